@@ -1,4 +1,4 @@
-//! Questions about many resources: AWS-style filters, keyset pages and counts, and what the log remembers. Pure over store
+//! Queries over many resources: AWS-style filters, keyset pages, counts, and the history in the log. They are pure over store
 //! snapshots.
 
 pub mod changes;

@@ -1,6 +1,7 @@
 //! NAT gateways.
 //!
-//! AWS does not say who owns one. A deleted one is listed for about an hour, in the state `deleted`, as a terminated instance is.
+//! AWS does not show the owner of one. Like a terminated instance, a deleted one is listed for about an hour, in the state
+//! `deleted`.
 
 use aws_sdk_ec2::types;
 

@@ -1,7 +1,7 @@
-//! JSON in which a member that stands twice is noticed.
+//! Reads JSON and reports members that an object has twice.
 //!
-//! Readers of JSON differ in which of the two they take, so an object with a member that stands twice has no single meaning: a
-//! `dry_run` that is first true and then false must not pass for either.
+//! Readers of JSON differ in which of the two they take, so such an object has no single meaning: a `dry_run` that is first true
+//! and then false must not count as either.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -9,16 +9,16 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// What a text of JSON says.
+/// A JSON text that was read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CheckedJson {
-    /// The value. Of members that stand twice it has the first.
+    /// The value. It has the first of two members of the same name.
     pub value: Value,
-    /// The first member that stands twice in its object.
+    /// The first member that its object has twice.
     pub twice: Option<DuplicateMember>,
 }
 
-/// A member that stands twice in its object.
+/// A member that its object has twice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DuplicateMember {
     /// Its name.
@@ -30,7 +30,7 @@ pub struct DuplicateMember {
 /// Reads one JSON value.
 ///
 /// # Errors
-/// When `text` is no JSON, or more than one value.
+/// When `text` is not JSON, or holds more than one value.
 pub fn read(text: &[u8]) -> Result<CheckedJson, serde_json::Error> {
     let twice = RefCell::new(None);
     let mut reader = serde_json::Deserializer::from_slice(text);

@@ -1,4 +1,4 @@
-//! A client of an MCP server: what `muster demo`, `muster doctor` and the command line use to ask a running Muster, as do tests.
+//! A client of an MCP server, with which `muster demo`, `muster doctor`, the command line and tests query a running Muster.
 
 use std::time::Duration;
 
@@ -22,9 +22,9 @@ pub struct McpClient {
 /// A page of the list, and where the next one starts.
 #[derive(Clone, Debug, Default)]
 pub struct ResourcePage {
-    /// What is listed.
+    /// The listed resources.
     pub resources: Vec<Resource>,
-    /// Where the next page starts.
+    /// The cursor of the next page.
     pub next: Option<String>,
 }
 
@@ -72,13 +72,13 @@ impl McpClient {
         Ok(McpClient { running: running.map_err(|error| ClientError::Open(Box::new(error)))? })
     }
 
-    /// rmcp's own client, for whatever this one does not wrap.
+    /// rmcp's own client, for requests that this one does not wrap.
     #[must_use]
     pub fn peer(&self) -> &Peer<RoleClient> {
         self.running.peer()
     }
 
-    /// The tools there are.
+    /// Lists the tools.
     ///
     /// # Errors
     /// When the server refuses.
@@ -150,8 +150,8 @@ impl ResourceSubscription {
         self.0.acknowledged().resource_subscriptions.clone().unwrap_or_default()
     }
 
-    /// The next notification: the URI that changed, or `None` for the list. `Ok(None)` inside a result never stands for the
-    /// end: that is [`ClientError::Silence`].
+    /// The next notification: the URI that changed, or `None` for the list. The end of a subscription is an error,
+    /// [`ClientError::Silence`], never `Ok(None)`.
     ///
     /// # Errors
     /// When nothing comes within `wait`, or the subscription ended.

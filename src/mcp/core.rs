@@ -1,4 +1,4 @@
-//! What requests need, and whether it is there yet.
+//! What requests are served from, and whether it is ready.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,22 +14,23 @@ use crate::model::{LogId, Region, SharedClock, Timestamp};
 use crate::notify::ChangeHub;
 use crate::store::{Health, Snapshot, Store};
 
-/// How long a request waits for the store to open, also after its disk failed, or for a first sweep to show what it asks for.
+/// How long a request waits for the store to open, also after its disk failed, or for a first sweep to show the requested
+/// resource.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Everything that serves requests once the store is open.
 pub struct Core {
     /// Reads.
     pub store: Store,
-    /// The way in for what tools did and saw; also knows how fresh everything is.
+    /// Takes in what tools did and saw, and knows how fresh everything is.
     pub ingest: ingest::Handle,
-    /// Tells subscribers what changed.
+    /// Notifies subscribers of changes.
     pub hub: ChangeHub,
     /// Calls AWS for tools.
     pub aws: Aws,
     /// AWS time.
     pub clock: SharedClock,
-    /// Runs what must end even when its client leaves, such as a write between AWS's answer and its record.
+    /// Runs tasks that must finish even when the client leaves, such as a write between AWS's answer and its record.
     pub tasks: TaskTracker,
     /// How many log lines this process has dropped.
     pub dropped_log_lines: fn() -> u64,
@@ -59,7 +60,7 @@ impl Core {
         self.store.log_id()
     }
 
-    /// A view of the store, to be dropped soon.
+    /// A snapshot of the store, to be dropped soon.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -67,13 +68,13 @@ impl Core {
         Ok(self.store.snapshot()?)
     }
 
-    /// The regions that are watched, whether or not anything was seen there yet.
+    /// The watched regions, whether or not anything has been seen there yet.
     #[must_use]
     pub fn regions(&self) -> Vec<Region> {
         self.aws.regions()
     }
 
-    /// Runs a read that walks many rows on a thread where it delays nobody.
+    /// Runs a read that walks many rows on a thread of its own, where it delays no other request.
     ///
     /// # Errors
     /// What `read` failed with, or [`RequestError::Stopping`] when the runtime ends first.
@@ -110,7 +111,7 @@ impl Readiness {
             return outcome;
         }
         match &*phase.borrow() {
-            // The reason, which says that it may pass.
+            // The error of the read gives the reason, and that it may pass.
             Readiness::Ready(core) => core.snapshot().map(|_| Arc::clone(core)),
             Readiness::Opening | Readiness::Failed(_) => Err(RequestError::Opening),
         }
@@ -134,8 +135,8 @@ impl Readiness {
         }
     }
 
-    /// Serves a request as soon as that is possible, waiting up to [`PATIENCE`]. When the disk fails under it just then and the
-    /// answer `is_worth_repeating`, it is served once more when the store is open again, until the time is up.
+    /// Serves a request as soon as that is possible, waiting up to [`PATIENCE`]. If the disk fails meanwhile and the answer
+    /// `is_worth_repeating`, the request is served again once the store is open, until the time is up.
     ///
     /// # Errors
     /// As [`Readiness::ready`].
@@ -151,7 +152,7 @@ impl Readiness {
                 Some(deadline) => Readiness::ready_by(phase, deadline).await?,
             };
             let failures = core.store.failures();
-            // It may have failed since it was ready.
+            // The store may have failed since it was ready.
             let was_well = !core.store.is_failing();
             let answer = serve(Arc::clone(&core)).await;
             let failed = !was_well || core.store.failures() != failures;

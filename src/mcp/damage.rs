@@ -1,4 +1,4 @@
-//! What an answer says of stored records that cannot be read: they are left out of it, and that must show.
+//! What an answer says about damaged records: it lacks what they hold, and must say so.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ use crate::store::Damaged;
 
 /// Damaged records shown one by one as data.
 const SHOWN: usize = 20;
-/// The same in text.
+/// Damaged records shown one by one as text.
 const SAID: usize = 3;
 /// What to do about it.
 const FIX: &str = "Stop the Muster server and run `muster log verify --repair`";
@@ -24,7 +24,7 @@ pub struct DamagedRecords {
     more: bool,
 }
 
-/// What an answer is about.
+/// The part of the store that an answer is about.
 #[derive(Clone, Copy, Debug)]
 pub enum AnswerSubject<'a> {
     /// Resources of these kinds as they are now, in one scope or in all.
@@ -55,8 +55,8 @@ impl AnswerSubject<'_> {
 }
 
 impl Core {
-    /// The damaged records that an answer to `question` may lack. To be asked after everything that the answer is made of was
-    /// read: damage is found by reading.
+    /// The damaged records that an answer about `question` may lack. Call this after reading everything for the answer, because
+    /// reading finds the damage.
     #[must_use]
     pub fn damage(&self, question: AnswerSubject<'_>) -> DamagedRecords {
         let (mut found, more) = self.store.damage();
@@ -66,7 +66,7 @@ impl Core {
 }
 
 impl DamagedRecords {
-    /// Whether nothing is missing for damage.
+    /// Whether no record is damaged.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.found.is_empty() && !self.more
@@ -100,7 +100,7 @@ impl DamagedRecords {
         fields
     }
 
-    /// As a line of text that begins a new one.
+    /// Adds a line to the text of an answer.
     pub fn say(&self, text: &mut AnswerText) {
         if self.is_empty() {
             return;
@@ -131,7 +131,7 @@ fn slug(id: &ResourceId) -> &str {
     kinds::of(&id.kind).map_or(id.kind.as_str(), |kind| kind.slug)
 }
 
-/// What output schemas say of it.
+/// The properties of an output schema that describe damaged records.
 #[must_use]
 pub fn described() -> [(&'static str, Value); 3] {
     let each = schema::object(
@@ -153,7 +153,7 @@ pub fn described() -> [(&'static str, Value); 3] {
     ]
 }
 
-/// Adds that to the properties of an output schema.
+/// Adds the properties for damaged records to those of an output schema.
 pub fn describe(properties: &mut Value) {
     if let Value::Object(properties) = properties {
         properties.extend(described().map(|(name, schema)| (name.to_owned(), schema)));

@@ -1,11 +1,12 @@
-//! What can go wrong with a request, and the one place that says it in the protocol's terms.
+//! Why requests fail, and how the protocol and tools report it.
 //!
-//! Resources and lists answer with a JSON-RPC error. A tool answers with a result marked `isError`, because that is what
-//! the model gets to read; only an unknown tool is a protocol error.
+//! Resources and lists answer with a JSON-RPC error. A tool answers with a result marked `isError`, because the model reads
+//! results; only an unknown tool is a protocol error.
+
+mod json_rpc;
 
 use std::sync::Arc;
 
-use rmcp::ErrorData;
 use rmcp::model::{CallToolResult, ContentBlock};
 use serde_json::json;
 use thiserror::Error;
@@ -24,11 +25,10 @@ use crate::query::nearness::near;
 use crate::query::{CursorError, FilterError, PastError, SearchError};
 use crate::store::ReadError;
 
-/// The metadata key under which a tool that fails says [`RequestError::code`].
+/// The metadata key under which the result of a failed tool holds [`RequestError::code`].
 pub const CODE: &str = "muster/code";
 
-/// The metadata key under which a tool says the earliest time that can be asked for, where it fails for a place that the log no
-/// longer keeps.
+/// The metadata key for the earliest time that can be requested, when a cursor points to records that the log no longer keeps.
 pub const EARLIEST: &str = "muster/earliest";
 
 /// Why the store cannot be used.
@@ -43,7 +43,7 @@ pub struct Failure {
 /// Why a request was not served.
 #[derive(Debug, Error)]
 pub enum RequestError {
-    /// Not a URI of ours.
+    /// A URI that Muster does not serve.
     #[error(transparent)]
     Uri(#[from] UriError),
     /// A page position that cannot be used.
@@ -58,7 +58,7 @@ pub enum RequestError {
     /// A time or record that the log does not know.
     #[error(transparent)]
     Past(PastError),
-    /// A place in the log that cannot be gone on from.
+    /// A cursor of the log that cannot be continued from.
     #[error(transparent)]
     Changes(ChangesError),
     /// The store is still being opened.
@@ -91,13 +91,13 @@ pub enum RequestError {
         stale.as_ref().map_or_else(String::new, |stale| doubted(stale))
     )]
     NotFound {
-        /// What kind of thing.
+        /// The title of the kind.
         title: &'static str,
         /// Its id.
         id: String,
-        /// Where was looked.
+        /// The scopes that were searched.
         scopes: String,
-        /// Why it may be there all the same.
+        /// Why it may exist nevertheless.
         stale: Option<Box<Stale>>,
     },
     /// An account, region or scope that this server does not watch.
@@ -108,13 +108,13 @@ pub enum RequestError {
         /// The scopes that are watched.
         watched: String,
     },
-    /// There is one, and it was never read.
+    /// The resource exists, but was never readable.
     #[error(
         "{title} `{id}` exists in {scope}, but AWS lists it in a form that cannot be read: {why}. Look at it in the AWS \
          console; Muster tries again with every sweep"
     )]
     Unreadable {
-        /// What kind of thing.
+        /// The title of the kind.
         title: &'static str,
         /// Its id.
         id: String,
@@ -123,12 +123,12 @@ pub enum RequestError {
         /// What of it cannot be read.
         why: String,
     },
-    /// There was one.
+    /// The resource was removed.
     #[error(
         "{title} `{id}` is gone: its removal was recorded at {removed_at}. get_resource shows it as it was last known"
     )]
     Removed {
-        /// What kind of thing.
+        /// The title of the kind.
         title: &'static str,
         /// Its id.
         id: String,
@@ -137,14 +137,14 @@ pub enum RequestError {
         /// The record of its removal.
         last_seq: Seq,
     },
-    /// There was none at a point in the past.
+    /// The resource did not exist at a point in the past.
     #[error(
         "no {title} `{id}` was known at {at}{}{}",
         removed.map_or_else(String::new, |removed| format!("; its removal was recorded at {removed}")),
         appeared.map_or_else(String::new, |appeared| format!("; it is known from {appeared} on"))
     )]
     NotThen {
-        /// What kind of thing.
+        /// The title of the kind.
         title: &'static str,
         /// Its id.
         id: String,
@@ -155,12 +155,12 @@ pub enum RequestError {
         /// When its removal before that was recorded.
         removed: Option<Timestamp>,
     },
-    /// There may be one: not everything has been seen yet.
+    /// The resource may exist: not everything has been seen yet.
     #[error("{subject} not seen yet, and the first sweep is not complete. {progress}")]
     NotSeenYet {
-        /// What was asked for, with its verb.
+        /// The subject and verb of the message, such as `the inventory was`.
         subject: String,
-        /// How far the sweep is, and what keeps it.
+        /// How far the sweep is, and what holds it up.
         progress: Box<Progress>,
     },
     /// No tool of that name.
@@ -248,13 +248,13 @@ impl From<SearchError> for RequestError {
 }
 
 impl RequestError {
-    /// That nobody watches `what`, such as `region mars-1`.
+    /// Reports that `what`, such as `region mars-1`, is not watched.
     #[must_use]
     pub fn unwatched(what: &str, watched: &[String]) -> Self {
         RequestError::NotWatched { what: shown(what, 120), watched: watched.join(", ") }
     }
 
-    /// What kind of failure it is, for programs to compare.
+    /// The kind of failure, for programs to compare.
     #[must_use]
     pub fn code(&self) -> FailureCode {
         match self {
@@ -283,7 +283,7 @@ impl RequestError {
         }
     }
 
-    /// The earliest time that can be asked for in place of the one that failed, where there is one.
+    /// The earliest time that can be requested instead, if there is one.
     fn earliest(&self) -> Option<Timestamp> {
         match self {
             RequestError::Changes(ChangesError::Expired { earliest }) => Some(*earliest),
@@ -291,61 +291,7 @@ impl RequestError {
         }
     }
 
-    /// As a JSON-RPC error, about `uri` where there is one.
-    #[must_use]
-    pub fn protocol(&self, uri: Option<&str>) -> ErrorData {
-        let message = self.to_string();
-        let about = || uri.map(|uri| json!({"uri": uri}));
-        match self {
-            RequestError::NotFound { stale: Some(stale), .. } => {
-                ErrorData::resource_not_found(message, Some(json!({"uri": uri, "stale": stale})))
-            }
-            // Of a resource's URI, the scope is part of its name.
-            RequestError::NotWatched { .. } if uri.is_none() => ErrorData::invalid_params(message, None),
-            RequestError::NotFound { stale: None, .. }
-            | RequestError::NotThen { .. }
-            | RequestError::NotWatched { .. } => ErrorData::resource_not_found(message, about()),
-            RequestError::Removed { removed_at, last_seq, .. } => {
-                let data = json!({"uri": uri, "removed_at": removed_at, "last_seq": last_seq});
-                ErrorData::resource_not_found(message, Some(data))
-            }
-            RequestError::Uri(_)
-            | RequestError::Cursor(_)
-            | RequestError::Filter(_)
-            | RequestError::Argument(_)
-            | RequestError::Past(_)
-            | RequestError::Changes(_)
-            | RequestError::UnknownTool { .. }
-            | RequestError::UnknownPrompt(_)
-            | RequestError::Params { .. }
-            | RequestError::NoSession
-            | RequestError::TooManySubscriptions(_) => ErrorData::invalid_params(message, about()),
-            RequestError::WritesOff { .. } => ErrorData::invalid_request(message, None),
-            RequestError::Opening
-            | RequestError::Failed(_)
-            | RequestError::Stopping
-            | RequestError::Read(_)
-            | RequestError::Ingest(_)
-            | RequestError::Aws(_)
-            | RequestError::NotSeenYet { .. }
-            | RequestError::Unreadable { .. }
-            | RequestError::Bodiless(_)
-            | RequestError::Encode(_) => {
-                let retryable = match self {
-                    RequestError::Failed(_) | RequestError::Bodiless(_) | RequestError::Encode(_) => false,
-                    RequestError::Read(error) => error.is_retryable(),
-                    _ => true,
-                };
-                let data = match uri {
-                    Some(uri) => json!({"uri": uri, "retryable": retryable}),
-                    None => json!({"retryable": retryable}),
-                };
-                ErrorData::internal_error(message, Some(data))
-            }
-        }
-    }
-
-    /// The same fault with arguments that work, where arguments are what is wrong.
+    /// The same error with an example of valid arguments, if the arguments are wrong.
     #[must_use]
     pub fn with_example(self, example: &'static str) -> Self {
         match self {
@@ -354,7 +300,7 @@ impl RequestError {
         }
     }
 
-    /// As the result of a tool.
+    /// The error as the result of a tool.
     #[must_use]
     pub fn result(&self) -> CallToolResult {
         let mut result = CallToolResult::error(vec![ContentBlock::text(self.to_string())]);

@@ -4,19 +4,19 @@ use std::io;
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt};
 
-/// A buffer that grew beyond this for one line is given back before the next.
+/// A buffer that grew beyond this for one line is released before the next line.
 const KEPT: usize = 1024 * 1024;
 /// How much of the beginning of a line that is too long is still shown.
 const SHOWN: usize = 4096;
 
-/// What was read.
+/// The result of reading a line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum LineRead<'a> {
     /// A line with its newline. The last one before the end may lack it.
     Whole(&'a [u8]),
     /// The beginning of a line beyond the limit; the rest is skipped.
     TooLong(&'a [u8]),
-    /// The other side closed.
+    /// The other side closed the stream.
     End,
 }
 
@@ -35,7 +35,7 @@ impl<R: AsyncBufRead + Unpin> Lines<R> {
         Lines { from, limit, line: Vec::new(), too_long: false, done: false }
     }
 
-    /// The next line. A wait that is dropped loses nothing: the next call goes on with the same line.
+    /// The next line. Dropping the future loses nothing: the next call continues with the same line.
     pub(super) async fn next(&mut self) -> io::Result<LineRead<'_>> {
         if self.done {
             self.line.clear();
@@ -44,7 +44,7 @@ impl<R: AsyncBufRead + Unpin> Lines<R> {
             self.done = false;
         }
         loop {
-            // Everything after this wait happens without another one.
+            // There is no further await after this one, so dropping the future loses nothing.
             let available = self.from.fill_buf().await?;
             let newline = available.iter().position(|byte| *byte == b'\n');
             let length = newline.map_or(available.len(), |at| at + 1);

@@ -1,7 +1,7 @@
-//! Requests of a method that is known, with parameters that the protocol does not allow.
+//! Answers requests of a known method with parameters that the protocol does not allow.
 //!
-//! rmcp hands these over as requests of an unknown method. They are refused as what they are; only the arguments of a tool
-//! are read when they come as the JSON text of an object, which some clients send.
+//! rmcp passes these on as requests of an unknown method. They are refused with the reason, except that the arguments of a tool
+//! may be the JSON text of an object, which some clients send.
 
 use rmcp::model::{
     CallToolRequestParams, CompleteRequestParams, GetPromptRequestParams, PaginatedRequestParams,
@@ -17,7 +17,7 @@ use crate::model::text::shown;
 /// How much of a message about parameters is shown.
 const SHOWN: usize = 300;
 
-/// The call of a tool that `params` are after all; `None` for a method that is not served.
+/// Reads `params` as the call of a tool; `None` for a method that is not served.
 ///
 /// # Errors
 /// [`RequestError::Params`], for a method that is served.
@@ -57,13 +57,13 @@ fn call(mut params: Value) -> Result<CallToolRequestParams, RequestError> {
     serde_json::from_value(params).map_err(|error| refused(shown(&error.to_string(), SHOWN)))
 }
 
-/// That `arguments` are there and are no object.
+/// The error when `arguments` is not an object.
 fn arguments(params: &Value) -> Option<String> {
     let arguments = params.get("arguments").filter(|arguments| !arguments.is_object() && !arguments.is_null())?;
     Some(format!("`arguments` must be a JSON object, not {}", shown(&arguments.to_string(), 80)))
 }
 
-/// Why they are no parameters of this type.
+/// Why `params` are not of the type `T`.
 fn wrong<T: DeserializeOwned>(params: Value) -> Option<String> {
     serde_json::from_value::<T>(params).err().map(|error| shown(&error.to_string(), SHOWN))
 }

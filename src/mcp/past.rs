@@ -1,4 +1,4 @@
-//! One resource as it was known at a point in the past.
+//! Finds one resource as it was known at a point in the past.
 
 use super::core::Core;
 use super::error::RequestError;
@@ -12,18 +12,18 @@ use crate::store::Snapshot;
 /// A resource as it was known then.
 #[derive(Clone, Debug)]
 pub struct Then {
-    /// Where.
+    /// Its id and scope.
     pub id: ResourceId,
-    /// What was known of it.
+    /// Its state as it was known then.
     pub current: Current,
-    /// What was served as part of it, such as an instance's status checks.
+    /// The part that was served with it, such as an instance's status checks.
     pub part: Option<Current>,
 }
 
-/// What is left of a removed resource.
+/// The last known state of a removed resource.
 #[derive(Clone, Debug)]
 pub struct RemovedResource {
-    /// As it was known last.
+    /// The resource as it was last known.
     pub last: Then,
     /// When its removal was recorded.
     pub removed_at: Timestamp,
@@ -43,7 +43,7 @@ impl Core {
         Ok(scopes.into_iter().collect())
     }
 
-    /// The one scope that was asked about, or every one that is or was watched.
+    /// The requested scope, or every scope that is or was watched.
     fn scopes_asked(&self, snapshot: &Snapshot, scope: Option<&Scope>) -> Result<Vec<Scope>, RequestError> {
         match scope {
             Some(scope) => Ok(vec![scope.clone()]),
@@ -51,10 +51,10 @@ impl Core {
         }
     }
 
-    /// A resource as every scope that saw it knew it at `point`: the owner's copy first, then the freshest.
+    /// The copies of a resource at `point`, one for each scope that saw it: the owner's copy first, then the freshest.
     ///
     /// # Errors
-    /// When the log does not reach back to `point` any more, or the store cannot be read.
+    /// When the log no longer reaches back to `point`, or the store cannot be read.
     pub fn copies_then(
         &self,
         snapshot: &Snapshot,
@@ -81,7 +81,7 @@ impl Core {
     /// A resource as it was known at `point`, in `scope` or wherever it was.
     ///
     /// # Errors
-    /// [`RequestError::NotThen`] when it was not there, with what is known of when it was.
+    /// [`RequestError::NotThen`] when it did not exist then, with the times at which it is known to have existed.
     pub fn then(
         &self,
         kind: &'static KindSpec,
@@ -100,7 +100,7 @@ impl Core {
         Ok(Then { id, current, part })
     }
 
-    /// What is left of a resource that was removed; `None` when it is there, or nothing is left.
+    /// The last known state of a removed resource; `None` when it exists, or nothing is left of it.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -120,13 +120,13 @@ impl Core {
             }
         }
         let Some((scope, removed_seq, removed_at)) = newest else { return Ok(None) };
-        // What a tombstone stands for is in the log: its removal is not folded away.
+        // While a tombstone exists, the removal is in the log and is not folded away.
         let before = Point { at: removed_at, seq: Seq(removed_seq.0.saturating_sub(1)) };
         let last = self.then(kind, id, Some(&scope), before)?;
         Ok(Some(RemovedResource { last, removed_at, removed_seq }))
     }
 
-    /// Why there is no answer about a resource at `point`.
+    /// The error that explains why a resource is not known at `point`.
     ///
     /// # Errors
     /// When the store cannot be read.

@@ -44,7 +44,7 @@ pub fn all() -> Vec<Prompt> {
 /// The messages of a prompt.
 ///
 /// # Errors
-/// When there is no prompt of that name, or its arguments are others.
+/// When there is no prompt of that name, or its arguments are invalid.
 pub fn get(name: &str, arguments: Option<&JsonObject>) -> Result<GetPromptResult, RequestError> {
     if name != NAME {
         return Err(RequestError::UnknownPrompt(shown(name, 80)));
@@ -52,8 +52,7 @@ pub fn get(name: &str, arguments: Option<&JsonObject>) -> Result<GetPromptResult
     message(arguments.cloned().unwrap_or_default()).map_err(|fault| fault.with_example(EXAMPLE))
 }
 
-/// A value that is short enough to stand in the message as it is: one that is cut, or from which something is left out, asks for
-/// something else.
+/// Refuses a value that would have to be cut or cleaned to fit into the message, because that would change its meaning.
 fn whole(name: &str, value: Option<String>) -> Result<Option<String>, RequestError> {
     match value {
         Some(value) if shown(&value, MAX_VALUE) != value => {

@@ -1,8 +1,8 @@
 //! The stdio front end: carries JSON-RPC lines between an MCP client and the server process.
 //!
-//! Lines of the client go through [`normalise`], which answers what is no valid request. The one thing added here: when the server process ends, every request still waiting, and every later one, is answered with
-//! a JSON-RPC error that says so. A client left without an answer would wait for ever, and a front end that just exited
-//! would show as "server crashed" without a reason.
+//! Lines of the client go through [`normalise`], which answers invalid requests. When the server process ends, the relay answers
+//! every waiting request, and every later one, with a JSON-RPC error that says so. Otherwise a client would wait for ever, or
+//! show "server crashed" without a reason.
 
 use std::io;
 use std::time::Duration;
@@ -38,7 +38,7 @@ pub enum RelayEnd {
 /// `input` and `output` face the client, `from_server` and `to_server` the server, after the handshake.
 ///
 /// # Errors
-/// Fails only when the client's end can no longer be read or written: there is nobody left to tell.
+/// When the client's end can no longer be read or written.
 pub async fn relay(
     input: impl AsyncBufRead + Unpin,
     output: impl AsyncWrite + Unpin,
@@ -52,14 +52,14 @@ pub async fn relay(
     let mut down_ended = false;
     loop {
         tokio::select! {
-            // When both have ended, the client's leaving is what explains it.
+            // If both have ended, the client left first.
             biased;
             // Ends when the client closes its end.
             ended = &mut up => {
                 ended?;
                 break;
             }
-            // The server's end; the client's requests are answered by `up` from now on.
+            // The server has ended; `up` answers the client's requests from now on.
             ended = &mut down, if !down_ended => {
                 ended?;
                 down_ended = true;
@@ -82,9 +82,9 @@ struct Relay<O> {
     waiting: SyncMutex<PendingRequests>,
 }
 
-/// What is waited for.
+/// The requests that wait for an answer.
 struct PendingRequests {
-    /// The handshake is the server's business.
+    /// The conversation counts as opened, because the server checks the handshake.
     conversation: Conversation,
     server_ended: bool,
 }
@@ -102,7 +102,7 @@ impl<O: AsyncWrite + Unpin> Relay<O> {
                 LineRead::End => break,
             };
             match outcome {
-                // A failed write means that the server is gone; reading its end tells that for all waiting requests.
+                // A failed write means that the server is gone; `down` then answers all waiting requests.
                 MessageDecision::Forward(message) => {
                     if let Err(error) = to_server.write_all(message.bytes()).await.and(to_server.flush().await) {
                         tracing::debug!(%error, "the server no longer reads");
@@ -158,7 +158,7 @@ impl PendingRequests {
         PendingRequests { conversation: Conversation::opened(), server_ended: false }
     }
 
-    /// Decides what becomes of a line from the client, which nobody answers when the server has ended.
+    /// Decides what happens to a line from the client. When the server has ended, requests are refused.
     fn hear<'a>(&mut self, line: &'a [u8]) -> MessageDecision<'a> {
         let outcome = self.conversation.hear(line);
         match &outcome {
@@ -175,7 +175,7 @@ impl PendingRequests {
         }
     }
 
-    /// The server has ended, and these are the answers to what is in flight.
+    /// Marks the server as ended, and returns the answers to the requests in flight.
     fn end(&mut self) -> Vec<ErrorResponse> {
         self.server_ended = true;
         let ended = |id: RequestId| ErrorResponse::failed(Some(id.into_json_value()), ENDED.to_owned());

@@ -1,8 +1,8 @@
-//! Telling clients that something they asked about changed, in both eras.
+//! Notifies clients of changes to subscribed resources, in both protocol eras.
 //!
-//! One future a subscriber, and nothing queued: the hub keeps a set of what is dirty, so a client that does not read
-//! costs that set and delays nobody. One that takes longer than [`SEND`] for a message is dropped: a modern client sees
-//! its stream end and listens again; for an older one there is no way to say so.
+//! Each subscriber has one future and no queue: the hub keeps a set of changed URIs, so a client that does not read costs only
+//! that set and delays nobody. A subscriber that takes longer than [`SEND`] for a message is dropped. A modern client sees its
+//! stream end and listens again; the older protocol cannot report it.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -25,11 +25,11 @@ use crate::notify::{Subscription, Topic};
 pub const MAX_URIS: usize = 1024;
 /// How long one message to a client may take.
 const SEND: Duration = Duration::from_secs(10);
-/// The shortest time between two notices that the list changed.
+/// The shortest time between two notifications that the list changed.
 const LIST: Duration = Duration::from_secs(1);
 
-/// The part of a requested filter that is honoured: URIs of ours, at most [`MAX_URIS`], and the list of resources. Tools and
-/// prompts never change, so there is nothing to tell of them.
+/// The part of a requested filter that is honoured: valid URIs, at most [`MAX_URIS`], and the list of resources. Tools and
+/// prompts never change, so they cause no notifications.
 #[must_use]
 pub fn accepted(requested: &SubscriptionFilter) -> SubscriptionFilter {
     let mut accepted = SubscriptionFilter::default();
@@ -90,7 +90,7 @@ impl NotificationSink for Peer<RoleServer> {
     }
 }
 
-/// Sends what is dirty as it becomes so; ends when the client is gone or does not read.
+/// Sends changes as they happen; ends when the client is gone or does not read.
 async fn push(subscription: &Subscription, sink: &impl NotificationSink) {
     let mut list_due: Option<Instant> = None;
     let mut list_sent: Option<Instant> = None;
@@ -144,8 +144,7 @@ struct Active {
 }
 
 impl SessionSubscriptions {
-    /// Starts telling `peer` of changes: of the list at once, of resources as they are subscribed. Does nothing the second
-    /// time.
+    /// Starts to notify `peer` of changes: of the list at once, of resources as they are subscribed. A second call does nothing.
     pub fn start(&self, core: &Core, peer: Peer<RoleServer>, tasks: &TaskTracker, stop: &CancellationToken) {
         let mut active = self.0.lock();
         if active.is_some() {
@@ -169,7 +168,7 @@ impl SessionSubscriptions {
     /// Subscribes to a resource.
     ///
     /// # Errors
-    /// When `uri` is none of ours, or there are [`MAX_URIS`] subscriptions already.
+    /// When `uri` is invalid, or there are [`MAX_URIS`] subscriptions already.
     pub fn add(&self, core: &Core, uri: &str) -> Result<(), RequestError> {
         let address = Address::parse(uri)?;
         let mut active = self.0.lock();
@@ -183,7 +182,7 @@ impl SessionSubscriptions {
         Ok(())
     }
 
-    /// Ends a subscription. One that is not there is no error.
+    /// Ends a subscription. An unknown one is not an error.
     pub fn remove(&self, uri: &str) {
         if let Some(active) = self.0.lock().as_mut()
             && active.uris.remove(uri)
@@ -193,7 +192,7 @@ impl SessionSubscriptions {
     }
 }
 
-/// Waits for the store as long as the server runs: a subscription is no request that could be asked again.
+/// Waits for the store as long as the server runs, because a client does not repeat a subscription.
 pub async fn opened(phase: &tokio::sync::watch::Receiver<Readiness>, stop: &CancellationToken) -> Option<Arc<Core>> {
     let mut phase = phase.clone();
     let ready = phase.wait_for(|phase| matches!(phase, Readiness::Ready(_)));

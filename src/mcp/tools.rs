@@ -1,8 +1,8 @@
 //! The tools: one file each in `tools/`, one line each in [`TOOLS`].
 //!
-//! What a tool takes is a struct, from which its schema and its parsing follow ([`arguments`]). Models read the schemas, and some
-//! clients drop tools whose schemas hold `null` unions or boolean sub-schemas ([`schema`]). A committed snapshot shows every
-//! change to them.
+//! The arguments of a tool are one struct, from which its schema and its parsing follow ([`arguments`]). Models read the schemas,
+//! and some clients drop tools whose schemas hold `null` unions or boolean sub-schemas ([`schema`]). A committed snapshot shows
+//! every change to them.
 //!
 //! Text and structured content of an answer hold the same rows, and each stays below [`spec::BUDGET`].
 
@@ -68,7 +68,7 @@ pub fn listed(writes: bool) -> Vec<Tool> {
     LISTED.iter().filter(|(write, _)| writes || !write).map(|(_, tool)| tool.clone()).collect()
 }
 
-/// The tool called `name`, where `writes` if it is a write tool.
+/// The tool called `name`; a write tool only if `writes` allow it.
 ///
 /// # Errors
 /// [`RequestError::UnknownTool`] with the nearest name; [`RequestError::WritesOff`] for a write tool that is there but off.

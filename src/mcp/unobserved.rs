@@ -1,4 +1,4 @@
-//! When nobody was watching, as answers about the past say it: in a gap things may have come and gone unseen.
+//! The gaps in watching that answers about the past report: in a gap, resources may have come and gone unseen.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,17 +17,17 @@ use crate::store::Snapshot;
 
 /// Gaps shown one by one as data.
 const SHOWN: usize = 40;
-/// The same in text.
+/// Gaps shown one by one as text.
 const SAID: usize = 8;
 
-/// Of what and where gaps are wanted.
+/// The kinds and scopes for which gaps are wanted.
 #[derive(Clone, Debug, Default)]
 pub struct GapQuery {
-    /// Of these kinds; of all when empty.
+    /// The kinds; all when empty.
     pub kinds: Vec<&'static KindSpec>,
-    /// In this account.
+    /// Only this account.
     pub account: Option<AccountId>,
-    /// In this region.
+    /// Only this region.
     pub region: Option<Region>,
 }
 
@@ -38,7 +38,7 @@ pub struct Unobserved {
     left_out: usize,
 }
 
-/// How something was watched.
+/// When one kind in one scope was watched.
 struct WatchRecord {
     /// Its runs, each from its first sweep to its last.
     runs: Vec<(Timestamp, Timestamp)>,
@@ -47,7 +47,7 @@ struct WatchRecord {
 }
 
 impl GapQuery {
-    /// Of `kinds`, in `scope` or everywhere.
+    /// Asks for gaps of `kinds`, in `scope` or everywhere.
     #[must_use]
     pub fn of(kinds: &[&'static KindSpec], scope: Option<&Scope>) -> Self {
         GapQuery {
@@ -70,7 +70,7 @@ impl GapQuery {
 }
 
 impl Core {
-    /// When, between `from` and `to`, nobody watched.
+    /// The gaps in watching between `from` and `to`.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -89,7 +89,7 @@ impl Core {
         Ok(Unobserved::new(found.collect()))
     }
 
-    /// The gaps around the moment `at`, of what nobody watched then.
+    /// The gaps in watching around the time `at`.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -108,7 +108,7 @@ impl Core {
         Ok(Unobserved::new(found.collect()))
     }
 
-    /// The runs of watching that the store holds, with those that go on: until now while what they saw is fresh.
+    /// The runs of watching: those that the store holds, and the current ones, which last until now while their copy is fresh.
     fn runs(
         &self,
         snapshot: &Snapshot,
@@ -150,13 +150,13 @@ impl Unobserved {
         Unobserved { gaps, left_out }
     }
 
-    /// Whether somebody watched all the time.
+    /// Whether there is no gap.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.gaps.is_empty()
     }
 
-    /// As the fields of an answer.
+    /// The gaps as fields of an answer.
     #[must_use]
     pub fn fields(&self) -> Vec<(&'static str, Value)> {
         let gaps = self.gaps.iter().map(|gap| {
@@ -170,7 +170,7 @@ impl Unobserved {
         fields
     }
 
-    /// As lines of text, each beginning a new one.
+    /// Adds the gaps to the text of an answer, one line each.
     pub fn say(&self, text: &mut AnswerText) {
         let mut said: Vec<(&Gap, Vec<&str>)> = Vec::new();
         for gap in &self.gaps {

@@ -1,7 +1,7 @@
-//! What changed: the records of the log that a question is about, page by page, in either direction.
+//! Finds the records of the log that match a filter, page by page, in either direction.
 //!
-//! Pure over snapshots: the caller says how to take one, and when enough was looked at. One snapshot serves a few thousand
-//! records, because a long read transaction pins dead pages. What was looked at is never looked at again: see [`LogCursor`].
+//! It is pure over snapshots: the caller provides them and decides when enough records were read. One snapshot serves a few
+//! thousand records, because a long read transaction pins dead pages. No record is read twice: see [`LogCursor`].
 
 mod change_filter;
 mod log_cursor;
@@ -20,11 +20,11 @@ const STEP: usize = if cfg!(test) { 3 } else { 2_000 };
 /// Why reading stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StopReason {
-    /// Everything asked for that there is by now was looked at.
+    /// Every matching record that exists now was found.
     Reached,
     /// The page is full.
     Full,
-    /// Enough was looked at for one call.
+    /// Enough records were read for one call.
     Enough,
 }
 
@@ -38,10 +38,10 @@ pub struct ChangePage {
     newest: Seq,
 }
 
-/// Why changes could not be told.
+/// Why changes could not be found.
 #[derive(Debug, Error)]
 pub enum ChangesError {
-    /// The cursor's place was folded away.
+    /// The records at the cursor were folded away.
     #[error(
         "the cursor is older than what the log keeps: single changes before {earliest} are no longer known. Start again with \
         since={earliest}"
@@ -68,13 +68,13 @@ pub enum ChangesError {
 }
 
 impl LogRange {
-    /// From after `from` on, up to and including `to`, or to the end of the log and on.
+    /// The records after `from`, up to and including `to`, or without end.
     #[must_use]
     pub fn oldest(from: Seq, to: Option<Seq>) -> Self {
         LogRange { order: ReadOrder::Oldest, at: from, bound: to }
     }
 
-    /// From `to` down to what comes after `from`, or to the beginning of the log.
+    /// The records from `to` down to the one after `from`, or to the beginning of the log.
     #[must_use]
     pub fn newest(to: Seq, from: Option<Seq>) -> Self {
         LogRange { order: ReadOrder::Newest, at: to.next(), bound: from }
@@ -82,37 +82,37 @@ impl LogRange {
 }
 
 impl ChangePage {
-    /// What was found, in the order asked for.
+    /// The matching records, in the requested order.
     #[must_use]
     pub fn records(&self) -> impl ExactSizeIterator<Item = &Recorded> {
         self.records.iter().map(|(record, _)| record)
     }
 
-    /// How many quiet records were passed over that would have been told had they been asked for.
+    /// How many matching records were left out because they are quiet.
     #[must_use]
     pub fn hidden(&self) -> u64 {
         self.hidden
     }
 
-    /// What is still to be read.
+    /// The range that is still to be read.
     #[must_use]
     pub fn span(&self) -> LogRange {
         self.span
     }
 
-    /// Why it ends here.
+    /// Why the page ends.
     #[must_use]
     pub fn end(&self) -> StopReason {
         self.end
     }
 
-    /// The log's end when this was read.
+    /// The newest record of the log when this page was read.
     #[must_use]
     pub fn newest(&self) -> Seq {
         self.newest
     }
 
-    /// Keeps the first `count` records, of which there must be one; what follows them is still to be read.
+    /// Keeps the first `count` records, at least one; the rest is still to be read.
     pub fn truncate(&mut self, count: usize) {
         if count >= self.records.len() {
             return;
@@ -126,8 +126,8 @@ impl ChangePage {
     }
 }
 
-/// Reads on through `span` until the page is full, nothing is left, or `enough` says so of the number of records looked at.
-/// `subjects`, where given, are the only resources whose records are read.
+/// Reads through `span` until the page is full, nothing is left, or `enough` returns true for the number of records read. If
+/// `subjects` are given, only their records are read.
 ///
 /// # Errors
 /// [`ChangesError::Expired`] when records that the span still had to show are folded away.
@@ -189,7 +189,7 @@ impl LogRange {
         }
     }
 
-    /// Nothing is left before `newest`: also what other resources' records say was passed.
+    /// Marks everything up to `newest` as read, including the records of other resources.
     fn close(&mut self, newest: Seq) {
         self.at = match self.order {
             ReadOrder::Oldest => self.bound.map_or(newest, |last| last.min(newest)).max(self.at),
@@ -197,7 +197,7 @@ impl LogRange {
         };
     }
 
-    /// Whether records committed from now on may belong to it.
+    /// Whether the range includes records that are committed from now on.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.order == ReadOrder::Oldest && self.bound.is_none_or(|last| last > self.at)

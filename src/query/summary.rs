@@ -1,4 +1,4 @@
-//! How many resources there are.
+//! Counts the resources of a kind by state.
 
 use std::collections::BTreeMap;
 
@@ -17,8 +17,9 @@ pub struct StateCounts {
 /// How often counting starts again when a commit comes in between.
 const TRIES: usize = 3;
 
-/// Counts one kind, in one scope or everywhere. `state` is the number of the filter that holds the state's name. Total
-/// and states always agree, but for damaged rows, which have no state: where commits kept them from being read at one moment, the states are left out.
+/// Counts one kind, in one scope or everywhere. `state` is the number of the filter that holds the state's name. Total and states
+/// agree except for damaged rows, which have no state. If commits keep them from being read at one moment, the states are left
+/// out.
 ///
 /// # Errors
 /// When the store cannot be read.

@@ -1,7 +1,7 @@
 //! Sweeps: full listings of one kind in one scope, page after page, again and again.
 //!
-//! The state machine is `SweepProgress::step`, which is pure; [`sweeps`] drives it with a lister, the clocks and the waits. What
-//! a sweep means (who is new, who is gone) is for the reader of its messages to decide.
+//! The state machine is `SweepProgress::step`, which is pure; [`sweeps`] drives it with a lister, the clocks and the waits. The
+//! reader of its messages decides which resources are new or gone.
 
 mod gate;
 mod page_walk;
@@ -26,7 +26,7 @@ use gate::Turn;
 use page_walk::{Bounds, Endless};
 use progress::{NextStep, SMALLEST, SweepProgress, shown};
 
-/// A page that is too large is made so much smaller.
+/// By how much a page that is too large is made smaller.
 const SHRINK: u32 = 4;
 
 /// Lists pages of a kind. [`Aws`] does; tests have their own.
@@ -63,20 +63,20 @@ impl ListPages for Aws {
     }
 }
 
-/// What to sweep, and how often.
+/// What to sweep, how often, and when to start early.
 #[derive(Clone, Debug)]
 pub struct SweepPlan {
-    /// Where.
+    /// The scope.
     pub scope: Scope,
-    /// What.
+    /// The kind.
     pub spec: &'static KindSpec,
     /// From the start of one sweep to the start of the next, less up to a tenth. A sweep that takes longer is followed
     /// by the next at once; two never overlap. It may change at any time: a shorter one also counts from the last start, so that
     /// a sweep that it makes overdue begins at once; a longer one counts from the next sweep on.
     pub interval: watch::Receiver<Duration>,
-    /// Asks for a sweep now; asked during a sweep, for another one right after it.
+    /// Requests a sweep now, or during a sweep another one right after it.
     pub trigger: Arc<Notify>,
-    /// Who of the scope's kinds may ask after a refusal: shared by all of them.
+    /// Decides which kind of the scope may call AWS after a refusal; shared by all kinds of the scope.
     pub gate: Arc<Gate>,
 }
 
@@ -89,22 +89,22 @@ impl SweepPlan {
     }
 }
 
-/// The driver's place between two messages.
+/// The state of the driver between two messages.
 #[derive(Debug)]
 enum SweepState {
-    /// Until the next sweep is due, after one that completed. The interval counts for `part` of it.
+    /// Waits until the next sweep is due, after `part` of the interval.
     Resting { part: f64 },
-    /// Until it is tried again, after one that was given up.
+    /// Waits until a sweep that was given up is tried again.
     Waiting { due: Instant },
-    /// Until the scope's gate lets it ask; `told` is the time that was given for that.
+    /// Waits until the scope's gate allows a call; `told` is the time that was reported for that.
     Blocked { told: Option<Instant> },
     /// A sweep begins now.
     Starting { restarts: u32 },
-    /// A page is to be asked for, after a pause.
+    /// Requests a page, after a pause.
     Paging { sweep: SweepProgress, pause: Duration },
     /// The last page was delivered.
     Ending { sweep: SweepProgress },
-    /// All but the end was told.
+    /// All messages of the sweep but its completion were delivered.
     Ended,
 }
 
@@ -114,12 +114,12 @@ struct Driver<L> {
     plan: SweepPlan,
     state: SweepState,
     patience: Patience,
-    /// How many resources a page is asked to hold.
+    /// How many resources a page should hold.
     size: i32,
     bounds: Bounds,
     /// The optional parameters that the last complete sweep was made without.
     left_out: LeftOut,
-    /// Somebody wants what failed tried at once.
+    /// Changes when somebody wants failed sweeps tried at once.
     calls: watch::Receiver<u64>,
     /// When the sweep under way, or the last one, began.
     began: Instant,
@@ -127,9 +127,9 @@ struct Driver<L> {
 
 /// Sweeps without end, the first at once. Dropping the stream ends them; a page under way is abandoned.
 ///
-/// The stream never ends by itself and never fails: a sweep that fails is a [`SweepStep::Failed`], and the next one follows
-/// after a pause that grows with failures in a row: seconds where it may pass by itself, minutes where somebody has to mend it,
-/// and then in turn with the other kinds of the scope ([`Gate`]). Nothing is asked of AWS while nobody polls the stream.
+/// The stream never ends by itself and never fails: a sweep that fails is a [`SweepStep::Failed`], and the next one follows after
+/// a pause that grows with failures in a row: seconds if it may pass by itself, minutes if somebody has to fix it, and then in
+/// turn with the other kinds of the scope ([`Gate`]). Nothing is asked of AWS while nobody polls the stream.
 pub fn sweeps<L: ListPages + 'static>(
     lister: L,
     clock: SharedClock,
@@ -215,7 +215,7 @@ impl<L: ListPages> Driver<L> {
         }
     }
 
-    /// Waits until the next sweep is due. Only ever shortened: what was due by a shorter interval stays due.
+    /// Waits until the next sweep is due. A change of the interval can only shorten the wait.
     async fn rest(&mut self, part: f64) {
         let SweepPlan { interval, trigger, .. } = &mut self.plan;
         let mut due = self.began + interval.borrow_and_update().mul_f64(part);
@@ -228,7 +228,7 @@ impl<L: ListPages> Driver<L> {
         }
     }
 
-    /// Waits until the gate lets it ask. Gives when it will, each time that changes.
+    /// Waits until the gate allows a call. Returns a message each time the expected time changes.
     async fn blocked(&mut self, told: Option<Instant>) -> Option<SweepStep> {
         let mut changes = self.plan.gate.changes();
         match self.plan.gate.turn(self.plan.spec.slug) {
@@ -248,7 +248,7 @@ impl<L: ListPages> Driver<L> {
         None
     }
 
-    /// Takes an answer in; gives the message that came of it, if one did.
+    /// Processes an answer, and returns a message if there is one.
     fn answered(
         &mut self,
         mut sweep: SweepProgress,
@@ -343,8 +343,8 @@ async fn called(changes: &mut watch::Receiver<u64>) {
     }
 }
 
-/// The part of an interval that counts: less up to a tenth, so that sweeps of many scopes and processes spread out. Never more: what is
-/// older than an interval counts as stale.
+/// The part of an interval after which the next sweep starts: up to a tenth less, so that sweeps of many scopes and processes
+/// spread out; never more, because a copy older than an interval counts as stale.
 fn jitter() -> f64 {
     0.9 + 0.1 * fastrand::f64()
 }

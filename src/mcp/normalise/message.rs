@@ -1,4 +1,4 @@
-//! One message, read and checked for itself.
+//! Reads and checks a single message.
 
 use std::borrow::Cow;
 
@@ -15,7 +15,7 @@ use crate::model::text::shown;
 /// The mark that some editors and shells put before UTF-8.
 pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// The methods that answer page by page.
+/// The methods with paged answers.
 const LISTS: [&str; 4] = ["tools/list", "resources/list", "resources/templates/list", "prompts/list"];
 
 const BATCH: &str = "MCP has no batches: send each message on its own";
@@ -28,14 +28,14 @@ pub struct ClientMessage<'a> {
     pub(super) meta: RequestMetaObject,
 }
 
-/// What a message is.
+/// The kind of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MessageKind {
     /// A request, to be answered under its id.
     Request {
         /// The id.
         id: RequestId,
-        /// What is asked for.
+        /// The method.
         method: String,
     },
     /// A notification.
@@ -48,19 +48,19 @@ pub enum MessageKind {
 }
 
 impl ClientMessage<'_> {
-    /// The bytes that go on.
+    /// The bytes to forward.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// What it is.
+    /// The kind of message.
     #[must_use]
     pub fn said(&self) -> &MessageKind {
         &self.said
     }
 
-    /// Whether it says everything about its protocol itself, as protocol 2026-07-28 has it, in a version that is served.
+    /// Whether it carries all metadata that protocol 2026-07-28 requires, with a version that is served.
     pub(super) fn is_self_contained(&self) -> bool {
         self.is_complete() && self.meta.protocol_version().is_some_and(|version| VERSIONS.contains(&version))
     }
@@ -69,8 +69,8 @@ impl ClientMessage<'_> {
         self.meta.missing_required_keys(&ProtocolVersion::V_2026_07_28).is_empty()
     }
 
-    /// Whether it belongs to a session, where one is named: the protocols without `initialize` have none. `header` is the
-    /// version in the header.
+    /// Whether it belongs to a session, if a header names one: protocols without `initialize` have no sessions. `header` is the
+    /// protocol version in the header.
     #[must_use]
     pub fn is_of_a_session(&self, header: Option<&str>) -> bool {
         match &self.said {
@@ -87,10 +87,10 @@ impl ClientMessage<'_> {
     }
 }
 
-/// Reads one message. `None` where there is nothing that wants an answer.
+/// Reads one message; `None` when there is nothing to forward or answer.
 ///
 /// # Errors
-/// What to answer to what is no valid message.
+/// The answers to an invalid message.
 pub fn read(bytes: &[u8]) -> Result<Option<ClientMessage<'_>>, Vec<ErrorResponse>> {
     let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     let Some(first) = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) else { return Ok(None) };
@@ -126,7 +126,7 @@ pub fn read(bytes: &[u8]) -> Result<Option<ClientMessage<'_>>, Vec<ErrorResponse
 /// The members of a message.
 struct Parts {
     object: Map<String, Value>,
-    /// A member that stands twice, at any depth.
+    /// A member that an object has twice, at any depth.
     twice: Option<DuplicateMember>,
 }
 
@@ -150,7 +150,7 @@ impl Parts {
                 return Err(vec![ErrorResponse::invalid(id.and_then(echoed), message.to_owned())]);
             }
         };
-        // Nobody waits for an answer to a response, so one that is malformed is not told about.
+        // A response is never answered, not even a malformed one.
         let is_well_formed = is_well_formed && self.twice.is_none() && self.is_json_rpc();
         Ok(is_well_formed.then(|| self.message(bytes, MessageKind::Response, false)))
     }
@@ -158,7 +158,7 @@ impl Parts {
     fn notification(self, bytes: &[u8]) -> Option<ClientMessage<'_>> {
         let is_well_formed =
             self.twice.is_none() && self.is_json_rpc() && self.has_method_alone() && self.wrong_params().is_none();
-        // A notification is never answered, not even one that is malformed.
+        // A notification is never answered, not even a malformed one.
         if !is_well_formed {
             return None;
         }
@@ -226,7 +226,7 @@ impl Parts {
         if !params.is_object() {
             return Some("params must be a JSON object");
         }
-        // rmcp takes parameters of a list that it cannot read for none at all, and answers the first page.
+        // rmcp ignores parameters of a list that it cannot read, and would answer the first page.
         let is_list = self.object.get("method").and_then(Value::as_str).is_some_and(|method| LISTS.contains(&method));
         if is_list && params.get("cursor").is_some_and(|cursor| !cursor.is_string() && !cursor.is_null()) {
             return Some("params.cursor must be a string: the nextCursor of the previous page");
@@ -241,7 +241,7 @@ pub(super) fn known_id(id: &Value) -> Option<RequestId> {
     serde_json::from_value(id.clone()).ok()
 }
 
-/// An id as an answer repeats it: as it came, unless it is nothing that can be an id.
+/// An id as an answer repeats it; `None` for a value that cannot be an id.
 fn echoed(id: &Value) -> Option<Value> {
     Some(id.clone()).filter(|id| id.is_string() || id.is_number())
 }

@@ -1,14 +1,14 @@
-//! The ids of requests in bytes that are no JSON.
+//! Finds the ids of requests in bytes that are not valid JSON.
 
 use serde_json::Value;
 
-/// More requests than this in one line are not looked for.
+/// The most requests that are searched for in one line.
 const MAX_REQUESTS: usize = 64;
 
-/// The ids of the objects at the top level that have a method, as far as they can be seen.
+/// The ids of the top-level objects that have a method, as far as they can be read.
 ///
-/// It looks at brackets and strings only, so a comma too many, half an escape or bytes that are no UTF-8 do not matter
-/// as long as they are not in the id.
+/// It looks at brackets and strings only, so a surplus comma, an incomplete escape or bytes that are not UTF-8 do not matter
+/// unless they are in the id.
 pub(super) fn ids(bytes: &[u8]) -> Vec<Value> {
     let mut found = Vec::new();
     let mut seen = ObjectScan::default();
@@ -57,7 +57,7 @@ pub(super) fn ids(bytes: &[u8]) -> Vec<Value> {
     found
 }
 
-/// How long the string is that the bytes begin with, with its quotes.
+/// The length of the string that the bytes begin with, including its quotes.
 fn string(bytes: &[u8]) -> usize {
     let mut is_escaped = false;
     for (at, byte) in bytes.iter().enumerate().skip(1) {
@@ -71,7 +71,7 @@ fn string(bytes: &[u8]) -> usize {
     bytes.len()
 }
 
-/// What was seen of one object.
+/// What a scan has found of one object.
 #[derive(Default)]
 struct ObjectScan {
     id: Option<Value>,

@@ -1,9 +1,9 @@
-//! A cache of answers that are asked for again and again while nothing changes.
+//! A cache of answers that are requested again and again while nothing changes.
 //!
-//! An answer is a function of the store, of freshness and, where it may turn stale, of time. It is kept with the revision of store
-//! and freshness that it was made of, and given again only while that revision is the current one and the answer is not stale.
-//! So a kept answer never differs from a new one; keeping it only saves making it. An answer that was asked for once is not
-//! kept: a client that reads everything leaves nothing behind.
+//! An answer depends on the store, on freshness and, where it may turn stale, on time. It is kept with the revision of store and
+//! freshness that it was made from, and used only while that revision is current and the answer is not stale. So a kept answer
+//! never differs from a new one. An answer that was requested only once is not kept, so a client that reads everything does not
+//! fill the cache.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,11 +15,11 @@ use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
 use crate::model::{LogId, Seq, Timestamp};
 
-/// Questions remembered to tell a second one from a first. One that hashes to the place of another displaces it, so a
-/// thousand frequent ones want many times as many places.
+/// How many questions are remembered, to recognise a repeated one. A question displaces another with the same hash slot, so a
+/// thousand frequent ones need many more slots.
 const REMEMBERED: usize = 1 << 16;
 
-/// A state of everything that answers are made of, but for the time.
+/// The state of everything that answers are made from, except time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Revision {
     log: LogId,
@@ -27,8 +27,8 @@ pub struct Revision {
     freshness: u64,
 }
 
-/// Kept answers, by question: two generations, of which the elder is forgotten whole when the younger is full. What is asked
-/// for goes to the younger one, so what is asked for often stays.
+/// Kept answers by question, in two generations. When the young one is full, the old one is dropped and the young one takes its
+/// place. A used answer moves to the young one, so frequent answers stay.
 pub struct AnswerCache<T> {
     most: usize,
     inner: Mutex<Generations<T>>,
@@ -37,16 +37,16 @@ pub struct AnswerCache<T> {
 struct Generations<T> {
     young: HashMap<String, Kept<T>>,
     old: HashMap<String, Kept<T>>,
-    /// Of the young.
+    /// The bytes of the young generation.
     weight: usize,
     asked: Vec<LastAsked>,
-    /// How many questions there were.
+    /// How many questions were asked.
     count: u32,
-    /// Whether anything was ever forgotten.
+    /// Whether a generation was ever dropped.
     full: bool,
 }
 
-/// A question that was asked.
+/// When a question was last asked.
 #[derive(Clone, Copy, Default)]
 struct LastAsked {
     hash: u32,
@@ -60,7 +60,7 @@ struct Kept<T> {
     answer: Arc<T>,
 }
 
-/// What is known of a question.
+/// What the cache knows about a question.
 #[derive(Debug)]
 pub enum CacheLookup<T> {
     /// Its answer.
@@ -72,7 +72,7 @@ pub enum CacheLookup<T> {
 }
 
 impl Revision {
-    /// The revision before an answer is made: whatever changes meanwhile makes it another.
+    /// The current revision. Read it before making an answer, so that a change meanwhile makes the answer outdated.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -83,7 +83,7 @@ impl Revision {
 }
 
 impl<T> AnswerCache<T> {
-    /// Keeps answers of at most `most` bytes together.
+    /// Makes a cache of at most `most` bytes.
     #[must_use]
     pub fn new(most: usize) -> Self {
         let (young, old) = (HashMap::new(), HashMap::new());
@@ -91,8 +91,8 @@ impl<T> AnswerCache<T> {
         AnswerCache { most, inner: Mutex::new(Generations { young, old, weight: 0, asked, count: 0, full: false }) }
     }
 
-    /// The answer to `question` if it would be the same now, else whether the question is asked so often that its answer
-    /// would still be kept the next time.
+    /// Looks up the answer to `question`. Without a valid one, it returns whether the question is asked so often that its answer
+    /// is worth keeping.
     pub fn ask(&self, question: &str, revision: Revision, now: Timestamp) -> CacheLookup<T> {
         let mut inner = self.inner.lock();
         let inner = &mut *inner;
@@ -112,7 +112,7 @@ impl<T> AnswerCache<T> {
         let hash = xxh3_64(question.as_bytes());
         let place = usize::try_from(hash % REMEMBERED as u64).unwrap_or(0);
         let Some(asked) = inner.asked.get_mut(place) else { return CacheLookup::New };
-        // 0 is nobody's.
+        // 0 marks an empty slot.
         let hash = u32::try_from(hash >> 32).unwrap_or(0) | 1;
         let before = std::mem::replace(asked, LastAsked { hash, count: inner.count });
         let held = u32::try_from(inner.young.len() + inner.old.len()).unwrap_or(u32::MAX);

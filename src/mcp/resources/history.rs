@@ -13,10 +13,10 @@ use crate::mcp::tools::list_changes::newest;
 /// How many changes a read shows.
 const CHANGES: usize = 25;
 
-/// The newest changes of one resource, or of everything, and how to go on from them.
+/// The newest changes of one resource, or of everything, and the calls that show older and newer ones.
 ///
 /// # Errors
-/// When nothing is known of the resource, or the store cannot be read.
+/// When nothing is known about the resource, or the store cannot be read.
 pub async fn history(
     core: &Arc<Core>,
     of: Option<(&'static KindSpec, &str)>,

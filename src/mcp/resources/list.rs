@@ -1,7 +1,7 @@
-//! What `resources/list` holds.
+//! The answer to `resources/list`.
 //!
-//! Thousands of entries drown a client that loads the list into a model's context, so by default only small accounts
-//! are listed in full. Entries hold nothing that moves: a change of state would otherwise change the list.
+//! Thousands of entries overload a client that puts the list into a model's context, so by default only small accounts are listed
+//! in full. Entries hold no state, because every change of state would change the list.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::JSON;
 use super::answer_cache::{AnswerCache, CacheLookup, Revision};
-use crate::kinds::{self, KINDS, KindSpec};
+use crate::kinds::{KINDS, KindSpec};
 use crate::mcp::core::Core;
 use crate::mcp::damage::AnswerSubject;
 use crate::mcp::error::RequestError;
@@ -21,15 +21,15 @@ use crate::model::{ResourceId, Scope, Timestamp};
 use crate::query::{Cursor, CursorError};
 use crate::store::Snapshot;
 
-/// Up to this many resources, the automatic mode lists them all.
+/// The largest number of resources of which the automatic mode lists all.
 pub const FULL: u64 = 2000;
-/// Up to this many VPCs are listed beside collections.
-const VPCS: usize = 200;
-/// Entries on a page, unless [`PAGES`] asks for more.
+/// Up to this many resources of a kind with [`KindSpec::always_listed`] are listed beside collections.
+const MAX_OF_KIND: usize = 200;
+/// Entries per page, unless [`PAGES`] requires more.
 const PAGE: u64 = 1000;
-/// A list of any size fits into this many pages: clients stop following cursors (one at 64).
+/// The most pages of a list, because clients stop following cursors (one at 64).
 const PAGES: u64 = 50;
-/// About the size of a page at most.
+/// The approximate largest size of a page.
 const BYTES: usize = 4 * 1024 * 1024;
 /// The question hash of this list's cursors.
 const QUESTION: u64 = 0x6c69_7374;
@@ -37,7 +37,7 @@ const QUESTION: u64 = 0x6c69_7374;
 /// One page of the list. `cache` keeps pages that are asked for often.
 ///
 /// # Errors
-/// [`RequestError::Cursor`] for a cursor of something else; [`RequestError::NotSeenYet`] while there is nothing to list.
+/// [`RequestError::Cursor`] for a cursor of another list; [`RequestError::NotSeenYet`] while there is nothing to list.
 pub async fn list(
     core: &Arc<Core>,
     cache: &AnswerCache<ListResourcesResult>,
@@ -76,7 +76,7 @@ fn page(core: &Core, mode: ListMode, cursor: Option<&str>) -> Result<ListResourc
     }
     let after = cursor.map(|text| Cursor::decode(text, core.log(), QUESTION)).transpose()?.map(|cursor| cursor.after);
     if mode == ListMode::Collections && after.is_some() {
-        // This list has one page: the cursor is of a server that listed everything.
+        // This list has one page, so the cursor comes from a server that listed everything.
         return Err(CursorError::OtherQuestion.into());
     }
     let everything = match mode {
@@ -98,9 +98,11 @@ fn page(core: &Core, mode: ListMode, cursor: Option<&str>) -> Result<ListResourc
     if everything {
         let size = usize::try_from(PAGE.max(total.div_ceil(PAGES))).unwrap_or(usize::MAX);
         next = members(&snapshot, &kinds, after.as_ref(), size, &mut entries)?;
-    } else if let Some(vpc) = kinds::by_slug("vpc") {
-        let rows = snapshot.heads(&vpc.kind(), None, None, VPCS)?;
-        entries.extend(rows.iter().map(|row| entry(vpc, &row.id.id, row.name.as_deref())));
+    } else {
+        for kind in kinds.iter().filter(|kind| kind.always_listed) {
+            let rows = snapshot.heads(&kind.kind(), None, None, MAX_OF_KIND)?;
+            entries.extend(rows.iter().map(|row| entry(kind, &row.id.id, row.name.as_deref())));
+        }
     }
     let cursor = |after| Cursor { log: core.log(), question: QUESTION, point: None, after }.encode();
     let mut result = ListResourcesResult::with_all_items(entries).with_ttl_ms(0).with_cache_scope(CacheScope::Private);
@@ -118,7 +120,7 @@ fn page(core: &Core, mode: ListMode, cursor: Option<&str>) -> Result<ListResourc
     Ok(result)
 }
 
-/// Fills a page with the resources after `after`, and says after which to go on.
+/// Fills a page with the resources after `after`, and returns the last of them if more follow.
 fn members(
     snapshot: &Snapshot,
     kinds: &[&'static KindSpec],
@@ -127,7 +129,7 @@ fn members(
     entries: &mut Vec<Resource>,
 ) -> Result<Option<ResourceId>, RequestError> {
     let first = match after {
-        // A kind that is not listed (any more): nothing follows it.
+        // The cursor names a kind that is not listed.
         Some(after) => kinds.iter().position(|kind| kind.name == after.kind.as_str()).ok_or(CursorError::Garbled)?,
         None => 0,
     };
@@ -215,7 +217,7 @@ fn entry(kind: &'static KindSpec, id: &str, name: Option<&str>) -> Resource {
     }
 }
 
-/// About the bytes of an entry on the wire.
+/// The approximate size of an entry on the wire.
 fn weight(entry: &Resource) -> usize {
     60 + entry.uri.len() + entry.name.len() + entry.title.as_ref().map_or(0, |title| title.len() + 12)
 }

@@ -1,4 +1,4 @@
-//! The two views of everything: how much there is, and how fresh it is.
+//! The two overviews of the inventory: how much there is, and how fresh it is.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -59,8 +59,8 @@ pub fn freshness(core: &Arc<Core>, uri: &str) -> Result<Content, RequestError> {
     Ok(Content::fleeting(body.to_string()))
 }
 
-/// The body of the summary, which the tool `get_inventory_summary` answers too. Waits for what is watched to be known:
-/// nothing watched must not look like nothing there.
+/// The body of the summary, which the tool `get_inventory_summary` returns too. It waits until the watched scopes are known,
+/// because an inventory without scopes would look empty.
 ///
 /// # Errors
 /// When the store cannot be read.
@@ -89,7 +89,7 @@ fn counted(core: &Core, uri: &str, writes: Writes) -> Result<Value, RequestError
             }
             scopes.push(entry);
         }
-        // A kind that nobody watches has no count, not even zero.
+        // A kind that is not watched has no count, not even zero.
         if let Some(total) = total {
             totals.insert(kind.slug.to_owned(), json!(total));
         }
@@ -147,7 +147,7 @@ fn by_action(calls: &[CallCount]) -> Vec<Value> {
     shown.collect()
 }
 
-/// Says that the account is taken for granted, where STS does not prove it.
+/// Adds that the account is assumed, if STS does not prove it.
 fn put_identity(body: &mut Value, core: &Core) {
     if let (Some(unproved), Value::Object(fields)) = (core.aws.unproved(), body) {
         let identity = json!({"proved": false, "what": unproved.what, "fix": unproved.fix, "since": unproved.since});
@@ -155,7 +155,7 @@ fn put_identity(body: &mut Value, core: &Core) {
     }
 }
 
-/// Says which stored records cannot be read, where there are such.
+/// Adds the stored records that cannot be read, if there are any.
 fn put_damage(body: &mut Value, core: &Core) {
     if let Value::Object(fields) = body {
         let damage = core.damage(AnswerSubject::All).fields();
@@ -163,7 +163,7 @@ fn put_damage(body: &mut Value, core: &Core) {
     }
 }
 
-/// The places that are no longer watched, and since when: nothing of them is counted.
+/// The scopes that are no longer watched, and since when. Their resources are not counted.
 fn unwatched(core: &Core) -> Vec<Value> {
     let places: BTreeMap<_, _> =
         core.unwatched(KINDS).into_iter().filter_map(|state| Some((state.scope, state.unwatched_since?))).collect();
@@ -173,7 +173,7 @@ fn unwatched(core: &Core) -> Vec<Value> {
     shown.collect()
 }
 
-/// Says that the clocks differ, where they do so much that somebody should set this machine's.
+/// Adds that the clocks differ, if they differ so much that somebody should set this machine's.
 fn put_clock(body: &mut Value, offset_millis: i64) {
     let Value::Object(fields) = body else { return };
     if offset_millis.unsigned_abs() <= CLOCK_DIFFERS {
@@ -188,7 +188,7 @@ fn put_clock(body: &mut Value, offset_millis: i64) {
     fields.insert("clock".to_owned(), clock);
 }
 
-/// Says that the server's log has gaps, where it has.
+/// Adds that the server's log has gaps, if it has.
 fn put_log(body: &mut Value, dropped: u64) {
     let (Value::Object(fields), 1..) = (body, dropped) else { return };
     let log = json!({

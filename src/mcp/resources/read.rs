@@ -1,4 +1,4 @@
-//! One resource or one collection, as the JSON of a read.
+//! Reads one resource or one collection as JSON.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -35,12 +35,12 @@ pub struct ResourceBody<'a> {
     id: &'a str,
     account: &'a AccountId,
     region: &'a Region,
-    /// Everything shown was known to be so at this time.
+    /// When everything shown was last confirmed.
     as_of: Timestamp,
-    /// The same of each group of fields, where they differ: an event tells of the state alone.
+    /// The same for each group of fields, where they differ, because an event confirms the state alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     groups: Option<BTreeMap<Group, Timestamp>>,
-    /// The log's end at this read.
+    /// The newest record of the log at this read.
     seq: Seq,
     changed_at: Timestamp,
     changed_seq: Seq,
@@ -54,7 +54,7 @@ pub struct ResourceBody<'a> {
     document: &'a StoredDocument,
 }
 
-/// That the last complete sweeps did not list the resource, which is not proved to be gone.
+/// Says that the last complete sweeps did not list the resource, which is not proved to be gone.
 #[derive(Serialize)]
 struct Missing {
     since: Timestamp,
@@ -62,7 +62,7 @@ struct Missing {
     what: String,
 }
 
-/// A group of fields that rests on an assertion no describe has settled yet.
+/// A group of fields that AWS reported as changed and no describe has confirmed yet.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Pending {
     group: Group,
@@ -88,7 +88,7 @@ impl From<&Provisional> for Pending {
 /// may write. `cache` keeps what is read often.
 ///
 /// # Errors
-/// [`RequestError`]; never an empty answer.
+/// [`RequestError`]; the answer is never empty.
 pub async fn read(
     core: &Arc<Core>,
     cache: &AnswerCache<Content>,
@@ -120,7 +120,7 @@ pub async fn read(
     }
 }
 
-/// Until when an answer about this kind, and the part served with it, is not stale.
+/// How long an answer about this kind, and the part served with it, stays fresh.
 fn fresh_until(core: &Core, scope: &Scope, kind: &'static KindSpec) -> Option<Timestamp> {
     let until = |kind: &KindSpec| core.ingest.freshness().of(scope, &kind.kind())?.fresh_until();
     match part_of(kind) {
@@ -129,7 +129,7 @@ fn fresh_until(core: &Core, scope: &Scope, kind: &'static KindSpec) -> Option<Ti
     }
 }
 
-/// `None` when the resource is gone by now.
+/// The content of one resource; `None` when it was removed meanwhile.
 fn resource(
     core: &Core,
     kind: &'static KindSpec,
@@ -138,7 +138,7 @@ fn resource(
 ) -> Result<Option<Content>, RequestError> {
     let Located { id, also_seen_in } = located;
     let scope = id.scope();
-    // How fresh it is comes before the body: see `fresh`.
+    // Freshness is read before the data: see `fresh`.
     let (fresh, part) = (core.fresh(kind, id), core.fresh_part(kind, id));
     let missing = core.ingest.freshness().lacked(id);
     let snapshot = core.snapshot()?;
@@ -184,8 +184,8 @@ fn resource(
     Ok(Some(Content { text: serde_json::to_string(&body)?, next }))
 }
 
-/// When the next sweep of this scope begins, which may show something else; `None` while one runs, since what it finds may show
-/// at any time.
+/// When the next sweep of this scope begins, which may show changes; `None` while one runs, because its results may show at any
+/// time.
 fn next(core: &Core, scope: &Scope, kind: &KindSpec) -> Option<Timestamp> {
     let state = core.ingest.freshness().of(scope, &kind.kind())?;
     let started = state.complete.filter(|_| state.running_since.is_none())?.started;
@@ -206,7 +206,7 @@ async fn collection(
 
 fn members(core: &Core, scope: &Scope, kind: &'static KindSpec, uri: &str) -> Result<Content, RequestError> {
     let columns = Columns::of(kind);
-    // How fresh they are comes before the members: see `fresh`.
+    // Freshness is read before the data: see `fresh`.
     let stale = core.stale(scope, kind);
     let incomplete = core.incomplete(&[kind]).into_iter().find(|incomplete| incomplete.scope == *scope);
     let watched = core.ingest.freshness().of(scope, &kind.kind());

@@ -501,14 +501,18 @@ async fn a_bad_argument_is_an_answer_that_says_how() {
         (
             "get_resource",
             json!({"uri": "ec2://inventory/123456789012/mars-1/instance/i-1", "region": "us-east-1"}),
-            "argument `region` must be that of `uri`",
+            "argument `region` must be the same as in `uri`",
         ),
         (
             "list_changes",
             json!({"uri": "ec2://inventory/123456789012/us-east-1/instance/i-1", "region": "mars-1"}),
-            "argument `region` must be that of `uri`",
+            "argument `region` must be the same as in `uri`",
         ),
-        ("get_resource", json!({"uri": "ec2://instance/i-1", "id": "i-2"}), "argument `id` must be that of `uri`"),
+        (
+            "get_resource",
+            json!({"uri": "ec2://instance/i-1", "id": "i-2"}),
+            "argument `id` must be the same as in `uri`",
+        ),
         ("compare_resource", json!({"uri": "ec2://instance/i-1", "from": " "}), "needs the argument `from`"),
     ] {
         let result = client.call(tool, arguments.clone()).await.unwrap();

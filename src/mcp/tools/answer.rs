@@ -14,7 +14,7 @@ pub struct ToolResult {
     pub text: String,
     /// Conforms to the tool's output schema.
     pub structured: Value,
-    /// What kind of failure it is, when nothing of what was asked could be done.
+    /// The kind of failure, when nothing of the request could be done.
     pub failure: Option<FailureCode>,
 }
 

@@ -1,7 +1,7 @@
 //! Reading a tool's arguments, with errors that a model can act on: the argument, what is allowed, an example.
 //!
 //! Each tool has one struct of arguments, from which its schema follows ([`super::schema`]). [`clean`] brings every value into
-//! the form that the schema declares ([`coerce`]), and [`read`] makes the struct of them.
+//! the form that the schema declares ([`coerce`]), and [`read`] turns the values into the struct.
 
 pub mod coerce;
 pub mod filters;
@@ -10,6 +10,7 @@ pub mod kind;
 pub mod past;
 pub mod resource;
 pub mod scope;
+pub mod selection;
 
 use rmcp::model::JsonObject;
 use serde::de::DeserializeOwned;
@@ -42,7 +43,7 @@ enum ArgumentProblem {
     NoField { name: String, near: String, known: Vec<String> },
     #[error("{kind} has no filter `{name}`{near}. Give {}one of: {}", if *tags { "tag:KEY or " } else { "" }, known.join(", "))]
     NoFilter { kind: &'static str, name: String, near: String, known: Vec<&'static str>, tags: bool },
-    /// What the type of an argument says of its value.
+    /// The error of the argument's own type.
     #[error("{0}")]
     Value(String),
 }
@@ -60,14 +61,14 @@ impl ArgumentError {
         ArgumentProblem::Missing(name.to_owned()).into()
     }
 
-    /// The argument `name` must be something else than it is.
+    /// The argument `name` must be `expected`.
     #[must_use]
     pub fn form(name: &str, expected: &str, found: impl Into<Value>) -> Self {
         let found = shown(&found.into().to_string(), 80);
         ArgumentProblem::Form { name: name.to_owned(), expected: expected.to_owned(), found }.into()
     }
 
-    /// The argument `name` must be one of `words`; the one that is nearest to what it is, is named.
+    /// The argument `name` must be one of `words`; the error names the word nearest to `found`.
     #[must_use]
     pub fn one_of(name: &str, words: &[&'static str], found: &str) -> Self {
         let near = near(nearest(found, words.iter().copied()));
@@ -83,7 +84,7 @@ impl ArgumentError {
         ArgumentProblem::NoField { name: shown(path, 80), near, known }.into()
     }
 
-    /// `kind` has no filter `name`, which was to be shown or counted by.
+    /// `kind` has no filter `name` to show or to count by.
     #[must_use]
     pub fn no_filter(kind: &KindSpec, name: &str) -> Self {
         let known: Vec<&str> = kind.filters.iter().map(|filter| filter.name).collect();
@@ -99,7 +100,7 @@ impl ArgumentError {
     }
 }
 
-/// The arguments of a call of `tool`, each in the form that its schema declares. What is as good as absent is left out.
+/// The arguments of a call of `tool`, each in the form that its schema declares. Empty values count as absent and are left out.
 ///
 /// # Errors
 /// When an argument is unknown, missing or of another form.
@@ -139,10 +140,10 @@ fn unknown(tool: &'static str, declared: &JsonObject, name: &str) -> ArgumentErr
     ArgumentProblem::Unknown { tool, name: shown(name, 60), nearest, allowed }.into()
 }
 
-/// The struct of arguments that were cleaned.
+/// Turns cleaned arguments into a tool's struct.
 ///
 /// # Errors
-/// What the type of an argument says of its value.
+/// The error of the argument's own type.
 pub fn read<A: DeserializeOwned>(clean: JsonObject) -> Result<A, ArgumentError> {
     serde_json::from_value(Value::Object(clean)).map_err(|error| ArgumentProblem::Value(error.to_string()).into())
 }

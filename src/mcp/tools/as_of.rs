@@ -1,4 +1,4 @@
-//! Answers about a point in the past: that they are, and what nobody watched then.
+//! What an answer about a point in the past says about itself: the point, and what was not watched then.
 
 use serde_json::{Value, json};
 
@@ -11,12 +11,12 @@ use crate::mcp::unobserved::{self, GapQuery, Unobserved};
 use crate::model::{Scope, Timestamp};
 use crate::query::Point;
 
-/// A point in the past, with what nobody watched then.
+/// A point in the past, with what was not watched then.
 #[derive(Clone, Debug)]
 pub struct AsOf {
     /// The point.
     pub point: Point,
-    /// What nobody watched then.
+    /// What was not watched then.
     pub unobserved: Unobserved,
     /// The scopes that were watched then, and are no longer.
     unwatched: Vec<(Scope, Timestamp)>,
@@ -25,7 +25,7 @@ pub struct AsOf {
 }
 
 impl AsOf {
-    /// What an answer about `point` has to say of who watched then.
+    /// Finds out what was not watched at `point`.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -54,7 +54,7 @@ impl AsOf {
         fields
     }
 
-    /// That it is about the past, and what nobody watched then.
+    /// Adds the point and what was not watched then to the text of an answer.
     pub fn say(&self, text: &mut AnswerText) {
         let Point { at, seq } = self.point;
         text.add(format_args!("; as Muster knew it at {at} (seq {seq})"));
@@ -66,7 +66,7 @@ impl AsOf {
     }
 }
 
-/// The schema of an answer about now or the past: `own` properties, and what is said of who watched.
+/// The schema of an answer about now or the past: the properties in `own`, and those about gaps in watching.
 #[must_use]
 pub fn object(required: &[&str], mut own: Value) -> Value {
     if let Value::Object(own) = &mut own {
@@ -77,7 +77,7 @@ pub fn object(required: &[&str], mut own: Value) -> Value {
     schema::object(required, own)
 }
 
-/// What output schemas say of scopes that are no longer watched.
+/// The schema of the list of scopes that are no longer watched.
 #[must_use]
 pub fn unwatched() -> Value {
     let each = schema::object(

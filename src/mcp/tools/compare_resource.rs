@@ -1,4 +1,4 @@
-//! `compare_resource`: what became of a resource between two points in time.
+//! `compare_resource`: how a resource differs between two points in time.
 
 use rmcp::schemars::{self, JsonSchema};
 use serde::Deserialize;
@@ -29,9 +29,9 @@ use crate::query::moment::holds;
 const STEP: usize = 1_000;
 /// Records shown at most.
 const RECORDS: usize = 50;
-/// Left for what stands around fields and records.
+/// Bytes left for everything around fields and records.
 const FRAME: usize = 8_000;
-/// The most that the fields take of what is left: the records say why.
+/// The most bytes that the fields take of the rest, so that records, which say why, have room too.
 const FIELDS: usize = 12_000;
 
 /// The tool.
@@ -85,11 +85,11 @@ fn output() -> Value {
             "region": schema::text("The region."),
             "from": point("The earlier point."),
             "to": point("The later point."),
-            "changes": schema::list(change::field_schema(), "What differs, if it existed at both points; lists are compared by \
+            "changes": schema::list(change::difference_schema(), "What differs, if it existed at both points; lists are compared by \
             element."),
             "changes_not_shown": schema::count("How many differences were left out because of their size; get_resource with \
             as_of shows all."),
-            "records": schema::list(change::schema(), "The newest records that made the difference, oldest first."),
+            "records": schema::list(change::record_schema(), "The newest records that made the difference, oldest first."),
             "records_not_shown": schema::count("How many earlier records also made the difference."),
             "other_records": schema::count("How many records in between had changes that were undone; list_changes shows them."),
         }),
@@ -104,7 +104,7 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
         Some(to) => to.point(&core, "to")?,
         None => Point { at: core.now(), seq: core.snapshot()?.seq() },
     };
-    // By time only where no record lies between them: a clock may have been set back.
+    // Times count only for equal seqs, because a clock may have been set back.
     if (from.seq, from.at) > (to.seq, to.at) {
         let found = arguments.to.map(|to| to.to_string());
         return Err(ArgumentError::form("to", "later than from", found).into());
@@ -126,7 +126,7 @@ fn compared(
         Some((id, _)) => snapshot.past(id, from.seq)?.map(|current| (id.clone(), current)),
         None => None,
     };
-    // Also where it was in another scope then.
+    // The resource may have been in another scope at that time.
     let before = match before {
         Some(before) => Some(before),
         None => core.copies_then(&snapshot, kind, id, scope, from)?.into_iter().next(),
@@ -147,11 +147,11 @@ fn compared(
 /// The records between two points.
 #[derive(Default)]
 struct RecordsBetween {
-    /// The newest that made the difference, oldest first.
+    /// The newest records that made the difference, oldest first.
     made: Vec<Recorded>,
-    /// How many made it before these.
+    /// How many earlier records made it too.
     earlier: usize,
-    /// How many left nothing.
+    /// How many records have no effect on the difference.
     others: usize,
 }
 

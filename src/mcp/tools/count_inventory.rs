@@ -1,4 +1,4 @@
-//! `count_inventory`: how many resources there are, in groups of anything that they can be filtered on.
+//! `count_inventory`: how many resources there are, grouped by any filter or tag.
 
 use rmcp::schemars::{self, JsonSchema};
 use serde::Deserialize;
@@ -7,10 +7,10 @@ use std::cmp::Reverse;
 
 use super::answer::ToolResult;
 use super::arguments::ArgumentError;
-use super::arguments::filters::{FilterArgument, GivenFilters, Settled};
+use super::arguments::filters::{GivenFilters, Settled};
 use super::arguments::kind::KindArgument;
 use super::arguments::past::{self, PastArgument};
-use super::arguments::scope::ScopeArguments;
+use super::arguments::selection::SelectionArguments;
 use super::as_of;
 use super::label::FreshnessLabel;
 use super::schema::ToolSchema;
@@ -47,13 +47,8 @@ pub static SPEC: ToolSpec = ToolSpec {
 /// What to count.
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Arguments {
-    /// What to count; instance unless given.
-    #[serde(default)]
-    kind: KindArgument,
-    #[serde(default)]
-    filters: FilterArgument,
     #[serde(flatten)]
-    scope: ScopeArguments,
+    selection: SelectionArguments,
     /// Count each value of this filter or tag: a filter name or tag:KEY.
     group_by: Option<String>,
     as_of: Option<PastArgument>,
@@ -92,7 +87,8 @@ fn output() -> Value {
 
 async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, RequestError> {
     let core = call.core;
-    let Arguments { kind: KindArgument(kind), filters, scope, group_by, as_of } = arguments;
+    let Arguments { selection, group_by, as_of } = arguments;
+    let SelectionArguments { kind: KindArgument(kind), filters, scope } = selection;
     let filters = GivenFilters::read(&filters, kind)?;
     let grouping = group_by.map(|name| grouping(&name, kind)).transpose()?;
     let point = past::as_of(&core, as_of.as_ref())?;
@@ -107,7 +103,7 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
     .await
 }
 
-/// A call's question, read.
+/// What a call counts, read from its arguments.
 struct Counting {
     kind: &'static KindSpec,
     settled: Settled,
@@ -131,7 +127,7 @@ impl Counting {
         let Counting { kind, settled: Settled { filters, readings }, grouping, point, scope } = self;
         let scope = scope.as_ref();
         let mut hints = zero::settle(core, kind, filters)?;
-        // How fresh they are comes before the count: see `fresh`.
+        // Freshness is read before the data: see `fresh`.
         let label = FreshnessLabel::of(core, kind, scope, *point)?;
         let by = grouping.as_ref().map(|(_, grouping)| grouping);
         let (counted, seq) = tally(&core.store, &kind.kind(), scope, filters, by, *point)?;

@@ -173,7 +173,7 @@ async fn snapshot(
     Ok((row, seq))
 }
 
-/// The volumes to be snapshotted: those attached, but for the one the instance boots from where that is to be left out.
+/// The volumes to snapshot: all attached ones, without the boot volume if it is excluded.
 fn plan(target: &LiveInstance, devices: &BTreeMap<String, String>, exclude_boot: bool) -> BTreeMap<String, String> {
     let root = target.document.text("RootDeviceName").filter(|_| exclude_boot);
     let planned = devices.iter().filter(|(_, device)| Some(device.as_str()) != root);

@@ -27,7 +27,7 @@ use crate::model::text::shown;
 use crate::model::{Document, Scope, Seq, Timestamp};
 use crate::query::Point;
 
-/// Left for what stands around the document.
+/// Bytes left for everything around the document.
 const FRAME: usize = 3000;
 
 /// The tool.
@@ -129,7 +129,7 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
     Ok(shown_as(kind, &found, &age, lacked, &paths))
 }
 
-/// At what time an answer was true.
+/// The time that an answer is about.
 enum Age {
     /// Now.
     Now,
@@ -152,7 +152,7 @@ fn then(
     Ok((known(kind, then, point.at, point.seq), Age::Then(as_of)))
 }
 
-/// What was known last of a resource that is gone; `None` when nothing is left of it.
+/// The last known state of a removed resource; `None` when nothing is left of it.
 fn last(
     core: &Core,
     kind: &'static KindSpec,
@@ -282,8 +282,8 @@ fn selected(document: &Document, paths: &[String]) -> Map<String, Value> {
     found.collect()
 }
 
-/// Shortens the largest list, or leaves out the largest field, until text and data fit into the budget. Returns what is
-/// missing.
+/// Shortens the largest list, or leaves out the largest field, until text and data fit into the budget. Returns the names of the
+/// fields that are missing or shortened.
 fn prune(parts: &mut [(&'static str, Map<String, Value>)]) -> Vec<String> {
     let mut lengths: BTreeMap<String, usize> = BTreeMap::new();
     let mut omitted = Vec::new();

@@ -1,4 +1,4 @@
-//! What an answer says of how fresh and how complete it is, whether it is about now or about the past.
+//! What an answer says about how fresh and how complete it is, whether it is about now or about the past.
 
 use serde_json::{Map, Value, json};
 
@@ -15,7 +15,7 @@ use crate::mcp::unreadable;
 use crate::model::{ResourceId, Scope};
 use crate::query::Point;
 
-/// What an answer says about its own worth.
+/// How fresh and complete an answer is.
 pub enum FreshnessLabel {
     /// It is about now.
     Now(NowLabel),
@@ -40,7 +40,7 @@ impl FreshnessLabel {
         })
     }
 
-    /// With what was found damaged. To be asked once what the answer is about was read.
+    /// Adds the damaged records that reading for the answer has found. Call this after reading.
     #[must_use]
     pub fn damaged(mut self, core: &Core, kind: &'static KindSpec, scope: Option<&Scope>) -> Self {
         match &mut self {
@@ -91,14 +91,14 @@ impl FreshnessLabel {
     }
 }
 
-/// What an answer about now says about its own worth.
+/// How fresh and complete an answer about now is.
 pub struct NowLabel {
     as_of: Option<crate::model::Timestamp>,
     missing: u64,
     stale: Vec<Value>,
     incomplete: Vec<IncompleteSweep>,
     watched: Vec<String>,
-    /// The scopes of which something is listed and cannot be read.
+    /// The scopes in which AWS lists something that cannot be read.
     unreadable: Vec<ScopeFreshness>,
     /// Filled in once everything was read.
     pub(super) damage: DamagedRecords,
@@ -127,13 +127,13 @@ impl NowLabel {
         NowLabel { as_of, missing, stale, incomplete, watched, unreadable: scopes, damage: DamagedRecords::default() }
     }
 
-    /// Whether more may match than was seen: also while nobody watches, and when something is listed that cannot be read.
+    /// Whether more may match than was seen: while first sweeps run, while nothing is watched, or when something cannot be read.
     #[must_use]
     pub fn is_at_least(&self) -> bool {
         !self.incomplete.is_empty() || self.watched.is_empty() || !self.unreadable.is_empty() || !self.damage.is_empty()
     }
 
-    /// What of a resource cannot be read; `None` when all of it can be.
+    /// Which part of a resource cannot be read; `None` when all of it can.
     #[must_use]
     pub fn unreadable_at(&self, id: &ResourceId) -> Option<String> {
         let state = self.unreadable.iter().find(|state| state.scope == id.scope())?;

@@ -1,5 +1,6 @@
-//! `list_changes`: what happened, when, and because of what.
+//! `list_changes`: what changed, when, and why.
 
+mod arguments;
 mod change_query;
 
 use std::collections::BTreeMap;
@@ -10,9 +11,9 @@ use serde_json::{Map, Value, json};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
-use self::change_query::{Arguments, ChangeQuery};
+use self::arguments::Arguments;
+use self::change_query::ChangeQuery;
 use super::answer::ToolResult;
-use super::arguments;
 use super::change::{self, RecordRenderer, Rendered};
 use super::schema::{self, ToolSchema};
 use super::spec::{BUDGET, ToolCall, ToolEffect, ToolSpec};
@@ -27,13 +28,13 @@ use crate::model::{Seq, Timestamp};
 use crate::query::changes::{ChangePage, LogCursor, LogRange, ReadOrder, StopReason, find};
 use crate::store::Snapshot;
 
-/// Waits at once: one that comes when there are as many is answered at once, so that waiting leaves room for other requests.
+/// How many calls may wait at a time. A further call is answered at once, so that waiting leaves room for other requests.
 static WAITING: Semaphore = Semaphore::const_new(128);
 /// How many records one call looks at, at most.
 const RECORDS: u64 = 200_000;
 /// How long one call looks at records, about.
 const WORK: Duration = Duration::from_secs(2);
-/// Left for what stands around the changes.
+/// Bytes left for everything around the changes.
 const FRAME: usize = 8_000;
 
 /// The tool.
@@ -57,7 +58,7 @@ pub static SPEC: ToolSpec = ToolSpec {
 fn output() -> Value {
     let mut properties = Map::new();
     let own = json!({
-        "changes": schema::list(change::schema(), "The changes of this page, in the requested order."),
+        "changes": schema::list(change::record_schema(), "The changes of this page, in the requested order."),
         "more": {"type": "boolean", "description": "Whether the log may hold more matches now."},
         "next_cursor": schema::text("The cursor to continue with; absent if nothing can follow."),
         "newest_cursor": schema::text("Pass it as `since` (or as `cursor` with order oldest) to get what comes after `seq`. \
@@ -85,7 +86,7 @@ fn output() -> Value {
 
 async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, RequestError> {
     let ToolCall { core, stop, .. } = call;
-    // Before anything is read: what is committed from now on wakes the wait.
+    // Subscribed before anything is read, so that every later commit wakes the wait.
     let mut newest = core.hub.newest();
     let query = ChangeQuery::read(&core, &arguments).await?;
     let deadline = Instant::now() + query.wait;
@@ -117,11 +118,11 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
     }
 }
 
-/// The newest changes of one resource, or of everything: the fields of an answer, and the arguments by which the tool tells
-/// more of the same.
+/// The newest changes of one resource, or of everything: the fields of an answer, and the arguments with which the tool shows
+/// more.
 ///
 /// # Errors
-/// When nothing is known of the resource, or the store cannot be read.
+/// When nothing is known about the resource, or the store cannot be read.
 pub async fn newest(
     core: &Arc<Core>,
     of: Option<(&'static KindSpec, &str)>,
@@ -133,7 +134,7 @@ pub async fn newest(
         arguments.insert("id".to_owned(), json!(id));
     }
     arguments.insert("limit".to_owned(), json!(limit));
-    let query = ChangeQuery::read(core, &arguments::read(arguments.clone())?).await?;
+    let query = ChangeQuery::read(core, &super::arguments::read(arguments.clone())?).await?;
     let answer = core.walk(move |core| query.answer(core, query.page(core, query.start)?, 0, &BTreeMap::new())).await?;
     match answer.structured {
         Value::Object(fields) => Ok((fields, arguments)),
@@ -150,7 +151,8 @@ impl ChangeQuery {
         Ok(find(|| core.store.snapshot(), &self.question, subjects, span, self.limit, enough)?)
     }
 
-    /// The answer to a page that was found. `hidden` were passed over before it; `callers` are known beside it.
+    /// The answer for a page. `hidden` is how many records were left out before it; `callers` are the callers that were looked
+    /// up.
     fn answer(
         &self,
         core: &Core,
@@ -230,7 +232,7 @@ impl ChangeQuery {
             text.add(format_args!("\n{said} with cursor {next}"));
             put("next_cursor", json!(next));
         }
-        // A later page of an older question does not say what came since its first: from there on it would be skipped.
+        // A later page does not show what was recorded since the first page, so its cursor would skip that.
         if !(self.continued && span.order == ReadOrder::Newest) {
             put("newest_cursor", json!(cursor(LogRange::oldest(seen, None))));
         }
@@ -247,7 +249,7 @@ impl ChangeQuery {
         Ok(ToolResult { text: text.into(), structured: Value::Object(data), failure: None })
     }
 
-    /// From when to when a page tells everything that was asked for.
+    /// The time range that a page covers completely.
     fn window(
         &self,
         core: &Core,
@@ -291,7 +293,7 @@ fn tell(
         let mut next = teller.tell(record)?;
         let caller = match callers.get(&record.seq) {
             Some(who) => Some(who.clone()),
-            // What the log holds is told unasked.
+            // Callers that the log holds are shown without `who`.
             None => match CallerSearch::of(snapshot, record)? {
                 Some(case) => case.in_log(snapshot)?,
                 None => None,
@@ -312,7 +314,7 @@ fn tell(
     Ok(told)
 }
 
-/// When a record was committed; the earliest known time for those that are folded away, now for what is yet to come.
+/// When a record was committed; the earliest known time for a record that is folded away.
 fn time_of(snapshot: &Snapshot, seq: Seq) -> Result<Timestamp, RequestError> {
     let seq = seq.min(snapshot.seq());
     if seq > snapshot.horizon() {

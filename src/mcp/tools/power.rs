@@ -35,7 +35,7 @@ pub struct PowerArguments {
     dry_run: bool,
 }
 
-/// Which way.
+/// What to do to instances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Power {
     /// From stopped to running.
@@ -55,17 +55,17 @@ impl Power {
         }
     }
 
-    /// Whether an instance in `state` is as asked already, or on its way.
+    /// Whether an instance in `state` is already in the requested state, or on its way.
     fn is_already(self, state: &str) -> bool {
         match self {
             Power::Start => matches!(state, "running" | "pending"),
-            // One that hangs while it stops is what force is for.
+            // Force is for an instance that hangs while it stops.
             Power::Stop { force } => state == "stopped" || (state == "stopping" && !force),
         }
     }
 
-    /// Whether AWS takes the call for an instance in `state` for certain. Others are called one by one, because AWS takes
-    /// all of a call or none.
+    /// Whether AWS surely accepts the call for an instance in `state`. Other instances are called one by one, because AWS accepts
+    /// all instances of a call or none.
     fn is_ready(self, state: &str) -> bool {
         match self {
             Power::Start => state == "stopped",
@@ -228,8 +228,7 @@ impl PowerCalls<'_> {
         Ok(())
     }
 
-    /// Takes in what AWS carried out: what it says of the targets counts for them, and what it says of others is told and
-    /// recorded as what it is.
+    /// Records what AWS carried out. What its answer says about other instances is reported and recorded separately.
     async fn take(&self, intent: Intent, targets: &[LiveInstance], done: Done<StateChange>, report: &mut PowerReport) {
         let Done { result, others, answered_at } = done;
         report.acted |= self.dry_run;
@@ -266,7 +265,7 @@ const STRANGERS: &str = "That answer is also about instances that the call did n
 const UNSAID: &str = "AWS took the call, but its answer says nothing about this instance. It may have happened: \
                       get_instance_status shows the state within two minutes.";
 
-/// How the log tells of a call that AWS carried out. It succeeded only if AWS's answer is about what was asked, and all of it.
+/// The outcome of a call that AWS carried out. It succeeded only if AWS's answer covers exactly the requested instances.
 fn outcome(missing: &[&str], others: &[StateChange]) -> Outcome {
     if missing.is_empty() && others.is_empty() {
         return Outcome::Succeeded { created: Vec::new() };

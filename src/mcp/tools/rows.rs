@@ -1,4 +1,4 @@
-//! Which columns a row of each kind shows, as text and as data.
+//! The columns that the rows of a kind show, as text and as data.
 
 use serde_json::{Map, Value, json};
 

@@ -1,7 +1,7 @@
 //! JSON Schemas of what tools take and give, in the form that every client understands.
 //!
 //! They follow from types: the documentation of a field is its description. Clients drop tools whose schemas hold `null` unions,
-//! and models pay for every character, so what says nothing is left out ([`PlainSchema`]).
+//! and models pay for every character, so [`PlainSchema`] leaves out what carries no information ([`PlainSchema`]).
 
 use std::sync::{Arc, OnceLock};
 
@@ -30,7 +30,7 @@ impl ToolSchema {
         ToolSchema::written(answer::<T>)
     }
 
-    /// A schema that is written out.
+    /// A schema that `make` writes out.
     #[must_use]
     pub const fn written(make: fn() -> Value) -> Self {
         ToolSchema { make, made: OnceLock::new() }
@@ -60,7 +60,7 @@ fn generate<T: JsonSchema>(settings: SchemaSettings) -> Value {
         settings.inline_subschemas = true;
     });
     let mut schema = settings.with_transform(PlainSchema).into_generator().into_root_schema_for::<T>();
-    // Of the type, which only its readers know.
+    // The description of the Rust type means nothing to a client.
     schema.remove("description");
     if schema.get("properties").is_none() {
         schema.insert("properties".to_owned(), json!({}));
@@ -68,7 +68,7 @@ fn generate<T: JsonSchema>(settings: SchemaSettings) -> Value {
     schema.into()
 }
 
-/// Leaves out what says nothing to a model or is not understood by every client: titles, formats of numbers, `null`, empty
+/// Leaves out what tells a model nothing or is not understood by every client: titles, formats of numbers, `null`, empty
 /// defaults, and the documentation of a list's element type beside that of the list.
 #[derive(Clone, Copy, Debug)]
 struct PlainSchema;
@@ -98,7 +98,7 @@ impl Transform for PlainSchema {
         if let Some(Value::Array(mut alternatives)) = schema.remove("anyOf") {
             alternatives.retain(|alternative| alternative.get("type") != Some(&json!("null")));
             for (name, value) in alternatives.into_iter().filter_map(|each| each.as_object().cloned()).flatten() {
-                // What the field says goes before what its type says.
+                // A description of the field takes precedence over that of its type.
                 if schema.get(&name).is_none() {
                     schema.insert(name, value);
                 }
@@ -141,13 +141,13 @@ pub fn list(items: Value, description: &str) -> Value {
     with(json!({"type": "array", "description": description}), "items", items)
 }
 
-/// How values of filters were read that can be read in two ways.
+/// The schema of the sentences that say how an ambiguous filter value was read.
 #[must_use]
 pub fn readings() -> Value {
     list(json!({"type": "string"}), "How an ambiguous filter value was read: as plain text or as a JSON list.")
 }
 
-/// What answers say about first sweeps that are not complete.
+/// The schema of the list of first sweeps that are not complete.
 #[must_use]
 pub fn incomplete() -> Value {
     let each = object(
@@ -167,7 +167,7 @@ pub fn incomplete() -> Value {
     )
 }
 
-/// Why an answer may be out of date.
+/// The schema of the reasons why an answer may be out of date.
 #[must_use]
 pub fn stale() -> Value {
     let each = object(

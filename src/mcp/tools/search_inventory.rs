@@ -6,10 +6,10 @@ use serde_json::{Map, Value, json};
 
 use super::answer::ToolResult;
 use super::arguments::ArgumentError;
-use super::arguments::filters::{FilterArgument, GivenFilters, Settled};
+use super::arguments::filters::{GivenFilters, Settled};
 use super::arguments::kind::KindArgument;
 use super::arguments::past::{self, PastArgument};
-use super::arguments::scope::ScopeArguments;
+use super::arguments::selection::SelectionArguments;
 use super::as_of;
 use super::label::FreshnessLabel;
 use super::rows::Columns;
@@ -54,13 +54,8 @@ pub static SPEC: ToolSpec = ToolSpec {
 /// What to search for.
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Arguments {
-    /// What to search; instance unless given.
-    #[serde(default)]
-    kind: KindArgument,
-    #[serde(default)]
-    filters: FilterArgument,
     #[serde(flatten)]
-    scope: ScopeArguments,
+    selection: SelectionArguments,
     /// Columns to show instead of the default ones: filter names or tag:KEY.
     #[serde(default)]
     fields: Vec<String>,
@@ -120,7 +115,8 @@ fn output() -> Value {
 
 async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, RequestError> {
     let core = call.core;
-    let Arguments { kind: KindArgument(kind), filters, scope, fields, limit, as_of, cursor } = arguments;
+    let Arguments { selection, fields, limit, as_of, cursor } = arguments;
+    let SelectionArguments { kind: KindArgument(kind), filters, scope } = selection;
     let columns = columns(&fields, kind)?;
     let filters = GivenFilters::read(&filters, kind)?;
     let point = past::continued(&core, as_of.as_ref(), cursor.as_deref())?;
@@ -164,7 +160,7 @@ fn found(
     readings: &[String],
 ) -> Result<ToolResult, RequestError> {
     let mut advice = zero::settle(core, kind, &query.filters)?;
-    // How fresh they are comes before the hits: see `fresh`.
+    // Freshness is read before the data: see `fresh`.
     let label = FreshnessLabel::of(core, kind, query.scope.as_ref(), query.point)?;
     let mut hits = search(&core.store, query)?;
     let label = label.damaged(core, kind, query.scope.as_ref());
@@ -214,7 +210,7 @@ fn found(
     Ok(ToolResult { text, structured: Value::Object(structured), failure: None })
 }
 
-/// As many rows as the budget takes beside `frame` bytes of what stands around them, as text and as data.
+/// As many rows as fit into the budget with `frame` bytes for everything around them, as text and as data.
 fn fit(
     hits: &mut Hits,
     columns: &Columns,

@@ -1,4 +1,5 @@
-//! What a tool is: its name and texts, what it takes and gives, what it does to AWS, and how a call of it is served.
+//! The specification of a tool: its name and texts, its arguments and answer, its effect on AWS, and the function that serves a
+//! call.
 
 use std::sync::Arc;
 
@@ -44,25 +45,25 @@ pub struct ToolSpec {
 pub enum ToolEffect {
     /// Nothing.
     Read,
-    /// It changes something, and a second call with the same arguments changes no more.
+    /// It changes something; a second call with the same arguments changes nothing more.
     Idempotent {
         /// Whether something may be interrupted or lost.
         destructive: bool,
     },
-    /// Each call makes something more.
+    /// Each call creates something new.
     Creates,
 }
 
-/// The answer of a tool, in time.
+/// The future answer of a tool.
 pub type Served = BoxFuture<'static, Result<ToolResult, RequestError>>;
 
-/// What serves a call of a tool, beside its arguments.
+/// What a call of a tool works with, apart from its arguments.
 pub struct ToolCall {
-    /// What serves it.
+    /// The store, freshness and AWS client.
     pub core: Arc<Core>,
     /// Whether the connection may write.
     pub writes: Writes,
-    /// Ends what waits.
+    /// Cancelled when the server stops; ends a call that waits.
     pub stop: CancellationToken,
 }
 
@@ -73,7 +74,7 @@ impl ToolSpec {
         self.effect != ToolEffect::Read
     }
 
-    /// The arguments of a call in the form that the schema of this tool declares, each of them one that it knows.
+    /// Brings the arguments of a call into the form that the tool's schema declares, and refuses unknown ones.
     ///
     /// # Errors
     /// [`ArgumentError`], which names the argument.

@@ -14,11 +14,11 @@ use crate::model::Outcome;
 pub enum WriteVerdict {
     /// AWS accepted the call.
     Done,
-    /// It was so already; nothing was called.
+    /// The instance was already in that state; no call was made.
     Already,
-    /// A dry run: it would be allowed.
+    /// A dry run: the call would be allowed.
     WouldBeAllowed,
-    /// The call was a dry run, and the endpoint carried it out all the same.
+    /// A dry run that the endpoint carried out as a real call.
     Acted,
     /// AWS refused; nothing happened.
     Refused,
@@ -66,7 +66,7 @@ impl WriteVerdict {
         }
     }
 
-    /// Whether the instance is, or would be, as asked.
+    /// Whether the instance is, or would be, in the requested state.
     #[must_use]
     pub fn is_good(self) -> bool {
         matches!(self, WriteVerdict::Done | WriteVerdict::Already | WriteVerdict::WouldBeAllowed)

@@ -1,7 +1,7 @@
-//! The one way in which tools change AWS: look again live, record the intent, call, record the answer, then tell.
+//! The one way in which tools change AWS: check live, record the intent, call AWS, record its answer, then answer the client.
 //!
-//! Whoever reads at the seq of an answer sees what the call did. A call between AWS's answer and its record must not be
-//! lost with its client, so it runs as a task of its own.
+//! A read at the seq of an answer shows what the call did. A call must be recorded even if its client leaves, so it runs as a
+//! task of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::model::{
     ActionId, Cause, Chosen, Document, Named, Observation, Outcome, Page, ResourceId, Scope, Seen, Seq, Source,
 };
 
-/// How long a describe of what a call brought about may take.
+/// How long a describe of a call's results may take.
 const SHOWING: Duration = Duration::from_secs(5);
 
 /// An instance as AWS showed it a moment ago.
@@ -38,13 +38,13 @@ pub struct LiveInstance {
 /// What a live look at the instances of a call showed. Each instance that was named is either a target or a problem.
 #[derive(Debug, Default)]
 pub struct LiveCheck {
-    /// Those that are there, in the order in which they were named.
+    /// The instances that exist, in the order in which they were named.
     pub targets: Vec<LiveInstance>,
-    /// Those that nothing is called for.
+    /// The instances for which no call is made.
     pub problems: Vec<UncalledInstance>,
 }
 
-/// Why nothing is called for an instance.
+/// Why no call is made for an instance.
 #[derive(Clone, Debug)]
 pub struct UncalledInstance {
     /// The instance.
@@ -122,7 +122,7 @@ fn placed(core: &Core, named: &Named) -> Result<Placed, RequestError> {
     Ok(placed)
 }
 
-/// What looks at some of the instances showed.
+/// What the checks of some of the instances showed.
 #[derive(Default)]
 struct Looked {
     targets: Vec<LiveInstance>,
@@ -143,7 +143,7 @@ impl Looked {
 
 /// Asks every watched region at once for ids that the inventory does not hold, until all are found.
 ///
-/// What no region knows is not found only if every region answered.
+/// An instance counts as not found only if every region answered.
 async fn search(
     core: &Core,
     aws: &Pinned,
@@ -192,7 +192,7 @@ async fn search(
     Ok(seen)
 }
 
-/// Describes ids of one scope. Those that AWS does not know, or says nothing of, become problems.
+/// Describes ids of one scope. Those that AWS does not know, or does not mention, become problems.
 async fn look(aws: &Pinned, chosen: &Chosen<'_>) -> Looked {
     let scope = chosen.scope();
     let Described { answers, not_found, silent, unreadable, failed } = match aws.look(chosen).await {
@@ -237,9 +237,8 @@ async fn look(aws: &Pinned, chosen: &Chosen<'_>) -> Looked {
     looked
 }
 
-/// Describes resources that a call of a tool brought about or that its answer names, so that whoever reads at the seq returned
-/// sees them as AWS shows them. `None` when AWS does not show them yet, or does not let them be described: then the next sweep
-/// shows them.
+/// Describes resources that a tool's call created or that its answer names, so that a read at the returned seq shows them. `None`
+/// when AWS does not show them yet, or does not let them be described: then the next sweep shows them.
 pub async fn witness(core: &Core, scope: &Scope, spec: &'static KindSpec, ids: &[String]) -> Option<Seq> {
     let described = timeout(SHOWING, core.aws.describe(scope, spec, ids, Priority::Tool)).await.ok()?;
     let shown = described.answers.into_iter().flat_map(Page::dated);
@@ -271,7 +270,7 @@ pub async fn to_the_end<T: Send + 'static>(
     }
 }
 
-/// What an endpoint that carries out a dry run has shown.
+/// The reason not to trust an endpoint that carries out a dry run.
 pub const ACTED: &str = "The endpoint ignores DryRun: it carried out a dry run as if it were a real call.";
 
 /// The message for an instance that nothing is called for, because an answer about others cannot be trusted.
@@ -311,7 +310,7 @@ impl Intent {
     /// Records that `tool` is about to call AWS for `targets`; durable when this returns. A dry run leaves no trace.
     ///
     /// # Errors
-    /// When it cannot be recorded: then the call must not be made.
+    /// When it cannot be recorded; the call must not be made then.
     pub async fn begin(
         core: &Core,
         tool: &'static str,
@@ -323,7 +322,7 @@ impl Intent {
         Ok(Intent { action, tool, targets, dry_run })
     }
 
-    /// Records how the call ended. When that fails, AWS has acted all the same, so it is a remark, not an error.
+    /// Records how the call ended. A failure to record it is a remark, not an error, because AWS has acted.
     pub async fn finish(
         self,
         core: &Core,

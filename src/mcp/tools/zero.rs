@@ -1,4 +1,4 @@
-//! Why nothing matched: an answer of zero is a fact about the account only where the question could have matched something.
+//! Hints about why nothing matched: zero matches are a fact about the account only if the filters could match something.
 
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ const VALUES: usize = 8;
 const NEAR: f64 = 0.75;
 
 /// Refuses filters that can never match: none of their values has the form of the filter's values, and no resource has one that
-/// they match. Answers the values that can never match beside others that can, as hints.
+/// they match. Returns hints about values that can never match, if other values of the same filter can.
 ///
 /// # Errors
 /// When there is such a filter, or the store cannot be read.
@@ -31,8 +31,8 @@ pub fn settle(core: &Core, kind: &'static KindSpec, filters: &Filters) -> Result
     Ok(noted.iter().map(ToString::to_string).collect())
 }
 
-/// What to look at when `filters` match nothing in `scope`, or anywhere. Of the past only what the filters alone show: which
-/// values there were is not known without reading all of it.
+/// Hints for when `filters` match nothing in `scope`, or anywhere. For the past they come from the filters alone, because finding
+/// the values that existed then would need a full read.
 ///
 /// # Errors
 /// When the store cannot be read.
@@ -68,7 +68,7 @@ pub fn hints(
     Ok(hints)
 }
 
-/// What there is in place of the values of one filter, which nothing meets.
+/// The values that exist for a filter whose own values match nothing.
 fn alone(
     core: &Core,
     kind: &'static KindSpec,

@@ -1,7 +1,7 @@
-//! The way of one HTTP request to rmcp and back.
+//! The middleware between HTTP and rmcp.
 //!
-//! The body is normalised as a line of the socket is, a client that takes only JSON gets JSON, and whatever is refused is
-//! refused with a JSON-RPC error that keeps the id of the request.
+//! It normalises a body like a line of the socket, answers JSON to a client that accepts only JSON, and turns every refusal into
+//! a JSON-RPC error with the id of the request.
 
 use std::sync::Arc;
 
@@ -24,13 +24,13 @@ use crate::mcp::protocol::SESSION;
 pub(super) const BODY: usize = 1024 * 1024;
 /// The header that names the protocol of a message.
 const PROTOCOL: &str = "mcp-protocol-version";
-/// The method whose answer is a stream by nature.
+/// The method whose answer is always a stream.
 const LISTEN: &str = "subscriptions/listen";
-/// What accepts both forms of answers, as rmcp wants it.
+/// The `Accept` header with both media types, which rmcp requires.
 const BOTH: &str = "application/json, text/event-stream";
-/// How much of a body that is too large is still read away, so that the client gets to read why it was refused.
+/// How much of a too large body is read and dropped, so that the client can read why it was refused.
 const READ_AWAY: usize = 16 * BODY;
-/// The longest refusal of rmcp.
+/// The longest refusal of rmcp that is read.
 const REASON: usize = 64 * 1024;
 
 /// Serves one HTTP request. `next` is rmcp.
@@ -85,7 +85,7 @@ pub(super) async fn normalised(State(sessions): State<Arc<HttpSessions>>, reques
     if !response.status().is_success() {
         return with_reason(response, echo).await;
     }
-    // From here the session tells when the request is answered, whether or not the client still reads.
+    // From here on the session frees the id when the request is answered, whether or not the client still reads.
     in_flight.id = None;
     match id {
         Some(id) if !is_listen => shaped(response, accepted, &id).await,
@@ -93,20 +93,20 @@ pub(super) async fn normalised(State(sessions): State<Arc<HttpSessions>>, reques
     }
 }
 
-/// What the message is part of: its session, or nothing but itself.
+/// The conversation of a message: that of its session, or one of its own.
 fn conversation(sessions: &HttpSessions, headers: &HeaderMap, message: &ClientMessage<'_>) -> Arc<Mutex<Conversation>> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let protocol = text(PROTOCOL);
     let of_session = || {
         let session = text(SESSION).filter(|_| message.is_of_a_session(protocol))?;
-        // rmcp refuses a session that is not there.
+        // rmcp refuses an unknown session.
         Some(sessions.conversation(session).unwrap_or_else(|| Arc::new(Mutex::new(Conversation::opened()))))
     };
     let is_named = protocol.is_some_and(|version| version >= ProtocolVersion::NO_INITIALIZE.as_str());
     of_session().unwrap_or_else(|| Arc::new(Mutex::new(Conversation::single(is_named))))
 }
 
-/// A request on its way to its session. Dropped before it is there, it is not in flight after all.
+/// A request on its way to its session. If it is dropped before it arrives, its id is freed.
 struct InFlight {
     conversation: Arc<Mutex<Conversation>>,
     id: Option<RequestId>,
@@ -120,7 +120,7 @@ impl Drop for InFlight {
     }
 }
 
-/// Reads a body of at most [`BODY`] bytes; what was read of another, and why it is refused.
+/// Reads a body of at most [`BODY`] bytes. The error holds the bytes that were read, and why the body is refused.
 async fn collect(body: Body) -> Result<Vec<u8>, (StatusCode, Vec<u8>, String)> {
     let mut chunks = body.into_data_stream();
     let mut bytes = Vec::new();
@@ -142,7 +142,7 @@ async fn collect(body: Body) -> Result<Vec<u8>, (StatusCode, Vec<u8>, String)> {
     Err((StatusCode::PAYLOAD_TOO_LARGE, bytes, why))
 }
 
-/// Why a request can be neither read nor answered, by its headers.
+/// Why the headers of a request make it impossible to read or answer.
 fn unusable(headers: &HeaderMap, accepted: Accepted) -> Option<(StatusCode, &'static str)> {
     if !accept::is_json(headers) {
         return Some((StatusCode::UNSUPPORTED_MEDIA_TYPE, "the Content-Type of a request must be application/json"));
@@ -160,7 +160,7 @@ fn unusable(headers: &HeaderMap, accepted: Accepted) -> Option<(StatusCode, &'st
     ))
 }
 
-/// The answer in a form that the client takes.
+/// Converts an answer to a media type that the client accepts.
 async fn shaped(response: Response, accepted: Accepted, id: &RequestId) -> Response {
     let form = form(response.headers());
     if form == STREAM && accepted.prefers_json() {
@@ -179,7 +179,7 @@ async fn shaped(response: Response, accepted: Accepted, id: &RequestId) -> Respo
     response
 }
 
-/// The answer to `id` out of a stream, as plain JSON.
+/// Takes the answer to `id` out of a stream, as plain JSON.
 async fn gathered(response: Response, id: &RequestId) -> Response {
     let (mut parts, body) = response.into_parts();
     let mut chunks = body.into_data_stream();
@@ -230,13 +230,13 @@ async fn with_reason(response: Response, id: Option<Value>) -> Response {
     Response::from_parts(parts, Body::from(refusal.line()))
 }
 
-/// The form of a message, without its parameters.
+/// The media type of a message, without its parameters.
 fn form(headers: &HeaderMap) -> &str {
     let text = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     text.split(';').next().unwrap_or_default().trim()
 }
 
-/// A body is answered once, so several refusals become one that belongs to no id.
+/// Answers a body with one error. Several errors become one without an id.
 fn refuse_one(refusals: Vec<ErrorResponse>) -> Response {
     let mut refusals = refusals.into_iter();
     match (refusals.next(), refusals.next()) {

@@ -1,9 +1,8 @@
-//! One connection of lines: the socket, and stdio where there is no server behind it.
+//! A transport of lines: the socket, or stdio without a server process.
 //!
-//! A client that does not read its answers is not read either: the requests that are still to be answered and the messages
-//! that are still to be written are counted, and reading stops while there are too many of them. What is not read waits in
-//! the buffer of the socket and then in the client, and [`stall`](crate::mcp::stall) closes a connection that stays so.
-//! rmcp itself has no such bound: it builds every answer at once and keeps it until it is written.
+//! Reading stops while too many requests wait for an answer and too many messages wait to be written, so a client that does not
+//! read its answers is not read either. Its further requests wait in the socket's buffer, and [`stall`](crate::mcp::stall) closes
+//! a connection that stays so. rmcp itself has no such bound: it builds every answer at once and keeps it until it is written.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -33,7 +32,7 @@ pub(super) struct LineTransport<R, W> {
     lines: Lines<BufReader<R>>,
     write: Arc<Mutex<Option<FramedWrite<W, Json>>>>,
     conversation: Arc<SyncMutex<Conversation>>,
-    /// Answers of our own that are still to be written.
+    /// Answers of this transport that are still to be written.
     owed: VecDeque<Vec<u8>>,
     /// Whether such an answer may still be in the buffer of the writer.
     is_unflushed: bool,
@@ -52,7 +51,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> LineTransport<R, W> {
         }
     }
 
-    /// Writes the answers of our own. A wait that is dropped loses none and repeats none.
+    /// Writes the answers of this transport. Dropping the future loses none and repeats none.
     async fn settle(&mut self) -> io::Result<()> {
         if self.owed.is_empty() && !self.is_unflushed {
             return Ok(());
@@ -61,7 +60,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> LineTransport<R, W> {
         let write = write.as_mut().ok_or_else(closed)?;
         while !self.owed.is_empty() {
             poll_fn(|context| write.poll_ready_unpin(context)).await?;
-            // From here to the next wait the answer is in one place only.
+            // Until the next await the answer is in one place only.
             if let Some(line) = self.owed.pop_front() {
                 self.is_unflushed = true;
                 write.start_send_unpin(Out::Line(line))?;
@@ -137,7 +136,7 @@ fn closed() -> io::Error {
     io::Error::new(io::ErrorKind::NotConnected, "the connection is closed")
 }
 
-/// What is written to a client.
+/// An item that is written to a client.
 enum Out {
     Message(Box<ServerJsonRpcMessage>),
     Line(Vec<u8>),

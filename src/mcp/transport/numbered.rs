@@ -1,4 +1,4 @@
-//! Ids of our own for the requests of a client, so that an id that is used again never meets the answer to its first use.
+//! Replaces the ids of a client's requests by unique numbers, so that a reused id never gets the answer to its first use.
 //!
 //! rmcp finds the request that an answer belongs to by the client's id. When a client cancels a request and uses the id
 //! again while the first handler still runs, the late answer of the first goes out as the answer of the second. Here each
@@ -54,7 +54,7 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for Numbered<T> {
     }
 }
 
-/// Which number stands for which id of the client.
+/// Which number replaces which id of the client.
 #[derive(Default)]
 struct RequestNumbers {
     last: i64,
@@ -75,7 +75,7 @@ impl RequestNumbers {
                 if let ClientNotification::CancelledNotification(cancelled) = &mut notification.notification
                     && let Some(id) = cancelled.params.request_id.take()
                 {
-                    // What is cancelled before it has come is not cancelled: it will be answered.
+                    // A cancellation that arrives before its request has no effect.
                     if let Some(number) = self.by_id.remove(&id) {
                         self.by_number.remove(&number);
                         // rmcp sends no answer to a request that was cancelled.
@@ -89,7 +89,7 @@ impl RequestNumbers {
         item
     }
 
-    /// What the client gets to read; `None` when the request that it belongs to is over.
+    /// The message with the client's id; `None` when its request is over.
     fn outbound(&mut self, mut item: ServerJsonRpcMessage, freed: impl Fn(&RequestId)) -> Option<ServerJsonRpcMessage> {
         match &mut item {
             JsonRpcMessage::Response(response) => {

@@ -1,7 +1,7 @@
-//! Where reading of the log stopped, as opaque text.
+//! A cursor of the log: where reading stopped, as opaque text.
 //!
-//! A place moves over everything that was looked at, also over what did not match: a loop that goes on from it sees every
-//! record exactly once. It keeps the bound of the question that it continues, so `-15m` stays the same time on all pages.
+//! A cursor moves past every record that was read, matching or not, so a loop over cursors reads every record exactly once. It
+//! keeps the bound of its range, so `-15m` stays the same time on all pages.
 //!
 //! Layout, base64url without padding: version `2`; log id, 8 bytes; question hash, 8 bytes; order, 1 byte; position, 8
 //! bytes; bound, 8 bytes (all ones for none); the low 4 bytes of the XXH3 of all that. Numbers are little-endian.
@@ -21,10 +21,10 @@ pub enum ReadOrder {
     Newest,
 }
 
-/// What is still to be read.
+/// A range of the log that is still to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogRange {
-    /// In which direction.
+    /// The direction.
     pub order: ReadOrder,
     /// Oldest first: the last record that was looked at. Newest first: the earliest one, with all later ones.
     pub at: Seq,
@@ -37,14 +37,14 @@ pub struct LogRange {
 pub struct LogCursor {
     /// The log.
     pub log: LogId,
-    /// The hash of the question that it continues.
+    /// The hash of the filter that it continues.
     pub question: u64,
     /// What is still to be read.
     pub span: LogRange,
 }
 
 impl LogCursor {
-    /// The place as text.
+    /// The cursor as text.
     #[must_use]
     pub fn encode(&self) -> String {
         let LogRange { order, at, bound } = self.span;
@@ -57,16 +57,16 @@ impl LogCursor {
         cursor::sealed(bytes)
     }
 
-    /// Reads a place in whatever log, for whatever question.
+    /// Reads a cursor of any log and any filter.
     ///
     /// # Errors
-    /// [`CursorError`], when it is none.
+    /// [`CursorError`], when the text is not a cursor.
     pub fn read(text: &str) -> Result<Self, CursorError> {
         let (version, body) = cursor::opened(text)?;
         let mut rest = body.as_slice();
         match version {
             VERSION => {}
-            // Of a search or a list.
+            // Cursors of searches and lists.
             1 | 3 => return Err(CursorError::OtherQuestion),
             _ => return Err(CursorError::Version),
         }

@@ -1,9 +1,9 @@
-//! What one event says, pure.
+//! Decodes one event. It is pure.
 //!
 //! Shapes: EventBridge events reference, "Amazon EC2", "Tag Change Events on AWS Resources", "AWS Health" and "Amazon
-//! `CloudWatch`"; EC2 User Guide, "Automate Amazon EBS with EventBridge"; EventBridge User Guide, "AWS service events delivered via
-//! CloudTrail". State and tag events assert, notices announce; what else is known only mentions a resource, so that a describe
-//! tells what became of it. Events that Muster has no use for read as nothing.
+//! `CloudWatch`"; EC2 User Guide, "Automate Amazon EBS with EventBridge"; EventBridge User Guide, "AWS service events delivered
+//! via CloudTrail". State and tag events carry new values, and notices carry announcements. All other known events only mention a
+//! resource, so that a describe finds its new state. Other events decode to nothing.
 
 mod alarm;
 mod call;
@@ -26,7 +26,7 @@ use raw::{Envelope, Lacks, MAX_RESOURCES, Occurrence, cut};
 
 pub use decoded_event::{DecodedEvent, EventContent, Undecodable};
 
-/// How much of a canary's sender is kept, in characters: anybody may put one.
+/// How many characters of a canary's sender are kept, because anybody may send a canary.
 const SENDER: usize = 64;
 
 impl DecodedEvent {
@@ -34,7 +34,7 @@ impl DecodedEvent {
     /// name theirs.
     ///
     /// # Errors
-    /// [`Undecodable`]; an event of a type that is not known is none.
+    /// [`Undecodable`]; an unknown event type is not an error.
     pub fn read(body: &str, owner: Option<&AccountId>) -> Result<Self, Undecodable> {
         let body = body.trim_start_matches('\u{feff}');
         let envelope: Envelope = serde_json::from_str(body)
@@ -48,7 +48,8 @@ impl DecodedEvent {
         Ok(DecodedEvent { event_id: envelope.id, detail_type: envelope.detail_type, says })
     }
 
-    /// Where a trail logs and when the call was made, when this is an event of a call that one recorded, whatever became of the call.
+    /// The scope in which a trail logs, and the time of the call, if this is an event of a recorded call, even of one that
+    /// failed.
     #[must_use]
     pub fn trail(&self) -> Option<(Scope, Timestamp)> {
         match &self.says {
@@ -62,7 +63,7 @@ impl DecodedEvent {
 }
 
 impl DecodedEvent {
-    /// The kinds that the call, when this is an event of one, may have changed a resource of without naming it.
+    /// The kinds of which the call may have changed a resource without naming it; empty for other events.
     #[must_use]
     pub fn untold(&self) -> Vec<Kind> {
         match &self.says {
@@ -77,7 +78,7 @@ impl DecodedEvent {
 }
 
 impl Envelope {
-    /// What it says.
+    /// Decodes its content.
     fn says(&self, owner: Option<&AccountId>) -> Result<EventContent, Lacks> {
         if self.source == CANARY_SOURCE {
             return Ok(self.canary(owner).map_or(EventContent::Nothing, EventContent::Canary));
@@ -110,7 +111,7 @@ impl Envelope {
         Ok(EventContent::Resources(Notification { event_id: self.id.clone(), observations, called: None }))
     }
 
-    /// Anybody may put such an event on the bus: one that is not as Muster makes them says nothing.
+    /// Reads a canary. Anybody may put such an event on the bus, so one that Muster did not make is ignored.
     fn canary(&self, owner: Option<&AccountId>) -> Option<Canary> {
         let (rule, name) = of_canary(&self.detail_type)?;
         let sent_at = Timestamp::parse(self.text("sent_at")?)?;

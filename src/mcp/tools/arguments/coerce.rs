@@ -1,8 +1,8 @@
 //! Reads the value of one argument by the type that its schema declares.
 //!
 //! Clients send numbers as text, lists and objects as JSON text, and `""` or `null` for what they leave out. Each such form
-//! either has exactly the meaning of the clean one, or is refused: nothing is guessed. What a text argument holds is never
-//! read as JSON. The arguments of a tool that changes AWS take fewer forms than those of a tool that reads.
+//! either means exactly the same as the clean one, or is refused: nothing is guessed. The content of a text argument is never
+//! read as JSON. A tool that changes AWS accepts fewer forms than a tool that reads.
 
 use serde_json::{Number, Value};
 
@@ -11,7 +11,7 @@ use crate::mcp::checked_json;
 /// Floating-point numbers are exact whole numbers up to here.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// What a schema says that an argument is.
+/// The type that a schema declares for an argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ArgumentType {
     /// Text; `listed` when only certain words are allowed.
@@ -34,17 +34,17 @@ pub enum ArgumentType {
     Objects,
 }
 
-/// How much depends on the reading.
+/// How careful a value must be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Care {
     /// The tool only reads.
     Read,
-    /// The tool changes AWS: a flag must be said, not hinted at.
+    /// The tool changes AWS: a flag must be given as `true` or `false`.
     Write,
 }
 
 impl ArgumentType {
-    /// What the schema of an argument declares; `None` for a type that no argument has.
+    /// Reads the type from the schema of an argument; `None` for a type that no argument has.
     #[must_use]
     pub fn of(schema: &Value) -> Option<Self> {
         let name = |schema: &Value| schema.get("type").and_then(Value::as_str).map(str::to_owned);
@@ -65,13 +65,13 @@ impl ArgumentType {
         }
     }
 
-    /// The value in its clean form; `None` when the argument is as good as absent.
+    /// Brings a value into its clean form; `None` when it counts as absent.
     ///
     /// # Errors
     /// What the argument must be, for a message.
     pub fn read(&self, care: Care, given: &Value) -> Result<Option<Value>, String> {
         match (self, given) {
-            // An absent flag means no. Where that changes AWS, it must not be taken from an empty value.
+            // An absent flag means no. In a tool that changes AWS, an empty value must not be read as no.
             (ArgumentType::Flag, _) if care == Care::Write => flag_said(given).map(Some),
             (_, Value::Null) => Ok(None),
             (_, Value::String(text)) if text.trim().is_empty() => Ok(None),
@@ -106,7 +106,7 @@ fn range(minimum: Option<i64>, maximum: Option<i64>) -> String {
     }
 }
 
-/// The whole number that `number` is, as JSON writes whole numbers: `10.0` and `1e1` are `10`.
+/// The whole number that `number` equals: `10.0` and `1e1` are `10`.
 #[must_use]
 pub fn whole(number: &Number) -> Option<Number> {
     if number.is_u64() || number.is_i64() {

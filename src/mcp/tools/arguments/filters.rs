@@ -1,4 +1,4 @@
-//! Filters as clients write them, brought into the one spelling that [`Filters::parse`] takes.
+//! Filters as clients write them, converted to the one spelling that [`Filters::parse`] accepts.
 //!
 //! A filter's values are text, so a text such as `["web"]` may be meant as it stands or as the JSON text of a list. The text
 //! as it stands counts first: only when nothing has it, the list is taken, and the answer says which was used.
@@ -52,7 +52,7 @@ impl JsonSchema for FilterArgument {
     }
 }
 
-/// The filters of a call, of which some values may have two readings.
+/// The filters of a call. Some of their values may have two readings.
 #[derive(Clone, Debug)]
 pub struct GivenFilters {
     kind: &'static KindSpec,
@@ -73,21 +73,21 @@ enum GivenValue {
     Text(String),
     /// This text, or the texts of the list that it is the JSON text of.
     TextOrList(String, Vec<String>),
-    /// This text, though it is JSON text of something that is no value.
+    /// This text, though as JSON it is something that is not a list of texts.
     TextOrJson(String),
 }
 
-/// Filters, and how those of their values were read that have two readings.
+/// Filters, and how their ambiguous values were read.
 #[derive(Clone, Debug, Default)]
 pub struct Settled {
     /// The filters.
     pub filters: Filters,
-    /// One sentence for each such value.
+    /// One sentence for each ambiguous value.
     pub readings: Vec<String>,
 }
 
 impl GivenFilters {
-    /// Reads the argument `filters`, as far as that needs no look at what there is.
+    /// Reads the argument `filters` as far as possible without looking at the inventory.
     ///
     /// # Errors
     /// When it has neither of the two spellings, or names a filter that `kind` does not have.
@@ -106,7 +106,7 @@ impl GivenFilters {
             }
             other => return Err(shape(other)),
         };
-        // What is wrong with filters of one reading is said before anything is waited for.
+        // Errors in unambiguous filters are reported before anything is waited for.
         let is_sure = |filter: &&GivenFilter| filter.values.iter().all(|value| matches!(value, GivenValue::Text(_)));
         let sure = named.iter().filter(is_sure).map(|GivenFilter { name, values }| {
             let values: Vec<&str> = values.iter().map(GivenValue::text).collect();
@@ -116,7 +116,7 @@ impl GivenFilters {
         Ok(GivenFilters { kind, filters: named })
     }
 
-    /// Decides between readings by what there is in `scope` at `point`. Blocks while it looks.
+    /// Decides between two readings by the values that exist in `scope` at `point`. Blocks while it reads.
     ///
     /// # Errors
     /// When the filters cannot be used, or the store cannot be read.
@@ -148,7 +148,7 @@ impl GivenFilters {
         if matches!(value, GivenValue::Text(_)) {
             return Ok((vec![text.to_owned()], None));
         }
-        // Where the text can never be a value, no question is made of it.
+        // A text that can never be a value is not counted.
         let literal = Filters::parse(&json!([{"Name": name, "Values": [text]}]), self.kind);
         let having = match &literal {
             Ok(literal) => tally(&core.store, &self.kind.kind(), scope, literal, None, point)?.0.total,
@@ -171,9 +171,9 @@ impl GivenFilters {
     }
 }
 
-/// What a filter's name may stand under.
+/// The members that may hold a filter's name.
 const NAMES: [&str; 3] = ["Name", "name", "key"];
-/// What its values may stand under.
+/// The members that may hold its values.
 const VALUES: [&str; 4] = ["Values", "values", "Value", "value"];
 
 fn pair(given: &Value) -> Result<GivenFilter, RequestError> {
@@ -181,7 +181,7 @@ fn pair(given: &Value) -> Result<GivenFilter, RequestError> {
     let one = |names: &[&str]| {
         let mut there = names.iter().filter_map(|name| object.get(*name));
         let first = there.next();
-        // Which of two is meant cannot be told.
+        // With two of them, it is unclear which is meant.
         if there.next().is_some() { None } else { Some(first) }
     };
     let is_known = |name: &String| NAMES.contains(&name.as_str()) || VALUES.contains(&name.as_str());
@@ -213,7 +213,7 @@ impl GivenValue {
         match given {
             Value::String(text) => Ok(GivenValue::of(text)),
             Value::Bool(flag) => Ok(GivenValue::Text(flag.to_string())),
-            // `1.10` reaches us as 1.1: for a tag that is another value.
+            // The JSON number `1.10` arrives as 1.1, which is another value of a tag.
             Value::Number(number) if is_tag(filter) && !(number.is_u64() || number.is_i64()) => {
                 Err(not_values(filter, given))
             }

@@ -47,7 +47,7 @@ impl PastArgument {
     /// The point that the argument `name` means.
     ///
     /// # Errors
-    /// When it is no time, or one that the log does not know.
+    /// When it is not a time, or the log does not know that time.
     pub fn point(&self, core: &Core, name: &str) -> Result<Point, RequestError> {
         let now = core.now();
         let moment =
@@ -64,10 +64,10 @@ pub fn as_of(core: &Core, as_of: Option<&PastArgument>) -> Result<Option<Point>,
     as_of.map(|as_of| as_of.point(core, "as_of")).transpose()
 }
 
-/// The point of a page that may continue an earlier one: then that of the first page, which a `-15m` would have left behind.
+/// The point in time of a page. A page with a cursor keeps the point of the first page, because a time such as `-15m` would move.
 ///
 /// # Errors
-/// As for [`as_of`]; when the cursor is none, or of another time than is asked for.
+/// As for [`as_of`]; when the cursor is invalid or belongs to another time.
 pub fn continued(
     core: &Core,
     asked: Option<&PastArgument>,
@@ -80,12 +80,12 @@ pub fn continued(
         return Err(CursorError::ForeignLog.into());
     }
     let first = cursor.point;
-    // Muster made none beyond the log's end.
+    // Muster never makes a cursor beyond the log's end.
     if first.is_some_and(|first| first.seq > snapshot.seq()) {
         return Err(CursorError::Garbled.into());
     }
     let is_other = match (first, asked) {
-        // What is said as a time ago was another time when the first page was asked for.
+        // A relative time meant another time when the first page was requested.
         (Some(_), Some(asked)) if asked.0.trim().starts_with('-') => false,
         (Some(first), Some(asked)) => moment::time(&asked.0, core.now()).is_some_and(|time| time != first.at),
         (None, Some(_)) => true,

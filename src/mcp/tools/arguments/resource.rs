@@ -23,7 +23,7 @@ pub struct ResourceArguments {
     pub id: Option<String>,
 }
 
-/// What must be said of an argument that names another resource than `uri` does.
+/// What an argument must be that names another resource than `uri` does.
 pub const AS_URI: &str = "the same as in `uri`, or left out";
 
 impl ResourceArguments {

@@ -9,7 +9,7 @@ use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
 use crate::model::Scope;
 
-/// The account and the region that a question is about; everywhere when both are absent.
+/// The account and the region to search; everywhere when both are absent.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 pub struct ScopeArguments {
     /// Only this AWS account. Give region as well if several regions are watched.
@@ -19,11 +19,11 @@ pub struct ScopeArguments {
 }
 
 impl ScopeArguments {
-    /// The scope that the arguments narrow to. Either alone is enough where it is watched only once. A scope that nobody watches
-    /// is refused: that nothing matches there would look like a fact.
+    /// The scope that the arguments select. One argument is enough if only one watched scope matches it. A scope that is not
+    /// watched is refused, because an answer of zero matches would look like a fact.
     ///
     /// # Errors
-    /// When it is not watched, or not only one is meant.
+    /// When the scope is not watched, or several scopes match.
     pub async fn scope(&self, core: &Core, kind: &'static KindSpec) -> Result<Option<Scope>, RequestError> {
         let (account, region) = (self.account.as_deref(), self.region.as_deref());
         let (name, wanted, what) = match (account, region) {
@@ -53,7 +53,7 @@ impl ScopeArguments {
         let known: Vec<String> = scopes.iter().map(ToString::to_string).collect();
         scopes.retain(is_meant);
         if scopes.is_empty() {
-            // What is no longer watched is answered when it is asked for by name, and labelled.
+            // A scope that is no longer watched is answered, with a label, when it is named.
             scopes = core.unwatched(&[kind]).into_iter().map(|state| state.scope).filter(is_meant).collect();
         }
         match scopes.as_slice() {

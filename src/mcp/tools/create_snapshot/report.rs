@@ -105,7 +105,7 @@ impl SnapshotRow {
         SnapshotRow { message: Some(message), ..self }
     }
 
-    /// Takes in what AWS carried out. Gives how the log tells of it, and the ids of the snapshots.
+    /// Adds what AWS carried out to the row. Returns the outcome for the log, and the ids of the snapshots.
     pub(super) fn take(
         &mut self,
         done: Done<CreatedSnapshot>,
@@ -258,7 +258,7 @@ pub(super) fn answer(rows: &[SnapshotRow], seq: Option<Seq>, dry_run: bool) -> R
     Ok(ToolResult { failure, ..answer })
 }
 
-/// Leaves out what `describe-snapshots` tells too; never an id.
+/// Leaves out fields that `describe-snapshots` shows too, but never an id.
 fn shorten(structured: &mut Value) {
     let rows = structured.get_mut("results").and_then(Value::as_array_mut).into_iter().flatten();
     for snapshot in rows.filter_map(|row| row.get_mut("snapshots")?.as_array_mut()).flatten() {

@@ -247,7 +247,7 @@ fn field(value: &Field, name: &str) -> Option<String> {
     }
 }
 
-/// The answer about all instances.
+/// The answer for all instances.
 pub(super) fn answer(rows: &[StatusRow], seq: Seq) -> Result<ToolResult, RequestError> {
     let mut text = AnswerText::new(HEADER);
     let (mut data, mut shown_rows) = (200, Vec::new());
@@ -265,7 +265,7 @@ pub(super) fn answer(rows: &[StatusRow], seq: Seq) -> Result<ToolResult, Request
         text.add(format_args!("\nNot shown because of the answer's size; call again with: {}", left.join(", ")));
     }
     let answer = ToolResult::new(text, &StatusAnswer { instances: shown_rows, not_shown: left, seq })?;
-    // Where nothing is known of any, why nothing is known of the first.
+    // If nothing is known about any instance, the failure of the first one counts.
     let failure =
         if rows.iter().any(|row| row.known.is_some()) { None } else { rows.first().and_then(|row| row.failure) };
     Ok(ToolResult { failure, ..answer })

@@ -1,13 +1,9 @@
-//! What a call of `list_changes` asks for.
+//! What a call of `list_changes` requests: filters, a range of the log, and how long to wait.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rmcp::schemars::{self, JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::Deserialize;
-use serde::de::{Deserializer, Error};
-
+use super::arguments::{Arguments, CauseArgument, OrderArgument};
 use crate::kinds::{KINDS, KindSpec};
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
@@ -18,130 +14,23 @@ use crate::mcp::tools::arguments::past::TIMES;
 use crate::mcp::tools::arguments::resource::{AS_URI, ResourceArguments};
 use crate::model::{AccountId, Region, ResourceId, Scope, Seq, Timestamp};
 use crate::query::CursorError;
-use crate::query::changes::{CauseKind, ChangeFilter, ChangesError, LogCursor, LogRange, ReadOrder};
+use crate::query::changes::{ChangeFilter, ChangesError, LogCursor, LogRange, ReadOrder};
 use crate::query::moment::{self, AskedPoint};
 use crate::store::Snapshot;
 
-/// Changes on a page unless asked for more.
-const DEFAULT_CHANGES: usize = 50;
-/// Changes on a page at most; the budget may cut it shorter.
-const MAX_CHANGES: usize = 500;
-/// The longest wait.
-const MAX_WAIT: u64 = 45;
-
-/// Which changes, in which order, and how many.
-#[derive(Debug, Deserialize, JsonSchema)]
-pub(super) struct Arguments {
-    /// Only what was recorded since this time: RFC 3339, -15m, -2h, -3d, or a cursor of an earlier answer.
-    since: Option<String>,
-    /// Only what was recorded until this time: RFC 3339 or -15m.
-    until: Option<String>,
-    /// Only this kind. With id: the kind of that resource.
-    kind: Option<KindArgument>,
-    /// Only this resource, by AWS's ID, with its status checks.
-    id: Option<String>,
-    /// Only this resource, by URI, instead of id.
-    uri: Option<String>,
-    /// Only as this AWS account sees it.
-    account: Option<String>,
-    /// Only in this region.
-    region: Option<String>,
-    /// Only changes of this field or of fields below it, such as State.Name, Tags or Tags[Name].
-    field: Option<String>,
-    /// Only changes with this cause; `event` includes `call`.
-    cause: Option<CauseArgument>,
-    /// Which changes come first. Default: newest, or oldest when waiting.
-    order: Option<OrderArgument>,
-    /// Changes per page.
-    #[serde(default = "default_changes")]
-    #[schemars(range(min = 1, max = MAX_CHANGES))]
-    limit: usize,
-    /// How long to wait for a match after `since` or `cursor`, or from now on if neither is given.
-    #[serde(default)]
-    #[schemars(range(max = MAX_WAIT))]
-    wait_seconds: u64,
-    /// Look up in CloudTrail who made changes that name no caller, up to 10 per answer.
-    #[serde(default)]
-    who: bool,
-    /// Also show what first sweeps found, and fields that only a newer version of Muster reads.
-    #[serde(default)]
-    include_baseline: bool,
-    /// next_cursor of the previous answer; repeat its filters. `since` and `until` keep their times.
-    cursor: Option<String>,
-}
-
-/// A cause of changes, by name.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct CauseArgument(CauseKind);
-
-/// An order of changes, by name.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct OrderArgument(ReadOrder);
-
-/// The orders of changes, by name.
-const ORDERS: [(&str, ReadOrder); 2] = [("newest", ReadOrder::Newest), ("oldest", ReadOrder::Oldest)];
-
-impl<'de> Deserialize<'de> for CauseArgument {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        one_of("cause", &CauseKind::ALL, deserializer).map(CauseArgument)
-    }
-}
-
-impl<'de> Deserialize<'de> for OrderArgument {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        one_of("order", &ORDERS, deserializer).map(OrderArgument)
-    }
-}
-
-/// What the argument `name` stands for.
-fn one_of<'de, T: Copy, D: Deserializer<'de>>(
-    name: &str,
-    known: &[(&'static str, T)],
-    deserializer: D,
-) -> Result<T, D::Error> {
-    let given = String::deserialize(deserializer)?;
-    let found = known.iter().find(|(word, _)| *word == given).map(|(_, value)| *value);
-    let words: Vec<&str> = known.iter().map(|(word, _)| *word).collect();
-    found.ok_or_else(|| D::Error::custom(ArgumentError::one_of(name, &words, &given)))
-}
-
-impl JsonSchema for CauseArgument {
-    fn schema_name() -> Cow<'static, str> {
-        "Cause".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "string", "enum": CauseKind::ALL.map(|(name, _)| name)})
-    }
-}
-
-impl JsonSchema for OrderArgument {
-    fn schema_name() -> Cow<'static, str> {
-        "Order".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "string", "enum": ORDERS.map(|(name, _)| name)})
-    }
-}
-
-fn default_changes() -> usize {
-    DEFAULT_CHANGES
-}
-
-/// A call's question, read.
+/// The request of a call, read from its arguments.
 pub(super) struct ChangeQuery {
     /// Which records are wanted.
     pub(super) question: ChangeFilter,
-    /// Of which kinds; of all when empty.
+    /// The kinds; all when empty.
     pub(super) kinds: Vec<&'static KindSpec>,
-    /// The only resources whose records are read, where there are such.
+    /// The only resources whose records are read; `None` for all.
     pub(super) subjects: Option<Vec<ResourceId>>,
     /// What to read.
     pub(super) start: LogRange,
-    /// The time since which was asked, where it was one.
+    /// The time that `since` gives, if it is not a cursor.
     pub(super) since: Option<Timestamp>,
-    /// The time up to which was asked.
+    /// The time that `until` gives.
     pub(super) until: Option<Timestamp>,
     /// The beginning of the log, where `since` is before it.
     pub(super) begins: Option<Timestamp>,
@@ -155,7 +44,7 @@ pub(super) struct ChangeQuery {
     pub(super) who: bool,
 }
 
-/// What to read, and the times by which it was asked for.
+/// The range to read, and the times that define it.
 struct Times {
     start: LogRange,
     since: Option<Timestamp>,
@@ -167,7 +56,7 @@ impl ChangeQuery {
     /// Reads the arguments of a call.
     ///
     /// # Errors
-    /// When they make no question, or one about something that nothing is known of.
+    /// When they contradict each other, or name something that is not known.
     pub(super) async fn read(core: &Arc<Core>, arguments: &Arguments) -> Result<Arc<Self>, RequestError> {
         let mut kinds: Vec<&'static KindSpec> = arguments.kind.iter().map(|KindArgument(kind)| *kind).collect();
         let mut id = arguments.id.as_deref().map(|id| Arc::<str>::from(id.trim()));
@@ -249,7 +138,7 @@ impl ChangeQuery {
         let until = arguments.until.as_deref();
         let until = until.map(|text| moment::time(text, now).ok_or_else(|| ArgumentError::form("until", TIMES, text)));
         let until_time = until.transpose()?;
-        // Before the log is asked: no log could answer that.
+        // Checked before the log is read, because no log could answer this.
         let backwards_in_time = |until: Timestamp| ArgumentError::form("until", "later than since", until.to_string());
         if let (Some(since), Some(until)) = (since_time, until_time)
             && since > until
@@ -257,7 +146,7 @@ impl ChangeQuery {
             return Err(backwards_in_time(until).into());
         }
         let begins = since_time.and_then(|since| moment::begins_after(snapshot, since).transpose()).transpose()?;
-        // A log that begins later and has lost nothing holds all there was to know since then.
+        // A log that begins later and has lost nothing holds everything that was known since then.
         since_time = begins.or(since_time);
         let from = match (since, since_time) {
             (None, _) => None,
@@ -265,7 +154,7 @@ impl ChangeQuery {
             (Some(text), None) => Some(after(snapshot, text)?),
         };
         let until = until_time.map(|at| AskedPoint::At(at).point(snapshot, now)).transpose()?;
-        // Up to now there is no end: what is committed meanwhile belongs to it.
+        // A range up to now has no end, because records committed meanwhile belong to it.
         let until = until.filter(|until| until.at < now);
         if let (Some(from), Some(until)) = (from, until)
             && (from > until.seq || since_time.is_some_and(|since| since > until.at))
@@ -320,7 +209,7 @@ fn after(snapshot: &Snapshot, text: &str) -> Result<Seq, RequestError> {
     }
 }
 
-/// Refuses an account or region of which nothing is known: that nothing changed there would look like a fact.
+/// Refuses an account or region that is not known, because an answer of no changes would look like a fact.
 fn watched(core: &Core, question: &ChangeFilter) -> Result<(), RequestError> {
     let scopes = core.known_scopes(&core.snapshot()?)?;
     let is_of = |scope: &Scope| {
@@ -340,10 +229,10 @@ fn watched(core: &Core, question: &ChangeFilter) -> Result<(), RequestError> {
     Err(RequestError::unwatched(&what, &known))
 }
 
-/// The one resource in question, in every scope; `None` when the question is about many.
+/// The one resource that was named, in every scope; `None` when none was named.
 ///
 /// # Errors
-/// When nothing is known of it: that nothing changed would look like a fact.
+/// When nothing is known about it, because an answer of no changes would look like a fact.
 async fn subjects(
     core: &Arc<Core>,
     question: &ChangeFilter,

@@ -109,7 +109,7 @@ impl PowerRow {
         PowerRow { instance_id: target.id.id.to_string(), verdict, previous_state, current_state: None, message }
     }
 
-    /// What AWS says it did; of a dry run it says so only where the endpoint ignored that it was one.
+    /// A row for what AWS says it did. After a dry run that means the endpoint ignored DryRun.
     pub(super) fn changed(target: &LiveInstance, change: &StateChange, dry_run: bool, remark: Option<String>) -> Self {
         let acted = dry_run.then(|| {
             "This was a dry run, but the endpoint ignores DryRun and carried it out. Undo it if it was not wanted."
@@ -127,7 +127,7 @@ impl PowerRow {
 }
 
 impl PowerReport {
-    /// Records how a call ended. A remark is what must be said of that.
+    /// Records how a call ended. Returns a remark for the answer, if one is needed.
     pub(super) async fn finish(
         &mut self,
         core: &Core,

@@ -1,4 +1,4 @@
-//! How much of a connection is read ahead of what is written to it.
+//! Limits how far reading from a connection runs ahead of writing to it.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -28,11 +28,11 @@ pub(super) struct WriteBacklog {
 #[derive(Default)]
 struct UnwrittenCount {
     messages: AtomicUsize,
-    /// Told of each message that is written, also while nobody waits for that.
+    /// Notified of each message that is written, even if nothing waits for it.
     written: Notify,
 }
 
-/// A message that is still to be written. It counts until this is dropped, whether the write succeeds or not.
+/// A message that is still to be written. It counts until this value is dropped, whether the write succeeds or not.
 pub(super) struct Unwritten(Arc<UnwrittenCount>);
 
 impl Drop for Unwritten {
@@ -49,7 +49,7 @@ impl WriteBacklog {
         Unwritten(Arc::clone(&self.unwritten))
     }
 
-    /// Waits until the next line may be read. A wait that is dropped goes on with the next call.
+    /// Waits until the next line may be read. After a dropped future the next call continues the wait.
     pub(super) async fn room(&mut self, in_flight: impl Fn() -> usize) {
         loop {
             let unwritten = self.unwritten.messages.load(Ordering::Acquire);

@@ -1,8 +1,8 @@
-//! `CloudWatch` alarms over many instances at once, by the one that changed its state.
+//! `CloudWatch` alarms over many instances: events that name the instance whose state in the alarm changed.
 //!
-//! `CloudWatch` User Guide, "Alarm events and `EventBridge`", alarms of several time series: `alarmContributor` has the `attributes` by
-//! which the alarm's query groups. Where an instance is among them, something about its metrics changed; a describe of its status
-//! tells what. Which alarms there are is the account's choice: one over `StatusCheckFailed` makes status checks known sooner.
+//! `CloudWatch` User Guide, "Alarm events and `EventBridge`", alarms of several time series: `alarmContributor` has the
+//! `attributes` by which the alarm's query groups. If an instance is among them, its metrics changed, and a describe of its
+//! status shows how. The account chooses its alarms: one over `StatusCheckFailed` makes status checks known sooner.
 
 use super::raw::{Envelope, Occurrence};
 use crate::kinds;

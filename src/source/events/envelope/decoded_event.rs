@@ -1,50 +1,50 @@
-//! What one event says to Muster.
+//! A decoded event, or why a message cannot be decoded.
 
 use crate::model::text::shown;
 use crate::model::{Canary, Kind, Notification, Scope, Timestamp};
 
-/// What an event says.
+/// An event, decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DecodedEvent {
-    /// The envelope's id: the same event may come again under it.
+    /// The envelope's id, under which the same event may come again.
     pub event_id: String,
-    /// Its kind, as AWS names it.
+    /// Its detail type.
     pub detail_type: String,
-    /// What it says.
+    /// Its content.
     pub says: EventContent,
 }
 
-/// What an event says to Muster.
+/// The content of an event, as far as Muster uses it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EventContent {
-    /// Something of resources.
+    /// Observations of resources.
     Resources(Notification),
-    /// That somebody called AWS in this scope, without an effect on what is watched: the call failed, or touched other things. It
+    /// Somebody called AWS in this scope, without an effect on watched resources: the call failed, or touched other things. It
     /// proves that a trail logs there.
     Call {
-        /// Where.
+        /// The scope.
         scope: Scope,
-        /// When it was made.
+        /// The time of the call.
         at: Timestamp,
-        /// The kinds that it may have changed a resource of without naming it.
+        /// The kinds of which the call may have changed a resource without naming it.
         untold: Vec<Kind>,
     },
-    /// That a rule lets events through.
+    /// A canary, which proves that a rule forwards events.
     Canary(Canary),
-    /// Nothing that Muster has a use for: an unknown type, or a resource of a kind that is not watched.
+    /// Nothing that Muster uses: an unknown type, or a resource of a kind that is not watched.
     Nothing,
 }
 
 /// Why a message cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Undecodable {
-    /// It is no EventBridge event.
+    /// The message is not an EventBridge event.
     #[error(
         "the message is {what}, not an EventBridge event: only a rule should write to this queue, directly or through an SNS \
          topic"
     )]
     Foreign {
-        /// What it is instead.
+        /// What the message is instead.
         what: &'static str,
     },
     /// A field that the event's type has is missing or malformed.

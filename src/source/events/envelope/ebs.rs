@@ -1,7 +1,7 @@
-//! Volumes and snapshots: that something happened to them, and to which.
+//! Events of EBS volumes and snapshots, which only mention the resources.
 //!
-//! EBS User Guide, "`EventBridge` events for Amazon EBS". What happened is not read: AWS sends some names with a leading space, and
-//! new ones now and then; a describe tells what became of it. A volume's id stands only in `resources`, where a KMS key may
+//! EBS User Guide, "`EventBridge` events for Amazon EBS". The name of the event is not read, because AWS sends some names with a
+//! leading space and adds new ones; a describe finds the new state. A volume's id stands only in `resources`, where a KMS key may
 //! stand beside it.
 
 use serde_json::Value as Json;
@@ -29,7 +29,7 @@ pub(super) fn snapshots(event: &Envelope, place: &Occurrence) -> Vec<Observation
     let arns = of("snapshot_id").chain(of("source")).chain(event.resources.iter().map(String::as_str));
     let mut found: Vec<Observation> = Vec::new();
     for observation in arns.filter_map(parsed).map(|named| place.mentioned(named)) {
-        // Few enough to be looked through: AWS snapshots at most 127 volumes at once.
+        // The list is short: AWS snapshots at most 127 volumes at once.
         if found.len() < super::raw::MAX_RESOURCES && !found.contains(&observation) {
             found.push(observation);
         }

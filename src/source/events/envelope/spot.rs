@@ -1,4 +1,4 @@
-//! Spot instances: that one is about to be taken back, or that this has become more likely.
+//! Spot instances: interruption warnings and rebalance recommendations.
 //!
 //! EC2 User Guide, "Spot Instance interruption notices" and "EC2 instance rebalance recommendations". The warning comes two minutes
 //! ahead of the interruption; before a hibernation it comes as that begins.
@@ -9,12 +9,12 @@ use super::raw::{Envelope, Lacks, Occurrence, cut};
 use crate::kinds;
 use crate::model::{Notice, NoticeKind, Observation, Seen};
 
-/// How long ahead the warning comes.
+/// How long before the interruption the warning comes.
 const AHEAD: Duration = Duration::from_mins(2);
-/// How long after its interruption a warning is shown on: state events and sweeps tell within that time what became of it.
+/// How long a warning is shown after its interruption. State events and sweeps show the new state within that time.
 const AFTER: Duration = Duration::from_mins(10);
-/// How long a recommendation is shown. AWS never takes one back, and names no time; after a day without an interruption it says
-/// little about the risk of now.
+/// How long a recommendation is shown. AWS never withdraws one, and gives no time; after a day without an interruption it says
+/// little about the current risk.
 const RECOMMENDED: Duration = Duration::from_hours(24);
 
 pub(super) fn interruption(event: &Envelope, place: &Occurrence) -> Result<Vec<Observation>, Lacks> {

@@ -145,7 +145,7 @@ async fn the_json_text_of_a_list_is_that_text_where_something_has_it_and_else_th
     let (_world, client, literal, plain) = tagged().await;
     let (total, id, readings) = found(&client, json!({"tag:Quoted": "[\"a\"]"})).await;
     assert_eq!((total, id), (json!(1), json!(literal)), "the text as it stands counts first");
-    assert!(readings.contains("`tag:Quoted`") && readings.contains("read as it stands"), "{readings}");
+    assert!(readings.contains("`tag:Quoted`") && readings.contains("taken literally"), "{readings}");
 
     let (total, id, readings) = found(&client, json!({"tag:Plain": "[\"web\", \"db\"]"})).await;
     assert_eq!((total, id), (json!(1), json!(plain)));
@@ -173,7 +173,7 @@ async fn json_that_is_no_list_of_texts_is_a_tags_value_and_refused_elsewhere() {
     assert_eq!((total, id), (json!(1), json!(plain)));
     let (total, _, readings) = found(&client, json!({"tag:Json": "{\"a\": 2}"})).await;
     assert_eq!(total, 0);
-    assert!(readings.contains("read as it stands"), "nothing is that, and it is said how it was read: {readings}");
+    assert!(readings.contains("taken literally"), "nothing is that, and it is said how it was read: {readings}");
     for wrong in ["[1]", "{\"a\": 1}", "[]"] {
         let call = json!({"filters": {"instance-state-name": wrong}});
         let refused = client.call("search_inventory", call).await.unwrap();
