@@ -71,8 +71,8 @@ pub struct KindSpec {
     /// The columns of its rows, in order: the name of the filter that holds the value, and the column's name. Each row begins
     /// with the id, so a column of the id only gives that filter another name.
     pub columns: &'static [(&'static str, &'static str)],
-    /// Whether `resources/list` names resources of the kind one by one also in an account that is too large to list in full.
-    pub always_listed: bool,
+    /// How many resources of the kind `resources/list` names one by one beside the collections of a large account.
+    pub listed_beside_collections: usize,
     /// The IAM actions that describing it requires.
     pub actions: &'static [&'static str],
     /// The parameters of its describe that may be left out for an endpoint that does not know them; never one that limits or
@@ -142,7 +142,7 @@ impl Filter {
 impl KindSpec {
     /// The values that most kinds share. Each kind has to fill in the fields that are empty here.
     pub const DEFAULT: KindSpec = KindSpec {
-        always_listed: false,
+        listed_beside_collections: 0,
         name: "",
         slug: "",
         title: "",

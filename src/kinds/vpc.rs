@@ -20,7 +20,7 @@ pub(super) static SPEC: KindSpec = KindSpec {
     id_field: "VpcId",
     list: &["vpcSet", "item"],
     state_path: Some("State"),
-    always_listed: true,
+    listed_beside_collections: 200,
     event_rules: &["tags", "calls"],
     relaxed: Some(Duration::from_hours(1)),
     calls: CallWords { reaches: &["Vpc"], about: &["Vpc"], ..CallWords::NONE },

@@ -36,7 +36,7 @@ pub struct Core {
     pub dropped_log_lines: fn() -> u64,
 }
 
-/// Whether requests can be served. Discovery and lists of tools are answered in every phase.
+/// Whether requests can be served. Discovery and lists of tools are answered in every state.
 #[derive(Clone)]
 pub enum Readiness {
     /// The store is being opened.
@@ -96,30 +96,30 @@ impl Readiness {
     /// # Errors
     /// [`RequestError::Opening`] when that takes longer, [`RequestError::Failed`] when the store cannot be used, [`RequestError::Read`] when its disk
     /// failed and it is not open again.
-    pub async fn ready(phase: &watch::Receiver<Readiness>) -> Result<Arc<Core>, RequestError> {
-        if let Readiness::Ready(core) = &*phase.borrow()
+    pub async fn ready(readiness: &watch::Receiver<Readiness>) -> Result<Arc<Core>, RequestError> {
+        if let Readiness::Ready(core) = &*readiness.borrow()
             && !core.store.is_failing()
         {
             return Ok(Arc::clone(core));
         }
-        Readiness::ready_by(phase, Instant::now() + PATIENCE).await
+        Readiness::ready_by(readiness, Instant::now() + PATIENCE).await
     }
 
-    async fn ready_by(phase: &watch::Receiver<Readiness>, deadline: Instant) -> Result<Arc<Core>, RequestError> {
-        let mut phase = phase.clone();
-        if let Ok(outcome) = timeout_at(deadline, Readiness::usable(&mut phase)).await {
+    async fn ready_by(readiness: &watch::Receiver<Readiness>, deadline: Instant) -> Result<Arc<Core>, RequestError> {
+        let mut readiness = readiness.clone();
+        if let Ok(outcome) = timeout_at(deadline, Readiness::usable(&mut readiness)).await {
             return outcome;
         }
-        match &*phase.borrow() {
+        match &*readiness.borrow() {
             // The error of the read gives the reason, and that it may pass.
             Readiness::Ready(core) => core.snapshot().map(|_| Arc::clone(core)),
             Readiness::Opening | Readiness::Failed(_) => Err(RequestError::Opening),
         }
     }
 
-    async fn usable(phase: &mut watch::Receiver<Readiness>) -> Result<Arc<Core>, RequestError> {
+    async fn usable(readiness: &mut watch::Receiver<Readiness>) -> Result<Arc<Core>, RequestError> {
         loop {
-            let found = phase.borrow_and_update().clone();
+            let found = readiness.borrow_and_update().clone();
             match found {
                 Readiness::Failed(failure) => return Err(RequestError::Failed(failure)),
                 Readiness::Ready(core) if !core.store.is_failing() => return Ok(core),
@@ -127,10 +127,10 @@ impl Readiness {
                     let mut health = core.store.health();
                     tokio::select! {
                         _ = health.wait_for(Health::is_well) => {}
-                        changed = phase.changed() => changed.map_err(|_| RequestError::Stopping)?,
+                        changed = readiness.changed() => changed.map_err(|_| RequestError::Stopping)?,
                     }
                 }
-                Readiness::Opening => phase.changed().await.map_err(|_| RequestError::Stopping)?,
+                Readiness::Opening => readiness.changed().await.map_err(|_| RequestError::Stopping)?,
             }
         }
     }
@@ -141,15 +141,15 @@ impl Readiness {
     /// # Errors
     /// As [`Readiness::ready`].
     pub async fn serve<T, F: Future<Output = T>>(
-        phase: &watch::Receiver<Readiness>,
+        readiness: &watch::Receiver<Readiness>,
         is_worth_repeating: impl Fn(&T) -> bool,
         serve: impl Fn(Arc<Core>) -> F,
     ) -> Result<T, RequestError> {
         let mut deadline = None;
         loop {
             let core = match deadline {
-                None => Readiness::ready(phase).await?,
-                Some(deadline) => Readiness::ready_by(phase, deadline).await?,
+                None => Readiness::ready(readiness).await?,
+                Some(deadline) => Readiness::ready_by(readiness, deadline).await?,
             };
             let failures = core.store.failures();
             // The store may have failed since it was ready.

@@ -103,7 +103,7 @@ pub enum RequestError {
     /// An account, region or scope that this server does not watch.
     #[error("{}{} is not watched; this server watches {watched}", what.chars().take(1).flat_map(char::to_uppercase).collect::<String>(), what.chars().skip(1).collect::<String>())]
     NotWatched {
-        /// What was asked for, such as `region mars-1`.
+        /// What was requested, such as `region mars-1`.
         what: String,
         /// The scopes that are watched.
         watched: String,
@@ -166,7 +166,7 @@ pub enum RequestError {
     /// No tool of that name.
     #[error("there is no tool `{name}`{}. Tools: {tools}{}", near(*nearest), off.map_or_else(String::new, |off| format!(". To enable tools that change AWS, {}", off.enable())))]
     UnknownTool {
-        /// What was asked for.
+        /// The requested name.
         name: String,
         /// The closest tool.
         nearest: Option<&'static str>,

@@ -45,7 +45,7 @@ const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 pub struct McpServer(Arc<ServerState>);
 
 struct ServerState {
-    phase: watch::Receiver<Readiness>,
+    readiness: watch::Receiver<Readiness>,
     policy: ServerPolicy,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -58,7 +58,7 @@ struct ServerState {
 /// What kind of connection a handler serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Link {
-    /// Whether the connection asked for write tools. The server's own policy still decides.
+    /// Whether the connection requested write tools. The server's own policy still decides.
     pub writes: bool,
     /// Whether it came over HTTP, where a request without a session cannot receive notifications.
     pub http: bool,
@@ -72,11 +72,11 @@ pub struct Handler {
 }
 
 impl McpServer {
-    /// Makes a server that answers at once, and serves requests once `phase` is ready. `tasks` runs the futures that notify
+    /// Makes a server that answers at once, and serves requests once it is ready. `tasks` runs the futures that notify
     /// clients of the older era; `stop` ends subscriptions.
     #[must_use]
     pub fn new(
-        phase: watch::Receiver<Readiness>,
+        readiness: watch::Receiver<Readiness>,
         policy: ServerPolicy,
         tasks: TaskTracker,
         stop: CancellationToken,
@@ -89,7 +89,7 @@ impl McpServer {
             meta.insert(SERVER_INFO.to_owned(), value);
         }
         let (reads, pages) = (AnswerCache::new(CACHE_BYTES), AnswerCache::new(CACHE_BYTES));
-        McpServer(Arc::new(ServerState { phase, policy, tasks, stop, info, meta, reads, pages }))
+        McpServer(Arc::new(ServerState { readiness, policy, tasks, stop, info, meta, reads, pages }))
     }
 
     /// A handler for one connection.
@@ -116,7 +116,7 @@ impl Handler {
     }
 
     async fn core(&self) -> Result<Arc<Core>, RequestError> {
-        Readiness::ready(&self.server.0.phase).await
+        Readiness::ready(&self.server.0.readiness).await
     }
 
     /// Serves a read, and repeats it if the disk fails meanwhile.
@@ -124,7 +124,7 @@ impl Handler {
     where
         F: Future<Output = Result<T, RequestError>>,
     {
-        Readiness::serve(&self.server.0.phase, Result::is_err, read).await?
+        Readiness::serve(&self.server.0.readiness, Result::is_err, read).await?
     }
 }
 
@@ -184,7 +184,7 @@ impl ServerHandler for Handler {
                 let (writes, stop) = (self.writes(), &self.server.0.stop);
                 let call = |core| tools::call(spec, core, request.arguments.clone(), writes, stop);
                 let called = tokio::select! {
-                    called = Readiness::serve(&self.server.0.phase, again, call) => called,
+                    called = Readiness::serve(&self.server.0.readiness, again, call) => called,
                     // Nobody waits for the answer any more. A call that changes AWS continues anyway.
                     () = context.ct.cancelled(), if !spec.is_write() => Err(RequestError::Stopping),
                 };
@@ -276,7 +276,7 @@ impl ServerHandler for Handler {
         _: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
         // Completion does not wait: before the store is open it offers nothing.
-        let completion = match &*self.server.0.phase.borrow() {
+        let completion = match &*self.server.0.readiness.borrow() {
             Readiness::Ready(core) => complete(core, &request).map_err(|fault| fault.protocol(None))?,
             Readiness::Opening | Readiness::Failed(_) => rmcp::model::CompletionInfo::default(),
         };
@@ -313,7 +313,7 @@ impl ServerHandler for Handler {
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
         let stop = &self.server.0.stop;
         let core = tokio::select! {
-            core = subscriptions::opened(&self.server.0.phase, stop) => core,
+            core = subscriptions::opened(&self.server.0.readiness, stop) => core,
             () = context.cancelled() => None,
         };
         if let Some(core) = core {
@@ -324,7 +324,7 @@ impl ServerHandler for Handler {
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
         let stop = &self.server.0.stop;
-        if let Some(core) = subscriptions::opened(&self.server.0.phase, stop).await {
+        if let Some(core) = subscriptions::opened(&self.server.0.readiness, stop).await {
             self.session.start(&core, context.peer, &self.server.0.tasks, stop);
         }
     }

@@ -193,9 +193,12 @@ impl SessionSubscriptions {
 }
 
 /// Waits for the store as long as the server runs, because a client does not repeat a subscription.
-pub async fn opened(phase: &tokio::sync::watch::Receiver<Readiness>, stop: &CancellationToken) -> Option<Arc<Core>> {
-    let mut phase = phase.clone();
-    let ready = phase.wait_for(|phase| matches!(phase, Readiness::Ready(_)));
+pub async fn opened(
+    readiness: &tokio::sync::watch::Receiver<Readiness>,
+    stop: &CancellationToken,
+) -> Option<Arc<Core>> {
+    let mut readiness = readiness.clone();
+    let ready = readiness.wait_for(|readiness| matches!(readiness, Readiness::Ready(_)));
     tokio::select! {
         ready = ready => match &*ready.ok()? {
             Readiness::Ready(core) => Some(Arc::clone(core)),

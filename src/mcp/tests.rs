@@ -29,7 +29,7 @@ pub(super) struct World {
     pub(super) simulator: Simulator,
     pub(super) core: Arc<Core>,
     pub(super) server: McpServer,
-    pub(super) phase: watch::Sender<Readiness>,
+    pub(super) readiness: watch::Sender<Readiness>,
     pub(super) stop: CancellationToken,
     _dir: TempDir,
     _writer: JoinHandle<()>,
@@ -109,9 +109,9 @@ impl World {
             tasks: tasks.clone(),
             dropped_log_lines: || 0,
         });
-        let (phase, ready) = watch::channel(Readiness::Ready(Arc::clone(&core)));
+        let (readiness, ready) = watch::channel(Readiness::Ready(Arc::clone(&core)));
         let server = McpServer::new(ready, ServerPolicy { allow_writes: true, list }, tasks, stop.clone());
-        World { simulator, core, server, phase, stop, _dir: dir, _writer: writer }
+        World { simulator, core, server, readiness, stop, _dir: dir, _writer: writer }
     }
 
     /// A swept account of a few instances.

@@ -48,7 +48,7 @@ pub enum Who {
     Unknown(String),
 }
 
-/// A change whose caller is wanted.
+/// The search for the caller of a change.
 #[derive(Clone, Debug)]
 pub struct CallerSearch {
     seq: Seq,

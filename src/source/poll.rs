@@ -336,7 +336,7 @@ impl<L: ListPages> Driver<L> {
     }
 }
 
-/// Waits for the next change; for ever when nobody can make one.
+/// Waits for the next change; for ever when the sender is gone.
 async fn called(changes: &mut watch::Receiver<u64>) {
     if changes.changed().await.is_err() {
         std::future::pending::<()>().await;
@@ -349,7 +349,7 @@ fn jitter() -> f64 {
     0.9 + 0.1 * fastrand::f64()
 }
 
-/// The interval when it changes; never when nobody can change it.
+/// Waits for a change of the interval; for ever when the sender is gone.
 async fn changed(interval: &mut watch::Receiver<Duration>) -> Duration {
     match interval.changed().await {
         Ok(()) => *interval.borrow_and_update(),

@@ -21,10 +21,8 @@ use crate::model::{ResourceId, Scope, Timestamp};
 use crate::query::{Cursor, CursorError};
 use crate::store::Snapshot;
 
-/// The largest number of resources of which the automatic mode lists all.
+/// The most resources that the automatic mode lists one by one.
 pub const FULL: u64 = 2000;
-/// Up to this many resources of a kind with [`KindSpec::always_listed`] are listed beside collections.
-const MAX_OF_KIND: usize = 200;
 /// Entries per page, unless [`PAGES`] requires more.
 const PAGE: u64 = 1000;
 /// The most pages of a list, because clients stop following cursors (one at 64).
@@ -34,7 +32,7 @@ const BYTES: usize = 4 * 1024 * 1024;
 /// The question hash of this list's cursors.
 const QUESTION: u64 = 0x6c69_7374;
 
-/// One page of the list. `cache` keeps pages that are asked for often.
+/// Makes one page of the list. `cache` keeps frequent pages.
 ///
 /// # Errors
 /// [`RequestError::Cursor`] for a cursor of another list; [`RequestError::NotSeenYet`] while there is nothing to list.
@@ -99,8 +97,8 @@ fn page(core: &Core, mode: ListMode, cursor: Option<&str>) -> Result<ListResourc
         let size = usize::try_from(PAGE.max(total.div_ceil(PAGES))).unwrap_or(usize::MAX);
         next = members(&snapshot, &kinds, after.as_ref(), size, &mut entries)?;
     } else {
-        for kind in kinds.iter().filter(|kind| kind.always_listed) {
-            let rows = snapshot.heads(&kind.kind(), None, None, MAX_OF_KIND)?;
+        for kind in kinds.iter().filter(|kind| kind.listed_beside_collections > 0) {
+            let rows = snapshot.heads(&kind.kind(), None, None, kind.listed_beside_collections)?;
             entries.extend(rows.iter().map(|row| entry(kind, &row.id.id, row.name.as_deref())));
         }
     }

@@ -27,7 +27,7 @@ use crate::store::{Stored, StoredDocument};
 /// How many members a read of a collection shows.
 const MEMBERS: usize = 100;
 
-/// What a read of one resource answers.
+/// The answer to a read of one resource.
 #[derive(Serialize)]
 pub struct ResourceBody<'a> {
     uri: &'a str,

@@ -371,20 +371,20 @@ async fn a_cursor_of_something_else_is_refused() {
 #[tokio::test]
 async fn tools_and_discovery_answer_while_the_store_is_not_there() {
     let world = World::unswept(simulator::Options { instances: 0, ..fast() }, ListMode::Auto).await;
-    world.phase.send_replace(Readiness::Opening);
+    world.readiness.send_replace(Readiness::Opening);
     let client = world.client(false).await;
     assert!(client.tools().await.unwrap().iter().any(|tool| tool.name == "search_inventory"));
     let failure = Failure { what: "the store /x is damaged".into(), fix: "move it away".into() };
-    world.phase.send_replace(Readiness::Failed(Arc::new(failure)));
+    world.readiness.send_replace(Readiness::Failed(Arc::new(failure)));
     let result = client.call("search_inventory", json!({})).await.unwrap();
     assert_eq!(result.is_error, Some(true));
     assert_eq!(text(&result), "the store /x is damaged. move it away");
     let error = refused(client.list(None).await.unwrap_err());
     assert!(error.message.contains("the store /x is damaged. move it away"), "{error}");
-    world.phase.send_replace(Readiness::Opening);
+    world.readiness.send_replace(Readiness::Opening);
     let (result, ()) = tokio::join!(client.call("get_inventory_summary", json!({})), async {
         tokio::time::sleep(Duration::from_millis(50)).await;
-        world.phase.send_replace(Readiness::Ready(Arc::clone(&world.core)));
+        world.readiness.send_replace(Readiness::Ready(Arc::clone(&world.core)));
     });
     assert_ne!(result.unwrap().is_error, Some(true), "it waited for the store");
 }
@@ -405,7 +405,7 @@ async fn write_tools_are_hidden_and_explained_where_writes_are_off() {
 async fn who_asked_for_writes_of_a_server_that_permits_none_is_told_of_that_server() {
     let mut world = World::small().await;
     let policy = ServerPolicy { allow_writes: false, list: ListMode::Auto };
-    world.server = McpServer::new(world.phase.subscribe(), policy, TaskTracker::new(), world.stop.clone());
+    world.server = McpServer::new(world.readiness.subscribe(), policy, TaskTracker::new(), world.stop.clone());
     let client = world.client(true).await;
     let result = client.call("stop_instance", json!({"instance_id": "i-1"})).await.unwrap();
     let pid = format!("stops the running Muster server (pid {})", std::process::id());

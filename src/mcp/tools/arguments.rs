@@ -1,4 +1,4 @@
-//! Reading a tool's arguments, with errors that a model can act on: the argument, what is allowed, an example.
+//! Reads a tool's arguments, with errors that a model can act on: they name the argument, the allowed values and an example.
 //!
 //! Each tool has one struct of arguments, from which its schema follows ([`super::schema`]). [`clean`] brings every value into
 //! the form that the schema declares ([`coerce`]), and [`read`] turns the values into the struct.
@@ -19,6 +19,7 @@ use thiserror::Error;
 
 use self::coerce::{ArgumentType, Care};
 use crate::kinds::KindSpec;
+use crate::model::Scope;
 use crate::model::text::shown;
 use crate::query::nearness::{NEAR, closest, near, nearest};
 
@@ -39,6 +40,8 @@ enum ArgumentProblem {
     Missing(String),
     #[error("argument `{name}` must be {expected}, not {found}")]
     Form { name: String, expected: String, found: String },
+    #[error("argument `{name}`: {found} matches several watched scopes ({scopes}). Give both account and region")]
+    Ambiguous { name: String, found: String, scopes: String },
     #[error("no field `{name}`{near}. Fields: {}", known.join(", "))]
     NoField { name: String, near: String, known: Vec<String> },
     #[error("{kind} has no filter `{name}`{near}. Give {}one of: {}", if *tags { "tag:KEY or " } else { "" }, known.join(", "))]
@@ -66,6 +69,13 @@ impl ArgumentError {
     pub fn form(name: &str, expected: &str, found: impl Into<Value>) -> Self {
         let found = shown(&found.into().to_string(), 80);
         ArgumentProblem::Form { name: name.to_owned(), expected: expected.to_owned(), found }.into()
+    }
+
+    /// The argument `name` selects several scopes, and only one is allowed.
+    #[must_use]
+    pub fn ambiguous(name: &str, found: &str, scopes: &[Scope]) -> Self {
+        let scopes = scopes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        ArgumentProblem::Ambiguous { name: name.to_owned(), found: shown(found, 80), scopes }.into()
     }
 
     /// The argument `name` must be one of `words`; the error names the word nearest to `found`.

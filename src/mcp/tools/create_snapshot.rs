@@ -1,4 +1,4 @@
-//! `create_snapshot`: every attached EBS volume of an instance, at one moment.
+//! `create_snapshot`: snapshots every attached EBS volume of an instance at one moment.
 
 mod report;
 
@@ -24,7 +24,7 @@ use crate::mcp::error::RequestError;
 use crate::model::{Named, Seq, Value as Field};
 use report::{SnapshotAnswer, SnapshotRow, answer};
 
-/// Instances in one call at most: the answer names every snapshot of each.
+/// The most instances in one call, because the answer names every snapshot of each.
 pub const MAX_INSTANCES: usize = 20;
 /// AWS's limit on a snapshot's description.
 const MAX_DESCRIPTION: usize = 255;
@@ -44,7 +44,7 @@ pub static SPEC: ToolSpec = ToolSpec {
     call: |call, given| call.with(given, serve),
 };
 
-/// Which instances, and what is to be made of them.
+/// The instances to snapshot, and the options.
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Arguments {
     #[serde(flatten)]
@@ -53,7 +53,7 @@ struct Arguments {
     wish: Wish,
 }
 
-/// What is wanted of every instance.
+/// The options of a call, which apply to every instance.
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Wish {
     /// Description for the snapshots.

@@ -154,8 +154,8 @@ async fn serve(call: ToolCall, _: Arguments) -> Result<ToolResult, RequestError>
     Ok(ToolResult { text: text(&structured), structured, failure: None })
 }
 
-/// Leaves out what matters least until the answer fits: scopes that hold nothing and lack nothing, then fresh ones, then
-/// stale ones, and last those that fail.
+/// Leaves out the least important scopes until the answer fits: first empty ones without problems, then fresh ones, then stale
+/// ones, and last those that fail.
 fn fit(body: &mut Value) {
     let Value::Object(fields) = body else { return };
     let Some(Value::Array(mut scopes)) = fields.remove("scopes") else { return };
@@ -180,7 +180,7 @@ fn fit(body: &mut Value) {
     fields.insert("scopes".to_owned(), Value::Array(scopes));
 }
 
-/// How little an entry is missed, from 0.
+/// How dispensable an entry is, from 0.
 fn dispensable(scope: &Value) -> u8 {
     match () {
         () if scope.get("failure").is_some() || scope.get("unreadable").is_some() => 0,
@@ -190,7 +190,7 @@ fn dispensable(scope: &Value) -> u8 {
     }
 }
 
-/// A field as text; empty where there is none.
+/// A field as text; empty if it is absent.
 fn get(value: &Value, name: &str) -> String {
     match value.get(name) {
         Some(Value::String(text)) => text.clone(),
@@ -199,7 +199,7 @@ fn get(value: &Value, name: &str) -> String {
     }
 }
 
-/// Says which stored records cannot be read, where there are such.
+/// Adds the stored records that cannot be read, if there are any.
 fn say_damage(body: &Value, out: &mut AnswerText) {
     for damaged in body.get("damaged").and_then(Value::as_array).into_iter().flatten() {
         let [table, key, kind, id, why] = ["table", "key", "kind", "id", "why"].map(|name| get(damaged, name));

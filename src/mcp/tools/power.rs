@@ -22,7 +22,7 @@ use crate::mcp::error::RequestError;
 use crate::model::{Chosen, Named, Observation, Outcome, Scope, Seen, Source};
 use report::{PowerReport, PowerRow, Unasked};
 
-/// Instances in one call at most.
+/// The most instances in one call.
 pub const MAX_INSTANCES: usize = 50;
 
 /// Which instances, and whether to act.
@@ -90,7 +90,7 @@ impl Power {
         }
     }
 
-    /// What AWS's refusal means for an instance in `state`.
+    /// Explains AWS's refusal for an instance in `state`.
     fn hint(self, state: &str) -> &'static str {
         match (self, state) {
             (_, "terminated" | "shutting-down") => {
@@ -162,7 +162,7 @@ async fn run(core: &Core, power: Power, named: &Named, dry_run: bool) -> Result<
     Ok(report)
 }
 
-/// What the calls of one tool call have in common.
+/// The AWS calls of one tool call, which share these values.
 struct PowerCalls<'a> {
     core: &'a Core,
     aws: &'a Pinned,

@@ -25,7 +25,7 @@ enum ColumnSource {
 }
 
 impl Columns {
-    /// The columns that rows of `kind` show unless asked for others.
+    /// The default columns of `kind`.
     #[must_use]
     pub fn of(kind: &'static KindSpec) -> Self {
         let shown = kind.columns.iter().filter_map(|(name, column)| {
@@ -38,7 +38,7 @@ impl Columns {
     /// The columns of these names: a default column, a filter's name, or `tag:KEY`.
     ///
     /// # Errors
-    /// The first name that is none of them.
+    /// The first unknown name.
     pub fn named<'a>(kind: &'static KindSpec, names: &[&'a str]) -> Result<Self, &'a str> {
         let default = Columns::of(kind);
         let shown = names.iter().map(|name| {

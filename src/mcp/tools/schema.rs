@@ -11,7 +11,7 @@ use rmcp::schemars::transform::{Transform, transform_subschemas};
 use rmcp::schemars::{JsonSchema, Schema as Generated};
 use serde_json::{Value, json};
 
-/// A schema, made when it is first asked for.
+/// A schema, made at its first use.
 pub struct ToolSchema {
     make: fn() -> Value,
     made: OnceLock<Arc<JsonObject>>,

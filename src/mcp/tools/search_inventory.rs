@@ -1,4 +1,4 @@
-//! `search_inventory`: the way to find anything.
+//! `search_inventory`: finds resources by filters.
 
 use rmcp::schemars::{self, JsonSchema};
 use serde::Deserialize;
@@ -25,11 +25,11 @@ use crate::model::Row;
 use crate::query::filter::has_tags;
 use crate::query::{Hits, Query, search};
 
-/// Rows on a page unless asked for more.
+/// The default number of rows per page.
 const DEFAULT_ROWS: usize = 25;
-/// Rows on a page at most; [`BUDGET`] may cut it shorter.
+/// The most rows per page; [`BUDGET`] may cut a page shorter.
 const MAX_ROWS: usize = 500;
-/// Columns at most.
+/// The most columns.
 const MAX_COLUMNS: usize = 20;
 
 /// The tool.

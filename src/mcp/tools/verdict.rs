@@ -1,4 +1,4 @@
-//! How a write tool's call went for one instance. The names of the verdicts are stable: programs may match them.
+//! The verdict of a write tool for one instance. The names of the verdicts are stable: programs may match them.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::aws::{AwsError, Trouble};
 use crate::model::Outcome;
 
-/// How it went for one instance.
+/// The result of a write tool for one instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WriteVerdict {
@@ -26,11 +26,11 @@ pub enum WriteVerdict {
     Unknown,
     /// There is no such instance.
     NotFound,
-    /// The credentials in use are those of another account; nothing was called.
+    /// The credentials belong to another account; no call was made.
     OtherAccount,
-    /// Nothing shows whose the credentials in use are; nothing was called.
+    /// Nothing proves to which account the credentials belong; no call was made.
     IdentityUnproved,
-    /// An answer to this call, about this instance or another, cannot be trusted; nothing was called for this one.
+    /// An answer to this call, about this instance or another, cannot be trusted; no call was made for this one.
     AnswerNotTrusted,
 }
 
@@ -72,7 +72,7 @@ impl WriteVerdict {
         matches!(self, WriteVerdict::Done | WriteVerdict::Already | WriteVerdict::WouldBeAllowed)
     }
 
-    /// What a failed look at instances means for each of them: nothing is called.
+    /// The verdict for each instance when describing them failed, so that no call is made.
     #[must_use]
     pub fn of_look(error: &AwsError) -> Self {
         match error.trouble {
@@ -83,7 +83,7 @@ impl WriteVerdict {
         }
     }
 
-    /// What a failed call means, for the answer and for the log.
+    /// The verdict and the log's outcome for a failed call.
     #[must_use]
     pub fn of_call(error: &AwsError) -> (Self, Outcome) {
         if error.perhaps_done {

@@ -35,7 +35,7 @@ pub struct LiveInstance {
     pub document: Arc<Document>,
 }
 
-/// What a live look at the instances of a call showed. Each instance that was named is either a target or a problem.
+/// The result of describing the instances of a call live. Each instance that was named is either a target or a problem.
 #[derive(Debug, Default)]
 pub struct LiveCheck {
     /// The instances that exist, in the order in which they were named.
@@ -69,13 +69,13 @@ impl LiveInstance {
     }
 }
 
-/// Looks at instances live, wherever they are, and hands what it saw to the inventory.
+/// Describes instances live, in whatever scope they are, and passes the results to the inventory.
 ///
-/// When an answer is not about the instances that were asked for, nothing that was seen counts, wherever it was seen: every
-/// instance becomes a problem, and nothing is called.
+/// When an answer is about instances that were not requested, no result counts, from whatever scope: every instance becomes a
+/// problem, and no call is made.
 ///
 /// # Errors
-/// When the inventory cannot be read or what was seen cannot be recorded. What AWS refuses is among the problems.
+/// When the inventory cannot be read or a result cannot be recorded. What AWS refuses is among the problems.
 pub async fn check(core: &Core, aws: &Pinned, named: &Named) -> Result<LiveCheck, RequestError> {
     let Placed { known, unknown } = placed(core, named)?;
     let mut seen = Looked::default();

@@ -119,7 +119,7 @@ where
                     }
                 },
                 MessageDecision::Answer(refusals) => {
-                    self.owed.extend(refusals.iter().map(normalise::ErrorResponse::line))
+                    self.owed.extend(refusals.iter().map(normalise::ErrorResponse::line));
                 }
                 MessageDecision::Drop => {}
             }

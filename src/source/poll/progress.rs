@@ -110,7 +110,7 @@ impl SweepProgress {
                 let restarts = self.restarts + 1;
                 if restarts > RESTARTS { NextStep::GiveUp } else { NextStep::Restart { restarts } }
             }
-            // A failure of the moment: the page is asked for again, with the same token.
+            // A passing failure: the page is requested again, with the same token.
             Err(error) if error.class.is_passing() => {
                 let (failures, failing) = (self.failures + 1, self.failing + took);
                 if failures >= PAGE_FAILURES || failing >= PAGE_PATIENCE {

@@ -59,7 +59,7 @@ impl ScopeArguments {
         match scopes.as_slice() {
             [scope] => Ok(Some(scope.clone())),
             [] => Err(RequestError::unwatched(&what, &known)),
-            _ => Err(ArgumentError::form(name, "given with both account and region", wanted).into()),
+            several => Err(ArgumentError::ambiguous(name, &wanted, several).into()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! How it went for each instance, and the answer that says so.
+//! The result for each instance, and the answer of a call.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ use crate::model::{ActionId, FailureCode, Outcome, Seq};
 /// About the bytes of a snapshot's line of text.
 const LINE: usize = 80;
 
-/// How it went for one instance.
+/// The result for one instance.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct SnapshotRow {
     /// The EC2 instance ID.
@@ -44,7 +44,7 @@ pub(super) struct SnapshotRow {
     /// Why it failed, or what to do next.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) message: Option<String>,
-    /// Why nothing is called for the instances after this one.
+    /// Why no call is made for the instances after this one.
     #[serde(skip)]
     pub(super) distrust: Option<&'static str>,
 }
@@ -190,7 +190,7 @@ fn by_device(snapshot: CreatedSnapshot, devices: &BTreeMap<String, String>) -> S
     }
 }
 
-/// The answer about all instances.
+/// Makes the answer for all instances.
 pub(super) fn answer(rows: &[SnapshotRow], seq: Option<Seq>, dry_run: bool) -> Result<ToolResult, RequestError> {
     let good = rows.iter().filter(|row| row.verdict.is_good()).count();
     let snapshots: usize = rows.iter().map(|row| row.snapshots.len()).sum();

@@ -1,4 +1,4 @@
-//! One instance with its status checks, as it is read from the documents and as an answer shows it.
+//! One instance with its status checks, read from the documents, and the answer of a call.
 
 use rmcp::schemars::{self, JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
@@ -29,7 +29,7 @@ pub(super) struct StatusRow {
     pub(super) failure: Option<FailureCode>,
 }
 
-/// What is known of an instance.
+/// What is known about an instance.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct KnownInstance {
     /// Its Name tag.
@@ -65,7 +65,7 @@ pub(super) struct KnownInstance {
     /// What AWS has scheduled for it.
     events: Vec<ScheduledEventRow>,
     /// What AWS announced in events. AWS withdraws none of these, so each is shown until it expires.
-    notices: Vec<Announced>,
+    notices: Vec<NoticeRow>,
     /// When the instance was last confirmed.
     #[schemars(with = "String")]
     as_of: Timestamp,
@@ -123,7 +123,7 @@ pub(super) struct ScheduledEventRow {
 
 /// Something that AWS announced in an event, and that has not expired.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Announced {
+pub(super) struct NoticeRow {
     /// What AWS announced.
     #[schemars(schema_with = "notice_kinds")]
     what: NoticeKind,
@@ -162,7 +162,7 @@ fn notice_kinds(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "enum": ["spot_interruption", "rebalance_recommendation", "health"]})
 }
 
-/// What is known of an instance that was found.
+/// What is known about an instance that was found.
 pub(super) fn known(found: &FoundResource, now: Timestamp) -> KnownInstance {
     let FoundResource { id, current, part, .. } = found;
     let document = &current.document;
@@ -217,9 +217,9 @@ fn events(document: &Document) -> Vec<ScheduledEventRow> {
     events.collect()
 }
 
-fn notices(document: &Document, now: Timestamp) -> Vec<Announced> {
+fn notices(document: &Document, now: Timestamp) -> Vec<NoticeRow> {
     let holding = notice::of(document).into_iter().filter(|notice| notice.holds(now));
-    let announced = holding.map(|notice| Announced {
+    let announced = holding.map(|notice| NoticeRow {
         what: notice.kind,
         code: shown(&notice.code, 100),
         description: notice.description.map(|description| shown(&description, 200)),
@@ -311,7 +311,7 @@ fn lines(row: &StatusRow) -> String {
             }
         }
     }
-    for Announced { what, code, description, announced_at, begins, expires } in &known.notices {
+    for NoticeRow { what, code, description, announced_at, begins, expires } in &known.notices {
         let what = match what {
             NoticeKind::SpotInterruption => "spot interruption",
             NoticeKind::RebalanceRecommendation => "rebalance recommendation",

@@ -10,9 +10,9 @@ use crate::mcp::tools::arguments::ArgumentError;
 use crate::mcp::tools::arguments::kind::KindArgument;
 use crate::query::changes::{CauseKind, ReadOrder};
 
-/// Changes on a page unless asked for more.
+/// The default number of changes per page.
 const DEFAULT_CHANGES: usize = 50;
-/// Changes on a page at most; the budget may cut it shorter.
+/// The most changes per page; the budget may cut a page shorter.
 const MAX_CHANGES: usize = 500;
 /// The longest wait.
 const MAX_WAIT: u64 = 45;
@@ -81,7 +81,7 @@ impl<'de> Deserialize<'de> for OrderArgument {
     }
 }
 
-/// What the argument `name` stands for.
+/// Reads the argument `name` as one of the `known` words.
 fn one_of<'de, T: Copy, D: Deserializer<'de>>(
     name: &str,
     known: &[(&'static str, T)],

@@ -110,7 +110,7 @@ impl ChangeQuery {
         }))
     }
 
-    /// What to read, and the times by which it was asked for.
+    /// Reads the range and the times that define it.
     fn span(
         core: &Core,
         snapshot: &Snapshot,

@@ -1,4 +1,4 @@
-//! How starting or stopping instances went, and the answer that says so.
+//! The results of starting or stopping instances, and the answer of a call.
 
 use rmcp::schemars::{self, JsonSchema};
 use serde::Serialize;
@@ -14,10 +14,10 @@ use crate::model::known::state_name;
 use crate::model::text::shown;
 use crate::model::{ActionId, FailureCode, Observation, Outcome, Seq};
 
-/// How many instances that nobody named are shown.
+/// The most instances that nobody named to show.
 const MAX_SHOWN: usize = 50;
 
-/// How it went for one instance.
+/// The result for one instance.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct PowerRow {
     /// The EC2 instance ID.
@@ -47,15 +47,15 @@ pub(super) struct Unasked {
     current_state: Option<String>,
 }
 
-/// How it went for all.
+/// The results for all instances.
 #[derive(Debug, Default)]
 pub(super) struct PowerReport {
-    /// One for each instance that was named.
+    /// One row for each instance that was named.
     pub(super) rows: Vec<PowerRow>,
     pub(super) unasked: Vec<Unasked>,
     /// Whether the endpoint carried out a dry run.
     pub(super) acted: bool,
-    /// Why nothing more is called.
+    /// Why no further call is made.
     pub(super) distrust: Option<&'static str>,
     actions: Vec<ActionId>,
     pub(super) seq: Option<Seq>,

@@ -22,7 +22,7 @@ pub(super) fn snapshot(event: &Envelope, place: &Occurrence) -> Vec<Observation>
     named.map(|named| place.mentioned(named)).into_iter().collect()
 }
 
-/// `createSnapshots`: each snapshot, and the volumes that they are of.
+/// `createSnapshots`: each snapshot, and the source volumes.
 pub(super) fn snapshots(event: &Envelope, place: &Occurrence) -> Vec<Observation> {
     let list = event.detail.get("snapshots").and_then(Json::as_array).map_or(&[][..], Vec::as_slice);
     let of = |field: &'static str| list.iter().filter_map(move |one| one.get(field)?.as_str());
