@@ -30,7 +30,7 @@ use tokio::task::LocalSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use bed::{Bed, Line};
-use heard::Listener;
+use heard::QueueListener;
 
 /// Events a second.
 const RATES: [u64; 4] = [1, 100, 500, 2_000];
@@ -67,7 +67,7 @@ async fn measure(instances: usize, sustained: Duration) -> anyhow::Result<()> {
     say(&format!("{instances} instances, swept; {} MiB resident", memory.now >> 20))?;
     let mut flipper = Flipper { line: bed.control().await?, heard: 0, others: SUBSCRIBED };
     let subscribed = flipper.flip_heard(SUBSCRIBED).await?;
-    let listener = Listener::open(&bed.authority, &subscribed).await?;
+    let listener = QueueListener::open(&bed.authority, &subscribed).await?;
     for rate in RATES {
         bed.drained().await?;
         listener.took(&[]);

@@ -1,7 +1,7 @@
-//! What Muster knows about each kind of resource: one file a kind, one line here.
+//! The registry of the kinds of resources: one file per kind, one line here.
 //!
-//! A kind turns the SDK's structs into [`Document`]s with the field names of the AWS CLI's JSON, and says which of the
-//! document's values filters can match. Everything else in Muster treats all kinds alike, through [`KindSpec`].
+//! A kind turns the SDK's structs into [`Document`]s with the field names of the AWS CLI's JSON, and names the values that
+//! filters match. Everything else in Muster treats all kinds alike, through [`KindSpec`].
 
 mod address;
 pub mod describe;
@@ -85,7 +85,7 @@ pub fn of_arn_type(arn_type: &str) -> Option<&'static KindSpec> {
     KINDS.iter().find(|spec| spec.arn_type() == Some(arn_type)).copied()
 }
 
-/// What ids begin with, for every kind that has ids of its own.
+/// The id prefix of every kind that has ids of its own.
 pub fn prefixes() -> impl Iterator<Item = &'static str> {
     KINDS.iter().filter_map(|spec| spec.prefix)
 }
@@ -95,7 +95,7 @@ pub fn slugs() -> impl Iterator<Item = &'static str> + Clone {
     KINDS.iter().map(|spec| spec.slug)
 }
 
-/// What is known about `kind`; `None` when a store holds a kind that this version does not know.
+/// The specification of `kind`; `None` for a kind in the store that this version does not know.
 #[must_use]
 pub fn of(kind: &Kind) -> Option<&'static KindSpec> {
     by_name(kind.as_str())

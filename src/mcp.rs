@@ -1,20 +1,21 @@
-//! The Model Context Protocol face: resources, subscriptions, tools and prompts, in both protocol eras.
-//!
-//! Everything served is a cached copy and says so: each answer carries the time it was known to be true, why it may be
-//! stale, and what is not seen yet. rmcp speaks the protocol; what answers outside of it is [`normalise`], to what is no valid
-//! request, and the stdio relay when the server process is gone.
+//! The Model Context Protocol face: resources, subscriptions, tools and prompts, in both protocol eras. Everything served is a
+//! cached copy and says so: each answer carries the time at which it was known to be true, why it may be stale, and what has not
+//! been seen yet. rmcp speaks the protocol. Only [`normalise`] answers outside of it, to invalid requests, and the stdio relay,
+//! when the server process is gone.
 
+pub mod checked_json;
 pub mod client;
 pub mod complete;
 pub mod core;
 pub mod damage;
 pub mod error;
 pub mod fresh;
+pub mod instructions;
 mod lines;
 pub mod looks;
 pub mod lookup;
 pub mod normalise;
-pub mod once;
+
 pub mod parameters;
 pub mod past;
 pub mod policy;
@@ -36,11 +37,11 @@ pub mod unreadable;
 pub mod uri;
 pub mod who;
 
-pub use core::{Core, Phase};
+pub use core::{Core, Readiness};
 pub use error::Failure;
-pub use policy::{ListMode, Policy};
-pub use server::{Handler, Link, Server};
+pub use policy::{ListMode, ServerPolicy};
+pub use server::{Handler, Link, McpServer};
 
-/// What the log shows of rmcp unless asked for more: it tells three lines a request, and an error for each client that
-/// closes with an answer under way.
+/// The default log filter for rmcp, which otherwise logs three lines per request, and an error for each client that closes while
+/// an answer is under way.
 pub const LOG: &str = "rmcp=warn,rmcp::service=off";

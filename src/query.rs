@@ -1,4 +1,4 @@
-//! Questions about many resources: AWS-style filters, keyset pages and counts, and what the log remembers. Pure over store
+//! Queries over many resources: AWS-style filters, keyset pages, counts, and the history in the log. They are pure over store
 //! snapshots.
 
 pub mod changes;
@@ -16,6 +16,6 @@ pub mod unobserved;
 
 pub use cursor::{Cursor, CursorError};
 pub use filter::{FilterError, Filters};
-pub use moment::{Moment, PastError, Point};
+pub use moment::{AskedPoint, PastError, Point};
 pub use search::{Hits, Query, SearchError, search};
-pub use summary::{Counts, counts};
+pub use summary::{StateCounts, counts};

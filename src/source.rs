@@ -1,4 +1,4 @@
-//! Where observations come from: the streams that watch AWS.
+//! The sources of observations: streams that watch AWS.
 //!
 //! A source never ends over a failure: failures are messages on its stream, and the stream goes on.
 

@@ -17,15 +17,15 @@ use tokio::time::Instant;
 use crate::bed::question;
 
 /// A running subscription.
-pub(crate) struct Listener {
+pub(crate) struct QueueListener {
     /// When each instance was told of.
-    told: Told,
+    told: DecodedEvent,
     task: AbortHandle,
 }
 
-type Told = Rc<RefCell<HashMap<String, Vec<Instant>>>>;
+type DecodedEvent = Rc<RefCell<HashMap<String, Vec<Instant>>>>;
 
-impl Listener {
+impl QueueListener {
     /// Subscribes to instances.
     pub(crate) async fn open(authority: &str, ids: &[String]) -> anyhow::Result<Self> {
         let uris: Vec<String> = ids.iter().map(|id| format!("ec2://instance/{id}")).collect();
@@ -36,9 +36,9 @@ impl Listener {
         spawn_local(connection);
         let response = sender.send_request(question(authority, "subscriptions/listen", None, params)?).await?;
         ensure!(response.status().is_success(), "the subscription is answered with {}", response.status());
-        let told = Told::default();
+        let told = DecodedEvent::default();
         let task = spawn_local(hear(response.into_body(), Rc::clone(&told), sender)).abort_handle();
-        Ok(Listener { told, task })
+        Ok(QueueListener { told, task })
     }
 
     /// How long it took to be told of each of these flips, in seconds, the shortest first; those that were never told are missing.
@@ -53,14 +53,14 @@ impl Listener {
     }
 }
 
-impl Drop for Listener {
+impl Drop for QueueListener {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
 /// Notes what is told until the stream ends. `_sender` keeps the connection open.
-async fn hear<S>(mut body: Incoming, told: Told, _sender: S) -> anyhow::Result<()> {
+async fn hear<S>(mut body: Incoming, told: DecodedEvent, _sender: S) -> anyhow::Result<()> {
     let mut pending: Vec<u8> = Vec::new();
     loop {
         let frame = body.frame().await.context("the subscription ended")??;

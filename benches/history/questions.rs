@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use muster::kinds::INSTANCE;
 use muster::model::{Seq, Timestamp};
-use muster::query::changes::{Question, Span, find};
-use muster::query::{Filters, Moment, Point, Query, search};
+use muster::query::changes::{ChangeFilter, LogRange, find};
+use muster::query::{AskedPoint, Filters, Point, Query, search};
 use serde_json::json;
 
 use crate::filled::Filled;
@@ -42,9 +42,9 @@ pub(crate) fn searches(lived: &Filled) -> anyhow::Result<()> {
     let half = Seq(u64::midpoint(lived.ids.len() as u64, newest.0));
     let points: [(&str, Option<Point>); 4] = [
         ("now", None),
-        ("a quarter of an hour ago", Some(point(lived, Moment::At(now - Duration::from_mins(15)), now)?)),
-        ("half-way back", Some(point(lived, Moment::Seq(half), now)?)),
-        ("in the beginning", Some(point(lived, Moment::Seq(Seq(lived.ids.len() as u64)), now)?)),
+        ("a quarter of an hour ago", Some(point(lived, AskedPoint::At(now - Duration::from_mins(15)), now)?)),
+        ("half-way back", Some(point(lived, AskedPoint::Seq(half), now)?)),
+        ("in the beginning", Some(point(lived, AskedPoint::Seq(Seq(lived.ids.len() as u64)), now)?)),
     ];
     drop(snapshot);
     for (when, point) in points {
@@ -60,7 +60,7 @@ pub(crate) fn searches(lived: &Filled) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn point(lived: &Filled, moment: Moment, now: Timestamp) -> anyhow::Result<Point> {
+fn point(lived: &Filled, moment: AskedPoint, now: Timestamp) -> anyhow::Result<Point> {
     Ok(moment.point(&lived.store.snapshot()?, now)?)
 }
 
@@ -68,16 +68,16 @@ fn point(lived: &Filled, moment: Moment, now: Timestamp) -> anyhow::Result<Point
 pub(crate) fn changes(lived: &Filled, reads: usize) -> anyhow::Result<()> {
     let mut random = fastrand::Rng::with_seed(6);
     let (mut pages, mut timelines) = (Times::default(), Times::default());
-    let question = Question::default();
+    let question = ChangeFilter::default();
     for _ in 0..reads / 10 {
-        let span = Span::newest(lived::moment(lived, &mut random)?, None);
+        let span = LogRange::newest(lived::moment(lived, &mut random)?, None);
         let found =
             pages.measure(|| Ok(find(|| lived.store.snapshot(), &question, None, span, CHANGES, |_| false)?))?;
         anyhow::ensure!(found.records().len() > 0, "a page is empty");
         let id = lived.ids.get(random.usize(..lived.ids.len())).context("no instances")?.clone();
-        let newest = Span::newest(lived.store.snapshot()?.seq(), None);
+        let newest = LogRange::newest(lived.store.snapshot()?.seq(), None);
         let subjects = Some(std::slice::from_ref(&id));
-        let own = Question { quiet: true, ..Question::default() };
+        let own = ChangeFilter { quiet: true, ..ChangeFilter::default() };
         let found =
             timelines.measure(|| Ok(find(|| lived.store.snapshot(), &own, subjects, newest, CHANGES, |_| false)?))?;
         anyhow::ensure!(found.records().len() > 0, "{id} has no timeline");

@@ -9,7 +9,7 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncWrite};
 use crate::connection::admin::{AdminMessage, AdminRequest, AdminWriter};
 use crate::freshness::Signal;
 use crate::mcp::Core;
-use crate::mcp::error::Fault;
+use crate::mcp::error::RequestError;
 use crate::model::FailureCode;
 use crate::model::text::chain;
 use crate::store::rebuild::{BackedUp, CopyError};
@@ -24,7 +24,7 @@ use export::ExportError;
 enum AdminFailure {
     /// The store, or the server as a whole.
     #[error(transparent)]
-    Fault(#[from] Fault),
+    Request(#[from] RequestError),
     /// The log could not be exported.
     #[error(transparent)]
     Export(#[from] ExportError),
@@ -36,7 +36,7 @@ enum AdminFailure {
 impl AdminFailure {
     fn code(&self) -> FailureCode {
         match self {
-            AdminFailure::Fault(fault) | AdminFailure::Export(ExportError::Fault(fault)) => fault.code(),
+            AdminFailure::Request(fault) | AdminFailure::Export(ExportError::Request(fault)) => fault.code(),
             AdminFailure::Export(ExportError::OtherLog { .. }) => FailureCode::OtherLog,
             AdminFailure::Backup(_) => FailureCode::Failed,
         }

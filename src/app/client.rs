@@ -18,7 +18,7 @@ use super::offline::{Offline, OfflineError};
 use crate::config::Config;
 use crate::connection::attach::{self, AttachError, Attached};
 use crate::connection::lock::LockError;
-use crate::mcp::client::{Client, ClientError};
+use crate::mcp::client::{ClientError, McpClient};
 use crate::mcp::error::{CODE, EARLIEST};
 use crate::mcp::policy::Writes;
 use crate::mcp::{Core, tools};
@@ -35,7 +35,7 @@ const INTERVAL: Duration = Duration::from_millis(50);
 /// Calls tools.
 pub enum InventoryClient {
     /// At the running server.
-    Server(Box<Client>),
+    Server(Box<McpClient>),
     /// At the store, opened by this process.
     Store(Box<Offline>),
 }
@@ -82,9 +82,9 @@ pub enum AskError {
 ///
 /// # Errors
 /// [`AskError`] when somebody holds the lock until `deadline` without answering.
-pub async fn server(data_dir: &Path, deadline: Instant) -> Result<Option<Client>, AskError> {
+pub async fn server(data_dir: &Path, deadline: Instant) -> Result<Option<McpClient>, AskError> {
     match attach::find(data_dir, deadline, None).await? {
-        Some(Attached { reader, writer, .. }) => Ok(Some(Client::connect(reader, writer).await?)),
+        Some(Attached { reader, writer, .. }) => Ok(Some(McpClient::connect(reader, writer).await?)),
         None => Ok(None),
     }
 }
@@ -126,7 +126,7 @@ impl InventoryClient {
 }
 
 /// Tells why a call failed: the connection, which closes soon after the call was given up, or what was asked.
-async fn lost(client: &Client, error: ClientError) -> AskError {
+async fn lost(client: &McpClient, error: ClientError) -> AskError {
     sleep(INTERVAL).await;
     if client.peer().is_transport_closed() { AskError::Gone(error) } else { AskError::Client(error) }
 }

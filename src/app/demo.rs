@@ -17,7 +17,7 @@ use super::signals::Signals;
 use crate::aws::Priority;
 use crate::kinds::{INSTANCE, KINDS};
 use crate::mcp::Core;
-use crate::mcp::client::{Client, Listening};
+use crate::mcp::client::{McpClient, ResourceSubscription};
 use crate::mcp::transport::HttpOptions;
 use crate::model::Scope;
 
@@ -155,7 +155,7 @@ async fn first_sweep(core: &Core, scope: &Scope, bar: &ProgressBar) -> anyhow::R
     }
 }
 
-async fn list(stage: &Stage, client: &Client, story: &mut Story<'_>) -> anyhow::Result<()> {
+async fn list(stage: &Stage, client: &McpClient, story: &mut Story<'_>) -> anyhow::Result<()> {
     let begun = Instant::now();
     let listing = async {
         let (mut resources, mut pages, mut cursor) = (0, 0, None);
@@ -194,7 +194,7 @@ async fn list(stage: &Stage, client: &Client, story: &mut Story<'_>) -> anyhow::
 }
 
 /// Finds a running instance.
-async fn search(client: &Client, story: &mut Story<'_>) -> anyhow::Result<String> {
+async fn search(client: &McpClient, story: &mut Story<'_>) -> anyhow::Result<String> {
     let begun = Instant::now();
     let filters =
         json!([{"Name": "instance-state-name", "Values": ["running"]}, {"Name": "tag:Name", "Values": ["web-*"]}]);
@@ -207,7 +207,7 @@ async fn search(client: &Client, story: &mut Story<'_>) -> anyhow::Result<String
     Ok(id)
 }
 
-async fn read(stage: &Stage, client: &Client, id: &str, story: &mut Story<'_>) -> anyhow::Result<()> {
+async fn read(stage: &Stage, client: &McpClient, id: &str, story: &mut Story<'_>) -> anyhow::Result<()> {
     let uri = format!("ec2://instance/{id}");
     let reading = async {
         let mut times = Vec::with_capacity(READS);
@@ -238,7 +238,7 @@ async fn read(stage: &Stage, client: &Client, id: &str, story: &mut Story<'_>) -
 }
 
 /// Stops the instance, and follows the change to the client: the tool's own, then the one that only a sweep can see.
-async fn change(client: &Client, id: &str, story: &mut Story<'_>) -> anyhow::Result<()> {
+async fn change(client: &McpClient, id: &str, story: &mut Story<'_>) -> anyhow::Result<()> {
     let uri = format!("ec2://instance/{id}");
     let begun = Instant::now();
     let mut listening = within("subscribe", async { Ok(client.listen(&[&uri], false).await?) }).await?;
@@ -275,7 +275,7 @@ async fn change(client: &Client, id: &str, story: &mut Story<'_>) -> anyhow::Res
 }
 
 /// Waits for the notification that `uri` changed.
-async fn heard(listening: &mut Listening, uri: &str) -> anyhow::Result<()> {
+async fn heard(listening: &mut ResourceSubscription, uri: &str) -> anyhow::Result<()> {
     while listening.next(STEP).await?.as_deref() != Some(uri) {}
     Ok(())
 }
@@ -294,7 +294,7 @@ async fn keep(stage: &Stage, story: &mut Story<'_>, signals: &mut Signals) -> an
 }
 
 /// Calls a tool, whose failure is an error here.
-async fn tool(client: &Client, name: &str, arguments: Value) -> anyhow::Result<Value> {
+async fn tool(client: &McpClient, name: &str, arguments: Value) -> anyhow::Result<Value> {
     let result = client.call(name, arguments).await?;
     ensure!(result.is_error != Some(true), "{:?}", result.content);
     result.structured_content.context("the tool answered without data")

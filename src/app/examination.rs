@@ -14,7 +14,7 @@ use crate::connection::admin::AdminRequest;
 use crate::connection::attach::AttachError;
 use crate::connection::data_dir::DataDirError;
 use crate::doctor::{self, Finding, LOCAL, Local, NoFigures, Server};
-use crate::mcp::client::Client;
+use crate::mcp::client::McpClient;
 use crate::model::text::chain;
 
 /// The resource in which a server tells how fresh its copy is, and which canaries it has seen.
@@ -41,7 +41,7 @@ fn no_figures(error: &AdminError) -> NoFigures {
     }
 }
 
-impl Server for Client {
+impl Server for McpClient {
     fn freshness(&self) -> LocalBoxFuture<'_, Result<Value, String>> {
         async { self.read(FRESHNESS).await.map_err(|error| error.to_string()) }.boxed_local()
     }

@@ -22,7 +22,7 @@ use crate::config::Config;
 use crate::connection::attach::{self, AttachError, Attached, ServerCommand};
 use crate::connection::data_dir::by_key;
 use crate::mcp::stall::{self, Bounded, ReadUntil};
-use crate::mcp::{self, Failure, ListMode, Phase, Policy, relay, transport};
+use crate::mcp::{self, Failure, ListMode, Readiness, ServerPolicy, relay, transport};
 use crate::model::text::chain;
 
 /// Carries the client's messages until it closes its end.
@@ -68,9 +68,9 @@ pub async fn explain(what: String) -> anyhow::Result<()> {
 async fn answer(allow_writes: bool, what: String) -> anyhow::Result<()> {
     let fix = "Then restart this MCP server in the client".to_owned();
     tracing::error!(error = what, "no server; every request is answered with this");
-    let (_phase, failed) = watch::channel(Phase::Failed(Arc::new(Failure { what, fix })));
-    let policy = Policy { allow_writes, list: ListMode::default() };
-    let server = mcp::Server::new(failed, policy, TaskTracker::new(), CancellationToken::new());
+    let (_phase, failed) = watch::channel(Readiness::Failed(Arc::new(Failure { what, fix })));
+    let policy = ServerPolicy { allow_writes, list: ListMode::default() };
+    let server = mcp::McpServer::new(failed, policy, TaskTracker::new(), CancellationToken::new());
     let output = Bounded::new(tokio::io::stdout());
     let stalled = output.stalled();
     // On the heap: serving a connection is a large future.

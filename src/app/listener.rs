@@ -21,7 +21,7 @@ use crate::connection::handshake::{self, HandshakeError};
 use crate::connection::socket::ServerSocket;
 use crate::mcp::stall::{self, Bounded};
 use crate::mcp::transport::{self, HttpOptions};
-use crate::mcp::{self, Core, Failure, Phase, Policy};
+use crate::mcp::{self, Core, Failure, Readiness, ServerPolicy};
 use crate::model::FailureCode;
 use crate::watch::tasks::Tasks;
 
@@ -31,8 +31,8 @@ const REFUSED: Duration = Duration::from_millis(100);
 /// Accepts clients and serves them. Clones share everything.
 #[derive(Clone)]
 pub struct ClientListener {
-    server: mcp::Server,
-    phase: watch::Sender<Phase>,
+    server: mcp::McpServer,
+    readiness: watch::Sender<Readiness>,
     tasks: Tasks,
     clients: ClientCount,
     admin_requests: Arc<Semaphore>,
@@ -43,15 +43,15 @@ impl ClientListener {
     /// Makes a listener for a store that is about to be opened.
     #[must_use]
     pub fn new(config: &Config) -> Self {
-        let phase = watch::Sender::new(Phase::Opening);
+        let readiness = watch::Sender::new(Readiness::Opening);
         let tasks = Tasks::new();
-        let policy = Policy { allow_writes: config.allow_writes, list: config.list };
+        let policy = ServerPolicy { allow_writes: config.allow_writes, list: config.list };
         // Pushes to clients of the older era need no waiting for: they end with their connections.
-        let server = mcp::Server::new(phase.subscribe(), policy, TaskTracker::new(), tasks.stopping());
+        let server = mcp::McpServer::new(readiness.subscribe(), policy, TaskTracker::new(), tasks.stopping());
         let admin_requests = Arc::new(Semaphore::new(MAX_REQUESTS));
         ClientListener {
             server,
-            phase,
+            readiness,
             tasks,
             clients: ClientCount::none(),
             admin_requests,
@@ -61,12 +61,12 @@ impl ClientListener {
 
     /// Serves requests from now on.
     pub fn open(&self, core: Arc<Core>) {
-        self.phase.send_replace(Phase::Ready(core));
+        self.readiness.send_replace(Readiness::Ready(core));
     }
 
     /// Answers requests from now on with why they cannot be served.
     pub fn fail(&self, failure: Failure) {
-        self.phase.send_replace(Phase::Failed(Arc::new(failure)));
+        self.readiness.send_replace(Readiness::Failed(Arc::new(failure)));
     }
 
     /// How many clients are connected to the socket.
@@ -147,7 +147,7 @@ impl ClientListener {
                 let why = format!("{MAX_REQUESTS} commands read the log already: try again when one of them has ended");
                 return admin::refuse(FailureCode::Busy, why, &mut writer).await;
             };
-            match Phase::ready(&self.phase.subscribe()).await {
+            match Readiness::ready(&self.readiness.subscribe()).await {
                 Ok(core) => admin::execute(request, &core, &mut writer).await,
                 Err(fault) => admin::refuse(fault.code(), fault.to_string(), &mut writer).await,
             }

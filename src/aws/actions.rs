@@ -184,7 +184,11 @@ impl Pinned {
     ///
     /// # Errors
     /// [`AwsError`]; where its `perhaps_done` is set, the answer was lost and the call may have happened.
-    pub async fn reboot_instances(&self, chosen: &Chosen<'_>, dry_run: bool) -> Result<Answer<StateChange>, AwsError> {
+    pub async fn reboot_instances(
+        &self,
+        chosen: &Chosen<'_>,
+        dry_run: bool,
+    ) -> Result<WriteAnswer<StateChange>, AwsError> {
         const ACTION: &str = "ec2:RebootInstances";
         let (clients, admitted) = self.admitted(chosen, ACTION, chosen.ids().len()).await?;
         let call = clients.ec2.reboot_instances().set_instance_ids(Some(chosen.texts())).dry_run(dry_run);

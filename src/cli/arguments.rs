@@ -8,7 +8,7 @@ use crate::kinds::{self, KindSpec};
 use crate::model::Timestamp;
 use crate::model::text::shown;
 use crate::query::nearness::near;
-use crate::query::{FilterError, Filters, Moment};
+use crate::query::{AskedPoint, FilterError, Filters};
 
 /// Why an operand or a time cannot be used.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -110,7 +110,7 @@ pub(super) fn kind(given: &str) -> Result<&'static KindSpec, OperandError> {
 /// # Errors
 /// [`OperandError::Moment`] when it is neither.
 pub(super) fn moment(text: &str) -> Result<String, OperandError> {
-    let known = Moment::parse(text, Timestamp::from_millis(i64::MAX)).map(|_| text.to_owned());
+    let known = AskedPoint::parse(text, Timestamp::from_millis(i64::MAX)).map(|_| text.to_owned());
     known.ok_or_else(|| OperandError::Moment { text: shown(text, 80) })
 }
 

@@ -15,7 +15,7 @@ use super::warnings::{self, field, say};
 use crate::app::client::{AskError, InventoryClient};
 use crate::config::{Config, Environment};
 use crate::model::text::shown;
-use crate::query::changes::By;
+use crate::query::changes::CauseKind;
 use crate::query::nearness;
 
 /// How many are shown unless told otherwise.
@@ -41,7 +41,7 @@ pub(super) struct Changes {
     #[arg(long, value_name = "PATH")]
     field: Option<String>,
     /// Only changes with this cause; `event` includes `call`
-    #[arg(long, value_name = "CAUSE", value_parser = PossibleValuesParser::new(By::ALL.map(|(name, _)| name)))]
+    #[arg(long, value_name = "CAUSE", value_parser = PossibleValuesParser::new(CauseKind::ALL.map(|(name, _)| name)))]
     cause: Option<String>,
     /// Only this kind
     #[arg(long, value_name = "KIND")]

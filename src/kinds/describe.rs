@@ -1,4 +1,4 @@
-//! What a describe call of a kind is asked, and how it is made.
+//! The input of a kind's describe call, and how the call is made.
 
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::error::{ErrorMetadata, ProvideErrorMetadata, SdkError};
@@ -6,7 +6,8 @@ use futures::future::BoxFuture;
 
 use crate::model::{LeftOut, Page};
 
-/// Asks AWS for one page of a kind, or for named resources of it. The caller paces, times and classifies.
+/// Requests one page of a kind from AWS, or named resources of it. The caller limits the rate, takes the time and classifies
+/// errors.
 pub type Describe = fn(Client, DescribeInput, LeftOut) -> BoxFuture<'static, Result<Page, DescribeError>>;
 
 /// What to describe.
@@ -21,17 +22,17 @@ pub enum DescribeInput {
     },
     /// The resources with these ids. AWS answers none of them when one does not exist.
     Ids(Vec<String>),
-    /// Nothing: whether listing is allowed, which AWS answers with an error either way.
+    /// A dry run, which tests whether listing is allowed; AWS answers it with an error either way.
     DryRun,
 }
 
-/// The smallest page that AWS takes for every kind.
+/// The smallest page size that AWS accepts for every kind.
 pub(super) const SMALLEST_PAGE: i32 = 5;
 
 /// Why a describe failed, in the SDK's terms, with the operation's own error type reduced to code and message.
 pub type DescribeError = SdkError<ErrorMetadata>;
 
-/// Reduces an operation's error to code and message, which is all that tells errors of EC2 apart.
+/// Reduces an operation's error to code and message, which are all that distinguishes errors of EC2.
 pub fn reduce<E: ProvideErrorMetadata>(error: SdkError<E>) -> DescribeError {
     error.map_service_error(|error| error.meta().clone())
 }

@@ -1,4 +1,5 @@
-//! Builds the fields of a document from an SDK struct: what AWS did not send is absent, what it sent empty stays empty.
+//! Builds the fields of a document from an SDK struct. A field that AWS did not send is absent, one that it sent empty stays
+//! empty.
 
 use aws_smithy_types::DateTime;
 
@@ -43,7 +44,7 @@ impl Fields {
         self.put(name, text.map(Value::Text))
     }
 
-    /// An enumeration by its wire name; a name that this SDK does not know yet is kept as AWS sent it.
+    /// An enumeration by its wire name; an unknown name is kept as AWS sent it.
     pub(super) fn code(self, name: &'static str, code: Option<impl AsRef<str>>) -> Self {
         self.put(name, code.map(|code| Value::from(code.as_ref())))
     }

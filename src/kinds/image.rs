@@ -1,7 +1,7 @@
-//! AMIs: those that the account owns, and those of others that its instances use.
+//! AMIs that the account owns, and AMIs of other accounts that its instances use.
 //!
-//! Without an owner AWS lists every public image of the region, so `self` is asked for, with those that are deprecated or disabled.
-//! Foreign ones are asked for by the ids that instances name ([`KindSpec::also_by_id`]), and kept as long as one does.
+//! Without an owner AWS lists every public image of the region, so the listing requests `self`, including deprecated and disabled
+//! images. Foreign ones are described by the ids that instances name ([`KindSpec::also_by_id`]), and kept as long as one does.
 //!
 //! AWS gives times of images as text, and the filter `creation-date` compares that text.
 
@@ -20,7 +20,7 @@ pub(super) static SPEC: KindSpec = KindSpec {
     title: "Image (AMI)",
     plural: "images",
     description: "A machine image that instances are launched from: its name, owner, state, architecture, block devices and \
-                  snapshots. Those that the account owns, and those of others that its instances use.",
+                  snapshots. Listed are images that the account owns, and images of others that its instances use.",
     prefix: Some("ami-"),
     id_field: "ImageId",
     list: &["imagesSet", "item"],

@@ -14,9 +14,9 @@ pub(super) static SPEC: KindSpec = KindSpec {
     slug: "instance-status",
     title: "EC2 instance status",
     plural: "instance statuses",
-    description: "The status checks (system, instance, attached EBS, application, performance) and scheduled events of \
-                  an instance, and under Notices what AWS announced in events (spot interruption, rebalance, Health) with \
-                  when each expires. It has the instance's id.",
+    description: "The status checks (system, instance, attached EBS, application, performance) and scheduled events of an \
+                  instance, and under Notices what AWS announced in events (spot interruption, rebalance, Health), each \
+                  until it expires. Its id is that of the instance.",
     id_field: "InstanceId",
     list: &["instanceStatusSet", "item"],
     owner_field: None,

@@ -1,6 +1,6 @@
 //! Internet gateways.
 //!
-//! Events do not slow their sweeps: `CreateDefaultVpc` makes one without naming it.
+//! Events do not slow their sweeps, because `CreateDefaultVpc` creates one without naming it.
 
 use super::describe::describe;
 use super::fields::{Fields, mapped};
@@ -12,7 +12,7 @@ pub(super) static SPEC: KindSpec = KindSpec {
     slug: "internet-gateway",
     title: "Internet gateway",
     plural: "internet gateways",
-    description: "What connects a VPC to the internet, and the VPC that it is attached to.",
+    description: "A gateway that connects a VPC to the internet: the VPC that it is attached to.",
     prefix: Some("igw-"),
     id_field: "InternetGatewayId",
     list: &["internetGatewaySet", "item"],
@@ -33,7 +33,7 @@ pub(super) static SPEC: KindSpec = KindSpec {
     ..KindSpec::DEFAULT
 };
 
-/// What AWS documents as the states of an attachment, and the one that its answers and documentation of the filter have.
+/// The states of an attachment that AWS documents, and the one that its answers and its documentation of the filter use.
 const STATES: &[&str] = &["attached", "attaching", "available", "detached", "detaching"];
 
 static FILTERS: &[Filter] = &[

@@ -1,6 +1,7 @@
 //! NAT gateways.
 //!
-//! AWS does not say who owns one. A deleted one is listed for about an hour, in the state `deleted`, as a terminated instance is.
+//! AWS does not show the owner of one. Like a terminated instance, a deleted one is listed for about an hour, in the state
+//! `deleted`.
 
 use aws_sdk_ec2::types;
 
@@ -14,7 +15,8 @@ pub(super) static SPEC: KindSpec = KindSpec {
     slug: "nat-gateway",
     title: "NAT gateway",
     plural: "NAT gateways",
-    description: "What lets private subnets reach other networks: its state, addresses, subnet, and why it failed if it did.",
+    description: "A gateway through which private subnets reach other networks: its state, addresses, subnet and, if it failed, \
+        the reason.",
     prefix: Some("nat-"),
     arn_type: Some("natgateway"),
     id_field: "NatGatewayId",

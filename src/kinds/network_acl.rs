@@ -1,6 +1,7 @@
 //! Network ACLs.
 //!
-//! Making a subnet associates it with the default ACL of its VPC, and no call names the ACL then. AWS shows protocols by number.
+//! Creating a subnet associates it with the default ACL of its VPC without a call that names the ACL. AWS shows protocols by
+//! number.
 
 use aws_sdk_ec2::types;
 

@@ -1,10 +1,10 @@
 //! Elastic network interfaces.
 //!
-//! `DescribeNetworkInterfaces` alone calls its tags `TagSet`. The document has them as `Tags`, as those of every other
-//! kind: by that name tags are filtered, and are a group with evidence of its own.
+//! `DescribeNetworkInterfaces` alone calls its tags `TagSet`. The document has them as `Tags`, like every other kind, because
+//! filters and the evidence of the tags group use that name.
 //!
-//! The owner of a shared subnet sees the interfaces that other accounts have in it, so an interface of another account is
-//! no sign of changed credentials.
+//! The owner of a shared subnet sees the interfaces of other accounts in it, so such an interface does not mean changed
+//! credentials.
 
 use aws_sdk_ec2::types;
 
@@ -19,7 +19,7 @@ pub(super) static SPEC: KindSpec = KindSpec {
     title: "Network interface",
     plural: "network interfaces",
     description: "A virtual network card: its addresses, subnet, security groups, and what it is attached to. Its tags are \
-                  under Tags, as for every kind.",
+        under Tags, as those of every kind.",
     // 2: the first interface has device index 0, the first address is the primary one.
     mapping: 2,
     prefix: Some("eni-"),

@@ -1,4 +1,4 @@
-//! Structures that resources of several kinds have, some under one name of the SDK for each kind.
+//! Structures that several kinds share, some of which the SDK names differently for each kind.
 
 use super::fields::{Fields, mapped};
 

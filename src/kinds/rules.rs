@@ -1,9 +1,9 @@
-//! The rules by which EventBridge's events reach Muster: what each lets through, and the canary that proves it alive.
+//! The rules that forward EventBridge's events to Muster: the pattern of each, and the canary that proves that it works.
 //!
-//! A rule's pattern is a product: any of its sources, any of its detail types, and any of the listed values of each detail field.
-//! Its canary is a custom event with a source and a detail type of their own that stand in the same lists, and with the
-//! detail fields that the pattern asks for, so what lets it through is the pattern that lets AWS's events through. The canary's detail
-//! type names the rule: one that comes proves that rule, and no other.
+//! A rule's pattern matches any of its sources, any of its detail types, and any of the listed values of each detail field. Its
+//! canary is a custom event whose source and detail type are in the same lists, with the detail fields that the pattern requires,
+//! so the pattern that forwards AWS's events forwards the canary too. The canary's detail type names the rule, so a received
+//! canary proves that rule and no other.
 //!
 //! Sources: EventBridge events reference, "Amazon EC2", "Tag Change Events on AWS Resources", "AWS Health" and "Amazon `CloudWatch`";
 //! EventBridge user guide, "Creating event patterns" and "AWS service events delivered via CloudTrail".
@@ -16,7 +16,7 @@ pub const CANARY_SOURCE: &str = "muster.canary";
 /// What every canary's detail type begins with; the rule's name follows.
 const CANARY_TYPE: &str = "Muster Canary ";
 
-/// The name that rules and queues begin with unless told otherwise.
+/// The default prefix of the names of rules and queues.
 pub const DEFAULT_NAME: &str = "muster";
 
 /// Every rule that Muster sets up, in the order shown.
@@ -74,21 +74,21 @@ pub static RULES: &[RuleSpec] = &[
     },
 ];
 
-/// The rule through which events come that prove nothing of it by themselves but that a trail logs.
+/// The rule for recorded API calls. Its events also prove that a trail logs.
 pub const CALLS: &str = "calls";
 
 /// One rule.
 #[derive(Debug, PartialEq, Eq)]
 pub struct RuleSpec {
-    /// What it is called within Muster: the end of its name.
+    /// Its name within Muster, which is the end of its name in EventBridge.
     pub slug: &'static str,
-    /// What comes through it.
+    /// The events that it forwards, in words.
     pub title: &'static str,
-    /// The AWS service whose events it lets through.
+    /// The AWS service whose events it forwards.
     pub source: &'static str,
-    /// Their types.
+    /// The detail types of the events.
     pub detail_types: &'static [&'static str],
-    /// Fields of their detail that must have one of these values.
+    /// Detail fields that must have one of these values.
     pub fields: &'static [(&'static str, &'static [&'static str])],
 }
 
@@ -126,7 +126,7 @@ impl RuleSpec {
         format!("{CANARY_TYPE}{}", self.name(name))
     }
 
-    /// The detail of a canary that the pattern lets through, with `said` in it.
+    /// The detail of a canary that the pattern matches, with `said` in it.
     #[must_use]
     pub fn canary_detail(&self, said: Map<String, Value>) -> Value {
         let first = |values: &&'static [&'static str]| values.first().map(|value| json!(value));

@@ -1,12 +1,11 @@
 //! EBS snapshots that the account owns.
 //!
-//! Without `OwnerIds=self` AWS lists every public snapshot of the region, so it is always sent, with ids as well. AWS then
-//! lists none of another account; emulators that ignore the parameter do (moto lists 1,300 public ones). These are left
-//! out ([`KindSpec::own_only`]): keeping them would serve what the account does not have, and an error would take the
-//! emulator's public snapshots for changed credentials, which both ends of a sweep look for anyway. Snapshots that others
-//! share with the account are not listed either way.
+//! Without `OwnerIds=self` AWS lists every public snapshot of the region, so it is always sent, with ids as well. AWS then lists
+//! none of another account; emulators that ignore the parameter do (moto lists 1,300 public ones). These are left out
+//! ([`KindSpec::own_only`]): the account does not have them, and treating them as changed credentials would stop every sweep of
+//! the emulator. Snapshots that others share with the account are not listed either way.
 //!
-//! `Progress` moves while a snapshot is made, and that is news: it is compared like any other field.
+//! `Progress` moves while a snapshot is made, and is compared like any other field.
 
 use std::time::Duration;
 

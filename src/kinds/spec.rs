@@ -1,4 +1,4 @@
-//! What Muster has to know about a kind of resource: all of it stands in one [`KindSpec`].
+//! The specification of a kind of resource.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,72 +8,75 @@ use crate::model::{Document, Form, Kind, KindRules, Page, RowFields};
 
 /// Everything that is particular to one kind of resource. A kind's file names what differs from [`KindSpec::DEFAULT`].
 pub struct KindSpec {
-    /// The CloudFormation type name, such as `AWS::EC2::Instance`. Instance status has none; its name only follows suit.
+    /// The CloudFormation type name, such as `AWS::EC2::Instance`. Instance status has no such type, and its name follows the
+    /// same pattern.
     pub name: &'static str,
     /// The name in URIs and arguments, such as `security-group`.
     pub slug: &'static str,
-    /// What one of them is called.
+    /// The name of one resource, in words.
     pub title: &'static str,
-    /// What several of them are called.
+    /// The name of several resources, in words.
     pub plural: &'static str,
     /// What it is and what its document holds, in a sentence or two.
     pub description: &'static str,
-    /// What its ids begin with, such as `sg-`. `None` for a kind that has the ids of another.
+    /// The prefix of its ids, such as `sg-`; `None` for a kind that has the ids of another.
     pub prefix: Option<&'static str>,
-    /// Its type in ARNs, where that is not the slug: `elastic-ip` in `arn:aws:ec2:us-east-1:123456789012:elastic-ip/eipalloc-1`.
+    /// Its type in ARNs, if that is not the slug: `elastic-ip` in `arn:aws:ec2:us-east-1:123456789012:elastic-ip/eipalloc-1`.
     pub arn_type: Option<&'static str>,
     /// The version of the mapping from SDK struct to document. Raised whenever a document gains fields.
     pub mapping: u16,
     /// The field that holds the id.
     pub id_field: &'static str,
-    /// The field by which a resource is known that has no id.
+    /// The field that identifies a resource without an id.
     pub other_id: Option<&'static str>,
-    /// Where AWS's answer lists them: the names of the elements that lead to one, from below the root.
+    /// The XML element names that lead from below the root of AWS's answer to one resource.
     pub list: &'static [&'static str],
     /// The field that names a resource without a `Name` tag.
     pub name_field: Option<&'static str>,
-    /// The field that holds the owning account, where AWS says it.
+    /// The field that holds the owning account, if AWS shows it.
     pub owner_field: Option<&'static str>,
-    /// Whether AWS lists only resources of the asking account: no resource of this kind is shared between accounts, so
-    /// that one of another account means changed credentials.
+    /// Whether AWS lists only resources of the calling account. Resources of such a kind are never shared, so one of another
+    /// account means changed credentials.
     pub exclusive: bool,
-    /// Whether only the account's own resources are asked for, but for those of [`KindSpec::also_by_id`]. One of another account
-    /// can then come only from an emulator that ignores the question, and is left out.
+    /// Whether only the account's own resources are requested, apart from those of [`KindSpec::also_by_id`]. A resource of
+    /// another account can then come only from an emulator that ignores the parameter, and is left out.
     pub own_only: bool,
-    /// Where documents of other kinds refer to resources of this one that AWS's listing does not show: the slug of a kind, and
-    /// the path, which one of its filters holds. These resources are asked for by id, so that a sweep is the listing and these.
+    /// The references in documents of other kinds to resources that AWS's listing does not show: the slug of a kind, and a path
+    /// that one of its filters holds. A sweep is the listing plus describes of these ids.
     pub also_by_id: &'static [(&'static str, &'static str)],
     /// The path of the lifecycle state's name, for kinds that have one.
     pub state_path: Option<&'static str>,
-    /// Lifecycle states after which AWS forgets a resource by itself, so that many may vanish at once.
+    /// Lifecycle states after which AWS removes a resource by itself, so that many may vanish at once.
     pub gone_states: &'static [&'static str],
     /// The time from the start of one sweep to the start of the next, unless configured.
     pub interval: Duration,
-    /// The largest page that AWS takes for a listing.
+    /// The largest page size that AWS accepts for a listing.
     pub max_results: i32,
-    /// The slugs of the [`rules`](super::rules) whose events together report every change of the kind. Empty when some of its
-    /// changes cause no event: a subnet's free addresses, a snapshot's progress, what the end of an instance detaches.
+    /// The slugs of the [`rules`](super::rules) whose events together report every change of the kind. Empty when some changes
+    /// cause no event, such as a subnet's free addresses or a snapshot's progress.
     pub event_rules: &'static [&'static str],
-    /// The time from the start of one sweep to the start of the next while all of [`KindSpec::event_rules`] are proved alive.
-    /// `None`: events never slow its sweeps.
+    /// The time from the start of one sweep to the start of the next while all of [`KindSpec::event_rules`] are proved to work;
+    /// `None` if events never slow its sweeps.
     pub relaxed: Option<Duration>,
     /// Which CloudTrail calls concern the kind.
     pub calls: CallWords,
     /// Whether tools and events change it at any moment, so that clients must not cache it.
     pub moves: bool,
-    /// Paths that differ in every answer and say nothing; left out of comparison.
+    /// Paths that differ in every answer without meaning; they are not compared.
     pub masked: &'static [&'static str],
-    /// The slug of the kind whose status this is: it has the same ids and is served below that kind.
+    /// The slug of the kind whose status this is. Both have the same ids, and the status is served below that kind.
     pub status_of: Option<&'static str>,
-    /// What can be filtered, under AWS's own filter names. Rows hold the values of all of them, so each costs space.
+    /// The filters, under AWS's filter names. Rows hold the values of all of them, so each costs space.
     pub filters: &'static [Filter],
-    /// The columns that its rows show, in order: the name of the filter that holds the value, and the column's name. A column
-    /// of the id itself is only another name for that filter, as each row begins with the id.
+    /// The columns of its rows, in order: the name of the filter that holds the value, and the column's name. Each row begins
+    /// with the id, so a column of the id only gives that filter another name.
     pub columns: &'static [(&'static str, &'static str)],
-    /// The IAM actions that describing it takes.
+    /// How many resources of the kind `resources/list` names one by one beside the collections of a large account.
+    pub listed_beside_collections: usize,
+    /// The IAM actions that describing it requires.
     pub actions: &'static [&'static str],
-    /// The parameters of its describe that may be left out for an endpoint that does not know them. Never one that bounds a
-    /// listing or completes it.
+    /// The parameters of its describe that may be left out for an endpoint that does not know them; never one that limits or
+    /// completes a listing.
     pub optional: &'static [&'static str],
     /// Asks AWS for one page or for named resources.
     pub describe: Describe,
@@ -82,34 +85,34 @@ pub struct KindSpec {
 /// A filter of a kind: an AWS filter name and where its values are found in a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Filter {
-    /// Its number, which rows store: never reused, never changed.
+    /// Its number, which rows store; it is never reused or changed.
     pub number: u16,
-    /// AWS's name of it.
+    /// AWS's name of the filter.
     pub name: &'static str,
     /// The dotted paths whose scalars it matches.
     pub paths: &'static [&'static str],
-    /// What its values look like: a value of another form can never match.
+    /// The form of its values; a value of another form can never match.
     pub form: Form,
 }
 
-/// Words in the names of EC2 API calls that tell which calls concern a kind: `SecurityGroup` in `CreateSecurityGroup`.
+/// Words in the names of EC2 API calls that concern a kind, such as `SecurityGroup` in `CreateSecurityGroup`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallWords {
-    /// Words of the calls that make a resource of the kind. Empty: any call that makes something can have made one.
+    /// Words of the calls that create a resource of the kind. If empty, any call that creates something may have created one.
     pub makes: &'static [&'static str],
     /// Words of the calls that may change a resource of the kind without naming it: by an attachment, an association, an
-    /// interface, or a group's name. Only a sweep can find out what became of it.
+    /// interface, or a group's name. Only a sweep can find such a change.
     pub reaches: &'static [&'static str],
-    /// Words of the calls that are about a resource of the kind that they name, for kinds whose ids often only say where
-    /// something else is. Empty: a call is about every resource of the kind that it names.
+    /// Words of the calls that act on the resources of the kind that they name, for kinds whose ids often only locate something
+    /// else. If empty, a call acts on every resource of the kind that it names.
     pub about: &'static [&'static str],
 }
 
 impl CallWords {
-    /// No words: any call may make one, and each call is about those that it names.
+    /// No words: any call may create a resource, and each call acts on the resources that it names.
     pub const NONE: CallWords = CallWords { makes: &[], reaches: &[], about: &[] };
 
-    /// Whether a call that makes something, of this name, can have made a resource of the kind.
+    /// Whether a creating call of this name may have created a resource of the kind.
     #[must_use]
     pub fn may_make(&self, call: &str) -> bool {
         self.makes.is_empty() || self.makes.iter().any(|word| call.contains(word))
@@ -121,7 +124,7 @@ impl CallWords {
         self.reaches.iter().any(|word| call.contains(word))
     }
 
-    /// Whether a call of this name is about the resources of the kind that it names, and not only done within them.
+    /// Whether a call of this name acts on the resources of the kind that it names, and not only within them.
     #[must_use]
     pub fn is_about(&self, call: &str) -> bool {
         self.about.is_empty() || self.about.iter().any(|word| call.contains(word)) || call.ends_with("Tags")
@@ -129,7 +132,7 @@ impl CallWords {
 }
 
 impl Filter {
-    /// A filter.
+    /// Makes a filter.
     #[must_use]
     pub const fn new(number: u16, name: &'static str, paths: &'static [&'static str], form: Form) -> Self {
         Filter { number, name, paths, form }
@@ -137,8 +140,9 @@ impl Filter {
 }
 
 impl KindSpec {
-    /// What most kinds have in common. A kind has to name the rest itself: everything that is empty here.
+    /// The values that most kinds share. Each kind has to fill in the fields that are empty here.
     pub const DEFAULT: KindSpec = KindSpec {
+        listed_beside_collections: 0,
         name: "",
         slug: "",
         title: "",
@@ -196,7 +200,7 @@ impl KindSpec {
         self.arn_type.or_else(|| self.status_of.is_none().then_some(self.slug))
     }
 
-    /// What the writer has to know of the kind.
+    /// The rules of the kind that the writer needs.
     #[must_use]
     pub fn rules(&self) -> KindRules {
         KindRules {
@@ -214,7 +218,7 @@ impl KindSpec {
         self.own_only && (self.also_by_id.is_empty() || matches!(input, DescribeInput::Page { .. }))
     }
 
-    /// The kind whose tags are to be asked for in place of this one's, where AWS shows none on it.
+    /// The kind to search for tags, if AWS shows no tags on this one.
     #[must_use]
     pub fn tagged_kind(&self) -> Option<&'static str> {
         self.status_of
@@ -226,7 +230,7 @@ impl KindSpec {
         document.text(self.state_path?)
     }
 
-    /// The account that owns the resource, where AWS says it. An empty owner says nothing.
+    /// The account that owns the resource, if AWS shows it. An empty owner counts as none.
     #[must_use]
     pub fn owner<'a>(&self, document: &'a Document) -> Option<&'a str> {
         document.text(self.owner_field?).filter(|owner| !owner.is_empty())
@@ -238,13 +242,12 @@ impl KindSpec {
         self.actions.first().copied().unwrap_or(self.name)
     }
 
-    /// The names that AWS's answer has for the fields that a resource is known by, the first that it has being its id.
+    /// The names in AWS's answer of the fields that identify a resource; the first one present is its id.
     pub fn id_elements(&self) -> impl Iterator<Item = String> {
         [Some(self.id_field), self.other_id].into_iter().flatten().map(element)
     }
 
-    /// The version of what rows are made of: it changes by itself with the kind's filters and fields, and with
-    /// [`PROJECTION`].
+    /// The version of the projection that makes rows. It changes with the kind's filters and fields, and with [`PROJECTION`].
     fn projection(&self) -> u32 {
         let mut hash = Fnv::new(PROJECTION);
         for filter in self.filters {
@@ -290,16 +293,16 @@ impl fmt::Debug for KindSpec {
     }
 }
 
-/// What a field of a document is called in AWS's answer: `instanceId` for `InstanceId`.
+/// The name of a document's field in AWS's answer: `instanceId` for `InstanceId`.
 fn element(field: &str) -> String {
     let mut letters = field.chars();
     letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
-/// To be raised when the same filters and fields make other rows of the same document.
+/// Raise it when the same filters and fields make different rows of the same document.
 const PROJECTION: u32 = 1;
 
-/// FNV-1a of 32 bits: the same in every build, which hashes of the standard library need not be.
+/// A 32-bit FNV-1a hash, which is the same in every build, unlike hashes of the standard library.
 struct Fnv(u32);
 
 impl Fnv {
@@ -307,7 +310,7 @@ impl Fnv {
         Fnv(0x811c_9dc5 ^ seed)
     }
 
-    /// Adds a part. Its length counts, so that two parts never pass for one.
+    /// Adds a part with its length, so that two parts never hash like one.
     fn add(&mut self, part: &[u8]) {
         let length = (part.len() as u64).to_le_bytes();
         for byte in length.iter().chain(part) {

@@ -3,9 +3,9 @@
 //! AWS lists subnets that another account shares through Resource Access Manager beside the account's own: `OwnerId` tells
 //! them apart, and a foreign one is no sign of changed credentials.
 //!
-//! `AvailableIpAddressCount` moves with every network interface made or removed. It is compared like any other field all
-//! the same: running out of addresses is what people ask a subnet about, a masked field would be served as it was when
-//! something else last changed, and it costs at most one change a subnet and sweep.
+//! `AvailableIpAddressCount` moves with every network interface made or removed. It is compared like any other field, because
+//! people want to know whether a subnet runs out of addresses, and a masked field would be served as it was when something else
+//! last changed. It costs at most one change per subnet and sweep.
 
 use aws_sdk_ec2::types;
 
@@ -20,7 +20,7 @@ pub(super) static SPEC: KindSpec = KindSpec {
     title: "Subnet",
     plural: "subnets",
     description: "A part of a VPC in one availability zone: its address ranges, how many addresses are free, and what \
-                  instances launched into it get. Shared ones show their owner.",
+                  instances launched into it get. A shared subnet shows its owner.",
     prefix: Some("subnet-"),
     id_field: "SubnetId",
     list: &["subnetSet", "item"],

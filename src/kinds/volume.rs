@@ -19,7 +19,7 @@ pub(super) static SPEC: KindSpec = KindSpec {
     list: &["volumeSet", "item"],
     // A volume of a managed instance may be the operating service's own.
     state_path: Some("State"),
-    // Its events say at once that it was made, attached or deleted.
+    // Its events report at once that it was created, attached or deleted.
     moves: true,
     gone_states: &["deleted"],
     calls: CallWords { makes: &["Volume", "Instances", "Fleet"], ..CallWords::NONE },

@@ -14,12 +14,13 @@ pub(super) static SPEC: KindSpec = KindSpec {
     slug: "vpc",
     title: "VPC",
     plural: "VPCs",
-    description: "A virtual network: its address ranges, tenancy, DHCP options and whether it is the default one. Shared \
-                  ones show their owner.",
+    description: "A virtual network: its address ranges, tenancy, DHCP options and whether it is the default one. A shared VPC \
+        shows its owner.",
     prefix: Some("vpc-"),
     id_field: "VpcId",
     list: &["vpcSet", "item"],
     state_path: Some("State"),
+    listed_beside_collections: 200,
     event_rules: &["tags", "calls"],
     relaxed: Some(Duration::from_hours(1)),
     calls: CallWords { reaches: &["Vpc"], about: &["Vpc"], ..CallWords::NONE },

@@ -1,4 +1,4 @@
-//! A client of an MCP server: what `muster demo`, `muster doctor` and the command line use to ask a running Muster, as do tests.
+//! A client of an MCP server, with which `muster demo`, `muster doctor`, the command line and tests query a running Muster.
 
 use std::time::Duration;
 
@@ -15,16 +15,16 @@ use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// A connection of the 2026-07-28 era.
-pub struct Client {
+pub struct McpClient {
     running: RunningService<RoleClient, ()>,
 }
 
 /// A page of the list, and where the next one starts.
 #[derive(Clone, Debug, Default)]
-pub struct Page {
-    /// What is listed.
+pub struct ResourcePage {
+    /// The listed resources.
     pub resources: Vec<Resource>,
-    /// Where the next page starts.
+    /// The cursor of the next page.
     pub next: Option<String>,
 }
 
@@ -55,9 +55,9 @@ impl From<ServiceError> for ClientError {
 }
 
 /// A subscription that is open.
-pub struct Listening(Subscription);
+pub struct ResourceSubscription(Subscription);
 
-impl Client {
+impl McpClient {
     /// Opens the protocol over a stream, after any handshake line.
     ///
     /// # Errors
@@ -69,16 +69,16 @@ impl Client {
     {
         let lifecycle = ClientLifecycleMode::Discover { preferred_versions: vec![ProtocolVersion::LATEST] };
         let running = ().serve_with_lifecycle((read, write), lifecycle).await;
-        Ok(Client { running: running.map_err(|error| ClientError::Open(Box::new(error)))? })
+        Ok(McpClient { running: running.map_err(|error| ClientError::Open(Box::new(error)))? })
     }
 
-    /// rmcp's own client, for whatever this one does not wrap.
+    /// rmcp's own client, for requests that this one does not wrap.
     #[must_use]
     pub fn peer(&self) -> &Peer<RoleClient> {
         self.running.peer()
     }
 
-    /// The tools there are.
+    /// Lists the tools.
     ///
     /// # Errors
     /// When the server refuses.
@@ -90,10 +90,10 @@ impl Client {
     ///
     /// # Errors
     /// When the server refuses.
-    pub async fn list(&self, cursor: Option<String>) -> Result<Page, ClientError> {
+    pub async fn list(&self, cursor: Option<String>) -> Result<ResourcePage, ClientError> {
         let params = PaginatedRequestParams::default().with_cursor(cursor);
         let result = self.peer().list_resources(Some(params)).await?;
-        Ok(Page { resources: result.resources, next: result.next_cursor })
+        Ok(ResourcePage { resources: result.resources, next: result.next_cursor })
     }
 
     /// Reads a resource as JSON.
@@ -126,12 +126,12 @@ impl Client {
     ///
     /// # Errors
     /// When the server refuses.
-    pub async fn listen(&self, uris: &[&str], list_changed: bool) -> Result<Listening, ClientError> {
+    pub async fn listen(&self, uris: &[&str], list_changed: bool) -> Result<ResourceSubscription, ClientError> {
         let mut filter = SubscriptionFilter::builder().resource_subscriptions(uris.iter().copied());
         if list_changed {
             filter = filter.resources_list_changed();
         }
-        Ok(Listening(self.peer().listen(filter.build()).await?))
+        Ok(ResourceSubscription(self.peer().listen(filter.build()).await?))
     }
 
     /// Closes the connection.
@@ -143,15 +143,15 @@ impl Client {
     }
 }
 
-impl Listening {
+impl ResourceSubscription {
     /// The URIs that the server honours.
     #[must_use]
     pub fn honoured(&self) -> Vec<String> {
         self.0.acknowledged().resource_subscriptions.clone().unwrap_or_default()
     }
 
-    /// The next notification: the URI that changed, or `None` for the list. `Ok(None)` inside a result never stands for the
-    /// end: that is [`ClientError::Silence`].
+    /// The next notification: the URI that changed, or `None` for the list. The end of a subscription is an error,
+    /// [`ClientError::Silence`], never `Ok(None)`.
     ///
     /// # Errors
     /// When nothing comes within `wait`, or the subscription ended.

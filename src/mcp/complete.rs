@@ -1,21 +1,21 @@
-//! Completing what a person types into a URI template or a prompt.
+//! Completes what a person types into a URI template or a prompt.
 
 use rmcp::model::{CompleteRequestParams, CompletionInfo};
 
 use super::core::Core;
-use super::error::Fault;
+use super::error::RequestError;
 use super::resources::templates::{COLLECTION, QUALIFIED, kind_of};
 use crate::kinds::{self, KINDS, KindSpec};
 use crate::model::{AccountId, Region, ResourceId};
 
-/// Values for the argument that is being typed; none for templates and arguments that are not ours.
+/// Finds values for the argument that is being typed; none for unknown templates and arguments.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn complete(core: &Core, request: &CompleteRequestParams) -> Result<CompletionInfo, Fault> {
+pub fn complete(core: &Core, request: &CompleteRequestParams) -> Result<CompletionInfo, RequestError> {
     let typed = request.argument.value.as_str();
     let name = request.argument.name.as_str();
-    // What was left blank narrows nothing.
+    // A blank argument does not narrow the values.
     let context = |name: &str| {
         let given = request.context.as_ref().and_then(|context| context.get_argument(name));
         given.filter(|value| !value.trim().is_empty())
@@ -49,8 +49,8 @@ pub fn complete(core: &Core, request: &CompleteRequestParams) -> Result<Completi
     Ok(info(values, total, false))
 }
 
-/// Ids that begin as typed, read from where they begin.
-fn ids(core: &Core, kind: &'static KindSpec, typed: &str) -> Result<CompletionInfo, Fault> {
+/// Ids that begin with the typed text, read from the first such id on.
+fn ids(core: &Core, kind: &'static KindSpec, typed: &str) -> Result<CompletionInfo, RequestError> {
     let (account, region) = (AccountId::new(""), Region::new(""));
     let before = ResourceId { kind: kind.kind(), id: typed.into(), account, region };
     let heads = core.snapshot()?.heads(&kind.kind(), None, Some(&before), CompletionInfo::MAX_VALUES + 1)?;

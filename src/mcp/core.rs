@@ -1,4 +1,4 @@
-//! What requests need, and whether it is there yet.
+//! What requests are served from, and whether it is ready.
 
 mod look;
 
@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::task::TaskTracker;
 
-use super::error::{Failure, Fault};
+use super::error::{Failure, RequestError};
 use super::looks::Looks;
 use crate::aws::Aws;
 use crate::ingest;
@@ -17,16 +17,17 @@ use crate::model::{LogId, Region, SharedClock, Timestamp};
 use crate::notify::ChangeHub;
 use crate::store::{Health, Snapshot, Store};
 
-/// How long a request waits for the store to open, also after its disk failed, or for a first sweep to show what it asks for.
+/// How long a request waits for the store to open, also after its disk failed, or for a first sweep to show the requested
+/// resource.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Everything that serves requests once the store is open.
 pub struct Core {
     /// Reads.
     pub store: Store,
-    /// The way in for what tools did and saw; also knows how fresh everything is.
+    /// Takes in what tools did and saw, and knows how fresh everything is.
     pub ingest: ingest::IngestHandle,
-    /// Tells subscribers what changed.
+    /// Notifies subscribers of changes.
     pub hub: ChangeHub,
     /// Calls AWS for tools.
     pub aws: Aws,
@@ -34,15 +35,15 @@ pub struct Core {
     pub looks: Looks,
     /// AWS time.
     pub clock: SharedClock,
-    /// Runs what must end even when its client leaves, such as a write between AWS's answer and its record.
+    /// Runs tasks that must finish even when the client leaves, such as a write between AWS's answer and its record.
     pub tasks: TaskTracker,
     /// How many log lines this process has dropped.
     pub dropped_log_lines: fn() -> u64,
 }
 
-/// Whether requests can be served. Discovery and lists of tools are answered in every phase.
+/// Whether requests can be served. Discovery and lists of tools are answered in every state.
 #[derive(Clone)]
-pub enum Phase {
+pub enum Readiness {
     /// The store is being opened.
     Opening,
     /// Requests are served.
@@ -64,99 +65,99 @@ impl Core {
         self.store.log_id()
     }
 
-    /// A view of the store, to be dropped soon.
+    /// A snapshot of the store, to be dropped soon.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn snapshot(&self) -> Result<Snapshot, Fault> {
+    pub fn snapshot(&self) -> Result<Snapshot, RequestError> {
         Ok(self.store.snapshot()?)
     }
 
-    /// The regions that are watched, whether or not anything was seen there yet.
+    /// The watched regions, whether or not anything has been seen there yet.
     #[must_use]
     pub fn regions(&self) -> Vec<Region> {
         self.aws.regions()
     }
 
-    /// Runs a read that walks many rows on a thread where it delays nobody.
+    /// Runs a read that walks many rows on a thread of its own, where it delays no other request.
     ///
     /// # Errors
-    /// What `read` failed with, or [`Fault::Stopping`] when the runtime ends first.
+    /// What `read` failed with, or [`RequestError::Stopping`] when the runtime ends first.
     pub async fn walk<T: Send + 'static>(
         self: &Arc<Self>,
-        read: impl FnOnce(&Core) -> Result<T, Fault> + Send + 'static,
-    ) -> Result<T, Fault> {
+        read: impl FnOnce(&Core) -> Result<T, RequestError> + Send + 'static,
+    ) -> Result<T, RequestError> {
         let core = Arc::clone(self);
         match tokio::task::spawn_blocking(move || read(&core)).await {
             Ok(outcome) => outcome,
-            Err(_) => Err(Fault::Stopping),
+            Err(_) => Err(RequestError::Stopping),
         }
     }
 }
 
-impl Phase {
+impl Readiness {
     /// Waits up to [`PATIENCE`] until requests can be served.
     ///
     /// # Errors
-    /// [`Fault::Opening`] when that takes longer, [`Fault::Failed`] when the store cannot be used, [`Fault::Read`] when its disk
+    /// [`RequestError::Opening`] when that takes longer, [`RequestError::Failed`] when the store cannot be used, [`RequestError::Read`] when its disk
     /// failed and it is not open again.
-    pub async fn ready(phase: &watch::Receiver<Phase>) -> Result<Arc<Core>, Fault> {
-        if let Phase::Ready(core) = &*phase.borrow()
+    pub async fn ready(readiness: &watch::Receiver<Readiness>) -> Result<Arc<Core>, RequestError> {
+        if let Readiness::Ready(core) = &*readiness.borrow()
             && !core.store.is_failing()
         {
             return Ok(Arc::clone(core));
         }
-        Phase::ready_by(phase, Instant::now() + PATIENCE).await
+        Readiness::ready_by(readiness, Instant::now() + PATIENCE).await
     }
 
-    async fn ready_by(phase: &watch::Receiver<Phase>, deadline: Instant) -> Result<Arc<Core>, Fault> {
-        let mut phase = phase.clone();
-        if let Ok(outcome) = timeout_at(deadline, Phase::usable(&mut phase)).await {
+    async fn ready_by(readiness: &watch::Receiver<Readiness>, deadline: Instant) -> Result<Arc<Core>, RequestError> {
+        let mut readiness = readiness.clone();
+        if let Ok(outcome) = timeout_at(deadline, Readiness::usable(&mut readiness)).await {
             return outcome;
         }
-        match &*phase.borrow() {
-            // The reason, which says that it may pass.
-            Phase::Ready(core) => core.snapshot().map(|_| Arc::clone(core)),
-            Phase::Opening | Phase::Failed(_) => Err(Fault::Opening),
+        match &*readiness.borrow() {
+            // The error of the read gives the reason, and that it may pass.
+            Readiness::Ready(core) => core.snapshot().map(|_| Arc::clone(core)),
+            Readiness::Opening | Readiness::Failed(_) => Err(RequestError::Opening),
         }
     }
 
-    async fn usable(phase: &mut watch::Receiver<Phase>) -> Result<Arc<Core>, Fault> {
+    async fn usable(readiness: &mut watch::Receiver<Readiness>) -> Result<Arc<Core>, RequestError> {
         loop {
-            let found = phase.borrow_and_update().clone();
+            let found = readiness.borrow_and_update().clone();
             match found {
-                Phase::Failed(failure) => return Err(Fault::Failed(failure)),
-                Phase::Ready(core) if !core.store.is_failing() => return Ok(core),
-                Phase::Ready(core) => {
+                Readiness::Failed(failure) => return Err(RequestError::Failed(failure)),
+                Readiness::Ready(core) if !core.store.is_failing() => return Ok(core),
+                Readiness::Ready(core) => {
                     let mut health = core.store.health();
                     tokio::select! {
                         _ = health.wait_for(Health::is_well) => {}
-                        changed = phase.changed() => changed.map_err(|_| Fault::Stopping)?,
+                        changed = readiness.changed() => changed.map_err(|_| RequestError::Stopping)?,
                     }
                 }
-                Phase::Opening => phase.changed().await.map_err(|_| Fault::Stopping)?,
+                Readiness::Opening => readiness.changed().await.map_err(|_| RequestError::Stopping)?,
             }
         }
     }
 
-    /// Serves a request as soon as that is possible, waiting up to [`PATIENCE`]. When the disk fails under it just then and the
-    /// answer `is_worth_repeating`, it is served once more when the store is open again, until the time is up.
+    /// Serves a request as soon as that is possible, waiting up to [`PATIENCE`]. If the disk fails meanwhile and the answer
+    /// `is_worth_repeating`, the request is served again once the store is open, until the time is up.
     ///
     /// # Errors
-    /// As [`Phase::ready`].
+    /// As [`Readiness::ready`].
     pub async fn serve<T, F: Future<Output = T>>(
-        phase: &watch::Receiver<Phase>,
+        readiness: &watch::Receiver<Readiness>,
         is_worth_repeating: impl Fn(&T) -> bool,
         serve: impl Fn(Arc<Core>) -> F,
-    ) -> Result<T, Fault> {
+    ) -> Result<T, RequestError> {
         let mut deadline = None;
         loop {
             let core = match deadline {
-                None => Phase::ready(phase).await?,
-                Some(deadline) => Phase::ready_by(phase, deadline).await?,
+                None => Readiness::ready(readiness).await?,
+                Some(deadline) => Readiness::ready_by(readiness, deadline).await?,
             };
             let failures = core.store.failures();
-            // It may have failed since it was ready.
+            // The store may have failed since it was ready.
             let was_well = !core.store.is_failing();
             let answer = serve(Arc::clone(&core)).await;
             let failed = !was_well || core.store.failures() != failures;

@@ -1,10 +1,10 @@
-//! What an answer says of stored records that cannot be read: they are left out of it, and that must show.
+//! What an answer says about damaged records: it lacks what they hold, and must say so.
 
 use serde_json::{Value, json};
 
 use super::core::Core;
 use super::tools::schema;
-use super::tools::table::Text;
+use super::tools::table::AnswerText;
 use crate::kinds::{self, KindSpec};
 use crate::model::text::shown;
 use crate::model::{ResourceId, Scope};
@@ -12,21 +12,21 @@ use crate::store::DamagedRecord;
 
 /// Damaged records shown one by one as data.
 const SHOWN: usize = 20;
-/// The same in text.
+/// Damaged records shown one by one as text.
 const SAID: usize = 3;
 /// What to do about it.
 const FIX: &str = "Stop the Muster server and run `muster log verify --repair`";
 
 /// The damaged records that an answer may lack.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Damage {
+pub struct DamagedRecords {
     found: Vec<DamagedRecord>,
     more: bool,
 }
 
-/// What an answer is about.
+/// The part of the store that an answer is about.
 #[derive(Clone, Copy, Debug)]
-pub enum Question<'a> {
+pub enum AnswerSubject<'a> {
     /// Resources of these kinds as they are now, in one scope or in all.
     Now(&'a [&'static KindSpec], Option<&'a Scope>),
     /// The same at a point in the past.
@@ -37,34 +37,36 @@ pub enum Question<'a> {
     All,
 }
 
-impl Question<'_> {
+impl AnswerSubject<'_> {
     fn is_about(&self, damaged: &DamagedRecord) -> bool {
         let concerns = |kinds: &[&'static KindSpec], scope: Option<&Scope>| {
             kinds.iter().any(|kind| damaged.concerns(Some(&kind.kind()), scope))
         };
         match self {
-            Question::Now(kinds, scope) => damaged.is_row() && concerns(kinds, *scope),
-            Question::Then(kinds, scope) => concerns(kinds, *scope),
-            Question::Log(None) => damaged.is_of_log(),
-            Question::Log(Some(ids)) => damaged.is_of_log() && damaged.id.as_ref().is_none_or(|id| ids.contains(id)),
-            Question::All => true,
+            AnswerSubject::Now(kinds, scope) => damaged.is_row() && concerns(kinds, *scope),
+            AnswerSubject::Then(kinds, scope) => concerns(kinds, *scope),
+            AnswerSubject::Log(None) => damaged.is_of_log(),
+            AnswerSubject::Log(Some(ids)) => {
+                damaged.is_of_log() && damaged.id.as_ref().is_none_or(|id| ids.contains(id))
+            }
+            AnswerSubject::All => true,
         }
     }
 }
 
 impl Core {
-    /// The damaged records that an answer to `question` may lack. To be asked after everything that the answer is made of was
-    /// read: damage is found by reading.
+    /// The damaged records that an answer about `question` may lack. Call this after reading everything for the answer, because
+    /// reading finds the damage.
     #[must_use]
-    pub fn damage(&self, question: Question<'_>) -> Damage {
+    pub fn damage(&self, question: AnswerSubject<'_>) -> DamagedRecords {
         let (mut found, more) = self.store.damage();
         found.retain(|damaged| question.is_about(damaged));
-        Damage { found, more }
+        DamagedRecords { found, more }
     }
 }
 
-impl Damage {
-    /// Whether nothing is missing for damage.
+impl DamagedRecords {
+    /// Whether no record is damaged.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.found.is_empty() && !self.more
@@ -98,19 +100,20 @@ impl Damage {
         fields
     }
 
-    /// As a line of text that begins a new one.
-    pub fn say(&self, text: &mut Text) {
+    /// Adds a line to the text of an answer.
+    pub fn say(&self, text: &mut AnswerText) {
         if self.is_empty() {
             return;
         }
         let count = self.found.len();
         let at_least = if self.more { "at least " } else { "" };
-        let (records, are) = if count == 1 { ("record", "is") } else { ("records", "are") };
+        let (records, hold) = if count == 1 { ("record", "it holds") } else { ("records", "they hold") };
         let each: Vec<String> = self.found.iter().take(SAID).map(words).collect();
         let rest = count.saturating_sub(SAID);
         let rest = if rest > 0 { format!("; and {rest} more") } else { String::new() };
         text.add(format_args!(
-            "\nDamaged: {at_least}{count} stored {records} cannot be read, and what {are} only there is missing here: {}{rest}. {FIX}",
+            "\nDamaged: {at_least}{count} stored {records} cannot be read, so this answer may lack what {hold}: {}{rest}. \
+            {FIX}",
             each.join("; ")
         ));
     }
@@ -128,7 +131,7 @@ fn slug(id: &ResourceId) -> &str {
     kinds::of(&id.kind).map_or(id.kind.as_str(), |kind| kind.slug)
 }
 
-/// What output schemas say of it.
+/// The properties of an output schema that describe damaged records.
 #[must_use]
 pub fn described() -> [(&'static str, Value); 3] {
     let each = schema::object(
@@ -137,20 +140,20 @@ pub fn described() -> [(&'static str, Value); 3] {
             "table": schema::text("The table of the store that the record is in."),
             "key": schema::text("Its key."),
             "why": schema::text("What is wrong with it."),
-            "kind": schema::text("The kind of the resource it is about, where that is known."),
-            "id": schema::text("The resource."),
+            "kind": schema::text("The kind of the resource that it is about, if known."),
+            "id": schema::text("The ID of the resource."),
             "account": schema::text("The AWS account."),
             "region": schema::text("The region."),
         }),
     );
     [
-        ("damaged", schema::list(each, "Stored records that cannot be read: this answer may lack what they hold.")),
+        ("damaged", schema::list(each, "Stored records that cannot be read; this answer may lack what they hold.")),
         ("damaged_fix", schema::text("What to do about it.")),
-        ("damaged_not_shown", schema::count("More of them that were left out.")),
+        ("damaged_not_shown", schema::count("How many more damaged records were left out.")),
     ]
 }
 
-/// Adds that to the properties of an output schema.
+/// Adds the properties for damaged records to those of an output schema.
 pub fn describe(properties: &mut Value) {
     if let Value::Object(properties) = properties {
         properties.extend(described().map(|(name, schema)| (name.to_owned(), schema)));

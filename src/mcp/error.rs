@@ -1,11 +1,12 @@
-//! What can go wrong with a request, and the one place that says it in the protocol's terms.
+//! Why requests fail, and how the protocol and tools report it.
 //!
-//! Resources and lists answer with a JSON-RPC error. A tool answers with a result marked `isError`, because that is what
-//! the model gets to read; only an unknown tool is a protocol error.
+//! Resources and lists answer with a JSON-RPC error. A tool answers with a result marked `isError`, because the model reads
+//! results; only an unknown tool is a protocol error.
+
+mod json_rpc;
 
 use std::sync::Arc;
 
-use rmcp::ErrorData;
 use rmcp::model::{CallToolResult, ContentBlock};
 use serde_json::json;
 use thiserror::Error;
@@ -24,11 +25,10 @@ use crate::query::nearness::near;
 use crate::query::{CursorError, FilterError, PastError, SearchError};
 use crate::store::ReadError;
 
-/// The metadata key under which a tool that fails says [`Fault::code`].
+/// The metadata key under which the result of a failed tool holds [`RequestError::code`].
 pub const CODE: &str = "muster/code";
 
-/// The metadata key under which a tool says the earliest time that can be asked for, where it fails for a place that the log no
-/// longer keeps.
+/// The metadata key for the earliest time that can be requested, when a cursor points to records that the log no longer keeps.
 pub const EARLIEST: &str = "muster/earliest";
 
 /// Why the store cannot be used.
@@ -42,8 +42,8 @@ pub struct Failure {
 
 /// Why a request was not served.
 #[derive(Debug, Error)]
-pub enum Fault {
-    /// Not a URI of ours.
+pub enum RequestError {
+    /// A URI that Muster does not serve.
     #[error(transparent)]
     Uri(#[from] UriError),
     /// A page position that cannot be used.
@@ -58,17 +58,17 @@ pub enum Fault {
     /// A time or record that the log does not know.
     #[error(transparent)]
     Past(PastError),
-    /// A place in the log that cannot be gone on from.
+    /// A cursor of the log that cannot be continued from.
     #[error(transparent)]
     Changes(ChangesError),
     /// The store is still being opened.
-    #[error("Muster is still opening its store: ask again in a few seconds")]
+    #[error("Muster is still opening its store: try again in a few seconds")]
     Opening,
     /// The store cannot be used.
     #[error("{}. {}", .0.what, .0.fix)]
     Failed(Arc<Failure>),
     /// The server is stopping.
-    #[error("the Muster server is stopping: ask again when it runs")]
+    #[error("the Muster server is stopping: try again once it runs")]
     Stopping,
     /// The store failed under a read.
     #[error("the inventory could not be read just now: {0}")]
@@ -86,33 +86,35 @@ pub enum Fault {
     Aws(#[from] Box<AwsError>),
     /// There is no such resource.
     #[error(
-        "no {title} `{id}` is known in {scopes}{}. It may be newer than the last sweep, or in another account or region. List what is known with search_inventory",
+        "no {title} `{id}` is known in {scopes}{}. It may be newer than the last sweep, or in another account or region. \
+         List what is known with search_inventory",
         stale.as_ref().map_or_else(String::new, |stale| doubted(stale))
     )]
     NotFound {
-        /// What kind of thing.
+        /// The title of the kind.
         title: &'static str,
         /// Its id.
         id: String,
-        /// Where was looked.
+        /// The scopes that were searched.
         scopes: String,
-        /// Why it may be there all the same.
+        /// Why it may exist nevertheless.
         stale: Option<Box<Stale>>,
     },
     /// An account, region or scope that this server does not watch.
     #[error("{}{} is not watched; this server watches {watched}", what.chars().take(1).flat_map(char::to_uppercase).collect::<String>(), what.chars().skip(1).collect::<String>())]
     NotWatched {
-        /// What was asked for, such as `region mars-1`.
+        /// What was requested, such as `region mars-1`.
         what: String,
         /// The scopes that are watched.
         watched: String,
     },
-    /// There is one, and it was never read.
+    /// The resource exists, but was never readable.
     #[error(
-        "{title} `{id}` exists in {scope}, but AWS lists it in a form that cannot be read: {why}. Look at it in the AWS console; Muster tries again with every sweep"
+        "{title} `{id}` exists in {scope}, but AWS lists it in a form that cannot be read: {why}. Look at it in the AWS \
+         console; Muster tries again with every sweep"
     )]
     Unreadable {
-        /// What kind of thing.
+        /// The title of the kind.
         title: &'static str,
         /// Its id.
         id: String,
@@ -121,10 +123,12 @@ pub enum Fault {
         /// What of it cannot be read.
         why: String,
     },
-    /// There was one.
-    #[error("{title} `{id}` is gone: its removal was recorded at {removed_at}")]
+    /// The resource was removed.
+    #[error(
+        "{title} `{id}` is gone: its removal was recorded at {removed_at}. get_resource shows it as it was last known"
+    )]
     Removed {
-        /// What kind of thing.
+        /// The title of the kind.
         title: &'static str,
         /// Its id.
         id: String,
@@ -133,14 +137,14 @@ pub enum Fault {
         /// The record of its removal.
         last_seq: Seq,
     },
-    /// There was none at a point in the past.
+    /// The resource did not exist at a point in the past.
     #[error(
         "no {title} `{id}` was known at {at}{}{}",
         removed.map_or_else(String::new, |removed| format!("; its removal was recorded at {removed}")),
         appeared.map_or_else(String::new, |appeared| format!("; it is known from {appeared} on"))
     )]
     NotThen {
-        /// What kind of thing.
+        /// The title of the kind.
         title: &'static str,
         /// Its id.
         id: String,
@@ -151,18 +155,18 @@ pub enum Fault {
         /// When its removal before that was recorded.
         removed: Option<Timestamp>,
     },
-    /// There may be one: not everything has been seen yet.
+    /// The resource may exist: not everything has been seen yet.
     #[error("{subject} not seen yet, and the first sweep is not complete. {progress}")]
     NotSeenYet {
-        /// What was asked for, with its verb.
+        /// The subject and verb of the message, such as `the inventory was`.
         subject: String,
-        /// How far the sweep is, and what keeps it.
+        /// How far the sweep is, and what holds it up.
         progress: Box<Progress>,
     },
     /// No tool of that name.
     #[error("there is no tool `{name}`{}. Tools: {tools}{}", near(*nearest), off.map_or_else(String::new, |off| format!(". To enable tools that change AWS, {}", off.enable())))]
     UnknownTool {
-        /// What was asked for.
+        /// The requested name.
         name: String,
         /// The closest tool.
         nearest: Option<&'static str>,
@@ -181,7 +185,8 @@ pub enum Fault {
     },
     /// `resources/subscribe` where nothing would ever be delivered.
     #[error(
-        "resources/subscribe over HTTP needs a session (Mcp-Session-Id): open one with initialize, or use subscriptions/listen of protocol 2026-07-28"
+        "resources/subscribe over HTTP needs a session (Mcp-Session-Id): open one with initialize, or use \
+         subscriptions/listen of protocol 2026-07-28"
     )]
     NoSession,
     /// More subscriptions than one session takes.
@@ -208,146 +213,94 @@ fn doubted(stale: &Stale) -> String {
     format!(", but the copy is stale{since} ({})", stale.why)
 }
 
-impl From<AwsError> for Fault {
+impl From<AwsError> for RequestError {
     fn from(error: AwsError) -> Self {
-        Fault::Aws(Box::new(error))
+        RequestError::Aws(Box::new(error))
     }
 }
 
-impl From<PastError> for Fault {
+impl From<PastError> for RequestError {
     fn from(error: PastError) -> Self {
         match error {
-            PastError::Read(error) => Fault::Read(error),
-            other => Fault::Past(other),
+            PastError::Read(error) => RequestError::Read(error),
+            other => RequestError::Past(other),
         }
     }
 }
 
-impl From<ChangesError> for Fault {
+impl From<ChangesError> for RequestError {
     fn from(error: ChangesError) -> Self {
         match error {
-            ChangesError::Read(error) | ChangesError::Past(PastError::Read(error)) => Fault::Read(error),
-            other => Fault::Changes(other),
+            ChangesError::Read(error) | ChangesError::Past(PastError::Read(error)) => RequestError::Read(error),
+            other => RequestError::Changes(other),
         }
     }
 }
 
-impl From<SearchError> for Fault {
+impl From<SearchError> for RequestError {
     fn from(error: SearchError) -> Self {
         match error {
-            SearchError::Cursor(error) => Fault::Cursor(error),
+            SearchError::Cursor(error) => RequestError::Cursor(error),
             SearchError::Past(error) => error.into(),
-            SearchError::Read(error) => Fault::Read(error),
+            SearchError::Read(error) => RequestError::Read(error),
         }
     }
 }
 
-impl Fault {
-    /// That nobody watches `what`, such as `region mars-1`.
+impl RequestError {
+    /// Reports that `what`, such as `region mars-1`, is not watched.
     #[must_use]
     pub fn unwatched(what: &str, watched: &[String]) -> Self {
-        Fault::NotWatched { what: shown(what, 120), watched: watched.join(", ") }
+        RequestError::NotWatched { what: shown(what, 120), watched: watched.join(", ") }
     }
 
-    /// What kind of failure it is, for programs to compare.
+    /// The kind of failure, for programs to compare.
     #[must_use]
     pub fn code(&self) -> FailureCode {
         match self {
-            Fault::Uri(_)
-            | Fault::Filter(_)
-            | Fault::Argument(_)
-            | Fault::Past(PastError::Future { .. })
-            | Fault::NotWatched { .. }
-            | Fault::Params { .. } => FailureCode::InvalidArgument,
-            Fault::UnknownTool { .. } | Fault::UnknownPrompt(_) => FailureCode::Unknown,
-            Fault::Cursor(_) => FailureCode::Cursor,
-            Fault::Changes(ChangesError::Foreign { .. }) => FailureCode::CursorForeign,
-            Fault::Changes(ChangesError::Expired { .. }) => FailureCode::CursorExpired,
-            Fault::Past(_) | Fault::Changes(_) => FailureCode::NotInLog,
-            Fault::NotFound { .. } | Fault::NotThen { .. } => FailureCode::NotFound,
-            Fault::Removed { .. } => FailureCode::Removed,
-            Fault::Unreadable { .. } => FailureCode::Unreadable,
-            Fault::NotSeenYet { .. } => FailureCode::NotSeenYet,
-            Fault::WritesOff { .. } => FailureCode::WritesOff,
-            Fault::NoSession | Fault::TooManySubscriptions(_) => FailureCode::Refused,
-            Fault::Aws(_) => FailureCode::Aws,
-            Fault::Opening | Fault::Stopping | Fault::Read(_) => FailureCode::TryAgain,
-            Fault::Failed(_) | Fault::Ingest(_) | Fault::Bodiless(_) | Fault::Encode(_) => FailureCode::Failed,
+            RequestError::Uri(_)
+            | RequestError::Filter(_)
+            | RequestError::Argument(_)
+            | RequestError::Past(PastError::Future { .. })
+            | RequestError::NotWatched { .. }
+            | RequestError::Params { .. } => FailureCode::InvalidArgument,
+            RequestError::UnknownTool { .. } | RequestError::UnknownPrompt(_) => FailureCode::Unknown,
+            RequestError::Cursor(_) => FailureCode::Cursor,
+            RequestError::Changes(ChangesError::Foreign { .. }) => FailureCode::CursorForeign,
+            RequestError::Changes(ChangesError::Expired { .. }) => FailureCode::CursorExpired,
+            RequestError::Past(_) | RequestError::Changes(_) => FailureCode::NotInLog,
+            RequestError::NotFound { .. } | RequestError::NotThen { .. } => FailureCode::NotFound,
+            RequestError::Removed { .. } => FailureCode::Removed,
+            RequestError::Unreadable { .. } => FailureCode::Unreadable,
+            RequestError::NotSeenYet { .. } => FailureCode::NotSeenYet,
+            RequestError::WritesOff { .. } => FailureCode::WritesOff,
+            RequestError::NoSession | RequestError::TooManySubscriptions(_) => FailureCode::Refused,
+            RequestError::Aws(_) => FailureCode::Aws,
+            RequestError::Opening | RequestError::Stopping | RequestError::Read(_) => FailureCode::TryAgain,
+            RequestError::Failed(_) | RequestError::Ingest(_) | RequestError::Bodiless(_) | RequestError::Encode(_) => {
+                FailureCode::Failed
+            }
         }
     }
 
-    /// The earliest time that can be asked for in place of the one that failed, where there is one.
+    /// The earliest time that can be requested instead, if there is one.
     fn earliest(&self) -> Option<Timestamp> {
         match self {
-            Fault::Changes(ChangesError::Expired { earliest }) => Some(*earliest),
+            RequestError::Changes(ChangesError::Expired { earliest }) => Some(*earliest),
             _ => None,
         }
     }
 
-    /// As a JSON-RPC error, about `uri` where there is one.
-    #[must_use]
-    pub fn protocol(&self, uri: Option<&str>) -> ErrorData {
-        let message = self.to_string();
-        let about = || uri.map(|uri| json!({"uri": uri}));
-        match self {
-            Fault::NotFound { stale: Some(stale), .. } => {
-                ErrorData::resource_not_found(message, Some(json!({"uri": uri, "stale": stale})))
-            }
-            // Of a resource's URI, the scope is part of its name.
-            Fault::NotWatched { .. } if uri.is_none() => ErrorData::invalid_params(message, None),
-            Fault::NotFound { stale: None, .. } | Fault::NotThen { .. } | Fault::NotWatched { .. } => {
-                ErrorData::resource_not_found(message, about())
-            }
-            Fault::Removed { removed_at, last_seq, .. } => {
-                let data = json!({"uri": uri, "removed_at": removed_at, "last_seq": last_seq});
-                ErrorData::resource_not_found(message, Some(data))
-            }
-            Fault::Uri(_)
-            | Fault::Cursor(_)
-            | Fault::Filter(_)
-            | Fault::Argument(_)
-            | Fault::Past(_)
-            | Fault::Changes(_)
-            | Fault::UnknownTool { .. }
-            | Fault::UnknownPrompt(_)
-            | Fault::Params { .. }
-            | Fault::NoSession
-            | Fault::TooManySubscriptions(_) => ErrorData::invalid_params(message, about()),
-            Fault::WritesOff { .. } => ErrorData::invalid_request(message, None),
-            Fault::Opening
-            | Fault::Failed(_)
-            | Fault::Stopping
-            | Fault::Read(_)
-            | Fault::Ingest(_)
-            | Fault::Aws(_)
-            | Fault::NotSeenYet { .. }
-            | Fault::Unreadable { .. }
-            | Fault::Bodiless(_)
-            | Fault::Encode(_) => {
-                let retryable = match self {
-                    Fault::Failed(_) | Fault::Bodiless(_) | Fault::Encode(_) => false,
-                    Fault::Read(error) => error.is_retryable(),
-                    _ => true,
-                };
-                let data = match uri {
-                    Some(uri) => json!({"uri": uri, "retryable": retryable}),
-                    None => json!({"retryable": retryable}),
-                };
-                ErrorData::internal_error(message, Some(data))
-            }
-        }
-    }
-
-    /// The same fault with arguments that work, where arguments are what is wrong.
+    /// The same error with an example of valid arguments, if the arguments are wrong.
     #[must_use]
     pub fn with_example(self, example: &'static str) -> Self {
         match self {
-            Fault::Argument(error) => Fault::Argument(error.with_example(example)),
+            RequestError::Argument(error) => RequestError::Argument(error.with_example(example)),
             other => other,
         }
     }
 
-    /// As the result of a tool.
+    /// The error as the result of a tool.
     #[must_use]
     pub fn result(&self) -> CallToolResult {
         let mut result = CallToolResult::error(vec![ContentBlock::text(self.to_string())]);

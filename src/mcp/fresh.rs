@@ -1,5 +1,5 @@
-//! How fresh an answer is. Asked for before what it is about is read: a commit in between then makes the body newer than
-//! is said of it, never older.
+//! How fresh an answer is. Freshness is read before the data: a commit in between then makes the data newer than the answer says,
+//! never older.
 
 use std::collections::BTreeMap;
 
@@ -10,24 +10,24 @@ use crate::ingest::Lacked;
 use crate::kinds::{self, KindSpec};
 use crate::model::{Group, GroupEvidence, ResourceId, Scope, Timestamp};
 
-/// How fresh one resource was when this was asked for.
+/// How fresh one resource was when this was made.
 #[derive(Clone, Debug)]
 pub struct Fresh {
-    /// Which resource.
+    /// The resource.
     pub id: ResourceId,
-    /// Why what is known of it may be out of date.
+    /// Why its copy may be out of date.
     pub stale: Option<Stale>,
     seen: SeenAt,
 }
 
 impl Fresh {
-    /// The time at which everything that was read after this was known to be so.
+    /// The time at which everything in the copy was last confirmed, if it is read after this was made.
     #[must_use]
     pub fn as_of(&self, evidence: &GroupEvidence, provisional: bool, changed_at: Timestamp) -> Timestamp {
         self.seen.as_of(evidence, provisional, changed_at)
     }
 
-    /// The same of each group, where one was known to be so later than everything was; else `None`.
+    /// The same for each group of fields; `None` when no group was confirmed later than the whole.
     #[must_use]
     pub fn groups(
         &self,
@@ -49,7 +49,8 @@ impl Core {
         let seen = self.ingest.freshness().seen(id, self.now());
         let unreadable = self.ingest.freshness().unreadable(id).map(|(item, since)| Stale {
             why: format!(
-                "AWS lists it in a form that cannot be read, so this is what was read last: {}. Look at it in the AWS console",
+                "AWS lists it in a form that cannot be read, so this is its last readable version: {}. Look at it in the AWS \
+                console",
                 item.why()
             ),
             since: Some(since),
@@ -57,14 +58,14 @@ impl Core {
         Fresh { id: id.clone(), stale: unreadable.or_else(|| self.stale(&id.scope(), kind)), seen }
     }
 
-    /// The same of what is served as part of it; `None` for kinds without such a part.
+    /// How fresh the part is that is served with a resource; `None` for kinds without a part.
     #[must_use]
     pub fn fresh_part(&self, kind: &KindSpec, id: &ResourceId) -> Option<Fresh> {
         let part = part_of(kind)?;
         Some(self.fresh(part, &ResourceId { kind: part.kind(), ..id.clone() }))
     }
 
-    /// Why what is served of `kind` in `scope` may be out of date. What nobody watches always may be.
+    /// Why the copies of `kind` in `scope` may be out of date. A scope that is not watched always may be.
     #[must_use]
     pub fn stale(&self, scope: &Scope, kind: &'static KindSpec) -> Option<Stale> {
         let freshness = self.ingest.freshness();
@@ -75,7 +76,7 @@ impl Core {
     }
 }
 
-/// Says that sweeps no longer list a resource which is still served, and what will decide whether it is gone.
+/// Explains that sweeps no longer list a resource, and what decides whether it is gone.
 #[must_use]
 pub fn missing(Lacked { since, sweeps }: Lacked) -> String {
     let sweeps =

@@ -4,19 +4,19 @@ use std::io;
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt};
 
-/// A buffer that grew beyond this for one line is given back before the next.
+/// A buffer that grew beyond this for one line is released before the next line.
 const KEPT: usize = 1024 * 1024;
 /// How much of the beginning of a line that is too long is still shown.
 const SHOWN: usize = 4096;
 
-/// What was read.
+/// The result of reading a line.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Line<'a> {
+pub(super) enum LineRead<'a> {
     /// A line with its newline. The last one before the end may lack it.
     Whole(&'a [u8]),
     /// The beginning of a line beyond the limit; the rest is skipped.
     TooLong(&'a [u8]),
-    /// The other side closed.
+    /// The other side closed the stream.
     End,
 }
 
@@ -35,8 +35,8 @@ impl<R: AsyncBufRead + Unpin> Lines<R> {
         Lines { from, limit, line: Vec::new(), too_long: false, done: false }
     }
 
-    /// The next line. A wait that is dropped loses nothing: the next call goes on with the same line.
-    pub(super) async fn next(&mut self) -> io::Result<Line<'_>> {
+    /// The next line. Dropping the future loses nothing: the next call continues with the same line.
+    pub(super) async fn next(&mut self) -> io::Result<LineRead<'_>> {
         if self.done {
             self.line.clear();
             self.line.shrink_to(KEPT);
@@ -44,7 +44,7 @@ impl<R: AsyncBufRead + Unpin> Lines<R> {
             self.done = false;
         }
         loop {
-            // Everything after this wait happens without another one.
+            // There is no further await after this one, so dropping the future loses nothing.
             let available = self.from.fill_buf().await?;
             let newline = available.iter().position(|byte| *byte == b'\n');
             let length = newline.map_or(available.len(), |at| at + 1);
@@ -59,9 +59,9 @@ impl<R: AsyncBufRead + Unpin> Lines<R> {
             if newline.is_some() || has_ended {
                 self.done = true;
                 return Ok(match (self.too_long, self.line.is_empty()) {
-                    (true, _) => Line::TooLong(&self.line),
-                    (false, true) => Line::End,
-                    (false, false) => Line::Whole(&self.line),
+                    (true, _) => LineRead::TooLong(&self.line),
+                    (false, true) => LineRead::End,
+                    (false, false) => LineRead::Whole(&self.line),
                 });
             }
         }
@@ -79,11 +79,11 @@ mod tests {
         let text: &[u8] = b"one\nmuch too long\ntwo\nlast";
         for capacity in [1, 3, 64] {
             let mut lines = Lines::new(BufReader::with_capacity(capacity, text), 5);
-            assert_eq!(lines.next().await.unwrap(), Line::Whole(b"one\n"));
-            assert_eq!(lines.next().await.unwrap(), Line::TooLong(b"much too long\n"));
-            assert_eq!(lines.next().await.unwrap(), Line::Whole(b"two\n"));
-            assert_eq!(lines.next().await.unwrap(), Line::Whole(b"last"));
-            assert_eq!(lines.next().await.unwrap(), Line::End);
+            assert_eq!(lines.next().await.unwrap(), LineRead::Whole(b"one\n"));
+            assert_eq!(lines.next().await.unwrap(), LineRead::TooLong(b"much too long\n"));
+            assert_eq!(lines.next().await.unwrap(), LineRead::Whole(b"two\n"));
+            assert_eq!(lines.next().await.unwrap(), LineRead::Whole(b"last"));
+            assert_eq!(lines.next().await.unwrap(), LineRead::End);
         }
     }
 
@@ -92,8 +92,8 @@ mod tests {
         let mut text = vec![b'x'; 100_000];
         text.extend(b"\nnext\n");
         let mut lines = Lines::new(text.as_slice(), 10_000);
-        assert_eq!(lines.next().await.unwrap(), Line::TooLong(&[b'x'; SHOWN]));
-        assert_eq!(lines.next().await.unwrap(), Line::Whole(b"next\n"));
+        assert_eq!(lines.next().await.unwrap(), LineRead::TooLong(&[b'x'; SHOWN]));
+        assert_eq!(lines.next().await.unwrap(), LineRead::Whole(b"next\n"));
     }
 
     #[tokio::test]
@@ -107,6 +107,6 @@ mod tests {
             () = tokio::task::yield_now() => {}
         }
         client.write_all(b"second half\n").await.unwrap();
-        assert_eq!(lines.next().await.unwrap(), Line::Whole(b"first half, second half\n"));
+        assert_eq!(lines.next().await.unwrap(), LineRead::Whole(b"first half, second half\n"));
     }
 }

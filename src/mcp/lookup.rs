@@ -1,62 +1,62 @@
-//! Finding one resource: in which scope, whether it is gone, or whether it may yet be seen.
+//! Finds one resource: its scope, that it was removed, or that it may not have been seen yet.
 
 use tokio::time::{Instant, timeout_at};
 
 use super::core::{Core, PATIENCE};
-use super::error::Fault;
+use super::error::RequestError;
 use super::fresh::Fresh;
-use super::progress::{Incomplete, Progress};
+use super::progress::{IncompleteSweep, Progress};
 use super::stale::Stale;
 use crate::freshness::ScopeFreshness;
 use crate::kinds::KindSpec;
 use crate::model::{Current, ResourceId, Scope, Seq, Timestamp, UnreadableItem};
 use crate::store::{Head, ReadError, Snapshot};
 
-/// A resource as found.
+/// A resource that was found.
 #[derive(Debug)]
-pub struct Found {
-    /// Where.
+pub struct FoundResource {
+    /// Its id and scope.
     pub id: ResourceId,
-    /// What is known of it.
+    /// Its last known state.
     pub current: Current,
-    /// Everything in it was known to be so at this time.
+    /// When everything in it was last confirmed.
     pub as_of: Timestamp,
     /// Why it may be out of date.
     pub stale: Option<Stale>,
-    /// What is served as part of it; `None` for kinds without such a part.
+    /// The part that is served with it; `None` for kinds without a part.
     pub part: Option<Part>,
-    /// The log's end when it was read: everything up to here is in it.
+    /// The newest record of the log when it was read; the copy contains everything up to it.
     pub seq: Seq,
 }
 
-/// What is served as part of a resource, such as an instance's status checks.
+/// A part that is served with a resource, such as an instance's status checks.
 #[derive(Debug)]
 pub struct Part {
-    /// What is known of it, and the time at which that was known to be so; `None` while it was never seen.
+    /// Its last known state, and when that was last confirmed; `None` if it was never seen.
     pub known: Option<(Timestamp, Current)>,
     /// Why it may be out of date.
     pub stale: Option<Stale>,
 }
 
-/// Where a resource was a moment ago.
+/// The scopes in which a resource was found.
 #[derive(Clone, Debug)]
 pub struct Located {
-    /// Where.
+    /// Its id in the scope that is served.
     pub id: ResourceId,
     /// Other scopes that see it too.
     pub also_seen_in: Vec<Scope>,
 }
 
-/// Why a copy may lack something.
-struct Doubt {
+/// Why copies may lack a resource.
+struct StaleCopies {
     stale: Stale,
-    /// Whether a sweep may soon end it.
+    /// Whether the next sweep may settle it.
     may_pass: bool,
 }
 
 enum Look {
     Found(Located),
-    /// AWS lists it, and it was never read.
+    /// AWS lists it, but it was never readable.
     Unreadable {
         scope: Scope,
         item: UnreadableItem,
@@ -73,11 +73,17 @@ impl Core {
     /// waits up to [`PATIENCE`] for it to appear.
     ///
     /// # Errors
-    /// [`Fault::Removed`] and [`Fault::NotFound`] only where everything was seen; until then [`Fault::NotSeenYet`].
-    pub async fn find(&self, kind: &'static KindSpec, id: &str, scope: Option<&Scope>) -> Result<Found, Fault> {
+    /// [`RequestError::Removed`] and [`RequestError::NotFound`] only once everything was seen; until then
+    /// [`RequestError::NotSeenYet`].
+    pub async fn find(
+        &self,
+        kind: &'static KindSpec,
+        id: &str,
+        scope: Option<&Scope>,
+    ) -> Result<FoundResource, RequestError> {
         loop {
             let Located { id, .. } = self.locate(kind, id, scope).await?;
-            // How fresh it is comes before the body: see `fresh`.
+            // Freshness is read before the data: see `fresh`.
             let (fresh, part) = (self.fresh(kind, &id), self.fresh_part(kind, &id));
             let snapshot = self.snapshot()?;
             let Some(current) = snapshot.current(&id)? else {
@@ -89,7 +95,7 @@ impl Core {
                 Ok::<_, ReadError>(Part { known, stale: fresh.stale })
             });
             let part = part.transpose()?;
-            return Ok(Found {
+            return Ok(FoundResource {
                 as_of: as_of(&fresh, &current),
                 stale: fresh.stale,
                 id,
@@ -100,12 +106,17 @@ impl Core {
         }
     }
 
-    /// As [`Core::find`], but leaves the body where it is: it may be gone when it is read.
+    /// Like [`Core::find`], but without reading the document, which may be gone when it is read later.
     ///
     /// # Errors
     /// As for [`Core::find`].
-    pub async fn locate(&self, kind: &'static KindSpec, id: &str, scope: Option<&Scope>) -> Result<Located, Fault> {
-        // Most are there: only what is missing needs to know how far sweeps are.
+    pub async fn locate(
+        &self,
+        kind: &'static KindSpec,
+        id: &str,
+        scope: Option<&Scope>,
+    ) -> Result<Located, RequestError> {
+        // Most resources exist; progress matters only for a missing one.
         if let Look::Found(located) = self.look(kind, id, scope)? {
             return Ok(located);
         }
@@ -113,16 +124,21 @@ impl Core {
         let mut changes = self.ingest.freshness().changes();
         loop {
             changes.mark_unchanged();
-            // Before the look: a sweep that completes in between may have shown what the look missed.
+            // Read before the lookup, because a sweep that completes in between may show what the lookup missed.
             let progress = self.progress(&[kind], scope);
             let doubt = self.doubt(kind, scope);
             match self.look(kind, id, scope)? {
                 Look::Found(located) => return Ok(located),
                 Look::Removed { removed_at, last_seq } => {
-                    return Err(Fault::Removed { title: kind.title, id: id.to_owned(), removed_at, last_seq });
+                    return Err(RequestError::Removed { title: kind.title, id: id.to_owned(), removed_at, last_seq });
                 }
                 Look::Unreadable { scope, item } => {
-                    return Err(Fault::Unreadable { title: kind.title, id: id.to_owned(), scope, why: item.why() });
+                    return Err(RequestError::Unreadable {
+                        title: kind.title,
+                        id: id.to_owned(),
+                        scope,
+                        why: item.why(),
+                    });
                 }
                 Look::Unknown => {}
             }
@@ -139,7 +155,7 @@ impl Core {
             }
             if progress.is_complete() {
                 let stale = doubt.map(|doubt| Box::new(doubt.stale));
-                return Err(Fault::NotFound {
+                return Err(RequestError::NotFound {
                     title: kind.title,
                     id: id.to_owned(),
                     scopes: self.watched(kind),
@@ -147,11 +163,11 @@ impl Core {
                 });
             }
             let subject = format!("{} `{id}` was", kind.title);
-            return Err(Fault::NotSeenYet { subject, progress: progress.into() });
+            return Err(RequestError::NotSeenYet { subject, progress: progress.into() });
         }
     }
 
-    /// Waits up to [`PATIENCE`] until it is known what is watched, or what keeps that from being known.
+    /// Waits up to [`PATIENCE`] until the watched scopes are known, or the reason why they are not.
     pub async fn begun(&self) {
         let deadline = Instant::now() + PATIENCE;
         let mut changes = self.ingest.freshness().changes();
@@ -165,8 +181,8 @@ impl Core {
         }
     }
 
-    /// Why what is not known of `kind` may be there all the same; `None` while every copy that would show it is fresh.
-    fn doubt(&self, kind: &'static KindSpec, scope: Option<&Scope>) -> Option<Doubt> {
+    /// Why a missing resource of `kind` may exist nevertheless; `None` while every copy that would show it is fresh.
+    fn doubt(&self, kind: &'static KindSpec, scope: Option<&Scope>) -> Option<StaleCopies> {
         let (trouble, now) = (self.ingest.freshness().trouble(), self.now());
         let scopes = self.scopes_asked_for(&[kind], scope);
         let regions = self.regions();
@@ -177,14 +193,14 @@ impl Core {
             since = since.into_iter().chain(stale.since).min();
             may_pass |= trouble.is_none() && state.trouble.is_none() && regions.contains(&state.scope.region);
         }
-        (!why.is_empty()).then(|| Doubt { stale: Stale { why: why.join("; "), since }, may_pass })
+        (!why.is_empty()).then(|| StaleCopies { stale: Stale { why: why.join("; "), since }, may_pass })
     }
 
-    /// Refuses a scope that no sweep is going to show.
+    /// Refuses a scope that is not watched and is not about to be.
     ///
     /// # Errors
-    /// [`Fault::NotWatched`], with those that are watched.
-    pub fn watchable(&self, kind: &'static KindSpec, scope: &Scope) -> Result<(), Fault> {
+    /// [`RequestError::NotWatched`], with the watched scopes.
+    pub fn watchable(&self, kind: &'static KindSpec, scope: &Scope) -> Result<(), RequestError> {
         let watched = self.scopes(&[kind]);
         let asked = self.scopes_asked_for(&[kind], Some(scope));
         if watched.is_empty() || !asked.is_empty() {
@@ -194,15 +210,14 @@ impl Core {
             // Configured, and about to be watched.
             return Ok(());
         }
-        Err(Fault::unwatched(&format!("scope {scope}"), &[self.watched(kind)]))
+        Err(RequestError::unwatched(&format!("scope {scope}"), &[self.watched(kind)]))
     }
 
-    /// Waits up to [`PATIENCE`] until lists and counts of these kinds have something to say: a complete sweep, or
-    /// anything seen at all.
+    /// Waits up to [`PATIENCE`] until lists and counts of these kinds have data: a complete sweep, or at least one resource.
     ///
     /// # Errors
-    /// [`Fault::NotSeenYet`], never an empty answer.
-    pub async fn anything(&self, kinds: &[&'static KindSpec], scope: Option<&Scope>) -> Result<(), Fault> {
+    /// [`RequestError::NotSeenYet`], never an empty answer.
+    pub async fn anything(&self, kinds: &[&'static KindSpec], scope: Option<&Scope>) -> Result<(), RequestError> {
         let deadline = Instant::now() + PATIENCE;
         let mut changes = self.ingest.freshness().changes();
         loop {
@@ -220,17 +235,20 @@ impl Core {
             }
             drop(snapshot);
             if progress.is_stuck() || !matches!(timeout_at(deadline, changes.changed()).await, Ok(Ok(()))) {
-                return Err(Fault::NotSeenYet { subject: "the inventory was".to_owned(), progress: progress.into() });
+                return Err(RequestError::NotSeenYet {
+                    subject: "the inventory was".to_owned(),
+                    progress: progress.into(),
+                });
             }
         }
     }
 
-    fn look(&self, kind: &'static KindSpec, id: &str, scope: Option<&Scope>) -> Result<Look, Fault> {
+    fn look(&self, kind: &'static KindSpec, id: &str, scope: Option<&Scope>) -> Result<Look, RequestError> {
         let snapshot = self.snapshot()?;
         let name = kind.kind();
         let mut copies = snapshot.copies(&name, id)?;
         copies.retain(|copy| scope.is_none_or(|scope| copy.id.scope() == *scope));
-        // A copy in a scope that is no longer watched counts only where there is no other.
+        // A copy in a scope that is no longer watched counts only if there is no other.
         let is_watched = |copy: &Head| !snapshot.leaves_out(&copy.id.scope());
         let worth = |copy: &&Head| (is_watched(copy), owns(copy), copy.fingerprint.seen);
         let best = copies.iter().max_by_key(worth).map(|copy| copy.id.clone());
@@ -276,8 +294,8 @@ impl Core {
         scopes
     }
 
-    /// The (scope, kind)s of these kinds that an answer is about: those in `scope`, also when it is no longer watched, or all that
-    /// are watched.
+    /// The (scope, kind)s of these kinds that an answer covers: those in `scope`, even if it is no longer watched, or all watched
+    /// ones.
     #[must_use]
     pub fn scopes_asked_for(&self, kinds: &[&'static KindSpec], scope: Option<&Scope>) -> Vec<ScopeFreshness> {
         let mut scopes = self.scopes(kinds);
@@ -293,7 +311,7 @@ impl Core {
     pub fn progress(&self, kinds: &[&'static KindSpec], scope: Option<&Scope>) -> Progress {
         let scopes = self.scopes(kinds);
         let none_watched = self.scopes_asked_for(kinds, scope).is_empty();
-        let mut incomplete: Vec<Incomplete> = scopes.iter().filter_map(Incomplete::of).collect();
+        let mut incomplete: Vec<IncompleteSweep> = scopes.iter().filter_map(IncompleteSweep::of).collect();
         incomplete.retain(|incomplete| scope.is_none_or(|scope| incomplete.scope == *scope));
         let trouble = self.ingest.freshness().trouble();
         let regions = if none_watched { self.regions().iter().map(ToString::to_string).collect() } else { Vec::new() };
@@ -302,11 +320,11 @@ impl Core {
 
     /// The (scope, kind)s of these kinds whose first sweep is not complete.
     #[must_use]
-    pub fn incomplete(&self, kinds: &[&'static KindSpec]) -> Vec<Incomplete> {
-        self.scopes(kinds).iter().filter_map(Incomplete::of).collect()
+    pub fn incomplete(&self, kinds: &[&'static KindSpec]) -> Vec<IncompleteSweep> {
+        self.scopes(kinds).iter().filter_map(IncompleteSweep::of).collect()
     }
 
-    /// The scopes in which `kind` is watched, for a message; the regions while the account is not known.
+    /// The scopes in which `kind` is watched, as text; the regions while the account is not known.
     #[must_use]
     pub fn watched(&self, kind: &'static KindSpec) -> String {
         let scopes: Vec<String> = self.scopes(&[kind]).iter().map(|state| state.scope.to_string()).collect();
@@ -326,13 +344,13 @@ fn as_of(fresh: &Fresh, current: &Current) -> Timestamp {
     fresh.as_of(&current.evidence, current.provisional.is_some(), current.changed_at)
 }
 
-/// What was located is not there any more: it must be gone as a whole.
+/// Checks that a located resource without a document is really gone.
 ///
 /// # Errors
-/// [`Fault::Bodiless`] when its row is still there.
-pub fn vanished(snapshot: &Snapshot, id: &ResourceId) -> Result<(), Fault> {
+/// [`RequestError::Bodiless`] when its row is still there.
+pub fn vanished(snapshot: &Snapshot, id: &ResourceId) -> Result<(), RequestError> {
     match snapshot.row(id)? {
-        Some(_) => Err(Fault::Bodiless(id.clone().into())),
+        Some(_) => Err(RequestError::Bodiless(id.clone().into())),
         None => Ok(()),
     }
 }

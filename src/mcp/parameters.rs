@@ -1,7 +1,7 @@
-//! Requests of a method that is known, with parameters that the protocol does not allow.
+//! Answers requests of a known method with parameters that the protocol does not allow.
 //!
-//! rmcp hands these over as requests of an unknown method. They are refused as what they are; only the arguments of a tool
-//! are read when they come as the JSON text of an object, which some clients send.
+//! rmcp passes these on as requests of an unknown method. They are refused with the reason, except that the arguments of a tool
+//! may be the JSON text of an object, which some clients send.
 
 use rmcp::model::{
     CallToolRequestParams, CompleteRequestParams, GetPromptRequestParams, PaginatedRequestParams,
@@ -10,19 +10,19 @@ use rmcp::model::{
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::error::Fault;
-use super::once::{self, Once, Twice};
+use super::checked_json::{self, CheckedJson, DuplicateMember};
+use super::error::RequestError;
 use crate::model::text::shown;
 
 /// How much of a message about parameters is shown.
 const SHOWN: usize = 300;
 
-/// The call of a tool that `params` are after all; `None` for a method that is not served.
+/// Reads `params` as the call of a tool; `None` for a method that is not served.
 ///
 /// # Errors
-/// [`Fault::Params`], for a method that is served.
+/// [`RequestError::Params`], for a method that is served.
 #[must_use]
-pub fn read(method: &str, params: Option<Value>) -> Option<Result<CallToolRequestParams, Fault>> {
+pub fn read(method: &str, params: Option<Value>) -> Option<Result<CallToolRequestParams, RequestError>> {
     let params = params.unwrap_or_default();
     let refused = match method {
         "tools/call" => return Some(call(params)),
@@ -36,18 +36,18 @@ pub fn read(method: &str, params: Option<Value>) -> Option<Result<CallToolReques
         "completion/complete" => wrong::<CompleteRequestParams>(params),
         _ => return None,
     };
-    let why = refused.unwrap_or_else(|| "they are not those of this method".to_owned());
-    Some(Err(Fault::Params { method: shown(method, SHOWN), why }))
+    let why = refused.unwrap_or_else(|| "this method does not take them".to_owned());
+    Some(Err(RequestError::Params { method: shown(method, SHOWN), why }))
 }
 
-fn call(mut params: Value) -> Result<CallToolRequestParams, Fault> {
-    let refused = |why| Fault::Params { method: "tools/call".to_owned(), why };
+fn call(mut params: Value) -> Result<CallToolRequestParams, RequestError> {
+    let refused = |why| RequestError::Params { method: "tools/call".to_owned(), why };
     if let Some(slot) = params.get_mut("arguments")
         && let Some(text) = slot.as_str()
-        && let Ok(Once { value: object @ Value::Object(_), twice }) = once::read(text.as_bytes())
+        && let Ok(CheckedJson { value: object @ Value::Object(_), twice }) = checked_json::read(text.as_bytes())
     {
-        if let Some(Twice { member, .. }) = twice {
-            return Err(refused(format!("the argument `{}` stands twice", shown(&member, 80))));
+        if let Some(DuplicateMember { member, .. }) = twice {
+            return Err(refused(format!("the argument `{}` is given twice", shown(&member, 80))));
         }
         *slot = object;
     }
@@ -57,13 +57,13 @@ fn call(mut params: Value) -> Result<CallToolRequestParams, Fault> {
     serde_json::from_value(params).map_err(|error| refused(shown(&error.to_string(), SHOWN)))
 }
 
-/// That `arguments` are there and are no object.
+/// The error when `arguments` is not an object.
 fn arguments(params: &Value) -> Option<String> {
     let arguments = params.get("arguments").filter(|arguments| !arguments.is_object() && !arguments.is_null())?;
     Some(format!("`arguments` must be a JSON object, not {}", shown(&arguments.to_string(), 80)))
 }
 
-/// Why they are no parameters of this type.
+/// Why `params` are not of the type `T`.
 fn wrong<T: DeserializeOwned>(params: Value) -> Option<String> {
     serde_json::from_value::<T>(params).err().map(|error| shown(&error.to_string(), SHOWN))
 }
@@ -86,7 +86,7 @@ mod tests {
             assert_eq!(Value::Object(read.arguments.unwrap()), json!({"limit": 5}), "{text}");
         }
         let said = call(json!(r#"{"dry_run": true, "dry_run": false}"#)).unwrap_err().to_string();
-        assert!(said.contains("`dry_run` stands twice"), "{said}");
+        assert!(said.contains("`dry_run` is given twice"), "{said}");
         for wrong in [json!("limit=5"), json!("[1]"), json!(""), json!([]), json!([{}]), json!(5), json!(true)] {
             let said = call(wrong.clone()).unwrap_err().to_string();
             assert!(said.contains("`arguments` must be a JSON object"), "{wrong}: {said}");

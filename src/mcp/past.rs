@@ -1,7 +1,7 @@
-//! One resource as it was known at a point in the past.
+//! Finds one resource as it was known at a point in the past.
 
 use super::core::Core;
-use super::error::Fault;
+use super::error::RequestError;
 use super::fresh::part_of;
 use crate::kinds::KindSpec;
 use crate::model::{Current, Event, ResourceId, Scope, Seq, Timestamp};
@@ -12,18 +12,18 @@ use crate::store::Snapshot;
 /// A resource as it was known then.
 #[derive(Clone, Debug)]
 pub struct Then {
-    /// Where.
+    /// Its id and scope.
     pub id: ResourceId,
-    /// What was known of it.
+    /// Its state as it was known then.
     pub current: Current,
-    /// What was served as part of it, such as an instance's status checks.
+    /// The part that was served with it, such as an instance's status checks.
     pub part: Option<Current>,
 }
 
-/// What is left of a removed resource.
+/// The last known state of a removed resource.
 #[derive(Clone, Debug)]
-pub struct Gone {
-    /// As it was known last.
+pub struct RemovedResource {
+    /// The resource as it was last known.
     pub last: Then,
     /// When its removal was recorded.
     pub removed_at: Timestamp,
@@ -36,25 +36,25 @@ impl Core {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn known_scopes(&self, snapshot: &Snapshot) -> Result<Vec<Scope>, Fault> {
+    pub fn known_scopes(&self, snapshot: &Snapshot) -> Result<Vec<Scope>, RequestError> {
         let mut scopes = snapshot.scopes()?;
         let freshness = self.ingest.freshness();
         scopes.extend(freshness.scopes().into_iter().chain(freshness.unwatched()).map(|state| state.scope));
         Ok(scopes.into_iter().collect())
     }
 
-    /// The one scope that was asked about, or every one that is or was watched.
-    fn scopes_asked(&self, snapshot: &Snapshot, scope: Option<&Scope>) -> Result<Vec<Scope>, Fault> {
+    /// The requested scope, or every scope that is or was watched.
+    fn scopes_asked(&self, snapshot: &Snapshot, scope: Option<&Scope>) -> Result<Vec<Scope>, RequestError> {
         match scope {
             Some(scope) => Ok(vec![scope.clone()]),
             None => self.known_scopes(snapshot),
         }
     }
 
-    /// A resource as every scope that saw it knew it at `point`: the owner's copy first, then the freshest.
+    /// The copies of a resource at `point`, one for each scope that saw it: the owner's copy first, then the freshest.
     ///
     /// # Errors
-    /// When the log does not reach back to `point` any more, or the store cannot be read.
+    /// When the log no longer reaches back to `point`, or the store cannot be read.
     pub fn copies_then(
         &self,
         snapshot: &Snapshot,
@@ -62,7 +62,7 @@ impl Core {
         id: &str,
         scope: Option<&Scope>,
         point: Point,
-    ) -> Result<Vec<(ResourceId, Current)>, Fault> {
+    ) -> Result<Vec<(ResourceId, Current)>, RequestError> {
         holds(snapshot, point)?;
         let mut copies = Vec::new();
         for scope in self.scopes_asked(snapshot, scope)? {
@@ -81,8 +81,14 @@ impl Core {
     /// A resource as it was known at `point`, in `scope` or wherever it was.
     ///
     /// # Errors
-    /// [`Fault::NotThen`] when it was not there, with what is known of when it was.
-    pub fn then(&self, kind: &'static KindSpec, id: &str, scope: Option<&Scope>, point: Point) -> Result<Then, Fault> {
+    /// [`RequestError::NotThen`] when it did not exist then, with the times at which it is known to have existed.
+    pub fn then(
+        &self,
+        kind: &'static KindSpec,
+        id: &str,
+        scope: Option<&Scope>,
+        point: Point,
+    ) -> Result<Then, RequestError> {
         let snapshot = self.snapshot()?;
         let found = self.copies_then(&snapshot, kind, id, scope, point)?.into_iter().next();
         let Some((id, current)) = found else { return Err(self.not_then(&snapshot, kind, id, scope, point)?) };
@@ -94,11 +100,16 @@ impl Core {
         Ok(Then { id, current, part })
     }
 
-    /// What is left of a resource that was removed; `None` when it is there, or nothing is left.
+    /// The last known state of a removed resource; `None` when it exists, or nothing is left of it.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn gone(&self, kind: &'static KindSpec, id: &str, scope: Option<&Scope>) -> Result<Option<Gone>, Fault> {
+    pub fn gone(
+        &self,
+        kind: &'static KindSpec,
+        id: &str,
+        scope: Option<&Scope>,
+    ) -> Result<Option<RemovedResource>, RequestError> {
         let snapshot = self.snapshot()?;
         let mut newest = None;
         for scope in self.scopes_asked(&snapshot, scope)? {
@@ -109,13 +120,13 @@ impl Core {
             }
         }
         let Some((scope, removed_seq, removed_at)) = newest else { return Ok(None) };
-        // What a tombstone stands for is in the log: its removal is not folded away.
+        // While a tombstone exists, the removal is in the log and is not folded away.
         let before = Point { at: removed_at, seq: Seq(removed_seq.0.saturating_sub(1)) };
         let last = self.then(kind, id, Some(&scope), before)?;
-        Ok(Some(Gone { last, removed_at, removed_seq }))
+        Ok(Some(RemovedResource { last, removed_at, removed_seq }))
     }
 
-    /// Why there is no answer about a resource at `point`.
+    /// The error that explains why a resource is not known at `point`.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -126,7 +137,7 @@ impl Core {
         id: &str,
         scope: Option<&Scope>,
         point: Point,
-    ) -> Result<Fault, Fault> {
+    ) -> Result<RequestError, RequestError> {
         let (mut appeared, mut removed) = (None::<Timestamp>, None::<Timestamp>);
         for scope in self.scopes_asked(snapshot, scope)? {
             let id = ResourceId::new(&scope, &kind.kind(), id);
@@ -139,6 +150,6 @@ impl Core {
             appeared = appeared.into_iter().chain(after).min();
         }
         let id = crate::model::text::shown(id, 80);
-        Ok(Fault::NotThen { title: kind.title, id, at: point.at, appeared, removed })
+        Ok(RequestError::NotThen { title: kind.title, id, at: point.at, appeared, removed })
     }
 }

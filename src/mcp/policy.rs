@@ -1,4 +1,4 @@
-//! What is permitted and offered, and how to permit more.
+//! What a server permits and lists, and how a person permits more.
 
 use serde_json::{Value, json};
 
@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 const ENABLE: &str = "a person adds --allow-writes to the arguments of the Muster server in the MCP client's \
     configuration (`muster mcp --allow-writes`; over HTTP `muster serve --allow-writes`) and restarts it";
 
-/// What the server as a whole permits and offers.
+/// What the server as a whole permits and lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Policy {
-    /// Whether write tools may exist. A connection can have less, never more.
+pub struct ServerPolicy {
+    /// Whether write tools may exist. A connection can have fewer rights, never more.
     pub allow_writes: bool,
     /// What `resources/list` holds.
     pub list: ListMode,
@@ -18,7 +18,7 @@ pub struct Policy {
 /// What `resources/list` holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ListMode {
-    /// Everything while there are at most 2,000 resources, collections above.
+    /// All resources up to 2,000 of them; above that, collections.
     #[default]
     Auto,
     /// Every resource, whatever their number.
@@ -27,19 +27,19 @@ pub enum ListMode {
     Collections,
 }
 
-/// Whether a connection may change AWS, and if not, who would have to permit it.
+/// Whether a connection may change AWS, and if not, why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Writes {
-    /// It may.
+    /// The connection may change AWS.
     Allowed,
-    /// The connection did not ask for it.
+    /// The connection did not request writes.
     NotAsked,
-    /// The connection asked, and the server permits none.
+    /// The connection requested writes, but the server does not permit them.
     NotPermitted,
 }
 
 impl Writes {
-    /// What a connection that `asked` gets of a server that `permits`.
+    /// The rights of a connection that requested writes if `asked`, on a server that permits them if `permits`.
     #[must_use]
     pub fn of(asked: bool, permits: bool) -> Self {
         match (asked, permits) {
@@ -49,26 +49,26 @@ impl Writes {
         }
     }
 
-    /// Whether it may.
+    /// Whether the connection may change AWS.
     #[must_use]
     pub fn are_allowed(self) -> bool {
         self == Writes::Allowed
     }
 
-    /// How a person enables them.
+    /// How a person enables writes.
     #[must_use]
     pub fn enable(self) -> String {
         match self {
             Writes::Allowed | Writes::NotAsked => ENABLE.to_owned(),
             Writes::NotPermitted => format!(
-                "a person stops the running Muster server (pid {}), which permits no writes to anybody, or starts it with \
+                "a person stops the running Muster server (pid {}), which permits no writes, or restarts it with \
                  --allow-writes (`muster serve --allow-writes`)",
                 std::process::id()
             ),
         }
     }
 
-    /// As answers show it.
+    /// The rights as answers show them.
     #[must_use]
     pub fn shown(self) -> Value {
         if self.are_allowed() { json!({"allowed": true}) } else { json!({"allowed": false, "enable": self.enable()}) }

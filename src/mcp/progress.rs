@@ -1,4 +1,4 @@
-//! How far first sweeps are: until all of them are complete, what is absent may only be unseen.
+//! How far first sweeps are: until all are complete, a missing resource may just not have been seen yet.
 
 use std::fmt;
 
@@ -10,18 +10,18 @@ use crate::model::{Scope, Trouble};
 
 /// A (scope, kind) whose first sweep is not complete.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Incomplete {
-    /// Where.
+pub struct IncompleteSweep {
+    /// The scope.
     #[serde(flatten)]
     pub scope: Scope,
-    /// Of what, by slug.
+    /// The kind, by slug.
     pub kind: &'static str,
     /// How many have been seen so far.
     pub seen: u64,
     /// What keeps the sweep from completing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
-    /// Whether that was given up for now; else it goes on.
+    /// Whether the sweep was given up for now.
     #[serde(skip)]
     is_given_up: bool,
 }
@@ -29,21 +29,21 @@ pub struct Incomplete {
 /// How far first sweeps are, for a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress {
-    pub(super) incomplete: Vec<Incomplete>,
+    pub(super) incomplete: Vec<IncompleteSweep>,
     pub(super) trouble: Option<Trouble>,
-    /// Without a known region or account nothing is watched, which must not look like nothing there.
+    /// Nothing is watched while no region or account is known, which must not look like an empty inventory.
     pub(super) none_watched: bool,
     pub(super) regions: Vec<String>,
 }
 
-impl Incomplete {
-    /// What is missing of one (scope, kind); `None` once its first sweep is complete.
+impl IncompleteSweep {
+    /// The progress of one (scope, kind); `None` once its first sweep is complete.
     #[must_use]
     pub fn of(state: &ScopeFreshness) -> Option<Self> {
         let kind = kinds::of(&state.kind)?.slug;
         let trouble = state.failing().map(|trouble| format!("{}. {}", trouble.what, trouble.next_step()));
         let (scope, seen, is_given_up) = (state.scope.clone(), state.seen, state.trouble.is_some());
-        state.complete.is_none().then_some(Incomplete { scope, kind, seen, trouble, is_given_up })
+        state.complete.is_none().then_some(IncompleteSweep { scope, kind, seen, trouble, is_given_up })
     }
 }
 
@@ -54,7 +54,7 @@ impl Progress {
         self.incomplete.is_empty() && !self.none_watched
     }
 
-    /// Whether waiting is pointless: everything that is missing has something in its way.
+    /// Whether waiting is pointless, because every incomplete sweep was given up for now.
     #[must_use]
     pub fn is_stuck(&self) -> bool {
         self.trouble.is_some() || (!self.incomplete.is_empty() && self.incomplete.iter().all(|scope| scope.is_given_up))
@@ -70,7 +70,7 @@ impl fmt::Display for Progress {
             return write!(f, "No sweep of {} has begun; ask again in a few seconds", self.regions.join(", "));
         }
         for incomplete in &self.incomplete {
-            let Incomplete { scope, kind, seen, trouble, .. } = incomplete;
+            let IncompleteSweep { scope, kind, seen, trouble, .. } = incomplete;
             match trouble {
                 Some(trouble) => write!(f, "{scope} {kind}: {trouble}; ")?,
                 None => write!(f, "{scope} {kind}: {seen} seen so far; ")?,

@@ -5,7 +5,7 @@ use rmcp::schemars::{self, JsonSchema};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::error::Fault;
+use super::error::RequestError;
 use super::tools::arguments::coerce::Care;
 use super::tools::arguments::{self, ArgumentError};
 use super::tools::schema::ToolSchema;
@@ -44,17 +44,16 @@ pub fn all() -> Vec<Prompt> {
 /// The messages of a prompt.
 ///
 /// # Errors
-/// When there is no prompt of that name, or its arguments are others.
-pub fn get(name: &str, arguments: Option<&JsonObject>) -> Result<GetPromptResult, Fault> {
+/// When there is no prompt of that name, or its arguments are invalid.
+pub fn get(name: &str, arguments: Option<&JsonObject>) -> Result<GetPromptResult, RequestError> {
     if name != NAME {
-        return Err(Fault::UnknownPrompt(shown(name, 80)));
+        return Err(RequestError::UnknownPrompt(shown(name, 80)));
     }
     message(arguments.cloned().unwrap_or_default()).map_err(|fault| fault.with_example(EXAMPLE))
 }
 
-/// A value that is short enough to stand in the message as it is: one that is cut, or from which something is left out, asks for
-/// something else.
-fn whole(name: &str, value: Option<String>) -> Result<Option<String>, Fault> {
+/// Refuses a value that would have to be cut or cleaned to fit into the message, because that would change its meaning.
+fn whole(name: &str, value: Option<String>) -> Result<Option<String>, RequestError> {
     match value {
         Some(value) if shown(&value, MAX_VALUE) != value => {
             let expected = format!("at most {MAX_VALUE} visible characters");
@@ -64,7 +63,7 @@ fn whole(name: &str, value: Option<String>) -> Result<Option<String>, Fault> {
     }
 }
 
-fn message(given: JsonObject) -> Result<GetPromptResult, Fault> {
+fn message(given: JsonObject) -> Result<GetPromptResult, RequestError> {
     let Arguments { tag, region } = arguments::read(arguments::clean(NAME, SCHEMA.json(), Care::Read, given)?)?;
     let (tag, region) = (whole("tag", tag)?, whole("region", region)?);
     let mut filters = String::from(r#"{"Name": "instance-state-name", "Values": ["running"]}"#);

@@ -1,8 +1,8 @@
 //! The stdio front end: carries JSON-RPC lines between an MCP client and the server process.
 //!
-//! Lines of the client go through [`normalise`], which answers what is no valid request. The one thing added here: when the server process ends, every request still waiting, and every later one, is answered with
-//! a JSON-RPC error that says so. A client left without an answer would wait for ever, and a front end that just exited
-//! would show as "server crashed" without a reason.
+//! Lines of the client go through [`normalise`], which answers invalid requests. When the server process ends, the relay answers
+//! every waiting request, and every later one, with a JSON-RPC error that says so. Otherwise a client would wait for ever, or
+//! show "server crashed" without a reason.
 
 use std::io;
 use std::time::Duration;
@@ -13,8 +13,8 @@ use tokio::io::{AsyncBufRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::Mutex;
 use tracing::warn;
 
-use super::lines::{Line, Lines};
-use super::normalise::{self, Conversation, Outcome, Refusal, Said};
+use super::lines::{LineRead, Lines};
+use super::normalise::{self, Conversation, ErrorResponse, MessageDecision, MessageKind};
 
 /// The longest line that is carried, on both ends.
 pub const MAX_LINE: usize = 16 * 1024 * 1024;
@@ -26,7 +26,7 @@ const ENDED: &str = "the Muster server process ended or no longer reads, so this
 
 /// How a relay ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub enum RelayEnd {
     /// The client closed its end, and the server was there until then.
     ClientClosed,
     /// The server was gone when the client closed its end.
@@ -38,28 +38,28 @@ pub enum End {
 /// `input` and `output` face the client, `from_server` and `to_server` the server, after the handshake.
 ///
 /// # Errors
-/// Fails only when the client's end can no longer be read or written: there is nobody left to tell.
+/// When the client's end can no longer be read or written.
 pub async fn relay(
     input: impl AsyncBufRead + Unpin,
     output: impl AsyncWrite + Unpin,
     from_server: impl AsyncBufRead + Unpin,
     to_server: impl AsyncWrite + Unpin,
-) -> io::Result<End> {
-    let relay = Relay { output: Mutex::new(output), waiting: SyncMutex::new(Waiting::none()) };
+) -> io::Result<RelayEnd> {
+    let relay = Relay { output: Mutex::new(output), waiting: SyncMutex::new(PendingRequests::none()) };
     let up = relay.up(Lines::new(input, MAX_LINE), to_server);
     let down = relay.down(Lines::new(from_server, MAX_LINE));
     tokio::pin!(up, down);
     let mut down_ended = false;
     loop {
         tokio::select! {
-            // When both have ended, the client's leaving is what explains it.
+            // If both have ended, the client left first.
             biased;
             // Ends when the client closes its end.
             ended = &mut up => {
                 ended?;
                 break;
             }
-            // The server's end; the client's requests are answered by `up` from now on.
+            // The server has ended; `up` answers the client's requests from now on.
             ended = &mut down, if !down_ended => {
                 ended?;
                 down_ended = true;
@@ -67,24 +67,24 @@ pub async fn relay(
         }
     }
     if down_ended {
-        return Ok(End::ServerEnded);
+        return Ok(RelayEnd::ServerEnded);
     }
     if let Ok(ended) = tokio::time::timeout(DRAIN, down).await {
         ended?;
     } else {
         warn!("the server did not close the connection within {} s of the client leaving", DRAIN.as_secs());
     }
-    Ok(End::ClientClosed)
+    Ok(RelayEnd::ClientClosed)
 }
 
 struct Relay<O> {
     output: Mutex<O>,
-    waiting: SyncMutex<Waiting>,
+    waiting: SyncMutex<PendingRequests>,
 }
 
-/// What is waited for.
-struct Waiting {
-    /// The handshake is the server's business.
+/// The requests that wait for an answer.
+struct PendingRequests {
+    /// The conversation counts as opened, because the server checks the handshake.
     conversation: Conversation,
     server_ended: bool,
 }
@@ -97,19 +97,19 @@ impl<O: AsyncWrite + Unpin> Relay<O> {
     ) -> io::Result<()> {
         loop {
             let outcome = match input.next().await? {
-                Line::Whole(line) => self.waiting.lock().hear(line),
-                Line::TooLong(start) => Outcome::Answer(normalise::too_long(start, MAX_LINE)),
-                Line::End => break,
+                LineRead::Whole(line) => self.waiting.lock().hear(line),
+                LineRead::TooLong(start) => MessageDecision::Answer(normalise::too_long(start, MAX_LINE)),
+                LineRead::End => break,
             };
             match outcome {
-                // A failed write means that the server is gone; reading its end tells that for all waiting requests.
-                Outcome::Forward(message) => {
+                // A failed write means that the server is gone; `down` then answers all waiting requests.
+                MessageDecision::Forward(message) => {
                     if let Err(error) = to_server.write_all(message.bytes()).await.and(to_server.flush().await) {
                         tracing::debug!(%error, "the server no longer reads");
                     }
                 }
-                Outcome::Answer(refusals) => self.refuse(&refusals).await?,
-                Outcome::Drop => {}
+                MessageDecision::Answer(refusals) => self.refuse(&refusals).await?,
+                MessageDecision::Drop => {}
             }
         }
         if let Err(error) = to_server.shutdown().await {
@@ -121,14 +121,14 @@ impl<O: AsyncWrite + Unpin> Relay<O> {
     async fn down(&self, mut from_server: Lines<impl AsyncBufRead + Unpin>) -> io::Result<()> {
         loop {
             match from_server.next().await {
-                Ok(Line::Whole(line)) => {
+                Ok(LineRead::Whole(line)) => {
                     if let Some(id) = normalise::answered_by(line) {
                         self.waiting.lock().conversation.answered(&id);
                     }
                     self.write(line).await?;
                 }
-                Ok(Line::TooLong(_)) => warn!("dropped a line of more than {MAX_LINE} bytes from the server"),
-                Ok(Line::End) => break,
+                Ok(LineRead::TooLong(_)) => warn!("dropped a line of more than {MAX_LINE} bytes from the server"),
+                Ok(LineRead::End) => break,
                 Err(error) => {
                     warn!(%error, "reading from the server failed");
                     break;
@@ -139,7 +139,7 @@ impl<O: AsyncWrite + Unpin> Relay<O> {
         self.refuse(&waiting).await
     }
 
-    async fn refuse(&self, refusals: &[Refusal]) -> io::Result<()> {
+    async fn refuse(&self, refusals: &[ErrorResponse]) -> io::Result<()> {
         for refusal in refusals {
             self.write(&refusal.line()).await?;
         }
@@ -153,32 +153,32 @@ impl<O: AsyncWrite + Unpin> Relay<O> {
     }
 }
 
-impl Waiting {
+impl PendingRequests {
     fn none() -> Self {
-        Waiting { conversation: Conversation::opened(), server_ended: false }
+        PendingRequests { conversation: Conversation::opened(), server_ended: false }
     }
 
-    /// Decides what becomes of a line from the client, which nobody answers when the server has ended.
-    fn hear<'a>(&mut self, line: &'a [u8]) -> Outcome<'a> {
+    /// Decides what happens to a line from the client. When the server has ended, requests are refused.
+    fn hear<'a>(&mut self, line: &'a [u8]) -> MessageDecision<'a> {
         let outcome = self.conversation.hear(line);
         match &outcome {
-            Outcome::Forward(message) => match message.said() {
-                Said::Request { .. } if self.server_ended => Outcome::Answer(self.end()),
+            MessageDecision::Forward(message) => match message.said() {
+                MessageKind::Request { .. } if self.server_ended => MessageDecision::Answer(self.end()),
                 // A cancelled request is not answered.
-                Said::Notification { cancels: Some(id) } => {
+                MessageKind::Notification { cancels: Some(id) } => {
                     self.conversation.answered(id);
                     outcome
                 }
                 _ => outcome,
             },
-            Outcome::Answer(_) | Outcome::Drop => outcome,
+            MessageDecision::Answer(_) | MessageDecision::Drop => outcome,
         }
     }
 
-    /// The server has ended, and these are the answers to what is in flight.
-    fn end(&mut self) -> Vec<Refusal> {
+    /// Marks the server as ended, and returns the answers to the requests in flight.
+    fn end(&mut self) -> Vec<ErrorResponse> {
         self.server_ended = true;
-        let ended = |id: RequestId| Refusal::failed(Some(id.into_json_value()), ENDED.to_owned());
+        let ended = |id: RequestId| ErrorResponse::failed(Some(id.into_json_value()), ENDED.to_owned());
         self.conversation.take_in_flight().into_iter().map(ended).collect()
     }
 }

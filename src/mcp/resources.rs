@@ -1,10 +1,10 @@
-//! Resources: what is listed, and what a read of each URI answers.
+//! MCP resources: the list of them, and the answer to a read of each URI.
 
 pub mod answer_cache;
+mod event_paths;
 pub mod history;
 pub mod list;
 pub mod overview;
-mod paths;
 pub mod read;
 pub mod templates;
 
@@ -14,29 +14,29 @@ use rmcp::model::{CacheScope, ReadResourceResult, ResourceContents};
 
 use crate::model::Timestamp;
 
-/// What is served as JSON.
+/// The media type of every resource.
 pub const JSON: &str = "application/json";
 
-/// The longest time a client may keep inventory that tools and events do not change at any moment.
+/// The longest time a client may cache kinds that tools and events do not change at any moment.
 pub const LONGEST: Duration = Duration::from_secs(5);
 
-/// The text of a read, and how long clients may keep it.
+/// The text of a read, and how long clients may cache it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Content {
     /// JSON.
     pub text: String,
-    /// When it may next change; `None` for what may change at any moment or is stale.
+    /// When it may next change; `None` if it may change at any moment or is stale.
     pub next: Option<Timestamp>,
 }
 
 impl Content {
-    /// Something that clients must not keep.
+    /// Content that clients must not cache.
     #[must_use]
     pub fn fleeting(text: String) -> Self {
         Content { text, next: None }
     }
 
-    /// As rmcp's result, under the URI as the client spelled it.
+    /// The content as rmcp's result, under the URI as the client spelled it.
     #[must_use]
     pub fn result(&self, uri: &str, now: Timestamp) -> ReadResourceResult {
         let keep = self.next.map_or(Duration::ZERO, |next| next.since(now).min(LONGEST));

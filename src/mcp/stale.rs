@@ -1,14 +1,14 @@
-//! Why something that is served may be out of date.
+//! Why an answer may be out of date.
 
 use serde::Serialize;
 
 use crate::freshness::ScopeFreshness;
 use crate::model::{Timestamp, Trouble};
 
-/// Why something served may be out of date.
+/// The reason why an answer may be out of date.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Stale {
-    /// In words, with what to do about it where that is known.
+    /// The reason in words, with the fix if it is known.
     pub why: String,
     /// Since when: the end of the last complete sweep, or when the trouble began.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -16,7 +16,7 @@ pub struct Stale {
 }
 
 impl Stale {
-    /// Why what is served of one (scope, kind) may be out of date; `None` while it is fresh. `everywhere` is what is wrong with all
+    /// The reason why the copy of one (scope, kind) may be out of date; `None` while it is fresh. `everywhere` is trouble of all
     /// scopes.
     #[must_use]
     pub fn of(state: &ScopeFreshness, everywhere: Option<&Trouble>, now: Timestamp) -> Option<Self> {

@@ -1,8 +1,6 @@
-//! Writers that wait for their reader, but not for ever.
-//!
-//! What a client does not read holds its connection back, and nothing is dropped from a protocol. A client that reads nothing
-//! for [`PATIENCE`] while something waits for it loses its connection, so that it holds neither memory nor a place among the
-//! connections. The same holds for a server that reads nothing of what the front end carries to it.
+//! Bounds how long a write waits for its reader. No message is dropped, so a client that does not read holds its connection back.
+//! If it reads nothing for [`PATIENCE`] while a message waits, it loses its connection, so that it holds no memory and no
+//! connection slot. The same holds for a server that does not read what the front end sends.
 
 use std::io;
 use std::pin::Pin;
@@ -14,7 +12,7 @@ use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-/// How long a client may read nothing of what waits for it.
+/// How long a client may read nothing while a message waits.
 pub const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A stream whose writes fail once they have made no progress for [`PATIENCE`].
@@ -85,7 +83,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Bounded<S> {
     }
 }
 
-/// A reader that is at its end as soon as the other half of its connection is [`Bounded::stalled`].
+/// A reader that ends as soon as the other half of its connection is [`Bounded::stalled`].
 #[derive(Debug)]
 pub struct ReadUntil<R> {
     reader: R,

@@ -1,8 +1,8 @@
-//! Telling clients that something they asked about changed, in both eras.
+//! Notifies clients of changes to subscribed resources, in both protocol eras.
 //!
-//! One future a subscriber, and nothing queued: the hub keeps a set of what is dirty, so a client that does not read
-//! costs that set and delays nobody. One that takes longer than [`SEND`] for a message is dropped: a modern client sees
-//! its stream end and listens again; for an older one there is no way to say so.
+//! Each subscriber has one future and no queue: the hub keeps a set of changed URIs, so a client that does not read costs only
+//! that set and delays nobody. A subscriber that takes longer than [`SEND`] for a message is dropped. A modern client sees its
+//! stream end and listens again; the older protocol cannot report it.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -16,8 +16,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
-use super::core::{Core, Phase};
-use super::error::Fault;
+use super::core::{Core, Readiness};
+use super::error::RequestError;
 use super::uri::Address;
 use crate::notify::{ChangeTopic, Subscription};
 
@@ -25,11 +25,11 @@ use crate::notify::{ChangeTopic, Subscription};
 pub const MAX_URIS: usize = 1024;
 /// How long one message to a client may take.
 const SEND: Duration = Duration::from_secs(10);
-/// The shortest time between two notices that the list changed.
+/// The shortest time between two notifications that the list changed.
 const LIST: Duration = Duration::from_secs(1);
 
-/// The part of a requested filter that is honoured: URIs of ours, at most [`MAX_URIS`], and the list of resources. Tools and
-/// prompts never change, so there is nothing to tell of them.
+/// The part of a requested filter that is honoured: valid URIs, at most [`MAX_URIS`], and the list of resources. Tools and
+/// prompts never change, so they cause no notifications.
 #[must_use]
 pub fn accepted(requested: &SubscriptionFilter) -> SubscriptionFilter {
     let mut accepted = SubscriptionFilter::default();
@@ -58,7 +58,7 @@ pub async fn listen(context: &SubscriptionContext, core: &Core, stop: &Cancellat
 }
 
 /// Where notifications go.
-trait Sink {
+trait NotificationSink {
     type Error: std::fmt::Display;
 
     fn updated(&self, uri: &str) -> impl Future<Output = Result<(), Self::Error>> + Send;
@@ -66,7 +66,7 @@ trait Sink {
     fn list_changed(&self) -> impl Future<Output = Result<(), Self::Error>> + Send;
 }
 
-impl Sink for SubscriptionSink {
+impl NotificationSink for SubscriptionSink {
     type Error = SubscriptionSendError;
 
     async fn updated(&self, uri: &str) -> Result<(), Self::Error> {
@@ -78,7 +78,7 @@ impl Sink for SubscriptionSink {
     }
 }
 
-impl Sink for Peer<RoleServer> {
+impl NotificationSink for Peer<RoleServer> {
     type Error = ServiceError;
 
     async fn updated(&self, uri: &str) -> Result<(), Self::Error> {
@@ -90,8 +90,8 @@ impl Sink for Peer<RoleServer> {
     }
 }
 
-/// Sends what is dirty as it becomes so; ends when the client is gone or does not read.
-async fn push(subscription: &Subscription, sink: &impl Sink) {
+/// Sends changes as they happen; ends when the client is gone or does not read.
+async fn push(subscription: &Subscription, sink: &impl NotificationSink) {
     let mut list_due: Option<Instant> = None;
     let mut list_sent: Option<Instant> = None;
     loop {
@@ -135,7 +135,7 @@ async fn sent<E: std::fmt::Display>(send: impl Future<Output = Result<(), E>>) -
 
 /// The subscriptions of one client of the older era. Dropping it ends them.
 #[derive(Default)]
-pub struct Session(Mutex<Option<Active>>);
+pub struct SessionSubscriptions(Mutex<Option<Active>>);
 
 struct Active {
     subscription: Arc<Subscription>,
@@ -143,9 +143,8 @@ struct Active {
     _end: DropGuard,
 }
 
-impl Session {
-    /// Starts telling `peer` of changes: of the list at once, of resources as they are subscribed. Does nothing the second
-    /// time.
+impl SessionSubscriptions {
+    /// Starts to notify `peer` of changes: of the list at once, of resources as they are subscribed. A second call does nothing.
     pub fn start(&self, core: &Core, peer: Peer<RoleServer>, tasks: &TaskTracker, stop: &CancellationToken) {
         let mut active = self.0.lock();
         if active.is_some() {
@@ -169,13 +168,13 @@ impl Session {
     /// Subscribes to a resource.
     ///
     /// # Errors
-    /// When `uri` is none of ours, or there are [`MAX_URIS`] subscriptions already.
-    pub fn add(&self, core: &Core, uri: &str) -> Result<(), Fault> {
+    /// When `uri` is invalid, or there are [`MAX_URIS`] subscriptions already.
+    pub fn add(&self, core: &Core, uri: &str) -> Result<(), RequestError> {
         let address = Address::parse(uri)?;
         let mut active = self.0.lock();
-        let Some(active) = active.as_mut() else { return Err(Fault::NoSession) };
+        let Some(active) = active.as_mut() else { return Err(RequestError::NoSession) };
         if active.uris.len() >= MAX_URIS && !active.uris.contains(uri) {
-            return Err(Fault::TooManySubscriptions(MAX_URIS));
+            return Err(RequestError::TooManySubscriptions(MAX_URIS));
         }
         if active.uris.insert(uri.to_owned()) {
             active.subscription.add(address.topic(), uri.into(), core.now());
@@ -183,7 +182,7 @@ impl Session {
         Ok(())
     }
 
-    /// Ends a subscription. One that is not there is no error.
+    /// Ends a subscription. An unknown one is not an error.
     pub fn remove(&self, uri: &str) {
         if let Some(active) = self.0.lock().as_mut()
             && active.uris.remove(uri)
@@ -193,13 +192,16 @@ impl Session {
     }
 }
 
-/// Waits for the store as long as the server runs: a subscription is no request that could be asked again.
-pub async fn opened(phase: &tokio::sync::watch::Receiver<Phase>, stop: &CancellationToken) -> Option<Arc<Core>> {
-    let mut phase = phase.clone();
-    let ready = phase.wait_for(|phase| matches!(phase, Phase::Ready(_)));
+/// Waits for the store as long as the server runs, because a client does not repeat a subscription.
+pub async fn opened(
+    readiness: &tokio::sync::watch::Receiver<Readiness>,
+    stop: &CancellationToken,
+) -> Option<Arc<Core>> {
+    let mut readiness = readiness.clone();
+    let ready = readiness.wait_for(|readiness| matches!(readiness, Readiness::Ready(_)));
     tokio::select! {
         ready = ready => match &*ready.ok()? {
-            Phase::Ready(core) => Some(Arc::clone(core)),
+            Readiness::Ready(core) => Some(Arc::clone(core)),
             _ => None,
         },
         () = stop.cancelled() => None,

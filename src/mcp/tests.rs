@@ -12,10 +12,10 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::client::Client;
+use super::client::McpClient;
 use super::looks::Looks;
 use super::transport::serve_stream;
-use super::{Core, ListMode, Phase, Policy, Server};
+use super::{Core, ListMode, McpServer, Readiness, ServerPolicy};
 use crate::aws::scripted;
 use crate::freshness::{ScopeFreshness, Signal};
 use crate::ingest::{Ingest, KindEntry};
@@ -29,8 +29,8 @@ use crate::store::disk::memory::Memory;
 pub(super) struct World {
     pub(super) simulator: Simulator,
     pub(super) core: Arc<Core>,
-    pub(super) server: Server,
-    pub(super) phase: watch::Sender<Phase>,
+    pub(super) server: McpServer,
+    pub(super) readiness: watch::Sender<Readiness>,
     pub(super) stop: CancellationToken,
     _dir: TempDir,
     _writer: JoinHandle<()>,
@@ -112,9 +112,9 @@ impl World {
             looks: Looks::default(),
             dropped_log_lines: || 0,
         });
-        let (phase, ready) = watch::channel(Phase::Ready(Arc::clone(&core)));
-        let server = Server::new(ready, Policy { allow_writes: true, list }, tasks, stop.clone());
-        World { simulator, core, server, phase, stop, _dir: dir, _writer: writer }
+        let (readiness, ready) = watch::channel(Readiness::Ready(Arc::clone(&core)));
+        let server = McpServer::new(ready, ServerPolicy { allow_writes: true, list }, tasks, stop.clone());
+        World { simulator, core, server, readiness, stop, _dir: dir, _writer: writer }
     }
 
     /// A swept account of a few instances.
@@ -162,9 +162,9 @@ impl World {
     }
 
     /// A client of the modern era.
-    pub(super) async fn client(&self, writes: bool) -> Client {
+    pub(super) async fn client(&self, writes: bool) -> McpClient {
         let (read, write) = tokio::io::split(self.connect(writes));
-        Client::connect(read, write).await.expect("a connection")
+        McpClient::connect(read, write).await.expect("a connection")
     }
 
     /// A client of the older era.
@@ -186,7 +186,7 @@ impl World {
     }
 
     /// The id of an instance in a state.
-    pub(super) async fn instance(&self, client: &Client, state: &str) -> String {
+    pub(super) async fn instance(&self, client: &McpClient, state: &str) -> String {
         let filters = serde_json::json!({"filters": {"instance-state-name": [state]}, "limit": 1});
         let found = client.call("search_inventory", filters).await.expect("a search");
         let found = found.structured_content.expect("rows");

@@ -1,8 +1,8 @@
 //! The tools: one file each in `tools/`, one line each in [`TOOLS`].
 //!
-//! What a tool takes is a struct, from which its schema and its parsing follow ([`arguments`]). Models read the schemas, and some
-//! clients drop tools whose schemas hold `null` unions or boolean sub-schemas ([`schema`]). A committed snapshot shows every
-//! change to them.
+//! The arguments of a tool are one struct, from which its schema and its parsing follow ([`arguments`]). Models read the schemas,
+//! and some clients drop tools whose schemas hold `null` unions or boolean sub-schemas ([`schema`]). A committed snapshot shows
+//! every change to them.
 //!
 //! Text and structured content of an answer hold the same rows, and each stays below [`spec::BUDGET`].
 
@@ -43,10 +43,10 @@ use rmcp::model::{CallToolResult, JsonObject, Tool};
 use tokio_util::sync::CancellationToken;
 
 use super::core::Core;
-use super::error::Fault;
+use super::error::RequestError;
 use super::policy::Writes;
 use crate::query::nearness::nearest;
-use spec::{Call, ToolSpec};
+use spec::{ToolCall, ToolSpec};
 
 /// Every tool, in the order in which they are listed.
 pub static TOOLS: &[&ToolSpec] = &[
@@ -72,17 +72,17 @@ pub fn listed(writes: bool) -> Vec<Tool> {
     LISTED.iter().filter(|(write, _)| writes || !write).map(|(_, tool)| tool.clone()).collect()
 }
 
-/// The tool called `name`, where `writes` if it is a write tool.
+/// The tool called `name`; a write tool only if `writes` allow it.
 ///
 /// # Errors
-/// [`Fault::UnknownTool`] with the nearest name; [`Fault::WritesOff`] for a write tool that is there but off.
-pub fn find(name: &str, writes: Writes) -> Result<&'static ToolSpec, Fault> {
+/// [`RequestError::UnknownTool`] with the nearest name; [`RequestError::WritesOff`] for a write tool that is there but off.
+pub fn find(name: &str, writes: Writes) -> Result<&'static ToolSpec, RequestError> {
     let Some(spec) = TOOLS.iter().find(|spec| spec.name == name) else {
         let allowed = writes.are_allowed();
         let known = TOOLS.iter().filter(|spec| allowed || !spec.is_write()).map(|spec| spec.name);
         let nearest = nearest(name, TOOLS.iter().map(|spec| spec.name));
         let is_off = !allowed && TOOLS.iter().any(|spec| Some(spec.name) == nearest && spec.is_write());
-        return Err(Fault::UnknownTool {
+        return Err(RequestError::UnknownTool {
             name: crate::model::text::shown(name, 80),
             nearest,
             tools: known.collect::<Vec<_>>().join(", "),
@@ -90,7 +90,7 @@ pub fn find(name: &str, writes: Writes) -> Result<&'static ToolSpec, Fault> {
         });
     };
     if spec.is_write() && !writes.are_allowed() {
-        return Err(Fault::WritesOff { tool: spec.name, writes });
+        return Err(RequestError::WritesOff { tool: spec.name, writes });
     }
     Ok(spec)
 }
@@ -105,7 +105,7 @@ pub async fn call(
 ) -> CallToolResult {
     let served = async {
         let given = spec.clean(arguments.unwrap_or_default())?;
-        (spec.call)(Call { core, writes, stop: stop.clone() }, given).await
+        (spec.call)(ToolCall { core, writes, stop: stop.clone() }, given).await
     };
     match served.await {
         Ok(answer) => answer.result(),

@@ -2,9 +2,9 @@
 
 mod accept;
 mod http;
+mod line_transport;
 mod numbered;
 mod sessions;
-mod wire;
 
 use std::io;
 use std::sync::Arc;
@@ -29,11 +29,11 @@ use tower::Layer;
 use tower::limit::GlobalConcurrencyLimitLayer;
 use tracing::debug;
 
+use self::line_transport::LineTransport;
 use self::numbered::Numbered;
-use self::sessions::Sessions;
-use self::wire::Wire;
+use self::sessions::HttpSessions;
 use super::normalise::Conversation;
-use super::server::{Link, Server};
+use super::server::{Link, McpServer};
 use super::stall::BoundedListener;
 
 /// Where MCP is served.
@@ -42,14 +42,14 @@ pub const PATH: &str = "/mcp";
 const CONCURRENT: usize = 256;
 /// Sessions of the older era at once; each costs about 20 KiB until it ends.
 const SESSIONS: usize = 1000;
-/// A session ends after this long without a request. rmcp counts an open stream for nothing, so this has to be long.
+/// A session ends after this long without a request. rmcp does not count an open stream as activity, so this has to be long.
 const KEEP: Duration = Duration::from_hours(12);
-/// How long subscribers get to read that the server stops.
+/// How long subscribers have to read that the server stops.
 const FAREWELL: Duration = Duration::from_millis(300);
-/// How long requests get to end after that.
+/// How long requests have to finish after that.
 const DRAIN: Duration = Duration::from_millis(1200);
 
-/// What HTTP lets in beside loopback.
+/// The hosts and origins that HTTP accepts besides loopback.
 #[derive(Clone, Debug, Default)]
 pub struct HttpOptions {
     /// Host names in the `Host` header, such as `muster.example.com`.
@@ -60,7 +60,7 @@ pub struct HttpOptions {
 
 /// Why a stream could not be served.
 #[derive(Debug, Error)]
-pub enum ServeError {
+pub enum StreamError {
     /// The client did not open the protocol.
     #[error("the client did not open MCP on the connection: {0}")]
     Open(#[source] Box<ServerInitializeError>),
@@ -69,11 +69,11 @@ pub enum ServeError {
     Task(#[from] tokio::task::JoinError),
 }
 
-/// Serves one client over a stream until it leaves or the server stops. `writes` is what the connection asked for.
+/// Serves one client over a stream until it leaves or the server stops. `writes` says whether the connection requested writes.
 ///
 /// # Errors
-/// When the client does not open the protocol. A client that leaves at once is none.
-pub async fn serve_stream<R, W>(server: &Server, writes: bool, read: R, write: W) -> Result<(), ServeError>
+/// When the client does not open the protocol. A client that leaves at once is not an error.
+pub async fn serve_stream<R, W>(server: &McpServer, writes: bool, read: R, write: W) -> Result<(), StreamError>
 where
     R: AsyncRead + Send + Unpin + 'static,
     W: AsyncWrite + Send + Unpin + 'static,
@@ -82,13 +82,13 @@ where
     let end = CancellationToken::new();
     let _end_with_this = end.clone().drop_guard();
     let conversation = Arc::new(Mutex::new(Conversation::default()));
-    let wire = Numbered::new(Wire::new(read, write, Arc::clone(&conversation)), conversation);
+    let wire = Numbered::new(LineTransport::new(read, write, Arc::clone(&conversation)), conversation);
     let serving = async {
         let opening = serve_server_with_ct::<_, _, _, TransportAdapterIdentity>(handler, wire, end.clone());
         let running = match opening.await {
             Ok(running) => running,
             Err(ServerInitializeError::ConnectionClosed(_) | ServerInitializeError::Cancelled) => return Ok(()),
-            Err(error) => return Err(ServeError::Open(Box::new(error))),
+            Err(error) => return Err(StreamError::Open(Box::new(error))),
         };
         running.waiting().await?;
         Ok(())
@@ -105,17 +105,16 @@ where
     }
 }
 
-/// Serves MCP over HTTP at [`PATH`] until the server stops: subscribers are told first, then streams end, then
-/// connections.
+/// Serves MCP over HTTP at [`PATH`] until the server stops. Then subscribers are notified, streams end, and connections close.
 ///
 /// # Errors
 /// When the listener fails.
-pub async fn serve_http(server: &Server, listener: TcpListener, options: &HttpOptions) -> io::Result<()> {
+pub async fn serve_http(server: &McpServer, listener: TcpListener, options: &HttpOptions) -> io::Result<()> {
     let streams = CancellationToken::new();
     let _end_with_this = streams.clone().drop_guard();
     let router = router(server, options, &streams);
     let listener = listener.tap_io(|stream| {
-        // Without it the older era's answers wait 40 ms for an acknowledgment.
+        // Without TCP_NODELAY the older era's answers wait 40 ms for an acknowledgment.
         if let Err(error) = stream.set_nodelay(true) {
             debug!(%error, "TCP_NODELAY was refused");
         }
@@ -141,12 +140,12 @@ pub async fn serve_http(server: &Server, listener: TcpListener, options: &HttpOp
     }
 }
 
-/// The router that [`serve_http`] serves. `streams` ends what rmcp keeps open.
-pub fn router(server: &Server, options: &HttpOptions, streams: &CancellationToken) -> Router {
+/// The router that [`serve_http`] serves. `streams` ends the streams that rmcp keeps open.
+pub fn router(server: &McpServer, options: &HttpOptions, streams: &CancellationToken) -> Router {
     routed(server, options, streams, SESSIONS)
 }
 
-fn routed(server: &Server, options: &HttpOptions, streams: &CancellationToken, most: usize) -> Router {
+fn routed(server: &McpServer, options: &HttpOptions, streams: &CancellationToken, most: usize) -> Router {
     let loopback = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
     let local = ["http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*"].map(str::to_owned);
     let config = StreamableHttpServerConfig::default()
@@ -158,10 +157,10 @@ fn routed(server: &Server, options: &HttpOptions, streams: &CancellationToken, m
         .enforce_origin_validation();
     let mut local = LocalSessionManager::default();
     local.session_config.keep_alive = Some(KEEP);
-    let sessions = Arc::new(Sessions::new(local));
+    let sessions = Arc::new(HttpSessions::new(local));
     let server = server.clone();
     let service = StreamableHttpService::new(
-        // Over HTTP there is one policy, the server's: a connection says nothing of its own.
+        // Over HTTP the server's policy applies alone, because a connection cannot request less.
         move || Ok(server.handler(Link { writes: true, http: true })),
         Arc::clone(&sessions),
         config,
@@ -172,14 +171,15 @@ fn routed(server: &Server, options: &HttpOptions, streams: &CancellationToken, m
     Router::new().nest_service(PATH, service).layer(GlobalConcurrencyLimitLayer::new(CONCURRENT))
 }
 
-/// The sessions there are, and how many there may be.
+/// The open sessions, and the most that may be open.
 #[derive(Clone)]
 struct Cap {
-    sessions: Arc<Sessions>,
+    sessions: Arc<HttpSessions>,
     most: usize,
 }
 
-/// Refuses to open a session too many. Requests of the modern era name their method in a header and have no session.
+/// Refuses to open more sessions than the cap allows. Requests of the modern era name their method in a header and have no
+/// session.
 async fn capped(State(cap): State<Cap>, request: Request, next: Next) -> Response {
     let headers = request.headers();
     let opens = request.method() == Method::POST

@@ -1,4 +1,4 @@
-//! When nobody was watching, as answers about the past say it: in a gap things may have come and gone unseen.
+//! The gaps in watching that answers about the past report: in a gap, resources may have come and gone unseen.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::core::Core;
-use super::error::Fault;
+use super::error::RequestError;
 use super::tools::schema;
-use super::tools::table::Text;
+use super::tools::table::AnswerText;
 use crate::freshness::ScopeFreshness;
 use crate::kinds::{self, KindSpec};
 use crate::model::{AccountId, Kind, Region, Scope, Timestamp};
@@ -17,17 +17,17 @@ use crate::store::Snapshot;
 
 /// Gaps shown one by one as data.
 const SHOWN: usize = 40;
-/// The same in text.
+/// Gaps shown one by one as text.
 const SAID: usize = 8;
 
-/// Of what and where gaps are wanted.
+/// The kinds and scopes for which gaps are wanted.
 #[derive(Clone, Debug, Default)]
-pub struct Watch {
-    /// Of these kinds; of all when empty.
+pub struct GapQuery {
+    /// The kinds; all when empty.
     pub kinds: Vec<&'static KindSpec>,
-    /// In this account.
+    /// Only this account.
     pub account: Option<AccountId>,
-    /// In this region.
+    /// Only this region.
     pub region: Option<Region>,
 }
 
@@ -38,19 +38,19 @@ pub struct Unobserved {
     left_out: usize,
 }
 
-/// How something was watched.
-struct Watched {
+/// When one kind in one scope was watched.
+struct WatchRecord {
     /// Its runs, each from its first sweep to its last.
     runs: Vec<(Timestamp, Timestamp)>,
     /// From one sweep to the next.
     interval: Duration,
 }
 
-impl Watch {
-    /// Of `kinds`, in `scope` or everywhere.
+impl GapQuery {
+    /// Asks for gaps of `kinds`, in `scope` or everywhere.
     #[must_use]
     pub fn of(kinds: &[&'static KindSpec], scope: Option<&Scope>) -> Self {
-        Watch {
+        GapQuery {
             kinds: kinds.to_vec(),
             account: scope.map(|scope| scope.account.clone()),
             region: scope.map(|scope| scope.region.clone()),
@@ -70,41 +70,50 @@ impl Watch {
 }
 
 impl Core {
-    /// When, between `from` and `to`, nobody watched.
+    /// The gaps in watching between `from` and `to`.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn unobserved(
         &self,
         snapshot: &Snapshot,
-        watch: &Watch,
+        watch: &GapQuery,
         from: Timestamp,
         to: Timestamp,
-    ) -> Result<Unobserved, Fault> {
+    ) -> Result<Unobserved, RequestError> {
         let runs = self.runs(snapshot, watch)?.into_iter();
-        let found = runs.flat_map(|((scope, kind), Watched { runs, interval })| {
+        let found = runs.flat_map(|((scope, kind), WatchRecord { runs, interval })| {
             let gap = move |(from, to)| Gap { from, to, scope: scope.clone(), kind: kind.clone() };
             gaps(runs, interval, from, to).into_iter().map(gap)
         });
         Ok(Unobserved::new(found.collect()))
     }
 
-    /// The gaps around the moment `at`, of what nobody watched then.
+    /// The gaps in watching around the time `at`.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn unobserved_at(&self, snapshot: &Snapshot, watch: &Watch, at: Timestamp) -> Result<Unobserved, Fault> {
+    pub fn unobserved_at(
+        &self,
+        snapshot: &Snapshot,
+        watch: &GapQuery,
+        at: Timestamp,
+    ) -> Result<Unobserved, RequestError> {
         let (earliest, now) = (snapshot.earliest()?.unwrap_or(at).min(at), self.now());
         let runs = self.runs(snapshot, watch)?.into_iter();
-        let found = runs.filter_map(|((scope, kind), Watched { runs, interval })| {
+        let found = runs.filter_map(|((scope, kind), WatchRecord { runs, interval })| {
             let (from, to) = around(runs, interval, at, earliest, now)?;
             Some(Gap { from, to, scope, kind })
         });
         Ok(Unobserved::new(found.collect()))
     }
 
-    /// The runs of watching that the store holds, with those that go on: until now while what they saw is fresh.
-    fn runs(&self, snapshot: &Snapshot, watch: &Watch) -> Result<BTreeMap<(Scope, Kind), Watched>, Fault> {
+    /// The runs of watching: those that the store holds, and the current ones, which last until now while their copy is fresh.
+    fn runs(
+        &self,
+        snapshot: &Snapshot,
+        watch: &GapQuery,
+    ) -> Result<BTreeMap<(Scope, Kind), WatchRecord>, RequestError> {
         let (freshness, now) = (self.ingest.freshness(), self.now());
         let mut watched = BTreeMap::new();
         let states = freshness.scopes();
@@ -118,7 +127,7 @@ impl Core {
             let runs = saved.map(|run| (run.since, run.started)).collect();
             let interval = freshness.of(&scope, &kind).map(|state| state.interval);
             let interval = interval.or_else(|| Some(kinds::of(&kind)?.interval)).unwrap_or_default();
-            watched.insert((scope, kind), Watched { runs, interval });
+            watched.insert((scope, kind), WatchRecord { runs, interval });
         }
         for run in freshness.runs() {
             let Some(watched) = watched.get_mut(&(run.scope.clone(), run.kind.clone())) else { continue };
@@ -141,13 +150,13 @@ impl Unobserved {
         Unobserved { gaps, left_out }
     }
 
-    /// Whether somebody watched all the time.
+    /// Whether there is no gap.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.gaps.is_empty()
     }
 
-    /// As the fields of an answer.
+    /// The gaps as fields of an answer.
     #[must_use]
     pub fn fields(&self) -> Vec<(&'static str, Value)> {
         let gaps = self.gaps.iter().map(|gap| {
@@ -161,8 +170,8 @@ impl Unobserved {
         fields
     }
 
-    /// As lines of text, each beginning a new one.
-    pub fn say(&self, text: &mut Text) {
+    /// Adds the gaps to the text of an answer, one line each.
+    pub fn say(&self, text: &mut AnswerText) {
         let mut said: Vec<(&Gap, Vec<&str>)> = Vec::new();
         for gap in &self.gaps {
             let same = |other: &Gap| (&gap.scope, gap.from, gap.to) == (&other.scope, other.from, other.to);
@@ -192,15 +201,15 @@ pub fn described() -> [(&'static str, Value); 2] {
             "region": schema::text("The region."),
             "kind": schema::text("The kind of resource."),
             "from": schema::text("When the gap began."),
-            "to": schema::text("When it ended."),
+            "to": schema::text("When the gap ended."),
         }),
     );
     [
         (
             "unobserved",
-            schema::list(gap, "Times when Muster was not watching: what came and went then was never seen."),
+            schema::list(gap, "Times when Muster was not watching: a resource that existed only then was never seen."),
         ),
-        ("unobserved_not_shown", schema::count("Shorter gaps that were left out.")),
+        ("unobserved_not_shown", schema::count("How many shorter gaps were left out.")),
     ]
 }
 

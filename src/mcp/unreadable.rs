@@ -1,4 +1,4 @@
-//! What AWS lists and nobody can read, as answers say it: it exists, so it is never left out without a word.
+//! Resources that AWS lists in a form that cannot be read: they exist, so answers always report them.
 
 use serde_json::{Map, Value, json};
 
@@ -8,10 +8,10 @@ use crate::mcp::tools::schema;
 use crate::model::UnreadableItem;
 use crate::model::text::shown;
 
-/// How many are named in one answer.
+/// How many of them one answer names.
 const NAMED: usize = 10;
 
-/// What one (scope, kind) lists and cannot be read, as the fields of freshness; `None` when there is nothing.
+/// The unreadable resources of one (scope, kind), as a field of freshness; `None` when there are none.
 #[must_use]
 pub fn of(state: &ScopeFreshness) -> Option<Value> {
     let unread = &state.unreadable;
@@ -26,7 +26,7 @@ pub fn of(state: &ScopeFreshness) -> Option<Value> {
     Some(fields)
 }
 
-/// The same of several, in a sentence: how many there are, and the first of them.
+/// A sentence about the unreadable resources of several (scope, kind)s: how many there are, and the first of them.
 #[must_use]
 pub fn said<'a>(states: impl IntoIterator<Item = &'a ScopeFreshness>) -> Option<String> {
     let states: Vec<&ScopeFreshness> = states.into_iter().filter(|state| !state.unreadable.is_empty()).collect();
@@ -40,7 +40,7 @@ pub fn said<'a>(states: impl IntoIterator<Item = &'a ScopeFreshness>) -> Option<
     Some(format!("{count} {title} listed by AWS cannot be read: {}{more}", first.join("; ")))
 }
 
-/// What is said of them beside an answer about many resources.
+/// The fields about unreadable resources in an answer about many resources.
 #[must_use]
 pub fn fields<'a>(states: impl IntoIterator<Item = &'a ScopeFreshness>) -> Map<String, Value> {
     let mut fields = Map::new();
@@ -59,11 +59,12 @@ pub fn described() -> Value {
     schema::object(
         &["count", "items"],
         json!({
-            "count": schema::count("How many there are. Of these, only those that were read before are in this answer."),
+            "count": schema::count("How many resources AWS lists in a form that cannot be read. This answer holds only the last \
+            readable versions of them."),
             "items": schema::list(
                 schema::object(
                     &["why"],
-                    json!({"id": schema::text("Its ID, where AWS gave one."), "why": schema::text("What cannot be read.")}),
+                    json!({"id": schema::text("Its ID, if AWS gave one."), "why": schema::text("Which part cannot be read.")}),
                 ),
                 "The first of them.",
             ),

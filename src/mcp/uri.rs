@@ -2,17 +2,17 @@
 //!
 //! | URI | what |
 //! |---|---|
-//! | `ec2://instance/{id}`, and so for every kind's slug | one resource, wherever it is |
+//! | `ec2://instance/{id}`, and so on for every kind's slug | one resource, wherever it is |
 //! | `ec2://instance/{id}/status` | the status checks of an instance |
-//! | `ec2://instance/{id}/history`, `ec2://instance/{id}/status/history`, and so for every kind | its newest changes |
+//! | `ec2://instance/{id}/history`, `ec2://instance/{id}/status/history`, and so on for every kind | its newest changes |
 //! | `ec2://inventory/{account}/{region}/{kind}` | the resources of one kind in one scope |
 //! | `ec2://inventory/{account}/{region}/{kind}/{id}` | one resource as one scope sees it |
 //! | `ec2://inventory/summary`, `ec2://inventory/freshness` | counts; how fresh they are |
 //! | `ec2://inventory/changes` | the newest changes of everything |
 //!
-//! Scheme and host fold case. Path segments are percent-decoded once. One slash at the end is not read. Nothing else is normalised: an answer echoes the
-//! client's own spelling, because clients compare URIs as text. Identity is in the path, which is all that some clients
-//! compare.
+//! The case of scheme and host does not matter. Path segments are percent-decoded once. One trailing slash is ignored. Nothing
+//! else is normalised: an answer echoes the client's own spelling, because clients compare URIs as text. The path alone
+//! identifies a resource, because some clients compare nothing else.
 
 use std::fmt;
 
@@ -26,7 +26,7 @@ use crate::query::nearness::nearest;
 
 /// The last segment of a resource's changes.
 const HISTORY: &str = "history";
-/// Longer text is no URI of ours.
+/// The longest URI that is accepted.
 const MAX_LENGTH: usize = 2048;
 /// The unreserved characters of RFC 3986 and `:`, which ids may hold and a path segment may too.
 const KEPT: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':');
@@ -72,7 +72,7 @@ pub enum Address {
     },
 }
 
-/// Why text is not a URI of ours.
+/// Why a URI is not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum UriError {
     /// Another scheme, or none.
@@ -101,7 +101,7 @@ pub enum UriError {
     /// An account that is not twelve digits.
     #[error("`{0}` is not an AWS account: accounts are twelve digits. {SHAPES}")]
     Account(String),
-    /// Segments in no known arrangement.
+    /// Path segments of no known form.
     #[error("no resource has a URI of this form. {SHAPES}")]
     Shape,
 }
@@ -129,7 +129,7 @@ impl Address {
                 return Err(UriError::Extra(name));
             }
         }
-        // One slash after the last segment, as some clients write it, says nothing.
+        // Some clients add a slash after the last segment.
         let rest = rest.strip_suffix('/').filter(|rest| rest.contains('/')).unwrap_or(rest);
         let mut segments = rest.split('/');
         let host = segments.next().unwrap_or_default().to_ascii_lowercase();
@@ -165,7 +165,7 @@ impl Address {
         }
     }
 
-    /// What a subscription to it listens to.
+    /// The topic of a subscription to this address.
     #[must_use]
     pub fn topic(&self) -> ChangeTopic {
         match self {
@@ -224,7 +224,7 @@ impl fmt::Display for Address {
 
 impl PartialEq for Address {
     fn eq(&self, other: &Self) -> bool {
-        // A resource and its history are told of together.
+        // A resource and its history share a topic.
         std::mem::discriminant(self) == std::mem::discriminant(other) && self.topic() == other.topic()
     }
 }

@@ -1,8 +1,8 @@
-//! Who made a change: the call that brought it about, where the log or AWS's event history tells of one.
+//! Finds out who made a change: the call that caused it, from the log or from AWS's event history.
 //!
-//! A change that a sweep or a state event showed does not name its caller. A call that a trail recorded may stand in the log beside
-//! it; else AWS's event history is asked, when somebody wants to know. That a call fits a change ([`Effect`]) is likely, not proved:
-//! the answer gives the call's name and time, so that whoever reads it can judge. What is not found is said with the reason.
+//! A change that a sweep or a state event showed does not name its caller. The log may hold a call near it that a trail recorded;
+//! otherwise AWS's event history is queried on request. A call that fits a change ([`Effect`]) is likely its cause, not proved:
+//! the answer gives the call's name and time, so that a reader can judge. If no call is found, the answer says why.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 
 use super::core::Core;
-use super::error::Fault;
+use super::error::RequestError;
 use crate::aws::trail::{REACHES, SETTLES, TrailCalls};
 use crate::kinds;
 use crate::model::effect::Effect;
@@ -23,7 +23,7 @@ use crate::store::Snapshot;
 
 /// How long before a change was seen its call may have been made.
 const BEFORE: Duration = Duration::from_mins(15);
-/// How much later than its change a call may be dated: both are told to the second.
+/// How much later than its change a call may be dated, because both times are rounded to the second.
 const GRAIN: Duration = Duration::from_secs(2);
 /// How many records of a resource are looked at on either side of a change.
 const NEAR: usize = 8;
@@ -41,34 +41,34 @@ pub enum Who {
         call: ApiCall,
         /// When.
         at: Timestamp,
-        /// Where that is told: `log` or `cloudtrail`.
+        /// Where the call was found: `log` or `cloudtrail`.
         from: &'static str,
     },
-    /// Nothing is known, and why.
+    /// The caller is not known, for this reason.
     Unknown(String),
 }
 
-/// A change whose caller is wanted.
+/// The search for the caller of a change.
 #[derive(Clone, Debug)]
-pub struct Case {
+pub struct CallerSearch {
     seq: Seq,
-    /// As calls name it: of an instance's status, the instance.
+    /// The resource that calls name; for an instance's status, the instance.
     id: ResourceId,
-    /// The call was made from then on.
+    /// The earliest time of the call.
     from: Timestamp,
-    /// And up to then.
+    /// The latest time of the call.
     to: Timestamp,
     change: Effect,
-    /// Words in the names of the calls that make such a resource.
+    /// Words in the names of the calls that create such a resource.
     made_by: &'static [&'static str],
 }
 
-impl Case {
-    /// The question that a record leaves open; none when it names its caller itself, or nobody called.
+impl CallerSearch {
+    /// The search for the caller of a record's change; none when the record names its caller, or there was no call.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn of(snapshot: &Snapshot, record: &Recorded) -> Result<Option<Case>, Fault> {
+    pub fn of(snapshot: &Snapshot, record: &Recorded) -> Result<Option<CallerSearch>, RequestError> {
         if matches!(record.cause, Cause::Baseline | Cause::Call { .. } | Cause::Tool { .. }) {
             return Ok(None);
         }
@@ -78,20 +78,20 @@ impl Case {
         let previous = earlier.iter().find_map(|earlier| evidence(&earlier.event));
         let from = match (&record.cause, previous) {
             (Cause::Resumed { since }, _) => *since,
-            // The call that began a transition is the one that ends it.
+            // The end of a transition was caused by the call that began it.
             (_, Some(previous)) if !change.ends_transition() => (previous - GRAIN).max(seen - BEFORE),
             _ => seen - BEFORE,
         };
         let made_by = kinds::of(&id.kind).map_or(&[][..], |spec| spec.calls.makes);
         let (id, from) = (subject(id), from.min(seen));
-        Ok(Some(Case { seq: record.seq, id, from, to: seen + GRAIN, change, made_by }))
+        Ok(Some(CallerSearch { seq: record.seq, id, from, to: seen + GRAIN, change, made_by }))
     }
 
-    /// The caller, where a call that the log holds fits.
+    /// The caller, if the log holds a call that fits.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn in_log(&self, snapshot: &Snapshot) -> Result<Option<Who>, Fault> {
+    pub fn in_log(&self, snapshot: &Snapshot) -> Result<Option<Who>, RequestError> {
         // A trail's event mostly comes after the state event or describe that shows what the call did.
         let mut near = snapshot.timeline(&self.id, self.seq.next(), NEAR)?;
         near.extend(snapshot.timeline_before(&self.id, self.seq, NEAR)?);
@@ -107,17 +107,18 @@ impl Case {
         (self.from..=self.to).contains(&at) && self.change.fits(name, self.made_by)
     }
 
-    /// The caller, by what the event history answered.
+    /// The caller according to the event history's answer.
     fn judge(&self, calls: &TrailCalls, now: Timestamp) -> Who {
         let fitting =
             calls.calls.iter().filter(|found| self.fits(found.at, &found.call.name)).max_by_key(|found| found.at);
         if let Some(found) = fitting {
             return Who::Caller { call: found.call.clone(), at: found.at, from: "cloudtrail" };
         }
-        let Case { from, to, .. } = self;
-        let mut why = format!("not found: CloudTrail's event history names no call from {from} to {to} that fits");
+        let CallerSearch { from, to, .. } = self;
+        let mut why =
+            format!("not found: CloudTrail's event history has no call from {from} to {to} that fits this change");
         if !calls.complete {
-            why.push_str("; only the newest of them were looked at");
+            why.push_str("; only the newest calls were looked at");
         } else if *to + SETTLES > now {
             why.push_str(" yet; it can take 15 minutes: ask again");
         } else if !calls.calls.is_empty() {
@@ -129,19 +130,22 @@ impl Case {
     }
 }
 
-/// Finds the callers of changes: in the log, and then by asking AWS.
+/// Finds the callers of changes, first in the log, then in AWS's event history.
 ///
 /// # Errors
-/// When the store cannot be read. That AWS cannot be asked is an answer, with the reason.
-pub async fn look_up(core: &Arc<Core>, records: Vec<Recorded>) -> Result<BTreeMap<Seq, Who>, Fault> {
+/// When the store cannot be read. A failed AWS call is an answer with the reason.
+pub async fn look_up(core: &Arc<Core>, records: Vec<Recorded>) -> Result<BTreeMap<Seq, Who>, RequestError> {
     let (mut known, open) = core.walk(move |core| in_log(core, &records)).await?;
     let now = core.now();
-    let (old, mut open): (Vec<Case>, Vec<Case>) = open.into_iter().partition(|case| case.to + REACHES < now);
+    let (old, mut open): (Vec<CallerSearch>, Vec<CallerSearch>) =
+        open.into_iter().partition(|case| case.to + REACHES < now);
     let reaches = "not looked up: CloudTrail's event history reaches back 90 days";
     known.extend(old.into_iter().map(|case| (case.seq, Who::Unknown(reaches.to_owned()))));
     let rest = open.split_off(open.len().min(LOOKUPS));
-    let most =
-        format!("not looked up: one answer looks up {LOOKUPS} changes; ask with a smaller limit, or for this resource");
+    let most = format!(
+        "not looked up: one answer looks up {LOOKUPS} changes; ask again with a smaller limit, or for this resource \
+            alone"
+    );
     known.extend(rest.into_iter().map(|case| (case.seq, Who::Unknown(most.clone()))));
     let asked = join_all(open.into_iter().map(|case| {
         let core = Arc::clone(core);
@@ -152,7 +156,7 @@ pub async fn look_up(core: &Arc<Core>, records: Vec<Recorded>) -> Result<BTreeMa
                 Ok(Ok(calls)) => case.judge(&calls, core.now()),
                 Ok(Err(error)) => Who::Unknown(format!("not looked up: {error}; {}", error.fix())),
                 Err(_) => Who::Unknown(format!(
-                    "not looked up: CloudTrail, which takes two calls a second, did not answer within {} s; ask again",
+                    "not looked up: CloudTrail, which allows two calls a second, did not answer within {} s; ask again",
                     PATIENCE.as_secs()
                 )),
             };
@@ -163,16 +167,16 @@ pub async fn look_up(core: &Arc<Core>, records: Vec<Recorded>) -> Result<BTreeMa
     Ok(known)
 }
 
-/// What the log tells, and what it leaves open.
-fn in_log(core: &Core, records: &[Recorded]) -> Result<(BTreeMap<Seq, Who>, Vec<Case>), Fault> {
+/// The callers that the log shows, and the searches that remain.
+fn in_log(core: &Core, records: &[Recorded]) -> Result<(BTreeMap<Seq, Who>, Vec<CallerSearch>), RequestError> {
     let snapshot = core.snapshot()?;
     let (mut known, mut open) = (BTreeMap::new(), Vec::new());
     for record in records {
-        let Some(case) = Case::of(&snapshot, record)? else { continue };
+        let Some(case) = CallerSearch::of(&snapshot, record)? else { continue };
         match case.in_log(&snapshot)? {
             Some(who) => drop(known.insert(case.seq, who)),
             None if case.change.is_nobodys() => {
-                drop(known.insert(case.seq, Who::Unknown("nobody: no call of EC2 brings this about".to_owned())));
+                drop(known.insert(case.seq, Who::Unknown("nobody: no EC2 call causes this change".to_owned())));
             }
             None => open.push(case),
         }
@@ -181,7 +185,7 @@ fn in_log(core: &Core, records: &[Recorded]) -> Result<(BTreeMap<Seq, Who>, Vec<
 }
 
 impl Who {
-    /// In words, after `who:`.
+    /// The caller in words, to follow `who:`.
     #[must_use]
     pub fn words(&self) -> String {
         match self {
@@ -195,7 +199,7 @@ impl Who {
         }
     }
 
-    /// As data.
+    /// The caller as data.
     #[must_use]
     pub fn data(&self) -> Value {
         let mut data = Map::new();
@@ -217,13 +221,13 @@ impl Who {
     }
 }
 
-/// The resource that calls name.
+/// The resource that calls name for a change of `id`.
 fn subject(id: &ResourceId) -> ResourceId {
     let whole = kinds::of(&id.kind).and_then(|spec| spec.status_of).and_then(kinds::by_slug);
     whole.map_or_else(|| id.clone(), |whole| ResourceId { kind: whole.kind(), ..id.clone() })
 }
 
-/// When AWS showed what a record says.
+/// When AWS showed the change of a record.
 fn evidence(event: &Event) -> Option<Timestamp> {
     match event {
         Event::Discovered { evidence, .. } => Some(evidence.at),

@@ -1,15 +1,15 @@
-//! What changed: the records of the log that a question is about, page by page, in either direction.
+//! Finds the records of the log that match a filter, page by page, in either direction.
 //!
-//! Pure over snapshots: the caller says how to take one, and when enough was looked at. One snapshot serves a few thousand
-//! records, because a long read transaction pins dead pages. What was looked at is never looked at again: see [`Place`].
+//! It is pure over snapshots: the caller provides them and decides when enough records were read. One snapshot serves a few
+//! thousand records, because a long read transaction pins dead pages. No record is read twice: see [`LogCursor`].
 
-mod place;
-mod question;
+mod change_filter;
+mod log_cursor;
 
 use thiserror::Error;
 
-pub use self::place::{Order, Place, Span};
-pub use self::question::{By, Question, Verdict, meets};
+pub use self::change_filter::{CauseKind, ChangeFilter, RecordMatch, meets};
+pub use self::log_cursor::{LogCursor, LogRange, ReadOrder};
 use super::moment::PastError;
 use crate::model::{Recorded, ResourceId, Seq, Timestamp};
 use crate::store::{ReadError, Snapshot};
@@ -19,32 +19,32 @@ const STEP: usize = if cfg!(test) { 3 } else { 2_000 };
 
 /// Why reading stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// Everything asked for that there is by now was looked at.
+pub enum StopReason {
+    /// Every matching record that exists now was found.
     Reached,
     /// The page is full.
     Full,
-    /// Enough was looked at for one call.
+    /// Enough records were read for one call.
     Enough,
 }
 
 /// A page of records.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub struct ChangePage {
     records: Vec<(Recorded, u64)>,
     hidden: u64,
-    span: Span,
-    end: End,
+    span: LogRange,
+    end: StopReason,
     newest: Seq,
 }
 
-/// Why changes could not be told.
+/// Why changes could not be found.
 #[derive(Debug, Error)]
 pub enum ChangesError {
-    /// The cursor's place was folded away.
+    /// The records at the cursor were folded away.
     #[error(
-        "the cursor is older than what the log keeps: changes between it and {earliest} are not known one by one any more. \
-         Start again with since={earliest}"
+        "the cursor is older than what the log keeps: single changes before {earliest} are no longer known. Start again with \
+        since={earliest}"
     )]
     Expired {
         /// The earliest time the log reaches back to.
@@ -52,8 +52,8 @@ pub enum ChangesError {
     },
     /// The cursor is of another log.
     #[error(
-        "the cursor belongs to an earlier log (the store was created anew, repaired or restored since): start again with \
-         since={}", earliest.map_or_else(|| "-1m".to_owned(), |earliest| earliest.to_string())
+        "the cursor belongs to an earlier log, because the store was created anew, repaired or restored since then: start again \
+        with since={}", earliest.map_or_else(|| "-1m".to_owned(), |earliest| earliest.to_string())
     )]
     Foreign {
         /// The earliest time this log reaches back to; `None` while it is empty.
@@ -67,52 +67,52 @@ pub enum ChangesError {
     Read(#[from] ReadError),
 }
 
-impl Span {
-    /// From after `from` on, up to and including `to`, or to the end of the log and on.
+impl LogRange {
+    /// The records after `from`, up to and including `to`, or without end.
     #[must_use]
     pub fn oldest(from: Seq, to: Option<Seq>) -> Self {
-        Span { order: Order::Oldest, at: from, bound: to }
+        LogRange { order: ReadOrder::Oldest, at: from, bound: to }
     }
 
-    /// From `to` down to what comes after `from`, or to the beginning of the log.
+    /// The records from `to` down to the one after `from`, or to the beginning of the log.
     #[must_use]
     pub fn newest(to: Seq, from: Option<Seq>) -> Self {
-        Span { order: Order::Newest, at: to.next(), bound: from }
+        LogRange { order: ReadOrder::Newest, at: to.next(), bound: from }
     }
 }
 
-impl Found {
-    /// What was found, in the order asked for.
+impl ChangePage {
+    /// The matching records, in the requested order.
     #[must_use]
     pub fn records(&self) -> impl ExactSizeIterator<Item = &Recorded> {
         self.records.iter().map(|(record, _)| record)
     }
 
-    /// How many quiet records were passed over that would have been told had they been asked for.
+    /// How many matching records were left out because they are quiet.
     #[must_use]
     pub fn hidden(&self) -> u64 {
         self.hidden
     }
 
-    /// What is still to be read.
+    /// The range that is still to be read.
     #[must_use]
-    pub fn span(&self) -> Span {
+    pub fn span(&self) -> LogRange {
         self.span
     }
 
-    /// Why it ends here.
+    /// Why the page ends.
     #[must_use]
-    pub fn end(&self) -> End {
+    pub fn end(&self) -> StopReason {
         self.end
     }
 
-    /// The log's end when this was read.
+    /// The newest record of the log when this page was read.
     #[must_use]
     pub fn newest(&self) -> Seq {
         self.newest
     }
 
-    /// Keeps the first `count` records, of which there must be one; what follows them is still to be read.
+    /// Keeps the first `count` records, at least one; the rest is still to be read.
     pub fn truncate(&mut self, count: usize) {
         if count >= self.records.len() {
             return;
@@ -121,25 +121,25 @@ impl Found {
         if let Some((record, hidden)) = self.records.last() {
             self.hidden = *hidden;
             self.span.at = record.seq;
-            self.end = End::Full;
+            self.end = StopReason::Full;
         }
     }
 }
 
-/// Reads on through `span` until the page is full, nothing is left, or `enough` says so of the number of records looked at.
-/// `subjects`, where given, are the only resources whose records are read.
+/// Reads through `span` until the page is full, nothing is left, or `enough` returns true for the number of records read. If
+/// `subjects` are given, only their records are read.
 ///
 /// # Errors
 /// [`ChangesError::Expired`] when records that the span still had to show are folded away.
 pub fn find(
     snapshot: impl Fn() -> Result<Snapshot, ReadError>,
-    question: &Question,
+    question: &ChangeFilter,
     subjects: Option<&[ResourceId]>,
-    span: Span,
+    span: LogRange,
     limit: usize,
     mut enough: impl FnMut(u64) -> bool,
-) -> Result<Found, ChangesError> {
-    let mut found = Found { records: Vec::new(), hidden: 0, span, end: End::Reached, newest: Seq::ZERO };
+) -> Result<ChangePage, ChangesError> {
+    let mut found = ChangePage { records: Vec::new(), hidden: 0, span, end: StopReason::Reached, newest: Seq::ZERO };
     let mut looked = 0;
     // Most questions find their page among few records.
     let mut size = limit.saturating_add(1).min(STEP);
@@ -152,19 +152,19 @@ pub fn find(
         size = size.saturating_mul(4).min(STEP);
         for record in records {
             if found.span.is_beyond(record.seq) {
-                found.end = End::Reached;
+                found.end = StopReason::Reached;
                 found.span.close(view.seq());
                 return Ok(found);
             }
             looked += 1;
             found.span.at = record.seq;
             match question.verdict(&record) {
-                Verdict::No => {}
-                Verdict::Hidden => found.hidden += 1,
-                Verdict::Yes => {
+                RecordMatch::No => {}
+                RecordMatch::Hidden => found.hidden += 1,
+                RecordMatch::Yes => {
                     found.records.push((record, found.hidden));
                     if found.records.len() >= limit {
-                        found.end = End::Full;
+                        found.end = StopReason::Full;
                         return Ok(found);
                     }
                 }
@@ -175,40 +175,40 @@ pub fn find(
             return Ok(found);
         }
         if enough(looked) {
-            found.end = End::Enough;
+            found.end = StopReason::Enough;
             return Ok(found);
         }
     }
 }
 
-impl Span {
+impl LogRange {
     fn is_beyond(&self, seq: Seq) -> bool {
         match self.order {
-            Order::Oldest => self.bound.is_some_and(|last| seq > last),
-            Order::Newest => self.bound.is_some_and(|before| seq <= before),
+            ReadOrder::Oldest => self.bound.is_some_and(|last| seq > last),
+            ReadOrder::Newest => self.bound.is_some_and(|before| seq <= before),
         }
     }
 
-    /// Nothing is left before `newest`: also what other resources' records say was passed.
+    /// Marks everything up to `newest` as read, including the records of other resources.
     fn close(&mut self, newest: Seq) {
         self.at = match self.order {
-            Order::Oldest => self.bound.map_or(newest, |last| last.min(newest)).max(self.at),
-            Order::Newest => self.bound.unwrap_or(Seq::ZERO).next().min(self.at),
+            ReadOrder::Oldest => self.bound.map_or(newest, |last| last.min(newest)).max(self.at),
+            ReadOrder::Newest => self.bound.unwrap_or(Seq::ZERO).next().min(self.at),
         };
     }
 
-    /// Whether records committed from now on may belong to it.
+    /// Whether the range includes records that are committed from now on.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.order == Order::Oldest && self.bound.is_none_or(|last| last > self.at)
+        self.order == ReadOrder::Oldest && self.bound.is_none_or(|last| last > self.at)
     }
 }
 
 /// Refuses a span whose records are partly folded away.
-fn in_reach(snapshot: &Snapshot, span: Span) -> Result<(), ChangesError> {
+fn in_reach(snapshot: &Snapshot, span: LogRange) -> Result<(), ChangesError> {
     let needed = match span.order {
-        Order::Oldest => Some(span.at),
-        Order::Newest => span.bound,
+        ReadOrder::Oldest => Some(span.at),
+        ReadOrder::Newest => span.bound,
     };
     match needed {
         Some(needed) if needed < snapshot.horizon() => {
@@ -222,26 +222,26 @@ fn in_reach(snapshot: &Snapshot, span: Span) -> Result<(), ChangesError> {
 fn step(
     snapshot: &Snapshot,
     subjects: Option<&[ResourceId]>,
-    span: Span,
+    span: LogRange,
     size: usize,
 ) -> Result<Vec<Recorded>, ReadError> {
     let Some(subjects) = subjects else {
         return match span.order {
-            Order::Oldest => snapshot.records(span.at.next(), size),
-            Order::Newest => snapshot.records_before(span.at, size),
+            ReadOrder::Oldest => snapshot.records(span.at.next(), size),
+            ReadOrder::Newest => snapshot.records_before(span.at, size),
         };
     };
     let mut records = Vec::new();
     for subject in subjects {
         records.extend(match span.order {
-            Order::Oldest => snapshot.timeline(subject, span.at.next(), size)?,
-            Order::Newest => snapshot.timeline_before(subject, span.at, size)?,
+            ReadOrder::Oldest => snapshot.timeline(subject, span.at.next(), size)?,
+            ReadOrder::Newest => snapshot.timeline_before(subject, span.at, size)?,
         });
     }
     records.sort_unstable_by_key(|record| record.seq);
     // An action may be about several of them.
     records.dedup_by_key(|record| record.seq);
-    if span.order == Order::Newest {
+    if span.order == ReadOrder::Newest {
         records.reverse();
     }
     // The first so many of all are among the first so many of each.

@@ -1,13 +1,12 @@
-//! Where a page ended, as opaque text.
+//! A cursor of a list or search: where a page ended, as opaque text.
 //!
-//! A cursor names the last key served, so pages stay exact while rows come and go: a row that was there throughout is
-//! served exactly once. It carries the log it belongs to and the question it was made for; used with another, it is an
-//! error that says so, never a silently wrong page.
+//! A cursor names the last key served, so pages stay exact while rows come and go: a row that was there throughout is served
+//! exactly once. It carries its log and question; with another log or question it is refused, so that no page is silently wrong.
 //!
 //! Layout, base64url without padding: version `1`; log id, 8 bytes; question hash, 8 bytes; kind, id, account and region,
 //! each as a 2-byte length and text; the low 4 bytes of the XXH3 of all that. Numbers are little-endian. Version `3` pages
 //! through the past, and has the point's time and seq, 8 bytes each, after the question hash. Version `2` is a
-//! [`super::changes::Place`].
+//! [`super::changes::LogCursor`].
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -83,7 +82,7 @@ impl Cursor {
         Ok(cursor)
     }
 
-    /// Refuses to be used with another log or question.
+    /// Checks that the cursor belongs to this log and question.
     ///
     /// # Errors
     /// [`CursorError`].
@@ -95,10 +94,10 @@ impl Cursor {
         }
     }
 
-    /// Reads a cursor of whatever log and question: see [`Cursor::belongs`].
+    /// Reads a cursor of any log and question: see [`Cursor::belongs`].
     ///
     /// # Errors
-    /// When it is none.
+    /// When the text is not a cursor.
     pub fn read(text: &str) -> Result<Self, CursorError> {
         let (version, body) = opened(text)?;
         let mut rest = body.as_slice();

@@ -1,8 +1,8 @@
 //! The filter syntax of AWS's describe calls: values of one filter are alternatives, filters narrow one another.
 //!
-//! `*` matches any number of characters, `?` exactly one, a backslash takes the next character literally. Names and
-//! values are case-sensitive, as AWS's are. Two spellings are taken, because models write both:
-//! `[{"Name": "instance-state-name", "Values": ["running"]}]` and `{"instance-state-name": ["running"]}`.
+//! `*` matches any number of characters, `?` exactly one, a backslash takes the next character literally. Names and values are
+//! case-sensitive, as AWS's are. Two spellings are accepted, because models write both: `[{"Name": "instance-state-name",
+//! "Values": ["running"]}]` and `{"instance-state-name": ["running"]}`.
 
 use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_64;
@@ -13,10 +13,10 @@ use crate::model::text::shown;
 use crate::query::nearness::nearest;
 use crate::store::{Comparison, Matcher, On, ValuePattern};
 
-pub use self::doubt::Doubt;
+pub use self::doubtful_value::DoubtfulValue;
 pub use self::error::FilterError;
 
-pub mod doubt;
+pub mod doubtful_value;
 pub mod error;
 
 /// Filters in one request, as AWS limits them.
@@ -29,7 +29,7 @@ pub const MAX_VALUES: usize = 200;
 pub struct Filters {
     written: Vec<(String, Vec<String>)>,
     matcher: Matcher,
-    doubts: Vec<Doubt>,
+    doubts: Vec<DoubtfulValue>,
 }
 
 impl Filters {
@@ -53,12 +53,12 @@ impl Filters {
             for value in values {
                 let pattern = if form == Form::Time { ValuePattern::time(value) } else { ValuePattern::new(value) };
                 if let Some(also) = form.also(value) {
-                    // As it stands, without wildcards: neither addresses nor protocols have any.
+                    // Taken literally: neither addresses nor protocols have wildcards.
                     tests.push(Comparison { on: on.clone(), pattern: ValuePattern::new(&also) });
                 }
                 if let (On::Facet(facet), false) = (&on, form.admits(value)) {
                     let (name, value, pattern) = (name.clone(), value.clone(), pattern.clone());
-                    doubts.push(Doubt { place, facet: *facet, name, value, form, pattern });
+                    doubts.push(DoubtfulValue { place, facet: *facet, name, value, form, pattern });
                 }
                 tests.push(Comparison { on: on.clone(), pattern });
             }
@@ -67,11 +67,11 @@ impl Filters {
         Ok(Filters { written: pairs, matcher, doubts })
     }
 
-    /// Judges the values that have not the form of their filter's values. `held` answers the values that resources have for
-    /// the filter with a number. What is answered are the values that can never match beside others that can.
+    /// Checks the values that do not have the form of their filter's values. `held` returns the values that resources have for
+    /// the filter with a number. Returns the values that can never match in filters that can match by another value.
     ///
     /// # Errors
-    /// [`FilterError::Never`] for a filter of which no value can match; whatever `held` fails with.
+    /// [`FilterError::Never`] for a filter without a value that can match; any error of `held`.
     pub fn refuse<E: From<FilterError>>(
         &self,
         mut held: impl FnMut(u16) -> Result<Vec<String>, E>,
@@ -111,7 +111,7 @@ impl Filters {
         &self.matcher
     }
 
-    /// Tells equal filters from others, so that a cursor cannot be used with a question it was not made for.
+    /// A hash that differs between filters, so that a cursor is used only with the filters it was made for.
     #[must_use]
     pub fn hash(&self) -> u64 {
         let mut bytes = Vec::new();
@@ -164,7 +164,7 @@ fn values(name: &str, given: &Value) -> Result<Vec<String>, FilterError> {
         .collect()
 }
 
-/// What a filter of `kind` is on, and what its values look like.
+/// What a filter of `kind` tests, and the form of its values.
 fn subject(name: &str, kind: &KindSpec) -> Result<(On, Form), FilterError> {
     if let Some(key) = name.strip_prefix("tag:") {
         return has_tags(kind, name).map(|()| (On::Tag(key.to_owned()), Form::Text));
@@ -181,7 +181,7 @@ fn subject(name: &str, kind: &KindSpec) -> Result<(On, Form), FilterError> {
     Err(FilterError::Unknown { kind: kind.slug, name: shown(name, 80), nearest, known, tags })
 }
 
-/// Refuses to ask for the tag that `name` names where the kind has none.
+/// Checks that the kind has tags, for the tag filter `name`.
 ///
 /// # Errors
 /// [`FilterError::Tagless`], which names the kind that has them.

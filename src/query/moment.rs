@@ -1,4 +1,4 @@
-//! Points in time as questions name them, and the records they stand for.
+//! Points in the past as requests name them, and the records of the log that they mean.
 
 use std::time::Duration;
 
@@ -7,19 +7,19 @@ use thiserror::Error;
 use crate::model::{Seq, Timestamp};
 use crate::store::{ReadError, Snapshot};
 
-/// How far ahead of now a time may be and still mean now: clients' clocks differ from AWS's.
+/// How far in the future a time may be and still mean now, because clients' clocks differ from AWS's.
 const SKEW: Duration = Duration::from_secs(5);
 
-/// A point as it was asked for.
+/// A point in the past as it was requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Moment {
+pub enum AskedPoint {
     /// A time.
     At(Timestamp),
     /// Right after a record.
     Seq(Seq),
 }
 
-/// A point of the log: what was known at `at` is what the records up to `seq` say.
+/// A point of the log: the records up to `seq` give what was known at `at`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Point {
     /// The time.
@@ -28,35 +28,35 @@ pub struct Point {
     pub seq: Seq,
 }
 
-/// Why there is no answer about a point in time. Each names what can be asked instead.
+/// Why there is no answer about a point in time. Each error names what can be requested instead.
 #[derive(Debug, Error)]
 pub enum PastError {
     /// Later than now.
-    #[error("{at} is in the future: it is {now} now")]
+    #[error("{at} is in the future: it is now {now}, so ask for an earlier time")]
     Future {
-        /// What was asked for.
+        /// What was requested.
         at: Timestamp,
         /// Now.
         now: Timestamp,
     },
     /// Nothing was recorded at all.
-    #[error("the log holds no record yet, so nothing is known of {at}: ask without a time")]
+    #[error("the log holds no record yet, so nothing is known about {at}: ask without a time")]
     Empty {
-        /// What was asked for.
+        /// What was requested.
         at: Timestamp,
     },
     /// Earlier than the log remembers.
     #[error("the log does not reach back to {at}: the earliest time it can answer for is {earliest}")]
     TooEarly {
-        /// What was asked for.
+        /// What was requested.
         at: Timestamp,
         /// The earliest time there is an answer for.
         earliest: Timestamp,
     },
-    /// A record that is folded away, or none.
-    #[error("record {seq} is not in the log any more: it begins with record {first} of {earliest}")]
+    /// A record that is folded away, or record 0.
+    #[error("record {seq} is not in the log any more: the log begins with record {first} of {earliest}")]
     Folded {
-        /// What was asked for.
+        /// What was requested.
         seq: Seq,
         /// The first record that can be named.
         first: Seq,
@@ -65,10 +65,11 @@ pub enum PastError {
     },
     /// Retention folded the records away while pages of an answer were being read.
     #[error(
-        "the log was shortened meanwhile and does not reach back to {at} any more: the earliest time it can answer for is now {earliest}"
+        "the log was shortened meanwhile and no longer reaches back to {at}: the earliest time it can answer for is now \
+        {earliest}"
     )]
     Outrun {
-        /// What was asked for.
+        /// What was requested.
         at: Timestamp,
         /// The earliest time there is an answer for now.
         earliest: Timestamp,
@@ -76,7 +77,7 @@ pub enum PastError {
     /// A record that is not written yet.
     #[error("there is no record {seq}: the newest is {newest}")]
     Unwritten {
-        /// What was asked for.
+        /// What was requested.
         seq: Seq,
         /// The newest record.
         newest: Seq,
@@ -86,7 +87,7 @@ pub enum PastError {
     Read(#[from] ReadError),
 }
 
-/// The time that `text` names: RFC 3339, or so long before `now` as `-90s`, `-15m`, `-2h`, `-3d`, `-1w` say.
+/// Reads a time: RFC 3339, or a time before `now` such as `-90s`, `-15m`, `-2h`, `-3d` or `-1w`.
 #[must_use]
 pub fn time(text: &str, now: Timestamp) -> Option<Timestamp> {
     let text = text.trim();
@@ -101,33 +102,33 @@ pub fn time(text: &str, now: Timestamp) -> Option<Timestamp> {
     };
     let count = ago.strip_suffix(unit).filter(|count| count.bytes().all(|byte| byte.is_ascii_digit()))?;
     let at = now - Duration::from_secs(count.parse::<u64>().ok()?.checked_mul(seconds)?);
-    // Before 1970 it is a slip of the finger, and long before that no date at all.
+    // A time before 1970 is a typing error.
     (at.as_millis() >= 0).then_some(at)
 }
 
-impl Moment {
-    /// The moment that `text` names: a [`time`], or `seq:123`.
+impl AskedPoint {
+    /// Reads a point: a [`time`], or `seq:123`.
     #[must_use]
     pub fn parse(text: &str, now: Timestamp) -> Option<Self> {
         match text.trim().strip_prefix("seq:") {
-            Some(seq) => Some(Moment::Seq(Seq(seq.parse().ok()?))),
-            None => time(text, now).map(Moment::At),
+            Some(seq) => Some(AskedPoint::Seq(Seq(seq.parse().ok()?))),
+            None => time(text, now).map(AskedPoint::At),
         }
     }
 
-    /// The point of the log that it stands for.
+    /// Finds the point of the log.
     ///
     /// # Errors
     /// [`PastError`], when the log does not know that point.
     pub fn point(self, snapshot: &Snapshot, now: Timestamp) -> Result<Point, PastError> {
         match self {
-            Moment::At(at) => {
+            AskedPoint::At(at) => {
                 let earliest = reached(snapshot, at, now)?;
                 let seq = snapshot.seq_at(at)?.filter(|seq| *seq >= snapshot.horizon());
                 Ok(Point { at, seq: seq.ok_or(PastError::TooEarly { at, earliest })? })
             }
-            Moment::Seq(seq) if seq > snapshot.seq() => Err(PastError::Unwritten { seq, newest: snapshot.seq() }),
-            Moment::Seq(seq) => {
+            AskedPoint::Seq(seq) if seq > snapshot.seq() => Err(PastError::Unwritten { seq, newest: snapshot.seq() }),
+            AskedPoint::Seq(seq) => {
                 let earliest = snapshot.earliest()?.unwrap_or_default();
                 let first = snapshot.horizon().max(Seq::ZERO.next());
                 match seq {
@@ -140,7 +141,7 @@ impl Moment {
     }
 }
 
-/// The last record before `at`: all later ones were committed at `at` or after it.
+/// The last record that was committed before `at`.
 ///
 /// # Errors
 /// [`PastError`], when the log does not reach back to `at`, or `at` is yet to come.
@@ -150,7 +151,7 @@ pub fn before(snapshot: &Snapshot, at: Timestamp, now: Timestamp) -> Result<Seq,
     Ok(seq.unwrap_or(Seq::ZERO).max(snapshot.horizon()))
 }
 
-/// When the log begins, if that is after `at` and nothing of it was folded away: then it holds all that was ever known since.
+/// When the log begins, if that is after `at` and nothing was folded away: then the log holds everything that was ever known.
 ///
 /// # Errors
 /// When the store cannot be read.
@@ -171,7 +172,7 @@ fn reached(snapshot: &Snapshot, at: Timestamp, now: Timestamp) -> Result<Timesta
     }
 }
 
-/// Refuses a snapshot whose log does not reach back to `point` any more.
+/// Checks that the log of a snapshot still reaches back to `point`.
 ///
 /// # Errors
 /// [`PastError::Outrun`].
@@ -210,7 +211,7 @@ mod tests {
         ] {
             assert_eq!(at(odd), None, "{odd}");
         }
-        assert_eq!(Moment::parse("seq:12", now), Some(Moment::Seq(Seq(12))));
-        assert_eq!(Moment::parse("seq:-1", now), None);
+        assert_eq!(AskedPoint::parse("seq:12", now), Some(AskedPoint::Seq(Seq(12))));
+        assert_eq!(AskedPoint::parse("seq:-1", now), None);
     }
 }

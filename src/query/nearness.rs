@@ -1,22 +1,22 @@
-//! Which known word was probably meant by one that is not known.
+//! Suggests a known word for an unknown one.
 
 /// How far a suggestion may be from what was written (Jaro-Winkler, 1 is equal).
 pub const NEAR: f64 = 0.75;
 
-/// The candidate closest to what was written, when one is close enough to be meant.
+/// Finds the candidate closest to the written word, if one is close enough.
 pub fn nearest<'a>(written: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let written = written.to_ascii_lowercase();
     let scored = candidates.map(|candidate| (strsim::jaro_winkler(&written, candidate), candidate));
     scored.filter(|(score, _)| *score >= NEAR).max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, candidate)| candidate)
 }
 
-/// The words that suggest it.
+/// The suggestion in words.
 #[must_use]
 pub fn near(nearest: Option<&str>) -> String {
     nearest.map_or_else(String::new, |nearest| format!(" (did you mean `{nearest}`?)"))
 }
 
-/// The candidate closest to what was written, whatever the case of its letters, when it is at least as near as `threshold`
+/// Finds the candidate closest to the written word without regard to letter case, if it is at least as near as `threshold`
 /// (Jaro-Winkler, 1 is equal).
 pub fn closest<'a>(written: &str, candidates: impl Iterator<Item = &'a str>, threshold: f64) -> Option<&'a str> {
     let written = written.to_lowercase();

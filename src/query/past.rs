@@ -1,12 +1,12 @@
 //! The inventory as it was known at a point in the past.
 //!
-//! What is as it was then needs no event: a row whose last change is not after the point. Only resources that changed or were
-//! removed since are put together from what is known of them at the horizon and their own records up to the point. That
-//! answers for each resource alone, whichever later state is read, so a walk may take a new snapshot at every step.
+//! A row whose last change is not after the point is still as it was then. Only resources that changed or were removed since are
+//! rebuilt, from their state at the horizon and their own records up to the point. Each resource is rebuilt alone, whichever
+//! later state is read, so a walk may take a new snapshot at every step.
 //!
-//! There are two ways to a page. One undoes: it finds which resources the records since then touched, and corrects by them
-//! what the index (or `rows`) says of now. The other walks all rows and removed resources of the kind. The first costs what
-//! happened since, the second what there is.
+//! There are two ways to make a page. One undoes changes: it finds the resources that the records since then touched, and
+//! corrects the current page from the index (or `rows`) by them. The other walks all rows and removed resources of the kind. The
+//! cost of the first grows with the changes since then, the cost of the second with the number of resources.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -19,48 +19,48 @@ use crate::store::{Matcher, ReadError, Snapshot, Store};
 const STEP: usize = if cfg!(test) { 2 } else { 1_000 };
 /// How many records are read from one snapshot.
 const RECORDS: usize = if cfg!(test) { 3 } else { 2_000 };
-/// How many rows are walked in the time that one record takes to be read and undone, about.
+/// About how many rows are walked in the time that reading and undoing one record takes.
 const ROWS_A_RECORD: u64 = 2;
 /// How often undoing starts again when commits come in between.
 const TRIES: usize = 5;
 
-/// Which page of which resources is wanted.
+/// A request for a page of the inventory at a point in the past.
 #[derive(Clone, Copy, Debug)]
-pub struct Wanted<'a> {
-    /// Of what kind.
+pub struct PastQuery<'a> {
+    /// The kind.
     pub kind: &'a Kind,
-    /// Of one scope, or of all.
+    /// The scope; all when `None`.
     pub scope: Option<&'a Scope>,
-    /// What they meet.
+    /// The conditions that rows meet.
     pub matcher: &'a Matcher,
-    /// When.
+    /// The point in the past.
     pub point: Point,
-    /// Those after it in key order.
+    /// The row after which the page starts, in key order.
     pub after: Option<&'a ResourceId>,
-    /// At most so many.
+    /// The most rows on the page.
     pub limit: usize,
 }
 
 /// A page of the past.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Page {
-    /// In key order.
+pub struct PastPage {
+    /// The rows in key order.
     pub rows: Vec<Row>,
     /// How many there are on all pages.
     pub total: u64,
-    /// Whether a first sweep was under way then: it showed resources only later, which had been there before.
+    /// Whether a first sweep was under way then, so that existing resources may be missing.
     pub partial: bool,
 }
 
-/// A page of the inventory as it was, the shorter way.
+/// Makes a page of the inventory as it was, by the cheaper of the two ways.
 ///
 /// # Errors
 /// When the log does not reach back to the point, or the store cannot be read.
-pub fn page(store: &Store, wanted: Wanted<'_>) -> Result<Page, PastError> {
+pub fn page(store: &Store, wanted: PastQuery<'_>) -> Result<PastPage, PastError> {
     let snapshot = store.snapshot()?;
     let since = snapshot.seq().0.saturating_sub(wanted.point.seq.0);
     let rows = snapshot.count(wanted.kind, None)?;
-    // What was watched then, and is no longer, is in no index and no count of now.
+    // Scopes that are no longer watched are missing from the current index and counts.
     let is_same = wanted.scope.is_some() || snapshot.retired().values().all(|since| *since < wanted.point.at);
     drop(snapshot);
     if is_same
@@ -72,13 +72,13 @@ pub fn page(store: &Store, wanted: Wanted<'_>) -> Result<Page, PastError> {
     walked(store, wanted)
 }
 
-/// A page, found by walking everything that there is or was.
+/// Makes a page by walking all current and removed resources.
 ///
 /// # Errors
 /// As for [`page`].
-pub fn walked(store: &Store, wanted: Wanted<'_>) -> Result<Page, PastError> {
-    let Wanted { kind, scope, matcher, point, after, limit } = wanted;
-    let mut page = Page::default();
+pub fn walked(store: &Store, wanted: PastQuery<'_>) -> Result<PastPage, PastError> {
+    let PastQuery { kind, scope, matcher, point, after, limit } = wanted;
+    let mut page = PastPage::default();
     let partial = each(store, kind, scope, point, None, |row| {
         if matcher.matches(&row.fields) {
             page.total += 1;
@@ -88,20 +88,19 @@ pub fn walked(store: &Store, wanted: Wanted<'_>) -> Result<Page, PastError> {
         }
         ControlFlow::Continue(())
     })?;
-    Ok(Page { partial, ..page })
+    Ok(PastPage { partial, ..page })
 }
 
-/// A page, found by undoing what happened since; `None` when it has to be found the other way: there is no index, or commits
-/// come faster than they are undone.
+/// Makes a page by undoing the changes since then; `None` when there is no index, or commits come faster than they are undone.
 ///
 /// # Errors
 /// As for [`page`].
-pub fn undone(store: &Store, wanted: Wanted<'_>) -> Result<Option<Page>, PastError> {
+pub fn undone(store: &Store, wanted: PastQuery<'_>) -> Result<Option<PastPage>, PastError> {
     let filtered = !wanted.matcher.conditions().is_empty();
     if filtered && !store.index().is_ready() {
         return Ok(None);
     }
-    let mut touched = Touched { rows: BTreeMap::new(), upto: wanted.point.seq, partial: false };
+    let mut touched = TouchedRows { rows: BTreeMap::new(), upto: wanted.point.seq, partial: false };
     touched.follow(store, wanted)?;
     for _ in 0..TRIES {
         let now = if filtered {
@@ -111,7 +110,7 @@ pub fn undone(store: &Store, wanted: Wanted<'_>) -> Result<Option<Page>, PastErr
             everything(&snapshot, wanted, &touched)?.map(|page| (page, snapshot))
         };
         let Some((mut page, snapshot)) = now else {
-            // Something was committed meanwhile, or the index is ahead of what can be read.
+            // Something was committed meanwhile, or the index is ahead of the snapshot.
             touched.follow(store, wanted)?;
             continue;
         };
@@ -129,8 +128,8 @@ pub fn undone(store: &Store, wanted: Wanted<'_>) -> Result<Option<Page>, PastErr
     Ok(None)
 }
 
-/// What records after the point touched, as it was at the point.
-struct Touched {
+/// The resources that records after the point touched, as they were at the point.
+struct TouchedRows {
     rows: BTreeMap<ResourceId, Option<Row>>,
     /// All records up to here were read.
     upto: Seq,
@@ -138,9 +137,9 @@ struct Touched {
     partial: bool,
 }
 
-impl Touched {
-    /// Reads on to the log's end.
-    fn follow(&mut self, store: &Store, wanted: Wanted<'_>) -> Result<(), PastError> {
+impl TouchedRows {
+    /// Reads to the end of the log.
+    fn follow(&mut self, store: &Store, wanted: PastQuery<'_>) -> Result<(), PastError> {
         loop {
             let snapshot = store.snapshot()?;
             holds(&snapshot, wanted.point)?;
@@ -165,14 +164,17 @@ impl Touched {
     }
 }
 
-/// Of all rows of now, those that were not touched; and how many there are. `None` when the snapshot is not the one that
-/// `touched` was read to.
-fn everything(snapshot: &Snapshot, wanted: Wanted<'_>, touched: &Touched) -> Result<Option<Page>, PastError> {
-    let Wanted { kind, scope, limit, .. } = wanted;
+/// The current rows that were not touched, and how many there are; `None` when the snapshot is newer than `touched`.
+fn everything(
+    snapshot: &Snapshot,
+    wanted: PastQuery<'_>,
+    touched: &TouchedRows,
+) -> Result<Option<PastPage>, PastError> {
+    let PastQuery { kind, scope, limit, .. } = wanted;
     if snapshot.seq() != touched.upto {
         return Ok(None);
     }
-    let mut page = Page { rows: Vec::new(), total: snapshot.count(kind, scope)?, partial: false };
+    let mut page = PastPage { rows: Vec::new(), total: snapshot.count(kind, scope)?, partial: false };
     for id in touched.rows.keys() {
         page.total -= u64::from(snapshot.digest_of(id)?.is_some());
     }
@@ -190,17 +192,21 @@ fn everything(snapshot: &Snapshot, wanted: Wanted<'_>, touched: &Touched) -> Res
     Ok(Some(page))
 }
 
-/// The same of the rows that match, by the index, which has a seq of its own. `None` when `touched` does not reach it, or no
-/// snapshot does, or there is no index.
-fn indexed(store: &Store, wanted: Wanted<'_>, touched: &Touched) -> Result<Option<(Page, Snapshot)>, PastError> {
-    let Wanted { kind, scope, matcher, after, limit, .. } = wanted;
+/// The same for matching rows, from the index, which has a seq of its own; `None` when `touched` or the snapshot is at another
+/// seq, or there is no index.
+fn indexed(
+    store: &Store,
+    wanted: PastQuery<'_>,
+    touched: &TouchedRows,
+) -> Result<Option<(PastPage, Snapshot)>, PastError> {
+    let PastQuery { kind, scope, matcher, after, limit, .. } = wanted;
     let most = limit.saturating_add(touched.rows.len());
     let Some(found) = store.index().scan(kind, scope, matcher, after, most) else { return Ok(None) };
     let snapshot = store.snapshot()?;
     if found.seq > touched.upto || snapshot.seq() != touched.upto {
         return Ok(None);
     }
-    let mut page = Page { rows: Vec::new(), total: found.total, partial: false };
+    let mut page = PastPage { rows: Vec::new(), total: found.total, partial: false };
     for id in touched.rows.keys() {
         let row = match snapshot.row(id)? {
             Some(row) if row.changed <= found.seq => Some(row),
@@ -209,14 +215,14 @@ fn indexed(store: &Store, wanted: Wanted<'_>, touched: &Touched) -> Result<Optio
         page.total -= u64::from(row.is_some_and(|row| matcher.matches(&row.fields)));
     }
     for id in found.ids.iter().filter(|id| !touched.rows.contains_key(id)).take(limit) {
-        // What nothing touched since is there as the index has it.
+        // An untouched row is as the index has it.
         page.rows.extend(snapshot.row(id)?);
     }
     Ok(Some((page, snapshot)))
 }
 
-/// Shows `visit` the row of every resource of a kind as it was at `point`, in key order: of one scope or of all; those after
-/// `after`, or from the first. Returns whether a first sweep was under way at `point`, as far as what was visited shows.
+/// Calls `visit` with the row of every resource of a kind as it was at `point`, in key order, of one scope or all, after `after`
+/// or from the first. Returns whether a first sweep was under way at `point`, as far as the visited rows show.
 ///
 /// # Errors
 /// When the log does not reach back to `point` any more, or the store cannot be read.
@@ -235,7 +241,7 @@ pub fn each(
         holds(&snapshot, point)?;
         let mut rows = snapshot.rows(kind, scope, after.as_ref(), STEP)?;
         let mut removed = snapshot.tombstones(kind, after.as_ref(), STEP)?;
-        // Where a list is full, more may follow before the other's end.
+        // If one list is full, more of it may follow before the end of the other.
         let ends = [
             (rows.len() >= STEP).then(|| rows.last().map(|row| row.id.clone())).flatten(),
             (removed.len() >= STEP).then(|| removed.last().map(|(id, _)| id.clone())).flatten(),
@@ -278,15 +284,14 @@ pub fn each(
     }
 }
 
-/// Whether a resource that was not there at `point` was found by a first sweep after it: then it had been there before.
+/// Whether a first sweep after `point` found a resource, which therefore may have existed at `point`.
 fn is_baseline(snapshot: &Snapshot, id: &ResourceId, point: Point) -> Result<bool, PastError> {
-    // Right before it a tool may have been called on it.
+    // A few records before it may be calls of tools.
     let next = snapshot.timeline(id, point.seq.next(), 5)?;
     Ok(next.iter().any(|record| record.cause == Cause::Baseline))
 }
 
-/// The row that lists would have shown of a resource; `None` when it was not there, and when it cannot be said because a
-/// record of it is damaged: then the store has noted that.
+/// The row of a resource at `point`; `None` when it did not exist, or one of its records is damaged, which the store notes.
 fn row_then(snapshot: &Snapshot, id: &ResourceId, point: Point) -> Result<Option<Row>, PastError> {
     let current: Option<Current> = match snapshot.past(id, point.seq) {
         Err(ReadError::Damaged(_)) => None,

@@ -26,7 +26,7 @@ pub(super) enum Op {
 }
 
 /// A store and the log it should hold.
-pub(super) struct Sample {
+pub(super) struct SampleLog {
     _dir: TempDir,
     pub(super) writer: Writer,
     pub(super) store: Store,
@@ -83,12 +83,12 @@ fn document(state: &str, tag: &str) -> Document {
     Document::new(fields)
 }
 
-impl Sample {
+impl SampleLog {
     pub(super) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let options = StoreOptions { cache_bytes: 4 << 20, ..StoreOptions::new(dir.path(), project) };
         let (writer, store) = crate::store::open(options).unwrap();
-        Sample { _dir: dir, writer, store, log: Vec::new(), current: BTreeMap::new() }
+        SampleLog { _dir: dir, writer, store, log: Vec::new(), current: BTreeMap::new() }
     }
 
     /// Commits what `ops` mean, at most `size` records at once. Record n is committed between 1000 n and 1000 n + 999.

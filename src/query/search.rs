@@ -1,43 +1,43 @@
-//! Which resources of a kind meet filters: a page of them, and how many there are.
+//! Searches the resources of a kind: a page of those that match filters, and how many there are.
 
 use thiserror::Error;
 
 use super::cursor::{Cursor, CursorError};
 use super::filter::Filters;
 use super::moment::{PastError, Point};
-use super::past::{self, Wanted};
+use super::past::{self, PastQuery};
 use crate::model::{Kind, LogId, ResourceId, Row, Scope, Seq};
 use crate::store::{ReadError, Store};
 
-/// A question about the resources of one kind.
+/// A search of one kind.
 #[derive(Clone, Debug)]
 pub struct Query {
-    /// Which kind.
+    /// The kind.
     pub kind: Kind,
-    /// Where; everywhere when `None`.
+    /// The scope; everywhere when `None`.
     pub scope: Option<Scope>,
-    /// Which of them.
+    /// The filters.
     pub filters: Filters,
-    /// When; now when `None`. A page that a cursor continues has the cursor's.
+    /// The point in the past; now when `None`. A page with a cursor has the cursor's point.
     pub point: Option<Point>,
-    /// How many on a page.
+    /// The most rows on a page.
     pub limit: usize,
-    /// Where the page before ended.
+    /// The cursor of the previous page.
     pub cursor: Option<String>,
 }
 
-/// A page of what was found.
+/// A page of matches.
 #[derive(Clone, Debug)]
 pub struct Hits {
-    /// In the order of their ids.
+    /// The matching rows, in the order of their ids.
     pub rows: Vec<Row>,
-    /// How many meet the filters, on all pages.
+    /// How many match, over all pages.
     pub total: u64,
-    /// Every record up to this one is taken into account, and of a page of the past no later one.
+    /// The last record that is taken into account.
     pub seq: Seq,
-    /// Of a page of the past: whether a first sweep was under way then, which had not shown everything yet.
+    /// For a page of the past: whether a first sweep was under way then, which had not shown everything yet.
     pub partial: bool,
-    /// Where the next page starts; `None` on the last.
+    /// The cursor of the next page; `None` on the last.
     pub next: Option<Cursor>,
     log: LogId,
     question: u64,
@@ -59,7 +59,7 @@ pub enum SearchError {
 }
 
 impl Query {
-    /// Tells questions apart whose pages must not be mixed. Limits may change between pages.
+    /// A hash that differs between searches whose pages must not be mixed. Limits may change between pages.
     fn hash(&self) -> u64 {
         let scope = self.scope.as_ref().map_or_else(String::new, ToString::to_string);
         let text = format!("{}\n{scope}\n{:016x}", self.kind, self.filters.hash());
@@ -72,13 +72,13 @@ impl Hits {
     pub fn truncate(&mut self, count: usize) {
         if count < self.rows.len() {
             self.rows.truncate(count);
-            // Also what was the last page has a next one now.
+            // The last page has a next one now.
             self.next = next(self.log, self.question, self.point, &self.rows);
         }
     }
 }
 
-/// Searches: through the index, or while there is none through the rows, about a millisecond a thousand.
+/// Searches through the index, or without one through the rows, at about a millisecond per thousand.
 ///
 /// # Errors
 /// [`SearchError`]; a cursor of another question is refused, not reinterpreted.
@@ -106,7 +106,7 @@ fn next(log: LogId, question: u64, point: Option<Point>, rows: &[Row]) -> Option
     Some(Cursor { log, question, point, after: rows.last()?.id.clone() })
 }
 
-/// A page and one more row, how many there are, and the seq they belong to.
+/// The rows of a page and one more, how many match, and the seq at which they were read.
 type Counted = (Vec<Row>, u64, Seq);
 
 /// A page of all rows.
@@ -116,9 +116,9 @@ fn all(store: &Store, query: &Query, after: Option<&ResourceId>) -> Result<Count
     Ok((rows, snapshot.count(&query.kind, query.scope.as_ref())?, snapshot.seq()))
 }
 
-/// The same of the rows that met the filters at `point`, and whether a first sweep was under way then.
+/// A page of the rows that met the filters at `point`, and whether a first sweep was under way then.
 fn then(store: &Store, query: &Query, after: Option<&ResourceId>, point: Point) -> Result<(Counted, bool), PastError> {
-    let wanted = Wanted {
+    let wanted = PastQuery {
         kind: &query.kind,
         scope: query.scope.as_ref(),
         matcher: query.filters.matcher(),
@@ -126,16 +126,16 @@ fn then(store: &Store, query: &Query, after: Option<&ResourceId>, point: Point) 
         after,
         limit: query.limit.saturating_add(1),
     };
-    let past::Page { rows, total, partial } = past::page(store, wanted)?;
+    let past::PastPage { rows, total, partial } = past::page(store, wanted)?;
     Ok(((rows, total, point.seq), partial))
 }
 
-/// The same of the rows that meet the filters.
+/// A page of the rows that meet the filters.
 fn some(store: &Store, query: &Query, after: Option<&ResourceId>) -> Result<Counted, ReadError> {
     let Query { kind, scope, filters, limit, .. } = query;
     let found = store.scan(kind, scope.as_ref(), filters.matcher(), after, limit.saturating_add(1))?;
     let snapshot = store.snapshot()?;
-    // One that the index names may be gone by now.
+    // A row that the index names may be gone by now.
     let rows = found.ids.iter().filter_map(|id| snapshot.row(id).transpose()).collect::<Result<_, _>>()?;
     Ok((rows, found.total, found.seq))
 }

@@ -1,4 +1,4 @@
-//! How many resources there are.
+//! Counts the resources of a kind by state.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use crate::store::{On, ReadError, Store};
 
 /// How many resources of a kind there are, and in what states.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct StateCounts {
     /// All of them.
     pub total: u64,
     /// By the name of their state; empty for kinds without one.
@@ -17,21 +17,22 @@ pub struct Counts {
 /// How often counting starts again when a commit comes in between.
 const TRIES: usize = 3;
 
-/// Counts one kind, in one scope or everywhere. `state` is the number of the filter that holds the state's name. Total
-/// and states always agree, but for damaged rows, which have no state: where commits kept them from being read at one moment, the states are left out.
+/// Counts one kind, in one scope or everywhere. `state` is the number of the filter that holds the state's name. Total and states
+/// agree except for damaged rows, which have no state. If commits keep them from being read at one moment, the states are left
+/// out.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn counts(store: &Store, kind: &Kind, scope: Option<&Scope>, state: Option<u16>) -> Result<Counts, ReadError> {
+pub fn counts(store: &Store, kind: &Kind, scope: Option<&Scope>, state: Option<u16>) -> Result<StateCounts, ReadError> {
     let mut total = store.snapshot()?.count(kind, scope)?;
-    let Some(number) = state else { return Ok(Counts { total, by_state: BTreeMap::new() }) };
+    let Some(number) = state else { return Ok(StateCounts { total, by_state: BTreeMap::new() }) };
     for _ in 0..TRIES {
         let by_state = store.count_by(kind, scope, &On::Facet(number))?;
         let stated = by_state.values().sum::<u64>();
         if stated <= total && total - stated <= store.damaged_rows(kind, scope) {
-            return Ok(Counts { total, by_state });
+            return Ok(StateCounts { total, by_state });
         }
         total = store.snapshot()?.count(kind, scope)?;
     }
-    Ok(Counts { total, by_state: BTreeMap::new() })
+    Ok(StateCounts { total, by_state: BTreeMap::new() })
 }

@@ -1,4 +1,4 @@
-//! Exact counts, in groups, now or at a point in the past.
+//! Counts resources exactly, in groups, now or at a point in the past.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -9,7 +9,7 @@ use super::past;
 use crate::model::{Kind, Row, Scope, Seq};
 use crate::store::Store;
 
-/// What resources are counted by.
+/// What to group resources by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Grouping {
     /// The values of the filter with this number.
@@ -18,16 +18,16 @@ pub enum Grouping {
     Tag(String),
 }
 
-/// How many resources there are.
+/// How many resources match, in groups.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct GroupedCounts {
     /// All that match.
     pub total: u64,
-    /// By value. A resource with several values counts for each.
+    /// The number of resources for each value. A resource with several values counts for each.
     pub groups: BTreeMap<String, u64>,
-    /// Those without any value.
+    /// How many have no value.
     pub without: u64,
-    /// Whether a first sweep was under way at that moment of the past, which had not shown everything yet.
+    /// Whether a first sweep was under way at that point in the past, which had not shown everything yet.
     pub partial: bool,
 }
 
@@ -46,8 +46,8 @@ impl Grouping {
     }
 }
 
-/// Counts the resources of a kind that match, in one scope or everywhere, at one moment: that of the seq which is returned,
-/// or of `point`. Without groups, and now, it asks the index; else it reads every row, about a millisecond a thousand.
+/// Counts the matching resources of a kind, in one scope or everywhere, at the seq that is returned or at `point`. A current
+/// count without groups comes from the index; others read every row, at about a millisecond per thousand.
 ///
 /// # Errors
 /// When the log does not reach back to `point`, or the store cannot be read.
@@ -58,9 +58,9 @@ pub fn tally(
     filters: &Filters,
     grouping: Option<&Grouping>,
     point: Option<Point>,
-) -> Result<(Tally, Seq), PastError> {
+) -> Result<(GroupedCounts, Seq), PastError> {
     let snapshot = store.snapshot()?;
-    let mut tally = Tally::default();
+    let mut tally = GroupedCounts::default();
     if (grouping, point) == (None, None) {
         if filters.is_empty() {
             tally.total = snapshot.count(kind, scope)?;
@@ -71,10 +71,10 @@ pub fn tally(
             return Ok((tally, found.seq));
         }
     }
-    // One moment, however many snapshots the walk takes: the log's end now is a point like any other.
+    // The count is for one point, however many snapshots the walk takes.
     let point = match point {
         Some(point) => point,
-        // Later than any scope was given up, so that those which are no longer watched are left out.
+        // This is after every scope stopped being watched, so that those scopes are left out.
         None => Point { at: snapshot.newest_time()?, seq: snapshot.seq() },
     };
     drop(snapshot);
@@ -84,10 +84,10 @@ pub fn tally(
         }
         ControlFlow::Continue(())
     })?;
-    Ok((Tally { partial, ..tally }, point.seq))
+    Ok((GroupedCounts { partial, ..tally }, point.seq))
 }
 
-impl Tally {
+impl GroupedCounts {
     fn add(&mut self, grouping: Option<&Grouping>, row: &Row) {
         self.total += 1;
         let Some(grouping) = grouping else { return };

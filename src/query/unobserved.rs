@@ -1,8 +1,8 @@
-//! When nobody was watching: what is left of a time between runs of watching.
+//! Finds the gaps between runs of watching.
 //!
-//! A change in such a gap is found by the first sweep after it, so only between which times it happened is known; what came
-//! and went within it was never seen. So it is between any two sweeps of a run: only what is longer than their usual distance
-//! counts as a gap.
+//! The first sweep after a gap finds a change in it, so only the times between which it happened are known; a resource that
+//! existed only in the gap is never seen. That is so between any two sweeps, so only a time longer than the usual interval counts
+//! as a gap.
 
 use std::time::Duration;
 
@@ -10,22 +10,22 @@ use serde::Serialize;
 
 use crate::model::{Kind, Scope, Timestamp};
 
-/// A time in which nobody watched a kind in a scope.
+/// A time in which a kind in a scope was not watched.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Gap {
-    /// Since when.
+    /// Its beginning.
     pub from: Timestamp,
-    /// Until when.
+    /// Its end.
     pub to: Timestamp,
-    /// Where.
+    /// The scope.
     #[serde(flatten)]
     pub scope: Scope,
-    /// What.
+    /// The kind.
     pub kind: Kind,
 }
 
-/// The parts of `from` to `to` in no run of watching, in order, but for those that are no longer than `usual`. `runs` are
-/// (since, until) in any order, and may overlap.
+/// The parts of `from` to `to` that are in no run of watching and longer than `usual`, in order. `runs` are (since, until) in any
+/// order, and may overlap.
 #[must_use]
 pub fn gaps(
     mut runs: Vec<(Timestamp, Timestamp)>,
@@ -51,7 +51,7 @@ pub fn gaps(
     found
 }
 
-/// The gap around `at`, as far as it lies between `from` and `to`; `None` when somebody watched then.
+/// The gap around `at`, cut to `from` and `to`; `None` when `at` was watched.
 #[must_use]
 pub fn around(
     runs: Vec<(Timestamp, Timestamp)>,

@@ -12,12 +12,12 @@ const FIRST: Duration = Duration::from_millis(800);
 /// Jitter adds up to the delay again: at most 30 s.
 const LONGEST: Duration = Duration::from_secs(15);
 
-/// The pause before asking again for what cannot succeed on this machine as it is: a login in another window may mend it, and
-/// nothing is sent to AWS meanwhile.
+/// The pause after a failure on this machine, such as missing credentials, before the next attempt. A login in another window may
+/// fix it, and nothing is sent to AWS meanwhile.
 const LOCAL: Duration = Duration::from_secs(30);
 
-/// How long to wait before asking again for what only a person can mend, after so many failures in a row: one, one, two, and then
-/// five minutes.
+/// The pause after a failure that only a person can fix, by the number of failures in a row: one, one, two, and then five
+/// minutes.
 #[must_use]
 pub fn pause(error: &AwsError, failures: u32) -> Duration {
     match failures {
@@ -32,7 +32,7 @@ pub fn pause(error: &AwsError, failures: u32) -> Duration {
 #[derive(Debug, Default)]
 pub struct Patience {
     backoff: Backoff,
-    /// How often in a row it failed in a way that only a person can mend.
+    /// How many failures in a row only a person could fix.
     refusals: u32,
 }
 
@@ -50,12 +50,12 @@ impl Patience {
         }
     }
 
-    /// A call was answered: what fails in passing starts over.
+    /// Records an answered call, after which passing failures count from the start.
     pub fn answered(&mut self) {
         self.backoff.succeeded();
     }
 
-    /// Everything succeeded.
+    /// Records a full success, which resets everything.
     pub fn succeeded(&mut self) {
         *self = Patience::default();
     }
@@ -69,7 +69,7 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// No failure yet.
+    /// A backoff without failures.
     #[must_use]
     pub fn new() -> Self {
         Backoff { delays: delays(), failures: 0 }
@@ -81,7 +81,7 @@ impl Backoff {
         self.delays.next().unwrap_or(LONGEST)
     }
 
-    /// Starts over.
+    /// Resets the delays.
     pub fn succeeded(&mut self) {
         if self.failures > 0 {
             *self = Backoff::new();

@@ -1,8 +1,7 @@
-//! EventBridge's events, as they come through SQS.
-//!
-//! [`envelope`] reads a message, pure. [`Listener`] receives messages; [`Mailbox`] lets them go once what they said is durable, and
-//! holds on to them for as long as it is not: whoever stops in between gets them again, and every repeat changes nothing. Events
-//! are best effort: they shorten staleness, the sweeps are the truth.
+//! EventBridge's events, received through SQS. [`envelope`] decodes a message and is pure. [`QueueListener`] receives messages.
+//! [`Acknowledger`] deletes them once their observations are durable, and keeps them invisible until then. A process that stops
+//! in between receives them again, and repeats change nothing. Events are best effort: they shorten staleness, and sweeps remain
+//! the source of truth.
 
 pub mod envelope;
 
@@ -11,47 +10,47 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use self::envelope::{Told, Undecodable};
+use self::envelope::{DecodedEvent, Undecodable};
 use super::backoff::Backoff;
 use crate::aws::queue::{BATCH, Queue, QueueMessage};
 use crate::aws::{Aws, AwsError};
 use crate::model::ErrorClass;
 
-/// The pause after the first failed receive; further ones back off.
+/// The pause after the first failed receive; later pauses back off.
 const FIRST: Duration = Duration::from_millis(100);
 
-/// The pauses before something about messages is tried again.
+/// The pauses before an action on messages is tried again.
 const AGAIN: [Duration; 3] = [Duration::from_millis(50), Duration::from_millis(200), Duration::from_millis(800)];
 
 /// Receives the messages of one queue.
-pub struct Listener {
-    mailbox: Mailbox,
+pub struct QueueListener {
+    mailbox: Acknowledger,
     backoff: Backoff,
     /// Whether the last receive failed.
     failing: bool,
 }
 
-/// What is done about messages that were received. Clones are of the same queue.
+/// Deletes received messages, or keeps them invisible. Clones act on the same queue.
 #[derive(Clone)]
-pub struct Mailbox {
+pub struct Acknowledger {
     aws: Aws,
     queue: Arc<Queue>,
 }
 
-/// One received message, and what it says.
+/// One received message, decoded.
 #[derive(Debug)]
 pub struct Received {
-    /// What deletes it.
+    /// The receipt handle that deletes it.
     pub receipt: String,
-    /// SQS's id of it.
+    /// SQS's message id.
     pub message: String,
-    /// How often it was received, this time included.
+    /// How often it was received, including this time.
     pub receives: u32,
-    /// What the event says; or the body that cannot be read.
-    pub told: Result<Told, Illegible>,
+    /// The decoded event, or the body that cannot be read.
+    pub told: Result<DecodedEvent, Illegible>,
 }
 
-/// A message's body that cannot be read.
+/// A message body that cannot be read.
 #[derive(Debug)]
 pub struct Illegible {
     /// Why.
@@ -60,93 +59,93 @@ pub struct Illegible {
     pub body: String,
 }
 
-/// How many messages something was done to.
+/// How many messages an action succeeded for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Done {
-    /// To these it was.
+pub struct BatchOutcome {
+    /// How many it succeeded for.
     pub done: usize,
-    /// To these not, however often it was tried.
+    /// How many it failed for after all attempts.
     pub failed: usize,
 }
 
-/// Something to be done to messages.
+/// An action on messages.
 #[derive(Clone, Copy, Debug)]
-enum Ask {
+enum MessageAction {
     Delete,
     Hold(Duration),
 }
 
-impl Listener {
-    /// Listens to `queue`.
+impl QueueListener {
+    /// Makes a listener to `queue`.
     #[must_use]
     pub fn new(aws: Aws, queue: Arc<Queue>) -> Self {
-        Listener { mailbox: Mailbox { aws, queue }, backoff: Backoff::new(), failing: false }
+        QueueListener { mailbox: Acknowledger { aws, queue }, backoff: Backoff::new(), failing: false }
     }
 
-    /// The messages' other end.
+    /// The acknowledger of the same queue.
     #[must_use]
-    pub fn mailbox(&self) -> Mailbox {
+    pub fn mailbox(&self) -> Acknowledger {
         self.mailbox.clone()
     }
 
-    /// The next messages; none when there are none for 20 s.
+    /// Receives the next messages; none if none come for 20 s.
     ///
     /// # Errors
-    /// [`AwsError`]; after [`Listener::pause`] it is worth another attempt.
+    /// [`AwsError`]; try again after [`QueueListener::pause`].
     pub async fn next(&mut self) -> Result<Vec<Received>, AwsError> {
-        let Mailbox { aws, queue } = &self.mailbox;
+        let Acknowledger { aws, queue } = &self.mailbox;
         let messages = aws.receive(queue).await?;
         self.failing = false;
         self.backoff.succeeded();
         let read = |QueueMessage { id: message, receipt, body, receives }| {
-            let told = Told::read(&body, queue.account()).map_err(|why| Illegible { why, body });
+            let told = DecodedEvent::read(&body, queue.account()).map_err(|why| Illegible { why, body });
             Received { receipt, message, receives, told }
         };
         Ok(messages.into_iter().map(read).collect())
     }
 
-    /// Waits after a failure: shortly at first, since a failure of the moment must not let a queue run full.
+    /// Waits after a failure, first shortly, so that a passing failure does not let the queue fill up.
     pub async fn pause(&mut self) {
         let pause = self.backoff.failed();
         sleep(if std::mem::replace(&mut self.failing, true) { pause } else { FIRST }).await;
     }
 }
 
-impl Mailbox {
-    /// Deletes messages. Those that SQS does not take, however often it is asked, come again.
-    pub async fn let_go(&self, receipts: Vec<String>) -> Done {
-        self.each(Ask::Delete, receipts).await
+impl Acknowledger {
+    /// Deletes messages. Messages that SQS does not delete come again.
+    pub async fn let_go(&self, receipts: Vec<String>) -> BatchOutcome {
+        self.each(MessageAction::Delete, receipts).await
     }
 
-    /// Keeps messages from coming again for `hold` from now on, or lets them come after it.
-    pub async fn hold(&self, receipts: Vec<String>, hold: Duration) -> Done {
-        self.each(Ask::Hold(hold), receipts).await
+    /// Keeps messages invisible for `hold` from now on.
+    pub async fn hold(&self, receipts: Vec<String>, hold: Duration) -> BatchOutcome {
+        self.each(MessageAction::Hold(hold), receipts).await
     }
 
-    /// Asks for something to be done to messages, and again to those that it was not done to.
-    async fn each(&self, what: Ask, receipts: Vec<String>) -> Done {
-        let mut outcome = Done::default();
+    /// Performs an action on messages, and repeats it for those that failed.
+    async fn each(&self, what: MessageAction, receipts: Vec<String>) -> BatchOutcome {
+        let mut outcome = BatchOutcome::default();
         for some in receipts.chunks(BATCH) {
             let mut left = some.to_vec();
             let mut pauses = AGAIN.iter();
             while !left.is_empty() {
                 let asked = match what {
-                    Ask::Delete => self.aws.delete(&self.queue, &left).await,
-                    Ask::Hold(hold) => self.aws.extend(&self.queue, &left, hold).await,
+                    MessageAction::Delete => self.aws.delete(&self.queue, &left).await,
+                    MessageAction::Hold(hold) => self.aws.extend(&self.queue, &left, hold).await,
                 };
                 let given_up = match asked {
                     Ok(failed) => {
                         outcome.done += left.len().saturating_sub(failed.len());
-                        tracing::debug!(queue = %self.queue, failed = failed.len(), ?what, "asked");
+                        tracing::debug!(queue = %self.queue, failed = failed.len(), ?what, "acted on messages");
                         left = failed;
                         false
                     }
                     Err(error) => {
-                        tracing::debug!(queue = %self.queue, %error, ?what, "refused, and asked again");
+                        tracing::debug!(queue = %self.queue, %error, ?what, "an action on messages failed");
                         error.class == ErrorClass::Denied
                     }
                 };
-                // What is not deleted comes again, and costs more than asking once more.
+                // A message that is not deleted comes again, which costs more than another attempt.
                 match pauses.next() {
                     _ if left.is_empty() => {}
                     Some(pause) if !given_up => sleep(*pause).await,

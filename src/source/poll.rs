@@ -1,11 +1,11 @@
 //! Sweeps: full listings of one kind in one scope, page after page, again and again.
 //!
-//! The state machine is `SweepProgress::step`, which is pure; [`sweeps`] drives it with a lister, the clocks and the waits. What
-//! a sweep means (who is new, who is gone) is for the reader of its messages to decide.
+//! The state machine is `SweepProgress::step`, which is pure; [`sweeps`] drives it with a lister, the clocks and the waits. The
+//! reader of its messages decides which resources are new or gone.
 
 mod gate;
+mod page_walk;
 mod progress;
-mod walk;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -23,14 +23,14 @@ use crate::model::{ErrorClass, LeftOut, Page, Scope, SharedClock, SweepMessage, 
 
 pub use gate::Gate;
 use gate::Turn;
+use page_walk::{Bounds, Endless};
 use progress::{NextStep, SMALLEST, SweepProgress, shown};
-use walk::{Bounds, Endless};
 
-/// A page that is too large is made so much smaller.
+/// By how much a page that is too large is made smaller.
 const SHRINK: u32 = 4;
 
 /// Lists pages of a kind. [`Aws`] does; tests have their own.
-pub trait List: Send + Sync {
+pub trait ListPages: Send + Sync {
     /// One page of everything of a kind in a scope, with at most `size` resources on it.
     fn page(
         &self,
@@ -41,7 +41,7 @@ pub trait List: Send + Sync {
     ) -> impl Future<Output = Result<Page, AwsError>> + Send;
 }
 
-impl List for Aws {
+impl ListPages for Aws {
     /// Confirms at both ends of a listing that it is the scope's account that answers: credentials can change under a
     /// running process, and another account's empty listing would read as everything gone.
     async fn page(
@@ -63,63 +63,63 @@ impl List for Aws {
     }
 }
 
-/// What to sweep, and how often.
+/// What to sweep, how often, and when to start early.
 #[derive(Clone, Debug)]
-pub struct Plan {
-    /// Where.
+pub struct SweepPlan {
+    /// The scope.
     pub scope: Scope,
-    /// What.
+    /// The kind.
     pub spec: &'static KindSpec,
     /// From the start of one sweep to the start of the next, less up to a tenth. A sweep that takes longer is followed
     /// by the next at once; two never overlap. It may change at any time: a shorter one also counts from the last start, so that
     /// a sweep that it makes overdue begins at once; a longer one counts from the next sweep on.
     pub interval: watch::Receiver<Duration>,
-    /// Asks for a sweep now; asked during a sweep, for another one right after it.
+    /// Requests a sweep now, or during a sweep another one right after it.
     pub trigger: Arc<Notify>,
-    /// Who of the scope's kinds may ask after a refusal: shared by all of them.
+    /// Decides which kind of the scope may call AWS after a refusal; shared by all kinds of the scope.
     pub gate: Arc<Gate>,
 }
 
-impl Plan {
+impl SweepPlan {
     /// Sweeps of a kind in a scope at the kind's own interval.
     #[must_use]
     pub fn new(scope: Scope, spec: &'static KindSpec) -> Self {
         let (_, interval) = watch::channel(spec.interval);
-        Plan { scope, spec, interval, trigger: Arc::default(), gate: Arc::default() }
+        SweepPlan { scope, spec, interval, trigger: Arc::default(), gate: Arc::default() }
     }
 }
 
-/// The driver's place between two messages.
+/// The state of the driver between two messages.
 #[derive(Debug)]
-enum State {
-    /// Until the next sweep is due, after one that completed. The interval counts for `part` of it.
+enum SweepState {
+    /// Waits until the next sweep is due, after `part` of the interval.
     Resting { part: f64 },
-    /// Until it is tried again, after one that was given up.
+    /// Waits until a sweep that was given up is tried again.
     Waiting { due: Instant },
-    /// Until the scope's gate lets it ask; `told` is the time that was given for that.
+    /// Waits until the scope's gate allows a call; `told` is the time that was reported for that.
     Blocked { told: Option<Instant> },
     /// A sweep begins now.
     Starting { restarts: u32 },
-    /// A page is to be asked for, after a pause.
+    /// Requests a page, after a pause.
     Paging { sweep: SweepProgress, pause: Duration },
     /// The last page was delivered.
     Ending { sweep: SweepProgress },
-    /// All but the end was told.
+    /// All messages of the sweep but its completion were delivered.
     Ended,
 }
 
 struct Driver<L> {
     lister: L,
     clock: SharedClock,
-    plan: Plan,
-    state: State,
+    plan: SweepPlan,
+    state: SweepState,
     patience: Patience,
-    /// How many resources a page is asked to hold.
+    /// How many resources a page should hold.
     size: i32,
     bounds: Bounds,
     /// The optional parameters that the last complete sweep was made without.
     left_out: LeftOut,
-    /// Somebody wants what failed tried at once.
+    /// Changes when somebody wants failed sweeps tried at once.
     calls: watch::Receiver<u64>,
     /// When the sweep under way, or the last one, began.
     began: Instant,
@@ -127,11 +127,15 @@ struct Driver<L> {
 
 /// Sweeps without end, the first at once. Dropping the stream ends them; a page under way is abandoned.
 ///
-/// The stream never ends by itself and never fails: a sweep that fails is a [`SweepStep::Failed`], and the next one follows
-/// after a pause that grows with failures in a row: seconds where it may pass by itself, minutes where somebody has to mend it,
-/// and then in turn with the other kinds of the scope ([`Gate`]). Nothing is asked of AWS while nobody polls the stream.
-pub fn sweeps<L: List + 'static>(lister: L, clock: SharedClock, plan: Plan) -> impl Stream<Item = SweepMessage> + Send {
-    let state = State::Starting { restarts: 0 };
+/// The stream never ends by itself and never fails: a sweep that fails is a [`SweepStep::Failed`], and the next one follows after
+/// a pause that grows with failures in a row: seconds if it may pass by itself, minutes if somebody has to fix it, and then in
+/// turn with the other kinds of the scope ([`Gate`]). Nothing is asked of AWS while nobody polls the stream.
+pub fn sweeps<L: ListPages + 'static>(
+    lister: L,
+    clock: SharedClock,
+    plan: SweepPlan,
+) -> impl Stream<Item = SweepMessage> + Send {
+    let state = SweepState::Starting { restarts: 0 };
     let driver = Driver {
         lister,
         clock,
@@ -151,50 +155,50 @@ pub fn sweeps<L: List + 'static>(lister: L, clock: SharedClock, plan: Plan) -> i
     })
 }
 
-impl<L: List> Driver<L> {
+impl<L: ListPages> Driver<L> {
     async fn next(&mut self) -> SweepStep {
         loop {
-            match std::mem::replace(&mut self.state, State::Starting { restarts: 0 }) {
-                State::Resting { part } => {
+            match std::mem::replace(&mut self.state, SweepState::Starting { restarts: 0 }) {
+                SweepState::Resting { part } => {
                     self.rest(part).await;
-                    self.state = State::Starting { restarts: 0 };
+                    self.state = SweepState::Starting { restarts: 0 };
                 }
-                State::Waiting { due } => {
+                SweepState::Waiting { due } => {
                     tokio::select! {
                         () = sleep_until(due) => {}
                         () = self.plan.trigger.notified() => {}
                         () = called(&mut self.calls) => {}
                     }
-                    self.state = State::Starting { restarts: 0 };
+                    self.state = SweepState::Starting { restarts: 0 };
                 }
-                State::Blocked { told } => {
+                SweepState::Blocked { told } => {
                     if let Some(step) = self.blocked(told).await {
                         return step;
                     }
                 }
-                State::Starting { restarts } => {
+                SweepState::Starting { restarts } => {
                     if self.plan.gate.turn(self.plan.spec.slug) != Turn::Go {
-                        self.state = State::Blocked { told: None };
+                        self.state = SweepState::Blocked { told: None };
                         continue;
                     }
                     let at = self.clock.now();
                     if restarts == 0 {
                         self.began = Instant::now();
                     }
-                    self.state = State::Paging { sweep: SweepProgress::new(restarts), pause: Duration::ZERO };
+                    self.state = SweepState::Paging { sweep: SweepProgress::new(restarts), pause: Duration::ZERO };
                     return SweepStep::Started { at };
                 }
-                State::Paging { sweep, pause } => {
+                SweepState::Paging { sweep, pause } => {
                     let asked = Instant::now();
                     sleep(pause).await;
-                    let Plan { scope, spec, .. } = &self.plan;
+                    let SweepPlan { scope, spec, .. } = &self.plan;
                     let answer = self.lister.page(scope, spec, sweep.token.clone(), self.size).await;
                     if let Some(step) = self.answered(sweep, answer, asked.elapsed()) {
                         return step;
                     }
                 }
-                State::Ending { sweep } => {
-                    self.state = State::Ended;
+                SweepState::Ending { sweep } => {
+                    self.state = SweepState::Ended;
                     self.bounds.completed(&sweep.walk);
                     self.patience.succeeded();
                     let before = std::mem::replace(&mut self.left_out, sweep.left_out.clone());
@@ -203,17 +207,17 @@ impl<L: List> Driver<L> {
                         return SweepStep::LeftOut { names: sweep.left_out, first };
                     }
                 }
-                State::Ended => {
-                    self.state = State::Resting { part: jitter() };
+                SweepState::Ended => {
+                    self.state = SweepState::Resting { part: jitter() };
                     return SweepStep::Completed { ended: self.clock.now() };
                 }
             }
         }
     }
 
-    /// Waits until the next sweep is due. Only ever shortened: what was due by a shorter interval stays due.
+    /// Waits until the next sweep is due. A change of the interval can only shorten the wait.
     async fn rest(&mut self, part: f64) {
-        let Plan { interval, trigger, .. } = &mut self.plan;
+        let SweepPlan { interval, trigger, .. } = &mut self.plan;
         let mut due = self.began + interval.borrow_and_update().mul_f64(part);
         loop {
             tokio::select! {
@@ -224,17 +228,17 @@ impl<L: List> Driver<L> {
         }
     }
 
-    /// Waits until the gate lets it ask. Gives when it will, each time that changes.
+    /// Waits until the gate allows a call. Returns a message each time the expected time changes.
     async fn blocked(&mut self, told: Option<Instant>) -> Option<SweepStep> {
         let mut changes = self.plan.gate.changes();
         match self.plan.gate.turn(self.plan.spec.slug) {
-            Turn::Go => self.state = State::Starting { restarts: 0 },
+            Turn::Go => self.state = SweepState::Starting { restarts: 0 },
             Turn::Wait { at, error, .. } if told != Some(at) => {
-                self.state = State::Blocked { told: Some(at) };
+                self.state = SweepState::Blocked { told: Some(at) };
                 return Some(self.failed(&error, at));
             }
             Turn::Wait { at, own, .. } => {
-                self.state = State::Blocked { told };
+                self.state = SweepState::Blocked { told };
                 tokio::select! {
                     () = sleep_until(at), if own => {}
                     () = called(&mut changes) => {}
@@ -244,7 +248,7 @@ impl<L: List> Driver<L> {
         None
     }
 
-    /// Takes an answer in; gives the message that came of it, if one did.
+    /// Processes an answer, and returns a message if there is one.
     fn answered(
         &mut self,
         mut sweep: SweepProgress,
@@ -260,12 +264,12 @@ impl<L: List> Driver<L> {
                 self.patience.answered();
                 self.plan.gate.answered(self.plan.spec.slug);
                 self.state = match next {
-                    NextStep::Ask(sweep) => State::Paging { sweep, pause: Duration::ZERO },
-                    NextStep::Complete(sweep) => State::Ending { sweep },
+                    NextStep::Ask(sweep) => SweepState::Paging { sweep, pause: Duration::ZERO },
+                    NextStep::Complete(sweep) => SweepState::Ending { sweep },
                     NextStep::Stop(endless) => return Some(self.stopped(endless)),
                     // None of these follows an answer.
                     NextStep::Retry(_) | NextStep::Restart { .. } | NextStep::Shrink | NextStep::GiveUp => {
-                        State::Starting { restarts: 0 }
+                        SweepState::Starting { restarts: 0 }
                     }
                 };
                 Some(SweepStep::Page(page))
@@ -275,19 +279,19 @@ impl<L: List> Driver<L> {
                 match next {
                     NextStep::Retry(sweep) => {
                         let pause = self.patience.failed(&error);
-                        self.state = State::Paging { sweep, pause };
+                        self.state = SweepState::Paging { sweep, pause };
                         let now = self.clock.now();
                         Some(SweepStep::Stumbled { trouble: error.to_trouble(now).retried_at(now + pause) })
                     }
                     NextStep::Restart { restarts } => {
-                        self.state = State::Starting { restarts };
+                        self.state = SweepState::Starting { restarts };
                         None
                     }
                     NextStep::Shrink => {
                         self.size = (self.size / SHRINK.cast_signed()).max(SMALLEST);
                         self.bounds.shrunk(SHRINK);
                         tracing::info!(%error, size = self.size, "pages are too large: smaller ones from now on");
-                        self.state = State::Starting { restarts: 0 };
+                        self.state = SweepState::Starting { restarts: 0 };
                         None
                     }
                     NextStep::Ask(_) | NextStep::Complete(_) | NextStep::Stop(_) | NextStep::GiveUp => {
@@ -300,7 +304,7 @@ impl<L: List> Driver<L> {
 
     fn stopped(&mut self, endless: Endless) -> SweepStep {
         self.bounds.given_up(endless);
-        let Plan { scope, spec, .. } = &self.plan;
+        let SweepPlan { scope, spec, .. } = &self.plan;
         self.given_up(&AwsError::endless(&endless.to_string(), spec.action(), &scope.region))
     }
 
@@ -310,14 +314,14 @@ impl<L: List> Driver<L> {
             && (error.is_about_scope() || error.class == ErrorClass::Denied);
         let at = if by_turns {
             let at = self.plan.gate.refused(kind, error);
-            self.state = State::Blocked { told: Some(at) };
+            self.state = SweepState::Blocked { told: Some(at) };
             at
         } else {
             let pause = self.patience.failed(error);
             self.plan.gate.unsure(kind, pause);
             let due = Instant::now() + pause;
             self.calls.mark_unchanged();
-            self.state = State::Waiting { due };
+            self.state = SweepState::Waiting { due };
             due
         };
         self.failed(error, at)
@@ -332,20 +336,20 @@ impl<L: List> Driver<L> {
     }
 }
 
-/// Waits for the next change; for ever when nobody can make one.
+/// Waits for the next change; for ever when the sender is gone.
 async fn called(changes: &mut watch::Receiver<u64>) {
     if changes.changed().await.is_err() {
         std::future::pending::<()>().await;
     }
 }
 
-/// The part of an interval that counts: less up to a tenth, so that sweeps of many scopes and processes spread out. Never more: what is
-/// older than an interval counts as stale.
+/// The part of an interval after which the next sweep starts: up to a tenth less, so that sweeps of many scopes and processes
+/// spread out; never more, because a copy older than an interval counts as stale.
 fn jitter() -> f64 {
     0.9 + 0.1 * fastrand::f64()
 }
 
-/// The interval when it changes; never when nobody can change it.
+/// Waits for a change of the interval; for ever when the sender is gone.
 async fn changed(interval: &mut watch::Receiver<Duration>) -> Duration {
     match interval.changed().await {
         Ok(()) => *interval.borrow_and_update(),

@@ -1,12 +1,12 @@
-//! Resources that belong to a kind because others refer to them: the foreign images that an account's instances run from.
+//! Resources of other accounts that are watched because own resources refer to them: the images that instances run from.
 //!
-//! AWS's listing of the account's own resources does not show them, so they are asked for by id
-//! ([`KindSpec::also_by_id`]). A sweep is then the listing and, as further pages of it, describes of the ids that stored
-//! resources refer to; it is complete only when both are. The ids are read for each page anew, in order, after the last id
-//! of the page before, so that what is referred to throughout a sweep is asked for in it.
+//! AWS's listing of the account's own resources does not show them, so they are described by id ([`KindSpec::also_by_id`]). A
+//! sweep is then the listing and, as further pages of it, describes of the ids that stored resources refer to; it is complete
+//! only when both are. The ids are read anew for each page, in order, after the last id of the previous page, so that a sweep
+//! describes every id that is referred to throughout it.
 //!
-//! What nothing refers to any more is on no page of a sweep. A describe by id would still show it, as it exists in another
-//! account; here it is answered as not found, so that it is removed by the rules for everything else.
+//! A resource to which nothing refers any more is on no page of a sweep. A describe by id would still show it, because it exists
+//! in another account. Here it is answered as not found, so that the usual rules remove it.
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
-use super::poll::List;
-use super::refresh::Describe;
+use super::poll::ListPages;
+use super::refresh::DescribeIds;
 use crate::aws::{AwsError, AwsErrorKind, DescribeResult, Details, IdBatch, Origin};
 use crate::kinds::KindSpec;
 use crate::model::{ErrorClass, Item, Page, Scope};
@@ -23,13 +23,13 @@ use crate::model::{ErrorClass, Item, Page, Scope};
 /// The most ids on a page of ids.
 const PER_PAGE: usize = 100;
 
-/// What the token of a page of ids begins with. The last id of the page before follows. AWS's tokens have no spaces.
+/// The beginning of the token of a page of ids, which the last id of the previous page follows. AWS's tokens have no spaces.
 const TOKEN: &str = "by id after ";
 
-/// Answers the ids that stored resources of a scope refer to. Waits while the store cannot be read.
+/// Reads the ids that stored resources of a scope refer to. Waits while the store cannot be read.
 pub type ReferredIds = Arc<dyn Fn(&Scope) -> BoxFuture<'static, BTreeSet<Arc<str>>> + Send + Sync>;
 
-/// Asks for the resources of one kind, and beside the account's own for those that others refer to.
+/// Lists and describes the resources of one kind: the account's own, and those that other resources refer to.
 #[derive(Clone)]
 pub struct Referred<A> {
     aws: A,
@@ -37,13 +37,13 @@ pub struct Referred<A> {
 }
 
 impl<A> Referred<A> {
-    /// Asks `aws`. `ids` are given for a kind with [`KindSpec::also_by_id`].
+    /// Makes a source that calls `aws`. `ids` are given for a kind with [`KindSpec::also_by_id`].
     pub fn new(aws: A, ids: Option<ReferredIds>) -> Self {
         Referred { aws, ids }
     }
 }
 
-impl<A: List + Describe> List for Referred<A> {
+impl<A: ListPages + DescribeIds> ListPages for Referred<A> {
     async fn page(
         &self,
         scope: &Scope,
@@ -66,7 +66,7 @@ impl<A: List + Describe> List for Referred<A> {
     }
 }
 
-impl<A: List + Describe> Referred<A> {
+impl<A: ListPages + DescribeIds> Referred<A> {
     /// The resources of these ids, as one page. Those that AWS does not know are not on it.
     async fn named(&self, scope: &Scope, spec: &'static KindSpec, ids: &[Arc<str>]) -> Result<Page, AwsError> {
         let mut batch = IdBatch::new(ids);
@@ -83,7 +83,7 @@ impl<A: List + Describe> Referred<A> {
     }
 }
 
-impl<A: List + Describe> Describe for Referred<A> {
+impl<A: ListPages + DescribeIds> DescribeIds for Referred<A> {
     async fn describe(&self, scope: &Scope, spec: &'static KindSpec, ids: &[String]) -> Result<Page, AwsError> {
         let page = self.aws.describe(scope, spec, ids).await?;
         let Some(referred) = &self.ids else { return Ok(page) };
@@ -107,7 +107,7 @@ fn following(ids: &BTreeSet<Arc<str>>, after: &str) -> (Vec<Arc<str>>, Option<St
     (page, next)
 }
 
-/// Two answers as one, as old as the older of them.
+/// Joins two answers into one, with the earlier time.
 fn joined(one: Page, other: Page) -> Page {
     let mut joined = Page { sent_at: one.sent_at.min(other.sent_at), ..one };
     joined.items.extend(other.items);
@@ -116,7 +116,7 @@ fn joined(one: Page, other: Page) -> Page {
     joined
 }
 
-/// Says of resources of other accounts to which nothing refers that they are not found.
+/// The not-found error for resources of other accounts to which nothing refers.
 fn unreferred(spec: &'static KindSpec, scope: &Scope, ids: Vec<String>) -> AwsError {
     AwsError::from(Details {
         class: ErrorClass::NotFound,

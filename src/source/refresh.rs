@@ -1,7 +1,8 @@
-//! Describes of named ids, for whom an event, a tool or a listing left a doubt.
+//! Describes ids that an event, a tool or a listing left in doubt.
 //!
-//! [`Queue`] decides whom to ask for and when, [`IdBatch`] how to ask when some are unknown; both are pure. [`Refresher`] drives
-//! them for one kind in one scope. What an answer means is for its reader to decide, who tells back whom it settled.
+//! [`RefreshQueue`] decides which ids to describe and when, [`IdBatch`] how to split a call when some are unknown; both are pure.
+//! [`Refresher`] drives them for one kind in one scope. The reader of the answers decides what they mean, and reports which ids
+//! they settled.
 
 pub mod queue;
 #[cfg(test)]
@@ -15,18 +16,18 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use self::queue::{Pushed, Queue};
+use self::queue::{Pushed, RefreshQueue};
 use super::backoff::Backoff;
-use super::poll::Plan;
+use super::poll::SweepPlan;
 use crate::aws::{Aws, AwsError, DescribeResult, IdBatch, Priority};
 use crate::kinds::KindSpec;
 use crate::model::{ErrorClass, Observation, Page, ResourceId, Scope, Seen, SharedClock, Source, Wanted};
 
-/// The most ids asked for in one call.
+/// The most ids in one call.
 const PER_CALL: usize = 100;
 
 /// Describes named ids. [`Aws`] does; tests have their own.
-pub trait Describe: Send + Sync {
+pub trait DescribeIds: Send + Sync {
     /// The resources of `ids`, at most [`PER_CALL`] of them.
     fn describe(
         &self,
@@ -36,8 +37,8 @@ pub trait Describe: Send + Sync {
     ) -> impl Future<Output = Result<Page, AwsError>> + Send;
 }
 
-impl Describe for Aws {
-    /// A NotFound counts only from the scope's own account: credentials can change under a running process, and another
+impl DescribeIds for Aws {
+    /// A NotFound counts only from the scope's own account, because credentials can change under a running process, and another
     /// account knows none of the ids.
     async fn describe(&self, scope: &Scope, spec: &'static KindSpec, ids: &[String]) -> Result<Page, AwsError> {
         let answer = self.describe_once(scope, spec, ids, Priority::Refresh).await;
@@ -48,36 +49,38 @@ impl Describe for Aws {
     }
 }
 
-/// Asks for the ids of one kind in one scope as they are wanted.
+/// Describes the ids of one kind in one scope as they are requested.
 pub struct Refresher<D> {
     describe: D,
     clock: SharedClock,
-    plan: Plan,
+    plan: SweepPlan,
     wanted: mpsc::UnboundedReceiver<Wanted>,
-    queue: Queue,
+    queue: RefreshQueue,
     begun: Instant,
     backoff: Backoff,
-    /// Nothing is asked for before this, counted from `begun`: the last call failed.
+    /// After a failed call, when the next call may be made, counted from `begun`.
     resumes: Duration,
 }
 
-/// What one question brought.
+/// The answers to one batch of ids.
 #[derive(Debug)]
 pub struct Round {
     /// What AWS showed, and which ids it does not know.
     pub observations: Vec<Observation>,
-    /// The ids asked for and answered, with the state shown.
+    /// The ids that were answered, with the state that AWS showed.
     answered: HashMap<Arc<str>, Option<String>>,
 }
 
-impl<D: Describe> Refresher<D> {
-    /// Asks for what arrives in `wanted`. When too many ids wait, they are let go, and the plan's sweep is triggered instead.
-    pub fn new(describe: D, clock: SharedClock, plan: Plan, wanted: mpsc::UnboundedReceiver<Wanted>) -> Self {
-        let (queue, begun, backoff) = (Queue::default(), Instant::now(), Backoff::new());
+impl<D: DescribeIds> Refresher<D> {
+    /// Makes a refresher of the ids that arrive in `wanted`. When too many ids wait, they are dropped, and the plan's sweep is
+    /// triggered instead.
+    pub fn new(describe: D, clock: SharedClock, plan: SweepPlan, wanted: mpsc::UnboundedReceiver<Wanted>) -> Self {
+        let (queue, begun, backoff) = (RefreshQueue::default(), Instant::now(), Backoff::new());
         Refresher { describe, clock, plan, wanted, queue, begun, backoff, resumes: Duration::ZERO }
     }
 
-    /// The next answers; waits until ids are due. `None` when nobody is left to want any. [`Refresher::settle`] must follow.
+    /// Waits until ids are due, and returns their answers; `None` when all senders of `wanted` are gone. [`Refresher::settle`]
+    /// must follow.
     pub async fn next(&mut self) -> Option<Round> {
         loop {
             while let Ok(wanted) = self.wanted.try_recv() {
@@ -102,7 +105,7 @@ impl<D: Describe> Refresher<D> {
         }
     }
 
-    /// Takes in whom a round's answers left unsettled: they are asked for again.
+    /// Records which ids a round left unsettled, so that they are described again.
     pub fn settle(&mut self, round: &Round, unsettled: &[ResourceId]) {
         let now = self.begun.elapsed();
         for (id, shown) in &round.answered {
@@ -111,7 +114,7 @@ impl<D: Describe> Refresher<D> {
         }
     }
 
-    /// Takes in that a round's answers could not be recorded: everybody is asked for again.
+    /// Records that a round's answers could not be stored, so that all its ids are described again.
     pub fn forgo(&mut self, round: &Round) {
         for id in round.answered.keys() {
             self.queue.answered(id, false, None, self.begun.elapsed());
@@ -121,12 +124,12 @@ impl<D: Describe> Refresher<D> {
     fn push(&mut self, wanted: Wanted) {
         if self.queue.push(wanted.id.id, wanted.expects, self.begun.elapsed()) == Pushed::Overflowed {
             let kind = self.plan.spec.slug;
-            tracing::info!(scope = %self.plan.scope, kind, "too many to ask for by id: a sweep runs instead");
+            tracing::info!(scope = %self.plan.scope, kind, "too many ids to describe: a sweep runs instead");
             self.plan.trigger.notify_one();
         }
     }
 
-    /// Asks for `ids`, in as many calls as it takes. What a failure left unanswered waits again.
+    /// Describes `ids`, in as many calls as it takes. Ids that a failure left unanswered wait again.
     async fn ask(&mut self, ids: Vec<Arc<str>>) -> Round {
         let (scope, spec) = (self.plan.scope.clone(), self.plan.spec);
         let mut round = Round { observations: Vec::new(), answered: HashMap::new() };
@@ -136,7 +139,7 @@ impl<D: Describe> Refresher<D> {
             Observation { source: Source::Refresh, at, id, seen }
         };
         let mut batch = IdBatch::new(&ids);
-        // Before the first call leaves: a NotFound counts from here, which is never too late.
+        // Taken before the first call is sent, so that a NotFound is never dated too late.
         let asked_at = self.clock.now();
         while let Some(ids) = batch.ask() {
             let texts: Vec<String> = ids.iter().map(ToString::to_string).collect();
@@ -147,11 +150,11 @@ impl<D: Describe> Refresher<D> {
             batch.answered(ids, answer);
         }
         let DescribeResult { answers, not_found, silent, unreadable, failed } = batch.described();
-        // An id that the answers leave out without a word is not known to be gone.
+        // An id that the answers do not mention is not known to be gone.
         round.answered.extend(silent.into_iter().map(|id| (id, None)));
         round.answered.extend(unreadable.into_iter().map(|(id, _)| (id, None)));
         for Page { unreadable, sent_at, .. } in &answers {
-            // It is there, whatever it is like.
+            // An unreadable resource exists.
             let there = unreadable.iter().filter_map(|item| item.id.as_ref());
             round.observations.extend(there.map(|id| saw(id, *sent_at, Seen::Mentioned)));
         }
@@ -170,7 +173,7 @@ impl<D: Describe> Refresher<D> {
                 self.resumes = self.begun.elapsed() + self.backoff.failed();
                 self.queue.put_back(left, self.resumes);
             } else {
-                // Asking again changes nothing until somebody changes a policy or the request; the sweeps go on.
+                // Another call fails too until somebody changes a policy; the sweeps continue.
                 self.queue.forget(left);
             }
         }

@@ -27,7 +27,7 @@ use crate::aws::queue::Queue;
 use crate::freshness::{EventCount, Signal};
 use crate::ingest::IngestHandle;
 use crate::model::Timestamp;
-use crate::source::events::Listener;
+use crate::source::events::QueueListener;
 
 pub(super) use self::carrier::Unreadable;
 
@@ -37,7 +37,7 @@ const UNDER_WAY: usize = 8;
 /// Receives from a queue until the writer stops. Several receivers may share a queue.
 pub(super) async fn run(aws: Aws, queue: Arc<Queue>, ingest: IngestHandle, unreadable: Unreadable) {
     let clock = aws.clock();
-    let mut listener = Listener::new(aws, Arc::clone(&queue));
+    let mut listener = QueueListener::new(aws, Arc::clone(&queue));
     let carrier = Arc::new(Carrier { mailbox: listener.mailbox(), queue, ingest, clock, unreadable });
     let mut under_way = FuturesUnordered::new();
     let mut failing: Option<Timestamp> = None;

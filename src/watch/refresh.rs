@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use crate::aws::Aws;
 use crate::ingest::{IngestError, IngestHandle, Lane, WantedReceiver};
 use crate::model::{Cause, Kind, Scope, SharedClock, Wanted};
-use crate::source::poll::Plan;
+use crate::source::poll::SweepPlan;
 use crate::source::referred::Referred;
 use crate::source::refresh::Refresher;
 
@@ -34,7 +34,7 @@ impl Dispatcher {
     }
 
     /// Receives the wanted ids of a kind in a scope, from now on.
-    fn connect(&self, plan: &Plan) -> WantedReceiver {
+    fn connect(&self, plan: &SweepPlan) -> WantedReceiver {
         let (sender, wanted) = mpsc::unbounded_channel();
         self.0.lock().insert((plan.scope.clone(), plan.spec.kind()), sender);
         wanted
@@ -45,7 +45,7 @@ impl Dispatcher {
 pub(super) async fn run(
     aws: Referred<Aws>,
     clock: SharedClock,
-    plan: Plan,
+    plan: SweepPlan,
     dispatcher: Dispatcher,
     ingest: IngestHandle,
 ) {

@@ -16,7 +16,7 @@ use crate::freshness::Signal;
 use crate::ingest::IngestHandle;
 use crate::kinds::KindSpec;
 use crate::model::Scope;
-use crate::source::poll::{Gate, Plan};
+use crate::source::poll::{Gate, SweepPlan};
 use crate::source::referred::{Referred, ReferredIds};
 
 /// What the watchers of all scopes share.
@@ -50,7 +50,7 @@ impl ScopeWatchers {
             ingest.signal(Signal::Expected { scope: scope.clone(), kind: kind.clone(), interval });
             let (changing, interval) = watch::channel(interval);
             intervals.push((kind, changing));
-            let plan = Plan { interval, gate: Arc::clone(&gate), ..Plan::new(scope.clone(), spec) };
+            let plan = SweepPlan { interval, gate: Arc::clone(&gate), ..SweepPlan::new(scope.clone(), spec) };
             referring.extend(self.referring(spec, &plan.trigger));
             plans.push(plan);
         }

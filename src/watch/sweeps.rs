@@ -19,7 +19,7 @@ use crate::freshness::Freshness;
 use crate::ingest::IngestHandle;
 use crate::kinds;
 use crate::model::{ErrorClass, Kind, Scope, SharedClock, SweepMessage, SweepStep, Trouble};
-use crate::source::poll::{self, Plan};
+use crate::source::poll::{self, SweepPlan};
 use crate::source::referred::{Referred, ReferredIds};
 
 /// How long to wait for the writer to process the end of a sweep before the ids are read anyway.
@@ -36,7 +36,13 @@ pub(super) struct Referring {
 
 /// Sweeps as planned until the writer stops, also after a panic: that is shown as the scope's trouble, and the other scopes
 /// continue. It can be cancelled at any await: an unfinished sweep proves nothing.
-pub(super) async fn run(aws: Referred<Aws>, clock: SharedClock, plan: Plan, ingest: IngestHandle, to: Vec<Referring>) {
+pub(super) async fn run(
+    aws: Referred<Aws>,
+    clock: SharedClock,
+    plan: SweepPlan,
+    ingest: IngestHandle,
+    to: Vec<Referring>,
+) {
     let (scope, spec) = (plan.scope.clone(), plan.spec);
     while AssertUnwindSafe(sweep(aws.clone(), Arc::clone(&clock), plan.clone(), ingest.clone(), to.clone()))
         .catch_unwind()
@@ -58,7 +64,7 @@ pub(super) async fn run(aws: Referred<Aws>, clock: SharedClock, plan: Plan, inge
     }
 }
 
-async fn sweep(aws: Referred<Aws>, clock: SharedClock, plan: Plan, ingest: IngestHandle, to: Vec<Referring>) {
+async fn sweep(aws: Referred<Aws>, clock: SharedClock, plan: SweepPlan, ingest: IngestHandle, to: Vec<Referring>) {
     let (scope, kind) = (plan.scope.clone(), plan.spec.kind());
     let freshness = ingest.freshness();
     let by: Vec<Kind> =

@@ -174,7 +174,7 @@ impl Scene {
     /// Waits until sweeps are slow.
     fn relaxed(&mut self) {
         let begun = Instant::now();
-        while self.instances()["pace_seconds"] != 30 {
+        while self.instances()["current_interval_seconds"] != 30 {
             assert!(begun.elapsed() < PATIENCE, "sweeps do not slow down: {} {}", self.instances(), self.path());
             sleep(Duration::from_millis(100));
         }
@@ -208,7 +208,7 @@ impl Scene {
 fn while_events_are_proved_sweeps_slow_down() {
     let window = Duration::from_secs(45);
     let mut scene = Scene::open(true, 2.0);
-    assert_eq!(scene.instances()["pace_seconds"], 3, "that a trail logs is not proved");
+    assert_eq!(scene.instances()["current_interval_seconds"], 3, "that a trail logs is not proved");
     scene.hand.call();
     scene.relaxed();
     let path = scene.path();
@@ -265,7 +265,7 @@ fn cut(scene: &mut Scene, slugs: &[&str]) {
         if let Some(why) = state["stale"]["why"].as_str() {
             labelled.get_or_insert((cut.elapsed(), why.to_owned()));
         }
-        if state["pace_seconds"] == 3 {
+        if state["current_interval_seconds"] == 3 {
             break cut.elapsed();
         }
         assert!(cut.elapsed() < WINDOW + SLACK, "sweeps do not quicken: {state}");
@@ -275,7 +275,7 @@ fn cut(scene: &mut Scene, slugs: &[&str]) {
     assert_eq!(path["proved"], false, "{path}");
     let why = path["why"].as_str().unwrap();
     assert!(why.contains("no canary came through muster-") && why.contains("muster doctor"), "{why}");
-    let told = scene.instances()["told_by_events"].take();
+    let told = scene.instances()["event_rules"].take();
     assert_eq!(told["tags"]["proved"], false, "{told}");
     assert_eq!(told["state"]["proved"], slugs.len() == 1, "the other rules are alive: {told}");
     sleep(Duration::from_secs(seconds).saturating_sub(cut.elapsed()));

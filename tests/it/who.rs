@@ -118,7 +118,7 @@ fn what_aws_announces_shows_with_the_instance_until_it_is_over() {
             for notice in notices {
                 of.insert(notice["what"].as_str().unwrap().to_owned(), notice);
             }
-            let told = wanted.iter().all(|what| answer.text.contains(&format!("announced: {what}")));
+            let told = wanted.iter().all(|what| answer.text.contains(&format!("notice: {what}")));
             (of.len() == wanted.len() && told).then_some(of)
         })
     };

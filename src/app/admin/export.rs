@@ -11,7 +11,7 @@ use tokio::io::AsyncWrite;
 
 use crate::connection::admin::{AdminMessage, AdminWriter, LogPlace};
 use crate::mcp::Core;
-use crate::mcp::error::Fault;
+use crate::mcp::error::RequestError;
 use crate::model::{Seq, Timestamp};
 use crate::store::export;
 
@@ -23,7 +23,7 @@ const PAGE: usize = 256;
 pub(super) enum ExportError {
     /// The store, or the server as a whole.
     #[error(transparent)]
-    Fault(#[from] Fault),
+    Request(#[from] RequestError),
     /// The place to go on from is in another log.
     #[error("the log is another one now ({now}, not {then}): export it from its start")]
     OtherLog {
@@ -102,7 +102,7 @@ pub(super) async fn export<W: AsyncWrite + Unpin>(
         }
         out.flush().await?;
         if newest.wait_for(|seq| *seq >= next).await.is_err() {
-            return Ok(Err(Fault::Stopping.into()));
+            return Ok(Err(RequestError::Stopping.into()));
         }
     }
 }
@@ -117,7 +117,7 @@ struct ExportStart {
     folded: bool,
 }
 
-fn begin(core: &Core, since: Option<LogPlace>) -> Result<ExportStart, Fault> {
+fn begin(core: &Core, since: Option<LogPlace>) -> Result<ExportStart, RequestError> {
     let snapshot = core.snapshot()?;
     let (first, newest) = (snapshot.horizon().next(), snapshot.seq());
     let at = match since {
@@ -133,7 +133,7 @@ fn begin(core: &Core, since: Option<LogPlace>) -> Result<ExportStart, Fault> {
 }
 
 /// At most [`PAGE`] records from `next` to `last`.
-fn page(core: &Core, next: Seq, last: Seq) -> Result<RecordPage, Fault> {
+fn page(core: &Core, next: Seq, last: Seq) -> Result<RecordPage, RequestError> {
     let snapshot = core.snapshot()?;
     let horizon = snapshot.horizon();
     let from = next.max(horizon.next());

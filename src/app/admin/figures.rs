@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::kinds::{self, KINDS};
 use crate::mcp::Core;
-use crate::mcp::error::Fault;
+use crate::mcp::error::RequestError;
 use crate::model::Parked;
 use crate::model::text::shown;
 use crate::model::{ResourceId, Seq, Timestamp};
@@ -17,11 +17,11 @@ const TOMBSTONES: usize = 5_000;
 ///
 /// # Errors
 /// When the store cannot be read.
-pub(super) fn stat(core: &Core) -> Result<Value, Fault> {
+pub(super) fn stat(core: &Core) -> Result<Value, RequestError> {
     let snapshot = core.snapshot()?;
     let (horizon, newest) = (snapshot.horizon(), snapshot.seq());
     let first = (newest > horizon).then(|| horizon.next());
-    let time = |seq: Seq| -> Result<Option<Timestamp>, Fault> {
+    let time = |seq: Seq| -> Result<Option<Timestamp>, RequestError> {
         Ok(snapshot.records(seq, 1)?.first().map(|record| record.recorded_at))
     };
     let first_at = first.map(time).transpose()?.flatten();
@@ -73,7 +73,7 @@ fn unreadable(parked: Parked) -> Value {
 }
 
 /// Counts the resources of each kind, including kinds that this version does not know.
-fn resources(snapshot: &Snapshot) -> Result<Map<String, Value>, Fault> {
+fn resources(snapshot: &Snapshot) -> Result<Map<String, Value>, RequestError> {
     let mut resources = Map::new();
     for kind in KINDS {
         let count = snapshot.count(&kind.kind(), None)?;
@@ -90,7 +90,7 @@ fn resources(snapshot: &Snapshot) -> Result<Map<String, Value>, Fault> {
 }
 
 /// Counts the intervals of watching that are kept.
-fn intervals(snapshot: &Snapshot) -> Result<usize, Fault> {
+fn intervals(snapshot: &Snapshot) -> Result<usize, RequestError> {
     let mut intervals = 0;
     for scope in snapshot.scopes()? {
         for kind in KINDS {
@@ -101,7 +101,7 @@ fn intervals(snapshot: &Snapshot) -> Result<usize, Fault> {
 }
 
 /// Counts the removed resources that are remembered.
-fn tombstones(core: &Core) -> Result<usize, Fault> {
+fn tombstones(core: &Core) -> Result<usize, RequestError> {
     let mut tombstones = 0;
     for kind in KINDS {
         let mut after: Option<ResourceId> = None;

@@ -11,7 +11,7 @@ use crate::app::listener::ClientListener;
 use crate::config::{Config, Environment, Given, Interval, ListMode};
 use crate::connection::attach::{self, Attached};
 use crate::kinds::{INSTANCE, KINDS};
-use crate::mcp::client::Client;
+use crate::mcp::client::McpClient;
 use crate::model::{AccountId, Region, Scope};
 use crate::simulator::{self, Simulator};
 
@@ -65,11 +65,11 @@ impl Stage {
     }
 
     /// Connects a client, the way `muster mcp` connects.
-    pub(super) async fn connect(&self) -> anyhow::Result<Client> {
+    pub(super) async fn connect(&self) -> anyhow::Result<McpClient> {
         let (ours, theirs) = UnixStream::pair().context("no socket pair")?;
         self.listener.receive(theirs);
         let Attached { reader, writer, .. } = attach::shake_hands(ours, true, None).await?;
-        Ok(Client::connect(reader, writer).await?)
+        Ok(McpClient::connect(reader, writer).await?)
     }
 
     /// Ends everything, in the order in which a server does.

@@ -21,7 +21,7 @@ use crate::model::{
     Page, ResourceId, Seen, Seq, Source, SweepMessage, SweepStep, Timestamp, Trouble,
 };
 use crate::notify::ChangeHub;
-use crate::source::refresh::queue::{Pushed, Queue};
+use crate::source::refresh::queue::{Pushed, RefreshQueue};
 
 /// The true time at which programs start.
 const BEGIN: Millis = 1_000_000_000;
@@ -75,8 +75,8 @@ pub(super) struct Runner<'s, S: Backing> {
     ingest: Option<Ingest<S::Ledger>>,
     handle: IngestHandle,
     wanted: WantedReceiver,
-    queue: Queue,
-    /// A sweep was requested instead of too many refreshes.
+    queue: RefreshQueue,
+    /// A sweep was asked for in place of too many refreshes.
     due: bool,
     listing: Option<RunningListing>,
     refresh: Option<PendingAnswer>,
@@ -122,7 +122,7 @@ impl<'s, S: Backing> Runner<'s, S> {
             ingest: Some(ingest),
             handle,
             wanted,
-            queue: Queue::default(),
+            queue: RefreshQueue::default(),
             due: false,
             listing: None,
             refresh: None,
@@ -468,7 +468,7 @@ impl<'s, S: Backing> Runner<'s, S> {
         let ledger = self.shelf.reopen(ingest.into_ledger())?;
         let (ingest, handle, wanted) = start(ledger, &self.clock, self.mapping);
         (self.ingest, self.handle, self.wanted) = (Some(ingest), handle, wanted);
-        (self.queue, self.listing, self.refresh) = (Queue::default(), None, None);
+        (self.queue, self.listing, self.refresh) = (RefreshQueue::default(), None, None);
         self.tools.clear();
         Ok(())
     }

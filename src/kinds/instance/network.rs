@@ -1,4 +1,4 @@
-//! How an instance is attached to networks.
+//! The network attachments of an instance.
 
 use crate::kinds::fields::{Fields, mapped};
 

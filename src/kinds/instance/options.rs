@@ -1,4 +1,4 @@
-//! What an instance was launched with: processor, metadata service, capacity, licences, accelerators.
+//! The options that an instance was launched with: processor, metadata service, capacity, licences, accelerators.
 
 use crate::kinds::fields::{Fields, mapped};
 

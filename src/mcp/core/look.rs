@@ -6,7 +6,7 @@ use super::Core;
 use crate::aws::Priority;
 use crate::ingest::Lane;
 use crate::kinds::KindSpec;
-use crate::mcp::error::Fault;
+use crate::mcp::error::RequestError;
 use crate::mcp::looks::Sight;
 use crate::model::text::shown;
 use crate::model::{Cause, Observation, Page, ResourceId, Scope, Seen, Source, Timestamp};
@@ -22,7 +22,7 @@ impl Core {
         spec: &'static KindSpec,
         ids: &[Arc<str>],
         since: Timestamp,
-    ) -> Result<Vec<(Arc<str>, Sight)>, Fault> {
+    ) -> Result<Vec<(Arc<str>, Sight)>, RequestError> {
         let recent = self.looks.of(scope, &spec.kind());
         let mut recent = recent.lock().await;
         let asked: Vec<String> =
@@ -40,7 +40,7 @@ impl Core {
         scope: &Scope,
         spec: &'static KindSpec,
         ids: &[String],
-    ) -> Result<Vec<(Arc<str>, Sight)>, Fault> {
+    ) -> Result<Vec<(Arc<str>, Sight)>, RequestError> {
         let described = self.aws.describe(scope, spec, ids, Priority::Tool).await;
         let mut sights = Vec::new();
         let mut observations = Vec::new();

@@ -1,14 +1,14 @@
-//! What clients leave out of the requests that open a connection.
+//! Completes the requests that open a connection.
 
 use rmcp::model::InitializeRequestParams;
 use serde_json::{Map, Value, json};
 
 use crate::model::text::shown;
 
-/// What a client is called that does not say it.
+/// The name of a client that gives none.
 const UNKNOWN: &str = "unknown";
 
-/// Completes the parameters of `initialize`, and says whether there was anything to complete.
+/// Completes the parameters of `initialize`, and returns whether anything was added.
 ///
 /// # Errors
 /// What is wrong with them, in the words of the protocol that has `initialize`.
@@ -57,8 +57,8 @@ pub(super) fn complete(params: Option<&mut Map<String, Value>>) -> Result<bool, 
     Ok(*params != before)
 }
 
-/// Leaves only the metadata in the parameters of `server/discover`, which has no others: with one more, rmcp takes it for a
-/// request that chooses the protocol. Says whether there was anything else.
+/// Removes all parameters of `server/discover` but the metadata, because with others rmcp takes it for a request that chooses the
+/// protocol. Returns whether anything was removed.
 pub(super) fn bare(params: Option<&mut Map<String, Value>>) -> bool {
     let Some(params) = params else { return false };
     let before = params.len();

@@ -1,4 +1,4 @@
-//! One message, read and checked for itself.
+//! Reads and checks a single message.
 
 use std::borrow::Cow;
 
@@ -6,36 +6,36 @@ use rmcp::model::{ProtocolVersion, RequestId, RequestMetaObject};
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 
-use super::refusal::{Refusal, refuse_each};
+use super::error_response::{ErrorResponse, refuse_each};
 use super::{handshake, torn};
-use crate::mcp::once::{self, Once, Twice};
+use crate::mcp::checked_json::{self, CheckedJson, DuplicateMember};
 use crate::mcp::protocol::VERSIONS;
 use crate::model::text::shown;
 
 /// The mark that some editors and shells put before UTF-8.
 pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// The methods that answer page by page.
+/// The methods with paged answers.
 const LISTS: [&str; 4] = ["tools/list", "resources/list", "resources/templates/list", "prompts/list"];
 
-const BATCH: &str = "a batch was sent, which MCP does not have: send each message on its own";
+const BATCH: &str = "MCP has no batches: send each message on its own";
 
 /// A message that is well formed.
 #[derive(Debug)]
-pub struct Message<'a> {
+pub struct ClientMessage<'a> {
     bytes: Cow<'a, [u8]>,
-    pub(super) said: Said,
+    pub(super) said: MessageKind,
     pub(super) meta: RequestMetaObject,
 }
 
-/// What a message is.
+/// The kind of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Said {
+pub enum MessageKind {
     /// A request, to be answered under its id.
     Request {
         /// The id.
         id: RequestId,
-        /// What is asked for.
+        /// The method.
         method: String,
     },
     /// A notification.
@@ -47,20 +47,20 @@ pub enum Said {
     Response,
 }
 
-impl Message<'_> {
-    /// The bytes that go on.
+impl ClientMessage<'_> {
+    /// The bytes to forward.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// What it is.
+    /// The kind of message.
     #[must_use]
-    pub fn said(&self) -> &Said {
+    pub fn said(&self) -> &MessageKind {
         &self.said
     }
 
-    /// Whether it says everything about its protocol itself, as protocol 2026-07-28 has it, in a version that is served.
+    /// Whether it carries all metadata that protocol 2026-07-28 requires, with a version that is served.
     pub(super) fn is_self_contained(&self) -> bool {
         self.is_complete() && self.meta.protocol_version().is_some_and(|version| VERSIONS.contains(&version))
     }
@@ -69,34 +69,34 @@ impl Message<'_> {
         self.meta.missing_required_keys(&ProtocolVersion::V_2026_07_28).is_empty()
     }
 
-    /// Whether it belongs to a session, where one is named: the protocols without `initialize` have none. `header` is the
-    /// version in the header.
+    /// Whether it belongs to a session, if a header names one: protocols without `initialize` have no sessions. `header` is the
+    /// protocol version in the header.
     #[must_use]
     pub fn is_of_a_session(&self, header: Option<&str>) -> bool {
         match &self.said {
-            Said::Request { method, .. } if method == "initialize" => true,
-            Said::Request { .. } if self.is_complete() => false,
-            Said::Request { .. } => match self.meta.protocol_version() {
+            MessageKind::Request { method, .. } if method == "initialize" => true,
+            MessageKind::Request { .. } if self.is_complete() => false,
+            MessageKind::Request { .. } => match self.meta.protocol_version() {
                 Some(version) => version.has_initialize(),
                 None => header.is_none_or(|version| version < ProtocolVersion::NO_INITIALIZE.as_str()),
             },
-            Said::Notification { .. } | Said::Response => {
+            MessageKind::Notification { .. } | MessageKind::Response => {
                 header.is_none_or(|version| version < ProtocolVersion::NO_INITIALIZE.as_str())
             }
         }
     }
 }
 
-/// Reads one message. `None` where there is nothing that wants an answer.
+/// Reads one message; `None` when there is nothing to forward or answer.
 ///
 /// # Errors
-/// What to answer to what is no valid message.
-pub fn read(bytes: &[u8]) -> Result<Option<Message<'_>>, Vec<Refusal>> {
+/// The answers to an invalid message.
+pub fn read(bytes: &[u8]) -> Result<Option<ClientMessage<'_>>, Vec<ErrorResponse>> {
     let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     let Some(first) = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) else { return Ok(None) };
     let torn = |error: serde_json::Error| {
         let message = format!("the message is not JSON ({error}): send one JSON object in UTF-8");
-        refuse_each(torn::ids(bytes), |id| Refusal::unreadable(id, message.clone()))
+        refuse_each(torn::ids(bytes), |id| ErrorResponse::unreadable(id, message.clone()))
     };
     match first {
         b'{' => {}
@@ -104,14 +104,14 @@ pub fn read(bytes: &[u8]) -> Result<Option<Message<'_>>, Vec<Refusal>> {
             let batch: Vec<Value> = serde_json::from_slice(bytes).map_err(torn)?;
             let is_request = |part: &&Value| part.get("method").is_some() && part.get("id").is_some();
             let ids = batch.iter().filter(is_request).filter_map(|part| part.get("id").and_then(echoed));
-            return Err(refuse_each(ids.collect(), |id| Refusal::invalid(id, BATCH.to_owned())));
+            return Err(refuse_each(ids.collect(), |id| ErrorResponse::invalid(id, BATCH.to_owned())));
         }
         _ => {
             serde_json::from_slice::<IgnoredAny>(bytes).map_err(torn)?;
-            return Err(vec![Refusal::invalid(None, "a message is a JSON object".to_owned())]);
+            return Err(vec![ErrorResponse::invalid(None, "a message must be a JSON object".to_owned())]);
         }
     }
-    let Once { value, twice } = once::read(bytes).map_err(torn)?;
+    let CheckedJson { value, twice } = checked_json::read(bytes).map_err(torn)?;
     let Value::Object(object) = value else { return Ok(None) };
     let parts = Parts { object, twice };
     if !parts.object.contains_key("method") {
@@ -126,12 +126,12 @@ pub fn read(bytes: &[u8]) -> Result<Option<Message<'_>>, Vec<Refusal>> {
 /// The members of a message.
 struct Parts {
     object: Map<String, Value>,
-    /// A member that stands twice, at any depth.
-    twice: Option<Twice>,
+    /// A member that an object has twice, at any depth.
+    twice: Option<DuplicateMember>,
 }
 
 impl Parts {
-    fn response(self, bytes: &[u8]) -> Result<Option<Message<'_>>, Vec<Refusal>> {
+    fn response(self, bytes: &[u8]) -> Result<Option<ClientMessage<'_>>, Vec<ErrorResponse>> {
         let (result, error) = (self.object.get("result"), self.object.get("error"));
         let id = self.object.get("id");
         let is_well_formed = match (result, error) {
@@ -147,59 +147,61 @@ impl Parts {
             (None, None) => {
                 let message =
                     "the message has no method, no result and no error, so it is neither a request nor a response";
-                return Err(vec![Refusal::invalid(id.and_then(echoed), message.to_owned())]);
+                return Err(vec![ErrorResponse::invalid(id.and_then(echoed), message.to_owned())]);
             }
         };
-        // Nobody waits for an answer to a response, so one that is malformed is not told about.
+        // A response is never answered, not even a malformed one.
         let is_well_formed = is_well_formed && self.twice.is_none() && self.is_json_rpc();
-        Ok(is_well_formed.then(|| self.message(bytes, Said::Response, false)))
+        Ok(is_well_formed.then(|| self.message(bytes, MessageKind::Response, false)))
     }
 
-    fn notification(self, bytes: &[u8]) -> Option<Message<'_>> {
+    fn notification(self, bytes: &[u8]) -> Option<ClientMessage<'_>> {
         let is_well_formed =
             self.twice.is_none() && self.is_json_rpc() && self.has_method_alone() && self.wrong_params().is_none();
-        // A notification is never answered, not even one that is malformed.
+        // A notification is never answered, not even a malformed one.
         if !is_well_formed {
             return None;
         }
         let cancelled = self.object.get("params").and_then(|params| params.get("requestId")).and_then(known_id);
         let cancels = cancelled.filter(|_| self.object.get("method") == Some(&json!("notifications/cancelled")));
-        Some(self.message(bytes, Said::Notification { cancels }, false))
+        Some(self.message(bytes, MessageKind::Notification { cancels }, false))
     }
 
-    fn request(mut self, bytes: &[u8]) -> Result<Message<'_>, Refusal> {
+    fn request(mut self, bytes: &[u8]) -> Result<ClientMessage<'_>, ErrorResponse> {
         let id = self.object.get("id").cloned().unwrap_or_default();
-        let refused = |message: String| Refusal::invalid(echoed(&id), message);
+        let refused = |message: String| ErrorResponse::invalid(echoed(&id), message);
         let doubled =
-            self.twice.as_ref().map(|twice| format!("the member `{}` stands twice", shown(&twice.member, 80)));
-        if let (Some(doubled), Some(Twice { outermost: true, .. })) = (&doubled, &self.twice) {
+            self.twice.as_ref().map(|twice| format!("the member `{}` is given twice", shown(&twice.member, 80)));
+        if let (Some(doubled), Some(DuplicateMember { outermost: true, .. })) = (&doubled, &self.twice) {
             return Err(refused(doubled.clone()));
         }
         let Some(known) = known_id(&id) else {
-            return Err(refused("the id of a request is a string or a whole number of at most 63 bits".to_owned()));
+            return Err(refused(
+                "the id of a request must be a string or a whole number of at most 63 bits".to_owned(),
+            ));
         };
         if !self.is_json_rpc() {
-            return Err(refused("a message says \"jsonrpc\": \"2.0\"".to_owned()));
+            return Err(refused("a message must have \"jsonrpc\": \"2.0\"".to_owned()));
         }
         if !self.has_method_alone() {
-            return Err(refused("a request has a method, which is a string, and no result or error".to_owned()));
+            return Err(refused("a request must have a method, which is a string, and no result or error".to_owned()));
         }
         if let Some(wrong) = doubled.as_deref().or(self.wrong_params()) {
-            return Err(Refusal::params(&known, wrong.to_owned()));
+            return Err(ErrorResponse::params(&known, wrong.to_owned()));
         }
         let method = self.object.get("method").and_then(Value::as_str).unwrap_or_default().to_owned();
         let is_rewritten = match method.as_str() {
             "initialize" => {
                 let params = self.object.get_mut("params").and_then(Value::as_object_mut);
-                handshake::complete(params).map_err(|wrong| Refusal::params(&known, wrong))?
+                handshake::complete(params).map_err(|wrong| ErrorResponse::params(&known, wrong))?
             }
             "server/discover" => handshake::bare(self.object.get_mut("params").and_then(Value::as_object_mut)),
             _ => false,
         };
-        Ok(self.message(bytes, Said::Request { id: known, method }, is_rewritten))
+        Ok(self.message(bytes, MessageKind::Request { id: known, method }, is_rewritten))
     }
 
-    fn message(self, bytes: &[u8], said: Said, is_rewritten: bool) -> Message<'_> {
+    fn message(self, bytes: &[u8], said: MessageKind, is_rewritten: bool) -> ClientMessage<'_> {
         let meta = self.object.get("params").and_then(|params| params.get("_meta")).cloned();
         let meta = meta.and_then(|meta| serde_json::from_value(meta).ok()).unwrap_or_default();
         let bytes = if is_rewritten {
@@ -207,7 +209,7 @@ impl Parts {
         } else {
             Cow::Borrowed(bytes)
         };
-        Message { bytes, said, meta }
+        ClientMessage { bytes, said, meta }
     }
 
     fn is_json_rpc(&self) -> bool {
@@ -224,10 +226,10 @@ impl Parts {
         if !params.is_object() {
             return Some("params must be a JSON object");
         }
-        // rmcp takes parameters of a list that it cannot read for none at all, and answers the first page.
+        // rmcp ignores parameters of a list that it cannot read, and would answer the first page.
         let is_list = self.object.get("method").and_then(Value::as_str).is_some_and(|method| LISTS.contains(&method));
         if is_list && params.get("cursor").is_some_and(|cursor| !cursor.is_string() && !cursor.is_null()) {
-            return Some("params.cursor must be a string, as nextCursor of the page before gives it");
+            return Some("params.cursor must be a string: the nextCursor of the previous page");
         }
         let meta = params.get("_meta").filter(|meta| !meta.is_null())?;
         (!meta.is_object()).then_some("params._meta must be a JSON object")
@@ -239,7 +241,7 @@ pub(super) fn known_id(id: &Value) -> Option<RequestId> {
     serde_json::from_value(id.clone()).ok()
 }
 
-/// An id as an answer repeats it: as it came, unless it is nothing that can be an id.
+/// An id as an answer repeats it; `None` for a value that cannot be an id.
 fn echoed(id: &Value) -> Option<Value> {
     Some(id.clone()).filter(|id| id.is_string() || id.is_number())
 }

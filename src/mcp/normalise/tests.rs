@@ -17,9 +17,9 @@ enum Fate {
 
 fn fate(conversation: &mut Conversation, bytes: &[u8]) -> Fate {
     match conversation.hear(bytes) {
-        Outcome::Forward(message) => Fate::Forward(message.bytes().to_vec()),
-        Outcome::Answer(refusals) => {
-            let answer = |refusal: &Refusal| {
+        MessageDecision::Forward(message) => Fate::Forward(message.bytes().to_vec()),
+        MessageDecision::Answer(refusals) => {
+            let answer = |refusal: &ErrorResponse| {
                 let line = refusal.line();
                 assert_eq!(line.iter().position(|byte| *byte == b'\n'), Some(line.len() - 1), "one line");
                 let answer: Value = serde_json::from_slice(&line).unwrap();
@@ -29,7 +29,7 @@ fn fate(conversation: &mut Conversation, bytes: &[u8]) -> Fate {
             };
             Fate::Answer(refusals.iter().map(answer).collect())
         }
-        Outcome::Drop => Fate::Drop,
+        MessageDecision::Drop => Fate::Drop,
     }
 }
 
@@ -187,7 +187,7 @@ fn before_the_handshake_notifications_and_responses_are_ignored_in_both_eras() {
 fn a_request_before_the_handshake_learns_how_each_era_begins() {
     let mut conversation = Conversation::default();
     let line = br#"{"jsonrpc":"2.0","id":"early","method":"tools/list"}"#;
-    let Outcome::Answer(refusals) = conversation.hear(line) else { panic!("it is refused") };
+    let MessageDecision::Answer(refusals) = conversation.hear(line) else { panic!("it is refused") };
     let answer: Value = serde_json::from_slice(&refusals[0].line()).unwrap();
     assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!("early"), &json!(-32602)));
     let message = answer["error"]["message"].as_str().unwrap();
@@ -471,25 +471,25 @@ proptest! {
         let mut conversation = Conversation::opened();
         let waits = message.get("method").is_some() && message.get("id").is_some();
         match conversation.hear(text.as_bytes()) {
-            Outcome::Forward(forwarded) => {
+            MessageDecision::Forward(forwarded) => {
                 let read: ClientJsonRpcMessage = serde_json::from_slice(forwarded.bytes()).expect("rmcp reads it");
                 let is_one = match forwarded.said() {
-                    Said::Request { id, .. } => matches!(&read, JsonRpcMessage::Request(request) if request.id == *id),
-                    Said::Notification { .. } => matches!(read, JsonRpcMessage::Notification(_)),
-                    Said::Response => matches!(read, JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_)),
+                    MessageKind::Request { id, .. } => matches!(&read, JsonRpcMessage::Request(request) if request.id == *id),
+                    MessageKind::Notification { .. } => matches!(read, JsonRpcMessage::Notification(_)),
+                    MessageKind::Response => matches!(read, JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_)),
                 };
                 prop_assert!(is_one, "{:?} was read as {:?}", forwarded.said(), read);
                 // Once is enough: the socket does again what the stdio front end did.
                 prop_assert_eq!(opened(forwarded.bytes()), Fate::Forward(forwarded.bytes().to_vec()));
             }
-            Outcome::Answer(refusals) => {
+            MessageDecision::Answer(refusals) => {
                 prop_assert_eq!(refusals.len(), 1);
                 let id = message.get("id").filter(|id| id.is_string() || id.is_number());
                 // `1.0` and `1` are one number.
                 let shown = |id: Option<&Value>| id.map(|id| known_id(id).map_or(id.clone(), RequestId::into_json_value));
                 prop_assert_eq!(shown(refusals[0].id.as_ref()), shown(id));
             }
-            Outcome::Drop => prop_assert!(!waits),
+            MessageDecision::Drop => prop_assert!(!waits),
         }
     }
 

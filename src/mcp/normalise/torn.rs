@@ -1,22 +1,22 @@
-//! The ids of requests in bytes that are no JSON.
+//! Finds the ids of requests in bytes that are not valid JSON.
 
 use serde_json::Value;
 
-/// More requests than this in one line are not looked for.
-const MOST: usize = 64;
+/// The most requests that are searched for in one line.
+const MAX_REQUESTS: usize = 64;
 
-/// The ids of the objects at the top level that have a method, as far as they can be seen.
+/// The ids of the top-level objects that have a method, as far as they can be read.
 ///
-/// It looks at brackets and strings only, so a comma too many, half an escape or bytes that are no UTF-8 do not matter
-/// as long as they are not in the id.
+/// It looks at brackets and strings only, so a surplus comma, an incomplete escape or bytes that are not UTF-8 do not matter
+/// unless they are in the id.
 pub(super) fn ids(bytes: &[u8]) -> Vec<Value> {
     let mut found = Vec::new();
-    let mut seen = Seen::default();
+    let mut seen = ObjectScan::default();
     let mut depth = 0_usize;
     // The last string at the top level of an object, and the key before a colon.
     let (mut text, mut key): (&[u8], &[u8]) = (b"", b"");
     let mut rest = bytes;
-    while let (Some((first, after)), true) = (rest.split_first(), found.len() < MOST) {
+    while let (Some((first, after)), true) = (rest.split_first(), found.len() < MAX_REQUESTS) {
         match first {
             b'"' => {
                 let length = string(rest);
@@ -57,7 +57,7 @@ pub(super) fn ids(bytes: &[u8]) -> Vec<Value> {
     found
 }
 
-/// How long the string is that the bytes begin with, with its quotes.
+/// The length of the string that the bytes begin with, including its quotes.
 fn string(bytes: &[u8]) -> usize {
     let mut is_escaped = false;
     for (at, byte) in bytes.iter().enumerate().skip(1) {
@@ -71,15 +71,15 @@ fn string(bytes: &[u8]) -> usize {
     bytes.len()
 }
 
-/// What was seen of one object.
+/// What a scan has found of one object.
 #[derive(Default)]
-struct Seen {
+struct ObjectScan {
     id: Option<Value>,
     has_method: bool,
     is_response: bool,
 }
 
-impl Seen {
+impl ObjectScan {
     fn member(&mut self, key: &[u8]) {
         self.has_method |= key == b"\"method\"";
         self.is_response |= key == b"\"result\"" || key == b"\"error\"";

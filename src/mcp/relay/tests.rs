@@ -8,7 +8,7 @@ struct Ends {
     client: WriteHalf<DuplexStream>,
     answers: TokioLines<BufReader<ReadHalf<DuplexStream>>>,
     server: DuplexStream,
-    relay: tokio::task::JoinHandle<io::Result<End>>,
+    relay: tokio::task::JoinHandle<io::Result<RelayEnd>>,
 }
 
 #[expect(clippy::disallowed_methods, reason = "the relay runs beside the test that acts as both its ends")]
@@ -55,7 +55,7 @@ async fn lines_are_carried_both_ways_unchanged() {
     ends.client.shutdown().await.unwrap();
     assert_eq!(ends.server_reads(1).await, "", "the server is told that the client left");
     drop(ends.server);
-    assert_eq!(ends.relay.await.unwrap().unwrap(), End::ClientClosed);
+    assert_eq!(ends.relay.await.unwrap().unwrap(), RelayEnd::ClientClosed);
 }
 
 #[tokio::test]
@@ -83,7 +83,7 @@ async fn a_dead_server_fails_waiting_requests_and_later_ones() {
     assert_eq!(ends.answer().await["id"], 6);
     drop(ends.client);
     drop(ends.answers);
-    assert_eq!(ends.relay.await.unwrap().unwrap(), End::ServerEnded);
+    assert_eq!(ends.relay.await.unwrap().unwrap(), RelayEnd::ServerEnded);
 }
 
 #[tokio::test]

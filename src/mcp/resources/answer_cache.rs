@@ -1,9 +1,9 @@
-//! A cache of answers that are asked for again and again while nothing changes.
+//! A cache of answers that are requested again and again while nothing changes.
 //!
-//! An answer is a function of the store, of freshness and, where it may turn stale, of time. It is kept with the revision of store
-//! and freshness that it was made of, and given again only while that revision is the current one and the answer is not stale.
-//! So a kept answer never differs from a new one; keeping it only saves making it. An answer that was asked for once is not
-//! kept: a client that reads everything leaves nothing behind.
+//! An answer depends on the store, on freshness and, where it may turn stale, on time. It is kept with the revision of store and
+//! freshness that it was made from, and used only while that revision is current and the answer is not stale. So a kept answer
+//! never differs from a new one. An answer that was requested only once is not kept, so a client that reads everything does not
+//! fill the cache.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,14 +12,14 @@ use parking_lot::Mutex;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::mcp::core::Core;
-use crate::mcp::error::Fault;
+use crate::mcp::error::RequestError;
 use crate::model::{LogId, Seq, Timestamp};
 
-/// Questions remembered to tell a second one from a first. One that hashes to the place of another displaces it, so a
-/// thousand frequent ones want many times as many places.
+/// How many questions are remembered, to recognise a repeated one. A question displaces another with the same hash slot, so a
+/// thousand frequent ones need many more slots.
 const REMEMBERED: usize = 1 << 16;
 
-/// A state of everything that answers are made of, but for the time.
+/// The state of everything that answers are made from, except time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Revision {
     log: LogId,
@@ -27,26 +27,26 @@ pub struct Revision {
     freshness: u64,
 }
 
-/// Kept answers, by question: two generations, of which the elder is forgotten whole when the younger is full. What is asked
-/// for goes to the younger one, so what is asked for often stays.
+/// Kept answers by question, in two generations. When the young one is full, the old one is dropped and the young one takes its
+/// place. A used answer moves to the young one, so frequent answers stay.
 pub struct AnswerCache<T> {
     most: usize,
-    inner: Mutex<Inner<T>>,
+    inner: Mutex<Generations<T>>,
 }
 
-struct Inner<T> {
+struct Generations<T> {
     young: HashMap<String, Kept<T>>,
     old: HashMap<String, Kept<T>>,
-    /// Of the young.
+    /// The bytes of the young generation.
     weight: usize,
     asked: Vec<LastAsked>,
-    /// How many questions there were.
+    /// How many questions were asked.
     count: u32,
-    /// Whether anything was ever forgotten.
+    /// Whether a generation was ever dropped.
     full: bool,
 }
 
-/// A question that was asked.
+/// When a question was last asked.
 #[derive(Clone, Copy, Default)]
 struct LastAsked {
     hash: u32,
@@ -60,9 +60,9 @@ struct Kept<T> {
     answer: Arc<T>,
 }
 
-/// What is known of a question.
+/// What the cache knows about a question.
 #[derive(Debug)]
-pub enum Lookup<T> {
+pub enum CacheLookup<T> {
     /// Its answer.
     Answer(Arc<T>),
     /// It was asked before, so its answer is worth keeping.
@@ -72,34 +72,34 @@ pub enum Lookup<T> {
 }
 
 impl Revision {
-    /// The revision before an answer is made: whatever changes meanwhile makes it another.
+    /// The current revision. Read it before making an answer, so that a change meanwhile makes the answer outdated.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn now(core: &Core) -> Result<Self, Fault> {
+    pub fn now(core: &Core) -> Result<Self, RequestError> {
         let freshness = *core.ingest.freshness().changes().borrow();
         Ok(Revision { log: core.log(), seq: core.snapshot()?.seq(), freshness })
     }
 }
 
 impl<T> AnswerCache<T> {
-    /// Keeps answers of at most `most` bytes together.
+    /// Makes a cache of at most `most` bytes.
     #[must_use]
     pub fn new(most: usize) -> Self {
         let (young, old) = (HashMap::new(), HashMap::new());
         let asked = vec![LastAsked::default(); REMEMBERED];
-        AnswerCache { most, inner: Mutex::new(Inner { young, old, weight: 0, asked, count: 0, full: false }) }
+        AnswerCache { most, inner: Mutex::new(Generations { young, old, weight: 0, asked, count: 0, full: false }) }
     }
 
-    /// The answer to `question` if it would be the same now, else whether the question is asked so often that its answer
-    /// would still be kept the next time.
-    pub fn ask(&self, question: &str, revision: Revision, now: Timestamp) -> Lookup<T> {
+    /// Looks up the answer to `question`. Without a valid one, it returns whether the question is asked so often that its answer
+    /// is worth keeping.
+    pub fn ask(&self, question: &str, revision: Revision, now: Timestamp) -> CacheLookup<T> {
         let mut inner = self.inner.lock();
         let inner = &mut *inner;
         inner.count = inner.count.wrapping_add(1);
         let valid = |kept: &&Kept<T>| kept.revision == revision && now < kept.until;
         if let Some(kept) = inner.young.get(question).filter(valid) {
-            return Lookup::Answer(Arc::clone(&kept.answer));
+            return CacheLookup::Answer(Arc::clone(&kept.answer));
         }
         if inner.old.get(question).as_ref().is_some_and(valid)
             && let Some((question, kept)) = inner.old.remove_entry(question)
@@ -107,17 +107,17 @@ impl<T> AnswerCache<T> {
             let answer = Arc::clone(&kept.answer);
             inner.weight += kept.weight;
             inner.young.insert(question, kept);
-            return Lookup::Answer(answer);
+            return CacheLookup::Answer(answer);
         }
         let hash = xxh3_64(question.as_bytes());
         let place = usize::try_from(hash % REMEMBERED as u64).unwrap_or(0);
-        let Some(asked) = inner.asked.get_mut(place) else { return Lookup::New };
-        // 0 is nobody's.
+        let Some(asked) = inner.asked.get_mut(place) else { return CacheLookup::New };
+        // 0 marks an empty slot.
         let hash = u32::try_from(hash >> 32).unwrap_or(0) | 1;
         let before = std::mem::replace(asked, LastAsked { hash, count: inner.count });
         let held = u32::try_from(inner.young.len() + inner.old.len()).unwrap_or(u32::MAX);
         let recent = !inner.full || inner.count.wrapping_sub(before.count) <= held.saturating_mul(2);
-        if before.hash == hash && recent { Lookup::Again } else { Lookup::New }
+        if before.hash == hash && recent { CacheLookup::Again } else { CacheLookup::New }
     }
 
     /// Keeps an answer of about `weight` bytes, made at or after `revision`, until it is replaced or `until` comes.
@@ -157,16 +157,16 @@ mod tests {
 
     fn answer(cache: &AnswerCache<u32>, question: &str, revision: Revision, now: Timestamp) -> Option<u32> {
         match cache.ask(question, revision, now) {
-            Lookup::Answer(answer) => Some(*answer),
-            Lookup::Again | Lookup::New => None,
+            CacheLookup::Answer(answer) => Some(*answer),
+            CacheLookup::Again | CacheLookup::New => None,
         }
     }
 
     #[test]
     fn an_answer_holds_for_its_moment_and_its_time_only() {
         let cache = AnswerCache::new(100);
-        assert!(matches!(cache.ask("a", revision(1), at(0)), Lookup::New));
-        assert!(matches!(cache.ask("a", revision(1), at(0)), Lookup::Again));
+        assert!(matches!(cache.ask("a", revision(1), at(0)), CacheLookup::New));
+        assert!(matches!(cache.ask("a", revision(1), at(0)), CacheLookup::Again));
         cache.keep("a", revision(1), at(10), 10, 7);
         assert_eq!(answer(&cache, "a", revision(1), at(9)), Some(7));
         assert_eq!(answer(&cache, "a", revision(2), at(9)), None, "something was committed");
@@ -195,7 +195,7 @@ mod tests {
         for round in 0..3 {
             for question in 0..100 {
                 let known = cache.ask(&question.to_string(), revision(1), at(0));
-                let keeps = matches!(known, Lookup::Again);
+                let keeps = matches!(known, CacheLookup::Again);
                 assert!(!keeps || (round == 1 && question < 10), "round {round}, question {question}");
                 if keeps {
                     cache.keep(&question.to_string(), revision(1), at(10), 10, 1);

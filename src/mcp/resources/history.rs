@@ -7,17 +7,21 @@ use serde_json::{Map, Value, json};
 use super::Content;
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
-use crate::mcp::error::Fault;
+use crate::mcp::error::RequestError;
 use crate::mcp::tools::list_changes::newest;
 
 /// How many changes a read shows.
 const CHANGES: usize = 25;
 
-/// The newest changes of one resource, or of everything, and how to go on from them.
+/// The newest changes of one resource, or of everything, and the calls that show older and newer ones.
 ///
 /// # Errors
-/// When nothing is known of the resource, or the store cannot be read.
-pub async fn history(core: &Arc<Core>, of: Option<(&'static KindSpec, &str)>, uri: &str) -> Result<Content, Fault> {
+/// When nothing is known about the resource, or the store cannot be read.
+pub async fn history(
+    core: &Arc<Core>,
+    of: Option<(&'static KindSpec, &str)>,
+    uri: &str,
+) -> Result<Content, RequestError> {
     let (found, arguments) = newest(core, of, CHANGES).await?;
     let mut body = Map::new();
     body.insert("uri".to_owned(), json!(uri));

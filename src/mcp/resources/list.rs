@@ -1,7 +1,7 @@
-//! What `resources/list` holds.
+//! The answer to `resources/list`.
 //!
-//! Thousands of entries drown a client that loads the list into a model's context, so by default only small accounts
-//! are listed in full. Entries hold nothing that moves: a change of state would otherwise change the list.
+//! Thousands of entries overload a client that puts the list into a model's context, so by default only small accounts are listed
+//! in full. Entries hold no state, because every change of state would change the list.
 
 use std::sync::Arc;
 
@@ -9,11 +9,11 @@ use rmcp::model::{Annotations, CacheScope, ListResourcesResult, MetaObject, Reso
 use serde_json::json;
 
 use super::JSON;
-use super::answer_cache::{AnswerCache, Lookup, Revision};
-use crate::kinds::{self, KINDS, KindSpec};
+use super::answer_cache::{AnswerCache, CacheLookup, Revision};
+use crate::kinds::{KINDS, KindSpec};
 use crate::mcp::core::Core;
-use crate::mcp::damage::Question;
-use crate::mcp::error::Fault;
+use crate::mcp::damage::AnswerSubject;
+use crate::mcp::error::RequestError;
 use crate::mcp::policy::ListMode;
 use crate::mcp::uri::Address;
 use crate::model::text::shown;
@@ -21,39 +21,37 @@ use crate::model::{ResourceId, Scope, Timestamp};
 use crate::query::{Cursor, CursorError};
 use crate::store::Snapshot;
 
-/// Up to this many resources, the automatic mode lists them all.
+/// The most resources that the automatic mode lists one by one.
 pub const FULL: u64 = 2000;
-/// Up to this many VPCs are listed beside collections.
-const VPCS: usize = 200;
-/// Entries on a page, unless [`PAGES`] asks for more.
+/// Entries per page, unless [`PAGES`] requires more.
 const PAGE: u64 = 1000;
-/// A list of any size fits into this many pages: clients stop following cursors (one at 64).
+/// The most pages of a list, because clients stop following cursors (one at 64).
 const PAGES: u64 = 50;
-/// About the size of a page at most.
+/// The approximate largest size of a page.
 const BYTES: usize = 4 * 1024 * 1024;
 /// The question hash of this list's cursors.
 const QUESTION: u64 = 0x6c69_7374;
 
-/// One page of the list. `cache` keeps pages that are asked for often.
+/// Makes one page of the list. `cache` keeps frequent pages.
 ///
 /// # Errors
-/// [`Fault::Cursor`] for a cursor of something else; [`Fault::NotSeenYet`] while there is nothing to list.
+/// [`RequestError::Cursor`] for a cursor of another list; [`RequestError::NotSeenYet`] while there is nothing to list.
 pub async fn list(
     core: &Arc<Core>,
     cache: &AnswerCache<ListResourcesResult>,
     mode: ListMode,
     cursor: Option<String>,
-) -> Result<ListResourcesResult, Fault> {
+) -> Result<ListResourcesResult, RequestError> {
     let listed = listed();
     core.anything(&listed, None).await?;
     let question = cursor.clone().unwrap_or_default();
     let revision = Revision::now(core)?;
     let known = cache.ask(&question, revision, core.now());
-    if let Lookup::Answer(page) = known {
+    if let CacheLookup::Answer(page) = known {
         return Ok(ListResourcesResult::clone(&page));
     }
     let page = core.walk(move |core| page(core, mode, cursor.as_deref())).await?;
-    if matches!(known, Lookup::Again) {
+    if matches!(known, CacheLookup::Again) {
         // Nothing in a page depends on the time.
         let weight = page.resources.iter().map(|entry| size_of::<Resource>() + weight(entry)).sum();
         cache.keep(&question, revision, Timestamp::from_millis(i64::MAX), weight, page.clone());
@@ -66,7 +64,7 @@ fn listed() -> Vec<&'static KindSpec> {
     KINDS.iter().copied().filter(|kind| kind.status_of.is_none()).collect()
 }
 
-fn page(core: &Core, mode: ListMode, cursor: Option<&str>) -> Result<ListResourcesResult, Fault> {
+fn page(core: &Core, mode: ListMode, cursor: Option<&str>) -> Result<ListResourcesResult, RequestError> {
     let kinds = listed();
     let incomplete = core.incomplete(&kinds);
     let snapshot = core.snapshot()?;
@@ -76,7 +74,7 @@ fn page(core: &Core, mode: ListMode, cursor: Option<&str>) -> Result<ListResourc
     }
     let after = cursor.map(|text| Cursor::decode(text, core.log(), QUESTION)).transpose()?.map(|cursor| cursor.after);
     if mode == ListMode::Collections && after.is_some() {
-        // This list has one page: the cursor is of a server that listed everything.
+        // This list has one page, so the cursor comes from a server that listed everything.
         return Err(CursorError::OtherQuestion.into());
     }
     let everything = match mode {
@@ -98,9 +96,11 @@ fn page(core: &Core, mode: ListMode, cursor: Option<&str>) -> Result<ListResourc
     if everything {
         let size = usize::try_from(PAGE.max(total.div_ceil(PAGES))).unwrap_or(usize::MAX);
         next = members(&snapshot, &kinds, after.as_ref(), size, &mut entries)?;
-    } else if let Some(vpc) = kinds::by_slug("vpc") {
-        let rows = snapshot.heads(&vpc.kind(), None, None, VPCS)?;
-        entries.extend(rows.iter().map(|row| entry(vpc, &row.id.id, row.name.as_deref())));
+    } else {
+        for kind in kinds.iter().filter(|kind| kind.listed_beside_collections > 0) {
+            let rows = snapshot.heads(&kind.kind(), None, None, kind.listed_beside_collections)?;
+            entries.extend(rows.iter().map(|row| entry(kind, &row.id.id, row.name.as_deref())));
+        }
     }
     let cursor = |after| Cursor { log: core.log(), question: QUESTION, point: None, after }.encode();
     let mut result = ListResourcesResult::with_all_items(entries).with_ttl_ms(0).with_cache_scope(CacheScope::Private);
@@ -109,7 +109,7 @@ fn page(core: &Core, mode: ListMode, cursor: Option<&str>) -> Result<ListResourc
     if !incomplete.is_empty() {
         meta.insert("muster/incomplete".to_owned(), json!(incomplete));
     }
-    for (name, value) in core.damage(Question::Now(&kinds, None)).fields() {
+    for (name, value) in core.damage(AnswerSubject::Now(&kinds, None)).fields() {
         meta.insert(format!("muster/{name}"), value);
     }
     if !meta.is_empty() {
@@ -118,16 +118,16 @@ fn page(core: &Core, mode: ListMode, cursor: Option<&str>) -> Result<ListResourc
     Ok(result)
 }
 
-/// Fills a page with the resources after `after`, and says after which to go on.
+/// Fills a page with the resources after `after`, and returns the last of them if more follow.
 fn members(
     snapshot: &Snapshot,
     kinds: &[&'static KindSpec],
     after: Option<&ResourceId>,
     size: usize,
     entries: &mut Vec<Resource>,
-) -> Result<Option<ResourceId>, Fault> {
+) -> Result<Option<ResourceId>, RequestError> {
     let first = match after {
-        // A kind that is not listed (any more): nothing follows it.
+        // The cursor names a kind that is not listed.
         Some(after) => kinds.iter().position(|kind| kind.name == after.kind.as_str()).ok_or(CursorError::Garbled)?,
         None => 0,
     };
@@ -187,7 +187,7 @@ fn overviews() -> [Resource; 3] {
             Address::Changes,
             "changes",
             "Newest changes",
-            "What changed last, when, field by field, and because of what; list_changes tells more.",
+            "The newest changes, field by field, with their times and causes; list_changes shows more.",
         ),
     ]
 }
@@ -200,8 +200,8 @@ fn collection(kind: &'static KindSpec, scope: &Scope, count: u64, complete: bool
     Resource::new(address.to_string(), format!("{scope}/{}", kind.slug))
         .with_title(format!("{plural} of {scope}"))
         .with_description(format!(
-            "{at_least}{count} {plural}. Read this for the first of them; search_inventory finds and pages through all; \
-             each is at {each}"
+            "{at_least}{count} {plural}. Read this for the first of them; search_inventory finds and pages through all. The URI \
+            of each is {each}"
         ))
         .with_mime_type(JSON)
         .with_annotations(Annotations::default().with_priority(0.8))
@@ -215,7 +215,7 @@ fn entry(kind: &'static KindSpec, id: &str, name: Option<&str>) -> Resource {
     }
 }
 
-/// About the bytes of an entry on the wire.
+/// The approximate size of an entry on the wire.
 fn weight(entry: &Resource) -> usize {
     60 + entry.uri.len() + entry.name.len() + entry.title.as_ref().map_or(0, |title| title.len() + 12)
 }

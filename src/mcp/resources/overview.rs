@@ -1,17 +1,17 @@
-//! The two views of everything: how much there is, and how fresh it is.
+//! The two overviews of the inventory: how much there is, and how fresh it is.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Content, paths};
+use super::{Content, event_paths};
 use crate::aws::CallCount;
 use crate::freshness::ScopeFreshness;
 use crate::kinds::{self, KINDS};
 use crate::mcp::core::Core;
-use crate::mcp::damage::Question;
-use crate::mcp::error::Fault;
+use crate::mcp::damage::AnswerSubject;
+use crate::mcp::error::RequestError;
 use crate::mcp::policy::Writes;
 use crate::mcp::stale::Stale;
 use crate::mcp::tools::rows::Columns;
@@ -26,7 +26,7 @@ const CLOCK_DIFFERS: u64 = 5000;
 ///
 /// # Errors
 /// When the store cannot be read. What AWS refuses is part of the answer.
-pub async fn summary(core: &Arc<Core>, uri: &str, writes: Writes) -> Result<Content, Fault> {
+pub async fn summary(core: &Arc<Core>, uri: &str, writes: Writes) -> Result<Content, RequestError> {
     let body = overview(core, uri, writes).await?;
     Ok(Content::fleeting(body.to_string()))
 }
@@ -35,7 +35,7 @@ pub async fn summary(core: &Arc<Core>, uri: &str, writes: Writes) -> Result<Cont
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn freshness(core: &Arc<Core>, uri: &str) -> Result<Content, Fault> {
+pub fn freshness(core: &Arc<Core>, uri: &str) -> Result<Content, RequestError> {
     let now = core.now();
     let trouble = core.ingest.freshness().trouble();
     let states = core.scopes(KINDS).into_iter().chain(core.unwatched(KINDS));
@@ -48,8 +48,8 @@ pub fn freshness(core: &Arc<Core>, uri: &str) -> Result<Content, Fault> {
         "credentials": core.aws.origin().to_string(),
         "watched_regions": core.regions(),
         "scopes": scopes,
-        "events": paths::paths(core),
-        "event_counts": paths::counts(core),
+        "events": event_paths::paths(core),
+        "event_counts": event_paths::counts(core),
         "aws_calls": core.aws.calls(),
     });
     put_clock(&mut body, core.aws.clock_offset_millis());
@@ -59,18 +59,18 @@ pub fn freshness(core: &Arc<Core>, uri: &str) -> Result<Content, Fault> {
     Ok(Content::fleeting(body.to_string()))
 }
 
-/// The body of the summary, which the tool `get_inventory_summary` answers too. Waits for what is watched to be known:
-/// nothing watched must not look like nothing there.
+/// The body of the summary, which the tool `get_inventory_summary` returns too. It waits until the watched scopes are known,
+/// because an inventory without scopes would look empty.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub async fn overview(core: &Arc<Core>, uri: &str, writes: Writes) -> Result<Value, Fault> {
+pub async fn overview(core: &Arc<Core>, uri: &str, writes: Writes) -> Result<Value, RequestError> {
     core.begun().await;
     let uri = uri.to_owned();
     core.walk(move |core| counted(core, &uri, writes)).await
 }
 
-fn counted(core: &Core, uri: &str, writes: Writes) -> Result<Value, Fault> {
+fn counted(core: &Core, uri: &str, writes: Writes) -> Result<Value, RequestError> {
     let complete = core.progress(KINDS, None).is_complete();
     let seq = core.snapshot()?.seq();
     let mut scopes = Vec::new();
@@ -89,7 +89,7 @@ fn counted(core: &Core, uri: &str, writes: Writes) -> Result<Value, Fault> {
             }
             scopes.push(entry);
         }
-        // A kind that nobody watches has no count, not even zero.
+        // A kind that is not watched has no count, not even zero.
         if let Some(total) = total {
             totals.insert(kind.slug.to_owned(), json!(total));
         }
@@ -103,7 +103,7 @@ fn counted(core: &Core, uri: &str, writes: Writes) -> Result<Value, Fault> {
         "credentials": core.aws.origin().to_string(),
         "watched_regions": core.regions(),
         "scopes": scopes,
-        "events": paths::outline(core),
+        "events": event_paths::outline(core),
         "writes": writes.shown(),
         "aws_calls": by_action(&core.aws.calls()),
     });
@@ -147,7 +147,7 @@ fn by_action(calls: &[CallCount]) -> Vec<Value> {
     shown.collect()
 }
 
-/// Says that the account is taken for granted, where STS does not prove it.
+/// Adds that the account is assumed, if STS does not prove it.
 fn put_identity(body: &mut Value, core: &Core) {
     if let (Some(unproved), Value::Object(fields)) = (core.aws.unproved(), body) {
         let identity = json!({"proved": false, "what": unproved.what, "fix": unproved.fix, "since": unproved.since});
@@ -155,15 +155,15 @@ fn put_identity(body: &mut Value, core: &Core) {
     }
 }
 
-/// Says which stored records cannot be read, where there are such.
+/// Adds the stored records that cannot be read, if there are any.
 fn put_damage(body: &mut Value, core: &Core) {
     if let Value::Object(fields) = body {
-        let damage = core.damage(Question::All).fields();
+        let damage = core.damage(AnswerSubject::All).fields();
         fields.extend(damage.into_iter().map(|(name, value)| (name.to_owned(), value)));
     }
 }
 
-/// The places that are no longer watched, and since when: nothing of them is counted.
+/// The scopes that are no longer watched, and since when. Their resources are not counted.
 fn unwatched(core: &Core) -> Vec<Value> {
     let places: BTreeMap<_, _> =
         core.unwatched(KINDS).into_iter().filter_map(|state| Some((state.scope, state.unwatched_since?))).collect();
@@ -173,7 +173,7 @@ fn unwatched(core: &Core) -> Vec<Value> {
     shown.collect()
 }
 
-/// Says that the clocks differ, where they do so much that somebody should set this machine's.
+/// Adds that the clocks differ, if they differ so much that somebody should set this machine's.
 fn put_clock(body: &mut Value, offset_millis: i64) {
     let Value::Object(fields) = body else { return };
     if offset_millis.unsigned_abs() <= CLOCK_DIFFERS {
@@ -188,7 +188,7 @@ fn put_clock(body: &mut Value, offset_millis: i64) {
     fields.insert("clock".to_owned(), clock);
 }
 
-/// Says that the server's log has gaps, where it has.
+/// Adds that the server's log has gaps, if it has.
 fn put_log(body: &mut Value, dropped: u64) {
     let (Value::Object(fields), 1..) = (body, dropped) else { return };
     let log = json!({
@@ -216,9 +216,9 @@ fn scope_freshness(core: &Core, state: &ScopeFreshness) -> Value {
     if let Some(settled) = state.settled_at(now) {
         put("as_of", json!(settled));
     }
-    if let Some(told) = paths::told(core, state) {
-        put("pace_seconds", json!(state.current_interval().as_secs()));
-        put("told_by_events", told);
+    if let Some(rules) = event_paths::event_rules(core, state) {
+        put("current_interval_seconds", json!(state.current_interval().as_secs()));
+        put("event_rules", rules);
     }
     if let Some(swept) = state.complete {
         put("age_seconds", json!(now.since(swept.started).as_secs()));
@@ -248,7 +248,8 @@ fn scope_freshness(core: &Core, state: &ScopeFreshness) -> Value {
     if !state.left_out.is_empty() {
         let names = state.left_out.join(", ");
         let what = format!(
-            "listed without {names}, which the endpoint does not know: what AWS services manage may be missing from the list"
+            "listed without {names}, which the endpoint does not know: resources that AWS services manage may be missing from \
+            the list"
         );
         put("left_out", json!({"names": state.left_out, "what": what}));
     }

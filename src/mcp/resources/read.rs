@@ -1,4 +1,4 @@
-//! One resource or one collection, as the JSON of a read.
+//! Reads one resource or one collection as JSON.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,13 +6,13 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::answer_cache::{AnswerCache, Lookup, Revision};
+use super::answer_cache::{AnswerCache, CacheLookup, Revision};
 use super::history::history;
 use super::{Content, overview};
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
-use crate::mcp::damage::Question;
-use crate::mcp::error::Fault;
+use crate::mcp::damage::AnswerSubject;
+use crate::mcp::error::RequestError;
 use crate::mcp::fresh::{self, Fresh, part_of};
 use crate::mcp::lookup::{Located, vanished};
 use crate::mcp::policy::Writes;
@@ -27,20 +27,20 @@ use crate::store::{Stored, StoredDocument};
 /// How many members a read of a collection shows.
 const MEMBERS: usize = 100;
 
-/// What a read of one resource answers.
+/// The answer to a read of one resource.
 #[derive(Serialize)]
-pub struct Body<'a> {
+pub struct ResourceBody<'a> {
     uri: &'a str,
     kind: &'static str,
     id: &'a str,
     account: &'a AccountId,
     region: &'a Region,
-    /// Everything shown was known to be so at this time.
+    /// When everything shown was last confirmed.
     as_of: Timestamp,
-    /// The same of each group of fields, where they differ: an event tells of the state alone.
+    /// The same for each group of fields, where they differ, because an event confirms the state alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     groups: Option<BTreeMap<Group, Timestamp>>,
-    /// The log's end at this read.
+    /// The newest record of the log at this read.
     seq: Seq,
     changed_at: Timestamp,
     changed_seq: Seq,
@@ -54,7 +54,7 @@ pub struct Body<'a> {
     document: &'a StoredDocument,
 }
 
-/// That the last complete sweeps did not list the resource, which is not proved to be gone.
+/// Says that the last complete sweeps did not list the resource, which is not proved to be gone.
 #[derive(Serialize)]
 struct Missing {
     since: Timestamp,
@@ -62,7 +62,7 @@ struct Missing {
     what: String,
 }
 
-/// A group of fields that rests on an assertion no describe has settled yet.
+/// A group of fields that AWS reported as changed and no describe has confirmed yet.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Pending {
     group: Group,
@@ -88,14 +88,14 @@ impl From<&Provisional> for Pending {
 /// may write. `cache` keeps what is read often.
 ///
 /// # Errors
-/// [`Fault`]; never an empty answer.
+/// [`RequestError`]; the answer is never empty.
 pub async fn read(
     core: &Arc<Core>,
     cache: &AnswerCache<Content>,
     address: &Address,
     uri: &str,
     writes: Writes,
-) -> Result<Arc<Content>, Fault> {
+) -> Result<Arc<Content>, RequestError> {
     let (kind, id, scope) = match address {
         Address::Summary => return Ok(Arc::new(overview::summary(core, uri, writes).await?)),
         Address::Freshness => return Ok(Arc::new(overview::freshness(core, uri)?)),
@@ -107,20 +107,20 @@ pub async fn read(
     };
     let revision = Revision::now(core)?;
     let known = cache.ask(uri, revision, core.now());
-    if let Lookup::Answer(content) = known {
+    if let CacheLookup::Answer(content) = known {
         return Ok(content);
     }
     loop {
         let located = core.locate(kind, id, scope).await?;
         let Some(content) = resource(core, kind, &located, uri)? else { continue };
-        if let (Lookup::Again, Some(until)) = (known, fresh_until(core, &located.id.scope(), kind)) {
+        if let (CacheLookup::Again, Some(until)) = (known, fresh_until(core, &located.id.scope(), kind)) {
             cache.keep(uri, revision, until, content.text.len() + uri.len() + 200, content.clone());
         }
         return Ok(Arc::new(content));
     }
 }
 
-/// Until when an answer about this kind, and the part served with it, is not stale.
+/// How long an answer about this kind, and the part served with it, stays fresh.
 fn fresh_until(core: &Core, scope: &Scope, kind: &'static KindSpec) -> Option<Timestamp> {
     let until = |kind: &KindSpec| core.ingest.freshness().of(scope, &kind.kind())?.fresh_until();
     match part_of(kind) {
@@ -129,11 +129,16 @@ fn fresh_until(core: &Core, scope: &Scope, kind: &'static KindSpec) -> Option<Ti
     }
 }
 
-/// `None` when the resource is gone by now.
-fn resource(core: &Core, kind: &'static KindSpec, located: &Located, uri: &str) -> Result<Option<Content>, Fault> {
+/// The content of one resource; `None` when it was removed meanwhile.
+fn resource(
+    core: &Core,
+    kind: &'static KindSpec,
+    located: &Located,
+    uri: &str,
+) -> Result<Option<Content>, RequestError> {
     let Located { id, also_seen_in } = located;
     let scope = id.scope();
-    // How fresh it is comes before the body: see `fresh`.
+    // Freshness is read before the data: see `fresh`.
     let (fresh, part) = (core.fresh(kind, id), core.fresh_part(kind, id));
     let missing = core.ingest.freshness().lacked(id);
     let snapshot = core.snapshot()?;
@@ -154,7 +159,7 @@ fn resource(core: &Core, kind: &'static KindSpec, located: &Located, uri: &str) 
     let groups = fresh.groups(&stored.evidence, stored.provisional.is_some(), stored.changed_at);
     let (as_of, stale) = (as_of(&fresh, &stored), fresh.stale);
     let next = if kind.moves || stale.is_some() { None } else { next(core, &scope, kind) };
-    let body = Body {
+    let body = ResourceBody {
         uri,
         kind: kind.slug,
         id: &id.id,
@@ -179,24 +184,29 @@ fn resource(core: &Core, kind: &'static KindSpec, located: &Located, uri: &str) 
     Ok(Some(Content { text: serde_json::to_string(&body)?, next }))
 }
 
-/// When the next sweep of this scope begins, which may show something else; `None` while one runs, since what it finds may show
-/// at any time.
+/// When the next sweep of this scope begins, which may show changes; `None` while one runs, because its results may show at any
+/// time.
 fn next(core: &Core, scope: &Scope, kind: &KindSpec) -> Option<Timestamp> {
     let state = core.ingest.freshness().of(scope, &kind.kind())?;
     let started = state.complete.filter(|_| state.running_since.is_none())?.started;
     Some(started + state.interval)
 }
 
-async fn collection(core: &Arc<Core>, scope: &Scope, kind: &'static KindSpec, uri: &str) -> Result<Content, Fault> {
+async fn collection(
+    core: &Arc<Core>,
+    scope: &Scope,
+    kind: &'static KindSpec,
+    uri: &str,
+) -> Result<Content, RequestError> {
     core.watchable(kind, scope)?;
     core.anything(&[kind], Some(scope)).await?;
     let (scope, uri) = (scope.clone(), uri.to_owned());
     core.walk(move |core| members(core, &scope, kind, &uri)).await
 }
 
-fn members(core: &Core, scope: &Scope, kind: &'static KindSpec, uri: &str) -> Result<Content, Fault> {
+fn members(core: &Core, scope: &Scope, kind: &'static KindSpec, uri: &str) -> Result<Content, RequestError> {
     let columns = Columns::of(kind);
-    // How fresh they are comes before the members: see `fresh`.
+    // Freshness is read before the data: see `fresh`.
     let stale = core.stale(scope, kind);
     let incomplete = core.incomplete(&[kind]).into_iter().find(|incomplete| incomplete.scope == *scope);
     let watched = core.ingest.freshness().of(scope, &kind.kind());
@@ -214,7 +224,7 @@ fn members(core: &Core, scope: &Scope, kind: &'static KindSpec, uri: &str) -> Re
         cursor: None,
     };
     let hits = search(&core.store, &query)?;
-    let damage = core.damage(Question::Now(&[kind], Some(scope)));
+    let damage = core.damage(AnswerSubject::Now(&[kind], Some(scope)));
     let rows: Vec<Value> = hits.rows.iter().map(|row| Value::Object(columns.row(row))).collect();
     let next = if kind.moves || stale.is_some() { None } else { next(core, scope, kind) };
     let more = hits.next.map(|cursor| {

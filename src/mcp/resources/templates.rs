@@ -1,4 +1,4 @@
-//! The forms of URIs, for clients that fill them in.
+//! The URI templates that clients fill in.
 
 use rmcp::model::ResourceTemplate;
 
@@ -8,7 +8,7 @@ use crate::mcp::uri::status_segment;
 
 /// The template of one scope's collections.
 pub const COLLECTION: &str = "ec2://inventory/{account}/{region}/{kind}";
-/// The template of one resource as one scope sees it.
+/// The template of one resource in one scope.
 pub const QUALIFIED: &str = "ec2://inventory/{account}/{region}/{kind}/{id}";
 
 /// Every template, in a fixed order.
@@ -23,7 +23,9 @@ pub fn all() -> Vec<ResourceTemplate> {
     let histories = KINDS.iter().map(|kind| {
         ResourceTemplate::new(history(kind), format!("{}-history", kind.slug))
             .with_title(format!("Changes: {}", kind.title))
-            .with_description("Its newest changes, field by field, with their causes; also after its removal.")
+            .with_description(
+                "The newest changes of one resource, field by field, with their causes; also after its removal.",
+            )
             .with_mime_type(JSON)
     });
     let scoped = [
@@ -38,7 +40,7 @@ pub fn all() -> Vec<ResourceTemplate> {
     kinds.chain(histories).chain(scoped.map(|template| template.with_mime_type(JSON))).collect()
 }
 
-/// The kind whose short, status or history URI `wanted` is; `None` for the inventory templates and unknown ones.
+/// The kind whose short, status or history template is `wanted`; `None` for the inventory templates and unknown ones.
 #[must_use]
 pub fn kind_of(wanted: &str) -> Option<&'static KindSpec> {
     KINDS.iter().find(|kind| template(kind) == wanted || history(kind) == wanted).copied()

@@ -31,7 +31,7 @@ fn refused(error: ClientError) -> ErrorData {
 }
 
 /// Takes what the first sweep left to tell a new subscriber of the list.
-async fn quiet(listening: &mut crate::mcp::client::Listening) {
+async fn quiet(listening: &mut crate::mcp::client::ResourceSubscription) {
     listening.next(SOON).await.expect("the replay");
     while listening.next(Duration::from_millis(300)).await.is_ok() {}
 }
@@ -371,20 +371,20 @@ async fn a_cursor_of_something_else_is_refused() {
 #[tokio::test]
 async fn tools_and_discovery_answer_while_the_store_is_not_there() {
     let world = World::unswept(simulator::Options { instances: 0, ..fast() }, ListMode::Auto).await;
-    world.phase.send_replace(Phase::Opening);
+    world.readiness.send_replace(Readiness::Opening);
     let client = world.client(false).await;
     assert!(client.tools().await.unwrap().iter().any(|tool| tool.name == "search_inventory"));
     let failure = Failure { what: "the store /x is damaged".into(), fix: "move it away".into() };
-    world.phase.send_replace(Phase::Failed(Arc::new(failure)));
+    world.readiness.send_replace(Readiness::Failed(Arc::new(failure)));
     let result = client.call("search_inventory", json!({})).await.unwrap();
     assert_eq!(result.is_error, Some(true));
     assert_eq!(text(&result), "the store /x is damaged. move it away");
     let error = refused(client.list(None).await.unwrap_err());
     assert!(error.message.contains("the store /x is damaged. move it away"), "{error}");
-    world.phase.send_replace(Phase::Opening);
+    world.readiness.send_replace(Readiness::Opening);
     let (result, ()) = tokio::join!(client.call("get_inventory_summary", json!({})), async {
         tokio::time::sleep(Duration::from_millis(50)).await;
-        world.phase.send_replace(Phase::Ready(Arc::clone(&world.core)));
+        world.readiness.send_replace(Readiness::Ready(Arc::clone(&world.core)));
     });
     assert_ne!(result.unwrap().is_error, Some(true), "it waited for the store");
 }
@@ -404,8 +404,8 @@ async fn write_tools_are_hidden_and_explained_where_writes_are_off() {
 #[tokio::test]
 async fn who_asked_for_writes_of_a_server_that_permits_none_is_told_of_that_server() {
     let mut world = World::small().await;
-    let policy = Policy { allow_writes: false, list: ListMode::Auto };
-    world.server = Server::new(world.phase.subscribe(), policy, TaskTracker::new(), world.stop.clone());
+    let policy = ServerPolicy { allow_writes: false, list: ListMode::Auto };
+    world.server = McpServer::new(world.readiness.subscribe(), policy, TaskTracker::new(), world.stop.clone());
     let client = world.client(true).await;
     let result = client.call("stop_instance", json!({"instance_id": "i-1"})).await.unwrap();
     let pid = format!("stops the running Muster server (pid {})", std::process::id());
@@ -501,14 +501,18 @@ async fn a_bad_argument_is_an_answer_that_says_how() {
         (
             "get_resource",
             json!({"uri": "ec2://inventory/123456789012/mars-1/instance/i-1", "region": "us-east-1"}),
-            "argument `region` must be that of `uri`",
+            "argument `region` must be the same as in `uri`",
         ),
         (
             "list_changes",
             json!({"uri": "ec2://inventory/123456789012/us-east-1/instance/i-1", "region": "mars-1"}),
-            "argument `region` must be that of `uri`",
+            "argument `region` must be the same as in `uri`",
         ),
-        ("get_resource", json!({"uri": "ec2://instance/i-1", "id": "i-2"}), "argument `id` must be that of `uri`"),
+        (
+            "get_resource",
+            json!({"uri": "ec2://instance/i-1", "id": "i-2"}),
+            "argument `id` must be the same as in `uri`",
+        ),
         ("compare_resource", json!({"uri": "ec2://instance/i-1", "from": " "}), "needs the argument `from`"),
     ] {
         let result = client.call(tool, arguments.clone()).await.unwrap();

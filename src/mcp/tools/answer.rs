@@ -9,22 +9,22 @@ use crate::model::FailureCode;
 
 /// Text for the model and the same as data.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct ToolResult {
     /// A few sentences and a compact table.
     pub text: String,
     /// Conforms to the tool's output schema.
     pub structured: Value,
-    /// What kind of failure it is, when nothing of what was asked could be done.
+    /// The kind of failure, when nothing of the request could be done.
     pub failure: Option<FailureCode>,
 }
 
-impl Answer {
+impl ToolResult {
     /// An answer whose structured content is `body`.
     ///
     /// # Errors
     /// When the body cannot be put into JSON, which is a fault of Muster.
     pub fn new(text: impl Into<String>, body: &impl Serialize) -> Result<Self, serde_json::Error> {
-        Ok(Answer { text: text.into(), structured: serde_json::to_value(body)?, failure: None })
+        Ok(ToolResult { text: text.into(), structured: serde_json::to_value(body)?, failure: None })
     }
 
     /// As rmcp's result.

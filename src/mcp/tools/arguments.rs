@@ -1,7 +1,7 @@
-//! Reading a tool's arguments, with errors that a model can act on: the argument, what is allowed, an example.
+//! Reads a tool's arguments, with errors that a model can act on: they name the argument, the allowed values and an example.
 //!
 //! Each tool has one struct of arguments, from which its schema follows ([`super::schema`]). [`clean`] brings every value into
-//! the form that the schema declares ([`coerce`]), and [`read`] makes the struct of them.
+//! the form that the schema declares ([`coerce`]), and [`read`] turns the values into the struct.
 
 pub mod coerce;
 pub mod filters;
@@ -10,14 +10,16 @@ pub mod kind;
 pub mod past;
 pub mod resource;
 pub mod scope;
+pub mod selection;
 
 use rmcp::model::JsonObject;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use thiserror::Error;
 
-use self::coerce::{Care, Form};
+use self::coerce::{ArgumentType, Care};
 use crate::kinds::KindSpec;
+use crate::model::Scope;
 use crate::model::text::shown;
 use crate::query::nearness::{NEAR, closest, near, nearest};
 
@@ -25,30 +27,32 @@ use crate::query::nearness::{NEAR, closest, near, nearest};
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{problem}{}", example.map_or_else(String::new, |example| format!(". Example: {example}")))]
 pub struct ArgumentError {
-    problem: Problem,
+    problem: ArgumentProblem,
     example: Option<&'static str>,
 }
 
 /// What is wrong with arguments.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-enum Problem {
+enum ArgumentProblem {
     #[error("{tool} has no argument `{name}`{}. It takes: {allowed}", nearest.as_ref().map_or_else(String::new, |near| format!(" (did you mean `{near}`?)")))]
     Unknown { tool: &'static str, name: String, nearest: Option<String>, allowed: String },
     #[error("this call needs the argument `{0}`")]
     Missing(String),
     #[error("argument `{name}` must be {expected}, not {found}")]
     Form { name: String, expected: String, found: String },
+    #[error("argument `{name}`: {found} matches several watched scopes ({scopes}). Give both account and region")]
+    Ambiguous { name: String, found: String, scopes: String },
     #[error("no field `{name}`{near}. Fields: {}", known.join(", "))]
     NoField { name: String, near: String, known: Vec<String> },
     #[error("{kind} has no filter `{name}`{near}. Give {}one of: {}", if *tags { "tag:KEY or " } else { "" }, known.join(", "))]
     NoFilter { kind: &'static str, name: String, near: String, known: Vec<&'static str>, tags: bool },
-    /// What the type of an argument says of its value.
+    /// The error of the argument's own type.
     #[error("{0}")]
     Value(String),
 }
 
-impl From<Problem> for ArgumentError {
-    fn from(problem: Problem) -> Self {
+impl From<ArgumentProblem> for ArgumentError {
+    fn from(problem: ArgumentProblem) -> Self {
         ArgumentError { problem, example: None }
     }
 }
@@ -57,17 +61,24 @@ impl ArgumentError {
     /// The argument `name` is required and not there.
     #[must_use]
     pub fn missing(name: &str) -> Self {
-        Problem::Missing(name.to_owned()).into()
+        ArgumentProblem::Missing(name.to_owned()).into()
     }
 
-    /// The argument `name` must be something else than it is.
+    /// The argument `name` must be `expected`.
     #[must_use]
     pub fn form(name: &str, expected: &str, found: impl Into<Value>) -> Self {
         let found = shown(&found.into().to_string(), 80);
-        Problem::Form { name: name.to_owned(), expected: expected.to_owned(), found }.into()
+        ArgumentProblem::Form { name: name.to_owned(), expected: expected.to_owned(), found }.into()
     }
 
-    /// The argument `name` must be one of `words`; the one that is nearest to what it is, is named.
+    /// The argument `name` selects several scopes, and only one is allowed.
+    #[must_use]
+    pub fn ambiguous(name: &str, found: &str, scopes: &[Scope]) -> Self {
+        let scopes = scopes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        ArgumentProblem::Ambiguous { name: name.to_owned(), found: shown(found, 80), scopes }.into()
+    }
+
+    /// The argument `name` must be one of `words`; the error names the word nearest to `found`.
     #[must_use]
     pub fn one_of(name: &str, words: &[&'static str], found: &str) -> Self {
         let near = near(nearest(found, words.iter().copied()));
@@ -80,16 +91,16 @@ impl ArgumentError {
         let first = path.split(['.', '[']).next().unwrap_or_default().trim();
         let near = near(closest(first, known.iter().copied(), NEAR));
         let known = known.iter().map(|&name| name.to_owned()).collect();
-        Problem::NoField { name: shown(path, 80), near, known }.into()
+        ArgumentProblem::NoField { name: shown(path, 80), near, known }.into()
     }
 
-    /// `kind` has no filter `name`, which was to be shown or counted by.
+    /// `kind` has no filter `name` to show or to count by.
     #[must_use]
     pub fn no_filter(kind: &KindSpec, name: &str) -> Self {
         let known: Vec<&str> = kind.filters.iter().map(|filter| filter.name).collect();
         let near = near(nearest(name, known.iter().copied()));
         let tags = kind.tagged_kind().is_none();
-        Problem::NoFilter { kind: kind.slug, name: shown(name, 80), near, known, tags }.into()
+        ArgumentProblem::NoFilter { kind: kind.slug, name: shown(name, 80), near, known, tags }.into()
     }
 
     /// The same error with arguments that work.
@@ -99,7 +110,7 @@ impl ArgumentError {
     }
 }
 
-/// The arguments of a call of `tool`, each in the form that its schema declares. What is as good as absent is left out.
+/// The arguments of a call of `tool`, each in the form that its schema declares. Empty values count as absent and are left out.
 ///
 /// # Errors
 /// When an argument is unknown, missing or of another form.
@@ -114,7 +125,7 @@ pub fn clean(
     let mut clean = JsonObject::new();
     for (name, value) in given {
         let Some(schema) = declared.get(&name) else { return Err(unknown(tool, declared, &name)) };
-        let read = match Form::of(schema) {
+        let read = match ArgumentType::of(schema) {
             Some(form) => {
                 form.read(care, &value).map_err(|expected| ArgumentError::form(&name, &expected, value.clone()))?
             }
@@ -136,15 +147,15 @@ fn unknown(tool: &'static str, declared: &JsonObject, name: &str) -> ArgumentErr
     let allowed = known().collect::<Vec<_>>().join(", ");
     let allowed = if allowed.is_empty() { "nothing".to_owned() } else { allowed };
     let nearest = nearest(name, known()).map(str::to_owned);
-    Problem::Unknown { tool, name: shown(name, 60), nearest, allowed }.into()
+    ArgumentProblem::Unknown { tool, name: shown(name, 60), nearest, allowed }.into()
 }
 
-/// The struct of arguments that were cleaned.
+/// Turns cleaned arguments into a tool's struct.
 ///
 /// # Errors
-/// What the type of an argument says of its value.
+/// The error of the argument's own type.
 pub fn read<A: DeserializeOwned>(clean: JsonObject) -> Result<A, ArgumentError> {
-    serde_json::from_value(Value::Object(clean)).map_err(|error| Problem::Value(error.to_string()).into())
+    serde_json::from_value(Value::Object(clean)).map_err(|error| ArgumentProblem::Value(error.to_string()).into())
 }
 
 #[cfg(test)]

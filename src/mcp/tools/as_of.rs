@@ -1,40 +1,40 @@
-//! Answers about a point in the past: that they are, and what nobody watched then.
+//! What an answer about a point in the past says about itself: the point, and what was not watched then.
 
 use serde_json::{Value, json};
 
 use super::schema;
-use super::table::Text;
+use super::table::AnswerText;
 use crate::mcp::core::Core;
-use crate::mcp::damage::{self, Damage};
-use crate::mcp::error::Fault;
-use crate::mcp::unobserved::{self, Unobserved, Watch};
+use crate::mcp::damage::{self, DamagedRecords};
+use crate::mcp::error::RequestError;
+use crate::mcp::unobserved::{self, GapQuery, Unobserved};
 use crate::model::{Scope, Timestamp};
 use crate::query::Point;
 
-/// A point in the past, with what nobody watched then.
+/// A point in the past, with what was not watched then.
 #[derive(Clone, Debug)]
 pub struct AsOf {
     /// The point.
     pub point: Point,
-    /// What nobody watched then.
+    /// What was not watched then.
     pub unobserved: Unobserved,
     /// The scopes that were watched then, and are no longer.
     unwatched: Vec<(Scope, Timestamp)>,
     /// Filled in once everything was read.
-    pub(super) damage: Damage,
+    pub(super) damage: DamagedRecords,
 }
 
 impl AsOf {
-    /// What an answer about `point` has to say of who watched then.
+    /// Finds out what was not watched at `point`.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn new(core: &Core, watch: &Watch, point: Point) -> Result<Self, Fault> {
+    pub fn new(core: &Core, watch: &GapQuery, point: Point) -> Result<Self, RequestError> {
         let snapshot = core.snapshot()?;
         let unobserved = core.unobserved_at(&snapshot, watch, point.at)?;
         let unwatched = snapshot.retired().iter().filter(|(scope, since)| point.at <= **since && watch.is_in(scope));
         let unwatched = unwatched.map(|(scope, since)| (scope.clone(), *since)).collect();
-        Ok(AsOf { point, unobserved, unwatched, damage: Damage::default() })
+        Ok(AsOf { point, unobserved, unwatched, damage: DamagedRecords::default() })
     }
 
     /// The fields of the answer.
@@ -54,8 +54,8 @@ impl AsOf {
         fields
     }
 
-    /// That it is about the past, and what nobody watched then.
-    pub fn say(&self, text: &mut Text) {
+    /// Adds the point and what was not watched then to the text of an answer.
+    pub fn say(&self, text: &mut AnswerText) {
         let Point { at, seq } = self.point;
         text.add(format_args!("; as Muster knew it at {at} (seq {seq})"));
         self.unobserved.say(text);
@@ -66,7 +66,7 @@ impl AsOf {
     }
 }
 
-/// The schema of an answer about now or the past: `own` properties, and what is said of who watched.
+/// The schema of an answer about now or the past: the properties in `own`, and those about gaps in watching.
 #[must_use]
 pub fn object(required: &[&str], mut own: Value) -> Value {
     if let Value::Object(own) = &mut own {
@@ -77,7 +77,7 @@ pub fn object(required: &[&str], mut own: Value) -> Value {
     schema::object(required, own)
 }
 
-/// What output schemas say of scopes that are no longer watched.
+/// The schema of the list of scopes that are no longer watched.
 #[must_use]
 pub fn unwatched() -> Value {
     let each = schema::object(
@@ -85,11 +85,11 @@ pub fn unwatched() -> Value {
         json!({
             "account": schema::text("The AWS account."),
             "region": schema::text("The region."),
-            "since": schema::text("Since when it is no longer watched."),
+            "since": schema::text("When Muster stopped watching it."),
         }),
     );
     schema::list(
         each,
-        "Places in this answer that are no longer watched: what is shown of them dates from before that.",
+        "Accounts and regions in this answer that are no longer watched; their data is from before that.",
     )
 }

@@ -1,23 +1,23 @@
-//! `compare_resource`: what became of a resource between two points in time.
+//! `compare_resource`: how a resource differs between two points in time.
 
 use rmcp::schemars::{self, JsonSchema};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::answer::Answer;
+use super::answer::ToolResult;
 use super::arguments::ArgumentError;
 use super::arguments::past::PastArgument;
 use super::arguments::resource::ResourceArguments;
 use super::as_of;
-use super::change::{self, Fitting, Teller, Told};
+use super::change::{self, FittingDifferences, RecordRenderer, Rendered};
 use super::schema::{self, ToolSchema};
-use super::spec::{BUDGET, Call, Effect, ToolSpec};
-use super::table::Text;
+use super::spec::{BUDGET, ToolCall, ToolEffect, ToolSpec};
+use super::table::AnswerText;
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
-use crate::mcp::damage::Question;
-use crate::mcp::error::Fault;
-use crate::mcp::unobserved::Watch;
+use crate::mcp::damage::AnswerSubject;
+use crate::mcp::error::RequestError;
+use crate::mcp::unobserved::GapQuery;
 use crate::mcp::uri::Address;
 use crate::model::difference::{self, Difference};
 use crate::model::{Change, Event, Recorded, ResourceId, Scope};
@@ -29,19 +29,20 @@ use crate::query::moment::holds;
 const STEP: usize = 1_000;
 /// Records shown at most.
 const RECORDS: usize = 50;
-/// Left for what stands around fields and records.
+/// Bytes left for everything around fields and records.
 const FRAME: usize = 8_000;
-/// The most that the fields take of what is left: the records say why.
+/// The most bytes that the fields take of the rest, so that records, which say why, have room too.
 const FIELDS: usize = 12_000;
 
 /// The tool.
 pub static SPEC: ToolSpec = ToolSpec {
     name: "compare_resource",
     title: "Compare a resource with its past",
-    description: "Shows how one resource differs between two points in time, field by field and element by element, and which \
-                  records of the log made the difference and why. Points are times (RFC 3339 or `-2h`) or places in the log \
-                  (`seq:123`); the second is now unless given. list_changes shows every step in between. Makes no AWS call.",
-    effect: Effect::Read,
+    description: "Shows how one resource differs between two points in time, field by field and element by element, and \
+                  which records of the log made the difference and why. A point is a time (RFC 3339 or `-2h`) or a record of \
+                  the log (`seq:123`); the later one defaults to now. list_changes shows every step in between. Makes no AWS \
+                  call.",
+    effect: ToolEffect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::written(output),
     example: r#"{"uri": "ec2://instance/i-0123456789abcdef0", "from": "-2h"}"#,
@@ -55,7 +56,7 @@ struct Arguments {
     resource: ResourceArguments,
     /// The earlier point: RFC 3339, -15m, -2h, -3d, or seq:123.
     from: PastArgument,
-    /// The later point in the same forms; now unless given.
+    /// The later point, in the same forms. Default: now.
     to: Option<PastArgument>,
 }
 
@@ -65,7 +66,7 @@ fn output() -> Value {
             &["at", "seq", "existed"],
             json!({
                 "at": schema::text("The time."),
-                "seq": schema::count("The last record up to then."),
+                "seq": schema::count("The last record up to that time."),
                 "existed": {"type": "boolean", "description": "Whether the resource was there, as far as Muster knew."},
             }),
         );
@@ -84,16 +85,18 @@ fn output() -> Value {
             "region": schema::text("The region."),
             "from": point("The earlier point."),
             "to": point("The later point."),
-            "changes": schema::list(change::field_schema(), "What differs, lists by element, where it existed at both points."),
-            "changes_not_shown": schema::count("Differences left out for their size: get_resource with as_of shows all."),
-            "records": schema::list(change::schema(), "The newest records that made the difference, oldest first."),
-            "records_not_shown": schema::count("Earlier records that made the difference too."),
-            "other_records": schema::count("Records in between whose changes were undone: list_changes shows them."),
+            "changes": schema::list(change::difference_schema(), "What differs, if it existed at both points; lists are compared by \
+            element."),
+            "changes_not_shown": schema::count("How many differences were left out because of their size; get_resource with \
+            as_of shows all."),
+            "records": schema::list(change::record_schema(), "The newest records that made the difference, oldest first."),
+            "records_not_shown": schema::count("How many earlier records also made the difference."),
+            "other_records": schema::count("How many records in between had changes that were undone; list_changes shows them."),
         }),
     )
 }
 
-async fn serve(call: Call, arguments: Arguments) -> Result<Answer, Fault> {
+async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, RequestError> {
     let core = call.core;
     let (kind, id, scope) = arguments.resource.resource()?;
     let from = arguments.from.point(&core, "from")?;
@@ -101,7 +104,7 @@ async fn serve(call: Call, arguments: Arguments) -> Result<Answer, Fault> {
         Some(to) => to.point(&core, "to")?,
         None => Point { at: core.now(), seq: core.snapshot()?.seq() },
     };
-    // By time only where no record lies between them: a clock may have been set back.
+    // Times count only for equal seqs, because a clock may have been set back.
     if (from.seq, from.at) > (to.seq, to.at) {
         let found = arguments.to.map(|to| to.to_string());
         return Err(ArgumentError::form("to", "later than from", found).into());
@@ -116,14 +119,14 @@ fn compared(
     scope: Option<&Scope>,
     from: Point,
     to: Point,
-) -> Result<Answer, Fault> {
+) -> Result<ToolResult, RequestError> {
     let snapshot = core.snapshot()?;
     let after = core.copies_then(&snapshot, kind, id, scope, to)?.into_iter().next();
     let before = match &after {
         Some((id, _)) => snapshot.past(id, from.seq)?.map(|current| (id.clone(), current)),
         None => None,
     };
-    // Also where it was in another scope then.
+    // The resource may have been in another scope at that time.
     let before = match before {
         Some(before) => Some(before),
         None => core.copies_then(&snapshot, kind, id, scope, from)?.into_iter().next(),
@@ -137,24 +140,24 @@ fn compared(
         (Some((_, before)), Some((_, after))) => before.document.changes_to(&after.document),
         _ => Vec::new(),
     };
-    let between = Between::read(core, &named, from, to, &changes)?;
+    let between = RecordsBetween::read(core, &named, from, to, &changes)?;
     shown(core, kind, &named, (from, before.is_some()), (to, after.is_some()), &changes, &between)
 }
 
 /// The records between two points.
 #[derive(Default)]
-struct Between {
-    /// The newest that made the difference, oldest first.
+struct RecordsBetween {
+    /// The newest records that made the difference, oldest first.
     made: Vec<Recorded>,
-    /// How many made it before these.
+    /// How many earlier records made it too.
     earlier: usize,
-    /// How many left nothing.
+    /// How many records have no effect on the difference.
     others: usize,
 }
 
-impl Between {
-    fn read(core: &Core, id: &ResourceId, from: Point, to: Point, changes: &[Change]) -> Result<Self, Fault> {
-        let mut found = Between::default();
+impl RecordsBetween {
+    fn read(core: &Core, id: &ResourceId, from: Point, to: Point, changes: &[Change]) -> Result<Self, RequestError> {
+        let mut found = RecordsBetween::default();
         let mut at = from.seq;
         loop {
             let snapshot = core.snapshot()?;
@@ -198,11 +201,11 @@ fn shown(
     (from, before): (Point, bool),
     (to, after): (Point, bool),
     changes: &[Change],
-    between: &Between,
-) -> Result<Answer, Fault> {
+    between: &RecordsBetween,
+) -> Result<ToolResult, RequestError> {
     let snapshot = core.snapshot()?;
-    let unobserved = core.unobserved(&snapshot, &Watch::of(&[kind], Some(&id.scope())), from.at, to.at)?;
-    let mut text = Text::new(format!(
+    let unobserved = core.unobserved(&snapshot, &GapQuery::of(&[kind], Some(&id.scope())), from.at, to.at)?;
+    let mut text = AnswerText::new(format!(
         "{} {} in {} from {} (seq {}) to {} (seq {}): ",
         kind.title,
         crate::model::text::shown(&id.id, 80),
@@ -216,14 +219,17 @@ fn shown(
     match (before, after, differences.len()) {
         (true, true, 0) => text.add("nothing differs"),
         (true, true, _) => text.add(format_args!("{} changed", difference::counted(&differences))),
-        (false, true, _) => text.add("it was not there before and is now: get_resource shows it"),
-        (true, false, _) => text.add("it was there and is gone: get_resource with as_of shows it"),
+        (false, true, _) => text.add("it did not exist at the earlier point; get_resource shows it at the later one"),
+        (true, false, _) => text.add(
+            "it no longer existed at the later point; get_resource with as_of shows it at the earlier \
+            one",
+        ),
         (false, false, _) => {}
     }
     unobserved.say(&mut text);
-    let Fitting { told, left } = change::fitting(&differences, FIELDS);
+    let FittingDifferences { told, left } = change::fitting(&differences, FIELDS);
     let (mut fields, mut bytes) = (Vec::new(), 0);
-    for Told { line, data } in told {
+    for Rendered { line, data } in told {
         let data = Value::Object(data);
         bytes += data.to_string().len().max(line.len()) + 1;
         text.add(format_args!("\n{line}"));
@@ -231,11 +237,12 @@ fn shown(
     }
     if left > 0 {
         text.add(format_args!(
-            "\n{left} more differences are left out for their size: get_resource with as_of seq:{} and seq:{} shows all of both",
+            "\n{left} more differences are left out because of their size: get_resource with as_of seq:{} and seq:{} shows the \
+            whole resource at both points",
             from.seq, to.seq
         ));
     }
-    let mut teller = Teller::new(&snapshot, changes.first().map(|change| change.path.as_str()));
+    let mut teller = RecordRenderer::new(&snapshot, changes.first().map(|change| change.path.as_str()));
     let (mut lines, mut records) = (Vec::new(), Vec::new());
     for record in between.made.iter().rev() {
         let told = teller.tell(record)?;
@@ -251,7 +258,7 @@ fn shown(
     lines.reverse();
     records.reverse();
     if !lines.is_empty() {
-        text.add("\nMade by (seq | recorded at | what | resource | fields | cause)");
+        text.add("\nRecords that made the difference (seq | recorded at | what | resource | fields | cause)");
     }
     if earlier > 0 {
         text.add(format_args!("\n{earlier} earlier records: list_changes shows them"));
@@ -282,8 +289,8 @@ fn shown(
     }
     unobserved.fields().into_iter().for_each(|(name, value)| put(name, value));
     // Records that cannot be read are missing among those that made the difference.
-    let damage = core.damage(Question::Log(Some(std::slice::from_ref(id))));
+    let damage = core.damage(AnswerSubject::Log(Some(std::slice::from_ref(id))));
     damage.say(&mut text);
     damage.fields().into_iter().for_each(|(name, value)| put(name, value));
-    Ok(Answer { text: text.into(), structured: Value::Object(data), failure: None })
+    Ok(ToolResult { text: text.into(), structured: Value::Object(data), failure: None })
 }

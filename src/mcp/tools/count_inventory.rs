@@ -1,31 +1,31 @@
-//! `count_inventory`: how many resources there are, in groups of anything that they can be filtered on.
+//! `count_inventory`: how many resources there are, grouped by any filter or tag.
 
 use rmcp::schemars::{self, JsonSchema};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::cmp::Reverse;
 
-use super::answer::Answer;
+use super::answer::ToolResult;
 use super::arguments::ArgumentError;
-use super::arguments::filters::{FilterArgument, GivenFilters, Settled};
+use super::arguments::filters::{GivenFilters, Settled};
 use super::arguments::kind::KindArgument;
 use super::arguments::past::{self, PastArgument};
-use super::arguments::scope::ScopeArguments;
+use super::arguments::selection::SelectionArguments;
 use super::as_of;
 use super::label::FreshnessLabel;
 use super::schema::ToolSchema;
-use super::spec::{Call, Effect, ToolSpec};
-use super::table::{self, Text};
+use super::spec::{ToolCall, ToolEffect, ToolSpec};
+use super::table::{self, AnswerText};
 use super::{schema, zero};
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
-use crate::mcp::error::Fault;
+use crate::mcp::error::RequestError;
 use crate::mcp::unreadable;
 use crate::model::Scope;
 use crate::model::text::shown;
 use crate::query::Point;
 use crate::query::filter::has_tags;
-use crate::query::tally::{Grouping, Tally, tally};
+use crate::query::tally::{GroupedCounts, Grouping, tally};
 
 /// Groups shown one by one.
 const MAX_GROUPS: usize = 100;
@@ -34,10 +34,10 @@ const MAX_GROUPS: usize = 100;
 pub static SPEC: ToolSpec = ToolSpec {
     name: "count_inventory",
     title: "Count the EC2 inventory",
-    description: "Counts resources of a kind exactly, by the same filters as search_inventory, in groups of a filter's values \
-                  or a tag's (`group_by`: instance-type, vpc-id, tag:Team), now or as it was known in the past (`as_of`). \
-                  Use it instead of paging through search results to count them. Makes no AWS call.",
-    effect: Effect::Read,
+    description: "Counts the resources of one kind exactly, with the filters of search_inventory, optionally in groups by the \
+                  values of a filter or tag (`group_by`: instance-type, vpc-id, tag:Team), now or at a time in the past \
+                  (`as_of`). Use it instead of paging through search results to count them. Makes no AWS call.",
+    effect: ToolEffect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::written(output),
     example: r#"{"kind": "instance", "filters": {"instance-state-name": ["running"]}, "group_by": "tag:Team"}"#,
@@ -47,14 +47,9 @@ pub static SPEC: ToolSpec = ToolSpec {
 /// What to count.
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Arguments {
-    /// What to count; instance unless given.
-    #[serde(default)]
-    kind: KindArgument,
-    #[serde(default)]
-    filters: FilterArgument,
     #[serde(flatten)]
-    scope: ScopeArguments,
-    /// A filter name or tag:KEY, to count each of its values.
+    selection: SelectionArguments,
+    /// Count each value of this filter or tag: a filter name or tag:KEY.
     group_by: Option<String>,
     as_of: Option<PastArgument>,
 }
@@ -67,19 +62,21 @@ fn output() -> Value {
     as_of::object(
         &["kind", "total", "at_least", "seq"],
         json!({
-            "kind": schema::text("What was counted."),
+            "kind": schema::text("The kind that was counted."),
             "total": schema::count("How many match."),
-            "at_least": {"type": "boolean", "description": "`true` if more may match that were not seen yet."},
+            "at_least": {"type": "boolean", "description": "`true` if more may match that Muster has not seen yet."},
             "hints": zero::described(),
-            "group_by": schema::text("What the groups are of."),
+            "group_by": schema::text("The filter or tag whose values are the groups."),
             "groups": schema::list(group, "The largest groups first. A resource with several values counts in each."),
-            "without_value": schema::count("How many have no value at all."),
+            "without_value": schema::count("How many have no value."),
             "other_groups": schema::count("Smaller groups that are not shown."),
-            "other_count": schema::count("The counts of these, added up."),
+            "other_count": schema::count("The sum of their counts."),
             "readings": schema::readings(),
             "as_of": schema::text("When everything counted was last confirmed."),
-            "missing_unproved": schema::count("How many of those counted were missing from the last complete sweep: perhaps gone."),
-            "seq": schema::count("The log's end at this count, or the last record up to as_of."),
+            "missing_unproved": schema::count("How many of the counted resources the last complete sweep did not list; they may \
+            be gone."),
+            "seq": schema::count("The newest record of the log at this count; with the argument as_of, the last record up to \
+            that time."),
             "stale": schema::stale(),
             "unreadable": unreadable::described(),
             "incomplete": schema::incomplete(),
@@ -88,9 +85,10 @@ fn output() -> Value {
     )
 }
 
-async fn serve(call: Call, arguments: Arguments) -> Result<Answer, Fault> {
+async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, RequestError> {
     let core = call.core;
-    let Arguments { kind: KindArgument(kind), filters, scope, group_by, as_of } = arguments;
+    let Arguments { selection, group_by, as_of } = arguments;
+    let SelectionArguments { kind: KindArgument(kind), filters, scope } = selection;
     let filters = GivenFilters::read(&filters, kind)?;
     let grouping = group_by.map(|name| grouping(&name, kind)).transpose()?;
     let point = past::as_of(&core, as_of.as_ref())?;
@@ -105,7 +103,7 @@ async fn serve(call: Call, arguments: Arguments) -> Result<Answer, Fault> {
     .await
 }
 
-/// A call's question, read.
+/// What a call counts, read from its arguments.
 struct Counting {
     kind: &'static KindSpec,
     settled: Settled,
@@ -114,7 +112,7 @@ struct Counting {
     scope: Option<Scope>,
 }
 
-fn grouping(name: &str, kind: &'static KindSpec) -> Result<(String, Grouping), Fault> {
+fn grouping(name: &str, kind: &'static KindSpec) -> Result<(String, Grouping), RequestError> {
     if let Some(key) = name.strip_prefix("tag:") {
         has_tags(kind, name)?;
         return Ok((name.to_owned(), Grouping::Tag(key.to_owned())));
@@ -125,11 +123,11 @@ fn grouping(name: &str, kind: &'static KindSpec) -> Result<(String, Grouping), F
 }
 
 impl Counting {
-    fn answer(&self, core: &Core) -> Result<Answer, Fault> {
+    fn answer(&self, core: &Core) -> Result<ToolResult, RequestError> {
         let Counting { kind, settled: Settled { filters, readings }, grouping, point, scope } = self;
         let scope = scope.as_ref();
         let mut hints = zero::settle(core, kind, filters)?;
-        // How fresh they are comes before the count: see `fresh`.
+        // Freshness is read before the data: see `fresh`.
         let label = FreshnessLabel::of(core, kind, scope, *point)?;
         let by = grouping.as_ref().map(|(_, grouping)| grouping);
         let (counted, seq) = tally(&core.store, &kind.kind(), scope, filters, by, *point)?;
@@ -140,7 +138,7 @@ impl Counting {
         put("total", json!(counted.total));
         put("at_least", json!(label.is_at_least(counted.partial)));
         put("seq", json!(seq));
-        let mut text = Text::new(label.headline(kind, counted.total, None, counted.partial));
+        let mut text = AnswerText::new(label.headline(kind, counted.total, None, counted.partial));
         if counted.total == 0 && !filters.is_empty() {
             hints.extend(zero::hints(core, kind, scope, filters, point.is_some())?);
         }
@@ -160,12 +158,12 @@ impl Counting {
             groups(&name, counted, &mut text, &mut put);
         }
         label.fields().into_iter().for_each(|(name, value)| put(&name, value));
-        Ok(Answer { text: text.into(), structured: Value::Object(data), failure: None })
+        Ok(ToolResult { text: text.into(), structured: Value::Object(data), failure: None })
     }
 }
 
 /// The groups, largest first, the rest added up.
-fn groups(name: &str, counted: Tally, text: &mut Text, put: &mut impl FnMut(&str, Value)) {
+fn groups(name: &str, counted: GroupedCounts, text: &mut AnswerText, put: &mut impl FnMut(&str, Value)) {
     let mut groups: Vec<(String, u64)> = counted.groups.into_iter().collect();
     // Equal counts stay in the order of their values.
     groups.sort_by_key(|(_, count)| Reverse(*count));

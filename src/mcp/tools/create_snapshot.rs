@@ -1,4 +1,4 @@
-//! `create_snapshot`: every attached EBS volume of an instance, at one moment.
+//! `create_snapshot`: snapshots every attached EBS volume of an instance at one moment.
 
 mod report;
 
@@ -8,21 +8,23 @@ use std::sync::Arc;
 use rmcp::schemars::{self, JsonSchema};
 use serde::Deserialize;
 
-use super::answer::Answer;
+use super::answer::ToolResult;
 use super::arguments::ArgumentError;
 use super::arguments::instances::InstanceArguments;
 use super::schema::ToolSchema;
-use super::spec::{Call, Effect, ToolSpec};
-use super::verdict::Verdict;
-use super::write_through::{Checked, Intent, Problem, Target, check, distrust, explain, to_the_end, uncalled, witness};
+use super::spec::{ToolCall, ToolEffect, ToolSpec};
+use super::verdict::WriteVerdict;
+use super::write_through::{
+    Intent, LiveCheck, LiveInstance, UncalledInstance, check, distrust, explain, to_the_end, uncalled, witness,
+};
 use crate::aws::{CreateSnapshots, Pinned, WriteAnswer};
 use crate::kinds::SNAPSHOT;
 use crate::mcp::core::Core;
-use crate::mcp::error::Fault;
+use crate::mcp::error::RequestError;
 use crate::model::{Named, Seq, Value as Field};
-use report::{Body, Row, answer};
+use report::{SnapshotAnswer, SnapshotRow, answer};
 
-/// Instances in one call at most: the answer names every snapshot of each.
+/// The most instances in one call, because the answer names every snapshot of each.
 pub const MAX_INSTANCES: usize = 20;
 /// AWS's limit on a snapshot's description.
 const MAX_DESCRIPTION: usize = 255;
@@ -33,16 +35,16 @@ pub static SPEC: ToolSpec = ToolSpec {
     title: "Snapshot EC2 instances' volumes",
     description: "Creates one EBS snapshot of every volume attached to an instance, all at the same moment \
                   (crash-consistent), for up to 20 instances. Each call makes new snapshots, which cost storage until \
-                  deleted. Answers the snapshot IDs by device; they complete in the background. The snapshots get their \
+                  deleted. Returns the snapshot IDs by device; the snapshots complete in the background. The snapshots get their \
                   volumes' tags and a tag muster:action. With dry_run nothing is created.",
-    effect: Effect::Creates,
+    effect: ToolEffect::Creates,
     input: ToolSchema::of_arguments::<Arguments>(),
-    output: ToolSchema::of_answer::<Body<'static>>(),
+    output: ToolSchema::of_answer::<SnapshotAnswer<'static>>(),
     example: r#"{"instance_id": "i-0123456789abcdef0", "description": "before the upgrade"}"#,
     call: |call, given| call.with(given, serve),
 };
 
-/// Which instances, and what is to be made of them.
+/// The instances to snapshot, and the options.
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Arguments {
     #[serde(flatten)]
@@ -51,7 +53,7 @@ struct Arguments {
     wish: Wish,
 }
 
-/// What is wanted of every instance.
+/// The options of a call, which apply to every instance.
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Wish {
     /// Description for the snapshots.
@@ -70,7 +72,7 @@ fn default_description() -> String {
     "Automated snapshot via MCP".to_owned()
 }
 
-async fn serve(call: Call, arguments: Arguments) -> Result<Answer, Fault> {
+async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, RequestError> {
     let Arguments { instances, wish } = arguments;
     let (core, named) = (call.core, instances.named()?);
     if wish.description.chars().count() > MAX_DESCRIPTION {
@@ -86,16 +88,16 @@ async fn serve(call: Call, arguments: Arguments) -> Result<Answer, Fault> {
     answer(&rows, seq, dry_run)
 }
 
-async fn run(core: &Core, named: &Named, wish: &Wish) -> Result<(Vec<Row>, Option<Seq>), Fault> {
+async fn run(core: &Core, named: &Named, wish: &Wish) -> Result<(Vec<SnapshotRow>, Option<Seq>), RequestError> {
     let aws = core.aws.pinned().await;
-    let Checked { targets, problems } = check(core, &aws, named).await?;
+    let LiveCheck { targets, problems } = check(core, &aws, named).await?;
     let mut seq = None;
-    let told = |problem: Problem| Row::new(problem.id, problem.verdict).with_message(problem.message);
-    let mut rows: Vec<Row> = problems.into_iter().map(told).collect();
+    let told = |problem: UncalledInstance| SnapshotRow::new(problem.id, problem.verdict).with_message(problem.message);
+    let mut rows: Vec<SnapshotRow> = problems.into_iter().map(told).collect();
     let mut distrust = None;
     for target in targets {
         if let Some(why) = distrust {
-            let row = Row::new(target.id.id.to_string(), Verdict::AnswerNotTrusted);
+            let row = SnapshotRow::new(target.id.id.to_string(), WriteVerdict::AnswerNotTrusted);
             rows.push(row.with_message(uncalled(why)));
             continue;
         }
@@ -112,13 +114,13 @@ async fn snapshot(
     core: &Core,
     aws: &Pinned,
     named: &Named,
-    target: &Target,
+    target: &LiveInstance,
     wish: &Wish,
-) -> Result<(Row, Option<Seq>), Fault> {
-    let mut row = Row::new(target.id.id.to_string(), Verdict::Refused);
+) -> Result<(SnapshotRow, Option<Seq>), RequestError> {
+    let mut row = SnapshotRow::new(target.id.id.to_string(), WriteVerdict::Refused);
     let devices = devices(target);
     if devices.is_empty() {
-        row.message = Some("it has no EBS volume attached, so there is nothing to snapshot".to_owned());
+        row.message = Some("no EBS volume is attached to this instance, so there is nothing to snapshot".to_owned());
         return Ok((row, None));
     }
     let scope = target.id.scope();
@@ -135,7 +137,7 @@ async fn snapshot(
     row.action = (!wish.dry_run).then_some(action);
     let (outcome, made) = match aws.create_snapshots(&chosen, &asked).await {
         Ok(WriteAnswer::WouldBeAllowed) => {
-            row.verdict = Verdict::WouldBeAllowed;
+            row.verdict = WriteVerdict::WouldBeAllowed;
             return Ok((row, None));
         }
         Ok(WriteAnswer::Done(done)) => {
@@ -143,13 +145,13 @@ async fn snapshot(
             row.take(done, &plan(target, &devices, wish.exclude_boot_volume), &devices, wish.dry_run)
         }
         Err(error) => {
-            let (verdict, outcome) = Verdict::of_call(&error);
+            let (verdict, outcome) = WriteVerdict::of_call(&error);
             row.verdict = verdict;
             row.distrust = distrust(&error, wish.dry_run);
             let next = match verdict {
-                Verdict::Unknown => format!(
-                    " It may have happened: before repeating it, look with `aws ec2 describe-snapshots --filters \
-                     Name=tag:muster:action,Values={action}`."
+                WriteVerdict::Unknown => format!(
+                    " It may have happened: before you repeat it, check with `aws ec2 describe-snapshots --filters \
+                    Name=tag:muster:action,Values={action}`."
                 ),
                 _ => String::new(),
             };
@@ -164,22 +166,22 @@ async fn snapshot(
     if !made.is_empty() && remark.is_none() {
         match witness(core, &scope, SNAPSHOT, &made).await {
             Some(shown) => seq = seq.max(Some(shown)),
-            None => remark = Some("The inventory shows the snapshots after its next sweep of them.".to_owned()),
+            None => remark = Some("The inventory shows the snapshots after its next sweep of snapshots.".to_owned()),
         }
     }
     row.remark(remark);
     Ok((row, seq))
 }
 
-/// The volumes to be snapshotted: those attached, but for the one the instance boots from where that is to be left out.
-fn plan(target: &Target, devices: &BTreeMap<String, String>, exclude_boot: bool) -> BTreeMap<String, String> {
+/// The volumes to snapshot: all attached ones, without the boot volume if it is excluded.
+fn plan(target: &LiveInstance, devices: &BTreeMap<String, String>, exclude_boot: bool) -> BTreeMap<String, String> {
     let root = target.document.text("RootDeviceName").filter(|_| exclude_boot);
     let planned = devices.iter().filter(|(_, device)| Some(device.as_str()) != root);
     planned.map(|(volume, device)| (volume.clone(), device.clone())).collect()
 }
 
 /// The device name of each attached EBS volume.
-fn devices(target: &Target) -> BTreeMap<String, String> {
+fn devices(target: &LiveInstance) -> BTreeMap<String, String> {
     let mappings = match target.document.get("BlockDeviceMappings") {
         Some(Field::List(list)) => list.as_slice(),
         _ => &[],

@@ -5,13 +5,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-use super::answer::Answer;
+use super::answer::ToolResult;
 use super::as_of;
 use super::schema::{self, ToolSchema};
-use super::spec::{BUDGET, Call, Effect, ToolSpec};
-use super::table::{self, Text};
+use super::spec::{BUDGET, ToolCall, ToolEffect, ToolSpec};
+use super::table::{self, AnswerText};
 use crate::mcp::damage;
-use crate::mcp::error::Fault;
+use crate::mcp::error::RequestError;
 use crate::mcp::resources::overview::overview;
 use crate::mcp::uri::Address;
 
@@ -22,7 +22,7 @@ pub static SPEC: ToolSpec = ToolSpec {
     description: "Counts resources by kind, account, region and state, and says how fresh each count is, what AWS refuses \
                   and how to fix it, and whether this connection may change anything. Use it for an overview or when \
                   something seems missing; use search_inventory to find resources. Makes no AWS call.",
-    effect: Effect::Read,
+    effect: ToolEffect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::written(output),
     example: "{}",
@@ -45,14 +45,16 @@ fn of_scope(counts: &Value) -> Value {
             "count": schema::count("How many there are."),
             "by_state": counts,
             "as_of": schema::text("When everything counted was last confirmed."),
-            "missing_unproved": schema::count("How many of those counted were missing from the last complete sweep: perhaps gone."),
-            "missing_since": schema::text("Since when the first of these has been missing."),
-            "pace_seconds": schema::count("The current interval between sweeps, where events report changes."),
-            "told_by_events": {"type": "object", "description": "Which parts events report now, and until when."},
+            "missing_unproved": schema::count("How many of these the last complete sweep did not list; they may be gone."),
+            "missing_since": schema::text("When the first of these was missing for the first time."),
+            "current_interval_seconds": schema::count("The interval between sweeps now, if events report changes too."),
+            "event_rules": {"type": "object", "description": "For each part (state, tags, rest), the event rule that reports \
+                its changes, and until when it is proved to work."},
             "stale": {"type": "object", "description": "Why the copy is older than it should be."},
             "failure": {"type": "object", "description": "What AWS refuses, the fix, and when it is tried again."},
-            "unreadable": {"type": "object", "description": "What AWS lists and cannot be read, by id and field."},
-            "left_out": {"type": "object", "description": "The parameters that the endpoint does not know, and what that means."},
+            "unreadable": {"type": "object", "description": "What AWS lists in a form that cannot be read, by id and field."},
+            "left_out": {"type": "object", "description": "The request parameters that the endpoint does not know, and what \
+            that means."},
         }),
     )
 }
@@ -72,11 +74,11 @@ fn output() -> Value {
         json!({
             "action": schema::text("The call."),
             "last_minute": schema::count("How many in the last 60 seconds."),
-            "busiest_region": schema::count("How many of these in the region with the most."),
-            "documented_per_minute": schema::count("How many AWS documents for the account in each region."),
+            "busiest_region": schema::count("How many of these in the busiest region."),
+            "documented_per_minute": schema::count("AWS's documented limit for one account and region."),
             "total": schema::count("How many since this server started."),
-            "throttled": schema::count("How many of these AWS turned away for its limits."),
-            "failed": schema::count("How many of these failed otherwise."),
+            "throttled": schema::count("How many of these AWS throttled."),
+            "failed": schema::count("How many of these failed for another reason."),
         }),
     );
     let scope = of_scope(&counts);
@@ -86,20 +88,22 @@ fn output() -> Value {
             "account": schema::text("The AWS account."),
             "region": schema::text("The region."),
             "proved": {"type": "boolean", "description": "Whether canaries prove that EventBridge's events arrive."},
-            "why": schema::text("Why not, and what to do about it."),
-            "seconds_since_canary": schema::count("How long ago the last canary came back, of the rule with the oldest."),
+            "why": schema::text("Why they do not, and what to do about it."),
+            "seconds_since_canary": schema::count("Seconds since the last canary came back, for the rule that has waited \
+            longest."),
         }),
     );
     let mut properties = json!({
         "totals": counts,
         "complete": {"type": "boolean", "description": "Whether everything was seen at least once."},
         "scopes": schema::list(scope, "One entry for each kind in each account and region."),
-        "scopes_not_shown": schema::count("Entries left out for the size of the answer; freshness has all."),
+        "scopes_not_shown": schema::count("How many entries were left out because of the answer's size; \
+        ec2://inventory/freshness has all."),
         "trouble": trouble,
         "clock": schema::object(
             &["aws_ahead_seconds", "what", "fix"],
             json!({
-                "aws_ahead_seconds": {"type": "integer", "description": "AWS's clock less this machine's."},
+                "aws_ahead_seconds": {"type": "integer", "description": "AWS's clock minus this machine's."},
                 "what": schema::text("How far the clocks differ."),
                 "fix": schema::text("What to do about it."),
             }),
@@ -116,14 +120,14 @@ fn output() -> Value {
             &["proved", "what", "fix", "since"],
             json!({
                 "proved": {"type": "boolean", "description": "Whether STS proves whose the credentials are."},
-                "what": schema::text("Why it does not; the account stands in."),
+                "what": schema::text("Why STS does not, with the account that Muster assumes."),
                 "fix": schema::text("What to do about it."),
-                "since": schema::text("Since when."),
+                "since": schema::text("When that began."),
             }),
         ),
         "credentials": schema::text("Where this server's AWS credentials come from."),
         "aws_calls": schema::list(calls, "Calls to AWS by action, all regions together."),
-        "events": schema::list(events, "One entry for each region whose events are listened to."),
+        "events": schema::list(events, "One entry for each region from which events are received."),
         "writes": schema::object(
             &["allowed"],
             json!({
@@ -132,7 +136,7 @@ fn output() -> Value {
             }),
         ),
         "watched_regions": schema::list(json!({"type": "string"}), "The regions that are swept."),
-        "seq": schema::count("The log's end at this read."),
+        "seq": schema::count("The newest record of the log at this read."),
         "now": schema::text("The time of this answer."),
         "unwatched": as_of::unwatched(),
     });
@@ -143,15 +147,15 @@ fn output() -> Value {
     )
 }
 
-async fn serve(call: Call, _: Arguments) -> Result<Answer, Fault> {
+async fn serve(call: ToolCall, _: Arguments) -> Result<ToolResult, RequestError> {
     let uri = Address::Summary.to_string();
     let mut structured = overview(&call.core, &uri, call.writes).await?;
     fit(&mut structured);
-    Ok(Answer { text: text(&structured), structured, failure: None })
+    Ok(ToolResult { text: text(&structured), structured, failure: None })
 }
 
-/// Leaves out what matters least until the answer fits: scopes that hold nothing and lack nothing, then fresh ones, then
-/// stale ones, and last those that fail.
+/// Leaves out the least important scopes until the answer fits: first empty ones without problems, then fresh ones, then stale
+/// ones, and last those that fail.
 fn fit(body: &mut Value) {
     let Value::Object(fields) = body else { return };
     let Some(Value::Array(mut scopes)) = fields.remove("scopes") else { return };
@@ -176,7 +180,7 @@ fn fit(body: &mut Value) {
     fields.insert("scopes".to_owned(), Value::Array(scopes));
 }
 
-/// How little an entry is missed, from 0.
+/// How dispensable an entry is, from 0.
 fn dispensable(scope: &Value) -> u8 {
     match () {
         () if scope.get("failure").is_some() || scope.get("unreadable").is_some() => 0,
@@ -186,7 +190,7 @@ fn dispensable(scope: &Value) -> u8 {
     }
 }
 
-/// A field as text; empty where there is none.
+/// A field as text; empty if it is absent.
 fn get(value: &Value, name: &str) -> String {
     match value.get(name) {
         Some(Value::String(text)) => text.clone(),
@@ -195,8 +199,8 @@ fn get(value: &Value, name: &str) -> String {
     }
 }
 
-/// Says which stored records cannot be read, where there are such.
-fn say_damage(body: &Value, out: &mut Text) {
+/// Adds the stored records that cannot be read, if there are any.
+fn say_damage(body: &Value, out: &mut AnswerText) {
     for damaged in body.get("damaged").and_then(Value::as_array).into_iter().flatten() {
         let [table, key, kind, id, why] = ["table", "key", "kind", "id", "why"].map(|name| get(damaged, name));
         let what = if id.is_empty() { key } else { format!("{kind} {id}") };
@@ -216,7 +220,7 @@ fn text(body: &Value) -> String {
         at if at.is_empty() => String::new(),
         at => format!(" Next try at {at}."),
     };
-    let mut out = Text::new(format!("EC2 inventory at {}, seq {}\n", get(body, "now"), get(body, "seq")));
+    let mut out = AnswerText::new(format!("EC2 inventory at {}, seq {}\n", get(body, "now"), get(body, "seq")));
     if let Some(trouble) = body.get("trouble") {
         out.add(format_args!("Trouble: {}. {}{}\n", get(trouble, "what"), get(trouble, "fix"), retry(trouble)));
     }
@@ -275,7 +279,9 @@ fn text(body: &Value) -> String {
         }
     }
     if let Some(left) = body.get("scopes_not_shown") {
-        out.add(format_args!("{left} more not shown for size: read ec2://inventory/freshness\n"));
+        out.add(format_args!(
+            "{left} more are not shown because of the answer's size: read ec2://inventory/freshness\n"
+        ));
     }
     for path in body.get("events").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default() {
         let [account, region, why, silence] =

@@ -5,40 +5,40 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-use super::answer::Answer;
+use super::answer::ToolResult;
 use super::arguments::ArgumentError;
 use super::arguments::past::{self, PastArgument};
 use super::arguments::resource::ResourceArguments;
 use super::arguments::scope::ScopeArguments;
 use super::as_of::{self, AsOf};
 use super::schema::{self, ToolSchema};
-use super::spec::{BUDGET, Call, Effect, ToolSpec};
-use super::table::Text;
+use super::spec::{BUDGET, ToolCall, ToolEffect, ToolSpec};
+use super::table::AnswerText;
 use crate::ingest::Lacked;
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
-use crate::mcp::error::Fault;
+use crate::mcp::error::RequestError;
 use crate::mcp::fresh::{missing, part_of};
-use crate::mcp::lookup::{Found, Part};
-use crate::mcp::past::{Gone, Then};
-use crate::mcp::unobserved::Watch;
+use crate::mcp::lookup::{FoundResource, Part};
+use crate::mcp::past::{RemovedResource, Then};
+use crate::mcp::unobserved::GapQuery;
 use crate::mcp::uri::Address;
 use crate::model::text::shown;
 use crate::model::{Document, Scope, Seq, Timestamp};
 use crate::query::Point;
 
-/// Left for what stands around the document.
+/// Bytes left for everything around the document.
 const FRAME: usize = 3000;
 
 /// The tool.
 pub static SPEC: ToolSpec = ToolSpec {
     name: "get_resource",
     title: "Read one resource",
-    description: "Reads one resource in full, with the field names of the AWS CLI, by URI (as search \
-                  results give it) or by kind and id; with as_of, as it was known in the past. A removed resource is shown as \
-                  it was last known, with removed_at. An instance comes with its status checks. What does not fit is named in \
-                  `omitted`: ask for it alone with `paths`, or read the URI as an MCP resource. Makes no AWS call.",
-    effect: Effect::Read,
+    description: "Reads one resource in full, with the field names of the AWS CLI, by URI (as in search results) or by kind \
+                  and id; with as_of, as it was known in the past. A removed resource is shown as it was last known, with \
+                  removed_at. An instance comes with its status checks. Fields that do not fit are named in `omitted`: \
+                  request them with `paths`, or read the URI as an MCP resource. Makes no AWS call.",
+    effect: ToolEffect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::written(output),
     example: r#"{"uri": "ec2://instance/i-0123456789abcdef0"}"#,
@@ -67,15 +67,17 @@ fn output() -> Value {
             "id": schema::text("AWS's ID."),
             "account": schema::text("The AWS account that sees it."),
             "region": schema::text("The region."),
-            "as_of": schema::text("When everything in `document` was last confirmed; with the argument as_of, the time asked for."),
-            "seq": schema::count("The log's end at this read; with the argument as_of, the last record up to then."),
-            "removed_at": schema::text("When its removal was recorded. `document` is what was known last."),
+            "as_of": schema::text("When everything in `document` was last confirmed; with the argument as_of, the requested \
+            time."),
+            "seq": schema::count("The newest record of the log at this read; with the argument as_of, the last record up to \
+            that time."),
+            "removed_at": schema::text("When its removal was recorded; `document` is then its last known state."),
             "removed_seq": schema::count("The record of its removal."),
             "stale": {"type": "object", "description": "Why it may be out of date; absent while fresh."},
             "missing": schema::object(
                 &["since", "sweeps"],
                 json!({
-                    "since": schema::text("When the first sweep without it started."),
+                    "since": schema::text("When the first sweep that did not list it started."),
                     "sweeps": schema::count("How many complete sweeps in a row did not list it."),
                 }),
             ),
@@ -87,19 +89,19 @@ fn output() -> Value {
             "status": {"type": "object", "description": "An instance's status checks, as describe-instance-status prints them."},
             "status_as_of": schema::text("When the status checks were last confirmed."),
             "status_stale": {"type": "object", "description": "Why the status checks may be out of date; absent while fresh."},
-            "not_found": schema::list(json!({"type": "string"}), "The paths asked for that it does not have."),
-            "omitted": schema::list(json!({"type": "string"}), "What was left out or shortened for its size."),
+            "not_found": schema::list(json!({"type": "string"}), "Requested paths that it does not have."),
+            "omitted": schema::list(json!({"type": "string"}), "Fields that were left out or shortened because of their size."),
         }),
     )
 }
 
-async fn serve(call: Call, arguments: Arguments) -> Result<Answer, Fault> {
+async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, RequestError> {
     let core = call.core;
     let Arguments { resource, scope, as_of, paths } = arguments;
     if let Some(uri) = &resource.uri
         && matches!(Address::parse(uri), Ok(Address::History { .. }))
     {
-        let expected = "one resource's URI: for its changes call list_changes";
+        let expected = "the URI of one resource (call list_changes for its changes)";
         return Err(ArgumentError::form("uri", expected, uri.as_str()).into());
     }
     let (kind, id, scope) = resource.within(&scope, &core).await?;
@@ -107,7 +109,7 @@ async fn serve(call: Call, arguments: Arguments) -> Result<Answer, Fault> {
         Some(point) => core.walk(move |core| then(core, kind, &id, scope.as_ref(), point)).await?,
         None => match core.find(kind, &id, scope.as_ref()).await {
             Ok(found) => (found, Age::Now),
-            Err(removed @ Fault::Removed { .. }) => {
+            Err(removed @ RequestError::Removed { .. }) => {
                 core.walk(move |core| last(core, kind, &id, scope.as_ref())).await?.ok_or(removed)?
             }
             Err(fault) => return Err(fault),
@@ -127,7 +129,7 @@ async fn serve(call: Call, arguments: Arguments) -> Result<Answer, Fault> {
     Ok(shown_as(kind, &found, &age, lacked, &paths))
 }
 
-/// At what time an answer was true.
+/// The time that an answer is about.
 enum Age {
     /// Now.
     Now,
@@ -144,27 +146,38 @@ fn then(
     id: &str,
     scope: Option<&Scope>,
     point: Point,
-) -> Result<(Found, Age), Fault> {
+) -> Result<(FoundResource, Age), RequestError> {
     let then = core.then(kind, id, scope, point)?;
-    let as_of = AsOf::new(core, &Watch::of(&[kind], Some(&then.id.scope())), point)?;
+    let as_of = AsOf::new(core, &GapQuery::of(&[kind], Some(&then.id.scope())), point)?;
     Ok((known(kind, then, point.at, point.seq), Age::Then(as_of)))
 }
 
-/// What was known last of a resource that is gone; `None` when nothing is left of it.
-fn last(core: &Core, kind: &'static KindSpec, id: &str, scope: Option<&Scope>) -> Result<Option<(Found, Age)>, Fault> {
-    let Some(Gone { last, removed_at, removed_seq }) = core.gone(kind, id, scope)? else { return Ok(None) };
+/// The last known state of a removed resource; `None` when nothing is left of it.
+fn last(
+    core: &Core,
+    kind: &'static KindSpec,
+    id: &str,
+    scope: Option<&Scope>,
+) -> Result<Option<(FoundResource, Age)>, RequestError> {
+    let Some(RemovedResource { last, removed_at, removed_seq }) = core.gone(kind, id, scope)? else { return Ok(None) };
     let as_of = last.current.evidence.oldest();
     Ok(Some((known(kind, last, as_of, core.snapshot()?.seq()), Age::Gone { removed_at, removed_seq })))
 }
 
-fn known(kind: &'static KindSpec, then: Then, as_of: Timestamp, seq: Seq) -> Found {
+fn known(kind: &'static KindSpec, then: Then, as_of: Timestamp, seq: Seq) -> FoundResource {
     let Then { id, current, part } = then;
     let part = part_of(kind).map(|_| Part { known: part.map(|part| (as_of, part)), stale: None });
-    Found { id, current, as_of, stale: None, part, seq }
+    FoundResource { id, current, as_of, stale: None, part, seq }
 }
 
-fn shown_as(kind: &'static KindSpec, found: &Found, age: &Age, lacked: Option<Lacked>, paths: &[String]) -> Answer {
-    let Found { id, current, as_of, stale, part, seq } = found;
+fn shown_as(
+    kind: &'static KindSpec,
+    found: &FoundResource,
+    age: &Age,
+    lacked: Option<Lacked>,
+    paths: &[String],
+) -> ToolResult {
+    let FoundResource { id, current, as_of, stale, part, seq } = found;
     let part = part.as_ref().filter(|_| paths.is_empty());
     let status = part.and_then(|part| part.known.as_ref());
     let mut parts = vec![("document", selected(&current.document, paths))];
@@ -197,7 +210,7 @@ fn shown_as(kind: &'static KindSpec, found: &Found, age: &Age, lacked: Option<La
     if let Some(stale) = status_stale {
         put("status_stale", json!(stale));
     }
-    let mut text = Text::new(format!("{} {} in {}", kind.title, id.id, id.scope()));
+    let mut text = AnswerText::new(format!("{} {} in {}", kind.title, id.id, id.scope()));
     match age {
         Age::Now => text.add(format_args!("; as of {as_of}")),
         Age::Then(then) => {
@@ -226,7 +239,7 @@ fn shown_as(kind: &'static KindSpec, found: &Found, age: &Age, lacked: Option<La
     }
     match (part, status) {
         (Some(_), Some((as_of, _))) => text.add(format_args!("\nStatus checks as of {as_of}")),
-        (Some(_), None) => text.add("\nNo status checks of it were seen yet"),
+        (Some(_), None) => text.add("\nNo status checks of it have been seen yet"),
         _ => {}
     }
     if let Some(stale) = status_stale {
@@ -244,7 +257,7 @@ fn shown_as(kind: &'static KindSpec, found: &Found, age: &Age, lacked: Option<La
     let not_found: Vec<&str> =
         paths.iter().filter(|path| current.document.get(path).is_none()).map(String::as_str).collect();
     if !not_found.is_empty() {
-        text.add(format_args!("\nNot in it: {}", shown(&not_found.join(", "), 500)));
+        text.add(format_args!("\nThe resource does not have: {}", shown(&not_found.join(", "), 500)));
         put("not_found", json!(not_found));
     }
     if !omitted.is_empty() {
@@ -257,7 +270,7 @@ fn shown_as(kind: &'static KindSpec, found: &Found, age: &Age, lacked: Option<La
     for (name, part) in parts {
         put(name, Value::Object(part));
     }
-    Answer { text: text.into(), structured: Value::Object(structured), failure: None }
+    ToolResult { text: text.into(), structured: Value::Object(structured), failure: None }
 }
 
 fn selected(document: &Document, paths: &[String]) -> Map<String, Value> {
@@ -269,8 +282,8 @@ fn selected(document: &Document, paths: &[String]) -> Map<String, Value> {
     found.collect()
 }
 
-/// Shortens the largest list, or leaves out the largest field, until text and data fit into the budget. Returns what is
-/// missing.
+/// Shortens the largest list, or leaves out the largest field, until text and data fit into the budget. Returns the names of the
+/// fields that are missing or shortened.
 fn prune(parts: &mut [(&'static str, Map<String, Value>)]) -> Vec<String> {
     let mut lengths: BTreeMap<String, usize> = BTreeMap::new();
     let mut omitted = Vec::new();
@@ -315,7 +328,7 @@ fn size(path: &str, value: &Value) -> usize {
 }
 
 /// A line for each scalar, with lists as JSON.
-fn flatten(path: &str, value: &Value, out: &mut Text) {
+fn flatten(path: &str, value: &Value, out: &mut AnswerText) {
     match value {
         Value::Object(fields) => fields.iter().for_each(|(name, value)| flatten(&format!("{path}.{name}"), value, out)),
         Value::String(text) => out.add(format_args!("\n{path}: {}", shown(text, 2000))),

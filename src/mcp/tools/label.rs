@@ -1,21 +1,21 @@
-//! What an answer says of how fresh and how complete it is, whether it is about now or about the past.
+//! What an answer says about how fresh and how complete it is, whether it is about now or about the past.
 
 use serde_json::{Map, Value, json};
 
 use super::as_of::AsOf;
-use super::table::Text;
+use super::table::AnswerText;
 use crate::freshness::ScopeFreshness;
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
-use crate::mcp::damage::{Damage, Question};
-use crate::mcp::error::Fault;
-use crate::mcp::progress::Incomplete;
-use crate::mcp::unobserved::Watch;
+use crate::mcp::damage::{AnswerSubject, DamagedRecords};
+use crate::mcp::error::RequestError;
+use crate::mcp::progress::IncompleteSweep;
+use crate::mcp::unobserved::GapQuery;
 use crate::mcp::unreadable;
 use crate::model::{ResourceId, Scope};
 use crate::query::Point;
 
-/// What an answer says about its own worth.
+/// How fresh and complete an answer is.
 pub enum FreshnessLabel {
     /// It is about now.
     Now(NowLabel),
@@ -33,19 +33,19 @@ impl FreshnessLabel {
         kind: &'static KindSpec,
         scope: Option<&Scope>,
         point: Option<Point>,
-    ) -> Result<Self, Fault> {
+    ) -> Result<Self, RequestError> {
         Ok(match point {
             None => FreshnessLabel::Now(NowLabel::new(core, kind, scope)),
-            Some(point) => FreshnessLabel::Then(AsOf::new(core, &Watch::of(&[kind], scope), point)?),
+            Some(point) => FreshnessLabel::Then(AsOf::new(core, &GapQuery::of(&[kind], scope), point)?),
         })
     }
 
-    /// With what was found damaged. To be asked once what the answer is about was read.
+    /// Adds the damaged records that reading for the answer has found. Call this after reading.
     #[must_use]
     pub fn damaged(mut self, core: &Core, kind: &'static KindSpec, scope: Option<&Scope>) -> Self {
         match &mut self {
-            FreshnessLabel::Now(about) => about.damage = core.damage(Question::Now(&[kind], scope)),
-            FreshnessLabel::Then(as_of) => as_of.damage = core.damage(Question::Then(&[kind], scope)),
+            FreshnessLabel::Now(about) => about.damage = core.damage(AnswerSubject::Now(&[kind], scope)),
+            FreshnessLabel::Then(as_of) => as_of.damage = core.damage(AnswerSubject::Then(&[kind], scope)),
         }
         self
     }
@@ -66,7 +66,7 @@ impl FreshnessLabel {
             FreshnessLabel::Now(about) => about.headline(kind, total, shown),
             FreshnessLabel::Then(as_of) => {
                 let at_least = if self.is_at_least(partial) { "at least " } else { "" };
-                let mut text = Text::new(format!("{at_least}{total} {} matched", kind.plural));
+                let mut text = AnswerText::new(format!("{at_least}{total} {} matched", kind.plural));
                 if let Some(shown) = shown.filter(|shown| *shown as u64 != total) {
                     text.add(format_args!("; {shown} shown"));
                 }
@@ -91,17 +91,17 @@ impl FreshnessLabel {
     }
 }
 
-/// What an answer about now says about its own worth.
+/// How fresh and complete an answer about now is.
 pub struct NowLabel {
     as_of: Option<crate::model::Timestamp>,
     missing: u64,
     stale: Vec<Value>,
-    incomplete: Vec<Incomplete>,
+    incomplete: Vec<IncompleteSweep>,
     watched: Vec<String>,
-    /// The scopes of which something is listed and cannot be read.
+    /// The scopes in which AWS lists something that cannot be read.
     unreadable: Vec<ScopeFreshness>,
     /// Filled in once everything was read.
-    pub(super) damage: Damage,
+    pub(super) damage: DamagedRecords,
 }
 
 impl NowLabel {
@@ -124,16 +124,16 @@ impl NowLabel {
         let watched = scopes.iter().map(|state| state.scope.to_string()).collect();
         let stale = stale.collect();
         scopes.retain(|state| !state.unreadable.is_empty());
-        NowLabel { as_of, missing, stale, incomplete, watched, unreadable: scopes, damage: Damage::default() }
+        NowLabel { as_of, missing, stale, incomplete, watched, unreadable: scopes, damage: DamagedRecords::default() }
     }
 
-    /// Whether more may match than was seen: also while nobody watches, and when something is listed that cannot be read.
+    /// Whether more may match than was seen: while first sweeps run, while nothing is watched, or when something cannot be read.
     #[must_use]
     pub fn is_at_least(&self) -> bool {
         !self.incomplete.is_empty() || self.watched.is_empty() || !self.unreadable.is_empty() || !self.damage.is_empty()
     }
 
-    /// What of a resource cannot be read; `None` when all of it can be.
+    /// Which part of a resource cannot be read; `None` when all of it can.
     #[must_use]
     pub fn unreadable_at(&self, id: &ResourceId) -> Option<String> {
         let state = self.unreadable.iter().find(|state| state.scope == id.scope())?;
@@ -163,11 +163,11 @@ impl NowLabel {
         for stale in self.stale.iter().filter_map(|stale| stale.get("why")?.as_str()) {
             text = format!("{text}\nStale: {stale}");
         }
-        for Incomplete { scope, seen, trouble, .. } in &self.incomplete {
+        for IncompleteSweep { scope, seen, trouble, .. } in &self.incomplete {
             let trouble = trouble.as_ref().map_or_else(String::new, |trouble| format!(": {trouble}"));
             text = format!("{text}\nIncomplete: first sweep of {scope} under way, {seen} seen{trouble}");
         }
-        let mut text = Text::new(text);
+        let mut text = AnswerText::new(text);
         self.damage.say(&mut text);
         text.into()
     }

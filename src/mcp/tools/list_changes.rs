@@ -1,5 +1,6 @@
-//! `list_changes`: what happened, when, and because of what.
+//! `list_changes`: what changed, when, and why.
 
+mod arguments;
 mod change_query;
 
 use std::collections::BTreeMap;
@@ -10,43 +11,44 @@ use serde_json::{Map, Value, json};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
-use self::change_query::{Arguments, ChangeQuery};
-use super::answer::Answer;
-use super::arguments;
-use super::change::{self, Teller, Told};
+use self::arguments::Arguments;
+use self::change_query::ChangeQuery;
+use super::answer::ToolResult;
+use super::change::{self, RecordRenderer, Rendered};
 use super::schema::{self, ToolSchema};
-use super::spec::{BUDGET, Call, Effect, ToolSpec};
-use super::table::Text;
+use super::spec::{BUDGET, ToolCall, ToolEffect, ToolSpec};
+use super::table::AnswerText;
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
-use crate::mcp::damage::{self, Question};
-use crate::mcp::error::Fault;
-use crate::mcp::unobserved::{self, Watch};
-use crate::mcp::who::{self, Case, Who};
+use crate::mcp::damage::{self, AnswerSubject};
+use crate::mcp::error::RequestError;
+use crate::mcp::unobserved::{self, GapQuery};
+use crate::mcp::who::{self, CallerSearch, Who};
 use crate::model::{Seq, Timestamp};
-use crate::query::changes::{End, Found, Order, Place, Span, find};
+use crate::query::changes::{ChangePage, LogCursor, LogRange, ReadOrder, StopReason, find};
 use crate::store::Snapshot;
 
-/// Waits at once: one that comes when there are as many is answered at once, so that waiting leaves room for other requests.
+/// How many calls may wait at a time. A further call is answered at once, so that waiting leaves room for other requests.
 static WAITING: Semaphore = Semaphore::const_new(128);
 /// How many records one call looks at, at most.
 const RECORDS: u64 = 200_000;
 /// How long one call looks at records, about.
 const WORK: Duration = Duration::from_secs(2);
-/// Left for what stands around the changes.
+/// Bytes left for everything around the changes.
 const FRAME: usize = 8_000;
 
 /// The tool.
 pub static SPEC: ToolSpec = ToolSpec {
     name: "list_changes",
     title: "List changes",
-    description: "Lists what changed in the inventory, when, field by field (before and after), and the cause: a sweep, an AWS \
-                  event, a tool's call, or somebody's call with who made it. Newest first, or oldest first; since a time (`-2h` \
-                  or RFC 3339) or a cursor; of one resource (its whole timeline, even after its removal), kind, account, region, \
-                  field or cause. With wait_seconds it waits for the next match and answers at once when there is one. \
-                  next_cursor continues without skipping or repeating anything. Answers name the times when Muster was not \
-                  watching. With `who`, changes that name no caller are looked up in CloudTrail; nothing else here calls AWS.",
-    effect: Effect::Read,
+    description: "Lists what changed in the inventory, when, field by field (before and after), and the cause: a sweep, an \
+                  AWS event, a tool's call, or somebody's call with who made it. It can be limited to a time range (`since` \
+                  -2h or RFC 3339, or a cursor), one resource (its whole timeline, even after its removal), kind, account, \
+                  region, field or cause, newest or oldest first. With wait_seconds it waits for the next match and answers \
+                  as soon as there is one. next_cursor continues without skipping or repeating anything. Answers name the \
+                  times when Muster was not watching. With `who` it looks up in CloudTrail who made changes that name no \
+                  caller; without it, it makes no AWS call.",
+    effect: ToolEffect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::written(output),
     example: r#"{"since": "-2h", "kind": "instance", "field": "State.Name"}"#,
@@ -56,11 +58,12 @@ pub static SPEC: ToolSpec = ToolSpec {
 fn output() -> Value {
     let mut properties = Map::new();
     let own = json!({
-        "changes": schema::list(change::schema(), "This page, in the order asked for."),
-        "more": {"type": "boolean", "description": "Whether more of what was asked for may be in the log now."},
-        "next_cursor": schema::text("Where to go on; absent when nothing can follow."),
-        "newest_cursor": schema::text("Pass it as `since` (or as `cursor` with order oldest) to get what comes after `seq`. Only on the first page when newest first: keep it."),
-        "hidden": schema::count("Records of first sweeps and new mappings that were left out: include_baseline shows them."),
+        "changes": schema::list(change::record_schema(), "The changes of this page, in the requested order."),
+        "more": {"type": "boolean", "description": "Whether the log may hold more matches now."},
+        "next_cursor": schema::text("The cursor to continue with; absent if nothing can follow."),
+        "newest_cursor": schema::text("Pass it as `since` (or as `cursor` with order oldest) to get what comes after `seq`. \
+            Only on the first page when newest first: keep it."),
+        "hidden": schema::count("How many records of first sweeps and new mappings were left out; include_baseline shows them."),
         "scanned": schema::object(
             &["through_seq", "at"],
             json!({
@@ -68,10 +71,10 @@ fn output() -> Value {
                 "at": schema::text("When that was recorded."),
             }),
         ),
-        "earliest": schema::text("The earliest time the log reaches back to; absent while it is empty."),
-        "starts_at": schema::text("The log begins here, later than `since`: the answer starts at its beginning."),
-        "seq": schema::count("The log's end at this read."),
-        "log": schema::text("The log that seqs and cursors belong to."),
+        "earliest": schema::text("How far back the log reaches; absent while it is empty."),
+        "starts_at": schema::text("When the log begins, if that is later than `since`: the answer starts there."),
+        "seq": schema::count("The newest record of the log at this read."),
+        "log": schema::text("The id of the log, to which all seqs and cursors belong."),
     });
     properties.extend(own.as_object().cloned().unwrap_or_default());
     properties.extend(unobserved::described().map(|(name, schema)| (name.to_owned(), schema)));
@@ -81,9 +84,9 @@ fn output() -> Value {
     schema::object(&["changes", "more", "hidden", "unobserved", "seq", "log"], properties)
 }
 
-async fn serve(call: Call, arguments: Arguments) -> Result<Answer, Fault> {
-    let Call { core, stop, .. } = call;
-    // Before anything is read: what is committed from now on wakes the wait.
+async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, RequestError> {
+    let ToolCall { core, stop, .. } = call;
+    // Subscribed before anything is read, so that every later commit wakes the wait.
     let mut newest = core.hub.newest();
     let query = ChangeQuery::read(&core, &arguments).await?;
     let deadline = Instant::now() + query.wait;
@@ -98,7 +101,7 @@ async fn serve(call: Call, arguments: Arguments) -> Result<Answer, Fault> {
         });
         let found = found.await?;
         span = found.span();
-        let waits = found.records().len() == 0 && found.end() == End::Reached && span.is_open();
+        let waits = found.records().len() == 0 && found.end() == StopReason::Reached && span.is_open();
         if waits && place.is_some() && !stop.is_cancelled() {
             let woken = tokio::select! {
                 woken = timeout_at(deadline, newest.changed()) => woken.is_ok_and(|changed| changed.is_ok()),
@@ -115,23 +118,23 @@ async fn serve(call: Call, arguments: Arguments) -> Result<Answer, Fault> {
     }
 }
 
-/// The newest changes of one resource, or of everything: the fields of an answer, and the arguments by which the tool tells
-/// more of the same.
+/// The newest changes of one resource, or of everything: the fields of an answer, and the arguments with which the tool shows
+/// more.
 ///
 /// # Errors
-/// When nothing is known of the resource, or the store cannot be read.
+/// When nothing is known about the resource, or the store cannot be read.
 pub async fn newest(
     core: &Arc<Core>,
     of: Option<(&'static KindSpec, &str)>,
     limit: usize,
-) -> Result<(Map<String, Value>, Map<String, Value>), Fault> {
+) -> Result<(Map<String, Value>, Map<String, Value>), RequestError> {
     let mut arguments = Map::new();
     if let Some((kind, id)) = of {
         arguments.insert("kind".to_owned(), json!(kind.slug));
         arguments.insert("id".to_owned(), json!(id));
     }
     arguments.insert("limit".to_owned(), json!(limit));
-    let query = ChangeQuery::read(core, &arguments::read(arguments.clone())?).await?;
+    let query = ChangeQuery::read(core, &super::arguments::read(arguments.clone())?).await?;
     let answer = core.walk(move |core| query.answer(core, query.page(core, query.start)?, 0, &BTreeMap::new())).await?;
     match answer.structured {
         Value::Object(fields) => Ok((fields, arguments)),
@@ -141,26 +144,27 @@ pub async fn newest(
 
 impl ChangeQuery {
     /// A page of `span`. Blocks for [`WORK`] at most.
-    fn page(&self, core: &Core, span: Span) -> Result<Found, Fault> {
+    fn page(&self, core: &Core, span: LogRange) -> Result<ChangePage, RequestError> {
         let begun = Instant::now();
         let enough = |looked| looked >= RECORDS || begun.elapsed() >= WORK;
         let subjects = self.subjects.as_deref();
         Ok(find(|| core.store.snapshot(), &self.question, subjects, span, self.limit, enough)?)
     }
 
-    /// The answer to a page that was found. `hidden` were passed over before it; `callers` are known beside it.
+    /// The answer for a page. `hidden` is how many records were left out before it; `callers` are the callers that were looked
+    /// up.
     fn answer(
         &self,
         core: &Core,
-        mut found: Found,
+        mut found: ChangePage,
         hidden: u64,
         callers: &BTreeMap<Seq, Who>,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<ToolResult, RequestError> {
         let snapshot = core.snapshot()?;
         let told = tell(&snapshot, &mut found, self.question.field.as_deref(), callers, BUDGET - FRAME)?;
         let hidden = hidden + found.hidden();
         let (from, to) = self.window(core, &snapshot, &found)?;
-        let watch = Watch {
+        let watch = GapQuery {
             kinds: self.kinds.clone(),
             account: self.question.account.clone(),
             region: self.question.region.clone(),
@@ -168,15 +172,15 @@ impl ChangeQuery {
         let unobserved = core.unobserved(&snapshot, &watch, from, to)?;
         let earliest = snapshot.earliest()?;
         let span = found.span();
-        let cursor = |span| Place { log: core.log(), question: self.question.hash(), span }.encode();
-        let more = found.end() != End::Reached;
+        let cursor = |span| LogCursor { log: core.log(), question: self.question.hash(), span }.encode();
+        let more = found.end() != StopReason::Reached;
         let next = (more || span.is_open()).then(|| cursor(span));
-        let seen = if span.order == Order::Oldest && !more { span.at } else { found.newest() };
+        let seen = if span.order == ReadOrder::Oldest && !more { span.at } else { found.newest() };
         let order = match span.order {
-            Order::Oldest => "oldest first",
-            Order::Newest => "newest first",
+            ReadOrder::Oldest => "oldest first",
+            ReadOrder::Newest => "newest first",
         };
-        let mut text = Text::new(match told.len() {
+        let mut text = AnswerText::new(match told.len() {
             0 if more => "nothing matched so far".to_owned(),
             0 => "no changes".to_owned(),
             1 => "1 change".to_owned(),
@@ -196,12 +200,9 @@ impl ChangeQuery {
         }
         let mut data = Map::new();
         let mut put = |name: &str, value: Value| drop(data.insert(name.to_owned(), value));
-        if found.end() == End::Enough {
+        if found.end() == StopReason::Enough {
             let at = time_of(&snapshot, span.at)?;
-            text.add(format_args!(
-                "\nNot everything was looked at: this call stopped at seq {} of {at}; go on with the cursor",
-                span.at
-            ));
+            text.add(format_args!("\nThis call looked only up to seq {} of {at}; continue with the cursor", span.at));
             put("scanned", json!({"through_seq": span.at, "at": at}));
         }
         unobserved.say(&mut text);
@@ -215,25 +216,25 @@ impl ChangeQuery {
                 .map(|(scope, since)| json!({"account": scope.account, "region": scope.region, "since": since}));
             put("unwatched", each.collect());
         }
-        let damage = core.damage(Question::Log(self.subjects.as_deref()));
+        let damage = core.damage(AnswerSubject::Log(self.subjects.as_deref()));
         damage.say(&mut text);
         damage.fields().into_iter().for_each(|(name, value)| put(name, value));
         if !told.is_empty() {
             text.add("\nseq | recorded at | what | resource | fields | cause");
         }
-        for Told { line, .. } in &told {
+        for Rendered { line, .. } in &told {
             text.add(format_args!("\n{line}"));
         }
         put("changes", told.into_iter().map(|told| Value::Object(told.data)).collect());
         put("more", json!(more));
         if let Some(next) = next {
-            let said = if more { "More: repeat" } else { "What comes next: repeat" };
+            let said = if more { "More: repeat" } else { "For later changes: repeat" };
             text.add(format_args!("\n{said} with cursor {next}"));
             put("next_cursor", json!(next));
         }
-        // A later page of an older question does not say what came since its first: from there on it would be skipped.
-        if !(self.continued && span.order == Order::Newest) {
-            put("newest_cursor", json!(cursor(Span::oldest(seen, None))));
+        // A later page does not show what was recorded since the first page, so its cursor would skip that.
+        if !(self.continued && span.order == ReadOrder::Newest) {
+            put("newest_cursor", json!(cursor(LogRange::oldest(seen, None))));
         }
         put("hidden", json!(hidden));
         unobserved.fields().into_iter().for_each(|(name, value)| put(name, value));
@@ -245,27 +246,32 @@ impl ChangeQuery {
         }
         put("seq", json!(found.newest()));
         put("log", json!(core.log()));
-        Ok(Answer { text: text.into(), structured: Value::Object(data), failure: None })
+        Ok(ToolResult { text: text.into(), structured: Value::Object(data), failure: None })
     }
 
-    /// From when to when a page tells everything that was asked for.
-    fn window(&self, core: &Core, snapshot: &Snapshot, found: &Found) -> Result<(Timestamp, Timestamp), Fault> {
+    /// The time range that a page covers completely.
+    fn window(
+        &self,
+        core: &Core,
+        snapshot: &Snapshot,
+        found: &ChangePage,
+    ) -> Result<(Timestamp, Timestamp), RequestError> {
         let (start, end, now) = (self.start, found.span(), core.now());
-        let reached = found.end() == End::Reached;
+        let reached = found.end() == StopReason::Reached;
         let until = match (self.until, start.bound) {
             (Some(until), _) => until,
-            (None, Some(bound)) if start.order == Order::Oldest => time_of(snapshot, bound)?,
+            (None, Some(bound)) if start.order == ReadOrder::Oldest => time_of(snapshot, bound)?,
             (None, _) => now,
         };
         let since = match (self.since, start.bound) {
             (Some(since), _) => since,
-            (None, _) if start.order == Order::Oldest => time_of(snapshot, start.at)?,
+            (None, _) if start.order == ReadOrder::Oldest => time_of(snapshot, start.at)?,
             (None, bound) => time_of(snapshot, bound.unwrap_or(Seq::ZERO))?,
         };
         Ok(match start.order {
-            Order::Oldest if reached => (since, until),
-            Order::Oldest => (since, time_of(snapshot, end.at)?),
-            Order::Newest => {
+            ReadOrder::Oldest if reached => (since, until),
+            ReadOrder::Oldest => (since, time_of(snapshot, end.at)?),
+            ReadOrder::Newest => {
                 let to = if self.continued { time_of(snapshot, start.at)? } else { until };
                 (if reached { since } else { time_of(snapshot, end.at)? }, to)
             }
@@ -276,19 +282,19 @@ impl ChangeQuery {
 /// Shows what was found, as much as `room` takes, and cuts the page there.
 fn tell(
     snapshot: &Snapshot,
-    found: &mut Found,
+    found: &mut ChangePage,
     field: Option<&str>,
     callers: &BTreeMap<Seq, Who>,
     room: usize,
-) -> Result<Vec<Told>, Fault> {
-    let mut teller = Teller::new(snapshot, field);
+) -> Result<Vec<Rendered>, RequestError> {
+    let mut teller = RecordRenderer::new(snapshot, field);
     let (mut told, mut text, mut data) = (Vec::new(), 0, 0);
     for record in found.records() {
         let mut next = teller.tell(record)?;
         let caller = match callers.get(&record.seq) {
             Some(who) => Some(who.clone()),
-            // What the log holds is told unasked.
-            None => match Case::of(snapshot, record)? {
+            // Callers that the log holds are shown without `who`.
+            None => match CallerSearch::of(snapshot, record)? {
                 Some(case) => case.in_log(snapshot)?,
                 None => None,
             },
@@ -308,8 +314,8 @@ fn tell(
     Ok(told)
 }
 
-/// When a record was committed; the earliest known time for those that are folded away, now for what is yet to come.
-fn time_of(snapshot: &Snapshot, seq: Seq) -> Result<Timestamp, Fault> {
+/// When a record was committed; the earliest known time for a record that is folded away.
+fn time_of(snapshot: &Snapshot, seq: Seq) -> Result<Timestamp, RequestError> {
     let seq = seq.min(snapshot.seq());
     if seq > snapshot.horizon() {
         return Ok(snapshot.record(seq)?.recorded_at);

@@ -8,19 +8,21 @@ use std::sync::Arc;
 use rmcp::schemars::{self, JsonSchema};
 use serde::Deserialize;
 
-use super::answer::Answer;
+use super::answer::ToolResult;
 use super::arguments::instances::InstanceArguments;
-use super::spec::Call;
-use super::verdict::Verdict;
-use super::write_through::{ACTED, Checked, Intent, Target, check, distrust, explain, to_the_end, uncalled, witness};
+use super::spec::ToolCall;
+use super::verdict::WriteVerdict;
+use super::write_through::{
+    ACTED, Intent, LiveCheck, LiveInstance, check, distrust, explain, to_the_end, uncalled, witness,
+};
 use crate::aws::{AwsError, Pinned, StateChange, WriteAnswer, WriteResult};
 use crate::kinds::INSTANCE;
 use crate::mcp::core::Core;
-use crate::mcp::error::Fault;
+use crate::mcp::error::RequestError;
 use crate::model::{ActionOutcome, Chosen, Named, Observation, Scope, Seen, Source};
-use report::{Report, Row, Unasked};
+use report::{PowerReport, PowerRow, Unasked};
 
-/// Instances in one call at most.
+/// The most instances in one call.
 pub const MAX_INSTANCES: usize = 50;
 
 /// Which instances, and whether to act.
@@ -33,7 +35,7 @@ pub struct PowerArguments {
     dry_run: bool,
 }
 
-/// Which way.
+/// What to do to instances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Power {
     /// From stopped to running.
@@ -56,19 +58,19 @@ impl Power {
         }
     }
 
-    /// Whether an instance in `state` is as asked already, or on its way.
+    /// Whether an instance in `state` is already in the requested state, or on its way.
     fn is_already(self, state: &str) -> bool {
         match self {
             Power::Start => matches!(state, "running" | "pending"),
-            // One that hangs while it stops is what force is for.
+            // Force is for an instance that hangs while it stops.
             Power::Stop { force } => state == "stopped" || (state == "stopping" && !force),
             // Each call reboots once more.
             Power::Reboot => false,
         }
     }
 
-    /// Whether AWS takes the call for an instance in `state` for certain. Others are called one by one, because AWS takes
-    /// all of a call or none.
+    /// Whether AWS surely accepts the call for an instance in `state`. Other instances are called one by one, because AWS accepts
+    /// all instances of a call or none.
     fn is_ready(self, state: &str) -> bool {
         match self {
             Power::Start => state == "stopped",
@@ -108,13 +110,17 @@ impl Power {
         }
     }
 
-    /// What AWS's refusal means for an instance in `state`.
+    /// Explains AWS's refusal for an instance in `state`.
     fn hint(self, state: &str) -> &'static str {
         match (self, state) {
-            (_, "terminated" | "shutting-down") => " It is terminated or about to be: that cannot be undone.",
-            (Power::Start, "stopping") => " It is still stopping: start it once get_instance_status shows `stopped`.",
+            (_, "terminated" | "shutting-down") => {
+                " The instance is terminated or about to be, which cannot be undone."
+            }
+            (Power::Start, "stopping") => {
+                " The instance is still stopping: start it once get_instance_status shows `stopped`."
+            }
             (Power::Stop { .. }, "pending") => {
-                " It is still starting: stop it once get_instance_status shows `running`."
+                " The instance is still starting: stop it once get_instance_status shows `running`."
             }
             (Power::Reboot, _) => " Only a running instance can be rebooted: start_instance starts a stopped one.",
             _ => "",
@@ -126,7 +132,7 @@ impl Power {
 ///
 /// # Errors
 /// Bad arguments, or an inventory that cannot be read or written. What AWS refuses is in the answer.
-pub async fn serve(call: Call, arguments: PowerArguments, power: Power) -> Result<Answer, Fault> {
+pub async fn serve(call: ToolCall, arguments: PowerArguments, power: Power) -> Result<ToolResult, RequestError> {
     let core = call.core;
     let named = arguments.instances.named()?;
     let dry_run = arguments.dry_run;
@@ -137,12 +143,12 @@ pub async fn serve(call: Call, arguments: PowerArguments, power: Power) -> Resul
     to_the_end(&core, work).await?.answer(power.words(), dry_run)
 }
 
-async fn run(core: &Core, power: Power, named: &Named, dry_run: bool) -> Result<Report, Fault> {
+async fn run(core: &Core, power: Power, named: &Named, dry_run: bool) -> Result<PowerReport, RequestError> {
     let aws = core.aws.pinned().await;
-    let Checked { targets, problems } = check(core, &aws, named).await?;
-    let mut report = Report::default();
+    let LiveCheck { targets, problems } = check(core, &aws, named).await?;
+    let mut report = PowerReport::default();
     for problem in problems {
-        report.rows.push(Row {
+        report.rows.push(PowerRow {
             instance_id: problem.id,
             verdict: problem.verdict,
             previous_state: None,
@@ -150,25 +156,26 @@ async fn run(core: &Core, power: Power, named: &Named, dry_run: bool) -> Result<
             message: Some(problem.message),
         });
     }
-    let (already, rest): (Vec<Target>, Vec<Target>) =
+    let (already, rest): (Vec<LiveInstance>, Vec<LiveInstance>) =
         targets.into_iter().partition(|target| power.is_already(target.state()));
     for target in already {
         let state = Some(target.state().to_owned());
         let message = Some(format!("already {}: nothing was called", target.state()));
-        report.rows.push(Row {
+        report.rows.push(PowerRow {
             instance_id: target.id.id.to_string(),
-            verdict: Verdict::Already,
+            verdict: WriteVerdict::Already,
             previous_state: state.clone(),
             current_state: state,
             message,
         });
     }
-    let (ready, odd): (Vec<Target>, Vec<Target>) = rest.into_iter().partition(|target| power.is_ready(target.state()));
-    let mut batches: BTreeMap<Scope, Vec<Target>> = BTreeMap::new();
+    let (ready, odd): (Vec<LiveInstance>, Vec<LiveInstance>) =
+        rest.into_iter().partition(|target| power.is_ready(target.state()));
+    let mut batches: BTreeMap<Scope, Vec<LiveInstance>> = BTreeMap::new();
     for target in ready {
         batches.entry(target.id.scope()).or_default().push(target);
     }
-    let change = Change { core, aws: &aws, power, named, dry_run };
+    let change = PowerCalls { core, aws: &aws, power, named, dry_run };
     for batch in batches.into_values().chain(odd.into_iter().map(|target| vec![target])) {
         change.make(batch, &mut report).await?;
     }
@@ -176,8 +183,8 @@ async fn run(core: &Core, power: Power, named: &Named, dry_run: bool) -> Result<
     Ok(report)
 }
 
-/// What the calls of one tool call have in common.
-struct Change<'a> {
+/// The AWS calls of one tool call, which share these values.
+struct PowerCalls<'a> {
     core: &'a Core,
     aws: &'a Pinned,
     power: Power,
@@ -185,13 +192,13 @@ struct Change<'a> {
     dry_run: bool,
 }
 
-impl Change<'_> {
+impl PowerCalls<'_> {
     /// One AWS call for instances of one account and region. When AWS refuses it for one of several, each is called alone.
     ///
     /// After an answer that cannot be trusted nothing is called.
-    async fn make(&self, targets: Vec<Target>, report: &mut Report) -> Result<(), Fault> {
+    async fn make(&self, targets: Vec<LiveInstance>, report: &mut PowerReport) -> Result<(), RequestError> {
         if let Some(why) = report.distrust {
-            let left = |target| Row::of(target, Verdict::AnswerNotTrusted, Some(uncalled(why)));
+            let left = |target| PowerRow::of(target, WriteVerdict::AnswerNotTrusted, Some(uncalled(why)));
             report.rows.extend(targets.iter().map(left));
             return Ok(());
         }
@@ -201,48 +208,55 @@ impl Change<'_> {
         let intent = Intent::begin(self.core, self.power.tool(), resources, self.dry_run).await?;
         match self.power.call(self.aws, &chosen, self.dry_run).await {
             Ok(WriteAnswer::WouldBeAllowed) => {
-                report.rows.extend(targets.iter().map(|target| Row::of(target, Verdict::WouldBeAllowed, None)));
+                report
+                    .rows
+                    .extend(targets.iter().map(|target| PowerRow::of(target, WriteVerdict::WouldBeAllowed, None)));
             }
             Ok(WriteAnswer::Done(done)) => self.take(intent, &targets, done, report).await,
             Err(error) => {
-                let (verdict, outcome) = Verdict::of_call(&error);
+                let (verdict, outcome) = WriteVerdict::of_call(&error);
                 report.distrust = distrust(&error, self.dry_run);
                 // A dry run that AWS refuses, or whose answer is lost, leaves no trace.
                 if !self.dry_run {
                     report.finish(self.core, intent, outcome, Vec::new()).await;
                 }
-                if targets.len() > 1 && verdict == Verdict::Refused && error.code.is_some() {
+                if targets.len() > 1 && verdict == WriteVerdict::Refused && error.code.is_some() {
                     for target in targets {
                         let Some(why) = report.distrust else {
                             Box::pin(self.make(vec![target], report)).await?;
                             continue;
                         };
                         let message = format!(
-                            "AWS refused it together with others. Nothing more was called for it, because of another answer \
-                             to this call. {why}"
+                            "AWS refused the call for this instance together with others, and no other call was made for it, \
+                            because an answer to another part of this request cannot be trusted. {why}"
                         );
-                        report.rows.push(Row::of(&target, Verdict::AnswerNotTrusted, Some(message)));
+                        report.rows.push(PowerRow::of(&target, WriteVerdict::AnswerNotTrusted, Some(message)));
                     }
                     return Ok(());
                 }
                 for target in &targets {
                     let message = match verdict {
-                        Verdict::Unknown => format!(
+                        WriteVerdict::Unknown => format!(
                             "{} It may have happened: get_instance_status shows the state within two minutes.",
                             explain(&error)
                         ),
                         _ => format!("{}{}", explain(&error), self.power.hint(target.state())),
                     };
-                    report.rows.push(Row::of(target, verdict, Some(message)));
+                    report.rows.push(PowerRow::of(target, verdict, Some(message)));
                 }
             }
         }
         Ok(())
     }
 
-    /// Takes in what AWS carried out: what it says of the targets counts for them, and what it says of others is told and
-    /// recorded as what it is.
-    async fn take(&self, intent: Intent, targets: &[Target], done: WriteResult<StateChange>, report: &mut Report) {
+    /// Records what AWS carried out. What its answer says about other instances is reported and recorded separately.
+    async fn take(
+        &self,
+        intent: Intent,
+        targets: &[LiveInstance],
+        done: WriteResult<StateChange>,
+        report: &mut PowerReport,
+    ) {
         let WriteResult { result, others, answered_at } = done;
         report.acted |= self.dry_run;
         report.distrust = match (self.dry_run, others.is_empty()) {
@@ -250,7 +264,7 @@ impl Change<'_> {
             (false, false) => Some(STRANGERS),
             (false, true) => None,
         };
-        let of = |target: &Target| result.iter().find(|change| *change.id == *target.id.id);
+        let of = |target: &LiveInstance| result.iter().find(|change| *change.id == *target.id.id);
         let observations = targets.iter().filter_map(|target| {
             let seen = Seen::StateAsserted(of(target)?.current.clone()?);
             Some(Observation { source: Source::Tool, at: answered_at, id: target.id.clone(), seen })
@@ -261,8 +275,8 @@ impl Change<'_> {
         let remark = report.finish(self.core, intent, outcome(&missing, &others), observations).await;
         for target in targets {
             report.rows.push(match of(target) {
-                Some(change) => Row::changed(target, change, self.dry_run, remark.clone()),
-                None => Row::of(target, Verdict::Unknown, Some(UNSAID.to_owned())),
+                Some(change) => PowerRow::changed(target, change, self.dry_run, remark.clone()),
+                None => PowerRow::of(target, WriteVerdict::Unknown, Some(UNSAID.to_owned())),
             });
         }
         if let Some(target) = targets.first() {
@@ -274,11 +288,11 @@ impl Change<'_> {
     }
 }
 
-const STRANGERS: &str = "It is also about instances that the call did not name.";
+const STRANGERS: &str = "That answer is also about instances that the call did not name.";
 const UNSAID: &str = "AWS took the call, but its answer says nothing about this instance. It may have happened: \
                       get_instance_status shows the state within two minutes.";
 
-/// How the log tells of a call that AWS carried out. It succeeded only if AWS's answer is about what was asked, and all of it.
+/// The outcome of a call that AWS carried out. It succeeded only if AWS's answer covers exactly the requested instances.
 fn outcome(missing: &[&str], others: &[StateChange]) -> ActionOutcome {
     if missing.is_empty() && others.is_empty() {
         return ActionOutcome::Succeeded { created: Vec::new() };

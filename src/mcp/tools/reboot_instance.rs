@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::power::report::PowerAnswer;
 use super::power::{Power, PowerArguments, serve};
 use super::schema::ToolSchema;
-use super::spec::{Effect, ToolSpec};
+use super::spec::{ToolEffect, ToolSpec};
 
 /// The tool.
 pub static SPEC: ToolSpec = ToolSpec {
@@ -16,7 +16,7 @@ pub static SPEC: ToolSpec = ToolSpec {
                   addresses and the host stay. Looks at each live first. AWS reboots asynchronously and reports no state for \
                   it; wait_for with until status_ok waits for the status checks. Each call reboots once more. With dry_run \
                   nothing is changed.",
-    effect: Effect::Interrupts,
+    effect: ToolEffect::Interrupts,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::of_answer::<PowerAnswer>(),
     example: r#"{"instance_ids": ["i-0123456789abcdef0"], "dry_run": true}"#,

@@ -1,4 +1,4 @@
-//! Which columns a row of each kind shows, as text and as data.
+//! The columns that the rows of a kind show, as text and as data.
 
 use serde_json::{Map, Value, json};
 
@@ -15,22 +15,22 @@ const VALUE: usize = 200;
 #[derive(Clone, Debug)]
 pub struct Columns {
     kind: &'static KindSpec,
-    shown: Vec<(String, Source)>,
+    shown: Vec<(String, ColumnSource)>,
 }
 
 #[derive(Clone, Debug)]
-enum Source {
+enum ColumnSource {
     Facet(u16),
     Tag(String),
 }
 
 impl Columns {
-    /// The columns that rows of `kind` show unless asked for others.
+    /// The default columns of `kind`.
     #[must_use]
     pub fn of(kind: &'static KindSpec) -> Self {
         let shown = kind.columns.iter().filter_map(|(name, column)| {
             let filter = kind.filter(name)?;
-            (filter.paths != [kind.id_field]).then(|| ((*column).to_owned(), Source::Facet(filter.number)))
+            (filter.paths != [kind.id_field]).then(|| ((*column).to_owned(), ColumnSource::Facet(filter.number)))
         });
         Columns { kind, shown: shown.collect() }
     }
@@ -38,14 +38,14 @@ impl Columns {
     /// The columns of these names: a default column, a filter's name, or `tag:KEY`.
     ///
     /// # Errors
-    /// The first name that is none of them.
+    /// The first unknown name.
     pub fn named<'a>(kind: &'static KindSpec, names: &[&'a str]) -> Result<Self, &'a str> {
         let default = Columns::of(kind);
         let shown = names.iter().map(|name| {
             let column = default.shown.iter().find(|(column, _)| column == name).map(|(_, source)| source.clone());
             let source = column
-                .or_else(|| name.strip_prefix("tag:").map(|key| Source::Tag(key.to_owned())))
-                .or_else(|| kind.filter(name).map(|filter| Source::Facet(filter.number)));
+                .or_else(|| name.strip_prefix("tag:").map(|key| ColumnSource::Tag(key.to_owned())))
+                .or_else(|| kind.filter(name).map(|filter| ColumnSource::Facet(filter.number)));
             source.map(|source| ((*name).to_owned(), source)).ok_or(*name)
         });
         Ok(Columns { kind, shown: shown.collect::<Result<_, _>>()? })
@@ -98,13 +98,13 @@ impl Columns {
     }
 }
 
-fn value(source: &Source, row: &Row) -> String {
+fn value(source: &ColumnSource, row: &Row) -> String {
     match source {
-        Source::Facet(wanted) => {
+        ColumnSource::Facet(wanted) => {
             let values = row.fields.facets.iter().filter(|(number, _)| number == wanted);
             values.map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(",")
         }
-        Source::Tag(wanted) => {
+        ColumnSource::Tag(wanted) => {
             let tag = row.fields.tags.iter().find(|(key, _)| key == wanted);
             tag.map(|(_, value)| value.clone()).unwrap_or_default()
         }

@@ -1,7 +1,7 @@
 //! JSON Schemas of what tools take and give, in the form that every client understands.
 //!
 //! They follow from types: the documentation of a field is its description. Clients drop tools whose schemas hold `null` unions,
-//! and models pay for every character, so what says nothing is left out ([`Plain`]).
+//! and models pay for every character, so [`PlainSchema`] leaves out what carries no information ([`PlainSchema`]).
 
 use std::sync::{Arc, OnceLock};
 
@@ -11,7 +11,7 @@ use rmcp::schemars::transform::{Transform, transform_subschemas};
 use rmcp::schemars::{JsonSchema, Schema as Generated};
 use serde_json::{Value, json};
 
-/// A schema, made when it is first asked for.
+/// A schema, made at its first use.
 pub struct ToolSchema {
     make: fn() -> Value,
     made: OnceLock<Arc<JsonObject>>,
@@ -30,7 +30,7 @@ impl ToolSchema {
         ToolSchema::written(answer::<T>)
     }
 
-    /// A schema that is written out.
+    /// A schema that `make` writes out.
     #[must_use]
     pub const fn written(make: fn() -> Value) -> Self {
         ToolSchema { make, made: OnceLock::new() }
@@ -59,8 +59,8 @@ fn generate<T: JsonSchema>(settings: SchemaSettings) -> Value {
         settings.meta_schema = None;
         settings.inline_subschemas = true;
     });
-    let mut schema = settings.with_transform(Plain).into_generator().into_root_schema_for::<T>();
-    // Of the type, which only its readers know.
+    let mut schema = settings.with_transform(PlainSchema).into_generator().into_root_schema_for::<T>();
+    // The description of the Rust type means nothing to a client.
     schema.remove("description");
     if schema.get("properties").is_none() {
         schema.insert("properties".to_owned(), json!({}));
@@ -68,12 +68,12 @@ fn generate<T: JsonSchema>(settings: SchemaSettings) -> Value {
     schema.into()
 }
 
-/// Leaves out what says nothing to a model or is not understood by every client: titles, formats of numbers, `null`, empty
+/// Leaves out what tells a model nothing or is not understood by every client: titles, formats of numbers, `null`, empty
 /// defaults, and the documentation of a list's element type beside that of the list.
 #[derive(Clone, Copy, Debug)]
-struct Plain;
+struct PlainSchema;
 
-impl Transform for Plain {
+impl Transform for PlainSchema {
     fn transform(&mut self, schema: &mut Generated) {
         transform_subschemas(self, schema);
         schema.remove("title");
@@ -98,7 +98,7 @@ impl Transform for Plain {
         if let Some(Value::Array(mut alternatives)) = schema.remove("anyOf") {
             alternatives.retain(|alternative| alternative.get("type") != Some(&json!("null")));
             for (name, value) in alternatives.into_iter().filter_map(|each| each.as_object().cloned()).flatten() {
-                // What the field says goes before what its type says.
+                // A description of the field takes precedence over that of its type.
                 if schema.get(&name).is_none() {
                     schema.insert(name, value);
                 }
@@ -141,13 +141,13 @@ pub fn list(items: Value, description: &str) -> Value {
     with(json!({"type": "array", "description": description}), "items", items)
 }
 
-/// How values of filters were read that can be read in two ways.
+/// The schema of the sentences that say how an ambiguous filter value was read.
 #[must_use]
 pub fn readings() -> Value {
     list(json!({"type": "string"}), "How an ambiguous filter value was read: as plain text or as a JSON list.")
 }
 
-/// What answers say about first sweeps that are not complete.
+/// The schema of the list of first sweeps that are not complete.
 #[must_use]
 pub fn incomplete() -> Value {
     let each = object(
@@ -162,11 +162,12 @@ pub fn incomplete() -> Value {
     );
     list(
         each,
-        "Scopes whose first sweep is not complete: totals are lower bounds, and what is absent may only be unseen.",
+        "Accounts and regions whose first sweep is not complete: totals are lower bounds, and a missing resource may just not \
+        have been seen yet.",
     )
 }
 
-/// Why an answer may be out of date.
+/// The schema of the reasons why an answer may be out of date.
 #[must_use]
 pub fn stale() -> Value {
     let each = object(
@@ -175,8 +176,8 @@ pub fn stale() -> Value {
             "account": text("The AWS account."),
             "region": text("The region."),
             "why": text("Why it may be out of date."),
-            "since": text("Since when."),
+            "since": text("When that began."),
         }),
     );
-    list(each, "Scopes whose copy is older than it should be. Empty while everything is fresh.")
+    list(each, "Accounts and regions whose copy is older than it should be. Empty while everything is fresh.")
 }

@@ -1,35 +1,35 @@
-//! `search_inventory`: the way to find anything.
+//! `search_inventory`: finds resources by filters.
 
 use rmcp::schemars::{self, JsonSchema};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::answer::Answer;
+use super::answer::ToolResult;
 use super::arguments::ArgumentError;
-use super::arguments::filters::{FilterArgument, GivenFilters, Settled};
+use super::arguments::filters::{GivenFilters, Settled};
 use super::arguments::kind::KindArgument;
 use super::arguments::past::{self, PastArgument};
-use super::arguments::scope::ScopeArguments;
+use super::arguments::selection::SelectionArguments;
 use super::as_of;
 use super::label::FreshnessLabel;
 use super::rows::Columns;
 use super::schema::ToolSchema;
-use super::spec::{BUDGET, Call, Effect, ToolSpec};
+use super::spec::{BUDGET, ToolCall, ToolEffect, ToolSpec};
 use super::{schema, zero};
 use crate::ingest::Lacked;
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
-use crate::mcp::error::Fault;
+use crate::mcp::error::RequestError;
 use crate::mcp::unreadable;
 use crate::model::Row;
 use crate::query::filter::has_tags;
 use crate::query::{Hits, Query, search};
 
-/// Rows on a page unless asked for more.
+/// The default number of rows per page.
 const DEFAULT_ROWS: usize = 25;
-/// Rows on a page at most; [`BUDGET`] may cut it shorter.
+/// The most rows per page; [`BUDGET`] may cut a page shorter.
 const MAX_ROWS: usize = 500;
-/// Columns at most.
+/// The most columns.
 const MAX_COLUMNS: usize = 20;
 
 /// The tool.
@@ -39,12 +39,12 @@ pub static SPEC: ToolSpec = ToolSpec {
     description: "Finds resources in the local copy of the EC2 inventory by AWS filters, with the exact total. Start here. \
                   Filters are those of AWS's describe calls; values may hold * and ?. For instances: instance-state-name, \
                   instance-type, vpc-id, subnet-id, availability-zone, private-ip-address, ip-address, image-id, \
-                  instance.group-id, tag:KEY, tag-key and more. Answers a page of rows with id, name, state and where to \
-                  read more, next_cursor for the next page, and how fresh it is. With as_of it answers from the past: who \
-                  had an address last Tuesday is {\"filters\": {\"private-ip-address\": [\"10.1.2.3\"]}, \"as_of\": \
-                  \"2026-11-17T12:00:00Z\"}; ask kind network-interface as well, for addresses that no instance had as its \
-                  first. Makes no AWS call.",
-    effect: Effect::Read,
+                  instance.group-id, tag:KEY, tag-key and more. Returns a page of rows with id, name, state and URI, \
+                  next_cursor for the next page, and how fresh the data is. With as_of it searches the past; for example, \
+                  who had an address last Tuesday: {\"filters\": {\"private-ip-address\": [\"10.1.2.3\"]}, \"as_of\": \
+                  \"2026-11-17T12:00:00Z\"}. Search kind network-interface as well: instances match only by their primary \
+                  address. Makes no AWS call.",
+    effect: ToolEffect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::written(output),
     example: r#"{"kind": "instance", "filters": [{"Name": "instance-state-name", "Values": ["running"]}, {"Name": "tag:Name", "Values": ["web-*"]}], "limit": 25}"#,
@@ -54,22 +54,17 @@ pub static SPEC: ToolSpec = ToolSpec {
 /// What to search for.
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Arguments {
-    /// What to search; instance unless given.
-    #[serde(default)]
-    kind: KindArgument,
-    #[serde(default)]
-    filters: FilterArgument,
     #[serde(flatten)]
-    scope: ScopeArguments,
-    /// Columns to show in place of the usual ones: filter names or tag:KEY.
+    selection: SelectionArguments,
+    /// Columns to show instead of the default ones: filter names or tag:KEY.
     #[serde(default)]
     fields: Vec<String>,
-    /// Rows on a page.
+    /// Rows per page.
     #[serde(default = "default_rows")]
     #[schemars(range(min = 1, max = MAX_ROWS))]
     limit: usize,
     as_of: Option<PastArgument>,
-    /// next_cursor of the page before, with the same other arguments. as_of stays as it was.
+    /// next_cursor of the previous page; repeat the other arguments. as_of keeps the time of the first page.
     cursor: Option<String>,
 }
 
@@ -82,14 +77,15 @@ fn output() -> Value {
         "type": "object",
         "properties": {
             "id": schema::text("AWS's ID."),
-            "name": schema::text("The Name tag, or the kind's own name."),
+            "name": schema::text("Its Name tag, or another name that its kind has, such as a group's name."),
             "uri": schema::text("Where to read the whole resource (resources/read or get_resource)."),
             "account": schema::text("The AWS account."),
             "region": schema::text("The region."),
-            "missing_since": schema::text("When the first sweep without it started; absent while it is seen."),
+            "missing_since": schema::text("When the first sweep that did not list it started; absent while sweeps list it."),
             "missing_sweeps": schema::text("How many complete sweeps in a row did not list it."),
             "provisional": schema::text("`true` while a change reported by AWS is not confirmed by a describe."),
-            "unreadable": schema::text("What of AWS's listing of it cannot be read: the row shows what was read last."),
+            "unreadable": schema::text("What in AWS's latest listing of it cannot be read; the row shows its last readable \
+            version."),
         },
         "required": ["id", "uri", "account", "region"],
         "additionalProperties": {"type": "string"},
@@ -97,16 +93,18 @@ fn output() -> Value {
     as_of::object(
         &["kind", "total", "at_least", "rows", "seq"],
         json!({
-            "kind": schema::text("What was searched."),
-            "total": schema::count("How many match, on all pages."),
-            "at_least": {"type": "boolean", "description": "`true` if more may match that were not seen yet."},
-            "rows": schema::list(row, "This page."),
+            "kind": schema::text("The kind that was searched."),
+            "total": schema::count("How many match, over all pages."),
+            "at_least": {"type": "boolean", "description": "`true` if more may match that Muster has not seen yet."},
+            "rows": schema::list(row, "The rows of this page."),
             "hints": zero::described(),
-            "next_cursor": schema::text("Where the next page starts; absent on the last."),
+            "next_cursor": schema::text("The cursor of the next page; absent on the last page."),
             "readings": schema::readings(),
-            "as_of": schema::text("When everything shown was last confirmed; with as_of, the time asked for."),
-            "missing_unproved": schema::count("How many of those searched were missing from the last complete sweep: perhaps gone."),
-            "seq": schema::count("The log's end at this search; with as_of, the last record up to then."),
+            "as_of": schema::text("When everything shown was last confirmed; with the argument as_of, the requested time."),
+            "missing_unproved": schema::count("How many of the searched resources the last complete sweep did not list; they \
+            may be gone."),
+            "seq": schema::count("The newest record of the log at this search; with the argument as_of, the last record up to \
+            that time."),
             "stale": schema::stale(),
             "unreadable": unreadable::described(),
             "incomplete": schema::incomplete(),
@@ -115,9 +113,10 @@ fn output() -> Value {
     )
 }
 
-async fn serve(call: Call, arguments: Arguments) -> Result<Answer, Fault> {
+async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, RequestError> {
     let core = call.core;
-    let Arguments { kind: KindArgument(kind), filters, scope, fields, limit, as_of, cursor } = arguments;
+    let Arguments { selection, fields, limit, as_of, cursor } = arguments;
+    let SelectionArguments { kind: KindArgument(kind), filters, scope } = selection;
     let columns = columns(&fields, kind)?;
     let filters = GivenFilters::read(&filters, kind)?;
     let point = past::continued(&core, as_of.as_ref(), cursor.as_deref())?;
@@ -133,7 +132,7 @@ async fn serve(call: Call, arguments: Arguments) -> Result<Answer, Fault> {
     .await
 }
 
-fn columns(wanted: &[String], kind: &'static KindSpec) -> Result<Columns, Fault> {
+fn columns(wanted: &[String], kind: &'static KindSpec) -> Result<Columns, RequestError> {
     let mut names = Vec::new();
     for name in wanted.iter().map(String::as_str) {
         if name.starts_with("tag:") {
@@ -159,9 +158,9 @@ fn found(
     columns: &Columns,
     query: &Query,
     readings: &[String],
-) -> Result<Answer, Fault> {
+) -> Result<ToolResult, RequestError> {
     let mut advice = zero::settle(core, kind, &query.filters)?;
-    // How fresh they are comes before the hits: see `fresh`.
+    // Freshness is read before the data: see `fresh`.
     let label = FreshnessLabel::of(core, kind, query.scope.as_ref(), query.point)?;
     let mut hits = search(&core.store, query)?;
     let label = label.damaged(core, kind, query.scope.as_ref());
@@ -208,10 +207,10 @@ fn found(
     }
     structured.insert("seq".to_owned(), json!(hits.seq));
     structured.extend(label.fields());
-    Ok(Answer { text, structured: Value::Object(structured), failure: None })
+    Ok(ToolResult { text, structured: Value::Object(structured), failure: None })
 }
 
-/// As many rows as the budget takes beside `frame` bytes of what stands around them, as text and as data.
+/// As many rows as fit into the budget with `frame` bytes for everything around them, as text and as data.
 fn fit(
     hits: &mut Hits,
     columns: &Columns,

@@ -1,4 +1,5 @@
-//! What a tool is: its name and texts, what it takes and gives, what it does to AWS, and how a call of it is served.
+//! The specification of a tool: its name and texts, its arguments and answer, its effect on AWS, and the function that serves a
+//! call.
 
 use std::sync::Arc;
 
@@ -8,12 +9,12 @@ use rmcp::model::{JsonObject, Tool, ToolAnnotations};
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
-use super::answer::Answer;
+use super::answer::ToolResult;
 use super::arguments::coerce::Care;
 use super::arguments::{self, ArgumentError};
 use super::schema::ToolSchema;
 use crate::mcp::core::Core;
-use crate::mcp::error::Fault;
+use crate::mcp::error::RequestError;
 use crate::mcp::policy::Writes;
 
 /// The most bytes of text, and of structured content, in one answer: about 8,000 tokens.
@@ -28,43 +29,43 @@ pub struct ToolSpec {
     /// What it does, when to use it, and what it answers.
     pub description: &'static str,
     /// What it does to AWS.
-    pub effect: Effect,
+    pub effect: ToolEffect,
     /// The schema of its arguments.
     pub input: ToolSchema,
     /// The schema of its structured content.
     pub output: ToolSchema,
     /// Arguments that work, for error messages.
     pub example: &'static str,
-    /// Serves a call with arguments that [`ToolSpec::clean`] has read: [`Call::with`].
-    pub call: fn(Call, JsonObject) -> Served,
+    /// Serves a call with arguments that [`ToolSpec::clean`] has read: [`ToolCall::with`].
+    pub call: fn(ToolCall, JsonObject) -> Served,
 }
 
 /// What a tool does to AWS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
+pub enum ToolEffect {
     /// Nothing.
     Read,
-    /// It changes something, and a second call with the same arguments changes no more.
+    /// It changes something; a second call with the same arguments changes nothing more.
     Idempotent {
         /// Whether something may be interrupted or lost.
         destructive: bool,
     },
     /// Each call interrupts what runs once more.
     Interrupts,
-    /// Each call makes something more.
+    /// Each call creates something new.
     Creates,
 }
 
-/// The answer of a tool, in time.
-pub type Served = BoxFuture<'static, Result<Answer, Fault>>;
+/// The future answer of a tool.
+pub type Served = BoxFuture<'static, Result<ToolResult, RequestError>>;
 
-/// What serves a call of a tool, beside its arguments.
-pub struct Call {
-    /// What serves it.
+/// What a call of a tool works with, apart from its arguments.
+pub struct ToolCall {
+    /// The store, freshness and AWS client.
     pub core: Arc<Core>,
     /// Whether the connection may write.
     pub writes: Writes,
-    /// Ends what waits.
+    /// Cancelled when the server stops; ends a call that waits.
     pub stop: CancellationToken,
 }
 
@@ -72,10 +73,10 @@ impl ToolSpec {
     /// Whether it exists only where writes are allowed.
     #[must_use]
     pub fn is_write(&self) -> bool {
-        self.effect != Effect::Read
+        self.effect != ToolEffect::Read
     }
 
-    /// The arguments of a call in the form that the schema of this tool declares, each of them one that it knows.
+    /// Brings the arguments of a call into the form that the tool's schema declares, and refuses unknown ones.
     ///
     /// # Errors
     /// [`ArgumentError`], which names the argument.
@@ -88,10 +89,10 @@ impl ToolSpec {
     #[must_use]
     pub fn tool(&self) -> Tool {
         let (destructive, idempotent) = match self.effect {
-            Effect::Read => (false, true),
-            Effect::Idempotent { destructive } => (destructive, true),
-            Effect::Interrupts => (true, false),
-            Effect::Creates => (false, false),
+            ToolEffect::Read => (false, true),
+            ToolEffect::Idempotent { destructive } => (destructive, true),
+            ToolEffect::Interrupts => (true, false),
+            ToolEffect::Creates => (false, false),
         };
         // Reads answer from the local copy; a write reaches into AWS.
         let hints = ToolAnnotations::with_title(self.title)
@@ -106,12 +107,12 @@ impl ToolSpec {
     }
 }
 
-impl Call {
+impl ToolCall {
     /// Serves a call whose arguments are of type `A`.
-    pub fn with<A, F>(self, given: JsonObject, serve: fn(Call, A) -> F) -> Served
+    pub fn with<A, F>(self, given: JsonObject, serve: fn(ToolCall, A) -> F) -> Served
     where
         A: DeserializeOwned + Send + 'static,
-        F: Future<Output = Result<Answer, Fault>> + Send + 'static,
+        F: Future<Output = Result<ToolResult, RequestError>> + Send + 'static,
     {
         async move { serve(self, arguments::read(given)?).await }.boxed()
     }

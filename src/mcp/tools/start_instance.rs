@@ -3,16 +3,16 @@
 use super::power::report::PowerAnswer;
 use super::power::{Power, PowerArguments, serve};
 use super::schema::ToolSchema;
-use super::spec::{Effect, ToolSpec};
+use super::spec::{ToolEffect, ToolSpec};
 
 /// The tool.
 pub static SPEC: ToolSpec = ToolSpec {
     name: "start_instance",
     title: "Start EC2 instances",
-    description: "Starts up to 50 stopped EC2 instances. Looks at each live first; an instance that already runs is no \
-                  error. Answers the state before and after for each, and the seq at which the inventory shows it. Costs \
-                  money while they run. With dry_run nothing is changed.",
-    effect: Effect::Idempotent { destructive: false },
+    description: "Starts up to 50 stopped EC2 instances. Checks each instance live first; one that already runs is not an \
+        error. Returns each instance's state before and after, and the seq from which the inventory shows the change. Running \
+        instances cost money. With dry_run nothing is changed.",
+    effect: ToolEffect::Idempotent { destructive: false },
     input: ToolSchema::of_arguments::<PowerArguments>(),
     output: ToolSchema::of_answer::<PowerAnswer>(),
     example: r#"{"instance_ids": ["i-0123456789abcdef0"], "dry_run": false}"#,

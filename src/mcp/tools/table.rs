@@ -9,13 +9,13 @@ const CELL: usize = 80;
 
 /// Text that grows piece by piece.
 #[derive(Clone, Debug, Default)]
-pub struct Text(String);
+pub struct AnswerText(String);
 
-impl Text {
+impl AnswerText {
     /// Begins with `start`.
     #[must_use]
     pub fn new(start: impl Into<String>) -> Self {
-        Text(start.into())
+        AnswerText(start.into())
     }
 
     /// Adds a piece.
@@ -36,8 +36,8 @@ impl Text {
     }
 }
 
-impl From<Text> for String {
-    fn from(text: Text) -> Self {
+impl From<AnswerText> for String {
+    fn from(text: AnswerText) -> Self {
         text.0
     }
 }

@@ -346,7 +346,7 @@ async fn status_checks_that_are_stale_or_were_never_seen_are_said_to_be() {
     let uri = format!("ec2://instance/{new}");
     while client.read(&uri).await.is_err() {}
     let row = data(client.call("get_instance_status", json!({"instance_id": new})).await.unwrap());
-    assert_eq!(row["instances"][0]["checks_stale"], "no status checks of it were seen yet");
+    assert_eq!(row["instances"][0]["checks_stale"], "no status checks of it have been seen yet");
 }
 
 #[tokio::test]

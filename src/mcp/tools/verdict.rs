@@ -1,4 +1,4 @@
-//! How a write tool's call went for one instance. The names of the verdicts are stable: programs may match them.
+//! The verdict of a write tool for one instance. The names of the verdicts are stable: programs may match them.
 
 use std::borrow::Cow;
 
@@ -8,17 +8,17 @@ use serde::Serialize;
 use crate::aws::{AwsError, AwsErrorKind};
 use crate::model::ActionOutcome;
 
-/// How it went for one instance.
+/// The result of a write tool for one instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub enum WriteVerdict {
     /// AWS accepted the call.
     Done,
-    /// It was so already; nothing was called.
+    /// The instance was already in that state; no call was made.
     Already,
-    /// A dry run: it would be allowed.
+    /// A dry run: the call would be allowed.
     WouldBeAllowed,
-    /// The call was a dry run, and the endpoint carried it out all the same.
+    /// A dry run that the endpoint carried out as a real call.
     Acted,
     /// AWS refused; nothing happened.
     Refused,
@@ -26,75 +26,75 @@ pub enum Verdict {
     Unknown,
     /// There is no such instance.
     NotFound,
-    /// The credentials in use are those of another account; nothing was called.
+    /// The credentials belong to another account; no call was made.
     OtherAccount,
-    /// Nothing shows whose the credentials in use are; nothing was called.
+    /// Nothing proves to which account the credentials belong; no call was made.
     IdentityUnproved,
-    /// An answer to this call, about this instance or another, cannot be trusted; nothing was called for this one.
+    /// An answer to this call, about this instance or another, cannot be trusted; no call was made for this one.
     AnswerNotTrusted,
 }
 
-impl Verdict {
+impl WriteVerdict {
     /// Every one.
-    pub const ALL: [Verdict; 10] = [
-        Verdict::Done,
-        Verdict::Already,
-        Verdict::WouldBeAllowed,
-        Verdict::Acted,
-        Verdict::Refused,
-        Verdict::Unknown,
-        Verdict::NotFound,
-        Verdict::OtherAccount,
-        Verdict::IdentityUnproved,
-        Verdict::AnswerNotTrusted,
+    pub const ALL: [WriteVerdict; 10] = [
+        WriteVerdict::Done,
+        WriteVerdict::Already,
+        WriteVerdict::WouldBeAllowed,
+        WriteVerdict::Acted,
+        WriteVerdict::Refused,
+        WriteVerdict::Unknown,
+        WriteVerdict::NotFound,
+        WriteVerdict::OtherAccount,
+        WriteVerdict::IdentityUnproved,
+        WriteVerdict::AnswerNotTrusted,
     ];
 
     /// Its name in answers.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Verdict::Done => "done",
-            Verdict::Already => "already",
-            Verdict::WouldBeAllowed => "would_be_allowed",
-            Verdict::Acted => "acted",
-            Verdict::Refused => "refused",
-            Verdict::Unknown => "unknown",
-            Verdict::NotFound => "not_found",
-            Verdict::OtherAccount => "other_account",
-            Verdict::IdentityUnproved => "identity_unproved",
-            Verdict::AnswerNotTrusted => "answer_not_trusted",
+            WriteVerdict::Done => "done",
+            WriteVerdict::Already => "already",
+            WriteVerdict::WouldBeAllowed => "would_be_allowed",
+            WriteVerdict::Acted => "acted",
+            WriteVerdict::Refused => "refused",
+            WriteVerdict::Unknown => "unknown",
+            WriteVerdict::NotFound => "not_found",
+            WriteVerdict::OtherAccount => "other_account",
+            WriteVerdict::IdentityUnproved => "identity_unproved",
+            WriteVerdict::AnswerNotTrusted => "answer_not_trusted",
         }
     }
 
-    /// Whether the instance is, or would be, as asked.
+    /// Whether the instance is, or would be, in the requested state.
     #[must_use]
     pub fn is_good(self) -> bool {
-        matches!(self, Verdict::Done | Verdict::Already | Verdict::WouldBeAllowed)
+        matches!(self, WriteVerdict::Done | WriteVerdict::Already | WriteVerdict::WouldBeAllowed)
     }
 
-    /// What a failed look at instances means for each of them: nothing is called.
+    /// The verdict for each instance when describing them failed, so that no call is made.
     #[must_use]
     pub fn of_look(error: &AwsError) -> Self {
         match error.kind {
-            AwsErrorKind::OtherAccount { .. } => Verdict::OtherAccount,
-            AwsErrorKind::IdentityUnproved => Verdict::IdentityUnproved,
-            AwsErrorKind::Unasked => Verdict::AnswerNotTrusted,
-            _ => Verdict::Refused,
+            AwsErrorKind::OtherAccount { .. } => WriteVerdict::OtherAccount,
+            AwsErrorKind::IdentityUnproved => WriteVerdict::IdentityUnproved,
+            AwsErrorKind::Unasked => WriteVerdict::AnswerNotTrusted,
+            _ => WriteVerdict::Refused,
         }
     }
 
-    /// What a failed call means, for the answer and for the log.
+    /// The verdict and the log's outcome for a failed call.
     #[must_use]
     pub fn of_call(error: &AwsError) -> (Self, ActionOutcome) {
         if error.perhaps_done {
-            return (Verdict::Unknown, ActionOutcome::Unknown { message: error.to_string() });
+            return (WriteVerdict::Unknown, ActionOutcome::Unknown { message: error.to_string() });
         }
         let code = error.code.clone().unwrap_or_else(|| "NotSent".to_owned());
-        (Verdict::of_look(error), ActionOutcome::Refused { code, message: error.message.clone() })
+        (WriteVerdict::of_look(error), ActionOutcome::Refused { code, message: error.message.clone() })
     }
 }
 
-impl JsonSchema for Verdict {
+impl JsonSchema for WriteVerdict {
     fn schema_name() -> Cow<'static, str> {
         "Verdict".into()
     }
@@ -102,10 +102,10 @@ impl JsonSchema for Verdict {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
-            "enum": Verdict::ALL.map(Verdict::name),
+            "enum": WriteVerdict::ALL.map(WriteVerdict::name),
             "description": "How it went. `done` and `already` are success. `unknown`: AWS's answer was lost, so it may have \
                             happened. `acted`: this dry run was carried out, because the endpoint ignores DryRun. For \
-                            `other_account`, `identity_unproved` and `answer_not_trusted` nothing was called.",
+                            `other_account`, `identity_unproved` and `answer_not_trusted` no call was made.",
         })
     }
 }
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_verdict_is_named_as_it_is_written() {
-        for verdict in Verdict::ALL {
+        for verdict in WriteVerdict::ALL {
             assert_eq!(serde_json::to_value(verdict).unwrap(), verdict.name());
         }
     }

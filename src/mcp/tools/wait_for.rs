@@ -12,14 +12,14 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until};
 
 use self::goal::{Goal, Known, Nearness, failing, state_of};
-use super::answer::Answer;
+use super::answer::ToolResult;
 use super::arguments::ArgumentError;
 use super::schema::ToolSchema;
-use super::spec::{Call, Effect, ToolSpec};
-use super::table::{self, Text};
+use super::spec::{ToolCall, ToolEffect, ToolSpec};
+use super::table::{self, AnswerText};
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
-use crate::mcp::error::Fault;
+use crate::mcp::error::RequestError;
 use crate::mcp::looks::Sight;
 use crate::model::{FailureCode, Kind, ResourceId, Scope, Seq, Timestamp};
 
@@ -39,9 +39,9 @@ pub static SPEC: ToolSpec = ToolSpec {
     title: "Wait for instances or snapshots",
     description: "Waits up to 45 seconds until all of the instances or snapshots named are running, stopped, status_ok (running with \
                   all status checks ok), completed (snapshots) or gone. Looks at them in AWS at once and again while it waits, and \
-                  answers as soon as all are there, or with done: false and how far each is. Call it again to go on waiting. After a \
+                  answers as soon as all are there, or with done: false and how far each is. ToolCall it again to go on waiting. After a \
                   reboot AWS renews status checks only after a minute or so.",
-    effect: Effect::Read,
+    effect: ToolEffect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::of_answer::<Body>(),
     example: r#"{"ids": ["i-0123456789abcdef0"], "until": "running", "wait_seconds": 45}"#,
@@ -111,8 +111,8 @@ struct Subject {
     sights: HashMap<Scope, Sight>,
 }
 
-async fn serve(call: Call, arguments: Arguments) -> Result<Answer, Fault> {
-    let Call { core, stop, .. } = call;
+async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, RequestError> {
+    let ToolCall { core, stop, .. } = call;
     let Arguments { until, wait_seconds, .. } = arguments;
     if !(1..=MAX_SECONDS).contains(&wait_seconds) {
         let expected = format!("from 1 to {MAX_SECONDS}: call again to go on waiting");
@@ -130,7 +130,8 @@ async fn serve(call: Call, arguments: Arguments) -> Result<Answer, Fault> {
             look(&core, &mut subjects, since.max(core.now() - Duration::from_secs(1))).await?;
         }
         newest.mark_unchanged();
-        let rows = subjects.iter().map(|subject| subject.row(&core, until)).collect::<Result<Vec<Row>, Fault>>()?;
+        let rows =
+            subjects.iter().map(|subject| subject.row(&core, until)).collect::<Result<Vec<Row>, RequestError>>()?;
         let is_open = rows.iter().any(|row| row.result == Nearness::Waiting);
         if !is_open || place.is_none() || stop.is_cancelled() || Instant::now() >= deadline {
             return answer(&core, until, rows, begun.elapsed(), place.is_none());
@@ -138,14 +139,14 @@ async fn serve(call: Call, arguments: Arguments) -> Result<Answer, Fault> {
         let wake = looks.peek().map_or(deadline, |look| deadline.min(*look));
         tokio::select! {
             () = sleep_until(wake) => {}
-            changed = newest.changed() => changed.map_err(|_| Fault::Stopping)?,
+            changed = newest.changed() => changed.map_err(|_| RequestError::Stopping)?,
             () = stop.cancelled() => {}
         }
     }
 }
 
 /// The resources of a call, each once.
-fn subjects(core: &Core, until: Goal, ids: &[String]) -> Result<Vec<Subject>, Fault> {
+fn subjects(core: &Core, until: Goal, ids: &[String]) -> Result<Vec<Subject>, RequestError> {
     let mut subjects: Vec<Subject> = Vec::new();
     for id in ids.iter().map(|id| id.trim()) {
         let kind = until.kind(id)?;
@@ -172,7 +173,7 @@ fn subjects(core: &Core, until: Goal, ids: &[String]) -> Result<Vec<Subject>, Fa
 }
 
 /// Looks at all of them in AWS, each kind of a scope in one call, unless somebody looked since `since`.
-async fn look(core: &Core, subjects: &mut [Subject], since: Timestamp) -> Result<(), Fault> {
+async fn look(core: &Core, subjects: &mut [Subject], since: Timestamp) -> Result<(), RequestError> {
     let mut calls: BTreeMap<(Scope, Kind), (&'static KindSpec, Vec<Arc<str>>)> = BTreeMap::new();
     for subject in &*subjects {
         for scope in &subject.scopes {
@@ -195,7 +196,7 @@ async fn look(core: &Core, subjects: &mut [Subject], since: Timestamp) -> Result
 
 impl Subject {
     /// How far it is, by what the inventory holds now. It counts only once AWS was asked since the wait began.
-    fn row(&self, core: &Core, until: Goal) -> Result<Row, Fault> {
+    fn row(&self, core: &Core, until: Goal) -> Result<Row, RequestError> {
         let unsaid = self.sights.values().find_map(|sight| match sight {
             Sight::Unsaid(why) => Some(why.clone()),
             Sight::Shown | Sight::NotFound => None,
@@ -248,12 +249,18 @@ fn progress(until: Goal, document: &crate::model::Document) -> Option<String> {
     }
 }
 
-fn answer(core: &Core, until: Goal, results: Vec<Row>, waited: Duration, is_full: bool) -> Result<Answer, Fault> {
+fn answer(
+    core: &Core,
+    until: Goal,
+    results: Vec<Row>,
+    waited: Duration,
+    is_full: bool,
+) -> Result<ToolResult, RequestError> {
     let count = |result| results.iter().filter(|row| row.result == result).count();
     let (reached, impossible, all) = (count(Nearness::Reached), count(Nearness::Impossible), results.len());
     let (words, seconds) = (until.words(), waited.as_secs());
     let done = reached == all;
-    let mut text = Text::new(if done {
+    let mut text = AnswerText::new(if done {
         format!("Done after {seconds} s: {reached} of {all} are {words}.")
     } else {
         format!("Not done after {seconds} s: {reached} of {all} are {words}.")
@@ -261,7 +268,7 @@ fn answer(core: &Core, until: Goal, results: Vec<Row>, waited: Duration, is_full
     if is_full && !done {
         text.add(" As many calls wait as the server takes, so this one did not wait: call again.");
     } else if !done && reached + impossible < all {
-        text.add(" Call wait_for again to go on waiting.");
+        text.add(" ToolCall wait_for again to go on waiting.");
     }
     text.add("\nid | result | state | progress | as of | message");
     for row in &results {
@@ -279,5 +286,5 @@ fn answer(core: &Core, until: Goal, results: Vec<Row>, waited: Duration, is_full
     let is_blind = results.iter().all(|row| row.as_of.is_none() && row.result == Nearness::Waiting);
     let body = Body { done, waited_seconds: seconds, results, seq: core.snapshot()?.seq() };
     let failure = is_blind.then_some(FailureCode::Aws);
-    Ok(Answer { failure, ..Answer::new(text, &body)? })
+    Ok(ToolResult { failure, ..ToolResult::new(text, &body)? })
 }

@@ -1,7 +1,7 @@
-//! The one way in which tools change AWS: look again live, record the intent, call, record the answer, then tell.
+//! The one way in which tools change AWS: check live, record the intent, call AWS, record its answer, then answer the client.
 //!
-//! Whoever reads at the seq of an answer sees what the call did. A call between AWS's answer and its record must not be
-//! lost with its client, so it runs as a task of its own.
+//! A read at the seq of an answer shows what the call did. A call must be recorded even if its client leaves, so it runs as a
+//! task of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,57 +11,57 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::time::timeout;
 
-use super::verdict::Verdict;
+use super::verdict::WriteVerdict;
 use crate::aws::{AwsError, AwsErrorKind, DescribeResult, Pinned, Priority};
 use crate::ingest::Lane;
 use crate::kinds::{INSTANCE, KindSpec};
 use crate::mcp::core::Core;
-use crate::mcp::error::Fault;
+use crate::mcp::error::RequestError;
 use crate::model::known::state_name;
 use crate::model::text::shown;
 use crate::model::{
     ActionId, ActionOutcome, Cause, Chosen, Document, Named, Observation, Page, ResourceId, Scope, Seen, Seq, Source,
 };
 
-/// How long a describe of what a call brought about may take.
+/// How long a describe of a call's results may take.
 const SHOWING: Duration = Duration::from_secs(5);
 
 /// An instance as AWS showed it a moment ago.
 #[derive(Clone, Debug)]
-pub struct Target {
+pub struct LiveInstance {
     /// The instance.
     pub id: ResourceId,
     /// Its live document.
     pub document: Arc<Document>,
 }
 
-/// What a live look at the instances of a call showed. Each instance that was named is either a target or a problem.
+/// The result of describing the instances of a call live. Each instance that was named is either a target or a problem.
 #[derive(Debug, Default)]
-pub struct Checked {
-    /// Those that are there, in the order in which they were named.
-    pub targets: Vec<Target>,
-    /// Those that nothing is called for.
-    pub problems: Vec<Problem>,
+pub struct LiveCheck {
+    /// The instances that exist, in the order in which they were named.
+    pub targets: Vec<LiveInstance>,
+    /// The instances for which no call is made.
+    pub problems: Vec<UncalledInstance>,
 }
 
-/// Why nothing is called for an instance.
+/// Why no call is made for an instance.
 #[derive(Clone, Debug)]
-pub struct Problem {
+pub struct UncalledInstance {
     /// The instance.
     pub id: String,
     /// What kind of reason it is.
-    pub verdict: Verdict,
+    pub verdict: WriteVerdict,
     /// The reason, and what to do about it.
     pub message: String,
 }
 
-impl Problem {
+impl UncalledInstance {
     fn of(id: String, error: &AwsError) -> Self {
-        Problem { id, verdict: Verdict::of_look(error), message: explain(error) }
+        UncalledInstance { id, verdict: WriteVerdict::of_look(error), message: explain(error) }
     }
 }
 
-impl Target {
+impl LiveInstance {
     /// The name of its live state.
     #[must_use]
     pub fn state(&self) -> &str {
@@ -69,14 +69,14 @@ impl Target {
     }
 }
 
-/// Looks at instances live, wherever they are, and hands what it saw to the inventory.
+/// Describes instances live, in whatever scope they are, and passes the results to the inventory.
 ///
-/// When an answer is not about the instances that were asked for, nothing that was seen counts, wherever it was seen: every
-/// instance becomes a problem, and nothing is called.
+/// When an answer is about instances that were not requested, no result counts, from whatever scope: every instance becomes a
+/// problem, and no call is made.
 ///
 /// # Errors
-/// When the inventory cannot be read or what was seen cannot be recorded. What AWS refuses is among the problems.
-pub async fn check(core: &Core, aws: &Pinned, named: &Named) -> Result<Checked, Fault> {
+/// When the inventory cannot be read or a result cannot be recorded. What AWS refuses is among the problems.
+pub async fn check(core: &Core, aws: &Pinned, named: &Named) -> Result<LiveCheck, RequestError> {
     let Placed { known, unknown } = placed(core, named)?;
     let mut seen = Looked::default();
     for (scope, ids) in known {
@@ -87,9 +87,9 @@ pub async fn check(core: &Core, aws: &Pinned, named: &Named) -> Result<Checked, 
     }
     let Looked { mut targets, mut problems, observations, distrust } = seen;
     if let Some(why) = distrust {
-        let left = targets.drain(..).map(|target| Problem {
+        let left = targets.drain(..).map(|target| UncalledInstance {
             id: target.id.id.to_string(),
-            verdict: Verdict::AnswerNotTrusted,
+            verdict: WriteVerdict::AnswerNotTrusted,
             message: uncalled(&why),
         });
         problems.extend(left);
@@ -98,7 +98,7 @@ pub async fn check(core: &Core, aws: &Pinned, named: &Named) -> Result<Checked, 
         core.ingest.observe(Lane::Tools, observations, Cause::Refresh).await?;
     }
     targets.sort_by_key(|target| named.place(&target.id.id));
-    Ok(Checked { targets, problems })
+    Ok(LiveCheck { targets, problems })
 }
 
 /// Ids by the scope in which the inventory holds them, and those that it does not hold.
@@ -108,7 +108,7 @@ struct Placed {
     unknown: BTreeSet<String>,
 }
 
-fn placed(core: &Core, named: &Named) -> Result<Placed, Fault> {
+fn placed(core: &Core, named: &Named) -> Result<Placed, RequestError> {
     let snapshot = core.snapshot()?;
     let unwatched: BTreeSet<Scope> = core.unwatched(&[INSTANCE]).into_iter().map(|state| state.scope).collect();
     let mut placed = Placed::default();
@@ -122,11 +122,11 @@ fn placed(core: &Core, named: &Named) -> Result<Placed, Fault> {
     Ok(placed)
 }
 
-/// What looks at some of the instances showed.
+/// What the checks of some of the instances showed.
 #[derive(Default)]
 struct Looked {
-    targets: Vec<Target>,
-    problems: Vec<Problem>,
+    targets: Vec<LiveInstance>,
+    problems: Vec<UncalledInstance>,
     observations: Vec<Observation>,
     /// Why nothing may be called at all.
     distrust: Option<String>,
@@ -143,15 +143,20 @@ impl Looked {
 
 /// Asks every watched region at once for ids that the inventory does not hold, until all are found.
 ///
-/// What no region knows is not found only if every region answered.
-async fn search(core: &Core, aws: &Pinned, named: &Named, mut unknown: BTreeSet<String>) -> Result<Looked, Fault> {
+/// An instance counts as not found only if every region answered.
+async fn search(
+    core: &Core,
+    aws: &Pinned,
+    named: &Named,
+    mut unknown: BTreeSet<String>,
+) -> Result<Looked, RequestError> {
     let mut seen = Looked::default();
     let mut scopes: Vec<Scope> = core.scopes(&[INSTANCE]).into_iter().map(|state| state.scope).collect();
     if scopes.is_empty() {
         let account = match aws.identify().await {
             Ok(account) => account,
             Err(error) if error.kind == AwsErrorKind::IdentityUnproved => {
-                let problems = unknown.into_iter().map(|id| Problem::of(id, &error));
+                let problems = unknown.into_iter().map(|id| UncalledInstance::of(id, &error));
                 return Ok(Looked { problems: problems.collect(), ..Looked::default() });
             }
             Err(error) => return Err(error.into()),
@@ -181,19 +186,19 @@ async fn search(core: &Core, aws: &Pinned, named: &Named, mut unknown: BTreeSet<
     }
     for id in unknown {
         let mut said = problems.iter().filter(|problem| problem.id == id);
-        let unanswered = said.clone().find(|problem| problem.verdict != Verdict::NotFound);
+        let unanswered = said.clone().find(|problem| problem.verdict != WriteVerdict::NotFound);
         seen.problems.extend(unanswered.or_else(|| said.next()).cloned());
     }
     Ok(seen)
 }
 
-/// Describes ids of one scope. Those that AWS does not know, or says nothing of, become problems.
+/// Describes ids of one scope. Those that AWS does not know, or does not mention, become problems.
 async fn look(aws: &Pinned, chosen: &Chosen<'_>) -> Looked {
     let scope = chosen.scope();
     let DescribeResult { answers, not_found, silent, unreadable, failed } = match aws.look(chosen).await {
         Ok(described) => described,
         Err(error) => {
-            let problems = chosen.ids().map(|id| Problem::of(id.to_string(), &error)).collect();
+            let problems = chosen.ids().map(|id| UncalledInstance::of(id.to_string(), &error)).collect();
             let distrust = (error.kind == AwsErrorKind::Unasked).then(|| explain(&error));
             return Looked { problems, distrust, ..Looked::default() };
         }
@@ -206,32 +211,34 @@ async fn look(aws: &Pinned, chosen: &Chosen<'_>) -> Looked {
         }
         let seen = Seen::Described(Arc::clone(&item.document));
         looked.observations.push(Observation { source: Source::Refresh, at: sent_at, id: id.clone(), seen });
-        looked.targets.push(Target { id, document: item.document });
+        looked.targets.push(LiveInstance { id, document: item.document });
     }
-    let problem =
-        |id: Arc<str>, verdict, message: &str| Problem { id: id.to_string(), verdict, message: message.to_owned() };
+    let problem = |id: Arc<str>, verdict, message: &str| UncalledInstance {
+        id: id.to_string(),
+        verdict,
+        message: message.to_owned(),
+    };
     let gone = format!(
-        "AWS does not know it in account {}, region {}. Check the id; one made seconds ago may not be visible yet.",
+        "AWS does not know this instance in account {}, region {}. Check the id; an instance launched seconds ago may not be \
+        visible yet.",
         scope.account, scope.region
     );
-    looked.problems.extend(not_found.into_iter().map(|id| problem(id, Verdict::NotFound, &gone)));
-    let unsaid =
-        "AWS answered, but said nothing about it, so it is not known whether it exists. Nothing was called for it.";
-    looked.problems.extend(silent.into_iter().map(|id| problem(id, Verdict::AnswerNotTrusted, unsaid)));
+    looked.problems.extend(not_found.into_iter().map(|id| problem(id, WriteVerdict::NotFound, &gone)));
+    let unsaid = "AWS answered, but said nothing about this instance, so it is not known whether it exists. No call was made for it.";
+    looked.problems.extend(silent.into_iter().map(|id| problem(id, WriteVerdict::AnswerNotTrusted, unsaid)));
     looked.problems.extend(unreadable.into_iter().map(|(id, why)| {
         let message =
-            format!("AWS's answer about it cannot be read ({}). Nothing was called for it.", shown(&why, 240));
-        problem(id, Verdict::AnswerNotTrusted, &message)
+            format!("AWS's answer about this instance cannot be read ({}). No call was made for it.", shown(&why, 240));
+        problem(id, WriteVerdict::AnswerNotTrusted, &message)
     }));
     if let Some((left, error)) = failed {
-        looked.problems.extend(left.into_iter().map(|id| Problem::of(id.to_string(), &error)));
+        looked.problems.extend(left.into_iter().map(|id| UncalledInstance::of(id.to_string(), &error)));
     }
     looked
 }
 
-/// Describes resources that a call of a tool brought about or that its answer names, so that whoever reads at the seq returned
-/// sees them as AWS shows them. `None` when AWS does not show them yet, or does not let them be described: then the next sweep
-/// shows them.
+/// Describes resources that a tool's call created or that its answer names, so that a read at the returned seq shows them. `None`
+/// when AWS does not show them yet, or does not let them be described: then the next sweep shows them.
 pub async fn witness(core: &Core, scope: &Scope, spec: &'static KindSpec, ids: &[String]) -> Option<Seq> {
     let described = timeout(SHOWING, core.aws.describe(scope, spec, ids, Priority::Tool)).await.ok()?;
     let shown = described.answers.into_iter().flat_map(Page::dated);
@@ -252,24 +259,26 @@ pub async fn witness(core: &Core, scope: &Scope, spec: &'static KindSpec, ids: &
 /// Runs `work` to its end even when its client leaves.
 ///
 /// # Errors
-/// What `work` failed with; [`Fault::Stopping`] when the runtime ends first.
+/// What `work` failed with; [`RequestError::Stopping`] when the runtime ends first.
 pub async fn to_the_end<T: Send + 'static>(
     core: &Core,
-    work: impl Future<Output = Result<T, Fault>> + Send + 'static,
-) -> Result<T, Fault> {
+    work: impl Future<Output = Result<T, RequestError>> + Send + 'static,
+) -> Result<T, RequestError> {
     match core.tasks.spawn(work).await {
         Ok(outcome) => outcome,
-        Err(_) => Err(Fault::Stopping),
+        Err(_) => Err(RequestError::Stopping),
     }
 }
 
-/// What an endpoint that carries out a dry run has shown.
+/// The reason not to trust an endpoint that carries out a dry run.
 pub const ACTED: &str = "The endpoint ignores DryRun: it carried out a dry run as if it were a real call.";
 
 /// The message for an instance that nothing is called for, because an answer about others cannot be trusted.
 #[must_use]
 pub fn uncalled(why: &str) -> String {
-    format!("Nothing was called for it, because of another answer to this call. {why}")
+    format!(
+        "No call was made for this instance, because an answer to another part of this request cannot be trusted. {why}"
+    )
 }
 
 /// Why nothing more is called after a failed call, if it shows that the endpoint may not heed a dry run. AWS answers each dry
@@ -301,19 +310,19 @@ impl Intent {
     /// Records that `tool` is about to call AWS for `targets`; durable when this returns. A dry run leaves no trace.
     ///
     /// # Errors
-    /// When it cannot be recorded: then the call must not be made.
+    /// When it cannot be recorded; the call must not be made then.
     pub async fn begin(
         core: &Core,
         tool: &'static str,
         targets: Vec<ResourceId>,
         dry_run: bool,
-    ) -> Result<Self, Fault> {
+    ) -> Result<Self, RequestError> {
         let action =
             if dry_run { ActionId(fastrand::u64(..)) } else { core.ingest.begin(tool, targets.clone()).await? };
         Ok(Intent { action, tool, targets, dry_run })
     }
 
-    /// Records how the call ended. When that fails, AWS has acted all the same, so it is a remark, not an error.
+    /// Records how the call ended. A failure to record it is a remark, not an error, because AWS has acted.
     pub async fn finish(
         self,
         core: &Core,

@@ -1,15 +1,15 @@
-//! Why nothing matched: an answer of zero is a fact about the account only where the question could have matched something.
+//! Hints about why nothing matched: zero matches are a fact about the account only if the filters could match something.
 
 use serde_json::{Value, json};
 
 use super::schema;
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
-use crate::mcp::error::Fault;
+use crate::mcp::error::RequestError;
 use crate::model::Scope;
 use crate::model::text::shown;
 use crate::query::Filters;
-use crate::query::filter::doubt::BRACKETS;
+use crate::query::filter::doubtful_value::BRACKETS;
 use crate::query::nearness::{closest, near};
 use crate::store::{Matcher, On};
 
@@ -19,20 +19,20 @@ const VALUES: usize = 8;
 const NEAR: f64 = 0.75;
 
 /// Refuses filters that can never match: none of their values has the form of the filter's values, and no resource has one that
-/// they match. Answers the values that can never match beside others that can, as hints.
+/// they match. Returns hints about values that can never match, if other values of the same filter can.
 ///
 /// # Errors
 /// When there is such a filter, or the store cannot be read.
-pub fn settle(core: &Core, kind: &'static KindSpec, filters: &Filters) -> Result<Vec<String>, Fault> {
-    let noted = filters.refuse::<Fault>(|facet| {
+pub fn settle(core: &Core, kind: &'static KindSpec, filters: &Filters) -> Result<Vec<String>, RequestError> {
+    let noted = filters.refuse::<RequestError>(|facet| {
         let held = core.store.count_by(&kind.kind(), None, &On::Facet(facet))?;
         Ok(held.into_keys().collect())
     })?;
     Ok(noted.iter().map(ToString::to_string).collect())
 }
 
-/// What to look at when `filters` match nothing in `scope`, or anywhere. Of the past only what the filters alone show: which
-/// values there were is not known without reading all of it.
+/// Hints for when `filters` match nothing in `scope`, or anywhere. For the past they come from the filters alone, because finding
+/// the values that existed then would need a full read.
 ///
 /// # Errors
 /// When the store cannot be read.
@@ -42,10 +42,11 @@ pub fn hints(
     scope: Option<&Scope>,
     filters: &Filters,
     is_past: bool,
-) -> Result<Vec<String>, Fault> {
+) -> Result<Vec<String>, RequestError> {
     let mut hints = Vec::new();
-    let count =
-        |scope, matcher: &Matcher| Ok::<u64, Fault>(core.store.scan(&kind.kind(), scope, matcher, None, 0)?.total);
+    let count = |scope, matcher: &Matcher| {
+        Ok::<u64, RequestError>(core.store.scan(&kind.kind(), scope, matcher, None, 0)?.total)
+    };
     if !is_past {
         let elsewhere = if scope.is_some() { count(None, filters.matcher())? } else { 0 };
         if elsewhere > 0 {
@@ -67,7 +68,7 @@ pub fn hints(
     Ok(hints)
 }
 
-/// What there is in place of the values of one filter, which nothing meets.
+/// The values that exist for a filter whose own values match nothing.
 fn alone(
     core: &Core,
     kind: &'static KindSpec,
@@ -75,7 +76,7 @@ fn alone(
     name: &str,
     values: &[String],
     on: &On,
-) -> Result<String, Fault> {
+) -> Result<String, RequestError> {
     let held = core.store.count_by(&kind.kind(), scope, on)?;
     if let (On::Tag(key), true) = (on, held.is_empty()) {
         let keys = core.store.count_by(&kind.kind(), scope, &On::TagKey)?;
@@ -116,5 +117,5 @@ pub fn said(hints: &[String]) -> String {
 /// The hints, for output schemas.
 #[must_use]
 pub fn described() -> Value {
-    schema::list(json!({"type": "string"}), "What to look at when nothing matches, and values that can never match.")
+    schema::list(json!({"type": "string"}), "Why nothing may match, and filter values that can never match.")
 }

@@ -1,25 +1,25 @@
-//! What form of answer an HTTP client takes, and what form of body it sends.
+//! The media types that an HTTP client accepts and sends.
 
 use axum::http::{HeaderMap, HeaderName, header};
 
-/// The form of a plain answer.
+/// The media type of a plain answer.
 pub(super) const JSON: &str = "application/json";
-/// The form of a stream of messages.
+/// The media type of a stream of messages.
 pub(super) const STREAM: &str = "text/event-stream";
 
-/// The forms that a client takes.
+/// The media types that a client accepts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Accepted {
     /// Plain JSON.
     pub(super) json: bool,
     /// A stream of events.
     pub(super) stream: bool,
-    /// A stream, by its name: then the client can surely read one.
+    /// A stream that is named, not matched by a wildcard, so that the client can surely read one.
     pub(super) names_stream: bool,
 }
 
 impl Accepted {
-    /// Reads the `Accept` header. A client without one takes anything, as HTTP has it.
+    /// Reads the `Accept` header. A client without one accepts anything, as HTTP defines it.
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let ranges = ranges(headers, &header::ACCEPT);
         if ranges.is_empty() {
@@ -35,13 +35,13 @@ impl Accepted {
         Accepted { json: takes(JSON), stream: takes(STREAM), names_stream }
     }
 
-    /// Whether a plain answer is to be made of a stream that holds one.
+    /// Whether to convert a stream with one answer to a plain answer.
     pub(super) fn prefers_json(self) -> bool {
         self.json && !self.names_stream
     }
 }
 
-/// Whether a body is sent as JSON. One without a type is: what it is, its text tells.
+/// Whether a body is sent as JSON. A body without a type counts as JSON.
 pub(super) fn is_json(headers: &HeaderMap) -> bool {
     let ranges = ranges(headers, &header::CONTENT_TYPE);
     let is_json = |name: &str| {
@@ -51,7 +51,7 @@ pub(super) fn is_json(headers: &HeaderMap) -> bool {
     ranges.iter().all(|(name, _)| is_json(name))
 }
 
-/// Whether a body is sent as it is, and not compressed.
+/// Whether a body is sent uncompressed.
 pub(super) fn is_plain(headers: &HeaderMap) -> bool {
     ranges(headers, &header::CONTENT_ENCODING).iter().all(|(name, _)| name == "identity")
 }

@@ -1,7 +1,7 @@
-//! The way of one HTTP request to rmcp and back.
+//! The middleware between HTTP and rmcp.
 //!
-//! The body is normalised as a line of the socket is, a client that takes only JSON gets JSON, and whatever is refused is
-//! refused with a JSON-RPC error that keeps the id of the request.
+//! It normalises a body like a line of the socket, answers JSON to a client that accepts only JSON, and turns every refusal into
+//! a JSON-RPC error with the id of the request.
 
 use std::sync::Arc;
 
@@ -16,25 +16,25 @@ use rmcp::model::{ProtocolVersion, RequestId};
 use serde_json::Value;
 
 use super::accept::{self, Accepted, JSON, STREAM};
-use super::sessions::Sessions;
-use crate::mcp::normalise::{self, Conversation, Message, Outcome, Refusal, Said};
+use super::sessions::HttpSessions;
+use crate::mcp::normalise::{self, ClientMessage, Conversation, ErrorResponse, MessageDecision, MessageKind};
 use crate::mcp::protocol::SESSION;
 
 /// The largest request. Requests are small; answers are large.
 pub(super) const BODY: usize = 1024 * 1024;
 /// The header that names the protocol of a message.
 const PROTOCOL: &str = "mcp-protocol-version";
-/// The method whose answer is a stream by nature.
+/// The method whose answer is always a stream.
 const LISTEN: &str = "subscriptions/listen";
-/// What accepts both forms of answers, as rmcp wants it.
+/// The `Accept` header with both media types, which rmcp requires.
 const BOTH: &str = "application/json, text/event-stream";
-/// How much of a body that is too large is still read away, so that the client gets to read why it was refused.
+/// How much of a too large body is read and dropped, so that the client can read why it was refused.
 const READ_AWAY: usize = 16 * BODY;
-/// The longest refusal of rmcp.
+/// The longest refusal of rmcp that is read.
 const REASON: usize = 64 * 1024;
 
 /// Serves one HTTP request. `next` is rmcp.
-pub(super) async fn normalised(State(sessions): State<Arc<Sessions>>, request: Request, next: Next) -> Response {
+pub(super) async fn normalised(State(sessions): State<Arc<HttpSessions>>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let accepted = Accepted::of(&parts.headers);
     if parts.method != Method::POST {
@@ -45,14 +45,14 @@ pub(super) async fn normalised(State(sessions): State<Arc<Sessions>>, request: R
     }
     let bytes = match collect(body).await {
         Ok(bytes) => bytes,
-        Err((status, start, why)) => return refuse(status, &Refusal::invalid(normalise::seen_id(&start), why)),
+        Err((status, start, why)) => return refuse(status, &ErrorResponse::invalid(normalise::seen_id(&start), why)),
     };
     if let Some((status, why)) = unusable(&parts.headers, accepted) {
-        return refuse(status, &Refusal::invalid(normalise::seen_id(&bytes), why.to_owned()));
+        return refuse(status, &ErrorResponse::invalid(normalise::seen_id(&bytes), why.to_owned()));
     }
     if normalise::is_blank(&bytes) {
         let why = "the body is empty: send one JSON-RPC message".to_owned();
-        return refuse(StatusCode::BAD_REQUEST, &Refusal::unreadable(None, why));
+        return refuse(StatusCode::BAD_REQUEST, &ErrorResponse::unreadable(None, why));
     }
     let message = match normalise::read(&bytes) {
         Ok(Some(message)) => message,
@@ -60,20 +60,20 @@ pub(super) async fn normalised(State(sessions): State<Arc<Sessions>>, request: R
         Err(refusals) => return refuse_one(refusals),
     };
     let (id, is_listen) = match message.said() {
-        Said::Request { id, method } => (Some(id.clone()), method == LISTEN),
-        Said::Notification { .. } | Said::Response => (None, false),
+        MessageKind::Request { id, method } => (Some(id.clone()), method == LISTEN),
+        MessageKind::Notification { .. } | MessageKind::Response => (None, false),
     };
     let echo = id.clone().map(RequestId::into_json_value);
     if is_listen && !accepted.stream {
-        let why = format!("{LISTEN} answers with a stream: accept {STREAM}");
-        return refuse(StatusCode::NOT_ACCEPTABLE, &Refusal::invalid(echo, why));
+        let why = format!("{LISTEN} answers with a stream: send Accept: {STREAM}");
+        return refuse(StatusCode::NOT_ACCEPTABLE, &ErrorResponse::invalid(echo, why));
     }
     let conversation = conversation(&sessions, &parts.headers, &message);
     let outcome = conversation.lock().admit(message);
     let message = match outcome {
-        Outcome::Forward(message) => message,
-        Outcome::Answer(refusals) => return refuse_one(refusals),
-        Outcome::Drop => return StatusCode::ACCEPTED.into_response(),
+        MessageDecision::Forward(message) => message,
+        MessageDecision::Answer(refusals) => return refuse_one(refusals),
+        MessageDecision::Drop => return StatusCode::ACCEPTED.into_response(),
     };
     let mut in_flight = InFlight { conversation, id: id.clone() };
     let body = Bytes::copy_from_slice(message.bytes());
@@ -85,7 +85,7 @@ pub(super) async fn normalised(State(sessions): State<Arc<Sessions>>, request: R
     if !response.status().is_success() {
         return with_reason(response, echo).await;
     }
-    // From here the session tells when the request is answered, whether or not the client still reads.
+    // From here on the session frees the id when the request is answered, whether or not the client still reads.
     in_flight.id = None;
     match id {
         Some(id) if !is_listen => shaped(response, accepted, &id).await,
@@ -93,20 +93,20 @@ pub(super) async fn normalised(State(sessions): State<Arc<Sessions>>, request: R
     }
 }
 
-/// What the message is part of: its session, or nothing but itself.
-fn conversation(sessions: &Sessions, headers: &HeaderMap, message: &Message<'_>) -> Arc<Mutex<Conversation>> {
+/// The conversation of a message: that of its session, or one of its own.
+fn conversation(sessions: &HttpSessions, headers: &HeaderMap, message: &ClientMessage<'_>) -> Arc<Mutex<Conversation>> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let protocol = text(PROTOCOL);
     let of_session = || {
         let session = text(SESSION).filter(|_| message.is_of_a_session(protocol))?;
-        // rmcp refuses a session that is not there.
+        // rmcp refuses an unknown session.
         Some(sessions.conversation(session).unwrap_or_else(|| Arc::new(Mutex::new(Conversation::opened()))))
     };
     let is_named = protocol.is_some_and(|version| version >= ProtocolVersion::NO_INITIALIZE.as_str());
     of_session().unwrap_or_else(|| Arc::new(Mutex::new(Conversation::single(is_named))))
 }
 
-/// A request on its way to its session. Dropped before it is there, it is not in flight after all.
+/// A request on its way to its session. If it is dropped before it arrives, its id is freed.
 struct InFlight {
     conversation: Arc<Mutex<Conversation>>,
     id: Option<RequestId>,
@@ -120,7 +120,7 @@ impl Drop for InFlight {
     }
 }
 
-/// Reads a body of at most [`BODY`] bytes; what was read of another, and why it is refused.
+/// Reads a body of at most [`BODY`] bytes. The error holds the bytes that were read, and why the body is refused.
 async fn collect(body: Body) -> Result<Vec<u8>, (StatusCode, Vec<u8>, String)> {
     let mut chunks = body.into_data_stream();
     let mut bytes = Vec::new();
@@ -142,20 +142,25 @@ async fn collect(body: Body) -> Result<Vec<u8>, (StatusCode, Vec<u8>, String)> {
     Err((StatusCode::PAYLOAD_TOO_LARGE, bytes, why))
 }
 
-/// Why a request can be neither read nor answered, by its headers.
+/// Why the headers of a request make it impossible to read or answer.
 fn unusable(headers: &HeaderMap, accepted: Accepted) -> Option<(StatusCode, &'static str)> {
     if !accept::is_json(headers) {
-        return Some((StatusCode::UNSUPPORTED_MEDIA_TYPE, "the Content-Type of a request is application/json"));
+        return Some((StatusCode::UNSUPPORTED_MEDIA_TYPE, "the Content-Type of a request must be application/json"));
     }
     if !accept::is_plain(headers) {
-        return Some((StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body of a request is sent without Content-Encoding"));
+        return Some((
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "the body of a request must be sent without Content-Encoding",
+        ));
     }
     let is_acceptable = accepted.json || accepted.stream;
-    (!is_acceptable)
-        .then_some((StatusCode::NOT_ACCEPTABLE, "answers are application/json or text/event-stream: accept one"))
+    (!is_acceptable).then_some((
+        StatusCode::NOT_ACCEPTABLE,
+        "answers are application/json or text/event-stream: accept at least one of them",
+    ))
 }
 
-/// The answer in a form that the client takes.
+/// Converts an answer to a media type that the client accepts.
 async fn shaped(response: Response, accepted: Accepted, id: &RequestId) -> Response {
     let form = form(response.headers());
     if form == STREAM && accepted.prefers_json() {
@@ -174,7 +179,7 @@ async fn shaped(response: Response, accepted: Accepted, id: &RequestId) -> Respo
     response
 }
 
-/// The answer to `id` out of a stream, as plain JSON.
+/// Takes the answer to `id` out of a stream, as plain JSON.
 async fn gathered(response: Response, id: &RequestId) -> Response {
     let (mut parts, body) = response.into_parts();
     let mut chunks = body.into_data_stream();
@@ -195,7 +200,7 @@ async fn gathered(response: Response, id: &RequestId) -> Response {
         }
     }
     let why = "the request was cancelled, or its session ended, before there was an answer".to_owned();
-    refuse(StatusCode::OK, &Refusal::failed(Some(id.clone().into_json_value()), why))
+    refuse(StatusCode::OK, &ErrorResponse::failed(Some(id.clone().into_json_value()), why))
 }
 
 /// The data of one event of a stream.
@@ -218,20 +223,21 @@ async fn with_reason(response: Response, id: Option<Value>) -> Response {
     if reason.is_empty() {
         return Response::from_parts(parts, Body::empty());
     }
-    let refusal = if status.is_server_error() { Refusal::failed(id, reason) } else { Refusal::invalid(id, reason) };
+    let refusal =
+        if status.is_server_error() { ErrorResponse::failed(id, reason) } else { ErrorResponse::invalid(id, reason) };
     parts.headers.remove(header::CONTENT_LENGTH);
     parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
     Response::from_parts(parts, Body::from(refusal.line()))
 }
 
-/// The form of a message, without its parameters.
+/// The media type of a message, without its parameters.
 fn form(headers: &HeaderMap) -> &str {
     let text = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     text.split(';').next().unwrap_or_default().trim()
 }
 
-/// A body is answered once, so several refusals become one that belongs to no id.
-fn refuse_one(refusals: Vec<Refusal>) -> Response {
+/// Answers a body with one error. Several errors become one without an id.
+fn refuse_one(refusals: Vec<ErrorResponse>) -> Response {
     let mut refusals = refusals.into_iter();
     match (refusals.next(), refusals.next()) {
         (Some(first), None) => refuse(StatusCode::BAD_REQUEST, &first),
@@ -240,7 +246,7 @@ fn refuse_one(refusals: Vec<Refusal>) -> Response {
     }
 }
 
-fn refuse(status: StatusCode, refusal: &Refusal) -> Response {
+fn refuse(status: StatusCode, refusal: &ErrorResponse) -> Response {
     (status, [(header::CONTENT_TYPE, JSON)], refusal.line()).into_response()
 }
 

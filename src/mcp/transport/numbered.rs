@@ -1,4 +1,4 @@
-//! Ids of our own for the requests of a client, so that an id that is used again never meets the answer to its first use.
+//! Replaces the ids of a client's requests by unique numbers, so that a reused id never gets the answer to its first use.
 //!
 //! rmcp finds the request that an answer belongs to by the client's id. When a client cancels a request and uses the id
 //! again while the first handler still runs, the late answer of the first goes out as the answer of the second. Here each
@@ -20,13 +20,13 @@ use crate::mcp::normalise::Conversation;
 pub(super) struct Numbered<T> {
     inner: T,
     conversation: Arc<Mutex<Conversation>>,
-    numbers: Numbers,
+    numbers: RequestNumbers,
 }
 
 impl<T> Numbered<T> {
     /// Numbers what comes from `inner`, and tells `conversation` what was answered.
     pub(super) fn new(inner: T, conversation: Arc<Mutex<Conversation>>) -> Self {
-        Numbered { inner, conversation, numbers: Numbers::default() }
+        Numbered { inner, conversation, numbers: RequestNumbers::default() }
     }
 }
 
@@ -54,15 +54,15 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for Numbered<T> {
     }
 }
 
-/// Which number stands for which id of the client.
+/// Which number replaces which id of the client.
 #[derive(Default)]
-struct Numbers {
+struct RequestNumbers {
     last: i64,
     by_number: HashMap<i64, RequestId>,
     by_id: HashMap<RequestId, i64>,
 }
 
-impl Numbers {
+impl RequestNumbers {
     fn inbound(&mut self, mut item: ClientJsonRpcMessage, freed: impl Fn(&RequestId)) -> ClientJsonRpcMessage {
         match &mut item {
             JsonRpcMessage::Request(request) => {
@@ -75,7 +75,7 @@ impl Numbers {
                 if let ClientNotification::CancelledNotification(cancelled) = &mut notification.notification
                     && let Some(id) = cancelled.params.request_id.take()
                 {
-                    // What is cancelled before it has come is not cancelled: it will be answered.
+                    // A cancellation that arrives before its request has no effect.
                     if let Some(number) = self.by_id.remove(&id) {
                         self.by_number.remove(&number);
                         // rmcp sends no answer to a request that was cancelled.
@@ -89,7 +89,7 @@ impl Numbers {
         item
     }
 
-    /// What the client gets to read; `None` when the request that it belongs to is over.
+    /// The message with the client's id; `None` when its request is over.
     fn outbound(&mut self, mut item: ServerJsonRpcMessage, freed: impl Fn(&RequestId)) -> Option<ServerJsonRpcMessage> {
         match &mut item {
             JsonRpcMessage::Response(response) => {
@@ -144,7 +144,7 @@ mod tests {
         serde_json::from_value(message).unwrap()
     }
 
-    fn request(numbers: &mut Numbers, id: impl Into<Value>) -> i64 {
+    fn request(numbers: &mut RequestNumbers, id: impl Into<Value>) -> i64 {
         let message = client(json!({"jsonrpc": "2.0", "id": id.into(), "method": "tools/list"}));
         match numbers.inbound(message, |_| ()) {
             JsonRpcMessage::Request(request) => match request.id {
@@ -155,7 +155,7 @@ mod tests {
         }
     }
 
-    fn answer(numbers: &mut Numbers, number: i64) -> Option<Value> {
+    fn answer(numbers: &mut RequestNumbers, number: i64) -> Option<Value> {
         let message = json!({"jsonrpc": "2.0", "id": number, "result": {}});
         let sent = numbers.outbound(serde_json::from_value(message).unwrap(), |_| ())?;
         Some(serde_json::to_value(sent).unwrap()["id"].clone())
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn the_late_answer_to_a_cancelled_request_is_not_the_answer_to_the_next_one_of_its_id() {
-        let mut numbers = Numbers::default();
+        let mut numbers = RequestNumbers::default();
         let first = request(&mut numbers, 7);
         let cancel = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 7}});
         let cancelled = serde_json::to_value(numbers.inbound(client(cancel), |_| ())).unwrap();
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn a_number_and_its_text_are_two_ids_and_each_gets_its_own_answer() {
-        let mut numbers = Numbers::default();
+        let mut numbers = RequestNumbers::default();
         let (number, text) = (request(&mut numbers, 1), request(&mut numbers, "1"));
         assert_eq!(answer(&mut numbers, text), Some(json!("1")));
         assert_eq!(answer(&mut numbers, number), Some(json!(1)));
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn cancelling_what_is_not_there_cancels_nothing() {
-        let mut numbers = Numbers::default();
+        let mut numbers = RequestNumbers::default();
         request(&mut numbers, "a");
         let cancel = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}});
         let freed = |id: &RequestId| panic!("{id} may still be on its way");
@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_subscription_is_told_of_under_the_id_of_its_request() {
-        let mut numbers = Numbers::default();
+        let mut numbers = RequestNumbers::default();
         let number = request(&mut numbers, "listen");
         let key = "io.modelcontextprotocol/subscriptionId";
         let told = json!({

@@ -1,4 +1,4 @@
-//! The sessions of HTTP, each with what is known of its conversation.
+//! The sessions of HTTP, each with its conversation.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,29 +14,29 @@ use rmcp::transport::streamable_http_server::session::{ServerSseMessage, Session
 use super::numbered::Numbered;
 use crate::mcp::normalise::Conversation;
 
-/// rmcp's sessions, and beside each one what is known of its conversation.
-pub(super) struct Sessions {
+/// rmcp's sessions, and the conversation of each.
+pub(super) struct HttpSessions {
     local: LocalSessionManager,
     conversations: Mutex<HashMap<SessionId, Arc<Mutex<Conversation>>>>,
 }
 
-impl Sessions {
+impl HttpSessions {
     pub(super) fn new(local: LocalSessionManager) -> Self {
-        Sessions { local, conversations: Mutex::default() }
+        HttpSessions { local, conversations: Mutex::default() }
     }
 
-    /// How many there are.
+    /// How many sessions are open.
     pub(super) fn count(&self) -> usize {
         self.conversations.lock().len()
     }
 
-    /// The conversation of a session, if there is that session.
+    /// The conversation of a session; `None` for an unknown session.
     pub(super) fn conversation(&self, session: &str) -> Option<Arc<Mutex<Conversation>>> {
         self.conversations.lock().get(session).cloned()
     }
 }
 
-impl SessionManager for Sessions {
+impl SessionManager for HttpSessions {
     type Error = LocalSessionManagerError;
     type Transport = Numbered<SessionTransport>;
 

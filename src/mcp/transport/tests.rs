@@ -60,7 +60,7 @@ impl Http {
     }
 
     #[expect(clippy::disallowed_methods, reason = "the server runs beside the test that is its client")]
-    async fn with<F>(serve: impl FnOnce(Server, TcpListener) -> F) -> Self
+    async fn with<F>(serve: impl FnOnce(McpServer, TcpListener) -> F) -> Self
     where
         F: Future<Output = io::Result<()>> + Send + 'static,
     {

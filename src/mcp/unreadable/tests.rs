@@ -3,7 +3,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::kinds;
-use crate::mcp::client::Client;
+use crate::mcp::client::McpClient;
 use crate::mcp::tests::{World, data, fast, scope, text};
 use crate::mcp::{Core, ListMode};
 use crate::simulator;
@@ -21,7 +21,7 @@ async fn unswept() -> World {
     World::unswept(simulator::Options { instances: 12, ..fast() }, ListMode::Auto).await
 }
 
-async fn search(client: &Client) -> (String, Value) {
+async fn search(client: &McpClient) -> (String, Value) {
     let result = client.call("search_inventory", json!({"kind": "volume"})).await.unwrap();
     (text(&result).to_owned(), data(result))
 }

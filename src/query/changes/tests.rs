@@ -5,16 +5,16 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::event::Overlay;
 use crate::model::{Cause, Change, Event, Map, Recorded};
-use crate::query::samples::{IDS, Sample, at, id, kind, ops, scope};
+use crate::query::samples::{IDS, SampleLog, at, id, kind, ops, scope};
 
-fn question() -> impl Strategy<Value = Question> {
+fn question() -> impl Strategy<Value = ChangeFilter> {
     let id = proptest::option::weighted(0.4, (0..IDS).prop_map(|n| Arc::clone(&id(n).id)));
     let kinds = proptest::collection::vec((0..2_usize).prop_map(kind), 0..2);
     let region = proptest::option::weighted(0.3, (0..2_usize).prop_map(|n| scope(n).region));
     let field =
         proptest::option::weighted(0.3, prop_oneof![Just("State"), Just("state.name"), Just("Tags"), Just("Sta")]);
-    let by = proptest::option::weighted(0.3, proptest::sample::select(By::ALL.map(|(_, by)| by).to_vec()));
-    (id, kinds, region, field, by, any::<bool>()).prop_map(|(id, kinds, region, field, by, quiet)| Question {
+    let by = proptest::option::weighted(0.3, proptest::sample::select(CauseKind::ALL.map(|(_, by)| by).to_vec()));
+    (id, kinds, region, field, by, any::<bool>()).prop_map(|(id, kinds, region, field, by, quiet)| ChangeFilter {
         id,
         kinds,
         account: None,
@@ -26,7 +26,7 @@ fn question() -> impl Strategy<Value = Question> {
 }
 
 /// The resources that a question about one id reads alone.
-fn subjects(question: &Question) -> Option<Vec<ResourceId>> {
+fn subjects(question: &ChangeFilter) -> Option<Vec<ResourceId>> {
     let wanted = question.id.as_ref()?;
     Some((0..IDS).map(id).filter(|id| id.id == *wanted).collect())
 }
@@ -40,9 +40,9 @@ proptest! {
         question in question(),
         alone: bool,
     ) {
-        let mut sample = Sample::new();
+        let mut sample = SampleLog::new();
         let subjects = subjects(&question).filter(|_| alone);
-        let (mut span, mut seen, mut hidden) = (Span::oldest(Seq::ZERO, None), Vec::new(), 0);
+        let (mut span, mut seen, mut hidden) = (LogRange::oldest(Seq::ZERO, None), Vec::new(), 0);
         for (ops, size, limit, bound) in steps {
             sample.play(&ops, size);
             let enough = |looked| looked >= bound;
@@ -53,7 +53,7 @@ proptest! {
             prop_assert!(found.records().len() <= limit.div_ceil(2));
             seen.extend(found.records().cloned());
             hidden += found.hidden();
-            span = Place::read(&Place { log: sample.store.log_id(), question: 7, span: found.span() }.encode()).unwrap().span;
+            span = LogCursor::read(&LogCursor { log: sample.store.log_id(), question: 7, span: found.span() }.encode()).unwrap().span;
             prop_assert!(span.is_open());
         }
         loop {
@@ -61,14 +61,14 @@ proptest! {
             seen.extend(found.records().cloned());
             hidden += found.hidden();
             span = found.span();
-            if found.end() == End::Reached {
+            if found.end() == StopReason::Reached {
                 break;
             }
         }
         let question = &question;
         let verdicts = |wanted| sample.log.iter().filter(move |record| question.verdict(record) == wanted);
-        prop_assert_eq!(seen, verdicts(Verdict::Yes).cloned().collect::<Vec<_>>());
-        prop_assert_eq!(hidden, verdicts(Verdict::Hidden).count() as u64);
+        prop_assert_eq!(seen, verdicts(RecordMatch::Yes).cloned().collect::<Vec<_>>());
+        prop_assert_eq!(hidden, verdicts(RecordMatch::Hidden).count() as u64);
         prop_assert_eq!(span.at, sample.store.snapshot().unwrap().seq());
     }
 
@@ -80,43 +80,43 @@ proptest! {
         bounds in (0..40_u64, 0..40_u64),
         limit in 1..5_usize,
     ) {
-        let mut sample = Sample::new();
+        let mut sample = SampleLog::new();
         sample.play(&played, size);
         let newest = sample.store.snapshot().unwrap().seq();
         let (from, to) = (Seq(bounds.0.min(bounds.1)).min(newest), Seq(bounds.0.max(bounds.1)).min(newest));
         let subjects = subjects(&question);
-        let all = |mut span: Span| {
+        let all = |mut span: LogRange| {
             let mut seen = Vec::new();
             loop {
                 let found = find(|| sample.store.snapshot(), &question, subjects.as_deref(), span, limit, |_| false).unwrap();
                 seen.extend(found.records().map(|record| record.seq));
                 span = found.span();
-                if found.end() == End::Reached {
-                    assert!(!span.is_open() || to >= newest && span.order == Order::Oldest, "{span:?}");
+                if found.end() == StopReason::Reached {
+                    assert!(!span.is_open() || to >= newest && span.order == ReadOrder::Oldest, "{span:?}");
                     return seen;
                 }
             }
         };
-        let oldest = all(Span::oldest(from, Some(to)));
-        let mut newest = all(Span::newest(to, Some(from)));
+        let oldest = all(LogRange::oldest(from, Some(to)));
+        let mut newest = all(LogRange::newest(to, Some(from)));
         newest.reverse();
         prop_assert_eq!(&oldest, &newest);
         let expected = sample.log.iter().filter(|record| record.seq > from && record.seq <= to);
-        let expected = expected.filter(|record| question.verdict(record) == Verdict::Yes).map(|record| record.seq);
+        let expected = expected.filter(|record| question.verdict(record) == RecordMatch::Yes).map(|record| record.seq);
         prop_assert_eq!(oldest, expected.collect::<Vec<_>>());
     }
 }
 
 #[test]
 fn what_is_folded_away_is_an_error_and_never_a_gap() {
-    let mut sample = Sample::new();
+    let mut sample = SampleLog::new();
     let put: Vec<_> = (0..IDS).map(|n| crate::query::samples::Op::Put(n, "running", "a")).collect();
     sample.play(&put, 4);
-    let question = Question { quiet: true, ..Question::default() };
-    let read = |sample: &Sample, span| find(|| sample.store.snapshot(), &question, None, span, 2, |_| false);
-    let forward = read(&sample, Span::oldest(Seq::ZERO, None)).unwrap().span();
-    let back = read(&sample, Span::newest(Seq(12), None)).unwrap().span();
-    let bounded = read(&sample, Span::newest(Seq(12), Some(Seq(1)))).unwrap().span();
+    let question = ChangeFilter { quiet: true, ..ChangeFilter::default() };
+    let read = |sample: &SampleLog, span| find(|| sample.store.snapshot(), &question, None, span, 2, |_| false);
+    let forward = read(&sample, LogRange::oldest(Seq::ZERO, None)).unwrap().span();
+    let back = read(&sample, LogRange::newest(Seq(12), None)).unwrap().span();
+    let bounded = read(&sample, LogRange::newest(Seq(12), Some(Seq(1)))).unwrap().span();
     assert_eq!((forward.at, back.at, bounded.at), (Seq(2), Seq(11), Seq(11)));
     sample.fold(2);
     assert_eq!(read(&sample, forward).unwrap().span().at, Seq(4), "what it goes on with is still there");
@@ -134,7 +134,7 @@ fn what_is_folded_away_is_an_error_and_never_a_gap() {
         let found = read(&sample, span).unwrap();
         seen.extend(found.records().map(|record| record.seq.0));
         span = found.span();
-        if found.end() == End::Reached {
+        if found.end() == StopReason::Reached {
             break;
         }
     }
@@ -174,7 +174,7 @@ fn a_field_may_name_an_element_of_a_list() {
     for (field, wanted) in
         [("Tags[k]", true), ("tags[K]", true), ("Tags", true), ("Tags[a]", false), ("Tags[z]", false)]
     {
-        let question = Question { field: Some(field.to_owned()), ..Question::default() };
-        assert_eq!(question.verdict(&record) == Verdict::Yes, wanted, "{field}");
+        let question = ChangeFilter { field: Some(field.to_owned()), ..ChangeFilter::default() };
+        assert_eq!(question.verdict(&record) == RecordMatch::Yes, wanted, "{field}");
     }
 }

@@ -9,7 +9,8 @@ use crate::query::nearness::near;
 pub enum FilterError {
     /// Neither of the two spellings.
     #[error(
-        "`filters` must be a list of {{\"Name\", \"Values\"}} objects or an object of name to values; {found} is neither. Example: {EXAMPLE}"
+        "`filters` must be a list of {{\"Name\", \"Values\"}} objects or an object of name to values; {found} is neither. \
+         Example: {EXAMPLE}"
     )]
     Shape {
         /// What was found instead, shortened.
@@ -37,7 +38,8 @@ pub enum FilterError {
     },
     /// A tag of a kind that has none.
     #[error(
-        "{kind} has no tags, so `{name}` can never match: search kind {tagged} by it, then {kind} by the ids found (filter instance-id)"
+        "{kind} has no tags, so `{name}` can never match: search kind {tagged} by it, then {kind} by the ids found (filter \
+         instance-id)"
     )]
     Tagless {
         /// The kind.
@@ -60,7 +62,7 @@ pub enum FilterError {
         why: String,
     },
     /// More than AWS takes.
-    #[error("{found} {what} given, at most {limit} are taken: ask in several calls")]
+    #[error("{found} {what} are given, and at most {limit} are allowed: use several calls")]
     TooMany {
         /// `filters` or `values`.
         what: &'static str,

@@ -1,9 +1,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::query::samples::{Sample, at, kind, ops, scope};
+use crate::query::samples::{SampleLog, at, kind, ops, scope};
 use crate::query::tally::{Grouping, tally};
-use crate::query::{Filters, Moment, Query, search};
+use crate::query::{AskedPoint, Filters, Query, search};
 use crate::store::{Comparison, On, ValuePattern};
 
 fn running() -> Matcher {
@@ -21,7 +21,7 @@ proptest! {
         limit in 1..4_usize,
         folded in 0..20_usize,
     ) {
-        let mut sample = Sample::new();
+        let mut sample = SampleLog::new();
         if indexed {
             sample.store.build_index().unwrap();
         }
@@ -33,13 +33,13 @@ proptest! {
             let point = Point { at: at(0), seq };
             if seq < horizon {
                 let (kind, matcher) = (kind(0), Matcher::any());
-                let wanted = Wanted { kind: &kind, scope: None, matcher: &matcher, point, after: None, limit };
+                let wanted = PastQuery { kind: &kind, scope: None, matcher: &matcher, point, after: None, limit };
                 let outrun = |error: PastError| matches!(error, PastError::Outrun { .. });
                 prop_assert!(outrun(walked(&sample.store, wanted).unwrap_err()));
                 if indexed {
                     prop_assert!(outrun(undone(&sample.store, wanted).unwrap_err()));
                 }
-                let named = Moment::Seq(seq).point(&sample.store.snapshot().unwrap(), at(1));
+                let named = AskedPoint::Seq(seq).point(&sample.store.snapshot().unwrap(), at(1));
                 prop_assert!(named.unwrap_err().to_string().contains("is not in the log any more"));
                 continue;
             }
@@ -54,7 +54,7 @@ proptest! {
                     for walks in [true, false] {
                         let (mut seen, mut after) = (Vec::new(), None);
                         loop {
-                            let wanted = Wanted {
+                            let wanted = PastQuery {
                                 kind: &kind,
                                 scope: scope.as_ref(),
                                 matcher: &matcher,
@@ -101,11 +101,11 @@ proptest! {
 
     #[test]
     fn a_time_stands_for_the_last_record_up_to_it(played in ops(30), size in 1..4_usize, moment in 0..32_000_u64) {
-        let mut sample = Sample::new();
+        let mut sample = SampleLog::new();
         sample.play(&played, size);
         let (snapshot, now) = (sample.store.snapshot().unwrap(), at(100_000));
         let expected = sample.log.iter().rev().find(|record| record.recorded_at <= at(moment));
-        match Moment::At(at(moment)).point(&snapshot, now) {
+        match AskedPoint::At(at(moment)).point(&snapshot, now) {
             Ok(point) => prop_assert_eq!(Some(point.seq), expected.map(|record| record.seq)),
             Err(error) => {
                 prop_assert!(expected.is_none(), "{}", error);
@@ -119,9 +119,9 @@ proptest! {
             let snapshot = sample.store.snapshot().unwrap();
             let earliest = snapshot.earliest().unwrap().unwrap();
             prop_assert_eq!(earliest, sample.log[2].recorded_at);
-            prop_assert!(Moment::At(earliest).point(&snapshot, now).is_ok());
+            prop_assert!(AskedPoint::At(earliest).point(&snapshot, now).is_ok());
             prop_assert_eq!(crate::query::moment::before(&snapshot, earliest, now).unwrap(), Seq(3));
-            let early = Moment::At(at(999)).point(&snapshot, now).unwrap_err().to_string();
+            let early = AskedPoint::At(at(999)).point(&snapshot, now).unwrap_err().to_string();
             prop_assert!(early.contains(&earliest.to_string()), "{}", early);
         }
         if let Ok(seq) = crate::query::moment::before(&snapshot, at(moment), now) {
@@ -133,7 +133,7 @@ proptest! {
 
 #[test]
 fn pages_of_the_past_stay_what_they_were_while_the_present_moves_on() {
-    let mut sample = Sample::new();
+    let mut sample = SampleLog::new();
     sample.store.build_index().unwrap();
     let put: Vec<_> = (0..12).map(|n| crate::query::samples::Op::Put(n, "running", "a")).collect();
     sample.play(&put, 5);

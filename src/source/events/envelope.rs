@@ -1,12 +1,13 @@
-//! What one event says, pure.
+//! Decodes one event. It is pure.
 //!
 //! Shapes: EventBridge events reference, "Amazon EC2", "Tag Change Events on AWS Resources", "AWS Health" and "Amazon
-//! `CloudWatch`"; EC2 User Guide, "Automate Amazon EBS with EventBridge"; EventBridge User Guide, "AWS service events delivered via
-//! CloudTrail". State and tag events assert, notices announce; what else is known only mentions a resource, so that a describe
-//! tells what became of it. Events that Muster has no use for read as nothing.
+//! `CloudWatch`"; EC2 User Guide, "Automate Amazon EBS with EventBridge"; EventBridge User Guide, "AWS service events delivered
+//! via CloudTrail". State and tag events carry new values, and notices carry announcements. All other known events only mention a
+//! resource, so that a describe finds its new state. Other events decode to nothing.
 
 mod alarm;
 mod call;
+mod decoded_event;
 mod ebs;
 mod foreign;
 mod health;
@@ -17,24 +18,23 @@ mod spot;
 mod tags;
 #[cfg(test)]
 mod tests;
-mod told;
 
 use crate::kinds::KindSpec;
 use crate::kinds::rules::{CANARY_SOURCE, of_canary};
 use crate::model::{AccountId, Canary, Kind, Notification, Observation, Scope, Timestamp};
-use raw::{Envelope, Lacks, MOST, Place, cut};
+use raw::{Envelope, Lacks, MAX_RESOURCES, Occurrence, cut};
 
-pub use told::{Says, Told, Undecodable};
+pub use decoded_event::{DecodedEvent, EventContent, Undecodable};
 
-/// How much of a canary's sender is kept, in characters: anybody may put one.
+/// How many characters of a canary's sender are kept, because anybody may send a canary.
 const SENDER: usize = 64;
 
-impl Told {
+impl DecodedEvent {
     /// Reads a message's body: an event, or the SNS notification of one. `owner` is the account of the queue, for events that do not
     /// name theirs.
     ///
     /// # Errors
-    /// [`Undecodable`]; an event of a type that is not known is none.
+    /// [`Undecodable`]; an unknown event type is not an error.
     pub fn read(body: &str, owner: Option<&AccountId>) -> Result<Self, Undecodable> {
         let body = body.trim_start_matches('\u{feff}');
         let envelope: Envelope = serde_json::from_str(body)
@@ -45,44 +45,45 @@ impl Told {
             detail_type: envelope.detail_type.clone(),
             field,
         })?;
-        Ok(Told { event_id: envelope.id, detail_type: envelope.detail_type, says })
+        Ok(DecodedEvent { event_id: envelope.id, detail_type: envelope.detail_type, says })
     }
 
-    /// Where a trail logs and when the call was made, when this is an event of a call that one recorded, whatever became of the call.
+    /// The scope in which a trail logs, and the time of the call, if this is an event of a recorded call, even of one that
+    /// failed.
     #[must_use]
     pub fn trail(&self) -> Option<(Scope, Timestamp)> {
         match &self.says {
-            Says::Call { scope, at, .. } => Some((scope.clone(), *at)),
-            Says::Resources(Notification { called: Some(called), .. }) => {
+            EventContent::Call { scope, at, .. } => Some((scope.clone(), *at)),
+            EventContent::Resources(Notification { called: Some(called), .. }) => {
                 called.targets.first().map(|target| (target.scope(), called.at))
             }
-            Says::Resources(_) | Says::Canary(_) | Says::Nothing => None,
+            EventContent::Resources(_) | EventContent::Canary(_) | EventContent::Nothing => None,
         }
     }
 }
 
-impl Told {
-    /// The kinds that the call, when this is an event of one, may have changed a resource of without naming it.
+impl DecodedEvent {
+    /// The kinds of which the call may have changed a resource without naming it; empty for other events.
     #[must_use]
     pub fn untold(&self) -> Vec<Kind> {
         match &self.says {
-            Says::Call { untold, .. } => untold.clone(),
-            Says::Resources(Notification { called: Some(called), observations, .. }) => {
+            EventContent::Call { untold, .. } => untold.clone(),
+            EventContent::Resources(Notification { called: Some(called), observations, .. }) => {
                 let named = |spec: &KindSpec| observations.iter().any(|seen| seen.id.kind == spec.kind());
                 call::untold(&called.call.name, named)
             }
-            Says::Resources(_) | Says::Canary(_) | Says::Nothing => Vec::new(),
+            EventContent::Resources(_) | EventContent::Canary(_) | EventContent::Nothing => Vec::new(),
         }
     }
 }
 
 impl Envelope {
-    /// What it says.
-    fn says(&self, owner: Option<&AccountId>) -> Result<Says, Lacks> {
+    /// Decodes its content.
+    fn says(&self, owner: Option<&AccountId>) -> Result<EventContent, Lacks> {
         if self.source == CANARY_SOURCE {
-            return Ok(self.canary(owner).map_or(Says::Nothing, Says::Canary));
+            return Ok(self.canary(owner).map_or(EventContent::Nothing, EventContent::Canary));
         }
-        let read: fn(&Self, &Place) -> Result<Vec<Observation>, Lacks> =
+        let read: fn(&Self, &Occurrence) -> Result<Vec<Observation>, Lacks> =
             match (self.source.as_str(), self.detail_type.as_str()) {
                 ("aws.ec2", "EC2 Instance State-change Notification") => instance::read,
                 ("aws.ec2", "EC2 Spot Instance Interruption Warning") => spot::interruption,
@@ -100,17 +101,17 @@ impl Envelope {
                     |event, place| Ok(alarm::read(event, place))
                 }
                 ("aws.ec2", "AWS API Call via CloudTrail") => return call::read(self, &self.place(owner)?),
-                _ => return Ok(Says::Nothing),
+                _ => return Ok(EventContent::Nothing),
             };
         let mut observations = read(self, &self.place(owner)?)?;
-        observations.truncate(MOST);
+        observations.truncate(MAX_RESOURCES);
         if observations.is_empty() {
-            return Ok(Says::Nothing);
+            return Ok(EventContent::Nothing);
         }
-        Ok(Says::Resources(Notification { event_id: self.id.clone(), observations, called: None }))
+        Ok(EventContent::Resources(Notification { event_id: self.id.clone(), observations, called: None }))
     }
 
-    /// Anybody may put such an event on the bus: one that is not as Muster makes them says nothing.
+    /// Reads a canary. Anybody may put such an event on the bus, so one that Muster did not make is ignored.
     fn canary(&self, owner: Option<&AccountId>) -> Option<Canary> {
         let (rule, name) = of_canary(&self.detail_type)?;
         let sent_at = Timestamp::parse(self.text("sent_at")?)?;

@@ -1,11 +1,11 @@
-//! Who of a scope's kinds may ask AWS, after a refusal that only a person can mend.
+//! Decides which kind of a scope may call AWS after a refusal that only a person can fix.
 //!
-//! A refusal is one of two kinds. One that is about the credentials touches every kind of the scope: from then on one kind asks
-//! for all of them, and the others wait for what it finds. A denial touches one action: of the kinds whose actions are denied
-//! one asks at a time, each in turn. Either way one call a scope is made at each time, not one a kind: refused calls fill an
-//! account's audit trail. When a call is answered, whoever waited on the same matter asks at once. Times are those of [`pause`].
+//! There are two kinds of refusals. A refusal of the credentials affects every kind of the scope: from then on one kind calls for
+//! all of them, and the others wait for its result. A denial affects one action: the kinds whose actions are denied call in turn,
+//! one at a time. Either way each attempt is one call per scope, not one per kind, because refused calls fill an account's audit
+//! trail. When a call is answered, all kinds that waited for the same reason call at once. The pauses are those of [`pause`].
 //!
-//! [`Waiting`] decides; [`Gate`] lets the kinds of a scope share it and wait.
+//! [`TurnOrder`] makes the decisions; the kinds of a scope share it, and wait, through a [`Gate`].
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -20,66 +20,66 @@ use crate::source::backoff::pause;
 /// What a kind may do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// Ask.
+    /// It may call.
     Go,
-    /// Wait: until `at`, or until something changes.
+    /// It waits until `at`, or until something changes.
     Wait {
-        /// When somebody of the scope asks; in the past while somebody does.
+        /// When a kind of the scope calls next; in the past while one does.
         at: Instant,
-        /// Whether it may itself be the one who asks then.
+        /// Whether this kind may be the one that calls then.
         own: bool,
-        /// What is in the way.
+        /// The refusal.
         error: AwsError,
     },
 }
 
-/// What the kinds of a scope share. Clones do not share it.
+/// Lets the kinds of a scope take turns.
 #[derive(Debug)]
 pub struct Gate {
-    waiting: Mutex<Waiting>,
-    /// Counts changes of who may ask.
+    waiting: Mutex<TurnOrder>,
+    /// Counts changes of the turn order.
     changes: watch::Sender<u64>,
-    /// Counts how often somebody wanted everything tried at once.
+    /// Counts requests to try everything at once.
     calls: watch::Sender<u64>,
 }
 
-/// Who waits for what.
+/// Which kinds wait, and for what.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Waiting {
-    /// What touches every kind.
-    scope: Option<(Closed, AwsError)>,
-    /// What the kinds wait for whose actions are denied.
-    denials: Option<Closed>,
-    /// These kinds with the reasons, whoever is to ask next first.
+pub(super) struct TurnOrder {
+    /// A refusal that affects every kind.
+    scope: Option<(BlockedCall, AwsError)>,
+    /// The next attempt of the kinds whose actions are denied.
+    denials: Option<BlockedCall>,
+    /// The kinds whose actions are denied, with the errors, in the order in which they call.
     denied: VecDeque<(&'static str, AwsError)>,
 }
 
-/// Something that is tried again and again.
+/// A refused call that is tried again and again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Closed {
+struct BlockedCall {
     /// How often in a row it failed.
     failures: u32,
     /// When it is tried again.
     at: Instant,
-    /// Who tries it now.
+    /// The kind that tries it now.
     asking: Option<&'static str>,
 }
 
-impl Closed {
-    /// It failed for the first time.
+impl BlockedCall {
+    /// A call that failed for the first time.
     fn new(error: &AwsError, now: Instant) -> Self {
-        Closed { failures: 1, at: now + pause(error, 1), asking: None }
+        BlockedCall { failures: 1, at: now + pause(error, 1), asking: None }
     }
 
-    /// `kind` was refused: once more, when it is the one who asked.
+    /// Records that `kind` was refused; it counts as a further failure if it is the kind that tried.
     fn failed(&mut self, kind: &'static str, error: &AwsError, now: Instant) {
         if self.asking == Some(kind) {
             let failures = self.failures.saturating_add(1);
-            *self = Closed { failures, at: now + pause(error, failures), asking: None };
+            *self = BlockedCall { failures, at: now + pause(error, failures), asking: None };
         }
     }
 
-    /// Whether `kind`, whose turn it is when `own`, may ask now.
+    /// Whether `kind` may call now; `own` says that it is its turn.
     fn lets(&mut self, kind: &'static str, own: bool, now: Instant) -> bool {
         if self.asking.is_none() && own && now >= self.at {
             self.asking = Some(kind);
@@ -88,8 +88,8 @@ impl Closed {
     }
 }
 
-impl Waiting {
-    /// Whether `kind` may ask now.
+impl TurnOrder {
+    /// Whether `kind` may call now.
     fn turn(&mut self, kind: &'static str, now: Instant) -> Turn {
         if let Some((closed, error)) = &mut self.scope {
             return if closed.lets(kind, true, now) {
@@ -108,11 +108,11 @@ impl Waiting {
         }
     }
 
-    /// Takes in that AWS answered a call of `kind`. Whether that lets others ask.
+    /// Records that AWS answered a call of `kind`. Returns whether that lets other kinds call.
     fn answered(&mut self, kind: &'static str) -> bool {
         let mut opened = self.scope.take().is_some();
         if self.denied.iter().any(|(denied, _)| *denied == kind) {
-            // Somebody mended a policy: perhaps for the others as well.
+            // Somebody fixed a policy, perhaps for the other kinds too.
             self.denied.clear();
             self.denials = None;
             opened = true;
@@ -120,25 +120,25 @@ impl Waiting {
         opened
     }
 
-    /// Takes in that a call of `kind` was refused, for a reason that only a person can mend. Gives when it is tried again.
+    /// Records that a call of `kind` was refused for a reason that only a person can fix. Returns when it is tried again.
     fn refused(&mut self, kind: &'static str, error: &AwsError, now: Instant) -> Instant {
         if error.is_about_scope() {
-            let (closed, reason) = self.scope.get_or_insert_with(|| (Closed::new(error, now), error.clone()));
+            let (closed, reason) = self.scope.get_or_insert_with(|| (BlockedCall::new(error, now), error.clone()));
             closed.failed(kind, error, now);
             *reason = error.clone();
             return closed.at;
         }
-        // Who may not do one thing is somebody all the same.
+        // A denial of one action proves that the credentials are valid.
         self.scope = None;
         let known = self.denied.iter().position(|(denied, _)| *denied == kind);
         known.and_then(|place| self.denied.remove(place));
         self.denied.push_back((kind, error.clone()));
-        let closed = self.denials.get_or_insert_with(|| Closed::new(error, now));
+        let closed = self.denials.get_or_insert_with(|| BlockedCall::new(error, now));
         closed.failed(kind, error, now);
         closed.at
     }
 
-    /// Takes in that a call of `kind` failed in a way that says nothing of what others wait for; it is tried again after `pause`.
+    /// Records that a call of `kind` failed for a reason that says nothing about the refusal; it is tried again after `pause`.
     fn unsure(&mut self, kind: &'static str, pause: Duration, now: Instant) -> bool {
         let scope = self.scope.as_mut().map(|(closed, _)| closed);
         let mut asked = false;
@@ -149,7 +149,7 @@ impl Waiting {
         asked
     }
 
-    /// Somebody wants everything tried at once: one call tells whether the credentials are good again, every denied action is asked for.
+    /// Lets everything be tried at once: one call tests the credentials, and every denied action is called.
     fn try_now(&mut self, now: Instant) {
         if let Some((closed, _)) = &mut self.scope {
             (closed.failures, closed.at) = (0, now);
@@ -160,25 +160,25 @@ impl Waiting {
 }
 
 impl Gate {
-    /// Nobody waits.
+    /// A gate at which no kind waits.
     #[must_use]
     pub fn new() -> Self {
         Gate { waiting: Mutex::default(), changes: watch::Sender::new(0), calls: watch::Sender::new(0) }
     }
 
-    /// Has everything tried at once that failed.
+    /// Lets everything that failed be tried at once.
     pub fn try_now(&self) {
         self.waiting.lock().try_now(Instant::now());
         self.calls.send_modify(|count| *count += 1);
         self.changed();
     }
 
-    /// Changes when somebody wants everything tried at once.
+    /// Changes when everything is to be tried at once.
     pub(super) fn calls(&self) -> watch::Receiver<u64> {
         self.calls.subscribe()
     }
 
-    /// Changes with who may ask.
+    /// Changes when the turn order changes.
     pub(super) fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
@@ -248,7 +248,7 @@ mod tests {
             steps in proptest::collection::vec((0_usize..4, 0_u8..5, 0_u64..200), 1..60),
         ) {
             let (denial, expiry) = (failure(ErrorClass::Denied, "UnauthorizedOperation"), failure(ErrorClass::Fatal, "ExpiredToken"));
-            let (mut waiting, mut now) = (Waiting::default(), Instant::now());
+            let (mut waiting, mut now) = (TurnOrder::default(), Instant::now());
             for (kind, outcome, seconds) in steps {
                 let kind = KINDS[kind];
                 now += Duration::from_secs(seconds);

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-use super::walk::{Bounds, Endless, Walk};
+use super::page_walk::{Bounds, Endless, PageWalk};
 use crate::aws::AwsError;
 use crate::model::{LeftOut, Page};
 
 /// How often in a row a page may fail before its sweep is given up.
 const PAGE_FAILURES: u32 = 5;
-/// How long a page may go on failing before its sweep is given up, so that trouble shows while attempts time out.
+/// How long a page may keep failing before its sweep is given up, so that the failure is reported while attempts time out.
 const PAGE_PATIENCE: Duration = Duration::from_mins(1);
 /// How often a sweep starts over because AWS no longer takes a page token.
 const RESTARTS: u32 = 3;
@@ -20,7 +20,7 @@ pub(super) const SMALLEST: i32 = 5;
 /// A sweep under way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SweepProgress {
-    /// The page to ask for next; `None` is the first.
+    /// The token of the next page; `None` for the first.
     pub(super) token: Option<String>,
     /// How often that page has failed in a row.
     pub(super) failures: u32,
@@ -28,13 +28,13 @@ pub(super) struct SweepProgress {
     pub(super) failing: Duration,
     /// How often the sweep has started over.
     pub(super) restarts: u32,
-    /// What the pages so far showed and named.
-    pub(super) walk: Walk,
-    /// The optional parameters that a page was asked for without.
+    /// Hashes of what the pages so far showed and named.
+    pub(super) walk: PageWalk,
+    /// The optional parameters that were left out of a page's request.
     pub(super) left_out: LeftOut,
 }
 
-/// What an answered page says of the walk.
+/// What an answered page shows, for the walk.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct PageShown {
     /// A hash of the ids on it; `None` when there are none.
@@ -48,20 +48,20 @@ pub(super) struct PageShown {
 pub(super) enum NextStep {
     /// Ask for the next page.
     Ask(SweepProgress),
-    /// The last page was there.
+    /// The last page was answered.
     Complete(SweepProgress),
     /// Ask for the same page again, after a pause: a page that succeeds on retry counts.
     Retry(SweepProgress),
-    /// Start over: AWS does not take the token any more.
+    /// Start over, because AWS no longer accepts the token.
     Restart {
-        /// How often, this time included.
+        /// How often, including this time.
         restarts: u32,
     },
     /// Start over with smaller pages.
     Shrink,
-    /// Leave it: it does not end.
+    /// Give up, because the walk does not end.
     Stop(Endless),
-    /// Leave it.
+    /// Give up.
     GiveUp,
 }
 
@@ -72,13 +72,13 @@ impl SweepProgress {
             failures: 0,
             failing: Duration::ZERO,
             restarts,
-            walk: Walk::default(),
+            walk: PageWalk::default(),
             left_out: LeftOut::default(),
         }
     }
 
-    /// `answer` is what the page says of the walk, or the failure; `took` is how long the answer took, with the pause before it.
-    /// `size` is how large pages are, `bounds` how long walks may be.
+    /// Decides the next step. `answer` is what the page shows, or the failure; `took` is how long the answer took, including the
+    /// pause before it; `size` is the page size; `bounds` limits the walk.
     pub(super) fn step(
         mut self,
         answer: Result<PageShown, &AwsError>,
@@ -110,7 +110,7 @@ impl SweepProgress {
                 let restarts = self.restarts + 1;
                 if restarts > RESTARTS { NextStep::GiveUp } else { NextStep::Restart { restarts } }
             }
-            // A failure of the moment: the page is asked for again, with the same token.
+            // A passing failure: the page is requested again, with the same token.
             Err(error) if error.class.is_passing() => {
                 let (failures, failing) = (self.failures + 1, self.failing + took);
                 if failures >= PAGE_FAILURES || failing >= PAGE_PATIENCE {
@@ -125,7 +125,7 @@ impl SweepProgress {
     }
 }
 
-/// What a page says of its walk.
+/// Extracts what a page shows, for the walk.
 pub(super) fn shown(page: &Page) -> PageShown {
     let ids = page.items.iter().map(|item| &*item.id);
     let unreadable = page.unreadable.iter().map(|item| item.id.as_deref().unwrap_or_default());

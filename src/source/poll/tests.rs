@@ -48,12 +48,12 @@ impl Script {
         self.asked.lock().iter().map(|(at, _)| at.as_secs_f64()).collect()
     }
 
-    fn sweeps(&self, plan: Plan) -> impl Stream<Item = SweepMessage> + Send + use<> {
+    fn sweeps(&self, plan: SweepPlan) -> impl Stream<Item = SweepMessage> + Send + use<> {
         sweeps(self.clone(), Arc::new(TestClock(Instant::now())), plan)
     }
 }
 
-impl List for Script {
+impl ListPages for Script {
     async fn page(&self, _: &Scope, _: &'static KindSpec, token: Option<String>, size: i32) -> Result<Page, AwsError> {
         *self.under_way.lock() += 1;
         assert_eq!(*self.under_way.lock(), 1, "two pages of one kind at once");
@@ -84,9 +84,9 @@ fn failure(class: ErrorClass, code: &str) -> AwsError {
     })
 }
 
-fn plan() -> Plan {
+fn plan() -> SweepPlan {
     let scope = Scope { account: AccountId::new("123456789012"), region: Region::new("us-east-1") };
-    Plan::new(scope, kinds::by_slug("instance").unwrap())
+    SweepPlan::new(scope, kinds::by_slug("instance").unwrap())
 }
 
 /// The first `count` messages, in short.
@@ -239,9 +239,9 @@ async fn a_trigger_sweeps_now_and_during_a_sweep_right_after_it() {
 }
 
 /// A plan whose interval the test changes.
-fn paced(interval: Duration) -> (watch::Sender<Duration>, Plan) {
+fn paced(interval: Duration) -> (watch::Sender<Duration>, SweepPlan) {
     let (pace, interval) = watch::channel(interval);
-    (pace, Plan { interval, ..plan() })
+    (pace, SweepPlan { interval, ..plan() })
 }
 
 #[tokio::test(start_paused = true)]
@@ -436,7 +436,7 @@ struct Account {
     start: Instant,
 }
 
-impl List for Account {
+impl ListPages for Account {
     async fn page(&self, _: &Scope, spec: &'static KindSpec, _: Option<String>, _: i32) -> Result<Page, AwsError> {
         self.asked.lock().push((self.start.elapsed().as_secs_f64(), spec.slug));
         sleep(Duration::from_millis(100)).await;
@@ -454,7 +454,7 @@ impl Account {
     /// Sweeps `kinds` through one gate for as long as `seconds`, and tells what failed last of each.
     async fn sweep(&self, gate: &Arc<Gate>, kinds: &[&str], seconds: u64) -> BTreeMap<&'static str, (String, f64)> {
         let streams = kinds.iter().map(|slug| {
-            let plan = Plan { spec: kinds::by_slug(slug).unwrap(), gate: Arc::clone(gate), ..plan() };
+            let plan = SweepPlan { spec: kinds::by_slug(slug).unwrap(), gate: Arc::clone(gate), ..plan() };
             Box::pin(sweeps(self.clone(), Arc::new(TestClock(self.start)), plan))
         });
         let mut all = futures::stream::select_all(streams);
@@ -589,7 +589,7 @@ async fn a_call_for_everything_to_be_tried_ends_a_pause_after_passing_failures_t
 #[derive(Clone)]
 struct Forgetful(Arc<Mutex<VecDeque<LeftOut>>>);
 
-impl List for Forgetful {
+impl ListPages for Forgetful {
     async fn page(&self, _: &Scope, _: &'static KindSpec, _: Option<String>, _: i32) -> Result<Page, AwsError> {
         Ok(Page { left_out: self.0.lock().pop_front().unwrap_or_default(), ..Page::default() })
     }
@@ -633,8 +633,8 @@ async fn a_listing_by_another_accounts_credentials_is_refused_before_its_first_p
     let theirs = Scope { account: AccountId::new("123456789012"), region: region.clone() };
     let others = Scope { account: AccountId::new("999999999999"), region };
     for spec in kinds::KINDS {
-        assert!(List::page(&aws, &theirs, spec, None, spec.max_results).await.is_ok());
-        let refused = List::page(&aws, &others, spec, None, spec.max_results).await.unwrap_err();
+        assert!(ListPages::page(&aws, &theirs, spec, None, spec.max_results).await.is_ok());
+        let refused = ListPages::page(&aws, &others, spec, None, spec.max_results).await.unwrap_err();
         assert!(matches!(refused.kind, AwsErrorKind::OtherAccount { .. }), "{refused}");
     }
     assert_eq!(simulator.world().requests("DescribeVpcs"), 1);
@@ -649,7 +649,7 @@ async fn an_endpoint_that_hands_out_one_token_for_ever_fails_the_sweep_with_that
     let page = "<volumeSet><item><volumeId>vol-1</volumeId></item></volumeSet><nextToken>once more</nextToken>";
     let server = Scripted::new([Reply::ok(identity), Reply::ok(page)]).await;
     let aws = server.aws();
-    let plan = Plan { spec: kinds::by_slug("volume").unwrap(), ..plan() };
+    let plan = SweepPlan { spec: kinds::by_slug("volume").unwrap(), ..plan() };
     let mut stream = pin!(sweeps(aws.clone(), aws.clock(), plan));
     assert!(matches!(stream.next().await.unwrap().step, SweepStep::Started { .. }));
     assert!(matches!(stream.next().await.unwrap().step, SweepStep::Page(_)));

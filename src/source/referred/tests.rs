@@ -31,7 +31,7 @@ impl Images {
     }
 }
 
-impl List for Images {
+impl ListPages for Images {
     /// Two images a page.
     async fn page(&self, _: &Scope, _: &'static KindSpec, token: Option<String>, _: i32) -> Result<Page, AwsError> {
         let own: Vec<&String> = self.owners.iter().filter(|(_, owner)| **owner == OWN).map(|(id, _)| id).collect();
@@ -42,7 +42,7 @@ impl List for Images {
     }
 }
 
-impl Describe for Images {
+impl DescribeIds for Images {
     async fn describe(&self, _: &Scope, spec: &'static KindSpec, ids: &[String]) -> Result<Page, AwsError> {
         self.asked.lock().push(ids.to_vec());
         let unknown: Vec<String> = ids.iter().filter(|id| !self.owners.contains_key(*id)).cloned().collect();

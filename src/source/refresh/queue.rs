@@ -1,53 +1,52 @@
-//! Which ids to ask for, and when. Pure: time is passed in.
+//! Decides which ids to describe, and when. It is pure: time is passed in.
 //!
-//! An id waits a little after its first mention, so that a burst of events costs one describe, and is asked for again
-//! ([`AFTER`]) while answers disagree with what was said of it: describes lag behind events. When too many wait, a full listing is cheaper
-//! than asking for each.
+//! An id waits a little after its first mention, so that a burst of events costs one describe. It is described again ([`AFTER`])
+//! while answers disagree with the event, because describes lag behind events. When too many ids wait, a full listing is cheaper.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// When an id is asked for, counted from its mention. The first delay is also what rule 3 wants between two describes that
-/// lack a resource's tags.
+/// When an id is described, counted from its mention. The first delay is also the time required between two describes that
+/// confirm that all tags of a resource are gone.
 pub const AFTER: [Duration; 3] = [Duration::from_secs(2), Duration::from_secs(15), Duration::from_mins(1)];
 
-/// More waiting ids than this are given up for one sweep.
+/// The most ids that may wait; beyond it they are dropped for one sweep.
 pub const MAX_WAITING: usize = 2_000;
 
 /// A time on some clock that does not jump.
 type Tick = Duration;
 
-/// The ids of one kind in one scope that wait to be asked for.
+/// The ids of one kind in one scope that wait to be described.
 #[derive(Debug, Default)]
-pub struct Queue {
-    entries: HashMap<Arc<str>, Entry>,
+pub struct RefreshQueue {
+    entries: HashMap<Arc<str>, WaitingId>,
     due: BTreeSet<(Tick, Arc<str>)>,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct WaitingId {
     mentioned: Tick,
     expects: Option<String>,
     /// Which of [`AFTER`] is next.
     step: usize,
-    /// When it is due; `None` while it is being asked for.
+    /// When it is due; `None` while it is being described.
     due: Option<Tick>,
-    /// It was mentioned again while it was being asked for: the answer may be from before.
+    /// Whether it was mentioned again while it was being described, so that the answer may be older.
     again: bool,
 }
 
-/// Whether an id was taken in.
+/// Whether an id was added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pushed {
     /// It waits.
     Waits,
-    /// Too many waited: all were let go, and a sweep is to run instead.
+    /// Too many waited: all were dropped, and a sweep must run instead.
     Overflowed,
 }
 
-impl Queue {
-    /// Takes in that `id` was mentioned at `now`, and said to be in the state `expects`.
+impl RefreshQueue {
+    /// Adds `id`, which an event mentioned at `now` and reported to be in the state `expects`.
     pub fn push(&mut self, id: Arc<str>, expects: Option<String>, now: Tick) -> Pushed {
         if self.entries.len() >= MAX_WAITING && !self.entries.contains_key(&id) {
             self.entries.clear();
@@ -59,12 +58,12 @@ impl Queue {
                 let [first, ..] = AFTER;
                 self.due.insert((now + first, Arc::clone(&id)));
                 self.entries
-                    .insert(id, Entry { mentioned: now, expects, step: 0, due: Some(now + first), again: false });
+                    .insert(id, WaitingId { mentioned: now, expects, step: 0, due: Some(now + first), again: false });
             }
             Some(entry) => {
                 entry.expects = expects.or(entry.expects.take());
                 match entry.due {
-                    // The first describe waits for the rest of the burst no longer than it did.
+                    // A further mention does not delay the first describe.
                     Some(_) if entry.step == 0 => {}
                     Some(due) => {
                         self.due.remove(&(due, Arc::clone(&id)));
@@ -85,8 +84,8 @@ impl Queue {
         self.due.first().map(|(due, _)| *due)
     }
 
-    /// At most `limit` ids that are due at `now`, the longest waiting first. Each must be [`Queue::answered`] or
-    /// [`Queue::put_back`].
+    /// Takes at most `limit` ids that are due at `now`, the longest waiting first. Each must be [`RefreshQueue::answered`] or
+    /// [`RefreshQueue::put_back`].
     pub fn take(&mut self, now: Tick, limit: usize) -> Vec<Arc<str>> {
         let mut taken = Vec::new();
         while taken.len() < limit && self.next_due().is_some_and(|due| due <= now) {
@@ -99,7 +98,7 @@ impl Queue {
         taken
     }
 
-    /// Takes in that `id` was answered: whether that settled it, and which state it showed.
+    /// Records that `id` was answered, whether that settled it, and which state AWS showed.
     pub fn answered(&mut self, id: &Arc<str>, settled: bool, shown: Option<&str>, now: Tick) {
         let Some(entry) = self.entries.get_mut(id) else { return };
         let agrees = entry.expects.as_deref().is_none_or(|expects| shown == Some(expects));
@@ -107,7 +106,7 @@ impl Queue {
         entry.again = false;
         match step.and_then(|step| Some((step, *AFTER.get(step)?))) {
             Some((step, after)) => {
-                // An answer that came late puts off the next question: it is the lag that has to pass.
+                // A late answer delays the next describe, because AWS's lag has to pass first.
                 let last = step.checked_sub(1).and_then(|last| AFTER.get(last));
                 let pause = last.map_or(Duration::ZERO, |last| after.saturating_sub(*last));
                 let due = (entry.mentioned + after).max(now + pause);
@@ -118,7 +117,7 @@ impl Queue {
         }
     }
 
-    /// Puts ids back that could not be asked for, until `due`.
+    /// Puts ids back that could not be described, until `due`.
     pub fn put_back(&mut self, ids: impl IntoIterator<Item = Arc<str>>, due: Tick) {
         for id in ids {
             if let Some(entry) = self.entries.get_mut(&id).filter(|entry| entry.due.is_none()) {
@@ -128,7 +127,7 @@ impl Queue {
         }
     }
 
-    /// Lets go of ids: a sweep will tell.
+    /// Drops ids, because a sweep will show their state.
     pub fn forget(&mut self, ids: impl IntoIterator<Item = Arc<str>>) {
         for id in ids {
             if let Some(due) = self.entries.remove(&id).and_then(|entry| entry.due) {
@@ -137,13 +136,13 @@ impl Queue {
         }
     }
 
-    /// How many ids wait or are being asked for.
+    /// How many ids wait or are being described.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether none does.
+    /// Whether no id waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
@@ -164,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_burst_of_mentions_is_one_question_two_seconds_after_the_first() {
-        let mut queue = Queue::default();
+        let mut queue = RefreshQueue::default();
         for now in [10, 11] {
             queue.push(id("i-1"), None, s(now));
         }
@@ -176,7 +175,7 @@ mod tests {
 
     #[test]
     fn an_answer_that_disagrees_is_asked_for_again_at_15_and_60_seconds_and_no_more() {
-        let mut queue = Queue::default();
+        let mut queue = RefreshQueue::default();
         queue.push(id("i-1"), Some("running".into()), s(10));
         for due in [12, 25, 70] {
             assert_eq!(queue.next_due(), Some(s(due)));
@@ -188,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_mention_while_it_is_asked_for_asks_once_more() {
-        let mut queue = Queue::default();
+        let mut queue = RefreshQueue::default();
         queue.push(id("i-1"), Some("pending".into()), s(10));
         queue.take(s(12), 100);
         queue.push(id("i-1"), Some("running".into()), s(13));
@@ -201,7 +200,7 @@ mod tests {
 
     #[test]
     fn too_many_are_let_go_for_one_sweep() {
-        let mut queue = Queue::default();
+        let mut queue = RefreshQueue::default();
         for n in 0..MAX_WAITING {
             assert_eq!(queue.push(id(&format!("i-{n}")), None, s(0)), Pushed::Waits);
         }
@@ -212,7 +211,7 @@ mod tests {
 
     #[test]
     fn what_could_not_be_asked_for_waits_again() {
-        let mut queue = Queue::default();
+        let mut queue = RefreshQueue::default();
         queue.push(id("i-1"), None, s(0));
         let taken = queue.take(s(2), 100);
         queue.put_back(taken, s(9));

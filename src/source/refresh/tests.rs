@@ -26,7 +26,7 @@ struct Account {
     asked: Arc<Mutex<Vec<Vec<String>>>>,
 }
 
-impl Describe for Account {
+impl DescribeIds for Account {
     async fn describe(&self, _: &Scope, _: &'static KindSpec, ids: &[String]) -> Result<Page, AwsError> {
         self.asked.lock().push(ids.to_vec());
         if *self.failing.lock() > 0 {
@@ -61,7 +61,7 @@ fn failure(class: ErrorClass, ids: Vec<String>) -> AwsError {
 
 struct Line {
     account: Account,
-    plan: Plan,
+    plan: SweepPlan,
     wanted: mpsc::UnboundedSender<Wanted>,
     refresher: Refresher<Account>,
 }
@@ -71,7 +71,7 @@ impl Line {
         let account = Account::default();
         account.held.lock().extend(held.iter().map(|id| (*id).to_owned()));
         let scope = Scope { account: AccountId::new("123456789012"), region: Region::new("us-east-1") };
-        let plan = Plan::new(scope, kinds::by_slug("instance").unwrap());
+        let plan = SweepPlan::new(scope, kinds::by_slug("instance").unwrap());
         let (wanted, receiver) = mpsc::unbounded_channel();
         let clock = Arc::new(TestClock(Instant::now()));
         let refresher = Refresher::new(account.clone(), clock, plan.clone(), receiver);

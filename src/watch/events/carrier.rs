@@ -12,8 +12,8 @@ use crate::aws::queue::Queue;
 use crate::freshness::{EventCount, Signal};
 use crate::ingest::{IngestError, IngestHandle, NotifyResult};
 use crate::model::{Notification, Parked, SharedClock, Timestamp, Trouble, TroubleClass};
-use crate::source::events::envelope::{Says, Undecodable};
-use crate::source::events::{Illegible, Mailbox, Received};
+use crate::source::events::envelope::{EventContent, Undecodable};
+use crate::source::events::{Acknowledger, Illegible, Received};
 
 /// How long messages are hidden at a time while the writer does not accept their content.
 const HOLD: Duration = Duration::from_mins(1);
@@ -69,7 +69,7 @@ pub(super) enum Carried {
 
 /// The shared state of a receiver's batches.
 pub(super) struct Carrier {
-    pub(super) mailbox: Mailbox,
+    pub(super) mailbox: Acknowledger,
     pub(super) queue: Arc<Queue>,
     pub(super) ingest: IngestHandle,
     pub(super) clock: SharedClock,
@@ -108,17 +108,17 @@ impl Carrier {
                 self.ingest.signal(Signal::CallSeen { scope, at });
             }
             match told.says {
-                Says::Resources(notification) => {
+                EventContent::Resources(notification) => {
                     batch.receipts.push((receipt, receives));
                     batch.notifications.push(notification);
                 }
-                Says::Canary(canary) => {
+                EventContent::Canary(canary) => {
                     self.count(EventCount::Canaries, 1);
                     self.ingest.signal(Signal::CanarySeen(canary));
                     done.push(receipt);
                 }
-                Says::Call { .. } => done.push(receipt),
-                Says::Nothing => {
+                EventContent::Call { .. } => done.push(receipt),
+                EventContent::Nothing => {
                     self.ingest.signal(Signal::UnknownEvent { detail_type: told.detail_type });
                     done.push(receipt);
                 }

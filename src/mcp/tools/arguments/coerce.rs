@@ -1,19 +1,19 @@
 //! Reads the value of one argument by the type that its schema declares.
 //!
 //! Clients send numbers as text, lists and objects as JSON text, and `""` or `null` for what they leave out. Each such form
-//! either has exactly the meaning of the clean one, or is refused: nothing is guessed. What a text argument holds is never
-//! read as JSON. The arguments of a tool that changes AWS take fewer forms than those of a tool that reads.
+//! either means exactly the same as the clean one, or is refused: nothing is guessed. The content of a text argument is never
+//! read as JSON. A tool that changes AWS accepts fewer forms than a tool that reads.
 
 use serde_json::{Number, Value};
 
-use crate::mcp::once;
+use crate::mcp::checked_json;
 
 /// Floating-point numbers are exact whole numbers up to here.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// What a schema says that an argument is.
+/// The type that a schema declares for an argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Form {
+pub enum ArgumentType {
     /// Text; `listed` when only certain words are allowed.
     Text {
         /// Whether the schema lists the words.
@@ -34,65 +34,65 @@ pub enum Form {
     Objects,
 }
 
-/// How much depends on the reading.
+/// How careful a value must be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Care {
     /// The tool only reads.
     Read,
-    /// The tool changes AWS: a flag must be said, not hinted at.
+    /// The tool changes AWS: a flag must be given as `true` or `false`.
     Write,
 }
 
-impl Form {
-    /// What the schema of an argument declares; `None` for a type that no argument has.
+impl ArgumentType {
+    /// Reads the type from the schema of an argument; `None` for a type that no argument has.
     #[must_use]
     pub fn of(schema: &Value) -> Option<Self> {
         let name = |schema: &Value| schema.get("type").and_then(Value::as_str).map(str::to_owned);
         let items = || name(schema.get("items")?);
         match name(schema)?.as_str() {
-            "string" => Some(Form::Text { listed: schema.get("enum").is_some() }),
-            "boolean" => Some(Form::Flag),
+            "string" => Some(ArgumentType::Text { listed: schema.get("enum").is_some() }),
+            "boolean" => Some(ArgumentType::Flag),
             "integer" => {
                 let bound = |name: &str| schema.get(name).and_then(Value::as_i64);
-                Some(Form::Whole { minimum: bound("minimum"), maximum: bound("maximum") })
+                Some(ArgumentType::Whole { minimum: bound("minimum"), maximum: bound("maximum") })
             }
             "array" => match items()?.as_str() {
-                "string" => Some(Form::Texts),
-                "object" => Some(Form::Objects),
+                "string" => Some(ArgumentType::Texts),
+                "object" => Some(ArgumentType::Objects),
                 _ => None,
             },
             _ => None,
         }
     }
 
-    /// The value in its clean form; `None` when the argument is as good as absent.
+    /// Brings a value into its clean form; `None` when it counts as absent.
     ///
     /// # Errors
     /// What the argument must be, for a message.
     pub fn read(&self, care: Care, given: &Value) -> Result<Option<Value>, String> {
         match (self, given) {
-            // An absent flag means no. Where that changes AWS, it must not be taken from an empty value.
-            (Form::Flag, _) if care == Care::Write => flag_said(given).map(Some),
+            // An absent flag means no. In a tool that changes AWS, an empty value must not be read as no.
+            (ArgumentType::Flag, _) if care == Care::Write => flag_said(given).map(Some),
             (_, Value::Null) => Ok(None),
             (_, Value::String(text)) if text.trim().is_empty() => Ok(None),
-            (Form::Text { listed: true }, Value::String(word)) => Ok(Some(word.trim().into())),
+            (ArgumentType::Text { listed: true }, Value::String(word)) => Ok(Some(word.trim().into())),
             // A description of what a tool makes is taken to the letter.
-            (Form::Text { .. }, Value::String(_)) if care == Care::Write => Ok(Some(given.clone())),
-            (Form::Text { .. }, Value::String(text)) => Ok(Some(text.trim().into())),
-            (Form::Text { .. }, Value::Number(number)) if care == Care::Read => {
+            (ArgumentType::Text { .. }, Value::String(_)) if care == Care::Write => Ok(Some(given.clone())),
+            (ArgumentType::Text { .. }, Value::String(text)) => Ok(Some(text.trim().into())),
+            (ArgumentType::Text { .. }, Value::Number(number)) if care == Care::Read => {
                 whole(number).map(|number| Some(number.to_string().into())).ok_or_else(|| "text".to_owned())
             }
-            (Form::Text { .. }, _) => Err("text".to_owned()),
-            (Form::Flag, _) => flag(given).map(Some),
-            (Form::Whole { minimum, maximum }, _) => {
+            (ArgumentType::Text { .. }, _) => Err("text".to_owned()),
+            (ArgumentType::Flag, _) => flag(given).map(Some),
+            (ArgumentType::Whole { minimum, maximum }, _) => {
                 let is_within = |value: &Value| {
                     let number = value.as_i64().unwrap_or(i64::MAX);
                     minimum.is_none_or(|least| number >= least) && maximum.is_none_or(|most| number <= most)
                 };
                 number(given).filter(is_within).map(Some).ok_or_else(|| range(*minimum, *maximum))
             }
-            (Form::Texts, _) => texts(given).map(Some),
-            (Form::Objects, _) => objects(given).map(Some),
+            (ArgumentType::Texts, _) => texts(given).map(Some),
+            (ArgumentType::Objects, _) => objects(given).map(Some),
         }
     }
 }
@@ -106,7 +106,7 @@ fn range(minimum: Option<i64>, maximum: Option<i64>) -> String {
     }
 }
 
-/// The whole number that `number` is, as JSON writes whole numbers: `10.0` and `1e1` are `10`.
+/// The whole number that `number` equals: `10.0` and `1e1` are `10`.
 #[must_use]
 pub fn whole(number: &Number) -> Option<Number> {
     if number.is_u64() || number.is_i64() {
@@ -189,7 +189,7 @@ fn texts(given: &Value) -> Result<Value, String> {
 fn objects(given: &Value) -> Result<Value, String> {
     let refused = || "a list of objects, or an object".to_owned();
     let decoded = match given {
-        Value::String(text) => once::value(text).ok_or_else(refused)?,
+        Value::String(text) => checked_json::value(text).ok_or_else(refused)?,
         other => other.clone(),
     };
     match decoded {
@@ -201,7 +201,7 @@ fn objects(given: &Value) -> Result<Value, String> {
 
 fn object(given: Value) -> Option<Value> {
     let decoded = match given {
-        Value::String(text) => once::value(&text)?,
+        Value::String(text) => checked_json::value(&text)?,
         other => other,
     };
     decoded.is_object().then_some(decoded)

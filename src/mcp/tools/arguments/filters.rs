@@ -1,4 +1,4 @@
-//! Filters as clients write them, brought into the one spelling that [`Filters::parse`] takes.
+//! Filters as clients write them, converted to the one spelling that [`Filters::parse`] accepts.
 //!
 //! A filter's values are text, so a text such as `["web"]` may be meant as it stands or as the JSON text of a list. The text
 //! as it stands counts first: only when nothing has it, the list is taken, and the answer says which was used.
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{ArgumentError, coerce};
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
-use crate::mcp::error::Fault;
+use crate::mcp::error::RequestError;
 use crate::model::Scope;
 use crate::model::text::shown;
 use crate::query::tally::tally;
@@ -34,7 +34,7 @@ impl JsonSchema for FilterArgument {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "array",
-            "description": "All of them must match. An object of names to values is accepted too.",
+            "description": "All filters must match. An object that maps names to values is accepted too.",
             "items": {
                 "type": "object",
                 "required": ["Name", "Values"],
@@ -43,7 +43,8 @@ impl JsonSchema for FilterArgument {
                     "Values": {
                         "type": "array",
                         "items": {"type": "string"},
-                        "description": "Alternatives; only * and ? are wildcards. Times: 2026-03-30T15:15:21.000Z or 2026-03-30T*.",
+                        "description": "Any of these may match; * and ? are the only wildcards. Times: \
+                            2026-03-30T15:15:21.000Z or 2026-03-30T*.",
                     },
                 },
             },
@@ -51,7 +52,7 @@ impl JsonSchema for FilterArgument {
     }
 }
 
-/// The filters of a call, of which some values may have two readings.
+/// The filters of a call. Some of their values may have two readings.
 #[derive(Clone, Debug)]
 pub struct GivenFilters {
     kind: &'static KindSpec,
@@ -72,40 +73,40 @@ enum GivenValue {
     Text(String),
     /// This text, or the texts of the list that it is the JSON text of.
     TextOrList(String, Vec<String>),
-    /// This text, though it is JSON text of something that is no value.
+    /// This text, though as JSON it is something that is not a list of texts.
     TextOrJson(String),
 }
 
-/// Filters, and how those of their values were read that have two readings.
+/// Filters, and how their ambiguous values were read.
 #[derive(Clone, Debug, Default)]
 pub struct Settled {
     /// The filters.
     pub filters: Filters,
-    /// One sentence for each such value.
+    /// One sentence for each ambiguous value.
     pub readings: Vec<String>,
 }
 
 impl GivenFilters {
-    /// Reads the argument `filters`, as far as that needs no look at what there is.
+    /// Reads the argument `filters` as far as possible without looking at the inventory.
     ///
     /// # Errors
     /// When it has neither of the two spellings, or names a filter that `kind` does not have.
-    pub fn read(given: &FilterArgument, kind: &'static KindSpec) -> Result<Self, Fault> {
+    pub fn read(given: &FilterArgument, kind: &'static KindSpec) -> Result<Self, RequestError> {
         let FilterArgument(given) = given;
         let named = match given {
             Value::Null => Vec::new(),
-            Value::Array(list) => list.iter().map(pair).collect::<Result<Vec<_>, Fault>>()?,
+            Value::Array(list) => list.iter().map(pair).collect::<Result<Vec<_>, RequestError>>()?,
             Value::Object(object) if NAMES.iter().any(|name| object.contains_key(*name)) => {
                 // One filter without its list.
                 vec![pair(given)?]
             }
             Value::Object(object) => {
                 let named = object.iter().map(|(name, given)| GivenFilter::read(name, given));
-                named.collect::<Result<Vec<_>, Fault>>()?
+                named.collect::<Result<Vec<_>, RequestError>>()?
             }
             other => return Err(shape(other)),
         };
-        // What is wrong with filters of one reading is said before anything is waited for.
+        // Errors in unambiguous filters are reported before anything is waited for.
         let is_sure = |filter: &&GivenFilter| filter.values.iter().all(|value| matches!(value, GivenValue::Text(_)));
         let sure = named.iter().filter(is_sure).map(|GivenFilter { name, values }| {
             let values: Vec<&str> = values.iter().map(GivenValue::text).collect();
@@ -115,11 +116,11 @@ impl GivenFilters {
         Ok(GivenFilters { kind, filters: named })
     }
 
-    /// Decides between readings by what there is in `scope` at `point`. Blocks while it looks.
+    /// Decides between two readings by the values that exist in `scope` at `point`. Blocks while it reads.
     ///
     /// # Errors
     /// When the filters cannot be used, or the store cannot be read.
-    pub fn settle(&self, core: &Core, scope: Option<&Scope>, point: Option<Point>) -> Result<Settled, Fault> {
+    pub fn settle(&self, core: &Core, scope: Option<&Scope>, point: Option<Point>) -> Result<Settled, RequestError> {
         let mut readings = Vec::new();
         let mut filters = Vec::new();
         for GivenFilter { name, values } in &self.filters {
@@ -142,12 +143,12 @@ impl GivenFilters {
         point: Option<Point>,
         name: &str,
         value: &GivenValue,
-    ) -> Result<(Vec<String>, Option<String>), Fault> {
+    ) -> Result<(Vec<String>, Option<String>), RequestError> {
         let text = value.text();
         if matches!(value, GivenValue::Text(_)) {
             return Ok((vec![text.to_owned()], None));
         }
-        // Where the text can never be a value, no question is made of it.
+        // A text that can never be a value is not counted.
         let literal = Filters::parse(&json!([{"Name": name, "Values": [text]}]), self.kind);
         let having = match &literal {
             Ok(literal) => tally(&core.store, &self.kind.kind(), scope, literal, None, point)?.0.total,
@@ -163,24 +164,24 @@ impl GivenFilters {
             GivenValue::TextOrJson(_) if having == 0 && !is_tag(name) => Err(not_values(name, &json!(text))),
             _ => {
                 let reading =
-                    format!("{of}: the text {told} is read as it stands; write a JSON list to ask for its elements");
+                    format!("{of}: the text {told} is taken literally; write a JSON list to search for its elements");
                 Ok((vec![text.to_owned()], Some(reading)))
             }
         }
     }
 }
 
-/// What a filter's name may stand under.
+/// The members that may hold a filter's name.
 const NAMES: [&str; 3] = ["Name", "name", "key"];
-/// What its values may stand under.
+/// The members that may hold its values.
 const VALUES: [&str; 4] = ["Values", "values", "Value", "value"];
 
-fn pair(given: &Value) -> Result<GivenFilter, Fault> {
+fn pair(given: &Value) -> Result<GivenFilter, RequestError> {
     let Value::Object(object) = given else { return Err(shape(given)) };
     let one = |names: &[&str]| {
         let mut there = names.iter().filter_map(|name| object.get(*name));
         let first = there.next();
-        // Which of two is meant cannot be told.
+        // With two of them, it is unclear which is meant.
         if there.next().is_some() { None } else { Some(first) }
     };
     let is_known = |name: &String| NAMES.contains(&name.as_str()) || VALUES.contains(&name.as_str());
@@ -193,7 +194,7 @@ fn pair(given: &Value) -> Result<GivenFilter, Fault> {
 }
 
 impl GivenFilter {
-    fn read(name: &str, given: &Value) -> Result<Self, Fault> {
+    fn read(name: &str, given: &Value) -> Result<Self, RequestError> {
         let list = match given {
             Value::Null => &[],
             Value::Array(list) => list.as_slice(),
@@ -203,16 +204,16 @@ impl GivenFilter {
             return Err(FilterError::NoValues { name: shown(name, SHOWN) }.into());
         }
         let values = list.iter().map(|value| GivenValue::read(name, value));
-        Ok(GivenFilter { name: name.to_owned(), values: values.collect::<Result<_, Fault>>()? })
+        Ok(GivenFilter { name: name.to_owned(), values: values.collect::<Result<_, RequestError>>()? })
     }
 }
 
 impl GivenValue {
-    fn read(filter: &str, given: &Value) -> Result<Self, Fault> {
+    fn read(filter: &str, given: &Value) -> Result<Self, RequestError> {
         match given {
             Value::String(text) => Ok(GivenValue::of(text)),
             Value::Bool(flag) => Ok(GivenValue::Text(flag.to_string())),
-            // `1.10` reaches us as 1.1: for a tag that is another value.
+            // The JSON number `1.10` arrives as 1.1, which is another value of a tag.
             Value::Number(number) if is_tag(filter) && !(number.is_u64() || number.is_i64()) => {
                 Err(not_values(filter, given))
             }
@@ -248,13 +249,13 @@ fn is_tag(filter: &str) -> bool {
     filter.starts_with("tag:") || filter == "tag-key"
 }
 
-fn shape(found: &Value) -> Fault {
+fn shape(found: &Value) -> RequestError {
     FilterError::Shape { found: shown(&found.to_string(), SHOWN) }.into()
 }
 
 /// The values of a filter must be something else than they are.
-fn not_values(filter: &str, found: &Value) -> Fault {
-    let expected = format!("written with a list of texts as the values of `{}`", shown(filter, SHOWN));
+fn not_values(filter: &str, found: &Value) -> RequestError {
+    let expected = format!("written with a list of texts as the values of filter `{}`", shown(filter, SHOWN));
     ArgumentError::form("filters", &expected, found.clone()).into()
 }
 

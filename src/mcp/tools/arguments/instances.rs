@@ -34,7 +34,7 @@ impl<const MAX: usize> JsonSchema for InstanceArguments<MAX> {
                 },
                 "instance_id": {
                     "type": "string",
-                    "description": "A single EC2 instance ID, in place of instance_ids.",
+                    "description": "A single EC2 instance ID, instead of instance_ids.",
                 },
             },
         })

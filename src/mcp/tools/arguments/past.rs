@@ -8,8 +8,8 @@ use serde::Deserialize;
 
 use super::ArgumentError;
 use crate::mcp::core::Core;
-use crate::mcp::error::Fault;
-use crate::query::{Cursor, CursorError, Moment, Point, moment};
+use crate::mcp::error::RequestError;
+use crate::query::{AskedPoint, Cursor, CursorError, Point, moment};
 
 /// A point in the past, as it was given.
 #[derive(Clone, Debug, Deserialize)]
@@ -23,7 +23,8 @@ impl fmt::Display for PastArgument {
 }
 
 /// The forms of points in the past.
-const POINTS: &str = "a time: RFC 3339 such as 2026-11-17T12:00:00Z, or a time ago such as -15m, -2h or -3d; or a place in the log such as seq:123";
+const POINTS: &str = "a time: RFC 3339 such as 2026-11-17T12:00:00Z, or a time ago such as -15m, -2h or -3d; or a record of the \
+    log such as seq:123";
 
 /// The forms of times.
 pub const TIMES: &str = "a time: RFC 3339 such as 2026-11-17T12:00:00Z, or a time ago such as -15m, -2h or -3d";
@@ -36,7 +37,8 @@ impl JsonSchema for PastArgument {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
-            "description": "As it was known then: RFC 3339 such as 2026-11-17T12:00:00Z, or a time ago such as -15m, -2h or -3d.",
+            "description": "Answer as of this time in the past: RFC 3339 such as 2026-11-17T12:00:00Z, or a time ago such as \
+            -15m, -2h or -3d.",
         })
     }
 }
@@ -45,10 +47,11 @@ impl PastArgument {
     /// The point that the argument `name` means.
     ///
     /// # Errors
-    /// When it is no time, or one that the log does not know.
-    pub fn point(&self, core: &Core, name: &str) -> Result<Point, Fault> {
+    /// When it is not a time, or the log does not know that time.
+    pub fn point(&self, core: &Core, name: &str) -> Result<Point, RequestError> {
         let now = core.now();
-        let moment = Moment::parse(&self.0, now).ok_or_else(|| ArgumentError::form(name, POINTS, self.0.as_str()))?;
+        let moment =
+            AskedPoint::parse(&self.0, now).ok_or_else(|| ArgumentError::form(name, POINTS, self.0.as_str()))?;
         Ok(moment.point(&core.snapshot()?, now)?)
     }
 }
@@ -57,15 +60,19 @@ impl PastArgument {
 ///
 /// # Errors
 /// As for [`PastArgument::point`].
-pub fn as_of(core: &Core, as_of: Option<&PastArgument>) -> Result<Option<Point>, Fault> {
+pub fn as_of(core: &Core, as_of: Option<&PastArgument>) -> Result<Option<Point>, RequestError> {
     as_of.map(|as_of| as_of.point(core, "as_of")).transpose()
 }
 
-/// The point of a page that may continue an earlier one: then that of the first page, which a `-15m` would have left behind.
+/// The point in time of a page. A page with a cursor keeps the point of the first page, because a time such as `-15m` would move.
 ///
 /// # Errors
-/// As for [`as_of`]; when the cursor is none, or of another time than is asked for.
-pub fn continued(core: &Core, asked: Option<&PastArgument>, cursor: Option<&str>) -> Result<Option<Point>, Fault> {
+/// As for [`as_of`]; when the cursor is invalid or belongs to another time.
+pub fn continued(
+    core: &Core,
+    asked: Option<&PastArgument>,
+    cursor: Option<&str>,
+) -> Result<Option<Point>, RequestError> {
     let Some(cursor) = cursor else { return as_of(core, asked) };
     let cursor = Cursor::read(cursor)?;
     let snapshot = core.snapshot()?;
@@ -73,12 +80,12 @@ pub fn continued(core: &Core, asked: Option<&PastArgument>, cursor: Option<&str>
         return Err(CursorError::ForeignLog.into());
     }
     let first = cursor.point;
-    // Muster made none beyond the log's end.
+    // Muster never makes a cursor beyond the log's end.
     if first.is_some_and(|first| first.seq > snapshot.seq()) {
         return Err(CursorError::Garbled.into());
     }
     let is_other = match (first, asked) {
-        // What is said as a time ago was another time when the first page was asked for.
+        // A relative time meant another time when the first page was requested.
         (Some(_), Some(asked)) if asked.0.trim().starts_with('-') => false,
         (Some(first), Some(asked)) => moment::time(&asked.0, core.now()).is_some_and(|time| time != first.at),
         (None, Some(_)) => true,

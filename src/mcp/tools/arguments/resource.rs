@@ -8,7 +8,7 @@ use super::kind::KindArgument;
 use super::scope::ScopeArguments;
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
-use crate::mcp::error::Fault;
+use crate::mcp::error::RequestError;
 use crate::mcp::uri::Address;
 use crate::model::Scope;
 
@@ -17,34 +17,34 @@ use crate::model::Scope;
 pub struct ResourceArguments {
     /// The resource's URI, such as ec2://vpc/vpc-0123456789abcdef0.
     pub uri: Option<String>,
-    /// The kind, with id, in place of uri; instance unless given.
+    /// The kind, with id, instead of uri. Default: instance.
     pub kind: Option<KindArgument>,
-    /// AWS's ID, in place of uri.
+    /// AWS's ID, instead of uri.
     pub id: Option<String>,
 }
 
-/// What must be said of an argument that names another resource than `uri` does.
-pub const AS_URI: &str = "that of `uri`, or left out";
+/// What an argument must be that names another resource than `uri` does.
+pub const AS_URI: &str = "the same as in `uri`, or left out";
 
 impl ResourceArguments {
     /// The kind and the id of the resource, and the scope that a qualified URI names.
     ///
     /// # Errors
     /// When neither is there, when they name different ones, or when the URI is of something else.
-    pub fn resource(&self) -> Result<(&'static KindSpec, String, Option<Scope>), Fault> {
+    pub fn resource(&self) -> Result<(&'static KindSpec, String, Option<Scope>), RequestError> {
         let id = self.id.as_deref().map(str::trim);
         let Some(uri) = &self.uri else {
             let id = id.ok_or_else(|| ArgumentError::missing("uri"))?;
             return Ok((self.kind.unwrap_or_default().0, id.to_owned(), None));
         };
         let other =
-            |what: &str| ArgumentError::form("uri", &format!("one resource's URI: {what}"), uri.as_str()).into();
+            |what: &str| ArgumentError::form("uri", &format!("the URI of one resource ({what})"), uri.as_str()).into();
         let (named, of, scope) = match Address::parse(uri)? {
             Address::Resource { kind, id } | Address::History { kind, id } => (kind, id, None),
             Address::Qualified { scope, kind, id } => (kind, id, Some(scope)),
-            Address::Summary | Address::Freshness => return Err(other("for this one call get_inventory_summary")),
-            Address::Changes => return Err(other("for this one call list_changes")),
-            Address::Collection { .. } => return Err(other("for many call search_inventory")),
+            Address::Summary | Address::Freshness => return Err(other("call get_inventory_summary for this one")),
+            Address::Changes => return Err(other("call list_changes for this one")),
+            Address::Collection { .. } => return Err(other("call search_inventory for many resources")),
         };
         if let Some(id) = id.filter(|id| *id != of) {
             return Err(ArgumentError::form("id", AS_URI, id).into());
@@ -63,7 +63,7 @@ impl ResourceArguments {
         &self,
         scope: &ScopeArguments,
         core: &Core,
-    ) -> Result<(&'static KindSpec, String, Option<Scope>), Fault> {
+    ) -> Result<(&'static KindSpec, String, Option<Scope>), RequestError> {
         let (kind, id, named) = self.resource()?;
         let asked = scope.scope(core, kind).await?;
         if let (Some(named), Some(asked)) = (&named, &asked)

@@ -6,25 +6,25 @@ use serde::Deserialize;
 use super::ArgumentError;
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
-use crate::mcp::error::Fault;
+use crate::mcp::error::RequestError;
 use crate::model::Scope;
 
-/// The account and the region that a question is about; everywhere when both are absent.
+/// The account and the region to search; everywhere when both are absent.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 pub struct ScopeArguments {
-    /// Only this AWS account (with region).
+    /// Only this AWS account. Give region as well if several regions are watched.
     pub account: Option<String>,
     /// Only this region.
     pub region: Option<String>,
 }
 
 impl ScopeArguments {
-    /// The scope that the arguments narrow to. Either alone is enough where it is watched only once. A scope that nobody watches
-    /// is refused: that nothing matches there would look like a fact.
+    /// The scope that the arguments select. One argument is enough if only one watched scope matches it. A scope that is not
+    /// watched is refused, because an answer of zero matches would look like a fact.
     ///
     /// # Errors
-    /// When it is not watched, or not only one is meant.
-    pub async fn scope(&self, core: &Core, kind: &'static KindSpec) -> Result<Option<Scope>, Fault> {
+    /// When the scope is not watched, or several scopes match.
+    pub async fn scope(&self, core: &Core, kind: &'static KindSpec) -> Result<Option<Scope>, RequestError> {
         let (account, region) = (self.account.as_deref(), self.region.as_deref());
         let (name, wanted, what) = match (account, region) {
             (None, None) => return Ok(None),
@@ -40,7 +40,10 @@ impl ScopeArguments {
         }
         let progress = core.progress(&[kind], None);
         if core.scopes(&[kind]).is_empty() {
-            return Err(Fault::NotSeenYet { subject: "the inventory was".to_owned(), progress: progress.into() });
+            return Err(RequestError::NotSeenYet {
+                subject: "the inventory was".to_owned(),
+                progress: progress.into(),
+            });
         }
         let is_meant = |scope: &Scope| {
             account.is_none_or(|account| account == scope.account.as_str())
@@ -50,13 +53,13 @@ impl ScopeArguments {
         let known: Vec<String> = scopes.iter().map(ToString::to_string).collect();
         scopes.retain(is_meant);
         if scopes.is_empty() {
-            // What is no longer watched is answered when it is asked for by name, and labelled.
+            // A scope that is no longer watched is answered, with a label, when it is named.
             scopes = core.unwatched(&[kind]).into_iter().map(|state| state.scope).filter(is_meant).collect();
         }
         match scopes.as_slice() {
             [scope] => Ok(Some(scope.clone())),
-            [] => Err(Fault::unwatched(&what, &known)),
-            _ => Err(ArgumentError::form(name, "given with both account and region", wanted).into()),
+            [] => Err(RequestError::unwatched(&what, &known)),
+            several => Err(ArgumentError::ambiguous(name, &wanted, several).into()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! How it went for each instance, and the answer that says so.
+//! The result for each instance, and the answer of a call.
 
 use std::collections::BTreeMap;
 
@@ -7,11 +7,11 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::aws::{CreatedSnapshot, WriteResult};
-use crate::mcp::error::Fault;
-use crate::mcp::tools::answer::Answer;
+use crate::mcp::error::RequestError;
+use crate::mcp::tools::answer::ToolResult;
 use crate::mcp::tools::spec::BUDGET;
-use crate::mcp::tools::table::Text;
-use crate::mcp::tools::verdict::Verdict;
+use crate::mcp::tools::table::AnswerText;
+use crate::mcp::tools::verdict::WriteVerdict;
 use crate::mcp::tools::write_through::ACTED;
 use crate::model::text::shown;
 use crate::model::{ActionId, ActionOutcome, FailureCode, Seq};
@@ -19,14 +19,14 @@ use crate::model::{ActionId, ActionOutcome, FailureCode, Seq};
 /// About the bytes of a snapshot's line of text.
 const LINE: usize = 80;
 
-/// How it went for one instance.
+/// The result for one instance.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Row {
+pub(super) struct SnapshotRow {
     /// The EC2 instance ID.
     pub(super) instance_id: String,
-    pub(super) verdict: Verdict,
+    pub(super) verdict: WriteVerdict,
     /// What AWS has started.
-    snapshots: Vec<Snapshot>,
+    snapshots: Vec<StartedSnapshot>,
     /// Snapshots of volumes that were not attached when Muster looked, or that were to be left out: AWS picks an instance's
     /// volumes itself.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -37,21 +37,21 @@ pub(super) struct Row {
     /// Snapshots in AWS's answer that belong to another account. Such an answer is an error.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unasked: Vec<String>,
-    /// The recorded call; the tag muster:action of its snapshots.
+    /// The ID of the recorded call, which its snapshots have as the tag muster:action.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub(super) action: Option<ActionId>,
-    /// Why not, or what to do next.
+    /// Why it failed, or what to do next.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) message: Option<String>,
-    /// Why nothing is called for the instances after this one.
+    /// Why no call is made for the instances after this one.
     #[serde(skip)]
     pub(super) distrust: Option<&'static str>,
 }
 
 /// A snapshot that AWS has started.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Snapshot {
+pub(super) struct StartedSnapshot {
     /// The snapshot.
     #[serde(rename = "snapshot_id")]
     id: String,
@@ -75,20 +75,20 @@ pub(super) struct Snapshot {
 
 /// The structured content of an answer.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Body<'a> {
+pub(super) struct SnapshotAnswer<'a> {
     /// One row for each instance that was named.
-    results: &'a [Row],
-    /// Whether this was only asked.
+    results: &'a [SnapshotRow],
+    /// Whether this was a dry run.
     dry_run: bool,
-    /// The log holds the calls at this seq.
+    /// The log holds the calls from this seq on.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<u64>")]
     seq: Option<Seq>,
 }
 
-impl Row {
-    pub(super) fn new(instance_id: String, verdict: Verdict) -> Self {
-        Row {
+impl SnapshotRow {
+    pub(super) fn new(instance_id: String, verdict: WriteVerdict) -> Self {
+        SnapshotRow {
             instance_id,
             verdict,
             snapshots: Vec::new(),
@@ -102,10 +102,10 @@ impl Row {
     }
 
     pub(super) fn with_message(self, message: String) -> Self {
-        Row { message: Some(message), ..self }
+        SnapshotRow { message: Some(message), ..self }
     }
 
-    /// Takes in what AWS carried out. Gives how the log tells of it, and the ids of the snapshots.
+    /// Adds what AWS carried out to the row. Returns the outcome for the log, and the ids of the snapshots.
     pub(super) fn take(
         &mut self,
         done: WriteResult<CreatedSnapshot>,
@@ -128,9 +128,9 @@ impl Row {
         self.snapshots = result.into_iter().map(|snapshot| by_device(snapshot, devices)).collect();
         self.snapshots.sort_by(|a, b| a.device.cmp(&b.device));
         self.verdict = match (dry_run, made.is_empty()) {
-            (_, true) => Verdict::Unknown,
-            (true, false) => Verdict::Acted,
-            (false, false) => Verdict::Done,
+            (_, true) => WriteVerdict::Unknown,
+            (true, false) => WriteVerdict::Acted,
+            (false, false) => WriteVerdict::Done,
         };
         if made.is_empty() {
             self.remark(Some(UNSAID.to_owned()));
@@ -175,12 +175,12 @@ impl Row {
     }
 }
 
-const FOREIGN: &str = "It also names snapshots of another account, which were not asked for.";
-const UNSAID: &str = "AWS took the call, but its answer names no snapshot. It may have made some: look with \
-                      `aws ec2 describe-snapshots` for the tag muster:action before repeating it.";
+const FOREIGN: &str = "That answer also names snapshots of another account.";
+const UNSAID: &str = "AWS took the call, but its answer names no snapshot. It may have made some: before you repeat it, check \
+    with `aws ec2 describe-snapshots` for the tag muster:action.";
 
-fn by_device(snapshot: CreatedSnapshot, devices: &BTreeMap<String, String>) -> Snapshot {
-    Snapshot {
+fn by_device(snapshot: CreatedSnapshot, devices: &BTreeMap<String, String>) -> StartedSnapshot {
+    StartedSnapshot {
         device: snapshot.volume_id.as_ref().and_then(|volume| devices.get(volume)).map(|device| shown(device, 60)),
         id: snapshot.snapshot_id,
         volume_id: snapshot.volume_id,
@@ -190,13 +190,13 @@ fn by_device(snapshot: CreatedSnapshot, devices: &BTreeMap<String, String>) -> S
     }
 }
 
-/// The answer about all instances.
-pub(super) fn answer(rows: &[Row], seq: Option<Seq>, dry_run: bool) -> Result<Answer, Fault> {
+/// Makes the answer for all instances.
+pub(super) fn answer(rows: &[SnapshotRow], seq: Option<Seq>, dry_run: bool) -> Result<ToolResult, RequestError> {
     let good = rows.iter().filter(|row| row.verdict.is_good()).count();
     let snapshots: usize = rows.iter().map(|row| row.snapshots.len()).sum();
     let acted = dry_run && rows.iter().any(|row| row.action.is_some());
     let unasked = rows.iter().any(|row| !row.unasked.is_empty());
-    let mut text = Text::new(if dry_run {
+    let mut text = AnswerText::new(if dry_run {
         format!("Dry run: snapshots of {good} of {} instances would be allowed.", rows.len())
     } else {
         {
@@ -209,7 +209,8 @@ pub(super) fn answer(rows: &[Row], seq: Option<Seq>, dry_run: bool) -> Result<An
     });
     if acted {
         text.add(
-            "\nWARNING: the endpoint ignores DryRun. It carried out this dry run as if it were a real call: these snapshots exist.",
+            "\nWARNING: the endpoint ignores DryRun. It carried out this dry run as if it were a real call: these snapshots \
+             exist.",
         );
     }
     let brief = rows.iter().map(|row| 60 + LINE * row.snapshots.len()).sum::<usize>() > BUDGET / 2;
@@ -245,7 +246,7 @@ pub(super) fn answer(rows: &[Row], seq: Option<Seq>, dry_run: bool) -> Result<An
         None if rows.iter().all(|row| row.action.is_none()) => text.add("\nLooked at live; nothing was created."),
         None => {}
     }
-    let mut answer = Answer::new(text, &Body { results: rows, dry_run, seq })?;
+    let mut answer = ToolResult::new(text, &SnapshotAnswer { results: rows, dry_run, seq })?;
     if answer.structured.to_string().len() > BUDGET {
         shorten(&mut answer.structured);
     }
@@ -254,10 +255,10 @@ pub(super) fn answer(rows: &[Row], seq: Option<Seq>, dry_run: bool) -> Result<An
         0 => Some(FailureCode::NothingDone),
         _ => None,
     };
-    Ok(Answer { failure, ..answer })
+    Ok(ToolResult { failure, ..answer })
 }
 
-/// Leaves out what `describe-snapshots` tells too; never an id.
+/// Leaves out fields that `describe-snapshots` shows too, but never an id.
 fn shorten(structured: &mut Value) {
     let rows = structured.get_mut("results").and_then(Value::as_array_mut).into_iter().flatten();
     for snapshot in rows.filter_map(|row| row.get_mut("snapshots")?.as_array_mut()).flatten() {
@@ -272,8 +273,8 @@ mod tests {
     use super::*;
     use crate::mcp::tools::create_snapshot::MAX_INSTANCES;
 
-    fn row(number: usize, snapshots: usize, message: Option<&str>) -> Row {
-        let snapshot = |at: usize| Snapshot {
+    fn row(number: usize, snapshots: usize, message: Option<&str>) -> SnapshotRow {
+        let snapshot = |at: usize| StartedSnapshot {
             id: format!("snap-{:017x}", number * 1000 + at),
             device: Some("/dev/xvdba".to_owned()),
             volume_id: Some(format!("vol-{:017x}", number * 1000 + at)),
@@ -281,19 +282,19 @@ mod tests {
             size_gib: Some(100),
             encrypted: Some(true),
         };
-        let verdict = if message.is_some() { Verdict::Refused } else { Verdict::Done };
-        Row {
+        let verdict = if message.is_some() { WriteVerdict::Refused } else { WriteVerdict::Done };
+        SnapshotRow {
             snapshots: (0..snapshots).map(snapshot).collect(),
             action: Some(ActionId(1)),
             message: message.map(str::to_owned),
-            ..Row::new(format!("i-{number:017x}"), verdict)
+            ..SnapshotRow::new(format!("i-{number:017x}"), verdict)
         }
     }
 
     #[test]
     fn a_large_answer_keeps_every_snapshot_id_within_the_budget() {
-        let rows: Vec<Row> = (0..MAX_INSTANCES).map(|number| row(number, 20, None)).collect();
-        let Answer { text, structured, .. } = answer(&rows, Some(Seq(1)), false).unwrap();
+        let rows: Vec<SnapshotRow> = (0..MAX_INSTANCES).map(|number| row(number, 20, None)).collect();
+        let ToolResult { text, structured, .. } = answer(&rows, Some(Seq(1)), false).unwrap();
         let data = structured.to_string();
         assert!(text.len() <= BUDGET && data.len() <= BUDGET, "{} {}", text.len(), data.len());
         for snapshot in rows.iter().flat_map(|row| &row.snapshots) {
@@ -304,7 +305,7 @@ mod tests {
     #[test]
     fn what_is_the_same_for_many_is_said_once() {
         let denied = "denied ".repeat(60);
-        let rows: Vec<Row> = (0..MAX_INSTANCES).map(|number| row(number, 0, Some(&denied))).collect();
+        let rows: Vec<SnapshotRow> = (0..MAX_INSTANCES).map(|number| row(number, 0, Some(&denied))).collect();
         let text = answer(&rows, Some(Seq(1)), false).unwrap().text;
         assert_eq!(text.matches(&denied).count(), 1);
         assert!(rows.iter().all(|row| text.contains(&row.instance_id)));

@@ -1,14 +1,14 @@
-//! One instance with its status checks, as it is read from the documents and as an answer shows it.
+//! One instance with its status checks, read from the documents, and the answer of a call.
 
 use rmcp::schemars::{self, JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 
 use crate::kinds::INSTANCE;
-use crate::mcp::error::Fault;
-use crate::mcp::lookup::Found;
-use crate::mcp::tools::answer::Answer;
+use crate::mcp::error::RequestError;
+use crate::mcp::lookup::FoundResource;
+use crate::mcp::tools::answer::ToolResult;
 use crate::mcp::tools::spec::BUDGET;
-use crate::mcp::tools::table::{self, Text};
+use crate::mcp::tools::table::{self, AnswerText};
 use crate::mcp::uri::Address;
 use crate::model::notice;
 use crate::model::text::shown;
@@ -16,12 +16,12 @@ use crate::model::{Document, FailureCode, NoticeKind, Seq, Timestamp, Value as F
 
 /// One instance.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Row {
+pub(super) struct StatusRow {
     /// The EC2 instance ID.
     pub(super) instance_id: String,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    pub(super) known: Option<Known>,
-    /// Why nothing is known of it.
+    pub(super) known: Option<KnownInstance>,
+    /// Why nothing is known about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) error: Option<String>,
     /// What kind of failure that is.
@@ -29,9 +29,9 @@ pub(super) struct Row {
     pub(super) failure: Option<FailureCode>,
 }
 
-/// What is known of an instance.
+/// What is known about an instance.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Known {
+pub(super) struct KnownInstance {
     /// Its Name tag.
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
@@ -57,15 +57,15 @@ pub(super) struct Known {
     #[serde(skip_serializing_if = "Option::is_none")]
     monitoring: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    system_status: Option<Check>,
+    system_status: Option<StatusCheck>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    instance_status: Option<Check>,
+    instance_status: Option<StatusCheck>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    attached_ebs_status: Option<Check>,
+    attached_ebs_status: Option<StatusCheck>,
     /// What AWS has scheduled for it.
-    events: Vec<Event>,
-    /// What AWS announced in events. AWS takes none of these back: each is shown until it expires.
-    notices: Vec<Announced>,
+    events: Vec<ScheduledEventRow>,
+    /// What AWS announced in events. AWS withdraws none of these, so each is shown until it expires.
+    notices: Vec<NoticeRow>,
     /// When the instance was last confirmed.
     #[schemars(with = "String")]
     as_of: Timestamp,
@@ -85,7 +85,7 @@ pub(super) struct Known {
 
 /// A status check.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Check {
+pub(super) struct StatusCheck {
     /// ok, impaired, initializing, insufficient-data or not-applicable.
     status: String,
     /// The single checks, unless all pass.
@@ -100,14 +100,14 @@ pub(super) struct Detail {
     name: String,
     /// passed, failed, insufficient-data or initializing.
     status: String,
-    /// Since when it fails.
+    /// When it started to fail.
     #[serde(skip_serializing_if = "Option::is_none")]
     impaired_since: Option<String>,
 }
 
 /// Something that AWS has scheduled for the instance.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Event {
+pub(super) struct ScheduledEventRow {
     /// Such as instance-reboot, system-maintenance or instance-retirement.
     code: String,
     /// AWS's words.
@@ -123,7 +123,7 @@ pub(super) struct Event {
 
 /// Something that AWS announced in an event, and that has not expired.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Announced {
+pub(super) struct NoticeRow {
     /// What AWS announced.
     #[schemars(schema_with = "notice_kinds")]
     what: NoticeKind,
@@ -132,27 +132,27 @@ pub(super) struct Announced {
     /// AWS's words.
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<String>,
-    /// When AWS said so.
+    /// When AWS announced it.
     #[schemars(with = "String")]
-    told_at: Timestamp,
-    /// When it is to happen.
+    announced_at: Timestamp,
+    /// When it is due to happen.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     begins: Option<Timestamp>,
-    /// When it ceases to apply.
+    /// When it no longer applies.
     #[schemars(with = "String")]
     expires: Timestamp,
 }
 
 /// The structured content of an answer.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Body<'a> {
+pub(super) struct StatusAnswer<'a> {
     /// One row for each id, in the order asked.
-    instances: Vec<&'a Row>,
-    /// Ids left out for the size of the answer: ask again with these.
+    instances: Vec<&'a StatusRow>,
+    /// Instance IDs left out because of the answer's size: call again with these.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     not_shown: Vec<&'a str>,
-    /// The log's end at this read.
+    /// The newest record of the log at this read.
     #[schemars(with = "u64")]
     seq: Seq,
 }
@@ -162,17 +162,17 @@ fn notice_kinds(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "enum": ["spot_interruption", "rebalance_recommendation", "health"]})
 }
 
-/// What is known of an instance that was found.
-pub(super) fn known(found: &Found, now: Timestamp) -> Known {
-    let Found { id, current, part, .. } = found;
+/// What is known about an instance that was found.
+pub(super) fn known(found: &FoundResource, now: Timestamp) -> KnownInstance {
+    let FoundResource { id, current, part, .. } = found;
     let document = &current.document;
     let text = |path: &str| document.text(path).map(str::to_owned);
     let status = part.as_ref().and_then(|part| part.known.as_ref());
     let checks = status.map(|(_, status)| &status.document);
-    let unseen = || checks.is_none().then(|| "no status checks of it were seen yet".to_owned());
+    let unseen = || checks.is_none().then(|| "no status checks of it have been seen yet".to_owned());
     let checks_stale = part.as_ref().and_then(|part| part.stale.as_ref()).map(|stale| stale.why.clone());
     let check = |path: &str| checks.and_then(|checks| check(checks, path));
-    Known {
+    KnownInstance {
         name: document.tag("Name").map(|name| shown(name, 80)),
         uri: Address::of(INSTANCE, &id.id).to_string(),
         account: id.account.to_string(),
@@ -195,7 +195,7 @@ pub(super) fn known(found: &Found, now: Timestamp) -> Known {
     }
 }
 
-fn check(document: &Document, path: &str) -> Option<Check> {
+fn check(document: &Document, path: &str) -> Option<StatusCheck> {
     let status = document.text(&format!("{path}.Status"))?.to_owned();
     let path = format!("{path}.Details");
     let details = items(document, &path).map(|detail| Detail {
@@ -204,11 +204,11 @@ fn check(document: &Document, path: &str) -> Option<Check> {
         impaired_since: field(detail, "ImpairedSince"),
     });
     let details = if status == "ok" { Vec::new() } else { details.collect() };
-    Some(Check { status, details })
+    Some(StatusCheck { status, details })
 }
 
-fn events(document: &Document) -> Vec<Event> {
-    let events = items(document, "Events").map(|event| Event {
+fn events(document: &Document) -> Vec<ScheduledEventRow> {
+    let events = items(document, "Events").map(|event| ScheduledEventRow {
         code: field(event, "Code").unwrap_or_default(),
         description: field(event, "Description"),
         not_before: field(event, "NotBefore"),
@@ -217,13 +217,13 @@ fn events(document: &Document) -> Vec<Event> {
     events.collect()
 }
 
-fn notices(document: &Document, now: Timestamp) -> Vec<Announced> {
+fn notices(document: &Document, now: Timestamp) -> Vec<NoticeRow> {
     let holding = notice::of(document).into_iter().filter(|notice| notice.holds(now));
-    let announced = holding.map(|notice| Announced {
+    let announced = holding.map(|notice| NoticeRow {
         what: notice.kind,
         code: shown(&notice.code, 100),
         description: notice.description.map(|description| shown(&description, 200)),
-        told_at: notice.at,
+        announced_at: notice.at,
         begins: notice.begins,
         expires: notice.until,
     });
@@ -247,9 +247,9 @@ fn field(value: &Field, name: &str) -> Option<String> {
     }
 }
 
-/// The answer about all instances.
-pub(super) fn answer(rows: &[Row], seq: Seq) -> Result<Answer, Fault> {
-    let mut text = Text::new(HEADER);
+/// The answer for all instances.
+pub(super) fn answer(rows: &[StatusRow], seq: Seq) -> Result<ToolResult, RequestError> {
+    let mut text = AnswerText::new(HEADER);
     let (mut data, mut shown_rows) = (200, Vec::new());
     for row in rows {
         let lines = lines(row);
@@ -262,24 +262,24 @@ pub(super) fn answer(rows: &[Row], seq: Seq) -> Result<Answer, Fault> {
     }
     let left: Vec<&str> = rows.iter().skip(shown_rows.len()).map(|row| row.instance_id.as_str()).collect();
     if !left.is_empty() {
-        text.add(format_args!("\nNot shown for size, ask again with these: {}", left.join(", ")));
+        text.add(format_args!("\nNot shown because of the answer's size; call again with: {}", left.join(", ")));
     }
-    let answer = Answer::new(text, &Body { instances: shown_rows, not_shown: left, seq })?;
-    // Where nothing is known of any, why nothing is known of the first.
+    let answer = ToolResult::new(text, &StatusAnswer { instances: shown_rows, not_shown: left, seq })?;
+    // If nothing is known about any instance, the failure of the first one counts.
     let failure =
         if rows.iter().any(|row| row.known.is_some()) { None } else { rows.first().and_then(|row| row.failure) };
-    Ok(Answer { failure, ..answer })
+    Ok(ToolResult { failure, ..answer })
 }
 
 const HEADER: &str =
     "instance | name | state | type | zone | system | instance check | ebs | launched | monitoring | as of";
 
-fn lines(row: &Row) -> String {
+fn lines(row: &StatusRow) -> String {
     let Some(known) = &row.known else {
         return format!("\n{}: {}", row.instance_id, row.error.as_deref().unwrap_or_default());
     };
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
-    let status = |check: &Option<Check>| check.as_ref().map(|check| check.status.clone()).unwrap_or_default();
+    let status = |check: &Option<StatusCheck>| check.as_ref().map(|check| check.status.clone()).unwrap_or_default();
     let state = format!("{}{}", text(&known.state), if known.provisional { " (provisional)" } else { "" });
     let cells = [
         row.instance_id.clone(),
@@ -294,7 +294,7 @@ fn lines(row: &Row) -> String {
         text(&known.monitoring),
         known.as_of.to_string(),
     ];
-    let mut out = Text::new(format!("\n{}", table::line(cells.iter().map(String::as_str))));
+    let mut out = AnswerText::new(format!("\n{}", table::line(cells.iter().map(String::as_str))));
     let checks =
         [("system", &known.system_status), ("instance", &known.instance_status), ("ebs", &known.attached_ebs_status)];
     for (name, check) in checks {
@@ -303,7 +303,7 @@ fn lines(row: &Row) -> String {
             out.add(format_args!("\n  {name} check {}: {}{since}", detail.name, detail.status));
         }
     }
-    for Event { code, description, not_before, not_after } in &known.events {
+    for ScheduledEventRow { code, description, not_before, not_after } in &known.events {
         out.add(format_args!("\n  scheduled: {code} {}", description.as_deref().unwrap_or_default()));
         for (word, time) in [("from", not_before), ("to", not_after)] {
             if let Some(time) = time {
@@ -311,17 +311,17 @@ fn lines(row: &Row) -> String {
             }
         }
     }
-    for Announced { what, code, description, told_at, begins, expires } in &known.notices {
+    for NoticeRow { what, code, description, announced_at, begins, expires } in &known.notices {
         let what = match what {
             NoticeKind::SpotInterruption => "spot interruption",
             NoticeKind::RebalanceRecommendation => "rebalance recommendation",
             NoticeKind::Health => "AWS Health",
         };
-        out.add(format_args!("\n  announced: {what} {code} {}", description.as_deref().unwrap_or_default()));
+        out.add(format_args!("\n  notice: {what} {code} {}", description.as_deref().unwrap_or_default()));
         if let Some(begins) = begins {
             out.add(format_args!(" from {begins}"));
         }
-        out.add(format_args!(", told at {told_at}, expires {expires}"));
+        out.add(format_args!(", announced at {announced_at}, expires {expires}"));
     }
     if let Some(stale) = &known.stale {
         out.add(format_args!("\n  stale: {stale}"));

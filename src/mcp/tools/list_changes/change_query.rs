@@ -1,16 +1,12 @@
-//! What a call of `list_changes` asks for.
+//! What a call of `list_changes` requests: filters, a range of the log, and how long to wait.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rmcp::schemars::{self, JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::Deserialize;
-use serde::de::{Deserializer, Error};
-
+use super::arguments::{Arguments, CauseArgument, OrderArgument};
 use crate::kinds::{KINDS, KindSpec};
 use crate::mcp::core::Core;
-use crate::mcp::error::Fault;
+use crate::mcp::error::RequestError;
 use crate::mcp::fresh::part_of;
 use crate::mcp::tools::arguments::ArgumentError;
 use crate::mcp::tools::arguments::kind::KindArgument;
@@ -18,130 +14,23 @@ use crate::mcp::tools::arguments::past::TIMES;
 use crate::mcp::tools::arguments::resource::{AS_URI, ResourceArguments};
 use crate::model::{AccountId, Region, ResourceId, Scope, Seq, Timestamp};
 use crate::query::CursorError;
-use crate::query::changes::{By, ChangesError, Order, Place, Question, Span};
-use crate::query::moment::{self, Moment};
+use crate::query::changes::{ChangeFilter, ChangesError, LogCursor, LogRange, ReadOrder};
+use crate::query::moment::{self, AskedPoint};
 use crate::store::Snapshot;
 
-/// Changes on a page unless asked for more.
-const DEFAULT_CHANGES: usize = 50;
-/// Changes on a page at most; the budget may cut it shorter.
-const MAX_CHANGES: usize = 500;
-/// The longest wait.
-const MAX_WAIT: u64 = 45;
-
-/// Which changes, in which order, and how many.
-#[derive(Debug, Deserialize, JsonSchema)]
-pub(super) struct Arguments {
-    /// Only what was recorded since: RFC 3339, -15m, -2h, -3d, or a cursor of an earlier answer.
-    since: Option<String>,
-    /// Only what was recorded up to: RFC 3339 or -15m.
-    until: Option<String>,
-    /// Only this kind. With id: the kind of that resource.
-    kind: Option<KindArgument>,
-    /// Only this resource, by AWS's ID, with its status checks.
-    id: Option<String>,
-    /// Only this resource, by URI, in place of id.
-    uri: Option<String>,
-    /// Only as this AWS account sees it.
-    account: Option<String>,
-    /// Only in this region.
-    region: Option<String>,
-    /// Only changes of this field or what is below it, such as State.Name, Tags or Tags[Name].
-    field: Option<String>,
-    /// Only changes with this cause; `event` includes `call`.
-    cause: Option<CauseArgument>,
-    /// What comes first; newest unless waiting.
-    order: Option<OrderArgument>,
-    /// Changes on a page.
-    #[serde(default = "default_changes")]
-    #[schemars(range(min = 1, max = MAX_CHANGES))]
-    limit: usize,
-    /// How long to wait for a match since `since` or `cursor`, else from now on.
-    #[serde(default)]
-    #[schemars(range(max = MAX_WAIT))]
-    wait_seconds: u64,
-    /// Look up in CloudTrail who made changes that name no caller, up to 10 per answer.
-    #[serde(default)]
-    who: bool,
-    /// Also what first sweeps found, and fields that only a newer Muster reads.
-    #[serde(default)]
-    include_baseline: bool,
-    /// next_cursor of the answer before, with the same filters. `since` and `until` stay as they were.
-    cursor: Option<String>,
-}
-
-/// A cause of changes, by name.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct CauseArgument(By);
-
-/// An order of changes, by name.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct OrderArgument(Order);
-
-/// The orders of changes, by name.
-const ORDERS: [(&str, Order); 2] = [("newest", Order::Newest), ("oldest", Order::Oldest)];
-
-impl<'de> Deserialize<'de> for CauseArgument {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        one_of("cause", &By::ALL, deserializer).map(CauseArgument)
-    }
-}
-
-impl<'de> Deserialize<'de> for OrderArgument {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        one_of("order", &ORDERS, deserializer).map(OrderArgument)
-    }
-}
-
-/// What the argument `name` stands for.
-fn one_of<'de, T: Copy, D: Deserializer<'de>>(
-    name: &str,
-    known: &[(&'static str, T)],
-    deserializer: D,
-) -> Result<T, D::Error> {
-    let given = String::deserialize(deserializer)?;
-    let found = known.iter().find(|(word, _)| *word == given).map(|(_, value)| *value);
-    let words: Vec<&str> = known.iter().map(|(word, _)| *word).collect();
-    found.ok_or_else(|| D::Error::custom(ArgumentError::one_of(name, &words, &given)))
-}
-
-impl JsonSchema for CauseArgument {
-    fn schema_name() -> Cow<'static, str> {
-        "Cause".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "string", "enum": By::ALL.map(|(name, _)| name)})
-    }
-}
-
-impl JsonSchema for OrderArgument {
-    fn schema_name() -> Cow<'static, str> {
-        "Order".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "string", "enum": ORDERS.map(|(name, _)| name)})
-    }
-}
-
-fn default_changes() -> usize {
-    DEFAULT_CHANGES
-}
-
-/// A call's question, read.
+/// The request of a call, read from its arguments.
 pub(super) struct ChangeQuery {
     /// Which records are wanted.
-    pub(super) question: Question,
-    /// Of which kinds; of all when empty.
+    pub(super) question: ChangeFilter,
+    /// The kinds; all when empty.
     pub(super) kinds: Vec<&'static KindSpec>,
-    /// The only resources whose records are read, where there are such.
+    /// The only resources whose records are read; `None` for all.
     pub(super) subjects: Option<Vec<ResourceId>>,
     /// What to read.
-    pub(super) start: Span,
-    /// The time since which was asked, where it was one.
+    pub(super) start: LogRange,
+    /// The time that `since` gives, if it is not a cursor.
     pub(super) since: Option<Timestamp>,
-    /// The time up to which was asked.
+    /// The time that `until` gives.
     pub(super) until: Option<Timestamp>,
     /// The beginning of the log, where `since` is before it.
     pub(super) begins: Option<Timestamp>,
@@ -155,9 +44,9 @@ pub(super) struct ChangeQuery {
     pub(super) who: bool,
 }
 
-/// What to read, and the times by which it was asked for.
+/// The range to read, and the times that define it.
 struct Times {
-    start: Span,
+    start: LogRange,
     since: Option<Timestamp>,
     until: Option<Timestamp>,
     begins: Option<Timestamp>,
@@ -167,8 +56,8 @@ impl ChangeQuery {
     /// Reads the arguments of a call.
     ///
     /// # Errors
-    /// When they make no question, or one about something that nothing is known of.
-    pub(super) async fn read(core: &Arc<Core>, arguments: &Arguments) -> Result<Arc<Self>, Fault> {
+    /// When they contradict each other, or name something that is not known.
+    pub(super) async fn read(core: &Arc<Core>, arguments: &Arguments) -> Result<Arc<Self>, RequestError> {
         let mut kinds: Vec<&'static KindSpec> = arguments.kind.iter().map(|KindArgument(kind)| *kind).collect();
         let mut id = arguments.id.as_deref().map(|id| Arc::<str>::from(id.trim()));
         let mut scope: Option<Scope> = None;
@@ -191,7 +80,7 @@ impl ChangeQuery {
                 return Err(ArgumentError::form("region", AS_URI, region.as_str()).into());
             }
         }
-        let question = Question {
+        let question = ChangeFilter {
             id,
             kinds: kinds.iter().map(|kind| kind.kind()).collect(),
             account: scope.as_ref().map(|scope| scope.account.clone()).or(account),
@@ -221,24 +110,24 @@ impl ChangeQuery {
         }))
     }
 
-    /// What to read, and the times by which it was asked for.
+    /// Reads the range and the times that define it.
     fn span(
         core: &Core,
         snapshot: &Snapshot,
         arguments: &Arguments,
-        question: &Question,
+        question: &ChangeFilter,
         wait: Duration,
-    ) -> Result<Times, Fault> {
+    ) -> Result<Times, RequestError> {
         let order = arguments.order.map(|OrderArgument(order)| order);
         let waits = wait > Duration::ZERO;
-        let backwards = || ArgumentError::form("order", "oldest when waiting: what comes next comes last", "newest");
+        let backwards = || ArgumentError::form("order", "oldest when waiting, because new changes come last", "newest");
         if let Some(text) = &arguments.cursor {
             let place = placed(snapshot, text)?;
             let span = place.span;
             if place.question != question.hash() || order.is_some_and(|order| order != span.order) {
                 return Err(CursorError::OtherQuestion.into());
             }
-            if waits && span.order == Order::Newest {
+            if waits && span.order == ReadOrder::Newest {
                 return Err(backwards().into());
             }
             return Ok(Times { start: span, since: None, until: None, begins: None });
@@ -249,7 +138,7 @@ impl ChangeQuery {
         let until = arguments.until.as_deref();
         let until = until.map(|text| moment::time(text, now).ok_or_else(|| ArgumentError::form("until", TIMES, text)));
         let until_time = until.transpose()?;
-        // Before the log is asked: no log could answer that.
+        // Checked before the log is read, because no log could answer this.
         let backwards_in_time = |until: Timestamp| ArgumentError::form("until", "later than since", until.to_string());
         if let (Some(since), Some(until)) = (since_time, until_time)
             && since > until
@@ -257,15 +146,15 @@ impl ChangeQuery {
             return Err(backwards_in_time(until).into());
         }
         let begins = since_time.and_then(|since| moment::begins_after(snapshot, since).transpose()).transpose()?;
-        // A log that begins later and has lost nothing holds all there was to know since then.
+        // A log that begins later and has lost nothing holds everything that was known since then.
         since_time = begins.or(since_time);
         let from = match (since, since_time) {
             (None, _) => None,
             (Some(_), Some(at)) => Some(moment::before(snapshot, at, now)?),
             (Some(text), None) => Some(after(snapshot, text)?),
         };
-        let until = until_time.map(|at| Moment::At(at).point(snapshot, now)).transpose()?;
-        // Up to now there is no end: what is committed meanwhile belongs to it.
+        let until = until_time.map(|at| AskedPoint::At(at).point(snapshot, now)).transpose()?;
+        // A range up to now has no end, because records committed meanwhile belong to it.
         let until = until.filter(|until| until.at < now);
         if let (Some(from), Some(until)) = (from, until)
             && (from > until.seq || since_time.is_some_and(|since| since > until.at))
@@ -273,24 +162,24 @@ impl ChangeQuery {
             return Err(backwards_in_time(until.at).into());
         }
         let (newest, last) = (snapshot.seq(), until.map(|until| until.seq));
-        let order = order.unwrap_or(if waits { Order::Oldest } else { Order::Newest });
+        let order = order.unwrap_or(if waits { ReadOrder::Oldest } else { ReadOrder::Newest });
         let span = match order {
-            Order::Newest if waits => return Err(backwards().into()),
-            Order::Newest => Span::newest(last.unwrap_or(newest), from),
-            Order::Oldest if waits => Span::oldest(from.unwrap_or(newest), last),
-            Order::Oldest => Span::oldest(from.unwrap_or(snapshot.horizon()), last),
+            ReadOrder::Newest if waits => return Err(backwards().into()),
+            ReadOrder::Newest => LogRange::newest(last.unwrap_or(newest), from),
+            ReadOrder::Oldest if waits => LogRange::oldest(from.unwrap_or(newest), last),
+            ReadOrder::Oldest => LogRange::oldest(from.unwrap_or(snapshot.horizon()), last),
         };
         Ok(Times { start: span, since: since_time, until: until.map(|until| until.at), begins })
     }
 }
 
 /// A cursor of this log.
-fn placed(snapshot: &Snapshot, text: &str) -> Result<Place, Fault> {
-    let place = Place::read(text)?;
+fn placed(snapshot: &Snapshot, text: &str) -> Result<LogCursor, RequestError> {
+    let place = LogCursor::read(text)?;
     if place.log != snapshot.log_id() {
         return Err(ChangesError::Foreign { earliest: snapshot.earliest()? }.into());
     }
-    let (newest, Span { at, bound, .. }) = (snapshot.seq(), place.span);
+    let (newest, LogRange { at, bound, .. }) = (snapshot.seq(), place.span);
     // Muster made none beyond the log's end.
     if at > newest.next() || bound.is_some_and(|bound| bound > newest) {
         return Err(CursorError::Garbled.into());
@@ -299,20 +188,20 @@ fn placed(snapshot: &Snapshot, text: &str) -> Result<Place, Fault> {
 }
 
 /// The record after which a cursor given as `since` goes on.
-fn after(snapshot: &Snapshot, text: &str) -> Result<Seq, Fault> {
+fn after(snapshot: &Snapshot, text: &str) -> Result<Seq, RequestError> {
     let place = match placed(snapshot, text) {
-        Err(Fault::Cursor(CursorError::Garbled)) => {
+        Err(RequestError::Cursor(CursorError::Garbled)) => {
             let expected = format!("{TIMES}; or a cursor of list_changes");
             return Err(ArgumentError::form("since", &expected, text).into());
         }
         place => place?,
     };
     match place.span.order {
-        Order::Oldest if place.span.at < snapshot.horizon() => {
+        ReadOrder::Oldest if place.span.at < snapshot.horizon() => {
             Err(ChangesError::Expired { earliest: snapshot.earliest()?.unwrap_or_default() }.into())
         }
-        Order::Oldest => Ok(place.span.at),
-        Order::Newest => {
+        ReadOrder::Oldest => Ok(place.span.at),
+        ReadOrder::Newest => {
             let expected =
                 "a time, or the newest_cursor of an answer: a cursor that pages backwards goes into `cursor`";
             Err(ArgumentError::form("since", expected, text).into())
@@ -320,8 +209,8 @@ fn after(snapshot: &Snapshot, text: &str) -> Result<Seq, Fault> {
     }
 }
 
-/// Refuses an account or region of which nothing is known: that nothing changed there would look like a fact.
-fn watched(core: &Core, question: &Question) -> Result<(), Fault> {
+/// Refuses an account or region that is not known, because an answer of no changes would look like a fact.
+fn watched(core: &Core, question: &ChangeFilter) -> Result<(), RequestError> {
     let scopes = core.known_scopes(&core.snapshot()?)?;
     let is_of = |scope: &Scope| {
         question.account.as_ref().is_none_or(|account| *account == scope.account)
@@ -337,18 +226,18 @@ fn watched(core: &Core, question: &Question) -> Result<(), Fault> {
         (Some(region), Some(account)) => format!("region {region} of account {account}"),
         (None, None) => return Ok(()),
     };
-    Err(Fault::unwatched(&what, &known))
+    Err(RequestError::unwatched(&what, &known))
 }
 
-/// The one resource in question, in every scope; `None` when the question is about many.
+/// The one resource that was named, in every scope; `None` when none was named.
 ///
 /// # Errors
-/// When nothing is known of it: that nothing changed would look like a fact.
+/// When nothing is known about it, because an answer of no changes would look like a fact.
 async fn subjects(
     core: &Arc<Core>,
-    question: &Question,
+    question: &ChangeFilter,
     kinds: &[&'static KindSpec],
-) -> Result<Option<Vec<ResourceId>>, Fault> {
+) -> Result<Option<Vec<ResourceId>>, RequestError> {
     let Some(id) = &question.id else { return Ok(None) };
     let all = if kinds.is_empty() { KINDS } else { kinds };
     let scopes = core.known_scopes(&core.snapshot()?)?;
@@ -369,9 +258,9 @@ async fn subjects(
     }
     let progress = core.progress(KINDS, None);
     if !progress.is_complete() {
-        return Err(Fault::NotSeenYet { subject: format!("`{id}` was"), progress: progress.into() });
+        return Err(RequestError::NotSeenYet { subject: format!("`{id}` was"), progress: progress.into() });
     }
     let scopes: Vec<String> = scopes.iter().map(ToString::to_string).collect();
     let (id, scopes) = (crate::model::text::shown(id, 80), scopes.join(", "));
-    Err(Fault::NotFound { title: "resource", id, scopes, stale: None })
+    Err(RequestError::NotFound { title: "resource", id, scopes, stale: None })
 }

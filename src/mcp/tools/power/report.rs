@@ -1,35 +1,35 @@
-//! How starting or stopping instances went, and the answer that says so.
+//! The results of starting or stopping instances, and the answer of a call.
 
 use rmcp::schemars::{self, JsonSchema};
 use serde::Serialize;
 
 use crate::aws::StateChange;
 use crate::mcp::core::Core;
-use crate::mcp::error::Fault;
-use crate::mcp::tools::answer::Answer;
-use crate::mcp::tools::table::{self, Text};
-use crate::mcp::tools::verdict::Verdict;
-use crate::mcp::tools::write_through::{Intent, Target};
+use crate::mcp::error::RequestError;
+use crate::mcp::tools::answer::ToolResult;
+use crate::mcp::tools::table::{self, AnswerText};
+use crate::mcp::tools::verdict::WriteVerdict;
+use crate::mcp::tools::write_through::{Intent, LiveInstance};
 use crate::model::known::state_name;
 use crate::model::text::shown;
 use crate::model::{ActionId, ActionOutcome, FailureCode, Observation, Seq};
 
-/// How many instances that nobody named are shown.
+/// The most instances that nobody named to show.
 const MAX_SHOWN: usize = 50;
 
-/// How it went for one instance.
+/// The result for one instance.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Row {
+pub(super) struct PowerRow {
     /// The EC2 instance ID.
     pub(super) instance_id: String,
-    pub(super) verdict: Verdict,
+    pub(super) verdict: WriteVerdict,
     /// Its state before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) previous_state: Option<String>,
-    /// Its state as AWS answered.
+    /// Its state in AWS's answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) current_state: Option<String>,
-    /// Why not, or what to do next.
+    /// Why it failed, or what to do next.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) message: Option<String>,
 }
@@ -39,23 +39,23 @@ pub(super) struct Row {
 pub(super) struct Unasked {
     /// An instance that was not named in the call.
     instance_id: String,
-    /// Its state before, as AWS answered.
+    /// Its state before, in AWS's answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     previous_state: Option<String>,
-    /// Its state as AWS answered.
+    /// Its state in AWS's answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     current_state: Option<String>,
 }
 
-/// How it went for all.
+/// The results for all instances.
 #[derive(Debug, Default)]
-pub(super) struct Report {
-    /// One for each instance that was named.
-    pub(super) rows: Vec<Row>,
+pub(super) struct PowerReport {
+    /// One row for each instance that was named.
+    pub(super) rows: Vec<PowerRow>,
     pub(super) unasked: Vec<Unasked>,
     /// Whether the endpoint carried out a dry run.
     pub(super) acted: bool,
-    /// Why nothing more is called.
+    /// Why no further call is made.
     pub(super) distrust: Option<&'static str>,
     actions: Vec<ActionId>,
     pub(super) seq: Option<Seq>,
@@ -65,16 +65,16 @@ pub(super) struct Report {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct PowerAnswer {
     /// One row for each instance that was named.
-    results: Vec<Row>,
+    results: Vec<PowerRow>,
     /// What AWS's answer says about instances that nobody named. Such an answer is an error.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unasked: Vec<Unasked>,
-    /// How many instances that nobody named the answer is about; `unasked` lists up to 50.
+    /// How many instances that nobody named are in AWS's answer; `unasked` lists up to 50.
     #[serde(skip_serializing_if = "Option::is_none")]
     unasked_total: Option<usize>,
-    /// Whether this was only asked.
+    /// Whether this was a dry run.
     dry_run: bool,
-    /// The recorded calls.
+    /// The IDs of the recorded calls.
     #[schemars(with = "Vec<String>")]
     actions: Vec<ActionId>,
     /// A read at this seq or a later one shows the change.
@@ -103,22 +103,22 @@ impl Unasked {
     }
 }
 
-impl Row {
-    pub(super) fn of(target: &Target, verdict: Verdict, message: Option<String>) -> Self {
+impl PowerRow {
+    pub(super) fn of(target: &LiveInstance, verdict: WriteVerdict, message: Option<String>) -> Self {
         let previous_state = Some(target.state().to_owned());
-        Row { instance_id: target.id.id.to_string(), verdict, previous_state, current_state: None, message }
+        PowerRow { instance_id: target.id.id.to_string(), verdict, previous_state, current_state: None, message }
     }
 
-    /// What AWS says it did; of a dry run it says so only where the endpoint ignored that it was one.
-    pub(super) fn changed(target: &Target, change: &StateChange, dry_run: bool, remark: Option<String>) -> Self {
+    /// A row for what AWS says it did. After a dry run that means the endpoint ignored DryRun.
+    pub(super) fn changed(target: &LiveInstance, change: &StateChange, dry_run: bool, remark: Option<String>) -> Self {
         let acted = dry_run.then(|| {
             "This was a dry run, but the endpoint ignores DryRun and carried it out. Undo it if it was not wanted."
                 .to_owned()
         });
         let messages: Vec<String> = acted.into_iter().chain(remark).collect();
-        Row {
+        PowerRow {
             instance_id: target.id.id.to_string(),
-            verdict: if dry_run { Verdict::Acted } else { Verdict::Done },
+            verdict: if dry_run { WriteVerdict::Acted } else { WriteVerdict::Done },
             previous_state: state_of(change.previous.as_ref()).or_else(|| Some(target.state().to_owned())),
             current_state: state_of(change.current.as_ref()),
             message: Some(messages.join(" ")).filter(|message| !message.is_empty()),
@@ -126,8 +126,8 @@ impl Row {
     }
 }
 
-impl Report {
-    /// Records how a call ended. A remark is what must be said of that.
+impl PowerReport {
+    /// Records how a call ended. Returns a remark for the answer, if one is needed.
     pub(super) async fn finish(
         &mut self,
         core: &Core,
@@ -142,9 +142,9 @@ impl Report {
     }
 
     /// The answer of a tool, in the words of [`Power`](super::Power).
-    pub(super) fn answer(self, [doing, counted, next]: [&str; 3], dry_run: bool) -> Result<Answer, Fault> {
+    pub(super) fn answer(self, [doing, counted, next]: [&str; 3], dry_run: bool) -> Result<ToolResult, RequestError> {
         let good = self.rows.iter().filter(|row| row.verdict.is_good()).count();
-        let mut text = Text::new(match (dry_run, good, self.rows.len()) {
+        let mut text = AnswerText::new(match (dry_run, good, self.rows.len()) {
             (true, good, all) => {
                 format!("Dry run: {doing} {good} of {all} instances would be allowed or is not needed.")
             }
@@ -157,7 +157,7 @@ impl Report {
             let told: Vec<String> = self.unasked.iter().take(MAX_SHOWN).map(Unasked::told).collect();
             text.add(format_args!(
                 "\nERROR: AWS's answer is also about {} instances that nobody named: {}. Muster did not ask for them; check \
-                 what answers at the endpoint.",
+                which service answers at the endpoint.",
                 self.unasked.len(),
                 told.join(", ")
             ));
@@ -174,7 +174,7 @@ impl Report {
             text.add(format_args!("\n{}", table::line(cells.iter().map(String::as_str))));
             text.add(format_args!(" | {}", row.message.as_deref().unwrap_or("-")));
         }
-        if self.rows.iter().any(|row| row.verdict == Verdict::Done) {
+        if self.rows.iter().any(|row| row.verdict == WriteVerdict::Done) {
             text.add(format_args!("\n{next} get_instance_status shows how far it is."));
         }
         if let Some(seq) = self.seq {
@@ -183,16 +183,16 @@ impl Report {
         if self.actions.is_empty() {
             text.add("\nLooked at live; nothing was changed.");
         }
-        let Report { rows: results, mut unasked, acted, actions, seq, .. } = self;
+        let PowerReport { rows: results, mut unasked, acted, actions, seq, .. } = self;
         let unasked_total = (!unasked.is_empty()).then_some(unasked.len());
         unasked.truncate(MAX_SHOWN);
         let body = PowerAnswer { results, unasked, unasked_total, dry_run, actions, seq };
-        let answer = Answer::new(text, &body)?;
+        let answer = ToolResult::new(text, &body)?;
         let failure = match good {
             _ if acted || unasked_total.is_some() => Some(FailureCode::NotTrusted),
             0 => Some(FailureCode::NothingDone),
             _ => None,
         };
-        Ok(Answer { failure, ..answer })
+        Ok(ToolResult { failure, ..answer })
     }
 }

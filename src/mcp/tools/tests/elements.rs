@@ -112,12 +112,15 @@ async fn what_is_left_out_for_its_size_is_counted_with_how_to_read_it() {
     let (shown, left) = counts(change);
     assert!(shown > 50 && shown + left == 901, "{shown} and {left}");
     assert!(
-        said.contains(&format!("and {left} more differences, left out for their size: compare_resource")),
+        said.contains(&format!("and {left} more differences, left out because of their size: compare_resource")),
         "{said}"
     );
     let (said, compared) = answered(&client, &compare_resource::SPEC, json!({"uri": uri, "from": then})).await;
     let (shown, left) = counts(&compared);
     assert!(shown > 100 && shown + left == 901, "{shown} and {left}");
     assert!(said.contains("901 rules changed"), "{said}");
-    assert!(said.contains(&format!("{left} more differences are left out for their size: get_resource")), "{said}");
+    assert!(
+        said.contains(&format!("{left} more differences are left out because of their size: get_resource")),
+        "{said}"
+    );
 }

@@ -462,7 +462,8 @@ async fn after_a_dry_run_that_was_carried_out_nothing_more_is_called() {
             let told = answer.structured_content.unwrap();
             assert_eq!(verdicts(&told), ["acted", "answer_not_trusted", "answer_not_trusted"], "{name}: {said}");
             let why = told["results"][2]["message"].as_str().unwrap();
-            let lead = if earlier == 0 { "Nothing was called for it" } else { "Nothing more was called for it" };
+            let lead =
+                if earlier == 0 { "No call was made for this instance" } else { "no other call was made for it" };
             assert!(why.contains(lead) && why.contains("ignores DryRun"), "{name}: {why}");
         }
     }

@@ -8,7 +8,7 @@ use super::conforms;
 use crate::ingest::Lane;
 use crate::kinds::INSTANCE;
 use crate::mcp::ListMode;
-use crate::mcp::client::Client;
+use crate::mcp::client::McpClient;
 use crate::mcp::tests::{World, data, fast, scope, text};
 use crate::mcp::tools::spec::BUDGET;
 use crate::mcp::tools::{compare_resource, count_inventory, get_resource, list_changes, search_inventory};
@@ -16,11 +16,11 @@ use crate::model::event::Overlay;
 use crate::model::{
     ApiCall, Cause, Document, Event, Evidence, Group, Map, Observation, ResourceId, Seen, Seq, Source, Timestamp,
 };
-use crate::query::changes::{Place, Question, Span};
+use crate::query::changes::{ChangeFilter, LogCursor, LogRange};
 use crate::simulator;
 use crate::store;
 
-pub(super) async fn changes(client: &Client, arguments: Value) -> (String, Value) {
+pub(super) async fn changes(client: &McpClient, arguments: Value) -> (String, Value) {
     let result = client.call("list_changes", arguments).await.unwrap();
     let said = text(&result).to_owned();
     assert!(said.len() <= BUDGET, "{}", said.len());
@@ -30,7 +30,7 @@ pub(super) async fn changes(client: &Client, arguments: Value) -> (String, Value
     (said, found)
 }
 
-pub(super) async fn refused(client: &Client, tool: &str, arguments: Value) -> String {
+pub(super) async fn refused(client: &McpClient, tool: &str, arguments: Value) -> String {
     let result = client.call(tool, arguments).await.unwrap();
     assert_eq!(result.is_error, Some(true), "{}", text(&result));
     text(&result).to_owned()
@@ -158,7 +158,7 @@ async fn what_cannot_be_answered_says_what_can() {
     assert!(said.contains("seq:123") && said.contains("-15m"), "{said}");
     let id = world.instance(&client, "running").await;
     let said = refused(&client, "get_resource", json!({"uri": format!("ec2://instance/{id}/history")})).await;
-    assert!(said.contains("for its changes call list_changes"), "{said}");
+    assert!(said.contains("call list_changes for its changes"), "{said}");
     let said = refused(&client, "list_changes", json!({"id": "i-0000000000000dead"})).await;
     assert!(said.contains("no resource `i-0000000000000dead` is known"), "{said}");
     let said = refused(&client, "list_changes", json!({"region": "mars-north-1"})).await;
@@ -171,8 +171,8 @@ async fn what_cannot_be_answered_says_what_can() {
     let page = changes(&client, json!({"include_baseline": true, "limit": 1})).await.1;
     let said = refused(&client, "list_changes", json!({"cursor": page["next_cursor"]})).await;
     assert!(said.contains("belongs to other arguments"), "{said}");
-    for span in [Span::oldest(Seq(u64::MAX), None), Span::oldest(Seq::ZERO, Some(Seq(u64::MAX - 1)))] {
-        let forged = Place { log: world.core.log(), question: Question::default().hash(), span }.encode();
+    for span in [LogRange::oldest(Seq(u64::MAX), None), LogRange::oldest(Seq::ZERO, Some(Seq(u64::MAX - 1)))] {
+        let forged = LogCursor { log: world.core.log(), question: ChangeFilter::default().hash(), span }.encode();
         let said = refused(&client, "list_changes", json!({"cursor": forged})).await;
         assert!(said.contains("not made by Muster"), "{said}");
     }
@@ -226,8 +226,8 @@ fn left() -> (tempfile::TempDir, String) {
     let kind = INSTANCE.kind();
     let watched = store::Watermark { scope: scope(), kind, since: begun, started, ended: started, complete: true };
     writer.save_watermarks(vec![watched]).unwrap();
-    let span = Span::oldest(Seq::ZERO, None);
-    let cursor = Place { log: store.log_id(), question: Question::default().hash(), span }.encode();
+    let span = LogRange::oldest(Seq::ZERO, None);
+    let cursor = LogCursor { log: store.log_id(), question: ChangeFilter::default().hash(), span }.encode();
     let due = store::Due { until: now, down_to: 0 };
     assert_eq!(writer.fold(due, 1, || true).unwrap().records, 1);
     (dir, cursor)
@@ -291,7 +291,7 @@ async fn times_in_which_nobody_watched_are_named_and_what_is_folded_away_is_refu
     let said = refused(&client, "search_inventory", json!({"as_of": "-4h"})).await;
     assert!(said.contains(&earliest), "{said}");
     let said = refused(&client, "compare_resource", json!({"uri": uri, "from": "seq:0"})).await;
-    assert!(said.contains("it begins with record 1"), "{said}");
+    assert!(said.contains("the log begins with record 1"), "{said}");
 }
 
 #[tokio::test]
@@ -340,7 +340,11 @@ pub(super) async fn later(world: &World) -> String {
     now
 }
 
-pub(super) async fn answered(client: &Client, tool: &crate::mcp::tools::ToolSpec, arguments: Value) -> (String, Value) {
+pub(super) async fn answered(
+    client: &McpClient,
+    tool: &crate::mcp::tools::ToolSpec,
+    arguments: Value,
+) -> (String, Value) {
     let result = client.call(tool.name, arguments).await.unwrap();
     let said = text(&result).to_owned();
     assert!(said.len() <= BUDGET);

@@ -4,7 +4,7 @@ use futures::future::join_all;
 
 use super::*;
 
-async fn wait(client: &crate::mcp::client::Client, ids: &[&str], until: &str, seconds: u64) -> Value {
+async fn wait(client: &crate::mcp::client::McpClient, ids: &[&str], until: &str, seconds: u64) -> Value {
     let asked = json!({"ids": ids, "until": until, "wait_seconds": seconds});
     let told = data(client.call("wait_for", asked).await.unwrap());
     conforms(&wait_for::SPEC, &told);

@@ -4,13 +4,13 @@ use serde_json::{Value, json};
 
 use super::past::{answered, refused};
 use crate::mcp::ListMode;
-use crate::mcp::client::Client;
+use crate::mcp::client::McpClient;
 use crate::mcp::tests::{World, fast};
 use crate::mcp::tools::{count_inventory, search_inventory};
 use crate::simulator;
 
 /// What both tools answer to filters that match nothing.
-async fn nothing(client: &Client, kind: &str, filters: Value) -> String {
+async fn nothing(client: &McpClient, kind: &str, filters: Value) -> String {
     let arguments = json!({"kind": kind, "filters": filters});
     let (said, found) = answered(client, &search_inventory::SPEC, arguments.clone()).await;
     assert_eq!(found["total"], 0, "{said}");

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::*;
-use crate::mcp::Phase;
+use crate::mcp::Readiness;
 use crate::mcp::tests::World;
 use crate::mcp::transport::{HttpOptions, PATH, router};
 
@@ -271,7 +271,7 @@ async fn an_id_in_flight_in_a_session_is_refused_at_once_and_the_first_request_i
     let desk = Desk::new().await;
     let session = desk.session(&[]).await;
     let other = desk.session(&[]).await;
-    let ready = desk.world.phase.send_replace(Phase::Opening);
+    let ready = desk.world.readiness.send_replace(Readiness::Opening);
     let read = request(1, "resources/read", &json!({"uri": "ec2://inventory/summary"}));
     let of = |session: &'static str| [("mcp-session-id", session)];
     let (session, other) = (&*session.leak(), &*other.leak());
@@ -291,7 +291,7 @@ async fn an_id_in_flight_in_a_session_is_refused_at_once_and_the_first_request_i
         for headers in [TOOLS.to_vec(), [TOOLS.as_slice(), &of(session)].concat()] {
             assert!(desk.post(&headers, modern(1, "tools/list")).await.json()["result"]["tools"].is_array());
         }
-        desk.world.phase.send_replace(ready);
+        desk.world.readiness.send_replace(ready);
     };
     // The first one is in flight before the second begins.
     tokio::join!(biased; first, second);
@@ -304,12 +304,12 @@ async fn a_client_that_goes_away_leaves_its_id_taken_until_the_answer_is_there()
     let desk = Desk::new().await;
     let session = desk.session(&[]).await;
     let headers = [("mcp-session-id", session.as_str()), ("content-type", JSON), ("accept", BOTH)];
-    let ready = desk.world.phase.send_replace(Phase::Opening);
+    let ready = desk.world.readiness.send_replace(Readiness::Opening);
     let read = request(1, "resources/read", &json!({"uri": "ec2://inventory/summary"}));
     drop(desk.respond(Method::POST, &headers, read).await);
     let second = || desk.post(&headers[..1], request(1, "tools/list", &json!({})));
     assert_eq!(second().await.refusal(), (400, json!(1), -32600));
-    desk.world.phase.send_replace(ready);
+    desk.world.readiness.send_replace(ready);
     for _ in 0..2000 {
         let reply = second().await;
         if reply.status == 200 {
@@ -326,7 +326,7 @@ async fn the_id_of_a_cancelled_request_is_free_in_its_session() {
     let desk = Desk::new().await;
     let session = desk.session(&[]).await;
     let headers = [("mcp-session-id", session.as_str()), ("content-type", JSON), ("accept", BOTH)];
-    let ready = desk.world.phase.send_replace(Phase::Opening);
+    let ready = desk.world.readiness.send_replace(Readiness::Opening);
     let read = |uri: &str| request(1, "resources/read", &json!({"uri": uri}));
     let first = desk.respond(Method::POST, &headers, read("ec2://inventory/summary")).await;
     let cancel = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}});
@@ -337,7 +337,7 @@ async fn the_id_of_a_cancelled_request_is_free_in_its_session() {
         tokio::task::yield_now().await;
         second = desk.respond(Method::POST, &headers, read("ec2://inventory/freshness")).await;
     }
-    desk.world.phase.send_replace(ready);
+    desk.world.readiness.send_replace(ready);
     let second = to_bytes(second.into_body(), usize::MAX).await.unwrap();
     assert!(String::from_utf8_lossy(&second).contains("ec2://inventory/freshness"), "{second:?}");
     let first = to_bytes(first.into_body(), usize::MAX).await.unwrap();

@@ -1,10 +1,10 @@
-//! What a message is that is no EventBridge event, in words: whoever set up the queue learns what to change.
+//! Describes a message that is not an EventBridge event, so that the person who set up the queue knows what to change.
 
 use serde_json::Value as Json;
 
 use super::sns;
 
-/// Services that write to a queue by themselves, by a field of their messages.
+/// Other services that write to a queue, by a field of their messages.
 const SENDERS: &[(&str, &str)] = &[
     ("SubscribeURL", "a request of SNS to confirm a subscription"),
     ("AutoScalingGroupARN", "a notification of Auto Scaling"),
@@ -15,7 +15,7 @@ const SENDERS: &[(&str, &str)] = &[
     ("AlarmName", "an alarm of CloudWatch that SNS forwards"),
 ];
 
-/// What `body` is.
+/// Describes `body` in words.
 pub(super) fn what(body: &str) -> &'static str {
     let value = match serde_json::from_str::<Json>(body) {
         Ok(value) => value,

@@ -1,34 +1,34 @@
-//! AWS Health: what AWS schedules for, or suffers with, the resources that it names.
+//! AWS Health events: scheduled changes and issues of the resources that they name.
 //!
 //! AWS Health User Guide, "AWS Health events Amazon `EventBridge` schema". The envelope's region and account are those of the
-//! delivery; `eventRegion` and `affectedAccount` are those of the impact. Times are RFC 1123. Large events come in pages, each with its
-//! own part of `affectedEntities`; an event without any says nothing of a resource.
+//! delivery; `eventRegion` and `affectedAccount` are those of the impact. Times are RFC 1123. Large events come in pages, each
+//! with its own part of `affectedEntities`; an event without any is about no resource.
 
 use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use super::raw::{Envelope, Lacks, Place, cut, parsed};
+use super::raw::{Envelope, Lacks, Occurrence, cut, parsed};
 use crate::kinds;
 use crate::model::{AccountId, Notice, NoticeKind, Observation, Region, Scope, Seen, Timestamp};
 
-/// How long a change without an end is shown after it began: by then the status document's own `Events` tell what is left of it.
+/// How long a change without an end is shown after it began. By then `Events` in the status document show the rest of it.
 const BEGUN: Duration = Duration::from_hours(24);
-/// How long an open issue is shown after AWS last spoke of it. AWS sends each update and the end of it; when that is lost, nothing
-/// else takes it back.
+/// How long an open issue is shown after its last event. AWS sends each update and the end; if the end is lost, nothing else
+/// withdraws the notice.
 const OPEN: Duration = Duration::from_hours(7 * 24);
 
-pub(super) fn read(event: &Envelope, place: &Place) -> Result<Vec<Observation>, Lacks> {
+pub(super) fn read(event: &Envelope, place: &Occurrence) -> Result<Vec<Observation>, Lacks> {
     let account = event.text("affectedAccount").filter(|text| AccountId::is_valid(text)).map(AccountId::new);
     let region = event.text("eventRegion").filter(|text| !text.is_empty()).map(Region::new);
     let scope = Scope {
         account: account.unwrap_or_else(|| place.scope.account.clone()),
         region: region.unwrap_or_else(|| place.scope.region.clone()),
     };
-    let place = Place { scope, at: place.at };
+    let place = Occurrence { scope, at: place.at };
     let entities = event.detail.get("affectedEntities").and_then(Json::as_array).map_or(&[][..], Vec::as_slice);
     let mut found = Vec::new();
-    for entity in entities.iter().take(super::raw::MOST) {
+    for entity in entities.iter().take(super::raw::MAX_RESOURCES) {
         let Some(value) = entity.get("entityValue").and_then(Json::as_str) else { continue };
         let Some((spec, id)) = named(value) else { continue };
         if spec.slug == kinds::INSTANCE.slug {
@@ -42,7 +42,7 @@ pub(super) fn read(event: &Envelope, place: &Place) -> Result<Vec<Observation>, 
     Ok(found)
 }
 
-/// An entity is named by id or ARN; or it is none of ours: `AWS_ACCOUNT`, `UNKNOWN`.
+/// The resource of an entity, which has an id or ARN; `None` for others, such as `AWS_ACCOUNT` and `UNKNOWN`.
 fn named(value: &str) -> Option<(&'static kinds::KindSpec, &str)> {
     parsed(value).or_else(|| Some((kinds::of_id(value)?, value)))
 }
@@ -60,7 +60,7 @@ fn notice(event: &Envelope, at: Timestamp, status: Option<&str>) -> Result<Notic
     };
     let over = event.text("statusCode") == Some("closed") || status.is_some_and(|status| status == "RESOLVED");
     let until = match time("endTime") {
-        // What ended is remembered for as long as updates of it may be under way.
+        // An ended notice is kept for as long as late updates of it may arrive.
         Some(_) | None if over => at + BEGUN,
         Some(end) => end,
         None => open,

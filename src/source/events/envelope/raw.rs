@@ -1,4 +1,4 @@
-//! An event as EventBridge writes it, and what all its types have in common.
+//! An event as EventBridge writes it, with the fields that all types share.
 
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -6,10 +6,10 @@ use serde_json::Value as Json;
 use crate::kinds::{self, KindSpec};
 use crate::model::{AccountId, Observation, Region, ResourceId, Scope, Seen, Source, Timestamp};
 
-/// How many resources one event speaks of at most; the rest is left to the sweeps.
-pub(super) const MOST: usize = 1000;
+/// The most resources that are read from one event; sweeps find the rest.
+pub(super) const MAX_RESOURCES: usize = 1000;
 
-/// The field that cannot be read.
+/// The name of a field that is missing or cannot be read.
 pub(super) type Lacks = &'static str;
 
 #[derive(Deserialize)]
@@ -27,33 +27,33 @@ pub(super) struct Envelope {
     pub(super) detail: Json,
 }
 
-/// Where and when an event's facts hold.
-pub(super) struct Place {
+/// The scope and time of an event.
+pub(super) struct Occurrence {
     pub(super) scope: Scope,
     pub(super) at: Timestamp,
 }
 
-impl Place {
-    /// That a resource was seen.
+impl Occurrence {
+    /// An observation of a resource.
     pub(super) fn saw(&self, spec: &KindSpec, id: &str, seen: Seen) -> Observation {
         let id = ResourceId::new(&self.scope, &spec.kind(), id);
         Observation { source: Source::Notification, at: self.at, id, seen }
     }
 
-    /// That a resource was mentioned.
+    /// An observation that only mentions a resource.
     pub(super) fn mentioned(&self, (spec, id): (&KindSpec, &str)) -> Observation {
         self.saw(spec, id, Seen::Mentioned)
     }
 }
 
 impl Envelope {
-    /// Where and when it happened; `owner` is the account of an event that names none.
-    pub(super) fn place(&self, owner: Option<&AccountId>) -> Result<Place, Lacks> {
+    /// The scope and time of the event; `owner` is the account of an event that names none.
+    pub(super) fn place(&self, owner: Option<&AccountId>) -> Result<Occurrence, Lacks> {
         let at = self.time.as_deref().and_then(Timestamp::parse).ok_or("time")?;
-        Ok(Place { scope: self.scope(owner)?, at })
+        Ok(Occurrence { scope: self.scope(owner)?, at })
     }
 
-    /// Where it happened.
+    /// The scope of the event.
     pub(super) fn scope(&self, owner: Option<&AccountId>) -> Result<Scope, Lacks> {
         let account = self.account.as_deref().filter(|text| AccountId::is_valid(text)).map(AccountId::new);
         let of_call = || self.text("recipientAccountId").filter(|text| AccountId::is_valid(text)).map(AccountId::new);
@@ -86,7 +86,7 @@ fn account_of(arn: &str) -> Option<AccountId> {
     arn.split(':').nth(4).filter(|text| AccountId::is_valid(text)).map(AccountId::new)
 }
 
-/// The first `limit` characters: what others wrote takes no more room in the log.
+/// The first `limit` characters, so that text by others takes limited room in the log.
 pub(super) fn cut(text: &str, limit: usize) -> String {
     text.chars().take(limit).collect()
 }

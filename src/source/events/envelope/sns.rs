@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Notification {
+struct SnsNotification {
     #[serde(rename = "Type")]
     kind: String,
     message: String,
@@ -16,6 +16,6 @@ struct Notification {
 
 /// The message that an SNS notification carries, if `body` is one.
 pub(super) fn message(body: &str) -> Option<String> {
-    let Notification { kind, message, .. } = serde_json::from_str(body).ok()?;
+    let SnsNotification { kind, message, .. } = serde_json::from_str(body).ok()?;
     (kind == "Notification").then_some(message)
 }

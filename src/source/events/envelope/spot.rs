@@ -1,23 +1,23 @@
-//! Spot instances: that one is about to be taken back, or that this has become more likely.
+//! Spot instances: interruption warnings and rebalance recommendations.
 //!
 //! EC2 User Guide, "Spot Instance interruption notices" and "EC2 instance rebalance recommendations". The warning comes two minutes
 //! ahead of the interruption; before a hibernation it comes as that begins.
 
 use std::time::Duration;
 
-use super::raw::{Envelope, Lacks, Place, cut};
+use super::raw::{Envelope, Lacks, Occurrence, cut};
 use crate::kinds;
 use crate::model::{Notice, NoticeKind, Observation, Seen};
 
-/// How long ahead the warning comes.
+/// How long before the interruption the warning comes.
 const AHEAD: Duration = Duration::from_mins(2);
-/// How long after its interruption a warning is shown on: state events and sweeps tell within that time what became of it.
+/// How long a warning is shown after its interruption. State events and sweeps show the new state within that time.
 const AFTER: Duration = Duration::from_mins(10);
-/// How long a recommendation is shown. AWS never takes one back, and names no time; after a day without an interruption it says
-/// little about the risk of now.
+/// How long a recommendation is shown. AWS never withdraws one, and gives no time; after a day without an interruption it says
+/// little about the current risk.
 const RECOMMENDED: Duration = Duration::from_hours(24);
 
-pub(super) fn interruption(event: &Envelope, place: &Place) -> Result<Vec<Observation>, Lacks> {
+pub(super) fn interruption(event: &Envelope, place: &Occurrence) -> Result<Vec<Observation>, Lacks> {
     let id = event.text("instance-id").ok_or("detail.instance-id")?;
     let action = event.text("instance-action").ok_or("detail.instance-action")?;
     let begins = if action == "hibernate" { place.at } else { place.at + AHEAD };
@@ -35,7 +35,7 @@ pub(super) fn interruption(event: &Envelope, place: &Place) -> Result<Vec<Observ
     Ok(vec![place.saw(kinds::INSTANCE_STATUS, id, Seen::Noticed(notice))])
 }
 
-pub(super) fn rebalance(event: &Envelope, place: &Place) -> Result<Vec<Observation>, Lacks> {
+pub(super) fn rebalance(event: &Envelope, place: &Occurrence) -> Result<Vec<Observation>, Lacks> {
     let id = event.text("instance-id").ok_or("detail.instance-id")?;
     let kind = NoticeKind::RebalanceRecommendation;
     let notice = Notice {

@@ -2,10 +2,10 @@
 
 use serde_json::Value as Json;
 
-use super::raw::{Envelope, Lacks, Place};
+use super::raw::{Envelope, Lacks, Occurrence};
 use crate::model::{Map, Observation, Seen, Value};
 
-pub(super) fn read(event: &Envelope, place: &Place) -> Result<Vec<Observation>, Lacks> {
+pub(super) fn read(event: &Envelope, place: &Occurrence) -> Result<Vec<Observation>, Lacks> {
     if event.text("service") != Some("ec2") {
         return Ok(Vec::new());
     }

@@ -146,13 +146,13 @@ fn fixture(name: &str) -> Json {
     serde_json::from_str(&text).unwrap()
 }
 
-fn told(event: &Json) -> Told {
-    Told::read(&event.to_string(), None).unwrap()
+fn told(event: &Json) -> DecodedEvent {
+    DecodedEvent::read(&event.to_string(), None).unwrap()
 }
 
 fn notification(name: &str) -> Notification {
     match told(&fixture(name)).says {
-        Says::Resources(notification) => notification,
+        EventContent::Resources(notification) => notification,
         other => panic!("{name}: {other:?}"),
     }
 }
@@ -160,8 +160,8 @@ fn notification(name: &str) -> Notification {
 /// The observations of an event; none when it says nothing.
 fn read(event: &Json) -> Vec<Observation> {
     match told(event).says {
-        Says::Resources(notification) => notification.observations,
-        Says::Canary(_) | Says::Call { .. } | Says::Nothing => Vec::new(),
+        EventContent::Resources(notification) => notification.observations,
+        EventContent::Canary(_) | EventContent::Call { .. } | EventContent::Nothing => Vec::new(),
     }
 }
 
@@ -189,12 +189,12 @@ fn line(observation: &Observation) -> String {
     format!("{kind} {}{seen}", observation.id.id)
 }
 
-fn lines(told: &Told) -> Vec<String> {
+fn lines(told: &DecodedEvent) -> Vec<String> {
     match &told.says {
-        Says::Nothing => vec!["nothing".to_owned()],
-        Says::Call { scope, .. } => vec![format!("a call in {scope}")],
-        Says::Canary(canary) => vec![format!("{canary:?}")],
-        Says::Resources(Notification { observations, called, .. }) => {
+        EventContent::Nothing => vec!["nothing".to_owned()],
+        EventContent::Call { scope, .. } => vec![format!("a call in {scope}")],
+        EventContent::Canary(canary) => vec![format!("{canary:?}")],
+        EventContent::Resources(Notification { observations, called, .. }) => {
             let of_call = called.iter().map(|called| {
                 let targets: Vec<&str> = called.targets.iter().map(|id| &*id.id).collect();
                 format!("{} on {}", called.call.name, targets.join(" "))
@@ -304,10 +304,10 @@ fn a_list_of_one_call_is_cut_at_a_thousand_and_texts_are_cut() {
     let items: Vec<Json> = (0..1500).map(|n| json!({"instanceId": format!("i-{n:017x}")})).collect();
     event["detail"]["requestParameters"] = json!({"instancesSet": {"items": items}});
     event["detail"]["userAgent"] = json!("x".repeat(5000));
-    let Says::Resources(notification) = told(&event).says else { panic!() };
-    assert_eq!(notification.observations.len(), MOST);
+    let EventContent::Resources(notification) = told(&event).says else { panic!() };
+    assert_eq!(notification.observations.len(), MAX_RESOURCES);
     let called = notification.called.unwrap();
-    assert_eq!((called.targets.len(), called.call.agent.unwrap().len()), (MOST, 512));
+    assert_eq!((called.targets.len(), called.call.agent.unwrap().len()), (MAX_RESOURCES, 512));
 }
 
 #[test]
@@ -317,18 +317,20 @@ fn an_account_that_is_missing_is_found_in_the_arn_the_record_or_the_queue() {
     assert_eq!(notification("call-without-account").observations[0].id.account.as_str(), "123456789012");
     event["resources"] = json!([]);
     let owner = AccountId::new("210987654321");
-    let Says::Resources(told) = Told::read(&event.to_string(), Some(&owner)).unwrap().says else { panic!() };
+    let EventContent::Resources(told) = DecodedEvent::read(&event.to_string(), Some(&owner)).unwrap().says else {
+        panic!()
+    };
     assert_eq!(told.observations[0].id.account, owner);
-    assert!(matches!(Told::read(&event.to_string(), None), Err(Undecodable::Field { field: "account", .. })));
+    assert!(matches!(DecodedEvent::read(&event.to_string(), None), Err(Undecodable::Field { field: "account", .. })));
 }
 
 #[test]
 fn what_is_broken_is_an_error_that_names_the_field() {
-    assert!(matches!(Told::read("{}", None), Err(Undecodable::Foreign { .. })));
+    assert!(matches!(DecodedEvent::read("{}", None), Err(Undecodable::Foreign { .. })));
     for missing in ["time", "region"] {
         let mut broken = fixture("instance-state");
         broken.as_object_mut().unwrap().remove(missing);
-        let error = Told::read(&broken.to_string(), None).unwrap_err();
+        let error = DecodedEvent::read(&broken.to_string(), None).unwrap_err();
         assert!(error.to_string().contains(&format!("`{missing}`")), "{error}");
     }
     for (name, path, field) in [
@@ -342,7 +344,7 @@ fn what_is_broken_is_an_error_that_names_the_field() {
     ] {
         let mut broken = fixture(name);
         *broken.pointer_mut(path).unwrap() = if path == "/time" { json!("soon") } else { json!(-1) };
-        let error = Told::read(&broken.to_string(), None).unwrap_err();
+        let error = DecodedEvent::read(&broken.to_string(), None).unwrap_err();
         assert!(error.to_string().contains(&format!("`{field}`")), "{error}");
     }
 }
@@ -358,9 +360,9 @@ fn an_event_that_came_through_an_sns_topic_says_the_same() {
             "Timestamp": "2026-11-11T21:30:00.000Z",
             "SignatureVersion": "1",
         });
-        let read = Told::read(&wrapped.to_string(), None).unwrap();
+        let read = DecodedEvent::read(&wrapped.to_string(), None).unwrap();
         assert_eq!(lines(&read), *expected, "{name}");
-        assert_eq!(read, Told::read(&format!("\u{feff} {wrapped}\n"), None).unwrap());
+        assert_eq!(read, DecodedEvent::read(&format!("\u{feff} {wrapped}\n"), None).unwrap());
     }
 }
 
@@ -408,12 +410,12 @@ proptest! {
         let mut event = fixture(TOLD[which].0);
         let paths = paths(&event, "");
         *event.pointer_mut(&paths[place.index(paths.len())]).unwrap() = put;
-        drop(Told::read(&event.to_string(), None));
+        drop(DecodedEvent::read(&event.to_string(), None));
     }
 
     #[test]
     fn text_that_is_no_event_is_an_error(text in ".{0,64}") {
-        prop_assert!(Told::read(&text, None).is_err());
+        prop_assert!(DecodedEvent::read(&text, None).is_err());
     }
 }
 

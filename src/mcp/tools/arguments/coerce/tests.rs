@@ -19,12 +19,12 @@ enum Comes {
 use Comes::{Absent, Refused, To};
 
 /// The arguments of every tool, with what their schemas declare.
-fn every_argument() -> impl Iterator<Item = (&'static ToolSpec, String, Form)> {
+fn every_argument() -> impl Iterator<Item = (&'static ToolSpec, String, ArgumentType)> {
     TOOLS.iter().flat_map(|tool| {
         let schema = Value::Object(JsonObject::clone(tool.input.json()));
         let properties = schema["properties"].as_object().cloned().unwrap_or_default();
         properties.into_iter().map(|(name, schema)| {
-            let form = Form::of(&schema).unwrap_or_else(|| panic!("{} {name}: {schema}", tool.name));
+            let form = ArgumentType::of(&schema).unwrap_or_else(|| panic!("{} {name}: {schema}", tool.name));
             (*tool, name, form)
         })
     })
@@ -143,27 +143,27 @@ fn of_objects() -> Vec<(Value, Comes)> {
 }
 
 /// Forms that clients send, and what each comes to for an argument of this type.
-fn table(form: &Form, care: Care) -> Vec<(Value, Comes)> {
+fn table(form: &ArgumentType, care: Care) -> Vec<(Value, Comes)> {
     let mut table = match form {
-        Form::Text { listed } => of_text(*listed || care == Care::Read),
-        Form::Flag => of_flag(),
-        Form::Whole { minimum, .. } => of_whole(minimum.is_none_or(|least| least <= 0)),
-        Form::Texts => of_texts(),
-        Form::Objects => of_objects(),
+        ArgumentType::Text { listed } => of_text(*listed || care == Care::Read),
+        ArgumentType::Flag => of_flag(),
+        ArgumentType::Whole { minimum, .. } => of_whole(minimum.is_none_or(|least| least <= 0)),
+        ArgumentType::Texts => of_texts(),
+        ArgumentType::Objects => of_objects(),
     };
     let blank = |refused: bool| {
         [Value::Null, json!(""), json!("  \n")].map(|value| (value, if refused { Refused } else { Absent }))
     };
-    table.extend(blank(*form == Form::Flag && care == Care::Write));
+    table.extend(blank(*form == ArgumentType::Flag && care == Care::Write));
     // Where AWS is changed, a number is no flag and no text.
     let numbers = [(json!(1), true), (json!("1"), true), (json!(1.0), true), (json!(0), false), (json!("0"), false)];
     match (form, care) {
-        (Form::Flag, Care::Read) => table.extend(numbers.map(|(given, flag)| (given, To(json!(flag))))),
-        (Form::Flag, Care::Write) => table.extend(numbers.map(|(given, _)| (given, Refused))),
-        (Form::Text { .. }, Care::Read) => {
+        (ArgumentType::Flag, Care::Read) => table.extend(numbers.map(|(given, flag)| (given, To(json!(flag))))),
+        (ArgumentType::Flag, Care::Write) => table.extend(numbers.map(|(given, _)| (given, Refused))),
+        (ArgumentType::Text { .. }, Care::Read) => {
             table.extend([(json!(123_456_789_012_u64), To(json!("123456789012"))), (json!(7.0), To(json!("7")))]);
         }
-        (Form::Text { .. }, Care::Write) => table.extend([(json!(7), Refused), (json!(7.0), Refused)]),
+        (ArgumentType::Text { .. }, Care::Write) => table.extend([(json!(7), Refused), (json!(7.0), Refused)]),
         _ => {}
     }
     table
@@ -207,7 +207,8 @@ fn every_form_of_every_argument_of_every_tool_is_read_as_its_clean_form_or_refus
 #[test]
 fn a_flag_of_a_tool_that_changes_aws_is_never_taken_from_what_does_not_say_it() {
     let mut flags = 0;
-    for (tool, name, form) in every_argument().filter(|(tool, _, form)| tool.is_write() && *form == Form::Flag) {
+    for (tool, name, form) in every_argument().filter(|(tool, _, form)| tool.is_write() && *form == ArgumentType::Flag)
+    {
         let unclear = [json!(""), Value::Null, json!(0), json!(1), json!("0"), json!("no"), json!([]), json!("flase")];
         for given in unclear {
             assert!(form.read(Care::Write, &given).is_err(), "{} {name}: {given}", tool.name);
@@ -219,7 +220,7 @@ fn a_flag_of_a_tool_that_changes_aws_is_never_taken_from_what_does_not_say_it() 
 
 #[test]
 fn a_number_out_of_range_names_its_range() {
-    let limit = Form::of(&json!({"type": "integer", "minimum": 1, "maximum": 500})).unwrap();
+    let limit = ArgumentType::of(&json!({"type": "integer", "minimum": 1, "maximum": 500})).unwrap();
     assert_eq!(limit.read(Care::Read, &json!("lots")), Err("a whole number from 1 to 500".to_owned()));
     for given in [json!(-3.0), json!(u64::MAX), json!("-3"), json!(0), json!(501)] {
         assert_eq!(limit.read(Care::Read, &given), Err("a whole number from 1 to 500".to_owned()), "{given}");
@@ -250,13 +251,13 @@ proptest! {
     #[test]
     fn what_is_read_is_of_the_declared_type_and_stays_the_same_when_read_again(given in any_json()) {
         let forms = [
-            Form::Text { listed: false },
-            Form::Text { listed: true },
-            Form::Flag,
-            Form::Whole { minimum: None, maximum: None },
-            Form::Whole { minimum: Some(1), maximum: Some(50) },
-            Form::Texts,
-            Form::Objects,
+            ArgumentType::Text { listed: false },
+            ArgumentType::Text { listed: true },
+            ArgumentType::Flag,
+            ArgumentType::Whole { minimum: None, maximum: None },
+            ArgumentType::Whole { minimum: Some(1), maximum: Some(50) },
+            ArgumentType::Texts,
+            ArgumentType::Objects,
         ];
         for form in forms {
             for care in [Care::Read, Care::Write] {
@@ -264,16 +265,16 @@ proptest! {
                 let Some(clean) = read else {
                     let is_blank = given.as_str().is_some_and(|text| text.trim().is_empty());
                     prop_assert!(given.is_null() || is_blank, "{given} was taken for nothing");
-                    prop_assert!(form != Form::Flag || care == Care::Read);
+                    prop_assert!(form != ArgumentType::Flag || care == Care::Read);
                     continue;
                 };
                 let fits = match &form {
-                    Form::Text { .. } => clean.is_string(),
-                    Form::Flag => clean.is_boolean(),
-                    Form::Whole { minimum: None, .. } => clean.is_u64() || clean.is_i64(),
-                    Form::Whole { .. } => clean.as_u64().is_some_and(|number| (1..=50).contains(&number)),
-                    Form::Texts => clean.as_array().is_some_and(|list| list.iter().all(Value::is_string)),
-                    Form::Objects => {
+                    ArgumentType::Text { .. } => clean.is_string(),
+                    ArgumentType::Flag => clean.is_boolean(),
+                    ArgumentType::Whole { minimum: None, .. } => clean.is_u64() || clean.is_i64(),
+                    ArgumentType::Whole { .. } => clean.as_u64().is_some_and(|number| (1..=50).contains(&number)),
+                    ArgumentType::Texts => clean.as_array().is_some_and(|list| list.iter().all(Value::is_string)),
+                    ArgumentType::Objects => {
                         clean.is_object() || clean.as_array().is_some_and(|list| list.iter().all(Value::is_object))
                     }
                 };

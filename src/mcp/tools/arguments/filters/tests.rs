@@ -3,12 +3,12 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::kinds::{INSTANCE, by_slug};
-use crate::mcp::client::Client;
+use crate::mcp::client::McpClient;
 use crate::mcp::tests::{World, data, text};
 use crate::mcp::tools::search_inventory;
 
 /// The filters of a call of `search_inventory`.
-fn given(call: JsonObject, kind: &'static KindSpec) -> Result<GivenFilters, Fault> {
+fn given(call: JsonObject, kind: &'static KindSpec) -> Result<GivenFilters, RequestError> {
     let mut clean = search_inventory::SPEC.clean(call)?;
     GivenFilters::read(&FilterArgument(clean.remove("filters").unwrap_or_default()), kind)
 }
@@ -99,7 +99,7 @@ fn a_value_has_two_readings_only_where_it_is_json_of_a_list_or_of_an_object() {
 }
 
 /// An account in which one instance is tagged `Name=["a"]` and another `Name=a`.
-async fn tagged() -> (World, Client, String, String) {
+async fn tagged() -> (World, McpClient, String, String) {
     let world = World::small().await;
     let client = world.client(false).await;
     let ids = world.simulator.world().home().instance_ids();
@@ -122,7 +122,7 @@ async fn tagged() -> (World, Client, String, String) {
 }
 
 /// How many match, which is first, and how the values were read; by search, with which a count agrees.
-async fn found(client: &Client, filters: Value) -> (Value, Value, String) {
+async fn found(client: &McpClient, filters: Value) -> (Value, Value, String) {
     let call = json!({"filters": filters});
     let answer = client.call("search_inventory", call.clone()).await.unwrap();
     let said = text(&answer).to_owned();
@@ -145,7 +145,7 @@ async fn the_json_text_of_a_list_is_that_text_where_something_has_it_and_else_th
     let (_world, client, literal, plain) = tagged().await;
     let (total, id, readings) = found(&client, json!({"tag:Quoted": "[\"a\"]"})).await;
     assert_eq!((total, id), (json!(1), json!(literal)), "the text as it stands counts first");
-    assert!(readings.contains("`tag:Quoted`") && readings.contains("read as it stands"), "{readings}");
+    assert!(readings.contains("`tag:Quoted`") && readings.contains("taken literally"), "{readings}");
 
     let (total, id, readings) = found(&client, json!({"tag:Plain": "[\"web\", \"db\"]"})).await;
     assert_eq!((total, id), (json!(1), json!(plain)));
@@ -173,7 +173,7 @@ async fn json_that_is_no_list_of_texts_is_a_tags_value_and_refused_elsewhere() {
     assert_eq!((total, id), (json!(1), json!(plain)));
     let (total, _, readings) = found(&client, json!({"tag:Json": "{\"a\": 2}"})).await;
     assert_eq!(total, 0);
-    assert!(readings.contains("read as it stands"), "nothing is that, and it is said how it was read: {readings}");
+    assert!(readings.contains("taken literally"), "nothing is that, and it is said how it was read: {readings}");
     for wrong in ["[1]", "{\"a\": 1}", "[]"] {
         let call = json!({"filters": {"instance-state-name": wrong}});
         let refused = client.call("search_inventory", call).await.unwrap();

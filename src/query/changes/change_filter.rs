@@ -1,4 +1,4 @@
-//! Which records a question is about.
+//! Selects records of the log.
 
 use std::sync::Arc;
 
@@ -7,9 +7,9 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::model::difference::differences;
 use crate::model::{AccountId, Cause, Change, Event, Kind, Recorded, Region, ResourceId};
 
-/// The kinds of causes, as questions name them.
+/// The kinds of causes, as filters name them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By {
+pub enum CauseKind {
     /// The first sweep of a scope.
     Baseline,
     /// A full listing.
@@ -20,94 +20,98 @@ pub enum By {
     Event,
     /// A call that a tool of Muster made.
     Tool,
-    /// Somebody's call that CloudTrail told of.
+    /// Somebody's call that CloudTrail reported.
     Call,
 }
 
-/// Which records are wanted.
+/// Selects records by resource, field and cause.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Question {
-    /// Those about the resource of this id.
+pub struct ChangeFilter {
+    /// Records about the resource of this id.
     pub id: Option<Arc<str>>,
-    /// Those about resources of these kinds; of any kind when empty.
+    /// Records about resources of these kinds; of any kind when empty.
     pub kinds: Vec<Kind>,
-    /// Those seen by this account.
+    /// Records about resources that this account sees.
     pub account: Option<AccountId>,
-    /// Those seen in this region.
+    /// Records about resources in this region.
     pub region: Option<Region>,
-    /// Changes of this field or of what is below it: `State.Name`, `Tags`, `Tags[Name]`. Letter case does not count.
+    /// Changes of this field or of fields below it: `State.Name`, `Tags`, `Tags[Name]`. Letter case does not matter.
     pub field: Option<String>,
-    /// Those with such a cause.
-    pub by: Option<By>,
-    /// Also what the first sweep found, and what only Muster's own mapping learnt.
+    /// Records with this kind of cause.
+    pub by: Option<CauseKind>,
+    /// Whether to include what first sweeps found and what a new mapping of Muster reads.
     pub quiet: bool,
 }
 
-/// Whether a record is wanted.
+/// Whether a record matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// It is about something else.
+pub enum RecordMatch {
+    /// It does not match.
     No,
-    /// It would be, but quiet records were not asked for.
+    /// It matches, but is quiet, and quiet records were not requested.
     Hidden,
-    /// It is.
+    /// It matches.
     Yes,
 }
 
-impl By {
-    /// All of them, with the names that questions and answers use.
-    pub const ALL: [(&'static str, By); 6] = [
-        ("baseline", By::Baseline),
-        ("sweep", By::Sweep),
-        ("refresh", By::Refresh),
-        ("event", By::Event),
-        ("tool", By::Tool),
-        ("call", By::Call),
+impl CauseKind {
+    /// All kinds of causes, with the names that arguments and answers use.
+    pub const ALL: [(&'static str, CauseKind); 6] = [
+        ("baseline", CauseKind::Baseline),
+        ("sweep", CauseKind::Sweep),
+        ("refresh", CauseKind::Refresh),
+        ("event", CauseKind::Event),
+        ("tool", CauseKind::Tool),
+        ("call", CauseKind::Call),
     ];
 
     /// The kind of a cause.
     #[must_use]
-    pub fn of(cause: &Cause) -> By {
+    pub fn of(cause: &Cause) -> CauseKind {
         match cause {
-            Cause::Baseline => By::Baseline,
-            Cause::Sweep | Cause::Resumed { .. } => By::Sweep,
-            Cause::Refresh => By::Refresh,
-            Cause::Notification { .. } => By::Event,
-            Cause::Tool { .. } => By::Tool,
-            Cause::Call { .. } => By::Call,
+            Cause::Baseline => CauseKind::Baseline,
+            Cause::Sweep | Cause::Resumed { .. } => CauseKind::Sweep,
+            Cause::Refresh => CauseKind::Refresh,
+            Cause::Notification { .. } => CauseKind::Event,
+            Cause::Tool { .. } => CauseKind::Tool,
+            Cause::Call { .. } => CauseKind::Call,
         }
     }
 
     /// Its name.
     #[must_use]
     pub fn name(self) -> &'static str {
-        By::ALL.iter().find(|(_, by)| *by == self).map_or("", |(name, _)| name)
+        CauseKind::ALL.iter().find(|(_, by)| *by == self).map_or("", |(name, _)| name)
     }
 }
 
-impl Question {
-    /// Tells questions apart whose pages must not be mixed.
+impl ChangeFilter {
+    /// A hash that differs between filters whose pages must not be mixed.
     #[must_use]
     pub fn hash(&self) -> u64 {
-        // Text without ambiguity: each part is quoted.
+        // The debug text is unambiguous, because it quotes each part.
         xxh3_64(format!("{self:?}").as_bytes())
     }
 
-    /// Whether `record` is wanted.
+    /// Whether `record` matches.
     #[must_use]
-    pub fn verdict(&self, record: &Recorded) -> Verdict {
+    pub fn verdict(&self, record: &Recorded) -> RecordMatch {
         let of = |id: &ResourceId| self.is_of(id);
         let about = match &record.event {
             Event::ActionRequested { targets, .. } | Event::Called { targets, .. } => targets.iter().any(of),
-            // It does not say on what: it is told only to those who ask for everything.
+            // It names no resource, so it matches only a filter for everything.
             Event::ActionFinished { .. } => self.is_of_all(),
             event => event.resource().is_some_and(of),
         };
         if !about || !self.by.is_none_or(|by| by.takes(&record.cause)) || !self.is_on_field(&record.event) {
-            return Verdict::No;
+            return RecordMatch::No;
         }
         let quiet = record.cause == Cause::Baseline || matches!(record.event, Event::Remapped { .. });
-        if quiet && !self.quiet && self.by != Some(By::Baseline) { Verdict::Hidden } else { Verdict::Yes }
+        if quiet && !self.quiet && self.by != Some(CauseKind::Baseline) {
+            RecordMatch::Hidden
+        } else {
+            RecordMatch::Yes
+        }
     }
 
     fn is_of(&self, id: &ResourceId) -> bool {
@@ -132,19 +136,19 @@ impl Question {
     }
 }
 
-impl By {
+impl CauseKind {
     fn takes(self, cause: &Cause) -> bool {
-        By::of(cause) == self || (self == By::Event && matches!(cause, Cause::Call { .. }))
+        CauseKind::of(cause) == self || (self == CauseKind::Event && matches!(cause, Cause::Call { .. }))
     }
 }
 
-/// Whether a change is of `field`, of what is above it or below it. A field may name an element of a list: `Tags[Name]`.
+/// Whether a change affects `field`, or a field above or below it. A field may name an element of a list: `Tags[Name]`.
 fn is_on(field: &str, change: &Change) -> bool {
     meets(field, &change.path)
         && (!field.contains('[') || differences(change).iter().any(|difference| meets(field, &difference.path())))
 }
 
-/// Whether one of two paths is the other or above it.
+/// Whether one of two paths equals the other or is above it.
 #[must_use]
 pub fn meets(field: &str, path: &str) -> bool {
     let (short, long) = if field.len() <= path.len() { (field, path) } else { (path, field) };

@@ -1,9 +1,8 @@
-//! One connection of lines: the socket, and stdio where there is no server behind it.
+//! A transport of lines: the socket, or stdio without a server process.
 //!
-//! A client that does not read its answers is not read either: the requests that are still to be answered and the messages
-//! that are still to be written are counted, and reading stops while there are too many of them. What is not read waits in
-//! the buffer of the socket and then in the client, and [`stall`](crate::mcp::stall) closes a connection that stays so.
-//! rmcp itself has no such bound: it builds every answer at once and keeps it until it is written.
+//! Reading stops while too many requests wait for an answer and too many messages wait to be written, so a client that does not
+//! read its answers is not read either. Its further requests wait in the socket's buffer, and [`stall`](crate::mcp::stall) closes
+//! a connection that stays so. rmcp itself has no such bound: it builds every answer at once and keeps it until it is written.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -20,39 +19,39 @@ use tokio::sync::Mutex;
 use tokio_util::bytes::{BufMut, BytesMut};
 use tokio_util::codec::{Encoder, FramedWrite};
 
-use crate::mcp::lines::{Line, Lines};
-use crate::mcp::normalise::{self, Conversation, Outcome, Said};
+use crate::mcp::lines::{LineRead, Lines};
+use crate::mcp::normalise::{self, Conversation, MessageDecision, MessageKind};
 use crate::mcp::relay::MAX_LINE;
 
-mod backlog;
+mod write_backlog;
 
-use backlog::Backlog;
+use write_backlog::WriteBacklog;
 
 /// A connection of lines, each of which is normalised before rmcp sees it.
-pub(super) struct Wire<R, W> {
+pub(super) struct LineTransport<R, W> {
     lines: Lines<BufReader<R>>,
     write: Arc<Mutex<Option<FramedWrite<W, Json>>>>,
     conversation: Arc<SyncMutex<Conversation>>,
-    /// Answers of our own that are still to be written.
+    /// Answers of this transport that are still to be written.
     owed: VecDeque<Vec<u8>>,
     /// Whether such an answer may still be in the buffer of the writer.
     is_unflushed: bool,
-    backlog: Backlog,
+    backlog: WriteBacklog,
 }
 
-impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Wire<R, W> {
+impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> LineTransport<R, W> {
     pub(super) fn new(read: R, write: W, conversation: Arc<SyncMutex<Conversation>>) -> Self {
-        Wire {
+        LineTransport {
             lines: Lines::new(BufReader::new(read), MAX_LINE),
             write: Arc::new(Mutex::new(Some(FramedWrite::new(write, Json)))),
             conversation,
             owed: VecDeque::new(),
             is_unflushed: false,
-            backlog: Backlog::default(),
+            backlog: WriteBacklog::default(),
         }
     }
 
-    /// Writes the answers of our own. A wait that is dropped loses none and repeats none.
+    /// Writes the answers of this transport. Dropping the future loses none and repeats none.
     async fn settle(&mut self) -> io::Result<()> {
         if self.owed.is_empty() && !self.is_unflushed {
             return Ok(());
@@ -61,7 +60,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Wire<R, W> {
         let write = write.as_mut().ok_or_else(closed)?;
         while !self.owed.is_empty() {
             poll_fn(|context| write.poll_ready_unpin(context)).await?;
-            // From here to the next wait the answer is in one place only.
+            // Until the next await the answer is in one place only.
             if let Some(line) = self.owed.pop_front() {
                 self.is_unflushed = true;
                 write.start_send_unpin(Out::Line(line))?;
@@ -73,7 +72,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Wire<R, W> {
     }
 }
 
-impl<R, W> Transport<RoleServer> for Wire<R, W>
+impl<R, W> Transport<RoleServer> for LineTransport<R, W>
 where
     R: AsyncRead + Send + Unpin,
     W: AsyncWrite + Send + Unpin + 'static,
@@ -100,27 +99,29 @@ where
             let conversation = &self.conversation;
             self.backlog.room(|| conversation.lock().in_flight()).await;
             let outcome = match self.lines.next().await {
-                Ok(Line::Whole(line)) => self.conversation.lock().hear(line),
-                Ok(Line::TooLong(start)) => Outcome::Answer(normalise::too_long(start, MAX_LINE)),
-                Ok(Line::End) => return None,
+                Ok(LineRead::Whole(line)) => self.conversation.lock().hear(line),
+                Ok(LineRead::TooLong(start)) => MessageDecision::Answer(normalise::too_long(start, MAX_LINE)),
+                Ok(LineRead::End) => return None,
                 Err(error) => {
                     tracing::warn!(%error, "the connection can no longer be read");
                     return None;
                 }
             };
             match outcome {
-                Outcome::Forward(message) => match (serde_json::from_slice(message.bytes()), message.said()) {
+                MessageDecision::Forward(message) => match (serde_json::from_slice(message.bytes()), message.said()) {
                     (Ok(message), _) => return Some(message),
-                    (Err(_), Said::Request { id, .. }) => {
+                    (Err(_), MessageKind::Request { id, .. }) => {
                         self.conversation.lock().answered(id);
                         self.owed.push_back(normalise::unreadable(id).line());
                     }
-                    (Err(error), Said::Notification { .. } | Said::Response) => {
+                    (Err(error), MessageKind::Notification { .. } | MessageKind::Response) => {
                         tracing::debug!(%error, "a message that wants no answer could not be read");
                     }
                 },
-                Outcome::Answer(refusals) => self.owed.extend(refusals.iter().map(normalise::Refusal::line)),
-                Outcome::Drop => {}
+                MessageDecision::Answer(refusals) => {
+                    self.owed.extend(refusals.iter().map(normalise::ErrorResponse::line));
+                }
+                MessageDecision::Drop => {}
             }
         }
     }
@@ -135,7 +136,7 @@ fn closed() -> io::Error {
     io::Error::new(io::ErrorKind::NotConnected, "the connection is closed")
 }
 
-/// What is written to a client.
+/// An item that is written to a client.
 enum Out {
     Message(Box<ServerJsonRpcMessage>),
     Line(Vec<u8>),

@@ -1,30 +1,30 @@
-//! Whether a walk over the pages of a listing can end.
+//! Detects a walk over the pages of a listing that does not end.
 //!
-//! Each page names the next one by a token that AWS makes up. An endpoint may hand out a token a second time, or new ones for
-//! ever; then the walk would go on for as long as the process, and nothing would ever be known to be gone. Such a walk is given
-//! up, with what shows that it does not end:
+//! Each page names the next one by a token that AWS makes up. An endpoint may return a token a second time, or new ones for ever.
+//! Then the walk would never end, and no resource would ever be found to be gone. Such a walk is given up when one of these shows
+//! that it does not end:
 //!
-//! - a token that this walk was given before. A page that is asked for again after a failure is no second one: only tokens that
-//!   pages answered count. AWS itself may answer pages without a resource that name a next one; these are as good as others.
+//! - a token that this walk has received before. Only tokens in answers count, so repeating a page after a failure does not. AWS
+//!   itself may answer pages without a resource that name a next one, which is allowed.
 //! - more pages than [`GROWTH`] times those of the last complete walk, or, where none was complete yet, than [`FIRST`].
-//! - [`IDLE`] pages in a row that show nothing which the walk has not shown: no resources, or the very ones of an earlier page.
+//! - [`IDLE`] pages in a row that show nothing new: no resources, or those of an earlier page.
 //!
-//! An account may really have grown so much. So each walk that is given up for its length doubles what the next one may take, up to
-//! [`FIRST`] pages, until one is complete.
+//! An account may really have grown so much. So each walk that is given up for its length doubles the limit of the next one, up
+//! to [`FIRST`] pages, until one is complete.
 
 use std::collections::HashSet;
 use std::fmt;
 
-/// A walk may take so many times the pages of the last complete one.
+/// The limit of a walk, as a multiple of the pages of the last complete one.
 const GROWTH: u32 = 20;
 
-/// So many pages the first walk may take: ten million resources where pages are full.
+/// The limit of the first walk in pages: ten million resources if pages are full.
 const FIRST: u32 = 10_000;
 
-/// So many pages in a row may show nothing new.
+/// The most pages in a row that may show nothing new.
 const IDLE: u32 = 200;
 
-/// How far walks could go, and how far the next one may.
+/// The limits of the next walk.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Bounds {
     /// The pages of the last complete walk.
@@ -33,9 +33,9 @@ pub(super) struct Bounds {
     doublings: u32,
 }
 
-/// A walk under way: hashes of what it was answered.
+/// A walk under way, with hashes of its answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Walk {
+pub(super) struct PageWalk {
     tokens: HashSet<u64>,
     contents: HashSet<u64>,
     pages: u32,
@@ -46,7 +46,7 @@ pub(super) struct Walk {
 /// Why a walk does not end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Endless {
-    /// A page named a next one that the walk has been at.
+    /// A page named a next page that the walk has already read.
     Again {
         /// After how many pages.
         pages: u32,
@@ -81,17 +81,17 @@ impl Bounds {
         base.saturating_mul(1_u32.checked_shl(self.doublings).unwrap_or(u32::MAX))
     }
 
-    /// Takes in that a walk was complete.
-    pub(super) fn completed(&mut self, walk: &Walk) {
+    /// Records a complete walk.
+    pub(super) fn completed(&mut self, walk: &PageWalk) {
         *self = Bounds { last: Some(walk.pages), doublings: 0 };
     }
 
-    /// Takes in that pages are `times` smaller from now on, so that as much takes more of them.
+    /// Records that pages are `times` smaller from now on, so that walks take more of them.
     pub(super) fn shrunk(&mut self, times: u32) {
         self.last = self.last.map(|last| last.max(1).saturating_mul(times));
     }
 
-    /// Takes in that a walk was given up.
+    /// Records a walk that was given up.
     pub(super) fn given_up(&mut self, why: Endless) {
         if matches!(why, Endless::Long { .. } | Endless::Idle { .. }) {
             self.doublings = (self.doublings + 1).min(u32::BITS);
@@ -99,8 +99,8 @@ impl Bounds {
     }
 }
 
-impl Walk {
-    /// Takes in an answered page: a hash of what it shows, `None` for nothing, and of the token that it gives for the next page.
+impl PageWalk {
+    /// Records an answered page: a hash of what it shows, `None` for nothing, and a hash of its next token.
     ///
     /// # Errors
     /// [`Endless`], when the walk is to be given up.
@@ -128,7 +128,7 @@ impl fmt::Display for Endless {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Endless::Again { pages } => {
-                write!(f, "page {pages} names a next page that this listing has already been at")
+                write!(f, "page {pages} names a next page that this listing has already read")
             }
             Endless::Long { pages, last: Some(last) } => {
                 write!(f, "page {pages} is not the last, though the last complete listing had {last}")
@@ -148,8 +148,8 @@ mod tests {
     use super::*;
 
     /// Walks until a walk ends or is given up; `page` gives what a page shows and the next token.
-    fn walk(bounds: &Bounds, page: impl Fn(u64) -> (Option<u64>, Option<u64>)) -> (Walk, Option<Endless>) {
-        let mut walk = Walk::default();
+    fn walk(bounds: &Bounds, page: impl Fn(u64) -> (Option<u64>, Option<u64>)) -> (PageWalk, Option<Endless>) {
+        let mut walk = PageWalk::default();
         for number in 1.. {
             let (content, next) = page(number);
             match walk.page(content, next, bounds) {

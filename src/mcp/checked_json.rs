@@ -1,7 +1,7 @@
-//! JSON in which a member that stands twice is noticed.
+//! Reads JSON and reports members that an object has twice.
 //!
-//! Readers of JSON differ in which of the two they take, so an object with a member that stands twice has no single meaning: a
-//! `dry_run` that is first true and then false must not pass for either.
+//! Readers of JSON differ in which of the two they take, so such an object has no single meaning: a `dry_run` that is first true
+//! and then false must not count as either.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -9,18 +9,18 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// What a text of JSON says.
+/// A JSON text that was read.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Once {
-    /// The value. Of members that stand twice it has the first.
+pub struct CheckedJson {
+    /// The value. It has the first of two members of the same name.
     pub value: Value,
-    /// The first member that stands twice in its object.
-    pub twice: Option<Twice>,
+    /// The first member that its object has twice.
+    pub twice: Option<DuplicateMember>,
 }
 
-/// A member that stands twice in its object.
+/// A member that its object has twice.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Twice {
+pub struct DuplicateMember {
     /// Its name.
     pub member: String,
     /// Whether its object is the outermost one.
@@ -30,36 +30,36 @@ pub struct Twice {
 /// Reads one JSON value.
 ///
 /// # Errors
-/// When `text` is no JSON, or more than one value.
-pub fn read(text: &[u8]) -> Result<Once, serde_json::Error> {
+/// When `text` is not JSON, or holds more than one value.
+pub fn read(text: &[u8]) -> Result<CheckedJson, serde_json::Error> {
     let twice = RefCell::new(None);
     let mut reader = serde_json::Deserializer::from_slice(text);
-    let value = Reading { twice: &twice, depth: 0 }.deserialize(&mut reader)?;
+    let value = ValueReader { twice: &twice, depth: 0 }.deserialize(&mut reader)?;
     reader.end()?;
-    Ok(Once { value, twice: twice.into_inner() })
+    Ok(CheckedJson { value, twice: twice.into_inner() })
 }
 
 /// The value of a text of JSON that has a single meaning; `None` for any other text.
 #[must_use]
 pub fn value(text: &str) -> Option<Value> {
-    let Once { value, twice } = read(text.as_bytes()).ok()?;
+    let CheckedJson { value, twice } = read(text.as_bytes()).ok()?;
     twice.is_none().then_some(value)
 }
 
 /// Reads the value at `depth`.
 #[derive(Clone, Copy)]
-struct Reading<'a> {
-    twice: &'a RefCell<Option<Twice>>,
+struct ValueReader<'a> {
+    twice: &'a RefCell<Option<DuplicateMember>>,
     depth: usize,
 }
 
-impl Reading<'_> {
+impl ValueReader<'_> {
     fn inner(self) -> Self {
-        Reading { depth: self.depth + 1, ..self }
+        ValueReader { depth: self.depth + 1, ..self }
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Reading<'_> {
+impl<'de> DeserializeSeed<'de> for ValueReader<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -67,7 +67,7 @@ impl<'de> DeserializeSeed<'de> for Reading<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Reading<'_> {
+impl<'de> Visitor<'de> for ValueReader<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -115,7 +115,7 @@ impl<'de> Visitor<'de> for Reading<'_> {
         while let Some(member) = members.next_key::<String>()? {
             let value = members.next_value_seed(self.inner())?;
             if map.contains_key(&member) {
-                self.twice.borrow_mut().get_or_insert(Twice { member, outermost: self.depth == 0 });
+                self.twice.borrow_mut().get_or_insert(DuplicateMember { member, outermost: self.depth == 0 });
             } else {
                 map.insert(member, value);
             }
@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn a_member_that_stands_twice_is_named_wherever_it_is() {
         let twice = |text: &str| read(text.as_bytes()).unwrap().twice;
-        let found = |member: &str, outermost| Some(Twice { member: member.to_owned(), outermost });
+        let found = |member: &str, outermost| Some(DuplicateMember { member: member.to_owned(), outermost });
         assert_eq!(twice(r#"{"a": 1, "a": 1}"#), found("a", true));
         assert_eq!(twice(r#"{"p": {"dry_run": true, "dry_run": false}}"#), found("dry_run", false));
         assert_eq!(twice(r#"[{"a": [{"b": 1, "b": 2}]}]"#), found("b", false));

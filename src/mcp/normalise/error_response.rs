@@ -1,53 +1,53 @@
-//! The errors that are answered in place of what was asked for.
+//! JSON-RPC errors that answer invalid requests.
 
 use rmcp::model::RequestId;
 use serde_json::{Value, json};
 
 /// JSON-RPC's code for what is not JSON.
 const PARSE: i32 = -32700;
-/// JSON-RPC's code for JSON that is no request.
+/// JSON-RPC's code for JSON that is not a request.
 const INVALID_REQUEST: i32 = -32600;
 /// JSON-RPC's code for parameters that do not fit the method.
 const INVALID_PARAMS: i32 = -32602;
 
-/// A JSON-RPC error in place of what was asked for.
+/// A JSON-RPC error that answers a request.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Refusal {
+pub struct ErrorResponse {
     pub(super) id: Option<Value>,
     code: i32,
     message: String,
 }
 
-impl Refusal {
-    /// An error that says that something is no valid request.
+impl ErrorResponse {
+    /// An error for an invalid request.
     #[must_use]
     pub fn invalid(id: Option<Value>, message: String) -> Self {
-        Refusal { id, code: INVALID_REQUEST, message }
+        ErrorResponse { id, code: INVALID_REQUEST, message }
     }
 
-    /// An error that says that the server failed.
+    /// An error for a failure of the server.
     #[must_use]
     pub fn failed(id: Option<Value>, message: String) -> Self {
-        Refusal { id, code: -32603, message }
+        ErrorResponse { id, code: -32603, message }
     }
 
-    /// An error that says that something cannot be read.
+    /// An error for bytes that are not JSON.
     #[must_use]
     pub fn unreadable(id: Option<Value>, message: String) -> Self {
-        Refusal { id, code: PARSE, message }
+        ErrorResponse { id, code: PARSE, message }
     }
 
     pub(super) fn params(id: &RequestId, message: String) -> Self {
-        Refusal { id: Some(id.clone().into_json_value()), code: INVALID_PARAMS, message }
+        ErrorResponse { id: Some(id.clone().into_json_value()), code: INVALID_PARAMS, message }
     }
 
-    /// The same where it is unclear which request it belongs to.
+    /// The same error without an id, for when it is unclear which request it answers.
     #[must_use]
     pub fn without_id(self) -> Self {
-        Refusal { id: None, ..self }
+        ErrorResponse { id: None, ..self }
     }
 
-    /// As the line of a stream. Without an id that could be seen it has none, as MCP's schema wants it.
+    /// The error as a line of a stream. If the id is not known, the member is left out, as MCP's schema requires.
     #[must_use]
     pub fn line(&self) -> Vec<u8> {
         let error = json!({"code": self.code, "message": self.message});
@@ -59,7 +59,7 @@ impl Refusal {
     }
 }
 
-/// One refusal for each id; one without an id where there is none.
-pub(super) fn refuse_each(ids: Vec<Value>, refuse: impl Fn(Option<Value>) -> Refusal) -> Vec<Refusal> {
+/// One error for each id, or one without an id if there are none.
+pub(super) fn refuse_each(ids: Vec<Value>, refuse: impl Fn(Option<Value>) -> ErrorResponse) -> Vec<ErrorResponse> {
     if ids.is_empty() { vec![refuse(None)] } else { ids.into_iter().map(|id| refuse(Some(id))).collect() }
 }

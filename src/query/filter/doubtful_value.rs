@@ -6,17 +6,17 @@ use crate::model::text::shown;
 use crate::query::nearness::{NEAR, closest};
 use crate::store::ValuePattern;
 
-/// How near a resource's own value must be to be meant, where values are made up by AWS: ids all begin alike.
+/// How close a resource's value must be to count as the intended one where AWS makes up the values, because ids all begin alike.
 const TYPED: f64 = 0.95;
 
-/// A value of a filter that has not the form of that filter's values.
+/// A value that does not have the form of its filter's values.
 ///
-/// AWS may have values that this version of Muster does not know, and an emulator has ids of its own. So it counts only when no
-/// resource has a value that it matches: see [`Doubt::judge`]. A filter of which no value can match is refused; where others can,
-/// as AWS takes them as alternatives, the answer says which cannot: see [`Filters::refuse`](super::Filters::refuse).
+/// AWS may have values that this version of Muster does not know, and an emulator has ids of its own. So a value is refused only
+/// if no resource has a value that it matches: see [`DoubtfulValue::judge`]. A filter is refused only if none of its values can
+/// match; otherwise the answer names the values that cannot: see [`Filters::refuse`](super::Filters::refuse).
 #[derive(Clone, Debug)]
-pub struct Doubt {
-    /// Which of the question's filters it stands in.
+pub struct DoubtfulValue {
+    /// The position of its filter among the filters.
     pub place: usize,
     /// The filter's number in its kind.
     pub facet: u16,
@@ -29,8 +29,8 @@ pub struct Doubt {
     pub(super) pattern: ValuePattern,
 }
 
-impl Doubt {
-    /// Refuses the value, unless one of `held` matches it: those are the values that resources have.
+impl DoubtfulValue {
+    /// Refuses the value, unless it matches one of the values in `held`, which resources have.
     ///
     /// # Errors
     /// [`FilterError::Never`], which names the value that was probably meant.
@@ -46,7 +46,7 @@ impl Doubt {
         Err(FilterError::Never { name: shown(&self.name, 80), value: shown(&self.value, 80), nearest, why })
     }
 
-    /// The value that was probably meant: the same in the right form, or one that AWS documents, or one that a resource has.
+    /// The value that was probably intended: the same in the right form, or one that AWS documents, or one that a resource has.
     fn meant<'a>(&self, held: impl Iterator<Item = &'a str>) -> Option<String> {
         if let Some(repaired) = self.form.repaired(&self.value) {
             return Some(repaired);
@@ -61,5 +61,5 @@ impl Doubt {
     }
 }
 
-/// What to know about brackets in a value.
+/// An explanation of brackets in a value.
 pub const BRACKETS: &str = "AWS's patterns have only the wildcards * and ?; brackets are ordinary characters in them, so [1-8] matches no digit";

@@ -4,8 +4,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf, split};
 
-use super::backlog::MOST;
-use crate::mcp::Phase;
+use super::write_backlog::MAX_PENDING;
+use crate::mcp::Readiness;
 use crate::mcp::tests::World;
 
 /// A client that sends any bytes.
@@ -195,7 +195,7 @@ async fn a_client_that_does_not_read_its_answers_is_not_read_on_and_gets_them_al
     };
     let ((), taken) = tokio::join!(sending, reading);
     // The buffers of the connection hold some 20 requests, and its other direction two answers.
-    assert!(taken > 2 && taken < 2 * MOST, "{taken} requests were taken before any answer was read");
+    assert!(taken > 2 && taken < 2 * MAX_PENDING, "{taken} requests were taken before any answer was read");
 }
 
 #[tokio::test]
@@ -203,20 +203,20 @@ async fn a_cancel_is_read_while_more_requests_wait_than_are_read_ahead() {
     let world = World::small().await;
     let mut client = Raw::of(&world);
     client.open().await;
-    let ready = world.phase.send_replace(Phase::Opening);
+    let ready = world.readiness.send_replace(Readiness::Opening);
     let read = |id: usize| request(id, "resources/read", &json!({"uri": "ec2://inventory/summary"}));
-    for id in 0..2 * MOST {
+    for id in 0..2 * MAX_PENDING {
         client.send(&read(id)).await;
     }
     client.send(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 0}})).await;
     client.send(&request("after", "ping", &json!({}))).await;
     assert_eq!(client.answer().await["id"], "after", "what comes after the waiting requests is read");
-    world.phase.send_replace(ready);
+    world.readiness.send_replace(ready);
     let mut ids = HashSet::new();
-    for _ in 1..2 * MOST {
+    for _ in 1..2 * MAX_PENDING {
         ids.insert(client.answer().await["id"].as_u64().unwrap());
     }
-    assert!(ids.len() == 2 * MOST - 1 && !ids.contains(&0), "only the cancelled request is not answered");
+    assert!(ids.len() == 2 * MAX_PENDING - 1 && !ids.contains(&0), "only the cancelled request is not answered");
 }
 
 #[tokio::test]
@@ -224,7 +224,7 @@ async fn an_id_in_flight_is_refused_at_once_and_the_first_request_is_still_answe
     let world = World::small().await;
     let mut client = Raw::of(&world);
     client.open().await;
-    let ready = world.phase.send_replace(Phase::Opening);
+    let ready = world.readiness.send_replace(Readiness::Opening);
     let read = |id: Value| request(id, "resources/read", &json!({"uri": "ec2://inventory/summary"}));
     client.send(&read(json!(7))).await;
     client.send(&request(7, "tools/list", &json!({}))).await;
@@ -235,7 +235,7 @@ async fn an_id_in_flight_is_refused_at_once_and_the_first_request_is_still_answe
     let other = client.answer().await;
     assert_eq!(other["id"], "7");
     assert!(other["result"]["tools"].is_array(), "the text is another id than the number: {other}");
-    world.phase.send_replace(ready);
+    world.readiness.send_replace(ready);
     let first = client.answer().await;
     assert_eq!(first["id"], 7);
     assert!(first["result"]["contents"].is_array(), "{first}");
@@ -248,13 +248,13 @@ async fn the_id_of_a_cancelled_request_is_free_and_gets_the_answer_of_its_second
     let world = World::small().await;
     let mut client = Raw::of(&world);
     client.open().await;
-    let ready = world.phase.send_replace(Phase::Opening);
+    let ready = world.readiness.send_replace(Readiness::Opening);
     client.send(&request(1, "resources/read", &json!({"uri": "ec2://inventory/summary"}))).await;
     client.send(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}})).await;
     client.send(&request(1, "resources/read", &json!({"uri": "ec2://inventory/freshness"}))).await;
     client.send(&request(2, "ping", &json!({}))).await;
     assert_eq!(client.answer().await["id"], 2);
-    world.phase.send_replace(ready);
+    world.readiness.send_replace(ready);
     let second = client.answer().await;
     assert_eq!(second["id"], 1);
     assert_eq!(second["result"]["contents"][0]["uri"], "ec2://inventory/freshness", "{second}");

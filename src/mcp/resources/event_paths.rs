@@ -16,13 +16,13 @@ const TAGS: &str = "tags";
 /// The longest text that strangers may have written.
 const LONGEST: usize = 64;
 
-/// Everything that is known of the way to each scope.
+/// Everything known about the event path of each scope.
 pub(super) fn paths(core: &Core) -> Vec<Value> {
     let now = Instant::now();
     meant(core).map(|(scope, path)| entry(&scope, &path, now)).collect()
 }
 
-/// What became of the messages that were received.
+/// How many received messages had which outcome.
 pub(super) fn counts(core: &Core) -> Value {
     let mut counted = core.ingest.freshness().event_totals();
     let types = std::mem::take(&mut counted.unknown_types);
@@ -30,7 +30,7 @@ pub(super) fn counts(core: &Core) -> Value {
     json!(counted)
 }
 
-/// The way to each scope in short, for the summary.
+/// A short form of each event path, for the summary.
 pub(super) fn outline(core: &Core) -> Vec<Value> {
     let now = Instant::now();
     let outlined = meant(core).map(|(scope, path)| {
@@ -49,8 +49,9 @@ pub(super) fn outline(core: &Core) -> Vec<Value> {
     outlined.collect()
 }
 
-/// What events tell of one (scope, kind) at the moment, and until when, group by group; `None` where none are listened to.
-pub(super) fn told(core: &Core, state: &ScopeFreshness) -> Option<Value> {
+/// For each group of fields of a (scope, kind), the event rule that reports its changes and until when that is proved; `None`
+/// where no events are received.
+pub(super) fn event_rules(core: &Core, state: &ScopeFreshness) -> Option<Value> {
     let path = core.ingest.freshness().path(&state.scope).filter(EventPath::is_meant)?;
     let spec = kinds::of(&state.kind)?;
     let (now, today) = (Instant::now(), core.now());
@@ -69,7 +70,7 @@ pub(super) fn told(core: &Core, state: &ScopeFreshness) -> Option<Value> {
     (!groups.is_empty()).then_some(Value::Object(groups))
 }
 
-/// The rule that tells of every change of a group.
+/// The rule that reports every change of a group.
 fn telling(event_rules: &'static [&'static str], group: Group) -> Option<&'static str> {
     let mut rules = event_rules.iter().copied();
     match group {

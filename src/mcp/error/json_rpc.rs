@@ -1,0 +1,62 @@
+//! A failed request as a JSON-RPC error.
+
+use rmcp::ErrorData;
+use serde_json::json;
+
+use super::RequestError;
+
+impl RequestError {
+    /// The error as a JSON-RPC error, about `uri` if the request named one.
+    #[must_use]
+    pub fn protocol(&self, uri: Option<&str>) -> ErrorData {
+        let message = self.to_string();
+        let about = || uri.map(|uri| json!({"uri": uri}));
+        match self {
+            RequestError::NotFound { stale: Some(stale), .. } => {
+                ErrorData::resource_not_found(message, Some(json!({"uri": uri, "stale": stale})))
+            }
+            // In a resource's URI the scope is part of the name, so an unwatched scope means not found.
+            RequestError::NotWatched { .. } if uri.is_none() => ErrorData::invalid_params(message, None),
+            RequestError::NotFound { stale: None, .. }
+            | RequestError::NotThen { .. }
+            | RequestError::NotWatched { .. } => ErrorData::resource_not_found(message, about()),
+            RequestError::Removed { removed_at, last_seq, .. } => {
+                let data = json!({"uri": uri, "removed_at": removed_at, "last_seq": last_seq});
+                ErrorData::resource_not_found(message, Some(data))
+            }
+            RequestError::Uri(_)
+            | RequestError::Cursor(_)
+            | RequestError::Filter(_)
+            | RequestError::Argument(_)
+            | RequestError::Past(_)
+            | RequestError::Changes(_)
+            | RequestError::UnknownTool { .. }
+            | RequestError::UnknownPrompt(_)
+            | RequestError::Params { .. }
+            | RequestError::NoSession
+            | RequestError::TooManySubscriptions(_) => ErrorData::invalid_params(message, about()),
+            RequestError::WritesOff { .. } => ErrorData::invalid_request(message, None),
+            RequestError::Opening
+            | RequestError::Failed(_)
+            | RequestError::Stopping
+            | RequestError::Read(_)
+            | RequestError::Ingest(_)
+            | RequestError::Aws(_)
+            | RequestError::NotSeenYet { .. }
+            | RequestError::Unreadable { .. }
+            | RequestError::Bodiless(_)
+            | RequestError::Encode(_) => {
+                let retryable = match self {
+                    RequestError::Failed(_) | RequestError::Bodiless(_) | RequestError::Encode(_) => false,
+                    RequestError::Read(error) => error.is_retryable(),
+                    _ => true,
+                };
+                let data = match uri {
+                    Some(uri) => json!({"uri": uri, "retryable": retryable}),
+                    None => json!({"retryable": retryable}),
+                };
+                ErrorData::internal_error(message, Some(data))
+            }
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! The arguments of `list_changes`.
+
+use std::borrow::Cow;
+
+use rmcp::schemars::{self, JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+use serde::de::{Deserializer, Error};
+
+use crate::mcp::tools::arguments::ArgumentError;
+use crate::mcp::tools::arguments::kind::KindArgument;
+use crate::query::changes::{CauseKind, ReadOrder};
+
+/// The default number of changes per page.
+const DEFAULT_CHANGES: usize = 50;
+/// The most changes per page; the budget may cut a page shorter.
+const MAX_CHANGES: usize = 500;
+/// The longest wait.
+const MAX_WAIT: u64 = 45;
+
+/// Which changes, in which order, and how many.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct Arguments {
+    /// Only what was recorded since this time: RFC 3339, -15m, -2h, -3d, or a cursor of an earlier answer.
+    pub(super) since: Option<String>,
+    /// Only what was recorded until this time: RFC 3339 or -15m.
+    pub(super) until: Option<String>,
+    /// Only this kind. With id: the kind of that resource.
+    pub(super) kind: Option<KindArgument>,
+    /// Only this resource, by AWS's ID, with its status checks.
+    pub(super) id: Option<String>,
+    /// Only this resource, by URI, instead of id.
+    pub(super) uri: Option<String>,
+    /// Only as this AWS account sees it.
+    pub(super) account: Option<String>,
+    /// Only in this region.
+    pub(super) region: Option<String>,
+    /// Only changes of this field or of fields below it, such as State.Name, Tags or Tags[Name].
+    pub(super) field: Option<String>,
+    /// Only changes with this cause; `event` includes `call`.
+    pub(super) cause: Option<CauseArgument>,
+    /// Which changes come first. Default: newest, or oldest when waiting.
+    pub(super) order: Option<OrderArgument>,
+    /// Changes per page.
+    #[serde(default = "default_changes")]
+    #[schemars(range(min = 1, max = MAX_CHANGES))]
+    pub(super) limit: usize,
+    /// How long to wait for a match after `since` or `cursor`, or from now on if neither is given.
+    #[serde(default)]
+    #[schemars(range(max = MAX_WAIT))]
+    pub(super) wait_seconds: u64,
+    /// Look up in CloudTrail who made changes that name no caller, up to 10 per answer.
+    #[serde(default)]
+    pub(super) who: bool,
+    /// Also show what first sweeps found, and fields that only a newer version of Muster reads.
+    #[serde(default)]
+    pub(super) include_baseline: bool,
+    /// next_cursor of the previous answer; repeat its filters. `since` and `until` keep their times.
+    pub(super) cursor: Option<String>,
+}
+
+/// A cause of changes, by name.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CauseArgument(pub(super) CauseKind);
+
+/// An order of changes, by name.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OrderArgument(pub(super) ReadOrder);
+
+/// The orders of changes, by name.
+const ORDERS: [(&str, ReadOrder); 2] = [("newest", ReadOrder::Newest), ("oldest", ReadOrder::Oldest)];
+
+impl<'de> Deserialize<'de> for CauseArgument {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        one_of("cause", &CauseKind::ALL, deserializer).map(CauseArgument)
+    }
+}
+
+impl<'de> Deserialize<'de> for OrderArgument {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        one_of("order", &ORDERS, deserializer).map(OrderArgument)
+    }
+}
+
+/// Reads the argument `name` as one of the `known` words.
+fn one_of<'de, T: Copy, D: Deserializer<'de>>(
+    name: &str,
+    known: &[(&'static str, T)],
+    deserializer: D,
+) -> Result<T, D::Error> {
+    let given = String::deserialize(deserializer)?;
+    let found = known.iter().find(|(word, _)| *word == given).map(|(_, value)| *value);
+    let words: Vec<&str> = known.iter().map(|(word, _)| *word).collect();
+    found.ok_or_else(|| D::Error::custom(ArgumentError::one_of(name, &words, &given)))
+}
+
+impl JsonSchema for CauseArgument {
+    fn schema_name() -> Cow<'static, str> {
+        "Cause".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "enum": CauseKind::ALL.map(|(name, _)| name)})
+    }
+}
+
+impl JsonSchema for OrderArgument {
+    fn schema_name() -> Cow<'static, str> {
+        "Order".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "enum": ORDERS.map(|(name, _)| name)})
+    }
+}
+
+fn default_changes() -> usize {
+    DEFAULT_CHANGES
+}
