@@ -19,9 +19,14 @@ use crate::model::{Cause, Document, Map, Observation, Region, ResourceId, Scope,
 const WRITES: [(&str, &str); 4] = [
     ("start_instance", "stopped"),
     ("stop_instance", "running"),
-    ("reboot_instance", "running"),
     ("create_snapshot", "running"),
+    ("reboot_instance", "running"),
 ];
+
+/// Whether AWS's answer to the tool's call names resources. To a reboot AWS only says that it took the call.
+fn names_resources(tool: &str) -> bool {
+    tool != "reboot_instance"
+}
 
 /// How an answer's ids differ from those asked for.
 #[derive(Clone, Debug)]
@@ -472,7 +477,7 @@ async fn after_a_dry_run_that_was_carried_out_nothing_more_is_called() {
 #[tokio::test]
 async fn after_an_answer_about_others_nothing_more_is_called() {
     let stage = Stage::new().await;
-    for (tool, (name, _)) in WRITES.iter().enumerate() {
+    for (tool, (name, _)) in WRITES.iter().enumerate().filter(|(_, (name, _))| names_resources(name)) {
         let change = Ids::More(vec![STRANGER.to_owned()]);
         let case = Case { named: three(), transient: true, change, ..honest(tool) };
         let (answer, calls) = stage.play(&case).await;
@@ -513,6 +518,9 @@ async fn what_one_region_answers_keeps_a_call_from_the_next() {
             Case { dry_run: true, heeds_dry_run: false, ..trusted.clone() },
             Case { change: strays.clone(), ..trusted.clone() },
         ] {
+            if !case.dry_run && !names_resources(name) {
+                continue;
+            }
             let (answer, calls) = stage.play(&case).await;
             assert_eq!(calls.len(), 1, "{name}: {}", text(&answer));
             let told = answer.structured_content.unwrap();
@@ -619,7 +627,7 @@ async fn a_dry_run_that_the_endpoint_carries_out_is_told_recorded_and_read_at_it
             records.iter().find(|record| matches!(&record.event, Event::ActionRequested { tool, .. } if tool == name));
         let finished = records.iter().find(|record| matches!(&record.event, Event::ActionFinished { .. })).unwrap();
         assert!(requested.unwrap().seq < finished.seq && told["seq"].as_u64().unwrap() >= finished.seq.0, "{told}");
-        if *name != "create_snapshot" {
+        if !matches!(*name, "create_snapshot" | "reboot_instance") {
             let id = crate::model::ResourceId::new(&scope(), &INSTANCE.kind(), POOL[0]);
             let held = stage.world.core.snapshot().unwrap().current(&id).unwrap().unwrap();
             assert!(format!("{held:?}").contains("pending"), "a read at the seq shows what the answer said: {held:?}");

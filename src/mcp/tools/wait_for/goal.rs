@@ -19,15 +19,12 @@ pub(super) enum Goal {
     Gone,
 }
 
-/// How near a resource is to its goal.
+/// Whether a resource has reached its goal, may still reach it, or cannot reach it any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Nearness {
-    /// It is there.
     Reached,
-    /// It is on its way, or about to be.
     Waiting,
-    /// It cannot come there any more.
     Impossible,
 }
 
