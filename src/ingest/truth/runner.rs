@@ -161,7 +161,7 @@ impl<'s, S: Backing> Runner<'s, S> {
             ProgramStep::Retag { which, tags } => self.with(which, |aws, id, now| aws.retag(id, tags, now)),
             ProgramStep::Resize(which) => self.with(which, AwsHistory::resize),
             ProgramStep::DeleteMany if self.herd => {
-                (0..HERD).for_each(|n| self.aws.delete(&format!("h-{n}"), self.now))
+                (0..HERD).for_each(|n| self.aws.delete(&format!("h-{n}"), self.now));
             }
             ProgramStep::DeleteMany => {
                 // The first use creates them, so that only programs that use them carry them along.

@@ -208,7 +208,7 @@ fn a_damaged_record_ends_the_log_and_the_rest_goes_to_a_side_file() {
     let dropped = lines(&side);
     assert_eq!(dropped.len() as u64, count - 39);
     assert_eq!(dropped[0]["unreadable"]["seq"], at);
-    assert_eq!((&dropped[1]["seq"], &dropped[7]["why"]), (&(at + 1).into(), &"it is not there".into()));
+    assert_eq!((&dropped[1]["seq"], &dropped[7]["why"]), (&(at + 1).into(), &"it is missing".into()));
     assert_eq!(fs::metadata(&side).unwrap().permissions().mode() & 0o777, 0o600);
     let name = side.file_name().unwrap().to_str().unwrap().to_owned();
     let mut expected = [FILE_NAME.to_owned(), name, format!("{FILE_NAME}.damaged-1")];
