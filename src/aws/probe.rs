@@ -204,8 +204,9 @@ fn allowed(answer: Result<(), AwsError>) -> Result<(), AwsError> {
 mod tests {
     use super::*;
     use crate::aws::Trouble;
-    use crate::aws::scripted::{Answer as Reply, Scripted, scope};
+    use crate::aws::scripted::{Answer as Reply, Scripted};
     use crate::kinds::KINDS;
+    use crate::model::fixtures::scope;
 
     #[tokio::test]
     async fn every_kind_is_asked_for_by_a_dry_run() {

@@ -4,20 +4,15 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::freshness::{ScopeFreshness, Signal, Swept};
+use crate::kinds::by_slug;
+use crate::model::fixtures::{SetClock, at, id, kind, scope, state};
 use crate::model::{
-    AccountId, BadField, Clock, Document, ErrorClass, Event, Item, LeftOut, Map, Outcome, Page, Recorded, Region,
-    RowFields, Seen, Seq, Source, SweepMessage, SweepStep, Trouble, UnreadableItem, Value,
+    BadField, Clock, Document, ErrorClass, Event, Item, LeftOut, Map, Outcome, Page, Recorded, Seen, Seq, Source,
+    SweepMessage, SweepStep, Trouble, UnreadableItem,
 };
 use crate::notify::Topic;
+use crate::store::fixtures::{named, open_in};
 use crate::store::{Options, Store, verify};
-
-pub(super) struct TestClock(AtomicI64);
-
-impl Clock for TestClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.0.load(Ordering::Relaxed))
-    }
-}
 
 /// A clock that is an hour behind until AWS told its time.
 struct LateClock {
@@ -42,11 +37,11 @@ impl Clock for LateClock {
 /// A loop whose clock is right only after so many looks, and a describe that waits for it.
 async fn recorded_by_a_late_clock(looks: i64) -> Vec<Recorded> {
     let dir = tempfile::tempdir().unwrap();
-    let (writer, store) = crate::store::open(Options::new(dir.path(), project)).expect("a store");
+    let (writer, store) = open_in(&dir);
     let clock = Arc::new(LateClock { anchored: false.into(), asked: AtomicI64::new(looks) });
     let stop = CancellationToken::new();
     let (ingest, handle, _) =
-        Ingest::new(writer, ChangeHub::new(Vec::new()), clock, kinds(), stop.clone()).expect("a loop");
+        Ingest::new(writer, ChangeHub::new(Vec::new()), clock, vec![instances(1)], stop.clone()).expect("a loop");
     let runtime = runtime::Handle::current();
     let thread = tokio::task::spawn_blocking(move || ingest.run(&runtime));
     let message = |step| handle.sweep(SweepMessage { scope: scope(), kind: kind(), step });
@@ -71,10 +66,11 @@ async fn the_first_commit_waits_for_awss_time_and_is_dated_by_it() {
 #[tokio::test(start_paused = true)]
 async fn where_aws_never_tells_its_time_the_first_commit_goes_on_after_ten_seconds() {
     let dir = tempfile::tempdir().unwrap();
-    let (writer, _store) = crate::store::open(Options::new(dir.path(), project)).expect("a store");
+    let (writer, _store) = open_in(&dir);
     let clock = Arc::new(LateClock { anchored: false.into(), asked: AtomicI64::new(i64::MAX) });
     let stop = CancellationToken::new();
-    let (ingest, ..) = Ingest::new(writer, ChangeHub::new(Vec::new()), clock, kinds(), stop.clone()).expect("a loop");
+    let (ingest, ..) =
+        Ingest::new(writer, ChangeHub::new(Vec::new()), clock, vec![instances(1)], stop.clone()).expect("a loop");
     // The runtime's time is the test's: nobody waits for it.
     let begun = Instant::now();
     ingest.anchored().await;
@@ -89,77 +85,45 @@ pub(super) struct World {
     pub(super) handle: Handle,
     pub(super) store: Store,
     pub(super) hub: ChangeHub,
-    clock: Arc<TestClock>,
+    clock: Arc<SetClock>,
     stop: CancellationToken,
     thread: tokio::task::JoinHandle<Result<(), CommitError>>,
     /// Ends the loop of a test that fails, whose runtime waits for the thread.
     _guard: tokio_util::sync::DropGuard,
 }
 
-pub(super) fn kind() -> Kind {
-    Kind::new("AWS::EC2::Instance")
-}
-
-pub(super) fn scope() -> Scope {
-    Scope { account: AccountId::new("123456789012"), region: Region::new("us-east-1") }
-}
-
-pub(super) fn id(name: &str) -> ResourceId {
-    ResourceId::new(&scope(), &kind(), name)
-}
-
-pub(super) fn at(second: i64) -> Timestamp {
-    Timestamp::from_millis(second * 1000)
-}
-
-pub(super) fn state(name: &str) -> Value {
-    Value::Map(Map::from([("Name", name.into())]))
-}
-
 pub(super) fn instance(name: &str, size: &str) -> Arc<Document> {
     Arc::new(Document::new(Map::from([("State", state(name)), ("InstanceType", size.into())])))
 }
 
-pub(super) fn project(_: &ResourceId, document: &Document) -> RowFields {
-    RowFields { name: document.tag("Name").map(str::to_owned), ..RowFields::default() }
-}
-
 /// A loop that nobody runs: its work is done by calling it.
 pub(super) fn still(dir: &TempDir) -> (Ingest, Handle, Store) {
-    let (writer, store) = crate::store::open(Options::new(dir.path(), project)).expect("a store");
-    let clock = Arc::new(TestClock(AtomicI64::new(1_000_000)));
+    let (writer, store) = open_in(dir);
+    let clock = Arc::new(SetClock::new(at(1_000)));
     let (ingest, handle, _) =
-        Ingest::new(writer, ChangeHub::new(Vec::new()), clock, kinds(), CancellationToken::new()).expect("a loop");
+        Ingest::new(writer, ChangeHub::new(Vec::new()), clock, vec![instances(1)], CancellationToken::new())
+            .expect("a loop");
     (ingest, handle, store)
 }
 
-fn kinds() -> Vec<KindEntry> {
-    vec![KindEntry {
-        kind: kind(),
-        rules: KindRules {
-            mapping: 1,
-            masked: &[],
-            state_path: Some("State.Name"),
-            gone_states: &["terminated"],
-            made_by: &[],
-        },
-        interval: Duration::from_mins(1),
-        event_rules: None,
-    }]
+/// Instances, as every loop of these tests knows them.
+pub(super) fn instances(mapping: u16) -> KindEntry {
+    let rules = KindRules { mapping, ..by_slug("instance").unwrap().rules() };
+    KindEntry { kind: kind(), rules, interval: Duration::from_mins(1), event_rules: None }
 }
 
 impl World {
     pub(super) fn open(dir: &TempDir) -> Self {
-        World::with(Options::new(dir.path(), project))
+        World::with(Options::new(dir.path(), named))
     }
 
     pub(super) fn with(options: Options) -> Self {
         let (writer, store) = crate::store::open(options).expect("a store");
         let hub = ChangeHub::new(Vec::new());
-        let clock = Arc::new(TestClock(AtomicI64::new(1_000_000)));
+        let clock = Arc::new(SetClock::new(at(1_000)));
         let stop = CancellationToken::new();
         let (ingest, handle, _) =
-            Ingest::new(writer, hub.clone(), clock.clone(), kinds(), stop.clone()).expect("an ingest loop");
+            Ingest::new(writer, hub.clone(), clock.clone(), vec![instances(1)], stop.clone()).expect("an ingest loop");
         handle.signal(Signal::Expected { scope: scope(), kind: kind(), interval: Duration::from_mins(1) });
         let runtime = runtime::Handle::current();
         let thread = tokio::task::spawn_blocking(move || ingest.run(&runtime));
@@ -172,8 +136,8 @@ impl World {
     }
 
     /// The clock goes on.
-    pub(super) fn advance(&self, seconds: i64) {
-        self.clock.0.fetch_add(seconds * 1000, Ordering::Relaxed);
+    pub(super) fn advance(&self, seconds: u64) {
+        self.clock.pass(Duration::from_secs(seconds));
     }
 
     pub(super) async fn step(&self, step: SweepStep) {

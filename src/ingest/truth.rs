@@ -26,12 +26,12 @@ use std::time::Duration;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
 use book::Book;
-use program::{Step, any_program};
+use program::{ProgramStep, any_program};
 use runner::Runner;
 use shelf::{Disk, Shelf};
 
 /// Runs one program; the violated invariant, if any.
-fn run<S: Shelf>(shelf: &S, steps: &[Step]) -> Result<(), String> {
+fn run<S: Shelf>(shelf: &S, steps: &[ProgramStep]) -> Result<(), String> {
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         let mut runner = Runner::new(shelf);
         for step in steps {

@@ -77,10 +77,7 @@ pub fn judge(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_millis(second * 1000)
-    }
+    use crate::model::fixtures::at;
 
     fn unseen(newest: i64, gone: bool) -> Vec<Unseen> {
         vec![Unseen { id: "i-1".into(), newest: at(newest), gone }]

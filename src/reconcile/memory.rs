@@ -276,10 +276,7 @@ impl ScopeMemory {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_millis(second * 1000)
-    }
+    use crate::model::fixtures::at;
 
     fn shown(second: i64) -> Note {
         Note::Shown { at: at(second), how: How::Exactly, swept: true, gone: false }

@@ -15,9 +15,10 @@ use std::sync::Arc;
 use fastrand::Rng;
 
 use super::disk::memory::{Memory, Step};
-use super::samples::{at, changed, discovered, document, evidence, instance, kind, project, removed, scope};
+use super::fixtures::{changed, discovered, document, evidence, instance, project, removed};
 use super::verify::fold_log;
 use super::{Batch, Due, FILE_NAME, Options, Store, Watermark, Writer, open};
+use crate::model::fixtures::{at_millis, kind, scope_in};
 use crate::model::{ActionId, Cause, Current, Event, Outcome, Recorded, ResourceId, Seq};
 
 /// What a disk can write as a whole.
@@ -25,7 +26,7 @@ const SECTOR: usize = 512;
 
 /// What a store shows.
 #[derive(Debug, PartialEq)]
-struct Held {
+struct Contents {
     records: Vec<Recorded>,
     horizon: Seq,
     current: Vec<(ResourceId, Current)>,
@@ -33,10 +34,10 @@ struct Held {
     notified: Vec<String>,
 }
 
-fn held(store: &Store) -> Held {
+fn held(store: &Store) -> Contents {
     let snapshot = store.snapshot().unwrap();
     let heads = snapshot.heads(&kind(), None, None, usize::MAX).unwrap();
-    Held {
+    Contents {
         records: snapshot.records(Seq(1), usize::MAX).unwrap(),
         horizon: snapshot.horizon(),
         current: heads
@@ -56,7 +57,7 @@ fn event_id(number: usize) -> String {
 struct Tape {
     steps: Vec<Step>,
     /// What was held after each commit, and how many steps had been noted when it was acknowledged.
-    acknowledged: Vec<(usize, Held)>,
+    acknowledged: Vec<(usize, Contents)>,
 }
 
 /// Records a workload.
@@ -65,7 +66,7 @@ struct Recorder {
     options: Options,
     /// One directory for all: the store file is not in it.
     _dir: tempfile::TempDir,
-    acknowledged: Vec<(usize, Held)>,
+    acknowledged: Vec<(usize, Contents)>,
     clock: i64,
 }
 
@@ -91,7 +92,7 @@ impl Recorder {
     /// Folds the oldest records away, a step at a time.
     fn fold(&mut self, writer: &mut Writer, steps: usize) {
         for _ in 0..steps {
-            let due = Due { until: at(self.clock), down_to: 0 };
+            let due = Due { until: at_millis(self.clock), down_to: 0 };
             assert_eq!(writer.fold(due, 12, || true).unwrap().records, 12);
             self.note(&writer.store());
         }
@@ -105,7 +106,7 @@ impl Recorder {
         });
         let notified = told.collect();
         writer
-            .commit(Batch { recorded_at: at(self.clock), entries, watermarks, notified, ..Batch::default() })
+            .commit(Batch { recorded_at: at_millis(self.clock), entries, watermarks, notified, ..Batch::default() })
             .unwrap();
         self.note(&writer.store());
     }
@@ -117,11 +118,11 @@ fn options(dir: &Path, disk: &Memory) -> Options {
 
 fn swept(ended: i64) -> Vec<Watermark> {
     vec![Watermark {
-        scope: scope("eu-central-1"),
+        scope: scope_in("eu-central-1"),
         kind: kind(),
-        since: at(1),
-        started: at(ended - 1),
-        ended: at(ended),
+        since: at_millis(1),
+        started: at_millis(ended - 1),
+        ended: at_millis(ended),
         complete: true,
     }]
 }
@@ -239,7 +240,7 @@ fn tear(step: &Step, rng: &mut Rng) -> Step {
 }
 
 /// Opens what a cut left, holds it against what was acknowledged, and goes on with it.
-fn survives(dir: &Path, image: Vec<u8>, acknowledged: &[(usize, Held)], cut: usize, seed: &str) -> Memory {
+fn survives(dir: &Path, image: Vec<u8>, acknowledged: &[(usize, Contents)], cut: usize, seed: &str) -> Memory {
     let disk = Memory::holding(&dir.join(FILE_NAME), image);
     disk.note();
     let (mut writer, store) = open(options(dir, &disk)).unwrap_or_else(|error| panic!("{seed}: {error:?}"));
@@ -254,7 +255,7 @@ fn survives(dir: &Path, image: Vec<u8>, acknowledged: &[(usize, Held)], cut: usi
     );
     let report = fold_log(&store.snapshot().unwrap()).unwrap();
     assert!(report.is_clean(), "{seed}: {report:?}");
-    writer.commit(Batch { recorded_at: at(9_000_000), entries: vec![one_more()], ..Batch::default() }).unwrap();
+    writer.commit(Batch { recorded_at: at_millis(9_000_000), entries: vec![one_more()], ..Batch::default() }).unwrap();
     assert_eq!(held(&store).records.len(), found.records.len() + 1, "{seed}, one commit later");
     disk
 }
@@ -302,7 +303,7 @@ fn every_kill_point_leaves_a_committed_prefix_with_everything_acknowledged() {
 }
 
 /// Opens what a second cut left: a committed prefix, perhaps with the one record that was added after the first.
-fn reopens(dir: &Path, image: Vec<u8>, acknowledged: &[(usize, Held)], cut: usize, seed: &str) {
+fn reopens(dir: &Path, image: Vec<u8>, acknowledged: &[(usize, Contents)], cut: usize, seed: &str) {
     let disk = Memory::holding(&dir.join(FILE_NAME), image);
     let (_writer, store) = open(options(dir, &disk)).unwrap_or_else(|error| panic!("{seed}, cut again: {error:?}"));
     let report = fold_log(&store.snapshot().unwrap()).unwrap();

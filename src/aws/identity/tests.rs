@@ -1,5 +1,6 @@
 use super::*;
-use crate::aws::scripted::{Answer, Scripted, scope};
+use crate::aws::scripted::{Answer, Scripted};
+use crate::model::fixtures::scope;
 
 fn reservation(owner: &str) -> Answer {
     Answer::ok(&format!(

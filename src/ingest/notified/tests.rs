@@ -1,7 +1,8 @@
 use futures::FutureExt;
 
-use crate::ingest::tests::{World, at, id, instance, kind, scope, state, still};
+use crate::ingest::tests::{World, instance, still};
 use crate::ingest::{Lane, Taken};
+use crate::model::fixtures::{at, id, kind, scope, state};
 use crate::model::{
     ApiCall, Called, Cause, Event, Item, Notification, Observation, Page, Recorded, ResourceId, Scope, Seen, Source,
     SweepMessage, SweepStep,

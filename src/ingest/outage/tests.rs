@@ -9,15 +9,17 @@ use tokio::time::{sleep, timeout};
 use super::*;
 use crate::ingest::IngestError;
 use crate::ingest::Taken;
-use crate::ingest::tests::{World, at, id, instance, kind, project, scope};
+use crate::ingest::tests::{World, instance};
+use crate::model::fixtures::{at, id, kind, scope};
 use crate::model::{Notification, Observation, Outcome, Recorded, Seen, Source, TroubleClass};
 use crate::store::disk::memory::{ALL, Call, Faults, Memory};
+use crate::store::fixtures::named;
 use crate::store::verify::fold_log;
 use crate::store::{Matcher, Options, Store};
 
 fn options(dir: &tempfile::TempDir, disk: &Memory) -> Options {
     // A cache so small that reads reach the disk.
-    Options { cache_bytes: 16 << 10, disk: std::sync::Arc::new(disk.clone()), ..Options::new(dir.path(), project) }
+    Options { cache_bytes: 16 << 10, disk: std::sync::Arc::new(disk.clone()), ..Options::new(dir.path(), named) }
 }
 
 fn seen(name: &str, state: &str, size: &str, second: i64) -> Observation {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::model::fixtures::{self, state};
 use crate::model::{Document, Map, Value};
 
 /// Milliseconds of the one true time.
@@ -26,7 +27,7 @@ pub(super) struct Version {
 impl Version {
     pub(super) fn document(&self, mapping: u16) -> Document {
         let mut fields = Map::from([
-            ("State", self.state_value()),
+            ("State", state(self.state)),
             ("StateTransitionReason", self.reason.to_string().into()),
             ("Size", i64::from(self.rest).into()),
         ]);
@@ -38,21 +39,11 @@ impl Version {
         }
         Document::new(fields)
     }
-
-    pub(super) fn state_value(&self) -> Value {
-        state_value(self.state)
-    }
 }
 
-pub(super) fn state_value(state: &str) -> Value {
-    Value::Map(Map::from([("Name", state.into())]))
-}
-
+/// What a document holds as these tags.
 pub(super) fn tags_value(tags: &BTreeMap<String, String>) -> Value {
-    let tag = |(key, value): (&String, &String)| {
-        Value::Map(Map::from([("Key", key.as_str().into()), ("Value", value.as_str().into())]))
-    };
-    Value::List(tags.iter().map(tag).collect())
+    fixtures::tags(tags.iter().map(|(key, value)| (key.as_str(), value.as_str())))
 }
 
 /// What EventBridge may be told.
@@ -64,7 +55,7 @@ pub(super) enum News {
 
 /// An event on its way: it may arrive at any time from `at` on, or never, or often.
 #[derive(Clone, Debug)]
-pub(super) struct Notice {
+pub(super) struct PendingEvent {
     pub(super) id: String,
     pub(super) at: Millis,
     pub(super) news: News,
@@ -75,7 +66,7 @@ pub(super) struct Notice {
 pub(super) struct Aws {
     /// By id: from when on it was what. `None`: not there.
     history: BTreeMap<String, Vec<(Millis, Option<Version>)>>,
-    pub(super) notices: Vec<Notice>,
+    pub(super) notices: Vec<PendingEvent>,
     launched: u32,
     reasons: u32,
 }
@@ -227,6 +218,6 @@ impl Aws {
     }
 
     fn notify(&mut self, id: &str, at: Millis, news: News) {
-        self.notices.push(Notice { id: id.to_owned(), at, news });
+        self.notices.push(PendingEvent { id: id.to_owned(), at, news });
     }
 }

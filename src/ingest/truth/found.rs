@@ -1,11 +1,11 @@
 //! Programs that once ended in an untruth, as short as they could be made.
 
 use super::book::Book;
-use super::program::Step;
+use super::program::ProgramStep;
 use super::run;
 
 #[track_caller]
-fn holds(steps: &[Step]) {
+fn holds(steps: &[ProgramStep]) {
     if let Err(why) = run(&Book::default(), steps) {
         panic!("{why}");
     }
@@ -13,39 +13,47 @@ fn holds(steps: &[Step]) {
 
 #[test]
 fn a_resource_without_history_is_found() {
-    holds(&[Step::Launch, Step::Finish { lag: 0 }]);
+    holds(&[ProgramStep::Launch, ProgramStep::Finish { lag: 0 }]);
 }
 
-const NOW: Step = Step::Finish { lag: 0 };
-const LATE: Step = Step::Finish { lag: 1 };
-const UNTAG: Step = Step::Retag { which: 0, tags: 0 };
+const NOW: ProgramStep = ProgramStep::Finish { lag: 0 };
+const LATE: ProgramStep = ProgramStep::Finish { lag: 1 };
+const UNTAG: ProgramStep = ProgramStep::Retag { which: 0, tags: 0 };
 
 #[test]
 fn a_watermark_claims_nothing_of_a_resource_that_the_sweep_left_in_doubt() {
-    holds(&[Step::Launch, NOW, UNTAG, Step::Wait(2), Step::Wait(3), NOW, Step::Restart { kill: false }]);
+    holds(&[
+        ProgramStep::Launch,
+        NOW,
+        UNTAG,
+        ProgramStep::Wait(2),
+        ProgramStep::Wait(3),
+        NOW,
+        ProgramStep::Restart { kill: false },
+    ]);
 }
 
 #[test]
 fn a_sweep_that_begins_does_not_make_the_last_one_less_doubtful() {
-    use Step::{Launch, Remap, Sweep, Wait};
+    use ProgramStep::{Launch, Remap, Sweep, Wait};
     holds(&[Launch, Wait(1), UNTAG, Launch, LATE, Wait(10), NOW, Sweep, Remap]);
 }
 
 #[test]
 fn a_sweep_that_lacks_a_resource_claims_nothing_of_it() {
-    use Step::{Delete, Launch, Remap, Wait};
+    use ProgramStep::{Delete, Launch, Remap, Wait};
     holds(&[Launch, Wait(1), NOW, UNTAG, Wait(10), Delete(0), LATE, NOW, Remap]);
 }
 
 #[test]
 fn a_page_that_lags_behind_a_removal_does_not_bring_the_resource_back() {
-    use Step::{Delete, Launch, Wait};
-    holds(&[Launch, NOW, Wait(70), Delete(0), NOW, NOW, Step::Finish { lag: 3 }]);
+    use ProgramStep::{Delete, Launch, Wait};
+    holds(&[Launch, NOW, Wait(70), Delete(0), NOW, NOW, ProgramStep::Finish { lag: 3 }]);
 }
 
 #[test]
 fn a_watermark_claims_nothing_of_a_resource_that_an_answer_from_before_the_sweep_brought_after_it() {
-    use Step::{Answer, Delete, Deliver, Launch, Refresh, Restart, Wait};
+    use ProgramStep::{Answer, Delete, Deliver, Launch, Refresh, Restart, Wait};
     let (told, ask) = (Deliver { which: 0, again: false }, Refresh { lag: 0, fails: false });
     holds(&[Launch, told, Wait(3), ask, Delete(0), Wait(10), NOW, Answer, Restart { kill: false }]);
     holds(&[Launch, told, Wait(3), ask, Delete(0), Wait(10), NOW, Answer, Restart { kill: true }]);

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Checked, MOST_LAG, Runner, resource};
+use super::{Checked, MOST_LAG, Runner};
 use crate::ingest::Ledger;
 use crate::ingest::ledger::View;
 use crate::ingest::truth::aws::Millis;
 use crate::ingest::truth::shelf::Shelf;
+use crate::model::fixtures;
 use crate::model::{Clock, Current, Document, Event, Group, ResourceId};
 
 impl<S: Shelf> Runner<'_, S> {
@@ -76,7 +77,7 @@ impl<S: Shelf> Runner<'_, S> {
     /// What is served is no older than it is said to be.
     fn check_age(&self, view: &impl View) -> Checked {
         for id in &self.slots {
-            let id = resource(id);
+            let id = fixtures::id(id);
             let seen = self.handle.freshness().seen(&id, self.clock.now());
             let Some(current) = view.current(&id).map_err(|error| error.to_string())? else { continue };
             if current.provisional.is_some() {
