@@ -25,7 +25,7 @@ use crate::ingest::{Ingest, KindEntry};
 use crate::kinds::rules::CALLS;
 use crate::kinds::{self, KINDS, KindSpec};
 use crate::mcp::Core;
-use crate::model::{AccountId, Kind, Region};
+use crate::model::{AccountId, Kind, KindRules, Region};
 use crate::notify::ChangeHub;
 use crate::store::{self, CommitError, Health, OpenError, ReadError, Retention, Store, Writer};
 use crate::telemetry;
@@ -293,7 +293,7 @@ fn parts() -> Vec<(Kind, Kind)> {
 pub(super) fn entry(spec: &KindSpec, config: &Config) -> KindEntry {
     KindEntry {
         kind: spec.kind(),
-        rules: spec.rules(),
+        rules: KindRules { absence_after: config.absence_after, ..spec.rules() },
         interval: interval(spec, config),
         event_rules: event_rules(spec, config),
     }

@@ -35,6 +35,9 @@ pub(super) struct Serve {
     /// How long a detached server outlives its last client [default: 15m]
     #[arg(long, hide = true, value_name = "DURATION", value_parser = config::duration)]
     linger: Option<Duration>,
+    /// For how long evidence of a resource outweighs its absence from a listing, for tests against an emulator [default: 1m]
+    #[arg(long, hide = true, value_name = "DURATION", value_parser = config::duration)]
+    absence_after: Option<Duration>,
 }
 
 impl Serve {
@@ -46,7 +49,12 @@ impl Serve {
             allowed_origins: self.allowed_origin,
             linger: self.detached.then(|| self.linger.unwrap_or(LINGER)),
         };
-        Ok((self.connection.config(environment)?, options.check()?))
+        let mut config = self.connection.config(environment)?;
+        // AWS itself is judged by the rule and nothing else.
+        if let Some(absence_after) = self.absence_after.filter(|_| config.selection.has_endpoint()) {
+            config.absence_after = absence_after;
+        }
+        Ok((config, options.check()?))
     }
 }
 

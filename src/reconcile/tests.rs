@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use super::memory::{How, Note};
 use super::*;
 use crate::model::fixtures::{at, id};
+use crate::model::kind_rules::ABSENCE_AFTER;
 use crate::model::known::fold;
 use crate::model::{Cause, KindRules, NoticeKind, Recorded, Seq};
 
@@ -12,6 +13,7 @@ const RULES: KindRules = KindRules {
     state_path: Some("State.Name"),
     gone_states: &["terminated"],
     made_by: &[],
+    absence_after: ABSENCE_AFTER,
 };
 
 fn state(name: &str) -> Value {
@@ -114,7 +116,7 @@ impl World {
         let moment = DecisionTime { now: at(10_000), started: at(50), steady: self.steady, swept: true };
         let newest = self.memory.known("i-1", self.current.as_ref(), None).newest(moment);
         let unseen = vec![absence::Unseen { id: "i-1".into(), newest, gone: false }];
-        let absence = self.memory.complete(unseen, at(started), at(started + 5));
+        let absence = self.memory.complete(unseen, RULES.absence_after, at(started), at(started + 5));
         for _ in &absence.removed {
             self.see(&absent(started));
         }

@@ -7,6 +7,7 @@
 pub(crate) mod account;
 pub(crate) mod driver;
 pub(crate) mod gate;
+pub(crate) mod hand;
 pub(crate) mod middle;
 pub(crate) mod moto;
 pub(crate) mod muster;
