@@ -82,3 +82,27 @@ pub(super) async fn run(config: &Config, options: ServerOptions) -> anyhow::Resu
     Box::pin(serve::run(config, options, announce)).await?;
     Ok(printed?)
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::model::kind_rules::ABSENCE_AFTER;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        serve: Serve,
+    }
+
+    #[test]
+    fn only_an_emulator_is_judged_by_another_rule_than_aws() {
+        fn absence_after(variables: &[(&'static str, &str)]) -> Duration {
+            let line = Line::try_parse_from(["muster", "--absence-after", "5s"]).unwrap();
+            line.serve.config(&Environment::of(variables, Some("/home/me/.local/state"))).unwrap().0.absence_after
+        }
+        assert_eq!(absence_after(&[("AWS_ENDPOINT_URL", "http://127.0.0.1:1")]), Duration::from_secs(5));
+        assert_eq!(absence_after(&[]), ABSENCE_AFTER);
+    }
+}

@@ -90,6 +90,7 @@ pub(super) struct World {
     thread: tokio::task::JoinHandle<Result<(), CommitError>>,
     /// Ends the loop of a test that fails, whose runtime waits for the thread.
     _guard: tokio_util::sync::DropGuard,
+    _dir: Option<TempDir>,
 }
 
 pub(super) fn instance(name: &str, size: &str) -> Arc<Document> {
@@ -113,6 +114,12 @@ pub(super) fn instances(mapping: u16) -> KindEntry {
 }
 
 impl World {
+    pub(super) fn new() -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let world = World::open(&dir);
+        World { _dir: Some(dir), ..world }
+    }
+
     pub(super) fn open(dir: &TempDir) -> Self {
         World::with(Options::new(dir.path(), named))
     }
@@ -127,7 +134,7 @@ impl World {
         handle.signal(Signal::Expected { scope: scope(), kind: kind(), interval: Duration::from_mins(1) });
         let runtime = runtime::Handle::current();
         let thread = tokio::task::spawn_blocking(move || ingest.run(&runtime));
-        World { handle, store, hub, clock, _guard: stop.clone().drop_guard(), stop, thread }
+        World { handle, store, hub, clock, _guard: stop.clone().drop_guard(), stop, thread, _dir: None }
     }
 
     pub(super) async fn close(self) {
@@ -179,8 +186,7 @@ impl World {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_sweep_is_a_baseline_and_an_unchanged_one_opens_no_write_transaction() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let world = World::open(&dir);
+    let world = World::new();
     let items = [("i-1", instance("running", "t3.micro")), ("i-2", instance("stopped", "t3.micro"))];
     world.sweep(100, &items).await;
     assert!(world.records().iter().all(|record| record.cause == Cause::Baseline));
@@ -199,8 +205,7 @@ async fn the_first_sweep_is_a_baseline_and_an_unchanged_one_opens_no_write_trans
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_resource_goes_only_when_two_complete_sweeps_lack_it() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let world = World::open(&dir);
+    let world = World::new();
     let (one, two) = (("i-1", instance("running", "t3.micro")), ("i-2", instance("running", "t3.micro")));
     world.sweep(100, &[one.clone(), two]).await;
     world.sweep(300, std::slice::from_ref(&one)).await;
@@ -214,8 +219,7 @@ async fn a_resource_goes_only_when_two_complete_sweeps_lack_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sweep_that_failed_removes_nothing() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let world = World::open(&dir);
+    let world = World::new();
     world.sweep(100, &[("i-1", instance("running", "t3.micro"))]).await;
     for second in [300, 500, 700] {
         world.step(SweepStep::Started { at: at(second) }).await;
@@ -237,8 +241,7 @@ async fn a_sweep_that_failed_removes_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tool_is_served_between_the_commits_of_a_page() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let world = World::open(&dir);
+    let world = World::new();
     let names: Vec<String> = (0..1000).map(|n| format!("i-{n:04}")).collect();
     let items = names.iter().map(|name| Item::new(name.as_str(), instance("running", "t3.micro"))).collect();
     world.step(SweepStep::Started { at: at(100) }).await;
@@ -255,8 +258,7 @@ async fn a_tool_is_served_between_the_commits_of_a_page() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tools_answer_is_readable_at_the_seq_returned_and_told_to_subscribers() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let world = World::open(&dir);
+    let world = World::new();
     world.sweep(100, &[("i-1", instance("running", "t3.micro"))]).await;
     let topic = Topic::Resource { kind: kind(), id: "i-1".into(), scope: None };
     let subscription = world.hub.register(false, vec![(topic, "ec2://instance/i-1".into())], world.clock.now());
@@ -292,8 +294,7 @@ async fn a_restart_keeps_the_watermark_and_the_log() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_the_stop_nothing_is_accepted() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let world = World::open(&dir);
+    let world = World::new();
     let handle = world.handle.clone();
     world.close().await;
     let refused = handle.begin("stop_instance", vec![id("i-1")]).await;
@@ -322,8 +323,7 @@ async fn what_an_interrupted_first_sweep_left_is_labelled_incomplete_after_a_res
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_seen_by_a_repeated_first_sweep_is_news() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let world = World::open(&dir);
+    let world = World::new();
     for (second, size) in [(100, "t3.micro"), (200, "t3.large")] {
         world.step(SweepStep::Started { at: at(second) }).await;
         let items = vec![Item::new("i-1", instance("running", size))];
@@ -383,8 +383,7 @@ impl World {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_listed_and_cannot_be_read_is_shown_kept_as_it_was_and_never_taken_for_gone() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let world = World::open(&dir);
+    let world = World::new();
     let (one, two) = (("i-1", instance("running", "t3.micro")), ("i-2", instance("running", "t3.micro")));
     world.sweep(100, &[one.clone(), two.clone()]).await;
     let records = world.records().len();
@@ -411,8 +410,7 @@ async fn what_is_listed_and_cannot_be_read_is_shown_kept_as_it_was_and_never_tak
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sweep_that_lists_something_without_an_id_proves_nothing_gone() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let world = World::open(&dir);
+    let world = World::new();
     let one = ("i-1", instance("running", "t3.micro"));
     world.sweep(100, &[one.clone(), ("i-2", instance("running", "t3.micro"))]).await;
     for second in [300, 500, 700] {
@@ -429,8 +427,7 @@ async fn a_sweep_that_lists_something_without_an_id_proves_nothing_gone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_sweep_without_a_parameter_proves_nothing_gone_and_says_what_it_lacked() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let world = World::open(&dir);
+    let world = World::new();
     let one = ("i-1", instance("running", "t3.micro"));
     world.sweep(100, &[one.clone(), ("i-2", instance("running", "t3.micro"))]).await;
     for (second, first) in [(300, true), (500, false)] {
@@ -453,8 +450,7 @@ async fn the_first_sweep_without_a_parameter_proves_nothing_gone_and_says_what_i
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_that_fails_and_is_asked_for_again_shows_at_once_and_until_it_is_answered() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let world = World::open(&dir);
+    let world = World::new();
     let trouble = |second, retry| Trouble {
         class: ErrorClass::Transient.into(),
         what: "AWS could not be reached".into(),
@@ -490,8 +486,7 @@ async fn a_page_that_fails_and_is_asked_for_again_shows_at_once_and_until_it_is_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_listed_twice_by_one_sweep_counts_once_and_the_later_page_is_believed() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let world = World::open(&dir);
+    let world = World::new();
     world.step(SweepStep::Started { at: at(100) }).await;
     for (second, state) in [(100, "pending"), (101, "running")] {
         let items = vec![Item::new("i-1", instance(state, "t3.micro")); 2];

@@ -109,6 +109,8 @@ mod tests {
     #[test]
     fn recent_evidence_outweighs_absence() {
         let first = judge(unseen(45, false), &Candidates::new(), 1, ABSENCE_AFTER, at(100), at(110));
+        let sooner = judge(unseen(45, false), &Candidates::new(), 1, Duration::from_secs(55), at(100), at(110));
+        assert_eq!((first.spared, sooner.spared), (1, 0));
         assert_eq!(first, Absence { spared: 1, ..Absence::default() });
     }
 

@@ -91,8 +91,7 @@ async fn a_repeat_changes_nothing_also_after_a_restart_and_after_another_change(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_notification_that_says_nothing_new_leaves_no_trace() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let world = World::open(&dir);
+    let world = World::new();
     world.sweep(100, &[("i-1", instance("running", "t3.micro"))]).await;
     let before = world.store.write_transactions();
     for _ in 0..2 {
@@ -107,8 +106,7 @@ async fn a_notification_that_says_nothing_new_leaves_no_trace() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_is_recorded_once_with_targets_that_are_not_known_and_is_the_cause_of_what_a_describe_shows_next() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let world = World::open(&dir);
+    let world = World::new();
     world.sweep(100, &[("i-1", instance("running", "t3.micro")), ("i-3", instance("running", "t3.micro"))]).await;
     let targets = vec![id("i-1"), id("i-2")];
     let event = called("e-1", "ModifyInstanceAttribute", targets.clone(), 200);
@@ -140,8 +138,7 @@ async fn a_call_is_recorded_once_with_targets_that_are_not_known_and_is_the_caus
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_is_not_laid_to_a_call_that_cannot_have_made_it_nor_to_one_of_several_callers() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let world = World::open(&dir);
+    let world = World::new();
     let all = |size: &str| ["i-1", "i-2", "i-3"].map(|name| (name, instance("running", size)));
     world.sweep(100, &all("t3.micro")).await;
     let by = |actor: &str, mut event: Notification| {
@@ -168,8 +165,7 @@ async fn a_change_is_not_laid_to_a_call_that_cannot_have_made_it_nor_to_one_of_s
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_several_calls_the_first_made_a_resource_and_the_last_removed_it_as_long_as_they_are_recent() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let world = World::open(&dir);
+    let world = World::new();
     world.sweep(100, &[]).await;
     let calls =
         [called("e-1", "RunInstances", vec![id("i-1")], 200), called("e-2", "CreateTags", vec![id("i-1")], 201)];
@@ -198,8 +194,7 @@ async fn of_several_calls_the_first_made_a_resource_and_the_last_removed_it_as_l
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_in_a_scope_that_is_not_watched_is_recorded() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let world = World::open(&dir);
+    let world = World::new();
     let elsewhere = Scope { region: crate::model::Region::new("eu-west-1"), ..scope() };
     let target = ResourceId::new(&elsewhere, &kind(), "i-1");
     let taken = world.handle.notify(vec![called("e-1", "RunInstances", vec![target], 200)]).await.expect("recorded");
