@@ -79,9 +79,8 @@ fn through_a_storm_every_read_is_true_nothing_is_falsely_removed_and_after_it_th
     simulator.control("PATCH", "/churn", &json!({"per_second": 0}));
     simulator.control("PUT", "/faults", &json!({}));
     let oracle = Oracle::new(&endpoint);
-    log::converges(&sandbox, &oracle, LONG);
-    // And it stays so.
     watch.all_swept_again(2, LONG);
+    log::converges(&sandbox, &oracle, LONG);
     let tally = reader.stop();
     let watched = watch.stop();
     server.terminate();

@@ -123,7 +123,7 @@ impl<'s, S: Shelf> Runner<'s, S> {
             ProgramStep::Retag { which, tags } => self.with(which, |aws, id, now| aws.retag(id, tags, now)),
             ProgramStep::Resize(which) => self.with(which, Aws::resize),
             ProgramStep::DeleteMany if self.herd => {
-                (0..HERD).for_each(|n| self.aws.delete(&format!("h-{n}"), self.now))
+                (0..HERD).for_each(|n| self.aws.delete(&format!("h-{n}"), self.now));
             }
             ProgramStep::DeleteMany => {
                 // The first time it makes them, so that only programs that use them carry them along.
