@@ -31,6 +31,7 @@ pub use crate::aws::queue::Queue;
 use crate::kinds::KINDS;
 pub use crate::mcp::ListMode;
 use crate::model::AccountId;
+use crate::model::kind_rules::ABSENCE_AFTER;
 pub use account::{AccountError, account};
 pub use environment::Environment;
 pub use error::ConfigError;
@@ -99,6 +100,8 @@ pub struct Config {
     pub retain_size: Option<u64>,
     /// Writing stops when less than this many bytes would be left on the disk.
     pub keep_free: u64,
+    /// For how long evidence of a resource outweighs its absence from a listing. Only tests, which cannot wait for minutes, set it.
+    pub absence_after: Duration,
     /// The URL of an emulator to ask in place of AWS. Only the demo sets it; other emulators are reached with `AWS_ENDPOINT_URL`.
     pub emulator: Option<String>,
 }
@@ -173,6 +176,7 @@ impl Config {
             retain_age: given.retain_age.unwrap_or(RETAIN_AGE),
             retain_size: given.retain_size.map(Size::bytes),
             keep_free: given.keep_free.map_or(KEEP_FREE, Size::bytes),
+            absence_after: ABSENCE_AFTER,
             emulator: None,
         })
     }

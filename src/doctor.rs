@@ -65,17 +65,10 @@ pub static CHECKS: &[&Check] = &[
     &canary::CHECK,
 ];
 
-/// The checks of the way that events take.
-const OF_EVENTS: &[&Check] = &[
-    &wiring::RULE,
-    &wiring::TARGET,
-    &wiring::QUEUE,
-    &wiring::POLICY,
-    &backlog::CHECK,
-    &dead_letters::CHECK,
-    &listener::CHECK,
-    &canary::CHECK,
-];
+/// The checks of the way that events take: the last ones.
+fn of_events() -> impl Iterator<Item = &'static Check> {
+    CHECKS.iter().copied().skip_while(|check| check.name != wiring::RULE.name)
+}
 
 /// Looks at everything that a server with this configuration needs. Whether it is well is for [`Finding::verdict`] to say.
 pub async fn examine(config: &Config, local: &Local) -> Vec<Finding> {
@@ -118,7 +111,7 @@ async fn account(aws: &Aws, config: &Config, server: Option<&dyn Server>) -> Vec
     let mut findings = vec![identity::judge(&aws.origin(), &caller, config.account.as_ref(), &account)];
     let Ok(account) = account else {
         let rest = [&clock::CHECK, &endpoint::CHECK, &permission::CHECK, &quota::CHECK];
-        let rest = rest.into_iter().chain(OF_EVENTS.iter().copied());
+        let rest = rest.into_iter().chain(of_events());
         findings.extend(
             rest.map(|check| check.skipped("AWS", "it is not known whose credentials to ask with: see identity")),
         );
@@ -134,7 +127,7 @@ async fn account(aws: &Aws, config: &Config, server: Option<&dyn Server>) -> Vec
     findings.extend(join_all(regions.iter().map(region::look)).await.into_iter().flatten());
     if config.events.is_none() && config.queues.is_empty() {
         let why = "not checked: add `--events` to check events, which `muster setup` sets up";
-        findings.extend(OF_EVENTS.iter().map(|check| check.skipped("events", why)));
+        findings.extend(of_events().map(|check| check.skipped("events", why)));
     }
     // Last: by then it rests on all answers.
     findings.push(clock::judge(aws.clock_offset_millis()));

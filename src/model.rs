@@ -9,6 +9,8 @@ pub mod effect;
 pub mod event;
 pub mod evidence;
 pub mod failure;
+#[cfg(test)]
+pub(crate) mod fixtures;
 pub mod form;
 pub mod glob;
 pub mod id;

@@ -137,7 +137,7 @@ pub fn decide(known: KnownResource<'_>, observation: &Observation, rules: KindRu
         (Seen::NotFound, Some(current)) => {
             let newest = known.newest(moment);
             let lacked = known.candidate.is_some_and(|lacked| newest < lacked && lacked <= observation.at);
-            let aged = rules.is_gone(&current.document) && newest + absence::FRESH <= observation.at;
+            let aged = rules.is_gone(&current.document) && newest + rules.absence_after <= observation.at;
             if lacked || aged { gone(observation.at) } else { Decision::nothing(Judgment::Hint) }
         }
         (Seen::Absent, None) => Decision::nothing(Judgment::Confirmed),

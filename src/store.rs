@@ -43,6 +43,8 @@ mod derived;
 pub mod disk;
 pub mod export;
 mod file;
+#[cfg(test)]
+pub(crate) mod fixtures;
 mod guarded;
 mod handle;
 pub mod index;
@@ -155,7 +157,5 @@ pub(crate) fn recoded(record: &crate::model::Recorded) -> Result<crate::model::R
     codec::decode_event(record.seq, &bytes).map_err(|error| error.to_string())
 }
 
-#[cfg(test)]
-mod samples;
 #[cfg(test)]
 mod tests;

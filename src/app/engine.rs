@@ -26,7 +26,7 @@ use crate::kinds::rules::CALLS;
 use crate::kinds::{self, KINDS, KindSpec};
 use crate::mcp::Core;
 use crate::mcp::looks::Looks;
-use crate::model::{AccountId, Kind, Region};
+use crate::model::{AccountId, Kind, KindRules, Region};
 use crate::notify::ChangeHub;
 use crate::store::{self, CommitError, Health, OpenError, ReadError, Retention, Store, Writer};
 use crate::telemetry;
@@ -295,7 +295,7 @@ fn parts() -> Vec<(Kind, Kind)> {
 pub(super) fn entry(spec: &KindSpec, config: &Config) -> KindEntry {
     KindEntry {
         kind: spec.kind(),
-        rules: spec.rules(),
+        rules: KindRules { absence_after: config.absence_after, ..spec.rules() },
         interval: interval(spec, config),
         event_rules: event_rules(spec, config),
     }

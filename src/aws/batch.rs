@@ -110,26 +110,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::aws::{AwsErrorKind, Details, Origin};
+    use crate::aws::scripted::{failure, not_found};
     use crate::model::{BadField, Document, Item, Map, Timestamp, UnreadableItem};
-
-    fn not_found(named: &[String]) -> AwsError {
-        failure(ErrorClass::NotFound, named.to_vec())
-    }
-
-    fn failure(class: ErrorClass, ids: Vec<String>) -> AwsError {
-        AwsError::from(Details {
-            class,
-            kind: AwsErrorKind::Answered,
-            code: None,
-            message: "made up".to_owned(),
-            action: "ec2:DescribeInstances",
-            region: None,
-            ids,
-            origin: Origin::Keys,
-            perhaps_done: false,
-        })
-    }
 
     fn listed(ids: &[Arc<str>]) -> Page {
         let items = ids.iter().map(|id| Item::new(Arc::clone(id), Document::new(Map::new()))).collect();
@@ -232,7 +214,7 @@ mod tests {
         assert_eq!(first, all[..100], "in order, a hundred at a time");
         batch.answered(first.clone(), Ok(listed(&first)));
         let second = batch.ask().unwrap();
-        batch.answered(second, Err(failure(ErrorClass::Throttled, Vec::new())));
+        batch.answered(second, Err(failure(ErrorClass::Throttled, "RequestLimitExceeded")));
         assert_eq!(batch.ask(), None);
         let described = batch.described();
         let (left, _) = described.failed.unwrap();

@@ -211,8 +211,9 @@ fn allowed(answer: Result<(), AwsError>) -> Result<(), AwsError> {
 mod tests {
     use super::*;
     use crate::aws::AwsErrorKind;
-    use crate::aws::scripted::{Reply, Scripted, scope};
+    use crate::aws::scripted::{Reply, Scripted};
     use crate::kinds::KINDS;
+    use crate::model::fixtures::scope;
 
     #[tokio::test]
     async fn every_kind_is_checked_by_a_dry_run() {

@@ -16,11 +16,12 @@ use tokio::task::JoinSet;
 
 use super::clock::AwsClock;
 use super::sdk::{Sdk, emulated};
-use super::{Aws, AwsSettings, Regions};
+use super::{Aws, AwsError, AwsErrorKind, AwsSettings, Details, Origin, Regions};
 use crate::mcp::tools::arguments;
 use crate::mcp::tools::arguments::instances::InstanceArguments;
 use crate::mcp::tools::stop_instance;
-use crate::model::{AccountId, Named, Region, Scope};
+use crate::model::fixtures::scope;
+use crate::model::{AccountId, ErrorClass, Named, Region};
 
 /// An answer: status, `Date` header if any, body.
 #[derive(Clone, Debug)]
@@ -197,8 +198,25 @@ pub(crate) fn named(ids: &[&str]) -> Named {
     arguments::read::<InstanceArguments<50>>(clean).unwrap().named().unwrap()
 }
 
-pub(crate) fn scope() -> Scope {
-    Scope { account: AccountId::new("123456789012"), region: Region::new("us-east-1") }
+/// A failure that AWS answered with this code.
+pub(crate) fn failure(class: ErrorClass, code: &str) -> AwsError {
+    AwsError::from(Details {
+        class,
+        kind: AwsErrorKind::Answered,
+        code: Some(code.to_owned()),
+        message: format!("{code}: made up"),
+        action: "ec2:DescribeInstances",
+        region: None,
+        ids: Vec::new(),
+        origin: Origin::Emulator,
+        perhaps_done: false,
+    })
+}
+
+/// That AWS knows none of these ids.
+pub(crate) fn not_found(ids: &[String]) -> AwsError {
+    let failure = failure(ErrorClass::NotFound, "InvalidInstanceID.NotFound");
+    AwsError::from(Details { ids: ids.to_vec(), ..(*failure).clone() })
 }
 
 async fn serve(mut stream: TcpStream, asked: Arc<Mutex<Vec<Request>>>, script: Script) {

@@ -1,9 +1,10 @@
 mod bus;
 mod documents;
 
-use super::scripted::{Reply, Scripted, named, scope};
+use super::scripted::{Reply, Scripted, named};
 use super::*;
 use crate::kinds::{self, KindSpec};
+use crate::model::fixtures::scope;
 use crate::model::{ErrorClass, Region, Scope, Timestamp, UnreadableItem};
 
 fn instances() -> &'static KindSpec {

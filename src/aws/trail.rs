@@ -123,7 +123,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::aws::scripted::{Reply, Scripted, scope};
+    use crate::aws::scripted::{Reply, Scripted};
+    use crate::model::fixtures::scope;
 
     fn record(name: &str, error: Option<&str>) -> Json {
         let mut record = json!({

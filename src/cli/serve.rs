@@ -35,6 +35,9 @@ pub(super) struct Serve {
     /// How long a detached server outlives its last client [default: 15m]
     #[arg(long, hide = true, value_name = "DURATION", value_parser = config::duration)]
     linger: Option<Duration>,
+    /// For how long evidence of a resource outweighs its absence from a listing, for tests against an emulator [default: 1m]
+    #[arg(long, hide = true, value_name = "DURATION", value_parser = config::duration)]
+    absence_after: Option<Duration>,
 }
 
 impl Serve {
@@ -46,7 +49,12 @@ impl Serve {
             allowed_origins: self.allowed_origin,
             linger: self.detached.then(|| self.linger.unwrap_or(LINGER)),
         };
-        Ok((self.connection.config(environment)?, options.check()?))
+        let mut config = self.connection.config(environment)?;
+        // AWS itself is judged by the rule and nothing else.
+        if let Some(absence_after) = self.absence_after.filter(|_| config.selection.has_endpoint()) {
+            config.absence_after = absence_after;
+        }
+        Ok((config, options.check()?))
     }
 }
 
@@ -73,4 +81,28 @@ pub(super) async fn run(config: &Config, options: ServerOptions) -> anyhow::Resu
     // On the heap: serving is a large future.
     Box::pin(serve::run(config, options, announce)).await?;
     Ok(printed?)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::model::kind_rules::ABSENCE_AFTER;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        serve: Serve,
+    }
+
+    #[test]
+    fn only_an_emulator_is_judged_by_another_rule_than_aws() {
+        fn absence_after(variables: &[(&'static str, &str)]) -> Duration {
+            let line = Line::try_parse_from(["muster", "--absence-after", "5s"]).unwrap();
+            line.serve.config(&Environment::of(variables, Some("/home/me/.local/state"))).unwrap().0.absence_after
+        }
+        assert_eq!(absence_after(&[("AWS_ENDPOINT_URL", "http://127.0.0.1:1")]), Duration::from_secs(5));
+        assert_eq!(absence_after(&[]), ABSENCE_AFTER);
+    }
 }

@@ -184,15 +184,8 @@ impl FreshnessState {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{AccountId, ErrorClass, Region, TroubleClass};
-
-    fn scope() -> Scope {
-        Scope { account: AccountId::new("123456789012"), region: Region::new("us-east-1") }
-    }
-
-    fn kind() -> Kind {
-        Kind::new("K")
-    }
+    use crate::model::fixtures::{kind, scope};
+    use crate::model::{ErrorClass, TroubleClass};
 
     fn now() -> Now {
         Now { dated: Timestamp::from_millis(1_800_000_000_000), steady: Instant::now() }

@@ -1,41 +1,20 @@
-use parking_lot::Mutex;
-
 use super::*;
-use crate::model::{AccountId, Canary, Clock, Region};
+use crate::model::fixtures::{RuntimeClock, at_millis, kind, scope};
+use crate::model::{Canary, Clock, Region};
 
 const NORMAL: Duration = Duration::from_mins(1);
 const RELAXED: Duration = Duration::from_mins(5);
 const RULES: [&str; 3] = ["instances", "tags", "calls"];
 
-/// A clock that a test can set; it runs with the runtime's time.
-struct TestClock {
-    begun: Instant,
-    ahead: Mutex<Duration>,
-}
-
-impl Clock for TestClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(1_800_000_000_000) + self.begun.elapsed() + *self.ahead.lock()
-    }
-}
-
 struct World {
     freshness: Freshness,
-    clock: Arc<TestClock>,
-}
-
-fn scope() -> Scope {
-    Scope { account: AccountId::new("123456789012"), region: Region::new("us-east-1") }
-}
-
-fn kind() -> Kind {
-    Kind::new("K")
+    clock: Arc<RuntimeClock>,
 }
 
 impl World {
     /// A watched kind whose changes events cover, with a queue.
     fn new() -> World {
-        let clock = Arc::new(TestClock { begun: Instant::now(), ahead: Mutex::default() });
+        let clock = Arc::new(RuntimeClock::from(at_millis(1_800_000_000_000)));
         let rules = EventRules { interval: RELAXED, rules: &RULES, trail: Some("calls") };
         let rules = HashMap::from([(kind(), rules)]);
         let freshness = Freshness::new(Vec::new(), Vec::new(), &|_| NORMAL, rules, &BTreeMap::new(), clock.clone());
@@ -198,11 +177,11 @@ async fn a_clock_that_jumps_ends_no_proof_and_makes_none() {
     let world = World::new();
     world.proved();
     world.sweep();
-    *world.clock.ahead.lock() = Duration::from_hours(48);
+    world.clock.ahead(Duration::from_hours(48));
     assert_eq!(world.interval(), RELAXED, "the silence is as long as it was");
     pass(135).await;
     assert_eq!(world.interval(), NORMAL);
-    *world.clock.ahead.lock() = Duration::ZERO;
+    world.clock.ahead(Duration::ZERO);
     assert_eq!(world.interval(), NORMAL);
 }
 

@@ -229,9 +229,10 @@ impl<L: Ledger> Ingest<L> {
             unseen.clear();
         }
         let (steady, now) = (self.clock.steady_since(), self.clock.now());
+        let fresh = self.rules(kind).absence_after;
         let absence = self.freshness.update(scope, kind, |watched| {
             watched.memory.forget_undated(steady, now);
-            watched.memory.complete(unseen, started, ended)
+            watched.memory.complete(unseen, fresh, started, ended)
         });
         let absence = Absence { spared: absence.spared + unjudged, ..absence };
         let Absence { removed, candidates, spared, held } = absence;

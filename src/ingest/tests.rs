@@ -4,20 +4,15 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::freshness::{ScopeFreshness, Signal, Swept};
+use crate::kinds::by_slug;
+use crate::model::fixtures::{SetClock, at, id, kind, scope, state};
 use crate::model::{
-    AccountId, ActionOutcome, BadField, Clock, Document, ErrorClass, Event, Item, LeftOut, Map, Page, Recorded, Region,
-    RowFields, Seen, Seq, Source, SweepMessage, SweepStep, Trouble, UnreadableItem, Value,
+    ActionOutcome, BadField, Clock, Document, ErrorClass, Event, Item, LeftOut, Map, Page, Recorded, Seen, Seq, Source,
+    SweepMessage, SweepStep, Trouble, UnreadableItem,
 };
 use crate::notify::ChangeTopic;
+use crate::store::fixtures::{named, open_in};
 use crate::store::{Store, StoreOptions, verify};
-
-pub(super) struct TestClock(AtomicI64);
-
-impl Clock for TestClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.0.load(Ordering::Relaxed))
-    }
-}
 
 /// A clock that is an hour behind until AWS's time is known.
 struct LateClock {
@@ -42,11 +37,11 @@ impl Clock for LateClock {
 /// A loop whose clock is right only after this many checks, and a describe that waits for it.
 async fn recorded_by_a_late_clock(looks: i64) -> Vec<Recorded> {
     let dir = tempfile::tempdir().unwrap();
-    let (writer, store) = crate::store::open(StoreOptions::new(dir.path(), project)).expect("a store");
+    let (writer, store) = open_in(&dir);
     let clock = Arc::new(LateClock { anchored: false.into(), asked: AtomicI64::new(looks) });
     let stop = CancellationToken::new();
     let (ingest, handle, _) =
-        Ingest::new(writer, ChangeHub::new(Vec::new()), clock, kinds(), stop.clone()).expect("a loop");
+        Ingest::new(writer, ChangeHub::new(Vec::new()), clock, vec![instances(1)], stop.clone()).expect("a loop");
     let runtime = runtime::Handle::current();
     let thread = tokio::task::spawn_blocking(move || ingest.run(&runtime));
     let message = |step| handle.sweep(SweepMessage { scope: scope(), kind: kind(), step });
@@ -71,10 +66,11 @@ async fn the_first_commit_waits_for_awss_time_and_is_dated_by_it() {
 #[tokio::test(start_paused = true)]
 async fn without_awss_time_the_first_commit_proceeds_after_ten_seconds() {
     let dir = tempfile::tempdir().unwrap();
-    let (writer, _store) = crate::store::open(StoreOptions::new(dir.path(), project)).expect("a store");
+    let (writer, _store) = open_in(&dir);
     let clock = Arc::new(LateClock { anchored: false.into(), asked: AtomicI64::new(i64::MAX) });
     let stop = CancellationToken::new();
-    let (ingest, ..) = Ingest::new(writer, ChangeHub::new(Vec::new()), clock, kinds(), stop.clone()).expect("a loop");
+    let (ingest, ..) =
+        Ingest::new(writer, ChangeHub::new(Vec::new()), clock, vec![instances(1)], stop.clone()).expect("a loop");
     // The test controls the runtime's time: nobody waits for it.
     let begun = Instant::now();
     ingest.anchored().await;
@@ -89,81 +85,56 @@ pub(super) struct World {
     pub(super) handle: IngestHandle,
     pub(super) store: Store,
     pub(super) hub: ChangeHub,
-    clock: Arc<TestClock>,
+    clock: Arc<SetClock>,
     stop: CancellationToken,
     thread: tokio::task::JoinHandle<Result<(), CommitError>>,
     /// Ends the loop of a failing test, whose runtime waits for the thread.
     _guard: tokio_util::sync::DropGuard,
-}
-
-pub(super) fn kind() -> Kind {
-    Kind::new("AWS::EC2::Instance")
-}
-
-pub(super) fn scope() -> Scope {
-    Scope { account: AccountId::new("123456789012"), region: Region::new("us-east-1") }
-}
-
-pub(super) fn id(name: &str) -> ResourceId {
-    ResourceId::new(&scope(), &kind(), name)
-}
-
-pub(super) fn at(second: i64) -> Timestamp {
-    Timestamp::from_millis(second * 1000)
-}
-
-pub(super) fn state(name: &str) -> Value {
-    Value::Map(Map::from([("Name", name.into())]))
+    _dir: Option<TempDir>,
 }
 
 pub(super) fn instance(name: &str, size: &str) -> Arc<Document> {
     Arc::new(Document::new(Map::from([("State", state(name)), ("InstanceType", size.into())])))
 }
 
-pub(super) fn project(_: &ResourceId, document: &Document) -> RowFields {
-    RowFields { name: document.tag("Name").map(str::to_owned), ..RowFields::default() }
-}
-
-/// A loop that does not run: its functions are called directly.
+/// A loop that nobody runs: its work is done by calling it.
 pub(super) fn still(dir: &TempDir) -> (Ingest, IngestHandle, Store) {
-    let (writer, store) = crate::store::open(StoreOptions::new(dir.path(), project)).expect("a store");
-    let clock = Arc::new(TestClock(AtomicI64::new(1_000_000)));
+    let (writer, store) = open_in(dir);
+    let clock = Arc::new(SetClock::new(at(1_000)));
     let (ingest, handle, _) =
-        Ingest::new(writer, ChangeHub::new(Vec::new()), clock, kinds(), CancellationToken::new()).expect("a loop");
+        Ingest::new(writer, ChangeHub::new(Vec::new()), clock, vec![instances(1)], CancellationToken::new())
+            .expect("a loop");
     (ingest, handle, store)
 }
 
-fn kinds() -> Vec<KindEntry> {
-    vec![KindEntry {
-        kind: kind(),
-        rules: KindRules {
-            mapping: 1,
-            masked: &[],
-            state_path: Some("State.Name"),
-            gone_states: &["terminated"],
-            made_by: &[],
-        },
-        interval: Duration::from_mins(1),
-        event_rules: None,
-    }]
+/// Instances, as every loop of these tests knows them.
+pub(super) fn instances(mapping: u16) -> KindEntry {
+    let rules = KindRules { mapping, ..by_slug("instance").unwrap().rules() };
+    KindEntry { kind: kind(), rules, interval: Duration::from_mins(1), event_rules: None }
 }
 
 impl World {
+    pub(super) fn new() -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let world = World::open(&dir);
+        World { _dir: Some(dir), ..world }
+    }
+
     pub(super) fn open(dir: &TempDir) -> Self {
-        World::with(StoreOptions::new(dir.path(), project))
+        World::with(StoreOptions::new(dir.path(), named))
     }
 
     pub(super) fn with(options: StoreOptions) -> Self {
         let (writer, store) = crate::store::open(options).expect("a store");
         let hub = ChangeHub::new(Vec::new());
-        let clock = Arc::new(TestClock(AtomicI64::new(1_000_000)));
+        let clock = Arc::new(SetClock::new(at(1_000)));
         let stop = CancellationToken::new();
         let (ingest, handle, _) =
-            Ingest::new(writer, hub.clone(), clock.clone(), kinds(), stop.clone()).expect("an ingest loop");
+            Ingest::new(writer, hub.clone(), clock.clone(), vec![instances(1)], stop.clone()).expect("an ingest loop");
         handle.signal(Signal::Expected { scope: scope(), kind: kind(), interval: Duration::from_mins(1) });
         let runtime = runtime::Handle::current();
         let thread = tokio::task::spawn_blocking(move || ingest.run(&runtime));
-        World { handle, store, hub, clock, _guard: stop.clone().drop_guard(), stop, thread }
+        World { handle, store, hub, clock, _guard: stop.clone().drop_guard(), stop, thread, _dir: None }
     }
 
     pub(super) async fn close(self) {
@@ -172,8 +143,8 @@ impl World {
     }
 
     /// Advances the clock.
-    pub(super) fn advance(&self, seconds: i64) {
-        self.clock.0.fetch_add(seconds * 1000, Ordering::Relaxed);
+    pub(super) fn advance(&self, seconds: u64) {
+        self.clock.pass(Duration::from_secs(seconds));
     }
 
     pub(super) async fn step(&self, step: SweepStep) {
@@ -215,8 +186,7 @@ impl World {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_sweep_is_a_baseline_and_an_unchanged_one_opens_no_write_transaction() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let world = World::open(&dir);
+    let world = World::new();
     let items = [("i-1", instance("running", "t3.micro")), ("i-2", instance("stopped", "t3.micro"))];
     world.sweep(100, &items).await;
     assert!(world.records().iter().all(|record| record.cause == Cause::Baseline));
@@ -235,8 +205,7 @@ async fn the_first_sweep_is_a_baseline_and_an_unchanged_one_opens_no_write_trans
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_resource_is_removed_only_when_two_complete_sweeps_lack_it() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let world = World::open(&dir);
+    let world = World::new();
     let (one, two) = (("i-1", instance("running", "t3.micro")), ("i-2", instance("running", "t3.micro")));
     world.sweep(100, &[one.clone(), two]).await;
     world.sweep(300, std::slice::from_ref(&one)).await;
@@ -250,8 +219,7 @@ async fn a_resource_is_removed_only_when_two_complete_sweeps_lack_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sweep_that_failed_removes_nothing() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let world = World::open(&dir);
+    let world = World::new();
     world.sweep(100, &[("i-1", instance("running", "t3.micro"))]).await;
     for second in [300, 500, 700] {
         world.step(SweepStep::Started { at: at(second) }).await;
@@ -273,8 +241,7 @@ async fn a_sweep_that_failed_removes_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tool_is_served_between_the_commits_of_a_page() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let world = World::open(&dir);
+    let world = World::new();
     let names: Vec<String> = (0..1000).map(|n| format!("i-{n:04}")).collect();
     let items = names.iter().map(|name| Item::new(name.as_str(), instance("running", "t3.micro"))).collect();
     world.step(SweepStep::Started { at: at(100) }).await;
@@ -291,8 +258,7 @@ async fn a_tool_is_served_between_the_commits_of_a_page() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tools_answer_is_readable_at_the_seq_returned_and_notified_to_subscribers() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let world = World::open(&dir);
+    let world = World::new();
     world.sweep(100, &[("i-1", instance("running", "t3.micro"))]).await;
     let topic = ChangeTopic::Resource { kind: kind(), id: "i-1".into(), scope: None };
     let subscription = world.hub.register(false, vec![(topic, "ec2://instance/i-1".into())], world.clock.now());
@@ -328,8 +294,7 @@ async fn a_restart_keeps_the_watermark_and_the_log() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_the_stop_nothing_is_accepted() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let world = World::open(&dir);
+    let world = World::new();
     let handle = world.handle.clone();
     world.close().await;
     let refused = handle.begin("stop_instance", vec![id("i-1")]).await;
@@ -358,8 +323,7 @@ async fn the_result_of_an_interrupted_first_sweep_is_incomplete_after_a_restart(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_seen_by_a_repeated_first_sweep_is_news() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let world = World::open(&dir);
+    let world = World::new();
     for (second, size) in [(100, "t3.micro"), (200, "t3.large")] {
         world.step(SweepStep::Started { at: at(second) }).await;
         let items = vec![Item::new("i-1", instance("running", size))];
@@ -419,8 +383,7 @@ impl World {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unreadable_resource_is_reported_and_kept_and_never_taken_for_gone() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let world = World::open(&dir);
+    let world = World::new();
     let (one, two) = (("i-1", instance("running", "t3.micro")), ("i-2", instance("running", "t3.micro")));
     world.sweep(100, &[one.clone(), two.clone()]).await;
     let records = world.records().len();
@@ -447,8 +410,7 @@ async fn an_unreadable_resource_is_reported_and_kept_and_never_taken_for_gone() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sweep_that_lists_something_without_an_id_proves_nothing_gone() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let world = World::open(&dir);
+    let world = World::new();
     let one = ("i-1", instance("running", "t3.micro"));
     world.sweep(100, &[one.clone(), ("i-2", instance("running", "t3.micro"))]).await;
     for second in [300, 500, 700] {
@@ -465,8 +427,7 @@ async fn a_sweep_that_lists_something_without_an_id_proves_nothing_gone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_sweep_without_a_parameter_proves_nothing_gone_and_names_the_parameter() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let world = World::open(&dir);
+    let world = World::new();
     let one = ("i-1", instance("running", "t3.micro"));
     world.sweep(100, &[one.clone(), ("i-2", instance("running", "t3.micro"))]).await;
     for (second, first) in [(300, true), (500, false)] {
@@ -489,8 +450,7 @@ async fn the_first_sweep_without_a_parameter_proves_nothing_gone_and_names_the_p
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failing_page_is_reported_at_once_and_until_it_is_answered() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let world = World::open(&dir);
+    let world = World::new();
     let trouble = |second, retry| Trouble {
         class: ErrorClass::Transient.into(),
         what: "AWS could not be reached".into(),
@@ -526,8 +486,7 @@ async fn a_failing_page_is_reported_at_once_and_until_it_is_answered() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_resource_listed_twice_by_one_sweep_counts_once_and_the_later_page_is_applied() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let world = World::open(&dir);
+    let world = World::new();
     world.step(SweepStep::Started { at: at(100) }).await;
     for (second, state) in [(100, "pending"), (101, "running")] {
         let items = vec![Item::new("i-1", instance(state, "t3.micro")); 2];

@@ -209,6 +209,7 @@ impl KindSpec {
             state_path: self.state_path,
             gone_states: self.gone_states,
             made_by: self.calls.makes,
+            ..KindRules::default()
         }
     }
 

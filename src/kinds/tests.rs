@@ -6,7 +6,7 @@ use aws_sdk_ec2::types;
 
 use super::fields::Fields;
 use super::*;
-use crate::model::{AccountId, Region, Scope};
+use crate::model::fixtures::scope;
 
 /// The registry's projection is what the store takes.
 const _: crate::model::row::Project = project;
@@ -252,8 +252,7 @@ fn a_reservation_has_no_field_but_those_that_instances_carry() {
 }
 
 fn row(slug: &str, document: &Document) -> RowFields {
-    let scope = Scope { account: AccountId::new("123456789012"), region: Region::new("us-east-1") };
-    project(&ResourceId::new(&scope, &by_slug(slug).unwrap().kind(), "x"), document)
+    project(&ResourceId::new(&scope(), &by_slug(slug).unwrap().kind(), "x"), document)
 }
 
 fn tags(tags: &[(&str, &str)]) -> Vec<types::Tag> {
@@ -310,8 +309,7 @@ fn only_a_terminated_instance_may_vanish_without_proof() {
 
 #[test]
 fn a_kind_of_a_newer_version_still_has_its_tags() {
-    let scope = Scope { account: AccountId::new("123456789012"), region: Region::new("us-east-1") };
     let document = Fields::new().list("Tags", Some(tags(&[("a", "b")]))).document();
-    let fields = project(&ResourceId::new(&scope, &Kind::new("AWS::EC2::Moon"), "x"), &document);
+    let fields = project(&ResourceId::new(&scope(), &Kind::new("AWS::EC2::Moon"), "x"), &document);
     assert_eq!(fields, RowFields { tags: vec![("a".to_owned(), "b".to_owned())], ..RowFields::default() });
 }

@@ -96,7 +96,8 @@ pub fn part_of(kind: &KindSpec) -> Option<&'static KindSpec> {
 #[cfg(test)]
 mod tests {
     use crate::kinds::INSTANCE;
-    use crate::mcp::tests::{World, scope};
+    use crate::mcp::tests::World;
+    use crate::model::fixtures::scope;
     use crate::model::{Region, ResourceId, Scope};
 
     #[tokio::test]

@@ -20,7 +20,8 @@ use crate::aws::scripted;
 use crate::freshness::{ScopeFreshness, Signal};
 use crate::ingest::{Ingest, KindEntry};
 use crate::kinds::{self, KINDS, KindSpec};
-use crate::model::{Scope, SweepMessage, SweepStep};
+use crate::model::fixtures::scope;
+use crate::model::{SweepMessage, SweepStep};
 use crate::notify::ChangeHub;
 use crate::simulator::{self, Simulator};
 use crate::store;
@@ -34,10 +35,6 @@ pub(super) struct World {
     pub(super) stop: CancellationToken,
     _dir: TempDir,
     _writer: JoinHandle<()>,
-}
-
-pub(super) fn scope() -> Scope {
-    scripted::scope()
 }
 
 impl World {

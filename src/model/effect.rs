@@ -114,12 +114,12 @@ impl Effect {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model;
     use crate::model::event::Overlay;
-    use crate::model::{self, AccountId, Kind, Region, ResourceId, Scope};
+    use crate::model::fixtures::id;
 
     fn changed(fields: &[(&str, &str)]) -> Effect {
-        let scope = Scope { account: AccountId::new("123456789012"), region: Region::new("us-east-1") };
-        let id = ResourceId::new(&scope, &Kind::new("AWS::EC2::Instance"), "i-1");
+        let id = id("i-1");
         let change = |(path, after): &(&str, &str)| model::Change {
             path: (*path).to_owned(),
             before: None,

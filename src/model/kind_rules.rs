@@ -1,9 +1,14 @@
 //! What the rules of observation need to know about a kind of resource.
 
+use std::time::Duration;
+
 use super::Document;
 
-/// The properties of a kind by which its observations are judged.
-#[derive(Clone, Copy, Debug, Default)]
+/// For how long evidence of a resource outweighs its absence from a listing, unless a test says otherwise.
+pub const ABSENCE_AFTER: Duration = Duration::from_mins(1);
+
+/// What a kind tells the rules by which observations are judged.
+#[derive(Clone, Copy, Debug)]
 pub struct KindRules {
     /// The current version of the mapping that makes this kind's documents.
     pub mapping: u16,
@@ -15,6 +20,21 @@ pub struct KindRules {
     pub gone_states: &'static [&'static str],
     /// Words in the names of the calls that create a resource of this kind; empty if any creating call may.
     pub made_by: &'static [&'static str],
+    /// Evidence this recent outweighs absence from the sweep that follows it.
+    pub absence_after: Duration,
+}
+
+impl Default for KindRules {
+    fn default() -> Self {
+        KindRules {
+            mapping: 0,
+            masked: &[],
+            state_path: None,
+            gone_states: &[],
+            made_by: &[],
+            absence_after: ABSENCE_AFTER,
+        }
+    }
 }
 
 impl KindRules {

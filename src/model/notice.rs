@@ -168,10 +168,7 @@ fn printed(at: Timestamp) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_millis(second * 1000)
-    }
+    use crate::model::fixtures::at;
 
     fn notice(key: &str, second: i64, until: i64) -> Notice {
         Notice {

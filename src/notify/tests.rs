@@ -1,18 +1,11 @@
 use futures::FutureExt;
 
 use super::*;
-use crate::model::{AccountId, Region, Seq};
-
-fn at(second: i64) -> Timestamp {
-    Timestamp::from_millis(second * 1000)
-}
+use crate::model::Seq;
+use crate::model::fixtures::{at, scope};
 
 fn kind(name: &str) -> Kind {
     Kind::new(format!("AWS::EC2::{name}"))
-}
-
-fn scope() -> Scope {
-    Scope { account: AccountId::new("123456789012"), region: Region::new("us-east-1") }
 }
 
 fn hub() -> ChangeHub {

@@ -6,11 +6,13 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use crate::model::event::Overlay;
+use crate::model::fixtures::{scope_in, state as state_of, tags};
 use crate::model::known::fold;
 use crate::model::{
-    AccountId, ActionId, Cause, Current, Document, Event, Evidence, Group, Kind, Map, Recorded, Region, ResourceId,
-    RowFields, Scope, Seq, Source, Timestamp, Value,
+    ActionId, Cause, Current, Document, Event, Evidence, Group, Kind, Map, ResourceId, RowFields, Scope, Seq, Source,
+    Timestamp,
 };
+use crate::store::fixtures::PlainStore;
 use crate::store::retain::Due;
 use crate::store::{CommitBatch, Store, StoreOptions, Writer};
 
@@ -25,13 +27,13 @@ pub(super) enum Op {
     Act(usize, usize),
 }
 
-/// A store and the log it should hold.
+/// A store, and what it should hold.
 pub(super) struct SampleLog {
     _dir: TempDir,
     pub(super) writer: Writer,
     pub(super) store: Store,
-    pub(super) log: Vec<Recorded>,
-    current: BTreeMap<ResourceId, Current>,
+    /// What the store should hold.
+    pub(super) plain: PlainStore,
 }
 
 pub(super) fn at(millis: u64) -> Timestamp {
@@ -43,7 +45,7 @@ pub(super) fn kind(n: usize) -> Kind {
 }
 
 pub(super) fn scope(n: usize) -> Scope {
-    Scope { account: AccountId::new("123456789012"), region: Region::new(["eu-west-1", "us-east-1"][n % 2]) }
+    scope_in(["eu-west-1", "us-east-1"][n % 2])
 }
 
 /// Two kinds, three ids, two regions.
@@ -76,11 +78,7 @@ pub(super) fn ops(most: usize) -> impl Strategy<Value = Vec<Op>> {
 }
 
 fn document(state: &str, tag: &str) -> Document {
-    let map = |name: &str, value: Value| Map::from([(name.to_owned(), value)]);
-    let tags = Map::from([("Key".to_owned(), "team".into()), ("Value".to_owned(), tag.into())]);
-    let mut fields = map("State", Value::Map(map("Name", state.into())));
-    fields.insert("Tags".to_owned(), Value::List(vec![Value::Map(tags)]));
-    Document::new(fields)
+    Document::new(Map::from([("State", state_of(state)), ("Tags", tags([("team", tag)]))]))
 }
 
 impl SampleLog {
@@ -88,38 +86,22 @@ impl SampleLog {
         let dir = tempfile::tempdir().unwrap();
         let options = StoreOptions { cache_bytes: 4 << 20, ..StoreOptions::new(dir.path(), project) };
         let (writer, store) = crate::store::open(options).unwrap();
-        SampleLog { _dir: dir, writer, store, log: Vec::new(), current: BTreeMap::new() }
+        SampleLog { _dir: dir, writer, store, plain: PlainStore::default() }
     }
 
     /// Commits what `ops` mean, at most `size` records at once. Record n is committed between 1000 n and 1000 n + 999.
     pub(super) fn play(&mut self, ops: &[Op], size: usize) {
         for ops in ops.chunks(size.max(1)) {
-            let mut entries = Vec::new();
-            let mut ahead = self.current.clone();
+            let mut ahead = self.plain.clone();
+            let mut batch = CommitBatch::default();
             for op in ops {
-                let Some((cause, event)) = entry(op, &ahead, self.log.len() + entries.len()) else { continue };
-                let seq = Seq((self.log.len() + entries.len() + 1) as u64);
-                let record =
-                    Recorded { seq, recorded_at: Timestamp::EPOCH, cause: cause.clone(), event: event.clone() };
-                if let Some(id) = event.resource()
-                    && let Some(after) = fold(ahead.remove(id), &record)
-                {
-                    ahead.insert(id.clone(), after);
-                }
-                entries.push((cause, event));
+                let Some(entry) = entry(op, &ahead) else { continue };
+                ahead.commit(&CommitBatch { entries: vec![entry.clone()], ..CommitBatch::default() });
+                batch.entries.push(entry);
             }
-            let recorded_at = at(1000 * (self.log.len() + entries.len()) as u64);
-            for (cause, event) in &entries {
-                let seq = Seq(self.log.len() as u64 + 1);
-                let record = Recorded { seq, recorded_at, cause: cause.clone(), event: event.clone() };
-                if let Some(id) = event.resource()
-                    && let Some(after) = fold(self.current.remove(id), &record)
-                {
-                    self.current.insert(id.clone(), after);
-                }
-                self.log.push(record);
-            }
-            self.writer.commit(CommitBatch { recorded_at, entries, ..CommitBatch::default() }).unwrap();
+            batch.recorded_at = at(1000 * ahead.seq.0);
+            self.plain.commit(&batch);
+            self.writer.commit(batch).unwrap();
         }
     }
 
@@ -127,13 +109,13 @@ impl SampleLog {
     pub(super) fn fold(&mut self, records: usize) {
         let due = Due { until: at(u64::from(u32::MAX)), down_to: 0 };
         let folded = self.writer.fold(due, records, || true).unwrap();
-        assert_eq!(folded.records, records.min(self.log.len()));
+        assert_eq!(folded.records, records.min(self.plain.log.len()));
     }
 
     /// What was there after record `seq`.
     pub(super) fn then(&self, seq: Seq) -> BTreeMap<ResourceId, Current> {
         let mut current = BTreeMap::new();
-        for record in self.log.iter().filter(|record| record.seq <= seq) {
+        for record in self.plain.log.iter().filter(|record| record.seq <= seq) {
             if let Some(id) = record.event.resource()
                 && let Some(after) = fold(current.remove(id), record)
             {
@@ -144,7 +126,8 @@ impl SampleLog {
     }
 }
 
-fn entry(op: &Op, current: &BTreeMap<ResourceId, Current>, place: usize) -> Option<(Cause, Event)> {
+fn entry(op: &Op, PlainStore { log, current, .. }: &PlainStore) -> Option<(Cause, Event)> {
+    let place = log.len();
     let evidence = Evidence { source: Source::Sweep, at: at(place as u64) };
     let cause = match place % 4 {
         0 => Cause::Sweep,

@@ -68,10 +68,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    fn at(millis: i64) -> Timestamp {
-        Timestamp::from_millis(millis)
-    }
+    use crate::model::fixtures::at_millis;
 
     proptest! {
         #[test]
@@ -80,19 +77,19 @@ mod tests {
             from in 0..60_i64,
             length in 0..60_i64,
         ) {
-            let runs: Vec<_> = runs.into_iter().map(|(since, length)| (at(since), at(since + length))).collect();
-            let found = gaps(runs.clone(), Duration::ZERO, at(from), at(from + length));
+            let runs: Vec<_> = runs.into_iter().map(|(since, length)| (at_millis(since), at_millis(since + length))).collect();
+            let found = gaps(runs.clone(), Duration::ZERO, at_millis(from), at_millis(from + length));
             for moment in 0..150 {
                 // Half-open on both sides: the moment stands for the millisecond that it begins.
-                let watched = runs.iter().any(|(since, until)| *since <= at(moment) && at(moment) < *until);
+                let watched = runs.iter().any(|(since, until)| *since <= at_millis(moment) && at_millis(moment) < *until);
                 let inside = moment >= from && moment < from + length;
-                let gap = found.iter().any(|(since, until)| *since <= at(moment) && at(moment) < *until);
+                let gap = found.iter().any(|(since, until)| *since <= at_millis(moment) && at_millis(moment) < *until);
                 prop_assert_eq!(gap, inside && !watched, "{}", moment);
-                let gap = around(runs.clone(), Duration::ZERO, at(moment), at(from), at(from + length));
+                let gap = around(runs.clone(), Duration::ZERO, at_millis(moment), at_millis(from), at_millis(from + length));
                 prop_assert_eq!(gap.is_some(), inside && !watched);
             }
             prop_assert!(found.iter().all(|(since, until)| since < until));
-            let long = gaps(runs, Duration::from_millis(5), at(from), at(from + length));
+            let long = gaps(runs, Duration::from_millis(5), at_millis(from), at_millis(from + length));
             let expected = found.iter().copied().filter(|(since, until)| until.since(*since) > Duration::from_millis(5));
             prop_assert_eq!(long, expected.collect::<Vec<_>>());
             prop_assert!(found.windows(2).all(|pair| pair[0].1 <= pair[1].0));

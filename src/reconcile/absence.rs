@@ -11,9 +11,6 @@ use std::time::Duration;
 use super::guard::{self, Candidates, Hold};
 use crate::model::Timestamp;
 
-/// Evidence newer than this before a sweep outweighs absence from it.
-pub const FRESH: Duration = Duration::from_mins(1);
-
 /// A known resource that a complete sweep did not show.
 #[derive(Clone, Debug)]
 pub struct Unseen {
@@ -39,7 +36,8 @@ pub struct Absence {
 }
 
 /// Judges the resources that the complete sweep from `started` to `ended` did not show; `alive` is the number of resources that are
-/// not known to be gone.
+/// not known to be gone. Evidence
+/// as recent as `fresh` before it spares a resource.
 ///
 /// `candidates` are those that the previous complete sweep lacked; a resource that was seen since is not in `unseen`, and so is no
 /// longer a candidate.
@@ -48,6 +46,7 @@ pub fn judge(
     unseen: Vec<Unseen>,
     candidates: &Candidates,
     alive: usize,
+    fresh: Duration,
     started: Timestamp,
     ended: Timestamp,
 ) -> Absence {
@@ -55,7 +54,7 @@ pub fn judge(
     let (mut proved, mut aged, mut vanished) = (Vec::new(), Vec::new(), Vec::new());
     for resource in unseen {
         match candidates.get(&resource.id) {
-            _ if resource.newest + FRESH > started => absence.spared += 1,
+            _ if resource.newest + fresh > started => absence.spared += 1,
             Some(first) if resource.newest < *first => proved.push(resource.id),
             _ if resource.gone => aged.push(resource.id),
             _ => vanished.push(resource.id),
@@ -78,10 +77,8 @@ pub fn judge(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_millis(second * 1000)
-    }
+    use crate::model::fixtures::at;
+    use crate::model::kind_rules::ABSENCE_AFTER;
 
     fn unseen(newest: i64, gone: bool) -> Vec<Unseen> {
         vec![Unseen { id: "i-1".into(), newest: at(newest), gone }]
@@ -93,30 +90,35 @@ mod tests {
 
     #[test]
     fn a_resource_is_removed_only_by_the_second_sweep_that_lacks_it() {
-        let first = judge(unseen(0, false), &Candidates::new(), 1, at(100), at(110));
+        let first = judge(unseen(0, false), &Candidates::new(), 1, ABSENCE_AFTER, at(100), at(110));
         assert!(first.removed.is_empty());
-        let second = judge(unseen(0, false), &first.candidates, 1, at(200), at(210));
+        let second = judge(unseen(0, false), &first.candidates, 1, ABSENCE_AFTER, at(200), at(210));
         assert_eq!(second.removed, ["i-1".into()]);
         assert!(second.candidates.is_empty());
     }
 
     #[test]
     fn a_terminated_resource_goes_on_the_same_proof() {
-        let first = judge(unseen(0, true), &Candidates::new(), 1, at(100), at(110));
+        let first = judge(unseen(0, true), &Candidates::new(), 1, ABSENCE_AFTER, at(100), at(110));
         assert!(first.removed.is_empty());
-        assert_eq!(judge(unseen(0, true), &first.candidates, 1, at(200), at(210)).removed, ["i-1".into()]);
+        assert_eq!(
+            judge(unseen(0, true), &first.candidates, 1, ABSENCE_AFTER, at(200), at(210)).removed,
+            ["i-1".into()]
+        );
     }
 
     #[test]
     fn recent_evidence_outweighs_absence() {
-        let first = judge(unseen(45, false), &Candidates::new(), 1, at(100), at(110));
+        let first = judge(unseen(45, false), &Candidates::new(), 1, ABSENCE_AFTER, at(100), at(110));
+        let sooner = judge(unseen(45, false), &Candidates::new(), 1, Duration::from_secs(55), at(100), at(110));
+        assert_eq!((first.spared, sooner.spared), (1, 0));
         assert_eq!(first, Absence { spared: 1, ..Absence::default() });
     }
 
     #[test]
     fn evidence_after_the_first_absence_restarts_the_proof() {
         let candidates = Candidates::from([("i-1".into(), at(110))]);
-        let next = judge(unseen(120, false), &candidates, 1, at(200), at(210));
+        let next = judge(unseen(120, false), &candidates, 1, ABSENCE_AFTER, at(200), at(210));
         assert!(next.removed.is_empty());
         assert_eq!(next.candidates, Candidates::from([("i-1".into(), at(210))]));
     }
@@ -124,25 +126,28 @@ mod tests {
     #[test]
     fn more_than_a_tenth_vanishing_at_once_is_held_and_proves_nothing() {
         let candidates = Candidates::from([("i-0000".into(), at(50))]);
-        let held = judge(many(40, false), &candidates, 100, at(100), at(110));
+        let held = judge(many(40, false), &candidates, 100, ABSENCE_AFTER, at(100), at(110));
         assert!(held.removed.is_empty());
         assert_eq!(held.candidates, candidates);
         assert_eq!(held.held.expect("a hold").len(), 39);
-        assert_eq!(judge(many(40, false), &Candidates::new(), 1000, at(100), at(110)).candidates.len(), 40);
+        assert_eq!(
+            judge(many(40, false), &Candidates::new(), 1000, ABSENCE_AFTER, at(100), at(110)).candidates.len(),
+            40
+        );
     }
 
     #[test]
     fn terminated_resources_that_a_held_listing_lacked_are_candidates_like_any_other() {
         let unseen = || many(40, false).into_iter().chain(unseen(0, true)).collect();
-        let held = judge(unseen(), &Candidates::new(), 100, at(100), at(110));
+        let held = judge(unseen(), &Candidates::new(), 100, ABSENCE_AFTER, at(100), at(110));
         assert_eq!((held.removed.len(), held.candidates.len()), (0, 1));
-        let fine = judge(unseen(), &Candidates::new(), 1000, at(100), at(110));
+        let fine = judge(unseen(), &Candidates::new(), 1000, ABSENCE_AFTER, at(100), at(110));
         assert_eq!((fine.candidates.len(), fine.spared), (41, 0));
     }
 
     #[test]
     fn terminated_resources_that_age_out_together_are_not_suspicious() {
-        let absence = judge(many(40, true), &Candidates::new(), 100, at(100), at(110));
+        let absence = judge(many(40, true), &Candidates::new(), 100, ABSENCE_AFTER, at(100), at(110));
         assert_eq!((absence.candidates.len(), absence.held), (40, None));
     }
 }

@@ -62,10 +62,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::from_millis(1000 * seconds)
-    }
+    use crate::model::fixtures::at;
 
     proptest! {
         /// Against the plain history: a resource is lacking since the first sweep after the last one that showed it.

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::absence::{self, Absence, Unseen};
 use super::guard::{Candidates, Hold};
@@ -234,7 +235,7 @@ impl ScopeMemory {
     }
 
     /// Judges what the complete sweep lacked; see [`absence::judge`].
-    pub fn complete(&mut self, unseen: Vec<Unseen>, started: Timestamp, ended: Timestamp) -> Absence {
+    pub fn complete(&mut self, unseen: Vec<Unseen>, fresh: Duration, started: Timestamp, ended: Timestamp) -> Absence {
         let alive = if unseen.is_empty() {
             0
         } else {
@@ -242,7 +243,7 @@ impl ScopeMemory {
             shown + unseen.iter().filter(|unseen| !unseen.gone).count()
         };
         self.lacking.complete(unseen.iter().map(|unseen| &unseen.id), started);
-        let absence = absence::judge(unseen, &self.candidates, alive, started, ended);
+        let absence = absence::judge(unseen, &self.candidates, alive, fresh, started, ended);
         // Proved absences stay candidates until the removal is durable: the commit may fail.
         let proved = absence.removed.iter().filter_map(|id| self.candidates.remove_entry(id));
         self.candidates = proved.chain(absence.candidates.iter().map(|(id, first)| (Arc::clone(id), *first))).collect();
@@ -276,10 +277,8 @@ impl ScopeMemory {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_millis(second * 1000)
-    }
+    use crate::model::fixtures::at;
+    use crate::model::kind_rules::ABSENCE_AFTER;
 
     fn shown(second: i64) -> Note {
         Note::Shown { at: at(second), how: How::Exactly, swept: true, gone: false }
@@ -296,7 +295,7 @@ mod tests {
     #[test]
     fn a_candidate_that_is_seen_again_is_no_longer_one() {
         let mut memory = ScopeMemory::default();
-        memory.complete(unseen(0..1), at(100), at(110));
+        memory.complete(unseen(0..1), ABSENCE_AFTER, at(100), at(110));
         assert_eq!(memory.known("i-000", None, None).candidate, Some(at(110)));
         memory.take(&id(0), shown(120), at(121));
         assert_eq!(memory.known("i-000", None, None).candidate, None);
@@ -306,9 +305,9 @@ mod tests {
     #[test]
     fn a_removal_that_was_not_stored_is_proved_again_by_the_next_sweep() {
         let mut memory = ScopeMemory::default();
-        memory.complete(unseen(0..1), at(100), at(110));
+        memory.complete(unseen(0..1), ABSENCE_AFTER, at(100), at(110));
         for second in [200, 300] {
-            assert_eq!(memory.complete(unseen(0..1), at(second), at(second + 10)).removed, [id(0)]);
+            assert_eq!(memory.complete(unseen(0..1), ABSENCE_AFTER, at(second), at(second + 10)).removed, [id(0)]);
         }
         memory.take(&id(0), Note::Removed, at(311));
         assert_eq!(memory.missing(), 0);
@@ -339,24 +338,24 @@ mod tests {
     #[test]
     fn a_hold_confirmed_by_the_sample_becomes_candidates_which_the_next_sweep_removes() {
         let mut memory = ScopeMemory::default();
-        let absence = memory.complete(unseen(0..50), at(100), at(110));
+        let absence = memory.complete(unseen(0..50), ABSENCE_AFTER, at(100), at(110));
         assert!(absence.removed.is_empty() && absence.held.is_some());
         let sample: Vec<Arc<str>> = memory.hold().expect("a hold").sample().cloned().collect();
         let released: Vec<Arc<str>> =
             sample.iter().flat_map(|id| memory.take(id, Note::Missing { at: at(120) }, at(121))).collect();
         assert_eq!(released.len(), 50);
-        assert_eq!(memory.complete(unseen(0..50), at(200), at(210)).removed.len(), 50);
+        assert_eq!(memory.complete(unseen(0..50), ABSENCE_AFTER, at(200), at(210)).removed.len(), 50);
     }
 
     #[test]
     fn a_hold_contradicted_by_the_sample_stays_until_a_listing_shows_them() {
         let mut memory = ScopeMemory::default();
-        memory.complete(unseen(0..50), at(100), at(110));
+        memory.complete(unseen(0..50), ABSENCE_AFTER, at(100), at(110));
         for n in 0..50 {
             memory.take(&id(n), Note::Shown { at: at(120), how: How::Exactly, swept: false, gone: false }, at(121));
         }
         assert_eq!(memory.missing(), 50);
-        memory.complete(Vec::new(), at(200), at(210));
+        memory.complete(Vec::new(), ABSENCE_AFTER, at(200), at(210));
         assert_eq!(memory.missing(), 0);
     }
 }

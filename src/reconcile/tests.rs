@@ -2,8 +2,10 @@ use proptest::prelude::*;
 
 use super::memory::{How, Note};
 use super::*;
+use crate::model::fixtures::{at, id};
+use crate::model::kind_rules::ABSENCE_AFTER;
 use crate::model::known::fold;
-use crate::model::{AccountId, Cause, Kind, KindRules, NoticeKind, Recorded, Region, ResourceId, Scope, Seq};
+use crate::model::{Cause, KindRules, NoticeKind, Recorded, Seq};
 
 const RULES: KindRules = KindRules {
     mapping: 1,
@@ -11,16 +13,8 @@ const RULES: KindRules = KindRules {
     state_path: Some("State.Name"),
     gone_states: &["terminated"],
     made_by: &[],
+    absence_after: ABSENCE_AFTER,
 };
-
-fn at(second: i64) -> Timestamp {
-    Timestamp::from_millis(second * 1000)
-}
-
-fn id() -> ResourceId {
-    let scope = Scope { account: AccountId::new("123456789012"), region: Region::new("us-east-1") };
-    ResourceId::new(&scope, &Kind::new("AWS::EC2::Instance"), "i-1")
-}
 
 fn state(name: &str) -> Value {
     let code = match name {
@@ -44,15 +38,15 @@ fn instance(name: &str, tag: &str, size: &str) -> Document {
 }
 
 fn describe(second: i64, document: Document) -> Observation {
-    Observation { source: Source::Sweep, at: at(second), id: id(), seen: Seen::Described(Arc::new(document)) }
+    Observation { source: Source::Sweep, at: at(second), id: id("i-1"), seen: Seen::Described(Arc::new(document)) }
 }
 
 fn assertion(source: Source, millis: i64, name: &str) -> Observation {
-    Observation { source, at: Timestamp::from_millis(millis), id: id(), seen: Seen::StateAsserted(state(name)) }
+    Observation { source, at: Timestamp::from_millis(millis), id: id("i-1"), seen: Seen::StateAsserted(state(name)) }
 }
 
 fn absent(second: i64) -> Observation {
-    Observation { source: Source::Refresh, at: at(second), id: id(), seen: Seen::Absent }
+    Observation { source: Source::Refresh, at: at(second), id: id("i-1"), seen: Seen::Absent }
 }
 
 /// The log of one resource and the memory of its scope, as the writer loop keeps them.
@@ -122,7 +116,7 @@ impl World {
         let moment = DecisionTime { now: at(10_000), started: at(50), steady: self.steady, swept: true };
         let newest = self.memory.known("i-1", self.current.as_ref(), None).newest(moment);
         let unseen = vec![absence::Unseen { id: "i-1".into(), newest, gone: false }];
-        let absence = self.memory.complete(unseen, at(started), at(started + 5));
+        let absence = self.memory.complete(unseen, RULES.absence_after, at(started), at(started + 5));
         for _ in &absence.removed {
             self.see(&absent(started));
         }
@@ -342,7 +336,7 @@ fn tags(value: &str) -> Value {
 
 fn tag_event(second: i64, version: u64, value: &str) -> Observation {
     let seen = Seen::TagsAsserted { tags: tags(value), version };
-    Observation { source: Source::Notification, at: at(second), id: id(), seen }
+    Observation { source: Source::Notification, at: at(second), id: id("i-1"), seen }
 }
 
 fn untagged(second: i64) -> Observation {
@@ -352,7 +346,7 @@ fn untagged(second: i64) -> Observation {
 }
 
 fn not_found(second: i64) -> Observation {
-    Observation { source: Source::Refresh, at: at(second), id: id(), seen: Seen::NotFound }
+    Observation { source: Source::Refresh, at: at(second), id: id("i-1"), seen: Seen::NotFound }
 }
 
 #[test]
@@ -398,7 +392,7 @@ fn tags_that_were_all_lost_come_back_unless_a_second_answer_two_seconds_later_ag
 fn a_tag_event_without_tags_is_applied_at_once() {
     let mut world = World::with(instance("running", "web", "t3.micro"));
     let seen = Seen::TagsAsserted { tags: Value::List(Vec::new()), version: 2 };
-    world.see(&Observation { source: Source::Notification, at: at(200), id: id(), seen });
+    world.see(&Observation { source: Source::Notification, at: at(200), id: id("i-1"), seen });
     assert_eq!(world.document().tag("Name"), None);
     assert_eq!(world.see(&untagged(201)), Judgment::Confirmed);
 }
@@ -481,7 +475,7 @@ fn announcement(second: i64, until: i64, over: bool) -> Observation {
     Observation {
         source: Source::Notification,
         at: at(second),
-        id: id(),
+        id: id("i-1"),
         seen: Seen::Noticed(notice(second, until, over)),
     }
 }

@@ -11,11 +11,10 @@ use super::*;
 use crate::aws::bus::{RuleState, RuleTarget};
 use crate::config::EventsName;
 use crate::kinds::rules::{RULES, by_slug};
-use crate::model::AccountId;
+use crate::model::fixtures::scope_in;
 
 fn desired() -> Desired {
-    let scope = Scope { account: AccountId::new("123456789012"), region: Region::new("eu-west-1") };
-    Desired::new(scope, EventsName::default())
+    Desired::new(scope_in("eu-west-1"), EventsName::default())
 }
 
 /// What is there once `steps` were carried out on `observed`.

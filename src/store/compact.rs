@@ -65,8 +65,8 @@ pub fn compact(dir: &Path) -> Result<Compacted, CompactError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::fixtures::{batch, discovered, document, instance, options, removed};
     use crate::store::open;
-    use crate::store::samples::{batch, discovered, document, instance, options, removed};
 
     #[test]
     fn a_compacted_store_is_smaller_and_holds_the_same() {

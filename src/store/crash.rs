@@ -15,9 +15,10 @@ use std::sync::Arc;
 use fastrand::Rng;
 
 use super::disk::memory::{DiskStep, Memory};
-use super::samples::{at, changed, discovered, document, evidence, instance, kind, project, removed, scope};
+use super::fixtures::{changed, discovered, document, evidence, instance, project, removed};
 use super::verify::fold_log;
 use super::{CommitBatch, Due, FILE_NAME, Store, StoreOptions, Watermark, Writer, open};
+use crate::model::fixtures::{at_millis, kind, scope_in};
 use crate::model::{ActionId, ActionOutcome, Cause, Current, Event, Recorded, ResourceId, Seq};
 
 /// The largest write that a disk makes atomically.
@@ -55,7 +56,7 @@ fn event_id(number: usize) -> String {
 /// A recorded workload.
 struct Tape {
     steps: Vec<DiskStep>,
-    /// The content after each commit, and the number of steps recorded when it was acknowledged.
+    /// What was held after each commit, and how many steps had been noted when it was acknowledged.
     acknowledged: Vec<(usize, StoreContent)>,
 }
 
@@ -91,7 +92,7 @@ impl Recorder {
     /// Folds the oldest records, one step at a time.
     fn fold(&mut self, writer: &mut Writer, steps: usize) {
         for _ in 0..steps {
-            let due = Due { until: at(self.clock), down_to: 0 };
+            let due = Due { until: at_millis(self.clock), down_to: 0 };
             assert_eq!(writer.fold(due, 12, || true).unwrap().records, 12);
             self.note(&writer.store());
         }
@@ -106,7 +107,7 @@ impl Recorder {
         let notified = told.collect();
         writer
             .commit(CommitBatch {
-                recorded_at: at(self.clock),
+                recorded_at: at_millis(self.clock),
                 entries,
                 watermarks,
                 notified,
@@ -123,11 +124,11 @@ fn options(dir: &Path, disk: &Memory) -> StoreOptions {
 
 fn swept(ended: i64) -> Vec<Watermark> {
     vec![Watermark {
-        scope: scope("eu-central-1"),
+        scope: scope_in("eu-central-1"),
         kind: kind(),
-        since: at(1),
-        started: at(ended - 1),
-        ended: at(ended),
+        since: at_millis(1),
+        started: at_millis(ended - 1),
+        ended: at_millis(ended),
         complete: true,
     }]
 }
@@ -244,7 +245,7 @@ fn tear(step: &DiskStep, rng: &mut Rng) -> DiskStep {
     }
 }
 
-/// Opens the disk after a cut, compares it with what was acknowledged, and continues with it.
+/// Opens what a cut left, holds it against what was acknowledged, and goes on with it.
 fn survives(dir: &Path, image: Vec<u8>, acknowledged: &[(usize, StoreContent)], cut: usize, seed: &str) -> Memory {
     let disk = Memory::holding(&dir.join(FILE_NAME), image);
     disk.note();
@@ -261,7 +262,7 @@ fn survives(dir: &Path, image: Vec<u8>, acknowledged: &[(usize, StoreContent)], 
     let report = fold_log(&store.snapshot().unwrap()).unwrap();
     assert!(report.is_clean(), "{seed}: {report:?}");
     writer
-        .commit(CommitBatch { recorded_at: at(9_000_000), entries: vec![one_more()], ..CommitBatch::default() })
+        .commit(CommitBatch { recorded_at: at_millis(9_000_000), entries: vec![one_more()], ..CommitBatch::default() })
         .unwrap();
     assert_eq!(held(&store).records.len(), found.records.len() + 1, "{seed}, one commit later");
     disk
@@ -309,7 +310,7 @@ fn every_kill_point_leaves_a_committed_prefix_with_everything_acknowledged() {
     assert!(points > 300 && second > 50, "{points}, {second}");
 }
 
-/// Opens the disk after a second cut: a committed prefix, perhaps with the one record added after the first cut.
+/// Opens what a second cut left: a committed prefix, perhaps with the one record that was added after the first.
 fn reopens(dir: &Path, image: Vec<u8>, acknowledged: &[(usize, StoreContent)], cut: usize, seed: &str) {
     let disk = Memory::holding(&dir.join(FILE_NAME), image);
     let (_writer, store) = open(options(dir, &disk)).unwrap_or_else(|error| panic!("{seed}, cut again: {error:?}"));

@@ -118,14 +118,15 @@ mod tests {
     use redb::ReadableTableMetadata;
 
     use super::*;
+    use crate::model::fixtures::at_millis;
     use crate::store::CommitBatch;
     use crate::store::Writer;
-    use crate::store::samples::{at, batch, discovered, document, fresh, instance, options};
+    use crate::store::fixtures::{batch, discovered, document, fresh, instance, options};
     use crate::store::verify::fold_log;
 
     fn notified(number: usize, millis: i64, ids: &[String]) -> CommitBatch {
         let entries = vec![discovered(&instance(&format!("i-{number}")), document("running", "a"))];
-        CommitBatch { recorded_at: at(millis), notified: ids.to_vec(), ..batch(entries) }
+        CommitBatch { recorded_at: at_millis(millis), notified: ids.to_vec(), ..batch(entries) }
     }
 
     fn rows(writer: &Writer) -> u64 {
@@ -179,9 +180,9 @@ mod tests {
             let mut live = 1_000_000;
             let mut dedupe = Dedupe::open(&txn).unwrap_or_else(|_| panic!("open"));
             for id in ids {
-                dedupe.note(&format!("e-{id}"), at(millis - id), &mut live).unwrap_or_else(|_| panic!("note"));
+                dedupe.note(&format!("e-{id}"), at_millis(millis - id), &mut live).unwrap_or_else(|_| panic!("note"));
             }
-            dedupe.trim(at(millis), 50, &mut live).unwrap_or_else(|_| panic!("trim"));
+            dedupe.trim(at_millis(millis), 50, &mut live).unwrap_or_else(|_| panic!("trim"));
             txn.commit().unwrap();
             writer.shared.publish().unwrap();
         };

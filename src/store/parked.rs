@@ -100,8 +100,9 @@ impl Snapshot {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::fixtures::at_millis;
     use crate::model::parked::MAX_BODY;
-    use crate::store::samples::{at, fresh, options};
+    use crate::store::fixtures::{fresh, options};
     use crate::store::verify::fold_log;
     use crate::store::{CommitBatch, Writer};
 
@@ -110,7 +111,7 @@ mod tests {
         Parked {
             message: message.to_owned(),
             queue: "https://sqs/1/q".to_owned(),
-            at: at(millis),
+            at: at_millis(millis),
             receives: 10,
             why: "it is not an event".to_owned(),
             bytes: body.len() as u64,
@@ -119,7 +120,9 @@ mod tests {
     }
 
     fn keep(writer: &mut Writer, messages: Vec<Parked>, millis: i64) {
-        writer.commit(CommitBatch { recorded_at: at(millis), parked: messages, ..CommitBatch::default() }).unwrap();
+        writer
+            .commit(CommitBatch { recorded_at: at_millis(millis), parked: messages, ..CommitBatch::default() })
+            .unwrap();
         let snapshot = writer.snapshot().unwrap();
         let report = fold_log(&snapshot).unwrap();
         assert!(report.is_clean(), "{report:#?}");

@@ -5,14 +5,14 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::disk::memory::Memory;
-use super::meta::FORMAT;
-use super::samples::{
-    PlainStore, any_batch, at, batch, changed, discovered, document, evidence, fresh, instance, kind, options, project,
-    removed, scope,
+use super::fixtures::{
+    PlainStore, any_batch, batch, changed, discovered, document, evidence, fresh, instance, options, project, removed,
 };
+use super::meta::FORMAT;
 use super::verify::fold_log;
 use super::*;
 use crate::model::event::Overlay;
+use crate::model::fixtures::{at_millis, kind, scope_in};
 use crate::model::{
     ActionId, ActionOutcome, ApiCall, Cause, Change, Document, Event, Group, Kind, Provisional, ResourceId, RowFields,
     Scope, Seq, Source, Tagging, Value,
@@ -113,7 +113,7 @@ fn a_store_that_was_killed_opens_with_everything_committed_and_nothing_else() {
         let (mut writer, reopened) = super::open(options(&killed)).unwrap();
         assert_same(&reopened, &plain);
         assert_eq!(reopened.log_id(), store.log_id());
-        writer.commit(super::samples::batch(vec![removed(&instance("i-0"))])).unwrap();
+        writer.commit(super::fixtures::batch(vec![removed(&instance("i-0"))])).unwrap();
         assert!(fold_log(&reopened.snapshot().unwrap()).unwrap().is_clean());
     }
 }
@@ -208,7 +208,7 @@ fn a_snapshot_keeps_showing_its_own_moment() {
 #[test]
 fn rows_page_by_key_within_kind_and_scope() {
     let (_dir, mut writer, store) = fresh();
-    let place = |region: &str, name: &str, id: String| ResourceId::new(&scope(region), &Kind::new(name), id);
+    let place = |region: &str, name: &str, id: String| ResourceId::new(&scope_in(region), &Kind::new(name), id);
     let mut ids: Vec<_> = (0..10)
         .flat_map(|n| {
             [place("a", "K", format!("i-{n}")), place("b", "K", format!("i-{n}")), place("a", "L", format!("i-{n}"))]
@@ -231,13 +231,13 @@ fn rows_page_by_key_within_kind_and_scope() {
     assert_eq!(snapshot.copies(&Kind::new("K"), "i-3").unwrap().len(), 2);
     assert_eq!(snapshot.copies(&Kind::new("K"), "i-").unwrap().len(), 0);
     ids.retain(|id| id.region.as_str() == "b");
-    assert_eq!(page_through(Some(&scope("b"))), ids);
-    assert_eq!(page_through(Some(&scope("c"))), []);
+    assert_eq!(page_through(Some(&scope_in("b"))), ids);
+    assert_eq!(page_through(Some(&scope_in("c"))), []);
     assert!(snapshot.rows(&Kind::new("J"), None, Some(&ids[0]), 5).unwrap().is_empty());
     assert_eq!(snapshot.rows(&Kind::new("L"), None, Some(&ids[0]), 5).unwrap().len(), 5);
-    assert_eq!(snapshot.count(&Kind::new("K"), Some(&scope("b"))).unwrap(), 10);
+    assert_eq!(snapshot.count(&Kind::new("K"), Some(&scope_in("b"))).unwrap(), 10);
     assert_eq!(snapshot.count(&Kind::new("K"), None).unwrap(), 20);
-    assert_eq!(snapshot.scopes().unwrap().into_iter().collect::<Vec<_>>(), [scope("a"), scope("b")]);
+    assert_eq!(snapshot.scopes().unwrap().into_iter().collect::<Vec<_>>(), [scope_in("a"), scope_in("b")]);
 }
 
 #[test]
@@ -268,11 +268,11 @@ fn a_timeline_holds_a_resources_events_and_the_actions_asked_of_it() {
 fn the_newest_watermark_of_each_kind_and_scope_survives_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let mark = |region: &str, name: &str, since: i64, ended: i64| Watermark {
-        scope: scope(region),
+        scope: scope_in(region),
         kind: Kind::new(name),
-        since: at(since),
-        started: at(ended - 1),
-        ended: at(ended),
+        since: at_millis(since),
+        started: at_millis(ended - 1),
+        ended: at_millis(ended),
         complete: true,
     };
     {
@@ -287,8 +287,8 @@ fn the_newest_watermark_of_each_kind_and_scope_survives_a_restart() {
     let newest = [mark("a", "K", 50, 60), mark("a", "L", 10, 21), mark("b", "K", 10, 22)];
     assert_eq!(snapshot.watermarks().unwrap(), newest);
     let watched = [mark("a", "K", 10, 30), mark("a", "K", 50, 60)];
-    assert_eq!(snapshot.intervals(&scope("a"), &Kind::new("K")).unwrap(), watched);
-    assert_eq!(snapshot.scopes().unwrap().into_iter().collect::<Vec<_>>(), [scope("a"), scope("b")]);
+    assert_eq!(snapshot.intervals(&scope_in("a"), &Kind::new("K")).unwrap(), watched);
+    assert_eq!(snapshot.scopes().unwrap().into_iter().collect::<Vec<_>>(), [scope_in("a"), scope_in("b")]);
 }
 
 #[test]
@@ -345,7 +345,7 @@ fn content_that_cannot_be_encoded_fails_only_its_batch() {
     for _ in 0..80 {
         deep = Value::List(vec![deep]);
     }
-    let bad = crate::model::Document::new(samples::map(&[("Deep", deep)]));
+    let bad = crate::model::Document::new(fixtures::map(&[("Deep", deep)]));
     let good = discovered(&instance("i-1"), document("running", "a"));
     let refused = writer.commit(batch(vec![good.clone(), discovered(&instance("i-2"), bad)])).unwrap_err();
     assert!(matches!(refused, CommitError::Unencodable(_)));
@@ -389,7 +389,7 @@ fn the_file_does_not_grow_by_writing_the_same_again() {
     let mark = fixture_watermark();
     let mut size = 0;
     for round in 0..300 {
-        writer.save_watermarks(vec![Watermark { ended: at(round), ..mark.clone() }]).unwrap();
+        writer.save_watermarks(vec![Watermark { ended: at_millis(round), ..mark.clone() }]).unwrap();
         if round == 50 {
             size = fs::metadata(store.path()).unwrap().len();
         }
@@ -433,7 +433,8 @@ fn fixture() -> Vec<CommitBatch> {
     let lay = |event: Event| match event {
         Event::Changed { id, changes, evidence, .. } => {
             let before = vec!["running".to_owned()];
-            let overlay = Overlay::Lay(Provisional { group: Group::State, source: Source::Tool, at: at(6), before });
+            let overlay =
+                Overlay::Lay(Provisional { group: Group::State, source: Source::Tool, at: at_millis(6), before });
             Event::Changed { id, changes, evidence, overlay }
         }
         event => event,
@@ -451,7 +452,7 @@ fn fixture() -> Vec<CommitBatch> {
         id: two.clone(),
         changes: a.changes_to(&document("running", "b")),
         evidence: vec![(Group::Tags, evidence(9))],
-        overlay: Overlay::Tag(Tagging { version: 5, at: at(9), superseded }),
+        overlay: Overlay::Tag(Tagging { version: 5, at: at_millis(9), superseded }),
     };
     let call = ApiCall {
         name: "StopInstances".into(),
@@ -462,8 +463,8 @@ fn fixture() -> Vec<CommitBatch> {
     let bare = ApiCall { address: None, agent: None, ..call.clone() };
     let tagging = ApiCall { name: "CreateTags".into(), address: None, ..call.clone() };
     let called = |call| Cause::Call { event_id: "6a7e8feb-b491-4cf7-a9f1-bf3703467718".into(), call };
-    let found = Event::Called { at: at(3_500), targets: vec![one.clone(), instance("i-9")] };
-    let resumed = Cause::Resumed { since: at(1_500) };
+    let found = Event::Called { at: at_millis(3_500), targets: vec![one.clone(), instance("i-9")] };
+    let resumed = Cause::Resumed { since: at_millis(1_500) };
     let finished = |outcome| (Cause::Tool { action }, Event::ActionFinished { action, outcome });
     vec![
         batch(vec![
@@ -487,16 +488,16 @@ fn fixture() -> Vec<CommitBatch> {
             removed(&three),
         ]),
         batch(vec![(Cause::Sweep, tagged)]),
-        CommitBatch { recorded_at: at(2_000), ..batch(vec![(resumed, discovered(&four, a.clone()).1)]) },
+        CommitBatch { recorded_at: at_millis(2_000), ..batch(vec![(resumed, discovered(&four, a.clone()).1)]) },
         CommitBatch {
-            recorded_at: at(3_000),
+            recorded_at: at_millis(3_000),
             ..batch(vec![
                 (called(call), changed(&four, &a, &document("stopped", "a")).1),
                 (called(bare), removed(&two).1),
             ])
         },
         CommitBatch {
-            recorded_at: at(4_000),
+            recorded_at: at_millis(4_000),
             notified: vec![FIXTURE_EVENT.into()],
             ..batch(vec![(Cause::Call { event_id: FIXTURE_EVENT.into(), call: tagging }, found)])
         },
@@ -509,7 +510,14 @@ pub(super) fn fixture_path(format: u32) -> PathBuf {
 }
 
 fn fixture_watermark() -> Watermark {
-    Watermark { scope: scope("eu-central-1"), kind: kind(), since: at(1), started: at(2), ended: at(3), complete: true }
+    Watermark {
+        scope: scope_in("eu-central-1"),
+        kind: kind(),
+        since: at_millis(1),
+        started: at_millis(2),
+        ended: at_millis(3),
+        complete: true,
+    }
 }
 
 /// Rows as a server makes them.
@@ -526,7 +534,7 @@ fn write_the_fixture() {
         writer.commit(batch).unwrap();
     }
     writer.save_watermarks(vec![fixture_watermark()]).unwrap();
-    writer.fold(Due { until: at(i64::MAX), down_to: 0 }, FIXTURE_HORIZON, || true).unwrap();
+    writer.fold(Due { until: at_millis(i64::MAX), down_to: 0 }, FIXTURE_HORIZON, || true).unwrap();
     drop((writer, store));
     assert!(!fixture_path(FORMAT).exists(), "a format's fixture never changes");
     fs::copy(dir.path().join(FILE_NAME), fixture_path(FORMAT)).unwrap();
@@ -593,7 +601,7 @@ fn rows_of_another_projection_are_made_again_on_reading_and_are_not_a_fault() {
 }
 
 fn elsewhere(id: &str) -> ResourceId {
-    ResourceId::new(&scope("eu-west-1"), &kind(), id)
+    ResourceId::new(&scope_in("eu-west-1"), &kind(), id)
 }
 
 /// `--regions a,b`, later `--region a`: both stayed in totals forever.
@@ -602,7 +610,7 @@ fn a_scope_that_is_no_longer_watched_leaves_every_read_that_names_no_scope() {
     let (dir, mut writer, store) = fresh();
     let (a, b) = (document("running", "a"), document("stopped", "a"));
     let first = CommitBatch {
-        recorded_at: at(1_000),
+        recorded_at: at_millis(1_000),
         ..batch(vec![
             discovered(&instance("i-1"), a.clone()),
             discovered(&elsewhere("i-2"), a.clone()),
@@ -611,7 +619,11 @@ fn a_scope_that_is_no_longer_watched_leaves_every_read_that_names_no_scope() {
     };
     writer.commit(first).unwrap();
     writer
-        .save_watermarks(vec![Watermark { scope: scope("eu-west-1"), ended: at(5_000), ..fixture_watermark() }])
+        .save_watermarks(vec![Watermark {
+            scope: scope_in("eu-west-1"),
+            ended: at_millis(5_000),
+            ..fixture_watermark()
+        }])
         .unwrap();
     store.build_index().unwrap();
     let seen = |store: &Store| {
@@ -628,26 +640,30 @@ fn a_scope_that_is_no_longer_watched_leaves_every_read_that_names_no_scope() {
     assert_eq!(seen(&store), 3);
     // Until the account is known, only readers see this: nothing is written, and it ends with what is recorded.
     let untouched = store.write_transactions();
-    writer.assume_watched(&[scope("eu-west-1").region], at(8_000)).unwrap();
+    writer.assume_watched(&[scope_in("eu-west-1").region], at_millis(8_000)).unwrap();
     assert_eq!(seen(&store), 2);
-    writer.assume_watched(&[scope("eu-central-1").region], at(8_000)).unwrap();
+    writer.assume_watched(&[scope_in("eu-central-1").region], at_millis(8_000)).unwrap();
     assert_eq!(seen(&store), 1);
-    assert!(!store.snapshot().unwrap().is_noted_unwatched(&scope("eu-west-1")));
-    writer.watch_only(&["eu-central-1", "eu-west-1"].map(|region| scope(region).region), at(8_500)).unwrap();
+    assert!(!store.snapshot().unwrap().is_noted_unwatched(&scope_in("eu-west-1")));
+    writer.watch_only(&["eu-central-1", "eu-west-1"].map(|region| scope_in(region).region), at_millis(8_500)).unwrap();
     assert_eq!((seen(&store), store.write_transactions()), (3, untouched));
-    writer.watch_only(&[scope("eu-central-1").region], at(9_000)).unwrap();
+    writer.watch_only(&[scope_in("eu-central-1").region], at_millis(9_000)).unwrap();
     assert_eq!(seen(&store), 1);
     let before = store.write_transactions();
-    writer.watch_only(&[scope("eu-central-1").region], at(10_000)).unwrap();
+    writer.watch_only(&[scope_in("eu-central-1").region], at_millis(10_000)).unwrap();
     assert_eq!(store.write_transactions(), before, "nothing changed");
     let snapshot = store.snapshot().unwrap();
-    assert_eq!(**snapshot.retired(), BTreeMap::from([(scope("eu-west-1"), at(5_000))]), "since its last sweep ended");
+    assert_eq!(
+        **snapshot.retired(),
+        BTreeMap::from([(scope_in("eu-west-1"), at_millis(5_000))]),
+        "since its last sweep ended"
+    );
     // Named explicitly, it is still there.
-    assert_eq!(snapshot.count(&kind(), Some(&scope("eu-west-1"))).unwrap(), 2);
-    assert_eq!(store.scan(&kind(), Some(&scope("eu-west-1")), &Matcher::any(), None, 10).unwrap().total, 2);
+    assert_eq!(snapshot.count(&kind(), Some(&scope_in("eu-west-1"))).unwrap(), 2);
+    assert_eq!(store.scan(&kind(), Some(&scope_in("eu-west-1")), &Matcher::any(), None, 10).unwrap().total, 2);
     assert_eq!(snapshot.copies(&kind(), "i-2").unwrap().len(), 1);
-    assert_eq!(snapshot.watched_at(at(4_000)).count(&kind(), None).unwrap(), 3, "it was watched then");
-    assert_eq!(snapshot.watched_at(at(6_000)).count(&kind(), None).unwrap(), 1);
+    assert_eq!(snapshot.watched_at(at_millis(4_000)).count(&kind(), None).unwrap(), 3, "it was watched then");
+    assert_eq!(snapshot.watched_at(at_millis(6_000)).count(&kind(), None).unwrap(), 1);
     assert!(fold_log(&snapshot).unwrap().is_clean());
     drop((snapshot, writer, store));
     // It stays so in another process and in a backup without being set again.
@@ -658,8 +674,8 @@ fn a_scope_that_is_no_longer_watched_leaves_every_read_that_names_no_scope() {
     store.backup(&backup.join(FILE_NAME)).unwrap();
     let (_, copy) = super::open(StoreOptions::new(&backup, project)).unwrap();
     assert_eq!(copy.snapshot().unwrap().count(&kind(), None).unwrap(), 1);
-    let both = ["eu-central-1", "eu-west-1"].map(|region| scope(region).region);
-    writer.watch_only(&both, at(20_000)).unwrap();
+    let both = ["eu-central-1", "eu-west-1"].map(|region| scope_in(region).region);
+    writer.watch_only(&both, at_millis(20_000)).unwrap();
     assert_eq!(seen(&store), 3, "watched again");
     assert!(store.snapshot().unwrap().retired().is_empty());
 }

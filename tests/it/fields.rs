@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use muster::kinds::{KINDS, KindSpec};
 use serde_json::{Map, Value, json};
 
 use crate::harness::account::Account;
@@ -188,6 +189,80 @@ const COVERED: &[(&str, &[&str])] = &[
             "VolumeSize",
         ],
     ),
+    (
+        "route-table",
+        &[
+            "Associations[].AssociationState.State",
+            "Associations[].Main",
+            "Associations[].RouteTableAssociationId",
+            "Associations[].SubnetId",
+            "OwnerId",
+            "Routes[].DestinationCidrBlock",
+            "Routes[].DestinationIpv6CidrBlock",
+            "Routes[].GatewayId",
+            "Routes[].NatGatewayId",
+            "Routes[].Origin",
+            "Routes[].State",
+            "Tags[].Value",
+            "VpcId",
+        ],
+    ),
+    ("internet-gateway", &["Attachments[].State", "Attachments[].VpcId", "OwnerId", "Tags[].Value"]),
+    (
+        "nat-gateway",
+        &[
+            "ConnectivityType",
+            "CreateTime",
+            "NatGatewayAddresses[].AllocationId",
+            "NatGatewayAddresses[].NetworkInterfaceId",
+            "NatGatewayAddresses[].PrivateIp",
+            "NatGatewayAddresses[].PublicIp",
+            "State",
+            "SubnetId",
+            "Tags[].Value",
+            "VpcId",
+        ],
+    ),
+    (
+        "network-acl",
+        &[
+            "Associations[].NetworkAclAssociationId",
+            "Associations[].SubnetId",
+            "Entries[].CidrBlock",
+            "Entries[].Egress",
+            "Entries[].PortRange.From",
+            "Entries[].PortRange.To",
+            "Entries[].Protocol",
+            "Entries[].RuleAction",
+            "Entries[].RuleNumber",
+            "IsDefault",
+            "OwnerId",
+            "Tags[].Value",
+            "VpcId",
+        ],
+    ),
+    (
+        "image",
+        &[
+            "Architecture",
+            "BlockDeviceMappings[].DeviceName",
+            "BlockDeviceMappings[].Ebs.SnapshotId",
+            "BlockDeviceMappings[].Ebs.VolumeType",
+            "BootMode",
+            "CreationDate",
+            "Description",
+            "ImageType",
+            "Name",
+            "OwnerId",
+            "Public",
+            "RootDeviceName",
+            "RootDeviceType",
+            "SourceInstanceId",
+            "State",
+            "Tags[].Value",
+            "VirtualizationType",
+        ],
+    ),
 ];
 
 /// Paths that the emulator does not have, for which the simulator stands in.
@@ -230,6 +305,33 @@ const COVERED_BY_SIMULATOR: &[(&str, &[&str])] = &[
     ("address", &["NetworkBorderGroup", "NetworkInterfaceOwnerId", "PublicIpv4Pool"]),
     ("volume", &["Attachments[].DeleteOnTermination", "AvailabilityZoneId"]),
     ("snapshot", &["CompletionTime", "FullSnapshotSizeInBytes", "StorageTier"]),
+    ("route-table", &["Routes[].DestinationPrefixListId", "Routes[].VpcPeeringConnectionId"]),
+    ("internet-gateway", &["Attachments[].State"]),
+    (
+        "nat-gateway",
+        &[
+            "AvailabilityMode",
+            "NatGatewayAddresses[].AssociationId",
+            "NatGatewayAddresses[].IsPrimary",
+            "NatGatewayAddresses[].Status",
+        ],
+    ),
+    ("network-acl", &["Entries[].IcmpTypeCode.Code", "Entries[].IcmpTypeCode.Type", "Entries[].Ipv6CidrBlock"]),
+    (
+        "image",
+        &[
+            "BlockDeviceMappings[].Ebs.Throughput",
+            "DeprecationTime",
+            "DeregistrationProtection",
+            "EnaSupport",
+            "Hypervisor",
+            "ImageLocation",
+            "PlatformDetails",
+            "SourceImageId",
+            "SriovNetSupport",
+            "UsageOperation",
+        ],
+    ),
 ];
 
 #[test]
@@ -247,6 +349,12 @@ fn every_document_of_the_simulator_equals_what_boto3_prints() {
 }
 
 fn has_all(required: &[(&str, &[&str])], covered: &BTreeMap<&str, BTreeSet<String>>) {
+    let kinds: BTreeSet<&str> = required.iter().map(|(kind, _)| *kind).collect();
+    assert_eq!(
+        kinds,
+        covered.keys().copied().collect(),
+        "left: the kinds whose paths are listed, right: the registry's"
+    );
     for (kind, required) in required {
         let missing: Vec<_> = required.iter().filter(|path| !covered[kind].contains(**path)).collect();
         assert!(missing.is_empty(), "no {kind} has {missing:?} any more");
@@ -261,11 +369,15 @@ fn compare_all(account: &Account, endpoint: &Endpoint) -> BTreeMap<&'static str,
     let mut client = Client::http(&server.http);
     let mut differences = Vec::new();
     let mut covered = BTreeMap::new();
-    for (kind, uri, resources) in boto3(account) {
+    for (kind, resources) in boto3(account) {
         assert!(!resources.is_empty(), "no {kind} to compare");
         let mut filled = BTreeSet::new();
         for (id, expected) in &resources {
-            let document = client.read(&uri.replace("{id}", id))["document"].take();
+            let uri = match kind.strip_suffix("-status") {
+                Some(whole) => format!("ec2://{whole}/{id}/status"),
+                None => format!("ec2://{kind}/{id}"),
+            };
+            let document = client.read(&uri)["document"].take();
             compare(kind, id, "", expected, &document, &mut differences);
             paths("", expected, &mut filled);
         }
@@ -276,59 +388,93 @@ fn compare_all(account: &Account, endpoint: &Endpoint) -> BTreeMap<&'static str,
     covered
 }
 
-/// Resources by id.
+/// How boto3 is asked for a kind.
+pub(crate) struct Describe {
+    /// What boto3 calls the operation, such as `describe_volumes`.
+    pub(crate) operation: String,
+    /// The member of its answer that lists the resources.
+    pub(crate) member: String,
+    /// What the parameter is called that takes filters.
+    pub(crate) filters: &'static str,
+    /// The arguments that the listing takes besides.
+    pub(crate) arguments: Value,
+}
+
+impl Describe {
+    /// As the registry has it: what AWS calls the operation, but for what only some operations have.
+    pub(crate) fn of(spec: &KindSpec) -> Describe {
+        let action = spec.actions[0].strip_prefix("ec2:Describe").unwrap();
+        let (member, arguments) = match spec.slug {
+            "instance" => ("Reservations", json!({})),
+            "instance-status" => ("InstanceStatuses", json!({"IncludeAllInstances": true})),
+            "snapshot" => ("Snapshots", json!({"OwnerIds": ["self"]})),
+            "image" => ("Images", json!({"Owners": ["self"]})),
+            _ => (action, json!({})),
+        };
+        let filters = if spec.slug == "nat-gateway" { "Filter" } else { "Filters" };
+        let snake = action.chars().flat_map(|letter| {
+            let word = letter.is_ascii_uppercase().then_some('_');
+            word.into_iter().chain([letter.to_ascii_lowercase()])
+        });
+        let operation = format!("describe{}", snake.collect::<String>());
+        Describe { operation, member: member.to_owned(), filters, arguments }
+    }
+}
+
+/// Resources and their ids, as they are listed.
 pub(crate) type Resources = Vec<(String, Value)>;
 
-/// What boto3 prints: kind, the URI of one, and all of them by id.
-pub(crate) fn boto3(account: &Account) -> [(&'static str, &'static str, Resources); 9] {
-    let mut instances = Vec::new();
-    for mut reservation in account.every("ec2.describe_instances", "Reservations", &json!({})) {
-        let launched: Vec<Value> = serde_json::from_value(reservation["Instances"].take()).unwrap();
-        let reservation = reservation.as_object_mut().unwrap();
-        reservation.remove("Instances");
-        // The AWS CLI prints instances under their reservation; a document carries the reservation's own fields, the
-        // groups (EC2-Classic's) only when there are any.
-        if reservation["Groups"] == json!([]) {
-            reservation.remove("Groups");
+/// What boto3 prints of every kind of the registry, by its slug: the resources that a sweep of it is about.
+pub(crate) fn boto3(account: &Account) -> BTreeMap<&'static str, Resources> {
+    let mut found: BTreeMap<&'static str, Resources> = BTreeMap::new();
+    for spec in KINDS {
+        let describe = Describe::of(spec);
+        let operation = format!("ec2.{}", describe.operation);
+        let mut listed = account.every(&operation, &describe.member, &describe.arguments);
+        if spec.slug == "instance" {
+            listed = listed.into_iter().flat_map(launched).collect();
         }
-        for mut instance in launched {
-            instance.as_object_mut().unwrap().extend(reservation.clone());
-            instances.push(instance);
+        if spec.own_only {
+            // The emulator ignores the owner, and lists what the account does not have.
+            listed.retain(|resource| resource["OwnerId"] == ACCOUNT);
         }
+        for (other, path) in spec.also_by_id {
+            let own: BTreeSet<String> = listed.iter().map(|resource| id(spec, resource)).collect();
+            let referred = found[other].iter().filter_map(|(_, resource)| resource[*path].as_str());
+            let foreign: BTreeSet<&str> = referred.filter(|id| !own.contains(*id)).collect();
+            if !foreign.is_empty() {
+                let by_ids = Map::from_iter([(format!("{}s", spec.id_field), json!(foreign))]);
+                listed.extend(account.every(&operation, &describe.member, &Value::Object(by_ids)));
+            }
+        }
+        for resource in listed.iter_mut().filter_map(Value::as_object_mut) {
+            // The one kind whose tags AWS calls otherwise; a document has the tags of every kind under `Tags`.
+            if let Some(tags) = resource.remove("TagSet") {
+                resource.insert("Tags".to_owned(), tags);
+            }
+        }
+        found.insert(spec.slug, listed.into_iter().map(|resource| (id(spec, &resource), resource)).collect());
     }
-    let statuses =
-        account.every("ec2.describe_instance_status", "InstanceStatuses", &json!({"IncludeAllInstances": true}));
-    let vpcs = account.every("ec2.describe_vpcs", "Vpcs", &json!({}));
-    let groups = account.every("ec2.describe_security_groups", "SecurityGroups", &json!({}));
-    let subnets = account.every("ec2.describe_subnets", "Subnets", &json!({}));
-    let mut interfaces = account.every("ec2.describe_network_interfaces", "NetworkInterfaces", &json!({}));
-    for interface in &mut interfaces {
-        // The one kind whose tags AWS calls otherwise; a document has the tags of every kind under `Tags`.
-        let interface = interface.as_object_mut().unwrap();
-        if let Some(tags) = interface.remove("TagSet") {
-            interface.insert("Tags".to_owned(), tags);
-        }
+    found
+}
+
+fn id(spec: &KindSpec, resource: &Value) -> String {
+    resource[spec.id_field].as_str().unwrap_or_else(|| panic!("no {} in {resource}", spec.id_field)).to_owned()
+}
+
+/// The instances of a reservation. The AWS CLI prints them under it; a document carries the reservation's own fields, the groups
+/// (EC2-Classic's) only when there are any.
+fn launched(mut reservation: Value) -> Vec<Value> {
+    let mut instances: Vec<Value> = serde_json::from_value(reservation["Instances"].take()).unwrap();
+    let reservation = reservation.as_object_mut().unwrap();
+    reservation.remove("Instances");
+    if reservation["Groups"] == json!([]) {
+        reservation.remove("Groups");
     }
-    let addresses = account.call("ec2.describe_addresses", &json!({}))["Addresses"].take();
-    let addresses = serde_json::from_value(addresses).unwrap();
-    let volumes = account.every("ec2.describe_volumes", "Volumes", &json!({}));
-    // The emulator ignores the owner, and lists what the account does not have.
-    let mut snapshots = account.every("ec2.describe_snapshots", "Snapshots", &json!({"OwnerIds": ["self"]}));
-    snapshots.retain(|snapshot| snapshot["OwnerId"] == ACCOUNT);
-    let by = |field: &str, resources: Vec<Value>| {
-        resources.into_iter().map(|resource| (resource[field].as_str().unwrap().to_owned(), resource)).collect()
-    };
-    [
-        ("instance", "ec2://instance/{id}", by("InstanceId", instances)),
-        ("instance-status", "ec2://instance/{id}/status", by("InstanceId", statuses)),
-        ("vpc", "ec2://vpc/{id}", by("VpcId", vpcs)),
-        ("subnet", "ec2://subnet/{id}", by("SubnetId", subnets)),
-        ("security-group", "ec2://security-group/{id}", by("GroupId", groups)),
-        ("network-interface", "ec2://network-interface/{id}", by("NetworkInterfaceId", interfaces)),
-        ("address", "ec2://address/{id}", by("AllocationId", addresses)),
-        ("volume", "ec2://volume/{id}", by("VolumeId", volumes)),
-        ("snapshot", "ec2://snapshot/{id}", by("SnapshotId", snapshots)),
-    ]
+    for instance in &mut instances {
+        instance.as_object_mut().unwrap().extend(reservation.clone());
+    }
+    instances
 }
 
 fn compare(kind: &str, id: &str, path: &str, expected: &Value, actual: &Value, differences: &mut Vec<String>) {

@@ -5,8 +5,10 @@
 //! the line that installs it.
 
 pub(crate) mod account;
+pub(crate) mod differences;
 pub(crate) mod driver;
 pub(crate) mod gate;
+pub(crate) mod hand;
 pub(crate) mod middle;
 pub(crate) mod moto;
 pub(crate) mod muster;

@@ -43,6 +43,8 @@ def perform(command):
     service, operation = command["call"].split(".")
     arguments = command.get("arguments", {})
     if member := command.get("every"):
+        if not client(service).can_paginate(operation):
+            return getattr(client(service), operation)(**arguments)[member]
         pages = client(service).get_paginator(operation).paginate(**arguments)
         return [item for page in pages for item in page[member]]
     answer = getattr(client(service), operation)(**arguments)
@@ -199,6 +201,13 @@ def populate():
     ec2.stop_instances(InstanceIds=[stopped])
     terminated = launch(InstanceType="t3.nano")
     ec2.terminate_instances(InstanceIds=[terminated])
+    routed(vpc, subnet)
+    ec2.create_image(
+        InstanceId=rich,
+        Name="golden",
+        Description="before the upgrade",
+        TagSpecifications=[{"ResourceType": "image", "Tags": [{"Key": "Name", "Value": "golden"}]}],
+    )
     return {
         "rich": rich,
         "plain": plain,
@@ -210,6 +219,36 @@ def populate():
         "front": front,
         "back": back,
     }
+
+
+def routed(vpc, subnet):
+    """Gateways, a table and rules of each kind that the VPC's traffic passes."""
+    ec2 = client("ec2")
+
+    def tags(kind):
+        return [{"ResourceType": kind, "Tags": [{"Key": "Name", "Value": "edge"}, {"Key": "empty", "Value": ""}]}]
+
+    gateway = ec2.create_internet_gateway(TagSpecifications=tags("internet-gateway"))
+    gateway = gateway["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+    ec2.create_internet_gateway()
+    nat = ec2.create_nat_gateway(
+        SubnetId=subnet,
+        AllocationId=ec2.allocate_address(Domain="vpc")["AllocationId"],
+        TagSpecifications=tags("natgateway"),
+    )["NatGateway"]["NatGatewayId"]
+    ec2.create_nat_gateway(SubnetId=subnet, ConnectivityType="private")
+    table = ec2.create_route_table(VpcId=vpc, TagSpecifications=tags("route-table"))["RouteTable"]["RouteTableId"]
+    ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
+    ec2.create_route(RouteTableId=table, DestinationIpv6CidrBlock="::/0", GatewayId=gateway)
+    ec2.create_route(RouteTableId=table, DestinationCidrBlock="192.0.2.0/24", NatGatewayId=nat)
+    ec2.associate_route_table(RouteTableId=table, SubnetId=subnet)
+    acl = ec2.create_network_acl(VpcId=vpc, TagSpecifications=tags("network-acl"))["NetworkAcl"]["NetworkAclId"]
+    entry = {"NetworkAclId": acl, "RuleNumber": 100, "Egress": False}
+    web = {"Protocol": "6", "RuleAction": "allow", "CidrBlock": "0.0.0.0/0", "PortRange": {"From": 80, "To": 443}}
+    ec2.create_network_acl_entry(**entry, **web)
+    ping = {"Protocol": "1", "RuleAction": "deny", "CidrBlock": "10.0.0.0/8", "IcmpTypeCode": {"Type": 8, "Code": -1}}
+    ec2.create_network_acl_entry(NetworkAclId=acl, RuleNumber=110, Egress=True, **ping)
 
 
 def enforce(allow):

@@ -2,7 +2,8 @@
 
 `{"kind": "volume", "filters": [{"Name": "status", "Values": ["in-use"]}]}` answers `{"ids": [...]}`, in order, or
 `{"error": "400 InvalidParameterValue"}`. `{"documented": true}` answers the filters that botocore's model of EC2 documents, by
-kind. Settings (first argument): `endpoint`, `region`, `account` (whose snapshots count: an emulator ignores the owner).
+kind. Settings (first argument): `endpoint`, `region`, `kinds` (by kind: the `operation`,
+the `member` of its answer, the field of the `id`, what it calls its `filters`, its other `arguments`).
 """
 
 import json
@@ -15,23 +16,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 SETTINGS = json.loads(sys.argv[1])
-# Kind: operation, member of the answer, id, other arguments.
-KINDS = {
-    "instance": ("DescribeInstances", "Reservations", "InstanceId", {}),
-    "instance-status": ("DescribeInstanceStatus", "InstanceStatuses", "InstanceId", {"IncludeAllInstances": True}),
-    "vpc": ("DescribeVpcs", "Vpcs", "VpcId", {}),
-    "subnet": ("DescribeSubnets", "Subnets", "SubnetId", {}),
-    "security-group": ("DescribeSecurityGroups", "SecurityGroups", "GroupId", {}),
-    "network-interface": ("DescribeNetworkInterfaces", "NetworkInterfaces", "NetworkInterfaceId", {}),
-    "address": ("DescribeAddresses", "Addresses", "AllocationId", {}),
-    "volume": ("DescribeVolumes", "Volumes", "VolumeId", {}),
-    "snapshot": ("DescribeSnapshots", "Snapshots", "SnapshotId", {"OwnerIds": ["self"]}),
-    "route-table": ("DescribeRouteTables", "RouteTables", "RouteTableId", {}),
-    "internet-gateway": ("DescribeInternetGateways", "InternetGateways", "InternetGatewayId", {}),
-    "nat-gateway": ("DescribeNatGateways", "NatGateways", "NatGatewayId", {}),
-    "network-acl": ("DescribeNetworkAcls", "NetworkAcls", "NetworkAclId", {}),
-    "image": ("DescribeImages", "Images", "ImageId", {"Owners": ["self"]}),
-}
 EC2 = boto3.client(
     "ec2",
     endpoint_url=SETTINGS["endpoint"],
@@ -42,30 +26,19 @@ EC2 = boto3.client(
 )
 
 
-def snake(operation):
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower()
-
-
-def parameter(kind):
-    """What the kind's describe calls its filters."""
-    return "Filter" if kind == "nat-gateway" else "Filters"
-
-
 def ask(kind, filters):
-    operation, member, name, arguments = KINDS[kind]
-    items = getattr(EC2, snake(operation))(**{parameter(kind): filters}, **arguments)[member]
+    how = SETTINGS["kinds"][kind]
+    items = getattr(EC2, how["operation"])(**{how["filters"]: filters}, **how["arguments"])[how["member"]]
     if kind == "instance":
         items = [instance for reservation in items for instance in reservation["Instances"]]
-    if kind == "snapshot":
-        items = [item for item in items if item["OwnerId"] == SETTINGS["account"]]
-    return sorted(item[name] for item in items)
+    return sorted(item[how["id"]] for item in items)
 
 
 def documented():
     model = EC2.meta.service_model
     found = {}
-    for kind, (operation, *_) in KINDS.items():
-        text = model.operation_model(operation).input_shape.members[parameter(kind)].documentation
+    for kind, how in SETTINGS["kinds"].items():
+        text = model.operation_model(EC2.meta.method_to_api_mapping[how["operation"]]).input_shape.members[how["filters"]].documentation
         found[kind] = re.findall(r"<code>([a-z0-9.:<>-]+?)</code> (?:-|–|—)", text)
     return found
 

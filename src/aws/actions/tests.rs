@@ -1,8 +1,9 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::aws::scripted::{Reply, Rotating, Scripted, named, scope, signed};
+use crate::aws::scripted::{Reply, Rotating, Scripted, named, signed};
 use crate::aws::{AwsError, AwsErrorKind};
+use crate::model::fixtures::scope;
 
 fn request(tags: &[(&str, &str)]) -> CreateSnapshots {
     CreateSnapshots {

@@ -2,8 +2,9 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_ec2::error::SdkError;
 
 use super::*;
-use crate::aws::scripted::{Reply, Scripted, named, scope};
+use crate::aws::scripted::{Reply, Scripted, named};
 use crate::kinds;
+use crate::model::fixtures::scope;
 
 async fn failed(status: u16, code: &str, message: &str) -> AwsError {
     let server = Scripted::new([Reply::described(&["i-1"]), Reply::error(status, code, message)]).await;

@@ -1,5 +1,6 @@
 use super::*;
-use crate::aws::scripted::{Reply, Scripted, scope};
+use crate::aws::scripted::{Reply, Scripted};
+use crate::model::fixtures::scope;
 
 fn reservation(owner: &str) -> Reply {
     Reply::ok(&format!(

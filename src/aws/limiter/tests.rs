@@ -1,10 +1,7 @@
 use super::*;
+use crate::model::fixtures::scope;
 
 const DESCRIBE: &str = "ec2:DescribeInstances";
-
-fn scope() -> Scope {
-    Scope { account: AccountId::new("123456789012"), region: Region::new("us-east-1") }
-}
 
 async fn seconds(limiter: &Limiter, action: &'static str, priority: Priority, calls: usize) -> f64 {
     let start = Instant::now();

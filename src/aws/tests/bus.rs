@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::super::Aws;
 use super::super::bus::{CustomEvent, RuleInput};
-use super::super::scripted::{at, scope};
+use super::super::scripted::at;
 use crate::model::ErrorClass;
+use crate::model::fixtures::scope;
 use crate::simulator::{Options, Simulator};
 
 const ACCOUNT: &str = "123456789012";

@@ -1,6 +1,7 @@
 use super::*;
 use crate::freshness::EventRule;
-use crate::model::{AccountId, ErrorClass, Region, Scope};
+use crate::model::ErrorClass;
+use crate::model::fixtures::scope;
 
 const EVERY: Duration = Duration::from_mins(1);
 const WINDOW: Duration = Duration::from_secs(135);
@@ -80,8 +81,7 @@ fn dated(second: u64) -> Timestamp {
 }
 
 fn canary(name: &str, rule: &'static str, sent_by: &str, sent_at: Timestamp) -> Canary {
-    let scope = Scope { account: AccountId::new("123456789012"), region: Region::new("us-east-1") };
-    Canary { scope, rule, name: name.to_owned(), sent_by: sent_by.to_owned(), sent_at }
+    Canary { scope: scope(), rule, name: name.to_owned(), sent_by: sent_by.to_owned(), sent_at }
 }
 
 fn trouble(what: &str) -> Trouble {

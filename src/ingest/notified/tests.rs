@@ -1,7 +1,8 @@
 use futures::FutureExt;
 
-use crate::ingest::tests::{World, at, id, instance, kind, scope, state, still};
+use crate::ingest::tests::{World, instance, still};
 use crate::ingest::{Lane, NotifyResult};
+use crate::model::fixtures::{at, id, kind, scope, state};
 use crate::model::{
     ApiCall, Called, Cause, Event, Item, Notification, Observation, Page, Recorded, ResourceId, Scope, Seen, Source,
     SweepMessage, SweepStep,
@@ -90,8 +91,7 @@ async fn a_repeat_changes_nothing_also_after_a_restart_and_after_another_change(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_notification_without_news_leaves_no_trace() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let world = World::open(&dir);
+    let world = World::new();
     world.sweep(100, &[("i-1", instance("running", "t3.micro"))]).await;
     let before = world.store.write_transactions();
     for _ in 0..2 {
@@ -106,8 +106,7 @@ async fn a_notification_without_news_leaves_no_trace() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_is_recorded_once_with_unknown_targets_and_causes_what_the_next_describe_shows() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let world = World::open(&dir);
+    let world = World::new();
     world.sweep(100, &[("i-1", instance("running", "t3.micro")), ("i-3", instance("running", "t3.micro"))]).await;
     let targets = vec![id("i-1"), id("i-2")];
     let event = called("e-1", "ModifyInstanceAttribute", targets.clone(), 200);
@@ -139,8 +138,7 @@ async fn a_call_is_recorded_once_with_unknown_targets_and_causes_what_the_next_d
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_is_not_attributed_to_a_call_that_cannot_have_made_it_nor_to_one_of_several_callers() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let world = World::open(&dir);
+    let world = World::new();
     let all = |size: &str| ["i-1", "i-2", "i-3"].map(|name| (name, instance("running", size)));
     world.sweep(100, &all("t3.micro")).await;
     let by = |actor: &str, mut event: Notification| {
@@ -167,8 +165,7 @@ async fn a_change_is_not_attributed_to_a_call_that_cannot_have_made_it_nor_to_on
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_of_several_recent_calls_created_a_resource_and_the_last_removed_it() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let world = World::open(&dir);
+    let world = World::new();
     world.sweep(100, &[]).await;
     let calls =
         [called("e-1", "RunInstances", vec![id("i-1")], 200), called("e-2", "CreateTags", vec![id("i-1")], 201)];
@@ -197,8 +194,7 @@ async fn the_first_of_several_recent_calls_created_a_resource_and_the_last_remov
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_in_a_scope_that_is_not_watched_is_recorded() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let world = World::open(&dir);
+    let world = World::new();
     let elsewhere = Scope { region: crate::model::Region::new("eu-west-1"), ..scope() };
     let target = ResourceId::new(&elsewhere, &kind(), "i-1");
     let taken = world.handle.notify(vec![called("e-1", "RunInstances", vec![target], 200)]).await.expect("recorded");

@@ -9,9 +9,11 @@ use tokio::time::{sleep, timeout};
 use super::*;
 use crate::ingest::IngestError;
 use crate::ingest::NotifyResult;
-use crate::ingest::tests::{World, at, id, instance, kind, project, scope};
+use crate::ingest::tests::{World, instance};
+use crate::model::fixtures::{at, id, kind, scope};
 use crate::model::{ActionOutcome, Notification, Observation, Recorded, Seen, Source, TroubleClass};
 use crate::store::disk::memory::{ALL, FileCall, InjectedFaults, Memory};
+use crate::store::fixtures::named;
 use crate::store::verify::fold_log;
 use crate::store::{Matcher, Store, StoreOptions};
 
@@ -20,7 +22,7 @@ fn options(dir: &tempfile::TempDir, disk: &Memory) -> StoreOptions {
     StoreOptions {
         cache_bytes: 16 << 10,
         disk: std::sync::Arc::new(disk.clone()),
-        ..StoreOptions::new(dir.path(), project)
+        ..StoreOptions::new(dir.path(), named)
     }
 }
 

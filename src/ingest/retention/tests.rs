@@ -1,5 +1,4 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -8,63 +7,47 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::freshness::Signal;
 use crate::ingest::IngestHandle;
-use crate::ingest::KindEntry;
+use crate::ingest::tests::instances;
 use crate::ingest::work::{Record, WorkItem};
 use crate::model::event::Overlay;
+use crate::model::fixtures::{self, SetClock, at_millis, kind};
 use crate::model::{
-    AccountId, Cause, Change, Clock, Document, Event, Evidence, Group, Kind, KindRules, Map, Region, ResourceId,
-    RowFields, Scope, Seq, Source, SweepMessage, SweepStep, Timestamp, Value,
+    Cause, Change, Clock, Document, Event, Evidence, Group, Map, ResourceId, Seq, Source, SweepMessage, SweepStep,
+    Value,
 };
 use crate::notify::ChangeHub;
+use crate::store::fixtures::open_in;
 use crate::store::verify::fold_log;
-use crate::store::{Store, StoreOptions, Writer};
-
-struct Hands(AtomicI64);
-
-impl Clock for Hands {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.0.load(Ordering::Relaxed))
-    }
-}
+use crate::store::{Store, Writer};
 
 /// A loop that is served by hand and reaches its last lane only when told to.
 struct World {
     ingest: Ingest<Writer>,
     store: Store,
-    clock: Arc<Hands>,
+    clock: Arc<SetClock>,
     records: u64,
     _handle: IngestHandle,
     _dir: TempDir,
 }
 
-fn kind() -> Kind {
-    Kind::new("AWS::EC2::Instance")
-}
-
 fn id(number: u64) -> ResourceId {
-    let scope = Scope { account: AccountId::new("123456789012"), region: Region::new("us-east-1") };
-    ResourceId::new(&scope, &kind(), format!("i-{number:017}"))
-}
-
-fn project(_: &ResourceId, _: &Document) -> RowFields {
-    RowFields::default()
+    fixtures::id(&format!("i-{number:017}"))
 }
 
 impl World {
     fn new(retention: Retention) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let (writer, store) = crate::store::open(StoreOptions::new(dir.path(), project)).unwrap();
-        let clock = Arc::new(Hands(AtomicI64::new(1_800_000_000_000)));
-        let rules = KindRules { mapping: 1, ..KindRules::default() };
-        let kinds = vec![KindEntry { kind: kind(), rules, interval: Duration::from_mins(1), event_rules: None }];
+        let (writer, store) = open_in(&dir);
+        let clock = Arc::new(SetClock::new(at_millis(1_800_000_000_000)));
         let hub = ChangeHub::new(Vec::new());
-        let (ingest, handle, _) = Ingest::new(writer, hub, clock.clone(), kinds, CancellationToken::new()).unwrap();
+        let (ingest, handle, _) =
+            Ingest::new(writer, hub, clock.clone(), vec![instances(1)], CancellationToken::new()).unwrap();
         let ingest = ingest.retaining(retention);
         World { ingest, store, clock, records: 0, _handle: handle, _dir: dir }
     }
 
     fn pass(&self, time: Duration) {
-        self.clock.0.fetch_add(i64::try_from(time.as_millis()).unwrap(), Ordering::Relaxed);
+        self.clock.pass(time);
     }
 
     /// Commits this many changes of alternating resources.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::model::fixtures::{self, state};
 use crate::model::{Document, Map, Value};
 
 /// Milliseconds of the true time.
@@ -26,7 +27,7 @@ pub(super) struct Version {
 impl Version {
     pub(super) fn document(&self, mapping: u16) -> Document {
         let mut fields = Map::from([
-            ("State", self.state_value()),
+            ("State", state(self.state)),
             ("StateTransitionReason", self.reason.to_string().into()),
             ("Size", i64::from(self.rest).into()),
         ]);
@@ -38,21 +39,11 @@ impl Version {
         }
         Document::new(fields)
     }
-
-    pub(super) fn state_value(&self) -> Value {
-        state_value(self.state)
-    }
 }
 
-pub(super) fn state_value(state: &str) -> Value {
-    Value::Map(Map::from([("Name", state.into())]))
-}
-
+/// What a document holds as these tags.
 pub(super) fn tags_value(tags: &BTreeMap<String, String>) -> Value {
-    let tag = |(key, value): (&String, &String)| {
-        Value::Map(Map::from([("Key", key.as_str().into()), ("Value", value.as_str().into())]))
-    };
-    Value::List(tags.iter().map(tag).collect())
+    fixtures::tags(tags.iter().map(|(key, value)| (key.as_str(), value.as_str())))
 }
 
 /// The content of an event.

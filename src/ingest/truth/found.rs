@@ -1,7 +1,9 @@
 //! Programs that once led to an untrue answer, made as short as possible.
 
 use super::book::Book;
-use super::program::ProgramStep;
+use super::program::ProgramStep::{
+    self, Answer, Delete, Deliver, Finish, Launch, Refresh, Remap, Restart, Retag, Sweep, Wait,
+};
 use super::run;
 
 #[track_caller]
@@ -13,47 +15,35 @@ fn holds(steps: &[ProgramStep]) {
 
 #[test]
 fn a_resource_without_history_is_found() {
-    holds(&[ProgramStep::Launch, ProgramStep::Finish { lag: 0 }]);
+    holds(&[Launch, Finish { lag: 0 }]);
 }
 
-const NOW: ProgramStep = ProgramStep::Finish { lag: 0 };
-const LATE: ProgramStep = ProgramStep::Finish { lag: 1 };
-const UNTAG: ProgramStep = ProgramStep::Retag { which: 0, tags: 0 };
+const NOW: ProgramStep = Finish { lag: 0 };
+const LATE: ProgramStep = Finish { lag: 1 };
+const UNTAG: ProgramStep = Retag { which: 0, tags: 0 };
 
 #[test]
 fn a_watermark_claims_nothing_of_a_resource_that_the_sweep_left_in_doubt() {
-    holds(&[
-        ProgramStep::Launch,
-        NOW,
-        UNTAG,
-        ProgramStep::Wait(2),
-        ProgramStep::Wait(3),
-        NOW,
-        ProgramStep::Restart { kill: false },
-    ]);
+    holds(&[Launch, NOW, UNTAG, Wait(2), Wait(3), NOW, Restart { kill: false }]);
 }
 
 #[test]
 fn a_sweep_that_begins_does_not_make_the_last_one_less_doubtful() {
-    use ProgramStep::{Launch, Remap, Sweep, Wait};
     holds(&[Launch, Wait(1), UNTAG, Launch, LATE, Wait(10), NOW, Sweep, Remap]);
 }
 
 #[test]
 fn a_sweep_that_lacks_a_resource_claims_nothing_of_it() {
-    use ProgramStep::{Delete, Launch, Remap, Wait};
     holds(&[Launch, Wait(1), NOW, UNTAG, Wait(10), Delete(0), LATE, NOW, Remap]);
 }
 
 #[test]
 fn a_page_that_lags_behind_a_removal_does_not_bring_the_resource_back() {
-    use ProgramStep::{Delete, Launch, Wait};
-    holds(&[Launch, NOW, Wait(70), Delete(0), NOW, NOW, ProgramStep::Finish { lag: 3 }]);
+    holds(&[Launch, NOW, Wait(70), Delete(0), NOW, NOW, Finish { lag: 3 }]);
 }
 
 #[test]
 fn a_watermark_claims_nothing_of_a_resource_that_an_answer_from_before_the_sweep_brought_after_it() {
-    use ProgramStep::{Answer, Delete, Deliver, Launch, Refresh, Restart, Wait};
     let (told, ask) = (Deliver { which: 0, again: false }, Refresh { lag: 0, fails: false });
     holds(&[Launch, told, Wait(3), ask, Delete(0), Wait(10), NOW, Answer, Restart { kill: false }]);
     holds(&[Launch, told, Wait(3), ask, Delete(0), Wait(10), NOW, Answer, Restart { kill: true }]);

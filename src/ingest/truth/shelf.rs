@@ -5,7 +5,9 @@ use tempfile::TempDir;
 use super::book::Book;
 use crate::ingest::Ledger;
 use crate::ingest::ledger::LedgerView;
-use crate::model::{AccountId, Current, Document, Kind, Recorded, Region, ResourceId, RowFields, Scope, Seq};
+use crate::model::fixtures::{kind, scope};
+use crate::model::{Current, Recorded, ResourceId, Seq};
+use crate::store::fixtures::named;
 use crate::store::{self, Store, StoreOptions, Writer};
 
 /// Where a program's records are kept, and how they are read after a restart.
@@ -51,14 +53,9 @@ impl Default for DiskBacking {
     }
 }
 
-fn project(_: &ResourceId, _: &Document) -> RowFields {
-    RowFields::default()
-}
-
 impl DiskBacking {
     fn take(&self) -> (Writer, Store) {
-        store::open(StoreOptions { cache_bytes: 4 << 20, ..StoreOptions::new(self.0.path(), project) })
-            .expect("a store")
+        store::open(StoreOptions { cache_bytes: 4 << 20, ..StoreOptions::new(self.0.path(), named) }).expect("a store")
     }
 }
 
@@ -85,12 +82,4 @@ impl Backing for DiskBacking {
         let ids = view.ids(&kind(), &scope(), None, usize::MAX).expect("readable");
         ids.into_iter().map(|id| (id.clone(), view.current(&id).expect("readable").expect("current"))).collect()
     }
-}
-
-pub(super) fn kind() -> Kind {
-    Kind::new("AWS::EC2::Instance")
-}
-
-pub(super) fn scope() -> Scope {
-    Scope { account: AccountId::new("123456789012"), region: Region::new("us-east-1") }
 }

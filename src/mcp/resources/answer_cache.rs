@@ -146,13 +146,10 @@ impl<T> AnswerCache<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::fixtures::at;
 
     fn revision(seq: u64) -> Revision {
         Revision { log: LogId(1), seq: Seq(seq), freshness: 1 }
-    }
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_millis(second * 1000)
     }
 
     fn answer(cache: &AnswerCache<u32>, question: &str, revision: Revision, now: Timestamp) -> Option<u32> {

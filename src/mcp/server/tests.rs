@@ -13,8 +13,9 @@ use super::*;
 use crate::freshness::Signal;
 use crate::kinds;
 use crate::mcp::client::ClientError;
-use crate::mcp::tests::{World, data, fast, scope, text};
+use crate::mcp::tests::{World, data, fast, text};
 use crate::mcp::{Failure, ListMode};
+use crate::model::fixtures::scope;
 use crate::model::{ErrorClass, Page, SweepMessage, SweepStep};
 use crate::simulator;
 

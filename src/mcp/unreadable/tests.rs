@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 
 use crate::kinds;
 use crate::mcp::client::McpClient;
-use crate::mcp::tests::{World, data, fast, scope, text};
+use crate::mcp::tests::{World, data, fast, text};
 use crate::mcp::{Core, ListMode};
+use crate::model::fixtures::scope;
 use crate::simulator;
 
 /// Makes the size of one volume, of those that the simulator has, unreadable; its id.

@@ -66,7 +66,7 @@ proptest! {
             }
         }
         let question = &question;
-        let verdicts = |wanted| sample.log.iter().filter(move |record| question.verdict(record) == wanted);
+        let verdicts = |wanted| sample.plain.log.iter().filter(move |record| question.verdict(record) == wanted);
         prop_assert_eq!(seen, verdicts(RecordMatch::Yes).cloned().collect::<Vec<_>>());
         prop_assert_eq!(hidden, verdicts(RecordMatch::Hidden).count() as u64);
         prop_assert_eq!(span.at, sample.store.snapshot().unwrap().seq());
@@ -101,7 +101,7 @@ proptest! {
         let mut newest = all(LogRange::newest(to, Some(from)));
         newest.reverse();
         prop_assert_eq!(&oldest, &newest);
-        let expected = sample.log.iter().filter(|record| record.seq > from && record.seq <= to);
+        let expected = sample.plain.log.iter().filter(|record| record.seq > from && record.seq <= to);
         let expected = expected.filter(|record| question.verdict(record) == RecordMatch::Yes).map(|record| record.seq);
         prop_assert_eq!(oldest, expected.collect::<Vec<_>>());
     }

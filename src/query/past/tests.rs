@@ -77,7 +77,7 @@ proptest! {
                                     id.kind == kind && scope.as_ref().is_none_or(|scope| id.scope() == *scope)
                                 })
                             };
-                            let partial = sample.log.iter().any(|record| record.seq > seq && first(record));
+                            let partial = sample.plain.log.iter().any(|record| record.seq > seq && first(record));
                             // A walk looks only at how each resource that was not there came next.
                             prop_assert!(partial || !page.partial);
                             if !walks && (indexed || matcher.conditions().is_empty()) {
@@ -104,28 +104,28 @@ proptest! {
         let mut sample = SampleLog::new();
         sample.play(&played, size);
         let (snapshot, now) = (sample.store.snapshot().unwrap(), at(100_000));
-        let expected = sample.log.iter().rev().find(|record| record.recorded_at <= at(moment));
+        let expected = sample.plain.log.iter().rev().find(|record| record.recorded_at <= at(moment));
         match AskedPoint::At(at(moment)).point(&snapshot, now) {
             Ok(point) => prop_assert_eq!(Some(point.seq), expected.map(|record| record.seq)),
             Err(error) => {
                 prop_assert!(expected.is_none(), "{}", error);
-                let earliest = sample.log.first().map(|record| record.recorded_at.to_string());
+                let earliest = sample.plain.log.first().map(|record| record.recorded_at.to_string());
                 prop_assert!(earliest.is_none_or(|earliest| error.to_string().contains(&earliest)), "{}", error);
             }
         }
         // Where it is folded away, that is said, and the time that is named is one that is answered for.
-        if sample.log.len() > 3 {
+        if sample.plain.log.len() > 3 {
             sample.fold(3);
             let snapshot = sample.store.snapshot().unwrap();
             let earliest = snapshot.earliest().unwrap().unwrap();
-            prop_assert_eq!(earliest, sample.log[2].recorded_at);
+            prop_assert_eq!(earliest, sample.plain.log[2].recorded_at);
             prop_assert!(AskedPoint::At(earliest).point(&snapshot, now).is_ok());
             prop_assert_eq!(crate::query::moment::before(&snapshot, earliest, now).unwrap(), Seq(3));
             let early = AskedPoint::At(at(999)).point(&snapshot, now).unwrap_err().to_string();
             prop_assert!(early.contains(&earliest.to_string()), "{}", early);
         }
         if let Ok(seq) = crate::query::moment::before(&snapshot, at(moment), now) {
-            let expected = sample.log.iter().filter(|record| record.recorded_at < at(moment)).map(|record| record.seq).max();
+            let expected = sample.plain.log.iter().filter(|record| record.recorded_at < at(moment)).map(|record| record.seq).max();
             prop_assert_eq!(seq, expected.unwrap_or(Seq::ZERO));
         }
     }

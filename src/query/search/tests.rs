@@ -5,17 +5,10 @@ use serde_json::{Value, json};
 use super::*;
 use crate::kinds::{Filter, KindSpec};
 use crate::model::Form;
-use crate::model::{AccountId, Cause, Document, Event, Evidence, Map, Region, RowFields, Source, Timestamp};
+use crate::model::fixtures::{kind, scope_in};
+use crate::model::{Cause, Document, Event, Evidence, Map, RowFields, Source, Timestamp};
 use crate::query::counts;
 use crate::store::{CommitBatch, StoreOptions, Writer};
-
-fn kind() -> Kind {
-    Kind::new("AWS::EC2::Instance")
-}
-
-fn scope(region: &str) -> Scope {
-    Scope { account: AccountId::new("123456789012"), region: Region::new(region) }
-}
 
 fn project(_: &ResourceId, document: &Document) -> RowFields {
     let state = document.text("State").map(|state| (2, state.to_owned()));
@@ -26,7 +19,7 @@ fn put(writer: &mut Writer, ids: impl Iterator<Item = (String, &'static str, &'s
     let evidence = Evidence { source: Source::Sweep, at: Timestamp::EPOCH };
     let entries = ids.map(|(id, region, state)| {
         let document = Document::new(Map::from([("State".to_owned(), state.into())]));
-        let id = ResourceId::new(&scope(region), &kind(), Arc::from(id));
+        let id = ResourceId::new(&scope_in(region), &kind(), Arc::from(id));
         (Cause::Sweep, Event::Discovered { id, document, evidence, mapping: 1 })
     });
     let entries = entries.collect();
@@ -81,7 +74,7 @@ fn a_cursor_of_another_question_is_refused() {
     let next = search(&store, &query(&Value::Null, 2, None)).unwrap().next.unwrap().encode();
     let error = search(&store, &query(&json!({"state": ["running"]}), 2, Some(next.clone()))).unwrap_err();
     assert!(matches!(error, SearchError::Cursor(CursorError::OtherQuestion)));
-    let narrowed = Query { scope: Some(scope("a")), ..query(&Value::Null, 2, Some(next)) };
+    let narrowed = Query { scope: Some(scope_in("a")), ..query(&Value::Null, 2, Some(next)) };
     assert!(matches!(search(&store, &narrowed), Err(SearchError::Cursor(CursorError::OtherQuestion))));
 }
 
@@ -99,6 +92,6 @@ fn counts_are_told_by_state_and_scope() {
     assert_eq!((all.total, all.by_state["running"]), (3, 2));
     let stateless = counts(&store, &kind(), None, Some(9)).unwrap();
     assert_eq!((stateless.total, stateless.by_state.len()), (3, 0), "states that do not add up are left out");
-    let one = counts(&store, &kind(), Some(&scope("a")), Some(2)).unwrap();
+    let one = counts(&store, &kind(), Some(&scope_in("a")), Some(2)).unwrap();
     assert_eq!((one.total, one.by_state["stopped"]), (2, 1));
 }

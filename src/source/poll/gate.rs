@@ -221,24 +221,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::aws::{AwsErrorKind, Details, Origin};
+    use crate::aws::scripted::failure;
     use crate::model::ErrorClass;
 
     const KINDS: [&str; 4] = ["instance", "volume", "vpc", "subnet"];
-
-    fn failure(class: ErrorClass, code: &str) -> AwsError {
-        AwsError::from(Details {
-            class,
-            kind: AwsErrorKind::Answered,
-            code: Some(code.to_owned()),
-            message: code.to_owned(),
-            action: "ec2:DescribeInstances",
-            region: None,
-            ids: Vec::new(),
-            origin: Origin::Keys,
-            perhaps_done: false,
-        })
-    }
 
     proptest! {
         /// Whatever calls bring, in whatever order: while something touches every kind exactly one of them may ask when its time

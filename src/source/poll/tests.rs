@@ -5,18 +5,11 @@ use futures::StreamExt;
 use parking_lot::Mutex;
 
 use super::*;
-use crate::aws::{AwsErrorKind, Details, Origin};
+use crate::aws::scripted::{Reply, Scripted, failure};
+use crate::aws::{AwsErrorKind, Details};
 use crate::kinds;
-use crate::model::{self, AccountId, Clock, Document, Item, Region, Timestamp};
-
-/// A clock that starts at the epoch and goes with the runtime's.
-struct TestClock(Instant);
-
-impl Clock for TestClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::EPOCH + self.0.elapsed()
-    }
-}
+use crate::model::fixtures::{RuntimeClock, scope};
+use crate::model::{self, AccountId, Document, Item, Region, Timestamp};
 
 /// A next token, or a failure.
 type Answer = Result<Option<&'static str>, AwsError>;
@@ -49,7 +42,7 @@ impl Script {
     }
 
     fn sweeps(&self, plan: SweepPlan) -> impl Stream<Item = SweepMessage> + Send + use<> {
-        sweeps(self.clone(), Arc::new(TestClock(Instant::now())), plan)
+        sweeps(self.clone(), Arc::new(RuntimeClock::from(Timestamp::EPOCH)), plan)
     }
 }
 
@@ -70,23 +63,8 @@ impl ListPages for Script {
     }
 }
 
-fn failure(class: ErrorClass, code: &str) -> AwsError {
-    AwsError::from(Details {
-        class,
-        kind: AwsErrorKind::Answered,
-        code: Some(code.to_owned()),
-        message: format!("{code}: made up"),
-        action: "ec2:DescribeInstances",
-        region: None,
-        ids: Vec::new(),
-        origin: Origin::Emulator,
-        perhaps_done: false,
-    })
-}
-
 fn plan() -> SweepPlan {
-    let scope = Scope { account: AccountId::new("123456789012"), region: Region::new("us-east-1") };
-    SweepPlan::new(scope, kinds::by_slug("instance").unwrap())
+    SweepPlan::new(scope(), kinds::by_slug("instance").unwrap())
 }
 
 /// The first `count` messages, in short.
@@ -455,7 +433,7 @@ impl Account {
     async fn sweep(&self, gate: &Arc<Gate>, kinds: &[&str], seconds: u64) -> BTreeMap<&'static str, (String, f64)> {
         let streams = kinds.iter().map(|slug| {
             let plan = SweepPlan { spec: kinds::by_slug(slug).unwrap(), gate: Arc::clone(gate), ..plan() };
-            Box::pin(sweeps(self.clone(), Arc::new(TestClock(self.start)), plan))
+            Box::pin(sweeps(self.clone(), Arc::new(RuntimeClock::from(Timestamp::EPOCH + self.start.elapsed())), plan))
         });
         let mut all = futures::stream::select_all(streams);
         let mut failures = BTreeMap::new();
@@ -600,7 +578,7 @@ async fn the_first_sweep_without_a_parameter_is_told_apart_from_those_that_follo
     let without = || LeftOut::of(["IncludeManagedResources"]);
     let answers = [LeftOut::default(), without(), without(), LeftOut::default(), LeftOut::default()];
     let lister = Forgetful(Arc::new(Mutex::new(answers.into())));
-    let mut stream = pin!(sweeps(lister, Arc::new(TestClock(Instant::now())), plan()));
+    let mut stream = pin!(sweeps(lister, Arc::new(RuntimeClock::from(Timestamp::EPOCH)), plan()));
     let mut told = Vec::new();
     while told.iter().filter(|what| *what == "completed").count() < 5 {
         match stream.next().await.unwrap().step {
@@ -644,7 +622,6 @@ async fn a_listing_by_another_accounts_credentials_is_refused_before_its_first_p
 /// Over the wire: what an endpoint answers, from whose account it is asked to whether the sweep completes.
 #[tokio::test]
 async fn an_endpoint_that_hands_out_one_token_for_ever_fails_the_sweep_with_that_reason() {
-    use crate::aws::scripted::{Reply, Scripted};
     let identity = "<GetCallerIdentityResult><Account>123456789012</Account></GetCallerIdentityResult>";
     let page = "<volumeSet><item><volumeId>vol-1</volumeId></item></volumeSet><nextToken>once more</nextToken>";
     let server = Scripted::new([Reply::ok(identity), Reply::ok(page)]).await;

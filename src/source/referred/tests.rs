@@ -5,17 +5,13 @@ use parking_lot::Mutex;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{AccountId, Document, Map, Region, Value};
+use crate::model::fixtures::{ACCOUNT, scope};
+use crate::model::{Document, Map, Value};
 
-const OWN: &str = "123456789012";
 const OTHER: &str = "999999999999";
 
 static IMAGE: KindSpec =
     KindSpec { slug: "image", plural: "images", also_by_id: &[("instance", "ImageId")], ..KindSpec::DEFAULT };
-
-fn scope() -> Scope {
-    Scope { account: AccountId::new(OWN), region: Region::new("us-east-1") }
-}
 
 /// An account's own images, and those that exist elsewhere. Ids are asked for as AWS answers them.
 #[derive(Clone, Debug, Default)]
@@ -34,7 +30,7 @@ impl Images {
 impl ListPages for Images {
     /// Two images a page.
     async fn page(&self, _: &Scope, _: &'static KindSpec, token: Option<String>, _: i32) -> Result<Page, AwsError> {
-        let own: Vec<&String> = self.owners.iter().filter(|(_, owner)| **owner == OWN).map(|(id, _)| id).collect();
+        let own: Vec<&String> = self.owners.iter().filter(|(_, owner)| **owner == ACCOUNT).map(|(id, _)| id).collect();
         let from: usize = token.map_or(0, |token| token.parse().unwrap());
         let items = own.iter().skip(from).take(2).map(|id| self.item(id)).collect();
         let next = (from + 2 < own.len()).then(|| (from + 2).to_string());
@@ -77,7 +73,7 @@ fn sweep(lister: &Referred<Images>) -> (BTreeSet<String>, usize) {
 }
 
 fn account() -> impl Strategy<Value = (Images, BTreeSet<usize>)> {
-    let owners = proptest::collection::btree_map(0..400_usize, prop_oneof![Just(OWN), Just(OTHER)], 0..40);
+    let owners = proptest::collection::btree_map(0..400_usize, prop_oneof![Just(ACCOUNT), Just(OTHER)], 0..40);
     let referred = proptest::collection::btree_set(0..400_usize, 0..300);
     (owners, referred).prop_map(|(owners, referred)| {
         let owners = owners.into_iter().map(|(number, owner)| (id(number), owner)).collect();
@@ -90,10 +86,10 @@ proptest! {
     #[test]
     fn a_sweep_shows_what_is_the_accounts_own_and_what_is_referred_to_and_exists((images, ids) in account()) {
         let (shown, pages) = sweep(&referred(&images, &ids));
-        let is_shown = |name: &str, owner: &str| owner == OWN || ids.iter().any(|number| id(*number) == name);
+        let is_shown = |name: &str, owner: &str| owner == ACCOUNT || ids.iter().any(|number| id(*number) == name);
         let expected = images.owners.iter().filter(|(id, owner)| is_shown(id, owner)).map(|(id, _)| id.clone());
         prop_assert_eq!(shown, expected.collect::<BTreeSet<_>>());
-        let own = images.owners.values().filter(|owner| **owner == OWN).count();
+        let own = images.owners.values().filter(|owner| **owner == ACCOUNT).count();
         prop_assert_eq!(pages, own.div_ceil(2).max(1) + ids.len().div_ceil(PER_PAGE));
         prop_assert!(images.asked.lock().iter().all(|asked| asked.len() <= PER_PAGE));
     }
@@ -102,7 +98,7 @@ proptest! {
     fn a_describe_by_id_knows_no_foreign_one_that_nothing_refers_to((images, ids) in account(), asked in 0..400_usize) {
         let answer = referred(&images, &ids).describe(&scope(), &IMAGE, &[id(asked)]).now_or_never().unwrap();
         let owner = images.owners.get(&id(asked)).copied();
-        let is_known = owner == Some(OWN) || owner.is_some() && ids.contains(&asked);
+        let is_known = owner == Some(ACCOUNT) || owner.is_some() && ids.contains(&asked);
         match answer {
             Ok(page) => prop_assert!(is_known && page.items.len() == 1),
             Err(error) => prop_assert!(!is_known && error.class == ErrorClass::NotFound && error.ids == [id(asked)]),
@@ -112,7 +108,7 @@ proptest! {
 
 #[test]
 fn a_kind_to_which_nothing_refers_is_listed_and_described_as_it_is() {
-    let owners = BTreeMap::from([(id(1), OWN), (id(2), OTHER)]);
+    let owners = BTreeMap::from([(id(1), ACCOUNT), (id(2), OTHER)]);
     let images = Images { owners, ..Images::default() };
     let plain = Referred::new(images, None);
     assert_eq!(sweep(&plain), (BTreeSet::from([id(1)]), 1));

@@ -4,19 +4,10 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::*;
-use crate::aws::{AwsErrorKind, Details, Origin};
+use crate::aws::scripted::{failure, not_found};
 use crate::kinds;
-use crate::model::{AccountId, Clock, Document, Item, Map, Region, Timestamp, Value};
-
-/// A clock that starts at the epoch and goes with the runtime's.
-#[derive(Debug)]
-struct TestClock(Instant);
-
-impl Clock for TestClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::EPOCH + self.0.elapsed()
-    }
-}
+use crate::model::fixtures::{RuntimeClock, scope};
+use crate::model::{Document, Item, Map, Timestamp, Value};
 
 /// An AWS that holds some running instances, and notes what it was asked.
 #[derive(Clone, Debug, Default)]
@@ -31,32 +22,18 @@ impl DescribeIds for Account {
         self.asked.lock().push(ids.to_vec());
         if *self.failing.lock() > 0 {
             *self.failing.lock() -= 1;
-            return Err(failure(ErrorClass::Throttled, Vec::new()));
+            return Err(failure(ErrorClass::Throttled, "RequestLimitExceeded"));
         }
         let held = self.held.lock();
         let missing: Vec<String> = ids.iter().filter(|id| !held.contains(*id)).cloned().collect();
         if !missing.is_empty() {
-            return Err(failure(ErrorClass::NotFound, missing));
+            return Err(not_found(&missing));
         }
         let state = Value::Map(Map::from([("Name", "running".into())]));
         let document = Document::new(Map::from([("State", state)]));
         let items = ids.iter().map(|id| Item::new(id.as_str(), document.clone())).collect();
         Ok(Page { items, ..Page::default() })
     }
-}
-
-fn failure(class: ErrorClass, ids: Vec<String>) -> AwsError {
-    AwsError::from(Details {
-        class,
-        kind: AwsErrorKind::Answered,
-        code: None,
-        message: "made up".to_owned(),
-        action: "ec2:DescribeInstances",
-        region: None,
-        ids,
-        origin: Origin::Emulator,
-        perhaps_done: false,
-    })
 }
 
 struct Line {
@@ -70,10 +47,9 @@ impl Line {
     fn open(held: &[&str]) -> Self {
         let account = Account::default();
         account.held.lock().extend(held.iter().map(|id| (*id).to_owned()));
-        let scope = Scope { account: AccountId::new("123456789012"), region: Region::new("us-east-1") };
-        let plan = SweepPlan::new(scope, kinds::by_slug("instance").unwrap());
+        let plan = SweepPlan::new(scope(), kinds::by_slug("instance").unwrap());
         let (wanted, receiver) = mpsc::unbounded_channel();
-        let clock = Arc::new(TestClock(Instant::now()));
+        let clock = Arc::new(RuntimeClock::from(Timestamp::EPOCH));
         let refresher = Refresher::new(account.clone(), clock, plan.clone(), receiver);
         Line { account, plan, wanted, refresher }
     }

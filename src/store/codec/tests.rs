@@ -7,11 +7,12 @@ use super::disk::*;
 use super::document::*;
 use super::frame::*;
 use super::*;
+use crate::model::fixtures::{at_millis, tags};
 use crate::model::known::LeftState;
 use crate::model::{Cause, Document, Group, GroupEvidence, Map, Provisional, Source, Tagging, Value};
 use crate::store::derived::row_bytes;
-use crate::store::samples::{
-    any_cause, any_document, any_event, any_value, at, document, evidence, instance, map, project, tags,
+use crate::store::fixtures::{
+    any_cause, any_document, any_event, any_value, document, evidence, instance, map, project,
 };
 use crate::store::stored::StoredDocument;
 
@@ -244,20 +245,20 @@ fn frame(key: &[u8], payload: &[u8]) -> Vec<u8> {
 
 fn current() -> Current {
     Current {
-        document: Document::new(map(&[("Tags", tags(&[("Name", "web")])), ("CoreCount", Value::Int(2))])),
+        document: Document::new(map(&[("Tags", tags([("Name", "web")])), ("CoreCount", Value::Int(2))])),
         evidence: GroupEvidence::all(evidence(1)),
         provisional: Some(Provisional {
             group: Group::State,
             source: Source::Tool,
-            at: at(2),
+            at: at_millis(2),
             before: vec!["running".into()],
         }),
-        tagging: Some(Tagging { version: 4, at: at(2), superseded: vec![tags(&[("Name", "web")])] }),
-        held: vec![LeftState { state: "running".into(), until: at(2) }],
+        tagging: Some(Tagging { version: 4, at: at_millis(2), superseded: vec![tags([("Name", "web")])] }),
+        held: vec![LeftState { state: "running".into(), until: at_millis(2) }],
         mapping: 1,
         discovered: Seq(1),
         changed: Seq(2),
-        changed_at: at(3),
+        changed_at: at_millis(3),
     }
 }
 
@@ -284,7 +285,7 @@ fn decode_all(key: &[u8], record: &[u8]) -> usize {
 proptest! {
     #[test]
     fn every_event_reads_back(seq: u64, millis: i64, cause in any_cause(), event in any_event()) {
-        let record = Recorded { seq: Seq(seq), recorded_at: at(millis), cause, event };
+        let record = Recorded { seq: Seq(seq), recorded_at: at_millis(millis), cause, event };
         prop_assert_eq!(decode_event(Seq(seq), &encode_event(&record).unwrap()).unwrap(), record);
     }
 
@@ -325,7 +326,7 @@ proptest! {
     /// Well-framed payloads that are nearly valid get further into the decoders.
     #[test]
     fn a_changed_byte_in_a_good_payload_never_panics(event in any_event(), place: prop::sample::Index, byte: u8) {
-        let record = Recorded { seq: Seq(1), recorded_at: at(1), cause: Cause::Sweep, event };
+        let record = Recorded { seq: Seq(1), recorded_at: at_millis(1), cause: Cause::Sweep, event };
         let mut payload = encode_event(&record).unwrap().split_off(HEADER);
         let place = place.index(payload.len());
         payload[place] = byte;

@@ -1,7 +1,8 @@
 use redb::{ReadableDatabase, ReadableTable};
 
+use crate::model::fixtures::{at_millis, kind, scope_in};
 use crate::model::{Cause, Event, Seq};
-use crate::store::samples::{at, batch, changed, discovered, document, fresh, instance, kind, project, removed, scope};
+use crate::store::fixtures::{batch, changed, discovered, document, fresh, instance, project, removed};
 use crate::store::tables::{BASE, BY_RESOURCE_TABLE, BytesTable, CURRENT, EVENTS_TABLE, ROWS, TOMBSTONES};
 use crate::store::{CommitBatch, DamagedRecord, Due, FILE_NAME, Matcher, On, ReadError, Store, Writer, keys};
 
@@ -11,7 +12,7 @@ fn damaged(damage: impl Fn(&redb::WriteTransaction)) -> (tempfile::TempDir, Writ
     let (a, b) = (document("running", "a"), document("stopped", "a"));
     let ids: Vec<_> = (0..6).map(|n| instance(&format!("i-{n}"))).collect();
     let commit = |writer: &mut Writer, second: i64, entries: Vec<(Cause, Event)>| {
-        writer.commit(CommitBatch { recorded_at: at(second * 1000), ..batch(entries) }).unwrap();
+        writer.commit(CommitBatch { recorded_at: at_millis(second * 1000), ..batch(entries) }).unwrap();
     };
     commit(&mut writer, 1, ids.iter().map(|id| discovered(id, a.clone())).collect());
     commit(&mut writer, 2, ids.iter().take(5).map(|id| changed(id, &a, &b)).collect());
@@ -22,7 +23,7 @@ fn damaged(damage: impl Fn(&redb::WriteTransaction)) -> (tempfile::TempDir, Writ
     damage(&txn);
     txn.commit().unwrap();
     drop(database);
-    let (writer, store) = crate::store::open(crate::store::samples::options(&dir)).unwrap();
+    let (writer, store) = crate::store::open(crate::store::fixtures::options(&dir)).unwrap();
     (dir, writer, store)
 }
 
@@ -78,8 +79,8 @@ fn a_damaged_row_is_reported_and_everything_else_is_served() {
         assert_eq!(names, 5);
         let found = only(&store);
         assert_eq!((found.table, found.id.as_ref()), (ROWS, Some(&instance("i-2"))));
-        assert!(found.is_row() && found.concerns(Some(&kind()), Some(&scope("eu-central-1"))));
-        assert!(!found.concerns(None, Some(&scope("eu-west-1"))));
+        assert!(found.is_row() && found.concerns(Some(&kind()), Some(&scope_in("eu-central-1"))));
+        assert!(!found.concerns(None, Some(&scope_in("eu-west-1"))));
         assert_eq!(store.damaged_rows(&kind(), None), 1);
         // Written again, it is intact.
         writer
@@ -167,7 +168,7 @@ fn a_link_to_another_resources_record_is_damage() {
 #[test]
 fn a_damaged_base_is_an_error_of_its_own_resource_only() {
     let (dir, mut writer, store) = damaged(|_| {});
-    writer.fold(Due { until: at(i64::MAX), down_to: 0 }, 6, || true).unwrap();
+    writer.fold(Due { until: at_millis(i64::MAX), down_to: 0 }, 6, || true).unwrap();
     drop((writer, store));
     let database = redb::Database::open(dir.path().join(FILE_NAME)).unwrap();
     let txn = database.begin_write().unwrap();

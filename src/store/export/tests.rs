@@ -1,11 +1,12 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::fixtures::at_millis;
 use crate::model::{Cause, Seq};
-use crate::store::samples::{any_cause, any_event, at, changed, discovered, document, instance, removed};
+use crate::store::fixtures::{any_cause, any_event, changed, discovered, document, instance, removed};
 
 fn record((cause, event): (Cause, Event)) -> Recorded {
-    Recorded { seq: Seq(7), recorded_at: at(1_795_353_310_123), cause, event }
+    Recorded { seq: Seq(7), recorded_at: at_millis(1_795_353_310_123), cause, event }
 }
 
 #[test]

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use super::*;
 use crate::model::ResourceId;
 use crate::model::Seq;
+use crate::model::fixtures::kind;
 use crate::store::disk::memory::{ALL, InjectedFaults, Memory};
-use crate::store::samples::{batch, discovered, document, instance, kind, project, removed};
+use crate::store::fixtures::{batch, discovered, document, instance, project, removed};
 use crate::store::verify::fold_log;
 use crate::store::{self, ChangeKind, Health, Store, StoreOptions, Writer};
 

@@ -3,7 +3,7 @@ use std::fs;
 use redb::ReadableDatabase;
 
 use super::*;
-use crate::store::samples::{batch, discovered, document, fresh, instance, options};
+use crate::store::fixtures::{batch, discovered, document, fresh, instance, options};
 use crate::store::{self, Store};
 
 /// A closed store file with some content, and its directory.

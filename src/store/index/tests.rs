@@ -2,8 +2,9 @@ use std::cell::Cell;
 
 use proptest::prelude::*;
 
+use crate::model::fixtures::{kind, scope_in};
 use crate::model::{Kind, ResourceId, Seq};
-use crate::store::samples::{any_batch, batch, discovered, document, fresh, instance, kind, removed, scope};
+use crate::store::fixtures::{any_batch, batch, discovered, document, fresh, instance, removed};
 use crate::store::{Comparison, Matcher, On, Scan, Store, ValuePattern};
 
 fn facet(number: u16, text: &str) -> Comparison {
@@ -80,7 +81,7 @@ fn commits_that_land_during_the_build_are_not_lost() {
                 removed(&instance("i-3")),
                 discovered(&instance("i-4"), document("stopped", "a")),
                 discovered(&instance(&format!("i-1{}", taken.get())), document("stopped", "a")),
-                discovered(&ResourceId::new(&scope("x"), &Kind::new("New"), "n"), document("stopped", "a")),
+                discovered(&ResourceId::new(&scope_in("x"), &Kind::new("New"), "n"), document("stopped", "a")),
             ];
             writer.lock().commit(batch(entries)).unwrap();
             snapshot
@@ -108,7 +109,7 @@ fn a_build_that_cannot_read_leaves_no_index_and_can_be_repeated() {
 #[test]
 fn counts_are_by_value_and_by_scope_with_and_without_an_index() {
     let (_dir, mut writer, store) = fresh();
-    let at = |region: &str, n: u32| ResourceId::new(&scope(region), &kind(), format!("i-{n}"));
+    let at = |region: &str, n: u32| ResourceId::new(&scope_in(region), &kind(), format!("i-{n}"));
     let entries = (0..10).map(|n| {
         let state = if n < 4 { "running" } else { "stopped" };
         discovered(&at(if n % 2 == 0 { "a" } else { "b" }, n), document(state, "x"))
@@ -119,12 +120,12 @@ fn counts_are_by_value_and_by_scope_with_and_without_an_index() {
             store.count_by(&kind(), scope, &On::Facet(1)).unwrap().into_iter().collect::<Vec<_>>()
         };
         assert_eq!(count(None), [("running".to_owned(), 4), ("stopped".to_owned(), 6)]);
-        assert_eq!(count(Some(&scope("a"))), [("running".to_owned(), 2), ("stopped".to_owned(), 3)]);
-        assert_eq!(count(Some(&scope("nowhere"))), []);
+        assert_eq!(count(Some(&scope_in("a"))), [("running".to_owned(), 2), ("stopped".to_owned(), 3)]);
+        assert_eq!(count(Some(&scope_in("nowhere"))), []);
         let found =
-            store.scan(&kind(), Some(&scope("b")), &Matcher::any().and(vec![facet(1, "run*")]), None, 9).unwrap();
+            store.scan(&kind(), Some(&scope_in("b")), &Matcher::any().and(vec![facet(1, "run*")]), None, 9).unwrap();
         assert_eq!(found, Scan { ids: vec![at("b", 1), at("b", 3)], total: 2, seq: Seq(10) });
-        assert_eq!(store.scan(&kind(), Some(&scope("c")), &Matcher::any(), None, 9).unwrap().total, 0);
+        assert_eq!(store.scan(&kind(), Some(&scope_in("c")), &Matcher::any(), None, 9).unwrap().total, 0);
         store.build_index().unwrap();
     }
 }

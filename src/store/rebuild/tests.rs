@@ -11,11 +11,11 @@ use std::path::Path;
 use super::*;
 use crate::model::{LogId, Seq, Timestamp};
 use crate::store::codec::{self, DiskLedger};
-use crate::store::keys;
-use crate::store::meta::{FORMAT, LEDGER_KEY, LOG_KEY};
-use crate::store::samples::{
+use crate::store::fixtures::{
     any_batch, batch, changed, discovered, document, fresh, instance, options, project, removed,
 };
+use crate::store::keys;
+use crate::store::meta::{FORMAT, LEDGER_KEY, LOG_KEY};
 use crate::store::tables::{
     self, BASE_TABLE, BY_RESOURCE_TABLE, CURRENT_TABLE, EVENTS_TABLE, META_TABLE, ROWS_TABLE, TIMES_TABLE,
     TOMBSTONES_TABLE,

@@ -3,9 +3,10 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::fixtures::{at_millis, kind, scope_in};
 use crate::model::{ActionId, Cause, Event, Kind, ResourceId};
-use crate::store::samples::{
-    PlainStore, any_batch, at, batch, changed, discovered, document, fresh, instance, kind, options, removed, scope,
+use crate::store::fixtures::{
+    PlainStore, any_batch, batch, changed, discovered, document, fresh, instance, options, removed,
 };
 use crate::store::verify::{self, fold_log};
 use crate::store::{CommitBatch, Watermark};
@@ -111,19 +112,19 @@ fn a_partly_folded_commit_keeps_its_time() {
     let (_dir, mut writer, store) = fresh();
     for (millis, ids) in [(1_000, ["i-1", "i-2", "i-3"]), (2_000, ["i-4", "i-5", "i-6"])] {
         let entries = ids.iter().map(|id| discovered(&instance(id), document("running", "a"))).collect();
-        writer.commit(CommitBatch { recorded_at: at(millis), ..batch(entries) }).unwrap();
+        writer.commit(CommitBatch { recorded_at: at_millis(millis), ..batch(entries) }).unwrap();
     }
     let times = |store: &Store| {
         let snapshot = store.snapshot().unwrap();
-        [999, 1_000, 1_999, 2_000].map(|millis| snapshot.seq_at(at(millis)).unwrap().map(|seq| seq.0))
+        [999, 1_000, 1_999, 2_000].map(|millis| snapshot.seq_at(at_millis(millis)).unwrap().map(|seq| seq.0))
     };
     assert_eq!(times(&store), [None, Some(3), Some(3), Some(6)]);
     writer.fold(EVERYTHING, 2, || true).unwrap();
     assert_eq!(times(&store), [None, Some(3), Some(3), Some(6)]);
-    assert_eq!(store.snapshot().unwrap().earliest().unwrap(), Some(at(1_000)));
+    assert_eq!(store.snapshot().unwrap().earliest().unwrap(), Some(at_millis(1_000)));
     writer.fold(EVERYTHING, 2, || true).unwrap();
     assert_eq!(times(&store), [None, None, None, Some(6)]);
-    assert_eq!(store.snapshot().unwrap().earliest().unwrap(), Some(at(2_000)));
+    assert_eq!(store.snapshot().unwrap().earliest().unwrap(), Some(at_millis(2_000)));
     writer.fold(EVERYTHING, 2, || true).unwrap();
     assert_eq!(times(&store), [None, None, None, Some(6)]);
     assert!(fold_log(&store.snapshot().unwrap()).unwrap().is_clean());
@@ -172,7 +173,7 @@ fn folding_by_size_ends_within_the_limit() {
     assert!(!folded.more && folded.history <= down_to && folded.history + 400 > down_to, "{folded:?}");
     let before = store.write_transactions();
     assert_eq!(writer.fold(Due { down_to, ..EVERYTHING }, 200, || true).unwrap().records, 0);
-    assert_eq!(writer.fold(Due { until: at(999), ..EVERYTHING }, 200, || true).unwrap().records, 0);
+    assert_eq!(writer.fold(Due { until: at_millis(999), ..EVERYTHING }, 200, || true).unwrap().records, 0);
     assert_eq!(store.write_transactions(), before);
 }
 
@@ -194,11 +195,11 @@ fn an_unreadable_record_stops_only_folding() {
 fn intervals_from_before_the_horizon_go_but_the_newest_of_each_kind_stays() {
     let (_dir, mut writer, store) = fresh();
     let mark = |name: &str, since: i64, ended: i64| Watermark {
-        scope: scope("a"),
+        scope: scope_in("a"),
         kind: Kind::new(name),
-        since: at(since),
-        started: at(ended),
-        ended: at(ended),
+        since: at_millis(since),
+        started: at_millis(ended),
+        ended: at_millis(ended),
         complete: true,
     };
     let mut marks: Vec<_> = (0..150).map(|n| mark("K", n * 10, n * 10 + 5)).collect();
@@ -206,13 +207,13 @@ fn intervals_from_before_the_horizon_go_but_the_newest_of_each_kind_stays() {
     writer.save_watermarks(marks).unwrap();
     for n in 0..12 {
         let entries = vec![discovered(&instance(&format!("i-{n}")), document("running", "a"))];
-        writer.commit(CommitBatch { recorded_at: at(1000 + n), ..batch(entries) }).unwrap();
+        writer.commit(CommitBatch { recorded_at: at_millis(1000 + n), ..batch(entries) }).unwrap();
     }
     for _ in 0..6 {
         writer.fold(EVERYTHING, 1, || true).unwrap();
     }
     let kept = |name: &str| {
-        let intervals = store.snapshot().unwrap().intervals(&scope("a"), &Kind::new(name)).unwrap();
+        let intervals = store.snapshot().unwrap().intervals(&scope_in("a"), &Kind::new(name)).unwrap();
         intervals.into_iter().map(|interval| interval.ended.as_millis()).collect::<Vec<_>>()
     };
     assert_eq!(kept("K"), (100..150).map(|n| n * 10 + 5).collect::<Vec<_>>());
@@ -241,7 +242,7 @@ fn a_removal_is_forgotten_with_its_record_also_when_the_resource_came_back_in_be
 const DAY: Duration = Duration::from_hours(24);
 
 fn stock(history: u64, age: Duration) -> (Stock, Timestamp) {
-    let now = at(1_800_000_000_000);
+    let now = at_millis(1_800_000_000_000);
     (Stock { history, resources: 10, disk: Some(1 << 40), oldest: Some(now - age) }, now)
 }
 
@@ -289,27 +290,27 @@ fn a_clock_that_was_ahead_at_the_horizon_leaves_the_past_since_then_and_the_inte
     let (mut writer, store) = crate::store::open(options(&dir)).unwrap();
     let commit = |writer: &mut Writer, name: &str, second| {
         let entries = vec![discovered(&instance(name), document("running", "a"))];
-        writer.commit(CommitBatch { recorded_at: at(second), ..batch(entries) }).unwrap();
+        writer.commit(CommitBatch { recorded_at: at_millis(second), ..batch(entries) }).unwrap();
     };
     // Further ahead than is bridged.
     commit(&mut writer, "i-ahead", 10_000_000);
     commit(&mut writer, "i-back", 100);
     let run = |since, ended| Watermark {
-        scope: scope("a"),
+        scope: scope_in("a"),
         kind: kind(),
-        since: at(since),
-        started: at(ended),
-        ended: at(ended),
+        since: at_millis(since),
+        started: at_millis(ended),
+        ended: at_millis(ended),
         complete: true,
     };
     writer.save_watermarks(vec![run(100, 200), run(300, 400)]).unwrap();
-    assert_eq!(store.snapshot().unwrap().earliest().unwrap(), Some(at(100)));
+    assert_eq!(store.snapshot().unwrap().earliest().unwrap(), Some(at_millis(100)));
     writer.fold(EVERYTHING, 1, || true).unwrap();
     let snapshot = store.snapshot().unwrap();
-    assert_eq!((snapshot.horizon(), snapshot.earliest().unwrap()), (Seq(1), Some(at(100))));
-    assert_eq!(snapshot.seq_at(at(100)).unwrap(), Some(Seq(2)));
-    assert_eq!(snapshot.intervals(&scope("a"), &kind()).unwrap().len(), 2);
+    assert_eq!((snapshot.horizon(), snapshot.earliest().unwrap()), (Seq(1), Some(at_millis(100))));
+    assert_eq!(snapshot.seq_at(at_millis(100)).unwrap(), Some(Seq(2)));
+    assert_eq!(snapshot.intervals(&scope_in("a"), &kind()).unwrap().len(), 2);
     writer.fold(EVERYTHING, 1, || true).unwrap();
     commit(&mut writer, "i-later", 500);
-    assert_eq!(store.snapshot().unwrap().earliest().unwrap(), Some(at(100)));
+    assert_eq!(store.snapshot().unwrap().earliest().unwrap(), Some(at_millis(100)));
 }

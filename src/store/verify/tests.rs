@@ -8,12 +8,13 @@ use redb::{ReadableDatabase, ReadableTable};
 use tempfile::TempDir;
 
 use super::*;
+use crate::model::fixtures::at_millis;
 use crate::model::{Cause, Document, Timestamp};
 use crate::model::{Event, Kind, Seq};
 use crate::store::codec;
+use crate::store::fixtures::{batch, changed, discovered, document, instance, options, project, removed};
 use crate::store::meta::{FORMAT, LEDGER_KEY};
 use crate::store::read_only::ReadOnlyFile;
-use crate::store::samples::{at, batch, changed, discovered, document, instance, options, project, removed};
 use crate::store::tables::{self, EVENTS_TABLE, META_TABLE, TIMES_TABLE};
 use crate::store::tables::{BASE, BY_RESOURCE, CURRENT, INTERVALS, META, ROWS, TIMES, TOMBSTONES};
 use crate::store::tests::fixture_path;
@@ -39,7 +40,7 @@ pub(in crate::store) fn closed(resources: usize) -> (TempDir, PathBuf) {
             });
             let notified = told.collect();
             writer
-                .commit(CommitBatch { recorded_at: at(seconds * 1000), notified, ..batch(entries.to_vec()) })
+                .commit(CommitBatch { recorded_at: at_millis(seconds * 1000), notified, ..batch(entries.to_vec()) })
                 .unwrap();
         }
     };
@@ -66,9 +67,9 @@ pub(in crate::store) fn closed(resources: usize) -> (TempDir, PathBuf) {
         let mark = |kind: &str, ended| Watermark {
             scope: instance("").scope(),
             kind: Kind::new(kind),
-            since: at(ended),
-            started: at(ended),
-            ended: at(ended),
+            since: at_millis(ended),
+            started: at_millis(ended),
+            ended: at_millis(ended),
             complete: true,
         };
         let ended = i64::try_from(round).unwrap() * 7_000_000;

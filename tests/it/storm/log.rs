@@ -1,11 +1,15 @@
 //! What a server that has stopped left in its store, held against what AWS held.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::thread::sleep;
+use std::time::Duration;
 
 use muster::kinds::{self, KINDS};
 use muster::model::{Cause, Event, Seq};
 use muster::store::{Snapshot, Store, StoreOptions};
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::oracle::{Oracle, now};
 use super::reader::differing;
@@ -29,6 +33,28 @@ pub(super) struct Log {
 pub(crate) fn open(sandbox: &Sandbox) -> Store {
     let (_, store) = muster::store::open(StoreOptions::new(sandbox.data(), kinds::project)).unwrap();
     store
+}
+
+/// Waits until what a running server has stored is what AWS holds, which has to stand still soon.
+pub(crate) fn converges(sandbox: &Sandbox, oracle: &Oracle, patience: Duration) {
+    let begun = Instant::now();
+    let copies = tempfile::tempdir().unwrap();
+    for copy in 0.. {
+        let directory = copies.path().join(copy.to_string());
+        fs::create_dir(&directory).unwrap();
+        let mut backup = sandbox.muster(&["backup", "--data-dir"]);
+        let output = backup.arg(sandbox.data()).arg(directory.join("muster.redb")).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let (_, store) = muster::store::open(StoreOptions::new(&directory, kinds::project)).unwrap();
+        let (_, differences) = differences(&store.snapshot().unwrap(), oracle);
+        if differences.is_empty() {
+            return;
+        }
+        assert!(begun.elapsed() < patience, "after {patience:?} the copy differs from AWS: {differences:#?}");
+        drop(store);
+        fs::remove_dir_all(&directory).unwrap();
+        sleep(Duration::from_secs(1));
+    }
 }
 
 /// Reads the whole log.

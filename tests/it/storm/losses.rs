@@ -6,10 +6,10 @@ use std::time::Duration;
 use muster::kinds::KINDS;
 use serde_json::json;
 
-use super::hand::Hand;
 use super::oracle::{Oracle, kind, now};
 use super::watch::Watch;
 use super::{LONG, log, none, patiently, scenario, scope, seq};
+use crate::harness::hand::Hand;
 use crate::harness::muster::{OFTEN, RARELY, Sandbox};
 use crate::harness::rpc::Client;
 use crate::harness::simulator::Simulator;
@@ -39,7 +39,7 @@ fn tags_lost_in_one_sweep_are_no_event() {
 
 #[test]
 fn what_one_sweep_lacks_is_held_and_what_aws_forgets_is_removed_without_a_hold() {
-    // Both wait for the rules' minutes, so they wait together.
+    // Both wait for what evidence outweighs, so they wait together.
     std::thread::scope(|scope| {
         let forgotten = scope.spawn(a_sixth_that_is_terminated_and_ages_out_over_an_hour_is_removed_without_a_hold);
         two_in_five_that_one_sweep_lacks_are_held_and_shown_and_come_back_with_the_next();
@@ -50,8 +50,8 @@ fn what_one_sweep_lacks_is_held_and_what_aws_forgets_is_removed_without_a_hold()
 fn two_in_five_that_one_sweep_lacks_are_held_and_shown_and_come_back_with_the_next() {
     let simulator = Simulator::start(300, &[]);
     let sandbox = Sandbox::new(&simulator.endpoint());
-    // Evidence of the last minute outweighs a listing, so the sweeps lie further apart.
-    let server = sandbox.serve(&[&RARELY[..], &["--interval", "instance=68s"]].concat());
+    // Recent evidence outweighs a listing, so the sweeps lie further apart.
+    let server = sandbox.serve(&[&RARELY[..], &["--interval", "instance=12s", "--absence-after", "6s"]].concat());
     server.swept();
     let mut client = Client::http(&server.http);
     let all = Oracle::new(&simulator.endpoint()).all(kind("instance"), now());
@@ -88,7 +88,7 @@ fn a_sixth_that_is_terminated_and_ages_out_over_an_hour_is_removed_without_a_hol
     let scenario = scenario(&sandbox, "terminated_retention = \"15s\"\nterminated_percent = 0\n", "");
     let simulator = Simulator::start(100 * BATCH, &["--scenario", &scenario, "--stop-delay", "500ms"]);
     let sandbox = Sandbox::new(&simulator.endpoint());
-    let mut server = sandbox.serve(&OFTEN);
+    let mut server = sandbox.serve(&[&OFTEN[..], &["--absence-after", "5s"]].concat());
     server.swept();
     let watch = Watch::start(&server.http);
     let mut client = Client::http(&server.http);

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::hand::Hand;
 use super::oracle::{Oracle, kind, now};
 use super::watch::Watch;
 use super::{LONG, patiently, scopes};
 use crate::harness::eventually;
+use crate::harness::hand::Hand;
 use crate::harness::muster::{Endpoint, OFTEN, Sandbox};
 use crate::harness::rpc::Client;
 use crate::harness::simulator::Simulator;

@@ -12,8 +12,9 @@ use crate::connection::lock::Lock;
 use crate::connection::socket::ServerSocket;
 use crate::kinds::{self, INSTANCE};
 use crate::model::Evidence;
+use crate::model::fixtures::scope;
 use crate::model::observation::Source;
-use crate::model::{AccountId, Cause, Document, Event, Region, ResourceId, Scope, Timestamp};
+use crate::model::{Cause, Document, Event, ResourceId, Timestamp};
 use crate::store::{self, CommitBatch, StoreOptions};
 
 fn config(dir: &TempDir) -> Config {
@@ -25,9 +26,8 @@ fn config(dir: &TempDir) -> Config {
 fn stocked(records: u64) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     let (mut writer, store) = store::open(StoreOptions::new(dir.path(), kinds::project)).unwrap();
-    let scope = Scope { account: AccountId::new("123456789012"), region: Region::new("us-east-1") };
     for number in 1..=records {
-        let id = ResourceId::new(&scope, &INSTANCE.kind(), format!("i-{number}").as_str());
+        let id = ResourceId::new(&scope(), &INSTANCE.kind(), format!("i-{number}").as_str());
         let at = Timestamp::from_millis(i64::try_from(number).unwrap() * 1000);
         let fields = [("InstanceId", id.id.to_string()), ("Note", "x".repeat(500))];
         let event = Event::Discovered {

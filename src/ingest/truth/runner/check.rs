@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{CheckResult, MAX_LAG, Runner, resource};
+use super::{CheckResult, MAX_LAG, Runner};
 use crate::ingest::Ledger;
 use crate::ingest::ledger::LedgerView;
 use crate::ingest::truth::aws::Millis;
 use crate::ingest::truth::shelf::Backing;
+use crate::model::fixtures;
 use crate::model::{Clock, Current, Document, Event, Group, ResourceId};
 
 impl<S: Backing> Runner<'_, S> {
@@ -76,7 +77,7 @@ impl<S: Backing> Runner<'_, S> {
     /// What is served is no older than stated.
     fn check_age(&self, view: &impl LedgerView) -> CheckResult {
         for id in &self.slots {
-            let id = resource(id);
+            let id = fixtures::id(id);
             let seen = self.handle.freshness().seen(&id, self.clock.now());
             let Some(current) = view.current(&id).map_err(|error| error.to_string())? else { continue };
             if current.provisional.is_some() {

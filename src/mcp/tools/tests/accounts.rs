@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::aws::scripted::{Rotating, signed};
+use crate::model::fixtures::scope;
 
 const OURS: &str = "123456789012";
 const THEIRS: &str = "210987654321";
@@ -26,7 +27,7 @@ async fn with_another_accounts_credentials_no_tool_calls_and_each_says_the_sweep
         ids.push(world.instance(&client, state).await);
     }
     credentials.rotate(THEIRS);
-    let reason = world.core.aws.confirm(&crate::mcp::tests::scope()).await.unwrap_err().message.clone();
+    let reason = world.core.aws.confirm(&scope()).await.unwrap_err().message.clone();
     for ((tool, action, _), id) in WRITES.iter().zip(&ids) {
         // Of one that the inventory holds, and of one that it does not.
         for id in [id, "i-00000000000000bad"] {
@@ -53,7 +54,7 @@ async fn credentials_that_change_between_look_and_call_do_not_change_for_the_cal
     world.sweep_kind(INSTANCE, usize::MAX).await;
     let running = world.instance(&world.client(true).await, "running").await;
     let named = crate::aws::scripted::named(&[&running]);
-    let chosen = named.choose(&crate::mcp::tests::scope(), |_| true);
+    let chosen = named.choose(&scope(), |_| true);
     let aws = world.core.aws.pinned().await;
     aws.look(&chosen).await.unwrap();
     credentials.rotate(THEIRS);

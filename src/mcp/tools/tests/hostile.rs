@@ -9,10 +9,11 @@ use proptest::test_runner::{Config, TestRunner};
 use rmcp::model::CallToolResult;
 
 use super::*;
-use crate::aws::scripted::{Reply, Scripted, across, at, scope};
+use crate::aws::scripted::{Reply, Scripted, across, at};
 use crate::ingest::Lane;
 use crate::mcp::Core;
 use crate::mcp::looks::Looks;
+use crate::model::fixtures::scope;
 use crate::model::{Cause, Document, Map, Observation, Region, ResourceId, Scope, Seen, Source};
 
 /// Every tool that changes AWS, with the state of instances in which it calls.

@@ -9,10 +9,11 @@ use crate::ingest::Lane;
 use crate::kinds::INSTANCE;
 use crate::mcp::ListMode;
 use crate::mcp::client::McpClient;
-use crate::mcp::tests::{World, data, fast, scope, text};
+use crate::mcp::tests::{World, data, fast, text};
 use crate::mcp::tools::spec::BUDGET;
 use crate::mcp::tools::{compare_resource, count_inventory, get_resource, list_changes, search_inventory};
 use crate::model::event::Overlay;
+use crate::model::fixtures::scope;
 use crate::model::{
     ApiCall, Cause, Document, Event, Evidence, Group, Map, Observation, ResourceId, Seen, Seq, Source, Timestamp,
 };

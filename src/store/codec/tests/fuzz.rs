@@ -11,7 +11,7 @@ use proptest::test_runner::TestRunner;
 
 use super::*;
 use crate::model::known::Tombstone;
-use crate::store::samples::{any_cause, any_document, any_event};
+use crate::store::fixtures::{any_cause, any_document, any_event};
 
 const KEY: &[u8] = b"k";
 
@@ -27,10 +27,10 @@ fn corpus(seed: u64) -> Vec<Vec<u8>> {
     for round in 0..100 {
         let sample = (any_cause(), any_event(), any_document()).new_tree(&mut runner).unwrap().current();
         let (cause, event, document) = sample;
-        let record = Recorded { seq: Seq(1), recorded_at: at(rng.i64(..)), cause, event };
+        let record = Recorded { seq: Seq(1), recorded_at: at_millis(rng.i64(..)), cause, event };
         let current = Current { document: document.clone(), ..current() };
         let fields = project(&instance("i-1"), &document);
-        let tombstone = Tombstone { at: at(1), removed_at: at(2), seq: Seq(round), document };
+        let tombstone = Tombstone { at: at_millis(1), removed_at: at_millis(2), seq: Seq(round), document };
         let live = Live { events: rng.u64(..), ..Live::default() };
         records.push(encode_event(&record).unwrap());
         records.push(encode_current(KEY, &current).unwrap());

@@ -1,4 +1,4 @@
-//! Documents, events and stores for the store's tests.
+//! Documents, events and stores for the tests of the store, and stores for those of others.
 
 use std::collections::BTreeMap;
 
@@ -7,26 +7,15 @@ use tempfile::TempDir;
 
 use super::{CommitBatch, Store, StoreOptions, Writer};
 use crate::model::event::Overlay;
+use crate::model::fixtures::{at_millis, kind, scope_in, tags};
 use crate::model::known::fold;
 use crate::model::{
-    AccountId, ActionId, ActionOutcome, ApiCall, Cause, Change, Current, Document, Event, Evidence, Group, Kind, Map,
-    Provisional, Recorded, Region, ResourceId, RowFields, Scope, Seq, Source, Tagging, Timestamp, Value,
+    ActionId, ActionOutcome, ApiCall, Cause, Change, Current, Document, Event, Evidence, Group, Kind, Map, Provisional,
+    Recorded, ResourceId, RowFields, Seq, Source, Tagging, Value,
 };
 
-pub(super) fn at(millis: i64) -> Timestamp {
-    Timestamp::from_millis(millis)
-}
-
-pub(super) fn scope(region: &str) -> Scope {
-    Scope { account: AccountId::new("123456789012"), region: Region::new(region) }
-}
-
-pub(super) fn kind() -> Kind {
-    Kind::new("AWS::EC2::Instance")
-}
-
 pub(super) fn instance(id: &str) -> ResourceId {
-    ResourceId::new(&scope("eu-central-1"), &kind(), id)
+    ResourceId::new(&scope_in("eu-central-1"), &kind(), id)
 }
 
 /// Facet 1 is the state, 2 the VPC, 3 the size.
@@ -48,21 +37,16 @@ pub(super) fn map(fields: &[(&str, Value)]) -> Map {
     fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
 }
 
-pub(super) fn tags(pairs: &[(&str, &str)]) -> Value {
-    let tag = |(key, value): &(&str, &str)| Value::Map(map(&[("Key", (*key).into()), ("Value", (*value).into())]));
-    Value::List(pairs.iter().map(tag).collect())
-}
-
 pub(super) fn document(state: &str, name: &str) -> Document {
     Document::new(map(&[
         ("State", Value::Map(map(&[("Code", Value::Int(16)), ("Name", state.into())]))),
         ("VpcId", "vpc-1".into()),
-        ("Tags", tags(&[("Name", name), ("env", "prod")])),
+        ("Tags", tags([("Name", name), ("env", "prod")])),
     ]))
 }
 
-pub(super) fn evidence(millis: i64) -> Evidence {
-    Evidence { source: Source::Sweep, at: at(millis) }
+pub(super) fn evidence(moment: i64) -> Evidence {
+    Evidence { source: Source::Sweep, at: at_millis(moment) }
 }
 
 pub(super) fn discovered(id: &ResourceId, document: Document) -> (Cause, Event) {
@@ -70,7 +54,7 @@ pub(super) fn discovered(id: &ResourceId, document: Document) -> (Cause, Event) 
 }
 
 pub(super) fn removed(id: &ResourceId) -> (Cause, Event) {
-    (Cause::Sweep, Event::Removed { id: id.clone(), at: at(9) })
+    (Cause::Sweep, Event::Removed { id: id.clone(), at: at_millis(9) })
 }
 
 pub(super) fn changed(id: &ResourceId, before: &Document, after: &Document) -> (Cause, Event) {
@@ -84,11 +68,21 @@ pub(super) fn changed(id: &ResourceId, before: &Document, after: &Document) -> (
 }
 
 pub(super) fn batch(entries: Vec<(Cause, Event)>) -> CommitBatch {
-    CommitBatch { recorded_at: at(1000), entries, ..CommitBatch::default() }
+    CommitBatch { recorded_at: at_millis(1000), entries, ..CommitBatch::default() }
 }
 
 pub(super) fn options(dir: &TempDir) -> StoreOptions {
     StoreOptions { cache_bytes: 4 << 20, ..StoreOptions::new(dir.path(), project) }
+}
+
+/// A row holds the name of its resource, and nothing else.
+pub(crate) fn named(_: &ResourceId, document: &Document) -> RowFields {
+    RowFields { name: document.tag("Name").map(str::to_owned), ..RowFields::default() }
+}
+
+/// A store in `dir` whose rows are [`named`].
+pub(crate) fn open_in(dir: &TempDir) -> (Writer, Store) {
+    super::open(StoreOptions::new(dir.path(), named)).unwrap()
 }
 
 pub(super) fn fresh() -> (TempDir, Writer, Store) {
@@ -98,15 +92,15 @@ pub(super) fn fresh() -> (TempDir, Writer, Store) {
 }
 
 /// The expected content of the store, kept in plain maps.
-#[derive(Default)]
-pub(super) struct PlainStore {
-    pub(super) seq: Seq,
-    pub(super) log: Vec<Recorded>,
-    pub(super) current: BTreeMap<ResourceId, Current>,
+#[derive(Clone, Default)]
+pub(crate) struct PlainStore {
+    pub(crate) seq: Seq,
+    pub(crate) log: Vec<Recorded>,
+    pub(crate) current: BTreeMap<ResourceId, Current>,
 }
 
 impl PlainStore {
-    pub(super) fn commit(&mut self, batch: &CommitBatch) {
+    pub(crate) fn commit(&mut self, batch: &CommitBatch) {
         for (cause, event) in &batch.entries {
             self.seq = self.seq.next();
             let record =
@@ -155,7 +149,7 @@ pub(super) fn any_document() -> impl Strategy<Value = Document> {
 /// Few resources, so that events meet: three ids in two regions, of two kinds.
 pub(super) fn any_id() -> impl Strategy<Value = ResourceId> {
     (0..2_u8, 0..3_u8, 0..2_u8).prop_map(|(kind, id, region)| {
-        let scope = scope(if region == 0 { "eu-central-1" } else { "us-east-1" });
+        let scope = scope_in(if region == 0 { "eu-central-1" } else { "us-east-1" });
         ResourceId::new(&scope, &Kind::new(if kind == 0 { "A" } else { "B" }), format!("i-{id}"))
     })
 }
@@ -169,15 +163,15 @@ fn any_group() -> impl Strategy<Value = Group> {
 }
 
 fn any_evidence() -> impl Strategy<Value = Evidence> {
-    (any_source(), any::<i64>()).prop_map(|(source, millis)| Evidence { source, at: at(millis) })
+    (any_source(), any::<i64>()).prop_map(|(source, millis)| Evidence { source, at: at_millis(millis) })
 }
 
 fn any_overlay() -> impl Strategy<Value = Overlay> {
     let provisional = (any_group(), any_source(), any::<i64>(), proptest::collection::vec(any_text(), 0..3)).prop_map(
-        |(group, source, millis, before)| Overlay::Lay(Provisional { group, source, at: at(millis), before }),
+        |(group, source, millis, before)| Overlay::Lay(Provisional { group, source, at: at_millis(millis), before }),
     );
     let tagging = (any::<u64>(), any::<i64>(), proptest::collection::vec(any_value(), 0..3))
-        .prop_map(|(version, millis, superseded)| Overlay::Tag(Tagging { version, at: at(millis), superseded }));
+        .prop_map(|(version, millis, superseded)| Overlay::Tag(Tagging { version, at: at_millis(millis), superseded }));
     prop_oneof![Just(Overlay::Keep), provisional, Just(Overlay::Settle), tagging]
 }
 
@@ -192,7 +186,7 @@ pub(super) fn any_cause() -> impl Strategy<Value = Cause> {
         Just(Cause::Refresh),
         any_text().prop_map(|event_id| Cause::Notification { event_id }),
         any::<u64>().prop_map(|action| Cause::Tool { action: ActionId(action) }),
-        any::<i64>().prop_map(at).prop_map(|since| Cause::Resumed { since }),
+        any::<i64>().prop_map(at_millis).prop_map(|since| Cause::Resumed { since }),
         (any_text(), any_text(), proptest::option::of(any_text())).prop_map(|(event_id, actor, address)| Cause::Call {
             event_id,
             call: ApiCall { name: "StopInstances".to_owned(), actor, address, agent: None },
@@ -214,7 +208,7 @@ pub(super) fn any_event() -> impl Strategy<Value = Event> {
             |(id, document, evidence, mapping)| Event::Discovered { id, document, evidence, mapping }),
         4 => (any_id(), any_changes(), proptest::collection::vec((any_group(), any_evidence()), 0..3), any_overlay())
             .prop_map(|(id, changes, evidence, overlay)| Event::Changed { id, changes, evidence, overlay }),
-        2 => (any_id(), any::<i64>()).prop_map(|(id, millis)| Event::Removed { id, at: at(millis) }),
+        2 => (any_id(), any::<i64>()).prop_map(|(id, millis)| Event::Removed { id, at: at_millis(millis) }),
         1 => (any_id(), any_changes(), any::<u16>())
             .prop_map(|(id, changes, mapping)| Event::Remapped { id, changes, mapping }),
         1 => (any::<u64>(), any_text(), proptest::collection::vec(any_id(), 0..3)).prop_map(
@@ -222,11 +216,11 @@ pub(super) fn any_event() -> impl Strategy<Value = Event> {
         1 => (any::<u64>(), any_outcome())
             .prop_map(|(action, outcome)| Event::ActionFinished { action: ActionId(action), outcome }),
         1 => (any::<i64>(), proptest::collection::vec(any_id(), 0..3))
-            .prop_map(|(millis, targets)| Event::Called { at: at(millis), targets }),
+            .prop_map(|(millis, targets)| Event::Called { at: at_millis(millis), targets }),
     ]
 }
 
 pub(super) fn any_batch() -> impl Strategy<Value = CommitBatch> {
     (any::<i64>(), proptest::collection::vec((any_cause(), any_event()), 0..6))
-        .prop_map(|(millis, entries)| CommitBatch { recorded_at: at(millis), entries, ..CommitBatch::default() })
+        .prop_map(|(millis, entries)| CommitBatch { recorded_at: at_millis(millis), entries, ..CommitBatch::default() })
 }

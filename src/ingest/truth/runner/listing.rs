@@ -1,0 +1,103 @@
+//! A sweep: a listing of two pages, which may lag, lack resources or tags, or end early.
+
+use super::{HERD, Runner};
+use crate::ingest::Ledger;
+use crate::ingest::ledger::LedgerView;
+use crate::ingest::truth::aws::Millis;
+use crate::ingest::truth::shelf::Backing;
+use crate::model::fixtures;
+use crate::model::{Clock, ErrorClass, Item, Page, SweepStep, Trouble};
+
+/// A listing under way: two pages, each of the ids of one parity.
+#[derive(Default)]
+pub(super) struct RunningListing {
+    pub(super) asked: u8,
+    pub(super) landed: u8,
+    pub(super) hides: bool,
+    pub(super) loses: bool,
+    pub(super) page: Option<Page>,
+}
+
+impl<S: Backing> Runner<'_, S> {
+    pub(super) fn sweep(&mut self) {
+        self.due = false;
+        self.listing = Some(RunningListing::default());
+        self.message(SweepStep::Started { at: self.clock.now() });
+    }
+
+    pub(super) fn ask(&mut self, lag: u8, tagless: bool, hide: bool, blind: bool) {
+        let Some(asked) = self.listing.as_ref().filter(|listing| listing.page.is_none()).map(|listing| listing.asked)
+        else {
+            return;
+        };
+        if asked > 1 {
+            return;
+        }
+        let parity = usize::from(asked);
+        let seen = self.now - Millis::from(lag) * 1000;
+        // Two listings in a row that lack the same resource are the proof that it is gone: AWS never errs twice so. But a
+        // listing that is blind to most may come any number of times: the guard is there for it.
+        let hide = hide && !self.hid;
+        // Nor does it lose all tags of a resource in two listings, which is the proof that they were taken off.
+        let tagless = tagless && !self.lost;
+        self.lost |= tagless;
+        let blind = blind && (0..HERD).all(|n| self.aws.at(&format!("h-{n}"), self.now).is_some());
+        let mut items = Vec::new();
+        for (n, id) in self.aws.ids_at(seen).enumerate() {
+            let number = id.bytes().fold(0_usize, |sum, byte| sum * 31 + usize::from(byte));
+            if number % 2 != parity || (hide && number % 4 < 2 && n % 2 == 0) || (blind && number % 16 > 1) {
+                continue;
+            }
+            let Some(version) = self.aws.at(id, seen) else { continue };
+            let mut version = version.clone();
+            // What was never seen with tags is believed to have none: rule 3 says so, and nobody could tell.
+            if tagless && number % 3 > 0 && self.is_tagged(id) {
+                version.tags.clear();
+            }
+            items.push(Item::new(id.as_str(), version.document(self.mapping)));
+        }
+        let page = Page { sent_at: self.clock.now(), items, ..Page::default() };
+        if let Some(listing) = &mut self.listing {
+            listing.hides |= hide;
+            listing.loses |= tagless;
+            listing.asked += 1;
+            listing.page = Some(page);
+        }
+    }
+
+    pub(super) fn is_tagged(&self, id: &str) -> bool {
+        let view = self.ingest.as_ref().and_then(|ingest| ingest.ledger().view().ok());
+        let current = view.and_then(|view| view.current(&fixtures::id(id)).ok()).flatten();
+        current.is_some_and(|current| current.document.tags().next().is_some())
+    }
+
+    pub(super) fn land(&mut self) {
+        let Some(listing) = &mut self.listing else { return };
+        let Some(page) = listing.page.take() else { return };
+        listing.landed += 1;
+        self.message(SweepStep::Page(page));
+    }
+
+    pub(super) fn finish(&mut self, lag: u8) {
+        if self.listing.is_none() {
+            self.sweep();
+        }
+        while self.listing.as_ref().is_some_and(|listing| listing.landed < 2) {
+            self.ask(lag, false, false, false);
+            self.land();
+        }
+        let listing = self.listing.take().unwrap_or_default();
+        self.hid = listing.hides;
+        self.lost = listing.loses;
+        self.message(SweepStep::Completed { ended: self.clock.now() });
+    }
+
+    pub(super) fn give_up(&mut self) {
+        if self.listing.take().is_some() {
+            let (what, fix) = ("made up".to_owned(), String::new());
+            let trouble =
+                Trouble { class: ErrorClass::Transient.into(), what, fix, since: self.clock.now(), retry_at: None };
+            self.message(SweepStep::Failed { trouble });
+        }
+    }
+}
