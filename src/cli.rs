@@ -16,7 +16,7 @@ use crate::config::{Config, ConfigError, Environment};
 use crate::connection::attach::ServerCommand;
 #[cfg(feature = "simulator")]
 use crate::simulator::ScenarioError;
-use crate::telemetry::{self, Destination, TelemetryError};
+use crate::telemetry::{self, LogDestination, TelemetryError};
 
 mod arguments;
 mod backup;
@@ -24,7 +24,6 @@ mod bytes;
 mod change_row;
 mod changes;
 mod client_config;
-mod connection;
 mod count;
 #[cfg(feature = "simulator")]
 mod demo;
@@ -37,6 +36,7 @@ mod log;
 mod output;
 mod search;
 mod serve;
+mod server_flags;
 mod setup;
 #[cfg(feature = "simulator")]
 mod simulate;
@@ -48,10 +48,9 @@ mod unsimulated;
 mod warnings;
 
 use arguments::OperandError;
-use backup::{Backup, BackupError};
+use backup::{Backup, BackupPathError};
 use changes::Changes;
-use client_config::{Client, ServerEntry};
-use connection::Connection;
+use client_config::{KnownClient, ServerEntry};
 use count::Count;
 #[cfg(feature = "simulator")]
 use demo::Demo;
@@ -63,6 +62,7 @@ use log::Log;
 use output::Output;
 use search::Search;
 use serve::Serve;
+use server_flags::ServerFlags;
 use setup::Setup;
 #[cfg(feature = "simulator")]
 use simulate::Simulate;
@@ -107,7 +107,7 @@ enum Command {
     )]
     Mcp {
         #[command(flatten)]
-        connection: Connection,
+        connection: ServerFlags,
     },
     /// Serve the inventory on a Unix socket, and over HTTP with --http
     #[command(after_long_help = "Variables, the data directory and HTTP: muster help configuration")]
@@ -148,10 +148,10 @@ enum Command {
     #[command(after_long_help = "The blocks of each client: muster help clients")]
     Config {
         #[command(flatten)]
-        connection: Connection,
+        connection: ServerFlags,
         /// Which client the block is for
         #[arg(long, value_enum)]
-        client: Client,
+        client: KnownClient,
     },
     /// Print a completion script for a shell
     Completions {
@@ -166,7 +166,7 @@ enum Command {
 #[must_use]
 pub fn main() -> ExitCode {
     // Also when a panic ends the process.
-    let _said = Parting;
+    let _said = FlushOnExit;
     let root = Cli::command();
     line::restart_in_tidy_environment(&root);
     let words = line::tidied(std::env::args_os().collect(), &root);
@@ -212,7 +212,7 @@ fn is_usage(error: &anyhow::Error) -> bool {
             || error.is::<Unusable>()
             || error.is::<Unfilled>()
             || error.is::<OperandError>()
-            || error.is::<BackupError>()
+            || error.is::<BackupPathError>()
             || error.is::<NoPage>()
             || is_of_a_scenario(error)
             || matches!(error.downcast_ref(), Some(TelemetryError::Filter { .. }))
@@ -236,7 +236,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     let environment = Environment::capture();
     match command {
         Command::Mcp { connection } => {
-            logging.start(&Destination::Stderr)?;
+            logging.start(&LogDestination::Stderr)?;
             let config = connection.config(&environment)?;
             let server = ServerCommand { program: std::env::current_exe()?, arguments: logging.server(&config) };
             finish(single()?, front::run(&config, &server))
@@ -244,7 +244,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Serve(serve) => {
             let (config, listening) = serve.config(&environment)?;
             if listening.linger.is_none() {
-                logging.start(&Destination::Stderr)?;
+                logging.start(&LogDestination::Stderr)?;
                 return finish(parallel()?, serve::run(&config, listening));
             }
             logging.start(&serve::detach(&config)?)?;
@@ -293,7 +293,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             finish(parallel()?, demo.run())
         }
         Command::Simulate(simulate) => {
-            logging.start(&Destination::Stderr)?;
+            logging.start(&LogDestination::Stderr)?;
             finish(parallel()?, simulate.run())
         }
         Command::Config { connection, client } => {
@@ -317,19 +317,19 @@ fn run(cli: Cli) -> anyhow::Result<()> {
 /// Runs `work` to its end, and waits for nothing else: reads of standard input cannot be cancelled, and whoever did not stop
 /// in time was named already.
 fn finish(runtime: Runtime, work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
-    Abandoned(Some(runtime)).block_on(work)
+    DetachedRuntime(Some(runtime)).block_on(work)
 }
 
 /// A runtime whose threads nobody waits for, also after a panic, which would otherwise wait for ever.
-struct Abandoned(Option<Runtime>);
+struct DetachedRuntime(Option<Runtime>);
 
-impl Abandoned {
+impl DetachedRuntime {
     fn block_on(&self, work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
         self.0.as_ref().map_or(Ok(()), |runtime| runtime.block_on(work))
     }
 }
 
-impl Drop for Abandoned {
+impl Drop for DetachedRuntime {
     fn drop(&mut self) {
         if let Some(runtime) = self.0.take() {
             runtime.shutdown_background();
@@ -349,9 +349,9 @@ fn print(error: &clap::Error) {
 }
 
 /// When dropped, waits until what was said and logged is written.
-struct Parting;
+struct FlushOnExit;
 
-impl Drop for Parting {
+impl Drop for FlushOnExit {
     fn drop(&mut self) {
         telemetry::flush();
     }
@@ -368,7 +368,7 @@ fn parallel() -> std::io::Result<Runtime> {
 }
 
 impl Logging {
-    fn start(&self, destination: &Destination) -> anyhow::Result<()> {
+    fn start(&self, destination: &LogDestination) -> anyhow::Result<()> {
         let format = match self.log_format {
             Some(LogFormat::Json) => telemetry::Format::Json,
             Some(LogFormat::Text) | None => telemetry::Format::Text,
@@ -384,14 +384,14 @@ impl Logging {
     /// For a command that tells its own story: only what goes wrong is logged, unless more is asked for.
     fn start_quietly(mut self) -> anyhow::Result<()> {
         self.log.get_or_insert_with(|| "warn".to_owned());
-        self.start(&Destination::Stderr)
+        self.start(&LogDestination::Stderr)
     }
 
     /// The words that start a server for `config` which logs likewise and permits writes: each connection decides for
     /// itself (see [`front`]).
     fn server(&self, config: &Config) -> Vec<OsString> {
         let mut words: Vec<OsString> = ["serve", "--detached", "--allow-writes"].map(Into::into).into();
-        words.extend(Connection::of(config).words());
+        words.extend(ServerFlags::of(config).words());
         if let Some(filter) = &self.log {
             words.extend(["--log".into(), filter.into()]);
         }

@@ -40,7 +40,7 @@ pub use interval::{Interval, IntervalError, duration};
 pub use key_place::KeyPlace;
 pub use selection::Selection;
 pub use server_options::ServerOptions;
-pub use share::{Share, ShareError};
+pub use share::{RequestShare, RequestShareError};
 pub use size::Size;
 
 /// The shortest sweep interval that is accepted: below it a sweep never ends before the next is due.
@@ -84,7 +84,7 @@ pub struct Config {
     /// Sweep intervals that differ from their kind's own, by slug.
     pub intervals: BTreeMap<String, Duration>,
     /// The share of AWS's request limits to stay within.
-    pub aws_share: Share,
+    pub aws_share: RequestShare,
     /// The queues that EventBridge's events come through. Without any, changes are found by sweeps alone.
     pub queues: Vec<Queue>,
     /// The name that the queues of each watched region begin with; `None`: no queue is looked for.

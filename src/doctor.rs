@@ -38,7 +38,7 @@ mod unreadable;
 mod wiring;
 
 pub use finding::{Check, Finding, LOCAL, Verdict};
-pub use local::{Local, NoFigures, Server};
+pub use local::{Local, NoFigures, RunningServer};
 
 use examined::Examined;
 use finding::{asked, hung};
@@ -108,7 +108,7 @@ pub async fn examine(config: &Config, local: &Local) -> Vec<Finding> {
 }
 
 /// Everything that is of AWS.
-async fn account(aws: &Aws, config: &Config, server: Option<&dyn Server>) -> Vec<Finding> {
+async fn account(aws: &Aws, config: &Config, server: Option<&dyn RunningServer>) -> Vec<Finding> {
     let (caller, _) = asked(aws.caller()).await;
     // Where only STS cannot be reached, the account may stand in.
     let account = match &caller {

@@ -41,29 +41,29 @@ pub mod senders;
 pub mod template;
 
 pub use desired::{Desired, QueueRole, Thing};
-pub use drift::{Drift, Effect, Fault, drift};
+pub use drift::{Drift, DriftEffect, DriftFault, drift};
 pub use error::SetupError;
 pub use list::listed;
-pub use observed::Observed;
-pub use plan::{Act, Step};
+pub use observed::ObservedSetup;
+pub use plan::{Act, SetupStep};
 
 /// How many regions are worked on at once.
 const REGIONS_AT_ONCE: usize = 4;
 
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Order {
+pub struct SetupRequest {
     /// What everything's name begins with.
     pub name: EventsName,
     /// Only tell what would be done.
     pub dry_run: bool,
     /// Whether to make or to take away.
-    pub work: Work,
+    pub work: SetupTask,
 }
 
 /// Whether to make or to take away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Work {
+pub enum SetupTask {
     /// Make what is missing, mend what has drifted.
     Setup {
         /// Take over what has one of the names and is not Muster's.
@@ -78,10 +78,10 @@ pub enum Work {
 
 /// What came of one region.
 #[derive(Debug)]
-pub struct Report {
+pub struct RegionReport {
     /// Which.
     pub region: Region,
-    /// What was to be done, in order; the first [`Report::done`] of them were.
+    /// What was to be done, in order; the first [`RegionReport::done`] of them were.
     pub steps: Vec<String>,
     /// How many steps were done.
     pub done: usize,
@@ -95,9 +95,9 @@ pub struct Report {
     pub queue: Option<Queue>,
 }
 
-impl Report {
+impl RegionReport {
     fn new(region: &Region) -> Self {
-        Report {
+        RegionReport {
             region: region.clone(),
             steps: Vec::new(),
             done: 0,
@@ -131,8 +131,8 @@ impl Report {
 /// its report.
 pub async fn run(
     config: &Config,
-    order: &Order,
-    mut tell: impl FnMut(&AccountId, Report),
+    order: &SetupRequest,
+    mut tell: impl FnMut(&AccountId, RegionReport),
 ) -> Result<AccountId, AwsError> {
     let aws = Aws::load(config.aws_settings()).await;
     let account = aws.identify().await?;
@@ -150,25 +150,25 @@ pub async fn run(
     Ok(account)
 }
 
-async fn in_region(aws: &Aws, desired: &Desired, order: &Order) -> Report {
-    let mut report = Report::new(&desired.scope.region);
+async fn in_region(aws: &Aws, desired: &Desired, order: &SetupRequest) -> RegionReport {
+    let mut report = RegionReport::new(&desired.scope.region);
     if let Err(error) = work(aws, desired, order, &mut report).await {
         report.failure = Some(error);
     }
     report
 }
 
-async fn work(aws: &Aws, desired: &Desired, order: &Order, report: &mut Report) -> Result<(), SetupError> {
+async fn work(aws: &Aws, desired: &Desired, order: &SetupRequest, report: &mut RegionReport) -> Result<(), SetupError> {
     let observed = observed::look(aws, desired).await?;
     let steps = match order.work {
-        Work::Setup { adopt } => {
+        SetupTask::Setup { adopt } => {
             report.queue = observed.queues.get(&QueueRole::Events).map(|seen| seen.queue.clone());
             plan::plan(desired, &observed, adopt).map_err(|things| SetupError::Foreign {
                 region: desired.scope.region.clone(),
                 things: things.iter().map(|thing| desired.label(*thing)).collect(),
             })?
         }
-        Work::Teardown { discard_dead_letters } => {
+        SetupTask::Teardown { discard_dead_letters } => {
             let removal = removal::plan(desired, &observed, discard_dead_letters);
             report.left = removal.left.iter().map(|(thing, why)| format!("{}: {why}", desired.label(*thing))).collect();
             report.notes = removal.notes;
@@ -188,7 +188,7 @@ async fn work(aws: &Aws, desired: &Desired, order: &Order, report: &mut Report) 
         applying.step(step).await?;
         report.done += 1;
     }
-    if matches!(order.work, Work::Setup { .. }) {
+    if matches!(order.work, SetupTask::Setup { .. }) {
         report.queue = applying.queues.remove(&QueueRole::Events);
     }
     Ok(())

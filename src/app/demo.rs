@@ -25,7 +25,7 @@ mod scratch;
 mod stage;
 mod story;
 
-use stage::Stage;
+use stage::DemoStage;
 use story::{Story, counted, grouped, median};
 
 /// What a step may take, except for the first sweep.
@@ -38,7 +38,7 @@ const DESCRIBES: usize = 5;
 
 /// What to show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Demo {
+pub struct DemoOptions {
     /// How many instances the account has.
     pub instances: usize,
     /// Whether to go on serving, over HTTP, until interrupted.
@@ -49,7 +49,7 @@ pub struct Demo {
     pub progress: bool,
 }
 
-impl Demo {
+impl DemoOptions {
     /// Shows it, told to `out`.
     ///
     /// # Errors
@@ -69,7 +69,7 @@ impl Demo {
         story.step("simulate", &detail, begun.elapsed())?;
 
         let begun = Instant::now();
-        let stage = within("serve", Stage::open(simulator)).await?;
+        let stage = within("serve", DemoStage::open(simulator)).await?;
         story.step("serve", "a store on disk, sweeps through the AWS SDK", begun.elapsed())?;
 
         let shown = tokio::select! {
@@ -92,7 +92,7 @@ impl Demo {
         kept
     }
 
-    async fn show(&self, stage: &Stage, story: &mut Story<'_>) -> anyhow::Result<()> {
+    async fn show(&self, stage: &DemoStage, story: &mut Story<'_>) -> anyhow::Result<()> {
         let begun = Instant::now();
         let client = within("connect", stage.connect()).await?;
         let tools = within("connect", async { Ok(client.tools().await?) }).await?;
@@ -107,7 +107,7 @@ impl Demo {
         Ok(())
     }
 
-    async fn sweep(&self, stage: &Stage, story: &mut Story<'_>) -> anyhow::Result<()> {
+    async fn sweep(&self, stage: &DemoStage, story: &mut Story<'_>) -> anyhow::Result<()> {
         let begun = Instant::now();
         let bar = self.bar();
         let swept = timeout(SWEEP, first_sweep(stage.engine.core(), &stage.scope(), &bar)).await;
@@ -155,7 +155,7 @@ async fn first_sweep(core: &Core, scope: &Scope, bar: &ProgressBar) -> anyhow::R
     }
 }
 
-async fn list(stage: &Stage, client: &Client, story: &mut Story<'_>) -> anyhow::Result<()> {
+async fn list(stage: &DemoStage, client: &Client, story: &mut Story<'_>) -> anyhow::Result<()> {
     let begun = Instant::now();
     let listing = async {
         let (mut resources, mut pages, mut cursor) = (0, 0, None);
@@ -207,7 +207,7 @@ async fn search(client: &Client, story: &mut Story<'_>) -> anyhow::Result<String
     Ok(id)
 }
 
-async fn read(stage: &Stage, client: &Client, id: &str, story: &mut Story<'_>) -> anyhow::Result<()> {
+async fn read(stage: &DemoStage, client: &Client, id: &str, story: &mut Story<'_>) -> anyhow::Result<()> {
     let uri = format!("ec2://instance/{id}");
     let reading = async {
         let mut times = Vec::with_capacity(READS);
@@ -281,7 +281,7 @@ async fn heard(listening: &mut Listening, uri: &str) -> anyhow::Result<()> {
 }
 
 /// Serves over HTTP until a signal comes.
-async fn keep(stage: &Stage, story: &mut Story<'_>, signals: &mut Signals) -> anyhow::Result<()> {
+async fn keep(stage: &DemoStage, story: &mut Story<'_>, signals: &mut Signals) -> anyhow::Result<()> {
     let (listener, address) = bind_http(([127, 0, 0, 1], 0).into()).await?;
     stage.listener.listen_http(listener, HttpOptions::default());
     let url = url(address);

@@ -30,7 +30,7 @@ use crate::notify::ChangeHub;
 use crate::store::{self, CommitError, Health, OpenError, ReadError, Retention, Store, Writer};
 use crate::telemetry;
 use crate::watch::account::AccountWatcher;
-use crate::watch::settings::Settings as WatchSettings;
+use crate::watch::settings::WatchSettings;
 use crate::watch::tasks::Tasks;
 
 /// How long the writer may take to end: it finishes the commit it is at, and saves how far sweeps had come.

@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::connection::admin::AdminRequest;
 use crate::connection::attach::AttachError;
 use crate::connection::data_dir::DataDirError;
-use crate::doctor::{self, Finding, LOCAL, Local, NoFigures, Server};
+use crate::doctor::{self, Finding, LOCAL, Local, NoFigures, RunningServer};
 use crate::mcp::client::Client;
 use crate::model::text::chain;
 
@@ -30,7 +30,7 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
         // Where that fails, the server's freshness says what does not work.
         drop(timeout(LOCAL, admin::done(config, &AdminRequest::TryNow)).await);
     }
-    let server = server.map(|server| Box::new(server) as Box<dyn Server>);
+    let server = server.map(|server| Box::new(server) as Box<dyn RunningServer>);
     doctor::examine(config, &Local { figures, server }).await
 }
 
@@ -41,7 +41,7 @@ fn no_figures(error: &AdminError) -> NoFigures {
     }
 }
 
-impl Server for Client {
+impl RunningServer for Client {
     fn freshness(&self) -> LocalBoxFuture<'_, Result<Value, String>> {
         async { self.read(FRESHNESS).await.map_err(|error| error.to_string()) }.boxed_local()
     }

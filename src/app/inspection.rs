@@ -37,7 +37,7 @@ const MEND: &str = "--mend";
 
 /// What the look at a file found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Finding {
+pub struct Inspection {
     /// Whether everything is as the log says.
     pub clean: bool,
     /// The log's id, where the file says it.
@@ -63,7 +63,7 @@ pub struct Finding {
 
 /// What a repair did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mended {
+pub struct RepairSummary {
     /// The log that was damaged, where the file said it.
     pub of: Option<String>,
     /// The new log.
@@ -89,7 +89,7 @@ pub struct Mended {
 /// What the other process says, as one line of JSON.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Said<T> {
+enum InspectionLine<T> {
     Done(T),
     Failed(String),
 }
@@ -141,10 +141,10 @@ pub fn unserved(file: &Path) -> Result<(), LockError> {
 ///
 /// # Errors
 /// When nobody looked. Damage is a finding.
-pub async fn look(program: &Path, file: &Path) -> Result<Finding, InspectionError> {
+pub async fn look(program: &Path, file: &Path) -> Result<Inspection, InspectionError> {
     match elsewhere(program, INSPECT, file, file).await? {
         Ok(finding) => Ok(finding),
-        Err(crash) => Ok(Finding::of(format!("the database layer crashed over it: {crash}"))),
+        Err(crash) => Ok(Inspection::of(format!("the database layer crashed over it: {crash}"))),
     }
 }
 
@@ -152,7 +152,7 @@ pub async fn look(program: &Path, file: &Path) -> Result<Finding, InspectionErro
 ///
 /// # Errors
 /// When it is not repaired. Then it is as it was.
-pub async fn mend(program: &Path, data_dir: &Path) -> Result<Mended, InspectionError> {
+pub async fn mend(program: &Path, data_dir: &Path) -> Result<RepairSummary, InspectionError> {
     match elsewhere(program, MEND, data_dir, &data_dir::store(data_dir)).await? {
         Ok(mended) => Ok(mended),
         Err(crash) => Err(InspectionError::Failed {
@@ -182,8 +182,8 @@ async fn elsewhere<T: DeserializeOwned>(
         Err(_) => return Ok(Err(format!("it did not end within {} s", patience.as_secs()))),
     };
     match serde_json::from_slice(&ended.stdout) {
-        Ok(Said::Done(done)) => Ok(Ok(done)),
-        Ok(Said::Failed(error)) => Err(InspectionError::Failed { error }),
+        Ok(InspectionLine::Done(done)) => Ok(Ok(done)),
+        Ok(InspectionLine::Failed(error)) => Err(InspectionError::Failed { error }),
         // It was not even asked rightly.
         Err(_) if ended.status.code() == Some(2) => Err(InspectionError::Failed { error: first(&ended.stderr) }),
         Err(_) => Ok(Err(format!("{}: {}", ended.status, first(&ended.stderr)))),
@@ -202,34 +202,34 @@ fn first(errors: &[u8]) -> String {
 /// Looks at `file` in this process, and says as one line of JSON what there was.
 #[must_use]
 pub fn look_here(file: &Path) -> String {
-    said(verify::check(file, kinds::project).map(|report| Finding::from(&report)))
+    said(verify::check(file, kinds::project).map(|report| Inspection::from(&report)))
 }
 
 /// Repairs the store in `data_dir` in this process, and says as one line of JSON what was done.
 #[must_use]
 pub fn mend_here(data_dir: &Path) -> String {
-    said(rebuild::repair(data_dir, kinds::project).map(|repaired| Mended::from(&repaired)))
+    said(rebuild::repair(data_dir, kinds::project).map(|repaired| RepairSummary::from(&repaired)))
 }
 
 fn said<T: Serialize, E: std::error::Error>(outcome: Result<T, E>) -> String {
     let said = match outcome {
-        Ok(done) => Said::Done(done),
-        Err(error) => Said::Failed(chain(&error)),
+        Ok(done) => InspectionLine::Done(done),
+        Err(error) => InspectionLine::Failed(chain(&error)),
     };
     // What cannot be said is taken for a crash.
     serde_json::to_string(&said).unwrap_or_default()
 }
 
-impl Finding {
+impl Inspection {
     /// Of a file of which only this is known.
     fn of(wrong: String) -> Self {
-        Finding { wrong: 1, shown: vec![wrong], ..Finding::default() }
+        Inspection { wrong: 1, shown: vec![wrong], ..Inspection::default() }
     }
 }
 
-impl From<&Report> for Finding {
+impl From<&Report> for Inspection {
     fn from(report: &Report) -> Self {
-        Finding {
+        Inspection {
             clean: report.is_clean(),
             log: report.log.map(|log| log.to_string()),
             horizon: report.horizon.0,
@@ -244,9 +244,9 @@ impl From<&Report> for Finding {
     }
 }
 
-impl From<&Repaired> for Mended {
+impl From<&Repaired> for RepairSummary {
     fn from(repaired: &Repaired) -> Self {
-        Mended {
+        RepairSummary {
             of: repaired.of.map(|log| log.to_string()),
             log: repaired.log.to_string(),
             kept: repaired.kept,
@@ -298,12 +298,12 @@ mod tests {
     fn what_is_said_is_heard_as_it_was_meant() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("muster.redb");
-        let Said::<Finding>::Failed(error) = serde_json::from_str(&look_here(&path)).unwrap() else {
+        let InspectionLine::<Inspection>::Failed(error) = serde_json::from_str(&look_here(&path)).unwrap() else {
             panic!("no file, no finding")
         };
         assert!(error.contains("muster.redb"), "{error}");
         std::fs::write(&path, b"no store at all").unwrap();
-        let Said::<Finding>::Done(finding) = serde_json::from_str(&look_here(&path)).unwrap() else {
+        let InspectionLine::<Inspection>::Done(finding) = serde_json::from_str(&look_here(&path)).unwrap() else {
             panic!("a finding")
         };
         assert!(!finding.clean && finding.wrong == 1, "{finding:?}");

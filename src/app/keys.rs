@@ -24,7 +24,7 @@ const INTERVAL: Duration = Duration::from_secs(30);
 const MAX_INTERVAL: Duration = Duration::from_mins(10);
 
 /// What is known of whose the keys are once STS was asked.
-enum Outcome {
+enum Proof {
     /// It is noted, and the keys lead there now.
     Proved(PathBuf),
     /// STS says something that is not to be noted, and it would say that again.
@@ -39,8 +39,8 @@ pub(super) async fn placed(config: &Config) -> Config {
         Some(place) if config.data_dir == place.own && !by_key::was_silent(place) => {
             let asked = async { prove(&Aws::load(config.aws_settings()).await, config, place).await };
             match timeout(BEFORE_OPENING, asked).await {
-                Ok(Outcome::Proved(data_dir)) => Some(data_dir),
-                Ok(Outcome::Refused | Outcome::Unknown) => None,
+                Ok(Proof::Proved(data_dir)) => Some(data_dir),
+                Ok(Proof::Refused | Proof::Unknown) => None,
                 Err(_) => {
                     if let Err(error) = by_key::note_silence(place) {
                         tracing::debug!(%error, "it cannot be noted that STS is silent");
@@ -59,7 +59,7 @@ pub(super) async fn prove_in_time(config: &Config) -> Infallible {
     if let Some(place) = unproved(config) {
         let aws = Aws::load(config.aws_settings()).await;
         let mut interval = INTERVAL;
-        while matches!(prove(&aws, config, place).await, Outcome::Unknown) {
+        while matches!(prove(&aws, config, place).await, Proof::Unknown) {
             sleep(interval).await;
             interval = (interval * 2).min(MAX_INTERVAL);
         }
@@ -72,19 +72,19 @@ fn unproved(config: &Config) -> Option<&KeyPlace> {
 }
 
 /// Notes what STS says of the keys.
-async fn prove(aws: &Aws, config: &Config, place: &KeyPlace) -> Outcome {
-    let Ok(caller) = aws.caller().await else { return Outcome::Unknown };
+async fn prove(aws: &Aws, config: &Config, place: &KeyPlace) -> Proof {
+    let Ok(caller) = aws.caller().await else { return Proof::Unknown };
     let is_named = config.account.as_ref().is_none_or(|named| *named == caller.account);
     let is_whole = AccountId::is_valid(caller.account.as_str()) && !caller.arn.is_empty();
     // A key without its secret is none: the credentials are somebody else's then.
     if !is_named || !is_whole || aws.origin() != Origin::Keys {
-        return Outcome::Refused;
+        return Proof::Refused;
     }
     match by_key::prove(place, &caller.arn) {
-        Ok(data_dir) => Outcome::Proved(data_dir),
+        Ok(data_dir) => Proof::Proved(data_dir),
         Err(error) => {
             tracing::warn!(%error, "it cannot be noted whose the keys of the environment are: they keep a store of their own");
-            Outcome::Unknown
+            Proof::Unknown
         }
     }
 }

@@ -29,7 +29,7 @@ pub(super) struct Backup {
 
 /// Why nobody is asked for a backup.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum BackupError {
+pub(super) enum BackupPathError {
     /// The server is told the path as text.
     #[error("the path {} is not UTF-8: choose another", path.display())]
     Path {
@@ -44,7 +44,7 @@ impl Backup {
         // The server has another working directory.
         let to = environment.absolute(&self.path);
         if to.to_str().is_none() {
-            return Err(BackupError::Path { path: self.path }.into());
+            return Err(BackupPathError::Path { path: self.path }.into());
         }
         let figures = admin::done(&self.store.config(environment)?, &AdminRequest::Backup { to }).await?;
         let line = if self.json { harmless(&format!("{figures:#}")) } else { figures_of(&figures) };

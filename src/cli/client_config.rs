@@ -11,7 +11,7 @@ use crate::config::Selection;
 
 /// An MCP client whose configuration file is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Client {
+pub(super) enum KnownClient {
     /// `claude_desktop_config.json`.
     ClaudeDesktop,
     /// `.mcp.json` in a project.
@@ -67,9 +67,9 @@ impl ServerEntry {
     }
 
     /// The content of the client's configuration file, as indented JSON.
-    pub(super) fn block(&self, client: Client) -> String {
+    pub(super) fn block(&self, client: KnownClient) -> String {
         let mut server = Map::new();
-        if matches!(client, Client::ClaudeCode | Client::VsCode) {
+        if matches!(client, KnownClient::ClaudeCode | KnownClient::VsCode) {
             server.insert("type".into(), "stdio".into());
         }
         let environment = self.environment.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str())));
@@ -77,24 +77,24 @@ impl ServerEntry {
         server.insert("args".into(), self.arguments.clone().into());
         server.insert("env".into(), environment.collect::<Map<_, _>>().into());
         let servers = match client {
-            Client::ClaudeDesktop | Client::ClaudeCode => "mcpServers",
-            Client::VsCode => "servers",
+            KnownClient::ClaudeDesktop | KnownClient::ClaudeCode => "mcpServers",
+            KnownClient::VsCode => "servers",
         };
         format!("{:#}", json!({ servers: { "muster": server } }))
     }
 
     /// Where the block goes and what in it needs a look; for people, beside the block.
-    pub(super) fn notes(&self, client: Client) -> Vec<String> {
+    pub(super) fn notes(&self, client: KnownClient) -> Vec<String> {
         let place = match client {
-            Client::ClaudeDesktop => {
+            KnownClient::ClaudeDesktop => {
                 "Merge this into claude_desktop_config.json (Settings > Developer > Edit Config) and \
                                       restart Claude Desktop."
                     .to_owned()
             }
-            Client::ClaudeCode => {
+            KnownClient::ClaudeCode => {
                 format!("Save this as .mcp.json in your project, or run:\n  {}", self.claude_mcp_add())
             }
-            Client::VsCode => "Save this as .vscode/mcp.json in your workspace.".to_owned(),
+            KnownClient::VsCode => "Save this as .vscode/mcp.json in your workspace.".to_owned(),
         };
         iter::once(place).chain(self.gaps.iter().map(|gap| (*gap).to_owned())).collect()
     }
@@ -133,7 +133,7 @@ mod tests {
         ServerEntry::new(Path::new("/opt/my bin/muster"), &words, &selection)
     }
 
-    fn parsed(entry: &ServerEntry, client: Client) -> Value {
+    fn parsed(entry: &ServerEntry, client: KnownClient) -> Value {
         serde_json::from_str(&entry.block(client)).unwrap()
     }
 
@@ -144,7 +144,7 @@ mod tests {
         let selection = Selection::new(Some("corp".into()), None, &[], &Environment::of(&keys, None));
         let words = ["--profile", "corp"].map(OsString::from);
         let entry = ServerEntry::new(Path::new("/muster"), &words, &selection);
-        let server = &parsed(&entry, Client::ClaudeDesktop)["mcpServers"]["muster"];
+        let server = &parsed(&entry, KnownClient::ClaudeDesktop)["mcpServers"]["muster"];
         assert_eq!(server["args"], json!(["mcp", "--profile", "corp"]));
         assert_eq!(server["env"], json!({"AWS_REGION": "eu-central-1"}));
         assert!(entry.gaps.is_empty(), "{:?}", entry.gaps);
@@ -160,18 +160,18 @@ mod tests {
             "env": {"AWS_PROFILE": "dev", "AWS_REGION": "eu-central-1"},
         }}});
         let entry = entry(&[], &SET);
-        assert_eq!(parsed(&entry, Client::ClaudeDesktop), expected);
+        assert_eq!(parsed(&entry, KnownClient::ClaudeDesktop), expected);
         assert_eq!(entry.gaps, Vec::<&str>::new());
     }
 
     #[test]
     fn vs_code_and_claude_code_name_the_transport() {
         let entry = entry(&["--allow-writes"], &SET);
-        let server = &parsed(&entry, Client::VsCode)["servers"]["muster"];
+        let server = &parsed(&entry, KnownClient::VsCode)["servers"]["muster"];
         assert_eq!((&server["type"], &server["args"]), (&json!("stdio"), &json!(["mcp", "--allow-writes"])));
-        assert_eq!(parsed(&entry, Client::ClaudeCode)["mcpServers"]["muster"]["type"], json!("stdio"));
+        assert_eq!(parsed(&entry, KnownClient::ClaudeCode)["mcpServers"]["muster"]["type"], json!("stdio"));
         assert_eq!(
-            entry.notes(Client::ClaudeCode)[0].lines().nth(1).unwrap().trim(),
+            entry.notes(KnownClient::ClaudeCode)[0].lines().nth(1).unwrap().trim(),
             "claude mcp add muster --scope user --env AWS_PROFILE=dev --env AWS_REGION=eu-central-1 -- \
              '/opt/my bin/muster' mcp --allow-writes"
         );
@@ -181,7 +181,7 @@ mod tests {
     fn what_is_not_known_is_said() {
         let entry = entry(&[], &[]);
         assert_eq!(
-            parsed(&entry, Client::ClaudeDesktop)["mcpServers"]["muster"]["env"],
+            parsed(&entry, KnownClient::ClaudeDesktop)["mcpServers"]["muster"]["env"],
             json!({"AWS_PROFILE": "default", "AWS_REGION": "us-east-1"})
         );
         assert_eq!(entry.gaps.len(), 2);
@@ -192,7 +192,7 @@ mod tests {
         let endpoint = ("AWS_ENDPOINT_URL", "http://127.0.0.1:5000");
         let key = [("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "hushed")];
         let entry = entry(&[], &[SET[0], SET[1], endpoint, key[0], key[1]]);
-        let block = entry.block(Client::ClaudeDesktop);
+        let block = entry.block(KnownClient::ClaudeDesktop);
         assert!(block.contains("http://127.0.0.1:5000"));
         assert!(!block.contains("AKIA") && !block.contains("hushed"));
         assert!(entry.gaps[0].contains("keys"));

@@ -26,7 +26,7 @@ impl Demo {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let plain = set("NO_COLOR") || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        let demo = demo::Demo {
+        let demo = demo::DemoOptions {
             instances: self.instances.unwrap_or(INSTANCES),
             keep: self.keep,
             colours: io::stdout().is_terminal() && !plain,

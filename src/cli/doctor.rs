@@ -3,8 +3,8 @@
 use clap::Args;
 use serde_json::json;
 
-use super::connection::Connection;
 use super::output::Output;
+use super::server_flags::ServerFlags;
 use super::table::{Medium, Table, harmless};
 use crate::app::examination;
 use crate::config::Environment;
@@ -19,7 +19,7 @@ const LONGEST: usize = 2000;
 pub(super) struct Doctor {
     // The same flags as `muster serve`: it looks at what a server with them needs.
     #[command(flatten)]
-    connection: Connection,
+    connection: ServerFlags,
     /// Print the findings as JSON
     #[arg(long)]
     json: bool,
@@ -28,7 +28,7 @@ pub(super) struct Doctor {
 /// Something does not work.
 #[derive(Debug, thiserror::Error)]
 #[error("{failed} of {all} checks failed: see what to do below each of them")]
-pub(super) struct Unwell {
+pub(super) struct ChecksFailed {
     failed: usize,
     all: usize,
 }
@@ -37,7 +37,7 @@ impl Doctor {
     /// Runs the checks, and shows what was found on standard output.
     ///
     /// # Errors
-    /// [`Unwell`] when something failed.
+    /// [`ChecksFailed`] when something failed.
     pub(super) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
         let config = self.connection.config(environment)?;
         let findings = examination::examine(&config).await;
@@ -49,7 +49,7 @@ impl Doctor {
         } else {
             output.text(table(&findings, Medium::stdout()).as_bytes())?;
         }
-        if failed > 0 { Err(Unwell { failed, all: findings.len() }.into()) } else { Ok(()) }
+        if failed > 0 { Err(ChecksFailed { failed, all: findings.len() }.into()) } else { Ok(()) }
     }
 }
 

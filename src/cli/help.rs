@@ -20,56 +20,56 @@ const RULES_HERE: &str = "{rules}";
 const NEAR: usize = 3;
 
 /// A page of help that belongs to no single command.
-struct Topic {
+struct HelpTopic {
     name: &'static str,
     about: &'static str,
     text: &'static str,
 }
 
 /// Every topic, in the order shown.
-const TOPICS: &[Topic] = &[
-    Topic { name: "clients", about: "How AI clients start Muster", text: include_str!("help/clients.md") },
-    Topic {
+const TOPICS: &[HelpTopic] = &[
+    HelpTopic { name: "clients", about: "How AI clients start Muster", text: include_str!("help/clients.md") },
+    HelpTopic {
         name: "configuration",
         about: "Flags, variables, the data directory, HTTP",
         text: include_str!("help/configuration.md"),
     },
-    Topic {
+    HelpTopic {
         name: "credentials",
         about: "Where credentials come from, and what they must be allowed",
         text: include_str!("help/credentials.md"),
     },
-    Topic {
+    HelpTopic {
         name: "events",
         about: "How changes show within a second, and how that is proved",
         text: include_str!("help/events.md"),
     },
-    Topic {
+    HelpTopic {
         name: "filters",
         about: "How to search, count and follow from the command line",
         text: include_str!("help/filters.md"),
     },
-    Topic {
+    HelpTopic {
         name: "freshness",
         about: "How old an answer can be, and what failures do",
         text: include_str!("help/freshness.md"),
     },
-    Topic {
+    HelpTopic {
         name: "history",
         about: "What is remembered, for how long, and who made a change",
         text: include_str!("help/history.md"),
     },
-    Topic {
+    HelpTopic {
         name: "resources",
         about: "What a read shows, and of which kinds",
         text: include_str!("help/resources.md"),
     },
-    Topic {
+    HelpTopic {
         name: "simulator",
         about: "An AWS account on loopback that can be made worse than AWS",
         text: include_str!("help/simulator.md"),
     },
-    Topic {
+    HelpTopic {
         name: "writes",
         about: "How tools change AWS, and what they never do",
         text: include_str!("help/writes.md"),

@@ -56,9 +56,9 @@ impl<W: Write> Write for Output<W> {
 mod tests {
     use super::*;
 
-    struct Gone;
+    struct ClosedReader;
 
-    impl Write for Gone {
+    impl Write for ClosedReader {
         fn write(&mut self, _: &[u8]) -> io::Result<usize> {
             Err(ErrorKind::BrokenPipe.into())
         }
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn a_reader_that_has_gone_is_no_failure() {
-        let mut output = Output { to: Gone, closed: false };
+        let mut output = Output { to: ClosedReader, closed: false };
         output.line("text").unwrap();
         assert!(output.is_closed());
     }

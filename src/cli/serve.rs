@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::connection::Connection;
 use super::output::Output;
+use super::server_flags::ServerFlags;
 use crate::app::serve;
 use crate::config::{self, Config, ConfigError, Environment, ServerOptions};
 use crate::connection::data_dir;
-use crate::telemetry::Destination;
+use crate::telemetry::LogDestination;
 
 /// How long a detached server outlives its last client.
 const LINGER: Duration = Duration::from_mins(15);
@@ -19,7 +19,7 @@ const LINGER: Duration = Duration::from_mins(15);
 #[derive(Clone, Debug, Args)]
 pub(super) struct Serve {
     #[command(flatten)]
-    connection: Connection,
+    connection: ServerFlags,
     /// Serve Streamable HTTP at /mcp of this loopback address, such as 127.0.0.1:8377
     #[arg(long, env = "MUSTER_HTTP", value_name = "ADDRESS", hide_env_values = true)]
     http: Option<SocketAddr>,
@@ -52,13 +52,13 @@ impl Serve {
 
 /// Leaves the session of whoever started this process, so that closing their terminal does not end it, and says where to
 /// log instead.
-pub(super) fn detach(config: &Config) -> anyhow::Result<Destination> {
+pub(super) fn detach(config: &Config) -> anyhow::Result<LogDestination> {
     if let Err(error) = rustix::process::setsid() {
         // Only a process that leads its group already is refused, and that one has no session to leave.
         tracing::debug!(%error, "no session of its own");
     }
     data_dir::prepare(&config.data_dir)?;
-    Ok(Destination::File(data_dir::log(&config.data_dir)))
+    Ok(LogDestination::File(data_dir::log(&config.data_dir)))
 }
 
 /// Serves until stopped. In the foreground, one line on standard output says where.

@@ -11,12 +11,12 @@ use crate::aws::queue::Queue;
 use crate::config::{Config, ConfigError, Environment, EventsName, Given, Selection};
 use crate::kinds::rules::DEFAULT_NAME;
 use crate::model::{AccountId, Region};
-use crate::setup::{self, Order, Report, Work, template};
+use crate::setup::{self, RegionReport, SetupRequest, SetupTask, template};
 use crate::telemetry;
 
 /// Which account and regions, and what everything there is called. No store is involved.
 #[derive(Clone, Debug, Args)]
-pub(super) struct Arranged {
+pub(super) struct SetupFlags {
     /// The AWS profile; takes precedence over keys in the environment [default: `AWS_PROFILE`, else `default`]
     #[arg(long, env = "MUSTER_PROFILE", value_name = "NAME", hide_env_values = true)]
     profile: Option<String>,
@@ -38,17 +38,17 @@ pub(super) struct Arranged {
 #[derive(Clone, Debug, Args)]
 pub(super) struct Setup {
     #[command(flatten)]
-    arranged: Arranged,
+    arranged: SetupFlags,
     /// Take over queues and rules of these names that Muster did not make: they are tagged and changed
     #[arg(long)]
     adopt: bool,
     /// Output format; `cloudformation` prints a template that makes the same, and asks AWS nothing
     #[arg(long, value_name = "FORMAT", default_value = "text")]
-    format: Format,
+    format: SetupFormat,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
+enum SetupFormat {
     Text,
     Json,
     Cloudformation,
@@ -57,12 +57,12 @@ enum Format {
 /// It was not done everywhere.
 #[derive(Debug, thiserror::Error)]
 #[error("{command} did not complete in {}: see the errors above, fix them, and run it again", setup::listed(failed))]
-pub(super) struct Incomplete {
+pub(super) struct SetupIncomplete {
     command: &'static str,
     failed: Vec<Region>,
 }
 
-impl Arranged {
+impl SetupFlags {
     /// Merges these flags into a configuration.
     pub(super) fn config(&self, environment: &Environment) -> Result<Config, ConfigError> {
         let given = Given {
@@ -80,14 +80,14 @@ impl Arranged {
 impl Setup {
     /// Sets it up, and tells what was done and how to use it.
     pub(super) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
-        if self.format == Format::Cloudformation {
+        if self.format == SetupFormat::Cloudformation {
             return Ok(Output::stdout().line(&format!("{:#}", template::template(&self.arranged.name)))?);
         }
         let config = self.arranged.config(environment)?;
-        let Arranged { name, dry_run, .. } = self.arranged;
-        let order = Order { name, dry_run, work: Work::Setup { adopt: self.adopt } };
-        let queues = carry_out(&config, &order, self.format == Format::Json).await?;
-        if self.format == Format::Text && !dry_run {
+        let SetupFlags { name, dry_run, .. } = self.arranged;
+        let order = SetupRequest { name, dry_run, work: SetupTask::Setup { adopt: self.adopt } };
+        let queues = carry_out(&config, &order, self.format == SetupFormat::Json).await?;
+        if self.format == SetupFormat::Text && !dry_run {
             let all = config.selection.is_all();
             Output::stdout().line(&usage(&config.selection, all, &order.name, &queues))?;
         }
@@ -98,8 +98,8 @@ impl Setup {
 /// Does what was ordered and tells it. Gives the queues of events.
 ///
 /// # Errors
-/// Nothing could be asked; or [`Incomplete`], after all else was told.
-pub(super) async fn carry_out(config: &Config, order: &Order, as_json: bool) -> anyhow::Result<Vec<Queue>> {
+/// Nothing could be asked; or [`SetupIncomplete`], after all else was told.
+pub(super) async fn carry_out(config: &Config, order: &SetupRequest, as_json: bool) -> anyhow::Result<Vec<Queue>> {
     let (mut failed, mut queues, mut regions, mut printed) = (Vec::new(), Vec::new(), Vec::new(), Ok(()));
     let account = setup::run(config, order, |account, report| {
         if let Some(error) = &report.failure {
@@ -127,12 +127,12 @@ pub(super) async fn carry_out(config: &Config, order: &Order, as_json: bool) -> 
     if failed.is_empty() {
         return Ok(queues);
     }
-    let command = if matches!(order.work, Work::Setup { .. }) { "setup" } else { "teardown" };
-    Err(Incomplete { command, failed }.into())
+    let command = if matches!(order.work, SetupTask::Setup { .. }) { "setup" } else { "teardown" };
+    Err(SetupIncomplete { command, failed }.into())
 }
 
 /// A region's report for a person.
-fn told(account: &AccountId, report: &Report, order: &Order) -> String {
+fn told(account: &AccountId, report: &RegionReport, order: &SetupRequest) -> String {
     let mut lines = vec![format!("{} of account {account}:", report.region)];
     for (number, step) in report.steps.iter().enumerate() {
         let state = match number {

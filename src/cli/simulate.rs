@@ -106,13 +106,13 @@ mod tests {
     use super::*;
 
     #[derive(Parser)]
-    struct Line {
+    struct SimulateLine {
         #[command(flatten)]
         simulate: Simulate,
     }
 
     fn options(words: &[&str]) -> Options {
-        Line::parse_from(["simulate"].iter().chain(words)).simulate.options().unwrap()
+        SimulateLine::parse_from(["simulate"].iter().chain(words)).simulate.options().unwrap()
     }
 
     const STORM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/scenarios/storm.toml");

@@ -134,14 +134,14 @@ mod tests {
     use clap::Parser;
 
     #[derive(Parser)]
-    struct Line {
+    struct QuestionLine {
         #[command(flatten)]
         question: QuestionFlags,
     }
 
     fn data_dir(words: &str) -> PathBuf {
         let environment = Environment::of(&[("AWS_REGION", "us-east-1")], Some("/home/me/.local/state"));
-        let line = Line::try_parse_from(["muster"].into_iter().chain(words.split_whitespace())).unwrap();
+        let line = QuestionLine::try_parse_from(["muster"].into_iter().chain(words.split_whitespace())).unwrap();
         line.question.config(&environment).unwrap().data_dir
     }
 

@@ -2,15 +2,15 @@
 
 use clap::Args;
 
-use super::setup::{Arranged, carry_out};
+use super::setup::{SetupFlags, carry_out};
 use crate::config::Environment;
-use crate::setup::{Order, Work};
+use crate::setup::{SetupRequest, SetupTask};
 
 /// What to take away.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Teardown {
     #[command(flatten)]
-    arranged: Arranged,
+    arranged: SetupFlags,
     /// Delete the dead-letter queue also when it has messages
     #[arg(long)]
     discard_dead_letters: bool,
@@ -23,8 +23,8 @@ impl Teardown {
     /// Takes it away, and tells what was and what stays.
     pub(super) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
         let config = self.arranged.config(environment)?;
-        let work = Work::Teardown { discard_dead_letters: self.discard_dead_letters };
-        let order = Order { name: self.arranged.name, dry_run: self.arranged.dry_run, work };
+        let work = SetupTask::Teardown { discard_dead_letters: self.discard_dead_letters };
+        let order = SetupRequest { name: self.arranged.name, dry_run: self.arranged.dry_run, work };
         carry_out(&config, &order, self.json).await.map(drop)
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::interval::Interval;
-use super::share::Share;
+use super::share::RequestShare;
 use super::size::Size;
 use super::tidy;
 use crate::aws::queue::Queue;
@@ -31,7 +31,7 @@ pub struct Given {
     /// `--interval`, in the order given; the last of a kind counts, and one of a kind takes precedence over one of `all`.
     pub intervals: Vec<Interval>,
     /// `--aws-share`.
-    pub aws_share: Option<Share>,
+    pub aws_share: Option<RequestShare>,
     /// `--queue-url`.
     pub queues: Vec<Queue>,
     /// `--events`.

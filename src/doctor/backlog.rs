@@ -6,8 +6,8 @@
 
 use std::time::Duration;
 
-use super::finding::{Check, Finding, Outcome};
-use super::wiring::Attributes;
+use super::finding::{AwsAnswer, Check, Finding};
+use super::wiring::QueueAttributes;
 
 pub(crate) static CHECK: Check = Check {
     name: "backlog",
@@ -19,14 +19,14 @@ const MANY: u64 = 1_000;
 
 /// Whether somebody takes messages out, and what was seen of their age.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reader {
+pub(crate) enum QueueReader {
     /// A server does.
     Server,
     /// Nobody; the oldest message met, if any.
     Nobody(Option<Duration>),
 }
 
-pub(crate) fn judge(queue: &str, outcome: &Outcome<Option<Attributes>>, reader: Reader) -> Finding {
+pub(crate) fn judge(queue: &str, outcome: &AwsAnswer<Option<QueueAttributes>>, reader: QueueReader) -> Finding {
     let attributes = match outcome {
         Ok(Some(attributes)) => attributes,
         Ok(None) => return CHECK.skipped(queue, "there is no such queue"),
@@ -35,20 +35,20 @@ pub(crate) fn judge(queue: &str, outcome: &Outcome<Option<Attributes>>, reader: 
     let (waiting, held) = depth(attributes);
     let fact = format!("about {waiting} messages wait, {held} are being worked on");
     match reader {
-        Reader::Server if waiting > MANY => {
+        QueueReader::Server if waiting > MANY => {
             let fix = "Look at the server's log: it may not be allowed to receive, or its store may be slow.";
             CHECK.warning(queue, format!("{fact}, though a server runs"), fix)
         }
-        Reader::Server => CHECK.ok(queue, fact),
-        Reader::Nobody(None) => CHECK.ok(queue, format!("{fact}; no server takes them out")),
-        Reader::Nobody(Some(oldest)) => {
+        QueueReader::Server => CHECK.ok(queue, fact),
+        QueueReader::Nobody(None) => CHECK.ok(queue, format!("{fact}; no server takes them out")),
+        QueueReader::Nobody(Some(oldest)) => {
             CHECK.ok(queue, format!("{fact}; no server takes them out, and the oldest met is {} old", age(oldest)))
         }
     }
 }
 
 /// Messages that can be received, and those that somebody has received and not deleted.
-pub(crate) fn depth(attributes: &Attributes) -> (u64, u64) {
+pub(crate) fn depth(attributes: &QueueAttributes) -> (u64, u64) {
     let count = |name: &str| attributes.get(name).and_then(|count| count.parse().ok()).unwrap_or_default();
     (count("ApproximateNumberOfMessages"), count("ApproximateNumberOfMessagesNotVisible"))
 }
@@ -70,9 +70,9 @@ mod tests {
     #[test]
     fn a_deep_queue_is_a_warning_only_where_somebody_should_empty_it() {
         let deep = Ok(Some(attributes(&[("ApproximateNumberOfMessages", "5000")])));
-        assert_eq!(judge("q", &deep, Reader::Server).verdict, Verdict::Warning);
-        let waiting = judge("q", &deep, Reader::Nobody(Some(Duration::from_secs(700))));
+        assert_eq!(judge("q", &deep, QueueReader::Server).verdict, Verdict::Warning);
+        let waiting = judge("q", &deep, QueueReader::Nobody(Some(Duration::from_secs(700))));
         assert!(waiting.verdict == Verdict::Ok && waiting.fact.contains("11 min old"), "{waiting:?}");
-        assert_eq!(judge("q", &Ok(Some(attributes(&[]))), Reader::Server).verdict, Verdict::Ok);
+        assert_eq!(judge("q", &Ok(Some(attributes(&[]))), QueueReader::Server).verdict, Verdict::Ok);
     }
 }

@@ -11,9 +11,9 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::finding::{Check, Finding, Outcome, asked, seconds};
+use super::finding::{AwsAnswer, Check, Finding, asked, seconds};
 use super::listener;
-use super::local::Server;
+use super::local::RunningServer;
 use crate::aws::bus::CustomEvent;
 use crate::aws::canary::canaries;
 use crate::aws::peek::Peeked;
@@ -39,7 +39,7 @@ const HOLD: Duration = Duration::from_mins(1);
 const DEEP: u64 = 500;
 
 /// Where canaries go.
-pub(crate) struct Way<'a> {
+pub(crate) struct CanaryRoute<'a> {
     pub(crate) aws: &'a Aws,
     pub(crate) scope: &'a Scope,
     /// What everything set up begins with.
@@ -52,20 +52,20 @@ pub(crate) struct Way<'a> {
     /// After how many receives a message is given up.
     pub(crate) most_receives: Option<u64>,
     /// The server that receives, if one does.
-    pub(crate) server: Option<&'a dyn Server>,
+    pub(crate) server: Option<&'a dyn RunningServer>,
 }
 
 /// What became of the canaries.
 #[derive(Debug, Default)]
-pub(crate) struct Flight {
+pub(crate) struct CanaryRun {
     /// Whether they could be put on the bus.
-    pub(crate) put: Option<Outcome<()>>,
+    pub(crate) put: Option<AwsAnswer<()>>,
     /// Whether the queue could be received from; `None` when nobody tried.
-    pub(crate) received: Option<Outcome<()>>,
+    pub(crate) received: Option<AwsAnswer<()>>,
     /// Whether messages could be held: of each call.
-    pub(crate) held: Vec<Outcome<()>>,
+    pub(crate) held: Vec<AwsAnswer<()>>,
     /// Whether canaries could be deleted: of each call.
-    pub(crate) deleted: Vec<Outcome<()>>,
+    pub(crate) deleted: Vec<AwsAnswer<()>>,
     /// How long each took, by its rule's slug.
     pub(crate) back: BTreeMap<String, Duration>,
     /// Why the search ended before its time.
@@ -75,8 +75,8 @@ pub(crate) struct Flight {
 }
 
 /// Sends one canary for each rule, and waits for them.
-pub(crate) async fn fly(way: &Way<'_>) -> Flight {
-    let mut flight = Flight::default();
+pub(crate) async fn fly(way: &CanaryRoute<'_>) -> CanaryRun {
+    let mut flight = CanaryRun::default();
     if way.server.is_none() && way.depth > DEEP {
         let depth = way.depth;
         flight.stopped = Some(format!(
@@ -102,7 +102,13 @@ pub(crate) async fn fly(way: &Way<'_>) -> Flight {
 }
 
 /// Asks the server until it has seen all of them.
-async fn ask(way: &Way<'_>, server: &dyn Server, sender: &str, started: Instant, flight: &mut Flight) {
+async fn ask(
+    way: &CanaryRoute<'_>,
+    server: &dyn RunningServer,
+    sender: &str,
+    started: Instant,
+    flight: &mut CanaryRun,
+) {
     while flight.back.len() < way.rules.len() && started.elapsed() < PATIENCE {
         let Ok(Ok(said)) = timeout(PATIENCE, server.freshness()).await else {
             flight.stopped = Some("the server ended meanwhile: ask again".to_owned());
@@ -122,7 +128,7 @@ fn took(sent: &str, seen: &str) -> Option<Duration> {
 }
 
 /// Receives until all came back, and hands back what is none of them.
-async fn receive(way: &Way<'_>, sender: &str, started: Instant, flight: &mut Flight) {
+async fn receive(way: &CanaryRoute<'_>, sender: &str, started: Instant, flight: &mut CanaryRun) {
     let (mut held, mut ended) = (Vec::new(), Vec::new());
     let mut outcome = Ok(());
     while flight.back.len() < way.rules.len() && flight.stopped.is_none() && started.elapsed() < PATIENCE {
@@ -152,17 +158,17 @@ async fn receive(way: &Way<'_>, sender: &str, started: Instant, flight: &mut Fli
     }
 }
 
-async fn put_right<T>(work: impl Future<Output = Result<T, AwsError>>) -> Outcome<()> {
+async fn put_right<T>(work: impl Future<Output = Result<T, AwsError>>) -> AwsAnswer<()> {
     asked(work).await.0.map(drop)
 }
 
 /// Takes in one message: `held` are receipts to hand back, `ended` those to delete.
 fn sort(
     peeked: Peeked,
-    way: &Way<'_>,
+    way: &CanaryRoute<'_>,
     sender: &str,
     started: Instant,
-    flight: &mut Flight,
+    flight: &mut CanaryRun,
     held: &mut Vec<String>,
     ended: &mut Vec<String>,
 ) {
@@ -196,7 +202,7 @@ fn canary(body: &str) -> Option<(&'static RuleSpec, String)> {
 
 /// What became of each rule's canary. Nothing is said of those that could not be put on the bus for a lack of permission:
 /// that is told of the permission.
-pub(crate) fn judge(rules: &[&'static RuleSpec], name: &str, flight: &Flight, server: bool) -> Vec<Finding> {
+pub(crate) fn judge(rules: &[&'static RuleSpec], name: &str, flight: &CanaryRun, server: bool) -> Vec<Finding> {
     let failed = flight.put.iter().chain(&flight.received).find_map(|outcome| outcome.as_ref().err());
     let judged = rules.iter().map(|rule| {
         let subject = rule.name(name);
@@ -241,9 +247,9 @@ mod tests {
     #[test]
     fn each_rule_is_told_by_its_own_canary() {
         let rules: Vec<&'static RuleSpec> = RULES.iter().take(2).collect();
-        let mut flight = Flight { put: Some(Ok(())), received: Some(Ok(())), ..Flight::default() };
+        let mut flight = CanaryRun { put: Some(Ok(())), received: Some(Ok(())), ..CanaryRun::default() };
         flight.back.insert(rules[0].slug.to_owned(), Duration::from_millis(250));
-        let verdicts = |flight: &Flight| -> Vec<Verdict> {
+        let verdicts = |flight: &CanaryRun| -> Vec<Verdict> {
             judge(&rules, "muster", flight, false).iter().map(|finding| finding.verdict).collect()
         };
         assert_eq!(verdicts(&flight), [Verdict::Ok, Verdict::Failed]);

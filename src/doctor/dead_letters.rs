@@ -1,13 +1,13 @@
 //! Whether there are messages that could not be delivered, or not be read.
 
 use super::backlog::depth;
-use super::finding::{Check, Finding, Outcome};
-use super::wiring::Attributes;
+use super::finding::{AwsAnswer, Check, Finding};
+use super::wiring::QueueAttributes;
 
 pub(crate) static CHECK: Check = Check { name: "dead-letters", title: "The dead-letter queue is empty" };
 
 /// `url` is the dead-letter queue's, for the commands to look at it with.
-pub(crate) fn judge(queue: &str, url: &str, outcome: &Outcome<Option<Attributes>>) -> Finding {
+pub(crate) fn judge(queue: &str, url: &str, outcome: &AwsAnswer<Option<QueueAttributes>>) -> Finding {
     let attributes = match outcome {
         Ok(Some(attributes)) => attributes,
         Ok(None) => return CHECK.skipped(queue, "there is no such queue"),

@@ -3,10 +3,10 @@
 use futures::future::{join, join_all};
 use tokio::time::timeout;
 
-use super::canary::{self, Flight, Way};
+use super::canary::{self, CanaryRoute, CanaryRun};
 use super::examined::Examined;
-use super::finding::{Finding, LOCAL, Outcome, asked};
-use super::wiring::{self, Attributes, Judge};
+use super::finding::{AwsAnswer, Finding, LOCAL, asked};
+use super::wiring::{self, Judge, QueueAttributes};
 use super::{backlog, dead_letters, endpoint, listener, permission};
 use crate::aws::bus::{RuleState, Target};
 use crate::aws::queue::Queue;
@@ -16,17 +16,17 @@ use crate::setup::drift::redrives;
 use crate::setup::{Desired, QueueRole};
 
 /// What was found of the rules.
-struct Rules {
+struct FoundRules {
     findings: Vec<Finding>,
-    states: Vec<Outcome<Option<RuleState>>>,
-    targets: Vec<Outcome<Vec<Target>>>,
+    states: Vec<AwsAnswer<Option<RuleState>>>,
+    targets: Vec<AwsAnswer<Vec<Target>>>,
 }
 
 /// What was found of a queue.
-struct Found {
+struct FoundQueue {
     name: String,
     queue: Option<Queue>,
-    attributes: Outcome<Option<Attributes>>,
+    attributes: AwsAnswer<Option<QueueAttributes>>,
 }
 
 /// The way that `muster setup` made under a name.
@@ -38,7 +38,7 @@ pub(crate) async fn named(examined: &Examined<'_>, name: &str) -> Vec<Finding> {
     let desired = Desired::new(examined.scope.clone(), prefix);
     let mend = examined.mending(name);
     let (queue_name, dead_name) = (QueueRole::Events.name(&desired.name), QueueRole::Dead.name(&desired.name));
-    let (Rules { mut findings, states, targets }, ((main, seen), (dead, _))) =
+    let (FoundRules { mut findings, states, targets }, ((main, seen), (dead, _))) =
         join(rules(examined, name), join(find(examined, &queue_name), find(examined, &dead_name))).await;
     findings.extend(seen);
     let judge = Judge { desired: &desired, fix: &mend };
@@ -60,7 +60,7 @@ pub(crate) async fn named(examined: &Examined<'_>, name: &str) -> Vec<Finding> {
     let flight = match &main.queue {
         Some(queue) if arrives && !sound.is_empty() => {
             let attributes = main.attributes.as_ref().ok().and_then(Option::as_ref);
-            let way = Way {
+            let way = CanaryRoute {
                 aws: examined.aws,
                 scope: &examined.scope,
                 name,
@@ -72,10 +72,10 @@ pub(crate) async fn named(examined: &Examined<'_>, name: &str) -> Vec<Finding> {
             };
             canary::fly(&way).await
         }
-        _ => Flight::default(),
+        _ => CanaryRun::default(),
     };
     findings.extend(canaries(name, &sound, arrives, &flight, server));
-    let reader = if server { backlog::Reader::Server } else { backlog::Reader::Nobody(flight.oldest) };
+    let reader = if server { backlog::QueueReader::Server } else { backlog::QueueReader::Nobody(flight.oldest) };
     findings.push(backlog::judge(&main.name, &main.attributes, reader));
     findings
 }
@@ -83,7 +83,7 @@ pub(crate) async fn named(examined: &Examined<'_>, name: &str) -> Vec<Finding> {
 /// A queue that was set up otherwise: of its rules nothing is known.
 pub(crate) async fn queue_alone(examined: &Examined<'_>, queue: &Queue) -> Vec<Finding> {
     let (attributes, took) = asked(examined.aws.queue_attributes(queue)).await;
-    let found = Found { name: queue.name().to_owned(), queue: Some(queue.clone()), attributes };
+    let found = FoundQueue { name: queue.name().to_owned(), queue: Some(queue.clone()), attributes };
     let mut findings = vec![
         endpoint::judge("SQS", &found.attributes, took),
         permission::judge("sqs:GetQueueAttributes", &found.attributes),
@@ -96,7 +96,8 @@ pub(crate) async fn queue_alone(examined: &Examined<'_>, queue: &Queue) -> Vec<F
         }
         Err(why) => wiring::QUEUE.unanswered(&*found.name, why),
     };
-    let reader = if examined.server.is_some() { backlog::Reader::Server } else { backlog::Reader::Nobody(None) };
+    let reader =
+        if examined.server.is_some() { backlog::QueueReader::Server } else { backlog::QueueReader::Nobody(None) };
     findings.extend([there, backlog::judge(&found.name, &found.attributes, reader)]);
     let dead = found.attributes.as_ref().ok().and_then(Option::as_ref).and_then(redrives);
     let dead = dead.and_then(|(arn, _)| arn.rsplit(':').next().map(str::to_owned));
@@ -110,7 +111,7 @@ pub(crate) async fn queue_alone(examined: &Examined<'_>, queue: &Queue) -> Vec<F
     findings
 }
 
-async fn rules(examined: &Examined<'_>, name: &str) -> Rules {
+async fn rules(examined: &Examined<'_>, name: &str) -> FoundRules {
     let (aws, scope) = (examined.aws, &examined.scope);
     let names: Vec<String> = RULES.iter().map(|rule| rule.name(name)).collect();
     let described = join_all(names.iter().map(|rule| asked(aws.describe_rule(scope, rule))));
@@ -126,11 +127,11 @@ async fn rules(examined: &Examined<'_>, name: &str) -> Rules {
     // The targets of a rule that is not there tell nothing of the permission.
     let there = states.iter().zip(&targets).filter(|(state, _)| !matches!(state, Ok(None))).map(|(_, targets)| targets);
     findings.extend(permission::judge_all("events:ListTargetsByRule", there));
-    Rules { findings, states, targets }
+    FoundRules { findings, states, targets }
 }
 
 /// A queue by its name, and what that tells of SQS and of permissions.
-async fn find(examined: &Examined<'_>, name: &str) -> (Found, Vec<Finding>) {
+async fn find(examined: &Examined<'_>, name: &str) -> (FoundQueue, Vec<Finding>) {
     let (queue, took) = asked(examined.aws.queue_url(&examined.scope, name)).await;
     let mut findings = vec![endpoint::judge("SQS", &queue, took), permission::judge("sqs:GetQueueUrl", &queue)];
     let (queue, attributes) = match queue {
@@ -142,10 +143,10 @@ async fn find(examined: &Examined<'_>, name: &str) -> (Found, Vec<Finding>) {
             (Some(queue), attributes)
         }
     };
-    (Found { name: name.to_owned(), queue, attributes }, findings)
+    (FoundQueue { name: name.to_owned(), queue, attributes }, findings)
 }
 
-fn dead_letters(dead: &Found) -> Finding {
+fn dead_letters(dead: &FoundQueue) -> Finding {
     dead_letters::judge(&dead.name, dead.queue.as_ref().map(Queue::url).unwrap_or_default(), &dead.attributes)
 }
 
@@ -164,7 +165,7 @@ async fn server(examined: &Examined<'_>, desired: &Desired, findings: &mut Vec<F
 }
 
 /// The canaries' findings, and what they tell of permissions.
-fn canaries(name: &str, sound: &[&'static RuleSpec], arrives: bool, flight: &Flight, server: bool) -> Vec<Finding> {
+fn canaries(name: &str, sound: &[&'static RuleSpec], arrives: bool, flight: &CanaryRun, server: bool) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(flight.put.as_ref().map(|outcome| permission::judge("events:PutEvents", outcome)));
     findings.extend(flight.received.as_ref().map(|outcome| permission::judge("sqs:ReceiveMessage", outcome)));
@@ -187,6 +188,6 @@ fn canaries(name: &str, sound: &[&'static RuleSpec], arrives: bool, flight: &Fli
     findings
 }
 
-fn attribute(found: &Found, name: &str) -> Option<String> {
+fn attribute(found: &FoundQueue, name: &str) -> Option<String> {
     found.attributes.as_ref().ok()?.as_ref()?.get(name).cloned()
 }

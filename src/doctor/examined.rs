@@ -1,6 +1,6 @@
 //! What all checks of one region share.
 
-use super::local::Server;
+use super::local::RunningServer;
 use crate::aws::Aws;
 use crate::aws::queue::Queue;
 use crate::config::Config;
@@ -12,7 +12,7 @@ pub(crate) struct Examined<'a> {
     pub(crate) aws: &'a Aws,
     pub(crate) scope: Scope,
     pub(crate) config: &'a Config,
-    pub(crate) server: Option<&'a dyn Server>,
+    pub(crate) server: Option<&'a dyn RunningServer>,
 }
 
 impl Examined<'_> {

@@ -67,7 +67,7 @@ pub(crate) struct Unanswered {
 }
 
 /// What AWS answered to a question.
-pub(crate) type Outcome<T> = Result<T, Unanswered>;
+pub(crate) type AwsAnswer<T> = Result<T, Unanswered>;
 
 impl Check {
     pub(crate) fn ok(&self, subject: impl Into<String>, fact: impl Into<String>) -> Finding {
@@ -145,7 +145,7 @@ pub(crate) fn hung(check: &Check, subject: &str) -> Finding {
 /// Asks AWS, for at most [`PATIENCE`], and tells how long it took. On the heap: a call of the SDK is large.
 pub(crate) fn asked<'a, T: 'a>(
     question: impl Future<Output = Result<T, AwsError>> + 'a,
-) -> LocalBoxFuture<'a, (Outcome<T>, Duration)> {
+) -> LocalBoxFuture<'a, (AwsAnswer<T>, Duration)> {
     async {
         let started = Instant::now();
         let answer = timeout(PATIENCE, question).await;

@@ -1,6 +1,6 @@
 //! Whose credentials are in use.
 
-use super::finding::{Check, Finding, Outcome};
+use super::finding::{AwsAnswer, Check, Finding};
 use crate::aws::Origin;
 use crate::aws::probe::Caller;
 use crate::model::AccountId;
@@ -11,9 +11,9 @@ pub(crate) static CHECK: Check =
 /// `named` is the account that the credentials have to belong to, where a person named one; `account` the one that is taken for it.
 pub(crate) fn judge(
     origin: &Origin,
-    caller: &Outcome<Caller>,
+    caller: &AwsAnswer<Caller>,
     named: Option<&AccountId>,
-    account: &Outcome<AccountId>,
+    account: &AwsAnswer<AccountId>,
 ) -> Finding {
     let subject = format!("credentials: {origin}");
     match (caller, account) {
@@ -43,7 +43,7 @@ mod tests {
         let (ours, other) = (AccountId::new("123456789012"), AccountId::new("999999999999"));
         let caller = |account: &AccountId| Ok(Caller { account: account.clone(), arn: "arn".into() });
         let silent = || Err(denied("sts:GetCallerIdentity"));
-        let verdict = |caller: Outcome<Caller>, named: Option<&AccountId>, account: Outcome<AccountId>| {
+        let verdict = |caller: AwsAnswer<Caller>, named: Option<&AccountId>, account: AwsAnswer<AccountId>| {
             judge(&Origin::Keys, &caller, named, &account).verdict
         };
         assert_eq!(verdict(caller(&ours), Some(&ours), Ok(ours.clone())), Verdict::Ok);

@@ -10,7 +10,7 @@ pub struct Local {
     /// Figures of the store, as `muster log stat --json` prints them.
     pub figures: Result<Value, NoFigures>,
     /// The running server; `None` when none runs or it cannot be connected.
-    pub server: Option<Box<dyn Server>>,
+    pub server: Option<Box<dyn RunningServer>>,
 }
 
 /// Why there are no figures of the store.
@@ -25,7 +25,7 @@ pub enum NoFigures {
 }
 
 /// The running server, as far as the checks ask it.
-pub trait Server {
+pub trait RunningServer {
     /// What `ec2://inventory/freshness` says, or why the server does not answer.
     fn freshness(&self) -> LocalBoxFuture<'_, Result<Value, String>>;
 }

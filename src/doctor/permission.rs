@@ -4,7 +4,7 @@
 //! such thing: there the calls that the other checks make anyway tell. `sqs:ReceiveMessage` and `events:PutEvents` are told by the
 //! canary.
 
-use super::finding::{Check, Finding, Outcome, Verdict};
+use super::finding::{AwsAnswer, Check, Finding, Verdict};
 use crate::model::ErrorClass;
 
 pub(crate) static CHECK: Check = Check {
@@ -13,7 +13,7 @@ pub(crate) static CHECK: Check = Check {
 };
 
 /// What the answer to a call tells of the permission for it.
-pub(crate) fn judge<T>(action: &str, outcome: &Outcome<T>) -> Finding {
+pub(crate) fn judge<T>(action: &str, outcome: &AwsAnswer<T>) -> Finding {
     match outcome {
         Ok(_) => CHECK.ok(action, "allowed"),
         Err(why) if why.class == ErrorClass::Denied => CHECK.failed(action, &*why.fact, &*why.fix),
@@ -25,14 +25,14 @@ pub(crate) fn judge<T>(action: &str, outcome: &Outcome<T>) -> Finding {
 /// The same of several calls of one action: one denied is one too many.
 pub(crate) fn judge_all<'a, T: 'a>(
     action: &str,
-    outcomes: impl IntoIterator<Item = &'a Outcome<T>>,
+    outcomes: impl IntoIterator<Item = &'a AwsAnswer<T>>,
 ) -> Option<Finding> {
     let findings = outcomes.into_iter().map(|outcome| judge(action, outcome));
     findings.max_by_key(|finding| finding.fix.is_some())
 }
 
 /// What the answer to `cloudtrail:LookupEvents` tells, which only the question who made a change needs.
-pub(crate) fn judge_history<T>(outcome: &Outcome<T>) -> Finding {
+pub(crate) fn judge_history<T>(outcome: &AwsAnswer<T>) -> Finding {
     let finding = judge("cloudtrail:LookupEvents", outcome);
     match finding.verdict {
         Verdict::Failed => {
@@ -44,7 +44,7 @@ pub(crate) fn judge_history<T>(outcome: &Outcome<T>) -> Finding {
 }
 
 /// What a dry run about an instance tells.
-pub(crate) fn judge_change(action: &str, instance: &str, outcome: &Outcome<()>) -> Finding {
+pub(crate) fn judge_change(action: &str, instance: &str, outcome: &AwsAnswer<()>) -> Finding {
     match outcome {
         Err(why) if why.class == ErrorClass::Denied => {
             let fix = format!("{} Where the policy names tags, {instance} may lack them.", why.fix);
@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn a_denied_call_fails_and_an_unknown_instance_leaves_it_open() {
         assert_eq!(judge("ec2:X", &Ok(())).verdict, Verdict::Ok);
-        let refused: Outcome<()> = Err(denied("ec2:X"));
+        let refused: AwsAnswer<()> = Err(denied("ec2:X"));
         assert_eq!(judge("ec2:X", &refused).verdict, Verdict::Failed);
         let gone = Unanswered { class: ErrorClass::NotFound, ..denied("ec2:X") };
         assert_eq!(judge_change("ec2:X", "i-1", &Err(gone)).verdict, Verdict::Skipped);

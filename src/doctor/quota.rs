@@ -3,7 +3,7 @@
 //! AWS documents the limits of accounts that had none raised, which Muster's share is taken of; what an account has instead is
 //! in Service Quotas, under names that AWS does not document: those that name a call of ours are shown as they are.
 
-use super::finding::{Check, Finding, Outcome};
+use super::finding::{AwsAnswer, Check, Finding};
 use crate::aws::probe::Quota;
 use crate::kinds::KINDS;
 
@@ -13,7 +13,7 @@ pub(crate) static CHECK: Check =
 /// How many are shown.
 const MOST: usize = 12;
 
-pub(crate) fn judge(outcome: &Outcome<Vec<Quota>>) -> Finding {
+pub(crate) fn judge(outcome: &AwsAnswer<Vec<Quota>>) -> Finding {
     let quotas = match outcome {
         Ok(quotas) => quotas,
         Err(why) => {

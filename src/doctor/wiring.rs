@@ -4,11 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use super::finding::{Check, Finding, Outcome};
+use super::finding::{AwsAnswer, Check, Finding};
 use crate::aws::bus::{RuleState, Target};
 use crate::kinds::rules::RuleSpec;
 use crate::model::text::shown;
-use crate::setup::drift::{self, Effect, Fault};
+use crate::setup::drift::{self, DriftEffect, DriftFault};
 use crate::setup::{Desired, QueueRole};
 
 pub(crate) static RULE: Check = Check {
@@ -30,8 +30,8 @@ pub(crate) static POLICY: Check =
 /// The longest id of a target that EventBridge takes.
 const LONGEST_ID: usize = 64;
 
-/// Attributes by AWS's names.
-pub(crate) type Attributes = BTreeMap<String, String>;
+/// QueueAttributes by AWS's names.
+pub(crate) type QueueAttributes = BTreeMap<String, String>;
 
 /// Judges what `desired` names; `fix` is what mends it.
 #[derive(Clone, Copy)]
@@ -45,8 +45,8 @@ impl Judge<'_> {
     pub(crate) fn rule(
         &self,
         rule: &RuleSpec,
-        state: &Outcome<Option<RuleState>>,
-        targets: &Outcome<Vec<Target>>,
+        state: &AwsAnswer<Option<RuleState>>,
+        targets: &AwsAnswer<Vec<Target>>,
     ) -> [Finding; 2] {
         let name = rule.name(self.desired.name.as_str());
         let found = match state {
@@ -68,15 +68,15 @@ impl Judge<'_> {
     }
 
     /// A queue's attributes, `None` when it does not exist, and its policy.
-    pub(crate) fn queue(&self, role: QueueRole, outcome: &Outcome<Option<Attributes>>) -> [Finding; 2] {
+    pub(crate) fn queue(&self, role: QueueRole, outcome: &AwsAnswer<Option<QueueAttributes>>) -> [Finding; 2] {
         let name = role.name(&self.desired.name);
         let attributes = match outcome {
             Err(why) => return [QUEUE.unanswered(&*name, why), POLICY.skipped(name, "the queue is not known")],
             Ok(attributes) => attributes.as_ref(),
         };
         let faults = drift::of_queue(self.desired, role, attributes);
-        let (policy, rest): (Vec<Fault>, Vec<Fault>) =
-            faults.into_iter().partition(|fault| matches!(fault, Fault::Policy(_)));
+        let (policy, rest): (Vec<DriftFault>, Vec<DriftFault>) =
+            faults.into_iter().partition(|fault| matches!(fault, DriftFault::Policy(_)));
         let arn = self.desired.queue_arn(role);
         let queue = Self::finding(&QUEUE, &name, &rest, &arn, self.fix);
         let policy = if attributes.is_none() {
@@ -88,18 +88,18 @@ impl Judge<'_> {
     }
 
     /// What mends a rule with these faults: setup, and for what setup leaves as it is, a command.
-    fn mending(&self, rule: &RuleSpec, faults: &[Fault]) -> String {
+    fn mending(&self, rule: &RuleSpec, faults: &[DriftFault]) -> String {
         let put = self.desired.rule(rule);
-        let setup = faults.iter().any(Fault::is_mended).then(|| self.fix.to_owned());
+        let setup = faults.iter().any(DriftFault::is_mended).then(|| self.fix.to_owned());
         let by_hand = faults.iter().filter(|fault| !fault.is_mended()).filter_map(|fault| {
             let region = &self.desired.scope.region;
             match fault {
-                Fault::WithReads => Some(format!(
+                DriftFault::WithReads => Some(format!(
                     "Run `aws events put-rule --region {region} --name {} --state ENABLED --description '{}' \
                      --event-pattern '{}'`: `muster setup` leaves the state as it is.",
                     put.name, put.description, put.pattern
                 )),
-                Fault::Target { id, .. } => Some(format!(
+                DriftFault::Target { id, .. } => Some(format!(
                     "Run `aws events remove-targets --region {region} --rule {} --ids {}`: `muster setup` leaves targets of others \
                      as they are.",
                     put.name,
@@ -112,13 +112,13 @@ impl Judge<'_> {
     }
 
     /// Faults in the words of drift, with what mends them; `well` where there are none.
-    fn finding(check: &Check, subject: &str, faults: &[Fault], well: &str, fix: &str) -> Finding {
+    fn finding(check: &Check, subject: &str, faults: &[DriftFault], well: &str, fix: &str) -> Finding {
         let fact = faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-        match faults.iter().map(Fault::effect).max() {
+        match faults.iter().map(DriftFault::effect).max() {
             None => check.ok(subject, well),
-            Some(Effect::None) => check.ok(subject, fact),
-            Some(Effect::Weakens) => check.warning(subject, fact, fix),
-            Some(Effect::Stops) => check.failed(subject, fact, fix),
+            Some(DriftEffect::None) => check.ok(subject, fact),
+            Some(DriftEffect::Weakens) => check.warning(subject, fact, fix),
+            Some(DriftEffect::Stops) => check.failed(subject, fact, fix),
         }
     }
 }
@@ -141,7 +141,7 @@ pub(crate) mod tests {
     }
 
     /// The attributes of the queue of events, some of them changed.
-    pub(in crate::doctor) fn attributes(changed: &[(&str, &str)]) -> Attributes {
+    pub(in crate::doctor) fn attributes(changed: &[(&str, &str)]) -> QueueAttributes {
         let mut attributes = desired().attributes(QueueRole::Events);
         attributes.extend(changed.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         attributes

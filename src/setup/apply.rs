@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use super::desired::{Desired, QueueRole, TARGET, Thing, tags};
 use super::error::SetupError;
-use super::plan::{Act, Step};
+use super::plan::{Act, SetupStep};
 use crate::aws::Aws;
 use crate::aws::queue::Queue;
 use crate::kinds::rules::{CANARY_SOURCE, RuleSpec};
@@ -32,7 +32,7 @@ pub(crate) struct Applying<'a> {
 
 impl Applying<'_> {
     /// Carries one step out.
-    pub(crate) async fn step(&mut self, step: &Step) -> Result<(), SetupError> {
+    pub(crate) async fn step(&mut self, step: &SetupStep) -> Result<(), SetupError> {
         match step.thing {
             Thing::Queue(role) => self.queue_step(role, &step.act).await,
             Thing::Rule(rule) => self.rule_step(rule, &step.act).await,
@@ -104,7 +104,7 @@ impl Applying<'_> {
 
 /// Has EventBridge try the patterns that are to be put: each has to let an event of its kind and its canary through, and
 /// nothing else. `false` when the endpoint cannot do that, as some emulators cannot.
-pub(crate) async fn try_patterns(aws: &Aws, desired: &Desired, steps: &[Step]) -> Result<bool, SetupError> {
+pub(crate) async fn try_patterns(aws: &Aws, desired: &Desired, steps: &[SetupStep]) -> Result<bool, SetupError> {
     let puts = steps.iter().filter(|step| matches!(step.act, Act::Create | Act::PutPattern));
     for step in puts {
         let Thing::Rule(rule) = step.thing else { continue };

@@ -6,7 +6,7 @@ use std::fmt;
 use serde_json::Value;
 
 use super::desired::{Desired, QueueRole, RECEIVES, TARGET, Thing};
-use super::observed::{Observed, is_tagged};
+use super::observed::{ObservedSetup, is_tagged};
 use super::senders::{self, PolicyFault};
 use crate::aws::actions::CREATED_BY;
 use crate::aws::bus::{RuleState, Target};
@@ -25,12 +25,12 @@ pub struct Drift {
     /// The thing.
     pub thing: Thing,
     /// What is wrong with it.
-    pub fault: Fault,
+    pub fault: DriftFault,
 }
 
 /// What is wrong. Its text completes "the queue muster-events: ".
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum DriftFault {
     /// The queue or rule does not exist.
     Missing,
     /// A queue's setting has another value.
@@ -108,7 +108,7 @@ pub enum TargetFault {
 
 /// What a fault does to events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Effect {
+pub enum DriftEffect {
     /// Nothing: the result is the same.
     None,
     /// Events arrive, but not as safely, or others may send as well.
@@ -117,28 +117,30 @@ pub enum Effect {
     Stops,
 }
 
-impl Fault {
+impl DriftFault {
     /// What the fault does to events.
     #[must_use]
-    pub fn effect(&self) -> Effect {
+    pub fn effect(&self) -> DriftEffect {
         match self {
             // What this target cannot deliver, the other one does.
-            Fault::Target { fault: TargetFault::DeadLetters { .. }, beside: true, .. }
-            | Fault::Policy(PolicyFault::Reworded)
-            | Fault::Receives { .. }
-            | Fault::Untagged => Effect::None,
-            Fault::Setting { .. }
-            | Fault::Redrive { .. }
-            | Fault::WithReads
-            | Fault::Target { fault: TargetFault::DeadLetters { .. }, .. }
-            | Fault::Target { beside: true, .. }
-            | Fault::Policy(PolicyFault::Denies | PolicyFault::Admits(_)) => Effect::Weakens,
-            Fault::Missing
-            | Fault::Disabled
-            | Fault::Pattern { .. }
-            | Fault::NoTarget { .. }
-            | Fault::Target { .. }
-            | Fault::Policy(PolicyFault::Absent | PolicyFault::Unreadable | PolicyFault::Refuses(_)) => Effect::Stops,
+            DriftFault::Target { fault: TargetFault::DeadLetters { .. }, beside: true, .. }
+            | DriftFault::Policy(PolicyFault::Reworded)
+            | DriftFault::Receives { .. }
+            | DriftFault::Untagged => DriftEffect::None,
+            DriftFault::Setting { .. }
+            | DriftFault::Redrive { .. }
+            | DriftFault::WithReads
+            | DriftFault::Target { fault: TargetFault::DeadLetters { .. }, .. }
+            | DriftFault::Target { beside: true, .. }
+            | DriftFault::Policy(PolicyFault::Denies | PolicyFault::Admits(_)) => DriftEffect::Weakens,
+            DriftFault::Missing
+            | DriftFault::Disabled
+            | DriftFault::Pattern { .. }
+            | DriftFault::NoTarget { .. }
+            | DriftFault::Target { .. }
+            | DriftFault::Policy(PolicyFault::Absent | PolicyFault::Unreadable | PolicyFault::Refuses(_)) => {
+                DriftEffect::Stops
+            }
         }
     }
 
@@ -147,44 +149,46 @@ impl Fault {
     #[must_use]
     pub fn is_mended(&self) -> bool {
         match self {
-            Fault::WithReads => false,
-            Fault::Target { id, beside, .. } => id == TARGET || !beside,
+            DriftFault::WithReads => false,
+            DriftFault::Target { id, beside, .. } => id == TARGET || !beside,
             _ => true,
         }
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for DriftFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Fault::Missing => f.write_str("it does not exist"),
-            Fault::Setting { name, is: Some(is), should } => {
+            DriftFault::Missing => f.write_str("it does not exist"),
+            DriftFault::Setting { name, is: Some(is), should } => {
                 write!(f, "its {name} is {}, not {should}", shown(is, LONGEST))
             }
-            Fault::Setting { name, is: None, should } => write!(f, "its {name} is not set, and should be {should}"),
-            Fault::Policy(fault) => f.write_str(&shown(&fault.to_string(), LONGEST)),
-            Fault::Redrive { to: None, .. } => {
+            DriftFault::Setting { name, is: None, should } => {
+                write!(f, "its {name} is not set, and should be {should}")
+            }
+            DriftFault::Policy(fault) => f.write_str(&shown(&fault.to_string(), LONGEST)),
+            DriftFault::Redrive { to: None, .. } => {
                 f.write_str("what is received too often does not go to the dead-letter queue")
             }
-            Fault::Redrive { to: Some(to), dead } => {
+            DriftFault::Redrive { to: Some(to), dead } => {
                 write!(f, "what is received too often goes to {}, not to {dead}", shown(to, LONGEST))
             }
-            Fault::Receives { is } => {
+            DriftFault::Receives { is } => {
                 write!(f, "what is received {is} times goes to the dead-letter queue, not after {RECEIVES}")
             }
-            Fault::Untagged => write!(f, "it lacks the tag {}={}", CREATED_BY.0, CREATED_BY.1),
-            Fault::Disabled => f.write_str("it is disabled: no event comes through it"),
-            Fault::WithReads => {
+            DriftFault::Untagged => write!(f, "it lacks the tag {}={}", CREATED_BY.0, CREATED_BY.1),
+            DriftFault::Disabled => f.write_str("it is disabled: no event comes through it"),
+            DriftFault::WithReads => {
                 write!(f, "its state is {WITH_READS}: records of Muster's own describes fill the queue")
             }
-            Fault::Pattern { differs } => write!(f, "its pattern was changed: {}", shown(differs, LONGEST)),
-            Fault::NoTarget { sends_to } if sends_to.is_empty() => {
+            DriftFault::Pattern { differs } => write!(f, "its pattern was changed: {}", shown(differs, LONGEST)),
+            DriftFault::NoTarget { sends_to } if sends_to.is_empty() => {
                 f.write_str("it has no target: its events go nowhere")
             }
-            Fault::NoTarget { sends_to } => {
+            DriftFault::NoTarget { sends_to } => {
                 write!(f, "it sends to {}, not to the queue", shown(&sends_to.join(", "), LONGEST))
             }
-            Fault::Target { id, fault, beside } => {
+            DriftFault::Target { id, fault, beside } => {
                 let beside = if *beside { ", beside another that sends to the queue" } else { "" };
                 write!(f, "its target `{}` {}{beside}", shown(id, LONGEST), shown(&fault.to_string(), LONGEST))
             }
@@ -210,7 +214,7 @@ impl fmt::Display for TargetFault {
 
 /// Everything that is not as it should be, in the order in which it is made or mended; nothing when all is right.
 #[must_use]
-pub fn drift(desired: &Desired, observed: &Observed) -> Vec<Drift> {
+pub fn drift(desired: &Desired, observed: &ObservedSetup) -> Vec<Drift> {
     let drifts = Desired::things().flat_map(|thing| {
         let (mut faults, tags) = match thing {
             Thing::Queue(role) => {
@@ -224,7 +228,7 @@ pub fn drift(desired: &Desired, observed: &Observed) -> Vec<Drift> {
                 (faults, seen.map(|seen| &seen.tags))
             }
         };
-        faults.extend(tags.filter(|tags| !is_tagged(tags)).map(|_| Fault::Untagged));
+        faults.extend(tags.filter(|tags| !is_tagged(tags)).map(|_| DriftFault::Untagged));
         faults.into_iter().map(move |fault| Drift { thing, fault })
     });
     drifts.collect()
@@ -232,16 +236,16 @@ pub fn drift(desired: &Desired, observed: &Observed) -> Vec<Drift> {
 
 /// What is wrong with a queue of these attributes, its tags aside; `None` is a queue that does not exist.
 #[must_use]
-pub fn of_queue(desired: &Desired, role: QueueRole, attributes: Option<&BTreeMap<String, String>>) -> Vec<Fault> {
-    let Some(attributes) = attributes else { return vec![Fault::Missing] };
+pub fn of_queue(desired: &Desired, role: QueueRole, attributes: Option<&BTreeMap<String, String>>) -> Vec<DriftFault> {
+    let Some(attributes) = attributes else { return vec![DriftFault::Missing] };
     // A queue with a key of its own is encrypted too; SQS has either.
     let has_key = attributes.get("KmsMasterKeyId").is_some_and(|key| !key.is_empty());
     let settings = role.settings().iter().filter(|(name, _)| !(has_key && *name == "SqsManagedSseEnabled"));
-    let mut faults: Vec<Fault> = settings
+    let mut faults: Vec<DriftFault> = settings
         .filter_map(|(name, should)| {
             let is = attributes.get(*name);
             let differs = is.is_none_or(|is| is != should);
-            differs.then(|| Fault::Setting { name, is: is.cloned(), should })
+            differs.then(|| DriftFault::Setting { name, is: is.cloned(), should })
         })
         .collect();
     for (name, should) in desired.documents(role) {
@@ -249,18 +253,19 @@ pub fn of_queue(desired: &Desired, role: QueueRole, attributes: Option<&BTreeMap
             faults.extend(of_redrive(desired, attributes));
         } else if !says(attributes, &name, &should) {
             let rules: Vec<String> = RULES.iter().map(|rule| desired.rule_arn(rule)).collect();
-            faults.push(Fault::Policy(senders::fault(attributes.get("Policy").map_or("", String::as_str), &rules)));
+            faults
+                .push(DriftFault::Policy(senders::fault(attributes.get("Policy").map_or("", String::as_str), &rules)));
         }
     }
     faults
 }
 
 /// What is wrong with where the queue's messages go that are received too often.
-fn of_redrive(desired: &Desired, attributes: &BTreeMap<String, String>) -> Option<Fault> {
+fn of_redrive(desired: &Desired, attributes: &BTreeMap<String, String>) -> Option<DriftFault> {
     let dead = desired.queue_arn(QueueRole::Dead);
     match redrives(attributes) {
-        Some((to, is)) if to == dead => (is != u64::from(RECEIVES)).then_some(Fault::Receives { is }),
-        other => Some(Fault::Redrive { to: other.map(|(to, _)| to), dead }),
+        Some((to, is)) if to == dead => (is != u64::from(RECEIVES)).then_some(DriftFault::Receives { is }),
+        other => Some(DriftFault::Redrive { to: other.map(|(to, _)| to), dead }),
     }
 }
 
@@ -275,14 +280,14 @@ pub(crate) fn redrives(attributes: &BTreeMap<String, String>) -> Option<(String,
 
 /// What is wrong with a rule in this state, its tags and targets aside; `None` is a rule that does not exist.
 #[must_use]
-pub fn of_rule(desired: &Desired, rule: &RuleSpec, state: Option<&RuleState>) -> Vec<Fault> {
-    let Some(state) = state else { return vec![Fault::Missing] };
-    let mut faults: Vec<Fault> = of_pattern(desired, rule, &state.pattern).into_iter().collect();
+pub fn of_rule(desired: &Desired, rule: &RuleSpec, state: Option<&RuleState>) -> Vec<DriftFault> {
+    let Some(state) = state else { return vec![DriftFault::Missing] };
+    let mut faults: Vec<DriftFault> = of_pattern(desired, rule, &state.pattern).into_iter().collect();
     if !state.enabled {
-        faults.push(Fault::Disabled);
+        faults.push(DriftFault::Disabled);
     }
     if state.state == WITH_READS {
-        faults.push(Fault::WithReads);
+        faults.push(DriftFault::WithReads);
     }
     faults
 }
@@ -290,13 +295,13 @@ pub fn of_rule(desired: &Desired, rule: &RuleSpec, state: Option<&RuleState>) ->
 /// What is wrong with the targets of a rule: with Muster's own, and with any that sends to the queue. One of any id that sends
 /// there as it should is enough.
 #[must_use]
-pub fn of_targets(desired: &Desired, targets: &[Target]) -> Vec<Fault> {
+pub fn of_targets(desired: &Desired, targets: &[Target]) -> Vec<DriftFault> {
     let queue = desired.queue_arn(QueueRole::Events);
     let meant = targets.iter().filter(|target| target.id == TARGET || target.arn == queue);
     let judged: Vec<(&Target, Option<TargetFault>)> =
         meant.map(|target| (target, of_target(desired, target))).collect();
     if judged.is_empty() {
-        return vec![Fault::NoTarget { sends_to: targets.iter().map(|target| target.arn.clone()).collect() }];
+        return vec![DriftFault::NoTarget { sends_to: targets.iter().map(|target| target.arn.clone()).collect() }];
     }
     let is_safe = judged.iter().any(|(_, fault)| fault.is_none());
     let is_unsafe = |fault: &TargetFault| matches!(fault, TargetFault::DeadLetters { .. });
@@ -304,7 +309,7 @@ pub fn of_targets(desired: &Desired, targets: &[Target]) -> Vec<Fault> {
     let faults = judged.into_iter().filter_map(|(target, fault)| {
         let fault = fault?;
         let beside = if is_unsafe(&fault) { is_safe } else { arrives };
-        Some(Fault::Target { id: target.id.clone(), fault, beside })
+        Some(DriftFault::Target { id: target.id.clone(), fault, beside })
     });
     faults.collect()
 }
@@ -326,12 +331,12 @@ fn of_target(desired: &Desired, target: &Target) -> Option<TargetFault> {
 }
 
 /// What is wrong with a rule's pattern; `None` when it says what it should, however it is written.
-pub(crate) fn of_pattern(desired: &Desired, rule: &RuleSpec, pattern: &str) -> Option<Fault> {
+pub(crate) fn of_pattern(desired: &Desired, rule: &RuleSpec, pattern: &str) -> Option<DriftFault> {
     let should = rule.pattern(desired.name.as_str());
     match serde_json::from_str::<Value>(pattern) {
         Ok(is) if plain(&is) == plain(&should) => None,
-        Ok(is) => Some(Fault::Pattern { differs: differing(&should, &is) }),
-        Err(_) => Some(Fault::Pattern { differs: "it has no event pattern".to_owned() }),
+        Ok(is) => Some(DriftFault::Pattern { differs: differing(&should, &is) }),
+        Err(_) => Some(DriftFault::Pattern { differs: "it has no event pattern".to_owned() }),
     }
 }
 

@@ -18,7 +18,7 @@ const STACK: &str = "aws:cloudformation:stack-name";
 
 /// What is there of the desired. What is absent from a map does not exist.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Observed {
+pub struct ObservedSetup {
     /// The queues.
     pub queues: BTreeMap<QueueRole, SeenQueue>,
     /// The rules, by slug.
@@ -74,7 +74,7 @@ pub fn stack(tags: &BTreeMap<String, String>) -> Option<&str> {
 ///
 /// # Errors
 /// [`AwsError`] of a call that failed; what is not there is none.
-pub async fn look(aws: &Aws, desired: &Desired) -> Result<Observed, AwsError> {
+pub async fn look(aws: &Aws, desired: &Desired) -> Result<ObservedSetup, AwsError> {
     let queues = QueueRole::ALL.map(|role| async move {
         Ok::<_, AwsError>(look_at_queue(aws, desired, role).await?.map(|queue| (role, queue)))
     });
@@ -82,7 +82,7 @@ pub async fn look(aws: &Aws, desired: &Desired) -> Result<Observed, AwsError> {
         Ok::<_, AwsError>(look_at_rule(aws, desired, rule).await?.map(|found| (rule.slug, found)))
     });
     let (queues, rules) = try_join!(try_join_all(queues), try_join_all(rules))?;
-    Ok(Observed { queues: queues.into_iter().flatten().collect(), rules: rules.into_iter().flatten().collect() })
+    Ok(ObservedSetup { queues: queues.into_iter().flatten().collect(), rules: rules.into_iter().flatten().collect() })
 }
 
 async fn look_at_queue(aws: &Aws, desired: &Desired, role: QueueRole) -> Result<Option<SeenQueue>, AwsError> {

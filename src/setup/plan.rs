@@ -3,19 +3,19 @@
 use std::collections::BTreeMap;
 
 use super::desired::{Desired, QueueRole, TARGET, Thing};
-use super::drift::{Drift, Fault, drift, of_pattern, says};
+use super::drift::{Drift, DriftFault, drift, of_pattern, says};
 use super::list::listed;
-use super::observed::{Observed, is_tagged};
+use super::observed::{ObservedSetup, is_tagged};
 
 /// One change.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
+pub struct SetupStep {
     /// What is done.
     pub act: Act,
     /// To what.
     pub thing: Thing,
     /// What was wrong with it; nothing when it is made or taken away.
-    pub why: Vec<Fault>,
+    pub why: Vec<DriftFault>,
 }
 
 /// What is done to a thing.
@@ -39,7 +39,7 @@ pub enum Act {
     Delete,
 }
 
-impl Step {
+impl SetupStep {
     /// The step for a person, in the imperative: `enable the rule muster-tags (it is disabled)`.
     #[must_use]
     pub fn told(&self, desired: &Desired) -> String {
@@ -66,7 +66,7 @@ impl Step {
 ///
 /// # Errors
 /// What has one of the names and is not Muster's, unless it may be adopted.
-pub fn plan(desired: &Desired, observed: &Observed, adopt: bool) -> Result<Vec<Step>, Vec<Thing>> {
+pub fn plan(desired: &Desired, observed: &ObservedSetup, adopt: bool) -> Result<Vec<SetupStep>, Vec<Thing>> {
     let foreign: Vec<Thing> = Desired::things().filter(|thing| is_foreign(desired, observed, *thing)).collect();
     if !adopt && !foreign.is_empty() {
         return Err(foreign);
@@ -77,7 +77,7 @@ pub fn plan(desired: &Desired, observed: &Observed, adopt: bool) -> Result<Vec<S
 
 /// Whether a thing is there, bears no tag of Muster and is not wired as Muster wires it.
 #[must_use]
-pub fn is_foreign(desired: &Desired, observed: &Observed, thing: Thing) -> bool {
+pub fn is_foreign(desired: &Desired, observed: &ObservedSetup, thing: Thing) -> bool {
     let wired = |role: QueueRole| {
         let queue = observed.queues.get(&role);
         queue.is_some_and(|queue| {
@@ -99,42 +99,46 @@ pub fn is_foreign(desired: &Desired, observed: &Observed, thing: Thing) -> bool 
     }
 }
 
-fn steps(desired: &Desired, thing: Thing, drifts: &[Drift]) -> Vec<Step> {
-    let faults: Vec<&Fault> = drifts.iter().filter(|drift| drift.thing == thing).map(|drift| &drift.fault).collect();
-    let step = |act: Act, why: Vec<Fault>| Step { act, thing, why };
-    if faults.contains(&&Fault::Missing) {
+fn steps(desired: &Desired, thing: Thing, drifts: &[Drift]) -> Vec<SetupStep> {
+    let faults: Vec<&DriftFault> =
+        drifts.iter().filter(|drift| drift.thing == thing).map(|drift| &drift.fault).collect();
+    let step = |act: Act, why: Vec<DriftFault>| SetupStep { act, thing, why };
+    if faults.contains(&&DriftFault::Missing) {
         let target = matches!(thing, Thing::Rule(_)).then(|| step(Act::PutTarget, Vec::new()));
         return [step(Act::Create, Vec::new())].into_iter().chain(target).collect();
     }
-    let of = |meant: fn(&Fault) -> bool| faults.iter().filter(move |fault| meant(fault)).map(|fault| (*fault).clone());
+    let of =
+        |meant: fn(&DriftFault) -> bool| faults.iter().filter(move |fault| meant(fault)).map(|fault| (*fault).clone());
     let mut steps = Vec::new();
-    let mut mend = |act: Act, why: Vec<Fault>| {
+    let mut mend = |act: Act, why: Vec<DriftFault>| {
         if !why.is_empty() {
             steps.push(step(act, why));
         }
     };
     if let Thing::Queue(role) = thing {
         let all = desired.attributes(role);
-        let why: Vec<Fault> = of(|fault| attribute(fault).is_some()).collect();
+        let why: Vec<DriftFault> = of(|fault| attribute(fault).is_some()).collect();
         let wrong = why.iter().filter_map(attribute);
         let attributes = wrong.filter_map(|name| Some((name.to_owned(), all.get(name)?.clone()))).collect();
         mend(Act::SetAttributes(attributes), why);
     }
-    let is_state = |fault: &Fault| matches!(fault, Fault::Pattern { .. } | Fault::Disabled);
-    let has_other_pattern = of(|fault| matches!(fault, Fault::Pattern { .. })).next().is_some();
+    let is_state = |fault: &DriftFault| matches!(fault, DriftFault::Pattern { .. } | DriftFault::Disabled);
+    let has_other_pattern = of(|fault| matches!(fault, DriftFault::Pattern { .. })).next().is_some();
     mend(if has_other_pattern { Act::PutPattern } else { Act::Enable }, of(is_state).collect());
-    mend(Act::Tag, of(|fault| *fault == Fault::Untagged).collect());
-    let is_target = |fault: &Fault| matches!(fault, Fault::NoTarget { .. } | Fault::Target { .. }) && fault.is_mended();
+    mend(Act::Tag, of(|fault| *fault == DriftFault::Untagged).collect());
+    let is_target = |fault: &DriftFault| {
+        matches!(fault, DriftFault::NoTarget { .. } | DriftFault::Target { .. }) && fault.is_mended()
+    };
     mend(Act::PutTarget, of(is_target).collect());
     steps
 }
 
 /// The attribute of a queue that a fault is about.
-fn attribute(fault: &Fault) -> Option<&'static str> {
+fn attribute(fault: &DriftFault) -> Option<&'static str> {
     match fault {
-        Fault::Setting { name, .. } => Some(name),
-        Fault::Policy(_) => Some("Policy"),
-        Fault::Redrive { .. } | Fault::Receives { .. } => Some("RedrivePolicy"),
+        DriftFault::Setting { name, .. } => Some(name),
+        DriftFault::Policy(_) => Some("Policy"),
+        DriftFault::Redrive { .. } | DriftFault::Receives { .. } => Some("RedrivePolicy"),
         _ => None,
     }
 }

@@ -2,8 +2,8 @@
 
 use super::desired::{Desired, QueueRole, TARGET, Thing};
 use super::list::listed;
-use super::observed::{Observed, is_tagged, stack};
-use super::plan::{Act, Step};
+use super::observed::{ObservedSetup, is_tagged, stack};
+use super::plan::{Act, SetupStep};
 use crate::kinds::rules::RULES;
 use crate::model::text::shown;
 
@@ -14,7 +14,7 @@ const LONGEST: usize = 200;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Removal {
     /// What is taken away, in order: what sends before where it sends to.
-    pub steps: Vec<Step>,
+    pub steps: Vec<SetupStep>,
     /// What stays, and why.
     pub left: Vec<(Thing, String)>,
     /// What is lost with what is taken away.
@@ -23,7 +23,7 @@ pub struct Removal {
 
 /// Takes away exactly what bears Muster's tag, the name being right. Dead letters are lost only where that is wanted.
 #[must_use]
-pub fn plan(desired: &Desired, observed: &Observed, discard_dead_letters: bool) -> Removal {
+pub fn plan(desired: &Desired, observed: &ObservedSetup, discard_dead_letters: bool) -> Removal {
     let mut removal = Removal::default();
     let queues = [QueueRole::Events, QueueRole::Dead].map(Thing::Queue);
     for thing in RULES.iter().map(Thing::Rule).chain(queues) {
@@ -33,7 +33,7 @@ pub fn plan(desired: &Desired, observed: &Observed, discard_dead_letters: bool) 
 }
 
 impl Removal {
-    fn add(&mut self, desired: &Desired, observed: &Observed, thing: Thing, discard_dead_letters: bool) {
+    fn add(&mut self, desired: &Desired, observed: &ObservedSetup, thing: Thing, discard_dead_letters: bool) {
         let tags = match thing {
             Thing::Queue(role) => observed.queues.get(&role).map(|queue| &queue.tags),
             Thing::Rule(rule) => observed.rules.get(rule.slug).map(|seen| &seen.tags),
@@ -56,23 +56,23 @@ impl Removal {
         }
     }
 
-    fn add_rule(&mut self, observed: &Observed, thing: Thing) {
+    fn add_rule(&mut self, observed: &ObservedSetup, thing: Thing) {
         let Thing::Rule(rule) = thing else { return };
         let Some(seen) = observed.rules.get(rule.slug) else { return };
         if seen.targets.iter().any(|target| target.id == TARGET) {
-            self.steps.push(Step { act: Act::RemoveTarget, thing, why: Vec::new() });
+            self.steps.push(SetupStep { act: Act::RemoveTarget, thing, why: Vec::new() });
         }
         let others: Vec<String> =
             seen.targets.iter().filter(|target| target.id != TARGET).map(|target| shown(&target.id, LONGEST)).collect();
         if others.is_empty() {
-            self.steps.push(Step { act: Act::Delete, thing, why: Vec::new() });
+            self.steps.push(SetupStep { act: Act::Delete, thing, why: Vec::new() });
         } else {
             let why = format!("it has targets that Muster did not make ({}); remove them first", listed(&others));
             self.left.push((thing, why));
         }
     }
 
-    fn add_queue(&mut self, desired: &Desired, observed: &Observed, role: QueueRole, discard_dead_letters: bool) {
+    fn add_queue(&mut self, desired: &Desired, observed: &ObservedSetup, role: QueueRole, discard_dead_letters: bool) {
         let (thing, name) = (Thing::Queue(role), role.name(&desired.name));
         let messages = observed.queues.get(&role).map(|queue| queue.messages().unwrap_or_default());
         let dead = messages.filter(|count| role == QueueRole::Dead && *count > 0);
@@ -85,7 +85,7 @@ impl Removal {
             Some(count) => self.notes.push(format!("deleting the queue {name} also deletes {}", letters(count))),
             None => {}
         }
-        self.steps.push(Step { act: Act::Delete, thing, why: Vec::new() });
+        self.steps.push(SetupStep { act: Act::Delete, thing, why: Vec::new() });
     }
 }
 

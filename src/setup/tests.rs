@@ -19,7 +19,7 @@ fn desired() -> Desired {
 }
 
 /// What is there once `steps` were carried out on `observed`.
-fn after(desired: &Desired, mut observed: Observed, steps: &[Step]) -> Observed {
+fn after(desired: &Desired, mut observed: ObservedSetup, steps: &[SetupStep]) -> ObservedSetup {
     for step in steps {
         match step.thing {
             Thing::Queue(role) => match &step.act {
@@ -87,25 +87,25 @@ fn target(desired: &Desired) -> Target {
 }
 
 /// All as it should be.
-fn complete(desired: &Desired) -> Observed {
-    let steps = plan::plan(desired, &Observed::default(), false).unwrap();
-    after(desired, Observed::default(), &steps)
+fn complete(desired: &Desired) -> ObservedSetup {
+    let steps = plan::plan(desired, &ObservedSetup::default(), false).unwrap();
+    after(desired, ObservedSetup::default(), &steps)
 }
 
-fn told(desired: &Desired, steps: &[Step]) -> Vec<String> {
+fn told(desired: &Desired, steps: &[SetupStep]) -> Vec<String> {
     steps.iter().map(|step| step.told(desired)).collect()
 }
 
 #[test]
 fn of_nothing_everything_is_made_and_then_nothing_is_to_do() {
     let desired = desired();
-    let steps = plan::plan(&desired, &Observed::default(), false).unwrap();
+    let steps = plan::plan(&desired, &ObservedSetup::default(), false).unwrap();
     let told = told(&desired, &steps);
     assert_eq!(told[..2], ["create the queue muster-events-dead", "create the queue muster-events"]);
     assert_eq!(told[2], "create the rule muster-instances");
     assert_eq!(told[3], "let the rule muster-instances send to the queue muster-events");
     assert_eq!(told.len(), 2 + 2 * RULES.len());
-    let all = after(&desired, Observed::default(), &steps);
+    let all = after(&desired, ObservedSetup::default(), &steps);
     assert_eq!(drift(&desired, &all), []);
     assert_eq!(plan::plan(&desired, &all, false), Ok(Vec::new()));
 }
@@ -132,21 +132,21 @@ fn the_queues_policy_names_exactly_the_rules() {
     assert_eq!(china.queue_arn(QueueRole::Dead), "arn:aws-cn:sqs:cn-north-1:123456789012:muster-events-dead");
 }
 
-type Break = (&'static str, fn(&mut Observed), &'static [&'static str]);
+type Break = (&'static str, fn(&mut ObservedSetup), &'static [&'static str]);
 
-fn tags_rule(observed: &mut Observed) -> &mut SeenRule {
+fn tags_rule(observed: &mut ObservedSetup) -> &mut SeenRule {
     observed.rules.get_mut("tags").unwrap()
 }
 
-fn events(observed: &mut Observed) -> &mut SeenQueue {
+fn events(observed: &mut ObservedSetup) -> &mut SeenQueue {
     observed.queues.get_mut(&QueueRole::Events).unwrap()
 }
 
-fn first_target(observed: &mut Observed) -> &mut Target {
+fn first_target(observed: &mut ObservedSetup) -> &mut Target {
     &mut tags_rule(observed).targets[0]
 }
 
-fn set(observed: &mut Observed, name: &str, value: &str) {
+fn set(observed: &mut ObservedSetup, name: &str, value: &str) {
     events(observed).attributes.insert(name.to_owned(), value.to_owned());
 }
 
@@ -328,7 +328,10 @@ fn a_state_that_lets_more_through_is_left_as_it_is() {
     let desired = desired();
     let mut observed = complete(&desired);
     tags_rule(&mut observed).state.state = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS".to_owned();
-    assert_eq!(drift(&desired, &observed).into_iter().map(|drift| drift.fault).collect::<Vec<_>>(), [Fault::WithReads]);
+    assert_eq!(
+        drift(&desired, &observed).into_iter().map(|drift| drift.fault).collect::<Vec<_>>(),
+        [DriftFault::WithReads]
+    );
     assert_eq!(plan::plan(&desired, &observed, false), Ok(Vec::new()));
 }
 
@@ -357,7 +360,7 @@ fn a_right_target_of_others_does_not_spare_musters_own() {
 }
 
 /// A queue and a rule that have the names and nothing else of Muster's.
-fn foreign(desired: &Desired) -> Observed {
+fn foreign(desired: &Desired) -> ObservedSetup {
     let mut observed = complete(desired);
     observed.queues.remove(&QueueRole::Dead);
     observed.rules.retain(|slug, _| *slug == "tags");
@@ -411,7 +414,7 @@ fn teardown_takes_away_what_setup_made_rules_first() {
     assert_eq!(told[told.len() - 2..], ["delete the queue muster-events", "delete the queue muster-events-dead"]);
     assert_eq!((removal.left, removal.notes), (Vec::new(), Vec::new()));
     let rest = after(&desired, observed, &removal.steps);
-    assert_eq!(rest, Observed::default());
+    assert_eq!(rest, ObservedSetup::default());
     assert_eq!(removal::plan(&desired, &rest, false), removal::Removal::default());
 }
 

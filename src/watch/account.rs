@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 use super::listener::EventListener;
 use super::refresh::Dispatcher;
 use super::scope::ScopeWatchers;
-use super::settings::Settings;
+use super::settings::WatchSettings;
 use super::tasks::Tasks;
 use crate::aws::{Aws, AwsError};
 use crate::freshness::Signal;
@@ -39,7 +39,7 @@ impl AccountWatcher {
     /// by the slug of a kind that is asked for by id too which ids those are.
     #[must_use]
     pub fn start(
-        settings: Settings,
+        settings: WatchSettings,
         referred: HashMap<&'static str, ReferredIds>,
         aws: Aws,
         ingest: Handle,

@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use super::canaries;
 use super::events::{self, Unreadable};
-use super::settings::Settings;
+use super::settings::WatchSettings;
 use super::tasks::Tasks;
 use crate::aws::Aws;
 use crate::aws::queue::Queue;
@@ -38,8 +38,8 @@ pub(super) struct EventListener {
 
 impl EventListener {
     /// Listens as the settings say, under a name of its own.
-    pub(super) fn new(settings: &Settings) -> Self {
-        let Settings { queues, events, canary_interval, .. } = settings;
+    pub(super) fn new(settings: &WatchSettings) -> Self {
+        let WatchSettings { queues, events, canary_interval, .. } = settings;
         let sent_by = format!("{SERVER}{:08x}", fastrand::u32(..)).into();
         EventListener { queues: queues.clone(), named: events.clone(), sent_by, every: *canary_interval }
     }

@@ -7,7 +7,7 @@ use crate::kinds::KindSpec;
 
 /// What to watch, how often, and through which queues events come.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct WatchSettings {
     /// The kinds, each with the time from the start of one sweep to the start of the next.
     pub intervals: Vec<(&'static KindSpec, Duration)>,
     /// The queues that were named by their URLs.

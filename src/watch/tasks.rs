@@ -30,7 +30,7 @@ struct Running {
 }
 
 /// Marks a task as running until dropped, whether it ends, is aborted or panics.
-struct Entry {
+struct RunningTask {
     number: u64,
     running: Arc<Mutex<Running>>,
 }
@@ -97,16 +97,16 @@ impl Tasks {
         }
     }
 
-    fn enter(&self, name: &'static str) -> Entry {
+    fn enter(&self, name: &'static str) -> RunningTask {
         let mut running = self.running.lock();
         running.next += 1;
         let number = running.next;
         running.names.insert(number, name);
-        Entry { number, running: Arc::clone(&self.running) }
+        RunningTask { number, running: Arc::clone(&self.running) }
     }
 }
 
-impl Drop for Entry {
+impl Drop for RunningTask {
     fn drop(&mut self) {
         self.running.lock().names.remove(&self.number);
     }

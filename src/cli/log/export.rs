@@ -28,10 +28,10 @@ const STEP: Duration = Duration::from_millis(250);
 /// Which records to print.
 #[derive(Clone, Debug, Args)]
 pub(in crate::cli) struct Export {
-    /// From this record on, or from the first of this time: an RFC 3339 time, or so long ago, such as -15m
+    /// Since this record on, or from the first of this time: an RFC 3339 time, or so long ago, such as -15m
     /// [default: the first that is kept]
     #[arg(long, value_name = "SEQ|TIME", allow_hyphen_values = true)]
-    since: Option<From>,
+    since: Option<Since>,
     /// Go on with the records to come, until Ctrl-C; needs a running server
     #[arg(long)]
     follow: bool,
@@ -41,29 +41,29 @@ pub(in crate::cli) struct Export {
 
 /// Where to begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct From(LogPlace);
+struct Since(LogPlace);
 
 /// Why text is no place in the log.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("`{given}` is neither a record's number nor a time: give 1234, 2026-11-17T12:00:00Z or -15m")]
-struct FromError {
+struct SinceError {
     given: String,
 }
 
-impl FromStr for From {
-    type Err = FromError;
+impl FromStr for Since {
+    type Err = SinceError;
 
-    fn from_str(text: &str) -> Result<Self, FromError> {
+    fn from_str(text: &str) -> Result<Self, SinceError> {
         let text = text.trim();
         if let Ok(seq) = text.parse() {
-            return Ok(From(LogPlace::Seq(seq)));
+            return Ok(Since(LogPlace::Seq(seq)));
         }
         if let Some(at) = Timestamp::parse(text) {
-            return Ok(From(LogPlace::At(at.as_millis())));
+            return Ok(Since(LogPlace::At(at.as_millis())));
         }
         let ago = text.strip_prefix('-').and_then(|ago| config::duration(ago).ok());
         let millis = ago.and_then(|ago| u64::try_from(ago.as_millis()).ok());
-        millis.map(|millis| From(LogPlace::Ago(millis))).ok_or_else(|| FromError { given: text.to_owned() })
+        millis.map(|millis| Since(LogPlace::Ago(millis))).ok_or_else(|| SinceError { given: text.to_owned() })
     }
 }
 
@@ -72,7 +72,7 @@ impl Export {
     pub(super) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
         let config = self.store.config(environment)?;
         let mut exporting = Exporting {
-            since: self.since.map(|From(since)| since),
+            since: self.since.map(|Since(since)| since),
             follow: self.follow,
             log: None,
             pending: Vec::new(),
@@ -185,12 +185,12 @@ mod tests {
 
     #[test]
     fn a_place_is_a_number_or_a_time() {
-        assert_eq!("17".parse(), Ok(From(LogPlace::Seq(17))));
-        assert_eq!("1970-01-01T00:00:01Z".parse(), Ok(From(LogPlace::At(1000))));
-        assert_eq!("-15m".parse(), Ok(From(LogPlace::Ago(900_000))));
-        assert_eq!("-30d".parse(), Ok(From(LogPlace::Ago(2_592_000_000))));
+        assert_eq!("17".parse(), Ok(Since(LogPlace::Seq(17))));
+        assert_eq!("1970-01-01T00:00:01Z".parse(), Ok(Since(LogPlace::At(1000))));
+        assert_eq!("-15m".parse(), Ok(Since(LogPlace::Ago(900_000))));
+        assert_eq!("-30d".parse(), Ok(Since(LogPlace::Ago(2_592_000_000))));
         for wrong in ["", "yesterday", "15m", "-", "1.5"] {
-            assert!(wrong.parse::<From>().is_err(), "{wrong}");
+            assert!(wrong.parse::<Since>().is_err(), "{wrong}");
         }
     }
 

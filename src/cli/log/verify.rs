@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
-use crate::app::inspection::{self, Finding, Mended};
+use crate::app::inspection::{self, Inspection, RepairSummary};
 use crate::cli::output::Output;
 use crate::cli::store_flags::RegionalStoreFlags;
 use crate::config::Environment;
@@ -36,7 +36,7 @@ pub(in crate::cli) struct Verify {
 /// The store is damaged.
 #[derive(Debug, thiserror::Error)]
 #[error("{} is damaged: {next}", path.display())]
-struct Damaged {
+struct VerifyError {
     path: PathBuf,
     next: &'static str,
 }
@@ -62,7 +62,7 @@ impl Verify {
             inspection::unserved(&path)?;
             let finding = inspection::look(&program, &path).await?;
             self.tell(&path, &finding, None)?;
-            return if finding.clean { Ok(()) } else { Err(Damaged { path, next: OF_FILE }.into()) };
+            return if finding.clean { Ok(()) } else { Err(VerifyError { path, next: OF_FILE }.into()) };
         }
         let data_dir = self.store.config(environment)?.data_dir;
         let _lock = inspection::lock(&data_dir, self.repair)?;
@@ -70,7 +70,7 @@ impl Verify {
         let finding = inspection::look(&program, &path).await?;
         if finding.clean || !self.repair {
             self.tell(&path, &finding, None)?;
-            return if finding.clean { Ok(()) } else { Err(Damaged { path, next: OF_STORE }.into()) };
+            return if finding.clean { Ok(()) } else { Err(VerifyError { path, next: OF_STORE }.into()) };
         }
         match inspection::mend(&program, &data_dir).await {
             Ok(mended) => self.tell(&path, &finding, Some(&mended)),
@@ -82,7 +82,7 @@ impl Verify {
     }
 
     /// Prints what was found, and what was done about it.
-    fn tell(&self, path: &Path, finding: &Finding, mended: Option<&Mended>) -> anyhow::Result<()> {
+    fn tell(&self, path: &Path, finding: &Inspection, mended: Option<&RepairSummary>) -> anyhow::Result<()> {
         let mut output = Output::stdout();
         if self.json {
             let mut said = json!(finding);
@@ -100,8 +100,8 @@ impl Verify {
 }
 
 /// What was found, in a few lines.
-fn report(path: &Path, finding: &Finding) -> String {
-    let Finding { clean, log, horizon, newest, records, resources, removed, other_rows, wrong, shown } = finding;
+fn report(path: &Path, finding: &Inspection) -> String {
+    let Inspection { clean, log, horizon, newest, records, resources, removed, other_rows, wrong, shown } = finding;
     let verdict = if *clean {
         "clean".to_owned()
     } else {
@@ -127,8 +127,8 @@ fn report(path: &Path, finding: &Finding) -> String {
 }
 
 /// What a repair did, in a few lines.
-fn done(mended: &Mended) -> String {
-    let Mended { of, log, kept, dropped, unreadable, lost, restored, ends, side_file, damaged_file } = mended;
+fn done(mended: &RepairSummary) -> String {
+    let RepairSummary { of, log, kept, dropped, unreadable, lost, restored, ends, side_file, damaged_file } = mended;
     let of = of.as_deref().unwrap_or("unknown");
     let mut lines = vec![format!("repaired: log {of} is log {log} now, with {kept} records")];
     if let Some(ends) = ends {
@@ -154,19 +154,24 @@ mod tests {
     #[test]
     fn a_report_says_what_was_checked_and_what_is_wrong() {
         let path = Path::new("/d/muster.redb");
-        let clean = Finding {
+        let clean = Inspection {
             clean: true,
             log: Some("ab".to_owned()),
             records: 7,
             newest: 9,
             horizon: 2,
-            ..Finding::default()
+            ..Inspection::default()
         };
         let said = report(path, &clean);
         assert!(said.starts_with("/d/muster.redb: clean\n") && said.contains("7 records of log ab (3 to 9)"), "{said}");
-        let damaged = Finding { wrong: 3, shown: vec!["record 4 is missing".to_owned()], ..Finding::default() };
-        let mended =
-            Mended { log: "cd".to_owned(), kept: 7, ends: Some("gap".to_owned()), dropped: 2, ..Mended::default() };
+        let damaged = Inspection { wrong: 3, shown: vec!["record 4 is missing".to_owned()], ..Inspection::default() };
+        let mended = RepairSummary {
+            log: "cd".to_owned(),
+            kept: 7,
+            ends: Some("gap".to_owned()),
+            dropped: 2,
+            ..RepairSummary::default()
+        };
         let said = done(&mended);
         assert!(said.contains("log unknown is log cd now, with 7 records\ndropped: 2 records"), "{said}");
         assert_eq!(

@@ -78,7 +78,7 @@ pub(super) struct Carrier {
 
 /// Messages that say something of resources: the receipt of each and how often it was received, and what they say.
 #[derive(Default)]
-struct Batch {
+struct MessageBatch {
     receipts: Vec<(String, u32)>,
     notifications: Vec<Notification>,
 }
@@ -87,7 +87,7 @@ impl Carrier {
     /// Brings messages to the writer, and deletes those that are done with.
     pub(super) async fn carry(self: Arc<Self>, messages: Vec<Received>) -> Carried {
         let mut done = Vec::new();
-        let mut batch = Batch::default();
+        let mut batch = MessageBatch::default();
         let mut hopeless = Vec::new();
         for Received { receipt, message, receives, told } in messages {
             self.count(EventCount::Received, 1);
@@ -159,8 +159,8 @@ impl Carrier {
     }
 
     /// Has the writer record what messages say.
-    async fn tell(&self, batch: Batch) -> Carried {
-        let Batch { receipts, notifications } = batch;
+    async fn tell(&self, batch: MessageBatch) -> Carried {
+        let MessageBatch { receipts, notifications } = batch;
         if notifications.is_empty() {
             return Carried::Done;
         }

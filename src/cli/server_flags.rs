@@ -7,14 +7,14 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 
 use super::store_flags::{StoreFlags, settled};
-use crate::config::{self, Config, ConfigError, Environment, Given, Interval, ListMode, Queue, Share, Size};
+use crate::config::{self, Config, ConfigError, Environment, Given, Interval, ListMode, Queue, RequestShare, Size};
 use crate::kinds::KINDS;
 use crate::kinds::rules::DEFAULT_NAME;
 use crate::model::AccountId;
 
 /// Which account, which store, and how it is served.
 #[derive(Clone, Debug, Default, Args)]
-pub(super) struct Connection {
+pub(super) struct ServerFlags {
     #[command(flatten)]
     store: StoreFlags,
     /// The AWS account that the credentials have to belong to; needed where STS cannot be reached [default: as STS says]
@@ -28,13 +28,13 @@ pub(super) struct Connection {
     allow_writes: bool,
     /// What resources/list shows; `auto` shows everything in a small account, else collections [default: auto]
     #[arg(long, env = "MUSTER_LIST", value_name = "MODE", hide_env_values = true)]
-    list: Option<List>,
+    list: Option<ListFlag>,
     /// How often a kind is swept, such as instance=30s, or all=1m for every kind not named (repeatable) [default: 60s for instances and their status, 600s for snapshots and images, else 300s]
     #[arg(long, env = "MUSTER_INTERVAL", value_name = "KIND=DURATION", value_delimiter = ',', hide_env_values = true)]
     interval: Vec<Interval>,
     /// The share of AWS's request limits to use [default: 0.25]
     #[arg(long, env = "MUSTER_AWS_SHARE", value_name = "SHARE", hide_env_values = true)]
-    aws_share: Option<Share>,
+    aws_share: Option<RequestShare>,
     /// An SQS queue that EventBridge writes this account's events to; REGION=URL where the URL names no region (repeatable)
     #[arg(long, env = "MUSTER_QUEUE_URL", value_name = "URL", value_delimiter = ',', hide_env_values = true)]
     queue_url: Vec<Queue>,
@@ -59,18 +59,18 @@ pub(super) struct Connection {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum List {
+enum ListFlag {
     Auto,
     All,
     Collections,
 }
 
-impl Connection {
+impl ServerFlags {
     /// The flags that say all of `config`, except for `--allow-writes`: how far another process may go is for its starter
     /// to decide.
     pub(super) fn of(config: &Config) -> Self {
         let given = |(kind, every): (&String, &Duration)| Interval { kind: kind.clone(), every: *every };
-        Connection {
+        ServerFlags {
             store: StoreFlags {
                 data_dir: Some(config.data_dir.clone()),
                 profile: config.selection.profile.clone(),
@@ -80,9 +80,9 @@ impl Connection {
             region: config.selection.region.clone(),
             allow_writes: false,
             list: Some(match config.list {
-                ListMode::Auto => List::Auto,
-                ListMode::All => List::All,
-                ListMode::Collections => List::Collections,
+                ListMode::Auto => ListFlag::Auto,
+                ListMode::All => ListFlag::All,
+                ListMode::Collections => ListFlag::Collections,
             }),
             interval: config.intervals.iter().map(given).collect(),
             aws_share: Some(config.aws_share),
@@ -101,7 +101,7 @@ impl Connection {
     /// have in its environment.
     pub(super) fn for_client(self, environment: &Environment) -> Self {
         let data_dir = self.store.data_dir.map(|dir| environment.absolute(&dir));
-        Connection {
+        ServerFlags {
             store: StoreFlags { data_dir, profile: self.store.profile, ..StoreFlags::default() },
             region: None,
             ..self
@@ -152,9 +152,9 @@ impl Connection {
             regions: self.store.regions,
             allow_writes: self.allow_writes,
             list: self.list.map(|list| match list {
-                List::Auto => ListMode::Auto,
-                List::All => ListMode::All,
-                List::Collections => ListMode::Collections,
+                ListFlag::Auto => ListMode::Auto,
+                ListFlag::All => ListMode::All,
+                ListFlag::Collections => ListMode::Collections,
             }),
             intervals: self.interval,
             aws_share: self.aws_share,
@@ -178,13 +178,13 @@ mod tests {
     use clap::Parser;
 
     #[derive(Parser)]
-    struct Line {
+    struct ServerLine {
         #[command(flatten)]
-        connection: Connection,
+        connection: ServerFlags,
     }
 
     fn parse(arguments: impl IntoIterator<Item = OsString>) -> Config {
-        let line = Line::try_parse_from([OsString::from("muster")].into_iter().chain(arguments)).unwrap();
+        let line = ServerLine::try_parse_from([OsString::from("muster")].into_iter().chain(arguments)).unwrap();
         line.connection.config(&Environment::of(&[], Some("/home/me/.local/state"))).unwrap()
     }
 
@@ -194,13 +194,13 @@ mod tests {
              --retain-age 7d --retain-size 32MiB --keep-free 1GiB --queue-url https://sqs.eu-west-1.amazonaws.com/123456789012/events \
              --events --relaxed instance=10m --canary-interval 30s";
         let config = parse(given.split_whitespace().map(OsString::from));
-        assert_eq!(parse(Connection::of(&config).words()), config);
+        assert_eq!(parse(ServerFlags::of(&config).words()), config);
         assert_eq!(config.events.as_deref(), Some("muster"), "without a name it is the default one");
         for regions in ["us-west-2,eu-west-1", "all"] {
             let config = parse(["--regions", regions, "--region", "eu-west-3"].map(OsString::from));
-            assert_eq!(parse(Connection::of(&config).words()), config, "{regions}");
+            assert_eq!(parse(ServerFlags::of(&config).words()), config, "{regions}");
         }
         let bare = parse([]);
-        assert_eq!(parse(Connection::of(&bare).words()), bare);
+        assert_eq!(parse(ServerFlags::of(&bare).words()), bare);
     }
 }
