@@ -1,6 +1,8 @@
-//! The command line. The only user of clap; what it reads becomes a [`crate::config::Config`], and defaults are not its business.
+//! Reads the command line and runs the command that it names. Only this module uses clap. What it reads becomes a
+//! [`crate::config::Config`], which adds the defaults.
 //!
-//! Exit codes: 0 it worked, 1 it failed or what was asked for is not there, 2 the command line, a `MUSTER_*` variable or a scenario cannot be used.
+//! Exit codes: 0 it worked; 1 it failed, or the resource does not exist; 2 the command line, a `MUSTER_*` variable or a scenario
+//! cannot be used.
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -86,9 +88,14 @@ struct Cli {
 #[command(next_help_heading = "Logging (to standard error)")]
 struct Logging {
     /// What to log: a level, or target=level pairs [default: info, less from libraries]
+    ///
+    /// Levels are error, warn, info, debug and trace. An example is info,muster=debug. Commands that print an answer log
+    /// only warnings unless this is given.
     #[arg(long, global = true, env = "MUSTER_LOG", value_name = "FILTER", hide_env_values = true)]
     log: Option<String>,
     /// How a log line looks [default: text]
+    ///
+    /// `json` prints one object a line.
     #[arg(long, global = true, env = "MUSTER_LOG_FORMAT", value_name = "FORMAT", hide_env_values = true)]
     log_format: Option<LogFormat>,
 }
@@ -101,7 +108,7 @@ enum LogFormat {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve MCP on stdin and stdout, for an MCP client to start; shares one server with others
+    /// Serve MCP on standard input and output, for an MCP client to start; all clients share one server
     #[command(
         after_long_help = "Variables and the data directory: muster help configuration; clients: muster help clients"
     )]
@@ -115,7 +122,7 @@ enum Command {
     /// Show one resource as the running server knows it, or the store when none runs
     #[command(after_long_help = "Filters, columns and exit codes: muster help filters")]
     Get(Get),
-    /// Find resources in the local copy of the inventory by AWS's filters
+    /// Find resources in the local copy of the inventory, by AWS's filters
     #[command(after_long_help = "Filters, columns and exit codes: muster help filters")]
     Search(Search),
     /// Count resources in the local copy of the inventory, by AWS's filters
@@ -127,7 +134,7 @@ enum Command {
     /// Check, measure, export or compact the log
     #[command(after_long_help = help::log())]
     Log(Log),
-    /// Write a verified copy of the store, also while the server runs
+    /// Write a verified copy of the store, even while the server runs
     #[command(after_long_help = help::log())]
     Backup(Backup),
     /// Make the queue and rules that bring EventBridge's events, or mend them
@@ -139,7 +146,7 @@ enum Command {
     /// Check everything that Muster needs, and say what to do about what fails
     #[command(after_long_help = help::doctor())]
     Doctor(Doctor),
-    /// Show the whole path against a simulated account, in about half a minute
+    /// Show what Muster does with a simulated account, in about half a minute
     Demo(Demo),
     /// Simulate an AWS account on loopback; the first line printed is its endpoint and region
     #[command(after_long_help = "Control paths and keys of a scenario: muster help simulator")]
@@ -149,24 +156,24 @@ enum Command {
     Config {
         #[command(flatten)]
         connection: ServerFlags,
-        /// Which client the block is for
+        /// The client that the block is for
         #[arg(long, value_enum)]
         client: KnownClient,
     },
     /// Print a completion script for a shell
     Completions {
-        /// Which shell
+        /// The shell
         shell: Shell,
     },
     /// Show a topic, or the help of a command
     Help(Help),
 }
 
-/// Runs the process: reads its command line, starts logging, does what was asked, and says how it ended.
+/// Runs the process: reads the command line, starts logging, runs the command, and returns the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
-    // Also when a panic ends the process.
-    let _said = FlushOnExit;
+    // Flushes the log even when a panic ends the process.
+    let _flush = FlushOnExit;
     let root = Cli::command();
     line::restart_in_tidy_environment(&root);
     let words = line::tidied(std::env::args_os().collect(), &root);
@@ -189,14 +196,15 @@ pub fn main() -> ExitCode {
             }
         }
     };
-    // Of its words clap has told already.
+    // clap has already said what is wrong with the command line itself.
     if error.downcast_ref::<Unusable>().is_none_or(|unusable| unusable.variable.is_some()) {
         telemetry::say(&format!("muster: {error:#}"));
     }
     if !is_usage(&error) {
         return ExitCode::FAILURE;
     }
-    // A client that sees its server process exit shows "disconnected", and nobody learns why. A person at a terminal does.
+    // A client whose server process exits shows "disconnected" and no reason. So the front end stays and answers with the
+    // reason, unless a person at a terminal reads it.
     if line::command(&words, &root) == Some("mcp") && !std::io::stdin().is_terminal() {
         let explained =
             single().map_err(Into::into).and_then(|runtime| finish(runtime, front::explain(format!("{error:#}"))));
@@ -205,7 +213,7 @@ pub fn main() -> ExitCode {
     ExitCode::from(2)
 }
 
-/// Whether an error means that the command line, or a variable in its place, cannot be used as it stands.
+/// Whether an error means that the command line, or a variable, cannot be used.
 fn is_usage(error: &anyhow::Error) -> bool {
     error.chain().any(|error| {
         error.is::<ConfigError>()
@@ -220,7 +228,7 @@ fn is_usage(error: &anyhow::Error) -> bool {
     })
 }
 
-/// Whether an error is about what to simulate, which is as the command line says.
+/// Whether an error is about a scenario, which the command line names.
 #[cfg(feature = "simulator")]
 fn is_of_a_scenario(error: &(dyn std::error::Error + 'static)) -> bool {
     error.is::<ScenarioError>()
@@ -249,7 +257,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             }
             logging.start(&serve::detach(&config)?)?;
             let served = finish(parallel()?, serve::run(&config, listening));
-            // Nobody reads its standard error.
+            // Nobody reads the standard error of a detached server.
             served.inspect_err(|error| tracing::error!(error = format!("{error:#}"), "not serving"))
         }
         Command::Get(get) => {
@@ -314,13 +322,13 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     }
 }
 
-/// Runs `work` to its end, and waits for nothing else: reads of standard input cannot be cancelled, and whoever did not stop
-/// in time was named already.
+/// Runs `work` to its end, and does not wait for other tasks: a read of standard input cannot be cancelled, and tasks that did
+/// not stop in time have already been logged.
 fn finish(runtime: Runtime, work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     DetachedRuntime(Some(runtime)).block_on(work)
 }
 
-/// A runtime whose threads nobody waits for, also after a panic, which would otherwise wait for ever.
+/// A runtime whose threads are not waited for when it is dropped, even after a panic.
 struct DetachedRuntime(Option<Runtime>);
 
 impl DetachedRuntime {
@@ -337,18 +345,18 @@ impl Drop for DetachedRuntime {
     }
 }
 
-/// Says what is wrong with the command line, or the help that it asks for.
+/// Prints what is wrong with the command line, or the help that it asks for.
 fn print(error: &clap::Error) {
     if error.use_stderr() && !std::io::stderr().is_terminal() {
-        // A terminal gets colours; anybody else may not read.
+        // Only a terminal gets colours. A pipe may have no reader, so nothing waits for it.
         telemetry::say(error.render().to_string().trim_end());
     } else {
-        // A closed one leaves nobody to tell.
+        // When standard output is closed, nobody can be told.
         drop(error.print());
     }
 }
 
-/// When dropped, waits until what was said and logged is written.
+/// When dropped, waits until everything that was logged is written.
 struct FlushOnExit;
 
 impl Drop for FlushOnExit {
@@ -357,12 +365,12 @@ impl Drop for FlushOnExit {
     }
 }
 
-/// A runtime for a front end, of which there may be many.
+/// A runtime of one thread, for front ends, of which there may be many.
 fn single() -> std::io::Result<Runtime> {
     runtime::Builder::new_current_thread().enable_all().build()
 }
 
-/// A runtime for a process that serves.
+/// A runtime of several threads, for a process that serves.
 fn parallel() -> std::io::Result<Runtime> {
     runtime::Builder::new_multi_thread().enable_all().build()
 }
@@ -381,14 +389,14 @@ impl Logging {
         Ok(())
     }
 
-    /// For a command that tells its own story: only what goes wrong is logged, unless more is asked for.
+    /// Starts logging for a command that prints an answer: only warnings and errors are logged unless `--log` asks for more.
     fn start_quietly(mut self) -> anyhow::Result<()> {
         self.log.get_or_insert_with(|| "warn".to_owned());
         self.start(&LogDestination::Stderr)
     }
 
-    /// The words that start a server for `config` which logs likewise and permits writes: each connection decides for
-    /// itself (see [`front`]).
+    /// The arguments of a server for `config` that logs in the same way. It permits writes, and each connection decides whether
+    /// to use them (see [`front`]).
     fn server(&self, config: &Config) -> Vec<OsString> {
         let mut words: Vec<OsString> = ["serve", "--detached", "--allow-writes"].map(Into::into).into();
         words.extend(ServerFlags::of(config).words());

@@ -1,5 +1,5 @@
-//! `muster setup` and `muster teardown`: what brings EventBridge's events into a queue that Muster reads, made, mended and
-//! taken away again, region by region.
+//! `muster setup` and `muster teardown`: make, mend and remove the queues and rules that bring EventBridge's events to Muster, in
+//! each region.
 //!
 //! ```text
 //! desired (name, account, region) --+
@@ -7,17 +7,17 @@
 //! observed (what AWS describes)   --+
 //! ```
 //!
-//! A plan is pure ([`plan`], [`removal`]): the same two give the same steps, and none when all is right, so a second run mends
-//! what has drifted since and else does nothing. [`drift`] tells it without mending, for whoever only looks.
+//! A plan is pure ([`plan`], [`removal`]): equal input gives equal steps, and no steps when nothing is wrong. So a second run only
+//! mends what has drifted since. [`drift`] finds what is wrong without mending it; `muster doctor` uses it.
 //!
-//! # What is Muster's
-//! Everything that is made bears the tag `muster:created-by=muster`. A queue or rule of one of these names without the tag is
-//! another's, and nothing is done in its region unless `--adopt` says that it may be taken over; one that lost its tag but is
-//! wired exactly as Muster wires it is mended. Teardown takes the tag's word alone: whatever has none stays.
+//! # What belongs to Muster
+//! Everything that setup makes has the tag `muster:created-by=muster`. A queue or rule of the same name without the tag belongs to
+//! somebody else, and nothing is done in its region unless `--adopt` allows to take it over. One that lost its tag but is wired
+//! exactly as Muster wires it is mended. Teardown removes only what has the tag.
 //!
 //! # When a step fails
-//! the region's later steps are not tried, what was done before is told, and other regions go on. Running it again goes on from
-//! there.
+//! The later steps of that region are not tried, the report lists the steps that were done, and other regions go on. Another run
+//! continues from there.
 
 use std::collections::BTreeMap;
 
@@ -47,51 +47,51 @@ pub use list::listed;
 pub use observed::ObservedSetup;
 pub use plan::{Act, SetupStep};
 
-/// How many regions are worked on at once.
+/// How many regions are worked on at the same time.
 const REGIONS_AT_ONCE: usize = 4;
 
-/// What to do.
+/// What `muster setup` or `muster teardown` is to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetupRequest {
-    /// What everything's name begins with.
+    /// What all names of queues and rules begin with.
     pub name: EventsName,
-    /// Only tell what would be done.
+    /// Only report what would be done.
     pub dry_run: bool,
-    /// Whether to make or to take away.
+    /// Whether to make or to remove.
     pub work: SetupTask,
 }
 
-/// Whether to make or to take away.
+/// Whether to make or to remove queues and rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SetupTask {
-    /// Make what is missing, mend what has drifted.
+    /// Make what is missing, and mend what has drifted.
     Setup {
-        /// Take over what has one of the names and is not Muster's.
+        /// Take over queues and rules of the same names that are not Muster's.
         adopt: bool,
     },
-    /// Take away what setup made.
+    /// Remove what setup made.
     Teardown {
-        /// Also the dead-letter queue that has messages.
+        /// Also remove a dead-letter queue that holds messages.
         discard_dead_letters: bool,
     },
 }
 
-/// What came of one region.
+/// What was done in one region.
 #[derive(Debug)]
 pub struct RegionReport {
-    /// Which.
+    /// The region.
     pub region: Region,
-    /// What was to be done, in order; the first [`RegionReport::done`] of them were.
+    /// The planned steps, in order. The first [`RegionReport::done`] of them were done.
     pub steps: Vec<String>,
     /// How many steps were done.
     pub done: usize,
-    /// Why the next one was not.
+    /// Why the next step was not done.
     pub failure: Option<SetupError>,
-    /// What stays, and why.
+    /// What is left, and why.
     pub left: Vec<String>,
-    /// What else there is to know.
+    /// Further remarks.
     pub notes: Vec<String>,
-    /// The queue of events, where there is one.
+    /// The queue of events, if it exists.
     pub queue: Option<Queue>,
 }
 
@@ -108,7 +108,7 @@ impl RegionReport {
         }
     }
 
-    /// For programs.
+    /// Writes the report for programs.
     #[must_use]
     pub fn json(&self) -> Value {
         json!({
@@ -123,12 +123,12 @@ impl RegionReport {
     }
 }
 
-/// Does what was ordered in every watched region, and tells each region's report in the order of the regions, as soon as it
-/// and those before it are there. Gives the account.
+/// Carries out the request in every watched region. Passes each region's report to `tell`, in the order of the regions. Returns
+/// the account.
 ///
 /// # Errors
-/// [`AwsError`] before any region was looked at: who asks and which regions there are is not known. What fails in a region is in
-/// its report.
+/// [`AwsError`] when AWS does not say whose the credentials are or which regions there are. A failure in a region is in its
+/// report.
 pub async fn run(
     config: &Config,
     order: &SetupRequest,
@@ -177,7 +177,9 @@ async fn work(aws: &Aws, desired: &Desired, order: &SetupRequest, report: &mut R
     };
     report.steps = steps.iter().map(|step| step.told(desired)).collect();
     if !apply::try_patterns(aws, desired, &steps).await? {
-        report.notes.push("the endpoint cannot try patterns out (TestEventPattern), so they were not".to_owned());
+        report
+            .notes
+            .push("the endpoint cannot test event patterns (TestEventPattern), so they were not tested".to_owned());
     }
     if order.dry_run {
         return Ok(());

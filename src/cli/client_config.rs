@@ -1,4 +1,4 @@
-//! The block that makes an MCP client start `muster mcp`.
+//! Writes the block of a client's configuration that makes it start `muster mcp`.
 
 use std::ffi::OsString;
 use std::iter;
@@ -21,7 +21,7 @@ pub(super) enum KnownClient {
     VsCode,
 }
 
-/// The region that stands in for one that is not known.
+/// The region in the block when no region is known.
 const PLACEHOLDER_REGION: &str = "us-east-1";
 
 /// One server's entry in a client's configuration.
@@ -34,10 +34,10 @@ pub(super) struct ServerEntry {
 }
 
 impl ServerEntry {
-    /// `program mcp` with these further words, looking at `selection`.
+    /// Makes the entry that runs `program mcp` with these further arguments for `selection`.
     ///
-    /// Credentials are never part of it. A profile that is not known is `default`, as for the AWS CLI; a region that is not
-    /// known is a placeholder, which [`ServerEntry::notes`] tells about.
+    /// It never contains credentials. Without a profile it names `default`, as the AWS CLI does. Without a region it names a
+    /// placeholder, which [`ServerEntry::notes`] mentions.
     pub(super) fn new(program: &Path, words: &[OsString], selection: &Selection) -> Self {
         let mut environment: Vec<(String, String)> =
             selection.variables().map(|(name, value)| (name.to_owned(), value)).collect();
@@ -45,7 +45,7 @@ impl ServerEntry {
         if selection.region.is_none() && !selection.is_all() {
             let place = environment.iter().take_while(|(name, _)| name == "AWS_PROFILE").count();
             environment.insert(place, pair("AWS_REGION", PLACEHOLDER_REGION));
-            gaps.push("No region is known: check the placeholder us-east-1, or give --region.");
+            gaps.push("No region is known: replace the placeholder us-east-1, or give --region.");
         }
         if selection.has_keys() {
             gaps.push(
@@ -66,7 +66,7 @@ impl ServerEntry {
         }
     }
 
-    /// The content of the client's configuration file, as indented JSON.
+    /// Writes the content of the client's configuration file, as indented JSON.
     pub(super) fn block(&self, client: KnownClient) -> String {
         let mut server = Map::new();
         if matches!(client, KnownClient::ClaudeCode | KnownClient::VsCode) {
@@ -83,7 +83,7 @@ impl ServerEntry {
         format!("{:#}", json!({ servers: { "muster": server } }))
     }
 
-    /// Where the block goes and what in it needs a look; for people, beside the block.
+    /// Says where the block belongs, and what in it a person has to check.
     pub(super) fn notes(&self, client: KnownClient) -> Vec<String> {
         let place = match client {
             KnownClient::ClaudeDesktop => {
@@ -99,7 +99,7 @@ impl ServerEntry {
         iter::once(place).chain(self.gaps.iter().map(|gap| (*gap).to_owned())).collect()
     }
 
-    /// The command that enters the server for every project of this user.
+    /// Writes the command that adds the server for every project of this user.
     fn claude_mcp_add(&self) -> String {
         let environment =
             self.environment.iter().map(|(name, value)| format!(" --env {}", quoted(&format!("{name}={value}"))));
@@ -112,7 +112,7 @@ fn pair(name: &str, value: &str) -> (String, String) {
     (name.to_owned(), value.to_owned())
 }
 
-/// `word` as a POSIX shell reads it back.
+/// Quotes `word` for a POSIX shell.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-=:@%+,".contains(c);
     if !word.is_empty() && word.chars().all(plain) {

@@ -9,7 +9,7 @@ mod export;
 mod stat;
 mod verify;
 
-/// What to do with the log.
+/// The arguments of `muster log`.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Log {
     #[command(subcommand)]
@@ -18,7 +18,7 @@ pub(super) struct Log {
 
 #[derive(Clone, Debug, Subcommand)]
 enum LogCommand {
-    /// Check every page, every record, and that replaying the log gives exactly what is stored; no server may run
+    /// Check every page and every record, and that replaying the log gives exactly what is stored; no server may run
     Verify(verify::Verify),
     /// Show how far the log reaches, and how much disk space the log and the rest use
     Stat(stat::Stat),

@@ -1,4 +1,4 @@
-//! The flags of everything that serves one account's inventory.
+//! The flags of the commands that serve one account's inventory, or look at what such a server needs.
 
 use std::ffi::OsString;
 use std::time::Duration;
@@ -12,48 +12,79 @@ use crate::kinds::KINDS;
 use crate::kinds::rules::DEFAULT_NAME;
 use crate::model::AccountId;
 
-/// Which account, which store, and how it is served.
+/// The flags that say which account is served, from which store, and how.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct ServerFlags {
     #[command(flatten)]
     store: StoreFlags,
-    /// The AWS account that the credentials have to belong to; needed where STS cannot be reached [default: as STS says]
+    /// The AWS account that the credentials have to belong to [default: the account that STS names]
+    ///
+    /// It is a number of 12 digits, such as 123456789012. Credentials of another account are refused. Where STS cannot be
+    /// reached, this account is assumed without proof.
     #[arg(long, env = "MUSTER_ACCOUNT", value_name = "ACCOUNT", value_parser = config::account, hide_env_values = true)]
     account: Option<AccountId>,
-    /// The AWS region [default: `AWS_REGION`, else the profile's]
+    /// The AWS region, such as eu-central-1 [default: `AWS_REGION`, else `AWS_DEFAULT_REGION`, else the profile's]
     #[arg(long, env = "MUSTER_REGION", value_name = "REGION", hide_env_values = true)]
     region: Option<String>,
     /// Offer the tools that change AWS: start, stop and snapshot instances
+    ///
+    /// Without it they do not exist. `muster help writes` says what they do and what they never do.
     #[arg(long, env = "MUSTER_ALLOW_WRITES", value_parser = BoolishValueParser::new(), hide_env_values = true)]
     allow_writes: bool,
     /// What resources/list shows; `auto` shows everything in a small account, else collections [default: auto]
+    ///
+    /// `auto` lists everything up to 2,000 resources; above that it lists summaries, VPCs and one collection for each kind.
+    /// `all` and `collections` do one or the other, whatever the number.
     #[arg(long, env = "MUSTER_LIST", value_name = "MODE", hide_env_values = true)]
     list: Option<ListFlag>,
-    /// How often a kind is swept, such as instance=30s, or all=1m for every kind not named (repeatable) [default: 60s for instances and their status, 600s for snapshots and images, else 300s]
+    /// How often a kind is swept, such as instance=30s, or all=1m for every other kind (repeatable) [default: 60s for instances and their status, 600s for snapshots and images, else 300s]
+    ///
+    /// It is the time from the start of one sweep to the start of the next, at least 1s. Several are separated by commas.
     #[arg(long, env = "MUSTER_INTERVAL", value_name = "KIND=DURATION", value_delimiter = ',', hide_env_values = true)]
     interval: Vec<Interval>,
-    /// The share of AWS's request limits to use [default: 0.25]
+    /// The share of AWS's request limits to use, from 0.01 to 1 [default: 0.25]
+    ///
+    /// AWS limits the requests of an account by region and action. Tools take precedence over sweeps within the share.
     #[arg(long, env = "MUSTER_AWS_SHARE", value_name = "SHARE", hide_env_values = true)]
     aws_share: Option<RequestShare>,
-    /// An SQS queue that EventBridge writes this account's events to; REGION=URL where the URL names no region (repeatable)
+    /// An SQS queue that EventBridge writes this account's events to (repeatable)
+    ///
+    /// Use it for a queue of any name; --events finds the queue that `muster setup` makes. Write REGION=URL where the URL names
+    /// no region.
     #[arg(long, env = "MUSTER_QUEUE_URL", value_name = "URL", value_delimiter = ',', hide_env_values = true)]
     queue_url: Vec<Queue>,
     /// Listen to the events that `muster setup` sends to the queue NAME-events of each watched region [default name: muster]
+    ///
+    /// Without it, and without --queue-url, only sweeps find changes: see `muster help events`.
     #[arg(long, env = "MUSTER_EVENTS", value_name = "NAME", num_args = 0..=1, default_missing_value = DEFAULT_NAME, hide_env_values = true)]
     events: Option<String>,
     /// How often a kind is swept while events are proved to arrive, such as instance=10m (repeatable) [default: instance=5m, else 1h]
+    ///
+    /// Only a kind whose every change causes an event can have one: instance, vpc and security-group. At least 1s; a value below
+    /// the kind's --interval has no effect.
     #[arg(long, env = "MUSTER_RELAXED", value_name = "KIND=DURATION", value_delimiter = ',', hide_env_values = true)]
     relaxed: Vec<Interval>,
     /// How often a canary is sent through each EventBridge rule to prove that events arrive [default: 60s]
+    ///
+    /// It is between 1s and 1h. A canary is a custom event, which AWS bills: see `muster help events`.
     #[arg(long, env = "MUSTER_CANARY_INTERVAL", value_name = "DURATION", value_parser = config::duration, hide_env_values = true)]
     canary_interval: Option<Duration>,
     /// How long the log keeps changes [default: 30d]
+    ///
+    /// At least 1s. Older changes are folded into the state at the beginning of the log. A smaller --retain-size may
+    /// drop changes earlier.
     #[arg(long, env = "MUSTER_RETAIN_AGE", value_name = "DURATION", value_parser = config::duration, hide_env_values = true)]
     retain_age: Option<Duration>,
     /// How large the log may grow, such as 2GiB [default: the larger of 1GiB and 20KB a resource, at most a quarter of the disk]
+    ///
+    /// At least 1MiB. KiB, MiB, GiB and TiB count in 1024, KB, MB, GB and TB in 1000. Changes of the last five minutes are kept
+    /// whatever their size.
     #[arg(long, env = "MUSTER_RETAIN_SIZE", value_name = "SIZE", hide_env_values = true)]
     retain_size: Option<Size>,
     /// How much of the disk to keep free; nothing is written below that [default: 256MiB]
+    ///
+    /// With less free space the server records nothing, serves what it knows as stale, and goes on when there is space again.
+    /// 0 turns this off.
     #[arg(long, env = "MUSTER_KEEP_FREE", value_name = "SIZE", hide_env_values = true)]
     keep_free: Option<Size>,
 }
@@ -66,8 +97,7 @@ enum ListFlag {
 }
 
 impl ServerFlags {
-    /// The flags that say all of `config`, except for `--allow-writes`: how far another process may go is for its starter
-    /// to decide.
+    /// The flags that give `config` to another process, without `--allow-writes`: whoever starts that process decides on it.
     pub(super) fn of(config: &Config) -> Self {
         let given = |(kind, every): (&String, &Duration)| Interval { kind: kind.clone(), every: *every };
         ServerFlags {
@@ -96,9 +126,8 @@ impl ServerFlags {
         }
     }
 
-    /// These flags for a client's configuration: the region is said in a variable there, and the client has another working
-    /// directory. A profile that was asked for stays a flag: only as one does it take precedence over keys that the client may
-    /// have in its environment.
+    /// These flags for a client's configuration. There a variable gives the region, and paths are absolute, since the client has
+    /// another working directory. A profile stays a flag: only a flag takes precedence over keys in the client's environment.
     pub(super) fn for_client(self, environment: &Environment) -> Self {
         let data_dir = self.store.data_dir.map(|dir| environment.absolute(&dir));
         ServerFlags {
@@ -108,7 +137,7 @@ impl ServerFlags {
         }
     }
 
-    /// The flags as words of a command line.
+    /// The flags as arguments of a command line.
     pub(super) fn words(&self) -> Vec<OsString> {
         let mut words = Vec::new();
         let mut flag = |name: &str, value: Option<OsString>| {

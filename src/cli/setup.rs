@@ -14,35 +14,47 @@ use crate::model::{AccountId, Region};
 use crate::setup::{self, RegionReport, SetupRequest, SetupTask, template};
 use crate::telemetry;
 
-/// Which account and regions, and what everything there is called. No store is involved.
+/// The flags that select account, regions and names. No store is used.
 #[derive(Clone, Debug, Args)]
 pub(super) struct SetupFlags {
     /// The AWS profile; takes precedence over keys in the environment [default: `AWS_PROFILE`, else `default`]
+    ///
+    /// As for the AWS CLI, keys in the environment take precedence over `AWS_PROFILE`. A profile may hold keys, a role or an
+    /// SSO login: see `muster help credentials`.
     #[arg(long, env = "MUSTER_PROFILE", value_name = "NAME", hide_env_values = true)]
     profile: Option<String>,
-    /// The AWS region [default: `AWS_REGION`, else the profile's]
+    /// The AWS region, such as eu-central-1 [default: `AWS_REGION`, else `AWS_DEFAULT_REGION`, else the profile's]
     #[arg(long, env = "MUSTER_REGION", value_name = "REGION", hide_env_values = true)]
     region: Option<String>,
     /// Several AWS regions, or `all` that are enabled for the account; takes precedence over --region
+    ///
+    /// Names are separated by commas, such as us-east-1,eu-west-1. With `all`, AWS is asked for the regions at the start and
+    /// every hour.
     #[arg(long, env = "MUSTER_REGIONS", value_name = "REGIONS", value_delimiter = ',', hide_env_values = true)]
     regions: Vec<String>,
     /// What the names of queues and rules begin with
+    ///
+    /// It is up to 40 letters, digits, hyphens and underscores. A server listens to it with --events NAME.
     #[arg(long, value_name = "NAME", default_value = DEFAULT_NAME)]
     pub(super) name: EventsName,
-    /// Say what would be done, and change nothing
+    /// Show what would be done, and change nothing
     #[arg(long)]
     pub(super) dry_run: bool,
 }
 
-/// What to set up.
+/// The arguments of `muster setup`.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Setup {
     #[command(flatten)]
     arranged: SetupFlags,
-    /// Take over queues and rules of these names that Muster did not make: they are tagged and changed
+    /// Take over queues and rules of these names that Muster did not make
+    ///
+    /// They are tagged and changed. Without this flag a region with such a queue or rule is left as it is.
     #[arg(long)]
     adopt: bool,
-    /// Output format; `cloudformation` prints a template that makes the same, and asks AWS nothing
+    /// The output format
+    ///
+    /// `cloudformation` prints a template that makes the same queues and rules, and makes no call to AWS.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: SetupFormat,
 }
@@ -54,7 +66,7 @@ enum SetupFormat {
     Cloudformation,
 }
 
-/// It was not done everywhere.
+/// The command did not complete in some regions.
 #[derive(Debug, thiserror::Error)]
 #[error("{command} did not complete in {}: see the errors above, fix them, and run it again", setup::listed(failed))]
 pub(super) struct SetupIncomplete {
@@ -69,7 +81,7 @@ impl SetupFlags {
             profile: self.profile.clone(),
             region: self.region.clone(),
             regions: self.regions.clone(),
-            // Nothing is opened there; without one, a home directory would be asked for.
+            // No store is opened; without a directory, a home directory would be required.
             data_dir: Some(PathBuf::from(".")),
             ..Given::default()
         };
@@ -78,7 +90,7 @@ impl SetupFlags {
 }
 
 impl Setup {
-    /// Sets it up, and tells what was done and how to use it.
+    /// Sets up the queues and rules, and prints what was done and how to use them.
     pub(super) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
         if self.format == SetupFormat::Cloudformation {
             return Ok(Output::stdout().line(&format!("{:#}", template::template(&self.arranged.name)))?);
@@ -95,10 +107,10 @@ impl Setup {
     }
 }
 
-/// Does what was ordered and tells it. Gives the queues of events.
+/// Carries out the request and prints the reports. Returns the queues of events.
 ///
 /// # Errors
-/// Nothing could be asked; or [`SetupIncomplete`], after all else was told.
+/// When AWS does not say whose the account is; or [`SetupIncomplete`], after the reports were printed.
 pub(super) async fn carry_out(config: &Config, order: &SetupRequest, as_json: bool) -> anyhow::Result<Vec<Queue>> {
     let (mut failed, mut queues, mut regions, mut printed) = (Vec::new(), Vec::new(), Vec::new(), Ok(()));
     let account = setup::run(config, order, |account, report| {
@@ -131,7 +143,7 @@ pub(super) async fn carry_out(config: &Config, order: &SetupRequest, as_json: bo
     Err(SetupIncomplete { command, failed }.into())
 }
 
-/// A region's report for a person.
+/// Writes a region's report for a person.
 fn told(account: &AccountId, report: &RegionReport, order: &SetupRequest) -> String {
     let mut lines = vec![format!("{} of account {account}:", report.region)];
     for (number, step) in report.steps.iter().enumerate() {
@@ -151,7 +163,7 @@ fn told(account: &AccountId, report: &RegionReport, order: &SetupRequest) -> Str
     lines.join("\n")
 }
 
-/// How to make use of what was set up.
+/// Says how to use the queues.
 fn usage(selection: &Selection, all: bool, name: &EventsName, queues: &[Queue]) -> String {
     let profile = selection.profile.as_ref().map_or_else(String::new, |profile| format!(" --profile {profile}"));
     let regions = match (selection.regions(), &selection.region) {
@@ -164,7 +176,7 @@ fn usage(selection: &Selection, all: bool, name: &EventsName, queues: &[Queue]) 
     let named = if name.is_default() { String::new() } else { format!(" {name}") };
     let urls: Vec<String> = queues.iter().map(|queue| format!(" --queue-url {queue}")).collect();
     format!(
-        "\nServe with these events (it may take AWS a minute to heed new rules and policies):\n  {words} \
+        "\nServe with these events (new rules and policies may take a minute to work):\n  {words} \
          --events{named}\nor with the queue by its URL:\n  {words}{}",
         urls.concat()
     )

@@ -1,4 +1,4 @@
-//! What the command line and its variables said, before it is merged with defaults.
+//! The values of the command line and its variables, before they are merged with defaults.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::aws::queue::Queue;
 use crate::mcp::ListMode;
 use crate::model::AccountId;
 
-/// What flags and `MUSTER_*` variables give; `None` or empty where they give nothing.
+/// The values of flags and `MUSTER_*` variables; `None` or empty where none is given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Given {
     /// `--data-dir`.
@@ -49,7 +49,7 @@ pub struct Given {
 }
 
 impl Given {
-    /// Drops values that are blank: a client that fills a template with nothing gives nothing.
+    /// Drops values that are blank, as a client gives them that fills a template with nothing.
     pub(super) fn said(self) -> Self {
         let said = |text: Option<String>| text.map(|text| tidy::bare(&text).to_owned()).filter(|text| !text.is_empty());
         Given {

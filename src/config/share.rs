@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A part of AWS's request limits, in whole percent from 1 to 100.
+/// A share of AWS's request limits, in whole percent from 1 to 100.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestShare(u8);
 
@@ -14,14 +14,14 @@ impl Default for RequestShare {
 }
 
 impl RequestShare {
-    /// In percent, 1 to 100.
+    /// Returns the share in percent, 1 to 100.
     #[must_use]
     pub fn percent(self) -> u8 {
         self.0
     }
 }
 
-/// Why text is not a [`RequestShare`].
+/// The text is not a [`RequestShare`].
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("`{given}` is not a share: give a number from 0.01 to 1, for example 0.25")]
 pub struct RequestShareError {
@@ -39,7 +39,7 @@ impl FromStr for RequestShare {
 }
 
 impl fmt::Display for RequestShare {
-    /// As [`FromStr`] reads it.
+    /// Writes it as [`FromStr`] reads it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:.2}", f64::from(self.0) / 100.0)
     }

@@ -1,4 +1,4 @@
-//! Whether a service answers in a region. An answer that refuses is one.
+//! Checks whether a service answers in a region. A refusal is an answer.
 
 use std::time::Duration;
 

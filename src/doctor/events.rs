@@ -1,4 +1,4 @@
-//! The way that events take in one region: asked about piece by piece, and at last walked by canaries.
+//! Checks the path of events in one region: each queue and rule of it, and then the whole path with canaries.
 
 use futures::future::{join, join_all};
 use tokio::time::timeout;
@@ -15,21 +15,21 @@ use crate::kinds::rules::{RULES, RuleSpec};
 use crate::setup::drift::redrives;
 use crate::setup::{Desired, QueueRole};
 
-/// What was found of the rules.
+/// What AWS says about the rules.
 struct FoundRules {
     findings: Vec<Finding>,
     states: Vec<AwsAnswer<Option<RuleState>>>,
     targets: Vec<AwsAnswer<Vec<Target>>>,
 }
 
-/// What was found of a queue.
+/// What AWS says about a queue.
 struct FoundQueue {
     name: String,
     queue: Option<Queue>,
     attributes: AwsAnswer<Option<QueueAttributes>>,
 }
 
-/// The way that `muster setup` made under a name.
+/// Checks the path that `muster setup` made under a name.
 pub(crate) async fn named(examined: &Examined<'_>, name: &str) -> Vec<Finding> {
     let prefix = match name.parse::<EventsName>() {
         Ok(prefix) => prefix,
@@ -80,7 +80,7 @@ pub(crate) async fn named(examined: &Examined<'_>, name: &str) -> Vec<Finding> {
     findings
 }
 
-/// A queue that was set up otherwise: of its rules nothing is known.
+/// Checks a queue that was named by its URL. Its rules are not known.
 pub(crate) async fn queue_alone(examined: &Examined<'_>, queue: &Queue) -> Vec<Finding> {
     let (attributes, took) = asked(examined.aws.queue_attributes(queue)).await;
     let found = FoundQueue { name: queue.name().to_owned(), queue: Some(queue.clone()), attributes };
@@ -91,8 +91,8 @@ pub(crate) async fn queue_alone(examined: &Examined<'_>, queue: &Queue) -> Vec<F
     let there = match &found.attributes {
         Ok(Some(_)) => wiring::QUEUE.ok(&*found.name, attribute(&found, "QueueArn").unwrap_or_default()),
         Ok(None) => {
-            let fix = "Check --queue-url, or use what `muster setup` makes: --events.";
-            wiring::QUEUE.failed(&*found.name, "there is no such queue", fix)
+            let fix = "Check --queue-url, or give --events to use what `muster setup` makes.";
+            wiring::QUEUE.failed(&*found.name, "the queue does not exist", fix)
         }
         Err(why) => wiring::QUEUE.unanswered(&*found.name, why),
     };
@@ -105,7 +105,7 @@ pub(crate) async fn queue_alone(examined: &Examined<'_>, queue: &Queue) -> Vec<F
         let (dead, _) = find(examined, &name).await;
         findings.push(dead_letters(&dead));
     }
-    let why = "not checked: only a queue is named; add `--events` to check what `muster setup` makes";
+    let why = "not checked, since only a queue is named: add `--events` to check what `muster setup` makes";
     let rest = [&wiring::RULE, &wiring::TARGET, &wiring::POLICY, &listener::CHECK, &canary::CHECK];
     findings.extend(rest.map(|check| check.skipped(&*found.name, why)));
     findings
@@ -124,13 +124,13 @@ async fn rules(examined: &Examined<'_>, name: &str) -> FoundRules {
     let states: Vec<_> = described.into_iter().map(|(outcome, _)| outcome).collect();
     let targets: Vec<_> = listed.into_iter().map(|(outcome, _)| outcome).collect();
     findings.extend(permission::judge_all("events:DescribeRule", &states));
-    // The targets of a rule that is not there tell nothing of the permission.
+    // The targets of a rule that does not exist show nothing about the permission.
     let there = states.iter().zip(&targets).filter(|(state, _)| !matches!(state, Ok(None))).map(|(_, targets)| targets);
     findings.extend(permission::judge_all("events:ListTargetsByRule", there));
     FoundRules { findings, states, targets }
 }
 
-/// A queue by its name, and what that tells of SQS and of permissions.
+/// Finds a queue by its name. Returns it with what the calls show about SQS and permissions.
 async fn find(examined: &Examined<'_>, name: &str) -> (FoundQueue, Vec<Finding>) {
     let (queue, took) = asked(examined.aws.queue_url(&examined.scope, name)).await;
     let mut findings = vec![endpoint::judge("SQS", &queue, took), permission::judge("sqs:GetQueueUrl", &queue)];
@@ -150,13 +150,13 @@ fn dead_letters(dead: &FoundQueue) -> Finding {
     dead_letters::judge(&dead.name, dead.queue.as_ref().map(Queue::url).unwrap_or_default(), &dead.attributes)
 }
 
-/// Whether the server that runs receives this region's events from the queue.
+/// Whether the running server receives this region's events from the queue.
 async fn server(examined: &Examined<'_>, desired: &Desired, findings: &mut Vec<Finding>) -> bool {
     let Some(server) = examined.server else {
         findings.push(listener::CHECK.skipped("server", "no server runs on this data directory"));
         return false;
     };
-    // That it does not answer is told of its freshness.
+    // The check of freshness says that the server does not answer.
     let Ok(Ok(said)) = timeout(LOCAL, server.freshness()).await else { return false };
     let path = listener::of(&said, &examined.scope.region);
     let queue = QueueRole::Events.name(&desired.name);
@@ -164,7 +164,7 @@ async fn server(examined: &Examined<'_>, desired: &Desired, findings: &mut Vec<F
     path.is_some_and(|path| listener::receives(path, &queue))
 }
 
-/// The canaries' findings, and what they tell of permissions.
+/// Returns the findings of the canaries, and what they show about permissions.
 fn canaries(name: &str, sound: &[&'static RuleSpec], arrives: bool, flight: &CanaryRun, server: bool) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(flight.put.as_ref().map(|outcome| permission::judge("events:PutEvents", outcome)));
@@ -175,9 +175,9 @@ fn canaries(name: &str, sound: &[&'static RuleSpec], arrives: bool, flight: &Can
         let sent = sound.contains(&rule);
         if !arrives || !sent {
             let why = if sent {
-                "not sent, as the queue and its policy are not known to be right"
+                "not sent, since the checks of the queue and its policy did not pass"
             } else {
-                "not sent, as the rule and its target are not known to be right"
+                "not sent, since the checks of the rule and its target did not pass"
             };
             findings.push(canary::CHECK.skipped(rule.name(name), why));
         }

@@ -1,4 +1,4 @@
-//! Whose credentials are in use.
+//! Checks whose credentials are in use.
 
 use super::finding::{AwsAnswer, Check, Finding};
 use crate::aws::Origin;
@@ -8,7 +8,7 @@ use crate::model::AccountId;
 pub(crate) static CHECK: Check =
     Check { name: "identity", title: "There are credentials, and AWS says whose they are (`sts:GetCallerIdentity`)" };
 
-/// `named` is the account that the credentials have to belong to, where a person named one; `account` the one that is taken for it.
+/// Judges the credentials. `named` is the account of `--account`; `account` is the one that Muster uses.
 pub(crate) fn judge(
     origin: &Origin,
     caller: &AwsAnswer<Caller>,
@@ -22,7 +22,7 @@ pub(crate) fn judge(
             Some(named) => CHECK.failed(
                 subject,
                 format!("account {}, {}, but --account says {named}", caller.account, caller.arn),
-                "Give credentials of that account, or the right --account.",
+                "Give credentials of that account, or correct --account.",
             ),
         },
         (Err(why), Ok(account)) => {

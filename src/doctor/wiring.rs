@@ -1,6 +1,6 @@
-//! What `muster setup` makes: the rules, their targets, and the two queues with their policies.
+//! Checks what `muster setup` makes: the rules, their targets, and the two queues with their policies.
 //!
-//! Setup's own [`drift`] says what is wrong; here that becomes findings. What could not be asked is no drift.
+//! Setup's own [`drift`] finds the faults, which become findings here. What AWS did not answer is not a fault.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +33,7 @@ const LONGEST_ID: usize = 64;
 /// QueueAttributes by AWS's names.
 pub(crate) type QueueAttributes = BTreeMap<String, String>;
 
-/// Judges what `desired` names; `fix` is what mends it.
+/// Judges the queues and rules of `desired`. `fix` is the command that mends them.
 #[derive(Clone, Copy)]
 pub(crate) struct Judge<'a> {
     pub(crate) desired: &'a Desired,
@@ -41,7 +41,7 @@ pub(crate) struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    /// A rule, `None` when it does not exist, and where it sends.
+    /// Judges a rule (`None` when it does not exist) and its targets.
     pub(crate) fn rule(
         &self,
         rule: &RuleSpec,
@@ -67,7 +67,7 @@ impl Judge<'_> {
         [found, aimed]
     }
 
-    /// A queue's attributes, `None` when it does not exist, and its policy.
+    /// Judges a queue's attributes (`None` when it does not exist) and its policy.
     pub(crate) fn queue(&self, role: QueueRole, outcome: &AwsAnswer<Option<QueueAttributes>>) -> [Finding; 2] {
         let name = role.name(&self.desired.name);
         let attributes = match outcome {
@@ -82,12 +82,12 @@ impl Judge<'_> {
         let policy = if attributes.is_none() {
             POLICY.skipped(name, "the queue does not exist")
         } else {
-            Self::finding(&POLICY, &name, &policy, "lets Muster's rules in, and nobody else", self.fix)
+            Self::finding(&POLICY, &name, &policy, "only Muster's rules may send", self.fix)
         };
         [queue, policy]
     }
 
-    /// What mends a rule with these faults: setup, and for what setup leaves as it is, a command.
+    /// Says how to mend a rule with these faults: with setup, or with another command for what setup leaves.
     fn mending(&self, rule: &RuleSpec, faults: &[DriftFault]) -> String {
         let put = self.desired.rule(rule);
         let setup = faults.iter().any(DriftFault::is_mended).then(|| self.fix.to_owned());
@@ -111,7 +111,7 @@ impl Judge<'_> {
         setup.into_iter().chain(by_hand).collect::<Vec<_>>().join(" ")
     }
 
-    /// Faults in the words of drift, with what mends them; `well` where there are none.
+    /// Makes a finding of faults, with what mends them. Its fact is `well` when there are none.
     fn finding(check: &Check, subject: &str, faults: &[DriftFault], well: &str, fix: &str) -> Finding {
         let fact = faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
         match faults.iter().map(DriftFault::effect).max() {
@@ -177,7 +177,7 @@ pub(crate) mod tests {
         );
         let changed = judged(state(r#"{"source":["aws.tag"],"x":[1]}"#, "ENABLED"));
         assert_eq!(changed.verdict, Verdict::Failed);
-        for part in [r#"source is ["aws.tag"], not"#, "detail-type is missing", "x should not be there: [1]"] {
+        for part in [r#"source is ["aws.tag"], not"#, "detail-type is missing", "x should be absent: [1]"] {
             assert!(changed.fact.contains(part), "{part}: {}", changed.fact);
         }
         assert_eq!(told(Ok(None)).fix.as_deref(), Some("mend it"));
@@ -264,10 +264,7 @@ pub(crate) mod tests {
         let later = redriven(&dead, 9);
         assert!(later.verdict == Verdict::Ok && later.fact.contains("received 9 times"), "{later:?}");
         let elsewhere = redriven("other", 5);
-        assert!(
-            elsewhere.verdict == Verdict::Warning && elsewhere.fact.contains("goes to other, not"),
-            "{elsewhere:?}"
-        );
+        assert!(elsewhere.verdict == Verdict::Warning && elsewhere.fact.contains("go to other, not"), "{elsewhere:?}");
         let [encrypted, _] = judged(&[("SqsManagedSseEnabled", "false"), ("KmsMasterKeyId", "alias/k")]);
         assert_eq!(encrypted.verdict, Verdict::Ok);
         for role in QueueRole::ALL {

@@ -1,4 +1,5 @@
-//! What is not as it should be, and how bad that is. `muster setup` mends it, and `muster doctor` shows it.
+//! Finds what differs between the queues and rules that exist and those that should. `muster setup` mends it, and `muster doctor`
+//! shows it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,19 +17,19 @@ use crate::model::text::shown;
 /// The longest foreign text in a message.
 const LONGEST: usize = 600;
 
-/// The state of a rule that also lets CloudTrail's records of describes through.
+/// The state of a rule that also matches CloudTrail's records of describes.
 const WITH_READS: &str = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS";
 
-/// What is wrong with one thing.
+/// A fault of one queue or rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Drift {
-    /// The thing.
+    /// The queue or rule.
     pub thing: Thing,
     /// What is wrong with it.
     pub fault: DriftFault,
 }
 
-/// What is wrong. Its text completes "the queue muster-events: ".
+/// A fault. Its text completes "the queue muster-events: ".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DriftFault {
     /// The queue or rule does not exist.
@@ -42,7 +43,7 @@ pub enum DriftFault {
         /// The value that it should have.
         should: &'static str,
     },
-    /// A queue's policy is not the one that lets in exactly Muster's rules.
+    /// A queue's policy is not the one that lets exactly Muster's rules send.
     Policy(PolicyFault),
     /// A message that is received too often does not go to the dead-letter queue.
     Redrive {
@@ -58,9 +59,9 @@ pub enum DriftFault {
     },
     /// The queue or rule lacks Muster's tag.
     Untagged,
-    /// The rule lets nothing through.
+    /// The rule is disabled.
     Disabled,
-    /// The rule lets more through than its pattern says, by its state.
+    /// The state of the rule makes it match more than its pattern says.
     WithReads,
     /// The rule has another pattern.
     Pattern {
@@ -69,14 +70,14 @@ pub enum DriftFault {
     },
     /// The rule has no target that is Muster's or sends to the queue.
     NoTarget {
-        /// Where it sends in place of the queue.
+        /// Where it sends instead of the queue.
         sends_to: Vec<String>,
     },
-    /// The rule's target is there, and wrong.
+    /// The rule has the target, but it is wrong.
     Target {
         /// The target's id.
         id: String,
-        /// In which way it is wrong.
+        /// What is wrong with it.
         fault: TargetFault,
         /// Whether another target sends the rule's events to the queue all the same.
         beside: bool,
@@ -86,20 +87,20 @@ pub enum DriftFault {
 /// What is wrong with a target. Its text completes "its target `muster` ".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TargetFault {
-    /// It sends elsewhere.
+    /// It sends to something else.
     Elsewhere {
         /// The ARN that it sends to.
         arn: String,
         /// The queue's ARN.
         queue: String,
     },
-    /// It sends as a role, which the queue's policy does not let in.
+    /// It sends as a role, which the queue's policy does not let send.
     AsRole(String),
-    /// It sends something else than the event.
+    /// It sends something other than the event.
     Shaped,
     /// It sends what cannot be delivered to another queue than the dead-letter queue, or drops it.
     DeadLetters {
-        /// Where it sends them; `None` when they are dropped.
+        /// The other queue's ARN; `None` when they are dropped.
         arn: Option<String>,
         /// The dead-letter queue's ARN.
         dead: String,
@@ -109,20 +110,20 @@ pub enum TargetFault {
 /// What a fault does to events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DriftEffect {
-    /// Nothing: the result is the same.
+    /// It has no effect.
     None,
-    /// Events arrive, but not as safely, or others may send as well.
+    /// Events arrive, but less safely, or others may send as well.
     Weakens,
     /// Events do not arrive, or may not.
     Stops,
 }
 
 impl DriftFault {
-    /// What the fault does to events.
+    /// Returns what the fault does to events.
     #[must_use]
     pub fn effect(&self) -> DriftEffect {
         match self {
-            // What this target cannot deliver, the other one does.
+            // The other target delivers what this one cannot.
             DriftFault::Target { fault: TargetFault::DeadLetters { .. }, beside: true, .. }
             | DriftFault::Policy(PolicyFault::Reworded)
             | DriftFault::Receives { .. }
@@ -144,8 +145,8 @@ impl DriftFault {
         }
     }
 
-    /// Whether `muster setup` mends it. It leaves a state that lets more through, and a target that is not its own where another
-    /// one sends the events.
+    /// Whether `muster setup` mends it. Setup leaves a state that matches more, and a target of somebody else if another target
+    /// sends the events.
     #[must_use]
     pub fn is_mended(&self) -> bool {
         match self {
@@ -168,28 +169,28 @@ impl fmt::Display for DriftFault {
             }
             DriftFault::Policy(fault) => f.write_str(&shown(&fault.to_string(), LONGEST)),
             DriftFault::Redrive { to: None, .. } => {
-                f.write_str("what is received too often does not go to the dead-letter queue")
+                f.write_str("messages that are received too often do not go to the dead-letter queue")
             }
             DriftFault::Redrive { to: Some(to), dead } => {
-                write!(f, "what is received too often goes to {}, not to {dead}", shown(to, LONGEST))
+                write!(f, "messages that are received too often go to {}, not to {dead}", shown(to, LONGEST))
             }
             DriftFault::Receives { is } => {
-                write!(f, "what is received {is} times goes to the dead-letter queue, not after {RECEIVES}")
+                write!(f, "messages go to the dead-letter queue after they are received {is} times, not {RECEIVES}")
             }
             DriftFault::Untagged => write!(f, "it lacks the tag {}={}", CREATED_BY.0, CREATED_BY.1),
-            DriftFault::Disabled => f.write_str("it is disabled: no event comes through it"),
+            DriftFault::Disabled => f.write_str("it is disabled, so it sends no events"),
             DriftFault::WithReads => {
-                write!(f, "its state is {WITH_READS}: records of Muster's own describes fill the queue")
+                write!(f, "its state is {WITH_READS}, so records of Muster's own describes fill the queue")
             }
             DriftFault::Pattern { differs } => write!(f, "its pattern was changed: {}", shown(differs, LONGEST)),
             DriftFault::NoTarget { sends_to } if sends_to.is_empty() => {
-                f.write_str("it has no target: its events go nowhere")
+                f.write_str("it has no target, so its events go nowhere")
             }
             DriftFault::NoTarget { sends_to } => {
                 write!(f, "it sends to {}, not to the queue", shown(&sends_to.join(", "), LONGEST))
             }
             DriftFault::Target { id, fault, beside } => {
-                let beside = if *beside { ", beside another that sends to the queue" } else { "" };
+                let beside = if *beside { "; another target sends to the queue" } else { "" };
                 write!(f, "its target `{}` {}{beside}", shown(id, LONGEST), shown(&fault.to_string(), LONGEST))
             }
         }
@@ -201,18 +202,22 @@ impl fmt::Display for TargetFault {
         match self {
             TargetFault::Elsewhere { arn, queue } => write!(f, "sends to {arn}, not to {queue}"),
             TargetFault::AsRole(role) => {
-                write!(f, "sends as the role {role}, where the queue's policy lets EventBridge itself in")
+                write!(f, "sends as the role {role}, but the queue's policy lets only EventBridge itself send")
             }
-            TargetFault::Shaped => f.write_str("changes events on their way (Input, InputPath or InputTransformer)"),
+            TargetFault::Shaped => {
+                f.write_str("changes events before it sends them (Input, InputPath or InputTransformer)")
+            }
             TargetFault::DeadLetters { arn: Some(arn), dead } => {
-                write!(f, "sends what cannot be delivered to {arn}, not to {dead}")
+                write!(f, "sends undeliverable events to {arn}, not to {dead}")
             }
-            TargetFault::DeadLetters { arn: None, .. } => f.write_str("loses what cannot be delivered"),
+            TargetFault::DeadLetters { arn: None, .. } => {
+                f.write_str("drops undeliverable events: it has no dead-letter queue")
+            }
         }
     }
 }
 
-/// Everything that is not as it should be, in the order in which it is made or mended; nothing when all is right.
+/// Finds all faults, in the order in which things are made; none when nothing is wrong.
 #[must_use]
 pub fn drift(desired: &Desired, observed: &ObservedSetup) -> Vec<Drift> {
     let drifts = Desired::things().flat_map(|thing| {
@@ -234,11 +239,11 @@ pub fn drift(desired: &Desired, observed: &ObservedSetup) -> Vec<Drift> {
     drifts.collect()
 }
 
-/// What is wrong with a queue of these attributes, its tags aside; `None` is a queue that does not exist.
+/// Finds the faults of a queue with these attributes, except its tags. `None` is a queue that does not exist.
 #[must_use]
 pub fn of_queue(desired: &Desired, role: QueueRole, attributes: Option<&BTreeMap<String, String>>) -> Vec<DriftFault> {
     let Some(attributes) = attributes else { return vec![DriftFault::Missing] };
-    // A queue with a key of its own is encrypted too; SQS has either.
+    // A queue with a KMS key is encrypted too; SQS has one or the other.
     let has_key = attributes.get("KmsMasterKeyId").is_some_and(|key| !key.is_empty());
     let settings = role.settings().iter().filter(|(name, _)| !(has_key && *name == "SqsManagedSseEnabled"));
     let mut faults: Vec<DriftFault> = settings
@@ -260,7 +265,7 @@ pub fn of_queue(desired: &Desired, role: QueueRole, attributes: Option<&BTreeMap
     faults
 }
 
-/// What is wrong with where the queue's messages go that are received too often.
+/// Finds the fault in where messages go that are received too often.
 fn of_redrive(desired: &Desired, attributes: &BTreeMap<String, String>) -> Option<DriftFault> {
     let dead = desired.queue_arn(QueueRole::Dead);
     match redrives(attributes) {
@@ -269,16 +274,16 @@ fn of_redrive(desired: &Desired, attributes: &BTreeMap<String, String>) -> Optio
     }
 }
 
-/// The ARN of the queue that messages go to which were received too often, and after how many receives.
+/// Reads the redrive policy: the ARN of the dead-letter queue, and after how many receives messages go there.
 pub(crate) fn redrives(attributes: &BTreeMap<String, String>) -> Option<(String, u64)> {
     let policy: Value = serde_json::from_str(attributes.get("RedrivePolicy")?).ok()?;
     let most = policy.get("maxReceiveCount")?;
-    // AWS gives back the number as it was set: as a number or as a text.
+    // AWS returns the number as it was set: as a number or as text.
     let most = most.as_u64().or_else(|| most.as_str()?.parse().ok())?;
     Some((policy.get("deadLetterTargetArn")?.as_str()?.to_owned(), most))
 }
 
-/// What is wrong with a rule in this state, its tags and targets aside; `None` is a rule that does not exist.
+/// Finds the faults of a rule in this state, except its tags and targets. `None` is a rule that does not exist.
 #[must_use]
 pub fn of_rule(desired: &Desired, rule: &RuleSpec, state: Option<&RuleState>) -> Vec<DriftFault> {
     let Some(state) = state else { return vec![DriftFault::Missing] };
@@ -292,8 +297,8 @@ pub fn of_rule(desired: &Desired, rule: &RuleSpec, state: Option<&RuleState>) ->
     faults
 }
 
-/// What is wrong with the targets of a rule: with Muster's own, and with any that sends to the queue. One of any id that sends
-/// there as it should is enough.
+/// Finds the faults of a rule's targets: of Muster's own, and of any other that sends to the queue. One correct target of any id
+/// is enough.
 #[must_use]
 pub fn of_targets(desired: &Desired, targets: &[Target]) -> Vec<DriftFault> {
     let queue = desired.queue_arn(QueueRole::Events);
@@ -314,7 +319,7 @@ pub fn of_targets(desired: &Desired, targets: &[Target]) -> Vec<DriftFault> {
     faults.collect()
 }
 
-/// What is wrong with a target; `None` when it is right.
+/// Finds the fault of a target; `None` when it is right.
 fn of_target(desired: &Desired, target: &Target) -> Option<TargetFault> {
     let (queue, dead) = (desired.queue_arn(QueueRole::Events), desired.queue_arn(QueueRole::Dead));
     if target.arn != queue {
@@ -330,7 +335,7 @@ fn of_target(desired: &Desired, target: &Target) -> Option<TargetFault> {
     (!is_dead).then(|| TargetFault::DeadLetters { arn: target.dead_letter_arn.clone(), dead })
 }
 
-/// What is wrong with a rule's pattern; `None` when it says what it should, however it is written.
+/// Finds the fault of a rule's pattern; `None` when it means what it should, however it is written.
 pub(crate) fn of_pattern(desired: &Desired, rule: &RuleSpec, pattern: &str) -> Option<DriftFault> {
     let should = rule.pattern(desired.name.as_str());
     match serde_json::from_str::<Value>(pattern) {
@@ -340,7 +345,7 @@ pub(crate) fn of_pattern(desired: &Desired, rule: &RuleSpec, pattern: &str) -> O
     }
 }
 
-/// The fields of a pattern that differ, in words.
+/// Lists the fields of a pattern that differ, in words.
 fn differing(should: &Value, is: &Value) -> String {
     let none = serde_json::Map::new();
     let fields = |of: &Value| of.as_object().unwrap_or(&none).clone();
@@ -350,20 +355,20 @@ fn differing(should: &Value, is: &Value) -> String {
             (Some(should), Some(is)) if plain(should) == plain(is) => None,
             (Some(should), Some(is)) => Some(format!("{name} is {is}, not {should}")),
             (Some(should), None) => Some(format!("{name} is missing, and should be {should}")),
-            (None, is) => Some(format!("{name} should not be there: {}", is.unwrap_or(&Value::Null))),
+            (None, is) => Some(format!("{name} should be absent: {}", is.unwrap_or(&Value::Null))),
         }
     });
     told.collect::<Vec<_>>().join("; ")
 }
 
-/// Whether an attribute that is a document says this, however it is written.
+/// Whether an attribute that is a JSON document means this, however it is written.
 pub(crate) fn says(attributes: &BTreeMap<String, String>, name: &str, should: &Value) -> bool {
     let document: Option<Value> = attributes.get(name).and_then(|text| serde_json::from_str(text).ok());
     document.is_some_and(|document| plain(&document) == plain(should))
 }
 
-/// A document without what means nothing in policies and patterns: the order of lists, whether something alone stands in a
-/// list, and whether a number stands as text.
+/// Normalises a document. In policies and patterns the order of lists means nothing, nor whether a single value is in a list, nor
+/// whether a number is text.
 fn plain(document: &Value) -> Value {
     match document {
         Value::Array(items) => {

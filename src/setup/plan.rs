@@ -1,4 +1,4 @@
-//! From what should be there and what is, to the steps that make the one of the other.
+//! Plans the steps that turn what exists into what should exist.
 
 use std::collections::BTreeMap;
 
@@ -7,21 +7,21 @@ use super::drift::{Drift, DriftFault, drift, of_pattern, says};
 use super::list::listed;
 use super::observed::{ObservedSetup, is_tagged};
 
-/// One change.
+/// One step of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetupStep {
-    /// What is done.
+    /// The action.
     pub act: Act,
-    /// To what.
+    /// The queue or rule.
     pub thing: Thing,
-    /// What was wrong with it; nothing when it is made or taken away.
+    /// What was wrong with it; empty when it is made or removed.
     pub why: Vec<DriftFault>,
 }
 
-/// What is done to a thing.
+/// What is done to a queue or rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
-    /// Makes it, with tags; a rule without its target.
+    /// Makes it, with tags. A rule is made without its target.
     Create,
     /// Sets these attributes of a queue.
     SetAttributes(BTreeMap<String, String>),
@@ -29,18 +29,18 @@ pub enum Act {
     PutPattern,
     /// Enables a rule.
     Enable,
-    /// Puts the tag on.
+    /// Adds the tag.
     Tag,
     /// Puts a rule's target, in place of one of the same id.
     PutTarget,
-    /// Takes Muster's target off a rule.
+    /// Removes Muster's target from a rule.
     RemoveTarget,
     /// Deletes it.
     Delete,
 }
 
 impl SetupStep {
-    /// The step for a person, in the imperative: `enable the rule muster-tags (it is disabled)`.
+    /// Writes the step for a person, in the imperative: `enable the rule muster-tags (it is disabled)`.
     #[must_use]
     pub fn told(&self, desired: &Desired) -> String {
         let label = desired.label(self.thing);
@@ -49,23 +49,23 @@ impl SetupStep {
             Act::SetAttributes(attributes) => {
                 format!("set {} of {label}", listed(&attributes.keys().collect::<Vec<_>>()))
             }
-            Act::PutPattern => format!("put the pattern of {label}"),
+            Act::PutPattern => format!("set the pattern of {label}"),
             Act::Enable => format!("enable {label}"),
             Act::Tag => format!("tag {label}"),
             Act::PutTarget => {
                 format!("let {label} send to the queue {}", QueueRole::Events.name(&desired.name))
             }
-            Act::RemoveTarget => format!("take the target `{TARGET}` off {label}"),
+            Act::RemoveTarget => format!("remove the target `{TARGET}` from {label}"),
             Act::Delete => format!("delete {label}"),
         };
         if self.why.is_empty() { told } else { format!("{told} ({})", listed(&self.why)) }
     }
 }
 
-/// The steps that make or mend all of it; none when all is right.
+/// Plans the steps that make or mend everything; none when nothing is wrong.
 ///
 /// # Errors
-/// What has one of the names and is not Muster's, unless it may be adopted.
+/// Queues and rules of the same names that are not Muster's, unless they may be adopted.
 pub fn plan(desired: &Desired, observed: &ObservedSetup, adopt: bool) -> Result<Vec<SetupStep>, Vec<Thing>> {
     let foreign: Vec<Thing> = Desired::things().filter(|thing| is_foreign(desired, observed, *thing)).collect();
     if !adopt && !foreign.is_empty() {
@@ -75,7 +75,7 @@ pub fn plan(desired: &Desired, observed: &ObservedSetup, adopt: bool) -> Result<
     Ok(Desired::things().flat_map(|thing| steps(desired, thing, &drifts)).collect())
 }
 
-/// Whether a thing is there, bears no tag of Muster and is not wired as Muster wires it.
+/// Whether a queue or rule exists that has no tag of Muster and is not wired as Muster wires it.
 #[must_use]
 pub fn is_foreign(desired: &Desired, observed: &ObservedSetup, thing: Thing) -> bool {
     let wired = |role: QueueRole| {
@@ -133,7 +133,7 @@ fn steps(desired: &Desired, thing: Thing, drifts: &[Drift]) -> Vec<SetupStep> {
     steps
 }
 
-/// The attribute of a queue that a fault is about.
+/// Returns the attribute of a queue that a fault is about.
 fn attribute(fault: &DriftFault) -> Option<&'static str> {
     match fault {
         DriftFault::Setting { name, .. } => Some(name),

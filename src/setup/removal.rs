@@ -1,4 +1,4 @@
-//! What teardown takes away, what it leaves, and why.
+//! Plans what teardown removes, and says why it leaves the rest.
 
 use super::desired::{Desired, QueueRole, TARGET, Thing};
 use super::list::listed;
@@ -10,18 +10,19 @@ use crate::model::text::shown;
 /// The longest foreign name in a message.
 const LONGEST: usize = 200;
 
-/// What teardown does.
+/// The plan of a teardown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Removal {
-    /// What is taken away, in order: what sends before where it sends to.
+    /// The steps that remove queues and rules: rules come before the queues that they send to.
     pub steps: Vec<SetupStep>,
-    /// What stays, and why.
+    /// What is left, and why.
     pub left: Vec<(Thing, String)>,
-    /// What is lost with what is taken away.
+    /// What is lost by the removal.
     pub notes: Vec<String>,
 }
 
-/// Takes away exactly what bears Muster's tag, the name being right. Dead letters are lost only where that is wanted.
+/// Plans to remove exactly what has Muster's tag and one of the names. A queue with dead letters is removed only with
+/// `discard_dead_letters`.
 #[must_use]
 pub fn plan(desired: &Desired, observed: &ObservedSetup, discard_dead_letters: bool) -> Removal {
     let mut removal = Removal::default();

@@ -155,20 +155,20 @@ const BREAKS: &[Break] = &[
     (
         "disabled",
         |o| tags_rule(o).state.enabled = false,
-        &["enable the rule muster-tags (it is disabled: no event comes through it)"],
+        &["enable the rule muster-tags (it is disabled, so it sends no events)"],
     ),
     (
         "another pattern",
         |o| tags_rule(o).state.pattern = r#"{"source":["aws.s3"]}"#.to_owned(),
         &[
-            r#"put the pattern of the rule muster-tags (its pattern was changed: source is ["aws.s3"], not ["aws.tag","muster.canary"]; detail-type is missing, and should be ["Tag Change on Resource","Muster Canary muster-tags"]; detail is missing, and should be {"service":["ec2"]})"#,
+            r#"set the pattern of the rule muster-tags (its pattern was changed: source is ["aws.s3"], not ["aws.tag","muster.canary"]; detail-type is missing, and should be ["Tag Change on Resource","Muster Canary muster-tags"]; detail is missing, and should be {"service":["ec2"]})"#,
         ],
     ),
     (
         "another pattern and disabled",
         |o| tags_rule(o).state = RuleState { pattern: String::new(), enabled: false, ..tags_rule(o).state.clone() },
         &[
-            "put the pattern of the rule muster-tags (its pattern was changed: it has no event pattern and it is disabled: no event comes through it)",
+            "set the pattern of the rule muster-tags (its pattern was changed: it has no event pattern and it is disabled, so it sends no events)",
         ],
     ),
     (
@@ -179,26 +179,26 @@ const BREAKS: &[Break] = &[
     (
         "no target",
         |o| tags_rule(o).targets.clear(),
-        &["let the rule muster-tags send to the queue muster-events (it has no target: its events go nowhere)"],
+        &["let the rule muster-tags send to the queue muster-events (it has no target, so its events go nowhere)"],
     ),
     (
         "a target with a role",
         |o| first_target(o).role_arn = Some("arn:aws:iam::1:role/x".to_owned()),
         &["let the rule muster-tags send to the queue muster-events (its target `muster` sends as the role \
-           arn:aws:iam::1:role/x, where the queue's policy lets EventBridge itself in)"],
+           arn:aws:iam::1:role/x, but the queue's policy lets only EventBridge itself send)"],
     ),
     (
         "a target that shapes",
         |o| first_target(o).shaped = true,
         &[
-            "let the rule muster-tags send to the queue muster-events (its target `muster` changes events on their way (Input, InputPath or InputTransformer))",
+            "let the rule muster-tags send to the queue muster-events (its target `muster` changes events before it sends them (Input, InputPath or InputTransformer))",
         ],
     ),
     (
         "a target without dead letters",
         |o| first_target(o).dead_letter_arn = None,
         &[
-            "let the rule muster-tags send to the queue muster-events (its target `muster` loses what cannot be delivered)",
+            "let the rule muster-tags send to the queue muster-events (its target `muster` drops undeliverable events: it has no dead-letter queue)",
         ],
     ),
     (
@@ -225,7 +225,7 @@ const BREAKS: &[Break] = &[
             let policy = events(o).attributes["Policy"].replace(r#"{"Service":"events.amazonaws.com"}"#, r#""*""#);
             set(o, "Policy", &policy);
         },
-        &["set Policy of the queue muster-events (its policy lets others in as well: Principal \"*\")"],
+        &["set Policy of the queue muster-events (its policy also lets others send: Principal \"*\")"],
     ),
     (
         "settings and redrive",
@@ -235,8 +235,8 @@ const BREAKS: &[Break] = &[
             events(o).attributes.remove("SqsManagedSseEnabled");
         },
         &["set MessageRetentionPeriod, RedrivePolicy and SqsManagedSseEnabled of the queue muster-events (its \
-           MessageRetentionPeriod is 345600, not 86400, its SqsManagedSseEnabled is not set, and should be true and what is \
-           received too often does not go to the dead-letter queue)"],
+           MessageRetentionPeriod is 345600, not 86400, its SqsManagedSseEnabled is not set, and should be true and messages \
+           that are received too often do not go to the dead-letter queue)"],
     ),
     (
         "another count of receives",
@@ -245,7 +245,7 @@ const BREAKS: &[Break] = &[
             set(o, "RedrivePolicy", &policy);
         },
         &[
-            "set RedrivePolicy of the queue muster-events (what is received 9 times goes to the dead-letter queue, not after 5)",
+            "set RedrivePolicy of the queue muster-events (messages go to the dead-letter queue after they are received 9 times, not 5)",
         ],
     ),
     (
@@ -409,7 +409,7 @@ fn teardown_takes_away_what_setup_made_rules_first() {
     let told = told(&desired, &removal.steps);
     assert_eq!(
         told[..2],
-        ["take the target `muster` off the rule muster-instances", "delete the rule muster-instances"]
+        ["remove the target `muster` from the rule muster-instances", "delete the rule muster-instances"]
     );
     assert_eq!(told[told.len() - 2..], ["delete the queue muster-events", "delete the queue muster-events-dead"]);
     assert_eq!((removal.left, removal.notes), (Vec::new(), Vec::new()));

@@ -11,22 +11,24 @@ use crate::cli::store_flags::RegionalStoreFlags;
 use crate::config::Environment;
 use crate::connection::data_dir;
 
-/// What to check.
+/// The arguments of `muster log verify`.
 #[derive(Clone, Debug, Args)]
 pub(in crate::cli) struct Verify {
-    /// A store file to check in place of the data directory's, such as a backup
+    /// A store file to check instead of the data directory's, such as a backup
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Repair a damaged store: keep what can be read, under a new log id, and write what is dropped to a file beside it
+    /// Repair a damaged store: keep the readable beginning of its log under a new log id
+    ///
+    /// Dropped records are written to a file beside the store, and the damaged file is kept under another name.
     #[arg(long, conflicts_with = "file")]
     repair: bool,
-    /// Print what was found as JSON
+    /// Print the result as JSON
     #[arg(long)]
     json: bool,
-    // How this command looks at a file in a process that may die of it.
+    // This command runs itself with this flag to look at a file, since a damaged file may crash the process.
     #[arg(long, hide = true, value_name = "FILE", conflicts_with_all = ["file", "repair", "json"])]
     inspect: Option<PathBuf>,
-    // And how it repairs.
+    // This command runs itself with this flag to repair a store.
     #[arg(long, hide = true, value_name = "DIR", conflicts_with_all = ["file", "repair", "json", "inspect"])]
     mend: Option<PathBuf>,
     #[command(flatten)]
@@ -41,14 +43,14 @@ struct VerifyError {
     next: &'static str,
 }
 
-/// What to do about the data directory's store.
+/// What to do about a damaged store of the data directory.
 const OF_STORE: &str = "`muster log verify --repair` keeps what can be read; or put a backup in its place";
 
-/// What to do about another file.
+/// What to do about another damaged file.
 const OF_FILE: &str = "make another backup, or use an earlier one";
 
 impl Verify {
-    /// Says on standard output what was found.
+    /// Checks the store, and prints the result on standard output.
     pub(super) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
         if let Some(file) = &self.inspect {
             return Ok(Output::stdout().line(&inspection::look_here(file))?);
@@ -81,7 +83,7 @@ impl Verify {
         }
     }
 
-    /// Prints what was found, and what was done about it.
+    /// Prints what was found, and the repair if there was one.
     fn tell(&self, path: &Path, finding: &Inspection, mended: Option<&RepairSummary>) -> anyhow::Result<()> {
         let mut output = Output::stdout();
         if self.json {
@@ -99,7 +101,7 @@ impl Verify {
     }
 }
 
-/// What was found, in a few lines.
+/// Writes what was found in a few lines.
 fn report(path: &Path, finding: &Inspection) -> String {
     let Inspection { clean, log, horizon, newest, records, resources, removed, other_rows, wrong, shown } = finding;
     let verdict = if *clean {
@@ -126,7 +128,7 @@ fn report(path: &Path, finding: &Inspection) -> String {
     lines.join("\n") + "\n"
 }
 
-/// What a repair did, in a few lines.
+/// Writes what a repair did in a few lines.
 fn done(mended: &RepairSummary) -> String {
     let RepairSummary { of, log, kept, dropped, unreadable, lost, restored, ends, side_file, damaged_file } = mended;
     let of = of.as_deref().unwrap_or("unknown");
