@@ -4,17 +4,14 @@
 //! Exit codes: 0 it worked; 1 it failed, or the resource does not exist; 2 the command line, a `MUSTER_*` variable or a scenario
 //! cannot be used.
 
-use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use anyhow::Context;
-use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
-use tokio::runtime::{self, Runtime};
 
 use crate::app::front;
-use crate::config::{Config, ConfigError, Environment};
+use crate::config::{ConfigError, Environment};
 use crate::connection::attach::ServerCommand;
 #[cfg(feature = "simulator")]
 use crate::simulator::ScenarioError;
@@ -35,7 +32,9 @@ mod get;
 mod help;
 mod line;
 mod log;
+mod logging;
 mod output;
+mod runtime;
 mod search;
 mod serve;
 mod server_flags;
@@ -61,7 +60,9 @@ use get::Get;
 use help::{Help, NoPage};
 use line::{Unfilled, Unusable};
 use log::Log;
+use logging::Logging;
 use output::Output;
+use runtime::{FlushOnExit, finish, parallel, single};
 use search::Search;
 use serve::Serve;
 use server_flags::ServerFlags;
@@ -82,28 +83,6 @@ struct Cli {
     logging: Logging,
     #[command(subcommand)]
     command: Command,
-}
-
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Logging (to standard error)")]
-struct Logging {
-    /// What to log: a level, or target=level pairs [default: info, less from libraries]
-    ///
-    /// Levels are error, warn, info, debug and trace. An example is info,muster=debug. Commands that print an answer log
-    /// only warnings unless this is given.
-    #[arg(long, global = true, env = "MUSTER_LOG", value_name = "FILTER", hide_env_values = true)]
-    log: Option<String>,
-    /// How a log line looks [default: text]
-    ///
-    /// `json` prints one object a line.
-    #[arg(long, global = true, env = "MUSTER_LOG_FORMAT", value_name = "FORMAT", hide_env_values = true)]
-    log_format: Option<LogFormat>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum LogFormat {
-    Text,
-    Json,
 }
 
 #[derive(Debug, Subcommand)]
@@ -322,29 +301,6 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     }
 }
 
-/// Runs `work` to its end, and does not wait for other tasks: a read of standard input cannot be cancelled, and tasks that did
-/// not stop in time have already been logged.
-fn finish(runtime: Runtime, work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
-    DetachedRuntime(Some(runtime)).block_on(work)
-}
-
-/// A runtime whose threads are not waited for when it is dropped, even after a panic.
-struct DetachedRuntime(Option<Runtime>);
-
-impl DetachedRuntime {
-    fn block_on(&self, work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
-        self.0.as_ref().map_or(Ok(()), |runtime| runtime.block_on(work))
-    }
-}
-
-impl Drop for DetachedRuntime {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
-
 /// Prints what is wrong with the command line, or the help that it asks for.
 fn print(error: &clap::Error) {
     if error.use_stderr() && !std::io::stderr().is_terminal() {
@@ -356,64 +312,12 @@ fn print(error: &clap::Error) {
     }
 }
 
-/// When dropped, waits until everything that was logged is written.
-struct FlushOnExit;
-
-impl Drop for FlushOnExit {
-    fn drop(&mut self) {
-        telemetry::flush();
-    }
-}
-
-/// A runtime of one thread, for front ends, of which there may be many.
-fn single() -> std::io::Result<Runtime> {
-    runtime::Builder::new_current_thread().enable_all().build()
-}
-
-/// A runtime of several threads, for a process that serves.
-fn parallel() -> std::io::Result<Runtime> {
-    runtime::Builder::new_multi_thread().enable_all().build()
-}
-
-impl Logging {
-    fn start(&self, destination: &LogDestination) -> anyhow::Result<()> {
-        let format = match self.log_format {
-            Some(LogFormat::Json) => telemetry::Format::Json,
-            Some(LogFormat::Text) | None => telemetry::Format::Text,
-        };
-        telemetry::start(self.log.as_deref(), format, destination).with_context(|| {
-            let given = self.log.as_deref().unwrap_or_default();
-            format!("{} cannot be used", Environment::capture().source("--log", given))
-        })?;
-        telemetry::log_panics();
-        Ok(())
-    }
-
-    /// Starts logging for a command that prints an answer: only warnings and errors are logged unless `--log` asks for more.
-    fn start_quietly(mut self) -> anyhow::Result<()> {
-        self.log.get_or_insert_with(|| "warn".to_owned());
-        self.start(&LogDestination::Stderr)
-    }
-
-    /// The arguments of a server for `config` that logs in the same way. It permits writes, and each connection decides whether
-    /// to use them (see [`front`]).
-    fn server(&self, config: &Config) -> Vec<OsString> {
-        let mut words: Vec<OsString> = ["serve", "--detached", "--allow-writes"].map(Into::into).into();
-        words.extend(ServerFlags::of(config).words());
-        if let Some(filter) = &self.log {
-            words.extend(["--log".into(), filter.into()]);
-        }
-        let format = self.log_format.and_then(|format| Some(format.to_possible_value()?.get_name().to_owned()));
-        if let Some(format) = format {
-            words.extend(["--log-format".into(), format.into()]);
-        }
-        words
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
     use super::*;
+    use crate::config::Config;
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -31,8 +31,10 @@ use crate::model::{AccountId, Region, Scope};
 
 mod apply;
 pub mod desired;
+mod documents;
 pub mod drift;
 pub mod error;
+pub mod fault;
 pub mod list;
 pub mod observed;
 pub mod plan;
@@ -41,8 +43,9 @@ pub mod senders;
 pub mod template;
 
 pub use desired::{Desired, QueueRole, Thing};
-pub use drift::{Drift, DriftEffect, DriftFault, drift};
+pub use drift::{Drift, drift};
 pub use error::SetupError;
+pub use fault::{DriftEffect, DriftFault};
 pub use list::listed;
 pub use observed::ObservedSetup;
 pub use plan::{Act, SetupStep};

@@ -27,10 +27,10 @@ static STDERR: OnceLock<LogSink> = OnceLock::new();
 /// What goes to the log file of this process, if it has one.
 static FILE: OnceLock<LogSink> = OnceLock::new();
 
-/// What tells of dropped lines and of panics is logged whatever the filter says of others.
+/// Dropped lines and panics are logged whatever the filter says.
 const OWN: &str = "muster::telemetry=warn";
 
-/// What is logged of libraries unless they are named in the filter. The SDK's credential chain tells of every source it tries.
+/// The levels of libraries that the filter does not name. The SDK's credential chain logs every source that it tries.
 const LIBRARIES: &str = "aws_config=error,aws_smithy_runtime=warn,hyper=warn";
 
 /// How a log line looks.

@@ -1,8 +1,8 @@
-//! `muster demo`: the whole path in one process, from a simulated AWS account to an MCP client that is told of a change.
+//! `muster demo`: runs everything in one process, from a simulated AWS account to an MCP client that is notified of a change.
 //!
-//! Everything but the account is what `muster serve` runs: the store on disk, the sweeps through the AWS SDK over HTTP, the
-//! handshake and MCP over a Unix socket. For list and read the same is asked of the SDK directly, beside it. The account answers
-//! from this machine without a network in between, so real AWS takes longer than the times shown for it.
+//! Everything except the account is what `muster serve` runs: the store on disk, the sweeps through the AWS SDK over HTTP, the
+//! handshake and MCP over a Unix socket. For list and read, the SDK makes the same call directly, for comparison. The account is on
+//! this machine, so real AWS takes longer than the times shown.
 
 use std::io::Write;
 use std::time::Duration;
@@ -36,7 +36,7 @@ const SWEEP: Duration = Duration::from_mins(2);
 const READS: usize = 25;
 const DESCRIBES: usize = 5;
 
-/// What to show.
+/// The settings of the demo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DemoOptions {
     /// How many instances the account has.
@@ -50,7 +50,7 @@ pub struct DemoOptions {
 }
 
 impl DemoOptions {
-    /// Shows it, told to `out`.
+    /// Runs the demo and prints its steps to `out`.
     ///
     /// # Errors
     /// The first step that fails or takes too long, by name; an interruption.
@@ -78,7 +78,7 @@ impl DemoOptions {
         };
         if shown.is_ok() {
             story.say(&format!(
-                "\nDone in {}. The second notification came from the sweep that saw it stopped.\n\
+                "\nDone in {}. The second notification came from the sweep that found the instance stopped.\n\
                  The times of resources/read are medians of {READS} reads and {DESCRIBES} calls. The simulated\n\
                  account is on this machine; real AWS is further away.",
                 story::shown(opening.elapsed())

@@ -1,8 +1,8 @@
-//! Looking at a store file that may be damaged: in a process of its own.
+//! Looks at a store file that may be damaged, in a separate process.
 //!
-//! redb trusts a file that was closed cleanly: over one that something else changed it may panic, abort, ask for all memory or
-//! never come back. So `muster log verify` starts this very program again, with a hidden flag, to look at the file; whatever
-//! keeps that process from answering is damage that was detected. A repair runs likewise. The parent holds the lock meanwhile.
+//! redb trusts a file that was closed cleanly. If something else changed the file, redb may panic, abort, take all memory or never
+//! return. So `muster log verify` starts this program again, with a hidden flag, to look at the file. If that process does not answer,
+//! the file is damaged. A repair runs in the same way. The parent holds the lock meanwhile.
 
 use std::ffi::OsStr;
 use std::io;
@@ -94,13 +94,13 @@ enum InspectionLine<T> {
     Failed(String),
 }
 
-/// Why nobody looked.
+/// Why the file was not inspected.
 #[derive(Debug, thiserror::Error)]
 pub enum InspectionError {
-    /// There is no store, or somebody has it.
+    /// There is no store, or another process uses it.
     #[error(transparent)]
     Offline(#[from] OfflineError),
-    /// A server has the file.
+    /// A server uses the file.
     #[error(transparent)]
     Lock(#[from] LockError),
     /// The process did not start.
@@ -120,7 +120,7 @@ pub enum InspectionError {
     },
 }
 
-/// Takes the lock of a data directory that holds a store. `None` where nothing is going to be written, and cannot be.
+/// Takes the lock of a data directory that holds a store. Returns `None` for a reader without permission to write there.
 ///
 /// # Errors
 /// When there is no store, and when a server runs, which is named.
@@ -144,7 +144,7 @@ pub fn unserved(file: &Path) -> Result<(), LockError> {
 pub async fn look(program: &Path, file: &Path) -> Result<Inspection, InspectionError> {
     match elsewhere(program, INSPECT, file, file).await? {
         Ok(finding) => Ok(finding),
-        Err(crash) => Ok(Inspection::of(format!("the database layer crashed over it: {crash}"))),
+        Err(crash) => Ok(Inspection::of(format!("the database layer crashed on it: {crash}"))),
     }
 }
 
@@ -157,8 +157,8 @@ pub async fn mend(program: &Path, data_dir: &Path) -> Result<RepairSummary, Insp
         Ok(mended) => Ok(mended),
         Err(crash) => Err(InspectionError::Failed {
             error: format!(
-                "the database layer crashed over the repair, and the store is as it was ({crash}): restore it from a backup, or \
-                 move it away to list the account afresh (its history is lost with it)"
+                "the database layer crashed during the repair, and the store is unchanged ({crash}): restore it from a backup, or \
+                 move it away and start again without its history"
             ),
         }),
     }
@@ -184,7 +184,7 @@ async fn elsewhere<T: DeserializeOwned>(
     match serde_json::from_slice(&ended.stdout) {
         Ok(InspectionLine::Done(done)) => Ok(Ok(done)),
         Ok(InspectionLine::Failed(error)) => Err(InspectionError::Failed { error }),
-        // It was not even asked rightly.
+        // The other process could not read its command line.
         Err(_) if ended.status.code() == Some(2) => Err(InspectionError::Failed { error: first(&ended.stderr) }),
         Err(_) => Ok(Err(format!("{}: {}", ended.status, first(&ended.stderr)))),
     }

@@ -1,4 +1,4 @@
-//! Finds out whose the keys of the environment are, so that the next ones of the same role find the same store.
+//! Finds out whose the keys in the environment are, so that later keys of the same role find the same store.
 //!
 //! What is written about it, and where keys lead, is for [`by_key`] to say. A server whose key is new asks STS before it opens a
 //! store, for as long as its client waits for it anyway; most answers take less than a second. Where STS is slower than that the
@@ -23,13 +23,13 @@ const INTERVAL: Duration = Duration::from_secs(30);
 /// The longest pause between two questions.
 const MAX_INTERVAL: Duration = Duration::from_mins(10);
 
-/// What is known of whose the keys are once STS was asked.
+/// The result of asking STS whose the keys are.
 enum Proof {
-    /// It is noted, and the keys lead there now.
+    /// The owner is noted, and the keys lead to this directory.
     Proved(PathBuf),
-    /// STS says something that is not to be noted, and it would say that again.
+    /// STS gives an answer that must not be noted. Another attempt would give the same answer.
     Refused,
-    /// STS does not say, or it cannot be noted.
+    /// STS does not answer, or the answer cannot be noted.
     Unknown,
 }
 

@@ -71,7 +71,7 @@ pub enum ServerError {
     #[error(transparent)]
     Start(#[from] StartError),
     /// The writer ended by itself.
-    #[error("the writer failed, which is a fault of Muster: the log says how; everything acknowledged is stored")]
+    #[error("the writer failed by a fault of Muster: report it with the log; everything acknowledged is stored")]
     Writer,
     /// The system refused a signal handler.
     #[error("cannot listen for signals: the system refuses a handler")]
@@ -135,7 +135,7 @@ pub async fn run(config: &Config, options: ServerOptions, announce: impl FnOnce(
     }
 }
 
-/// From the open doors to the closed ones.
+/// Serves from opening the store until stopping.
 async fn serve(
     config: &Config,
     linger: Option<Duration>,

@@ -251,6 +251,13 @@ mod tests {
     }
 
     #[test]
+    fn a_profile_that_no_file_has_is_named_with_the_file() {
+        let said = told(read(Kind::Config, None, Ok(b"[profile corp]\nregion = us-east-1\n")), "crop");
+        assert_eq!(said, ["/home/me/.aws/config: there is no profile crop"]);
+        assert_eq!(told(read(Kind::Config, None, Ok(b"[profile corp]\n")), "default"), [""; 0], "it is optional");
+    }
+
+    #[test]
     fn neither_secrets_nor_files_show_in_debug_output_of_what_the_sdk_gets() {
         let text = b"[default]\naws_secret_access_key = s3cret\n";
         let profiles = Profiles { read: vec![read(Kind::Credentials, None, Ok(text))], selected: "default".into() };

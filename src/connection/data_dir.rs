@@ -64,9 +64,9 @@ pub enum DataDirError {
     },
 }
 
-/// The directory to use where `given` was named: `given`, or `muster-<user>` inside it where others can write `given`.
+/// Returns the directory to use: `given`, or `muster-<user>` inside it if others can write `given`.
 ///
-/// Nothing is made, and what is wrong is for [`prepare`] to say. What was settled once stays so.
+/// Nothing is made, and [`prepare`] reports errors. The choice never changes later.
 #[must_use]
 pub fn settle(given: &Path) -> PathBuf {
     let me = CurrentUser::current();
@@ -142,7 +142,7 @@ pub fn is_users(path: &Path) -> bool {
         .is_ok_and(|standing| standing.is_directory && standing.fault_as_own(CurrentUser::current()).is_none())
 }
 
-/// Why others may rename `path`, which works all the same: for people who share the machine with somebody.
+/// Warns that others may rename `path`, although it can be used.
 #[must_use]
 pub fn caution(path: &Path) -> Option<String> {
     let (me, parent) = (CurrentUser::current(), path.parent()?);

@@ -57,7 +57,7 @@ pub(crate) struct CanaryRoute<'a> {
 
 /// The results of sending canaries.
 #[derive(Debug, Default)]
-pub(crate) struct CanaryRun {
+pub(crate) struct CanaryResults {
     /// Whether the canaries could be put on the bus; `None` when nobody tried.
     pub(crate) put: Option<AwsAnswer<()>>,
     /// Whether the queue could be received from; `None` when nobody tried.
@@ -75,8 +75,8 @@ pub(crate) struct CanaryRun {
 }
 
 /// Sends a canary for each rule, and waits for all of them.
-pub(crate) async fn fly(way: &CanaryRoute<'_>) -> CanaryRun {
-    let mut flight = CanaryRun::default();
+pub(crate) async fn fly(way: &CanaryRoute<'_>) -> CanaryResults {
+    let mut flight = CanaryResults::default();
     if way.server.is_none() && way.depth > DEEP {
         let depth = way.depth;
         flight.stopped = Some(format!(
@@ -107,7 +107,7 @@ async fn ask(
     server: &dyn RunningServer,
     sender: &str,
     started: Instant,
-    flight: &mut CanaryRun,
+    flight: &mut CanaryResults,
 ) {
     while flight.back.len() < way.rules.len() && started.elapsed() < PATIENCE {
         let Ok(Ok(said)) = timeout(PATIENCE, server.freshness()).await else {
@@ -128,7 +128,7 @@ fn took(sent: &str, seen: &str) -> Option<Duration> {
 }
 
 /// Receives until all canaries came back, and makes other messages visible again.
-async fn receive(way: &CanaryRoute<'_>, sender: &str, started: Instant, flight: &mut CanaryRun) {
+async fn receive(way: &CanaryRoute<'_>, sender: &str, started: Instant, flight: &mut CanaryResults) {
     let (mut held, mut ended) = (Vec::new(), Vec::new());
     let mut outcome = Ok(());
     while flight.back.len() < way.rules.len() && flight.stopped.is_none() && started.elapsed() < PATIENCE {
@@ -168,7 +168,7 @@ fn sort(
     way: &CanaryRoute<'_>,
     sender: &str,
     started: Instant,
-    flight: &mut CanaryRun,
+    flight: &mut CanaryResults,
     held: &mut Vec<String>,
     ended: &mut Vec<String>,
 ) {
@@ -201,7 +201,7 @@ fn canary(body: &str) -> Option<(&'static RuleSpec, String)> {
 }
 
 /// Judges each rule's canary. A canary that the policy did not allow is skipped: the check of permissions names the cause.
-pub(crate) fn judge(rules: &[&'static RuleSpec], name: &str, flight: &CanaryRun, server: bool) -> Vec<Finding> {
+pub(crate) fn judge(rules: &[&'static RuleSpec], name: &str, flight: &CanaryResults, server: bool) -> Vec<Finding> {
     let failed = flight.put.iter().chain(&flight.received).find_map(|outcome| outcome.as_ref().err());
     let judged = rules.iter().map(|rule| {
         let subject = rule.name(name);
@@ -246,9 +246,9 @@ mod tests {
     #[test]
     fn each_rule_is_told_by_its_own_canary() {
         let rules: Vec<&'static RuleSpec> = RULES.iter().take(2).collect();
-        let mut flight = CanaryRun { put: Some(Ok(())), received: Some(Ok(())), ..CanaryRun::default() };
+        let mut flight = CanaryResults { put: Some(Ok(())), received: Some(Ok(())), ..CanaryResults::default() };
         flight.back.insert(rules[0].slug.to_owned(), Duration::from_millis(250));
-        let verdicts = |flight: &CanaryRun| -> Vec<Verdict> {
+        let verdicts = |flight: &CanaryResults| -> Vec<Verdict> {
             judge(&rules, "muster", flight, false).iter().map(|finding| finding.verdict).collect()
         };
         assert_eq!(verdicts(&flight), [Verdict::Ok, Verdict::Failed]);

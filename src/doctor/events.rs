@@ -3,7 +3,7 @@
 use futures::future::{join, join_all};
 use tokio::time::timeout;
 
-use super::canary::{self, CanaryRoute, CanaryRun};
+use super::canary::{self, CanaryResults, CanaryRoute};
 use super::examined::Examined;
 use super::finding::{AwsAnswer, Finding, LOCAL, asked};
 use super::wiring::{self, Judge, QueueAttributes};
@@ -72,7 +72,7 @@ pub(crate) async fn named(examined: &Examined<'_>, name: &str) -> Vec<Finding> {
             };
             canary::fly(&way).await
         }
-        _ => CanaryRun::default(),
+        _ => CanaryResults::default(),
     };
     findings.extend(canaries(name, &sound, arrives, &flight, server));
     let reader = if server { backlog::QueueReader::Server } else { backlog::QueueReader::Nobody(flight.oldest) };
@@ -165,7 +165,13 @@ async fn server(examined: &Examined<'_>, desired: &Desired, findings: &mut Vec<F
 }
 
 /// Returns the findings of the canaries, and what they show about permissions.
-fn canaries(name: &str, sound: &[&'static RuleSpec], arrives: bool, flight: &CanaryRun, server: bool) -> Vec<Finding> {
+fn canaries(
+    name: &str,
+    sound: &[&'static RuleSpec],
+    arrives: bool,
+    flight: &CanaryResults,
+    server: bool,
+) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(flight.put.as_ref().map(|outcome| permission::judge("events:PutEvents", outcome)));
     findings.extend(flight.received.as_ref().map(|outcome| permission::judge("sqs:ReceiveMessage", outcome)));

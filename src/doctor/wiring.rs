@@ -8,7 +8,8 @@ use super::finding::{AwsAnswer, Check, Finding};
 use crate::aws::bus::{RuleState, Target};
 use crate::kinds::rules::RuleSpec;
 use crate::model::text::shown;
-use crate::setup::drift::{self, DriftEffect, DriftFault};
+use crate::setup::drift;
+use crate::setup::fault::{DriftEffect, DriftFault};
 use crate::setup::{Desired, QueueRole};
 
 pub(crate) static RULE: Check = Check {
@@ -30,7 +31,7 @@ pub(crate) static POLICY: Check =
 /// The longest id of a target that EventBridge takes.
 const LONGEST_ID: usize = 64;
 
-/// QueueAttributes by AWS's names.
+/// The attributes of a queue, by AWS's names.
 pub(crate) type QueueAttributes = BTreeMap<String, String>;
 
 /// Judges the queues and rules of `desired`. `fix` is the command that mends them.

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::desired::{Desired, QueueRole, TARGET, Thing};
-use super::drift::{Drift, DriftFault, drift, of_pattern, says};
+use super::documents::says;
+use super::drift::{Drift, drift, of_pattern};
+use super::fault::DriftFault;
 use super::list::listed;
 use super::observed::{ObservedSetup, is_tagged};
 

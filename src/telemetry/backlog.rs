@@ -10,14 +10,14 @@ pub(super) struct LogBacklog {
     bytes: usize,
     most: usize,
     dropping: bool,
-    untold: u64,
+    unreported: u64,
     dropped: u64,
 }
 
 impl LogBacklog {
     /// An empty queue that holds at most `most` bytes.
     pub(super) fn new(most: usize) -> Self {
-        LogBacklog { lines: VecDeque::new(), bytes: 0, most, dropping: false, untold: 0, dropped: 0 }
+        LogBacklog { lines: VecDeque::new(), bytes: 0, most, dropping: false, unreported: 0, dropped: 0 }
     }
 
     /// Takes a line in, or drops and counts it where there is no room.
@@ -41,16 +41,16 @@ impl LogBacklog {
 
     /// Counts a line that could not be written.
     pub(super) fn lost(&mut self) {
-        self.untold += 1;
+        self.unreported += 1;
         self.dropped += 1;
     }
 
     /// Notes that a line was written. Returns how many were dropped before, once there is room again: somebody should say so.
     pub(super) fn written(&mut self) -> Option<u64> {
-        if self.dropping || self.untold == 0 {
+        if self.dropping || self.unreported == 0 {
             return None;
         }
-        Some(std::mem::take(&mut self.untold))
+        Some(std::mem::take(&mut self.unreported))
     }
 
     /// Whether nothing waits.

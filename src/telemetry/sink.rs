@@ -94,14 +94,14 @@ impl LogSink {
             let mut state = self.0.state.lock();
             state.attempts += 1;
             state.busy = false;
-            let untold = if outcome.is_ok() {
+            let unreported = if outcome.is_ok() {
                 state.backlog.written()
             } else {
                 state.backlog.lost();
                 None
             };
             drop(state);
-            if let Some(lines) = untold {
+            if let Some(lines) = unreported {
                 // As any other line, it goes to the end of the queue.
                 tracing::warn!(
                     lines,

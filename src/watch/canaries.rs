@@ -15,8 +15,8 @@ use crate::source::backoff::Backoff;
 /// The pause before canaries are put again that AWS refuses for good: only a person changes that.
 const REFUSED_PAUSE: Duration = Duration::from_mins(1);
 
-/// Puts one canary a rule, all with one call, every interval less up to a tenth; after a failure later. What keeps them from being put shows
-/// as the reason why events are not proved to arrive.
+/// Puts one canary for each rule with one call, every interval less up to a tenth, or later after a failure. A failure shows as the
+/// reason why events are not proved to arrive.
 pub(super) async fn run(aws: Aws, ingest: Handle, scope: Scope, source: EventSource) {
     let (clock, every) = (aws.clock(), source.every);
     let (mut backoff, mut failing) = (Backoff::new(), None);

@@ -17,10 +17,10 @@ use crate::kinds::rules::{DEFAULT_NAME, RULES};
 use crate::model::{ErrorClass, Scope, Trouble};
 use crate::source::backoff::Backoff;
 
-/// How many receive from one queue: while one waits for the writer or for SQS, the others go on.
+/// How many tasks receive from one queue: while one waits for the writer or for SQS, the others continue.
 const RECEIVERS: usize = 4;
 
-/// How long a queue that is absent is not looked for again: somebody may set it up at any time.
+/// How long to wait before looking again for a queue that does not exist.
 const ABSENT_PAUSE: Duration = Duration::from_mins(2);
 
 /// How this server listens to events.
@@ -119,7 +119,7 @@ async fn found(aws: &Aws, ingest: &Handle, scope: &Scope, name: &str) -> Queue {
             Ok(None) => {
                 backoff.succeeded();
                 let what = format!("there is no queue {name} in {}", scope.region);
-                let fix = "Run `muster setup`, which makes it; it is looked for every 2 minutes".to_owned();
+                let fix = "Run `muster setup`, which makes it; the server looks for it every 2 minutes".to_owned();
                 (Trouble { class: ErrorClass::NotFound.into(), what, fix, since, retry_at: None }, ABSENT_PAUSE)
             }
             Err(error) => {

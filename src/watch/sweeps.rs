@@ -46,7 +46,7 @@ pub(super) async fn run(aws: Referred<Aws>, clock: SharedClock, plan: Plan, inge
         let trouble = Trouble {
             class: ErrorClass::Fatal.into(),
             what: format!("sweeping {} of {scope} failed by a fault of Muster", spec.plural),
-            fix: "It is tried again by itself; please report it with the server's log".to_owned(),
+            fix: "The sweep is tried again by itself; please report this with the server's log".to_owned(),
             since: clock.now(),
             retry_at: Some(clock.now() + AFTER_PANIC),
         };
@@ -97,7 +97,7 @@ fn is_tried(freshness: &Freshness, scope: &Scope, kind: &Kind) -> bool {
     freshness.of(scope, kind).is_none_or(|state| state.complete.is_some() || state.trouble.is_some())
 }
 
-/// Waits until freshness shows it.
+/// Waits until the condition holds in freshness.
 async fn until(freshness: &Freshness, holds: impl Fn() -> bool) {
     let mut changes = freshness.changes();
     loop {

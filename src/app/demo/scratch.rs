@@ -1,4 +1,4 @@
-//! A directory that exists for as long as the demo needs it.
+//! A temporary directory of the demo.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,14 +10,14 @@ use crate::connection::data_dir;
 pub(super) struct TemporaryDirectory(PathBuf);
 
 impl TemporaryDirectory {
-    /// Makes one under a name nobody can foresee.
+    /// Makes a directory with an unpredictable name.
     pub(super) fn make() -> Result<Self, data_dir::DataDirError> {
         let path = std::env::temp_dir().join(format!("muster-demo-{:016x}", fastrand::u64(..)));
         data_dir::prepare(&path)?;
         Ok(TemporaryDirectory(path))
     }
 
-    /// Where it is.
+    /// Returns its path.
     pub(super) fn path(&self) -> &Path {
         &self.0
     }

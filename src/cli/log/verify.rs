@@ -38,7 +38,7 @@ pub(in crate::cli) struct Verify {
 /// The store is damaged.
 #[derive(Debug, thiserror::Error)]
 #[error("{} is damaged: {next}", path.display())]
-struct VerifyError {
+struct StoreDamaged {
     path: PathBuf,
     next: &'static str,
 }
@@ -64,7 +64,7 @@ impl Verify {
             inspection::unserved(&path)?;
             let finding = inspection::look(&program, &path).await?;
             self.tell(&path, &finding, None)?;
-            return if finding.clean { Ok(()) } else { Err(VerifyError { path, next: OF_FILE }.into()) };
+            return if finding.clean { Ok(()) } else { Err(StoreDamaged { path, next: OF_FILE }.into()) };
         }
         let data_dir = self.store.config(environment)?.data_dir;
         let _lock = inspection::lock(&data_dir, self.repair)?;
@@ -72,7 +72,7 @@ impl Verify {
         let finding = inspection::look(&program, &path).await?;
         if finding.clean || !self.repair {
             self.tell(&path, &finding, None)?;
-            return if finding.clean { Ok(()) } else { Err(VerifyError { path, next: OF_STORE }.into()) };
+            return if finding.clean { Ok(()) } else { Err(StoreDamaged { path, next: OF_STORE }.into()) };
         }
         match inspection::mend(&program, &data_dir).await {
             Ok(mended) => self.tell(&path, &finding, Some(&mended)),

@@ -273,8 +273,8 @@ impl Carrier {
 fn unstored(error: &IngestError, since: Timestamp) -> Trouble {
     Trouble {
         class: TroubleClass::Store,
-        what: format!("what events say cannot be stored: {error}"),
-        fix: "They are held until it can".to_owned(),
+        what: format!("the content of events cannot be stored: {error}"),
+        fix: "Nothing to do: the events are held until they can be stored".to_owned(),
         since,
         retry_at: None,
     }
