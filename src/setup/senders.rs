@@ -162,7 +162,7 @@ mod tests {
         let [a, b] = ["arn:a", "arn:b"].map(|arn| statement(&json!(arn)));
         assert_eq!(judged(&[a, b]), PolicyFault::Reworded);
         let missing = judged(&[statement(&json!(["arn:a", "arn:c"]))]);
-        assert_eq!(missing.to_string(), "its policy does not let in arn:b");
+        assert_eq!(missing.to_string(), "its policy does not let these rules send: arn:b");
         assert_eq!(fault("", &[]), PolicyFault::Absent);
         assert_eq!(fault("{", &[]), PolicyFault::Unreadable);
     }
