@@ -1,22 +1,21 @@
-//! The command line. The only user of clap; what it reads becomes a [`crate::config::Config`], and defaults are not its business.
+//! Reads the command line and runs the command that it names. Only this module uses clap. What it reads becomes a
+//! [`crate::config::Config`], which adds the defaults.
 //!
-//! Exit codes: 0 it worked, 1 it failed or what was asked for is not there, 2 the command line, a `MUSTER_*` variable or a scenario cannot be used.
+//! Exit codes: 0 it worked; 1 it failed, or the resource does not exist; 2 the command line, a `MUSTER_*` variable or a scenario
+//! cannot be used.
 
-use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use anyhow::Context;
-use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
-use tokio::runtime::{self, Runtime};
 
 use crate::app::front;
-use crate::config::{Config, ConfigError, Environment};
+use crate::config::{ConfigError, Environment};
 use crate::connection::attach::ServerCommand;
 #[cfg(feature = "simulator")]
 use crate::simulator::ScenarioError;
-use crate::telemetry::{self, Destination, TelemetryError};
+use crate::telemetry::{self, LogDestination, TelemetryError};
 
 mod arguments;
 mod backup;
@@ -24,7 +23,6 @@ mod bytes;
 mod change_row;
 mod changes;
 mod client_config;
-mod connection;
 mod count;
 #[cfg(feature = "simulator")]
 mod demo;
@@ -34,9 +32,12 @@ mod get;
 mod help;
 mod line;
 mod log;
+mod logging;
 mod output;
+mod runtime;
 mod search;
 mod serve;
+mod server_flags;
 mod setup;
 #[cfg(feature = "simulator")]
 mod simulate;
@@ -48,10 +49,9 @@ mod unsimulated;
 mod warnings;
 
 use arguments::OperandError;
-use backup::{Backup, BackupError};
+use backup::{Backup, BackupPathError};
 use changes::Changes;
-use client_config::{Client, ServerEntry};
-use connection::Connection;
+use client_config::{KnownClient, ServerEntry};
 use count::Count;
 #[cfg(feature = "simulator")]
 use demo::Demo;
@@ -60,9 +60,12 @@ use get::Get;
 use help::{Help, NoPage};
 use line::{Unfilled, Unusable};
 use log::Log;
+use logging::Logging;
 use output::Output;
+use runtime::{FlushOnExit, finish, parallel, single};
 use search::Search;
 use serve::Serve;
+use server_flags::ServerFlags;
 use setup::Setup;
 #[cfg(feature = "simulator")]
 use simulate::Simulate;
@@ -82,32 +85,15 @@ struct Cli {
     command: Command,
 }
 
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Logging (to standard error)")]
-struct Logging {
-    /// What to log: a level, or target=level pairs [default: info, less from libraries]
-    #[arg(long, global = true, env = "MUSTER_LOG", value_name = "FILTER", hide_env_values = true)]
-    log: Option<String>,
-    /// How a log line looks [default: text]
-    #[arg(long, global = true, env = "MUSTER_LOG_FORMAT", value_name = "FORMAT", hide_env_values = true)]
-    log_format: Option<LogFormat>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum LogFormat {
-    Text,
-    Json,
-}
-
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve MCP on stdin and stdout, for an MCP client to start; shares one server with others
+    /// Serve MCP on standard input and output, for an MCP client to start; all clients share one server
     #[command(
         after_long_help = "Variables and the data directory: muster help configuration; clients: muster help clients"
     )]
     Mcp {
         #[command(flatten)]
-        connection: Connection,
+        connection: ServerFlags,
     },
     /// Serve the inventory on a Unix socket, and over HTTP with --http
     #[command(after_long_help = "Variables, the data directory and HTTP: muster help configuration")]
@@ -115,7 +101,7 @@ enum Command {
     /// Show one resource as the running server knows it, or the store when none runs
     #[command(after_long_help = "Filters, columns and exit codes: muster help filters")]
     Get(Get),
-    /// Find resources in the local copy of the inventory by AWS's filters
+    /// Find resources in the local copy of the inventory, by AWS's filters
     #[command(after_long_help = "Filters, columns and exit codes: muster help filters")]
     Search(Search),
     /// Count resources in the local copy of the inventory, by AWS's filters
@@ -127,7 +113,7 @@ enum Command {
     /// Check, measure, export or compact the log
     #[command(after_long_help = help::log())]
     Log(Log),
-    /// Write a verified copy of the store, also while the server runs
+    /// Write a verified copy of the store, even while the server runs
     #[command(after_long_help = help::log())]
     Backup(Backup),
     /// Make the queue and rules that bring EventBridge's events, or mend them
@@ -139,7 +125,7 @@ enum Command {
     /// Check everything that Muster needs, and say what to do about what fails
     #[command(after_long_help = help::doctor())]
     Doctor(Doctor),
-    /// Show the whole path against a simulated account, in about half a minute
+    /// Show what Muster does with a simulated account, in about half a minute
     Demo(Demo),
     /// Simulate an AWS account on loopback; the first line printed is its endpoint and region
     #[command(after_long_help = "Control paths and keys of a scenario: muster help simulator")]
@@ -148,25 +134,25 @@ enum Command {
     #[command(after_long_help = "The blocks of each client: muster help clients")]
     Config {
         #[command(flatten)]
-        connection: Connection,
-        /// Which client the block is for
+        connection: ServerFlags,
+        /// The client that the block is for
         #[arg(long, value_enum)]
-        client: Client,
+        client: KnownClient,
     },
     /// Print a completion script for a shell
     Completions {
-        /// Which shell
+        /// The shell
         shell: Shell,
     },
     /// Show a topic, or the help of a command
     Help(Help),
 }
 
-/// Runs the process: reads its command line, starts logging, does what was asked, and says how it ended.
+/// Runs the process: reads the command line, starts logging, runs the command, and returns the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
-    // Also when a panic ends the process.
-    let _said = Parting;
+    // Flushes the log even when a panic ends the process.
+    let _flush = FlushOnExit;
     let root = Cli::command();
     line::restart_in_tidy_environment(&root);
     let words = line::tidied(std::env::args_os().collect(), &root);
@@ -189,14 +175,15 @@ pub fn main() -> ExitCode {
             }
         }
     };
-    // Of its words clap has told already.
+    // clap has already said what is wrong with the command line itself.
     if error.downcast_ref::<Unusable>().is_none_or(|unusable| unusable.variable.is_some()) {
         telemetry::say(&format!("muster: {error:#}"));
     }
     if !is_usage(&error) {
         return ExitCode::FAILURE;
     }
-    // A client that sees its server process exit shows "disconnected", and nobody learns why. A person at a terminal does.
+    // A client whose server process exits shows "disconnected" and no reason. So the front end stays and answers with the
+    // reason, unless a person at a terminal reads it.
     if line::command(&words, &root) == Some("mcp") && !std::io::stdin().is_terminal() {
         let explained =
             single().map_err(Into::into).and_then(|runtime| finish(runtime, front::explain(format!("{error:#}"))));
@@ -205,14 +192,14 @@ pub fn main() -> ExitCode {
     ExitCode::from(2)
 }
 
-/// Whether an error means that the command line, or a variable in its place, cannot be used as it stands.
+/// Whether an error means that the command line, or a variable, cannot be used.
 fn is_usage(error: &anyhow::Error) -> bool {
     error.chain().any(|error| {
         error.is::<ConfigError>()
             || error.is::<Unusable>()
             || error.is::<Unfilled>()
             || error.is::<OperandError>()
-            || error.is::<BackupError>()
+            || error.is::<BackupPathError>()
             || error.is::<NoPage>()
             || is_of_a_scenario(error)
             || matches!(error.downcast_ref(), Some(TelemetryError::Filter { .. }))
@@ -220,7 +207,7 @@ fn is_usage(error: &anyhow::Error) -> bool {
     })
 }
 
-/// Whether an error is about what to simulate, which is as the command line says.
+/// Whether an error is about a scenario, which the command line names.
 #[cfg(feature = "simulator")]
 fn is_of_a_scenario(error: &(dyn std::error::Error + 'static)) -> bool {
     error.is::<ScenarioError>()
@@ -236,7 +223,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     let environment = Environment::capture();
     match command {
         Command::Mcp { connection } => {
-            logging.start(&Destination::Stderr)?;
+            logging.start(&LogDestination::Stderr)?;
             let config = connection.config(&environment)?;
             let server = ServerCommand { program: std::env::current_exe()?, arguments: logging.server(&config) };
             finish(single()?, front::run(&config, &server))
@@ -244,12 +231,12 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Serve(serve) => {
             let (config, listening) = serve.config(&environment)?;
             if listening.linger.is_none() {
-                logging.start(&Destination::Stderr)?;
+                logging.start(&LogDestination::Stderr)?;
                 return finish(parallel()?, serve::run(&config, listening));
             }
             logging.start(&serve::detach(&config)?)?;
             let served = finish(parallel()?, serve::run(&config, listening));
-            // Nobody reads its standard error.
+            // Nobody reads the standard error of a detached server.
             served.inspect_err(|error| tracing::error!(error = format!("{error:#}"), "not serving"))
         }
         Command::Get(get) => {
@@ -293,7 +280,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             finish(parallel()?, demo.run())
         }
         Command::Simulate(simulate) => {
-            logging.start(&Destination::Stderr)?;
+            logging.start(&LogDestination::Stderr)?;
             finish(parallel()?, simulate.run())
         }
         Command::Config { connection, client } => {
@@ -314,98 +301,23 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     }
 }
 
-/// Runs `work` to its end, and waits for nothing else: reads of standard input cannot be cancelled, and whoever did not stop
-/// in time was named already.
-fn finish(runtime: Runtime, work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
-    Abandoned(Some(runtime)).block_on(work)
-}
-
-/// A runtime whose threads nobody waits for, also after a panic, which would otherwise wait for ever.
-struct Abandoned(Option<Runtime>);
-
-impl Abandoned {
-    fn block_on(&self, work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
-        self.0.as_ref().map_or(Ok(()), |runtime| runtime.block_on(work))
-    }
-}
-
-impl Drop for Abandoned {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
-
-/// Says what is wrong with the command line, or the help that it asks for.
+/// Prints what is wrong with the command line, or the help that it asks for.
 fn print(error: &clap::Error) {
     if error.use_stderr() && !std::io::stderr().is_terminal() {
-        // A terminal gets colours; anybody else may not read.
+        // Only a terminal gets colours. A pipe may have no reader, so nothing waits for it.
         telemetry::say(error.render().to_string().trim_end());
     } else {
-        // A closed one leaves nobody to tell.
+        // When standard output is closed, nobody can be told.
         drop(error.print());
-    }
-}
-
-/// When dropped, waits until what was said and logged is written.
-struct Parting;
-
-impl Drop for Parting {
-    fn drop(&mut self) {
-        telemetry::flush();
-    }
-}
-
-/// A runtime for a front end, of which there may be many.
-fn single() -> std::io::Result<Runtime> {
-    runtime::Builder::new_current_thread().enable_all().build()
-}
-
-/// A runtime for a process that serves.
-fn parallel() -> std::io::Result<Runtime> {
-    runtime::Builder::new_multi_thread().enable_all().build()
-}
-
-impl Logging {
-    fn start(&self, destination: &Destination) -> anyhow::Result<()> {
-        let format = match self.log_format {
-            Some(LogFormat::Json) => telemetry::Format::Json,
-            Some(LogFormat::Text) | None => telemetry::Format::Text,
-        };
-        telemetry::start(self.log.as_deref(), format, destination).with_context(|| {
-            let given = self.log.as_deref().unwrap_or_default();
-            format!("{} cannot be used", Environment::capture().source("--log", given))
-        })?;
-        telemetry::log_panics();
-        Ok(())
-    }
-
-    /// For a command that tells its own story: only what goes wrong is logged, unless more is asked for.
-    fn start_quietly(mut self) -> anyhow::Result<()> {
-        self.log.get_or_insert_with(|| "warn".to_owned());
-        self.start(&Destination::Stderr)
-    }
-
-    /// The words that start a server for `config` which logs likewise and permits writes: each connection decides for
-    /// itself (see [`front`]).
-    fn server(&self, config: &Config) -> Vec<OsString> {
-        let mut words: Vec<OsString> = ["serve", "--detached", "--allow-writes"].map(Into::into).into();
-        words.extend(Connection::of(config).words());
-        if let Some(filter) = &self.log {
-            words.extend(["--log".into(), filter.into()]);
-        }
-        let format = self.log_format.and_then(|format| Some(format.to_possible_value()?.get_name().to_owned()));
-        if let Some(format) = format {
-            words.extend(["--log-format".into(), format.into()]);
-        }
-        words
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
     use super::*;
+    use crate::config::Config;
 
     #[test]
     fn the_command_line_is_consistent() {

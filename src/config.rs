@@ -1,8 +1,8 @@
-//! The settings of a process: flags over `MUSTER_*` variables over defaults, merged once into an immutable [`Config`].
+//! Merges the settings of a process once into an immutable [`Config`]: flags take precedence over `MUSTER_*` variables, and these
+//! over defaults.
 //!
-//! clap reads flags and variables alike (`cli`) and leaves unset what nobody gave, so defaults stand here only. A
-//! `muster.toml` would come in as a third [`Given`] between the variables and the defaults; there is none yet.
-//! Merging is pure: [`Environment`] is captured once, at the start of the process.
+//! clap (in `cli`) reads flags and variables and leaves the others unset, so all defaults are here. There is no configuration
+//! file yet. Merging is pure: [`Environment`] is captured once, at the start of the process.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -41,7 +41,7 @@ pub use interval::{Interval, IntervalError, duration};
 pub use key_place::KeyPlace;
 pub use selection::Selection;
 pub use server_options::ServerOptions;
-pub use share::{Share, ShareError};
+pub use share::{RequestShare, RequestShareError};
 pub use size::Size;
 
 /// The shortest sweep interval that is accepted: below it a sweep never ends before the next is due.
@@ -65,18 +65,18 @@ pub const MIN_RETAIN_SIZE: u64 = 1 << 20;
 /// The default of `--keep-free`: how many bytes of the disk stay free.
 pub const KEEP_FREE: u64 = 256 << 20;
 
-/// The settings of a process. Every part of it shares them.
+/// The settings of a process, shared by all its parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// The account and regions to look at.
+    /// What selects the account and the regions.
     pub selection: Selection,
-    /// The account that the credentials have to belong to, where a person named it.
+    /// The account that the credentials have to belong to, if `--account` names one.
     pub account: Option<AccountId>,
     /// The directory of the store, the lock and the socket (or a link to it), as an absolute path.
     pub data_dir: PathBuf,
-    /// Where keys in the environment lead by themselves, if they are in use and `data_dir` was chosen by them.
+    /// The place of keys in the environment, if they are in use and select `data_dir`.
     pub key_place: Option<KeyPlace>,
-    /// The directory where the operating system wants sockets, if it names one.
+    /// The directory for sockets, if the operating system names one.
     pub runtime_dir: Option<PathBuf>,
     /// Whether tools that change AWS are offered.
     pub allow_writes: bool,
@@ -84,9 +84,9 @@ pub struct Config {
     pub list: ListMode,
     /// Sweep intervals that differ from their kind's own, by slug.
     pub intervals: BTreeMap<String, Duration>,
-    /// The share of AWS's request limits to stay within.
-    pub aws_share: Share,
-    /// The queues that EventBridge's events come through. Without any, changes are found by sweeps alone.
+    /// The share of AWS's request limits that is used.
+    pub aws_share: RequestShare,
+    /// The queues that EventBridge sends events to. Without queues only sweeps find changes.
     pub queues: Vec<Queue>,
     /// The name that the queues of each watched region begin with; `None`: no queue is looked for.
     pub events: Option<String>,
@@ -96,26 +96,26 @@ pub struct Config {
     pub canary_interval: Duration,
     /// How long the log keeps records before they are folded away.
     pub retain_age: Duration,
-    /// How many live bytes the log may have before its oldest records are folded away; `None`: as the store decides.
+    /// How many bytes the log may use before its oldest records are folded away; `None`: the store decides.
     pub retain_size: Option<u64>,
-    /// Writing stops when less than this many bytes would be left on the disk.
+    /// The bytes of the disk that stay free: writing stops before fewer are left.
     pub keep_free: u64,
     /// For how long evidence of a resource outweighs its absence from a listing. Only tests, which cannot wait for minutes, set it.
     pub absence_after: Duration,
-    /// The URL of an emulator to ask in place of AWS. Only the demo sets it; other emulators are reached with `AWS_ENDPOINT_URL`.
+    /// The URL of an emulator that replaces AWS. Only the demo sets it; `AWS_ENDPOINT_URL` names other emulators.
     pub emulator: Option<String>,
 }
 
 impl Config {
-    /// Merges what was given over AWS's own variables over the defaults. `kinds` are the slugs that may have an interval.
+    /// Merges flags and variables, AWS's own variables and defaults. `kinds` are the slugs that may have an interval.
     ///
     /// # Errors
-    /// A value out of range, an unknown kind, or no place for the data directory.
+    /// When a value is out of range, a kind is unknown, or there is no place for the data directory.
     pub fn merge(given: Given, environment: &Environment, kinds: &[&str]) -> Result<Self, ConfigError> {
         let given = given.said();
         checks::filled(&given, environment)?;
         let mut intervals = BTreeMap::new();
-        // What is given for a kind takes precedence over what is given for all, in whatever order they stand.
+        // An interval of one kind takes precedence over one of all kinds, whatever their order.
         let (all, each): (Vec<_>, Vec<_>) =
             given.intervals.into_iter().partition(|interval| interval.kind == selection::ALL);
         let of_all =
@@ -150,7 +150,7 @@ impl Config {
             Some(dir) => checks::located(&dir, environment)?,
             None => chosen.clone().ok_or(ConfigError::NoHome)?,
         };
-        // A server that a front end starts is given the directory: one beside the place of its key.
+        // A front end gives the directory to the server that it starts. It lies beside the place of the key.
         let key_place = chosen.filter(|own| selection.has_keys() && own.parent() == data_dir.parent());
         let key_place = key_place.map(|own| KeyPlace { own, selection: selection.digest_without_key() });
         if let Some(given) = given.retain_age.filter(|age| *age < MIN_RETAIN_AGE) {
@@ -182,7 +182,7 @@ impl Config {
     }
 }
 
-/// Reads the intervals of `--relaxed`. Only a kind all of whose changes cause events may have one.
+/// Reads the intervals of `--relaxed`. Only a kind whose every change causes an event may have one.
 fn relaxed(given: Vec<Interval>) -> Result<BTreeMap<String, Duration>, ConfigError> {
     let relaxable = || KINDS.iter().filter(|spec| spec.relaxed.is_some()).map(|spec| spec.slug);
     let mut relaxed = BTreeMap::new();
@@ -198,7 +198,7 @@ fn relaxed(given: Vec<Interval>) -> Result<BTreeMap<String, Duration>, ConfigErr
     Ok(relaxed)
 }
 
-/// Reads `--regions`: no names, names without repetition, or `all` alone.
+/// Reads `--regions`: names, without repetition, or `all` alone.
 fn region_names(given: &[String]) -> Result<Vec<String>, ConfigError> {
     let mut regions: Vec<String> = Vec::new();
     for name in given.iter().map(|name| name.trim()).filter(|name| !name.is_empty()) {
@@ -321,7 +321,7 @@ mod tests {
     fn only_kinds_whose_every_change_events_tell_of_are_relaxed() {
         let relaxed = |text: &str| merge(Given { relaxed: vec![text.parse().unwrap()], ..Given::default() });
         assert_eq!(relaxed("instance=10m").unwrap().relaxed.get("instance"), Some(&Duration::from_mins(10)));
-        assert!(relaxed("subnet=10m").unwrap_err().to_string().contains("can be given: instance"));
+        assert!(relaxed("subnet=10m").unwrap_err().to_string().contains("which are instance"));
         assert!(matches!(relaxed("instance=1ms"), Err(ConfigError::RelaxedTooShort { .. })));
     }
 

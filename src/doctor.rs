@@ -1,13 +1,13 @@
-//! `muster doctor`: looks at everything that Muster needs, and says what works, what does not, and what to do.
+//! `muster doctor`: checks everything that Muster needs, and says what works, what does not, and what to do.
 //!
-//! Each check is a small file that decides, without I/O, what a fact means; [`region`] and [`events`] ask AWS. What `muster
-//! setup` makes is judged by setup's own [`drift`](crate::setup::drift). Regions are looked at at the same time, and so is
-//! whatever does not depend on something else within a region. Every question is bounded in time, so that what hangs is a
-//! failed check that is named. What depends on something failed is skipped, with the reason.
+//! Each check is a small file that decides, without I/O, what a fact means; [`region`] and [`events`] make the calls. Setup's own
+//! [`drift`](crate::setup::drift) judges what `muster setup` makes. All regions are checked at the same time, and so are
+//! independent checks of a region. Every question is bounded in time: what hangs is a failed check. A check that depends on
+//! something failed is skipped, with the reason.
 //!
-//! Nothing is changed: dry runs ask what is allowed, and the only thing sent is a canary for each rule, as servers send them. What
-//! the running server serves is looked at last, so that what was mended meanwhile shows. [`Local`] is what the caller found out on
-//! this machine.
+//! Nothing is changed: dry runs find out what is allowed, and the only thing sent is a canary for each rule, as servers send
+//! them. The freshness of the running server is checked last, so that it shows what was mended meanwhile. The caller provides what
+//! it found out on this machine as [`Local`].
 
 use futures::future::join_all;
 use tokio::time::timeout;
@@ -38,12 +38,12 @@ mod unreadable;
 mod wiring;
 
 pub use finding::{Check, Finding, LOCAL, Verdict};
-pub use local::{Local, NoFigures, Server};
+pub use local::{Local, NoFigures, RunningServer};
 
 use examined::Examined;
 use finding::{asked, hung};
 
-/// Every check, in the order shown.
+/// Every check, in the order shown. Those of events come last.
 pub static CHECKS: &[&Check] = &[
     &data_directory::CHECK,
     &store::CHECK,
@@ -65,12 +65,12 @@ pub static CHECKS: &[&Check] = &[
     &canary::CHECK,
 ];
 
-/// The checks of the way that events take: the last ones.
-fn of_events() -> impl Iterator<Item = &'static Check> {
-    CHECKS.iter().copied().skip_while(|check| check.name != wiring::RULE.name)
+/// Returns the checks of events: [`CHECKS`] from the first of them on.
+fn event_checks() -> impl Iterator<Item = &'static Check> {
+    CHECKS.iter().copied().skip_while(|check| **check != wiring::RULE)
 }
 
-/// Looks at everything that a server with this configuration needs. Whether it is well is for [`Finding::verdict`] to say.
+/// Checks everything that a server with this configuration needs.
 pub async fn examine(config: &Config, local: &Local) -> Vec<Finding> {
     let mut findings = vec![data_directory::look(&config.data_dir, config.keep_free)];
     findings.extend(store::look(&config.data_dir.display().to_string(), &local.figures));
@@ -84,14 +84,15 @@ pub async fn examine(config: &Config, local: &Local) -> Vec<Finding> {
             Ok(Ok(said)) => findings.extend(freshness::judge(&said)),
             Ok(Err(error)) => findings.push(freshness::CHECK.failed(
                 "server",
-                format!("it does not answer: {error}"),
-                "Look at its log, and start it again.",
+                format!("the server does not answer: {error}"),
+                "Look at the server's log, and restart it.",
             )),
             Err(_) => findings.push(hung(&freshness::CHECK, "server")),
         },
     }
     let place = |finding: &Finding| CHECKS.iter().position(|check| check.name == finding.check);
-    // Regions in the order in which they are watched; within one, and before all, in the order of the checks.
+    // Findings without a region come first, then regions in the order in which they are watched; within each, the order is that of
+    // the checks.
     let regions = aws.regions();
     findings.sort_by_key(|finding| {
         let region = finding.region.as_ref().map(|region| regions.iter().position(|known| known == region));
@@ -100,10 +101,10 @@ pub async fn examine(config: &Config, local: &Local) -> Vec<Finding> {
     findings
 }
 
-/// Everything that is of AWS.
-async fn account(aws: &Aws, config: &Config, server: Option<&dyn Server>) -> Vec<Finding> {
+/// Runs the checks that ask AWS.
+async fn account(aws: &Aws, config: &Config, server: Option<&dyn RunningServer>) -> Vec<Finding> {
     let (caller, _) = asked(aws.caller()).await;
-    // Where only STS cannot be reached, the account may stand in.
+    // Where STS cannot be reached, the account may be known otherwise.
     let account = match &caller {
         Ok(caller) => Ok(caller.account.clone()),
         Err(_) => asked(aws.account()).await.0,
@@ -111,9 +112,9 @@ async fn account(aws: &Aws, config: &Config, server: Option<&dyn Server>) -> Vec
     let mut findings = vec![identity::judge(&aws.origin(), &caller, config.account.as_ref(), &account)];
     let Ok(account) = account else {
         let rest = [&clock::CHECK, &endpoint::CHECK, &permission::CHECK, &quota::CHECK];
-        let rest = rest.into_iter().chain(of_events());
+        let rest = rest.into_iter().chain(event_checks());
         findings.extend(
-            rest.map(|check| check.skipped("AWS", "it is not known whose credentials to ask with: see identity")),
+            rest.map(|check| check.skipped("AWS", "there are no credentials to ask with: see the check identity")),
         );
         return findings;
     };
@@ -126,10 +127,10 @@ async fn account(aws: &Aws, config: &Config, server: Option<&dyn Server>) -> Vec
     let regions: Vec<Examined<'_>> = regions.into_iter().map(examined).collect();
     findings.extend(join_all(regions.iter().map(region::look)).await.into_iter().flatten());
     if config.events.is_none() && config.queues.is_empty() {
-        let why = "not checked: add `--events` to check events, which `muster setup` sets up";
-        findings.extend(of_events().map(|check| check.skipped("events", why)));
+        let why = "not checked: add `--events` to check events (`muster setup` sets them up)";
+        findings.extend(event_checks().map(|check| check.skipped("events", why)));
     }
-    // Last: by then it rests on all answers.
+    // The clock comes last, so that it rests on all answers.
     findings.push(clock::judge(aws.clock_offset_millis()));
     findings
 }

@@ -1,5 +1,5 @@
-//! `muster setup` and `muster teardown`: what brings EventBridge's events into a queue that Muster reads, made, mended and
-//! taken away again, region by region.
+//! `muster setup` and `muster teardown`: make, mend and remove the queues and rules that bring EventBridge's events to Muster, in
+//! each region.
 //!
 //! ```text
 //! desired (name, account, region) --+
@@ -7,17 +7,17 @@
 //! observed (what AWS describes)   --+
 //! ```
 //!
-//! A plan is pure ([`plan`], [`removal`]): the same two give the same steps, and none when all is right, so a second run mends
-//! what has drifted since and else does nothing. [`drift`] tells it without mending, for whoever only looks.
+//! A plan is pure ([`plan`], [`removal`]): equal input gives equal steps, and no steps when nothing is wrong. So a second run only
+//! mends what has drifted since. [`drift`] finds what is wrong without mending it; `muster doctor` uses it.
 //!
-//! # What is Muster's
-//! Everything that is made bears the tag `muster:created-by=muster`. A queue or rule of one of these names without the tag is
-//! another's, and nothing is done in its region unless `--adopt` says that it may be taken over; one that lost its tag but is
-//! wired exactly as Muster wires it is mended. Teardown takes the tag's word alone: whatever has none stays.
+//! # What belongs to Muster
+//! Everything that setup makes has the tag `muster:created-by=muster`. A queue or rule of the same name without the tag belongs to
+//! somebody else, and nothing is done in its region unless `--adopt` allows to take it over. One that lost its tag but is wired
+//! exactly as Muster wires it is mended. Teardown removes only what has the tag.
 //!
 //! # When a step fails
-//! the region's later steps are not tried, what was done before is told, and other regions go on. Running it again goes on from
-//! there.
+//! The later steps of that region are not tried, the report lists the steps that were done, and other regions go on. Another run
+//! continues from there.
 
 use std::collections::BTreeMap;
 
@@ -31,8 +31,10 @@ use crate::model::{AccountId, Region, Scope};
 
 mod apply;
 pub mod desired;
+mod documents;
 pub mod drift;
 pub mod error;
+pub mod fault;
 pub mod list;
 pub mod observed;
 pub mod plan;
@@ -41,63 +43,64 @@ pub mod senders;
 pub mod template;
 
 pub use desired::{Desired, QueueRole, Thing};
-pub use drift::{Drift, Effect, Fault, drift};
+pub use drift::{Drift, drift};
 pub use error::SetupError;
+pub use fault::{DriftEffect, DriftFault};
 pub use list::listed;
-pub use observed::Observed;
-pub use plan::{Act, Step};
+pub use observed::ObservedSetup;
+pub use plan::{Act, SetupStep};
 
-/// How many regions are worked on at once.
+/// How many regions are worked on at the same time.
 const REGIONS_AT_ONCE: usize = 4;
 
-/// What to do.
+/// What `muster setup` or `muster teardown` is to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Order {
-    /// What everything's name begins with.
+pub struct SetupRequest {
+    /// What all names of queues and rules begin with.
     pub name: EventsName,
-    /// Only tell what would be done.
+    /// Only report what would be done.
     pub dry_run: bool,
-    /// Whether to make or to take away.
-    pub work: Work,
+    /// Whether to make or to remove.
+    pub work: SetupTask,
 }
 
-/// Whether to make or to take away.
+/// Whether to make or to remove queues and rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Work {
-    /// Make what is missing, mend what has drifted.
+pub enum SetupTask {
+    /// Make what is missing, and mend what has drifted.
     Setup {
-        /// Take over what has one of the names and is not Muster's.
+        /// Take over queues and rules of the same names that are not Muster's.
         adopt: bool,
     },
-    /// Take away what setup made.
+    /// Remove what setup made.
     Teardown {
-        /// Also the dead-letter queue that has messages.
+        /// Also remove a dead-letter queue that holds messages.
         discard_dead_letters: bool,
     },
 }
 
-/// What came of one region.
+/// What was done in one region.
 #[derive(Debug)]
-pub struct Report {
-    /// Which.
+pub struct RegionReport {
+    /// The region.
     pub region: Region,
-    /// What was to be done, in order; the first [`Report::done`] of them were.
+    /// The planned steps, in order. The first [`RegionReport::done`] of them were done.
     pub steps: Vec<String>,
     /// How many steps were done.
     pub done: usize,
-    /// Why the next one was not.
+    /// Why the next step was not done.
     pub failure: Option<SetupError>,
-    /// What stays, and why.
+    /// What is left, and why.
     pub left: Vec<String>,
-    /// What else there is to know.
+    /// Further remarks.
     pub notes: Vec<String>,
-    /// The queue of events, where there is one.
+    /// The queue of events, if it exists.
     pub queue: Option<Queue>,
 }
 
-impl Report {
+impl RegionReport {
     fn new(region: &Region) -> Self {
-        Report {
+        RegionReport {
             region: region.clone(),
             steps: Vec::new(),
             done: 0,
@@ -108,7 +111,7 @@ impl Report {
         }
     }
 
-    /// For programs.
+    /// Writes the report for programs.
     #[must_use]
     pub fn json(&self) -> Value {
         json!({
@@ -123,16 +126,16 @@ impl Report {
     }
 }
 
-/// Does what was ordered in every watched region, and tells each region's report in the order of the regions, as soon as it
-/// and those before it are there. Gives the account.
+/// Carries out the request in every watched region. Passes each region's report to `tell`, in the order of the regions. Returns
+/// the account.
 ///
 /// # Errors
-/// [`AwsError`] before any region was looked at: who asks and which regions there are is not known. What fails in a region is in
-/// its report.
+/// [`AwsError`] when AWS does not say whose the credentials are or which regions there are. A failure in a region is in its
+/// report.
 pub async fn run(
     config: &Config,
-    order: &Order,
-    mut tell: impl FnMut(&AccountId, Report),
+    order: &SetupRequest,
+    mut tell: impl FnMut(&AccountId, RegionReport),
 ) -> Result<AccountId, AwsError> {
     let aws = Aws::load(config.aws_settings()).await;
     let account = aws.identify().await?;
@@ -150,25 +153,25 @@ pub async fn run(
     Ok(account)
 }
 
-async fn in_region(aws: &Aws, desired: &Desired, order: &Order) -> Report {
-    let mut report = Report::new(&desired.scope.region);
+async fn in_region(aws: &Aws, desired: &Desired, order: &SetupRequest) -> RegionReport {
+    let mut report = RegionReport::new(&desired.scope.region);
     if let Err(error) = work(aws, desired, order, &mut report).await {
         report.failure = Some(error);
     }
     report
 }
 
-async fn work(aws: &Aws, desired: &Desired, order: &Order, report: &mut Report) -> Result<(), SetupError> {
+async fn work(aws: &Aws, desired: &Desired, order: &SetupRequest, report: &mut RegionReport) -> Result<(), SetupError> {
     let observed = observed::look(aws, desired).await?;
     let steps = match order.work {
-        Work::Setup { adopt } => {
+        SetupTask::Setup { adopt } => {
             report.queue = observed.queues.get(&QueueRole::Events).map(|seen| seen.queue.clone());
             plan::plan(desired, &observed, adopt).map_err(|things| SetupError::Foreign {
                 region: desired.scope.region.clone(),
                 things: things.iter().map(|thing| desired.label(*thing)).collect(),
             })?
         }
-        Work::Teardown { discard_dead_letters } => {
+        SetupTask::Teardown { discard_dead_letters } => {
             let removal = removal::plan(desired, &observed, discard_dead_letters);
             report.left = removal.left.iter().map(|(thing, why)| format!("{}: {why}", desired.label(*thing))).collect();
             report.notes = removal.notes;
@@ -177,7 +180,9 @@ async fn work(aws: &Aws, desired: &Desired, order: &Order, report: &mut Report) 
     };
     report.steps = steps.iter().map(|step| step.told(desired)).collect();
     if !apply::try_patterns(aws, desired, &steps).await? {
-        report.notes.push("the endpoint cannot try patterns out (TestEventPattern), so they were not".to_owned());
+        report
+            .notes
+            .push("the endpoint cannot test event patterns (TestEventPattern), so they were not tested".to_owned());
     }
     if order.dry_run {
         return Ok(());
@@ -188,7 +193,7 @@ async fn work(aws: &Aws, desired: &Desired, order: &Order, report: &mut Report) 
         applying.step(step).await?;
         report.done += 1;
     }
-    if matches!(order.work, Work::Setup { .. }) {
+    if matches!(order.work, SetupTask::Setup { .. }) {
         report.queue = applying.queues.remove(&QueueRole::Events);
     }
     Ok(())

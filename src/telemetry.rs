@@ -19,18 +19,18 @@ mod sink;
 pub use log_file::LogFile;
 pub use panics::log_panics;
 
-use sink::Sink;
+use sink::LogSink;
 
 /// What goes to standard error: one queue for log lines and for what is said to a person, so that they keep their order.
-static STDERR: OnceLock<Sink> = OnceLock::new();
+static STDERR: OnceLock<LogSink> = OnceLock::new();
 
 /// What goes to the log file of this process, if it has one.
-static FILE: OnceLock<Sink> = OnceLock::new();
+static FILE: OnceLock<LogSink> = OnceLock::new();
 
-/// What tells of dropped lines and of panics is logged whatever the filter says of others.
+/// Dropped lines and panics are logged whatever the filter says.
 const OWN: &str = "muster::telemetry=warn";
 
-/// What is logged of libraries unless they are named in the filter. The SDK's credential chain tells of every source it tries.
+/// The levels of libraries that the filter does not name. The SDK's credential chain logs every source that it tries.
 const LIBRARIES: &str = "aws_config=error,aws_smithy_runtime=warn,hyper=warn";
 
 /// How a log line looks.
@@ -45,7 +45,7 @@ pub enum Format {
 
 /// Where log lines go.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Destination {
+pub enum LogDestination {
     /// Standard error.
     Stderr,
     /// A bounded file, for a process without a terminal.
@@ -70,16 +70,16 @@ pub enum TelemetryError {
 ///
 /// # Errors
 /// A filter that does not parse. A log file that cannot be opened costs log lines, and is no error.
-pub fn start(filter: Option<&str>, format: Format, destination: &Destination) -> Result<(), TelemetryError> {
+pub fn start(filter: Option<&str>, format: Format, destination: &LogDestination) -> Result<(), TelemetryError> {
     let given = filter.filter(|text| !text.trim().is_empty()).unwrap_or("info");
     // Of two directives for one target the later counts.
     let filter = EnvFilter::try_new(format!("{},{LIBRARIES},{OWN},{given}", crate::mcp::LOG))
         .map_err(|source| TelemetryError::Filter { filter: given.to_owned(), source })?;
     let sink = match destination {
-        Destination::Stderr => stderr(),
-        Destination::File(path) => FILE.get_or_init(|| Sink::start(LogFile::at(path.clone()))),
+        LogDestination::Stderr => stderr(),
+        LogDestination::File(path) => FILE.get_or_init(|| LogSink::start(LogFile::at(path.clone()))),
     };
-    let colours = *destination == Destination::Stderr && io::IsTerminal::is_terminal(&io::stderr());
+    let colours = *destination == LogDestination::Stderr && io::IsTerminal::is_terminal(&io::stderr());
     // A line that cannot be written is nobody's loss; reporting it on a closed standard error would panic.
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -110,24 +110,24 @@ pub fn flush() {
 /// How many log lines this process has dropped, because nobody read them or because they could not be written.
 #[must_use]
 pub fn dropped() -> u64 {
-    STDERR.get().into_iter().chain(FILE.get()).map(Sink::dropped).sum()
+    STDERR.get().into_iter().chain(FILE.get()).map(LogSink::dropped).sum()
 }
 
-fn stderr() -> &'static Sink {
+fn stderr() -> &'static LogSink {
     STDERR.get_or_init(|| {
         // A descriptor of its own: the standard library's handle has a lock, which the writing thread would hold for as long
         // as nobody reads.
         match io::stderr().as_fd().try_clone_to_owned() {
-            Ok(descriptor) => Sink::start(File::from(descriptor)),
-            Err(_) => Sink::start(Closed),
+            Ok(descriptor) => LogSink::start(File::from(descriptor)),
+            Err(_) => LogSink::start(NoStderr),
         }
     })
 }
 
 /// A destination that takes nothing.
-struct Closed;
+struct NoStderr;
 
-impl Write for Closed {
+impl Write for NoStderr {
     fn write(&mut self, _line: &[u8]) -> io::Result<usize> {
         Err(io::ErrorKind::BrokenPipe.into())
     }

@@ -1,4 +1,4 @@
-//! Does what a command line asks of the server, or of itself where no server runs: see [`AdminRequest`].
+//! Carries out admin requests of commands, in the server or, where none runs, in the command's process: see [`AdminRequest`].
 
 use std::io;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ mod figures;
 
 use export::ExportError;
 
-/// Why a request is not done, or not to its end.
+/// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 enum AdminFailure {
     /// The store, or the server as a whole.
@@ -43,7 +43,7 @@ impl AdminFailure {
     }
 }
 
-/// Does a request, and sends `writer` the answer.
+/// Carries out a request, and sends the answer to `writer`.
 ///
 /// # Errors
 /// When the reader has gone, or takes nothing for [`STALL`](crate::connection::admin::STALL).
@@ -69,7 +69,7 @@ pub async fn execute<W: AsyncWrite + Unpin>(request: AdminRequest, core: &Arc<Co
     writer.message(&last).await
 }
 
-/// Tells the reader why its request is not done.
+/// Tells the reader why its request is refused.
 ///
 /// # Errors
 /// When the reader has gone.
@@ -77,7 +77,7 @@ pub async fn refuse<W: AsyncWrite + Unpin>(code: FailureCode, error: String, wri
     AdminWriter::new(writer).message(&AdminMessage::Failed { code, error }).await
 }
 
-/// Waits until the client has gone. It has nothing more to say while its request is done.
+/// Waits until the client has gone. It sends nothing more after its request.
 pub async fn left<R: AsyncBufRead + Unpin>(reader: &mut R) {
     while let Ok(length) = reader.fill_buf().await.map(<[u8]>::len) {
         if length == 0 {

@@ -3,7 +3,7 @@
 //!
 //! A server is asked over its socket, as by any MCP client. Without one, this process takes the lock, opens the store and answers
 //! with the same tools ([`super::offline`]). Either way the answer is the one that every client gets, with the same remarks on
-//! how fresh and how complete it is. No server is started, no store is made, and AWS is not asked.
+//! how fresh and complete it is. No server is started, no store is made, and AWS is not asked.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,10 +26,10 @@ use crate::model::FailureCode;
 
 pub mod admin;
 
-/// How long a server that is starting or stopping, or another command that has the store, is waited for.
+/// How long to wait for a server that is starting or stopping, or for another command that uses the store.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How often it is tried meanwhile.
+/// How often to try meanwhile.
 const INTERVAL: Duration = Duration::from_millis(50);
 
 /// Calls tools.
@@ -125,7 +125,7 @@ impl InventoryClient {
     }
 }
 
-/// Tells why a call failed: the connection, which closes soon after the call was given up, or what was asked.
+/// Finds out why a call failed: whether the connection has closed, or the call itself failed.
 async fn lost(client: &McpClient, error: ClientError) -> AskError {
     sleep(INTERVAL).await;
     if client.peer().is_transport_closed() { AskError::Gone(error) } else { AskError::Client(error) }

@@ -1,8 +1,8 @@
-//! `muster demo`: the whole path in one process, from a simulated AWS account to an MCP client that is told of a change.
+//! `muster demo`: runs everything in one process, from a simulated AWS account to an MCP client that is notified of a change.
 //!
-//! Everything but the account is what `muster serve` runs: the store on disk, the sweeps through the AWS SDK over HTTP, the
-//! handshake and MCP over a Unix socket. For list and read the same is asked of the SDK directly, beside it. The account answers
-//! from this machine without a network in between, so real AWS takes longer than the times shown for it.
+//! Everything except the account is what `muster serve` runs: the store on disk, the sweeps through the AWS SDK over HTTP, the
+//! handshake and MCP over a Unix socket. For list and read, the SDK makes the same call directly, for comparison. The account is on
+//! this machine, so real AWS takes longer than the times shown.
 
 use std::io::Write;
 use std::time::Duration;
@@ -25,7 +25,7 @@ mod scratch;
 mod stage;
 mod story;
 
-use stage::Stage;
+use stage::DemoStage;
 use story::{Story, counted, grouped, median};
 
 /// What a step may take, except for the first sweep.
@@ -36,9 +36,9 @@ const SWEEP: Duration = Duration::from_mins(2);
 const READS: usize = 25;
 const DESCRIBES: usize = 5;
 
-/// What to show.
+/// The settings of the demo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Demo {
+pub struct DemoOptions {
     /// How many instances the account has.
     pub instances: usize,
     /// Whether to go on serving, over HTTP, until interrupted.
@@ -49,8 +49,8 @@ pub struct Demo {
     pub progress: bool,
 }
 
-impl Demo {
-    /// Shows it, told to `out`.
+impl DemoOptions {
+    /// Runs the demo and prints its steps to `out`.
     ///
     /// # Errors
     /// The first step that fails or takes too long, by name; an interruption.
@@ -69,7 +69,7 @@ impl Demo {
         story.step("simulate", &detail, begun.elapsed())?;
 
         let begun = Instant::now();
-        let stage = within("serve", Stage::open(simulator)).await?;
+        let stage = within("serve", DemoStage::open(simulator)).await?;
         story.step("serve", "a store on disk, sweeps through the AWS SDK", begun.elapsed())?;
 
         let shown = tokio::select! {
@@ -78,7 +78,7 @@ impl Demo {
         };
         if shown.is_ok() {
             story.say(&format!(
-                "\nDone in {}. The second notification came from the sweep that saw it stopped.\n\
+                "\nDone in {}. The second notification came from the sweep that found the instance stopped.\n\
                  The times of resources/read are medians of {READS} reads and {DESCRIBES} calls. The simulated\n\
                  account is on this machine; real AWS is further away.",
                 story::shown(opening.elapsed())
@@ -92,7 +92,7 @@ impl Demo {
         kept
     }
 
-    async fn show(&self, stage: &Stage, story: &mut Story<'_>) -> anyhow::Result<()> {
+    async fn show(&self, stage: &DemoStage, story: &mut Story<'_>) -> anyhow::Result<()> {
         let begun = Instant::now();
         let client = within("connect", stage.connect()).await?;
         let tools = within("connect", async { Ok(client.tools().await?) }).await?;
@@ -107,7 +107,7 @@ impl Demo {
         Ok(())
     }
 
-    async fn sweep(&self, stage: &Stage, story: &mut Story<'_>) -> anyhow::Result<()> {
+    async fn sweep(&self, stage: &DemoStage, story: &mut Story<'_>) -> anyhow::Result<()> {
         let begun = Instant::now();
         let bar = self.bar();
         let swept = timeout(SWEEP, first_sweep(stage.engine.core(), &stage.scope(), &bar)).await;
@@ -155,7 +155,7 @@ async fn first_sweep(core: &Core, scope: &Scope, bar: &ProgressBar) -> anyhow::R
     }
 }
 
-async fn list(stage: &Stage, client: &McpClient, story: &mut Story<'_>) -> anyhow::Result<()> {
+async fn list(stage: &DemoStage, client: &McpClient, story: &mut Story<'_>) -> anyhow::Result<()> {
     let begun = Instant::now();
     let listing = async {
         let (mut resources, mut pages, mut cursor) = (0, 0, None);
@@ -207,7 +207,7 @@ async fn search(client: &McpClient, story: &mut Story<'_>) -> anyhow::Result<Str
     Ok(id)
 }
 
-async fn read(stage: &Stage, client: &McpClient, id: &str, story: &mut Story<'_>) -> anyhow::Result<()> {
+async fn read(stage: &DemoStage, client: &McpClient, id: &str, story: &mut Story<'_>) -> anyhow::Result<()> {
     let uri = format!("ec2://instance/{id}");
     let reading = async {
         let mut times = Vec::with_capacity(READS);
@@ -281,7 +281,7 @@ async fn heard(listening: &mut ResourceSubscription, uri: &str) -> anyhow::Resul
 }
 
 /// Serves over HTTP until a signal comes.
-async fn keep(stage: &Stage, story: &mut Story<'_>, signals: &mut Signals) -> anyhow::Result<()> {
+async fn keep(stage: &DemoStage, story: &mut Story<'_>, signals: &mut Signals) -> anyhow::Result<()> {
     let (listener, address) = bind_http(([127, 0, 0, 1], 0).into()).await?;
     stage.listener.listen_http(listener, HttpOptions::default());
     let url = url(address);

@@ -1,11 +1,11 @@
-//! What turns an open store and a connection to AWS into a served inventory: the writer, the sweeps, the hub.
+//! The engine: the writer, the sweeps and the hub, which turn an open store and a connection to AWS into a served inventory.
 //!
 //! ```text
 //! watch: identify the account --> one sweeper a (scope, kind) --> ingest (its own thread) --> store, hub
 //! ```
 //!
-//! Nothing here ends over AWS: without credentials or network the account is asked for again and again, and what the store
-//! knows is served meanwhile, as stale, with the reason.
+//! No failure of AWS ends it. Without credentials or network it asks for the account again and again. Meanwhile it serves what the
+//! store holds as stale, with the reason.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ use crate::watch::tasks::Tasks;
 /// How long the writer may take to end: it finishes the commit it is at, and saves how far sweeps had come.
 const WRITER_ENDS: Duration = Duration::from_millis(700);
 
-/// How long it takes until the store is asked again whose it is.
+/// How long to wait before reading the store's account again.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Everything that keeps a store up to date and serves it.
@@ -48,11 +48,11 @@ pub struct Engine {
     writer: Tasks,
     /// Turns true when the writer has ended, whatever the reason.
     ended: watch::Receiver<bool>,
-    /// Says that the credentials are another account's.
+    /// Set when the credentials belong to another account than the store.
     foreign: watch::Receiver<Option<Arc<Foreign>>>,
 }
 
-/// Why there is no engine.
+/// Why the engine does not run.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The store cannot be opened.
@@ -61,21 +61,21 @@ pub enum StartError {
     /// The store opened but cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// What is no longer watched cannot be read.
+    /// It cannot be recorded which regions are watched.
     #[error(transparent)]
     Watch(#[from] CommitError),
-    /// The credentials are another account's than the store's.
+    /// The credentials belong to another account than the store.
     #[error(transparent)]
     Foreign(Arc<Foreign>),
-    /// The disk failed under the store, and what was found then is not the store.
+    /// The disk failed, and the file that was found afterwards is not the store.
     #[error(transparent)]
     Lost(Arc<OpenError>),
     /// Opening panicked.
-    #[error("opening the store failed, which is a fault of Muster: the log says how; the store was left as it is")]
+    #[error("opening the store failed by a fault of Muster: report it with the log; the store was left as it is")]
     Panicked(#[from] JoinError),
 }
 
-/// The credentials are another account's than the one whose resources the store holds. Two accounts are never mixed.
+/// The credentials belong to another account than the resources in the store. Two accounts are never mixed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the data directory {} holds the inventory of account {stored}, but the AWS credentials are of account {found}",
@@ -91,14 +91,14 @@ pub struct Foreign {
 }
 
 impl Foreign {
-    /// What to do about it.
+    /// Says what to do.
     #[must_use]
     pub fn fix(&self) -> String {
         let Foreign { data_dir, stored, found } = self;
         let data_dir = data_dir.display();
         format!(
             "For account {found}, name another data directory with --data-dir or MUSTER_DATA_DIR. For account {stored}, give its \
-             credentials again, which this server looks for every few seconds. What is stored of {stored} stays as it is, and can be \
+             credentials again: this server checks for them every few seconds. The inventory of {stored} stays as it is, and can be \
              read without AWS once this server has stopped, such as with `muster search --data-dir {data_dir}`"
         )
     }
@@ -108,7 +108,7 @@ impl Engine {
     /// Opens the store in the data directory, connects to AWS, and starts.
     ///
     /// # Errors
-    /// [`StartError`]; AWS is none of the reasons.
+    /// [`StartError`]. A failure of AWS is not one of them.
     pub async fn open(config: &Config, hub: ChangeHub) -> Result<Self, StartError> {
         let options = store::StoreOptions::new(&config.data_dir, kinds::project);
         let options = store::StoreOptions { reserve_bytes: config.keep_free, ..options };
@@ -156,7 +156,7 @@ impl Engine {
         Ok(Engine { core, sweeps: sweeping, tools, writer: writing, ended, foreign })
     }
 
-    /// What requests need.
+    /// Returns what requests need.
     #[must_use]
     pub fn core(&self) -> &Arc<Core> {
         &self.core
@@ -179,12 +179,12 @@ impl Engine {
         let found = foreign.wait_for(Option::is_some).await.ok().and_then(|found| found.clone());
         match found {
             Some(found) => found,
-            // Whoever watches has ended: nobody is going to say so.
+            // The watcher has ended, so the account will not be found foreign.
             None => std::future::pending().await,
         }
     }
 
-    /// Ends the sweeps, and waits for calls of tools that are under way to record what AWS answers them.
+    /// Ends the sweeps, and waits until running tool calls have recorded AWS's answers.
     pub async fn quiesce(&self, patience: Duration) {
         let calls = async {
             self.tools.close();
@@ -196,13 +196,13 @@ impl Engine {
         }
     }
 
-    /// Ends the writer, which saves how far sweeps had come. Returns who did not end in time.
+    /// Ends the writer, which saves how far sweeps had come. Returns the names of tasks that did not end in time.
     pub async fn close(self) -> Vec<&'static str> {
         self.writer.stop(WRITER_ENDS).await
     }
 }
 
-/// What tells subscribers of changes. It outlives an engine whose store was lost, as its subscribers do.
+/// Makes the hub that notifies subscribers of changes. It outlives an engine whose store was lost, as its subscribers do.
 #[must_use]
 pub fn hub() -> ChangeHub {
     ChangeHub::new(parts())
@@ -246,7 +246,7 @@ async fn index(store: Store) {
     }
 }
 
-/// Whose store it is.
+/// Finds out whose resources the store holds.
 struct StoreOwner {
     store: Store,
     data_dir: PathBuf,
@@ -264,7 +264,7 @@ impl StoreOwner {
                     return Some(Foreign { data_dir: self.data_dir.clone(), stored, found: account.clone() });
                 }
                 Err(error) => {
-                    tracing::error!(%error, "cannot read whose store this is: nothing is swept yet");
+                    tracing::error!(%error, "cannot read which account the store holds: nothing is swept yet");
                     if self.store.failures() == failures {
                         sleep(ASK_AGAIN).await;
                     }

@@ -1,6 +1,6 @@
-//! `muster doctor`: finds out what this machine knows of the data directory, and has the checks look at it and at AWS.
+//! `muster doctor`: finds out what this machine knows about the data directory, and runs the checks.
 //!
-//! A running server is told to try at once what failed, so that what was mended meanwhile shows in its freshness.
+//! A running server is told to retry at once what failed, so that its freshness shows what was mended meanwhile.
 
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::connection::admin::AdminRequest;
 use crate::connection::attach::AttachError;
 use crate::connection::data_dir::DataDirError;
-use crate::doctor::{self, Finding, LOCAL, Local, NoFigures, Server};
+use crate::doctor::{self, Finding, LOCAL, Local, NoFigures, RunningServer};
 use crate::mcp::client::McpClient;
 use crate::model::text::chain;
 
@@ -24,13 +24,13 @@ const FRESHNESS: &str = "ec2://inventory/freshness";
 pub async fn examine(config: &Config) -> Vec<Finding> {
     let figures = timeout(LOCAL, admin::done(config, &AdminRequest::Stat)).await;
     let figures = figures.map_or(Err(NoFigures::Silent), |figures| figures.map_err(|error| no_figures(&error)));
-    // Why one that is there does not answer, the check of the store tells.
+    // If a server exists and does not answer, the check of the store says why.
     let server = client::server(&config.data_dir, Instant::now() + client::PATIENCE).await.unwrap_or_default();
     if server.is_some() {
-        // Where that fails, the server's freshness says what does not work.
+        // If that fails, the server's freshness says what does not work.
         drop(timeout(LOCAL, admin::done(config, &AdminRequest::TryNow)).await);
     }
-    let server = server.map(|server| Box::new(server) as Box<dyn Server>);
+    let server = server.map(|server| Box::new(server) as Box<dyn RunningServer>);
     doctor::examine(config, &Local { figures, server }).await
 }
 
@@ -41,7 +41,7 @@ fn no_figures(error: &AdminError) -> NoFigures {
     }
 }
 
-impl Server for McpClient {
+impl RunningServer for McpClient {
     fn freshness(&self) -> LocalBoxFuture<'_, Result<Value, String>> {
         async { self.read(FRESHNESS).await.map_err(|error| error.to_string()) }.boxed_local()
     }

@@ -8,8 +8,8 @@
 //! connections reaches it. A server that was started by hand without `--allow-writes` permits none to anybody.
 //!
 //! # When there is no server
-//! The front end answers by itself then, on the same protocol: discovery and lists of tools as ever, everything else with
-//! the reason. A client that sees its server process exit shows "disconnected", and nobody learns why.
+//! The front end then answers itself, in the same protocol: discovery and lists of tools as always, everything else with the
+//! reason. A client whose server process exits shows "disconnected" and no reason.
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ pub async fn run(config: &Config, server: &ServerCommand) -> anyhow::Result<()> 
             if config.allow_writes && !grant.writes {
                 tracing::warn!(
                     server.pid = grant.pid,
-                    "--allow-writes is given, but the running server permits none: stop it, or start it with --allow-writes"
+                    "--allow-writes is given, but the running server permits no writes: restart that server with --allow-writes"
                 );
             }
             let input = BufReader::new(tokio::io::stdin());
@@ -50,13 +50,13 @@ pub async fn run(config: &Config, server: &ServerCommand) -> anyhow::Result<()> 
     }
 }
 
-/// Answers for the server that is not there.
+/// Answers instead of the server that cannot be reached.
 async fn apologise(config: &Config, error: AttachError) -> anyhow::Result<()> {
     answer(config.allow_writes, chain(&error)).await
 }
 
-/// Answers for a front end that cannot be used as it was started: nothing is served, and no tool that changes AWS is offered,
-/// since nobody knows whether that was asked for.
+/// Answers every request with the reason why the command line cannot be used. Tools that change AWS are not offered, since it is
+/// not known whether they were wanted.
 ///
 /// # Errors
 /// When the client can no longer be read or written.
@@ -64,7 +64,7 @@ pub async fn explain(what: String) -> anyhow::Result<()> {
     answer(false, what).await
 }
 
-/// Answers discovery and lists of tools as ever, and everything else with `what` is wrong.
+/// Answers discovery and lists of tools as always, and everything else with the reason `what`.
 async fn answer(allow_writes: bool, what: String) -> anyhow::Result<()> {
     let fix = "Then restart this MCP server in the client".to_owned();
     tracing::error!(error = what, "no server; every request is answered with this");

@@ -1,8 +1,8 @@
-//! Looking at a store file that may be damaged: in a process of its own.
+//! Looks at a store file that may be damaged, in a separate process.
 //!
-//! redb trusts a file that was closed cleanly: over one that something else changed it may panic, abort, ask for all memory or
-//! never come back. So `muster log verify` starts this very program again, with a hidden flag, to look at the file; whatever
-//! keeps that process from answering is damage that was detected. A repair runs likewise. The parent holds the lock meanwhile.
+//! redb trusts a file that was closed cleanly. If something else changed the file, redb may panic, abort, take all memory or never
+//! return. So `muster log verify` starts this program again, with a hidden flag, to look at the file. If that process does not answer,
+//! the file is damaged. A repair runs in the same way. The parent holds the lock meanwhile.
 
 use std::ffi::OsStr;
 use std::io;
@@ -37,7 +37,7 @@ const MEND: &str = "--mend";
 
 /// What the look at a file found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Finding {
+pub struct Inspection {
     /// Whether everything is as the log says.
     pub clean: bool,
     /// The log's id, where the file says it.
@@ -63,7 +63,7 @@ pub struct Finding {
 
 /// What a repair did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mended {
+pub struct RepairSummary {
     /// The log that was damaged, where the file said it.
     pub of: Option<String>,
     /// The new log.
@@ -89,18 +89,18 @@ pub struct Mended {
 /// What the other process says, as one line of JSON.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Said<T> {
+enum InspectionLine<T> {
     Done(T),
     Failed(String),
 }
 
-/// Why nobody looked.
+/// Why the file was not inspected.
 #[derive(Debug, thiserror::Error)]
 pub enum InspectionError {
-    /// There is no store, or somebody has it.
+    /// There is no store, or another process uses it.
     #[error(transparent)]
     Offline(#[from] OfflineError),
-    /// A server has the file.
+    /// A server uses the file.
     #[error(transparent)]
     Lock(#[from] LockError),
     /// The process did not start.
@@ -120,7 +120,7 @@ pub enum InspectionError {
     },
 }
 
-/// Takes the lock of a data directory that holds a store. `None` where nothing is going to be written, and cannot be.
+/// Takes the lock of a data directory that holds a store. Returns `None` for a reader without permission to write there.
 ///
 /// # Errors
 /// When there is no store, and when a server runs, which is named.
@@ -141,10 +141,10 @@ pub fn unserved(file: &Path) -> Result<(), LockError> {
 ///
 /// # Errors
 /// When nobody looked. Damage is a finding.
-pub async fn look(program: &Path, file: &Path) -> Result<Finding, InspectionError> {
+pub async fn look(program: &Path, file: &Path) -> Result<Inspection, InspectionError> {
     match elsewhere(program, INSPECT, file, file).await? {
         Ok(finding) => Ok(finding),
-        Err(crash) => Ok(Finding::of(format!("the database layer crashed over it: {crash}"))),
+        Err(crash) => Ok(Inspection::of(format!("the database layer crashed on it: {crash}"))),
     }
 }
 
@@ -152,13 +152,13 @@ pub async fn look(program: &Path, file: &Path) -> Result<Finding, InspectionErro
 ///
 /// # Errors
 /// When it is not repaired. Then it is as it was.
-pub async fn mend(program: &Path, data_dir: &Path) -> Result<Mended, InspectionError> {
+pub async fn mend(program: &Path, data_dir: &Path) -> Result<RepairSummary, InspectionError> {
     match elsewhere(program, MEND, data_dir, &data_dir::store(data_dir)).await? {
         Ok(mended) => Ok(mended),
         Err(crash) => Err(InspectionError::Failed {
             error: format!(
-                "the database layer crashed over the repair, and the store is as it was ({crash}): restore it from a backup, or \
-                 move it away to list the account afresh (its history is lost with it)"
+                "the database layer crashed during the repair, and the store is unchanged ({crash}): restore it from a backup, or \
+                 move it away and start again without its history"
             ),
         }),
     }
@@ -182,9 +182,9 @@ async fn elsewhere<T: DeserializeOwned>(
         Err(_) => return Ok(Err(format!("it did not end within {} s", patience.as_secs()))),
     };
     match serde_json::from_slice(&ended.stdout) {
-        Ok(Said::Done(done)) => Ok(Ok(done)),
-        Ok(Said::Failed(error)) => Err(InspectionError::Failed { error }),
-        // It was not even asked rightly.
+        Ok(InspectionLine::Done(done)) => Ok(Ok(done)),
+        Ok(InspectionLine::Failed(error)) => Err(InspectionError::Failed { error }),
+        // The other process could not read its command line.
         Err(_) if ended.status.code() == Some(2) => Err(InspectionError::Failed { error: first(&ended.stderr) }),
         Err(_) => Ok(Err(format!("{}: {}", ended.status, first(&ended.stderr)))),
     }
@@ -202,34 +202,34 @@ fn first(errors: &[u8]) -> String {
 /// Looks at `file` in this process, and says as one line of JSON what there was.
 #[must_use]
 pub fn look_here(file: &Path) -> String {
-    said(verify::check(file, kinds::project).map(|report| Finding::from(&report)))
+    said(verify::check(file, kinds::project).map(|report| Inspection::from(&report)))
 }
 
 /// Repairs the store in `data_dir` in this process, and says as one line of JSON what was done.
 #[must_use]
 pub fn mend_here(data_dir: &Path) -> String {
-    said(rebuild::repair(data_dir, kinds::project).map(|repaired| Mended::from(&repaired)))
+    said(rebuild::repair(data_dir, kinds::project).map(|repaired| RepairSummary::from(&repaired)))
 }
 
 fn said<T: Serialize, E: std::error::Error>(outcome: Result<T, E>) -> String {
     let said = match outcome {
-        Ok(done) => Said::Done(done),
-        Err(error) => Said::Failed(chain(&error)),
+        Ok(done) => InspectionLine::Done(done),
+        Err(error) => InspectionLine::Failed(chain(&error)),
     };
     // What cannot be said is taken for a crash.
     serde_json::to_string(&said).unwrap_or_default()
 }
 
-impl Finding {
+impl Inspection {
     /// Of a file of which only this is known.
     fn of(wrong: String) -> Self {
-        Finding { wrong: 1, shown: vec![wrong], ..Finding::default() }
+        Inspection { wrong: 1, shown: vec![wrong], ..Inspection::default() }
     }
 }
 
-impl From<&VerifyReport> for Finding {
+impl From<&VerifyReport> for Inspection {
     fn from(report: &VerifyReport) -> Self {
-        Finding {
+        Inspection {
             clean: report.is_clean(),
             log: report.log.map(|log| log.to_string()),
             horizon: report.horizon.0,
@@ -244,9 +244,9 @@ impl From<&VerifyReport> for Finding {
     }
 }
 
-impl From<&Repaired> for Mended {
+impl From<&Repaired> for RepairSummary {
     fn from(repaired: &Repaired) -> Self {
-        Mended {
+        RepairSummary {
             of: repaired.of.map(|log| log.to_string()),
             log: repaired.log.to_string(),
             kept: repaired.kept,
@@ -298,12 +298,12 @@ mod tests {
     fn what_is_said_is_heard_as_it_was_meant() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("muster.redb");
-        let Said::<Finding>::Failed(error) = serde_json::from_str(&look_here(&path)).unwrap() else {
+        let InspectionLine::<Inspection>::Failed(error) = serde_json::from_str(&look_here(&path)).unwrap() else {
             panic!("no file, no finding")
         };
         assert!(error.contains("muster.redb"), "{error}");
         std::fs::write(&path, b"no store at all").unwrap();
-        let Said::<Finding>::Done(finding) = serde_json::from_str(&look_here(&path)).unwrap() else {
+        let InspectionLine::<Inspection>::Done(finding) = serde_json::from_str(&look_here(&path)).unwrap() else {
             panic!("a finding")
         };
         assert!(!finding.clean && finding.wrong == 1, "{finding:?}");

@@ -1,4 +1,4 @@
-//! Finds out whose the keys of the environment are, so that the next ones of the same role find the same store.
+//! Finds out whose the keys in the environment are, so that later keys of the same role find the same store.
 //!
 //! What is written about it, and where keys lead, is for [`by_key`] to say. A server whose key is new asks STS before it opens a
 //! store, for as long as its client waits for it anyway; most answers take less than a second. Where STS is slower than that the
@@ -23,13 +23,13 @@ const INTERVAL: Duration = Duration::from_secs(30);
 /// The longest pause between two questions.
 const MAX_INTERVAL: Duration = Duration::from_mins(10);
 
-/// What is known of whose the keys are once STS was asked.
-enum Outcome {
-    /// It is noted, and the keys lead there now.
+/// The result of asking STS whose the keys are.
+enum Proof {
+    /// The owner is noted, and the keys lead to this directory.
     Proved(PathBuf),
-    /// STS says something that is not to be noted, and it would say that again.
+    /// STS gives an answer that must not be noted. Another attempt would give the same answer.
     Refused,
-    /// STS does not say, or it cannot be noted.
+    /// STS does not answer, or the answer cannot be noted.
     Unknown,
 }
 
@@ -39,8 +39,8 @@ pub(super) async fn placed(config: &Config) -> Config {
         Some(place) if config.data_dir == place.own && !by_key::was_silent(place) => {
             let asked = async { prove(&Aws::load(config.aws_settings()).await, config, place).await };
             match timeout(BEFORE_OPENING, asked).await {
-                Ok(Outcome::Proved(data_dir)) => Some(data_dir),
-                Ok(Outcome::Refused | Outcome::Unknown) => None,
+                Ok(Proof::Proved(data_dir)) => Some(data_dir),
+                Ok(Proof::Refused | Proof::Unknown) => None,
                 Err(_) => {
                     if let Err(error) = by_key::note_silence(place) {
                         tracing::debug!(%error, "it cannot be noted that STS is silent");
@@ -59,7 +59,7 @@ pub(super) async fn prove_in_time(config: &Config) -> Infallible {
     if let Some(place) = unproved(config) {
         let aws = Aws::load(config.aws_settings()).await;
         let mut interval = INTERVAL;
-        while matches!(prove(&aws, config, place).await, Outcome::Unknown) {
+        while matches!(prove(&aws, config, place).await, Proof::Unknown) {
             sleep(interval).await;
             interval = (interval * 2).min(MAX_INTERVAL);
         }
@@ -72,19 +72,19 @@ fn unproved(config: &Config) -> Option<&KeyPlace> {
 }
 
 /// Notes what STS says of the keys.
-async fn prove(aws: &Aws, config: &Config, place: &KeyPlace) -> Outcome {
-    let Ok(caller) = aws.caller().await else { return Outcome::Unknown };
+async fn prove(aws: &Aws, config: &Config, place: &KeyPlace) -> Proof {
+    let Ok(caller) = aws.caller().await else { return Proof::Unknown };
     let is_named = config.account.as_ref().is_none_or(|named| *named == caller.account);
     let is_whole = AccountId::is_valid(caller.account.as_str()) && !caller.arn.is_empty();
     // A key without its secret is none: the credentials are somebody else's then.
     if !is_named || !is_whole || aws.origin() != Origin::Keys {
-        return Outcome::Refused;
+        return Proof::Refused;
     }
     match by_key::prove(place, &caller.arn) {
-        Ok(data_dir) => Outcome::Proved(data_dir),
+        Ok(data_dir) => Proof::Proved(data_dir),
         Err(error) => {
             tracing::warn!(%error, "it cannot be noted whose the keys of the environment are: they keep a store of their own");
-            Outcome::Unknown
+            Proof::Unknown
         }
     }
 }

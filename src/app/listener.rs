@@ -1,7 +1,7 @@
-//! Accepts clients on the Unix socket and over HTTP, and answers them also while the store is not open.
+//! Accepts clients on the Unix socket and over HTTP, and answers them even while the store is not open.
 //!
 //! A server accepts clients before it opens its store and until after it has closed it, so discovery and lists of tools are
-//! answered at any moment, and every other request is answered with what keeps the store shut.
+//! answered at any moment, and every other request is answered with the reason why the store is not open.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -134,7 +134,7 @@ impl ClientListener {
                     }
                 }
             }
-            // Whoever only looks whether somebody listens says nothing.
+            // A process that only tests whether a server listens sends nothing.
             Some(Err(HandshakeError::Closed)) | None => {}
             Some(Err(error)) => tracing::warn!(%error, "a client was turned away"),
         }

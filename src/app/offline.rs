@@ -23,7 +23,7 @@ use crate::model::{Trouble, TroubleClass};
 use crate::store::{self, OpenError, ReadError, Untouched};
 use crate::telemetry;
 
-/// Where nothing can listen: the connection to AWS must lead nowhere.
+/// An address where nothing can listen: no call may reach AWS.
 const NOWHERE: &str = "http://127.0.0.1:0";
 
 /// An open store that nobody writes to. No server can start on it meanwhile.
@@ -51,9 +51,7 @@ pub enum OfflineError {
     #[error(transparent)]
     Read(#[from] ReadError),
     /// Opening panicked.
-    #[error(
-        "opening the store failed, which is a fault of Muster or of the disk: see what `muster log verify` says of it"
-    )]
+    #[error("opening the store failed by a fault of Muster or of the disk: run `muster log verify`")]
     Panicked(#[from] JoinError),
 }
 

@@ -48,7 +48,7 @@ const RETRY: Duration = Duration::from_secs(15);
 
 /// Why there is no server, or no longer one.
 #[derive(Debug, thiserror::Error)]
-pub enum ServeError {
+pub enum ServerError {
     /// The data directory is not usable.
     #[error(transparent)]
     Directory(#[from] DataDirError),
@@ -71,7 +71,7 @@ pub enum ServeError {
     #[error(transparent)]
     Start(#[from] StartError),
     /// The writer ended by itself.
-    #[error("the writer failed, which is a fault of Muster: the log says how; everything acknowledged is stored")]
+    #[error("the writer failed by a fault of Muster: report it with the log; everything acknowledged is stored")]
     Writer,
     /// The system refused a signal handler.
     #[error("cannot listen for signals: the system refuses a handler")]
@@ -102,9 +102,9 @@ impl Listens {
 /// Serves until a signal comes or, detached, until nobody has needed it for a while. `announce` is told where it listens.
 ///
 /// # Errors
-/// [`ServeError`]. A detached server that finds another one at work leaves without an error.
-pub async fn run(config: &Config, options: ServerOptions, announce: impl FnOnce(&Listens)) -> Result<(), ServeError> {
-    let signals = Signals::take().map_err(ServeError::Signals)?;
+/// [`ServerError`]. A detached server that finds another one at work leaves without an error.
+pub async fn run(config: &Config, options: ServerOptions, announce: impl FnOnce(&Listens)) -> Result<(), ServerError> {
+    let signals = Signals::take().map_err(ServerError::Signals)?;
     // On the heap: loading the SDK is a large future.
     let config = &Box::pin(keys::placed(config)).await;
     data_dir::prepare(&config.data_dir)?;
@@ -135,13 +135,13 @@ pub async fn run(config: &Config, options: ServerOptions, announce: impl FnOnce(
     }
 }
 
-/// From the open doors to the closed ones.
+/// Serves from opening the store until stopping.
 async fn serve(
     config: &Config,
     linger: Option<Duration>,
     listener: &ClientListener,
     mut signals: Signals,
-) -> Result<(), ServeError> {
+) -> Result<(), ServerError> {
     let (mut has_served, hub) = (false, engine::hub());
     loop {
         let opened = tokio::select! {
@@ -195,7 +195,7 @@ async fn attend(
     linger: Option<Duration>,
     listener: &ClientListener,
     signals: &mut Signals,
-) -> ControlFlow<Result<(), ServeError>, StartError> {
+) -> ControlFlow<Result<(), ServerError>, StartError> {
     let outcome = tokio::select! {
         signal = signals.next() => {
             tracing::info!(signal, "stopping");
@@ -212,7 +212,7 @@ async fn attend(
                 engine.close().await;
                 return ControlFlow::Continue(StartError::Lost(lost));
             }
-            None => Err(ServeError::Writer),
+            None => Err(ServerError::Writer),
         },
         foreign = engine.foreign() => {
             listener.fail(foreign_failure(&foreign));
@@ -327,8 +327,8 @@ async fn own(data_dir: &Path, detached: bool) -> Result<Option<Lock>, LockError>
 }
 
 /// Binds a port, and says which one it became.
-pub(super) async fn bind_http(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
-    let failed = |source| ServeError::Http { address, source };
+pub(super) async fn bind_http(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServerError> {
+    let failed = |source| ServerError::Http { address, source };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     Ok((listener, bound))

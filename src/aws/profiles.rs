@@ -113,13 +113,27 @@ impl Profiles {
         if self.read.iter().any(|read| read.ini.profile(&self.selected).is_some()) {
             return None;
         }
-        let (read, line) = self.read.iter().find_map(|read| Some((read, read.ini.mistaken(&self.selected)?)))?;
         let name = &self.selected;
+        let Some((read, line)) = self.read.iter().find_map(|read| Some((read, read.ini.mistaken(name)?))) else {
+            return self.nonexistent();
+        };
         let what = match read.kind {
             FileKind::Config => format!("the header of profile {name} has to be [profile {name}] in this file"),
             FileKind::Credentials => format!("the header of profile {name} has to be [{name}] in this file"),
         };
         Some(FileFault { place: read.place(Some(line)), what, weight: Weight::Missing })
+    }
+}
+
+impl Profiles {
+    /// Says that the files have no profile of the name that is selected. Nobody has to have the default profile.
+    fn nonexistent(&self) -> Option<FileFault> {
+        if self.selected == "default" || self.read.iter().any(|read| !read.faults.is_empty()) {
+            return None;
+        }
+        let place = self.read.iter().map(|read| read.place(None)).collect::<Vec<_>>().join(" and ");
+        let what = format!("there is no profile {}", shown(&self.selected, 100));
+        (!place.is_empty()).then_some(FileFault { place, what, weight: Weight::Missing })
     }
 }
 
@@ -235,6 +249,13 @@ mod tests {
         let said = told(read(FileKind::Config, None, Ok(b"[corp]\nregion = us-east-1\n")), "corp");
         assert!(said[0].contains("config line 1: the header of profile corp has to be [profile corp]"), "{said:?}");
         assert_eq!(told(read(FileKind::Config, None, Ok(b"[corp]\nregion = <x>\n")), "default"), [""; 0]);
+    }
+
+    #[test]
+    fn a_profile_that_no_file_has_is_named_with_the_file() {
+        let said = told(read(FileKind::Config, None, Ok(b"[profile corp]\nregion = us-east-1\n")), "crop");
+        assert_eq!(said, ["/home/me/.aws/config: there is no profile crop"]);
+        assert_eq!(told(read(FileKind::Config, None, Ok(b"[profile corp]\n")), "default"), [""; 0], "it is optional");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The operands of a command line, which are the resource and the filters that a command is about, and times.
+//! Reads the operands of a command line: resources, filters and times.
 
 use serde_json::{Map, Value, json};
 
@@ -15,7 +15,7 @@ use crate::query::{AskedPoint, FilterError, Filters};
 pub(super) enum OperandError {
     /// Neither a URI nor an id whose kind is known.
     #[error(
-        "`{word}` is neither a URI such as ec2://instance/i-0123456789abcdef0 nor an id that begins with {}: give --kind with it",
+        "`{word}` is neither a URI such as ec2://instance/i-0123456789abcdef0 nor an id that begins with {}: give its kind with --kind",
         kinds::prefixes().collect::<Vec<_>>().join(", ")
     )]
     Subject {
@@ -23,7 +23,7 @@ pub(super) enum OperandError {
         word: String,
     },
     /// No kind of that name.
-    #[error("there is no kind `{given}`{}: there are {}", near(*nearest), known.join(", "))]
+    #[error("there is no kind `{given}`{}. Kinds: {}", near(*nearest), known.join(", "))]
     Kind {
         /// What was given.
         given: String,
@@ -43,7 +43,7 @@ pub(super) enum OperandError {
     Filter {
         /// What was given.
         word: String,
-        /// What it may have been meant for.
+        /// What to do if it was meant as something else.
         hint: &'static str,
     },
     /// A region that the server does not watch.
@@ -54,12 +54,12 @@ pub(super) enum OperandError {
         /// Those that are watched.
         watched: Vec<String>,
     },
-    /// A filter that the kind does not have, or whose values it cannot have.
+    /// A filter that the kind does not have, or a value that the filter cannot have.
     #[error("{}", in_filters(.0))]
     Filters(#[from] FilterError),
 }
 
-/// Writes a refusal of filters with an example as a command line has it, in place of the tools' one.
+/// Replaces the example of a tool's arguments by an example of a command line.
 fn in_filters(error: &FilterError) -> String {
     match error.to_string().split_once(". Example: ") {
         Some((fact, _)) => format!("{fact}. Example: state=running tag:Team=web"),
@@ -67,10 +67,10 @@ fn in_filters(error: &FilterError) -> String {
     }
 }
 
-/// The arguments by which tools find the resource that `word` names.
+/// Returns the tool arguments that name the resource `word`: a URI, or a kind and an id.
 ///
 /// # Errors
-/// [`OperandError`] when it could be of any kind.
+/// [`OperandError`] when the kind is unknown.
 pub(super) fn subject(word: &str, kind: Option<&str>) -> Result<Map<String, Value>, OperandError> {
     let word = word.trim();
     let mut arguments = Map::new();
@@ -87,7 +87,8 @@ pub(super) fn subject(word: &str, kind: Option<&str>) -> Result<Map<String, Valu
     Ok(arguments)
 }
 
-/// The slug of the kind whose ids begin as this one does. An IP address names an Elastic IP address that has no id.
+/// Returns the slug of the kind whose ids begin like this one. An IP address names an Elastic IP address without an
+/// allocation id.
 fn of_id(id: &str) -> Option<&'static str> {
     let is_address = id.parse::<IpAddr>().is_ok();
     kinds::of_id(id).map(|spec| spec.slug).or(is_address.then_some(kinds::ADDRESS.slug))
@@ -96,7 +97,7 @@ fn of_id(id: &str) -> Option<&'static str> {
 /// Finds the kind of this slug or CloudFormation name.
 ///
 /// # Errors
-/// [`OperandError::Kind`] with the kinds there are.
+/// [`OperandError::Kind`] lists the kinds.
 pub(super) fn kind(given: &str) -> Result<&'static KindSpec, OperandError> {
     kinds::by_slug(given).or_else(|| kinds::by_name(given)).ok_or_else(|| {
         let known: Vec<&'static str> = kinds::slugs().collect();
@@ -105,7 +106,7 @@ pub(super) fn kind(given: &str) -> Result<&'static KindSpec, OperandError> {
     })
 }
 
-/// Checks a time, or a place in the log, that goes to a tool as it is.
+/// Checks a time, or a place in the log, and returns it unchanged for a tool.
 ///
 /// # Errors
 /// [`OperandError::Moment`] when it is neither.
@@ -114,8 +115,8 @@ pub(super) fn moment(text: &str) -> Result<String, OperandError> {
     known.ok_or_else(|| OperandError::Moment { text: shown(text, 80) })
 }
 
-/// Filters of `kind` as tools take them, from words `name=value,value`. A name may be AWS's, or that of the column that
-/// shows it. A backslash takes the next character as it is: `tag:a\=b=c\,d`.
+/// Parses words `name=value,value` into filters of `kind` as tools take them. A name is AWS's name of the filter or the name of
+/// its column. A backslash takes the next character literally: `tag:a\=b=c\,d`.
 ///
 /// # Errors
 /// [`OperandError`] for a word that is not a filter, or not one of this kind.
@@ -142,7 +143,7 @@ pub(super) fn filters(words: &[String], kind: &'static KindSpec) -> Result<Value
     Ok(filters)
 }
 
-/// `text` before and after the first `at` that no backslash precedes.
+/// Splits `text` at the first `at` that no backslash precedes.
 fn split(text: &str, at: char) -> Option<(&str, &str)> {
     let mut literal = false;
     let place = text.char_indices().find_map(|(place, letter)| {

@@ -14,10 +14,10 @@ use crate::app::client::admin;
 use crate::config::Environment;
 use crate::connection::admin::AdminRequest;
 
-/// Where to put the copy.
+/// The arguments of `muster backup`.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Backup {
-    /// The file to write; it must not exist
+    /// The file to write; it must not exist, and its directory must
     #[arg(value_name = "PATH")]
     path: PathBuf,
     /// Print the figures as JSON
@@ -27,11 +27,11 @@ pub(super) struct Backup {
     store: RegionalStoreFlags,
 }
 
-/// Why nobody is asked for a backup.
+/// Why the path of a backup cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum BackupError {
-    /// The server is told the path as text.
-    #[error("the path {} is not UTF-8: choose another", path.display())]
+pub(super) enum BackupPathError {
+    /// The path is sent to the server as text, so it must be UTF-8.
+    #[error("the path {} is not UTF-8: choose another one", path.display())]
     Path {
         /// What was given.
         path: PathBuf,
@@ -39,12 +39,12 @@ pub(super) enum BackupError {
 }
 
 impl Backup {
-    /// Has it written by the running server, else by this process; prints its figures.
+    /// Writes the copy, by the running server or else by this process, and prints figures of it.
     pub(super) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
         // The server has another working directory.
         let to = environment.absolute(&self.path);
         if to.to_str().is_none() {
-            return Err(BackupError::Path { path: self.path }.into());
+            return Err(BackupPathError::Path { path: self.path }.into());
         }
         let figures = admin::done(&self.store.config(environment)?, &AdminRequest::Backup { to }).await?;
         let line = if self.json { harmless(&format!("{figures:#}")) } else { figures_of(&figures) };

@@ -1,10 +1,10 @@
-//! Amounts of bytes for people.
+//! Formats amounts of bytes for people.
 
 /// Writes an amount of bytes with its unit, such as `1.5 KiB`.
 pub(super) fn bytes(bytes: u64) -> String {
     let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
     match units.into_iter().find(|(_, shift)| bytes >> shift > 0) {
-        // One digit behind the point, without a detour through floating point.
+        // One digit after the point, without floating point.
         Some((unit, shift)) => format!("{}.{} {unit}", bytes >> shift, ((bytes & ((1 << shift) - 1)) * 10) >> shift),
         None => format!("{bytes} B"),
     }

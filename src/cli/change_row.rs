@@ -1,4 +1,4 @@
-//! A change as the cells of a table.
+//! Turns a change into the cells of a table row.
 
 use serde_json::Value;
 
@@ -6,13 +6,13 @@ use super::table::text as cell;
 use super::warnings::field;
 use crate::model::text::shown;
 
-/// The room that is kept for telling how many more differences there are.
+/// The room that is reserved for the count of differences that are not shown.
 const MORE_ROOM: usize = 50;
 
 /// The columns of a table of changes.
 pub(super) const COLUMNS: [&str; 8] = ["time", "seq", "what", "kind", "id", "name", "cause", "changes"];
 
-/// A change as cells, what differs in at most `room` characters.
+/// Returns the cells of a change. The differences take at most `room` characters.
 pub(super) fn cells(change: &Value, room: usize) -> Vec<String> {
     let time = match change.get("observed_between").and_then(Value::as_array).map(Vec::as_slice) {
         Some([from, to]) => format!("{}..{}", cell(from), cell(to)),
@@ -31,8 +31,8 @@ pub(super) fn cells(change: &Value, room: usize) -> Vec<String> {
     vec![time, seq, what, kind, id, name, cause, differences(change, room)]
 }
 
-/// What is different, field by field and element by element; of a tool's call, which tool and how it ended. What does not fit
-/// into `room` is counted: no change goes unsaid.
+/// Lists the differences, by field and by element; for a call of a tool, the tool and its outcome. Differences that do not fit
+/// into `room` are counted.
 fn differences(change: &Value, room: usize) -> String {
     let changes = change.get("changes").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let mut differences: Vec<String> = changes.iter().map(difference).collect();
@@ -55,7 +55,7 @@ fn differences(change: &Value, room: usize) -> String {
     let more = differences.len() - kept.len() + unseen;
     let how = if more > unseen { "--json shows more" } else { "muster get --as-of shows all" };
     match more {
-        // One that is too long by itself is cut where the cell ends.
+        // A single difference that is too long is cut at the end of the cell.
         0 => kept.join("; "),
         more => {
             let more = format!("; and {more} more ({how})");
@@ -65,7 +65,7 @@ fn differences(change: &Value, room: usize) -> String {
     }
 }
 
-/// One difference.
+/// Writes one difference.
 fn difference(change: &Value) -> String {
     let path = field(change, "path");
     let of = |name: &str| change.get(name).map(cell);

@@ -1,7 +1,10 @@
 //! `muster changes`.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 use clap::builder::PossibleValuesParser;
+use futures::future::join_all;
 use serde_json::{Map, Value, json};
 
 use super::arguments;
@@ -14,51 +17,69 @@ use super::table::{Medium, Table, harmless};
 use super::warnings::{self, field, say};
 use crate::app::client::{AskError, InventoryClient};
 use crate::config::{Config, Environment};
+use crate::kinds;
 use crate::model::text::shown;
 use crate::query::changes::CauseKind;
 use crate::query::nearness;
 
-/// How many are shown unless told otherwise.
+/// How many resources of each kind are read to learn their fields.
+const SAMPLES: usize = 5;
+
+/// How many changes are shown without `--limit`.
 const SHOWN: usize = 50;
 
-/// Which changes to show.
+/// The arguments of `muster changes`.
 #[derive(Clone, Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(super) struct Changes {
-    /// Only changes of this resource: a URI, or an id, whose prefix tells its kind
+    /// Only changes of this resource: a URI, or an id whose prefix shows its kind
     #[arg(value_name = "URI|ID")]
     subject: Option<String>,
-    /// Only changes since then: an RFC 3339 time, that long ago, such as -15m, or a cursor
+    /// Only changes since this time, such as 2026-11-17T12:00:00Z, or -15m for 15 minutes ago
+    ///
+    /// It may also be a cursor that --json prints as `next_cursor` or `newest_cursor`.
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     since: Option<String>,
-    /// Only changes up to then
+    /// Only changes up to this time, written as for --since
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = arguments::moment, conflicts_with = "follow")]
     until: Option<String>,
-    /// Go on with the changes to come, until Ctrl-C, also over a restart of the server; needs a running server
+    /// Wait for new changes and show them until Ctrl-C; needs a running server
+    ///
+    /// It goes on when the server is restarted, if that takes less than a minute. Without --since it begins now.
     #[arg(long)]
     follow: bool,
     /// Only changes of this field, such as State.Name or Tags
+    ///
+    /// It is a field's path as `muster get` shows it, and includes the fields below it.
     #[arg(long, value_name = "PATH")]
     field: Option<String>,
     /// Only changes with this cause; `event` includes `call`
+    ///
+    /// baseline: the first sweep of a region; sweep: a later sweep; refresh: a describe of that resource; event: an event of
+    /// EventBridge; tool: a call of one of Muster's tools; call: an EC2 call that CloudTrail recorded.
     #[arg(long, value_name = "CAUSE", value_parser = PossibleValuesParser::new(CauseKind::ALL.map(|(name, _)| name)))]
     cause: Option<String>,
-    /// Only this kind
+    /// Only this kind, such as volume or security-group
     #[arg(long, value_name = "KIND")]
     kind: Option<String>,
-    /// Only this AWS account
+    /// Only this AWS account, a number of 12 digits
     #[arg(long, value_name = "ACCOUNT")]
     account: Option<String>,
     /// Also show what first sweeps found, and fields that only a newer version of Muster reads
+    ///
+    /// These records are no changes in AWS, so they are hidden by default.
     #[arg(long)]
     baseline: bool,
     /// How many to show at most [default: the 50 newest]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "follow")]
     limit: Option<u64>,
-    /// Look up in CloudTrail who made the changes that name no caller, for the first ten of each page; needs a running server
+    /// Look up in CloudTrail who made the changes that name no caller; needs a running server
+    ///
+    /// At most ten changes of each page are looked up, two a second. CloudTrail shows a call up to 15 minutes late, for 90
+    /// days.
     #[arg(long)]
     who: bool,
-    /// Show all of them
+    /// Show all changes
     #[arg(long, conflicts_with_all = ["limit", "follow"])]
     all: bool,
     #[command(flatten)]
@@ -66,7 +87,7 @@ pub(super) struct Changes {
 }
 
 impl Changes {
-    /// Shows them on standard output, oldest first.
+    /// Prints the changes on standard output, oldest first.
     pub(super) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
         let arguments = self.arguments()?;
         let config = self.question.config(environment)?;
@@ -98,7 +119,7 @@ impl Changes {
         if self.question.json {
             return Ok(output.line(&harmless(&format!("{answer:#}")))?);
         }
-        // The newest were asked for; people read downwards in time.
+        // The newest come first in the answer; people read downwards in time.
         if let Some(changes) = answer.get_mut("changes").and_then(Value::as_array_mut) {
             changes.reverse();
         }
@@ -113,10 +134,8 @@ impl Changes {
         let earliest = field(&answer, "earliest");
         match (changes.len(), more) {
             (0, _) => {
-                say(&format!("no changes; the log begins at {earliest}"));
-                if let Some(hint) = self.field_hint(&client).await {
-                    say(&hint);
-                }
+                let unknown = self.field_hint(&client).await;
+                say(&unknown.unwrap_or_else(|| format!("no changes; the log begins at {earliest}")));
             }
             (1, true) => say(&format!("the newest change; --all shows all, the log begins at {earliest}")),
             (count, true) => say(&format!("the {count} newest changes; --all shows all, the log begins at {earliest}")),
@@ -126,22 +145,25 @@ impl Changes {
         Ok(())
     }
 
-    /// Tells the fields of one resource that was asked about, where the field asked for is not one of them.
+    /// Says that no such field is known, and names the nearest one, when `--field` names an unknown field.
     async fn field_hint(&self, client: &InventoryClient) -> Option<String> {
         let field = self.field.as_deref()?;
         let mut resource = self.arguments().ok()?;
         resource.retain(|name, _| ["uri", "kind", "id", "account", "region"].contains(&name.as_str()));
-        if self.subject.is_none() {
-            resource.entry("kind").or_insert_with(|| json!("instance"));
-            let mut one = resource.clone();
-            one.insert("limit".to_owned(), json!(1));
-            let found = client.ask("search_inventory", one.into()).await.ok()?.structured;
-            resource.insert("id".to_owned(), warnings::rows(&found).first()?.get("id")?.clone());
-        }
-        let answer = client.ask("get_resource", resource.into()).await.ok()?.structured;
-        let known = ["document", "status"].iter().filter_map(|part| answer.get(*part)?.as_object());
-        let known: Vec<&str> = known.flat_map(Map::keys).map(String::as_str).collect();
-        hint(field, &known, &format!("{} {}", warnings::field(&answer, "kind"), warnings::field(&answer, "id")))
+        let resources = if self.subject.is_some() {
+            vec![resource]
+        } else {
+            let named = resource.get("kind").and_then(Value::as_str).map(str::to_owned);
+            let slugs = named.map_or_else(|| kinds::slugs().map(str::to_owned).collect(), |slug| vec![slug]);
+            join_all(slugs.iter().map(|slug| samples(client, &resource, slug))).await.concat()
+        };
+        let answers = join_all(resources.into_iter().map(|resource| client.ask("get_resource", resource.into()))).await;
+        let answers: Vec<Value> = answers.into_iter().flatten().map(|answer| answer.structured).collect();
+        let parts = ["document", "status"];
+        unknown_field(
+            field,
+            &answers.iter().flat_map(|answer| parts.map(|part| answer.get(part))).flatten().collect::<Vec<_>>(),
+        )
     }
 
     fn arguments(&self) -> anyhow::Result<Map<String, Value>> {
@@ -173,21 +195,50 @@ impl Changes {
     }
 }
 
-/// What to say of a field that `resource`, with the fields `known`, does not have; `None` where it has the field.
-fn hint(field: &str, known: &[&str], resource: &str) -> Option<String> {
-    let first = field.split(['.', '[']).next().unwrap_or_default().trim();
-    if known.is_empty() || known.iter().any(|name| name.eq_ignore_ascii_case(first)) {
-        return None;
+/// Returns the arguments that read the first few resources of a kind.
+async fn samples(client: &InventoryClient, question: &Map<String, Value>, slug: &str) -> Vec<Map<String, Value>> {
+    let mut search = question.clone();
+    search.insert("kind".to_owned(), json!(slug));
+    let mut resource = search.clone();
+    search.insert("limit".to_owned(), json!(SAMPLES));
+    let Ok(answer) = client.ask("search_inventory", search.into()).await else { return Vec::new() };
+    let ids = warnings::rows(&answer.structured).iter().filter_map(|row| row.get("id")).cloned();
+    ids.map(|id| {
+        resource.insert("id".to_owned(), id);
+        resource.clone()
+    })
+    .collect()
+}
+
+/// Says that none of `documents` has `field`, with the nearest field and all known ones; `None` where one has it.
+fn unknown_field(field: &str, documents: &[&Value]) -> Option<String> {
+    let mut values = documents.to_vec();
+    let mut path = String::new();
+    for name in field.split('[').next().unwrap_or_default().split('.').map(str::trim) {
+        let objects = values.iter().flat_map(|value| match value {
+            Value::Array(items) => items.iter().collect(),
+            other => vec![*other],
+        });
+        let objects: Vec<&Map<String, Value>> = objects.filter_map(Value::as_object).collect();
+        let known: BTreeSet<&str> = objects.iter().flat_map(|object| object.keys()).map(String::as_str).collect();
+        if known.is_empty() {
+            return None;
+        }
+        let found = objects.iter().flat_map(|object| object.iter());
+        let inner: Vec<&Value> =
+            found.filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value).collect();
+        if inner.is_empty() {
+            let nearest = nearness::closest(name, known.iter().copied(), nearness::NEAR);
+            let nearest = nearest.map(|nearest| format!("{path}{nearest}"));
+            let place =
+                if path.is_empty() { "Fields".to_owned() } else { format!("Fields of {}", path.trim_end_matches('.')) };
+            let (near, known) = (nearness::near(nearest.as_deref()), known.into_iter().collect::<Vec<_>>().join(", "));
+            return Some(format!("no field `{}` is known{near}. {place}: {known}", shown(field, 80)));
+        }
+        path = format!("{path}{name}.");
+        values = inner;
     }
-    let lower: Vec<String> = known.iter().map(|name| name.to_ascii_lowercase()).collect();
-    let nearest = nearness::nearest(first, lower.iter().map(String::as_str));
-    let nearest = nearest.and_then(|nearest| known.iter().find(|name| name.eq_ignore_ascii_case(nearest)).copied());
-    Some(format!(
-        "hint: {resource} has no field `{}`{}; its fields are {}",
-        shown(first, 80),
-        nearness::near(nearest),
-        known.join(", ")
-    ))
+    None
 }
 
 #[cfg(test)]
@@ -195,11 +246,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_field_that_no_resource_has_is_hinted_with_the_nearest() {
-        let known = ["State", "Tags", "InstanceType"];
-        assert_eq!(hint("state.Name", &known, "instance i-1"), None);
-        assert_eq!(hint("Tags[Name]", &known, "instance i-1"), None);
-        let hint = hint("InstanceTyp", &known, "instance i-1").unwrap();
-        assert!(hint.contains("did you mean `InstanceType`?") && hint.ends_with("State, Tags, InstanceType"), "{hint}");
+    fn a_field_that_no_resource_has_is_named_with_the_nearest() {
+        let one = json!({"State": {"Name": "running"}, "Tags": [{"Key": "a", "Value": "b"}], "InstanceType": "t3"});
+        let other = json!({"CidrBlock": "10.0.0.0/16", "State": "available"});
+        let documents = [&one, &other];
+        for known in ["state.Name", "Tags", "Tags[Name]", "tags.Value", "CidrBlock"] {
+            assert_eq!(unknown_field(known, &documents), None, "{known}");
+        }
+        assert_eq!(unknown_field("anything", &[]), None, "where nothing is known, nothing is unknown");
+        let said = unknown_field("InstanceTyp", &documents).unwrap();
+        let expected = "no field `InstanceTyp` is known (did you mean `InstanceType`?). Fields: CidrBlock, InstanceType, State, Tags";
+        assert_eq!(said, expected);
+        let nested = unknown_field("State.Nmae", &documents).unwrap();
+        assert_eq!(nested, "no field `State.Nmae` is known (did you mean `State.Name`?). Fields of State: Name");
     }
 }

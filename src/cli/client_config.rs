@@ -1,4 +1,4 @@
-//! The block that makes an MCP client start `muster mcp`.
+//! Writes the block of a client's configuration that makes it start `muster mcp`.
 
 use std::ffi::OsString;
 use std::iter;
@@ -11,7 +11,7 @@ use crate::config::Selection;
 
 /// An MCP client whose configuration file is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Client {
+pub(super) enum KnownClient {
     /// `claude_desktop_config.json`.
     ClaudeDesktop,
     /// `.mcp.json` in a project.
@@ -21,7 +21,7 @@ pub(super) enum Client {
     VsCode,
 }
 
-/// The region that stands in for one that is not known.
+/// The region in the block when no region is known.
 const PLACEHOLDER_REGION: &str = "us-east-1";
 
 /// One server's entry in a client's configuration.
@@ -34,10 +34,10 @@ pub(super) struct ServerEntry {
 }
 
 impl ServerEntry {
-    /// `program mcp` with these further words, looking at `selection`.
+    /// Makes the entry that runs `program mcp` with these further arguments for `selection`.
     ///
-    /// Credentials are never part of it. A profile that is not known is `default`, as for the AWS CLI; a region that is not
-    /// known is a placeholder, which [`ServerEntry::notes`] tells about.
+    /// It never contains credentials. Without a profile it names `default`, as the AWS CLI does. Without a region it names a
+    /// placeholder, which [`ServerEntry::notes`] mentions.
     pub(super) fn new(program: &Path, words: &[OsString], selection: &Selection) -> Self {
         let mut environment: Vec<(String, String)> =
             selection.variables().map(|(name, value)| (name.to_owned(), value)).collect();
@@ -45,7 +45,7 @@ impl ServerEntry {
         if selection.region.is_none() && !selection.is_all() {
             let place = environment.iter().take_while(|(name, _)| name == "AWS_PROFILE").count();
             environment.insert(place, pair("AWS_REGION", PLACEHOLDER_REGION));
-            gaps.push("No region is known: check the placeholder us-east-1, or give --region.");
+            gaps.push("No region is known: replace the placeholder us-east-1, or give --region.");
         }
         if selection.has_keys() {
             gaps.push(
@@ -66,10 +66,10 @@ impl ServerEntry {
         }
     }
 
-    /// The content of the client's configuration file, as indented JSON.
-    pub(super) fn block(&self, client: Client) -> String {
+    /// Writes the content of the client's configuration file, as indented JSON.
+    pub(super) fn block(&self, client: KnownClient) -> String {
         let mut server = Map::new();
-        if matches!(client, Client::ClaudeCode | Client::VsCode) {
+        if matches!(client, KnownClient::ClaudeCode | KnownClient::VsCode) {
             server.insert("type".into(), "stdio".into());
         }
         let environment = self.environment.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str())));
@@ -77,29 +77,29 @@ impl ServerEntry {
         server.insert("args".into(), self.arguments.clone().into());
         server.insert("env".into(), environment.collect::<Map<_, _>>().into());
         let servers = match client {
-            Client::ClaudeDesktop | Client::ClaudeCode => "mcpServers",
-            Client::VsCode => "servers",
+            KnownClient::ClaudeDesktop | KnownClient::ClaudeCode => "mcpServers",
+            KnownClient::VsCode => "servers",
         };
         format!("{:#}", json!({ servers: { "muster": server } }))
     }
 
-    /// Where the block goes and what in it needs a look; for people, beside the block.
-    pub(super) fn notes(&self, client: Client) -> Vec<String> {
+    /// Says where the block belongs, and what in it a person has to check.
+    pub(super) fn notes(&self, client: KnownClient) -> Vec<String> {
         let place = match client {
-            Client::ClaudeDesktop => {
+            KnownClient::ClaudeDesktop => {
                 "Merge this into claude_desktop_config.json (Settings > Developer > Edit Config) and \
                                       restart Claude Desktop."
                     .to_owned()
             }
-            Client::ClaudeCode => {
+            KnownClient::ClaudeCode => {
                 format!("Save this as .mcp.json in your project, or run:\n  {}", self.claude_mcp_add())
             }
-            Client::VsCode => "Save this as .vscode/mcp.json in your workspace.".to_owned(),
+            KnownClient::VsCode => "Save this as .vscode/mcp.json in your workspace.".to_owned(),
         };
         iter::once(place).chain(self.gaps.iter().map(|gap| (*gap).to_owned())).collect()
     }
 
-    /// The command that enters the server for every project of this user.
+    /// Writes the command that adds the server for every project of this user.
     fn claude_mcp_add(&self) -> String {
         let environment =
             self.environment.iter().map(|(name, value)| format!(" --env {}", quoted(&format!("{name}={value}"))));
@@ -112,7 +112,7 @@ fn pair(name: &str, value: &str) -> (String, String) {
     (name.to_owned(), value.to_owned())
 }
 
-/// `word` as a POSIX shell reads it back.
+/// Quotes `word` for a POSIX shell.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-=:@%+,".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
@@ -133,7 +133,7 @@ mod tests {
         ServerEntry::new(Path::new("/opt/my bin/muster"), &words, &selection)
     }
 
-    fn parsed(entry: &ServerEntry, client: Client) -> Value {
+    fn parsed(entry: &ServerEntry, client: KnownClient) -> Value {
         serde_json::from_str(&entry.block(client)).unwrap()
     }
 
@@ -144,7 +144,7 @@ mod tests {
         let selection = Selection::new(Some("corp".into()), None, &[], &Environment::of(&keys, None));
         let words = ["--profile", "corp"].map(OsString::from);
         let entry = ServerEntry::new(Path::new("/muster"), &words, &selection);
-        let server = &parsed(&entry, Client::ClaudeDesktop)["mcpServers"]["muster"];
+        let server = &parsed(&entry, KnownClient::ClaudeDesktop)["mcpServers"]["muster"];
         assert_eq!(server["args"], json!(["mcp", "--profile", "corp"]));
         assert_eq!(server["env"], json!({"AWS_REGION": "eu-central-1"}));
         assert!(entry.gaps.is_empty(), "{:?}", entry.gaps);
@@ -160,18 +160,18 @@ mod tests {
             "env": {"AWS_PROFILE": "dev", "AWS_REGION": "eu-central-1"},
         }}});
         let entry = entry(&[], &SET);
-        assert_eq!(parsed(&entry, Client::ClaudeDesktop), expected);
+        assert_eq!(parsed(&entry, KnownClient::ClaudeDesktop), expected);
         assert_eq!(entry.gaps, Vec::<&str>::new());
     }
 
     #[test]
     fn vs_code_and_claude_code_name_the_transport() {
         let entry = entry(&["--allow-writes"], &SET);
-        let server = &parsed(&entry, Client::VsCode)["servers"]["muster"];
+        let server = &parsed(&entry, KnownClient::VsCode)["servers"]["muster"];
         assert_eq!((&server["type"], &server["args"]), (&json!("stdio"), &json!(["mcp", "--allow-writes"])));
-        assert_eq!(parsed(&entry, Client::ClaudeCode)["mcpServers"]["muster"]["type"], json!("stdio"));
+        assert_eq!(parsed(&entry, KnownClient::ClaudeCode)["mcpServers"]["muster"]["type"], json!("stdio"));
         assert_eq!(
-            entry.notes(Client::ClaudeCode)[0].lines().nth(1).unwrap().trim(),
+            entry.notes(KnownClient::ClaudeCode)[0].lines().nth(1).unwrap().trim(),
             "claude mcp add muster --scope user --env AWS_PROFILE=dev --env AWS_REGION=eu-central-1 -- \
              '/opt/my bin/muster' mcp --allow-writes"
         );
@@ -181,7 +181,7 @@ mod tests {
     fn what_is_not_known_is_said() {
         let entry = entry(&[], &[]);
         assert_eq!(
-            parsed(&entry, Client::ClaudeDesktop)["mcpServers"]["muster"]["env"],
+            parsed(&entry, KnownClient::ClaudeDesktop)["mcpServers"]["muster"]["env"],
             json!({"AWS_PROFILE": "default", "AWS_REGION": "us-east-1"})
         );
         assert_eq!(entry.gaps.len(), 2);
@@ -192,7 +192,7 @@ mod tests {
         let endpoint = ("AWS_ENDPOINT_URL", "http://127.0.0.1:5000");
         let key = [("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "hushed")];
         let entry = entry(&[], &[SET[0], SET[1], endpoint, key[0], key[1]]);
-        let block = entry.block(Client::ClaudeDesktop);
+        let block = entry.block(KnownClient::ClaudeDesktop);
         assert!(block.contains("http://127.0.0.1:5000"));
         assert!(!block.contains("AKIA") && !block.contains("hushed"));
         assert!(entry.gaps[0].contains("keys"));

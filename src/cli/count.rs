@@ -10,12 +10,14 @@ use super::table::{Medium, Table, harmless};
 use super::warnings::{self, field};
 use crate::config::Environment;
 
-/// What to count.
+/// The arguments of `muster count`.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Count {
     #[command(flatten)]
     matching: Matching,
-    /// Count by the values of this: a filter's name, tag:KEY, or the name of a column, such as state
+    /// Count by the values of a filter, a tag (tag:KEY) or a column, such as state
+    ///
+    /// The largest groups are shown, then how many resources are in smaller groups or have no value.
     #[arg(long, value_name = "FIELD")]
     by: Option<String>,
     #[command(flatten)]
@@ -23,7 +25,7 @@ pub(super) struct Count {
 }
 
 impl Count {
-    /// Shows the counts on standard output: a number, or a table by what was asked for.
+    /// Prints the counts on standard output: a number, or a table with `--by`.
     pub(super) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
         let (mut arguments, kind) = self.matching.arguments(self.question.region.as_ref())?;
         if let Some(by) = &self.by {
@@ -45,7 +47,7 @@ impl Count {
     }
 }
 
-/// The groups, largest first; then what is in none of them.
+/// Makes a table of the groups, largest first; then come the resources that are in none of them.
 fn groups(by: &str, answer: &Value) -> Table {
     let mut table = Table::new(&[by, "count"]);
     for group in answer.get("groups").and_then(Value::as_array).into_iter().flatten() {

@@ -7,13 +7,13 @@ use clap::Args;
 use super::output::Output;
 use crate::app::demo;
 
-/// How many instances are simulated unless told otherwise.
+/// How many instances are simulated without `--instances`.
 const INSTANCES: usize = 2000;
 
-/// What to show.
+/// The arguments of `muster demo`.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Demo {
-    /// Go on serving over HTTP when all is shown, and print what to paste into a client
+    /// Afterwards serve the simulated account over HTTP until Ctrl-C, and print what to paste into a client
     #[arg(long)]
     keep: bool,
     /// How many instances the simulated account has [default: 2000]
@@ -22,11 +22,11 @@ pub(super) struct Demo {
 }
 
 impl Demo {
-    /// Shows it on standard output.
+    /// Runs the demo, and prints its steps on standard output.
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let plain = set("NO_COLOR") || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        let demo = demo::Demo {
+        let demo = demo::DemoOptions {
             instances: self.instances.unwrap_or(INSTANCES),
             keep: self.keep,
             colours: io::stdout().is_terminal() && !plain,

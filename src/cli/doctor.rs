@@ -3,8 +3,8 @@
 use clap::Args;
 use serde_json::json;
 
-use super::connection::Connection;
 use super::output::Output;
+use super::server_flags::ServerFlags;
 use super::table::{Medium, Table, harmless};
 use crate::app::examination;
 use crate::config::Environment;
@@ -14,30 +14,30 @@ use crate::model::text::shown;
 /// The longest fix that is shown.
 const LONGEST: usize = 2000;
 
-/// What to look at.
+/// The arguments of `muster doctor`.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Doctor {
-    // The same flags as `muster serve`: it looks at what a server with them needs.
+    // The same flags as `muster serve`: doctor checks what a server with these flags needs.
     #[command(flatten)]
-    connection: Connection,
-    /// Print the findings as JSON
+    connection: ServerFlags,
+    /// Print the findings as JSON, for programs
     #[arg(long)]
     json: bool,
 }
 
-/// Something does not work.
+/// At least one check failed.
 #[derive(Debug, thiserror::Error)]
-#[error("{failed} of {all} checks failed: see what to do below each of them")]
-pub(super) struct Unwell {
+#[error("{failed} of {all} checks failed: see the line below each of them for what to do")]
+pub(super) struct ChecksFailed {
     failed: usize,
     all: usize,
 }
 
 impl Doctor {
-    /// Runs the checks, and shows what was found on standard output.
+    /// Runs the checks, and prints the findings on standard output.
     ///
     /// # Errors
-    /// [`Unwell`] when something failed.
+    /// [`ChecksFailed`] when a check failed.
     pub(super) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
         let config = self.connection.config(environment)?;
         let findings = examination::examine(&config).await;
@@ -49,11 +49,11 @@ impl Doctor {
         } else {
             output.text(table(&findings, Medium::stdout()).as_bytes())?;
         }
-        if failed > 0 { Err(Unwell { failed, all: findings.len() }.into()) } else { Ok(()) }
+        if failed > 0 { Err(ChecksFailed { failed, all: findings.len() }.into()) } else { Ok(()) }
     }
 }
 
-/// One line a finding, by region, and what to do below those that need something done.
+/// Makes a table with one line a finding, by region. What to do stands below each finding that needs it.
 fn table(findings: &[Finding], medium: Medium) -> String {
     let mut table = Table::new(&["region", "check", "verdict", "subject", "fact"]);
     for finding in findings {

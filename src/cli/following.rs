@@ -1,7 +1,7 @@
-//! `muster changes --follow`: changes as they are committed, from server to server.
+//! `muster changes --follow`: shows changes as they are committed, even when the server is restarted.
 //!
-//! Each call waits for the next change and hands back a cursor, so nothing is skipped or repeated, also over a restart of the
-//! server. When that server has another log, the cursor means nothing to it: the user is told, and following goes on from now.
+//! Each call waits for the next change and returns a cursor, so nothing is skipped or repeated. When a restarted server has
+//! another log, the cursor does not belong to it: the user is told so, and following goes on from now.
 
 use std::time::Duration;
 
@@ -23,39 +23,39 @@ use crate::connection::handshake::HandshakeCode;
 use crate::model::FailureCode;
 use crate::model::text::shown;
 
-/// The most that are asked for at once.
+/// How many changes one call asks for at most.
 const PAGE: usize = 200;
 
-/// How long the server is asked to wait for the next change; the most that it does.
+/// How many seconds the server is asked to wait for the next change. It waits no longer than this.
 const WAIT: u64 = 45;
 
-/// How long it may take beyond that.
+/// How much longer an answer may take.
 const GRACE: Duration = Duration::from_secs(30);
 
-/// How long a server that has gone is waited for.
+/// How long to wait for a server that has gone.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// How often it is looked for meanwhile.
+/// How often to look for it meanwhile.
 const INTERVAL: Duration = Duration::from_millis(250);
 
-/// How wide a cell is at least: the rows that come are not known yet.
+/// The least width of each cell, since later rows are not known yet.
 const WIDTHS: [usize; 7] = [24, 6, 8, 15, 21, 16, 5];
 
 /// The longest cell of a line.
 const LONGEST: usize = 4_000;
 
-/// The place to go on from.
+/// The place in the log to continue from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Position {
-    /// What is committed from now on.
+    /// Whatever is committed from now on.
     Now,
-    /// This time, or this cursor as a person gave it.
+    /// This time or cursor, as the user gave it.
     Since(String),
     /// The end of what was shown.
     Cursor(String),
 }
 
-/// Changes as they come.
+/// Shows changes as they come.
 pub(super) struct Following {
     arguments: Map<String, Value>,
     position: Position,
@@ -65,9 +65,9 @@ pub(super) struct Following {
     output: Output<std::io::Stdout>,
 }
 
-/// What a call brought.
+/// The outcome of a call.
 enum CallOutcome {
-    /// Changes, or none.
+    /// The server answered, with changes or with none.
     Shown,
     /// The server cannot answer yet, or no longer.
     Later,
@@ -78,13 +78,13 @@ enum CallOutcome {
 /// Why following ends.
 #[derive(Debug, thiserror::Error)]
 enum FollowError {
-    /// The server went, and none came.
+    /// The server ended, and no other one came.
     #[error("the server ended, and no other came within a minute: start `muster serve` and try again")]
     Deserted(#[source] Option<AskError>),
 }
 
 impl Following {
-    /// Follows what `arguments` ask for, from `since` on or from now, where all of `regions` are watched.
+    /// Prepares to follow the changes that `arguments` select, from `since` or from now on. All of `regions` must be watched.
     pub(super) fn new(
         mut arguments: Map<String, Value>,
         since: Option<String>,
@@ -98,7 +98,7 @@ impl Following {
         Following { arguments, position, json, regions, told: Vec::new(), output: Output::stdout() }
     }
 
-    /// Follows until Ctrl-C, until nobody reads any more, or until the server has gone for good.
+    /// Follows until Ctrl-C, until standard output is closed, or until the server has gone for good.
     pub(super) async fn run(mut self, config: &Config) -> anyhow::Result<()> {
         let mut signals = Signals::take()?;
         tokio::select! {
@@ -155,10 +155,10 @@ impl Following {
         Ok(CallOutcome::Shown)
     }
 
-    /// The position to go on from when the cursor is refused; the user is told.
+    /// Tells the user that the cursor is refused, and returns the position to continue from.
     fn elsewhere(answer: &ToolAnswer) -> Position {
         let (position, from) = match &answer.earliest {
-            // The cursor is of this log, but the log no longer keeps what comes next.
+            // The cursor is of this log, but the log no longer keeps the next records.
             Some(earliest) => (Position::Since(earliest.clone()), "the earliest change that is kept"),
             None => (Position::Now, "now"),
         };
@@ -174,7 +174,7 @@ impl Following {
         if let Some(next) = answer.get("next_cursor").and_then(Value::as_str) {
             self.position = Position::Cursor(next.to_owned());
         }
-        // Each once, not with every call.
+        // A warning is shown once, not with every call.
         let warnings = warnings::warnings(answer);
         warnings.iter().filter(|warning| !self.told.contains(warning)).for_each(|warning| say(warning));
         self.told = warnings;
@@ -195,7 +195,7 @@ async fn again(config: &Config) -> anyhow::Result<InventoryClient> {
                 return Ok(InventoryClient::Server(Box::new(server)));
             }
             Ok(None) => {}
-            // It is of another version, and will refuse this client for good.
+            // A server of another version will always refuse this client.
             Err(AskError::Attach(AttachError::Handshake(error))) if error.code() == HandshakeCode::Version => {
                 return Err(error.into());
             }
@@ -205,13 +205,13 @@ async fn again(config: &Config) -> anyhow::Result<InventoryClient> {
     Err(FollowError::Deserted(last).into())
 }
 
-/// A change as a line, or as several on a terminal that is too narrow for it.
+/// Writes a change as a line, or as several lines on a narrow terminal.
 fn line(change: &Value, medium: Medium) -> String {
     let names = names(&COLUMNS.map(str::to_owned));
     let cells: Vec<String> = cells(change, LONGEST).iter().map(|cell| clean(cell)).collect();
     let widths = WIDTHS.into_iter().chain([0]);
     let natural: Vec<usize> = match medium.width {
-        // Cells that are longer push the others away, in this row only.
+        // A longer cell moves the others of its row only.
         None => widths.collect(),
         Some(_) => widths.zip(&cells).map(|(width, cell)| width.max(cell.width())).collect(),
     };

@@ -10,31 +10,33 @@ use super::table::{Medium, Table, harmless, text};
 use super::warnings;
 use crate::config::Environment;
 
-/// Which resource to show.
+/// The arguments of `muster get`.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Get {
-    /// A URI such as `ec2://vpc/vpc-0123456789abcdef0`, or an id, whose prefix tells its kind
+    /// A URI such as `ec2://vpc/vpc-0123456789abcdef0`, or an id whose prefix shows its kind
     #[arg(value_name = "URI|ID")]
     subject: String,
-    /// The kind of an id that does not tell it
+    /// The kind of an id whose prefix does not show it, such as instance-status
     #[arg(long, value_name = "KIND")]
     kind: Option<String>,
     /// Only this field, such as State or `NetworkInterfaces` (repeatable)
+    ///
+    /// It is a path as this command shows it, such as State.Name, and includes the fields below it.
     #[arg(long, value_name = "PATH")]
     path: Vec<String>,
-    /// Show it as it was known then: an RFC 3339 time, or that long ago, such as -15m
+    /// Show it as it was known at this time, such as 2026-11-17T12:00:00Z, or -15m for 15 minutes ago
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = arguments::moment)]
     as_of: Option<String>,
     #[command(flatten)]
     question: QuestionFlags,
 }
 
-/// Fields of an answer that a table shows above the document, in this order.
+/// The fields of an answer that the table shows above the document, in this order.
 const ABOVE: [&str; 10] =
     ["kind", "id", "name", "uri", "account", "region", "as_of", "changed_at", "removed_at", "also_seen_in"];
 
 impl Get {
-    /// Shows it on standard output.
+    /// Prints the resource on standard output.
     pub(super) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
         let mut arguments = arguments::subject(&self.subject, self.kind.as_deref())?;
         if !self.path.is_empty() {
@@ -58,7 +60,7 @@ impl Get {
     }
 }
 
-/// Field by field.
+/// Makes a table with one row a field.
 fn table(answer: &Value) -> Table {
     let mut table = Table::new(&["field", "value"]);
     let mut put = |name: &str, value: &Value| table.row(vec![name.to_owned(), text(value)]);
@@ -75,7 +77,7 @@ fn table(answer: &Value) -> Table {
     table
 }
 
-/// A line for each scalar. Tags come under their keys.
+/// Puts a row for each scalar value. A tag's row is named by its key.
 fn flatten(path: &str, value: &Value, put: &mut impl FnMut(&str, &Value)) {
     match value {
         Value::Object(fields) => fields.iter().for_each(|(name, value)| flatten(&format!("{path}.{name}"), value, put)),

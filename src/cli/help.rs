@@ -1,7 +1,7 @@
-//! `muster help`: topics that belong to no single command, and the help of every command.
+//! `muster help`: shows topics that belong to no single command, and the help of every command.
 //!
-//! A topic is a text file of its own. What the program knows of itself (kinds, checks, rules) is put in from there, so that the
-//! text cannot say anything else.
+//! A topic is a text file. Lists that the program knows (kinds, checks, rules) are inserted by the program, so that the text
+//! cannot differ from it.
 
 use clap::Args;
 use strsim::osa_distance;
@@ -11,72 +11,72 @@ use crate::doctor;
 use crate::kinds::KINDS;
 use crate::kinds::rules::{DEFAULT_NAME, RULES};
 
-/// What a text has in place of a list that the program knows.
+/// Placeholders in a text for lists that the program knows.
 const KINDS_HERE: &str = "{kinds}";
 const CHECKS_HERE: &str = "{checks}";
 const RULES_HERE: &str = "{rules}";
 
-/// How many letters a topic may be off to be suggested.
+/// How many letters of a topic may be wrong for it to be suggested.
 const NEAR: usize = 3;
 
 /// A page of help that belongs to no single command.
-struct Topic {
+struct HelpTopic {
     name: &'static str,
     about: &'static str,
     text: &'static str,
 }
 
 /// Every topic, in the order shown.
-const TOPICS: &[Topic] = &[
-    Topic { name: "clients", about: "How AI clients start Muster", text: include_str!("help/clients.md") },
-    Topic {
+const TOPICS: &[HelpTopic] = &[
+    HelpTopic { name: "clients", about: "How AI clients start Muster", text: include_str!("help/clients.md") },
+    HelpTopic {
         name: "configuration",
         about: "Flags, variables, the data directory, HTTP",
         text: include_str!("help/configuration.md"),
     },
-    Topic {
+    HelpTopic {
         name: "credentials",
         about: "Where credentials come from, and what they must be allowed",
         text: include_str!("help/credentials.md"),
     },
-    Topic {
+    HelpTopic {
         name: "events",
         about: "How changes show within a second, and how that is proved",
         text: include_str!("help/events.md"),
     },
-    Topic {
+    HelpTopic {
         name: "filters",
         about: "How to search, count and follow from the command line",
         text: include_str!("help/filters.md"),
     },
-    Topic {
+    HelpTopic {
         name: "freshness",
         about: "How old an answer can be, and what failures do",
         text: include_str!("help/freshness.md"),
     },
-    Topic {
+    HelpTopic {
         name: "history",
         about: "What is remembered, for how long, and who made a change",
         text: include_str!("help/history.md"),
     },
-    Topic {
+    HelpTopic {
         name: "resources",
         about: "What a read shows, and of which kinds",
         text: include_str!("help/resources.md"),
     },
-    Topic {
+    HelpTopic {
         name: "simulator",
         about: "An AWS account on loopback that can be made worse than AWS",
         text: include_str!("help/simulator.md"),
     },
-    Topic {
+    HelpTopic {
         name: "writes",
         about: "How tools change AWS, and what they never do",
         text: include_str!("help/writes.md"),
     },
 ];
 
-/// Which page of help to show.
+/// The arguments of `muster help`.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Help {
     /// A topic, or a command and its subcommand
@@ -84,7 +84,7 @@ pub(super) struct Help {
     words: Vec<String>,
 }
 
-/// There is no such page.
+/// No command or topic has this name.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("there is no command or topic `{given}`{}. Topics: {}", suggestion(nearest.as_deref()), names().join(", "))]
 pub(super) struct NoPage {
@@ -97,7 +97,7 @@ fn suggestion(nearest: Option<&str>) -> String {
 }
 
 impl Help {
-    /// Shows the page on standard output.
+    /// Prints the page on standard output.
     ///
     /// # Errors
     /// [`NoPage`].
@@ -110,14 +110,14 @@ impl Help {
         check(&root, &self.words)?;
         let asked = ["muster"].into_iter().chain(self.words.iter().map(String::as_str)).chain(["--help"]);
         if let Err(help) = root.try_get_matches_from(asked) {
-            // A closed standard output leaves nobody to tell.
+            // When standard output is closed, nobody can be told.
             drop(help.print());
         }
         Ok(())
     }
 }
 
-/// Finds out whether the words name a command.
+/// Checks that the words name a command.
 fn check(root: &clap::Command, words: &[String]) -> Result<(), NoPage> {
     let mut command = root;
     for (number, word) in words.iter().enumerate() {
@@ -135,29 +135,29 @@ fn names() -> Vec<&'static str> {
     TOPICS.iter().map(|topic| topic.name).collect()
 }
 
-/// The list of topics, for the help of the whole program.
+/// Returns the list of topics, for the help of the whole program.
 pub(super) fn topics() -> String {
     let width = names().into_iter().map(str::len).max().unwrap_or_default();
     let lines = TOPICS.iter().map(|topic| format!("\n  {:width$}  {}", topic.name, topic.about));
     format!("Topics (muster help TOPIC):{}", lines.collect::<String>())
 }
 
-/// What follows the flags of `muster doctor`.
+/// Returns the text after the flags of `muster doctor`.
 pub(super) fn doctor() -> String {
     filled(include_str!("help/doctor.md"))
 }
 
-/// What follows the flags of `muster setup` and `muster teardown`.
+/// Returns the text after the flags of `muster setup` and `muster teardown`.
 pub(super) fn setup() -> String {
     filled(include_str!("help/setup.md"))
 }
 
-/// What follows the subcommands of `muster log`.
+/// Returns the text after the subcommands of `muster log`.
 pub(super) fn log() -> &'static str {
     include_str!("help/log.md")
 }
 
-/// A text with the lists that the program knows.
+/// Inserts the lists that the program knows into a text.
 fn filled(text: &str) -> String {
     let checks = doctor::CHECKS.iter().map(|check| format!("- `{}`: {}\n", check.name, check.title));
     let rules = RULES.iter().map(|rule| format!("- `{}`: a rule. {}.\n", rule.name(DEFAULT_NAME), rule.title));

@@ -1,8 +1,8 @@
-//! The words of the command line, and the environment beside them, as whoever wrote them meant them.
+//! Tidies the arguments of the command line, and the environment, before clap reads them.
 //!
-//! MCP clients fill templates: `["mcp", "--region", "${user_config.region}"]` arrives with an empty word, or with the
-//! placeholder itself. An option with a blank value says nothing, so it is taken out before clap reads it, whatever the option
-//! is. The variables are mended by [`crate::config::tidy`] in the same spirit.
+//! MCP clients fill templates: of `["mcp", "--region", "${user_config.region}"]` the last argument may arrive empty, or as the
+//! placeholder itself. An option with a blank value counts as not given and is removed. [`crate::config::tidy`] does the same
+//! for variables.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -17,12 +17,12 @@ use crate::config::tidy::{self, TidiedVariables};
 use crate::model::text::shown;
 use crate::telemetry;
 
-/// Commands that a client starts, and those that look at the same flags: a placeholder in one of their words is a mistake.
+/// Commands that a client starts, or that take the same flags. A placeholder in their arguments is a mistake.
 const STARTED_BY_CLIENTS: &[&str] = &["mcp", "serve", "doctor", "config", "setup", "teardown"];
-/// Commands that look at no account: their variables are not read.
+/// Commands that use no account, so that their variables are not read.
 const WITHOUT_ACCOUNT: &[&str] = &["simulate", "demo", "completions", "help"];
 
-/// Something that a client did not fill in.
+/// Placeholders that a client did not fill in.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
     "{}, which the client's configuration did not fill in: write the value itself there, or leave it out",
@@ -37,7 +37,7 @@ fn told(found: &[(String, String)]) -> String {
     told.collect::<Vec<_>>().join(" and ")
 }
 
-/// The words without what is blank; the first is the program.
+/// Returns the arguments without blank ones. The first is the program.
 pub(super) fn tidied(words: Vec<OsString>, root: &Command) -> Vec<OsString> {
     let mut out: Vec<OsString> = Vec::new();
     let mut command = root;
@@ -56,7 +56,7 @@ pub(super) fn tidied(words: Vec<OsString>, root: &Command) -> Vec<OsString> {
             if !follows_option && let Some(inner) = root.find_subcommand(text).filter(|_| std::ptr::eq(command, root)) {
                 command = inner;
             } else if is_blank(&word) && !command.get_positionals().any(|_| true) && !command.has_subcommands() {
-                // A template's word that was filled with nothing.
+                // A template filled this argument with nothing.
                 continue;
             }
             out.push(word);
@@ -69,7 +69,7 @@ pub(super) fn tidied(words: Vec<OsString>, root: &Command) -> Vec<OsString> {
         }
         let argument = argument(root, command, option);
         match words.peek() {
-            // A switch beside which a template left a blank is not switched on: what was to stand there may have been `false`.
+            // A switch that is followed by a blank is not switched on: the blank may stand for `false`.
             Some(next) if is_blank(next) && argument.is_some() => drop(words.next()),
             Some(next) if argument.is_some_and(takes_value) && !next.to_string_lossy().starts_with("--") => {
                 let next = words.next().unwrap_or_default();
@@ -91,7 +91,7 @@ pub(super) fn tidied(words: Vec<OsString>, root: &Command) -> Vec<OsString> {
     out
 }
 
-/// The name of the subcommand that the words ask for, whether or not clap can read the rest of them.
+/// Returns the name of the subcommand, even if clap cannot read the other arguments.
 pub(super) fn command<'a>(words: &[OsString], root: &'a Command) -> Option<&'a str> {
     let mut skip = false;
     for word in words.iter().skip(1).filter_map(|word| word.to_str()) {
@@ -107,7 +107,7 @@ pub(super) fn command<'a>(words: &[OsString], root: &'a Command) -> Option<&'a s
     None
 }
 
-/// Why clap cannot read the words, in one line.
+/// Says in one line why clap cannot read the arguments.
 pub(super) fn explained(error: &clap::Error, words: &[OsString], root: &Command) -> Unusable {
     let rendered = error.render().to_string();
     let told = rendered.lines().map(str::trim).filter(|line| !line.is_empty());
@@ -127,16 +127,16 @@ pub(super) fn explained(error: &clap::Error, words: &[OsString], root: &Command)
     Unusable { variable: variable.map(|variable| variable.to_string_lossy().into_owned()), told }
 }
 
-/// The words, or a variable beside them, cannot be read.
+/// The command line or a variable cannot be read.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{} cannot be used: {told}", variable.as_deref().unwrap_or("the command line"))]
 pub(super) struct Unusable {
-    /// The variable that holds what cannot be read, where it is not one of the words.
+    /// The variable that holds the value that cannot be read; `None` when the command line holds it.
     pub(super) variable: Option<String>,
     told: String,
 }
 
-/// Refuses placeholders in the variables, and in the words where a client wrote them, of a command that would read them.
+/// Refuses placeholders in the variables that the command reads, and in arguments that a client wrote.
 pub(super) fn filled(words: &[OsString], root: &Command) -> Result<(), Unfilled> {
     let command = command(words, root).unwrap_or("help");
     let mut found: Vec<(String, String)> = Vec::new();
@@ -157,7 +157,7 @@ pub(super) fn filled(words: &[OsString], root: &Command) -> Result<(), Unfilled>
     if found.is_empty() { Ok(()) } else { Err(Unfilled { found }) }
 }
 
-/// Whether an option is among the words.
+/// Whether an option is given.
 fn is_given(words: &[OsString], long: &str) -> bool {
     let options = words.iter().filter_map(|word| word.to_str()?.strip_prefix("--"));
     options.into_iter().any(|option| option.split('=').next() == Some(long))
@@ -171,7 +171,7 @@ fn unfilled_words(words: &[OsString]) -> Vec<(String, String)> {
             Some((_, value)) => (word.split('=').next().unwrap_or_default(), value),
             None => (before, word),
         };
-        // What stands for a directory is replaced where a path is read.
+        // `~` and `$HOME` are replaced when the path is read, so they are no placeholders.
         let value = environment::expand(value);
         found.extend(placeholder(&value).map(|value| (name.to_owned(), value.to_owned())));
         before = if word.starts_with("--") && !word.contains('=') { word } else { "the command line" };
@@ -179,8 +179,8 @@ fn unfilled_words(words: &[OsString]) -> Vec<(String, String)> {
     found
 }
 
-/// Starts the process again, as the same process, with an environment in which blank variables are unset and the others mended.
-/// Returns only where that was not needed or is not possible; then the variables are taken as they are.
+/// Replaces this process by itself with a tidied environment, in which blank variables are unset. Returns only when that was not
+/// needed or is not possible; then the variables stay as they are.
 pub(super) fn restart_in_tidy_environment(root: &Command) {
     let lists = lists(root);
     let changes = environment::untidy(&|name| lists.contains(name));
@@ -205,14 +205,14 @@ fn restart(changes: &TidiedVariables) -> std::io::Result<()> {
     Err(command.exec())
 }
 
-/// The variables of options that take several values.
+/// Returns the variables of options that take several values.
 fn lists(root: &Command) -> BTreeSet<String> {
     let commands = root.get_subcommands().chain([root]);
     let options = commands.flat_map(Command::get_arguments).filter(|argument| argument.get_value_delimiter().is_some());
     options.filter_map(|argument| Some(argument.get_env()?.to_str()?.to_owned())).collect()
 }
 
-/// What an option's value says; `None` for nothing.
+/// Returns an option's value without blanks; `None` when nothing is left.
 fn said(argument: Option<&Arg>, value: &str) -> Option<String> {
     let is_list = argument.is_some_and(|argument| argument.get_value_delimiter().is_some());
     let said = if is_list { tidy::without_blanks(value) } else { value.to_owned() };

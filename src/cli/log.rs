@@ -9,16 +9,16 @@ mod export;
 mod stat;
 mod verify;
 
-/// What to do with the log.
+/// The arguments of `muster log`.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Log {
     #[command(subcommand)]
-    command: Command,
+    command: LogCommand,
 }
 
 #[derive(Clone, Debug, Subcommand)]
-enum Command {
-    /// Check every page, every record, and that replaying the log gives exactly what is stored; no server may run
+enum LogCommand {
+    /// Check every page and every record, and that replaying the log gives exactly what is stored; no server may run
     Verify(verify::Verify),
     /// Show how far the log reaches, and how much disk space the log and the rest use
     Stat(stat::Stat),
@@ -32,10 +32,10 @@ impl Log {
     /// Runs the command.
     pub(super) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
         match self.command {
-            Command::Verify(verify) => verify.run(environment).await,
-            Command::Stat(stat) => stat.run(environment).await,
-            Command::Export(export) => export.run(environment).await,
-            Command::Compact(compact) => compact.run(environment).await,
+            LogCommand::Verify(verify) => verify.run(environment).await,
+            LogCommand::Stat(stat) => stat.run(environment).await,
+            LogCommand::Export(export) => export.run(environment).await,
+            LogCommand::Compact(compact) => compact.run(environment).await,
         }
     }
 }

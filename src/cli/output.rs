@@ -1,8 +1,8 @@
-//! Standard output, for the commands that print.
+//! Prints to standard output.
 
 use std::io::{self, ErrorKind, Write};
 
-/// Prints, and treats a reader that has gone (`muster ... | head`) as one that has read enough.
+/// Prints to a writer. When the reader has gone (`muster ... | head`), that is not an error.
 #[derive(Debug)]
 pub(super) struct Output<W> {
     to: W,
@@ -33,13 +33,13 @@ impl<W: Write> Output<W> {
         }
     }
 
-    /// Whether the reader has gone, as far as was noticed: more need not be printed.
+    /// Whether the last attempt to print found that the reader has gone.
     pub(super) fn is_closed(&self) -> bool {
         self.closed
     }
 }
 
-/// For whoever writes piece by piece.
+/// Lets other code write in pieces.
 impl<W: Write> Write for Output<W> {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
         self.text(text)?;
@@ -47,7 +47,7 @@ impl<W: Write> Write for Output<W> {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        // Every piece was flushed.
+        // `text` has flushed every piece.
         Ok(())
     }
 }
@@ -56,9 +56,9 @@ impl<W: Write> Write for Output<W> {
 mod tests {
     use super::*;
 
-    struct Gone;
+    struct ClosedReader;
 
-    impl Write for Gone {
+    impl Write for ClosedReader {
         fn write(&mut self, _: &[u8]) -> io::Result<usize> {
             Err(ErrorKind::BrokenPipe.into())
         }
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn a_reader_that_has_gone_is_no_failure() {
-        let mut output = Output { to: Gone, closed: false };
+        let mut output = Output { to: ClosedReader, closed: false };
         output.line("text").unwrap();
         assert!(output.is_closed());
     }

@@ -12,53 +12,57 @@ use crate::app::client::InventoryClient;
 use crate::config::Environment;
 use crate::kinds::KindSpec;
 
-/// How many rows are shown unless told otherwise.
+/// How many rows are shown without `--limit`.
 const SHOWN: usize = 100;
 
-/// The most that the tool takes as a page.
+/// How many rows one call of the tool returns at most.
 const PAGE: usize = 500;
 
-/// What to search for.
+/// The arguments of `muster search`.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Search {
     #[command(flatten)]
     matching: Matching,
-    /// Columns to show in place of the usual ones: filter names, or tag:KEY (repeatable)
+    /// Columns to show instead of the usual ones: names of filters, or tag:KEY (repeatable)
+    ///
+    /// Several are separated by commas, such as instance-type,tag:env.
     #[arg(long, value_name = "FIELD", value_delimiter = ',')]
     field: Vec<String>,
     /// How many to show at most [default: 100]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
-    /// Show all of them
+    /// Show everything that matches
     #[arg(long, conflicts_with = "limit")]
     all: bool,
     #[command(flatten)]
     question: QuestionFlags,
 }
 
-/// Which resources are meant.
+/// The arguments that select resources.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Matching {
-    /// name=value,value: all filters must match, with any of their values, where * and ? are wildcards. AWS's names, tag:KEY,
-    /// tag-key, or the name of a column, such as state=running tag:Team=web
+    /// name=value,value, such as state=running tag:Team=web
+    ///
+    /// A resource must match all filters, each with any of its values; * and ? are wildcards. A name is AWS's name of the filter,
+    /// tag:KEY, tag-key, or the name of a column. A backslash takes the next character literally.
     #[arg(value_name = "FILTER")]
     filters: Vec<String>,
     /// The kind, such as volume or security-group [default: instance]
     #[arg(long, value_name = "KIND")]
     kind: Option<String>,
-    /// Only this AWS account
+    /// Only this AWS account, a number of 12 digits
     #[arg(long, value_name = "ACCOUNT")]
     account: Option<String>,
-    /// Ask about what was known then: an RFC 3339 time, or that long ago, such as -15m
+    /// Ask about what was known at this time, such as 2026-11-17T12:00:00Z, or -15m for 15 minutes ago
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = arguments::moment)]
     as_of: Option<String>,
 }
 
 impl Matching {
-    /// The arguments that say so to a tool, and the kind that is meant.
+    /// Returns the arguments for a tool, and the kind.
     ///
     /// # Errors
-    /// When there is no such kind, or a word is none of its filters.
+    /// When there is no such kind, or a word is not one of its filters.
     pub(super) fn arguments(&self, region: Option<&String>) -> anyhow::Result<(Map<String, Value>, &'static KindSpec)> {
         let kind = arguments::kind(self.kind.as_deref().unwrap_or("instance"))?;
         let mut arguments = Map::new();
@@ -76,7 +80,7 @@ impl Matching {
 }
 
 impl Search {
-    /// Shows what matches on standard output.
+    /// Prints the resources that match on standard output.
     pub(super) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
         let (mut arguments, kind) = self.matching.arguments(self.question.region.as_ref())?;
         if !self.field.is_empty() {
@@ -101,9 +105,8 @@ impl Search {
     }
 }
 
-/// Asks page after page until there are `most` rows, or no more. The answer is the last page's, with the rows of all; it was
-/// all known to be so at the earliest of their times, nobody looked in the intervals that any of them names, and what comes after
-/// it comes after the first.
+/// Asks for pages until there are `most` rows, or no more. The answer is the last page with the rows of all pages, the earliest
+/// `as_of`, the unobserved intervals of all pages, and the `newest_cursor` of the first.
 ///
 /// # Errors
 /// When nobody answers, or the tool refuses.
@@ -131,10 +134,10 @@ pub(super) async fn pages(
         newest = newest.or_else(|| page.get("newest_cursor").cloned());
         left_out += page.get("hidden").and_then(Value::as_u64).unwrap_or(0);
         let as_of = page.get("as_of").filter(|as_of| !as_of.is_null()).cloned();
-        // RFC 3339 in UTC and milliseconds: in the order of time.
+        // RFC 3339 in UTC with milliseconds sorts by time.
         earliest = earliest.into_iter().chain(as_of).min_by_key(text);
         let next = page.get("next_cursor").filter(|next| !next.is_null()).cloned();
-        // A log that still grows can always be gone on with.
+        // The cursor alone does not say whether there is more: a growing log always has one.
         let more = page.get("more").and_then(Value::as_bool).unwrap_or(true);
         match next {
             Some(next) if more && found.len() < most => drop(arguments.insert("cursor".to_owned(), next)),
@@ -160,7 +163,7 @@ pub(super) async fn pages(
     }
 }
 
-/// Adds an interval. What a page's end cut in two is one again.
+/// Adds an interval, and joins it to one that it meets: the end of a page may have cut it in two.
 fn join(intervals: &mut Vec<Value>, interval: Value) {
     let same = |other: &Value| ["account", "region", "kind"].iter().all(|name| other.get(name) == interval.get(name));
     let [from, to] = ["from", "to"].map(|name| field(&interval, name));
@@ -175,7 +178,7 @@ fn join(intervals: &mut Vec<Value>, interval: Value) {
     }
 }
 
-/// What a table of these rows does not show: where all are the same, and what notes tell.
+/// The columns that a table of these rows hides: account and region where all are the same, and what warnings say.
 pub(super) fn hidden(rows: &[Value]) -> Vec<&'static str> {
     let mut hidden = vec!["uri", "provisional"];
     let same = |name: &&str| rows.windows(2).all(|pair| matches!(pair, [a, b] if a.get(name) == b.get(name)));
@@ -183,7 +186,7 @@ pub(super) fn hidden(rows: &[Value]) -> Vec<&'static str> {
     hidden
 }
 
-/// How many match where, as of when; and how many of them are shown, where rows are.
+/// Says how many resources match, in which scopes and as of when, and how many of them are shown.
 pub(super) fn headline(answer: &Value, kind: &KindSpec, shown: Option<usize>) -> String {
     let at_least = if answer.get("at_least") == Some(&Value::Bool(true)) { "at least " } else { "" };
     let total = answer.get("total").and_then(Value::as_u64).unwrap_or_default();
@@ -191,7 +194,7 @@ pub(super) fn headline(answer: &Value, kind: &KindSpec, shown: Option<usize>) ->
     let watched: Vec<String> =
         answer.get("watched").and_then(Value::as_array).into_iter().flatten().map(text).collect();
     let mut headline = format!("{at_least}{total} {plural}");
-    // Of the past it is not known which scopes were watched, but when nobody was looking.
+    // An answer about the past does not list the watched scopes.
     if !watched.is_empty() {
         headline = format!("{headline} in {}", watched.join(", "));
     }

@@ -5,28 +5,34 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::connection::Connection;
 use super::output::Output;
+use super::server_flags::ServerFlags;
 use crate::app::serve;
 use crate::config::{self, Config, ConfigError, Environment, ServerOptions};
 use crate::connection::data_dir;
-use crate::telemetry::Destination;
+use crate::telemetry::LogDestination;
 
 /// How long a detached server outlives its last client.
 const LINGER: Duration = Duration::from_mins(15);
 
-/// Which inventory to serve, and where.
+/// The arguments of `muster serve`.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Serve {
     #[command(flatten)]
-    connection: Connection,
-    /// Serve Streamable HTTP at /mcp of this loopback address, such as 127.0.0.1:8377
+    connection: ServerFlags,
+    /// Also serve MCP over Streamable HTTP at /mcp of this loopback address, such as 127.0.0.1:8377
+    ///
+    /// Port 0 takes a free port. HTTP has no authentication, and every local user can connect to it.
     #[arg(long, env = "MUSTER_HTTP", value_name = "ADDRESS", hide_env_values = true)]
     http: Option<SocketAddr>,
-    /// Accept this Host over HTTP besides loopback's, for a proxy in front (repeatable)
+    /// Also accept HTTP requests with this Host header, for a proxy in front (repeatable)
+    ///
+    /// It is a name such as muster.example.com. Hosts of loopback are always accepted.
     #[arg(long, env = "MUSTER_ALLOWED_HOST", value_name = "HOST", value_delimiter = ',', hide_env_values = true)]
     allowed_host: Vec<String>,
-    /// Accept this Origin over HTTP besides loopback's, such as `https://app.example.com:443` (repeatable)
+    /// Also accept HTTP requests with this Origin header, such as `https://app.example.com:443` (repeatable)
+    ///
+    /// Browsers send this header. Origins of loopback are always accepted.
     #[arg(long, env = "MUSTER_ALLOWED_ORIGIN", value_name = "ORIGIN", value_delimiter = ',', hide_env_values = true)]
     allowed_origin: Vec<String>,
     /// Leave the terminal, log to a file, and end when no client is left; how `muster mcp` starts it
@@ -58,18 +64,18 @@ impl Serve {
     }
 }
 
-/// Leaves the session of whoever started this process, so that closing their terminal does not end it, and says where to
-/// log instead.
-pub(super) fn detach(config: &Config) -> anyhow::Result<Destination> {
+/// Leaves the terminal session of the process that started this one, so that closing the terminal does not end it. Returns where
+/// to log.
+pub(super) fn detach(config: &Config) -> anyhow::Result<LogDestination> {
     if let Err(error) = rustix::process::setsid() {
-        // Only a process that leads its group already is refused, and that one has no session to leave.
+        // Only a process that already leads a group is refused, and it has no session to leave.
         tracing::debug!(%error, "no session of its own");
     }
     data_dir::prepare(&config.data_dir)?;
-    Ok(Destination::File(data_dir::log(&config.data_dir)))
+    Ok(LogDestination::File(data_dir::log(&config.data_dir)))
 }
 
-/// Serves until stopped. In the foreground, one line on standard output says where.
+/// Serves until stopped. In the foreground it prints one line of JSON with its addresses.
 pub(super) async fn run(config: &Config, options: ServerOptions) -> anyhow::Result<()> {
     let detached = options.linger.is_some();
     let mut printed = Ok(());

@@ -11,65 +11,77 @@ use crate::aws::queue::Queue;
 use crate::config::{Config, ConfigError, Environment, EventsName, Given, Selection};
 use crate::kinds::rules::DEFAULT_NAME;
 use crate::model::{AccountId, Region};
-use crate::setup::{self, Order, Report, Work, template};
+use crate::setup::{self, RegionReport, SetupRequest, SetupTask, template};
 use crate::telemetry;
 
-/// Which account and regions, and what everything there is called. No store is involved.
+/// The flags that select account, regions and names. No store is used.
 #[derive(Clone, Debug, Args)]
-pub(super) struct Arranged {
+pub(super) struct SetupFlags {
     /// The AWS profile; takes precedence over keys in the environment [default: `AWS_PROFILE`, else `default`]
+    ///
+    /// As for the AWS CLI, keys in the environment take precedence over `AWS_PROFILE`. A profile may hold keys, a role or an
+    /// SSO login: see `muster help credentials`.
     #[arg(long, env = "MUSTER_PROFILE", value_name = "NAME", hide_env_values = true)]
     profile: Option<String>,
-    /// The AWS region [default: `AWS_REGION`, else the profile's]
+    /// The AWS region, such as eu-central-1 [default: `AWS_REGION`, else `AWS_DEFAULT_REGION`, else the profile's]
     #[arg(long, env = "MUSTER_REGION", value_name = "REGION", hide_env_values = true)]
     region: Option<String>,
     /// Several AWS regions, or `all` that are enabled for the account; takes precedence over --region
+    ///
+    /// Names are separated by commas, such as us-east-1,eu-west-1. With `all`, AWS is asked for the regions at the start and
+    /// every hour.
     #[arg(long, env = "MUSTER_REGIONS", value_name = "REGIONS", value_delimiter = ',', hide_env_values = true)]
     regions: Vec<String>,
     /// What the names of queues and rules begin with
+    ///
+    /// It is up to 40 letters, digits, hyphens and underscores. A server listens to it with --events NAME.
     #[arg(long, value_name = "NAME", default_value = DEFAULT_NAME)]
     pub(super) name: EventsName,
-    /// Say what would be done, and change nothing
+    /// Show what would be done, and change nothing
     #[arg(long)]
     pub(super) dry_run: bool,
 }
 
-/// What to set up.
+/// The arguments of `muster setup`.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Setup {
     #[command(flatten)]
-    arranged: Arranged,
-    /// Take over queues and rules of these names that Muster did not make: they are tagged and changed
+    arranged: SetupFlags,
+    /// Take over queues and rules of these names that Muster did not make
+    ///
+    /// They are tagged and changed. Without this flag a region with such a queue or rule is left as it is.
     #[arg(long)]
     adopt: bool,
-    /// Output format; `cloudformation` prints a template that makes the same, and asks AWS nothing
+    /// The output format
+    ///
+    /// `cloudformation` prints a template that makes the same queues and rules, and makes no call to AWS.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
-    format: Format,
+    format: SetupFormat,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
+enum SetupFormat {
     Text,
     Json,
     Cloudformation,
 }
 
-/// It was not done everywhere.
+/// The command did not complete in some regions.
 #[derive(Debug, thiserror::Error)]
 #[error("{command} did not complete in {}: see the errors above, fix them, and run it again", setup::listed(failed))]
-pub(super) struct Incomplete {
+pub(super) struct SetupIncomplete {
     command: &'static str,
     failed: Vec<Region>,
 }
 
-impl Arranged {
+impl SetupFlags {
     /// Merges these flags into a configuration.
     pub(super) fn config(&self, environment: &Environment) -> Result<Config, ConfigError> {
         let given = Given {
             profile: self.profile.clone(),
             region: self.region.clone(),
             regions: self.regions.clone(),
-            // Nothing is opened there; without one, a home directory would be asked for.
+            // No store is opened; without a directory, a home directory would be required.
             data_dir: Some(PathBuf::from(".")),
             ..Given::default()
         };
@@ -78,16 +90,16 @@ impl Arranged {
 }
 
 impl Setup {
-    /// Sets it up, and tells what was done and how to use it.
+    /// Sets up the queues and rules, and prints what was done and how to use them.
     pub(super) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
-        if self.format == Format::Cloudformation {
+        if self.format == SetupFormat::Cloudformation {
             return Ok(Output::stdout().line(&format!("{:#}", template::template(&self.arranged.name)))?);
         }
         let config = self.arranged.config(environment)?;
-        let Arranged { name, dry_run, .. } = self.arranged;
-        let order = Order { name, dry_run, work: Work::Setup { adopt: self.adopt } };
-        let queues = carry_out(&config, &order, self.format == Format::Json).await?;
-        if self.format == Format::Text && !dry_run {
+        let SetupFlags { name, dry_run, .. } = self.arranged;
+        let order = SetupRequest { name, dry_run, work: SetupTask::Setup { adopt: self.adopt } };
+        let queues = carry_out(&config, &order, self.format == SetupFormat::Json).await?;
+        if self.format == SetupFormat::Text && !dry_run {
             let all = config.selection.is_all();
             Output::stdout().line(&usage(&config.selection, all, &order.name, &queues))?;
         }
@@ -95,11 +107,11 @@ impl Setup {
     }
 }
 
-/// Does what was ordered and tells it. Gives the queues of events.
+/// Carries out the request and prints the reports. Returns the queues of events.
 ///
 /// # Errors
-/// Nothing could be asked; or [`Incomplete`], after all else was told.
-pub(super) async fn carry_out(config: &Config, order: &Order, as_json: bool) -> anyhow::Result<Vec<Queue>> {
+/// When AWS does not say whose the account is; or [`SetupIncomplete`], after the reports were printed.
+pub(super) async fn carry_out(config: &Config, order: &SetupRequest, as_json: bool) -> anyhow::Result<Vec<Queue>> {
     let (mut failed, mut queues, mut regions, mut printed) = (Vec::new(), Vec::new(), Vec::new(), Ok(()));
     let account = setup::run(config, order, |account, report| {
         if let Some(error) = &report.failure {
@@ -127,12 +139,12 @@ pub(super) async fn carry_out(config: &Config, order: &Order, as_json: bool) -> 
     if failed.is_empty() {
         return Ok(queues);
     }
-    let command = if matches!(order.work, Work::Setup { .. }) { "setup" } else { "teardown" };
-    Err(Incomplete { command, failed }.into())
+    let command = if matches!(order.work, SetupTask::Setup { .. }) { "setup" } else { "teardown" };
+    Err(SetupIncomplete { command, failed }.into())
 }
 
-/// A region's report for a person.
-fn told(account: &AccountId, report: &Report, order: &Order) -> String {
+/// Writes a region's report for a person.
+fn told(account: &AccountId, report: &RegionReport, order: &SetupRequest) -> String {
     let mut lines = vec![format!("{} of account {account}:", report.region)];
     for (number, step) in report.steps.iter().enumerate() {
         let state = match number {
@@ -151,7 +163,7 @@ fn told(account: &AccountId, report: &Report, order: &Order) -> String {
     lines.join("\n")
 }
 
-/// How to make use of what was set up.
+/// Says how to use the queues.
 fn usage(selection: &Selection, all: bool, name: &EventsName, queues: &[Queue]) -> String {
     let profile = selection.profile.as_ref().map_or_else(String::new, |profile| format!(" --profile {profile}"));
     let regions = match (selection.regions(), &selection.region) {
@@ -164,7 +176,7 @@ fn usage(selection: &Selection, all: bool, name: &EventsName, queues: &[Queue]) 
     let named = if name.is_default() { String::new() } else { format!(" {name}") };
     let urls: Vec<String> = queues.iter().map(|queue| format!(" --queue-url {queue}")).collect();
     format!(
-        "\nServe with these events (it may take AWS a minute to heed new rules and policies):\n  {words} \
+        "\nServe with these events (new rules and policies may take a minute to work):\n  {words} \
          --events{named}\nor with the queue by its URL:\n  {words}{}",
         urls.concat()
     )

@@ -14,40 +14,45 @@ mod faults;
 
 use faults::FaultFlags;
 
-/// What to simulate. Everything not given is the scenario's, and what that does not say either [`Options::default`]'s.
+/// The arguments of `muster simulate`. A flag takes precedence over the scenario, which takes precedence over
+/// [`Options::default`].
 #[derive(Clone, Debug, Args)]
 pub(super) struct Simulate {
     /// A TOML file with the same options and faults; flags take precedence over it
+    ///
+    /// `muster help simulator` lists its keys.
     #[arg(long, value_name = "FILE")]
     scenario: Option<PathBuf>,
     /// How many instances the account has [default: 1000]
     #[arg(long, value_name = "N")]
     instances: Option<usize>,
-    /// Equal seeds give equal accounts [default: 1]
+    /// The seed of the account and of the faults; equal seeds give equal accounts [default: 1]
     #[arg(long, value_name = "SEED")]
     seed: Option<u64>,
-    /// The port on 127.0.0.1; 0 takes a free one [default: 0]
+    /// The port on 127.0.0.1; 0 takes a free port [default: 0]
     #[arg(long, value_name = "PORT")]
     port: Option<u16>,
     /// The region that holds the instances [default: us-east-1]
     #[arg(long, value_name = "REGION")]
     region: Option<String>,
-    /// A further region that holds instances, and how many; repeatable
+    /// A further region that holds instances, and how many, such as eu-west-1=200 (repeatable)
     #[arg(long, value_name = "REGION=N", value_delimiter = ',', value_parser = populated)]
     regions: Vec<(String, usize)>,
-    /// The account's number [default: 123456789012]
+    /// The number of the account [default: 123456789012]
     #[arg(long, value_name = "ACCOUNT")]
     account: Option<String>,
-    /// How long a started instance is pending [default: 2s]
+    /// How long an instance is pending after a start [default: 2s]
     #[arg(long, value_name = "DURATION", value_parser = config::duration)]
     start_delay: Option<Duration>,
-    /// How long a stopped instance is stopping [default: 2s]
+    /// How long an instance is stopping after a stop [default: 2s]
     #[arg(long, value_name = "DURATION", value_parser = config::duration)]
     stop_delay: Option<Duration>,
-    /// How long status checks are initializing [default: 10s]
+    /// How long status checks are initializing after a start [default: 10s]
     #[arg(long, value_name = "DURATION", value_parser = config::duration)]
     initializing: Option<Duration>,
-    /// Changes a second that nobody asked for: starts, stops and tags; at most 100000 [default: 0]
+    /// How many changes a second happen by themselves, at most 100000 [default: 0]
+    ///
+    /// They start, stop and tag instances, as other people and programs do in a real account.
     #[arg(long, value_name = "RATE")]
     churn: Option<f64>,
     #[command(flatten)]
@@ -55,7 +60,7 @@ pub(super) struct Simulate {
 }
 
 impl Simulate {
-    /// Simulates until a signal comes.
+    /// Runs the simulator until a signal comes.
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let mut signals = Signals::take()?;
         let mut printed = Ok(());
@@ -87,9 +92,9 @@ impl Simulate {
     }
 }
 
-/// Why a text does not say what a region holds.
+/// The text is not a region with a number of instances.
 #[derive(Debug, thiserror::Error)]
-#[error("{given:?} names no region and number of instances; give them like eu-west-1=200")]
+#[error("{given:?} is not a region with a number of instances: give one such as eu-west-1=200")]
 struct NotPopulated {
     given: String,
 }
@@ -106,13 +111,13 @@ mod tests {
     use super::*;
 
     #[derive(Parser)]
-    struct Line {
+    struct SimulateLine {
         #[command(flatten)]
         simulate: Simulate,
     }
 
     fn options(words: &[&str]) -> Options {
-        Line::parse_from(["simulate"].iter().chain(words)).simulate.options().unwrap()
+        SimulateLine::parse_from(["simulate"].iter().chain(words)).simulate.options().unwrap()
     }
 
     const STORM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/scenarios/storm.toml");

@@ -1,4 +1,4 @@
-//! Which server, and which store: the flags that lead to a data directory.
+//! The flags that lead to a data directory, and so to a server and its store.
 
 use std::path::PathBuf;
 
@@ -13,47 +13,61 @@ use crate::config::{Config, ConfigError, Environment, Given};
 use crate::connection::data_dir::{self, by_key};
 use crate::model::text::shown;
 
-/// What leads to a data directory, beside the region.
+/// The flags, except for the region, that lead to a data directory.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct StoreFlags {
     /// Where the store, the lock and the socket are [default: a directory for this account in ~/.local/state/muster]
+    ///
+    /// Without it there is one directory for each profile (or access key), set of regions and endpoint. The directory is made
+    /// for this user only. Where others can write the given directory, Muster makes one of its own inside it.
     #[arg(long, env = "MUSTER_DATA_DIR", value_name = "DIR", hide_env_values = true)]
     pub(super) data_dir: Option<PathBuf>,
     /// The AWS profile; takes precedence over keys in the environment [default: `AWS_PROFILE`, else `default`]
+    ///
+    /// As for the AWS CLI, keys in the environment take precedence over `AWS_PROFILE`. A profile may hold keys, a role or an
+    /// SSO login: see `muster help credentials`.
     #[arg(long, env = "MUSTER_PROFILE", value_name = "NAME", hide_env_values = true)]
     pub(super) profile: Option<String>,
     /// Several AWS regions, or `all` that are enabled for the account; takes precedence over --region
+    ///
+    /// Names are separated by commas, such as us-east-1,eu-west-1. With `all`, AWS is asked for the regions at the start and
+    /// every hour.
     #[arg(long, env = "MUSTER_REGIONS", value_name = "REGIONS", value_delimiter = ',', hide_env_values = true)]
     pub(super) regions: Vec<String>,
 }
 
-/// The place of a command about a store as a whole.
+/// The flags of a command about a store as a whole.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct RegionalStoreFlags {
     #[command(flatten)]
     store: StoreFlags,
-    /// The AWS region [default: `AWS_REGION`, else the profile's]
+    /// The AWS region, such as eu-central-1 [default: `AWS_REGION`, else `AWS_DEFAULT_REGION`, else the profile's]
     #[arg(long, env = "MUSTER_REGION", value_name = "REGION", hide_env_values = true)]
     region: Option<String>,
 }
 
-/// The place of a question, which may be about one region of several.
+/// The flags of a question, which may be about one region of several.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct QuestionFlags {
     #[command(flatten)]
     store: StoreFlags,
-    /// Only this AWS region. Without --regions and --data-dir it also says whose server to ask, as for `muster serve`
+    /// Only this AWS region
+    ///
+    /// Without --regions and --data-dir it also says which server to ask: the one that `muster serve --region` started.
     #[arg(long, value_name = "REGION")]
     pub(super) region: Option<String>,
-    // The variable says whose server it is, and narrows nothing.
+    // The variable leads to the server, and narrows no answer.
     #[arg(long, env = "MUSTER_REGION", value_name = "REGION", hide = true, hide_env_values = true)]
     home_region: Option<String>,
     /// Print the answer as JSON, as the server gives it to programs
+    ///
+    /// It is one document, or one object a line with --follow. Control characters are escaped.
     #[arg(long)]
     pub(super) json: bool,
 }
 
-/// Goes to where the keys of the environment lead, and keeps a store inside the directory that was named where others can write that, in a container's volume for example.
+/// Replaces the data directory by the one that the keys of the environment lead to. Where others can write the directory, as in a
+/// container's volume, replaces it by a private one inside it.
 pub(super) fn settled(config: Config) -> Config {
     let data_dir = by_key::locate(&config.data_dir, config.key_place.as_ref());
     Config { data_dir: data_dir::settle(&data_dir), ..config }
@@ -82,7 +96,7 @@ impl QuestionFlags {
         self.store.clone().config(region.or_else(|| self.home_region.clone()), environment)
     }
 
-    /// Connects to the server, or opens the store, and checks that the regions of the command line are watched there.
+    /// Connects to the server, or opens the store. Checks that the regions of the command line are watched there.
     ///
     /// # Errors
     /// When nobody answers; [`OperandError::NotWatched`] for a region that is not watched.
@@ -92,23 +106,23 @@ impl QuestionFlags {
         Ok(client)
     }
 
-    /// The regions that the command line names for a server that is found without them.
+    /// The regions of the command line, where something else leads to the server.
     pub(super) fn regions(&self) -> Vec<String> {
         let StoreFlags { data_dir, regions, .. } = &self.store;
-        // Without a data directory they lead to the server that watches just these.
+        // Without a data directory they lead to the server that watches exactly these.
         let named = if data_dir.is_some() { regions.as_slice() } else { &[] };
         let named = named.iter().map(|name| name.trim()).filter(|name| !name.is_empty() && *name != ALL);
         named.map(str::to_owned).collect()
     }
 }
 
-/// What stands for every region that is enabled for the account.
+/// The word for every region that is enabled for the account.
 const ALL: &str = "all";
 
-/// Refuses regions that nobody watches: an answer without them would look like one about them.
+/// Refuses regions that the server does not watch. Otherwise an empty answer would look as if they held nothing.
 ///
 /// # Errors
-/// [`OperandError::NotWatched`]; when nobody answers.
+/// [`OperandError::NotWatched`], or when nobody answers.
 pub(super) async fn watched(client: &InventoryClient, regions: &[String]) -> anyhow::Result<()> {
     if regions.is_empty() {
         return Ok(());
@@ -119,7 +133,7 @@ pub(super) async fn watched(client: &InventoryClient, regions: &[String]) -> any
     known.extend(all("scopes").iter().map(|scope| field(scope, "region")));
     known.sort();
     known.dedup();
-    // A store without a server knows of no region before its first sweep.
+    // A store without a server knows no region before the first sweep.
     let unknown = regions.iter().find(|region| !known.is_empty() && !known.contains(region));
     match unknown {
         Some(region) => Err(OperandError::NotWatched { region: shown(region, 80), watched: known }.into()),
@@ -134,14 +148,14 @@ mod tests {
     use clap::Parser;
 
     #[derive(Parser)]
-    struct Line {
+    struct QuestionLine {
         #[command(flatten)]
         question: QuestionFlags,
     }
 
     fn data_dir(words: &str) -> PathBuf {
         let environment = Environment::of(&[("AWS_REGION", "us-east-1")], Some("/home/me/.local/state"));
-        let line = Line::try_parse_from(["muster"].into_iter().chain(words.split_whitespace())).unwrap();
+        let line = QuestionLine::try_parse_from(["muster"].into_iter().chain(words.split_whitespace())).unwrap();
         line.question.config(&environment).unwrap().data_dir
     }
 

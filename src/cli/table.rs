@@ -1,7 +1,7 @@
-//! Columns for people, and JSON for programs; on a terminal and in a pipe.
+//! Prints tables for people and JSON for programs, on a terminal and in a pipe.
 //!
-//! Tags and names are text that strangers write. In a table what a terminal would obey is left out; in JSON it is escaped, so
-//! that a program reads back what AWS said.
+//! Tags and names are text that strangers write. Terminal control characters are left out of a table and escaped in JSON, so
+//! that a program reads back exactly what AWS said.
 
 use std::io::IsTerminal;
 
@@ -18,25 +18,25 @@ use layout::{Layout, wrapped};
 /// The longest cell on a terminal, in characters.
 const NARROW: usize = 60;
 
-/// The longest cell elsewhere.
+/// The longest cell in a pipe or file.
 const WIDE: usize = 2000;
 
 /// Makes a terminal show what follows in bold, until [`PLAIN`].
 const BOLD: &str = "\u{1b}[1m";
 const PLAIN: &str = "\u{1b}[0m";
 
-/// What is printed to.
+/// Where output goes, and what it can show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Medium {
-    /// Whether a person looks at it: long cells are cut.
+    /// Whether it is a terminal, on which long cells are cut.
     pub(super) terminal: bool,
-    /// Whether it takes colours.
+    /// Whether it shows colours.
     pub(super) colours: bool,
-    /// How many columns a line of it has; `None` where lines may be of any length.
+    /// How many columns a line has; `None` where lines may have any length.
     pub(super) width: Option<usize>,
 }
 
-/// Rows under a header.
+/// A table: rows under a header.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Table {
     columns: Vec<String>,
@@ -44,7 +44,7 @@ pub(super) struct Table {
 }
 
 impl Medium {
-    /// Standard output, as it is and as the environment wants it.
+    /// Describes standard output, as the environment sets it.
     pub(super) fn stdout() -> Self {
         let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let plain = set("NO_COLOR") || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
@@ -56,13 +56,13 @@ impl Medium {
         Medium { terminal, colours: terminal && !plain, width }
     }
 
-    /// What a cell shows. `last`: of the last column.
+    /// Returns the text that a cell shows. `last`: it is in the last column.
     fn clean(self, cell: &str, last: bool) -> String {
         let cell = shown(cell, self.widest(last));
         if cell.is_empty() { "-".to_owned() } else { cell }
     }
 
-    /// The longest cell; the last one of a row pushes no other away.
+    /// The longest cell. The last cell of a row may be longer, since none stands behind it.
     pub(super) fn widest(self, last: bool) -> usize {
         match (self.terminal, last) {
             (true, false) => NARROW,
@@ -73,13 +73,13 @@ impl Medium {
 }
 
 impl Table {
-    /// A table with these columns and no rows.
+    /// Makes a table with these columns and no rows.
     pub(super) fn new(columns: &[&str]) -> Self {
         Table { columns: columns.iter().map(|&column| column.to_owned()).collect(), rows: Vec::new() }
     }
 
-    /// One row an object, one column a field that any of them has, in the order in which the fields come; without those
-    /// that are `hidden`.
+    /// Makes a table with one row for each object and one column for each field that any of them has, in the order of the fields.
+    /// Fields in `hidden` are left out.
     pub(super) fn of(objects: &[Value], hidden: &[&str]) -> Self {
         let mut columns: Vec<String> = Vec::new();
         for object in objects.iter().filter_map(Value::as_object) {
@@ -104,12 +104,12 @@ impl Table {
         self.rows.push(cells);
     }
 
-    /// Header and rows, each with its line end. Nothing where there are no rows.
+    /// Writes header and rows, each with its line end. A table without rows is empty text.
     pub(super) fn print(&self, medium: Medium) -> String {
         self.print_with(medium, |_| None)
     }
 
-    /// The same, with a note below some rows, by their number.
+    /// Writes the table with a note below some rows, by their number.
     pub(super) fn print_with(&self, medium: Medium, below: impl Fn(usize) -> Option<String>) -> String {
         if self.rows.is_empty() {
             return String::new();
@@ -143,7 +143,7 @@ impl Table {
     }
 }
 
-/// A note below a row.
+/// Writes a note below a row.
 fn noted(note: &str, medium: Medium) -> Vec<String> {
     let (first, other) = ("  -> ", "     ");
     let lines = match medium.width {
@@ -153,12 +153,12 @@ fn noted(note: &str, medium: Medium) -> Vec<String> {
     lines.iter().enumerate().map(|(place, line)| format!("{}{line}", if place == 0 { first } else { other })).collect()
 }
 
-/// The names of columns as a header shows them.
+/// Writes the names of columns for a header.
 pub(super) fn names(columns: &[String]) -> Vec<String> {
     columns.iter().map(|name| shown(name, NARROW).to_uppercase()).collect()
 }
 
-/// A value as a cell: texts as they are, the rest as JSON.
+/// Writes a value as a cell: text as it is, everything else as JSON.
 pub(super) fn text(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
@@ -167,16 +167,16 @@ pub(super) fn text(value: &Value) -> String {
     }
 }
 
-/// Half or all of a character as JSON escapes it.
+/// Escapes a UTF-16 unit for JSON.
 fn escape(unit: u16) -> String {
     format!("\\u{unit:04x}")
 }
 
-/// JSON with everything escaped that a terminal would obey. It reads back as the same.
+/// Escapes terminal control characters in JSON. It reads back as the same value.
 pub(super) fn harmless(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for letter in json.chars() {
-        // Inside of texts JSON escapes line ends by itself; between them they are its layout.
+        // JSON escapes line ends inside texts; those outside are its layout.
         if letter != '\n' && hostile(letter) {
             let mut units = [0; 2];
             for unit in letter.encode_utf16(&mut units) {

@@ -1,10 +1,10 @@
-//! `muster demo` and `muster simulate` of a build without the simulator: both say how to get one with it.
+//! `muster demo` and `muster simulate` in a build without the simulator: both say how to build it in.
 
 use std::ffi::OsString;
 
 use clap::Args;
 
-/// Arguments that nobody looks at.
+/// Arguments that are ignored.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Unsimulated {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
@@ -12,7 +12,7 @@ pub(super) struct Unsimulated {
 }
 
 impl Unsimulated {
-    /// Fails with what to do.
+    /// Fails, and says what to do.
     #[expect(clippy::unused_async, reason = "takes the place of a command that runs")]
     pub(super) async fn run(self) -> anyhow::Result<()> {
         anyhow::bail!(

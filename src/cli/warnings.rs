@@ -1,6 +1,6 @@
-//! Caveats of an answer, for standard error: that it may be out of date, incomplete or not confirmed.
+//! Prints caveats of an answer on standard error: that it may be out of date, incomplete or not confirmed.
 //!
-//! JSON carries all of them as they are; a table has no place for them. Refusals of tools are told here as well.
+//! JSON contains all of them; a table has no place for them. Refusals of tools are reworded here for the command line.
 
 use serde_json::Value;
 
@@ -10,13 +10,13 @@ use crate::model::FailureCode;
 use crate::model::text::shown;
 use crate::telemetry;
 
-/// How many warnings of one sort are told one by one.
+/// How many warnings of one sort are printed.
 const MAX_TOLD: usize = 5;
 
 /// The longest warning, in characters.
 const MAX_LENGTH: usize = 2000;
 
-/// A tool that could not do what was asked.
+/// The refusal of a tool.
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]
 pub(super) struct Refused {
@@ -25,13 +25,13 @@ pub(super) struct Refused {
 }
 
 impl Refused {
-    /// Whether the command line cannot be used as it stands, whatever the server.
+    /// Whether the command line is at fault.
     pub(super) fn is_usage(&self) -> bool {
         self.code == FailureCode::InvalidArgument
     }
 }
 
-/// Returns the answer as data.
+/// Returns the answer's data.
 ///
 /// # Errors
 /// [`Refused`] with the tool's reason.
@@ -40,8 +40,9 @@ pub(super) fn granted(answer: ToolAnswer) -> Result<Value, Refused> {
     Err(Refused { text: shown(&in_flags(&answer.text), MAX_LENGTH), code })
 }
 
-/// The arguments of tools, and the flags of a command line that give them.
-const FLAGS: [(&str, &str); 11] = [
+/// The arguments of tools, and the flags of the command line that give them.
+const FLAGS: [(&str, &str); 12] = [
+    ("uri", "the URI"),
     ("paths", "--path"),
     ("fields", "--field"),
     ("field", "--field"),
@@ -63,11 +64,14 @@ const COMMANDS: [(&str, &str); 4] = [
     ("list_changes", "`muster changes`"),
 ];
 
-/// Writes a tool's refusal for somebody who uses a command line: flags in place of arguments, commands in place of tools, and
-/// no example of arguments.
+/// Rewords a tool's refusal for the command line: it names flags, not arguments, and commands, not tools, and has no example of
+/// arguments.
 pub(super) fn in_flags(text: &str) -> String {
     let text = text.split(" Example: {").next().unwrap_or_default();
-    let flags = FLAGS.iter().fold(text.to_owned(), |text, (argument, flag)| {
+    let text = text.strip_prefix("argument `filters`: ").unwrap_or(text);
+    let text = text.replace(" must be later than since,", " must be later than --since,");
+    let text = text.replace("call get_inventory_summary", "call the tool get_inventory_summary of an MCP client");
+    let flags = FLAGS.iter().fold(text, |text, (argument, flag)| {
         let text = text.replace(&format!("argument `{argument}`"), flag);
         text.replace(&format!("`{argument}` must be"), &format!("{flag} must be"))
     });
@@ -81,7 +85,7 @@ pub(super) fn tell(answer: &Value) {
     }
 }
 
-/// Prints a line, or several, on standard error, without terminal control characters.
+/// Prints text on standard error, without terminal control characters.
 pub(super) fn say(text: &str) {
     telemetry::say(&shown(text, MAX_LENGTH));
 }
@@ -169,13 +173,13 @@ pub(super) fn warnings(answer: &Value) -> Vec<String> {
     warnings
 }
 
-/// A time, to the second.
+/// Returns a time without fractions of a second.
 fn second(gap: &Value, name: &str) -> String {
     let time = field(gap, name);
     time.split_once('.').map_or_else(|| time.clone(), |(second, _)| format!("{second}Z"))
 }
 
-/// The intervals of a second or more in which something was not watched, with all kinds that were not watched then.
+/// Warns of each interval of a second or more in which kinds were not watched.
 fn unobserved(answer: &Value) -> Vec<String> {
     let gaps = answer.get("unobserved").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let mut told: Vec<(String, Vec<String>)> = Vec::new();
@@ -200,13 +204,13 @@ fn unobserved(answer: &Value) -> Vec<String> {
     warnings
 }
 
-/// The rows of an answer, whatever the tool calls them.
+/// Returns the rows of an answer: `rows` or `changes`.
 pub(super) fn rows(answer: &Value) -> &[Value] {
     let rows = ["rows", "changes"].iter().find_map(|name| answer.get(name)?.as_array());
     rows.map(Vec::as_slice).unwrap_or_default()
 }
 
-/// A warning for each entry of a list, or for the first few.
+/// Makes a warning for each of the first entries of a list.
 fn several(answer: &Value, name: &str, warning: impl Fn(&Value) -> String) -> Vec<String> {
     let list = answer.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let mut warnings: Vec<String> = list.iter().take(MAX_TOLD).map(warning).collect();
@@ -216,7 +220,7 @@ fn several(answer: &Value, name: &str, warning: impl Fn(&Value) -> String) -> Ve
     warnings
 }
 
-/// The first few of several.
+/// Lists the first few texts, and counts the others.
 fn few(list: &[String]) -> String {
     let first: Vec<&str> = list.iter().take(MAX_TOLD).map(String::as_str).collect();
     match list.len().saturating_sub(MAX_TOLD) {
@@ -229,7 +233,7 @@ fn scope(of: &Value) -> String {
     format!("{}/{}", field(of, "account"), field(of, "region"))
 }
 
-/// A field as text; empty when it is not there.
+/// Returns a field as text; empty when it is absent.
 pub(super) fn field(of: &Value, name: &str) -> String {
     of.get(name).map(text).unwrap_or_default()
 }

@@ -1,8 +1,8 @@
-//! The number of an AWS account as people write it.
+//! Parses the number of an AWS account.
 
 use crate::model::AccountId;
 
-/// Why text is not the number of an account.
+/// The text is not the number of an account.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("`{given}` is not an AWS account: give its number of 12 digits, for example 123456789012")]
 pub struct AccountError {
@@ -12,7 +12,7 @@ pub struct AccountError {
 /// Parses the number of an account, which people also write as `1234-5678-9012`.
 ///
 /// # Errors
-/// [`AccountError`] when it has not twelve digits.
+/// [`AccountError`] when the text does not have twelve digits.
 pub fn account(text: &str) -> Result<AccountId, AccountError> {
     let number: String = text.trim().chars().filter(|c| *c != '-').collect();
     if number.len() == 12 && number.bytes().all(|byte| byte.is_ascii_digit()) {

@@ -1,11 +1,11 @@
-//! What a configuration says of AWS, as the connection to it takes it.
+//! Turns a configuration into the settings of the connection to AWS.
 
 use super::Config;
 use crate::aws::{AwsSettings, Regions};
 use crate::model::Region;
 
 impl Config {
-    /// What to connect to AWS with.
+    /// Returns the settings of the connection to AWS.
     #[must_use]
     pub fn aws_settings(&self) -> AwsSettings {
         let selection = &self.selection;

@@ -1,4 +1,4 @@
-//! Checks of values that people and clients give. A refusal names the flag or variable that holds the value.
+//! Checks values that people and clients give. An error names the flag or variable that holds the value.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use super::given::Given;
 use super::placeholder::placeholder;
 use super::{path_expansion, regions, selection};
 
-/// The one region to look at where no list is given, with the flag or variable that names it.
+/// Returns the single region, with the flag or variable that names it.
 pub(super) fn region(given: Option<&str>, environment: &Environment) -> Option<(String, String)> {
     let of_aws = || {
         let mut names = selection::OF_REGION.into_iter();
@@ -17,7 +17,7 @@ pub(super) fn region(given: Option<&str>, environment: &Environment) -> Option<(
     given.map(|name| (environment.source("--region", name), name.to_owned())).or_else(of_aws)
 }
 
-/// Checks that `name` can be one region. Behind another endpoint any name can.
+/// Checks that `name` can be a region. Another endpoint than AWS's may have regions of any name.
 pub(super) fn check(source_name: String, name: &str, has_endpoint: bool) -> Result<(), ConfigError> {
     if let Some(found) = placeholder(name) {
         return Err(ConfigError::Unfilled { source_name, found: found.to_owned() });
@@ -27,7 +27,7 @@ pub(super) fn check(source_name: String, name: &str, has_endpoint: bool) -> Resu
     if name.contains([',', ';', ' ']) && parts.all(|part| part.contains('-')) {
         return Err(ConfigError::SeveralRegions { source_name, given: name.to_owned() });
     }
-    // Whatever answers there, a region is a part of a host's name.
+    // A region is part of a host's name, so not every character is allowed.
     let may_be_any = has_endpoint && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-');
     if may_be_any || (name == selection::ALL && source_name.to_lowercase().ends_with("regions")) {
         return Ok(());
@@ -44,7 +44,7 @@ pub(super) fn filled(given: &Given, environment: &Environment) -> Result<(), Con
     let flags = [("--profile", given.profile.as_deref()), ("--events", given.events.as_deref())];
     let flags = flags.into_iter().filter_map(|(flag, value)| Some((environment.source(flag, value?), value?)));
     let variables = environment::SELECTING.iter().filter_map(|name| {
-        // What a flag overrules is not read; regions are looked at by themselves.
+        // A variable that a flag overrules is not read. Regions are checked separately.
         let overruled = given.profile.is_some() && selection::OVERRULED.contains(name);
         let is_read = !overruled && !selection::OF_REGION.contains(name);
         Some(((*name).to_owned(), environment.variable(name).filter(|_| is_read)?))
@@ -56,11 +56,11 @@ pub(super) fn filled(given: &Given, environment: &Environment) -> Result<(), Con
     unfilled.map_or(Ok(()), Err)
 }
 
-/// The data directory that was given, as an absolute path.
+/// Returns the given data directory as an absolute path.
 pub(super) fn located(dir: &Path, environment: &Environment) -> Result<PathBuf, ConfigError> {
     let path = environment.absolute(dir);
     let unknown = |dir: &Path| path_expansion::unexpanded(dir).map(str::to_owned);
-    // What was replaced is no longer there.
+    // A part that was replaced is no longer in the path.
     match unknown(dir).filter(|_| path.ends_with(dir)) {
         None => Ok(path),
         Some(part) => {

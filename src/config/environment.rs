@@ -1,4 +1,4 @@
-//! The variables and directories that configuration depends on, captured once.
+//! Captures the variables and directories that the configuration depends on.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,8 +8,8 @@ use etcetera::BaseStrategy;
 use super::path_expansion::{PathContext, expanded, home_in};
 use super::tidy::{self, TidiedVariables};
 
-/// What decides which account the SDK's credential chain ends at. Of credentials only the key id is read: it tells
-/// accounts apart and is not a secret.
+/// The variables that decide which account the SDK's credential chain leads to. Of credentials only the key id is read: it
+/// distinguishes accounts and is not a secret.
 pub const SELECTING: [&str; 9] = [
     "AWS_PROFILE",
     "AWS_REGION",
@@ -22,16 +22,16 @@ pub const SELECTING: [&str; 9] = [
     "AWS_SHARED_CREDENTIALS_FILE",
 ];
 
-/// The other half of the key that `AWS_ACCESS_KEY_ID` names.
+/// The secret that belongs to `AWS_ACCESS_KEY_ID`.
 const SECRET: &str = "AWS_SECRET_ACCESS_KEY";
 
-/// A process's surroundings. [`Environment::capture`] is the only reader.
+/// The environment of a process. Only [`Environment::capture`] reads it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Environment {
     variables: BTreeMap<&'static str, String>,
-    /// Whether there is a secret to the key id. It is not kept itself.
+    /// Whether the secret of the key is set. The secret itself is not kept.
     has_secret: bool,
-    /// The `MUSTER_*` variables, by which an error names what holds a value.
+    /// The `MUSTER_*` variables, so that an error can name the one that holds a value.
     given: BTreeMap<String, String>,
     state_home: Option<PathBuf>,
     runtime_dir: Option<PathBuf>,
@@ -52,12 +52,12 @@ impl Environment {
                 .as_ref()
                 .map(|dirs| dirs.state_dir().unwrap_or_else(|| dirs.home_dir().join(".local/state"))),
             runtime_dir: strategy.as_ref().and_then(BaseStrategy::runtime_dir),
-            // Where it was removed, a relative path stays one, and whoever uses it is told that there is no such place.
+            // If the directory was removed, relative paths stay relative, and using them fails.
             current_dir: std::env::current_dir().unwrap_or_default(),
         }
     }
 
-    /// The value of one of the [`SELECTING`] variables. Blank means unset: client configurations often carry blanks.
+    /// Returns the value of one of the [`SELECTING`] variables. Blank means unset, since client configurations often have blanks.
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(|value| tidy::bare(value)).filter(|value| !value.is_empty())
@@ -69,7 +69,7 @@ impl Environment {
         self.has_secret
     }
 
-    /// What holds `value`, which a flag and its `MUSTER_*` variable may both give: the variable where it holds just that.
+    /// Returns the name of what holds `value`: the `MUSTER_*` variable of `flag` if it holds it, else the flag.
     #[must_use]
     pub fn source(&self, flag: &str, value: &str) -> String {
         let variable = format!("MUSTER_{}", flag.trim_start_matches('-').replace('-', "_").to_uppercase());
@@ -77,19 +77,19 @@ impl Environment {
         if self.given.get(&variable).is_some_and(holds) { variable } else { flag.to_owned() }
     }
 
-    /// XDG's state directory (`~/.local/state`); `None` without a home directory.
+    /// Returns XDG's state directory (`~/.local/state`); `None` without a home directory.
     #[must_use]
     pub fn state_home(&self) -> Option<&Path> {
         self.state_home.as_deref()
     }
 
-    /// XDG's runtime directory, if set. MCP clients commonly start servers without it.
+    /// Returns XDG's runtime directory, if it is set. MCP clients often start servers without it.
     #[must_use]
     pub fn runtime_dir(&self) -> Option<&Path> {
         self.runtime_dir.as_deref()
     }
 
-    /// `path` as seen from the process's working directory, with a `~` or `$HOME` that no shell replaced replaced.
+    /// Makes `path` absolute. A `~` or `$HOME` that no shell replaced is replaced.
     #[must_use]
     pub fn absolute(&self, path: &Path) -> PathBuf {
         let path =
@@ -110,7 +110,7 @@ impl Environment {
     }
 }
 
-/// The variables of this process that are text.
+/// Returns the variables of this process that are text.
 #[must_use]
 pub fn texts() -> Vec<(String, String)> {
     let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
@@ -119,7 +119,7 @@ pub fn texts() -> Vec<(String, String)> {
     std::env::vars_os().filter_map(text).collect()
 }
 
-/// What is to change in the environment of this process: see [`tidy`].
+/// Returns what to change in the environment of this process: see [`tidy`].
 #[must_use]
 pub fn untidy(is_list: &dyn Fn(&str) -> bool) -> TidiedVariables {
     let texts = texts();
@@ -127,7 +127,7 @@ pub fn untidy(is_list: &dyn Fn(&str) -> bool) -> TidiedVariables {
     with_known(|known| tidy::tidy(texts, is_list, known))
 }
 
-/// A path with its `~` and the variables of this process replaced.
+/// Replaces `~` and variables in a path.
 #[must_use]
 pub fn expand(path: &str) -> String {
     with_known(|known| expanded(path, known))

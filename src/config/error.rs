@@ -1,4 +1,4 @@
-//! Why the settings cannot be used, with the flag or variable that holds the value and what to give in its place.
+//! The errors of settings. Each names the flag or variable that holds the value, and a value to give instead.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,11 +11,11 @@ use super::size::Size;
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ConfigError {
     /// No data directory is given, and no home directory is known.
-    #[error("no home directory is known, so there is no place for the store: give --data-dir or set HOME")]
+    #[error("no home directory is known, so there is no place for the store: give --data-dir, or set HOME")]
     NoHome,
     /// A data directory that begins with a home directory or variable that is not known.
     #[error(
-        "{source_name} is {}, but `{part}` is not known here: write the whole path, from / on",
+        "{source_name} is {}, but `{part}` is not known here: write the whole path, beginning with /",
         path.display()
     )]
     NoSuchHome {
@@ -48,7 +48,9 @@ pub enum ConfigError {
         given: String,
     },
     /// An interval for a kind that does not exist.
-    #[error("--interval names the kind `{kind}`: give all or one of {known}; for example --interval instance=30s")]
+    #[error(
+        "--interval names the unknown kind `{kind}`: give `all` or one of {known}, for example --interval instance=30s"
+    )]
     UnknownKind {
         /// What was given.
         kind: String,
@@ -65,7 +67,7 @@ pub enum ConfigError {
     },
     /// A `--relaxed` for a kind that does not exist, or some of whose changes cause no event.
     #[error(
-        "--relaxed names the kind `{kind}`: only kinds whose every change causes an event can be given: {known}; for example --relaxed instance=10m"
+        "--relaxed cannot be given for the kind `{kind}`: it takes only kinds whose every change causes an event, which are {known}; for example --relaxed instance=10m"
     )]
     NotRelaxable {
         /// What was given.
@@ -115,15 +117,15 @@ pub enum ConfigError {
         /// The known region that is closest to it.
         nearest: Option<&'static str>,
     },
-    /// `all` beside names.
+    /// `all` together with names.
     #[error(
-        "--regions names regions beside `all`: give either, for example --regions all or --regions us-east-1,eu-west-1"
+        "--regions holds both `all` and names: give either, for example --regions all or --regions us-east-1,eu-west-1"
     )]
     AllAndOthers,
-    /// A listening address that others could reach.
+    /// A listening address that other machines could reach.
     #[error(
         "--http {address} is not a loopback address: Muster does not authenticate HTTP clients, so it listens on \
-         127.0.0.1 or [::1] only; put a proxy that authenticates in front, and name it with --allowed-host"
+         127.0.0.1 or [::1] only; to serve other machines, put a proxy that authenticates in front, and name it with --allowed-host"
     )]
     NotLoopback {
         /// What was given.
@@ -134,6 +136,6 @@ pub enum ConfigError {
 fn meant(nearest: Option<&str>) -> String {
     match nearest {
         Some(nearest) => format!(": did you mean `{nearest}`?"),
-        None => ", and no region has a name of that form: give one such as eu-central-1".to_owned(),
+        None => ", which is not the form of a region's name: give one such as eu-central-1".to_owned(),
     }
 }

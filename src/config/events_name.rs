@@ -1,4 +1,4 @@
-//! The beginning of the names of queues and rules that `muster setup` makes.
+//! The name that the queues and rules of `muster setup` begin with.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,12 +8,12 @@ use crate::kinds::rules::DEFAULT_NAME;
 /// The longest name: a rule's name may have 64 characters, and the longest ending is `-instances`.
 const MAX_LENGTH: usize = 40;
 
-/// The beginning of the names of queues and rules: letters, digits, hyphens and underscores, the first a letter, the last no
-/// hyphen.
+/// The name that queues and rules begin with: letters, digits, hyphens and underscores. It begins with a letter and does not end
+/// with a hyphen.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventsName(String);
 
-/// Why a text is not an [`EventsName`].
+/// The text is not an [`EventsName`].
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
     "`{given}` cannot begin the names of queues and rules: give 1 to {MAX_LENGTH} letters, digits, hyphens and underscores that \
@@ -24,13 +24,13 @@ pub struct EventsNameError {
 }
 
 impl EventsName {
-    /// The name as text.
+    /// Returns the name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether it is the default name, which IAM's policy and the flags of `muster serve` take for granted.
+    /// Whether it is the default name, which `iam-policy.json` and `muster serve --events` assume.
     #[must_use]
     pub fn is_default(&self) -> bool {
         self.0 == DEFAULT_NAME

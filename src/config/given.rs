@@ -1,17 +1,17 @@
-//! What the command line and its variables said, before it is merged with defaults.
+//! The values of the command line and its variables, before they are merged with defaults.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::interval::Interval;
-use super::share::Share;
+use super::share::RequestShare;
 use super::size::Size;
 use super::tidy;
 use crate::aws::queue::Queue;
 use crate::mcp::ListMode;
 use crate::model::AccountId;
 
-/// What flags and `MUSTER_*` variables give; `None` or empty where they give nothing.
+/// The values of flags and `MUSTER_*` variables; `None` or empty where none is given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Given {
     /// `--data-dir`.
@@ -31,7 +31,7 @@ pub struct Given {
     /// `--interval`, in the order given; the last of a kind counts, and one of a kind takes precedence over one of `all`.
     pub intervals: Vec<Interval>,
     /// `--aws-share`.
-    pub aws_share: Option<Share>,
+    pub aws_share: Option<RequestShare>,
     /// `--queue-url`.
     pub queues: Vec<Queue>,
     /// `--events`.
@@ -49,7 +49,7 @@ pub struct Given {
 }
 
 impl Given {
-    /// Drops values that are blank: a client that fills a template with nothing gives nothing.
+    /// Drops values that are blank, as a client gives them that fills a template with nothing.
     pub(super) fn said(self) -> Self {
         let said = |text: Option<String>| text.map(|text| tidy::bare(&text).to_owned()).filter(|text| !text.is_empty());
         Given {

@@ -1,4 +1,4 @@
-//! How often a kind is swept, and durations as people write them.
+//! Parses durations, and the intervals of kinds.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,13 +13,13 @@ pub struct Interval {
     pub every: Duration,
 }
 
-/// Why text is not an [`Interval`] or a duration.
+/// The text is not an [`Interval`] or a duration.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum IntervalError {
     /// No `=`.
     #[error("give KIND=DURATION, for example instance=30s")]
     NoKind,
-    /// The duration is not one.
+    /// The text is not a duration.
     #[error("`{given}` is not a duration: give a number with a unit, for example 30s, 5m or 1h")]
     NotADuration {
         /// What was given.
@@ -37,7 +37,7 @@ impl FromStr for Interval {
 }
 
 impl fmt::Display for Interval {
-    /// As [`FromStr`] reads it, in whole milliseconds.
+    /// Writes it in whole milliseconds, as [`FromStr`] reads it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}={}ms", self.kind, self.every.as_millis())
     }
@@ -46,7 +46,7 @@ impl fmt::Display for Interval {
 /// Parses a duration as people write it: `30s`, `5m`, `1h 30m`, `30d`. A day is 24 hours.
 ///
 /// # Errors
-/// [`IntervalError::NotADuration`], also for negative ones.
+/// [`IntervalError::NotADuration`], also for a negative duration.
 pub fn duration(text: &str) -> Result<Duration, IntervalError> {
     let wrong = || IntervalError::NotADuration { given: text.to_owned() };
     let days = text.trim().strip_suffix('d').and_then(|days| days.trim_end().parse::<u32>().ok());

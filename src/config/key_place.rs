@@ -1,18 +1,18 @@
-//! The place of a server whose credentials are keys in the environment.
+//! The directory of a server whose credentials are keys in the environment.
 
 use std::path::PathBuf;
 
-/// What is known of such a place before AWS was asked whose the keys are.
+/// What is known of that directory before STS says whose the keys are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyPlace {
-    /// The directory of this key alone.
+    /// The directory that only this key uses.
     pub own: PathBuf,
-    /// Names everything else that selects the account and its regions, in 16 hexadecimal digits.
+    /// A hash of everything else that selects the account and its regions, in 16 hexadecimal digits.
     pub selection: String,
 }
 
 impl KeyPlace {
-    /// The directory of the pointers that tell where keys lead.
+    /// Returns the directory of the pointers from keys to directories.
     #[must_use]
     pub fn pointers(&self) -> PathBuf {
         self.own.with_file_name("by-key")

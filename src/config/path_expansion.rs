@@ -1,4 +1,4 @@
-//! Paths as people write them in a client's configuration, where no shell expands them.
+//! Expands `~` and variables in paths, as a shell does. No shell expands a client's configuration.
 
 use std::path::{Path, PathBuf};
 
@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 pub struct PathContext<'a> {
     /// The value of a variable of the environment.
     pub variable: &'a dyn Fn(&str) -> Option<String>,
-    /// The home directory of a user of this machine; of the one who runs this process for `None`.
+    /// The home directory of a user of this machine; `None` is the user of this process.
     pub home: &'a dyn Fn(Option<&str>) -> Option<PathBuf>,
 }
 
-/// `path` with `~`, `~user`, `$NAME` and `${NAME}` replaced as a shell and the AWS CLI replace them. What is not known stays
-/// as it is, for [`unexpanded`] to name.
+/// Replaces `~`, `~user`, `$NAME` and `${NAME}` in `path`, as a shell and the AWS CLI do. Unknown ones stay, and [`unexpanded`]
+/// names them.
 #[must_use]
 pub fn expanded(path: &str, context: PathContext<'_>) -> String {
     let path = variables(path, context.variable);
@@ -25,15 +25,15 @@ pub fn expanded(path: &str, context: PathContext<'_>) -> String {
     }
 }
 
-/// What at the beginning of `path` nothing replaced: `~nobody` or `$UNSET`. A directory of such a name below the working
-/// directory is hardly what is meant.
+/// Returns the beginning of `path` if it could not be replaced, such as `~nobody` or `$UNSET`. Nobody wants a directory of such a
+/// name below the working directory.
 #[must_use]
 pub fn unexpanded(path: &Path) -> Option<&str> {
     let first = path.to_str()?.split('/').next()?;
     first.starts_with(['~', '$', '%']).then_some(first)
 }
 
-/// The home directory of a user in the text of `/etc/passwd`.
+/// Finds the home directory of a user in the text of `/etc/passwd`.
 #[must_use]
 pub fn home_in(passwd: &str, user: &str) -> Option<PathBuf> {
     let of = |line: &str| {
@@ -62,7 +62,8 @@ fn variables(path: &str, variable: &dyn Fn(&str) -> Option<String>) -> String {
     out + rest
 }
 
-/// The name of the variable that `text`, which follows a `$`, begins with, and how many bytes it takes with its braces.
+/// Reads the name of a variable at the beginning of `text`, which follows a `$`. Returns it with its length in bytes, braces
+/// included.
 fn name(text: &str) -> (&str, usize) {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     if let Some(inner) = text.strip_prefix('{') {

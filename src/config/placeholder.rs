@@ -1,7 +1,7 @@
-//! Values that a client's configuration was to fill in, and did not.
+//! Finds placeholders that a client's configuration did not fill in.
 
-/// The placeholder in `value`: `${input:region}` (VS Code), `{{region}}`, `%AWS_REGION%`, or a whole value such as
-/// `<region>` that stands in an example for what a person fills in.
+/// Finds the placeholder in `value`: `${input:region}` (VS Code), `{{region}}`, `%AWS_REGION%`, or a whole value such as
+/// `<region>`, as examples have it.
 #[must_use]
 pub fn placeholder(value: &str) -> Option<&str> {
     let value = value.trim();
@@ -12,7 +12,7 @@ pub fn placeholder(value: &str) -> Option<&str> {
     between(value, "${", "}").or_else(|| between(value, "{{", "}}"))
 }
 
-/// Whether it is a variable of a shell, and nothing else.
+/// Whether the whole value is a variable of a shell.
 fn is_variable(value: &str) -> bool {
     value.strip_prefix('$').is_some_and(|name| {
         name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')

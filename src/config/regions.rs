@@ -1,9 +1,9 @@
-//! Names of regions as people write them.
+//! Checks the names of regions.
 
 use strsim::osa_distance;
 
 /// The regions of all of AWS's partitions, as its SDKs of autumn 2026 know them. AWS opens new ones, so a name that is not
-/// here is refused only when it looks like a slip.
+/// here is refused only when it looks like a typing error.
 const KNOWN: &[&str] = &[
     "af-south-1",
     "ap-east-1",
@@ -55,7 +55,7 @@ const KNOWN: &[&str] = &[
     "us-west-2",
 ];
 
-/// What is wrong with a region's name.
+/// The error in a region's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Slip {
     /// It is nearly the name of this region.
@@ -64,10 +64,10 @@ pub(super) enum Slip {
     Form,
 }
 
-/// Whether `name` can be the name of a region.
+/// Checks whether `name` can be the name of a region.
 ///
-/// A region that is not known yet passes when its name has the form of one (`eu-east-1`), unless it is one slip of the
-/// finger away from a known one. A known part of the world with another number passes: only AWS can tell.
+/// A region that is not known yet passes when its name has the right form (`eu-east-1`), unless one letter makes it a known
+/// region. A known name with another number passes: only AWS can tell.
 pub(super) fn check(name: &str) -> Result<(), Slip> {
     let Some(stem) = stem(name) else {
         let lower = name.trim().to_ascii_lowercase();
@@ -85,7 +85,7 @@ pub(super) fn check(name: &str) -> Result<(), Slip> {
     }
 }
 
-/// A region's name without its number: at least two words of letters.
+/// Returns a region's name without its number. It has at least two words of letters.
 fn stem(name: &str) -> Option<&str> {
     let (stem, number) = name.rsplit_once('-')?;
     let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());

@@ -1,41 +1,41 @@
-//! Which account and region a process looks at, as far as that is known without asking anybody.
+//! What selects the account and regions of a process, as far as it is known before AWS is asked.
 
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::environment::{Environment, SELECTING};
 
-/// What `--regions` says for all that are enabled for the account.
+/// The value of `--regions` for all regions that are enabled for the account.
 pub(super) const ALL: &str = "all";
-/// Tells accounts apart and is no secret.
+/// The variable of the key id, which distinguishes accounts and is not a secret.
 const KEY_ID: &str = "AWS_ACCESS_KEY_ID";
-/// The variables that name the region, the first one first.
+/// The variables that name the region. The first takes precedence.
 pub(super) const OF_REGION: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
-/// What a profile that was asked for by name overrules.
+/// The variables that `--profile` overrules.
 pub(super) const OVERRULED: [&str; 3] = ["AWS_PROFILE", KEY_ID, "AWS_ROLE_ARN"];
 
 /// What selects the account and region: two processes with equal selections may share a server and its store.
 ///
-/// The account itself is known only once AWS was asked, and the store must be found before that. So everything that
-/// leads the credential chain to an account counts, the id of an access key included: a client with other credentials in
-/// its environment must never be served, or write, with those of the process that happened to start first.
+/// The account is known only after AWS was asked, and the store must be found before that. So everything that leads the
+/// credential chain to an account counts, the id of an access key included. A client must never read or write with the
+/// credentials of another process that happened to start first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Selection {
     /// `--profile`. As for the AWS CLI, it takes precedence over keys in the environment, which take precedence over
     /// `AWS_PROFILE`.
     pub profile: Option<String>,
     /// The first of `--regions`, else `--region`, else `AWS_REGION`, else `AWS_DEFAULT_REGION`; `None` leaves it to the
-    /// profile. Where all regions are watched, the one that is asked for them.
+    /// profile. Where all regions are watched, this one is asked for them.
     pub region: Option<String>,
-    /// Several regions, or `all` alone; none when `region` is the only one.
+    /// Several regions, or `all` alone; empty when `region` is the only one.
     regions: Vec<String>,
     /// The selecting variables that are set and not overruled, by name.
     variables: Vec<(&'static str, String)>,
-    /// Whether the environment holds a secret, which makes the id of a key one that is used.
+    /// Whether the environment holds the secret of the key. A key without its secret is not used.
     has_secret: bool,
 }
 
 impl Selection {
-    /// What was given, over AWS's variables; `regions`, each once, over `region`. Blank is unset.
+    /// Merges flags with AWS's variables. `regions`, without repetition, take precedence over `region`. Blank is unset.
     #[must_use]
     pub fn new(profile: Option<String>, region: Option<String>, regions: &[String], environment: &Environment) -> Self {
         let given = |text: Option<String>| text.filter(|text| !text.is_empty());
@@ -50,14 +50,14 @@ impl Selection {
         Selection { profile, region, regions: regions.to_vec(), variables, has_secret: environment.has_secret() }
     }
 
-    /// The profile in use, if one is named: `--profile`, else `AWS_PROFILE`.
+    /// Returns the profile that is named: `--profile`, else `AWS_PROFILE`.
     #[must_use]
     pub fn profile(&self) -> Option<&str> {
         self.profile.as_deref().or_else(|| self.variable("AWS_PROFILE"))
     }
 
-    /// What a process started elsewhere has to have in its environment to arrive at the same selection, except for
-    /// credentials and for a profile that was asked for by name: only a flag says that.
+    /// Returns the variables that give another process the same selection, except for credentials and `--profile`, which only a
+    /// flag can give.
     pub fn variables(&self) -> impl Iterator<Item = (&'static str, String)> {
         let region = self.region.clone().filter(|_| self.regions.is_empty() || self.is_all());
         let regions = Some(self.regions.join(",")).filter(|regions| !regions.is_empty());
@@ -68,44 +68,44 @@ impl Selection {
         named.chain(others.cloned())
     }
 
-    /// Several regions in the order given, or `all` alone; none when [`Selection::region`] is the only one.
+    /// Returns several regions in the order given, or `all` alone; none when [`Selection::region`] is the only one.
     #[must_use]
     pub fn regions(&self) -> &[String] {
         &self.regions
     }
 
-    /// Whether all regions are watched that are enabled for the account.
+    /// Whether all regions that are enabled for the account are watched.
     #[must_use]
     pub fn is_all(&self) -> bool {
         self.regions.iter().any(|name| name == ALL)
     }
 
-    /// Whether something other than AWS's own endpoint is asked.
+    /// Whether another endpoint than AWS's own is used.
     #[must_use]
     pub fn has_endpoint(&self) -> bool {
         ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_EC2"].iter().any(|name| self.variable(name).is_some())
     }
 
-    /// Whether the credentials themselves are in the environment, and in use. The id of a key without its secret is passed over, and
-    /// the credentials come from elsewhere.
+    /// Whether keys in the environment are the credentials in use. A key without its secret is ignored, and the credentials come
+    /// from elsewhere.
     #[must_use]
     pub fn has_keys(&self) -> bool {
         self.variable(KEY_ID).is_some() && self.has_secret
     }
 
-    /// Whether there is the id of a key and no secret.
+    /// Whether the environment holds a key id without its secret.
     fn has_half_a_key(&self) -> bool {
         self.variable(KEY_ID).is_some() && !self.has_secret
     }
 
-    /// Names the selection in 16 hexadecimal digits, the same in every process and version. The order of regions is the same
-    /// selection, and so is, for all of them, the one that is asked first.
+    /// Hashes the selection to 16 hexadecimal digits, the same in every process and version. The order of regions does not count,
+    /// and with `all` neither does the region that is asked first.
     #[must_use]
     pub fn digest(&self) -> String {
         self.digest_of(|_| true)
     }
 
-    /// As [`Selection::digest`], whatever key the environment holds.
+    /// Hashes the selection without the key of the environment: see [`Selection::digest`].
     #[must_use]
     pub fn digest_without_key(&self) -> String {
         self.digest_of(|name| name != KEY_ID)
@@ -120,7 +120,7 @@ impl Selection {
         let region = ("region", if regions.is_empty() { one } else { regions.as_str() });
         let others = self.variables.iter().filter(|(name, _)| *name != "AWS_PROFILE" && counts(name));
         let others = others.map(|(name, value)| (*name, value.as_str()));
-        // Other credentials are in use then than those of the key: its place is not theirs.
+        // Half a key is not used, so its credentials are others than those of the whole key.
         let half = self.has_half_a_key().then_some(("half a key", ""));
         let mut bytes = Vec::new();
         for (name, value) in [profile, region].into_iter().chain(others).chain(half) {

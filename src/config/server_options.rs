@@ -1,4 +1,4 @@
-//! What only a server is told: where to listen, and when to end.
+//! The settings that only a server has: where to listen, and when to end.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,11 +10,11 @@ use super::error::ConfigError;
 pub struct ServerOptions {
     /// The loopback address to serve Streamable HTTP at. `None`: the Unix socket only.
     pub http: Option<SocketAddr>,
-    /// `Host` names to accept besides loopback's, for a proxy in front.
+    /// Further `Host` names to accept, for a proxy in front. Those of loopback are always accepted.
     pub allowed_hosts: Vec<String>,
-    /// `Origin`s to accept besides loopback's.
+    /// Further `Origin`s to accept. Those of loopback are always accepted.
     pub allowed_origins: Vec<String>,
-    /// `Some`: started by `muster mcp` without a terminal, to exit this long after its last client left.
+    /// How long after its last client a detached server exits. `None`: it is not detached.
     pub linger: Option<Duration>,
 }
 
@@ -22,7 +22,7 @@ impl ServerOptions {
     /// Checks the settings. A detached server has no HTTP listener, whatever `MUSTER_HTTP` says.
     ///
     /// # Errors
-    /// [`ConfigError::NotLoopback`] when others could reach the address.
+    /// [`ConfigError::NotLoopback`] when other machines could reach the address.
     pub fn check(self) -> Result<Self, ConfigError> {
         match self.http {
             _ if self.linger.is_some() => Ok(ServerOptions { http: None, ..self }),

@@ -1,4 +1,4 @@
-//! Amounts of bytes as people write them.
+//! Parses amounts of bytes.
 
 use std::fmt;
 use std::str::FromStr;
@@ -23,7 +23,7 @@ const UNITS: [(&str, u64); 12] = [
     ("K", 1 << 10),
 ];
 
-/// Why text is not a [`Size`].
+/// The text is not a [`Size`].
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("`{given}` is not a size: give a whole number with a unit, for example 32MiB or 2GiB")]
 pub struct SizeError {
@@ -31,13 +31,13 @@ pub struct SizeError {
 }
 
 impl Size {
-    /// So many bytes.
+    /// Makes an amount of bytes.
     #[must_use]
     pub fn of(bytes: u64) -> Self {
         Size(bytes)
     }
 
-    /// In bytes.
+    /// Returns the amount in bytes.
     #[must_use]
     pub fn bytes(self) -> u64 {
         self.0
@@ -47,7 +47,7 @@ impl Size {
 impl FromStr for Size {
     type Err = SizeError;
 
-    /// A whole number of bytes, or of a unit from `KiB` to `TiB` or `KB` to `TB`, in any case.
+    /// Reads a whole number of bytes, or of a unit from `KiB` to `TiB` or `KB` to `TB`, in any case.
     fn from_str(text: &str) -> Result<Self, SizeError> {
         let wrong = || SizeError { given: text.to_owned() };
         let text = text.trim();
@@ -63,7 +63,7 @@ impl FromStr for Size {
 }
 
 impl fmt::Display for Size {
-    /// In the largest binary unit that leaves a whole number, as [`FromStr`] reads it.
+    /// Writes it in the largest binary unit that gives a whole number, as [`FromStr`] reads it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let whole = UNITS.iter().take(4).find(|(_, unit)| self.0 != 0 && self.0.is_multiple_of(*unit));
         match whole {

@@ -1,8 +1,8 @@
-//! The environment as whoever set it meant it.
+//! Tidies the environment: removes blank variables and spaces, and expands paths.
 //!
-//! Clients fill their templates with whatever there is: with nothing, with spaces, with `~`. Muster, the SDK and what they start
-//! each read the variables by themselves, so these are mended once, for all of them: before anything reads them, the process
-//! starts itself again with the mended ones. (Changing the environment of a running process is not safe.)
+//! Clients fill their templates with nothing, with spaces, or with `~`. Muster, the SDK and their child processes read the variables
+//! independently, so the process tidies them once, for all: it starts itself again with the tidied variables. (Changing the
+//! environment of a running process is not safe.)
 
 use std::collections::BTreeMap;
 
@@ -19,8 +19,8 @@ const PATHS: &[&str] = &[
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
 ];
 
-/// Variables of AWS that the SDK reads, beside those that are part of the configuration. Others may hold anything: prompts of
-/// shells do hold `${..}`.
+/// Variables of AWS that the SDK reads and that are not part of the configuration. Other variables may contain `${..}`, as the
+/// prompt of a shell does.
 const OF_AWS: &[&str] = &[
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",
@@ -31,11 +31,11 @@ const OF_AWS: &[&str] = &[
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
 ];
 
-/// What is to change in an environment: `None` takes a variable out.
+/// The changes of an environment: `None` removes a variable.
 pub type TidiedVariables = BTreeMap<String, Option<String>>;
 
-/// What a `MUSTER_*` or `AWS_*` variable says: nothing when it is blank; else its value without spaces around it, a path with its
-/// `~` and `$HOME` replaced, a list without blank entries.
+/// Tidies `MUSTER_*` and `AWS_*` variables: a blank one is removed, and others lose spaces around them. In a path `~` and `$HOME`
+/// are replaced, and a list loses blank entries. Only variables that change are returned.
 #[must_use]
 pub fn tidy<'a>(
     variables: impl IntoIterator<Item = (&'a str, &'a str)>,
@@ -50,7 +50,7 @@ pub fn tidy<'a>(
         }
         if PATHS.contains(&name) {
             let path = bare(&expanded(&said, known)).to_owned();
-            // One that would change again is not understood; see [`unexpanded`](super::place::unexpanded).
+            // A path that would change a second time is not understood; see [`unexpanded`](super::path_expansion::unexpanded).
             if expanded(&path, known) == path {
                 said = path;
             }
@@ -61,8 +61,8 @@ pub fn tidy<'a>(
     changed.map(|(name, _, said)| (name, said)).collect()
 }
 
-/// The variables among these that a client did not fill in, with what they hold. Those that name the account and the region are
-/// looked at when they are read ([`Config::merge`](super::Config::merge)); `is_overruled` are those that a flag overrules.
+/// Finds the variables that hold a placeholder, with the placeholder. [`Config::merge`](super::Config::merge) checks those that
+/// name the account and the region. Variables that are `is_overruled` by a flag are not checked.
 #[must_use]
 pub fn unfilled<'a>(
     variables: impl IntoIterator<Item = (&'a str, &'a str)>,
@@ -75,13 +75,13 @@ pub fn unfilled<'a>(
     found.filter_map(|(name, value)| Some((name, placeholder(value)?))).collect()
 }
 
-/// `text` without spaces, line ends and byte order marks around it.
+/// Returns `text` without spaces, line ends and byte order marks around it.
 #[must_use]
 pub fn bare(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{feff}' | '\u{200b}'))
 }
 
-/// A list, separated by commas, without its blank entries.
+/// Returns a list, separated by commas, without blank entries.
 #[must_use]
 pub fn without_blanks(list: &str) -> String {
     list.split(',').map(bare).filter(|entry| !entry.is_empty()).collect::<Vec<_>>().join(",")

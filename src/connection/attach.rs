@@ -1,4 +1,4 @@
-//! How a client gets to the one server of its data directory: it attaches to it, or starts it first.
+//! Connects a client to the server of its data directory, and starts the server if none runs.
 //!
 //! Any number of clients may do this at once. Each connects if it can and otherwise starts a server; the lock lets one
 //! of those live, the others leave, and every client connects to that one.
@@ -81,7 +81,7 @@ pub enum AttachError {
         source: io::Error,
     },
     /// The server that was started ended at once.
-    #[error("the server ended at once ({status}): its reason is in {}", log.display())]
+    #[error("the server ended at once ({status}): see its log {}", log.display())]
     Ended {
         /// How it ended.
         status: ExitStatus,
@@ -196,7 +196,7 @@ pub async fn find(
     }
 }
 
-/// What one attempt to get to a server met.
+/// The result of one attempt to connect to a server.
 enum Attempt {
     Attached(Attached),
     /// A server that is about to stop.

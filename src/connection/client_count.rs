@@ -1,4 +1,4 @@
-//! How many clients are connected to a server's socket, and for how long there has been none.
+//! Counts the clients that are connected to a server's socket.
 
 use std::sync::Arc;
 use std::time::Duration;

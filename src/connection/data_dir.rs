@@ -17,7 +17,7 @@ mod standing;
 
 pub use standing::Distrust;
 
-use standing::{Me, Standing, Use};
+use standing::{CurrentUser, Standing, Use};
 
 /// The longest path of a directory whose files can be opened: systems accept 4,095 bytes, the names of files included.
 const LONGEST: usize = 4_000;
@@ -64,12 +64,12 @@ pub enum DataDirError {
     },
 }
 
-/// The directory to use where `given` was named: `given`, or `muster-<user>` inside it where others can write `given`.
+/// Returns the directory to use: `given`, or `muster-<user>` inside it if others can write `given`.
 ///
-/// Nothing is made, and what is wrong is for [`prepare`] to say. What was settled once stays so.
+/// Nothing is made, and [`prepare`] reports errors. The choice never changes later.
 #[must_use]
 pub fn settle(given: &Path) -> PathBuf {
-    let me = Me::current();
+    let me = CurrentUser::current();
     let inside = given.join(me.name());
     let Ok(standing) = Standing::of(given) else { return given.to_owned() };
     let holds_store = [store(given), lock_file(given)].iter().any(|file| me.owns(file));
@@ -89,7 +89,7 @@ pub fn settle(given: &Path) -> PathBuf {
 pub fn prepare(path: &Path) -> Result<(), DataDirError> {
     check_parents(path)?;
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|source| unusable(path, source))?;
-    let me = Me::current();
+    let me = CurrentUser::current();
     if is_own(path, me) && Standing::of_link(path).is_ok_and(|standing| standing.is_opened(me)) {
         std::fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(|source| unusable(path, source))?;
     }
@@ -102,7 +102,7 @@ pub fn prepare(path: &Path) -> Result<(), DataDirError> {
 /// [`DataDirError`], as [`prepare`].
 pub fn check(path: &Path) -> Result<(), DataDirError> {
     check_parents(path)?;
-    let me = Me::current();
+    let me = CurrentUser::current();
     let Some(existing) = path.ancestors().find(|place| place.symlink_metadata().is_ok()) else { return Ok(()) };
     // A link that somebody else may have made leads anywhere.
     let standing = if is_own(existing, me) { Standing::of_link(existing) } else { Standing::of(existing) };
@@ -127,7 +127,7 @@ pub fn prepare_own(path: &Path) -> Result<(), DataDirError> {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
         _ => {}
     }
-    let (me, standing) = (Me::current(), Standing::of_link(path).map_err(failed)?);
+    let (me, standing) = (CurrentUser::current(), Standing::of_link(path).map_err(failed)?);
     match standing.fault_as_own(me) {
         Some(fault) => Err(not_private(path, standing, fault)),
         None if standing.is_opened(me) => std::fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(failed),
@@ -138,13 +138,14 @@ pub fn prepare_own(path: &Path) -> Result<(), DataDirError> {
 /// Whether `path` exists and belongs to this user alone in name and fact; for the directory that others made for its sockets.
 #[must_use]
 pub fn is_users(path: &Path) -> bool {
-    Standing::of(path).is_ok_and(|standing| standing.is_directory && standing.fault_as_own(Me::current()).is_none())
+    Standing::of(path)
+        .is_ok_and(|standing| standing.is_directory && standing.fault_as_own(CurrentUser::current()).is_none())
 }
 
-/// Why others may rename `path`, which works all the same: for people who share the machine with somebody.
+/// Warns that others may rename `path`, although it can be used.
 #[must_use]
 pub fn caution(path: &Path) -> Option<String> {
-    let (me, parent) = (Me::current(), path.parent()?);
+    let (me, parent) = (CurrentUser::current(), path.parent()?);
     if !is_own(path, me) {
         return None;
     }
@@ -161,7 +162,7 @@ pub fn caution(path: &Path) -> Option<String> {
 }
 
 /// Whether [`settle`] chose `path`, by its name.
-fn is_own(path: &Path, me: Me) -> bool {
+fn is_own(path: &Path, me: CurrentUser) -> bool {
     path.ends_with(me.name())
 }
 
@@ -172,7 +173,7 @@ fn check_parents(path: &Path) -> Result<(), DataDirError> {
     if path.as_os_str().len() > LONGEST {
         return Err(unusable(path, rustix::io::Errno::NAMETOOLONG.into()));
     }
-    let me = Me::current();
+    let me = CurrentUser::current();
     let given = if is_own(path, me) { path.parent().unwrap_or(path) } else { path };
     // What does not exist yet is made by this user. A link counts where it is and where it leads.
     let parent = given.ancestors().skip(1).find_map(|place| place.canonicalize().ok());

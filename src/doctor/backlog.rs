@@ -1,54 +1,53 @@
-//! How much waits in the queue, and for how long.
+//! Checks how many messages wait in the queue, and for how long.
 //!
-//! SQS tells the depth in an attribute, but no age. Where a server takes messages out, the canary's way through the queue tells how
-//! long a message waits. Where none does, the canary's check receives anyway, and tells the age of the oldest message it met;
-//! `CloudWatch`'s `ApproximateAgeOfOldestMessage` would take one more service and permission, and is minutes late.
+//! SQS shows the depth in an attribute, but no age. Where a server receives, the canary shows how long a message waits. Where none
+//! does, the canary's check receives, and knows the age of the oldest message that it received. `CloudWatch`'s
+//! `ApproximateAgeOfOldestMessage` would need another service and permission, and is minutes late.
 
 use std::time::Duration;
 
-use super::finding::{Check, Finding, Outcome};
-use super::wiring::Attributes;
+use super::finding::{AwsAnswer, Check, Finding};
+use super::wiring::QueueAttributes;
 
 pub(crate) static CHECK: Check = Check {
     name: "backlog",
-    title: "How many messages wait in the queue (few while a server runs), and the age of the oldest one seen",
+    title: "How many messages wait in the queue (few while a server runs), and the age of the oldest one received",
 };
 
-/// With a server, so many waiting messages are more than it takes out at once.
+/// More waiting messages than this are too many while a server receives.
 const MANY: u64 = 1_000;
 
-/// Whether somebody takes messages out, and what was seen of their age.
+/// Whether a server receives messages, and otherwise the age of the oldest one received by doctor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reader {
-    /// A server does.
+pub(crate) enum QueueReader {
+    /// A server receives them.
     Server,
-    /// Nobody; the oldest message met, if any.
+    /// No server receives them. The age of the oldest message that doctor received, if any.
     Nobody(Option<Duration>),
 }
 
-pub(crate) fn judge(queue: &str, outcome: &Outcome<Option<Attributes>>, reader: Reader) -> Finding {
+pub(crate) fn judge(queue: &str, outcome: &AwsAnswer<Option<QueueAttributes>>, reader: QueueReader) -> Finding {
     let attributes = match outcome {
         Ok(Some(attributes)) => attributes,
-        Ok(None) => return CHECK.skipped(queue, "there is no such queue"),
+        Ok(None) => return CHECK.skipped(queue, "the queue does not exist"),
         Err(why) => return CHECK.unanswered(queue, why),
     };
     let (waiting, held) = depth(attributes);
-    let fact = format!("about {waiting} messages wait, {held} are being worked on");
+    let fact = format!("about {waiting} messages wait, {held} are being processed");
     match reader {
-        Reader::Server if waiting > MANY => {
-            let fix = "Look at the server's log: it may not be allowed to receive, or its store may be slow.";
+        QueueReader::Server if waiting > MANY => {
+            let fix = "Look at the server's log: it may lack the permission to receive, or its store may be slow.";
             CHECK.warning(queue, format!("{fact}, though a server runs"), fix)
         }
-        Reader::Server => CHECK.ok(queue, fact),
-        Reader::Nobody(None) => CHECK.ok(queue, format!("{fact}; no server takes them out")),
-        Reader::Nobody(Some(oldest)) => {
-            CHECK.ok(queue, format!("{fact}; no server takes them out, and the oldest met is {} old", age(oldest)))
-        }
+        QueueReader::Server => CHECK.ok(queue, fact),
+        QueueReader::Nobody(None) => CHECK.ok(queue, format!("{fact}; no server receives them")),
+        QueueReader::Nobody(Some(oldest)) => CHECK
+            .ok(queue, format!("{fact}; no server receives them, and the oldest one received is {} old", age(oldest))),
     }
 }
 
-/// Messages that can be received, and those that somebody has received and not deleted.
-pub(crate) fn depth(attributes: &Attributes) -> (u64, u64) {
+/// Returns the number of messages that can be received, and of those that were received and not deleted.
+pub(crate) fn depth(attributes: &QueueAttributes) -> (u64, u64) {
     let count = |name: &str| attributes.get(name).and_then(|count| count.parse().ok()).unwrap_or_default();
     (count("ApproximateNumberOfMessages"), count("ApproximateNumberOfMessagesNotVisible"))
 }
@@ -70,9 +69,9 @@ mod tests {
     #[test]
     fn a_deep_queue_is_a_warning_only_where_somebody_should_empty_it() {
         let deep = Ok(Some(attributes(&[("ApproximateNumberOfMessages", "5000")])));
-        assert_eq!(judge("q", &deep, Reader::Server).verdict, Verdict::Warning);
-        let waiting = judge("q", &deep, Reader::Nobody(Some(Duration::from_secs(700))));
+        assert_eq!(judge("q", &deep, QueueReader::Server).verdict, Verdict::Warning);
+        let waiting = judge("q", &deep, QueueReader::Nobody(Some(Duration::from_secs(700))));
         assert!(waiting.verdict == Verdict::Ok && waiting.fact.contains("11 min old"), "{waiting:?}");
-        assert_eq!(judge("q", &Ok(Some(attributes(&[]))), Reader::Server).verdict, Verdict::Ok);
+        assert_eq!(judge("q", &Ok(Some(attributes(&[]))), QueueReader::Server).verdict, Verdict::Ok);
     }
 }

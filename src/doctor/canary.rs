@@ -1,9 +1,9 @@
-//! Whether an event that is put on the bus comes out of the queue, for each rule, and how long that takes.
+//! Checks for each rule whether an event that is put on the bus arrives in the queue, and how long that takes.
 //!
-//! One canary a rule, with one call. Where a server listens, it tells in its freshness which canaries it has seen. Where
-//! none does, this receives by itself: its canaries are deleted, as are others' that it meets (nobody waits for them), and all
-//! other messages are held until the end and handed back then. That counts as one receive of each, so it stops at one that
-//! was received nearly as often as the queue's redrive policy allows, and does not begin on a deep queue.
+//! One call puts a canary for each rule. Where a server receives, its freshness shows which canaries it has seen. Where none
+//! does, this check receives: it deletes all canaries, and holds other messages until the end, when they become visible again.
+//! That counts as one receive of each, so the check stops at a message that was received nearly as often as the queue's redrive
+//! policy allows, and does not search a deep queue.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,9 +11,9 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::finding::{Check, Finding, Outcome, asked, seconds};
+use super::finding::{AwsAnswer, Check, Finding, asked, seconds};
 use super::listener;
-use super::local::Server;
+use super::local::RunningServer;
 use crate::aws::bus::CustomEvent;
 use crate::aws::canary::canaries;
 use crate::aws::peek::Peeked;
@@ -27,61 +27,61 @@ pub(crate) static CHECK: Check = Check {
     title: "A custom event put on the bus comes back through each rule and the queue, and how long that takes",
 };
 
-/// How long a canary may take. EventBridge delivers within a second or so; a rule that was just changed takes longer.
+/// How long a canary may take. EventBridge delivers within about a second; a rule that was just changed takes longer.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How long one receive waits.
 const WAIT: Duration = Duration::from_secs(2);
-/// How often a server is asked.
+/// How often to ask a server.
 const STEP: Duration = Duration::from_millis(200);
-/// How long messages are kept from others at most, should this process end before it hands them back.
+/// How long messages stay invisible to others if this process ends before it makes them visible again.
 const HOLD: Duration = Duration::from_mins(1);
 /// A queue with more messages than this is not searched.
 const DEEP: u64 = 500;
 
 /// Where canaries go.
-pub(crate) struct Way<'a> {
+pub(crate) struct CanaryRoute<'a> {
     pub(crate) aws: &'a Aws,
     pub(crate) scope: &'a Scope,
-    /// What everything set up begins with.
+    /// What the names of queues and rules begin with.
     pub(crate) name: &'a str,
-    /// The rules that can work.
+    /// The rules without a fault.
     pub(crate) rules: Vec<&'static RuleSpec>,
     pub(crate) queue: &'a Queue,
     /// How many messages wait.
     pub(crate) depth: u64,
-    /// After how many receives a message is given up.
+    /// After how many receives a message goes to the dead-letter queue.
     pub(crate) most_receives: Option<u64>,
     /// The server that receives, if one does.
-    pub(crate) server: Option<&'a dyn Server>,
+    pub(crate) server: Option<&'a dyn RunningServer>,
 }
 
-/// What became of the canaries.
+/// The results of sending canaries.
 #[derive(Debug, Default)]
-pub(crate) struct Flight {
-    /// Whether they could be put on the bus.
-    pub(crate) put: Option<Outcome<()>>,
+pub(crate) struct CanaryResults {
+    /// Whether the canaries could be put on the bus; `None` when nobody tried.
+    pub(crate) put: Option<AwsAnswer<()>>,
     /// Whether the queue could be received from; `None` when nobody tried.
-    pub(crate) received: Option<Outcome<()>>,
-    /// Whether messages could be held: of each call.
-    pub(crate) held: Vec<Outcome<()>>,
-    /// Whether canaries could be deleted: of each call.
-    pub(crate) deleted: Vec<Outcome<()>>,
-    /// How long each took, by its rule's slug.
+    pub(crate) received: Option<AwsAnswer<()>>,
+    /// Whether messages could be held, for each call.
+    pub(crate) held: Vec<AwsAnswer<()>>,
+    /// Whether canaries could be deleted, for each call.
+    pub(crate) deleted: Vec<AwsAnswer<()>>,
+    /// How long each canary took, by its rule's slug.
     pub(crate) back: BTreeMap<String, Duration>,
     /// Why the search ended before its time.
     pub(crate) stopped: Option<String>,
-    /// The age of the oldest message met that was none of these canaries.
+    /// The age of the oldest other message that was received.
     pub(crate) oldest: Option<Duration>,
 }
 
-/// Sends one canary for each rule, and waits for them.
-pub(crate) async fn fly(way: &Way<'_>) -> Flight {
-    let mut flight = Flight::default();
+/// Sends a canary for each rule, and waits for all of them.
+pub(crate) async fn fly(way: &CanaryRoute<'_>) -> CanaryResults {
+    let mut flight = CanaryResults::default();
     if way.server.is_none() && way.depth > DEEP {
         let depth = way.depth;
         flight.stopped = Some(format!(
-            "about {depth} messages wait and no server takes them out: a search would count as a receive of each. Start \
-             `muster serve`, and ask again"
+            "about {depth} messages wait and no server receives them: a search would count as a receive of each. Start \
+             `muster serve`, and run doctor again"
         ));
         return flight;
     }
@@ -102,10 +102,16 @@ pub(crate) async fn fly(way: &Way<'_>) -> Flight {
 }
 
 /// Asks the server until it has seen all of them.
-async fn ask(way: &Way<'_>, server: &dyn Server, sender: &str, started: Instant, flight: &mut Flight) {
+async fn ask(
+    way: &CanaryRoute<'_>,
+    server: &dyn RunningServer,
+    sender: &str,
+    started: Instant,
+    flight: &mut CanaryResults,
+) {
     while flight.back.len() < way.rules.len() && started.elapsed() < PATIENCE {
         let Ok(Ok(said)) = timeout(PATIENCE, server.freshness()).await else {
-            flight.stopped = Some("the server ended meanwhile: ask again".to_owned());
+            flight.stopped = Some("the server ended meanwhile: run doctor again".to_owned());
             return;
         };
         let path = listener::of(&said, &way.scope.region);
@@ -116,13 +122,13 @@ async fn ask(way: &Way<'_>, server: &dyn Server, sender: &str, started: Instant,
     }
 }
 
-/// By the clocks of both ends, which are AWS's as far as each knows it.
+/// Returns how long a canary took, by the times that sender and receiver noted. Both use AWS's time.
 fn took(sent: &str, seen: &str) -> Option<Duration> {
     Some(Timestamp::parse(seen)?.since(Timestamp::parse(sent)?))
 }
 
-/// Receives until all came back, and hands back what is none of them.
-async fn receive(way: &Way<'_>, sender: &str, started: Instant, flight: &mut Flight) {
+/// Receives until all canaries came back, and makes other messages visible again.
+async fn receive(way: &CanaryRoute<'_>, sender: &str, started: Instant, flight: &mut CanaryResults) {
     let (mut held, mut ended) = (Vec::new(), Vec::new());
     let mut outcome = Ok(());
     while flight.back.len() < way.rules.len() && flight.stopped.is_none() && started.elapsed() < PATIENCE {
@@ -139,30 +145,30 @@ async fn receive(way: &Way<'_>, sender: &str, started: Instant, flight: &mut Fli
         }
     }
     flight.received = Some(outcome);
-    // A server holds messages while its store is slow: whether that is allowed is asked of canaries.
+    // A server extends the visibility of messages while its store is slow. Canaries test the permission.
     if let Some(receipts) = ended.chunks(BATCH).next() {
         flight.held.push(put_right(way.aws.extend(way.queue, receipts, HOLD)).await);
     }
     for receipts in ended.chunks(BATCH) {
         flight.deleted.push(put_right(way.aws.delete(way.queue, receipts)).await);
     }
-    // What stays behind comes again by itself when it is held no longer.
+    // A message that cannot be made visible comes again when its hold ends.
     for receipts in held.chunks(BATCH) {
         flight.held.push(put_right(way.aws.extend(way.queue, receipts, Duration::ZERO)).await);
     }
 }
 
-async fn put_right<T>(work: impl Future<Output = Result<T, AwsError>>) -> Outcome<()> {
+async fn put_right<T>(work: impl Future<Output = Result<T, AwsError>>) -> AwsAnswer<()> {
     asked(work).await.0.map(drop)
 }
 
-/// Takes in one message: `held` are receipts to hand back, `ended` those to delete.
+/// Sorts one message: into `ended`, the receipts to delete, or `held`, those of messages to make visible again.
 fn sort(
     peeked: Peeked,
-    way: &Way<'_>,
+    way: &CanaryRoute<'_>,
     sender: &str,
     started: Instant,
-    flight: &mut Flight,
+    flight: &mut CanaryResults,
     held: &mut Vec<String>,
     ended: &mut Vec<String>,
 ) {
@@ -178,13 +184,13 @@ fn sort(
     if way.most_receives.is_some_and(|most| u64::from(peeked.message.receives) + 1 >= most) {
         let (id, times) = (&peeked.message.id, peeked.message.receives);
         flight.stopped = Some(format!(
-            "message {id} was received {times} times already, and would soon go to the dead-letter queue: start `muster serve`, and ask again"
+            "message {id} was already received {times} times, and would soon go to the dead-letter queue: start `muster serve`, and run doctor again"
         ));
     }
     held.push(peeked.message.receipt);
 }
 
-/// The rule and the sender of a canary; `None` for any other message.
+/// Reads the rule and the sender of a canary; `None` for any other message.
 fn canary(body: &str) -> Option<(&'static RuleSpec, String)> {
     let event: Value = serde_json::from_str(body).ok()?;
     if event.get("source")?.as_str()? != CANARY_SOURCE {
@@ -194,22 +200,21 @@ fn canary(body: &str) -> Option<(&'static RuleSpec, String)> {
     Some((rule, event.pointer("/detail/sent_by")?.as_str()?.to_owned()))
 }
 
-/// What became of each rule's canary. Nothing is said of those that could not be put on the bus for a lack of permission:
-/// that is told of the permission.
-pub(crate) fn judge(rules: &[&'static RuleSpec], name: &str, flight: &Flight, server: bool) -> Vec<Finding> {
+/// Judges each rule's canary. A canary that the policy did not allow is skipped: the check of permissions names the cause.
+pub(crate) fn judge(rules: &[&'static RuleSpec], name: &str, flight: &CanaryResults, server: bool) -> Vec<Finding> {
     let failed = flight.put.iter().chain(&flight.received).find_map(|outcome| outcome.as_ref().err());
     let judged = rules.iter().map(|rule| {
         let subject = rule.name(name);
         match (flight.back.get(rule.slug), failed, &flight.stopped) {
             (Some(took), _, _) => {
-                let by = if server { "the server has it" } else { "it came back" };
+                let by = if server { "the server received it" } else { "it came back" };
                 CHECK.ok(subject, format!("{by} after {}", seconds(*took)))
             }
             (None, Some(why), _) => CHECK.unanswered(subject, why),
             (None, None, Some(why)) => CHECK.skipped(subject, &**why),
             (None, None, None) => {
                 let fact = format!("it did not come back within {} s", PATIENCE.as_secs());
-                let fix = "A rule that was made or changed a moment ago may take a minute: ask again. When it stays so, see the \
+                let fix = "A rule that was made or changed a moment ago may take a minute: run doctor again. If it still fails, see the \
                            checks of the rule, its target, the queue and its policy; `muster setup` mends them.";
                 CHECK.failed(subject, fact, fix)
             }
@@ -241,9 +246,9 @@ mod tests {
     #[test]
     fn each_rule_is_told_by_its_own_canary() {
         let rules: Vec<&'static RuleSpec> = RULES.iter().take(2).collect();
-        let mut flight = Flight { put: Some(Ok(())), received: Some(Ok(())), ..Flight::default() };
+        let mut flight = CanaryResults { put: Some(Ok(())), received: Some(Ok(())), ..CanaryResults::default() };
         flight.back.insert(rules[0].slug.to_owned(), Duration::from_millis(250));
-        let verdicts = |flight: &Flight| -> Vec<Verdict> {
+        let verdicts = |flight: &CanaryResults| -> Vec<Verdict> {
             judge(&rules, "muster", flight, false).iter().map(|finding| finding.verdict).collect()
         };
         assert_eq!(verdicts(&flight), [Verdict::Ok, Verdict::Failed]);

@@ -1,4 +1,4 @@
-//! How far this machine's clock is from AWS's, by the `Date` headers of the answers that the other checks got.
+//! Checks this machine's clock against the `Date` headers of AWS's answers to the other checks.
 
 use super::finding::{Check, Finding};
 
@@ -7,7 +7,7 @@ pub(crate) static CHECK: Check = Check {
     title: "This machine's clock is within 5 s of AWS's; AWS refuses requests that are 5 minutes off",
 };
 
-/// Above this the difference is worth a word, in milliseconds.
+/// Above this the difference is a warning, in milliseconds.
 const DIFFERS: u64 = 5_000;
 /// Above this AWS refuses requests, in milliseconds.
 const REFUSED: u64 = 300_000;

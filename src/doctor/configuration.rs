@@ -1,4 +1,4 @@
-//! Whether AWS's configuration files can be read.
+//! Checks whether AWS's configuration files can be read.
 
 use super::finding::{Check, Finding};
 use crate::aws::profiles::{FileFault, Weight};
@@ -19,7 +19,7 @@ pub(crate) fn judge(faults: &[FileFault], is_needed: bool) -> Vec<Finding> {
             CHECK.failed(&*fault.place, &*fault.what, "Mend the file: AWS's own tools cannot read it either.")
         }
         Weight::Broken | Weight::Missing => {
-            CHECK.warning(&*fault.place, &*fault.what, "Mend the file where something in it is needed.")
+            CHECK.warning(&*fault.place, &*fault.what, "Mend the file if something in it is needed.")
         }
     });
     found.collect()

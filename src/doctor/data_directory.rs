@@ -1,4 +1,4 @@
-//! Whether there is a place for the store, and how full its disk is.
+//! Checks whether the data directory can be used, and how full its disk is.
 
 use std::path::Path;
 
@@ -9,13 +9,17 @@ use crate::model::text::chain;
 pub(crate) static CHECK: Check =
     Check { name: "data-directory", title: "The data directory is this user's own and its disk has room" };
 
-/// Looks, and makes nothing.
+/// Checks the directory without making it.
 pub(crate) fn look(data_dir: &Path, keep_free: u64) -> Finding {
     let subject = data_dir.display().to_string();
     if let Err(error) = data_dir::check(data_dir) {
-        return CHECK.failed(subject, chain(&error), "Do what it says, or name another directory with --data-dir.");
+        return CHECK.failed(
+            subject,
+            chain(&error),
+            "Do what the message says, or name another directory with --data-dir.",
+        );
     }
-    // Where it is to be made counts as long as it is not there.
+    // While the directory does not exist, the nearest existing parent counts.
     let Some(existing) = data_dir.ancestors().find(|place| place.exists()) else {
         return CHECK.failed(subject, "no part of its path exists", "Name another directory with --data-dir.");
     };
@@ -28,7 +32,11 @@ pub(crate) fn look(data_dir: &Path, keep_free: u64) -> Finding {
             let free = disk.f_bavail.saturating_mul(disk.f_frsize);
             let found = judge(subject.clone(), existing == data_dir, free, keep_free);
             match caution.filter(|_| found.verdict == Verdict::Ok) {
-                Some(caution) => CHECK.warning(subject, caution, "Make it sticky, or name another with --data-dir."),
+                Some(caution) => CHECK.warning(
+                    subject,
+                    caution,
+                    "Make the directory sticky (chmod +t), or name another with --data-dir.",
+                ),
                 None => found,
             }
         }
@@ -36,10 +44,13 @@ pub(crate) fn look(data_dir: &Path, keep_free: u64) -> Finding {
 }
 
 fn judge(subject: String, exists: bool, free: u64, keep_free: u64) -> Finding {
-    let what = if exists { "writable" } else { "not there yet, and can be made" };
+    let what = if exists { "writable" } else { "does not exist yet, and can be made" };
     let fact = format!("{what}; {} MiB of the disk are free", free >> 20);
     if free < keep_free {
-        let fact = format!("{fact}, less than the {} MiB that are kept free: nothing is recorded", keep_free >> 20);
+        let fact = format!(
+            "{fact}, less than the {} MiB that --keep-free keeps free, so nothing is recorded",
+            keep_free >> 20
+        );
         return CHECK.failed(subject, fact, "Free some space, or lower --keep-free.");
     }
     if free < keep_free.saturating_mul(4) {
@@ -79,6 +90,6 @@ mod tests {
         let path = dir.path().join("a/b");
         let finding = look(&path, 0);
         assert_eq!(finding.verdict, Verdict::Ok, "{finding:?}");
-        assert!(finding.fact.contains("not there yet") && !path.exists());
+        assert!(finding.fact.contains("does not exist yet") && !path.exists());
     }
 }

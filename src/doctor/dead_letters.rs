@@ -1,16 +1,16 @@
-//! Whether there are messages that could not be delivered, or not be read.
+//! Checks whether the dead-letter queue is empty.
 
 use super::backlog::depth;
-use super::finding::{Check, Finding, Outcome};
-use super::wiring::Attributes;
+use super::finding::{AwsAnswer, Check, Finding};
+use super::wiring::QueueAttributes;
 
 pub(crate) static CHECK: Check = Check { name: "dead-letters", title: "The dead-letter queue is empty" };
 
-/// `url` is the dead-letter queue's, for the commands to look at it with.
-pub(crate) fn judge(queue: &str, url: &str, outcome: &Outcome<Option<Attributes>>) -> Finding {
+/// Judges the queue. `url` is for the commands in the fix.
+pub(crate) fn judge(queue: &str, url: &str, outcome: &AwsAnswer<Option<QueueAttributes>>) -> Finding {
     let attributes = match outcome {
         Ok(Some(attributes)) => attributes,
-        Ok(None) => return CHECK.skipped(queue, "there is no such queue"),
+        Ok(None) => return CHECK.skipped(queue, "the queue does not exist"),
         Err(why) => return CHECK.unanswered(queue, why),
     };
     let (waiting, held) = depth(attributes);
@@ -19,8 +19,8 @@ pub(crate) fn judge(queue: &str, url: &str, outcome: &Outcome<Option<Attributes>
     }
     let arn = attributes.get("QueueArn").map(String::as_str).unwrap_or_default();
     let fix = format!(
-        "Look at one (`aws sqs receive-message --queue-url {url} --attribute-names All`): an event of EventBridge is one that \
-         could not be read, or that nobody took out in time. Put them back with `aws sqs start-message-move-task --source-arn \
+        "Look at one (`aws sqs receive-message --queue-url {url} --attribute-names All`): an event there could not be read, or was \
+         not received in time. Put them back with `aws sqs start-message-move-task --source-arn \
          {arn}`, or drop them with `aws sqs purge-queue --queue-url {url}`: sweeps have already found \
          the changes that these events report."
     );

@@ -1,13 +1,13 @@
-//! Whether a service answers in a region. An answer that refuses is one.
+//! Checks whether a service answers in a region. A refusal is an answer.
 
 use std::time::Duration;
 
-use super::finding::{Check, Finding, Outcome, seconds};
+use super::finding::{AwsAnswer, Check, Finding, seconds};
 
 pub(crate) static CHECK: Check =
     Check { name: "endpoint", title: "STS, EC2, SQS and EventBridge can be reached in each watched region" };
 
-pub(crate) fn judge<T>(service: &str, outcome: &Outcome<T>, took: Duration) -> Finding {
+pub(crate) fn judge<T>(service: &str, outcome: &AwsAnswer<T>, took: Duration) -> Finding {
     match outcome {
         Err(why) if !why.reached => CHECK.failed(service, &*why.fact, &*why.fix),
         _ => CHECK.ok(service, format!("answered in {}", seconds(took))),
@@ -22,9 +22,9 @@ mod tests {
 
     #[test]
     fn a_refusal_is_an_answer_and_silence_is_none() {
-        let refused: Outcome<()> = Err(denied("ec2:DescribeInstances"));
+        let refused: AwsAnswer<()> = Err(denied("ec2:DescribeInstances"));
         assert_eq!(judge("EC2", &refused, Duration::ZERO).verdict, Verdict::Ok);
-        let silent: Outcome<()> = refused.map_err(|why| super::super::finding::Unanswered { reached: false, ..why });
+        let silent: AwsAnswer<()> = refused.map_err(|why| super::super::finding::Unanswered { reached: false, ..why });
         assert_eq!(judge("EC2", &silent, Duration::ZERO).verdict, Verdict::Failed);
     }
 }

@@ -1,12 +1,12 @@
-//! The way that events take in one region: asked about piece by piece, and at last walked by canaries.
+//! Checks the path of events in one region: each queue and rule of it, and then the whole path with canaries.
 
 use futures::future::{join, join_all};
 use tokio::time::timeout;
 
-use super::canary::{self, Flight, Way};
+use super::canary::{self, CanaryResults, CanaryRoute};
 use super::examined::Examined;
-use super::finding::{Finding, LOCAL, Outcome, asked};
-use super::wiring::{self, Attributes, Judge};
+use super::finding::{AwsAnswer, Finding, LOCAL, asked};
+use super::wiring::{self, Judge, QueueAttributes};
 use super::{backlog, dead_letters, endpoint, listener, permission};
 use crate::aws::bus::{RuleState, RuleTarget};
 use crate::aws::queue::Queue;
@@ -15,21 +15,21 @@ use crate::kinds::rules::{RULES, RuleSpec};
 use crate::setup::drift::redrives;
 use crate::setup::{Desired, QueueRole};
 
-/// What was found of the rules.
-struct Rules {
+/// What AWS says about the rules.
+struct FoundRules {
     findings: Vec<Finding>,
-    states: Vec<Outcome<Option<RuleState>>>,
-    targets: Vec<Outcome<Vec<RuleTarget>>>,
+    states: Vec<AwsAnswer<Option<RuleState>>>,
+    targets: Vec<AwsAnswer<Vec<RuleTarget>>>,
 }
 
-/// What was found of a queue.
-struct Found {
+/// What AWS says about a queue.
+struct FoundQueue {
     name: String,
     queue: Option<Queue>,
-    attributes: Outcome<Option<Attributes>>,
+    attributes: AwsAnswer<Option<QueueAttributes>>,
 }
 
-/// The way that `muster setup` made under a name.
+/// Checks the path that `muster setup` made under a name.
 pub(crate) async fn named(examined: &Examined<'_>, name: &str) -> Vec<Finding> {
     let prefix = match name.parse::<EventsName>() {
         Ok(prefix) => prefix,
@@ -38,7 +38,7 @@ pub(crate) async fn named(examined: &Examined<'_>, name: &str) -> Vec<Finding> {
     let desired = Desired::new(examined.scope.clone(), prefix);
     let mend = examined.mending(name);
     let (queue_name, dead_name) = (QueueRole::Events.name(&desired.name), QueueRole::Dead.name(&desired.name));
-    let (Rules { mut findings, states, targets }, ((main, seen), (dead, _))) =
+    let (FoundRules { mut findings, states, targets }, ((main, seen), (dead, _))) =
         join(rules(examined, name), join(find(examined, &queue_name), find(examined, &dead_name))).await;
     findings.extend(seen);
     let judge = Judge { desired: &desired, fix: &mend };
@@ -60,7 +60,7 @@ pub(crate) async fn named(examined: &Examined<'_>, name: &str) -> Vec<Finding> {
     let flight = match &main.queue {
         Some(queue) if arrives && !sound.is_empty() => {
             let attributes = main.attributes.as_ref().ok().and_then(Option::as_ref);
-            let way = Way {
+            let way = CanaryRoute {
                 aws: examined.aws,
                 scope: &examined.scope,
                 name,
@@ -72,18 +72,18 @@ pub(crate) async fn named(examined: &Examined<'_>, name: &str) -> Vec<Finding> {
             };
             canary::fly(&way).await
         }
-        _ => Flight::default(),
+        _ => CanaryResults::default(),
     };
     findings.extend(canaries(name, &sound, arrives, &flight, server));
-    let reader = if server { backlog::Reader::Server } else { backlog::Reader::Nobody(flight.oldest) };
+    let reader = if server { backlog::QueueReader::Server } else { backlog::QueueReader::Nobody(flight.oldest) };
     findings.push(backlog::judge(&main.name, &main.attributes, reader));
     findings
 }
 
-/// A queue that was set up otherwise: of its rules nothing is known.
+/// Checks a queue that was named by its URL. Its rules are not known.
 pub(crate) async fn queue_alone(examined: &Examined<'_>, queue: &Queue) -> Vec<Finding> {
     let (attributes, took) = asked(examined.aws.queue_attributes(queue)).await;
-    let found = Found { name: queue.name().to_owned(), queue: Some(queue.clone()), attributes };
+    let found = FoundQueue { name: queue.name().to_owned(), queue: Some(queue.clone()), attributes };
     let mut findings = vec![
         endpoint::judge("SQS", &found.attributes, took),
         permission::judge("sqs:GetQueueAttributes", &found.attributes),
@@ -91,12 +91,13 @@ pub(crate) async fn queue_alone(examined: &Examined<'_>, queue: &Queue) -> Vec<F
     let there = match &found.attributes {
         Ok(Some(_)) => wiring::QUEUE.ok(&*found.name, attribute(&found, "QueueArn").unwrap_or_default()),
         Ok(None) => {
-            let fix = "Check --queue-url, or use what `muster setup` makes: --events.";
-            wiring::QUEUE.failed(&*found.name, "there is no such queue", fix)
+            let fix = "Check --queue-url, or give --events to use what `muster setup` makes.";
+            wiring::QUEUE.failed(&*found.name, "the queue does not exist", fix)
         }
         Err(why) => wiring::QUEUE.unanswered(&*found.name, why),
     };
-    let reader = if examined.server.is_some() { backlog::Reader::Server } else { backlog::Reader::Nobody(None) };
+    let reader =
+        if examined.server.is_some() { backlog::QueueReader::Server } else { backlog::QueueReader::Nobody(None) };
     findings.extend([there, backlog::judge(&found.name, &found.attributes, reader)]);
     let dead = found.attributes.as_ref().ok().and_then(Option::as_ref).and_then(redrives);
     let dead = dead.and_then(|(arn, _)| arn.rsplit(':').next().map(str::to_owned));
@@ -104,13 +105,13 @@ pub(crate) async fn queue_alone(examined: &Examined<'_>, queue: &Queue) -> Vec<F
         let (dead, _) = find(examined, &name).await;
         findings.push(dead_letters(&dead));
     }
-    let why = "not checked: only a queue is named; add `--events` to check what `muster setup` makes";
+    let why = "not checked, since only a queue is named: add `--events` to check what `muster setup` makes";
     let rest = [&wiring::RULE, &wiring::TARGET, &wiring::POLICY, &listener::CHECK, &canary::CHECK];
     findings.extend(rest.map(|check| check.skipped(&*found.name, why)));
     findings
 }
 
-async fn rules(examined: &Examined<'_>, name: &str) -> Rules {
+async fn rules(examined: &Examined<'_>, name: &str) -> FoundRules {
     let (aws, scope) = (examined.aws, &examined.scope);
     let names: Vec<String> = RULES.iter().map(|rule| rule.name(name)).collect();
     let described = join_all(names.iter().map(|rule| asked(aws.describe_rule(scope, rule))));
@@ -123,14 +124,14 @@ async fn rules(examined: &Examined<'_>, name: &str) -> Rules {
     let states: Vec<_> = described.into_iter().map(|(outcome, _)| outcome).collect();
     let targets: Vec<_> = listed.into_iter().map(|(outcome, _)| outcome).collect();
     findings.extend(permission::judge_all("events:DescribeRule", &states));
-    // The targets of a rule that is not there tell nothing of the permission.
+    // The targets of a rule that does not exist show nothing about the permission.
     let there = states.iter().zip(&targets).filter(|(state, _)| !matches!(state, Ok(None))).map(|(_, targets)| targets);
     findings.extend(permission::judge_all("events:ListTargetsByRule", there));
-    Rules { findings, states, targets }
+    FoundRules { findings, states, targets }
 }
 
-/// A queue by its name, and what that tells of SQS and of permissions.
-async fn find(examined: &Examined<'_>, name: &str) -> (Found, Vec<Finding>) {
+/// Finds a queue by its name. Returns it with what the calls show about SQS and permissions.
+async fn find(examined: &Examined<'_>, name: &str) -> (FoundQueue, Vec<Finding>) {
     let (queue, took) = asked(examined.aws.queue_url(&examined.scope, name)).await;
     let mut findings = vec![endpoint::judge("SQS", &queue, took), permission::judge("sqs:GetQueueUrl", &queue)];
     let (queue, attributes) = match queue {
@@ -142,20 +143,20 @@ async fn find(examined: &Examined<'_>, name: &str) -> (Found, Vec<Finding>) {
             (Some(queue), attributes)
         }
     };
-    (Found { name: name.to_owned(), queue, attributes }, findings)
+    (FoundQueue { name: name.to_owned(), queue, attributes }, findings)
 }
 
-fn dead_letters(dead: &Found) -> Finding {
+fn dead_letters(dead: &FoundQueue) -> Finding {
     dead_letters::judge(&dead.name, dead.queue.as_ref().map(Queue::url).unwrap_or_default(), &dead.attributes)
 }
 
-/// Whether the server that runs receives this region's events from the queue.
+/// Whether the running server receives this region's events from the queue.
 async fn server(examined: &Examined<'_>, desired: &Desired, findings: &mut Vec<Finding>) -> bool {
     let Some(server) = examined.server else {
         findings.push(listener::CHECK.skipped("server", "no server runs on this data directory"));
         return false;
     };
-    // That it does not answer is told of its freshness.
+    // The check of freshness says that the server does not answer.
     let Ok(Ok(said)) = timeout(LOCAL, server.freshness()).await else { return false };
     let path = listener::of(&said, &examined.scope.region);
     let queue = QueueRole::Events.name(&desired.name);
@@ -163,8 +164,14 @@ async fn server(examined: &Examined<'_>, desired: &Desired, findings: &mut Vec<F
     path.is_some_and(|path| listener::receives(path, &queue))
 }
 
-/// The canaries' findings, and what they tell of permissions.
-fn canaries(name: &str, sound: &[&'static RuleSpec], arrives: bool, flight: &Flight, server: bool) -> Vec<Finding> {
+/// Returns the findings of the canaries, and what they show about permissions.
+fn canaries(
+    name: &str,
+    sound: &[&'static RuleSpec],
+    arrives: bool,
+    flight: &CanaryResults,
+    server: bool,
+) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(flight.put.as_ref().map(|outcome| permission::judge("events:PutEvents", outcome)));
     findings.extend(flight.received.as_ref().map(|outcome| permission::judge("sqs:ReceiveMessage", outcome)));
@@ -174,9 +181,9 @@ fn canaries(name: &str, sound: &[&'static RuleSpec], arrives: bool, flight: &Fli
         let sent = sound.contains(&rule);
         if !arrives || !sent {
             let why = if sent {
-                "not sent, as the queue and its policy are not known to be right"
+                "not sent, since the checks of the queue and its policy did not pass"
             } else {
-                "not sent, as the rule and its target are not known to be right"
+                "not sent, since the checks of the rule and its target did not pass"
             };
             findings.push(canary::CHECK.skipped(rule.name(name), why));
         }
@@ -187,6 +194,6 @@ fn canaries(name: &str, sound: &[&'static RuleSpec], arrives: bool, flight: &Fli
     findings
 }
 
-fn attribute(found: &Found, name: &str) -> Option<String> {
+fn attribute(found: &FoundQueue, name: &str) -> Option<String> {
     found.attributes.as_ref().ok()?.as_ref()?.get(name).cloned()
 }

@@ -1,4 +1,4 @@
-//! What a check says: a fact about one thing, whether that is well, and what to do when it is not.
+//! Findings of checks: a fact about one thing, a verdict, and what to do if it is not well.
 
 use std::time::Duration;
 
@@ -13,26 +13,26 @@ use crate::model::{ErrorClass, Region};
 /// How long one question may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Something that is looked at.
+/// A check.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Check {
-    /// Its name, which stays.
+    /// Its name, which never changes.
     pub name: &'static str,
-    /// What it looks at, in a sentence.
+    /// What it verifies, in a sentence.
     pub title: &'static str,
 }
 
-/// Whether what was found is well.
+/// The verdict of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// It is.
+    /// It works.
     Ok,
     /// It works, but somebody should know.
     Warning,
     /// It does not work.
     Failed,
-    /// Nobody looked; the fact says why.
+    /// It was not checked; the fact says why.
     Skipped,
 }
 
@@ -41,11 +41,11 @@ pub enum Verdict {
 pub struct Finding {
     /// The check's name.
     pub check: &'static str,
-    /// Where; `None` for what belongs to no region.
+    /// The region; `None` for what belongs to no region.
     pub region: Option<Region>,
-    /// What was looked at. Names come from AWS, so it is hostile until shown, as are fact and fix.
+    /// What was checked. Subject, fact and fix may hold text of strangers, so they must pass through `shown` before a terminal.
     pub subject: String,
-    /// Whether it is well.
+    /// The verdict.
     pub verdict: Verdict,
     /// What was found.
     pub fact: String,
@@ -53,7 +53,7 @@ pub struct Finding {
     pub fix: Option<String>,
 }
 
-/// Why AWS did not answer a question as hoped.
+/// A failed question to AWS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Unanswered {
     /// What happened.
@@ -62,12 +62,12 @@ pub(crate) struct Unanswered {
     pub(crate) fix: String,
     /// How it was classified.
     pub(crate) class: ErrorClass,
-    /// Whether AWS said anything at all.
+    /// Whether AWS answered at all.
     pub(crate) reached: bool,
 }
 
-/// What AWS answered to a question.
-pub(crate) type Outcome<T> = Result<T, Unanswered>;
+/// The answer of AWS to a question.
+pub(crate) type AwsAnswer<T> = Result<T, Unanswered>;
 
 impl Check {
     pub(crate) fn ok(&self, subject: impl Into<String>, fact: impl Into<String>) -> Finding {
@@ -96,10 +96,10 @@ impl Check {
         self.found(subject, Verdict::Skipped, why, None)
     }
 
-    /// What depends on an answer that did not come: a denied one is told by its permission already.
+    /// Makes the finding of something that depends on a failed question. A denied one is skipped: the check of permissions names it.
     pub(crate) fn unanswered(&self, subject: impl Into<String>, why: &Unanswered) -> Finding {
         if why.class == ErrorClass::Denied {
-            return self.skipped(subject, "could not be seen: see the permission that is missing");
+            return self.skipped(subject, "could not be checked: see the check of the missing permission");
         }
         self.failed(subject, &*why.fact, &*why.fix)
     }
@@ -120,7 +120,7 @@ impl Finding {
         Finding { region: Some(region.clone()), ..self }
     }
 
-    /// Whether what depends on this can work.
+    /// Whether checks that depend on this one can pass.
     pub(crate) fn holds(&self) -> bool {
         matches!(self.verdict, Verdict::Ok | Verdict::Warning)
     }
@@ -137,16 +137,17 @@ impl From<AwsError> for Unanswered {
 /// How long the store, and the running server, may take to answer.
 pub const LOCAL: Duration = Duration::from_secs(20);
 
-/// What the store or the running server did not answer in time.
+/// Makes the finding of a store or a running server that does not answer in time.
 pub(crate) fn hung(check: &Check, subject: &str) -> Finding {
     let fact = format!("no answer within {} s", LOCAL.as_secs());
-    check.failed(subject, fact, "Look at the server's log, and start it again.")
+    check.failed(subject, fact, "Look at the server's log, and restart it.")
 }
 
-/// Asks AWS, for at most [`PATIENCE`], and tells how long it took. On the heap: a call of the SDK is large.
+/// Asks AWS, for at most [`PATIENCE`]. Returns the answer and how long it took. The future is on the heap, since a call of the
+/// SDK is large.
 pub(crate) fn asked<'a, T: 'a>(
     question: impl Future<Output = Result<T, AwsError>> + 'a,
-) -> LocalBoxFuture<'a, (Outcome<T>, Duration)> {
+) -> LocalBoxFuture<'a, (AwsAnswer<T>, Duration)> {
     async {
         let started = Instant::now();
         let answer = timeout(PATIENCE, question).await;
@@ -165,7 +166,7 @@ fn no_answer() -> Unanswered {
     }
 }
 
-/// A time for people, to the millisecond.
+/// Writes a duration for people, to the millisecond.
 pub(crate) fn seconds(time: Duration) -> String {
     format!("{}.{:03} s", time.as_secs(), time.subsec_millis())
 }

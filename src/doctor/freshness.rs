@@ -1,4 +1,4 @@
-//! How fresh the running server's copy is, by its own word: `ec2://inventory/freshness`.
+//! Checks how fresh the running server's copy is, as `ec2://inventory/freshness` says.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::model::Region;
 pub(crate) static CHECK: Check =
     Check { name: "freshness", title: "The running server's sweeps work, and nothing it serves is stale" };
 
-/// One finding a region.
+/// Makes a finding for each region.
 pub(crate) fn judge(freshness: &Value) -> Vec<Finding> {
     let text = |of: &Value, name: &str| of.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let mut findings = Vec::new();
@@ -22,14 +22,18 @@ pub(crate) fn judge(freshness: &Value) -> Vec<Finding> {
         regions.entry(text(scope, "region")).or_default().push(scope);
     }
     if regions.is_empty() && findings.is_empty() {
-        findings.push(CHECK.warning("server", "nothing was swept yet", "Wait for the first sweep, and ask again."));
+        findings.push(CHECK.warning(
+            "server",
+            "nothing was swept yet",
+            "Wait for the first sweep, and run doctor again.",
+        ));
     }
     if let Some(log) = freshness.get("log").filter(|log| log.is_object()) {
         findings.push(CHECK.warning("the server's log", text(log, "what"), text(log, "fix")));
     }
     let damaged = freshness.get("damaged").and_then(Value::as_array).map_or(0, Vec::len);
     if damaged > 0 {
-        let fact = format!("at least {damaged} stored records cannot be read, and answers lack what is only there");
+        let fact = format!("at least {damaged} stored records cannot be read, and answers lack what only they hold");
         findings.push(CHECK.failed("the server's store", fact, text(freshness, "damaged_fix")));
     }
     for (region, scopes) in regions {
@@ -40,13 +44,14 @@ pub(crate) fn judge(freshness: &Value) -> Vec<Finding> {
         let finding = if let Some(failure) = failing.first().and_then(|scope| scope.get("failure")) {
             CHECK.failed(format!("sweeps of {}", kinds(&failing)), text(failure, "what"), next_step(failure))
         } else if let Some(first) = stale.first().and_then(|scope| scope.get("stale")) {
-            let fix = "Wait for the next sweep; when it stays so, look at the server's log.";
+            let fix = "Wait for the next sweep. If it is still stale then, look at the server's log.";
             CHECK.warning(kinds(&stale), format!("stale: {}", text(first, "why")), fix)
         } else if let Some(first) = unreadable.first().and_then(|scope| scope.get("unreadable")) {
-            let fix = "Report it; look at these resources in the AWS console meanwhile.";
+            let fix = "Report this to Muster's developers; meanwhile look at these resources in the AWS console.";
             CHECK.warning(kinds(&unreadable), text(first, "what"), fix)
         } else if let Some(first) = left_out.first().and_then(|scope| scope.get("left_out")) {
-            let fix = "Nothing, if the endpoint is an emulator; else use one that knows the parameter.";
+            let fix =
+                "Nothing to do if the endpoint is an emulator; otherwise use an endpoint that knows the parameter.";
             CHECK.warning(kinds(&left_out), text(first, "what"), fix)
         } else {
             CHECK.ok("sweeps", format!("{} kinds are fresh", scopes.len()))
@@ -56,7 +61,7 @@ pub(crate) fn judge(freshness: &Value) -> Vec<Finding> {
     findings
 }
 
-/// What to do about a failure, and when the server tries again.
+/// Says what to do about a failure, and when the server tries again.
 fn next_step(failure: &Value) -> String {
     let text = |name: &str| failure.get(name).and_then(Value::as_str);
     let fix = text("fix").unwrap_or_default();

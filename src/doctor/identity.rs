@@ -1,6 +1,6 @@
-//! Whose credentials are in use.
+//! Checks whose credentials are in use.
 
-use super::finding::{Check, Finding, Outcome};
+use super::finding::{AwsAnswer, Check, Finding};
 use crate::aws::Origin;
 use crate::aws::probe::CallerIdentity;
 use crate::model::AccountId;
@@ -8,12 +8,12 @@ use crate::model::AccountId;
 pub(crate) static CHECK: Check =
     Check { name: "identity", title: "There are credentials, and AWS says whose they are (`sts:GetCallerIdentity`)" };
 
-/// `named` is the account that the credentials have to belong to, where a person named one; `account` the one that is taken for it.
+/// Judges the credentials. `named` is the account of `--account`; `account` is the one that Muster uses.
 pub(crate) fn judge(
     origin: &Origin,
-    caller: &Outcome<CallerIdentity>,
+    caller: &AwsAnswer<CallerIdentity>,
     named: Option<&AccountId>,
-    account: &Outcome<AccountId>,
+    account: &AwsAnswer<AccountId>,
 ) -> Finding {
     let subject = format!("credentials: {origin}");
     match (caller, account) {
@@ -22,7 +22,7 @@ pub(crate) fn judge(
             Some(named) => CHECK.failed(
                 subject,
                 format!("account {}, {}, but --account says {named}", caller.account, caller.arn),
-                "Give credentials of that account, or the right --account.",
+                "Give credentials of that account, or correct --account.",
             ),
         },
         (Err(why), Ok(account)) => {
@@ -43,7 +43,7 @@ mod tests {
         let (ours, other) = (AccountId::new("123456789012"), AccountId::new("999999999999"));
         let caller = |account: &AccountId| Ok(CallerIdentity { account: account.clone(), arn: "arn".into() });
         let silent = || Err(denied("sts:GetCallerIdentity"));
-        let verdict = |caller: Outcome<CallerIdentity>, named: Option<&AccountId>, account: Outcome<AccountId>| {
+        let verdict = |caller: AwsAnswer<CallerIdentity>, named: Option<&AccountId>, account: AwsAnswer<AccountId>| {
             judge(&Origin::Keys, &caller, named, &account).verdict
         };
         assert_eq!(verdict(caller(&ours), Some(&ours), Ok(ours.clone())), Verdict::Ok);

@@ -1,4 +1,4 @@
-//! Whether the server that runs takes this region's events out of the queue, by its own word: `ec2://inventory/freshness`.
+//! Checks whether the running server receives this region's events from the queue, as `ec2://inventory/freshness` says.
 
 use std::collections::BTreeMap;
 
@@ -8,29 +8,29 @@ use super::finding::{Check, Finding};
 use crate::model::Region;
 
 pub(crate) static CHECK: Check =
-    Check { name: "listener", title: "The server that runs, if one does, receives from the queue" };
+    Check { name: "listener", title: "The running server, if there is one, receives from the queue" };
 
-/// What the server says of the way that events take from a region; `None` when it does not listen there.
+/// Returns what the server says about the events of a region; `None` when it does not listen there.
 pub(crate) fn of<'a>(freshness: &'a Value, region: &Region) -> Option<&'a Value> {
     let paths = freshness.get("events")?.as_array()?;
     paths.iter().find(|path| path.get("region").and_then(Value::as_str) == Some(region.as_str()))
 }
 
-/// Whether it takes messages out of the queue of this name: it may mean to and not have found it, or use another.
+/// Whether the server receives from the queue of this name. It may not have found it, or use another one.
 pub(crate) fn receives(path: &Value, queue: &str) -> bool {
     queue_of(path).is_some_and(|used| used == queue)
 }
 
-/// The name of the queue that it receives from: the end of its URL.
+/// Returns the name of the queue that the server receives from: the end of its URL.
 fn queue_of(path: &Value) -> Option<&str> {
     path.get("queue")?.as_str()?.rsplit('/').next()
 }
 
-/// `name` is what everything set up begins with, `queue` the queue's name.
+/// Judges what the server says. `name` is what the names of queues and rules begin with; `queue` is the queue's name.
 pub(crate) fn judge(path: Option<&Value>, name: &str, queue: &str) -> Finding {
     let Some(path) = path else {
-        let fix = format!("Start it with `--events {name}` (or MUSTER_EVENTS={name}).");
-        return CHECK.warning("server", "it runs, and does not listen to the events of this region", fix);
+        let fix = format!("Restart the server with `--events {name}` (or MUSTER_EVENTS={name}).");
+        return CHECK.warning("server", "it runs, but does not listen to the events of this region", fix);
     };
     let trouble = ["receive_failure", "absent"].iter().find_map(|name| path.get(*name));
     if let Some(trouble) = trouble {
@@ -38,7 +38,7 @@ pub(crate) fn judge(path: Option<&Value>, name: &str, queue: &str) -> Finding {
         return CHECK.failed("server", text("what"), text("fix"));
     }
     if let Some(other) = queue_of(path).filter(|used| *used != queue) {
-        let fix = format!("Start it with `--events {name}`, or ask about the queue that it uses.");
+        let fix = format!("Restart the server with `--events {name}`, or run doctor with the flags of the server.");
         return CHECK.warning("server", format!("it listens to the queue {other}, not to {queue}"), fix);
     }
     let why = path.get("why").and_then(Value::as_str).unwrap_or_default();
@@ -48,11 +48,11 @@ pub(crate) fn judge(path: Option<&Value>, name: &str, queue: &str) -> Finding {
     CHECK.warning(
         "server",
         format!("it listens, but delivery is not proved: {why}"),
-        "See which rule's canary does not come back; sweeps go on at their normal interval meanwhile.",
+        "See which rule's canary does not come back. Meanwhile sweeps run at their normal interval.",
     )
 }
 
-/// The canaries of `sender` that came back: by the rule's slug, when it was sent and when it was seen.
+/// Returns the canaries of `sender` that came back: by the rule's slug, when each was sent and seen.
 pub(crate) fn returned(path: &Value, sender: &str) -> BTreeMap<String, (String, String)> {
     let rules = path.get("rules").and_then(Value::as_array).into_iter().flatten();
     let text = |of: &Value, name: &str| of.get(name).and_then(Value::as_str).map(str::to_owned);

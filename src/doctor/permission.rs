@@ -1,19 +1,18 @@
-//! Whether the policy of the credentials allows a call.
+//! Checks whether the policy of the credentials allows each call.
 //!
-//! EC2 tells by a dry run, one for each describe and, where tools may change AWS, for each change. SQS and EventBridge have no
-//! such thing: there the calls that the other checks make anyway tell. `sqs:ReceiveMessage` and `events:PutEvents` are told by the
-//! canary.
+//! EC2 answers by a dry run of each describe and, where tools may change AWS, of each change. SQS and EventBridge have no dry
+//! runs, so the calls of other checks show what is allowed; the canary shows it for `sqs:ReceiveMessage` and `events:PutEvents`.
 
-use super::finding::{Check, Finding, Outcome, Verdict};
+use super::finding::{AwsAnswer, Check, Finding, Verdict};
 use crate::model::ErrorClass;
 
 pub(crate) static CHECK: Check = Check {
     name: "permission",
-    title: "The policy of the credentials allows each call that is needed, by a dry run where EC2 has one",
+    title: "The policy of the credentials allows each call that is needed; dry runs of EC2 are used where there are some",
 };
 
-/// What the answer to a call tells of the permission for it.
-pub(crate) fn judge<T>(action: &str, outcome: &Outcome<T>) -> Finding {
+/// Judges a permission by the answer to a call.
+pub(crate) fn judge<T>(action: &str, outcome: &AwsAnswer<T>) -> Finding {
     match outcome {
         Ok(_) => CHECK.ok(action, "allowed"),
         Err(why) if why.class == ErrorClass::Denied => CHECK.failed(action, &*why.fact, &*why.fix),
@@ -22,17 +21,17 @@ pub(crate) fn judge<T>(action: &str, outcome: &Outcome<T>) -> Finding {
     }
 }
 
-/// The same of several calls of one action: one denied is one too many.
+/// Judges a permission by several calls of one action: one that is denied is enough to fail.
 pub(crate) fn judge_all<'a, T: 'a>(
     action: &str,
-    outcomes: impl IntoIterator<Item = &'a Outcome<T>>,
+    outcomes: impl IntoIterator<Item = &'a AwsAnswer<T>>,
 ) -> Option<Finding> {
     let findings = outcomes.into_iter().map(|outcome| judge(action, outcome));
     findings.max_by_key(|finding| finding.fix.is_some())
 }
 
-/// What the answer to `cloudtrail:LookupEvents` tells, which only the question who made a change needs.
-pub(crate) fn judge_history<T>(outcome: &Outcome<T>) -> Finding {
+/// Judges the permission of `cloudtrail:LookupEvents`, which only the question who made a change needs.
+pub(crate) fn judge_history<T>(outcome: &AwsAnswer<T>) -> Finding {
     let finding = judge("cloudtrail:LookupEvents", outcome);
     match finding.verdict {
         Verdict::Failed => {
@@ -43,8 +42,8 @@ pub(crate) fn judge_history<T>(outcome: &Outcome<T>) -> Finding {
     }
 }
 
-/// What a dry run about an instance tells.
-pub(crate) fn judge_change(action: &str, instance: &str, outcome: &Outcome<()>) -> Finding {
+/// Judges a permission by a dry run with an instance.
+pub(crate) fn judge_change(action: &str, instance: &str, outcome: &AwsAnswer<()>) -> Finding {
     match outcome {
         Err(why) if why.class == ErrorClass::Denied => {
             let fix = format!("{} Where the policy names tags, {instance} may lack them.", why.fix);
@@ -64,7 +63,7 @@ mod tests {
     #[test]
     fn a_denied_call_fails_and_an_unknown_instance_leaves_it_open() {
         assert_eq!(judge("ec2:X", &Ok(())).verdict, Verdict::Ok);
-        let refused: Outcome<()> = Err(denied("ec2:X"));
+        let refused: AwsAnswer<()> = Err(denied("ec2:X"));
         assert_eq!(judge("ec2:X", &refused).verdict, Verdict::Failed);
         let gone = Unanswered { class: ErrorClass::NotFound, ..denied("ec2:X") };
         assert_eq!(judge_change("ec2:X", "i-1", &Err(gone)).verdict, Verdict::Skipped);

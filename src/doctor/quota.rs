@@ -1,19 +1,19 @@
-//! How many requests AWS takes of the account, where Service Quotas says so.
+//! Shows the account's own request limits, where Service Quotas has them.
 //!
-//! AWS documents the limits of accounts that had none raised, which Muster's share is taken of; what an account has instead is
-//! in Service Quotas, under names that AWS does not document: those that name a call of ours are shown as they are.
+//! AWS documents the default limits, and Muster takes its share of these. An account's raised limits are in Service Quotas, under
+//! names that AWS does not document. Those that name a call of Muster are shown as they are.
 
-use super::finding::{Check, Finding, Outcome};
+use super::finding::{AwsAnswer, Check, Finding};
 use crate::aws::probe::Quota;
 use crate::kinds::KINDS;
 
 pub(crate) static CHECK: Check =
     Check { name: "quota", title: "The account's own limits of EC2 requests, where Service Quotas lets them be read" };
 
-/// How many are shown.
+/// How many limits are shown.
 const MOST: usize = 12;
 
-pub(crate) fn judge(outcome: &Outcome<Vec<Quota>>) -> Finding {
+pub(crate) fn judge(outcome: &AwsAnswer<Vec<Quota>>) -> Finding {
     let quotas = match outcome {
         Ok(quotas) => quotas,
         Err(why) => {
@@ -24,7 +24,7 @@ pub(crate) fn judge(outcome: &Outcome<Vec<Quota>>) -> Finding {
     let ours: Vec<String> = quotas.iter().filter(|quota| is_ours(&quota.name)).map(shown).collect();
     if ours.is_empty() {
         let fact = format!(
-            "none of {} quotas of EC2 is about a call of Muster's: AWS's documented limits are used",
+            "none of {} quotas of EC2 is about a call of Muster, so AWS's documented limits are used",
             quotas.len()
         );
         return CHECK.skipped("EC2 requests", fact);

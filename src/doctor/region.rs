@@ -1,4 +1,4 @@
-//! What is asked in one region: at the same time, whatever does not depend on another.
+//! Runs the checks of one region. Independent ones run at the same time.
 
 use futures::future::{join, join_all};
 
@@ -9,10 +9,10 @@ use crate::aws::probe::InstanceChange;
 use crate::kinds::KINDS;
 use crate::model::Timestamp;
 
-/// The id of no instance: nobody has to know what was called about it.
+/// An id that no instance has: doctor needs to know only whether it may look up calls.
 const NOBODY: &str = "i-00000000000000000";
 
-/// Every check of one region.
+/// Runs all checks of one region.
 pub(crate) async fn look(examined: &Examined<'_>) -> Vec<Finding> {
     let events = async {
         match &examined.config.events {
@@ -28,13 +28,13 @@ pub(crate) async fn look(examined: &Examined<'_>) -> Vec<Finding> {
     all.map(|finding| finding.within(&examined.scope.region)).collect()
 }
 
-/// Whether STS answers.
+/// Checks whether STS answers.
 async fn identity(examined: &Examined<'_>) -> Finding {
     let (answer, took) = asked(examined.aws.confirm_by_sts(&examined.scope)).await;
     endpoint::judge("STS", &answer, took)
 }
 
-/// What sweeps and tools need.
+/// Checks what sweeps and tools need.
 async fn inventory(examined: &Examined<'_>) -> Vec<Finding> {
     let (aws, scope) = (examined.aws, &examined.scope);
     let answers = KINDS.iter().map(|spec| async { (spec.action(), asked(aws.may_describe(scope, spec)).await) });
@@ -43,7 +43,7 @@ async fn inventory(examined: &Examined<'_>) -> Vec<Finding> {
     let history = asked(aws.calls_of(&examined.scope, NOBODY, minute_ago, now));
     let (answers, ((quotas, _), (history, _))) = join(join_all(answers), join(asked(aws.quotas(scope)), history)).await;
     let mut findings = Vec::new();
-    // One that answers is enough: a single call may fail for other reasons.
+    // One answer is enough: a single call may fail for other reasons.
     let best = answers.iter().min_by_key(|(_, (outcome, _))| outcome.as_ref().is_err_and(|why| !why.reached));
     if let Some((_, (outcome, took))) = best {
         let reached = endpoint::judge("EC2", outcome, *took);
@@ -64,13 +64,13 @@ async fn inventory(examined: &Examined<'_>) -> Vec<Finding> {
     findings
 }
 
-/// What the tools need that change something.
+/// Checks what the tools need that change AWS.
 async fn changes(examined: &Examined<'_>) -> Vec<Finding> {
     let (aws, scope) = (examined.aws, &examined.scope);
     let (instance, _) = asked(aws.an_instance(scope)).await;
     let Ok(Some(instance)) = instance else {
         let why = match instance {
-            Ok(_) => "there is no instance to ask about".to_owned(),
+            Ok(_) => "there is no instance to make a dry run with".to_owned(),
             Err(why) => why.fact,
         };
         let skipped = |change: InstanceChange| {

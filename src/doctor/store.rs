@@ -1,4 +1,4 @@
-//! Whether the store opens, and how large it is: by the running server, or by opening it where none runs.
+//! Checks whether the store opens, and shows its size. The running server answers; where none runs, the store is opened.
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ use super::unreadable;
 pub(crate) static CHECK: Check =
     Check { name: "store", title: "The store opens and can be read; its size and records" };
 
-/// What the figures of the store in `data_dir` say of it, and of the messages that it keeps.
+/// Judges the figures of the store in `data_dir`, and the unreadable messages that it keeps.
 pub(crate) fn look(data_dir: &str, figures: &Result<Value, NoFigures>) -> Vec<Finding> {
     let messages = figures.as_ref().ok().map(|figures| unreadable::judge(data_dir, figures));
     std::iter::once(judge(data_dir, figures)).chain(messages).collect()
@@ -27,12 +27,10 @@ fn judge(data_dir: &str, figures: &Result<Value, NoFigures>) -> Finding {
         }
         Err(NoFigures::NoStore) => CHECK.skipped(
             data_dir,
-            "there is none yet: `muster serve` makes it, as does an MCP client that starts `muster mcp`",
+            "there is no store yet: `muster serve` makes one, as does an MCP client that starts `muster mcp`",
         ),
         Err(NoFigures::Silent) => hung(&CHECK, data_dir),
-        Err(NoFigures::Failed(why)) => {
-            CHECK.failed(data_dir, &**why, "See what `muster log verify` says of it (no server may run).")
-        }
+        Err(NoFigures::Failed(why)) => CHECK.failed(data_dir, &**why, "Stop the server, and run `muster log verify`."),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Whether messages of a queue could not be read and were taken out of it.
+//! Checks whether the store keeps messages of a queue that could not be read.
 
 use serde_json::Value;
 
@@ -6,17 +6,17 @@ use super::finding::{Check, Finding};
 
 pub(crate) static CHECK: Check = Check {
     name: "unreadable-messages",
-    title: "No message had to be taken out of a queue because it could not be read",
+    title: "No message of a queue was unreadable, so that Muster kept it in the store",
 };
 
 /// How many messages are described.
 const DESCRIBED: usize = 3;
 
-/// `figures` are those of the store in `subject`.
+/// Judges the figures of the store in `subject`.
 pub(crate) fn judge(subject: &str, figures: &Value) -> Finding {
     let messages = figures.get("unreadable_messages").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     if messages.is_empty() {
-        return CHECK.ok(subject, "none is kept");
+        return CHECK.ok(subject, "no message is kept");
     }
     let describe = |message: &Value| {
         let text = |name: &str| message.get(name).and_then(Value::as_str).unwrap_or("unknown").to_owned();
@@ -26,7 +26,7 @@ pub(crate) fn judge(subject: &str, figures: &Value) -> Finding {
     let rest = messages.len().saturating_sub(DESCRIBED);
     let rest = if rest > 0 { format!("; and {rest} more") } else { String::new() };
     let fact = format!(
-        "{} messages could not be read however often they came, and are kept here: {}{rest}",
+        "{} messages could not be read although they came repeatedly, and are kept in the store: {}{rest}",
         messages.len(),
         described.join("; ")
     );

@@ -1,14 +1,15 @@
-//! What `muster setup` makes: the rules, their targets, and the two queues with their policies.
+//! Checks what `muster setup` makes: the rules, their targets, and the two queues with their policies.
 //!
-//! Setup's own [`drift`] says what is wrong; here that becomes findings. What could not be asked is no drift.
+//! Setup's own [`drift`] finds the faults, which become findings here. What AWS did not answer is not a fault.
 
 use std::collections::BTreeMap;
 
-use super::finding::{Check, Finding, Outcome};
+use super::finding::{AwsAnswer, Check, Finding};
 use crate::aws::bus::{RuleState, RuleTarget};
 use crate::kinds::rules::RuleSpec;
 use crate::model::text::shown;
-use crate::setup::drift::{self, Effect, Fault};
+use crate::setup::drift;
+use crate::setup::fault::{DriftEffect, DriftFault};
 use crate::setup::{Desired, QueueRole};
 
 pub(crate) static RULE: Check = Check {
@@ -30,10 +31,10 @@ pub(crate) static POLICY: Check =
 /// The longest id of a target that EventBridge takes.
 const LONGEST_ID: usize = 64;
 
-/// Attributes by AWS's names.
-pub(crate) type Attributes = BTreeMap<String, String>;
+/// The attributes of a queue, by AWS's names.
+pub(crate) type QueueAttributes = BTreeMap<String, String>;
 
-/// Judges what `desired` names; `fix` is what mends it.
+/// Judges the queues and rules of `desired`. `fix` is the command that mends them.
 #[derive(Clone, Copy)]
 pub(crate) struct Judge<'a> {
     pub(crate) desired: &'a Desired,
@@ -41,12 +42,12 @@ pub(crate) struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    /// A rule, `None` when it does not exist, and where it sends.
+    /// Judges a rule (`None` when it does not exist) and its targets.
     pub(crate) fn rule(
         &self,
         rule: &RuleSpec,
-        state: &Outcome<Option<RuleState>>,
-        targets: &Outcome<Vec<RuleTarget>>,
+        state: &AwsAnswer<Option<RuleState>>,
+        targets: &AwsAnswer<Vec<RuleTarget>>,
     ) -> [Finding; 2] {
         let name = rule.name(self.desired.name.as_str());
         let found = match state {
@@ -67,39 +68,39 @@ impl Judge<'_> {
         [found, aimed]
     }
 
-    /// A queue's attributes, `None` when it does not exist, and its policy.
-    pub(crate) fn queue(&self, role: QueueRole, outcome: &Outcome<Option<Attributes>>) -> [Finding; 2] {
+    /// Judges a queue's attributes (`None` when it does not exist) and its policy.
+    pub(crate) fn queue(&self, role: QueueRole, outcome: &AwsAnswer<Option<QueueAttributes>>) -> [Finding; 2] {
         let name = role.name(&self.desired.name);
         let attributes = match outcome {
             Err(why) => return [QUEUE.unanswered(&*name, why), POLICY.skipped(name, "the queue is not known")],
             Ok(attributes) => attributes.as_ref(),
         };
         let faults = drift::of_queue(self.desired, role, attributes);
-        let (policy, rest): (Vec<Fault>, Vec<Fault>) =
-            faults.into_iter().partition(|fault| matches!(fault, Fault::Policy(_)));
+        let (policy, rest): (Vec<DriftFault>, Vec<DriftFault>) =
+            faults.into_iter().partition(|fault| matches!(fault, DriftFault::Policy(_)));
         let arn = self.desired.queue_arn(role);
         let queue = Self::finding(&QUEUE, &name, &rest, &arn, self.fix);
         let policy = if attributes.is_none() {
             POLICY.skipped(name, "the queue does not exist")
         } else {
-            Self::finding(&POLICY, &name, &policy, "lets Muster's rules in, and nobody else", self.fix)
+            Self::finding(&POLICY, &name, &policy, "only Muster's rules may send", self.fix)
         };
         [queue, policy]
     }
 
-    /// What mends a rule with these faults: setup, and for what setup leaves as it is, a command.
-    fn mending(&self, rule: &RuleSpec, faults: &[Fault]) -> String {
+    /// Says how to mend a rule with these faults: with setup, or with another command for what setup leaves.
+    fn mending(&self, rule: &RuleSpec, faults: &[DriftFault]) -> String {
         let put = self.desired.rule(rule);
-        let setup = faults.iter().any(Fault::is_mended).then(|| self.fix.to_owned());
+        let setup = faults.iter().any(DriftFault::is_mended).then(|| self.fix.to_owned());
         let by_hand = faults.iter().filter(|fault| !fault.is_mended()).filter_map(|fault| {
             let region = &self.desired.scope.region;
             match fault {
-                Fault::WithReads => Some(format!(
+                DriftFault::WithReads => Some(format!(
                     "Run `aws events put-rule --region {region} --name {} --state ENABLED --description '{}' \
                      --event-pattern '{}'`: `muster setup` leaves the state as it is.",
                     put.name, put.description, put.pattern
                 )),
-                Fault::Target { id, .. } => Some(format!(
+                DriftFault::Target { id, .. } => Some(format!(
                     "Run `aws events remove-targets --region {region} --rule {} --ids {}`: `muster setup` leaves targets of others \
                      as they are.",
                     put.name,
@@ -111,14 +112,14 @@ impl Judge<'_> {
         setup.into_iter().chain(by_hand).collect::<Vec<_>>().join(" ")
     }
 
-    /// Faults in the words of drift, with what mends them; `well` where there are none.
-    fn finding(check: &Check, subject: &str, faults: &[Fault], well: &str, fix: &str) -> Finding {
+    /// Makes a finding of faults, with what mends them. Its fact is `well` when there are none.
+    fn finding(check: &Check, subject: &str, faults: &[DriftFault], well: &str, fix: &str) -> Finding {
         let fact = faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-        match faults.iter().map(Fault::effect).max() {
+        match faults.iter().map(DriftFault::effect).max() {
             None => check.ok(subject, well),
-            Some(Effect::None) => check.ok(subject, fact),
-            Some(Effect::Weakens) => check.warning(subject, fact, fix),
-            Some(Effect::Stops) => check.failed(subject, fact, fix),
+            Some(DriftEffect::None) => check.ok(subject, fact),
+            Some(DriftEffect::Weakens) => check.warning(subject, fact, fix),
+            Some(DriftEffect::Stops) => check.failed(subject, fact, fix),
         }
     }
 }
@@ -141,7 +142,7 @@ pub(crate) mod tests {
     }
 
     /// The attributes of the queue of events, some of them changed.
-    pub(in crate::doctor) fn attributes(changed: &[(&str, &str)]) -> Attributes {
+    pub(in crate::doctor) fn attributes(changed: &[(&str, &str)]) -> QueueAttributes {
         let mut attributes = desired().attributes(QueueRole::Events);
         attributes.extend(changed.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         attributes
@@ -177,7 +178,7 @@ pub(crate) mod tests {
         );
         let changed = judged(state(r#"{"source":["aws.tag"],"x":[1]}"#, "ENABLED"));
         assert_eq!(changed.verdict, Verdict::Failed);
-        for part in [r#"source is ["aws.tag"], not"#, "detail-type is missing", "x should not be there: [1]"] {
+        for part in [r#"source is ["aws.tag"], not"#, "detail-type is missing", "x should be absent: [1]"] {
             assert!(changed.fact.contains(part), "{part}: {}", changed.fact);
         }
         assert_eq!(told(Ok(None)).fix.as_deref(), Some("mend it"));
@@ -264,10 +265,7 @@ pub(crate) mod tests {
         let later = redriven(&dead, 9);
         assert!(later.verdict == Verdict::Ok && later.fact.contains("received 9 times"), "{later:?}");
         let elsewhere = redriven("other", 5);
-        assert!(
-            elsewhere.verdict == Verdict::Warning && elsewhere.fact.contains("goes to other, not"),
-            "{elsewhere:?}"
-        );
+        assert!(elsewhere.verdict == Verdict::Warning && elsewhere.fact.contains("go to other, not"), "{elsewhere:?}");
         let [encrypted, _] = judged(&[("SqsManagedSseEnabled", "false"), ("KmsMasterKeyId", "alias/k")]);
         assert_eq!(encrypted.verdict, Verdict::Ok);
         for role in QueueRole::ALL {

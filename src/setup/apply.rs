@@ -1,4 +1,4 @@
-//! Carries steps out.
+//! Carries out the steps of a plan.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,31 +8,31 @@ use tokio::time::{Instant, sleep};
 
 use super::desired::{Desired, QueueRole, TARGET, Thing, tags};
 use super::error::SetupError;
-use super::plan::{Act, Step};
+use super::plan::{Act, SetupStep};
 use crate::aws::Aws;
 use crate::aws::queue::Queue;
 use crate::kinds::rules::{CANARY_SOURCE, RuleSpec};
 
-/// How long a name that SQS keeps back is waited for. SQS says 60 seconds.
+/// How long to wait for the name of a deleted queue. SQS blocks it for 60 seconds.
 const KEPT_BACK: Duration = Duration::from_secs(75);
-/// How often it is asked for meanwhile.
+/// How often to try meanwhile.
 const AGAIN: Duration = Duration::from_secs(5);
 
-/// A source that no rule names, and a pattern that lets all of it through.
+/// An event source that no rule names, and a pattern that matches it.
 const PLAIN_SOURCE: &str = "muster.other";
 const PLAIN: &str = r#"{"source":["muster.other"]}"#;
 
-/// What carries out the steps of one region.
+/// Carries out the steps of one region.
 pub(crate) struct Applying<'a> {
     pub(crate) aws: &'a Aws,
     pub(crate) desired: &'a Desired,
-    /// The queues that are there.
+    /// The queues that exist.
     pub(crate) queues: BTreeMap<QueueRole, Queue>,
 }
 
 impl Applying<'_> {
-    /// Carries one step out.
-    pub(crate) async fn step(&mut self, step: &Step) -> Result<(), SetupError> {
+    /// Carries out one step.
+    pub(crate) async fn step(&mut self, step: &SetupStep) -> Result<(), SetupError> {
         match step.thing {
             Thing::Queue(role) => self.queue_step(role, &step.act).await,
             Thing::Rule(rule) => self.rule_step(rule, &step.act).await,
@@ -51,7 +51,7 @@ impl Applying<'_> {
             Act::SetAttributes(attributes) => self.aws.set_queue_attributes(queue, attributes.clone()).await?,
             Act::Tag => self.aws.tag_queue(queue, tags()).await?,
             Act::Delete => self.aws.delete_queue(queue).await?,
-            // Rules only have these.
+            // These are steps of rules only.
             Act::Create | Act::PutPattern | Act::Enable | Act::PutTarget | Act::RemoveTarget => {}
         }
         Ok(())
@@ -70,13 +70,13 @@ impl Applying<'_> {
             }
             Act::RemoveTarget => aws.remove_targets(scope, &name, &[TARGET.to_owned()]).await?,
             Act::Delete => aws.delete_rule(scope, &name).await?,
-            // Queues only have these.
+            // This is a step of queues only.
             Act::SetAttributes(_) => {}
         }
         Ok(())
     }
 
-    /// Makes a queue, after a wait where SQS keeps the name of a deleted one back.
+    /// Makes a queue. Waits while SQS blocks the name of a deleted one.
     async fn create(&self, role: QueueRole) -> Result<Queue, SetupError> {
         let (scope, name) = (&self.desired.scope, role.name(&self.desired.name));
         let begun = Instant::now();
@@ -91,7 +91,7 @@ impl Applying<'_> {
                     if waited < AGAIN {
                         tracing::warn!(
                             region = %scope.region, queue = name,
-                            "SQS keeps the name of a deleted queue back for 60 seconds; waiting for it"
+                            "SQS blocks the name of a deleted queue for 60 seconds; waiting"
                         );
                     }
                     sleep(AGAIN).await;
@@ -102,9 +102,9 @@ impl Applying<'_> {
     }
 }
 
-/// Has EventBridge try the patterns that are to be put: each has to let an event of its kind and its canary through, and
-/// nothing else. `false` when the endpoint cannot do that, as some emulators cannot.
-pub(crate) async fn try_patterns(aws: &Aws, desired: &Desired, steps: &[Step]) -> Result<bool, SetupError> {
+/// Has EventBridge test the patterns of a plan: each has to match an event of its kind and its canary, and no event of another
+/// source. Returns `false` when the endpoint cannot test patterns, as some emulators cannot.
+pub(crate) async fn try_patterns(aws: &Aws, desired: &Desired, steps: &[SetupStep]) -> Result<bool, SetupError> {
     let puts = steps.iter().filter(|step| matches!(step.act, Act::Create | Act::PutPattern));
     for step in puts {
         let Thing::Rule(rule) = step.thing else { continue };
@@ -112,7 +112,7 @@ pub(crate) async fn try_patterns(aws: &Aws, desired: &Desired, steps: &[Step]) -
         for (event, passes, fault) in samples(desired, rule) {
             match aws.test_pattern(scope, &put.pattern, &event).await {
                 Ok(passed) if passed == passes => {}
-                // moto answers no to everything.
+                // moto answers no to every pattern.
                 Ok(_) if !aws.test_pattern(scope, PLAIN, &sample(desired, PLAIN_SOURCE, "", &json!({}))).await? => {
                     return Ok(false);
                 }
@@ -125,7 +125,7 @@ pub(crate) async fn try_patterns(aws: &Aws, desired: &Desired, steps: &[Step]) -
     Ok(true)
 }
 
-/// Events, whether the rule lets each through, and what is wrong with the pattern where that is not so.
+/// Returns sample events, whether the rule must match each, and what is wrong with the pattern otherwise.
 fn samples(desired: &Desired, rule: &RuleSpec) -> [(String, bool, &'static str); 3] {
     let event = |source: &str, detail_type: &str| sample(desired, source, detail_type, &rule.canary_detail(Map::new()));
     let of_aws = rule.detail_types.first().copied().unwrap_or_default();
@@ -137,7 +137,7 @@ fn samples(desired: &Desired, rule: &RuleSpec) -> [(String, bool, &'static str);
     ]
 }
 
-/// An event as EventBridge writes it.
+/// Makes an event as EventBridge writes it.
 fn sample(desired: &Desired, source: &str, detail_type: &str, detail: &Value) -> String {
     let event = json!({
         "version": "0",

@@ -1,4 +1,4 @@
-//! What should be there, for a name in an account and region. Nothing here asks AWS.
+//! The queues and rules that should exist for a name in an account and region. Nothing here makes calls.
 
 use std::collections::BTreeMap;
 
@@ -13,28 +13,28 @@ use crate::model::{Region, Scope};
 /// The id of the target that each rule has.
 pub const TARGET: &str = "muster";
 
-/// How often a message is received before it counts as dead.
+/// After how many receives a message goes to the dead-letter queue.
 pub const RECEIVES: u32 = 5;
 
-/// What should be there.
+/// The queues and rules that should exist in a scope.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Desired {
-    /// Where.
+    /// The account and region.
     pub scope: Scope,
-    /// What everything's name begins with.
+    /// What all names of queues and rules begin with.
     pub name: EventsName,
 }
 
-/// Which of the two queues.
+/// One of the two queues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum QueueRole {
-    /// Takes what cannot be delivered, and what was received too often.
+    /// The dead-letter queue: for messages that cannot be delivered or were received too often.
     Dead,
-    /// The one that Muster receives from.
+    /// The queue that Muster receives from.
     Events,
 }
 
-/// Something that is set up.
+/// A queue or rule that is set up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Thing {
     /// A queue.
@@ -44,10 +44,10 @@ pub enum Thing {
 }
 
 impl QueueRole {
-    /// Both, in the order in which they are made.
+    /// Both queues, in the order in which they are made.
     pub const ALL: [QueueRole; 2] = [QueueRole::Dead, QueueRole::Events];
 
-    /// The queue's name.
+    /// Returns the queue's name.
     #[must_use]
     pub fn name(self, name: &EventsName) -> String {
         match self {
@@ -56,13 +56,13 @@ impl QueueRole {
         }
     }
 
-    /// The settings that are no documents: what SQS calls them, and the number or word.
+    /// Returns the attributes that are not JSON documents: SQS's names, and their values.
     #[must_use]
     pub fn settings(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            // The longest that SQS keeps messages: somebody has to come and look.
+            // The longest time that SQS keeps messages: a person has to look at them.
             QueueRole::Dead => &[("MessageRetentionPeriod", "1209600"), ("SqsManagedSseEnabled", "true")],
-            // What is older than a day says nothing that the sweeps since have not seen.
+            // Sweeps have found everything that events of a day ago report.
             QueueRole::Events => &[
                 ("MessageRetentionPeriod", "86400"),
                 ("ReceiveMessageWaitTimeSeconds", "20"),
@@ -74,18 +74,18 @@ impl QueueRole {
 }
 
 impl Desired {
-    /// What should be in `scope` under `name`.
+    /// Describes what should exist in `scope` under `name`.
     #[must_use]
     pub fn new(scope: Scope, name: EventsName) -> Self {
         Desired { scope, name }
     }
 
-    /// Every thing, in the order in which they are made.
+    /// Returns all queues and rules, in the order in which they are made.
     pub fn things() -> impl Iterator<Item = Thing> {
         QueueRole::ALL.into_iter().map(Thing::Queue).chain(RULES.iter().map(Thing::Rule))
     }
 
-    /// A thing for a person: `the queue muster-events`.
+    /// Names a queue or rule for a person: `the queue muster-events`.
     #[must_use]
     pub fn label(&self, thing: Thing) -> String {
         match thing {
@@ -94,21 +94,21 @@ impl Desired {
         }
     }
 
-    /// The ARN of a queue.
+    /// Returns the ARN of a queue.
     #[must_use]
     pub fn queue_arn(&self, role: QueueRole) -> String {
         let Scope { account, region } = &self.scope;
         format!("arn:{}:sqs:{region}:{account}:{}", partition(region), role.name(&self.name))
     }
 
-    /// The ARN of a rule on the default bus.
+    /// Returns the ARN of a rule on the default bus.
     #[must_use]
     pub fn rule_arn(&self, rule: &RuleSpec) -> String {
         let Scope { account, region } = &self.scope;
         format!("arn:{}:events:{region}:{account}:rule/{}", partition(region), rule.name(self.name.as_str()))
     }
 
-    /// A rule as it is put.
+    /// Returns a rule for `PutRule`.
     #[must_use]
     pub fn rule(&self, rule: &RuleSpec) -> RuleInput {
         let name = self.name.as_str();
@@ -120,14 +120,14 @@ impl Desired {
         }
     }
 
-    /// All attributes of a queue.
+    /// Returns all attributes of a queue.
     #[must_use]
     pub fn attributes(&self, role: QueueRole) -> BTreeMap<String, String> {
         let settings = role.settings().iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         settings.chain(self.documents(role).into_iter().map(|(name, text)| (name, text.to_string()))).collect()
     }
 
-    /// The attributes of a queue that are JSON documents.
+    /// Returns the attributes of a queue that are JSON documents.
     #[must_use]
     pub fn documents(&self, role: QueueRole) -> BTreeMap<String, Value> {
         let mut documents = BTreeMap::from([("Policy".to_owned(), self.policy(role))]);
@@ -139,20 +139,20 @@ impl Desired {
         documents
     }
 
-    /// Lets EventBridge send to a queue on behalf of exactly these rules.
+    /// Returns the policy that lets EventBridge send to a queue for exactly these rules.
     fn policy(&self, role: QueueRole) -> Value {
         let arns = RULES.iter().map(|rule| json!(self.rule_arn(rule))).collect();
         policy(&json!(self.queue_arn(role)), arns)
     }
 }
 
-/// What a rule says of itself.
+/// Returns the description of a rule.
 #[must_use]
 pub fn description(rule: &RuleSpec) -> String {
     format!("For Muster: {}", rule.title)
 }
 
-/// A queue's policy that lets EventBridge send to it on behalf of these rules only.
+/// Returns the policy that lets EventBridge send to a queue for these rules only.
 #[must_use]
 pub fn policy(queue: &Value, rules: Vec<Value>) -> Value {
     json!({
@@ -168,14 +168,14 @@ pub fn policy(queue: &Value, rules: Vec<Value>) -> Value {
     })
 }
 
-/// The tags of everything that is made.
+/// Returns the tags of everything that setup makes.
 #[must_use]
 pub fn tags() -> BTreeMap<String, String> {
     let (key, value) = CREATED_BY;
     BTreeMap::from([(key.to_owned(), value.to_owned())])
 }
 
-/// The part of AWS that a region is in, as ARNs name it.
+/// Returns the partition of a region, as ARNs name it.
 fn partition(region: &Region) -> &'static str {
     let parts = [
         ("cn-", "aws-cn"),

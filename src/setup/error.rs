@@ -1,56 +1,56 @@
-//! Why a region is not as ordered.
+//! The errors of setup and teardown.
 
 use crate::aws::AwsError;
 use crate::model::Region;
 
-/// Why a region is not as ordered.
+/// Why a region was not set up or torn down.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     /// A call failed.
     #[error("{source}. {}", source.advice())]
     Aws {
-        /// How.
+        /// The failure.
         #[from]
         source: AwsError,
     },
-    /// Something of another has one of the names.
+    /// A queue or rule of somebody else has one of the names.
     #[error(
         "{} without the tag muster:created-by=muster, so nothing was changed in {region}: choose other names with --name, or \
-         let Muster take over and change what is there with --adopt",
+         give --adopt to let Muster take over and change what exists",
         others(things)
     )]
     Foreign {
-        /// Where.
+        /// The region.
         region: Region,
-        /// What it is, such as `the rule muster-tags`.
+        /// The queues and rules, such as `the rule muster-tags`.
         things: Vec<String>,
     },
-    /// AWS reads a pattern in another way than it is meant.
+    /// EventBridge interprets a pattern in another way than intended.
     #[error(
         "EventBridge says that the pattern of the rule {rule} {fault}; nothing was changed in {region}. This is a fault of \
          Muster: report it with the version of Muster and this message"
     )]
     Pattern {
-        /// Where.
+        /// The region.
         region: Region,
         /// The rule.
         rule: String,
-        /// In which way.
+        /// What is wrong with the pattern.
         fault: &'static str,
     },
-    /// The name of a deleted queue is still kept back.
+    /// SQS still blocks the name of a deleted queue.
     #[error(
-        "SQS keeps the name of a deleted queue back for 60 seconds, and {queue} still after {waited} s: run it again in a \
-         minute"
+        "SQS blocks the name of a deleted queue for 60 seconds, and still blocks {queue} after {waited} s: run the command again \
+         in a minute"
     )]
     KeptBack {
         /// The queue.
         queue: String,
-        /// How long was waited, in seconds.
+        /// How long setup waited, in seconds.
         waited: u64,
     },
-    /// A queue went away while it was worked on.
-    #[error("the queue {queue} is gone since it was looked at: run it again")]
+    /// A queue was deleted meanwhile.
+    #[error("somebody deleted the queue {queue} meanwhile: run the command again")]
     Gone {
         /// The queue.
         queue: String,

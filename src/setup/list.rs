@@ -1,8 +1,8 @@
-//! Lists in words.
+//! Writes lists in words.
 
 use std::fmt;
 
-/// A list in words: `a`, `a and b`, `a, b and c`.
+/// Writes a list in words: `a`, `a and b`, `a, b and c`.
 #[must_use]
 pub fn listed(words: &[impl fmt::Display]) -> String {
     match words {

@@ -1,4 +1,4 @@
-//! What is there, as AWS describes it.
+//! Describes the queues and rules that exist.
 
 use std::collections::BTreeMap;
 
@@ -13,12 +13,12 @@ use crate::aws::{Aws, AwsError};
 use crate::kinds::rules::{RULES, RuleSpec};
 use crate::model::ErrorClass;
 
-/// The tag that CloudFormation puts on what a stack of it made.
+/// The tag that CloudFormation puts on what a stack made.
 const STACK: &str = "aws:cloudformation:stack-name";
 
-/// What is there of the desired. What is absent from a map does not exist.
+/// The queues and rules that exist. What is absent from a map does not exist.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Observed {
+pub struct ObservedSetup {
     /// The queues.
     pub queues: BTreeMap<QueueRole, SeenQueue>,
     /// The rules, by slug.
@@ -28,7 +28,7 @@ pub struct Observed {
 /// A queue that exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeenQueue {
-    /// It.
+    /// The queue.
     pub queue: Queue,
     /// All its attributes.
     pub attributes: BTreeMap<String, String>,
@@ -39,7 +39,7 @@ pub struct SeenQueue {
 /// A rule that exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeenRule {
-    /// It.
+    /// The rule itself.
     pub state: RuleState,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
@@ -48,7 +48,7 @@ pub struct SeenRule {
 }
 
 impl SeenQueue {
-    /// How many messages it has, seen or not; `None` when SQS does not say.
+    /// Returns how many messages the queue holds, visible or not; `None` when SQS does not say.
     #[must_use]
     pub fn messages(&self) -> Option<u64> {
         let of = |name: &str| self.attributes.get(name).and_then(|text| text.parse::<u64>().ok());
@@ -57,24 +57,24 @@ impl SeenQueue {
     }
 }
 
-/// Whether tags say that Muster made it.
+/// Whether tags say that Muster made the queue or rule.
 #[must_use]
 pub fn is_tagged(tags: &BTreeMap<String, String>) -> bool {
     let (key, value) = CREATED_BY;
     tags.get(key).is_some_and(|found| found == value)
 }
 
-/// The CloudFormation stack that tags name.
+/// Returns the CloudFormation stack that tags name.
 #[must_use]
 pub fn stack(tags: &BTreeMap<String, String>) -> Option<&str> {
     tags.get(STACK).map(String::as_str)
 }
 
-/// Looks at all of it.
+/// Describes all queues and rules of a setup.
 ///
 /// # Errors
-/// [`AwsError`] of a call that failed; what is not there is none.
-pub async fn look(aws: &Aws, desired: &Desired) -> Result<Observed, AwsError> {
+/// [`AwsError`] of a call that failed. Absence is not an error.
+pub async fn look(aws: &Aws, desired: &Desired) -> Result<ObservedSetup, AwsError> {
     let queues = QueueRole::ALL.map(|role| async move {
         Ok::<_, AwsError>(look_at_queue(aws, desired, role).await?.map(|queue| (role, queue)))
     });
@@ -82,12 +82,12 @@ pub async fn look(aws: &Aws, desired: &Desired) -> Result<Observed, AwsError> {
         Ok::<_, AwsError>(look_at_rule(aws, desired, rule).await?.map(|found| (rule.slug, found)))
     });
     let (queues, rules) = try_join!(try_join_all(queues), try_join_all(rules))?;
-    Ok(Observed { queues: queues.into_iter().flatten().collect(), rules: rules.into_iter().flatten().collect() })
+    Ok(ObservedSetup { queues: queues.into_iter().flatten().collect(), rules: rules.into_iter().flatten().collect() })
 }
 
 async fn look_at_queue(aws: &Aws, desired: &Desired, role: QueueRole) -> Result<Option<SeenQueue>, AwsError> {
     let Some(queue) = aws.queue_url(&desired.scope, &role.name(&desired.name)).await? else { return Ok(None) };
-    // SQS goes on giving the URL of a deleted queue for a while.
+    // SQS still returns the URL of a deleted queue for a while.
     let Some(attributes) = aws.queue_attributes(&queue).await? else { return Ok(None) };
     let tags = gone(aws.queue_tags(&queue).await)?;
     Ok(tags.map(|tags| SeenQueue { queue, attributes, tags }))
@@ -101,7 +101,7 @@ async fn look_at_rule(aws: &Aws, desired: &Desired, rule: &RuleSpec) -> Result<O
     Ok(targets.map(|targets| SeenRule { state, tags, targets }))
 }
 
-/// `None` for what went away between two calls.
+/// Returns `None` for what was deleted between two calls.
 fn gone<T>(answer: Result<T, AwsError>) -> Result<Option<T>, AwsError> {
     match answer {
         Ok(found) => Ok(Some(found)),

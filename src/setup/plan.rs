@@ -1,27 +1,29 @@
-//! From what should be there and what is, to the steps that make the one of the other.
+//! Plans the steps that turn what exists into what should exist.
 
 use std::collections::BTreeMap;
 
 use super::desired::{Desired, QueueRole, TARGET, Thing};
-use super::drift::{Drift, Fault, drift, of_pattern, says};
+use super::documents::says;
+use super::drift::{Drift, drift, of_pattern};
+use super::fault::DriftFault;
 use super::list::listed;
-use super::observed::{Observed, is_tagged};
+use super::observed::{ObservedSetup, is_tagged};
 
-/// One change.
+/// One step of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
-    /// What is done.
+pub struct SetupStep {
+    /// The action.
     pub act: Act,
-    /// To what.
+    /// The queue or rule.
     pub thing: Thing,
-    /// What was wrong with it; nothing when it is made or taken away.
-    pub why: Vec<Fault>,
+    /// What was wrong with it; empty when it is made or removed.
+    pub why: Vec<DriftFault>,
 }
 
-/// What is done to a thing.
+/// What is done to a queue or rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
-    /// Makes it, with tags; a rule without its target.
+    /// Makes it, with tags. A rule is made without its target.
     Create,
     /// Sets these attributes of a queue.
     SetAttributes(BTreeMap<String, String>),
@@ -29,18 +31,18 @@ pub enum Act {
     PutPattern,
     /// Enables a rule.
     Enable,
-    /// Puts the tag on.
+    /// Adds the tag.
     Tag,
     /// Puts a rule's target, in place of one of the same id.
     PutTarget,
-    /// Takes Muster's target off a rule.
+    /// Removes Muster's target from a rule.
     RemoveTarget,
     /// Deletes it.
     Delete,
 }
 
-impl Step {
-    /// The step for a person, in the imperative: `enable the rule muster-tags (it is disabled)`.
+impl SetupStep {
+    /// Writes the step for a person, in the imperative: `enable the rule muster-tags (it is disabled)`.
     #[must_use]
     pub fn told(&self, desired: &Desired) -> String {
         let label = desired.label(self.thing);
@@ -49,24 +51,24 @@ impl Step {
             Act::SetAttributes(attributes) => {
                 format!("set {} of {label}", listed(&attributes.keys().collect::<Vec<_>>()))
             }
-            Act::PutPattern => format!("put the pattern of {label}"),
+            Act::PutPattern => format!("set the pattern of {label}"),
             Act::Enable => format!("enable {label}"),
             Act::Tag => format!("tag {label}"),
             Act::PutTarget => {
                 format!("let {label} send to the queue {}", QueueRole::Events.name(&desired.name))
             }
-            Act::RemoveTarget => format!("take the target `{TARGET}` off {label}"),
+            Act::RemoveTarget => format!("remove the target `{TARGET}` from {label}"),
             Act::Delete => format!("delete {label}"),
         };
         if self.why.is_empty() { told } else { format!("{told} ({})", listed(&self.why)) }
     }
 }
 
-/// The steps that make or mend all of it; none when all is right.
+/// Plans the steps that make or mend everything; none when nothing is wrong.
 ///
 /// # Errors
-/// What has one of the names and is not Muster's, unless it may be adopted.
-pub fn plan(desired: &Desired, observed: &Observed, adopt: bool) -> Result<Vec<Step>, Vec<Thing>> {
+/// Queues and rules of the same names that are not Muster's, unless they may be adopted.
+pub fn plan(desired: &Desired, observed: &ObservedSetup, adopt: bool) -> Result<Vec<SetupStep>, Vec<Thing>> {
     let foreign: Vec<Thing> = Desired::things().filter(|thing| is_foreign(desired, observed, *thing)).collect();
     if !adopt && !foreign.is_empty() {
         return Err(foreign);
@@ -75,9 +77,9 @@ pub fn plan(desired: &Desired, observed: &Observed, adopt: bool) -> Result<Vec<S
     Ok(Desired::things().flat_map(|thing| steps(desired, thing, &drifts)).collect())
 }
 
-/// Whether a thing is there, bears no tag of Muster and is not wired as Muster wires it.
+/// Whether a queue or rule exists that has no tag of Muster and is not wired as Muster wires it.
 #[must_use]
-pub fn is_foreign(desired: &Desired, observed: &Observed, thing: Thing) -> bool {
+pub fn is_foreign(desired: &Desired, observed: &ObservedSetup, thing: Thing) -> bool {
     let wired = |role: QueueRole| {
         let queue = observed.queues.get(&role);
         queue.is_some_and(|queue| {
@@ -99,42 +101,46 @@ pub fn is_foreign(desired: &Desired, observed: &Observed, thing: Thing) -> bool 
     }
 }
 
-fn steps(desired: &Desired, thing: Thing, drifts: &[Drift]) -> Vec<Step> {
-    let faults: Vec<&Fault> = drifts.iter().filter(|drift| drift.thing == thing).map(|drift| &drift.fault).collect();
-    let step = |act: Act, why: Vec<Fault>| Step { act, thing, why };
-    if faults.contains(&&Fault::Missing) {
+fn steps(desired: &Desired, thing: Thing, drifts: &[Drift]) -> Vec<SetupStep> {
+    let faults: Vec<&DriftFault> =
+        drifts.iter().filter(|drift| drift.thing == thing).map(|drift| &drift.fault).collect();
+    let step = |act: Act, why: Vec<DriftFault>| SetupStep { act, thing, why };
+    if faults.contains(&&DriftFault::Missing) {
         let target = matches!(thing, Thing::Rule(_)).then(|| step(Act::PutTarget, Vec::new()));
         return [step(Act::Create, Vec::new())].into_iter().chain(target).collect();
     }
-    let of = |meant: fn(&Fault) -> bool| faults.iter().filter(move |fault| meant(fault)).map(|fault| (*fault).clone());
+    let of =
+        |meant: fn(&DriftFault) -> bool| faults.iter().filter(move |fault| meant(fault)).map(|fault| (*fault).clone());
     let mut steps = Vec::new();
-    let mut mend = |act: Act, why: Vec<Fault>| {
+    let mut mend = |act: Act, why: Vec<DriftFault>| {
         if !why.is_empty() {
             steps.push(step(act, why));
         }
     };
     if let Thing::Queue(role) = thing {
         let all = desired.attributes(role);
-        let why: Vec<Fault> = of(|fault| attribute(fault).is_some()).collect();
+        let why: Vec<DriftFault> = of(|fault| attribute(fault).is_some()).collect();
         let wrong = why.iter().filter_map(attribute);
         let attributes = wrong.filter_map(|name| Some((name.to_owned(), all.get(name)?.clone()))).collect();
         mend(Act::SetAttributes(attributes), why);
     }
-    let is_state = |fault: &Fault| matches!(fault, Fault::Pattern { .. } | Fault::Disabled);
-    let has_other_pattern = of(|fault| matches!(fault, Fault::Pattern { .. })).next().is_some();
+    let is_state = |fault: &DriftFault| matches!(fault, DriftFault::Pattern { .. } | DriftFault::Disabled);
+    let has_other_pattern = of(|fault| matches!(fault, DriftFault::Pattern { .. })).next().is_some();
     mend(if has_other_pattern { Act::PutPattern } else { Act::Enable }, of(is_state).collect());
-    mend(Act::Tag, of(|fault| *fault == Fault::Untagged).collect());
-    let is_target = |fault: &Fault| matches!(fault, Fault::NoTarget { .. } | Fault::Target { .. }) && fault.is_mended();
+    mend(Act::Tag, of(|fault| *fault == DriftFault::Untagged).collect());
+    let is_target = |fault: &DriftFault| {
+        matches!(fault, DriftFault::NoTarget { .. } | DriftFault::Target { .. }) && fault.is_mended()
+    };
     mend(Act::PutTarget, of(is_target).collect());
     steps
 }
 
-/// The attribute of a queue that a fault is about.
-fn attribute(fault: &Fault) -> Option<&'static str> {
+/// Returns the attribute of a queue that a fault is about.
+fn attribute(fault: &DriftFault) -> Option<&'static str> {
     match fault {
-        Fault::Setting { name, .. } => Some(name),
-        Fault::Policy(_) => Some("Policy"),
-        Fault::Redrive { .. } | Fault::Receives { .. } => Some("RedrivePolicy"),
+        DriftFault::Setting { name, .. } => Some(name),
+        DriftFault::Policy(_) => Some("Policy"),
+        DriftFault::Redrive { .. } | DriftFault::Receives { .. } => Some("RedrivePolicy"),
         _ => None,
     }
 }

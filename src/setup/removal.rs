@@ -1,29 +1,30 @@
-//! What teardown takes away, what it leaves, and why.
+//! Plans what teardown removes, and says why it leaves the rest.
 
 use super::desired::{Desired, QueueRole, TARGET, Thing};
 use super::list::listed;
-use super::observed::{Observed, is_tagged, stack};
-use super::plan::{Act, Step};
+use super::observed::{ObservedSetup, is_tagged, stack};
+use super::plan::{Act, SetupStep};
 use crate::kinds::rules::RULES;
 use crate::model::text::shown;
 
 /// The longest foreign name in a message.
 const LONGEST: usize = 200;
 
-/// What teardown does.
+/// The plan of a teardown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Removal {
-    /// What is taken away, in order: what sends before where it sends to.
-    pub steps: Vec<Step>,
-    /// What stays, and why.
+    /// The steps that remove queues and rules: rules come before the queues that they send to.
+    pub steps: Vec<SetupStep>,
+    /// What is left, and why.
     pub left: Vec<(Thing, String)>,
-    /// What is lost with what is taken away.
+    /// What is lost by the removal.
     pub notes: Vec<String>,
 }
 
-/// Takes away exactly what bears Muster's tag, the name being right. Dead letters are lost only where that is wanted.
+/// Plans to remove exactly what has Muster's tag and one of the names. A queue with dead letters is removed only with
+/// `discard_dead_letters`.
 #[must_use]
-pub fn plan(desired: &Desired, observed: &Observed, discard_dead_letters: bool) -> Removal {
+pub fn plan(desired: &Desired, observed: &ObservedSetup, discard_dead_letters: bool) -> Removal {
     let mut removal = Removal::default();
     let queues = [QueueRole::Events, QueueRole::Dead].map(Thing::Queue);
     for thing in RULES.iter().map(Thing::Rule).chain(queues) {
@@ -33,7 +34,7 @@ pub fn plan(desired: &Desired, observed: &Observed, discard_dead_letters: bool) 
 }
 
 impl Removal {
-    fn add(&mut self, desired: &Desired, observed: &Observed, thing: Thing, discard_dead_letters: bool) {
+    fn add(&mut self, desired: &Desired, observed: &ObservedSetup, thing: Thing, discard_dead_letters: bool) {
         let tags = match thing {
             Thing::Queue(role) => observed.queues.get(&role).map(|queue| &queue.tags),
             Thing::Rule(rule) => observed.rules.get(rule.slug).map(|seen| &seen.tags),
@@ -56,23 +57,23 @@ impl Removal {
         }
     }
 
-    fn add_rule(&mut self, observed: &Observed, thing: Thing) {
+    fn add_rule(&mut self, observed: &ObservedSetup, thing: Thing) {
         let Thing::Rule(rule) = thing else { return };
         let Some(seen) = observed.rules.get(rule.slug) else { return };
         if seen.targets.iter().any(|target| target.id == TARGET) {
-            self.steps.push(Step { act: Act::RemoveTarget, thing, why: Vec::new() });
+            self.steps.push(SetupStep { act: Act::RemoveTarget, thing, why: Vec::new() });
         }
         let others: Vec<String> =
             seen.targets.iter().filter(|target| target.id != TARGET).map(|target| shown(&target.id, LONGEST)).collect();
         if others.is_empty() {
-            self.steps.push(Step { act: Act::Delete, thing, why: Vec::new() });
+            self.steps.push(SetupStep { act: Act::Delete, thing, why: Vec::new() });
         } else {
             let why = format!("it has targets that Muster did not make ({}); remove them first", listed(&others));
             self.left.push((thing, why));
         }
     }
 
-    fn add_queue(&mut self, desired: &Desired, observed: &Observed, role: QueueRole, discard_dead_letters: bool) {
+    fn add_queue(&mut self, desired: &Desired, observed: &ObservedSetup, role: QueueRole, discard_dead_letters: bool) {
         let (thing, name) = (Thing::Queue(role), role.name(&desired.name));
         let messages = observed.queues.get(&role).map(|queue| queue.messages().unwrap_or_default());
         let dead = messages.filter(|count| role == QueueRole::Dead && *count > 0);
@@ -85,7 +86,7 @@ impl Removal {
             Some(count) => self.notes.push(format!("deleting the queue {name} also deletes {}", letters(count))),
             None => {}
         }
-        self.steps.push(Step { act: Act::Delete, thing, why: Vec::new() });
+        self.steps.push(SetupStep { act: Act::Delete, thing, why: Vec::new() });
     }
 }
 

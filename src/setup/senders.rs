@@ -1,7 +1,7 @@
-//! Who may send to a queue by its policy.
+//! Finds out from a queue's policy who may send to it.
 //!
-//! A policy is read as far as it matters here: who may send (`sqs:SendMessage`) under which `aws:SourceArn`. Other conditions
-//! narrow a statement further, and are taken for granted.
+//! Only the parts that matter here are read: who may send (`sqs:SendMessage`), and under which `aws:SourceArn`. Other conditions
+//! are assumed to hold.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -11,7 +11,7 @@ use serde_json::Value;
 /// The service that sends.
 const SERVICE: &str = "events.amazonaws.com";
 
-/// In which way a queue's policy differs from the one that lets in exactly Muster's rules. Its text completes "the queue
+/// How a queue's policy differs from the one that lets exactly Muster's rules send. Its text completes "the queue
 /// muster-events: ".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PolicyFault {
@@ -19,13 +19,13 @@ pub enum PolicyFault {
     Absent,
     /// The policy is not JSON.
     Unreadable,
-    /// It does not let in these rules.
+    /// It does not let these rules send.
     Refuses(Vec<String>),
-    /// It denies sending to somebody.
+    /// It has a statement that denies sending.
     Denies,
-    /// It lets in these others as well, given in words.
+    /// It also lets these others send, given in words.
     Admits(Vec<String>),
-    /// It is another text with the same effect on sending.
+    /// It is another text with the same effect.
     Reworded,
 }
 
@@ -34,31 +34,31 @@ impl fmt::Display for PolicyFault {
         match self {
             PolicyFault::Absent => f.write_str("it has no policy, so EventBridge cannot send to it"),
             PolicyFault::Unreadable => f.write_str("its policy is not JSON"),
-            PolicyFault::Refuses(rules) => write!(f, "its policy does not let in {}", rules.join(", ")),
+            PolicyFault::Refuses(rules) => write!(f, "its policy does not let these rules send: {}", rules.join(", ")),
             PolicyFault::Denies => {
-                f.write_str("its policy denies sending to somebody, and EventBridge may be among them")
+                f.write_str("its policy has a statement that denies sending, which may include EventBridge")
             }
-            PolicyFault::Admits(others) => write!(f, "its policy lets others in as well: {}", others.join("; ")),
+            PolicyFault::Admits(others) => write!(f, "its policy also lets others send: {}", others.join("; ")),
             PolicyFault::Reworded => {
-                f.write_str("its policy is not worded as Muster words it, but lets in Muster's rules and nobody else")
+                f.write_str("its policy is not Muster's own text, but lets Muster's rules send and nobody else")
             }
         }
     }
 }
 
-/// What a policy says of sending.
+/// What a policy says about sending.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Senders {
-    /// The rules that EventBridge may send for.
+    /// The ARNs of the rules that EventBridge may send for.
     arns: BTreeSet<String>,
     /// Others that may send, in words.
     others: Vec<String>,
-    /// Whether somebody is denied.
+    /// Whether a statement denies sending.
     denies: bool,
 }
 
-/// How a policy that is not the desired one differs from it. `rules` are the ARNs of Muster's rules; `policy` is the attribute's
-/// text, empty when there is none.
+/// Says how a policy that is not the desired one differs from it. `rules` are the ARNs of Muster's rules. `policy` is the text of the
+/// attribute, empty when there is none.
 pub(super) fn fault(policy: &str, rules: &[String]) -> PolicyFault {
     let senders = match serde_json::from_str::<Value>(policy) {
         Ok(policy) => read(&policy),
@@ -78,7 +78,7 @@ pub(super) fn fault(policy: &str, rules: &[String]) -> PolicyFault {
     if others.is_empty() { PolicyFault::Reworded } else { PolicyFault::Admits(others) }
 }
 
-/// Whether an ARN of a condition, in which `*` and `?` may stand, means this one.
+/// Whether an ARN of a condition, which may have `*` and `?`, matches this one.
 fn admits(condition: &str, arn: &str) -> bool {
     wildmatch::WildMatch::new(condition).matches(arn)
 }
@@ -99,7 +99,7 @@ fn read(policy: &Value) -> Senders {
         let arns = source_arns(statement.get("Condition"));
         if !services.iter().any(|service| *service == SERVICE) {
             senders.others.push(format!("Principal {principal}"));
-            // Only anybody includes EventBridge.
+            // Only the principal `*` includes EventBridge.
             if *principal != "*" {
                 continue;
             }
@@ -116,7 +116,7 @@ fn sends(action: &str) -> bool {
     matches!(action.to_ascii_lowercase().as_str(), "sqs:sendmessage" | "sqs:*" | "*" | "sqs:send*")
 }
 
-/// The ARNs that a condition asks `aws:SourceArn` to be one of.
+/// Returns the ARNs that a condition allows for `aws:SourceArn`.
 fn source_arns(condition: Option<&Value>) -> Vec<String> {
     let operators = condition.and_then(Value::as_object).into_iter().flatten();
     let of_arns = operators
@@ -126,7 +126,7 @@ fn source_arns(condition: Option<&Value>) -> Vec<String> {
     ours.flat_map(|(_, values)| list(Some(values))).filter_map(|arn| arn.as_str().map(str::to_owned)).collect()
 }
 
-/// A value that may stand alone or in a list.
+/// Returns the values of a list, or a single value.
 fn list(value: Option<&Value>) -> Vec<&Value> {
     match value {
         None | Some(Value::Null) => Vec::new(),
@@ -162,7 +162,7 @@ mod tests {
         let [a, b] = ["arn:a", "arn:b"].map(|arn| statement(&json!(arn)));
         assert_eq!(judged(&[a, b]), PolicyFault::Reworded);
         let missing = judged(&[statement(&json!(["arn:a", "arn:c"]))]);
-        assert_eq!(missing.to_string(), "its policy does not let in arn:b");
+        assert_eq!(missing.to_string(), "its policy does not let these rules send: arn:b");
         assert_eq!(fault("", &[]), PolicyFault::Absent);
         assert_eq!(fault("{", &[]), PolicyFault::Unreadable);
     }

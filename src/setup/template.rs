@@ -1,7 +1,7 @@
-//! The same as a CloudFormation template, for whoever has every change go through stacks.
+//! Writes the setup as a CloudFormation template, for people who make every change by stacks.
 //!
-//! Account, region and partition are CloudFormation's to fill in, so one template is for all of them and none is asked for. What
-//! a stack made bears Muster's tag: `muster setup` then finds nothing to do, and `muster teardown` leaves it to the stack.
+//! CloudFormation fills in account, region and partition, so one template fits all. What a stack made has Muster's tag: `muster
+//! setup` finds nothing to do, and `muster teardown` leaves it to the stack.
 
 use serde_json::{Map, Value, json};
 
@@ -9,7 +9,7 @@ use super::desired::{QueueRole, RECEIVES, TARGET, description, policy, tags};
 use crate::config::EventsName;
 use crate::kinds::rules::{RULES, RuleSpec};
 
-/// The template of everything that `muster setup` makes under a name.
+/// Writes the template of everything that `muster setup` makes under a name.
 #[must_use]
 pub fn template(name: &EventsName) -> Value {
     let mut resources = Map::new();
@@ -37,7 +37,7 @@ pub fn template(name: &EventsName) -> Value {
 
 fn queue(role: QueueRole, name: &EventsName) -> Value {
     let mut properties = Map::from_iter([("QueueName".to_owned(), json!(role.name(name)))]);
-    // The template's properties are called like the attributes, and have types.
+    // The template's properties have the names of the attributes, and types.
     for (setting, value) in role.settings() {
         let typed = value.parse::<u32>().map_or_else(|_| json!(*value == "true"), |number| json!(number));
         properties.insert((*setting).to_owned(), typed);
@@ -47,7 +47,7 @@ fn queue(role: QueueRole, name: &EventsName) -> Value {
         properties.insert("RedrivePolicy".to_owned(), redrive);
     }
     properties.insert("Tags".to_owned(), tag_list());
-    // A stack that is deleted takes the queues along: what is in them can be had again.
+    // A deleted stack deletes the queues: sweeps find what their messages report.
     json!({
         "Type": "AWS::SQS::Queue",
         "DeletionPolicy": "Delete",
@@ -96,7 +96,7 @@ fn queue_id(role: QueueRole) -> &'static str {
     }
 }
 
-/// `InstancesRule`.
+/// Returns a rule's name in the template, such as `InstancesRule`.
 fn rule_id(rule: &RuleSpec) -> String {
     let mut letters = rule.slug.chars();
     let first = letters.next().map(|letter| letter.to_ascii_uppercase());

@@ -18,7 +18,7 @@ fn desired() -> Desired {
 }
 
 /// What is there once `steps` were carried out on `observed`.
-fn after(desired: &Desired, mut observed: Observed, steps: &[Step]) -> Observed {
+fn after(desired: &Desired, mut observed: ObservedSetup, steps: &[SetupStep]) -> ObservedSetup {
     for step in steps {
         match step.thing {
             Thing::Queue(role) => match &step.act {
@@ -86,25 +86,25 @@ fn target(desired: &Desired) -> RuleTarget {
 }
 
 /// All as it should be.
-fn complete(desired: &Desired) -> Observed {
-    let steps = plan::plan(desired, &Observed::default(), false).unwrap();
-    after(desired, Observed::default(), &steps)
+fn complete(desired: &Desired) -> ObservedSetup {
+    let steps = plan::plan(desired, &ObservedSetup::default(), false).unwrap();
+    after(desired, ObservedSetup::default(), &steps)
 }
 
-fn told(desired: &Desired, steps: &[Step]) -> Vec<String> {
+fn told(desired: &Desired, steps: &[SetupStep]) -> Vec<String> {
     steps.iter().map(|step| step.told(desired)).collect()
 }
 
 #[test]
 fn of_nothing_everything_is_made_and_then_nothing_is_to_do() {
     let desired = desired();
-    let steps = plan::plan(&desired, &Observed::default(), false).unwrap();
+    let steps = plan::plan(&desired, &ObservedSetup::default(), false).unwrap();
     let told = told(&desired, &steps);
     assert_eq!(told[..2], ["create the queue muster-events-dead", "create the queue muster-events"]);
     assert_eq!(told[2], "create the rule muster-instances");
     assert_eq!(told[3], "let the rule muster-instances send to the queue muster-events");
     assert_eq!(told.len(), 2 + 2 * RULES.len());
-    let all = after(&desired, Observed::default(), &steps);
+    let all = after(&desired, ObservedSetup::default(), &steps);
     assert_eq!(drift(&desired, &all), []);
     assert_eq!(plan::plan(&desired, &all, false), Ok(Vec::new()));
 }
@@ -131,21 +131,21 @@ fn the_queues_policy_names_exactly_the_rules() {
     assert_eq!(china.queue_arn(QueueRole::Dead), "arn:aws-cn:sqs:cn-north-1:123456789012:muster-events-dead");
 }
 
-type Break = (&'static str, fn(&mut Observed), &'static [&'static str]);
+type Break = (&'static str, fn(&mut ObservedSetup), &'static [&'static str]);
 
-fn tags_rule(observed: &mut Observed) -> &mut SeenRule {
+fn tags_rule(observed: &mut ObservedSetup) -> &mut SeenRule {
     observed.rules.get_mut("tags").unwrap()
 }
 
-fn events(observed: &mut Observed) -> &mut SeenQueue {
+fn events(observed: &mut ObservedSetup) -> &mut SeenQueue {
     observed.queues.get_mut(&QueueRole::Events).unwrap()
 }
 
-fn first_target(observed: &mut Observed) -> &mut RuleTarget {
+fn first_target(observed: &mut ObservedSetup) -> &mut RuleTarget {
     &mut tags_rule(observed).targets[0]
 }
 
-fn set(observed: &mut Observed, name: &str, value: &str) {
+fn set(observed: &mut ObservedSetup, name: &str, value: &str) {
     events(observed).attributes.insert(name.to_owned(), value.to_owned());
 }
 
@@ -154,20 +154,20 @@ const BREAKS: &[Break] = &[
     (
         "disabled",
         |o| tags_rule(o).state.enabled = false,
-        &["enable the rule muster-tags (it is disabled: no event comes through it)"],
+        &["enable the rule muster-tags (it is disabled, so it sends no events)"],
     ),
     (
         "another pattern",
         |o| tags_rule(o).state.pattern = r#"{"source":["aws.s3"]}"#.to_owned(),
         &[
-            r#"put the pattern of the rule muster-tags (its pattern was changed: source is ["aws.s3"], not ["aws.tag","muster.canary"]; detail-type is missing, and should be ["Tag Change on Resource","Muster Canary muster-tags"]; detail is missing, and should be {"service":["ec2"]})"#,
+            r#"set the pattern of the rule muster-tags (its pattern was changed: source is ["aws.s3"], not ["aws.tag","muster.canary"]; detail-type is missing, and should be ["Tag Change on Resource","Muster Canary muster-tags"]; detail is missing, and should be {"service":["ec2"]})"#,
         ],
     ),
     (
         "another pattern and disabled",
         |o| tags_rule(o).state = RuleState { pattern: String::new(), enabled: false, ..tags_rule(o).state.clone() },
         &[
-            "put the pattern of the rule muster-tags (its pattern was changed: it has no event pattern and it is disabled: no event comes through it)",
+            "set the pattern of the rule muster-tags (its pattern was changed: it has no event pattern and it is disabled, so it sends no events)",
         ],
     ),
     (
@@ -178,26 +178,26 @@ const BREAKS: &[Break] = &[
     (
         "no target",
         |o| tags_rule(o).targets.clear(),
-        &["let the rule muster-tags send to the queue muster-events (it has no target: its events go nowhere)"],
+        &["let the rule muster-tags send to the queue muster-events (it has no target, so its events go nowhere)"],
     ),
     (
         "a target with a role",
         |o| first_target(o).role_arn = Some("arn:aws:iam::1:role/x".to_owned()),
         &["let the rule muster-tags send to the queue muster-events (its target `muster` sends as the role \
-           arn:aws:iam::1:role/x, where the queue's policy lets EventBridge itself in)"],
+           arn:aws:iam::1:role/x, but the queue's policy lets only EventBridge itself send)"],
     ),
     (
         "a target that shapes",
         |o| first_target(o).shaped = true,
         &[
-            "let the rule muster-tags send to the queue muster-events (its target `muster` changes events on their way (Input, InputPath or InputTransformer))",
+            "let the rule muster-tags send to the queue muster-events (its target `muster` changes events before it sends them (Input, InputPath or InputTransformer))",
         ],
     ),
     (
         "a target without dead letters",
         |o| first_target(o).dead_letter_arn = None,
         &[
-            "let the rule muster-tags send to the queue muster-events (its target `muster` loses what cannot be delivered)",
+            "let the rule muster-tags send to the queue muster-events (its target `muster` drops undeliverable events: it has no dead-letter queue)",
         ],
     ),
     (
@@ -224,7 +224,7 @@ const BREAKS: &[Break] = &[
             let policy = events(o).attributes["Policy"].replace(r#"{"Service":"events.amazonaws.com"}"#, r#""*""#);
             set(o, "Policy", &policy);
         },
-        &["set Policy of the queue muster-events (its policy lets others in as well: Principal \"*\")"],
+        &["set Policy of the queue muster-events (its policy also lets others send: Principal \"*\")"],
     ),
     (
         "settings and redrive",
@@ -234,8 +234,8 @@ const BREAKS: &[Break] = &[
             events(o).attributes.remove("SqsManagedSseEnabled");
         },
         &["set MessageRetentionPeriod, RedrivePolicy and SqsManagedSseEnabled of the queue muster-events (its \
-           MessageRetentionPeriod is 345600, not 86400, its SqsManagedSseEnabled is not set, and should be true and what is \
-           received too often does not go to the dead-letter queue)"],
+           MessageRetentionPeriod is 345600, not 86400, its SqsManagedSseEnabled is not set, and should be true and messages \
+           that are received too often do not go to the dead-letter queue)"],
     ),
     (
         "another count of receives",
@@ -244,7 +244,7 @@ const BREAKS: &[Break] = &[
             set(o, "RedrivePolicy", &policy);
         },
         &[
-            "set RedrivePolicy of the queue muster-events (what is received 9 times goes to the dead-letter queue, not after 5)",
+            "set RedrivePolicy of the queue muster-events (messages go to the dead-letter queue after they are received 9 times, not 5)",
         ],
     ),
     (
@@ -327,7 +327,10 @@ fn a_state_that_lets_more_through_is_left_as_it_is() {
     let desired = desired();
     let mut observed = complete(&desired);
     tags_rule(&mut observed).state.state = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS".to_owned();
-    assert_eq!(drift(&desired, &observed).into_iter().map(|drift| drift.fault).collect::<Vec<_>>(), [Fault::WithReads]);
+    assert_eq!(
+        drift(&desired, &observed).into_iter().map(|drift| drift.fault).collect::<Vec<_>>(),
+        [DriftFault::WithReads]
+    );
     assert_eq!(plan::plan(&desired, &observed, false), Ok(Vec::new()));
 }
 
@@ -356,7 +359,7 @@ fn a_right_target_of_others_does_not_spare_musters_own() {
 }
 
 /// A queue and a rule that have the names and nothing else of Muster's.
-fn foreign(desired: &Desired) -> Observed {
+fn foreign(desired: &Desired) -> ObservedSetup {
     let mut observed = complete(desired);
     observed.queues.remove(&QueueRole::Dead);
     observed.rules.retain(|slug, _| *slug == "tags");
@@ -405,12 +408,12 @@ fn teardown_takes_away_what_setup_made_rules_first() {
     let told = told(&desired, &removal.steps);
     assert_eq!(
         told[..2],
-        ["take the target `muster` off the rule muster-instances", "delete the rule muster-instances"]
+        ["remove the target `muster` from the rule muster-instances", "delete the rule muster-instances"]
     );
     assert_eq!(told[told.len() - 2..], ["delete the queue muster-events", "delete the queue muster-events-dead"]);
     assert_eq!((removal.left, removal.notes), (Vec::new(), Vec::new()));
     let rest = after(&desired, observed, &removal.steps);
-    assert_eq!(rest, Observed::default());
+    assert_eq!(rest, ObservedSetup::default());
     assert_eq!(removal::plan(&desired, &rest, false), removal::Removal::default());
 }
 

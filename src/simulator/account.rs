@@ -34,7 +34,7 @@ pub(crate) use edit::{Again, Edit, Launch};
 pub(crate) use pace::Pace;
 pub(crate) use reading::Reading;
 pub(crate) use scene::Scene;
-pub(crate) use share::{Share, SubnetPlace};
+pub(crate) use share::{SharedVpc, SubnetPlace};
 
 /// The id names nothing this account holds in this region.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -132,7 +132,7 @@ impl Account {
     /// Lists a VPC of another account, and its subnets, among those of this one.
     pub(crate) fn accept(&self, owner: &Self, vpc: u64) {
         let plan = Arc::clone(&owner.plan);
-        self.edit().accept(|from| Share { plan, vpc, from });
+        self.edit().accept(|from| SharedVpc { plan, vpc, from });
     }
 
     /// The ids of all instances EC2 would list now, the recently terminated included.
@@ -301,7 +301,7 @@ impl Account {
         known.ok_or_else(|| UnknownId::new(id))
     }
 
-    /// What an id stands for; aged-out instances still count.
+    /// The number that an id encodes; aged-out instances still count.
     pub(crate) fn resource(&self, id: &str) -> Result<(Kind, u64), UnknownId> {
         let reading = self.reading();
         reading.resource(id).ok().flatten().ok_or_else(|| UnknownId::new(id))

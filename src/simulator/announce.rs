@@ -14,9 +14,9 @@ use crate::simulator::clock::Moment;
 use crate::simulator::happening::{Happening, What};
 use crate::simulator::world::{UnknownScope, World};
 
-/// Why nothing was emitted.
+/// Why an announcement was not emitted.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
+pub(crate) enum AnnounceError {
     /// The body is none of the announcements.
     #[error(
         "the body is no event to emit: {source}; send {{\"event\": \"spot-interruption\", \"id\": \"i-..\"}}, or rebalance, health or alarm"
@@ -36,7 +36,7 @@ pub(crate) enum Error {
 struct Announcement {
     account: Option<String>,
     region: Option<String>,
-    event: Name,
+    event: AnnouncementName,
     id: String,
     action: Option<String>,
     state: Option<String>,
@@ -48,7 +48,7 @@ struct Announcement {
 
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Name {
+enum AnnouncementName {
     SpotInterruption,
     Rebalance,
     Health,
@@ -59,7 +59,7 @@ enum Name {
 ///
 /// # Errors
 /// When the body names nothing that can be announced.
-pub(crate) fn emit(world: &World, body: &[u8]) -> Result<(), Error> {
+pub(crate) fn emit(world: &World, body: &[u8]) -> Result<(), AnnounceError> {
     let asked: Announcement = serde_json::from_slice(body)?;
     let (account, region) = world.scope(asked.account.as_deref(), asked.region.as_deref())?;
     let now = world.clock().moment();
@@ -75,14 +75,14 @@ impl Announcement {
         let arn = format!("arn:aws:ec2:{region}:{account}:instance/{id}");
         let or = |given: &Option<String>, default: &str| given.clone().unwrap_or_else(|| default.to_owned());
         let (source, detail_type, resources, detail): (_, _, _, Value) = match self.event {
-            Name::SpotInterruption => {
+            AnnouncementName::SpotInterruption => {
                 let detail = json!({ "instance-id": id, "instance-action": or(&self.action, "terminate") });
                 ("aws.ec2", "EC2 Spot Instance Interruption Warning", vec![arn], detail)
             }
-            Name::Rebalance => {
+            AnnouncementName::Rebalance => {
                 ("aws.ec2", "EC2 Instance Rebalance Recommendation", vec![arn], json!({ "instance-id": id }))
             }
-            Name::Health => {
+            AnnouncementName::Health => {
                 let code = or(&self.code, "AWS_EC2_INSTANCE_REBOOT_MAINTENANCE_SCHEDULED");
                 let starts = now.plus(Duration::from_secs(self.starts_in));
                 let detail = json!({
@@ -97,7 +97,7 @@ impl Announcement {
                 });
                 ("aws.health", "AWS Health Event", vec![id.clone()], detail)
             }
-            Name::Alarm => {
+            AnnouncementName::Alarm => {
                 let detail = json!({
                     "alarmName": "status-checks",
                     "alarmContributor": { "id": "6d442278dba546f6", "attributes": { "InstanceId": id } },

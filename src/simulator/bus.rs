@@ -24,17 +24,16 @@ use serde_json::Value;
 
 use crate::simulator::clock::Moment;
 use crate::simulator::dice::mix;
+use crate::simulator::ident::ScopeKey;
 
 pub use faults::EventFaults;
 pub(crate) use pattern::Pattern;
-pub(crate) use rule::{Rule, Rules, State, Target};
+pub(crate) use rule::{BusRuleState, Rule, Rules, Target};
 
 /// The service that queue policies must let in.
 const SERVICE: &str = "events.amazonaws.com";
 /// The `SenderId` of what EventBridge sends.
 const SENDER: &str = "AIDAEVENTBRIDGE000000";
-
-type Scope = (String, String);
 
 /// What became of events since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -59,7 +58,7 @@ pub struct EventCounts {
 #[derive(Debug)]
 pub(crate) struct Bus {
     seed: u64,
-    rules: RwLock<HashMap<Scope, Arc<RwLock<Rules>>>>,
+    rules: RwLock<HashMap<ScopeKey, Arc<RwLock<Rules>>>>,
     /// Set on the board of all faults.
     faults: Arc<RwLock<EventFaults>>,
     /// One at a time moves events on, so that their order is that of their moments.
@@ -78,7 +77,7 @@ struct Stage {
 /// An event as it will be delivered.
 #[derive(Debug, Clone)]
 struct Event {
-    scope: Scope,
+    scope: ScopeKey,
     json: Arc<str>,
     /// A record of a call that changes nothing.
     read_only: bool,
@@ -105,14 +104,14 @@ impl Bus {
         self.stage.lock().accept(self, (account.to_owned(), region.to_owned()), at, || event);
     }
 
-    fn listens(&self, scope: &Scope) -> bool {
+    fn listens(&self, scope: &ScopeKey) -> bool {
         self.rules.read().get(scope).is_some_and(|rules| !rules.read().0.is_empty())
     }
 }
 
 impl Stage {
     /// `event` is made only when somebody may hear it: most simulated accounts have no rules.
-    fn accept(&mut self, bus: &Bus, scope: Scope, at: Moment, event: impl FnOnce() -> Value) {
+    fn accept(&mut self, bus: &Bus, scope: ScopeKey, at: Moment, event: impl FnOnce() -> Value) {
         self.counts.emitted += 1;
         let fate = bus.faults.read().fate(bus.seed, self.counts.emitted);
         if fate.dropped {

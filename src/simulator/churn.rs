@@ -16,7 +16,7 @@ use crate::simulator::network::{GROUPS, Permission};
 use crate::simulator::network_acl::{ACLS, AclEntry};
 use crate::simulator::options::is_rate;
 use crate::simulator::plan::ZONES;
-use crate::simulator::route_table::{Destination, Route, TABLES, Target};
+use crate::simulator::route_table::{Destination, Route, RouteTarget, TABLES};
 use crate::simulator::tags::Tags;
 use crate::simulator::world::World;
 
@@ -62,7 +62,7 @@ pub(crate) async fn run(world: World) {
 }
 
 impl World {
-    /// How many changes a second nobody asked for.
+    /// How many changes a second that happen by themselves.
     #[must_use]
     pub fn churn(&self) -> f64 {
         *self.pace().borrow()
@@ -189,7 +189,7 @@ pub(crate) fn change_network(edit: &mut Edit, rng: &mut fastrand::Rng) {
                 let before = table.routes.len();
                 table.routes.retain(|route| route.destination != destination);
                 if table.routes.len() == before {
-                    table.routes.push(Route::new(destination, Target::Internet(vpc)));
+                    table.routes.push(Route::new(destination, RouteTarget::Internet(vpc)));
                 }
                 edit.put(table);
             }

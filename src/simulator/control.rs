@@ -56,9 +56,9 @@ enum Wrong {
     #[error(transparent)]
     Script(#[from] script::Error),
     #[error(transparent)]
-    Announce(#[from] announce::Error),
+    Announce(#[from] announce::AnnounceError),
     #[error(transparent)]
-    Flip(#[from] flip::Error),
+    Flip(#[from] flip::FlipError),
     #[error(transparent)]
     Scope(#[from] UnknownScope),
     #[error("{name:?} can be no queue's name; give 1 to 80 letters, digits, hyphens and underscores")]
@@ -85,7 +85,7 @@ enum Wrong {
 /// What `PATCH /_simulator/churn` takes.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Pace {
+struct ChurnPatch {
     per_second: f64,
 }
 
@@ -155,7 +155,7 @@ fn route(world: &World, method: &Method, path: &str, query: &str, body: &[u8]) -
         (PREFIX, "GET") => Ok(index()),
         ("/_simulator/churn", "GET") => Ok(json!({ "per_second": world.churn() })),
         ("/_simulator/churn", "PATCH") => {
-            let Pace { per_second: rate } = shaped("/_simulator/churn", "{\"per_second\": 50}", body)?;
+            let ChurnPatch { per_second: rate } = shaped("/_simulator/churn", "{\"per_second\": 50}", body)?;
             if !world.set_churn(rate) {
                 return Err(Wrong::Churn { rate });
             }

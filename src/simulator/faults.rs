@@ -25,6 +25,6 @@ pub use figure::{FigureError, Scale, Share, Skew, Span};
 pub(crate) use mangle::Mangling;
 pub use name::{ActionName, Actions, NameError, RegionName};
 pub use settings::{
-    Buckets, ClockFault, DeadRegions, FailingPages, Faults, Ignored, Invalid, Lag, Latency, Loss, Strike,
+    Buckets, ClockFault, DeadRegions, FailingPages, Faults, Ignored, Invalid, LagFault, Latency, LossFault, Strike,
     StuckSnapshots,
 };

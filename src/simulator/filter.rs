@@ -38,7 +38,7 @@ enum Criterion<T> {
 
 /// The filters of a request.
 #[derive(Debug)]
-pub(crate) struct Filters<T>(Vec<(Criterion<T>, Vec<Pattern>)>);
+pub(crate) struct Filters<T>(Vec<(Criterion<T>, Vec<FilterPattern>)>);
 
 impl<T: Filtered> Filters<T> {
     /// Reads the filters of a request.
@@ -59,7 +59,7 @@ impl<T: Filtered> Filters<T> {
                 return Err(Refusal::invalid_value(format!("The filter '{name}' has no values")));
             }
             let field = Self::field(name).ok_or_else(|| Refusal::invalid_filter(name))?;
-            filters.push((field, values.into_iter().map(Pattern::new).collect()));
+            filters.push((field, values.into_iter().map(FilterPattern::new).collect()));
         }
         Ok(Self(filters))
     }
@@ -94,7 +94,7 @@ pub(crate) struct Values<'a> {
     pub(crate) plan: &'a Plan,
     /// The moment the resource is seen at.
     pub(crate) at: Moment,
-    patterns: &'a [Pattern],
+    patterns: &'a [FilterPattern],
     met: bool,
 }
 
@@ -128,7 +128,7 @@ impl Values<'_> {
 
 /// One filter value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Pattern(Vec<Piece>);
+struct FilterPattern(Vec<Piece>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Piece {
@@ -137,7 +137,7 @@ enum Piece {
     AnyMany,
 }
 
-impl Pattern {
+impl FilterPattern {
     fn new(text: &str) -> Self {
         let mut chars = text.chars();
         let mut pieces = Vec::with_capacity(text.len());
@@ -224,7 +224,7 @@ mod tests {
             (r"100\*", "1000", false),
             ("é?", "éé", true),
         ] {
-            assert_eq!(Pattern::new(pattern).matches(text), expected, "{pattern} against {text}");
+            assert_eq!(FilterPattern::new(pattern).matches(text), expected, "{pattern} against {text}");
         }
     }
 

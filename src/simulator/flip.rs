@@ -16,7 +16,7 @@ const MAX_COUNT: u64 = 10_000;
 
 /// Why nothing was flipped.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
+pub(crate) enum FlipError {
     /// The body says something else.
     #[error("the body is not a flip: {source}; send {{\"from\": 0, \"count\": 100}}")]
     Body {
@@ -48,11 +48,11 @@ struct Flip {
 ///
 /// # Errors
 /// When the body does not say which.
-pub(crate) fn flip(world: &World, body: &[u8]) -> Result<Value, Error> {
+pub(crate) fn flip(world: &World, body: &[u8]) -> Result<Value, FlipError> {
     let Flip { account, region, from, count } = serde_json::from_slice(body)?;
     let (account, region) = world.scope(account.as_deref(), region.as_deref())?;
     if count > MAX_COUNT {
-        return Err(Error::Count { count });
+        return Err(FlipError::Count { count });
     }
     let account = world.account(account, region);
     let mut edit = account.edit();

@@ -1,7 +1,7 @@
 //! What happens in an account that AWS would tell EventBridge about, before it is an event.
 //!
 //! Whoever changes an account pushes these into the [`Outbox`](crate::simulator::outbox::Outbox). A happening holds facts
-//! only; the bus gives it the shape AWS gives its events, decides who hears of it, and applies the faults.
+//! only; the bus gives it the shape AWS gives its events, decides which rules receive it, and applies the faults.
 
 use serde_json::Value;
 

@@ -7,6 +7,9 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::simulator::dice::{mix, unmix};
 
+/// An account and a region, as a key of maps.
+pub(crate) type ScopeKey = (String, String);
+
 /// What an id names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Kind {
@@ -162,7 +165,7 @@ impl Idents {
         out
     }
 
-    /// The number an id stands for; `None` when well formed but certainly not one of ours.
+    /// The number that an id encodes; `None` when well formed but certainly not one of ours.
     pub(crate) fn number(self, kind: Kind, id: &str) -> Result<Option<u64>, Malformed> {
         let digits = id.strip_prefix(kind.prefix()).ok_or(Malformed)?;
         let lower_hex = digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));

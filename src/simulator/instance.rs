@@ -175,9 +175,9 @@ pub(crate) struct Instance {
     pub(crate) ami: u64,
     /// The place of its VPC among those the account sees; its security groups are counted by it.
     pub(crate) network: u64,
-    /// What its VPC's id stands for. For a VPC of the account itself that is `network`.
+    /// The number that its VPC's id encodes. For a VPC of the account itself that is `network`.
     pub(crate) vpc: u64,
-    /// What its subnet's id stands for.
+    /// The number that its subnet's id encodes.
     pub(crate) subnet: u64,
     pub(crate) zone: u64,
     /// Which of its VPC's groups it is in.

@@ -43,7 +43,7 @@ impl Vpc {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SecurityGroup {
     pub(crate) number: u64,
-    /// What its VPC's id stands for.
+    /// The number that its VPC's id encodes.
     pub(crate) vpc: u64,
     pub(crate) name: &'static str,
     pub(crate) description: &'static str,
@@ -56,7 +56,7 @@ pub(crate) struct SecurityGroup {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Permission {
     /// `tcp`, `udp`, `icmp`, `icmpv6`, a protocol's number, or `-1` for all.
-    pub(crate) protocol: Text,
+    pub(crate) protocol: NetworkText,
     pub(crate) ports: Option<(i32, i32)>,
     pub(crate) ranges: Vec<Source<String>>,
     pub(crate) ranges6: Vec<Source<String>>,
@@ -65,9 +65,9 @@ pub(crate) struct Permission {
 }
 
 /// What a rule lets through, with its description.
-pub(crate) type Source<T> = (T, Option<Text>);
+pub(crate) type Source<T> = (T, Option<NetworkText>);
 
-type Text = Cow<'static, str>;
+type NetworkText = Cow<'static, str>;
 
 impl Permission {
     /// Its sources, each as a permission of its own.

@@ -43,7 +43,7 @@ pub struct Options {
     pub stopped_percent: u8,
     /// How many in 100 instances begin terminated; at least half their retention is left to them.
     pub terminated_percent: u8,
-    /// Starts, stops and tag changes a second that nobody asked for, at most 100,000.
+    /// Starts, stops and tag changes a second that happen by themselves, at most 100,000.
     pub churn_per_second: f64,
     /// What goes wrong from the start.
     pub faults: Faults,

@@ -7,7 +7,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use crate::simulator::refusal::Refusal;
 use crate::simulator::request::Params;
 
-/// What part of a listing a request asks for.
+/// The part of a listing that a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Page {
     /// The first position wanted. Positions never move, so without faults a walk sees each item that stays exactly

@@ -21,7 +21,7 @@ pub(crate) enum Destination {
 
 /// Where a route leads to, by the number of the resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Target {
+pub(crate) enum RouteTarget {
     /// The VPC itself.
     Local,
     Internet(u64),
@@ -36,13 +36,13 @@ pub(crate) enum Target {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Route {
     pub(crate) destination: Destination,
-    pub(crate) target: Target,
+    pub(crate) target: RouteTarget,
     /// Whether its target is there; without it the route is a blackhole. Worked out when somebody looks.
     pub(crate) active: bool,
 }
 
 impl Route {
-    pub(crate) const fn new(destination: Destination, target: Target) -> Self {
+    pub(crate) const fn new(destination: Destination, target: RouteTarget) -> Self {
         Self { destination, target, active: true }
     }
 
@@ -52,7 +52,7 @@ impl Route {
 
     /// How the route came to be.
     pub(crate) const fn origin(&self) -> &'static str {
-        if matches!(self.target, Target::Local) { "CreateRouteTable" } else { "CreateRoute" }
+        if matches!(self.target, RouteTarget::Local) { "CreateRouteTable" } else { "CreateRoute" }
     }
 }
 
@@ -89,7 +89,7 @@ impl RouteTable {
     /// A table with nothing but the routes inside its VPC.
     pub(crate) fn bare(number: u64, vpc: u64) -> Self {
         let network = Vpc::of(vpc);
-        let local = |destination| Route::new(destination, Target::Local);
+        let local = |destination| Route::new(destination, RouteTarget::Local);
         let mut routes = vec![local(Destination::Ipv4(network.cidr))];
         routes.extend(network.ipv6.map(Destination::Ipv6).map(local));
         Self { number, vpc, routes, associations: Vec::new(), deleted: false, tags: Tags::default() }
@@ -111,16 +111,18 @@ impl RouteTable {
         };
         if ordinal == 1 || vpc == 0 {
             let ipv6 = table.routes.len() > 1;
-            table.routes.push(Route::new(everywhere(), Target::Internet(vpc)));
+            table.routes.push(Route::new(everywhere(), RouteTarget::Internet(vpc)));
             if ipv6 {
-                table.routes.push(Route::new(Destination::Ipv6("::/0".to_owned()), Target::Internet(vpc)));
+                table.routes.push(Route::new(Destination::Ipv6("::/0".to_owned()), RouteTarget::Internet(vpc)));
             }
         }
         if ordinal == 2 {
-            table.routes.push(Route::new(everywhere(), Target::Nat(NatGateway::public_of(vpc))));
-            table.routes.push(Route::new(Destination::PrefixList(S3_PREFIX_LIST.to_owned()), Target::Endpoint(vpc)));
+            table.routes.push(Route::new(everywhere(), RouteTarget::Nat(NatGateway::public_of(vpc))));
+            table
+                .routes
+                .push(Route::new(Destination::PrefixList(S3_PREFIX_LIST.to_owned()), RouteTarget::Endpoint(vpc)));
             if vpc % 3 == 1 {
-                table.routes.push(Route::new(Destination::Ipv4("10.200.0.0/16".to_owned()), Target::Peering(vpc)));
+                table.routes.push(Route::new(Destination::Ipv4("10.200.0.0/16".to_owned()), RouteTarget::Peering(vpc)));
             }
         }
         table.associations.push(TableAssociation { number, with });

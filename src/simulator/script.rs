@@ -44,14 +44,14 @@ struct Script {
     id: String,
     account: Option<String>,
     region: Option<String>,
-    check: Option<Name>,
+    check: Option<ScriptedName>,
     impaired: Option<bool>,
-    events: Option<Vec<Event>>,
+    events: Option<Vec<ScriptedEvent>>,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Name {
+enum ScriptedName {
     Instance,
     System,
     AttachedEbs,
@@ -59,7 +59,7 @@ enum Name {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct Event {
+struct ScriptedEvent {
     instance_event_id: Option<String>,
     code: String,
     #[serde(default)]
@@ -95,19 +95,19 @@ pub(crate) fn follow(world: &World, body: &[u8]) -> Result<(), Error> {
     }
     if let Some((check, impaired)) = scripted {
         let check = match check {
-            Name::Instance => Check::Instance,
-            Name::System => Check::System,
-            Name::AttachedEbs => Check::AttachedEbs,
+            ScriptedName::Instance => Check::Instance,
+            ScriptedName::System => Check::System,
+            ScriptedName::AttachedEbs => Check::AttachedEbs,
         };
         account.set_impaired(&script.id, check, impaired)?;
     }
     if let Some(events) = script.events {
-        account.schedule(&script.id, events.into_iter().map(Event::scheduled).collect())?;
+        account.schedule(&script.id, events.into_iter().map(ScriptedEvent::scheduled).collect())?;
     }
     Ok(())
 }
 
-impl Event {
+impl ScriptedEvent {
     fn scheduled(self) -> ScheduledEvent {
         let Self { instance_event_id, code, description, not_before, not_after } = self;
         let fresh = || {

@@ -164,17 +164,17 @@ async fn respond(world: &World, ask: &Ask, case: &Case<'_>, view: View, id: &str
     Ok(if answer.is_null() { String::new() } else { answer.to_string() })
 }
 
-/// An answer but for what every answer has.
-struct Text {
+/// The parts of an answer that differ between answers.
+struct AnswerText {
     service: Service,
     status: StatusCode,
     headers: Vec<(HeaderName, String)>,
     body: String,
 }
 
-fn text(service: Service, answer: Result<String, Refusal>, id: &str) -> Text {
+fn text(service: Service, answer: Result<String, Refusal>, id: &str) -> AnswerText {
     let refusal = match answer {
-        Ok(body) => return Text { service, status: StatusCode::OK, headers: Vec::new(), body },
+        Ok(body) => return AnswerText { service, status: StatusCode::OK, headers: Vec::new(), body },
         Err(refusal) => refusal,
     };
     let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::BAD_REQUEST);
@@ -187,10 +187,10 @@ fn text(service: Service, answer: Result<String, Refusal>, id: &str) -> Text {
             (headers.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(), fault.body)
         }
     };
-    Text { service, status, headers, body }
+    AnswerText { service, status, headers, body }
 }
 
-fn response(text: Text, now: Moment, id: &str) -> http::Response<Body> {
+fn response(text: AnswerText, now: Moment, id: &str) -> http::Response<Body> {
     let (content_type, server) = match text.service {
         Service::Ec2 | Service::Sts => ("text/xml;charset=UTF-8", "AmazonEC2"),
         Service::Sqs => ("application/x-amz-json-1.0", "AmazonSQS"),

@@ -54,7 +54,7 @@ impl Subnet {
 
 impl Subnet {
     /// How many of its addresses are free. Instances of the owner's formula are counted without looking at them, those born
-    /// terminated too. `key` is what its id stands for with the account that asks.
+    /// terminated too. `key` is the number that its id encodes with the account that asks.
     pub(crate) fn free(&self, plan: &Plan, key: u64, taken: &HashMap<u64, i64>) -> i64 {
         let more = taken.get(&key).copied().unwrap_or(0);
         ADDRESSES - plan.held(self.vpc(), self.zone()) - more

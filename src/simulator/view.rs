@@ -41,7 +41,7 @@ pub(crate) struct Staleness {
     pub(crate) sticking: bool,
 }
 
-/// How late resources are seen: each by its own share of the most.
+/// How late changes show: each resource has its own share of the longest lag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Lag {
     pub(crate) seed: u64,
@@ -56,7 +56,7 @@ pub(crate) struct Lag {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Loss {
     pub(crate) seed: u64,
-    /// From 0, nobody, to 1, everybody.
+    /// From 0 (none) to 1 (all).
     pub(crate) share: f64,
 }
 

@@ -14,7 +14,7 @@ use crate::simulator::bus::Bus;
 use crate::simulator::catalog::{OPT_IN_REGIONS, REGIONS};
 use crate::simulator::clock::Clock;
 use crate::simulator::faults::Board;
-use crate::simulator::ident::Kind;
+use crate::simulator::ident::{Kind, ScopeKey};
 use crate::simulator::ledger::{RequestCounter, Requests};
 use crate::simulator::outbox::Outbox;
 use crate::simulator::plan::{Plan, Shape};
@@ -22,8 +22,6 @@ use crate::simulator::refusal::Refusal;
 use crate::simulator::sqs::Sqs;
 use crate::simulator::sts::Sessions;
 use crate::simulator::trail::Trail;
-
-type Scope = (String, String);
 
 /// Why an account and a region name no account.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -51,8 +49,8 @@ struct Inner {
     options: Options,
     /// The options' clock, as wrong as the faults have it.
     clock: Clock,
-    /// Made when first asked for; an account nobody looks at costs nothing.
-    accounts: RwLock<HashMap<Scope, Arc<Account>>>,
+    /// Made when first used, so that an unused account costs nothing.
+    accounts: RwLock<HashMap<ScopeKey, Arc<Account>>>,
     ledger: RequestCounter,
     faults: Board,
     outbox: Arc<Outbox>,
@@ -60,7 +58,7 @@ struct Inner {
     sqs: Sqs,
     bus: Bus,
     trail: Trail,
-    /// Changes a second that nobody asked for.
+    /// Changes a second that happen by themselves.
     churn: watch::Sender<f64>,
     /// Where the server listens, once it does.
     address: OnceLock<SocketAddr>,
@@ -99,7 +97,7 @@ impl World {
         &self.0.options
     }
 
-    /// The clock everything goes by.
+    /// The clock that everything uses.
     #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.0.clock
@@ -180,7 +178,7 @@ impl World {
         }
     }
 
-    /// Where every account puts what EventBridge is to hear of.
+    /// Where every account puts what EventBridge is to receive.
     pub(crate) fn outbox(&self) -> &Arc<Outbox> {
         &self.0.outbox
     }
@@ -203,7 +201,7 @@ impl World {
         &self.0.bus
     }
 
-    /// How many changes a second nobody asked for; to be set through [`World::set_churn`].
+    /// How many changes a second that happen by themselves; to be set through [`World::set_churn`].
     pub(crate) fn pace(&self) -> &watch::Sender<f64> {
         &self.0.churn
     }

@@ -5,19 +5,19 @@ use std::collections::VecDeque;
 /// A bounded queue of log lines. Once it is full, new lines are dropped and counted until half of it is free again, so that
 /// what is missing is one gap in the log and not many.
 #[derive(Debug)]
-pub(super) struct Backlog {
+pub(super) struct LogBacklog {
     lines: VecDeque<Box<[u8]>>,
     bytes: usize,
     most: usize,
     dropping: bool,
-    untold: u64,
+    unreported: u64,
     dropped: u64,
 }
 
-impl Backlog {
+impl LogBacklog {
     /// An empty queue that holds at most `most` bytes.
     pub(super) fn new(most: usize) -> Self {
-        Backlog { lines: VecDeque::new(), bytes: 0, most, dropping: false, untold: 0, dropped: 0 }
+        LogBacklog { lines: VecDeque::new(), bytes: 0, most, dropping: false, unreported: 0, dropped: 0 }
     }
 
     /// Takes a line in, or drops and counts it where there is no room.
@@ -41,16 +41,16 @@ impl Backlog {
 
     /// Counts a line that could not be written.
     pub(super) fn lost(&mut self) {
-        self.untold += 1;
+        self.unreported += 1;
         self.dropped += 1;
     }
 
     /// Notes that a line was written. Returns how many were dropped before, once there is room again: somebody should say so.
     pub(super) fn written(&mut self) -> Option<u64> {
-        if self.dropping || self.untold == 0 {
+        if self.dropping || self.unreported == 0 {
             return None;
         }
-        Some(std::mem::take(&mut self.untold))
+        Some(std::mem::take(&mut self.unreported))
     }
 
     /// Whether nothing waits.
@@ -71,17 +71,17 @@ mod tests {
     use proptest::prelude::*;
 
     #[derive(Clone, Debug)]
-    enum Step {
+    enum BacklogStep {
         Push(u8),
         Written,
         Failed,
     }
 
-    fn steps() -> impl Strategy<Value = Vec<Step>> {
+    fn steps() -> impl Strategy<Value = Vec<BacklogStep>> {
         let step = prop_oneof![
-            3 => (0_u8..40).prop_map(Step::Push),
-            2 => Just(Step::Written),
-            1 => Just(Step::Failed),
+            3 => (0_u8..40).prop_map(BacklogStep::Push),
+            2 => Just(BacklogStep::Written),
+            1 => Just(BacklogStep::Failed),
         ];
         prop::collection::vec(step, 0..200)
     }
@@ -90,21 +90,21 @@ mod tests {
         /// Whatever happens: every line is written in its order or counted once, memory is bounded, and the counts told add up.
         #[test]
         fn every_line_is_written_in_order_or_counted_as_dropped(steps in steps()) {
-            let mut backlog = Backlog::new(100);
+            let mut backlog = LogBacklog::new(100);
             let (mut pushed, mut written, mut failed, mut told) = (0_u64, Vec::new(), 0_u64, 0_u64);
             for step in steps {
                 match step {
-                    Step::Push(length) => {
+                    BacklogStep::Push(length) => {
                         pushed += 1;
                         let mut line = pushed.to_le_bytes().to_vec();
                         line.resize(8 + usize::from(length), 0);
                         backlog.push(&line);
                     }
-                    Step::Written => if let Some(line) = backlog.pop() {
+                    BacklogStep::Written => if let Some(line) = backlog.pop() {
                         written.push(u64::from_le_bytes(line[..8].try_into().unwrap()));
                         told += backlog.written().unwrap_or(0);
                     },
-                    Step::Failed => if backlog.pop().is_some() {
+                    BacklogStep::Failed => if backlog.pop().is_some() {
                         failed += 1;
                         backlog.lost();
                     },
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn what_is_dropped_is_one_gap_and_not_every_other_line() {
-        let mut backlog = Backlog::new(10);
+        let mut backlog = LogBacklog::new(10);
         for _ in 0..12 {
             backlog.push(b"x");
         }

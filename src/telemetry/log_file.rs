@@ -15,11 +15,11 @@ pub const LIMIT: u64 = 4 << 20;
 #[derive(Debug)]
 pub struct LogFile {
     path: PathBuf,
-    open: Option<Open>,
+    open: Option<OpenFile>,
 }
 
 #[derive(Debug)]
-struct Open {
+struct OpenFile {
     file: File,
     written: u64,
 }
@@ -34,13 +34,13 @@ impl LogFile {
     fn append(&mut self, line: &[u8]) -> io::Result<usize> {
         let mut open = match self.open.take() {
             Some(open) => open,
-            None => Open::append(&self.path)?,
+            None => OpenFile::append(&self.path)?,
         };
         if open.written >= LIMIT {
             let mut older = self.path.clone().into_os_string();
             older.push(".1");
             std::fs::rename(&self.path, older)?;
-            open = Open::append(&self.path)?;
+            open = OpenFile::append(&self.path)?;
         }
         let count = open.file.write(line)?;
         open.written += count as u64;
@@ -49,11 +49,11 @@ impl LogFile {
     }
 }
 
-impl Open {
+impl OpenFile {
     fn append(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
         let written = file.metadata()?.len();
-        Ok(Open { file, written })
+        Ok(OpenFile { file, written })
     }
 }
 

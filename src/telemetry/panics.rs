@@ -28,7 +28,7 @@ mod tests {
     use std::process::{Command, Stdio};
     use std::time::Duration;
 
-    use crate::telemetry::{self, Destination, Format};
+    use crate::telemetry::{self, Format, LogDestination};
 
     /// Tells the process that panics from the one that watches it.
     const CHILD: &str = "MUSTER_TEST_PANICS";
@@ -58,7 +58,7 @@ mod tests {
     fn a_panic_delays_nobody_though_standard_error_is_not_read() {
         if std::env::var_os(CHILD).is_some() {
             // Also when the filter wants nothing of others.
-            telemetry::start(Some("off"), Format::Text, &Destination::Stderr).unwrap();
+            telemetry::start(Some("off"), Format::Text, &LogDestination::Stderr).unwrap();
             super::log_panics();
             let ended = std::thread::Builder::new().name("thrower".to_owned()).spawn(|| panic!("on purpose"));
             assert!(ended.unwrap().join().is_err());

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
-use super::backlog::Backlog;
+use super::backlog::LogBacklog;
 
 /// The bytes that may wait: some thousand lines.
 const WAITING: usize = 256 << 10;
@@ -27,7 +27,7 @@ const STALLED: u32 = 10;
 
 /// Takes lines for one destination. Clones share it.
 #[derive(Clone, Debug)]
-pub(super) struct Sink(Arc<Inbox>);
+pub(super) struct LogSink(Arc<Inbox>);
 
 #[derive(Debug)]
 struct Inbox {
@@ -40,19 +40,19 @@ struct Inbox {
 
 #[derive(Debug)]
 struct Writing {
-    backlog: Backlog,
+    backlog: LogBacklog,
     /// A line is being written.
     busy: bool,
     /// Attempts to write, whether or not they failed.
     attempts: u64,
 }
 
-impl Sink {
+impl LogSink {
     /// Starts the thread that writes to `destination`.
     pub(super) fn start(destination: impl Write + Send + 'static) -> Self {
-        let state = Writing { backlog: Backlog::new(WAITING), busy: false, attempts: 0 };
+        let state = Writing { backlog: LogBacklog::new(WAITING), busy: false, attempts: 0 };
         let shared = Inbox { state: Mutex::new(state), came: Condvar::new(), drained: Condvar::new() };
-        let sink = Sink(Arc::new(shared));
+        let sink = LogSink(Arc::new(shared));
         let writing = sink.clone();
         let started = thread::Builder::new().name("log".to_owned()).spawn(move || writing.write_to(destination));
         // Without a thread everything is dropped, and counted, once the queue is full.
@@ -94,14 +94,14 @@ impl Sink {
             let mut state = self.0.state.lock();
             state.attempts += 1;
             state.busy = false;
-            let untold = if outcome.is_ok() {
+            let unreported = if outcome.is_ok() {
                 state.backlog.written()
             } else {
                 state.backlog.lost();
                 None
             };
             drop(state);
-            if let Some(lines) = untold {
+            if let Some(lines) = unreported {
                 // As any other line, it goes to the end of the queue.
                 tracing::warn!(
                     lines,
@@ -146,7 +146,7 @@ fn write(destination: &mut impl Write, line: &[u8], torn: bool) -> Result<(), bo
     Ok(())
 }
 
-impl Write for Sink {
+impl Write for LogSink {
     /// Takes all of `line`, which is one whole line.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.push(line);
@@ -167,9 +167,9 @@ mod tests {
 
     /// Fails as told, else keeps what is written.
     #[derive(Clone, Default)]
-    struct Disk(Arc<Mutex<(bool, Vec<u8>)>>);
+    struct FullDisk(Arc<Mutex<(bool, Vec<u8>)>>);
 
-    impl Write for Disk {
+    impl Write for FullDisk {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             let mut disk = self.0.lock();
             if disk.0 {
@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn a_pipe_that_nobody_reads_delays_nobody_and_the_lines_without_room_are_counted() {
         let (mut reader, writer) = io::pipe().unwrap();
-        let sink = Sink::start(writer);
+        let sink = LogSink::start(writer);
         let line = vec![b'x'; 1023];
         for _ in 0..2000 {
             sink.push(&line);
@@ -215,9 +215,9 @@ mod tests {
 
     #[test]
     fn a_disk_that_is_full_for_a_while_costs_lines_which_are_counted_and_later_ones_are_written() {
-        let disk = Disk::default();
+        let disk = FullDisk::default();
         disk.0.lock().0 = true;
-        let sink = Sink::start(disk.clone());
+        let sink = LogSink::start(disk.clone());
         for _ in 0..5 {
             sink.push(b"lost\n");
         }

@@ -1,4 +1,4 @@
-//! How often each kind of one scope is swept: less often while its events are proved to arrive.
+//! Sets how often each kind of one scope is swept: less often while its events are proved to arrive.
 
 use std::time::Duration;
 

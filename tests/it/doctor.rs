@@ -198,7 +198,7 @@ fn a_running_server_tells_of_the_canaries() {
         (seen.of("listener", "ok").len() == 1).then_some(seen)
     });
     assert!(seen.code == 0 && seen.of("canary", "ok").len() == 6, "{}", seen.told());
-    let by_server = |finding: &&Value| finding["fact"].as_str().unwrap().contains("the server has it");
+    let by_server = |finding: &&Value| finding["fact"].as_str().unwrap().contains("the server received it");
     assert!(seen.of("canary", "ok").iter().all(by_server), "{}", seen.told());
     assert!(!seen.of("store", "ok").is_empty() && !seen.of("freshness", "ok").is_empty(), "{}", seen.told());
 

@@ -103,7 +103,7 @@ impl<'a> Stage<'a> {
 
         self.call("events.disable_rule", json!({"Name": "muster-instances"}));
         let planned = self.run("setup --dry-run");
-        let line = "would enable the rule muster-instances (it is disabled: no event comes through it)";
+        let line = "would enable the rule muster-instances (it is disabled, so it sends no events)";
         assert_eq!((planned.code, planned.count(line), planned.count("would ")), (0, 1, 1), "{planned:?}");
         assert_eq!(self.call("events.describe_rule", json!({"Name": "muster-instances"}))["State"], "DISABLED");
         self.mended("a rule disabled", 1);
@@ -114,7 +114,7 @@ impl<'a> Stage<'a> {
 
         self.call("events.remove_targets", json!({"Rule": "muster-calls", "Ids": ["muster"]}));
         let said = self.mended("a target removed", 1);
-        assert!(said.out.contains("it has no target: its events go nowhere"), "{said:?}");
+        assert!(said.out.contains("it has no target, so its events go nowhere"), "{said:?}");
 
         let (events, dead) = (self.queue_url("muster-events"), self.queue_url("muster-events-dead"));
         self.call("sqs.set_queue_attributes", json!({"QueueUrl": events, "Attributes": {"Policy": ""}}));
@@ -191,7 +191,7 @@ fn a_deleted_queue_is_made_again_when_sqs_gives_its_name_back() {
     stage.call("sqs.delete_queue", json!({"QueueUrl": stage.queue_url("muster-events")}));
     let said = stage.mended("the queue deleted", 1);
     assert!(said.out.contains("done: create the queue muster-events"), "{said:?}");
-    assert!(said.err.contains("keeps the name of a deleted queue back"), "{said:?}");
+    assert!(said.err.contains("blocks the name of a deleted queue"), "{said:?}");
     let again = stage.run("teardown");
     assert_eq!(again.code, 0, "{again:?}");
 }

@@ -1,6 +1,6 @@
 //! Sends the log as a stream of records, a page at a time.
 //!
-//! Each page is read from a snapshot of its own, which is dropped before the page is sent: a reader that takes nothing holds a
+//! Each page is read from a snapshot of its own, which is dropped before the page is sent: a slow reader holds a
 //! buffer, and no old pages of the store.
 
 use std::io;
@@ -24,8 +24,8 @@ pub(super) enum ExportError {
     /// The store, or the server as a whole.
     #[error(transparent)]
     Request(#[from] RequestError),
-    /// The place to go on from is in another log.
-    #[error("the log is another one now ({now}, not {then}): export it from its start")]
+    /// The place to continue from is in another log.
+    #[error("the log was replaced by another one ({now}, not {then}): export it from its start")]
     OtherLog {
         /// The log that there is.
         now: String,
@@ -34,7 +34,7 @@ pub(super) enum ExportError {
     },
 }
 
-/// Records as text, and the place to go on at.
+/// Records as text, and the place to continue from.
 struct RecordPage {
     text: Vec<u8>,
     /// The first record of the page, where the one asked for is folded away.

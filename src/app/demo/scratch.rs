@@ -1,4 +1,4 @@
-//! A directory that exists for as long as the demo needs it.
+//! A temporary directory of the demo.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,23 +7,23 @@ use crate::connection::data_dir;
 
 /// A private directory under the system's temporary one, removed with everything in it when dropped.
 #[derive(Debug)]
-pub(super) struct Scratch(PathBuf);
+pub(super) struct TemporaryDirectory(PathBuf);
 
-impl Scratch {
-    /// Makes one under a name nobody can foresee.
+impl TemporaryDirectory {
+    /// Makes a directory with an unpredictable name.
     pub(super) fn make() -> Result<Self, data_dir::DataDirError> {
         let path = std::env::temp_dir().join(format!("muster-demo-{:016x}", fastrand::u64(..)));
         data_dir::prepare(&path)?;
-        Ok(Scratch(path))
+        Ok(TemporaryDirectory(path))
     }
 
-    /// Where it is.
+    /// Returns its path.
     pub(super) fn path(&self) -> &Path {
         &self.0
     }
 }
 
-impl Drop for Scratch {
+impl Drop for TemporaryDirectory {
     fn drop(&mut self) {
         match std::fs::remove_dir_all(&self.0) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::net::UnixStream;
 
-use super::scratch::Scratch;
+use super::scratch::TemporaryDirectory;
 use crate::app::engine::{self, Engine};
 use crate::app::listener::ClientListener;
 use crate::config::{Config, Environment, Given, Interval, ListMode};
@@ -24,11 +24,11 @@ const INTERVAL: Duration = Duration::from_secs(5);
 const CLOSING: Duration = Duration::from_secs(1);
 
 /// A server with its account behind it. The files go when it is dropped.
-pub(super) struct Stage {
+pub(super) struct DemoStage {
     simulator: Simulator,
     pub(super) listener: ClientListener,
     pub(super) engine: Engine,
-    _scratch: Scratch,
+    _scratch: TemporaryDirectory,
 }
 
 /// Starts the account.
@@ -37,10 +37,10 @@ pub(super) async fn simulate(instances: usize) -> anyhow::Result<Simulator> {
     Ok(Simulator::start(options).await?)
 }
 
-impl Stage {
+impl DemoStage {
     /// Starts the server that watches the account.
     pub(super) async fn open(simulator: Simulator) -> anyhow::Result<Self> {
-        let scratch = Scratch::make()?;
+        let scratch = TemporaryDirectory::make()?;
         let given = Given {
             data_dir: Some(scratch.path().to_owned()),
             region: Some(simulator.region().to_owned()),
@@ -55,7 +55,7 @@ impl Stage {
         let listener = ClientListener::new(&config);
         let engine = Engine::open(&config, engine::hub()).await?;
         listener.open(engine.core().clone());
-        Ok(Stage { simulator, listener, engine, _scratch: scratch })
+        Ok(DemoStage { simulator, listener, engine, _scratch: scratch })
     }
 
     /// The account and region that are watched.

@@ -10,7 +10,7 @@ use crate::cli::store_flags::RegionalStoreFlags;
 use crate::config::Environment;
 use crate::store::compact::{Compacted, compact};
 
-/// Which store to compact.
+/// The arguments of `muster log compact`.
 #[derive(Clone, Debug, Args)]
 pub(in crate::cli) struct Compact {
     /// Print the figures as JSON
@@ -21,10 +21,10 @@ pub(in crate::cli) struct Compact {
 }
 
 impl Compact {
-    /// Compacts it, and says how large the file was and is.
+    /// Compacts the store, and prints its size before and after.
     pub(super) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
         let data_dir = self.store.config(environment)?.data_dir;
-        // No server comes until it is over.
+        // The lock keeps servers from starting meanwhile.
         let _lock = inspection::lock(&data_dir, true)?;
         let Compacted { before, after } = tokio::task::spawn_blocking(move || compact(&data_dir)).await??;
         let line = if self.json {

@@ -16,63 +16,64 @@ use crate::config::{self, Config, Environment};
 use crate::connection::admin::{AdminRequest, LogPlace};
 use crate::model::Timestamp;
 
-/// How much is printed at once.
+/// How many bytes are printed at once.
 const CHUNK: usize = 64 << 10;
 
-/// How long a server that has gone is waited for.
+/// How long to wait for a server that has gone.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// How often it is looked for meanwhile.
+/// How often to look for it meanwhile.
 const STEP: Duration = Duration::from_millis(250);
 
-/// Which records to print.
+/// The arguments of `muster log export`.
 #[derive(Clone, Debug, Args)]
 pub(in crate::cli) struct Export {
-    /// From this record on, or from the first of this time: an RFC 3339 time, or so long ago, such as -15m
-    /// [default: the first that is kept]
+    /// The first record: its number, a time such as 2026-11-17T12:00:00Z, or -15m for 15 minutes ago [default: the oldest kept]
     #[arg(long, value_name = "SEQ|TIME", allow_hyphen_values = true)]
-    since: Option<From>,
-    /// Go on with the records to come, until Ctrl-C; needs a running server
+    since: Option<Since>,
+    /// Wait for new records and print them until Ctrl-C; needs a running server
+    ///
+    /// It goes on when the server is restarted, if that takes less than a minute.
     #[arg(long)]
     follow: bool,
     #[command(flatten)]
     store: RegionalStoreFlags,
 }
 
-/// Where to begin.
+/// The place in the log to begin at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct From(LogPlace);
+struct Since(LogPlace);
 
-/// Why text is no place in the log.
+/// The text names no place in the log.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("`{given}` is neither a record's number nor a time: give 1234, 2026-11-17T12:00:00Z or -15m")]
-struct FromError {
+struct SinceError {
     given: String,
 }
 
-impl FromStr for From {
-    type Err = FromError;
+impl FromStr for Since {
+    type Err = SinceError;
 
-    fn from_str(text: &str) -> Result<Self, FromError> {
+    fn from_str(text: &str) -> Result<Self, SinceError> {
         let text = text.trim();
         if let Ok(seq) = text.parse() {
-            return Ok(From(LogPlace::Seq(seq)));
+            return Ok(Since(LogPlace::Seq(seq)));
         }
         if let Some(at) = Timestamp::parse(text) {
-            return Ok(From(LogPlace::At(at.as_millis())));
+            return Ok(Since(LogPlace::At(at.as_millis())));
         }
         let ago = text.strip_prefix('-').and_then(|ago| config::duration(ago).ok());
         let millis = ago.and_then(|ago| u64::try_from(ago.as_millis()).ok());
-        millis.map(|millis| From(LogPlace::Ago(millis))).ok_or_else(|| FromError { given: text.to_owned() })
+        millis.map(|millis| Since(LogPlace::Ago(millis))).ok_or_else(|| SinceError { given: text.to_owned() })
     }
 }
 
 impl Export {
-    /// Prints them on standard output.
+    /// Prints the records on standard output.
     pub(super) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
         let config = self.store.config(environment)?;
         let mut exporting = Exporting {
-            since: self.since.map(|From(since)| since),
+            since: self.since.map(|Since(since)| since),
             follow: self.follow,
             log: None,
             pending: Vec::new(),
@@ -89,7 +90,7 @@ impl Export {
     }
 }
 
-/// An export, which goes on where it was when the server restarts or gave a slow reader up.
+/// An export. It continues where it was after the server restarts or closes the connection of a slow reader.
 struct Exporting {
     since: Option<LogPlace>,
     follow: bool,
@@ -105,7 +106,7 @@ impl Exporting {
             let before = self.since;
             match self.stream(config).await {
                 Ok(()) => return Ok(()),
-                // Whatever it failed with, what was printed is whole up to here.
+                // Everything printed so far is whole, whatever the error.
                 Err(error) if self.log.is_none() || !is_passing(&error) => return Err(error),
                 Err(error) => {
                     if before != self.since {
@@ -120,7 +121,7 @@ impl Exporting {
         }
     }
 
-    /// Prints what comes until it ends.
+    /// Prints records until the stream ends.
     async fn stream(&mut self, config: &Config) -> anyhow::Result<()> {
         let request = AdminRequest::Export { since: self.since, follow: self.follow, log: self.log.clone() };
         let mut stream = AdminStream::start(config, &request).await?;
@@ -167,12 +168,12 @@ impl Exporting {
     }
 }
 
-/// Whether a server may soon go on where this one stopped.
+/// Whether a later attempt may continue where this one stopped.
 fn is_passing(error: &anyhow::Error) -> bool {
     error.downcast_ref().is_some_and(AdminError::is_passing)
 }
 
-/// The number of a record, which its line begins with.
+/// Reads the number of a record from the beginning of its line.
 fn seq(line: &[u8]) -> Option<u64> {
     let rest = line.strip_prefix(b"{\"seq\":")?;
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).copied().collect();
@@ -185,12 +186,12 @@ mod tests {
 
     #[test]
     fn a_place_is_a_number_or_a_time() {
-        assert_eq!("17".parse(), Ok(From(LogPlace::Seq(17))));
-        assert_eq!("1970-01-01T00:00:01Z".parse(), Ok(From(LogPlace::At(1000))));
-        assert_eq!("-15m".parse(), Ok(From(LogPlace::Ago(900_000))));
-        assert_eq!("-30d".parse(), Ok(From(LogPlace::Ago(2_592_000_000))));
+        assert_eq!("17".parse(), Ok(Since(LogPlace::Seq(17))));
+        assert_eq!("1970-01-01T00:00:01Z".parse(), Ok(Since(LogPlace::At(1000))));
+        assert_eq!("-15m".parse(), Ok(Since(LogPlace::Ago(900_000))));
+        assert_eq!("-30d".parse(), Ok(Since(LogPlace::Ago(2_592_000_000))));
         for wrong in ["", "yesterday", "15m", "-", "1.5"] {
-            assert!(wrong.parse::<From>().is_err(), "{wrong}");
+            assert!(wrong.parse::<Since>().is_err(), "{wrong}");
         }
     }
 

@@ -12,7 +12,7 @@ use crate::cli::warnings::field;
 use crate::config::Environment;
 use crate::connection::admin::AdminRequest;
 
-/// Which store to measure.
+/// The arguments of `muster log stat`.
 #[derive(Clone, Debug, Args)]
 pub(in crate::cli) struct Stat {
     /// Print the figures as JSON
@@ -23,7 +23,7 @@ pub(in crate::cli) struct Stat {
 }
 
 impl Stat {
-    /// Shows the figures on standard output.
+    /// Prints the figures on standard output.
     pub(super) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
         let figures = admin::done(&self.store.config(environment)?, &AdminRequest::Stat).await?;
         let mut output = Output::stdout();

@@ -5,28 +5,30 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
-use crate::app::inspection::{self, Finding, Mended};
+use crate::app::inspection::{self, Inspection, RepairSummary};
 use crate::cli::output::Output;
 use crate::cli::store_flags::RegionalStoreFlags;
 use crate::config::Environment;
 use crate::connection::data_dir;
 
-/// What to check.
+/// The arguments of `muster log verify`.
 #[derive(Clone, Debug, Args)]
 pub(in crate::cli) struct Verify {
-    /// A store file to check in place of the data directory's, such as a backup
+    /// A store file to check instead of the data directory's, such as a backup
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Repair a damaged store: keep what can be read, under a new log id, and write what is dropped to a file beside it
+    /// Repair a damaged store: keep the readable beginning of its log under a new log id
+    ///
+    /// Dropped records are written to a file beside the store, and the damaged file is kept under another name.
     #[arg(long, conflicts_with = "file")]
     repair: bool,
-    /// Print what was found as JSON
+    /// Print the result as JSON
     #[arg(long)]
     json: bool,
-    // How this command looks at a file in a process that may die of it.
+    // This command runs itself with this flag to look at a file, since a damaged file may crash the process.
     #[arg(long, hide = true, value_name = "FILE", conflicts_with_all = ["file", "repair", "json"])]
     inspect: Option<PathBuf>,
-    // And how it repairs.
+    // This command runs itself with this flag to repair a store.
     #[arg(long, hide = true, value_name = "DIR", conflicts_with_all = ["file", "repair", "json", "inspect"])]
     mend: Option<PathBuf>,
     #[command(flatten)]
@@ -36,19 +38,19 @@ pub(in crate::cli) struct Verify {
 /// The store is damaged.
 #[derive(Debug, thiserror::Error)]
 #[error("{} is damaged: {next}", path.display())]
-struct Damaged {
+struct StoreDamaged {
     path: PathBuf,
     next: &'static str,
 }
 
-/// What to do about the data directory's store.
+/// What to do about a damaged store of the data directory.
 const OF_STORE: &str = "`muster log verify --repair` keeps what can be read; or put a backup in its place";
 
-/// What to do about another file.
+/// What to do about another damaged file.
 const OF_FILE: &str = "make another backup, or use an earlier one";
 
 impl Verify {
-    /// Says on standard output what was found.
+    /// Checks the store, and prints the result on standard output.
     pub(super) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
         if let Some(file) = &self.inspect {
             return Ok(Output::stdout().line(&inspection::look_here(file))?);
@@ -62,7 +64,7 @@ impl Verify {
             inspection::unserved(&path)?;
             let finding = inspection::look(&program, &path).await?;
             self.tell(&path, &finding, None)?;
-            return if finding.clean { Ok(()) } else { Err(Damaged { path, next: OF_FILE }.into()) };
+            return if finding.clean { Ok(()) } else { Err(StoreDamaged { path, next: OF_FILE }.into()) };
         }
         let data_dir = self.store.config(environment)?.data_dir;
         let _lock = inspection::lock(&data_dir, self.repair)?;
@@ -70,7 +72,7 @@ impl Verify {
         let finding = inspection::look(&program, &path).await?;
         if finding.clean || !self.repair {
             self.tell(&path, &finding, None)?;
-            return if finding.clean { Ok(()) } else { Err(Damaged { path, next: OF_STORE }.into()) };
+            return if finding.clean { Ok(()) } else { Err(StoreDamaged { path, next: OF_STORE }.into()) };
         }
         match inspection::mend(&program, &data_dir).await {
             Ok(mended) => self.tell(&path, &finding, Some(&mended)),
@@ -81,8 +83,8 @@ impl Verify {
         }
     }
 
-    /// Prints what was found, and what was done about it.
-    fn tell(&self, path: &Path, finding: &Finding, mended: Option<&Mended>) -> anyhow::Result<()> {
+    /// Prints what was found, and the repair if there was one.
+    fn tell(&self, path: &Path, finding: &Inspection, mended: Option<&RepairSummary>) -> anyhow::Result<()> {
         let mut output = Output::stdout();
         if self.json {
             let mut said = json!(finding);
@@ -99,9 +101,9 @@ impl Verify {
     }
 }
 
-/// What was found, in a few lines.
-fn report(path: &Path, finding: &Finding) -> String {
-    let Finding { clean, log, horizon, newest, records, resources, removed, other_rows, wrong, shown } = finding;
+/// Writes what was found in a few lines.
+fn report(path: &Path, finding: &Inspection) -> String {
+    let Inspection { clean, log, horizon, newest, records, resources, removed, other_rows, wrong, shown } = finding;
     let verdict = if *clean {
         "clean".to_owned()
     } else {
@@ -126,9 +128,9 @@ fn report(path: &Path, finding: &Finding) -> String {
     lines.join("\n") + "\n"
 }
 
-/// What a repair did, in a few lines.
-fn done(mended: &Mended) -> String {
-    let Mended { of, log, kept, dropped, unreadable, lost, restored, ends, side_file, damaged_file } = mended;
+/// Writes what a repair did in a few lines.
+fn done(mended: &RepairSummary) -> String {
+    let RepairSummary { of, log, kept, dropped, unreadable, lost, restored, ends, side_file, damaged_file } = mended;
     let of = of.as_deref().unwrap_or("unknown");
     let mut lines = vec![format!("repaired: log {of} is log {log} now, with {kept} records")];
     if let Some(ends) = ends {
@@ -154,19 +156,24 @@ mod tests {
     #[test]
     fn a_report_says_what_was_checked_and_what_is_wrong() {
         let path = Path::new("/d/muster.redb");
-        let clean = Finding {
+        let clean = Inspection {
             clean: true,
             log: Some("ab".to_owned()),
             records: 7,
             newest: 9,
             horizon: 2,
-            ..Finding::default()
+            ..Inspection::default()
         };
         let said = report(path, &clean);
         assert!(said.starts_with("/d/muster.redb: clean\n") && said.contains("7 records of log ab (3 to 9)"), "{said}");
-        let damaged = Finding { wrong: 3, shown: vec!["record 4 is missing".to_owned()], ..Finding::default() };
-        let mended =
-            Mended { log: "cd".to_owned(), kept: 7, ends: Some("gap".to_owned()), dropped: 2, ..Mended::default() };
+        let damaged = Inspection { wrong: 3, shown: vec!["record 4 is missing".to_owned()], ..Inspection::default() };
+        let mended = RepairSummary {
+            log: "cd".to_owned(),
+            kept: 7,
+            ends: Some("gap".to_owned()),
+            dropped: 2,
+            ..RepairSummary::default()
+        };
         let said = done(&mended);
         assert!(said.contains("log unknown is log cd now, with 7 records\ndropped: 2 records"), "{said}");
         assert_eq!(

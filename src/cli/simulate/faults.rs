@@ -7,86 +7,89 @@ use clap::Args;
 use crate::simulator::EventFaults;
 use crate::simulator::faults::{ActionName, Faults, FigureError, RegionName, Scale, Share, Skew, Span};
 
-/// The commonest faults. Each takes precedence over the scenario; actions to limit them to are a scenario's business.
+/// The flags of the commonest faults. Each takes precedence over the scenario. Only a scenario can limit a fault to some
+/// actions.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Faults")]
 pub(super) struct FaultFlags {
-    /// AWS's token buckets, scaled if a number is given [default: off]
+    /// Limit requests by AWS's token buckets, multiplied by SCALE [default: off; SCALE is 1]
+    ///
+    /// --buckets=0.5 halves AWS's limits.
     #[arg(long, value_name = "SCALE", num_args = 0..=1, require_equals = true, default_missing_value = "1")]
     buckets: Option<Scale>,
-    /// The share of calls answered that the request limit is exceeded
+    /// The share of calls answered `RequestLimitExceeded`, from 0 to 1 [default: 0]
     #[arg(long, value_name = "SHARE")]
     throttle: Option<Share>,
-    /// How long every answer takes
+    /// How long every answer takes, such as 200ms [default: 0s]
     #[arg(long, value_name = "DURATION")]
     latency: Option<Span>,
-    /// How much longer an answer takes at most
+    /// How much longer than --latency an answer takes at most [default: 0s]
     #[arg(long, value_name = "DURATION")]
     latency_jitter: Option<Span>,
-    /// How late describes see a change at most, each resource by its own time
+    /// How late describes show a change at most; each resource has a lag of its own [default: 0s]
     #[arg(long, value_name = "DURATION")]
     lag: Option<Span>,
-    /// Draw each resource's lag anew for every call, so that answers go back in time
+    /// Draw the lag of each resource again for every call, so that answers may go back in time
     #[arg(long)]
     lag_jitter: bool,
-    /// The share of pages answered with an error of 500 or 503
+    /// The share of pages answered with HTTP status 500 or 503, from 0 to 1 [default: 0]
     #[arg(long, value_name = "SHARE")]
     failing_pages: Option<Share>,
-    /// The page of each walk that always fails; the first is 1
+    /// The page of each listing that always fails; 1 is the first
     #[arg(long, value_name = "PAGE")]
     failing_page: Option<NonZeroU32>,
-    /// The share of page tokens that are refused
+    /// The share of page tokens that are refused as expired, from 0 to 1 [default: 0]
     #[arg(long, value_name = "SHARE")]
     expired_tokens: Option<Share>,
-    /// The share of answers whose connection closes in the middle
+    /// The share of answers that are cut off in the middle, from 0 to 1 [default: 0]
     #[arg(long, value_name = "SHARE")]
     truncate: Option<Share>,
-    /// The share of answers that are neither XML nor JSON
+    /// The share of answers that are neither XML nor JSON, from 0 to 1 [default: 0]
     #[arg(long, value_name = "SHARE")]
     garble: Option<Share>,
-    /// The share of calls whose connection closes without an answer
+    /// The share of calls whose connection closes without an answer, from 0 to 1 [default: 0]
     #[arg(long, value_name = "SHARE")]
     cut: Option<Share>,
-    /// An action that the policy denies; repeatable
+    /// An action that the policy denies, such as `StopInstances` (repeatable)
     #[arg(long, value_name = "ACTION")]
     denied: Vec<ActionName>,
-    /// A region in which every call is answered 503; repeatable
+    /// A region in which every call is answered with HTTP status 503 (repeatable)
     #[arg(long, value_name = "REGION")]
     dead_region: Vec<RegionName>,
-    /// Never answer in dead regions, instead of with 503
+    /// Do not answer at all in dead regions, instead of with 503
     #[arg(long)]
     hang: bool,
-    /// The share of resources whose tags each listing leaves out
+    /// The share of resources whose tags each listing leaves out, from 0 to 1 [default: 0]
     #[arg(long, value_name = "SHARE")]
     lose_tags: Option<Share>,
-    /// The share of resources that each listing leaves out
+    /// The share of resources that each listing leaves out, from 0 to 1 [default: 0]
     #[arg(long, value_name = "SHARE")]
     hide: Option<Share>,
-    /// The share of events that are lost
+    /// The share of events that are lost, from 0 to 1 [default: 0]
     #[arg(long, value_name = "SHARE")]
     drop_events: Option<Share>,
-    /// The share of events that come twice
+    /// The share of events that come twice, from 0 to 1 [default: 0]
     #[arg(long, value_name = "SHARE")]
     duplicate_events: Option<Share>,
-    /// The share of events that later ones overtake
+    /// The share of events that come after later ones, from 0 to 1 [default: 0]
     #[arg(long, value_name = "SHARE")]
     reorder_events: Option<Share>,
-    /// The share of events without `account`
+    /// The share of events without the field `account`, from 0 to 1 [default: 0]
     #[arg(long, value_name = "SHARE")]
     events_without_account: Option<Share>,
-    /// How late every event is at most
+    /// How late an event comes at most, up to 1h [default: 0s]
     #[arg(long, value_name = "DURATION", value_parser = late)]
     delay_events: Option<u64>,
-    /// The share of snapshots that stay pending
+    /// The share of snapshots that stay pending, from 0 to 1 [default: 0]
     #[arg(long, value_name = "SHARE")]
     stuck_snapshots: Option<Share>,
-    /// How far AWS's clock is from this machine's: 90s, -1h
+    /// How far the simulated AWS's clock is ahead of this machine's, such as 90s or -1h [default: 0s]
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     skew: Option<Skew>,
 }
 
 impl FaultFlags {
-    /// `faults` with what was given in place of theirs.
+    /// Returns `faults` with the values of the flags that were given.
     pub(super) fn over(self, mut faults: Faults) -> Faults {
         if let Some(scale) = self.buckets {
             (faults.buckets.on, faults.buckets.scale) = (true, scale);
@@ -120,7 +123,7 @@ impl FaultFlags {
     }
 }
 
-/// Reads how late events are at most, in milliseconds.
+/// Reads the longest delay of events, in milliseconds.
 fn late(text: &str) -> Result<u64, FigureError> {
     let most = u64::try_from(text.parse::<Span>()?.get().as_millis()).ok();
     let possible = most.filter(|most| *most <= EventFaults::MAX_MS);

@@ -1,27 +1,27 @@
-//! How the cells of a row become lines that fit a terminal.
+//! Lays out the cells of a row in lines that fit a terminal.
 //!
-//! Columns stay side by side while each keeps room enough to be read: the last one wraps, the others are cut. On a narrower
-//! terminal each row becomes a block with a line for each column, in which nothing is cut.
+//! Columns stand side by side while each has enough room to be read: the last one wraps, the others are cut. On a narrower
+//! terminal each row becomes a block with a line for each column, and nothing is cut.
 
 use unicode_width::UnicodeWidthStr;
 
-/// Between two columns.
+/// The space between two columns.
 const GAP: &str = "  ";
-/// A column is not made narrower than this, unless its cells are.
+/// The least width of a column whose cells are wider.
 const LEAST: usize = 16;
-/// Nor the last one, which wraps.
+/// The least width of the last column, which wraps.
 const LEAST_LAST: usize = 24;
-/// The narrowest terminal that is heeded.
+/// A narrower terminal is treated as if it were this wide.
 const NARROWEST: usize = 8;
 
-/// Where the cells of a row go.
+/// The places of the cells of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::cli) enum Layout {
     /// Side by side.
     Columns {
         /// How wide each column is.
         widths: Vec<usize>,
-        /// How wide the last one may be; as wide as it is when `None`.
+        /// How wide the last one may be; `None`: as wide as its cells.
         last: Option<usize>,
     },
     /// One below another, in lines of this width.
@@ -29,7 +29,7 @@ pub(in crate::cli) enum Layout {
 }
 
 impl Layout {
-    /// For columns of these names, whose widest cells are so wide, on a terminal of `width`; elsewhere `None`.
+    /// Fits columns with these names and widest cells into `width`; `None` outside of a terminal.
     pub(in crate::cli) fn fit(names: &[String], natural: &[usize], width: Option<usize>) -> Self {
         let whole = Layout::Columns { widths: natural.to_vec(), last: None };
         let Some(width) = width.map(|width| width.max(NARROWEST)) else { return whole };
@@ -53,7 +53,7 @@ impl Layout {
         Layout::Columns { widths, last }
     }
 
-    /// A row as lines.
+    /// Writes a row as lines.
     pub(in crate::cli) fn lines(&self, names: &[String], cells: &[String]) -> Vec<String> {
         match self {
             Layout::Columns { widths, last } => columns(widths, *last, cells),
@@ -61,13 +61,13 @@ impl Layout {
         }
     }
 
-    /// Whether rows are blocks, which stand apart and need no header.
+    /// Whether rows are blocks, which need no header.
     pub(in crate::cli) fn is_stacked(&self) -> bool {
         matches!(self, Layout::Stacked(_))
     }
 }
 
-/// Whether the cells of a column are names that are useless when cut.
+/// Whether the cells of a column are useless when cut.
 fn is_whole(name: &str) -> bool {
     let name = name.to_lowercase();
     matches!(name.as_str(), "id" | "uri" | "seq" | "count") || name.ends_with("_id") || name.ends_with("-id")
@@ -105,7 +105,7 @@ fn stacked(names: &[String], cells: &[String], width: usize) -> Vec<String> {
     for (name, cell) in names.iter().zip(cells) {
         if width < beside + LEAST {
             lines.extend(wrapped(name, width));
-            // One blank: on twenty columns an instance's id still stands on one line.
+            // One blank only, so that an instance's id fits a line of twenty columns.
             lines.extend(wrapped(cell, width.saturating_sub(1)).iter().map(|chunk| format!(" {chunk}")));
             continue;
         }
@@ -118,7 +118,7 @@ fn stacked(names: &[String], cells: &[String], width: usize) -> Vec<String> {
     lines
 }
 
-/// `text` in at most `width` columns of a terminal, with `…` where it is cut.
+/// Cuts `text` to at most `width` columns of a terminal, with `…` at the end.
 fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
@@ -135,7 +135,7 @@ fn cut(text: &str, width: usize) -> String {
     out
 }
 
-/// `text` in lines of at most `width` columns of a terminal, broken at blanks where there are any.
+/// Breaks `text` into lines of at most `width` columns of a terminal, at blanks where there are any.
 pub(in crate::cli) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();

@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// The user that this process acts as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Me(pub(super) u32);
+pub(super) struct CurrentUser(pub(super) u32);
 
 /// What a directory is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,9 +73,9 @@ impl Distrust {
     }
 }
 
-impl Me {
+impl CurrentUser {
     pub(super) fn current() -> Self {
-        Me(rustix::process::geteuid().as_raw())
+        CurrentUser(rustix::process::geteuid().as_raw())
     }
 
     /// The name of this user's own directory inside a shared one.
@@ -118,7 +118,7 @@ impl Standing {
 
     /// Where the files of `me` go when this directory was named. `is_own`: it is the one inside another. `holds_store`: a store
     /// that is for `me` to use lies in it already.
-    pub(super) fn judge(self, me: Me, is_own: bool, holds_store: bool) -> Use {
+    pub(super) fn judge(self, me: CurrentUser, is_own: bool, holds_store: bool) -> Use {
         let mine = self.owner == me.0;
         let group = self.mode & 0o020 != 0;
         let shared = self.is_open() || (group && !((mine || me.is_root()) && holds_store));
@@ -126,7 +126,7 @@ impl Standing {
     }
 
     /// What is wrong with it as the place of the files of `me`.
-    pub(super) fn fault(self, me: Me) -> Option<Distrust> {
+    pub(super) fn fault(self, me: CurrentUser) -> Option<Distrust> {
         if self.is_link {
             Some(Distrust::Link)
         } else if self.owner != me.0 && !me.is_root() {
@@ -139,7 +139,7 @@ impl Standing {
     }
 
     /// What is wrong with it as a directory that `me`, root too, made for itself.
-    pub(super) fn fault_as_own(self, me: Me) -> Option<Distrust> {
+    pub(super) fn fault_as_own(self, me: CurrentUser) -> Option<Distrust> {
         if self.is_link {
             Some(Distrust::Link)
         } else if self.owner != me.0 || !self.is_directory {
@@ -150,13 +150,13 @@ impl Standing {
     }
 
     /// Whether `me` owns it and others have permissions on it.
-    pub(super) fn is_opened(self, me: Me) -> bool {
+    pub(super) fn is_opened(self, me: CurrentUser) -> bool {
         self.is_directory && self.owner == me.0 && self.mode & 0o077 != 0
     }
 
     /// Whether others than its owner, root and its group can rename what is in it. What a volume's provisioner made for
     /// everybody is for whoever has the volume.
-    pub(super) fn lets_others_swap(self, me: Me) -> bool {
+    pub(super) fn lets_others_swap(self, me: CurrentUser) -> bool {
         // The owner of a sticky directory may rename everything in it as well; 65534 is who root is outside of a container.
         let trusted = [me.0, 0, 65534].contains(&self.owner);
         let sticky = self.mode & 0o1000 != 0;
@@ -188,7 +188,7 @@ pub(super) fn advice(error: &io::Error, existing: Option<(&Path, Standing)>) -> 
             Some((_, Standing { owner, mode, .. })) => format!(
                 "this user (number {}) may not write {at}, which belongs to user {owner} with mode {:04o}; change its \
                  permissions, or {elsewhere}",
-                Me::current().0,
+                CurrentUser::current().0,
                 mode & 0o7777
             ),
             None => format!("this user may not write there; {elsewhere}"),
@@ -201,7 +201,7 @@ pub(super) fn advice(error: &io::Error, existing: Option<(&Path, Standing)>) -> 
 mod tests {
     use super::*;
 
-    const ME: Me = Me(1000);
+    const ME: CurrentUser = CurrentUser(1000);
 
     fn directory(owner: u32, mode: u32) -> Standing {
         Standing { owner, mode, is_directory: true, is_link: false, is_mount: false }
@@ -216,7 +216,7 @@ mod tests {
         for (owner, mode) in [(1000, 0o700), (1000, 0o755), (1001, 0o755)] {
             assert_eq!(directory(owner, mode).judge(ME, false, false), Use::Itself, "{owner} {mode:o}");
         }
-        let root = Me(0);
+        let root = CurrentUser(0);
         assert_eq!(directory(1000, 0o755).judge(root, false, false), Use::Itself);
         assert_eq!(directory(0, 0o755).judge(root, false, false), Use::Itself);
         assert_eq!(directory(0, 0o777).judge(root, false, false), Use::Inside);
@@ -236,8 +236,8 @@ mod tests {
         assert!(!swappable(0, 0o1777) && !swappable(1000, 0o1777) && !swappable(0, 0o755) && !swappable(0, 0o775));
         assert!(!Standing { is_mount: true, ..directory(0, 0o777) }.lets_others_swap(ME));
         assert_eq!(directory(1001, 0o700).fault(ME), Some(Distrust::Foreign));
-        assert_eq!(directory(1001, 0o700).fault(Me(0)), None);
-        assert_eq!(directory(1001, 0o700).fault_as_own(Me(0)), Some(Distrust::Foreign));
+        assert_eq!(directory(1001, 0o700).fault(CurrentUser(0)), None);
+        assert_eq!(directory(1001, 0o700).fault_as_own(CurrentUser(0)), Some(Distrust::Foreign));
         assert_eq!(Standing { is_link: true, ..directory(1000, 0o777) }.fault(ME), Some(Distrust::Link));
     }
 

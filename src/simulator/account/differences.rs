@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::simulator::account::pace::Pace;
-use crate::simulator::account::share::Share;
+use crate::simulator::account::share::SharedVpc;
 use crate::simulator::clock::Moment;
 use crate::simulator::history::History;
 use crate::simulator::ident::Kind;
@@ -30,8 +30,8 @@ pub(crate) struct Differences {
     /// The inbound rules of security groups that differ from the formula's.
     pub(super) ingress: HashMap<u64, History<Vec<Permission>>>,
     /// Other accounts' VPCs; their places follow the account's own.
-    pub(super) shares: Vec<Share>,
-    /// Addresses `RunInstances` gave out, by what the subnet's id stands for.
+    pub(super) shares: Vec<SharedVpc>,
+    /// Addresses `RunInstances` gave out, by the number that the subnet's id encodes.
     pub(super) hosts: HashMap<u64, Hosts>,
     /// What launches with a client token asked for and made.
     pub(super) tokens: HashMap<String, Idempotent>,

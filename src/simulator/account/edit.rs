@@ -10,7 +10,7 @@ use parking_lot::RwLockWriteGuard;
 use crate::simulator::account::differences::{Differences, Hosts, Idempotent, Touched};
 use crate::simulator::account::pace::Pace;
 use crate::simulator::account::scene::Scene;
-use crate::simulator::account::share::{Share, SubnetPlace};
+use crate::simulator::account::share::{SharedVpc, SubnetPlace};
 use crate::simulator::clock::Moment;
 use crate::simulator::happening::{Happening, What};
 use crate::simulator::history::History;
@@ -162,7 +162,7 @@ impl<'a> Edit<'a> {
         Some(if known.asked == asked { Again::Same(known.numbers.clone()) } else { Again::Different })
     }
 
-    /// Changes the tags of a thing of any kind. Tags put on as they are already change nothing, and nobody hears of it.
+    /// Changes the tags of a thing of any kind. Tags put on as they are already change nothing, and no event tells of it.
     pub(crate) fn retag(&mut self, kind: Kind, number: u64, with: impl FnOnce(&mut Tags)) {
         let before = self.scene().tagged(kind, number, Moment::LAST);
         let mut tags = before.tags.clone();
@@ -216,9 +216,9 @@ impl<'a> Edit<'a> {
     }
 
     /// Lists another account's VPC from now on; twice is once.
-    pub(crate) fn accept(&mut self, share: impl FnOnce(Moment) -> Share) {
+    pub(crate) fn accept(&mut self, share: impl FnOnce(Moment) -> SharedVpc) {
         let share = share(self.now);
-        let same = |known: &Share| known.plan.account == share.plan.account && known.vpc == share.vpc;
+        let same = |known: &SharedVpc| known.plan.account == share.plan.account && known.vpc == share.vpc;
         if !self.differences.shares.iter().any(same) {
             self.differences.shares.push(share);
         }

@@ -16,7 +16,7 @@ mod volumes;
 use std::collections::{BTreeSet, HashMap};
 
 use crate::simulator::account::differences::Differences;
-use crate::simulator::account::share::Share;
+use crate::simulator::account::share::SharedVpc;
 use crate::simulator::clock::Moment;
 use crate::simulator::ident::Kind;
 use crate::simulator::instance::{Instance, Life, Phase, State};
@@ -47,7 +47,7 @@ impl<'a> Scene<'a> {
     }
 
     /// The VPCs of other accounts; the first has the place after the account's own.
-    pub(crate) fn shares(self) -> &'a [Share] {
+    pub(crate) fn shares(self) -> &'a [SharedVpc] {
         &self.differences.shares
     }
 
@@ -108,7 +108,7 @@ impl<'a> Scene<'a> {
         moments
     }
 
-    /// How many more instances hold an address of each subnet at `at` than the formula says, by what its id stands for.
+    /// How many more instances hold an address of each subnet at `at` than the formula says, by the number that its id encodes.
     pub(crate) fn moved(self, at: Moment) -> HashMap<u64, i64> {
         let mut moved = HashMap::new();
         for (&number, touched) in &self.differences.touched {
@@ -143,7 +143,7 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// What a thing nobody retagged has on.
+    /// The tags of a thing that nobody retagged.
     fn first_tags(self, kind: Kind, number: u64) -> Tags {
         match kind {
             Kind::Instance => match self.differences.touched.get(&number).and_then(|touched| touched.born.as_ref()) {

@@ -1,7 +1,7 @@
 //! VPCs that Resource Access Manager shares between accounts, and where in them an instance can be put.
 //!
 //! A shared VPC takes a place after the account's own; its security groups there are the participant's. AWS shows the owner's
-//! tags to nobody else. Ids need no table: every well-formed id stands for a number in every account's formula, so an
+//! tags to nobody else. Ids need no table: every well-formed id encodes a number in every account's formula, so an
 //! instance can name another account's VPC and subnet by number as well.
 
 use std::net::Ipv4Addr;
@@ -13,7 +13,7 @@ use crate::simulator::plan::{Plan, ZONES, base};
 
 /// Another account's VPC, with its subnets.
 #[derive(Debug, Clone)]
-pub(crate) struct Share {
+pub(crate) struct SharedVpc {
     /// The owner's formula.
     pub(crate) plan: Arc<Plan>,
     /// The VPC's number with its owner.
@@ -21,7 +21,7 @@ pub(crate) struct Share {
     pub(crate) from: Moment,
 }
 
-impl Share {
+impl SharedVpc {
     /// The id of the VPC.
     pub(crate) fn id(&self) -> String {
         self.plan.idents.text(Kind::Vpc, self.vpc)
@@ -33,9 +33,9 @@ impl Share {
 pub(crate) struct SubnetPlace {
     /// The place of its VPC among those the account sees.
     pub(crate) network: u64,
-    /// What the VPC's id stands for.
+    /// The number that the VPC's id encodes.
     pub(crate) vpc: u64,
-    /// What the subnet's id stands for.
+    /// The number that the subnet's id encodes.
     pub(crate) subnet: u64,
     pub(crate) zone: u64,
     /// The first address of the VPC.

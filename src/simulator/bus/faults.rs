@@ -1,4 +1,4 @@
-//! What goes wrong with events between the service that tells of something and the rules that listen.
+//! The faults of events on their way from a service to the rules.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::simulator::faults::{FigureError, Share};
 /// How events suffer. Shares are of 1: a `drop` of 0.05 loses one event in twenty. The same seed and the same sequence of
 /// happenings lose and repeat the same events; each share draws its own dice, so changing one moves no other.
 ///
-/// The default is an `EventBridge` that delivers everything once, at once and in order, which AWS promises nobody.
+/// The default is an `EventBridge` that delivers everything once, at once and in order, which AWS does not promise.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EventFaults {
@@ -67,9 +67,9 @@ fn within<'de, D: Deserializer<'de>>(span: D) -> Result<u64, D::Error> {
     Err(D::Error::custom(FigureError::Late { given: most.to_string() }))
 }
 
-/// What becomes of one event.
+/// Whether and when one event is delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Fate {
+pub(super) struct EventFate {
     pub(super) dropped: bool,
     pub(super) reordered: bool,
     pub(super) without_account: bool,
@@ -84,7 +84,7 @@ impl EventFaults {
     pub const MAX_MS: u64 = MAX_LATE_MS;
 
     /// What becomes of the `number`th event.
-    pub(super) fn fate(&self, seed: u64, number: u64) -> Fate {
+    pub(super) fn fate(&self, seed: u64, number: u64) -> EventFate {
         // Every draw is made for every event: its fate under one fault does not hang on the others.
         let mut dice = Dice::new(seed, number);
         let dropped = dice.chance(self.drop);
@@ -96,7 +96,7 @@ impl EventFaults {
         let held = 1 + dice.below(self.within_ms);
         let repeat = 1 + dice.below(self.within_ms);
         let delay = late.saturating_add(if reordered { held } else { 0 });
-        Fate {
+        EventFate {
             dropped,
             reordered,
             without_account,
@@ -118,7 +118,7 @@ mod tests {
         let drawn = fates(1);
         assert_eq!(drawn, fates(1));
         assert_ne!(drawn, fates(2));
-        let count = |of: fn(&Fate) -> bool| drawn.iter().filter(|fate| of(fate)).count();
+        let count = |of: fn(&EventFate) -> bool| drawn.iter().filter(|fate| of(fate)).count();
         assert!((400..600).contains(&count(|fate| fate.dropped)));
         assert!((1_800..2_200).contains(&count(|fate| fate.again.is_some())));
         assert!((900..1_100).contains(&count(|fate| fate.reordered)));

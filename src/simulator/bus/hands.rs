@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::simulator::bus::{EventCounts, EventFaults, Pattern, Rule, SERVICE, State, Target, rule_arn};
+use crate::simulator::bus::{BusRuleState, EventCounts, EventFaults, Pattern, Rule, SERVICE, Target, rule_arn};
 use crate::simulator::sqs::{self, Attributes};
 use crate::simulator::world::World;
 
@@ -34,7 +34,7 @@ impl World {
             let rule = Rule {
                 arn: rule,
                 pattern,
-                state: State::Enabled,
+                state: BusRuleState::Enabled,
                 description: None,
                 role: None,
                 tags: BTreeMap::new(),

@@ -6,16 +6,16 @@ use serde_json::Value;
 
 use crate::simulator::bus::pattern::Pattern;
 
-/// Whether a rule works, and whether it sees read-only calls.
+/// Whether a rule is enabled, and whether it matches read-only calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum State {
+pub(crate) enum BusRuleState {
     Enabled,
     Disabled,
     /// Also `CloudTrail`'s records of read-only management calls (`Describe*`, `Get*`, `List*`).
     EnabledWithReads,
 }
 
-impl State {
+impl BusRuleState {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Enabled => "ENABLED",
@@ -34,7 +34,7 @@ impl State {
 pub(crate) struct Rule {
     pub(crate) arn: String,
     pub(crate) pattern: Pattern,
-    pub(crate) state: State,
+    pub(crate) state: BusRuleState,
     pub(crate) description: Option<String>,
     pub(crate) role: Option<String>,
     pub(crate) tags: BTreeMap<String, String>,
@@ -73,9 +73,9 @@ impl Rules {
     /// Every target an event is for.
     pub(crate) fn targets(&self, event: &str, read_only: bool) -> Vec<Aim> {
         let hears = |rule: &&Rule| match rule.state {
-            State::Disabled => false,
-            State::Enabled => !read_only,
-            State::EnabledWithReads => true,
+            BusRuleState::Disabled => false,
+            BusRuleState::Enabled => !read_only,
+            BusRuleState::EnabledWithReads => true,
         };
         let meant = self.0.values().filter(hears).filter(|rule| rule.pattern.matches(event));
         let aims = meant.flat_map(|rule| rule.targets.values().map(|target| Aim::of(rule, target)));

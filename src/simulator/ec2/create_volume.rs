@@ -32,7 +32,7 @@ pub(super) fn answer(call: &Call) -> Answer {
     let params = call.params;
     let zone = zone(params, call.account.plan())?;
     let source = params.get("SnapshotId").map(|id| source(call, id)).transpose()?;
-    let shape = Shape::parse(params, source.as_ref())?;
+    let shape = VolumeShape::parse(params, source.as_ref())?;
     // What is made from an encrypted snapshot keeps its key, unless the call names another.
     let named = params.get("KmsKeyId").map(|name| EbsVolume::named_key(call.account.plan(), name).into());
     let key = named.or_else(|| source.as_ref().and_then(|snapshot| snapshot.key.clone()));
@@ -61,8 +61,8 @@ pub(super) fn answer(call: &Call) -> Answer {
     Ok(call.envelope("CreateVolume", 1_024, |xml| disk.write(xml, call, before)))
 }
 
-/// What a volume is to be.
-pub(super) struct Shape {
+/// The size, type and performance that a volume is to have.
+pub(super) struct VolumeShape {
     pub(super) gib: u32,
     pub(super) class: Class,
     pub(super) iops: Option<u32>,
@@ -71,7 +71,7 @@ pub(super) struct Shape {
     multi_attach: bool,
 }
 
-impl Shape {
+impl VolumeShape {
     fn parse(params: &Params, source: Option<&Snapshot>) -> Result<Self, Refusal> {
         let gib = match (number(params, "Size")?, source) {
             (Some(size), Some(snapshot)) if size < snapshot.gib => {
@@ -121,7 +121,7 @@ impl Shape {
         shape.checked()
     }
 
-    /// Holds size, IOPS and throughput to what the type allows, and fills in what nobody said.
+    /// Checks size, IOPS and throughput against the limits of the type, and fills in defaults.
     fn checked(self) -> Result<Self, Refusal> {
         let Self { gib, class, iops, throughput, .. } = self;
         let (least, most) = class.sizes();

@@ -15,7 +15,7 @@ use crate::simulator::xml::Xml;
 /// Answers a `DescribeAddresses`.
 pub(super) fn answer(call: &Call) -> Answer {
     let plan = call.account.plan();
-    let filters = Filters::<Shown>::parse(call.params)?;
+    let filters = Filters::<ShownAddress>::parse(call.params)?;
     let reading = call.account.reading();
     let scene = reading.scene();
     let listing =
@@ -42,7 +42,7 @@ pub(super) fn answer(call: &Call) -> Answer {
                 }
                 seen_tags(scene, Kind::Allocation, number, sight, &mut elastic.tags);
                 let interface = elastic.association.and_then(|it| scene.interface(it.interface, sight.at));
-                let shown = Shown { elastic, interface };
+                let shown = ShownAddress { elastic, interface };
                 filters.hold(&shown, plan, sight.at).then_some(shown)
             },
             |xml, shown, _| write(xml, call, shown),
@@ -62,14 +62,14 @@ pub(super) fn no_address(ip: &str) -> Refusal {
 }
 
 /// An address with the interface it is bound to.
-struct Shown {
+struct ShownAddress {
     elastic: Elastic,
     interface: Option<Interface>,
 }
 
-fn write(xml: &mut Xml, call: &Call, shown: &Shown) {
+fn write(xml: &mut Xml, call: &Call, shown: &ShownAddress) {
     let plan = call.account.plan();
-    let Shown { elastic, interface } = shown;
+    let ShownAddress { elastic, interface } = shown;
     xml.number("publicIp", elastic.ip);
     id(xml, call, "allocationId", Kind::Allocation, elastic.number);
     xml.text("domain", "vpc");
@@ -87,7 +87,7 @@ fn write(xml: &mut Xml, call: &Call, shown: &Shown) {
     xml.text("networkBorderGroup", &plan.region);
 }
 
-impl Shown {
+impl ShownAddress {
     fn association(&self) -> Option<u64> {
         self.elastic.association.map(|association| association.number)
     }
@@ -97,7 +97,7 @@ impl Shown {
     }
 }
 
-impl Filtered for Shown {
+impl Filtered for ShownAddress {
     const FILTERS: &'static [Filter<Self>] = &[
         ("allocation-id", |it, values| values.ids(Kind::Allocation, [it.elastic.number])),
         ("association-id", |it, values| values.ids(Kind::Association, it.association())),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::simulator::clock::Moment;
 use crate::simulator::ec2::call::{Answer, Call, next_token, walk};
-use crate::simulator::ec2::describe_instances::operator;
+use crate::simulator::ec2::instance_item::operator;
 use crate::simulator::ec2::lifecycle::{OPERATOR, state};
 use crate::simulator::filter::{Filter, Filtered, Filters};
 use crate::simulator::ident::Kind;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::simulator::account::Scene;
 use crate::simulator::clock::Moment;
 use crate::simulator::ec2::call::{Answer, Call};
-use crate::simulator::ec2::describe_instances::operator;
+use crate::simulator::ec2::instance_item::operator;
 use crate::simulator::ec2::lifecycle::OPERATOR;
 use crate::simulator::ec2::listing::{Described, describe, id};
 use crate::simulator::filter::{Filter, Filtered};

@@ -6,7 +6,7 @@ use crate::simulator::ec2::call::{Answer, Call};
 use crate::simulator::ec2::listing::{Described, describe, id};
 use crate::simulator::filter::{Filter, Filtered};
 use crate::simulator::ident::Kind;
-use crate::simulator::route_table::{Associated, Destination, Route, RouteTable, TableAssociation, Target};
+use crate::simulator::route_table::{Associated, Destination, Route, RouteTable, RouteTarget, TableAssociation};
 use crate::simulator::tags::Tags;
 use crate::simulator::xml::Xml;
 
@@ -61,11 +61,11 @@ fn write_route(xml: &mut Xml, call: &Call, route: &Route) {
         Destination::PrefixList(list) => xml.text("destinationPrefixListId", list),
     }
     match route.target {
-        Target::Local => xml.text("gatewayId", "local"),
-        Target::Internet(number) => id(xml, call, "gatewayId", Kind::InternetGateway, number),
-        Target::Endpoint(number) => id(xml, call, "gatewayId", Kind::VpcEndpoint, number),
-        Target::Nat(number) => id(xml, call, "natGatewayId", Kind::NatGateway, number),
-        Target::Peering(number) => id(xml, call, "vpcPeeringConnectionId", Kind::VpcPeering, number),
+        RouteTarget::Local => xml.text("gatewayId", "local"),
+        RouteTarget::Internet(number) => id(xml, call, "gatewayId", Kind::InternetGateway, number),
+        RouteTarget::Endpoint(number) => id(xml, call, "gatewayId", Kind::VpcEndpoint, number),
+        RouteTarget::Nat(number) => id(xml, call, "natGatewayId", Kind::NatGateway, number),
+        RouteTarget::Peering(number) => id(xml, call, "vpcPeeringConnectionId", Kind::VpcPeering, number),
     }
     xml.text("state", route.state());
     xml.text("origin", route.origin());
@@ -88,7 +88,7 @@ impl RouteTable {
         self.routes.iter().map(|route| &route.destination)
     }
 
-    fn targets(&self) -> impl Iterator<Item = Target> {
+    fn targets(&self) -> impl Iterator<Item = RouteTarget> {
         self.routes.iter().map(|route| route.target)
     }
 
@@ -138,23 +138,23 @@ impl Filtered for RouteTable {
         ("route.gateway-id", |table, values| {
             for target in table.targets() {
                 match target {
-                    Target::Local => values.text("local"),
-                    Target::Internet(number) => values.ids(Kind::InternetGateway, [number]),
-                    Target::Endpoint(number) => values.ids(Kind::VpcEndpoint, [number]),
-                    Target::Nat(_) | Target::Peering(_) => {}
+                    RouteTarget::Local => values.text("local"),
+                    RouteTarget::Internet(number) => values.ids(Kind::InternetGateway, [number]),
+                    RouteTarget::Endpoint(number) => values.ids(Kind::VpcEndpoint, [number]),
+                    RouteTarget::Nat(_) | RouteTarget::Peering(_) => {}
                 }
             }
         }),
         ("route.instance-id", |_, _| {}),
         ("route.nat-gateway-id", |table, values| {
-            let nat = |target| if let Target::Nat(number) = target { Some(number) } else { None };
+            let nat = |target| if let RouteTarget::Nat(number) = target { Some(number) } else { None };
             values.ids(Kind::NatGateway, table.targets().filter_map(nat));
         }),
         ("route.origin", |table, values| values.texts(table.routes.iter().map(Route::origin))),
         ("route.state", |table, values| values.texts(table.routes.iter().map(Route::state))),
         ("route.transit-gateway-id", |_, _| {}),
         ("route.vpc-peering-connection-id", |table, values| {
-            let peering = |target| if let Target::Peering(number) = target { Some(number) } else { None };
+            let peering = |target| if let RouteTarget::Peering(number) = target { Some(number) } else { None };
             values.ids(Kind::VpcPeering, table.targets().filter_map(peering));
         }),
         ("vpc-id", |table, values| values.ids(Kind::Vpc, [table.vpc])),

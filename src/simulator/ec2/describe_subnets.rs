@@ -16,7 +16,7 @@ use crate::simulator::xml::Xml;
 /// Answers a `DescribeSubnets`.
 pub(super) fn answer(call: &Call) -> Answer {
     let plan = call.account.plan();
-    let filters = Filters::<Shown>::parse(call.params)?;
+    let filters = Filters::<ShownSubnet>::parse(call.params)?;
     let reading = call.account.reading();
     let scene = reading.scene();
     let seen = |place: &u64| scene.subnet(*place, call.view.of(Kind::Subnet, *place).at).is_some();
@@ -42,7 +42,7 @@ pub(super) fn answer(call: &Call) -> Answer {
                 let (mut subnet, owner) = scene.subnet(place, sight.at)?;
                 seen_tags(scene, Kind::Subnet, place, sight, &mut subnet.tags);
                 let free = free(&subnet, owner, sight.at);
-                let shown = Shown { subnet, free };
+                let shown = ShownSubnet { subnet, free };
                 filters.hold(&shown, owner, sight.at).then_some((shown, owner))
             },
             |xml, (shown, owner), _| write(xml, shown, owner),
@@ -51,13 +51,13 @@ pub(super) fn answer(call: &Call) -> Answer {
 }
 
 /// A subnet with how many of its addresses are free.
-struct Shown {
+struct ShownSubnet {
     subnet: Subnet,
     free: i64,
 }
 
 /// A subnet; `plan` is its owner's.
-fn write(xml: &mut Xml, Shown { subnet, free }: &Shown, plan: &Plan) {
+fn write(xml: &mut Xml, ShownSubnet { subnet, free }: &ShownSubnet, plan: &Plan) {
     let id = |xml: &mut Xml, tag: &str, kind, number| xml.plain(tag, |out| plan.idents.write(kind, number, out));
     let zone = plan.zone(subnet.zone());
     id(xml, "subnetId", Kind::Subnet, subnet.number);
@@ -95,14 +95,14 @@ fn write(xml: &mut Xml, Shown { subnet, free }: &Shown, plan: &Plan) {
     );
 }
 
-impl Shown {
+impl ShownSubnet {
     /// What every IPv6 range of a subnet has for a field.
     fn of_ipv6<V>(&self, value: V) -> Option<V> {
         self.subnet.ipv6.as_ref().map(|_| value)
     }
 }
 
-impl Filtered for Shown {
+impl Filtered for ShownSubnet {
     const FILTERS: &'static [Filter<Self>] = &[
         ("availability-zone", |it, values| values.text(&values.plan.zone(it.subnet.zone()).name)),
         ("availability-zone-id", |it, values| values.text(&values.plan.zone(it.subnet.zone()).id)),

@@ -4,7 +4,7 @@ use crate::simulator::account::Scene;
 use crate::simulator::clock::Moment;
 use crate::simulator::ebs_volume::{Attachment, EbsVolume};
 use crate::simulator::ec2::call::{Answer, Call};
-use crate::simulator::ec2::describe_instances::operator;
+use crate::simulator::ec2::instance_item::operator;
 use crate::simulator::ec2::lifecycle::OPERATOR;
 use crate::simulator::ec2::listing::{Described, describe, id};
 use crate::simulator::filter::{Filter, Filtered};

@@ -17,11 +17,11 @@ struct Verb {
     action: &'static str,
     participle: &'static str,
     /// Whether the call does something in a state, leaves it as it is, or refuses it.
-    rule: fn(State) -> Rule,
+    rule: fn(State) -> StateRule,
     act: fn(&mut Edit, u64),
 }
 
-enum Rule {
+enum StateRule {
     Act,
     AsItIs,
     Refuse,
@@ -35,9 +35,9 @@ pub(super) fn start(call: &Call) -> Answer {
             action: "StartInstances",
             participle: "started",
             rule: |state| match state {
-                State::Stopped => Rule::Act,
-                State::Pending | State::Running => Rule::AsItIs,
-                State::Stopping | State::ShuttingDown | State::Terminated => Rule::Refuse,
+                State::Stopped => StateRule::Act,
+                State::Pending | State::Running => StateRule::AsItIs,
+                State::Stopping | State::ShuttingDown | State::Terminated => StateRule::Refuse,
             },
             act: |edit, number| edit.start(number),
         },
@@ -55,9 +55,9 @@ pub(super) fn stop(call: &Call) -> Answer {
             action: "StopInstances",
             participle: "stopped",
             rule: |state| match state {
-                State::Running => Rule::Act,
-                State::Stopping | State::Stopped => Rule::AsItIs,
-                State::Pending | State::ShuttingDown | State::Terminated => Rule::Refuse,
+                State::Running => StateRule::Act,
+                State::Stopping | State::Stopped => StateRule::AsItIs,
+                State::Pending | State::ShuttingDown | State::Terminated => StateRule::Refuse,
             },
             act: |edit, number| edit.stop(number),
         },
@@ -75,8 +75,8 @@ pub(super) fn terminate(call: &Call) -> Answer {
             action: "TerminateInstances",
             participle: "terminated",
             rule: |state| match state {
-                State::ShuttingDown | State::Terminated => Rule::AsItIs,
-                State::Pending | State::Running | State::Stopping | State::Stopped => Rule::Act,
+                State::ShuttingDown | State::Terminated => StateRule::AsItIs,
+                State::Pending | State::Running | State::Stopping | State::Stopped => StateRule::Act,
             },
             act: |edit, number| edit.terminate(number),
         },
@@ -90,8 +90,8 @@ pub(super) fn reboot(call: &Call) -> Answer {
     let edit = call.account.edit();
     check(&edit, call, &numbers, "rebooted", |state| match state {
         // Those of terminated instances are ignored, says EC2.
-        State::Running | State::Pending | State::ShuttingDown | State::Terminated => Rule::AsItIs,
-        State::Stopping | State::Stopped => Rule::Refuse,
+        State::Running | State::Pending | State::ShuttingDown | State::Terminated => StateRule::AsItIs,
+        State::Stopping | State::Stopped => StateRule::Refuse,
     })?;
     drop(edit);
     Ok(call.envelope("RebootInstances", 64, |xml| xml.flag("return", true)))
@@ -104,7 +104,7 @@ fn transition(call: &Call, verb: &Verb) -> Answer {
     check(&edit, call, &numbers, verb.participle, verb.rule)?;
     let states = numbers.iter().filter_map(|&number| {
         let before = edit.instance(number)?.state(edit.now());
-        if matches!((verb.rule)(before), Rule::Act) {
+        if matches!((verb.rule)(before), StateRule::Act) {
             (verb.act)(&mut edit, number);
         }
         Some((before, at_once(&edit, number)?))
@@ -149,11 +149,11 @@ fn check(
     call: &Call,
     numbers: &[u64],
     participle: &'static str,
-    rule: impl Fn(State) -> Rule,
+    rule: impl Fn(State) -> StateRule,
 ) -> Result<(), Refusal> {
     for instance in numbers.iter().filter_map(|number| edit.instance(*number)) {
         let id = || call.account.plan().id(&instance);
-        if matches!(rule(instance.state(edit.now())), Rule::Refuse) {
+        if matches!(rule(instance.state(edit.now())), StateRule::Refuse) {
             return Err(Refusal::wrong_state(&id(), participle));
         }
         if instance.managed && participle != "rebooted" {

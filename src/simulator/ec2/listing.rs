@@ -12,7 +12,7 @@ use crate::simulator::tags::Tags;
 use crate::simulator::view::Sight;
 use crate::simulator::xml::Xml;
 
-/// The number an id of `kind` stands for, if `exists` says there is such a thing.
+/// The number that an id of `kind` encodes, if `exists` says there is such a thing.
 pub(super) fn number(call: &Call, kind: Kind, id: &str, exists: impl Fn(u64) -> bool) -> Result<u64, Refusal> {
     let found = places(kind, &[id], |id| Ok(call.account.plan().idents.number(kind, id)?.filter(|n| exists(*n))))?;
     found.first().copied().ok_or_else(|| Refusal::unknown_resource(kind, id))

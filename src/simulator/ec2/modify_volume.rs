@@ -5,7 +5,7 @@
 
 use crate::simulator::ebs_volume::EbsVolume;
 use crate::simulator::ec2::call::{Answer, Call};
-use crate::simulator::ec2::create_volume::{Shape, named};
+use crate::simulator::ec2::create_volume::{VolumeShape, named};
 use crate::simulator::ec2::listing::id;
 use crate::simulator::ec2::volume_attachment::managed;
 use crate::simulator::ident::Kind;
@@ -29,14 +29,14 @@ pub(super) fn answer(call: &Call) -> Answer {
         let message = format!("Volume '{volume_id}' is not 'available' or 'in-use'.");
         return Err(Refusal::new(400, "IncorrectState", message));
     }
-    let shape = Shape::changed(call.params, &before)?;
+    let shape = VolumeShape::changed(call.params, &before)?;
     if shape.gib < before.gib {
         return Err(Refusal::invalid_value(format!(
             "New size cannot be smaller than existing size {} GiB",
             before.gib
         )));
     }
-    let Shape { gib, class, iops, throughput, .. } = shape;
+    let VolumeShape { gib, class, iops, throughput, .. } = shape;
     let after = EbsVolume { gib, class, iops, throughput, ..before.clone() };
     edit.modify(after.clone(), call.request);
     drop(edit);

@@ -9,7 +9,7 @@ use crate::simulator::ec2::{listing, tagging};
 use crate::simulator::ident::Kind;
 use crate::simulator::plan::ZONES;
 use crate::simulator::refusal::Refusal;
-use crate::simulator::route_table::{Associated, Destination, Route, RouteTable, TableAssociation, Target};
+use crate::simulator::route_table::{Associated, Destination, Route, RouteTable, RouteTarget, TableAssociation};
 
 /// Answers a `CreateRouteTable`.
 pub(super) fn create(call: &Call) -> Answer {
@@ -71,7 +71,7 @@ pub(super) fn delete_route(call: &Call) -> Answer {
         let message = format!("no route with destination-cidr-block {text} in route table {}", table_id(call, &table));
         return Err(Refusal::new(400, "InvalidRoute.NotFound", message));
     };
-    if table.routes.remove(at).target == Target::Local {
+    if table.routes.remove(at).target == RouteTarget::Local {
         let message = format!("cannot remove local route {text} in route table {}", table_id(call, &table));
         return Err(Refusal::invalid_value(message));
     }
@@ -88,15 +88,15 @@ fn destination<'a>(call: &Call<'a>) -> Result<(Destination, &'a str), Refusal> {
     }
 }
 
-fn target(call: &Call) -> Result<Target, Refusal> {
+fn target(call: &Call) -> Result<RouteTarget, Refusal> {
     let reading = call.account.reading();
     let (scene, now) = (reading.scene(), reading.now());
     if let Some(id) = call.params.get("GatewayId") {
         let exists = |number| scene.internet_gateway(number, now).is_some();
-        return listing::number(call, Kind::InternetGateway, id, exists).map(Target::Internet);
+        return listing::number(call, Kind::InternetGateway, id, exists).map(RouteTarget::Internet);
     }
     let id = call.params.get("NatGatewayId").ok_or_else(|| Refusal::missing("gatewayId or natGatewayId"))?;
-    listing::number(call, Kind::NatGateway, id, |number| scene.nat_gateway(number, now).is_some()).map(Target::Nat)
+    listing::number(call, Kind::NatGateway, id, |number| scene.nat_gateway(number, now).is_some()).map(RouteTarget::Nat)
 }
 
 /// Answers an `AssociateRouteTable`.

@@ -15,7 +15,8 @@ use crate::simulator::catalog::{
 };
 use crate::simulator::clock::Moment;
 use crate::simulator::ec2::call::{Answer, Call};
-use crate::simulator::ec2::describe_instances::{item, reservation};
+use crate::simulator::ec2::describe_instances::reservation;
+use crate::simulator::ec2::instance_item::item;
 use crate::simulator::ec2::tagging;
 use crate::simulator::ident::Kind;
 use crate::simulator::instance::{Instance, Phase};

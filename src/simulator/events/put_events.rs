@@ -13,14 +13,14 @@ const MAX_ENTRIES: usize = 10;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Put {
+struct PutEventsRequest {
     #[serde(default)]
-    entries: Vec<Entry>,
+    entries: Vec<EventEntry>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Entry {
+struct EventEntry {
     /// Seconds since the epoch.
     time: Option<f64>,
     source: Option<String>,
@@ -40,7 +40,7 @@ struct Test {
 
 /// Puts events on the bus, each by itself: what is refused is named at its place in the answer.
 pub(super) fn answer(call: &Call) -> Answer {
-    let put: Put = call.read()?;
+    let put: PutEventsRequest = call.read()?;
     if put.entries.is_empty() || put.entries.len() > MAX_ENTRIES {
         let reason = "failed to satisfy constraint: Member must have length between 1 and 10";
         return Err(invalid(format!("1 validation error detected: Value at 'entries' {reason}")));
@@ -79,7 +79,7 @@ pub(super) fn test_pattern(call: &Call) -> Answer {
 
 type EntryError = (&'static str, String);
 
-fn event(call: &Call, entry: &Entry) -> Result<Value, EntryError> {
+fn event(call: &Call, entry: &EventEntry) -> Result<Value, EntryError> {
     let lacks = |name: &str| {
         let message = format!("Parameter {name} is not valid. Reason: {name} is a required argument.");
         ("InvalidArgument", message)

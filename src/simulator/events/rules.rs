@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::simulator::bus::{Pattern, Rule, State, rule_arn};
+use crate::simulator::bus::{BusRuleState, Pattern, Rule, rule_arn};
 use crate::simulator::events::call::{Answer, Call, default_bus, invalid, no_rule, page, required};
 use crate::simulator::events::tags;
 use crate::simulator::json::nothing;
@@ -16,7 +16,7 @@ const MAX_RULES: usize = 300;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Put {
+struct PutRuleRequest {
     name: Option<String>,
     event_pattern: Option<String>,
     schedule_expression: Option<String>,
@@ -37,7 +37,7 @@ struct RuleName {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct List {
+struct ListRulesRequest {
     name_prefix: Option<String>,
     event_bus_name: Option<String>,
     limit: Option<usize>,
@@ -45,7 +45,7 @@ struct List {
 }
 
 pub(super) fn put(call: &Call) -> Answer {
-    let asked: Put = call.read()?;
+    let asked: PutRuleRequest = call.read()?;
     default_bus(call, asked.event_bus_name.as_deref())?;
     let name = required(asked.name.as_deref(), "name")?;
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
@@ -61,8 +61,8 @@ pub(super) fn put(call: &Call) -> Answer {
     let pattern =
         pattern.ok_or_else(|| invalid("Parameter(s) EventPattern or ScheduleExpression must be specified."))?;
     let pattern = Pattern::parse(&pattern)?;
-    let state = asked.state.as_deref().unwrap_or(State::Enabled.name());
-    let state = State::parse(state).ok_or_else(|| {
+    let state = asked.state.as_deref().unwrap_or(BusRuleState::Enabled.name());
+    let state = BusRuleState::parse(state).ok_or_else(|| {
         let reason = "failed to satisfy constraint: Member must satisfy enum value set";
         invalid(format!("1 validation error detected: Value '{state}' at 'state' {reason}"))
     })?;
@@ -95,7 +95,7 @@ pub(super) fn describe(call: &Call) -> Answer {
 }
 
 pub(super) fn list(call: &Call) -> Answer {
-    let asked: List = call.read()?;
+    let asked: ListRulesRequest = call.read()?;
     default_bus(call, asked.event_bus_name.as_deref())?;
     let prefix = asked.name_prefix.unwrap_or_default();
     let rules = call.world.bus().rules(call.account, call.region);
@@ -111,11 +111,11 @@ pub(super) fn list(call: &Call) -> Answer {
 }
 
 pub(super) fn enable(call: &Call) -> Answer {
-    set_state(call, State::Enabled)
+    set_state(call, BusRuleState::Enabled)
 }
 
 pub(super) fn disable(call: &Call) -> Answer {
-    set_state(call, State::Disabled)
+    set_state(call, BusRuleState::Disabled)
 }
 
 /// Deletes a rule; one that is not there is no error, as on AWS.
@@ -130,7 +130,7 @@ pub(super) fn delete(call: &Call) -> Answer {
     Ok(nothing())
 }
 
-fn set_state(call: &Call, state: State) -> Answer {
+fn set_state(call: &Call, state: BusRuleState) -> Answer {
     let name = named(call)?;
     let rules = call.world.bus().rules(call.account, call.region);
     let mut rules = rules.write();

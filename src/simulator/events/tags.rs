@@ -21,7 +21,7 @@ impl Tag {
 }
 
 #[derive(Deserialize)]
-struct Asked {
+struct TagRequest {
     #[serde(rename = "ResourceARN")]
     arn: Option<String>,
     #[serde(rename = "Tags", default)]
@@ -31,7 +31,7 @@ struct Asked {
 }
 
 pub(super) fn tag(call: &Call) -> Answer {
-    let asked: Asked = call.read()?;
+    let asked: TagRequest = call.read()?;
     with_rule(call, asked.arn.as_deref(), |rule| {
         let new = asked.tags.iter().filter(|tag| !rule.tags.contains_key(&tag.key)).count();
         if rule.tags.len() + new > 50 {
@@ -43,7 +43,7 @@ pub(super) fn tag(call: &Call) -> Answer {
 }
 
 pub(super) fn untag(call: &Call) -> Answer {
-    let asked: Asked = call.read()?;
+    let asked: TagRequest = call.read()?;
     with_rule(call, asked.arn.as_deref(), |rule| {
         rule.tags.retain(|key, _| !asked.keys.contains(key));
         Ok(json!({}))
@@ -51,7 +51,7 @@ pub(super) fn untag(call: &Call) -> Answer {
 }
 
 pub(super) fn list(call: &Call) -> Answer {
-    let asked: Asked = call.read()?;
+    let asked: TagRequest = call.read()?;
     with_rule(call, asked.arn.as_deref(), |rule| {
         let tags: Vec<Value> = rule.tags.iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect();
         Ok(json!({ "Tags": tags }))

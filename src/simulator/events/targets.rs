@@ -17,7 +17,7 @@ const MAX_REMOVED: usize = 100;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Put {
+struct PutTargetsRequest {
     rule: Option<String>,
     event_bus_name: Option<String>,
     #[serde(default)]
@@ -35,7 +35,7 @@ struct Remove {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct List {
+struct ListTargetsRequest {
     rule: Option<String>,
     target_arn: Option<String>,
     event_bus_name: Option<String>,
@@ -45,7 +45,7 @@ struct List {
 
 /// Puts targets in. What the simulator has no such target for fails by itself, and the rest is put.
 pub(super) fn put(call: &Call) -> Answer {
-    let asked: Put = call.read()?;
+    let asked: PutTargetsRequest = call.read()?;
     default_bus(call, asked.event_bus_name.as_deref())?;
     let name = required(asked.rule.as_deref(), "rule")?;
     if asked.targets.is_empty() || asked.targets.len() > MAX_ENTRIES {
@@ -97,7 +97,7 @@ pub(super) fn remove(call: &Call) -> Answer {
 }
 
 pub(super) fn list(call: &Call) -> Answer {
-    let asked: List = call.read()?;
+    let asked: ListTargetsRequest = call.read()?;
     default_bus(call, asked.event_bus_name.as_deref())?;
     let name = required(asked.rule.as_deref(), "rule")?;
     let rules = call.world.bus().rules(call.account, call.region);
@@ -109,7 +109,7 @@ pub(super) fn list(call: &Call) -> Answer {
 }
 
 pub(super) fn rule_names(call: &Call) -> Answer {
-    let asked: List = call.read()?;
+    let asked: ListTargetsRequest = call.read()?;
     default_bus(call, asked.event_bus_name.as_deref())?;
     let arn = required(asked.target_arn.as_deref(), "targetArn")?;
     let rules = call.world.bus().rules(call.account, call.region);

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use crate::simulator::clock::Moment;
-use crate::simulator::faults::walk::Shape;
+use crate::simulator::faults::walk::CallShape;
 use crate::simulator::request::Service;
 
 /// How much a bucket holds, and how much it gains each second.
@@ -47,10 +47,10 @@ const COSTLY: [&str; 7] = [
 
 /// All buckets that were drawn from. One that was not is full.
 #[derive(Debug, Default)]
-pub(crate) struct Shelf(HashMap<(u64, Class), Bucket>);
+pub(crate) struct Shelf(HashMap<(u64, BucketClass), Bucket>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Class {
+enum BucketClass {
     Requests,
     Unbounded,
     Resources,
@@ -70,7 +70,7 @@ impl Shelf {
         service: Service,
         action: &str,
         scope: u64,
-        shape: &Shape,
+        shape: &CallShape,
         scale: f64,
         now: Moment,
     ) -> bool {
@@ -78,10 +78,10 @@ impl Shelf {
         let passed = self.take((scope, class), requests, scale, 1.0, now);
         let Some(resources) = resources(action) else { return passed };
         let many = u32::try_from(shape.resources).map_or(f64::MAX, f64::from);
-        passed && self.take((scope, Class::Resources), resources, scale, many, now)
+        passed && self.take((scope, BucketClass::Resources), resources, scale, many, now)
     }
 
-    fn take(&mut self, key: (u64, Class), limit: Limit, scale: f64, many: f64, now: Moment) -> bool {
+    fn take(&mut self, key: (u64, BucketClass), limit: Limit, scale: f64, many: f64, now: Moment) -> bool {
         // A bucket too small for one token would never let anything pass.
         let burst = (limit.burst * scale).max(1.0);
         let bucket = self.0.entry(key).or_insert(Bucket { tokens: burst, at: now });
@@ -98,20 +98,20 @@ impl Shelf {
     }
 }
 
-fn requests(service: Service, action: &str, shape: &Shape) -> Option<(Class, Limit)> {
+fn requests(service: Service, action: &str, shape: &CallShape) -> Option<(BucketClass, Limit)> {
     match service {
-        Service::Sts => Some((Class::Requests, STS)),
+        Service::Sts => Some((BucketClass::Requests, STS)),
         Service::Sqs => None,
-        Service::Trail => Some((Class::Requests, LOOKUP)),
-        Service::Events if action == "PutEvents" => Some((Class::Requests, PUT_EVENTS)),
-        Service::Events => Some((Class::Requests, RULES)),
+        Service::Trail => Some((BucketClass::Requests, LOOKUP)),
+        Service::Events if action == "PutEvents" => Some((BucketClass::Requests, PUT_EVENTS)),
+        Service::Events => Some((BucketClass::Requests, RULES)),
         Service::Ec2 => Some(match action {
-            "StartInstances" | "RunInstances" => (Class::Requests, LAUNCH),
-            "CreateSnapshot" | "CreateSnapshots" | "CreateVolume" => (Class::Requests, STORAGE),
-            "CreateTags" | "DeleteTags" => (Class::Requests, TAG),
-            _ if COSTLY.contains(&action) && !shape.bounded => (Class::Unbounded, DESCRIBE_ALL),
-            _ if action.starts_with("Describe") => (Class::Requests, DESCRIBE),
-            _ => (Class::Requests, MUTATE),
+            "StartInstances" | "RunInstances" => (BucketClass::Requests, LAUNCH),
+            "CreateSnapshot" | "CreateSnapshots" | "CreateVolume" => (BucketClass::Requests, STORAGE),
+            "CreateTags" | "DeleteTags" => (BucketClass::Requests, TAG),
+            _ if COSTLY.contains(&action) && !shape.bounded => (BucketClass::Unbounded, DESCRIBE_ALL),
+            _ if action.starts_with("Describe") => (BucketClass::Requests, DESCRIBE),
+            _ => (BucketClass::Requests, MUTATE),
         }),
     }
 }
@@ -131,15 +131,15 @@ mod tests {
     const NOW: Moment = Moment(1_795_348_800_000);
 
     /// How many of 2,000 calls at one moment pass.
-    fn passed(shelf: &mut Shelf, action: &str, shape: &Shape, scale: f64, now: Moment) -> usize {
+    fn passed(shelf: &mut Shelf, action: &str, shape: &CallShape, scale: f64, now: Moment) -> usize {
         (0..2_000).filter(|_| shelf.admit(Service::Ec2, action, 1, shape, scale, now)).count()
     }
 
     #[test]
     fn bursts_and_refills_are_aws_s() {
-        let paged = Shape { bounded: true, ..Shape::default() };
-        let all = Shape::default();
-        let one = Shape { by_id: true, resources: 1, ..Shape::default() };
+        let paged = CallShape { bounded: true, ..CallShape::default() };
+        let all = CallShape::default();
+        let one = CallShape { by_id: true, resources: 1, ..CallShape::default() };
         for (action, shape, burst, refill) in [
             ("DescribeInstances", paged, 100, 20),
             ("DescribeInstances", all, 50, 10),
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn instances_have_a_bucket_beside_requests() {
-        let many = Shape { by_id: true, resources: 600, ..Shape::default() };
+        let many = CallShape { by_id: true, resources: 600, ..CallShape::default() };
         assert_eq!(passed(&mut Shelf::default(), "StopInstances", &many, 1.0, NOW), 1);
         assert_eq!(passed(&mut Shelf::default(), "DescribeInstances", &many, 1.0, NOW), 50);
     }

@@ -7,7 +7,7 @@ use futures::stream;
 
 use crate::simulator::dice::Dice;
 
-/// What happens to the body of an answer on its way, and where: drawn by the fault, so the same answer is damaged the same way.
+/// How the body of an answer is damaged, and where. The fault draws it, so equal answers are damaged equally.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mangling {
     /// The connection closes in the second or third quarter of the announced length.

@@ -20,7 +20,7 @@ pub struct Faults {
     /// How long an answer takes.
     pub latency: Latency,
     /// How late describes see changes.
-    pub lag: Lag,
+    pub lag: LagFault,
     /// Pages of listings that fail.
     pub failing_pages: FailingPages,
     /// Tokens that are refused. A refused token stays refused for the rest of its walk.
@@ -36,9 +36,9 @@ pub struct Faults {
     /// Regions that are down.
     pub dead_regions: DeadRegions,
     /// Resources whose tags are missing from answers.
-    pub lose_tags: Loss,
+    pub lose_tags: LossFault,
     /// Resources that are missing from answers.
-    pub hide: Loss,
+    pub hide: LossFault,
     /// What calls ignore of what they are asked, as some emulators and proxies do.
     pub ignored: Ignored,
     /// Events on their way from what happened to the rules that listen.
@@ -84,7 +84,7 @@ pub struct Latency {
 /// How late describes see what changed: each resource by its own time from nothing to the most.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Lag {
+pub struct LagFault {
     /// The most.
     pub most: Span,
     /// Whether each call draws every resource's lag anew, so that a later answer may show an earlier state. Without it the
@@ -121,7 +121,7 @@ pub struct DeadRegions {
 /// A share of the resources that a listing has lost: in each walk of a listing others, the same ones on all its pages.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Loss {
+pub struct LossFault {
     /// How many of the resources.
     pub share: Share,
     /// Only the next so many walks of each listing, counted from when this was set; not given, as long as it is set. A

@@ -6,9 +6,9 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::simulator::request::Params;
 
-/// What a call asks for, as far as faults tell calls apart.
+/// The parts of a call by which faults distinguish calls.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Shape {
+pub(crate) struct CallShape {
     /// It names resources.
     pub(crate) by_id: bool,
     /// How many resources it names or makes.
@@ -21,7 +21,7 @@ pub(crate) struct Shape {
     pub(crate) question: u64,
 }
 
-impl Shape {
+impl CallShape {
     pub(crate) fn of(params: &Params) -> Self {
         let mut shape = Self::default();
         for (name, value) in params.pairs() {
@@ -61,12 +61,12 @@ pub(crate) struct WalkStep {
     /// Counted from 1.
     pub(crate) call: u64,
     /// For a listing; `None` for every other call.
-    pub(crate) page: Option<Page>,
+    pub(crate) page: Option<WalkPage>,
 }
 
 /// A page of a walk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Page {
+pub(crate) struct WalkPage {
     /// Which walk of this question, counted from 1.
     pub(crate) walk: u64,
     /// Which page, counted from 1.
@@ -94,7 +94,7 @@ struct Walk {
 
 impl Walks {
     /// Counts a call. `scope` stands for its account, region and action.
-    pub(crate) fn enter(&mut self, scope: u64, shape: &Shape, listing: bool) -> WalkStep {
+    pub(crate) fn enter(&mut self, scope: u64, shape: &CallShape, listing: bool) -> WalkStep {
         let call = self.calls.entry(scope).or_default();
         *call += 1;
         let page = listing.then(|| self.walks.entry((scope, shape.question)).or_default().turn(shape.token));
@@ -102,7 +102,7 @@ impl Walks {
     }
 
     /// Notes that the page that was asked for last is not answered as it should be.
-    pub(crate) fn failed(&mut self, scope: u64, shape: &Shape) {
+    pub(crate) fn failed(&mut self, scope: u64, shape: &CallShape) {
         if let Some(walk) = self.walks.get_mut(&(scope, shape.question)) {
             walk.unbegun = shape.token.is_none();
         }
@@ -115,7 +115,7 @@ impl Walks {
 }
 
 impl Walk {
-    fn turn(&mut self, token: Option<u64>) -> Page {
+    fn turn(&mut self, token: Option<u64>) -> WalkPage {
         let again = if token.is_none() { self.unbegun } else { self.token == token };
         if again {
             self.attempt += 1;
@@ -125,7 +125,7 @@ impl Walk {
             (self.page, self.attempt, self.token) = (self.page + 1, 1, token);
         }
         self.unbegun = false;
-        Page { walk: self.ordinal, number: self.page, attempt: self.attempt }
+        WalkPage { walk: self.ordinal, number: self.page, attempt: self.attempt }
     }
 }
 
@@ -133,8 +133,8 @@ impl Walk {
 mod tests {
     use super::*;
 
-    fn shape(form: &str) -> Shape {
-        Shape::of(&Params::parse("", form.as_bytes()))
+    fn shape(form: &str) -> CallShape {
+        CallShape::of(&Params::parse("", form.as_bytes()))
     }
 
     #[test]
@@ -152,7 +152,7 @@ mod tests {
         let first = shape("Action=DescribeVpcs&MaxResults=5");
         let second = shape("Action=DescribeVpcs&MaxResults=5&NextToken=a");
         let third = shape("Action=DescribeVpcs&MaxResults=5&NextToken=b");
-        let mut at = |shape: &Shape| {
+        let mut at = |shape: &CallShape| {
             let page = walks.enter(1, shape, true).page.unwrap();
             (page.walk, page.number, page.attempt)
         };

@@ -39,7 +39,7 @@ const COUNTED: [&str; 6] = [
     "QueueArn",
 ];
 
-/// Where a message goes that was received too often.
+/// The dead-letter queue for messages that were received too often.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Redrive {
     pub(crate) target: String,

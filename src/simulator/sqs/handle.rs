@@ -5,7 +5,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// Which receive of which message of which queue.
+/// Identifies one receive of a message of a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Handle {
     /// The queue's secret: a handle of another queue is no handle here.

@@ -52,7 +52,7 @@ struct Receive {
 /// A message named by its handle, alone or in a batch.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Held {
+struct MessageRequest {
     queue_url: Option<String>,
     id: Option<String>,
     receipt_handle: Option<String>,
@@ -86,28 +86,28 @@ pub(super) fn send_batch(call: &Call) -> Answer {
 }
 
 pub(super) fn delete(call: &Call) -> Answer {
-    let held: Held = call.read()?;
+    let held: MessageRequest = call.read()?;
     let queue = call.queue(held.queue_url.as_deref())?;
     queue.delete(&handle(&held)?)?;
     Ok(nothing())
 }
 
 pub(super) fn delete_batch(call: &Call) -> Answer {
-    let batch: Batch<Held> = call.read()?;
+    let batch: Batch<MessageRequest> = call.read()?;
     let queue = call.queue(batch.queue_url.as_deref())?;
     let entries = entries(batch.entries, |held| held.id.as_deref())?;
     Ok(each(entries, |held| queue.delete(&handle(&held)?).map(|()| json!({}))))
 }
 
 pub(super) fn change_visibility(call: &Call) -> Answer {
-    let held: Held = call.read()?;
+    let held: MessageRequest = call.read()?;
     let queue = call.queue(held.queue_url.as_deref())?;
     hide(call, &queue, &held)?;
     Ok(nothing())
 }
 
 pub(super) fn change_visibility_batch(call: &Call) -> Answer {
-    let batch: Batch<Held> = call.read()?;
+    let batch: Batch<MessageRequest> = call.read()?;
     let queue = call.queue(batch.queue_url.as_deref())?;
     let entries = entries(batch.entries, |held| held.id.as_deref())?;
     Ok(each(entries, |held| hide(call, &queue, &held).map(|()| json!({}))))
@@ -129,7 +129,7 @@ pub(super) async fn receive(call: &Call<'_>) -> Answer {
     let messages = loop {
         let arrival = queue.arrived.notified();
         tokio::pin!(arrival);
-        // From here on an arrival is not missed, though nobody waits for it yet.
+        // From here on no arrival is missed, even before the wait begins.
         arrival.as_mut().enable();
         let now = world.clock().moment();
         // Also for worlds without a server, whose tests move the clock between two calls.
@@ -155,7 +155,7 @@ pub(super) async fn receive(call: &Call<'_>) -> Answer {
     Ok(if shown.is_empty() { json!({}) } else { json!({ "Messages": shown }) })
 }
 
-/// Moves what was received too often to where it goes; returns what is left to hand out.
+/// Moves messages that were received too often to the dead-letter queue. Returns the messages to hand out.
 fn bury(call: &Call, queue: &Queue, taken: Taken) -> Vec<(Handle, Message)> {
     for (target, mut message) in taken.dead {
         message.source = Some(queue.arn.clone());
@@ -201,13 +201,13 @@ fn put(call: &Call, queue: &Queue, sent: Sent) -> Answer {
     Ok(answer)
 }
 
-fn hide(call: &Call, queue: &Queue, held: &Held) -> Result<(), Refusal> {
+fn hide(call: &Call, queue: &Queue, held: &MessageRequest) -> Result<(), Refusal> {
     let timeout = held.visibility_timeout.ok_or_else(|| Refusal::missing("VisibilityTimeout"))?;
     let timeout = within("VisibilityTimeout", timeout, 0, MAX_VISIBILITY)?;
     queue.hide(&handle(held)?, timeout, call.now)
 }
 
-fn handle(held: &Held) -> Result<String, Refusal> {
+fn handle(held: &MessageRequest) -> Result<String, Refusal> {
     held.receipt_handle.clone().ok_or_else(|| Refusal::missing("ReceiptHandle"))
 }
 

@@ -29,18 +29,18 @@ pub(crate) struct Queue {
     /// Makes its receipt handles its own.
     key: u64,
     created: Moment,
-    held: Mutex<Held>,
+    held: Mutex<QueueState>,
     /// Wakes who waits for a message.
     pub(crate) arrived: Notify,
 }
 
 #[derive(Debug)]
-struct Held {
+struct QueueState {
     attributes: Attributes,
     modified: Moment,
     purged: Moment,
     tags: BTreeMap<String, String>,
-    /// Deleted: whoever still holds the queue finds it gone.
+    /// Whether the queue is deleted. Others may still hold it.
     gone: bool,
     next: u64,
     messages: BTreeMap<u64, Message>,
@@ -96,7 +96,7 @@ impl Message {
 #[derive(Debug, Default)]
 pub(crate) struct Taken {
     pub(crate) messages: Vec<(Handle, Message)>,
-    /// What was received too often: to be put into the dead-letter queue of this ARN.
+    /// Messages that were received too often, for the dead-letter queue of this ARN.
     pub(crate) dead: Vec<(String, Message)>,
     /// When the next message comes into sight.
     pub(crate) next: Option<Moment>,
@@ -112,7 +112,7 @@ pub(crate) struct Counts {
 
 impl Queue {
     pub(crate) fn new(name: String, arn: String, attributes: Attributes, now: Moment) -> Self {
-        let held = Held {
+        let held = QueueState {
             attributes,
             modified: now,
             purged: Moment::NEVER,
@@ -152,7 +152,7 @@ impl Queue {
     /// Hands out up to `most` messages in sight, hidden from then on for `visibility` seconds, or for what the queue says.
     ///
     /// # Errors
-    /// When the queue is gone, or when too much is in flight and `patient` is false. A long poll is told nothing then.
+    /// When the queue is gone, or when too much is in flight and `patient` is false. A long poll then returns no message.
     pub(crate) fn take(
         &self,
         most: usize,
@@ -215,7 +215,7 @@ impl Queue {
         {
             let mut held = self.held.lock();
             held.settle(now);
-            let Held { messages, later, ready, .. } = &mut *held;
+            let QueueState { messages, later, ready, .. } = &mut *held;
             let message = messages.get_mut(&parsed.message).filter(|message| message.received == parsed.receive);
             let message = message.ok_or_else(|| {
                 Refusal::invalid_value(format!(
@@ -304,7 +304,7 @@ impl Queue {
     }
 }
 
-impl Held {
+impl QueueState {
     /// Lets pass what time brings: messages come into sight, and expire.
     fn settle(&mut self, now: Moment) {
         while let Some((at, number)) = self.later.first().copied().filter(|(at, _)| *at <= now) {

@@ -20,7 +20,7 @@ const MAX_LISTED: usize = 1_000;
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 #[derive(Default)]
-struct Asked {
+struct QueueRequest {
     queue_url: Option<String>,
     queue_name: Option<String>,
     #[serde(rename = "QueueOwnerAWSAccountId")]
@@ -37,7 +37,7 @@ struct Asked {
 }
 
 pub(super) fn create(call: &Call) -> Answer {
-    let asked: Asked = call.read()?;
+    let asked: QueueRequest = call.read()?;
     let name = asked.queue_name.ok_or_else(|| Refusal::missing("QueueName"))?;
     if asked.attributes.contains_key("FifoQueue") || name.contains('.') {
         return Err(unsupported(
@@ -65,7 +65,7 @@ pub(super) fn create(call: &Call) -> Answer {
 }
 
 pub(super) fn get_url(call: &Call) -> Answer {
-    let asked: Asked = call.read()?;
+    let asked: QueueRequest = call.read()?;
     let name = asked.queue_name.ok_or_else(|| Refusal::missing("QueueName"))?;
     let own = asked.owner.is_none_or(|owner| owner == call.account);
     let found = own.then(|| call.world.sqs().find(call.account, call.region, &name)).flatten();
@@ -73,7 +73,7 @@ pub(super) fn get_url(call: &Call) -> Answer {
 }
 
 pub(super) fn list(call: &Call) -> Answer {
-    let asked: Asked = call.read()?;
+    let asked: QueueRequest = call.read()?;
     let limit = asked.max_results.unwrap_or(MAX_LISTED);
     if !(1..=MAX_LISTED).contains(&limit) {
         let reason = "Reason: MaxResults must be an integer between 1 and 1000.";
@@ -105,20 +105,20 @@ pub(super) fn list(call: &Call) -> Answer {
 }
 
 pub(super) fn delete(call: &Call) -> Answer {
-    let asked: Asked = call.read()?;
+    let asked: QueueRequest = call.read()?;
     let queue = call.queue(asked.queue_url.as_deref())?;
     call.world.sqs().delete(call.account, call.region, &queue.name, call.now);
     Ok(nothing())
 }
 
 pub(super) fn purge(call: &Call) -> Answer {
-    let asked: Asked = call.read()?;
+    let asked: QueueRequest = call.read()?;
     call.queue(asked.queue_url.as_deref())?.purge(call.now)?;
     Ok(nothing())
 }
 
 pub(super) fn set_attributes(call: &Call) -> Answer {
-    let asked: Asked = call.read()?;
+    let asked: QueueRequest = call.read()?;
     let queue = call.queue(asked.queue_url.as_deref())?;
     if asked.attributes.is_empty() {
         return Err(Refusal::missing("Attribute.Name"));
@@ -130,7 +130,7 @@ pub(super) fn set_attributes(call: &Call) -> Answer {
 }
 
 pub(super) fn get_attributes(call: &Call) -> Answer {
-    let asked: Asked = call.read()?;
+    let asked: QueueRequest = call.read()?;
     let queue = call.queue(asked.queue_url.as_deref())?;
     let held = queue.attributes();
     let shown = attributes::asked(&asked.attribute_names)?.into_iter().filter_map(|name| {
@@ -142,7 +142,7 @@ pub(super) fn get_attributes(call: &Call) -> Answer {
 }
 
 pub(super) fn tag(call: &Call) -> Answer {
-    let asked: Asked = call.read()?;
+    let asked: QueueRequest = call.read()?;
     let queue = call.queue(asked.queue_url.as_deref())?;
     if asked.tags.is_empty() {
         return Err(Refusal::missing("Tags"));
@@ -158,14 +158,14 @@ pub(super) fn tag(call: &Call) -> Answer {
 }
 
 pub(super) fn untag(call: &Call) -> Answer {
-    let asked: Asked = call.read()?;
+    let asked: QueueRequest = call.read()?;
     let queue = call.queue(asked.queue_url.as_deref())?;
     queue.tags(|tags| tags.retain(|key, _| !asked.tag_keys.contains(key)));
     Ok(nothing())
 }
 
 pub(super) fn list_tags(call: &Call) -> Answer {
-    let asked: Asked = call.read()?;
+    let asked: QueueRequest = call.read()?;
     let tags = call.queue(asked.queue_url.as_deref())?.tags(|tags| tags.clone());
     Ok(if tags.is_empty() { json!({}) } else { json!({ "Tags": tags }) })
 }

@@ -7,15 +7,14 @@ use std::time::Duration;
 use parking_lot::RwLock;
 
 use crate::simulator::clock::Moment;
+use crate::simulator::ident::ScopeKey;
 use crate::simulator::refusal::Refusal;
 use crate::simulator::sqs::attributes::Attributes;
 use crate::simulator::sqs::queue::Queue;
 
-type Scope = (String, String);
-
 /// All queues.
 #[derive(Debug, Default)]
-pub(crate) struct Sqs(RwLock<HashMap<Scope, Queues>>);
+pub(crate) struct Sqs(RwLock<HashMap<ScopeKey, Queues>>);
 
 #[derive(Debug, Default)]
 struct Queues {

@@ -274,7 +274,7 @@ fn unstored(error: &IngestError, since: Timestamp) -> Trouble {
     Trouble {
         class: TroubleClass::Store,
         what: format!("the content of events cannot be stored: {error}"),
-        fix: "The events are held until they can be stored".to_owned(),
+        fix: "Nothing to do: the events are held until they can be stored".to_owned(),
         since,
         retry_at: None,
     }

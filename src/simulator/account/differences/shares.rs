@@ -1,7 +1,7 @@
 //! The VPCs that an account sees, its own and those shared with it.
 
 use crate::simulator::account::differences::Differences;
-use crate::simulator::account::share::{Share, SubnetPlace};
+use crate::simulator::account::share::{SharedVpc, SubnetPlace};
 use crate::simulator::clock::Moment;
 use crate::simulator::ident::{Kind, Malformed};
 use crate::simulator::network::{GROUPS, SecurityGroup, Vpc};
@@ -14,7 +14,7 @@ impl Differences {
         plan.vpcs + u64::try_from(self.shares.len()).unwrap_or(0)
     }
 
-    pub(in crate::simulator::account) fn share(&self, plan: &Plan, place: u64) -> Option<&Share> {
+    pub(in crate::simulator::account) fn share(&self, plan: &Plan, place: u64) -> Option<&SharedVpc> {
         self.shares.get(usize::try_from(place.checked_sub(plan.vpcs)?).ok()?)
     }
 

@@ -5,7 +5,7 @@ use crate::simulator::clock::Moment;
 use crate::simulator::internet_gateway::InternetGateway;
 use crate::simulator::nat_gateway::{NATS, NatGateway};
 use crate::simulator::network_acl::{ACLS, NetworkAcl};
-use crate::simulator::route_table::{RouteTable, TABLES, Target};
+use crate::simulator::route_table::{RouteTable, RouteTarget, TABLES};
 
 impl Scene<'_> {
     /// The table as it was at `at`; `None` where EC2 knows of none.
@@ -13,12 +13,12 @@ impl Scene<'_> {
         let mut table: RouteTable = self.kept(number, at).filter(|table: &RouteTable| !table.deleted)?;
         for route in &mut table.routes {
             route.active = match route.target {
-                Target::Local | Target::Endpoint(_) => true,
-                Target::Internet(gateway) => {
+                RouteTarget::Local | RouteTarget::Endpoint(_) => true,
+                RouteTarget::Internet(gateway) => {
                     self.internet_gateway(gateway, at).is_some_and(|gateway| gateway.vpc == Some(table.vpc))
                 }
-                Target::Nat(nat) => self.nat_gateway(nat, at).is_some_and(|nat| nat.works()),
-                Target::Peering(_) => false,
+                RouteTarget::Nat(nat) => self.nat_gateway(nat, at).is_some_and(|nat| nat.works()),
+                RouteTarget::Peering(_) => false,
             };
         }
         Some(table)
@@ -34,9 +34,9 @@ impl Scene<'_> {
         let mut moments = self.kept_moments::<RouteTable>(number);
         for route in self.versions_of::<RouteTable>(number).into_iter().flat_map(|(_, table)| table.routes) {
             match route.target {
-                Target::Internet(gateway) => moments.extend(self.kept_moments::<InternetGateway>(gateway)),
-                Target::Nat(nat) => moments.extend(self.nat_gateway_moments(nat)),
-                Target::Local | Target::Endpoint(_) | Target::Peering(_) => {}
+                RouteTarget::Internet(gateway) => moments.extend(self.kept_moments::<InternetGateway>(gateway)),
+                RouteTarget::Nat(nat) => moments.extend(self.nat_gateway_moments(nat)),
+                RouteTarget::Local | RouteTarget::Endpoint(_) | RouteTarget::Peering(_) => {}
             }
         }
         moments

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::simulator::account::scene::Scene;
-use crate::simulator::account::share::Share;
+use crate::simulator::account::share::SharedVpc;
 use crate::simulator::changes::CREATED;
 use crate::simulator::clock::Moment;
 use crate::simulator::history::History;
@@ -34,7 +34,7 @@ impl<'a> Scene<'a> {
     /// The place of the subnet an id names.
     pub(crate) fn subnet_place(self, id: &str) -> Result<Option<u64>, Malformed> {
         let own = self.plan.idents.number(Kind::Subnet, id)?.filter(|number| *number < self.plan.vpcs * ZONES);
-        let is = |share: &Share, zone: u64| share.plan.idents.text(Kind::Subnet, share.vpc * ZONES + zone) == id;
+        let is = |share: &SharedVpc, zone: u64| share.plan.idents.text(Kind::Subnet, share.vpc * ZONES + zone) == id;
         let shared = (self.plan.vpcs..).zip(self.shares());
         let mut places = shared.flat_map(|(vpc, share)| (0..ZONES).map(move |zone| (vpc * ZONES + zone, zone, share)));
         Ok(own.or_else(|| places.find(|(_, zone, share)| is(share, *zone)).map(|(place, ..)| place)))

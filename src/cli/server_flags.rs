@@ -1,4 +1,4 @@
-//! The flags of everything that serves one account's inventory.
+//! The flags of the commands that serve one account's inventory, or look at what such a server needs.
 
 use std::ffi::OsString;
 use std::time::Duration;
@@ -7,70 +7,100 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 
 use super::store_flags::{StoreFlags, settled};
-use crate::config::{self, Config, ConfigError, Environment, Given, Interval, ListMode, Queue, Share, Size};
+use crate::config::{self, Config, ConfigError, Environment, Given, Interval, ListMode, Queue, RequestShare, Size};
 use crate::kinds::KINDS;
 use crate::kinds::rules::DEFAULT_NAME;
 use crate::model::AccountId;
 
-/// Which account, which store, and how it is served.
+/// The flags that say which account is served, from which store, and how.
 #[derive(Clone, Debug, Default, Args)]
-pub(super) struct Connection {
+pub(super) struct ServerFlags {
     #[command(flatten)]
     store: StoreFlags,
-    /// The AWS account that the credentials have to belong to; needed where STS cannot be reached [default: as STS says]
+    /// The AWS account that the credentials have to belong to [default: the account that STS names]
+    ///
+    /// It is a number of 12 digits, such as 123456789012. Credentials of another account are refused. Where STS cannot be
+    /// reached, this account is assumed without proof.
     #[arg(long, env = "MUSTER_ACCOUNT", value_name = "ACCOUNT", value_parser = config::account, hide_env_values = true)]
     account: Option<AccountId>,
-    /// The AWS region [default: `AWS_REGION`, else the profile's]
+    /// The AWS region, such as eu-central-1 [default: `AWS_REGION`, else `AWS_DEFAULT_REGION`, else the profile's]
     #[arg(long, env = "MUSTER_REGION", value_name = "REGION", hide_env_values = true)]
     region: Option<String>,
     /// Offer the tools that change AWS: start, stop and snapshot instances
+    ///
+    /// Without it they do not exist. `muster help writes` says what they do and what they never do.
     #[arg(long, env = "MUSTER_ALLOW_WRITES", value_parser = BoolishValueParser::new(), hide_env_values = true)]
     allow_writes: bool,
     /// What resources/list shows; `auto` shows everything in a small account, else collections [default: auto]
+    ///
+    /// `auto` lists everything up to 2,000 resources; above that it lists summaries, VPCs and one collection for each kind.
+    /// `all` and `collections` do one or the other, whatever the number.
     #[arg(long, env = "MUSTER_LIST", value_name = "MODE", hide_env_values = true)]
-    list: Option<List>,
-    /// How often a kind is swept, such as instance=30s, or all=1m for every kind not named (repeatable) [default: 60s for instances and their status, 600s for snapshots and images, else 300s]
+    list: Option<ListFlag>,
+    /// How often a kind is swept, such as instance=30s, or all=1m for every other kind (repeatable) [default: 60s for instances and their status, 600s for snapshots and images, else 300s]
+    ///
+    /// It is the time from the start of one sweep to the start of the next, at least 1s. Several are separated by commas.
     #[arg(long, env = "MUSTER_INTERVAL", value_name = "KIND=DURATION", value_delimiter = ',', hide_env_values = true)]
     interval: Vec<Interval>,
-    /// The share of AWS's request limits to use [default: 0.25]
+    /// The share of AWS's request limits to use, from 0.01 to 1 [default: 0.25]
+    ///
+    /// AWS limits the requests of an account by region and action. Tools take precedence over sweeps within the share.
     #[arg(long, env = "MUSTER_AWS_SHARE", value_name = "SHARE", hide_env_values = true)]
-    aws_share: Option<Share>,
-    /// An SQS queue that EventBridge writes this account's events to; REGION=URL where the URL names no region (repeatable)
+    aws_share: Option<RequestShare>,
+    /// An SQS queue that EventBridge writes this account's events to (repeatable)
+    ///
+    /// Use it for a queue of any name; --events finds the queue that `muster setup` makes. Write REGION=URL where the URL names
+    /// no region.
     #[arg(long, env = "MUSTER_QUEUE_URL", value_name = "URL", value_delimiter = ',', hide_env_values = true)]
     queue_url: Vec<Queue>,
     /// Listen to the events that `muster setup` sends to the queue NAME-events of each watched region [default name: muster]
+    ///
+    /// Without it, and without --queue-url, only sweeps find changes: see `muster help events`.
     #[arg(long, env = "MUSTER_EVENTS", value_name = "NAME", num_args = 0..=1, default_missing_value = DEFAULT_NAME, hide_env_values = true)]
     events: Option<String>,
     /// How often a kind is swept while events are proved to arrive, such as instance=10m (repeatable) [default: instance=5m, else 1h]
+    ///
+    /// Only a kind whose every change causes an event can have one: instance, vpc and security-group. At least 1s; a value below
+    /// the kind's --interval has no effect.
     #[arg(long, env = "MUSTER_RELAXED", value_name = "KIND=DURATION", value_delimiter = ',', hide_env_values = true)]
     relaxed: Vec<Interval>,
     /// How often a canary is sent through each EventBridge rule to prove that events arrive [default: 60s]
+    ///
+    /// It is between 1s and 1h. A canary is a custom event, which AWS bills: see `muster help events`.
     #[arg(long, env = "MUSTER_CANARY_INTERVAL", value_name = "DURATION", value_parser = config::duration, hide_env_values = true)]
     canary_interval: Option<Duration>,
     /// How long the log keeps changes [default: 30d]
+    ///
+    /// At least 1s. Older changes are folded into the state at the beginning of the log. A smaller --retain-size may
+    /// drop changes earlier.
     #[arg(long, env = "MUSTER_RETAIN_AGE", value_name = "DURATION", value_parser = config::duration, hide_env_values = true)]
     retain_age: Option<Duration>,
     /// How large the log may grow, such as 2GiB [default: the larger of 1GiB and 20KB a resource, at most a quarter of the disk]
+    ///
+    /// At least 1MiB. KiB, MiB, GiB and TiB count in 1024, KB, MB, GB and TB in 1000. Changes of the last five minutes are kept
+    /// whatever their size.
     #[arg(long, env = "MUSTER_RETAIN_SIZE", value_name = "SIZE", hide_env_values = true)]
     retain_size: Option<Size>,
     /// How much of the disk to keep free; nothing is written below that [default: 256MiB]
+    ///
+    /// With less free space the server records nothing, serves what it knows as stale, and goes on when there is space again.
+    /// 0 turns this off.
     #[arg(long, env = "MUSTER_KEEP_FREE", value_name = "SIZE", hide_env_values = true)]
     keep_free: Option<Size>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum List {
+enum ListFlag {
     Auto,
     All,
     Collections,
 }
 
-impl Connection {
-    /// The flags that say all of `config`, except for `--allow-writes`: how far another process may go is for its starter
-    /// to decide.
+impl ServerFlags {
+    /// The flags that give `config` to another process, without `--allow-writes`: whoever starts that process decides on it.
     pub(super) fn of(config: &Config) -> Self {
         let given = |(kind, every): (&String, &Duration)| Interval { kind: kind.clone(), every: *every };
-        Connection {
+        ServerFlags {
             store: StoreFlags {
                 data_dir: Some(config.data_dir.clone()),
                 profile: config.selection.profile.clone(),
@@ -80,9 +110,9 @@ impl Connection {
             region: config.selection.region.clone(),
             allow_writes: false,
             list: Some(match config.list {
-                ListMode::Auto => List::Auto,
-                ListMode::All => List::All,
-                ListMode::Collections => List::Collections,
+                ListMode::Auto => ListFlag::Auto,
+                ListMode::All => ListFlag::All,
+                ListMode::Collections => ListFlag::Collections,
             }),
             interval: config.intervals.iter().map(given).collect(),
             aws_share: Some(config.aws_share),
@@ -96,19 +126,18 @@ impl Connection {
         }
     }
 
-    /// These flags for a client's configuration: the region is said in a variable there, and the client has another working
-    /// directory. A profile that was asked for stays a flag: only as one does it take precedence over keys that the client may
-    /// have in its environment.
+    /// These flags for a client's configuration. There a variable gives the region, and paths are absolute, since the client has
+    /// another working directory. A profile stays a flag: only a flag takes precedence over keys in the client's environment.
     pub(super) fn for_client(self, environment: &Environment) -> Self {
         let data_dir = self.store.data_dir.map(|dir| environment.absolute(&dir));
-        Connection {
+        ServerFlags {
             store: StoreFlags { data_dir, profile: self.store.profile, ..StoreFlags::default() },
             region: None,
             ..self
         }
     }
 
-    /// The flags as words of a command line.
+    /// The flags as arguments of a command line.
     pub(super) fn words(&self) -> Vec<OsString> {
         let mut words = Vec::new();
         let mut flag = |name: &str, value: Option<OsString>| {
@@ -152,9 +181,9 @@ impl Connection {
             regions: self.store.regions,
             allow_writes: self.allow_writes,
             list: self.list.map(|list| match list {
-                List::Auto => ListMode::Auto,
-                List::All => ListMode::All,
-                List::Collections => ListMode::Collections,
+                ListFlag::Auto => ListMode::Auto,
+                ListFlag::All => ListMode::All,
+                ListFlag::Collections => ListMode::Collections,
             }),
             intervals: self.interval,
             aws_share: self.aws_share,
@@ -178,13 +207,13 @@ mod tests {
     use clap::Parser;
 
     #[derive(Parser)]
-    struct Line {
+    struct ServerLine {
         #[command(flatten)]
-        connection: Connection,
+        connection: ServerFlags,
     }
 
     fn parse(arguments: impl IntoIterator<Item = OsString>) -> Config {
-        let line = Line::try_parse_from([OsString::from("muster")].into_iter().chain(arguments)).unwrap();
+        let line = ServerLine::try_parse_from([OsString::from("muster")].into_iter().chain(arguments)).unwrap();
         line.connection.config(&Environment::of(&[], Some("/home/me/.local/state"))).unwrap()
     }
 
@@ -194,13 +223,13 @@ mod tests {
              --retain-age 7d --retain-size 32MiB --keep-free 1GiB --queue-url https://sqs.eu-west-1.amazonaws.com/123456789012/events \
              --events --relaxed instance=10m --canary-interval 30s";
         let config = parse(given.split_whitespace().map(OsString::from));
-        assert_eq!(parse(Connection::of(&config).words()), config);
+        assert_eq!(parse(ServerFlags::of(&config).words()), config);
         assert_eq!(config.events.as_deref(), Some("muster"), "without a name it is the default one");
         for regions in ["us-west-2,eu-west-1", "all"] {
             let config = parse(["--regions", regions, "--region", "eu-west-3"].map(OsString::from));
-            assert_eq!(parse(Connection::of(&config).words()), config, "{regions}");
+            assert_eq!(parse(ServerFlags::of(&config).words()), config, "{regions}");
         }
         let bare = parse([]);
-        assert_eq!(parse(Connection::of(&bare).words()), bare);
+        assert_eq!(parse(ServerFlags::of(&bare).words()), bare);
     }
 }
