@@ -25,21 +25,21 @@ pub enum Sight {
 
 /// The last live looks of a server. Each kind of a scope is looked at by one call at a time; who waits for it takes what it showed.
 #[derive(Default)]
-pub struct Looks(Lock<HashMap<(Scope, Kind), Arc<Mutex<Recent>>>>);
+pub struct Looks(Lock<HashMap<(Scope, Kind), Arc<Mutex<RecentLooks>>>>);
 
 /// What the last looks at a kind in a scope showed, and when each was asked for.
 #[derive(Default)]
-pub struct Recent(HashMap<Arc<str>, (Timestamp, Sight)>);
+pub struct RecentLooks(HashMap<Arc<str>, (Timestamp, Sight)>);
 
 impl Looks {
     /// The last looks at a kind in a scope, for one caller at a time.
     #[must_use]
-    pub fn of(&self, scope: &Scope, kind: &Kind) -> Arc<Mutex<Recent>> {
+    pub fn of(&self, scope: &Scope, kind: &Kind) -> Arc<Mutex<RecentLooks>> {
         Arc::clone(self.0.lock().entry((scope.clone(), kind.clone())).or_default())
     }
 }
 
-impl Recent {
+impl RecentLooks {
     /// What a look at `id` showed that was asked for at `since` or later.
     #[must_use]
     pub fn get(&self, id: &str, since: Timestamp) -> Option<&Sight> {

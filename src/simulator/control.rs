@@ -54,7 +54,7 @@ enum Wrong {
     #[error(transparent)]
     Faults(#[from] Invalid),
     #[error(transparent)]
-    Script(#[from] script::Error),
+    Script(#[from] script::ScriptError),
     #[error(transparent)]
     Announce(#[from] announce::AnnounceError),
     #[error(transparent)]

@@ -14,7 +14,7 @@ use crate::simulator::world::{UnknownScope, World};
 
 /// Why a script was not followed.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
+pub(crate) enum ScriptError {
     /// The body is no script.
     #[error(
         "the body is not a status script: {source}; send {{\"id\", \"check\", \"impaired\"}} or {{\"id\", \"events\"}}"
@@ -85,13 +85,13 @@ impl TryFrom<String> for Time {
 ///
 /// # Errors
 /// When the body is none, or names no instance.
-pub(crate) fn follow(world: &World, body: &[u8]) -> Result<(), Error> {
+pub(crate) fn follow(world: &World, body: &[u8]) -> Result<(), ScriptError> {
     let script: Script = serde_json::from_slice(body)?;
     let (account, region) = world.scope(script.account.as_deref(), script.region.as_deref())?;
     let account = world.account(account, region);
     let scripted = script.check.zip(script.impaired);
     if scripted.is_none() && script.events.is_none() {
-        return Err(Error::Empty { id: script.id });
+        return Err(ScriptError::Empty { id: script.id });
     }
     if let Some((check, impaired)) = scripted {
         let check = match check {

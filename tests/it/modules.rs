@@ -6,6 +6,7 @@
 //! type closes no circle.
 
 mod circles;
+mod names;
 mod paths;
 mod tree;
 

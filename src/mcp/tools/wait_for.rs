@@ -43,7 +43,7 @@ pub static SPEC: ToolSpec = ToolSpec {
                   reboot AWS renews status checks only after a minute or so.",
     effect: ToolEffect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
-    output: ToolSchema::of_answer::<Body>(),
+    output: ToolSchema::of_answer::<WaitAnswer>(),
     example: r#"{"ids": ["i-0123456789abcdef0"], "until": "running", "wait_seconds": 45}"#,
     call: |call, given| call.with(given, serve),
 };
@@ -68,7 +68,7 @@ fn seconds() -> u64 {
 
 /// How far one resource is.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-struct Row {
+struct WaitRow {
     /// The resource.
     id: String,
     /// How near it is to what is waited for.
@@ -86,17 +86,20 @@ struct Row {
     /// Why it is not there, or what to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<String>,
+    /// Whether AWS did not say whether it is there.
+    #[serde(skip)]
+    is_unseen: bool,
 }
 
 /// The structured content of an answer.
 #[derive(Debug, Serialize, JsonSchema)]
-struct Body {
+struct WaitAnswer {
     /// Whether all of them are there.
     done: bool,
     /// How long this call waited.
     waited_seconds: u64,
     /// One row for each id, in the order asked.
-    results: Vec<Row>,
+    results: Vec<WaitRow>,
     /// The log's end at this read.
     #[schemars(with = "u64")]
     seq: Seq,
@@ -131,7 +134,7 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
         }
         newest.mark_unchanged();
         let rows =
-            subjects.iter().map(|subject| subject.row(&core, until)).collect::<Result<Vec<Row>, RequestError>>()?;
+            subjects.iter().map(|subject| subject.row(&core, until)).collect::<Result<Vec<WaitRow>, RequestError>>()?;
         let is_open = rows.iter().any(|row| row.result == Nearness::Waiting);
         if !is_open || place.is_none() || stop.is_cancelled() || Instant::now() >= deadline {
             return answer(&core, until, rows, begun.elapsed(), place.is_none());
@@ -196,21 +199,22 @@ async fn look(core: &Core, subjects: &mut [Subject], since: Timestamp) -> Result
 
 impl Subject {
     /// How far it is, by what the inventory holds now. It counts only once AWS was asked since the wait began.
-    fn row(&self, core: &Core, until: Goal) -> Result<Row, RequestError> {
+    fn row(&self, core: &Core, until: Goal) -> Result<WaitRow, RequestError> {
         let unsaid = self.sights.values().find_map(|sight| match sight {
             Sight::Unsaid(why) => Some(why.clone()),
             Sight::Shown | Sight::NotFound => None,
         });
-        let mut row = Row {
+        let shown = self.sights.iter().find(|(_, sight)| **sight == Sight::Shown).map(|(scope, _)| scope);
+        let is_absent = shown.is_none() && unsaid.is_none() && !self.sights.is_empty();
+        let mut row = WaitRow {
             id: self.id.to_string(),
             result: Nearness::Waiting,
             state: None,
             progress: None,
             as_of: None,
             message: None,
+            is_unseen: shown.is_none() && !is_absent,
         };
-        let shown = self.sights.iter().find(|(_, sight)| **sight == Sight::Shown).map(|(scope, _)| scope);
-        let is_absent = shown.is_none() && unsaid.is_none() && !self.sights.is_empty();
         let mut known = if is_absent { Known::Absent } else { Known::Unseen };
         let mut current = None;
         if let Some(scope) = shown {
@@ -252,7 +256,7 @@ fn progress(until: Goal, document: &crate::model::Document) -> Option<String> {
 fn answer(
     core: &Core,
     until: Goal,
-    results: Vec<Row>,
+    results: Vec<WaitRow>,
     waited: Duration,
     is_full: bool,
 ) -> Result<ToolResult, RequestError> {
@@ -283,8 +287,8 @@ fn answer(
         text.add(format_args!("\n{} | ", table::line(cells.iter().map(String::as_str))));
         text.add(row.message.as_deref().unwrap_or("-"));
     }
-    let is_blind = results.iter().all(|row| row.as_of.is_none() && row.result == Nearness::Waiting);
-    let body = Body { done, waited_seconds: seconds, results, seq: core.snapshot()?.seq() };
+    let is_blind = results.iter().all(|row| row.is_unseen);
+    let body = WaitAnswer { done, waited_seconds: seconds, results, seq: core.snapshot()?.seq() };
     let failure = is_blind.then_some(FailureCode::Aws);
     Ok(ToolResult { failure, ..ToolResult::new(text, &body)? })
 }
