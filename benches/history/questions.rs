@@ -50,7 +50,7 @@ pub(crate) fn searches(lived: &Filled) -> anyhow::Result<()> {
     for (when, point) in points {
         let mut times = Times::default();
         for _ in 0..SEARCHES {
-            let filters = Filters::parse(&json!({"instance-state-name": ["running"]}), INSTANCE)?;
+            let filters = Filters::parse(&json!({"instance-state-name": ["running"]}), INSTANCE, Timestamp::default())?;
             let query = Query { kind: INSTANCE.kind(), scope: None, filters, point, limit: 25, cursor: None };
             let hits = times.measure(|| Ok(search(&lived.store, &query)?))?;
             anyhow::ensure!(hits.total > 0, "none ran {when}");

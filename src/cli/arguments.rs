@@ -139,7 +139,7 @@ pub(super) fn filters(words: &[String], kind: &'static KindSpec) -> Result<Value
         Ok(json!({"Name": name, "Values": values}))
     });
     let filters = Value::Array(filters.collect::<Result<_, OperandError>>()?);
-    Filters::parse(&filters, kind)?;
+    Filters::parse(&filters, kind, Timestamp::default())?;
     Ok(filters)
 }
 

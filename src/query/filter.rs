@@ -1,5 +1,8 @@
 //! The filter syntax of AWS's describe calls: values of one filter are alternatives, filters narrow one another.
 //!
+//! Beyond AWS's syntax, `@absent` and `@present` match by whether there is any value, and `>`, `>=`, `<` and `<=` compare numbers
+//! and times.
+//!
 //! `*` matches any number of characters, `?` exactly one, a backslash takes the next character literally. Names and values are
 //! case-sensitive, as AWS's are. Two spellings are accepted, because models write both: `[{"Name": "instance-state-name",
 //! "Values": ["running"]}]` and `{"instance-state-name": ["running"]}`.
@@ -8,8 +11,8 @@ use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::kinds::KindSpec;
-use crate::model::Form;
 use crate::model::text::shown;
+use crate::model::{Form, Timestamp};
 use crate::query::nearness::nearest;
 use crate::store::{Comparison, Matcher, On, ValuePattern};
 
@@ -18,6 +21,7 @@ pub use self::error::FilterError;
 
 pub mod doubtful_value;
 pub mod error;
+pub mod special_value;
 
 /// Filters in one request, as AWS limits them.
 pub const MAX_FILTERS: usize = 50;
@@ -33,11 +37,11 @@ pub struct Filters {
 }
 
 impl Filters {
-    /// Reads filters of `kind` in either spelling. `null` means no filters.
+    /// Reads filters of `kind` in either spelling. `null` means no filters. Bounds on times that are so long ago count from `now`.
     ///
     /// # Errors
     /// [`FilterError`], whose text says which field is wrong, what is allowed, and shows an example.
-    pub fn parse(given: &Value, kind: &KindSpec) -> Result<Self, FilterError> {
+    pub fn parse(given: &Value, kind: &KindSpec, now: Timestamp) -> Result<Self, FilterError> {
         let pairs = pairs(given)?;
         if pairs.len() > MAX_FILTERS {
             return Err(FilterError::TooMany { what: "filters", found: pairs.len(), limit: MAX_FILTERS });
@@ -51,6 +55,10 @@ impl Filters {
             let (on, form) = subject(name, kind)?;
             let mut tests = Vec::with_capacity(values.len());
             for value in values {
+                if let Some(pattern) = special_value::pattern(name, value, form, now)? {
+                    tests.push(Comparison { on: on.clone(), pattern });
+                    continue;
+                }
                 let pattern = if form == Form::Time { ValuePattern::time(value) } else { ValuePattern::new(value) };
                 if let Some(also) = form.also(value) {
                     // Taken literally: neither addresses nor protocols have wildcards.

@@ -2,6 +2,7 @@
 
 use wildmatch::WildMatchPattern;
 
+use super::value_bound::ValueBound;
 use crate::model::glob::{Piece, pieces};
 use crate::model::{RowFields, written};
 
@@ -23,6 +24,10 @@ enum PatternForm {
     Moment(String, Option<String>),
     /// Wildcards over times, compared with both written forms.
     WildTime(WildMatchPattern<MANY, ONE>),
+    /// Every value that keeps a bound.
+    Bounded(ValueBound),
+    /// No value at all.
+    Absent,
 }
 
 impl ValuePattern {
@@ -49,6 +54,24 @@ impl ValuePattern {
         })
     }
 
+    /// Matches every value that keeps a bound.
+    #[must_use]
+    pub fn bounded(bound: ValueBound) -> Self {
+        ValuePattern(PatternForm::Bounded(bound))
+    }
+
+    /// Matches no value: a comparison with it holds for rows that have none.
+    #[must_use]
+    pub fn absent() -> Self {
+        ValuePattern(PatternForm::Absent)
+    }
+
+    /// Whether a comparison with it holds for rows without any value.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        self.0 == PatternForm::Absent
+    }
+
     /// Whether `text` matches.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
@@ -61,6 +84,8 @@ impl ValuePattern {
             PatternForm::WildTime(wild) => {
                 wild.matches(text) || written::as_filter(text).is_some_and(|written| wild.matches(&written))
             }
+            PatternForm::Bounded(bound) => bound.admits(text),
+            PatternForm::Absent => false,
         }
     }
 
@@ -69,7 +94,11 @@ impl ValuePattern {
     pub fn exact(&self) -> Option<&str> {
         match &self.0 {
             PatternForm::Exact(exact) => Some(exact),
-            PatternForm::Wild(_) | PatternForm::Moment(..) | PatternForm::WildTime(_) => None,
+            PatternForm::Wild(_)
+            | PatternForm::Moment(..)
+            | PatternForm::WildTime(_)
+            | PatternForm::Bounded(_)
+            | PatternForm::Absent => None,
         }
     }
 }
@@ -135,6 +164,9 @@ impl Comparison {
     /// Whether a row satisfies the comparison.
     #[must_use]
     pub fn holds(&self, fields: &RowFields) -> bool {
+        if self.pattern.is_absent() {
+            return self.on.values(fields).next().is_none();
+        }
         match &self.on {
             On::Facet(number) => {
                 fields.facets.iter().any(|(facet, value)| facet == number && self.pattern.matches(value))

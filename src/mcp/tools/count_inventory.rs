@@ -89,7 +89,7 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
     let core = call.core;
     let Arguments { selection, group_by, as_of } = arguments;
     let SelectionArguments { kind: KindArgument(kind), filters, scope } = selection;
-    let filters = GivenFilters::read(&filters, kind)?;
+    let filters = GivenFilters::read(&filters, kind, core.now())?;
     let grouping = group_by.map(|name| grouping(&name, kind)).transpose()?;
     let point = past::as_of(&core, as_of.as_ref())?;
     let scope = scope.scope(&core, kind).await?;

@@ -118,7 +118,7 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
     let Arguments { selection, fields, limit, as_of, cursor } = arguments;
     let SelectionArguments { kind: KindArgument(kind), filters, scope } = selection;
     let columns = columns(&fields, kind)?;
-    let filters = GivenFilters::read(&filters, kind)?;
+    let filters = GivenFilters::read(&filters, kind, core.now())?;
     let point = past::continued(&core, as_of.as_ref(), cursor.as_deref())?;
     let scope = scope.scope(&core, kind).await?;
     if point.is_none() {

@@ -54,6 +54,12 @@ pub fn hints(
         }
         for (name, values, tests) in filters.each() {
             let Some(on) = tests.first().map(|test| &test.on) else { continue };
+            if tests.iter().all(|test| test.pattern.is_absent()) {
+                if count(scope, &Matcher::any().and(tests.to_vec()))? == 0 {
+                    hints.push(format!("every {} has a value for {}", kind.title, shown(name, 80)));
+                }
+                continue;
+            }
             if count(scope, &Matcher::any().and(tests.to_vec()))? == 0 {
                 hints.push(alone(core, kind, scope, name, values, on)?);
             }

@@ -61,6 +61,16 @@ pub enum FilterError {
         /// What the filter's values look like.
         why: String,
     },
+    /// A bound without a limit.
+    #[error("`{value}` does not bound the filter {name}: after > or < comes {expected}")]
+    Bound {
+        /// The filter.
+        name: String,
+        /// What was written, shortened.
+        value: String,
+        /// What the limit must be.
+        expected: &'static str,
+    },
     /// More than AWS takes.
     #[error("{found} {what} are given, and at most {limit} are allowed: use several calls")]
     TooMany {

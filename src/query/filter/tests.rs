@@ -4,6 +4,7 @@ use super::*;
 use crate::kinds::Filter;
 use crate::model::RowFields;
 
+const NOW: Timestamp = Timestamp::from_millis(1_775_000_000_000);
 const STATES: Form = Form::Word(&["pending", "running", "stopped"]);
 
 static KIND: KindSpec = KindSpec {
@@ -18,6 +19,8 @@ static KIND: KindSpec = KindSpec {
         Filter::new(6, "description", &[], Form::Prose),
         Filter::new(7, "ipv6-address", &[], Form::Ipv6),
         Filter::new(8, "protocol", &[], Form::Protocol),
+        Filter::new(9, "size", &[], Form::Number),
+        Filter::new(10, "progress", &[], Form::Percent),
     ],
     ..KindSpec::DEFAULT
 };
@@ -29,7 +32,7 @@ fn refused(given: impl Into<Value>, held: &[&str]) -> Option<String> {
 
 /// The values that can never match beside others that can, or why the filters are refused.
 fn noted(given: &Value, held: &[&str]) -> Result<Vec<String>, String> {
-    let filters = Filters::parse(given, &KIND).map_err(|error| error.to_string())?;
+    let filters = Filters::parse(given, &KIND, NOW).map_err(|error| error.to_string())?;
     let held: Vec<String> = held.iter().map(|&value| value.to_owned()).collect();
     let noted = filters.refuse::<FilterError>(|_| Ok(held.clone()));
     let texts = |errors: Vec<FilterError>| errors.iter().map(ToString::to_string).collect();
@@ -50,13 +53,15 @@ fn row() -> RowFields {
             (6, String::new()),
             (7, "2001:db8::1".into()),
             (8, "tcp".into()),
+            (9, "80".into()),
+            (10, "99%".into()),
         ],
         tags: vec![("Name".into(), "web-1".into()), ("Cost*Centre".into(), "a*b".into())],
     }
 }
 
 fn matches(given: impl Into<Value>) -> bool {
-    Filters::parse(&given.into(), &KIND).unwrap().matcher().matches(&row())
+    Filters::parse(&given.into(), &KIND, NOW).unwrap().matcher().matches(&row())
 }
 
 #[test]
@@ -149,38 +154,68 @@ fn a_tag_of_a_kind_without_tags_is_refused_with_the_kind_that_has_them() {
     let tagless =
         KindSpec { slug: "instance-status", status_of: Some("instance"), filters: KIND.filters, ..KindSpec::DEFAULT };
     for name in ["tag:Name", "tag-key"] {
-        let error = Filters::parse(&json!({name: ["x"]}), &tagless).unwrap_err().to_string();
+        let error = Filters::parse(&json!({name: ["x"]}), &tagless, NOW).unwrap_err().to_string();
         assert!(error.contains("instance-status has no tags") && error.contains("search kind instance"), "{error}");
     }
-    let error = Filters::parse(&json!({"colour": ["x"]}), &tagless).unwrap_err().to_string();
+    let error = Filters::parse(&json!({"colour": ["x"]}), &tagless, NOW).unwrap_err().to_string();
     assert!(!error.contains("tag:KEY"), "{error}");
 }
 
 #[test]
 fn an_unknown_filter_names_the_nearest_and_all_allowed_ones() {
-    let error = Filters::parse(&json!({"instance-state": ["running"]}), &KIND).unwrap_err().to_string();
+    let error = Filters::parse(&json!({"instance-state": ["running"]}), &KIND, NOW).unwrap_err().to_string();
     assert!(error.contains("instance has no filter `instance-state` (did you mean `instance-state-name`?)"), "{error}");
-    assert!(error.contains("protocol, tag:KEY, tag-key") && error.contains("Example: ["), "{error}");
+    assert!(error.contains("progress, tag:KEY, tag-key") && error.contains("Example: ["), "{error}");
 }
 
 #[test]
 fn shapes_that_are_no_filter_are_explained() {
     for given in [json!("running"), json!([["a"]]), json!([{"Values": ["x"]}]), json!({"instance-type": [{}]})] {
-        let error = Filters::parse(&given, &KIND).unwrap_err();
+        let error = Filters::parse(&given, &KIND, NOW).unwrap_err();
         assert!(matches!(error, FilterError::Shape { .. }), "{given}: {error}");
     }
-    let error = Filters::parse(&json!({"instance-type": []}), &KIND).unwrap_err();
+    let error = Filters::parse(&json!({"instance-type": []}), &KIND, NOW).unwrap_err();
     assert_eq!(error, FilterError::NoValues { name: "instance-type".into() });
     let many: Vec<String> = (0..201).map(|n| n.to_string()).collect();
-    let error = Filters::parse(&json!({"instance-type": many}), &KIND).unwrap_err();
+    let error = Filters::parse(&json!({"instance-type": many}), &KIND, NOW).unwrap_err();
     assert!(matches!(error, FilterError::TooMany { limit: 200, .. }));
 }
 
 #[test]
 fn hashes_tell_filters_apart() {
-    let hash = |given: Value| Filters::parse(&given, &KIND).unwrap().hash();
+    let hash = |given: Value| Filters::parse(&given, &KIND, NOW).unwrap().hash();
     assert_eq!(hash(json!({"vpc-id": ["a"]})), hash(json!([{"Name": "vpc-id", "Values": ["a"]}])));
     assert_ne!(hash(json!({"vpc-id": ["a"]})), hash(json!({"vpc-id": ["b"]})));
     assert_ne!(hash(json!({"vpc-id": ["ab"]})), hash(json!({"vpc-id": ["a", "b"]})));
     assert_ne!(hash(Value::Null), hash(json!({"vpc-id": ["a"]})));
+}
+
+#[test]
+fn absence_and_presence_can_be_asked_for() {
+    assert!(matches(json!({"tag:cost-center": "@absent"})) && !matches(json!({"tag:Name": "@absent"})));
+    assert!(matches(json!({"tag:Name": "@present"})) && !matches(json!({"tag:cost-center": "@present"})));
+    assert!(matches(json!({"owner-id": "@absent"})) && !matches(json!({"vpc-id": "@absent"})));
+    assert!(matches(json!({"description": "@present"})), "an empty description is one");
+    assert!(matches(json!({"tag:Team": ["web", "@absent"]})), "values are alternatives");
+    assert!(!matches(json!({"tag:Name": "\\@present"})), "a backslash makes it literal");
+    assert_eq!(noted(&json!({"vpc-id": ["@absent"]}), &[]).unwrap(), [""; 0], "it can match");
+}
+
+#[test]
+fn numbers_and_times_are_compared() {
+    for (name, bound) in
+        [("size", ">9"), ("size", "<=80"), ("progress", "<100%"), ("launch-time", "<2026-03-31T00:00:00Z")]
+    {
+        assert!(matches(json!({name: bound})), "{name} {bound}");
+    }
+    // NOW is 2026-03-31T23:33:20Z.
+    assert!(matches(json!({"launch-time": ">-3d"})) && !matches(json!({"launch-time": "> -1d"})));
+    assert!(!matches(json!({"size": "<9"})) && !matches(json!({"size": ">80"})));
+    assert!(!matches(json!({"instance-type": ">a"})), "texts are not compared");
+    for (name, bound, said) in
+        [("size", ">large", "a number"), ("launch-time", "<yesterday", "a time"), ("size", ">", "a number")]
+    {
+        let why = refused(json!({name: bound}), &[]).unwrap_or_default();
+        assert!(why.contains(name) && why.contains(said), "{name} {bound}: {why}");
+    }
 }

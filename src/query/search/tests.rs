@@ -29,7 +29,7 @@ fn put(writer: &mut Writer, ids: impl Iterator<Item = (String, &'static str, &'s
 fn query(filters: &Value, limit: usize, cursor: Option<String>) -> Query {
     const STATE: &[Filter] = &[Filter::new(2, "state", &[], Form::Text)];
     let spec = KindSpec { filters: STATE, ..KindSpec::DEFAULT };
-    let filters = Filters::parse(filters, &spec).unwrap();
+    let filters = Filters::parse(filters, &spec, Timestamp::default()).unwrap();
     Query { kind: kind(), scope: None, filters, point: None, limit, cursor }
 }
 

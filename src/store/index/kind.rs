@@ -61,6 +61,23 @@ pub(super) struct KindIndex {
     scratch: Vec<u32>,
 }
 
+/// A condition on the term numbers of a row: some of these, or none of those.
+struct TermCondition {
+    some: TermSet,
+    none: Vec<TermSet>,
+}
+
+impl TermCondition {
+    /// Whether any row can satisfy it.
+    fn is_possible(&self) -> bool {
+        !self.none.is_empty() || !self.some.is_empty()
+    }
+
+    fn holds(&self, terms: &[u32]) -> bool {
+        self.some.meets(terms) || self.none.iter().any(|values| !values.meets(terms))
+    }
+}
+
 /// The scopes of a search: one, or all that are watched.
 pub(super) struct WantedScopes<'a> {
     pub(super) scope: Option<&'a Scope>,
@@ -139,7 +156,7 @@ impl KindIndex {
         let wants = |place: &ListKey, span: NumberSpan| {
             scopes.hold(&place.scope) && {
                 let terms = self.numbers.get(span);
-                wanted.iter().all(|set| set.meets(terms))
+                wanted.iter().all(|condition| condition.holds(terms))
             }
         };
         let count = |range: &mut dyn Iterator<Item = (&ListKey, &NumberSpan)>| {
@@ -197,11 +214,15 @@ impl KindIndex {
         by_value
     }
 
-    /// One set of terms per condition; `None` if a condition can match nothing.
-    fn resolve(&self, matcher: &Matcher) -> Option<Vec<TermSet>> {
-        let resolve = |tests: &Vec<_>| {
-            let numbers = tests.iter().flat_map(|test| self.terms.passing(test)).collect();
-            Some(TermSet::new(numbers, self.terms.len())).filter(|set| !set.is_empty())
+    /// One condition on term numbers per condition; `None` if one of them can match nothing.
+    fn resolve(&self, matcher: &Matcher) -> Option<Vec<TermCondition>> {
+        let set = |numbers: Vec<u32>| TermSet::new(numbers, self.terms.len());
+        let any_value = |on: &On| self.terms.passing(&Comparison { on: on.clone(), pattern: ValuePattern::new("*") });
+        let resolve = |tests: &Vec<Comparison>| {
+            let (absent, present): (Vec<_>, Vec<_>) = tests.iter().partition(|test| test.pattern.is_absent());
+            let some = set(present.into_iter().flat_map(|test| self.terms.passing(test)).collect());
+            let none: Vec<TermSet> = absent.into_iter().map(|test| set(any_value(&test.on))).collect();
+            Some(TermCondition { some, none }).filter(TermCondition::is_possible)
         };
         matcher.conditions().iter().map(resolve).collect()
     }

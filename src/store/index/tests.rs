@@ -42,6 +42,9 @@ proptest! {
             Matcher::any().and(vec![Comparison { on: On::TagKey, pattern: ValuePattern::new("*") }]),
             Matcher::any().and(vec![facet(1, "absent")]),
             Matcher::any().and(Vec::new()),
+            Matcher::any().and(vec![Comparison { on: On::Tag("Name".into()), pattern: ValuePattern::absent() }]),
+            Matcher::any().and(vec![Comparison { on: On::Facet(2), pattern: ValuePattern::absent() }, facet(1, "stop*")]),
+            Matcher::any().and(vec![Comparison { on: On::Facet(1), pattern: ValuePattern::absent() }]).and(vec![tag("Name", "*")]),
         ];
         for (n, batch) in batches.into_iter().enumerate() {
             if n == built_after {

@@ -13,8 +13,8 @@ use super::{ArgumentError, coerce};
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
-use crate::model::Scope;
 use crate::model::text::shown;
+use crate::model::{Scope, Timestamp};
 use crate::query::tally::tally;
 use crate::query::{FilterError, Filters, Point};
 
@@ -43,8 +43,8 @@ impl JsonSchema for FilterArgument {
                     "Values": {
                         "type": "array",
                         "items": {"type": "string"},
-                        "description": "Any of these may match; * and ? are the only wildcards. Times: \
-                            2026-03-30T15:15:21.000Z or 2026-03-30T*.",
+                        "description": "Any of these may match; * and ? are the only wildcards. @absent: it has no value; \
+                            @present: it has one. Times: 2026-03-30T* or >-7d; numbers: >=100.",
                     },
                 },
             },
@@ -91,7 +91,7 @@ impl GivenFilters {
     ///
     /// # Errors
     /// When it has neither of the two spellings, or names a filter that `kind` does not have.
-    pub fn read(given: &FilterArgument, kind: &'static KindSpec) -> Result<Self, RequestError> {
+    pub fn read(given: &FilterArgument, kind: &'static KindSpec, now: Timestamp) -> Result<Self, RequestError> {
         let FilterArgument(given) = given;
         let named = match given {
             Value::Null => Vec::new(),
@@ -112,7 +112,7 @@ impl GivenFilters {
             let values: Vec<&str> = values.iter().map(GivenValue::text).collect();
             json!({"Name": name, "Values": values})
         });
-        Filters::parse(&sure.collect(), kind)?;
+        Filters::parse(&sure.collect(), kind, now)?;
         Ok(GivenFilters { kind, filters: named })
     }
 
@@ -132,7 +132,7 @@ impl GivenFilters {
             }
             filters.push(json!({"Name": name, "Values": settled}));
         }
-        Ok(Settled { filters: Filters::parse(&Value::Array(filters), self.kind)?, readings })
+        Ok(Settled { filters: Filters::parse(&Value::Array(filters), self.kind, core.now())?, readings })
     }
 
     /// The values that one value stands for, and a sentence about it when it has two readings.
@@ -149,7 +149,7 @@ impl GivenFilters {
             return Ok((vec![text.to_owned()], None));
         }
         // A text that can never be a value is not counted.
-        let literal = Filters::parse(&json!([{"Name": name, "Values": [text]}]), self.kind);
+        let literal = Filters::parse(&json!([{"Name": name, "Values": [text]}]), self.kind, core.now());
         let having = match &literal {
             Ok(literal) => tally(&core.store, &self.kind.kind(), scope, literal, None, point)?.0.total,
             Err(_) => 0,

@@ -1,0 +1,42 @@
+//! Values that are more than AWS's filters know: words for the absence and presence of a value, and bounds.
+
+use super::error::FilterError;
+use crate::model::text::shown;
+use crate::model::{Form, Timestamp};
+use crate::query::moment::time;
+use crate::store::{BoundLimit, BoundSide, ValueBound, ValuePattern};
+
+/// Matches resources without any value.
+pub const ABSENT: &str = "@absent";
+/// Matches resources with any value.
+pub const PRESENT: &str = "@present";
+
+/// The pattern of one of the value words, or of a bound on a filter of numbers or times. `None` for any other value. A backslash
+/// before the first character makes a value literal.
+///
+/// # Errors
+/// [`FilterError::Bound`] when what follows the sign of a bound is neither a number nor a time.
+pub(super) fn pattern(
+    name: &str,
+    value: &str,
+    form: Form,
+    now: Timestamp,
+) -> Result<Option<ValuePattern>, FilterError> {
+    match value {
+        ABSENT => return Ok(Some(ValuePattern::absent())),
+        PRESENT => return Ok(Some(ValuePattern::new("*"))),
+        _ => {}
+    }
+    let expected = match form {
+        Form::Time => "a time: RFC 3339 such as 2026-11-17T12:00:00Z, or a time ago such as -7d",
+        Form::Number | Form::Port | Form::Percent => "a number",
+        _ => return Ok(None),
+    };
+    let Some((side, limit)) = BoundSide::split(value) else { return Ok(None) };
+    let limit = match form {
+        Form::Time => time(limit, now).map(BoundLimit::Time),
+        _ => BoundLimit::number(limit),
+    };
+    let wrong = || FilterError::Bound { name: shown(name, 80), value: shown(value, 80), expected };
+    Ok(Some(ValuePattern::bounded(ValueBound { side, limit: limit.ok_or_else(wrong)? })))
+}
