@@ -1,5 +1,5 @@
-//! Questions about many resources: AWS-style filters, keyset pages and counts, and what the log remembers. Pure over store
-//! snapshots.
+//! Questions about many resources: AWS-style filters, keyset pages and counts, SQL, and what the log remembers. Pure over
+//! store snapshots.
 
 pub mod changes;
 pub mod cursor;
@@ -10,6 +10,7 @@ pub mod past;
 #[cfg(test)]
 mod samples;
 pub mod search;
+pub mod sql;
 pub mod summary;
 pub mod tally;
 pub mod unobserved;

@@ -84,7 +84,7 @@ pub use self::matcher::{Matcher, On, Pattern, Test};
 pub use self::meta::FORMAT;
 pub use self::open_error::{Damage, OpenError};
 pub use self::retain::{Due, Folded, Hold, Retention, Stock};
-pub use self::snapshot::{Fingerprint, Head, ReadError, Retired, Snapshot};
+pub use self::snapshot::{Fingerprint, Head, ReadError, Retired, RowView, Snapshot};
 pub use self::stored::{Stored, StoredDocument};
 pub use self::watermark::Watermark;
 pub use self::writer::Writer;

@@ -279,7 +279,7 @@ pub fn each(
 }
 
 /// Whether a resource that was not there at `point` was found by a first sweep after it: then it had been there before.
-fn is_baseline(snapshot: &Snapshot, id: &ResourceId, point: Point) -> Result<bool, PastError> {
+pub(super) fn is_baseline(snapshot: &Snapshot, id: &ResourceId, point: Point) -> Result<bool, PastError> {
     // Right before it a tool may have been called on it.
     let next = snapshot.timeline(id, point.seq.next(), 5)?;
     Ok(next.iter().any(|record| record.cause == Cause::Baseline))
@@ -287,7 +287,7 @@ fn is_baseline(snapshot: &Snapshot, id: &ResourceId, point: Point) -> Result<boo
 
 /// The row that lists would have shown of a resource; `None` when it was not there, and when it cannot be said because a
 /// record of it is damaged: then the store has noted that.
-fn row_then(snapshot: &Snapshot, id: &ResourceId, point: Point) -> Result<Option<Row>, PastError> {
+pub(super) fn row_then(snapshot: &Snapshot, id: &ResourceId, point: Point) -> Result<Option<Row>, PastError> {
     let current: Option<Current> = match snapshot.past(id, point.seq) {
         Err(ReadError::Damaged(_)) => None,
         current => current?,

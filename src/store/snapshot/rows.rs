@@ -7,26 +7,26 @@ use crate::store::codec::{self, DiskHead, DiskRow};
 
 impl Snapshot {
     /// Calls `visit` with at most `limit` rows of a kind after `after`, and returns the last one's id: where to go on with
-    /// the next snapshot. `None` when there are no more.
-    pub(in crate::store) fn each_row(
+    /// the next snapshot. `None` when there are no more. Copies nothing: several times as fast as [`Snapshot::rows`].
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn each_row(
         &self,
         kind: &Kind,
         after: Option<&ResourceId>,
         limit: usize,
-        mut visit: impl FnMut(&ResourceId, &RowTerms<'_>),
+        mut visit: impl FnMut(&ResourceId, &RowView<'_>),
     ) -> Result<Option<ResourceId>, ReadError> {
         let mut version = None;
         let visited = self.page(kind, None, after, limit, |id, key, bytes| {
             match codec::decode_row(key, bytes) {
-                Ok(DiskRow { projection, facets, tags, .. })
+                Ok(DiskRow { head, projection, facets, tags })
                     if projection == *version.get_or_insert_with(|| self.projection(&id)) =>
                 {
-                    visit(&id, &RowTerms { facets, tags });
+                    visit(&id, &RowView { name: head.name, changed: Seq(head.changed), facets, tags });
                 }
-                _ => {
-                    let fields = self.row_or_made(&id, key, bytes, &mut version)?.fields;
-                    visit(&id, &RowTerms::of(&fields));
-                }
+                _ => visit(&id, &RowView::of(&self.row_or_made(&id, key, bytes, &mut version)?)),
             }
             Ok(id)
         })?;
@@ -74,17 +74,28 @@ impl Snapshot {
     }
 }
 
-/// What a row says that is searched for.
-pub(in crate::store) struct RowTerms<'a> {
-    pub(in crate::store) facets: Vec<(u16, &'a str)>,
-    pub(in crate::store) tags: Vec<(&'a str, &'a str)>,
+/// What a row says, without a copy of it.
+pub struct RowView<'a> {
+    /// The resource's name, as AWS gave it (hostile until shown).
+    pub name: Option<&'a str>,
+    /// The record that changed the resource last.
+    pub changed: Seq,
+    /// The values of filters, by the filter's number.
+    pub facets: Vec<(u16, &'a str)>,
+    /// The tags.
+    pub tags: Vec<(&'a str, &'a str)>,
 }
 
-impl<'a> RowTerms<'a> {
-    fn of(fields: &'a RowFields) -> Self {
-        RowTerms {
-            facets: fields.facets.iter().map(|(number, value)| (*number, value.as_str())).collect(),
-            tags: fields.tags.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect(),
+impl<'a> RowView<'a> {
+    /// A look at a row.
+    #[must_use]
+    pub fn of(row: &'a Row) -> Self {
+        let RowFields { name, facets, tags, .. } = &row.fields;
+        RowView {
+            name: name.as_deref(),
+            changed: row.changed,
+            facets: facets.iter().map(|(number, value)| (*number, value.as_str())).collect(),
+            tags: tags.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect(),
         }
     }
 }
