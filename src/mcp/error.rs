@@ -21,6 +21,7 @@ use crate::model::text::shown;
 use crate::model::{FailureCode, ResourceId, Scope, Seq, Timestamp};
 use crate::query::changes::ChangesError;
 use crate::query::nearness::near;
+use crate::query::sql::SqlError;
 use crate::query::{CursorError, FilterError, PastError, SearchError};
 use crate::store::ReadError;
 
@@ -61,6 +62,12 @@ pub enum Fault {
     /// A place in the log that cannot be gone on from.
     #[error(transparent)]
     Changes(ChangesError),
+    /// A statement that has no answer.
+    #[error(transparent)]
+    Sql(SqlError),
+    /// Other statements were not done in time.
+    #[error("other SQL statements are still running, and one runs at a time: ask again in a few seconds")]
+    SqlBusy,
     /// The store is still being opened.
     #[error("Muster is still opening its store: ask again in a few seconds")]
     Opening,
@@ -232,6 +239,16 @@ impl From<ChangesError> for Fault {
     }
 }
 
+impl From<SqlError> for Fault {
+    fn from(error: SqlError) -> Self {
+        match error {
+            SqlError::Past(error) => error.into(),
+            SqlError::Read(error) => Fault::Read(error),
+            other => Fault::Sql(other),
+        }
+    }
+}
+
 impl From<SearchError> for Fault {
     fn from(error: SearchError) -> Self {
         match error {
@@ -256,6 +273,7 @@ impl Fault {
             Fault::Uri(_)
             | Fault::Filter(_)
             | Fault::Argument(_)
+            | Fault::Sql(_)
             | Fault::Past(PastError::Future { .. })
             | Fault::NotWatched { .. }
             | Fault::Params { .. } => FailureCode::InvalidArgument,
@@ -271,7 +289,7 @@ impl Fault {
             Fault::WritesOff { .. } => FailureCode::WritesOff,
             Fault::NoSession | Fault::TooManySubscriptions(_) => FailureCode::Refused,
             Fault::Aws(_) => FailureCode::Aws,
-            Fault::Opening | Fault::Stopping | Fault::Read(_) => FailureCode::TryAgain,
+            Fault::Opening | Fault::Stopping | Fault::SqlBusy | Fault::Read(_) => FailureCode::TryAgain,
             Fault::Failed(_) | Fault::Ingest(_) | Fault::Bodiless(_) | Fault::Encode(_) => FailureCode::Failed,
         }
     }
@@ -306,6 +324,7 @@ impl Fault {
             | Fault::Cursor(_)
             | Fault::Filter(_)
             | Fault::Argument(_)
+            | Fault::Sql(_)
             | Fault::Past(_)
             | Fault::Changes(_)
             | Fault::UnknownTool { .. }
@@ -315,6 +334,7 @@ impl Fault {
             | Fault::TooManySubscriptions(_) => ErrorData::invalid_params(message, about()),
             Fault::WritesOff { .. } => ErrorData::invalid_request(message, None),
             Fault::Opening
+            | Fault::SqlBusy
             | Fault::Failed(_)
             | Fault::Stopping
             | Fault::Read(_)
