@@ -35,6 +35,7 @@ mod help;
 mod line;
 mod log;
 mod output;
+mod query;
 mod search;
 mod serve;
 mod setup;
@@ -61,6 +62,7 @@ use help::{Help, NoPage};
 use line::{Unfilled, Unusable};
 use log::Log;
 use output::Output;
+use query::{Query, QueryError};
 use search::Search;
 use serve::Serve;
 use setup::Setup;
@@ -121,6 +123,9 @@ enum Command {
     /// Count resources in the local copy of the inventory, by AWS's filters
     #[command(after_long_help = "Filters, columns and exit codes: muster help filters")]
     Count(Count),
+    /// Answer one SQL SELECT over the local copy of the inventory
+    #[command(after_long_help = "Tables, columns and limits: muster help sql")]
+    Query(Query),
     /// Show what changed, when, and why
     #[command(after_long_help = "What is recorded, and who made a change: muster help history")]
     Changes(Changes),
@@ -213,6 +218,7 @@ fn is_usage(error: &anyhow::Error) -> bool {
             || error.is::<Unfilled>()
             || error.is::<OperandError>()
             || error.is::<BackupError>()
+            || error.is::<QueryError>()
             || error.is::<NoPage>()
             || is_of_a_scenario(error)
             || matches!(error.downcast_ref(), Some(TelemetryError::Filter { .. }))
@@ -263,6 +269,10 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Count(count) => {
             logging.start_quietly()?;
             finish(single()?, count.run(&environment))
+        }
+        Command::Query(query) => {
+            logging.start_quietly()?;
+            finish(single()?, query.run(&environment))
         }
         Command::Changes(changes) => {
             logging.start_quietly()?;
