@@ -126,9 +126,10 @@ fn whole(mut answer: Value, columns: &[String], rows: Vec<Vec<Value>>) -> Value 
 fn headline(answer: &Value) -> String {
     let total = answer.get("total").and_then(Value::as_u64).unwrap_or_default();
     let rows = if total == 1 { "row" } else { "rows" };
+    let at_least = if answer.get("at_least") == Some(&Value::Bool(true)) { "at least " } else { "" };
     match field(answer, "as_of") {
-        as_of if as_of.is_empty() => format!("{total} {rows}"),
-        as_of => format!("{total} {rows}, as of {as_of}"),
+        as_of if as_of.is_empty() => format!("{at_least}{total} {rows}"),
+        as_of => format!("{at_least}{total} {rows}, as of {as_of}"),
     }
 }
 

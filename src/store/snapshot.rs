@@ -11,7 +11,6 @@ use std::sync::Arc;
 use redb::{Database, ReadOnlyTable, ReadableDatabase};
 use thiserror::Error;
 
-pub use self::rows::RowView;
 use super::codec::{self, DecodeError, DiskHead, Ledger, Live};
 use super::damage::Damages;
 use super::keys;

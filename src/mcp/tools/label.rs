@@ -56,15 +56,19 @@ impl FreshnessLabel {
     /// With what was found damaged. To be asked once what the answer is about was read.
     #[must_use]
     pub fn damaged(self, core: &Core, kind: &'static KindSpec, scope: Option<&Scope>) -> Self {
-        self.damaged_all(core, &[kind], scope)
+        let damage = match &self {
+            FreshnessLabel::Now(_) => core.damage(Question::Now(&[kind], scope)),
+            FreshnessLabel::Then(_) => core.damage(Question::Then(&[kind], scope)),
+        };
+        self.with(damage)
     }
 
-    /// The same of an answer about several kinds.
+    /// With this damage.
     #[must_use]
-    pub fn damaged_all(mut self, core: &Core, kinds: &[&'static KindSpec], scope: Option<&Scope>) -> Self {
+    pub fn with(mut self, damage: Damage) -> Self {
         match &mut self {
-            FreshnessLabel::Now(about) => about.damage = core.damage(Question::Now(kinds, scope)),
-            FreshnessLabel::Then(as_of) => as_of.damage = core.damage(Question::Then(kinds, scope)),
+            FreshnessLabel::Now(about) => about.damage = damage,
+            FreshnessLabel::Then(as_of) => as_of.damage = damage,
         }
         self
     }

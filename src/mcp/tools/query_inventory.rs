@@ -20,6 +20,7 @@ use super::spec::{BUDGET, Call, Effect, ToolSpec};
 use super::table::Text;
 use crate::kinds::{self, KindSpec};
 use crate::mcp::core::Core;
+use crate::mcp::damage::Question;
 use crate::mcp::error::Fault;
 use crate::mcp::unreadable;
 use crate::model::text::shown;
@@ -139,8 +140,11 @@ fn run(
         kinds => Some(FreshnessLabel::of_all(core, kinds, None, point)?),
     };
     let outside = Outside { freshness: freshness(core) };
+    let is_log = statement.reads_log();
     let found = statement.ask(&core.store, point, &Visible::all(), &outside, most)?;
-    let label = label.map(|label| label.damaged_all(core, &kinds, None));
+    // Rows, documents and records may have been looked at.
+    let damage = core.damage(if is_log { Question::All } else { Question::Then(&kinds, None) });
+    let label = label.map(|label| label.with(damage));
     Ok(Asked { found, kinds, label })
 }
 
@@ -229,10 +233,10 @@ impl Asked {
             rows.push(data);
         }
         let shown = rows.len();
-        let uncounted = if self.found.uncounted.is_some() { "at least " } else { "" };
+        let at_least = if self.is_at_least() { "at least " } else { "" };
         let mut text = Text::new(match self.found.total {
-            1 => format!("{uncounted}1 row"),
-            total => format!("{uncounted}{total} rows"),
+            1 => format!("{at_least}1 row"),
+            total => format!("{at_least}{total} rows"),
         });
         if (shown as u64) < self.found.total {
             text.add(format_args!("; {shown} shown"));

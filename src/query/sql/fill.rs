@@ -14,7 +14,7 @@ use self::filling::Filling;
 use self::inserter::Inserter;
 use self::rows::Rows;
 use super::cell::Cell;
-use super::narrow::{Narrowed, Terms};
+use super::narrow::{self, Narrowed, Terms};
 use super::reads::Reads;
 use super::said::filled;
 use super::schema::{self, Flat, Source, Table};
@@ -27,17 +27,13 @@ pub(super) fn fill(filling: &Filling<'_>, reads: &Reads, mut narrowed: Narrowed)
     filled(filling.connection.execute_batch("BEGIN"))?;
     for (place, read) in reads {
         let Some(table) = schema::tables().get(*place) else { continue };
-        let terms = narrow_terms(table, narrowed.remove(place));
+        let terms = narrow::usable(table, narrowed.remove(place).unwrap_or_default());
         let mut into = Inserter::new(filling.connection, table, read, &terms, &mut room)?;
         into.expect(estimated(filling, table, &terms)?, read)?;
         fill_one(filling, &mut rows, table, &terms, &mut into)?;
     }
     filled(filling.connection.execute_batch("COMMIT"))?;
     Ok(rows.is_partial())
-}
-
-fn narrow_terms(table: &Table, terms: Option<Terms>) -> Terms {
-    super::narrow::usable(table, terms.unwrap_or_default())
 }
 
 fn fill_one(

@@ -10,7 +10,8 @@ use super::guard::Guard;
 use super::limits::{DEPTH, Expired, LENGTH};
 use super::narrow::{self, Narrowed};
 use super::reads::{self, Reads};
-use super::{Outside, SqlError, Visible, doubt, lookup, schema};
+use super::schema::{self, Flat, Source};
+use super::{Outside, SqlError, Visible, doubt, lookup};
 use crate::kinds::{KINDS, KindSpec};
 use crate::model::Timestamp;
 use crate::query::Point;
@@ -64,6 +65,15 @@ impl Statement {
         let tables = self.reads.keys().filter_map(|place| schema::tables().get(*place));
         let read: BTreeSet<&str> = tables.flat_map(schema::Table::kinds).map(|kind| kind.slug).collect();
         KINDS.iter().copied().filter(|kind| read.contains(kind.slug)).collect()
+    }
+
+    /// Whether it reads records of the log.
+    #[must_use]
+    pub fn reads_log(&self) -> bool {
+        let is_log = |place: &usize| {
+            schema::tables().get(*place).is_some_and(|table| matches!(table.source, Source::Flat(Flat::Change)))
+        };
+        self.reads.keys().any(is_log)
     }
 
     /// The same statement with nothing narrowed: everything that it reads is filled in.

@@ -2,8 +2,9 @@
 //! stored now: a row is made of what `current` holds, so nothing of it is lost.
 
 use super::{Fingerprint, Head, ReadError, Snapshot};
-use crate::model::{Document, Kind, ResourceId, Row, RowFields, Seq};
+use crate::model::{Document, Kind, ResourceId, Row, Seq};
 use crate::store::codec::{self, DiskHead, DiskRow};
+use crate::store::row_view::RowView;
 
 impl Snapshot {
     /// Calls `visit` with at most `limit` rows of a kind after `after`, and returns the last one's id: where to go on with
@@ -71,32 +72,6 @@ impl Snapshot {
         let Row { id, fields, digest, provisional, seen, changed } = self.row_or_made(&id, key, bytes, &mut None)?;
         let fingerprint = Fingerprint { digest, provisional, seen };
         Ok(Head { id, name: fields.name, owner: fields.owner, fingerprint, changed })
-    }
-}
-
-/// What a row says, without a copy of it.
-pub struct RowView<'a> {
-    /// The resource's name, as AWS gave it (hostile until shown).
-    pub name: Option<&'a str>,
-    /// The record that changed the resource last.
-    pub changed: Seq,
-    /// The values of filters, by the filter's number.
-    pub facets: Vec<(u16, &'a str)>,
-    /// The tags.
-    pub tags: Vec<(&'a str, &'a str)>,
-}
-
-impl<'a> RowView<'a> {
-    /// A look at a row.
-    #[must_use]
-    pub fn of(row: &'a Row) -> Self {
-        let RowFields { name, facets, tags, .. } = &row.fields;
-        RowView {
-            name: name.as_deref(),
-            changed: row.changed,
-            facets: facets.iter().map(|(number, value)| (*number, value.as_str())).collect(),
-            tags: tags.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect(),
-        }
     }
 }
 
