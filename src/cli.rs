@@ -34,6 +34,7 @@ mod line;
 mod log;
 mod logging;
 mod output;
+mod query;
 mod runtime;
 mod search;
 mod serve;
@@ -62,6 +63,7 @@ use line::{Unfilled, Unusable};
 use log::Log;
 use logging::Logging;
 use output::Output;
+use query::{QueryError, SqlQuery};
 use runtime::{FlushOnExit, finish, parallel, single};
 use search::Search;
 use serve::Serve;
@@ -107,6 +109,9 @@ enum Command {
     /// Count resources in the local copy of the inventory, by AWS's filters
     #[command(after_long_help = "Filters, columns and exit codes: muster help filters")]
     Count(Count),
+    /// Answer one SQL SELECT over the local copy of the inventory
+    #[command(after_long_help = "Tables, columns and limits: muster help sql")]
+    Query(SqlQuery),
     /// Show what changed, when, and why
     #[command(after_long_help = "What is recorded, and who made a change: muster help history")]
     Changes(Changes),
@@ -200,6 +205,7 @@ fn is_usage(error: &anyhow::Error) -> bool {
             || error.is::<Unfilled>()
             || error.is::<OperandError>()
             || error.is::<BackupPathError>()
+            || error.is::<QueryError>()
             || error.is::<NoPage>()
             || is_of_a_scenario(error)
             || matches!(error.downcast_ref(), Some(TelemetryError::Filter { .. }))
@@ -250,6 +256,10 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Count(count) => {
             logging.start_quietly()?;
             finish(single()?, count.run(&environment))
+        }
+        Command::Query(query) => {
+            logging.start_quietly()?;
+            finish(single()?, query.run(&environment))
         }
         Command::Changes(changes) => {
             logging.start_quietly()?;

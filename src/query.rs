@@ -1,5 +1,5 @@
-//! Queries over many resources: AWS-style filters, keyset pages, counts, and the history in the log. They are pure over store
-//! snapshots.
+//! Queries over many resources: AWS-style filters, keyset pages, counts, SQL, and the history in the log. They are pure over
+//! store snapshots.
 
 pub mod changes;
 pub mod cursor;
@@ -10,6 +10,7 @@ pub mod past;
 #[cfg(test)]
 mod samples;
 pub mod search;
+pub mod sql;
 pub mod summary;
 pub mod tally;
 pub mod unobserved;

@@ -16,6 +16,7 @@ use crate::store::rebuild::{BackedUp, CopyError};
 
 mod export;
 mod figures;
+mod query;
 
 use export::ExportError;
 
@@ -57,6 +58,9 @@ pub async fn execute<W: AsyncWrite + Unpin>(request: AdminRequest, core: &Arc<Co
         }
         AdminRequest::Export { since, follow, log } => {
             export::export(core, since, follow, log, &mut writer).await?.map_err(AdminFailure::from)
+        }
+        AdminRequest::Query { sql, as_of } => {
+            query::query(core, sql, as_of, &mut writer).await?.map_err(AdminFailure::from)
         }
         AdminRequest::Backup { to } => {
             core.walk(move |core| Ok(core.store.backup(&to))).await.map_err(AdminFailure::from).and_then(backup_figures)

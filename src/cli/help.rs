@@ -10,11 +10,16 @@ use super::output::Output;
 use crate::doctor;
 use crate::kinds::KINDS;
 use crate::kinds::rules::{DEFAULT_NAME, RULES};
+use crate::query::sql;
 
 /// Placeholders in a text for lists that the program knows.
 const KINDS_HERE: &str = "{kinds}";
 const CHECKS_HERE: &str = "{checks}";
 const RULES_HERE: &str = "{rules}";
+const TABLES_HERE: &str = "{tables}";
+
+/// How wide a page is.
+const WIDTH: usize = 110;
 
 /// How many letters of a topic may be wrong for it to be suggested.
 const NEAR: usize = 3;
@@ -69,6 +74,7 @@ const TOPICS: &[HelpTopic] = &[
         about: "An AWS account on loopback that can be made worse than AWS",
         text: include_str!("help/simulator.md"),
     },
+    HelpTopic { name: "sql", about: "How to ask in SQL, and of which tables", text: include_str!("help/sql.md") },
     HelpTopic {
         name: "writes",
         about: "How tools change AWS, and what they never do",
@@ -174,6 +180,29 @@ fn filled(text: &str) -> String {
     text.replace(KINDS_HERE, kinds.collect::<String>().trim_end())
         .replace(CHECKS_HERE, checks.collect::<String>().trim_end())
         .replace(RULES_HERE, rules.collect::<String>().trim_end())
+        .replace(TABLES_HERE, tables().trim_end())
+}
+
+/// The tables of statements with their columns, in lines that fit a page.
+fn tables() -> String {
+    let mut text = String::new();
+    for (name, columns) in sql::described() {
+        let mut line = format!("- `{name}`:");
+        for (place, column) in columns.iter().enumerate() {
+            let comma = if place + 1 < columns.len() { "," } else { "" };
+            if line.len() + column.len() + 2 > WIDTH {
+                text.push_str(&line);
+                text.push('\n');
+                " ".clone_into(&mut line);
+            }
+            line.push(' ');
+            line.push_str(column);
+            line.push_str(comma);
+        }
+        text.push_str(&line);
+        text.push('\n');
+    }
+    text
 }
 
 #[cfg(test)]

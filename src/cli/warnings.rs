@@ -57,9 +57,10 @@ const FLAGS: [(&str, &str); 12] = [
 ];
 
 /// The tools, and the commands that call them.
-const COMMANDS: [(&str, &str); 4] = [
+const COMMANDS: [(&str, &str); 5] = [
     ("search_inventory", "`muster search`"),
     ("count_inventory", "`muster count`"),
+    ("query_inventory", "`muster query`"),
     ("get_resource", "`muster get`"),
     ("list_changes", "`muster changes`"),
 ];
@@ -112,8 +113,10 @@ pub(super) fn warnings(answer: &Value) -> Vec<String> {
                     answer.get(name).map_or_else(String::new, |stale| field(stale, "why"))
                 ));
             }
-            _ => warnings
-                .extend(several(answer, name, |stale| format!("{label}: {}: {}", scope(stale), field(stale, "why")))),
+            _ => warnings.extend(several(answer, name, |stale| {
+                let kind = stale.get("kind").map_or_else(String::new, |kind| format!("{} in ", text(kind)));
+                format!("{label}: {kind}{}: {}", scope(stale), field(stale, "why"))
+            })),
         }
     }
     warnings.extend(several(answer, "unwatched", |of| {

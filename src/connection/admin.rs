@@ -1,4 +1,5 @@
-//! What a command line asks of the server that no MCP client can: figures of the store, the log as a stream, a backup.
+//! What a command line asks of the server that no MCP client can: figures of the store, the log as a stream, all
+//! rows of a statement, a backup.
 //!
 //! The request stands in the [handshake](super::handshake), in place of MCP. The server answers with lines of JSON and closes.
 //! Most lines are records of the log as they are. The others begin with `{"admin":` and are [`AdminMessage`]s; the last line is
@@ -50,6 +51,14 @@ pub enum AdminRequest {
         /// The log that `since` was counted in, where an earlier export is continued.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         log: Option<String>,
+    },
+    /// Answer one SELECT: a line of JSON a row, as an array of its values.
+    Query {
+        /// The statement.
+        sql: String,
+        /// Ask about what was known then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        as_of: Option<String>,
     },
     /// Write a verified copy of the store.
     Backup {

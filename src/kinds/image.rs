@@ -79,29 +79,33 @@ static FILTERS: &[Filter] = &[
     Filter::new(19, "source-image-id", &["SourceImageId"], Form::Id(&["ami-"])),
     Filter::new(20, "source-image-region", &["SourceImageRegion"], Form::Text),
     Filter::new(21, "source-instance-id", &["SourceInstanceId"], Form::Id(&["i-"])),
-    Filter::new(22, "block-device-mapping.snapshot-id", &["BlockDeviceMappings.Ebs.SnapshotId"], Form::Id(&["snap-"])),
-    Filter::new(23, "block-device-mapping.volume-size", &["BlockDeviceMappings.Ebs.VolumeSize"], Form::Number),
+    Filter::new(22, "block-device-mapping.snapshot-id", &["BlockDeviceMappings.Ebs.SnapshotId"], Form::Id(&["snap-"]))
+        .many(),
+    Filter::new(23, "block-device-mapping.volume-size", &["BlockDeviceMappings.Ebs.VolumeSize"], Form::Number).many(),
     Filter::new(
         24,
         "block-device-mapping.volume-type",
         &["BlockDeviceMappings.Ebs.VolumeType"],
         Form::Word(types::VolumeType::values()),
-    ),
-    Filter::new(25, "block-device-mapping.encrypted", &["BlockDeviceMappings.Ebs.Encrypted"], Form::Flag),
+    )
+    .many(),
+    Filter::new(25, "block-device-mapping.encrypted", &["BlockDeviceMappings.Ebs.Encrypted"], Form::Flag).many(),
     Filter::new(
         26,
         "block-device-mapping.delete-on-termination",
         &["BlockDeviceMappings.Ebs.DeleteOnTermination"],
         Form::Flag,
-    ),
-    Filter::new(27, "block-device-mapping.device-name", &["BlockDeviceMappings.DeviceName"], Form::Text),
-    Filter::new(28, "product-code", &["ProductCodes.ProductCodeId"], Form::Text),
+    )
+    .many(),
+    Filter::new(27, "block-device-mapping.device-name", &["BlockDeviceMappings.DeviceName"], Form::Text).many(),
+    Filter::new(28, "product-code", &["ProductCodes.ProductCodeId"], Form::Text).many(),
     Filter::new(
         29,
         "product-code.type",
         &["ProductCodes.ProductCodeType"],
         Form::Word(types::ProductCodeValues::values()),
-    ),
+    )
+    .many(),
     Filter::new(30, "state-reason-code", &["StateReason.Code"], Form::Prose),
     Filter::new(31, "state-reason-message", &["StateReason.Message"], Form::Prose),
     Filter::new(32, "sriov-net-support", &["SriovNetSupport"], Form::Text),

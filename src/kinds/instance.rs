@@ -70,8 +70,8 @@ static FILTERS: &[Filter] = &[
     Filter::new(8, "private-ip-address", &["PrivateIpAddress"], Form::Ipv4),
     Filter::new(9, "ip-address", &["PublicIpAddress"], Form::Ipv4),
     Filter::new(10, "key-name", &["KeyName"], Form::Text),
-    Filter::new(11, "instance.group-id", &["SecurityGroups.GroupId"], Form::Id(&["sg-"])),
-    Filter::new(12, "instance.group-name", &["SecurityGroups.GroupName"], Form::Text),
+    Filter::new(11, "instance.group-id", &["SecurityGroups.GroupId"], Form::Id(&["sg-"])).many(),
+    Filter::new(12, "instance.group-name", &["SecurityGroups.GroupName"], Form::Text).many(),
     Filter::new(13, "iam-instance-profile.arn", &["IamInstanceProfile.Arn"], Form::Arn),
     Filter::new(14, "instance-lifecycle", &["InstanceLifecycle"], Form::Word(types::InstanceLifecycleType::values())),
     Filter::new(15, "architecture", &["Architecture"], Form::Word(types::ArchitectureValues::values())),
@@ -83,8 +83,10 @@ static FILTERS: &[Filter] = &[
         "network-interface.network-interface-id",
         &["NetworkInterfaces.NetworkInterfaceId"],
         Form::Id(&["eni-"]),
-    ),
-    Filter::new(20, "block-device-mapping.volume-id", &["BlockDeviceMappings.Ebs.VolumeId"], Form::Id(&["vol-"])),
+    )
+    .many(),
+    Filter::new(20, "block-device-mapping.volume-id", &["BlockDeviceMappings.Ebs.VolumeId"], Form::Id(&["vol-"]))
+        .many(),
     Filter::new(
         21,
         "metadata-options.http-tokens",
@@ -101,7 +103,7 @@ static FILTERS: &[Filter] = &[
     Filter::new(29, "state-reason-code", &["StateReason.Code"], Form::Prose),
     Filter::new(30, "operator.managed", &["Operator.Managed"], Form::Flag),
     Filter::new(31, "operator.principal", &["Operator.Principal"], Form::Text),
-    Filter::new(32, "block-device-mapping.attach-time", &["BlockDeviceMappings.Ebs.AttachTime"], Form::Time),
+    Filter::new(32, "block-device-mapping.attach-time", &["BlockDeviceMappings.Ebs.AttachTime"], Form::Time).many(),
 ];
 
 fn describe(

@@ -62,14 +62,16 @@ static FILTERS: &[Filter] = &[
         "instance-status.reachability",
         &["InstanceStatus.Details.Status"],
         Form::Word(types::StatusType::values()),
-    ),
+    )
+    .many(),
     Filter::new(5, "system-status.status", &["SystemStatus.Status"], Form::Word(types::SummaryStatus::values())),
     Filter::new(
         6,
         "system-status.reachability",
         &["SystemStatus.Details.Status"],
         Form::Word(types::StatusType::values()),
-    ),
+    )
+    .many(),
     Filter::new(
         7,
         "attached-ebs-status.status",
@@ -83,12 +85,12 @@ static FILTERS: &[Filter] = &[
         Form::Word(types::SummaryStatus::values()),
     ),
     Filter::new(9, "availability-zone", &["AvailabilityZone"], Form::Zone),
-    Filter::new(10, "event.code", &["Events.Code"], Form::Word(types::EventCode::values())),
-    Filter::new(11, "event.description", &["Events.Description"], Form::Prose),
-    Filter::new(12, "event.instance-event-id", &["Events.InstanceEventId"], Form::Prefixed("instance-event-")),
-    Filter::new(13, "event.not-before", &["Events.NotBefore"], Form::Time),
-    Filter::new(14, "event.not-after", &["Events.NotAfter"], Form::Time),
-    Filter::new(15, "event.not-before-deadline", &["Events.NotBeforeDeadline"], Form::Time),
+    Filter::new(10, "event.code", &["Events.Code"], Form::Word(types::EventCode::values())).many(),
+    Filter::new(11, "event.description", &["Events.Description"], Form::Prose).many(),
+    Filter::new(12, "event.instance-event-id", &["Events.InstanceEventId"], Form::Prefixed("instance-event-")).many(),
+    Filter::new(13, "event.not-before", &["Events.NotBefore"], Form::Time).many(),
+    Filter::new(14, "event.not-after", &["Events.NotAfter"], Form::Time).many(),
+    Filter::new(15, "event.not-before-deadline", &["Events.NotBeforeDeadline"], Form::Time).many(),
     Filter::new(16, "operator.managed", &["Operator.Managed"], Form::Flag),
     Filter::new(17, "operator.principal", &["Operator.Principal"], Form::Text),
 ];

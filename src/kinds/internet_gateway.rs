@@ -39,8 +39,8 @@ const STATES: &[&str] = &["attached", "attaching", "available", "detached", "det
 static FILTERS: &[Filter] = &[
     Filter::new(0, "internet-gateway-id", &["InternetGatewayId"], Form::Id(&["igw-"])),
     Filter::new(1, "owner-id", &["OwnerId"], Form::Account),
-    Filter::new(2, "attachment.state", &["Attachments.State"], Form::Word(STATES)),
-    Filter::new(3, "attachment.vpc-id", &["Attachments.VpcId"], Form::Id(&["vpc-"])),
+    Filter::new(2, "attachment.state", &["Attachments.State"], Form::Word(STATES)).many(),
+    Filter::new(3, "attachment.vpc-id", &["Attachments.VpcId"], Form::Id(&["vpc-"])).many(),
 ];
 
 mapped!(|gateway: InternetGateway| {

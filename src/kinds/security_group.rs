@@ -34,34 +34,39 @@ static FILTERS: &[Filter] = &[
     Filter::new(2, "group-name", &["GroupName"], Form::Text),
     Filter::new(3, "vpc-id", &["VpcId"], Form::Id(&["vpc-"])),
     Filter::new(4, "description", &["Description"], Form::Prose),
-    Filter::new(5, "ip-permission.protocol", &["IpPermissions.IpProtocol"], Form::Protocol),
-    Filter::new(6, "ip-permission.from-port", &["IpPermissions.FromPort"], Form::Port),
-    Filter::new(7, "ip-permission.to-port", &["IpPermissions.ToPort"], Form::Port),
-    Filter::new(8, "ip-permission.cidr", &["IpPermissions.IpRanges.CidrIp"], Form::Cidr),
-    Filter::new(9, "ip-permission.ipv6-cidr", &["IpPermissions.Ipv6Ranges.CidrIpv6"], Form::Cidr6),
-    Filter::new(10, "ip-permission.group-id", &["IpPermissions.UserIdGroupPairs.GroupId"], Form::Id(&["sg-"])),
-    Filter::new(11, "ip-permission.group-name", &["IpPermissions.UserIdGroupPairs.GroupName"], Form::Text),
-    Filter::new(12, "ip-permission.user-id", &["IpPermissions.UserIdGroupPairs.UserId"], Form::Account),
-    Filter::new(13, "ip-permission.prefix-list-id", &["IpPermissions.PrefixListIds.PrefixListId"], Form::Id(&["pl-"])),
-    Filter::new(14, "egress.ip-permission.protocol", &["IpPermissionsEgress.IpProtocol"], Form::Protocol),
-    Filter::new(15, "egress.ip-permission.from-port", &["IpPermissionsEgress.FromPort"], Form::Port),
-    Filter::new(16, "egress.ip-permission.to-port", &["IpPermissionsEgress.ToPort"], Form::Port),
-    Filter::new(17, "egress.ip-permission.cidr", &["IpPermissionsEgress.IpRanges.CidrIp"], Form::Cidr),
-    Filter::new(18, "egress.ip-permission.ipv6-cidr", &["IpPermissionsEgress.Ipv6Ranges.CidrIpv6"], Form::Cidr6),
+    Filter::new(5, "ip-permission.protocol", &["IpPermissions.IpProtocol"], Form::Protocol).many(),
+    Filter::new(6, "ip-permission.from-port", &["IpPermissions.FromPort"], Form::Port).many(),
+    Filter::new(7, "ip-permission.to-port", &["IpPermissions.ToPort"], Form::Port).many(),
+    Filter::new(8, "ip-permission.cidr", &["IpPermissions.IpRanges.CidrIp"], Form::Cidr).many(),
+    Filter::new(9, "ip-permission.ipv6-cidr", &["IpPermissions.Ipv6Ranges.CidrIpv6"], Form::Cidr6).many(),
+    Filter::new(10, "ip-permission.group-id", &["IpPermissions.UserIdGroupPairs.GroupId"], Form::Id(&["sg-"])).many(),
+    Filter::new(11, "ip-permission.group-name", &["IpPermissions.UserIdGroupPairs.GroupName"], Form::Text).many(),
+    Filter::new(12, "ip-permission.user-id", &["IpPermissions.UserIdGroupPairs.UserId"], Form::Account).many(),
+    Filter::new(13, "ip-permission.prefix-list-id", &["IpPermissions.PrefixListIds.PrefixListId"], Form::Id(&["pl-"]))
+        .many(),
+    Filter::new(14, "egress.ip-permission.protocol", &["IpPermissionsEgress.IpProtocol"], Form::Protocol).many(),
+    Filter::new(15, "egress.ip-permission.from-port", &["IpPermissionsEgress.FromPort"], Form::Port).many(),
+    Filter::new(16, "egress.ip-permission.to-port", &["IpPermissionsEgress.ToPort"], Form::Port).many(),
+    Filter::new(17, "egress.ip-permission.cidr", &["IpPermissionsEgress.IpRanges.CidrIp"], Form::Cidr).many(),
+    Filter::new(18, "egress.ip-permission.ipv6-cidr", &["IpPermissionsEgress.Ipv6Ranges.CidrIpv6"], Form::Cidr6).many(),
     Filter::new(
         19,
         "egress.ip-permission.group-id",
         &["IpPermissionsEgress.UserIdGroupPairs.GroupId"],
         Form::Id(&["sg-"]),
-    ),
-    Filter::new(20, "egress.ip-permission.group-name", &["IpPermissionsEgress.UserIdGroupPairs.GroupName"], Form::Text),
-    Filter::new(21, "egress.ip-permission.user-id", &["IpPermissionsEgress.UserIdGroupPairs.UserId"], Form::Account),
+    )
+    .many(),
+    Filter::new(20, "egress.ip-permission.group-name", &["IpPermissionsEgress.UserIdGroupPairs.GroupName"], Form::Text)
+        .many(),
+    Filter::new(21, "egress.ip-permission.user-id", &["IpPermissionsEgress.UserIdGroupPairs.UserId"], Form::Account)
+        .many(),
     Filter::new(
         22,
         "egress.ip-permission.prefix-list-id",
         &["IpPermissionsEgress.PrefixListIds.PrefixListId"],
         Form::Id(&["pl-"]),
-    ),
+    )
+    .many(),
 ];
 
 mapped!(|group: SecurityGroup| {

@@ -93,6 +93,8 @@ pub struct Filter {
     pub paths: &'static [&'static str],
     /// The form of its values; a value of another form can never match.
     pub form: Form,
+    /// Whether its paths go through a list, so that a resource can have several values.
+    pub is_many: bool,
 }
 
 /// Words in the names of EC2 API calls that concern a kind, such as `SecurityGroup` in `CreateSecurityGroup`.
@@ -135,7 +137,13 @@ impl Filter {
     /// Makes a filter.
     #[must_use]
     pub const fn new(number: u16, name: &'static str, paths: &'static [&'static str], form: Form) -> Self {
-        Filter { number, name, paths, form }
+        Filter { number, name, paths, form, is_many: false }
+    }
+
+    /// The same filter on paths that go through a list.
+    #[must_use]
+    pub const fn many(self) -> Self {
+        Filter { is_many: true, ..self }
     }
 }
 

@@ -55,19 +55,22 @@ static FILTERS: &[Filter] = &[
         "ipv6-cidr-block-association.association-id",
         &["Ipv6CidrBlockAssociationSet.AssociationId"],
         Form::Id(&["subnet-cidr-assoc-"]),
-    ),
+    )
+    .many(),
     Filter::new(
         11,
         "ipv6-cidr-block-association.ipv6-cidr-block",
         &["Ipv6CidrBlockAssociationSet.Ipv6CidrBlock"],
         Form::Cidr6,
-    ),
+    )
+    .many(),
     Filter::new(
         12,
         "ipv6-cidr-block-association.state",
         &["Ipv6CidrBlockAssociationSet.Ipv6CidrBlockState.State"],
         Form::Word(types::SubnetCidrBlockStateCode::values()),
-    ),
+    )
+    .many(),
     Filter::new(13, "ipv6-native", &["Ipv6Native"], Form::Flag),
     Filter::new(14, "enable-dns64", &["EnableDns64"], Form::Flag),
     Filter::new(15, "enable-lni-at-device-index", &["EnableLniAtDeviceIndex"], Form::Number),

@@ -54,10 +54,11 @@ static FILTERS: &[Filter] = &[
     Filter::new(3, "size", &["Size"], Form::Number),
     Filter::new(4, "availability-zone", &["AvailabilityZone"], Form::Zone),
     Filter::new(5, "availability-zone-id", &["AvailabilityZoneId"], Form::ZoneId),
-    Filter::new(6, "attachment.instance-id", &["Attachments.InstanceId"], Form::Id(&["i-"])),
-    Filter::new(7, "attachment.device", &["Attachments.Device"], Form::Text),
-    Filter::new(8, "attachment.status", &["Attachments.State"], Form::Word(types::VolumeAttachmentState::values())),
-    Filter::new(9, "attachment.delete-on-termination", &["Attachments.DeleteOnTermination"], Form::Flag),
+    Filter::new(6, "attachment.instance-id", &["Attachments.InstanceId"], Form::Id(&["i-"])).many(),
+    Filter::new(7, "attachment.device", &["Attachments.Device"], Form::Text).many(),
+    Filter::new(8, "attachment.status", &["Attachments.State"], Form::Word(types::VolumeAttachmentState::values()))
+        .many(),
+    Filter::new(9, "attachment.delete-on-termination", &["Attachments.DeleteOnTermination"], Form::Flag).many(),
     Filter::new(10, "snapshot-id", &["SnapshotId"], Form::Id(&["snap-"])),
     Filter::new(11, "encrypted", &["Encrypted"], Form::Flag),
     Filter::new(12, "create-time", &["CreateTime"], Form::Time),
@@ -65,7 +66,7 @@ static FILTERS: &[Filter] = &[
     Filter::new(14, "fast-restored", &["FastRestored"], Form::Flag),
     Filter::new(15, "operator.managed", &["Operator.Managed"], Form::Flag),
     Filter::new(16, "operator.principal", &["Operator.Principal"], Form::Text),
-    Filter::new(17, "attachment.attach-time", &["Attachments.AttachTime"], Form::Time),
+    Filter::new(17, "attachment.attach-time", &["Attachments.AttachTime"], Form::Time).many(),
 ];
 
 mapped!(|volume: Volume| {

@@ -43,33 +43,39 @@ static FILTERS: &[Filter] = &[
         "cidr-block-association.association-id",
         &["CidrBlockAssociationSet.AssociationId"],
         Form::Id(&["vpc-cidr-assoc-"]),
-    ),
-    Filter::new(7, "cidr-block-association.cidr-block", &["CidrBlockAssociationSet.CidrBlock"], Form::Cidr),
+    )
+    .many(),
+    Filter::new(7, "cidr-block-association.cidr-block", &["CidrBlockAssociationSet.CidrBlock"], Form::Cidr).many(),
     Filter::new(
         8,
         "cidr-block-association.state",
         &["CidrBlockAssociationSet.CidrBlockState.State"],
         Form::Word(types::VpcCidrBlockStateCode::values()),
-    ),
+    )
+    .many(),
     Filter::new(
         9,
         "ipv6-cidr-block-association.association-id",
         &["Ipv6CidrBlockAssociationSet.AssociationId"],
         Form::Id(&["vpc-cidr-assoc-"]),
-    ),
+    )
+    .many(),
     Filter::new(
         10,
         "ipv6-cidr-block-association.ipv6-cidr-block",
         &["Ipv6CidrBlockAssociationSet.Ipv6CidrBlock"],
         Form::Cidr6,
-    ),
-    Filter::new(11, "ipv6-cidr-block-association.ipv6-pool", &["Ipv6CidrBlockAssociationSet.Ipv6Pool"], Form::Text),
+    )
+    .many(),
+    Filter::new(11, "ipv6-cidr-block-association.ipv6-pool", &["Ipv6CidrBlockAssociationSet.Ipv6Pool"], Form::Text)
+        .many(),
     Filter::new(
         12,
         "ipv6-cidr-block-association.state",
         &["Ipv6CidrBlockAssociationSet.Ipv6CidrBlockState.State"],
         Form::Word(types::VpcCidrBlockStateCode::values()),
-    ),
+    )
+    .many(),
 ];
 
 mapped!(|vpc: Vpc| {

@@ -22,6 +22,7 @@ use crate::model::text::shown;
 use crate::model::{FailureCode, ResourceId, Scope, Seq, Timestamp};
 use crate::query::changes::ChangesError;
 use crate::query::nearness::near;
+use crate::query::sql::SqlError;
 use crate::query::{CursorError, FilterError, PastError, SearchError};
 use crate::store::ReadError;
 
@@ -61,6 +62,12 @@ pub enum RequestError {
     /// A cursor of the log that cannot be continued from.
     #[error(transparent)]
     Changes(ChangesError),
+    /// A statement that has no answer.
+    #[error(transparent)]
+    Sql(SqlError),
+    /// Other statements were not done in time.
+    #[error("other SQL statements are still running, and one runs at a time: ask again in a few seconds")]
+    SqlBusy,
     /// The store is still being opened.
     #[error("Muster is still opening its store: try again in a few seconds")]
     Opening,
@@ -237,6 +244,16 @@ impl From<ChangesError> for RequestError {
     }
 }
 
+impl From<SqlError> for RequestError {
+    fn from(error: SqlError) -> Self {
+        match error {
+            SqlError::Past(error) => error.into(),
+            SqlError::Read(error) => RequestError::Read(error),
+            other => RequestError::Sql(other),
+        }
+    }
+}
+
 impl From<SearchError> for RequestError {
     fn from(error: SearchError) -> Self {
         match error {
@@ -261,6 +278,7 @@ impl RequestError {
             RequestError::Uri(_)
             | RequestError::Filter(_)
             | RequestError::Argument(_)
+            | RequestError::Sql(_)
             | RequestError::Past(PastError::Future { .. })
             | RequestError::NotWatched { .. }
             | RequestError::Params { .. } => FailureCode::InvalidArgument,
@@ -276,7 +294,9 @@ impl RequestError {
             RequestError::WritesOff { .. } => FailureCode::WritesOff,
             RequestError::NoSession | RequestError::TooManySubscriptions(_) => FailureCode::Refused,
             RequestError::Aws(_) => FailureCode::Aws,
-            RequestError::Opening | RequestError::Stopping | RequestError::Read(_) => FailureCode::TryAgain,
+            RequestError::Opening | RequestError::Stopping | RequestError::SqlBusy | RequestError::Read(_) => {
+                FailureCode::TryAgain
+            }
             RequestError::Failed(_) | RequestError::Ingest(_) | RequestError::Bodiless(_) | RequestError::Encode(_) => {
                 FailureCode::Failed
             }

@@ -24,6 +24,7 @@ pub mod get_resource;
 pub mod label;
 pub mod list_changes;
 pub mod power;
+pub mod query_inventory;
 pub mod reboot_instance;
 pub mod rows;
 pub mod schema;
@@ -52,6 +53,7 @@ use spec::{ToolCall, ToolSpec};
 pub static TOOLS: &[&ToolSpec] = &[
     &search_inventory::SPEC,
     &count_inventory::SPEC,
+    &query_inventory::SPEC,
     &get_resource::SPEC,
     &get_instance_status::SPEC,
     &get_inventory_summary::SPEC,

@@ -285,14 +285,14 @@ pub fn each(
 }
 
 /// Whether a first sweep after `point` found a resource, which therefore may have existed at `point`.
-fn is_baseline(snapshot: &Snapshot, id: &ResourceId, point: Point) -> Result<bool, PastError> {
+pub(super) fn is_baseline(snapshot: &Snapshot, id: &ResourceId, point: Point) -> Result<bool, PastError> {
     // A few records before it may be calls of tools.
     let next = snapshot.timeline(id, point.seq.next(), 5)?;
     Ok(next.iter().any(|record| record.cause == Cause::Baseline))
 }
 
 /// The row of a resource at `point`; `None` when it did not exist, or one of its records is damaged, which the store notes.
-fn row_then(snapshot: &Snapshot, id: &ResourceId, point: Point) -> Result<Option<Row>, PastError> {
+pub(super) fn row_then(snapshot: &Snapshot, id: &ResourceId, point: Point) -> Result<Option<Row>, PastError> {
     let current: Option<Current> = match snapshot.past(id, point.seq) {
         Err(ReadError::Damaged(_)) => None,
         current => current?,

@@ -185,7 +185,7 @@ fn what_is_wrong_with_a_configuration_file_is_named_with_its_line_in_tools_log_a
             "config line 4",
             "name = value",
         ),
-        (format!("region = {region}\n").into_bytes(), "config line 1", "before any header"),
+        (format!("region = {region}\n").into_bytes(), "config line 1", "precedes the first header"),
         (wide, "config", "UTF-16"),
         (b"[default]\n# caf\xe9\n".to_vec(), "config line 2", "UTF-8"),
         (b"[default]\nregion = <region>\n".to_vec(), "config line 2", "<region>"),

@@ -90,6 +90,7 @@ fn a_damaged_row_is_named_by_every_answer_that_may_lack_it_and_the_rest_is_serve
         ("search_inventory", json!({"filters": {"instance-state-name": ["*"]}})),
         ("count_inventory", json!({})),
         ("count_inventory", json!({"group_by": "instance-type"})),
+        ("query_inventory", json!({"sql": "SELECT id, name FROM instance"})),
     ] {
         let found = client.call(tool, &arguments).unwrap();
         assert!(!found.is_error && found.structured["total"].as_u64().unwrap() >= 5, "{}", found.text);

@@ -157,7 +157,7 @@ fn what_breaks_is_named_with_what_to_do_and_setup_mends_it() {
     let writes = doctor(&sandbox, &["--allow-writes"]);
     assert_eq!(
         writes.of("permission", "ok").iter().filter(|finding| finding["fact"].as_str().unwrap().contains("i-")).count(),
-        3
+        4
     );
 
     broken_and_mended(&sandbox, &account);

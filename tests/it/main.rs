@@ -96,6 +96,8 @@ mod setup;
 #[cfg(test)]
 mod shell;
 #[cfg(test)]
+mod sql;
+#[cfg(test)]
 mod storm;
 #[cfg(test)]
 mod subscribe;

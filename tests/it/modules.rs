@@ -44,7 +44,7 @@ const TABLE: [(&str, Option<&[&str]>); 21] = [
 ];
 
 /// Crates that only some modules, or files below `src/`, may name.
-const CONFINED: [(&str, &[&str]); 12] = [
+const CONFINED: [(&str, &[&str]); 14] = [
     ("aws_sdk_ec2", &["aws", "kinds"]),
     ("aws_sdk_cloudtrail", &["aws", "kinds"]),
     ("aws_sdk_sts", &["aws", "kinds"]),
@@ -56,6 +56,8 @@ const CONFINED: [(&str, &[&str]); 12] = [
     ("rmcp", &["mcp"]),
     ("redb", &["store"]),
     ("bincode", &["store/codec"]),
+    ("rusqlite", &["query/sql"]),
+    ("sqlparser", &["query/sql"]),
     ("clap", &["cli"]),
 ];
 

@@ -28,6 +28,7 @@ impl RequestError {
             | RequestError::Cursor(_)
             | RequestError::Filter(_)
             | RequestError::Argument(_)
+            | RequestError::Sql(_)
             | RequestError::Past(_)
             | RequestError::Changes(_)
             | RequestError::UnknownTool { .. }
@@ -37,6 +38,7 @@ impl RequestError {
             | RequestError::TooManySubscriptions(_) => ErrorData::invalid_params(message, about()),
             RequestError::WritesOff { .. } => ErrorData::invalid_request(message, None),
             RequestError::Opening
+            | RequestError::SqlBusy
             | RequestError::Failed(_)
             | RequestError::Stopping
             | RequestError::Read(_)

@@ -34,20 +34,56 @@ impl FreshnessLabel {
         scope: Option<&Scope>,
         point: Option<Point>,
     ) -> Result<Self, RequestError> {
+        Self::of_all(core, &[kind], scope, point)
+    }
+
+    /// The same of an answer about several kinds.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn of_all(
+        core: &Core,
+        kinds: &[&'static KindSpec],
+        scope: Option<&Scope>,
+        point: Option<Point>,
+    ) -> Result<Self, RequestError> {
         Ok(match point {
-            None => FreshnessLabel::Now(NowLabel::new(core, kind, scope)),
-            Some(point) => FreshnessLabel::Then(AsOf::new(core, &GapQuery::of(&[kind], scope), point)?),
+            None => FreshnessLabel::Now(NowLabel::new(core, kinds, scope)),
+            Some(point) => FreshnessLabel::Then(AsOf::new(core, &GapQuery::of(kinds, scope), point)?),
         })
     }
 
     /// Adds the damaged records that reading for the answer has found. Call this after reading.
     #[must_use]
-    pub fn damaged(mut self, core: &Core, kind: &'static KindSpec, scope: Option<&Scope>) -> Self {
+    pub fn damaged(self, core: &Core, kind: &'static KindSpec, scope: Option<&Scope>) -> Self {
+        let damage = match &self {
+            FreshnessLabel::Now(_) => core.damage(AnswerSubject::Now(&[kind], scope)),
+            FreshnessLabel::Then(_) => core.damage(AnswerSubject::Then(&[kind], scope)),
+        };
+        self.with(damage)
+    }
+
+    /// With this damage.
+    #[must_use]
+    pub fn with(mut self, damage: DamagedRecords) -> Self {
         match &mut self {
-            FreshnessLabel::Now(about) => about.damage = core.damage(AnswerSubject::Now(&[kind], scope)),
-            FreshnessLabel::Then(as_of) => as_of.damage = core.damage(AnswerSubject::Then(&[kind], scope)),
+            FreshnessLabel::Now(about) => about.damage = damage,
+            FreshnessLabel::Then(as_of) => as_of.damage = damage,
         }
         self
+    }
+
+    /// Adds to a first line of text as of when it is, and below it what lessens it.
+    pub fn say(&self, text: &mut AnswerText, partial: bool) {
+        match self {
+            FreshnessLabel::Now(about) => about.say(text, "resources"),
+            FreshnessLabel::Then(as_of) => {
+                as_of.say(text);
+                if partial {
+                    text.add("\nIncomplete: a first sweep was under way then, and had not shown everything yet");
+                }
+            }
+        }
     }
 
     /// Whether more may match than was seen. `partial`: a first sweep was under way then.
@@ -64,16 +100,13 @@ impl FreshnessLabel {
     pub fn headline(&self, kind: &KindSpec, total: u64, shown: Option<usize>, partial: bool) -> String {
         match self {
             FreshnessLabel::Now(about) => about.headline(kind, total, shown),
-            FreshnessLabel::Then(as_of) => {
+            FreshnessLabel::Then(_) => {
                 let at_least = if self.is_at_least(partial) { "at least " } else { "" };
                 let mut text = AnswerText::new(format!("{at_least}{total} {} matched", kind.plural));
                 if let Some(shown) = shown.filter(|shown| *shown as u64 != total) {
                     text.add(format_args!("; {shown} shown"));
                 }
-                as_of.say(&mut text);
-                if partial {
-                    text.add("\nIncomplete: a first sweep was under way then, and had not shown everything yet");
-                }
+                self.say(&mut text, partial);
                 text.into()
             }
         }
@@ -105,23 +138,32 @@ pub struct NowLabel {
 }
 
 impl NowLabel {
-    /// Of `kind`, in `scope` or everywhere. Ask before what it is about is read.
+    /// Of `kinds`, in `scope` or everywhere. Ask before what it is about is read.
     #[must_use]
-    pub fn new(core: &Core, kind: &'static KindSpec, scope: Option<&Scope>) -> Self {
-        let mut scopes = core.scopes_asked_for(&[kind], scope);
+    pub fn new(core: &Core, kinds: &[&'static KindSpec], scope: Option<&Scope>) -> Self {
+        let mut scopes = core.scopes_asked_for(kinds, scope);
         let as_of = scopes.iter().map(|state| state.settled).min().flatten();
         let missing = scopes.iter().map(|state| state.missing).sum();
         let stale = scopes.iter().filter_map(|state| {
+            let kind = kinds.iter().find(|kind| kind.name == state.kind.as_str())?;
             let stale = core.stale(&state.scope, kind)?;
             let mut entry = json!({"account": state.scope.account, "region": state.scope.region, "why": stale.why});
+            if let (2.., Value::Object(entry)) = (kinds.len(), &mut entry) {
+                entry.insert("kind".to_owned(), json!(kind.slug));
+            }
             if let (Some(since), Value::Object(entry)) = (stale.since, &mut entry) {
                 entry.insert("since".to_owned(), json!(since));
             }
             Some(entry)
         });
-        let mut incomplete = core.incomplete(&[kind]);
+        let mut incomplete = core.incomplete(kinds);
         incomplete.retain(|incomplete| scope.is_none_or(|scope| incomplete.scope == *scope));
-        let watched = scopes.iter().map(|state| state.scope.to_string()).collect();
+        let mut watched: Vec<String> = Vec::new();
+        for watched_scope in scopes.iter().map(|state| state.scope.to_string()) {
+            if !watched.contains(&watched_scope) {
+                watched.push(watched_scope);
+            }
+        }
         let stale = stale.collect();
         scopes.retain(|state| !state.unreadable.is_empty());
         NowLabel { as_of, missing, stale, incomplete, watched, unreadable: scopes, damage: DamagedRecords::default() }
@@ -148,28 +190,35 @@ impl NowLabel {
         if let Some(shown) = shown.filter(|shown| *shown as u64 != total) {
             text = format!("{text}; {shown} shown");
         }
+        let mut text = AnswerText::new(text);
+        self.say(&mut text, kind.plural);
+        text.into()
+    }
+
+    /// Adds to a first line as of when it is, and below it what lessens it. `plural` is what was searched.
+    fn say(&self, text: &mut AnswerText, plural: &str) {
         if let Some(as_of) = self.as_of {
-            text = format!("{text}; as of {as_of}");
+            text.add(format_args!("; as of {as_of}"));
         }
         if self.missing > 0 {
-            text = format!(
-                "{text}\n{} of the {} searched were missing from the last complete sweep and may be gone",
-                self.missing, kind.plural
-            );
+            text.add(format_args!(
+                "\n{} of the {plural} searched were missing from the last complete sweep and may be gone",
+                self.missing
+            ));
         }
         if let Some(said) = unreadable::said(&self.unreadable) {
-            text = format!("{text}\nUnreadable: {said}");
+            text.add(format_args!("\nUnreadable: {said}"));
         }
-        for stale in self.stale.iter().filter_map(|stale| stale.get("why")?.as_str()) {
-            text = format!("{text}\nStale: {stale}");
+        for stale in &self.stale {
+            let why = stale.get("why").and_then(Value::as_str).unwrap_or_default();
+            let kind = stale.get("kind").and_then(Value::as_str).map_or_else(String::new, |kind| format!("{kind}: "));
+            text.add(format_args!("\nStale: {kind}{why}"));
         }
         for IncompleteSweep { scope, seen, trouble, .. } in &self.incomplete {
             let trouble = trouble.as_ref().map_or_else(String::new, |trouble| format!(": {trouble}"));
-            text = format!("{text}\nIncomplete: first sweep of {scope} under way, {seen} seen{trouble}");
+            text.add(format_args!("\nIncomplete: first sweep of {scope} under way, {seen} seen{trouble}"));
         }
-        let mut text = AnswerText::new(text);
-        self.damage.say(&mut text);
-        text.into()
+        self.damage.say(text);
     }
 
     /// The fields of an answer.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until};
 
-use self::goal::{Goal, Known, Nearness, failing, state_of};
+use self::goal::{Goal, KnownState, Nearness, failing, state_of};
 use super::answer::ToolResult;
 use super::arguments::ArgumentError;
 use super::schema::ToolSchema;
@@ -215,13 +215,13 @@ impl Subject {
             message: None,
             is_unseen: shown.is_none() && !is_absent,
         };
-        let mut known = if is_absent { Known::Absent } else { Known::Unseen };
+        let mut known = if is_absent { KnownState::Absent } else { KnownState::Unseen };
         let mut current = None;
         if let Some(scope) = shown {
             let id = ResourceId::new(scope, &self.kind.kind(), Arc::clone(&self.id));
             let fresh = core.fresh(self.kind, &id);
             current = core.snapshot()?.current(&id)?;
-            known = current.as_ref().map_or(Known::Absent, |current| Known::There(&current.document));
+            known = current.as_ref().map_or(KnownState::Absent, |current| KnownState::There(&current.document));
             row.as_of = current
                 .as_ref()
                 .map(|current| fresh.as_of(&current.evidence, current.provisional.is_some(), current.changed_at));

@@ -271,6 +271,15 @@ impl Snapshot {
         Ok(found)
     }
 
+    /// When the record at `seq` was committed; `None` when it is folded away. Reads nothing else of it.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn time_of(&self, seq: Seq) -> Result<Option<Timestamp>, ReadError> {
+        let Some(bytes) = self.0.events.get(seq.0)? else { return Ok(None) };
+        Ok(Some(codec::decode_time(seq, bytes.value())?))
+    }
+
     /// The record at `seq`, which something points to.
     ///
     /// # Errors

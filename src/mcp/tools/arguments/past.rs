@@ -16,6 +16,12 @@ use crate::query::{AskedPoint, Cursor, CursorError, Point, moment};
 #[serde(transparent)]
 pub struct PastArgument(String);
 
+impl From<String> for PastArgument {
+    fn from(given: String) -> Self {
+        PastArgument(given)
+    }
+}
+
 impl fmt::Display for PastArgument {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -30,7 +30,7 @@ pub(super) enum Nearness {
 
 /// What is known of a resource at one moment.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Known<'a> {
+pub(super) enum KnownState<'a> {
     /// Its document, or that of its status checks.
     There(&'a Document),
     /// AWS does not know it.
@@ -71,14 +71,14 @@ impl Goal {
     }
 
     /// How near a resource is to this goal, and what there is to say of it.
-    pub(super) fn judge(self, known: Known<'_>) -> (Nearness, Option<&'static str>) {
+    pub(super) fn judge(self, known: KnownState<'_>) -> (Nearness, Option<&'static str>) {
         let document = match known {
-            Known::There(document) => document,
-            Known::Absent if self == Goal::Gone => return (Nearness::Reached, None),
-            Known::Absent => {
+            KnownState::There(document) => document,
+            KnownState::Absent if self == Goal::Gone => return (Nearness::Reached, None),
+            KnownState::Absent => {
                 return (Nearness::Waiting, Some("AWS does not know it. One made seconds ago may not be visible yet."));
             }
-            Known::Unseen => return (Nearness::Waiting, None),
+            KnownState::Unseen => return (Nearness::Waiting, None),
         };
         let state = state_of(document).unwrap_or_default();
         let is_ending = matches!(state, "shutting-down" | "terminated");
@@ -159,7 +159,7 @@ mod tests {
                     _ => Nearness::Waiting,
                 };
                 let document = document(&[("State", state)]);
-                assert_eq!(goal.judge(Known::There(&document)).0, expected, "{goal:?} in {state}");
+                assert_eq!(goal.judge(KnownState::There(&document)).0, expected, "{goal:?} in {state}");
             }
         }
     }
@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn a_status_is_ok_only_when_every_check_is() {
         let ok = [("InstanceState", "running"), ("SystemStatus", "ok"), ("InstanceStatus", "ok")];
-        let judge = |fields: &[(&str, &str)]| Goal::StatusOk.judge(Known::There(&document(fields))).0;
+        let judge = |fields: &[(&str, &str)]| Goal::StatusOk.judge(KnownState::There(&document(fields))).0;
         assert_eq!(judge(&ok), Nearness::Reached);
         assert_eq!(judge(&[&ok[..], &[("AttachedEbsStatus", "ok")]].concat()), Nearness::Reached);
         assert_eq!(judge(&[&ok[..], &[("AttachedEbsStatus", "impaired")]].concat()), Nearness::Waiting);
@@ -183,9 +183,9 @@ mod tests {
     #[test]
     fn what_was_not_seen_since_the_wait_began_is_waited_for() {
         for goal in [Goal::Running, Goal::Stopped, Goal::StatusOk, Goal::Completed, Goal::Gone] {
-            assert_eq!(goal.judge(Known::Unseen).0, Nearness::Waiting);
+            assert_eq!(goal.judge(KnownState::Unseen).0, Nearness::Waiting);
             let absent = if goal == Goal::Gone { Nearness::Reached } else { Nearness::Waiting };
-            assert_eq!(goal.judge(Known::Absent).0, absent);
+            assert_eq!(goal.judge(KnownState::Absent).0, absent);
         }
     }
 

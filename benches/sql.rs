@@ -1,0 +1,172 @@
+//! Statements of SQL over the copy, beside what they are made of.
+//!
+//! `cargo bench --bench sql` fills a store with 100,000 instances as the simulator has them, and their volumes, and measures
+//! statements from their text to their answer: groups of all instances, one instance by its id, and a join of three tables.
+//! Beside them, in the same run, stands the walk over the rows that they read, and the tally that `count_inventory` makes.
+//! `MUSTER_BENCH_SIZES=10000` takes another size.
+
+#[path = "list/filled.rs"]
+mod filled;
+
+#[path = "http/ec2.rs"]
+mod ec2;
+
+use std::io::Write as _;
+use std::sync::Arc;
+
+use anyhow::{Context as _, ensure};
+use muster::kinds::{INSTANCE, KindSpec, VOLUME};
+use muster::model::{Cause, Document, Event, Evidence, Map, ResourceId, Source, Timestamp, Value};
+use muster::query::Filters;
+use muster::query::sql::{Found, Most, Outside, Statement, Visible};
+use muster::query::tally::{Grouping, tally};
+use muster::store::Batch;
+use tokio::time::{Duration, Instant};
+
+use filled::Filled;
+
+/// How often each is measured.
+const ROUNDS: usize = 30;
+
+/// When the volumes were seen. Any moment does.
+const SEEN: Timestamp = Timestamp::from_millis(1_795_353_320_000);
+
+/// What a model is given.
+const MOST: Most = Most { rows: 2_000, bytes: 28_000 };
+
+const GROUPS: &str = "SELECT instance_type, count(*) AS n FROM instance GROUP BY instance_type ORDER BY n DESC";
+const JOIN: &str = "SELECT i.id, i.name, count(*) AS volumes, sum(v.size) AS gib FROM instance i \
+                    JOIN instance_volume iv USING (instance_id) JOIN volume v ON v.id = iv.volume_id \
+                    WHERE i.state = 'stopped' GROUP BY i.id ORDER BY gib DESC LIMIT 20";
+
+fn main() -> anyhow::Result<()> {
+    // `cargo test --all-targets` runs benchmarks too, without this flag, to see that they work.
+    let measuring = std::env::args().any(|argument| argument == "--bench");
+    let size = match std::env::var("MUSTER_BENCH_SIZES") {
+        Ok(size) => {
+            size.trim().parse().with_context(|| format!("MUSTER_BENCH_SIZES cannot be `{size}`; such as 10000"))?
+        }
+        Err(_) if measuring => 100_000,
+        Err(_) => 100,
+    };
+    let rounds = if measuring { ROUNDS } else { 1 };
+    let mut filled = filled::fill(&[size])?.pop().context("there is no store")?;
+    let volumes = attach(&mut filled)?;
+    let mut said = vec![format!("{size} instances, {volumes} volumes; p50 of {rounds}")];
+    let walk = measured(rounds, || walked(&filled, INSTANCE))?;
+    said.push(line("walk over the rows of all instances", walk, None));
+    let tallied = measured(rounds, || counted(&filled))?;
+    said.push(line("count_inventory by instance type", tallied, Some(walk)));
+    let groups = measured(rounds, || asked(&filled, GROUPS))?;
+    said.push(line("SQL: GROUP BY instance_type (budget: 60 ms at 100,000)", groups, Some(walk)));
+    let id = filled.ids.get(filled.ids.len() / 2).context("there are no instances")?;
+    let sql = format!("SELECT id, name, state, instance_type FROM instance WHERE id = '{}'", id.id);
+    let read = measured(rounds * 10, || read(&filled, id))?;
+    said.push(line("read of one instance", read, None));
+    let point = measured(rounds * 10, || asked(&filled, &sql))?;
+    said.push(line("SQL: one instance by id (budget: 2 ms)", point, Some(read)));
+    let joined = measured(rounds, || asked(&filled, JOIN))?;
+    said.push(line("SQL: join of three tables (budget: 250 ms at 100,000)", joined, Some(walk)));
+    if measuring {
+        writeln!(std::io::stdout(), "{}", said.join("\n"))?;
+    }
+    Ok(())
+}
+
+/// The median, in milliseconds.
+fn measured(rounds: usize, mut operation: impl FnMut() -> anyhow::Result<u64>) -> anyhow::Result<f64> {
+    let mut times: Vec<Duration> = Vec::new();
+    for _ in 0..rounds {
+        let begun = Instant::now();
+        ensure!(operation()? > 0, "nothing was found");
+        times.push(begun.elapsed());
+    }
+    times.sort_unstable();
+    Ok(times.get(times.len() / 2).map_or(0.0, |median| median.as_secs_f64() * 1e3))
+}
+
+fn line(name: &str, millis: f64, baseline: Option<f64>) -> String {
+    let ratio = baseline.map_or_else(String::new, |baseline| format!("  x {:.2}", millis / baseline.max(f64::EPSILON)));
+    format!("  {name}: {millis:.2} ms{ratio}")
+}
+
+/// How many rows a statement answers.
+fn asked(filled: &Filled, sql: &str) -> anyhow::Result<u64> {
+    let statement = Statement::prepare(sql, SEEN, Arc::new(|| false))?;
+    let Found { total, .. } = statement.ask(&filled.store, None, &Visible::all(), &Outside::default(), MOST)?;
+    Ok(total)
+}
+
+fn walked(filled: &Filled, spec: &KindSpec) -> anyhow::Result<u64> {
+    let (snapshot, mut rows, mut after) = (filled.store.snapshot()?, 0, None);
+    loop {
+        let next = snapshot
+            .each_row(&spec.kind(), after.as_ref(), 4_096, |_, row| rows += u64::from(!row.facets.is_empty()))?;
+        match next {
+            Some(last) => after = Some(last),
+            None => return Ok(rows),
+        }
+    }
+}
+
+fn counted(filled: &Filled) -> anyhow::Result<u64> {
+    let by = INSTANCE.filter("instance-type").context("there is no such filter")?;
+    let filters = Filters::parse(&serde_json::Value::Null, INSTANCE)?;
+    let (tally, _) = tally(&filled.store, &INSTANCE.kind(), None, &filters, Some(&Grouping::Facet(by.number)), None)?;
+    Ok(tally.total)
+}
+
+fn read(filled: &Filled, id: &ResourceId) -> anyhow::Result<u64> {
+    Ok(u64::from(filled.store.snapshot()?.row(id)?.is_some()))
+}
+
+/// Adds the volumes that the instances have; how many they are.
+fn attach(filled: &mut Filled) -> anyhow::Result<usize> {
+    let mut entries = Vec::new();
+    let snapshot = filled.store.snapshot()?;
+    for id in &filled.ids {
+        let Some(current) = snapshot.current(id)? else { continue };
+        for volume in current.document.scalars("BlockDeviceMappings.Ebs.VolumeId") {
+            let event = Event::Discovered {
+                id: ResourceId::new(&id.scope(), &VOLUME.kind(), volume.as_str()),
+                document: document(&volume, id),
+                evidence: Evidence { source: Source::Sweep, at: SEEN },
+                mapping: VOLUME.mapping,
+            };
+            entries.push((Cause::Baseline, event));
+        }
+    }
+    drop(snapshot);
+    let count = entries.len();
+    while !entries.is_empty() {
+        let rest = entries.split_off(entries.len().min(1_000));
+        let page = std::mem::replace(&mut entries, rest);
+        filled.writer.commit(Batch { recorded_at: SEEN, entries: page, ..Batch::default() })?;
+    }
+    Ok(count)
+}
+
+fn document(volume: &str, instance: &ResourceId) -> Document {
+    let text = |text: &str| Value::Text(text.to_owned());
+    let fields = |fields: Vec<(&'static str, Value)>| {
+        let mut found = Map::new();
+        for (name, value) in fields {
+            found.insert(name, value);
+        }
+        found
+    };
+    let attachment = fields(vec![
+        ("InstanceId", text(&instance.id)),
+        ("Device", text("/dev/xvda")),
+        ("State", text("attached")),
+        ("DeleteOnTermination", Value::Bool(true)),
+    ]);
+    Document::new(fields(vec![
+        ("VolumeId", text(volume)),
+        ("State", text("in-use")),
+        ("VolumeType", text("gp3")),
+        ("Size", Value::Int(8)),
+        ("Encrypted", Value::Bool(true)),
+        ("Attachments", Value::List(vec![Value::Map(attachment)])),
+    ]))
+}

@@ -1,0 +1,340 @@
+//! `query_inventory`: one SELECT over the local copy, for what filters and groups cannot ask.
+//!
+//! One statement runs at a time in the whole process, since SQLite's memory is bounded for all of them together; the others wait.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rmcp::schemars::{self, JsonSchema};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout};
+
+use super::answer::ToolResult;
+use super::arguments::past::{self, PastArgument};
+use super::as_of;
+use super::label::FreshnessLabel;
+use super::schema::{self, ToolSchema};
+use super::spec::{BUDGET, ToolCall, ToolEffect, ToolSpec};
+use super::table::AnswerText;
+use crate::kinds::{self, KindSpec};
+use crate::mcp::core::Core;
+use crate::mcp::damage::AnswerSubject;
+use crate::mcp::error::RequestError;
+use crate::mcp::unreadable;
+use crate::model::text::shown;
+use crate::query::Point;
+use crate::query::sql::{self, Expired, Found, FreshnessRow, Most, Outside, SqlStatement, Visible};
+
+/// The longest value of a row.
+const VALUE: usize = 1_000;
+/// The longest name of a column.
+const NAME: usize = 80;
+/// How long a statement waits for those before it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Held by the statement that runs.
+static TURN: Semaphore = Semaphore::const_new(1);
+
+/// The tool.
+pub static SPEC: ToolSpec = ToolSpec {
+    name: "query_inventory",
+    title: "Ask the EC2 inventory in SQL",
+    description: "Answers one read-only SELECT (SQLite) over the local copy, also as of a past time: joins, groups and sums in \
+                  one call. Tables are the kinds (instance, volume, security_group, ...) with columns id, name, account, region, \
+                  state, first_seen, changed_at, AWS's filters in snake_case (instance_type, private_ip_address, launch_time), \
+                  tags and document as JSON; and tag, security_group_rule, instance_volume, instance_security_group, \
+                  network_interface_address, route, relation, instance_health, freshness, and change (the log, to be bound by \
+                  time). Columns of several values are JSON arrays (json_each). Times are UTC: launch_time < ago('7d'). A wrong \
+                  name is answered with the right one. Makes no AWS call.",
+    effect: ToolEffect::Read,
+    input: ToolSchema::of_arguments::<Arguments>(),
+    output: ToolSchema::written(output),
+    example: r#"{"sql": "SELECT instance_type, count(*) AS n FROM instance WHERE state = 'running' GROUP BY instance_type ORDER BY n DESC"}"#,
+    call: |call, given| call.with(given, serve),
+};
+
+/// What to ask.
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Arguments {
+    /// One SELECT. End it with LIMIT where rows are many.
+    sql: String,
+    as_of: Option<PastArgument>,
+}
+
+fn output() -> Value {
+    let stale = schema::object(
+        &["why"],
+        json!({
+            "kind": schema::text("Of what, where several kinds were read."),
+            "account": schema::text("The AWS account."),
+            "region": schema::text("The region."),
+            "why": schema::text("Why it may be out of date."),
+            "since": schema::text("Since when."),
+        }),
+    );
+    as_of::object(
+        &["columns", "rows", "total", "seq"],
+        json!({
+            "columns": schema::list(json!({"type": "string"}), "The names of the columns, in order."),
+            "rows": schema::list(json!({"type": "object"}), "Rows by column; NULL is left out."),
+            "total": schema::count("How many rows there are, shown or not."),
+            "at_least": {"type": "boolean", "description": "`true` if not everything was seen yet, or not all rows were counted."},
+            "hints": schema::list(json!({"type": "string"}), "How to get the rows that are not shown."),
+            "kinds": schema::list(json!({"type": "string"}), "The kinds that were read."),
+            "as_of": schema::text("When everything read was last confirmed; with as_of, the time asked for."),
+            "missing_unproved": schema::count("How many resources read were missing from the last complete sweep: perhaps gone."),
+            "seq": schema::count("The last record that is taken into account."),
+            "stale": schema::list(stale, "What was read of is older than it should be. Empty while everything is fresh."),
+            "unreadable": unreadable::described(),
+            "incomplete": schema::incomplete(),
+            "watched": schema::list(json!({"type": "string"}), "The accounts and regions that were read."),
+        }),
+    )
+}
+
+/// The answer to a statement, with what lessens it.
+pub struct Asked {
+    /// The rows.
+    pub found: Found,
+    kinds: Vec<&'static KindSpec>,
+    /// `None` where nothing was read that can be out of date.
+    label: Option<FreshnessLabel>,
+}
+
+async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, RequestError> {
+    let Arguments { sql, as_of } = arguments;
+    let asked = ask(&call.core, sql, as_of.as_ref(), Most { rows: BUDGET, bytes: BUDGET }).await?;
+    Ok(asked.answer())
+}
+
+/// Asks a statement, when its turn comes.
+///
+/// # Errors
+/// When the statement cannot be answered, or its turn does not come.
+pub async fn ask(
+    core: &Arc<Core>,
+    sql: String,
+    as_of: Option<&PastArgument>,
+    most: Most,
+) -> Result<Asked, RequestError> {
+    let point = past::as_of(core, as_of)?;
+    let turn = timeout(PATIENCE, TURN.acquire()).await;
+    let _turn = turn.map_err(|_| RequestError::SqlBusy)?.map_err(|_| RequestError::Stopping)?;
+    let (now, end) = (core.now(), Instant::now() + sql::TIME);
+    let expired: Expired = Arc::new(move || Instant::now() >= end);
+    let statement = core.walk(move |_| Ok(SqlStatement::prepare(&sql, now, expired)?)).await?;
+    let kinds = statement.kinds();
+    if point.is_none() && !kinds.is_empty() {
+        core.anything(&kinds, None).await?;
+    }
+    core.walk(move |core| run(core, statement, kinds, point, most)).await
+}
+
+fn run(
+    core: &Core,
+    statement: SqlStatement,
+    kinds: Vec<&'static KindSpec>,
+    point: Option<Point>,
+    most: Most,
+) -> Result<Asked, RequestError> {
+    // How fresh it is comes before the rows: see `fresh`.
+    let label = match kinds.as_slice() {
+        [] => None,
+        kinds => Some(FreshnessLabel::of_all(core, kinds, None, point)?),
+    };
+    let outside = Outside { freshness: freshness(core) };
+    let is_log = statement.reads_log();
+    let found = statement.ask(&core.store, point, &Visible::all(), &outside, most)?;
+    // Rows, documents and records may have been looked at.
+    let damage = core.damage(if is_log { AnswerSubject::All } else { AnswerSubject::Then(&kinds, None) });
+    let label = label.map(|label| label.with(damage));
+    Ok(Asked { found, kinds, label })
+}
+
+/// The rows of the table `freshness`.
+fn freshness(core: &Core) -> Vec<FreshnessRow> {
+    let states = core.ingest.freshness().scopes().into_iter();
+    let rows = states.filter_map(|state| {
+        let kind = kinds::of(&state.kind)?;
+        let stale = core.stale(&state.scope, kind).map(|stale| stale.why);
+        let is_complete = state.complete.is_some();
+        Some(FreshnessRow { kind: kind.slug, scope: state.scope, as_of: state.settled, stale, is_complete })
+    });
+    rows.collect()
+}
+
+impl Asked {
+    /// The names of the columns, each of them once.
+    #[must_use]
+    pub fn columns(&self) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for column in &self.found.columns {
+            let name = shown(column, NAME);
+            let mut again = name.clone();
+            let mut count = 1;
+            while names.contains(&again) {
+                count += 1;
+                again = format!("{name}_{count}");
+            }
+            names.push(again);
+        }
+        names
+    }
+
+    /// What is said of the rows: the fields of the answer but the rows themselves. `shown` of them are shown.
+    #[must_use]
+    pub fn fields(&self, shown: usize) -> Map<String, Value> {
+        let mut fields = Map::new();
+        fields.insert("columns".to_owned(), json!(self.columns()));
+        fields.insert("total".to_owned(), json!(self.found.total));
+        fields.insert("at_least".to_owned(), json!(self.is_at_least()));
+        let hints = self.hints(shown);
+        if !hints.is_empty() {
+            fields.insert("hints".to_owned(), json!(hints));
+        }
+        fields.insert("kinds".to_owned(), json!(self.kinds.iter().map(|kind| kind.slug).collect::<Vec<_>>()));
+        fields.insert("seq".to_owned(), json!(self.found.seq));
+        fields.extend(self.label.as_ref().map(FreshnessLabel::fields).unwrap_or_default());
+        fields
+    }
+
+    fn is_at_least(&self) -> bool {
+        self.found.uncounted.is_some() || self.label.as_ref().is_some_and(|label| label.is_at_least(self.found.partial))
+    }
+
+    /// How to get the rows that are not shown.
+    fn hints(&self, shown: usize) -> Vec<String> {
+        let mut hints = Vec::new();
+        if (shown as u64) < self.found.total {
+            hints.push("the other rows are left out for the size of the answer: add conditions, name fewer columns, or group and count".to_owned());
+        }
+        if let Some(why) = &self.found.uncounted {
+            hints.push(format!("the rows were not counted to the end: {why}"));
+        }
+        hints
+    }
+
+    /// As a tool's answer: the same rows as text and as data.
+    #[must_use]
+    pub fn answer(&self) -> ToolResult {
+        let columns = self.columns();
+        let header = line(columns.iter().map(String::as_str));
+        let mut size = (1_500 + header.len(), 1_500 + header.len());
+        let (mut lines, mut rows) = (Vec::new(), Vec::new());
+        for row in &self.found.rows {
+            let cells: Vec<Value> = row.iter().map(cell).collect();
+            let text: Vec<String> = cells.iter().map(words).collect();
+            let text = line(text.iter().map(String::as_str));
+            let fields = columns.iter().cloned().zip(cells).filter(|(_, cell)| !cell.is_null());
+            let data = Value::Object(fields.collect());
+            size.0 += text.len() + 1;
+            size.1 += data.to_string().len() + 1;
+            if !rows.is_empty() && (size.0 > BUDGET || size.1 > BUDGET) {
+                break;
+            }
+            lines.push(text);
+            rows.push(data);
+        }
+        let shown = rows.len();
+        let at_least = if self.is_at_least() { "at least " } else { "" };
+        let mut text = AnswerText::new(match self.found.total {
+            1 => format!("{at_least}1 row"),
+            total => format!("{at_least}{total} rows"),
+        });
+        if (shown as u64) < self.found.total {
+            text.add(format_args!("; {shown} shown"));
+        }
+        if let Some(label) = &self.label {
+            label.say(&mut text, self.found.partial);
+        }
+        if !lines.is_empty() {
+            text.add(format_args!("\n{header}\n{}", lines.join("\n")));
+        }
+        for hint in self.hints(shown) {
+            text.add(format_args!("\nHint: {hint}."));
+        }
+        let mut structured = self.fields(shown);
+        structured.insert("rows".to_owned(), json!(rows));
+        ToolResult { text: text.into(), structured: Value::Object(structured), failure: None }
+    }
+}
+
+/// A value as it is shown: text of strangers without what nobody sees.
+#[must_use]
+pub fn cell(value: &sql::SqlValue) -> Value {
+    match value {
+        sql::SqlValue::Text(text) => json!(shown(text, VALUE)),
+        other => json!(other),
+    }
+}
+
+/// The same as text.
+fn words(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// A line of the table. Values are as long here as in the data.
+fn line<'a>(cells: impl Iterator<Item = &'a str>) -> String {
+    let cells = cells.map(|cell| match cell {
+        "" => "-".to_owned(),
+        cell => cell.replace('|', "/"),
+    });
+    cells.collect::<Vec<_>>().join(" | ")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::Seq;
+    use crate::model::text::hostile;
+
+    fn asked(columns: Vec<String>, rows: Vec<Vec<sql::SqlValue>>) -> Asked {
+        let total = rows.len() as u64;
+        let found = Found { columns, rows, total, uncounted: None, seq: Seq(1), partial: false };
+        Asked { found, kinds: Vec::new(), label: None }
+    }
+
+    proptest! {
+        #[test]
+        fn text_of_strangers_is_data_in_both_forms(
+            columns in prop::collection::vec("\\PC{0,12}|[a|\n\u{202E}]{1,4}", 1..4),
+            texts in prop::collection::vec("(?s).{0,40}|[|\n\u{1b}\u{200B}\u{202E}\u{E0041}a]{0,12}", 0..12),
+        ) {
+            let rows: Vec<Vec<sql::SqlValue>> = texts
+                .chunks_exact(columns.len())
+                .map(|row| row.iter().cloned().map(sql::SqlValue::Text).collect())
+                .collect();
+            let count = rows.len();
+            let answer = asked(columns, rows).answer();
+            let is_clean = |text: &str| !text.chars().any(|letter| letter != '\n' && hostile(letter));
+            prop_assert!(is_clean(&answer.text), "{:?}", answer.text);
+            // A line for the count, one for the columns, and one a row.
+            prop_assert_eq!(answer.text.lines().count(), if count == 0 { 1 } else { 2 + count });
+            let shown = answer.structured["rows"].as_array().map(Vec::len);
+            prop_assert_eq!(shown, Some(count));
+            for row in answer.structured["rows"].as_array().into_iter().flatten() {
+                for (name, value) in row.as_object().into_iter().flatten() {
+                    prop_assert!(is_clean(name) && !name.contains('\n'), "{name:?}");
+                    prop_assert!(value.as_str().is_none_or(|text| !text.chars().any(hostile)), "{value:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_value_is_as_long_in_the_text_as_in_the_data() {
+        let long = "x".repeat(3_000);
+        let answer = asked(vec!["a".to_owned()], vec![vec![sql::SqlValue::Text(long)]]).answer();
+        let shown = answer.structured["rows"][0]["a"].as_str().map(str::to_owned).unwrap_or_default();
+        assert_eq!(shown.chars().count(), VALUE);
+        assert!(answer.text.ends_with(&shown));
+    }
+}

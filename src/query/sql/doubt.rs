@@ -1,0 +1,157 @@
+//! Comparisons that can never be true: answered with what to write, not with no rows.
+
+use sqlparser::ast::{BinaryOperator, Expr, InTarget, Query, Select, SetExpr, TableFactor, Value};
+
+use super::SqlError;
+use super::cell::ColumnForm;
+use super::functions::compare_kinds;
+use super::narrow::{self, TableItem};
+use super::schema::Column;
+use crate::kinds;
+use crate::model::text::shown;
+use crate::query::nearness::{near, nearest};
+
+/// Refuses a comparison of a column with a value that it never has.
+///
+/// # Errors
+/// [`SqlError::Never`].
+pub(super) fn check(query: &Query) -> Result<(), SqlError> {
+    for cte in query.with.iter().flat_map(|with| &with.cte_tables) {
+        check(&cte.query)?;
+    }
+    check_body(&query.body)
+}
+
+fn check_body(body: &SetExpr) -> Result<(), SqlError> {
+    match body {
+        SetExpr::Select(select) => check_select(select),
+        SetExpr::Query(query) => check(query),
+        SetExpr::SetOperation { left, right, .. } => check_body(left).and_then(|()| check_body(right)),
+        _ => Ok(()),
+    }
+}
+
+fn check_select(select: &Select) -> Result<(), SqlError> {
+    let factors: Vec<&TableFactor> = select.from.iter().flat_map(narrow::factors).collect();
+    for factor in &factors {
+        if let TableFactor::Derived { subquery, .. } = factor {
+            check(subquery)?;
+        }
+    }
+    let items: Vec<TableItem<'_>> = factors.iter().filter_map(|factor| narrow::item(factor)).collect();
+    let is_known = items.len() == factors.len();
+    let joins = select.from.iter().flat_map(|from| &from.joins).filter_map(|join| on(&join.join_operator));
+    let conditions = select.selection.iter().chain(&select.having).chain(joins);
+    conditions.into_iter().try_for_each(|condition| check_condition(condition, &items, is_known))
+}
+
+fn on(operator: &sqlparser::ast::JoinOperator) -> Option<&Expr> {
+    use sqlparser::ast::JoinConstraint::On;
+    use sqlparser::ast::JoinOperator::{FullOuter, Inner, Join, Left, LeftOuter, Right, RightOuter};
+    match operator {
+        Join(On(on)) | Inner(On(on)) | Left(On(on)) | LeftOuter(On(on)) | Right(On(on)) | RightOuter(On(on))
+        | FullOuter(On(on)) => Some(on),
+        _ => None,
+    }
+}
+
+fn check_condition(condition: &Expr, items: &[TableItem<'_>], is_known: bool) -> Result<(), SqlError> {
+    let again = |condition: &Expr| check_condition(condition, items, is_known);
+    match condition {
+        Expr::BinaryOp { left, op: BinaryOperator::And | BinaryOperator::Or, right } => {
+            again(left).and_then(|()| again(right))
+        }
+        Expr::Nested(inner) | Expr::UnaryOp { expr: inner, .. } => again(inner),
+        Expr::BinaryOp { left, op: BinaryOperator::Eq | BinaryOperator::NotEq, right } => {
+            compared(left, right, items, is_known).and_then(|()| compared(right, left, items, is_known))
+        }
+        Expr::In { expr, target: InTarget::List(list), .. } => {
+            list.iter().try_for_each(|value| compared(expr, value, items, is_known))
+        }
+        Expr::Exists { subquery, .. } | Expr::In { target: InTarget::Subquery(subquery), .. } => check(subquery),
+        _ => Ok(()),
+    }
+}
+
+fn compared(column: &Expr, value: &Expr, items: &[TableItem<'_>], is_known: bool) -> Result<(), SqlError> {
+    let (Some(column), Expr::Value(value)) = (column_of(column, items, is_known), value) else { return Ok(()) };
+    let Value::SingleQuotedString(value) = &value.value else { return Ok(()) };
+    let never = |holds: &str, fix: String| {
+        Err(SqlError::Never {
+            column: column.name.clone(),
+            holds: holds.to_owned(),
+            value: format!("'{}'", shown(value, 60)),
+            fix,
+        })
+    };
+    let name = &column.name;
+    match column.form {
+        ColumnForm::Json if column.is_array && !value.starts_with('[') => never(
+            "holds a JSON array",
+            format!(
+                "write EXISTS (SELECT 1 FROM json_each({name}) WHERE value = '..'), or join a table that has one row each"
+            ),
+        ),
+        ColumnForm::Flag if value.parse::<i64>().is_err() => {
+            never("is 0 or 1", format!("write {name} = 1, or {name} = 0"))
+        }
+        ColumnForm::Number if value.trim().parse::<f64>().is_err() => never("is a number", "write a number".to_owned()),
+        ColumnForm::Kind if kinds::slugs().all(|slug| compare_kinds(slug, value).is_ne()) => {
+            let slugs = kinds::slugs().collect::<Vec<_>>().join(", ");
+            never("is a kind", format!("kinds are {slugs}{}", near(nearest(value, kinds::slugs()))))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The column that an expression is, where there can be no other.
+fn column_of<'a>(expr: &Expr, items: &'a [TableItem<'_>], is_known: bool) -> Option<&'a Column> {
+    let (items, name): (Vec<&TableItem<'_>>, &str) = match expr {
+        Expr::Identifier(name) if is_known => (items.iter().collect(), name.value.as_str()),
+        Expr::CompoundIdentifier(parts) => {
+            let [table, name] = parts.as_slice() else { return None };
+            (items.iter().filter(|item| item.name.eq_ignore_ascii_case(&table.value)).collect(), name.value.as_str())
+        }
+        _ => return None,
+    };
+    let mut found = items.into_iter().filter_map(|item| item.table.column(name)).map(|(_, column)| column);
+    match (found.next(), found.next()) {
+        (Some(column), None) => Some(column),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(sql: &str) -> String {
+        match check(&narrow::parsed(sql).unwrap_or_else(|| panic!("{sql} is not parsed"))) {
+            Ok(()) => String::new(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn what_can_never_match_is_refused_with_what_to_write() {
+        for (sql, fix) in [
+            ("SELECT * FROM instance WHERE instance_group_id = 'sg-1'", "json_each(instance_group_id)"),
+            ("SELECT * FROM volume v WHERE v.size > 5 AND (v.encrypted = 'true' OR 1)", "encrypted = 1"),
+            ("SELECT * FROM volume WHERE size IN ('big')", "is a number"),
+            ("SELECT * FROM tag WHERE kind = 'AWS::EC2::Instance'", "kinds are instance"),
+            ("SELECT * FROM vpc JOIN tag t ON t.id = vpc.id AND t.kind = 'vpcs'", "did you mean `vpc`?"),
+            ("WITH x AS (SELECT id FROM snapshot WHERE encrypted <> 'no') SELECT * FROM x", "is 0 or 1"),
+            ("SELECT 1 WHERE EXISTS (SELECT 1 FROM tag WHERE kind = 'host')", "is a kind"),
+        ] {
+            assert!(said(sql).contains(fix), "{sql}: {}", said(sql));
+        }
+        for fine in [
+            "SELECT * FROM instance WHERE instance_group_id = '[\"sg-1\"]'",
+            "SELECT * FROM volume WHERE encrypted = 1 AND size = '5'",
+            "SELECT * FROM tag WHERE kind IN ('security_group', 'security-group')",
+            "SELECT * FROM instance WHERE state = 'runing'",
+        ] {
+            assert_eq!(said(fine), "", "{fine}");
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Fills the table of changes from the log: a row a difference, and one for what came, went or was done.
+
+use std::collections::BTreeSet;
+
+use super::filling::Filling;
+use super::inserter::Inserter;
+use crate::kinds::{self, KINDS};
+use crate::model::difference::differences;
+use crate::model::{Cause, Event, Recorded, ResourceId, Seq, Timestamp, Value};
+use crate::query::changes::CauseKind;
+use crate::query::moment;
+use crate::query::sql::cell::{ColumnForm, SqlCell};
+use crate::query::sql::narrow::NarrowTerms;
+use crate::query::sql::{SqlError, times};
+
+/// How many records one statement may read.
+const RECORDS: usize = if cfg!(test) { 20 } else { 20_000 };
+/// How many are read between two looks at the clock.
+const STEP: usize = if cfg!(test) { 3 } else { 500 };
+
+pub(super) fn fill(filling: &Filling<'_>, terms: &NarrowTerms, into: &mut Inserter<'_, '_>) -> Result<(), SqlError> {
+    if !terms.is_bound() {
+        return Err(SqlError::Unbounded);
+    }
+    let (first, last) = bounds(filling, terms)?;
+    let mut count = 0;
+    let mut show = |records: &[Recorded]| {
+        count += records.len();
+        if (filling.expired)() {
+            return Err(SqlError::Time);
+        }
+        if count > RECORDS {
+            return Err(SqlError::TooManyRecords(RECORDS));
+        }
+        records.iter().try_for_each(|record| rows(filling, record, into))
+    };
+    if let Some(ids) = terms.sets.get("id") {
+        let mut seen = BTreeSet::new();
+        for subject in subjects(filling, ids)? {
+            let mut next = first;
+            while next <= last {
+                let mut records = filling.snapshot.timeline(&subject, next, STEP)?;
+                let is_last = records.len() < STEP;
+                next = records.last().map_or(next, |record| record.seq.next());
+                // What an action was about stands in the timelines of all that it was about.
+                records.retain(|record| record.seq <= last && seen.insert(record.seq));
+                show(&records)?;
+                if is_last {
+                    break;
+                }
+            }
+        }
+    } else {
+        let mut next = first;
+        while next <= last {
+            let mut records = filling.snapshot.records(next, STEP)?;
+            let is_last = records.len() < STEP;
+            next = records.last().map_or(next, |record| record.seq.next());
+            records.retain(|record| record.seq <= last);
+            show(&records)?;
+            if is_last {
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The first and the last record that can be wanted.
+fn bounds(filling: &Filling<'_>, terms: &NarrowTerms) -> Result<(Seq, Seq), SqlError> {
+    let mut first = filling.snapshot.horizon().next();
+    let mut last = filling.point.seq;
+    if let Some(seq) = terms.seqs.0 {
+        first = first.max(Seq(seq));
+    }
+    if let Some(seq) = terms.seqs.1 {
+        last = last.min(Seq(seq));
+    }
+    if let Some(at) = terms.times.0.as_deref().and_then(parsed) {
+        // Later than now there is nothing, and what is earlier than the log begins with it.
+        let (earliest, newest) = (filling.snapshot.earliest()?.unwrap_or_default(), filling.snapshot.newest_time()?);
+        if at > newest {
+            return Ok((last.next(), last));
+        }
+        if at > earliest {
+            first = first.max(moment::before(&filling.snapshot, at, newest)?.next());
+        }
+    }
+    if let Some(at) = terms.times.1.as_deref().and_then(parsed)
+        && let Some(seq) = filling.snapshot.seq_at(at + std::time::Duration::from_secs(1))?
+    {
+        last = last.min(seq);
+    }
+    Ok((first, last))
+}
+
+/// A bound as a time: what tables hold, or only the beginning of it.
+fn parsed(text: &str) -> Option<Timestamp> {
+    let text = text.trim();
+    let padded = match text.len() {
+        10 => format!("{text}T00:00:00Z"),
+        16 => format!("{}:00Z", text.replacen(' ', "T", 1)),
+        _ => format!("{}Z", text.replacen(' ', "T", 1).trim_end_matches('Z')),
+    };
+    Timestamp::parse(&padded)
+}
+
+/// Every resource that an id can name.
+fn subjects(filling: &Filling<'_>, ids: &BTreeSet<String>) -> Result<Vec<ResourceId>, SqlError> {
+    let scopes = filling.snapshot.scopes()?;
+    let mut found = Vec::new();
+    for id in ids {
+        let of = kinds::of_id(id);
+        let fits =
+            |slug: &str, status_of: Option<&str>| of.is_none_or(|of| of.slug == slug || Some(of.slug) == status_of);
+        for kind in KINDS.iter().filter(|kind| fits(kind.slug, kind.status_of)) {
+            found.extend(scopes.iter().map(|scope| ResourceId::new(scope, &kind.kind(), id.as_str())));
+        }
+    }
+    Ok(found)
+}
+
+/// The rows of a record.
+fn rows(filling: &Filling<'_>, record: &Recorded, into: &mut Inserter<'_, '_>) -> Result<(), SqlError> {
+    let what = what(&record.event);
+    let mut put = |id: &ResourceId, path: SqlCell<'_>, before: SqlCell<'_>, after: SqlCell<'_>, call: Option<&str>| {
+        if !filling.visible.sees(id) {
+            return Ok(());
+        }
+        let kind = kinds::of(&id.kind).map_or(id.kind.as_str(), |kind| kind.slug);
+        let (who, named) = who(&record.cause);
+        into.row(&[
+            SqlCell::Owned(times::of(record.recorded_at)),
+            SqlCell::Int(i64::try_from(record.seq.0).unwrap_or(i64::MAX)),
+            SqlCell::Text(kind),
+            SqlCell::Text(&id.id),
+            SqlCell::Text(id.account.as_str()),
+            SqlCell::Text(id.region.as_str()),
+            SqlCell::Text(what),
+            path,
+            before,
+            after,
+            SqlCell::Text(CauseKind::of(&record.cause).name()),
+            who.map_or(SqlCell::Null, SqlCell::Text),
+            call.or(named).map_or(SqlCell::Null, SqlCell::Text),
+        ])
+    };
+    match &record.event {
+        Event::Changed { id, changes, .. } | Event::Remapped { id, changes, .. } => {
+            for difference in changes.iter().flat_map(differences) {
+                let (before, after) = (value(difference.before.as_ref()), value(difference.after.as_ref()));
+                put(id, SqlCell::Owned(difference.path()), before, after, None)?;
+            }
+            Ok(())
+        }
+        Event::Discovered { id, .. } | Event::Removed { id, .. } => {
+            put(id, SqlCell::Null, SqlCell::Null, SqlCell::Null, None)
+        }
+        Event::ActionRequested { tool, targets, .. } => {
+            targets.iter().try_for_each(|id| put(id, SqlCell::Null, SqlCell::Null, SqlCell::Null, Some(tool)))
+        }
+        Event::Called { targets, .. } => {
+            targets.iter().try_for_each(|id| put(id, SqlCell::Null, SqlCell::Null, SqlCell::Null, None))
+        }
+        // It does not say on what.
+        Event::ActionFinished { .. } => Ok(()),
+    }
+}
+
+fn value(value: Option<&Value>) -> SqlCell<'_> {
+    SqlCell::field(value, ColumnForm::Text)
+}
+
+/// Who brought it about, and by which call, as far as the record says.
+fn who(cause: &Cause) -> (Option<&str>, Option<&str>) {
+    match cause {
+        Cause::Call { call, .. } => (Some(&call.actor), Some(&call.name)),
+        Cause::Tool { .. } => (Some("Muster"), None),
+        _ => (None, None),
+    }
+}
+
+/// What happened, as `list_changes` names it.
+fn what(event: &Event) -> &'static str {
+    match event {
+        Event::Discovered { .. } => "appeared",
+        Event::Changed { .. } => "changed",
+        Event::Removed { .. } => "removed",
+        Event::Remapped { .. } => "remapped",
+        Event::ActionRequested { .. } => "action_requested",
+        Event::ActionFinished { .. } => "action_finished",
+        Event::Called { .. } => "called",
+    }
+}

@@ -1,0 +1,209 @@
+//! Fills the flat tables that are made of rows: tags, attachments, groups, addresses and references. Where a row does not tell
+//! which of several values belong together, the document does.
+
+use std::collections::BTreeSet;
+
+use super::documents;
+use super::health;
+use super::inserter::Inserter;
+use super::kinds::{facet, facets, number, text, time};
+use super::rows::Rows;
+use crate::kinds::{self, KindSpec};
+use crate::model::{Form, ResourceId};
+use crate::query::sql::SqlError;
+use crate::query::sql::cell::SqlCell;
+use crate::query::sql::functions::compare_kinds;
+use crate::query::sql::narrow::NarrowTerms;
+use crate::query::sql::schema::{Flat, SqlTable, tables};
+use crate::store::RowView;
+
+pub(super) fn fill(
+    rows: &mut Rows<'_>,
+    flat: Flat,
+    terms: &NarrowTerms,
+    into: &mut Inserter<'_, '_>,
+) -> Result<(), SqlError> {
+    let ids = flat.id_column().and_then(|column| terms.sets.get(column));
+    for spec in wanted(flat, terms) {
+        match flat {
+            Flat::Tag => tags(rows, spec, ids, into)?,
+            Flat::Relation => relations(rows, spec, ids, into)?,
+            Flat::InstanceSecurityGroup => groups(rows, spec, ids, into)?,
+            Flat::InstanceVolume => volumes(rows, spec, ids, into)?,
+            Flat::NetworkInterfaceAddress => addresses(rows, spec, ids, into)?,
+            Flat::SecurityGroupRule => documents::rules(rows, spec, ids, into)?,
+            Flat::Route => documents::routes(rows, spec, ids, into)?,
+            Flat::InstanceHealth => health::fill(rows, spec, ids, into)?,
+            Flat::Change | Flat::Freshness => {}
+        }
+    }
+    Ok(())
+}
+
+/// The kinds that a table is made of, as far as its terms want them.
+fn wanted(flat: Flat, terms: &NarrowTerms) -> Vec<&'static KindSpec> {
+    let table = tables().iter().find(|table| is(table, flat));
+    let mut kinds = table.map(SqlTable::kinds).unwrap_or_default();
+    if let Some(wanted) = flat.kind_column().and_then(|column| terms.sets.get(column)) {
+        kinds.retain(|kind| wanted.iter().any(|wanted| compare_kinds(wanted, kind.slug).is_eq()));
+    }
+    // Where ids are named, those that are of another kind need not be looked for.
+    if let Some(ids) = flat.id_column().and_then(|column| terms.sets.get(column)) {
+        kinds.retain(|kind| ids.iter().any(|id| kinds::of_id(id).is_none_or(|of| of.slug == kind.slug)));
+    }
+    kinds
+}
+
+fn is(table: &SqlTable, flat: Flat) -> bool {
+    matches!(table.source, crate::query::sql::schema::TableSource::Flat(known) if known == flat)
+}
+
+fn place(id: &ResourceId) -> (SqlCell<'_>, SqlCell<'_>) {
+    (SqlCell::Text(id.account.as_str()), SqlCell::Text(id.region.as_str()))
+}
+
+fn tags(
+    rows: &mut Rows<'_>,
+    spec: &'static KindSpec,
+    ids: Option<&BTreeSet<String>>,
+    into: &mut Inserter<'_, '_>,
+) -> Result<(), SqlError> {
+    rows.each(&spec.kind(), ids, |id, row| {
+        let (account, region) = place(id);
+        row.tags.iter().try_for_each(|(key, value)| {
+            into.row(&[
+                SqlCell::Text(spec.slug),
+                SqlCell::Text(&id.id),
+                account.clone(),
+                region.clone(),
+                SqlCell::Text(key),
+                SqlCell::Text(value),
+            ])
+        })
+    })
+}
+
+fn relations(
+    rows: &mut Rows<'_>,
+    spec: &'static KindSpec,
+    ids: Option<&BTreeSet<String>>,
+    into: &mut Inserter<'_, '_>,
+) -> Result<(), SqlError> {
+    let refers = |form: Form| matches!(form, Form::Id(_) | Form::IdOr(..));
+    let filters = spec.filters.iter().filter(|filter| refers(filter.form) && filter.paths != [spec.id_field]);
+    let filters: Vec<(u16, String)> =
+        filters.map(|filter| (filter.number, filter.name.replace(['-', '.'], "_"))).collect();
+    rows.each(&spec.kind(), ids, |id, row| {
+        for (number, via) in &filters {
+            for to in facets(*number, row) {
+                // An id of what is no kind here leads nowhere.
+                let Some(kind) = kinds::of_id(to) else { continue };
+                if kind.slug == spec.slug && *to == *id.id {
+                    continue;
+                }
+                let (account, region) = place(id);
+                into.row(&[
+                    SqlCell::Text(spec.slug),
+                    SqlCell::Text(&id.id),
+                    SqlCell::Text(via),
+                    SqlCell::Text(kind.slug),
+                    SqlCell::Text(to),
+                    account,
+                    region,
+                ])?;
+            }
+        }
+        Ok(())
+    })
+}
+
+fn groups(
+    rows: &mut Rows<'_>,
+    spec: &'static KindSpec,
+    ids: Option<&BTreeSet<String>>,
+    into: &mut Inserter<'_, '_>,
+) -> Result<(), SqlError> {
+    let group = number(spec, "instance.group-id");
+    rows.each(&spec.kind(), ids, |id, row| {
+        let (account, region) = place(id);
+        facets(group, row).try_for_each(|group| {
+            into.row(&[SqlCell::Text(&id.id), SqlCell::Text(group), account.clone(), region.clone()])
+        })
+    })
+}
+
+fn volumes(
+    rows: &mut Rows<'_>,
+    spec: &'static KindSpec,
+    ids: Option<&BTreeSet<String>>,
+    into: &mut Inserter<'_, '_>,
+) -> Result<(), SqlError> {
+    let of = |name: &str| number(spec, name);
+    let (instance, device, state) = (of("attachment.instance-id"), of("attachment.device"), of("attachment.status"));
+    let (attached, deleted) = (of("attachment.attach-time"), of("attachment.delete-on-termination"));
+    let mut several = Vec::new();
+    rows.each(&spec.kind(), ids, |id, row| {
+        if is_several(row, instance) || [device, state, attached, deleted].iter().any(|number| is_several(row, *number))
+        {
+            several.push(id.clone());
+            return Ok(());
+        }
+        let Some(instance) = facet(instance, row) else { return Ok(()) };
+        let (account, region) = place(id);
+        let flag = facet(deleted, row);
+        into.row(&[
+            SqlCell::Text(instance),
+            SqlCell::Text(&id.id),
+            account,
+            region,
+            text(facet(device, row)),
+            text(facet(state, row)),
+            time(facet(attached, row)),
+            flag.map_or(SqlCell::Null, |flag| crate::query::sql::cell::ColumnForm::Flag.cell(flag)),
+        ])
+    })?;
+    for id in several {
+        documents::attachments(rows, &id, into)?;
+    }
+    Ok(())
+}
+
+fn addresses(
+    rows: &mut Rows<'_>,
+    spec: &'static KindSpec,
+    ids: Option<&BTreeSet<String>>,
+    into: &mut Inserter<'_, '_>,
+) -> Result<(), SqlError> {
+    let of = |name: &str| number(spec, name);
+    let (address, public) = (of("addresses.private-ip-address"), of("addresses.association.public-ip"));
+    let (six, instance) = (of("ipv6-addresses.ipv6-address"), of("attachment.instance-id"));
+    let (vpc, subnet) = (of("vpc-id"), of("subnet-id"));
+    let mut several = Vec::new();
+    rows.each(&spec.kind(), ids, |id, row| {
+        if is_several(row, address) || facet(six, row).is_some() {
+            several.push(id.clone());
+            return Ok(());
+        }
+        let Some(address) = facet(address, row) else { return Ok(()) };
+        let (account, region) = place(id);
+        into.row(&[
+            SqlCell::Text(&id.id),
+            account,
+            region,
+            text(facet(instance, row)),
+            text(facet(vpc, row)),
+            text(facet(subnet, row)),
+            SqlCell::Text(address),
+            SqlCell::Int(1),
+            text(facet(public, row)),
+        ])
+    })?;
+    for id in several {
+        documents::addresses(rows, &id, into)?;
+    }
+    Ok(())
+}
+
+fn is_several(row: &RowView<'_>, number: u16) -> bool {
+    facets(number, row).nth(1).is_some()
+}

@@ -1,0 +1,122 @@
+//! Puts rows into a table: the columns that are read of those that its terms let through.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, Statement};
+
+use crate::query::sql::SqlError;
+use crate::query::sql::cell::{ColumnForm, SqlCell};
+use crate::query::sql::functions::compare_kinds;
+use crate::query::sql::narrow::NarrowTerms;
+use crate::query::sql::reads::TableRead;
+use crate::query::sql::said::filled;
+use crate::query::sql::schema::{Field, SqlTable};
+
+/// How many bytes all tables of a statement may take.
+pub(super) const ROOM: usize = 128 << 20;
+/// What a row takes beside its values.
+const ROW: usize = 12;
+/// What a value takes, about.
+const VALUE: usize = 18;
+
+/// What fills one table.
+pub(super) struct Inserter<'c, 'r> {
+    statement: Statement<'c>,
+    table: &'static str,
+    /// The columns that are put in, by their places.
+    columns: Vec<usize>,
+    /// What a flat row has to meet: the place of a column, and the values that it may have.
+    tests: Vec<(usize, ColumnForm, BTreeSet<String>)>,
+    narrowed_by: Vec<&'static str>,
+    rows: u64,
+    room: &'r mut usize,
+}
+
+impl<'c, 'r> Inserter<'c, 'r> {
+    pub(super) fn new(
+        connection: &'c Connection,
+        table: &'static SqlTable,
+        read: &TableRead,
+        terms: &NarrowTerms,
+        room: &'r mut usize,
+    ) -> Result<Self, SqlError> {
+        let mut columns: Vec<usize> = read.columns.iter().copied().collect();
+        // A row of which nothing is read is counted all the same.
+        let is_empty = columns.is_empty();
+        if is_empty {
+            columns.extend(table.stored().next());
+        }
+        let name = |place: &usize| table.columns.get(*place).map_or("", |column| column.name.as_str());
+        let names = columns.iter().map(|place| format!("\"{}\"", name(place))).collect::<Vec<_>>().join(", ");
+        let marks = (1..=columns.len()).map(|mark| format!("?{mark}")).collect::<Vec<_>>().join(", ");
+        let insert = format!("INSERT INTO \"{}\"({names}) VALUES ({marks})", table.name);
+        if is_empty {
+            columns.clear();
+        }
+        let tests = terms.sets.iter().filter_map(|(column, values)| {
+            let (_, column) = table.column(column)?;
+            match column.field {
+                Field::Nth(place) => Some((place, column.form, values.clone())),
+                _ => None,
+            }
+        });
+        Ok(Inserter {
+            statement: filled(connection.prepare(&insert))?,
+            table: &table.name,
+            columns,
+            tests: tests.collect(),
+            narrowed_by: table.narrowed_by(),
+            rows: 0,
+            room,
+        })
+    }
+
+    /// Refuses before anything is read what would take too much room.
+    pub(super) fn expect(&self, rows: u64, read: &TableRead) -> Result<(), SqlError> {
+        let row = ROW + VALUE * read.columns.len();
+        let bytes = usize::try_from(rows).unwrap_or(usize::MAX).saturating_mul(row);
+        if bytes > *self.room { Err(self.too_big(rows)) } else { Ok(()) }
+    }
+
+    /// Puts a row of a flat table in, if its terms let it through.
+    pub(super) fn row(&mut self, cells: &[SqlCell<'_>]) -> Result<(), SqlError> {
+        let meets = self.tests.iter().all(|(place, form, values)| {
+            let text = match cells.get(*place) {
+                Some(SqlCell::Int(number)) => return values.contains(&number.to_string()),
+                Some(cell) => cell.text(),
+                None => None,
+            };
+            text.is_some_and(|text| match form {
+                ColumnForm::Kind => values.iter().any(|value| compare_kinds(value, text).is_eq()),
+                _ => values.contains(text),
+            })
+        });
+        if meets { self.insert(|place| cells.get(place).cloned().unwrap_or(SqlCell::Null)) } else { Ok(()) }
+    }
+
+    /// Puts a row in, of the values that `cell` gives for the places of columns.
+    pub(super) fn insert<'a>(&mut self, mut cell: impl FnMut(usize) -> SqlCell<'a>) -> Result<(), SqlError> {
+        let mut bytes = ROW;
+        for (mark, place) in self.columns.iter().enumerate() {
+            let cell = cell(*place);
+            bytes += cell.bytes();
+            filled(self.statement.raw_bind_parameter(mark + 1, &cell))?;
+        }
+        self.rows += 1;
+        match self.room.checked_sub(bytes) {
+            Some(room) => *self.room = room,
+            None => return Err(self.too_big(self.rows)),
+        }
+        filled(self.statement.raw_execute()).map(drop)
+    }
+
+    fn too_big(&self, rows: u64) -> SqlError {
+        let first = self.narrowed_by.first().copied().unwrap_or("id");
+        SqlError::TooBig {
+            table: self.table.to_owned(),
+            rows,
+            by: self.narrowed_by.join(", "),
+            example: format!("{first} = '..'"),
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! The rows of a kind as they were at one moment, and the documents behind them.
+//!
+//! All of a statement is read from one state of the store. What changed since the moment is put together from its own records;
+//! so is what was removed since.
+
+use std::collections::BTreeSet;
+
+use super::filling::Filling;
+use crate::model::{Document, Kind, ResourceId, Row};
+use crate::query::moment::holds;
+use crate::query::past::{is_baseline, row_then};
+use crate::query::sql::SqlError;
+use crate::store::{ReadError, RowView, Snapshot};
+
+/// How many rows are walked between two looks at the clock.
+const STEP: usize = 4_096;
+/// How many resources may have changed or been removed since the moment.
+const CHANGED: usize = if cfg!(test) { 10 } else { 20_000 };
+
+/// Shows rows.
+pub(super) struct Rows<'a> {
+    filling: &'a Filling<'a>,
+    /// With the scopes that were watched at the moment.
+    snapshot: Snapshot,
+    changed: usize,
+    partial: bool,
+}
+
+impl<'a> Rows<'a> {
+    pub(super) fn new(filling: &'a Filling<'a>) -> Result<Self, SqlError> {
+        holds(&filling.snapshot, filling.point)?;
+        let snapshot = filling.snapshot.watched_at(filling.point.at);
+        Ok(Rows { filling, snapshot, changed: 0, partial: false })
+    }
+
+    /// Whether a first sweep was under way at the moment, as far as what was shown tells.
+    pub(super) fn is_partial(&self) -> bool {
+        self.partial
+    }
+
+    /// Fails when the time is up.
+    pub(super) fn on_time(&self) -> Result<(), SqlError> {
+        if (self.filling.expired)() { Err(SqlError::Time) } else { Ok(()) }
+    }
+
+    /// Shows `visit` the rows of a kind: all, or those of `ids`.
+    pub(super) fn each(
+        &mut self,
+        kind: &Kind,
+        ids: Option<&BTreeSet<String>>,
+        mut visit: impl FnMut(&ResourceId, &RowView<'_>) -> Result<(), SqlError>,
+    ) -> Result<(), SqlError> {
+        match ids {
+            Some(ids) => self.named(kind, ids, &mut visit),
+            None => self.all(kind, &mut visit),
+        }
+    }
+
+    fn all(
+        &mut self,
+        kind: &Kind,
+        visit: &mut dyn FnMut(&ResourceId, &RowView<'_>) -> Result<(), SqlError>,
+    ) -> Result<(), SqlError> {
+        let (point, visible) = (self.filling.point, self.filling.visible);
+        let mut since: Vec<ResourceId> = Vec::new();
+        let mut after = None;
+        loop {
+            self.on_time()?;
+            let mut outcome = Ok(());
+            let next = self.snapshot.each_row(kind, after.as_ref(), STEP, |id, row| {
+                if outcome.is_err() || !visible.sees(id) {
+                } else if row.changed <= point.seq {
+                    outcome = visit(id, row);
+                } else {
+                    since.push(id.clone());
+                }
+            })?;
+            outcome?;
+            self.count(since.len())?;
+            match next {
+                Some(last) => after = Some(last),
+                None => break,
+            }
+        }
+        if point.seq < self.snapshot.seq() {
+            self.removed(kind, &mut since)?;
+        }
+        self.changed += since.len();
+        for id in since {
+            self.on_time()?;
+            self.then(&id, visit)?;
+        }
+        Ok(())
+    }
+
+    /// Adds what was removed after the moment.
+    fn removed(&self, kind: &Kind, found: &mut Vec<ResourceId>) -> Result<(), SqlError> {
+        let mut after = None;
+        loop {
+            self.on_time()?;
+            let gone = self.snapshot.tombstones(kind, after.as_ref(), STEP)?;
+            let is_last = gone.len() < STEP;
+            after = gone.last().map(|(id, _)| id.clone());
+            let later = gone.into_iter().filter(|(_, tombstone)| tombstone.seq > self.filling.point.seq);
+            found.extend(later.map(|(id, _)| id).filter(|id| self.filling.visible.sees(id)));
+            self.count(found.len())?;
+            if is_last {
+                return Ok(());
+            }
+        }
+    }
+
+    fn count(&self, more: usize) -> Result<(), SqlError> {
+        if self.changed + more > CHANGED { Err(SqlError::TooManyChanged(CHANGED)) } else { Ok(()) }
+    }
+
+    fn named(
+        &mut self,
+        kind: &Kind,
+        ids: &BTreeSet<String>,
+        visit: &mut dyn FnMut(&ResourceId, &RowView<'_>) -> Result<(), SqlError>,
+    ) -> Result<(), SqlError> {
+        let is_now = self.filling.point.seq >= self.snapshot.seq();
+        let scopes = if is_now { BTreeSet::new() } else { self.snapshot.scopes()? };
+        for id in ids {
+            self.on_time()?;
+            let places: Vec<ResourceId> = if is_now {
+                self.snapshot.copies(kind, id)?.into_iter().map(|head| head.id).collect()
+            } else {
+                scopes.iter().map(|scope| ResourceId::new(scope, kind, id.as_str())).collect()
+            };
+            for id in places {
+                if !self.snapshot.leaves_out(&id.scope()) && self.filling.visible.sees(&id) {
+                    self.then(&id, visit)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows the row of a resource as it was, if it was there.
+    fn then(
+        &mut self,
+        id: &ResourceId,
+        visit: &mut dyn FnMut(&ResourceId, &RowView<'_>) -> Result<(), SqlError>,
+    ) -> Result<(), SqlError> {
+        let point = self.filling.point;
+        let row: Option<Row> = match self.snapshot.row(id) {
+            Ok(Some(row)) if row.changed <= point.seq => Some(row),
+            Ok(_) | Err(ReadError::Damaged(_)) => row_then(&self.snapshot, id, point)?,
+            Err(error) => return Err(error.into()),
+        };
+        if let Some(row) = row {
+            return visit(id, &RowView::of(&row));
+        }
+        self.partial = self.partial || is_baseline(&self.snapshot, id, point)?;
+        Ok(())
+    }
+
+    /// The document of a resource as it was; `None` when it was not there, or cannot be read, which the store has noted.
+    pub(super) fn document(&self, id: &ResourceId) -> Result<Option<Document>, SqlError> {
+        match self.snapshot.past(id, self.filling.point.seq) {
+            Err(ReadError::Damaged(_)) => Ok(None),
+            past => Ok(past?.map(|current| current.document)),
+        }
+    }
+}

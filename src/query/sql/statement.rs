@@ -1,0 +1,146 @@
+//! One statement, from its text to its answer.
+
+use std::collections::BTreeSet;
+
+use sqlparser::tokenizer::Token;
+
+use super::answer::{self, Found, Most};
+use super::fill::{self, filling::Filling};
+use super::guard::SqlGuard;
+use super::limits::{DEPTH, Expired, LENGTH};
+use super::narrow::{self, Narrowed};
+use super::reads::{self, Reads};
+use super::schema::{self, Flat, TableSource};
+use super::{Outside, SqlError, Visible, doubt, lookup};
+use crate::kinds::{KINDS, KindSpec};
+use crate::model::Timestamp;
+use crate::query::Point;
+use crate::store::Store;
+
+/// A statement that was understood and is permitted, before anything is read for it.
+pub struct SqlStatement {
+    guard: SqlGuard,
+    sql: String,
+    expired: Expired,
+    reads: Reads,
+    narrowed: Narrowed,
+}
+
+impl SqlStatement {
+    /// Reads a statement. `now` is what `ago` counts from; `expired` says when its time is up.
+    ///
+    /// # Errors
+    /// When it is not one SELECT that SQLite understands, asks for what is not permitted, or compares what can never be equal.
+    pub fn prepare(sql: &str, now: Timestamp, expired: Expired) -> Result<Self, SqlError> {
+        let sql = single(sql)?.to_owned();
+        let guard = SqlGuard::open(&sql, now, expired.clone())?;
+        {
+            let statement = guard.connection.prepare(&sql).map_err(|error| guard.failure(&error, &sql))?;
+            if statement.is_explain() != 0 || !statement.readonly() || statement.column_count() == 0 {
+                return Err(SqlError::NotSelect);
+            }
+            if statement.parameter_count() > 0 {
+                return Err(SqlError::Parameters);
+            }
+        }
+        let reads = reads::reads(&guard.connection, &guard.roots, &sql).map_err(|error| guard.failure(&error, &sql))?;
+        // SQLite has bound the statement's depth by now: what the parser makes of it is no deeper.
+        let query = narrow::parsed(&sql);
+        let narrowed = match &query {
+            Some(query) => {
+                doubt::check(query)?;
+                let narrowed = narrow::narrowed(&guard.connection, &sql, query, &reads);
+                // What was tried for a value and failed is no failure of the statement.
+                guard.lookup.lock().failure = None;
+                narrowed
+            }
+            None => Narrowed::new(),
+        };
+        Ok(SqlStatement { guard, sql, expired, reads, narrowed })
+    }
+
+    /// The kinds that it reads something of, in the order of all kinds.
+    #[must_use]
+    pub fn kinds(&self) -> Vec<&'static KindSpec> {
+        let tables = self.reads.keys().filter_map(|place| schema::tables().get(*place));
+        let read: BTreeSet<&str> = tables.flat_map(schema::SqlTable::kinds).map(|kind| kind.slug).collect();
+        KINDS.iter().copied().filter(|kind| read.contains(kind.slug)).collect()
+    }
+
+    /// Whether it reads records of the log.
+    #[must_use]
+    pub fn reads_log(&self) -> bool {
+        let is_log = |place: &usize| {
+            schema::tables().get(*place).is_some_and(|table| matches!(table.source, TableSource::Flat(Flat::Change)))
+        };
+        self.reads.keys().any(is_log)
+    }
+
+    /// The same statement with nothing narrowed: everything that it reads is filled in.
+    #[must_use]
+    pub fn whole(mut self) -> Self {
+        self.narrowed.clear();
+        self
+    }
+
+    /// Asks the store: as it is now, or as it was at `point`.
+    ///
+    /// # Errors
+    /// When it reads or takes too much, the log does not know `point`, or the store cannot be read.
+    pub fn ask(
+        self,
+        store: &Store,
+        point: Option<Point>,
+        visible: &Visible,
+        outside: &Outside,
+        most: Most,
+    ) -> Result<Found, SqlError> {
+        let SqlStatement { guard, sql, expired, reads, narrowed } = self;
+        let snapshot = store.snapshot()?;
+        let point = match point {
+            Some(point) => point,
+            None => lookup::end(&snapshot)?,
+        };
+        let filling = Filling { connection: &guard.connection, snapshot, point, visible, outside, expired: &expired };
+        let partial = guard.filling(|| fill::fill(&filling, &reads, narrowed))?;
+        // No read transaction is held while SQLite works.
+        drop(filling);
+        guard.lookup.lock().open(store, point);
+        let mut statement = guard.connection.prepare(&sql).map_err(|error| guard.failure(&error, &sql))?;
+        let columns = statement.column_names().map(str::to_owned).collect();
+        let (rows, total, uncounted) = answer::run(&guard, &mut statement, &sql, most)?;
+        Ok(Found { columns, rows, total, uncounted, seq: point.seq, partial })
+    }
+}
+
+/// The one statement of a text, without what ends it.
+fn single(sql: &str) -> Result<&str, SqlError> {
+    if sql.len() > LENGTH {
+        return Err(SqlError::Long(LENGTH >> 10));
+    }
+    let sql = sql.trim().trim_end_matches(';');
+    let mut depth = (0_usize, 0_usize);
+    // What stands in quotes counts as well: nobody writes so many there.
+    for letter in sql.chars() {
+        match letter {
+            '(' => depth.0 += 1,
+            ')' => depth.0 = depth.0.saturating_sub(1),
+            _ => {}
+        }
+        depth.1 = depth.1.max(depth.0);
+    }
+    if depth.1 > DEPTH {
+        return Err(SqlError::Deep(DEPTH));
+    }
+    let is_several = match schema::tokens(sql) {
+        Some(mut tokens) => {
+            while tokens.last() == Some(&Token::SemiColon) {
+                tokens.pop();
+            }
+            tokens.contains(&Token::SemiColon)
+        }
+        // SQLite says what is wrong with it.
+        None => sql.matches(';').count() > 1,
+    };
+    if is_several { Err(SqlError::Several) } else { Ok(sql) }
+}
