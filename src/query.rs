@@ -7,6 +7,7 @@ pub mod filter;
 pub mod moment;
 pub mod nearness;
 pub mod past;
+pub mod prices;
 #[cfg(test)]
 mod samples;
 pub mod search;

@@ -80,6 +80,8 @@ mod parked;
 #[cfg(test)]
 mod places;
 #[cfg(test)]
+mod prices;
+#[cfg(test)]
 mod protocol;
 #[cfg(test)]
 mod proxy;
