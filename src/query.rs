@@ -3,6 +3,9 @@
 
 pub mod changes;
 pub mod cursor;
+#[cfg(test)]
+mod estate;
+pub mod exposure;
 pub mod filter;
 pub mod moment;
 pub mod nearness;
@@ -14,9 +17,11 @@ pub mod search;
 pub mod summary;
 pub mod tally;
 pub mod unobserved;
+pub mod unsure;
 
 pub use cursor::{Cursor, CursorError};
 pub use filter::{FilterError, Filters};
 pub use moment::{Moment, PastError, Point};
 pub use search::{Hits, Query, SearchError, search};
 pub use summary::{Counts, counts};
+pub use unsure::Unsure;

@@ -33,6 +33,12 @@ impl Pattern {
         Pattern(if wild { Form::Wild(WildMatchPattern::new(&compiled)) } else { Form::Exact(compiled) })
     }
 
+    /// Matches this text and nothing else, whatever characters it has.
+    #[must_use]
+    pub fn exactly(text: &str) -> Self {
+        Pattern(Form::Exact(text.to_owned()))
+    }
+
     /// Compiles a filter value on times. It matches a document's time also in the form that AWS documents for filters
     /// (`2026-03-30T15:15:21.000Z`); without wildcards any RFC 3339 text matches the same moment.
     #[must_use]
