@@ -11,6 +11,7 @@ pub mod moment;
 pub mod nearness;
 pub mod past;
 pub mod prices;
+pub mod relations;
 #[cfg(test)]
 mod samples;
 pub mod search;
