@@ -15,6 +15,7 @@ pub mod relations;
 #[cfg(test)]
 mod samples;
 pub mod search;
+pub mod stopped;
 pub mod summary;
 pub mod tally;
 pub mod unobserved;
