@@ -35,11 +35,14 @@ mod help;
 mod line;
 mod log;
 mod output;
+mod prices;
+mod related;
 mod search;
 mod serve;
 mod setup;
 #[cfg(feature = "simulator")]
 mod simulate;
+mod stopped;
 mod store_flags;
 mod table;
 mod teardown;
@@ -61,11 +64,14 @@ use help::{Help, NoPage};
 use line::{Unfilled, Unusable};
 use log::Log;
 use output::Output;
+use prices::Prices;
+use related::Related;
 use search::Search;
 use serve::Serve;
 use setup::Setup;
 #[cfg(feature = "simulator")]
 use simulate::Simulate;
+use stopped::Stopped;
 use teardown::Teardown;
 #[cfg(not(feature = "simulator"))]
 use unsimulated::{Unsimulated as Demo, Unsimulated as Simulate};
@@ -121,6 +127,13 @@ enum Command {
     /// Count resources in the local copy of the inventory, by AWS's filters
     #[command(after_long_help = "Filters, columns and exit codes: muster help filters")]
     Count(Count),
+    /// Show what stopped instances cost, since when they are stopped, and whom to ask
+    #[command(after_long_help = "Where prices are from: muster prices; filters and exit codes: muster help filters")]
+    Stopped(Stopped),
+    /// Show what uses a resource, and what it uses
+    Related(Related),
+    /// Show which list prices are known, and of when
+    Prices(Prices),
     /// Show what changed, when, and why
     #[command(after_long_help = "What is recorded, and who made a change: muster help history")]
     Changes(Changes),
@@ -263,6 +276,18 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Count(count) => {
             logging.start_quietly()?;
             finish(single()?, count.run(&environment))
+        }
+        Command::Stopped(stopped) => {
+            logging.start_quietly()?;
+            finish(single()?, stopped.run(&environment))
+        }
+        Command::Related(related) => {
+            logging.start_quietly()?;
+            finish(single()?, related.run(&environment))
+        }
+        Command::Prices(prices) => {
+            logging.start_quietly()?;
+            prices.run(&environment)
         }
         Command::Changes(changes) => {
             logging.start_quietly()?;

@@ -99,6 +99,8 @@ pub struct Config {
     pub retain_size: Option<u64>,
     /// Writing stops when less than this many bytes would be left on the disk.
     pub keep_free: u64,
+    /// A file of list prices in place of those that Muster carries, as an absolute path.
+    pub prices: Option<PathBuf>,
     /// The URL of an emulator to ask in place of AWS. Only the demo sets it; other emulators are reached with `AWS_ENDPOINT_URL`.
     pub emulator: Option<String>,
 }
@@ -173,6 +175,7 @@ impl Config {
             retain_age: given.retain_age.unwrap_or(RETAIN_AGE),
             retain_size: given.retain_size.map(Size::bytes),
             keep_free: given.keep_free.map_or(KEEP_FREE, Size::bytes),
+            prices: given.prices.map(|path| environment.absolute(&path)),
             emulator: None,
         })
     }

@@ -27,6 +27,7 @@ use crate::kinds::{self, KINDS, KindSpec};
 use crate::mcp::Core;
 use crate::model::{AccountId, Kind, Region};
 use crate::notify::ChangeHub;
+use crate::query::prices::{PriceTable, PricesError};
 use crate::store::{self, CommitError, Health, OpenError, ReadError, Retention, Store, Writer};
 use crate::telemetry;
 use crate::watch::account::AccountWatcher;
@@ -63,6 +64,9 @@ pub enum StartError {
     /// What is no longer watched cannot be read.
     #[error(transparent)]
     Watch(#[from] CommitError),
+    /// The prices that were given cannot be used.
+    #[error(transparent)]
+    Prices(#[from] PricesError),
     /// The credentials are another account's than the store's.
     #[error(transparent)]
     Foreign(Arc<Foreign>),
@@ -103,6 +107,14 @@ impl Foreign {
     }
 }
 
+/// The prices of the file that the configuration names; `None` where it names none.
+///
+/// # Errors
+/// [`PricesError`], which names the file and what is wrong with it.
+pub(super) fn given_prices(config: &Config) -> Result<Option<Arc<PriceTable>>, PricesError> {
+    config.prices.as_deref().map(|path| PriceTable::read(path).map(Arc::new)).transpose()
+}
+
 impl Engine {
     /// Opens the store in the data directory, connects to AWS, and starts.
     ///
@@ -124,6 +136,7 @@ impl Engine {
         aws: Aws,
         hub: ChangeHub,
     ) -> Result<Self, StartError> {
+        let prices = given_prices(config)?;
         let clock = aws.clock();
         if let Some(regions) = watched_regions(&aws, &store)? {
             writer.assume_watched(&regions, clock.now())?;
@@ -150,6 +163,7 @@ impl Engine {
             clock,
             tasks: tools.clone(),
             dropped_log_lines: telemetry::dropped,
+            prices,
         });
         Ok(Engine { core, sweeps: sweeping, tools, writer: writing, ended, foreign })
     }

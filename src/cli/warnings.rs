@@ -41,7 +41,7 @@ pub(super) fn granted(answer: ToolAnswer) -> Result<Value, Refused> {
 }
 
 /// The arguments of tools, and the flags of a command line that give them.
-const FLAGS: [(&str, &str); 11] = [
+const FLAGS: [(&str, &str); 13] = [
     ("paths", "--path"),
     ("fields", "--field"),
     ("field", "--field"),
@@ -50,17 +50,21 @@ const FLAGS: [(&str, &str); 11] = [
     ("since", "--since"),
     ("until", "--until"),
     ("limit", "--limit"),
+    ("older_than", "--older-than"),
+    ("sort", "--sort"),
     ("kind", "--kind"),
     ("account", "--account"),
     ("region", "--region"),
 ];
 
 /// The tools, and the commands that call them.
-const COMMANDS: [(&str, &str); 4] = [
+const COMMANDS: [(&str, &str); 6] = [
     ("search_inventory", "`muster search`"),
     ("count_inventory", "`muster count`"),
     ("get_resource", "`muster get`"),
     ("list_changes", "`muster changes`"),
+    ("find_relations", "`muster related`"),
+    ("report_stopped_instances", "`muster stopped`"),
 ];
 
 /// Writes a tool's refusal for somebody who uses a command line: flags in place of arguments, commands in place of tools, and

@@ -159,6 +159,14 @@ pub enum Fault {
         /// How far the sweep is, and what keeps it.
         progress: Box<Progress>,
     },
+    /// An answer that follows from what is not there, where that cannot be relied on.
+    #[error("it cannot be told {what}: {why}. See get_inventory_summary for what fails and the fix")]
+    Unsure {
+        /// What was asked for.
+        what: String,
+        /// What cannot be relied on, and why.
+        why: String,
+    },
     /// No tool of that name.
     #[error("there is no tool `{name}`{}. Tools: {tools}{}", near(*nearest), off.map_or_else(String::new, |off| format!(". To enable tools that change AWS, {}", off.enable())))]
     UnknownTool {
@@ -272,7 +280,9 @@ impl Fault {
             Fault::NoSession | Fault::TooManySubscriptions(_) => FailureCode::Refused,
             Fault::Aws(_) => FailureCode::Aws,
             Fault::Opening | Fault::Stopping | Fault::Read(_) => FailureCode::TryAgain,
-            Fault::Failed(_) | Fault::Ingest(_) | Fault::Bodiless(_) | Fault::Encode(_) => FailureCode::Failed,
+            Fault::Failed(_) | Fault::Ingest(_) | Fault::Unsure { .. } | Fault::Bodiless(_) | Fault::Encode(_) => {
+                FailureCode::Failed
+            }
         }
     }
 
@@ -321,6 +331,7 @@ impl Fault {
             | Fault::Ingest(_)
             | Fault::Aws(_)
             | Fault::NotSeenYet { .. }
+            | Fault::Unsure { .. }
             | Fault::Unreadable { .. }
             | Fault::Bodiless(_)
             | Fault::Encode(_) => {

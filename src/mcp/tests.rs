@@ -108,6 +108,7 @@ impl World {
             aws,
             tasks: tasks.clone(),
             dropped_log_lines: || 0,
+            prices: None,
         });
         let (phase, ready) = watch::channel(Phase::Ready(Arc::clone(&core)));
         let server = Server::new(ready, Policy { allow_writes: true, list }, tasks, stop.clone());

@@ -18,12 +18,14 @@ pub mod change;
 pub mod compare_resource;
 pub mod count_inventory;
 pub mod create_snapshot;
+pub mod find_relations;
 pub mod get_instance_status;
 pub mod get_inventory_summary;
 pub mod get_resource;
 pub mod label;
 pub mod list_changes;
 pub mod power;
+pub mod report_stopped_instances;
 pub mod rows;
 pub mod schema;
 pub mod search_inventory;
@@ -55,6 +57,8 @@ pub static TOOLS: &[&ToolSpec] = &[
     &get_inventory_summary::SPEC,
     &list_changes::SPEC,
     &compare_resource::SPEC,
+    &find_relations::SPEC,
+    &report_stopped_instances::SPEC,
     &start_instance::SPEC,
     &stop_instance::SPEC,
     &create_snapshot::SPEC,

@@ -86,6 +86,8 @@ mod protocol;
 #[cfg(test)]
 mod proxy;
 #[cfg(test)]
+mod questions;
+#[cfg(test)]
 mod readme;
 #[cfg(test)]
 mod regions;

@@ -134,6 +134,24 @@ impl<'a> Reaches<'a> {
         Ok(worst.unwrap_or_else(no_address))
     }
 
+    /// The answer of [`Reaches::ask`] without what decides: for many instances.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn verdict(
+        &mut self,
+        scope: &Scope,
+        interfaces: &[Interface],
+        protocol: Protocol,
+        ports: Ports,
+    ) -> Result<Verdict, ReadError> {
+        let mut worst = Verdict::NotReachable;
+        for interface in interfaces.iter().filter(|interface| !interface.addresses.is_empty()) {
+            worst = worst.max(self.of(scope, interface)?.verdict(&interface.addresses, protocol, ports));
+        }
+        Ok(worst)
+    }
+
     /// What of an instance is open to the internet, and what may be: stretches of ports with the verdicts `reachable` and
     /// `unknown`, joined over its network interfaces and both families.
     ///

@@ -80,11 +80,21 @@ impl Reach {
         self.segments.iter().filter(move |segment| !addresses.of(segment.family).is_empty())
     }
 
+    /// The answer of [`Reach::ask`] without what decides.
+    #[must_use]
+    pub fn verdict(&self, addresses: &PublicAddresses, protocol: Protocol, ports: Ports) -> Verdict {
+        self.asked(addresses, protocol, ports).map(|segment| segment.verdict).max().unwrap_or(Verdict::NotReachable)
+    }
+
+    fn asked(&self, addresses: &PublicAddresses, protocol: Protocol, ports: Ports) -> impl Iterator<Item = &Segment> {
+        let is_asked = move |segment: &&Segment| segment.protocol == protocol && segment.ports.meet(ports);
+        self.segments(addresses).filter(is_asked)
+    }
+
     /// Whether the internet can reach any of these ports at any of these addresses: the worst answer, worst being that it can.
     #[must_use]
     pub fn ask(&self, addresses: &PublicAddresses, protocol: Protocol, ports: Ports) -> Exposure {
-        let asked =
-            self.segments(addresses).filter(|segment| segment.protocol == protocol && segment.ports.meet(ports));
+        let asked = self.asked(addresses, protocol, ports);
         // Of those that are as bad the first.
         let worst = asked.reduce(|worst, next| if worst.verdict >= next.verdict { worst } else { next });
         let Some(worst) = worst else { return no_address() };

@@ -206,6 +206,7 @@ proptest! {
                 let answer = reach.ask(&model.addresses(), protocol, Ports::one(port));
                 let expected = if model.is_reachable(protocol, port) { Verdict::Reachable } else { Verdict::NotReachable };
                 prop_assert_eq!(answer.verdict, expected, "{} {}: {:?}", protocol, port, answer.hops);
+                prop_assert_eq!(reach.verdict(&model.addresses(), protocol, Ports::one(port)), expected);
                 let blocks = answer.hops.iter().filter(|hop| hop.does == Does::Blocks).count();
                 prop_assert_eq!(blocks, usize::from(expected == Verdict::NotReachable));
             }

@@ -320,6 +320,7 @@ impl Stage {
             aws: across(self.server.endpoint(), &["us-east-1", ELSEWHERE]),
             tasks: tasks.clone(),
             dropped_log_lines: || 0,
+            prices: None,
         };
         let spec = find(WRITES[case.tool].0, Writes::Allowed).unwrap();
         let Value::Object(given) = json!({"instance_ids": case.named, "dry_run": case.dry_run}) else { panic!() };

@@ -49,6 +49,7 @@ fn verdicts(store: &Store, unsure: Unsure<'_>) -> Vec<(String, Verdict)> {
         .into_iter()
         .map(|((scope, instance), interfaces)| {
             let answer = reaches.ask(&scope, &interfaces, Protocol::Tcp, Ports::one(22)).unwrap();
+            assert_eq!(reaches.verdict(&scope, &interfaces, Protocol::Tcp, Ports::one(22)).unwrap(), answer.verdict);
             (instance, answer.verdict)
         })
         .collect();
