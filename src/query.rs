@@ -1,5 +1,5 @@
-//! Questions about many resources: AWS-style filters, keyset pages and counts, and what the log remembers. Pure over store
-//! snapshots.
+//! Questions about many resources: AWS-style filters, keyset pages and counts, what the log remembers, and what resources cost,
+//! expose and use. Pure over store snapshots.
 
 pub mod changes;
 pub mod cursor;

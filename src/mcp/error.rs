@@ -160,7 +160,7 @@ pub enum Fault {
         progress: Box<Progress>,
     },
     /// An answer that follows from what is not there, where that cannot be relied on.
-    #[error("it cannot be told {what}: {why}. See get_inventory_summary for what fails and the fix")]
+    #[error("it cannot be told {what}: {why}")]
     Unsure {
         /// What was asked for.
         what: String,

@@ -13,7 +13,7 @@ pub use self::bill::{Bill, Cost, Unpriced};
 pub use self::since::Since;
 
 use crate::kinds::{INSTANCE, SNAPSHOT};
-use crate::model::{Current, Row, Scope, Seq, Timestamp};
+use crate::model::{Row, Scope, Seq, Timestamp};
 use crate::query::prices::{Money, PriceTable};
 use crate::query::unsure::Unsure;
 use crate::store::{Matcher, On, Pattern, ReadError, Store, Test};
@@ -86,20 +86,30 @@ pub fn report(
     query: &StoppedQuery<'_>,
     unsure: Unsure<'_>,
 ) -> Result<StoppedReport, ReadError> {
-    let mut report = StoppedReport::default();
-    let mut stopped = instances(store, query, &mut report)?;
+    let stopped = instances(store, query)?;
+    let mut report = StoppedReport { seq: store.snapshot()?.seq(), ..StoppedReport::default() };
     let volumes: BTreeSet<(Scope, String)> = stopped
         .iter()
-        .flat_map(|(row, current)| bill::volumes(&current.document).into_iter().map(|id| (row.id.scope(), id)))
+        .flat_map(|row| bill::facets(INSTANCE, row, "block-device-mapping.volume-id").map(move |id| (row, id)))
+        .map(|(row, id)| (row.id.scope(), id.to_owned()))
         .collect();
     let snapshots = if volumes.is_empty() { HashMap::new() } else { snapshots(store, prices, query.scope, &volumes)? };
     let brought = if stopped.is_empty() { HashSet::new() } else { bill::brought(store, query.scope)? };
     let mut bills = bill::Pricer { prices, volumes: HashMap::new(), snapshots, brought };
     let mut counted = BTreeSet::new();
-    for (row, current) in stopped.drain(..) {
-        let document = &current.document;
+    for row in stopped {
         let snapshot = store.snapshot()?;
-        let since = Since::of(&snapshot, &row.id, document)?;
+        let document = match snapshot.current(&row.id) {
+            Ok(Some(current)) if current.document.text("State.Name") == Some("stopped") => current.document,
+            // It was started or removed since it was found.
+            Ok(_) => continue,
+            Err(ReadError::Damaged(_)) => {
+                report.total.add_damaged(&row.id.id);
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        let since = Since::of(&snapshot, &row.id, &document)?;
         if let Some(by) = query.stopped_by {
             match since.is_by(by) {
                 Some(true) => {}
@@ -111,7 +121,7 @@ pub fn report(
             }
         }
         let doubt = unsure(&row.id.scope(), SNAPSHOT);
-        let (bill, parts) = bills.bill(&snapshot, &row.id, document, doubt.as_deref())?;
+        let (bill, parts) = bills.bill(&snapshot, &row.id, &document, doubt.as_deref())?;
         report.total.add_once(&row.id.scope(), &bill, &parts, &mut counted);
         report.instances.push(StoppedInstance {
             instance_type: document.text("InstanceType").map(str::to_owned),
@@ -122,32 +132,25 @@ pub fn report(
         });
     }
     match query.order {
-        Order::Cost => report.instances.sort_by_key(|one| (Reverse(one.bill.stopped()), one.row.id.id.clone())),
-        Order::Since => report.instances.sort_by_key(|one| (one.since.latest(), one.row.id.id.clone())),
+        Order::Cost => report.instances.sort_by_cached_key(|one| (Reverse(one.bill.stopped()), one.row.id.id.clone())),
+        Order::Since => report.instances.sort_by_cached_key(|one| (one.since.latest(), one.row.id.id.clone())),
     }
     Ok(report)
 }
 
-/// The stopped instances that the filters match, with what is known of them.
-fn instances(
-    store: &Store,
-    query: &StoppedQuery<'_>,
-    report: &mut StoppedReport,
-) -> Result<Vec<(Row, Current)>, ReadError> {
+/// The rows of the stopped instances that the filters match. Their documents are read one by one, as there may be many.
+fn instances(store: &Store, query: &StoppedQuery<'_>) -> Result<Vec<Row>, ReadError> {
     let state = INSTANCE.filter("instance-state-name").map_or(u16::MAX, |filter| filter.number);
     let is_stopped = Test { on: On::Facet(state), pattern: Pattern::exactly("stopped") };
     let matcher = query.matcher.clone().and(vec![is_stopped]);
     // At once: each page would count anew how many there are.
     let ids = store.scan(&INSTANCE.kind(), query.scope, &matcher, None, usize::MAX)?.ids;
-    let mut found = Vec::new();
-    report.seq = store.snapshot()?.seq();
+    let mut found = Vec::with_capacity(ids.len());
     for ids in ids.chunks(STEP) {
         let snapshot = store.snapshot()?;
         for id in ids {
             // One that the index names may be gone by now.
-            if let (Some(row), Some(current)) = (snapshot.row(id)?, snapshot.current(id)?) {
-                found.push((row, current));
-            }
+            found.extend(snapshot.row(id)?);
         }
     }
     Ok(found)

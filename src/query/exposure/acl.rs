@@ -92,8 +92,9 @@ fn entry(map: &Map) -> Option<Entry> {
         (None, Some(cidr)) => (Family::V6, cidr),
         (None, None) => return None,
     };
+    let protocol = text("Protocol")?.to_owned();
     let ports = match map.get("PortRange") {
-        Some(Value::Map(range)) => Ports::of(range, "From", "To")?,
+        Some(Value::Map(range)) => Ports::of(&protocol, range, "From", "To")?,
         _ => Ports::ALL,
     };
     let (Some(Value::Int(number)), Some(Value::Bool(is_egress))) = (map.get("RuleNumber"), map.get("Egress")) else {
@@ -107,7 +108,7 @@ fn entry(map: &Map) -> Option<Entry> {
             "deny" => false,
             _ => return None,
         },
-        protocol: text("Protocol")?.to_owned(),
+        protocol,
         ports,
         family,
         range: AddressSet::of(family, cidr)?,

@@ -102,7 +102,7 @@ impl Groups {
 /// The rules of one permission, one a source.
 fn rules(group: &str, permission: &Map) -> Vec<InboundRule> {
     let protocol = text(permission, "IpProtocol").unwrap_or("-1").to_owned();
-    let Some(ports) = Ports::of(permission, "FromPort", "ToPort") else {
+    let Some(ports) = Ports::of(&protocol, permission, "FromPort", "ToPort") else {
         let source = Source::Unreadable("ports".to_owned());
         return vec![InboundRule { group: group.to_owned(), protocol, ports: Ports::ALL, source }];
     };

@@ -6,6 +6,9 @@ use serde::{Serialize, Serializer};
 
 use crate::model::{Map, Value};
 
+/// What rules write for all protocols.
+const ANY: &str = "-1";
+
 /// A protocol with ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Protocol {
@@ -33,7 +36,7 @@ impl Protocol {
     /// numbers, and both -1 for all.
     #[must_use]
     pub fn is_meant_by(self, written: &str) -> bool {
-        written == "-1" || Protocol::parse(written) == Some(self)
+        written == ANY || Protocol::parse(written) == Some(self)
     }
 }
 
@@ -83,10 +86,13 @@ impl Ports {
         self.from <= other.to && other.from <= self.to
     }
 
-    /// Those of a rule, in the fields of these names. A rule without them is for all; AWS writes -1 for all too. `None`: they are
-    /// no ports.
+    /// Those of a rule for the protocol that it calls `protocol`, in the fields of these names. A rule without them is for all, and so is
+    /// one for all protocols, whatever ports it names. AWS writes -1 for all too. `None`: they are no ports.
     #[must_use]
-    pub fn of(rule: &Map, from: &str, to: &str) -> Option<Self> {
+    pub fn of(protocol: &str, rule: &Map, from: &str, to: &str) -> Option<Self> {
+        if protocol == ANY {
+            return Some(Ports::ALL);
+        }
         let port = |name, absent| match rule.get(name) {
             None | Some(Value::Null | Value::Int(-1)) => Some(absent),
             Some(Value::Int(port)) => u16::try_from(*port).ok(),
@@ -175,11 +181,13 @@ mod tests {
     fn a_rule_without_ports_is_for_all_of_them() {
         let rule =
             |from: i64, to: i64| Map::from([("F".to_owned(), Value::Int(from)), ("T".to_owned(), Value::Int(to))]);
-        assert_eq!(Ports::of(&Map::new(), "F", "T"), Some(Ports::ALL));
-        assert_eq!(Ports::of(&rule(-1, -1), "F", "T"), Some(Ports::ALL));
-        assert_eq!(Ports::of(&rule(22, 22), "F", "T"), Some(Ports::one(22)));
-        assert_eq!(Ports::of(&rule(22, 70_000), "F", "T"), None);
-        assert_eq!(Ports::of(&rule(22, 21), "F", "T"), None);
+        let of = |rule: &Map| Ports::of("6", rule, "F", "T");
+        assert_eq!(of(&Map::new()), Some(Ports::ALL));
+        assert_eq!(Ports::of("-1", &rule(22, 22), "F", "T"), Some(Ports::ALL));
+        assert_eq!(of(&rule(-1, -1)), Some(Ports::ALL));
+        assert_eq!(of(&rule(22, 22)), Some(Ports::one(22)));
+        assert_eq!(of(&rule(22, 70_000)), None);
+        assert_eq!(of(&rule(22, 21)), None);
         assert!(Protocol::Tcp.is_meant_by("6") && Protocol::Tcp.is_meant_by("-1") && !Protocol::Tcp.is_meant_by("udp"));
     }
 }

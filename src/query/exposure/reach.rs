@@ -217,9 +217,15 @@ fn route(parts: &Parts, family: Family, _: Protocol, _: u16, left: &AddressSet) 
 
 fn block(parts: &Parts, _: Family, _: Protocol, _: u16, _: &AddressSet) -> Judged {
     match &parts.blocked {
-        Ok(None) => Judged::passes(None, format!("off for {}", parts.subnet)),
-        Ok(Some(mode)) if mode.starts_with("block-") => Judged::blocks(format!("{mode} for {}", parts.subnet)),
-        Ok(Some(mode)) => Judged::unknown(format!("{} for {}", crate::model::text::shown(mode, 40), parts.subnet)),
+        Ok(None) => Judged::passes(None, format!("VPC Block Public Access is off for {}", parts.subnet)),
+        Ok(Some(mode)) if mode.starts_with("block-") => {
+            Judged::blocks(format!("VPC Block Public Access is {mode} for {}", parts.subnet))
+        }
+        Ok(Some(mode)) => Judged::unknown(format!(
+            "VPC Block Public Access is {} for {}",
+            crate::model::text::shown(mode, 40),
+            parts.subnet
+        )),
         Err(why) => Judged::unknown(why.as_str()),
     }
 }

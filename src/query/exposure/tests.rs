@@ -58,10 +58,9 @@ struct Rule {
 
 impl Rule {
     fn matches(&self, protocol: Protocol, port: u16, address: [u8; 4]) -> bool {
-        self.protocol.is_none_or(|own| own == protocol)
-            && self.ports.0 <= port
-            && port <= self.ports.1
-            && self.range.holds(address)
+        // A rule for all protocols is for all ports, whatever it names.
+        let is_meant = |own| own == protocol && self.ports.0 <= port && port <= self.ports.1;
+        self.protocol.is_none_or(is_meant) && self.range.holds(address)
     }
 }
 
@@ -266,7 +265,7 @@ fn each_hop_names_the_resource_that_decides() {
     let expected = [
         "198.51.100.7",
         "rtb-1, the main one of vpc-1, routes 0.0.0.0/0 to igw-1, which is attached",
-        "off for subnet-1",
+        "VPC Block Public Access is off for subnet-1",
         "rule 1 of acl-1 allows it",
         "sg-1 allows tcp 22 from 0.0.0.0/0",
     ];

@@ -69,6 +69,11 @@ impl Bill {
         self.volumes.unknown.len() + self.addresses.unknown.len()
     }
 
+    /// Adds an instance of which nothing can be read.
+    pub(super) fn add_damaged(&mut self, id: &str) {
+        self.volumes.unknown.push(unpriced(id, "what is held of it is damaged".to_owned()));
+    }
+
     /// Adds the bill of an instance, without the volumes (and their snapshots) that were `counted` already.
     pub(super) fn add_once(
         &mut self,
@@ -210,14 +215,24 @@ fn place<'i>(id: &'i ResourceId, document: &Document) -> Result<&'i str, String>
 }
 
 /// The volumes of an instance.
-pub(super) fn volumes(instance: &Document) -> Vec<String> {
+fn volumes(instance: &Document) -> Vec<String> {
     instance.scalars("BlockDeviceMappings.Ebs.VolumeId")
 }
 
-/// The public IPv4 addresses of an instance. Those that AWS lent are given back when it stops.
+/// The public IPv4 addresses of an instance that stay while it is stopped. Those that AWS lent are given back then.
 fn addresses(instance: &Document) -> BTreeSet<String> {
-    let of_interfaces = instance.scalars("NetworkInterfaces.PrivateIpAddresses.Association.PublicIp");
-    of_interfaces.into_iter().chain(instance.text("PublicIpAddress").map(str::to_owned)).collect()
+    let mut found = BTreeSet::new();
+    for path in ["NetworkInterfaces.Association", "NetworkInterfaces.PrivateIpAddresses.Association"] {
+        let each = |field: &str| instance.scalars(&format!("{path}.{field}"));
+        // Where AWS says of each whose it is.
+        let (addresses, owners) = (each("PublicIp"), each("IpOwnerId"));
+        let is_lent =
+            |place: usize| addresses.len() == owners.len() && owners.get(place).is_some_and(|owner| owner == "amazon");
+        found.extend(
+            addresses.iter().enumerate().filter(|(place, _)| !is_lent(*place)).map(|(_, address)| address.clone()),
+        );
+    }
+    found
 }
 
 /// The addresses that come from pools which accounts brought themselves: AWS charges nothing for them.
@@ -259,8 +274,14 @@ pub(super) fn snapshot(prices: &PriceTable, row: &Row) -> Result<Money, Unpriced
     prices.snapshot_month(region, tier, gib).ok_or_else(|| unpriced(&row.id.id, format!("no price in {region}")))
 }
 
+/// The values of a filter in a row.
+pub(super) fn facets<'r>(kind: &KindSpec, row: &'r Row, filter: &str) -> impl Iterator<Item = &'r str> + use<'r> {
+    let number = kind.filter(filter).map(|filter| filter.number);
+    let facets = row.fields.facets.iter().filter(move |(facet, _)| Some(*facet) == number);
+    facets.map(|(_, value)| value.as_str())
+}
+
 /// The value of a filter in a row.
 pub(super) fn facet<'r>(kind: &KindSpec, row: &'r Row, filter: &str) -> Option<&'r str> {
-    let number = kind.filter(filter)?.number;
-    row.fields.facets.iter().find(|(facet, _)| *facet == number).map(|(_, value)| value.as_str())
+    facets(kind, row, filter).next()
 }

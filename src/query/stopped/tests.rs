@@ -2,7 +2,10 @@ use serde_json::json;
 
 use super::*;
 use crate::kinds::VOLUME;
-use crate::query::estate::{scope, store};
+use crate::model::event::Overlay;
+use crate::model::{Cause, Event, Evidence, Group, Source};
+use crate::query::estate::{document, resource, scope, store};
+use crate::store::Batch;
 
 const SURE: Unsure<'static> = &|_, _| None;
 
@@ -28,14 +31,16 @@ fn estate() -> (tempfile::TempDir, crate::store::Writer, Store) {
         "Tags": [{"Key": "ops/Cost-Center", "Value": "42"}, {"Key": "Name", "Value": "db"}, {"Key": "TEAM", "Value": "data"}],
         "NetworkInterfaces": [{"PrivateIpAddresses": [{"Association": {"PublicIp": "198.51.100.1"}}]}],
     });
-    let windows = json!({"PlatformDetails": "Windows", "InstanceType": "m5.large"});
+    let lent = json!([{"PrivateIpAddresses": [{"Association": {"PublicIp": "198.51.100.2", "IpOwnerId": "amazon"}}]}]);
+    let windows = json!({"PlatformDetails": "Windows", "InstanceType": "m5.large", "NetworkInterfaces": lent});
     let edge = json!({"Placement": {"AvailabilityZone": "us-east-1-bos-1a", "Tenancy": "default"}});
-    let lent = json!({"NetworkInterfaces": [{"PrivateIpAddresses": [{"Association": {"PublicIp": "198.51.100.9"}}]}]});
+    let brought =
+        json!({"NetworkInterfaces": [{"PrivateIpAddresses": [{"Association": {"PublicIp": "198.51.100.9"}}]}]});
     store(&[
         ("instance", "i-1", stopped("User initiated (2026-11-01 10:00:00 GMT)", &["vol-1", "vol-2"], &owned)),
         ("instance", "i-2", stopped("", &["vol-3"], &windows)),
         ("instance", "i-3", stopped("User initiated (2026-10-01 10:00:00 GMT)", &["vol-4", "vol-9"], &edge)),
-        ("instance", "i-4", stopped("User initiated (2026-09-01 10:00:00 GMT)", &["vol-1"], &lent)),
+        ("instance", "i-4", stopped("User initiated (2026-09-01 10:00:00 GMT)", &["vol-1"], &brought)),
         ("instance", "i-5", json!({"State": {"Name": "running"}, "InstanceType": "t3.medium"})),
         ("volume", "vol-1", volume(100, "gp3")),
         ("volume", "vol-2", volume(200, "gp2")),
@@ -72,7 +77,7 @@ fn a_stopped_instance_costs_its_volumes_and_addresses_and_what_is_unknown_is_cou
     assert_eq!(first.bill.running.known.to_string(), "30.37");
     assert_eq!(first.owners, [("TEAM".to_owned(), "data".to_owned()), ("ops/Cost-Center".to_owned(), "42".to_owned())]);
     let windows = &report.instances[1];
-    assert_eq!(windows.bill.stopped().to_string(), "22.50");
+    assert_eq!(windows.bill.stopped().to_string(), "22.50", "an address that AWS lent is given back");
     assert_eq!(windows.bill.running.unknown[0].why, "the table has no prices of the platform Windows");
     let own = &report.instances[2];
     assert_eq!(own.bill.addresses, Cost::default(), "AWS does not charge for addresses that the account brought");
@@ -110,4 +115,23 @@ fn those_stopped_too_lately_are_left_out_and_those_of_unknown_time_are_counted()
     assert_eq!((ids(&report).len(), report.undecided), (0, 1), "it may have been stopped before that");
     let report = report_of(&store, None, Order::Since, SURE);
     assert_eq!(ids(&report), ["i-2", "i-4", "i-3", "i-1"]);
+}
+
+#[test]
+fn where_aws_does_not_say_since_when_the_log_does() {
+    let running = json!({"State": {"Name": "running"}});
+    let (_dir, mut writer, store) =
+        store(&[("instance", "i-1", running.clone()), ("instance", "i-2", running.clone())]);
+    let stops = [("i-1", Cause::Sweep), ("i-2", Cause::Resumed { since: Timestamp::from_millis(3_000) })];
+    let entries = stops.map(|(id, cause)| {
+        let changes = document(&running).changes_to(&document(&json!({"State": {"Name": "stopped"}})));
+        let evidence = vec![(Group::State, Evidence { source: Source::Sweep, at: Timestamp::from_millis(9_000) })];
+        (cause, Event::Changed { id: resource("instance", id), changes, evidence, overlay: Overlay::Keep })
+    });
+    let recorded_at = Timestamp::from_millis(9_500);
+    writer.commit(Batch { recorded_at, entries: entries.into(), ..Batch::default() }).unwrap();
+    let report = report_of(&store, None, Order::Since, SURE);
+    let since: Vec<Since> = report.instances.iter().map(|one| one.since).collect();
+    let at = Timestamp::from_millis(9_000);
+    assert_eq!(since, [Since::Seen(at), Since::Before(at)], "nobody was looking when i-2 stopped");
 }
