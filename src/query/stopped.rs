@@ -96,7 +96,7 @@ pub fn report(
     let snapshots = if volumes.is_empty() { HashMap::new() } else { snapshots(store, prices, query.scope, &volumes)? };
     let brought = if stopped.is_empty() { HashSet::new() } else { bill::brought(store, query.scope)? };
     let mut bills = bill::Pricer { prices, volumes: HashMap::new(), snapshots, brought };
-    let mut counted = BTreeSet::new();
+    let (mut counted, mut doubts) = (BTreeSet::new(), HashMap::new());
     for row in stopped {
         let snapshot = store.snapshot()?;
         let document = match snapshot.current(&row.id) {
@@ -120,9 +120,10 @@ pub fn report(
                 }
             }
         }
-        let doubt = unsure(&row.id.scope(), SNAPSHOT);
+        let scope = row.id.scope();
+        let doubt = doubts.entry(scope.clone()).or_insert_with(|| unsure(&scope, SNAPSHOT));
         let (bill, parts) = bills.bill(&snapshot, &row.id, &document, doubt.as_deref())?;
-        report.total.add_once(&row.id.scope(), &bill, &parts, &mut counted);
+        report.total.add_once(&scope, &bill, &parts, &mut counted);
         report.instances.push(StoppedInstance {
             instance_type: document.text("InstanceType").map(str::to_owned),
             owners: owners(&row),
