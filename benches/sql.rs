@@ -18,9 +18,9 @@ use anyhow::{Context as _, ensure};
 use muster::kinds::{INSTANCE, KindSpec, VOLUME};
 use muster::model::{Cause, Document, Event, Evidence, Map, ResourceId, Source, Timestamp, Value};
 use muster::query::Filters;
-use muster::query::sql::{Found, Most, Outside, Statement, Visible};
+use muster::query::sql::{Found, Most, Outside, SqlStatement, Visible};
 use muster::query::tally::{Grouping, tally};
-use muster::store::Batch;
+use muster::store::CommitBatch;
 use tokio::time::{Duration, Instant};
 
 use filled::Filled;
@@ -92,7 +92,7 @@ fn line(name: &str, millis: f64, baseline: Option<f64>) -> String {
 
 /// How many rows a statement answers.
 fn asked(filled: &Filled, sql: &str) -> anyhow::Result<u64> {
-    let statement = Statement::prepare(sql, SEEN, Arc::new(|| false))?;
+    let statement = SqlStatement::prepare(sql, SEEN, Arc::new(|| false))?;
     let Found { total, .. } = statement.ask(&filled.store, None, &Visible::all(), &Outside::default(), MOST)?;
     Ok(total)
 }
@@ -111,7 +111,7 @@ fn walked(filled: &Filled, spec: &KindSpec) -> anyhow::Result<u64> {
 
 fn counted(filled: &Filled) -> anyhow::Result<u64> {
     let by = INSTANCE.filter("instance-type").context("there is no such filter")?;
-    let filters = Filters::parse(&serde_json::Value::Null, INSTANCE)?;
+    let filters = Filters::parse(&serde_json::Value::Null, INSTANCE, Timestamp::default())?;
     let (tally, _) = tally(&filled.store, &INSTANCE.kind(), None, &filters, Some(&Grouping::Facet(by.number)), None)?;
     Ok(tally.total)
 }
@@ -141,7 +141,7 @@ fn attach(filled: &mut Filled) -> anyhow::Result<usize> {
     while !entries.is_empty() {
         let rest = entries.split_off(entries.len().min(1_000));
         let page = std::mem::replace(&mut entries, rest);
-        filled.writer.commit(Batch { recorded_at: SEEN, entries: page, ..Batch::default() })?;
+        filled.writer.commit(CommitBatch { recorded_at: SEEN, entries: page, ..CommitBatch::default() })?;
     }
     Ok(count)
 }

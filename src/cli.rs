@@ -34,7 +34,9 @@ mod line;
 mod log;
 mod logging;
 mod output;
+mod prices;
 mod query;
+mod related;
 mod runtime;
 mod search;
 mod serve;
@@ -42,6 +44,7 @@ mod server_flags;
 mod setup;
 #[cfg(feature = "simulator")]
 mod simulate;
+mod stopped;
 mod store_flags;
 mod table;
 mod teardown;
@@ -63,7 +66,9 @@ use line::{Unfilled, Unusable};
 use log::Log;
 use logging::Logging;
 use output::Output;
+use prices::Prices;
 use query::{QueryError, SqlQuery};
+use related::Related;
 use runtime::{FlushOnExit, finish, parallel, single};
 use search::Search;
 use serve::Serve;
@@ -71,6 +76,7 @@ use server_flags::ServerFlags;
 use setup::Setup;
 #[cfg(feature = "simulator")]
 use simulate::Simulate;
+use stopped::Stopped;
 use teardown::Teardown;
 #[cfg(not(feature = "simulator"))]
 use unsimulated::{Unsimulated as Demo, Unsimulated as Simulate};
@@ -112,6 +118,13 @@ enum Command {
     /// Answer one SQL SELECT over the local copy of the inventory
     #[command(after_long_help = "Tables, columns and limits: muster help sql")]
     Query(SqlQuery),
+    /// Show what stopped instances cost, since when they are stopped, and whom to ask
+    #[command(after_long_help = "Where prices are from: muster prices; filters and exit codes: muster help filters")]
+    Stopped(Stopped),
+    /// Show what uses a resource, and what it uses
+    Related(Related),
+    /// Show which list prices are known, and of when
+    Prices(Prices),
     /// Show what changed, when, and why
     #[command(after_long_help = "What is recorded, and who made a change: muster help history")]
     Changes(Changes),
@@ -260,6 +273,18 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Query(query) => {
             logging.start_quietly()?;
             finish(single()?, query.run(&environment))
+        }
+        Command::Stopped(stopped) => {
+            logging.start_quietly()?;
+            finish(single()?, stopped.run(&environment))
+        }
+        Command::Related(related) => {
+            logging.start_quietly()?;
+            finish(single()?, related.run(&environment))
+        }
+        Command::Prices(prices) => {
+            logging.start_quietly()?;
+            prices.run(&environment)
         }
         Command::Changes(changes) => {
             logging.start_quietly()?;

@@ -103,6 +103,9 @@ pub struct Config {
     /// For how long evidence of a resource outweighs its absence from a listing. Only tests, which cannot wait for minutes, set it.
     pub absence_after: Duration,
     /// The URL of an emulator that replaces AWS. Only the demo sets it; `AWS_ENDPOINT_URL` names other emulators.
+    /// A file of list prices in place of those that Muster carries, as an absolute path.
+    pub prices: Option<PathBuf>,
+    /// The URL of an emulator to ask in place of AWS. Only the demo sets it; other emulators are reached with `AWS_ENDPOINT_URL`.
     pub emulator: Option<String>,
 }
 
@@ -177,6 +180,7 @@ impl Config {
             retain_size: given.retain_size.map(Size::bytes),
             keep_free: given.keep_free.map_or(KEEP_FREE, Size::bytes),
             absence_after: ABSENCE_AFTER,
+            prices: given.prices.map(|path| environment.absolute(&path)),
             emulator: None,
         })
     }

@@ -61,6 +61,19 @@ pub static VOLUME: &KindSpec = &volume::SPEC;
 /// The kind that a tool makes.
 pub static SNAPSHOT: &KindSpec = &snapshot::SPEC;
 
+/// The kind of subnets.
+pub static SUBNET: &KindSpec = &subnet::SPEC;
+/// The kind of route tables.
+pub static ROUTE_TABLE: &KindSpec = &route_table::SPEC;
+/// The kind of internet gateways.
+pub static INTERNET_GATEWAY: &KindSpec = &internet_gateway::SPEC;
+/// The kind of network ACLs.
+pub static NETWORK_ACL: &KindSpec = &network_acl::SPEC;
+/// The kind of security groups.
+pub static SECURITY_GROUP: &KindSpec = &security_group::SPEC;
+/// The kind of network interfaces, which hold an instance's addresses and security groups.
+pub static NETWORK_INTERFACE: &KindSpec = &network_interface::SPEC;
+
 /// The kind that URIs and arguments call `slug`.
 #[must_use]
 pub fn by_slug(slug: &str) -> Option<&'static KindSpec> {

@@ -9,6 +9,7 @@ pub mod complete;
 pub mod core;
 pub mod damage;
 pub mod error;
+pub mod exposed;
 pub mod fresh;
 pub mod instructions;
 mod lines;
@@ -34,6 +35,7 @@ pub mod tools;
 pub mod transport;
 pub mod unobserved;
 pub mod unreadable;
+pub mod unsure;
 pub mod uri;
 pub mod who;
 

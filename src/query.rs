@@ -1,22 +1,30 @@
-//! Queries over many resources: AWS-style filters, keyset pages, counts, SQL, and the history in the log. They are pure over
-//! store snapshots.
+//! Queries over many resources: AWS-style filters, keyset pages, counts, SQL, the history in the log, and what resources cost,
+//! expose and use. They are pure over store snapshots.
 
 pub mod changes;
 pub mod cursor;
+#[cfg(test)]
+mod estate;
+pub mod exposure;
 pub mod filter;
 pub mod moment;
 pub mod nearness;
 pub mod past;
+pub mod prices;
+pub mod relations;
 #[cfg(test)]
 mod samples;
 pub mod search;
 pub mod sql;
+pub mod stopped;
 pub mod summary;
 pub mod tally;
 pub mod unobserved;
+pub mod unsure;
 
 pub use cursor::{Cursor, CursorError};
 pub use filter::{FilterError, Filters};
 pub use moment::{AskedPoint, PastError, Point};
 pub use search::{Hits, Query, SearchError, search};
 pub use summary::{StateCounts, counts};
+pub use unsure::Unsure;

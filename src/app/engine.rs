@@ -28,6 +28,7 @@ use crate::mcp::Core;
 use crate::mcp::looks::Looks;
 use crate::model::{AccountId, Kind, KindRules, Region};
 use crate::notify::ChangeHub;
+use crate::query::prices::{PriceTable, PricesError};
 use crate::store::{self, CommitError, Health, OpenError, ReadError, Retention, Store, Writer};
 use crate::telemetry;
 use crate::watch::account::AccountWatcher;
@@ -64,6 +65,9 @@ pub enum StartError {
     /// It cannot be recorded which regions are watched.
     #[error(transparent)]
     Watch(#[from] CommitError),
+    /// The prices that were given cannot be used.
+    #[error(transparent)]
+    Prices(#[from] PricesError),
     /// The credentials belong to another account than the store.
     #[error(transparent)]
     Foreign(Arc<Foreign>),
@@ -104,6 +108,14 @@ impl Foreign {
     }
 }
 
+/// The prices of the file that the configuration names; `None` where it names none.
+///
+/// # Errors
+/// [`PricesError`], which names the file and what is wrong with it.
+pub(super) fn given_prices(config: &Config) -> Result<Option<Arc<PriceTable>>, PricesError> {
+    config.prices.as_deref().map(|path| PriceTable::read(path).map(Arc::new)).transpose()
+}
+
 impl Engine {
     /// Opens the store in the data directory, connects to AWS, and starts.
     ///
@@ -125,6 +137,7 @@ impl Engine {
         aws: Aws,
         hub: ChangeHub,
     ) -> Result<Self, StartError> {
+        let prices = given_prices(config)?;
         let clock = aws.clock();
         if let Some(regions) = watched_regions(&aws, &store)? {
             writer.assume_watched(&regions, clock.now())?;
@@ -152,6 +165,7 @@ impl Engine {
             tasks: tools.clone(),
             looks: Looks::default(),
             dropped_log_lines: telemetry::dropped,
+            prices,
         });
         Ok(Engine { core, sweeps: sweeping, tools, writer: writing, ended, foreign })
     }

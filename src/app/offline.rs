@@ -20,6 +20,7 @@ use crate::kinds::{self, KINDS};
 use crate::mcp::Core;
 use crate::mcp::looks::Looks;
 use crate::model::{Trouble, TroubleClass};
+use crate::query::prices::PricesError;
 use crate::store::{self, OpenError, ReadError, Untouched};
 use crate::telemetry;
 
@@ -50,6 +51,9 @@ pub enum OfflineError {
     /// The store opened but cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// The prices that were given cannot be used.
+    #[error(transparent)]
+    Prices(#[from] PricesError),
     /// Opening panicked.
     #[error("opening the store failed by a fault of Muster or of the disk: run `muster log verify`")]
     Panicked(#[from] JoinError),
@@ -61,6 +65,7 @@ impl Offline {
     /// # Errors
     /// [`OfflineError`]. Nothing is made where there is no store.
     pub async fn open(config: &Config) -> Result<Self, OfflineError> {
+        let prices = engine::given_prices(config)?;
         data_dir::require_store(&config.data_dir)?;
         let lock = Lock::take_to_read(&config.data_dir)?;
         let options = store::StoreOptions::new(&config.data_dir, kinds::project);
@@ -89,6 +94,7 @@ impl Offline {
             tasks: TaskTracker::new(),
             looks: Looks::default(),
             dropped_log_lines: telemetry::dropped,
+            prices,
         });
         Ok(Offline { core, _ingest: ingest, _lock: lock })
     }

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use crate::kinds::{self, KindSpec};
 use crate::model::Timestamp;
 use crate::model::text::shown;
+use crate::query::exposure::{self, AskedPorts};
 use crate::query::nearness::near;
 use crate::query::{AskedPoint, FilterError, Filters};
 
@@ -45,6 +46,12 @@ pub(super) enum OperandError {
         word: String,
         /// What to do if it was meant as something else.
         hint: &'static str,
+    },
+    /// Values of the filter `exposed` that are no ports.
+    #[error("exposed={value}: give {}", exposure::FILTER_FORM)]
+    Ports {
+        /// What was given.
+        value: String,
     },
     /// A region that the server does not watch.
     #[error("Region {region} is not watched; this server watches {}", watched.join(", "))]
@@ -138,9 +145,15 @@ pub(super) fn filters(words: &[String], kind: &'static KindSpec) -> Result<Value
         values.push(rest);
         Ok(json!({"Name": name, "Values": values}))
     });
-    let filters = Value::Array(filters.collect::<Result<_, OperandError>>()?);
-    Filters::parse(&filters, kind, Timestamp::default())?;
-    Ok(filters)
+    let filters: Vec<Value> = filters.collect::<Result<_, OperandError>>()?;
+    // One filter is none of AWS's, and its values are looked at here.
+    let is_exposed = |filter: &&Value| filter["Name"] == exposure::FILTER && kind.slug == kinds::INSTANCE.slug;
+    let (exposed, of_aws): (Vec<&Value>, Vec<&Value>) = filters.iter().partition(is_exposed);
+    for value in exposed.iter().filter_map(|filter| filter["Values"].as_array()).flatten().filter_map(Value::as_str) {
+        AskedPorts::parse(value).ok_or_else(|| OperandError::Ports { value: shown(value, 80) })?;
+    }
+    Filters::parse(&json!(of_aws), kind, Timestamp::default())?;
+    Ok(Value::Array(filters))
 }
 
 /// Splits `text` at the first `at` that no backslash precedes.

@@ -7,7 +7,7 @@ use super::arguments;
 use super::output::Output;
 use super::store_flags::QuestionFlags;
 use super::table::{Medium, Table, harmless, text};
-use super::warnings;
+use super::warnings::{self, field};
 use crate::config::Environment;
 
 /// The arguments of `muster get`.
@@ -69,6 +69,15 @@ fn table(answer: &Value) -> Table {
             put(name, value);
         }
     }
+    for open in answer.pointer("/exposure/open").and_then(Value::as_array).into_iter().flatten() {
+        let [protocol, ports, from] = ["protocol", "ports", "from"].map(|name| field(open, name));
+        let by =
+            open.pointer("/path").and_then(Value::as_array).and_then(|path| path.last()).map(text).unwrap_or_default();
+        put("open to the internet", &json!(format!("{protocol} {ports} from {from}: {by}")));
+    }
+    for unknown in answer.pointer("/exposure/unknown").and_then(Value::as_array).into_iter().flatten() {
+        put("open to the internet?", &json!(format!("not known: {}", text(unknown))));
+    }
     for (part, prefix) in [("document", ""), ("status", "status: ")] {
         for (name, value) in answer.get(part).and_then(Value::as_object).into_iter().flatten() {
             flatten(&format!("{prefix}{name}"), value, &mut put);
@@ -113,6 +122,10 @@ mod tests {
                 "NetworkInterfaces": [{"SubnetId": "subnet-1"}],
             },
             "status": {"InstanceStatus": {"Status": "ok"}},
+            "exposure": {
+                "open": [{"protocol": "tcp", "ports": "443", "from": "::/0", "path": ["rtb-1", "sg-1 allows it"]}],
+                "unknown": ["udp 53 from ::/0: stale"],
+            },
         });
         let printed = table(&answer).print(Medium::default());
         let lines: Vec<Vec<&str>> = printed
@@ -123,6 +136,8 @@ mod tests {
             ["FIELD", "VALUE"],
             ["kind", "instance"],
             ["id", "i-1"],
+            ["open to the internet", "tcp 443 from ::/0: sg-1 allows it"],
+            ["open to the internet?", "not known: udp 53 from ::/0: stale"],
             ["State.Name", "running"],
             ["Tags[Team]", "web"],
             ["NetworkInterfaces[0].SubnetId", "subnet-1"],

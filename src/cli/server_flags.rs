@@ -1,6 +1,7 @@
 //! The flags of the commands that serve one account's inventory, or look at what such a server needs.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
@@ -11,6 +12,7 @@ use crate::config::{self, Config, ConfigError, Environment, Given, Interval, Lis
 use crate::kinds::KINDS;
 use crate::kinds::rules::DEFAULT_NAME;
 use crate::model::AccountId;
+use crate::query::prices::PriceTable;
 
 /// The flags that say which account is served, from which store, and how.
 #[derive(Clone, Debug, Default, Args)]
@@ -87,6 +89,9 @@ pub(super) struct ServerFlags {
     /// 0 turns this off.
     #[arg(long, env = "MUSTER_KEEP_FREE", value_name = "SIZE", hide_env_values = true)]
     keep_free: Option<Size>,
+    /// A file of list prices, in the form that `muster prices --print` prints [default: the prices that Muster carries]
+    #[arg(long, env = "MUSTER_PRICES", value_name = "FILE", hide_env_values = true)]
+    prices: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -123,6 +128,7 @@ impl ServerFlags {
             retain_age: Some(config.retain_age),
             retain_size: config.retain_size.map(Size::of),
             keep_free: Some(Size::of(config.keep_free)),
+            prices: config.prices.clone(),
         }
     }
 
@@ -130,7 +136,9 @@ impl ServerFlags {
     /// another working directory. A profile stays a flag: only a flag takes precedence over keys in the client's environment.
     pub(super) fn for_client(self, environment: &Environment) -> Self {
         let data_dir = self.store.data_dir.map(|dir| environment.absolute(&dir));
+        let prices = self.prices.map(|path| environment.absolute(&path));
         ServerFlags {
+            prices,
             store: StoreFlags { data_dir, profile: self.store.profile, ..StoreFlags::default() },
             region: None,
             ..self
@@ -165,6 +173,7 @@ impl ServerFlags {
         flag("--retain-age", self.retain_age.map(|age| format!("{}ms", age.as_millis()).into()));
         flag("--retain-size", self.retain_size.map(|size| size.to_string().into()));
         flag("--keep-free", self.keep_free.map(|size| size.to_string().into()));
+        flag("--prices", self.prices.clone().map(Into::into));
         if self.allow_writes {
             words.push("--allow-writes".into());
         }
@@ -194,9 +203,17 @@ impl ServerFlags {
             retain_age: self.retain_age,
             retain_size: self.retain_size,
             keep_free: self.keep_free,
+            prices: self.prices,
         };
         let kinds: Vec<&str> = KINDS.iter().map(|spec| spec.slug).collect();
-        Config::merge(given, environment, &kinds).map(settled)
+        let config = Config::merge(given, environment, &kinds).map(settled)?;
+        if let Some(path) = &config.prices
+            && let Err(error) = PriceTable::read(path)
+        {
+            let source_name = environment.source("--prices", &path.to_string_lossy());
+            return Err(ConfigError::Prices { source_name, why: error.to_string() });
+        }
+        Ok(config)
     }
 }
 

@@ -41,7 +41,7 @@ pub(super) fn granted(answer: ToolAnswer) -> Result<Value, Refused> {
 }
 
 /// The arguments of tools, and the flags of the command line that give them.
-const FLAGS: [(&str, &str); 12] = [
+const FLAGS: [(&str, &str); 14] = [
     ("uri", "the URI"),
     ("paths", "--path"),
     ("fields", "--field"),
@@ -51,18 +51,22 @@ const FLAGS: [(&str, &str); 12] = [
     ("since", "--since"),
     ("until", "--until"),
     ("limit", "--limit"),
+    ("older_than", "--older-than"),
+    ("sort", "--sort"),
     ("kind", "--kind"),
     ("account", "--account"),
     ("region", "--region"),
 ];
 
 /// The tools, and the commands that call them.
-const COMMANDS: [(&str, &str); 5] = [
+const COMMANDS: [(&str, &str); 7] = [
     ("search_inventory", "`muster search`"),
     ("count_inventory", "`muster count`"),
     ("query_inventory", "`muster query`"),
     ("get_resource", "`muster get`"),
     ("list_changes", "`muster changes`"),
+    ("find_relations", "`muster related`"),
+    ("report_stopped_instances", "`muster stopped`"),
 ];
 
 /// Rewords a tool's refusal for the command line: it names flags, not arguments, and commands, not tools, and has no example of

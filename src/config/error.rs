@@ -26,6 +26,14 @@ pub enum ConfigError {
         /// The part that is not known.
         part: String,
     },
+    /// A file of prices that cannot be used.
+    #[error("{source_name}: {why}")]
+    Prices {
+        /// The flag or variable.
+        source_name: String,
+        /// The file, and what is wrong with it.
+        why: String,
+    },
     /// A placeholder in place of a value.
     #[error(
         "{source_name} holds the placeholder `{found}`, which the client's configuration did not fill in: write the value \

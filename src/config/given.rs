@@ -46,6 +46,8 @@ pub struct Given {
     pub retain_size: Option<Size>,
     /// `--keep-free`.
     pub keep_free: Option<Size>,
+    /// `--prices`.
+    pub prices: Option<PathBuf>,
 }
 
 impl Given {
@@ -54,6 +56,7 @@ impl Given {
         let said = |text: Option<String>| text.map(|text| tidy::bare(&text).to_owned()).filter(|text| !text.is_empty());
         Given {
             data_dir: self.data_dir.filter(|dir| dir.to_str().is_none_or(|dir| !tidy::bare(dir).is_empty())),
+            prices: self.prices.filter(|path| path.to_str().is_none_or(|path| !tidy::bare(path).is_empty())),
             profile: said(self.profile),
             region: said(self.region),
             events: said(self.events),

@@ -15,6 +15,7 @@ use crate::aws::Aws;
 use crate::ingest;
 use crate::model::{LogId, Region, SharedClock, Timestamp};
 use crate::notify::ChangeHub;
+use crate::query::prices::PriceTable;
 use crate::store::{Health, Snapshot, Store};
 
 /// How long a request waits for the store to open, also after its disk failed, or for a first sweep to show the requested
@@ -39,6 +40,8 @@ pub struct Core {
     pub tasks: TaskTracker,
     /// How many log lines this process has dropped.
     pub dropped_log_lines: fn() -> u64,
+    /// The prices that replace those that Muster carries.
+    pub prices: Option<Arc<PriceTable>>,
 }
 
 /// Whether requests can be served. Discovery and lists of tools are answered in every state.
@@ -77,6 +80,12 @@ impl Core {
     #[must_use]
     pub fn regions(&self) -> Vec<Region> {
         self.aws.regions()
+    }
+
+    /// List prices: those of the file that was given, else those that Muster carries.
+    #[must_use]
+    pub fn prices(&self) -> Arc<PriceTable> {
+        self.prices.clone().unwrap_or_else(PriceTable::carried)
     }
 
     /// Runs a read that walks many rows on a thread of its own, where it delays no other request.

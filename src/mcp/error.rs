@@ -170,6 +170,14 @@ pub enum RequestError {
         /// How far the sweep is, and what holds it up.
         progress: Box<Progress>,
     },
+    /// An answer that follows from what is not there, where that cannot be relied on.
+    #[error("it cannot be told {what}: {why}")]
+    Unsure {
+        /// What was asked for.
+        what: String,
+        /// What cannot be relied on, and why.
+        why: String,
+    },
     /// No tool of that name.
     #[error("there is no tool `{name}`{}. Tools: {tools}{}", near(*nearest), off.map_or_else(String::new, |off| format!(". To enable tools that change AWS, {}", off.enable())))]
     UnknownTool {
@@ -297,9 +305,11 @@ impl RequestError {
             RequestError::Opening | RequestError::Stopping | RequestError::SqlBusy | RequestError::Read(_) => {
                 FailureCode::TryAgain
             }
-            RequestError::Failed(_) | RequestError::Ingest(_) | RequestError::Bodiless(_) | RequestError::Encode(_) => {
-                FailureCode::Failed
-            }
+            RequestError::Failed(_)
+            | RequestError::Ingest(_)
+            | RequestError::Unsure { .. }
+            | RequestError::Bodiless(_)
+            | RequestError::Encode(_) => FailureCode::Failed,
         }
     }
 

@@ -108,6 +108,7 @@ impl World {
             tasks: tasks.clone(),
             looks: Looks::default(),
             dropped_log_lines: || 0,
+            prices: None,
         });
         let (readiness, ready) = watch::channel(Readiness::Ready(Arc::clone(&core)));
         let server = McpServer::new(ready, ServerPolicy { allow_writes: true, list }, tasks, stop.clone());

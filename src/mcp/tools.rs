@@ -18,6 +18,7 @@ pub mod change;
 pub mod compare_resource;
 pub mod count_inventory;
 pub mod create_snapshot;
+pub mod find_relations;
 pub mod get_instance_status;
 pub mod get_inventory_summary;
 pub mod get_resource;
@@ -26,6 +27,7 @@ pub mod list_changes;
 pub mod power;
 pub mod query_inventory;
 pub mod reboot_instance;
+pub mod report_stopped_instances;
 pub mod rows;
 pub mod schema;
 pub mod search_inventory;
@@ -60,6 +62,8 @@ pub static TOOLS: &[&ToolSpec] = &[
     &list_changes::SPEC,
     &compare_resource::SPEC,
     &wait_for::SPEC,
+    &find_relations::SPEC,
+    &report_stopped_instances::SPEC,
     &start_instance::SPEC,
     &stop_instance::SPEC,
     &reboot_instance::SPEC,

@@ -107,6 +107,15 @@ impl Filters {
         written.map(|((name, values), tests)| (name.as_str(), values.as_slice(), tests.as_slice()))
     }
 
+    /// Demands in addition that one of `tests` holds, under a name that is none of AWS's and with the values that were written for
+    /// it.
+    #[must_use]
+    pub fn and(mut self, name: &str, values: Vec<String>, tests: Vec<Comparison>) -> Self {
+        self.written.push((name.to_owned(), values));
+        self.matcher = self.matcher.and(tests);
+        self
+    }
+
     /// Whether there is no condition.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -42,6 +42,12 @@ impl ValuePattern {
         })
     }
 
+    /// Matches this text and nothing else, whatever characters it has.
+    #[must_use]
+    pub fn exactly(text: &str) -> Self {
+        ValuePattern(PatternForm::Exact(text.to_owned()))
+    }
+
     /// Compiles a filter value for times. It also matches a document's time in the form that AWS documents for filters
     /// (`2026-03-30T15:15:21.000Z`); without wildcards, any RFC 3339 text matches the same moment.
     #[must_use]

@@ -80,9 +80,13 @@ mod parked;
 #[cfg(test)]
 mod places;
 #[cfg(test)]
+mod prices;
+#[cfg(test)]
 mod protocol;
 #[cfg(test)]
 mod proxy;
+#[cfg(test)]
+mod questions;
 #[cfg(test)]
 mod readme;
 #[cfg(test)]

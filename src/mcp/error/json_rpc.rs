@@ -45,6 +45,7 @@ impl RequestError {
             | RequestError::Ingest(_)
             | RequestError::Aws(_)
             | RequestError::NotSeenYet { .. }
+            | RequestError::Unsure { .. }
             | RequestError::Unreadable { .. }
             | RequestError::Bodiless(_)
             | RequestError::Encode(_) => {

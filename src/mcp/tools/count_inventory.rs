@@ -124,7 +124,7 @@ fn grouping(name: &str, kind: &'static KindSpec) -> Result<(String, Grouping), R
 
 impl Counting {
     fn answer(&self, core: &Core) -> Result<ToolResult, RequestError> {
-        let Counting { kind, settled: Settled { filters, readings }, grouping, point, scope } = self;
+        let Counting { kind, settled: Settled { filters, readings, is_at_least }, grouping, point, scope } = self;
         let scope = scope.as_ref();
         let mut hints = zero::settle(core, kind, filters)?;
         // Freshness is read before the data: see `fresh`.
@@ -136,7 +136,7 @@ impl Counting {
         let mut put = |name: &str, value: Value| drop(data.insert(name.to_owned(), value));
         put("kind", json!(kind.slug));
         put("total", json!(counted.total));
-        put("at_least", json!(label.is_at_least(counted.partial)));
+        put("at_least", json!(*is_at_least || label.is_at_least(counted.partial)));
         put("seq", json!(seq));
         let mut text = AnswerText::new(label.headline(kind, counted.total, None, counted.partial));
         if counted.total == 0 && !filters.is_empty() {

@@ -15,7 +15,7 @@ use super::schema::{self, ToolSchema};
 use super::spec::{BUDGET, ToolCall, ToolEffect, ToolSpec};
 use super::table::AnswerText;
 use crate::ingest::Lacked;
-use crate::kinds::KindSpec;
+use crate::kinds::{INSTANCE, KindSpec};
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
 use crate::mcp::fresh::{missing, part_of};
@@ -28,7 +28,7 @@ use crate::model::{Document, Scope, Seq, Timestamp};
 use crate::query::Point;
 
 /// Bytes left for everything around the document.
-const FRAME: usize = 3000;
+const FRAME: usize = 6000;
 
 /// The tool.
 pub static SPEC: ToolSpec = ToolSpec {
@@ -36,7 +36,7 @@ pub static SPEC: ToolSpec = ToolSpec {
     title: "Read one resource",
     description: "Reads one resource in full, with the field names of the AWS CLI, by URI (as in search results) or by kind \
                   and id; with as_of, as it was known in the past. A removed resource is shown as it was last known, with \
-                  removed_at. An instance comes with its status checks. Fields that do not fit are named in `omitted`: \
+                  removed_at. An instance comes with its status checks, and with the ports that the internet can reach. Fields that do not fit are named in `omitted`: \
                   request them with `paths`, or read the URI as an MCP resource. Makes no AWS call.",
     effect: ToolEffect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
@@ -89,6 +89,7 @@ fn output() -> Value {
             "status": {"type": "object", "description": "An instance's status checks, as describe-instance-status prints them."},
             "status_as_of": schema::text("When the status checks were last confirmed."),
             "status_stale": {"type": "object", "description": "Why the status checks may be out of date; absent while fresh."},
+            "exposure": {"type": "object", "description": "What of an instance the internet can reach directly: open ports, each with the path; unknown where it cannot be told."},
             "not_found": schema::list(json!({"type": "string"}), "Requested paths that it does not have."),
             "omitted": schema::list(json!({"type": "string"}), "Fields that were left out or shortened because of their size."),
         }),
@@ -122,11 +123,18 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
         let known: Vec<&str> = document.fields().keys().map(|name| &**name).collect();
         return Err(ArgumentError::no_field(first, &known).into());
     }
+    let exposure = match age {
+        Age::Now if kind.slug == INSTANCE.slug && paths.is_empty() => {
+            let (id, instance) = (found.id.clone(), document.clone());
+            Some(core.walk(move |core| core.exposure(&id, &instance)).await?)
+        }
+        _ => None,
+    };
     let lacked = match age {
         Age::Now => core.ingest.freshness().lacked(&found.id),
         Age::Then(_) | Age::Gone { .. } => None,
     };
-    Ok(shown_as(kind, &found, &age, lacked, &paths))
+    Ok(shown_as(kind, &found, &age, lacked, &paths, exposure))
 }
 
 /// The time that an answer is about.
@@ -176,6 +184,7 @@ fn shown_as(
     age: &Age,
     lacked: Option<Lacked>,
     paths: &[String],
+    exposure: Option<(Value, Vec<String>)>,
 ) -> ToolResult {
     let FoundResource { id, current, as_of, stale, part, seq } = found;
     let part = part.as_ref().filter(|_| paths.is_empty());
@@ -244,6 +253,12 @@ fn shown_as(
     }
     if let Some(stale) = status_stale {
         text.add(format_args!("\nStatus checks stale: {}", stale.why));
+    }
+    if let Some((data, lines)) = exposure {
+        for line in &lines {
+            text.add(format_args!("\n{}", shown(line, 600)));
+        }
+        put("exposure", data);
     }
     if !provisional.is_empty() {
         text.add(format_args!("\nReported by AWS, not yet confirmed by a describe: {}", provisional.join(", ")));

@@ -39,7 +39,7 @@ pub static SPEC: ToolSpec = ToolSpec {
     description: "Finds resources in the local copy of the EC2 inventory by AWS filters, with the exact total. Start here. \
                   Filters are those of AWS's describe calls; values may hold * and ?. For instances: instance-state-name, \
                   instance-type, vpc-id, subnet-id, availability-zone, private-ip-address, ip-address, image-id, \
-                  instance.group-id, tag:KEY, tag-key and more. Returns a page of rows with id, name, state and URI, \
+                  instance.group-id, tag:KEY, tag-key, exposed (ports that the internet can reach: 22) and more. Returns a page of rows with id, name, state and URI, \
                   next_cursor for the next page, and how fresh the data is. With as_of it searches the past; for example, \
                   who had an address last Tuesday: {\"filters\": {\"private-ip-address\": [\"10.1.2.3\"]}, \"as_of\": \
                   \"2026-11-17T12:00:00Z\"}. Search kind network-interface as well: instances match only by their primary \
@@ -125,9 +125,9 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
         core.anything(&[kind], scope.as_ref()).await?;
     }
     core.walk(move |core| {
-        let Settled { filters, readings } = filters.settle(core, scope.as_ref(), point)?;
+        let Settled { filters, readings, is_at_least } = filters.settle(core, scope.as_ref(), point)?;
         let query = Query { kind: kind.kind(), scope, filters, point, limit, cursor };
-        found(core, kind, &columns, &query, &readings)
+        found(core, kind, &columns, &query, (&readings, is_at_least))
     })
     .await
 }
@@ -157,7 +157,7 @@ fn found(
     kind: &'static KindSpec,
     columns: &Columns,
     query: &Query,
-    readings: &[String],
+    (readings, is_at_least): (&[String], bool),
 ) -> Result<ToolResult, RequestError> {
     let mut advice = zero::settle(core, kind, &query.filters)?;
     // Freshness is read before the data: see `fresh`.
@@ -190,7 +190,7 @@ fn found(
     let mut structured = Map::new();
     structured.insert("kind".to_owned(), json!(kind.slug));
     structured.insert("total".to_owned(), json!(hits.total));
-    structured.insert("at_least".to_owned(), json!(label.is_at_least(hits.partial)));
+    structured.insert("at_least".to_owned(), json!(is_at_least || label.is_at_least(hits.partial)));
     structured.insert("rows".to_owned(), json!(rows));
     if hits.total == 0 && !query.filters.is_empty() {
         advice.extend(zero::hints(core, kind, query.scope.as_ref(), &query.filters, query.point.is_some())?);

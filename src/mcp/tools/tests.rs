@@ -2,6 +2,7 @@ mod accounts;
 mod elements;
 mod hostile;
 mod past;
+mod questions;
 mod sql;
 mod wait;
 mod zeros;

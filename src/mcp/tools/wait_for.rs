@@ -39,7 +39,7 @@ pub static SPEC: ToolSpec = ToolSpec {
     title: "Wait for instances or snapshots",
     description: "Waits up to 45 seconds until all of the instances or snapshots named are running, stopped, status_ok (running with \
                   all status checks ok), completed (snapshots) or gone. Looks at them in AWS at once and again while it waits, and \
-                  answers as soon as all are there, or with done: false and how far each is. ToolCall it again to go on waiting. After a \
+                  answers as soon as all are there, or with done: false and how far each is. Call it again to go on waiting. After a \
                   reboot AWS renews status checks only after a minute or so.",
     effect: ToolEffect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
@@ -272,7 +272,7 @@ fn answer(
     if is_full && !done {
         text.add(" As many calls wait as the server takes, so this one did not wait: call again.");
     } else if !done && reached + impossible < all {
-        text.add(" ToolCall wait_for again to go on waiting.");
+        text.add(" Call wait_for again to go on waiting.");
     }
     text.add("\nid | result | state | progress | as of | message");
     for row in &results {

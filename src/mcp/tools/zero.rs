@@ -9,6 +9,7 @@ use crate::mcp::error::RequestError;
 use crate::model::Scope;
 use crate::model::text::shown;
 use crate::query::Filters;
+use crate::query::exposure;
 use crate::query::filter::doubtful_value::BRACKETS;
 use crate::query::nearness::{closest, near};
 use crate::store::{Matcher, On};
@@ -53,6 +54,14 @@ pub fn hints(
             hints.push(format!("{elsewhere} match in other accounts or regions"));
         }
         for (name, values, tests) in filters.each() {
+            if name == exposure::FILTER {
+                let values = values.join(", ");
+                hints.push(format!(
+                    "by what is held, the internet reaches {values} of no instance: {}",
+                    exposure::LEAVES_OUT
+                ));
+                continue;
+            }
             let Some(on) = tests.first().map(|test| &test.on) else { continue };
             if tests.iter().all(|test| test.pattern.is_absent()) {
                 if count(scope, &Matcher::any().and(tests.to_vec()))? == 0 {

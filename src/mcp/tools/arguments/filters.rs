@@ -10,11 +10,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{ArgumentError, coerce};
-use crate::kinds::KindSpec;
+use crate::kinds::{INSTANCE, KindSpec};
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
 use crate::model::text::shown;
 use crate::model::{Scope, Timestamp};
+use crate::query::exposure::{self, AskedPorts};
 use crate::query::tally::tally;
 use crate::query::{FilterError, Filters, Point};
 
@@ -57,6 +58,8 @@ impl JsonSchema for FilterArgument {
 pub struct GivenFilters {
     kind: &'static KindSpec,
     filters: Vec<GivenFilter>,
+    /// What is asked of ports that the internet can reach, one a filter.
+    exposed: Vec<Vec<AskedPorts>>,
 }
 
 /// One filter.
@@ -82,8 +85,10 @@ enum GivenValue {
 pub struct Settled {
     /// The filters.
     pub filters: Filters,
-    /// One sentence for each ambiguous value.
+    /// One sentence for each ambiguous value, and for what is left out since an answer about it is not known.
     pub readings: Vec<String>,
+    /// Whether something is left out.
+    pub is_at_least: bool,
 }
 
 impl GivenFilters {
@@ -106,6 +111,9 @@ impl GivenFilters {
             }
             other => return Err(shape(other)),
         };
+        let (exposed, named): (Vec<_>, Vec<_>) =
+            named.into_iter().partition(|filter| filter.name == exposure::FILTER && kind.slug == INSTANCE.slug);
+        let exposed = exposed.iter().map(GivenFilter::ports).collect::<Result<_, RequestError>>()?;
         // Errors in unambiguous filters are reported before anything is waited for.
         let is_sure = |filter: &&GivenFilter| filter.values.iter().all(|value| matches!(value, GivenValue::Text(_)));
         let sure = named.iter().filter(is_sure).map(|GivenFilter { name, values }| {
@@ -113,7 +121,7 @@ impl GivenFilters {
             json!({"Name": name, "Values": values})
         });
         Filters::parse(&sure.collect(), kind, now)?;
-        Ok(GivenFilters { kind, filters: named })
+        Ok(GivenFilters { kind, filters: named, exposed })
     }
 
     /// Decides between two readings by the values that exist in `scope` at `point`. Blocks while it reads.
@@ -132,7 +140,24 @@ impl GivenFilters {
             }
             filters.push(json!({"Name": name, "Values": settled}));
         }
-        Ok(Settled { filters: Filters::parse(&Value::Array(filters), self.kind, core.now())?, readings })
+        let filters = Filters::parse(&Value::Array(filters), self.kind, core.now())?;
+        let mut settled = Settled { filters, readings, is_at_least: false };
+        for asked in &self.exposed {
+            if point.is_some() {
+                return Err(ArgumentError::form(
+                    "as_of",
+                    "left out where `exposed` is asked for, which is known of now only",
+                    true,
+                )
+                .into());
+            }
+            let found = core.exposed(scope, asked)?;
+            let written = asked.iter().map(ToString::to_string).collect();
+            settled.filters = settled.filters.and(exposure::FILTER, written, found.tests);
+            settled.is_at_least |= !found.left_out.is_empty();
+            settled.readings.extend(found.left_out);
+        }
+        Ok(settled)
     }
 
     /// The values that one value stands for, and a sentence about it when it has two readings.
@@ -194,6 +219,16 @@ fn pair(given: &Value) -> Result<GivenFilter, RequestError> {
 }
 
 impl GivenFilter {
+    /// The ports that it asks about.
+    fn ports(&self) -> Result<Vec<AskedPorts>, RequestError> {
+        let each = self.values.iter().map(|value| {
+            let refused =
+                || ArgumentError::form("filters", &format!("for `exposed`: {}", exposure::FILTER_FORM), value.text());
+            AskedPorts::parse(value.text()).ok_or_else(refused)
+        });
+        Ok(each.collect::<Result<_, ArgumentError>>()?)
+    }
+
     fn read(name: &str, given: &Value) -> Result<Self, RequestError> {
         let list = match given {
             Value::Null => &[],

@@ -338,6 +338,7 @@ impl Stage {
             tasks: tasks.clone(),
             looks: Looks::default(),
             dropped_log_lines: || 0,
+            prices: None,
         };
         let spec = find(WRITES[case.tool].0, Writes::Allowed).unwrap();
         let Value::Object(given) = json!({"instance_ids": case.named, "dry_run": case.dry_run}) else { panic!() };

@@ -1,0 +1,105 @@
+//! What stopped instances cost, what uses a resource, and what the internet reaches.
+
+use serde_json::{Value, json};
+
+use super::past::{answered, refused};
+use crate::kinds::{self, NETWORK_INTERFACE};
+use crate::mcp::ListMode;
+use crate::mcp::tests::{World, fast};
+use crate::mcp::tools::{count_inventory, find_relations, get_resource, report_stopped_instances, search_inventory};
+use crate::simulator;
+
+async fn fleet() -> World {
+    World::swept(simulator::Options { instances: 60, ..fast() }, ListMode::Auto).await
+}
+
+#[tokio::test]
+async fn the_report_of_stopped_instances_is_bounded_and_its_totals_are_over_all() {
+    let world = fleet().await;
+    let client = world.client(false).await;
+    let (said, all) = answered(&client, &report_stopped_instances::SPEC, json!({"limit": 500})).await;
+    let total = all["total"].as_u64().unwrap();
+    assert_eq!(all["rows"].as_array().unwrap().len() as u64, total, "{said}");
+    let (said, one) = answered(&client, &report_stopped_instances::SPEC, json!({"limit": 1})).await;
+    assert_eq!(one["rows"].as_array().unwrap().len(), 1, "{said}");
+    assert_eq!((&one["total"], &one["month"]), (&all["total"], &all["month"]));
+    assert_eq!(one["rows"][0], all["rows"][0], "the dearest comes first");
+    for name in ["stopped_since", "since_is", "stopped", "volumes", "snapshots_at_most"] {
+        assert!(one["rows"][0].get(name).is_some(), "{name}: {one}");
+    }
+    let by_since = json!({"sort": "since", "filters": {"instance-type": ["*"]}, "older_than": "0s"});
+    let (said, old) = answered(&client, &report_stopped_instances::SPEC, by_since).await;
+    let since: Vec<&str> =
+        old["rows"].as_array().unwrap().iter().map(|row| row["stopped_since"].as_str().unwrap()).collect();
+    assert!(since.is_sorted() && since.len() as u64 == total, "{said}");
+    let none = json!({"filters": {"tag:nobody": ["has"]}});
+    let (said, none) = answered(&client, &report_stopped_instances::SPEC, none).await;
+    assert!(none["total"] == 0 && said.contains("Hint: no EC2 instance has a tag `nobody`"), "{said}");
+}
+
+#[tokio::test]
+async fn what_uses_a_resource_is_unknown_while_a_kind_that_may_is_not_swept() {
+    let world = World::unswept(simulator::Options { instances: 12, ..fast() }, ListMode::Auto).await;
+    for slug in ["security-group", "instance", "vpc"] {
+        world.sweep_kind(kinds::by_slug(slug).unwrap(), usize::MAX).await;
+    }
+    let client = world.client(false).await;
+    let groups = json!({"kind": "security-group", "limit": 500});
+    let (_, groups) = answered(&client, &search_inventory::SPEC, groups).await;
+    let mut unknown = 0;
+    for group in groups["rows"].as_array().unwrap() {
+        let asked = json!({"uri": group["uri"]});
+        let (said, found) = answered(&client, &find_relations::SPEC, asked).await;
+        assert_eq!(found["kinds_unsure"][0], "network-interface: not watched by this server now", "{said}");
+        let used = !found["used_by"].as_array().unwrap().is_empty();
+        assert_eq!(found["in_use"], if used { "yes" } else { "unknown" }, "{said}");
+        assert!(found["kinds_not_held"].as_array().unwrap().contains(&json!("launch templates")), "{said}");
+        unknown += usize::from(!used);
+    }
+    assert!(unknown > 0, "some group is not used");
+    let said = refused(&client, "find_relations", json!({"kind": "volume", "id": "vol-0123456789abcdef0"})).await;
+    assert!(said.contains("vol-0123456789abcdef0"), "{said}");
+}
+
+#[tokio::test]
+async fn what_the_internet_reaches_is_told_only_where_everything_on_the_way_is_held() {
+    let world = fleet().await;
+    let client = world.client(false).await;
+    let asked = json!({"filters": {"exposed": ["443"]}, "limit": 500});
+    let (said, found) = answered(&client, &search_inventory::SPEC, asked.clone()).await;
+    assert!(found["total"].as_u64().unwrap() > 0 && found["at_least"] == false, "{said}");
+    let count = json!({"filters": {"exposed": ["443"]}, "group_by": "vpc-id"});
+    let (_, counted) = answered(&client, &count_inventory::SPEC, count).await;
+    assert_eq!(counted["total"], found["total"]);
+    let id = &found["rows"][0]["id"];
+    let (said, one) = answered(&client, &get_resource::SPEC, json!({"id": id})).await;
+    assert!(said.contains("Open to the internet: tcp 443 from 0.0.0.0/0"), "{said}");
+    let path = one["exposure"]["open"][0]["path"].as_array().unwrap();
+    assert_eq!(path.len(), 4, "route, Block Public Access, network ACL, security groups: {path:?}");
+    let (_, paths) = answered(&client, &get_resource::SPEC, json!({"id": id, "paths": ["State"]})).await;
+    assert_eq!(paths.get("exposure"), None);
+
+    // Whatever stands on the way and is not known makes the answer unknown.
+    let world = World::unswept(simulator::Options { instances: 60, ..fast() }, ListMode::Auto).await;
+    for kind in kinds::KINDS.iter().filter(|kind| kind.slug != "network-acl" && kind.slug != NETWORK_INTERFACE.slug) {
+        world.sweep_kind(kind, usize::MAX).await;
+    }
+    let client = world.client(false).await;
+    let said = refused(&client, "search_inventory", asked.clone()).await;
+    assert!(said.contains("it cannot be told which instances the internet can reach: network interfaces in"), "{said}");
+    world.sweep_kind(NETWORK_INTERFACE, usize::MAX).await;
+    let found = loop {
+        // Steps are handed over, not waited for.
+        let result = client.call("search_inventory", asked.clone()).await.unwrap();
+        if result.is_error != Some(true) {
+            break crate::mcp::tests::data(result);
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    };
+    assert_eq!((&found["total"], &found["at_least"]), (&json!(0), &json!(true)), "{found}");
+    let readings: Vec<&str> = found["readings"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    assert!(readings[0].contains("of which it is not known") && readings[0].contains("network ACLs: "), "{readings:?}");
+    let (said, one) = answered(&client, &get_resource::SPEC, json!({"id": id})).await;
+    assert_eq!(one["exposure"]["open"], json!([]), "{said}");
+    assert!(one["exposure"]["unknown"][0].as_str().unwrap().contains("network ACLs: "), "{said}");
+}
