@@ -77,7 +77,7 @@ async fn a_listing_is_checked_against_the_shown_owner_and_proves_nothing_without
     let error = aws.confirm(&scope()).await.unwrap_err();
     assert!(matches!(error.kind, AwsErrorKind::OtherAccount { .. }), "{error}");
     let error = aws.confirm(&scope()).await.unwrap_err();
-    assert!(error.to_string().contains("nothing is removed"), "{error}");
+    assert!(error.to_string().contains("no absent resource is removed"), "{error}");
 }
 
 #[tokio::test]

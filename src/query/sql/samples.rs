@@ -175,7 +175,7 @@ pub(super) fn instance(n: u64, state: &str) -> Json {
         "PrivateIpAddress": format!("10.0.0.{n}"),
         "LaunchTime": format!("2026-11-{:02}T10:00:00+00:00", 1 + n),
         "SecurityGroups": groups,
-        "Tags": [{"Key": "Name", "SqlValue": format!("web-{n}")}, {"Key": "team", "SqlValue": team}],
+        "Tags": [{"Key": "Name", "Value": format!("web-{n}")}, {"Key": "team", "Value": team}],
     });
     if n == 11 {
         document["Tags"] = json!([]);
@@ -201,7 +201,7 @@ pub(super) fn volume(n: u64) -> Json {
         "Size": 8 + n, "VolumeType": "gp3", "Encrypted": n % 2 == 1,
         "CreateTime": "2026-11-01T09:00:00+00:00",
         "Attachments": attachments,
-        "Tags": [{"Key": "team", "SqlValue": "red"}],
+        "Tags": [{"Key": "team", "Value": "red"}],
     })
 }
 
