@@ -18,7 +18,7 @@ use anyhow::{Context as _, ensure};
 use muster::kinds::{INSTANCE, KindSpec, VOLUME};
 use muster::model::{Cause, Document, Event, Evidence, Map, ResourceId, Source, Timestamp, Value};
 use muster::query::Filters;
-use muster::query::sql::{Found, Most, Outside, SqlStatement, Visible};
+use muster::query::sql::{Most, Outside, SqlRows, SqlStatement, Visible};
 use muster::query::tally::{Grouping, tally};
 use muster::store::CommitBatch;
 use tokio::time::{Duration, Instant};
@@ -93,7 +93,7 @@ fn line(name: &str, millis: f64, baseline: Option<f64>) -> String {
 /// How many rows a statement answers.
 fn asked(filled: &Filled, sql: &str) -> anyhow::Result<u64> {
     let statement = SqlStatement::prepare(sql, SEEN, Arc::new(|| false))?;
-    let Found { total, .. } = statement.ask(&filled.store, None, &Visible::all(), &Outside::default(), MOST)?;
+    let SqlRows { total, .. } = statement.ask(&filled.store, None, &Visible::all(), &Outside::default(), MOST)?;
     Ok(total)
 }
 

@@ -63,7 +63,14 @@ pub(super) enum OperandError {
     },
     /// A filter that the kind does not have, or a value that the filter cannot have.
     #[error("{}", in_filters(.0))]
-    Filters(#[from] FilterError),
+    Filters(FilterError),
+}
+
+impl From<FilterError> for OperandError {
+    /// The text says all of it, so the error is no source of its own.
+    fn from(error: FilterError) -> Self {
+        OperandError::Filters(error)
+    }
 }
 
 /// Replaces the example of a tool's arguments by an example of a command line.
@@ -152,7 +159,7 @@ pub(super) fn filters(words: &[String], kind: &'static KindSpec) -> Result<Value
     for value in exposed.iter().filter_map(|filter| filter["Values"].as_array()).flatten().filter_map(Value::as_str) {
         AskedPorts::parse(value).ok_or_else(|| OperandError::Ports { value: shown(value, 80) })?;
     }
-    Filters::parse(&json!(of_aws), kind, Timestamp::default())?;
+    Filters::parse(&json!(of_aws), kind, Timestamp::from_millis(i64::MAX))?;
     Ok(Value::Array(filters))
 }
 

@@ -25,7 +25,10 @@ pub enum Sight {
 
 /// The last live looks of a server. Each kind of a scope is looked at by one call at a time; who waits for it takes what it showed.
 #[derive(Default)]
-pub struct Looks(Lock<HashMap<(Scope, Kind), Arc<Mutex<RecentLooks>>>>);
+pub struct Looks(Lock<HashMap<(Scope, Kind), SharedLooks>>);
+
+/// The last looks at a kind in a scope, which one caller at a time reads and adds to.
+pub type SharedLooks = Arc<Mutex<RecentLooks>>;
 
 /// What the last looks at a kind in a scope showed, and when each was asked for.
 #[derive(Default)]
@@ -34,7 +37,7 @@ pub struct RecentLooks(HashMap<Arc<str>, (Timestamp, Sight)>);
 impl Looks {
     /// The last looks at a kind in a scope, for one caller at a time.
     #[must_use]
-    pub fn of(&self, scope: &Scope, kind: &Kind) -> Arc<Mutex<RecentLooks>> {
+    pub fn of(&self, scope: &Scope, kind: &Kind) -> SharedLooks {
         Arc::clone(self.0.lock().entry((scope.clone(), kind.clone())).or_default())
     }
 }

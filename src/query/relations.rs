@@ -34,7 +34,7 @@ const NOT_HELD: [(&str, &[&str]); 13] = [
 
 /// Resources of one kind that are related to another in one way.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Related {
+pub struct RelatedResource {
     /// Their kind; what their ids begin with, for a kind of which nothing is held.
     pub kind: String,
     /// The filters that hold the references, in either resource.
@@ -49,7 +49,7 @@ pub struct Related {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Relations {
     /// By what they have to do with it, from its point of view; of each the most numerous first.
-    pub related: BTreeMap<Direction, Vec<Related>>,
+    pub related: BTreeMap<Direction, Vec<RelatedResource>>,
     /// The kinds that may use it, were searched and can be relied on.
     pub searched: Vec<&'static str>,
     /// The kinds that may use it and cannot be relied on, with the reason.
@@ -72,7 +72,7 @@ pub enum Deletable {
 impl Relations {
     /// Those that have this to do with it.
     #[must_use]
-    pub fn of(&self, direction: Direction) -> &[Related] {
+    pub fn of(&self, direction: Direction) -> &[RelatedResource] {
         self.related.get(&direction).map_or(&[], Vec::as_slice)
     }
 
@@ -154,7 +154,7 @@ pub fn relations(
         let count = count.max(ids.len() as u64);
         ids.truncate(limit);
         via.sort_unstable();
-        relations.related.entry(direction).or_default().push(Related { kind, via, count, ids });
+        relations.related.entry(direction).or_default().push(RelatedResource { kind, via, count, ids });
     }
     for related in relations.related.values_mut() {
         related.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.kind.cmp(&b.kind)));

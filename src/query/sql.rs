@@ -1,4 +1,4 @@
-//! TableRead-only SQL over the copy: one SELECT, answered by SQLite.
+//! Read-only SQL over the copy: one SELECT, answered by SQLite.
 //!
 //! An in-memory database is filled with what the statement reads, asked, and dropped. All tables are defined first
 //! ([`schema`]). Which of them the statement reads, and which of their columns, is what its compiled program says ([`reads`]):
@@ -34,7 +34,7 @@ mod schema;
 mod statement;
 mod times;
 
-pub use self::answer::{Found, Most, SqlValue};
+pub use self::answer::{Most, SqlRows, SqlValue};
 pub use self::error::SqlError;
 pub use self::fill::visible::Visible;
 pub use self::limits::{Expired, TIME};

@@ -31,8 +31,7 @@ const OF_RULES: DocumentedLimit = DocumentedLimit { burst: 50, per_second: 50 };
 pub(super) fn listed(action: &str) -> Option<DocumentedLimit> {
     Some(match action {
         "ec2:StartInstances" => DocumentedLimit { burst: 5, per_second: 2 },
-        "ec2:StopInstances" => DocumentedLimit { burst: 50, per_second: 5 },
-        "ec2:RebootInstances" => DocumentedLimit { burst: 50, per_second: 5 },
+        "ec2:StopInstances" | "ec2:RebootInstances" => DocumentedLimit { burst: 50, per_second: 5 },
         "ec2:CreateSnapshots" => DocumentedLimit { burst: 100, per_second: 5 },
         "ec2:DescribeRegions" => DESCRIBE,
         _ if KINDS.iter().any(|spec| spec.actions.contains(&action)) => DESCRIBE,

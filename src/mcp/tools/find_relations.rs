@@ -17,7 +17,7 @@ use crate::mcp::lookup::vanished;
 use crate::mcp::uri::Address;
 use crate::model::text::shown;
 use crate::model::{ResourceId, Row, Seq};
-use crate::query::relations::{Deletable, Direction, Related, Relations, relations};
+use crate::query::relations::{Deletable, Direction, RelatedResource, Relations, relations};
 
 /// Ids of each kind unless asked for more.
 const DEFAULT_IDS: usize = 10;
@@ -182,7 +182,7 @@ fn answer(kind: &'static KindSpec, row: &Row, relations: &Relations, seq: Seq) -
         let counts: Vec<String> = related.iter().map(|one| format!("{} {}", one.count, one.kind)).collect();
         let counts = if counts.is_empty() { "nothing that was found".to_owned() } else { counts.join(", ") };
         text.add(format_args!("\n{heading}: {counts}"));
-        for Related { kind, via, count, ids } in related {
+        for RelatedResource { kind, via, count, ids } in related {
             let more = count.saturating_sub(ids.len() as u64);
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
             text.add(format_args!("\n  {kind} by {}: {}{more}", via.join(", "), ids.join(", ")));

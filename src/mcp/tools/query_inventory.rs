@@ -25,7 +25,7 @@ use crate::mcp::error::RequestError;
 use crate::mcp::unreadable;
 use crate::model::text::shown;
 use crate::query::Point;
-use crate::query::sql::{self, Expired, Found, FreshnessRow, Most, Outside, SqlStatement, Visible};
+use crate::query::sql::{self, Expired, FreshnessRow, Most, Outside, SqlRows, SqlStatement, Visible};
 
 /// The longest value of a row.
 const VALUE: usize = 1_000;
@@ -95,9 +95,9 @@ fn output() -> Value {
 }
 
 /// The answer to a statement, with what lessens it.
-pub struct Asked {
+pub struct AskedStatement {
     /// The rows.
-    pub found: Found,
+    pub found: SqlRows,
     kinds: Vec<&'static KindSpec>,
     /// `None` where nothing was read that can be out of date.
     label: Option<FreshnessLabel>,
@@ -118,7 +118,7 @@ pub async fn ask(
     sql: String,
     as_of: Option<&PastArgument>,
     most: Most,
-) -> Result<Asked, RequestError> {
+) -> Result<AskedStatement, RequestError> {
     let point = past::as_of(core, as_of)?;
     let turn = timeout(PATIENCE, TURN.acquire()).await;
     let _turn = turn.map_err(|_| RequestError::SqlBusy)?.map_err(|_| RequestError::Stopping)?;
@@ -138,7 +138,7 @@ fn run(
     kinds: Vec<&'static KindSpec>,
     point: Option<Point>,
     most: Most,
-) -> Result<Asked, RequestError> {
+) -> Result<AskedStatement, RequestError> {
     // How fresh it is comes before the rows: see `fresh`.
     let label = match kinds.as_slice() {
         [] => None,
@@ -150,7 +150,7 @@ fn run(
     // Rows, documents and records may have been looked at.
     let damage = core.damage(if is_log { AnswerSubject::All } else { AnswerSubject::Then(&kinds, None) });
     let label = label.map(|label| label.with(damage));
-    Ok(Asked { found, kinds, label })
+    Ok(AskedStatement { found, kinds, label })
 }
 
 /// The rows of the table `freshness`.
@@ -165,7 +165,7 @@ fn freshness(core: &Core) -> Vec<FreshnessRow> {
     rows.collect()
 }
 
-impl Asked {
+impl AskedStatement {
     /// The names of the columns, each of them once.
     #[must_use]
     pub fn columns(&self) -> Vec<String> {
@@ -296,10 +296,10 @@ mod tests {
     use crate::model::Seq;
     use crate::model::text::hostile;
 
-    fn asked(columns: Vec<String>, rows: Vec<Vec<sql::SqlValue>>) -> Asked {
+    fn asked(columns: Vec<String>, rows: Vec<Vec<sql::SqlValue>>) -> AskedStatement {
         let total = rows.len() as u64;
-        let found = Found { columns, rows, total, uncounted: None, seq: Seq(1), partial: false };
-        Asked { found, kinds: Vec::new(), label: None }
+        let found = SqlRows { columns, rows, total, uncounted: None, seq: Seq(1), partial: false };
+        AskedStatement { found, kinds: Vec::new(), label: None }
     }
 
     proptest! {

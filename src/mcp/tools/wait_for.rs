@@ -175,9 +175,12 @@ fn subjects(core: &Core, until: Goal, ids: &[String]) -> Result<Vec<Subject>, Re
     }
 }
 
+/// The ids of one kind to look at in one call.
+type LookTargets = (&'static KindSpec, Vec<Arc<str>>);
+
 /// Looks at all of them in AWS, each kind of a scope in one call, unless somebody looked since `since`.
 async fn look(core: &Core, subjects: &mut [Subject], since: Timestamp) -> Result<(), RequestError> {
-    let mut calls: BTreeMap<(Scope, Kind), (&'static KindSpec, Vec<Arc<str>>)> = BTreeMap::new();
+    let mut calls: BTreeMap<(Scope, Kind), LookTargets> = BTreeMap::new();
     for subject in &*subjects {
         for scope in &subject.scopes {
             let key = (scope.clone(), subject.kind.kind());

@@ -43,7 +43,7 @@ pub struct RouteTable {
 
 /// The same, read.
 #[derive(Clone, Debug)]
-pub(super) struct Parts {
+pub(super) struct NetworkParts {
     pub(super) vpc: String,
     pub(super) subnet: String,
     /// What the subnet does to traffic from internet gateways, by VPC Block Public Access: its mode, where that is not `off`.
@@ -57,12 +57,12 @@ pub(super) struct Parts {
     pub(super) gateways: Known<BTreeMap<String, bool>>,
 }
 
-impl Parts {
+impl NetworkParts {
     pub(super) fn of(documents: &Documents) -> Self {
         let Documents { vpc, subnet: (subnet, subnet_document), groups, acl, table, gateways } = documents;
         let known = groups.iter().map(|(id, group)| (id.as_str(), group.as_ref().map_err(String::as_str)));
         let unread = |what: &str, id: &str| format!("{what} of {id} cannot be read");
-        Parts {
+        NetworkParts {
             vpc: vpc.clone(),
             subnet: subnet.clone(),
             blocked: subnet_document.as_ref().map(blocked).map_err(Clone::clone),

@@ -3,7 +3,7 @@
 use super::acl::EPHEMERAL;
 use super::address_set::{AddressSet, Family};
 use super::answer::{Does, Exposure, Hop, Segment, Verdict};
-use super::parts::{Documents, Parts};
+use super::parts::{Documents, NetworkParts};
 use super::ports::{Ports, Protocol};
 
 /// How many rules a hop names.
@@ -55,7 +55,7 @@ impl Reach {
     /// Judges every port.
     #[must_use]
     pub fn of(documents: &Documents) -> Self {
-        let parts = Parts::of(documents);
+        let parts = NetworkParts::of(documents);
         let mut segments: Vec<Segment> = Vec::new();
         for family in [Family::V4, Family::V6] {
             for protocol in Protocol::ALL {
@@ -120,7 +120,7 @@ pub fn no_address() -> Exposure {
 
 /// Follows traffic hop by hop. Each hop narrows the addresses that still get through; the first that leaves less than the internet
 /// blocks. A hop that is not known leaves them as they are and makes the answer unknown, unless another blocks.
-fn judged(parts: &Parts, family: Family, protocol: Protocol, port: u16) -> (Verdict, Vec<Hop>) {
+fn judged(parts: &NetworkParts, family: Family, protocol: Protocol, port: u16) -> (Verdict, Vec<Hop>) {
     let mut hops = Vec::new();
     let mut left = family.internet();
     for (hop, judge) in HOPS {
@@ -158,17 +158,17 @@ impl Judged {
 }
 
 /// Judges a hop, given the addresses that are left.
-type Judge = fn(&Parts, Family, Protocol, u16, &AddressSet) -> Judged;
+type ReachJudge = fn(&NetworkParts, Family, Protocol, u16, &AddressSet) -> Judged;
 
 /// The hops from the internet inwards.
-const HOPS: [(&str, Judge); 4] = [
+const HOPS: [(&str, ReachJudge); 4] = [
     ("internet gateway and route table", route),
     ("VPC Block Public Access", block),
     ("network ACL", acl),
     ("security groups", groups),
 ];
 
-fn route(parts: &Parts, family: Family, _: Protocol, _: u16, left: &AddressSet) -> Judged {
+fn route(parts: &NetworkParts, family: Family, _: Protocol, _: u16, left: &AddressSet) -> Judged {
     let (id, is_explicit, routes) = match &parts.table {
         Ok(table) => table,
         Err(why) => return Judged::unknown(why.as_str()),
@@ -215,7 +215,7 @@ fn route(parts: &Parts, family: Family, _: Protocol, _: u16, left: &AddressSet) 
     }
 }
 
-fn block(parts: &Parts, _: Family, _: Protocol, _: u16, _: &AddressSet) -> Judged {
+fn block(parts: &NetworkParts, _: Family, _: Protocol, _: u16, _: &AddressSet) -> Judged {
     match &parts.blocked {
         Ok(None) => Judged::passes(None, format!("VPC Block Public Access is off for {}", parts.subnet)),
         Ok(Some(mode)) if mode.starts_with("block-") => {
@@ -230,7 +230,7 @@ fn block(parts: &Parts, _: Family, _: Protocol, _: u16, _: &AddressSet) -> Judge
     }
 }
 
-fn acl(parts: &Parts, family: Family, protocol: Protocol, port: u16, left: &AddressSet) -> Judged {
+fn acl(parts: &NetworkParts, family: Family, protocol: Protocol, port: u16, left: &AddressSet) -> Judged {
     let (id, acl) = match &parts.acl {
         Ok(acl) => acl,
         Err(why) => return Judged::unknown(why.as_str()),
@@ -258,7 +258,7 @@ fn acl(parts: &Parts, family: Family, protocol: Protocol, port: u16, left: &Addr
     Judged::passes(Some(through), why)
 }
 
-fn groups(parts: &Parts, family: Family, protocol: Protocol, port: u16, left: &AddressSet) -> Judged {
+fn groups(parts: &NetworkParts, family: Family, protocol: Protocol, port: u16, left: &AddressSet) -> Judged {
     let admits = parts.groups.admits(family, protocol, port);
     let through = left.and(&admits);
     let is_through = through.is_internet(family);

@@ -13,7 +13,7 @@ fn of(store: &Store, slug: &str, id: &str, limit: usize, unsure: Unsure<'_>) -> 
 }
 
 /// Kind, count, ids.
-fn shown(related: &[Related]) -> Vec<(&str, u64, Vec<&str>)> {
+fn shown(related: &[RelatedResource]) -> Vec<(&str, u64, Vec<&str>)> {
     related.iter().map(|one| (one.kind.as_str(), one.count, one.ids.iter().map(String::as_str).collect())).collect()
 }
 

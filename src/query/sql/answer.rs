@@ -19,7 +19,7 @@ pub struct Most {
 
 /// What a statement answers.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Found {
+pub struct SqlRows {
     /// The names of its columns.
     pub columns: Vec<String>,
     /// The first of its rows.

@@ -14,7 +14,7 @@ pub enum SqlError {
     #[error("{0}. The dialect is SQLite's")]
     Syntax(String),
     /// There is no such table.
-    #[error("there is no table `{name}`{}. TablesRead: {tables}{described}", near(*nearest))]
+    #[error("there is no table `{name}`{}. Tables: {tables}{described}", near(*nearest))]
     NoTable {
         /// What was named.
         name: String,

@@ -43,7 +43,7 @@ const FUNCTIONS: &str = " abs ago avg ceil ceiling char coalesce concat concat_w
     percent_rank percentile printf quote random rank replace round row_number rtrim sign strftime string_agg substr \
     substring subtype sum time timediff total trim trunc typeof unhex unicode unistr unixepoch unlikely upper ";
 
-/// TablesRead beside ours that may be read.
+/// Tables beside ours that may be read.
 const TABLES: [&str; 4] = ["sqlite_schema", "sqlite_master", "json_each", "json_tree"];
 
 /// A connection to a database with the tables that a statement names, which are empty.

@@ -345,10 +345,10 @@ fn apply(terms: &mut NarrowTerms, column: &str, bound: Bound) {
         ("seq", Bound::AtLeast(value)) => seq(&value).into_iter().for_each(|seq| raise(&mut terms.seqs.0, seq)),
         ("seq", Bound::AtMost(value)) => seq(&value).into_iter().for_each(|seq| lower(&mut terms.seqs.1, seq)),
         ("time", Bound::AtLeast(KnownValue::Text(time))) => {
-            raise(&mut terms.times.0, times::same_form(&time).into_owned())
+            raise(&mut terms.times.0, times::same_form(&time).into_owned());
         }
         ("time", Bound::AtMost(KnownValue::Text(time))) => {
-            lower(&mut terms.times.1, times::same_form(&time).into_owned())
+            lower(&mut terms.times.1, times::same_form(&time).into_owned());
         }
         (_, Bound::In(values)) => {
             if let Some(values) = values.iter().map(text).collect::<Option<BTreeSet<String>>>() {

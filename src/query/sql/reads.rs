@@ -95,7 +95,7 @@ mod tests {
         found
     }
 
-    /// TablesRead with their columns.
+    /// Tables with their columns.
     type TablesRead<'a> = &'a [(&'a str, &'a [&'a str])];
 
     fn expected(tables: TablesRead<'_>) -> Vec<(String, Vec<String>)> {

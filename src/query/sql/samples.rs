@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
-use super::{Found, Most, Outside, SqlError, SqlStatement, SqlValue, Visible};
+use super::{Most, Outside, SqlError, SqlRows, SqlStatement, SqlValue, Visible};
 use crate::kinds;
 use crate::model::{
     AccountId, Cause, Document, Event, Evidence, Group, Map, Region, ResourceId, Scope, Source, Timestamp,
@@ -105,11 +105,11 @@ impl Account {
         SqlStatement::prepare(sql, self.now(), Arc::new(|| false))
     }
 
-    pub(super) fn ask(&self, sql: &str) -> Result<Found, SqlError> {
+    pub(super) fn ask(&self, sql: &str) -> Result<SqlRows, SqlError> {
         self.prepare(sql)?.ask(&self.store, None, &Visible::all(), &Outside::default(), ALL)
     }
 
-    pub(super) fn then(&self, sql: &str, minutes: u64) -> Result<Found, SqlError> {
+    pub(super) fn then(&self, sql: &str, minutes: u64) -> Result<SqlRows, SqlError> {
         let point = Some(self.point(minutes));
         self.prepare(sql)?.ask(&self.store, point, &Visible::all(), &Outside::default(), ALL)
     }
@@ -150,7 +150,7 @@ impl Account {
 }
 
 /// The rows of an answer as text.
-pub(super) fn text(found: &Found) -> String {
+pub(super) fn text(found: &SqlRows) -> String {
     let cell = |value: &SqlValue| match value {
         SqlValue::Null => "-".to_owned(),
         SqlValue::Int(number) => number.to_string(),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sqlparser::tokenizer::Token;
 
-use super::answer::{self, Found, Most};
+use super::answer::{self, Most, SqlRows};
 use super::fill::{self, filling::Filling};
 use super::guard::SqlGuard;
 use super::limits::{DEPTH, Expired, LENGTH};
@@ -94,7 +94,7 @@ impl SqlStatement {
         visible: &Visible,
         outside: &Outside,
         most: Most,
-    ) -> Result<Found, SqlError> {
+    ) -> Result<SqlRows, SqlError> {
         let SqlStatement { guard, sql, expired, reads, narrowed } = self;
         let snapshot = store.snapshot()?;
         let point = match point {
@@ -109,7 +109,7 @@ impl SqlStatement {
         let mut statement = guard.connection.prepare(&sql).map_err(|error| guard.failure(&error, &sql))?;
         let columns = statement.column_names().map(str::to_owned).collect();
         let (rows, total, uncounted) = answer::run(&guard, &mut statement, &sql, most)?;
-        Ok(Found { columns, rows, total, uncounted, seq: point.seq, partial })
+        Ok(SqlRows { columns, rows, total, uncounted, seq: point.seq, partial })
     }
 }
 

@@ -633,9 +633,7 @@ async fn an_endpoint_that_hands_out_one_token_for_ever_fails_the_sweep_with_that
     let SweepStep::Failed { trouble } = stream.next().await.unwrap().step else { panic!("it goes on") };
     assert_eq!(trouble.class, ErrorClass::Fatal.into());
     assert!(
-        trouble
-            .what
-            .contains("the listing does not end: page 2 names a next page that this listing has already read")
+        trouble.what.contains("the listing does not end: page 2 names a next page that this listing has already read")
     );
     assert!(trouble.fix.contains("us-east-1") && trouble.fix.contains("goes on trying"), "{}", trouble.fix);
     assert!(trouble.retry_at.unwrap() > aws.clock().now());

@@ -74,6 +74,6 @@ fn a_name_is_found_wherever_it_is_defined() {
         ("simulator.rs", "struct Row;"),
     ]);
     let [muster, simulator] = repeated(&tree);
-    assert_eq!(Vec::from_iter(muster.keys()), ["Page", "Row"]);
+    assert_eq!(muster.keys().collect::<Vec<_>>(), ["Page", "Row"]);
     assert_eq!(simulator, Homes::new());
 }
