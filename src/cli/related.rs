@@ -47,9 +47,10 @@ impl Related {
             return Ok(output.line(&harmless(&format!("{answer:#}")))?);
         }
         output.text(table(&answer).print(Medium::stdout()).as_bytes())?;
-        warnings::say(&in_use(&answer));
+        let as_of = answer.get("as_of").map(|at| format!(", as of {}", text(at))).unwrap_or_default();
+        warnings::say(&format!("{}{as_of}", in_use(&answer)));
         for doubt in answer.get("kinds_unsure").and_then(Value::as_array).into_iter().flatten() {
-            warnings::say(&format!("not to be relied on: {}", text(doubt)));
+            warnings::say(&format!("uncertain: {}", text(doubt)));
         }
         Ok(())
     }
@@ -82,11 +83,9 @@ fn in_use(answer: &Value) -> String {
         "yes" => format!("{id} is in use"),
         "no_use_found" => format!("no use of {id} was found, and every kind that may use it was searched"),
         _ => match list("kinds_not_held") {
-            not_held if not_held.is_empty() => format!("it is not known whether {id} is in use"),
+            not_held if not_held.is_empty() => format!("whether {id} is in use is unknown"),
             not_held => {
-                format!(
-                    "it is not known whether {id} is in use: not in this inventory are {not_held}, which may use it"
-                )
+                format!("whether {id} is in use is unknown: {not_held} may use it, and Muster does not hold these")
             }
         },
     }
@@ -104,8 +103,7 @@ mod tests {
         });
         let printed = table(&answer).print(Medium::default());
         assert_eq!(printed, "RELATION  KIND  COUNT  IDS    BY\nuses      vpc   1      vpc-1  vpc-id\n");
-        let expected =
-            "it is not known whether sg-1 is in use: not in this inventory are launch templates, which may use it";
+        let expected = "whether sg-1 is in use is unknown: launch templates may use it, and Muster does not hold these";
         assert_eq!(in_use(&answer), expected);
         answer["in_use"] = json!("yes");
         assert_eq!(in_use(&answer), "sg-1 is in use");

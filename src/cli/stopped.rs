@@ -24,7 +24,7 @@ pub(super) struct Stopped {
     older_than: Option<String>,
     /// What comes first: what costs most, or what was stopped longest ago [default: cost]
     #[arg(long, value_enum)]
-    sort: Option<Sort>,
+    sort: Option<SortFlag>,
     /// How many to show at most [default: 100]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=500))]
     limit: Option<u64>,
@@ -39,7 +39,7 @@ pub(super) struct Stopped {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Sort {
+enum SortFlag {
     Cost,
     Since,
 }
@@ -55,7 +55,7 @@ impl Stopped {
             arguments.insert("filters".to_owned(), arguments::filters(&self.filters, INSTANCE)?);
         }
         arguments.insert("limit".to_owned(), json!(self.limit.unwrap_or(SHOWN)));
-        let sort = self.sort.map(|sort| if sort == Sort::Cost { "cost" } else { "since" }.to_owned());
+        let sort = self.sort.map(|sort| if sort == SortFlag::Cost { "cost" } else { "since" }.to_owned());
         for (name, value) in [
             ("older_than", &self.older_than),
             ("sort", &sort),

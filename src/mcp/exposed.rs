@@ -9,7 +9,7 @@ use super::error::RequestError;
 use crate::kinds::{INSTANCE, NETWORK_INTERFACE};
 use crate::model::{Document, ResourceId, Scope};
 use crate::query::exposure::gather::{Interface, Open, Reaches, each_public};
-use crate::query::exposure::{AskedPorts, Does, LEAVES_OUT, Verdict};
+use crate::query::exposure::{AskedPorts, Does, LEAVES_OUT, ReachVerdict};
 use crate::store::{Comparison, On, ValuePattern};
 
 /// How many stretches of ports are shown of one instance.
@@ -54,12 +54,12 @@ impl Core {
             let mut is_reachable = false;
             for AskedPorts { protocol, ports } in asked {
                 match reaches.verdict(&scope, &interfaces, *protocol, *ports)? {
-                    Verdict::Reachable => is_reachable = true,
-                    Verdict::Unknown => {
+                    ReachVerdict::Reachable => is_reachable = true,
+                    ReachVerdict::Unknown => {
                         let hops = reaches.ask(&scope, &interfaces, *protocol, *ports)?.hops;
                         reason = hops.into_iter().find(|hop| hop.does == Does::Unknown).map(|hop| hop.why);
                     }
-                    Verdict::NotReachable => {}
+                    ReachVerdict::NotReachable => {}
                 }
             }
             if is_reachable {
@@ -82,14 +82,18 @@ impl Core {
     /// When the store cannot be read.
     pub fn exposure(&self, id: &ResourceId, instance: &Document) -> Result<(Value, Vec<String>), RequestError> {
         let interfaces = Interface::of_instance(instance);
+        if let Some(why) = self.unsure(&id.scope(), INSTANCE) {
+            let said = format!("Open to the internet: not known ({why})");
+            return Ok((json!({"open": [], "unknown": [why], "leaves_out": LEAVES_OUT}), vec![said]));
+        }
         if interfaces.iter().all(|interface| interface.addresses.is_empty()) {
-            let said = "Open to the internet: nothing, it has no public address".to_owned();
-            return Ok((json!({"open": [], "why": "no public address"}), vec![said]));
+            let said = "Open to the internet: nothing, because the instance has no public address".to_owned();
+            return Ok((json!({"open": [], "why": "no public address", "leaves_out": LEAVES_OUT}), vec![said]));
         }
         let unsure = |scope: &Scope, kind| self.unsure(scope, kind);
         let found = Reaches::new(&self.store, &unsure).open(&id.scope(), &interfaces)?;
         let (open, unknown): (Vec<&Open>, Vec<&Open>) =
-            found.iter().partition(|open| open.verdict == Verdict::Reachable);
+            found.iter().partition(|open| open.verdict == ReachVerdict::Reachable);
         let mut lines = Vec::new();
         for Open { protocol, ports, from, hops, .. } in open.iter().take(SHOWN) {
             let by = hops.last().map_or("", |hop| hop.why.as_str());

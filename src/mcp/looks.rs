@@ -3,11 +3,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex as Lock;
 use tokio::sync::Mutex;
 
-use crate::model::{Kind, Scope, Timestamp};
+use crate::model::{Kind, ResourceId, Scope, Timestamp};
 
 /// How many ids of a kind and scope are remembered with what was seen of them.
 const MAX_REMEMBERED: usize = 1_000;
@@ -25,7 +26,10 @@ pub enum Sight {
 
 /// The last live looks of a server. Each kind of a scope is looked at by one call at a time; who waits for it takes what it showed.
 #[derive(Default)]
-pub struct Looks(Lock<HashMap<(Scope, Kind), SharedLooks>>);
+pub struct Looks {
+    recent: Lock<HashMap<(Scope, Kind), SharedLooks>>,
+    rebooted: Lock<HashMap<ResourceId, Timestamp>>,
+}
 
 /// The last looks at a kind in a scope, which one caller at a time reads and adds to.
 pub type SharedLooks = Arc<Mutex<RecentLooks>>;
@@ -38,7 +42,22 @@ impl Looks {
     /// The last looks at a kind in a scope, for one caller at a time.
     #[must_use]
     pub fn of(&self, scope: &Scope, kind: &Kind) -> SharedLooks {
-        Arc::clone(self.0.lock().entry((scope.clone(), kind.clone())).or_default())
+        Arc::clone(self.recent.lock().entry((scope.clone(), kind.clone())).or_default())
+    }
+
+    /// Remembers that AWS took a reboot of an instance at `at`.
+    pub fn note_reboot(&self, id: ResourceId, at: Timestamp) {
+        let mut rebooted = self.rebooted.lock();
+        if rebooted.len() > MAX_REMEMBERED {
+            rebooted.clear();
+        }
+        rebooted.insert(id, at);
+    }
+
+    /// When this server last had an instance rebooted.
+    #[must_use]
+    pub fn rebooted(&self, id: &ResourceId) -> Option<Timestamp> {
+        self.rebooted.lock().get(id).copied()
     }
 }
 
@@ -52,7 +71,8 @@ impl RecentLooks {
     /// Remembers what a look showed that was asked for at `asked_at`.
     pub fn remember(&mut self, asked_at: Timestamp, seen: Vec<(Arc<str>, Sight)>) {
         if self.0.len() > MAX_REMEMBERED {
-            self.0.clear();
+            // Those of a minute ago nobody waits for any more.
+            self.0.retain(|_, (earlier, _)| asked_at.since(*earlier) < Duration::from_mins(1));
         }
         self.0.extend(seen.into_iter().map(|(id, sight)| (id, (asked_at, sight))));
     }

@@ -23,7 +23,7 @@ mod reach;
 mod routes;
 
 pub use self::address_set::Family;
-pub use self::answer::{Does, Exposure, Hop, Segment, Verdict};
+pub use self::answer::{Does, Exposure, Hop, ReachVerdict, Segment};
 pub use self::parts::{Documents, Known, RouteTable};
 pub use self::ports::{AskedPorts, Ports, Protocol};
 pub use self::reach::{PublicAddresses, Reach, no_address};

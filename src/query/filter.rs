@@ -18,6 +18,7 @@ use crate::store::{Comparison, Matcher, On, ValuePattern};
 
 pub use self::doubtful_value::DoubtfulValue;
 pub use self::error::FilterError;
+use self::special_value::SpecialValue;
 
 pub mod doubtful_value;
 pub mod error;
@@ -53,11 +54,18 @@ impl Filters {
         let (mut matcher, mut doubts) = (Matcher::any(), Vec::new());
         for (place, (name, values)) in pairs.iter().enumerate() {
             let (on, form) = subject(name, kind)?;
-            let mut tests = Vec::with_capacity(values.len());
+            let (mut tests, mut bounds) = (Vec::with_capacity(values.len()), Vec::new());
             for value in values {
-                if let Some(pattern) = special_value::pattern(name, value, form, now)? {
-                    tests.push(Comparison { on: on.clone(), pattern });
-                    continue;
+                match special_value::read(name, value, form, now)? {
+                    Some(SpecialValue::Word(pattern)) => {
+                        tests.push(Comparison { on: on.clone(), pattern });
+                        continue;
+                    }
+                    Some(SpecialValue::Bound(bound)) => {
+                        bounds.push(bound);
+                        continue;
+                    }
+                    None => {}
                 }
                 let pattern = if form == Form::Time { ValuePattern::time(value) } else { ValuePattern::new(value) };
                 if let Some(also) = form.also(value) {
@@ -69,6 +77,9 @@ impl Filters {
                     doubts.push(DoubtfulValue { place, facet: *facet, name, value, form, pattern });
                 }
                 tests.push(Comparison { on: on.clone(), pattern });
+            }
+            if !bounds.is_empty() {
+                tests.push(Comparison { on, pattern: ValuePattern::bounded(bounds) });
             }
             matcher = matcher.and(tests);
         }

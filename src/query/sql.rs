@@ -31,6 +31,7 @@ mod outside;
 mod reads;
 mod said;
 mod schema;
+mod search;
 mod statement;
 mod times;
 

@@ -10,7 +10,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 pub use self::bill::{Bill, Cost, Unpriced};
-pub use self::since::Since;
+pub use self::since::StoppedSince;
 
 use crate::kinds::{INSTANCE, SNAPSHOT};
 use crate::model::{Row, Scope, Seq, Timestamp};
@@ -56,7 +56,7 @@ pub struct StoppedInstance {
     /// Its type.
     pub instance_type: Option<String>,
     /// Since when it is stopped.
-    pub since: Since,
+    pub since: StoppedSince,
     /// What it costs.
     pub bill: Bill,
     /// Tags that say whom to ask, as they are found.
@@ -109,7 +109,7 @@ pub fn report(
             }
             Err(error) => return Err(error),
         };
-        let since = Since::of(&snapshot, &row.id, &document)?;
+        let since = StoppedSince::of(&snapshot, &row.id, &document)?;
         if let Some(by) = query.stopped_by {
             match since.is_by(by) {
                 Some(true) => {}

@@ -24,8 +24,8 @@ enum PatternForm {
     Moment(String, Option<String>),
     /// Wildcards over times, compared with both written forms.
     WildTime(WildMatchPattern<MANY, ONE>),
-    /// Every value that keeps a bound.
-    Bounded(ValueBound),
+    /// Every value that keeps all of these bounds.
+    Bounded(Vec<ValueBound>),
     /// No value at all.
     Absent,
 }
@@ -60,10 +60,10 @@ impl ValuePattern {
         })
     }
 
-    /// Matches every value that keeps a bound.
+    /// Matches every value that keeps all bounds.
     #[must_use]
-    pub fn bounded(bound: ValueBound) -> Self {
-        ValuePattern(PatternForm::Bounded(bound))
+    pub fn bounded(bounds: Vec<ValueBound>) -> Self {
+        ValuePattern(PatternForm::Bounded(bounds))
     }
 
     /// Matches no value: a comparison with it holds for rows that have none.
@@ -90,7 +90,7 @@ impl ValuePattern {
             PatternForm::WildTime(wild) => {
                 wild.matches(text) || written::as_filter(text).is_some_and(|written| wild.matches(&written))
             }
-            PatternForm::Bounded(bound) => bound.admits(text),
+            PatternForm::Bounded(bounds) => bounds.iter().all(|bound| bound.admits(text)),
             PatternForm::Absent => false,
         }
     }

@@ -71,6 +71,12 @@ impl ArgumentError {
         ArgumentProblem::Form { name: name.to_owned(), expected: expected.to_owned(), found }.into()
     }
 
+    /// What is wrong, in a sentence that names the argument.
+    #[must_use]
+    pub fn said(problem: &str) -> Self {
+        ArgumentProblem::Value(problem.to_owned()).into()
+    }
+
     /// The argument `name` selects several scopes, and only one is allowed.
     #[must_use]
     pub fn ambiguous(name: &str, found: &str, scopes: &[Scope]) -> Self {
@@ -80,7 +86,7 @@ impl ArgumentError {
 
     /// The argument `name` must be one of `words`; the error names the word nearest to `found`.
     #[must_use]
-    pub fn one_of(name: &str, words: &[&'static str], found: &str) -> Self {
+    pub fn one_of(name: &str, words: &[&str], found: &str) -> Self {
         let near = near(nearest(found, words.iter().copied()));
         ArgumentError::form(name, &format!("one of {}{near}", words.join(", ")), found)
     }
@@ -132,6 +138,7 @@ pub fn clean(
             None => Some(value),
         };
         if let Some(value) = read {
+            let value = one_of_the_words(schema, value);
             clean.insert(name, value);
         }
     }
@@ -139,6 +146,18 @@ pub fn clean(
     match required.into_iter().find(|name| !clean.contains_key(*name)) {
         Some(name) => Err(ArgumentError::missing(name)),
         None => Ok(clean),
+    }
+}
+
+/// A value of an argument that takes one of several words: the word itself, also where it was written in other case.
+fn one_of_the_words(schema: &Value, value: Value) -> Value {
+    let (Some(words), Some(text)) = (schema.get("enum").and_then(Value::as_array), value.as_str()) else {
+        return value;
+    };
+    match words.iter().filter_map(Value::as_str).find(|word| word.eq_ignore_ascii_case(text)) {
+        Some(word) => Value::from(word),
+        // Its type says what is wrong, or reads more than the words.
+        None => value,
     }
 }
 
@@ -155,7 +174,22 @@ fn unknown(tool: &'static str, declared: &JsonObject, name: &str) -> ArgumentErr
 /// # Errors
 /// The error of the argument's own type.
 pub fn read<A: DeserializeOwned>(clean: JsonObject) -> Result<A, ArgumentError> {
-    serde_json::from_value(Value::Object(clean)).map_err(|error| ArgumentProblem::Value(error.to_string()).into())
+    let given = clean.clone();
+    serde_json::from_value(Value::Object(clean)).map_err(|error| named(&given, error.to_string()).into())
+}
+
+/// An error of an argument's type, which names the argument too where the type only shows its value.
+fn named(given: &JsonObject, problem: String) -> ArgumentProblem {
+    let variant = problem.strip_prefix("unknown variant `").and_then(|rest| rest.split_once("`, expected "));
+    let Some((value, words)) = variant else { return ArgumentProblem::Value(problem) };
+    match given.iter().find(|(_, given)| given.as_str() == Some(value)) {
+        Some((name, _)) => ArgumentProblem::Form {
+            name: name.clone(),
+            expected: words.replace('`', ""),
+            found: shown(&Value::from(value).to_string(), 80),
+        },
+        None => ArgumentProblem::Value(problem),
+    }
 }
 
 #[cfg(test)]

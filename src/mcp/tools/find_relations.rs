@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::answer::ToolResult;
 use super::arguments::resource::ResourceArguments;
 use super::arguments::scope::ScopeArguments;
+use super::label::FreshnessLabel;
 use super::schema::{self, ToolSchema};
 use super::spec::{ToolCall, ToolEffect, ToolSpec};
 use super::table::AnswerText;
@@ -28,7 +29,7 @@ const MAX_IDS: usize = 50;
 pub static SPEC: ToolSpec = ToolSpec {
     name: "find_relations",
     title: "Find what uses a resource and what it uses",
-    description: "What uses a resource (a security group, subnet, volume, image, ..) and what it uses, counts first. in_use is \
+    description: "Shows what uses a resource (a security group, subnet, volume, image, ..) and what it uses, counts first. in_use is \
                   yes, no_use_found, or unknown while something that may use it is not held, stale or incomplete: then do not \
                   call it unused.",
     effect: ToolEffect::Read,
@@ -59,8 +60,8 @@ fn default_ids() -> usize {
 const DIRECTIONS: [(Direction, &str, &str); 4] = [
     (Direction::UsedBy, "used_by", "Used by"),
     (Direction::Uses, "uses", "Uses"),
-    (Direction::MadeFrom, "made_from", "Made from (no longer needed)"),
-    (Direction::MadeInto, "made_into", "Made into (do not need it)"),
+    (Direction::MadeFrom, "made_from", "Made from (does not depend on it)"),
+    (Direction::MadeInto, "made_into", "Made into (does not depend on it)"),
 ];
 
 fn output() -> Value {
@@ -94,6 +95,7 @@ fn output() -> Value {
             "kinds_searched": schema::list(json!({"type": "string"}), "Kinds that may use it, searched completely."),
             "kinds_unsure": schema::list(json!({"type": "string"}), "Kinds that may use it and are not held, stale or incomplete."),
             "kinds_not_held": schema::list(json!({"type": "string"}), "What else may use it and is not in this inventory."),
+            "as_of": schema::text("When everything searched was last confirmed."),
             "seq": schema::count("The log's end at this read."),
         }),
     )
@@ -123,6 +125,9 @@ fn related(
 ) -> Result<Option<ToolResult>, RequestError> {
     // What cannot be relied on is asked for before anything is searched, and again after it: what is damaged is found by reading.
     let before = relations_doubts(core, id);
+    let all: Vec<&'static KindSpec> = kinds::KINDS.iter().copied().filter(|kind| kind.status_of.is_none()).collect();
+    let label = FreshnessLabel::of_all(core, &all, Some(&id.scope()), None)?;
+    let as_of = label.fields().into_iter().find_map(|(name, value)| (name == "as_of").then_some(value));
     let snapshot = core.snapshot()?;
     let Some(row) = snapshot.row(id)? else {
         vanished(&snapshot, id)?;
@@ -135,7 +140,7 @@ fn related(
         known.or_else(|| core.unsure(scope, of))
     };
     let relations = relations(&core.store, kind, &row, limit, &unsure)?;
-    Ok(Some(answer(kind, &row, &relations, seq)))
+    Ok(Some(answer(kind, &row, &relations, as_of, seq)))
 }
 
 /// The kinds that could not be relied on when this was asked for, with the reason.
@@ -145,10 +150,14 @@ fn relations_doubts(core: &Core, id: &ResourceId) -> Vec<(&'static str, String)>
     kinds.collect()
 }
 
-fn answer(kind: &'static KindSpec, row: &Row, relations: &Relations, seq: Seq) -> ToolResult {
+fn answer(kind: &'static KindSpec, row: &Row, relations: &Relations, as_of: Option<Value>, seq: Seq) -> ToolResult {
     let name = row.fields.name.as_deref().filter(|name| !name.is_empty()).map(|name| shown(name, 200));
     let called = name.as_ref().map_or_else(String::new, |name| format!(" ({name})"));
-    let mut text = AnswerText::new(format!("{} {}{called} in {}\n", kind.title, row.id.id, row.id.scope()));
+    let mut text = AnswerText::new(format!("{} {}{called} in {}", kind.title, row.id.id, row.id.scope()));
+    match as_of.as_ref().and_then(Value::as_str) {
+        Some(as_of) => text.add(format_args!(", as of {as_of}\n")),
+        None => text.add("\n"),
+    }
     let in_use = match relations.deletable() {
         Deletable::InUse => {
             text.add("In use: yes. Look at what uses it before deleting it.");
@@ -194,7 +203,7 @@ fn answer(kind: &'static KindSpec, row: &Row, relations: &Relations, seq: Seq) -
     let unsure: Vec<String> = relations.unsure.iter().map(|(slug, why)| format!("{slug}: {why}")).collect();
     text.add(format_args!("\nSearched for uses: {}", listed(relations.searched.iter().copied())));
     for doubt in &unsure {
-        text.add(format_args!("\nNot to be relied on: {doubt}"));
+        text.add(format_args!("\nUncertain: {doubt}"));
     }
     if !relations.not_held.is_empty() {
         text.add(format_args!("\nMay use it and is not in this inventory: {}", relations.not_held.join(", ")));
@@ -202,6 +211,9 @@ fn answer(kind: &'static KindSpec, row: &Row, relations: &Relations, seq: Seq) -
     put("kinds_searched", json!(relations.searched));
     put("kinds_unsure", json!(unsure));
     put("kinds_not_held", json!(relations.not_held));
+    if let Some(as_of) = as_of {
+        put("as_of", as_of);
+    }
     put("seq", json!(seq));
     ToolResult { text: text.into(), structured: Value::Object(data), failure: None }
 }

@@ -92,7 +92,7 @@ impl Power {
             Power::Reboot => [
                 "rebooting",
                 "accepted",
-                "AWS reboots asynchronously and reports no state for it: wait_for with until status_ok waits for the checks.",
+                "AWS reports no state for a reboot. wait_for with until status_ok waits for status checks that are newer than it.",
             ],
         }
     }
@@ -258,6 +258,11 @@ impl PowerCalls<'_> {
         report: &mut PowerReport,
     ) {
         let WriteResult { result, others, answered_at } = done;
+        if self.power == Power::Reboot {
+            for target in targets {
+                self.core.looks.note_reboot(target.id.clone(), answered_at);
+            }
+        }
         report.acted |= self.dry_run;
         report.distrust = match (self.dry_run, others.is_empty()) {
             (true, _) => Some(ACTED),

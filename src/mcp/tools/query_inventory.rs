@@ -3,6 +3,7 @@
 //! One statement runs at a time in the whole process, since SQLite's memory is bounded for all of them together; the others wait.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rmcp::schemars::{self, JsonSchema};
@@ -12,6 +13,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
 use super::answer::ToolResult;
+use super::arguments::ArgumentError;
 use super::arguments::past::{self, PastArgument};
 use super::as_of;
 use super::label::FreshnessLabel;
@@ -121,15 +123,36 @@ pub async fn ask(
 ) -> Result<AskedStatement, RequestError> {
     let point = past::as_of(core, as_of)?;
     let turn = timeout(PATIENCE, TURN.acquire()).await;
-    let _turn = turn.map_err(|_| RequestError::SqlBusy)?.map_err(|_| RequestError::Stopping)?;
+    let turn = turn.map_err(|_| RequestError::SqlBusy)?.map_err(|_| RequestError::Stopping)?;
     let (now, end) = (core.now(), Instant::now() + sql::TIME);
-    let expired: Expired = Arc::new(move || Instant::now() >= end);
-    let statement = core.walk(move |_| Ok(SqlStatement::prepare(&sql, now, expired)?)).await?;
+    // A caller that leaves ends its statement, which keeps its turn until then.
+    let left = Arc::new(AtomicBool::new(false));
+    let _caller = Caller(Arc::clone(&left));
+    let expired: Expired = Arc::new(move || left.load(Ordering::Relaxed) || Instant::now() >= end);
+    let prepared = core.walk(move |_| Ok((SqlStatement::prepare(&sql, now, expired)?, turn))).await?;
+    let (statement, turn) = prepared;
+    if point.is_some() && statement.reads_freshness() {
+        let problem = "the table freshness is known for the present only: leave out `as_of`";
+        return Err(ArgumentError::said(problem).into());
+    }
     let kinds = statement.kinds();
     if point.is_none() && !kinds.is_empty() {
         core.anything(&kinds, None).await?;
     }
-    core.walk(move |core| run(core, statement, kinds, point, most)).await
+    core.walk(move |core| {
+        let _turn = turn;
+        run(core, statement, kinds, point, most)
+    })
+    .await
+}
+
+/// Whoever waits for a statement. Dropped, it says that nobody does any more.
+struct Caller(Arc<AtomicBool>);
+
+impl Drop for Caller {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 fn run(
@@ -144,7 +167,7 @@ fn run(
         [] => None,
         kinds => Some(FreshnessLabel::of_all(core, kinds, None, point)?),
     };
-    let outside = Outside { freshness: freshness(core) };
+    let outside = Outside { freshness: freshness(core), prices: Some(core.prices()) };
     let is_log = statement.reads_log();
     let found = statement.ask(&core.store, point, &Visible::all(), &outside, most)?;
     // Rows, documents and records may have been looked at.
@@ -223,8 +246,10 @@ impl AskedStatement {
         let header = line(columns.iter().map(String::as_str));
         let mut size = (1_500 + header.len(), 1_500 + header.len());
         let (mut lines, mut rows) = (Vec::new(), Vec::new());
+        // One row of many long values must not go beyond what the answer may take.
+        let room = VALUE.min(BUDGET / (2 * columns.len().max(1)));
         for row in &self.found.rows {
-            let cells: Vec<Value> = row.iter().map(cell).collect();
+            let cells: Vec<Value> = row.iter().map(|value| cell(value, room)).collect();
             let text: Vec<String> = cells.iter().map(words).collect();
             let text = line(text.iter().map(String::as_str));
             let fields = columns.iter().cloned().zip(cells).filter(|(_, cell)| !cell.is_null());
@@ -263,9 +288,9 @@ impl AskedStatement {
 
 /// A value as it is shown: text of strangers without what nobody sees.
 #[must_use]
-pub fn cell(value: &sql::SqlValue) -> Value {
+pub fn cell(value: &sql::SqlValue, room: usize) -> Value {
     match value {
-        sql::SqlValue::Text(text) => json!(shown(text, VALUE)),
+        sql::SqlValue::Text(text) => json!(shown(text, room)),
         other => json!(other),
     }
 }

@@ -23,7 +23,9 @@ use crate::model::text::shown;
 use crate::model::{Scope, Timestamp};
 use crate::query::moment;
 use crate::query::prices::PriceTable;
-use crate::query::stopped::{self, Bill, Cost, Order, Since, StoppedInstance, StoppedQuery, StoppedReport, Unpriced};
+use crate::query::stopped::{
+    self, Bill, Cost, Order, StoppedInstance, StoppedQuery, StoppedReport, StoppedSince, Unpriced,
+};
 
 /// Rows unless asked for more.
 const DEFAULT_ROWS: usize = 25;
@@ -59,7 +61,7 @@ struct Arguments {
     older_than: Option<String>,
     /// The dearest first, or those stopped longest.
     #[serde(default)]
-    sort: Sort,
+    sort: SortArgument,
     /// Rows.
     #[serde(default = "default_rows")]
     #[schemars(range(min = 1, max = MAX_ROWS))]
@@ -69,7 +71,7 @@ struct Arguments {
 /// In which order.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-enum Sort {
+enum SortArgument {
     #[default]
     Cost,
     Since,
@@ -130,7 +132,7 @@ struct Asked {
     settled: Settled,
     scope: Option<Scope>,
     stopped_by: Option<Timestamp>,
-    sort: Sort,
+    sort: SortArgument,
     limit: usize,
 }
 
@@ -143,8 +145,8 @@ impl Asked {
         let label = FreshnessLabel::of(core, INSTANCE, scope, None)?;
         let doubts = core.doubts(INSTANCE, &[VOLUME, SNAPSHOT, ADDRESS], scope);
         let order = match sort {
-            Sort::Cost => Order::Cost,
-            Sort::Since => Order::Since,
+            SortArgument::Cost => Order::Cost,
+            SortArgument::Since => Order::Since,
         };
         let query = StoppedQuery { scope, matcher: filters.matcher(), stopped_by: *stopped_by, order };
         let prices = core.prices();
@@ -237,20 +239,20 @@ fn amount(cost: &Cost) -> String {
     }
 }
 
-fn since_words(since: Since) -> String {
+fn since_words(since: StoppedSince) -> String {
     match since {
-        Since::Told(at) => at.to_string(),
-        Since::Seen(at) => format!("{at} (first seen so)"),
-        Since::Before(at) => format!("before {at}"),
+        StoppedSince::Told(at) => at.to_string(),
+        StoppedSince::Seen(at) => format!("{at} (first seen so)"),
+        StoppedSince::Before(at) => format!("before {at}"),
     }
 }
 
 fn row(instance: &StoppedInstance, now: Timestamp) -> Value {
     let StoppedInstance { row, instance_type, since, bill, owners } = instance;
     let source = match since {
-        Since::Told(_) => "aws",
-        Since::Seen(_) => "first_seen",
-        Since::Before(_) => "before",
+        StoppedSince::Told(_) => "aws",
+        StoppedSince::Seen(_) => "first_seen",
+        StoppedSince::Before(_) => "before",
     };
     let owners: Map<String, Value> =
         owners.iter().map(|(key, value)| (shown(key, 128), json!(shown(value, 200)))).collect();

@@ -11,13 +11,13 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until};
 
-use self::goal::{Goal, KnownState, Nearness, failing, state_of};
+use self::goal::{Goal, KnownState, Nearness, failing, state_of, too_early};
 use super::answer::ToolResult;
 use super::arguments::ArgumentError;
 use super::schema::ToolSchema;
 use super::spec::{ToolCall, ToolEffect, ToolSpec};
 use super::table::{self, AnswerText};
-use crate::kinds::KindSpec;
+use crate::kinds::{INSTANCE, KindSpec};
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
 use crate::mcp::looks::Sight;
@@ -39,8 +39,8 @@ pub static SPEC: ToolSpec = ToolSpec {
     title: "Wait for instances or snapshots",
     description: "Waits up to 45 seconds until all of the instances or snapshots named are running, stopped, status_ok (running with \
                   all status checks ok), completed (snapshots) or gone. Looks at them in AWS at once and again while it waits, and \
-                  answers as soon as all are there, or with done: false and how far each is. Call it again to go on waiting. After a \
-                  reboot AWS renews status checks only after a minute or so.",
+                  answers as soon as all are there, or with done: false and how far each is. Call it again to go on waiting. Status \
+                  checks of the first minute after a reboot do not count.",
     effect: ToolEffect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::of_answer::<WaitAnswer>(),
@@ -111,6 +111,8 @@ struct Subject {
     kind: &'static KindSpec,
     /// Where it is; every watched scope of its kind while that is not known.
     scopes: Vec<Scope>,
+    /// Whether it is or was in the inventory: else it may be in another region, or its id mistyped.
+    was_seen: bool,
     sights: HashMap<Scope, Sight>,
 }
 
@@ -150,29 +152,34 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
 
 /// The resources of a call, each once.
 fn subjects(core: &Core, until: Goal, ids: &[String]) -> Result<Vec<Subject>, RequestError> {
+    if ids.len() > MAX_IDS {
+        let expected = format!("at most {MAX_IDS} ids: use several calls");
+        return Err(ArgumentError::form("ids", &expected, format!("{} ids", ids.len())).into());
+    }
     let mut subjects: Vec<Subject> = Vec::new();
     for id in ids.iter().map(|id| id.trim()) {
         let kind = until.kind(id)?;
         if subjects.iter().any(|subject| *subject.id == *id) {
             continue;
         }
-        let copies = core.snapshot()?.copies(&kind.kind(), id)?;
+        let snapshot = core.snapshot()?;
+        let copies = snapshot.copies(&kind.kind(), id)?;
         let mut scopes: Vec<Scope> = copies.iter().map(|copy| copy.id.scope()).collect();
         let watched: Vec<Scope> = core.scopes(&[kind]).into_iter().map(|state| state.scope).collect();
         scopes.retain(|scope| watched.contains(scope));
+        let mut was_seen = !scopes.is_empty();
+        for scope in &watched {
+            was_seen |= snapshot.tombstone(&ResourceId::new(scope, &kind.kind(), id))?.is_some();
+        }
         if scopes.is_empty() {
             scopes = watched;
         }
-        subjects.push(Subject { id: Arc::from(id), kind, scopes, sights: HashMap::new() });
+        subjects.push(Subject { id: Arc::from(id), kind, scopes, was_seen, sights: HashMap::new() });
     }
-    match subjects.len() {
-        0 => Err(ArgumentError::missing("ids").into()),
-        count if count > MAX_IDS => {
-            let expected = format!("at most {MAX_IDS} ids: use several calls");
-            Err(ArgumentError::form("ids", &expected, format!("{count} ids")).into())
-        }
-        _ => Ok(subjects),
+    if subjects.is_empty() {
+        return Err(ArgumentError::missing("ids").into());
     }
+    Ok(subjects)
 }
 
 /// The ids of one kind to look at in one call.
@@ -208,7 +215,8 @@ impl Subject {
             Sight::Shown | Sight::NotFound => None,
         });
         let shown = self.sights.iter().find(|(_, sight)| **sight == Sight::Shown).map(|(scope, _)| scope);
-        let is_absent = shown.is_none() && unsaid.is_none() && !self.sights.is_empty();
+        let is_absent =
+            !self.scopes.is_empty() && self.scopes.iter().all(|scope| self.sights.get(scope) == Some(&Sight::NotFound));
         let mut row = WaitRow {
             id: self.id.to_string(),
             result: Nearness::Waiting,
@@ -218,7 +226,11 @@ impl Subject {
             message: None,
             is_unseen: shown.is_none() && !is_absent,
         };
-        let mut known = if is_absent { KnownState::Absent } else { KnownState::Unseen };
+        let mut known = match (is_absent, self.was_seen) {
+            (true, true) => KnownState::Absent,
+            (true, false) => KnownState::Strange,
+            (false, _) => KnownState::Unseen,
+        };
         let mut current = None;
         if let Some(scope) = shown {
             let id = ResourceId::new(scope, &self.kind.kind(), Arc::clone(&self.id));
@@ -235,7 +247,15 @@ impl Subject {
             row.state = state_of(&current.document).map(str::to_owned);
             row.progress = progress(until, &current.document);
         }
-        row.message = said.map(str::to_owned).or(unsaid.filter(|_| shown.is_none()));
+        let mut early = None;
+        if let (Goal::StatusOk, Some(scope), Some(as_of)) = (until, shown, row.as_of) {
+            let instance = ResourceId::new(scope, &INSTANCE.kind(), Arc::clone(&self.id));
+            early = core.looks.rebooted(&instance).and_then(|rebooted| too_early(as_of, rebooted));
+            if early.is_some() && row.result == Nearness::Reached {
+                row.result = Nearness::Waiting;
+            }
+        }
+        row.message = early.or(said.map(str::to_owned)).or(unsaid.filter(|_| shown.is_none()));
         if self.scopes.is_empty() {
             row.message = Some("It is not known yet which regions are watched.".to_owned());
         }

@@ -8,7 +8,7 @@ use super::ports::{Ports, Protocol};
 /// Whether the internet can reach a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub enum ReachVerdict {
     /// No: some hop that is known lets nothing through, whatever the others do.
     NotReachable,
     /// It cannot be told: a hop on the way is not held, stale or incomplete, and none that is known blocks.
@@ -44,7 +44,7 @@ pub struct Hop {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Exposure {
     /// The answer.
-    pub verdict: Verdict,
+    pub verdict: ReachVerdict,
     /// The ports among those asked for of which that is so. All that were asked for unless the verdict is `reachable`.
     #[serde(skip)]
     pub ports: Ports,
@@ -62,7 +62,7 @@ pub struct Segment {
     /// The ports.
     pub ports: Ports,
     /// The answer.
-    pub verdict: Verdict,
+    pub verdict: ReachVerdict,
     /// Every hop up to the one that blocks.
     pub hops: Vec<Hop>,
 }

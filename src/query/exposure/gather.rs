@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::answer::{Exposure, Hop, Segment, Verdict};
+use super::answer::{Exposure, Hop, ReachVerdict, Segment};
 use super::groups::maps;
 use super::parts::{Documents, Known, RouteTable};
 use super::ports::{Ports, Protocol};
@@ -144,8 +144,8 @@ impl<'a> Reaches<'a> {
         interfaces: &[Interface],
         protocol: Protocol,
         ports: Ports,
-    ) -> Result<Verdict, ReadError> {
-        let mut worst = Verdict::NotReachable;
+    ) -> Result<ReachVerdict, ReadError> {
+        let mut worst = ReachVerdict::NotReachable;
         for interface in interfaces.iter().filter(|interface| !interface.addresses.is_empty()) {
             worst = worst.max(self.of(scope, interface)?.verdict(&interface.addresses, protocol, ports));
         }
@@ -161,7 +161,8 @@ impl<'a> Reaches<'a> {
         let mut found: Vec<Open> = Vec::new();
         for interface in interfaces.iter().filter(|interface| !interface.addresses.is_empty()) {
             let reach = self.of(scope, interface)?;
-            let open = reach.segments(&interface.addresses).filter(|segment| segment.verdict != Verdict::NotReachable);
+            let open =
+                reach.segments(&interface.addresses).filter(|segment| segment.verdict != ReachVerdict::NotReachable);
             for Segment { family, protocol, ports, verdict, hops } in open {
                 let from = family.everything();
                 let open = Open { protocol: *protocol, ports: *ports, from, verdict: *verdict, hops: hops.clone() };
@@ -294,7 +295,7 @@ pub struct Open {
     /// From everywhere: `0.0.0.0/0` or `::/0`.
     pub from: &'static str,
     /// `reachable` or `unknown`.
-    pub verdict: Verdict,
+    pub verdict: ReachVerdict,
     /// What traffic passes, from the internet inwards.
     pub hops: Vec<Hop>,
 }

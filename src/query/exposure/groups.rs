@@ -14,13 +14,13 @@ pub(super) struct InboundRule {
     /// The ports.
     pub(super) ports: Ports,
     /// From where.
-    pub(super) source: Source,
+    pub(super) source: RuleSource,
 }
 
 /// Where a rule of a security group lets traffic in from. Rules whose source is another group let in nothing from the internet and
 /// are left out.
 #[derive(Clone, Debug)]
-pub(super) enum Source {
+pub(super) enum RuleSource {
     /// A range of addresses, as it is written and as a set.
     Range(Family, String, AddressSet),
     /// A prefix list, whose addresses are not held.
@@ -72,7 +72,7 @@ impl Groups {
         port: u16,
     ) -> impl Iterator<Item = (&InboundRule, &str)> {
         self.matching(protocol, port).filter_map(move |rule| match &rule.source {
-            Source::Range(of, written, _) if *of == family => Some((rule, written.as_str())),
+            RuleSource::Range(of, written, _) if *of == family => Some((rule, written.as_str())),
             _ => None,
         })
     }
@@ -81,7 +81,7 @@ impl Groups {
     #[must_use]
     pub(super) fn admits(&self, family: Family, protocol: Protocol, port: u16) -> AddressSet {
         let ranges = self.matching(protocol, port).filter_map(|rule| match &rule.source {
-            Source::Range(of, _, set) if *of == family => Some(set),
+            RuleSource::Range(of, _, set) if *of == family => Some(set),
             _ => None,
         });
         ranges.fold(AddressSet::default(), |all, range| all.or(range))
@@ -91,9 +91,11 @@ impl Groups {
     #[must_use]
     pub(super) fn unknown(&self, protocol: Protocol, port: u16) -> Option<String> {
         let of_rule = self.matching(protocol, port).find_map(|rule| match &rule.source {
-            Source::Range(..) => None,
-            Source::PrefixList(list) => Some(format!("{} lets in {list}, a prefix list that is not held", rule.group)),
-            Source::Unreadable(source) => Some(format!("{} lets in {source}, which cannot be read", rule.group)),
+            RuleSource::Range(..) => None,
+            RuleSource::PrefixList(list) => {
+                Some(format!("{} lets in {list}, a prefix list that is not held", rule.group))
+            }
+            RuleSource::Unreadable(source) => Some(format!("{} lets in {source}, which cannot be read", rule.group)),
         });
         of_rule.or_else(|| self.unknown.clone())
     }
@@ -103,16 +105,16 @@ impl Groups {
 fn rules(group: &str, permission: &Map) -> Vec<InboundRule> {
     let protocol = text(permission, "IpProtocol").unwrap_or("-1").to_owned();
     let Some(ports) = Ports::of(&protocol, permission, "FromPort", "ToPort") else {
-        let source = Source::Unreadable("ports".to_owned());
+        let source = RuleSource::Unreadable("ports".to_owned());
         return vec![InboundRule { group: group.to_owned(), protocol, ports: Ports::ALL, source }];
     };
     let range = |family, written: &str| match AddressSet::of(family, written) {
-        Some(set) => Source::Range(family, written.to_owned(), set),
-        None => Source::Unreadable(crate::model::text::shown(written, 60)),
+        Some(set) => RuleSource::Range(family, written.to_owned(), set),
+        None => RuleSource::Unreadable(crate::model::text::shown(written, 60)),
     };
     let v4 = texts(permission, "IpRanges", "CidrIp").map(|cidr| range(Family::V4, cidr));
     let v6 = texts(permission, "Ipv6Ranges", "CidrIpv6").map(|cidr| range(Family::V6, cidr));
-    let lists = texts(permission, "PrefixListIds", "PrefixListId").map(|list| Source::PrefixList(list.to_owned()));
+    let lists = texts(permission, "PrefixListIds", "PrefixListId").map(|list| RuleSource::PrefixList(list.to_owned()));
     let sources = v4.chain(v6).chain(lists);
     let rule = |source| InboundRule { group: group.to_owned(), protocol: protocol.clone(), ports, source };
     sources.map(rule).collect()

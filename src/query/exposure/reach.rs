@@ -2,7 +2,7 @@
 
 use super::acl::EPHEMERAL;
 use super::address_set::{AddressSet, Family};
-use super::answer::{Does, Exposure, Hop, Segment, Verdict};
+use super::answer::{Does, Exposure, Hop, ReachVerdict, Segment};
 use super::parts::{Documents, NetworkParts};
 use super::ports::{Ports, Protocol};
 
@@ -82,8 +82,11 @@ impl Reach {
 
     /// The answer of [`Reach::ask`] without what decides.
     #[must_use]
-    pub fn verdict(&self, addresses: &PublicAddresses, protocol: Protocol, ports: Ports) -> Verdict {
-        self.asked(addresses, protocol, ports).map(|segment| segment.verdict).max().unwrap_or(Verdict::NotReachable)
+    pub fn verdict(&self, addresses: &PublicAddresses, protocol: Protocol, ports: Ports) -> ReachVerdict {
+        self.asked(addresses, protocol, ports)
+            .map(|segment| segment.verdict)
+            .max()
+            .unwrap_or(ReachVerdict::NotReachable)
     }
 
     fn asked(&self, addresses: &PublicAddresses, protocol: Protocol, ports: Ports) -> impl Iterator<Item = &Segment> {
@@ -105,7 +108,7 @@ impl Reach {
         }];
         hops.extend(worst.hops.iter().cloned());
         let meeting = Ports { from: worst.ports.from.max(ports.from), to: worst.ports.to.min(ports.to) };
-        let ports = if worst.verdict == Verdict::Reachable { meeting } else { ports };
+        let ports = if worst.verdict == ReachVerdict::Reachable { meeting } else { ports };
         Exposure { verdict: worst.verdict, ports, hops }
     }
 }
@@ -115,12 +118,12 @@ impl Reach {
 pub fn no_address() -> Exposure {
     let why = "no public IPv4 address and no global IPv6 address".to_owned();
     let hops = vec![Hop { hop: "public address", does: Does::Blocks, why }];
-    Exposure { verdict: Verdict::NotReachable, ports: Ports::ALL, hops }
+    Exposure { verdict: ReachVerdict::NotReachable, ports: Ports::ALL, hops }
 }
 
 /// Follows traffic hop by hop. Each hop narrows the addresses that still get through; the first that leaves less than the internet
 /// blocks. A hop that is not known leaves them as they are and makes the answer unknown, unless another blocks.
-fn judged(parts: &NetworkParts, family: Family, protocol: Protocol, port: u16) -> (Verdict, Vec<Hop>) {
+fn judged(parts: &NetworkParts, family: Family, protocol: Protocol, port: u16) -> (ReachVerdict, Vec<Hop>) {
     let mut hops = Vec::new();
     let mut left = family.internet();
     for (hop, judge) in HOPS {
@@ -128,11 +131,11 @@ fn judged(parts: &NetworkParts, family: Family, protocol: Protocol, port: u16) -
         left = admits.map_or(left.clone(), |admits| left.and(&admits));
         hops.push(Hop { hop, does, why });
         if does == Does::Blocks {
-            return (Verdict::NotReachable, hops);
+            return (ReachVerdict::NotReachable, hops);
         }
     }
     let is_unknown = hops.iter().any(|hop| hop.does == Does::Unknown);
-    (if is_unknown { Verdict::Unknown } else { Verdict::Reachable }, hops)
+    (if is_unknown { ReachVerdict::Unknown } else { ReachVerdict::Reachable }, hops)
 }
 
 /// What a hop does to what is left of the internet.

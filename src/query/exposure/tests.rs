@@ -203,15 +203,15 @@ proptest! {
         for protocol in Protocol::ALL {
             for port in STARTS {
                 let answer = reach.ask(&model.addresses(), protocol, Ports::one(port));
-                let expected = if model.is_reachable(protocol, port) { Verdict::Reachable } else { Verdict::NotReachable };
+                let expected = if model.is_reachable(protocol, port) { ReachVerdict::Reachable } else { ReachVerdict::NotReachable };
                 prop_assert_eq!(answer.verdict, expected, "{} {}: {:?}", protocol, port, answer.hops);
                 prop_assert_eq!(reach.verdict(&model.addresses(), protocol, Ports::one(port)), expected);
                 let blocks = answer.hops.iter().filter(|hop| hop.does == Does::Blocks).count();
-                prop_assert_eq!(blocks, usize::from(expected == Verdict::NotReachable));
+                prop_assert_eq!(blocks, usize::from(expected == ReachVerdict::NotReachable));
             }
             let any = STARTS.iter().any(|port| model.is_reachable(protocol, *port));
             let answer = reach.ask(&model.addresses(), protocol, Ports::ALL);
-            prop_assert_eq!(answer.verdict == Verdict::Reachable, any);
+            prop_assert_eq!(answer.verdict == ReachVerdict::Reachable, any);
             if any {
                 prop_assert!(model.is_reachable(protocol, answer.ports.from), "{:?}", answer);
             }
@@ -226,8 +226,8 @@ proptest! {
             for port in STARTS {
                 let ask = |reach: &Reach| reach.ask(&model.addresses(), protocol, Ports::one(port)).verdict;
                 let (known, told) = (ask(&whole), ask(&part));
-                prop_assert!(told == known || told == Verdict::Unknown, "{:?} became {:?}", known, told);
-                prop_assert_ne!(told, Verdict::Reachable);
+                prop_assert!(told == known || told == ReachVerdict::Unknown, "{:?} became {:?}", known, told);
+                prop_assert_ne!(told, ReachVerdict::Reachable);
             }
         }
     }
@@ -260,7 +260,7 @@ fn last(answer: &Exposure) -> (&str, &str) {
 #[test]
 fn each_hop_names_the_resource_that_decides() {
     let answer = ask(&open().documents(), 22);
-    assert_eq!(answer.verdict, Verdict::Reachable);
+    assert_eq!(answer.verdict, ReachVerdict::Reachable);
     let said: Vec<&str> = answer.hops.iter().map(|hop| hop.why.as_str()).collect();
     let expected = [
         "198.51.100.7",
@@ -272,7 +272,7 @@ fn each_hop_names_the_resource_that_decides() {
     assert_eq!(said, expected);
 
     let closed = ask(&open().documents(), 23);
-    assert_eq!(closed.verdict, Verdict::NotReachable);
+    assert_eq!(closed.verdict, ReachVerdict::NotReachable);
     assert_eq!(last(&closed), ("security groups", "no rule of sg-1 allows it from the internet"));
 
     let mut model = open();
@@ -301,14 +301,14 @@ fn what_a_prefix_list_holds_is_not_known() {
     let lists =
         json!([{"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "PrefixListIds": [{"PrefixListId": "pl-1"}]}]);
     documents.groups.push(("sg-2".to_owned(), Ok(document(&json!({"IpPermissions": lists})))));
-    assert_eq!(ask(&documents, 22).verdict, Verdict::Reachable);
+    assert_eq!(ask(&documents, 22).verdict, ReachVerdict::Reachable);
     let answer = ask(&documents, 443);
-    assert_eq!(answer.verdict, Verdict::Unknown);
+    assert_eq!(answer.verdict, ReachVerdict::Unknown);
     assert_eq!(last(&answer), ("security groups", "sg-2 lets in pl-1, a prefix list that is not held"));
     // Another group is no source on the internet.
     let pairs = json!([{"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": "sg-1"}]}]);
     documents.groups[1].1 = Ok(document(&json!({"IpPermissions": pairs})));
-    assert_eq!(ask(&documents, 443).verdict, Verdict::NotReachable);
+    assert_eq!(ask(&documents, 443).verdict, ReachVerdict::NotReachable);
 }
 
 #[test]
@@ -318,13 +318,13 @@ fn ways_that_are_not_followed_are_not_known() {
         table.edge = Some("rtb-9".to_owned());
     }
     let answer = ask(&documents, 22);
-    assert_eq!(answer.verdict, Verdict::Unknown);
+    assert_eq!(answer.verdict, ReachVerdict::Unknown);
     assert!(last(&answer).1.starts_with("rtb-9 leads what comes in by igw-1 another way"), "{answer:?}");
     // The gateway of a shared VPC belongs to its owner.
     let documents = Documents { gateways: Ok(Vec::new()), ..open().documents() };
     assert_eq!(last(&ask(&documents, 22)).1, "rtb-1 routes to igw-1, which is not held");
     let answer = ask(&documents, 23);
-    assert_eq!(answer.verdict, Verdict::NotReachable, "what is known to block blocks: {answer:?}");
+    assert_eq!(answer.verdict, ReachVerdict::NotReachable, "what is known to block blocks: {answer:?}");
     let odd = json!({"Entries": [{"RuleNumber": 1, "Egress": false}]});
     let documents = Documents { acl: Ok(("acl-1".to_owned(), document(&odd))), ..open().documents() };
     assert_eq!(last(&ask(&documents, 22)), ("network ACL", "an entry of acl-1 cannot be read"));
@@ -347,11 +347,11 @@ fn ipv6_has_addresses_rules_and_routes_of_its_own() {
     assert!(addresses.is_empty(), "a private address is none of the internet's");
     addresses.add_ipv6("2600:1f18::7");
     let ask = |addresses: &PublicAddresses, port| reach.ask(addresses, Protocol::Tcp, Ports::one(port)).verdict;
-    assert_eq!(ask(&addresses, 443), Verdict::Reachable);
-    assert_eq!(ask(&addresses, 22), Verdict::NotReachable);
-    assert_eq!(ask(&open().addresses(), 443), Verdict::NotReachable);
+    assert_eq!(ask(&addresses, 443), ReachVerdict::Reachable);
+    assert_eq!(ask(&addresses, 22), ReachVerdict::NotReachable);
+    assert_eq!(ask(&open().addresses(), 443), ReachVerdict::NotReachable);
     let both = PublicAddresses { ipv6: addresses.ipv6, ..open().addresses() };
-    assert_eq!(ask(&both, 443), Verdict::Reachable, "one way in is enough");
+    assert_eq!(ask(&both, 443), ReachVerdict::Reachable, "one way in is enough");
     let none = reach.ask(&PublicAddresses::default(), Protocol::Tcp, Ports::ALL);
-    assert_eq!((none.verdict, last(&none).0), (Verdict::NotReachable, "public address"));
+    assert_eq!((none.verdict, last(&none).0), (ReachVerdict::NotReachable, "public address"));
 }

@@ -11,20 +11,23 @@ pub const ABSENT: &str = "@absent";
 /// Matches resources with any value.
 pub const PRESENT: &str = "@present";
 
-/// The pattern of one of the value words, or of a bound on a filter of numbers or times. `None` for any other value. A backslash
-/// before the first character makes a value literal.
+/// A value that is more than AWS's filters know.
+pub(super) enum SpecialValue {
+    /// A value word.
+    Word(ValuePattern),
+    /// A bound. All bounds of a filter count together, as a range.
+    Bound(ValueBound),
+}
+
+/// Reads one of the value words, or a bound on a filter of numbers or times. `None` for any other value. A backslash before the
+/// first character makes a value literal.
 ///
 /// # Errors
 /// [`FilterError::Bound`] when what follows the sign of a bound is neither a number nor a time.
-pub(super) fn pattern(
-    name: &str,
-    value: &str,
-    form: Form,
-    now: Timestamp,
-) -> Result<Option<ValuePattern>, FilterError> {
+pub(super) fn read(name: &str, value: &str, form: Form, now: Timestamp) -> Result<Option<SpecialValue>, FilterError> {
     match value {
-        ABSENT => return Ok(Some(ValuePattern::absent())),
-        PRESENT => return Ok(Some(ValuePattern::new("*"))),
+        ABSENT => return Ok(Some(SpecialValue::Word(ValuePattern::absent()))),
+        PRESENT => return Ok(Some(SpecialValue::Word(ValuePattern::new("*")))),
         _ => {}
     }
     let expected = match form {
@@ -38,5 +41,5 @@ pub(super) fn pattern(
         _ => BoundLimit::number(limit),
     };
     let wrong = || FilterError::Bound { name: shown(name, 80), value: shown(value, 80), expected };
-    Ok(Some(ValuePattern::bounded(ValueBound { side, limit: limit.ok_or_else(wrong)? })))
+    Ok(Some(SpecialValue::Bound(ValueBound { side, limit: limit.ok_or_else(wrong)? })))
 }

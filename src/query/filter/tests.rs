@@ -210,6 +210,11 @@ fn numbers_and_times_are_compared() {
     }
     // NOW is 2026-03-31T23:33:20Z.
     assert!(matches(json!({"launch-time": ">-3d"})) && !matches(json!({"launch-time": "> -1d"})));
+    assert!(
+        matches(json!({"size": [">=80", "<200"]})) && !matches(json!({"size": [">=1", "<80"]})),
+        "bounds are a range"
+    );
+    assert!(matches(json!({"size": ["<9", "80"]})), "other values are alternatives to it");
     assert!(!matches(json!({"size": "<9"})) && !matches(json!({"size": ">80"})));
     assert!(!matches(json!({"instance-type": ">a"})), "texts are not compared");
     for (name, bound, said) in

@@ -96,6 +96,8 @@ pub(super) fn run(
     let mut rows = statement.raw_query();
     loop {
         match rows.next() {
+            // One row may take longer than the handler of progress sees.
+            Ok(Some(_)) if (guard.expired)() && !is_full => return Err(SqlError::Time),
             Ok(Some(row)) => {
                 total += 1;
                 if is_full {

@@ -62,8 +62,19 @@ fn check_condition(condition: &Expr, items: &[TableItem<'_>], is_known: bool) ->
             again(left).and_then(|()| again(right))
         }
         Expr::Nested(inner) | Expr::UnaryOp { expr: inner, .. } => again(inner),
-        Expr::BinaryOp { left, op: BinaryOperator::Eq | BinaryOperator::NotEq, right } => {
-            compared(left, right, items, is_known).and_then(|()| compared(right, left, items, is_known))
+        Expr::BinaryOp {
+            left,
+            op:
+                BinaryOperator::Eq
+                | BinaryOperator::NotEq
+                | BinaryOperator::Lt
+                | BinaryOperator::LtEq
+                | BinaryOperator::Gt
+                | BinaryOperator::GtEq,
+            right,
+        } => compared(left, right, items, is_known).and_then(|()| compared(right, left, items, is_known)),
+        Expr::Between { expr, low, high, .. } => {
+            compared(expr, low, items, is_known).and_then(|()| compared(expr, high, items, is_known))
         }
         Expr::In { expr, target: InTarget::List(list), .. } => {
             list.iter().try_for_each(|value| compared(expr, value, items, is_known))
@@ -95,6 +106,9 @@ fn compared(column: &Expr, value: &Expr, items: &[TableItem<'_>], is_known: bool
         ColumnForm::Flag if value.parse::<i64>().is_err() => {
             never("is 0 or 1", format!("write {name} = 1, or {name} = 0"))
         }
+        ColumnForm::Time if !begins_as_a_time(value) => {
+            never("is a time", "write ago('7d'), or a time such as '2026-11-17T12:00:00Z'".to_owned())
+        }
         ColumnForm::Number if value.trim().parse::<f64>().is_err() => never("is a number", "write a number".to_owned()),
         ColumnForm::Kind if kinds::slugs().all(|slug| compare_kinds(slug, value).is_ne()) => {
             let slugs = kinds::slugs().collect::<Vec<_>>().join(", ");
@@ -102,6 +116,13 @@ fn compared(column: &Expr, value: &Expr, items: &[TableItem<'_>], is_known: bool
         }
         _ => Ok(()),
     }
+}
+
+/// Whether a text can be compared with times: it begins with a year, and goes on as times do.
+fn begins_as_a_time(text: &str) -> bool {
+    let (year, rest) = text.split_at_checked(4).unwrap_or((text, ""));
+    let is_year = year.len() == 4 && year.bytes().all(|byte| byte.is_ascii_digit());
+    is_year && (rest.is_empty() || rest.starts_with('-'))
 }
 
 /// The column that an expression is, where there can be no other.
@@ -141,6 +162,9 @@ mod tests {
             ("SELECT * FROM tag WHERE kind = 'AWS::EC2::Instance'", "kinds are instance"),
             ("SELECT * FROM vpc JOIN tag t ON t.id = vpc.id AND t.kind = 'vpcs'", "did you mean `vpc`?"),
             ("WITH x AS (SELECT id FROM snapshot WHERE encrypted <> 'no') SELECT * FROM x", "is 0 or 1"),
+            ("SELECT * FROM instance WHERE launch_time > '-7d'", "ago('7d')"),
+            ("SELECT * FROM change WHERE time BETWEEN 'yesterday' AND ago('1h')", "is a time"),
+            ("SELECT * FROM volume WHERE size > 'big'", "is a number"),
             ("SELECT 1 WHERE EXISTS (SELECT 1 FROM tag WHERE kind = 'host')", "is a kind"),
         ] {
             assert!(said(sql).contains(fix), "{sql}: {}", said(sql));
@@ -150,6 +174,7 @@ mod tests {
             "SELECT * FROM volume WHERE encrypted = 1 AND size = '5'",
             "SELECT * FROM tag WHERE kind IN ('security_group', 'security-group')",
             "SELECT * FROM instance WHERE state = 'runing'",
+            "SELECT * FROM instance WHERE launch_time >= '2026-11' AND launch_time < '2026-11-17T12:00:00Z'",
         ] {
             assert_eq!(said(fine), "", "{fine}");
         }

@@ -46,6 +46,7 @@ fn fill_one(
     match table.source {
         TableSource::Kind(spec) => kinds::fill(rows, spec, table, terms, into),
         TableSource::Flat(Flat::Freshness) => freshness(filling.outside, into),
+        TableSource::Flat(Flat::Price) => prices(filling.outside, into),
         TableSource::Flat(Flat::Change) => changes::fill(filling, terms, into),
         TableSource::Flat(flat) => flat::fill(rows, flat, terms, into),
     }
@@ -70,6 +71,21 @@ fn freshness(outside: &Outside, into: &mut Inserter<'_, '_>) -> Result<(), SqlEr
             SqlCell::Int(i64::from(row.stale.is_some())),
             row.stale.as_deref().map_or(SqlCell::Null, SqlCell::Text),
             SqlCell::Int(i64::from(row.is_complete)),
+        ])?;
+    }
+    Ok(())
+}
+
+fn prices(outside: &Outside, into: &mut Inserter<'_, '_>) -> Result<(), SqlError> {
+    let Some(table) = &outside.prices else { return Ok(()) };
+    let date = table.day();
+    for (unit, name, region, price) in table.each() {
+        into.row(&[
+            SqlCell::Text(region),
+            SqlCell::Text(unit),
+            SqlCell::Text(name),
+            i64::try_from(price.as_micros()).map_or(SqlCell::Null, SqlCell::Int),
+            SqlCell::Text(&date),
         ])?;
     }
     Ok(())

@@ -12,12 +12,12 @@ use rusqlite::limits::Limit;
 use super::limits::{Expired, HEAP};
 use super::lookup::{self, Lookup};
 use super::reads::{self, Roots};
-use super::{SqlError, functions, said, schema};
+use super::{SqlError, functions, said, schema, search};
 use crate::model::Timestamp;
 use crate::model::text::shown;
 
 /// How many instructions are run between two looks at the clock.
-const INSTRUCTIONS: i32 = 1_000;
+const INSTRUCTIONS: i32 = 25;
 
 /// What a statement may take at most.
 const LIMITS: [(Limit, i32); 11] = [
@@ -29,7 +29,7 @@ const LIMITS: [(Limit, i32); 11] = [
     (Limit::SQLITE_LIMIT_VDBE_OP, 100_000),
     (Limit::SQLITE_LIMIT_FUNCTION_ARG, 100),
     (Limit::SQLITE_LIMIT_ATTACHED, 0),
-    (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 500),
+    (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 200),
     (Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 1),
     (Limit::SQLITE_LIMIT_WORKER_THREADS, 0),
 ];
@@ -53,6 +53,8 @@ pub(super) struct SqlGuard {
     pub(super) roots: Roots,
     /// Where lazy columns are looked up, and why something failed.
     pub(super) lookup: Arc<Mutex<Lookup>>,
+    /// Whether the time of the statement is up.
+    pub(super) expired: Expired,
     /// Whether the tables are being filled: then nothing is forbidden.
     is_filling: Arc<AtomicBool>,
 }
@@ -62,9 +64,9 @@ impl SqlGuard {
     pub(super) fn open(sql: &str, now: Timestamp, expired: Expired) -> Result<Self, SqlError> {
         let lookup = Arc::new(Mutex::new(Lookup::default()));
         let is_filling = Arc::new(AtomicBool::new(false));
-        let opened = opened(sql, now, expired, &lookup, &is_filling);
+        let opened = opened(sql, now, expired.clone(), &lookup, &is_filling);
         let (connection, roots) = opened.map_err(|error| said::of(&error, ""))?;
-        Ok(SqlGuard { connection, roots, lookup, is_filling })
+        Ok(SqlGuard { connection, roots, lookup, expired, is_filling })
     }
 
     /// Runs `fill`, to which nothing is forbidden.
@@ -108,6 +110,7 @@ fn opened(
         "PRAGMA hard_heap_limit={HEAP}; PRAGMA temp_store=MEMORY; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;"
     ))?;
     functions::add(&connection, now, lookup)?;
+    search::add(&connection, &expired)?;
     lookup::add(&connection, lookup, &expired)?;
     connection.execute_batch(&schema::definitions(sql))?;
     let roots = reads::roots(&connection)?;

@@ -352,6 +352,9 @@ fn apply(terms: &mut NarrowTerms, column: &str, bound: Bound) {
         }
         (_, Bound::In(values)) => {
             if let Some(values) = values.iter().map(text).collect::<Option<BTreeSet<String>>>() {
+                // Tables take both spellings of a kind as equal.
+                let is_kind = matches!(column, "kind" | "from_kind" | "to_kind");
+                let values = if is_kind { values.iter().map(|kind| kind.replace('_', "-")).collect() } else { values };
                 terms.meet(column, values);
             }
         }

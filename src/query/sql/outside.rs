@@ -1,12 +1,17 @@
-//! What tables hold that the store does not know: how fresh each kind is in each scope.
+//! What tables hold that the store does not know: how fresh each kind is in each scope, and list prices.
+
+use std::sync::Arc;
 
 use crate::model::{Scope, Timestamp};
+use crate::query::prices::PriceTable;
 
 /// What is not read from the store.
 #[derive(Clone, Debug, Default)]
 pub struct Outside {
     /// The rows of the table `freshness`.
     pub freshness: Vec<FreshnessRow>,
+    /// The rows of the table `price`; none without a table.
+    pub prices: Option<Arc<PriceTable>>,
 }
 
 /// How fresh one kind is in one scope.

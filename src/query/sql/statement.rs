@@ -70,10 +70,21 @@ impl SqlStatement {
     /// Whether it reads records of the log.
     #[must_use]
     pub fn reads_log(&self) -> bool {
-        let is_log = |place: &usize| {
-            schema::tables().get(*place).is_some_and(|table| matches!(table.source, TableSource::Flat(Flat::Change)))
+        self.reads_table(Flat::Change)
+    }
+
+    /// Whether it reads how fresh kinds are, which is known for the present only.
+    #[must_use]
+    pub fn reads_freshness(&self) -> bool {
+        self.reads_table(Flat::Freshness)
+    }
+
+    fn reads_table(&self, wanted: Flat) -> bool {
+        let is_wanted = |place: &usize| {
+            let table = schema::tables().get(*place);
+            table.is_some_and(|table| matches!(table.source, TableSource::Flat(flat) if flat == wanted))
         };
-        self.reads.keys().any(is_log)
+        self.reads.keys().any(is_wanted)
     }
 
     /// The same statement with nothing narrowed: everything that it reads is filled in.

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::samples::{ALL, Account, at, instance, scope, text, volume};
 use super::*;
+use crate::query::prices::PriceTable;
 
 #[test]
 fn a_kind_is_a_table() {
@@ -269,11 +270,29 @@ fn freshness_is_what_the_caller_knows() {
         stale: Some("not swept since".to_owned()),
         is_complete: true,
     };
-    let outside = Outside { freshness: vec![row] };
+    let outside = Outside { freshness: vec![row], prices: None };
     let found =
         account.prepare("SELECT kind, as_of, is_stale, why FROM freshness WHERE kind = 'security_group'").unwrap();
     let found = found.ask(&account.store, None, &Visible::all(), &outside, ALL).unwrap();
     assert_eq!(text(&found), "security-group 2026-11-20 00:01:00 1 not swept since");
+}
+
+#[test]
+fn list_prices_join_with_what_they_are_the_price_of() {
+    let account = Account::sample();
+    let outside = Outside { prices: Some(PriceTable::carried()), ..Outside::default() };
+    let ask = |sql: &str| {
+        let found = account.prepare(sql).unwrap().ask(&account.store, None, &Visible::all(), &outside, ALL).unwrap();
+        text(&found)
+    };
+    let carried = PriceTable::carried();
+    let count = ask("SELECT count(*) FROM price");
+    assert_eq!(count, carried.each().count().to_string());
+    let known =
+        ask("SELECT count(*) FROM instance i JOIN price p ON p.region = i.region AND p.name = i.instance_type \
+                     AND p.unit = 'instance-hour'");
+    assert_eq!(known, ask("SELECT count(*) FROM instance"), "every type of the sample has a price");
+    assert_eq!(ask("SELECT micro_usd FROM price WHERE name = 'm5.large' AND region = 'us-east-1'"), "96000");
 }
 
 #[test]

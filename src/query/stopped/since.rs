@@ -8,7 +8,7 @@ const RECORDS: usize = 500;
 
 /// Since when an instance is stopped, and how that is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Since {
+pub enum StoppedSince {
     /// AWS says so in its reason for the transition.
     Told(Timestamp),
     /// It was first seen stopped then, and running not long before.
@@ -17,14 +17,14 @@ pub enum Since {
     Before(Timestamp),
 }
 
-impl Since {
+impl StoppedSince {
     /// Of an instance whose document shows it stopped: by AWS's reason, else by the log.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn of(snapshot: &Snapshot, id: &ResourceId, document: &Document) -> Result<Self, ReadError> {
         if let Some(at) = document.text("StateTransitionReason").and_then(told) {
-            return Ok(Since::Told(at));
+            return Ok(StoppedSince::Told(at));
         }
         let records = snapshot.timeline_before(id, Seq(u64::MAX), RECORDS)?;
         if let Some(since) = records.iter().find_map(stopped_by) {
@@ -36,13 +36,13 @@ impl Since {
             // Everything that the log holds of it came later.
             _ => snapshot.earliest()?.unwrap_or_default(),
         };
-        Ok(Since::Before(known))
+        Ok(StoppedSince::Before(known))
     }
 
     /// The latest time at which it can have been stopped.
     #[must_use]
     pub fn latest(self) -> Timestamp {
-        let (Since::Told(at) | Since::Seen(at) | Since::Before(at)) = self;
+        let (StoppedSince::Told(at) | StoppedSince::Seen(at) | StoppedSince::Before(at)) = self;
         at
     }
 
@@ -50,8 +50,9 @@ impl Since {
     #[must_use]
     pub fn is_by(self, at: Timestamp) -> Option<bool> {
         match self {
-            Since::Told(stopped) | Since::Seen(stopped) => Some(stopped <= at),
-            Since::Before(known) => (known <= at).then_some(true),
+            StoppedSince::Told(stopped) => Some(stopped <= at),
+            // It was seen stopped then, and may have been so before.
+            StoppedSince::Seen(known) | StoppedSince::Before(known) => (known <= at).then_some(true),
         }
     }
 }
@@ -64,7 +65,7 @@ fn told(reason: &str) -> Option<Timestamp> {
 }
 
 /// Since when an instance is stopped, by the newest record that says something of its state.
-fn stopped_by(record: &Recorded) -> Option<Since> {
+fn stopped_by(record: &Recorded) -> Option<StoppedSince> {
     match &record.event {
         Event::Changed { changes, evidence, .. } => {
             let state = changes.iter().find(|change| change.path == "State.Name" || change.path == "State")?;
@@ -78,12 +79,12 @@ fn stopped_by(record: &Recorded) -> Option<Since> {
             match record.cause {
                 _ if !is_stopped => None,
                 // Nobody was looking when it stopped.
-                Cause::Resumed { .. } => Some(Since::Before(at)),
-                _ => Some(Since::Seen(at)),
+                Cause::Resumed { .. } => Some(StoppedSince::Before(at)),
+                _ => Some(StoppedSince::Seen(at)),
             }
         }
         Event::Discovered { document, evidence, .. } => {
-            (document.text("State.Name") == Some("stopped")).then_some(Since::Before(evidence.at))
+            (document.text("State.Name") == Some("stopped")).then_some(StoppedSince::Before(evidence.at))
         }
         _ => None,
     }
@@ -109,9 +110,9 @@ mod tests {
     #[test]
     fn what_was_stopped_before_a_time_may_have_been_stopped_long_before() {
         let at = Timestamp::from_millis;
-        assert_eq!(Since::Told(at(5)).is_by(at(5)), Some(true));
-        assert_eq!(Since::Seen(at(6)).is_by(at(5)), Some(false));
-        assert_eq!(Since::Before(at(5)).is_by(at(5)), Some(true));
-        assert_eq!(Since::Before(at(6)).is_by(at(5)), None);
+        assert_eq!(StoppedSince::Told(at(5)).is_by(at(5)), Some(true));
+        assert_eq!(StoppedSince::Seen(at(6)).is_by(at(5)), None, "it may have been stopped before it was seen so");
+        assert_eq!(StoppedSince::Before(at(5)).is_by(at(5)), Some(true));
+        assert_eq!(StoppedSince::Before(at(6)).is_by(at(5)), None);
     }
 }

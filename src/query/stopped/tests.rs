@@ -109,7 +109,7 @@ fn those_stopped_too_lately_are_left_out_and_those_of_unknown_time_are_counted()
     let report = report_of(&store, Some("2026-10-15T00:00:00Z"), Order::Since, SURE);
     // When the log began, i-2 was stopped already.
     assert_eq!(ids(&report), ["i-2", "i-4", "i-3"]);
-    assert_eq!(report.instances[0].since, Since::Before(Timestamp::from_millis(1_000)));
+    assert_eq!(report.instances[0].since, StoppedSince::Before(Timestamp::from_millis(1_000)));
     assert_eq!(report.undecided, 0);
     let report = report_of(&store, Some("1970-01-01T00:00:00Z"), Order::Since, SURE);
     assert_eq!((ids(&report).len(), report.undecided), (0, 1), "it may have been stopped before that");
@@ -131,7 +131,7 @@ fn where_aws_does_not_say_since_when_the_log_does() {
     let recorded_at = Timestamp::from_millis(9_500);
     writer.commit(CommitBatch { recorded_at, entries: entries.into(), ..CommitBatch::default() }).unwrap();
     let report = report_of(&store, None, Order::Since, SURE);
-    let since: Vec<Since> = report.instances.iter().map(|one| one.since).collect();
+    let since: Vec<StoppedSince> = report.instances.iter().map(|one| one.since).collect();
     let at = Timestamp::from_millis(9_000);
-    assert_eq!(since, [Since::Seen(at), Since::Before(at)], "nobody was looking when i-2 stopped");
+    assert_eq!(since, [StoppedSince::Seen(at), StoppedSince::Before(at)], "nobody was looking when i-2 stopped");
 }

@@ -144,12 +144,9 @@ impl GivenFilters {
         let mut settled = Settled { filters, readings, is_at_least: false };
         for asked in &self.exposed {
             if point.is_some() {
-                return Err(ArgumentError::form(
-                    "as_of",
-                    "left out where `exposed` is asked for, which is known of now only",
-                    true,
-                )
-                .into());
+                return Err(
+                    ArgumentError::said("the filter exposed is known for the present only: leave out `as_of`").into()
+                );
             }
             let found = core.exposed(scope, asked)?;
             let written = asked.iter().map(ToString::to_string).collect();
@@ -222,8 +219,13 @@ impl GivenFilter {
     /// The ports that it asks about.
     fn ports(&self) -> Result<Vec<AskedPorts>, RequestError> {
         let each = self.values.iter().map(|value| {
-            let refused =
-                || ArgumentError::form("filters", &format!("for `exposed`: {}", exposure::FILTER_FORM), value.text());
+            let refused = || {
+                let found = shown(value.text(), SHOWN);
+                ArgumentError::said(&format!(
+                    "the filter exposed takes {}; `{found}` is none of these",
+                    exposure::FILTER_FORM
+                ))
+            };
             AskedPorts::parse(value.text()).ok_or_else(refused)
         });
         Ok(each.collect::<Result<_, ArgumentError>>()?)

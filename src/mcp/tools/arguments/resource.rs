@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::ArgumentError;
 use super::kind::KindArgument;
 use super::scope::ScopeArguments;
-use crate::kinds::KindSpec;
+use crate::kinds::{self, INSTANCE, KindSpec};
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
 use crate::mcp::uri::Address;
@@ -17,7 +17,7 @@ use crate::model::Scope;
 pub struct ResourceArguments {
     /// The resource's URI, such as ec2://vpc/vpc-0123456789abcdef0.
     pub uri: Option<String>,
-    /// The kind, with id, instead of uri. Default: instance.
+    /// The kind, with id, instead of uri. Default: the kind of the id.
     pub kind: Option<KindArgument>,
     /// AWS's ID, instead of uri.
     pub id: Option<String>,
@@ -35,7 +35,8 @@ impl ResourceArguments {
         let id = self.id.as_deref().map(str::trim);
         let Some(uri) = &self.uri else {
             let id = id.ok_or_else(|| ArgumentError::missing("uri"))?;
-            return Ok((self.kind.unwrap_or_default().0, id.to_owned(), None));
+            let kind = self.kind.map(|KindArgument(kind)| kind).or_else(|| kinds::of_id(id)).unwrap_or(INSTANCE);
+            return Ok((kind, id.to_owned(), None));
         };
         let other =
             |what: &str| ArgumentError::form("uri", &format!("the URI of one resource ({what})"), uri.as_str()).into();

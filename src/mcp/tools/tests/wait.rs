@@ -36,14 +36,14 @@ async fn a_wait_that_is_over_says_how_far_each_is_and_what_to_do() {
 }
 
 #[tokio::test]
-async fn what_aws_does_not_know_is_gone_and_never_running() {
+async fn what_was_never_seen_is_neither_gone_nor_running() {
     let world = World::small().await;
     let client = world.client(false).await;
-    let told = wait(&client, &["i-00000000000000bad", "snap-00000000000000bad"], "gone", 5).await;
-    assert_eq!(told["done"], true, "{told}");
+    let told = wait(&client, &["i-00000000000000bad", "snap-00000000000000bad"], "gone", 1).await;
+    assert_eq!(told["done"], false, "they may be in another region, or mistyped: {told}");
     let told = wait(&client, &["i-00000000000000bad"], "running", 1).await;
     assert_eq!((&told["done"], &told["results"][0]["result"]), (&json!(false), &json!("waiting")), "{told}");
-    assert!(told["results"][0]["message"].to_string().contains("does not know it"), "{told}");
+    assert!(told["results"][0]["message"].to_string().contains("check the id and its region"), "{told}");
 }
 
 #[tokio::test]
@@ -122,6 +122,16 @@ async fn a_reboot_is_recorded_and_ends_with_its_status_checks() {
     let records = world.core.snapshot().unwrap().records(Seq::ZERO.next(), usize::MAX).unwrap();
     let is_reboot = |event: &Event| matches!(event, Event::ActionRequested { tool, .. } if tool == "reboot_instance");
     assert_eq!(records.iter().filter(|record| is_reboot(&record.event)).count(), 2, "each call is recorded");
+    let told = wait(&client, &[&running], "status_ok", 1).await;
+    assert_eq!(told["done"], false, "the checks may be those of before: {told}");
+    assert!(told["results"][0]["message"].to_string().contains("rebooted at"), "{told}");
+}
+
+#[tokio::test]
+async fn the_status_of_an_instance_that_was_not_rebooted_is_ok_at_once() {
+    let world = World::small().await;
+    let client = world.client(false).await;
+    let running = world.instance(&client, "running").await;
     let told = wait(&client, &[&running], "status_ok", 45).await;
-    assert_eq!(told["done"], true, "{told}");
+    assert_eq!((&told["done"], &told["results"][0]["state"]), (&json!(true), &json!("running")), "{told}");
 }

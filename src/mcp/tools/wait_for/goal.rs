@@ -1,12 +1,14 @@
 //! What can be waited for, and whether a resource is there yet. Pure.
 
+use std::time::Duration;
+
 use rmcp::schemars::{self, JsonSchema};
 use serde::{Deserialize, Serialize};
 
 use crate::kinds::{INSTANCE, INSTANCE_STATUS, KindSpec, SNAPSHOT};
 use crate::mcp::tools::arguments::ArgumentError;
-use crate::model::Document;
 use crate::model::known::state_name;
+use crate::model::{Document, Timestamp};
 
 /// What is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -33,10 +35,26 @@ pub(super) enum Nearness {
 pub(super) enum KnownState<'a> {
     /// Its document, or that of its status checks.
     There(&'a Document),
-    /// AWS does not know it.
+    /// AWS does not know it any more.
     Absent,
+    /// No watched account and region knows it, and it was never in the inventory.
+    Strange,
     /// It was not seen since the wait began.
     Unseen,
+}
+
+/// What is said of an id that nobody knows.
+const STRANGE: &str = "No watched account and region knows this id, and it was never in the inventory: check the id and its region. One \
+                       made seconds ago may not be visible yet.";
+
+/// For how long after a reboot AWS may still show the status checks of before it.
+const CHECKS_LAG: Duration = Duration::from_mins(1);
+
+/// Why status checks that were confirmed at `as_of` say nothing about an instance that was rebooted; `None` when they do.
+pub(super) fn too_early(as_of: Timestamp, rebooted: Timestamp) -> Option<String> {
+    (as_of < rebooted + CHECKS_LAG).then(|| {
+        format!("The instance was rebooted at {rebooted}, and for a minute AWS may still show the checks of before.")
+    })
 }
 
 impl Goal {
@@ -78,6 +96,7 @@ impl Goal {
             KnownState::Absent => {
                 return (Nearness::Waiting, Some("AWS does not know it. One made seconds ago may not be visible yet."));
             }
+            KnownState::Strange => return (Nearness::Waiting, Some(STRANGE)),
             KnownState::Unseen => return (Nearness::Waiting, None),
         };
         let state = state_of(document).unwrap_or_default();
@@ -184,6 +203,7 @@ mod tests {
     fn what_was_not_seen_since_the_wait_began_is_waited_for() {
         for goal in [Goal::Running, Goal::Stopped, Goal::StatusOk, Goal::Completed, Goal::Gone] {
             assert_eq!(goal.judge(KnownState::Unseen).0, Nearness::Waiting);
+            assert_eq!(goal.judge(KnownState::Strange).0, Nearness::Waiting, "what was never seen is not gone");
             let absent = if goal == Goal::Gone { Nearness::Reached } else { Nearness::Waiting };
             assert_eq!(goal.judge(KnownState::Absent).0, absent);
         }
@@ -196,5 +216,14 @@ mod tests {
             Goal::Gone.kind("i-1").is_ok() && Goal::Gone.kind("snap-1").is_ok() && Goal::Gone.kind("vol-1").is_err()
         );
         assert!(Goal::Running.kind("i-").is_err() && Goal::Running.kind("i-1 or 2").is_err());
+    }
+
+    #[test]
+    fn checks_of_before_a_reboot_and_of_its_first_minute_do_not_count() {
+        let rebooted = Timestamp::from_millis(1_800_000_000_000);
+        for (seconds, counts) in [(0, false), (59, false), (60, true), (600, true)] {
+            let as_of = rebooted + Duration::from_secs(seconds);
+            assert_eq!(too_early(as_of, rebooted).is_none(), counts, "{seconds} s");
+        }
     }
 }

@@ -42,9 +42,9 @@ fn estate() -> (tempfile::TempDir, crate::store::Writer, Store) {
     ])
 }
 
-fn verdicts(store: &Store, unsure: Unsure<'_>) -> Vec<(String, Verdict)> {
+fn verdicts(store: &Store, unsure: Unsure<'_>) -> Vec<(String, ReachVerdict)> {
     let mut reaches = Reaches::new(store, unsure);
-    let mut found: Vec<(String, Verdict)> = each_public(store, None)
+    let mut found: Vec<(String, ReachVerdict)> = each_public(store, None)
         .unwrap()
         .into_iter()
         .map(|((scope, instance), interfaces)| {
@@ -62,14 +62,15 @@ fn verdicts(store: &Store, unsure: Unsure<'_>) -> Vec<(String, Verdict)> {
 fn instances_with_public_addresses_are_judged_once_a_subnet_and_set_of_groups() {
     let (_dir, _writer, store) = estate();
     let found = verdicts(&store, SURE);
-    let expected = [("i-1", Verdict::Reachable), ("i-2", Verdict::NotReachable), ("i-4", Verdict::Reachable)];
+    let expected =
+        [("i-1", ReachVerdict::Reachable), ("i-2", ReachVerdict::NotReachable), ("i-4", ReachVerdict::Reachable)];
     assert_eq!(found, expected.map(|(id, verdict)| (id.to_owned(), verdict)));
     // Of the private subnet it is known all the same that the security group is the only one that lets nothing else in.
     for kind in [SUBNET, SECURITY_GROUP, NETWORK_ACL, ROUTE_TABLE, INTERNET_GATEWAY] {
         let stale: Unsure<'_> = &|_, of| (of.slug == kind.slug).then(|| "stale".to_owned());
         let found = verdicts(&store, stale);
-        assert!(found.iter().all(|(_, verdict)| *verdict != Verdict::Reachable), "{kind:?}: {found:?}");
-        assert_eq!(found[0].1, Verdict::Unknown, "{kind:?}");
+        assert!(found.iter().all(|(_, verdict)| *verdict != ReachVerdict::Reachable), "{kind:?}: {found:?}");
+        assert_eq!(found[0].1, ReachVerdict::Unknown, "{kind:?}");
     }
 }
 
@@ -104,7 +105,7 @@ fn what_stands_in_no_table_is_not_known() {
         ..Interface::default()
     };
     let answer = Reaches::new(&store, SURE).ask(&scope(), &[interface], Protocol::Tcp, Ports::one(22)).unwrap();
-    assert_eq!(answer.verdict, Verdict::Unknown);
+    assert_eq!(answer.verdict, ReachVerdict::Unknown);
     let said: Vec<&str> = answer.hops.iter().map(|hop| hop.why.as_str()).collect();
     let expected = [
         "198.51.100.9",

@@ -26,6 +26,8 @@ pub(in crate::query::sql) enum Flat {
     InstanceHealth,
     /// One row a kind in a scope.
     Freshness,
+    /// One row a list price in a region.
+    Price,
 }
 
 /// The columns of a rule.
@@ -65,7 +67,7 @@ const CHANGE: &[(&str, ColumnForm)] = &[
 
 impl Flat {
     /// Every one.
-    pub(in crate::query::sql) const ALL: [Flat; 10] = [
+    pub(in crate::query::sql) const ALL: [Flat; 11] = [
         Flat::Tag,
         Flat::SecurityGroupRule,
         Flat::InstanceVolume,
@@ -76,6 +78,7 @@ impl Flat {
         Flat::Change,
         Flat::InstanceHealth,
         Flat::Freshness,
+        Flat::Price,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -90,6 +93,7 @@ impl Flat {
             Flat::Change => "change",
             Flat::InstanceHealth => "instance_health",
             Flat::Freshness => "freshness",
+            Flat::Price => "price",
         }
     }
 
@@ -166,6 +170,9 @@ impl Flat {
                 ("why", Text),
                 ("is_complete", Bit),
             ],
+            Flat::Price => {
+                &[("region", Text), ("unit", Text), ("name", Text), ("micro_usd", Number), ("price_date", Text)]
+            }
         }
     }
 
@@ -181,7 +188,7 @@ impl Flat {
             Flat::Relation => &["from_kind", "from_id", "to_kind", "to_id", "via", "account", "region"],
             Flat::Change => &["id", "kind", "account", "region"],
             Flat::InstanceHealth => &["instance_id", "account", "region"],
-            Flat::Freshness => &[],
+            Flat::Freshness | Flat::Price => &[],
         }
     }
 
@@ -195,7 +202,7 @@ impl Flat {
             Flat::NetworkInterfaceAddress => Some("network_interface_id"),
             Flat::Route => Some("route_table_id"),
             Flat::Relation => Some("from_id"),
-            Flat::Freshness => None,
+            Flat::Freshness | Flat::Price => None,
         }
     }
 
@@ -221,7 +228,7 @@ impl Flat {
             Flat::NetworkInterfaceAddress => of("network-interface"),
             Flat::Route => of("route-table"),
             Flat::InstanceHealth => vec![INSTANCE_STATUS],
-            Flat::Freshness => Vec::new(),
+            Flat::Freshness | Flat::Price => Vec::new(),
         }
     }
 }
