@@ -7,7 +7,7 @@ mod reference;
 
 use std::collections::BTreeMap;
 
-pub use self::reference::{Direction, Edge, Reference, each_edge, edges, references};
+pub use self::reference::{Direction, Edge, Reference, edges, references, references_of};
 
 use crate::kinds::{KINDS, KindSpec};
 use crate::model::Row;

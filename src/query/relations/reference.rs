@@ -1,8 +1,8 @@
 //! References between resources: the ids that kinds declare among their filters. Rows hold them, so no document is read.
 
 use crate::kinds::{self, KINDS, KindSpec};
-use crate::model::{Form, ResourceId, Row, Scope};
-use crate::store::{Comparison, On, ReadError, Store, ValuePattern};
+use crate::model::{Form, ResourceId, Row};
+use crate::store::{Comparison, On, ValuePattern};
 
 /// Filters that name what uses the resource which has them, by kind.
 const USED_BY: [(&str, &[&str]); 6] = [
@@ -92,6 +92,12 @@ impl Reference {
         kind.prefix.is_some_and(|prefix| self.prefixes.contains(&prefix))
     }
 
+    /// Whether an id that it holds is one. A word in an id's place, such as `local`, names nothing.
+    #[must_use]
+    pub fn names(&self, id: &str) -> bool {
+        self.prefixes.iter().any(|prefix| id.starts_with(prefix))
+    }
+
     /// That a row holds this reference to the resource with this id.
     #[must_use]
     pub fn test(&self, id: &str) -> Comparison {
@@ -119,40 +125,19 @@ fn is_of_another(kind: &KindSpec, filter: &str) -> bool {
     filter.contains("ip-permission") || kind.slug == "image" && filter == "source-image-id"
 }
 
+/// Every kind of reference that resources of `kind` hold, in the order of its filters.
+pub fn references_of(kind: &'static KindSpec) -> impl Iterator<Item = Reference> {
+    references().filter(move |reference| reference.from.slug == kind.slug)
+}
+
 /// The references that a row holds, in the order of its kind's filters. Those to itself are left out.
 pub fn edges<'r>(kind: &'static KindSpec, row: &'r Row) -> impl Iterator<Item = (Reference, Edge)> + 'r {
-    let own = references().filter(move |reference| reference.from.slug == kind.slug);
-    own.flat_map(move |reference| {
+    references_of(kind).flat_map(move |reference| {
         let named = row.fields.facets.iter().filter(move |(facet, id)| *facet == reference.facet && *id != *row.id.id);
-        // A word in an id's place, such as `local`, names nothing.
-        let named = named.filter(move |(_, id)| reference.prefixes.iter().any(|prefix| id.starts_with(prefix)));
-        named.map(move |(_, id)| {
+        named.filter(move |(_, id)| reference.names(id)).map(move |(_, id)| {
             let to_kind = kinds::of_id(id).map(|kind| kind.slug);
             let edge = Edge { from_kind: kind.slug, from: row.id.clone(), via: reference.via, to_kind, to: id.clone() };
             (reference, edge)
         })
     })
-}
-
-/// Shows `visit` every reference that rows of `kind` hold, in one scope or everywhere. A row is read once, from a new snapshot every
-/// thousand.
-///
-/// # Errors
-/// When the store cannot be read.
-pub fn each_edge(
-    store: &Store,
-    kind: &'static KindSpec,
-    scope: Option<&Scope>,
-    mut visit: impl FnMut(Edge),
-) -> Result<(), ReadError> {
-    const STEP: usize = 1_000;
-    let mut after: Option<ResourceId> = None;
-    loop {
-        let rows = store.snapshot()?.rows(&kind.kind(), scope, after.as_ref(), STEP)?;
-        rows.iter().flat_map(|row| edges(kind, row)).for_each(|(_, edge)| visit(edge));
-        if rows.len() < STEP {
-            return Ok(());
-        }
-        after = rows.into_iter().next_back().map(|row| row.id);
-    }
 }

@@ -136,7 +136,8 @@ fn every_edge_is_shown_once_and_is_the_facet_of_its_row() {
     let (_dir, _writer, store) = estate();
     let mut found = Vec::new();
     for kind in KINDS.iter().copied().filter(|kind| kind.status_of.is_none()) {
-        each_edge(&store, kind, None, |edge| found.push(edge)).unwrap();
+        let rows = store.snapshot().unwrap().rows(&kind.kind(), None, None, usize::MAX).unwrap();
+        found.extend(rows.iter().flat_map(|row| edges(kind, row)).map(|(_, edge)| edge));
     }
     let unique: BTreeSet<&Edge> = found.iter().collect();
     assert_eq!(unique.len(), found.len());

@@ -9,7 +9,8 @@ use super::inserter::Inserter;
 use super::kinds::{facet, facets, number, text, time};
 use super::rows::Rows;
 use crate::kinds::{self, KindSpec};
-use crate::model::{Form, ResourceId};
+use crate::model::ResourceId;
+use crate::query::relations::{Reference, references_of};
 use crate::query::sql::SqlError;
 use crate::query::sql::cell::SqlCell;
 use crate::query::sql::functions::compare_kinds;
@@ -89,18 +90,13 @@ fn relations(
     ids: Option<&BTreeSet<String>>,
     into: &mut Inserter<'_, '_>,
 ) -> Result<(), SqlError> {
-    let refers = |form: Form| matches!(form, Form::Id(_) | Form::IdOr(..));
-    let filters = spec.filters.iter().filter(|filter| refers(filter.form) && filter.paths != [spec.id_field]);
-    let filters: Vec<(u16, String)> =
-        filters.map(|filter| (filter.number, filter.name.replace(['-', '.'], "_"))).collect();
+    let references: Vec<(Reference, String)> =
+        references_of(spec).map(|reference| (reference, reference.via.replace(['-', '.'], "_"))).collect();
     rows.each(&spec.kind(), ids, |id, row| {
-        for (number, via) in &filters {
-            for to in facets(*number, row) {
+        for (reference, via) in &references {
+            for to in facets(reference.facet, row).filter(|to| reference.names(to) && **to != *id.id) {
                 // An id of what is no kind here leads nowhere.
                 let Some(kind) = kinds::of_id(to) else { continue };
-                if kind.slug == spec.slug && *to == *id.id {
-                    continue;
-                }
                 let (account, region) = place(id);
                 into.row(&[
                     SqlCell::Text(spec.slug),
