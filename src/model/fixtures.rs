@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{AccountId, Clock, Kind, Map, Region, ResourceId, Scope, Timestamp, Value};
+use super::{AccountId, Clock, Document, Kind, Map, Region, ResourceId, Scope, Timestamp, Value};
 
 /// The account.
 pub(crate) const ACCOUNT: &str = "123456789012";
@@ -49,6 +49,26 @@ pub(crate) fn state(name: &str) -> Value {
 pub(crate) fn tags<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Value {
     let tag = |(key, value): (&str, &str)| Value::Map(Map::from([("Key", key.into()), ("Value", value.into())]));
     Value::List(pairs.into_iter().map(tag).collect())
+}
+
+/// A value of a document, written as JSON.
+pub(crate) fn json_value(json: &serde_json::Value) -> Value {
+    match json {
+        serde_json::Value::Null => Value::Null,
+        serde_json::Value::Bool(flag) => Value::Bool(*flag),
+        serde_json::Value::Number(number) => Value::Int(number.as_i64().unwrap()),
+        serde_json::Value::String(text) => Value::Text(text.clone()),
+        serde_json::Value::Array(list) => Value::List(list.iter().map(json_value).collect()),
+        serde_json::Value::Object(fields) => {
+            Value::Map(fields.iter().map(|(name, field)| (name.clone(), json_value(field))).collect())
+        }
+    }
+}
+
+/// A document, written as JSON.
+pub(crate) fn json_document(json: &serde_json::Value) -> Document {
+    let Value::Map(fields) = json_value(json) else { panic!("{json} is no object") };
+    Document::new(fields)
 }
 
 /// A clock that stands still until a test moves it.

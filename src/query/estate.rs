@@ -3,34 +3,9 @@
 use tempfile::TempDir;
 
 use crate::kinds;
-use crate::model::{
-    AccountId, Cause, Document, Event, Evidence, Map, Region, ResourceId, Scope, Source, Timestamp, Value,
-};
+use crate::model::fixtures::{json_document, scope};
+use crate::model::{Cause, Event, Evidence, ResourceId, Source, Timestamp};
 use crate::store::{CommitBatch, Store, StoreOptions, Writer};
-
-/// Where everything is.
-pub(super) fn scope() -> Scope {
-    Scope { account: AccountId::new("123456789012"), region: Region::new("us-east-1") }
-}
-
-fn value(json: &serde_json::Value) -> Value {
-    match json {
-        serde_json::Value::Null => Value::Null,
-        serde_json::Value::Bool(flag) => Value::Bool(*flag),
-        serde_json::Value::Number(number) => Value::Int(number.as_i64().unwrap()),
-        serde_json::Value::String(text) => Value::Text(text.clone()),
-        serde_json::Value::Array(list) => Value::List(list.iter().map(value).collect()),
-        serde_json::Value::Object(fields) => {
-            Value::Map(fields.iter().map(|(name, field)| (name.clone(), value(field))).collect::<Map>())
-        }
-    }
-}
-
-/// A document.
-pub(super) fn document(json: &serde_json::Value) -> Document {
-    let Value::Map(fields) = value(json) else { panic!("an object") };
-    Document::new(fields)
-}
 
 /// The id of a resource of a kind.
 pub(super) fn resource(slug: &str, id: &str) -> ResourceId {
@@ -46,7 +21,7 @@ pub(super) fn store(resources: &[(&str, &str, serde_json::Value)]) -> (TempDir, 
         let mut rest = rest.clone();
         rest[kinds::by_slug(slug).unwrap().id_field] = (*id).into();
         let evidence = Evidence { source: Source::Sweep, at: Timestamp::from_millis(1_000) };
-        let (id, document) = (resource(slug, id), document(&rest));
+        let (id, document) = (resource(slug, id), json_document(&rest));
         (Cause::Baseline, Event::Discovered { id, document, evidence, mapping: 1 })
     });
     let entries = entries.collect();

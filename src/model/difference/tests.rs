@@ -2,30 +2,11 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::Document;
-
-fn value(json: &serde_json::Value) -> Value {
-    match json {
-        serde_json::Value::Null => Value::Null,
-        serde_json::Value::Bool(flag) => Value::Bool(*flag),
-        serde_json::Value::Number(number) => Value::Int(number.as_i64().unwrap()),
-        serde_json::Value::String(text) => Value::Text(text.clone()),
-        serde_json::Value::Array(list) => Value::List(list.iter().map(value).collect()),
-        serde_json::Value::Object(map) => {
-            Value::Map(map.iter().map(|(name, inner)| (name.clone(), value(inner))).collect())
-        }
-    }
-}
-
-fn document(json: &serde_json::Value) -> Document {
-    match value(json) {
-        Value::Map(map) => Document::new(map),
-        _ => panic!("an object"),
-    }
-}
+use crate::model::fixtures::json_document;
 
 /// The differences between two documents, as `path: before -> after`, `path: + element` and `path: - element`.
 fn lines(before: &serde_json::Value, after: &serde_json::Value) -> Vec<String> {
-    let changes = document(before).changes_to(&document(after));
+    let changes = json_document(before).changes_to(&json_document(after));
     let found: Vec<Difference> = changes.iter().flat_map(differences).collect();
     let json = |value: &Option<Value>| serde_json::to_string(value).unwrap();
     let line = |difference: &Difference| match difference.element() {
@@ -104,7 +85,7 @@ fn tags_are_compared_by_key() {
     let after = tags(&[("Name", "web"), ("k30", "b"), ("new.key", "x")]);
     let expected = [r#"Tags[old]: "" -> null"#, r#"Tags[k30]: "a" -> "b""#, r#"Tags[new.key]: null -> "x""#];
     assert_eq!(lines(&before, &after), expected);
-    let changes = document(&before).changes_to(&document(&after));
+    let changes = json_document(&before).changes_to(&json_document(&after));
     let found: Vec<Difference> = changes.iter().flat_map(differences).collect();
     assert_eq!(counted(&found), "3 tags");
     assert_eq!(lines(&serde_json::json!({}), &tags(&[("a", "b")])), [r#"Tags[a]: null -> "b""#]);

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::query::estate::document;
+use crate::model::fixtures::json_document;
 
 /// A range of IPv4 addresses of the model.
 #[derive(Clone, Copy, Debug)]
@@ -133,16 +133,16 @@ impl Model {
         let subnet = json!({"BlockPublicAccessStates": {"InternetGatewayBlockMode": mode}});
         let table = RouteTable {
             id: "rtb-1".to_owned(),
-            document: document(&json!({"Routes": routes.collect::<Vec<_>>()})),
+            document: json_document(&json!({"Routes": routes.collect::<Vec<_>>()})),
             is_explicit: false,
             edge: None,
         };
-        let gateway = document(&json!({"Attachments": attachments}));
+        let gateway = json_document(&json!({"Attachments": attachments}));
         Documents {
             vpc: "vpc-1".to_owned(),
-            subnet: ("subnet-1".to_owned(), Ok(document(&subnet))),
-            groups: vec![("sg-1".to_owned(), Ok(document(&group)))],
-            acl: Ok(("acl-1".to_owned(), document(&json!({"Entries": entries.collect::<Vec<_>>()})))),
+            subnet: ("subnet-1".to_owned(), Ok(json_document(&subnet))),
+            groups: vec![("sg-1".to_owned(), Ok(json_document(&group)))],
+            acl: Ok(("acl-1".to_owned(), json_document(&json!({"Entries": entries.collect::<Vec<_>>()})))),
             table: Ok(table),
             gateways: Ok(vec![("igw-1".to_owned(), gateway)]),
         }
@@ -300,14 +300,14 @@ fn what_a_prefix_list_holds_is_not_known() {
     let mut documents = open().documents();
     let lists =
         json!([{"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "PrefixListIds": [{"PrefixListId": "pl-1"}]}]);
-    documents.groups.push(("sg-2".to_owned(), Ok(document(&json!({"IpPermissions": lists})))));
+    documents.groups.push(("sg-2".to_owned(), Ok(json_document(&json!({"IpPermissions": lists})))));
     assert_eq!(ask(&documents, 22).verdict, ReachVerdict::Reachable);
     let answer = ask(&documents, 443);
     assert_eq!(answer.verdict, ReachVerdict::Unknown);
     assert_eq!(last(&answer), ("security groups", "sg-2 lets in pl-1, a prefix list that is not held"));
     // Another group is no source on the internet.
     let pairs = json!([{"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": "sg-1"}]}]);
-    documents.groups[1].1 = Ok(document(&json!({"IpPermissions": pairs})));
+    documents.groups[1].1 = Ok(json_document(&json!({"IpPermissions": pairs})));
     assert_eq!(ask(&documents, 443).verdict, ReachVerdict::NotReachable);
 }
 
@@ -326,7 +326,7 @@ fn ways_that_are_not_followed_are_not_known() {
     let answer = ask(&documents, 23);
     assert_eq!(answer.verdict, ReachVerdict::NotReachable, "what is known to block blocks: {answer:?}");
     let odd = json!({"Entries": [{"RuleNumber": 1, "Egress": false}]});
-    let documents = Documents { acl: Ok(("acl-1".to_owned(), document(&odd))), ..open().documents() };
+    let documents = Documents { acl: Ok(("acl-1".to_owned(), json_document(&odd))), ..open().documents() };
     assert_eq!(last(&ask(&documents, 22)), ("network ACL", "an entry of acl-1 cannot be read"));
 }
 
@@ -335,11 +335,12 @@ fn ipv6_has_addresses_rules_and_routes_of_its_own() {
     let mut documents = open().documents();
     let range = json!([{"CidrIpv6": "::/0"}]);
     let permission = json!([{"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "Ipv6Ranges": range}]);
-    documents.groups[0].1 = Ok(document(&json!({"IpPermissions": permission})));
+    documents.groups[0].1 = Ok(json_document(&json!({"IpPermissions": permission})));
     let entry = |egress| json!({"RuleNumber": 1, "Egress": egress, "Ipv6CidrBlock": "::/0", "Protocol": "-1", "RuleAction": "allow"});
-    documents.acl = Ok(("acl-1".to_owned(), document(&json!({"Entries": [entry(false), entry(true)]}))));
+    documents.acl = Ok(("acl-1".to_owned(), json_document(&json!({"Entries": [entry(false), entry(true)]}))));
     if let Ok(table) = &mut documents.table {
-        table.document = document(&json!({"Routes": [{"DestinationIpv6CidrBlock": "::/0", "GatewayId": "igw-1"}]}));
+        table.document =
+            json_document(&json!({"Routes": [{"DestinationIpv6CidrBlock": "::/0", "GatewayId": "igw-1"}]}));
     }
     let reach = Reach::of(&documents);
     let mut addresses = PublicAddresses::default();

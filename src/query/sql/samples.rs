@@ -7,10 +7,8 @@ use tempfile::TempDir;
 
 use super::{Most, Outside, SqlError, SqlRows, SqlStatement, SqlValue, Visible};
 use crate::kinds;
-use crate::model::{
-    AccountId, Cause, Document, Event, Evidence, Group, Map, Region, ResourceId, Scope, Source, Timestamp,
-    Value as Field,
-};
+use crate::model::fixtures::{json_document, scope_in};
+use crate::model::{Cause, Event, Evidence, Group, ResourceId, Source, Timestamp};
 use crate::query::{AskedPoint, Point};
 use crate::store::{CommitBatch, Store, StoreOptions, Writer};
 
@@ -18,7 +16,7 @@ use crate::store::{CommitBatch, Store, StoreOptions, Writer};
 pub(super) const ALL: Most = Most { rows: 100_000, bytes: 100 << 20 };
 
 /// A store that holds what a test puts in.
-pub(super) struct Account {
+pub(super) struct SampleAccount {
     _dir: TempDir,
     writer: Writer,
     pub(super) store: Store,
@@ -30,34 +28,12 @@ pub(super) fn at(minutes: u64) -> Timestamp {
     Timestamp::parse("2026-11-20T00:00:00Z").unwrap() + std::time::Duration::from_secs(60 * minutes)
 }
 
-pub(super) fn scope(region: &str) -> Scope {
-    Scope { account: AccountId::new("123456789012"), region: Region::new(region) }
-}
-
-pub(super) fn document(json: Json) -> Document {
-    match field(json) {
-        Field::Map(map) => Document::new(map),
-        other => panic!("{other:?} is no document"),
-    }
-}
-
-fn field(json: Json) -> Field {
-    match json {
-        Json::Null => Field::Null,
-        Json::Bool(flag) => Field::Bool(flag),
-        Json::Number(number) => Field::Int(number.as_i64().unwrap()),
-        Json::String(text) => Field::Text(text),
-        Json::Array(list) => Field::List(list.into_iter().map(field).collect()),
-        Json::Object(map) => Field::Map(map.into_iter().map(|(name, value)| (name, field(value))).collect::<Map>()),
-    }
-}
-
-impl Account {
+impl SampleAccount {
     pub(super) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let options = StoreOptions { cache_bytes: 4 << 20, ..StoreOptions::new(dir.path(), kinds::project) };
         let (writer, store) = crate::store::open(options).unwrap();
-        Account { _dir: dir, writer, store, minutes: 0 }
+        SampleAccount { _dir: dir, writer, store, minutes: 0 }
     }
 
     /// A minute later this is known too: a kind's slug, a region, an id and a document.
@@ -67,8 +43,8 @@ impl Account {
         let mut entries = Vec::new();
         for (slug, region, id, body) in resources {
             let spec = kinds::by_slug(slug).unwrap();
-            let id = ResourceId::new(&scope(region), &spec.kind(), *id);
-            let document = document(body.clone());
+            let id = ResourceId::new(&scope_in(region), &spec.kind(), *id);
+            let document = json_document(body);
             let evidence = Evidence { source: Source::Sweep, at: at(self.minutes) };
             let event = match snapshot.current(&id).unwrap() {
                 None => Event::Discovered { id, document, evidence, mapping: spec.mapping },
@@ -88,7 +64,7 @@ impl Account {
     /// A minute later this is gone.
     pub(super) fn remove(&mut self, slug: &str, region: &str, id: &str) {
         self.minutes += 1;
-        let id = ResourceId::new(&scope(region), &kinds::by_slug(slug).unwrap().kind(), id);
+        let id = ResourceId::new(&scope_in(region), &kinds::by_slug(slug).unwrap().kind(), id);
         let entries = vec![(Cause::Sweep, Event::Removed { id, at: at(self.minutes) })];
         self.writer.commit(CommitBatch { recorded_at: at(self.minutes), entries, ..CommitBatch::default() }).unwrap();
     }
@@ -126,7 +102,7 @@ impl Account {
 
     /// A few of everything, in two regions.
     pub(super) fn sample() -> Self {
-        let mut account = Account::new();
+        let mut account = SampleAccount::new();
         let mut resources = Vec::new();
         for n in 0..12_u64 {
             let region = ["eu-west-1", "us-east-1"][usize::from(n % 3 == 0)];
@@ -230,7 +206,7 @@ fn routes() -> Json {
     })
 }
 
-fn interface(n: u64) -> Json {
+pub(super) fn interface(n: u64) -> Json {
     let address = |last: u64, primary: bool| json!({"PrivateIpAddress": format!("10.0.0.{last}"), "Primary": primary});
     let mut first = address(n, true);
     first["Association"] = json!({"PublicIp": format!("203.0.113.{n}")});

@@ -3,8 +3,9 @@ use serde_json::json;
 use super::*;
 use crate::kinds::VOLUME;
 use crate::model::event::Overlay;
+use crate::model::fixtures::{json_document, scope};
 use crate::model::{Cause, Event, Evidence, Group, Source};
-use crate::query::estate::{document, resource, scope, store};
+use crate::query::estate::{resource, store};
 use crate::store::CommitBatch;
 
 const SURE: Unsure<'static> = &|_, _| None;
@@ -124,7 +125,7 @@ fn where_aws_does_not_say_since_when_the_log_does() {
         store(&[("instance", "i-1", running.clone()), ("instance", "i-2", running.clone())]);
     let stops = [("i-1", Cause::Sweep), ("i-2", Cause::Resumed { since: Timestamp::from_millis(3_000) })];
     let entries = stops.map(|(id, cause)| {
-        let changes = document(&running).changes_to(&document(&json!({"State": {"Name": "stopped"}})));
+        let changes = json_document(&running).changes_to(&json_document(&json!({"State": {"Name": "stopped"}})));
         let evidence = vec![(Group::State, Evidence { source: Source::Sweep, at: Timestamp::from_millis(9_000) })];
         (cause, Event::Changed { id: resource("instance", id), changes, evidence, overlay: Overlay::Keep })
     });

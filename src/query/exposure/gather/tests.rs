@@ -1,7 +1,8 @@
 use serde_json::json;
 
 use super::*;
-use crate::query::estate::{document, resource, scope, store};
+use crate::model::fixtures::{json_document, scope};
+use crate::query::estate::{resource, store};
 
 const SURE: Unsure<'static> = &|_, _| None;
 
@@ -77,14 +78,14 @@ fn instances_with_public_addresses_are_judged_once_a_subnet_and_set_of_groups() 
 #[test]
 fn what_is_open_of_an_instance_is_listed_with_its_hops() {
     let (_dir, _writer, store) = estate();
-    let instance = document(&json!({"NetworkInterfaces": [interface("eni-1", "subnet-1", Some("198.51.100.1"))]}));
+    let instance = json_document(&json!({"NetworkInterfaces": [interface("eni-1", "subnet-1", Some("198.51.100.1"))]}));
     let interfaces = Interface::of_instance(&instance);
     assert_eq!((interfaces.len(), interfaces[0].groups.as_slice()), (1, &["sg-1".to_owned()][..]));
     let open = Reaches::new(&store, SURE).open(&scope(), &interfaces).unwrap();
     assert_eq!(open.len(), 1, "{open:?}");
     assert_eq!((open[0].protocol, open[0].ports, open[0].from), (Protocol::Tcp, Ports::one(22), "0.0.0.0/0"));
     assert!(open[0].hops[0].why.starts_with("rtb-1, of subnet-1, routes 0.0.0.0/0 to igw-1"), "{open:?}");
-    let none = document(&json!({"NetworkInterfaces": [interface("eni-3", "subnet-1", None)]}));
+    let none = json_document(&json!({"NetworkInterfaces": [interface("eni-3", "subnet-1", None)]}));
     let none = Interface::of_instance(&none);
     assert_eq!(Reaches::new(&store, SURE).open(&scope(), &none).unwrap(), []);
     let row = store.snapshot().unwrap().row(&resource("network-interface", "eni-1")).unwrap().unwrap();
