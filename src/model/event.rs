@@ -138,6 +138,20 @@ pub enum Event {
 }
 
 impl Event {
+    /// What happened, in the word that answers have for it.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Event::Discovered { .. } => "appeared",
+            Event::Changed { .. } => "changed",
+            Event::Removed { .. } => "removed",
+            Event::Remapped { .. } => "remapped",
+            Event::ActionRequested { .. } => "action_requested",
+            Event::ActionFinished { .. } => "action_finished",
+            Event::Called { .. } => "called",
+        }
+    }
+
     /// The resource that this event changes; `None` for actions and calls.
     #[must_use]
     pub fn resource(&self) -> Option<&ResourceId> {

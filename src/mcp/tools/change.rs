@@ -51,7 +51,7 @@ impl<'a> RecordRenderer<'a> {
         let Recorded { seq, recorded_at, event, .. } = record;
         let mut data = Map::new();
         let mut put = |name: &str, value: Value| drop(data.insert(name.to_owned(), value));
-        let what = what(event);
+        let what = event.word();
         put("seq", json!(seq));
         put("recorded_at", json!(recorded_at));
         put("what", json!(what));
@@ -199,20 +199,6 @@ struct ShownDifferences {
     data: Vec<Value>,
     said: String,
     left: usize,
-}
-
-/// What an event is called.
-#[must_use]
-pub fn what(event: &Event) -> &'static str {
-    match event {
-        Event::Discovered { .. } => "appeared",
-        Event::Changed { .. } => "changed",
-        Event::Removed { .. } => "removed",
-        Event::Remapped { .. } => "remapped",
-        Event::ActionRequested { .. } => "action_requested",
-        Event::ActionFinished { .. } => "action_finished",
-        Event::Called { .. } => "called",
-    }
 }
 
 fn first_target(event: &Event) -> Option<&ResourceId> {

@@ -9,7 +9,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
 
-use super::limits::{Expired, HEAP};
+use super::limits::{Expired, HEAP, VALUE};
 use super::lookup::{self, Lookup};
 use super::reads::{self, Roots};
 use super::{SqlError, functions, said, schema, search};
@@ -21,7 +21,7 @@ const INSTRUCTIONS: i32 = 25;
 
 /// What a statement may take at most.
 const LIMITS: [(Limit, i32); 11] = [
-    (Limit::SQLITE_LIMIT_LENGTH, 1 << 20),
+    (Limit::SQLITE_LIMIT_LENGTH, VALUE),
     (Limit::SQLITE_LIMIT_SQL_LENGTH, 64 << 10),
     (Limit::SQLITE_LIMIT_COLUMN, 500),
     (Limit::SQLITE_LIMIT_EXPR_DEPTH, 200),

@@ -9,6 +9,9 @@ pub const TIME: Duration = Duration::from_secs(2);
 /// How many bytes SQLite may take in this process.
 pub(super) const HEAP: usize = 192 << 20;
 
+/// The longest value, in bytes.
+pub(super) const VALUE: i32 = 1 << 20;
+
 /// The longest statement, in bytes.
 pub(super) const LENGTH: usize = 32 << 10;
 

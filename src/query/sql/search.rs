@@ -10,10 +10,7 @@ use rusqlite::ffi::{SQLITE_INTERRUPT, SQLITE_TOOBIG};
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::ValueRef;
 
-use super::limits::Expired;
-
-/// The longest text that `replace` makes, in bytes.
-const LENGTH: usize = 1 << 20;
+use super::limits::{Expired, VALUE};
 
 /// Puts them in the place of SQLite's own. A call after the time is up fails.
 pub(super) fn add(connection: &Connection, expired: &Expired) -> rusqlite::Result<()> {
@@ -64,10 +61,11 @@ fn replaced(text: String, sought: &str, with: &str) -> rusqlite::Result<String> 
         return Ok(text);
     }
     let longer = with.len().saturating_sub(sought.len());
-    if text.len().saturating_add(text.matches(sought).count().saturating_mul(longer)) > LENGTH {
-        return Err(failure(SQLITE_TOOBIG));
+    let length = text.len().saturating_add(text.matches(sought).count().saturating_mul(longer));
+    if i32::try_from(length).is_ok_and(|length| length <= VALUE) {
+        return Ok(text.replace(sought, with));
     }
-    Ok(text.replace(sought, with))
+    Err(failure(SQLITE_TOOBIG))
 }
 
 #[cfg(test)]

@@ -21,7 +21,6 @@ use crate::store::Store;
 pub struct SqlStatement {
     guard: SqlGuard,
     sql: String,
-    expired: Expired,
     reads: Reads,
     narrowed: Narrowed,
 }
@@ -33,7 +32,7 @@ impl SqlStatement {
     /// When it is not one SELECT that SQLite understands, asks for what is not permitted, or compares what can never be equal.
     pub fn prepare(sql: &str, now: Timestamp, expired: Expired) -> Result<Self, SqlError> {
         let sql = single(sql)?.to_owned();
-        let guard = SqlGuard::open(&sql, now, expired.clone())?;
+        let guard = SqlGuard::open(&sql, now, expired)?;
         {
             let statement = guard.connection.prepare(&sql).map_err(|error| guard.failure(&error, &sql))?;
             if statement.is_explain() != 0 || !statement.readonly() || statement.column_count() == 0 {
@@ -56,7 +55,7 @@ impl SqlStatement {
             }
             None => Narrowed::new(),
         };
-        Ok(SqlStatement { guard, sql, expired, reads, narrowed })
+        Ok(SqlStatement { guard, sql, reads, narrowed })
     }
 
     /// The kinds that it reads something of, in the order of all kinds.
@@ -106,13 +105,14 @@ impl SqlStatement {
         outside: &Outside,
         most: Most,
     ) -> Result<SqlRows, SqlError> {
-        let SqlStatement { guard, sql, expired, reads, narrowed } = self;
+        let SqlStatement { guard, sql, reads, narrowed } = self;
         let snapshot = store.snapshot()?;
         let point = match point {
             Some(point) => point,
             None => lookup::end(&snapshot)?,
         };
-        let filling = Filling { connection: &guard.connection, snapshot, point, visible, outside, expired: &expired };
+        let filling =
+            Filling { connection: &guard.connection, snapshot, point, visible, outside, expired: &guard.expired };
         let partial = guard.filling(|| fill::fill(&filling, &reads, narrowed))?;
         // No read transaction is held while SQLite works.
         drop(filling);

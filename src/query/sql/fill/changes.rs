@@ -122,7 +122,7 @@ fn subjects(filling: &Filling<'_>, ids: &BTreeSet<String>) -> Result<Vec<Resourc
 
 /// The rows of a record.
 fn rows(filling: &Filling<'_>, record: &Recorded, into: &mut Inserter<'_, '_>) -> Result<(), SqlError> {
-    let what = what(&record.event);
+    let what = record.event.word();
     let mut put = |id: &ResourceId, path: SqlCell<'_>, before: SqlCell<'_>, after: SqlCell<'_>, call: Option<&str>| {
         if !filling.visible.sees(id) {
             return Ok(());
@@ -177,18 +177,5 @@ fn who(cause: &Cause) -> (Option<&str>, Option<&str>) {
         Cause::Call { call, .. } => (Some(&call.actor), Some(&call.name)),
         Cause::Tool { .. } => (Some("Muster"), None),
         _ => (None, None),
-    }
-}
-
-/// What happened, as `list_changes` names it.
-fn what(event: &Event) -> &'static str {
-    match event {
-        Event::Discovered { .. } => "appeared",
-        Event::Changed { .. } => "changed",
-        Event::Removed { .. } => "removed",
-        Event::Remapped { .. } => "remapped",
-        Event::ActionRequested { .. } => "action_requested",
-        Event::ActionFinished { .. } => "action_finished",
-        Event::Called { .. } => "called",
     }
 }
