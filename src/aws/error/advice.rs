@@ -2,9 +2,16 @@
 
 use super::{AwsError, AwsErrorKind};
 use crate::aws::origin::Origin;
+use crate::model::text::shown;
 use crate::model::{self, ErrorClass, Region, Timestamp};
 
 impl AwsError {
+    /// What AWS said and what to do about it, short enough to repeat for each of fifty resources.
+    #[must_use]
+    pub fn explained(&self) -> String {
+        format!("{}. {}", shown(&self.to_string(), 240), shown(&self.fix(), 240))
+    }
+
     /// The next step, for whoever runs a server, which tries again by itself.
     #[must_use]
     pub fn fix(&self) -> String {

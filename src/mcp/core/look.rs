@@ -9,7 +9,7 @@ use crate::kinds::KindSpec;
 use crate::mcp::error::RequestError;
 use crate::mcp::looks::Sight;
 use crate::model::text::shown;
-use crate::model::{Cause, Observation, Page, ResourceId, Scope, Seen, Source, Timestamp};
+use crate::model::{Cause, Observation, Page, ResourceId, Scope, Seen, Seq, Source, Timestamp};
 
 impl Core {
     /// What AWS shows of these resources of one kind in one scope, asked for at `since` or later, and recorded when this returns.
@@ -35,6 +35,36 @@ impl Core {
         Ok(ids.iter().filter_map(sight).collect())
     }
 
+    /// Records what answers show of the resources `ids`, and of no others. Gives those that they show, and the seq at which a read
+    /// sees it; none when they show none of them.
+    ///
+    /// # Errors
+    /// When it cannot be recorded.
+    pub async fn take_in(
+        &self,
+        lane: Lane,
+        scope: &Scope,
+        spec: &'static KindSpec,
+        ids: &[String],
+        answers: Vec<Page>,
+    ) -> Result<(Vec<Arc<str>>, Option<Seq>), RequestError> {
+        let items = answers.into_iter().flat_map(Page::dated);
+        let observations =
+            items.filter(|(_, item)| ids.iter().any(|id| **id == *item.id)).map(|(at, item)| Observation {
+                source: Source::Refresh,
+                at,
+                id: ResourceId::new(scope, &spec.kind(), item.id),
+                seen: Seen::Described(item.document),
+            });
+        let observations: Vec<Observation> = observations.collect();
+        if observations.is_empty() {
+            return Ok((Vec::new(), None));
+        }
+        let ids = observations.iter().map(|seen| Arc::clone(&seen.id.id)).collect();
+        let seq = self.ingest.observe(lane, observations, Cause::Refresh).await?.seq;
+        Ok((ids, Some(seq)))
+    }
+
     async fn ask(
         &self,
         scope: &Scope,
@@ -42,23 +72,8 @@ impl Core {
         ids: &[String],
     ) -> Result<Vec<(Arc<str>, Sight)>, RequestError> {
         let described = self.aws.describe(scope, spec, ids, Priority::Tool).await;
-        let mut sights = Vec::new();
-        let mut observations = Vec::new();
-        for (at, item) in described.answers.into_iter().flat_map(Page::dated) {
-            if ids.iter().any(|id| **id == *item.id) {
-                sights.push((Arc::clone(&item.id), Sight::Shown));
-                let id = ResourceId::new(scope, &spec.kind(), item.id);
-                observations.push(Observation {
-                    source: Source::Refresh,
-                    at,
-                    id,
-                    seen: Seen::Described(item.document),
-                });
-            }
-        }
-        if !observations.is_empty() {
-            self.ingest.observe(Lane::Refresh, observations, Cause::Refresh).await?;
-        }
+        let (shown_ids, _) = self.take_in(Lane::Refresh, scope, spec, ids, described.answers).await?;
+        let mut sights: Vec<(Arc<str>, Sight)> = shown_ids.into_iter().map(|id| (id, Sight::Shown)).collect();
         let unsaid = |id, why: String| (id, Sight::Unsaid(why));
         sights.extend(described.not_found.into_iter().map(|id| (id, Sight::NotFound)));
         sights.extend(described.silent.into_iter().map(|id| unsaid(id, "AWS's answer leaves it out.".to_owned())));
@@ -67,8 +82,7 @@ impl Core {
             unsaid(id, why)
         }));
         if let Some((left, error)) = described.failed {
-            let why = format!("{}. {}", shown(&error.to_string(), 240), shown(&error.fix(), 240));
-            sights.extend(left.into_iter().map(|id| unsaid(id, why.clone())));
+            sights.extend(left.into_iter().map(|id| unsaid(id, error.explained())));
         }
         Ok(sights)
     }

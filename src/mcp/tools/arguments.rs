@@ -174,15 +174,15 @@ fn unknown(tool: &'static str, declared: &JsonObject, name: &str) -> ArgumentErr
 /// # Errors
 /// The error of the argument's own type.
 pub fn read<A: DeserializeOwned>(clean: JsonObject) -> Result<A, ArgumentError> {
-    let given = clean.clone();
-    serde_json::from_value(Value::Object(clean)).map_err(|error| named(&given, error.to_string()).into())
+    let clean = Value::Object(clean);
+    A::deserialize(&clean).map_err(|error| named(&clean, error.to_string()).into())
 }
 
 /// An error of an argument's type, which names the argument too where the type only shows its value.
-fn named(given: &JsonObject, problem: String) -> ArgumentProblem {
+fn named(given: &Value, problem: String) -> ArgumentProblem {
     let variant = problem.strip_prefix("unknown variant `").and_then(|rest| rest.split_once("`, expected "));
     let Some((value, words)) = variant else { return ArgumentProblem::Value(problem) };
-    match given.iter().find(|(_, given)| given.as_str() == Some(value)) {
+    match given.as_object().into_iter().flatten().find(|(_, given)| given.as_str() == Some(value)) {
         Some((name, _)) => ArgumentProblem::Form {
             name: name.clone(),
             expected: words.replace('`', ""),

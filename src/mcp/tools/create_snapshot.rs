@@ -15,7 +15,7 @@ use super::schema::ToolSchema;
 use super::spec::{ToolCall, ToolEffect, ToolSpec};
 use super::verdict::WriteVerdict;
 use super::write_through::{
-    Intent, LiveCheck, LiveInstance, UncalledInstance, check, distrust, explain, to_the_end, uncalled, witness,
+    Intent, LiveCheck, LiveInstance, UncalledInstance, check, distrust, to_the_end, uncalled, witness,
 };
 use crate::aws::{CreateSnapshots, Pinned, WriteAnswer};
 use crate::kinds::SNAPSHOT;
@@ -155,7 +155,7 @@ async fn snapshot(
                 ),
                 _ => String::new(),
             };
-            row.message = Some(format!("{}{next}", explain(&error)));
+            row.message = Some(format!("{}{next}", error.explained()));
             if wish.dry_run {
                 return Ok((row, None));
             }

@@ -126,8 +126,7 @@ fn related(
     // What cannot be relied on is asked for before anything is searched, and again after it: what is damaged is found by reading.
     let before = relations_doubts(core, id);
     let all: Vec<&'static KindSpec> = kinds::KINDS.iter().copied().filter(|kind| kind.status_of.is_none()).collect();
-    let label = FreshnessLabel::of_all(core, &all, Some(&id.scope()), None)?;
-    let as_of = label.fields().into_iter().find_map(|(name, value)| (name == "as_of").then_some(value));
+    let as_of = FreshnessLabel::of_all(core, &all, Some(&id.scope()), None)?.fields().remove("as_of");
     let snapshot = core.snapshot()?;
     let Some(row) = snapshot.row(id)? else {
         vanished(&snapshot, id)?;

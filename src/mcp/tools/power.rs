@@ -12,9 +12,7 @@ use super::answer::ToolResult;
 use super::arguments::instances::InstanceArguments;
 use super::spec::ToolCall;
 use super::verdict::WriteVerdict;
-use super::write_through::{
-    ACTED, Intent, LiveCheck, LiveInstance, check, distrust, explain, to_the_end, uncalled, witness,
-};
+use super::write_through::{ACTED, Intent, LiveCheck, LiveInstance, check, distrust, to_the_end, uncalled, witness};
 use crate::aws::{AwsError, Pinned, StateChange, WriteAnswer, WriteResult};
 use crate::kinds::INSTANCE;
 use crate::mcp::core::Core;
@@ -238,9 +236,9 @@ impl PowerCalls<'_> {
                     let message = match verdict {
                         WriteVerdict::Unknown => format!(
                             "{} It may have happened: get_instance_status shows the state within two minutes.",
-                            explain(&error)
+                            error.explained()
                         ),
-                        _ => format!("{}{}", explain(&error), self.power.hint(target.state())),
+                        _ => format!("{}{}", error.explained(), self.power.hint(target.state())),
                     };
                     report.rows.push(PowerRow::of(target, verdict, Some(message)));
                 }

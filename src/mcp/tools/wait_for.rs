@@ -20,8 +20,11 @@ use super::table::{self, AnswerText};
 use crate::kinds::{INSTANCE, KindSpec};
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
+use crate::mcp::fresh::Fresh;
 use crate::mcp::looks::Sight;
-use crate::model::{FailureCode, Kind, ResourceId, Scope, Seq, Timestamp};
+use crate::model::text::shown as cut;
+use crate::model::{Document, FailureCode, Kind, ResourceId, Scope, Seq, Timestamp};
+use crate::store::Snapshot;
 
 /// Waits at once: one more is answered at once as not done, so that waiting leaves room for other requests.
 static WAITING: Semaphore = Semaphore::const_new(128);
@@ -135,8 +138,7 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
             look(&core, &mut subjects, since.max(core.now() - Duration::from_secs(1))).await?;
         }
         newest.mark_unchanged();
-        let rows =
-            subjects.iter().map(|subject| subject.row(&core, until)).collect::<Result<Vec<WaitRow>, RequestError>>()?;
+        let rows = rows(&core, until, &subjects)?;
         let is_open = rows.iter().any(|row| row.result == Nearness::Waiting);
         if !is_open || place.is_none() || stop.is_cancelled() || Instant::now() >= deadline {
             return answer(&core, until, rows, begun.elapsed(), place.is_none());
@@ -156,13 +158,13 @@ fn subjects(core: &Core, until: Goal, ids: &[String]) -> Result<Vec<Subject>, Re
         let expected = format!("at most {MAX_IDS} ids: use several calls");
         return Err(ArgumentError::form("ids", &expected, format!("{} ids", ids.len())).into());
     }
+    let snapshot = core.snapshot()?;
     let mut subjects: Vec<Subject> = Vec::new();
     for id in ids.iter().map(|id| id.trim()) {
         let kind = until.kind(id)?;
         if subjects.iter().any(|subject| *subject.id == *id) {
             continue;
         }
-        let snapshot = core.snapshot()?;
         let copies = snapshot.copies(&kind.kind(), id)?;
         let mut scopes: Vec<Scope> = copies.iter().map(|copy| copy.id.scope()).collect();
         let watched: Vec<Scope> = core.scopes(&[kind]).into_iter().map(|state| state.scope).collect();
@@ -207,14 +209,33 @@ async fn look(core: &Core, subjects: &mut [Subject], since: Timestamp) -> Result
     Ok(())
 }
 
+/// How far each of them is, by what the inventory holds now.
+fn rows(core: &Core, until: Goal, subjects: &[Subject]) -> Result<Vec<WaitRow>, RequestError> {
+    // How fresh they are comes before the bodies: see `fresh`.
+    let freshes: Vec<Option<Fresh>> = subjects.iter().map(|subject| subject.fresh(core)).collect();
+    let snapshot = core.snapshot()?;
+    subjects.iter().zip(&freshes).map(|(subject, fresh)| subject.row(core, &snapshot, fresh.as_ref(), until)).collect()
+}
+
 impl Subject {
-    /// How far it is, by what the inventory holds now. It counts only once AWS was asked since the wait began.
-    fn row(&self, core: &Core, until: Goal) -> Result<WaitRow, RequestError> {
+    /// How fresh it is where AWS shows it; `None` while AWS does not.
+    fn fresh(&self, core: &Core) -> Option<Fresh> {
+        let (scope, _) = self.sights.iter().find(|(_, sight)| **sight == Sight::Shown)?;
+        Some(core.fresh(self.kind, &ResourceId::new(scope, &self.kind.kind(), Arc::clone(&self.id))))
+    }
+
+    /// How far it is. It counts only once AWS was asked since the wait began.
+    fn row(
+        &self,
+        core: &Core,
+        snapshot: &Snapshot,
+        shown: Option<&Fresh>,
+        until: Goal,
+    ) -> Result<WaitRow, RequestError> {
         let unsaid = self.sights.values().find_map(|sight| match sight {
             Sight::Unsaid(why) => Some(why.clone()),
             Sight::Shown | Sight::NotFound => None,
         });
-        let shown = self.sights.iter().find(|(_, sight)| **sight == Sight::Shown).map(|(scope, _)| scope);
         let is_absent =
             !self.scopes.is_empty() && self.scopes.iter().all(|scope| self.sights.get(scope) == Some(&Sight::NotFound));
         let mut row = WaitRow {
@@ -232,10 +253,8 @@ impl Subject {
             (false, _) => KnownState::Unseen,
         };
         let mut current = None;
-        if let Some(scope) = shown {
-            let id = ResourceId::new(scope, &self.kind.kind(), Arc::clone(&self.id));
-            let fresh = core.fresh(self.kind, &id);
-            current = core.snapshot()?.current(&id)?;
+        if let Some(fresh) = shown {
+            current = snapshot.current(&fresh.id)?;
             known = current.as_ref().map_or(KnownState::Absent, |current| KnownState::There(&current.document));
             row.as_of = current
                 .as_ref()
@@ -248,8 +267,8 @@ impl Subject {
             row.progress = progress(until, &current.document);
         }
         let mut early = None;
-        if let (Goal::StatusOk, Some(scope), Some(as_of)) = (until, shown, row.as_of) {
-            let instance = ResourceId::new(scope, &INSTANCE.kind(), Arc::clone(&self.id));
+        if let (Goal::StatusOk, Some(fresh), Some(as_of)) = (until, shown, row.as_of) {
+            let instance = ResourceId::new(&fresh.id.scope(), &INSTANCE.kind(), Arc::clone(&self.id));
             early = core.looks.rebooted(&instance).and_then(|rebooted| too_early(as_of, rebooted));
             if early.is_some() && row.result == Nearness::Reached {
                 row.result = Nearness::Waiting;
@@ -264,9 +283,9 @@ impl Subject {
 }
 
 /// How much of a snapshot is copied, or which status checks are not ok.
-fn progress(until: Goal, document: &crate::model::Document) -> Option<String> {
+fn progress(until: Goal, document: &Document) -> Option<String> {
     match until {
-        Goal::Completed => document.text("Progress").map(|progress| crate::model::text::shown(progress, 20)),
+        Goal::Completed => document.text("Progress").map(|progress| cut(progress, 20)),
         Goal::StatusOk => {
             let failing = failing(document);
             let parts: Vec<String> = failing.iter().map(|(name, status)| format!("{name} {status}")).collect();
@@ -287,11 +306,8 @@ fn answer(
     let (reached, impossible, all) = (count(Nearness::Reached), count(Nearness::Impossible), results.len());
     let (words, seconds) = (until.words(), waited.as_secs());
     let done = reached == all;
-    let mut text = AnswerText::new(if done {
-        format!("Done after {seconds} s: {reached} of {all} are {words}.")
-    } else {
-        format!("Not done after {seconds} s: {reached} of {all} are {words}.")
-    });
+    let lead = if done { "Done" } else { "Not done" };
+    let mut text = AnswerText::new(format!("{lead} after {seconds} s: {reached} of {all} are {words}."));
     if is_full && !done {
         text.add(" As many calls wait as the server takes, so this one did not wait: call again.");
     } else if !done && reached + impossible < all {

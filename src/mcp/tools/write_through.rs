@@ -57,7 +57,7 @@ pub struct UncalledInstance {
 
 impl UncalledInstance {
     fn of(id: String, error: &AwsError) -> Self {
-        UncalledInstance { id, verdict: WriteVerdict::of_look(error), message: explain(error) }
+        UncalledInstance { id, verdict: WriteVerdict::of_look(error), message: error.explained() }
     }
 }
 
@@ -199,7 +199,7 @@ async fn look(aws: &Pinned, chosen: &Chosen<'_>) -> Looked {
         Ok(described) => described,
         Err(error) => {
             let problems = chosen.ids().map(|id| UncalledInstance::of(id.to_string(), &error)).collect();
-            let distrust = (error.kind == AwsErrorKind::Unasked).then(|| explain(&error));
+            let distrust = (error.kind == AwsErrorKind::Unasked).then(|| error.explained());
             return Looked { problems, distrust, ..Looked::default() };
         }
     };
@@ -241,19 +241,7 @@ async fn look(aws: &Pinned, chosen: &Chosen<'_>) -> Looked {
 /// when AWS does not show them yet, or does not let them be described: then the next sweep shows them.
 pub async fn witness(core: &Core, scope: &Scope, spec: &'static KindSpec, ids: &[String]) -> Option<Seq> {
     let described = timeout(SHOWING, core.aws.describe(scope, spec, ids, Priority::Tool)).await.ok()?;
-    let shown = described.answers.into_iter().flat_map(Page::dated);
-    let observations =
-        shown.filter(|(_, item)| ids.iter().any(|id| **id == *item.id)).map(|(sent_at, item)| Observation {
-            source: Source::Refresh,
-            at: sent_at,
-            id: ResourceId::new(scope, &spec.kind(), item.id),
-            seen: Seen::Described(item.document),
-        });
-    let observations: Vec<Observation> = observations.collect();
-    if observations.is_empty() {
-        return None;
-    }
-    core.ingest.observe(Lane::Tools, observations, Cause::Refresh).await.ok().map(|observed| observed.seq)
+    core.take_in(Lane::Tools, scope, spec, ids, described.answers).await.ok()?.1
 }
 
 /// Runs `work` to its end even when its client leaves.
@@ -287,12 +275,6 @@ pub fn uncalled(why: &str) -> String {
 pub fn distrust(error: &AwsError, dry_run: bool) -> Option<&'static str> {
     let is_unread = dry_run && error.perhaps_done && error.kind == AwsErrorKind::Unreadable;
     is_unread.then_some("The answer to a dry run could not be read, so the endpoint may have carried it out.")
-}
-
-/// What AWS said and what to do about it, short enough to repeat for each of fifty instances.
-#[must_use]
-pub fn explain(error: &AwsError) -> String {
-    format!("{}. {}", shown(&error.to_string(), 240), shown(&error.fix(), 240))
 }
 
 /// A call of a tool, as the log holds it.
