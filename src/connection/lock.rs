@@ -4,8 +4,16 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use super::data_dir;
+
+/// How many probes in a row may keep somebody from the lock before it counts as held.
+const PROBES: usize = 500;
+
+/// Longer than a probe shares the lock.
+const PROBE_LASTS: Duration = Duration::from_millis(1);
 
 /// The lock on a data directory, held until dropped; the operating system drops it when the process dies.
 ///
@@ -58,7 +66,7 @@ impl Lock {
         let failed = |source| LockError::Io { path: path.clone(), advice: data_dir::advice(&path, &source), source };
         let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
         let mut file = opened.map_err(failed)?;
-        match file.try_lock() {
+        match lock(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(LockError::Held { pid: pid_in(&path), path }),
             Err(TryLockError::Error(source)) => return Err(failed(source)),
@@ -84,6 +92,21 @@ impl Lock {
             taken => taken.map(Some),
         }
     }
+}
+
+/// Locks the file against everybody. A [`probe`] that shares the lock for an instant keeps nobody from it.
+fn lock(file: &File) -> Result<(), TryLockError> {
+    for _ in 0..PROBES {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => {}
+            outcome => return outcome,
+        }
+        // Who holds the lock shares it with nobody; whoever does share it only looks, and is gone at once.
+        file.try_lock_shared()?;
+        file.unlock().map_err(TryLockError::Error)?;
+        thread::sleep(PROBE_LASTS);
+    }
+    Err(TryLockError::WouldBlock)
 }
 
 /// Whether somebody holds the lock of `data_dir`, without taking it or touching the file.
@@ -125,10 +148,29 @@ mod tests {
     }
 
     #[test]
+    fn who_only_looks_keeps_nobody_from_it() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(Lock::take(dir.path()).unwrap());
+        let stop = std::sync::atomic::AtomicBool::new(false);
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                        drop(probe(dir.path()));
+                    }
+                });
+            }
+            let takes: Vec<_> = (0..100).map(|_| Lock::take(dir.path()).map(drop)).collect();
+            stop.store(true, std::sync::atomic::Ordering::Relaxed);
+            assert_eq!(takes.into_iter().find_map(Result::err).map(|error| error.to_string()), None);
+        });
+    }
+
+    #[test]
     fn a_race_has_one_winner() {
         let dir = tempfile::tempdir().unwrap();
         let barrier = std::sync::Barrier::new(8);
-        let taken: Vec<Option<Lock>> = std::thread::scope(|scope| {
+        let taken: Vec<Option<Lock>> = thread::scope(|scope| {
             let race = || {
                 barrier.wait();
                 Lock::take(dir.path()).ok()
