@@ -2,19 +2,23 @@
 //! expose and use. They are pure over store snapshots.
 
 pub mod changes;
+pub mod column;
 pub mod cursor;
 #[cfg(test)]
 mod estate;
 pub mod exposure;
 pub mod filter;
+pub mod lent;
 pub mod moment;
 pub mod nearness;
+pub mod order;
 pub mod past;
 pub mod prices;
 pub mod relations;
 #[cfg(test)]
 mod samples;
 pub mod search;
+pub mod selection;
 pub mod sql;
 pub mod stopped;
 pub mod summary;

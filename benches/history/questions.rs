@@ -51,7 +51,8 @@ pub(crate) fn searches(lived: &Filled) -> anyhow::Result<()> {
         let mut times = Times::default();
         for _ in 0..SEARCHES {
             let filters = Filters::parse(&json!({"instance-state-name": ["running"]}), INSTANCE, Timestamp::default())?;
-            let query = Query { kind: INSTANCE.kind(), scope: None, filters, point, limit: 25, cursor: None };
+            let query =
+                Query { kind: INSTANCE.kind(), scope: None, filters, order: None, point, limit: 25, cursor: None };
             let hits = times.measure(|| Ok(search(&lived.store, &query)?))?;
             anyhow::ensure!(hits.total > 0, "none ran {when}");
         }

@@ -8,6 +8,7 @@ use crate::kinds::{self, KindSpec};
 use crate::model::Timestamp;
 use crate::model::text::shown;
 use crate::query::exposure::{self, AskedPorts};
+use crate::query::filter::is_tag;
 use crate::query::nearness::near;
 use crate::query::{AskedPoint, FilterError, Filters};
 
@@ -155,11 +156,17 @@ pub(super) fn filters(words: &[String], kind: &'static KindSpec) -> Result<Value
     let filters: Vec<Value> = filters.collect::<Result<_, OperandError>>()?;
     // One filter is none of AWS's, and its values are looked at here.
     let is_exposed = |filter: &&Value| filter["Name"] == exposure::FILTER && kind.slug == kinds::INSTANCE.slug;
-    let (exposed, of_aws): (Vec<&Value>, Vec<&Value>) = filters.iter().partition(is_exposed);
+    let (exposed, others): (Vec<&Value>, Vec<&Value>) = filters.iter().partition(is_exposed);
     for value in exposed.iter().filter_map(|filter| filter["Values"].as_array()).flatten().filter_map(Value::as_str) {
         AskedPorts::parse(value).ok_or_else(|| OperandError::Ports { value: shown(value, 80) })?;
     }
-    Filters::parse(&json!(of_aws), kind, Timestamp::from_millis(i64::MAX))?;
+    // A status is found by the tags of its instance.
+    let tagged = kind.tagged_kind().and_then(kinds::by_slug);
+    let is_lent = |filter: &&Value| tagged.is_some() && filter["Name"].as_str().is_some_and(is_tag);
+    let (lent, own): (Vec<&Value>, Vec<&Value>) = others.into_iter().partition(is_lent);
+    for (filters, of) in [(own, kind), (lent, tagged.unwrap_or(kind))] {
+        Filters::parse(&json!(filters), of, Timestamp::from_millis(i64::MAX))?;
+    }
     Ok(Value::Array(filters))
 }
 

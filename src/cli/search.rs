@@ -23,11 +23,14 @@ const PAGE: usize = 500;
 pub(super) struct Search {
     #[command(flatten)]
     matching: Matching,
-    /// Columns to show instead of the usual ones: names of filters, or tag:KEY (repeatable)
+    /// Columns to show beside the id instead of the usual ones: names of filters, tag:KEY, name or region (repeatable)
     ///
     /// Several are separated by commas, such as instance-type,tag:env.
-    #[arg(long, value_name = "FIELD", value_delimiter = ',')]
+    #[arg(long, visible_alias = "fields", value_name = "FIELD", value_delimiter = ',')]
     field: Vec<String>,
+    /// Sort by this column, such as launch-time; -launch-time shows the latest first
+    #[arg(long, value_name = "FIELD", allow_hyphen_values = true)]
+    sort: Option<String>,
     /// How many to show at most [default: 100]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
@@ -86,6 +89,9 @@ impl Search {
         if !self.field.is_empty() {
             arguments.insert("fields".to_owned(), json!(self.field));
         }
+        if let Some(sort) = &self.sort {
+            arguments.insert("sort".to_owned(), json!(sort));
+        }
         let most = match self.limit {
             _ if self.all => usize::MAX,
             Some(limit) => usize::try_from(limit).unwrap_or(usize::MAX),
@@ -98,7 +104,10 @@ impl Search {
             return Ok(output.line(&harmless(&format!("{answer:#}")))?);
         }
         let rows = warnings::rows(&answer);
-        output.text(Table::of(rows, &hidden(rows)).print(Medium::stdout()).as_bytes())?;
+        // A column that was asked for is shown, even if it is the same in all rows.
+        let hidden: Vec<&str> =
+            hidden(rows).into_iter().filter(|name| !self.field.iter().any(|field| field == name)).collect();
+        output.text(Table::of(rows, &hidden).print(Medium::stdout()).as_bytes())?;
         warnings::say(&headline(&answer, kind, Some(rows.len())));
         warnings::tell(&answer);
         Ok(())

@@ -41,7 +41,7 @@ pub(super) fn granted(answer: ToolAnswer) -> Result<Value, Refused> {
 }
 
 /// The arguments of tools, and the flags of the command line that give them.
-const FLAGS: [(&str, &str); 14] = [
+const FLAGS: [(&str, &str); 16] = [
     ("uri", "the URI"),
     ("paths", "--path"),
     ("fields", "--field"),
@@ -53,6 +53,8 @@ const FLAGS: [(&str, &str); 14] = [
     ("limit", "--limit"),
     ("older_than", "--older-than"),
     ("sort", "--sort"),
+    ("sum", "--sum"),
+    ("top", "--top"),
     ("kind", "--kind"),
     ("account", "--account"),
     ("region", "--region"),
@@ -144,6 +146,12 @@ pub(super) fn warnings(answer: &Value) -> Vec<String> {
         warnings.push(format!(
             "missing: complete sweeps have not found it since {since} ({sweeps} so far); it may be gone"
         ));
+    }
+    for (name, what) in [("ids_unknown", "not known"), ("ids_excluded", "known, but left out by the other filters")] {
+        let ids: Vec<String> = answer.get(name).and_then(Value::as_array).into_iter().flatten().map(text).collect();
+        if !ids.is_empty() {
+            warnings.push(format!("{what}: {}", few(&ids)));
+        }
     }
     let readings = answer.get("readings").and_then(Value::as_array);
     warnings.extend(readings.into_iter().flatten().map(text));

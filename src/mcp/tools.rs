@@ -14,6 +14,7 @@
 pub mod answer;
 pub mod arguments;
 pub mod as_of;
+pub mod asked_ids;
 pub mod budget;
 pub mod change;
 pub mod compare_resource;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{AccountId, Clock, Document, Kind, Map, Region, ResourceId, Scope, Timestamp, Value};
+use super::{AccountId, Clock, Document, Kind, Map, Region, ResourceId, Row, RowFields, Scope, Seq, Timestamp, Value};
 
 /// The account.
 pub(crate) const ACCOUNT: &str = "123456789012";
@@ -38,6 +38,11 @@ pub(crate) fn kind() -> Kind {
 /// An instance of [`scope`].
 pub(crate) fn id(name: &str) -> ResourceId {
     ResourceId::new(&scope(), &kind(), name)
+}
+
+/// A row of an instance with these fields.
+pub(crate) fn row(fields: RowFields) -> Row {
+    Row { id: id("i-1"), fields, digest: 0, provisional: false, seen: Timestamp::EPOCH, changed: Seq::ZERO }
 }
 
 /// What a document holds as its state.

@@ -6,7 +6,8 @@
 //! Layout, base64url without padding: version `1`; log id, 8 bytes; question hash, 8 bytes; kind, id, account and region,
 //! each as a 2-byte length and text; the low 4 bytes of the XXH3 of all that. Numbers are little-endian. Version `3` pages
 //! through the past, and has the point's time and seq, 8 bytes each, after the question hash. Version `2` is a
-//! [`super::changes::LogCursor`].
+//! [`super::changes::LogCursor`]. Versions `4` and `5` are `1` and `3` of a list that is sorted by values: after the region comes
+//! 1 and the value, or 0 where there was none.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -19,8 +20,10 @@ use crate::model::{AccountId, Kind, LogId, Region, ResourceId, Seq, Timestamp};
 const VERSION: u8 = 1;
 const OF_CHANGES: u8 = 2;
 const OF_THE_PAST: u8 = 3;
+const SORTED: u8 = 4;
+const SORTED_OF_THE_PAST: u8 = 5;
 
-/// A position in a list that is ordered by [`ResourceId`].
+/// A position in a list that is ordered by [`ResourceId`], or by values and then by it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
     /// The log whose rows it pages through.
@@ -31,6 +34,15 @@ pub struct Cursor {
     pub point: Option<Point>,
     /// The last key that was served.
     pub after: ResourceId,
+    /// The value of that row in a list that is sorted by values.
+    pub sorted: Option<SortedAfter>,
+}
+
+/// The value of the last row that was served of a sorted list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SortedAfter {
+    /// The value; `None` where the row had none.
+    pub value: Option<String>,
 }
 
 /// Why a cursor was refused. Each says how to go on.
@@ -56,7 +68,13 @@ impl Cursor {
     /// The cursor as text.
     #[must_use]
     pub fn encode(&self) -> String {
-        let mut bytes = vec![if self.point.is_some() { OF_THE_PAST } else { VERSION }];
+        let version = match (self.point.is_some(), self.sorted.is_some()) {
+            (false, false) => VERSION,
+            (true, false) => OF_THE_PAST,
+            (false, true) => SORTED,
+            (true, true) => SORTED_OF_THE_PAST,
+        };
+        let mut bytes = vec![version];
         bytes.extend(self.log.0.to_le_bytes());
         bytes.extend(self.question.to_le_bytes());
         if let Some(Point { at, seq }) = self.point {
@@ -65,9 +83,11 @@ impl Cursor {
         }
         let ResourceId { kind, id, account, region } = &self.after;
         for part in [kind.as_str(), id, account.as_str(), region.as_str()] {
-            // Ids are far shorter; one that is not makes a cursor that decodes as garbled.
-            bytes.extend(u16::try_from(part.len()).unwrap_or(u16::MAX).to_le_bytes());
-            bytes.extend(part.as_bytes());
+            put(part, &mut bytes);
+        }
+        if let Some(SortedAfter { value }) = &self.sorted {
+            bytes.push(u8::from(value.is_some()));
+            value.iter().for_each(|value| put(value, &mut bytes));
         }
         sealed(bytes)
     }
@@ -104,12 +124,12 @@ impl Cursor {
         if version == OF_CHANGES {
             return Err(CursorError::OtherQuestion);
         }
-        if version != VERSION && version != OF_THE_PAST {
+        if ![VERSION, OF_THE_PAST, SORTED, SORTED_OF_THE_PAST].contains(&version) {
             return Err(CursorError::Version);
         }
         let log = LogId(u64::from_le_bytes(take(&mut rest)?));
         let question = u64::from_le_bytes(take(&mut rest)?);
-        let point = if version == OF_THE_PAST {
+        let point = if version == OF_THE_PAST || version == SORTED_OF_THE_PAST {
             let at = Timestamp::from_millis(i64::from_le_bytes(take(&mut rest)?));
             Some(Point { at, seq: Seq(u64::from_le_bytes(take(&mut rest)?)) })
         } else {
@@ -119,11 +139,25 @@ impl Cursor {
         let id = part(&mut rest)?.into();
         let account = AccountId::new(part(&mut rest)?);
         let region = Region::new(part(&mut rest)?);
+        let sorted = match version {
+            SORTED | SORTED_OF_THE_PAST => {
+                let [has_value] = take(&mut rest)?;
+                let value = if has_value == 1 { Some(part(&mut rest)?.to_owned()) } else { None };
+                Some(SortedAfter { value })
+            }
+            _ => None,
+        };
         if !rest.is_empty() {
             return Err(CursorError::Garbled);
         }
-        Ok(Cursor { log, question, point, after: ResourceId { kind, id, account, region } })
+        Ok(Cursor { log, question, point, after: ResourceId { kind, id, account, region }, sorted })
     }
+}
+
+fn put(part: &str, bytes: &mut Vec<u8>) {
+    // Ids and values are far shorter; one that is not makes a cursor that decodes as garbled.
+    bytes.extend(u16::try_from(part.len()).unwrap_or(u16::MAX).to_le_bytes());
+    bytes.extend(part.as_bytes());
 }
 
 /// The bytes of a cursor, which begin with its version, as text.
@@ -176,7 +210,7 @@ mod tests {
             account: AccountId::new("123456789012"),
             region: Region::new("eu-central-1"),
         };
-        Cursor { log: LogId(7), question: 9, point: None, after }
+        Cursor { log: LogId(7), question: 9, point: None, after, sorted: None }
     }
 
     #[test]
@@ -200,9 +234,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn decoding_gives_back_what_was_encoded(id in "\\PC{0,40}", at: i64, seq: u64, past: bool) {
+        fn decoding_gives_back_what_was_encoded(
+            id in "\\PC{0,40}",
+            at: i64,
+            seq: u64,
+            past: bool,
+            sorted in proptest::option::of(proptest::option::of("\\PC{0,40}")),
+        ) {
             let point = past.then_some(Point { at: Timestamp::from_millis(at), seq: Seq(seq) });
-            let cursor = Cursor { point, ..cursor(&id) };
+            let sorted = sorted.map(|value| SortedAfter { value });
+            let cursor = Cursor { point, sorted, ..cursor(&id) };
             prop_assert_eq!(Cursor::decode(&cursor.encode(), LogId(7), 9), Ok(cursor));
         }
 

@@ -1,6 +1,6 @@
 //! The filter syntax of AWS's describe calls: values of one filter are alternatives, filters narrow one another.
 //!
-//! Beyond AWS's syntax, `@absent` and `@present` match by whether there is any value, and `>`, `>=`, `<` and `<=` compare numbers
+//! Beyond AWS's filters, `account` and `region` match where a resource was seen. Beyond its syntax, `@absent` and `@present` match by whether there is any value, and `>`, `>=`, `<` and `<=` compare numbers
 //! and times.
 //!
 //! `*` matches any number of characters, `?` exactly one, a backslash takes the next character literally. Names and values are
@@ -10,9 +10,10 @@
 use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::kinds::KindSpec;
+use crate::kinds::{INSTANCE, KindSpec};
 use crate::model::text::shown;
-use crate::model::{Form, Timestamp};
+use crate::model::{Form, Scope, Timestamp};
+use crate::query::exposure;
 use crate::query::nearness::nearest;
 use crate::store::{Comparison, Matcher, On, ValuePattern};
 
@@ -127,6 +128,14 @@ impl Filters {
         self
     }
 
+    /// Whether a resource that was seen in `scope` can match, as far as the filters of accounts and regions decide.
+    #[must_use]
+    pub fn admit(&self, scope: &Scope) -> bool {
+        let of_places = |tests: &&Vec<Comparison>| tests.iter().all(|test| test.on.part(scope).is_some());
+        let holds = |test: &Comparison| test.on.part(scope).is_some_and(|part| test.pattern.matches(part));
+        self.matcher.conditions().iter().filter(of_places).all(|tests| tests.iter().any(holds))
+    }
+
     /// Whether there is no condition.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -203,17 +212,26 @@ fn subject(name: &str, kind: &KindSpec) -> Result<(On, Form), FilterError> {
     if name == "tag-key" {
         return has_tags(kind, name).map(|()| (On::TagKey, Form::Text));
     }
-    let known: Vec<&'static str> = kind.filters.iter().map(|filter| filter.name).collect();
+    match name {
+        "account" => return Ok((On::Account, Form::Text)),
+        "region" => return Ok((On::Region, Form::Text)),
+        _ => {}
+    }
+    let own = if kind.slug == INSTANCE.slug { Some(exposure::FILTER) } else { None };
+    let of_places = ["account", "region"].into_iter().chain(own);
+    let known: Vec<&'static str> = kind.filters.iter().map(|filter| filter.name).chain(of_places).collect();
     let nearest = kind.filter_of_column(name).or_else(|| nearest(name, known.iter().copied()));
-    let tags = kind.tagged_kind().is_none();
-    Err(FilterError::Unknown { kind: kind.slug, name: shown(name, 80), nearest, known, tags })
+    Err(FilterError::Unknown { kind: kind.slug, name: shown(name, 80), nearest, known })
+}
+
+/// Whether a filter is about tags, whose values are anything that people write.
+#[must_use]
+pub fn is_tag(filter: &str) -> bool {
+    filter.starts_with("tag:") || filter == "tag-key"
 }
 
 /// Checks that the kind has tags, for the tag filter `name`.
-///
-/// # Errors
-/// [`FilterError::Tagless`], which names the kind that has them.
-pub fn has_tags(kind: &KindSpec, name: &str) -> Result<(), FilterError> {
+fn has_tags(kind: &KindSpec, name: &str) -> Result<(), FilterError> {
     match kind.tagged_kind() {
         Some(tagged) => Err(FilterError::Tagless { kind: kind.slug, name: shown(name, 80), tagged }),
         None => Ok(()),

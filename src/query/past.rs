@@ -80,7 +80,7 @@ pub fn walked(store: &Store, wanted: PastQuery<'_>) -> Result<PastPage, PastErro
     let PastQuery { kind, scope, matcher, point, after, limit } = wanted;
     let mut page = PastPage::default();
     let partial = each(store, kind, scope, point, None, |row| {
-        if matcher.matches(&row.fields) {
+        if matcher.matches(&row) {
             page.total += 1;
             if page.rows.len() < limit && after.is_none_or(|after| row.id > *after) {
                 page.rows.push(row);
@@ -115,7 +115,7 @@ pub fn undone(store: &Store, wanted: PastQuery<'_>) -> Result<Option<PastPage>, 
             continue;
         };
         holds(&snapshot, wanted.point)?;
-        let then = touched.rows.values().flatten().filter(|row| wanted.matcher.matches(&row.fields));
+        let then = touched.rows.values().flatten().filter(|row| wanted.matcher.matches(row));
         let mut then: Vec<&Row> = then.collect();
         page.total += then.len() as u64;
         then.retain(|row| wanted.after.is_none_or(|after| row.id > *after));
@@ -212,7 +212,7 @@ fn indexed(
             Some(row) if row.changed <= found.seq => Some(row),
             _ => row_then(&snapshot, id, Point { at: wanted.point.at, seq: found.seq })?,
         };
-        page.total -= u64::from(row.is_some_and(|row| matcher.matches(&row.fields)));
+        page.total -= u64::from(row.is_some_and(|row| matcher.matches(&row)));
     }
     for id in found.ids.iter().filter(|id| !touched.rows.contains_key(id)).take(limit) {
         // An untouched row is as the index has it.
@@ -289,6 +289,14 @@ pub(super) fn is_baseline(snapshot: &Snapshot, id: &ResourceId, point: Point) ->
     // A few records before it may be calls of tools.
     let next = snapshot.timeline(id, point.seq.next(), 5)?;
     Ok(next.iter().any(|record| record.cause == Cause::Baseline))
+}
+
+/// The row of a resource at `point`, which is the current one where that did not change since.
+pub(super) fn row_at(snapshot: &Snapshot, id: &ResourceId, point: Point) -> Result<Option<Row>, PastError> {
+    match snapshot.row(id)? {
+        Some(row) if row.changed <= point.seq => Ok(Some(row)),
+        _ => row_then(snapshot, id, point),
+    }
 }
 
 /// The row of a resource at `point`; `None` when it did not exist, or one of its records is damaged, which the store notes.

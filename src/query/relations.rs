@@ -175,7 +175,7 @@ fn holding(
     let any = Matcher::any().and(naming.iter().map(|reference| reference.test(id)).collect());
     // One more than is listed, since one of them may be the resource itself.
     let named = store.scan(&from.kind(), None, &any, None, limit.saturating_add(1))?;
-    let is_own = |reference: &&&Reference| On::Facet(reference.facet).values(&row.fields).any(|value| value == id);
+    let is_own = |reference: &&&Reference| On::Facet(reference.facet).values(row).any(|value| value == id);
     let itself = row.id.kind == from.kind() && naming.iter().any(|reference| is_own(&reference));
     found.count = found.count.max(named.total.saturating_sub(u64::from(itself)));
     if found.count == 0 {

@@ -2,10 +2,13 @@
 
 use thiserror::Error;
 
-use super::cursor::{Cursor, CursorError};
+use super::cursor::{Cursor, CursorError, SortedAfter};
 use super::filter::Filters;
+use super::lent::{lend, lender};
 use super::moment::{PastError, Point};
+use super::order::{FirstRows, RowOrder};
 use super::past::{self, PastQuery};
+use super::selection::RowSelection;
 use crate::model::{Kind, LogId, ResourceId, Row, Scope, Seq};
 use crate::store::{ReadError, Store};
 
@@ -18,6 +21,8 @@ pub struct Query {
     pub scope: Option<Scope>,
     /// The filters.
     pub filters: Filters,
+    /// The order of the rows; that of their ids when `None`.
+    pub order: Option<RowOrder>,
     /// The point in the past; now when `None`. A page with a cursor has the cursor's point.
     pub point: Option<Point>,
     /// The most rows on a page.
@@ -29,7 +34,7 @@ pub struct Query {
 /// A page of matches.
 #[derive(Clone, Debug)]
 pub struct Hits {
-    /// The matching rows, in the order of their ids.
+    /// The matching rows, in order.
     pub rows: Vec<Row>,
     /// How many match, over all pages.
     pub total: u64,
@@ -42,6 +47,7 @@ pub struct Hits {
     log: LogId,
     question: u64,
     point: Option<Point>,
+    order: Option<RowOrder>,
 }
 
 /// Why a search failed.
@@ -62,7 +68,8 @@ impl Query {
     /// A hash that differs between searches whose pages must not be mixed. Limits may change between pages.
     fn hash(&self) -> u64 {
         let scope = self.scope.as_ref().map_or_else(String::new, ToString::to_string);
-        let text = format!("{}\n{scope}\n{:016x}", self.kind, self.filters.hash());
+        let order = self.order.as_ref().map(|order| format!("\n{}", order.written())).unwrap_or_default();
+        let text = format!("{}\n{scope}\n{:016x}{order}", self.kind, self.filters.hash());
         xxhash_rust::xxh3::xxh3_64(text.as_bytes())
     }
 }
@@ -73,7 +80,7 @@ impl Hits {
         if count < self.rows.len() {
             self.rows.truncate(count);
             // The last page has a next one now.
-            self.next = next(self.log, self.question, self.point, &self.rows);
+            self.next = next(self.log, self.question, self.point, self.order.as_ref(), &self.rows);
         }
     }
 }
@@ -88,22 +95,33 @@ pub fn search(store: &Store, query: &Query) -> Result<Hits, SearchError> {
     if cursor.as_ref().is_some_and(|cursor| cursor.after.kind != query.kind || cursor.point != query.point) {
         return Err(CursorError::OtherQuestion.into());
     }
-    let after = cursor.map(|cursor| cursor.after);
-    let after = after.as_ref();
-    let ((mut rows, total, seq), partial) = match query.point {
-        Some(point) => then(store, query, after, point)?,
-        None if query.filters.is_empty() => (all(store, query, after)?, false),
-        None => (some(store, query, after)?, false),
+    // The hash of the question tells sorted lists apart.
+    if cursor.as_ref().is_some_and(|cursor| cursor.sorted.is_some() != query.order.is_some()) {
+        return Err(CursorError::OtherQuestion.into());
+    }
+    let after = cursor.as_ref().map(|cursor| &cursor.after);
+    let ((mut rows, total, seq), partial) = match (&query.order, query.point) {
+        (Some(order), _) => sorted(store, query, order, cursor.as_ref())?,
+        (None, Some(point)) => then(store, query, after, point)?,
+        (None, None) if query.filters.is_empty() => (all(store, query, after)?, false),
+        (None, None) => (some(store, query, after)?, false),
     };
     let more = rows.len() > query.limit;
     rows.truncate(query.limit);
-    let next = if more { next(log, question, query.point, &rows) } else { None };
-    Ok(Hits { rows, total, seq, partial, next, log, question, point: query.point })
+    if lender(&query.kind).is_some() {
+        let snapshot = store.snapshot()?;
+        rows.iter_mut().try_for_each(|row| lend(&snapshot, row, query.point))?;
+    }
+    let order = query.order.clone();
+    let next = if more { next(log, question, query.point, order.as_ref(), &rows) } else { None };
+    Ok(Hits { rows, total, seq, partial, next, log, question, point: query.point, order })
 }
 
 /// The cursor of the page after `rows`.
-fn next(log: LogId, question: u64, point: Option<Point>, rows: &[Row]) -> Option<Cursor> {
-    Some(Cursor { log, question, point, after: rows.last()?.id.clone() })
+fn next(log: LogId, question: u64, point: Option<Point>, order: Option<&RowOrder>, rows: &[Row]) -> Option<Cursor> {
+    let last = rows.last()?;
+    let sorted = order.map(|order| SortedAfter { value: order.value(last).map(str::to_owned) });
+    Some(Cursor { log, question, point, after: last.id.clone(), sorted })
 }
 
 /// The rows of a page and one more, how many match, and the seq at which they were read.
@@ -114,6 +132,26 @@ fn all(store: &Store, query: &Query, after: Option<&ResourceId>) -> Result<Count
     let snapshot = store.snapshot()?;
     let rows = snapshot.rows(&query.kind, query.scope.as_ref(), after, query.limit.saturating_add(1))?;
     Ok((rows, snapshot.count(&query.kind, query.scope.as_ref())?, snapshot.seq()))
+}
+
+/// A page of the matching rows in an order, and whether a first sweep was under way at the point.
+fn sorted(
+    store: &Store,
+    query: &Query,
+    order: &RowOrder,
+    cursor: Option<&Cursor>,
+) -> Result<(Counted, bool), PastError> {
+    let Query { kind, scope, filters, point, limit, .. } = query;
+    let (scope, is_lent) = (scope.as_ref(), order.column().is_lent());
+    let after = cursor.and_then(|cursor| Some((cursor.sorted.as_ref()?.value.as_deref(), &cursor.after)));
+    let mut first = FirstRows::new(order, after, limit.saturating_add(1));
+    let mut total = 0;
+    let selection = RowSelection { kind, scope, filters, point: *point, is_lent };
+    let (seq, partial) = selection.each(store, |row| {
+        total += 1;
+        first.add(row);
+    })?;
+    Ok(((first.rows(), total, seq), partial))
 }
 
 /// A page of the rows that met the filters at `point`, and whether a first sweep was under way then.

@@ -1,53 +1,60 @@
-//! Counts resources exactly, in groups, now or at a point in the past.
+//! Counts resources exactly and adds up their numbers, in groups, now or at a point in the past.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::ControlFlow;
 
+use super::column::KindColumn;
 use super::filter::Filters;
 use super::moment::{PastError, Point};
-use super::past;
+use super::selection::RowSelection;
 use crate::model::{Kind, Row, Scope, Seq};
 use crate::store::Store;
 
-/// What to group resources by.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Grouping {
-    /// The values of the filter with this number.
-    Facet(u16),
-    /// The value of the tag with this key.
-    Tag(String),
+/// What to group resources by, and what to add up of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Breakdown {
+    /// The columns whose values make the groups.
+    pub by: Vec<KindColumn>,
+    /// The column whose numbers are added up.
+    pub sum: Option<KindColumn>,
 }
+
+/// How many resources there are, and the sum of their numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct GroupSize {
+    /// How many.
+    pub count: u64,
+    /// The sum; 0 where nothing is added up.
+    pub sum: u64,
+}
+
+/// The values of a group, in the order of the columns; `None` where its resources have no value.
+pub type GroupKey = Vec<Option<String>>;
 
 /// How many resources match, in groups.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GroupedCounts {
     /// All that match.
-    pub total: u64,
-    /// The number of resources for each value. A resource with several values counts for each.
-    pub groups: BTreeMap<String, u64>,
-    /// How many have no value.
-    pub without: u64,
+    pub total: GroupSize,
+    /// The resources with the same values. A resource with several values counts in the group of each.
+    pub groups: BTreeMap<GroupKey, GroupSize>,
+    /// How many have no number to add up.
+    pub without_number: u64,
     /// Whether a first sweep was under way at that point in the past, which had not shown everything yet.
     pub partial: bool,
 }
 
-impl Grouping {
-    fn values<'r>(&self, row: &'r Row) -> BTreeSet<&'r str> {
-        match self {
-            Grouping::Facet(wanted) => {
-                let facets = row.fields.facets.iter().filter(|(number, _)| number == wanted);
-                facets.map(|(_, value)| value.as_str()).collect()
-            }
-            Grouping::Tag(wanted) => {
-                let tags = row.fields.tags.iter().filter(|(key, _)| key == wanted);
-                tags.map(|(_, value)| value.as_str()).collect()
-            }
-        }
-    }
+/// The groups that are not among the first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OtherGroups {
+    /// How many groups there are.
+    pub groups: usize,
+    /// The resources in them.
+    pub size: GroupSize,
 }
 
 /// Counts the matching resources of a kind, in one scope or everywhere, at the seq that is returned or at `point`. A current
-/// count without groups comes from the index; others read every row, at about a millisecond per thousand.
+/// count without groups and sums comes from the index; others read every row.
 ///
 /// # Errors
 /// When the log does not reach back to `point`, or the store cannot be read.
@@ -56,50 +63,93 @@ pub fn tally(
     kind: &Kind,
     scope: Option<&Scope>,
     filters: &Filters,
-    grouping: Option<&Grouping>,
+    breakdown: &Breakdown,
     point: Option<Point>,
 ) -> Result<(GroupedCounts, Seq), PastError> {
-    let snapshot = store.snapshot()?;
     let mut tally = GroupedCounts::default();
-    if (grouping, point) == (None, None) {
+    if *breakdown == Breakdown::default() && point.is_none() {
+        let snapshot = store.snapshot()?;
         if filters.is_empty() {
-            tally.total = snapshot.count(kind, scope)?;
+            tally.total.count = snapshot.count(kind, scope)?;
             return Ok((tally, snapshot.seq()));
         }
         if let Some(found) = store.index().scan(kind, scope, filters.matcher(), None, 0) {
-            tally.total = found.total;
+            tally.total.count = found.total;
             return Ok((tally, found.seq));
         }
     }
-    // The count is for one point, however many snapshots the walk takes.
-    let point = match point {
-        Some(point) => point,
-        // This is after every scope stopped being watched, so that those scopes are left out.
-        None => Point { at: snapshot.newest_time()?, seq: snapshot.seq() },
-    };
-    drop(snapshot);
-    let partial = past::each(store, kind, scope, point, None, |row| {
-        if filters.matcher().matches(&row.fields) {
-            tally.add(grouping, &row);
-        }
-        ControlFlow::Continue(())
-    })?;
-    Ok((GroupedCounts { partial, ..tally }, point.seq))
+    let is_lent = breakdown.by.iter().any(KindColumn::is_lent);
+    let selection = RowSelection { kind, scope, filters, point, is_lent };
+    let (seq, partial) = selection.each(store, |row| tally.add(breakdown, &row))?;
+    Ok((GroupedCounts { partial, ..tally }, seq))
+}
+
+impl GroupSize {
+    fn add(&mut self, other: GroupSize) {
+        self.count += other.count;
+        self.sum = self.sum.saturating_add(other.sum);
+    }
 }
 
 impl GroupedCounts {
-    fn add(&mut self, grouping: Option<&Grouping>, row: &Row) {
-        self.total += 1;
-        let Some(grouping) = grouping else { return };
-        let values = grouping.values(row);
-        if values.is_empty() {
-            self.without += 1;
+    /// Counts a row.
+    pub fn add(&mut self, breakdown: &Breakdown, row: &Row) {
+        let number =
+            breakdown.sum.as_ref().map(|column| column.values(row).first().and_then(|number| number.parse().ok()));
+        self.without_number += u64::from(number == Some(None));
+        let one = GroupSize { count: 1, sum: number.flatten().unwrap_or(0) };
+        self.total.add(one);
+        if breakdown.by.is_empty() {
+            return;
         }
-        for value in values {
-            match self.groups.get_mut(value) {
-                Some(count) => *count += 1,
-                None => drop(self.groups.insert(value.to_owned(), 1)),
-            }
+        for key in keys(&breakdown.by, row) {
+            self.groups.entry(key).or_default().add(one);
         }
     }
+
+    /// The largest groups, at most `count` (by their sums where numbers are added up), and the others together. Equal ones stand
+    /// in the order of their values.
+    #[must_use]
+    pub fn largest(&self, breakdown: &Breakdown, count: usize) -> (Vec<(&GroupKey, GroupSize)>, OtherGroups) {
+        let mut groups: Vec<(&GroupKey, GroupSize)> = self.groups.iter().map(|(key, size)| (key, *size)).collect();
+        let by_sum = breakdown.sum.is_some();
+        groups.sort_by_key(|(_, size)| Reverse(if by_sum { (size.sum, size.count) } else { (size.count, 0) }));
+        let rest = groups.split_off(groups.len().min(count));
+        (groups, OtherGroups::of(rest.into_iter().map(|(_, size)| size)))
+    }
 }
+
+impl OtherGroups {
+    /// Adds others.
+    pub fn add(&mut self, other: OtherGroups) {
+        self.groups += other.groups;
+        self.size.add(other.size);
+    }
+
+    /// These together.
+    #[must_use]
+    pub fn of(sizes: impl Iterator<Item = GroupSize>) -> Self {
+        sizes.fold(OtherGroups::default(), |mut others, size| {
+            others.groups += 1;
+            others.size.add(size);
+            others
+        })
+    }
+}
+
+/// The groups of a row: one for each combination of its values.
+fn keys(by: &[KindColumn], row: &Row) -> Vec<GroupKey> {
+    by.iter().fold(vec![Vec::with_capacity(by.len())], |keys, column| {
+        let values: BTreeSet<&str> = column.values(row).into_iter().collect();
+        let values: Vec<Option<&str>> =
+            if values.is_empty() { vec![None] } else { values.into_iter().map(Some).collect() };
+        let longer = |key: &GroupKey| {
+            let each = values.iter().map(|value| key.iter().cloned().chain([value.map(str::to_owned)]).collect());
+            each.collect::<Vec<GroupKey>>()
+        };
+        keys.iter().flat_map(longer).collect()
+    })
+}
+
+#[cfg(test)]
+mod tests;

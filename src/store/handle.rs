@@ -173,7 +173,7 @@ impl Store {
         }
         let mut counts = BTreeMap::new();
         self.each_match(kind, scope, &Matcher::any(), |row| {
-            let values: BTreeSet<&str> = on.values(&row.fields).collect();
+            let values: BTreeSet<&str> = on.values(&row).collect();
             for value in values {
                 *counts.entry(value.to_owned()).or_default() += 1;
             }
@@ -193,7 +193,7 @@ impl Store {
         loop {
             let rows = self.snapshot()?.rows(kind, scope, after.as_ref(), SCAN_STEP)?;
             let last = if rows.len() < SCAN_STEP { None } else { rows.last().map(|row| row.id.clone()) };
-            rows.into_iter().filter(|row| matcher.matches(&row.fields)).for_each(&mut visit);
+            rows.into_iter().filter(|row| matcher.matches(row)).for_each(&mut visit);
             match last {
                 Some(last) => after = Some(last),
                 None => return Ok(()),

@@ -1,10 +1,12 @@
 //! The conditions of a search over facets and tags, like AWS's filters.
 
+use std::collections::BTreeSet;
+
 use wildmatch::WildMatchPattern;
 
 use super::value_bound::ValueBound;
 use crate::model::glob::{Piece, pieces};
-use crate::model::{RowFields, written};
+use crate::model::{Row, Scope, written};
 
 /// Stand for unescaped `*` and `?` in a compiled pattern, so that escaped ones stay literal. They are noncharacters, which no text
 /// from AWS contains.
@@ -26,6 +28,8 @@ enum PatternForm {
     WildTime(WildMatchPattern<MANY, ONE>),
     /// Every value that keeps all of these bounds.
     Bounded(Vec<ValueBound>),
+    /// Exactly one of these.
+    OneOf(BTreeSet<String>),
     /// No value at all.
     Absent,
 }
@@ -66,6 +70,12 @@ impl ValuePattern {
         ValuePattern(PatternForm::Bounded(bounds))
     }
 
+    /// Matches each of these texts and nothing else, whatever characters they have.
+    #[must_use]
+    pub fn one_of(texts: BTreeSet<String>) -> Self {
+        ValuePattern(PatternForm::OneOf(texts))
+    }
+
     /// Matches no value: a comparison with it holds for rows that have none.
     #[must_use]
     pub fn absent() -> Self {
@@ -91,6 +101,7 @@ impl ValuePattern {
                 wild.matches(text) || written::as_filter(text).is_some_and(|written| wild.matches(&written))
             }
             PatternForm::Bounded(bounds) => bounds.iter().all(|bound| bound.admits(text)),
+            PatternForm::OneOf(texts) => texts.contains(text),
             PatternForm::Absent => false,
         }
     }
@@ -104,6 +115,7 @@ impl ValuePattern {
             | PatternForm::Moment(..)
             | PatternForm::WildTime(_)
             | PatternForm::Bounded(_)
+            | PatternForm::OneOf(_)
             | PatternForm::Absent => None,
         }
     }
@@ -135,6 +147,10 @@ pub enum On {
     TagKey,
     /// The value of the tag with this key.
     Tag(String),
+    /// The account that sees the resource.
+    Account,
+    /// The region.
+    Region,
 }
 
 /// One comparison: it holds if any of the values matches.
@@ -147,14 +163,24 @@ pub struct Comparison {
 }
 
 impl On {
+    /// The part of a scope that is compared; `None` where something else is.
+    #[must_use]
+    pub fn part<'s>(&self, scope: &'s Scope) -> Option<&'s str> {
+        match self {
+            On::Account => Some(scope.account.as_str()),
+            On::Region => Some(scope.region.as_str()),
+            On::Facet(_) | On::TagKey | On::Tag(_) => None,
+        }
+    }
+
     /// The values of a row.
     #[must_use]
-    pub fn values<'r>(&self, fields: &'r RowFields) -> Box<dyn Iterator<Item = &'r str> + 'r> {
-        let tags = fields.tags.iter();
+    pub fn values<'r>(&self, row: &'r Row) -> Box<dyn Iterator<Item = &'r str> + 'r> {
+        let tags = row.fields.tags.iter();
         match self {
             On::Facet(wanted) => {
                 let wanted = *wanted;
-                let facets = fields.facets.iter().filter(move |(number, _)| *number == wanted);
+                let facets = row.fields.facets.iter().filter(move |(number, _)| *number == wanted);
                 Box::new(facets.map(|(_, value)| value.as_str()))
             }
             On::TagKey => Box::new(tags.map(|(key, _)| key.as_str())),
@@ -162,6 +188,8 @@ impl On {
                 let wanted = wanted.clone();
                 Box::new(tags.filter(move |(key, _)| *key == wanted).map(|(_, value)| value.as_str()))
             }
+            On::Account => Box::new(std::iter::once(row.id.account.as_str())),
+            On::Region => Box::new(std::iter::once(row.id.region.as_str())),
         }
     }
 }
@@ -169,16 +197,19 @@ impl On {
 impl Comparison {
     /// Whether a row satisfies the comparison.
     #[must_use]
-    pub fn holds(&self, fields: &RowFields) -> bool {
+    pub fn holds(&self, row: &Row) -> bool {
         if self.pattern.is_absent() {
-            return self.on.values(fields).next().is_none();
+            return self.on.values(row).next().is_none();
         }
+        let fields = &row.fields;
         match &self.on {
             On::Facet(number) => {
                 fields.facets.iter().any(|(facet, value)| facet == number && self.pattern.matches(value))
             }
             On::TagKey => fields.tags.iter().any(|(key, _)| self.pattern.matches(key)),
             On::Tag(wanted) => fields.tags.iter().any(|(key, value)| key == wanted && self.pattern.matches(value)),
+            On::Account => self.pattern.matches(row.id.account.as_str()),
+            On::Region => self.pattern.matches(row.id.region.as_str()),
         }
     }
 }
@@ -211,14 +242,16 @@ impl Matcher {
 
     /// Whether a row matches.
     #[must_use]
-    pub fn matches(&self, fields: &RowFields) -> bool {
-        self.conditions.iter().all(|tests| tests.iter().any(|test| test.holds(fields)))
+    pub fn matches(&self, row: &Row) -> bool {
+        self.conditions.iter().all(|tests| tests.iter().any(|test| test.holds(row)))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::RowFields;
+    use crate::model::fixtures::row;
 
     #[test]
     fn a_star_is_any_text_and_a_question_mark_one_character() {
@@ -271,22 +304,24 @@ mod tests {
 
     #[test]
     fn conditions_are_joined_by_and_their_comparisons_by_or() {
-        let fields = RowFields {
+        let row = row(RowFields {
             facets: vec![(1, "running".into()), (2, "sg-1".into()), (2, "sg-2".into())],
             tags: vec![("Name".into(), "web-1".into())],
             ..RowFields::default()
-        };
+        });
         let facet = |number, text: &str| Comparison { on: On::Facet(number), pattern: ValuePattern::new(text) };
         let tag = |key: &str, text: &str| Comparison { on: On::Tag(key.into()), pattern: ValuePattern::new(text) };
-        assert!(Matcher::any().matches(&fields));
-        assert!(Matcher::any().and(vec![facet(1, "stopped"), facet(1, "run*")]).matches(&fields));
-        assert!(Matcher::any().and(vec![facet(2, "sg-2")]).and(vec![tag("Name", "web-*")]).matches(&fields));
-        assert!(!Matcher::any().and(vec![facet(2, "sg-2")]).and(vec![tag("name", "web-*")]).matches(&fields));
-        assert!(!Matcher::any().and(Vec::new()).matches(&fields));
+        assert!(Matcher::any().matches(&row));
+        assert!(Matcher::any().and(vec![facet(1, "stopped"), facet(1, "run*")]).matches(&row));
+        assert!(Matcher::any().and(vec![facet(2, "sg-2")]).and(vec![tag("Name", "web-*")]).matches(&row));
+        assert!(!Matcher::any().and(vec![facet(2, "sg-2")]).and(vec![tag("name", "web-*")]).matches(&row));
+        assert!(!Matcher::any().and(Vec::new()).matches(&row));
         assert!(
-            Matcher::any()
-                .and(vec![Comparison { on: On::TagKey, pattern: ValuePattern::new("N?me") }])
-                .matches(&fields)
+            Matcher::any().and(vec![Comparison { on: On::TagKey, pattern: ValuePattern::new("N?me") }]).matches(&row)
         );
+        let (account, region) = (row.id.account.as_str(), row.id.region.as_str());
+        let of = |on, pattern| Matcher::any().and(vec![Comparison { on, pattern }]).matches(&row);
+        assert!(of(On::Account, ValuePattern::new(account)) && of(On::Region, ValuePattern::new(region)));
+        assert!(!of(On::Account, ValuePattern::new(region)) && !of(On::Region, ValuePattern::absent()));
     }
 }

@@ -102,7 +102,7 @@ fn page(core: &Core, mode: ListMode, cursor: Option<&str>) -> Result<ListResourc
             entries.extend(rows.iter().map(|row| entry(kind, &row.id.id, row.name.as_deref())));
         }
     }
-    let cursor = |after| Cursor { log: core.log(), question: QUESTION, point: None, after }.encode();
+    let cursor = |after| Cursor { log: core.log(), question: QUESTION, point: None, after, sorted: None }.encode();
     let mut result = ListResourcesResult::with_all_items(entries).with_ttl_ms(0).with_cache_scope(CacheScope::Private);
     result.next_cursor = next.map(cursor);
     let mut meta = MetaObject::new();

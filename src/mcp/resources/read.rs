@@ -219,6 +219,7 @@ fn members(core: &Core, scope: &Scope, kind: &'static KindSpec, uri: &str) -> Re
         kind: kind.kind(),
         scope: Some(scope.clone()),
         filters: Filters::default(),
+        order: None,
         point: None,
         limit: MEMBERS,
         cursor: None,

@@ -21,6 +21,7 @@ use self::coerce::{ArgumentType, Care};
 use crate::kinds::KindSpec;
 use crate::model::Scope;
 use crate::model::text::shown;
+use crate::query::column::COMMON;
 use crate::query::nearness::{NEAR, closest, near, nearest};
 
 /// Why arguments were refused, with arguments that work where they are known.
@@ -44,8 +45,8 @@ enum ArgumentProblem {
     Ambiguous { name: String, found: String, scopes: String },
     #[error("no field `{name}`{near}. Fields: {}", known.join(", "))]
     NoField { name: String, near: String, known: Vec<String> },
-    #[error("{kind} has no filter `{name}`{near}. Give {}one of: {}", if *tags { "tag:KEY or " } else { "" }, known.join(", "))]
-    NoFilter { kind: &'static str, name: String, near: String, known: Vec<&'static str>, tags: bool },
+    #[error("{kind} has no filter `{name}`{near}. Give tag:KEY or one of: {}", known.join(", "))]
+    NoFilter { kind: &'static str, name: String, near: String, known: Vec<&'static str> },
     /// The error of the argument's own type.
     #[error("{0}")]
     Value(String),
@@ -103,10 +104,9 @@ impl ArgumentError {
     /// `kind` has no filter `name` to show or to count by.
     #[must_use]
     pub fn no_filter(kind: &KindSpec, name: &str) -> Self {
-        let known: Vec<&str> = kind.filters.iter().map(|filter| filter.name).collect();
+        let known: Vec<&str> = kind.filters.iter().map(|filter| filter.name).chain(COMMON).collect();
         let near = near(nearest(name, known.iter().copied()));
-        let tags = kind.tagged_kind().is_none();
-        ArgumentProblem::NoFilter { kind: kind.slug, name: shown(name, 80), near, known, tags }.into()
+        ArgumentProblem::NoFilter { kind: kind.slug, name: shown(name, 80), near, known }.into()
     }
 
     /// The same error with arguments that work.

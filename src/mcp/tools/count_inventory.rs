@@ -3,7 +3,6 @@
 use rmcp::schemars::{self, JsonSchema};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use std::cmp::Reverse;
 
 use super::answer::ToolResult;
 use super::arguments::ArgumentError;
@@ -14,33 +13,40 @@ use super::arguments::selection::SelectionArguments;
 use super::as_of;
 use super::label::FreshnessLabel;
 use super::schema::ToolSchema;
-use super::spec::{ToolCall, ToolEffect, ToolSpec};
+use super::spec::{BUDGET, ToolCall, ToolEffect, ToolSpec};
 use super::table::{self, AnswerText};
 use super::{schema, zero};
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
 use crate::mcp::unreadable;
-use crate::model::Scope;
 use crate::model::text::shown;
 use crate::query::Point;
-use crate::query::filter::has_tags;
-use crate::query::tally::{GroupedCounts, Grouping, tally};
+use crate::query::column::KindColumn;
+use crate::query::tally::{Breakdown, GroupKey, GroupSize, GroupedCounts, OtherGroups, tally};
 
-/// Groups shown one by one.
-const MAX_GROUPS: usize = 100;
+/// The default number of groups that are shown one by one.
+const SHOWN: usize = 100;
+/// The most groups that are shown one by one; [`BUDGET`] may allow fewer.
+const MAX_GROUPS: usize = 500;
+/// The most columns to group by.
+const MAX_KEYS: usize = 3;
+/// The bytes that are kept for what stands around the groups.
+const FRAME: usize = 4_000;
+/// The longest value of a group.
+const VALUE: usize = 80;
 
 /// The tool.
 pub static SPEC: ToolSpec = ToolSpec {
     name: "count_inventory",
     title: "Count the EC2 inventory",
-    description: "Counts the resources of one kind exactly, with the filters of search_inventory, optionally in groups by the \
-                  values of a filter or tag (`group_by`: instance-type, vpc-id, tag:Team), now or at a time in the past \
-                  (`as_of`). Use it instead of paging through search results to count them. Makes no AWS call.",
+    description: "Counts the resources of one kind exactly, with the filters of search_inventory, optionally in groups \
+                  (`group_by`: instance-type, tag:Team, region) and with the sum of a number (`sum`: size of volumes), now \
+                  or in the past (`as_of`). Use it instead of paging through search results. Makes no AWS call.",
     effect: ToolEffect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::written(output),
-    example: r#"{"kind": "instance", "filters": {"instance-state-name": ["running"]}, "group_by": "tag:Team"}"#,
+    example: r#"{"kind": "instance", "filters": {"instance-state-name": ["running"]}, "group_by": ["region", "tag:Team"]}"#,
     call: |call, given| call.with(given, serve),
 };
 
@@ -49,15 +55,38 @@ pub static SPEC: ToolSpec = ToolSpec {
 struct Arguments {
     #[serde(flatten)]
     selection: SelectionArguments,
-    /// Count each value of this filter or tag: a filter name or tag:KEY.
-    group_by: Option<String>,
+    /// Up to 3 columns whose values make the groups: filter names, tag:KEY, region, account.
+    #[serde(default)]
+    #[schemars(extend("uniqueItems" = true))]
+    group_by: Vec<String>,
+    /// A number column to add up, such as size.
+    sum: Option<String>,
+    /// How many of the largest groups to show.
+    #[serde(default = "default_groups")]
+    #[schemars(range(min = 1, max = MAX_GROUPS))]
+    top: usize,
     as_of: Option<PastArgument>,
 }
 
+fn default_groups() -> usize {
+    SHOWN
+}
+
 fn output() -> Value {
+    let sum = || schema::count("The sum of their numbers, with `sum`.");
+    let values = json!({
+        "type": "object",
+        "description": "With several columns: the value in each. A column in which they have no value is left out.",
+        "additionalProperties": {"type": "string"},
+    });
     let group = schema::object(
-        &["value", "count"],
-        json!({"value": schema::text("The value."), "count": schema::count("How many have it.")}),
+        &["count"],
+        json!({
+            "value": schema::text("With one column: the value."),
+            "values": values,
+            "count": schema::count("How many have it."),
+            "sum": sum(),
+        }),
     );
     as_of::object(
         &["kind", "total", "at_least", "seq"],
@@ -66,11 +95,17 @@ fn output() -> Value {
             "total": schema::count("How many match."),
             "at_least": {"type": "boolean", "description": "`true` if more may match that Muster has not seen yet."},
             "hints": zero::described(),
-            "group_by": schema::text("The filter or tag whose values are the groups."),
-            "groups": schema::list(group, "The largest groups first. A resource with several values counts in each."),
-            "without_value": schema::count("How many have no value."),
+            "sum": schema::count("The sum of the numbers of all that match."),
+            "sum_of": schema::text("The column that is added up."),
+            "without_number": schema::count("How many have no number to add up."),
+            "group_by": schema::list(json!({"type": "string"}), "The columns whose values make the groups."),
+            "groups": schema::list(group, "The largest groups first, by their sums with `sum`. A resource with several values \
+            counts in each."),
+            "without_value": schema::count("With one column: how many have no value."),
+            "without_value_sum": schema::count("The sum of their numbers."),
             "other_groups": schema::count("Smaller groups that are not shown."),
             "other_count": schema::count("The sum of their counts."),
+            "other_sum": schema::count("The sum of their numbers."),
             "readings": schema::readings(),
             "as_of": schema::text("When everything counted was last confirmed."),
             "missing_unproved": schema::count("How many of the counted resources the last complete sweep did not list; they may \
@@ -87,10 +122,10 @@ fn output() -> Value {
 
 async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, RequestError> {
     let core = call.core;
-    let Arguments { selection, group_by, as_of } = arguments;
+    let Arguments { selection, group_by, sum, top, as_of } = arguments;
     let SelectionArguments { kind: KindArgument(kind), filters, scope } = selection;
     let filters = GivenFilters::read(&filters, kind, core.now())?;
-    let grouping = group_by.map(|name| grouping(&name, kind)).transpose()?;
+    let breakdown = breakdown(kind, group_by, sum)?;
     let point = past::as_of(&core, as_of.as_ref())?;
     let scope = scope.scope(&core, kind).await?;
     if point.is_none() {
@@ -98,7 +133,7 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
     }
     core.walk(move |core| {
         let settled = filters.settle(core, scope.as_ref(), point)?;
-        Counting { kind, settled, grouping, point, scope }.answer(core)
+        Counting { kind, settled, breakdown, top, point }.answer(core)
     })
     .await
 }
@@ -107,39 +142,61 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
 struct Counting {
     kind: &'static KindSpec,
     settled: Settled,
-    grouping: Option<(String, Grouping)>,
+    breakdown: Breakdown,
+    top: usize,
     point: Option<Point>,
-    scope: Option<Scope>,
 }
 
-fn grouping(name: &str, kind: &'static KindSpec) -> Result<(String, Grouping), RequestError> {
-    if let Some(key) = name.strip_prefix("tag:") {
-        has_tags(kind, name)?;
-        return Ok((name.to_owned(), Grouping::Tag(key.to_owned())));
+fn breakdown(
+    kind: &'static KindSpec,
+    mut group_by: Vec<String>,
+    sum: Option<String>,
+) -> Result<Breakdown, ArgumentError> {
+    let mut seen = Vec::new();
+    group_by.retain(|name| {
+        let is_new = !seen.contains(name);
+        seen.push(name.clone());
+        is_new
+    });
+    if group_by.len() > MAX_KEYS {
+        let found = format!("{} names", group_by.len());
+        return Err(ArgumentError::form("group_by", &format!("at most {MAX_KEYS} names"), found));
     }
-    let found = kind.filter(kind.filter_of_column(name).unwrap_or(name));
-    let found = found.ok_or_else(|| ArgumentError::no_filter(kind, name))?;
-    Ok((found.name.to_owned(), Grouping::Facet(found.number)))
+    let column = |name: &String| KindColumn::named(kind, name).ok_or_else(|| ArgumentError::no_filter(kind, name));
+    let by = group_by.iter().map(column).collect::<Result<_, _>>()?;
+    let number = |name: String| {
+        let numbers: Vec<&str> = KindColumn::numbers(kind).collect();
+        let asked = kind.filter_of_column(&name).unwrap_or(&name);
+        match numbers.iter().find(|number| **number == asked) {
+            Some(number) => Ok(KindColumn::named(kind, number)),
+            None if numbers.is_empty() => {
+                Err(ArgumentError::form("sum", &format!("left out: {} has no number column", kind.slug), name))
+            }
+            None => Err(ArgumentError::one_of("sum", &numbers, &name)),
+        }
+    };
+    Ok(Breakdown { by, sum: sum.map(number).transpose()?.flatten() })
 }
 
 impl Counting {
     fn answer(&self, core: &Core) -> Result<ToolResult, RequestError> {
-        let Counting { kind, settled: Settled { filters, readings, is_at_least }, grouping, point, scope } = self;
+        let Counting { kind, settled, breakdown, point, .. } = self;
+        let Settled { filters, readings, is_at_least, scope } = settled;
         let scope = scope.as_ref();
         let mut hints = zero::settle(core, kind, filters)?;
         // Freshness is read before the data: see `fresh`.
         let label = FreshnessLabel::of(core, kind, scope, *point)?;
-        let by = grouping.as_ref().map(|(_, grouping)| grouping);
-        let (counted, seq) = tally(&core.store, &kind.kind(), scope, filters, by, *point)?;
+        let (counted, seq) = tally(&core.store, &kind.kind(), scope, filters, breakdown, *point)?;
         let label = label.damaged(core, kind, scope);
+        let total = counted.total.count;
         let mut data = Map::new();
         let mut put = |name: &str, value: Value| drop(data.insert(name.to_owned(), value));
         put("kind", json!(kind.slug));
-        put("total", json!(counted.total));
+        put("total", json!(total));
         put("at_least", json!(*is_at_least || label.is_at_least(counted.partial)));
         put("seq", json!(seq));
-        let mut text = AnswerText::new(label.headline(kind, counted.total, None, counted.partial));
-        if counted.total == 0 && !filters.is_empty() {
+        let mut text = AnswerText::new(label.headline(kind, total, None, counted.partial));
+        if total == 0 && !filters.is_empty() {
             hints.extend(zero::hints(core, kind, scope, filters, point.is_some())?);
         }
         if !hints.is_empty() {
@@ -152,36 +209,92 @@ impl Counting {
         if !readings.is_empty() {
             put("readings", json!(readings));
         }
-        if let Some((name, _)) = grouping {
-            let name = shown(name, 200);
-            put("group_by", json!(name));
-            groups(&name, counted, &mut text, &mut put);
+        if let Some(column) = &breakdown.sum {
+            let sum = counted.total.sum;
+            text.add(format_args!("\nSum of {}: {sum}", column.name));
+            put("sum_of", json!(column.name));
+            put("sum", json!(sum));
+            if counted.without_number > 0 {
+                text.add(format_args!(" ({} have none)", counted.without_number));
+                put("without_number", json!(counted.without_number));
+            }
+        }
+        if !breakdown.by.is_empty() {
+            self.groups(&counted, &mut text, &mut put);
         }
         label.fields().into_iter().for_each(|(name, value)| put(&name, value));
         Ok(ToolResult { text: text.into(), structured: Value::Object(data), failure: None })
     }
-}
 
-/// The groups, largest first, the rest added up.
-fn groups(name: &str, counted: GroupedCounts, text: &mut AnswerText, put: &mut impl FnMut(&str, Value)) {
-    let mut groups: Vec<(String, u64)> = counted.groups.into_iter().collect();
-    // Equal counts stay in the order of their values.
-    groups.sort_by_key(|(_, count)| Reverse(*count));
-    let rest = groups.split_off(groups.len().min(MAX_GROUPS));
-    text.add(format_args!("\n{name} | count"));
-    for (value, count) in &groups {
-        text.add(format_args!("\n{}", table::line([value.as_str(), count.to_string().as_str()])));
+    /// The groups, largest first, as many as fit, and the rest added up.
+    fn groups(&self, counted: &GroupedCounts, text: &mut AnswerText, put: &mut impl FnMut(&str, Value)) {
+        let Breakdown { by, sum } = &self.breakdown;
+        let names: Vec<String> = by.iter().map(|column| shown(&column.name, 200)).collect();
+        let mut counted = counted.clone();
+        // One column has a place of its own for what has no value.
+        let without = if by.len() == 1 { counted.groups.remove(&vec![None]) } else { None }.unwrap_or_default();
+        let (largest, smaller) = counted.largest(&self.breakdown, self.top);
+        let numbers = |size: GroupSize| match sum {
+            Some(_) => vec![size.count.to_string(), size.sum.to_string()],
+            None => vec![size.count.to_string()],
+        };
+        let line = |values: &[&str], size| {
+            let numbers = numbers(size);
+            format!("\n{}", table::line(values.iter().copied().chain(numbers.iter().map(String::as_str))))
+        };
+        let heads =
+            ["count".to_owned()].into_iter().chain(sum.as_ref().map(|column| format!("sum of {}", column.name)));
+        let heads: Vec<String> = names.iter().cloned().chain(heads).collect();
+        text.add(format_args!("\n{}", table::line(heads.iter().map(String::as_str))));
+        let (mut groups, mut bytes) = (Vec::new(), text.len());
+        for (key, size) in &largest {
+            let values: Vec<&str> = key.iter().map(|value| value.as_deref().unwrap_or("(no value)")).collect();
+            let (line, group) = (line(&values, *size), self.group(&names, key, *size));
+            bytes += group.to_string().len() + 1;
+            if !groups.is_empty() && (text.len() + line.len()).max(bytes) + FRAME > BUDGET {
+                break;
+            }
+            text.add(line);
+            groups.push(group);
+        }
+        let mut others = OtherGroups::of(largest.iter().skip(groups.len()).map(|(_, size)| *size));
+        others.add(smaller);
+        put("group_by", json!(names));
+        put("groups", Value::Array(groups));
+        let mut rest = |what: &str, size: GroupSize, count: &str, of_sum: &str| {
+            text.add(format_args!("\n{what} | {}", numbers(size).join(" | ")));
+            put(count, json!(size.count));
+            if sum.is_some() {
+                put(of_sum, json!(size.sum));
+            }
+        };
+        if without.count > 0 {
+            rest("(no value)", without, "without_value", "without_value_sum");
+        }
+        if others.groups > 0 {
+            rest(&format!("{} smaller groups not shown", others.groups), others.size, "other_count", "other_sum");
+            put("other_groups", json!(others.groups));
+        }
+        if by.len() == 1 && without.count == 0 {
+            put("without_value", json!(0));
+        }
     }
-    if counted.without > 0 {
-        text.add(format_args!("\n(no value) | {}", counted.without));
-    }
-    let shown_groups = groups.iter().map(|(value, count)| json!({"value": shown(value, 80), "count": count}));
-    put("groups", shown_groups.collect());
-    put("without_value", json!(counted.without));
-    if !rest.is_empty() {
-        let sum: u64 = rest.iter().map(|(_, count)| count).sum();
-        text.add(format_args!("\n{} smaller groups not shown | {sum}", rest.len()));
-        put("other_groups", json!(rest.len()));
-        put("other_count", json!(sum));
+
+    /// A group as data.
+    fn group(&self, names: &[String], key: &GroupKey, size: GroupSize) -> Value {
+        let mut group = match key.as_slice() {
+            [one] => json!({"value": shown(one.as_deref().unwrap_or_default(), VALUE)}),
+            several => {
+                let values = names.iter().zip(several);
+                let values =
+                    values.filter_map(|(name, value)| Some((name.clone(), json!(shown(value.as_deref()?, VALUE)))));
+                json!({"values": Value::Object(values.collect())})
+            }
+        };
+        group["count"] = json!(size.count);
+        if self.breakdown.sum.is_some() {
+            group["sum"] = json!(size.sum);
+        }
+        group
     }
 }

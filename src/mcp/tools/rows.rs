@@ -1,5 +1,7 @@
 //! The columns that the rows of a kind show, as text and as data.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 
 use super::table;
@@ -7,48 +9,52 @@ use crate::kinds::KindSpec;
 use crate::mcp::uri::Address;
 use crate::model::Row;
 use crate::model::text::shown;
+use crate::query::column::KindColumn;
 
 /// The longest value in a row.
 const VALUE: usize = 200;
 
-/// What rows of a kind show beside id and name.
+/// The column of the URI under which the whole resource is read.
+const URI: &str = "uri";
+
+/// What rows of a kind show beside the id.
 #[derive(Clone, Debug)]
 pub struct Columns {
     kind: &'static KindSpec,
-    shown: Vec<(String, ColumnSource)>,
+    shown: Vec<ShownColumn>,
+    /// Whether a call named them; else data has the URI, the account and the region too.
+    are_chosen: bool,
 }
 
 #[derive(Clone, Debug)]
-enum ColumnSource {
-    Facet(u16),
-    Tag(String),
+enum ShownColumn {
+    Of(KindColumn),
+    Uri,
 }
 
 impl Columns {
     /// The default columns of `kind`.
     #[must_use]
     pub fn of(kind: &'static KindSpec) -> Self {
-        let shown = kind.columns.iter().filter_map(|(name, column)| {
-            let filter = kind.filter(name)?;
-            (filter.paths != [kind.id_field]).then(|| ((*column).to_owned(), ColumnSource::Facet(filter.number)))
-        });
-        Columns { kind, shown: shown.collect() }
+        let is_other = |name: &&str| kind.filter(name).is_some_and(|filter| filter.paths != [kind.id_field]);
+        let names = kind.columns.iter().filter(|(filter, _)| is_other(&filter)).map(|(_, column)| *column);
+        // A kind may have a filter that is called `name` and means something else.
+        let columns =
+            std::iter::once(KindColumn::of_names()).chain(names.filter_map(|name| KindColumn::named(kind, name)));
+        Columns { kind, shown: columns.map(ShownColumn::Of).collect(), are_chosen: false }
     }
 
-    /// The columns of these names: a default column, a filter's name, or `tag:KEY`.
+    /// The columns of these names, which replace the default ones.
     ///
     /// # Errors
     /// The first unknown name.
     pub fn named<'a>(kind: &'static KindSpec, names: &[&'a str]) -> Result<Self, &'a str> {
-        let default = Columns::of(kind);
-        let shown = names.iter().map(|name| {
-            let column = default.shown.iter().find(|(column, _)| column == name).map(|(_, source)| source.clone());
-            let source = column
-                .or_else(|| name.strip_prefix("tag:").map(|key| ColumnSource::Tag(key.to_owned())))
-                .or_else(|| kind.filter(name).map(|filter| ColumnSource::Facet(filter.number)));
-            source.map(|source| ((*name).to_owned(), source)).ok_or(*name)
+        let names = names.iter().filter(|name| **name != "id");
+        let shown = names.map(|name| match *name {
+            URI => Ok(ShownColumn::Uri),
+            name => KindColumn::named(kind, name).map(ShownColumn::Of).ok_or(name),
         });
-        Ok(Columns { kind, shown: shown.collect::<Result<_, _>>()? })
+        Ok(Columns { kind, shown: shown.collect::<Result<_, _>>()?, are_chosen: true })
     }
 
     /// The number of the filter that holds the name of the state; `None` for kinds without states.
@@ -61,19 +67,21 @@ impl Columns {
     /// The names of the columns that [`Columns::line`] prints.
     #[must_use]
     pub fn header(&self) -> String {
-        let names = self.shown.iter().map(|(name, _)| name.as_str());
-        table::line(["id", "name"].into_iter().chain(names))
+        let names = self.shown.iter().map(|column| match column {
+            ShownColumn::Of(column) => column.name.as_str(),
+            ShownColumn::Uri => URI,
+        });
+        table::line(std::iter::once("id").chain(names))
     }
 
     /// A row as text.
     #[must_use]
     pub fn line(&self, row: &Row) -> String {
-        let name = row.fields.name.as_deref().unwrap_or_default();
-        let values: Vec<String> = self.shown.iter().map(|(_, source)| value(source, row)).collect();
-        table::line([&*row.id.id, name].into_iter().chain(values.iter().map(String::as_str)))
+        let values: Vec<Cow<'_, str>> = self.shown.iter().map(|column| self.value(column, row)).collect();
+        table::line(std::iter::once(&*row.id.id).chain(values.iter().map(AsRef::as_ref)))
     }
 
-    /// A row as data: the same columns, with the URI under which the whole resource is read. What is empty is left out.
+    /// A row as data: the same columns. What is empty is left out.
     #[must_use]
     pub fn row(&self, row: &Row) -> Map<String, Value> {
         let mut out = Map::new();
@@ -84,29 +92,25 @@ impl Columns {
             }
         };
         put("id", &row.id.id);
-        put("name", row.fields.name.as_deref().unwrap_or_default());
-        for (name, source) in &self.shown {
-            put(name, &value(source, row));
+        for column in &self.shown {
+            let name = if let ShownColumn::Of(column) = column { column.name.as_str() } else { URI };
+            put(name, &self.value(column, row));
         }
-        put("uri", &Address::of(self.kind, &row.id.id).to_string());
-        put("account", row.id.account.as_str());
-        put("region", row.id.region.as_str());
+        if !self.are_chosen {
+            put(URI, &self.value(&ShownColumn::Uri, row));
+            put("account", row.id.account.as_str());
+            put("region", row.id.region.as_str());
+        }
         if row.provisional {
             out.insert("provisional".to_owned(), json!("true"));
         }
         out
     }
-}
 
-fn value(source: &ColumnSource, row: &Row) -> String {
-    match source {
-        ColumnSource::Facet(wanted) => {
-            let values = row.fields.facets.iter().filter(|(number, _)| number == wanted);
-            values.map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(",")
-        }
-        ColumnSource::Tag(wanted) => {
-            let tag = row.fields.tags.iter().find(|(key, _)| key == wanted);
-            tag.map(|(_, value)| value.clone()).unwrap_or_default()
+    fn value<'r>(&self, column: &ShownColumn, row: &'r Row) -> Cow<'r, str> {
+        match column {
+            ShownColumn::Of(column) => column.text(row),
+            ShownColumn::Uri => Cow::Owned(Address::of(self.kind, &row.id.id).to_string()),
         }
     }
 }

@@ -11,6 +11,7 @@ use super::arguments::kind::KindArgument;
 use super::arguments::past::{self, PastArgument};
 use super::arguments::selection::SelectionArguments;
 use super::as_of;
+use super::asked_ids::AskedIds;
 use super::label::FreshnessLabel;
 use super::rows::Columns;
 use super::schema::ToolSchema;
@@ -22,7 +23,7 @@ use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
 use crate::mcp::unreadable;
 use crate::model::Row;
-use crate::query::filter::has_tags;
+use crate::query::order::RowOrder;
 use crate::query::{Hits, Query, search};
 
 /// The default number of rows per page.
@@ -56,9 +57,12 @@ pub static SPEC: ToolSpec = ToolSpec {
 struct Arguments {
     #[serde(flatten)]
     selection: SelectionArguments,
-    /// Columns to show instead of the default ones: filter names or tag:KEY.
+    /// Columns to show beside the id, instead of the default ones: filter names, tag:KEY, name, region.
     #[serde(default)]
+    #[schemars(extend("uniqueItems" = true))]
     fields: Vec<String>,
+    /// Column to sort by; -launch-time is descending.
+    sort: Option<String>,
     /// Rows per page.
     #[serde(default = "default_rows")]
     #[schemars(range(min = 1, max = MAX_ROWS))]
@@ -77,7 +81,7 @@ fn output() -> Value {
         "type": "object",
         "properties": {
             "id": schema::text("AWS's ID."),
-            "name": schema::text("Its Name tag, or another name that its kind has, such as a group's name."),
+            "name": schema::text("Its Name tag, or another name that its kind has, such as a group's name; of a status, its instance's."),
             "uri": schema::text("Where to read the whole resource (resources/read or get_resource)."),
             "account": schema::text("The AWS account."),
             "region": schema::text("The region."),
@@ -87,7 +91,7 @@ fn output() -> Value {
             "unreadable": schema::text("What in AWS's latest listing of it cannot be read; the row shows its last readable \
             version."),
         },
-        "required": ["id", "uri", "account", "region"],
+        "required": ["id"],
         "additionalProperties": {"type": "string"},
     });
     as_of::object(
@@ -98,6 +102,9 @@ fn output() -> Value {
             "at_least": {"type": "boolean", "description": "`true` if more may match that Muster has not seen yet."},
             "rows": schema::list(row, "The rows of this page."),
             "hints": zero::described(),
+            "ids_unknown": AskedIds::unknown_described(),
+            "ids_excluded": AskedIds::excluded_described(),
+            "cut": schema::text("Why there are fewer rows than `limit` though more match."),
             "next_cursor": schema::text("The cursor of the next page; absent on the last page."),
             "readings": schema::readings(),
             "as_of": schema::text("When everything shown was last confirmed; with the argument as_of, the requested time."),
@@ -115,9 +122,11 @@ fn output() -> Value {
 
 async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, RequestError> {
     let core = call.core;
-    let Arguments { selection, fields, limit, as_of, cursor } = arguments;
+    let Arguments { selection, fields, sort, limit, as_of, cursor } = arguments;
     let SelectionArguments { kind: KindArgument(kind), filters, scope } = selection;
     let columns = columns(&fields, kind)?;
+    let order = sort.map(|sort| RowOrder::parse(kind, &sort).map_err(|name| ArgumentError::no_filter(kind, name)));
+    let order = order.transpose()?;
     let filters = GivenFilters::read(&filters, kind, core.now())?;
     let point = past::continued(&core, as_of.as_ref(), cursor.as_deref())?;
     let scope = scope.scope(&core, kind).await?;
@@ -125,8 +134,8 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
         core.anything(&[kind], scope.as_ref()).await?;
     }
     core.walk(move |core| {
-        let Settled { filters, readings, is_at_least } = filters.settle(core, scope.as_ref(), point)?;
-        let query = Query { kind: kind.kind(), scope, filters, point, limit, cursor };
+        let Settled { filters, readings, is_at_least, scope } = filters.settle(core, scope.as_ref(), point)?;
+        let query = Query { kind: kind.kind(), scope, filters, order, point, limit, cursor };
         found(core, kind, &columns, &query, (&readings, is_at_least))
     })
     .await
@@ -135,9 +144,6 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
 fn columns(wanted: &[String], kind: &'static KindSpec) -> Result<Columns, RequestError> {
     let mut names = Vec::new();
     for name in wanted.iter().map(String::as_str) {
-        if name.starts_with("tag:") {
-            has_tags(kind, name)?;
-        }
         if !names.contains(&name) {
             names.push(name);
         }
@@ -168,7 +174,10 @@ fn found(
         Some(_) => None,
         None => core.ingest.freshness().lacked(&row.id),
     };
-    let (lines, mut rows) = fit(&mut hits, columns, if query.point.is_some() { 8_000 } else { 1_500 }, lacked);
+    let asked_ids = AskedIds::of(core, kind, query)?;
+    let said_of_ids = asked_ids.said();
+    let frame = if query.point.is_some() { 8_000 } else { 1_500 };
+    let (lines, mut rows) = fit(&mut hits, columns, frame + said_of_ids.len(), lacked);
     if let FreshnessLabel::Now(about) = &label {
         for (row, hit) in rows.iter_mut().zip(&hits.rows) {
             if let (Some(why), Value::Object(row)) = (about.unreadable_at(&hit.id), row) {
@@ -183,7 +192,13 @@ fn found(
     if !lines.is_empty() {
         text = format!("{text}\n{}\n{}", columns.header(), lines.join("\n"));
     }
+    text.push_str(&said_of_ids);
     let next = hits.next.as_ref().map(crate::query::Cursor::encode);
+    let cut = next.is_some() && rows.len() < query.limit;
+    let cut = cut.then(|| format!("only {} of the {} rows asked for fit into one answer", rows.len(), query.limit));
+    if let Some(cut) = &cut {
+        text = format!("{text}\nCut: {cut}; with fewer `fields` more fit.");
+    }
     if let Some(cursor) = &next {
         text = format!("{text}\nMore: repeat with cursor {cursor}, or narrow the filters.");
     }
@@ -192,6 +207,10 @@ fn found(
     structured.insert("total".to_owned(), json!(hits.total));
     structured.insert("at_least".to_owned(), json!(is_at_least || label.is_at_least(hits.partial)));
     structured.insert("rows".to_owned(), json!(rows));
+    structured.extend(asked_ids.fields());
+    if let Some(cut) = cut {
+        structured.insert("cut".to_owned(), json!(cut));
+    }
     if hits.total == 0 && !query.filters.is_empty() {
         advice.extend(zero::hints(core, kind, query.scope.as_ref(), &query.filters, query.point.is_some())?);
     }

@@ -3,16 +3,19 @@
 use serde_json::{Value, json};
 
 use super::schema;
-use crate::kinds::KindSpec;
+use crate::kinds::{self, KindSpec};
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
 use crate::model::Scope;
 use crate::model::text::shown;
 use crate::query::Filters;
+use crate::query::column::KindColumn;
 use crate::query::exposure;
 use crate::query::filter::doubtful_value::BRACKETS;
+use crate::query::filter::is_tag;
 use crate::query::nearness::{closest, near};
-use crate::store::{Matcher, On};
+use crate::query::order::extremes;
+use crate::store::{BoundSide, Matcher, On};
 
 /// How many of the values that exist a hint names.
 const VALUES: usize = 8;
@@ -63,6 +66,14 @@ pub fn hints(
                 continue;
             }
             let Some(on) = tests.first().map(|test| &test.on) else { continue };
+            if let Some(tagged) = kind.tagged_kind().and_then(kinds::by_slug).filter(|_| is_tag(name)) {
+                // The tests are for the ids of those with the tags.
+                if count(scope, &Matcher::any().and(tests.to_vec()))? == 0 {
+                    let on = name.strip_prefix("tag:").map_or(On::TagKey, |key| On::Tag(key.to_owned()));
+                    hints.push(alone(core, tagged, scope, name, values, &on)?);
+                }
+                continue;
+            }
             if tests.iter().all(|test| test.pattern.is_absent()) {
                 if count(scope, &Matcher::any().and(tests.to_vec()))? == 0 {
                     hints.push(format!("every {} has a value for {}", kind.title, shown(name, 80)));
@@ -101,6 +112,13 @@ fn alone(
     let name = shown(name, 80);
     if held.is_empty() {
         return Ok(format!("no {} has any value for {name}", kind.title));
+    }
+    let form = KindColumn::named(kind, &name).map(|column| column.form);
+    if values.iter().any(|value| BoundSide::split(value).is_some())
+        && let Some((least, greatest)) = form.and_then(|form| extremes(form, held.keys().map(String::as_str)))
+    {
+        let (least, greatest) = (shown(least, 80), shown(greatest, 80));
+        return Ok(format!("no value of {name} matches; those that exist are from `{least}` to `{greatest}`"));
     }
     let wanted = values.iter().map(|value| value.replace(['*', '?'], ""));
     let meant = wanted

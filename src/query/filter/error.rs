@@ -23,7 +23,7 @@ pub enum FilterError {
         name: String,
     },
     /// A name that the kind does not know.
-    #[error("{kind} has no filter `{name}`{}. It knows: {}{}. Example: {EXAMPLE}", near(*nearest), known.join(", "), if *tags { ", tag:KEY, tag-key" } else { "" })]
+    #[error("{kind} has no filter `{name}`{}. It knows: {}, tag:KEY, tag-key. Example: {EXAMPLE}", near(*nearest), known.join(", "))]
     Unknown {
         /// The kind.
         kind: &'static str,
@@ -31,10 +31,8 @@ pub enum FilterError {
         name: String,
         /// The closest known name, when one is close.
         nearest: Option<&'static str>,
-        /// All known names.
+        /// All known names but those of tags.
         known: Vec<&'static str>,
-        /// Whether tags are known too.
-        tags: bool,
     },
     /// A tag of a kind that has none.
     #[error(

@@ -19,6 +19,11 @@ pub(super) enum SpecialValue {
     Bound(ValueBound),
 }
 
+/// The beginning of a date in UTC.
+fn midnight(date: &str) -> Option<Timestamp> {
+    Timestamp::parse(&format!("{date}T00:00:00Z"))
+}
+
 /// Reads one of the value words, or a bound on a filter of numbers or times. `None` for any other value. A backslash before the
 /// first character makes a value literal.
 ///
@@ -31,13 +36,15 @@ pub(super) fn read(name: &str, value: &str, form: Form, now: Timestamp) -> Resul
         _ => {}
     }
     let expected = match form {
-        Form::Time => "a time: RFC 3339 such as 2026-11-17T12:00:00Z, or a time ago such as -7d",
+        Form::Time => {
+            "a time: RFC 3339 such as 2026-11-17T12:00:00Z, a date such as 2026-11-17, or a time ago such as -7d"
+        }
         Form::Number | Form::Port | Form::Percent => "a number",
         _ => return Ok(None),
     };
     let Some((side, limit)) = BoundSide::split(value) else { return Ok(None) };
     let limit = match form {
-        Form::Time => time(limit, now).map(BoundLimit::Time),
+        Form::Time => time(limit, now).or_else(|| midnight(limit)).map(BoundLimit::Time),
         _ => BoundLimit::number(limit),
     };
     let wrong = || FilterError::Bound { name: shown(name, 80), value: shown(value, 80), expected };

@@ -2,7 +2,8 @@ use serde_json::json;
 
 use super::*;
 use crate::kinds::Filter;
-use crate::model::RowFields;
+use crate::model::fixtures::{ACCOUNT, scope_in};
+use crate::model::{Row, RowFields};
 
 const NOW: Timestamp = Timestamp::from_millis(1_775_000_000_000);
 const STATES: Form = Form::Word(&["pending", "running", "stopped"]);
@@ -39,9 +40,8 @@ fn noted(given: &Value, held: &[&str]) -> Result<Vec<String>, String> {
     noted.map(texts).map_err(|error| error.to_string())
 }
 
-fn row() -> RowFields {
-    RowFields {
-        projection: 0,
+fn row() -> Row {
+    crate::model::fixtures::row(RowFields {
         name: Some("web-1".into()),
         owner: Some("123456789012".into()),
         facets: vec![
@@ -57,7 +57,8 @@ fn row() -> RowFields {
             (10, "99%".into()),
         ],
         tags: vec![("Name".into(), "web-1".into()), ("Cost*Centre".into(), "a*b".into())],
-    }
+        ..RowFields::default()
+    })
 }
 
 fn matches(given: impl Into<Value>) -> bool {
@@ -158,14 +159,17 @@ fn a_tag_of_a_kind_without_tags_is_refused_with_the_kind_that_has_them() {
         assert!(error.contains("instance-status has no tags") && error.contains("search kind instance"), "{error}");
     }
     let error = Filters::parse(&json!({"colour": ["x"]}), &tagless, NOW).unwrap_err().to_string();
-    assert!(!error.contains("tag:KEY"), "{error}");
+    assert!(error.contains("account, region, tag:KEY"), "a status is found by the tags of its instance: {error}");
 }
 
 #[test]
 fn an_unknown_filter_names_the_nearest_and_all_allowed_ones() {
     let error = Filters::parse(&json!({"instance-state": ["running"]}), &KIND, NOW).unwrap_err().to_string();
     assert!(error.contains("instance has no filter `instance-state` (did you mean `instance-state-name`?)"), "{error}");
-    assert!(error.contains("progress, tag:KEY, tag-key") && error.contains("Example: ["), "{error}");
+    assert!(
+        error.contains("progress, account, region, exposed, tag:KEY, tag-key") && error.contains("Example: ["),
+        "{error}"
+    );
 }
 
 #[test]
@@ -179,6 +183,16 @@ fn shapes_that_are_no_filter_are_explained() {
     let many: Vec<String> = (0..201).map(|n| n.to_string()).collect();
     let error = Filters::parse(&json!({"instance-type": many}), &KIND, NOW).unwrap_err();
     assert!(matches!(error, FilterError::TooMany { limit: 200, .. }));
+}
+
+#[test]
+fn places_are_filters_of_every_kind() {
+    assert!(matches(json!({"region": ["us-*"], "account": ACCOUNT})) && !matches(json!({"region": "eu-west-1"})));
+    assert!(matches(json!({"region": "@present"})) && !matches(json!({"account": "@absent"})));
+    let admit = |given: Value, region: &str| Filters::parse(&given, &KIND, NOW).unwrap().admit(&scope_in(region));
+    let filters = json!({"region": ["eu-*", "us-east-1"], "account": [ACCOUNT], "instance-type": "none"});
+    assert!(admit(filters.clone(), "eu-west-1") && admit(filters.clone(), "us-east-1"));
+    assert!(!admit(filters, "us-west-2") && admit(Value::Null, "us-west-2"));
 }
 
 #[test]
@@ -209,6 +223,8 @@ fn numbers_and_times_are_compared() {
         assert!(matches(json!({name: bound})), "{name} {bound}");
     }
     // NOW is 2026-03-31T23:33:20Z.
+    assert!(matches(json!({"launch-time": [">=2026-03-30", "<2026-03-31"]})), "a date is its midnight");
+    assert!(!matches(json!({"launch-time": ">2026-03-31"})) && !matches(json!({"launch-time": "<2026-03-30"})));
     assert!(matches(json!({"launch-time": ">-3d"})) && !matches(json!({"launch-time": "> -1d"})));
     assert!(
         matches(json!({"size": [">=80", "<200"]})) && !matches(json!({"size": [">=1", "<80"]})),

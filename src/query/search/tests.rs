@@ -30,7 +30,7 @@ fn query(filters: &Value, limit: usize, cursor: Option<String>) -> Query {
     const STATE: &[Filter] = &[Filter::new(2, "state", &[], Form::Text)];
     let spec = KindSpec { filters: STATE, ..KindSpec::DEFAULT };
     let filters = Filters::parse(filters, &spec, Timestamp::default()).unwrap();
-    Query { kind: kind(), scope: None, filters, point: None, limit, cursor }
+    Query { kind: kind(), scope: None, filters, order: None, point: None, limit, cursor }
 }
 
 #[test]

@@ -61,20 +61,23 @@ pub(super) struct KindIndex {
     scratch: Vec<u32>,
 }
 
-/// A condition on the term numbers of a row: some of these, or none of those.
-struct TermCondition {
+/// A condition on the term numbers and the scope of a row: some of these, or none of those, or one of these scopes.
+struct TermCondition<'a> {
     some: TermSet,
     none: Vec<TermSet>,
+    scopes: Vec<&'a Arc<Scope>>,
 }
 
-impl TermCondition {
+impl TermCondition<'_> {
     /// Whether any row can satisfy it.
     fn is_possible(&self) -> bool {
-        !self.none.is_empty() || !self.some.is_empty()
+        !self.none.is_empty() || !self.some.is_empty() || !self.scopes.is_empty()
     }
 
-    fn holds(&self, terms: &[u32]) -> bool {
-        self.some.meets(terms) || self.none.iter().any(|values| !values.meets(terms))
+    fn holds(&self, terms: &[u32], scope: &Arc<Scope>) -> bool {
+        self.some.meets(terms)
+            || self.none.iter().any(|values| !values.meets(terms))
+            || self.scopes.iter().any(|wanted| Arc::ptr_eq(wanted, scope))
     }
 }
 
@@ -156,7 +159,7 @@ impl KindIndex {
         let wants = |place: &ListKey, span: NumberSpan| {
             scopes.hold(&place.scope) && {
                 let terms = self.numbers.get(span);
-                wanted.iter().all(|condition| condition.holds(terms))
+                wanted.iter().all(|condition| condition.holds(terms, &place.scope))
             }
         };
         let count = |range: &mut dyn Iterator<Item = (&ListKey, &NumberSpan)>| {
@@ -187,6 +190,17 @@ impl KindIndex {
     /// counts for each.
     pub(super) fn count_by(&self, scopes: &WantedScopes<'_>, on: &On) -> BTreeMap<String, u64> {
         let Some(scopes) = self.known(scopes) else { return BTreeMap::new() };
+        if matches!(on, On::Account | On::Region) {
+            let mut by_part = BTreeMap::new();
+            for scope in self.rows.keys().map(|place| &place.scope).filter(|scope| scopes.hold(scope)) {
+                let Some(part) = on.part(scope) else { continue };
+                match by_part.get_mut(part) {
+                    Some(count) => *count += 1,
+                    None => drop(by_part.insert(part.to_owned(), 1)),
+                }
+            }
+            return by_part;
+        }
         let values = self.terms.passing(&Comparison { on: on.clone(), pattern: ValuePattern::new("*") });
         let wanted = TermSet::new(values.clone(), self.terms.len());
         let mut counts = vec![0_u32; self.terms.len()];
@@ -215,16 +229,26 @@ impl KindIndex {
     }
 
     /// One condition on term numbers per condition; `None` if one of them can match nothing.
-    fn resolve(&self, matcher: &Matcher) -> Option<Vec<TermCondition>> {
+    fn resolve(&self, matcher: &Matcher) -> Option<Vec<TermCondition<'_>>> {
         let set = |numbers: Vec<u32>| TermSet::new(numbers, self.terms.len());
         let any_value = |on: &On| self.terms.passing(&Comparison { on: on.clone(), pattern: ValuePattern::new("*") });
-        let resolve = |tests: &Vec<Comparison>| {
-            let (absent, present): (Vec<_>, Vec<_>) = tests.iter().partition(|test| test.pattern.is_absent());
+        let resolve = |all: &Vec<Comparison>| {
+            // Every row has an account and a region, so their absence is no condition that a row can satisfy.
+            let tests = all.iter().filter(|test| !matches!(test.on, On::Account | On::Region));
+            let (absent, present): (Vec<_>, Vec<_>) = tests.partition(|test| test.pattern.is_absent());
             let some = set(present.into_iter().flat_map(|test| self.terms.passing(test)).collect());
             let none: Vec<TermSet> = absent.into_iter().map(|test| set(any_value(&test.on))).collect();
-            Some(TermCondition { some, none }).filter(TermCondition::is_possible)
+            Some(TermCondition { some, none, scopes: self.matching(all) }).filter(TermCondition::is_possible)
         };
         matcher.conditions().iter().map(resolve).collect()
+    }
+
+    /// The scopes whose account or region one of the comparisons matches.
+    fn matching(&self, tests: &[Comparison]) -> Vec<&Arc<Scope>> {
+        let is_meant = |scope: &&Arc<Scope>| {
+            tests.iter().any(|test| test.on.part(scope).is_some_and(|part| test.pattern.matches(part)))
+        };
+        self.scopes.values().filter(is_meant).collect()
     }
 
     /// The scopes as the rows share them; `None` if no row is in the wanted one.

@@ -84,7 +84,7 @@ impl Terms {
             match &test.on {
                 On::Facet(number) => return self.number(Term::Facet(*number, exact)).into_iter().collect(),
                 On::Tag(key) => return self.number(Term::Tag(key, exact)).into_iter().collect(),
-                On::TagKey => {}
+                On::TagKey | On::Account | On::Region => {}
             }
         }
         let mut prefix = Vec::new();
@@ -96,6 +96,8 @@ impl Terms {
                     |term: Option<Term<'_>>| matches!(term, Some(Term::Tag(key, _)) if test.pattern.matches(key));
                 return self.under(&[TAG]).filter(|(_, text)| passes(read(text))).map(|(number, _)| number).collect();
             }
+            // These are no terms: see `TermCondition`.
+            On::Account | On::Region => return Vec::new(),
         };
         let passes = |value: &[u8]| std::str::from_utf8(value).is_ok_and(|value| test.pattern.matches(value));
         let rest = |text: &'_ [u8]| text.get(prefix.len()..).is_some_and(passes);

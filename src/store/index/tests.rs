@@ -19,7 +19,7 @@ fn tag(key: &str, text: &str) -> Comparison {
 fn expected(store: &Store, kind: &Kind, matcher: &Matcher, after: Option<&ResourceId>, limit: usize) -> Scan {
     let snapshot = store.snapshot().unwrap();
     let rows = snapshot.rows(kind, None, None, usize::MAX).unwrap();
-    let all: Vec<_> = rows.into_iter().filter(|row| matcher.matches(&row.fields)).map(|row| row.id).collect();
+    let all: Vec<_> = rows.into_iter().filter(|row| matcher.matches(row)).map(|row| row.id).collect();
     let total = all.len() as u64;
     let ids = all.into_iter().filter(|id| after.is_none_or(|after| id > after)).take(limit).collect();
     Scan { ids, total, seq: snapshot.seq() }
@@ -42,6 +42,10 @@ proptest! {
             Matcher::any().and(vec![Comparison { on: On::TagKey, pattern: ValuePattern::new("*") }]),
             Matcher::any().and(vec![facet(1, "absent")]),
             Matcher::any().and(Vec::new()),
+            Matcher::any().and(vec![Comparison { on: On::Region, pattern: ValuePattern::new("eu-*") }]),
+            Matcher::any().and(vec![Comparison { on: On::Account, pattern: ValuePattern::absent() }]),
+            Matcher::any().and(vec![Comparison { on: On::Region, pattern: ValuePattern::absent() }, facet(1, "running")]),
+            Matcher::any().and(vec![Comparison { on: On::Region, pattern: ValuePattern::new("us-east-1") }, tag("Name", "a")]),
             Matcher::any().and(vec![Comparison { on: On::Tag("Name".into()), pattern: ValuePattern::absent() }]),
             Matcher::any().and(vec![Comparison { on: On::Facet(2), pattern: ValuePattern::absent() }, facet(1, "stop*")]),
             Matcher::any().and(vec![Comparison { on: On::Facet(1), pattern: ValuePattern::absent() }]).and(vec![tag("Name", "*")]),
@@ -56,6 +60,11 @@ proptest! {
                 for matcher in &matchers {
                     let first = store.scan(&kind, None, matcher, None, limit).unwrap();
                     prop_assert_eq!(&first, &expected(&store, &kind, matcher, None, limit));
+                    let mut by_region = std::collections::BTreeMap::new();
+                    for row in store.snapshot().unwrap().rows(&kind, None, None, usize::MAX).unwrap() {
+                        *by_region.entry(row.id.region.to_string()).or_insert(0) += 1;
+                    }
+                    prop_assert_eq!(store.count_by(&kind, None, &On::Region).unwrap(), by_region);
                     if let Some(last) = first.ids.last() {
                         let next = store.scan(&kind, None, matcher, Some(last), limit).unwrap();
                         prop_assert_eq!(next, expected(&store, &kind, matcher, Some(last), limit));

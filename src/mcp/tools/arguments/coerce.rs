@@ -29,7 +29,10 @@ pub enum ArgumentType {
         maximum: Option<i64>,
     },
     /// A list of texts.
-    Texts,
+    Texts {
+        /// Whether they are names, which a text lists with commas between them.
+        names: bool,
+    },
     /// A list of objects, or an object.
     Objects,
 }
@@ -57,7 +60,7 @@ impl ArgumentType {
                 Some(ArgumentType::Whole { minimum: bound("minimum"), maximum: bound("maximum") })
             }
             "array" => match items()?.as_str() {
-                "string" => Some(ArgumentType::Texts),
+                "string" => Some(ArgumentType::Texts { names: schema.get("uniqueItems") == Some(&Value::Bool(true)) }),
                 "object" => Some(ArgumentType::Objects),
                 _ => None,
             },
@@ -91,7 +94,10 @@ impl ArgumentType {
                 };
                 number(given).filter(is_within).map(Some).ok_or_else(|| range(*minimum, *maximum))
             }
-            (ArgumentType::Texts, _) => texts(given).map(Some),
+            (ArgumentType::Texts { names: true }, Value::String(text)) if !text.trim_start().starts_with('[') => {
+                Ok(Some(text.split(',').map(|name| Value::from(name.trim())).collect()))
+            }
+            (ArgumentType::Texts { .. }, _) => texts(given).map(Some),
             (ArgumentType::Objects, _) => objects(given).map(Some),
         }
     }

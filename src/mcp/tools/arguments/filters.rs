@@ -8,16 +8,20 @@ use std::borrow::Cow;
 use rmcp::schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
-use super::{ArgumentError, coerce};
-use crate::kinds::{INSTANCE, KindSpec};
+use super::{ArgumentError, coerce, scope};
+use crate::kinds::{self, INSTANCE, KindSpec};
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
 use crate::model::text::shown;
 use crate::model::{Scope, Timestamp};
 use crate::query::exposure::{self, AskedPorts};
-use crate::query::tally::tally;
+use crate::query::filter::is_tag;
+use crate::query::selection::RowSelection;
+use crate::query::tally::{Breakdown, tally};
 use crate::query::{FilterError, Filters, Point};
+use crate::store::{Comparison, On, ValuePattern};
 
 /// How much of a value a message shows.
 const SHOWN: usize = 80;
@@ -40,7 +44,7 @@ impl JsonSchema for FilterArgument {
                 "type": "object",
                 "required": ["Name", "Values"],
                 "properties": {
-                    "Name": {"type": "string", "description": "An AWS filter name, tag:KEY or tag-key."},
+                    "Name": {"type": "string", "description": "An AWS filter name, tag:KEY, tag-key, region or account."},
                     "Values": {
                         "type": "array",
                         "items": {"type": "string"},
@@ -89,6 +93,8 @@ pub struct Settled {
     pub readings: Vec<String>,
     /// Whether something is left out.
     pub is_at_least: bool,
+    /// The scope that is asked about; everywhere when `None`.
+    pub scope: Option<Scope>,
 }
 
 impl GivenFilters {
@@ -116,11 +122,15 @@ impl GivenFilters {
         let exposed = exposed.iter().map(GivenFilter::ports).collect::<Result<_, RequestError>>()?;
         // Errors in unambiguous filters are reported before anything is waited for.
         let is_sure = |filter: &&GivenFilter| filter.values.iter().all(|value| matches!(value, GivenValue::Text(_)));
-        let sure = named.iter().filter(is_sure).map(|GivenFilter { name, values }| {
-            let values: Vec<&str> = values.iter().map(GivenValue::text).collect();
-            json!({"Name": name, "Values": values})
-        });
-        Filters::parse(&sure.collect(), kind, now)?;
+        let (lent, own): (Vec<_>, Vec<_>) =
+            named.iter().filter(is_sure).partition(|filter| holder(kind, &filter.name).slug != kind.slug);
+        for (filters, of) in [(own, kind), (lent, holder(kind, "tag-key"))] {
+            let filters = filters.iter().map(|GivenFilter { name, values }| {
+                let values: Vec<&str> = values.iter().map(GivenValue::text).collect();
+                json!({"Name": name, "Values": values})
+            });
+            Filters::parse(&filters.collect(), of, now)?;
+        }
         Ok(GivenFilters { kind, filters: named, exposed })
     }
 
@@ -130,7 +140,7 @@ impl GivenFilters {
     /// When the filters cannot be used, or the store cannot be read.
     pub fn settle(&self, core: &Core, scope: Option<&Scope>, point: Option<Point>) -> Result<Settled, RequestError> {
         let mut readings = Vec::new();
-        let mut filters = Vec::new();
+        let (mut filters, mut lent) = (Vec::new(), Vec::new());
         for GivenFilter { name, values } in &self.filters {
             let mut settled = Vec::new();
             for value in values {
@@ -138,10 +148,18 @@ impl GivenFilters {
                 settled.extend(texts);
                 readings.extend(reading);
             }
-            filters.push(json!({"Name": name, "Values": settled}));
+            let of = if holder(self.kind, name).slug == self.kind.slug { &mut filters } else { &mut lent };
+            of.push(json!({"Name": name, "Values": settled}));
         }
         let filters = Filters::parse(&Value::Array(filters), self.kind, core.now())?;
-        let mut settled = Settled { filters, readings, is_at_least: false };
+        let (scope, unwatched) = scope::left_by(&filters, core, self.kind, scope, point)?;
+        readings.extend(unwatched);
+        let mut settled = Settled { filters, readings, is_at_least: false, scope };
+        for filter in lent {
+            let of = Filters::parse(&json!([filter]), holder(self.kind, "tag-key"), core.now())?;
+            settled.filters = self.lent(core, settled.scope.as_ref(), &of, point, settled.filters)?;
+        }
+        let scope = settled.scope.as_ref();
         for asked in &self.exposed {
             if point.is_some() {
                 return Err(
@@ -155,6 +173,29 @@ impl GivenFilters {
             settled.readings.extend(found.left_out);
         }
         Ok(settled)
+    }
+
+    /// Filters that demand as well that the instance of a status has the tags that `of` demands.
+    fn lent(
+        &self,
+        core: &Core,
+        scope: Option<&Scope>,
+        of: &Filters,
+        point: Option<Point>,
+        mut filters: Filters,
+    ) -> Result<Filters, RequestError> {
+        let (tagged, mut ids) = (holder(self.kind, "tag-key"), BTreeSet::new());
+        let selection = RowSelection { kind: &tagged.kind(), scope, filters: of, point, is_lent: false };
+        selection.each(&core.store, |row| {
+            ids.insert(row.id.id.to_string());
+        })?;
+        let number = self.kind.filters.iter().find(|filter| filter.paths == [self.kind.id_field]);
+        let on = On::Facet(number.map_or(u16::MAX, |filter| filter.number));
+        let test = Comparison { on, pattern: ValuePattern::one_of(ids) };
+        for (name, values, _) in of.each() {
+            filters = filters.and(name, values.to_vec(), vec![test.clone()]);
+        }
+        Ok(filters)
     }
 
     /// The values that one value stands for, and a sentence about it when it has two readings.
@@ -171,9 +212,12 @@ impl GivenFilters {
             return Ok((vec![text.to_owned()], None));
         }
         // A text that can never be a value is not counted.
-        let literal = Filters::parse(&json!([{"Name": name, "Values": [text]}]), self.kind, core.now());
+        let kind = holder(self.kind, name);
+        let literal = Filters::parse(&json!([{"Name": name, "Values": [text]}]), kind, core.now());
         let having = match &literal {
-            Ok(literal) => tally(&core.store, &self.kind.kind(), scope, literal, None, point)?.0.total,
+            Ok(literal) => {
+                tally(&core.store, &kind.kind(), scope, literal, &Breakdown::default(), point)?.0.total.count
+            }
             Err(_) => 0,
         };
         let (told, of) = (shown(text, SHOWN), format!("filter `{}`", shown(name, SHOWN)));
@@ -281,9 +325,10 @@ impl GivenValue {
     }
 }
 
-/// Whether a filter is about tags, whose values are anything that people write.
-fn is_tag(filter: &str) -> bool {
-    filter.starts_with("tag:") || filter == "tag-key"
+/// The kind whose resources hold the values of a filter: a status has the tags of its instance.
+fn holder(kind: &'static KindSpec, filter: &str) -> &'static KindSpec {
+    let tagged = if is_tag(filter) { kind.tagged_kind() } else { None };
+    tagged.and_then(kinds::by_slug).unwrap_or(kind)
 }
 
 fn shape(found: &Value) -> RequestError {

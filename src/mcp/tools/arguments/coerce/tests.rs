@@ -97,16 +97,17 @@ fn of_whole(takes_zero: bool) -> Vec<(Value, Comes)> {
     ]
 }
 
-/// Forms of a list of texts.
-fn of_texts() -> Vec<(Value, Comes)> {
+/// Forms of a list of texts; `names` are also listed with commas between them.
+fn of_texts(names: bool) -> Vec<(Value, Comes)> {
+    let listed = || if names { To(json!(["a", "b"])) } else { Refused };
     vec![
         (json!(["a", "b"]), To(json!(["a", "b"]))),
         (json!("a"), To(json!(["a"]))),
         (json!("[\"a\", \"b\"]"), To(json!(["a", "b"]))),
         (json!("  [\"a\"]\n"), To(json!(["a"]))),
         (json!([]), To(json!([]))),
-        (json!("a,b"), Refused),
-        (json!("a, b"), Refused),
+        (json!("a,b"), listed()),
+        (json!("a, b"), listed()),
         (json!("[a, b]"), Refused),
         (json!("['a']"), Refused),
         (json!("[\"a\""), Refused),
@@ -148,7 +149,7 @@ fn table(form: &ArgumentType, care: Care) -> Vec<(Value, Comes)> {
         ArgumentType::Text { listed } => of_text(*listed || care == Care::Read),
         ArgumentType::Flag => of_flag(),
         ArgumentType::Whole { minimum, .. } => of_whole(minimum.is_none_or(|least| least <= 0)),
-        ArgumentType::Texts => of_texts(),
+        ArgumentType::Texts { names } => of_texts(*names),
         ArgumentType::Objects => of_objects(),
     };
     let blank = |refused: bool| {
@@ -256,7 +257,8 @@ proptest! {
             ArgumentType::Flag,
             ArgumentType::Whole { minimum: None, maximum: None },
             ArgumentType::Whole { minimum: Some(1), maximum: Some(50) },
-            ArgumentType::Texts,
+            ArgumentType::Texts { names: false },
+            ArgumentType::Texts { names: true },
             ArgumentType::Objects,
         ];
         for form in forms {
@@ -273,7 +275,7 @@ proptest! {
                     ArgumentType::Flag => clean.is_boolean(),
                     ArgumentType::Whole { minimum: None, .. } => clean.is_u64() || clean.is_i64(),
                     ArgumentType::Whole { .. } => clean.as_u64().is_some_and(|number| (1..=50).contains(&number)),
-                    ArgumentType::Texts => clean.as_array().is_some_and(|list| list.iter().all(Value::is_string)),
+                    ArgumentType::Texts { .. } => clean.as_array().is_some_and(|list| list.iter().all(Value::is_string)),
                     ArgumentType::Objects => {
                         clean.is_object() || clean.as_array().is_some_and(|list| list.iter().all(Value::is_object))
                     }

@@ -1,0 +1,98 @@
+//! The ids that the filters of a search ask for, and what became of those that it did not find.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+
+use super::schema;
+use crate::kinds::KindSpec;
+use crate::mcp::core::Core;
+use crate::mcp::error::RequestError;
+use crate::model::text::shown;
+use crate::query::selection::RowSelection;
+use crate::query::{Filters, Query};
+use crate::store::{Comparison, On, ValuePattern};
+
+/// How many ids the text names.
+const NAMED: usize = 50;
+
+/// The ids that were asked for and not found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AskedIds {
+    /// No such resource is known where the search looked.
+    unknown: Vec<String>,
+    /// They are known, but other filters leave them out.
+    excluded: Vec<String>,
+}
+
+impl AskedIds {
+    /// Those of a search. Ids with wildcards ask for none in particular.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn of(core: &Core, kind: &'static KindSpec, query: &Query) -> Result<Self, RequestError> {
+        let Some(filter) = kind.filters.iter().find(|filter| filter.paths == [kind.id_field]) else {
+            return Ok(AskedIds::default());
+        };
+        let on = On::Facet(filter.number);
+        let by_id = query.filters.each().filter(|(name, ..)| *name == filter.name).flat_map(|(_, _, tests)| tests);
+        let asked: BTreeSet<String> = by_id.filter_map(|test| test.pattern.exact()).map(str::to_owned).collect();
+        if asked.is_empty() {
+            return Ok(AskedIds::default());
+        }
+        let test = Comparison { on, pattern: ValuePattern::one_of(asked.clone()) };
+        let found = |filters: Filters| {
+            let filters = filters.and(filter.name, Vec::new(), vec![test.clone()]);
+            let (scope, point) = (query.scope.as_ref(), query.point);
+            let mut ids = BTreeSet::new();
+            let selection = RowSelection { kind: &query.kind, scope, filters: &filters, point, is_lent: false };
+            selection.each(&core.store, |row| {
+                ids.insert(row.id.id.to_string());
+            })?;
+            Ok::<_, RequestError>(ids)
+        };
+        let found_ids = found(query.filters.clone())?;
+        if asked.is_subset(&found_ids) {
+            return Ok(AskedIds::default());
+        }
+        let known = found(Filters::default())?;
+        let (excluded, unknown) = asked.difference(&found_ids).cloned().partition(|id| known.contains(id));
+        Ok(AskedIds { unknown, excluded })
+    }
+
+    /// In lines of text.
+    #[must_use]
+    pub fn said(&self) -> String {
+        let parts = [(&self.unknown, "Not known"), (&self.excluded, "Known, but left out by the other filters")];
+        let mut said = String::new();
+        for (ids, what) in parts.iter().filter(|(ids, _)| !ids.is_empty()) {
+            let named: Vec<String> = ids.iter().take(NAMED).map(|id| shown(id, 80)).collect();
+            let more = match ids.len().saturating_sub(NAMED) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            said.push_str(&format!("\n{what}: {}{more}", named.join(", ")));
+        }
+        said
+    }
+
+    /// The fields of an answer.
+    #[must_use]
+    pub fn fields(&self) -> Map<String, Value> {
+        let parts = [("ids_unknown", &self.unknown), ("ids_excluded", &self.excluded)];
+        let parts = parts.into_iter().filter(|(_, ids)| !ids.is_empty());
+        parts.map(|(name, ids)| (name.to_owned(), json!(ids))).collect()
+    }
+
+    /// The schema of those that are not known.
+    #[must_use]
+    pub fn unknown_described() -> Value {
+        schema::list(json!({"type": "string"}), "IDs in the filters that are not known.")
+    }
+
+    /// The schema of those that are left out.
+    #[must_use]
+    pub fn excluded_described() -> Value {
+        schema::list(json!({"type": "string"}), "IDs in the filters that are known, but left out by the other filters.")
+    }
+}
