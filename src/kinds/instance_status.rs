@@ -6,7 +6,7 @@ use aws_sdk_ec2::types;
 
 use super::describe::describe;
 use super::fields::{Fields, mapped};
-use super::spec::{Filter, KindSpec};
+use super::spec::{DocumentFilter, Filter, KindSpec};
 use crate::model::Form;
 
 pub(super) static SPEC: KindSpec = KindSpec {
@@ -27,6 +27,7 @@ pub(super) static SPEC: KindSpec = KindSpec {
     gone_states: &["terminated"],
     status_of: Some("instance"),
     filters: FILTERS,
+    in_documents: IN_DOCUMENTS,
     columns: &[
         ("instance-state-name", "state"),
         ("system-status.status", "system_status"),
@@ -93,6 +94,11 @@ static FILTERS: &[Filter] = &[
     Filter::new(15, "event.not-before-deadline", &["Events.NotBeforeDeadline"], Form::Time).many(),
     Filter::new(16, "operator.managed", &["Operator.Managed"], Form::Flag),
     Filter::new(17, "operator.principal", &["Operator.Principal"], Form::Text),
+];
+
+static IN_DOCUMENTS: &[DocumentFilter] = &[
+    DocumentFilter::new("availability-zone-id", "AvailabilityZoneId", Form::ZoneId),
+    DocumentFilter::new("instance-state-code", "InstanceState.Code", Form::Number),
 ];
 
 mapped!(|status: InstanceStatus| {

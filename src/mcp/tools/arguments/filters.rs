@@ -18,6 +18,7 @@ use crate::model::text::shown;
 use crate::model::{Scope, Timestamp};
 use crate::query::exposure::{self, AskedPorts};
 use crate::query::filter::is_tag;
+use crate::query::in_documents::{InDocumentsError, looked_up};
 use crate::query::selection::RowSelection;
 use crate::query::tally::{Breakdown, tally};
 use crate::query::{FilterError, Filters, Point};
@@ -160,6 +161,18 @@ impl GivenFilters {
             settled.filters = self.lent(core, settled.scope.as_ref(), &of, point, settled.filters)?;
         }
         let scope = settled.scope.as_ref();
+        if settled.filters.need_documents() {
+            if point.is_some() {
+                let what = "a filter that rows do not hold is known for the present only: leave out `as_of`";
+                return Err(ArgumentError::said(what).into());
+            }
+            let found = looked_up(&core.store, self.kind, scope, settled.filters);
+            settled.filters = found.map_err(|error| match error {
+                InDocumentsError::Read(error) => RequestError::Read(error),
+                InDocumentsError::Filter(error) => error.into(),
+                InDocumentsError::TooMany { .. } => ArgumentError::said(&error.to_string()).into(),
+            })?;
+        }
         for asked in &self.exposed {
             if point.is_some() {
                 return Err(
@@ -215,6 +228,7 @@ impl GivenFilters {
         let kind = holder(self.kind, name);
         let literal = Filters::parse(&json!([{"Name": name, "Values": [text]}]), kind, core.now());
         let having = match &literal {
+            Ok(literal) if literal.need_documents() => 0,
             Ok(literal) => {
                 tally(&core.store, &kind.kind(), scope, literal, &Breakdown::default(), point)?.0.total.count
             }
