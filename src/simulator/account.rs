@@ -40,7 +40,7 @@ pub(crate) use share::{SharedVpc, SubnetPlace};
 
 /// The account holds no resource with this id in this region.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the simulated account holds no {id}; take ids from Account::instance_ids or a describe call")]
+#[error("the simulated account has no resource {id}; take ids from Account::instance_ids or a Describe call")]
 pub struct UnknownId {
     /// The id as it was given.
     pub id: String,

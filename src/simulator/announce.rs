@@ -23,7 +23,8 @@ use crate::simulator::world::{UnknownScope, World};
 pub(crate) enum AnnounceError {
     /// The body is not one of the announcements.
     #[error(
-        "the body is no event to emit: {source}; send {{\"event\": \"spot-interruption\", \"id\": \"i-..\"}}, or rebalance, health or alarm"
+        "the body is not an event to emit: {source}; send {{\"event\": \"spot-interruption\", \"id\": \"i-..\"}}; \
+         other events are rebalance, health and alarm"
     )]
     Body {
         /// The error from serde.

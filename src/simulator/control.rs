@@ -41,7 +41,7 @@ const PATHS: [(&str, &[Method]); 11] = [
 /// Why a call to a control path is refused.
 #[derive(Debug, thiserror::Error)]
 enum Wrong {
-    #[error("the body is not JSON; send one object of the shape GET /_simulator/faults answers: {0}")]
+    #[error("the body is not JSON; send one object like the answer of GET /_simulator/faults: {0}")]
     Json(#[source] serde_json::Error),
     #[error("{path} takes one object, {takes}: {source}")]
     Shape {
@@ -69,17 +69,17 @@ enum Wrong {
          another account"
     )]
     Share { owner: String, account: String, region: String, vpc: String },
-    #[error("{path} takes no {key:?}; the journal takes id, account and region, the other paths nothing behind a ?")]
+    #[error("{path} takes no {key:?}; the journal takes id, account and region, the other paths take no query")]
     Query { path: String, key: String },
     #[error(
-        "{account} never held {id} in {region}; GET /_simulator/journal lists what changed, a describe call the rest"
+        "{account} never held {id} in {region}; GET /_simulator/journal lists what changed, Describe calls list the rest"
     )]
     Id { id: String, account: String, region: String },
-    #[error("the body is longer than {most} bytes, or broke off; send one small JSON object")]
+    #[error("the body is longer than {most} bytes or incomplete; send one small JSON object")]
     Size { most: usize },
-    #[error("{path} is no path of the simulator; GET /_simulator lists them")]
+    #[error("the simulator has no path {path}; GET /_simulator lists all paths")]
     Path { path: String },
-    #[error("{path} does not take {method}; GET /_simulator lists what does")]
+    #[error("{path} does not take {method}; GET /_simulator lists the methods of each path")]
     Method { path: String, method: Method },
 }
 

@@ -19,7 +19,7 @@ const MAX_COUNT: u64 = 10_000;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FlipError {
     /// The body is not a flip request.
-    #[error("the body is not a flip: {source}; send {{\"from\": 0, \"count\": 100}}")]
+    #[error("the body is not a flip request: {source}; send {{\"from\": 0, \"count\": 100}}")]
     Body {
         /// The error from serde.
         #[from]

@@ -121,7 +121,7 @@ pub(crate) fn at(
             Refusal::new(
                 404,
                 "NotFound",
-                format!("{ms} is no moment; give milliseconds since the epoch: /_simulator/at/{{ms}}/"),
+                format!("{ms} is not a moment; give milliseconds since the epoch: /_simulator/at/{{ms}}/"),
             )
         })?;
     let action = params.get("Action").ok_or_else(|| Refusal::missing("Action"))?;

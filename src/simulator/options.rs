@@ -98,7 +98,7 @@ pub enum Error {
         account: String,
     },
     /// Together, the shares of stopped and terminated instances are more than 100 %.
-    #[error("{stopped} % stopped and {terminated} % terminated are more than all instances; lower one")]
+    #[error("{stopped} % stopped and {terminated} % terminated are together more than 100 %; lower one of them")]
     Shares {
         /// The share of stopped instances.
         stopped: u8,

@@ -43,7 +43,7 @@ impl Pattern {
         let mut asked = Vec::new();
         check_fields(&fields, &mut asked)?;
         if asked.len() > 1 && asked.contains(&false) {
-            return Err(invalid("The simulator cannot match exists false beside another exists"));
+            return Err(invalid("The simulator cannot match exists with false together with another exists"));
         }
         let mut matcher = Quamina::new();
         // Written back by serde_json, so that both parsers read the same document.
@@ -77,7 +77,7 @@ fn check_fields(fields: &Map<String, Value>, asked: &mut Vec<bool>) -> Result<()
     for (name, value) in fields {
         match value {
             _ if name.contains(['.', '\n']) => {
-                return Err(invalid("The simulator cannot match fields whose names hold a dot"));
+                return Err(invalid("The simulator cannot match fields whose names contain a dot"));
             }
             _ if name == "$or" => return Err(invalid("The simulator cannot match $or; use one rule for each branch")),
             Value::Object(nested) => check_fields(nested, asked)?,

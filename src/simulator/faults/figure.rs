@@ -33,7 +33,7 @@ pub enum FigureError {
     },
     /// Not a possible delay of events.
     #[error(
-        "{given} is not how late events can be; give milliseconds, at most {} (1 hour), the least first",
+        "{given} is not a possible delay of events; give milliseconds, at most {} (1 hour), the least first",
         MAX_LATE_MS
     )]
     Late {
