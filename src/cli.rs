@@ -29,6 +29,7 @@ mod demo;
 mod doctor;
 mod following;
 mod get;
+mod health;
 mod help;
 mod line;
 mod log;
@@ -61,6 +62,7 @@ use count::Count;
 use demo::Demo;
 use doctor::Doctor;
 use get::Get;
+use health::InstanceHealth;
 use help::{Help, NoPage};
 use line::{Unfilled, Unusable};
 use log::Log;
@@ -115,6 +117,9 @@ enum Command {
     /// Count resources in the local copy of the inventory, by AWS's filters
     #[command(after_long_help = "Filters, columns and exit codes: muster help filters")]
     Count(Count),
+    /// Show the health of instances, the least healthy first
+    #[command(after_long_help = "Filters and exit codes: muster help filters")]
+    Health(InstanceHealth),
     /// Answer one SQL SELECT over the local copy of the inventory
     #[command(after_long_help = "Tables, columns and limits: muster help sql")]
     Query(SqlQuery),
@@ -273,6 +278,10 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Query(query) => {
             logging.start_quietly()?;
             finish(single()?, query.run(&environment))
+        }
+        Command::Health(health) => {
+            logging.start_quietly()?;
+            finish(single()?, health.run(&environment))
         }
         Command::Stopped(stopped) => {
             logging.start_quietly()?;

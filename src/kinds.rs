@@ -5,7 +5,9 @@
 
 mod address;
 pub mod describe;
+pub mod facet_reading;
 mod fields;
+pub mod health;
 mod image;
 mod instance;
 mod instance_status;
@@ -20,6 +22,7 @@ mod security_group;
 mod snapshot;
 pub mod spec;
 mod subnet;
+pub mod transition;
 mod volume;
 mod vpc;
 

@@ -61,11 +61,12 @@ const FLAGS: [(&str, &str); 16] = [
 ];
 
 /// The tools, and the commands that call them.
-const COMMANDS: [(&str, &str); 7] = [
+const COMMANDS: [(&str, &str); 8] = [
     ("search_inventory", "`muster search`"),
     ("count_inventory", "`muster count`"),
     ("query_inventory", "`muster query`"),
     ("get_resource", "`muster get`"),
+    ("get_instance_status", "`muster health`"),
     ("list_changes", "`muster changes`"),
     ("find_relations", "`muster related`"),
     ("report_stopped_instances", "`muster stopped`"),

@@ -15,6 +15,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::describe::{DescribeError, DescribeInput, SMALLEST_PAGE, reduce};
+use super::facet_reading::FacetReading;
 use super::fields::{Fields, Mapped, mapped};
 use super::spec::{CallWords, Filter, KindSpec};
 use crate::model::{Form, Item, LeftOut, Page};
@@ -106,6 +107,9 @@ static FILTERS: &[Filter] = &[
     Filter::new(30, "operator.managed", &["Operator.Managed"], Form::Flag),
     Filter::new(31, "operator.principal", &["Operator.Principal"], Form::Text),
     Filter::new(32, "block-device-mapping.attach-time", &["BlockDeviceMappings.Ebs.AttachTime"], Form::Time).many(),
+    Filter::new(33, "reason", &["StateTransitionReason"], Form::Text),
+    // AWS has no such filter: it is the time in the reason, and absent where the reason has none.
+    Filter::new(34, "state-transition-time", &["StateTransitionReason"], Form::Time).read_as(FacetReading::TimesAtEnd),
 ];
 
 fn describe(

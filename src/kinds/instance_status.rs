@@ -5,7 +5,9 @@ use std::time::Duration;
 use aws_sdk_ec2::types;
 
 use super::describe::describe;
+use super::facet_reading::FacetReading;
 use super::fields::{Fields, mapped};
+use super::health;
 use super::spec::{DocumentFilter, Filter, KindSpec};
 use crate::model::Form;
 
@@ -30,10 +32,13 @@ pub(super) static SPEC: KindSpec = KindSpec {
     in_documents: IN_DOCUMENTS,
     columns: &[
         ("instance-state-name", "state"),
+        ("health", "health"),
         ("system-status.status", "system_status"),
         ("instance-status.status", "instance_status"),
         ("attached-ebs-status.status", "ebs_status"),
-        ("event.code", "events"),
+        ("impaired-since", "impaired_since"),
+        ("next-event", "next_event"),
+        ("next-event-at", "next_event_at"),
         ("availability-zone", "availability_zone"),
         ("instance-id", "instance_id"),
     ],
@@ -94,6 +99,28 @@ static FILTERS: &[Filter] = &[
     Filter::new(15, "event.not-before-deadline", &["Events.NotBeforeDeadline"], Form::Time).many(),
     Filter::new(16, "operator.managed", &["Operator.Managed"], Form::Flag),
     Filter::new(17, "operator.principal", &["Operator.Principal"], Form::Text),
+    // AWS has none of these: what the three checks come to, since when the failed ones fail, and which event is due next.
+    Filter::new(
+        18,
+        "health",
+        &["SystemStatus.Status", "InstanceStatus.Status", "AttachedEbsStatus.Status"],
+        Form::Word(&health::VERDICTS),
+    )
+    .read_as(FacetReading::WorstCheck),
+    Filter::new(
+        19,
+        "impaired-since",
+        &[
+            "SystemStatus.Details.ImpairedSince",
+            "InstanceStatus.Details.ImpairedSince",
+            "AttachedEbsStatus.Details.ImpairedSince",
+        ],
+        Form::Time,
+    )
+    .many(),
+    Filter::new(20, "next-event", &["Events.Code"], Form::Word(types::EventCode::values()))
+        .read_as(FacetReading::NextEvent),
+    Filter::new(21, "next-event-at", &["Events.NotBefore"], Form::Time).read_as(FacetReading::NextEventAt),
 ];
 
 static IN_DOCUMENTS: &[DocumentFilter] = &[

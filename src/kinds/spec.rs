@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::describe::{Describe, DescribeInput};
+use super::facet_reading::FacetReading;
 use crate::model::{Document, Form, Kind, KindRules, Page, RowFields};
 
 /// Everything that is particular to one kind of resource. A kind's file names what differs from [`KindSpec::DEFAULT`].
@@ -91,8 +92,10 @@ pub struct Filter {
     pub number: u16,
     /// AWS's name of the filter.
     pub name: &'static str,
-    /// The dotted paths whose scalars it matches.
+    /// The dotted paths whose values it matches.
     pub paths: &'static [&'static str],
+    /// How its values are made of what stands there.
+    pub reading: FacetReading,
     /// The form of its values; a value of another form can never match.
     pub form: Form,
     /// Whether its paths go through a list, so that a resource can have several values.
@@ -158,7 +161,13 @@ impl Filter {
     /// Makes a filter.
     #[must_use]
     pub const fn new(number: u16, name: &'static str, paths: &'static [&'static str], form: Form) -> Self {
-        Filter { number, name, paths, form, is_many: false }
+        Filter { number, name, paths, reading: FacetReading::Scalars, form, is_many: false }
+    }
+
+    /// The same filter on values that are made otherwise of what stands at its paths.
+    #[must_use]
+    pub const fn read_as(self, reading: FacetReading) -> Self {
+        Filter { reading, ..self }
     }
 
     /// The same filter on paths that go through a list.
@@ -291,6 +300,9 @@ impl KindSpec {
             hash.add(&filter.number.to_le_bytes());
             hash.add(filter.name.as_bytes());
             filter.paths.iter().for_each(|path| hash.add(path.as_bytes()));
+            if filter.reading != FacetReading::Scalars {
+                hash.add(format!("{:?}", filter.reading).as_bytes());
+            }
         }
         for field in [self.name_field, self.owner_field] {
             hash.add(field.unwrap_or_default().as_bytes());
@@ -303,8 +315,8 @@ impl KindSpec {
         let mut facets: Vec<(u16, String)> = Vec::with_capacity(self.filters.len());
         for filter in self.filters {
             let first = facets.len();
-            let values = filter.paths.iter().flat_map(|path| document.scalars(path));
-            for value in values.filter(|value| !value.is_empty() || filter.form.may_be_empty()) {
+            let values = filter.reading.values(filter.paths, document);
+            for value in values.into_iter().filter(|value| !value.is_empty() || filter.form.may_be_empty()) {
                 if !facets.iter().skip(first).any(|(_, known)| *known == value) {
                     facets.push((filter.number, value));
                 }

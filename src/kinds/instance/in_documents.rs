@@ -247,7 +247,6 @@ pub(super) static IN_DOCUMENTS: &[DocumentFilter] = &[
         Form::Word(types::ProductCodeValues::values()),
     ),
     DocumentFilter::new("ramdisk-id", "RamdiskId", Form::Id(&["ari-"])),
-    DocumentFilter::new("reason", "StateTransitionReason", Form::Prose),
     DocumentFilter::new("requester-id", "RequesterId", Form::Text),
     DocumentFilter::new("reservation-id", "ReservationId", Form::Id(&["r-"])),
     DocumentFilter::new("root-device-name", "RootDeviceName", Form::Text),

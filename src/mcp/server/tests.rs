@@ -489,7 +489,12 @@ async fn a_bad_argument_is_an_answer_that_says_how() {
             json!({"group_by": "instance-typ"}),
             "(did you mean `instance-type`?). Give tag:KEY or one of",
         ),
-        ("get_instance_status", json!({}), "needs the argument `instance_ids`"),
+        ("get_instance_status", json!({"instance_ids": ["web-1"]}), "argument `instance_ids` must be instance ids"),
+        (
+            "get_instance_status",
+            json!({"instance_id": "i-1", "filters": {"tag:a": ["b"]}}),
+            "give `instance_ids` or `filters`, not both",
+        ),
         ("get_resource", json!({"uri": "ec2://inventory/summary"}), "get_inventory_summary"),
         ("get_resource", json!({}), "needs the argument `uri`"),
         ("get_resource", json!({"uri": " "}), "needs the argument `uri`"),

@@ -1,20 +1,30 @@
-//! `get_instance_status`: the state and health of instances.
+//! `get_instance_status`: the state and health of instances, the worst first.
 
+mod choice;
 mod row;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::join_all;
+use rmcp::schemars::{self, JsonSchema};
+use serde::Deserialize;
+use serde_json::Value;
 
 use super::answer::ToolResult;
+use super::arguments::ArgumentError;
+use super::arguments::filters::{FilterArgument, GivenFilters};
 use super::arguments::instances::InstanceArguments;
+use super::arguments::scope::ScopeArguments;
 use super::schema::ToolSchema;
 use super::spec::{ToolCall, ToolEffect, ToolSpec};
 use crate::kinds::INSTANCE;
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
 use crate::mcp::fresh::missing;
-use row::{StatusAnswer, StatusRow, answer, known};
+use crate::model::Scope;
+use choice::Chosen;
+use row::{StatusRow, answer, known};
 
 const MAX_INSTANCES: usize = 100;
 
@@ -22,29 +32,58 @@ const MAX_INSTANCES: usize = 100;
 pub static SPEC: ToolSpec = ToolSpec {
     name: "get_instance_status",
     title: "EC2 instance status",
-    description: "Shows the state and health of up to 100 EC2 instances: state, type, zone, launch time, monitoring, \
-                  system, instance and EBS status checks with details, scheduled events, and what AWS announced: spot \
-                  interruptions, rebalance recommendations, AWS Health. Each row says when it was \
-                  last confirmed; a change reported by AWS a moment ago is marked provisional. Makes no AWS call.",
+    description: "Shows the health of EC2 instances, the worst first: a verdict, state, type, zone, launch time, monitoring, \
+                  system, instance and EBS status checks with what fails since when, scheduled events, and what AWS \
+                  announced (spot interruptions, rebalance recommendations, AWS Health). Give `instance_ids`, or `filters` \
+                  and `region` as in search_inventory; without any, all instances. Makes no AWS call.",
     effect: ToolEffect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
-    output: ToolSchema::of_answer::<StatusAnswer<'static>>(),
-    example: r#"{"instance_ids": ["i-0123456789abcdef0", "i-0fedcba9876543210"]}"#,
+    output: ToolSchema::written(output),
+    example: r#"{"filters": {"tag:Name": ["web-*"], "region": ["eu-west-1"]}}"#,
     call: |call, given| call.with(given, serve),
 };
 
 /// Which instances.
-type Arguments = InstanceArguments<MAX_INSTANCES>;
-
-async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, RequestError> {
-    let (core, ids) = (call.core, arguments.ids()?);
-    let seq = core.snapshot()?.seq();
-    let rows = join_all(ids.into_iter().map(|id| row(Arc::clone(&core), id))).await;
-    answer(&rows, seq)
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Arguments {
+    #[serde(flatten)]
+    instances: InstanceArguments<MAX_INSTANCES>,
+    #[serde(default)]
+    filters: FilterArgument,
+    #[serde(flatten)]
+    scope: ScopeArguments,
 }
 
-async fn row(core: Arc<Core>, instance_id: String) -> StatusRow {
-    match core.find(INSTANCE, &instance_id, None).await {
+fn output() -> Value {
+    row::described()
+}
+
+async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, RequestError> {
+    let core = call.core;
+    let Arguments { instances, filters, scope } = arguments;
+    let scope = scope.scope(&core, INSTANCE).await?;
+    if !instances.is_empty() {
+        if !filters.is_empty() {
+            return Err(ArgumentError::said("give `instance_ids` or `filters`, not both").into());
+        }
+        let ids = instances.ids()?;
+        let seq = core.snapshot()?.seq();
+        let rows = join_all(ids.into_iter().map(|id| row(Arc::clone(&core), id, scope.clone()))).await;
+        return answer(rows, None, seq);
+    }
+    let filters = GivenFilters::read(&filters, INSTANCE, core.now())?;
+    core.anything(&[INSTANCE], scope.as_ref()).await?;
+    let chosen = core.walk(move |core| Chosen::of(core, &filters, scope.as_ref(), MAX_INSTANCES)).await?;
+    let looked_at = chosen.worst.iter().map(|id| row(Arc::clone(&core), id.id.to_string(), Some(id.scope())));
+    let mut rows = join_all(looked_at).await;
+    // One that is gone since then does not count any more.
+    rows.retain(|row| row.known.is_some());
+    let seq = chosen.seq;
+    answer(rows, Some(chosen), seq)
+}
+
+async fn row(core: Arc<Core>, instance_id: String, scope: Option<Scope>) -> StatusRow {
+    match core.find(INSTANCE, &instance_id, scope.as_ref()).await {
         Ok(found) => {
             let lacked = core.ingest.freshness().lacked(&found.id).map(missing);
             let mut known = known(&found, core.now());
@@ -57,3 +96,6 @@ async fn row(core: Arc<Core>, instance_id: String) -> StatusRow {
         }
     }
 }
+
+/// How many instances have each verdict.
+type Verdicts = BTreeMap<&'static str, u64>;

@@ -50,7 +50,9 @@ fn arguments<T: JsonSchema>() -> Value {
     generate::<T>(SchemaSettings::draft2020_12().for_deserialize())
 }
 
-fn answer<T: JsonSchema>() -> Value {
+/// The schema of structured content of type `T`.
+#[must_use]
+pub fn answer<T: JsonSchema>() -> Value {
     generate::<T>(SchemaSettings::draft2020_12().for_serialize())
 }
 

@@ -1,6 +1,7 @@
 mod accounts;
 mod columns;
 mod elements;
+mod health;
 mod hostile;
 mod past;
 mod questions;

@@ -1,6 +1,7 @@
 //! Values that are more than AWS's filters know: words for the absence and presence of a value, and bounds.
 
 use super::error::FilterError;
+use crate::kinds::health;
 use crate::model::text::shown;
 use crate::model::{Form, Timestamp};
 use crate::query::moment::time;
@@ -34,6 +35,10 @@ pub(super) fn read(name: &str, value: &str, form: Form, now: Timestamp) -> Resul
         ABSENT => return Ok(Some(SpecialValue::Word(ValuePattern::absent()))),
         PRESENT => return Ok(Some(SpecialValue::Word(ValuePattern::new("*")))),
         _ => {}
+    }
+    if value == health::NOT_OK && form == Form::Word(&health::VERDICTS) {
+        let bad = health::BAD.map(str::to_owned).into();
+        return Ok(Some(SpecialValue::Word(ValuePattern::one_of(bad))));
     }
     let expected = match form {
         Form::Time => {

@@ -1,5 +1,6 @@
 //! Since when an instance is stopped.
 
+use crate::kinds::transition::told_at;
 use crate::model::{Cause, Document, Event, Group, Recorded, ResourceId, Seq, Timestamp, Value};
 use crate::store::{ReadError, Snapshot};
 
@@ -23,7 +24,7 @@ impl StoppedSince {
     /// # Errors
     /// When the store cannot be read.
     pub fn of(snapshot: &Snapshot, id: &ResourceId, document: &Document) -> Result<Self, ReadError> {
-        if let Some(at) = document.text("StateTransitionReason").and_then(told) {
+        if let Some(at) = document.text("StateTransitionReason").and_then(told_at) {
             return Ok(StoppedSince::Told(at));
         }
         let records = snapshot.timeline_before(id, Seq(u64::MAX), RECORDS)?;
@@ -57,13 +58,6 @@ impl StoppedSince {
     }
 }
 
-/// The time in a reason such as `User initiated (2026-11-22 10:15:00 GMT)`.
-fn told(reason: &str) -> Option<Timestamp> {
-    let (_, time) = reason.rsplit_once('(')?;
-    let (time, _) = time.split_once(" GMT)")?;
-    Timestamp::parse(&format!("{}Z", time.replacen(' ', "T", 1)))
-}
-
 /// Since when an instance is stopped, by the newest record that says something of its state.
 fn stopped_by(record: &Recorded) -> Option<StoppedSince> {
     match &record.event {
@@ -93,19 +87,6 @@ fn stopped_by(record: &Recorded) -> Option<StoppedSince> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_time_stands_at_the_end_of_the_reason() {
-        let at = |reason| told(reason).map(|at| at.to_string());
-        let expected = Some("2026-11-22T10:15:00.000Z".to_owned());
-        assert_eq!(at("User initiated (2026-11-22 10:15:00 GMT)"), expected);
-        assert_eq!(at("Server.ScheduledStop: Stopped due to scheduled retirement (2026-11-22 10:15:00 GMT)"), expected);
-        for none in
-            ["", "User initiated", "User initiated (yesterday GMT)", "(2026-11-22 10:15:00)", "2026-11-22 10:15:00 GMT"]
-        {
-            assert_eq!(at(none), None, "{none}");
-        }
-    }
 
     #[test]
     fn what_was_stopped_before_a_time_may_have_been_stopped_long_before() {

@@ -32,6 +32,14 @@ const SHOWN: usize = 80;
 #[serde(transparent)]
 pub struct FilterArgument(Value);
 
+impl FilterArgument {
+    /// Whether there are no filters.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_null()
+    }
+}
+
 impl JsonSchema for FilterArgument {
     fn schema_name() -> Cow<'static, str> {
         "Filters".into()
@@ -184,6 +192,18 @@ impl GivenFilters {
             settled.filters = settled.filters.and(exposure::FILTER, written, found.tests);
             settled.is_at_least |= !found.left_out.is_empty();
             settled.readings.extend(found.left_out);
+        }
+        if !self.exposed.is_empty() {
+            let state = INSTANCE.filter("instance-state-name").map_or(u16::MAX, |filter| filter.number);
+            let stopped = Comparison { on: On::Facet(state), pattern: ValuePattern::exactly("stopped") };
+            let matcher = settled.filters.matcher().clone().and(vec![stopped]);
+            let stopped = core.store.scan(&INSTANCE.kind(), scope, &matcher, None, 0)?.total;
+            if stopped > 0 {
+                settled.readings.push(format!(
+                    "filter `{}`: {stopped} of those that match are stopped, and reachable only once they run",
+                    exposure::FILTER
+                ));
+            }
         }
         Ok(settled)
     }

@@ -42,6 +42,12 @@ impl<const MAX: usize> JsonSchema for InstanceArguments<MAX> {
 }
 
 impl<const MAX: usize> InstanceArguments<MAX> {
+    /// Whether none is named.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.instance_ids.is_empty() && self.instance_id.is_none()
+    }
+
     /// The instances, each once, in the order in which they were given.
     ///
     /// # Errors

@@ -2,13 +2,18 @@
 
 use rmcp::schemars::{self, JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
+use serde_json::{Map, Value, json};
 
-use crate::kinds::INSTANCE;
+use super::Verdicts;
+use super::choice::{Chosen, place};
+use crate::kinds::{INSTANCE, health};
 use crate::mcp::error::RequestError;
 use crate::mcp::lookup::FoundResource;
 use crate::mcp::tools::answer::ToolResult;
 use crate::mcp::tools::spec::BUDGET;
 use crate::mcp::tools::table::{self, AnswerText};
+use crate::mcp::tools::{as_of, schema, zero};
+use crate::mcp::unreadable;
 use crate::mcp::uri::Address;
 use crate::model::notice;
 use crate::model::text::shown;
@@ -32,6 +37,8 @@ pub(super) struct StatusRow {
 /// What is known about an instance.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct KnownInstance {
+    /// Its worst check: impaired, insufficient-data, unknown, initializing, ok or not-applicable.
+    verdict: &'static str,
     /// Its Name tag.
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
@@ -62,6 +69,12 @@ pub(super) struct KnownInstance {
     instance_status: Option<StatusCheck>,
     #[serde(skip_serializing_if = "Option::is_none")]
     attached_ebs_status: Option<StatusCheck>,
+    /// The scheduled event that begins first, of those that are not over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_event: Option<String>,
+    /// Its earliest start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_event_at: Option<String>,
     /// What AWS has scheduled for it.
     events: Vec<ScheduledEventRow>,
     /// What AWS announced in events. AWS withdraws none of these, so each is shown until it expires.
@@ -147,14 +160,48 @@ pub(super) struct NoticeRow {
 /// The structured content of an answer.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct StatusAnswer<'a> {
-    /// One row for each id, in the order asked.
+    /// The least healthy first; IDs of which nothing is known last.
     instances: Vec<&'a StatusRow>,
-    /// Instance IDs left out because of the answer's size: call again with these.
+    /// Asked IDs left out because of the answer's size: call again with these.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     not_shown: Vec<&'a str>,
+    /// With filters: how many match.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total: Option<u64>,
+    /// With filters: how many that match have each verdict.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verdicts: Option<&'a Verdicts>,
+    /// With filters: how many healthier ones are not shown; narrow the filters to see them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    more: Option<u64>,
     /// The newest record of the log at this read.
     #[schemars(with = "u64")]
     seq: Seq,
+    /// How fresh and complete the search for instances was.
+    #[serde(flatten)]
+    #[schemars(skip)]
+    label: Map<String, Value>,
+}
+
+/// The schema of an answer.
+pub(super) fn described() -> Value {
+    let mut fields = json!({
+        "at_least": {"type": "boolean", "description": "`true` if more may match that Muster has not seen yet."},
+        "hints": zero::described(),
+        "readings": schema::readings(),
+        "as_of": schema::text("When everything searched was last confirmed."),
+        "missing_unproved": schema::count("How many of the searched resources the last complete sweep did not list; they may be \
+        gone."),
+        "stale": schema::stale(),
+        "unreadable": unreadable::described(),
+        "incomplete": schema::incomplete(),
+        "watched": schema::list(json!({"type": "string"}), "The accounts and regions that were searched."),
+    });
+    let of_type = schema::answer::<StatusAnswer<'static>>();
+    if let (Value::Object(fields), Some(Value::Object(own))) = (&mut fields, of_type.get("properties")) {
+        fields.extend(own.clone());
+    }
+    as_of::object(&["instances", "seq"], fields)
 }
 
 /// The kinds of notices.
@@ -172,7 +219,11 @@ pub(super) fn known(found: &FoundResource, now: Timestamp) -> KnownInstance {
     let unseen = || checks.is_none().then(|| "no status checks of it have been seen yet".to_owned());
     let checks_stale = part.as_ref().and_then(|part| part.stale.as_ref()).map(|stale| stale.why.clone());
     let check = |path: &str| checks.and_then(|checks| check(checks, path));
+    let results = ["SystemStatus.Status", "InstanceStatus.Status", "AttachedEbsStatus.Status"];
+    let results = results.iter().filter_map(|path| checks?.text(path));
+    let next = checks.and_then(health::next_event);
     KnownInstance {
+        verdict: health::verdict(results),
         name: document.tag("Name").map(|name| shown(name, 80)),
         uri: Address::of(INSTANCE, &id.id).to_string(),
         account: id.account.to_string(),
@@ -185,6 +236,8 @@ pub(super) fn known(found: &FoundResource, now: Timestamp) -> KnownInstance {
         system_status: check("SystemStatus"),
         instance_status: check("InstanceStatus"),
         attached_ebs_status: check("AttachedEbsStatus"),
+        next_event: next.map(|(code, _)| shown(code, 200)),
+        next_event_at: next.map(|(_, at)| shown(at, 200)).filter(|at| !at.is_empty()),
         events: checks.map(events).unwrap_or_default(),
         notices: checks.map(|checks| notices(checks, now)).unwrap_or_default(),
         as_of: found.as_of,
@@ -247,11 +300,28 @@ fn field(value: &Field, name: &str) -> Option<String> {
     }
 }
 
-/// The answer for all instances.
-pub(super) fn answer(rows: &[StatusRow], seq: Seq) -> Result<ToolResult, RequestError> {
-    let mut text = AnswerText::new(HEADER);
-    let (mut data, mut shown_rows) = (200, Vec::new());
-    for row in rows {
+/// The answer for all instances, the least healthy first: for those that were asked for, or the worst of those that filters chose.
+pub(super) fn answer(mut rows: Vec<StatusRow>, chosen: Option<Chosen>, seq: Seq) -> Result<ToolResult, RequestError> {
+    // Equally healthy ones stay in the order of the call or of their ids.
+    rows.sort_by_key(|row| {
+        let known = row.known.as_ref().map(|known| place(known.verdict, known.has_event()));
+        (known.is_none(), known)
+    });
+    let mut text = AnswerText::default();
+    if let Some(Chosen { headline, verdicts, .. }) = &chosen {
+        let verdicts: Vec<String> = health::VERDICTS
+            .iter()
+            .filter_map(|verdict| Some(format!("{} {verdict}", verdicts.get(verdict)?)))
+            .collect();
+        text.add(format_args!("{headline}\n"));
+        if !verdicts.is_empty() {
+            text.add(format_args!("Verdicts: {}\n", verdicts.join(", ")));
+        }
+    }
+    text.add(HEADER);
+    let label = chosen.as_ref().map(|chosen| chosen.fields.clone()).unwrap_or_default();
+    let (mut data, mut shown_rows) = (400 + serde_json::to_string(&label)?.len(), Vec::new());
+    for row in &rows {
         let lines = lines(row);
         data += serde_json::to_string(row)?.len() + 1;
         if !shown_rows.is_empty() && (data > BUDGET || text.len() + lines.len() > BUDGET) {
@@ -260,19 +330,48 @@ pub(super) fn answer(rows: &[StatusRow], seq: Seq) -> Result<ToolResult, Request
         text.add(lines);
         shown_rows.push(row);
     }
-    let left: Vec<&str> = rows.iter().skip(shown_rows.len()).map(|row| row.instance_id.as_str()).collect();
-    if !left.is_empty() {
-        text.add(format_args!("\nNot shown because of the answer's size; call again with: {}", left.join(", ")));
+    let mut not_shown: Vec<&str> = rows.iter().skip(shown_rows.len()).map(|row| row.instance_id.as_str()).collect();
+    let more = chosen.as_ref().map(|chosen| chosen.total.saturating_sub(shown_rows.len() as u64));
+    match more {
+        Some(more) => {
+            not_shown.clear();
+            if more > 0 {
+                text.add(format_args!(
+                    "\n{more} more are not shown, none of them less healthy: narrow the filters, or call search_inventory with kind \
+                     instance-status and the filter health"
+                ));
+            }
+        }
+        None if !not_shown.is_empty() => {
+            text.add(format_args!(
+                "\nNot shown because of the answer's size; call again with: {}",
+                not_shown.join(", ")
+            ));
+        }
+        None => {}
     }
-    let answer = ToolResult::new(text, &StatusAnswer { instances: shown_rows, not_shown: left, seq })?;
-    // If nothing is known about any instance, the failure of the first one counts.
-    let failure =
-        if rows.iter().any(|row| row.known.is_some()) { None } else { rows.first().and_then(|row| row.failure) };
+    let (total, verdicts) =
+        (chosen.as_ref().map(|chosen| chosen.total), chosen.as_ref().map(|chosen| &chosen.verdicts));
+    let structured = StatusAnswer { instances: shown_rows, not_shown, total, verdicts, more, seq, label };
+    let answer = ToolResult::new(text, &structured)?;
+    // If nothing is known about any instance that was asked for, the failure of the first one counts.
+    let failure = if chosen.is_some() || rows.iter().any(|row| row.known.is_some()) {
+        None
+    } else {
+        rows.first().and_then(|row| row.failure)
+    };
     Ok(ToolResult { failure, ..answer })
 }
 
+impl KnownInstance {
+    /// Whether AWS has scheduled an event for it that is not over.
+    fn has_event(&self) -> bool {
+        self.next_event.is_some()
+    }
+}
+
 const HEADER: &str =
-    "instance | name | state | type | zone | system | instance check | ebs | launched | monitoring | as of";
+    "verdict | instance | name | state | type | zone | system | instance check | ebs | launched | monitoring | as of";
 
 fn lines(row: &StatusRow) -> String {
     let Some(known) = &row.known else {
@@ -282,6 +381,7 @@ fn lines(row: &StatusRow) -> String {
     let status = |check: &Option<StatusCheck>| check.as_ref().map(|check| check.status.clone()).unwrap_or_default();
     let state = format!("{}{}", text(&known.state), if known.provisional { " (provisional)" } else { "" });
     let cells = [
+        known.verdict.to_owned(),
         row.instance_id.clone(),
         text(&known.name),
         state,

@@ -178,3 +178,25 @@ async fn bounds_that_nothing_keeps_are_answered_with_what_there_is() {
     let (said, _) = search(&client, json!({"filters": {"launch-time": "<2001-01-01"}})).await;
     assert!(said.contains("no value of launch-time matches; those that exist are from `20"), "{said}");
 }
+
+#[tokio::test]
+async fn when_and_why_an_instance_changed_its_state_are_columns() {
+    let world = World::swept(simulator::Options { instances: 200, ..fast() }, ListMode::Auto).await;
+    let client = world.client(false).await;
+    let fields = json!(["state", "reason", "state-transition-time"]);
+    let filters = json!({"state-transition-time": "@present"});
+    let sorted = json!({"filters": filters, "fields": fields, "sort": "-state-transition-time", "limit": 500});
+    let found = rows(&client, sorted).await;
+    assert!(!found.is_empty());
+    let times: Vec<&str> = found.iter().map(|row| row["state-transition-time"].as_str().unwrap()).collect();
+    assert!(times.is_sorted_by(|a, b| a >= b), "{times:?}");
+    for row in &found {
+        let reason = row["reason"].as_str().unwrap();
+        let time = row["state-transition-time"].as_str().unwrap();
+        assert!(reason.contains(&format!("({} GMT)", time[..19].replace('T', " "))), "{row}");
+    }
+    let (_, old) = search(&client, json!({"filters": {"state-transition-time": [format!("<={}", times[0])]}})).await;
+    assert_eq!(old["total"], found.len());
+    let (_, by_reason) = count(&client, json!({"filters": {"reason": "User initiated*"}})).await;
+    assert_eq!(by_reason["total"], found.len());
+}

@@ -3,20 +3,13 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use super::documents::maps;
 use super::inserter::Inserter;
 use super::kinds::{facet, list, number, text};
 use super::rows::Rows;
 use crate::kinds::KindSpec;
-use crate::model::{Document, Value};
+use crate::kinds::health::{next_event, verdict};
 use crate::query::sql::SqlError;
 use crate::query::sql::cell::{ColumnForm, SqlCell};
-
-/// The results of a check, the worst first. An instance is as healthy as its worst check.
-const VERDICTS: [&str; 5] = ["impaired", "insufficient-data", "initializing", "ok", "not-applicable"];
-
-/// What begins the description of an event that is over.
-const OVER: [&str; 2] = ["[Completed]", "[Canceled]"];
 
 pub(super) fn fill(
     rows: &mut Rows<'_>,
@@ -36,7 +29,7 @@ pub(super) fn fill(
     })?;
     for (id, state, results, has_event) in found {
         let document = if has_event { rows.document(&id)? } else { None };
-        let next = document.as_ref().and_then(next);
+        let next = document.as_ref().and_then(next_event);
         let [system, instance, ebs] = &results;
         let failed: Vec<Cow<'_, str>> = ["system", "instance", "attached_ebs"]
             .iter()
@@ -59,46 +52,4 @@ pub(super) fn fill(
         ])?;
     }
     Ok(())
-}
-
-/// The worst of all results; `unknown` where there is none.
-fn verdict<'a>(results: impl Iterator<Item = &'a str>) -> &'static str {
-    let results: Vec<&str> = results.collect();
-    if results.iter().any(|result| !VERDICTS.contains(result)) {
-        return "unknown";
-    }
-    VERDICTS.into_iter().find(|verdict| results.contains(verdict)).unwrap_or("unknown")
-}
-
-/// The code and earliest start of the scheduled event that begins first, of those that are not over.
-fn next(status: &Document) -> Option<(&str, &str)> {
-    let field = |value: Option<&'_ Value>| match value {
-        Some(Value::Text(text)) => Some(text.as_str().to_owned()),
-        _ => None,
-    };
-    let is_over = |description: Option<String>| {
-        description.is_some_and(|description| OVER.iter().any(|over| description.starts_with(over)))
-    };
-    let events = maps(status.get("Events")).filter(|event| !is_over(field(event.get("Description"))));
-    let events = events.filter_map(|event| match (event.get("Code"), event.get("NotBefore")) {
-        (Some(Value::Text(code)), Some(Value::Text(at))) => Some((code.as_str(), at.as_str())),
-        (Some(Value::Text(code)), _) => Some((code.as_str(), "")),
-        _ => None,
-    });
-    events.min_by_key(|(_, at)| *at)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_instance_is_as_healthy_as_its_worst_check() {
-        assert_eq!(verdict(["ok", "impaired", "ok"].into_iter()), "impaired");
-        assert_eq!(verdict(["ok", "initializing"].into_iter()), "initializing");
-        assert_eq!(verdict(["ok", "not-applicable"].into_iter()), "ok");
-        assert_eq!(verdict(["not-applicable"].into_iter()), "not-applicable");
-        assert_eq!(verdict(["ok", "sideways"].into_iter()), "unknown");
-        assert_eq!(verdict([].into_iter()), "unknown");
-    }
 }
