@@ -15,10 +15,12 @@ pub mod answer;
 pub mod arguments;
 pub mod as_of;
 pub mod asked_ids;
+pub mod budget;
 pub mod change;
 pub mod compare_resource;
 pub mod count_inventory;
 pub mod create_snapshot;
+pub mod definition;
 pub mod find_relations;
 pub mod get_instance_status;
 pub mod get_inventory_summary;
@@ -36,6 +38,7 @@ pub mod spec;
 pub mod start_instance;
 pub mod stop_instance;
 pub mod table;
+pub mod tokens;
 pub mod verdict;
 pub mod wait_for;
 pub mod write_through;
@@ -75,7 +78,7 @@ pub static TOOLS: &[&ToolSpec] = &[
 #[must_use]
 pub fn listed(writes: bool) -> Vec<Tool> {
     static LISTED: LazyLock<Vec<(bool, Tool)>> =
-        LazyLock::new(|| TOOLS.iter().map(|spec| (spec.is_write(), spec.tool())).collect());
+        LazyLock::new(|| TOOLS.iter().map(|spec| spec.is_write()).zip(definition::definitions(TOOLS)).collect());
     LISTED.iter().filter(|(write, _)| writes || !write).map(|(_, tool)| tool.clone()).collect()
 }
 

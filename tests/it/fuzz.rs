@@ -114,6 +114,7 @@ fn cursor(rng: &mut Rng) -> Cursor {
         question: rng.u64(..3),
         point: None,
         after: ResourceId::new(&scope, &Kind::new("K"), id.as_str()),
+        sorted: None,
     }
 }
 

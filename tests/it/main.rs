@@ -96,6 +96,8 @@ mod restart;
 #[cfg(test)]
 mod scenarios;
 #[cfg(test)]
+mod searches;
+#[cfg(test)]
 mod setup;
 #[cfg(test)]
 mod shell;

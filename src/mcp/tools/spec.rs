@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use rmcp::model::{JsonObject, Tool, ToolAnnotations};
+use rmcp::model::JsonObject;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
@@ -83,27 +83,6 @@ impl ToolSpec {
     pub fn clean(&self, given: JsonObject) -> Result<JsonObject, ArgumentError> {
         let care = if self.is_write() { Care::Write } else { Care::Read };
         arguments::clean(self.name, self.input.json(), care, given)
-    }
-
-    /// The tool as clients see it.
-    #[must_use]
-    pub fn tool(&self) -> Tool {
-        let (destructive, idempotent) = match self.effect {
-            ToolEffect::Read => (false, true),
-            ToolEffect::Idempotent { destructive } => (destructive, true),
-            ToolEffect::Interrupts => (true, false),
-            ToolEffect::Creates => (false, false),
-        };
-        // Reads answer from the local copy; a write reaches into AWS.
-        let hints = ToolAnnotations::with_title(self.title)
-            .read_only(!self.is_write())
-            .destructive(destructive)
-            .idempotent(idempotent)
-            .open_world(self.is_write());
-        Tool::new(self.name, self.description, Arc::clone(self.input.json()))
-            .with_title(self.title)
-            .with_raw_output_schema(Arc::clone(self.output.json()))
-            .with_annotations(hints)
     }
 }
 

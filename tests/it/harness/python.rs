@@ -19,6 +19,8 @@ pub(crate) enum Environment {
     Mcp2,
     /// The MCP client of the 2025-11-25 era.
     Mcp1,
+    /// The MCP server that others use for AWS.
+    Awslabs,
 }
 
 impl Environment {
@@ -29,6 +31,7 @@ impl Environment {
             Environment::Proxy => "proxy",
             Environment::Mcp2 => "mcp2",
             Environment::Mcp1 => "mcp1",
+            Environment::Awslabs => "awslabs",
         }
     }
 
