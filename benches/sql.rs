@@ -18,8 +18,9 @@ use anyhow::{Context as _, ensure};
 use muster::kinds::{INSTANCE, KindSpec, VOLUME};
 use muster::model::{Cause, Document, Event, Evidence, Map, ResourceId, Source, Timestamp, Value};
 use muster::query::Filters;
+use muster::query::column::KindColumn;
 use muster::query::sql::{Most, Outside, SqlRows, SqlStatement, Visible};
-use muster::query::tally::{Grouping, tally};
+use muster::query::tally::{Breakdown, tally};
 use muster::store::CommitBatch;
 use tokio::time::{Duration, Instant};
 
@@ -110,10 +111,11 @@ fn walked(filled: &Filled, spec: &KindSpec) -> anyhow::Result<u64> {
 }
 
 fn counted(filled: &Filled) -> anyhow::Result<u64> {
-    let by = INSTANCE.filter("instance-type").context("there is no such filter")?;
+    let by = KindColumn::named(INSTANCE, "instance-type").context("there is no such column")?;
+    let breakdown = Breakdown { by: vec![by], sum: None };
     let filters = Filters::parse(&serde_json::Value::Null, INSTANCE, Timestamp::default())?;
-    let (tally, _) = tally(&filled.store, &INSTANCE.kind(), None, &filters, Some(&Grouping::Facet(by.number)), None)?;
-    Ok(tally.total)
+    let (tally, _) = tally(&filled.store, &INSTANCE.kind(), None, &filters, &breakdown, None)?;
+    Ok(tally.total.count)
 }
 
 fn read(filled: &Filled, id: &ResourceId) -> anyhow::Result<u64> {

@@ -64,7 +64,9 @@ impl InstanceHealth {
             return Ok(output.line(&harmless(&format!("{answer:#}")))?);
         }
         output.text(table(&answer).print(Medium::stdout()).as_bytes())?;
-        told(&answer).iter().for_each(|line| warnings::say(line));
+        for line in told(&answer) {
+            warnings::say(&line);
+        }
         warnings::tell(&answer);
         Ok(())
     }

@@ -87,7 +87,9 @@ impl Cursor {
         }
         if let Some(SortedAfter { value }) = &self.sorted {
             bytes.push(u8::from(value.is_some()));
-            value.iter().for_each(|value| put(value, &mut bytes));
+            if let Some(value) = value {
+                put(value, &mut bytes);
+            }
         }
         sealed(bytes)
     }

@@ -13,8 +13,9 @@ pub struct RowOrder {
     descending: bool,
 }
 
-/// A value in its place: numbers by size, times by time, other values by their text, and none at all at the end.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A value in its place: numbers by size, times by time, then what is not of the column's form by its text, and none at all at the
+/// end.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum SortKey {
     Number(i128),
     Time(Timestamp),
@@ -35,20 +36,11 @@ impl SortKey {
         read.unwrap_or_else(|| SortKey::Text(value.to_owned()))
     }
 
-    /// The place of its form among the others, and its place among those of its form.
     fn compare(&self, other: &Self, descending: bool) -> Ordering {
         let order = match (self, other) {
-            (SortKey::Absent, SortKey::Absent) => return Ordering::Equal,
-            (SortKey::Absent, _) => return Ordering::Greater,
-            (_, SortKey::Absent) => return Ordering::Less,
-            (SortKey::Number(one), SortKey::Number(other)) => one.cmp(other),
-            (SortKey::Time(one), SortKey::Time(other)) => one.cmp(other),
-            (SortKey::Text(one), SortKey::Text(other)) => one.cmp(other),
-            // What is not of the column's form comes after what is.
-            (SortKey::Text(_), _) => Ordering::Greater,
-            (_, SortKey::Text(_)) => Ordering::Less,
-            (SortKey::Number(_), SortKey::Time(_)) => Ordering::Less,
-            (SortKey::Time(_), SortKey::Number(_)) => Ordering::Greater,
+            // What has no value is last, whichever way.
+            (SortKey::Absent, _) | (_, SortKey::Absent) => return self.cmp(other),
+            _ => self.cmp(other),
         };
         if descending { order.reverse() } else { order }
     }

@@ -11,7 +11,6 @@ use fastrand::Rng;
 use muster::mcp::uri::Address;
 use muster::model::{AccountId, Kind, LogId, Region, ResourceId, Scope};
 use muster::query::Cursor;
-use muster::query::cursor::SortedAfter;
 use tokio::time::Instant;
 
 fn seconds() -> Duration {
@@ -115,7 +114,7 @@ fn cursor(rng: &mut Rng) -> Cursor {
         question: rng.u64(..3),
         point: None,
         after: ResourceId::new(&scope, &Kind::new("K"), id.as_str()),
-        sorted: rng.bool().then(|| SortedAfter { value: rng.bool().then(|| id.clone()) }),
+        sorted: None,
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::schema;
+use super::table::AnswerText;
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
@@ -64,16 +65,16 @@ impl AskedIds {
     #[must_use]
     pub fn said(&self) -> String {
         let parts = [(&self.unknown, "Not known"), (&self.excluded, "Known, but left out by the other filters")];
-        let mut said = String::new();
+        let mut said = AnswerText::default();
         for (ids, what) in parts.iter().filter(|(ids, _)| !ids.is_empty()) {
             let named: Vec<String> = ids.iter().take(NAMED).map(|id| shown(id, 80)).collect();
             let more = match ids.len().saturating_sub(NAMED) {
                 0 => String::new(),
                 more => format!(" and {more} more"),
             };
-            said.push_str(&format!("\n{what}: {}{more}", named.join(", ")));
+            said.add(format_args!("\n{what}: {}{more}", named.join(", ")));
         }
-        said
+        said.into()
     }
 
     /// The fields of an answer.

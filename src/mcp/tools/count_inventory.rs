@@ -11,9 +11,10 @@ use super::arguments::kind::KindArgument;
 use super::arguments::past::{self, PastArgument};
 use super::arguments::selection::SelectionArguments;
 use super::as_of;
+use super::budget::RowBudget;
 use super::label::FreshnessLabel;
 use super::schema::ToolSchema;
-use super::spec::{BUDGET, ToolCall, ToolEffect, ToolSpec};
+use super::spec::{ToolCall, ToolEffect, ToolSpec};
 use super::table::{self, AnswerText};
 use super::{schema, zero};
 use crate::kinds::KindSpec;
@@ -27,12 +28,12 @@ use crate::query::tally::{Breakdown, GroupKey, GroupSize, GroupedCounts, OtherGr
 
 /// The default number of groups that are shown one by one.
 const SHOWN: usize = 100;
-/// The most groups that are shown one by one; [`BUDGET`] may allow fewer.
+/// The most groups that are shown one by one; the [`RowBudget`] may allow fewer.
 const MAX_GROUPS: usize = 500;
 /// The most columns to group by.
 const MAX_KEYS: usize = 3;
-/// The bytes that are kept for what stands around the groups.
-const FRAME: usize = 4_000;
+/// The tokens that are kept for what stands around the groups.
+const FRAME: usize = 1_500;
 /// The longest value of a group.
 const VALUE: usize = 80;
 
@@ -40,9 +41,9 @@ const VALUE: usize = 80;
 pub static SPEC: ToolSpec = ToolSpec {
     name: "count_inventory",
     title: "Count the EC2 inventory",
-    description: "Counts the resources of one kind exactly, with the filters of search_inventory, optionally in groups \
-                  (`group_by`: instance-type, tag:Team, region) and with the sum of a number (`sum`: size of volumes), now \
-                  or in the past (`as_of`). Use it instead of paging through search results. Makes no AWS call.",
+    description: "Counts the resources of one kind exactly, by the filters of search_inventory, in groups (`group_by`: \
+                  instance-type, tag:Team) and with the `sum` of a number (size of volumes), now or in the past. Use it \
+                  instead of paging through searches. Makes no AWS call.",
     effect: ToolEffect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::written(output),
@@ -55,7 +56,7 @@ pub static SPEC: ToolSpec = ToolSpec {
 struct Arguments {
     #[serde(flatten)]
     selection: SelectionArguments,
-    /// Up to 3 columns whose values make the groups: filter names, tag:KEY, region, account.
+    /// Up to 3 columns: filter names, tag:KEY, region, account.
     #[serde(default)]
     #[schemars(extend("uniqueItems" = true))]
     group_by: Vec<String>,
@@ -246,12 +247,11 @@ impl Counting {
             ["count".to_owned()].into_iter().chain(sum.as_ref().map(|column| format!("sum of {}", column.name)));
         let heads: Vec<String> = names.iter().cloned().chain(heads).collect();
         text.add(format_args!("\n{}", table::line(heads.iter().map(String::as_str))));
-        let (mut groups, mut bytes) = (Vec::new(), text.len());
+        let (mut groups, mut budget) = (Vec::new(), RowBudget::beside(FRAME));
         for (key, size) in &largest {
             let values: Vec<&str> = key.iter().map(|value| value.as_deref().unwrap_or("(no value)")).collect();
             let (line, group) = (line(&values, *size), self.group(&names, key, *size));
-            bytes += group.to_string().len() + 1;
-            if !groups.is_empty() && (text.len() + line.len()).max(bytes) + FRAME > BUDGET {
+            if !budget.takes(&line, &group.to_string()) {
                 break;
             }
             text.add(line);
@@ -282,19 +282,20 @@ impl Counting {
 
     /// A group as data.
     fn group(&self, names: &[String], key: &GroupKey, size: GroupSize) -> Value {
-        let mut group = match key.as_slice() {
-            [one] => json!({"value": shown(one.as_deref().unwrap_or_default(), VALUE)}),
+        let mut group = Map::new();
+        match key.as_slice() {
+            [one] => drop(group.insert("value".to_owned(), json!(shown(one.as_deref().unwrap_or_default(), VALUE)))),
             several => {
                 let values = names.iter().zip(several);
                 let values =
                     values.filter_map(|(name, value)| Some((name.clone(), json!(shown(value.as_deref()?, VALUE)))));
-                json!({"values": Value::Object(values.collect())})
+                group.insert("values".to_owned(), Value::Object(values.collect()));
             }
-        };
-        group["count"] = json!(size.count);
-        if self.breakdown.sum.is_some() {
-            group["sum"] = json!(size.sum);
         }
-        group
+        group.insert("count".to_owned(), json!(size.count));
+        if self.breakdown.sum.is_some() {
+            group.insert("sum".to_owned(), json!(size.sum));
+        }
+        Value::Object(group)
     }
 }

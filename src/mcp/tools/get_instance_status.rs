@@ -32,10 +32,10 @@ const MAX_INSTANCES: usize = 100;
 pub static SPEC: ToolSpec = ToolSpec {
     name: "get_instance_status",
     title: "EC2 instance status",
-    description: "Shows the health of EC2 instances, the worst first: a verdict, state, type, zone, launch time, monitoring, \
-                  system, instance and EBS status checks with what fails since when, scheduled events, and what AWS \
-                  announced (spot interruptions, rebalance recommendations, AWS Health). Give `instance_ids`, or `filters` \
-                  and `region` as in search_inventory; without any, all instances. Makes no AWS call.",
+    description: "Shows the health of EC2 instances, the worst first: verdict, state, type, zone, launch time, monitoring, \
+                  system, instance and EBS status checks, what fails since when, scheduled events, and AWS's \
+                  announcements (spot, rebalance, Health). Takes `instance_ids`, or `filters`; without either, all. Makes \
+                  no AWS call.",
     effect: ToolEffect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::written(output),
@@ -78,8 +78,7 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
     let mut rows = join_all(looked_at).await;
     // One that is gone since then does not count any more.
     rows.retain(|row| row.known.is_some());
-    let seq = chosen.seq;
-    answer(rows, Some(chosen), seq)
+    answer(rows, Some(&chosen), chosen.seq)
 }
 
 async fn row(core: Arc<Core>, instance_id: String, scope: Option<Scope>) -> StatusRow {

@@ -37,7 +37,7 @@ impl Columns {
     #[must_use]
     pub fn of(kind: &'static KindSpec) -> Self {
         let is_other = |name: &&str| kind.filter(name).is_some_and(|filter| filter.paths != [kind.id_field]);
-        let names = kind.columns.iter().filter(|(filter, _)| is_other(&filter)).map(|(_, column)| *column);
+        let names = kind.columns.iter().filter(|(filter, _)| is_other(filter)).map(|(_, column)| *column);
         // A kind may have a filter that is called `name` and means something else.
         let columns =
             std::iter::once(KindColumn::of_names()).chain(names.filter_map(|name| KindColumn::named(kind, name)));

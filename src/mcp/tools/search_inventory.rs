@@ -12,10 +12,12 @@ use super::arguments::past::{self, PastArgument};
 use super::arguments::selection::SelectionArguments;
 use super::as_of;
 use super::asked_ids::AskedIds;
+use super::budget::RowBudget;
 use super::label::FreshnessLabel;
 use super::rows::Columns;
 use super::schema::ToolSchema;
-use super::spec::{BUDGET, ToolCall, ToolEffect, ToolSpec};
+use super::spec::{ToolCall, ToolEffect, ToolSpec};
+use super::tokens::tokens;
 use super::{schema, zero};
 use crate::ingest::Lacked;
 use crate::kinds::KindSpec;
@@ -28,7 +30,7 @@ use crate::query::{Hits, Query, search};
 
 /// The default number of rows per page.
 const DEFAULT_ROWS: usize = 25;
-/// The most rows per page; [`BUDGET`] may cut a page shorter.
+/// The most rows per page; the [`RowBudget`] may cut a page shorter.
 const MAX_ROWS: usize = 500;
 /// The most columns.
 const MAX_COLUMNS: usize = 20;
@@ -38,13 +40,12 @@ pub static SPEC: ToolSpec = ToolSpec {
     name: "search_inventory",
     title: "Search the EC2 inventory",
     description: "Finds resources in the local copy of the EC2 inventory by AWS filters, with the exact total. Start here. \
-                  Filters are those of AWS's describe calls; values may hold * and ?. For instances: instance-state-name, \
-                  instance-type, vpc-id, subnet-id, availability-zone, private-ip-address, ip-address, image-id, \
-                  instance.group-id, tag:KEY, tag-key, exposed (ports that the internet can reach: 22) and more. Returns a page of rows with id, name, state and URI, \
-                  next_cursor for the next page, and how fresh the data is. With as_of it searches the past; for example, \
-                  who had an address last Tuesday: {\"filters\": {\"private-ip-address\": [\"10.1.2.3\"]}, \"as_of\": \
-                  \"2026-11-17T12:00:00Z\"}. Search kind network-interface as well: instances match only by their primary \
-                  address. Makes no AWS call.",
+                  For instances: instance-state-name, instance-type, vpc-id, subnet-id, private-ip-address, ip-address, \
+                  instance.group-id, state-transition-time, tag:KEY, exposed (ports that the internet can \
+                  reach: 22) and more; an unknown name is answered with all. For instance-status: health (not-ok), \
+                  tag:KEY. With as_of it searches the past; who had an address last Tuesday: {\"filters\": \
+                  {\"private-ip-address\": [\"10.1.2.3\"]}, \"as_of\": \"2026-11-17T12:00:00Z\"}, and the same of \
+                  network-interface, as instances match only by their primary address. Makes no AWS call.",
     effect: ToolEffect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::written(output),
@@ -57,7 +58,7 @@ pub static SPEC: ToolSpec = ToolSpec {
 struct Arguments {
     #[serde(flatten)]
     selection: SelectionArguments,
-    /// Columns to show beside the id, instead of the default ones: filter names, tag:KEY, name, region.
+    /// Columns to show beside the id: filter names, tag:KEY, name, region.
     #[serde(default)]
     #[schemars(extend("uniqueItems" = true))]
     fields: Vec<String>,
@@ -176,8 +177,8 @@ fn found(
     };
     let asked_ids = AskedIds::of(core, kind, query)?;
     let said_of_ids = asked_ids.said();
-    let frame = if query.point.is_some() { 8_000 } else { 1_500 };
-    let (lines, mut rows) = fit(&mut hits, columns, frame + said_of_ids.len(), lacked);
+    let frame = if query.point.is_some() { 3_000 } else { 600 };
+    let (lines, mut rows) = fit(&mut hits, columns, frame + tokens(&said_of_ids), lacked);
     if let FreshnessLabel::Now(about) = &label {
         for (row, hit) in rows.iter_mut().zip(&hits.rows) {
             if let (Some(why), Value::Object(row)) = (about.unreadable_at(&hit.id), row) {
@@ -229,7 +230,7 @@ fn found(
     Ok(ToolResult { text, structured: Value::Object(structured), failure: None })
 }
 
-/// As many rows as fit into the budget with `frame` bytes for everything around them, as text and as data.
+/// As many rows as fit into the budget with `frame` tokens for everything around them, as text and as data.
 fn fit(
     hits: &mut Hits,
     columns: &Columns,
@@ -237,7 +238,7 @@ fn fit(
     lacked: impl Fn(&Row) -> Option<Lacked>,
 ) -> (Vec<String>, Vec<Value>) {
     let (mut lines, mut rows) = (Vec::new(), Vec::new());
-    let (mut text, mut data) = (frame, frame);
+    let mut budget = RowBudget::beside(frame);
     for row in &hits.rows {
         let lacked = lacked(row);
         let (mut line, mut row) = (columns.line(row), columns.row(row));
@@ -247,9 +248,7 @@ fn fit(
             row.insert("missing_sweeps".to_owned(), json!(sweeps.to_string()));
         }
         let row = Value::Object(row);
-        text += line.len() + 1;
-        data += row.to_string().len() + 1;
-        if !rows.is_empty() && (text > BUDGET || data > BUDGET) {
+        if !budget.takes(&line, &row.to_string()) {
             break;
         }
         lines.push(line);

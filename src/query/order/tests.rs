@@ -43,9 +43,12 @@ proptest! {
         let rows: Vec<Row> =
             sizes.iter().enumerate().map(|(n, sizes)| sized(&format!("i-{:03}", (n * 37) % 151), sizes)).collect();
         let order = RowOrder::parse(&kind(), if descending { "-size" } else { "size" }).unwrap();
-        let by = |sizes: &Vec<u32>| match descending {
-            true => sizes.iter().max().map(|size| -i64::from(*size)),
-            false => sizes.iter().min().map(|size| i64::from(*size)),
+        let by = |sizes: &Vec<u32>| {
+            if descending {
+                sizes.iter().max().map(|size| -i64::from(*size))
+            } else {
+                sizes.iter().min().map(|size| i64::from(*size))
+            }
         };
         let mut expected: Vec<(bool, Option<i64>, String)> = rows
             .iter()

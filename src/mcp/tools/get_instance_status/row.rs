@@ -10,8 +10,9 @@ use crate::kinds::{INSTANCE, health};
 use crate::mcp::error::RequestError;
 use crate::mcp::lookup::FoundResource;
 use crate::mcp::tools::answer::ToolResult;
-use crate::mcp::tools::spec::BUDGET;
+use crate::mcp::tools::budget::RowBudget;
 use crate::mcp::tools::table::{self, AnswerText};
+use crate::mcp::tools::tokens::tokens;
 use crate::mcp::tools::{as_of, schema, zero};
 use crate::mcp::unreadable;
 use crate::mcp::uri::Address;
@@ -301,14 +302,14 @@ fn field(value: &Field, name: &str) -> Option<String> {
 }
 
 /// The answer for all instances, the least healthy first: for those that were asked for, or the worst of those that filters chose.
-pub(super) fn answer(mut rows: Vec<StatusRow>, chosen: Option<Chosen>, seq: Seq) -> Result<ToolResult, RequestError> {
+pub(super) fn answer(mut rows: Vec<StatusRow>, chosen: Option<&Chosen>, seq: Seq) -> Result<ToolResult, RequestError> {
     // Equally healthy ones stay in the order of the call or of their ids.
     rows.sort_by_key(|row| {
         let known = row.known.as_ref().map(|known| place(known.verdict, known.has_event()));
         (known.is_none(), known)
     });
     let mut text = AnswerText::default();
-    if let Some(Chosen { headline, verdicts, .. }) = &chosen {
+    if let Some(Chosen { headline, verdicts, .. }) = chosen {
         let verdicts: Vec<String> = health::VERDICTS
             .iter()
             .filter_map(|verdict| Some(format!("{} {verdict}", verdicts.get(verdict)?)))
@@ -319,19 +320,19 @@ pub(super) fn answer(mut rows: Vec<StatusRow>, chosen: Option<Chosen>, seq: Seq)
         }
     }
     text.add(HEADER);
-    let label = chosen.as_ref().map(|chosen| chosen.fields.clone()).unwrap_or_default();
-    let (mut data, mut shown_rows) = (400 + serde_json::to_string(&label)?.len(), Vec::new());
+    let label = chosen.map(|chosen| chosen.fields.clone()).unwrap_or_default();
+    let frame = FRAME + tokens(&String::from(text.clone())).max(tokens(&serde_json::to_string(&label)?));
+    let (mut budget, mut shown_rows) = (RowBudget::beside(frame), Vec::new());
     for row in &rows {
         let lines = lines(row);
-        data += serde_json::to_string(row)?.len() + 1;
-        if !shown_rows.is_empty() && (data > BUDGET || text.len() + lines.len() > BUDGET) {
+        if !budget.takes(&lines, &serde_json::to_string(row)?) {
             break;
         }
         text.add(lines);
         shown_rows.push(row);
     }
     let mut not_shown: Vec<&str> = rows.iter().skip(shown_rows.len()).map(|row| row.instance_id.as_str()).collect();
-    let more = chosen.as_ref().map(|chosen| chosen.total.saturating_sub(shown_rows.len() as u64));
+    let more = chosen.map(|chosen| chosen.total.saturating_sub(shown_rows.len() as u64));
     match more {
         Some(more) => {
             not_shown.clear();
@@ -350,8 +351,7 @@ pub(super) fn answer(mut rows: Vec<StatusRow>, chosen: Option<Chosen>, seq: Seq)
         }
         None => {}
     }
-    let (total, verdicts) =
-        (chosen.as_ref().map(|chosen| chosen.total), chosen.as_ref().map(|chosen| &chosen.verdicts));
+    let (total, verdicts) = (chosen.map(|chosen| chosen.total), chosen.map(|chosen| &chosen.verdicts));
     let structured = StatusAnswer { instances: shown_rows, not_shown, total, verdicts, more, seq, label };
     let answer = ToolResult::new(text, &structured)?;
     // If nothing is known about any instance that was asked for, the failure of the first one counts.
@@ -369,6 +369,9 @@ impl KnownInstance {
         self.next_event.is_some()
     }
 }
+
+/// The tokens that are kept for what stands below the rows.
+const FRAME: usize = 500;
 
 const HEADER: &str =
     "verdict | instance | name | state | type | zone | system | instance check | ebs | launched | monitoring | as of";

@@ -7,16 +7,39 @@ use crate::mcp::ListMode;
 use crate::mcp::client::McpClient;
 use crate::mcp::tests::{World, fast};
 use crate::mcp::tools::{get_instance_status, search_inventory};
-use crate::simulator;
+use crate::simulator::{self, Check, ScheduledEvent};
 
 async fn status(client: &McpClient, arguments: Value) -> (String, Value) {
     answered(client, &get_instance_status::SPEC, arguments).await
+}
+
+fn event(description: &str, code: &str) -> ScheduledEvent {
+    ScheduledEvent {
+        id: format!("instance-event-{code}"),
+        code: code.to_owned(),
+        description: description.to_owned(),
+        not_before: jiff::Timestamp::from_second(1_900_000_000).unwrap(),
+        not_after: None,
+    }
 }
 
 #[tokio::test]
 async fn the_least_healthy_come_first_and_all_are_counted() {
     let world = World::swept(simulator::Options { instances: 300, ..fast() }, ListMode::Auto).await;
     let client = world.client(false).await;
+    let running = json!({"filters": {"instance-state-name": ["running"]}, "fields": ["name"], "limit": 4});
+    let (_, running) = answered(&client, &search_inventory::SPEC, running).await;
+    let ids: Vec<&str> = running["rows"].as_array().unwrap().iter().map(|row| row["id"].as_str().unwrap()).collect();
+    let account = world.simulator.world().home();
+    for (id, check) in ids.iter().zip([Check::System, Check::Instance, Check::AttachedEbs]) {
+        account.set_impaired(id, check, true).unwrap();
+    }
+    for id in [ids[1], ids[3]] {
+        account
+            .schedule(id, vec![event("[Completed] Stop", "instance-stop"), event("Reboot", "system-reboot")])
+            .unwrap();
+    }
+    world.sweep().await;
     let sick = json!({"kind": "instance-status", "filters": {"health": ["not-ok"]}, "limit": 500});
     let (_, sick) = answered(&client, &search_inventory::SPEC, sick).await;
     let (said, all) = status(&client, json!({})).await;
@@ -30,14 +53,17 @@ async fn the_least_healthy_come_first_and_all_are_counted() {
     let is_bad = |row: &&Value| bad.contains(&row["verdict"].as_str().unwrap());
     assert_eq!(rows.iter().take_while(is_bad).count(), rows.iter().filter(is_bad).count(), "{said}");
     assert_eq!(sick["total"], rows.iter().filter(is_bad).count(), "{said}");
-    let impaired = rows.iter().filter(|row| row["verdict"] == "impaired");
-    for row in impaired.clone() {
+    let impaired: Vec<&Value> = rows.iter().filter(|row| row["verdict"] == "impaired").collect();
+    assert_eq!(impaired.len(), 3, "{said}");
+    assert_eq!((&impaired[0]["instance_id"], &impaired[0]["next_event"]), (&json!(ids[1]), &json!("system-reboot")));
+    let first_ok = rows.iter().find(|row| row["verdict"] == "ok").unwrap();
+    assert_eq!(first_ok["instance_id"], ids[3], "what is due goes before what is as healthy without it");
+    for row in impaired {
         let of = sick["rows"].as_array().unwrap().iter().find(|of| of["id"] == row["instance_id"]).unwrap();
         assert_eq!((&of["health"], &of["name"]), (&json!("impaired"), &row["name"]));
         assert!(of["impaired_since"].is_string(), "{of}");
         assert_eq!(of["next_event"], row["next_event"]);
     }
-    assert!(impaired.count() > 0, "{said}");
 }
 
 #[tokio::test]
