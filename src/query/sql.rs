@@ -25,6 +25,7 @@ mod functions;
 mod guard;
 mod lazy;
 mod limits;
+mod links;
 mod lookup;
 mod narrow;
 mod outside;

@@ -1,5 +1,7 @@
 //! A value on its way into a table.
 
+use std::collections::BTreeSet;
+
 use rusqlite::ToSql;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 
@@ -81,6 +83,16 @@ impl SqlCell<'_> {
             SqlCell::Text(text) => Some(text),
             SqlCell::Owned(text) => Some(text),
             SqlCell::Null | SqlCell::Int(_) => None,
+        }
+    }
+
+    /// Whether it is one of these values. Numbers are compared as they are written.
+    pub(super) fn is_among(&self, values: &BTreeSet<String>) -> bool {
+        match self {
+            SqlCell::Null => false,
+            SqlCell::Int(number) => values.contains(&number.to_string()),
+            SqlCell::Text(text) => values.contains(*text),
+            SqlCell::Owned(text) => values.contains(text),
         }
     }
 

@@ -8,6 +8,7 @@ use super::answer::{self, Most, SqlRows};
 use super::fill::{self, filling::Filling};
 use super::guard::SqlGuard;
 use super::limits::{DEPTH, Expired, LENGTH};
+use super::links::{self, Link};
 use super::narrow::{self, Narrowed};
 use super::reads::{self, Reads};
 use super::schema::{self, Flat, TableSource};
@@ -23,6 +24,7 @@ pub struct SqlStatement {
     sql: String,
     reads: Reads,
     narrowed: Narrowed,
+    links: BTreeSet<Link>,
 }
 
 impl SqlStatement {
@@ -45,17 +47,17 @@ impl SqlStatement {
         let reads = reads::reads(&guard.connection, &guard.roots, &sql).map_err(|error| guard.failure(&error, &sql))?;
         // SQLite has bound the statement's depth by now: what the parser makes of it is no deeper.
         let query = narrow::parsed(&sql);
-        let narrowed = match &query {
+        let (narrowed, links) = match &query {
             Some(query) => {
                 doubt::check(query)?;
                 let narrowed = narrow::narrowed(&guard.connection, &sql, query, &reads);
                 // What was tried for a value and failed is no failure of the statement.
                 guard.lookup.lock().failure = None;
-                narrowed
+                (narrowed, links::links(query, &narrow::singles(&sql, &reads)))
             }
-            None => Narrowed::new(),
+            None => (Narrowed::new(), BTreeSet::new()),
         };
-        Ok(SqlStatement { guard, sql, reads, narrowed })
+        Ok(SqlStatement { guard, sql, reads, narrowed, links })
     }
 
     /// The kinds that it reads something of, in the order of all kinds.
@@ -90,6 +92,7 @@ impl SqlStatement {
     #[must_use]
     pub fn whole(mut self) -> Self {
         self.narrowed.clear();
+        self.links.clear();
         self
     }
 
@@ -105,15 +108,22 @@ impl SqlStatement {
         outside: &Outside,
         most: Most,
     ) -> Result<SqlRows, SqlError> {
-        let SqlStatement { guard, sql, reads, narrowed } = self;
+        let SqlStatement { guard, sql, reads, narrowed, links } = self;
         let snapshot = store.snapshot()?;
         let point = match point {
             Some(point) => point,
             None => lookup::end(&snapshot)?,
         };
-        let filling =
-            Filling { connection: &guard.connection, snapshot, point, visible, outside, expired: &guard.expired };
-        let partial = guard.filling(|| fill::fill(&filling, &reads, narrowed))?;
+        let filling = Filling {
+            connection: &guard.connection,
+            snapshot,
+            index: store.index(),
+            point,
+            visible,
+            outside,
+            expired: &guard.expired,
+        };
+        let partial = guard.filling(|| fill::fill(&filling, &reads, narrowed, &links))?;
         // No read transaction is held while SQLite works.
         drop(filling);
         guard.lookup.lock().open(store, point);

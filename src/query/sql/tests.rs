@@ -1,6 +1,7 @@
 //! What each table holds, now and in the past.
 
 mod attacks;
+mod indexed;
 mod narrowing;
 
 use serde_json::json;

@@ -10,7 +10,7 @@ use crate::query::sql::functions::compare_kinds;
 use crate::query::sql::narrow::NarrowTerms;
 use crate::query::sql::reads::TableRead;
 use crate::query::sql::said::filled;
-use crate::query::sql::schema::{Field, SqlTable};
+use crate::query::sql::schema::{Column, Field, SqlTable};
 
 /// How many bytes all tables of a statement may take.
 pub(super) const ROOM: usize = 128 << 20;
@@ -22,12 +22,11 @@ const VALUE: usize = 18;
 /// What fills one table.
 pub(super) struct Inserter<'c, 'r> {
     statement: Statement<'c>,
-    table: &'static str,
+    table: &'static SqlTable,
     /// The columns that are put in, by their places.
     columns: Vec<usize>,
     /// What a flat row has to meet: the place of a column, and the values that it may have.
-    tests: Vec<(usize, ColumnForm, BTreeSet<String>)>,
-    narrowed_by: Vec<&'static str>,
+    tests: Vec<(usize, ColumnForm, &'r BTreeSet<String>)>,
     rows: u64,
     room: &'r mut usize,
 }
@@ -37,7 +36,7 @@ impl<'c, 'r> Inserter<'c, 'r> {
         connection: &'c Connection,
         table: &'static SqlTable,
         read: &TableRead,
-        terms: &NarrowTerms,
+        terms: &'r NarrowTerms,
         room: &'r mut usize,
     ) -> Result<Self, SqlError> {
         let mut columns: Vec<usize> = read.columns.iter().copied().collect();
@@ -56,16 +55,15 @@ impl<'c, 'r> Inserter<'c, 'r> {
         let tests = terms.sets.iter().filter_map(|(column, values)| {
             let (_, column) = table.column(column)?;
             match column.field {
-                Field::Nth(place) => Some((place, column.form, values.clone())),
+                Field::Nth(place) => Some((place, column.form, values)),
                 _ => None,
             }
         });
         Ok(Inserter {
             statement: filled(connection.prepare(&insert))?,
-            table: &table.name,
+            table,
             columns,
             tests: tests.collect(),
-            narrowed_by: table.narrowed_by(),
             rows: 0,
             room,
         })
@@ -78,17 +76,23 @@ impl<'c, 'r> Inserter<'c, 'r> {
         if bytes > *self.room { Err(self.too_big(rows)) } else { Ok(()) }
     }
 
+    /// The columns that are put in.
+    pub(super) fn columns(&self) -> impl Iterator<Item = &'static Column> {
+        let table = self.table;
+        self.columns.iter().filter_map(|place| table.columns.get(*place))
+    }
+
+    /// How many rows were put in.
+    pub(super) fn count(&self) -> u64 {
+        self.rows
+    }
+
     /// Puts a row of a flat table in, if its terms let it through.
     pub(super) fn row(&mut self, cells: &[SqlCell<'_>]) -> Result<(), SqlError> {
         let meets = self.tests.iter().all(|(place, form, values)| {
-            let text = match cells.get(*place) {
-                Some(SqlCell::Int(number)) => return values.contains(&number.to_string()),
-                Some(cell) => cell.text(),
-                None => None,
-            };
-            text.is_some_and(|text| match form {
-                ColumnForm::Kind => values.iter().any(|value| compare_kinds(value, text).is_eq()),
-                _ => values.contains(text),
+            cells.get(*place).is_some_and(|cell| match (form, cell.text()) {
+                (ColumnForm::Kind, Some(text)) => values.iter().any(|value| compare_kinds(value, text).is_eq()),
+                _ => cell.is_among(values),
             })
         });
         if meets { self.insert(|place| cells.get(place).cloned().unwrap_or(SqlCell::Null)) } else { Ok(()) }
@@ -111,11 +115,12 @@ impl<'c, 'r> Inserter<'c, 'r> {
     }
 
     fn too_big(&self, rows: u64) -> SqlError {
-        let first = self.narrowed_by.first().copied().unwrap_or("id");
+        let narrowed_by = self.table.narrowed_by();
+        let first = narrowed_by.first().copied().unwrap_or("id");
         SqlError::TooBig {
-            table: self.table.to_owned(),
+            table: self.table.name.clone(),
             rows,
-            by: self.narrowed_by.join(", "),
+            by: narrowed_by.join(", "),
             example: format!("{first} = '..'"),
         }
     }
