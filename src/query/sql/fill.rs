@@ -2,6 +2,7 @@
 
 mod changes;
 mod documents;
+mod exposed;
 pub(super) mod filling;
 mod flat;
 mod health;
@@ -29,14 +30,24 @@ use super::{Outside, SqlError, times};
 /// How many rows of a table may tell by which values another is narrowed.
 const LINKED: u64 = 50_000;
 
-/// Fills the tables, and tells whether a first sweep was under way at that moment of the past.
+/// What there is to say of what was filled in.
+#[derive(Default)]
+pub(super) struct FilledTables {
+    /// Whether a first sweep was under way at that moment of the past.
+    pub(super) partial: bool,
+    /// What every answer from it says.
+    pub(super) notes: Vec<String>,
+}
+
+/// Fills the tables.
 pub(super) fn fill(
     filling: &Filling<'_>,
     reads: &Reads,
     mut narrowed: Narrowed,
     links: &BTreeSet<Link>,
-) -> Result<bool, SqlError> {
+) -> Result<FilledTables, SqlError> {
     let mut rows = Rows::new(filling)?;
+    let mut notes = Vec::new();
     let mut room = inserter::ROOM;
     let mut waiting: Vec<usize> = reads.keys().copied().collect();
     filled(filling.connection.execute_batch("BEGIN"))?;
@@ -47,7 +58,7 @@ pub(super) fn fill(
         let terms = narrow::usable(table, narrowed.remove(&place).unwrap_or_default());
         let mut into = Inserter::new(filling.connection, table, read, &terms, &mut room)?;
         into.expect(estimated(filling, table, &terms)?, read)?;
-        fill_one(filling, &mut rows, table, &terms, &mut into)?;
+        notes.extend(fill_one(filling, &mut rows, table, &terms, &mut into)?);
         if terms.sets.is_empty() || into.count() > LINKED {
             continue;
         }
@@ -61,7 +72,7 @@ pub(super) fn fill(
         }
     }
     filled(filling.connection.execute_batch("COMMIT"))?;
-    Ok(rows.is_partial())
+    Ok(FilledTables { partial: rows.is_partial(), notes })
 }
 
 /// Which of the tables that wait is filled next.
@@ -87,20 +98,23 @@ fn values(connection: &Connection, table: &SqlTable, column: &str) -> rusqlite::
     Ok(found)
 }
 
+/// Fills one, and returns what every answer from it says.
 fn fill_one(
     filling: &Filling<'_>,
     rows: &mut Rows<'_>,
     table: &'static SqlTable,
     terms: &NarrowTerms,
     into: &mut Inserter<'_, '_>,
-) -> Result<(), SqlError> {
+) -> Result<Vec<String>, SqlError> {
     match table.source {
+        TableSource::Flat(Flat::Exposure) => return exposed::fill(filling, rows, terms, into),
         TableSource::Kind(spec) => kinds::fill(rows, spec, table, terms, into),
         TableSource::Flat(Flat::Freshness) => freshness(filling.outside, into),
         TableSource::Flat(Flat::Price) => prices(filling.outside, into),
         TableSource::Flat(Flat::Change) => changes::fill(filling, terms, into),
         TableSource::Flat(flat) => flat::fill(rows, flat, terms, into),
-    }
+    }?;
+    Ok(Vec::new())
 }
 
 /// About how many rows a table gets.

@@ -111,7 +111,7 @@ fn happens(account: &mut SampleAccount, what: Happening) {
 }
 
 /// Every column of a kind that is not looked up, and parts of them; flat tables that are made of rows.
-const STATEMENTS: [&str; 15] = [
+const STATEMENTS: [&str; 17] = [
     "SELECT id, name, account, region, state, instance_type, launch_time, vpc_id, tags FROM instance",
     "SELECT id, instance_type, instance_group_id FROM instance",
     "SELECT name FROM instance",
@@ -125,6 +125,8 @@ const STATEMENTS: [&str; 15] = [
     "SELECT * FROM tag",
     "SELECT kind, id, value FROM tag WHERE key IN ('team', '')",
     "SELECT * FROM instance_volume",
+    "SELECT * FROM instance_security_group",
+    "SELECT from_id, via, to_id FROM relation WHERE from_kind IN ('instance', 'volume') ORDER BY 1, 2, 3",
     "SELECT i.id, v.id FROM instance i JOIN instance_volume iv USING (instance_id) JOIN volume v ON v.id = iv.volume_id WHERE i.state = 'running'",
     "SELECT id, state FROM instance WHERE id IN ('i-00000000000000001', 'i-00000000000000003', 'i-9')",
 ];
