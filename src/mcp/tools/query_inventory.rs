@@ -48,8 +48,8 @@ pub static SPEC: ToolSpec = ToolSpec {
                   one call. Tables are the kinds (instance, volume, security_group, ...) with columns id, name, account, region, \
                   state, first_seen, changed_at, AWS's filters in snake_case (instance_type, private_ip_address, launch_time), \
                   tags and document as JSON; and tag, security_group_rule, instance_volume, instance_security_group, \
-                  network_interface_address, route, relation, instance_health, freshness, and change (the log, to be bound by \
-                  time). Columns of several values are JSON arrays (json_each). Times are UTC: launch_time < ago('7d'). A wrong \
+                  network_interface_address, route, relation, instance_health, exposure (what the internet reaches), price, \
+                  freshness, and change (the log, to be bound by time). Columns of several values are JSON arrays (json_each). Times are UTC: launch_time < ago('7d'). A wrong \
                   name is answered with the right one. Makes no AWS call.",
     effect: ToolEffect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),

@@ -2,9 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::ToSql;
-use rusqlite::types::{ToSqlOutput, ValueRef};
-
 use super::times;
 use crate::model::Value;
 
@@ -118,17 +115,6 @@ impl SqlCell<'_> {
                 serde_json::to_string(other).map_or(SqlCell::Null, SqlCell::Owned)
             }
         }
-    }
-}
-
-impl ToSql for SqlCell<'_> {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(match self {
-            SqlCell::Null => ValueRef::Null,
-            SqlCell::Int(number) => ValueRef::Integer(*number),
-            SqlCell::Text(text) => ValueRef::Text(text.as_bytes()),
-            SqlCell::Owned(text) => ValueRef::Text(text.as_bytes()),
-        }))
     }
 }
 

@@ -59,6 +59,7 @@ pub(super) fn fill(
         let mut into = Inserter::new(filling.connection, table, read, &terms, &mut room)?;
         into.expect(estimated(filling, table, &terms)?, read)?;
         notes.extend(fill_one(filling, &mut rows, table, &terms, &mut into)?);
+        into.finish()?;
         if terms.sets.is_empty() || into.count() > LINKED {
             continue;
         }

@@ -24,14 +24,13 @@ pub(super) fn answered(sql: &str) -> Option<SqlError> {
     let written = || crate::model::text::shown(sql, 60);
     let named =
         rest.last().filter(|word| !matches!(word.as_str(), "tables" | "schemas" | "databases" | "table" | "full"));
-    Some(match named {
-        Some(name) => match schema::find(name).map(|(_, table)| table).or_else(|| schema::nearest(name)) {
-            Some(table) => SqlError::Described { written: written(), table: schema::described(table) },
-            None => said::no_table(name),
-        },
-        None => {
-            let tables = schema::tables().iter().map(|table| table.name.as_str()).collect::<Vec<_>>().join(", ");
-            SqlError::Listed { written: written(), tables }
-        }
-    })
+    let Some(name) = named else {
+        let tables = schema::tables().iter().map(|table| table.name.as_str()).collect::<Vec<_>>().join(", ");
+        return Some(SqlError::Listed { written: written(), tables });
+    };
+    let table = schema::find(name).map(|(_, table)| table).or_else(|| schema::nearest(name));
+    Some(table.map_or_else(
+        || said::no_table(name),
+        |table| SqlError::Described { written: written(), table: schema::described(table) },
+    ))
 }

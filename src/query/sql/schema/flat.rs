@@ -207,7 +207,8 @@ impl Flat {
             Flat::Relation => &["from_kind", "from_id", "to_kind", "to_id", "via", "account", "region"],
             Flat::Change => &["id", "kind", "account", "region"],
             Flat::InstanceHealth | Flat::Exposure => &["instance_id", "account", "region"],
-            Flat::Freshness | Flat::Price => &[],
+            Flat::Price => &["region", "unit", "name"],
+            Flat::Freshness => &[],
         }
     }
 
