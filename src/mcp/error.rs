@@ -216,8 +216,15 @@ pub enum RequestError {
         why: String,
     },
     /// No prompt of that name.
-    #[error("there is no prompt `{0}`. Prompts: fleet_health_check")]
-    UnknownPrompt(String),
+    #[error("there is no prompt `{name}`{}. Prompts: {prompts}", near(*nearest))]
+    UnknownPrompt {
+        /// The requested name.
+        name: String,
+        /// The closest prompt.
+        nearest: Option<&'static str>,
+        /// All prompts, listed.
+        prompts: String,
+    },
     /// An answer that could not be put into JSON: a fault of Muster.
     #[error("the answer could not be encoded: {0}. This is a fault of Muster; please report it")]
     Encode(#[from] serde_json::Error),
@@ -290,7 +297,7 @@ impl RequestError {
             | RequestError::Past(PastError::Future { .. })
             | RequestError::NotWatched { .. }
             | RequestError::Params { .. } => FailureCode::InvalidArgument,
-            RequestError::UnknownTool { .. } | RequestError::UnknownPrompt(_) => FailureCode::Unknown,
+            RequestError::UnknownTool { .. } | RequestError::UnknownPrompt { .. } => FailureCode::Unknown,
             RequestError::Cursor(_) => FailureCode::Cursor,
             RequestError::Changes(ChangesError::Foreign { .. }) => FailureCode::CursorForeign,
             RequestError::Changes(ChangesError::Expired { .. }) => FailureCode::CursorExpired,

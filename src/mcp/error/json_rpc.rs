@@ -32,7 +32,7 @@ impl RequestError {
             | RequestError::Past(_)
             | RequestError::Changes(_)
             | RequestError::UnknownTool { .. }
-            | RequestError::UnknownPrompt(_)
+            | RequestError::UnknownPrompt { .. }
             | RequestError::Params { .. }
             | RequestError::NoSession
             | RequestError::TooManySubscriptions(_) => ErrorData::invalid_params(message, about()),
