@@ -106,6 +106,8 @@ mod storm;
 #[cfg(test)]
 mod subscribe;
 #[cfg(test)]
+mod transcripts;
+#[cfg(test)]
 mod two_clients;
 #[cfg(test)]
 mod volumes;
