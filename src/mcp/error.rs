@@ -18,7 +18,7 @@ use super::tools::arguments::ArgumentError;
 use super::uri::UriError;
 use crate::aws::AwsError;
 use crate::ingest::IngestError;
-use crate::model::text::shown;
+use crate::model::text::{readable, shown};
 use crate::model::{FailureCode, ResourceId, Scope, Seq, Timestamp};
 use crate::query::changes::ChangesError;
 use crate::query::nearness::near;
@@ -340,7 +340,7 @@ impl RequestError {
     /// The error as the result of a tool.
     #[must_use]
     pub fn result(&self) -> CallToolResult {
-        let mut result = CallToolResult::error(vec![ContentBlock::text(self.to_string())]);
+        let mut result = CallToolResult::error(vec![ContentBlock::text(readable(self.to_string()))]);
         let meta = result.meta.get_or_insert_default();
         meta.insert(CODE.to_owned(), json!(self.code()));
         if let Some(earliest) = self.earliest() {

@@ -104,6 +104,8 @@ mod sql;
 #[cfg(test)]
 mod storm;
 #[cfg(test)]
+mod strangers;
+#[cfg(test)]
 mod subscribe;
 #[cfg(test)]
 mod transcripts;

@@ -4,6 +4,7 @@ mod hostile;
 mod past;
 mod questions;
 mod sql;
+mod strangers;
 mod wait;
 mod zeros;
 
