@@ -50,13 +50,18 @@ pub fn visible_json(json: String) -> String {
         if letter != '\n' && hostile(letter) {
             let mut units = [0; 2];
             for unit in letter.encode_utf16(&mut units) {
-                out.push_str(&format!("\\u{unit:04x}"));
+                out.push_str(&escape(*unit));
             }
         } else {
             out.push(letter);
         }
     }
     out
+}
+
+/// Escapes a UTF-16 unit for JSON.
+fn escape(unit: u16) -> String {
+    format!("\\u{unit:04x}")
 }
 
 /// An error and its causes on one line, separated by colons.

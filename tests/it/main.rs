@@ -96,6 +96,8 @@ mod restart;
 #[cfg(test)]
 mod scenarios;
 #[cfg(test)]
+mod secrets;
+#[cfg(test)]
 mod setup;
 #[cfg(test)]
 mod shell;

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::call::call;
-use super::given::Narrowed;
+use super::given::AskedInstances;
 use super::spec::{CompletedArgument, PromptSpec, read};
 use crate::mcp::error::RequestError;
 use crate::mcp::policy::Writes;
@@ -34,7 +34,7 @@ struct Arguments {
 
 fn write(given: JsonObject, _: Writes) -> Result<String, RequestError> {
     let Arguments { tag, region } = read(given)?;
-    let narrowed = Narrowed::read(tag, region)?;
+    let narrowed = AskedInstances::read(tag, region)?;
     let from = format!(
         "FROM instance i{} LEFT JOIN instance_health h ON h.instance_id = i.id AND h.account = i.account AND h.region = \
          i.region WHERE i.state = 'running'{}",

@@ -19,7 +19,7 @@ pub(super) struct GivenTag {
 
 /// The instances that a prompt is about.
 #[derive(Debug)]
-pub(super) struct Narrowed {
+pub(super) struct AskedInstances {
     tag: Option<GivenTag>,
     region: Option<String>,
 }
@@ -53,11 +53,11 @@ impl GivenTag {
     }
 }
 
-impl Narrowed {
+impl AskedInstances {
     /// Reads the arguments `tag` and `region`.
     pub(super) fn read(tag: Option<String>, region: Option<String>) -> Result<Self, RequestError> {
         let region = region.map(|region| plain("region", "a region such as us-east-1", region));
-        Ok(Narrowed { tag: tag.map(GivenTag::read).transpose()?, region: region.transpose()? })
+        Ok(AskedInstances { tag: tag.map(GivenTag::read).transpose()?, region: region.transpose()? })
     }
 
     /// The same as arguments of a tool that takes filters, added to `arguments`.
@@ -83,7 +83,7 @@ impl Narrowed {
         }
     }
 
-    /// The conditions in SQL that belong to [`Narrowed::joined`], each with its AND.
+    /// The conditions in SQL that belong to [`AskedInstances::joined`], each with its AND.
     pub(super) fn conditions(&self) -> String {
         let mut sql = String::new();
         if let Some(GivenTag { key, value }) = &self.tag {

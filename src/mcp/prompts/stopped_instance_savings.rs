@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, json};
 
 use super::call::call;
-use super::given::{Narrowed, whole};
+use super::given::{AskedInstances, whole};
 use super::spec::{CompletedArgument, PromptSpec, read};
 use crate::mcp::error::RequestError;
 use crate::mcp::policy::Writes;
@@ -36,7 +36,7 @@ struct Arguments {
 
 fn write(given: JsonObject, _: Writes) -> Result<String, RequestError> {
     let Arguments { older_than, tag, region } = read(given)?;
-    let narrowed = Narrowed::read(tag, region)?;
+    let narrowed = AskedInstances::read(tag, region)?;
     let mut arguments = Map::new();
     if let Some(older_than) = older_than {
         arguments.insert("older_than".to_owned(), json!(whole("older_than", older_than)?));

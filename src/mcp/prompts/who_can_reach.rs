@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, json};
 
 use super::call::{call, quoted};
-use super::given::{Narrowed, plain};
+use super::given::{AskedInstances, plain};
 use super::spec::{CompletedArgument, PromptSpec, read};
 use crate::mcp::error::RequestError;
 use crate::mcp::policy::Writes;
@@ -50,7 +50,7 @@ fn write(given: JsonObject, _: Writes) -> Result<String, RequestError> {
     };
     let id =
         instance_id.map(|id| plain("instance_id", "an instance ID such as i-0123456789abcdef0", id)).transpose()?;
-    let narrowed = Narrowed::read(tag, region)?;
+    let narrowed = AskedInstances::read(tag, region)?;
     let exposed = Map::from_iter([(exposure::FILTER.to_owned(), json!([asked.to_string()]))]);
     let arguments = Map::from_iter([("kind".to_owned(), json!("instance")), ("limit".to_owned(), json!(100))]);
     let mut filters = exposed;
