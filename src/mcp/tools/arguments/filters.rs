@@ -18,6 +18,7 @@ use crate::model::text::shown;
 use crate::model::{Scope, Timestamp};
 use crate::query::exposure::{self, AskedPorts};
 use crate::query::filter::is_tag;
+use crate::query::filter::special_value::{ABSENT, PRESENT};
 use crate::query::in_documents::{InDocumentsError, looked_up};
 use crate::query::selection::RowSelection;
 use crate::query::tally::{Breakdown, tally};
@@ -148,6 +149,7 @@ impl GivenFilters {
     /// # Errors
     /// When the filters cannot be used, or the store cannot be read.
     pub fn settle(&self, core: &Core, scope: Option<&Scope>, point: Option<Point>) -> Result<Settled, RequestError> {
+        self.refuse_secrets(core)?;
         let mut readings = Vec::new();
         let (mut filters, mut lent) = (Vec::new(), Vec::new());
         for GivenFilter { name, values } in &self.filters {
@@ -229,6 +231,20 @@ impl GivenFilters {
             filters = filters.and(name, values.to_vec(), vec![test.clone()]);
         }
         Ok(filters)
+    }
+
+    /// Refuses to compare the values of tags that are redacted: nothing would match, and that would look like a fact.
+    fn refuse_secrets(&self, core: &Core) -> Result<(), RequestError> {
+        let asks = |value: &GivenValue| !matches!(value.text(), ABSENT | PRESENT | "*" | "");
+        let secret = self.filters.iter().find_map(|filter| {
+            let key = filter.name.strip_prefix("tag:")?;
+            (core.aws.secrets().is_secret(key) && filter.values.iter().any(asks)).then_some(key)
+        });
+        let Some(key) = secret.map(|key| shown(key, SHOWN)) else { return Ok(()) };
+        Err(ArgumentError::said(&format!(
+            "the values of the tag `{key}` are redacted, so no filter can compare them. To find what has the tag, give `tag:{key}` the value {PRESENT}, and {ABSENT} for what lacks it"
+        ))
+        .into())
     }
 
     /// The values that one value stands for, and a sentence about it when it has two readings.
