@@ -19,6 +19,7 @@ use muster::kinds::{INSTANCE, KindSpec, VOLUME};
 use muster::model::{Cause, Document, Event, Evidence, Map, ResourceId, Source, Timestamp, Value};
 use muster::query::Filters;
 use muster::query::column::KindColumn;
+use muster::query::prices::PriceTable;
 use muster::query::sql::{Most, Outside, SqlRows, SqlStatement, Visible};
 use muster::query::tally::{Breakdown, tally};
 use muster::store::CommitBatch;
@@ -36,6 +37,10 @@ const SEEN: Timestamp = Timestamp::from_millis(1_795_353_320_000);
 const MOST: Most = Most { rows: 2_000, bytes: 28_000 };
 
 const GROUPS: &str = "SELECT instance_type, count(*) AS n FROM instance GROUP BY instance_type ORDER BY n DESC";
+const PRICED: &str = "SELECT i.id, i.name, sum(v.size * p.micro_usd) / 1e6 AS usd_month FROM instance i \
+                      JOIN instance_volume iv USING (instance_id) JOIN volume v ON v.id = iv.volume_id \
+                      LEFT JOIN price p ON p.unit = 'volume-gib-month' AND p.name = v.volume_type AND p.region = v.region \
+                      WHERE i.state = 'stopped' GROUP BY i.id ORDER BY usd_month DESC LIMIT 20";
 const JOIN: &str = "SELECT i.id, i.name, count(*) AS volumes, sum(v.size) AS gib FROM instance i \
                     JOIN instance_volume iv USING (instance_id) JOIN volume v ON v.id = iv.volume_id \
                     WHERE i.state = 'stopped' GROUP BY i.id ORDER BY gib DESC LIMIT 20";
@@ -53,6 +58,7 @@ fn main() -> anyhow::Result<()> {
     let rounds = if measuring { ROUNDS } else { 1 };
     let mut filled = filled::fill(&[size])?.pop().context("there is no store")?;
     let volumes = attach(&mut filled)?;
+    filled.store.build_index()?;
     let mut said = vec![format!("{size} instances, {volumes} volumes; p50 of {rounds}")];
     let walk = measured(rounds, || walked(&filled, INSTANCE))?;
     said.push(line("walk over the rows of all instances", walk, None));
@@ -68,6 +74,8 @@ fn main() -> anyhow::Result<()> {
     said.push(line("SQL: one instance by id (budget: 2 ms)", point, Some(read)));
     let joined = measured(rounds, || asked(&filled, JOIN))?;
     said.push(line("SQL: join of three tables (budget: 250 ms at 100,000)", joined, Some(walk)));
+    let priced = measured(rounds, || asked(&filled, PRICED))?;
+    said.push(line("SQL: the same with list prices (budget: 250 ms at 100,000)", priced, Some(walk)));
     if measuring {
         writeln!(std::io::stdout(), "{}", said.join("\n"))?;
     }
@@ -94,7 +102,8 @@ fn line(name: &str, millis: f64, baseline: Option<f64>) -> String {
 /// How many rows a statement answers.
 fn asked(filled: &Filled, sql: &str) -> anyhow::Result<u64> {
     let statement = SqlStatement::prepare(sql, SEEN, Arc::new(|| false))?;
-    let SqlRows { total, .. } = statement.ask(&filled.store, None, &Visible::all(), &Outside::default(), MOST)?;
+    let outside = Outside { prices: Some(PriceTable::carried()), ..Outside::default() };
+    let SqlRows { total, .. } = statement.ask(&filled.store, None, &Visible::all(), &outside, MOST)?;
     Ok(total)
 }
 

@@ -32,6 +32,7 @@ use crate::kinds::KINDS;
 pub use crate::mcp::ListMode;
 use crate::model::AccountId;
 use crate::model::kind_rules::ABSENCE_AFTER;
+use crate::model::secret_tags::SECRET_KEYS;
 pub use account::{AccountError, account};
 pub use environment::Environment;
 pub use error::ConfigError;
@@ -64,6 +65,9 @@ pub const MIN_RETAIN_SIZE: u64 = 1 << 20;
 
 /// The default of `--keep-free`: how many bytes of the disk stay free.
 pub const KEEP_FREE: u64 = 256 << 20;
+
+/// What `--redact-tag-keys` says to redact nothing.
+pub const REDACT_NOTHING: &str = "none";
 
 /// The settings of a process, shared by all its parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,6 +107,8 @@ pub struct Config {
     /// For how long evidence of a resource outweighs its absence from a listing. Only tests, which cannot wait for minutes, set it.
     pub absence_after: Duration,
     /// The URL of an emulator that replaces AWS. Only the demo sets it; `AWS_ENDPOINT_URL` names other emulators.
+    /// The patterns of tag keys whose values are redacted; none: no tag is.
+    pub redact_tag_keys: Vec<String>,
     /// A file of list prices in place of those that Muster carries, as an absolute path.
     pub prices: Option<PathBuf>,
     /// The URL of an emulator to ask in place of AWS. Only the demo sets it; other emulators are reached with `AWS_ENDPOINT_URL`.
@@ -180,6 +186,7 @@ impl Config {
             retain_size: given.retain_size.map(Size::bytes),
             keep_free: given.keep_free.map_or(KEEP_FREE, Size::bytes),
             absence_after: ABSENCE_AFTER,
+            redact_tag_keys: redacted_keys(given.redact_tag_keys),
             prices: given.prices.map(|path| environment.absolute(&path)),
             emulator: None,
         })
@@ -200,6 +207,17 @@ fn relaxed(given: Vec<Interval>) -> Result<BTreeMap<String, Duration>, ConfigErr
         relaxed.insert(kind, every);
     }
     Ok(relaxed)
+}
+
+/// Reads `--redact-tag-keys`: patterns, or `none` alone; the usual ones where none is given.
+fn redacted_keys(given: Vec<String>) -> Vec<String> {
+    let patterns: Vec<String> = given.into_iter().map(|pattern| pattern.trim().to_owned()).collect();
+    let patterns: Vec<String> = patterns.into_iter().filter(|pattern| !pattern.is_empty()).collect();
+    match patterns.as_slice() {
+        [] => SECRET_KEYS.map(str::to_owned).into(),
+        [none] if none.eq_ignore_ascii_case(REDACT_NOTHING) => Vec::new(),
+        _ => patterns,
+    }
 }
 
 /// Reads `--regions`: names, without repetition, or `all` alone.
@@ -289,6 +307,18 @@ mod tests {
         }
         let intervals = vec!["all=1ms".parse().unwrap()];
         assert!(matches!(merge(Given { intervals, ..Given::default() }), Err(ConfigError::TooShort { .. })));
+    }
+
+    #[test]
+    fn patterns_of_secret_tags_replace_the_usual_ones() {
+        let of = |given: &[&str]| {
+            let redact_tag_keys = given.iter().map(|pattern| (*pattern).to_owned()).collect();
+            merge(Given { redact_tag_keys, ..Given::default() }).unwrap().redact_tag_keys
+        };
+        assert_eq!(of(&[]), SECRET_KEYS);
+        assert_eq!(of(&["", " "]), SECRET_KEYS, "a template filled with nothing");
+        assert_eq!(of(&["pin", " *key* "]), ["pin", "*key*"]);
+        assert!(of(&["None"]).is_empty());
     }
 
     #[test]

@@ -29,7 +29,7 @@ mod vpc;
 use crate::model::{Document, Kind, ResourceId, RowFields, Value};
 
 pub use describe::{DescribeError, DescribeInput};
-pub use spec::{CallWords, Filter, KindSpec};
+pub use spec::{CallWords, DocumentFilter, Filter, KindSpec};
 
 /// Every kind, in the order in which they are shown and swept.
 pub static KINDS: &[&KindSpec] = &[

@@ -17,8 +17,9 @@ use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 
+use super::redaction;
 use super::references::referred_ids;
-use crate::aws::Aws;
+use crate::aws::{Aws, AwsSettings};
 use crate::config::Config;
 use crate::freshness::EventRules;
 use crate::ingest::{Ingest, KindEntry};
@@ -124,9 +125,13 @@ impl Engine {
     pub async fn open(config: &Config, hub: ChangeHub) -> Result<Self, StartError> {
         let options = store::StoreOptions::new(&config.data_dir, kinds::project);
         let options = store::StoreOptions { reserve_bytes: config.keep_free, ..options };
+        let secrets = {
+            let config = config.clone();
+            spawn_blocking(move || config.secrets(&redaction::key(&config.data_dir))).await?
+        };
+        let settings = AwsSettings { secrets: Arc::new(secrets), ..config.aws_settings() };
         // Finding the region may ask the metadata service, which takes seconds where there is none.
-        let (opened, aws) =
-            tokio::join!(spawn_blocking(move || store::open(options)), Aws::load(config.aws_settings()));
+        let (opened, aws) = tokio::join!(spawn_blocking(move || store::open(options)), Aws::load(settings));
         Engine::start(config, opened??, aws, hub)
     }
 

@@ -70,7 +70,11 @@ impl Offline {
         let lock = Lock::take_to_read(&config.data_dir)?;
         let options = store::StoreOptions::new(&config.data_dir, kinds::project);
         let options = store::StoreOptions { reserve_bytes: config.keep_free, disk: Arc::new(Untouched), ..options };
-        let aws = Aws::load(AwsSettings { emulator: Some(NOWHERE.to_owned()), ..AwsSettings::default() });
+        let aws = Aws::load(AwsSettings {
+            emulator: Some(NOWHERE.to_owned()),
+            secrets: config.aws_settings().secrets,
+            ..AwsSettings::default()
+        });
         let (opened, aws) = tokio::join!(spawn_blocking(move || store::open(options)), aws);
         let (writer, store) = opened??;
         let hub = engine::hub();

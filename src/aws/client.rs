@@ -10,7 +10,7 @@ use super::origin::Origin;
 use super::profiles::FileFault;
 use super::sdk::Sdk;
 use super::settings::AwsSettings;
-use crate::model::{Region, Scope, SharedClock};
+use crate::model::{Region, Scope, SecretTags, SharedClock};
 
 /// A connection to AWS. Clones share clients, limits and clock.
 ///
@@ -24,6 +24,7 @@ pub(super) struct SharedConnection {
     pub(super) clock: Arc<AwsClock>,
     pub(super) limiter: Limiter,
     pub(super) accounts: Accounts<Account>,
+    secrets: Arc<SecretTags>,
 }
 
 impl Aws {
@@ -39,8 +40,9 @@ impl Aws {
 
     pub(super) fn new(settings: AwsSettings, sdk: Sdk, clock: Arc<AwsClock>) -> Self {
         let limiter = Limiter::new(settings.share_percent);
+        let secrets = Arc::clone(&settings.secrets);
         let accounts = Accounts::one(Account::new(settings, sdk, Arc::clone(&clock)));
-        Aws(Arc::new(SharedConnection { clock, limiter, accounts }))
+        Aws(Arc::new(SharedConnection { clock, limiter, accounts, secrets }))
     }
 
     /// The watched regions; the first is the default. Empty if none is configured: every call then reports that. If all regions of
@@ -66,6 +68,12 @@ impl Aws {
     #[must_use]
     pub fn needs_files(&self) -> bool {
         self.home().loaded().needs_files
+    }
+
+    /// Which tags hold secrets. Documents come without them; whatever else holds tags of AWS has to pass here too.
+    #[must_use]
+    pub fn secrets(&self) -> &SecretTags {
+        &self.0.secrets
     }
 
     /// The clock that follows AWS's time.

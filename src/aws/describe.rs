@@ -129,6 +129,10 @@ impl Aws {
             let detail = format!("{} one without an id: {}", spec.title, nameless.why());
             return Err(AwsError::unreadable(&detail, &self.call(scope, action)));
         }
+        // Before anybody sees them.
+        for item in &mut items {
+            item.document = self.secrets().redacted(&item.id, Arc::clone(&item.document));
+        }
         // An empty token would request the first page again; AWS's own paginators also take it for the end.
         let next = next.filter(|token| !token.is_empty());
         Ok(Page { sent_at, items, unreadable, left_out, next })

@@ -1,7 +1,9 @@
 //! Settings of the connection to AWS.
 
+use std::sync::Arc;
+
 use super::limiter::DEFAULT_SHARE_PERCENT;
-use crate::model::{AccountId, Region};
+use crate::model::{AccountId, Region, SecretTags};
 
 /// The region that is asked for the list of regions if all are to be watched and none is configured.
 const ANY: &str = "us-east-1";
@@ -20,6 +22,8 @@ pub struct AwsSettings {
     /// The URL of an emulator on this machine to call instead of AWS, whatever environment and profile say. It gets made-up
     /// credentials and is called without a proxy.
     pub emulator: Option<String>,
+    /// Which tags hold secrets: their values go no further than the connection.
+    pub secrets: Arc<SecretTags>,
 }
 
 impl Default for AwsSettings {
@@ -30,6 +34,7 @@ impl Default for AwsSettings {
             account: None,
             share_percent: DEFAULT_SHARE_PERCENT,
             emulator: None,
+            secrets: Arc::default(),
         }
     }
 }

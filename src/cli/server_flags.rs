@@ -8,7 +8,9 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 
 use super::store_flags::{StoreFlags, settled};
-use crate::config::{self, Config, ConfigError, Environment, Given, Interval, ListMode, Queue, RequestShare, Size};
+use crate::config::{
+    self, Config, ConfigError, Environment, Given, Interval, ListMode, Queue, REDACT_NOTHING, RequestShare, Size,
+};
 use crate::kinds::KINDS;
 use crate::kinds::rules::DEFAULT_NAME;
 use crate::model::AccountId;
@@ -89,6 +91,12 @@ pub(super) struct ServerFlags {
     /// 0 turns this off.
     #[arg(long, env = "MUSTER_KEEP_FREE", value_name = "SIZE", hide_env_values = true)]
     keep_free: Option<Size>,
+    /// Tag keys whose values are redacted, such as *password*,pin, or none [default: keys that look like those of passwords, tokens and other secrets]
+    ///
+    /// It replaces the default patterns. * and ? are wildcards; letter case and -_.:/ in keys do not matter. `muster help
+    /// configuration` lists the default patterns.
+    #[arg(long, env = "MUSTER_REDACT_TAG_KEYS", value_name = "PATTERN", value_delimiter = ',', hide_env_values = true)]
+    redact_tag_keys: Vec<String>,
     /// A file of list prices, in the form that `muster prices --print` prints [default: the prices that Muster carries]
     #[arg(long, env = "MUSTER_PRICES", value_name = "FILE", hide_env_values = true)]
     prices: Option<PathBuf>,
@@ -128,6 +136,10 @@ impl ServerFlags {
             retain_age: Some(config.retain_age),
             retain_size: config.retain_size.map(Size::of),
             keep_free: Some(Size::of(config.keep_free)),
+            redact_tag_keys: match config.redact_tag_keys.as_slice() {
+                [] => vec![REDACT_NOTHING.to_owned()],
+                patterns => patterns.to_vec(),
+            },
             prices: config.prices.clone(),
         }
     }
@@ -173,6 +185,7 @@ impl ServerFlags {
         flag("--retain-age", self.retain_age.map(|age| format!("{}ms", age.as_millis()).into()));
         flag("--retain-size", self.retain_size.map(|size| size.to_string().into()));
         flag("--keep-free", self.keep_free.map(|size| size.to_string().into()));
+        flag("--redact-tag-keys", Some(self.redact_tag_keys.join(",")).filter(|keys| !keys.is_empty()).map(Into::into));
         flag("--prices", self.prices.clone().map(Into::into));
         if self.allow_writes {
             words.push("--allow-writes".into());
@@ -203,6 +216,7 @@ impl ServerFlags {
             retain_age: self.retain_age,
             retain_size: self.retain_size,
             keep_free: self.keep_free,
+            redact_tag_keys: self.redact_tag_keys,
             prices: self.prices,
         };
         let kinds: Vec<&str> = KINDS.iter().map(|spec| spec.slug).collect();
@@ -238,7 +252,7 @@ mod tests {
     fn flags_made_from_a_configuration_lead_back_to_it() {
         let given = "--profile dev --account 123456789012 --region eu-west-1 --list all --interval instance=30s --interval vpc=1h --aws-share 0.5 \
              --retain-age 7d --retain-size 32MiB --keep-free 1GiB --queue-url https://sqs.eu-west-1.amazonaws.com/123456789012/events \
-             --events --relaxed instance=10m --canary-interval 30s";
+             --events --relaxed instance=10m --canary-interval 30s --redact-tag-keys *login*,pin";
         let config = parse(given.split_whitespace().map(OsString::from));
         assert_eq!(parse(ServerFlags::of(&config).words()), config);
         assert_eq!(config.events.as_deref(), Some("muster"), "without a name it is the default one");

@@ -1,8 +1,11 @@
 //! Turns a configuration into the settings of the connection to AWS.
 
+use std::sync::Arc;
+
 use super::Config;
 use crate::aws::{AwsSettings, Regions};
-use crate::model::Region;
+use crate::model::secret_tags::MarkKey;
+use crate::model::{Region, SecretTags};
 
 impl Config {
     /// Returns the settings of the connection to AWS.
@@ -21,6 +24,13 @@ impl Config {
             account: self.account.clone(),
             share_percent: self.aws_share.percent(),
             emulator: self.emulator.clone(),
+            secrets: Arc::new(self.secrets(&MarkKey::default())),
         }
+    }
+
+    /// Which tags are redacted, with marks of this key.
+    #[must_use]
+    pub fn secrets(&self, key: &MarkKey) -> SecretTags {
+        SecretTags::new(&self.redact_tag_keys, key)
     }
 }

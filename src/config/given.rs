@@ -46,6 +46,8 @@ pub struct Given {
     pub retain_size: Option<Size>,
     /// `--keep-free`.
     pub keep_free: Option<Size>,
+    /// `--redact-tag-keys`: patterns, or `none`.
+    pub redact_tag_keys: Vec<String>,
     /// `--prices`.
     pub prices: Option<PathBuf>,
 }

@@ -11,7 +11,7 @@ use aws_sdk_ec2::types;
 
 use super::describe::{DescribeInput, describe};
 use super::fields::{Fields, mapped};
-use super::spec::{CallWords, Filter, KindSpec};
+use super::spec::{CallWords, DocumentFilter, Filter, KindSpec};
 use crate::model::Form;
 
 pub(super) static SPEC: KindSpec = KindSpec {
@@ -32,6 +32,7 @@ pub(super) static SPEC: KindSpec = KindSpec {
     interval: Duration::from_mins(10),
     calls: CallWords { makes: &["Image"], about: &["Image"], ..CallWords::NONE },
     filters: FILTERS,
+    in_documents: IN_DOCUMENTS,
     columns: &[
         ("state", "state"),
         ("architecture", "architecture"),
@@ -111,6 +112,49 @@ static FILTERS: &[Filter] = &[
     Filter::new(32, "sriov-net-support", &["SriovNetSupport"], Form::Text),
     Filter::new(33, "image-allowed", &["ImageAllowed"], Form::Flag),
     Filter::new(34, "free-tier-eligible", &["FreeTierEligible"], Form::Flag),
+];
+
+static IN_DOCUMENTS: &[DocumentFilter] = &[
+    DocumentFilter::new("boot-mode", "BootMode", Form::Word(types::BootModeValues::values())),
+    DocumentFilter::new(
+        "image-watermark.source-image-creation-time",
+        "ImageWatermarks.SourceImageCreationTime",
+        Form::Time,
+    ),
+    DocumentFilter::new("image-watermark.source-image-id", "ImageWatermarks.SourceImageId", Form::Id(&["ami-"])),
+    DocumentFilter::new("image-watermark.source-image-region", "ImageWatermarks.SourceImageRegion", Form::Text),
+    DocumentFilter::new("image-watermark.watermark-creation-time", "ImageWatermarks.WatermarkCreationTime", Form::Time),
+    DocumentFilter::new("image-watermark.watermark-key", "ImageWatermarks.WatermarkKey", Form::Text),
+    DocumentFilter::new(
+        "instance-type-specification.supported-instance-type",
+        "InstanceTypeSpecification.SupportedInstanceTypes.InstanceType",
+        Form::Text,
+    ),
+    DocumentFilter::new(
+        "instance-type-specification.unsupported-instance-type",
+        "InstanceTypeSpecification.UnsupportedInstanceTypes.InstanceType",
+        Form::Text,
+    ),
+    DocumentFilter::new("public-ssm-parameter-name", "PublicSsmParameterName", Form::Text),
+    DocumentFilter::new("scan-result.finding-scan-date", "ScanResults.FindingScanDate", Form::Time),
+    DocumentFilter::new(
+        "scan-result.highest-finding-severity-label",
+        "ScanResults.HighestFindingSeverityLabel",
+        Form::Word(types::SeverityLabel::values()),
+    ),
+    DocumentFilter::new(
+        "scan-result.informational-fix-available-since",
+        "ScanResults.InformationalFixAvailableSince",
+        Form::Time,
+    ),
+    DocumentFilter::new("scan-result.low-fix-available-since", "ScanResults.LowFixAvailableSince", Form::Time),
+    DocumentFilter::new("scan-result.medium-fix-available-since", "ScanResults.MediumFixAvailableSince", Form::Time),
+    DocumentFilter::new("scan-result.high-fix-available-since", "ScanResults.HighFixAvailableSince", Form::Time),
+    DocumentFilter::new(
+        "scan-result.critical-fix-available-since",
+        "ScanResults.CriticalFixAvailableSince",
+        Form::Time,
+    ),
 ];
 
 mapped!(|image: Image| {

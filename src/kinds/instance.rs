@@ -4,6 +4,7 @@
 //! its reservation's `ReservationId`, `OwnerId` and, where there are any, `RequesterId` and `Groups`; otherwise it is what
 //! `aws ec2 describe-instances` prints under `Instances[]`. User data is not part of that answer and is never fetched.
 
+mod in_documents;
 mod network;
 mod options;
 
@@ -43,6 +44,7 @@ pub(super) static SPEC: KindSpec = KindSpec {
         ..CallWords::NONE
     },
     filters: FILTERS,
+    in_documents: in_documents::IN_DOCUMENTS,
     columns: &[
         ("instance-state-name", "state"),
         ("instance-type", "type"),

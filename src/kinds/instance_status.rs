@@ -8,7 +8,7 @@ use super::describe::describe;
 use super::facet_reading::FacetReading;
 use super::fields::{Fields, mapped};
 use super::health;
-use super::spec::{Filter, KindSpec};
+use super::spec::{DocumentFilter, Filter, KindSpec};
 use crate::model::Form;
 
 pub(super) static SPEC: KindSpec = KindSpec {
@@ -29,6 +29,7 @@ pub(super) static SPEC: KindSpec = KindSpec {
     gone_states: &["terminated"],
     status_of: Some("instance"),
     filters: FILTERS,
+    in_documents: IN_DOCUMENTS,
     columns: &[
         ("instance-state-name", "state"),
         ("health", "health"),
@@ -120,6 +121,11 @@ static FILTERS: &[Filter] = &[
     Filter::new(20, "next-event", &["Events.Code"], Form::Word(types::EventCode::values()))
         .read_as(FacetReading::NextEvent),
     Filter::new(21, "next-event-at", &["Events.NotBefore"], Form::Time).read_as(FacetReading::NextEventAt),
+];
+
+static IN_DOCUMENTS: &[DocumentFilter] = &[
+    DocumentFilter::new("availability-zone-id", "AvailabilityZoneId", Form::ZoneId),
+    DocumentFilter::new("instance-state-code", "InstanceState.Code", Form::Number),
 ];
 
 mapped!(|status: InstanceStatus| {

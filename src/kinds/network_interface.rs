@@ -10,7 +10,7 @@ use aws_sdk_ec2::types;
 
 use super::describe::describe;
 use super::fields::{Fields, mapped};
-use super::spec::{Filter, KindSpec};
+use super::spec::{DocumentFilter, Filter, KindSpec};
 use crate::model::Form;
 
 pub(super) static SPEC: KindSpec = KindSpec {
@@ -27,6 +27,7 @@ pub(super) static SPEC: KindSpec = KindSpec {
     list: &["networkInterfaceSet", "item"],
     state_path: Some("Status"),
     filters: FILTERS,
+    in_documents: IN_DOCUMENTS,
     columns: &[
         ("status", "state"),
         ("interface-type", "type"),
@@ -114,6 +115,15 @@ static FILTERS: &[Filter] = &[
     Filter::new(26, "operator.managed", &["Operator.Managed"], Form::Flag),
     Filter::new(27, "operator.principal", &["Operator.Principal"], Form::Text),
     Filter::new(28, "attachment.attach-time", &["Attachment.AttachTime"], Form::Time),
+];
+
+static IN_DOCUMENTS: &[DocumentFilter] = &[
+    DocumentFilter::new("association.association-id", "Association.AssociationId", Form::Id(&["eipassoc-"])),
+    DocumentFilter::new("addresses.association.owner-id", "PrivateIpAddresses.Association.IpOwnerId", Form::Text),
+    DocumentFilter::new("addresses.primary", "PrivateIpAddresses.Primary", Form::Flag),
+    DocumentFilter::new("association.public-dns-name", "Association.PublicDnsName", Form::Text),
+    DocumentFilter::new("attachment.instance-owner-id", "Attachment.InstanceOwnerId", Form::Text),
+    DocumentFilter::new("private-dns-name", "PrivateDnsName", Form::Text),
 ];
 
 mapped!(|interface: NetworkInterface| {

@@ -69,6 +69,8 @@ pub struct KindSpec {
     pub status_of: Option<&'static str>,
     /// The filters, under AWS's filter names. Rows hold the values of all of them, so each costs space.
     pub filters: &'static [Filter],
+    /// Further filters of AWS, whose values only documents hold. They cost no space, and time where they are used.
+    pub in_documents: &'static [DocumentFilter],
     /// The columns of its rows, in order: the name of the filter that holds the value, and the column's name. Each row begins
     /// with the id, so a column of the id only gives that filter another name.
     pub columns: &'static [(&'static str, &'static str)],
@@ -98,6 +100,25 @@ pub struct Filter {
     pub form: Form,
     /// Whether its paths go through a list, so that a resource can have several values.
     pub is_many: bool,
+}
+
+/// A filter of AWS whose values rows do not hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DocumentFilter {
+    /// AWS's name of the filter.
+    pub name: &'static str,
+    /// The dotted path whose scalars it matches.
+    pub path: &'static str,
+    /// The form of its values; a value of another form can never match.
+    pub form: Form,
+}
+
+impl DocumentFilter {
+    /// Makes a filter.
+    #[must_use]
+    pub const fn new(name: &'static str, path: &'static str, form: Form) -> Self {
+        DocumentFilter { name, path, form }
+    }
 }
 
 /// Words in the names of EC2 API calls that concern a kind, such as `SecurityGroup` in `CreateSecurityGroup`.
@@ -187,6 +208,7 @@ impl KindSpec {
         masked: &[],
         status_of: None,
         filters: &[],
+        in_documents: &[],
         columns: &[],
         actions: &[],
         optional: &[],
@@ -203,6 +225,12 @@ impl KindSpec {
     #[must_use]
     pub fn filter(&self, name: &str) -> Option<&'static Filter> {
         self.filters.iter().find(|filter| filter.name == name)
+    }
+
+    /// The filter of this name, if only documents hold its values.
+    #[must_use]
+    pub fn document_filter(&self, name: &str) -> Option<&'static DocumentFilter> {
+        self.in_documents.iter().find(|filter| filter.name == name)
     }
 
     /// The name of the filter that `column` shows.

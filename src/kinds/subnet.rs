@@ -11,7 +11,7 @@ use aws_sdk_ec2::types;
 
 use super::describe::describe;
 use super::fields::{Fields, mapped};
-use super::spec::{CallWords, Filter, KindSpec};
+use super::spec::{CallWords, DocumentFilter, Filter, KindSpec};
 use crate::model::Form;
 
 pub(super) static SPEC: KindSpec = KindSpec {
@@ -27,6 +27,7 @@ pub(super) static SPEC: KindSpec = KindSpec {
     state_path: Some("State"),
     calls: CallWords { about: &["Subnet"], ..CallWords::NONE },
     filters: FILTERS,
+    in_documents: IN_DOCUMENTS,
     columns: &[
         ("state", "state"),
         ("availability-zone", "availability_zone"),
@@ -84,6 +85,19 @@ static FILTERS: &[Filter] = &[
         Form::Word(types::HostnameType::values()),
     ),
     Filter::new(20, "subnet-arn", &["SubnetArn"], Form::Arn),
+];
+
+static IN_DOCUMENTS: &[DocumentFilter] = &[
+    DocumentFilter::new(
+        "private-dns-name-options-on-launch.enable-resource-name-dns-a-record",
+        "PrivateDnsNameOptionsOnLaunch.EnableResourceNameDnsARecord",
+        Form::Flag,
+    ),
+    DocumentFilter::new(
+        "private-dns-name-options-on-launch.enable-resource-name-dns-aaaa-record",
+        "PrivateDnsNameOptionsOnLaunch.EnableResourceNameDnsAAAARecord",
+        Form::Flag,
+    ),
 ];
 
 mapped!(|subnet: Subnet| {

@@ -18,7 +18,7 @@ use super::tools::arguments::ArgumentError;
 use super::uri::UriError;
 use crate::aws::AwsError;
 use crate::ingest::IngestError;
-use crate::model::text::shown;
+use crate::model::text::{readable, shown};
 use crate::model::{FailureCode, ResourceId, Scope, Seq, Timestamp};
 use crate::query::changes::ChangesError;
 use crate::query::nearness::near;
@@ -216,8 +216,15 @@ pub enum RequestError {
         why: String,
     },
     /// No prompt of that name.
-    #[error("there is no prompt `{0}`. Prompts: fleet_health_check")]
-    UnknownPrompt(String),
+    #[error("there is no prompt `{name}`{}. Prompts: {prompts}", near(*nearest))]
+    UnknownPrompt {
+        /// The requested name.
+        name: String,
+        /// The closest prompt.
+        nearest: Option<&'static str>,
+        /// All prompts, listed.
+        prompts: String,
+    },
     /// An answer that could not be put into JSON: a fault of Muster.
     #[error("the answer could not be encoded: {0}. This is a fault of Muster; please report it")]
     Encode(#[from] serde_json::Error),
@@ -290,7 +297,7 @@ impl RequestError {
             | RequestError::Past(PastError::Future { .. })
             | RequestError::NotWatched { .. }
             | RequestError::Params { .. } => FailureCode::InvalidArgument,
-            RequestError::UnknownTool { .. } | RequestError::UnknownPrompt(_) => FailureCode::Unknown,
+            RequestError::UnknownTool { .. } | RequestError::UnknownPrompt { .. } => FailureCode::Unknown,
             RequestError::Cursor(_) => FailureCode::Cursor,
             RequestError::Changes(ChangesError::Foreign { .. }) => FailureCode::CursorForeign,
             RequestError::Changes(ChangesError::Expired { .. }) => FailureCode::CursorExpired,
@@ -333,7 +340,7 @@ impl RequestError {
     /// The error as the result of a tool.
     #[must_use]
     pub fn result(&self) -> CallToolResult {
-        let mut result = CallToolResult::error(vec![ContentBlock::text(self.to_string())]);
+        let mut result = CallToolResult::error(vec![ContentBlock::text(readable(self.to_string()))]);
         let meta = result.meta.get_or_insert_default();
         meta.insert(CODE.to_owned(), json!(self.code()));
         if let Some(earliest) = self.earliest() {

@@ -13,6 +13,7 @@ use std::time::Duration;
 use rmcp::model::{CacheScope, ReadResourceResult, ResourceContents};
 
 use crate::model::Timestamp;
+use crate::model::text::visible_json;
 
 /// The media type of every resource.
 pub const JSON: &str = "application/json";
@@ -30,10 +31,17 @@ pub struct Content {
 }
 
 impl Content {
+    /// The JSON of a resource, which may next change at `next`. Characters in it that readers cannot see are escaped: it reads
+    /// back as the same.
+    #[must_use]
+    pub fn new(json: String, next: Option<Timestamp>) -> Self {
+        Content { text: visible_json(json), next }
+    }
+
     /// Content that clients must not cache.
     #[must_use]
-    pub fn fleeting(text: String) -> Self {
-        Content { text, next: None }
+    pub fn fleeting(json: String) -> Self {
+        Content::new(json, None)
     }
 
     /// The content as rmcp's result, under the URI as the client spelled it.

@@ -264,8 +264,8 @@ impl ServerHandler for Handler {
         request: GetPromptRequestParams,
         _: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
-        let mut result =
-            prompts::get(&request.name, request.arguments.as_ref()).map_err(|fault| fault.protocol(None))?;
+        let got = prompts::get(&request.name, request.arguments.as_ref(), self.writes());
+        let mut result = got.map_err(|fault| fault.protocol(None))?;
         result.meta = Some(self.meta());
         Ok(result.into())
     }
@@ -276,9 +276,15 @@ impl ServerHandler for Handler {
         _: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
         // Completion does not wait: before the store is open it offers nothing.
-        let completion = match &*self.server.0.readiness.borrow() {
-            Readiness::Ready(core) => complete(core, &request).map_err(|fault| fault.protocol(None))?,
-            Readiness::Opening | Readiness::Failed(_) => rmcp::model::CompletionInfo::default(),
+        let core = match &*self.server.0.readiness.borrow() {
+            Readiness::Ready(core) => Some(Arc::clone(core)),
+            Readiness::Opening | Readiness::Failed(_) => None,
+        };
+        let completion = match core {
+            Some(core) => {
+                core.walk(move |core| complete(core, &request)).await.map_err(|fault| fault.protocol(None))?
+            }
+            None => rmcp::model::CompletionInfo::default(),
         };
         let mut result = CompleteResult::new(completion);
         result.meta = Some(self.meta());

@@ -16,6 +16,14 @@ pub fn shown(text: &str, limit: usize) -> String {
     out
 }
 
+/// A text of several lines without the characters that readers cannot see. Everything that is said to a model ends here, whatever
+/// it is made of.
+#[must_use]
+pub fn readable(text: String) -> String {
+    let is_bad = |c: char| c != '\n' && hostile(c);
+    if text.chars().any(is_bad) { text.replace(is_bad, "") } else { text }
+}
+
 /// Both texts as [`shown`]. If one is longer than `limit`, both start shortly before the first difference, since equal beginnings
 /// say nothing.
 #[must_use]
@@ -28,6 +36,32 @@ pub fn apart(before: &str, after: &str, limit: usize) -> (String, String) {
     }
     let rest = |text: &str| shown(&std::iter::once('…').chain(text.chars().skip(skipped)).collect::<String>(), limit);
     (rest(before), rest(after))
+}
+
+/// The same JSON with the characters escaped that readers cannot see; line ends, which are its layout, stay.
+#[must_use]
+pub fn visible_json(json: String) -> String {
+    // What JSON leaves as it is among the ASCII characters is visible, except for this one.
+    if json.is_ascii() && !json.contains('\u{7f}') {
+        return json;
+    }
+    let mut out = String::with_capacity(json.len());
+    for letter in json.chars() {
+        if letter != '\n' && hostile(letter) {
+            let mut units = [0; 2];
+            for unit in letter.encode_utf16(&mut units) {
+                out.push_str(&escape(*unit));
+            }
+        } else {
+            out.push(letter);
+        }
+    }
+    out
+}
+
+/// Escapes a UTF-16 unit for JSON.
+fn escape(unit: u16) -> String {
+    format!("\\u{unit:04x}")
 }
 
 /// An error and its causes on one line, separated by colons.
@@ -56,9 +90,22 @@ mod tests {
     }
 
     #[test]
+    fn a_text_of_several_lines_keeps_them() {
+        assert_eq!(readable("a\u{1b}[2J\nb\u{202E}\r\n".to_owned()), "a[2J\nb\n");
+    }
+
+    #[test]
     fn long_text_is_cut_with_an_ellipsis() {
         assert_eq!(shown("abcdef", 4), "abc…");
         assert_eq!(shown("abcd", 4), "abcd");
+    }
+
+    #[test]
+    fn json_shows_every_character_and_reads_back_as_the_same() {
+        let value = serde_json::json!({"name": "a\u{1b}[2J\u{7f}\u{9b}\u{202E}\u{E0041}\nb", "n": 1});
+        let printed = visible_json(format!("{value:#}"));
+        assert!(printed.chars().all(|c| c == '\n' || !hostile(c)), "{printed:?}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&printed).unwrap(), value);
     }
 
     #[test]

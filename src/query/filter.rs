@@ -15,14 +15,17 @@ use crate::model::text::shown;
 use crate::model::{Form, Scope, Timestamp};
 use crate::query::exposure;
 use crate::query::nearness::nearest;
-use crate::store::{Comparison, Matcher, On, ValuePattern};
+use crate::store::{Comparison, Matcher, On};
 
+pub use self::document_condition::DocumentCondition;
 pub use self::doubtful_value::DoubtfulValue;
 pub use self::error::FilterError;
-use self::special_value::SpecialValue;
+use self::patterns::FilterPatterns;
 
+pub mod document_condition;
 pub mod doubtful_value;
 pub mod error;
+pub mod patterns;
 pub mod special_value;
 
 /// Filters in one request, as AWS limits them.
@@ -36,6 +39,8 @@ pub struct Filters {
     written: Vec<(String, Vec<String>)>,
     matcher: Matcher,
     doubts: Vec<DoubtfulValue>,
+    /// What only documents can decide.
+    conditions: Vec<DocumentCondition>,
 }
 
 impl Filters {
@@ -52,39 +57,36 @@ impl Filters {
         if values > MAX_VALUES {
             return Err(FilterError::TooMany { what: "filter values", found: values, limit: MAX_VALUES });
         }
-        let (mut matcher, mut doubts) = (Matcher::any(), Vec::new());
-        for (place, (name, values)) in pairs.iter().enumerate() {
-            let (on, form) = subject(name, kind)?;
-            let (mut tests, mut bounds) = (Vec::with_capacity(values.len()), Vec::new());
-            for value in values {
-                match special_value::read(name, value, form, now)? {
-                    Some(SpecialValue::Word(pattern)) => {
-                        tests.push(Comparison { on: on.clone(), pattern });
-                        continue;
-                    }
-                    Some(SpecialValue::Bound(bound)) => {
-                        bounds.push(bound);
-                        continue;
-                    }
-                    None => {}
-                }
-                let pattern = if form == Form::Time { ValuePattern::time(value) } else { ValuePattern::new(value) };
-                if let Some(also) = form.also(value) {
-                    // Taken literally: neither addresses nor protocols have wildcards.
-                    tests.push(Comparison { on: on.clone(), pattern: ValuePattern::new(&also) });
-                }
-                if let (On::Facet(facet), false) = (&on, form.admits(value)) {
-                    let (name, value, pattern) = (name.clone(), value.clone(), pattern.clone());
-                    doubts.push(DoubtfulValue { place, facet: *facet, name, value, form, pattern });
-                }
-                tests.push(Comparison { on: on.clone(), pattern });
+        let mut filters = Filters::default();
+        for (name, values) in pairs {
+            if let Some(filter) = kind.document_filter(&name) {
+                filters.conditions.push(DocumentCondition::read(filter, &values, now)?);
+                continue;
             }
-            if !bounds.is_empty() {
-                tests.push(Comparison { on, pattern: ValuePattern::bounded(bounds) });
+            let (on, form) = subject(&name, kind)?;
+            let FilterPatterns { any, doubtful } = FilterPatterns::read(&name, &values, form, now)?;
+            if let On::Facet(facet) = on {
+                let place = filters.written.len();
+                let doubt = |(value, pattern)| DoubtfulValue { place, facet, name: name.clone(), value, form, pattern };
+                filters.doubts.extend(doubtful.into_iter().map(doubt));
             }
-            matcher = matcher.and(tests);
+            let tests = any.into_iter().map(|pattern| Comparison { on: on.clone(), pattern });
+            filters.matcher = filters.matcher.and(tests.collect());
+            filters.written.push((name, values));
         }
-        Ok(Filters { written: pairs, matcher, doubts })
+        Ok(filters)
+    }
+
+    /// Takes out the filters that only documents can decide, which [`Filters::matcher`] does not know.
+    #[must_use]
+    pub fn take_conditions(&mut self) -> Vec<DocumentCondition> {
+        std::mem::take(&mut self.conditions)
+    }
+
+    /// Whether a filter is among them that only documents can decide.
+    #[must_use]
+    pub fn need_documents(&self) -> bool {
+        !self.conditions.is_empty()
     }
 
     /// Checks the values that do not have the form of their filter's values. `held` returns the values that resources have for
@@ -220,7 +222,8 @@ fn subject(name: &str, kind: &KindSpec) -> Result<(On, Form), FilterError> {
     let own = if kind.slug == INSTANCE.slug { Some(exposure::FILTER) } else { None };
     let of_places = ["account", "region"].into_iter().chain(own);
     let known: Vec<&'static str> = kind.filters.iter().map(|filter| filter.name).chain(of_places).collect();
-    let nearest = kind.filter_of_column(name).or_else(|| nearest(name, known.iter().copied()));
+    let in_documents = kind.in_documents.iter().map(|filter| filter.name);
+    let nearest = kind.filter_of_column(name).or_else(|| nearest(name, known.iter().copied().chain(in_documents)));
     Err(FilterError::Unknown { kind: kind.slug, name: shown(name, 80), nearest, known })
 }
 

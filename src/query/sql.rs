@@ -6,16 +6,18 @@
 //! every row must meet narrow what is filled in ([`narrow`]); they stay in the statement, so they change no answer. A comparison
 //! that no row can ever meet is refused ([`doubt`]).
 //!
+//! Tables are filled out of the index in memory where it stands at the statement's moment and holds what is read, else from the
+//! rows as they are stored: a test holds both to be the same. What is filled in first narrows what is joined with it ([`links`]).
+//! When nothing is found, the answer names what is asked for and nothing has ([`absent`]).
+//!
 //! Everything is read from one state of the store, that of a seq or of a point in the past. Nothing is at rest between two
 //! statements.
 //!
 //! # Limits
 //! A statement has [`TIME`] with its filling, SQLite [`limits::HEAP`] bytes for all statements of the process, a value 1 MiB. The caller
 //! runs one statement at a time.
-//!
-//! # What comes later
-//! A table of prices and one of what the internet can reach are further [`schema::Flat`] tables, filled from their own modules.
 
+mod absent;
 mod answer;
 mod cell;
 mod doubt;
@@ -24,7 +26,9 @@ mod fill;
 mod functions;
 mod guard;
 mod lazy;
+mod like;
 mod limits;
+mod links;
 mod lookup;
 mod narrow;
 mod outside;
@@ -32,6 +36,7 @@ mod reads;
 mod said;
 mod schema;
 mod search;
+mod shell_words;
 mod statement;
 mod times;
 

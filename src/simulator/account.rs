@@ -1,11 +1,13 @@
-//! What one account holds in one region: the formula, and over it only what was changed.
+//! The resources of one account in one region: those that the formula ([`Plan`]) gives, plus the changes.
 //!
-//! Every change goes through [`Edit`], under one lock and at one moment, so that a request sees all of another's changes or
-//! none. What changed is kept as versions ([`History`](crate::simulator::history::History)), so a [`Reading`] answers as of any
-//! moment: describe lag, the journal and the oracle are the same question.
+//! Every change goes through [`Edit`], which holds the account's lock and works at one moment, so a request sees either
+//! all changes of another request or none. Changes are kept as versions
+//! ([`History`](crate::simulator::history::History)), so a [`Reading`] can answer as of any moment; lag, the journal
+//! and the oracle all use this.
 //!
-//! A clock may be put back. The account notices at the next look and rewinds: what held just before that holds from there
-//! on, so nothing a client was shown vanishes until the clock catches up, and moments lived twice keep their second truth.
+//! The clock may be set back. The next read or change notices this and rewinds the account: the state just before the
+//! jump holds from the new time on. Nothing that a client was shown vanishes, and a moment that passes twice shows what
+//! was true the second time.
 
 mod differences;
 mod edit;
@@ -36,9 +38,9 @@ pub(crate) use reading::Reading;
 pub(crate) use scene::Scene;
 pub(crate) use share::{SharedVpc, SubnetPlace};
 
-/// The id names nothing this account holds in this region.
+/// The account holds no resource with this id in this region.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the simulated account holds no {id}; take ids from Account::instance_ids or a describe call")]
+#[error("the simulated account has no resource {id}; take ids from Account::instance_ids or a Describe call")]
 pub struct UnknownId {
     /// The id as it was given.
     pub id: String,
@@ -50,35 +52,36 @@ impl UnknownId {
     }
 }
 
-/// A snapshot somebody took.
+/// A snapshot that a call took.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TakenSnapshot {
     /// `snap-...`.
     pub id: String,
-    /// The volume it is of.
+    /// The volume that the snapshot was taken of.
     pub volume_id: String,
     /// The instance the volume was attached to.
     pub instance_id: String,
-    /// As given, or empty.
+    /// The description given when it was taken, or empty.
     pub description: String,
     /// The snapshot's tags.
     pub tags: Vec<(String, String)>,
 }
 
-/// One account in one region. Its public methods change the world directly, past the API's checks: they are the hands
-/// of tests and of churn.
+/// One account in one region. Its public methods change the account directly, without the checks of the API; tests use
+/// them.
 #[derive(Debug)]
 pub struct Account {
     plan: Arc<Plan>,
     pace: Pace,
     clock: Clock,
     outbox: Arc<Outbox>,
-    /// The latest moment anybody looked at, in milliseconds.
+    /// The latest moment at which the account was read or changed, in milliseconds.
     seen: AtomicI64,
     differences: RwLock<Differences>,
 }
 
-/// A clock read by two threads can seem to step back by the time between them; this much is a clock that was put back.
+/// Two threads that read the clock may disagree by less than this; a larger step back means that the clock was set
+/// back.
 const STEP_BACK: i64 = 1_000;
 
 impl Account {
@@ -107,7 +110,7 @@ impl Account {
 
     pub(crate) fn reading(&self) -> Reading<'_> {
         let differences = self.differences.read();
-        // The clock is read under the lock, where no change can be newer unless the clock was put back.
+        // The clock is read under the lock, so no change is newer than `now` unless the clock was set back.
         let now = self.clock.moment();
         let seen = self.seen.fetch_max(now.0, Ordering::Relaxed);
         if differences.behind(now) || seen > now.0.saturating_add(STEP_BACK) {
@@ -129,19 +132,19 @@ impl Account {
         Edit::new(&self.plan, self.pace, &self.outbox, now, differences)
     }
 
-    /// Lists a VPC of another account, and its subnets, among those of this one.
+    /// Lists a VPC that another account shares, and its subnets, among those of this account.
     pub(crate) fn accept(&self, owner: &Self, vpc: u64) {
         let plan = Arc::clone(&owner.plan);
         self.edit().accept(|from| SharedVpc { plan, vpc, from });
     }
 
-    /// The ids of all instances EC2 would list now, the recently terminated included.
+    /// The ids of all instances that EC2 lists now, including recently terminated ones.
     #[must_use]
     pub fn instance_ids(&self) -> Vec<String> {
         self.instance_ids_where(|_, _| true)
     }
 
-    /// The ids of all instances whose state is now `state` (`running`, `stopped`, ...).
+    /// The ids of all instances that are in `state` now (`running`, `stopped`, ...).
     #[must_use]
     pub fn instance_ids_in(&self, state: &str) -> Vec<String> {
         self.instance_ids_where(|instance, now| instance.state(now).name() == state)
@@ -169,7 +172,7 @@ impl Account {
         numbers.map(|number| self.plan.idents.text(Kind::SecurityGroup, number)).collect()
     }
 
-    /// The state of an instance now; `None` when EC2 would say it does not exist.
+    /// The state of an instance now; `None` when EC2 does not list it.
     #[must_use]
     pub fn state(&self, id: &str) -> Option<&'static str> {
         let (reading, now) = (self.reading(), self.clock.moment());
@@ -177,7 +180,7 @@ impl Account {
         reading.listed(number, now).map(|instance| instance.state(now).name())
     }
 
-    /// The value of a tag of a resource of any kind.
+    /// The value of a tag on a resource of any kind.
     #[must_use]
     pub fn tag(&self, id: &str, key: &str) -> Option<String> {
         let (kind, number) = self.resource(id).ok()?;
@@ -185,7 +188,7 @@ impl Account {
         tagged.tags.get(key).map(str::to_owned)
     }
 
-    /// Begins a start, whatever the state: pending now, running after the start delay.
+    /// Starts an instance in any state: pending now, running after the start delay.
     ///
     /// # Errors
     /// When there is no such instance.
@@ -195,7 +198,7 @@ impl Account {
         Ok(())
     }
 
-    /// Begins a stop, whatever the state: stopping now, stopped after the stop delay.
+    /// Stops an instance in any state: stopping now, stopped after the stop delay.
     ///
     /// # Errors
     /// When there is no such instance.
@@ -205,7 +208,8 @@ impl Account {
         Ok(())
     }
 
-    /// Begins a termination: shutting down now, terminated after the stop delay, forgotten after the retention.
+    /// Terminates an instance: shutting down now, terminated after the stop delay, no longer listed after the
+    /// retention.
     ///
     /// # Errors
     /// When there is no such instance.
@@ -215,7 +219,7 @@ impl Account {
         Ok(())
     }
 
-    /// Makes an instance vanish at once, as one terminated more than the retention ago.
+    /// Makes an instance disappear at once, as if its retention after termination had passed.
     ///
     /// # Errors
     /// When there is no such instance.
@@ -225,7 +229,8 @@ impl Account {
         Ok(())
     }
 
-    /// Launches one more instance, drawn from the formula: pending now, running after the start delay. Returns its id.
+    /// Launches one more instance, with properties from the formula: pending now, running after the start delay.
+    /// Returns its id.
     pub fn launch(&self) -> String {
         let number = self.edit().launch();
         self.plan.idents.text(Kind::Instance, number)
@@ -239,7 +244,7 @@ impl Account {
         self.retag(id, |tags| tags.put(key.to_owned(), value.to_owned()))
     }
 
-    /// Takes a tag off a resource of any kind; a tag it has not is no error.
+    /// Removes a tag from a resource of any kind. A tag that the resource does not have is no error.
     ///
     /// # Errors
     /// When there is no such resource.
@@ -274,7 +279,7 @@ impl Account {
         Ok(())
     }
 
-    /// All snapshots calls took that are still there, oldest first.
+    /// All snapshots that calls took and that still exist, oldest first.
     #[must_use]
     pub fn snapshots(&self) -> Vec<TakenSnapshot> {
         let reading = self.reading();
@@ -301,7 +306,7 @@ impl Account {
         known.ok_or_else(|| UnknownId::new(id))
     }
 
-    /// The number that an id encodes; aged-out instances still count.
+    /// The kind and number that an id encodes; instances that EC2 no longer lists count too.
     pub(crate) fn resource(&self, id: &str) -> Result<(Kind, u64), UnknownId> {
         let reading = self.reading();
         reading.resource(id).ok().flatten().ok_or_else(|| UnknownId::new(id))

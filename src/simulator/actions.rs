@@ -1,6 +1,6 @@
-//! The names of all actions, which faults are set for. What an action does is its service's business.
+//! The names of all actions, for which faults can be set. Each service implements its own actions.
 
-/// EC2's.
+/// Actions of EC2.
 static EC2: [&str; 56] = [
     "AllocateAddress",
     "AssociateAddress",
@@ -60,10 +60,10 @@ static EC2: [&str; 56] = [
     "TerminateInstances",
 ];
 
-/// STS's.
+/// Actions of STS.
 static STS: [&str; 2] = ["AssumeRole", "GetCallerIdentity"];
 
-/// SQS's.
+/// Actions of SQS.
 static SQS: [&str; 17] = [
     "ChangeMessageVisibility",
     "ChangeMessageVisibilityBatch",
@@ -84,7 +84,7 @@ static SQS: [&str; 17] = [
     "UntagQueue",
 ];
 
-/// EventBridge's.
+/// Actions of EventBridge.
 static EVENTS: [&str; 15] = [
     "DeleteRule",
     "DescribeRule",
@@ -103,7 +103,7 @@ static EVENTS: [&str; 15] = [
     "UntagResource",
 ];
 
-/// `CloudTrail`'s.
+/// Actions of `CloudTrail`.
 static TRAIL: [&str; 1] = ["LookupEvents"];
 
 /// The names of the actions of all services.

@@ -1,6 +1,6 @@
-//! Elastic IP addresses: those some public instances have by formula, and those that calls allocated.
+//! Elastic IP addresses: those that the formula gives to some public instances, and those that calls allocated.
 //!
-//! An address that AWS gives an instance by itself is no Elastic IP; it belongs to the instance and is not listed.
+//! A public address that AWS assigns to an instance by itself is not an Elastic IP address and is not listed.
 
 mod edit;
 
@@ -12,7 +12,7 @@ use crate::simulator::nat_gateway::{NatAddress, NatGateway};
 use crate::simulator::plan::public;
 use crate::simulator::tags::Tags;
 
-/// What an address is bound to.
+/// What an address is associated with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Association {
     pub(crate) number: u64,
@@ -26,7 +26,7 @@ pub(crate) struct Elastic {
     pub(crate) ip: Ipv4Addr,
     pub(crate) association: Option<Association>,
     pub(crate) released: bool,
-    /// The tags it was born with.
+    /// Its first tags.
     pub(crate) tags: Tags,
 }
 
@@ -44,7 +44,7 @@ impl Elastic {
         }
     }
 
-    /// The address of a NAT gateway of the formula, with the number of the gateway's interface.
+    /// The address of a NAT gateway of the formula. It has the number of the gateway's interface.
     pub(crate) fn of_nat(nat: &NatGateway, address: NatAddress) -> Self {
         let association = Association { number: address.association, interface: nat.interface() };
         let mut tags = Tags::default();

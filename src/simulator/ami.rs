@@ -1,7 +1,7 @@
 //! Machine images: the account's own, and those of other accounts that its instances were launched from.
 //!
-//! An own image was made from an instance of the formula that has a backup, and its root volume is of that backup. Of the
-//! foreign ones the oldest was deregistered long ago, while instances still name it.
+//! Each image of the account is made from an instance of the formula that has a backup, and its root volume comes from
+//! that backup. The oldest image of another account was deregistered long ago, but instances still name it.
 
 use std::time::Duration;
 
@@ -15,9 +15,9 @@ use crate::simulator::plan::Plan;
 use crate::simulator::snapshot::Owner;
 use crate::simulator::tags::Tags;
 
-/// The numbers below it are those of foreign images.
+/// Images of other accounts have the numbers below this one.
 pub(crate) const FOREIGN: u64 = 6;
-/// The first number of the account's own images by formula.
+/// The first number of the account's own images in the formula.
 pub(crate) const OWN: u64 = 1 << 20;
 
 /// One machine image.
@@ -29,22 +29,22 @@ pub(crate) struct Ami {
     pub(crate) description: String,
     pub(crate) family: &'static Image,
     pub(crate) arm: bool,
-    /// The snapshot of its root volume.
+    /// The number of the snapshot of its root volume.
     pub(crate) snapshot: u64,
     pub(crate) gib: u32,
     pub(crate) encrypted: bool,
     pub(crate) source: Option<u64>,
     pub(crate) created: Moment,
-    /// Pending until then.
+    /// The image is pending until this moment.
     pub(crate) ready: Moment,
     pub(crate) deprecated: Option<Moment>,
     pub(crate) deregistered: bool,
-    /// The tags it was born with.
+    /// Its first tags.
     pub(crate) tags: Tags,
 }
 
 impl Ami {
-    /// How many own images the formula has.
+    /// How many images of its own the account has in the formula.
     pub(crate) fn own(plan: &Plan) -> u64 {
         (plan.vpcs * 2).min((plan.count + 2) / 4)
     }
@@ -55,7 +55,7 @@ impl Ami {
             return image_numbered(number).map(|family| Self::foreign(plan, family));
         }
         let ordinal = number.checked_sub(OWN).filter(|ordinal| *ordinal < Self::own(plan))?;
-        // One instance in four has a backup, from the second on.
+        // One instance in four has a backup, beginning with the second.
         let source = plan.instance(ordinal * 4 + 1);
         let created = source.created.plus(Duration::from_hours(24 * 41));
         let mut tags = Tags::default();
@@ -124,7 +124,7 @@ impl Ami {
         self.owner != Owner::Own
     }
 
-    /// Where its manifest would be, which for images of EBS is a name only.
+    /// Where the image's manifest would be; for images backed by EBS it is only a name.
     pub(crate) fn location(&self, plan: &Plan) -> String {
         format!("{}/{}", self.owner.alias().unwrap_or_else(|| self.owner.account(plan)), self.name)
     }

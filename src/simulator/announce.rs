@@ -1,9 +1,13 @@
-//! Events that no call brings about, by request: `POST /_simulator/emit`.
+//! Emits events that no API call causes: `POST /_simulator/emit`.
 //!
-//! `{"event": "spot-interruption", "id": "i-..", "action": "terminate"}`, `{"event": "rebalance", "id": "i-.."}`, `{"event": "alarm",
-//! "id": "i-..", "state": "ALARM"}` and `{"event": "health", "id": "i-..", "status": "upcoming", "code": "..", "starts_in": 86400}`, each with
-//! `account` and `region` unless they are the simulator's own. They are told to the bus, and change nothing: whether the instance
-//! exists does not matter.
+//! The body is one of:
+//! - `{"event": "spot-interruption", "id": "i-..", "action": "terminate"}`
+//! - `{"event": "rebalance", "id": "i-.."}`
+//! - `{"event": "alarm", "id": "i-..", "state": "ALARM"}`
+//! - `{"event": "health", "id": "i-..", "status": "upcoming", "code": "..", "starts_in": 86400}`
+//!
+//! `account` and `region` choose the account; the default is the simulator's own. The events go to the bus and change
+//! nothing; the instance need not exist.
 
 use std::time::Duration;
 
@@ -17,12 +21,13 @@ use crate::simulator::world::{UnknownScope, World};
 /// Why an announcement was not emitted.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AnnounceError {
-    /// The body is none of the announcements.
+    /// The body is not one of the announcements.
     #[error(
-        "the body is no event to emit: {source}; send {{\"event\": \"spot-interruption\", \"id\": \"i-..\"}}, or rebalance, health or alarm"
+        "the body is not an event to emit: {source}; send {{\"event\": \"spot-interruption\", \"id\": \"i-..\"}}; \
+         other events are rebalance, health and alarm"
     )]
     Body {
-        /// What serde said.
+        /// The error from serde.
         #[from]
         source: serde_json::Error,
     },
@@ -55,10 +60,10 @@ enum AnnouncementName {
     Alarm,
 }
 
-/// Tells the bus.
+/// Pushes the event of an announcement to the outbox.
 ///
 /// # Errors
-/// When the body names nothing that can be announced.
+/// When the body is not an announcement, or the account or region does not exist.
 pub(crate) fn emit(world: &World, body: &[u8]) -> Result<(), AnnounceError> {
     let asked: Announcement = serde_json::from_slice(body)?;
     let (account, region) = world.scope(asked.account.as_deref(), asked.region.as_deref())?;

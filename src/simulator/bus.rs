@@ -1,13 +1,13 @@
-//! EventBridge's default buses: from what happened to the queues of those who listen.
+//! EventBridge's default buses: they carry events from what happened to the queues that listen.
 //!
-//! A happening that is due becomes an event, the faults decide what becomes of it, and when its time has come it goes
-//! to the targets of every rule that means it. A target whose queue is gone, or whose policy does not let the rule in, loses
-//! it to its dead-letter queue, if it has one that lets the rule in. Nothing is retried, so what AWS would deliver late is lost
-//! here.
+//! When a happening is due it becomes an event. The faults decide whether and when it arrives; then it goes to the
+//! targets of every rule that matches it. If a target's queue does not exist, or its policy does not admit the rule,
+//! the event goes to the target's dead-letter queue, if that admits the rule; otherwise it is lost. Nothing is retried,
+//! so an event that AWS would deliver late is lost here.
 //!
 //! # Limits
-//! The simulator takes for granted that a trail logs in every account and region. Rule changes apply at once. Of targets
-//! there are only queues of the same account and region.
+//! The simulator behaves as if a trail logs in every account and region. Changed rules apply at once. Targets can only
+//! be queues of the same account and region.
 
 pub(crate) mod delivery;
 mod faults;
@@ -30,47 +30,47 @@ pub use faults::EventFaults;
 pub(crate) use pattern::Pattern;
 pub(crate) use rule::{BusRuleState, Rule, Rules, Target};
 
-/// The service that queue policies must let in.
+/// The service principal that queue policies must admit.
 const SERVICE: &str = "events.amazonaws.com";
-/// The `SenderId` of what EventBridge sends.
+/// The `SenderId` of the messages that EventBridge sends.
 const SENDER: &str = "AIDAEVENTBRIDGE000000";
 
-/// What became of events since the start.
+/// Counts of events since the start, by what happened to them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct EventCounts {
-    /// What happened, and was told to the bus.
+    /// Events that were put on a bus.
     pub emitted: u64,
-    /// Lost to [`EventFaults::drop`].
+    /// Events lost to [`EventFaults::drop`].
     pub dropped: u64,
-    /// Repeated by [`EventFaults::duplicate`].
+    /// Events repeated by [`EventFaults::duplicate`].
     pub duplicated: u64,
-    /// Held back by [`EventFaults::reorder`].
+    /// Events held back by [`EventFaults::reorder`].
     pub reordered: u64,
-    /// Put into a queue; an event counts once for each target and each repeat.
+    /// Deliveries to a queue: an event counts once for each target and each repeat.
     pub delivered: u64,
-    /// Not put into a target's queue: it is gone, or its policy lets the rule not in.
+    /// Failed deliveries: the target's queue does not exist, or its policy does not admit the rule.
     pub undeliverable: u64,
-    /// Meant by no rule.
+    /// Events that no rule matches.
     pub unmatched: u64,
 }
 
-/// All buses.
+/// The default buses of all accounts and regions.
 #[derive(Debug)]
 pub(crate) struct Bus {
     seed: u64,
     rules: RwLock<HashMap<ScopeKey, Arc<RwLock<Rules>>>>,
-    /// Set on the board of all faults.
+    /// The faults of events, shared with the board of all faults.
     faults: Arc<RwLock<EventFaults>>,
-    /// One at a time moves events on, so that their order is that of their moments.
+    /// Locked while events move on, so that they keep the order of their moments.
     stage: Mutex<Stage>,
 }
 
 #[derive(Debug, Default)]
 struct Stage {
     counts: EventCounts,
-    /// Events on their way, by when they arrive.
+    /// Events that are on their way, by the moment they arrive.
     waiting: BTreeMap<(Moment, u64), Event>,
-    /// Numbers those that arrive at the same moment.
+    /// A serial number that orders events which arrive at the same moment.
     queued: u64,
 }
 
@@ -79,13 +79,13 @@ struct Stage {
 struct Event {
     scope: ScopeKey,
     json: Arc<str>,
-    /// A record of a call that changes nothing.
+    /// Whether it records a call that changes nothing.
     read_only: bool,
 }
 
 impl Bus {
     pub(crate) fn new(seed: u64, faults: Arc<RwLock<EventFaults>>) -> Self {
-        // Its own dice: an account and its events must not be drawn alike.
+        // The bus has a seed of its own, so that its draws differ from those of accounts.
         let seed = mix(seed ^ 0x6275_735f_6661_7465);
         Self { seed, rules: RwLock::default(), faults, stage: Mutex::default() }
     }
@@ -99,7 +99,7 @@ impl Bus {
         Arc::clone(self.rules.write().entry(scope).or_default())
     }
 
-    /// Takes an event in as of `at`, and lets the faults have it.
+    /// Takes in an event that happens at `at`, and applies the faults to it.
     pub(crate) fn accept(&self, account: &str, region: &str, at: Moment, event: Value) {
         self.stage.lock().accept(self, (account.to_owned(), region.to_owned()), at, || event);
     }
@@ -110,7 +110,7 @@ impl Bus {
 }
 
 impl Stage {
-    /// `event` is made only when somebody may hear it: most simulated accounts have no rules.
+    /// `event` is called only if rules exist; most simulated accounts have none.
     fn accept(&mut self, bus: &Bus, scope: ScopeKey, at: Moment, event: impl FnOnce() -> Value) {
         self.counts.emitted += 1;
         let fate = bus.faults.read().fate(bus.seed, self.counts.emitted);
@@ -142,7 +142,7 @@ impl Stage {
     }
 }
 
-/// A rule's ARN; the default bus is not named in it.
+/// The ARN of a rule on the default bus, which ARNs do not name.
 pub(crate) fn rule_arn(account: &str, region: &str, name: &str) -> String {
     format!("arn:aws:events:{region}:{account}:rule/{name}")
 }

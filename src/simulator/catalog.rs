@@ -1,6 +1,6 @@
-//! What the formula draws from: machine types, images, and the roles instances play.
+//! The values that the formula chooses from: instance types, images and roles of instances.
 //!
-//! Values are those the real API prints for such machines (cores, boot modes, usage operations).
+//! They are what the real API shows for such instances (cores, boot modes, usage operations).
 
 /// An instance type.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ const fn machine(name: &'static str, cores: u8, threads: u8, arm: bool, ebs_opti
 
 pub(crate) static T3_MICRO: Machine = machine("t3.micro", 1, 2, false, false);
 
-/// An image family; its id is a formula of the region and `number`.
+/// An image family. The id of its image is a formula of the region and `number`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Image {
     pub(crate) number: u64,
@@ -27,18 +27,18 @@ pub(crate) struct Image {
     pub(crate) operation: &'static str,
     pub(crate) root: &'static str,
     pub(crate) root_gib: u32,
-    /// `bootMode`, which images that do not declare one leave out.
+    /// `bootMode`; EC2 omits it for images that do not declare one.
     pub(crate) boot: Option<&'static str>,
     pub(crate) tpm: bool,
 }
 
 impl Image {
-    /// Whether it is for arm64 machines.
+    /// Whether the image is for arm64.
     pub(crate) const fn arm(&self) -> bool {
         self.number == AMAZON_LINUX_ARM.number
     }
 
-    /// `currentInstanceBootMode` of this image on `machine`.
+    /// `currentInstanceBootMode` of an instance of this image on `machine`.
     pub(crate) fn current_boot(&self, machine: &Machine) -> &'static str {
         if machine.arm || self.boot.is_some() { "uefi" } else { "legacy-bios" }
     }
@@ -55,7 +55,7 @@ pub(crate) static AMAZON_LINUX: Image = Image {
     tpm: false,
 };
 pub(crate) static AMAZON_LINUX_ARM: Image = Image { number: 2, boot: Some("uefi"), ..AMAZON_LINUX_BASE };
-/// Of before a deregistration that its owner announced in time.
+/// An old image. Its owner announced that it would be deregistered, and deregistered it.
 pub(crate) static AMAZON_LINUX_OLD: Image = Image { boot: None, ..AMAZON_LINUX_BASE };
 pub(crate) static UBUNTU: Image = Image { number: 3, root: "/dev/sda1", root_gib: 20, boot: None, ..AMAZON_LINUX_BASE };
 pub(crate) static RED_HAT: Image = Image {
@@ -88,13 +88,13 @@ const AMAZON_LINUX_BASE: Image = Image {
     tpm: false,
 };
 
-/// What an instance is for; it decides most of what varies between instances.
+/// The purpose of an instance, which decides most of its properties.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Role {
     pub(crate) name: &'static str,
     pub(crate) machines: &'static [&'static Machine],
     pub(crate) images: &'static [&'static Image],
-    /// Which of its VPC's security groups it is in, as [`crate::simulator::network`] counts them.
+    /// Which security groups of its VPC it is in, by their ordinals in [`crate::simulator::network`].
     pub(crate) groups: &'static [u64],
     pub(crate) profile: Option<&'static str>,
     pub(crate) public: bool,
@@ -102,7 +102,7 @@ pub(crate) struct Role {
     pub(crate) data_volumes: u64,
     pub(crate) data_gib: u32,
     pub(crate) spot_percent: u64,
-    /// The partition placement group its reservations are spread over.
+    /// The partition placement group that its reservations are spread over.
     pub(crate) placement: Option<&'static str>,
 }
 
@@ -116,7 +116,7 @@ static C7G_LARGE: Machine = machine("c7g.large", 2, 1, true, true);
 static R6G_XLARGE: Machine = machine("r6g.xlarge", 4, 1, true, true);
 static G5_XLARGE: Machine = machine("g5.xlarge", 2, 2, false, true);
 
-/// Ordinals of a VPC's groups.
+/// Ordinals of a VPC's security groups.
 pub(crate) const GROUP_DEFAULT: u64 = 0;
 pub(crate) const GROUP_WEB: u64 = 1;
 pub(crate) const GROUP_DB: u64 = 2;
@@ -215,7 +215,7 @@ pub(crate) static ROLES: [Role; 7] = [
     },
 ];
 
-/// The role of what `RunInstances` launches: nothing but what the call says.
+/// The role of instances that `RunInstances` launches: it adds nothing to what the call says.
 pub(crate) static LAUNCHED: Role = Role {
     name: "launched",
     machines: &[],
@@ -230,7 +230,7 @@ pub(crate) static LAUNCHED: Role = Role {
     placement: None,
 };
 
-/// All sets of a VPC's groups, the empty one first: bit `n` of the place says whether group `n` is in it.
+/// All sets of a VPC's security groups. In the index, bit `n` says whether group `n` is in the set.
 pub(crate) static GROUP_SETS: [&[u64]; 8] = [&[], &[0], &[1], &[1, 0], &[2], &[2, 0], &[1, 2], &[1, 2, 0]];
 
 static MACHINES: [&Machine; 10] = [
@@ -246,31 +246,31 @@ static MACHINES: [&Machine; 10] = [
     &G5_XLARGE,
 ];
 
-/// The instance type of a name.
+/// The instance type with this name.
 pub(crate) fn machine_named(name: &str) -> Option<&'static Machine> {
     MACHINES.into_iter().find(|machine| machine.name == name)
 }
 
 static IMAGES: [&Image; 6] = [&AMAZON_LINUX_OLD, &AMAZON_LINUX, &AMAZON_LINUX_ARM, &UBUNTU, &RED_HAT, &WINDOWS];
 
-/// The image of a number.
+/// The image family with this number.
 pub(crate) fn image_numbered(number: u64) -> Option<&'static Image> {
     IMAGES.into_iter().find(|image| image.number == number)
 }
 
-/// The instance profile of a name.
+/// The instance profile with this name.
 pub(crate) fn profile_named(name: &str) -> Option<&'static str> {
     ROLES.iter().filter_map(|role| role.profile).find(|profile| *profile == name)
 }
 
-/// How many in 100 instances play each of [`ROLES`].
+/// How many in 100 instances have each of [`ROLES`].
 pub(crate) static ROLE_WEIGHTS: [u64; 7] = [30, 25, 20, 10, 7, 6, 2];
 
 pub(crate) static ENVIRONMENTS: [&str; 4] = ["prod", "prod", "staging", "dev"];
 pub(crate) static TEAMS: [&str; 6] = ["platform", "payments", "search", "data", "growth", "mobile"];
 pub(crate) static KEY_NAMES: [&str; 3] = ["ops-2024", "ops-2026", "build"];
 
-/// The regions an account has without opting in, with the place of each.
+/// The regions that every account has without opting in, with the country of each.
 pub(crate) static REGIONS: [(&str, &str); 17] = [
     ("ap-northeast-1", "Japan"),
     ("ap-northeast-2", "Korea"),
@@ -291,7 +291,7 @@ pub(crate) static REGIONS: [(&str, &str); 17] = [
     ("us-west-2", "United States of America"),
 ];
 
-/// The regions an account has only when it opted in, with the place of each.
+/// The regions that an account has only if it opted in, with the country of each.
 pub(crate) static OPT_IN_REGIONS: [(&str, &str); 15] = [
     ("af-south-1", "South Africa"),
     ("ap-east-1", "Hong Kong"),

@@ -1,5 +1,5 @@
-//! An account that does not stand still: instances stop, start, end and begin, tags and rules change, volumes move, and
-//! gateways, routes and images come and go, on their own.
+//! Random changes to an account: instances stop, start, terminate and launch; tags and rules change; volumes are
+//! attached and detached; gateways, routes and images are added and removed.
 
 use std::time::Duration;
 
@@ -21,26 +21,26 @@ use crate::simulator::tags::Tags;
 use crate::simulator::world::World;
 
 const TICK: Duration = Duration::from_millis(10);
-/// The most changes of one tick, twice what the highest rate owes: what a stall leaves owing beyond it is forgiven.
+/// The most changes that one tick makes, twice what the highest rate requires. After a stall, the rest is dropped.
 const MAX_OWED: f64 = 2_000.0;
-/// How many changes are made before others get their turn.
+/// How many changes are made before other tasks may run.
 const TURN: u32 = 64;
-/// How many inbound rules churn lets a group grow to before it takes away what it added.
+/// How many sources churn adds to a security group before it removes them.
 const MAX_RULES: usize = 12;
-/// The rule that churn adds to network ACLs and takes away.
+/// The number of the rule that churn adds to network ACLs and removes.
 const CHURNED_RULE: u32 = 90;
-/// How many images churn makes before it deregisters them.
+/// How many images churn makes before it begins to deregister them.
 const MAX_IMAGES: usize = 8;
 
-/// Makes as many changes a second as [`World::churn`] says to random instances and groups of the populated accounts, for
-/// ever. The same seed draws the same sequence of changes.
+/// Makes [`World::churn`] random changes a second to the accounts that begin with instances, for ever. The same seed
+/// gives the same sequence of changes.
 pub(crate) async fn run(world: World) {
     let mut rng = fastrand::Rng::with_seed(world.options().seed);
     let mut pace = world.pace().subscribe();
-    // Ends with the world, which is held here.
+    // Never ends: the world that is held here keeps the sender alive.
     while pace.wait_for(|per_second| *per_second > 0.0).await.is_ok() {
         let mut ticks = interval(TICK);
-        // Late ticks do not pile up; what they owed is counted by the time that passed.
+        // Late ticks do not pile up; the elapsed time decides how many changes are due.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut owed = 0.0;
         let mut before = ticks.tick().await;
@@ -62,13 +62,13 @@ pub(crate) async fn run(world: World) {
 }
 
 impl World {
-    /// How many changes a second that happen by themselves.
+    /// How many random changes a second the simulator makes.
     #[must_use]
     pub fn churn(&self) -> f64 {
         *self.pace().borrow()
     }
 
-    /// From now on so many. False, and nothing changes, when `per_second` is no rate.
+    /// Sets the number of random changes a second. If it is not possible, the result is false and nothing changes.
     #[must_use]
     pub fn set_churn(&self, per_second: f64) -> bool {
         let possible = is_rate(per_second);
@@ -79,7 +79,7 @@ impl World {
     }
 }
 
-/// One random change, in an account drawn by how many instances it began with.
+/// Makes one random change. A region is drawn in proportion to the instances it began with.
 pub(crate) fn change(world: &World, rng: &mut fastrand::Rng) {
     let options = world.options();
     let total: usize = options.populated().map(|(_, count)| count).sum();
@@ -100,13 +100,13 @@ pub(crate) fn change(world: &World, rng: &mut fastrand::Rng) {
     }
 }
 
-/// Stops and starts keep about nine in ten instances running, ends and beginnings their number.
+/// Changes an instance. About nine in ten instances stay running, and each termination is matched by a launch.
 fn change_instance(edit: &mut Edit, rng: &mut fastrand::Rng) {
     let end = edit.end();
     if end == 0 {
         return;
     }
-    // A terminated or moving instance is left alone; try a few others.
+    // Skips instances that are terminated or changing state; tries a few others.
     for _ in 0..16 {
         let number = rng.u64(0..end);
         let Some(instance) = edit.instance(number) else { continue };
@@ -130,7 +130,7 @@ fn change_instance(edit: &mut Edit, rng: &mut fastrand::Rng) {
     }
 }
 
-/// Moves a volume that was made before, or makes one: it is attached, detached, and one day deleted.
+/// Makes a volume, or attaches, detaches or deletes one that was made earlier.
 pub(crate) fn change_volume(edit: &mut Edit, rng: &mut fastrand::Rng) {
     let now = edit.now();
     let made = edit.tables().disks.next();
@@ -161,8 +161,8 @@ pub(crate) fn change_volume(edit: &mut Edit, rng: &mut fastrand::Rng) {
     }
 }
 
-/// Deletes or creates a private NAT gateway, detaches or attaches an internet gateway, adds or takes away a route or an entry
-/// of a network ACL, or makes or deregisters a machine image.
+/// Changes the network or the images: deletes or creates a private NAT gateway, detaches or attaches an internet
+/// gateway, adds or removes a route or a network ACL entry, or creates or deregisters a machine image.
 pub(crate) fn change_network(edit: &mut Edit, rng: &mut fastrand::Rng) {
     let (now, vpcs) = (edit.now(), edit.scene().plan.vpcs);
     let vpc = rng.u64(0..vpcs);
@@ -223,7 +223,7 @@ pub(crate) fn change_network(edit: &mut Edit, rng: &mut fastrand::Rng) {
     }
 }
 
-/// Lets one more address in, or takes away all that were let in so.
+/// Adds a source address to a security group, or removes all that churn added.
 fn change_rules(edit: &mut Edit, group: u64, rng: &mut fastrand::Rng) {
     const PORT: (i32, i32) = (8_443, 8_443);
     let mut rules = edit.ingress(group);

@@ -1,7 +1,7 @@
-//! The simulator's own time: the one file here that reads the wall clock, and the seam tests drive instead.
+//! The simulator's clock. Only this file reads the wall clock; tests move a clock by hand instead.
 //!
-//! Everything that depends on time (states, status checks, ageing out, the `Date` header) is computed from a [`Moment`]
-//! taken once a request, so one answer never mixes two times.
+//! Everything that depends on time (states, status checks, retention, the `Date` header) is computed from a [`Moment`]
+//! that is read once per request, so an answer never mixes two times.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -12,19 +12,19 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::Offset;
 
-/// Where the simulator takes its time from. Clones of a manual clock share their hands.
+/// Where the simulator reads the time. Clones of a manual clock move together.
 #[derive(Debug, Clone)]
 pub enum Clock {
     /// The machine's wall clock.
     Wall,
-    /// Hands that move only through [`Clock::advance`] and [`Clock::set`]: milliseconds since the epoch.
+    /// A clock that moves only through [`Clock::advance`] and [`Clock::set`]: milliseconds since the epoch.
     Manual(Arc<AtomicI64>),
-    /// Another clock that is wrong by some milliseconds, which may change at any moment.
+    /// Another clock plus an offset in milliseconds, which may change at any moment.
     Skewed(Box<Clock>, Arc<AtomicI64>),
 }
 
 impl Clock {
-    /// A clock that stands at `start` until it is moved.
+    /// A clock that stays at `start` until it is moved.
     #[must_use]
     pub fn manual(start: Timestamp) -> Self {
         Self::Manual(Arc::new(AtomicI64::new(start.as_millisecond())))
@@ -36,7 +36,7 @@ impl Clock {
         self.moment().timestamp()
     }
 
-    /// Moves a manual clock forward. The wall clock does not obey and stays as it is.
+    /// Moves a manual clock forward. A wall clock ignores this.
     pub fn advance(&self, by: Duration) {
         match self {
             Self::Wall => {}
@@ -47,7 +47,7 @@ impl Clock {
         }
     }
 
-    /// Puts a manual clock to `to`, also backwards. The wall clock does not obey and stays as it is.
+    /// Sets a manual clock to `to`, forward or back. A wall clock ignores this.
     pub fn set(&self, to: Timestamp) {
         match self {
             Self::Wall => {}
@@ -56,14 +56,15 @@ impl Clock {
         }
     }
 
-    /// This clock, wrong by what `skew` holds in milliseconds. Setting it by hand sets what it is wrong from.
+    /// This clock plus the offset that `skew` holds in milliseconds. Setting the result sets the clock below the
+    /// offset.
     pub(crate) fn skewed_by(&self, skew: Arc<AtomicI64>) -> Self {
         Self::Skewed(Box::new(self.clone()), skew)
     }
 
-    /// How long to sleep before looking whether `next` has come; `None` when nothing is waited for.
+    /// How long to sleep before checking whether `next` has come; `None` when nothing is due.
     ///
-    /// Never the whole way at once: hands can be moved, and a wall clock set.
+    /// It is never the whole time that is left, because a clock can be moved meanwhile.
     pub(crate) fn doze(&self, next: Option<Moment>) -> Duration {
         const LOOK: Duration = Duration::from_millis(5);
         match next {
@@ -99,9 +100,9 @@ impl Clock {
 pub(crate) struct Moment(pub(crate) i64);
 
 impl Moment {
-    /// Before everything: what happened then has long passed.
+    /// Before everything. What happened at this moment has always been so.
     pub(crate) const NEVER: Self = Self(i64::MIN / 4);
-    /// After everything: who looks from here sees the newest.
+    /// After everything. A read at this moment sees the newest versions.
     pub(crate) const LAST: Self = Self(i64::MAX);
 
     pub(crate) fn of(timestamp: Timestamp) -> Self {
@@ -116,17 +117,17 @@ impl Moment {
         Self(self.0.saturating_add(millis(by)))
     }
 
-    /// `2026-11-22T13:04:20.000Z`: EC2 keeps most of its times to the second and prints them so.
+    /// `2026-11-22T13:04:20.000Z`. EC2 keeps most of its times to the second and prints them like this.
     pub(crate) fn iso(self) -> String {
         self.shape("-", "T", ".000Z")
     }
 
-    /// `2026-11-22T13:04:20Z`, as STS and events carry it.
+    /// `2026-11-22T13:04:20Z`, the form in STS answers and in events.
     pub(crate) fn iso_bare(self) -> String {
         self.shape("-", "T", "Z")
     }
 
-    /// `2026-11-22T13:04:20.123Z`, as snapshots carry it.
+    /// `2026-11-22T13:04:20.123Z`, the form in snapshots.
     pub(crate) fn iso_millis(self) -> String {
         let millis = self.0.rem_euclid(1_000);
         self.shape("-", "T", &format!(".{millis:03}Z"))

@@ -1,6 +1,7 @@
-//! The paths below `/_simulator/`: what the simulator lets be seen and set while it runs, outside of AWS's paths.
+//! The paths below `/_simulator/`: they show and set how the simulator behaves while it runs, apart from the APIs of
+//! AWS.
 //!
-//! Everything is JSON. What cannot be read is refused with 400 and what is wrong with it, and changes nothing.
+//! Everything is JSON. A call that cannot be read is refused with status 400 and the reason, and changes nothing.
 
 use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;
@@ -14,15 +15,15 @@ use crate::simulator::request::Params;
 use crate::simulator::world::{UnknownScope, World};
 use crate::simulator::{announce, flip, journal, options, script, sqs};
 
-/// What every path begins with.
+/// The beginning of every control path.
 pub(crate) const PREFIX: &str = "/_simulator";
 
-/// What leads into the past; the milliseconds since the epoch follow, and then it is an AWS of its own.
+/// The beginning of the paths into the past. Milliseconds since the epoch follow; the result is an endpoint as of then.
 pub(crate) const AT: &str = "/_simulator/at/";
 
 const JOURNAL: &str = "/_simulator/journal";
 
-/// The paths and what they take, as `GET /_simulator` lists them.
+/// The paths and the methods they take, as `GET /_simulator` lists them.
 const PATHS: [(&str, &[Method]); 11] = [
     ("/_simulator/churn", &[Method::GET, Method::PATCH]),
     ("/_simulator/emit", &[Method::POST]),
@@ -37,10 +38,10 @@ const PATHS: [(&str, &[Method]); 11] = [
     ("/_simulator/status", &[Method::POST]),
 ];
 
-/// Why a call of the control paths changes nothing.
+/// Why a call to a control path is refused.
 #[derive(Debug, thiserror::Error)]
 enum Wrong {
-    #[error("the body is not JSON; send one object of the shape GET /_simulator/faults answers: {0}")]
+    #[error("the body is not JSON; send one object like the answer of GET /_simulator/faults: {0}")]
     Json(#[source] serde_json::Error),
     #[error("{path} takes one object, {takes}: {source}")]
     Shape {
@@ -68,17 +69,17 @@ enum Wrong {
          another account"
     )]
     Share { owner: String, account: String, region: String, vpc: String },
-    #[error("{path} takes no {key:?}; the journal takes id, account and region, the other paths nothing behind a ?")]
+    #[error("{path} takes no {key:?}; the journal takes id, account and region, the other paths take no query")]
     Query { path: String, key: String },
     #[error(
-        "{account} never held {id} in {region}; GET /_simulator/journal lists what changed, a describe call the rest"
+        "{account} never held {id} in {region}; GET /_simulator/journal lists what changed, Describe calls list the rest"
     )]
     Id { id: String, account: String, region: String },
-    #[error("the body is longer than {most} bytes, or broke off; send one small JSON object")]
+    #[error("the body is longer than {most} bytes or incomplete; send one small JSON object")]
     Size { most: usize },
-    #[error("{path} is no path of the simulator; GET /_simulator lists them")]
+    #[error("the simulator has no path {path}; GET /_simulator lists all paths")]
     Path { path: String },
-    #[error("{path} does not take {method}; GET /_simulator lists what does")]
+    #[error("{path} does not take {method}; GET /_simulator lists the methods of each path")]
     Method { path: String, method: Method },
 }
 
@@ -89,7 +90,7 @@ struct ChurnPatch {
     per_second: f64,
 }
 
-/// What `POST /_simulator/listen` takes: whose events, and how the queue and the rule are called.
+/// What `POST /_simulator/listen` takes: an account and region, and the name of the queue and the rule.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Listener {
@@ -98,7 +99,7 @@ struct Listener {
     name: String,
 }
 
-/// What `POST /_simulator/share` takes: whose VPC, and who is to see it.
+/// What `POST /_simulator/share` takes: a VPC and its owner, and the account that it is shared with.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Sharing {
@@ -108,7 +109,7 @@ struct Sharing {
     vpc: String,
 }
 
-/// Answers a call of a path that begins with [`PREFIX`]. There is no `body` when it has more than `most` bytes.
+/// Answers a call to a path that begins with [`PREFIX`]. `body` is `None` when it is longer than `most` bytes.
 pub(crate) fn answer(
     world: &World,
     method: &Method,

@@ -1,6 +1,6 @@
-//! Draws that depend on nothing but a seed and what is asked: the same question always gets the same answer.
+//! Random draws that depend only on a seed and on what is asked: the same question always gets the same answer.
 
-/// One round of splitmix64: a bijection of the 64-bit numbers that looks random.
+/// One round of splitmix64: a bijection of the 64-bit numbers whose results look random.
 pub(crate) const fn mix(n: u64) -> u64 {
     let n = (n ^ (n >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let n = (n ^ (n >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -14,7 +14,7 @@ pub(crate) const fn unmix(n: u64) -> u64 {
     n ^ (n >> 30) ^ (n >> 60)
 }
 
-/// A sequence of draws for one thing.
+/// A sequence of draws for one purpose.
 #[derive(Debug, Clone)]
 pub(crate) struct Dice(u64);
 
@@ -39,7 +39,7 @@ impl Dice {
         self.below(100) < percent
     }
 
-    /// True in a share of the draws, from 0 to 1.
+    /// True in a share of the draws; `share` runs from 0 to 1.
     pub(crate) fn chance(&mut self, share: f64) -> bool {
         let drawn = u32::try_from(self.next() >> 32).unwrap_or(0);
         f64::from(drawn) / (f64::from(u32::MAX) + 1.0) < share

@@ -1,4 +1,4 @@
-//! One EBS volume: what was asked of it and when that is done. Its state at a moment follows from both.
+//! One EBS volume: what was asked of it and when that is done. Its state at any moment follows from these.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -7,13 +7,13 @@ use crate::simulator::changes::Timed;
 use crate::simulator::clock::Moment;
 use crate::simulator::tags::Tags;
 
-/// The first number of the snapshots everybody may see.
+/// The first number of public snapshots.
 pub(crate) const PUBLIC: u64 = 1 << 41;
 
-/// Numbers an instance's disks may take; the last is never used.
+/// How many volume numbers each instance has; the last one is never used.
 pub(crate) const SLOTS: u64 = 4;
 
-/// What EBS offers.
+/// The volume types of EBS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Class {
     Standard,
@@ -44,7 +44,7 @@ impl Class {
         Self::ALL.into_iter().find(|class| class.name() == name)
     }
 
-    /// The least and the most GiB of a volume.
+    /// The smallest and the largest size of a volume, in GiB.
     pub(crate) const fn sizes(self) -> (u32, u32) {
         match self {
             Self::Standard => (1, 1_024),
@@ -56,7 +56,7 @@ impl Class {
         }
     }
 
-    /// What a volume of `gib` has when nobody says: only `io1` and `io2` must be told.
+    /// The default IOPS of a volume of `gib`; `io1` and `io2` have no default.
     pub(crate) fn iops(self, gib: u32) -> Option<u32> {
         match self {
             Self::Gp2 => Some((gib * 3).clamp(100, 16_000)),
@@ -65,7 +65,7 @@ impl Class {
         }
     }
 
-    /// In MiB/s.
+    /// The default throughput in MiB/s.
     pub(crate) const fn throughput(self) -> Option<u32> {
         match self {
             Self::Gp3 => Some(125),
@@ -74,16 +74,16 @@ impl Class {
     }
 }
 
-/// A volume on its way to, at, or on its way from an instance.
+/// An attachment of a volume to an instance, from the call that attaches it until it is detached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Attachment {
     pub(crate) instance: u64,
     pub(crate) device: Cow<'static, str>,
     pub(crate) asked: Moment,
-    /// Attaching until then.
+    /// The volume is attaching until this moment.
     pub(crate) done: Moment,
     pub(crate) delete_on_termination: bool,
-    /// Detaching until then, once that was asked for.
+    /// The volume is detaching until this moment, once that was asked for.
     pub(crate) detached: Option<Moment>,
 }
 
@@ -107,19 +107,19 @@ pub(crate) struct EbsVolume {
     pub(crate) iops: Option<u32>,
     pub(crate) throughput: Option<u32>,
     pub(crate) encrypted: bool,
-    /// The key its maker chose; without it an encrypted volume has the account's own.
+    /// The KMS key that the call or its snapshot named; without one, an encrypted volume uses the account's own key.
     pub(crate) key: Option<Arc<str>>,
     pub(crate) multi_attach: bool,
-    /// The snapshot it was made from.
+    /// The number of the snapshot it was created from.
     pub(crate) snapshot: Option<u64>,
     pub(crate) managed: bool,
     pub(crate) created: Moment,
-    /// Creating until then.
+    /// The volume is creating until this moment.
     pub(crate) ready: Moment,
     pub(crate) attachment: Option<Attachment>,
-    /// Deleting until then, once that was asked for.
+    /// The volume is deleting until this moment, once that was asked for.
     pub(crate) deleted: Option<Moment>,
-    /// The tags it was born with.
+    /// Its first tags.
     pub(crate) tags: Tags,
 }
 

@@ -81,7 +81,7 @@ pub(crate) fn answer(call: &Call, action: &str) -> Answer {
     answer
 }
 
-/// Records a call in `CloudTrail` that the policy denied, if it would have changed something.
+/// Records in `CloudTrail` that the policy denied a call, if the action changes things.
 pub(crate) fn denied(call: &Call, action: &str, refusal: &Refusal) {
     if let Some(known) = ACTIONS.iter().find(|known| known.name == action && known.mutates) {
         record(call, known.name, &Err(refusal.clone()));

@@ -1,7 +1,8 @@
-//! The JSON EventBridge delivers: a happening in the envelope and with the details AWS gives it.
+//! The JSON that EventBridge delivers: a happening in AWS's envelope, with the details that AWS gives it.
 //!
-//! Shapes are those of the EC2 and EBS user guides and of recorded events (see the project's notes on AWS). Times are to
-//! the second; ids are random and never repeat; EBS spells snapshot ARNs in two ways, and so does this.
+//! The shapes follow the EC2 and EBS user guides and recorded events (see the project's notes on AWS). Times have a
+//! precision of one second, and ids are random and never repeat. EBS spells the ARNs of snapshots in two ways; so does
+//! this module.
 
 use serde_json::{Map, Value, json};
 
@@ -11,11 +12,11 @@ use crate::simulator::ident;
 
 const EC2: &str = "aws.ec2";
 
-/// The event of a happening. `account_last` chooses between the two layouts of snapshot ARNs that AWS documents.
+/// The event of a happening. `account_last` chooses one of the two forms of snapshot ARNs that AWS documents.
 pub(crate) fn event(happening: &Happening, account_last: bool) -> Value {
     let Happening { at, account, region, what } = happening;
     let arn = |kind: &str, id: &str| format!("arn:aws:ec2:{region}:{account}:{kind}/{id}");
-    // Both lack the account; one has put the region in its place.
+    // Both forms lack the account; one has the region in the account's place.
     let ebs = |kind: &str, id: &str| {
         if account_last {
             format!("arn:aws:ec2::{region}:{kind}/{id}")
@@ -78,13 +79,13 @@ pub(crate) fn event(happening: &Happening, account_last: bool) -> Value {
         What::Announced { source, detail_type, resources, detail } => {
             (*source, *detail_type, resources.clone(), detail.clone())
         }
-        // CloudTrail's events name no resources.
+        // The events of CloudTrail name no resources.
         What::Call { .. } => (EC2, "AWS API Call via CloudTrail", Vec::new(), record(happening)),
     };
     envelope(account, region, *at, source, detail_type, &resources, &detail)
 }
 
-/// What every event has around its `detail`.
+/// The fields that every event has around its `detail`.
 pub(crate) fn envelope(
     account: &str,
     region: &str,
@@ -134,7 +135,7 @@ pub(crate) fn record(happening: &Happening) -> Value {
     record
 }
 
-/// An error code as EC2's records carry it, which say whose fault it was.
+/// An error code as EC2's records show it: prefixed with the side at fault.
 fn blamed(code: &str) -> String {
     let whose = match code {
         _ if code.starts_with("Client.") || code.starts_with("Server.") => return code.to_owned(),

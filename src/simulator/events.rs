@@ -1,6 +1,6 @@
-//! EventBridge's API: rules, targets and tags of the default bus, custom events, and trying patterns out.
+//! EventBridge's API: rules, targets and tags of the default bus, custom events, and tests of patterns.
 //!
-//! There is no other bus, no schedule, and no transformation of what a target gets; asking for one is refused.
+//! Other buses, schedules and input transformation of targets do not exist here; calls that ask for them are refused.
 
 mod call;
 mod put_events;

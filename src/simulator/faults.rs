@@ -1,11 +1,11 @@
-//! What can go wrong, as one set of values: [`Faults`]. Everything is off until it is set.
+//! Everything that can be made to go wrong, as one set of values: [`Faults`]. All faults are off until they are set.
 //!
-//! The same shape is read from JSON (the control endpoint), from TOML (a scenario) and from flags, and checked the same way
-//! by the types of its fields. What the values do is `faults/board.rs`'s business.
+//! JSON (the control paths), TOML (a scenario) and flags use the same shape, and the types of its fields check the
+//! values. `faults/board.rs` applies them.
 //!
-//! Every decision is a pure function of the seed, the fault, the account, region and action, and the number of the call
-//! among theirs, or the resource and the walk: never of the wall clock or of how threads were scheduled. Buckets, lag and
-//! skew go by the simulated clock.
+//! Every decision is a pure function of the seed, the fault, the account, region and action, and either the number of
+//! the call or the resource and its walk (one pass over the pages of a listing). It never depends on the wall clock or
+//! on the scheduling of threads. Buckets, lag and skew use the simulated clock.
 
 mod board;
 mod bucket;

@@ -1,8 +1,9 @@
-//! `Filter.N.Name` / `Filter.N.Value.M`: all filters must hold, a filter holds when any of its patterns matches any value.
+//! `Filter.N.Name` and `Filter.N.Value.M`: all filters must hold; a filter holds when one of its patterns matches one
+//! of the resource's values.
 //!
-//! Patterns know `*`, `?` and the backslash that takes their meaning away; they are case-sensitive, as EC2's are. The
-//! matcher is written by hand although Muster's own filters have one too: the tests judge Muster's answers by the
-//! simulator's, so the two must not share a mistake.
+//! Patterns support `*`, `?` and a backslash that makes either literal. They are case-sensitive, as on EC2. The matcher
+//! is separate from the one in Muster's own filters, because tests compare Muster's answers with the simulator's and
+//! the two must not share a mistake.
 
 use std::fmt::Display;
 
@@ -16,19 +17,19 @@ use crate::simulator::tags::Tags;
 /// EC2's limit on filter values in one call.
 const MAX_VALUES: usize = 200;
 
-/// A filter: its name, and what gives [`Values`] those that an item has for it.
+/// A filter: its name, and a function that passes an item's values for it to [`Values`].
 pub(crate) type Filter<T> = (&'static str, fn(&T, &mut Values<'_>));
 
-/// What a describe lists, as far as filters ask about it.
+/// A kind of item that a Describe call lists, with its filters.
 pub(crate) trait Filtered: Sized + 'static {
-    /// The filters of the describe, but for those of tags.
+    /// The filters of the Describe call, except those for tags.
     const FILTERS: &'static [Filter<Self>];
 
-    /// The tags that `tag:KEY` and `tag-key` look at; `None` when the describe does not have these filters.
+    /// The tags that `tag:KEY` and `tag-key` use; `None` when the Describe call does not have these filters.
     const TAGS: Option<fn(&Self) -> &Tags>;
 }
 
-/// What one filter of a request looks at.
+/// What one filter of a request applies to.
 #[derive(Debug)]
 enum Criterion<T> {
     Own(fn(&T, &mut Values<'_>)),
@@ -44,7 +45,7 @@ impl<T: Filtered> Filters<T> {
     /// Reads the filters of a request.
     ///
     /// # Errors
-    /// When the describe has no such filter, a filter has no values, or there are too many of them.
+    /// When the Describe call has no such filter, a filter has no values, or there are too many values.
     pub(crate) fn parse(params: &Params) -> Result<Self, Refusal> {
         let mut filters = Vec::new();
         let mut count = 0;
@@ -88,45 +89,46 @@ impl<T: Filtered> Filters<T> {
     }
 }
 
-/// Takes the values a resource has for one filter. The filter holds when any of them matches any of its patterns.
+/// Receives the values that a resource has for one filter. The filter holds when one of its patterns matches one of
+/// them.
 #[derive(Debug)]
 pub(crate) struct Values<'a> {
     pub(crate) plan: &'a Plan,
-    /// The moment the resource is seen at.
+    /// The moment at which the request sees the resource.
     pub(crate) at: Moment,
     patterns: &'a [FilterPattern],
     met: bool,
 }
 
 impl Values<'_> {
-    /// One value.
+    /// Adds one value.
     pub(crate) fn text(&mut self, value: &str) {
         self.met = self.met || self.patterns.iter().any(|pattern| pattern.matches(value));
     }
 
-    /// Any number of values.
+    /// Adds any number of values.
     pub(crate) fn texts<'t>(&mut self, values: impl IntoIterator<Item = &'t str>) {
         values.into_iter().for_each(|value| self.text(value));
     }
 
-    /// A boolean.
+    /// Adds a boolean.
     pub(crate) fn flag(&mut self, value: bool) {
         self.text(if value { "true" } else { "false" });
     }
 
-    /// Values that print as filters spell them, such as numbers and addresses.
+    /// Adds values whose display form is the one that filters use, such as numbers and addresses.
     pub(crate) fn show<V: Display>(&mut self, values: impl IntoIterator<Item = V>) {
         values.into_iter().for_each(|value| self.text(&value.to_string()));
     }
 
-    /// The ids of resources.
+    /// Adds the ids of resources.
     pub(crate) fn ids(&mut self, kind: Kind, numbers: impl IntoIterator<Item = u64>) {
         let idents = self.plan.idents;
         numbers.into_iter().for_each(|number| self.text(&idents.text(kind, number)));
     }
 }
 
-/// One filter value.
+/// The pattern in one filter value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct FilterPattern(Vec<Piece>);
 
@@ -152,7 +154,7 @@ impl FilterPattern {
         Self(pieces)
     }
 
-    /// Greedy matching with one place to go back to: linear for all but patterns made to be slow.
+    /// Greedy matching with one point to return to. It is linear except for patterns that are designed to be slow.
     fn matches(&self, text: &str) -> bool {
         let mut pieces = self.0.as_slice();
         let mut rest = text;
@@ -180,7 +182,7 @@ impl FilterPattern {
                 }
                 None => {}
             }
-            // The last `*` takes one character more and the match goes on from there.
+            // The last `*` takes one more character, and matching continues from there.
             let Some((after, from)) = retry else { return false };
             let mut chars = from.chars();
             if chars.next().is_none() {
@@ -198,7 +200,7 @@ mod tests {
     use super::*;
     use crate::simulator::tests::plan;
 
-    /// Something with two fields to filter by.
+    /// An item with two fields to filter by.
     #[derive(Debug)]
     struct Pair(&'static str, &'static str);
 

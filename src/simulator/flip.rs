@@ -1,9 +1,10 @@
-//! Stops and starts by request, many at once: `POST /_simulator/flip`.
+//! Stops and starts many instances in one request: `POST /_simulator/flip`.
 //!
-//! `{"from": 0, "count": 100}` stops those of the next so many instances that run, and starts those that are stopped; the others,
-//! which move, are terminated or managed, stay. The transitions are those of a call, with their delays and events, but for
-//! CloudTrail's: nobody called. The answer names who was flipped, and where the next round begins: past the last instance it is
-//! the first again. For load that must not wait for a call of each.
+//! `{"from": 0, "count": 100}` looks at 100 instances from number 0 on. It stops those that run and starts those that
+//! are stopped; it skips instances that are changing state, terminated or managed. The transitions have the same delays
+//! and events as those of an API call, except CloudTrail's, because no call was made. The answer lists the flipped
+//! instances and the number where the next round begins; the first instance follows the last. Load tests use this where
+//! one call per instance would take too long.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -11,26 +12,26 @@ use serde_json::{Value, json};
 use crate::simulator::instance::State;
 use crate::simulator::world::{UnknownScope, World};
 
-/// The most instances that are looked at in one request.
+/// The most instances that one request looks at.
 const MAX_COUNT: u64 = 10_000;
 
-/// Why nothing was flipped.
+/// Why no instance was flipped.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FlipError {
-    /// The body says something else.
-    #[error("the body is not a flip: {source}; send {{\"from\": 0, \"count\": 100}}")]
+    /// The body is not a flip request.
+    #[error("the body is not a flip request: {source}; send {{\"from\": 0, \"count\": 100}}")]
     Body {
-        /// What serde said.
+        /// The error from serde.
         #[from]
         source: serde_json::Error,
     },
     /// There is no such account or region.
     #[error(transparent)]
     Scope(#[from] UnknownScope),
-    /// Too many.
+    /// The request asks for too many instances.
     #[error("{count} instances are too many for one request; give at most {MAX_COUNT}")]
     Count {
-        /// How many were asked for.
+        /// How many instances it asked for.
         count: u64,
     },
 }
@@ -47,7 +48,7 @@ struct Flip {
 /// Flips instances.
 ///
 /// # Errors
-/// When the body does not say which.
+/// When the body is not a flip request, asks for too many instances, or names an unknown account or region.
 pub(crate) fn flip(world: &World, body: &[u8]) -> Result<Value, FlipError> {
     let Flip { account, region, from, count } = serde_json::from_slice(body)?;
     let (account, region) = world.scope(account.as_deref(), region.as_deref())?;

@@ -1,27 +1,27 @@
-//! What happens in an account that AWS would tell EventBridge about, before it is an event.
+//! What happens in an account and is reported to EventBridge, before it becomes an event.
 //!
-//! Whoever changes an account pushes these into the [`Outbox`](crate::simulator::outbox::Outbox). A happening holds facts
-//! only; the bus gives it the shape AWS gives its events, decides which rules receive it, and applies the faults.
+//! A change to an account pushes happenings into the [`Outbox`](crate::simulator::outbox::Outbox). A happening contains
+//! only facts; the bus turns it into AWS's event, finds the rules that match, and applies the faults.
 
 use serde_json::Value;
 
 use crate::simulator::clock::Moment;
 
-/// One thing that happened, or will.
+/// One thing that happened or is expected to happen.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Happening {
-    /// When it is true from; may lie ahead, as `running` does when an instance is started.
+    /// When it takes place. This may lie in the future, such as `running` when an instance is started.
     pub(crate) at: Moment,
     pub(crate) account: String,
     pub(crate) region: String,
     pub(crate) what: What,
 }
 
-/// The kinds of happening AWS has events for.
+/// The kinds of happenings for which AWS sends events.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum What {
-    /// An instance reaches `state`. One that lies ahead is told only if the account still says so at its moment: a stop in
-    /// between may have overtaken it.
+    /// An instance reaches `state`. A future state becomes an event only if the account still has it at that moment; a
+    /// later call, such as a stop, may have prevented it.
     InstanceState {
         /// `i-...`.
         id: String,
@@ -36,12 +36,12 @@ pub(crate) enum What {
         event: &'static str,
         /// `available`, `attached`, `deleted`, `failed`, ...
         result: &'static str,
-        /// Empty where nothing failed.
+        /// Empty unless something failed.
         cause: String,
-        /// The request id of the call that led to it, or empty.
+        /// The request id of the call that caused it, or empty.
         request: String,
     },
-    /// An `EBS Snapshot Notification`; AWS sends it on completion only.
+    /// An `EBS Snapshot Notification`; AWS sends it only on completion.
     Snapshot {
         /// `snap-...`.
         id: String,
@@ -51,14 +51,14 @@ pub(crate) enum What {
         event: &'static str,
         /// `succeeded` or `failed`.
         result: &'static str,
-        /// Empty where nothing failed.
+        /// Empty unless something failed.
         cause: String,
         started: Moment,
         ended: Moment,
     },
     /// An `EBS Multi-Volume Snapshots Completion Status`.
     Snapshots {
-        /// The instance whose volumes were taken, `i-...`.
+        /// The instance whose volumes the snapshots are of, `i-...`.
         instance: String,
         /// `succeeded` or `failed`.
         result: &'static str,
@@ -71,29 +71,29 @@ pub(crate) enum What {
     Tags {
         /// The resource's id.
         resource: String,
-        /// As in its ARN: `instance`, `security-group`, `volume`, ...
+        /// The resource type as in its ARN: `instance`, `security-group`, `volume`, ...
         resource_type: &'static str,
-        /// The keys that were put, changed or taken off.
+        /// The keys of the tags that were added, changed or removed.
         changed: Vec<String>,
-        /// Rises with each change of this resource's tags.
+        /// Increases with each change of this resource's tags.
         version: u64,
-        /// All tags it has now.
+        /// All tags of the resource after the change.
         tags: Vec<(String, String)>,
     },
-    /// What AWS announces by itself, as its event tells it.
+    /// An event that a service of AWS sends without a call.
     Announced {
-        /// The service it comes from.
+        /// The service that sends it.
         source: &'static str,
         /// The event's type.
         detail_type: &'static str,
-        /// What it concerns.
+        /// The resources that it concerns.
         resources: Vec<String>,
         /// The event's detail.
         detail: Value,
     },
-    /// A call that changes things, as `CloudTrail` records it; failed ones and dry runs too.
+    /// A call that changes things, as `CloudTrail` records it. Failed calls and dry runs are recorded too.
     Call {
-        /// The action, `RunInstances`.
+        /// The action, such as `RunInstances`.
         name: &'static str,
         /// `requestParameters`.
         request: Value,

@@ -1,27 +1,27 @@
-//! The versions of one thing, each by the moment it holds from.
+//! The versions of one thing, each with the moment from which it holds.
 //!
-//! Whatever can change in the simulated world is kept like this, and never forgotten while the simulator runs: describe
-//! lag, the journal and the oracle are all the question what held at an earlier moment.
+//! Everything that can change in the simulated account is kept like this, and nothing is dropped while the simulator
+//! runs. Lag, the journal and the oracle all ask what held at an earlier moment.
 
 use crate::simulator::clock::Moment;
 
 /// The versions of one thing, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct History<T> {
-    /// All but the newest, which most things have none of.
+    /// All versions except the newest. Most histories have none.
     past: Vec<(Moment, T)>,
-    /// When the newest version began, and it.
+    /// When the newest version began.
     from: Moment,
     latest: T,
 }
 
 impl<T> History<T> {
-    /// A thing that begins at `from` as `first`; [`Moment::NEVER`] for what was always there.
+    /// A history whose first version begins at `from`; [`Moment::NEVER`] means that it has always held.
     pub(crate) const fn new(from: Moment, first: T) -> Self {
         Self { past: Vec::new(), from, latest: first }
     }
 
-    /// The version that held at `moment`; `None` before the first began. Of versions that began at the same moment the
+    /// The version that held at `moment`; `None` before the first one. Of versions that began at the same moment, the
     /// last one holds.
     pub(crate) fn at(&self, moment: Moment) -> Option<&T> {
         if self.from <= moment {
@@ -36,8 +36,9 @@ impl<T> History<T> {
         &self.latest
     }
 
-    /// Adds a version that holds from `from` on. A `from` before the newest version's counts as the newest's: a clock may
-    /// step back, and what comes later still supersedes. (An account rewinds its histories when it sees a clock step back.)
+    /// Adds a version that holds from `from` on. If `from` is before the newest version's beginning, the two begin
+    /// together, because the clock may step back. (An account rewinds its histories when it notices a clock that was
+    /// set back.)
     pub(crate) fn push(&mut self, from: Moment, next: T) {
         let from = from.max(self.from);
         let before = std::mem::replace(&mut self.latest, next);
@@ -45,7 +46,7 @@ impl<T> History<T> {
         self.from = from;
     }
 
-    /// Lets nothing begin after `to`: the clock was put back to it, and what held when that happened holds from there on.
+    /// Lets no version begin after `to`. The clock was set back to `to`; what held when that happened holds from `to` on.
     pub(crate) fn rewind(&mut self, to: Moment) {
         self.from = self.from.min(to);
         for (from, _) in self.past.iter_mut().rev().take_while(|(from, _)| *from > to) {
@@ -53,7 +54,7 @@ impl<T> History<T> {
         }
     }
 
-    /// The versions with the moments they began at, oldest first.
+    /// The versions and when each began, oldest first.
     pub(crate) fn versions(&self) -> impl Iterator<Item = (Moment, &T)> {
         let past = self.past.iter().map(|(from, version)| (*from, version));
         past.chain(std::iter::once((self.from, &self.latest)))
@@ -66,7 +67,7 @@ impl<T> History<T> {
 }
 
 impl<T: Clone> History<T> {
-    /// Adds a version made from the newest.
+    /// Adds a version that is made from the newest one.
     pub(crate) fn change(&mut self, from: Moment, with: impl FnOnce(&mut T)) {
         let mut next = self.latest.clone();
         with(&mut next);

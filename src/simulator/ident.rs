@@ -1,16 +1,16 @@
-//! Resource ids: `i-0` and 16 hex digits, and so on, as a reversible formula of a number.
+//! Resource ids, such as `i-0` and 16 hex digits: a reversible formula of a number.
 //!
-//! Nothing is stored: an id the simulator never gave out decodes to a number beyond what exists. 16 digits under a
-//! leading 0 keep EC2's length of 17.
+//! Nothing is stored. An id that the simulator never gave out decodes to a number that no resource has. The leading 0
+//! and 16 digits give EC2's length of 17.
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::simulator::dice::{mix, unmix};
 
-/// An account and a region, as a key of maps.
+/// An account and a region, as a key for maps.
 pub(crate) type ScopeKey = (String, String);
 
-/// What an id names.
+/// The kind of resource that an id names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Kind {
     Instance,
@@ -73,7 +73,7 @@ impl Kind {
 }
 
 impl Kind {
-    /// The kinds of things that carry tags. No prefix begins another.
+    /// The kinds that can have tags. No prefix is the beginning of another.
     pub(crate) const fn taggable() -> [Self; 13] {
         [
             Self::Instance,
@@ -92,7 +92,7 @@ impl Kind {
         ]
     }
 
-    /// The kind's name in tag events and ARNs; `None` for kinds without tags.
+    /// The kind's resource type in tag events and ARNs; `None` for kinds without tags.
     pub(crate) const fn resource_type(self) -> Option<&'static str> {
         match self {
             Self::Instance => Some("instance"),
@@ -112,7 +112,7 @@ impl Kind {
         }
     }
 
-    /// EC2's codes for a malformed and for an unknown id, and what its messages call the thing.
+    /// EC2's codes for a malformed and for an unknown id, and the word for the id in its messages.
     pub(crate) const fn codes(self) -> (&'static str, &'static str, &'static str) {
         match self {
             Self::Instance => ("InvalidInstanceID.Malformed", "InvalidInstanceID.NotFound", "instance ID"),
@@ -137,11 +137,11 @@ impl Kind {
     }
 }
 
-/// Why a text is not an id of a kind.
+/// The text is not an id of the kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
-/// The id formula of one account and region.
+/// The formula for ids in one account and region.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Idents {
     seed: u64,
@@ -152,7 +152,7 @@ impl Idents {
         Self { seed }
     }
 
-    /// Appends the id of the `number`th thing of `kind`.
+    /// Appends the id of the resource of `kind` with this number.
     pub(crate) fn write(self, kind: Kind, number: u64, out: &mut String) {
         out.push_str(kind.prefix());
         out.push('0');
@@ -165,7 +165,7 @@ impl Idents {
         out
     }
 
-    /// The number that an id encodes; `None` when well formed but certainly not one of ours.
+    /// The number that an id encodes; `None` when the id is well formed but cannot be one of this simulator's.
     pub(crate) fn number(self, kind: Kind, id: &str) -> Result<Option<u64>, Malformed> {
         let digits = id.strip_prefix(kind.prefix()).ok_or(Malformed)?;
         let lower_hex = digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
@@ -182,15 +182,15 @@ impl Idents {
     }
 }
 
-/// A seed for the `(account, region)` pair that shares nothing with another pair's.
+/// A seed for an account and region that is unrelated to the seeds of all others.
 pub(crate) fn scope_seed(seed: u64, account: &str, region: &str) -> u64 {
     xxh3_64_with_seed(format!("{account}/{region}").as_bytes(), seed)
 }
 
-/// A new random UUID, as AWS names requests, messages and events. Random even under a seed: a client that remembers the
-/// ids of an earlier run must not take this run's for repeats.
+/// A new random UUID, as AWS uses for requests, messages and events. It is random even with a fixed seed, so that a
+/// client that remembers the ids of an earlier run does not take this run's events for repeats.
 pub(crate) fn uuid() -> String {
-    // Version 4 in the RFC's layout.
+    // Version 4, as RFC 9562 lays it out.
     let n = fastrand::u128(..) & !(0xf << 76) & !(0b11 << 62) | (4 << 76) | (0b10 << 62);
     let hex = format!("{n:032x}");
     let mut out = String::with_capacity(36);

@@ -1,7 +1,7 @@
-//! One instance as EC2 holds it: what it was born as, and where it is in its life.
+//! One instance as EC2 knows it: its properties and its phase.
 //!
-//! The state at a moment is a pure function of [`Life`] and that moment; no timer moves it. So `pending` becomes
-//! `running` by being looked at later, and what was true at an earlier moment can be asked as well.
+//! The state at a moment is a pure function of [`Life`] and that moment; there are no timers. So `pending` becomes
+//! `running` when it is read later, and the state at an earlier moment can be read as well.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -47,25 +47,25 @@ impl State {
     }
 }
 
-/// Where an instance is in its life.
+/// The part of its life that an instance is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Life {
-    /// Pending until `running`, running from then on.
+    /// Pending until `running`, running afterwards.
     Up { running: Moment },
-    /// Asked to stop at `asked`: stopping until `stopped`, stopped from then on.
+    /// A stop was requested at `asked`; stopping until `stopped`, stopped afterwards.
     Down { asked: Moment, stopped: Moment },
-    /// Asked to terminate at `asked`: shutting down until `terminated`, terminated from then on.
+    /// A termination was requested at `asked`; shutting down until `terminated`, terminated afterwards.
     Gone { asked: Moment, terminated: Moment },
 }
 
-/// A status check `DescribeInstanceStatus` reports.
+/// A status check that `DescribeInstanceStatus` reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Check {
-    /// `InstanceStatus`: the operating system answers.
+    /// `InstanceStatus`: whether the operating system responds.
     Instance,
-    /// `SystemStatus`: the host is well.
+    /// `SystemStatus`: whether the host works.
     System,
-    /// `AttachedEbsStatus`: the volumes answer.
+    /// `AttachedEbsStatus`: whether the volumes respond.
     AttachedEbs,
 }
 
@@ -76,15 +76,15 @@ pub struct ScheduledEvent {
     pub id: String,
     /// `instance-reboot`, `system-reboot`, `system-maintenance`, `instance-retirement` or `instance-stop`.
     pub code: String,
-    /// What AWS says will happen.
+    /// AWS's description of the event.
     pub description: String,
     /// The earliest start.
     pub not_before: jiff::Timestamp,
-    /// The latest end, where AWS names one.
+    /// The latest end, if AWS gives one.
     pub not_after: Option<jiff::Timestamp>,
 }
 
-/// Scripted status checks: everything is well unless said otherwise.
+/// Scripted status checks: every check passes unless the script says otherwise.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ScriptedChecks {
     pub(crate) impaired: Vec<(Check, Moment)>,
@@ -102,7 +102,7 @@ impl ScriptedChecks {
 pub(crate) struct Phase {
     pub(crate) launched: Moment,
     pub(crate) life: Life,
-    /// Set for instances in a public subnet; shown only while the instance is up.
+    /// Set for instances in a public subnet. It is shown only while the instance is up.
     pub(crate) public_ip: Option<Ipv4Addr>,
 }
 
@@ -118,7 +118,7 @@ impl Phase {
         }
     }
 
-    /// When it reaches the state it moves to, and that state.
+    /// The state that the instance is moving to, and when it reaches it.
     pub(crate) const fn settles(&self) -> (Moment, State) {
         match self.life {
             Life::Up { running } => (running, State::Running),
@@ -127,28 +127,28 @@ impl Phase {
         }
     }
 
-    /// A start asked for at `now`.
+    /// The phase after a start at `now`.
     pub(crate) fn started(now: Moment, delay: Duration, public_ip: Option<Ipv4Addr>) -> Self {
         Self { launched: now, life: Life::Up { running: now.plus(delay) }, public_ip }
     }
 
-    /// The same after a stop asked for at `now`.
+    /// The phase after a stop at `now`.
     pub(crate) fn stopped(self, now: Moment, delay: Duration) -> Self {
         Self { life: Life::Down { asked: now, stopped: now.plus(delay) }, ..self }
     }
 
-    /// The same after a termination asked for at `now`.
+    /// The phase after a termination at `now`.
     pub(crate) fn terminated(self, now: Moment, delay: Duration) -> Self {
         Self { life: Life::Gone { asked: now, terminated: now.plus(delay) }, ..self }
     }
 
-    /// The same long after its termination.
+    /// The phase long after a termination.
     pub(crate) fn forgotten(self) -> Self {
         Self { life: Life::Gone { asked: Moment::NEVER, terminated: Moment::NEVER }, ..self }
     }
 
-    /// The same under a clock that was put back to `now`: a move that would last until the clock catches up is over in
-    /// `delay`.
+    /// The phase after the clock was set back to `now`: a transition still in progress ends after `delay` at the
+    /// latest.
     pub(crate) fn rewound(self, now: Moment, delay: Duration) -> Self {
         let limit = now.plus(delay);
         let life = match self.life {
@@ -164,38 +164,38 @@ impl Phase {
 #[expect(clippy::struct_excessive_bools, reason = "independent facts, as EC2 has them")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Instance {
-    /// Its place in the listing order, and what its ids are formulas of.
+    /// Its position in listings. Its ids are formulas of this number.
     pub(crate) number: u64,
     /// The number of the first instance of its reservation.
     pub(crate) lead: u64,
     pub(crate) role: &'static Role,
     pub(crate) machine: &'static Machine,
     pub(crate) image: &'static Image,
-    /// What the id of its machine image stands for.
+    /// The number that its image's id encodes.
     pub(crate) ami: u64,
-    /// The place of its VPC among those the account sees; its security groups are counted by it.
+    /// The position of its VPC among those the account sees. The numbers of its security groups follow from it.
     pub(crate) network: u64,
-    /// The number that its VPC's id encodes. For a VPC of the account itself that is `network`.
+    /// The number that its VPC's id encodes. For the account's own VPCs this equals `network`.
     pub(crate) vpc: u64,
     /// The number that its subnet's id encodes.
     pub(crate) subnet: u64,
     pub(crate) zone: u64,
-    /// Which of its VPC's groups it is in.
+    /// The ordinals of its security groups within its VPC.
     pub(crate) groups: &'static [u64],
     pub(crate) profile: Option<&'static str>,
     pub(crate) private_ip: Ipv4Addr,
     pub(crate) ipv6: Option<Ipv6Addr>,
-    /// Whether it gets a public address at each start.
+    /// Whether it gets a new public address at each start.
     pub(crate) public: bool,
-    /// Its Elastic IP, which it keeps until it has terminated.
+    /// Its Elastic IP address, until it has terminated.
     pub(crate) elastic: Option<Ipv4Addr>,
-    /// Its disks, where they are not those of the formula.
+    /// Its volumes, if they differ from those of the formula.
     pub(crate) disks: Option<Box<[EbsVolume]>>,
     pub(crate) key_name: Option<&'static str>,
     pub(crate) spot: bool,
     pub(crate) managed: bool,
     pub(crate) monitored: bool,
-    /// The `ClientToken` of its launch; the formula's instances have one of their own.
+    /// The `ClientToken` of its launch; `None` for the formula's instances, which derive one.
     pub(crate) token: Option<Arc<str>>,
     pub(crate) created: Moment,
     pub(crate) phase: Phase,
@@ -213,7 +213,7 @@ impl Instance {
         self.phase.launched
     }
 
-    /// When the user's stop or termination was asked for; EC2 prints it as the transition reason.
+    /// When the user asked for the stop or termination. EC2 prints this as the transition reason.
     pub(crate) const fn asked(&self) -> Option<Moment> {
         match self.phase.life {
             Life::Up { .. } => None,
@@ -221,7 +221,7 @@ impl Instance {
         }
     }
 
-    /// The public address: an Elastic IP, or one of Amazon's, which an instance has only while it is up.
+    /// The public address: an Elastic IP address, or one that Amazon assigns while the instance is up.
     pub(crate) fn address(&self, at: Moment) -> Option<Ipv4Addr> {
         let up = matches!(self.state(at), State::Pending | State::Running | State::Stopping);
         let elastic = self.elastic.filter(|_| self.state(at) != State::Terminated);

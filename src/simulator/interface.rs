@@ -1,7 +1,7 @@
-//! Network interfaces: the primary one of each instance by formula, and those that calls created.
+//! Network interfaces: the primary interface of each instance, from the formula, and those that calls created.
 //!
-//! A primary interface has its instance's number and nothing of its own: it is there from the launch until the instance
-//! has terminated. Created ones are attached to nothing.
+//! A primary interface has its instance's number and no data of its own. It exists from the launch until the instance
+//! has terminated. Interfaces that calls create are attached to nothing.
 
 mod edit;
 
@@ -18,25 +18,25 @@ use crate::simulator::network::SecurityGroup;
 use crate::simulator::plan::Plan;
 use crate::simulator::tags::Tags;
 
-/// What an interface is attached to.
+/// The instance that an interface is attached to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Host {
     pub(crate) instance: u64,
     pub(crate) since: Moment,
 }
 
-/// The NAT gateway of an interface that AWS made for it.
+/// The NAT gateway for which AWS made an interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Gateway {
     pub(crate) number: u64,
     pub(crate) since: Moment,
 }
 
-/// A public address something answers to.
+/// A public address of an interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Public {
     pub(crate) ip: Ipv4Addr,
-    /// The numbers of its allocation and association when it is an Elastic IP; else it is Amazon's.
+    /// The numbers of its allocation and association if it is an Elastic IP address; otherwise it is Amazon's.
     pub(crate) elastic: Option<(u64, u64)>,
 }
 
@@ -49,7 +49,7 @@ pub(crate) struct Interface {
     pub(crate) zone: u64,
     pub(crate) private_ip: Ipv4Addr,
     pub(crate) ipv6: Option<Ipv6Addr>,
-    /// Numbers of its security groups.
+    /// The numbers of its security groups.
     pub(crate) groups: Vec<u64>,
     pub(crate) description: String,
     pub(crate) host: Option<Host>,
@@ -58,7 +58,7 @@ pub(crate) struct Interface {
     pub(crate) public: Option<Public>,
     pub(crate) managed: bool,
     pub(crate) deleted: bool,
-    /// The tags it was born with.
+    /// Its first tags.
     pub(crate) tags: Tags,
 }
 
@@ -67,7 +67,7 @@ impl Interface {
         if self.host.is_some() || self.nat.is_some() { "in-use" } else { "available" }
     }
 
-    /// Since when it is attached to what it belongs to.
+    /// Since when it is attached to its instance or NAT gateway.
     pub(crate) fn attached(&self) -> Option<Moment> {
         self.host.map(|host| host.since).or(self.nat.map(|nat| nat.since))
     }
@@ -77,7 +77,7 @@ impl Interface {
         self.public.and_then(|public| public.elastic)
     }
 
-    /// The interface of a NAT gateway; none once that is deleted.
+    /// The interface of a NAT gateway; `None` after the gateway is deleted.
     pub(crate) fn of_nat(nat: &NatGateway, at: Moment) -> Option<Self> {
         (nat.state(at) != "deleted").then(|| Self {
             number: nat.interface(),
@@ -97,12 +97,12 @@ impl Interface {
         })
     }
 
-    /// The interface of an instance; none once it has terminated.
+    /// The primary interface of an instance; `None` after the instance has terminated.
     pub(crate) fn primary(host: &Instance, at: Moment) -> Option<Self> {
         if host.state(at) == State::Terminated {
             return None;
         }
-        // An Elastic IP is not the interface's own, and may be bound to another by now.
+        // An Elastic IP address is not part of the interface and may be associated with another by now.
         let up = matches!(host.state(at), State::Pending | State::Running | State::Stopping);
         let public = host.phase.public_ip.filter(|_| up).map(|ip| Public { ip, elastic: None });
         Some(Self {
@@ -124,7 +124,7 @@ impl Interface {
     }
 }
 
-/// The MAC address of an interface: a locally administered one, by number.
+/// The MAC address of an interface: locally administered, and derived from its number.
 pub(crate) fn mac(plan: &Plan, interface: u64) -> String {
     let n = mix(plan.seed ^ !interface);
     let mut out = String::from("0a");
@@ -150,7 +150,7 @@ pub(crate) fn public_dns(plan: &Plan, ip: Ipv4Addr) -> String {
 impl Timed for Interface {}
 
 impl Elastic {
-    /// Whether it belongs to an interface.
+    /// Whether the address is associated with this interface.
     pub(crate) fn is_of(&self, interface: u64) -> bool {
         self.association.is_some_and(|it| it.interface == interface)
     }

@@ -1,4 +1,4 @@
-//! Internet gateways: one of each VPC, one that is attached to nothing, and those that calls created.
+//! Internet gateways: one for each VPC, one unattached, and those that calls created.
 
 use crate::simulator::plan::Plan;
 use crate::simulator::tags::Tags;
@@ -10,17 +10,17 @@ pub(crate) struct InternetGateway {
     /// The VPC it is attached to.
     pub(crate) vpc: Option<u64>,
     pub(crate) deleted: bool,
-    /// The tags it was born with.
+    /// Its first tags.
     pub(crate) tags: Tags,
 }
 
 impl InternetGateway {
-    /// How many the formula has. An account without instances has its default VPC's only.
+    /// How many the formula has. An account without instances has only its default VPC's gateway.
     pub(crate) fn count(plan: &Plan) -> u64 {
         plan.vpcs + u64::from(plan.count > 0)
     }
 
-    /// The `number`th gateway of the formula: that of the VPC of the same number, and then the spare one.
+    /// The `number`th gateway of the formula: that of the VPC with the same number, or the unattached one after them.
     pub(crate) fn of(plan: &Plan, number: u64) -> Option<Self> {
         if number >= Self::count(plan) {
             return None;

@@ -1,11 +1,12 @@
-//! The oracle: what was true of each thing when, without faults and without lag.
+//! The oracle: what was true of each resource at any moment, without faults and without lag.
 //!
-//! A journal lists the moments at which anything a describe shows of a thing changed, those that come of themselves too: a
-//! `pending` that became `running`, checks that were done initializing, a terminated instance that aged out. Between two
-//! of them every describe shows the same. At a moment itself both sides are true: what began then, and what ended then, for
-//! a client that asked in the same millisecond.
+//! A journal lists the moments at which anything that a Describe call shows of a resource changed. This includes
+//! changes that no call makes: `pending` becomes `running`, status checks finish initializing, EC2 stops listing a
+//! terminated instance. Between two such moments every Describe call shows the same. At the moment itself both the
+//! state before and the state after are true, for a client that asks in the same millisecond.
 //!
-//! `/_simulator/at/{ms}/` is the other half: a base URL at which the whole reading API answers as of that moment.
+//! `/_simulator/at/{ms}/` is the other half of the oracle: a base URL at which all reading calls answer as of that
+//! moment.
 
 use std::collections::BTreeSet;
 
@@ -25,36 +26,36 @@ use crate::simulator::view::View;
 use crate::simulator::world::World;
 
 impl Account {
-    /// Every moment up to now at which anything a describe shows of a thing changed, oldest first; empty for ids that were
-    /// never given out.
+    /// All moments up to now at which anything that a Describe call shows of a resource changed, oldest first. Empty
+    /// for ids that were never given out.
     #[must_use]
     pub fn moments(&self, id: &str) -> Vec<Timestamp> {
         let found = self.resource(id).map(|(kind, number)| self.reading().moments(self, kind, number));
         found.unwrap_or_default().into_iter().map(Moment::timestamp).collect()
     }
 
-    /// Whether EC2 listed a thing at a moment.
+    /// Whether EC2 listed a resource at a moment.
     #[must_use]
     pub fn exists_at(&self, id: &str, moment: Timestamp) -> bool {
         let resource = self.resource(id);
         resource.is_ok_and(|(kind, number)| self.reading().holds(kind, number, Moment::of(moment)))
     }
 
-    /// The state an instance was in at a moment, or will be if nobody interferes; also after EC2 forgot it, `None` before its
-    /// launch.
+    /// The state of an instance at a moment, even if EC2 no longer lists it; for a future moment, its state if nothing
+    /// intervenes. `None` before its launch.
     #[must_use]
     pub fn state_then(&self, id: &str, moment: Timestamp) -> Option<&'static str> {
         self.state_at(id, Moment::of(moment))
     }
 
-    /// As [`Account::state_then`].
+    /// Like [`Account::state_then`].
     pub(crate) fn state_at(&self, id: &str, at: Moment) -> Option<&'static str> {
         let reading = self.reading();
         let number = reading.number(id).ok()??;
         reading.instance(number, at).map(|instance| instance.state(at).name())
     }
 
-    /// The ids of everything that was ever changed or created, by kind.
+    /// The ids of all resources that were ever changed or created, by kind.
     #[must_use]
     pub fn touched_ids(&self) -> Vec<String> {
         let touched = self.reading().touched();
@@ -63,7 +64,7 @@ impl Account {
 }
 
 impl Reading<'_> {
-    /// The moments up to now at which a thing changed.
+    /// The moments up to now at which a resource changed.
     fn moments(&self, account: &Account, kind: Kind, number: u64) -> Vec<Moment> {
         let mut moments = self.changes(kind, number);
         match kind {
@@ -95,7 +96,7 @@ impl Reading<'_> {
     }
 }
 
-/// Answers the journal of one account: one thing's by `id`, else the ids of everything ever touched.
+/// Answers with the journal of one resource by `id`, or, without an id, with the ids of all resources ever changed.
 pub(crate) fn journal(account: &Account, id: Option<&str>) -> Value {
     let Some(id) = id else { return json!({ "ids": account.touched_ids() }) };
     let kind = account.resource(id).ok().and_then(|(kind, _)| kind.resource_type());
@@ -103,10 +104,10 @@ pub(crate) fn journal(account: &Account, id: Option<&str>) -> Value {
     json!({ "id": id, "kind": kind, "moments": moments })
 }
 
-/// A call to the past: `path` is what follows `at/`.
+/// Answers a call to the past. `path` is the part after `at/`.
 ///
 /// # Errors
-/// What AWS would have refused; calls that change things, which come too late; and a path that names no moment.
+/// What AWS would have refused at that time, calls that change things, and a path without a moment.
 pub(crate) fn at(
     world: &World,
     path: &str,
@@ -120,7 +121,7 @@ pub(crate) fn at(
             Refusal::new(
                 404,
                 "NotFound",
-                format!("{ms} is no moment; give milliseconds since the epoch: /_simulator/at/{{ms}}/"),
+                format!("{ms} is not a moment; give milliseconds since the epoch: /_simulator/at/{{ms}}/"),
             )
         })?;
     let action = params.get("Action").ok_or_else(|| Refusal::missing("Action"))?;

@@ -1,8 +1,8 @@
-//! The AWS JSON protocols of SQS (1.0) and EventBridge (1.1): the action in a header, shapes as JSON in both directions,
-//! errors by `__type`.
+//! The AWS JSON protocols of SQS (1.0) and EventBridge (1.1): the action is in a header, requests and answers are JSON,
+//! and `__type` names an error.
 //!
-//! SQS answered Query XML for years, and its clients still match on the codes of that time: each of its errors also
-//! carries the old code in `x-amzn-query-error`.
+//! SQS used the Query protocol for years and its clients still match on the codes of that protocol, so each of its
+//! errors also has the old code in `x-amzn-query-error`.
 
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -10,17 +10,17 @@ use serde_json::{Value, json};
 use crate::simulator::refusal::Refusal;
 use crate::simulator::request::Service;
 
-/// Reads a call's body into its shape. Members the shape does not name are ignored, as AWS ignores them.
+/// Reads a call's body into its shape. As on AWS, members that the shape does not name are ignored.
 pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
     let body = if body.is_empty() { b"{}" } else { body };
     serde_json::from_slice(body).map_err(|error| Refusal::new(400, "SerializationException", error.to_string()))
 }
 
-/// An error as the headers and the body of an answer.
+/// The headers and the body of an error.
 pub(crate) struct ErrorBody {
     /// `x-amzn-errortype`: the shape's name.
     pub(crate) shape: String,
-    /// `x-amzn-query-error`: the code of the Query protocol and whose fault it is; only SQS has it.
+    /// `x-amzn-query-error`: the code in the Query protocol and the side at fault; only SQS has it.
     pub(crate) query: Option<String>,
     pub(crate) body: String,
 }
@@ -38,13 +38,13 @@ impl ErrorBody {
             let whose = if refusal.status < 500 { "Sender" } else { "Receiver" };
             format!("{};{whose}", query_code(shape).unwrap_or(&refusal.code))
         });
-        // The Rust SDK reads `message`, older ones `Message`; SQS and EventBridge write the former.
+        // The Rust SDK reads `message`, older SDKs `Message`; SQS and EventBridge send the former.
         let body = json!({ "__type": format!("{namespace}{shape}"), "message": refusal.message }).to_string();
         Self { shape: shape.to_owned(), query, body }
     }
 }
 
-/// The name of an error's shape in the JSON protocols, where it differs from the code of the Query protocols.
+/// The name of an error's shape in the JSON protocols, where it differs from the code in the Query protocols.
 fn shape(code: &str) -> &str {
     match code {
         "MissingAuthenticationToken" => "MissingAuthenticationTokenException",
@@ -57,7 +57,7 @@ fn shape(code: &str) -> &str {
     }
 }
 
-/// What SQS's Query protocol calls an error of its model.
+/// The code that SQS's Query protocol has for an error.
 fn query_code(shape: &str) -> Option<&'static str> {
     Some(match shape {
         "BatchEntryIdsNotDistinct" => "AWS.SimpleQueueService.BatchEntryIdsNotDistinct",
@@ -82,7 +82,7 @@ fn query_code(shape: &str) -> Option<&'static str> {
     })
 }
 
-/// An answer with nothing to say. SQS leaves the body empty there, EventBridge too.
+/// An answer without content. SQS and EventBridge leave the body empty.
 pub(crate) fn nothing() -> Value {
     Value::Null
 }

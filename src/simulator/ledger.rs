@@ -1,4 +1,4 @@
-//! What clients asked: every call by account, region and action, how it ended, and how many came in a minute.
+//! Counts the calls of clients by account, region and action, how they ended, and how many came within a minute.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -10,7 +10,7 @@ use crate::simulator::clock::Moment;
 /// The length of the rate window in seconds.
 const WINDOW: i64 = 60;
 
-/// All calls since the start, or since it was cleared.
+/// All calls since the start, or since the counts were cleared.
 #[derive(Debug, Default)]
 pub(crate) struct RequestCounter(Mutex<BTreeMap<Line, Entry>>);
 
@@ -33,25 +33,25 @@ struct Entry {
 /// The calls of one action in one account and region.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Requests {
-    /// The account that asked.
+    /// The account of the caller.
     pub account: String,
-    /// The region asked.
+    /// The region of the call.
     pub region: String,
-    /// `DescribeInstances`, ...
+    /// The action, such as `DescribeInstances`.
     pub action: String,
-    /// All calls, refused and unanswered ones included.
+    /// All calls, including refused and unanswered ones.
     pub total: u64,
     /// Calls in the last 60 seconds.
     pub last_minute: u64,
-    /// The most calls in any 60 seconds by now.
+    /// The most calls in any 60 seconds so far.
     pub busiest_minute: u64,
-    /// Calls by how they ended: `OK`, AWS's error code, or `Truncated`, `Garbled`, `Cut`, `Hung` as faults have it. A call
-    /// under way is in none.
+    /// Calls by how they ended: `OK`, AWS's error code, or a fault's effect (`Truncated`, `Garbled`, `Cut`, `Hung`).
+    /// Calls in progress are not counted here.
     pub outcomes: BTreeMap<String, u64>,
 }
 
 impl RequestCounter {
-    /// A call has come.
+    /// Counts a call that begins.
     pub(crate) fn begin(&self, account: &str, region: &str, action: &str, now: Moment) {
         let mut lines = self.0.lock();
         let entry = lines.entry(Line::of(account, region, action)).or_default();
@@ -64,9 +64,9 @@ impl RequestCounter {
         entry.busiest = entry.busiest.max(entry.last_minute(second));
     }
 
-    /// A call has ended.
+    /// Counts how a call ends.
     pub(crate) fn end(&self, account: &str, region: &str, action: &str, outcome: &str) {
-        // Cleared meanwhile, it is counted no more.
+        // If the counts were cleared since the call began, it does not count.
         if let Some(entry) = self.0.lock().get_mut(&Line::of(account, region, action)) {
             *entry.outcomes.entry(outcome.to_owned()).or_default() += 1;
         }
@@ -77,7 +77,7 @@ impl RequestCounter {
         self.0.lock().iter().filter(|(line, _)| line.action == action).map(|(_, entry)| entry.total).sum()
     }
 
-    /// Everything, by account, region and action.
+    /// All counts, by account, region and action.
     pub(crate) fn requests(&self, now: Moment) -> Vec<Requests> {
         let second = now.0.div_euclid(1_000);
         let mut lines = self.0.lock();
@@ -93,7 +93,7 @@ impl RequestCounter {
         requests.collect()
     }
 
-    /// Begins to count from nothing.
+    /// Sets all counts to zero.
     pub(crate) fn clear(&self) {
         self.0.lock().clear();
     }
@@ -107,7 +107,7 @@ impl Line {
 
 impl Entry {
     fn last_minute(&mut self, second: i64) -> u64 {
-        // A clock that jumped back leaves seconds that are yet to come; they are no part of the last minute either.
+        // After the clock jumped back, some seconds lie in the future; they are not part of the last minute.
         self.seconds.retain(|(at, _)| (second - WINDOW + 1..=second).contains(at));
         self.seconds.iter().map(|(_, calls)| calls).sum()
     }

@@ -1,4 +1,4 @@
-//! MD5 (RFC 1321), which SQS puts beside every body and many SDKs check; nothing here relies on it for security.
+//! MD5 (RFC 1321). SQS sends it with every body and many SDKs check it; no security depends on it.
 
 use std::fmt::Write as _;
 

@@ -1,7 +1,8 @@
-//! NAT gateways: a public one of each VPC but the default one, some private ones, and those that calls created.
+//! NAT gateways: a public one for each VPC except the default VPC, some private ones, and those that calls created.
 //!
-//! A gateway has a network interface, whose number follows from its own, and a public one has an Elastic IP address bound to
-//! that interface. A deleted gateway stays listed as long as a terminated instance does, and then it is unknown.
+//! A gateway has a network interface, whose number follows from the gateway's number. A public gateway has an Elastic
+//! IP address that is associated with the interface. A deleted gateway stays listed for as long as a terminated
+//! instance.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -12,9 +13,10 @@ use crate::simulator::ident::Kind;
 use crate::simulator::plan::{Plan, ZONES, address, base, public};
 use crate::simulator::tags::Tags;
 
-/// What is added to a gateway's number for that of its interface, and of a formula's gateway for that of its address.
+/// The offset from a gateway's number to its interface's number and, for the formula's gateways, to its address's
+/// number.
 pub(crate) const NATS: u64 = 1 << 39;
-/// The place in its subnet of the address of a formula's gateway.
+/// The position in its subnet of the private address of a gateway of the formula.
 pub(crate) const NAT_HOST: u64 = 16_382;
 
 /// The Elastic IP address of a public gateway.
@@ -34,16 +36,16 @@ pub(crate) struct NatGateway {
     /// `None` for private gateways.
     pub(crate) address: Option<NatAddress>,
     pub(crate) created: Moment,
-    /// Pending until then.
+    /// The gateway is pending until this moment.
     pub(crate) ready: Moment,
-    /// When its deletion was asked for, and until when it is deleting.
+    /// When the deletion was requested, and until when the gateway is deleting.
     pub(crate) ended: Option<(Moment, Moment)>,
-    /// The tags it was born with.
+    /// Its first tags.
     pub(crate) tags: Tags,
 }
 
 impl NatGateway {
-    /// Numbers the formula's gateways may take: two a VPC.
+    /// How many numbers the gateways of the formula have: two per VPC, and some are unused.
     pub(crate) const fn count(plan: &Plan) -> u64 {
         plan.vpcs * 2
     }
@@ -99,7 +101,7 @@ impl NatGateway {
         }
     }
 
-    /// Whether traffic goes through it, or soon will.
+    /// Whether traffic passes through it now or soon: it is not being deleted.
     pub(crate) const fn works(&self) -> bool {
         self.ended.is_none()
     }

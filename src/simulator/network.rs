@@ -1,4 +1,4 @@
-//! VPCs and their security groups, by the same kind of formula as the instances.
+//! VPCs and their security groups. Like the instances, they are formulas of their numbers.
 
 use std::borrow::Cow;
 use std::net::Ipv4Addr;
@@ -8,9 +8,9 @@ use crate::simulator::ident::Kind;
 use crate::simulator::plan::{Plan, base, ipv6};
 use crate::simulator::tags::Tags;
 
-/// Security groups a VPC has.
+/// How many security groups a VPC has.
 pub(crate) const GROUPS: u64 = 3;
-/// AWS's own prefix list of S3 in us-east-1.
+/// AWS's prefix list for S3 in us-east-1.
 pub(crate) const S3_PREFIX_LIST: &str = "pl-63a5400a";
 
 /// A VPC.
@@ -23,7 +23,7 @@ pub(crate) struct Vpc {
 }
 
 impl Vpc {
-    /// The account's default VPC is the first.
+    /// The account's default VPC is its first one.
     pub(crate) const fn is_default(&self) -> bool {
         self.number == 0
     }
@@ -39,7 +39,7 @@ impl Vpc {
     }
 }
 
-/// A security group: the `ordinal`th of its VPC.
+/// A security group of a VPC.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SecurityGroup {
     pub(crate) number: u64,
@@ -52,10 +52,10 @@ pub(crate) struct SecurityGroup {
     pub(crate) tags: Tags,
 }
 
-/// A rule; `source` lists have descriptions where people wrote one.
+/// A permission with all its sources. Each source may have a description.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Permission {
-    /// `tcp`, `udp`, `icmp`, `icmpv6`, a protocol's number, or `-1` for all.
+    /// `tcp`, `udp`, `icmp`, `icmpv6`, the number of another protocol, or `-1` for all.
     pub(crate) protocol: NetworkText,
     pub(crate) ports: Option<(i32, i32)>,
     pub(crate) ranges: Vec<Source<String>>,
@@ -64,13 +64,13 @@ pub(crate) struct Permission {
     pub(crate) prefix_lists: Vec<Source<String>>,
 }
 
-/// What a rule lets through, with its description.
+/// One source of a permission, with its description.
 pub(crate) type Source<T> = (T, Option<NetworkText>);
 
 type NetworkText = Cow<'static, str>;
 
 impl Permission {
-    /// Its sources, each as a permission of its own.
+    /// A separate permission for each source.
     pub(crate) fn singles(&self) -> Vec<Self> {
         let base = Self { protocol: self.protocol.clone(), ports: self.ports, ..Self::default() };
         let mut found = Vec::new();
@@ -81,7 +81,7 @@ impl Permission {
         found
     }
 
-    /// Whether the two are the same rule to EC2, whatever their descriptions.
+    /// Whether EC2 treats both as the same rule; descriptions do not count.
     pub(crate) fn same(&self, other: &Self) -> bool {
         fn values<T: PartialEq>(one: &[Source<T>], other: &[Source<T>]) -> bool {
             one.iter().map(|(value, _)| value).eq(other.iter().map(|(value, _)| value))
@@ -94,7 +94,7 @@ impl Permission {
             && values(&self.prefix_lists, &other.prefix_lists)
     }
 
-    /// Takes in the sources of a permission of the same protocol and ports.
+    /// Adds the sources of a permission with the same protocol and ports.
     pub(crate) fn join(&mut self, other: &Self) {
         self.ranges.extend(other.ranges.iter().cloned());
         self.ranges6.extend(other.ranges6.iter().cloned());
@@ -116,8 +116,8 @@ impl SecurityGroup {
         }
     }
 
-    /// The `number`th group as it was before anybody touched it: of the `number / GROUPS`th VPC the account sees, whose id
-    /// stands for `vpc` and whose addresses begin at `base`.
+    /// The `number`th security group without changes. It belongs to the VPC at position `number / GROUPS` among those
+    /// that the account sees; `vpc` is the number that this VPC's id encodes, and `base` its first address.
     pub(crate) fn of(number: u64, vpc: u64, base: Ipv4Addr) -> Self {
         let (network, ordinal) = (number / GROUPS, number % GROUPS);
         let mut tags = Tags::default();

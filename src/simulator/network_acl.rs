@@ -1,26 +1,27 @@
-//! Network ACLs: the default one of each VPC, one for databases in most, and those that calls created.
+//! Network ACLs: the default one of each VPC, one for databases in most VPCs, and those that calls created.
 
 use crate::simulator::network::Vpc;
 use crate::simulator::plan::{Plan, ZONES};
 use crate::simulator::tags::Tags;
 
-/// Numbers a VPC's ACLs may take.
+/// How many numbers the ACLs of a VPC have.
 pub(crate) const ACLS: u64 = 2;
-/// The number of the entry that denies what no other lets through, which nobody can change. IPv6 has the next.
+/// The number of the final entry, which denies everything else and cannot be changed. The entry for IPv6 has the next
+/// number.
 pub(crate) const LAST_RULE: u32 = 32_767;
 
-/// One entry.
+/// One entry of an ACL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AclEntry {
     pub(crate) rule: u32,
     pub(crate) egress: bool,
     pub(crate) allow: bool,
-    /// The protocol's number; `-1` is all.
+    /// The protocol's number; `-1` means all.
     pub(crate) protocol: String,
     pub(crate) ipv4: Option<String>,
     pub(crate) ipv6: Option<String>,
     pub(crate) ports: Option<(i32, i32)>,
-    /// ICMP's type and code.
+    /// The type and code for ICMP.
     pub(crate) icmp: Option<(i32, i32)>,
 }
 
@@ -32,13 +33,13 @@ impl AclEntry {
         Self { rule, egress: false, allow, protocol: protocol.to_owned(), ipv4, ipv6, ports: None, icmp: None }
     }
 
-    /// The entry and its twin for the other direction.
+    /// The entry and the same entry for the other direction.
     fn both(self) -> [Self; 2] {
         [Self { egress: true, ..self.clone() }, self]
     }
 }
 
-/// A subnet that an ACL guards.
+/// An association of an ACL with a subnet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct AclAssociation {
     pub(crate) number: u64,
@@ -54,12 +55,12 @@ pub(crate) struct NetworkAcl {
     pub(crate) entries: Vec<AclEntry>,
     pub(crate) associations: Vec<AclAssociation>,
     pub(crate) deleted: bool,
-    /// The tags it was born with.
+    /// Its first tags.
     pub(crate) tags: Tags,
 }
 
 impl NetworkAcl {
-    /// An ACL that lets nothing through and guards nothing.
+    /// An ACL that permits nothing and is associated with nothing.
     pub(crate) fn bare(number: u64, vpc: u64) -> Self {
         let mut entries: Vec<AclEntry> = AclEntry::of(LAST_RULE, false, "-1", "0.0.0.0/0").both().into();
         if Vpc::of(vpc).ipv6.is_some() {
@@ -76,14 +77,14 @@ impl NetworkAcl {
         }
     }
 
-    /// The `number`th ACL of the formula, if there is one. The default VPC has its default ACL only.
+    /// The `number`th ACL of the formula, if it exists. The default VPC has only its default ACL.
     pub(crate) fn of(plan: &Plan, number: u64) -> Option<Self> {
         let (vpc, is_default) = (number / ACLS, number.is_multiple_of(ACLS));
         if vpc >= plan.vpcs || (vpc == 0 && !is_default) {
             return None;
         }
         let mut acl = Self { is_default, ..Self::bare(number, vpc) };
-        // The database ACL guards the last zone's subnet.
+        // The database ACL is associated with the subnet in the last zone.
         let guarded = |zone: &u64| vpc == 0 || (*zone == ZONES - 1) != is_default;
         let association = |zone| AclAssociation { number: vpc * ZONES + zone, subnet: vpc * ZONES + zone };
         acl.associations = (0..ZONES).filter(guarded).map(association).collect();
@@ -106,7 +107,7 @@ impl NetworkAcl {
         Some(acl)
     }
 
-    /// Puts the entries into the order in which EC2 lists them: outbound ones first, each direction by rule number.
+    /// Sorts the entries as EC2 lists them: outbound entries first, and each direction by rule number.
     pub(crate) fn sort(&mut self) {
         self.entries.sort_by_key(|entry| (!entry.egress, entry.rule));
     }

@@ -1,4 +1,4 @@
-//! What is simulated, and what of it makes no sense.
+//! The options of a simulator, and which of them are not possible.
 
 use std::time::Duration;
 
@@ -7,29 +7,29 @@ use crate::simulator::faults::Faults;
 
 /// The most changes a second.
 pub(crate) const MAX_CHURN: f64 = 100_000.0;
-/// The most instances the address plan has room for.
+/// The most instances that the address plan has room for.
 pub const MAX_INSTANCES: usize = 1_000_000;
 
-/// What is simulated.
+/// The options of a simulator.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Instances of `account` in `region`, at most [`MAX_INSTANCES`]; the terminated ones count.
+    /// The number of instances of `account` in `region`, at most [`MAX_INSTANCES`]; terminated instances count.
     pub instances: usize,
-    /// The same seed gives the same account.
+    /// The seed. The same seed gives the same account.
     pub seed: u64,
     /// The region that holds the instances.
     pub region: String,
-    /// Further regions that hold instances of `account`, and how many, each at most [`MAX_INSTANCES`].
+    /// Further regions in which `account` has instances, and how many, each at most [`MAX_INSTANCES`].
     pub regions: Vec<(String, usize)>,
-    /// The account of every access key that is not twelve digits.
+    /// The account of every access key that does not name an account.
     pub account: String,
-    /// The port on 127.0.0.1; 0 takes a free one.
+    /// The port on 127.0.0.1; 0 chooses a free one.
     pub port: u16,
     /// How long a started instance is `pending`.
     pub start_delay: Duration,
     /// How long a stopped instance is `stopping`, and a terminated one `shutting-down`.
     pub stop_delay: Duration,
-    /// How long status checks are `initializing` once an instance runs.
+    /// How long status checks are `initializing` after an instance begins to run.
     pub initializing: Duration,
     /// How long a volume is creating, attaching, detaching or deleting.
     pub volume_delay: Duration,
@@ -39,15 +39,15 @@ pub struct Options {
     pub nat_delay: Duration,
     /// How long EC2 still lists a terminated instance.
     pub terminated_retention: Duration,
-    /// How many in 100 instances begin stopped.
+    /// How many in 100 instances are stopped at the start.
     pub stopped_percent: u8,
-    /// How many in 100 instances begin terminated; at least half their retention is left to them.
+    /// How many in 100 instances are terminated at the start. They stay listed for at least half of the retention.
     pub terminated_percent: u8,
-    /// Starts, stops and tag changes a second that happen by themselves, at most 100,000.
+    /// The number of random changes a second, at most 100,000.
     pub churn_per_second: f64,
-    /// What goes wrong from the start.
+    /// The faults at the start.
     pub faults: Faults,
-    /// Where time comes from.
+    /// The clock.
     pub clock: Clock,
 }
 
@@ -76,13 +76,13 @@ impl Default for Options {
     }
 }
 
-/// Why there is no simulator.
+/// Why a simulator cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Too many instances were asked for.
+    /// The options ask for too many instances.
     #[error("{asked} instances are more than the simulator's {MAX_INSTANCES}; ask for fewer")]
     TooManyInstances {
-        /// What was asked for.
+        /// The number they asked for.
         asked: usize,
     },
     /// A region that holds instances is named twice.
@@ -97,15 +97,15 @@ pub enum Error {
         /// What was given.
         account: String,
     },
-    /// The shares of instances that begin stopped and terminated are more than all.
-    #[error("{stopped} % stopped and {terminated} % terminated are more than all instances; lower one")]
+    /// Together, the shares of stopped and terminated instances are more than 100 %.
+    #[error("{stopped} % stopped and {terminated} % terminated are together more than 100 %; lower one of them")]
     Shares {
-        /// What was given as stopped.
+        /// The share of stopped instances.
         stopped: u8,
-        /// What was given as terminated.
+        /// The share of terminated instances.
         terminated: u8,
     },
-    /// The rate of churn is not a rate.
+    /// The number of changes a second is not possible.
     #[error("churn of {rate} changes a second is not possible; give a number from 0 to {}", MAX_CHURN)]
     Churn {
         /// What was given.
@@ -116,23 +116,23 @@ pub enum Error {
     Bind {
         /// The port.
         port: u16,
-        /// What the system said.
+        /// The error from the operating system.
         #[source]
         source: std::io::Error,
     },
 }
 
 impl Options {
-    /// The regions that hold instances and how many, the home region first.
+    /// The regions that have instances at the start, with their number; the home region comes first.
     pub(crate) fn populated(&self) -> impl Iterator<Item = (&str, usize)> {
         let further = self.regions.iter().map(|(region, count)| (region.as_str(), *count));
         std::iter::once((self.region.as_str(), self.instances)).chain(further)
     }
 
-    /// Whether the options make sense together.
+    /// Whether the options are possible.
     ///
     /// # Errors
-    /// When they do not, with the one to change.
+    /// When they are not; the error says what to change.
     pub(crate) fn check(&self) -> Result<(), Error> {
         if let Some((_, asked)) = self.populated().find(|(_, count)| *count > MAX_INSTANCES) {
             return Err(Error::TooManyInstances { asked });
@@ -155,7 +155,7 @@ impl Options {
     }
 }
 
-/// Whether so many changes a second are possible: from 0 to [`MAX_CHURN`].
+/// Whether this number of changes a second is possible: from 0 to [`MAX_CHURN`].
 pub(crate) fn is_rate(per_second: f64) -> bool {
     (0.0..=MAX_CHURN).contains(&per_second)
 }

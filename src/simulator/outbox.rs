@@ -1,4 +1,4 @@
-//! Where happenings wait until they are due: one box for the whole simulated AWS.
+//! The outbox: happenings wait here until they are due. The whole simulator has one.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -9,23 +9,24 @@ use tokio::sync::Notify;
 use crate::simulator::clock::Moment;
 use crate::simulator::happening::Happening;
 
-/// Happenings by the moment they are due, in the order they were pushed where that is the same.
+/// Happenings by the moment at which they are due; those due at the same moment keep the order in which they were
+/// pushed.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     waiting: Mutex<Waiting>,
-    /// Wakes the one who empties the box.
+    /// Wakes the task that empties the outbox.
     pub(crate) pushed: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Waiting {
     pushed: u64,
-    /// By moment and number, the next one last: taking the due ones splits the map once.
+    /// By moment and number, the next one last, so that one split takes out all that are due.
     by_time: BTreeMap<Reverse<(Moment, u64)>, Happening>,
 }
 
 impl Outbox {
-    /// Puts a happening in, to be taken when its moment has come.
+    /// Adds a happening, which can be taken out at its moment.
     pub(crate) fn push(&self, happening: Happening) {
         {
             let mut waiting = self.waiting.lock();
@@ -36,7 +37,7 @@ impl Outbox {
         self.pushed.notify_one();
     }
 
-    /// Takes out everything due at `now`, the earliest first.
+    /// Takes out everything that is due at `now`, the earliest first.
     pub(crate) fn due(&self, now: Moment) -> Vec<Happening> {
         let mut waiting = self.waiting.lock();
         let due = waiting.by_time.split_off(&Reverse((now, u64::MAX)));

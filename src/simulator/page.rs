@@ -1,4 +1,4 @@
-//! Paging by item: `MaxResults` from 5 to 1000 and a token that only the request it came from can use.
+//! Paging: `MaxResults`, from 5 to 1000 for most actions, and a token that only the same request can use.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,24 +10,26 @@ use crate::simulator::request::Params;
 /// The part of a listing that a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Page {
-    /// The first position wanted. Positions never move, so without faults a walk sees each item that stays exactly
-    /// once. AWS promises neither half: the `hide` fault leaves items out, and none shows an item twice.
+    /// The first position of the page. Positions never change, so without faults a walk shows each lasting item exactly
+    /// once. AWS promises neither that an item is shown nor that it is shown only once; the `hide` fault leaves items
+    /// out, and no fault repeats an item.
     pub(crate) from: u64,
-    /// At most so many items; `None` asks for all of them in one answer.
+    /// The most items on the page; `None` asks for all in one answer.
     pub(crate) limit: Option<usize>,
-    /// What the token is tied to: the action and everything that chooses items.
+    /// A hash of what the token is tied to: the action and everything that chooses items.
     tie: u64,
     seed: u64,
 }
 
 impl Page {
-    /// Reads `MaxResults` and `NextToken`. `ids` is the parameter that names resources, which excludes paging; `chosen`
-    /// names the parameters the token is tied to besides the filters. `seed` makes tokens foreign to other accounts.
+    /// Reads `MaxResults` and `NextToken`. `ids` is the parameter that names resources and excludes paging; `chosen`
+    /// are the parameters, besides filters, that the token is tied to. Because of `seed`, a token is invalid in other
+    /// accounts.
     pub(crate) fn parse(params: &Params, ids: &str, chosen: &[&str], seed: u64) -> Result<Self, Refusal> {
         Self::within(params, ids, chosen, seed, (5, 1_000))
     }
 
-    /// As [`Page::parse`], with other bounds of `MaxResults`.
+    /// Like [`Page::parse`], with other bounds of `MaxResults`.
     pub(crate) fn within(
         params: &Params,
         ids: &str,
@@ -51,7 +53,7 @@ impl Page {
         Ok(page)
     }
 
-    /// The token that leads to `position`.
+    /// The token of the page that begins at `position`.
     pub(crate) fn token(&self, position: u64) -> String {
         let mut bytes = Vec::with_capacity(24);
         bytes.extend(position.to_be_bytes());

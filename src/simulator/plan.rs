@@ -1,11 +1,12 @@
-//! The formula: what every untouched instance of an account and region is, as a pure function of seed and number.
+//! The formula: every unchanged instance of an account and region is a pure function of the seed and the instance's
+//! number.
 //!
-//! Nothing of it is stored, so a million instances cost no memory, and the same seed gives the same account after a
-//! restart. Only the ages of instances born terminated count from the simulator's start, because EC2 forgets them after an
-//! hour; they have at least half of that hour left, so that short tests can count on what they see.
+//! Nothing is stored, so a million instances need no memory, and the same seed gives the same account after a restart.
+//! Only the ages of instances that begin terminated depend on the simulator's start, because EC2 stops listing them
+//! after an hour. They stay listed for at least half of that hour, so that short tests can rely on them.
 //!
-//! Instances come in blocks of eight that share a subnet; a block is one to eight reservations, whose instances share
-//! what one `RunInstances` call gives them.
+//! Instances come in blocks of eight, each in one subnet. A block is divided into one to eight reservations; the
+//! instances of a reservation share what one `RunInstances` call gives them.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -19,41 +20,41 @@ use crate::simulator::ident::{Idents, Kind, scope_seed};
 use crate::simulator::instance::{Instance, Life, Phase};
 use crate::simulator::tags::Tags;
 
-/// Instances a subnet block holds.
+/// How many instances a block holds.
 const BLOCK: u64 = 8;
-/// One instance in so many has an Elastic IP, if it has a public address at all: the one at this place.
+/// One in this many instances has an Elastic IP address, if its role is public: the one at position `ELASTIC_AT`.
 pub(crate) const ELASTIC_STEP: u64 = 64;
 pub(crate) const ELASTIC_AT: u64 = 7;
-/// Zones a region has.
+/// How many Availability Zones a region has.
 pub(crate) const ZONES: u64 = 3;
-/// The launches of untouched instances lie in the two years before this: 2026-06-01.
+/// Unchanged instances were launched in the two years before this moment, 2026-06-01.
 const LAUNCHES_END: Moment = Moment(1_780_272_000_000);
 const DAY_MS: i64 = 86_400_000;
 
-/// An availability zone of a region.
+/// An Availability Zone of a region.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Zone {
     pub(crate) name: String,
     pub(crate) id: String,
 }
 
-/// The formula's constants for one account and region.
+/// The constants of the formula for one account and region.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     pub(crate) account: String,
     pub(crate) region: String,
     pub(crate) seed: u64,
     pub(crate) idents: Idents,
-    /// How many instances the formula gives; those launched later have higher numbers.
+    /// How many instances the formula has. Instances that are launched later have higher numbers.
     pub(crate) count: u64,
-    /// VPCs, the default one included.
+    /// How many VPCs there are, including the default one.
     pub(crate) vpcs: u64,
     pub(crate) zones: [Zone; 3],
     pub(crate) stopped_percent: u64,
     pub(crate) terminated_percent: u64,
     pub(crate) retention: Duration,
     pub(crate) born: Moment,
-    /// The regions the account opted in to, besides those everybody has.
+    /// The regions that the account opted in to, besides those that every account has.
     pub(crate) opted_in: Vec<String>,
     /// `ec2.internal`, or `REGION.compute.internal`.
     pub(crate) private_domain: String,
@@ -107,15 +108,15 @@ impl Plan {
         }
     }
 
-    /// What the id of an instance's subnet stands for. The subnets' numbers run by VPC, then zone.
+    /// The number that the id of an instance's subnet encodes. Subnets are numbered by VPC, then by zone.
     pub(crate) const fn subnet(instance: &Instance) -> u64 {
         instance.subnet
     }
 
-    /// The `number`th instance as it was before anybody touched it. Pure.
+    /// The `number`th instance without changes. A pure function.
     pub(crate) fn instance(&self, number: u64) -> Instance {
         let lead = self.lead(number);
-        // What the reservation's instances share ...
+        // Properties that all instances of the reservation share.
         let mut shared = Dice::new(self.seed, lead * 2);
         let role = role(&mut shared);
         let machine = shared.pick(role.machines).unwrap_or(&T3_MICRO);
@@ -128,7 +129,7 @@ impl Plan {
         let launched = Moment(LAUNCHES_END.0 - days(shared.below(730)) - seconds(shared.below(86_400)));
         let restarted = shared.percent(15);
         let created = if restarted { Moment(launched.0 - days(1 + shared.below(365))) } else { launched };
-        // ... and what is the instance's own.
+        // Properties of this instance alone.
         let mut own = Dice::new(self.seed, number * 2 + 1);
         let fate = own.below(100);
         let stopped_after = seconds(1 + own.below(80 * 86_400));
@@ -180,12 +181,12 @@ impl Plan {
         has_one.then(|| public(52, instance))
     }
 
-    /// The place in its subnet of an instance's address; no two of a subnet have the same.
+    /// The position of an instance's address in its subnet. No two instances of a subnet have the same.
     pub(crate) const fn host(&self, number: u64) -> u64 {
         number / BLOCK / (ZONES * self.vpcs) * BLOCK + number % BLOCK + 4
     }
 
-    /// The first number of the reservation `number` belongs to.
+    /// The number of the first instance in the reservation of instance `number`.
     fn lead(&self, number: u64) -> u64 {
         let (block, at) = (number / BLOCK, number % BLOCK);
         let within = match Dice::new(!self.seed, block).below(4) {
@@ -198,14 +199,14 @@ impl Plan {
         block * BLOCK + within
     }
 
-    /// Whether an Auto Scaling group launched an instance. So its reservation says, whatever the instance's tags say now.
+    /// Whether an Auto Scaling group launched an instance. The reservation decides this; later changes of tags do not.
     pub(crate) fn is_scaled(&self, instance: &Instance) -> bool {
         instance.token.is_none() && scales(self.lead(instance.number), instance.role.name)
     }
 
     fn tags(&self, named: &Naming, own: &mut Dice) -> Tags {
         let mut tags = Tags::default();
-        // Some instances nobody tagged, as in any account.
+        // Some instances have no tags, as in any account.
         if own.percent(3) {
             return tags;
         }
@@ -230,7 +231,7 @@ impl Plan {
         tags
     }
 
-    /// How many data volumes an instance was born with, without the rest of it.
+    /// How many data volumes an instance has at its launch. This computes nothing else of the instance.
     pub(crate) fn data_volumes(&self, number: u64) -> u64 {
         role(&mut Dice::new(self.seed, self.lead(number) * 2)).data_volumes
     }
@@ -243,7 +244,7 @@ impl Plan {
         i64::try_from(self.count / round * BLOCK + last).unwrap_or(i64::MAX)
     }
 
-    /// An address for the `n`th start of an instance with a public address.
+    /// The public address for the `n`th start of any instance that gets one.
     pub(crate) fn fresh_address(n: u64) -> Ipv4Addr {
         public(18, n)
     }
@@ -252,7 +253,7 @@ impl Plan {
         self.idents.text(Kind::Instance, instance.number)
     }
 
-    /// The volumes of an instance: number, device, size in GiB. The first is the root volume.
+    /// The volumes that an instance is launched with. The first is the root volume.
     pub(crate) fn volumes(instance: &Instance) -> impl Iterator<Item = Volume> {
         let first = instance.number * 4;
         let root = Volume { number: first, device: instance.image.root, gib: instance.image.root_gib, root: true };
@@ -309,7 +310,7 @@ fn days(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(0) * DAY_MS
 }
 
-/// Zones are /18s of a VPC's /16: 16,384 addresses, enough for a million instances in 21 VPCs.
+/// An address in a zone, which is a /18 of the VPC's /16: 16,384 addresses, enough for a million instances in 21 VPCs.
 pub(crate) fn address(base: Ipv4Addr, zone: u64, host: u64) -> Ipv4Addr {
     Ipv4Addr::from(u32::from(base) + low(zone << 14 | host, 16))
 }
@@ -319,7 +320,7 @@ pub(crate) fn base(vpc: u64) -> Ipv4Addr {
     if vpc == 0 { Ipv4Addr::new(172, 31, 0, 0) } else { Ipv4Addr::new(10, octet(vpc), 0, 0) }
 }
 
-/// The IPv6 address of a host, in the one VPC of four that has them.
+/// The IPv6 address of a host; one VPC in four has IPv6.
 pub(crate) fn ipv6(vpc: u64, zone: u64, host: u64) -> Option<Ipv6Addr> {
     let part = |n: u64| u16::try_from(n & 0xffff).unwrap_or(0);
     let address = || Ipv6Addr::new(0x2600, 0x1f18, part(0x1000 + vpc), part(vpc << 8 | zone), 0, 0, 0, part(host));

@@ -1,4 +1,4 @@
-//! What the simulator answers when it will not: AWS's error codes, messages and statuses, and both services' error XML.
+//! The simulator's refusals: AWS's error codes, messages and statuses, and the error XML of EC2 and STS.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -7,7 +7,8 @@ use crate::simulator::catalog::OPT_IN_REGIONS;
 use crate::simulator::ident::Kind;
 use crate::simulator::xml::Xml;
 
-/// An error as AWS answers it. Its text is part of the wire protocol, so it is data here and not an error type's message.
+/// An error as AWS answers it. Its text is part of the wire protocol, so it is data here and not the message of an
+/// error type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) status: u16,
@@ -70,7 +71,7 @@ impl Refusal {
 
     pub(crate) fn wrong_region(region: &str) -> Self {
         if OPT_IN_REGIONS.iter().any(|(name, _)| *name == region) {
-            // Credentials do not reach regions that the account has not opted in to.
+            // Credentials are not valid in regions that the account has not opted in to.
             let message = "AWS was not able to validate the provided access credentials";
             return Self::new(401, "AuthFailure", message);
         }
@@ -96,7 +97,7 @@ impl Refusal {
         )
     }
 
-    /// The one message every kind of resource uses, in its singular and plural forms.
+    /// The message that all kinds of resources share, for one and for several ids.
     pub(crate) fn not_found(code: &'static str, what: &str, ids: &[&str]) -> Self {
         let message = match ids {
             [id] => format!("The {what} '{id}' does not exist"),
@@ -105,7 +106,7 @@ impl Refusal {
         Self::bad(code, message)
     }
 
-    /// A text that is no id of its kind.
+    /// The refusal of a text that is not an id of its kind.
     pub(crate) fn malformed_resource(kind: Kind, id: &str) -> Self {
         match kind {
             Kind::Instance => Self::malformed_instance(id),
@@ -113,12 +114,12 @@ impl Refusal {
         }
     }
 
-    /// A well-formed id of something the account does not hold.
+    /// The refusal of a well-formed id that no resource of the account has.
     pub(crate) fn unknown_resource(kind: Kind, id: &str) -> Self {
         Self::unknown_resources(kind, &[id])
     }
 
-    /// Well-formed ids of things the account does not hold.
+    /// The refusal of well-formed ids that no resources of the account have.
     pub(crate) fn unknown_resources(kind: Kind, ids: &[&str]) -> Self {
         let (_, code, what) = kind.codes();
         let ids_text = ids.join(", ");

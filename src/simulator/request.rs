@@ -1,7 +1,8 @@
-//! One call as it came over the wire: who asks (the signature's header) and what (the form's parameters, or the target
-//! header and a JSON body).
+//! One call as it arrives: the caller (from the signature's header) and the request (from the form's parameters, or
+//! from the target header and a JSON body).
 //!
-//! Signatures are not checked: the simulator has no secrets. The credential scope still decides account and region.
+//! Signatures are not checked, because the simulator has no secrets. The credential scope still decides the account and
+//! region.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,7 @@ use axum::http::request::Parts;
 
 use crate::simulator::refusal::Refusal;
 
-/// The services on the one port, told apart by the credential scope.
+/// The services that share the port; the credential scope tells them apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Service {
     Ec2,
@@ -21,17 +22,17 @@ pub(crate) enum Service {
     Trail,
 }
 
-/// One call, read and not yet judged.
+/// One call before any decision about it.
 #[derive(Debug)]
 pub(crate) struct Ask {
     pub(crate) service: Service,
     pub(crate) caller: Option<Caller>,
-    /// What follows the dot of `X-Amz-Target`; only the JSON services have it.
+    /// The part of `X-Amz-Target` after the dot; only the JSON services have it.
     target: Option<String>,
     /// The parameters of a Query call; empty for the JSON services.
     pub(crate) params: Params,
     pub(crate) body: Bytes,
-    /// `http://host:port` as the client reached it.
+    /// `http://host:port` as the client addressed it.
     pub(crate) base: String,
 }
 
@@ -66,11 +67,11 @@ impl Ask {
     /// The action's name.
     ///
     /// # Errors
-    /// When the call does not say it.
+    /// When the call names no action.
     pub(crate) fn action(&self) -> Result<&str, Refusal> {
         match self.service {
             Service::Ec2 | Service::Sts => self.params.get("Action").ok_or_else(|| Refusal::missing("Action")),
-            // An SQS client of before 2023 speaks Query, which the simulator's SQS does not.
+            // SQS clients from before 2023 use the Query protocol, which this SQS does not support.
             Service::Sqs | Service::Events | Service::Trail => {
                 self.target.as_deref().ok_or_else(|| Refusal::missing("X-Amz-Target"))
             }
@@ -78,7 +79,7 @@ impl Ask {
     }
 }
 
-/// Who signed a request, and for where.
+/// Who signed a request, and for which region and service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Caller {
     pub(crate) access_key: String,
@@ -90,14 +91,14 @@ impl Caller {
     /// Reads `AWS4-HMAC-SHA256 Credential=AKID/20261122/us-east-1/ec2/aws4_request, ...`.
     pub(crate) fn parse(authorization: &str) -> Option<Self> {
         let scope = authorization.split_once("Credential=")?.1.split([',', ' ']).next()?;
-        // An access key may hold slashes in theory; the four parts behind it may not.
+        // In theory an access key may contain slashes; the four parts after it may not.
         let mut parts = scope.rsplitn(5, '/');
         let (_terminal, service, region, _date) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
         Some(Self { access_key: parts.next()?.to_owned(), region: region.to_owned(), service: service.to_owned() })
     }
 
-    /// An access key of twelve digits names its account, and so do the twelve digits in a temporary key that `AssumeRole`
-    /// gave out (`ASIA`, the account, four more characters); any other belongs to `default`.
+    /// The account of the caller. An access key of twelve digits names it, and a temporary key from `AssumeRole`
+    /// contains it (`ASIA`, the account, four more characters). All other keys belong to `default`.
     pub(crate) fn account<'a>(&'a self, default: &'a str) -> &'a str {
         let assumed = self.access_key.strip_prefix("ASIA").filter(|rest| rest.len() == 16);
         let named = assumed.and_then(|rest| rest.get(..12)).unwrap_or(&self.access_key);
@@ -126,7 +127,7 @@ impl Params {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// The parameters but for those whose name `is_left_out`.
+    /// The parameters except those for which `is_left_out` is true.
     pub(crate) fn but(&self, is_left_out: impl Fn(&str) -> bool) -> Self {
         let kept = self.0.iter().filter(|(name, _)| !is_left_out(name));
         Self(kept.map(|(name, value)| (name.clone(), value.clone())).collect())
@@ -137,7 +138,7 @@ impl Params {
         (1_u32..).map_while(|n| self.get(&format!("{name}.{n}"))).collect()
     }
 
-    /// The values of a list without repeats, in the order given.
+    /// The values of a list without repetitions, in the order given.
     pub(crate) fn set(&self, name: &str) -> Vec<&str> {
         let mut seen = std::collections::BTreeSet::new();
         self.list(name).into_iter().filter(|value| seen.insert(*value)).collect()
@@ -154,7 +155,8 @@ impl Params {
         }
     }
 
-    /// Refuses what an action does not know, as EC2 does. `known` holds first segments: `Filter` for `Filter.1.Name`.
+    /// Refuses parameters that an action does not know, as EC2 does. `known` holds first segments: `Filter` for
+    /// `Filter.1.Name`.
     pub(crate) fn only(&self, known: &[&str]) -> Result<(), Refusal> {
         for name in self.0.keys() {
             let first = name.split('.').next().unwrap_or_default();

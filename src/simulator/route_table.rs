@@ -1,34 +1,34 @@
-//! Route tables: the main one of each VPC, a public and a private one of most, and those that calls created.
+//! Route tables: the main one of each VPC, a public and a private one in most VPCs, and those that calls created.
 
 use crate::simulator::nat_gateway::NatGateway;
 use crate::simulator::network::{S3_PREFIX_LIST, Vpc};
 use crate::simulator::plan::{Plan, ZONES};
 use crate::simulator::tags::Tags;
 
-/// Numbers a VPC's tables may take: its main table, the public, the private and the edge table.
+/// How many numbers the tables of a VPC have: for its main, public, private and edge table.
 pub(crate) const TABLES: u64 = 4;
 
-/// Where a route leads from.
+/// The destination of a route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Destination {
     /// An IPv4 range.
     Ipv4(String),
     /// An IPv6 range.
     Ipv6(String),
-    /// One of AWS's prefix lists.
+    /// A prefix list of AWS.
     PrefixList(String),
 }
 
-/// Where a route leads to, by the number of the resource.
+/// The target of a route, by the number of the resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RouteTarget {
     /// The VPC itself.
     Local,
     Internet(u64),
     Nat(u64),
-    /// A gateway endpoint of S3.
+    /// A gateway endpoint for S3.
     Endpoint(u64),
-    /// A peering connection. The simulator has none, so each of them was deleted.
+    /// A peering connection. The simulator has none, so it counts as deleted.
     Peering(u64),
 }
 
@@ -37,7 +37,7 @@ pub(crate) enum RouteTarget {
 pub(crate) struct Route {
     pub(crate) destination: Destination,
     pub(crate) target: RouteTarget,
-    /// Whether its target is there; without it the route is a blackhole. Worked out when somebody looks.
+    /// Whether the target exists; otherwise the route is a blackhole. This is computed when the table is read.
     pub(crate) active: bool,
 }
 
@@ -50,7 +50,7 @@ impl Route {
         if self.active { "active" } else { "blackhole" }
     }
 
-    /// How the route came to be.
+    /// The origin of the route.
     pub(crate) const fn origin(&self) -> &'static str {
         if matches!(self.target, RouteTarget::Local) { "CreateRouteTable" } else { "CreateRoute" }
     }
@@ -59,7 +59,7 @@ impl Route {
 /// What a table is associated with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Associated {
-    /// All subnets of the VPC that have no table of their own.
+    /// All subnets of the VPC without a table of their own.
     Main,
     Subnet(u64),
     /// An internet gateway.
@@ -81,12 +81,12 @@ pub(crate) struct RouteTable {
     pub(crate) routes: Vec<Route>,
     pub(crate) associations: Vec<TableAssociation>,
     pub(crate) deleted: bool,
-    /// The tags it was born with.
+    /// Its first tags.
     pub(crate) tags: Tags,
 }
 
 impl RouteTable {
-    /// A table with nothing but the routes inside its VPC.
+    /// A table that has only local routes.
     pub(crate) fn bare(number: u64, vpc: u64) -> Self {
         let network = Vpc::of(vpc);
         let local = |destination| Route::new(destination, RouteTarget::Local);
@@ -95,7 +95,7 @@ impl RouteTable {
         Self { number, vpc, routes, associations: Vec::new(), deleted: false, tags: Tags::default() }
     }
 
-    /// The `number`th table of the formula, if there is one. The default VPC has its main table only.
+    /// The `number`th table of the formula, if it exists. The default VPC has only its main table.
     pub(crate) fn of(plan: &Plan, number: u64) -> Option<Self> {
         let (vpc, ordinal) = (number / TABLES, number % TABLES);
         if vpc >= plan.vpcs || (vpc == 0 && ordinal > 0) || (ordinal == 3 && vpc % 4 != 2) {

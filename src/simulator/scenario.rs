@@ -1,4 +1,4 @@
-//! What to simulate, as a file: the options and the faults in TOML.
+//! Scenarios: the options and the faults of a simulator in a TOML file.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,14 +9,14 @@ use serde::Deserialize;
 use crate::simulator::faults::{Faults, Span};
 use crate::simulator::{Clock, Options};
 
-/// A scenario. Everything it does not name is as [`Options::default`] has it.
+/// A scenario. What it does not name is as in [`Options::default`].
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Scenario {
     instances: Option<usize>,
     seed: Option<u64>,
     region: Option<String>,
-    /// Further regions, and how many instances each holds.
+    /// Further regions, with the number of instances in each.
     regions: BTreeMap<String, usize>,
     account: Option<String>,
     port: Option<u16>,
@@ -33,7 +33,7 @@ pub struct Scenario {
     faults: Faults,
 }
 
-/// Why there is no scenario.
+/// Why a scenario cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ScenarioError {
     /// The file cannot be read.
@@ -41,16 +41,16 @@ pub enum ScenarioError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error from the operating system.
         #[source]
         source: std::io::Error,
     },
-    /// The file says something that is not possible.
+    /// The file contains something unknown or impossible.
     #[error("the scenario {} cannot be used", path.display())]
     Wrong {
         /// The file.
         path: PathBuf,
-        /// Where in the file, and what is allowed.
+        /// The error, with its place in the file and what is allowed.
         #[source]
         source: toml::de::Error,
     },
@@ -60,14 +60,14 @@ impl Scenario {
     /// Reads a file.
     ///
     /// # Errors
-    /// When it cannot be read, or names something that is unknown or not possible.
+    /// When the file cannot be read, or contains something unknown or impossible.
     pub fn read(path: &Path) -> Result<Self, ScenarioError> {
         let path_of = || path.to_owned();
         let text = fs::read_to_string(path).map_err(|source| ScenarioError::Unreadable { path: path_of(), source })?;
         toml::from_str(&text).map_err(|source| ScenarioError::Wrong { path: path_of(), source })
     }
 
-    /// What it says to simulate, by the wall clock.
+    /// The options of the scenario, with the wall clock.
     #[must_use]
     pub fn options(self) -> Options {
         let base = Options::default();

@@ -1,8 +1,11 @@
-//! Status checks and scheduled events by request: `POST /_simulator/status`.
+//! Scripts status checks and scheduled events: `POST /_simulator/status`.
 //!
-//! `{"id": "i-..", "check": "system", "impaired": true}` fails a check from now on, or lets it pass again; `{"id": "i-..",
-//! "events": [..]}` replaces the scheduled events, with the fields `DescribeInstanceStatus` gives them. `account` and
-//! `region` choose the account, else it is the home one.
+//! The body is one of:
+//! - `{"id": "i-..", "check": "system", "impaired": true}`, which makes a check fail from now on, or pass again
+//! - `{"id": "i-..", "events": [..]}`, which replaces the scheduled events; their fields are those of
+//!   `DescribeInstanceStatus`
+//!
+//! `account` and `region` choose the account; the default is the simulator's own.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -12,15 +15,15 @@ use crate::simulator::ident::hex;
 use crate::simulator::instance::{Check, ScheduledEvent};
 use crate::simulator::world::{UnknownScope, World};
 
-/// Why a script was not followed.
+/// Why a script was refused.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ScriptError {
-    /// The body is no script.
+    /// The body is not a script.
     #[error(
         "the body is not a status script: {source}; send {{\"id\", \"check\", \"impaired\"}} or {{\"id\", \"events\"}}"
     )]
     Body {
-        /// What serde said.
+        /// The error from serde.
         #[from]
         source: serde_json::Error,
     },
@@ -30,7 +33,7 @@ pub(crate) enum ScriptError {
     /// There is no such instance.
     #[error(transparent)]
     Unknown(#[from] UnknownId),
-    /// The script says nothing to do.
+    /// The script changes nothing.
     #[error("the script for {id} changes nothing; give \"check\" and \"impaired\", or \"events\"")]
     Empty {
         /// The instance.
@@ -81,10 +84,10 @@ impl TryFrom<String> for Time {
     }
 }
 
-/// Follows a script.
+/// Applies a script.
 ///
 /// # Errors
-/// When the body is none, or names no instance.
+/// When the body is not a script or changes nothing, or names an unknown account, region or instance.
 pub(crate) fn follow(world: &World, body: &[u8]) -> Result<(), ScriptError> {
     let script: Script = serde_json::from_slice(body)?;
     let (account, region) = world.scope(script.account.as_deref(), script.region.as_deref())?;

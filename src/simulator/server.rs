@@ -1,7 +1,8 @@
-//! The HTTP side: one port for every service, told apart by the credential scope as AWS's own endpoints are by name.
+//! The HTTP server: one port for all services. The credential scope tells them apart, as AWS's endpoints do by host
+//! name.
 //!
-//! EC2 and STS speak the Query protocol, SQS and EventBridge AWS JSON with the action in a header; each gets its errors
-//! in its own shape. Paths do not matter to either, but for the control paths, which come before AWS.
+//! EC2 and STS use the Query protocol, SQS and EventBridge use AWS JSON with the action in a header; each gets errors
+//! in its own form. The path of a request does not matter, except for the control paths, which are checked first.
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, Request, State};
@@ -19,13 +20,13 @@ use crate::simulator::wire::Cutter;
 use crate::simulator::world::World;
 use crate::simulator::{control, ec2, events, ident, journal, sqs, sts, trail};
 
-/// Far above any call: a batch of messages is 1 MiB.
+/// Larger than any call needs: a batch of messages is at most 1 MiB.
 const MAX_BODY: usize = 4 << 20;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 const QUERY_ERROR: HeaderName = HeaderName::from_static("x-amzn-query-error");
 
-/// The whole of AWS as one handler.
+/// One handler for all services.
 pub(crate) fn router(world: World) -> Router {
     Router::new().fallback(serve).with_state(world)
 }
@@ -59,7 +60,7 @@ async fn serve(
     }
 }
 
-/// Who asks for which action, if there is one.
+/// The caller and the action of a call, or why it is refused.
 fn entrance<'a>(world: &'a World, ask: &'a Ask) -> Result<Case<'a>, Refusal> {
     let caller = ask.caller.as_ref().ok_or_else(Refusal::no_credentials)?;
     let action = ask.action()?;
@@ -77,7 +78,8 @@ fn entrance<'a>(world: &'a World, ask: &'a Ask) -> Result<Case<'a>, Refusal> {
     Ok(Case { service: ask.service, action, account, region: &caller.region, params: &ask.params })
 }
 
-/// Answers a call as the faults will have it. One half of its latency passes before it is carried out, the other after.
+/// Answers a call with the effects of the faults. Half of the latency passes before the call is carried out, half
+/// after.
 async fn suffer(world: &World, ask: &Ask, case: &Case<'_>, cutter: &Cutter, id: &str) -> http::Response<Body> {
     let Case { account, region, action, .. } = *case;
     let now = world.clock().moment();
@@ -122,7 +124,7 @@ async fn suffer(world: &World, ask: &Ask, case: &Case<'_>, cutter: &Cutter, id: 
     }
     let answer = text(ask.service, answer, id);
     let body = mangling.map(|mangling| (mangling, answer.body.clone()));
-    // A long poll may have taken seconds; the others answer as of the one moment they looked at.
+    // A long poll may take seconds. All other calls are answered as of the one moment that they use.
     let date = if ask.service == Service::Sqs { world.clock().moment() } else { view.now() };
     let response = response(answer, date, id);
     if !latency.is_zero() {
@@ -134,7 +136,7 @@ async fn suffer(world: &World, ask: &Ask, case: &Case<'_>, cutter: &Cutter, id: 
     }
 }
 
-/// The answer's document.
+/// The document that answers a call.
 async fn respond(world: &World, ask: &Ask, case: &Case<'_>, view: View, id: &str) -> Result<String, Refusal> {
     let (Case { account, region, action, params, .. }, now) = (*case, view.now());
     let caller = ask.caller.as_ref().ok_or_else(Refusal::no_credentials)?;
@@ -160,11 +162,11 @@ async fn respond(world: &World, ask: &Ask, case: &Case<'_>, view: View, id: &str
         }
         Service::Trail => trail::answer(&trail::Call { world, account, region, body: ask.body.as_ref() }, action)?,
     };
-    // A null says that the action answers nothing at all.
+    // Null means that the answer has no body.
     Ok(if answer.is_null() { String::new() } else { answer.to_string() })
 }
 
-/// The parts of an answer that differ between answers.
+/// The parts of an HTTP response that differ between answers.
 struct AnswerText {
     service: Service,
     status: StatusCode,
@@ -201,7 +203,7 @@ fn response(text: AnswerText, now: Moment, id: &str) -> http::Response<Body> {
         .status(text.status)
         .header(CONTENT_TYPE, content_type)
         .header(SERVER, server)
-        // Clients estimate their clock's offset from this, so it is the simulated time.
+        // Clients use this header to estimate their clock's offset, so it shows the simulated time.
         .header(DATE, now.http_date())
         .header(REQUEST_ID, id);
     for (name, value) in text.headers {

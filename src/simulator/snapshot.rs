@@ -1,7 +1,7 @@
-//! EBS snapshots: backups that were always there, what calls take, and the public ones of other accounts.
+//! EBS snapshots: backups from the formula, snapshots that calls took, and public ones of other accounts.
 //!
-//! How far a snapshot is follows from when it began and when it is to be done; nothing moves it. One that is stuck stays as
-//! far as it was at the moment it stuck.
+//! The progress of a snapshot follows from when it started and how long it takes; there are no timers. A snapshot that
+//! is stuck keeps the progress it had.
 
 mod edit;
 
@@ -17,24 +17,25 @@ use crate::simulator::ident::Kind;
 use crate::simulator::plan::Plan;
 use crate::simulator::tags::Tags;
 
-/// How many of them are of Amazon's own images.
+/// How many of the public snapshots belong to Amazon's images.
 const AMAZONS: u64 = 6;
-/// How many of them there are. AWS lists tens of thousands; a few show who forgets to ask for their own.
+/// How many public snapshots there are. AWS lists tens of thousands; these few expose a client that does not name
+/// owners.
 pub(crate) const PUBLICS: u64 = 24;
 const AMAZON: &str = "137112412989";
-/// The volume of a snapshot whose volume is not the asker's business.
+/// The volume number of a snapshot whose volume the account may not know.
 pub(crate) const HIDDEN_VOLUME: u64 = u64::MAX;
-/// One instance in so many has a backup of its root volume.
+/// One in this many instances has a backup of its root volume.
 pub(crate) const BACKUPS: u64 = 4;
 
-/// Whose a snapshot is.
+/// The owner of a snapshot or an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Owner {
-    /// The account's own.
+    /// The account itself.
     Own,
-    /// Amazon's, for its images.
+    /// Amazon.
     Amazon,
-    /// Another account's that made it public.
+    /// Another account, which made it public.
     Other(String),
 }
 
@@ -57,38 +58,38 @@ impl Owner {
 pub(crate) struct Snapshot {
     pub(crate) number: u64,
     pub(crate) owner: Owner,
-    /// The volume's number; snapshots outlive their volumes.
+    /// The volume's number. A snapshot can outlive its volume.
     pub(crate) volume: u64,
-    /// The instance the volume was attached to.
+    /// The instance that the volume was attached to.
     pub(crate) instance: Option<u64>,
-    /// The first of the snapshots taken by the same call, and how many those are.
+    /// The number of the first snapshot that the same call took, and how many it took.
     pub(crate) batch: Option<(u64, u64)>,
     pub(crate) gib: u32,
     pub(crate) encrypted: bool,
-    /// Its volume's.
+    /// The KMS key of its volume.
     pub(crate) key: Option<Arc<str>>,
     pub(crate) description: Cow<'static, str>,
     pub(crate) started: Moment,
-    /// The milliseconds of progress it takes.
+    /// How long it takes to complete, in milliseconds.
     pub(crate) takes: i64,
-    /// The milliseconds it stood still.
+    /// How long it was stuck before, in milliseconds.
     pub(crate) lost: i64,
-    /// Set while it makes no progress.
+    /// Since when it is stuck, if it is.
     pub(crate) stuck: Option<Moment>,
     pub(crate) deleted: bool,
-    /// The tags it was born with.
+    /// Its first tags.
     pub(crate) tags: Tags,
 }
 
 impl Snapshot {
-    /// Percent done, in steps of ten.
+    /// The progress in percent, in steps of ten.
     pub(crate) fn progress(&self, at: Moment) -> i64 {
         let at = self.stuck.map_or(at, |stuck| stuck.min(at));
         let worked = at.0.saturating_sub(self.started.0).saturating_sub(self.lost);
         if worked >= self.takes { 100 } else { (worked * 10 / self.takes.max(1)).clamp(0, 9) * 10 }
     }
 
-    /// When it reaches `percent`, if nothing holds it up any more.
+    /// When it reaches `percent`, if it does not get stuck again.
     pub(crate) fn reaches(&self, percent: i64) -> Moment {
         let worked = (self.takes.saturating_mul(percent) + 99) / 100;
         Moment(self.started.0.saturating_add(self.lost).saturating_add(worked))
@@ -102,13 +103,13 @@ impl Snapshot {
         if self.completed(at) { "completed" } else { "pending" }
     }
 
-    /// What its blocks take: most volumes are not full.
+    /// The size of its blocks: most volumes are not full.
     pub(crate) fn bytes(&self) -> u64 {
         let blocks = (u64::from(self.gib) << 30) / (512 << 10);
         (blocks * (20 + mix(self.number) % 60) / 100) * (512 << 10)
     }
 
-    /// Stops at `now`, or goes on from there with as much left to do as there was.
+    /// Makes the snapshot stuck at `now`, or lets it continue with the work that is left.
     pub(crate) fn stick(&mut self, now: Moment, stuck: bool) {
         match self.stuck {
             None if stuck && !self.completed(now) => self.stuck = Some(now),
@@ -120,7 +121,7 @@ impl Snapshot {
         }
     }
 
-    /// The backup of an instance's root volume, taken some days after the volume was made.
+    /// The backup of an instance's root volume, taken up to 40 days after the volume was created.
     pub(crate) fn backup(plan: &Plan, disk: &EbsVolume) -> Self {
         let mut dice = Dice::new(plan.seed ^ mix(Kind::Snapshot as u64), disk.number);
         let started = disk.created.plus(Duration::from_millis(dice.below(40 * 86_400_000)));
@@ -145,7 +146,7 @@ impl Snapshot {
         }
     }
 
-    /// One that everybody may see.
+    /// The public snapshot with this number.
     pub(crate) fn public(plan: &Plan, number: u64) -> Self {
         let ordinal = number - PUBLIC;
         let mut dice = Dice::new(plan.seed ^ mix(Kind::Snapshot as u64), number);
@@ -177,7 +178,7 @@ impl Snapshot {
 
 impl Timed for Snapshot {
     fn shift(&mut self, shift: impl Fn(Moment) -> Moment) {
-        // As far as it was, with as much left to do.
+        // It keeps its progress, and takes as long from here as before.
         let worked = shift(Moment(self.started.0.saturating_add(self.takes))).0 - self.takes;
         let begun = Moment(worked.min(shift(self.started).0));
         self.started = begun;

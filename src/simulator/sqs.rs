@@ -1,7 +1,7 @@
-//! SQS: standard queues of every account and region, and the actions on them.
+//! SQS: standard queues in every account and region, and the actions on them.
 //!
-//! A queue belongs to the account in its URL and to the region of the credential scope; queues of other accounts do not
-//! exist for a caller, whatever their policies say. There are no FIFO queues: a name for one is refused.
+//! A queue belongs to the account in its URL and to the region of the credential scope. A caller cannot use queues of
+//! other accounts, whatever their policies say. There are no FIFO queues; a name for one is refused.
 
 mod attributes;
 mod call;
@@ -23,7 +23,7 @@ pub(crate) use policy::Sender;
 pub(crate) use queue::Message;
 pub(crate) use service::{Sqs, arn, is_name, parts, url};
 
-/// An action that answers at once; receiving is the one that waits.
+/// An action that answers at once. Receiving is the only one that waits.
 struct Action {
     name: &'static str,
     answer: fn(&Call) -> Answer,
@@ -60,7 +60,7 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     ACTIONS.iter().map(|action| action.name).chain([RECEIVE])
 }
 
-/// Answers one call. A long poll takes as long as it says, by the runtime's time.
+/// Answers one call. A long poll waits in the runtime's time, not the simulated one.
 pub(crate) async fn answer(call: &Call<'_>, action: &str) -> Answer {
     if action == RECEIVE {
         return messages::receive(call).await;

@@ -1,7 +1,7 @@
-//! EBS volumes: disks of instances by formula, and those that calls made, moved or deleted.
+//! EBS volumes: those of the formula's instances, and those that calls created, changed or deleted.
 //!
-//! A disk keeps what was asked of it and when that is done; its state at a moment is worked out from both, and from
-//! whether its instance has ended by then.
+//! A volume stores what was asked of it and when that is done. Its state at a moment is computed from this and from
+//! whether its instance had terminated by then.
 
 mod edit;
 
@@ -16,7 +16,7 @@ use crate::simulator::plan::{Plan, Volume};
 use crate::simulator::tags::Tags;
 
 impl EbsVolume {
-    /// The disk of an instance as it was before anybody touched it.
+    /// The volume of an instance without changes.
     pub(crate) fn of(plan: &Plan, host: &Instance, volume: Volume) -> Self {
         let mut dice = Dice::new(plan.seed ^ mix(Kind::Volume as u64), volume.number);
         let class = match (volume.root, host.role.name) {
@@ -52,14 +52,14 @@ impl EbsVolume {
         }
     }
 
-    /// The root disk of an instance of the formula.
+    /// The root volume of an instance of the formula.
     pub(crate) fn root(plan: &Plan, instance: u64) -> Option<Self> {
         let host = plan.instance(instance);
         let volume = Plan::volumes(&host).next()?;
         Some(Self::of(plan, &host, volume))
     }
 
-    /// The key that encrypts volumes unless somebody chooses another: the account has one per region.
+    /// The KMS key that encrypts volumes if none is chosen: the account has one in each region.
     fn own_key(plan: &Plan) -> String {
         let n = mix(plan.seed);
         let (region, account) = (&plan.region, &plan.account);
@@ -71,7 +71,7 @@ impl EbsVolume {
         chosen.map_or_else(|| Cow::Owned(Self::own_key(plan)), Cow::Borrowed)
     }
 
-    /// The ARN of the key that a call names by its id or ARN; every alias stands for the account's own key.
+    /// The ARN of the KMS key that a call names by id or ARN. Every alias means the account's own key.
     pub(crate) fn named_key(plan: &Plan, name: &str) -> String {
         match name.strip_prefix("arn:") {
             _ if name.contains("alias/") => Self::own_key(plan),
@@ -81,7 +81,7 @@ impl EbsVolume {
     }
 }
 
-/// A disk as its instance shows it.
+/// A volume as its instance shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Mount<'a> {
     pub(crate) disk: u64,
@@ -92,7 +92,7 @@ pub(crate) struct Mount<'a> {
 }
 
 impl<'a> Mount<'a> {
-    /// The disks of an instance that has not terminated at `at`, its root first.
+    /// The volumes of an instance that has not terminated by `at`, its root volume first.
     pub(crate) fn all(host: &'a Instance, at: Moment) -> impl Iterator<Item = Self> {
         let formula = host.disks.is_none().then(|| Plan::volumes(host)).into_iter().flatten();
         let formula = formula.map(|volume| Self {

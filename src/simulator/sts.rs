@@ -1,7 +1,8 @@
-//! STS, as far as Muster asks it: who am I, and act as a role of another account.
+//! STS, as far as Muster uses it: the caller's identity, and roles in other accounts.
 //!
-//! Any role of any account can be assumed: the simulator has no trust policies. A temporary access key carries its account
-//! (see [`Caller::account`]), so it leads there even when the simulator was started anew; its role and end are kept here.
+//! Any role in any account can be assumed, because the simulator has no trust policies. A temporary access key contains
+//! its account (see [`Caller::account`]), so it is valid even after the simulator restarts; its role and its expiry are
+//! kept here.
 
 use std::collections::HashMap;
 
@@ -15,7 +16,7 @@ use crate::simulator::request::{Caller, Params};
 use crate::simulator::xml::Xml;
 
 const VERSION: &str = "2011-06-15";
-/// What STS gives without being asked, and what it gives at least and at most, in seconds.
+/// The default duration of a session, and the least and the greatest one, in seconds.
 const DURATION: i64 = 3_600;
 const DURATIONS: std::ops::RangeInclusive<i64> = 900..=43_200;
 
@@ -25,21 +26,21 @@ pub(crate) struct Call<'a> {
     pub(crate) params: &'a Params,
     pub(crate) sessions: &'a Sessions,
     pub(crate) caller: &'a Caller,
-    /// The account the caller's key belongs to.
+    /// The account that the caller's key belongs to.
     pub(crate) account: &'a str,
     pub(crate) now: Moment,
     pub(crate) request: &'a str,
 }
 
-/// The roles that are assumed, by temporary access key.
+/// The sessions of assumed roles, by temporary access key.
 #[derive(Debug, Default)]
 pub(crate) struct Sessions(Mutex<HashMap<String, Session>>);
 
-/// A role somebody acts as.
+/// A session of an assumed role.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Session {
     account: String,
-    /// The role's name without its path, which STS leaves out of session ARNs.
+    /// The role's name without its path, which STS omits from the ARNs of sessions.
     role: String,
     name: String,
     ends: Moment,
@@ -50,7 +51,7 @@ impl Session {
         format!("arn:aws:sts::{}:assumed-role/{}/{}", self.account, self.role, self.name)
     }
 
-    /// `AROA...:session`, the same for all sessions of one role.
+    /// The user id, `AROA...:session`. Its first part is the same for all sessions of a role.
     fn user(&self) -> String {
         let number = self.account.bytes().chain(self.role.bytes()).fold(0, |n, b| mix(n ^ u64::from(b)));
         format!("AROA{:017X}:{}", number, self.name)
@@ -58,7 +59,7 @@ impl Session {
 }
 
 impl Sessions {
-    /// Refuses a caller whose temporary key has ended.
+    /// Refuses a caller whose temporary key has expired.
     pub(crate) fn admit(&self, caller: &Caller, now: Moment) -> Result<(), Refusal> {
         let ended = self.0.lock().get(&caller.access_key).is_some_and(|session| session.ends <= now);
         if !ended {
@@ -74,11 +75,11 @@ impl Sessions {
         self.0.lock().get(access_key).cloned()
     }
 
-    /// Keeps a session and gives it a key: 20 characters as AWS's are, the account among them.
+    /// Stores a session and returns its access key: 20 characters, as on AWS, that include the account.
     fn keep(&self, session: Session) -> String {
         let mut sessions = self.0.lock();
         let count = u64::try_from(sessions.len()).unwrap_or(u64::MAX);
-        // Four letters tell the first half million sessions apart; then the oldest keys are given out again.
+        // Four letters distinguish the first half million sessions; after that, the oldest keys are used again.
         let letter = |shift: u32| char::from(b'A' + u8::try_from(count / 26_u64.pow(shift) % 26).unwrap_or(0));
         let letters: String = (0..4).rev().map(letter).collect();
         let key = format!("ASIA{}{letters}", session.account);
@@ -164,7 +165,7 @@ fn assume_role(call: &Call) -> Result<String, Refusal> {
     }))
 }
 
-/// Account and name of `arn:aws:iam::123456789012:role/path/name`.
+/// The account and the name in `arn:aws:iam::123456789012:role/path/name`.
 fn role(arn: &str) -> Option<(&str, &str)> {
     let (account, path) = arn.strip_prefix("arn:aws:iam::")?.split_once(":role/")?;
     let name = path.rsplit('/').next().filter(|name| !name.is_empty())?;
@@ -190,7 +191,7 @@ fn invalid(value: &str, member: &str, rule: &str) -> Refusal {
     Refusal::new(400, "ValidationError", message)
 }
 
-/// Characters that look like a secret and are a formula of the key: the simulator checks none.
+/// Appends characters that look like a secret. They are a formula of the key, because the simulator checks no secrets.
 fn secret(key: &str, length: usize, out: &mut String) {
     let mut seed = key.bytes().fold(length as u64, |n, b| mix(n ^ u64::from(b)));
     let mut text = String::with_capacity(length + 16);

@@ -1,4 +1,4 @@
-//! Subnets: one of each VPC in each zone, by the same kind of formula as the VPCs.
+//! Subnets: one in each zone of each VPC. Like the VPCs, they are formulas of their numbers.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use crate::simulator::plan::ipv6;
 use crate::simulator::plan::{Plan, ZONES, address, base};
 use crate::simulator::tags::Tags;
 
-/// Addresses of a /18 that AWS leaves to its owner: five are its own.
+/// How many addresses of a /18 can be used; AWS reserves five.
 const ADDRESSES: i64 = (1 << 14) - 5;
 
 /// One subnet.
@@ -16,7 +16,7 @@ pub(crate) struct Subnet {
     pub(crate) number: u64,
     pub(crate) cidr: String,
     pub(crate) ipv6: Option<String>,
-    /// The tags it was born with.
+    /// Its first tags.
     pub(crate) tags: Tags,
 }
 
@@ -41,7 +41,7 @@ impl Subnet {
         self.number % ZONES
     }
 
-    /// The default VPC has a default subnet in each zone.
+    /// Whether it is the default subnet of its zone; the default VPC has one in each zone.
     pub(crate) const fn is_default(&self) -> bool {
         self.vpc() == 0
     }
@@ -53,8 +53,8 @@ impl Subnet {
 }
 
 impl Subnet {
-    /// How many of its addresses are free. Instances of the owner's formula are counted without looking at them, those born
-    /// terminated too. `key` is the number that its id encodes with the account that asks.
+    /// How many of its addresses are free. All instances of the owner's formula count as holding one, including those
+    /// that begin terminated. `key` is the number that the subnet's id encodes in the account that makes the call.
     pub(crate) fn free(&self, plan: &Plan, key: u64, taken: &HashMap<u64, i64>) -> i64 {
         let more = taken.get(&key).copied().unwrap_or(0);
         ADDRESSES - plan.held(self.vpc(), self.zone()) - more

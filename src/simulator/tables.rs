@@ -1,8 +1,8 @@
-//! Volumes, snapshots, network interfaces and addresses: what of them differs from the formula, and how both are read.
+//! The changes to volumes, snapshots, network interfaces, addresses and the other resources around instances.
 //!
-//! Most of them are formulas of an instance: its disks, its interface, a backup, an Elastic IP of some. They follow it
-//! without being told, because what becomes of them when it ends is worked out when somebody looks. What calls create
-//! has numbers from [`CREATED`] on, so that listings have room for ever more instances before it.
+//! In the formula, many of them belong to an instance: its volumes, its interface, a backup, an Elastic IP address.
+//! They follow the instance without being updated, because the effect of its end on them is computed when they are
+//! read. What calls create has numbers from [`CREATED`] on, so that listings have room before it for more instances.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -21,7 +21,7 @@ use crate::simulator::route_table::RouteTable;
 use crate::simulator::snapshot::Snapshot;
 use crate::simulator::tags::Tags;
 
-/// Everything of these kinds that differs from the formula.
+/// The changes to each kind of resource.
 #[derive(Debug, Default)]
 #[expect(clippy::struct_field_names, reason = "route tables are what AWS calls them")]
 pub(crate) struct Tables {
@@ -34,29 +34,29 @@ pub(crate) struct Tables {
     pub(crate) nat_gateways: Changes<NatGateway>,
     pub(crate) network_acls: Changes<NetworkAcl>,
     pub(crate) amis: Changes<Ami>,
-    /// The changed disks each instance has or had, its own by formula included.
+    /// The changed volumes that each instance has or had, including its own from the formula.
     pub(crate) guests: HashMap<u64, BTreeSet<u64>>,
-    /// The changed addresses each interface has or had, its own by formula included.
+    /// The changed addresses that each interface has or had, including its own from the formula.
     pub(crate) bound: HashMap<u64, BTreeSet<u64>>,
     /// How many associations of addresses were made.
     associations: u64,
-    /// Client tokens by action, with a fingerprint of what was asked and the number of what was made.
+    /// Client tokens by action, each with a hash of what the call asked for and the number of what it made.
     tokens: HashMap<(&'static str, String), (u64, u64)>,
 }
 
-/// A client token was used for another request.
+/// The client token was used for another request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TokenTaken;
 
 impl Tables {
-    /// The number of one more association.
+    /// The number of a new association.
     pub(crate) fn associate(&mut self) -> u64 {
         self.associations += 1;
         CREATED + self.associations
     }
 
-    /// What an action that was asked before with the same token made. A token stands for one request: another one with it is
-    /// refused as [`TokenTaken`].
+    /// What an earlier call of the action with the same token made. A token belongs to one request; another request
+    /// with it is refused as [`TokenTaken`].
     pub(crate) fn again(&self, action: &'static str, token: &str, asked: u64) -> Result<Option<u64>, TokenTaken> {
         match self.tokens.get(&(action, token.to_owned())) {
             Some((known, number)) if *known == asked => Ok(Some(*number)),
@@ -70,7 +70,7 @@ impl Tables {
         self.tokens.insert((action, token.to_owned()), (asked, number));
     }
 
-    /// Lets nothing begin or be done later than it was when the clock, then at `from`, was put back to `to`.
+    /// Rewinds all tables after the clock was set back from `from` to `to`.
     pub(crate) fn rewind(&mut self, to: Moment, from: Moment) {
         self.disks.rewind(to, from);
         self.snapshots.rewind(to, from);
@@ -84,7 +84,7 @@ impl Tables {
     }
 }
 
-/// A kind whose things are a formula of their number, or what calls made of them.
+/// A kind whose resources are either a formula of their number or what calls made of them.
 pub(crate) trait Versioned: Clone {
     const KIND: Kind;
     fn number(&self) -> u64;

@@ -1,4 +1,4 @@
-//! Tags of a resource, in the order they were put on.
+//! The tags of a resource, in the order in which they were added.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -12,7 +12,7 @@ type Text = Cow<'static, str>;
 pub(crate) struct Tags(Vec<(Text, Text)>);
 
 impl Tags {
-    /// Puts a tag on, replacing the value of the same key.
+    /// Adds a tag, or replaces the value of the tag with the same key.
     pub(crate) fn put(&mut self, key: impl Into<Text>, value: impl Into<Text>) {
         let (key, value) = (key.into(), value.into());
         match self.0.iter_mut().find(|(k, _)| *k == key) {
@@ -25,14 +25,14 @@ impl Tags {
         self.0.retain(|(k, _)| k != key);
     }
 
-    /// Puts all of `others` on.
+    /// Adds all of `others`.
     pub(crate) fn lay(&mut self, others: &Self) {
         for (key, value) in &others.0 {
             self.put(key.clone(), value.clone());
         }
     }
 
-    /// Takes off what `wanted` says no to, by key and value.
+    /// Removes the tags for whose key and value `wanted` is false.
     pub(crate) fn keep(&mut self, wanted: impl Fn(&str, &str) -> bool) {
         self.0.retain(|(key, value)| wanted(key, value));
     }
@@ -57,7 +57,7 @@ impl Tags {
         self.0.is_empty()
     }
 
-    /// What is passed on to things made with the one that has these tags: `aws:` tags stay where AWS put them.
+    /// The tags that a resource made from this one gets: all except `aws:` tags, which stay where AWS put them.
     pub(crate) fn inherited(&self) -> Self {
         let mut own = self.clone();
         own.keep(|key, _| !key.starts_with("aws:"));
@@ -90,10 +90,10 @@ impl Tags {
     }
 }
 
-/// The tags a resource has at one moment, and how often they changed until then.
+/// The tags of a resource at one moment, and their version.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Tagged {
-    /// Rises with each change; 1 is what the resource began with.
+    /// 1 for the first tags; increases with each change.
     pub(crate) version: u64,
     pub(crate) tags: Tags,
 }

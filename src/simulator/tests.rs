@@ -1,4 +1,4 @@
-//! The simulator asked as a client asks it, mostly without the socket.
+//! The simulator's tests: it is called as a client calls it, mostly without a socket.
 
 use std::time::Duration;
 
@@ -42,13 +42,13 @@ fn options(instances: usize) -> Options {
     Options { instances, clock: Clock::manual(START.parse().unwrap()), ..Options::default() }
 }
 
-/// The formula of an account that began when the tests' clock stands.
+/// The formula of an account that begins at the time where the tests' clock starts.
 pub(crate) fn plan(count: u64) -> Plan {
     let shape = Shape { count, stopped_percent: 10, terminated_percent: 2, retention: Duration::from_hours(1) };
     Plan::new(1, "123456789012", "us-east-1", shape, Moment::of(START.parse().unwrap()))
 }
 
-/// A world under a clock that stands still, and the questions tests ask of it.
+/// A world with a manual clock, and helpers that call it.
 struct Aws(World);
 
 impl Aws {
@@ -61,7 +61,7 @@ impl Aws {
         Self::ask_of(&self.0.home(), View::clear(now), action, parameters)
     }
 
-    /// A call to any account, seen through any view.
+    /// A call to any account, through any view.
     fn ask_of(account: &Account, view: View, action: &str, parameters: &[(&str, &str)]) -> Result<String, Refusal> {
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.append_pair("Action", action).append_pair("Version", "2016-11-15").extend_pairs(parameters);
@@ -94,7 +94,7 @@ impl Aws {
         }
     }
 
-    /// An instance in a state that nobody else manages.
+    /// An instance in a state that is not managed by another principal.
     fn first(&self, state: &str) -> String {
         let home = self.0.home();
         let managed = |id: &String| {
@@ -104,7 +104,7 @@ impl Aws {
         home.instance_ids_in(state).into_iter().find(|id| !managed(id)).unwrap()
     }
 
-    /// What happened since the last look, as far as it is due now.
+    /// The happenings that became due since the last call of this function.
     fn happened(&self) -> Vec<What> {
         self.0.outbox().due(self.0.clock().moment()).into_iter().map(|happening| happening.what).collect()
     }
@@ -114,14 +114,14 @@ impl Aws {
     }
 }
 
-/// The texts of all elements of a name.
+/// The texts of all elements with this name.
 fn texts(xml: &str, tag: &str) -> Vec<String> {
     let (open, close) = (format!("<{tag}>"), format!("</{tag}>"));
     let inside = |part: &str| part.split_once(&close).map(|(text, _)| text.to_owned());
     xml.split(&open).skip(1).filter_map(inside).collect()
 }
 
-/// The text of the one element of a name.
+/// The text of the only element with this name.
 fn text(xml: &str, tag: &str) -> String {
     let found = texts(xml, tag);
     assert_eq!(found.len(), 1, "{tag} in {xml}");

@@ -1,10 +1,11 @@
 //! `CloudTrail`'s `LookupEvents`: the calls that the simulator recorded, newest first.
 //!
-//! AWS JSON 1.1 with one lookup attribute, `ResourceName`, `EventName` or `EventId`, as AWS takes one at most. A record is of a resource when
-//! its parameters or its answer name it.
+//! It uses AWS JSON 1.1 and, like AWS, at most one lookup attribute: `ResourceName`, `EventName` or `EventId`. A record
+//! matches a resource when its parameters or its answer name the resource.
 //!
 //! # Limits
-//! Of all accounts together the newest [`MAX_RECORDS`](records::MAX_RECORDS) calls are held, and each is there at once, where AWS takes up to 15 minutes.
+//! The newest [`MAX_RECORDS`](records::MAX_RECORDS) calls of all accounts together are kept. Each is there at once,
+//! while AWS takes up to 15 minutes.
 
 mod records;
 
@@ -19,10 +20,10 @@ use crate::simulator::{envelope, json};
 
 pub(crate) use records::Trail;
 
-/// Events on a page, unless fewer are asked for.
+/// The number of events on a page, unless the call asks for fewer.
 const PAGE: usize = 50;
 
-/// One call of the API.
+/// One call to the API.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Call<'a> {
     pub(crate) world: &'a World,
@@ -86,7 +87,7 @@ pub(crate) fn answer(call: &Call, action: &str) -> Result<Value, Refusal> {
     }
     let skipped = lookup.next_token.map_or(Ok(0), |token| token.parse::<usize>());
     let skipped = skipped.map_err(|_| wrong("InvalidNextTokenException", "The token is not valid."))?;
-    // What happened up to now may not have been moved on yet.
+    // Some calls up to now may not have been recorded yet.
     call.world.pump();
     let records = call.world.trail().0.read();
     let mut found = records.iter().rev().filter(|one| {
@@ -103,7 +104,7 @@ pub(crate) fn answer(call: &Call, action: &str) -> Result<Value, Refusal> {
     })
 }
 
-/// `CloudTrail` tells times to the second.
+/// `CloudTrail` gives times in whole seconds.
 fn seconds(at: Moment) -> f64 {
     at.timestamp().as_second().to_string().parse().unwrap_or_default()
 }

@@ -1,8 +1,8 @@
-//! How one request sees the account: some things late, some not at all, some without their tags.
+//! How one request sees the account: some resources late, some not at all, some without their tags.
 //!
-//! A [`View`] is made once a request, from the faults that are set, and is a handful of numbers: asking it about a resource
-//! draws from them and the resource's own number, so an answer does not depend on who asked what before. Only describes
-//! look through it. Mutations and their dry runs see [`View::now`], as AWS's write path does.
+//! A [`View`] is made once per request from the faults that are set. It contains only a few numbers. What it says about
+//! a resource depends on these and on the resource's own number, never on earlier questions. Only Describe calls use
+//! it; mutations and their dry runs use [`View::now`], like AWS's write path.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ pub(crate) struct View {
 /// How one request sees one resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Sight {
-    /// The resource is answered as it was then; what did not exist then is not found.
+    /// The request sees the resource as it was at this moment; a resource that did not exist then is not found.
     pub(crate) at: Moment,
     /// The resource is missing from this answer.
     pub(crate) hidden: bool,
@@ -31,7 +31,7 @@ pub(crate) struct Sight {
     pub(crate) tagless: bool,
 }
 
-/// What a view may show wrong in some answer.
+/// Which faults a view applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "four faults that have nothing to do with each other")]
 pub(crate) struct Staleness {
@@ -41,18 +41,18 @@ pub(crate) struct Staleness {
     pub(crate) sticking: bool,
 }
 
-/// How late changes show: each resource has its own share of the longest lag.
+/// How late changes are shown. Each resource has its own lag, up to the longest one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Lag {
     pub(crate) seed: u64,
-    /// In milliseconds; 0 is off.
+    /// The longest lag in milliseconds; 0 means off.
     pub(crate) most: u64,
-    /// The number of the call when every call draws anew, so that a later one may see an earlier moment. Without it a
-    /// resource's lag drifts slower than time passes, and no resource is ever seen to go back.
+    /// The number of the call, if every call draws new lags, so that a later call may see an earlier moment. Otherwise
+    /// the lag of a resource changes more slowly than time passes, and no resource appears to go back in time.
     pub(crate) call: Option<u64>,
 }
 
-/// What a share of the resources has lost.
+/// A fault that affects a share of the resources.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Loss {
     pub(crate) seed: u64,
@@ -61,17 +61,17 @@ pub(crate) struct Loss {
 }
 
 impl View {
-    /// One that hides nothing: everything as of `now`.
+    /// A view without faults: everything as of `now`.
     pub(crate) const fn clear(now: Moment) -> Self {
         Self { now, lag: Lag::NONE, hidden: Loss::NONE, tagless: Loss::NONE, stuck: Loss::NONE }
     }
 
-    /// One with faults.
+    /// A view with faults.
     pub(crate) const fn faulty(now: Moment, lag: Lag, hidden: Loss, tagless: Loss, stuck: Loss) -> Self {
         Self { now, lag, hidden, tagless, stuck }
     }
 
-    /// The same faults at another moment: the request had to wait.
+    /// The same faults at another moment, for a request that had to wait.
     pub(crate) const fn of_moment(mut self, now: Moment) -> Self {
         self.now = now;
         self
@@ -82,7 +82,7 @@ impl View {
         self.now
     }
 
-    /// How the request sees the `number`th thing of `kind`.
+    /// How the request sees the resource of `kind` with this number.
     pub(crate) fn of(&self, kind: Kind, number: u64) -> Sight {
         Sight {
             at: self.lag.behind(self.now, kind, number),
@@ -91,7 +91,7 @@ impl View {
         }
     }
 
-    /// Which faults it has.
+    /// Which faults it applies.
     pub(crate) fn staleness(&self) -> Staleness {
         Staleness {
             late: self.lag.most > 0,
@@ -101,7 +101,8 @@ impl View {
         }
     }
 
-    /// Whether the `number`th thing of `kind`, begun by this request, never gets ready: a snapshot that stays `pending`.
+    /// Whether the resource of `kind` with this number, started by this request, gets stuck: a snapshot that stays
+    /// `pending`.
     pub(crate) fn sticks(&self, kind: Kind, number: u64) -> bool {
         self.stuck.strikes(kind, number)
     }
@@ -121,8 +122,8 @@ impl Lag {
         Moment(now.0.saturating_sub_unsigned(late))
     }
 
-    /// A lag that goes from one draw to the next in a straight line over four times the most, so that it changes by at most
-    /// a quarter of the time that passes.
+    /// A lag that moves from one draw to the next in a straight line, during four times the longest lag. So it changes
+    /// by at most a quarter of the time that passes.
     fn drifting(self, now: Moment, kind: Kind, number: u64) -> u64 {
         let length = self.most.saturating_mul(4).max(1);
         let since = now.0.unsigned_abs();
@@ -133,7 +134,7 @@ impl Lag {
         if to > from { from + moved } else { from - moved }
     }
 
-    /// From 0 to the most.
+    /// A lag from zero to the longest one.
     fn draw(self, kind: Kind, number: u64, round: u64) -> u64 {
         let seed = Dice::new(self.seed, round).next();
         thing(seed, kind, number).below(self.most.saturating_add(1))
@@ -152,7 +153,7 @@ fn thing(seed: u64, kind: Kind, number: u64) -> Dice {
     Dice::new(Dice::new(seed, kind as u64).next(), number)
 }
 
-/// A lag as [`Lag::most`] counts it.
+/// A lag in the unit of [`Lag::most`].
 pub(crate) fn most(lag: Duration) -> u64 {
     u64::try_from(lag.as_millis()).unwrap_or(u64::MAX)
 }

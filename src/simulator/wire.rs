@@ -1,4 +1,4 @@
-//! The server's end of each connection, which a handler can cut before anything is answered.
+//! The server's side of each connection, which a handler can cut before anything is answered.
 
 use std::io;
 use std::net::SocketAddr;
@@ -23,12 +23,12 @@ pub(crate) struct Wire {
     cutter: Cutter,
 }
 
-/// Cuts the connection a request came on.
+/// Cuts the connection that a request arrived on.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Cutter(Arc<AtomicBool>);
 
 impl Cutter {
-    /// Nothing more is written; the connection closes at the next attempt.
+    /// Stops all writing; the connection closes at the next attempt to write.
     pub(crate) fn cut(&self) {
         self.0.store(true, Ordering::SeqCst);
     }
@@ -44,7 +44,7 @@ impl Listener for Wires {
 
     async fn accept(&mut self) -> (Wire, SocketAddr) {
         let (stream, address) = Listener::accept(&mut self.0).await;
-        // Answers go out whole; waiting to fill a packet would only add 40 ms to small ones.
+        // Answers are sent whole; waiting for more data would only delay small ones by 40 ms.
         drop(stream.set_nodelay(true));
         (Wire { stream, cutter: Cutter::default() }, address)
     }

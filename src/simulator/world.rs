@@ -1,4 +1,4 @@
-//! The simulated AWS: every account's account in every region, and what was asked of it.
+//! The simulated AWS: every account in every region, and the services that all accounts share.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -23,7 +23,7 @@ use crate::simulator::sqs::Sqs;
 use crate::simulator::sts::Sessions;
 use crate::simulator::trail::Trail;
 
-/// Why an account and a region name no account.
+/// Why a request names no account and region.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum UnknownScope {
     /// The account is not an account number.
@@ -40,16 +40,16 @@ pub(crate) enum UnknownScope {
     },
 }
 
-/// A handle on the simulated AWS, for tests and for whoever wants to see what a client asked. Clones see the same world.
+/// A handle on the simulated AWS, for tests and for inspecting what a client asked. Clones share the same state.
 #[derive(Debug, Clone)]
 pub struct World(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     options: Options,
-    /// The options' clock, as wrong as the faults have it.
+    /// The clock of the options, plus the skew that the faults set.
     clock: Clock,
-    /// Made when first used, so that an unused account costs nothing.
+    /// Created on first use, so that an unused account costs nothing.
     accounts: RwLock<HashMap<ScopeKey, Arc<Account>>>,
     ledger: RequestCounter,
     faults: Board,
@@ -58,9 +58,9 @@ struct Inner {
     sqs: Sqs,
     bus: Bus,
     trail: Trail,
-    /// Changes a second that happen by themselves.
+    /// The number of random changes a second.
     churn: watch::Sender<f64>,
-    /// Where the server listens, once it does.
+    /// The address on which the server listens, if it does.
     address: OnceLock<SocketAddr>,
     closing: CancellationToken,
 }
@@ -86,7 +86,8 @@ impl World {
             address: OnceLock::new(),
             closing: CancellationToken::new(),
         }));
-        // Accounts with instances are born with the world: instances born terminated age from here.
+        // Accounts with instances are created with the world: the retention of instances that begin terminated starts
+        // here.
         for (region, _) in world.options().populated() {
             drop(world.account(&world.options().account, region));
         }
@@ -103,15 +104,15 @@ impl World {
         &self.0.clock
     }
 
-    /// What the options' account holds in the options' region.
+    /// The options' account in the options' region.
     #[must_use]
     pub fn home(&self) -> Arc<Account> {
         let options = self.options();
         self.account(&options.account, &options.region)
     }
 
-    /// What `account` holds in `region`. All but the options' account in the options' regions begin with a default VPC and
-    /// nothing else.
+    /// An account in a region. All except the options' account in the options' regions begin with a default VPC and no
+    /// instances.
     #[must_use]
     pub fn account(&self, account: &str, region: &str) -> Arc<Account> {
         let scope = (account.to_owned(), region.to_owned());
@@ -122,31 +123,32 @@ impl World {
         Arc::clone(accounts.entry(scope).or_insert_with(|| Arc::new(self.found(account, region))))
     }
 
-    /// How often clients called `action` (`DescribeInstances`, ...) in all accounts and regions, refused calls included.
+    /// How often clients called `action` (`DescribeInstances`, ...) in all accounts and regions, including refused
+    /// calls.
     #[must_use]
     pub fn requests(&self, action: &str) -> u64 {
         self.0.ledger.total(action)
     }
 
-    /// What clients asked, by account, region and action.
+    /// The calls of clients, by account, region and action.
     #[must_use]
     pub fn ledger(&self) -> Vec<Requests> {
         self.0.ledger.requests(self.clock().moment())
     }
 
-    /// Begins to count requests from nothing.
+    /// Sets all counts of calls to zero.
     pub fn forget_requests(&self) {
         self.0.ledger.clear();
     }
 
-    /// The faults that are set, to see and to change.
+    /// The faults that are set, for reading and changing.
     #[must_use]
     pub fn faults(&self) -> &Board {
         &self.0.faults
     }
 
-    /// From now on every call of `action` answers this error, until [`World::heal`]. EC2 says 403
-    /// `UnauthorizedOperation` to what a policy denies and 503 `RequestLimitExceeded` to what is too much.
+    /// Makes every call to `action` fail with this error until [`World::heal`]. EC2 refuses what a policy denies with
+    /// 403 `UnauthorizedOperation`, and calls beyond a limit with 503 `RequestLimitExceeded`.
     pub fn fail(&self, action: &str, status: u16, code: &str, message: &str) {
         let refusal = Refusal::new(status, code.to_owned(), message);
         self.0.faults.script(action, Some(refusal));
@@ -157,16 +159,17 @@ impl World {
         self.0.faults.script(action, None);
     }
 
-    /// The book that calls are entered in.
+    /// The counts of calls.
     pub(crate) fn book(&self) -> &RequestCounter {
         &self.0.ledger
     }
 
-    /// Shares a VPC of `owner` and its subnets with `account`, as Resource Access Manager does: the account's describes list
-    /// them with their owner, and its instances may be put there.
+    /// Shares a VPC of `owner` and its subnets with `account`, as Resource Access Manager does: the account's Describe
+    /// calls list them with their owner, and it can launch instances there.
     ///
     /// # Errors
-    /// When the owner has no such VPC in `region`, or it is the default one, which AWS does not let anybody share.
+    /// When the owner has no such VPC in `region`, when it is the default VPC, which AWS does not let anybody share, or
+    /// when `account` is the owner.
     pub fn share_vpc(&self, owner: &str, account: &str, region: &str, vpc_id: &str) -> Result<(), UnknownId> {
         let (from, to) = (self.account(owner, region), self.account(account, region));
         match from.resource(vpc_id)? {
@@ -178,12 +181,12 @@ impl World {
         }
     }
 
-    /// Where every account puts what EventBridge is to receive.
+    /// The outbox for all happenings.
     pub(crate) fn outbox(&self) -> &Arc<Outbox> {
         &self.0.outbox
     }
 
-    /// The roles that are assumed.
+    /// The sessions of assumed roles.
     pub(crate) fn sessions(&self) -> &Sessions {
         &self.0.sessions
     }
@@ -192,7 +195,7 @@ impl World {
         &self.0.sqs
     }
 
-    /// The calls that were recorded.
+    /// The calls that `CloudTrail` recorded.
     pub(crate) fn trail(&self) -> &Trail {
         &self.0.trail
     }
@@ -201,22 +204,22 @@ impl World {
         &self.0.bus
     }
 
-    /// How many changes a second that happen by themselves; to be set through [`World::set_churn`].
+    /// The number of random changes a second; [`World::set_churn`] sets it.
     pub(crate) fn pace(&self) -> &watch::Sender<f64> {
         &self.0.churn
     }
 
-    /// Cancelled when the simulator stops: long polls end early.
+    /// Cancelled when the simulator stops, so that long polls end early.
     pub(crate) fn closing(&self) -> &CancellationToken {
         &self.0.closing
     }
 
-    /// Says where the server listens; only the first address counts.
+    /// Sets the address on which the server listens. Only the first address counts.
     pub(crate) fn listens_at(&self, address: SocketAddr) {
         self.0.address.get_or_init(|| address);
     }
 
-    /// `http://127.0.0.1:port`; without the port as long as no server listens.
+    /// `http://127.0.0.1:port`, or without the port while no server listens.
     pub(crate) fn base(&self) -> String {
         self.0.address.get().map_or_else(|| "http://127.0.0.1".to_owned(), |address| format!("http://{address}"))
     }
@@ -225,7 +228,7 @@ impl World {
         self.options().populated().any(|(name, _)| name == region) || REGIONS.iter().any(|(name, _)| *name == region)
     }
 
-    /// The account and region that are meant, each the home one unless given. Makes no account.
+    /// The account and region to use; the default for each is the simulator's own. Creates no account.
     pub(crate) fn scope<'a>(
         &'a self,
         account: Option<&'a str>,

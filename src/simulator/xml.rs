@@ -1,4 +1,4 @@
-//! An XML writer that only appends: what EC2's answers need, at memory speed.
+//! An XML writer that only appends. It has just what EC2's answers need, and is fast.
 
 use std::fmt::{Display, Write as _};
 
@@ -50,7 +50,7 @@ impl Xml {
         self.close(tag);
     }
 
-    /// An element whose text `write` appends; it must need no escaping (ids, addresses, numbers).
+    /// An element whose text `write` appends. The text must not need escaping (ids, addresses, numbers).
     pub(crate) fn plain(&mut self, tag: &str, write: impl FnOnce(&mut String)) {
         self.open(tag);
         write(&mut self.out);
@@ -68,7 +68,7 @@ impl Xml {
         self.text(tag, if flag { "true" } else { "false" });
     }
 
-    /// Text that is XML already, such as a fragment prepared once.
+    /// Appends text that is already XML, such as a fragment that was prepared once.
     pub(crate) fn raw(&mut self, xml: &str) {
         self.out.push_str(xml);
     }

@@ -4,6 +4,7 @@
 //! the source of truth.
 
 pub mod envelope;
+mod redaction;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -98,7 +99,9 @@ impl QueueListener {
         self.failing = false;
         self.backoff.succeeded();
         let read = |QueueMessage { id: message, receipt, body, receives }| {
-            let told = DecodedEvent::read(&body, queue.account()).map_err(|why| Illegible { why, body });
+            let told = DecodedEvent::read(&body, queue.account())
+                .map(|event| redaction::event(event, aws.secrets()))
+                .map_err(|why| Illegible { why, body: redaction::body(body, aws.secrets()) });
             Received { receipt, message, receives, told }
         };
         Ok(messages.into_iter().map(read).collect())

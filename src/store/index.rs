@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 
+pub use self::kind::copied::{IndexRows, RowSelection, TagSelection};
 use self::kind::{KindIndex, KindIndexBuilder, Overflow, WantedScopes};
 use self::terms::Term;
 use super::matcher::{Matcher, On};
@@ -97,6 +98,21 @@ impl Index {
         let IndexState::Ready { kinds, .. } = &*state else { return None };
         let wanted = WantedScopes { scope, retired: &self.retired.read() };
         Some(kinds.get(kind).map_or_else(BTreeMap::new, |index| index.count_by(&wanted, on)))
+    }
+
+    /// A copy of rows of a kind, of the scopes that `sees` says, with what `selection` wants of them. `None` unless the index stands
+    /// at `at`: a reader of a snapshot takes the rows of the same moment or none.
+    #[must_use]
+    pub fn copied(
+        &self,
+        kind: &Kind,
+        at: Seq,
+        selection: &RowSelection<'_>,
+        sees: impl FnMut(&Scope) -> bool,
+    ) -> Option<IndexRows> {
+        let state = self.state.read();
+        let IndexState::Ready { kinds, seq } = &*state else { return None };
+        (*seq == at).then(|| kinds.get(kind).map_or_else(IndexRows::default, |index| index.copied(selection, sees)))
     }
 
     /// The number of rows and their estimated heap bytes; `None` while the index is not ready.

@@ -98,6 +98,8 @@ mod scenarios;
 #[cfg(test)]
 mod searches;
 #[cfg(test)]
+mod secrets;
+#[cfg(test)]
 mod setup;
 #[cfg(test)]
 mod shell;
@@ -106,7 +108,11 @@ mod sql;
 #[cfg(test)]
 mod storm;
 #[cfg(test)]
+mod strangers;
+#[cfg(test)]
 mod subscribe;
+#[cfg(test)]
+mod transcripts;
 #[cfg(test)]
 mod two_clients;
 #[cfg(test)]

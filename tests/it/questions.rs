@@ -1,6 +1,9 @@
 //! Questions that people ask of a fleet, from beginning to end: what stopped machines cost, who can reach a port, what uses a
 //! security group. Each answer is held against others that say the same in another way.
 
+mod table;
+mod thirty;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::process::Output;

@@ -160,6 +160,23 @@ fn the_readmes_tools_are_the_servers_tools() {
 }
 
 #[test]
+fn the_readmes_prompts_are_the_servers_prompts_with_their_arguments() {
+    let sandbox = Sandbox::new(&Endpoint::dead());
+    let prompts = Client::stdio(&sandbox, &[]).pages("prompts/list", "prompts").concat();
+    let named = |prompt: &Value| {
+        let arguments = prompt["arguments"].as_array().unwrap().iter();
+        let arguments = arguments.map(|argument| argument["name"].as_str().unwrap().to_owned()).collect();
+        (prompt["name"].as_str().unwrap().to_owned(), arguments)
+    };
+    let prompts: Vec<(String, Vec<String>)> = prompts.iter().map(named).collect();
+    let readme = file("README.md");
+    let owned = |cell| spans(cell).iter().map(|span| (*span).to_owned()).collect::<Vec<String>>();
+    let documented = rows(&readme, "Prompts").into_iter().map(|row| (owned(row[0]).concat(), owned(row[2])));
+    let documented: Vec<_> = documented.filter(|(name, _)| !name.is_empty()).collect();
+    assert_eq!(documented, prompts, "left: README.md, right: prompts/list");
+}
+
+#[test]
 fn the_readmes_resources_are_the_servers_templates() {
     let sandbox = Sandbox::new(&Endpoint::dead());
     let mut client = Client::stdio(&sandbox, &[]);

@@ -4,12 +4,13 @@ use rmcp::ErrorData;
 use serde_json::json;
 
 use super::RequestError;
+use crate::model::text::readable;
 
 impl RequestError {
     /// The error as a JSON-RPC error, about `uri` if the request named one.
     #[must_use]
     pub fn protocol(&self, uri: Option<&str>) -> ErrorData {
-        let message = self.to_string();
+        let message = readable(self.to_string());
         let about = || uri.map(|uri| json!({"uri": uri}));
         match self {
             RequestError::NotFound { stale: Some(stale), .. } => {
@@ -32,7 +33,7 @@ impl RequestError {
             | RequestError::Past(_)
             | RequestError::Changes(_)
             | RequestError::UnknownTool { .. }
-            | RequestError::UnknownPrompt(_)
+            | RequestError::UnknownPrompt { .. }
             | RequestError::Params { .. }
             | RequestError::NoSession
             | RequestError::TooManySubscriptions(_) => ErrorData::invalid_params(message, about()),

@@ -181,7 +181,7 @@ fn resource(
         status,
         document: &stored.document,
     };
-    Ok(Some(Content { text: serde_json::to_string(&body)?, next }))
+    Ok(Some(Content::new(serde_json::to_string(&body)?, next)))
 }
 
 /// When the next sweep of this scope begins, which may show changes; `None` while one runs, because its results may show at any
@@ -260,5 +260,5 @@ fn members(core: &Core, scope: &Scope, kind: &'static KindSpec, uri: &str) -> Re
     if let (Some(unreadable), Value::Object(body)) = (unreadable, &mut body) {
         body.insert("unreadable".to_owned(), unreadable);
     }
-    Ok(Content { text: body.to_string(), next })
+    Ok(Content::new(body.to_string(), next))
 }

@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use rmcp::model::{
-    CallToolRequestParams, ClientConfig, ErrorCode, GetPromptRequestParams, PaginatedRequestParams,
-    ReadResourceRequestParams, ResourceUpdatedNotificationParam,
+    CallToolRequestParams, ClientConfig, ErrorCode, PaginatedRequestParams, ReadResourceRequestParams,
+    ResourceUpdatedNotificationParam,
 };
 use rmcp::service::{RoleClient, ServiceError};
 use rmcp::{ClientHandler, ErrorData};
@@ -744,14 +744,4 @@ async fn templates_complete_from_what_is_there() {
     assert_eq!(complete(templates::COLLECTION, "region", "us".to_owned()).await, ["us-east-1"]);
     assert_eq!(complete(templates::COLLECTION, "kind", "v".to_owned()).await, ["volume", "vpc"]);
     assert!(complete("ec2://nothing/{id}", "id", String::new()).await.is_empty());
-}
-
-#[tokio::test]
-async fn the_prompt_is_offered_and_given() {
-    let world = World::small().await;
-    let client = world.client(false).await;
-    let prompts = client.peer().list_all_prompts().await.unwrap();
-    assert_eq!(prompts.len(), 1);
-    let prompt = client.peer().get_prompt(GetPromptRequestParams::new("fleet_health_check")).await.unwrap();
-    assert_eq!(prompt.messages.len(), 1);
 }

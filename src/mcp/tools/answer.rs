@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::mcp::error::CODE;
 use crate::model::FailureCode;
+use crate::model::text::readable;
 
 /// Text for the model and the same as data.
 #[derive(Clone, Debug)]
@@ -30,7 +31,7 @@ impl ToolResult {
     /// As rmcp's result.
     #[must_use]
     pub fn result(self) -> CallToolResult {
-        let content = vec![ContentBlock::text(self.text)];
+        let content = vec![ContentBlock::text(readable(self.text))];
         let mut result = match self.failure {
             Some(_) => CallToolResult::error(content),
             None => CallToolResult::success(content),

@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn the_read_tools_cost_a_model_3100_tokens_and_the_whole_list_6400() {
+    fn the_read_tools_cost_a_model_3400_tokens_and_the_whole_list_6600() {
         let tools = definitions(TOOLS);
         let mut all = 0;
         let mut costs = Vec::new();
@@ -116,7 +116,7 @@ mod tests {
         let table: Vec<_> =
             costs.iter().map(|(spec, cost, output)| format!("{} {cost} + {output}", spec.name)).collect();
         let read: usize = costs.iter().filter(|(spec, ..)| !spec.is_write()).map(|(_, cost, _)| cost).sum();
-        assert!(read <= 3_100 && all <= 6_400, "read tools {read}, whole list {all}: {table:#?}");
+        assert!(read <= 3_400 && all <= 6_600, "read tools {read}, whole list {all}: {table:#?}");
     }
 
     #[test]

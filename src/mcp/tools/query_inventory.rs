@@ -2,6 +2,7 @@
 //!
 //! One statement runs at a time in the whole process, since SQLite's memory is bounded for all of them together; the others wait.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -13,21 +14,21 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
 use super::answer::ToolResult;
-use super::arguments::ArgumentError;
 use super::arguments::past::{self, PastArgument};
 use super::as_of;
 use super::label::FreshnessLabel;
 use super::schema::{self, ToolSchema};
 use super::spec::{BUDGET, ToolCall, ToolEffect, ToolSpec};
 use super::table::AnswerText;
-use crate::kinds::{self, KindSpec};
+use crate::kinds::{self, INSTANCE, KindSpec};
 use crate::mcp::core::Core;
 use crate::mcp::damage::AnswerSubject;
 use crate::mcp::error::RequestError;
 use crate::mcp::unreadable;
+use crate::model::Scope;
 use crate::model::text::shown;
 use crate::query::Point;
-use crate::query::sql::{self, Expired, FreshnessRow, Most, Outside, SqlRows, SqlStatement, Visible};
+use crate::query::sql::{self, Expired, FreshnessRow, Most, Outside, SqlError, SqlRows, SqlStatement, Visible};
 
 /// The longest value of a row.
 const VALUE: usize = 1_000;
@@ -47,8 +48,8 @@ pub static SPEC: ToolSpec = ToolSpec {
                   one call. Tables are the kinds (instance, volume, security_group, ...) with columns id, name, account, region, \
                   state, first_seen, changed_at, AWS's filters in snake_case (instance_type, private_ip_address, launch_time), \
                   tags and document as JSON; and tag, security_group_rule, instance_volume, instance_security_group, \
-                  network_interface_address, route, relation, instance_health, freshness, and change (the log, to be bound by \
-                  time). Columns of several values are JSON arrays (json_each). Times are UTC: launch_time < ago('7d'). A wrong \
+                  network_interface_address, route, relation, instance_health, exposure (what the internet reaches), price, \
+                  freshness, and change (the log, to be bound by time). Columns of several values are JSON arrays (json_each). Times are UTC: launch_time < ago('7d'). A wrong \
                   name is answered with the right one. Makes no AWS call.",
     effect: ToolEffect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
@@ -83,7 +84,7 @@ fn output() -> Value {
             "rows": schema::list(json!({"type": "object"}), "Rows by column; NULL is left out."),
             "total": schema::count("How many rows there are, shown or not."),
             "at_least": {"type": "boolean", "description": "`true` if not everything was seen yet, or not all rows were counted."},
-            "hints": schema::list(json!({"type": "string"}), "How to get the rows that are not shown."),
+            "hints": schema::list(json!({"type": "string"}), "Why there may be no row, or how to get the rows that are not shown."),
             "kinds": schema::list(json!({"type": "string"}), "The kinds that were read."),
             "as_of": schema::text("When everything read was last confirmed; with as_of, the time asked for."),
             "missing_unproved": schema::count("How many resources read were missing from the last complete sweep: perhaps gone."),
@@ -131,9 +132,8 @@ pub async fn ask(
     let expired: Expired = Arc::new(move || left.load(Ordering::Relaxed) || Instant::now() >= end);
     let prepared = core.walk(move |_| Ok((SqlStatement::prepare(&sql, now, expired)?, turn))).await?;
     let (statement, turn) = prepared;
-    if point.is_some() && statement.reads_freshness() {
-        let problem = "the table freshness is known for the present only: leave out `as_of`";
-        return Err(ArgumentError::said(problem).into());
+    if let (Some(_), Some(table)) = (point, statement.reads_present()) {
+        return Err(RequestError::Sql(SqlError::PresentOnly(table)));
     }
     let kinds = statement.kinds();
     if point.is_none() && !kinds.is_empty() {
@@ -167,13 +167,25 @@ fn run(
         [] => None,
         kinds => Some(FreshnessLabel::of_all(core, kinds, None, point)?),
     };
-    let outside = Outside { freshness: freshness(core), prices: Some(core.prices()) };
+    let doubts = if statement.reads_exposure() { doubts(core, &kinds) } else { BTreeMap::new() };
+    let outside = Outside { freshness: freshness(core), prices: Some(core.prices()), doubts };
     let is_log = statement.reads_log();
     let found = statement.ask(&core.store, point, &Visible::all(), &outside, most)?;
     // Rows, documents and records may have been looked at.
     let damage = core.damage(if is_log { AnswerSubject::All } else { AnswerSubject::Then(&kinds, None) });
     let label = label.map(|label| label.with(damage));
     Ok(AskedStatement { found, kinds, label })
+}
+
+/// Why what the table `exposure` depends on cannot be relied on.
+fn doubts(core: &Core, kinds: &[&'static KindSpec]) -> BTreeMap<(Scope, &'static str), String> {
+    let kinds: Vec<&'static KindSpec> = kinds.iter().copied().chain([INSTANCE]).collect();
+    let scopes: BTreeSet<Scope> = core.scopes_asked_for(&kinds, None).into_iter().map(|state| state.scope).collect();
+    let of = |scope: &Scope| {
+        let why = |kind: &&'static KindSpec| Some(((scope.clone(), kind.slug), core.unsure(scope, kind)?));
+        Outside::ASKED.iter().filter_map(why).collect::<Vec<_>>()
+    };
+    scopes.iter().flat_map(of).collect()
 }
 
 /// The rows of the table `freshness`.
@@ -227,9 +239,9 @@ impl AskedStatement {
         self.found.uncounted.is_some() || self.label.as_ref().is_some_and(|label| label.is_at_least(self.found.partial))
     }
 
-    /// How to get the rows that are not shown.
+    /// Why there may be no row, or how to get the rows that are not shown.
     fn hints(&self, shown: usize) -> Vec<String> {
-        let mut hints = Vec::new();
+        let mut hints = self.found.hints.clone();
         if (shown as u64) < self.found.total {
             hints.push("the other rows are left out for the size of the answer: add conditions, name fewer columns, or group and count".to_owned());
         }
@@ -323,7 +335,7 @@ mod tests {
 
     fn asked(columns: Vec<String>, rows: Vec<Vec<sql::SqlValue>>) -> AskedStatement {
         let total = rows.len() as u64;
-        let found = SqlRows { columns, rows, total, uncounted: None, seq: Seq(1), partial: false };
+        let found = SqlRows { columns, rows, total, uncounted: None, seq: Seq(1), partial: false, hints: Vec::new() };
         AskedStatement { found, kinds: Vec::new(), label: None }
     }
 

@@ -6,6 +6,7 @@ mod hostile;
 mod past;
 mod questions;
 mod sql;
+mod strangers;
 mod wait;
 mod zeros;
 

@@ -13,14 +13,9 @@ use crate::query::column::KindColumn;
 use crate::query::exposure;
 use crate::query::filter::doubtful_value::BRACKETS;
 use crate::query::filter::is_tag;
-use crate::query::nearness::{closest, near};
+use crate::query::nearness::{NEAR, closest, instead, near};
 use crate::query::order::extremes;
 use crate::store::{BoundSide, Matcher, On};
-
-/// How many of the values that exist a hint names.
-const VALUES: usize = 8;
-/// How near a value that exists must be to be named as the one that was meant (Jaro-Winkler, 1 is equal).
-const NEAR: f64 = 0.75;
 
 /// Refuses filters that can never match: none of their values has the form of the filter's values, and no resource has one that
 /// they match. Returns hints about values that can never match, if other values of the same filter can.
@@ -120,19 +115,8 @@ fn alone(
         let (least, greatest) = (shown(least, 80), shown(greatest, 80));
         return Ok(format!("no value of {name} matches; those that exist are from `{least}` to `{greatest}`"));
     }
-    let wanted = values.iter().map(|value| value.replace(['*', '?'], ""));
-    let meant = wanted
-        .filter(|value| !value.is_empty())
-        .find_map(|value| closest(&value, held.keys().map(String::as_str), NEAR).map(|value| shown(value, 80)));
-    if let Some(meant) = meant {
-        return Ok(format!("no value of {name} matches; the nearest that exists is `{meant}`"));
-    }
-    let some: Vec<String> = held.keys().take(VALUES).map(|value| format!("`{}`", shown(value, 80))).collect();
-    let more = match held.len().saturating_sub(VALUES) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    Ok(format!("no value of {name} matches; those that exist are {}{more}", some.join(", ")))
+    let wanted: Vec<String> = values.iter().map(|value| value.replace(['*', '?'], "")).collect();
+    Ok(format!("no value of {name} matches; {}", instead(&wanted, held.keys().map(String::as_str))))
 }
 
 /// The hints as lines of an answer's text.

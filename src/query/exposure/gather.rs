@@ -1,6 +1,8 @@
 //! What the store holds of the way from the internet to network interfaces.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use super::answer::{Exposure, Hop, ReachVerdict, Segment};
@@ -10,9 +12,9 @@ use super::ports::{Ports, Protocol};
 use super::reach::{PublicAddresses, Reach, no_address};
 use super::routes::{Routes, leads_elsewhere};
 use crate::kinds::{INTERNET_GATEWAY, KindSpec, NETWORK_ACL, NETWORK_INTERFACE, ROUTE_TABLE, SECURITY_GROUP, SUBNET};
-use crate::model::{Document, ResourceId, Row, Scope};
+use crate::model::{Current, Document, ResourceId, Row, Scope};
 use crate::query::unsure::Unsure;
-use crate::store::{Comparison, Matcher, On, ReadError, Store, ValuePattern};
+use crate::store::{Comparison, Matcher, On, ReadError, RowView, Snapshot, Store, ValuePattern};
 
 /// How many network interfaces are read from one snapshot.
 const STEP: usize = 1_000;
@@ -59,6 +61,11 @@ impl Interface {
 
     /// The instance that the row of a network interface is attached to, and the interface.
     fn of_row(row: &Row) -> Option<(String, Interface)> {
+        Interface::of_view(&row.id.id, &RowView::of(row))
+    }
+
+    /// The same of a row that is only looked at, with the values of [`INTERFACE_FILTERS`].
+    pub(in crate::query) fn of_view(id: &str, row: &RowView<'_>) -> Option<(String, Interface)> {
         let values = |filter| facets(NETWORK_INTERFACE, row, filter);
         let first = |filter| values(filter).next().unwrap_or_default().to_owned();
         let instance = values("attachment.instance-id").next()?.to_owned();
@@ -67,27 +74,65 @@ impl Interface {
         let ipv4 = values("addresses.association.public-ip").map(str::to_owned).collect();
         let mut addresses = PublicAddresses { ipv4, ..PublicAddresses::default() };
         values("ipv6-addresses.ipv6-address").for_each(|address| addresses.add_ipv6(address));
-        let interface = Interface {
-            id: row.id.id.to_string(),
-            vpc: first("vpc-id"),
-            subnet: first("subnet-id"),
-            groups,
-            addresses,
-        };
+        let interface =
+            Interface { id: id.to_owned(), vpc: first("vpc-id"), subnet: first("subnet-id"), groups, addresses };
         Some((instance, interface))
     }
 }
 
 /// The values of a filter in a row.
-fn facets<'r>(kind: &KindSpec, row: &'r Row, filter: &str) -> impl Iterator<Item = &'r str> {
+fn facets<'r>(kind: &KindSpec, row: &RowView<'r>, filter: &str) -> impl Iterator<Item = &'r str> {
     let number = kind.filter(filter).map(|filter| filter.number);
-    let facets = row.fields.facets.iter().filter(move |(facet, _)| Some(*facet) == number);
-    facets.map(|(_, value)| value.as_str())
+    let facets = row.facets.iter().filter(move |(facet, _)| Some(*facet) == number);
+    facets.map(|(_, value)| *value)
+}
+
+/// The filters whose values make an [`Interface`].
+pub(in crate::query) const INTERFACE_FILTERS: [&str; 6] = [
+    "attachment.instance-id",
+    "group-id",
+    "addresses.association.public-ip",
+    "ipv6-addresses.ipv6-address",
+    "vpc-id",
+    "subnet-id",
+];
+
+/// Where documents are read from.
+enum ReachHeld<'a> {
+    /// Whatever the store holds by now.
+    Newest(&'a Store),
+    /// One state of it, with the rows that were looked through, by scope and kind.
+    At(&'a Snapshot, RefCell<HashMap<(Scope, &'static str), Vec<Row>>>),
+}
+
+impl ReachHeld<'_> {
+    fn current(&self, id: &ResourceId) -> Result<Option<Current>, ReadError> {
+        match self {
+            ReachHeld::Newest(store) => store.snapshot()?.current(id),
+            ReachHeld::At(snapshot, _) => snapshot.current(id),
+        }
+    }
+
+    /// The resources of a kind that match.
+    fn ids(&self, scope: &Scope, kind: &'static KindSpec, matcher: &Matcher) -> Result<Vec<ResourceId>, ReadError> {
+        let (snapshot, rows) = match self {
+            ReachHeld::Newest(store) => {
+                return Ok(store.scan(&kind.kind(), Some(scope), matcher, None, usize::MAX)?.ids);
+            }
+            ReachHeld::At(snapshot, rows) => (snapshot, rows),
+        };
+        let mut rows = rows.borrow_mut();
+        let rows = match rows.entry((scope.clone(), kind.slug)) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(snapshot.rows(&kind.kind(), Some(scope), None, usize::MAX)?),
+        };
+        Ok(rows.iter().filter(|row| matcher.matches(row)).map(|row| row.id.clone()).collect())
+    }
 }
 
 /// Answers for many network interfaces; each subnet and set of security groups is judged once.
 pub struct Reaches<'a> {
-    store: &'a Store,
+    held: ReachHeld<'a>,
     unsure: Unsure<'a>,
     made: HashMap<(Scope, String, Vec<String>), Arc<Reach>>,
 }
@@ -96,7 +141,14 @@ impl<'a> Reaches<'a> {
     /// Of what `store` holds. `unsure` says which of it cannot be relied on.
     #[must_use]
     pub fn new(store: &'a Store, unsure: Unsure<'a>) -> Self {
-        Reaches { store, unsure, made: HashMap::new() }
+        Reaches { held: ReachHeld::Newest(store), unsure, made: HashMap::new() }
+    }
+
+    /// Of what one state of the store holds.
+    #[must_use]
+    pub fn at(snapshot: &'a Snapshot, unsure: Unsure<'a>) -> Self {
+        let held = ReachHeld::At(snapshot, RefCell::default());
+        Reaches { held, unsure, made: HashMap::new() }
     }
 
     /// What the internet can reach at any network interface like this one.
@@ -199,7 +251,7 @@ impl<'a> Reaches<'a> {
         if let Some(why) = self.doubt(scope, kind) {
             return Ok(Err(why));
         }
-        match self.store.snapshot()?.current(&ResourceId::new(scope, &kind.kind(), id)) {
+        match self.held.current(&ResourceId::new(scope, &kind.kind(), id)) {
             Ok(Some(current)) => Ok(Ok(current.document)),
             Ok(None) => Ok(Err(format!("{id} is not held"))),
             Err(ReadError::Damaged(_)) => Ok(Err(format!("what is held of {id} is damaged"))),
@@ -219,11 +271,11 @@ impl<'a> Reaches<'a> {
         }
         let matcher =
             filters.iter().fold(Matcher::any(), |matcher, (name, value)| matcher.and(test(kind, name, value)));
-        let found = self.store.scan(&kind.kind(), Some(scope), &matcher, None, 2)?;
-        match found.ids.as_slice() {
+        let found = self.held.ids(scope, kind, &matcher)?;
+        match found.as_slice() {
             [] => Ok(Ok(None)),
             [id] => Ok(self.document(scope, kind, &id.id)?.map(|document| Some((id.id.to_string(), document)))),
-            _ => Ok(Err(format!("{} {} are held where there is only one", found.total, kind.plural))),
+            _ => Ok(Err(format!("{} {} are held where there is only one", found.len(), kind.plural))),
         }
     }
 
@@ -259,7 +311,7 @@ impl<'a> Reaches<'a> {
             pattern: ValuePattern::new("igw-*"),
         }]);
         let mut edge = None;
-        for id in self.store.scan(&ROUTE_TABLE.kind(), Some(scope), &edges, None, usize::MAX)?.ids {
+        for id in self.held.ids(scope, ROUTE_TABLE, &edges)? {
             match self.document(scope, ROUTE_TABLE, &id.id)? {
                 Ok(table) if leads_elsewhere(&table, subnet_document) => edge = Some(id.id.to_string()),
                 Ok(_) => {}

@@ -32,6 +32,8 @@ pub struct SqlRows {
     pub seq: Seq,
     /// Whether a first sweep was under way at that moment of the past.
     pub partial: bool,
+    /// What there is to know of every answer from these tables, and why there may be nothing.
+    pub hints: Vec<String>,
 }
 
 /// A value of a row.

@@ -1,7 +1,6 @@
 //! A value on its way into a table.
 
-use rusqlite::ToSql;
-use rusqlite::types::{ToSqlOutput, ValueRef};
+use std::collections::BTreeSet;
 
 use super::times;
 use crate::model::Value;
@@ -84,6 +83,16 @@ impl SqlCell<'_> {
         }
     }
 
+    /// Whether it is one of these values. Numbers are compared as they are written.
+    pub(super) fn is_among(&self, values: &BTreeSet<String>) -> bool {
+        match self {
+            SqlCell::Null => false,
+            SqlCell::Int(number) => values.contains(&number.to_string()),
+            SqlCell::Text(text) => values.contains(*text),
+            SqlCell::Owned(text) => values.contains(text),
+        }
+    }
+
     /// About how many bytes a row grows by it.
     pub(super) fn bytes(&self) -> usize {
         match self {
@@ -106,17 +115,6 @@ impl SqlCell<'_> {
                 serde_json::to_string(other).map_or(SqlCell::Null, SqlCell::Owned)
             }
         }
-    }
-}
-
-impl ToSql for SqlCell<'_> {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(match self {
-            SqlCell::Null => ValueRef::Null,
-            SqlCell::Int(number) => ValueRef::Integer(*number),
-            SqlCell::Text(text) => ValueRef::Text(text.as_bytes()),
-            SqlCell::Owned(text) => ValueRef::Text(text.as_bytes()),
-        }))
     }
 }
 

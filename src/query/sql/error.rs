@@ -46,6 +46,30 @@ pub enum SqlError {
     /// It is no SELECT.
     #[error("the statement is not a SELECT: query_inventory only reads")]
     NotSelect,
+    /// It is empty.
+    #[error("the statement is empty: write one SELECT, such as SELECT state, count(*) FROM instance GROUP BY state")]
+    Empty,
+    /// It asks for the tables, in the words of a shell.
+    #[error(
+        "`{written}` is no SELECT, which is all that is answered. The tables are {tables}. SELECT sql FROM sqlite_schema WHERE name = 'instance' shows the columns of one"
+    )]
+    Listed {
+        /// What was written.
+        written: String,
+        /// All tables.
+        tables: String,
+    },
+    /// It asks for the columns of a table, in the words of a shell.
+    #[error("`{written}` is no SELECT, which is all that is answered. The table is {table}")]
+    Described {
+        /// What was written.
+        written: String,
+        /// The table with its columns.
+        table: String,
+    },
+    /// Text stands in double quotes.
+    #[error("\"{0}\" in double quotes is the name of a column, and there is none: write text in single quotes, '{0}'")]
+    DoubleQuotes(String),
     /// It is too long.
     #[error("the statement is longer than {0} KiB")]
     Long(usize),
@@ -112,6 +136,9 @@ pub enum SqlError {
     /// A function was called with something that it does not take.
     #[error("{0}")]
     Function(String),
+    /// Only the present of a table is known.
+    #[error("the table {0} is known for the present only: leave out `as_of`")]
+    PresentOnly(&'static str),
     /// The log does not know the point in the past.
     #[error(transparent)]
     Past(#[from] PastError),

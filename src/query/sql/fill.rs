@@ -2,54 +2,120 @@
 
 mod changes;
 mod documents;
+mod exposed;
 pub(super) mod filling;
 mod flat;
 mod health;
 mod inserter;
 mod kinds;
+mod row_key;
 mod rows;
 pub(super) mod visible;
+
+use std::collections::BTreeSet;
+
+use rusqlite::Connection;
 
 use self::filling::Filling;
 use self::inserter::Inserter;
 use self::rows::Rows;
 use super::cell::SqlCell;
+use super::links::Link;
 use super::narrow::{self, NarrowTerms, Narrowed};
 use super::reads::Reads;
 use super::said::filled;
-use super::schema::{self, Flat, SqlTable, TableSource};
+use super::schema::{self, Column, Flat, SqlTable, TableSource};
 use super::{Outside, SqlError, times};
 
-/// Fills the tables, and tells whether a first sweep was under way at that moment of the past.
-pub(super) fn fill(filling: &Filling<'_>, reads: &Reads, mut narrowed: Narrowed) -> Result<bool, SqlError> {
-    let mut rows = Rows::new(filling)?;
-    let mut room = inserter::ROOM;
-    filled(filling.connection.execute_batch("BEGIN"))?;
-    for (place, read) in reads {
-        let Some(table) = schema::tables().get(*place) else { continue };
-        let terms = narrow::usable(table, narrowed.remove(place).unwrap_or_default());
-        let mut into = Inserter::new(filling.connection, table, read, &terms, &mut room)?;
-        into.expect(estimated(filling, table, &terms)?, read)?;
-        fill_one(filling, &mut rows, table, &terms, &mut into)?;
-    }
-    filled(filling.connection.execute_batch("COMMIT"))?;
-    Ok(rows.is_partial())
+/// How many rows of a table may tell by which values another is narrowed.
+const LINKED: u64 = 50_000;
+
+/// What there is to say of what was filled in.
+#[derive(Default)]
+pub(super) struct FilledTables {
+    /// Whether a first sweep was under way at that moment of the past.
+    pub(super) partial: bool,
+    /// What every answer from it says.
+    pub(super) notes: Vec<String>,
 }
 
+/// Fills the tables.
+pub(super) fn fill(
+    filling: &Filling<'_>,
+    reads: &Reads,
+    mut narrowed: Narrowed,
+    links: &BTreeSet<Link>,
+) -> Result<FilledTables, SqlError> {
+    let mut rows = Rows::new(filling)?;
+    let mut notes = Vec::new();
+    let mut room = inserter::ROOM;
+    let mut waiting: Vec<usize> = reads.keys().copied().collect();
+    filled(filling.connection.execute_batch("BEGIN"))?;
+    // Those that are narrowed come first: they narrow those that are linked with them.
+    while let Some(nth) = next(&waiting, &narrowed) {
+        let place = waiting.remove(nth);
+        let (Some(table), Some(read)) = (schema::tables().get(place), reads.get(&place)) else { continue };
+        let terms = narrow::usable(table, narrowed.remove(&place).unwrap_or_default());
+        let mut into = Inserter::new(filling.connection, table, read, &terms, &mut room)?;
+        into.expect(estimated(filling, table, &terms)?, read)?;
+        notes.extend(fill_one(filling, &mut rows, table, &terms, &mut into)?);
+        into.finish()?;
+        if terms.sets.is_empty() || into.count() > LINKED {
+            continue;
+        }
+        for link in links.iter().filter(|link| link.from.0 == place && waiting.contains(&link.to.0)) {
+            // What is not read is not filled in.
+            let is_read = |(column, _): (usize, &Column)| read.columns.contains(&column);
+            if table.column(&link.from.1).is_some_and(is_read) {
+                let values = filled(values(filling.connection, table, &link.from.1))?;
+                narrowed.entry(link.to.0).or_default().meet(&link.to.1, values);
+            }
+        }
+    }
+    filled(filling.connection.execute_batch("COMMIT"))?;
+    Ok(FilledTables { partial: rows.is_partial(), notes })
+}
+
+/// Which of the tables that wait is filled next.
+fn next(waiting: &[usize], narrowed: &Narrowed) -> Option<usize> {
+    let is_narrowed = |place: &usize| {
+        let table = schema::tables().get(*place);
+        let sets = narrowed.get(place).into_iter().flat_map(|terms| terms.sets.keys());
+        table.is_some_and(|table| sets.into_iter().any(|column| table.is_narrowed_by(column)))
+    };
+    waiting.iter().position(is_narrowed).or(if waiting.is_empty() { None } else { Some(0) })
+}
+
+/// All values of a column of text that was filled in.
+fn values(connection: &Connection, table: &SqlTable, column: &str) -> rusqlite::Result<BTreeSet<String>> {
+    let mut statement = connection.prepare(&format!("SELECT \"{column}\" FROM \"{}\"", table.name))?;
+    let mut rows = statement.query([])?;
+    let mut found = BTreeSet::new();
+    while let Some(row) = rows.next()? {
+        if let Some(value) = row.get::<_, Option<String>>(0)? {
+            found.insert(value);
+        }
+    }
+    Ok(found)
+}
+
+/// Fills one, and returns what every answer from it says.
 fn fill_one(
     filling: &Filling<'_>,
     rows: &mut Rows<'_>,
-    table: &SqlTable,
+    table: &'static SqlTable,
     terms: &NarrowTerms,
     into: &mut Inserter<'_, '_>,
-) -> Result<(), SqlError> {
+) -> Result<Vec<String>, SqlError> {
     match table.source {
+        TableSource::Flat(Flat::Exposure) => return exposed::fill(filling, rows, terms, into),
         TableSource::Kind(spec) => kinds::fill(rows, spec, table, terms, into),
         TableSource::Flat(Flat::Freshness) => freshness(filling.outside, into),
         TableSource::Flat(Flat::Price) => prices(filling.outside, into),
         TableSource::Flat(Flat::Change) => changes::fill(filling, terms, into),
         TableSource::Flat(flat) => flat::fill(rows, flat, terms, into),
-    }
+    }?;
+    Ok(Vec::new())
 }
 
 /// About how many rows a table gets.
@@ -57,6 +123,8 @@ fn estimated(filling: &Filling<'_>, table: &SqlTable, terms: &NarrowTerms) -> Re
     let TableSource::Kind(spec) = table.source else { return Ok(0) };
     match terms.sets.get("id") {
         Some(ids) => Ok(ids.len() as u64),
+        // How many of all have these values shows only when they are read.
+        None if !terms.sets.is_empty() => Ok(0),
         None => Ok(filling.snapshot.count(&spec.kind(), None)?),
     }
 }

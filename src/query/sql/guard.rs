@@ -12,7 +12,7 @@ use rusqlite::limits::Limit;
 use super::limits::{Expired, HEAP, VALUE};
 use super::lookup::{self, Lookup};
 use super::reads::{self, Roots};
-use super::{SqlError, functions, said, schema, search};
+use super::{SqlError, functions, like, said, schema, search};
 use crate::model::Timestamp;
 use crate::model::text::shown;
 
@@ -20,7 +20,7 @@ use crate::model::text::shown;
 const INSTRUCTIONS: i32 = 25;
 
 /// What a statement may take at most.
-const LIMITS: [(Limit, i32); 11] = [
+const LIMITS: [(Limit, i32); 10] = [
     (Limit::SQLITE_LIMIT_LENGTH, VALUE),
     (Limit::SQLITE_LIMIT_SQL_LENGTH, 64 << 10),
     (Limit::SQLITE_LIMIT_COLUMN, 500),
@@ -29,7 +29,6 @@ const LIMITS: [(Limit, i32); 11] = [
     (Limit::SQLITE_LIMIT_VDBE_OP, 100_000),
     (Limit::SQLITE_LIMIT_FUNCTION_ARG, 100),
     (Limit::SQLITE_LIMIT_ATTACHED, 0),
-    (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 200),
     (Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 1),
     (Limit::SQLITE_LIMIT_WORKER_THREADS, 0),
 ];
@@ -111,6 +110,7 @@ fn opened(
     ))?;
     functions::add(&connection, now, lookup)?;
     search::add(&connection, &expired)?;
+    like::add(&connection, &expired)?;
     lookup::add(&connection, lookup, &expired)?;
     connection.execute_batch(&schema::definitions(sql))?;
     let roots = reads::roots(&connection)?;

@@ -15,6 +15,9 @@ pub(super) const VALUE: i32 = 1 << 20;
 /// The longest statement, in bytes.
 pub(super) const LENGTH: usize = 32 << 10;
 
+/// The longest pattern of LIKE and GLOB, in bytes.
+pub(super) const PATTERN: usize = 200;
+
 /// How deep parentheses may be nested: both parsers go down a level for each.
 pub(super) const DEPTH: usize = 60;
 

@@ -18,6 +18,7 @@ use sqlparser::dialect::SQLiteDialect;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::Token;
 
+use super::cell::ColumnForm;
 use super::reads::Reads;
 use super::schema::{self, Flat, SqlTable, TableSource};
 use super::times;
@@ -48,7 +49,8 @@ impl NarrowTerms {
         self.seqs != (None, None) || self.times != (None, None) || self.sets.contains_key("id")
     }
 
-    fn meet(&mut self, column: &str, values: BTreeSet<String>) {
+    /// Lets a column have only these values.
+    pub(super) fn meet(&mut self, column: &str, values: BTreeSet<String>) {
         match self.sets.get_mut(column) {
             Some(known) => known.retain(|value| values.contains(value)),
             None => drop(self.sets.insert(column.to_owned(), values)),
@@ -75,16 +77,21 @@ fn parse(sql: &str) -> Option<Box<Query>> {
 
 /// What narrows the tables that `sql` reads. `connection` computes values, such as `datetime('now', '-7 days')`.
 pub(super) fn narrowed(connection: &Connection, sql: &str, query: &Query, reads: &Reads) -> Narrowed {
+    let singles = singles(sql, reads);
+    let mut found = Narrowed::new();
+    let mut take = |select: &Select| of_select(connection, select, &singles, &mut found);
+    walk(query, &mut take);
+    found
+}
+
+/// The places of the tables that a statement names once.
+pub(super) fn singles(sql: &str, reads: &Reads) -> BTreeSet<usize> {
     let named = named(sql);
     let is_single = |place: usize| {
         let times = |table: &SqlTable| named.iter().filter(|name| table.name.eq_ignore_ascii_case(name)).count();
-        reads.get(&place).is_some_and(|read| read.times == 1)
-            && schema::tables().get(place).is_some_and(|table| times(table) == 1)
+        schema::tables().get(place).is_some_and(|table| times(table) == 1)
     };
-    let mut found = Narrowed::new();
-    let mut take = |select: &Select| of_select(connection, select, &is_single, &mut found);
-    walk(query, &mut take);
-    found
+    reads.iter().filter(|(place, read)| read.times == 1 && is_single(**place)).map(|(place, _)| *place).collect()
 }
 
 /// The words that may name a table: all but those that something is taken from by a dot, and text where a name can stand.
@@ -107,7 +114,7 @@ fn named(sql: &str) -> Vec<String> {
 }
 
 /// Shows `take` every SELECT of a query that stands where rows come from.
-fn walk(query: &Query, take: &mut impl FnMut(&Select)) {
+pub(super) fn walk(query: &Query, take: &mut impl FnMut(&Select)) {
     for cte in query.with.iter().flat_map(|with| &with.cte_tables) {
         walk(&cte.query, take);
     }
@@ -156,7 +163,7 @@ pub(super) fn item(factor: &TableFactor) -> Option<TableItem<'_>> {
     Some(TableItem { name, place, table })
 }
 
-fn of_select(connection: &Connection, select: &Select, is_single: &impl Fn(usize) -> bool, found: &mut Narrowed) {
+fn of_select(connection: &Connection, select: &Select, singles: &BTreeSet<usize>, found: &mut Narrowed) {
     let factors: Vec<&TableFactor> = select.from.iter().flat_map(factors).collect();
     let items: Vec<TableItem<'_>> = factors.iter().filter_map(|factor| item(factor)).collect();
     // Without a name in front, a column is one of the only table.
@@ -166,8 +173,8 @@ fn of_select(connection: &Connection, select: &Select, is_single: &impl Fn(usize
         conjuncts(condition, &mut terms);
         for term in terms {
             let Some((place, column, bound)) = term_of(connection, term, &items, is_alone) else { continue };
-            if is_single(place) && only.is_none_or(|only| only == place) {
-                apply(found.entry(place).or_default(), &column, bound);
+            if singles.contains(&place) && only.is_none_or(|only| only == place) {
+                apply(found.entry(place).or_default(), place, &column, bound);
             }
         }
     };
@@ -328,8 +335,12 @@ fn names_nothing(expr: &Expr) -> bool {
     }
 }
 
-fn apply(terms: &mut NarrowTerms, column: &str, bound: Bound) {
+fn apply(terms: &mut NarrowTerms, place: usize, column: &str, bound: Bound) {
+    let form = schema::tables().get(place).and_then(|table| table.column(column)).map(|(_, column)| column.form);
+    // '05' equals the number 5, which is written in another way.
+    let is_number = matches!(form, Some(ColumnForm::Number | ColumnForm::Flag));
     let text = |known: &KnownValue| match known {
+        KnownValue::Text(_) if is_number => None,
         KnownValue::Text(text) => Some(text.clone()),
         // A number is compared as text with a column of text.
         KnownValue::Int(number) => Some(number.to_string()),
@@ -383,8 +394,7 @@ fn lower<T: PartialOrd>(bound: &mut Option<T>, value: T) {
 
 /// The terms that hold for a table: those on columns by which it can be narrowed.
 pub(super) fn usable(table: &SqlTable, mut terms: NarrowTerms) -> NarrowTerms {
-    let columns = table.narrowed_by();
-    terms.sets.retain(|column, _| columns.contains(&column.as_str()));
+    terms.sets.retain(|column, _| table.is_narrowed_by(column));
     if !matches!(table.source, TableSource::Flat(Flat::Change)) {
         terms.seqs = (None, None);
         terms.times = (None, None);

@@ -1,7 +1,9 @@
-//! What tables hold that the store does not know: how fresh each kind is in each scope, and list prices.
+//! What tables hold that the store does not know: how fresh and complete each kind is in each scope, and list prices.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::kinds::{INTERNET_GATEWAY, KindSpec, NETWORK_ACL, NETWORK_INTERFACE, ROUTE_TABLE, SECURITY_GROUP, SUBNET};
 use crate::model::{Scope, Timestamp};
 use crate::query::prices::PriceTable;
 
@@ -12,6 +14,20 @@ pub struct Outside {
     pub freshness: Vec<FreshnessRow>,
     /// The rows of the table `price`; none without a table.
     pub prices: Option<Arc<PriceTable>>,
+    /// Why what is held cannot be relied on, by scope and the kind's slug, of the kinds that [`Outside::ASKED`] names. What is not
+    /// named can be.
+    pub doubts: BTreeMap<(Scope, &'static str), String>,
+}
+
+impl Outside {
+    /// The kinds on whose completeness the table `exposure` depends.
+    pub const ASKED: [&'static KindSpec; 6] =
+        [NETWORK_INTERFACE, SUBNET, SECURITY_GROUP, NETWORK_ACL, ROUTE_TABLE, INTERNET_GATEWAY];
+
+    /// Why what is held of a kind cannot be relied on.
+    pub(super) fn unsure(&self, scope: &Scope, kind: &KindSpec) -> Option<String> {
+        self.doubts.get(&(scope.clone(), kind.slug)).cloned()
+    }
 }
 
 /// How fresh one kind is in one scope.

@@ -36,6 +36,13 @@ impl SampleAccount {
         SampleAccount { _dir: dir, writer, store, minutes: 0 }
     }
 
+    /// A minute later this has happened.
+    pub(super) fn commit(&mut self, events: Vec<Event>) {
+        self.minutes += 1;
+        let entries = events.into_iter().map(|event| (Cause::Sweep, event)).collect();
+        self.writer.commit(CommitBatch { recorded_at: at(self.minutes), entries, ..CommitBatch::default() }).unwrap();
+    }
+
     /// A minute later this is known too: a kind's slug, a region, an id and a document.
     pub(super) fn put(&mut self, resources: &[(&str, &str, &str, Json)]) {
         self.minutes += 1;

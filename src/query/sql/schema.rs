@@ -84,6 +84,15 @@ impl Column {
         }
     }
 
+    /// Whether two values of it are equal if they are written the same, and only then.
+    fn narrows(&self) -> bool {
+        match self.field {
+            Field::Id | Field::Name | Field::Account | Field::Region => true,
+            Field::Facet(_) => !self.is_array && !matches!(self.form, ColumnForm::Time),
+            Field::Tags | Field::Same(_) | Field::Lazy(_) | Field::Nth(_) => false,
+        }
+    }
+
     /// Whether rows hold it; else it is computed of what they hold.
     pub(super) fn is_stored(&self) -> bool {
         !matches!(self.field, Field::Same(_) | Field::Lazy(_))
@@ -101,7 +110,15 @@ impl SqlTable {
         self.columns.iter().enumerate().filter(|(_, column)| column.is_stored()).map(|(place, _)| place)
     }
 
-    /// The columns by which rows can be left out before they are filled in.
+    /// Whether rows can be left out by a column before they are filled in.
+    pub(super) fn is_narrowed_by(&self, name: &str) -> bool {
+        match self.source {
+            TableSource::Kind(_) => self.column(name).is_some_and(|(_, column)| column.narrows()),
+            TableSource::Flat(flat) => flat.narrowed_by().contains(&name),
+        }
+    }
+
+    /// The columns by which rows are best left out, as errors name them.
     pub(super) fn narrowed_by(&self) -> Vec<&str> {
         match self.source {
             TableSource::Kind(_) => vec!["id", "account", "region"],

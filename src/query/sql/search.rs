@@ -31,7 +31,8 @@ pub(super) fn add(connection: &Connection, expired: &Expired) -> rusqlite::Resul
     })
 }
 
-fn in_time(expired: &Expired) -> rusqlite::Result<()> {
+/// Fails when the time is up.
+pub(super) fn in_time(expired: &Expired) -> rusqlite::Result<()> {
     if expired() { Err(failure(SQLITE_INTERRUPT)) } else { Ok(()) }
 }
 
@@ -41,7 +42,7 @@ fn failure(code: c_int) -> rusqlite::Error {
 }
 
 /// An argument as text; `None` for NULL.
-fn text(context: &Context<'_>, at: usize) -> Option<String> {
+pub(super) fn text(context: &Context<'_>, at: usize) -> Option<String> {
     match context.get_raw(at) {
         ValueRef::Null => None,
         ValueRef::Integer(number) => Some(number.to_string()),

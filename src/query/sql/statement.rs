@@ -4,14 +4,16 @@ use std::collections::BTreeSet;
 
 use sqlparser::tokenizer::Token;
 
+use super::absent::SoughtValues;
 use super::answer::{self, Most, SqlRows};
 use super::fill::{self, filling::Filling};
 use super::guard::SqlGuard;
 use super::limits::{DEPTH, Expired, LENGTH};
+use super::links::{self, Link};
 use super::narrow::{self, Narrowed};
 use super::reads::{self, Reads};
 use super::schema::{self, Flat, TableSource};
-use super::{Outside, SqlError, Visible, doubt, lookup};
+use super::{Outside, SqlError, Visible, absent, doubt, lookup, shell_words};
 use crate::kinds::{KINDS, KindSpec};
 use crate::model::Timestamp;
 use crate::query::Point;
@@ -23,6 +25,8 @@ pub struct SqlStatement {
     sql: String,
     reads: Reads,
     narrowed: Narrowed,
+    links: BTreeSet<Link>,
+    sought: Vec<SoughtValues>,
 }
 
 impl SqlStatement {
@@ -32,6 +36,12 @@ impl SqlStatement {
     /// When it is not one SELECT that SQLite understands, asks for what is not permitted, or compares what can never be equal.
     pub fn prepare(sql: &str, now: Timestamp, expired: Expired) -> Result<Self, SqlError> {
         let sql = single(sql)?.to_owned();
+        if sql.is_empty() {
+            return Err(SqlError::Empty);
+        }
+        if let Some(answer) = shell_words::answered(&sql) {
+            return Err(answer);
+        }
         let guard = SqlGuard::open(&sql, now, expired)?;
         {
             let statement = guard.connection.prepare(&sql).map_err(|error| guard.failure(&error, &sql))?;
@@ -45,17 +55,18 @@ impl SqlStatement {
         let reads = reads::reads(&guard.connection, &guard.roots, &sql).map_err(|error| guard.failure(&error, &sql))?;
         // SQLite has bound the statement's depth by now: what the parser makes of it is no deeper.
         let query = narrow::parsed(&sql);
-        let narrowed = match &query {
+        let (narrowed, links) = match &query {
             Some(query) => {
                 doubt::check(query)?;
                 let narrowed = narrow::narrowed(&guard.connection, &sql, query, &reads);
                 // What was tried for a value and failed is no failure of the statement.
                 guard.lookup.lock().failure = None;
-                narrowed
+                (narrowed, links::links(query, &narrow::singles(&sql, &reads)))
             }
-            None => Narrowed::new(),
+            None => (Narrowed::new(), BTreeSet::new()),
         };
-        Ok(SqlStatement { guard, sql, reads, narrowed })
+        let sought = query.as_deref().map(absent::sought).unwrap_or_default();
+        Ok(SqlStatement { guard, sql, reads, narrowed, links, sought })
     }
 
     /// The kinds that it reads something of, in the order of all kinds.
@@ -72,10 +83,18 @@ impl SqlStatement {
         self.reads_table(Flat::Change)
     }
 
-    /// Whether it reads how fresh kinds are, which is known for the present only.
+    /// The table that it reads of which only the present is known, if it reads one.
     #[must_use]
-    pub fn reads_freshness(&self) -> bool {
-        self.reads_table(Flat::Freshness)
+    pub fn reads_present(&self) -> Option<&'static str> {
+        [(Flat::Freshness, "freshness"), (Flat::Exposure, "exposure")]
+            .into_iter()
+            .find_map(|(table, name)| self.reads_table(table).then_some(name))
+    }
+
+    /// Whether it reads what the internet can reach, which depends on how complete kinds are.
+    #[must_use]
+    pub fn reads_exposure(&self) -> bool {
+        self.reads_table(Flat::Exposure)
     }
 
     fn reads_table(&self, wanted: Flat) -> bool {
@@ -90,6 +109,7 @@ impl SqlStatement {
     #[must_use]
     pub fn whole(mut self) -> Self {
         self.narrowed.clear();
+        self.links.clear();
         self
     }
 
@@ -105,22 +125,39 @@ impl SqlStatement {
         outside: &Outside,
         most: Most,
     ) -> Result<SqlRows, SqlError> {
-        let SqlStatement { guard, sql, reads, narrowed } = self;
+        let is_exposure = self.reads_exposure();
+        let SqlStatement { guard, sql, reads, narrowed, links, sought } = self;
         let snapshot = store.snapshot()?;
         let point = match point {
             Some(point) => point,
             None => lookup::end(&snapshot)?,
         };
-        let filling =
-            Filling { connection: &guard.connection, snapshot, point, visible, outside, expired: &guard.expired };
-        let partial = guard.filling(|| fill::fill(&filling, &reads, narrowed))?;
+        if point.seq < snapshot.seq() && is_exposure {
+            return Err(SqlError::PresentOnly("exposure"));
+        }
+        let filling = Filling {
+            connection: &guard.connection,
+            snapshot,
+            index: store.index(),
+            point,
+            visible,
+            outside,
+            expired: &guard.expired,
+        };
+        let fill::FilledTables { partial, notes } = guard.filling(|| fill::fill(&filling, &reads, narrowed, &links))?;
+        let is_now = point.seq >= filling.snapshot.seq();
         // No read transaction is held while SQLite works.
         drop(filling);
         guard.lookup.lock().open(store, point);
         let mut statement = guard.connection.prepare(&sql).map_err(|error| guard.failure(&error, &sql))?;
         let columns = statement.column_names().map(str::to_owned).collect();
         let (rows, total, uncounted) = answer::run(&guard, &mut statement, &sql, most)?;
-        Ok(SqlRows { columns, rows, total, uncounted, seq: point.seq, partial })
+        // Of the past, and of what not all of is seen, nobody says which values there are.
+        let mut hints = notes;
+        if is_now && visible.is_all() && absent::is_nothing(&rows, total) {
+            hints.extend(absent::hints(store, &store.snapshot()?, &sought)?);
+        }
+        Ok(SqlRows { columns, rows, total, uncounted, seq: point.seq, partial, hints })
     }
 }
 

@@ -1,6 +1,8 @@
 //! What each table holds, now and in the past.
 
 mod attacks;
+mod exposed;
+mod indexed;
 mod narrowing;
 
 use serde_json::json;
@@ -282,7 +284,7 @@ fn freshness_is_what_the_caller_knows() {
         stale: Some("not swept since".to_owned()),
         is_complete: true,
     };
-    let outside = Outside { freshness: vec![row], prices: None };
+    let outside = Outside { freshness: vec![row], ..Outside::default() };
     let found =
         account.prepare("SELECT kind, as_of, is_stale, why FROM freshness WHERE kind = 'security_group'").unwrap();
     let found = found.ask(&account.store, None, &Visible::all(), &outside, ALL).unwrap();
@@ -316,13 +318,77 @@ fn a_wrong_name_is_answered_with_the_right_one() {
     assert!(said.contains("did you mean `private_ip_address`?") && said.contains("launch_time time"), "{said}");
     let said = account.refusal("SELECT v.sise FROM volume v JOIN instance i ON 1");
     assert!(said.contains("did you mean `size`?"), "{said}");
-    assert!(account.refusal("SELECT * FROM instance WHERE state = \"running\"").contains("running"));
+    assert!(account.refusal("SELECT * FROM instance WHERE state = \"running\"").contains("single quotes, 'running'"));
+    assert!(account.refusal("SELECT \"instance-type\" FROM instance").contains("did you mean `instance_type`?"));
     assert!(account.refusal("SELECT frobnicate(id) FROM instance").contains("no function `frobnicate`"));
     assert!(account.refusal("SELEC 1").contains("SQLite"));
-    assert_eq!(account.refusal(""), SqlError::NotSelect.to_string());
-    assert_eq!(account.refusal(" -- nothing"), SqlError::NotSelect.to_string());
+    for nothing in ["", " ; ", " -- nothing"] {
+        assert!(account.refusal(nothing).contains("empty: write one SELECT, such as SELECT state"), "{nothing}");
+    }
     assert!(account.refusal("SELECT * FROM instance WHERE id = ?").contains("parameters"));
     assert_eq!(account.rows("SELECT count(*) > 20 FROM sqlite_schema"), "1");
+}
+
+#[test]
+fn the_words_of_shells_are_answered_with_the_tables() {
+    let account = SampleAccount::sample();
+    for sql in ["show tables", "SHOW TABLES;", "\\d", ".tables", "\\dt"] {
+        let said = account.refusal(sql);
+        assert!(said.contains("The tables are instance, ") && said.contains("security_group_rule"), "{sql}: {said}");
+    }
+    for sql in [
+        "describe volume",
+        "DESC volume;",
+        "\\d volumes",
+        ".schema volume",
+        "PRAGMA table_info(volume)",
+        "show columns from volume",
+    ] {
+        let said = account.refusal(sql);
+        assert!(said.contains("The table is volume(id, name, ") && said.contains("size integer"), "{sql}: {said}");
+    }
+    assert!(account.refusal("describe xyzzy").contains("no table `xyzzy`"));
+    assert!(account.refusal("PRAGMA user_version").contains("PRAGMA"));
+}
+
+#[test]
+fn what_nothing_has_is_told_where_nothing_is_found() {
+    let mut account = SampleAccount::sample();
+    let hints = |account: &SampleAccount, sql: &str| account.ask(sql).unwrap().hints.join("; ");
+    for (sql, hint) in [
+        (
+            "SELECT * FROM instance WHERE state = 'Running'",
+            "has the state 'Running': the nearest that exists is `running`",
+        ),
+        ("SELECT count(*) FROM instance WHERE instance_type = 't3.micr'", "the nearest that exists is `t3.micro`"),
+        (
+            "SELECT count(*), sum(size) FROM volume v WHERE v.region = 'mars'",
+            "those that exist are `eu-west-1`, `us-east-1`",
+        ),
+        ("SELECT name FROM instance WHERE 'web-12' = name AND state = 'running'", "has the name 'web-12'"),
+        ("SELECT i.id FROM instance i JOIN tag t USING (id) WHERE i.state IN ('on', 'off')", "'on' or 'off'"),
+        ("WITH x AS (SELECT * FROM vpc WHERE state = 'gone') SELECT * FROM x", "`available`"),
+        ("SELECT id FROM volume WHERE snapshot_id = 'snap-1'", "there is no value at all"),
+    ] {
+        let said = hints(&account, sql);
+        assert!(said.contains(hint), "{sql}: {said}");
+    }
+    for sql in [
+        "SELECT count(*) FROM instance WHERE state = 'running'",
+        "SELECT * FROM instance WHERE state = 'stopped' AND name = 'web-2'",
+        "SELECT * FROM instance WHERE state = 'Running' OR name = 'web-x'",
+        "SELECT * FROM instance WHERE id = 'i-0'",
+        "SELECT 0 FROM instance WHERE name = 'web-1'",
+        "SELECT count(*) FROM instance WHERE state = 'Running' UNION SELECT 7",
+    ] {
+        assert_eq!(hints(&account, sql), "", "{sql}");
+    }
+    account.remove("instance", "eu-west-1", "i-00000000000000001");
+    let sql = "SELECT * FROM instance WHERE state = 'Running'";
+    assert_eq!(account.then(sql, 1).unwrap().hints, Vec::<String>::new());
+    let visible = Visible::only(|_| true);
+    let found = account.prepare(sql).unwrap().ask(&account.store, None, &visible, &Outside::default(), ALL).unwrap();
+    assert_eq!(found.hints, Vec::<String>::new());
 }
 
 #[test]

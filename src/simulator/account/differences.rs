@@ -1,4 +1,4 @@
-//! What an account remembers: only what differs from the formula, as versions.
+//! Everything in an account that differs from the formula ([`Plan`]), as versions.
 
 mod shares;
 
@@ -19,60 +19,60 @@ use crate::simulator::tags::Tagged;
 /// Everything that differs from the formula.
 #[derive(Debug)]
 pub(crate) struct Differences {
-    /// Instances that were launched, or moved, or whose checks were scripted, by number.
+    /// Instances that were launched, changed state or got scripted checks, by number.
     pub(super) touched: HashMap<u64, Touched>,
     /// How many instances exist beyond the formula's count.
     pub(super) launched: u64,
-    /// Public addresses given out since the start.
+    /// How many public addresses instances have received since the start.
     pub(super) addresses: u64,
-    /// Tags that differ from the formula's, of things of any kind.
+    /// Tags that differ from those of the formula, for resources of any kind.
     pub(super) tags: HashMap<(Kind, u64), History<Tagged>>,
-    /// The inbound rules of security groups that differ from the formula's.
+    /// Inbound rules of security groups that differ from those of the formula.
     pub(super) ingress: HashMap<u64, History<Vec<Permission>>>,
-    /// Other accounts' VPCs; their places follow the account's own.
+    /// VPCs that other accounts share. Their positions come after the account's own VPCs.
     pub(super) shares: Vec<SharedVpc>,
-    /// Addresses `RunInstances` gave out, by the number that the subnet's id encodes.
+    /// Addresses that `RunInstances` assigned, by the number that the subnet's id encodes.
     pub(super) hosts: HashMap<u64, Hosts>,
-    /// What launches with a client token asked for and made.
+    /// For each client token: what the launch asked for and the instances it made.
     pub(super) tokens: HashMap<String, Idempotent>,
-    /// Volumes, snapshots, interfaces and addresses.
+    /// Changes to volumes, snapshots, interfaces, addresses and the other kinds that have tables.
     pub(super) tables: Tables,
     /// The moment of the last change.
     newest: Moment,
-    /// What the clock had reached when it was put back.
+    /// The period that passes twice because the clock was set back.
     rewound: Option<Rewound>,
 }
 
-/// The stretch of time a clock that was put back goes through twice.
+/// A period that passes twice because the clock was set back.
 #[derive(Debug, Clone, Copy)]
 struct Rewound {
     from: Moment,
     until: Moment,
 }
 
-/// What is known of an instance beyond the formula.
+/// How an instance differs from the formula.
 #[derive(Debug)]
 pub(super) struct Touched {
-    /// What a launched instance was born as; `None` for the formula's own.
+    /// The instance as it was launched; `None` for instances of the formula.
     pub(super) born: Option<Box<Instance>>,
-    /// Its first version is its launch; the formula's own were always there.
+    /// The first version begins at the launch, or at [`Moment::NEVER`] for instances of the formula.
     pub(super) phases: History<Phase>,
     pub(super) health: Option<Box<History<ScriptedChecks>>>,
 }
 
-/// The addresses of a subnet that launches took.
+/// The addresses of a subnet that launches have taken.
 #[derive(Debug, Default)]
 pub(super) struct Hosts {
-    /// How many were ever given out; the next is looked for from there.
+    /// How many were ever assigned; the search for the next one starts there.
     pub(super) given: u64,
-    /// Which instance has or had an address, by place in the subnet.
+    /// The instance that has or had an address, by the address's position in the subnet.
     pub(super) taken: HashMap<u64, u64>,
 }
 
-/// A launch that can be asked for again.
+/// A launch that can be repeated with its client token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Idempotent {
-    /// Stands for everything the call asked for.
+    /// A hash of everything the call asked for.
     pub(super) asked: u64,
     pub(super) numbers: Vec<u64>,
 }
@@ -96,12 +96,12 @@ impl Default for Differences {
 }
 
 impl Differences {
-    /// One beyond the last instance's number.
+    /// The number after the last instance's.
     pub(super) fn end(&self, plan: &Plan) -> u64 {
         plan.count + self.launched
     }
 
-    /// Whether the clock was put back before the last change.
+    /// Whether the clock was set back to before the last change.
     pub(super) fn behind(&self, now: Moment) -> bool {
         now < self.newest
     }
@@ -111,8 +111,8 @@ impl Differences {
         self.newest = now;
     }
 
-    /// The clock was put back to `to` after it had reached `until`: nothing begins later, and nobody who was forgotten comes
-    /// back.
+    /// Rewinds after the clock was set back to `to`, having reached `until`: nothing begins later than `to`, and
+    /// instances that EC2 had stopped listing stay unlisted.
     pub(super) fn rewind(&mut self, to: Moment, until: Moment, pace: Pace, retention: Duration) {
         let until = until.max(self.newest);
         let before = self.rewound.unwrap_or(Rewound { from: to, until });
@@ -136,7 +136,8 @@ impl Differences {
         self.tables.rewind(to, self.newest);
     }
 
-    /// An instance as it was at `at`, also after EC2 forgot it; `None` before its launch and for numbers never given out.
+    /// An instance as it was at `at`, even if EC2 no longer listed it; `None` before its launch and for numbers never
+    /// used.
     pub(super) fn instance(&self, plan: &Plan, number: u64, at: Moment) -> Option<Instance> {
         let mut instance = match self.touched.get(&number) {
             None if number < plan.count => plan.instance(number),
@@ -155,14 +156,15 @@ impl Differences {
         Some(instance)
     }
 
-    /// When EC2 forgets an instance in a phase; `None` when it is not terminated.
+    /// When EC2 stops listing an instance in this phase; `None` when it is not terminated.
     pub(super) fn forgets(&self, plan: &Plan, number: u64, phase: &Phase) -> Option<Moment> {
         let Life::Gone { terminated, .. } = phase.life else { return None };
         let end = terminated.plus(plan.retention);
         if self.touched.contains_key(&number) {
             return Some(end);
         }
-        // The formula's own, which were not rewound: in time that passes twice they are forgotten from its beginning.
+        // An instance of the formula is not rewound. If EC2 stops listing it in a period that passes twice, it is
+        // unlisted from the period's start.
         let twice = self.rewound.filter(|rewound| rewound.from < end && end <= rewound.until);
         Some(twice.map_or(end, |rewound| rewound.from))
     }

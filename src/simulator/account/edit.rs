@@ -1,4 +1,5 @@
-//! Changing an account. Whatever changes, AWS would tell: each change pushes its happenings, those ahead of it too.
+//! Changes to an account. Every change that AWS sends an event for pushes its happenings to the outbox, including those
+//! that lie in the future.
 
 mod gateways;
 
@@ -23,12 +24,13 @@ use crate::simulator::plan::{Plan, address, ipv6};
 use crate::simulator::tables::Tables;
 use crate::simulator::tags::{Tagged, Tags};
 
-/// The places in a subnet that launches take, the last first, so that the formula's own grow towards them: the lowest and
-/// one beyond the highest; that of NAT gateways lies above. Those who use another account's subnet stay below its owner.
+/// The positions in a subnet that launches use: the lowest and one past the highest. They are used from the highest
+/// down, because the formula's instances grow from the lowest up. NAT gateways use the position above. An account that
+/// launches into a shared subnet uses lower positions than the subnet's owner.
 const OWN_HOSTS: (u64, u64) = (8_192, NAT_HOST);
 const SHARED_HOSTS: (u64, u64) = (4_096, 8_192);
 
-/// The only way to change an account; holds its lock and stands still in time.
+/// The only way to change an account. It holds the account's lock, and everything it does happens at one moment.
 pub(crate) struct Edit<'a> {
     plan: &'a Plan,
     pace: Pace,
@@ -40,19 +42,20 @@ pub(crate) struct Edit<'a> {
 /// What `RunInstances` launches.
 #[derive(Debug, Clone)]
 pub(crate) struct Launch {
-    /// The instance of number 0 with everything the call decides; numbers, addresses and times come later.
+    /// The instance as number 0, with everything the call decides. Its number, addresses and times are set at the
+    /// launch.
     pub(crate) model: Instance,
     pub(crate) place: SubnetPlace,
-    /// The call's client token, and what stands for all it asked for.
+    /// The call's client token, and a hash of everything the call asked for.
     pub(crate) token: Option<(Arc<str>, u64)>,
 }
 
-/// A launch with a token that another launch has used.
+/// What a client token that was used before stands for.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Again {
-    /// The same call: these are its instances.
+    /// The same call, which launched these instances.
     Same(Vec<u64>),
-    /// Another call.
+    /// A different call.
     Different,
 }
 
@@ -67,7 +70,7 @@ impl<'a> Edit<'a> {
         Self { plan, pace, outbox, now, differences }
     }
 
-    /// The moment of everything this edit does.
+    /// The moment at which this edit happens.
     pub(crate) const fn now(&self) -> Moment {
         self.now
     }
@@ -76,7 +79,7 @@ impl<'a> Edit<'a> {
         self.pace
     }
 
-    /// The resources around instances.
+    /// The resources around the instances.
     pub(crate) fn scene(&self) -> Scene<'_> {
         Scene::new(self.plan, &self.differences)
     }
@@ -89,25 +92,25 @@ impl<'a> Edit<'a> {
         self.differences.end(self.plan)
     }
 
-    /// An instance as it is, also after EC2 forgot it.
+    /// An instance as it is now, even if EC2 no longer lists it.
     pub(crate) fn instance(&self, number: u64) -> Option<Instance> {
         self.differences.instance(self.plan, number, Moment::LAST)
     }
 
-    /// Begins a start.
+    /// Starts an instance.
     pub(crate) fn start(&mut self, number: u64) {
         let Some(instance) = self.instance(number) else { return };
         let address = instance.public.then(|| self.fresh_address());
         self.enter(number, Phase::started(self.now, self.pace.start, address));
     }
 
-    /// Begins a stop.
+    /// Stops an instance.
     pub(crate) fn stop(&mut self, number: u64) {
         let Some(instance) = self.instance(number) else { return };
         self.enter(number, instance.phase.stopped(self.now, self.pace.stop));
     }
 
-    /// Begins a termination.
+    /// Terminates an instance.
     pub(crate) fn terminate(&mut self, number: u64) {
         let Some(instance) = self.instance(number) else { return };
         let phase = instance.phase.terminated(self.now, self.pace.stop);
@@ -115,23 +118,23 @@ impl<'a> Edit<'a> {
         self.tell_ended_disks(number, phase.settles().0);
     }
 
-    /// Makes an instance one that was terminated long ago. AWS has nothing to tell of that.
+    /// Makes an instance look terminated long ago. AWS sends no event for this.
     pub(crate) fn forget(&mut self, number: u64) {
         let Some(instance) = self.instance(number) else { return };
         let now = self.now;
         self.touch(number).phases.push(now, instance.phase.forgotten());
     }
 
-    /// Launches an instance drawn from the formula.
+    /// Launches an instance with properties from the formula.
     pub(crate) fn launch(&mut self) -> u64 {
         let mut instance = self.plan.instance(self.end());
-        // A reservation of its own: the formula's neighbours were launched at another time.
+        // It gets a reservation of its own, because its neighbours in the formula were launched at another time.
         instance.lead = instance.number;
         self.bear(instance)
     }
 
-    /// Launches `least` to `most` instances of one reservation; `None` when the subnet has no room for the least. A token
-    /// makes sure that a repeated call launches nothing.
+    /// Launches `least` to `most` instances in one reservation; `None` when the subnet has no room for `least`. A token
+    /// is remembered with the instances, so that the same call can be recognized later.
     pub(crate) fn run(&mut self, launch: &Launch, least: u64, most: u64) -> Option<Vec<u64>> {
         let lead = self.end();
         let numbers: Vec<u64> = (lead..lead.saturating_add(most)).collect();
@@ -156,13 +159,13 @@ impl<'a> Edit<'a> {
         Some(launched)
     }
 
-    /// What a client token was used for.
+    /// What an earlier launch with this client token was, if there was one.
     pub(crate) fn again(&self, token: &str, asked: u64) -> Option<Again> {
         let known = self.differences.tokens.get(token)?;
         Some(if known.asked == asked { Again::Same(known.numbers.clone()) } else { Again::Different })
     }
 
-    /// Changes the tags of a thing of any kind. Tags put on as they are already change nothing, and no event tells of it.
+    /// Changes the tags of a resource of any kind. If the tags stay the same, nothing changes and no event is sent.
     pub(crate) fn retag(&mut self, kind: Kind, number: u64, with: impl FnOnce(&mut Tags)) {
         let before = self.scene().tagged(kind, number, Moment::LAST);
         let mut tags = before.tags.clone();
@@ -178,7 +181,7 @@ impl<'a> Edit<'a> {
         history.push(self.now, next);
     }
 
-    /// Gives a new thing its first tags. Instances are born with theirs.
+    /// Gives a new resource its first tags. Instances get theirs at launch.
     pub(crate) fn tag_new(&mut self, kind: Kind, number: u64, tags: Tags) {
         if !tags.is_empty() {
             let first = Tagged { version: 1, tags };
@@ -187,12 +190,12 @@ impl<'a> Edit<'a> {
         }
     }
 
-    /// The tags a thing has.
+    /// The tags that a resource has now.
     pub(crate) fn tags(&self, kind: Kind, number: u64) -> Tags {
         self.scene().tagged(kind, number, Moment::LAST).tags
     }
 
-    /// Changes the script of an instance's status checks.
+    /// Changes the scripted status checks of an instance.
     pub(crate) fn mend(&mut self, number: u64, with: impl FnOnce(&mut ScriptedChecks)) {
         let now = self.now;
         let touched = self.touch(number);
@@ -215,7 +218,7 @@ impl<'a> Edit<'a> {
         history.push(self.now, rules);
     }
 
-    /// Lists another account's VPC from now on; twice is once.
+    /// Lists a VPC of another account from now on. Accepting the same VPC twice has no further effect.
     pub(crate) fn accept(&mut self, share: impl FnOnce(Moment) -> SharedVpc) {
         let share = share(self.now);
         let same = |known: &SharedVpc| known.plan.account == share.plan.account && known.vpc == share.vpc;
@@ -224,7 +227,7 @@ impl<'a> Edit<'a> {
         }
     }
 
-    /// Tells what happens at `at`, which may lie ahead.
+    /// Pushes a happening that takes place at `at`, which may lie in the future.
     pub(crate) fn tell(&self, at: Moment, what: What) {
         let (account, region) = (self.plan.account.clone(), self.plan.region.clone());
         self.outbox.push(Happening { at, account, region, what });
@@ -237,7 +240,7 @@ impl<'a> Edit<'a> {
         self.tell(self.now, What::Tags { resource, resource_type, changed, version, tags });
     }
 
-    /// Puts an instance into a phase that begins now, and tells the states it will go through.
+    /// Puts an instance into a phase that begins now, and announces the states it passes through.
     fn enter(&mut self, number: u64, phase: Phase) {
         let now = self.now;
         self.touch(number).phases.push(now, phase);
@@ -256,7 +259,7 @@ impl<'a> Edit<'a> {
         }
     }
 
-    /// Adds an instance, which must have the next number.
+    /// Adds an instance, which must have the next unused number.
     fn bear(&mut self, mut instance: Instance) -> u64 {
         let address = instance.public.then(|| self.fresh_address());
         let phase = Phase::started(self.now, self.pace.start, address);
@@ -288,7 +291,8 @@ impl<'a> Edit<'a> {
         })
     }
 
-    /// Free places in a subnet, one for each of `numbers` as far as there are any. A terminated instance's is free again.
+    /// Takes free positions in a subnet, one for each of `numbers` while there are any. The position of a terminated
+    /// instance is free again.
     pub(crate) fn take_hosts(&mut self, place: &SubnetPlace, numbers: &[u64]) -> Vec<u64> {
         let (low, high) = if place.shared { SHARED_HOSTS } else { OWN_HOSTS };
         let low = if place.shared { low } else { low.max(self.plan.host(self.end()) + 8) };

@@ -1,4 +1,4 @@
-//! Whether what was foretold came true.
+//! Whether a happening announced in advance took place.
 
 use crate::simulator::account::Account;
 use crate::simulator::clock::Moment;
@@ -7,11 +7,11 @@ use crate::simulator::ident::Kind;
 use crate::simulator::snapshot::Snapshot;
 
 impl Account {
-    /// Whether something foretold of volumes and snapshots for `at` came true: a later call may have overtaken it.
+    /// Whether a volume or snapshot happening announced for `at` took place; a later call may have prevented it.
     pub(crate) fn came_true(&self, what: &What, at: Moment) -> bool {
         let reading = self.reading();
         let scene = reading.scene();
-        // What was never here is somebody else's to foretell.
+        // For a resource that this account never held, the happening counts as having taken place.
         let number = |kind, id: &str| {
             let number = self.plan().idents.number(kind, id).ok().flatten();
             number.filter(|number| scene.ever(kind, *number))

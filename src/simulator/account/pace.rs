@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// How long things take.
+/// How long each kind of change takes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pace {
     pub(crate) start: Duration,

@@ -1,4 +1,4 @@
-//! Reading an account, as of any moment.
+//! Reads of an account as of any moment.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use crate::simulator::network::{GROUPS, SecurityGroup, Vpc};
 use crate::simulator::plan::{Plan, ZONES};
 use crate::simulator::tags::Tagged;
 
-/// A consistent look at an account: nothing changes while it is held, and it can be asked what held at any moment.
+/// A consistent view of an account: nothing changes while it is held, and it can answer for any moment.
 pub(crate) struct Reading<'a> {
     plan: &'a Plan,
     now: Moment,
@@ -26,63 +26,63 @@ impl<'a> Reading<'a> {
         Self { plan, now, differences }
     }
 
-    /// When the look began: nothing it shows is newer.
+    /// When the reading began. It shows nothing newer.
     pub(crate) const fn now(&self) -> Moment {
         self.now
     }
 
-    /// One beyond the last instance's number.
+    /// The number after the last instance's.
     pub(crate) fn end(&self) -> u64 {
         self.differences.end(self.plan)
     }
 
-    /// An instance as it was at `at`, also after EC2 forgot it; `None` before its launch.
+    /// An instance as it was at `at`, even if EC2 no longer listed it; `None` before its launch.
     pub(crate) fn instance(&self, number: u64, at: Moment) -> Option<Instance> {
         self.differences.instance(self.plan, number, at).map(|instance| self.scene().with_attachments(instance, at))
     }
 
-    /// The resources around instances.
+    /// The resources around the instances.
     pub(crate) fn scene(&self) -> Scene<'_> {
         Scene::new(self.plan, &self.differences)
     }
 
-    /// An instance EC2 would list at `at`.
+    /// An instance as it was at `at`, if EC2 listed it then.
     pub(crate) fn listed(&self, number: u64, at: Moment) -> Option<Instance> {
         self.instance(number, at).filter(|instance| self.forgets(number, &instance.phase).is_none_or(|end| at < end))
     }
 
-    /// When EC2 forgets an instance in a phase; `None` when it is not terminated.
+    /// When EC2 stops listing an instance in this phase; `None` when it is not terminated.
     pub(crate) fn forgets(&self, number: u64, phase: &Phase) -> Option<Moment> {
         self.differences.forgets(self.plan, number, phase)
     }
 
-    /// The number of an instance that has ever existed.
+    /// The number of an instance, if it has ever existed.
     pub(crate) fn number(&self, id: &str) -> Result<Option<u64>, Malformed> {
         let number = self.plan.idents.number(Kind::Instance, id)?;
         Ok(number.filter(|number| *number < self.end()))
     }
 
-    /// The VPCs the account sees, shared ones included.
+    /// The number of VPCs that the account sees, including shared ones.
     pub(crate) fn vpcs(&self) -> u64 {
         self.differences.vpcs(self.plan)
     }
 
-    /// The VPC in a place at `at`, and the formula of its owner, which its ids are of.
+    /// The VPC at a position as of `at`, and its owner's formula, which its ids are made with.
     pub(crate) fn vpc(&self, place: u64, at: Moment) -> Option<(Vpc, &Plan)> {
         self.differences.vpc(self.plan, place, at)
     }
 
-    /// The place of a VPC the account sees.
+    /// The position of a VPC that the account sees.
     pub(crate) fn vpc_place(&self, id: &str) -> Result<Option<u64>, Malformed> {
         self.differences.vpc_place(self.plan, id)
     }
 
-    /// A subnet the account may put instances in.
+    /// A subnet in which the account may launch instances.
     pub(crate) fn place(&self, id: &str) -> Result<Option<SubnetPlace>, Malformed> {
         self.differences.place(self.plan, id)
     }
 
-    /// A security group of a VPC the account saw at `at`.
+    /// A security group of a VPC that the account saw at `at`.
     pub(crate) fn group(&self, number: u64, at: Moment) -> Option<SecurityGroup> {
         if self.differences.share(self.plan, number / GROUPS).is_some_and(|share| share.from > at) {
             return None;
@@ -97,12 +97,12 @@ impl<'a> Reading<'a> {
         Some(group)
     }
 
-    /// The tags of a thing at `at` and their version; `None` when it did not exist then.
+    /// The tags of a resource at `at` and their version; `None` when the resource did not exist then.
     pub(crate) fn tagged(&self, kind: Kind, number: u64, at: Moment) -> Option<Tagged> {
         self.holds(kind, number, at).then(|| self.scene().tagged(kind, number, at))
     }
 
-    /// Whether EC2 would list a thing at `at`; forgotten instances still count when asked about [`Moment::LAST`].
+    /// Whether EC2 lists a resource at `at`. With [`Moment::LAST`], instances that EC2 no longer lists count too.
     pub(crate) fn holds(&self, kind: Kind, number: u64, at: Moment) -> bool {
         match kind {
             Kind::Instance if at == Moment::LAST => number < self.end(),
@@ -115,14 +115,15 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// What an id of a taggable kind stands for, if the account ever held it.
+    /// The resource that an id names, if its kind can have tags and the account ever held it.
     pub(crate) fn resource(&self, id: &str) -> Result<Option<(Kind, u64)>, Malformed> {
         let kind = Kind::taggable().into_iter().find(|kind| id.starts_with(kind.prefix())).ok_or(Malformed)?;
         let number = self.plan.idents.number(kind, id)?;
         Ok(number.filter(|number| self.holds(kind, *number, Moment::LAST)).map(|number| (kind, number)))
     }
 
-    /// An instance's phases and when each began; the formula's own began before everything.
+    /// The phases of an instance and when each began. The first phase of the formula's instances began at
+    /// [`Moment::NEVER`].
     pub(crate) fn phases(&self, number: u64) -> Vec<(Moment, Phase)> {
         match self.differences.touched.get(&number) {
             Some(touched) => touched.phases.versions().map(|(from, phase)| (from, *phase)).collect(),
@@ -130,7 +131,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// The moments at which somebody changed a thing, whatever its kind.
+    /// The moments at which a resource of any kind was changed.
     pub(crate) fn changes(&self, kind: Kind, number: u64) -> Vec<Moment> {
         let mut moments = Vec::new();
         if let Some(tags) = self.differences.tags.get(&(kind, number)) {
@@ -146,12 +147,12 @@ impl<'a> Reading<'a> {
         moments
     }
 
-    /// Since when the VPC in a place is shared with the account; `None` for its own.
+    /// Since when the VPC at a position is shared with the account; `None` for its own VPCs.
     pub(crate) fn shared_since(&self, place: u64) -> Option<Moment> {
         self.differences.share(self.plan, place).map(|share| share.from)
     }
 
-    /// Everything that was ever changed or created.
+    /// Every resource that was ever changed or created.
     pub(crate) fn touched(&self) -> BTreeSet<(Kind, u64)> {
         let instances = self.differences.touched.keys().map(|number| (Kind::Instance, *number));
         let groups = self.differences.ingress.keys().map(|number| (Kind::SecurityGroup, *number));

@@ -1,7 +1,7 @@
-//! What the formula and the changes over it say together of the resources around instances.
+//! The resources around instances, as the formula ([`Plan`]) and the changes together give them.
 //!
-//! Everything around instances is read through a [`Scene`], by a look and in the middle of a change alike: the modules of the
-//! kinds say what one thing is, those below this one which there are and what became of them.
+//! Both reads and changes use a [`Scene`]. The modules of the kinds say what one resource is; the modules below this
+//! one say which resources exist and what happened to them.
 
 mod addresses;
 mod amis;
@@ -25,7 +25,7 @@ use crate::simulator::plan::Plan;
 use crate::simulator::tables::Tables;
 use crate::simulator::tags::{Tagged, Tags};
 
-/// An account as its resources around instances see it. Made by a look or a change; cheap to copy.
+/// A view of an account's resources around instances. Readings and edits make it; it is cheap to copy.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scene<'a> {
     pub(crate) plan: &'a Plan,
@@ -41,22 +41,22 @@ impl<'a> Scene<'a> {
         &self.differences.tables
     }
 
-    /// One beyond the last instance's number.
+    /// The number after the last instance's.
     pub(crate) fn end(self) -> u64 {
         self.differences.end(self.plan)
     }
 
-    /// The VPCs of other accounts; the first has the place after the account's own.
+    /// The VPCs of other accounts. The first has the position after the account's own VPCs.
     pub(crate) fn shares(self) -> &'a [SharedVpc] {
         &self.differences.shares
     }
 
-    /// An instance as it was at `at`, without what hangs on it; `None` before its launch.
+    /// An instance as it was at `at`, without its changed volumes and addresses; `None` before its launch.
     pub(crate) fn host(self, number: u64, at: Moment) -> Option<Instance> {
         self.differences.instance(self.plan, number, at)
     }
 
-    /// An instance as it was born, whenever that was.
+    /// An instance as it was launched, whenever that was.
     pub(crate) fn birth(self, number: u64) -> Option<Instance> {
         match self.differences.touched.get(&number).and_then(|touched| touched.born.as_deref()) {
             Some(born) => Some(born.clone()),
@@ -64,27 +64,28 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// How many data volumes an instance was born with.
+    /// How many data volumes an instance was launched with.
     pub(crate) fn data_volumes(self, number: u64) -> u64 {
         let born = self.differences.touched.get(&number).and_then(|touched| touched.born.as_deref());
         born.map_or_else(|| self.plan.data_volumes(number), |born| born.role.data_volumes)
     }
 
-    /// Where an instance is in its life at `at`, where that is not where it was born; `None` before its launch too.
+    /// The phase of an instance at `at`, if it has recorded phases and had been launched by then.
     fn phase(self, number: u64, at: Moment) -> Option<Phase> {
         self.differences.touched.get(&number)?.phases.at(at).copied()
     }
 
-    /// Whether an instance had terminated by `at`. `birth` is known already where it helps.
+    /// Whether an instance had terminated by `at`. A caller that already has the instance's `birth` passes it to save
+    /// time.
     pub(crate) fn ended(self, number: u64, at: Moment, birth: Option<&Instance>) -> bool {
         let born = || birth.map(|birth| birth.phase).or_else(|| self.birth(number).map(|birth| birth.phase));
         let phase = self.phase(number, at).or_else(born);
         phase.is_some_and(|phase| phase.state(at) == State::Terminated)
     }
 
-    /// When an instance came to be and when it terminated, as far as is known.
+    /// When an instance was launched and when it terminated, if changes record this.
     pub(crate) fn ends_of(self, number: u64) -> Vec<Moment> {
-        // The formula's own were always there.
+        // Instances of the formula have always existed.
         let launched = self.birth(number).filter(|_| number >= self.plan.count);
         let mut moments: Vec<Moment> = launched.map(|birth| birth.created).into_iter().collect();
         for (from, phase) in
@@ -97,7 +98,7 @@ impl<'a> Scene<'a> {
         moments
     }
 
-    /// The moments at which an instance's own public address may have changed.
+    /// The moments at which the public address that EC2 assigned to an instance may have changed.
     pub(crate) fn phase_moments(self, number: u64) -> Vec<Moment> {
         let mut moments = Vec::new();
         for (from, phase) in
@@ -108,13 +109,14 @@ impl<'a> Scene<'a> {
         moments
     }
 
-    /// How many more instances hold an address of each subnet at `at` than the formula says, by the number that its id encodes.
+    /// How many more instances hold an address in each subnet at `at` than in the formula, by the number that the
+    /// subnet's id encodes.
     pub(crate) fn moved(self, at: Moment) -> HashMap<u64, i64> {
         let mut moved = HashMap::new();
         for (&number, touched) in &self.differences.touched {
             let alive = touched.phases.at(at).is_some_and(|phase| phase.state(at) != State::Terminated);
             let change = i64::from(alive) - i64::from(number < self.plan.count);
-            // The formula counts those born terminated as well.
+            // The formula also counts instances that begin terminated.
             let counted = |birth: &Instance| alive || !matches!(birth.phase.life, Life::Gone { .. });
             if let Some(birth) = (change != 0).then(|| self.birth(number)).flatten().filter(counted) {
                 *moved.entry(birth.subnet).or_default() += change;
@@ -123,19 +125,19 @@ impl<'a> Scene<'a> {
         moved
     }
 
-    /// The numbers of the instances launched into a subnet, or of the formula and ended in it.
+    /// The numbers of the instances in a subnet that were launched or changed.
     pub(crate) fn movers(self, subnet: u64) -> impl Iterator<Item = u64> {
         let there = move |number: &u64| self.birth(*number).is_some_and(|birth| birth.subnet == subnet);
         self.differences.touched.keys().copied().filter(there)
     }
 
-    /// The tags of a resource at `at`, where they are not those it was born with.
+    /// The tags of a resource at `at`, if they were changed by then.
     pub(crate) fn retagged(self, kind: Kind, number: u64, at: Moment) -> Option<&'a Tags> {
         let tags = self.differences.tags.get(&(kind, number))?;
         tags.at(at).map(|tagged| &tagged.tags)
     }
 
-    /// The tags of a thing at `at`, whether or not it existed then.
+    /// The tags of a resource at `at`, whether or not it existed then.
     pub(crate) fn tagged(self, kind: Kind, number: u64, at: Moment) -> Tagged {
         match self.differences.tags.get(&(kind, number)).and_then(|tags| tags.at(at)) {
             Some(tagged) => tagged.clone(),
@@ -143,7 +145,7 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// The tags of a thing that nobody retagged.
+    /// The tags of a resource whose tags were never changed.
     fn first_tags(self, kind: Kind, number: u64) -> Tags {
         match kind {
             Kind::Instance => match self.differences.touched.get(&number).and_then(|touched| touched.born.as_ref()) {
@@ -156,7 +158,7 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// The numbers of all resources of these kinds that were ever made or changed.
+    /// The resources of these kinds that were ever made or changed.
     pub(crate) fn touched(self) -> BTreeSet<(Kind, u64)> {
         let tables = self.tables();
         let kinds = [

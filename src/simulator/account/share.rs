@@ -1,8 +1,8 @@
-//! VPCs that Resource Access Manager shares between accounts, and where in them an instance can be put.
+//! VPCs that accounts share through Resource Access Manager, and the subnets in which instances can be launched.
 //!
-//! A shared VPC takes a place after the account's own; its security groups there are the participant's. AWS shows the owner's
-//! tags to nobody else. Ids need no table: every well-formed id encodes a number in every account's formula, so an
-//! instance can name another account's VPC and subnet by number as well.
+//! A shared VPC has a position after the account's own VPCs. Its security groups belong to the participant. AWS shows
+//! tags only to the owner. Ids need no table: every well-formed id encodes a number in every account's formula, so an
+//! instance can also refer to another account's VPC and subnet by number.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -11,12 +11,12 @@ use crate::simulator::clock::Moment;
 use crate::simulator::ident::Kind;
 use crate::simulator::plan::{Plan, ZONES, base};
 
-/// Another account's VPC, with its subnets.
+/// A VPC of another account, with its subnets.
 #[derive(Debug, Clone)]
 pub(crate) struct SharedVpc {
     /// The owner's formula.
     pub(crate) plan: Arc<Plan>,
-    /// The VPC's number with its owner.
+    /// The VPC's number in its owner's account.
     pub(crate) vpc: u64,
     pub(crate) from: Moment,
 }
@@ -28,10 +28,10 @@ impl SharedVpc {
     }
 }
 
-/// A subnet, as far as an instance in it needs to know.
+/// What an instance needs to know about its subnet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SubnetPlace {
-    /// The place of its VPC among those the account sees.
+    /// The position of the subnet's VPC among those the account sees.
     pub(crate) network: u64,
     /// The number that the VPC's id encodes.
     pub(crate) vpc: u64,
@@ -44,7 +44,7 @@ pub(crate) struct SubnetPlace {
 }
 
 impl SubnetPlace {
-    /// A subnet of the account's own.
+    /// One of the account's own subnets.
     pub(crate) fn own(subnet: u64) -> Self {
         let vpc = subnet / ZONES;
         Self { network: vpc, vpc, subnet, zone: subnet % ZONES, base: base(vpc), shared: false }

@@ -1,4 +1,4 @@
-//! What calls and tests do to Elastic IP addresses.
+//! Changes to Elastic IP addresses, made by calls and tests.
 
 use crate::simulator::account::{Account, Edit, UnknownId};
 use crate::simulator::address::{Association, Elastic};
@@ -6,7 +6,7 @@ use crate::simulator::ident::Kind;
 use crate::simulator::tags::Tags;
 
 impl Edit<'_> {
-    /// Gives the account one more address.
+    /// Allocates an address.
     pub(crate) fn allocate(&mut self, tags: Tags) -> Elastic {
         let now = self.now();
         let number = self.tables().elastics.next();
@@ -17,7 +17,8 @@ impl Edit<'_> {
         elastic
     }
 
-    /// Binds an address to an interface; both let go of what they were bound to. Returns the association's number.
+    /// Associates an address with an interface and ends the earlier associations of both. Returns the association's
+    /// number.
     pub(crate) fn associate(&mut self, mut elastic: Elastic, interface: u64) -> u64 {
         let now = self.now();
         if let Some(other) = self.scene().elastic_of(interface, now).filter(|other| other.number != elastic.number) {
@@ -29,13 +30,13 @@ impl Edit<'_> {
         number
     }
 
-    /// Frees an address from its interface.
+    /// Disassociates an address from its interface.
     pub(crate) fn disassociate(&mut self, mut elastic: Elastic) {
         elastic.association = None;
         self.put_elastic(elastic);
     }
 
-    /// Gives an address back.
+    /// Releases an address.
     pub(crate) fn release(&mut self, mut elastic: Elastic) {
         elastic.released = true;
         elastic.association = None;
@@ -55,13 +56,13 @@ impl Edit<'_> {
 }
 
 impl Account {
-    /// Gives the account one more Elastic IP address. Returns its allocation id.
+    /// Allocates an Elastic IP address. Returns its allocation id.
     pub fn allocate_address(&self) -> String {
         let number = self.edit().allocate(Tags::default()).number;
         self.plan().idents.text(Kind::Allocation, number)
     }
 
-    /// Binds an address to an instance's interface, whatever either was bound to.
+    /// Associates an address with an instance's interface, whatever either was associated with before.
     ///
     /// # Errors
     /// When there is no such address or instance.
@@ -72,7 +73,7 @@ impl Account {
         Ok(())
     }
 
-    /// Frees an address from what it is bound to, if anything.
+    /// Disassociates an address, if it is associated.
     ///
     /// # Errors
     /// When there is no such address.
@@ -82,7 +83,7 @@ impl Account {
         Ok(())
     }
 
-    /// Gives an address back, whatever it is bound to.
+    /// Releases an address, even if it is associated.
     ///
     /// # Errors
     /// When there is no such address.

@@ -1,4 +1,4 @@
-//! What moves events on: from what happened into the queues of those who listen.
+//! Delivery: moves due events from the outbox to the queues of the matching rules' targets.
 
 use tokio::time::timeout;
 
@@ -11,12 +11,12 @@ use crate::simulator::happening::{Happening, What};
 use crate::simulator::sqs::{Message, Sender};
 use crate::simulator::world::World;
 
-/// Moves events on for ever, as their moments come.
+/// Delivers events as they become due, for ever.
 pub(crate) async fn run(world: World) {
     loop {
         world.pump();
         let doze = world.clock().doze(world.next_event());
-        // Either something happened or it is time to look again.
+        // Wakes when something happens, and otherwise after a while.
         drop(timeout(doze, world.outbox().pushed.notified()).await);
     }
 }
@@ -44,8 +44,8 @@ impl Stage {
     }
 }
 
-/// Whether what was foretold came true. What a call brings about at once (`pending`, `stopping`, `shutting-down`) did;
-/// what it leads to may have been overtaken by another call.
+/// Whether what was announced took place. States that a call sets at once (`pending`, `stopping`, `shutting-down`)
+/// always did; a later call may have prevented the states that follow.
 fn came_true(world: &World, happening: &Happening) -> bool {
     match &happening.what {
         What::InstanceState { id, state: state @ ("running" | "stopped" | "terminated") } => {
@@ -57,8 +57,8 @@ fn came_true(world: &World, happening: &Happening) -> bool {
 }
 
 impl World {
-    /// Moves on every event whose moment has come, into the queues. The server does so by itself; without one, receiving
-    /// from a queue does.
+    /// Delivers all due events to the queues. A running server does this by itself; without a server, receiving from a
+    /// queue does it.
     pub fn pump(&self) {
         let (bus, now) = (self.bus(), self.clock().moment());
         let mut stage = bus.stage.lock();

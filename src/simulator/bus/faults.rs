@@ -1,4 +1,4 @@
-//! The faults of events on their way from a service to the rules.
+//! Faults of events on their way from a service to the rules.
 
 use std::time::Duration;
 
@@ -9,30 +9,32 @@ use crate::simulator::dice::Dice;
 use crate::simulator::faults::figure::MAX_LATE_MS;
 use crate::simulator::faults::{FigureError, Share};
 
-/// How events suffer. Shares are of 1: a `drop` of 0.05 loses one event in twenty. The same seed and the same sequence of
-/// happenings lose and repeat the same events; each share draws its own dice, so changing one moves no other.
+/// Faults of events. Shares run from 0 to 1: a `drop` of 0.05 loses one event in twenty. The same seed and the same
+/// sequence of happenings lose and repeat the same events. Each share has its own draws, so changing one does not
+/// affect the others.
 ///
-/// The default is an `EventBridge` that delivers everything once, at once and in order, which AWS does not promise.
+/// By default, EventBridge delivers every event once, at once and in order, which AWS does not promise.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EventFaults {
-    /// The share that is lost.
+    /// The share of events that are lost.
     #[serde(deserialize_with = "checked")]
     pub drop: f64,
-    /// The share that comes a second time, with the same id, up to `within_ms` later.
+    /// The share of events that arrive a second time, with the same id, up to `within_ms` later.
     #[serde(deserialize_with = "checked")]
     pub duplicate: f64,
-    /// The share that is held back by up to `within_ms`, so that later events overtake it.
+    /// The share of events that are held back by up to `within_ms`, so that later events overtake them.
     #[serde(deserialize_with = "checked")]
     pub reorder: f64,
-    /// The share whose envelope lacks `account`.
+    /// The share of events whose envelope lacks `account`.
     #[serde(deserialize_with = "checked")]
     pub without_account: f64,
-    /// How late every event is: at least and at most, in milliseconds of the simulator's clock; at most [`Self::MAX_MS`].
+    /// The least and the greatest delay of every event, in milliseconds of the simulator's clock; at most
+    /// [`Self::MAX_MS`].
     #[serde(deserialize_with = "delay")]
     pub delay_ms: [u64; 2],
-    /// How much later a repeated or held back event comes at most, in milliseconds of the simulator's clock; at most
-    /// [`Self::MAX_MS`].
+    /// The greatest additional delay of a repeated or held-back event, in milliseconds of the simulator's clock; at
+    /// most [`Self::MAX_MS`].
     #[serde(deserialize_with = "within")]
     pub within_ms: u64,
 }
@@ -44,12 +46,12 @@ impl Default for EventFaults {
     }
 }
 
-/// Reads a share, and says what one is when it is not.
+/// Reads a share. The error says what a share is.
 fn checked<'de, D: Deserializer<'de>>(share: D) -> Result<f64, D::Error> {
     Share::deserialize(share).map(Share::get)
 }
 
-/// Reads how late events are at least and at most.
+/// Reads the least and the greatest delay of events.
 fn delay<'de, D: Deserializer<'de>>(span: D) -> Result<[u64; 2], D::Error> {
     let [least, most] = <[u64; 2]>::deserialize(span)?;
     if least <= most && most <= EventFaults::MAX_MS {
@@ -58,7 +60,7 @@ fn delay<'de, D: Deserializer<'de>>(span: D) -> Result<[u64; 2], D::Error> {
     Err(D::Error::custom(FigureError::Late { given: format!("[{least}, {most}]") }))
 }
 
-/// Reads how much later an event may come.
+/// Reads the greatest additional delay of an event.
 fn within<'de, D: Deserializer<'de>>(span: D) -> Result<u64, D::Error> {
     let most = u64::deserialize(span)?;
     if most <= EventFaults::MAX_MS {
@@ -73,19 +75,19 @@ pub(super) struct EventFate {
     pub(super) dropped: bool,
     pub(super) reordered: bool,
     pub(super) without_account: bool,
-    /// How late it comes.
+    /// The delay until it arrives.
     pub(super) delay: Duration,
-    /// How late it comes again.
+    /// The delay until it arrives again.
     pub(super) again: Option<Duration>,
 }
 
 impl EventFaults {
-    /// The latest that events can be told to be, in milliseconds: an hour.
+    /// The greatest delay that can be set, in milliseconds: an hour.
     pub const MAX_MS: u64 = MAX_LATE_MS;
 
-    /// What becomes of the `number`th event.
+    /// Decides about the `number`th event.
     pub(super) fn fate(&self, seed: u64, number: u64) -> EventFate {
-        // Every draw is made for every event: its fate under one fault does not hang on the others.
+        // Every draw is made for every event, so no fault affects the draws of another.
         let mut dice = Dice::new(seed, number);
         let dropped = dice.chance(self.drop);
         let duplicated = dice.chance(self.duplicate);

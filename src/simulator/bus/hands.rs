@@ -1,4 +1,4 @@
-//! What tests and scenarios do to the buses directly, past the API.
+//! Direct access to the buses for tests and scenarios, without the API.
 
 use std::collections::BTreeMap;
 
@@ -9,8 +9,9 @@ use crate::simulator::sqs::{self, Attributes};
 use crate::simulator::world::World;
 
 impl World {
-    /// Makes a queue and a rule, both called `name`, that brings everything of the sources `aws.ec2`, `aws.tag`,
-    /// `aws.health` and `aws.cloudwatch` to it, and the policy that lets it. Returns the queue's URL. What is there already is replaced, but for the queue's messages.
+    /// Makes a queue and a rule, both called `name`, with a policy that admits the rule. The rule sends all events of
+    /// the sources `aws.ec2`, `aws.tag`, `aws.health` and `aws.cloudwatch` to the queue. Returns the queue's URL. An
+    /// existing rule or queue of that name is replaced, but the queue keeps its messages.
     #[must_use]
     pub fn listen(&self, account: &str, region: &str, name: &str) -> String {
         let now = self.clock().moment();
@@ -23,7 +24,7 @@ impl World {
             }],
         });
         let mut attributes = Attributes::default();
-        // Neither the policy nor the pattern can be refused: both are ours.
+        // The policy and the pattern are constants that are always accepted.
         drop(attributes.put("Policy", &policy.to_string(), |_| false));
         if let Ok((queue, _)) = self.sqs().create(account, region, name, attributes.clone(), now) {
             queue.set_attributes(attributes, now);
@@ -45,31 +46,32 @@ impl World {
         sqs::url(&self.base(), account, name)
     }
 
-    /// Tells the bus of an account and region of an event as a service of AWS would; the envelope is the caller's.
+    /// Puts an event on the bus of an account and region, as a service of AWS does. The caller provides the whole
+    /// envelope.
     pub fn emit(&self, account: &str, region: &str, event: Value) {
         self.bus().accept(account, region, self.clock().moment(), event);
         self.pump();
         self.outbox().pushed.notify_one();
     }
 
-    /// How events suffer from now on. Those already on their way keep their fate.
+    /// Replaces the faults of events. Events that are already on their way are not affected.
     pub fn set_event_faults(&self, faults: EventFaults) {
         self.faults().set_events(faults);
     }
 
-    /// How events suffer.
+    /// The faults of events.
     #[must_use]
     pub fn event_faults(&self) -> EventFaults {
         self.faults().faults().events
     }
 
-    /// What became of events so far.
+    /// Counts of events so far, by what happened to them.
     #[must_use]
     pub fn event_counts(&self) -> EventCounts {
         self.bus().stage.lock().counts
     }
 
-    /// How many messages a queue holds, those in flight included; `None` when there is no such queue.
+    /// How many messages a queue holds, including those in flight; `None` when the queue does not exist.
     #[must_use]
     pub fn queue_length(&self, account: &str, region: &str, name: &str) -> Option<usize> {
         let counts = self.sqs().find(account, region, name)?.counts(self.clock().moment());

@@ -1,12 +1,17 @@
-//! Event patterns: checked as EventBridge checks them, matched by `quamina`.
+//! Event patterns: checked as EventBridge checks them, and matched by `quamina`.
 //!
-//! `quamina` came from the same idea as EventBridge's own matcher and shares most of its language. What EventBridge has
-//! and it lacks is refused with `InvalidEventPatternException` rather than matched wrongly: `$or`, and `anything-but`,
-//! `prefix` and `suffix` around another operator, and fields with a dot in their name. What it has and EventBridge lacks (`regexp`, `shellstyle`) is refused too,
-//! and so is `exists` where 0.7.0 goes wrong with it: beside another value of its list, and, when it asks for absence,
-//! beside another `exists` anywhere in the pattern. Within these limits it agreed with a plain interpreter of the language
-//! on 1.3 million random patterns and events. One difference stays: it compares numbers by value, EventBridge by their
-//! spelling (300 and 3.0e2 differ there).
+//! `quamina` has the same origin as EventBridge's own matcher and shares most of its language. A pattern that it cannot
+//! match correctly is refused with `InvalidEventPatternException`:
+//!
+//! - what EventBridge supports and `quamina` does not: `$or`; `anything-but`, `prefix` and `suffix` around another
+//!   operator; fields with a dot in their name;
+//! - what `quamina` supports and EventBridge does not: `regexp` and `shellstyle`;
+//! - `exists` where version 0.7.0 is wrong: beside another value in its list, or, when it asks for absence, together
+//!   with another `exists` anywhere in the pattern.
+//!
+//! Within these limits it agreed with a plain interpreter of the language on 1.3 million random patterns and events.
+//! One difference remains: `quamina` compares numbers by value, EventBridge by their spelling (300 and 3.0e2 differ
+//! there).
 
 use std::fmt;
 
@@ -18,7 +23,7 @@ use crate::simulator::refusal::Refusal;
 /// EventBridge's limit, in characters.
 const MAX_LENGTH: usize = 4_096;
 
-/// A pattern that can be matched.
+/// A pattern, ready to match events.
 pub(crate) struct Pattern {
     text: String,
     matcher: Quamina<()>,
@@ -28,7 +33,7 @@ impl Pattern {
     /// Reads a pattern.
     ///
     /// # Errors
-    /// With `InvalidEventPatternException` when EventBridge would refuse it, or `quamina` cannot match it.
+    /// With `InvalidEventPatternException` when EventBridge refuses the pattern, or `quamina` cannot match it.
     pub(crate) fn parse(text: &str) -> Result<Self, Refusal> {
         if text.chars().count() > MAX_LENGTH {
             return Err(invalid("Event pattern is too long."));
@@ -38,10 +43,10 @@ impl Pattern {
         let mut asked = Vec::new();
         check_fields(&fields, &mut asked)?;
         if asked.len() > 1 && asked.contains(&false) {
-            return Err(invalid("The simulator cannot match exists false beside another exists"));
+            return Err(invalid("The simulator cannot match exists with false together with another exists"));
         }
         let mut matcher = Quamina::new();
-        // As serde_json writes it, so that both read the same document.
+        // Written back by serde_json, so that both parsers read the same document.
         let plain = Value::Object(fields).to_string();
         matcher.add_pattern((), &plain).map_err(|error| invalid(&error.to_string()))?;
         Ok(Self { text: text.to_owned(), matcher })
@@ -52,7 +57,7 @@ impl Pattern {
         &self.text
     }
 
-    /// Whether an event, as JSON, is one of those meant.
+    /// Whether the pattern matches an event, given as JSON.
     pub(crate) fn matches(&self, event: &str) -> bool {
         self.matcher.has_matches(event.as_bytes()).unwrap_or(false)
     }
@@ -64,7 +69,7 @@ impl fmt::Debug for Pattern {
     }
 }
 
-/// Collects what every `exists` asks for on the way.
+/// Checks the fields and collects the value of every `exists`.
 fn check_fields(fields: &Map<String, Value>, asked: &mut Vec<bool>) -> Result<(), Refusal> {
     if fields.is_empty() {
         return Err(invalid("Empty objects are not allowed"));
@@ -72,7 +77,7 @@ fn check_fields(fields: &Map<String, Value>, asked: &mut Vec<bool>) -> Result<()
     for (name, value) in fields {
         match value {
             _ if name.contains(['.', '\n']) => {
-                return Err(invalid("The simulator cannot match fields whose names hold a dot"));
+                return Err(invalid("The simulator cannot match fields whose names contain a dot"));
             }
             _ if name == "$or" => return Err(invalid("The simulator cannot match $or; use one rule for each branch")),
             Value::Object(nested) => check_fields(nested, asked)?,
@@ -183,7 +188,7 @@ mod tests {
             r#"{"detail":{"size":["300"]}}"#,
             r#"{"detail":{"size":[{"numeric":[">",300]}]}}"#,
             r#"{"detail":{"instance-id":[{"exists":false}]}}"#,
-            // Both values are there, but not in one element of the list.
+            // Both values are present, but not in the same element of the list.
             r#"{"detail":{"list":{"k":["a"],"v":["2"]}}}"#,
         ] {
             assert!(!matches(pattern), "{pattern}");

@@ -11,7 +11,7 @@ use crate::simulator::bus::pattern::Pattern;
 pub(crate) enum BusRuleState {
     Enabled,
     Disabled,
-    /// Also `CloudTrail`'s records of read-only management calls (`Describe*`, `Get*`, `List*`).
+    /// The rule also matches `CloudTrail`'s records of read-only management calls (`Describe*`, `Get*`, `List*`).
     EnabledWithReads,
 }
 
@@ -45,16 +45,16 @@ pub(crate) struct Rule {
 #[derive(Debug)]
 pub(crate) struct Target {
     pub(crate) arn: String,
-    /// The target as it was put.
+    /// The target as the call gave it.
     pub(crate) shown: Value,
 }
 
-/// Where an event goes: ARNs all.
+/// Where an event goes. All fields are ARNs.
 #[derive(Debug)]
 pub(crate) struct Aim {
     pub(crate) rule: String,
     pub(crate) target: String,
-    /// Where it goes when the target does not take it.
+    /// The dead-letter queue, for events that the target does not accept.
     pub(crate) dead_letters: Option<String>,
 }
 
@@ -70,7 +70,7 @@ impl Aim {
 pub(crate) struct Rules(pub(crate) BTreeMap<String, Rule>);
 
 impl Rules {
-    /// Every target an event is for.
+    /// The targets of every rule that matches an event.
     pub(crate) fn targets(&self, event: &str, read_only: bool) -> Vec<Aim> {
         let hears = |rule: &&Rule| match rule.state {
             BusRuleState::Disabled => false,

@@ -1,4 +1,4 @@
-//! The table of EC2's actions: adding an action is a file and a line here.
+//! The table of EC2's actions. A new action needs a file and an entry here.
 
 use super::call::{Answer, Call};
 use super::{
@@ -13,14 +13,14 @@ use super::{
 /// An action of the API.
 pub(super) struct Action {
     pub(super) name: &'static str,
-    /// First segments of the parameters it takes, besides `Action`, `Version` and `DryRun`.
+    /// The first segments of the parameters it takes, besides `Action`, `Version` and `DryRun`.
     pub(super) parameters: &'static [&'static str],
     pub(super) answer: fn(&Call) -> Answer,
-    /// Whether it changes things: the oracle refuses it, and `CloudTrail` records it.
+    /// Whether it changes things. If so, the oracle refuses it and `CloudTrail` records it.
     pub(super) mutates: bool,
 }
 
-/// Adding an action is a file and a line here.
+/// All actions, by name.
 pub(super) static ACTIONS: &[Action] = &[
     Action {
         name: "AllocateAddress",

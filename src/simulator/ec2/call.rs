@@ -1,4 +1,4 @@
-//! One call of EC2's API, the envelope around its answer, and what describes have in common.
+//! One call to EC2's API, the envelope around its answer, and what Describe calls have in common.
 
 use crate::simulator::account::{Account, Reading};
 use crate::simulator::clock::Moment;
@@ -11,28 +11,28 @@ use crate::simulator::tags::Tags;
 use crate::simulator::view::View;
 use crate::simulator::xml::Xml;
 
-/// One call, with everything its answer may depend on.
+/// One call, with everything that its answer may depend on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Call<'a> {
     pub(crate) params: &'a Params,
     pub(crate) account: &'a Account,
     /// The moment of the request.
     pub(crate) now: Moment,
-    /// How describes see the account.
+    /// How Describe calls see the account.
     pub(crate) view: View,
     pub(crate) request: &'a str,
 }
 
-/// What a call is answered with: the XML of its answer.
+/// The XML that a call is answered with, or its refusal.
 pub(super) type Answer = Result<String, Refusal>;
 
 impl Call<'_> {
-    /// Ends a dry run. EC2 checks parameters and ids before it, and states after it.
+    /// Ends a dry run. EC2 checks parameters and ids before this point, and states after it.
     pub(super) fn dry_run(&self) -> Result<(), Refusal> {
         if self.params.flag("DryRun")? { Err(Refusal::dry_run()) } else { Ok(()) }
     }
 
-    /// The answer's document: `ActionResponse` around what `inside` writes, which is about `bytes` long.
+    /// The answer's document: an `ActionResponse` around what `inside` writes, which takes about `bytes`.
     pub(super) fn envelope(&self, action: &str, bytes: usize, inside: impl FnOnce(&mut Xml)) -> String {
         let mut xml = Xml::with_capacity(bytes + 512);
         xml.raw("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<");
@@ -46,17 +46,17 @@ impl Call<'_> {
         xml.finish()
     }
 
-    /// The answer of a call that has nothing to say but that it worked.
+    /// The answer of a call that only reports success.
     pub(super) fn done(&self, action: &str) -> String {
         self.envelope(action, 64, |xml| xml.flag("return", true))
     }
 
-    /// The numbers of the named instances, if this describe sees all of them.
+    /// The numbers of the named instances, if this Describe call sees all of them.
     pub(super) fn instances(&self, ids: &[&str]) -> Result<Vec<u64>, Refusal> {
         self.numbers(ids, |reading, number| reading.listed(number, self.view.of(Kind::Instance, number).at).is_some())
     }
 
-    /// The numbers of the named instances, if all of them exist now: what a call that changes them asks.
+    /// The numbers of the named instances, if all of them exist now. Calls that change instances use this.
     pub(super) fn targets(&self, ids: &[&str]) -> Result<Vec<u64>, Refusal> {
         self.numbers(ids, |reading, number| reading.listed(number, reading.now()).is_some())
     }
@@ -75,7 +75,7 @@ impl Call<'_> {
         if unknown.is_empty() { Ok(numbers) } else { Err(Refusal::instance_not_found(&unknown)) }
     }
 
-    /// An instance as this describe sees it, and as of when.
+    /// An instance as this Describe call sees it, and the moment of that view.
     pub(super) fn see(&self, reading: &Reading, number: u64) -> Option<(Instance, Moment)> {
         let sight = self.view.of(Kind::Instance, number);
         let mut instance = if sight.hidden { None } else { reading.listed(number, sight.at) }?;
@@ -86,9 +86,9 @@ impl Call<'_> {
     }
 }
 
-/// Hands what `see` sees of a page's numbers to `emit`; returns the position the next page starts at.
+/// Passes what `see` returns for a page's numbers to `emit`. Returns the position at which the next page starts.
 ///
-/// The end is known only when a page finds nothing beyond it, so a token may lead to an empty page, as on AWS.
+/// The end is noticed only when a page finds nothing beyond it, so a token may lead to an empty page, as on AWS.
 pub(super) fn walk<T>(
     end: u64,
     page: &Page,
@@ -108,7 +108,7 @@ pub(super) fn walk<T>(
     None
 }
 
-/// The numbers of named resources below `end`, or the refusals EC2 has for texts and ids that are none.
+/// The numbers of the named resources below `end`, or EC2's refusal of malformed and unknown ids.
 pub(super) fn named(
     idents: Idents,
     kind: Kind,

@@ -1,4 +1,4 @@
-//! `ClientToken`: the same request again is answered as the first time and makes nothing new.
+//! `ClientToken`: a repeated request creates nothing and is answered with what the first one created.
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -6,7 +6,7 @@ use crate::simulator::refusal::Refusal;
 use crate::simulator::request::Params;
 use crate::simulator::tables::{Tables, TokenTaken};
 
-/// The token of a request, if it has one, and what it asks for.
+/// The token of a request, if it has one, and a hash of what the request asks for.
 pub(super) struct ClientToken<'a> {
     action: &'static str,
     token: Option<&'a str>,
@@ -22,7 +22,7 @@ impl<'a> ClientToken<'a> {
         Self { action, token: params.get("ClientToken"), asked: xxh3_64(text.as_bytes()) }
     }
 
-    /// The number of what the same request made before.
+    /// The number of what an earlier request with the same token made.
     pub(super) fn again(&self, tables: &Tables) -> Result<Option<u64>, Refusal> {
         let Some(token) = self.token else { return Ok(None) };
         tables.again(self.action, token, self.asked).map_err(|TokenTaken| {

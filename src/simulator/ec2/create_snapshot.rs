@@ -8,7 +8,7 @@ use crate::simulator::ident::Kind;
 use crate::simulator::refusal::Refusal;
 use crate::simulator::snapshot::Owner;
 
-/// Answers a `CreateSnapshot`: pending, with no progress yet.
+/// Answers a `CreateSnapshot` call: the snapshot is pending and has made no progress.
 pub(super) fn create(call: &Call) -> Answer {
     let disk = named(call, "VolumeId")?;
     let tags = tagging::one(call.params, "snapshot")?;
@@ -26,12 +26,12 @@ pub(super) fn create(call: &Call) -> Answer {
     let sticks = |number| call.view.sticks(Kind::Snapshot, number);
     let mut snapshot = edit.take(&disk, description, tags, sticks);
     drop(edit);
-    // EC2 answers `pending` even when it takes no time at all.
+    // EC2 answers `pending` even when the snapshot takes no time.
     snapshot.takes = snapshot.takes.max(1);
     Ok(call.envelope("CreateSnapshot", 1_024, |xml| snapshot.write(xml, call, snapshot.started)))
 }
 
-/// Answers a `DeleteSnapshot`.
+/// Answers a `DeleteSnapshot` call.
 pub(super) fn delete(call: &Call) -> Answer {
     let parameter = "SnapshotId";
     let id = call.params.get(parameter).ok_or_else(|| Refusal::missing(parameter))?;

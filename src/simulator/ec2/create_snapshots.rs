@@ -14,10 +14,10 @@ use crate::simulator::snapshot::Snapshot;
 use crate::simulator::tags::Tags;
 use crate::simulator::xml::Xml;
 
-/// EC2's limit on excluded data volumes.
+/// EC2's limit on the number of excluded data volumes.
 const MAX_EXCLUDED: usize = 40;
 
-/// Answers a `CreateSnapshots`.
+/// Answers a `CreateSnapshots` call.
 pub(super) fn answer(call: &Call) -> Answer {
     let (params, plan) = (call.params, call.account.plan());
     let parameter = "InstanceSpecification.InstanceId";

@@ -1,4 +1,4 @@
-//! `CreateVolume`: an empty volume or one from a snapshot, creating for a while and then available.
+//! `CreateVolume`: an empty volume or one from a snapshot; it is creating for a while and then available.
 
 use crate::simulator::clock::Moment;
 use crate::simulator::ebs_volume::{Class, EbsVolume};
@@ -27,13 +27,13 @@ pub(super) const PARAMETERS: &[&str] = &[
     "VolumeType",
 ];
 
-/// Answers a `CreateVolume`.
+/// Answers a `CreateVolume` call.
 pub(super) fn answer(call: &Call) -> Answer {
     let params = call.params;
     let zone = zone(params, call.account.plan())?;
     let source = params.get("SnapshotId").map(|id| source(call, id)).transpose()?;
     let shape = VolumeShape::parse(params, source.as_ref())?;
-    // What is made from an encrypted snapshot keeps its key, unless the call names another.
+    // A volume from an encrypted snapshot keeps the snapshot's key, unless the call names another.
     let named = params.get("KmsKeyId").map(|name| EbsVolume::named_key(call.account.plan(), name).into());
     let key = named.or_else(|| source.as_ref().and_then(|snapshot| snapshot.key.clone()));
     let tags = tagging::one(params, "volume")?;
@@ -56,12 +56,12 @@ pub(super) fn answer(call: &Call) -> Answer {
         disk
     });
     drop(edit);
-    // EC2 answers `creating` even when that takes no time at all.
+    // EC2 answers `creating` even when this takes no time.
     let before = Moment(disk.ready.0 - 1);
     Ok(call.envelope("CreateVolume", 1_024, |xml| disk.write(xml, call, before)))
 }
 
-/// The size, type and performance that a volume is to have.
+/// The size, type and performance of a volume to create or modify.
 pub(super) struct VolumeShape {
     pub(super) gib: u32,
     pub(super) class: Class,
@@ -106,7 +106,7 @@ impl VolumeShape {
         shape.checked()
     }
 
-    /// A volume's shape after a change of some of it.
+    /// The shape of a volume after the changes that the call asks for.
     pub(super) fn changed(params: &Params, disk: &EbsVolume) -> Result<Self, Refusal> {
         let class = class(params)?.unwrap_or(disk.class);
         let same = class == disk.class;
@@ -182,7 +182,7 @@ fn zone(params: &Params, plan: &Plan) -> Result<u64, Refusal> {
     (0..ZONES).find(fits).ok_or_else(unknown)
 }
 
-/// The snapshot a volume is to be made from, which must be complete.
+/// The snapshot that a volume is to be created from. It must be complete.
 fn source(call: &Call, id: &str) -> Result<Snapshot, Refusal> {
     let reading = call.account.reading();
     let now = reading.now();
@@ -191,7 +191,7 @@ fn source(call: &Call, id: &str) -> Result<Snapshot, Refusal> {
     snapshot.ok_or_else(|| Refusal::new(400, "IncorrectState", format!("Snapshot '{id}' is not 'completed'.")))
 }
 
-/// The volume a call names, as it is now.
+/// The volume that a call names, as it is now.
 pub(super) fn named(call: &Call, parameter: &str) -> Result<EbsVolume, Refusal> {
     let id = call.params.get(parameter).ok_or_else(|| Refusal::missing(parameter))?;
     let reading = call.account.reading();

@@ -1,4 +1,4 @@
-//! `DeleteVolume`: deleting for a while, then unknown.
+//! `DeleteVolume`: the volume is deleting for a while, and then EC2 does not list it.
 
 use crate::simulator::ec2::call::{Answer, Call};
 use crate::simulator::ec2::create_volume::named;
@@ -6,7 +6,7 @@ use crate::simulator::ec2::volume_attachment::managed;
 use crate::simulator::ident::Kind;
 use crate::simulator::refusal::Refusal;
 
-/// Answers a `DeleteVolume`.
+/// Answers a `DeleteVolume` call.
 pub(super) fn answer(call: &Call) -> Answer {
     let number = named(call, "VolumeId")?.number;
     call.dry_run()?;

@@ -1,4 +1,4 @@
-//! `DescribeAddresses`: Elastic IP addresses, all in one answer, as AWS has no paging for them.
+//! `DescribeAddresses`: Elastic IP addresses, all in one answer, because AWS has no paging for them.
 
 use std::net::Ipv4Addr;
 
@@ -12,7 +12,7 @@ use crate::simulator::refusal::Refusal;
 use crate::simulator::tags::Tags;
 use crate::simulator::xml::Xml;
 
-/// Answers a `DescribeAddresses`.
+/// Answers a `DescribeAddresses` call.
 pub(super) fn answer(call: &Call) -> Answer {
     let plan = call.account.plan();
     let filters = Filters::<ShownAddress>::parse(call.params)?;
@@ -50,18 +50,18 @@ pub(super) fn answer(call: &Call) -> Answer {
     }))
 }
 
-/// An address from a parameter.
+/// Reads an address from a parameter.
 pub(super) fn parse_ip(text: &str) -> Result<Ipv4Addr, Refusal> {
     text.parse()
         .map_err(|_| Refusal::invalid_value(format!("Invalid value '{text}' for PublicIp. Invalid IPv4 address")))
 }
 
-/// What EC2 says of an address the account does not have.
+/// EC2's refusal for an address that the account does not have.
 pub(super) fn no_address(ip: &str) -> Refusal {
     Refusal::new(400, "InvalidAddress.NotFound", format!("Address '{ip}' not found."))
 }
 
-/// An address with the interface it is bound to.
+/// An address with the interface it is associated with.
 struct ShownAddress {
     elastic: Elastic,
     interface: Option<Interface>,

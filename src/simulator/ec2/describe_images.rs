@@ -1,4 +1,4 @@
-//! `DescribeImages`: own images, and those of others unless somebody says whose are wanted.
+//! `DescribeImages`: the account's own images and those of other accounts, unless the call names owners.
 
 use crate::simulator::account::Scene;
 use crate::simulator::ami::Ami;
@@ -12,8 +12,8 @@ use crate::simulator::refusal::Refusal;
 use crate::simulator::tags::Tags;
 use crate::simulator::xml::Xml;
 
-/// Answers a `DescribeImages`. An own image that was deregistered is refused as no longer available, as EC2 does for those
-/// that it remembers.
+/// Answers a `DescribeImages` call. It refuses the account's own deregistered images as no longer available, as EC2
+/// does for images that it remembers.
 pub(super) fn answer(call: &Call) -> Answer {
     let plan = call.account.plan();
     let owners = Owners::parse(call.params, plan, "ExecutableBy")?;
@@ -24,7 +24,7 @@ pub(super) fn answer(call: &Call) -> Answer {
     describe::<Ami>(call, |ami| owners.hold(&ami.owner, plan))
 }
 
-/// Refuses ids of own images that were deregistered.
+/// Refuses the ids of the account's own images that were deregistered.
 pub(super) fn unavailable(call: &Call, ids: &[&str]) -> Result<(), Refusal> {
     let reading = call.account.reading();
     for id in ids {
@@ -131,7 +131,7 @@ impl Ami {
         if self.arm { "arm64" } else { "x86_64" }
     }
 
-    /// Whether it can be used under the Free Tier.
+    /// Whether the image is eligible for the Free Tier.
     fn free(&self) -> bool {
         self.owner.alias().is_some() && !self.family.tpm
     }

@@ -1,4 +1,4 @@
-//! `DescribeInstanceStatus`: the status checks of running instances, or of all when asked.
+//! `DescribeInstanceStatus`: the status checks of running instances, or of all instances if the call asks for them.
 
 use std::time::Duration;
 
@@ -15,12 +15,12 @@ use crate::simulator::refusal::Refusal;
 use crate::simulator::tags::Tags;
 use crate::simulator::xml::Xml;
 
-/// EC2's limit on named instances.
+/// EC2's limit on the number of named instances.
 const MAX_IDS: usize = 100;
-/// About what a status takes in XML.
+/// The approximate size of a status in XML.
 const BYTES: usize = 900;
 
-/// Answers a `DescribeInstanceStatus`.
+/// Answers a `DescribeInstanceStatus` call.
 pub(super) fn answer(call: &Call) -> Answer {
     let plan = call.account.plan();
     let all = call.params.flag("IncludeAllInstances")?;
@@ -57,10 +57,10 @@ pub(super) fn answer(call: &Call) -> Answer {
     }))
 }
 
-/// An instance whose checks are looked at.
+/// An instance whose status checks are shown.
 struct Checked {
     instance: Instance,
-    /// How long checks are `initializing` once an instance runs.
+    /// How long status checks are `initializing` after an instance begins to run.
     initializing: Duration,
 }
 
@@ -81,7 +81,7 @@ impl Checked {
         }
     }
 
-    /// What a check says of whether the instance can be reached; checks that do not apply say nothing.
+    /// The reachability that a check reports; `None` for checks that do not apply.
     fn reachability(&self, check: Check, now: Moment) -> Option<&'static str> {
         Some(self.check(check, now).1).filter(|text| !text.is_empty())
     }

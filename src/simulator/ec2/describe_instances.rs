@@ -10,10 +10,10 @@ use crate::simulator::page::Page;
 use crate::simulator::plan::Plan;
 use crate::simulator::xml::Xml;
 
-/// About what an instance takes in XML.
+/// The approximate size of an instance in XML.
 const BYTES: usize = 5_600;
 
-/// Answers a `DescribeInstances`.
+/// Answers a `DescribeInstances` call.
 pub(super) fn answer(call: &Call) -> Answer {
     let plan = call.account.plan();
     let page = Page::parse(call.params, "InstanceId", &["IncludeManagedResources"], plan.seed)?;
@@ -38,7 +38,7 @@ pub(super) fn answer(call: &Call) -> Answer {
     }))
 }
 
-/// The instances so far; those of one reservation that follow each other share its item.
+/// The list of instances as it is written. Adjacent instances of one reservation share the reservation's item.
 struct ReservationSet<'a> {
     xml: &'a mut Xml,
     plan: &'a Plan,
@@ -77,7 +77,7 @@ impl<'a> ReservationSet<'a> {
     }
 }
 
-/// What a reservation says of itself, before its instances.
+/// The fields of a reservation before its instances.
 pub(super) fn reservation(xml: &mut Xml, instance: &Instance, plan: &Plan) {
     xml.plain("reservationId", |out| plan.idents.write(Kind::Reservation, instance.lead, out));
     xml.text("ownerId", &plan.account);

@@ -10,10 +10,10 @@ use crate::simulator::internet_gateway::InternetGateway;
 use crate::simulator::tags::Tags;
 use crate::simulator::xml::Xml;
 
-/// What EC2 calls the state of an attached gateway, whatever its model says.
+/// The state that EC2 shows for an attached gateway, although its model says `attached`.
 const ATTACHED: &str = "available";
 
-/// Answers a `DescribeInternetGateways`.
+/// Answers a `DescribeInternetGateways` call.
 pub(super) fn answer(call: &Call) -> Answer {
     describe::<InternetGateway>(call, |_| true)
 }

@@ -1,4 +1,4 @@
-//! `DescribeNatGateways`: deleted ones too, for as long as EC2 lists them.
+//! `DescribeNatGateways`: includes deleted gateways for as long as EC2 lists them.
 
 use crate::simulator::account::Scene;
 use crate::simulator::clock::Moment;
@@ -10,7 +10,7 @@ use crate::simulator::nat_gateway::NatGateway;
 use crate::simulator::tags::Tags;
 use crate::simulator::xml::Xml;
 
-/// Answers a `DescribeNatGateways`.
+/// Answers a `DescribeNatGateways` call.
 pub(super) fn answer(call: &Call) -> Answer {
     describe::<NatGateway>(call, |_| true)
 }
@@ -51,7 +51,7 @@ impl Described for NatGateway {
 }
 
 fn write_address(xml: &mut Xml, call: &Call, gateway: &NatGateway, at: Moment) {
-    // While a gateway is pending, EC2 shows of its address what the call asked for.
+    // While a gateway is pending, EC2 shows only the part of its address that the call asked for.
     let pending = gateway.state(at) == "pending";
     if let Some(address) = gateway.address {
         id(xml, call, "allocationId", Kind::Allocation, address.allocation);

@@ -10,7 +10,7 @@ use crate::simulator::network_acl::{AclEntry, NetworkAcl};
 use crate::simulator::tags::Tags;
 use crate::simulator::xml::Xml;
 
-/// Answers a `DescribeNetworkAcls`.
+/// Answers a `DescribeNetworkAcls` call.
 pub(super) fn answer(call: &Call) -> Answer {
     describe::<NetworkAcl>(call, |_| true)
 }
@@ -116,7 +116,7 @@ impl Filtered for NetworkAcl {
         ("entry.port-range.to", |acl, values| {
             values.show(acl.entries.iter().filter_map(|entry| entry.ports).map(|(_, to)| to));
         }),
-        // AWS takes names for the protocols that have one, and prints numbers.
+        // This filter of AWS also accepts the names of protocols, although answers show numbers.
         ("entry.protocol", |acl, values| {
             for entry in &acl.entries {
                 values.text(&entry.protocol);

@@ -16,7 +16,7 @@ use crate::simulator::plan::Plan;
 use crate::simulator::tags::Tags;
 use crate::simulator::xml::Xml;
 
-/// Answers a `DescribeNetworkInterfaces`.
+/// Answers a `DescribeNetworkInterfaces` call.
 pub(super) fn answer(call: &Call) -> Answer {
     call.params.flag("IncludeManagedResources")?;
     describe::<Interface>(call, |_| true)
@@ -47,7 +47,7 @@ impl Described for Interface {
     }
 }
 
-/// An interface's fields, also what `CreateNetworkInterface` answers.
+/// The fields of an interface. `CreateNetworkInterface` also answers with them.
 pub(super) fn write(xml: &mut Xml, call: &Call, interface: &Interface, status: &str) {
     let plan = call.account.plan();
     let private_dns = private_dns(plan, interface.private_ip);
@@ -131,13 +131,13 @@ pub(super) fn write(xml: &mut Xml, call: &Call, interface: &Interface, status: &
     operator(xml, interface.managed);
 }
 
-/// The account that makes interfaces for NAT gateways.
+/// The account with which AWS creates interfaces for NAT gateways.
 const NAT_REQUESTER: &str = "727180483721";
 
-/// The account that attaches them.
+/// The account with which AWS attaches them.
 const NAT_OWNER: &str = "amazon-aws";
 
-/// What its maker wrote; AWS describes the interfaces it makes.
+/// The description that the creator gave; AWS describes the interfaces that it creates.
 fn description<'a>(interface: &'a Interface, plan: &Plan) -> Cow<'a, str> {
     match interface.nat {
         Some(nat) => format!("Interface for NAT Gateway {}", plan.idents.text(Kind::NatGateway, nat.number)).into(),
@@ -174,12 +174,12 @@ fn association(xml: &mut Xml, call: &Call, interface: &Interface) {
     }
 }
 
-/// Whose a public address is.
+/// The owner of a public address.
 fn owner(public: Public, plan: &Plan) -> &str {
     if public.elastic.is_some() { &plan.account } else { "amazon" }
 }
 
-/// Whose the attachment of an interface is.
+/// The owner of an interface's attachment.
 fn attachment_owner<'a>(interface: &Interface, plan: &'a Plan) -> Option<&'a str> {
     let of_nat = interface.nat.map(|_| NAT_OWNER);
     interface.host.map(|_| plan.account.as_str()).or(of_nat)

@@ -1,4 +1,4 @@
-//! `DescribeRegions`: the regions the account can use, or all there are.
+//! `DescribeRegions`: the regions that the account can use, or all regions.
 
 use crate::simulator::catalog::{OPT_IN_REGIONS, REGIONS};
 use crate::simulator::ec2::call::{Answer, Call};
@@ -6,7 +6,8 @@ use crate::simulator::filter::{Filter, Filtered, Filters};
 use crate::simulator::refusal::Refusal;
 use crate::simulator::tags::Tags;
 
-/// Answers a `DescribeRegions`. A region the account has not opted in to shows when all are asked for, or by its name.
+/// Answers a `DescribeRegions` call. A region that the account has not opted in to is shown if the call asks for all or
+/// names it.
 pub(super) fn answer(call: &Call) -> Answer {
     let all = call.params.flag("AllRegions")?;
     let filters = Filters::<Region>::parse(call.params)?;
@@ -44,7 +45,7 @@ pub(super) fn answer(call: &Call) -> Answer {
     }))
 }
 
-/// A region as filters look at it.
+/// A region, as filters see it.
 struct Region {
     name: &'static str,
     endpoint: String,

@@ -10,7 +10,7 @@ use crate::simulator::route_table::{Associated, Destination, Route, RouteTable, 
 use crate::simulator::tags::Tags;
 use crate::simulator::xml::Xml;
 
-/// Answers a `DescribeRouteTables`.
+/// Answers a `DescribeRouteTables` call.
 pub(super) fn answer(call: &Call) -> Answer {
     describe::<RouteTable>(call, |_| true)
 }

@@ -10,7 +10,7 @@ use crate::simulator::refusal::Refusal;
 use crate::simulator::tags::Tags;
 use crate::simulator::xml::Xml;
 
-/// Answers a `DescribeSecurityGroups`.
+/// Answers a `DescribeSecurityGroups` call.
 pub(super) fn answer(call: &Call) -> Answer {
     let plan = call.account.plan();
     let page = Page::parse(call.params, "GroupId", &[], plan.seed)?;
@@ -33,7 +33,7 @@ pub(super) fn answer(call: &Call) -> Answer {
     if !unseen.is_empty() {
         return Err(not_found(&unseen));
     }
-    // Names work in the default VPC only, as on EC2.
+    // Group names work only in the default VPC, as on EC2.
     for name in &names {
         let found = (0..GROUPS).find(|ordinal| SecurityGroup::name(*ordinal) == *name);
         numbers.push(found.ok_or_else(|| not_found(&[name]))?);
@@ -119,7 +119,7 @@ impl Filtered for SecurityGroup {
         ("egress.ip-permission.cidr", |group, values| cidrs(&group.egress, values)),
         ("egress.ip-permission.from-port", |group, values| from_ports(&group.egress, values)),
         ("egress.ip-permission.group-id", |group, values| group_ids(&group.egress, values)),
-        // Rules of VPCs name groups by id alone.
+        // Rules in a VPC refer to groups only by id.
         ("egress.ip-permission.group-name", |_, _| {}),
         ("egress.ip-permission.ipv6-cidr", |group, values| ipv6_cidrs(&group.egress, values)),
         ("egress.ip-permission.prefix-list-id", |group, values| prefix_lists(&group.egress, values)),
@@ -131,7 +131,7 @@ impl Filtered for SecurityGroup {
         ("ip-permission.cidr", |group, values| cidrs(&group.ingress, values)),
         ("ip-permission.from-port", |group, values| from_ports(&group.ingress, values)),
         ("ip-permission.group-id", |group, values| group_ids(&group.ingress, values)),
-        // Rules of VPCs name groups by id alone.
+        // Rules in a VPC refer to groups only by id.
         ("ip-permission.group-name", |_, _| {}),
         ("ip-permission.ipv6-cidr", |group, values| ipv6_cidrs(&group.ingress, values)),
         ("ip-permission.prefix-list-id", |group, values| prefix_lists(&group.ingress, values)),

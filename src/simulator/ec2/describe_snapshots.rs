@@ -1,4 +1,4 @@
-//! `DescribeSnapshots`: own snapshots, and the public ones unless somebody says whose are wanted.
+//! `DescribeSnapshots`: the account's own snapshots and public ones, unless the call names owners.
 
 use crate::simulator::account::Scene;
 use crate::simulator::clock::Moment;
@@ -13,9 +13,9 @@ use crate::simulator::snapshot::{HIDDEN_VOLUME, Snapshot};
 use crate::simulator::tags::Tags;
 use crate::simulator::xml::Xml;
 
-/// What EC2 shows where it does not tell the volume.
+/// What EC2 shows in place of the volume's id when the account may not know it.
 const HIDDEN_VOLUME_ID: &str = "vol-ffffffff";
-/// Answers a `DescribeSnapshots`.
+/// Answers a `DescribeSnapshots` call.
 pub(super) fn answer(call: &Call) -> Answer {
     let plan = call.account.plan();
     let owners = Owners::parse(call.params, plan, "RestorableBy")?;

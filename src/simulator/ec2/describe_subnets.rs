@@ -1,4 +1,4 @@
-//! `DescribeSubnets`: the account's own, then those of VPCs other accounts share with it.
+//! `DescribeSubnets`: the account's own subnets, then those of VPCs that other accounts share with it.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -13,7 +13,7 @@ use crate::simulator::subnet::Subnet;
 use crate::simulator::tags::Tags;
 use crate::simulator::xml::Xml;
 
-/// Answers a `DescribeSubnets`.
+/// Answers a `DescribeSubnets` call.
 pub(super) fn answer(call: &Call) -> Answer {
     let plan = call.account.plan();
     let filters = Filters::<ShownSubnet>::parse(call.params)?;
@@ -22,7 +22,7 @@ pub(super) fn answer(call: &Call) -> Answer {
     let seen = |place: &u64| scene.subnet(*place, call.view.of(Kind::Subnet, *place).at).is_some();
     let listing = Listing::find(call, Kind::Subnet, "SubnetId", &[], |id| Ok(scene.subnet_place(id)?.filter(seen)))?;
     call.dry_run()?;
-    // Counting takes a look at all that changed: once for each moment the request sees, which mostly is one.
+    // Counting reads all changes, so the counts are kept for each moment that the request sees; usually that is one.
     let counts: RefCell<Option<(Moment, HashMap<u64, i64>)>> = RefCell::default();
     let free = |subnet: &Subnet, owner: &Plan, at: Moment| {
         let mut counts = counts.borrow_mut();
@@ -50,13 +50,13 @@ pub(super) fn answer(call: &Call) -> Answer {
     }))
 }
 
-/// A subnet with how many of its addresses are free.
+/// A subnet and the number of its free addresses.
 struct ShownSubnet {
     subnet: Subnet,
     free: i64,
 }
 
-/// A subnet; `plan` is its owner's.
+/// Writes a subnet; `plan` is its owner's formula.
 fn write(xml: &mut Xml, ShownSubnet { subnet, free }: &ShownSubnet, plan: &Plan) {
     let id = |xml: &mut Xml, tag: &str, kind, number| xml.plain(tag, |out| plan.idents.write(kind, number, out));
     let zone = plan.zone(subnet.zone());
@@ -96,7 +96,7 @@ fn write(xml: &mut Xml, ShownSubnet { subnet, free }: &ShownSubnet, plan: &Plan)
 }
 
 impl ShownSubnet {
-    /// What every IPv6 range of a subnet has for a field.
+    /// A filter value that every IPv6 range of a subnet has.
     fn of_ipv6<V>(&self, value: V) -> Option<V> {
         self.subnet.ipv6.as_ref().map(|_| value)
     }

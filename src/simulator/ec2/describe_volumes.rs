@@ -12,7 +12,7 @@ use crate::simulator::ident::Kind;
 use crate::simulator::tags::Tags;
 use crate::simulator::xml::Xml;
 
-/// Answers a `DescribeVolumes`.
+/// Answers a `DescribeVolumes` call.
 pub(super) fn answer(call: &Call) -> Answer {
     call.params.flag("IncludeManagedResources")?;
     describe::<EbsVolume>(call, |_| true)
@@ -79,7 +79,7 @@ impl Described for EbsVolume {
     }
 }
 
-/// The fields of a volume's attachment, also the whole answer of `AttachVolume` and `DetachVolume`.
+/// The fields of a volume's attachment. They are also the whole answer of `AttachVolume` and `DetachVolume`.
 pub(super) fn write_attachment(xml: &mut Xml, call: &Call, volume: u64, attachment: &Attachment, status: &str) {
     id(xml, call, "volumeId", Kind::Volume, volume);
     id(xml, call, "instanceId", Kind::Instance, attachment.instance);

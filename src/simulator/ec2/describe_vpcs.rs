@@ -1,4 +1,4 @@
-//! `DescribeVpcs`: the account's own, then those other accounts share with it.
+//! `DescribeVpcs`: the account's own VPCs, then those that other accounts share with it.
 
 use crate::simulator::ec2::call::{Answer, Call, next_token, walk};
 use crate::simulator::filter::{Filter, Filtered, Filters};
@@ -10,7 +10,7 @@ use crate::simulator::refusal::Refusal;
 use crate::simulator::tags::Tags;
 use crate::simulator::xml::Xml;
 
-/// Answers a `DescribeVpcs`.
+/// Answers a `DescribeVpcs` call.
 pub(super) fn answer(call: &Call) -> Answer {
     let plan = call.account.plan();
     let page = Page::parse(call.params, "VpcId", &[], plan.seed)?;
@@ -52,7 +52,7 @@ pub(super) fn answer(call: &Call) -> Answer {
     }))
 }
 
-/// A VPC; `plan` is its owner's.
+/// Writes a VPC; `plan` is its owner's formula.
 fn write(xml: &mut Xml, vpc: &Vpc, plan: &Plan) {
     xml.within("item", |xml| {
         xml.plain("vpcId", |out| plan.idents.write(Kind::Vpc, vpc.number, out));
@@ -88,7 +88,7 @@ fn write(xml: &mut Xml, vpc: &Vpc, plan: &Plan) {
 }
 
 impl Vpc {
-    /// What every IPv6 range of a VPC has for a field.
+    /// A filter value that every IPv6 range of a VPC has.
     fn of_ipv6(&self, value: &'static str) -> Option<&'static str> {
         self.ipv6.as_ref().map(|_| value)
     }

@@ -9,7 +9,7 @@ use crate::simulator::ident::Kind;
 use crate::simulator::instance::State;
 use crate::simulator::refusal::Refusal;
 
-/// Answers an `AllocateAddress`.
+/// Answers an `AllocateAddress` call.
 pub(super) fn allocate(call: &Call) -> Answer {
     let domain = call.params.get("Domain").unwrap_or("vpc");
     if domain != "vpc" {
@@ -27,7 +27,7 @@ pub(super) fn allocate(call: &Call) -> Answer {
     }))
 }
 
-/// Answers an `AssociateAddress`. An address that is bound moves, unless the call says it must not.
+/// Answers an `AssociateAddress` call. An associated address moves, unless the call forbids it.
 pub(super) fn associate(call: &Call) -> Answer {
     let stays = call.params.get("AllowReassociation").is_some() && !call.params.flag("AllowReassociation")?;
     let number = named(call)?;
@@ -50,12 +50,12 @@ pub(super) fn associate(call: &Call) -> Answer {
     }))
 }
 
-/// Answers a `DisassociateAddress`.
+/// Answers a `DisassociateAddress` call.
 pub(super) fn disassociate(call: &Call) -> Answer {
     let elastic = bound(call)?;
     call.dry_run()?;
     let mut edit = call.account.edit();
-    // The address of a NAT gateway stays with it.
+    // The address of a NAT gateway cannot be disassociated.
     let of_nat = elastic.association.and_then(|association| edit.scene().nat_of(association.interface));
     if of_nat.is_some() {
         return Err(Refusal::new(400, "AuthFailure", "You do not have permission to access the specified resource."));
@@ -67,14 +67,14 @@ pub(super) fn disassociate(call: &Call) -> Answer {
     Ok(call.envelope("DisassociateAddress", 64, |xml| xml.flag("return", true)))
 }
 
-/// Answers a `ReleaseAddress`.
+/// Answers a `ReleaseAddress` call.
 pub(super) fn release(call: &Call) -> Answer {
     let number = named(call)?;
     call.dry_run()?;
     let mut edit = call.account.edit();
     let allocation = call.account.plan().idents.text(Kind::Allocation, number);
     let elastic = edit.scene().elastic(number, edit.now()).ok_or_else(|| unknown(&allocation))?;
-    // In the default VPC a release frees the address by itself.
+    // In the default VPC, releasing an address also disassociates it.
     let vpc = elastic.association.and_then(|it| edit.scene().interface(it.interface, edit.now())).map(|it| it.vpc);
     if vpc.is_some_and(|vpc| vpc > 0) {
         return Err(Refusal::new(400, "InvalidIPAddress.InUse", format!("Address {} is in use.", elastic.ip)));
@@ -88,7 +88,7 @@ fn unknown(allocation: &str) -> Refusal {
     Refusal::unknown_resource(Kind::Allocation, allocation)
 }
 
-/// The address a call names by allocation or by itself.
+/// The address that a call names by its allocation id or by its IP address.
 fn named(call: &Call) -> Result<u64, Refusal> {
     let reading = call.account.reading();
     let now = reading.now();
@@ -105,7 +105,7 @@ fn named(call: &Call) -> Result<u64, Refusal> {
     }
 }
 
-/// The bound address a call names by association or by itself.
+/// The associated address that a call names by its association id or by its IP address.
 fn bound(call: &Call) -> Result<Elastic, Refusal> {
     let reading = call.account.reading();
     let now = reading.now();
@@ -122,12 +122,12 @@ fn bound(call: &Call) -> Result<Elastic, Refusal> {
     let unknown = || Refusal::not_found("InvalidAssociationID.NotFound", "association ID", &[association]);
     let number = idents.number(Kind::Association, association).ok().flatten().ok_or_else(unknown)?;
     let holds = |elastic: &Elastic| elastic.association.is_some_and(|it| it.number == number);
-    // An association of the formula has the number of its address.
+    // An association of the formula has the same number as its address, so that address is tried first.
     let likely = std::iter::once(number).chain(scene.elastics());
     likely.filter_map(|elastic| scene.elastic(elastic, now)).find(holds).ok_or_else(unknown)
 }
 
-/// The interface an address is to be bound to.
+/// The interface that an address is to be associated with.
 fn target(call: &Call) -> Result<u64, Refusal> {
     let (instance, interface) = (call.params.get("InstanceId"), call.params.get("NetworkInterfaceId"));
     let number = match (instance, interface) {

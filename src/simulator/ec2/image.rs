@@ -9,7 +9,7 @@ use crate::simulator::ident::Kind;
 use crate::simulator::instance::State;
 use crate::simulator::refusal::Refusal;
 
-/// Answers a `CreateImage`, of the root volume alone.
+/// Answers a `CreateImage` call. The image contains only the root volume.
 pub(super) fn create(call: &Call) -> Answer {
     let params = call.params;
     let instance_id = params.get("InstanceId").ok_or_else(|| Refusal::missing("instanceId"))?;
@@ -44,7 +44,7 @@ pub(super) fn create(call: &Call) -> Answer {
     Ok(call.envelope("CreateImage", 128, |xml| id(xml, call, "imageId", Kind::Image, ami.number)))
 }
 
-/// Answers a `DeregisterImage`. Its snapshot stays.
+/// Answers a `DeregisterImage` call. The image's snapshot stays.
 pub(super) fn deregister(call: &Call) -> Answer {
     unavailable(call, call.params.get("ImageId").as_slice())?;
     let ami: Ami = named(call)?;

@@ -1,4 +1,4 @@
-//! What `DescribeInstances` can filter instances by, and how it spells some of their fields.
+//! The filters of `DescribeInstances`, and the values of some instance fields.
 
 use crate::simulator::clock::Moment;
 use crate::simulator::ec2::lifecycle::OPERATOR;
@@ -80,7 +80,7 @@ impl Filtered for Instance {
     const TAGS: Option<fn(&Self) -> &Tags> = Some(|it| &it.tags);
 }
 
-/// Whether an instance has network and disks at `at`: EC2 takes them from a terminated one.
+/// Whether an instance still has its network and volumes at `at`: a terminated instance has neither.
 fn attached(instance: &Instance, at: Moment) -> bool {
     instance.state(at) != State::Terminated
 }
@@ -115,14 +115,14 @@ fn vpc(instance: &Instance, values: &mut Values<'_>) {
     values.ids(Kind::Vpc, attached(instance, values.at).then_some(instance.vpc));
 }
 
-/// The state reason of everything users stop.
+/// The state reason code of an instance that a user stopped or terminated.
 pub(super) const REASON_CODE: &str = "Client.UserInitiatedShutdown";
 
 pub(super) fn reason(asked: Moment) -> String {
     format!("User initiated ({})", asked.gmt())
 }
 
-/// Whether the metadata service wants a token.
+/// Whether the instance metadata service requires a token.
 pub(super) fn http_tokens(instance: &Instance) -> &'static str {
     if instance.lead.is_multiple_of(5) { "optional" } else { "required" }
 }
@@ -135,17 +135,17 @@ pub(super) fn profile_arn(plan: &Plan, name: &str) -> String {
     format!("arn:aws:iam::{}:instance-profile/{name}", plan.account)
 }
 
-/// The name of its private address.
+/// The DNS name of the instance's private address.
 pub(super) fn private_dns(instance: &Instance, plan: &Plan) -> String {
     interface::private_dns(plan, instance.private_ip)
 }
 
-/// The name of its public address, if it has one at `now`.
+/// The DNS name of the instance's public address, if it has one at `now`.
 pub(super) fn public_dns(instance: &Instance, plan: &Plan, now: Moment) -> Option<String> {
     instance.address(now).map(|address| interface::public_dns(plan, address))
 }
 
-/// Numbers and names of an instance's groups.
+/// The numbers and names of an instance's security groups.
 pub(super) fn groups(instance: &Instance) -> impl Iterator<Item = (u64, &'static str)> {
     let network = instance.network;
     let group = move |ordinal: &u64| (SecurityGroup::number(network, *ordinal), SecurityGroup::name(*ordinal));

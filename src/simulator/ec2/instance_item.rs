@@ -1,4 +1,4 @@
-//! An instance in XML: every field that the real API prints for it.
+//! An instance in XML, with every field that the real API shows.
 
 use std::fmt::Write as _;
 
@@ -15,7 +15,7 @@ use crate::simulator::plan::Plan;
 use crate::simulator::storage::Mount;
 use crate::simulator::xml::Xml;
 
-/// An instance as it was at `at`.
+/// Writes an instance as it was at `at`.
 pub(super) fn item(xml: &mut Xml, instance: &Instance, plan: &Plan, at: Moment) {
     xml.open("item");
     InstanceItem { instance, plan, now: at, state: instance.state(at) }.write(xml);
@@ -32,7 +32,7 @@ struct InstanceItem<'a> {
 impl InstanceItem<'_> {
     fn write(&self, xml: &mut Xml) {
         let (instance, plan) = (self.instance, self.plan);
-        // A terminated instance keeps its identity and loses network, disks and profile.
+        // A terminated instance keeps its identity and has no network, volumes or profile.
         let attached = self.state != State::Terminated;
         let launched = instance.launched().iso();
         let created = if instance.created == instance.launched() { launched.clone() } else { instance.created.iso() };
@@ -117,7 +117,7 @@ impl InstanceItem<'_> {
             xml.within("iamInstanceProfile", |xml| {
                 xml.text("arn", &profile_arn(plan, profile));
                 xml.plain("id", |out| {
-                    // AIPA and 17 characters, the same for all of one profile.
+                    // `AIPA` and 17 characters; the same for every use of a profile.
                     let number = profile.bytes().fold(plan.seed, |n, b| mix(n ^ u64::from(b)));
                     write!(out, "AIPA{number:017X}").ok();
                 });
@@ -126,7 +126,7 @@ impl InstanceItem<'_> {
         self.options(xml, &created);
     }
 
-    /// What `RunInstances` sets and few people change.
+    /// Options of `RunInstances` that are rarely changed.
     fn options(&self, xml: &mut Xml, created: &str) {
         let instance = self.instance;
         let (machine, image) = (instance.machine, instance.image);
@@ -271,7 +271,7 @@ impl InstanceItem<'_> {
     }
 }
 
-/// `<operator>`: who manages the resource for the account, if anybody.
+/// `<operator>`: the principal that manages the resource for the account, if there is one.
 pub(super) fn operator(xml: &mut Xml, managed: bool) {
     xml.within("operator", |xml| {
         xml.flag("managed", managed);

@@ -8,7 +8,7 @@ use crate::simulator::internet_gateway::InternetGateway;
 use crate::simulator::refusal::Refusal;
 use crate::simulator::tags::Tags;
 
-/// Answers a `CreateInternetGateway`.
+/// Answers a `CreateInternetGateway` call.
 pub(super) fn create(call: &Call) -> Answer {
     let tags = tagging::one(call.params, "internet-gateway")?;
     call.dry_run()?;
@@ -19,7 +19,7 @@ pub(super) fn create(call: &Call) -> Answer {
     }))
 }
 
-/// Answers a `DeleteInternetGateway`.
+/// Answers a `DeleteInternetGateway` call.
 pub(super) fn delete(call: &Call) -> Answer {
     let gateway: InternetGateway = named(call)?;
     call.dry_run()?;
@@ -36,7 +36,7 @@ fn dependencies(call: &Call, gateway: &InternetGateway) -> Refusal {
     Refusal::new(400, "DependencyViolation", message)
 }
 
-/// Answers an `AttachInternetGateway`. A VPC has one gateway at most, and a gateway one VPC.
+/// Answers an `AttachInternetGateway` call. A VPC has at most one gateway, and a gateway at most one VPC.
 pub(super) fn attach(call: &Call) -> Answer {
     let gateway: InternetGateway = named(call)?;
     let vpc = listing::own_vpc(call)?;
@@ -56,7 +56,7 @@ pub(super) fn attach(call: &Call) -> Answer {
     Ok(call.done("AttachInternetGateway"))
 }
 
-/// Answers a `DetachInternetGateway`.
+/// Answers a `DetachInternetGateway` call.
 pub(super) fn detach(call: &Call) -> Answer {
     let gateway: InternetGateway = named(call)?;
     let vpc = listing::own_vpc(call)?;

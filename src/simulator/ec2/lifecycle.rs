@@ -1,7 +1,7 @@
 //! `StartInstances`, `StopInstances`, `RebootInstances` and `TerminateInstances`.
 //!
-//! A call works on all its instances or, when one of them refuses, on none. Asking for the state an instance is in or
-//! moving to is no error: the answer shows the same state twice.
+//! If a call cannot be carried out for one of its instances, it changes none. Asking for the state that an instance
+//! already has or is moving to is no error: the answer shows the same state twice.
 
 use crate::simulator::account::Edit;
 use crate::simulator::ec2::call::{Answer, Call};
@@ -9,14 +9,14 @@ use crate::simulator::instance::State;
 use crate::simulator::refusal::Refusal;
 use crate::simulator::xml::Xml;
 
-/// The principal of the instances EKS runs for the account.
+/// The principal of EKS, which manages some instances for the account.
 pub(super) const OPERATOR: &str = "eks.amazonaws.com";
 
-/// One of the calls, as far as it differs from the others.
+/// How one of the calls differs from the others.
 struct Verb {
     action: &'static str,
     participle: &'static str,
-    /// Whether the call does something in a state, leaves it as it is, or refuses it.
+    /// Whether the call changes an instance in a state, leaves it unchanged, or is refused.
     rule: fn(State) -> StateRule,
     act: fn(&mut Edit, u64),
 }
@@ -27,7 +27,7 @@ enum StateRule {
     Refuse,
 }
 
-/// Answers a `StartInstances`.
+/// Answers a `StartInstances` call.
 pub(super) fn start(call: &Call) -> Answer {
     transition(
         call,
@@ -44,7 +44,7 @@ pub(super) fn start(call: &Call) -> Answer {
     )
 }
 
-/// Answers a `StopInstances`.
+/// Answers a `StopInstances` call.
 pub(super) fn stop(call: &Call) -> Answer {
     for flag in ["Force", "Hibernate", "SkipOsShutdown"] {
         call.params.flag(flag)?;
@@ -64,7 +64,7 @@ pub(super) fn stop(call: &Call) -> Answer {
     )
 }
 
-/// Answers a `TerminateInstances`.
+/// Answers a `TerminateInstances` call.
 pub(super) fn terminate(call: &Call) -> Answer {
     for flag in ["Force", "SkipOsShutdown"] {
         call.params.flag(flag)?;
@@ -83,13 +83,13 @@ pub(super) fn terminate(call: &Call) -> Answer {
     )
 }
 
-/// Answers a `RebootInstances`, which changes nothing a describe call shows.
+/// Answers a `RebootInstances` call, which changes nothing that a Describe call shows.
 pub(super) fn reboot(call: &Call) -> Answer {
     let (_, numbers) = targets(call)?;
     call.dry_run()?;
     let edit = call.account.edit();
     check(&edit, call, &numbers, "rebooted", |state| match state {
-        // Those of terminated instances are ignored, says EC2.
+        // EC2's documentation says that rebooting a terminated instance is ignored.
         State::Running | State::Pending | State::ShuttingDown | State::Terminated => StateRule::AsItIs,
         State::Stopping | State::Stopped => StateRule::Refuse,
     })?;
@@ -124,7 +124,7 @@ fn transition(call: &Call, verb: &Verb) -> Answer {
     }))
 }
 
-/// The state the answer shows: EC2 answers `pending` and `stopping` even when the move takes no time at all.
+/// The state in the answer: EC2 answers `pending` and `stopping` even when the change takes no time.
 fn at_once(edit: &Edit, number: u64) -> Option<State> {
     let (instance, now) = (edit.instance(number)?, edit.now());
     Some(match instance.state(now) {

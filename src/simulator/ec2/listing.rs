@@ -1,5 +1,4 @@
-//! What the describes of subnets, volumes, snapshots, interfaces and addresses have in common: ids, pages, and how a
-//! request sees each resource.
+//! What most Describe calls have in common: ids, pages, and how a request sees each resource.
 
 use crate::simulator::account::Scene;
 use crate::simulator::clock::Moment;
@@ -12,13 +11,13 @@ use crate::simulator::tags::Tags;
 use crate::simulator::view::Sight;
 use crate::simulator::xml::Xml;
 
-/// The number that an id of `kind` encodes, if `exists` says there is such a thing.
+/// The number that an id of `kind` encodes, if `exists` accepts it.
 pub(super) fn number(call: &Call, kind: Kind, id: &str, exists: impl Fn(u64) -> bool) -> Result<u64, Refusal> {
     let found = places(kind, &[id], |id| Ok(call.account.plan().idents.number(kind, id)?.filter(|n| exists(*n))))?;
     found.first().copied().ok_or_else(|| Refusal::unknown_resource(kind, id))
 }
 
-/// The thing that a call which changes it names by id, as it is now.
+/// The resource that a call names by id in order to change it, as it is now.
 pub(super) fn named<T: Described>(call: &Call) -> Result<T, Refusal> {
     let id = call.params.get(T::IDS).ok_or_else(|| Refusal::missing(T::IDS))?;
     let reading = call.account.reading();
@@ -27,13 +26,13 @@ pub(super) fn named<T: Described>(call: &Call) -> Result<T, Refusal> {
     find(number).ok_or_else(|| Refusal::unknown_resource(T::KIND, id))
 }
 
-/// The number of the VPC of its own that a call names.
+/// The number of the account's own VPC that a call names.
 pub(super) fn own_vpc(call: &Call) -> Result<u64, Refusal> {
     let id = call.params.get("VpcId").ok_or_else(|| Refusal::missing("vpcId"))?;
     number(call, Kind::Vpc, id, |number| number < call.account.plan().vpcs)
 }
 
-/// Where `find` finds each id; all of them must be found.
+/// The positions that `find` gives for the ids. All of them must be found.
 fn places(
     kind: Kind,
     ids: &[&str],
@@ -44,7 +43,7 @@ fn places(
     for id in ids {
         match find(id) {
             Ok(Some(place)) => places.push(place),
-            // EC2 knows no malformed allocation ids.
+            // EC2 treats malformed allocation ids as unknown.
             Err(Malformed) if kind != Kind::Allocation => return Err(Refusal::malformed_resource(kind, id)),
             Ok(None) | Err(Malformed) => unknown.push(*id),
         }
@@ -53,7 +52,7 @@ fn places(
     if unknown.is_empty() { Ok(places) } else { Err(Refusal::unknown_resources(kind, &unknown)) }
 }
 
-/// A part of a listing: a page of everything, or what was named.
+/// The part of a listing that a request asks for: a page of everything, or the named resources.
 pub(super) struct Listing<'a> {
     call: &'a Call<'a>,
     kind: Kind,
@@ -62,8 +61,8 @@ pub(super) struct Listing<'a> {
 }
 
 impl<'a> Listing<'a> {
-    /// Reads paging and the ids in `parameter`. `exists` is asked of each named number, at the moment the request sees it as
-    /// of.
+    /// Reads paging and the ids in `parameter`. `exists` says whether a named number exists at the moment at which the
+    /// request sees it.
     pub(super) fn parse(
         call: &'a Call<'a>,
         kind: Kind,
@@ -75,7 +74,7 @@ impl<'a> Listing<'a> {
         Self::find(call, kind, parameter, chosen, |id| Ok(call.account.plan().idents.number(kind, id)?.filter(seen)))
     }
 
-    /// As [`Listing::parse`], for things whose places are not what their ids stand for.
+    /// Like [`Listing::parse`], for resources whose positions differ from the numbers that their ids encode.
     pub(super) fn find(
         call: &'a Call<'a>,
         kind: Kind,
@@ -100,18 +99,18 @@ impl<'a> Listing<'a> {
         Ok(Self { call, kind, page, named: (!ids.is_empty()).then_some(places) })
     }
 
-    /// The first number wanted.
+    /// The first number of the page.
     pub(super) const fn from(&self) -> u64 {
         self.page.from
     }
 
-    /// About how many items the answer will have.
+    /// An estimate of how many items the answer has.
     pub(super) fn expected(&self) -> usize {
         let named = self.named.as_ref().map(Vec::len);
         named.or(self.page.limit).unwrap_or(1_000)
     }
 
-    /// Writes `<set>` and the token. `numbers` are those from [`Listing::from`] on; `find` gives what is to be shown at one.
+    /// Writes `<set>` and the token. `numbers` begins at [`Listing::from`]; `find` gives the item to show for a number.
     pub(super) fn write<T>(
         &self,
         xml: &mut Xml,
@@ -147,34 +146,34 @@ impl<'a> Listing<'a> {
     }
 }
 
-/// A kind that a describe lists by number.
+/// A kind that a Describe call lists by number.
 pub(super) trait Described: Filtered {
     const ACTION: &'static str;
     const KIND: Kind;
-    /// The parameter that names resources.
+    /// The parameter that names resources by id.
     const IDS: &'static str;
     /// The element around the list.
     const SET: &'static str;
-    /// About what one takes in XML.
+    /// The approximate size of an item in XML.
     const BYTES: usize;
-    /// The bounds of `MaxResults`.
+    /// The least and the greatest `MaxResults`.
     const PAGE: (i64, i64) = (5, 1_000);
     /// The parameters that choose items, besides ids and filters.
     const CHOSEN: &'static [&'static str] = &[];
 
-    /// The numbers of all there ever were, from `from` on, in listing order.
+    /// The numbers of all resources that ever existed, starting with `from`, in listing order.
     fn numbers(scene: Scene<'_>, from: u64) -> impl Iterator<Item = u64>;
 
-    /// One as it was at `at`; `None` where EC2 knows of none.
+    /// The resource as it was at `at`; `None` when EC2 does not list it.
     fn find(scene: Scene<'_>, number: u64, at: Moment) -> Option<Self>;
 
     fn tags_mut(&mut self) -> &mut Tags;
 
-    /// Writes what is inside of its `<item>`.
+    /// Writes what is inside the resource's `<item>`.
     fn write(&self, xml: &mut Xml, call: &Call, at: Moment);
 }
 
-/// Answers a describe with all that the request names and filters for, of those that are `wanted`.
+/// Answers a Describe call with everything that the request names and filters for, as far as it is `wanted`.
 pub(super) fn describe<T: Described>(call: &Call, wanted: impl Fn(&T) -> bool) -> Answer {
     let plan = call.account.plan();
     let filters = Filters::<T>::parse(call.params)?;
@@ -200,7 +199,7 @@ pub(super) fn describe<T: Described>(call: &Call, wanted: impl Fn(&T) -> bool) -
     }))
 }
 
-/// The tags a request sees on something that was born with `born`.
+/// Replaces `born`, the first tags of a resource, by the tags that a request sees.
 pub(super) fn seen_tags(scene: Scene, kind: Kind, number: u64, sight: Sight, born: &mut Tags) {
     if sight.tagless {
         *born = Tags::default();

@@ -1,7 +1,7 @@
-//! `ModifyVolume`: a larger size, another type or performance, which a describe shows at once.
+//! `ModifyVolume`: changes size, type or performance. Describe calls show the change at once.
 //!
-//! The modification itself goes on as on AWS: optimizing for a while, then completed. Only events tell of that, because
-//! `DescribeVolumesModifications` is not simulated.
+//! The modification itself continues as on AWS: it is optimizing for a while and then completed. Only events report
+//! that, because `DescribeVolumesModifications` is not simulated.
 
 use crate::simulator::ebs_volume::EbsVolume;
 use crate::simulator::ec2::call::{Answer, Call};
@@ -12,7 +12,7 @@ use crate::simulator::ident::Kind;
 use crate::simulator::refusal::Refusal;
 use crate::simulator::xml::Xml;
 
-/// Answers a `ModifyVolume`.
+/// Answers a `ModifyVolume` call.
 pub(super) fn answer(call: &Call) -> Answer {
     let number = named(call, "VolumeId")?.number;
     call.dry_run()?;

@@ -13,7 +13,8 @@ use crate::simulator::refusal::Refusal;
 pub(super) const PARAMETERS: &[&str] =
     &["AllocationId", "ClientToken", "ConnectivityType", "SubnetId", "TagSpecification"];
 
-/// Answers a `CreateNatGateway`, in the account's own subnets. A public gateway takes an address that is bound to nothing.
+/// Answers a `CreateNatGateway` call for one of the account's own subnets. A public gateway needs an address that is
+/// not associated.
 pub(super) fn create(call: &Call) -> Answer {
     let (params, own) = (call.params, call.account.plan().vpcs * ZONES);
     let subnet_id = params.get("SubnetId").ok_or_else(|| Refusal::missing("subnetId"))?;
@@ -58,7 +59,7 @@ pub(super) fn create(call: &Call) -> Answer {
         made
     };
     drop(edit);
-    // EC2 answers `pending` even when it takes no time at all.
+    // EC2 answers `pending` even when this takes no time.
     let before = Moment(gateway.ready.0 - 1);
     Ok(call.envelope("CreateNatGateway", 1_024, |xml| {
         if let Some(token) = params.get("ClientToken") {
@@ -68,7 +69,7 @@ pub(super) fn create(call: &Call) -> Answer {
     }))
 }
 
-/// Answers a `DeleteNatGateway`. Deleting one that is deleted is no error while EC2 lists it.
+/// Answers a `DeleteNatGateway` call. Deleting a deleted gateway again is no error while EC2 lists it.
 pub(super) fn delete(call: &Call) -> Answer {
     let gateway: NatGateway = named(call)?;
     call.dry_run()?;

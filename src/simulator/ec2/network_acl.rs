@@ -20,7 +20,7 @@ pub(super) const ENTRY: &[&str] = &[
     "RuleNumber",
 ];
 
-/// Answers a `CreateNetworkAcl`.
+/// Answers a `CreateNetworkAcl` call.
 pub(super) fn create(call: &Call) -> Answer {
     let vpc = listing::own_vpc(call)?;
     let tags = tagging::one(call.params, "network-acl")?;
@@ -39,7 +39,7 @@ pub(super) fn create(call: &Call) -> Answer {
     }))
 }
 
-/// Answers a `DeleteNetworkAcl`.
+/// Answers a `DeleteNetworkAcl` call.
 pub(super) fn delete(call: &Call) -> Answer {
     let acl: NetworkAcl = named(call)?;
     call.dry_run()?;
@@ -55,7 +55,7 @@ pub(super) fn delete(call: &Call) -> Answer {
     Ok(call.done("DeleteNetworkAcl"))
 }
 
-/// Answers a `CreateNetworkAclEntry`.
+/// Answers a `CreateNetworkAclEntry` call.
 pub(super) fn create_entry(call: &Call) -> Answer {
     let mut acl: NetworkAcl = named(call)?;
     let entry = entry(call)?;
@@ -70,7 +70,7 @@ pub(super) fn create_entry(call: &Call) -> Answer {
     Ok(call.done("CreateNetworkAclEntry"))
 }
 
-/// Answers a `DeleteNetworkAclEntry`.
+/// Answers a `DeleteNetworkAclEntry` call.
 pub(super) fn delete_entry(call: &Call) -> Answer {
     let mut acl: NetworkAcl = named(call)?;
     let (rule, egress) = (rule(call)?, call.params.flag("Egress")?);

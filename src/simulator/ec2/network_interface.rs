@@ -1,4 +1,4 @@
-//! `CreateNetworkInterface` and `DeleteNetworkInterface`. Which address an interface gets is not for the caller to say here.
+//! `CreateNetworkInterface` and `DeleteNetworkInterface`. A call cannot choose the address of a new interface here.
 
 use crate::simulator::catalog::GROUP_DEFAULT;
 use crate::simulator::ec2::call::{Answer, Call};
@@ -13,7 +13,7 @@ use crate::simulator::refusal::Refusal;
 pub(super) const PARAMETERS: &[&str] =
     &["ClientToken", "Description", "SecurityGroupId", "SubnetId", "TagSpecification"];
 
-/// Answers a `CreateNetworkInterface`, in the account's own subnets.
+/// Answers a `CreateNetworkInterface` call for one of the account's own subnets.
 pub(super) fn create(call: &Call) -> Answer {
     let (params, plan) = (call.params, call.account.plan());
     let id = params.get("SubnetId").ok_or_else(|| Refusal::missing("subnetId"))?;
@@ -52,7 +52,7 @@ pub(super) fn create(call: &Call) -> Answer {
     }))
 }
 
-/// Answers a `DeleteNetworkInterface`.
+/// Answers a `DeleteNetworkInterface` call.
 pub(super) fn delete(call: &Call) -> Answer {
     let parameter = "NetworkInterfaceId";
     let id = call.params.get(parameter).ok_or_else(|| Refusal::missing(parameter))?;

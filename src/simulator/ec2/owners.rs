@@ -1,18 +1,18 @@
-//! Whose snapshots or images a describe asks for.
+//! Whose snapshots or images a Describe call asks for.
 
 use crate::simulator::plan::Plan;
 use crate::simulator::refusal::Refusal;
 use crate::simulator::request::Params;
 use crate::simulator::snapshot::Owner;
 
-/// The owners that a call names, and those who may use what it lists.
+/// The owners that a call names, and the accounts that must be allowed to use what it lists.
 pub(super) struct Owners {
     owners: Vec<String>,
     users: Vec<String>,
 }
 
 impl Owners {
-    /// Reads `Owner` and the parameter that names users.
+    /// Reads `Owner` and the parameter `users`, which names the accounts that may use the resources.
     pub(super) fn parse(params: &Params, plan: &Plan, users: &str) -> Result<Self, Refusal> {
         let all = |name: &str, known: &[&str]| -> Result<Vec<String>, Refusal> {
             let account = |text: &str| {
@@ -29,7 +29,7 @@ impl Owners {
         Ok(Self { owners: all("Owner", &aliases)?, users: all(users, &["all"])? })
     }
 
-    /// Whether the call asks for what `of` owns.
+    /// Whether the call asks for resources of the owner `of`.
     pub(super) fn hold(&self, of: &Owner, plan: &Plan) -> bool {
         let owner = of.account(plan);
         let named = |who: &String| who == owner || Some(who.as_str()) == of.alias();

@@ -1,6 +1,7 @@
-//! `CreateRouteTable`, `DeleteRouteTable`, `CreateRoute`, `DeleteRoute`, `AssociateRouteTable` and `DisassociateRouteTable`.
+//! `CreateRouteTable`, `DeleteRouteTable`, `CreateRoute`, `DeleteRoute`, `AssociateRouteTable` and
+//! `DisassociateRouteTable`.
 //!
-//! A route leads to an internet gateway or a NAT gateway here, and a table is associated with subnets.
+//! Here, a route leads only to an internet gateway or a NAT gateway, and a table is associated only with subnets.
 
 use crate::simulator::ec2::call::{Answer, Call};
 use crate::simulator::ec2::client_token::ClientToken;
@@ -11,7 +12,7 @@ use crate::simulator::plan::ZONES;
 use crate::simulator::refusal::Refusal;
 use crate::simulator::route_table::{Associated, Destination, Route, RouteTable, RouteTarget, TableAssociation};
 
-/// Answers a `CreateRouteTable`.
+/// Answers a `CreateRouteTable` call.
 pub(super) fn create(call: &Call) -> Answer {
     let vpc = listing::own_vpc(call)?;
     let tags = tagging::one(call.params, "route-table")?;
@@ -31,7 +32,7 @@ pub(super) fn create(call: &Call) -> Answer {
     }))
 }
 
-/// Answers a `DeleteRouteTable`. A main table, and one that subnets use, stays.
+/// Answers a `DeleteRouteTable` call. A main table, or a table that subnets use, cannot be deleted.
 pub(super) fn delete(call: &Call) -> Answer {
     let table: RouteTable = named(call)?;
     call.dry_run()?;
@@ -47,7 +48,7 @@ fn table_id(call: &Call, table: &RouteTable) -> String {
     call.account.plan().idents.text(Kind::RouteTable, table.number)
 }
 
-/// Answers a `CreateRoute`.
+/// Answers a `CreateRoute` call.
 pub(super) fn create_route(call: &Call) -> Answer {
     let mut table: RouteTable = named(call)?;
     let (destination, text) = destination(call)?;
@@ -62,7 +63,7 @@ pub(super) fn create_route(call: &Call) -> Answer {
     Ok(call.done("CreateRoute"))
 }
 
-/// Answers a `DeleteRoute`.
+/// Answers a `DeleteRoute` call.
 pub(super) fn delete_route(call: &Call) -> Answer {
     let mut table: RouteTable = named(call)?;
     let (destination, text) = destination(call)?;
@@ -99,7 +100,7 @@ fn target(call: &Call) -> Result<RouteTarget, Refusal> {
     listing::number(call, Kind::NatGateway, id, |number| scene.nat_gateway(number, now).is_some()).map(RouteTarget::Nat)
 }
 
-/// Answers an `AssociateRouteTable`.
+/// Answers an `AssociateRouteTable` call.
 pub(super) fn associate(call: &Call) -> Answer {
     let mut table: RouteTable = named(call)?;
     let subnet_id = call.params.get("SubnetId").ok_or_else(|| Refusal::missing("subnetId"))?;
@@ -129,7 +130,7 @@ pub(super) fn associate(call: &Call) -> Answer {
     }))
 }
 
-/// Answers a `DisassociateRouteTable`.
+/// Answers a `DisassociateRouteTable` call.
 pub(super) fn disassociate(call: &Call) -> Answer {
     let association = call.params.get("AssociationId").ok_or_else(|| Refusal::missing("associationId"))?;
     let unknown = || Refusal::not_found("InvalidAssociationID.NotFound", "association ID", &[association]);

@@ -1,8 +1,8 @@
-//! `RunInstances`: new instances of one reservation, in a subnet the call names or in the default VPC.
+//! `RunInstances`: launches instances in one reservation, in a subnet that the call names or in the default VPC.
 //!
-//! What it can choose from is what the formula's instances have: the same images, types, key pairs and profiles, and the
-//! groups of the subnet's VPC. A `ClientToken` makes the call safe to repeat, as on EC2: the same call again answers the
-//! same instances as they are now, another call with the token is refused.
+//! A call can choose the images that the account sees, the instance types, key pairs and instance profiles of the
+//! formula's instances, and the security groups of the subnet's VPC. As on EC2, a `ClientToken` makes the call safe to
+//! repeat: the same call gets the same instances as they are now, and a different call with that token is refused.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,15 +45,16 @@ pub(super) const PARAMETERS: &[&str] = &[
     "UserData",
 ];
 
-/// What a launch can tag.
+/// The resource types that a launch can tag.
 const TAGGED: &[&str] = &["instance", "network-interface", "spot-instances-request", "volume"];
-/// The most one call launches, as an account's quota would have it.
+/// The most instances that one call launches, like an account's quota.
 const QUOTA: u64 = 1_000;
-/// What a call without a type gets; EC2's own default is of a generation the simulator has not.
+/// The instance type when the call names none. EC2's own default belongs to a generation that the simulator does not
+/// have.
 const DEFAULT_TYPE: &str = "t3.micro";
 const MAX_TOKEN: usize = 64;
 
-/// Answers a `RunInstances`.
+/// Answers a `RunInstances` call.
 pub(super) fn answer(call: &Call) -> Answer {
     let (least, most) = counts(call)?;
     let specified = tagging::specified(call.params, TAGGED)?;
@@ -88,7 +89,7 @@ pub(super) fn answer(call: &Call) -> Answer {
         }
         xml.within("instancesSet", |xml| {
             for instance in &instances {
-                // EC2 answers `pending` even when the start takes no time at all.
+                // EC2 answers `pending` even when the start takes no time.
                 let shown = if instance.launched() == now { Moment(now.0 - 1) } else { now };
                 item(xml, instance, plan, shown);
             }
@@ -147,7 +148,7 @@ fn launch(call: &Call, specified: &[(String, Tags)]) -> Result<Launch, Refusal> 
         profile: profile(call)?,
         private_ip: place.base,
         ipv6: None,
-        // Subnets of the default VPC give public addresses, others do not.
+        // Only the subnets of the default VPC assign public addresses.
         public: place.network == 0,
         elastic: None,
         disks: None,
@@ -164,7 +165,7 @@ fn launch(call: &Call, specified: &[(String, Tags)]) -> Result<Launch, Refusal> 
     Ok(Launch { model, place, token })
 }
 
-/// The image's number and what it is of.
+/// The number and the family of the image that the call names.
 fn image(call: &Call) -> Result<(u64, &'static Image), Refusal> {
     let id = call.params.get("ImageId").ok_or_else(|| Refusal::missing("ImageId"))?;
     let number = call.account.plan().idents.number(Kind::Image, id);
@@ -192,7 +193,7 @@ fn machine(call: &Call, image: &Image) -> Result<&'static Machine, Refusal> {
     Ok(machine)
 }
 
-/// Where the instances go: the named subnet, else the default VPC's in the named zone, else in its first.
+/// The subnet of the launch: the named one, or else the default VPC's in the named zone or in the first zone.
 fn place(call: &Call) -> Result<SubnetPlace, Refusal> {
     let plan = call.account.plan();
     let zone = call.params.get("Placement.AvailabilityZone");
@@ -212,7 +213,8 @@ fn place(call: &Call) -> Result<SubnetPlace, Refusal> {
     Ok(found)
 }
 
-/// The groups of the call, which must be of the subnet's VPC; without any its default group.
+/// The security groups that the call names, which must belong to the subnet's VPC. Without any, the VPC's default
+/// group.
 fn groups(call: &Call, place: &SubnetPlace) -> Result<&'static [u64], Refusal> {
     let (ids, names) = (call.params.set("SecurityGroupId"), call.params.set("SecurityGroup"));
     if !names.is_empty() && call.params.get("SubnetId").is_some() {
@@ -262,7 +264,7 @@ fn profile(call: &Call) -> Result<Option<&'static str>, Refusal> {
     profile_named(name).ok_or_else(unknown).map(Some)
 }
 
-/// The client token with what stands for everything else the call asks for.
+/// The client token, and a hash of everything else that the call asks for.
 fn token(call: &Call) -> Result<Option<(Arc<str>, u64)>, Refusal> {
     let Some(token) = call.params.get("ClientToken").filter(|token| !token.is_empty()) else { return Ok(None) };
     if token.len() > MAX_TOKEN || !token.is_ascii() {

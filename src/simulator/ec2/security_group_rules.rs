@@ -1,7 +1,7 @@
 //! `AuthorizeSecurityGroupIngress` and `RevokeSecurityGroupIngress`.
 //!
-//! EC2 keeps one permission for each protocol and port range, with all its sources; a call's sources join it or leave it. A
-//! call works on all of its sources or, when one is there already or is not there, on none.
+//! EC2 keeps one permission for each protocol and port range, with all its sources; a call adds sources to it or
+//! removes them. If one source is already there, or is missing, the call changes none.
 
 mod asked;
 
@@ -18,10 +18,10 @@ use crate::simulator::xml::Xml;
 pub(super) const PARAMETERS: &[&str] =
     &["CidrIp", "FromPort", "GroupId", "GroupName", "IpPermissions", "IpProtocol", "SecurityGroupRuleId", "ToPort"];
 
-/// EC2's quota of inbound rules, counted by source.
+/// EC2's quota of inbound rules, where each source counts as one.
 const MAX_RULES: usize = 60;
 
-/// Answers an `AuthorizeSecurityGroupIngress`.
+/// Answers an `AuthorizeSecurityGroupIngress` call.
 pub(super) fn authorize(call: &Call) -> Answer {
     let group = group(call)?;
     let asked = permissions(call)?;
@@ -54,7 +54,7 @@ pub(super) fn authorize(call: &Call) -> Answer {
     }))
 }
 
-/// Answers a `RevokeSecurityGroupIngress`.
+/// Answers a `RevokeSecurityGroupIngress` call.
 pub(super) fn revoke(call: &Call) -> Answer {
     let group = group(call)?;
     let plan = call.account.plan();
@@ -97,7 +97,7 @@ pub(super) fn revoke(call: &Call) -> Answer {
     }))
 }
 
-/// The group the call is about: by id, or by name in the default VPC.
+/// The group that the call names by id, or by name in the default VPC.
 fn group(call: &Call) -> Result<u64, Refusal> {
     let unknown = |id: &str| Refusal::unknown_resource(Kind::SecurityGroup, id);
     match (call.params.get("GroupId"), call.params.get("GroupName")) {
@@ -110,13 +110,13 @@ fn group(call: &Call) -> Result<u64, Refusal> {
     }
 }
 
-/// A rule's id is a formula of the group and what the rule lets through.
+/// The id of a rule: a formula of its group and of what it permits.
 fn rule_id(group: u64, single: &Permission, plan: &Plan) -> String {
     let text = format!("{group}/{}/{:?}/{}", single.protocol, single.ports, peer(single, plan));
     plan.idents.text(Kind::SecurityGroupRule, xxh3_64(text.as_bytes()))
 }
 
-/// A rule that is there now.
+/// Writes a rule that was added.
 fn added(xml: &mut Xml, group: u64, single: &Permission, plan: &Plan) {
     xml.within("item", |xml| {
         rule(xml, group, single, plan);
@@ -133,7 +133,7 @@ fn added(xml: &mut Xml, group: u64, single: &Permission, plan: &Plan) {
     });
 }
 
-/// A rule that was there; EC2 says less of it.
+/// Writes a rule that was removed. EC2 shows fewer fields of it.
 fn revoked(xml: &mut Xml, group: u64, single: &Permission, plan: &Plan) {
     xml.within("item", |xml| {
         rule(xml, group, single, plan);
@@ -143,7 +143,7 @@ fn revoked(xml: &mut Xml, group: u64, single: &Permission, plan: &Plan) {
     });
 }
 
-/// What both say.
+/// The fields of both added and removed rules.
 fn rule(xml: &mut Xml, group: u64, single: &Permission, plan: &Plan) {
     xml.text("securityGroupRuleId", &rule_id(group, single, plan));
     xml.plain("groupId", |out| plan.idents.write(Kind::SecurityGroup, group, out));

@@ -1,4 +1,4 @@
-//! `CreateTags`, `DeleteTags`, and the tags other calls put on what they create.
+//! `CreateTags`, `DeleteTags`, and the tags that other calls put on what they create.
 
 use crate::simulator::ec2::call::{Answer, Call};
 use crate::simulator::ident::Kind;
@@ -6,15 +6,15 @@ use crate::simulator::refusal::Refusal;
 use crate::simulator::request::Params;
 use crate::simulator::tags::Tags;
 
-/// EC2's limits: tags a resource has, characters of a key and of a value, resources a call names.
+/// EC2's limits: tags per resource, and characters in a key and in a value.
 const MAX_TAGS: usize = 50;
 const MAX_KEY: usize = 128;
 const MAX_VALUE: usize = 256;
 const MAX_RESOURCES: usize = 1_000;
-/// The prefix of tags that only AWS puts on and takes off; they do not count towards the limit.
+/// The prefix of tags that only AWS adds and removes. They do not count towards the limit.
 const RESERVED: &str = "aws:";
 
-/// Answers a `CreateTags`: all tags on all resources, or nothing.
+/// Answers a `CreateTags` call: all tags are put on all resources, or nothing changes.
 pub(super) fn create(call: &Call) -> Answer {
     let resources = resources(call)?;
     let tags = listed(call.params, "Tag")?;
@@ -37,7 +37,8 @@ pub(super) fn create(call: &Call) -> Answer {
     Ok(call.envelope("CreateTags", 64, |xml| xml.flag("return", true)))
 }
 
-/// Answers a `DeleteTags`. A key with a value goes only where it has that value; no keys at all means all but AWS's own.
+/// Answers a `DeleteTags` call. A key with a value is removed only where the tag has that value; without any keys, all
+/// tags except AWS's own are removed.
 pub(super) fn delete(call: &Call) -> Answer {
     let resources = resources(call)?;
     let mut doomed = Vec::new();
@@ -62,8 +63,8 @@ pub(super) fn delete(call: &Call) -> Answer {
     Ok(call.envelope("DeleteTags", 64, |xml| xml.flag("return", true)))
 }
 
-/// The tags a call puts on what it creates: those of each `TagSpecification`, by resource type; only `allowed` types exist
-/// for the call.
+/// The tags that a call puts on what it creates: those of each `TagSpecification`, by resource type. Types that are not
+/// `allowed` are refused.
 pub(super) fn specified(params: &Params, allowed: &[&str]) -> Result<Vec<(String, Tags)>, Refusal> {
     let mut found: Vec<(String, Tags)> = Vec::new();
     for n in 1_u32.. {
@@ -85,12 +86,12 @@ pub(super) fn specified(params: &Params, allowed: &[&str]) -> Result<Vec<(String
     Ok(found)
 }
 
-/// As [`specified`], of a call that creates things of one type.
+/// Like [`specified`], for a call that creates resources of one type.
 pub(super) fn one(params: &Params, allowed: &str) -> Result<Tags, Refusal> {
     Ok(specified(params, &[allowed])?.pop().map(|(_, tags)| tags).unwrap_or_default())
 }
 
-/// The tags of `prefix.1`, `prefix.2`, ...; a missing value is an empty one.
+/// The tags in `prefix.1`, `prefix.2`, ...; a missing value is an empty one.
 fn listed(params: &Params, prefix: &str) -> Result<Tags, Refusal> {
     let mut tags = Tags::default();
     for n in 1_u32.. {
@@ -110,7 +111,7 @@ fn listed(params: &Params, prefix: &str) -> Result<Tags, Refusal> {
     Ok(tags)
 }
 
-/// Refuses characters that no XML can carry, escaped or not: with them every listing would be unreadable.
+/// Refuses characters that XML cannot contain even when escaped: they would make every listing unreadable.
 fn check_text(text: &str) -> Result<(), Refusal> {
     let is_unfit = |c: char| (c < ' ' && !matches!(c, '\t' | '\n' | '\r')) || matches!(c, '\u{FFFE}' | '\u{FFFF}');
     if text.contains(is_unfit) {

@@ -1,7 +1,8 @@
-//! What `CloudTrail` records of a call: `requestParameters` from the Query parameters, `responseElements` from the answer.
+//! What `CloudTrail` records of a call: `requestParameters` from the Query parameters, `responseElements` from the
+//! answer.
 //!
-//! `CloudTrail` shows both under the names EC2's XML has, with lists as `{"items": [..]}`. Both are turned mechanically, so
-//! that a new action needs nothing here; the few parameters it names otherwise stand in a table.
+//! `CloudTrail` uses the names of EC2's XML, with lists as `{"items": [..]}`. Both parts are converted mechanically, so
+//! a new action needs no code here; the few parameters with other names are in a table.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,7 @@ use serde_json::{Map, Number, Value, json};
 use crate::simulator::refusal::Refusal;
 use crate::simulator::request::Params;
 
-/// Lists of plain values: the parameter, the set it becomes, and what each item calls its value.
+/// Lists of plain values: the parameter, the name of the list in the record, and the name of each item's value.
 static PLAIN_LISTS: [(&str, &str, &str); 5] = [
     ("InstanceId", "instancesSet", "instanceId"),
     ("ResourceId", "resourcesSet", "resourceId"),
@@ -18,12 +19,12 @@ static PLAIN_LISTS: [(&str, &str, &str); 5] = [
     ("SecurityGroupId", "groupSet", "groupId"),
     ("SecurityGroupRuleId", "securityGroupRuleIdSet", "securityGroupRuleId"),
 ];
-/// Parameters that have another name.
+/// Parameters that have another name in the record.
 static RENAMED: [(&str, &str); 3] =
     [("Tag", "tagSet"), ("TagSpecification", "tagSpecificationSet"), ("BlockDeviceMapping", "blockDeviceMapping")];
-/// What `RunInstances` is recorded to ask of its one set of instances.
+/// The parameters of `RunInstances` that the record puts into its one set of instances.
 static OF_INSTANCES: [&str; 4] = ["ImageId", "KeyName", "MaxCount", "MinCount"];
-/// Values that are numbers where most are text.
+/// Values that are numbers, while most are text.
 static NUMBERS: [&str; 11] = [
     "amiLaunchIndex",
     "code",
@@ -37,7 +38,7 @@ static NUMBERS: [&str; 11] = [
     "threadsPerCore",
     "toPort",
 ];
-/// Values that are milliseconds since the epoch where EC2 prints a time.
+/// Values that the record gives in milliseconds since the epoch, while EC2 prints a time.
 static TIMES: [&str; 5] = ["attachTime", "createTime", "launchTime", "startTime", "usageOperationUpdateTime"];
 
 /// The `requestParameters` of a call.
@@ -70,20 +71,20 @@ pub(super) fn request(action: &str, params: &Params) -> Value {
     Value::Object(out)
 }
 
-/// The `responseElements` of an answer, which is one of our own documents.
+/// The `responseElements` of an answer, which is a document that this simulator wrote.
 pub(super) fn response(xml: &str) -> Value {
     let mut reader = Reader { rest: xml };
     let inside = reader.root().map(|inside| children(&inside));
     inside.map_or(Value::Null, Value::Object)
 }
 
-/// The error of a refused call as `CloudTrail` spells its code.
+/// The code and message of a refusal, with the code as `CloudTrail` spells it.
 pub(super) fn error(refusal: &Refusal) -> (String, String) {
     let side = if refusal.status < 500 { "Client" } else { "Server" };
     (format!("{side}.{}", refusal.code), refusal.message.clone())
 }
 
-/// Dotted parameters as a tree.
+/// Dotted parameters, as a tree.
 #[derive(Debug, Default)]
 struct Node {
     text: String,
@@ -102,7 +103,7 @@ impl Node {
         !self.inside.is_empty() && self.inside.keys().all(|key| key.bytes().all(|b| b.is_ascii_digit()))
     }
 
-    /// A list's items in their numbers' order.
+    /// The items of a list, in the order of their numbers.
     fn items(&self) -> impl Iterator<Item = (u32, &Self)> {
         let mut items: Vec<(u32, &Self)> =
             self.inside.iter().map(|(key, node)| (key.parse().unwrap_or(u32::MAX), node)).collect();
@@ -120,7 +121,7 @@ impl Node {
         }
         let mut out = Map::new();
         for (name, node) in &self.inside {
-            // Tags inside of specifications are the one list that is a plain array.
+            // The tags inside specifications are the only list that is a plain array.
             if name == "Tag" && node.is_list() {
                 out.insert("tags".to_owned(), node.items().map(|(_, tag)| tag.value("")).collect());
             } else {
@@ -150,15 +151,15 @@ fn scalar(name: &str, text: &str) -> Value {
     number.map_or_else(|| Value::String(text.to_owned()), |number| Value::Number(Number::from(number)))
 }
 
-/// An element: its name and what is inside.
+/// An XML element: its name and its content.
 struct Element<'a> {
     name: &'a str,
     inside: Vec<Element<'a>>,
     text: &'a str,
 }
 
-/// Reads the documents [`Xml`](crate::simulator::xml::Xml) writes: no attributes but the root's, no comments, no mixed
-/// content.
+/// Reads documents that [`Xml`](crate::simulator::xml::Xml) wrote: only the root has attributes, and there are no
+/// comments and no mixed content.
 struct Reader<'a> {
     rest: &'a str,
 }

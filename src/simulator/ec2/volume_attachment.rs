@@ -1,4 +1,4 @@
-//! `AttachVolume` and `DetachVolume`: both take a while, and answer as begun.
+//! `AttachVolume` and `DetachVolume`: both take a while, and the answer shows the change in progress.
 
 use crate::simulator::ebs_volume::{Attachment, EbsVolume};
 use crate::simulator::ec2::call::{Answer, Call};
@@ -9,7 +9,7 @@ use crate::simulator::ident::Kind;
 use crate::simulator::instance::{Instance, State};
 use crate::simulator::refusal::Refusal;
 
-/// Answers an `AttachVolume`.
+/// Answers an `AttachVolume` call.
 pub(super) fn attach(call: &Call) -> Answer {
     let disk = named(call, "VolumeId")?;
     let instance_id = call.params.get("InstanceId").ok_or_else(|| Refusal::missing("InstanceId"))?;
@@ -43,7 +43,7 @@ pub(super) fn attach(call: &Call) -> Answer {
     Ok(shown("AttachVolume", call, &disk, &attachment, "attaching"))
 }
 
-/// Answers a `DetachVolume`.
+/// Answers a `DetachVolume` call.
 pub(super) fn detach(call: &Call) -> Answer {
     call.params.flag("Force")?;
     let disk = named(call, "VolumeId")?;
@@ -117,7 +117,7 @@ fn incorrect(message: String) -> Refusal {
     Refusal::new(400, "IncorrectState", message)
 }
 
-/// What EC2 says of a volume that somebody else runs for the account.
+/// EC2's refusal to change a volume that another principal manages for the account.
 pub(super) fn managed(id: &str) -> Refusal {
     let message = format!("The volume '{id}' may not be modified. It is managed by {OPERATOR}.");
     Refusal::new(400, "OperationNotPermitted", message)

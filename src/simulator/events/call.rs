@@ -1,4 +1,4 @@
-//! One call of EventBridge's API, and what its actions refuse alike.
+//! One call to EventBridge's API, and the refusals that its actions share.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,7 +10,7 @@ use crate::simulator::json;
 use crate::simulator::refusal::Refusal;
 use crate::simulator::world::World;
 
-/// One call, with everything its answer may depend on.
+/// One call, with everything that its answer may depend on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Call<'a> {
     pub(crate) world: &'a World,
@@ -31,7 +31,7 @@ pub(super) fn not_found(message: String) -> Refusal {
     Refusal::new(400, "ResourceNotFoundException", message)
 }
 
-/// A required member, or the refusal AWS has for its lack.
+/// The value of a required member, or AWS's refusal if it is missing.
 pub(super) fn required<'a>(member: Option<&'a str>, name: &str) -> Result<&'a str, Refusal> {
     member.filter(|text| !text.is_empty()).ok_or_else(|| {
         let reason = "failed to satisfy constraint: Member must not be null";
@@ -39,7 +39,7 @@ pub(super) fn required<'a>(member: Option<&'a str>, name: &str) -> Result<&'a st
     })
 }
 
-/// Refuses every bus but the default one, which may be named by name or ARN.
+/// Refuses every bus except the default one, which a call may give by name or ARN.
 pub(super) fn default_bus(call: &Call, bus: Option<&str>) -> Result<(), Refusal> {
     match bus {
         None | Some("default") => Ok(()),
@@ -52,7 +52,7 @@ pub(super) fn no_rule(name: &str) -> Refusal {
     not_found(format!("Rule {name} does not exist on EventBus default."))
 }
 
-/// A page of what is listed in the order of its names: the page, and the token of the next.
+/// A page of the items, in the order of their names, and the token of the next page.
 pub(super) fn page<T>(
     items: Vec<(String, T)>,
     limit: Option<usize>,

@@ -1,4 +1,4 @@
-//! Custom events, and trying a pattern on one.
+//! Custom events, and testing a pattern against an event.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use crate::simulator::clock::Moment;
 use crate::simulator::envelope::envelope;
 use crate::simulator::events::call::{Answer, Call, default_bus, invalid, required};
 
-/// How many events one call puts at most.
+/// The most events that one call puts.
 const MAX_ENTRIES: usize = 10;
 
 #[derive(Deserialize)]
@@ -38,7 +38,7 @@ struct Test {
     event: Option<String>,
 }
 
-/// Puts events on the bus, each by itself: what is refused is named at its place in the answer.
+/// Puts events on the bus, each independently: the answer reports a refused event at its position.
 pub(super) fn answer(call: &Call) -> Answer {
     let put: PutEventsRequest = call.read()?;
     if put.entries.is_empty() || put.entries.len() > MAX_ENTRIES {
@@ -51,7 +51,7 @@ pub(super) fn answer(call: &Call) -> Answer {
         match event(call, &entry) {
             Ok(event) => {
                 answers.push(json!({ "EventId": event.get("id") }));
-                // An event for a bus that does not exist is taken and lost, as AWS does it.
+                // Like AWS, accepts an event for a bus that does not exist, and loses it.
                 if default_bus(call, entry.event_bus_name.as_deref()).is_ok() {
                     call.world.emit(call.account, call.region, event);
                 }

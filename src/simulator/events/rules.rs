@@ -11,7 +11,7 @@ use crate::simulator::events::tags;
 use crate::simulator::json::nothing;
 use crate::simulator::refusal::Refusal;
 
-/// How many rules a bus has at most.
+/// The most rules that a bus has.
 const MAX_RULES: usize = 300;
 
 #[derive(Deserialize)]
@@ -73,7 +73,7 @@ pub(super) fn put(call: &Call) -> Answer {
         let message = "The requested resource exceeds the maximum number allowed.";
         return Err(Refusal::new(400, "LimitExceededException", message));
     }
-    // A rule that is there keeps its targets, and its tags: what an update says of tags is ignored.
+    // An existing rule keeps its targets and tags; the tags in an update are ignored.
     let (targets, tags) = match rules.0.remove(name) {
         Some(rule) => (rule.targets, rule.tags),
         None => (BTreeMap::new(), asked.tags.into_iter().map(tags::Tag::into_pair).collect()),
@@ -118,7 +118,7 @@ pub(super) fn disable(call: &Call) -> Answer {
     set_state(call, BusRuleState::Disabled)
 }
 
-/// Deletes a rule; one that is not there is no error, as on AWS.
+/// Deletes a rule. As on AWS, deleting a rule that does not exist is no error.
 pub(super) fn delete(call: &Call) -> Answer {
     let name = named(call)?;
     let rules = call.world.bus().rules(call.account, call.region);

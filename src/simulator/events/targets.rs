@@ -8,11 +8,11 @@ use crate::simulator::events::call::{Answer, Call, default_bus, invalid, no_rule
 use crate::simulator::refusal::Refusal;
 use crate::simulator::sqs;
 
-/// How many targets a rule has at most.
+/// The most targets that a rule has.
 const MAX_TARGETS: usize = 5;
-/// How many targets one call puts at most.
+/// The most targets that one call puts.
 const MAX_ENTRIES: usize = 10;
-/// How many targets one call removes at most.
+/// The most targets that one call removes.
 const MAX_REMOVED: usize = 100;
 
 #[derive(Deserialize)]
@@ -43,7 +43,7 @@ struct ListTargetsRequest {
     next_token: Option<String>,
 }
 
-/// Puts targets in. What the simulator has no such target for fails by itself, and the rest is put.
+/// Adds targets to a rule. A target that the simulator cannot deliver to fails on its own; the others are added.
 pub(super) fn put(call: &Call) -> Answer {
     let asked: PutTargetsRequest = call.read()?;
     default_bus(call, asked.event_bus_name.as_deref())?;
@@ -91,7 +91,7 @@ pub(super) fn remove(call: &Call) -> Answer {
     let rules = call.world.bus().rules(call.account, call.region);
     let mut rules = rules.write();
     let rule = rules.0.get_mut(name).ok_or_else(|| no_rule(name))?;
-    // A target that is not there is as good as removed.
+    // Removing a target that does not exist succeeds.
     rule.targets.retain(|id, _| !asked.ids.contains(id));
     Ok(json!({ "FailedEntryCount": 0, "FailedEntries": [] }))
 }

@@ -1,4 +1,4 @@
-//! The faults that are set, and what they do to each call.
+//! The faults that are set, and their effect on each call.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -20,21 +20,21 @@ use crate::simulator::view::View;
 
 mod judge;
 
-/// The faults that are set. They can be changed at any time; calls under way keep those they began with.
+/// The faults that are set. They can change at any time; a call in progress keeps those it began with.
 #[derive(Debug)]
 pub struct Board {
     seed: u64,
     set: RwLock<Arc<Set>>,
     walks: Mutex<Walks>,
     buckets: Mutex<Shelf>,
-    /// Actions that a test told to fail.
+    /// Actions that a test made fail, and the refusals they get.
     failing: Mutex<BTreeMap<String, Refusal>>,
-    /// What a test told to be replaced in the answers of an action: one text by another.
+    /// Replacements that a test made in the answers of an action: the action, the text to find and the new text.
     rewritten: Mutex<Vec<(String, String, String)>>,
     struck: Mutex<BTreeMap<&'static str, u64>>,
-    /// In milliseconds; the world's clock reads it.
+    /// In milliseconds, shared with the world's clock.
     skew: Arc<AtomicI64>,
-    /// The bus reads them.
+    /// The faults of events, shared with the bus.
     events: Arc<RwLock<EventFaults>>,
 }
 
@@ -45,16 +45,16 @@ struct Set {
     lose_tags: Begun,
 }
 
-/// How many walks of each question were begun when a loss was set.
+/// How many walks of each question had begun when a loss was set.
 type Begun = HashMap<(u64, u64), u64>;
 
-/// What becomes of a call.
+/// What the faults decide about a call.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Judgement {
-    /// How long to wait first.
+    /// How long the answer is delayed.
     pub(crate) latency: Duration,
     pub(crate) fate: Fate,
-    /// What a describe sees.
+    /// How a Describe call sees the account.
     pub(crate) view: View,
     /// The parameters without those that the call ignores; `None` when it ignores none.
     pub(crate) heard: Option<Params>,
@@ -63,12 +63,12 @@ pub(crate) struct Judgement {
 /// How a call ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Fate {
-    /// It is carried out and answered, perhaps with a damaged body.
+    /// The call is carried out and answered, perhaps with a damaged body.
     Answer(Option<Mangling>),
     Refuse(Refusal),
     /// The connection closes without an answer.
     Cut,
-    /// Nothing ever comes.
+    /// The connection stays open without an answer.
     Hang,
 }
 
@@ -89,25 +89,26 @@ impl Board {
         board
     }
 
-    /// What is set now.
+    /// The faults that are set now.
     #[must_use]
     pub fn faults(&self) -> Faults {
         self.set.read().faults.clone()
     }
 
-    /// Replaces all faults. Losses for some sweeps begin to count again.
+    /// Replaces all faults. Losses that are limited to some sweeps count them again from the start.
     pub fn set(&self, faults: Faults) {
         let begun = self.walks.lock().begun();
         self.put(&mut self.set.write(), Set { faults, hide: begun.clone(), lose_tags: begun });
     }
 
-    /// Changes the parts that `patch` names, as [`Faults::patched`] does; a loss among them begins to count its sweeps again.
+    /// Changes the parts that `patch` names, like [`Faults::patched`]. A loss among them counts its sweeps again from
+    /// the start.
     ///
     /// # Errors
-    /// As [`Faults::patched`]; nothing is changed then.
+    /// As [`Faults::patched`]. Nothing changes then.
     pub fn patch(&self, patch: &Value) -> Result<(), Invalid> {
         let begun = self.walks.lock().begun();
-        // Held throughout: of two patches at once, both count.
+        // Locked until the end, so that two patches at once both take effect.
         let mut set = self.set.write();
         let faults = set.faults.patched(patch)?;
         let counted =
@@ -117,7 +118,7 @@ impl Board {
         Ok(())
     }
 
-    /// Sets what events suffer and leaves the rest.
+    /// Replaces the faults of events and keeps all others.
     pub(crate) fn set_events(&self, events: EventFaults) {
         let mut set = self.set.write();
         let faults = Faults { events, ..set.faults.clone() };
@@ -125,24 +126,24 @@ impl Board {
         self.put(&mut set, next);
     }
 
-    /// How often each fault struck, by its name in [`Faults`]: calls, and for `lag`, `hide`, `lose_tags` and
-    /// `stuck_snapshots` the answered calls that it could show in.
+    /// How often each fault struck, by its name in [`Faults`]. Most count calls; `lag`, `hide`, `lose_tags` and
+    /// `stuck_snapshots` count answered calls that could show their effect.
     #[must_use]
     pub fn counts(&self) -> BTreeMap<&'static str, u64> {
         self.struck.lock().clone()
     }
 
-    /// How far AWS's time is from the machine's, in milliseconds, for a clock to share.
+    /// The difference of AWS's time from the machine's, in milliseconds, shared with the world's clock.
     pub(crate) fn skew(&self) -> Arc<AtomicI64> {
         Arc::clone(&self.skew)
     }
 
-    /// What events suffer, for the bus to share.
+    /// The faults of events, shared with the bus.
     pub(crate) fn events(&self) -> Arc<RwLock<EventFaults>> {
         Arc::clone(&self.events)
     }
 
-    /// From now on `action` answers this, whatever is set; `None` lets it work again.
+    /// Makes `action` fail with `refusal` from now on, whatever faults are set. `None` lets it work again.
     pub(crate) fn script(&self, action: &str, refusal: Option<Refusal>) {
         let mut failing = self.failing.lock();
         match refusal {
@@ -151,17 +152,17 @@ impl Board {
         };
     }
 
-    /// From now on every `find` in the answers of `action` reads `put`, until [`Board::restore`].
+    /// Replaces every `find` by `put` in the answers of `action`, until [`Board::restore`].
     pub fn rewrite(&self, action: &str, find: &str, put: &str) {
         self.rewritten.lock().push((action.to_owned(), find.to_owned(), put.to_owned()));
     }
 
-    /// Answers are as they are again.
+    /// Ends all replacements in answers.
     pub fn restore(&self) {
         self.rewritten.lock().clear();
     }
 
-    /// The body of an answer of `action` as it leaves.
+    /// The body of an answer of `action`, after the replacements.
     pub(crate) fn written(&self, action: &str, body: String) -> String {
         let rewritten = self.rewritten.lock();
         let of_action = rewritten.iter().filter(|(of, ..)| of == action);

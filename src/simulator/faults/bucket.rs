@@ -1,8 +1,10 @@
-//! AWS's token buckets: one for each account, region and action, and a second one for the instances some actions move.
+//! AWS's token buckets: one for each account, region and action, and a second one for the instances that some actions
+//! start or stop.
 //!
-//! The figures are those of EC2's developer guide, "Request throttling for the Amazon EC2 API". A describe by id is counted
-//! among the unfiltered and unpaginated ones, the smaller bucket: the guide does not say, and the simulator is never kinder.
-//! STS and `EventBridge` have one limit for all but `PutEvents`; SQS has none on standard queues.
+//! The figures are those of EC2's developer guide, "Request throttling for the Amazon EC2 API". The guide does not say
+//! which bucket a Describe call by id uses; here it uses the smaller one, that of unfiltered and unpaginated calls,
+//! because the simulator is never more lenient than AWS. STS and `EventBridge` have one limit for all actions except
+//! `PutEvents`; SQS has none on standard queues.
 
 use std::collections::HashMap;
 
@@ -10,7 +12,7 @@ use crate::simulator::clock::Moment;
 use crate::simulator::faults::walk::CallShape;
 use crate::simulator::request::Service;
 
-/// How much a bucket holds, and how much it gains each second.
+/// The capacity of a bucket, and its refill per second.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Limit {
     burst: f64,
@@ -34,7 +36,7 @@ const RULES: Limit = limit(50.0, 50.0);
 const LOOKUP: Limit = limit(2.0, 2.0);
 const PUT_EVENTS: Limit = limit(10_000.0, 10_000.0);
 
-/// The describes whose unfiltered, unpaginated calls have a bucket of their own.
+/// The Describe actions whose unfiltered, unpaginated calls have a bucket of their own.
 const COSTLY: [&str; 7] = [
     "DescribeInstances",
     "DescribeInstanceStatus",
@@ -45,7 +47,7 @@ const COSTLY: [&str; 7] = [
     "DescribeVolumes",
 ];
 
-/// All buckets that were drawn from. One that was not is full.
+/// All buckets that were used. A bucket that was never used is full.
 #[derive(Debug, Default)]
 pub(crate) struct Shelf(HashMap<(u64, BucketClass), Bucket>);
 
@@ -63,8 +65,8 @@ struct Bucket {
 }
 
 impl Shelf {
-    /// Whether the call may pass; what it takes is taken then, and a request that is refused takes nothing. `scope` stands
-    /// for its account, region and action; `scale` multiplies every limit.
+    /// Takes the call's tokens from its buckets and says whether the call may pass. A bucket that lacks tokens for the
+    /// call gives none. `scope` is a hash of the account, region and action; `scale` multiplies every limit.
     pub(crate) fn admit(
         &mut self,
         service: Service,
@@ -82,10 +84,10 @@ impl Shelf {
     }
 
     fn take(&mut self, key: (u64, BucketClass), limit: Limit, scale: f64, many: f64, now: Moment) -> bool {
-        // A bucket too small for one token would never let anything pass.
+        // A bucket without room for one token would refuse every call.
         let burst = (limit.burst * scale).max(1.0);
         let bucket = self.0.entry(key).or_insert(Bucket { tokens: burst, at: now });
-        // Nothing is gained while the clock goes back.
+        // A bucket gains nothing when the clock goes back.
         let millis =
             u32::try_from(now.0.saturating_sub(bucket.at.0)).unwrap_or(if now > bucket.at { u32::MAX } else { 0 });
         let gained = f64::from(millis) / 1_000.0 * limit.refill * scale;

@@ -2,13 +2,13 @@
 
 use crate::simulator::request::{Params, Service};
 
-/// A call, as far as faults tell calls apart.
+/// The properties of a call that faults depend on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Case<'a> {
     pub(crate) service: Service,
     pub(crate) action: &'a str,
     pub(crate) account: &'a str,
     pub(crate) region: &'a str,
-    /// Empty when it is no Query call.
+    /// Empty unless it is a Query call.
     pub(crate) params: &'a Params,
 }

@@ -1,9 +1,8 @@
-//! The faults that strike calls and answers, by name.
+//! The faults of calls and answers, by name.
 
 use crate::simulator::dice::mix;
 
-/// What a strike is counted and drawn under: the field of
-/// [`Faults`](super::Faults).
+/// A fault, named like its field in [`Faults`](super::Faults). Strikes are counted and drawn separately for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
     Buckets,
@@ -24,7 +23,7 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    /// As the field of [`Faults`](super::Faults) is called.
+    /// The name of the fault's field in [`Faults`](super::Faults).
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Buckets => "buckets",
@@ -45,7 +44,7 @@ impl Fault {
         }
     }
 
-    /// The seed of this fault's draws below `seed`.
+    /// The seed for this fault's draws, derived from `seed`.
     pub(super) const fn below(self, seed: u64) -> u64 {
         mix(seed ^ mix(self as u64 + 1))
     }

@@ -1,4 +1,4 @@
-//! The figures of faults: shares, multiples, times. Each says what is allowed when it is given something else.
+//! The figures of faults: shares, multiples and times. Each says what it allows when it refuses a value.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
-/// The latest that events can be told to be, in milliseconds: an hour.
+/// The greatest delay of events that can be set, in milliseconds: an hour.
 pub(crate) const MAX_LATE_MS: u64 = 3_600_000;
 
 /// Why a figure cannot be used.
@@ -31,16 +31,16 @@ pub enum FigureError {
         /// What was given.
         given: String,
     },
-    /// Not how late events can be.
+    /// Not a possible delay of events.
     #[error(
-        "{given} is not how late events can be; give milliseconds, at most {} (1 hour), the least first",
+        "{given} is not a possible delay of events; give milliseconds, at most {} (1 hour), the least first",
         MAX_LATE_MS
     )]
     Late {
         /// What was given.
         given: String,
     },
-    /// Not a time.
+    /// Not a time, or one that is too long.
     #[error("{given:?} is no time; give one like 90s, -1h or 250ms, of at most a hundred years")]
     Skew {
         /// What was given.
@@ -48,7 +48,7 @@ pub enum FigureError {
     },
 }
 
-/// From 0, none, to 1, all.
+/// A share, from 0 (none) to 1 (all).
 #[derive(Debug, Clone, Copy, Default, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(try_from = "f64", into = "f64")]
 pub struct Share(f64);
@@ -87,7 +87,7 @@ impl From<Share> for f64 {
     }
 }
 
-/// How many times as much; 1 by default.
+/// A multiple; 1 by default.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(try_from = "f64", into = "f64")]
 pub struct Scale(f64);
@@ -129,13 +129,13 @@ impl From<Scale> for f64 {
     }
 }
 
-/// A length of time, written `5s`, `1m 30s` or `250ms`.
+/// A length of time, written like `5s`, `1m 30s` or `250ms`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Span(Duration);
 
 impl Span {
-    /// How long.
+    /// The length.
     #[must_use]
     pub const fn get(self) -> Duration {
         self.0
@@ -179,13 +179,13 @@ impl From<Span> for String {
     }
 }
 
-/// A difference of clocks, written as a [`Span`] with a sign.
+/// A difference between clocks, written like a [`Span`] with a sign.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Skew(SignedDuration);
 
 impl Skew {
-    /// Beyond it, times would leave the calendar.
+    /// Larger differences would produce times that the calendar cannot express.
     const LIMIT: SignedDuration = SignedDuration::from_hours(100 * 365 * 24);
 
     pub(crate) fn millis(self) -> i64 {

@@ -7,20 +7,21 @@ use futures::stream;
 
 use crate::simulator::dice::Dice;
 
-/// How the body of an answer is damaged, and where. The fault draws it, so equal answers are damaged equally.
+/// How the body of an answer is damaged. The number, which the fault draws, decides where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mangling {
     /// The connection closes in the second or third quarter of the announced length.
     Truncate(u64),
-    /// Bytes that neither XML nor JSON can hold stand somewhere in the middle; the length is right.
+    /// The body contains bytes that are valid in neither XML nor JSON, in its second or third quarter; its length is
+    /// correct.
     Garble(u64),
 }
 
-/// Malformed in an XML text, tag and attribute, and in a JSON string and between tokens.
+/// Malformed everywhere in XML (text, tags, attributes) and in JSON (strings and between tokens).
 const RUBBISH: &str = "<&\u{0}";
 
 impl Mangling {
-    /// The answer as it arrives.
+    /// The answer as the client receives it.
     pub(crate) fn apply(self, answer: Response<Body>, body: &str) -> Response<Body> {
         let (mut parts, _) = answer.into_parts();
         match self {
@@ -40,14 +41,14 @@ fn garbled(body: &str, drawn: u64) -> String {
     out
 }
 
-/// A place in the second or third quarter, between characters.
+/// A position in the second or third quarter, on a character boundary.
 fn middle(body: &str, drawn: u64) -> usize {
     let half = u64::try_from(body.len() / 2).unwrap_or(0);
     let within = usize::try_from(Dice::new(drawn, 0).below(half)).unwrap_or(0);
     body.floor_char_boundary(body.len() / 4 + within)
 }
 
-/// A body that ends in an error behind `first`. The pause lets the server send what it has before it sees the error.
+/// A body that fails after `first`. The pause lets the server send `first` before it sees the error.
 fn interrupted(first: Bytes) -> Body {
     let broken = || std::io::Error::from(std::io::ErrorKind::ConnectionReset);
     Body::from_stream(stream::unfold(Some(first), move |first| async move {

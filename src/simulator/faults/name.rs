@@ -1,4 +1,4 @@
-//! The actions and regions that faults are about, checked against those the simulator has.
+//! The names of actions and regions in faults, checked against those that the simulator has.
 
 use std::str::FromStr;
 
@@ -7,16 +7,16 @@ use serde::{Deserialize, Serialize};
 use crate::simulator::actions;
 use crate::simulator::catalog::{OPT_IN_REGIONS, REGIONS};
 
-/// Why a name names nothing.
+/// Why a name is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
-    /// No such action.
+    /// The simulator has no such action.
     #[error("{given:?} is no action the simulator has; name one of {}", actions().join(", "))]
     Action {
         /// What was given.
         given: String,
     },
-    /// No such region.
+    /// There is no such region.
     #[error("{given:?} is no region the simulator has; name one of {}", regions().join(", "))]
     Region {
         /// What was given.
@@ -24,7 +24,7 @@ pub enum NameError {
     },
 }
 
-/// An action of any of the services: `DescribeInstances`.
+/// An action of any service, such as `DescribeInstances`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ActionName(String);
@@ -57,7 +57,7 @@ impl PartialEq<str> for ActionName {
     }
 }
 
-/// The actions a fault is about; none named is all.
+/// The actions that a fault applies to; an empty list means all.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Actions(pub Vec<ActionName>);
@@ -68,7 +68,7 @@ impl Actions {
     }
 }
 
-/// A region: `eu-west-1`.
+/// A region, such as `eu-west-1`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RegionName(String);

@@ -1,11 +1,11 @@
-//! What each service says when a fault strikes, in its own codes.
+//! The refusals that faults cause, in each service's own codes.
 
 use crate::simulator::dice::Dice;
 use crate::simulator::faults::Case;
 use crate::simulator::refusal::Refusal;
 use crate::simulator::request::Service;
 
-/// The answer to too many calls.
+/// The refusal of a call beyond the limit.
 pub(crate) fn throttled(case: &Case) -> Refusal {
     let Case { action, account, .. } = case;
     match case.service {
@@ -22,7 +22,7 @@ pub(crate) fn throttled(case: &Case) -> Refusal {
     }
 }
 
-/// The answer of a service that is down.
+/// The refusal by a service that is down.
 pub(crate) fn unavailable(case: &Case) -> Refusal {
     match case.service {
         Service::Ec2 => Refusal::new(503, "Unavailable", "The server is overloaded and can't handle the request."),
@@ -32,7 +32,7 @@ pub(crate) fn unavailable(case: &Case) -> Refusal {
     }
 }
 
-/// The answer to a page that fails: half of them are errors inside, half are overload.
+/// The refusal of a page that fails: half are internal errors, half are overload.
 pub(crate) fn broken(case: &Case, dice: &mut Dice) -> Refusal {
     if dice.chance(0.5) {
         unavailable(case)
@@ -41,7 +41,7 @@ pub(crate) fn broken(case: &Case, dice: &mut Dice) -> Refusal {
     }
 }
 
-/// The answer to a token that is valid no more. EC2 has two codes for it, and callers must know both.
+/// The refusal of a token that is no longer valid. EC2 has two codes for this, and callers must handle both.
 pub(crate) fn expired(token: &str, dice: &mut Dice) -> Refusal {
     if dice.chance(0.5) {
         Refusal::invalid_token()
@@ -50,7 +50,7 @@ pub(crate) fn expired(token: &str, dice: &mut Dice) -> Refusal {
     }
 }
 
-/// The answer to what a policy denies.
+/// The refusal of a call that a policy denies.
 pub(crate) fn denied(case: &Case) -> Refusal {
     let Case { action, account, region, .. } = case;
     let who = format!("User: arn:aws:iam::{account}:user/muster is not authorized to perform");

@@ -9,17 +9,17 @@ use crate::simulator::bus::EventFaults;
 use crate::simulator::faults::figure::{Scale, Share, Skew, Span};
 use crate::simulator::faults::name::{ActionName, Actions, RegionName};
 
-/// Everything that can be made to go wrong. The default is an AWS without faults.
+/// Everything that can be made to go wrong. By default nothing does.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Faults {
     /// AWS's own limits on requests.
     pub buckets: Buckets,
-    /// Calls answered as if a limit were exceeded.
+    /// Calls that are refused as if they exceeded a limit.
     pub throttle: Strike,
-    /// How long an answer takes.
+    /// How long answers take.
     pub latency: Latency,
-    /// How late describes see changes.
+    /// How late Describe calls see changes.
     pub lag: LagFault,
     /// Pages of listings that fail.
     pub failing_pages: FailingPages,
@@ -27,9 +27,9 @@ pub struct Faults {
     pub expired_tokens: Strike,
     /// Answers whose connection closes in the middle of the announced body.
     pub truncate: Strike,
-    /// Answers whose body is no XML, or no JSON.
+    /// Answers whose body is not valid XML or JSON.
     pub garble: Strike,
-    /// Calls whose connection closes without an answer; the call is not carried out.
+    /// Calls that are not carried out and whose connection closes without an answer.
     pub cut: Strike,
     /// Actions that the caller's policy denies.
     pub denied: Vec<ActionName>,
@@ -39,97 +39,98 @@ pub struct Faults {
     pub lose_tags: LossFault,
     /// Resources that are missing from answers.
     pub hide: LossFault,
-    /// What calls ignore of what they are asked, as some emulators and proxies do.
+    /// Parameters that calls ignore, as some emulators and proxies do.
     pub ignored: Ignored,
-    /// Events on their way from what happened to the rules that listen.
+    /// Events on their way to the rules.
     pub events: EventFaults,
-    /// Snapshots that stay `pending`, decided when they are begun.
+    /// Snapshots that stay `pending`. This is decided when a snapshot starts.
     pub stuck_snapshots: StuckSnapshots,
-    /// How wrong AWS's clock is.
+    /// The error of AWS's clock.
     pub clock: ClockFault,
 }
 
-/// AWS's token buckets for each account, region and action, and those for instances started and stopped.
+/// AWS's token buckets for the requests of each account, region and action, and for the instances started and stopped.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Buckets {
-    /// Whether there are any.
+    /// Whether the limits apply.
     pub on: bool,
-    /// Their size and refill as a multiple of AWS's documented ones.
+    /// The size and refill of the buckets, as a multiple of those that AWS documents.
     pub scale: Scale,
 }
 
-/// A share of the calls of some actions.
+/// A share of the calls to some actions.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Strike {
-    /// How many of the calls.
+    /// The share of the calls.
     pub share: Share,
-    /// Of which actions; none named is all.
+    /// The actions; an empty list means all.
     pub actions: Actions,
 }
 
-/// How long answers are held back.
+/// How long answers are delayed.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Latency {
-    /// For each call.
+    /// The delay of every call.
     pub fixed: Span,
-    /// And up to so much more, differing from call to call.
+    /// The greatest additional delay, which is drawn for each call.
     pub jitter: Span,
-    /// Of which actions; none named is all.
+    /// The actions; an empty list means all.
     pub actions: Actions,
 }
 
-/// How late describes see what changed: each resource by its own time from nothing to the most.
+/// How late Describe calls see changes. Each resource has its own lag between zero and `most`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LagFault {
-    /// The most.
+    /// The greatest lag.
     pub most: Span,
-    /// Whether each call draws every resource's lag anew, so that a later answer may show an earlier state. Without it the
-    /// lag of a resource drifts slowly and no resource is seen to go back.
+    /// Whether each call draws new lags, so that a later answer may show an earlier state. Otherwise the lag of a
+    /// resource changes slowly, and no resource appears to go back in time.
     pub jitter: bool,
-    /// Of which actions; none named is all describes.
+    /// The actions; an empty list means all Describe actions.
     pub actions: Actions,
 }
 
-/// Pages of listings that answer 500 `InternalError` or 503 `Unavailable`. A describe by id is no listing.
+/// Pages of listings that fail with 500 `InternalError` or 503 `Unavailable`. A Describe call by id is not a listing.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FailingPages {
-    /// How many of the pages.
+    /// The share of the pages.
     pub share: Share,
-    /// And always this page of each walk; the first is 1.
+    /// A page that fails in every walk as well; the first page is 1.
     pub page: Option<NonZeroU32>,
-    /// How often `page` fails in one walk before it works; not given, it never works.
+    /// How often `page` fails in a walk before it works; if absent, it never works.
     pub attempts: Option<NonZeroU32>,
-    /// Of which actions; none named is all.
+    /// The actions; an empty list means all.
     pub actions: Actions,
 }
 
-/// Regions in which no call of any service works.
+/// Regions in which no call to any service works.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DeadRegions {
-    /// Which.
+    /// The regions.
     pub regions: Vec<RegionName>,
-    /// Whether calls are never answered, instead of with 503.
+    /// Whether calls are never answered; otherwise they are refused with 503.
     pub hang: bool,
 }
 
-/// A share of the resources that a listing has lost: in each walk of a listing others, the same ones on all its pages.
+/// A share of the resources that listings lose. Each walk of a listing loses different resources, the same on all its
+/// pages.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LossFault {
-    /// How many of the resources.
+    /// The share of the resources.
     pub share: Share,
-    /// Only the next so many walks of each listing, counted from when this was set; not given, as long as it is set. A
-    /// first page that fails and is asked for again is the same walk.
+    /// How many walks of each listing lose resources, counted from when this was set; if absent, all of them. A walk
+    /// whose first page fails and is requested again counts once.
     pub sweeps: Option<NonZeroU32>,
-    /// Whether describes by id have lost them as well. AWS is not known to do so.
+    /// Whether Describe calls by id lose resources as well. AWS is not known to do so.
     pub by_id: bool,
-    /// Of which actions; none named is all.
+    /// The actions; an empty list means all.
     pub actions: Actions,
 }
 
@@ -137,7 +138,7 @@ pub struct LossFault {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Ignored {
-    /// The describes that ignore which ids they are asked for, and answer everything there is.
+    /// The Describe actions that ignore the ids in the call and answer with everything.
     pub ids: Vec<ActionName>,
     /// The actions that are carried out although `DryRun` is set.
     pub dry_run: Vec<ActionName>,
@@ -147,7 +148,7 @@ pub struct Ignored {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StuckSnapshots {
-    /// How many of the snapshots begun from now on.
+    /// The share of the snapshots that start from now on.
     pub share: Share,
 }
 
@@ -155,30 +156,31 @@ pub struct StuckSnapshots {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ClockFault {
-    /// How far AWS's time is from the machine's: in the `Date` header, in everything that happens from now on, and in what
-    /// has happened by now. `-90s` is behind.
+    /// The difference of AWS's time from the machine's, in the `Date` header and in every time the simulator computes;
+    /// `-90s` means behind.
     pub skew: Skew,
 }
 
-/// Why a JSON value describes no faults.
+/// Why a JSON value does not describe faults.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {source}", if at.is_empty() { "the faults" } else { at })]
 pub struct Invalid {
-    /// The field, as `throttle.share`.
+    /// The path of the field, such as `throttle.share`.
     at: String,
     source: serde_json::Error,
 }
 
 impl Faults {
-    /// Reads the whole: what `value` does not name is off.
+    /// Reads a complete set of faults. Everything that `value` does not name is off.
     ///
     /// # Errors
-    /// Naming the field, its value, and what is allowed.
+    /// The error names the field, its value and what is allowed.
     pub fn read(value: &Value) -> Result<Self, Invalid> {
         Self::deserialize(value).map_err(|source| Invalid { at: culprit(value, &source.to_string()), source })
     }
 
-    /// These faults with the parts that `value` names changed, as a JSON merge patch (RFC 7396) has it: `null` is off.
+    /// These faults with the parts that `value` names changed, as in a JSON merge patch (RFC 7396); `null` turns a
+    /// fault off.
     ///
     /// # Errors
     /// As [`Faults::read`].
@@ -188,10 +190,10 @@ impl Faults {
         Self::read(&whole)
     }
 
-    /// The whole as JSON, in the shape [`Faults::read`] takes.
+    /// All faults as JSON, in the shape that [`Faults::read`] takes.
     #[must_use]
     pub fn json(&self) -> Value {
-        // Texts, numbers and lists under text keys: there is nothing JSON could not hold.
+        // The faults contain only text, numbers and lists under text keys, so writing JSON cannot fail.
         serde_json::to_value(self).unwrap_or_default()
     }
 }
@@ -220,8 +222,8 @@ fn merge(target: &mut Value, patch: &Value) {
     }
 }
 
-/// The field that `complaint` is about: the innermost one without which it is not made. Readers stop at the first thing
-/// wrong and no field is required, so leaving out any other field changes nothing.
+/// The field that `complaint` is about: the innermost one whose removal changes the complaint. Reading stops at the
+/// first error and no field is required, so removing any other field changes nothing.
 fn culprit(value: &Value, complaint: &str) -> String {
     let mut path: Vec<String> = Vec::new();
     loop {

@@ -1,4 +1,4 @@
-//! Which call of its kind a call is: its number, and for listings which walk and which page of it.
+//! Counts calls: the number of a call among its kind and, for listings, its walk and page.
 
 use std::collections::HashMap;
 
@@ -9,15 +9,15 @@ use crate::simulator::request::Params;
 /// The parts of a call by which faults distinguish calls.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct CallShape {
-    /// It names resources.
+    /// Whether it names resources.
     pub(crate) by_id: bool,
-    /// How many resources it names or makes.
+    /// How many resources it names or launches.
     pub(crate) resources: u64,
-    /// It asks for pages, or filters.
+    /// Whether it asks for pages or has filters.
     pub(crate) bounded: bool,
-    /// What its token is, as a hash.
+    /// A hash of its token.
     pub(crate) token: Option<u64>,
-    /// Everything else it asks for, as a hash: the pages of one walk share it.
+    /// A hash of everything else it asks for. All pages of a walk share it.
     pub(crate) question: u64,
 }
 
@@ -45,7 +45,7 @@ impl CallShape {
         shape
     }
 
-    /// Whether a parameter names a resource, as `InstanceId.1` does.
+    /// Whether a parameter names a resource, such as `InstanceId.1`.
     pub(super) fn is_id(name: &str) -> bool {
         let first = name.split('.').next().unwrap_or_default();
         name.len() > first.len() && (first.ends_with("Id") || NAMES.contains(&first))
@@ -55,27 +55,27 @@ impl CallShape {
 /// Parameters that name resources and do not end in `Id`.
 const NAMES: [&str; 3] = ["GroupName", "PublicIp", "RegionName"];
 
-/// Where a call stands among those of its account, region and action.
+/// The place of a call among those of its account, region and action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct WalkStep {
-    /// Counted from 1.
+    /// The number of the call, from 1.
     pub(crate) call: u64,
-    /// For a listing; `None` for every other call.
+    /// The page, if the call asks for a listing.
     pub(crate) page: Option<WalkPage>,
 }
 
-/// A page of a walk.
+/// A page of a walk, which is one pass over the pages of a listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct WalkPage {
-    /// Which walk of this question, counted from 1.
+    /// The number of the walk among those of the same question, from 1.
     pub(crate) walk: u64,
-    /// Which page, counted from 1.
+    /// The number of the page, from 1.
     pub(crate) number: u32,
-    /// How often it was asked for by now, counted from 1.
+    /// How often the page was requested, including this time.
     pub(crate) attempt: u32,
 }
 
-/// Everything that was asked for by now.
+/// The calls and walks so far.
 #[derive(Debug, Default)]
 pub(crate) struct Walks {
     calls: HashMap<u64, u64>,
@@ -88,12 +88,12 @@ struct Walk {
     page: u32,
     attempt: u32,
     token: Option<u64>,
-    /// The first page was not answered, so the next call without a token asks for it again.
+    /// Whether the first page failed, so that the next call without a token asks for it again.
     unbegun: bool,
 }
 
 impl Walks {
-    /// Counts a call. `scope` stands for its account, region and action.
+    /// Counts a call. `scope` is a hash of its account, region and action.
     pub(crate) fn enter(&mut self, scope: u64, shape: &CallShape, listing: bool) -> WalkStep {
         let call = self.calls.entry(scope).or_default();
         *call += 1;
@@ -101,14 +101,14 @@ impl Walks {
         WalkStep { call: *call, page }
     }
 
-    /// Notes that the page that was asked for last is not answered as it should be.
+    /// Notes that the last requested page is not answered correctly.
     pub(crate) fn failed(&mut self, scope: u64, shape: &CallShape) {
         if let Some(walk) = self.walks.get_mut(&(scope, shape.question)) {
             walk.unbegun = shape.token.is_none();
         }
     }
 
-    /// How many walks of each question were begun by now.
+    /// How many walks of each question have begun so far.
     pub(crate) fn begun(&self) -> HashMap<(u64, u64), u64> {
         self.walks.iter().map(|(question, walk)| (*question, walk.ordinal)).collect()
     }

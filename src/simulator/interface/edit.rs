@@ -1,4 +1,4 @@
-//! What calls do to network interfaces.
+//! Changes to network interfaces, made by calls.
 
 use crate::simulator::account::{Edit, SubnetPlace};
 use crate::simulator::ident::Kind;
@@ -8,7 +8,7 @@ use crate::simulator::plan::{ZONES, address, base};
 use crate::simulator::tags::Tags;
 
 impl Edit<'_> {
-    /// Creates an interface in one of the account's own subnets, attached to nothing; `None` when that has no room.
+    /// Creates an unattached interface in one of the account's own subnets; `None` when the subnet has no room.
     pub(crate) fn create_interface(
         &mut self,
         subnet: u64,
@@ -42,7 +42,7 @@ impl Edit<'_> {
         Some(interface)
     }
 
-    /// Deletes an interface that a call created; an address bound to it is free from then on.
+    /// Deletes an interface that a call created, and disassociates its address.
     pub(crate) fn delete_interface(&mut self, mut interface: Interface) {
         let now = self.now();
         interface.deleted = true;

@@ -1,4 +1,4 @@
-//! What calls and tests do to snapshots, and what AWS tells of it.
+//! Changes to snapshots, made by calls and tests, and the events they cause.
 
 use std::borrow::Cow;
 
@@ -11,8 +11,8 @@ use crate::simulator::snapshot::{Owner, Snapshot};
 use crate::simulator::tags::Tags;
 
 impl Edit<'_> {
-    /// Takes a snapshot of a volume: pending now, completed after the snapshot delay. `stuck` says of its number whether
-    /// it makes no progress.
+    /// Takes a snapshot of a volume: pending now, completed after the snapshot delay. `stuck` says for the new
+    /// snapshot's number whether it gets stuck.
     pub(crate) fn take(
         &mut self,
         disk: &EbsVolume,
@@ -46,7 +46,7 @@ impl Edit<'_> {
         snapshot
     }
 
-    /// Says that snapshots were taken by one call, whose completion AWS tells as one.
+    /// Marks snapshots as taken by one call; AWS sends one event when all of them complete.
     pub(crate) fn batch(&mut self, snapshots: &[Snapshot]) {
         let [first, ..] = snapshots else { return };
         let batch = Some((first.number, u64::try_from(snapshots.len()).unwrap_or(0)));
@@ -56,17 +56,17 @@ impl Edit<'_> {
         self.tell_batch(batch);
     }
 
-    /// Makes a snapshot `next` from now on.
+    /// Replaces a snapshot by `next` from now on.
     pub(crate) fn put_snapshot(&mut self, mut next: Snapshot) {
         let (number, now) = (next.number, self.now());
         let formula =
             self.scene().formula_snapshot(number).unwrap_or_else(|| Snapshot { tags: Tags::default(), ..next.clone() });
-        // What was put on since is kept apart.
+        // Later tags are kept elsewhere; here only the first tags stand.
         next.tags.clone_from(&formula.tags);
         self.tables().snapshots.change(number, now, || formula, next);
     }
 
-    /// Tells when a snapshot will be complete, if nothing holds it up.
+    /// Announces when a snapshot completes, unless it is stuck.
     fn tell_completion(&self, snapshot: &Snapshot) {
         if snapshot.stuck.is_some() {
             return;
@@ -90,7 +90,7 @@ impl Edit<'_> {
         let scene = self.scene();
         let snapshots: Vec<Snapshot> =
             (first..first + count).filter_map(|number| scene.snapshot(number, self.now())).collect();
-        // One that is stuck or gone leaves the batch incomplete.
+        // A stuck or deleted snapshot leaves the batch incomplete.
         if snapshots.iter().any(|snapshot| snapshot.stuck.is_some()) || u64::try_from(snapshots.len()) != Ok(count) {
             return;
         }
@@ -125,7 +125,7 @@ impl Account {
         Ok(self.plan().idents.text(Kind::Snapshot, snapshot.number))
     }
 
-    /// Holds a pending snapshot where it is, or lets it go on with as much left to do as there was.
+    /// Makes a pending snapshot stuck, or lets it continue with the work that is left.
     ///
     /// # Errors
     /// When there is no such snapshot.
@@ -150,7 +150,7 @@ impl Account {
         Ok(())
     }
 
-    /// The state of a snapshot now and its progress in percent; `None` when EC2 would say it does not exist.
+    /// The state of a snapshot now and its progress in percent; `None` when EC2 does not list it.
     #[must_use]
     pub fn snapshot_state(&self, snapshot: &str) -> Option<(&'static str, i64)> {
         let number = self.plan().idents.number(Kind::Snapshot, snapshot).ok().flatten()?;

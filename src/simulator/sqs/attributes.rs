@@ -1,4 +1,4 @@
-//! A queue's settings: their names, limits and defaults, and the two that are documents.
+//! A queue's settings: their names, limits and defaults, including the two that are JSON documents.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::simulator::refusal::Refusal;
 use crate::simulator::sqs::policy::Policy;
 
-/// What a setting may be.
+/// The values that a setting allows.
 enum Allowed {
     Number { default: u32, least: u32, most: u32 },
     Flag,
@@ -29,7 +29,7 @@ static SETTINGS: [(&str, Allowed); 11] = [
     ("VisibilityTimeout", Allowed::Number { default: 30, least: 0, most: 43_200 }),
 ];
 
-/// Which numbers a queue counts for `GetQueueAttributes`; they can be read and not set.
+/// The counts that `GetQueueAttributes` reports. They can be read but not set.
 const COUNTED: [&str; 6] = [
     "ApproximateNumberOfMessages",
     "ApproximateNumberOfMessagesDelayed",
@@ -55,7 +55,7 @@ pub(crate) struct Attributes {
 }
 
 impl Attributes {
-    /// A number's value, in the unit SQS gives it: seconds or bytes.
+    /// The value of a numeric setting, in the unit that SQS uses: seconds or bytes.
     pub(crate) fn number(&self, name: &str) -> u32 {
         let given = self.set.get(name).and_then(|text| text.parse().ok());
         given.unwrap_or_else(|| match setting(name) {
@@ -72,7 +72,7 @@ impl Attributes {
         self.redrive.as_ref()
     }
 
-    /// Puts one setting in. An empty document takes it off again.
+    /// Sets one setting. An empty document removes it.
     ///
     /// `exists` says whether an ARN names a queue that may be a dead-letter queue here.
     pub(crate) fn put(&mut self, name: &str, value: &str, exists: impl Fn(&str) -> bool) -> Result<(), Refusal> {
@@ -105,12 +105,12 @@ impl Attributes {
         Ok(())
     }
 
-    /// The text of a setting as `GetQueueAttributes` shows it; `None` when there is nothing to show.
+    /// The value of a setting as `GetQueueAttributes` shows it; `None` when there is nothing to show.
     pub(crate) fn show(&self, name: &str) -> Option<String> {
         let (name, allowed) = setting(name)?;
         match (self.set.get(name), allowed) {
             (Some(text), _) => Some(text.clone()),
-            // Only a queue with a key of its own has a period for it.
+            // Only a queue with its own key has a reuse period.
             (None, Allowed::Number { .. }) if name == "KmsDataKeyReusePeriodSeconds" => None,
             (None, Allowed::Number { default, .. }) => Some(default.to_string()),
             (None, Allowed::Flag) => Some((!self.set.contains_key("KmsMasterKeyId")).to_string()),
@@ -119,7 +119,7 @@ impl Attributes {
     }
 }
 
-/// The names `GetQueueAttributes` was asked for, `All` spelled out.
+/// The names that a `GetQueueAttributes` call asks for, with `All` expanded.
 pub(crate) fn asked(names: &[String]) -> Result<Vec<&str>, Refusal> {
     let all = || SETTINGS.iter().map(|(name, _)| *name).chain(COUNTED);
     if names.iter().any(|name| name == "All") {

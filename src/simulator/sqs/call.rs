@@ -1,4 +1,4 @@
-//! One call of SQS's API.
+//! One call to SQS's API.
 
 use std::sync::Arc;
 
@@ -11,16 +11,16 @@ use crate::simulator::sqs::queue::{self, Queue};
 use crate::simulator::sqs::service::url;
 use crate::simulator::world::World;
 
-/// One call, with everything its answer may depend on.
+/// One call, with everything that its answer may depend on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Call<'a> {
     pub(crate) world: &'a World,
     pub(crate) account: &'a str,
     pub(crate) region: &'a str,
     pub(crate) body: &'a [u8],
-    /// The caller's access key, the `SenderId` of what it sends.
+    /// The caller's access key, which becomes the `SenderId` of its messages.
     pub(crate) sender: &'a str,
-    /// `http://host:port` as the caller reached it: queue URLs lead back the same way.
+    /// `http://host:port` as the caller addressed it; queue URLs begin with it.
     pub(crate) base: &'a str,
     pub(crate) now: Moment,
 }
@@ -33,7 +33,7 @@ impl Call<'_> {
         json::read(self.body)
     }
 
-    /// The queue a URL names.
+    /// The queue that a URL names.
     pub(super) fn queue(&self, url: Option<&str>) -> Result<Arc<Queue>, Refusal> {
         let url = url.filter(|url| !url.is_empty()).ok_or_else(|| Refusal::missing("QueueUrl"))?;
         let mut segments = url.rsplit('/');

@@ -1,17 +1,17 @@
-//! Receipt handles: opaque to clients, new with every receive.
+//! Receipt handles: opaque to clients, and new with every receive.
 
 use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// Identifies one receive of a message of a queue.
+/// Identifies one receive of a message in a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Handle {
-    /// The queue's secret: a handle of another queue is no handle here.
+    /// The queue's secret. A handle of another queue is invalid here.
     pub(crate) queue: u64,
     pub(crate) message: u64,
-    /// How often the message had been received by then.
+    /// How often the message had been received then.
     pub(crate) receive: u32,
 }
 

@@ -1,4 +1,4 @@
-//! The attributes a sender puts beside a message's body: their digest, and who asked to see which.
+//! The attributes that a sender adds to a message: their digest, and the selection for a receiver.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -7,12 +7,12 @@ use serde_json::{Map, Value};
 use crate::simulator::md5;
 use crate::simulator::refusal::Refusal;
 
-/// `MD5OfMessageAttributes`: over names, types and values in the order of the names; `None` when there are none.
+/// `MD5OfMessageAttributes`: a digest of names, types and values, sorted by name; `None` when there are no attributes.
 ///
 /// The layout is in the SQS developer guide, "Calculating the MD5 message digest for message attributes".
 ///
 /// # Errors
-/// When an attribute has no type or no value of it.
+/// When an attribute has no type, or no value of its type.
 pub(super) fn digest(attributes: &Map<String, Value>) -> Result<Option<String>, Refusal> {
     if attributes.is_empty() {
         return Ok(None);
@@ -45,7 +45,7 @@ pub(super) fn digest(attributes: &Map<String, Value>) -> Result<Option<String>, 
     Ok(Some(md5::hex(&bytes)))
 }
 
-/// The attributes a receiver asked for: `All`, names, or beginnings of names as `begin.*`.
+/// The attributes that a receiver asked for: `All`, names, or prefixes of names such as `begin.*`.
 pub(super) fn pick(attributes: &Map<String, Value>, names: &[String]) -> Map<String, Value> {
     let wanted = |name: &str| {
         names.iter().any(|asked| match asked.strip_suffix(".*") {

@@ -1,4 +1,4 @@
-//! The actions on messages: sending, receiving, hiding and deleting them, one by one and in batches.
+//! The actions on messages: sending, receiving, hiding and deleting them, alone and in batches.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::simulator::sqs::handle::Handle;
 use crate::simulator::sqs::message_attributes;
 use crate::simulator::sqs::queue::{Message, Queue, Taken};
 
-/// A batch's messages together, and so the largest message a queue can allow.
+/// The limit for all messages of a batch together, and so for the largest message that a queue can allow.
 const MAX_BATCH_BYTES: usize = 1_048_576;
 const MAX_VISIBILITY: i64 = 43_200;
 
@@ -49,7 +49,7 @@ struct Receive {
     wait_time_seconds: Option<i64>,
 }
 
-/// A message named by its handle, alone or in a batch.
+/// A message that a call names by its receipt handle, alone or in a batch.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct MessageRequest {
@@ -113,7 +113,7 @@ pub(super) fn change_visibility_batch(call: &Call) -> Answer {
     Ok(each(entries, |held| hide(call, &queue, &held).map(|()| json!({}))))
 }
 
-/// Hands out messages, waiting for the first one as long as the call or the queue says.
+/// Hands out messages. It waits for the first one for as long as the call or the queue says.
 pub(super) async fn receive(call: &Call<'_>) -> Answer {
     let asked: Receive = call.read()?;
     let queue = call.queue(asked.queue_url.as_deref())?;
@@ -132,7 +132,7 @@ pub(super) async fn receive(call: &Call<'_>) -> Answer {
         // From here on no arrival is missed, even before the wait begins.
         arrival.as_mut().enable();
         let now = world.clock().moment();
-        // Also for worlds without a server, whose tests move the clock between two calls.
+        // In tests without a server, events are delivered only here.
         world.pump();
         let taken = queue.take(most, visibility, wait > 0, now)?;
         let (next, messages) = (taken.next, bury(call, &queue, taken));
@@ -141,7 +141,7 @@ pub(super) async fn receive(call: &Call<'_>) -> Answer {
         }
         let until = end.min(Instant::now() + world.clock().doze(next));
         tokio::select! {
-            // Running into the time limit is the way to look again.
+            // Looks again after the time limit as well.
             _ = timeout_at(until, arrival) => {}
             () = world.closing().cancelled() => {}
         }
@@ -159,7 +159,7 @@ pub(super) async fn receive(call: &Call<'_>) -> Answer {
 fn bury(call: &Call, queue: &Queue, taken: Taken) -> Vec<(Handle, Message)> {
     for (target, mut message) in taken.dead {
         message.source = Some(queue.arn.clone());
-        // A dead-letter queue that was deleted meanwhile takes the message with it.
+        // If the dead-letter queue no longer exists, the message is lost.
         if let Some(target) = call.world.sqs().find_arn(&target) {
             target.put(message, Some(0), call.now);
         }
@@ -211,7 +211,7 @@ fn handle(held: &MessageRequest) -> Result<String, Refusal> {
     held.receipt_handle.clone().ok_or_else(|| Refusal::missing("ReceiptHandle"))
 }
 
-/// The entries of a batch by their ids, or why it is no batch.
+/// The entries of a batch by their ids, or why the batch is refused.
 fn entries<T>(entries: Option<Vec<T>>, id: impl Fn(&T) -> Option<&str>) -> Result<Vec<(String, T)>, Refusal> {
     let entries = entries.unwrap_or_default();
     if entries.is_empty() {
@@ -238,7 +238,7 @@ fn entries<T>(entries: Option<Vec<T>>, id: impl Fn(&T) -> Option<&str>) -> Resul
     Ok(named)
 }
 
-/// Does each entry by itself: what fails is named in the answer, which is a success all the same.
+/// Handles each entry on its own. The answer is a success and lists the entries that failed.
 fn each<T>(entries: Vec<(String, T)>, mut act: impl FnMut(T) -> Answer) -> Value {
     let (mut done, mut failed) = (Vec::new(), Vec::new());
     for (id, entry) in entries {
@@ -293,7 +293,7 @@ fn show(handle: Handle, message: &Message, names: &[&str], attribute_names: &[St
         members.insert("Attributes".to_owned(), Value::Object(system));
     }
     let picked = message_attributes::pick(&message.attributes, attribute_names);
-    // They were valid when they were sent, and a part of them is too.
+    // The attributes were valid when they were sent, so a selection of them is valid too.
     if let Ok(Some(digest)) = message_attributes::digest(&picked) {
         members.insert("MD5OfMessageAttributes".to_owned(), Value::String(digest));
         members.insert("MessageAttributes".to_owned(), Value::Object(picked));

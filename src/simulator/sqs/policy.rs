@@ -1,7 +1,7 @@
 //! A queue's resource policy, as far as it decides whether EventBridge may send to the queue.
 //!
-//! Statements are weighed as IAM weighs them: a denial wins, then an allowance, else nothing is allowed. Conditions on
-//! anything but the source ARN and the source account name facts no delivery has, so they are never met.
+//! Statements are evaluated as in IAM: a denial wins over an allowance, and what is not allowed is denied. A condition
+//! on anything except the source ARN and the source account is never met.
 
 use serde_json::Value;
 use wildmatch::WildMatch;
@@ -19,7 +19,7 @@ struct Statement {
     condition: Value,
 }
 
-/// Who wants to send a message.
+/// A service that wants to send a message.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sender<'a> {
     /// `events.amazonaws.com`.
@@ -30,7 +30,7 @@ pub(crate) struct Sender<'a> {
 }
 
 impl Policy {
-    /// Reads a policy document; `None` when it is none.
+    /// Reads a policy document; `None` when the text is not one.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let document: Value = serde_json::from_str(text).ok()?;
         let statements = match document.get("Statement")? {
@@ -95,7 +95,7 @@ impl Statement {
                 let wanted = texts(wanted);
                 match operator.as_str() {
                     "StringEquals" => wanted.iter().any(|wanted| wanted == fact),
-                    // ArnEquals and ArnLike are one, by IAM's documentation.
+                    // IAM's documentation says that ArnEquals and ArnLike are the same.
                     "ArnEquals" | "ArnLike" | "StringLike" => wanted.iter().any(|wanted| like(wanted, fact)),
                     _ => false,
                 }
@@ -108,7 +108,7 @@ fn like(pattern: &str, text: &str) -> bool {
     WildMatch::new(pattern).matches(text)
 }
 
-/// A text or a list of texts, as policies allow either.
+/// One text or a list of texts; policies allow both.
 fn texts(value: &Value) -> Vec<String> {
     match value {
         Value::String(text) => vec![text.clone()],

@@ -1,7 +1,7 @@
-//! One standard queue: messages in sight, in flight and delayed, all by the simulator's clock.
+//! One standard queue: its visible messages, those in flight and delayed ones, all by the simulator's clock.
 //!
-//! Every method takes the moment it is asked at and first lets pass what that moment brings: messages come back into
-//! sight, old ones expire. No timer runs, so a clock that stands still keeps every message where it is.
+//! Every method takes the moment of the call and first applies what happened until then: messages become visible again,
+//! old ones expire. There are no timers, so messages do not change while the clock stands still.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -18,19 +18,19 @@ use crate::simulator::sqs::attributes::Attributes;
 use crate::simulator::sqs::handle::Handle;
 use crate::simulator::sqs::policy::Sender;
 
-/// How many messages of a standard queue can be in flight.
+/// The most messages of a standard queue that can be in flight.
 const MAX_IN_FLIGHT: usize = 120_000;
 
-/// A queue. What is said of it by name is in [`Sqs`](crate::simulator::sqs::Sqs).
+/// A queue. [`Sqs`](crate::simulator::sqs::Sqs) finds it by name.
 #[derive(Debug)]
 pub(crate) struct Queue {
     pub(crate) name: String,
     pub(crate) arn: String,
-    /// Makes its receipt handles its own.
+    /// A random number in its receipt handles, so that handles of other queues are recognized.
     key: u64,
     created: Moment,
     held: Mutex<QueueState>,
-    /// Wakes who waits for a message.
+    /// Wakes receivers that wait for a message.
     pub(crate) arrived: Notify,
 }
 
@@ -40,15 +40,15 @@ struct QueueState {
     modified: Moment,
     purged: Moment,
     tags: BTreeMap<String, String>,
-    /// Whether the queue is deleted. Others may still hold it.
+    /// Whether the queue is deleted. Other calls may still hold it.
     gone: bool,
     next: u64,
     messages: BTreeMap<u64, Message>,
-    /// Messages in sight.
+    /// Messages that are visible.
     ready: BTreeSet<u64>,
-    /// Messages that come into sight later: delayed, or in flight.
+    /// Messages that become visible later: delayed or in flight.
     later: BTreeSet<(Moment, u64)>,
-    /// How many of `later` nobody has received yet: the delayed ones.
+    /// How many messages in `later` were never received, which means that they are delayed.
     delayed: usize,
 }
 
@@ -58,7 +58,7 @@ pub(crate) struct Message {
     pub(crate) id: String,
     pub(crate) body: String,
     pub(crate) md5: String,
-    /// `MessageAttributes` as they were sent.
+    /// `MessageAttributes` as the sender gave them.
     pub(crate) attributes: Map<String, Value>,
     /// The trace header, if one was sent.
     pub(crate) trace: Option<String>,
@@ -67,9 +67,9 @@ pub(crate) struct Message {
     pub(crate) sent: Moment,
     pub(crate) received: u32,
     pub(crate) first_received: Option<Moment>,
-    /// The queue it was a dead letter of.
+    /// The queue that this message was moved from as a dead letter.
     pub(crate) source: Option<String>,
-    /// When it comes into sight, while it is not.
+    /// When it becomes visible; `None` while it is visible.
     visible: Option<Moment>,
 }
 
@@ -92,17 +92,17 @@ impl Message {
     }
 }
 
-/// What one receive came to.
+/// The result of one receive.
 #[derive(Debug, Default)]
 pub(crate) struct Taken {
     pub(crate) messages: Vec<(Handle, Message)>,
-    /// Messages that were received too often, for the dead-letter queue of this ARN.
+    /// Messages that were received too often, each with the ARN of the dead-letter queue.
     pub(crate) dead: Vec<(String, Message)>,
-    /// When the next message comes into sight.
+    /// When the next message becomes visible.
     pub(crate) next: Option<Moment>,
 }
 
-/// How many messages there are in which place.
+/// How many messages are visible, in flight and delayed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) visible: usize,
@@ -128,7 +128,7 @@ impl Queue {
         Self { name, arn, key, created: now, held: Mutex::new(held), arrived }
     }
 
-    /// Puts a message in; it comes into sight after `delay`, or the queue's own delay if that is `None`.
+    /// Adds a message. It becomes visible after `delay` seconds, or after the queue's own delay if `delay` is `None`.
     pub(crate) fn put(&self, mut message: Message, delay: Option<u32>, now: Moment) {
         {
             let mut held = self.held.lock();
@@ -149,10 +149,11 @@ impl Queue {
         self.arrived.notify_waiters();
     }
 
-    /// Hands out up to `most` messages in sight, hidden from then on for `visibility` seconds, or for what the queue says.
+    /// Hands out up to `most` visible messages and hides them for `visibility` seconds, or for the queue's own timeout.
     ///
     /// # Errors
-    /// When the queue is gone, or when too much is in flight and `patient` is false. A long poll then returns no message.
+    /// When the queue is deleted, or when too many messages are in flight and `patient` is false. A long poll is
+    /// patient and gets no message then.
     pub(crate) fn take(
         &self,
         most: usize,
@@ -192,10 +193,10 @@ impl Queue {
         Ok(taken)
     }
 
-    /// Deletes a message. An outdated handle, and one of a message already deleted, deletes nothing and is no error.
+    /// Deletes a message. An outdated handle, or one of a deleted message, deletes nothing and is no error.
     ///
     /// # Errors
-    /// When the text is no handle of this queue.
+    /// When the text is not a handle of this queue.
     pub(crate) fn delete(&self, handle: &str) -> Result<(), Refusal> {
         let handle = self.handle(handle)?;
         let mut held = self.held.lock();
@@ -206,10 +207,10 @@ impl Queue {
         Ok(())
     }
 
-    /// Hides a message in flight until `timeout` seconds from now; 0 brings it back into sight.
+    /// Hides a message in flight for `timeout` seconds from now; 0 makes it visible again.
     ///
     /// # Errors
-    /// When the handle is none of this queue, or its message is not in flight.
+    /// When the handle does not belong to this queue, or its message is not in flight.
     pub(crate) fn hide(&self, handle: &str, timeout: u32, now: Moment) -> Result<(), Refusal> {
         let parsed = self.handle(handle)?;
         {
@@ -243,7 +244,7 @@ impl Queue {
     /// Deletes all messages.
     ///
     /// # Errors
-    /// When that was done less than a minute ago.
+    /// When the last purge was less than a minute ago.
     pub(crate) fn purge(&self, now: Moment) -> Result<(), Refusal> {
         let mut held = self.held.lock();
         if now < held.purged.plus(Duration::from_mins(1)) {
@@ -264,7 +265,7 @@ impl Queue {
         held.counts()
     }
 
-    /// The settings as they are.
+    /// The current settings.
     pub(crate) fn attributes(&self) -> Attributes {
         self.held.lock().attributes.clone()
     }
@@ -275,7 +276,7 @@ impl Queue {
         held.modified = now;
     }
 
-    /// When it was made, and when its settings last changed.
+    /// When the queue was created, and when its settings last changed.
     pub(crate) fn dates(&self) -> (Moment, Moment) {
         (self.created, self.held.lock().modified)
     }
@@ -284,13 +285,13 @@ impl Queue {
         with(&mut self.held.lock().tags)
     }
 
-    /// Whether the queue's policy lets `sender` send to it. Without a policy only the account itself may.
+    /// Whether the queue's policy lets `sender` send to it. Without a policy, no service may.
     pub(crate) fn admits(&self, sender: Sender) -> bool {
         let held = self.held.lock();
         !held.gone && held.attributes.policy().is_some_and(|policy| policy.lets_send(sender, &self.arn))
     }
 
-    /// Marks the queue deleted and sends home who waits for messages.
+    /// Marks the queue as deleted and wakes receivers that wait for messages.
     pub(crate) fn close(&self) {
         self.held.lock().gone = true;
         self.arrived.notify_waiters();
@@ -305,7 +306,7 @@ impl Queue {
 }
 
 impl QueueState {
-    /// Lets pass what time brings: messages come into sight, and expire.
+    /// Applies what happened until `now`: messages become visible, and old ones expire.
     fn settle(&mut self, now: Moment) {
         while let Some((at, number)) = self.later.first().copied().filter(|(at, _)| *at <= now) {
             self.later.remove(&(at, number));
@@ -316,7 +317,7 @@ impl QueueState {
             }
         }
         let retention = seconds(self.attributes.number("MessageRetentionPeriod"));
-        // Messages expire by the time they were sent, which rises with their number, but for dead letters.
+        // Messages expire by the time they were sent. Except for dead letters, that time rises with their number.
         while let Some((number, message)) = self.messages.first_key_value()
             && message.sent.plus(retention) <= now
         {

@@ -1,4 +1,4 @@
-//! The actions on queues: making, finding, setting, tagging and deleting them.
+//! The actions on queues: creating, finding, configuring, tagging and deleting them.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::simulator::sqs::call::{Answer, Call};
 use crate::simulator::sqs::queue::{self, Queue};
 use crate::simulator::sqs::service::is_name;
 
-/// How many queues one answer lists at most.
+/// The most queues that one answer lists.
 const MAX_LISTED: usize = 1_000;
 
 #[derive(Deserialize)]
@@ -30,7 +30,7 @@ struct QueueRequest {
     next_token: Option<String>,
     attributes: BTreeMap<String, String>,
     attribute_names: Vec<String>,
-    // The model spells these two in lower case for `CreateQueue` and in upper case elsewhere.
+    // AWS's model spells `tags` in lower case for `CreateQueue` and `Tags` elsewhere.
     #[serde(alias = "tags")]
     tags: BTreeMap<String, String>,
     tag_keys: Vec<String>,
@@ -92,11 +92,11 @@ pub(super) fn list(call: &Call) -> Answer {
         names.into_iter().filter(|name| name.starts_with(&prefix) && after.as_ref().is_none_or(|after| name > after));
     let page: Vec<String> = names.by_ref().take(limit).collect();
     let mut answer = Map::new();
-    // SQS leaves the list out when there is nothing to list.
+    // SQS omits the list when there is nothing to list.
     if !page.is_empty() {
         answer.insert("QueueUrls".to_owned(), page.iter().map(|name| call.url(name)).collect());
     }
-    // SQS pages only for who asked for pages.
+    // SQS pages only if the call asks for pages.
     if asked.max_results.is_some() && names.next().is_some() {
         let token = page.last().map(|last| URL_SAFE_NO_PAD.encode(last));
         answer.extend(token.map(|token| ("NextToken".to_owned(), Value::String(token))));
@@ -182,7 +182,7 @@ fn put_all(call: &Call, attributes: &mut Attributes, given: &BTreeMap<String, St
     Ok(())
 }
 
-/// A number the queue counts, by its attribute's name.
+/// The value of an attribute that the queue counts.
 fn counted(queue: &Queue, name: &str, call: &Call) -> Option<String> {
     let counts = || queue.counts(call.now);
     let seconds = |moment: crate::simulator::clock::Moment| (moment.0 / 1_000).to_string();

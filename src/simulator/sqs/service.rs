@@ -1,4 +1,4 @@
-//! All queues of all accounts, and how they are named.
+//! All queues of all accounts, and their names.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ pub(crate) struct Sqs(RwLock<HashMap<ScopeKey, Queues>>);
 #[derive(Debug, Default)]
 struct Queues {
     live: BTreeMap<String, Arc<Queue>>,
-    /// When a name was last given up: it is blocked for a minute.
+    /// When the queue of a name was deleted. The name cannot be used again for a minute.
     deleted: BTreeMap<String, Moment>,
 }
 
@@ -29,19 +29,19 @@ impl Sqs {
         self.0.read().get(&scope)?.live.get(name).cloned()
     }
 
-    /// The queue of an ARN, `arn:aws:sqs:region:account:name`.
+    /// The queue with an ARN, `arn:aws:sqs:region:account:name`.
     pub(crate) fn find_arn(&self, arn: &str) -> Option<Arc<Queue>> {
         let (account, region, name) = parts(arn)?;
         self.find(account, region, name)
     }
 
-    /// The names of an account's queues in a region, in order.
+    /// The names of an account's queues in a region, sorted.
     pub(super) fn names(&self, account: &str, region: &str) -> Vec<String> {
         let scope = (account.to_owned(), region.to_owned());
         self.0.read().get(&scope).map(|queues| queues.live.keys().cloned().collect()).unwrap_or_default()
     }
 
-    /// Makes a queue, or hands back the one of that name and says so.
+    /// Creates a queue, or returns the existing one of that name; the result says which.
     ///
     /// # Errors
     /// When a queue of that name was deleted less than a minute ago.
@@ -88,14 +88,14 @@ pub(crate) fn arn(account: &str, region: &str, name: &str) -> String {
     format!("arn:aws:sqs:{region}:{account}:{name}")
 }
 
-/// Account, region and name of a queue's ARN.
+/// The account, region and name in a queue's ARN.
 pub(crate) fn parts(arn: &str) -> Option<(&str, &str, &str)> {
     let (region, rest) = arn.strip_prefix("arn:aws:sqs:")?.split_once(':')?;
     let (account, name) = rest.split_once(':')?;
     Some((account, region, name))
 }
 
-/// Whether a standard queue may be called so.
+/// Whether a standard queue can have this name.
 pub(crate) fn is_name(name: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
     (1..=80).contains(&name.len()) && name.bytes().all(allowed)

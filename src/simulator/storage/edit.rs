@@ -1,4 +1,4 @@
-//! What calls and tests do to volumes, and what AWS tells of it.
+//! Changes to volumes, made by calls and tests, and the events they cause.
 
 use std::borrow::Cow;
 
@@ -10,8 +10,8 @@ use crate::simulator::ident::Kind;
 use crate::simulator::tags::Tags;
 
 impl Edit<'_> {
-    /// Creates an empty volume in a zone: creating now, available after the volume delay. `form` gives it its properties.
-    /// `request` is the id of the call that wants it, here and below.
+    /// Creates an empty volume in a zone: creating now, available after the volume delay. `form` sets its other
+    /// properties. Here and below, `request` is the id of the call that causes the change.
     pub(crate) fn create_disk(
         &mut self,
         zone: u64,
@@ -48,7 +48,7 @@ impl Edit<'_> {
         disk
     }
 
-    /// Begins to attach a volume: attached after the volume delay.
+    /// Attaches a volume: attaching now, attached after the volume delay.
     pub(crate) fn attach(&mut self, mut disk: EbsVolume, instance: u64, device: &str, request: &str) -> Attachment {
         let now = self.now();
         let attachment = Attachment {
@@ -65,7 +65,8 @@ impl Edit<'_> {
         attachment
     }
 
-    /// Begins to detach a volume: available after the volume delay. AWS tells of it only as a call.
+    /// Detaches a volume: detaching now, available after the volume delay. AWS sends no event for this except the
+    /// call's record.
     pub(crate) fn detach(&mut self, mut disk: EbsVolume) {
         let done = self.now().plus(self.pace().volume);
         if let Some(attachment) = &mut disk.attachment {
@@ -74,7 +75,7 @@ impl Edit<'_> {
         }
     }
 
-    /// Begins to delete a volume: gone after the volume delay.
+    /// Deletes a volume: deleting now, no longer listed after the volume delay.
     pub(crate) fn delete_disk(&mut self, mut disk: EbsVolume, request: &str) {
         let gone = self.now().plus(self.pace().volume);
         disk.deleted = Some(gone);
@@ -82,7 +83,7 @@ impl Edit<'_> {
         self.put_disk(disk);
     }
 
-    /// Gives a volume another shape at once; AWS goes on optimizing it for a while.
+    /// Changes a volume's shape at once. AWS continues to optimize it for a while.
     pub(crate) fn modify(&mut self, disk: EbsVolume, request: &str) {
         let (now, number) = (self.now(), disk.number);
         self.put_disk(disk);
@@ -90,7 +91,7 @@ impl Edit<'_> {
         self.tell_disk(now.plus(self.pace().volume), number, "modifyVolume", "completed", request);
     }
 
-    /// Tells of the volumes an instance was launched with.
+    /// Announces the volumes that an instance was launched with.
     pub(crate) fn tell_born_disks(&self, instance: u64) {
         let Some(host) = self.scene().birth(instance) else { return };
         for disk in self.scene().disks_of(&host, self.now()) {
@@ -98,7 +99,7 @@ impl Edit<'_> {
         }
     }
 
-    /// Tells of the volumes that go with an instance when it terminates at `end`.
+    /// Announces the volumes that are deleted with an instance when it terminates at `end`.
     pub(crate) fn tell_ended_disks(&self, instance: u64, end: Moment) {
         let Some(host) = self.scene().birth(instance) else { return };
         for disk in self.scene().disks_of(&host, self.now()) {
@@ -116,7 +117,7 @@ impl Edit<'_> {
     fn put_disk(&mut self, mut next: EbsVolume) {
         let (number, now) = (next.number, self.now());
         let formula = self.scene().formula_disk(number).map_or_else(|| next.clone(), |(disk, _)| disk);
-        // What was put on since is kept apart.
+        // Later tags are kept elsewhere; here only the first tags stand.
         next.tags.clone_from(&formula.tags);
         for known in [&formula, &next] {
             if let Some(attachment) = &known.attachment {
@@ -128,8 +129,8 @@ impl Edit<'_> {
 }
 
 impl Account {
-    /// Creates an empty `gp2` volume in the zone of an instance: creating now, available after the volume delay. Returns
-    /// its id.
+    /// Creates an empty `gp2` volume in the zone of an instance: creating now, available after the volume delay.
+    /// Returns its id.
     ///
     /// # Errors
     /// When there is no such instance.
@@ -141,7 +142,7 @@ impl Account {
         Ok(self.plan().idents.text(Kind::Volume, disk.number))
     }
 
-    /// Begins to attach a volume to an instance, whatever the states: attached after the volume delay.
+    /// Attaches a volume to an instance in any state: attaching now, attached after the volume delay.
     ///
     /// # Errors
     /// When there is no such volume or instance.
@@ -152,7 +153,7 @@ impl Account {
         Ok(())
     }
 
-    /// Begins to detach a volume: available after the volume delay. One that is attached to nothing is no error.
+    /// Detaches a volume: detaching now, available after the volume delay. A volume that is not attached is no error.
     ///
     /// # Errors
     /// When there is no such volume.
@@ -162,7 +163,7 @@ impl Account {
         Ok(())
     }
 
-    /// Begins to delete a volume, whatever it is attached to: gone after the volume delay.
+    /// Deletes a volume, even if it is attached: deleting now, no longer listed after the volume delay.
     ///
     /// # Errors
     /// When there is no such volume.
@@ -172,7 +173,7 @@ impl Account {
         Ok(())
     }
 
-    /// The ids of all volumes EC2 would list now.
+    /// The ids of all volumes that EC2 lists now.
     #[must_use]
     pub fn volume_ids(&self) -> Vec<String> {
         let reading = self.reading();

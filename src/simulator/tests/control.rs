@@ -1,4 +1,4 @@
-//! Faults and the control paths over the socket.
+//! Faults and the control paths, over the socket.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::simulator::{Options, Simulator};
 
 const DESCRIBE: &str = "Action=DescribeInstances&Version=2016-11-15";
 
-/// One exchange: the head and the body as they came, to the end of the connection.
+/// One exchange: the head and the body as received, until the connection ends.
 async fn exchange(simulator: &Simulator, method: &str, path: &str, body: &str) -> (String, String) {
     let mut stream = TcpStream::connect(simulator.endpoint().trim_start_matches("http://")).await.unwrap();
     let length = body.len();
@@ -24,7 +24,7 @@ async fn exchange(simulator: &Simulator, method: &str, path: &str, body: &str) -
     );
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
-    // A cut connection may end in a reset; what came before it counts.
+    // A cut connection may end in a reset; what arrived before it counts.
     drop(stream.read_to_end(&mut answer).await);
     let answer = String::from_utf8(answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((answer.as_str(), ""));
@@ -35,7 +35,7 @@ async fn describe(simulator: &Simulator) -> (String, String) {
     exchange(simulator, "POST", "/", DESCRIBE).await
 }
 
-/// A call of a control path: its status and JSON.
+/// A call to a control path: its status and JSON.
 async fn control(simulator: &Simulator, method: &str, path: &str, body: &Value) -> (String, Value) {
     let (head, body) = exchange(simulator, method, path, &body.to_string()).await;
     let status = head.split(' ').nth(1).unwrap().to_owned();
@@ -95,7 +95,7 @@ async fn control_paths_and_methods_that_do_not_exist_say_so() {
     for (path, methods) in index.as_object().unwrap() {
         for method in methods.as_array().unwrap() {
             let (status, said) = control(&simulator, method.as_str().unwrap(), path, &json!({})).await;
-            // These need to be told what to do.
+            // These paths need a body.
             let needy =
                 ["/status", "/churn", "/emit", "/flip", "/listen", "/share"].iter().any(|end| path.ends_with(end));
             let expected = if needy && method != "GET" { "400" } else { "200" };
@@ -257,7 +257,7 @@ async fn what_control_paths_cannot_do_is_refused_and_says_why() {
         let answer = answer["error"].as_str().unwrap().to_owned();
         assert!(got == status && answer.contains(&said), "{method} {path}: {got} {answer}");
     }
-    // The connection may be reset before all is sent, and the answer lost with it.
+    // The connection may be reset before everything is sent; the answer is lost then.
     let (head, _) = exchange(&simulator, "PUT", "/_simulator/faults", &" ".repeat((4 << 20) + 1)).await;
     assert!(head.is_empty() || head.starts_with("HTTP/1.1 413"), "{head}");
     simulator.stop().await;

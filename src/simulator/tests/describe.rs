@@ -1,4 +1,4 @@
-//! What the describe calls show and choose.
+//! What Describe calls show, and how they choose it.
 
 use jiff::Timestamp;
 

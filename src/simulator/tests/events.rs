@@ -1,4 +1,4 @@
-//! EventBridge over its socket, and the way of an event from what happened to a queue.
+//! EventBridge over the socket, and the path of an event from a happening to a queue.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ fn push(world: &World, at: Moment, what: What) {
     world.outbox().push(Happening { at, account: ACCOUNT.to_owned(), region: REGION.to_owned(), what });
 }
 
-/// Everything in the queue, oldest first, without waiting.
+/// All messages in the queue, oldest first, without waiting.
 async fn drain(simulator: &Simulator, url: &str) -> Vec<Value> {
     let mut bodies = Vec::new();
     loop {
@@ -48,7 +48,7 @@ async fn drain(simulator: &Simulator, url: &str) -> Vec<Value> {
     }
 }
 
-/// The events of what a world was told, through a queue that hears everything.
+/// The events of some happenings, received through a queue that gets everything.
 async fn delivered(whats: Vec<What>) -> Vec<Value> {
     let simulator = start().await;
     let world = simulator.world();
@@ -178,7 +178,7 @@ async fn custom_events_reach_the_queue_only_under_a_policy_that_lets_the_rule_in
         codes,
         [None, None, Some("NotAuthorizedForSourceException"), Some("MalformedDetail"), Some("InvalidArgument")]
     );
-    // There is no policy yet.
+    // The queue has no policy yet.
     assert_eq!(drain(&simulator, &url).await, Vec::<Value>::new());
     assert_eq!((world.event_counts().undeliverable, world.event_counts().unmatched), (1, 1));
 
@@ -203,7 +203,7 @@ async fn what_lies_ahead_is_told_when_its_moment_comes_and_only_if_it_came_true(
     let url = world.listen(ACCOUNT, REGION, "muster");
     let id = home.instance_ids_in("running").remove(0);
     home.stop(&id).unwrap();
-    // Somebody foretold a start that another call has overtaken.
+    // A start that was announced, but that another call prevented.
     state(&world, &id, "running", world.clock().moment().plus(Duration::from_secs(1)));
     let states = |events: &[Value]| events.iter().map(|event| event["detail"]["state"].clone()).collect::<Vec<_>>();
     assert_eq!(states(&drain(&simulator, &url).await), ["stopping"]);
@@ -214,7 +214,7 @@ async fn what_lies_ahead_is_told_when_its_moment_comes_and_only_if_it_came_true(
     simulator.stop().await;
 }
 
-/// Through the API, with the record of the call and the tags' version.
+/// Uses the API, so the call's record and the tags' version are checked as well.
 #[tokio::test]
 async fn a_call_is_followed_by_the_events_aws_sends() {
     let simulator = start().await;
@@ -385,7 +385,7 @@ async fn events_are_dropped_repeated_held_back_and_stripped_as_told_and_counted(
         got.iter().map(|event| event["detail"]["instance-id"].as_str().unwrap()[2..].parse().unwrap()).collect();
     assert!(!numbers.is_sorted());
 
-    // All late by a second: nothing arrives before.
+    // Every event is late by a second, so nothing arrives before.
     world.set_event_faults(EventFaults { delay_ms: [1_000, 1_000], ..EventFaults::default() });
     state(&world, "i-late", "pending", world.clock().moment());
     assert_eq!(drain(&simulator, &url).await.len(), 0);

@@ -1,4 +1,4 @@
-//! What each fault does to calls: off by default, at about its share, and the same again from the same seed.
+//! The effect of each fault on calls: off by default, at about its share, and the same again with the same seed.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,7 +18,7 @@ fn board(faults: &Value) -> Board {
     Board::new(7, Faults::read(faults).unwrap())
 }
 
-/// Judges one EC2 call, whose action its form names.
+/// Judges one EC2 call, whose form names the action.
 fn judge(board: &Board, form: &str) -> Judgement {
     judge_in(board, "us-east-1", form)
 }
@@ -30,7 +30,7 @@ fn judge_in(board: &Board, region: &str, form: &str) -> Judgement {
     board.judge(&case, NOW)
 }
 
-/// How many of 2,000 calls meet a fate.
+/// How many of 2,000 calls have a fate that `is` accepts.
 fn count(board: &Board, form: &str, is: impl Fn(&Judgement) -> bool) -> usize {
     (0..2_000).filter(|_| is(&judge(board, form))).count()
 }
@@ -46,7 +46,7 @@ fn refusal(judgement: Judgement) -> Refusal {
     }
 }
 
-/// Every fault that strikes a share of calls, with a call it can strike.
+/// Every fault that strikes a share of calls, with a call that it can strike.
 fn shares() -> Vec<(&'static str, Value, &'static str)> {
     vec![
         ("throttle", json!({"throttle": {"share": 0.2}}), PAGED),
@@ -168,7 +168,7 @@ fn a_marked_page_fails_in_each_walk_as_often_as_it_is_told() {
             .collect();
         assert_eq!(failed, [false, true, false, false]);
     }
-    // By id there are no pages.
+    // A call by id has no pages.
     board.patch(&json!({"failing_pages": {"share": 1}})).unwrap();
     assert_eq!(judge(&board, "Action=DescribeVpcs&VpcId.1=vpc-1").fate, Fate::Answer(None));
     let codes: Vec<String> = (0..50).map(|_| refusal(judge(&board, PAGED)).code.into_owned()).collect();
@@ -234,7 +234,7 @@ fn a_loss_of_one_sweep_strikes_the_next_walk_alone_the_same_ones_on_all_its_page
     assert!(missing(first).is_empty());
     for _again in 0..2 {
         board.patch(&json!({"hide": {"share": 0.4, "sweeps": 1}})).unwrap();
-        // The walk under way stays whole, and so does what is asked by id.
+        // The walk in progress loses nothing, and neither does a call by id.
         assert!(missing(second).is_empty());
         assert!(missing("Action=DescribeInstances&InstanceId.1=i-1").is_empty());
         let lost = missing(first);
@@ -280,7 +280,7 @@ fn every_count_has_the_name_of_its_fault() {
         "stuck_snapshots": {"share": 1}, "dead_regions": {"regions": ["eu-west-1"]}, "throttle": {"share": 0.1},
         "ignored": {"dry_run": ["CreateSnapshots"]},
     }));
-    // A bucket is soon empty, so each kind of call has one of its own.
+    // A bucket empties quickly, so each kind of call here uses a bucket of its own.
     for form in [PAGED, "Action=DescribeSubnets&MaxResults=5&NextToken=a", "Action=DescribeRegions"] {
         count(&board, form, |_| true);
     }

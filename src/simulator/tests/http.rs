@@ -1,4 +1,4 @@
-//! The simulator over its socket: services, accounts and regions on one port, failures, churn.
+//! The simulator over its socket: services, accounts and regions on one port, failures, and churn.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use crate::simulator::tests::{Aws, options};
 use crate::simulator::{Options, Simulator};
 
-/// One HTTP exchange, whole.
+/// One HTTP exchange, with the complete response.
 async fn http(simulator: &Simulator, credential: Option<&str>, body: &str) -> String {
     let mut stream = TcpStream::connect(simulator.endpoint().trim_start_matches("http://")).await.unwrap();
     let authorization = credential.map_or_else(String::new, |scope| {
@@ -82,7 +82,7 @@ async fn churn_changes_instances_at_its_rate() {
     let after = Aws(simulator.world()).get("DescribeInstances", &[]);
     let bodies = |xml: &str| xml.split("<instanceId>").skip(1).map(str::to_owned).collect::<BTreeSet<_>>();
     let changed = bodies(&after).difference(&bodies(&before)).count();
-    // 500 changes; some instances are drawn twice.
+    // 500 changes, but some instances are drawn twice.
     assert!((300..=500).contains(&changed), "{changed}");
     assert!(home.instance_ids_in("stopping").len() + home.instance_ids_in("pending").len() > 0);
     simulator.stop().await;

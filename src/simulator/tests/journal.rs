@@ -1,4 +1,4 @@
-//! What was true when: describe lag, the journal, the oracle, and a clock that is put back.
+//! What was true when: lag, the journal, the oracle, and a clock that is set back.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::simulator::view::{Lag, Loss, View};
 use crate::simulator::world::World;
 use crate::simulator::{Check, Options};
 
-/// A view through which everything is as it was `back` milliseconds ago.
+/// A view that shows everything as it was `back` milliseconds ago.
 fn late(aws: &Aws, back: i64) -> View {
     View::clear(Moment(aws.0.clock().moment().0 - back))
 }
@@ -45,7 +45,7 @@ fn an_instance_is_shown_as_it_was_at_the_moment_asked_for() {
     let refused = Aws::ask_of(&home, late(&aws, 10_001), "DescribeInstances", &fresh).unwrap_err();
     assert_eq!(refused.code, "InvalidInstanceID.NotFound");
     assert!(Aws::ask_of(&home, late(&aws, 10_000), "DescribeInstances", &fresh).unwrap().contains("<name>pending<"));
-    // Writing is never late: a fresh id can be stopped at once by whoever knows it.
+    // Changes are never late: a caller that knows a new id can stop the instance at once.
     let mut view = late(&aws, 10_001);
     assert!(Aws::ask_of(&home, view, "StopInstances", &fresh).is_ok());
     view = late(&aws, 0);
@@ -80,7 +80,7 @@ fn the_journal_lists_each_moment_at_which_something_changed() {
     aws.advance(20);
     home.start(&id).unwrap();
     aws.advance(1);
-    // Running is a second ahead.
+    // `running` is still a second away.
     let before = seconds(&aws, &id);
     assert_eq!(before[before.len() - 3..], [10, 12, 30]);
     aws.advance(20);
@@ -90,7 +90,7 @@ fn the_journal_lists_each_moment_at_which_something_changed() {
     home.terminate(&id).unwrap();
     aws.advance(7_200);
     let all = seconds(&aws, &id);
-    // Stop, stopped, start, running, initialized, impaired and tagged, terminate, terminated, aged out.
+    // Stop, stopped, start, running, initialized, impaired and tagged, terminate, terminated, no longer listed.
     assert_eq!(all[all.len() - 9..], [10, 12, 30, 32, 42, 51, 60, 62, 3_662]);
     assert_eq!(home.touched_ids(), std::slice::from_ref(&id));
     let at = |second: i64| format!("{}", Timestamp::from_second(1_795_348_800 + second).unwrap());
@@ -120,7 +120,7 @@ fn between_two_moments_of_the_journal_every_describe_shows_the_same() {
     for n in 0..400 {
         churn::change(&aws.0, &mut rng);
         if n % 10 == 0 {
-            // More of what churn does rarely.
+            // Churn makes these changes rarely, so add more of them.
             churn::change_volume(&mut home.edit(), &mut rng);
             churn::change_network(&mut home.edit(), &mut rng);
         }
@@ -167,7 +167,7 @@ fn between_two_moments_of_the_journal_every_describe_shows_the_same() {
             }
         }
     }
-    // Nearly every moment of a journal changes something that shows.
+    // Nearly every moment of a journal changes something that is shown.
     assert!(changes[0] > 350 && changes[1] > 60 && changes[2] > 40, "{changes:?}");
 }
 
@@ -212,7 +212,7 @@ fn a_clock_put_back_takes_nothing_away() {
     home.terminate(&running).unwrap();
     aws.advance(1);
     aws.0.clock().set(crate::simulator::tests::START.parse().unwrap());
-    // What was launched and tagged stays so, though the clock says that was in an hour.
+    // Launches and tags stay, although the clock now says that they happen in an hour.
     assert!(home.instance_ids().contains(&new));
     assert_eq!(home.tag(&running, "a").as_deref(), Some("b"));
     assert_eq!((home.state(&stopped), home.state(&new)), (Some("pending"), Some("pending")));

@@ -159,7 +159,7 @@ fn a_full_subnet_launches_what_fits_or_refuses_until_somebody_leaves() {
     let (reading, place) = (home.reading(), SubnetPlace::own(0));
     let model = reading.instance(reading.number(&first).unwrap().unwrap(), reading.now()).unwrap();
     drop(reading);
-    // All but one of the rest at once, as 1,000 to a call take a while to be written.
+    // All but one of the remaining addresses at once; calls with 1,000 each would take long.
     let all = home.edit().run(&Launch { model, place, token: None }, 1, NAT_HOST - 8_192 - 2).unwrap();
     assert_eq!(all.len(), 8_188);
     let (status, code, _) = run(&aws, &[("MinCount", "2"), ("MaxCount", "3")]).unwrap_err();

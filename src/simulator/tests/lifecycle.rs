@@ -1,4 +1,4 @@
-//! Starts, stops, ends and snapshots, under a clock that moves by hand.
+//! Starts, stops, terminations and snapshots, with a clock that is moved by hand.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -2,7 +2,7 @@
 
 use crate::simulator::tests::{Aws, text, texts};
 
-/// Each describe, what names one and its parameter, and the code for an id that nothing has.
+/// Each Describe action, the prefix of its ids, the parameter for one id, and the code for an id that does not exist.
 const DESCRIBES: [(&str, &str, &str, &str); 5] = [
     ("DescribeRouteTables", "rtb-", "RouteTableId.1", "InvalidRouteTableID.NotFound"),
     ("DescribeInternetGateways", "igw-", "InternetGatewayId.1", "InvalidInternetGatewayID.NotFound"),

@@ -1,4 +1,4 @@
-//! Other accounts: roles that are assumed, regions, and what accounts share.
+//! Several accounts: assumed roles, regions, and what accounts share.
 
 use crate::simulator::request::{Caller, Params};
 use crate::simulator::tests::{Aws, options, text, texts};
@@ -106,7 +106,7 @@ fn a_shared_vpc_is_its_owners_and_takes_the_participants_instances() {
     let theirs = get("DescribeVpcs", &[("VpcId.1", &vpc)]).unwrap();
     let own = aws.get("DescribeVpcs", &[("VpcId.1", &vpc)]);
     assert_eq!(texts(&theirs, "cidrBlock"), texts(&own, "cidrBlock"));
-    // The owner's tags stay with the owner.
+    // Only the owner sees the owner's tags.
     assert!(own.contains("tagSet") && !theirs.contains("tagSet"));
 
     let groups = get("DescribeSecurityGroups", &[("Filter.1.Name", "vpc-id"), ("Filter.1.Value.1", &vpc)]).unwrap();
@@ -129,6 +129,6 @@ fn a_shared_vpc_is_its_owners_and_takes_the_participants_instances() {
     assert!(launched.contains("<groupName>web<") && launched.contains("<privateIpAddress>10.1."), "{launched}");
     let found = get("DescribeInstances", &[("Filter.1.Name", "vpc-id"), ("Filter.1.Value.1", &vpc)]).unwrap();
     assert_eq!(texts(&found, "instanceId").len(), 1);
-    // Nothing of it shows in the owner's account.
+    // The owner's account shows nothing of it.
     assert_eq!(home.instance_ids().len(), 1_000);
 }

@@ -35,7 +35,7 @@ fn a_rule_joins_the_permission_of_its_ports_and_leaves_it_again() {
     let ids = texts(&answer, "securityGroupRuleId");
     assert_eq!(ids.len(), 3);
     let after = inbound(&aws);
-    // EC2 keeps blocks with their host bits cleared, one permission for each port range.
+    // EC2 keeps CIDR blocks with their host bits cleared, and one permission for each port range.
     assert!(after.contains("<cidrIp>192.0.2.0/24</cidrIp><description>home</description>"), "{after}");
     assert_eq!(after.matches("<fromPort>22<").count(), 1);
     assert!(after.contains("<ipProtocol>udp</ipProtocol><fromPort>53<") && after.contains("<cidrIpv6>2001:db8::/32<"));

@@ -1,4 +1,4 @@
-//! What describes show through the faults: late, with resources missing, without tags.
+//! What Describe calls show under faults: late, with resources missing, without tags.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::simulator::refusal::Refusal;
 use crate::simulator::request::{Params, Service};
 use crate::simulator::tests::{Aws, text, texts};
 
-/// Asks as the server does, through the faults that are set; none of those here refuses.
+/// Calls as the server does, with the faults that are set; the faults in this file refuse no call.
 fn ask(aws: &Aws, form: &str) -> Result<String, Refusal> {
     let params = Params::parse("", format!("{form}&Version=2016-11-15").as_bytes());
     let action = params.get("Action").unwrap();
@@ -23,7 +23,7 @@ fn ask(aws: &Aws, form: &str) -> Result<String, Refusal> {
     answer(&Call { params: &params, account: &account, now, view, request: "r" }, action)
 }
 
-/// One walk of all instances: the pages' documents.
+/// One walk over all instances: the document of each page.
 fn sweep(aws: &Aws) -> Vec<String> {
     let first = "Action=DescribeInstances&MaxResults=50";
     let mut pages = vec![ask(aws, first).unwrap()];

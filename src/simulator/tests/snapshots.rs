@@ -1,4 +1,4 @@
-//! Snapshots: backups, those calls take, and other accounts' public ones.
+//! Snapshots: backups, those that calls take, and public ones of other accounts.
 
 use crate::simulator::happening::What;
 use crate::simulator::tests::{Aws, text, texts};

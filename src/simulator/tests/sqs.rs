@@ -1,4 +1,4 @@
-//! SQS over its socket, as an SDK asks it.
+//! SQS over its socket, called as an SDK calls it.
 
 use std::time::Duration;
 
@@ -17,13 +17,13 @@ pub(super) struct Reply {
 }
 
 impl Reply {
-    /// What the answer says; it must not be an error.
+    /// The body of the answer, which must not be an error.
     pub(super) fn ok(self) -> Value {
         assert_eq!(self.status, 200, "{}", self.body);
         self.body
     }
 
-    /// The error's type and message; it must be one.
+    /// The type and message of the error, which the answer must be.
     pub(super) fn refused(self) -> (String, String) {
         assert_ne!(self.status, 200, "{}", self.body);
         let text = |name: &str| self.body[name].as_str().unwrap().to_owned();
@@ -31,7 +31,8 @@ impl Reply {
     }
 }
 
-/// One HTTP exchange in a scope (`AKIAX/20261122/us-east-1/sqs`), whole; `headers` end in line ends.
+/// One complete HTTP exchange in a credential scope (`AKIAX/20261122/us-east-1/sqs`). Each of `headers` ends in a line
+/// end.
 pub(super) async fn post(simulator: &Simulator, scope: &str, headers: &str, body: &str) -> String {
     let host = simulator.endpoint().trim_start_matches("http://").to_owned();
     let mut stream = TcpStream::connect(&host).await.unwrap();
@@ -46,7 +47,7 @@ pub(super) async fn post(simulator: &Simulator, scope: &str, headers: &str, body
     answer
 }
 
-/// Calls `target`, `AmazonSQS.SendMessage` for example.
+/// Calls `target`, such as `AmazonSQS.SendMessage`.
 pub(super) async fn call(simulator: &Simulator, scope: &str, target: &str, body: &Value) -> Reply {
     let headers = format!("x-amz-target: {target}\r\ncontent-type: application/x-amz-json-1.0\r\n");
     let answer = post(simulator, scope, &headers, &body.to_string()).await;
@@ -156,7 +157,7 @@ async fn a_message_is_hidden_when_received_and_comes_back_until_it_is_deleted() 
     let second = receive(&simulator, &url, 10).await;
     assert_eq!(second[0]["Attributes"]["ApproximateReceiveCount"], "2");
     assert_eq!(second[0]["Attributes"]["ApproximateFirstReceiveTimestamp"], "1795348800000");
-    // The handle of the first receive is outdated: no error, and no deletion.
+    // The handle of the first receive is outdated: it is no error, and deletes nothing.
     let delete = |handle: &Value| json!({ "QueueUrl": url, "ReceiptHandle": handle });
     sqs(&simulator, "DeleteMessage", delete(&first[0]["ReceiptHandle"])).await.ok();
     assert_eq!(counts(&simulator, &url).await, [0, 1, 0]);
@@ -273,7 +274,7 @@ async fn a_long_poll_wakes_when_a_message_arrives_or_its_time_is_up() {
     let simulator = start().await;
     let url = queue(&simulator, "muster", json!({ "ReceiveMessageWaitTimeSeconds": "20" })).await;
     let poll = async {
-        // The queue's own wait counts when the call names none.
+        // The queue's own wait applies when the call names none.
         sqs(&simulator, "ReceiveMessage", json!({ "QueueUrl": url })).await.ok()
     };
     let sending = async {
@@ -368,7 +369,7 @@ async fn message_attributes_come_back_with_their_digest() {
     let got = sqs(&simulator, "ReceiveMessage", asked).await.ok();
     assert_eq!(got["Messages"][0]["MessageAttributes"], attributes);
     assert_eq!(got["Messages"][0]["MD5OfMessageAttributes"], sent["MD5OfMessageAttributes"]);
-    // What moto 5.2.1, which follows the developer guide, computes for these.
+    // moto 5.2.1, which follows the developer guide, computes this digest.
     assert_eq!(sent["MD5OfMessageAttributes"], "0ad98b2a0d41eebd0aa09399031b0ba9");
     simulator.stop().await;
 }
@@ -385,7 +386,7 @@ async fn the_rust_sdk_receives_deletes_and_tells_errors_apart() {
         .endpoint_url(simulator.endpoint())
         .region(Region::new("us-east-1"))
         .credentials_provider(Credentials::new("AKIAX", "secret", None, None, "test"))
-        // The simulated day is not today, which the SDK would take for a skewed clock; it must not mind.
+        // The simulated date is not today's. The SDK takes this for clock skew and must still work.
         .http_client(aws_smithy_http_client::Builder::new().build_http())
         .build();
     let client = aws_sdk_sqs::Client::from_conf(config);

@@ -34,11 +34,11 @@ fn tags_are_put_on_many_things_of_any_kind_and_each_change_has_the_next_version(
     assert_eq!(events[0], (id.clone(), "instance", changed.clone(), 2, before.len() + 2));
     assert_eq!((events[1].1, events[2].1), ("vpc", "security-group"));
 
-    // The same again changes nothing, and no event tells of it but CloudTrail.
+    // The same call again changes nothing, and only CloudTrail's event reports it.
     aws.get("CreateTags", &with(&[("Tag.1.Key", "owner"), ("Tag.1.Value", "me")]));
     assert!(matches!(aws.happened().as_slice(), [What::Call { name: "CreateTags", .. }]));
 
-    // A key with another value stays; without a value it goes.
+    // A key with another value stays; a key without a value is removed.
     aws.get("DeleteTags", &with(&[("Tag.1.Key", "owner"), ("Tag.1.Value", "you"), ("Tag.2.Key", "empty")]));
     assert_eq!(home.tag(&id, "owner").as_deref(), Some("me"));
     assert_eq!(home.tag(&id, "empty"), None);

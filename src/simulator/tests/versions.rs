@@ -1,5 +1,5 @@
-//! Volumes, snapshots, interfaces, addresses and subnets against their own past: whatever happens, an earlier moment can be
-//! asked again, and between two moments of a thing's journal nothing of it changes.
+//! The history of volumes, snapshots, interfaces, addresses and subnets: whatever happens, an earlier moment can be
+//! read again, and between two moments of a resource's journal nothing of it changes.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::simulator::tests::{Aws, options, texts};
 use crate::simulator::view::View;
 use crate::simulator::world::World;
 
-/// A describe, the set it answers, and the id of an item.
+/// A Describe action, the set in its answer, and the element with an item's id.
 const LISTINGS: [(&str, &str, &str); 6] = [
     ("DescribeAddresses", "addressesSet", "allocationId"),
     ("DescribeInstances", "instancesSet", "instanceId"),
@@ -21,10 +21,10 @@ const LISTINGS: [(&str, &str, &str); 6] = [
     ("DescribeVolumes", "volumeSet", "volumeId"),
 ];
 
-/// Each thing as it is listed, by id.
+/// Each resource as it is listed, by id.
 type Shown = BTreeMap<String, String>;
 
-/// The items directly inside of each `<set>`.
+/// The items directly inside each `<set>`.
 fn items(xml: &str, set: &str) -> Vec<String> {
     let (mut found, mut depth, mut item) = (Vec::new(), 0, String::new());
     for inside in texts(xml, set) {
@@ -52,7 +52,7 @@ fn look(aws: &Aws, at: Moment) -> Shown {
     shown
 }
 
-/// Does something, or nothing when it is refused.
+/// Makes a random call, which may be refused.
 fn act(aws: &Aws, rng: &mut Rng, seen: &Shown) {
     let of = |rng: &mut Rng, prefix: &str| {
         let ids: Vec<&String> = seen.keys().filter(|id| id.starts_with(prefix)).collect();

@@ -1,4 +1,4 @@
-//! Volumes: those of instances, and what calls do to them.
+//! Volumes: those of instances, and the effects of calls on them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use crate::simulator::happening::What;
 use crate::simulator::ident::Kind;
 use crate::simulator::tests::{Aws, text, texts};
 
-/// Each item of a set, as its own text.
+/// Each item of a set, as a separate text.
 pub(super) fn items(xml: &str, first: &str) -> Vec<String> {
     let open = format!("<item><{first}>");
     xml.split(&open).skip(1).map(|part| format!("<{first}>{part}")).collect()
@@ -120,7 +120,7 @@ fn a_terminated_instance_takes_its_root_volume_along_and_leaves_the_others() {
     }
 }
 
-/// A running instance that nobody else manages, and the zone it is in.
+/// A running instance that no other principal manages, and its zone.
 fn running(aws: &Aws) -> (String, String) {
     let id = aws.first("running");
     let zone = text(&aws.get("DescribeInstances", &[("InstanceId.1", &id)]), "availabilityZone");
@@ -272,7 +272,7 @@ fn a_stopped_instances_root_can_move_to_another() {
     aws.advance(1);
     assert!(!aws.get("DescribeInstances", &[("InstanceId.1", &stopped)]).contains(&root));
     assert!(aws.get("DescribeInstances", &[("InstanceId.1", &other)]).contains(&root));
-    // It is no longer the one that goes with its instance.
+    // The root volume was moved, so it is deleted with neither instance.
     home.terminate(&stopped).unwrap();
     aws.advance(2);
     assert_eq!(texts(&one(&aws, &root), "status"), ["in-use", "attached"]);
@@ -329,7 +329,7 @@ fn what_a_volume_was_can_be_asked_later() {
     for (at, state) in &told {
         let at = crate::simulator::clock::Moment::of(*at);
         let then = reading.scene().disk(disk, at).map(|disk| (disk.state(at), disk.attachment.is_some()));
-        // At a moment itself what began then holds.
+        // At the moment itself, what began then holds.
         if *state != then {
             assert_eq!((*state, then), (Some(("available", false)), Some(("deleting", false))));
         }

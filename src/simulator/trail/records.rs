@@ -1,4 +1,4 @@
-//! The calls that were recorded.
+//! The recorded calls.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use parking_lot::RwLock;
 
 use crate::simulator::happening::{Happening, What};
 
-/// How many calls are remembered.
+/// How many calls are kept.
 pub(super) const MAX_RECORDS: usize = 10_000;
 
 /// The records of all accounts, oldest first.
@@ -15,7 +15,7 @@ pub(super) const MAX_RECORDS: usize = 10_000;
 pub(crate) struct Trail(pub(super) RwLock<VecDeque<Arc<Happening>>>);
 
 impl Trail {
-    /// Remembers a call; anything else is none of a trail's.
+    /// Records a call; other happenings are ignored.
     pub(crate) fn record(&self, happening: &Happening) {
         if !matches!(happening.what, What::Call { .. }) {
             return;

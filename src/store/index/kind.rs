@@ -1,5 +1,7 @@
 //! The index of one kind: its rows in list order, each as the numbers of its terms.
 
+pub(super) mod copied;
+
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;

@@ -18,6 +18,8 @@ use crate::model::text::shown;
 use crate::model::{Scope, Timestamp};
 use crate::query::exposure::{self, AskedPorts};
 use crate::query::filter::is_tag;
+use crate::query::filter::special_value::{ABSENT, PRESENT};
+use crate::query::in_documents::{InDocumentsError, looked_up};
 use crate::query::selection::MatchingRows;
 use crate::query::tally::{Breakdown, tally};
 use crate::query::{FilterError, Filters, Point};
@@ -147,6 +149,7 @@ impl GivenFilters {
     /// # Errors
     /// When the filters cannot be used, or the store cannot be read.
     pub fn settle(&self, core: &Core, scope: Option<&Scope>, point: Option<Point>) -> Result<Settled, RequestError> {
+        self.refuse_secrets(core)?;
         let mut readings = Vec::new();
         let (mut filters, mut lent) = (Vec::new(), Vec::new());
         for GivenFilter { name, values } in &self.filters {
@@ -168,6 +171,18 @@ impl GivenFilters {
             settled.filters = self.lent(core, settled.scope.as_ref(), &of, point, settled.filters)?;
         }
         let scope = settled.scope.as_ref();
+        if settled.filters.need_documents() {
+            if point.is_some() {
+                let what = "a filter that rows do not hold is known for the present only: leave out `as_of`";
+                return Err(ArgumentError::said(what).into());
+            }
+            let found = looked_up(&core.store, self.kind, scope, settled.filters);
+            settled.filters = found.map_err(|error| match error {
+                InDocumentsError::Read(error) => RequestError::Read(error),
+                InDocumentsError::Filter(error) => error.into(),
+                InDocumentsError::TooMany { .. } => ArgumentError::said(&error.to_string()).into(),
+            })?;
+        }
         for asked in &self.exposed {
             if point.is_some() {
                 return Err(
@@ -218,6 +233,20 @@ impl GivenFilters {
         Ok(filters)
     }
 
+    /// Refuses to compare the values of tags that are redacted: nothing would match, and that would look like a fact.
+    fn refuse_secrets(&self, core: &Core) -> Result<(), RequestError> {
+        let asks = |value: &GivenValue| !matches!(value.text(), ABSENT | PRESENT | "*" | "");
+        let secret = self.filters.iter().find_map(|filter| {
+            let key = filter.name.strip_prefix("tag:")?;
+            (core.aws.secrets().is_secret(key) && filter.values.iter().any(asks)).then_some(key)
+        });
+        let Some(key) = secret.map(|key| shown(key, SHOWN)) else { return Ok(()) };
+        Err(ArgumentError::said(&format!(
+            "the values of the tag `{key}` are redacted, so no filter can compare them. To find what has the tag, give `tag:{key}` the value {PRESENT}, and {ABSENT} for what lacks it"
+        ))
+        .into())
+    }
+
     /// The values that one value stands for, and a sentence about it when it has two readings.
     fn choose(
         &self,
@@ -235,6 +264,7 @@ impl GivenFilters {
         let kind = holder(self.kind, name);
         let literal = Filters::parse(&json!([{"Name": name, "Values": [text]}]), kind, core.now());
         let having = match &literal {
+            Ok(literal) if literal.need_documents() => 0,
             Ok(literal) => {
                 tally(&core.store, &kind.kind(), scope, literal, &Breakdown::default(), point)?.0.total.count
             }

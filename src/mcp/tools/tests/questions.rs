@@ -6,7 +6,9 @@ use super::past::{answered, refused};
 use crate::kinds::{self, NETWORK_INTERFACE};
 use crate::mcp::ListMode;
 use crate::mcp::tests::{World, fast};
-use crate::mcp::tools::{count_inventory, find_relations, get_resource, report_stopped_instances, search_inventory};
+use crate::mcp::tools::{
+    count_inventory, find_relations, get_resource, query_inventory, report_stopped_instances, search_inventory,
+};
 use crate::simulator;
 
 async fn fleet() -> World {
@@ -71,6 +73,10 @@ async fn what_the_internet_reaches_is_told_only_where_everything_on_the_way_is_h
     let count = json!({"filters": {"exposed": ["443"]}, "group_by": "vpc-id"});
     let (_, counted) = answered(&client, &count_inventory::SPEC, count).await;
     assert_eq!(counted["total"], found["total"]);
+    let sql = "SELECT count(DISTINCT instance_id) AS n FROM exposure WHERE 443 BETWEEN from_port AND to_port AND protocol = 'tcp' \
+               AND unknown IS NULL";
+    let (said, table) = answered(&client, &query_inventory::SPEC, json!({ "sql": sql })).await;
+    assert_eq!(table["rows"][0]["n"], found["total"], "{said}");
     let id = &found["rows"][0]["id"];
     let (said, one) = answered(&client, &get_resource::SPEC, json!({"id": id})).await;
     assert!(said.contains("Open to the internet: tcp 443 from 0.0.0.0/0"), "{said}");
@@ -99,6 +105,9 @@ async fn what_the_internet_reaches_is_told_only_where_everything_on_the_way_is_h
     assert_eq!((&found["total"], &found["at_least"]), (&json!(0), &json!(true)), "{found}");
     let readings: Vec<&str> = found["readings"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
     assert!(readings[0].contains("of which it is not known") && readings[0].contains("network ACLs: "), "{readings:?}");
+    let sql = "SELECT DISTINCT unknown FROM exposure WHERE unknown LIKE 'network ACLs: %'";
+    let (said, table) = answered(&client, &query_inventory::SPEC, json!({ "sql": sql })).await;
+    assert!(table["total"] == 1 && said.contains("it is not known whether the internet can reach them"), "{said}");
     let (said, one) = answered(&client, &get_resource::SPEC, json!({"id": id})).await;
     assert_eq!(one["exposure"]["open"], json!([]), "{said}");
     assert!(one["exposure"]["unknown"][0].as_str().unwrap().contains("network ACLs: "), "{said}");

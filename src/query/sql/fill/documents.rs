@@ -8,6 +8,7 @@ use crate::kinds::KindSpec;
 use crate::model::{Document, Map, ResourceId, Value};
 use crate::query::sql::SqlError;
 use crate::query::sql::cell::{ColumnForm, SqlCell};
+use crate::store::RowSelection;
 
 /// The highest port.
 const LAST_PORT: i64 = 65_535;
@@ -46,8 +47,8 @@ fn each(
     mut visit: impl FnMut(&ResourceId, &Document) -> Result<(), SqlError>,
 ) -> Result<(), SqlError> {
     let mut found = Vec::new();
-    rows.each(&spec.kind(), ids, |id, _| {
-        found.push(id.clone());
+    rows.each(spec, &RowSelection { ids, ..RowSelection::default() }, |id, _| {
+        found.push(id.owned());
         Ok(())
     })?;
     for (nth, id) in found.iter().enumerate() {

@@ -10,6 +10,7 @@ use crate::kinds::KindSpec;
 use crate::kinds::health::{next_event, verdict};
 use crate::query::sql::SqlError;
 use crate::query::sql::cell::{ColumnForm, SqlCell};
+use crate::store::RowSelection;
 
 pub(super) fn fill(
     rows: &mut Rows<'_>,
@@ -22,9 +23,11 @@ pub(super) fn fill(
     let checks = [of("system-status.status"), of("instance-status.status"), of("attached-ebs-status.status")];
     let event = of("event.code");
     let mut found = Vec::new();
-    rows.each(&spec.kind(), ids, |id, row| {
+    let [system, instance, ebs] = checks;
+    let facets = vec![state, system, instance, ebs, event];
+    rows.each(spec, &RowSelection { facets, ids, ..RowSelection::default() }, |id, row| {
         let owned = |number| facet(number, row).map(str::to_owned);
-        found.push((id.clone(), owned(state), checks.map(owned), facet(event, row).is_some()));
+        found.push((id.owned(), owned(state), checks.map(owned), facet(event, row).is_some()));
         Ok(())
     })?;
     for (id, state, results, has_event) in found {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Statement};
 
 use crate::query::sql::SqlError;
@@ -10,7 +11,7 @@ use crate::query::sql::functions::compare_kinds;
 use crate::query::sql::narrow::NarrowTerms;
 use crate::query::sql::reads::TableRead;
 use crate::query::sql::said::filled;
-use crate::query::sql::schema::{Field, SqlTable};
+use crate::query::sql::schema::{Column, Field, SqlTable};
 
 /// How many bytes all tables of a statement may take.
 pub(super) const ROOM: usize = 128 << 20;
@@ -19,15 +20,36 @@ const ROW: usize = 12;
 /// What a value takes, about.
 const VALUE: usize = 18;
 
+/// How many rows are put in at once: half as long as one by one.
+const ROWS: usize = 32;
+
+/// A value that waits to be put in.
+#[derive(Clone, Copy)]
+enum StagedValue {
+    Null,
+    Int(i64),
+    /// Text that begins and ends there among the texts that wait.
+    Text(usize, usize),
+}
+
 /// What fills one table.
 pub(super) struct Inserter<'c, 'r> {
-    statement: Statement<'c>,
-    table: &'static str,
+    connection: &'c Connection,
+    /// Puts one row in.
+    one: Statement<'c>,
+    /// Puts so many in; made when there are as many.
+    many: Option<Statement<'c>>,
+    /// The beginning of both, and the marks of one row.
+    sql: (String, String),
+    /// The values of rows that wait, one row after the other, and their texts.
+    staged: Vec<StagedValue>,
+    texts: String,
+    staged_rows: usize,
+    table: &'static SqlTable,
     /// The columns that are put in, by their places.
     columns: Vec<usize>,
     /// What a flat row has to meet: the place of a column, and the values that it may have.
-    tests: Vec<(usize, ColumnForm, BTreeSet<String>)>,
-    narrowed_by: Vec<&'static str>,
+    tests: Vec<(usize, ColumnForm, &'r BTreeSet<String>)>,
     rows: u64,
     room: &'r mut usize,
 }
@@ -37,7 +59,7 @@ impl<'c, 'r> Inserter<'c, 'r> {
         connection: &'c Connection,
         table: &'static SqlTable,
         read: &TableRead,
-        terms: &NarrowTerms,
+        terms: &'r NarrowTerms,
         room: &'r mut usize,
     ) -> Result<Self, SqlError> {
         let mut columns: Vec<usize> = read.columns.iter().copied().collect();
@@ -48,24 +70,29 @@ impl<'c, 'r> Inserter<'c, 'r> {
         }
         let name = |place: &usize| table.columns.get(*place).map_or("", |column| column.name.as_str());
         let names = columns.iter().map(|place| format!("\"{}\"", name(place))).collect::<Vec<_>>().join(", ");
-        let marks = (1..=columns.len()).map(|mark| format!("?{mark}")).collect::<Vec<_>>().join(", ");
-        let insert = format!("INSERT INTO \"{}\"({names}) VALUES ({marks})", table.name);
+        let marks = format!("({})", vec!["?"; columns.len()].join(", "));
+        let insert = format!("INSERT INTO \"{}\"({names}) VALUES ", table.name);
         if is_empty {
             columns.clear();
         }
         let tests = terms.sets.iter().filter_map(|(column, values)| {
             let (_, column) = table.column(column)?;
             match column.field {
-                Field::Nth(place) => Some((place, column.form, values.clone())),
+                Field::Nth(place) => Some((place, column.form, values)),
                 _ => None,
             }
         });
         Ok(Inserter {
-            statement: filled(connection.prepare(&insert))?,
-            table: &table.name,
+            connection,
+            one: filled(connection.prepare(&format!("{insert}{marks}")))?,
+            many: None,
+            sql: (insert, marks),
+            staged: Vec::new(),
+            texts: String::new(),
+            staged_rows: 0,
+            table,
             columns,
             tests: tests.collect(),
-            narrowed_by: table.narrowed_by(),
             rows: 0,
             room,
         })
@@ -78,17 +105,23 @@ impl<'c, 'r> Inserter<'c, 'r> {
         if bytes > *self.room { Err(self.too_big(rows)) } else { Ok(()) }
     }
 
+    /// The columns that are put in.
+    pub(super) fn columns(&self) -> impl Iterator<Item = &'static Column> {
+        let table = self.table;
+        self.columns.iter().filter_map(|place| table.columns.get(*place))
+    }
+
+    /// How many rows were put in.
+    pub(super) fn count(&self) -> u64 {
+        self.rows
+    }
+
     /// Puts a row of a flat table in, if its terms let it through.
     pub(super) fn row(&mut self, cells: &[SqlCell<'_>]) -> Result<(), SqlError> {
         let meets = self.tests.iter().all(|(place, form, values)| {
-            let text = match cells.get(*place) {
-                Some(SqlCell::Int(number)) => return values.contains(&number.to_string()),
-                Some(cell) => cell.text(),
-                None => None,
-            };
-            text.is_some_and(|text| match form {
-                ColumnForm::Kind => values.iter().any(|value| compare_kinds(value, text).is_eq()),
-                _ => values.contains(text),
+            cells.get(*place).is_some_and(|cell| match (form, cell.text()) {
+                (ColumnForm::Kind, Some(text)) => values.iter().any(|value| compare_kinds(value, text).is_eq()),
+                _ => cell.is_among(values),
             })
         });
         if meets { self.insert(|place| cells.get(place).cloned().unwrap_or(SqlCell::Null)) } else { Ok(()) }
@@ -97,26 +130,74 @@ impl<'c, 'r> Inserter<'c, 'r> {
     /// Puts a row in, of the values that `cell` gives for the places of columns.
     pub(super) fn insert<'a>(&mut self, mut cell: impl FnMut(usize) -> SqlCell<'a>) -> Result<(), SqlError> {
         let mut bytes = ROW;
-        for (mark, place) in self.columns.iter().enumerate() {
+        for place in &self.columns {
             let cell = cell(*place);
             bytes += cell.bytes();
-            filled(self.statement.raw_bind_parameter(mark + 1, &cell))?;
+            self.staged.push(match (&cell, cell.text()) {
+                (_, Some(text)) => {
+                    let start = self.texts.len();
+                    self.texts.push_str(text);
+                    StagedValue::Text(start, self.texts.len())
+                }
+                (SqlCell::Int(number), None) => StagedValue::Int(*number),
+                (_, None) => StagedValue::Null,
+            });
         }
         self.rows += 1;
         match self.room.checked_sub(bytes) {
             Some(room) => *self.room = room,
             None => return Err(self.too_big(self.rows)),
         }
-        filled(self.statement.raw_execute()).map(drop)
+        self.staged_rows += 1;
+        if self.staged_rows == ROWS { self.finish() } else { Ok(()) }
+    }
+
+    /// Puts in what waits.
+    pub(super) fn finish(&mut self) -> Result<(), SqlError> {
+        let width = self.columns.len();
+        if self.staged_rows < ROWS {
+            for row in 0..self.staged_rows {
+                let values = self.staged.get(row * width..(row + 1) * width).unwrap_or_default();
+                filled(put(&mut self.one, values, &self.texts))?;
+            }
+        } else {
+            let mut many = if let Some(many) = self.many.take() {
+                many
+            } else {
+                let (insert, marks) = &self.sql;
+                let insert = format!("{insert}{}", vec![marks.as_str(); ROWS].join(", "));
+                filled(self.connection.prepare(&insert))?
+            };
+            filled(put(&mut many, &self.staged, &self.texts))?;
+            self.many = Some(many);
+        }
+        self.staged.clear();
+        self.texts.clear();
+        self.staged_rows = 0;
+        Ok(())
     }
 
     fn too_big(&self, rows: u64) -> SqlError {
-        let first = self.narrowed_by.first().copied().unwrap_or("id");
+        let narrowed_by = self.table.narrowed_by();
+        let first = narrowed_by.first().copied().unwrap_or("id");
         SqlError::TooBig {
-            table: self.table.to_owned(),
+            table: self.table.name.clone(),
             rows,
-            by: self.narrowed_by.join(", "),
+            by: narrowed_by.join(", "),
             example: format!("{first} = '..'"),
         }
     }
+}
+
+/// Runs a statement with these values.
+fn put(statement: &mut Statement<'_>, values: &[StagedValue], texts: &str) -> rusqlite::Result<()> {
+    for (nth, value) in values.iter().enumerate() {
+        let value = match *value {
+            StagedValue::Null => ValueRef::Null,
+            StagedValue::Int(number) => ValueRef::Integer(number),
+            StagedValue::Text(start, end) => ValueRef::Text(texts.get(start..end).unwrap_or_default().as_bytes()),
+        };
+        statement.raw_bind_parameter(nth + 1, ToSqlOutput::Borrowed(value))?;
+    }
+    statement.raw_execute().map(drop)
 }

@@ -1,42 +1,79 @@
 //! Fills the table of a kind from its rows.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use super::inserter::Inserter;
-use super::rows::Rows;
+use super::row_key::RowKey;
+use super::rows::{NAME, Rows};
 use crate::kinds::KindSpec;
-use crate::model::ResourceId;
 use crate::query::sql::SqlError;
 use crate::query::sql::cell::{ColumnForm, SqlCell};
 use crate::query::sql::narrow::NarrowTerms;
 use crate::query::sql::schema::{Column, Field, SqlTable};
-use crate::store::RowView;
+use crate::store::{RowSelection, RowView, TagSelection};
 
 pub(super) fn fill(
     rows: &mut Rows<'_>,
     spec: &'static KindSpec,
-    table: &SqlTable,
+    table: &'static SqlTable,
     terms: &NarrowTerms,
     into: &mut Inserter<'_, '_>,
 ) -> Result<(), SqlError> {
-    let [ids, accounts, regions] = ["id", "account", "region"].map(|column| terms.sets.get(column));
-    rows.each(&spec.kind(), ids, |id, row| {
-        let is_wanted = accounts.is_none_or(|wanted| wanted.contains(id.account.as_str()))
-            && regions.is_none_or(|wanted| wanted.contains(id.region.as_str()));
-        if !is_wanted {
+    let tests: Vec<(&Column, &BTreeSet<String>)> = terms
+        .sets
+        .iter()
+        .filter_map(|(column, values)| Some((table.column(column)?.1, values)))
+        .filter(|(column, _)| column.field != Field::Id)
+        .collect();
+    let read: Vec<&Column> = into.columns().chain(tests.iter().map(|(column, _)| *column)).collect();
+    let insert = |key: &RowKey<'_>, row: &RowView<'_>| {
+        let meets = |(column, values): &(&Column, &BTreeSet<String>)| cell(column, *key, row).is_among(values);
+        if !tests.iter().all(meets) {
             return Ok(());
         }
-        into.insert(|place| table.columns.get(place).map_or(SqlCell::Null, |column| cell(column, id, row)))
-    })
+        into.insert(|place| table.columns.get(place).map_or(SqlCell::Null, |column| cell(column, *key, row)))
+    };
+    let ids = terms.sets.get("id");
+    if !read.iter().all(|column| is_indexed(spec, column)) {
+        return rows.stored(spec, ids, insert);
+    }
+    let facets = read.iter().filter_map(|column| match column.field {
+        Field::Facet(number) => Some(number),
+        _ => None,
+    });
+    let is_tagged = read.iter().any(|column| column.field == Field::Tags);
+    let is_named = read.iter().any(|column| column.field == Field::Name);
+    let tags = match (is_tagged, is_named) {
+        (true, _) => TagSelection::All,
+        (false, true) => TagSelection::Key(NAME),
+        (false, false) => TagSelection::None,
+    };
+    let only = tests.iter().filter_map(|(column, values)| match column.field {
+        // Only text stands in the index as it does in the table.
+        Field::Facet(number) if column.form == ColumnForm::Text => Some((number, *values)),
+        _ => None,
+    });
+    rows.each(spec, &RowSelection { facets: facets.collect(), tags, only: only.collect(), ids }, insert)
+}
+
+/// Whether the index holds what a column does: not the order of several values of a filter, and no names but those of tags.
+fn is_indexed(spec: &KindSpec, column: &Column) -> bool {
+    match column.field {
+        Field::Name => spec.name_field.is_none(),
+        Field::Facet(_) => !column.is_array,
+        Field::Id | Field::Account | Field::Region | Field::Tags => true,
+        Field::Same(_) | Field::Lazy(_) | Field::Nth(_) => false,
+    }
 }
 
 /// What a row has in a column.
-fn cell<'a>(column: &Column, id: &'a ResourceId, row: &RowView<'a>) -> SqlCell<'a> {
+fn cell<'a>(column: &Column, key: RowKey<'a>, row: &RowView<'a>) -> SqlCell<'a> {
     match column.field {
-        Field::Id => SqlCell::Text(&id.id),
+        Field::Id => SqlCell::Text(key.id),
         Field::Name => row.name.map_or(SqlCell::Null, SqlCell::Text),
-        Field::Account => SqlCell::Text(id.account.as_str()),
-        Field::Region => SqlCell::Text(id.region.as_str()),
+        Field::Account => SqlCell::Text(key.account),
+        Field::Region => SqlCell::Text(key.region),
         Field::Facet(number) if column.is_array => array(number, row),
         Field::Facet(number) => facet(number, row).map_or(SqlCell::Null, |text| column.form.cell(text)),
         Field::Tags => SqlCell::Owned(tags(row)),

@@ -6,12 +6,18 @@
 use std::collections::BTreeSet;
 
 use super::filling::Filling;
+use super::row_key::RowKey;
+use crate::kinds::KindSpec;
 use crate::model::{Document, Kind, ResourceId, Row};
 use crate::query::moment::holds;
 use crate::query::past::{is_baseline, row_then};
 use crate::query::sql::SqlError;
-use crate::store::{ReadError, RowView, Snapshot};
+use crate::store::{IndexRows, ReadError, RowSelection, RowView, Snapshot};
 
+/// The tag whose value is a resource's name.
+pub(super) const NAME: &str = "Name";
+/// Above so many ids, a walk over all rows is shorter than a look for each of them.
+const NAMED: usize = if cfg!(test) { 4 } else { 2_000 };
 /// How many rows are walked between two looks at the clock.
 const STEP: usize = 4_096;
 /// How many resources may have changed or been removed since the moment.
@@ -43,17 +49,70 @@ impl<'a> Rows<'a> {
         if (self.filling.expired)() { Err(SqlError::Time) } else { Ok(()) }
     }
 
-    /// Shows `visit` the rows of a kind: all, or those of `ids`.
+    /// Shows `visit` the rows of a kind that `selection` says, and of them at least what it says: out of the index where that
+    /// stands at the moment, else as stored. A row that meets no condition of it but the ids may be shown all the same.
     pub(super) fn each(
         &mut self,
-        kind: &Kind,
-        ids: Option<&BTreeSet<String>>,
-        mut visit: impl FnMut(&ResourceId, &RowView<'_>) -> Result<(), SqlError>,
+        spec: &'static KindSpec,
+        selection: &RowSelection<'_>,
+        mut visit: impl FnMut(&RowKey<'_>, &RowView<'_>) -> Result<(), SqlError>,
     ) -> Result<(), SqlError> {
-        match ids {
-            Some(ids) => self.named(kind, ids, &mut visit),
-            None => self.all(kind, &mut visit),
+        match self.copied(spec, selection)? {
+            Some(copy) => self.indexed(spec, &copy, &mut visit),
+            None => self.stored(spec, selection.ids, visit),
         }
+    }
+
+    /// The same of whole rows as they are stored: with the name, and several values of a filter in the document's order.
+    pub(super) fn stored(
+        &mut self,
+        spec: &'static KindSpec,
+        ids: Option<&BTreeSet<String>>,
+        mut visit: impl FnMut(&RowKey<'_>, &RowView<'_>) -> Result<(), SqlError>,
+    ) -> Result<(), SqlError> {
+        let kind = spec.kind();
+        let is_wanted = |id: &ResourceId| ids.is_none_or(|ids| ids.contains(&*id.id));
+        let mut visit = |id: &ResourceId, row: &RowView<'_>| {
+            if is_wanted(id) { visit(&RowKey::of(id), row) } else { Ok(()) }
+        };
+        match ids {
+            Some(ids) if ids.len() <= NAMED => self.named(&kind, ids, &mut visit),
+            _ => self.all(&kind, &mut visit),
+        }
+    }
+
+    /// Rows out of the index; `None` where it does not stand at the moment.
+    fn copied(&self, spec: &KindSpec, selection: &RowSelection<'_>) -> Result<Option<IndexRows>, SqlError> {
+        self.on_time()?;
+        let at = self.snapshot.seq();
+        if self.filling.point.seq < at {
+            return Ok(None);
+        }
+        Ok(self.filling.index.copied(&spec.kind(), at, selection, |scope| !self.snapshot.leaves_out(scope)))
+    }
+
+    fn indexed(
+        &self,
+        spec: &KindSpec,
+        copy: &IndexRows,
+        visit: &mut dyn FnMut(&RowKey<'_>, &RowView<'_>) -> Result<(), SqlError>,
+    ) -> Result<(), SqlError> {
+        let (kind, visible) = (spec.kind(), self.filling.visible);
+        let mut nth = 0_usize;
+        copy.each(|id, scope, row| {
+            nth += 1;
+            if nth.is_multiple_of(STEP) {
+                self.on_time()?;
+            }
+            let key = RowKey::new(&kind, scope, id);
+            if !visible.is_all() && !visible.sees(&key.owned()) {
+                return Ok(());
+            }
+            // Kinds with a name of their own are not read here.
+            row.name =
+                row.tags.iter().find(|(key, _)| *key == NAME).map(|(_, name)| *name).filter(|name| !name.is_empty());
+            visit(&key, row)
+        })
     }
 
     fn all(

@@ -25,6 +25,12 @@ impl Visible {
         Visible(Some(Arc::new(sees)))
     }
 
+    /// Whether it is all of them.
+    #[must_use]
+    pub fn is_all(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// Whether a resource is one of them.
     #[must_use]
     pub fn sees(&self, id: &ResourceId) -> bool {

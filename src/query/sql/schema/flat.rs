@@ -1,6 +1,7 @@
 //! The tables that are no kind.
 
 use crate::kinds::{self, INSTANCE, INSTANCE_STATUS, KINDS, KindSpec, VOLUME};
+use crate::query::sql::Outside;
 use crate::query::sql::cell::ColumnForm::{self, Flag as Bit, Json, Kind, Number, Text, Time};
 
 /// A table that is no kind.
@@ -28,6 +29,8 @@ pub(in crate::query::sql) enum Flat {
     Freshness,
     /// One row a list price in a region.
     Price,
+    /// One row an instance and stretch of ports that the internet can reach, or of which that is not known.
+    Exposure,
 }
 
 /// The columns of a rule.
@@ -46,6 +49,19 @@ const RULE: &[(&str, ColumnForm)] = &[
     ("prefix_list_id", Text),
     ("referenced_group_id", Text),
     ("description", Text),
+];
+
+/// The columns of what the internet can reach.
+const EXPOSURE: &[(&str, ColumnForm)] = &[
+    ("instance_id", Text),
+    ("account", Text),
+    ("region", Text),
+    ("protocol", Text),
+    ("from_port", Number),
+    ("to_port", Number),
+    ("source", Text),
+    ("path", Json),
+    ("unknown", Text),
 ];
 
 /// The columns of a difference that the log tells of.
@@ -67,7 +83,7 @@ const CHANGE: &[(&str, ColumnForm)] = &[
 
 impl Flat {
     /// Every one.
-    pub(in crate::query::sql) const ALL: [Flat; 11] = [
+    pub(in crate::query::sql) const ALL: [Flat; 12] = [
         Flat::Tag,
         Flat::SecurityGroupRule,
         Flat::InstanceVolume,
@@ -79,6 +95,7 @@ impl Flat {
         Flat::InstanceHealth,
         Flat::Freshness,
         Flat::Price,
+        Flat::Exposure,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -94,6 +111,7 @@ impl Flat {
             Flat::InstanceHealth => "instance_health",
             Flat::Freshness => "freshness",
             Flat::Price => "price",
+            Flat::Exposure => "exposure",
         }
     }
 
@@ -173,6 +191,7 @@ impl Flat {
             Flat::Price => {
                 &[("region", Text), ("unit", Text), ("name", Text), ("micro_usd", Number), ("price_date", Text)]
             }
+            Flat::Exposure => EXPOSURE,
         }
     }
 
@@ -187,8 +206,9 @@ impl Flat {
             Flat::Route => &["route_table_id", "account", "region"],
             Flat::Relation => &["from_kind", "from_id", "to_kind", "to_id", "via", "account", "region"],
             Flat::Change => &["id", "kind", "account", "region"],
-            Flat::InstanceHealth => &["instance_id", "account", "region"],
-            Flat::Freshness | Flat::Price => &[],
+            Flat::InstanceHealth | Flat::Exposure => &["instance_id", "account", "region"],
+            Flat::Price => &["region", "unit", "name"],
+            Flat::Freshness => &[],
         }
     }
 
@@ -202,7 +222,7 @@ impl Flat {
             Flat::NetworkInterfaceAddress => Some("network_interface_id"),
             Flat::Route => Some("route_table_id"),
             Flat::Relation => Some("from_id"),
-            Flat::Freshness | Flat::Price => None,
+            Flat::Freshness | Flat::Price | Flat::Exposure => None,
         }
     }
 
@@ -228,6 +248,7 @@ impl Flat {
             Flat::NetworkInterfaceAddress => of("network-interface"),
             Flat::Route => of("route-table"),
             Flat::InstanceHealth => vec![INSTANCE_STATUS],
+            Flat::Exposure => Outside::ASKED.to_vec(),
             Flat::Freshness | Flat::Price => Vec::new(),
         }
     }

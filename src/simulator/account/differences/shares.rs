@@ -1,4 +1,4 @@
-//! The VPCs that an account sees, its own and those shared with it.
+//! The VPCs that an account sees: its own and those shared with it.
 
 use crate::simulator::account::differences::Differences;
 use crate::simulator::account::share::{SharedVpc, SubnetPlace};
@@ -9,7 +9,7 @@ use crate::simulator::plan::{Plan, ZONES, base};
 use crate::simulator::tags::Tags;
 
 impl Differences {
-    /// The VPCs the account sees, shared ones included.
+    /// The number of VPCs that the account sees, including shared ones.
     pub(in crate::simulator::account) fn vpcs(&self, plan: &Plan) -> u64 {
         plan.vpcs + u64::try_from(self.shares.len()).unwrap_or(0)
     }
@@ -18,7 +18,7 @@ impl Differences {
         self.shares.get(usize::try_from(place.checked_sub(plan.vpcs)?).ok()?)
     }
 
-    /// The VPC in a place at `at`, and the formula of its owner.
+    /// The VPC at a position as of `at`, and its owner's formula.
     pub(in crate::simulator::account) fn vpc<'a>(
         &'a self,
         plan: &'a Plan,
@@ -38,14 +38,14 @@ impl Differences {
         Some((vpc, &share.plan))
     }
 
-    /// The place of a VPC the account sees.
+    /// The position of a VPC that the account sees.
     pub(in crate::simulator::account) fn vpc_place(&self, plan: &Plan, id: &str) -> Result<Option<u64>, Malformed> {
         let own = plan.idents.number(Kind::Vpc, id)?.filter(|number| *number < plan.vpcs);
         let shared = || (plan.vpcs..).zip(&self.shares).find(|(_, share)| share.id() == id);
         Ok(own.or_else(|| shared().map(|(place, _)| place)))
     }
 
-    /// A subnet the account may put instances in.
+    /// A subnet in which the account may launch instances.
     pub(in crate::simulator::account) fn place(&self, plan: &Plan, id: &str) -> Result<Option<SubnetPlace>, Malformed> {
         let Some(number) = plan.idents.number(Kind::Subnet, id)? else { return Ok(None) };
         if number < plan.vpcs * ZONES {
@@ -61,7 +61,7 @@ impl Differences {
         Ok(found)
     }
 
-    /// A security group as the formula has it.
+    /// A security group of the formula, without changes.
     pub(in crate::simulator::account) fn group(&self, plan: &Plan, number: u64) -> SecurityGroup {
         let network = number / GROUPS;
         match self.share(plan, network) {

@@ -1,4 +1,4 @@
-//! What calls, tests and churn do to route tables, gateways, network ACLs and machine images.
+//! Changes to route tables, gateways, network ACLs and machine images, made by calls, tests and churn.
 
 use crate::simulator::account::edit::Edit;
 use crate::simulator::account::share::SubnetPlace;
@@ -12,7 +12,7 @@ use crate::simulator::tables::Versioned;
 use crate::simulator::tags::Tags;
 
 impl Edit<'_> {
-    /// Makes a thing of a kind, with its tags. `form` gives it its properties by its number.
+    /// Creates a resource with its tags. `form` makes it from its number.
     pub(crate) fn make<T: Versioned>(&mut self, tags: Tags, form: impl FnOnce(u64) -> T) -> T {
         let now = self.now();
         let number = T::changes(self.tables()).next();
@@ -23,17 +23,17 @@ impl Edit<'_> {
         made
     }
 
-    /// Makes a thing `next` from now on.
+    /// Replaces a resource by `next` from now on.
     pub(crate) fn put<T: Versioned>(&mut self, mut next: T) {
         let (number, now) = (next.number(), self.now());
         let mut formula = T::formula(self.scene().plan, number).unwrap_or_else(|| next.clone());
-        // What was put on since is kept apart.
+        // Later tags are kept elsewhere; here only the first tags stand.
         next.tags_mut().clone_from(formula.tags_mut());
         T::changes_mut(self.tables()).change(number, now, || formula, next);
     }
 
-    /// Creates a NAT gateway in one of the account's own subnets: pending now, available after the NAT delay. A public one
-    /// takes `elastic`. `None` when the subnet has no room.
+    /// Creates a NAT gateway in one of the account's own subnets: pending now, available after the NAT delay. A public
+    /// gateway uses the address `elastic`. `None` when the subnet has no room.
     pub(crate) fn create_nat_gateway(
         &mut self,
         subnet: u64,
@@ -45,7 +45,7 @@ impl Edit<'_> {
         let host = self.take_hosts(&SubnetPlace::own(subnet), &[interface]).first().copied()?;
         let private_ip = address(base(subnet / ZONES), subnet % ZONES, host);
         let taken = elastic.as_ref().map(|elastic| (elastic.number, elastic.ip));
-        // The address is bound to the interface before the gateway is there, as both begin at the same moment.
+        // The address is associated with the interface before the gateway exists; both happen at the same moment.
         let association = elastic.map(|elastic| self.associate(elastic, interface));
         let address = taken.zip(association);
         let address = address.map(|((allocation, ip), association)| NatAddress { allocation, association, ip });
@@ -61,14 +61,15 @@ impl Edit<'_> {
         }))
     }
 
-    /// Begins to delete a NAT gateway: deleting now, deleted after the NAT delay, and forgotten later.
+    /// Deletes a NAT gateway: deleting now, deleted after the NAT delay, and no longer listed after the retention.
     pub(crate) fn delete_nat_gateway(&mut self, mut gateway: NatGateway) -> NatGateway {
         gateway.ended = Some((self.now(), self.now().plus(self.pace().nat)));
         self.put(gateway.clone());
         gateway
     }
 
-    /// Makes an image of an instance, with a snapshot of its root volume: pending now, available after the snapshot delay.
+    /// Creates an image of an instance, with a snapshot of its root volume: pending now, available after the snapshot
+    /// delay.
     pub(crate) fn create_image(
         &mut self,
         instance: &Instance,

@@ -11,7 +11,7 @@ use crate::simulator::nat_gateway::{NATS, NatGateway};
 use crate::simulator::plan::{ELASTIC_AT, ELASTIC_STEP};
 
 impl Scene<'_> {
-    /// The address as it was at `at`; `None` where EC2 knows of none.
+    /// The address as it was at `at`; `None` when EC2 does not list it.
     pub(crate) fn elastic(self, number: u64, at: Moment) -> Option<Elastic> {
         let mut elastic = match self.tables().elastics.get(number) {
             Some(history) => history.at(at)?.clone(),
@@ -21,7 +21,7 @@ impl Scene<'_> {
         (!elastic.released).then_some(elastic)
     }
 
-    /// Whether what an address was bound to is still there.
+    /// Whether the interface that an address is associated with still exists.
     fn bound(self, association: Association, at: Moment) -> bool {
         if association.interface < self.end() {
             return !self.ended(association.interface, at, None);
@@ -44,14 +44,14 @@ impl Scene<'_> {
         self.plan.elastic_ip(number, host.role.public).map(|ip| Elastic::of(&host, ip))
     }
 
-    /// The numbers of all addresses there ever were, in listing order. Some name nothing.
+    /// The numbers of all addresses that ever existed, in listing order. Some numbers have no address.
     pub(crate) fn elastics(self) -> impl Iterator<Item = u64> {
         let formula = (ELASTIC_AT..self.plan.count).step_by(usize::try_from(ELASTIC_STEP).unwrap_or(1));
         let nats = (0..NatGateway::count(self.plan)).map(|nat| NATS + nat);
         formula.chain(nats).chain(self.tables().elastics.made(CREATED))
     }
 
-    /// The addresses an interface may have had.
+    /// The addresses that may ever have been associated with an interface.
     pub(crate) fn elastics_of(self, interface: u64) -> impl Iterator<Item = u64> {
         let of_instance = interface % ELASTIC_STEP == ELASTIC_AT && interface < self.plan.count;
         let of_nat = (NATS..NATS + NatGateway::count(self.plan)).contains(&interface);
@@ -60,7 +60,7 @@ impl Scene<'_> {
         own.into_iter().chain(bound.filter(move |number| Some(*number) != own))
     }
 
-    /// The address an interface has at `at`.
+    /// The address associated with an interface at `at`.
     pub(crate) fn elastic_of(self, interface: u64, at: Moment) -> Option<Elastic> {
         let mut addresses = self.elastics_of(interface).filter_map(|number| self.elastic(number, at));
         addresses.find(|elastic| elastic.is_of(interface))
@@ -74,7 +74,7 @@ impl Scene<'_> {
         numbers.find(|number| self.elastic(*number, at).is_some_and(|elastic| elastic.ip == ip))
     }
 
-    /// The moments at which a describe begins to show something else of an address.
+    /// The moments at which what Describe calls show of an address may change.
     pub(crate) fn elastic_moments(self, number: u64) -> Vec<Moment> {
         let mut moments = Vec::new();
         let mut bound = Vec::new();

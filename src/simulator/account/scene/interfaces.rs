@@ -7,7 +7,7 @@ use crate::simulator::interface::{Interface, Public};
 use crate::simulator::nat_gateway::NATS;
 
 impl Scene<'_> {
-    /// The interface as it was at `at`; `None` where EC2 knows of none.
+    /// The interface as it was at `at`; `None` when EC2 does not list it.
     pub(crate) fn interface(self, number: u64, at: Moment) -> Option<Interface> {
         let mut interface = match self.tables().interfaces.get(number) {
             Some(history) => history.at(at)?.clone(),
@@ -26,14 +26,14 @@ impl Scene<'_> {
         Some(interface)
     }
 
-    /// The numbers of all interfaces there ever were, from `from` on, in listing order.
+    /// The numbers of all interfaces that ever existed, starting with `from`, in listing order.
     pub(crate) fn interfaces(self, from: u64) -> impl Iterator<Item = u64> {
         let nats = self.nat_gateways(from.saturating_sub(NATS)).map(|nat| NATS + nat).filter(move |nat| from <= *nat);
         let (formula, made): (Vec<u64>, Vec<u64>) = nats.partition(|nat| *nat < CREATED);
         (from..self.end()).chain(formula).chain(self.tables().interfaces.made(from)).chain(made)
     }
 
-    /// The moments at which a describe begins to show something else of an interface.
+    /// The moments at which what Describe calls show of an interface may change.
     pub(crate) fn interface_moments(self, number: u64) -> Vec<Moment> {
         let mut moments: Vec<Moment> = match self.tables().interfaces.get(number) {
             Some(history) => history.moments().collect(),

@@ -1,4 +1,4 @@
-//! What every kind of resource can be asked: whether it is there, the tags it was born with, and when it changed.
+//! Questions that apply to every kind of resource: whether it exists, its first tags, and when it changed.
 
 use crate::simulator::account::scene::Scene;
 use crate::simulator::ami::Ami;
@@ -13,7 +13,7 @@ use crate::simulator::subnet::Subnet;
 use crate::simulator::tags::Tags;
 
 impl Scene<'_> {
-    /// Whether EC2 would list a thing at `at`.
+    /// Whether EC2 lists a resource at `at`.
     pub(crate) fn exists(self, kind: Kind, number: u64, at: Moment) -> bool {
         match kind {
             Kind::Volume => self.disk(number, at).is_some(),
@@ -29,7 +29,7 @@ impl Scene<'_> {
         }
     }
 
-    /// Whether there ever was such a thing.
+    /// Whether the resource ever existed.
     pub(crate) fn ever(self, kind: Kind, number: u64) -> bool {
         let tables = self.tables();
         match kind {
@@ -48,7 +48,7 @@ impl Scene<'_> {
         }
     }
 
-    /// The tags a thing of the formula was born with. What calls make gets its tags as changes.
+    /// The first tags of a resource of the formula. Tags of resources that calls create are recorded as changes.
     pub(crate) fn born_tags(self, kind: Kind, number: u64) -> Option<Tags> {
         match kind {
             Kind::Subnet => Some(Subnet::of(number).tags),
@@ -64,7 +64,7 @@ impl Scene<'_> {
         }
     }
 
-    /// Gives an instance the disks and the address it has at `at`, where they are not those it was born with.
+    /// Gives an instance the volumes and the Elastic IP that it has at `at`, if they differ from those at its launch.
     pub(crate) fn with_attachments(self, mut host: Instance, at: Moment) -> Instance {
         if self.tables().guests.contains_key(&host.number) {
             host.disks = Some(self.disks_of(&host, at).collect());
@@ -75,8 +75,8 @@ impl Scene<'_> {
         host
     }
 
-    /// The moments, also those to come, at which a describe begins to show something else of a thing; of an instance, another
-    /// disk or address.
+    /// The moments, including future ones, at which what Describe calls show of a resource may change. For an instance,
+    /// only changes of its volumes and addresses count here.
     pub(crate) fn moments(self, kind: Kind, number: u64) -> Vec<Moment> {
         match kind {
             Kind::Instance => {

@@ -9,7 +9,7 @@ use crate::simulator::history::History;
 use crate::simulator::snapshot::{BACKUPS, PUBLICS, Snapshot};
 
 impl Scene<'_> {
-    /// The snapshot as it was at `at`; `None` where EC2 knows of none the account may see.
+    /// The snapshot as it was at `at`; `None` when EC2 does not show it to the account.
     pub(crate) fn snapshot(self, number: u64, at: Moment) -> Option<Snapshot> {
         let snapshot = match self.tables().snapshots.get(number) {
             Some(history) => history.at(at)?.clone(),
@@ -18,7 +18,7 @@ impl Scene<'_> {
         (!snapshot.deleted && snapshot.started <= at).then_some(snapshot)
     }
 
-    /// A snapshot nobody took: a backup, or a public one.
+    /// A snapshot that no call took: a backup or a public one.
     pub(crate) fn formula_snapshot(self, number: u64) -> Option<Snapshot> {
         if (PUBLIC..PUBLIC + PUBLICS).contains(&number) {
             return Some(Snapshot::public(self.plan, number));
@@ -29,7 +29,8 @@ impl Scene<'_> {
         Some(Snapshot::backup(self.plan, &disk))
     }
 
-    /// The numbers of all snapshots there ever were, from `from` on, in listing order: own ones first.
+    /// The numbers of all snapshots that ever existed, starting with `from`, in listing order: the account's own come
+    /// first.
     pub(crate) fn snapshots(self, from: u64) -> impl Iterator<Item = u64> {
         let step = SLOTS * BACKUPS;
         let first = from.max(SLOTS).saturating_sub(SLOTS).div_ceil(step) * step + SLOTS;
@@ -37,12 +38,12 @@ impl Scene<'_> {
         backups.chain(self.tables().snapshots.made(from)).chain(from.max(PUBLIC)..PUBLIC + PUBLICS)
     }
 
-    /// The snapshots calls took, oldest first, as they are at `at`.
+    /// The snapshots that calls took, oldest first, as they are at `at`.
     pub(crate) fn taken(self, at: Moment) -> impl Iterator<Item = Snapshot> {
         self.tables().snapshots.made(CREATED).filter_map(move |number| self.snapshot(number, at))
     }
 
-    /// The moments at which a describe begins to show something else of a snapshot.
+    /// The moments at which what Describe calls show of a snapshot may change.
     pub(crate) fn snapshot_moments(self, number: u64) -> Vec<Moment> {
         let mut moments = Vec::new();
         for (from, snapshot) in self.tables().snapshots.get(number).into_iter().flat_map(History::versions) {

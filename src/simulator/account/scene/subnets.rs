@@ -13,25 +13,25 @@ use crate::simulator::subnet::Subnet;
 use crate::simulator::tags::Tags;
 
 impl<'a> Scene<'a> {
-    /// One beyond the place of the last subnet the account sees. The account's own come first, then those of each VPC that
-    /// is shared with it.
+    /// One past the position of the last subnet that the account sees. Its own subnets come first, then those of each
+    /// VPC shared with it.
     pub(crate) fn subnets(self) -> u64 {
         (self.plan.vpcs + u64::try_from(self.shares().len()).unwrap_or(0)) * ZONES
     }
 
-    /// The subnet in a place at `at`, and the formula of its owner, which its ids are of.
+    /// The subnet at a position as of `at`, and its owner's formula, which its ids are made with.
     pub(crate) fn subnet(self, place: u64, at: Moment) -> Option<(Subnet, &'a Plan)> {
         let Some(shared) = (place / ZONES).checked_sub(self.plan.vpcs) else {
             return Some((Subnet::of(place), self.plan));
         };
         let share = self.shares().get(usize::try_from(shared).ok()?).filter(|share| share.from <= at)?;
         let mut subnet = Subnet::of(share.vpc * ZONES + place % ZONES);
-        // AWS shows the owner's tags to nobody else.
+        // AWS shows tags only to the owner.
         subnet.tags = Tags::default();
         Some((subnet, &share.plan))
     }
 
-    /// The place of the subnet an id names.
+    /// The position of the subnet that an id names.
     pub(crate) fn subnet_place(self, id: &str) -> Result<Option<u64>, Malformed> {
         let own = self.plan.idents.number(Kind::Subnet, id)?.filter(|number| *number < self.plan.vpcs * ZONES);
         let is = |share: &SharedVpc, zone: u64| share.plan.idents.text(Kind::Subnet, share.vpc * ZONES + zone) == id;
@@ -40,7 +40,7 @@ impl<'a> Scene<'a> {
         Ok(own.or_else(|| places.find(|(_, zone, share)| is(share, *zone)).map(|(place, ..)| place)))
     }
 
-    /// The moments at which a describe begins to show something else of one of the account's own subnets: its free addresses.
+    /// The moments at which the count of free addresses in one of the account's own subnets may change.
     pub(crate) fn subnet_moments(self, number: u64) -> Vec<Moment> {
         let mut moments: Vec<Moment> = self.movers(number).flat_map(|instance| self.ends_of(instance)).collect();
         for made in self.tables().interfaces.made(CREATED) {
@@ -52,8 +52,8 @@ impl<'a> Scene<'a> {
         moments
     }
 
-    /// How many addresses of each subnet are taken at `at` beyond what the formula's instances hold: by launched instances,
-    /// created interfaces and NAT gateways, less what the terminated gave back.
+    /// How many more addresses of each subnet are taken at `at` than the formula's instances hold. Launched instances,
+    /// created interfaces and NAT gateways add to it; terminated instances subtract.
     pub(crate) fn taken_addresses(self, at: Moment) -> HashMap<u64, i64> {
         let mut taken = self.moved(at);
         for made in self.tables().interfaces.made(CREATED) {

@@ -8,7 +8,7 @@ use crate::simulator::instance::Instance;
 use crate::simulator::plan::Plan;
 
 impl Scene<'_> {
-    /// The disk as it was at `at`, everything taken into account that happened by itself; `None` where EC2 knows of none.
+    /// The volume as it was at `at`, including changes that happen by themselves; `None` when EC2 does not list it.
     pub(crate) fn disk(self, number: u64, at: Moment) -> Option<EbsVolume> {
         let (mut disk, host) = match self.tables().disks.get(number) {
             Some(history) => (history.at(at)?.clone(), None),
@@ -29,22 +29,22 @@ impl Scene<'_> {
         Some(disk)
     }
 
-    /// A disk as its instance was born with it, and that instance.
+    /// A volume as its instance was launched with it, and that instance.
     pub(crate) fn formula_disk(self, number: u64) -> Option<(EbsVolume, Instance)> {
         let host = self.birth(number / SLOTS)?;
         let volume = Plan::volumes(&host).find(|volume| volume.number == number)?;
         Some((EbsVolume::of(self.plan, &host, volume), host))
     }
 
-    /// The numbers of all disks there ever were, from `from` on, in listing order. Some are gone.
+    /// The numbers of all volumes that ever existed, starting with `from`, in listing order. Some no longer exist.
     pub(crate) fn disks(self, from: u64) -> impl Iterator<Item = u64> {
-        // Whether a disk was there at all is a cheap question, and most are not.
+        // Most numbers have no volume, and this check is cheap.
         let slots =
             (from..self.end() * SLOTS).filter(move |number| number % SLOTS <= self.data_volumes(number / SLOTS));
         slots.chain(self.tables().disks.made(from))
     }
 
-    /// The disks an instance has at `at`, its root first.
+    /// The volumes of an instance at `at`, its root volume first.
     pub(crate) fn disks_of(self, host: &Instance, at: Moment) -> impl Iterator<Item = EbsVolume> {
         let number = host.number;
         let own = Plan::volumes(host).map(|volume| volume.number);
@@ -54,7 +54,7 @@ impl Scene<'_> {
             .filter(move |disk| disk.attachment.as_ref().is_some_and(|it| it.instance == number))
     }
 
-    /// The moments at which a describe begins to show something else of a disk.
+    /// The moments at which what Describe calls show of a volume may change.
     pub(crate) fn disk_moments(self, number: u64) -> Vec<Moment> {
         let mut moments = Vec::new();
         let mut hosts = Vec::new();

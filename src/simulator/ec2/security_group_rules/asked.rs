@@ -9,7 +9,7 @@ use crate::simulator::network::Permission;
 use crate::simulator::plan::Plan;
 use crate::simulator::refusal::Refusal;
 
-/// The group of an id, if it exists now.
+/// The group with this id, if it exists now.
 pub(super) fn group_named(call: &Call, id: &str) -> Result<u64, Refusal> {
     let number = call.account.plan().idents.number(Kind::SecurityGroup, id);
     let number = number.map_err(|_| Refusal::malformed_resource(Kind::SecurityGroup, id))?;
@@ -18,7 +18,7 @@ pub(super) fn group_named(call: &Call, id: &str) -> Result<u64, Refusal> {
     number.ok_or_else(|| Refusal::unknown_resource(Kind::SecurityGroup, id))
 }
 
-/// What the call asks for, each source a permission of its own.
+/// What the call asks for, with a separate permission for each source.
 pub(super) fn permissions(call: &Call) -> Result<Vec<Permission>, Refusal> {
     let mut found: Vec<Permission> = Vec::new();
     for n in 1_u32.. {
@@ -49,7 +49,7 @@ pub(super) fn permissions(call: &Call) -> Result<Vec<Permission>, Refusal> {
     Ok(found)
 }
 
-/// One permission by source; `prefix` leads to its parameters.
+/// The permissions of one item of the call, one for each source. Its parameters begin with `prefix`.
 fn permission(call: &Call, prefix: &str) -> Result<Vec<Permission>, Refusal> {
     let get = |name: &str| call.params.get(&format!("{prefix}{name}"));
     let protocol = protocol(get("IpProtocol").ok_or_else(|| Refusal::missing("ipProtocol"))?)?;
@@ -92,7 +92,7 @@ fn text(given: Option<&str>) -> Option<Cow<'static, str>> {
     given.map(|text| Cow::Owned(text.to_owned()))
 }
 
-/// The protocol as EC2 keeps it: four by name, the others by number.
+/// The protocol as EC2 keeps it: four by name, all others by number.
 fn protocol(text: &str) -> Result<Cow<'static, str>, Refusal> {
     Ok(match text.to_ascii_lowercase().as_str() {
         "tcp" | "6" => Cow::Borrowed("tcp"),
@@ -136,12 +136,12 @@ fn ports(protocol: &str, from: Option<&str>, to: Option<&str>) -> Result<Option<
         ("tcp" | "udp" | "icmp" | "icmpv6", _) => Err(Refusal::invalid_value(
             "Invalid value for portRange. Must specify both from and to ports with TCP/UDP.",
         )),
-        // Ports mean nothing to the others, and EC2 drops them.
+        // The other protocols have no ports, and EC2 drops any that are given.
         _ => Ok(None),
     }
 }
 
-/// The block with the bits behind its prefix cleared, as EC2 keeps it.
+/// The CIDR block with its host bits cleared, as EC2 keeps it.
 fn cidr4(text: &str) -> Result<String, Refusal> {
     let parsed = text.split_once('/').and_then(|(address, bits)| {
         let (address, bits) = (address.parse::<Ipv4Addr>().ok()?, bits.parse::<u32>().ok()?);
@@ -168,7 +168,7 @@ pub(super) fn duplicate(single: &Permission, plan: &Plan) -> Refusal {
     Refusal::new(400, "InvalidPermission.Duplicate", message)
 }
 
-/// What a source is, as EC2's messages and rule ids name it.
+/// The source of a permission, as it appears in EC2's messages and in rule ids.
 pub(super) fn peer(single: &Permission, plan: &Plan) -> String {
     let group = single.groups.first().map(|(number, _)| plan.idents.text(Kind::SecurityGroup, *number));
     let texts = single.ranges.iter().chain(&single.ranges6).chain(&single.prefix_lists);

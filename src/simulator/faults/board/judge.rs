@@ -1,4 +1,4 @@
-//! What the faults that are set do to one call.
+//! How the faults that are set decide about one call.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,12 +18,12 @@ use crate::simulator::view::{self, View};
 
 use super::{Begun, Board, Fate, Judgement, Set};
 
-/// One call that passes the faults.
+/// One call while the faults decide about it.
 struct Passage<'a> {
     case: &'a Case<'a>,
     faults: &'a Faults,
     shape: CallShape,
-    /// Stands for the seed, account, region and action.
+    /// A hash of the seed, account, region and action.
     scope: u64,
     step: WalkStep,
 }
@@ -41,7 +41,7 @@ impl Passage<'_> {
 }
 
 impl Board {
-    /// Decides a call. Every call is to be judged once: that is how calls, pages and walks are counted.
+    /// Decides about a call. Every call must be judged exactly once, because this counts calls, pages and walks.
     pub(crate) fn judge(&self, case: &Case, now: Moment) -> Judgement {
         let set = Arc::clone(&self.set.read());
         let shape = CallShape::of(case.params);
@@ -62,7 +62,7 @@ impl Board {
         Judgement { latency: self.latency(&passage), fate, view, heard }
     }
 
-    /// What a call that ignores some of its parameters takes in.
+    /// The parameters that remain when a call ignores some; `None` when it ignores none.
     fn heard(&self, call: &Passage, describes: bool) -> Option<Params> {
         let Passage { case, faults, .. } = call;
         let is_among = |actions: &[ActionName]| actions.iter().any(|action| *action == *case.action);
@@ -73,7 +73,7 @@ impl Board {
         Some(heard)
     }
 
-    /// In the order of AWS's layers: the network, the region, the limits, the policy, the service, the way back.
+    /// Decides in the order of AWS's layers: network, region, limits, policy, service, and the way back.
     fn fate(&self, call: &Passage, now: Moment) -> Fate {
         let Passage { case, faults, .. } = call;
         let dead = &faults.dead_regions;
@@ -95,7 +95,7 @@ impl Board {
             if call.struck(fault, strike) {
                 self.strike(fault);
                 let mut dice = call.dice(fault);
-                // The first draw decided that it strikes; the next one says where.
+                // The first draw decided that the fault strikes; the next one decides where.
                 dice.next();
                 return Fate::Answer(Some(mangling(dice.next())));
             }
@@ -156,7 +156,7 @@ impl Board {
 
     fn view(&self, set: &Set, call: &Passage, now: Moment) -> View {
         let Passage { case, faults, .. } = call;
-        // One lag for all actions: a resource is as late in a listing as by its id.
+        // All actions share one lag, so that a resource is equally late in a listing and by its id.
         let place = scope_seed(self.seed, case.account, case.region);
         let lag = view::Lag {
             seed: Fault::Lag.below(place),
@@ -212,7 +212,7 @@ fn loss(loss: &LossFault, fault: Fault, call: &Passage, begun: &Begun) -> view::
     };
     let before = begun.get(&(call.scope, call.shape.question)).copied().unwrap_or(0);
     let since = page.walk.saturating_sub(before);
-    // A walk under way when the loss was set stays whole.
+    // A walk that had begun when the loss was set loses nothing.
     let counts = since >= 1 && loss.sweeps.is_none_or(|sweeps| since <= u64::from(sweeps.get()));
     if counts { view::Loss { seed: Dice::new(seed, page.walk).next(), share } } else { view::Loss::NONE }
 }

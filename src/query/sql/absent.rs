@@ -1,0 +1,165 @@
+//! Values that a statement asks for and that nothing has, for when it finds nothing: no row is a fact about the account only if
+//! what was asked for could be there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlparser::ast::{BinaryOperator, Expr, InTarget, JoinConstraint, JoinOperator, Query, Select, Value};
+
+use super::SqlError;
+use super::answer::SqlValue;
+use super::cell::ColumnForm;
+use super::narrow::{self, TableItem, conjuncts};
+use super::schema::{Column, Field, TableSource};
+use crate::kinds::KindSpec;
+use crate::model::text::shown;
+use crate::query::nearness;
+use crate::store::{On, Snapshot, Store};
+
+/// The values that a column of a kind must have for a row to be seen.
+#[derive(Clone)]
+pub(super) struct SoughtValues {
+    spec: &'static KindSpec,
+    column: &'static Column,
+    values: Vec<String>,
+}
+
+/// What is sought in the columns of kinds: the text that a column is compared with, joined by AND to everything else.
+pub(super) fn sought(query: &Query) -> Vec<SoughtValues> {
+    let mut found = Vec::new();
+    narrow::walk(query, &mut |select| of_select(select, &mut found));
+    found
+}
+
+fn of_select(select: &Select, found: &mut Vec<SoughtValues>) {
+    let factors: Vec<_> = select.from.iter().flat_map(narrow::factors).collect();
+    let items: Vec<TableItem<'_>> = factors.iter().filter_map(|factor| narrow::item(factor)).collect();
+    let is_known = items.len() == factors.len();
+    let joins = select.from.iter().flat_map(|from| &from.joins).filter_map(|join| match &join.join_operator {
+        JoinOperator::Join(JoinConstraint::On(on)) | JoinOperator::Inner(JoinConstraint::On(on)) => Some(on),
+        _ => None,
+    });
+    let mut terms = Vec::new();
+    select.selection.iter().chain(joins).for_each(|condition| conjuncts(condition, &mut terms));
+    for term in terms {
+        let Some((column, values)) = compared(term) else { continue };
+        let Some((item, column)) = column_of(column, &items, is_known) else { continue };
+        if let TableSource::Kind(spec) = item.table.source
+            && column.form == ColumnForm::Text
+            && on(spec, column).is_some()
+        {
+            found.push(SoughtValues { spec, column, values });
+        }
+    }
+}
+
+/// An expression and the texts that it is compared with.
+fn compared(term: &Expr) -> Option<(&Expr, Vec<String>)> {
+    match term {
+        Expr::BinaryOp { left, op: BinaryOperator::Eq, right } => match (text(left), text(right)) {
+            (None, Some(value)) => Some((left, vec![value])),
+            (Some(value), None) => Some((right, vec![value])),
+            _ => None,
+        },
+        Expr::In { expr, target: InTarget::List(list), negated: false, .. } => {
+            Some((expr, list.iter().map(text).collect::<Option<_>>()?))
+        }
+        _ => None,
+    }
+}
+
+fn text(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Value(value) => match &value.value {
+            Value::SingleQuotedString(text) => Some(text.clone()),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The table and the column that an expression is, where there can be no other.
+fn column_of<'a, 'b>(
+    expr: &Expr,
+    items: &'a [TableItem<'b>],
+    is_known: bool,
+) -> Option<(&'a TableItem<'b>, &'static Column)> {
+    let (table, name) = match expr {
+        Expr::Identifier(name) if is_known => (None, &name.value),
+        Expr::CompoundIdentifier(parts) => {
+            let [table, name] = parts.as_slice() else { return None };
+            (Some(&table.value), &name.value)
+        }
+        _ => return None,
+    };
+    let of = items.iter().filter(|item| table.is_none_or(|table| item.name.eq_ignore_ascii_case(table)));
+    let mut found = of.filter_map(|item| Some((item, item.table.column(name)?.1)));
+    match (found.next(), found.next()) {
+        (Some((item, column)), None) => match column.field {
+            Field::Same(place) => Some((item, item.table.columns.get(place)?)),
+            _ => Some((item, column)),
+        },
+        _ => None,
+    }
+}
+
+/// Where the values of a column are found.
+enum ValueSource {
+    Counted(On),
+    Accounts,
+    Regions,
+}
+
+/// `None` for ids, which are as many as resources, and for columns whose values nobody lists.
+fn on(spec: &KindSpec, column: &Column) -> Option<ValueSource> {
+    match column.field {
+        Field::Facet(number) if !column.is_array => Some(ValueSource::Counted(On::Facet(number))),
+        Field::Name if spec.name_field.is_none() => Some(ValueSource::Counted(On::Tag("Name".to_owned()))),
+        Field::Account => Some(ValueSource::Accounts),
+        Field::Region => Some(ValueSource::Regions),
+        _ => None,
+    }
+}
+
+/// Whether an answer says that there is nothing: no row, or one of which a count is 0.
+pub(super) fn is_nothing(rows: &[Vec<SqlValue>], total: u64) -> bool {
+    match (rows, total) {
+        (_, 0) => true,
+        ([row], 1) => {
+            let is_nothing = |value: &SqlValue| matches!(value, SqlValue::Null | SqlValue::Int(0));
+            row.iter().all(is_nothing) && row.contains(&SqlValue::Int(0))
+        }
+        _ => false,
+    }
+}
+
+/// A sentence for each column that has none of the values that are sought in it.
+pub(super) fn hints(store: &Store, snapshot: &Snapshot, sought: &[SoughtValues]) -> Result<Vec<String>, SqlError> {
+    let mut hints: Vec<String> = Vec::new();
+    for SoughtValues { spec, column, values } in sought {
+        let held: BTreeSet<String> = match on(spec, column) {
+            None => continue,
+            Some(ValueSource::Counted(on)) => {
+                let held: BTreeMap<String, u64> = store.count_by(&spec.kind(), None, &on)?;
+                held.into_keys().collect()
+            }
+            Some(place) => {
+                let scopes = snapshot.scopes()?.into_iter().filter(|scope| !snapshot.leaves_out(scope));
+                let name = |scope: crate::model::Scope| match place {
+                    ValueSource::Accounts => scope.account.to_string(),
+                    _ => scope.region.to_string(),
+                };
+                scopes.map(name).collect()
+            }
+        };
+        if values.is_empty() || values.iter().any(|value| held.contains(value)) {
+            continue;
+        }
+        let none = values.iter().map(|value| format!("'{}'", shown(value, 80))).collect::<Vec<_>>().join(" or ");
+        let instead = nearness::instead(values, held.iter().map(String::as_str));
+        let hint = format!("no {} has the {} {none}: {instead}", spec.title, column.name);
+        if !hints.contains(&hint) {
+            hints.push(hint);
+        }
+    }
+    Ok(hints)
+}

@@ -1,0 +1,248 @@
+//! Rows copied out of the index: of each the values that a reader wants, for whoever takes longer over them than the index may be
+//! held.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::{KindIndex, ListKey, NumberSpan};
+use crate::model::{AccountId, Region, Scope, Seq};
+use crate::store::index::terms::{Term, TermSet};
+use crate::store::row_view::RowView;
+
+/// Which rows are copied, and what of them.
+#[derive(Clone, Debug, Default)]
+pub struct RowSelection<'a> {
+    /// The filters whose values are copied, by number.
+    pub facets: Vec<u16>,
+    /// The tags that are copied.
+    pub tags: TagSelection<'a>,
+    /// Only rows that have one of these values for each of these filters.
+    pub only: Vec<(u16, &'a BTreeSet<String>)>,
+    /// Only resources with these ids.
+    pub ids: Option<&'a BTreeSet<String>>,
+}
+
+/// Which tags are copied.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum TagSelection<'a> {
+    /// None.
+    #[default]
+    None,
+    /// Those with this key.
+    Key(&'a str),
+    /// Those with one of these keys.
+    Keys(&'a BTreeSet<String>),
+    /// All.
+    All,
+}
+
+/// Rows in list order, with the wanted values.
+#[derive(Debug, Default)]
+pub struct IndexRows {
+    rows: Vec<CopiedRow>,
+    scopes: Vec<Arc<Scope>>,
+    /// The ids of all rows, one after the other.
+    ids: String,
+    /// The places of the values of all rows in `terms`, one row after the other.
+    values: Vec<u32>,
+    terms: Vec<CopiedTerm>,
+    /// The texts of all terms, one after the other.
+    texts: String,
+}
+
+#[derive(Debug)]
+struct CopiedRow {
+    scope: usize,
+    id_end: usize,
+    values_end: usize,
+}
+
+/// A value: its text ends there. A tag's key ends before its value.
+#[derive(Debug)]
+struct CopiedTerm {
+    facet: Option<u16>,
+    start: usize,
+    key_end: usize,
+    end: usize,
+}
+
+impl IndexRows {
+    /// How many rows there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Shows `visit` each row, with the wanted values only: facets by number and value, tags by key. Its name and the record that
+    /// changed it are not known here.
+    ///
+    /// # Errors
+    /// The first that `visit` has.
+    pub fn each<E>(&self, mut visit: impl FnMut(&str, &Scope, &mut RowView<'_>) -> Result<(), E>) -> Result<(), E> {
+        let (mut id_start, mut values_start) = (0, 0);
+        let mut view = RowView { name: None, changed: Seq::ZERO, facets: Vec::new(), tags: Vec::new() };
+        for CopiedRow { scope, id_end, values_end } in &self.rows {
+            view.name = None;
+            view.facets.clear();
+            view.tags.clear();
+            for place in self.values.get(values_start..*values_end).unwrap_or_default() {
+                let Some(term) = usize::try_from(*place).ok().and_then(|place| self.terms.get(place)) else { continue };
+                let value = self.texts.get(term.key_end..term.end).unwrap_or_default();
+                match term.facet {
+                    Some(facet) => view.facets.push((facet, value)),
+                    None => view.tags.push((self.texts.get(term.start..term.key_end).unwrap_or_default(), value)),
+                }
+            }
+            if view.facets.len() > 1 {
+                view.facets.sort_unstable();
+            }
+            if view.tags.len() > 1 {
+                view.tags.sort_unstable();
+            }
+            let id = self.ids.get(id_start..*id_end).unwrap_or_default();
+            if let Some(scope) = self.scopes.get(*scope) {
+                visit(id, scope, &mut view)?;
+            }
+            (id_start, values_start) = (*id_end, *values_end);
+        }
+        Ok(())
+    }
+}
+
+impl KindIndex {
+    /// Copies rows of the scopes that `sees` says.
+    pub(in crate::store::index) fn copied(
+        &self,
+        selection: &RowSelection<'_>,
+        sees: impl FnMut(&Scope) -> bool,
+    ) -> IndexRows {
+        let mut conditions = Vec::new();
+        for (facet, values) in &selection.only {
+            let numbers = values.iter().filter_map(|value| self.terms.number(Term::Facet(*facet, value)));
+            let condition = TermSet::new(numbers.collect(), self.terms.len());
+            if condition.is_empty() {
+                return IndexRows::default();
+            }
+            conditions.push(condition);
+        }
+        let places = vec![0; self.terms.len()];
+        let mut copy = RowCopy {
+            index: self,
+            selection,
+            conditions,
+            sees,
+            scopes: HashMap::new(),
+            places,
+            found: IndexRows::default(),
+        };
+        match selection.ids {
+            None => self.rows.iter().for_each(|(key, span)| copy.take(key, *span)),
+            Some(ids) => {
+                let least = Arc::new(Scope { account: AccountId::new(""), region: Region::new("") });
+                for id in ids {
+                    let first = ListKey { id: id.as_str().into(), scope: Arc::clone(&least) };
+                    let named = self.rows.range(first..).take_while(|(key, _)| *key.id == **id);
+                    named.for_each(|(key, span)| copy.take(key, *span));
+                }
+            }
+        }
+        copy.found
+    }
+}
+
+/// A copy that is being made.
+struct RowCopy<'a, 's, F> {
+    index: &'a KindIndex,
+    selection: &'a RowSelection<'s>,
+    conditions: Vec<TermSet>,
+    sees: F,
+    /// The places of scopes among those found; `None` for one that is left out.
+    scopes: HashMap<*const Scope, Option<usize>>,
+    /// By the number of a term: 0 where it was not met yet, 1 where it is not wanted, else 2 more than its place among those found.
+    places: Vec<u32>,
+    found: IndexRows,
+}
+
+impl<F: FnMut(&Scope) -> bool> RowCopy<'_, '_, F> {
+    fn take(&mut self, key: &ListKey, span: NumberSpan) {
+        let numbers = self.index.numbers.get(span);
+        if !self.conditions.iter().all(|condition| condition.meets(numbers)) {
+            return;
+        }
+        let Some(scope) = self.scope(&key.scope) else { return };
+        if !self.selection.facets.is_empty() || !matches!(self.selection.tags, TagSelection::None) {
+            for number in numbers {
+                let known = usize::try_from(*number).ok().and_then(|number| self.places.get(number)).copied();
+                let place = match known {
+                    Some(0) => self.meet(*number),
+                    known => known.and_then(|place| place.checked_sub(2)),
+                };
+                self.found.values.extend(place);
+            }
+        }
+        self.found.ids.push_str(&key.id);
+        let (id_end, values_end) = (self.found.ids.len(), self.found.values.len());
+        self.found.rows.push(CopiedRow { scope, id_end, values_end });
+    }
+
+    fn scope(&mut self, scope: &Arc<Scope>) -> Option<usize> {
+        if let Some(known) = self.scopes.get(&Arc::as_ptr(scope)) {
+            return *known;
+        }
+        let place = (self.sees)(scope).then(|| {
+            self.found.scopes.push(Arc::clone(scope));
+            self.found.scopes.len() - 1
+        });
+        self.scopes.insert(Arc::as_ptr(scope), place);
+        place
+    }
+
+    /// The place of a term that is met for the first time; `None` where it is not wanted.
+    fn meet(&mut self, number: u32) -> Option<u32> {
+        let place = self.wanted(number);
+        if let Some(known) = usize::try_from(number).ok().and_then(|number| self.places.get_mut(number)) {
+            *known = place.map_or(1, |place| place + 2);
+        }
+        place
+    }
+
+    fn wanted(&mut self, number: u32) -> Option<u32> {
+        let is_tag = match self.index.terms.facet(number) {
+            Some(facet) if !self.selection.facets.contains(&facet) => return None,
+            Some(_) => false,
+            None => true,
+        };
+        if is_tag && matches!(self.selection.tags, TagSelection::None) {
+            return None;
+        }
+        let (facet, key, value) = match self.index.terms.get(number)? {
+            Term::Facet(facet, value) => (Some(facet), "", value),
+            Term::Tag(key, value) => {
+                let is_wanted = match self.selection.tags {
+                    TagSelection::None => false,
+                    TagSelection::Key(wanted) => wanted == key,
+                    TagSelection::Keys(wanted) => wanted.contains(key),
+                    TagSelection::All => true,
+                };
+                if !is_wanted {
+                    return None;
+                }
+                (None, key, value)
+            }
+        };
+        let place = u32::try_from(self.found.terms.len()).ok().filter(|place| *place < u32::MAX - 2)?;
+        let start = self.found.texts.len();
+        let key_end = start + key.len();
+        let end = key_end + value.len();
+        self.found.texts.push_str(key);
+        self.found.texts.push_str(value);
+        self.found.terms.push(CopiedTerm { facet, start, key_end, end });
+        Some(place)
+    }
+}
