@@ -8,7 +8,7 @@ use super::lent::{lend, lender};
 use super::moment::{PastError, Point};
 use super::order::{FirstRows, RowOrder};
 use super::past::{self, PastQuery};
-use super::selection::RowSelection;
+use super::selection::MatchingRows;
 use crate::model::{Kind, LogId, ResourceId, Row, Scope, Seq};
 use crate::store::{ReadError, Store};
 
@@ -146,7 +146,7 @@ fn sorted(
     let after = cursor.and_then(|cursor| Some((cursor.sorted.as_ref()?.value.as_deref(), &cursor.after)));
     let mut first = FirstRows::new(order, after, limit.saturating_add(1));
     let mut total = 0;
-    let selection = RowSelection { kind, scope, filters, point: *point, is_lent };
+    let selection = MatchingRows { kind, scope, filters, point: *point, is_lent };
     let (seq, partial) = selection.each(store, |row| {
         total += 1;
         first.add(row);

@@ -14,7 +14,7 @@ const STEP: usize = if cfg!(test) { 2 } else { 1_000 };
 
 /// Which rows.
 #[derive(Clone, Copy, Debug)]
-pub struct RowSelection<'a> {
+pub struct MatchingRows<'a> {
     /// The kind.
     pub kind: &'a Kind,
     /// The scope; everywhere when `None`.
@@ -27,14 +27,14 @@ pub struct RowSelection<'a> {
     pub is_lent: bool,
 }
 
-impl RowSelection<'_> {
+impl MatchingRows<'_> {
     /// Calls `visit` with every row, in key order and all as of the seq that is returned, at about a millisecond per thousand.
     /// Returns as well whether a first sweep was under way at the point in the past.
     ///
     /// # Errors
     /// When the log does not reach back to the point, or the store cannot be read.
     pub fn each(&self, store: &Store, mut visit: impl FnMut(Row)) -> Result<(Seq, bool), PastError> {
-        let RowSelection { kind, scope, filters, point, is_lent } = *self;
+        let MatchingRows { kind, scope, filters, point, is_lent } = *self;
         let is_lent = is_lent && lender(kind).is_some();
         let snapshot = store.snapshot()?;
         // The rows are as of one point, however many snapshots the walk takes. This one is after every scope stopped being

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::column::KindColumn;
 use super::filter::Filters;
 use super::moment::{PastError, Point};
-use super::selection::RowSelection;
+use super::selection::MatchingRows;
 use crate::model::{Kind, Row, Scope, Seq};
 use crate::store::Store;
 
@@ -79,7 +79,7 @@ pub fn tally(
         }
     }
     let is_lent = breakdown.by.iter().any(KindColumn::is_lent);
-    let selection = RowSelection { kind, scope, filters, point, is_lent };
+    let selection = MatchingRows { kind, scope, filters, point, is_lent };
     let (seq, partial) = selection.each(store, |row| tally.add(breakdown, &row))?;
     Ok((GroupedCounts { partial, ..tally }, seq))
 }

@@ -146,7 +146,7 @@ fn what_clients_ask_people_ask_as_well() {
         assert_eq!(running.wait(PATIENCE).code(), Some(0), "{}", running.errors());
     }
     let row = eventually("the name is found", || {
-        let found = json(&sandbox, &format!("search instance-id={victim} --field tag:Name"));
+        let found = json(&sandbox, &format!("search instance-id={victim} --field name"));
         found["rows"][0]["name"].as_str().is_some_and(|name| name.contains("web2Jlive")).then_some(found)
     });
     assert_eq!(row["total"], 1);

@@ -10,7 +10,7 @@ use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
 use crate::model::text::shown;
-use crate::query::selection::RowSelection;
+use crate::query::selection::MatchingRows;
 use crate::query::{Filters, Query};
 use crate::store::{Comparison, On, ValuePattern};
 
@@ -46,7 +46,7 @@ impl AskedIds {
             let filters = filters.and(filter.name, Vec::new(), vec![test.clone()]);
             let (scope, point) = (query.scope.as_ref(), query.point);
             let mut ids = BTreeSet::new();
-            let selection = RowSelection { kind: &query.kind, scope, filters: &filters, point, is_lent: false };
+            let selection = MatchingRows { kind: &query.kind, scope, filters: &filters, point, is_lent: false };
             selection.each(&core.store, |row| {
                 ids.insert(row.id.id.to_string());
             })?;

@@ -60,9 +60,9 @@ struct Arguments {
     #[serde(default)]
     #[schemars(extend("uniqueItems" = true))]
     group_by: Vec<String>,
-    /// A number column to add up, such as size.
+    /// Number column to add up, such as size.
     sum: Option<String>,
-    /// How many of the largest groups to show.
+    /// How many groups to show.
     #[serde(default = "default_groups")]
     #[schemars(range(min = 1, max = MAX_GROUPS))]
     top: usize,

@@ -3,7 +3,6 @@
 mod choice;
 mod row;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::join_all;
@@ -23,7 +22,7 @@ use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
 use crate::mcp::fresh::missing;
 use crate::model::Scope;
-use choice::Chosen;
+use choice::ChosenInstances;
 use row::{StatusRow, answer, known};
 
 const MAX_INSTANCES: usize = 100;
@@ -34,7 +33,7 @@ pub static SPEC: ToolSpec = ToolSpec {
     title: "EC2 instance status",
     description: "Shows the health of EC2 instances, the worst first: verdict, state, type, zone, launch time, monitoring, \
                   system, instance and EBS status checks, what fails since when, scheduled events, and AWS's \
-                  announcements (spot, rebalance, Health). Takes `instance_ids`, or `filters`; without either, all. Makes \
+                  announcements (spot, Health). Takes `instance_ids`, or `filters`; without either, all. Makes \
                   no AWS call.",
     effect: ToolEffect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
@@ -73,7 +72,7 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
     }
     let filters = GivenFilters::read(&filters, INSTANCE, core.now())?;
     core.anything(&[INSTANCE], scope.as_ref()).await?;
-    let chosen = core.walk(move |core| Chosen::of(core, &filters, scope.as_ref(), MAX_INSTANCES)).await?;
+    let chosen = core.walk(move |core| ChosenInstances::of(core, &filters, scope.as_ref(), MAX_INSTANCES)).await?;
     let looked_at = chosen.worst.iter().map(|id| row(Arc::clone(&core), id.id.to_string(), Some(id.scope())));
     let mut rows = join_all(looked_at).await;
     // One that is gone since then does not count any more.
@@ -95,6 +94,3 @@ async fn row(core: Arc<Core>, instance_id: String, scope: Option<Scope>) -> Stat
         }
     }
 }
-
-/// How many instances have each verdict.
-type Verdicts = BTreeMap<&'static str, u64>;

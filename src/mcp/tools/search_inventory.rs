@@ -58,7 +58,7 @@ pub static SPEC: ToolSpec = ToolSpec {
 struct Arguments {
     #[serde(flatten)]
     selection: SelectionArguments,
-    /// Columns to show beside the id: filter names, tag:KEY, name, region.
+    /// Columns beside the id: filter names, tag:KEY, name, region.
     #[serde(default)]
     #[schemars(extend("uniqueItems" = true))]
     fields: Vec<String>,

@@ -20,7 +20,7 @@ use crate::query::exposure::{self, AskedPorts};
 use crate::query::filter::is_tag;
 use crate::query::filter::special_value::{ABSENT, PRESENT};
 use crate::query::in_documents::{InDocumentsError, looked_up};
-use crate::query::selection::RowSelection;
+use crate::query::selection::MatchingRows;
 use crate::query::tally::{Breakdown, tally};
 use crate::query::{FilterError, Filters, Point};
 use crate::store::{Comparison, On, ValuePattern};
@@ -220,7 +220,7 @@ impl GivenFilters {
         mut filters: Filters,
     ) -> Result<Filters, RequestError> {
         let (tagged, mut ids) = (holder(self.kind, "tag-key"), BTreeSet::new());
-        let selection = RowSelection { kind: &tagged.kind(), scope, filters: of, point, is_lent: false };
+        let selection = MatchingRows { kind: &tagged.kind(), scope, filters: of, point, is_lent: false };
         selection.each(&core.store, |row| {
             ids.insert(row.id.id.to_string());
         })?;

@@ -1,8 +1,9 @@
 //! The instances that filters choose, the least healthy first.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
-use super::Verdicts;
 use crate::kinds::health::VERDICTS;
 use crate::kinds::{INSTANCE, INSTANCE_STATUS};
 use crate::mcp::core::Core;
@@ -11,11 +12,14 @@ use crate::mcp::tools::arguments::filters::GivenFilters;
 use crate::mcp::tools::label::FreshnessLabel;
 use crate::mcp::tools::zero;
 use crate::model::{ResourceId, Scope, Seq};
-use crate::query::selection::RowSelection;
+use crate::query::selection::MatchingRows;
 use crate::store::On;
 
+/// How many instances have each verdict.
+pub(super) type Verdicts = BTreeMap<&'static str, u64>;
+
 /// The instances that were chosen.
-pub(super) struct Chosen {
+pub(super) struct ChosenInstances {
     /// The least healthy, at most so many as were asked for.
     pub(super) worst: Vec<ResourceId>,
     /// How many match.
@@ -36,7 +40,7 @@ pub(super) fn place(verdict: &str, has_event: bool) -> (usize, bool) {
     (place, !has_event)
 }
 
-impl Chosen {
+impl ChosenInstances {
     /// Those that meet the filters, in `scope` or everywhere.
     ///
     /// # Errors
@@ -53,7 +57,7 @@ impl Chosen {
         // Freshness is read before the data: see `fresh`.
         let label = FreshnessLabel::of_all(core, &[INSTANCE, INSTANCE_STATUS], scope, None)?;
         let kind = INSTANCE.kind();
-        let selection = RowSelection { kind: &kind, scope, filters: &settled.filters, point: None, is_lent: false };
+        let selection = MatchingRows { kind: &kind, scope, filters: &settled.filters, point: None, is_lent: false };
         let mut ids = Vec::new();
         let (seq, _) = selection.each(&core.store, |row| ids.push(row.id))?;
         let of = |name: &str| On::Facet(INSTANCE_STATUS.filter(name).map_or(u16::MAX, |filter| filter.number));
@@ -90,6 +94,6 @@ impl Chosen {
             }
         }
         let worst = placed.into_iter().take(most).map(|(_, id)| id.clone()).collect();
-        Ok(Chosen { worst, total, verdicts, headline, fields, seq })
+        Ok(ChosenInstances { worst, total, verdicts, headline, fields, seq })
     }
 }

@@ -4,8 +4,7 @@ use rmcp::schemars::{self, JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::Verdicts;
-use super::choice::{Chosen, place};
+use super::choice::{ChosenInstances, Verdicts, place};
 use crate::kinds::{INSTANCE, health};
 use crate::mcp::error::RequestError;
 use crate::mcp::lookup::FoundResource;
@@ -302,14 +301,18 @@ fn field(value: &Field, name: &str) -> Option<String> {
 }
 
 /// The answer for all instances, the least healthy first: for those that were asked for, or the worst of those that filters chose.
-pub(super) fn answer(mut rows: Vec<StatusRow>, chosen: Option<&Chosen>, seq: Seq) -> Result<ToolResult, RequestError> {
+pub(super) fn answer(
+    mut rows: Vec<StatusRow>,
+    chosen: Option<&ChosenInstances>,
+    seq: Seq,
+) -> Result<ToolResult, RequestError> {
     // Equally healthy ones stay in the order of the call or of their ids.
     rows.sort_by_key(|row| {
         let known = row.known.as_ref().map(|known| place(known.verdict, known.has_event()));
         (known.is_none(), known)
     });
     let mut text = AnswerText::default();
-    if let Some(Chosen { headline, verdicts, .. }) = chosen {
+    if let Some(ChosenInstances { headline, verdicts, .. }) = chosen {
         let verdicts: Vec<String> = health::VERDICTS
             .iter()
             .filter_map(|verdict| Some(format!("{} {verdict}", verdicts.get(verdict)?)))
