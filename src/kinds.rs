@@ -20,6 +20,7 @@ mod security_group;
 mod snapshot;
 pub mod spec;
 mod subnet;
+pub mod unheld;
 mod volume;
 mod vpc;
 

@@ -157,7 +157,11 @@ impl Changes {
             let slugs = named.map_or_else(|| kinds::slugs().map(str::to_owned).collect(), |slug| vec![slug]);
             join_all(slugs.iter().map(|slug| samples(client, &resource, slug))).await.concat()
         };
-        let answers = join_all(resources.into_iter().map(|resource| client.ask("get_resource", resource.into()))).await;
+        let whole = resources.into_iter().map(|mut resource| {
+            resource.insert("full".to_owned(), json!(true));
+            client.ask("get_resource", resource.into())
+        });
+        let answers = join_all(whole).await;
         let answers: Vec<Value> = answers.into_iter().flatten().map(|answer| answer.structured).collect();
         let parts = ["document", "status"];
         unknown_field(

@@ -182,7 +182,7 @@ impl<'a> RecordRenderer<'a> {
         if left > 0 {
             said.push(format!(
                 "and {left} more differences, left out because of their size: compare_resource from seq:{} to seq:{seq} \
-                 shows more, get_resource with as_of seq:{seq} shows the whole resource after this change",
+                 shows more, get_resource with full and as_of seq:{seq} shows the whole resource after this change",
                 seq.0.saturating_sub(1)
             ));
         }

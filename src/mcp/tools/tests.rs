@@ -3,6 +3,7 @@ mod elements;
 mod hostile;
 mod past;
 mod questions;
+mod resources;
 mod sql;
 mod wait;
 mod zeros;

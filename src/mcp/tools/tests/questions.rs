@@ -72,7 +72,7 @@ async fn what_the_internet_reaches_is_told_only_where_everything_on_the_way_is_h
     let (_, counted) = answered(&client, &count_inventory::SPEC, count).await;
     assert_eq!(counted["total"], found["total"]);
     let id = &found["rows"][0]["id"];
-    let (said, one) = answered(&client, &get_resource::SPEC, json!({"id": id})).await;
+    let (said, one) = answered(&client, &get_resource::SPEC, json!({"id": id, "full": true})).await;
     assert!(said.contains("Open to the internet: tcp 443 from 0.0.0.0/0"), "{said}");
     let path = one["exposure"]["open"][0]["path"].as_array().unwrap();
     assert_eq!(path.len(), 4, "route, Block Public Access, network ACL, security groups: {path:?}");
