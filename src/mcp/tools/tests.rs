@@ -1,4 +1,5 @@
 mod accounts;
+mod changes;
 mod elements;
 mod hostile;
 mod past;

@@ -44,10 +44,11 @@ pub fn record_schema() -> Value {
             },
             "what": {
                 "type": "string",
-                "enum": ["appeared", "changed", "removed", "remapped", "action_requested", "action_finished", "called"],
-                "description": "What happened.",
+                "enum": ["known_since", "appeared", "changed", "removed", "remapped", "action_requested", "action_finished", "called"],
+                "description": "What happened; known_since: the first sweep found it, so it was there before.",
             },
             "kind": schema::text("The kind of resource."),
+            "part": schema::text("instance-status where the status checks of an instance changed."),
             "id": schema::text("AWS's ID."),
             "uri": schema::text("Where to read the whole resource."),
             "account": schema::text("The AWS account that sees it."),

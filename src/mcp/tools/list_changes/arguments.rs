@@ -38,6 +38,9 @@ pub(super) struct Arguments {
     pub(super) field: Option<String>,
     /// Only changes with this cause; `event` includes `call`.
     pub(super) cause: Option<CauseArgument>,
+    /// Count by kind, field and cause instead; limit is then how many groups are shown.
+    #[serde(default)]
+    pub(super) summary: bool,
     /// Which changes come first. Default: newest, or oldest when waiting.
     pub(super) order: Option<OrderArgument>,
     /// Changes per page.
@@ -51,7 +54,8 @@ pub(super) struct Arguments {
     /// Look up in CloudTrail who made changes that name no caller, up to 10 per answer.
     #[serde(default)]
     pub(super) who: bool,
-    /// Also show what first sweeps found, and fields that only a newer version of Muster reads.
+    /// Also show what first sweeps found, what status checks repeat of their instance, and fields that only a newer version of
+    /// Muster reads.
     #[serde(default)]
     pub(super) include_baseline: bool,
     /// next_cursor of the previous answer; repeat its filters. `since` and `until` keep their times.
