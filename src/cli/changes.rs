@@ -48,7 +48,8 @@ pub(super) struct Changes {
     until: Option<String>,
     /// Wait for new changes and show them until Ctrl-C; needs a running server
     ///
-    /// It goes on when the server is restarted, if that takes less than a minute. Without --since it begins now.
+    /// It goes on when the server is restarted, if that takes less than a minute. Without --since it begins now. With --json
+    /// each change is one line.
     #[arg(long)]
     follow: bool,
     /// Only changes of this field, such as State.Name or Tags
