@@ -129,3 +129,24 @@ async fn arguments_that_are_called_as_in_other_tools_are_understood() {
     let refused = client.call("stop_instance", json!({"ids": [id]})).await.unwrap();
     assert!(text(&refused).contains("no argument `ids` (did you mean `instance_ids`?)"), "{}", text(&refused));
 }
+
+#[tokio::test]
+async fn a_snapshot_that_was_just_made_is_never_shown_as_of_a_time_before_it_began() {
+    let options = simulator::Options { instances: 12, snapshot_delay: std::time::Duration::from_mins(5), ..fast() };
+    let world = World::swept(options, ListMode::Auto).await;
+    let client = world.client(true).await;
+    let running = world.instance(&client, "running").await;
+    let made = data(client.call("create_snapshot", json!({"instance_id": running})).await.unwrap());
+    let snapshot = made["results"][0]["snapshots"][0]["snapshot_id"].as_str().unwrap().to_owned();
+    let (said, full) = answered(&client, &get_resource::SPEC, json!({"id": snapshot, "full": true})).await;
+    let begun = full["document"]["StartTime"].as_str().unwrap();
+    assert!(full["as_of"].as_str().unwrap() >= begun, "{said}");
+    assert_eq!(full["document"]["State"], "pending", "{said}");
+    let (said, found) = answered(&client, &search_inventory::SPEC, json!({"kind": "snapshot"})).await;
+    assert!(found["as_of"].as_str().unwrap() < begun, "the last sweep was before: {said}");
+    assert!(found["rows_seen_until"].as_str().unwrap() >= begun, "{said}");
+    assert!(said.contains("Rows that changed since that time"), "{said}");
+    let asked = json!({"ids": [snapshot], "until": "completed", "wait_seconds": 1});
+    let told = data(client.call("wait_for", asked).await.unwrap());
+    assert!(told["results"][0]["as_of"].as_str().unwrap() >= begun, "{told}");
+}
