@@ -31,6 +31,9 @@ pub(super) struct Get {
     /// Ask AWS for it first; needs a running server
     #[arg(long, conflicts_with = "as_of")]
     live: bool,
+    /// Only as this AWS account sees it, a number of 12 digits
+    #[arg(long, value_name = "ACCOUNT")]
+    account: Option<String>,
     #[command(flatten)]
     question: QuestionFlags,
 }
@@ -50,8 +53,10 @@ impl Get {
         if let Some(as_of) = &self.as_of {
             arguments.insert("as_of".to_owned(), json!(as_of));
         }
-        if let Some(region) = &self.question.region {
-            arguments.insert("region".to_owned(), json!(region));
+        for (name, value) in [("account", &self.account), ("region", &self.question.region)] {
+            if let Some(value) = value {
+                arguments.insert(name.to_owned(), json!(value));
+            }
         }
         let config = self.question.config(environment)?;
         let client = self.question.client(&config).await?;

@@ -65,7 +65,7 @@ impl<'a> RecordRenderer<'a> {
             put("kind", json!(kind.map_or(id.kind.as_str(), |kind| kind.slug)));
             if let Some(part) = part {
                 put("part", json!(part.slug));
-                details = "status checks: ".to_owned();
+                details.push_str("status checks: ");
             }
             put("id", json!(shown(&id.id, VALUE)));
             if let Some(kind) = kind {

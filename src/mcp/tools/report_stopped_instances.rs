@@ -87,11 +87,19 @@ fn output() -> Value {
         json!({
             "total": schema::count("How many match, shown or not."),
             "at_least": {"type": "boolean", "description": "`true` if more may match that were not seen yet."},
-            "rows": schema::list(json!({"type": "object"}), "In the order asked for. Amounts are US dollars a month."),
-            "month": {"type": "object", "description": "US dollars a month over all that match: stopped (volumes and addresses), snapshots_at_most, if_running; unpriced counts what has no known price and is not included."},
+            "rows": schema::list(row_schema(), "In the order asked for. Amounts are US dollars a month."),
+            "month": month_schema(),
             "undecided": schema::count("Left out: not known whether stopped that long."),
             "doubts": schema::list(json!({"type": "string"}), "What these figures rest on and may be out of date."),
-            "prices": {"type": "object", "description": "The price list: its date, and what it leaves out."},
+            "prices": schema::object(
+                &["published", "may_have_changed", "source", "leaves_out"],
+                json!({
+                    "published": schema::text("The day of AWS's price list."),
+                    "may_have_changed": {"type": "boolean", "description": "Whether that is more than 180 days ago."},
+                    "source": schema::text("Where it is from."),
+                    "leaves_out": schema::text("What list prices leave out."),
+                }),
+            ),
             "hints": zero::described(),
             "readings": schema::readings(),
             "as_of": schema::text("When all instances were last confirmed."),
@@ -103,6 +111,57 @@ fn output() -> Value {
             "incomplete": schema::incomplete(),
         }),
     )
+}
+
+/// One instance.
+fn row_schema() -> Value {
+    schema::object(
+        &["id", "uri", "account", "region", "stopped_since", "since_is", "days", "stopped", "volumes", "addresses", "snapshots_at_most"],
+        json!({
+            "id": schema::text("AWS's ID."),
+            "uri": schema::text("Where to read the whole instance."),
+            "account": schema::text("The AWS account."),
+            "region": schema::text("The region."),
+            "name": schema::text("Its name."),
+            "type": schema::text("Its instance type."),
+            "stopped_since": schema::text("Since when it is stopped, as since_is says."),
+            "since_is": {"type": "string", "enum": ["aws", "first_seen", "before"], "description": "Whether AWS says that time, \
+                Muster saw it stopped then for the first time, or it was stopped at some time before."},
+            "days": schema::count("Whole days since then."),
+            "stopped": schema::text("What it costs while stopped: volumes and addresses."),
+            "volumes": schema::text("What its EBS volumes cost."),
+            "addresses": schema::text("What its public IPv4 addresses cost."),
+            "snapshots_at_most": schema::text("What the snapshots of its volumes cost at most."),
+            "if_running": schema::text("What it would cost if it ran; absent if that is not known."),
+            "owners": {"type": "object", "description": "Tags that say whom to ask."},
+            "unpriced": schema::list(json!({"type": "string"}), "What has no known price and is not included, and why."),
+            "more_unpriced": schema::count("How many more there are."),
+        }),
+    )
+}
+
+/// What all of them cost.
+fn month_schema() -> Value {
+    json!({
+        "type": "object",
+        "description": "US dollars a month over all that match, shown or not.",
+        "required": ["stopped", "volumes", "addresses", "snapshots_at_most", "if_running", "unpriced"],
+        "properties": {
+            "stopped": schema::text("While stopped: volumes and addresses."),
+            "volumes": schema::text("EBS volumes."),
+            "addresses": schema::text("Public IPv4 addresses."),
+            "snapshots_at_most": schema::text("Snapshots of these volumes, at most."),
+            "if_running": schema::text("Compute, if all ran."),
+            "unpriced": schema::object(
+                &["stopped", "snapshots", "if_running"],
+                json!({
+                    "stopped": schema::count("Volumes and addresses without a known price, which are not included."),
+                    "snapshots": schema::count("The same of snapshots."),
+                    "if_running": schema::count("The same of instances if they ran."),
+                }),
+            ),
+        },
+    })
 }
 
 async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, RequestError> {
@@ -150,7 +209,7 @@ impl Asked {
         };
         let query = StoppedQuery { scope, matcher: filters.matcher(), stopped_by: *stopped_by, order };
         let prices = core.prices();
-        let report = stopped::report(&core.store, &prices, &query, &|scope, kind| core.unsure(scope, kind))?;
+        let report = stopped::report(&core.store, &prices, &query, &|scope, kind| core.lacking(scope, kind))?;
         let label = label.damaged(core, INSTANCE, scope);
         let total = report.instances.len();
         if total == 0 && !filters.is_empty() {
@@ -195,7 +254,7 @@ impl Asked {
 
 /// The columns of the table.
 const HEADER: &str =
-    "id | name | region | type | stopped since | costs stopped | snapshots at most | if running | owners";
+    "id | name | region | type | stopped since | USD/month stopped | USD/month of snapshots, at most | USD/month if running | owners";
 
 /// As many rows as the budget takes, as text and as data.
 fn fit(instances: &[StoppedInstance], limit: usize, now: Timestamp) -> (Vec<String>, Vec<Value>) {

@@ -1,8 +1,9 @@
 //! Changes counted by kind, field and cause.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
+use tokio::time::Instant;
 
 use super::change_query::ChangeQuery;
 use crate::kinds;
