@@ -174,7 +174,8 @@ impl Changes {
         if let Some(others) = answer.get("others") {
             say(&format!("others: {} in {} more groups", field(others, "count"), field(others, "groups")));
         }
-        let counted = format!("{} changes counted; the log begins at {}", field(&answer, "records"), field(&answer, "earliest"));
+        let counted =
+            format!("{} changes counted; the log begins at {}", field(&answer, "records"), field(&answer, "earliest"));
         say(&counted);
         if answer.get("more") == Some(&Value::Bool(true)) {
             say("only a part was counted, because there are too many changes: give --since, or a later one");

@@ -147,7 +147,10 @@ fn told(
     report.kinds.iter().for_each(|row| table.row(row.cells()));
     let mut below = Vec::new();
     if report.left_out > 0 {
-        below.push(format!("{} more kinds in other regions are left out: the resource ec2://inventory/freshness has all", report.left_out));
+        below.push(format!(
+            "{} more kinds in other regions are left out: the resource ec2://inventory/freshness has all",
+            report.left_out
+        ));
     }
     for problem in report.problems.iter().take(PROBLEMS) {
         let label = if problem.is_failure { "fails" } else { "note" };

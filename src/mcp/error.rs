@@ -305,7 +305,9 @@ impl RequestError {
             RequestError::Changes(ChangesError::Foreign { .. }) => FailureCode::CursorForeign,
             RequestError::Changes(ChangesError::Expired { .. }) => FailureCode::CursorExpired,
             RequestError::Past(_) | RequestError::Changes(_) => FailureCode::NotInLog,
-            RequestError::NotFound { .. } | RequestError::NotThen { .. } | RequestError::NotInAws { .. } => FailureCode::NotFound,
+            RequestError::NotFound { .. } | RequestError::NotThen { .. } | RequestError::NotInAws { .. } => {
+                FailureCode::NotFound
+            }
             RequestError::Removed { .. } => FailureCode::Removed,
             RequestError::Unreadable { .. } => FailureCode::Unreadable,
             RequestError::NotSeenYet { .. } => FailureCode::NotSeenYet,

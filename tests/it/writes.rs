@@ -5,6 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::harness::driver::{Driver, Flavour, Transport};
+use crate::harness::eventually;
 use crate::harness::moto::Moto;
 use crate::harness::muster::{RARELY, Sandbox, Serve};
 use crate::harness::rpc::Client;
@@ -267,7 +268,9 @@ fn a_snapshot_is_seen_to_be_complete_although_nobody_waits_for_it() {
     let server = writable(&sandbox);
     server.swept();
     let mut client = Client::http(&server.http);
-    let running = one(&mut client, "running");
+    let running = json!({"filters": {"instance-state-name": ["running"]}, "limit": 1});
+    let found = client.call("search_inventory", &running).unwrap().structured;
+    let running = found["rows"][0]["id"].as_str().unwrap();
     let made = client.call("create_snapshot", &json!({"instance_id": running})).unwrap();
     let snapshot = made.structured["results"][0]["snapshots"][0]["snapshot_id"].as_str().unwrap().to_owned();
     let uri = format!("ec2://snapshot/{snapshot}");

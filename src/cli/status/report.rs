@@ -66,7 +66,12 @@ impl StatusReport {
             }
         }
         for path in list(summary, "events").iter().filter(|path| path.get("proved") == Some(&Value::Bool(false))) {
-            report.add(format!("events are not proved to arrive: {}", field(path, "why")), String::new(), false, place(path));
+            report.add(
+                format!("events are not proved to arrive: {}", field(path, "why")),
+                String::new(),
+                false,
+                place(path),
+            );
         }
         report
     }
@@ -94,7 +99,12 @@ impl StatusReport {
         }
         for (name, is_failure) in [("unreadable", true), ("left_out", false)] {
             if let Some(of) = scope.get(name) {
-                self.add(format!("{}: {}", name.replace('_', " "), field(of, "what")), String::new(), is_failure, about.clone());
+                self.add(
+                    format!("{}: {}", name.replace('_', " "), field(of, "what")),
+                    String::new(),
+                    is_failure,
+                    about.clone(),
+                );
             }
         }
         let count = scope.get("count").and_then(Value::as_u64).unwrap_or_default();
@@ -167,7 +177,9 @@ fn list<'a>(of: &'a Value, name: &str) -> &'a [Value] {
 fn few(names: &[String]) -> String {
     match names.len().saturating_sub(PLACES) {
         0 => names.join(", "),
-        more => format!("{} and {more} more", names.iter().take(PLACES).map(String::as_str).collect::<Vec<_>>().join(", ")),
+        more => {
+            format!("{} and {more} more", names.iter().take(PLACES).map(String::as_str).collect::<Vec<_>>().join(", "))
+        }
     }
 }
 

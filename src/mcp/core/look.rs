@@ -43,8 +43,7 @@ impl Core {
         let mut watched: Vec<Scope> = self.scopes(&[kind]).into_iter().map(|state| state.scope).collect();
         watched.retain(|watched| scope.is_none_or(|scope| scope == watched));
         let snapshot = self.snapshot()?;
-        let mut holding: Vec<Scope> =
-            snapshot.copies(&kind.kind(), id)?.iter().map(|copy| copy.id.scope()).collect();
+        let mut holding: Vec<Scope> = snapshot.copies(&kind.kind(), id)?.iter().map(|copy| copy.id.scope()).collect();
         holding.retain(|scope| watched.contains(scope));
         if !holding.is_empty() {
             return Ok((holding, true));

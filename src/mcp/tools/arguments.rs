@@ -133,7 +133,9 @@ pub fn clean(
     let own: Vec<String> = given.keys().filter(|name| declared.contains_key(*name)).cloned().collect();
     for (name, value) in given {
         let name = match other_name::meant(declared, &name) {
-            Some(meant) if care == Care::Read && !declared.contains_key(&name) && !own.iter().any(|own| own == meant) => {
+            Some(meant)
+                if care == Care::Read && !declared.contains_key(&name) && !own.iter().any(|own| own == meant) =>
+            {
                 meant.to_owned()
             }
             _ => name,

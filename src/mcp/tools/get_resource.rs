@@ -47,10 +47,10 @@ const FRAME: usize = 4000;
 pub static SPEC: ToolSpec = ToolSpec {
     name: "get_resource",
     title: "Read resources",
-    description: "Reads one resource by URI or id, or up to 100 by `ids`: its columns, tags, and of an instance its status \
-                  checks and the ports that the internet can reach. full: true gives whole documents, with the field names \
-                  of the AWS CLI; paths some fields of them. A removed resource is shown as it was last known, with \
-                  removed_at. live: true asks AWS first; otherwise it makes no AWS call.",
+    description: "Reads one resource by URI or id, or up to 100 by ids: its columns, tags, and of an instance its \
+                  status checks and the ports that the internet can reach. full: true gives whole documents with the \
+                  field names of the AWS CLI, paths some fields. A removed resource is shown as it was last known. \
+                  live: true asks AWS first; otherwise no AWS call is made.",
     effect: ToolEffect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::written(output),
@@ -70,7 +70,7 @@ struct Arguments {
     #[serde(flatten)]
     scope: ScopeArguments,
     as_of: Option<PastArgument>,
-    /// Only these fields, such as State.Name or NetworkInterfaces.
+    /// Only these fields, such as State.Name.
     #[serde(default)]
     paths: Vec<String>,
     /// Whole documents.
@@ -162,7 +162,9 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
     let amount = Amount::of(full, paths);
     let point = past::as_of(&core, as_of.as_ref())?;
     if live && point.is_some() {
-        return Err(ArgumentError::said("argument `live` asks AWS for the present: leave out `as_of`, or `live`").into());
+        return Err(
+            ArgumentError::said("argument `live` asks AWS for the present: leave out `as_of`, or `live`").into()
+        );
     }
     if ids.is_empty() {
         let sought = sought(&core, &resource, &scope).await?;
@@ -181,6 +183,9 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
         if !asked.iter().any(|(known, _)| *known == one.0) {
             asked.push(one);
         }
+    }
+    if asked.is_empty() {
+        return Err(ArgumentError::missing("ids").into());
     }
     let resolved = join_all(asked.iter().map(|(_, one)| sought(&core, one, &scope))).await;
     let found: Vec<&Sought> = resolved.iter().filter_map(|sought| sought.as_ref().ok()).collect();
@@ -220,7 +225,9 @@ async fn looked(core: &Core, sought: &[&Sought]) -> Result<Vec<Sight>, RequestEr
     let since = core.now() - SHARED;
     let seen = core.look_at(targets.iter().map(|(kind, id, scopes)| (*kind, id, scopes.as_slice())), since).await?;
     let of = |(kind, id, _): &&Sought| {
-        Sight::together(seen.iter().filter(|seen| seen.kind.slug == kind.slug && *seen.id == **id).map(|seen| &seen.sight))
+        Sight::together(
+            seen.iter().filter(|seen| seen.kind.slug == kind.slug && *seen.id == **id).map(|seen| &seen.sight),
+        )
     };
     Ok(sought.iter().map(of).collect())
 }

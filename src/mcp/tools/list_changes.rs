@@ -43,13 +43,10 @@ const FRAME: usize = 8_000;
 pub static SPEC: ToolSpec = ToolSpec {
     name: "list_changes",
     title: "List changes",
-    description: "Lists what changed in the inventory, when, field by field (before and after), and the cause: a sweep, an \
-                  AWS event, a tool's call, or somebody's call with who made it. It can be limited to a time range (`since` \
-                  -2h or RFC 3339, or a cursor), one resource (its whole timeline, even after its removal), kind, account, \
-                  region, field or cause, newest or oldest first. summary: true counts instead, by kind, field and cause. \
-                  With wait_seconds it waits for the next match and answers as soon as there is one. next_cursor continues \
-                  without skipping or repeating anything. Answers name the times when Muster was not watching. With `who` it \
-                  looks up in CloudTrail who made changes that name no caller; without it, it makes no AWS call.",
+    description: "Lists what changed, when, field by field (before and after), and why: a sweep, an AWS event, a \
+                  tool's call, or somebody's call. Narrow it by time, resource (also a removed one), kind, field or \
+                  cause. summary: true counts instead, by kind, field and cause. With wait_seconds it answers as soon \
+                  as something matches. Answers name the times when nobody was watching.",
     effect: ToolEffect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::written(output),

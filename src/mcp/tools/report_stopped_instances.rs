@@ -1,9 +1,12 @@
 //! `report_stopped_instances`: what stopped instances cost, since when they are stopped, and whom to ask.
 
+mod schemas;
+
 use rmcp::schemars::{self, JsonSchema};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use self::schemas::{month_schema, prices_schema, row_schema};
 use super::answer::ToolResult;
 use super::arguments::ArgumentError;
 use super::arguments::filters::{FilterArgument, GivenFilters, Settled};
@@ -40,9 +43,9 @@ const NAMED: usize = 5;
 pub static SPEC: ToolSpec = ToolSpec {
     name: "report_stopped_instances",
     title: "Report stopped instances and their cost",
-    description: "Stopped instances: since when, what each costs a month while stopped (EBS volumes, Elastic IPs), what its \
-                  snapshots cost at most, what it would cost running, owner tags, and totals over all. Stopped instances cost \
-                  no compute, so only volumes and addresses can be saved. AWS list prices; unknown prices are counted, never guessed.",
+    description: "Stopped instances: since when, what each costs a month while stopped (EBS volumes, Elastic IPs), its \
+                  snapshots at most, what it would cost running, owner tags, and totals. They cost no compute, so only \
+                  volumes and addresses can be saved. AWS list prices; unknown prices are counted, never guessed.",
     effect: ToolEffect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::written(output),
@@ -91,15 +94,7 @@ fn output() -> Value {
             "month": month_schema(),
             "undecided": schema::count("Left out: not known whether stopped that long."),
             "doubts": schema::list(json!({"type": "string"}), "What these figures rest on and may be out of date."),
-            "prices": schema::object(
-                &["published", "may_have_changed", "source", "leaves_out"],
-                json!({
-                    "published": schema::text("The day of AWS's price list."),
-                    "may_have_changed": {"type": "boolean", "description": "Whether that is more than 180 days ago."},
-                    "source": schema::text("Where it is from."),
-                    "leaves_out": schema::text("What list prices leave out."),
-                }),
-            ),
+            "prices": prices_schema(),
             "hints": zero::described(),
             "readings": schema::readings(),
             "as_of": schema::text("When all instances were last confirmed."),
@@ -111,57 +106,6 @@ fn output() -> Value {
             "incomplete": schema::incomplete(),
         }),
     )
-}
-
-/// One instance.
-fn row_schema() -> Value {
-    schema::object(
-        &["id", "uri", "account", "region", "stopped_since", "since_is", "days", "stopped", "volumes", "addresses", "snapshots_at_most"],
-        json!({
-            "id": schema::text("AWS's ID."),
-            "uri": schema::text("Where to read the whole instance."),
-            "account": schema::text("The AWS account."),
-            "region": schema::text("The region."),
-            "name": schema::text("Its name."),
-            "type": schema::text("Its instance type."),
-            "stopped_since": schema::text("Since when it is stopped, as since_is says."),
-            "since_is": {"type": "string", "enum": ["aws", "first_seen", "before"], "description": "Whether AWS says that time, \
-                Muster saw it stopped then for the first time, or it was stopped at some time before."},
-            "days": schema::count("Whole days since then."),
-            "stopped": schema::text("What it costs while stopped: volumes and addresses."),
-            "volumes": schema::text("What its EBS volumes cost."),
-            "addresses": schema::text("What its public IPv4 addresses cost."),
-            "snapshots_at_most": schema::text("What the snapshots of its volumes cost at most."),
-            "if_running": schema::text("What it would cost if it ran; absent if that is not known."),
-            "owners": {"type": "object", "description": "Tags that say whom to ask."},
-            "unpriced": schema::list(json!({"type": "string"}), "What has no known price and is not included, and why."),
-            "more_unpriced": schema::count("How many more there are."),
-        }),
-    )
-}
-
-/// What all of them cost.
-fn month_schema() -> Value {
-    json!({
-        "type": "object",
-        "description": "US dollars a month over all that match, shown or not.",
-        "required": ["stopped", "volumes", "addresses", "snapshots_at_most", "if_running", "unpriced"],
-        "properties": {
-            "stopped": schema::text("While stopped: volumes and addresses."),
-            "volumes": schema::text("EBS volumes."),
-            "addresses": schema::text("Public IPv4 addresses."),
-            "snapshots_at_most": schema::text("Snapshots of these volumes, at most."),
-            "if_running": schema::text("Compute, if all ran."),
-            "unpriced": schema::object(
-                &["stopped", "snapshots", "if_running"],
-                json!({
-                    "stopped": schema::count("Volumes and addresses without a known price, which are not included."),
-                    "snapshots": schema::count("The same of snapshots."),
-                    "if_running": schema::count("The same of instances if they ran."),
-                }),
-            ),
-        },
-    })
 }
 
 async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, RequestError> {
@@ -253,8 +197,7 @@ impl Asked {
 }
 
 /// The columns of the table.
-const HEADER: &str =
-    "id | name | region | type | stopped since | USD/month stopped | USD/month of snapshots, at most | USD/month if running | owners";
+const HEADER: &str = "id | name | region | type | stopped since | USD/month stopped | USD/month of snapshots, at most | USD/month if running | owners";
 
 /// As many rows as the budget takes, as text and as data.
 fn fit(instances: &[StoppedInstance], limit: usize, now: Timestamp) -> (Vec<String>, Vec<Value>) {

@@ -40,10 +40,10 @@ const LOOKS: [u64; 5] = [0, 2, 5, 15, 30];
 pub static SPEC: ToolSpec = ToolSpec {
     name: "wait_for",
     title: "Wait for instances or snapshots",
-    description: "Waits up to 45 seconds until all of the instances or snapshots named are running, stopped, status_ok (running with \
-                  all status checks ok), completed (snapshots) or gone. Looks at them in AWS at once and again while it waits, and \
-                  answers as soon as all are there, or with done: false and how far each is. Call it again to go on waiting. Status \
-                  checks of the first minute after a reboot do not count.",
+    description: "Waits until all of these instances or snapshots are running, stopped, status_ok (running with all \
+                  status checks ok), completed (snapshots) or gone, and looks at them in AWS meanwhile. When the time \
+                  is up it answers done: false and how far each is; call it again to go on waiting. Status checks of \
+                  the first minute after a reboot do not count.",
     effect: ToolEffect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::of_answer::<WaitAnswer>(),
@@ -54,7 +54,7 @@ pub static SPEC: ToolSpec = ToolSpec {
 /// What to wait for, and how long.
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Arguments {
-    /// Instance IDs, or snapshot IDs for completed and gone. Up to 50.
+    /// Instance IDs, or snapshot IDs for completed and gone.
     #[schemars(length(min = 1, max = MAX_IDS))]
     ids: Vec<String>,
     /// The state to wait for.

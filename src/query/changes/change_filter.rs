@@ -136,7 +136,8 @@ impl ChangeFilter {
             Event::Discovered { .. } | Event::Removed { .. } => true,
             Event::Changed { changes, .. } => {
                 let state = spec.state_path.and_then(|path| path.split('.').next());
-                !changes.is_empty() && state.is_some_and(|state| changes.iter().all(|change| meets(state, &change.path)))
+                !changes.is_empty()
+                    && state.is_some_and(|state| changes.iter().all(|change| meets(state, &change.path)))
             }
             _ => false,
         }

@@ -109,7 +109,8 @@ mod tests {
         assert_eq!(tally.records(), 5);
         let all = tally.clone().largest(10);
         let told = all.groups.iter().map(|(group, count)| (group.path.as_deref().unwrap(), group.cause, *count));
-        let expected = [("State.Name", CauseKind::Sweep, 3), ("KeyName", CauseKind::Refresh, 1), ("Tags", CauseKind::Refresh, 1)];
+        let expected =
+            [("State.Name", CauseKind::Sweep, 3), ("KeyName", CauseKind::Refresh, 1), ("Tags", CauseKind::Refresh, 1)];
         assert_eq!(told.collect::<Vec<_>>(), expected);
         let few = tally.largest(1);
         assert_eq!((few.groups.len(), few.others, few.others_count), (1, 2, 2));

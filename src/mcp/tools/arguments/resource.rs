@@ -18,7 +18,7 @@ use crate::model::text::shown;
 pub struct ResourceArguments {
     /// The resource's URI, such as ec2://vpc/vpc-0123456789abcdef0.
     pub uri: Option<String>,
-    /// The kind, with id, instead of uri. Default: the kind of the id.
+    /// The kind of the id, if its prefix does not show it.
     pub kind: Option<KindArgument>,
     /// AWS's ID, instead of uri.
     pub id: Option<String>,

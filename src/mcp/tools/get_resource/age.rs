@@ -51,4 +51,3 @@ fn known(kind: &'static KindSpec, then: Then, as_of: Timestamp, seq: Seq) -> Fou
     let part = part_of(kind).map(|_| Part { known: part.map(|part| (as_of, part)), stale: None });
     FoundResource { id, current, as_of, stale: None, part, seq }
 }
-

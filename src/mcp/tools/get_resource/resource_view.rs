@@ -8,8 +8,8 @@ use super::pruned::prune;
 use crate::ingest::Lacked;
 use crate::kinds::{self, KindSpec};
 use crate::mcp::fresh::{missing, part_of};
-use crate::mcp::lookup::FoundResource;
 use crate::mcp::looks::Sight;
+use crate::mcp::lookup::FoundResource;
 use crate::mcp::tools::rows::Columns;
 use crate::mcp::tools::spec::BUDGET;
 use crate::mcp::tools::table::AnswerText;
@@ -248,4 +248,3 @@ fn flatten(path: &str, value: &Value, out: &mut AnswerText) {
         other => out.add(format_args!("\n{path}: {}", shown(&other.to_string(), BUDGET))),
     }
 }
-

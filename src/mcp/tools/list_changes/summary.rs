@@ -69,7 +69,9 @@ impl ChangeQuery {
         }
         if found.end() != StopReason::Reached {
             let next = self.cursor(core, found.span());
-            text.add(format_args!("\nOnly a part was counted: repeat with cursor {next} to count the rest, and add the counts"));
+            text.add(format_args!(
+                "\nOnly a part was counted: repeat with cursor {next} to count the rest, and add the counts"
+            ));
             put("next_cursor", json!(next));
         }
         Ok(ToolResult { text: text.into(), structured: Value::Object(data), failure: None })

@@ -65,7 +65,10 @@ async fn changes_are_counted_by_kind_field_and_cause_and_the_rest_together() {
     let (said, counted) = answered(&client, &list_changes::SPEC, json!({"summary": true, "field": "State.Name"})).await;
     let expected = json!([{"kind": "instance", "what": "changed", "field": "State.Name", "cause": "tool", "count": 1}]);
     assert_eq!(counted["summary"], expected, "{said}");
-    assert!(said.starts_with("1 change, from ") && said.contains("1 | instance | changed | State.Name | tool"), "{said}");
+    assert!(
+        said.starts_with("1 change, from ") && said.contains("1 | instance | changed | State.Name | tool"),
+        "{said}"
+    );
     let refused = client.call("list_changes", json!({"summary": true, "wait_seconds": 3})).await.unwrap();
     assert!(refused.is_error == Some(true) && text(&refused).contains("leave out"), "{}", text(&refused));
 }

@@ -74,7 +74,8 @@ async fn nothing_is_called_unused_while_what_may_use_it_is_stale_or_not_held() {
         let all = answered(&client, &search_inventory::SPEC, all).await.1;
         for row in all["rows"].as_array().unwrap() {
             let (said, found) = answered(&client, &find_relations::SPEC, json!({"uri": row["uri"]})).await;
-            let lists = ["kinds_searched", "kinds_unsure", "kinds_not_held"].map(|name| found[name].as_array().unwrap());
+            let lists =
+                ["kinds_searched", "kinds_unsure", "kinds_not_held"].map(|name| found[name].as_array().unwrap());
             if found["in_use"] == "no_use_found" {
                 assert!(lists[1].is_empty() && lists[2].is_empty(), "{said}");
                 assert!(said.contains("no use was found, and every kind that may use it was searched"), "{said}");

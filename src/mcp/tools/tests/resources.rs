@@ -46,7 +46,11 @@ async fn each_of_many_is_shown_or_named() {
         let (said, found) = answered(&client, &get_resource::SPEC, json!({"ids": ids[..100], "full": full})).await;
         let [shown, left] = ["resources", "not_shown"].map(|name| found[name].as_array().map_or(0, Vec::len));
         assert_eq!((shown + left, found["not_known"].as_array().unwrap().len()), (100, 0), "{said}");
-        assert!(shown > 3 && said.len() <= BUDGET && found.to_string().len() <= BUDGET, "{shown}, {} bytes", said.len());
+        assert!(
+            shown > 3 && said.len() <= BUDGET && found.to_string().len() <= BUDGET,
+            "{shown}, {} bytes",
+            said.len()
+        );
     }
     let none: Vec<String> = (0..100).map(|number| format!("i-0000000000000000{number:03}")).collect();
     let none = client.call("get_resource", json!({"ids": none})).await.unwrap();
@@ -63,7 +67,11 @@ async fn what_is_asked_for_live_is_described_once_for_all_who_ask() {
     let home = world.simulator.world().home();
     home.forget(&id).unwrap();
     let (said, gone) = answered(&client, &get_resource::SPEC, json!({"id": id, "live": true})).await;
-    assert_eq!((&gone["live"]["result"], &gone["columns"]["state"]), (&json!("not_found"), &json!("running")), "{said}");
+    assert_eq!(
+        (&gone["live"]["result"], &gone["columns"]["state"]),
+        (&json!("not_found"), &json!("running")),
+        "{said}"
+    );
     assert!(said.contains("AWS was asked just now and does not know it. This is the stored copy"), "{said}");
     let new = home.launch();
     let refused = client.call("get_resource", json!({"id": new})).await.unwrap();
