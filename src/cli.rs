@@ -45,6 +45,7 @@ mod server_flags;
 mod setup;
 #[cfg(feature = "simulator")]
 mod simulate;
+mod status;
 mod stopped;
 mod store_flags;
 mod table;
@@ -78,6 +79,7 @@ use server_flags::ServerFlags;
 use setup::Setup;
 #[cfg(feature = "simulator")]
 use simulate::Simulate;
+use status::ServerStatus;
 use stopped::Stopped;
 use teardown::Teardown;
 #[cfg(not(feature = "simulator"))]
@@ -123,6 +125,12 @@ enum Command {
     /// Answer one SQL SELECT over the local copy of the inventory
     #[command(after_long_help = "Tables, columns and limits: muster help sql")]
     Query(SqlQuery),
+    /// Show whether a server runs, how fresh its copy is, and what fails
+    #[command(
+        after_long_help = "Exit codes: 0 a server runs and everything is fresh; 1 no server runs, or something is stale, not \
+                           complete or fails. What else Muster needs: muster doctor"
+    )]
+    Status(ServerStatus),
     /// Show what stopped instances cost, since when they are stopped, and whom to ask
     #[command(after_long_help = "Where prices are from: muster prices; filters and exit codes: muster help filters")]
     Stopped(Stopped),
@@ -282,6 +290,10 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Health(health) => {
             logging.start_quietly()?;
             finish(single()?, health.run(&environment))
+        }
+        Command::Status(status) => {
+            logging.start_quietly()?;
+            finish(single()?, status.run(&environment))
         }
         Command::Stopped(stopped) => {
             logging.start_quietly()?;

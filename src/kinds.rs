@@ -23,6 +23,7 @@ mod snapshot;
 pub mod spec;
 mod subnet;
 pub mod transition;
+pub mod unheld;
 mod volume;
 mod vpc;
 

@@ -39,7 +39,7 @@ pub use evidence::{Evidence, GroupEvidence, Provisional, Tagging};
 pub use failure::FailureCode;
 pub use form::Form;
 pub use id::{AccountId, Kind, LogId, Region, ResourceId, Scope, Seq};
-pub use kind_rules::KindRules;
+pub use kind_rules::{KindRules, PassingState};
 pub use known::Current;
 pub use named::{Chosen, Named};
 pub use notice::{Notice, NoticeKind};

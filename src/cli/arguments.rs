@@ -24,6 +24,14 @@ pub(super) enum OperandError {
         /// What was given.
         word: String,
     },
+    /// An id of a kind that is not held.
+    #[error("`{word}` is the id of a {title}, a kind of resource that Muster does not hold")]
+    Unheld {
+        /// What was given.
+        word: String,
+        /// The name of one resource of that kind.
+        title: &'static str,
+    },
     /// No kind of that name.
     #[error("there is no kind `{given}`{}. Kinds: {}", near(*nearest), known.join(", "))]
     Kind {
@@ -95,7 +103,10 @@ pub(super) fn subject(word: &str, kind: Option<&str>) -> Result<Map<String, Valu
     }
     let slug = match kind {
         Some(given) => self::kind(given)?.slug,
-        None => of_id(word).ok_or_else(|| OperandError::Subject { word: shown(word, 80) })?,
+        None => of_id(word).ok_or_else(|| match kinds::unheld::of_id(word) {
+            Some(title) => OperandError::Unheld { word: shown(word, 80), title },
+            None => OperandError::Subject { word: shown(word, 80) },
+        })?,
     };
     arguments.insert("kind".to_owned(), json!(slug));
     arguments.insert("id".to_owned(), json!(word));

@@ -24,6 +24,7 @@ pub(super) fn cells(change: &Value, room: usize) -> Vec<String> {
     };
     let cause = change.get("cause").unwrap_or(&Value::Null);
     let [seq, what, kind, name] = ["seq", "what", "kind", "name"].map(|name| field(change, name));
+    let what = what.replace('_', " ");
     let mut cause = field(cause, "words");
     if let Some(who) = change.get("who") {
         cause = format!("{cause}; who: {}", field(who, "words"));
@@ -36,6 +37,9 @@ pub(super) fn cells(change: &Value, room: usize) -> Vec<String> {
 fn differences(change: &Value, room: usize) -> String {
     let changes = change.get("changes").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let mut differences: Vec<String> = changes.iter().map(difference).collect();
+    if let (Some(first), Some(_)) = (differences.first_mut(), change.get("part")) {
+        *first = format!("status checks: {first}");
+    }
     let called = ["tool", "outcome"].map(|name| field(change, name)).into_iter().filter(|text| !text.is_empty());
     differences.extend(Some(called.collect::<Vec<_>>().join(": ")).filter(|called| !called.is_empty()));
     let unseen = change.get("changes_not_shown").and_then(Value::as_u64).and_then(|left| usize::try_from(left).ok());

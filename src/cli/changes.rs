@@ -25,6 +25,9 @@ use crate::query::nearness;
 /// How many resources of each kind are read to learn their fields.
 const SAMPLES: usize = 5;
 
+/// How many groups of changes are shown at most.
+const MOST_GROUPS: u64 = 500;
+
 /// How many changes are shown without `--limit`.
 const SHOWN: usize = 50;
 
@@ -45,7 +48,8 @@ pub(super) struct Changes {
     until: Option<String>,
     /// Wait for new changes and show them until Ctrl-C; needs a running server
     ///
-    /// It goes on when the server is restarted, if that takes less than a minute. Without --since it begins now.
+    /// It goes on when the server is restarted, if that takes less than a minute. Without --since it begins now. With --json
+    /// each change is one line.
     #[arg(long)]
     follow: bool,
     /// Only changes of this field, such as State.Name or Tags
@@ -65,7 +69,7 @@ pub(super) struct Changes {
     /// Only this AWS account, a number of 12 digits
     #[arg(long, value_name = "ACCOUNT")]
     account: Option<String>,
-    /// Also show what first sweeps found, and fields that only a newer version of Muster reads
+    /// Also show what first sweeps found, what status checks repeat, and fields that only a newer Muster reads
     ///
     /// These records are no changes in AWS, so they are hidden by default.
     #[arg(long)]
@@ -82,6 +86,9 @@ pub(super) struct Changes {
     /// Show all changes
     #[arg(long, conflicts_with_all = ["limit", "follow"])]
     all: bool,
+    /// Count the changes by kind, field and cause instead; --limit is then how many groups are shown
+    #[arg(long, conflicts_with_all = ["follow", "all", "who"])]
+    summary: bool,
     #[command(flatten)]
     question: QuestionFlags,
 }
@@ -111,6 +118,9 @@ impl Changes {
             None => SHOWN,
         };
         let client = self.question.client(config).await?;
+        if self.summary {
+            return self.summarise(&client, arguments).await;
+        }
         if self.who && matches!(client, InventoryClient::Store(_)) {
             return Err(AskError::NoServer { data_dir: config.data_dir.clone(), what: "--who" }.into());
         }
@@ -145,6 +155,35 @@ impl Changes {
         Ok(())
     }
 
+    /// Prints how many changes of each sort there are.
+    async fn summarise(&self, client: &InventoryClient, mut arguments: Map<String, Value>) -> anyhow::Result<()> {
+        arguments.insert("summary".to_owned(), json!(true));
+        arguments.insert("limit".to_owned(), json!(self.limit.unwrap_or(SHOWN as u64).min(MOST_GROUPS)));
+        let answer = warnings::granted(client.ask("list_changes", arguments.into()).await?)?;
+        let mut output = Output::stdout();
+        if self.question.json {
+            return Ok(output.line(&harmless(&format!("{answer:#}")))?);
+        }
+        let names = ["count", "kind", "what", "field", "cause"];
+        let mut table = Table::new(&names);
+        for group in answer.get("summary").and_then(Value::as_array).into_iter().flatten() {
+            let [count, kind, what, path, cause] = names.map(|name| field(group, name));
+            table.row(vec![count, kind, what.replace('_', " "), path, cause]);
+        }
+        output.text(table.print(Medium::stdout()).as_bytes())?;
+        if let Some(others) = answer.get("others") {
+            say(&format!("others: {} in {} more groups", field(others, "count"), field(others, "groups")));
+        }
+        let counted =
+            format!("{} changes counted; the log begins at {}", field(&answer, "records"), field(&answer, "earliest"));
+        say(&counted);
+        if answer.get("more") == Some(&Value::Bool(true)) {
+            say("only a part was counted, because there are too many changes: give --since, or a later one");
+        }
+        warnings::tell(&answer);
+        Ok(())
+    }
+
     /// Says that no such field is known, and names the nearest one, when `--field` names an unknown field.
     async fn field_hint(&self, client: &InventoryClient) -> Option<String> {
         let field = self.field.as_deref()?;
@@ -157,7 +196,11 @@ impl Changes {
             let slugs = named.map_or_else(|| kinds::slugs().map(str::to_owned).collect(), |slug| vec![slug]);
             join_all(slugs.iter().map(|slug| samples(client, &resource, slug))).await.concat()
         };
-        let answers = join_all(resources.into_iter().map(|resource| client.ask("get_resource", resource.into()))).await;
+        let whole = resources.into_iter().map(|mut resource| {
+            resource.insert("full".to_owned(), json!(true));
+            client.ask("get_resource", resource.into())
+        });
+        let answers = join_all(whole).await;
         let answers: Vec<Value> = answers.into_iter().flatten().map(|answer| answer.structured).collect();
         let parts = ["document", "status"];
         unknown_field(

@@ -8,6 +8,7 @@ use super::output::Output;
 use super::store_flags::QuestionFlags;
 use super::table::{Medium, Table, harmless, text};
 use super::warnings::{self, field};
+use crate::app::client::{AskError, InventoryClient};
 use crate::config::Environment;
 
 /// The arguments of `muster get`.
@@ -27,6 +28,12 @@ pub(super) struct Get {
     /// Show it as it was known at this time, such as 2026-11-17T12:00:00Z, or -15m for 15 minutes ago
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = arguments::moment)]
     as_of: Option<String>,
+    /// Ask AWS for it first; needs a running server
+    #[arg(long, conflicts_with = "as_of")]
+    live: bool,
+    /// Only as this AWS account sees it, a number of 12 digits
+    #[arg(long, value_name = "ACCOUNT")]
+    account: Option<String>,
     #[command(flatten)]
     question: QuestionFlags,
 }
@@ -39,16 +46,26 @@ impl Get {
     /// Prints the resource on standard output.
     pub(super) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
         let mut arguments = arguments::subject(&self.subject, self.kind.as_deref())?;
+        arguments.insert("full".to_owned(), json!(true));
         if !self.path.is_empty() {
             arguments.insert("paths".to_owned(), json!(self.path));
         }
         if let Some(as_of) = &self.as_of {
             arguments.insert("as_of".to_owned(), json!(as_of));
         }
-        if let Some(region) = &self.question.region {
-            arguments.insert("region".to_owned(), json!(region));
+        for (name, value) in [("account", &self.account), ("region", &self.question.region)] {
+            if let Some(value) = value {
+                arguments.insert(name.to_owned(), json!(value));
+            }
         }
-        let client = self.question.client(&self.question.config(environment)?).await?;
+        let config = self.question.config(environment)?;
+        let client = self.question.client(&config).await?;
+        if self.live {
+            if matches!(client, InventoryClient::Store(_)) {
+                return Err(AskError::NoServer { data_dir: config.data_dir, what: "--live" }.into());
+            }
+            arguments.insert("live".to_owned(), json!(true));
+        }
         let answer = warnings::granted(client.ask("get_resource", arguments.into()).await?)?;
         let mut output = Output::stdout();
         if self.question.json {

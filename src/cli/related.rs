@@ -22,6 +22,9 @@ pub(super) struct Related {
     /// How many ids of each kind to show [default: 10]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=50))]
     limit: Option<u64>,
+    /// Only as this AWS account sees it, a number of 12 digits
+    #[arg(long, value_name = "ACCOUNT")]
+    account: Option<String>,
     #[command(flatten)]
     question: QuestionFlags,
 }
@@ -37,8 +40,10 @@ impl Related {
         if let Some(limit) = self.limit {
             arguments.insert("limit".to_owned(), json!(limit));
         }
-        if let Some(region) = &self.question.region {
-            arguments.insert("region".to_owned(), json!(region));
+        for (name, value) in [("account", &self.account), ("region", &self.question.region)] {
+            if let Some(value) = value {
+                arguments.insert(name.to_owned(), json!(value));
+            }
         }
         let client = self.question.client(&self.question.config(environment)?).await?;
         let answer = warnings::granted(client.ask("find_relations", arguments.into()).await?)?;

@@ -87,7 +87,17 @@ impl Stopped {
 
 /// A row for each instance.
 fn table(answer: &Value) -> Table {
-    let names = ["id", "name", "region", "type", "stopped since", "cost", "snapshots <=", "if running", "owners"];
+    let names = [
+        "id",
+        "name",
+        "region",
+        "type",
+        "stopped since",
+        "usd/month",
+        "snapshots usd/month at most",
+        "running usd/month",
+        "owners",
+    ];
     let mut table = Table::new(&names);
     for row in answer.get("rows").and_then(Value::as_array).into_iter().flatten() {
         let since = match field(row, "since_is").as_str() {
@@ -119,13 +129,22 @@ fn totals(answer: &Value) -> String {
     );
     let unpriced = month.get("unpriced").and_then(Value::as_object).into_iter().flatten();
     for (what, count) in unpriced.filter(|(_, count)| count.as_u64() != Some(0)) {
-        said = format!("{said}; {} without a known price under {what}", text(count));
+        // What stands in the answer by its key is said in words.
+        let what = match what.as_str() {
+            "stopped" => "volumes or addresses",
+            "snapshots" => "snapshots",
+            _ => "instances if they ran",
+        };
+        said = format!("{said}; not included, because no price is known: {} {what}", text(count));
     }
     let undecided = answer.get("undecided").and_then(Value::as_u64).unwrap_or(0);
     if undecided > 0 {
         said = format!("{said}; {undecided} more may be stopped that long, which is not known");
     }
-    said
+    match field(answer, "as_of") {
+        as_of if as_of.is_empty() => said,
+        as_of => format!("{said}; as of {as_of}"),
+    }
 }
 
 /// Where the prices are from.
@@ -145,7 +164,7 @@ mod tests {
     #[test]
     fn the_report_shows_each_instance_and_the_totals_of_all() {
         let answer = json!({
-            "total": 2, "undecided": 1,
+            "total": 2, "undecided": 1, "as_of": "2026-11-29T10:00:00.000Z",
             "rows": [{
                 "id": "i-1", "name": "db", "region": "us-east-1", "type": "t3.medium", "stopped_since": "2026-10-01T00:00:00.000Z",
                 "since_is": "before", "stopped": "31.65", "snapshots_at_most": "6.25", "owners": {"Team": "data"},
@@ -178,7 +197,8 @@ mod tests {
         );
         assert!(
             said.ends_with(
-                "; 2 without a known price under stopped; 1 more may be stopped that long, which is not known"
+                "; not included, because no price is known: 2 volumes or addresses; 1 more may be stopped that long, which is \
+                 not known; as of 2026-11-29T10:00:00.000Z"
             ),
             "{said}"
         );

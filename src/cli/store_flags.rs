@@ -61,7 +61,7 @@ pub(super) struct QuestionFlags {
     home_region: Option<String>,
     /// Print the answer as JSON, as the server gives it to programs
     ///
-    /// It is one document, or one object a line with --follow. Control characters are escaped.
+    /// It is one document. Control characters are escaped.
     #[arg(long)]
     pub(super) json: bool,
 }

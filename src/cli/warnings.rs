@@ -106,6 +106,9 @@ pub(super) fn warnings(answer: &Value) -> Vec<String> {
     if let Some(at) = answer.get("removed_at").filter(|at| !at.is_null()) {
         warnings.push(format!("removed: gone since {}; this is its last known state", text(at)));
     }
+    if let Some(why) = answer.pointer("/live/why").map(text).filter(|why| !why.is_empty()) {
+        warnings.push(format!("not confirmed now: {why} This is the stored copy"));
+    }
     warnings.extend(several(answer, "incomplete", |of| {
         let trouble = of.get("trouble").map_or_else(String::new, |trouble| format!(": {}", text(trouble)));
         let (kind, seen) = (field(of, "kind"), field(of, "seen"));

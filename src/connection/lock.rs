@@ -5,7 +5,7 @@ use std::io::{self, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::data_dir;
 
@@ -125,6 +125,13 @@ pub fn probe(data_dir: &Path) -> Result<(), LockError> {
 #[must_use]
 pub fn last_holder(data_dir: &Path) -> Option<u32> {
     pid_in(&data_dir::lock_file(data_dir))
+}
+
+/// When the process that holds, or held last, the lock of `data_dir` took it.
+#[must_use]
+pub fn taken_at(data_dir: &Path) -> Option<SystemTime> {
+    // It writes its process id when it takes the lock, and nobody writes it later.
+    std::fs::metadata(data_dir::lock_file(data_dir)).and_then(|file| file.modified()).ok()
 }
 
 fn pid_in(path: &Path) -> Option<u32> {

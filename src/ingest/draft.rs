@@ -90,6 +90,7 @@ impl Draft {
         grounds: &Grounds<'_>,
     ) -> Result<bool, ReadError> {
         let Grounds { remembered, tag_questions, rules, moment, calls } = grounds;
+        let observation = not_before_it_was_begun(observation, *rules, moment.now);
         let mut ahead = if let Some(ahead) = self.ahead.remove(&observation.id) {
             ahead
         } else {
@@ -98,12 +99,13 @@ impl Draft {
         };
         let verdict = reconcile::decide(ahead.known(), &observation, *rules, *moment);
         let early = is_early(&observation.seen, ahead.current.as_ref());
-        let mut removed = false;
+        let (mut removed, mut discovered) = (false, false);
         for event in verdict.events {
             if let Event::Removed { at, .. } = &event {
                 removed = true;
                 ahead.remembered.removed_at = Some(*at);
             }
+            discovered |= matches!(event, Event::Discovered { .. });
             // The store assigns the real seq; no decision depends on it.
             let cause = caller(calls, &event, &observation, ahead.known(), *moment, rules.made_by).cloned();
             let cause = cause.unwrap_or_else(|| cause_of(given, &event));
@@ -121,6 +123,11 @@ impl Draft {
             self.notes.push((observation.id.clone(), note));
         }
         self.follow_up(&observation, verdict.reading, *tag_questions);
+        if let (true, Seen::Described(document)) = (discovered, &observation.seen)
+            && let Some(awaited) = rules.awaited(document, moment.now)
+        {
+            self.wanted.push(Wanted { id: observation.id.clone(), expects: Some(awaited.to_owned()) });
+        }
         self.ahead.insert(observation.id, ahead);
         Ok(early)
     }
@@ -152,6 +159,16 @@ impl Draft {
             _ => {}
         }
     }
+}
+
+/// The same observation, dated no earlier than what it shows was begun: AWS's clock and ours may differ by a second, and its answer
+/// is newer than what stands in it.
+fn not_before_it_was_begun(observation: Observation, rules: KindRules, now: Timestamp) -> Observation {
+    let begun = match &observation.seen {
+        Seen::Described(document) => rules.begun(document).filter(|begun| credible(*begun, now) == *begun),
+        _ => None,
+    };
+    Observation { at: begun.map_or(observation.at, |begun| begun.max(observation.at)), ..observation }
 }
 
 /// What to remember of an observation that did not remove its resource.
@@ -209,3 +226,6 @@ fn cause_of(cause: &Cause, event: &Event) -> Cause {
         (cause, _) => cause.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests;

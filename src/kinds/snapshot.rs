@@ -5,7 +5,8 @@
 //! ([`KindSpec::own_only`]): the account does not have them, and treating them as changed credentials would stop every sweep of
 //! the emulator. Snapshots that others share with the account are not listed either way.
 //!
-//! `Progress` moves while a snapshot is made, and is compared like any other field.
+//! `Progress` moves while a snapshot is made, and is compared like any other field. A snapshot that was just made is looked at a few
+//! times until it is complete, since its sweeps are far apart.
 
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use aws_sdk_ec2::types;
 use super::describe::describe;
 use super::fields::{Fields, mapped};
 use super::spec::{CallWords, Filter, KindSpec};
-use crate::model::Form;
+use crate::model::{Form, PassingState};
 
 pub(super) static SPEC: KindSpec = KindSpec {
     name: "AWS::EC2::Snapshot",
@@ -31,6 +32,8 @@ pub(super) static SPEC: KindSpec = KindSpec {
     interval: Duration::from_mins(10),
     // A tool makes them, and an event says when one is complete.
     moves: true,
+    passing: Some(PassingState { state: "pending", into: "completed", begun: "StartTime" }),
+    refreshes: &[Duration::from_secs(2), Duration::from_secs(5), Duration::from_secs(15), Duration::from_mins(1)],
     calls: CallWords { makes: &["Snapshot", "Image"], ..CallWords::NONE },
     filters: FILTERS,
     columns: &[

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::describe::{Describe, DescribeInput};
 use super::facet_reading::FacetReading;
-use crate::model::{Document, Form, Kind, KindRules, Page, RowFields};
+use crate::model::{Document, Form, Kind, KindRules, Page, PassingState, RowFields};
 
 /// Everything that is particular to one kind of resource. A kind's file names what differs from [`KindSpec::DEFAULT`].
 pub struct KindSpec {
@@ -59,6 +59,11 @@ pub struct KindSpec {
     /// The time from the start of one sweep to the start of the next while all of [`KindSpec::event_rules`] are proved to work;
     /// `None` if events never slow its sweeps.
     pub relaxed: Option<Duration>,
+    /// The state that a resource is in at first, if it is looked at until it leaves it.
+    pub passing: Option<PassingState>,
+    /// When a resource that an event or a tool changed is described, counted from that change: again while answers do not agree with
+    /// it. The first is also the time required between two describes that confirm that all tags are gone.
+    pub refreshes: &'static [Duration],
     /// Which CloudTrail calls concern the kind.
     pub calls: CallWords,
     /// Whether tools and events change it at any moment, so that clients must not cache it.
@@ -203,6 +208,8 @@ impl KindSpec {
         max_results: 1000,
         event_rules: &[],
         relaxed: None,
+        passing: None,
+        refreshes: &[Duration::from_secs(2), Duration::from_secs(15), Duration::from_mins(1)],
         calls: CallWords::NONE,
         moves: false,
         masked: &[],
@@ -254,6 +261,7 @@ impl KindSpec {
             state_path: self.state_path,
             gone_states: self.gone_states,
             made_by: self.calls.makes,
+            passing: self.passing,
             ..KindRules::default()
         }
     }

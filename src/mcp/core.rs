@@ -2,6 +2,8 @@
 
 mod look;
 
+pub use look::LiveSight;
+
 use std::sync::Arc;
 use std::time::Duration;
 

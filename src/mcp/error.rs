@@ -107,6 +107,16 @@ pub enum RequestError {
         /// Why it may exist nevertheless.
         stale: Option<Box<Stale>>,
     },
+    /// AWS was asked and does not know the resource, and neither does the inventory.
+    #[error("AWS was asked just now and knows no {title} `{id}` in {scopes}. It may be in another account or region")]
+    NotInAws {
+        /// The title of the kind.
+        title: &'static str,
+        /// Its id.
+        id: String,
+        /// The scopes in which AWS was asked.
+        scopes: String,
+    },
     /// An account, region or scope that this server does not watch.
     #[error("{}{} is not watched; this server watches {watched}", what.chars().take(1).flat_map(char::to_uppercase).collect::<String>(), what.chars().skip(1).collect::<String>())]
     NotWatched {
@@ -302,7 +312,9 @@ impl RequestError {
             RequestError::Changes(ChangesError::Foreign { .. }) => FailureCode::CursorForeign,
             RequestError::Changes(ChangesError::Expired { .. }) => FailureCode::CursorExpired,
             RequestError::Past(_) | RequestError::Changes(_) => FailureCode::NotInLog,
-            RequestError::NotFound { .. } | RequestError::NotThen { .. } => FailureCode::NotFound,
+            RequestError::NotFound { .. } | RequestError::NotThen { .. } | RequestError::NotInAws { .. } => {
+                FailureCode::NotFound
+            }
             RequestError::Removed { .. } => FailureCode::Removed,
             RequestError::Unreadable { .. } => FailureCode::Unreadable,
             RequestError::NotSeenYet { .. } => FailureCode::NotSeenYet,

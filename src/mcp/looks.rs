@@ -24,6 +24,22 @@ pub enum Sight {
     Unsaid(String),
 }
 
+impl Sight {
+    /// What looks at one resource in several scopes show together.
+    #[must_use]
+    pub fn together<'a>(sights: impl IntoIterator<Item = &'a Sight>) -> Sight {
+        let mut all = None;
+        for sight in sights {
+            match (sight, &all) {
+                (Sight::Shown, _) => return Sight::Shown,
+                (Sight::Unsaid(_), Some(Sight::NotFound) | None) | (Sight::NotFound, None) => all = Some(sight.clone()),
+                _ => {}
+            }
+        }
+        all.unwrap_or_else(|| Sight::Unsaid("It is not known yet which regions are watched.".to_owned()))
+    }
+}
+
 /// The last live looks of a server. Each kind of a scope is looked at by one call at a time; who waits for it takes what it showed.
 #[derive(Default)]
 pub struct Looks {

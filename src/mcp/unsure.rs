@@ -1,15 +1,26 @@
 //! Which kinds cannot be relied on where an answer follows from absence.
 
+use std::collections::BTreeMap;
+
 use super::core::Core;
 use super::damage::AnswerSubject;
 use crate::kinds::KindSpec;
 use crate::model::Scope;
+
+/// How many scopes are named for one reason.
+const SCOPES: usize = 5;
 
 impl Core {
     /// Why what is held of `kind` in `scope` may not be all there is now; `None` where it can be relied on. See
     /// [`crate::query::Unsure`].
     #[must_use]
     pub fn unsure(&self, scope: &Scope, kind: &'static KindSpec) -> Option<String> {
+        self.lacking(scope, kind).or_else(|| self.stale(scope, kind).map(|stale| stale.why))
+    }
+
+    /// Why some of `kind` in `scope` may not be held at all; `None` where all of it is, however old.
+    #[must_use]
+    pub fn lacking(&self, scope: &Scope, kind: &'static KindSpec) -> Option<String> {
         let freshness = self.ingest.freshness();
         let Some(state) = freshness.of(scope, &kind.kind()) else {
             return Some("not watched by this server now".to_owned());
@@ -24,19 +35,37 @@ impl Core {
         if !self.damage(AnswerSubject::Now(&[kind], Some(scope))).is_empty() {
             return Some("some stored records are damaged".to_owned());
         }
-        self.stale(scope, kind).map(|stale| stale.why)
+        None
     }
 
-    /// A sentence for each of these kinds that cannot be relied on in a scope that `of` is watched in, or in `scope`.
+    /// Which of these kinds cannot be relied on in the scopes that `of` is watched in, or in `scope`: a sentence for each reason.
     #[must_use]
     pub fn doubts(&self, of: &'static KindSpec, kinds: &[&'static KindSpec], scope: Option<&Scope>) -> Vec<String> {
-        let scopes = self.scopes_asked_for(&[of], scope);
-        let each = scopes.iter().flat_map(|state| {
-            kinds.iter().filter_map(|kind| {
-                let why = self.unsure(&state.scope, kind)?;
-                Some(format!("{} in {}: {why}", kind.plural, state.scope))
-            })
+        let mut reasons: BTreeMap<String, (Vec<&str>, Vec<String>)> = BTreeMap::new();
+        for state in self.scopes_asked_for(&[of], scope) {
+            for kind in kinds {
+                let stale = || match (self.stale(&state.scope, kind)?, self.ingest.freshness().trouble()) {
+                    // What is wrong everywhere is said once, without the age of each.
+                    (_, Some(trouble)) => Some(format!("{}. {}", trouble.what, trouble.next_step())),
+                    (stale, None) => Some(stale.why),
+                };
+                let Some(why) = self.lacking(&state.scope, kind).or_else(stale) else { continue };
+                let (plurals, scopes) = reasons.entry(why).or_default();
+                let place = state.scope.to_string();
+                if !plurals.contains(&kind.plural) {
+                    plurals.push(kind.plural);
+                }
+                if !scopes.contains(&place) {
+                    scopes.push(place);
+                }
+            }
+        }
+        let said = reasons.into_iter().map(|(why, (plurals, mut scopes))| {
+            let more = scopes.len().saturating_sub(SCOPES);
+            scopes.truncate(SCOPES);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            format!("{} in {}{more}: {why}", plurals.join(", "), scopes.join(", "))
         });
-        each.collect()
+        said.collect()
     }
 }

@@ -177,3 +177,14 @@ pub struct Recorded {
     /// The event.
     pub event: Event,
 }
+
+impl Recorded {
+    /// What happened, in the word that answers have for it. What the first sweep of a scope found was there before.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match (&self.event, &self.cause) {
+            (Event::Discovered { .. }, Cause::Baseline) => "known_since",
+            (event, _) => event.word(),
+        }
+    }
+}

@@ -4,11 +4,13 @@
 //! thousand records, because a long read transaction pins dead pages. No record is read twice: see [`LogCursor`].
 
 mod change_filter;
+mod change_tally;
 mod log_cursor;
 
 use thiserror::Error;
 
 pub use self::change_filter::{CauseKind, ChangeFilter, RecordMatch, meets};
+pub use self::change_tally::{ChangeGroup, ChangeTally, LargestGroups};
 pub use self::log_cursor::{LogCursor, LogRange, ReadOrder};
 use super::moment::PastError;
 use crate::model::{Recorded, ResourceId, Seq, Timestamp};

@@ -13,6 +13,7 @@ const RULES: KindRules = KindRules {
     state_path: Some("State.Name"),
     gone_states: &["terminated"],
     made_by: &[],
+    passing: None,
     absence_after: ABSENCE_AFTER,
 };
 

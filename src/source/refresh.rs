@@ -75,7 +75,8 @@ impl<D: DescribeIds> Refresher<D> {
     /// Makes a refresher of the ids that arrive in `wanted`. When too many ids wait, they are dropped, and the plan's sweep is
     /// triggered instead.
     pub fn new(describe: D, clock: SharedClock, plan: SweepPlan, wanted: mpsc::UnboundedReceiver<Wanted>) -> Self {
-        let (queue, begun, backoff) = (RefreshQueue::default(), Instant::now(), Backoff::new());
+        let queue = RefreshQueue::new(plan.spec.refreshes);
+        let (begun, backoff) = (Instant::now(), Backoff::new());
         Refresher { describe, clock, plan, wanted, queue, begun, backoff, resumes: Duration::ZERO }
     }
 

@@ -33,7 +33,7 @@ fn served(client: &mut Client, ids: &[String]) -> Option<Served> {
     let found = ask(client, "search_inventory", &json!({"limit": 200}));
     let counted = ask(client, "count_inventory", &json!({"group_by": "instance-state-name"}));
     let id = &ids[fastrand::usize(..ids.len())];
-    let read = client.call("get_resource", &json!({"id": id})).ok().map(|answer| answer.structured);
+    let read = client.call("get_resource", &json!({"id": id, "full": true})).ok().map(|answer| answer.structured);
     let seqs = [
         found["seq"].as_u64()?,
         counted["seq"].as_u64()?,
@@ -106,7 +106,7 @@ fn what_was_served_is_what_is_served_as_of_then_also_after_a_crash() {
         let counted = ask(&mut client, "count_inventory", &json!({"group_by": "instance-state-name", "as_of": as_of}));
         assert_eq!(counted["groups"], then.groups, "as of {seq}");
         if let Some((id, document)) = &then.document {
-            let read = ask(&mut client, "get_resource", &json!({"id": id, "as_of": as_of}));
+            let read = ask(&mut client, "get_resource", &json!({"id": id, "full": true, "as_of": as_of}));
             assert_eq!(read["document"], *document, "{id} as of {seq}");
         }
     }

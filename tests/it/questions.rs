@@ -94,7 +94,7 @@ fn a_month_of_stopped_machines_who_can_reach_a_port_and_what_uses_a_group() {
     let mut open = BTreeSet::new();
     let mut groups: BTreeMap<String, u64> = BTreeMap::new();
     for id in &all {
-        let one = ask(&mut client, "get_resource", &json!({"id": id})).structured;
+        let one = ask(&mut client, "get_resource", &json!({"id": id, "full": true})).structured;
         let of = one["exposure"]["open"].as_array().unwrap_or_else(|| panic!("{id} says nothing of it: {one}"));
         assert_eq!(one["exposure"]["unknown"], Value::Null, "{one}");
         if of.iter().any(|open| open["protocol"] == "tcp" && open["ports"] == "443") {

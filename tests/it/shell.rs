@@ -474,3 +474,69 @@ fn a_question_does_not_wait_for_a_sweep_that_nobody_makes() {
     assert_eq!((said.code, said.out.as_str()), (1, ""), "{said:?}");
     assert!(said.err.contains("not seen yet") && said.err.contains("no server runs"), "{said:?}");
 }
+
+#[test]
+fn the_status_is_good_only_while_a_server_keeps_everything_fresh() {
+    let simulator = Simulator::start(12, &[]);
+    let sandbox = sandbox(&simulator.endpoint());
+    let nothing = run(&sandbox, "status");
+    assert!(nothing.code == 1 && nothing.out.contains("server: not running\n"), "{nothing:?}");
+    assert!(nothing.out.contains("store: none yet") && nothing.err.contains("muster serve"), "{nothing:?}");
+    assert!(!sandbox.data().exists(), "a question made a data directory");
+
+    let mut server = sandbox.serve(&OFTEN);
+    server.swept();
+    let good = eventually("everything is fresh", || Some(run(&sandbox, "status")).filter(|said| said.code == 0));
+    let row = good.out.lines().find(|line| line.starts_with("instance ")).unwrap();
+    assert!(row.contains(" 12 ") && row.contains(" fresh "), "{good:?}");
+    let status = json(&sandbox, "status");
+    assert_eq!((&status["ok"], &status["problems"]), (&Value::Bool(true), &Value::Array(Vec::new())), "{status}");
+    let process = format!("server: running, process {}, muster ", status["server"]["pid"]);
+    assert!(good.out.starts_with(&process) && status["server"]["since"].is_string(), "{good:?}");
+    assert_eq!(status["summary"]["totals"]["instance"], 12);
+
+    simulator.control("PATCH", "/faults", &serde_json::json!({"denied": ["DescribeVpcs"]}));
+    let bad = eventually("VPCs are refused", || Some(run(&sandbox, "status")).filter(|said| said.code == 1));
+    assert!(bad.out.contains("ec2:DescribeVpcs") && bad.out.contains("\n  -> "), "{bad:?}");
+    assert!(bad.err.contains("not everything is fresh"), "{bad:?}");
+
+    server.terminate();
+    let after = run(&sandbox, "status --json");
+    let status: Value = serde_json::from_str(&after.out).unwrap();
+    assert!(after.code == 1 && status.get("server").is_none() && status["ok"] == false, "{after:?}");
+    assert_eq!(status["summary"]["totals"]["instance"], 12, "{after:?}");
+    let failures = status["problems"].as_array().unwrap();
+    let offline = failures.iter().filter(|one| one["what"].as_str().unwrap().contains("no server runs"));
+    assert_eq!(offline.count(), 1, "it is said once: {after:?}");
+    // What is stale is no price that is not known, and is said once.
+    let report = json(&sandbox, "stopped");
+    assert_eq!(report["month"]["unpriced"]["snapshots"], 0, "{report}");
+    let said = run(&sandbox, "stopped");
+    assert_eq!(said.err.matches("doubt: ").count(), 1, "{said:?}");
+    assert!(said.err.contains("; as of 20") && !said.err.contains("if_running"), "{said:?}");
+}
+
+#[test]
+fn one_resource_is_asked_for_live_and_changes_are_counted() {
+    let simulator = Simulator::start(12, &[]);
+    let sandbox = sandbox(&simulator.endpoint());
+    let mut server = sandbox.serve(&RARELY);
+    server.swept();
+    let id = ids(&json(&sandbox, "search --limit 1")["rows"]).remove(0);
+    let before = json(&sandbox, &format!("get {id}"));
+    let live = json(&sandbox, &format!("get {id} --live"));
+    assert!(live["as_of"].as_str() > before["as_of"].as_str() && live["live"]["result"] == "shown", "{live}");
+    let counted = run(&sandbox, "changes --summary --baseline");
+    assert!(counted.code == 0 && counted.out.starts_with("COUNT "), "{counted:?}");
+    assert!(counted.out.lines().any(|line| line.contains("instance") && line.contains("known since")), "{counted:?}");
+    let account = before["account"].as_str().unwrap();
+    let related = json(&sandbox, &format!("related {id} --account {account}"));
+    assert_eq!(related["account"], account);
+    let elsewhere = run(&sandbox, &format!("related {id} --account 000000000000"));
+    assert!(elsewhere.code == 2 && elsewhere.err.contains("is not watched"), "{elsewhere:?}");
+    let unheld = run(&sandbox, "related pl-0123456789abcdef0");
+    assert!(unheld.code == 2 && unheld.err.contains("a kind of resource that Muster does not hold"), "{unheld:?}");
+    server.terminate();
+    let offline = run(&sandbox, &format!("get {id} --live"));
+    assert!(offline.code == 1 && offline.err.contains("start `muster serve`"), "{offline:?}");
+}

@@ -5,6 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::harness::driver::{Driver, Flavour, Transport};
+use crate::harness::eventually;
 use crate::harness::moto::Moto;
 use crate::harness::muster::{RARELY, Sandbox, Serve};
 use crate::harness::rpc::Client;
@@ -258,4 +259,28 @@ fn credentials_of_another_account_under_a_running_server_write_nothing() {
     let (tool, id) = &calls[1];
     let answer = client.call(tool, &json!({"instance_ids": [id]})).unwrap();
     assert!(!answer.is_error, "{}", answer.text);
+}
+
+#[test]
+fn a_snapshot_is_seen_to_be_complete_although_nobody_waits_for_it() {
+    let simulator = Simulator::start(5, &[]);
+    let sandbox = Sandbox::new(&simulator.endpoint());
+    let server = writable(&sandbox);
+    server.swept();
+    let mut client = Client::http(&server.http);
+    let running = json!({"filters": {"instance-state-name": ["running"]}, "limit": 1});
+    let found = client.call("search_inventory", &running).unwrap().structured;
+    let running = found["rows"][0]["id"].as_str().unwrap();
+    let made = client.call("create_snapshot", &json!({"instance_id": running})).unwrap();
+    let snapshot = made.structured["results"][0]["snapshots"][0]["snapshot_id"].as_str().unwrap().to_owned();
+    let uri = format!("ec2://snapshot/{snapshot}");
+    let read = client.read(&uri);
+    assert_eq!(read["document"]["State"], "pending", "{read}");
+    assert!(read["as_of"].as_str() >= read["document"]["StartTime"].as_str(), "{read}");
+    // The next sweep of snapshots is an hour away.
+    let done = eventually("the snapshot is complete", || {
+        let read = client.read(&uri);
+        (read["document"]["State"] == "completed").then_some(read)
+    });
+    assert_eq!(done["document"]["Progress"], "100%", "{done}");
 }

@@ -20,6 +20,7 @@ use super::shelf::Backing;
 use crate::ingest::tests::instances;
 use crate::ingest::work::Record;
 use crate::ingest::{Ingest, IngestHandle, Ledger, WantedReceiver};
+use crate::kinds::INSTANCE;
 use crate::model::fixtures::{SetClock, at_millis, kind, scope};
 use crate::model::{
     ActionId, Cause, Clock, Current, Event, Observation, ResourceId, Seq, SweepMessage, SweepStep, Timestamp,
@@ -84,7 +85,7 @@ impl<'s, S: Backing> Runner<'s, S> {
             ingest: Some(ingest),
             handle,
             wanted,
-            queue: RefreshQueue::default(),
+            queue: RefreshQueue::new(INSTANCE.refreshes),
             due: false,
             listing: None,
             refresh: None,
@@ -227,7 +228,7 @@ impl<'s, S: Backing> Runner<'s, S> {
         let ledger = self.shelf.reopen(ingest.into_ledger())?;
         let (ingest, handle, wanted) = start(ledger, &self.clock, self.mapping);
         (self.ingest, self.handle, self.wanted) = (Some(ingest), handle, wanted);
-        (self.queue, self.listing, self.refresh) = (RefreshQueue::default(), None, None);
+        (self.queue, self.listing, self.refresh) = (RefreshQueue::new(INSTANCE.refreshes), None, None);
         self.tools.clear();
         Ok(())
     }

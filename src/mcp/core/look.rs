@@ -1,5 +1,6 @@
 //! Looking at single resources in AWS.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Core;
@@ -9,9 +10,75 @@ use crate::kinds::KindSpec;
 use crate::mcp::error::RequestError;
 use crate::mcp::looks::Sight;
 use crate::model::text::shown;
-use crate::model::{Cause, Observation, Page, ResourceId, Scope, Seen, Seq, Source, Timestamp};
+use crate::model::{Cause, Kind, Observation, Page, ResourceId, Scope, Seen, Seq, Source, Timestamp};
+
+/// What a look showed of one resource in one scope.
+#[derive(Clone, Debug)]
+pub struct LiveSight {
+    /// Where AWS was asked.
+    pub scope: Scope,
+    /// Its kind.
+    pub kind: &'static KindSpec,
+    /// Its id.
+    pub id: Arc<str>,
+    /// What AWS showed.
+    pub sight: Sight,
+}
+
+/// The ids of one kind to look at in one call.
+type LookTargets = (&'static KindSpec, Vec<Arc<str>>);
 
 impl Core {
+    /// The scopes in which AWS is asked for a resource: `scope`, those that hold it, else every watched one of its kind. Also
+    /// whether it is or was in the inventory there: else its id may be mistyped.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn scopes_to_look(
+        &self,
+        kind: &'static KindSpec,
+        id: &str,
+        scope: Option<&Scope>,
+    ) -> Result<(Vec<Scope>, bool), RequestError> {
+        let mut watched: Vec<Scope> = self.scopes(&[kind]).into_iter().map(|state| state.scope).collect();
+        watched.retain(|watched| scope.is_none_or(|scope| scope == watched));
+        let snapshot = self.snapshot()?;
+        let mut holding: Vec<Scope> = snapshot.copies(&kind.kind(), id)?.iter().map(|copy| copy.id.scope()).collect();
+        holding.retain(|scope| watched.contains(scope));
+        if !holding.is_empty() {
+            return Ok((holding, true));
+        }
+        let mut was_seen = false;
+        for scope in &watched {
+            was_seen |= snapshot.tombstone(&ResourceId::new(scope, &kind.kind(), id))?.is_some();
+        }
+        Ok((watched, was_seen))
+    }
+
+    /// Looks at resources in AWS, each kind of a scope in one call, unless somebody looked since `since`.
+    ///
+    /// # Errors
+    /// When what was seen cannot be recorded.
+    pub async fn look_at<'a>(
+        &self,
+        targets: impl IntoIterator<Item = (&'static KindSpec, &'a Arc<str>, &'a [Scope])>,
+        since: Timestamp,
+    ) -> Result<Vec<LiveSight>, RequestError> {
+        let mut calls: BTreeMap<(Scope, Kind), LookTargets> = BTreeMap::new();
+        for (kind, id, scopes) in targets {
+            for scope in scopes {
+                let call = calls.entry((scope.clone(), kind.kind())).or_insert((kind, Vec::new()));
+                call.1.push(Arc::clone(id));
+            }
+        }
+        let looks = calls.iter().map(|((scope, _), (kind, ids))| async move {
+            let seen = self.look_live(scope, kind, ids, since).await?;
+            let seen = seen.into_iter().map(|(id, sight)| LiveSight { scope: scope.clone(), kind, id, sight });
+            Ok::<_, RequestError>(seen.collect::<Vec<_>>())
+        });
+        Ok(futures::future::try_join_all(looks).await?.concat())
+    }
+
     /// What AWS shows of these resources of one kind in one scope, asked for at `since` or later, and recorded when this returns.
     ///
     /// # Errors

@@ -20,6 +20,7 @@ impl RequestError {
             RequestError::NotWatched { .. } if uri.is_none() => ErrorData::invalid_params(message, None),
             RequestError::NotFound { stale: None, .. }
             | RequestError::NotThen { .. }
+            | RequestError::NotInAws { .. }
             | RequestError::NotWatched { .. } => ErrorData::resource_not_found(message, about()),
             RequestError::Removed { removed_at, last_seq, .. } => {
                 let data = json!({"uri": uri, "removed_at": removed_at, "last_seq": last_seq});

@@ -7,6 +7,7 @@ pub mod coerce;
 pub mod filters;
 pub mod instances;
 pub mod kind;
+pub mod other_name;
 pub mod past;
 pub mod resource;
 pub mod scope;
@@ -129,7 +130,16 @@ pub fn clean(
     let none = JsonObject::new();
     let declared = schema.get("properties").and_then(Value::as_object).unwrap_or(&none);
     let mut clean = JsonObject::new();
+    let own: Vec<String> = given.keys().filter(|name| declared.contains_key(*name)).cloned().collect();
     for (name, value) in given {
+        let name = match other_name::meant(declared, &name) {
+            Some(meant)
+                if care == Care::Read && !declared.contains_key(&name) && !own.iter().any(|own| own == meant) =>
+            {
+                meant.to_owned()
+            }
+            _ => name,
+        };
         let Some(schema) = declared.get(&name) else { return Err(unknown(tool, declared, &name)) };
         let read = match ArgumentType::of(schema) {
             Some(form) => {
@@ -165,7 +175,7 @@ fn unknown(tool: &'static str, declared: &JsonObject, name: &str) -> ArgumentErr
     let known = || declared.keys().map(String::as_str);
     let allowed = known().collect::<Vec<_>>().join(", ");
     let allowed = if allowed.is_empty() { "nothing".to_owned() } else { allowed };
-    let nearest = nearest(name, known()).map(str::to_owned);
+    let nearest = other_name::meant(declared, name).or_else(|| nearest(name, known())).map(str::to_owned);
     ArgumentProblem::Unknown { tool, name: shown(name, 60), nearest, allowed }.into()
 }
 

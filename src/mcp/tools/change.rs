@@ -51,14 +51,22 @@ impl<'a> RecordRenderer<'a> {
         let Recorded { seq, recorded_at, event, .. } = record;
         let mut data = Map::new();
         let mut put = |name: &str, value: Value| drop(data.insert(name.to_owned(), value));
-        let what = event.word();
+        let what = record.word();
         put("seq", json!(seq));
         put("recorded_at", json!(recorded_at));
         put("what", json!(what));
-        let mut subject = String::new();
+        let (mut subject, mut details) = (String::new(), String::new());
         if let Some(id) = event.resource().or_else(|| first_target(event)) {
+            // A status is part of the resource that has its id.
+            let part = kinds::of(&id.kind).filter(|kind| kind.status_of.is_some());
+            let whole = part.and_then(|part| kinds::by_slug(part.status_of?));
+            let id = &whole.map_or_else(|| id.clone(), |whole| ResourceId { kind: whole.kind(), ..id.clone() });
             let kind = kinds::of(&id.kind);
             put("kind", json!(kind.map_or(id.kind.as_str(), |kind| kind.slug)));
+            if let Some(part) = part {
+                put("part", json!(part.slug));
+                details.push_str("status checks: ");
+            }
             put("id", json!(shown(&id.id, VALUE)));
             if let Some(kind) = kind {
                 put("uri", json!(Address::of(kind, &id.id).to_string()));
@@ -73,7 +81,7 @@ impl<'a> RecordRenderer<'a> {
         }
         let (words, cause) = self.cause(record)?;
         put("cause", Value::Object(cause));
-        let (mut fields, mut details) = (Vec::new(), String::new());
+        let mut fields = Vec::new();
         match event {
             Event::Changed { changes, .. } | Event::Remapped { changes, .. } => {
                 let ShownDifferences { data: shown, said, left } = self.differences(changes, *seq);
@@ -182,7 +190,7 @@ impl<'a> RecordRenderer<'a> {
         if left > 0 {
             said.push(format!(
                 "and {left} more differences, left out because of their size: compare_resource from seq:{} to seq:{seq} \
-                 shows more, get_resource with as_of seq:{seq} shows the whole resource after this change",
+                 shows more, get_resource with full and as_of seq:{seq} shows the whole resource after this change",
                 seq.0.saturating_sub(1)
             ));
         }

@@ -87,8 +87,8 @@ fn output() -> Value {
             "to": point("The later point."),
             "changes": schema::list(change::difference_schema(), "What differs, if it existed at both points; lists are compared by \
             element."),
-            "changes_not_shown": schema::count("How many differences were left out because of their size; get_resource with \
-            as_of shows all."),
+            "changes_not_shown": schema::count("How many differences were left out because of their size; get_resource with full \
+            and as_of shows all."),
             "records": schema::list(change::record_schema(), "The newest records that made the difference, oldest first."),
             "records_not_shown": schema::count("How many earlier records also made the difference."),
             "other_records": schema::count("How many records in between had changes that were undone; list_changes shows them."),
@@ -237,8 +237,8 @@ fn shown(
     }
     if left > 0 {
         text.add(format_args!(
-            "\n{left} more differences are left out because of their size: get_resource with as_of seq:{} and seq:{} shows the \
-            whole resource at both points",
+            "\n{left} more differences are left out because of their size: get_resource with full and as_of seq:{} or seq:{} \
+            shows the whole resource at that point",
             from.seq, to.seq
         ));
     }

@@ -18,10 +18,11 @@ use super::write_through::{
     Intent, LiveCheck, LiveInstance, UncalledInstance, check, distrust, to_the_end, uncalled, witness,
 };
 use crate::aws::{CreateSnapshots, Pinned, WriteAnswer};
+use crate::ingest::Lane;
 use crate::kinds::SNAPSHOT;
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
-use crate::model::{Named, Seq, Value as Field};
+use crate::model::{Cause, Named, Observation, ResourceId, Scope, Seen, Seq, Source, Value as Field};
 use report::{SnapshotAnswer, SnapshotRow, answer};
 
 /// The most instances in one call, because the answer names every snapshot of each.
@@ -164,13 +165,31 @@ async fn snapshot(
     };
     let (mut seq, mut remark) = intent.finish(core, outcome, Vec::new()).await;
     if !made.is_empty() && remark.is_none() {
-        match witness(core, &scope, SNAPSHOT, &made).await {
-            Some(shown) => seq = seq.max(Some(shown)),
-            None => remark = Some("The inventory shows the snapshots after its next sweep of snapshots.".to_owned()),
+        if let Some(shown) = witness(core, &scope, SNAPSHOT, &made).await {
+            seq = seq.max(Some(shown));
+        } else {
+            let said = "AWS does not show the snapshots yet. The inventory shows them as soon as AWS does, or after the next \
+                        sweep of snapshots.";
+            remark = Some(said.to_owned());
         }
+        // They are looked at again until they are complete, or shown at all.
+        mention(core, &scope, &made).await;
     }
     row.remark(remark);
     Ok((row, seq))
+}
+
+/// Has snapshots described again in a moment.
+async fn mention(core: &Core, scope: &Scope, made: &[String]) {
+    let mention = |id: &String| Observation {
+        source: Source::Tool,
+        at: core.now(),
+        id: ResourceId::new(scope, &SNAPSHOT.kind(), id.as_str()),
+        seen: Seen::Mentioned,
+    };
+    let mentions = made.iter().map(mention).collect();
+    // Where this fails, a sweep shows them later.
+    drop(core.ingest.observe(Lane::Tools, mentions, Cause::Refresh).await);
 }
 
 /// The volumes to snapshot: all attached ones, without the boot volume if it is excluded.

@@ -65,7 +65,18 @@ const DIRECTIONS: [(Direction, &str, &str); 4] = [
 ];
 
 fn output() -> Value {
-    let related = |what: &str| schema::list(json!({"type": "object"}), what);
+    let related = |what: &str| {
+        let each = schema::object(
+            &["kind", "count", "ids", "via"],
+            json!({
+                "kind": schema::text("Their kind; what their IDs begin with, for one that is not held."),
+                "count": schema::count("How many."),
+                "ids": schema::list(json!({"type": "string"}), "The first of them."),
+                "via": schema::list(json!({"type": "string"}), "The filters that hold the reference."),
+            }),
+        );
+        schema::list(each, what)
+    };
     schema::object(
         &[
             "kind",
@@ -88,7 +99,7 @@ fn output() -> Value {
             "account": schema::text("The AWS account."),
             "region": schema::text("The region."),
             "in_use": {"type": "string", "enum": ["yes", "unknown", "no_use_found"], "description": "Whether anything uses it."},
-            "used_by": related("By kind, most first: count, ids (the first), via (filters that hold the reference)."),
+            "used_by": related("What uses it, by kind, most first."),
             "uses": related("The same of what it uses."),
             "made_from": related("What it was made from."),
             "made_into": related("What was made from it."),

@@ -1,43 +1,56 @@
-//! `get_resource`: one resource in full, for the many clients whose models cannot read MCP resources themselves.
+//! `get_resource`: resources in short or in full, for the many clients whose models cannot read MCP resources themselves.
 
+mod age;
+mod amount;
+mod pruned;
+mod resource_view;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
 use rmcp::schemars::{self, JsonSchema};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
 
+use self::age::{Age, last, then};
+use self::amount::Amount;
+use self::resource_view::{ResourceText, ResourceView};
 use super::answer::ToolResult;
 use super::arguments::ArgumentError;
 use super::arguments::past::{self, PastArgument};
 use super::arguments::resource::ResourceArguments;
 use super::arguments::scope::ScopeArguments;
-use super::as_of::{self, AsOf};
+use super::as_of;
 use super::schema::{self, ToolSchema};
 use super::spec::{BUDGET, ToolCall, ToolEffect, ToolSpec};
 use super::table::AnswerText;
-use crate::ingest::Lacked;
 use crate::kinds::{INSTANCE, KindSpec};
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
-use crate::mcp::fresh::{missing, part_of};
-use crate::mcp::lookup::{FoundResource, Part};
-use crate::mcp::past::{RemovedResource, Then};
-use crate::mcp::unobserved::GapQuery;
+use crate::mcp::fresh::part_of;
+use crate::mcp::looks::Sight;
 use crate::mcp::uri::Address;
 use crate::model::text::shown;
-use crate::model::{Document, Scope, Seq, Timestamp};
+use crate::model::{FailureCode, Scope};
 use crate::query::Point;
 
-/// Bytes left for everything around the document.
-const FRAME: usize = 6000;
+/// Resources in one call at most.
+const MAX_IDS: usize = 100;
+/// Who looks at a resource takes what another look showed that began so shortly before.
+const SHARED: Duration = Duration::from_secs(1);
+/// Bytes left for what an answer says around the resources, such as the IDs that are not shown.
+const FRAME: usize = 4000;
 
 /// The tool.
 pub static SPEC: ToolSpec = ToolSpec {
     name: "get_resource",
-    title: "Read one resource",
-    description: "Reads one resource in full, with the field names of the AWS CLI, by URI (as in search results) or by kind \
-                  and id; with as_of, as it was known in the past. A removed resource is shown as it was last known, with \
-                  removed_at. An instance comes with its status checks, and with the ports that the internet can reach. Fields that do not fit are named in `omitted`: \
-                  request them with `paths`, or read the URI as an MCP resource. Makes no AWS call.",
+    title: "Read resources",
+    description: "Reads one resource by URI or id, or up to 100 by ids: its columns, tags, and of an instance its \
+                  status checks and the ports that the internet can reach. full: true gives whole documents with the \
+                  field names of the AWS CLI, paths some fields. A removed resource is shown as it was last known. \
+                  live: true asks AWS first; otherwise no AWS call is made.",
     effect: ToolEffect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::written(output),
@@ -45,330 +58,279 @@ pub static SPEC: ToolSpec = ToolSpec {
     call: |call, given| call.with(given, serve),
 };
 
-/// Which resource, when, and how much of it.
+/// Which resources, when, and how much of them.
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Arguments {
     #[serde(flatten)]
     resource: ResourceArguments,
+    /// Several IDs, instead of uri.
+    #[serde(default)]
+    #[schemars(length(max = MAX_IDS))]
+    ids: Vec<String>,
     #[serde(flatten)]
     scope: ScopeArguments,
     as_of: Option<PastArgument>,
-    /// Only these fields, such as State.Name or NetworkInterfaces.
+    /// Only these fields, such as State.Name.
     #[serde(default)]
     paths: Vec<String>,
+    /// Whole documents.
+    #[serde(default)]
+    full: bool,
+    /// Describe them in AWS now.
+    #[serde(default)]
+    live: bool,
 }
 
 fn output() -> Value {
-    as_of::object(
-        &["uri", "kind", "id", "account", "region", "as_of", "seq", "provisional", "document"],
-        json!({
-            "uri": schema::text("The resource's URI."),
-            "kind": schema::text("Its kind."),
-            "id": schema::text("AWS's ID."),
-            "account": schema::text("The AWS account that sees it."),
-            "region": schema::text("The region."),
-            "as_of": schema::text("When everything in `document` was last confirmed; with the argument as_of, the requested \
-            time."),
-            "seq": schema::count("The newest record of the log at this read; with the argument as_of, the last record up to \
-            that time."),
-            "removed_at": schema::text("When its removal was recorded; `document` is then its last known state."),
-            "removed_seq": schema::count("The record of its removal."),
-            "stale": {"type": "object", "description": "Why it may be out of date; absent while fresh."},
-            "missing": schema::object(
-                &["since", "sweeps"],
+    let one = one();
+    let mut properties = one.clone();
+    let several = json!({
+        "resources": schema::list(schema::object(&["uri", "kind", "id"], one), "With `ids`: those that are known, each as one alone."),
+        "not_known": schema::list(
+            schema::object(
+                &["ids", "why"],
                 json!({
-                    "since": schema::text("When the first sweep that did not list it started."),
-                    "sweeps": schema::count("How many complete sweeps in a row did not list it."),
+                    "ids": schema::list(json!({"type": "string"}), "The IDs, as given."),
+                    "why": schema::text("Why nothing is known of them."),
                 }),
             ),
-            "provisional": schema::list(
-                json!({"type": "string"}),
-                "Groups of fields that AWS reported as changed, not yet confirmed by a describe.",
-            ),
-            "document": {"type": "object", "description": "The resource, as `aws ec2 describe-*` prints it."},
-            "status": {"type": "object", "description": "An instance's status checks, as describe-instance-status prints them."},
-            "status_as_of": schema::text("When the status checks were last confirmed."),
-            "status_stale": {"type": "object", "description": "Why the status checks may be out of date; absent while fresh."},
-            "exposure": {"type": "object", "description": "What of an instance the internet can reach directly: open ports, each with the path; unknown where it cannot be told."},
-            "not_found": schema::list(json!({"type": "string"}), "Requested paths that it does not have."),
-            "omitted": schema::list(json!({"type": "string"}), "Fields that were left out or shortened because of their size."),
-        }),
-    )
+            "With `ids`: those of which nothing is known.",
+        ),
+        "not_shown": schema::list(json!({"type": "string"}), "IDs left out because of the answer's size: call again with these."),
+    });
+    if let (Value::Object(properties), Value::Object(several)) = (&mut properties, several) {
+        properties.extend(several);
+    }
+    as_of::object(&["seq"], properties)
 }
+
+/// The properties of one resource.
+fn one() -> Value {
+    json!({
+        "uri": schema::text("The resource's URI."),
+        "kind": schema::text("Its kind."),
+        "id": schema::text("AWS's ID."),
+        "name": schema::text("Its name."),
+        "account": schema::text("The AWS account that sees it."),
+        "region": schema::text("The region."),
+        "as_of": schema::text("When everything shown of it was last confirmed; with the argument as_of, the requested time."),
+        "seq": schema::count("The newest record of the log at this read; with the argument as_of, the last record up to \
+            that time."),
+        "live": schema::object(
+            &["result"],
+            json!({
+                "result": {"type": "string", "enum": ["shown", "not_found", "failed"], "description": "Whether AWS showed it when \
+                    it was asked for this answer."},
+                "why": schema::text("Why AWS did not, so that the stored copy is shown."),
+            }),
+        ),
+        "removed_at": schema::text("When its removal was recorded; it is then shown as it was last known."),
+        "removed_seq": schema::count("The record of its removal."),
+        "stale": {"type": "object", "description": "Why it may be out of date; absent while fresh."},
+        "missing": schema::object(
+            &["since", "sweeps"],
+            json!({
+                "since": schema::text("When the first sweep that did not list it started."),
+                "sweeps": schema::count("How many complete sweeps in a row did not list it."),
+            }),
+        ),
+        "provisional": schema::list(
+            json!({"type": "string"}),
+            "Groups of fields that AWS reported as changed, not yet confirmed by a describe.",
+        ),
+        "columns": {"type": "object", "description": "What searches show of its kind, such as state and type; not with full or \
+            paths."},
+        "tags": {"type": "object", "description": "Its tags, by key; not with full or paths."},
+        "document": {"type": "object", "description": "The resource, as `aws ec2 describe-*` prints it; with full or paths."},
+        "status": {"type": "object", "description": "The results of an instance's status checks; with full as \
+            describe-instance-status prints them."},
+        "status_as_of": schema::text("When the status checks were last confirmed."),
+        "status_stale": {"type": "object", "description": "Why the status checks may be out of date; absent while fresh."},
+        "exposure": {"type": "object", "description": "What of an instance the internet can reach directly: open ports, each \
+            with what opens it, or with full the path; unknown where it cannot be told."},
+        "not_found": schema::list(json!({"type": "string"}), "Requested paths that it does not have."),
+        "omitted": schema::list(json!({"type": "string"}), "Fields that were left out or shortened because of their size."),
+    })
+}
+
+/// A resource that is asked for: its kind, its id, and the scope that it is sought in.
+type Sought = (&'static KindSpec, String, Option<Scope>);
 
 async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, RequestError> {
     let core = call.core;
-    let Arguments { resource, scope, as_of, paths } = arguments;
+    let Arguments { resource, ids, scope, as_of, paths, full, live } = arguments;
+    let amount = Amount::of(full, paths);
+    let point = past::as_of(&core, as_of.as_ref())?;
+    if live && point.is_some() {
+        return Err(
+            ArgumentError::said("argument `live` asks AWS for the present: leave out `as_of`, or `live`").into()
+        );
+    }
+    if ids.is_empty() {
+        let sought = sought(&core, &resource, &scope).await?;
+        let looked = if live { looked(&core, &[&sought]).await?.pop() } else { None };
+        let view = view(Arc::clone(&core), sought, point, &amount, looked.clone()).await?;
+        let ResourceText { text, data } = told(&core, view, &amount).await?;
+        let failure = matches!(looked, Some(Sight::Unsaid(_))).then_some(FailureCode::Aws);
+        return Ok(ToolResult { text, structured: Value::Object(data), failure });
+    }
+    if ids.len() > MAX_IDS {
+        let expected = format!("at most {MAX_IDS} ids: use several calls");
+        return Err(ArgumentError::form("ids", &expected, format!("{} ids", ids.len())).into());
+    }
+    let mut asked: Vec<(String, ResourceArguments)> = Vec::new();
+    for one in resource.with(&ids) {
+        if !asked.iter().any(|(known, _)| *known == one.0) {
+            asked.push(one);
+        }
+    }
+    if asked.is_empty() {
+        return Err(ArgumentError::missing("ids").into());
+    }
+    let resolved = join_all(asked.iter().map(|(_, one)| sought(&core, one, &scope))).await;
+    let found: Vec<&Sought> = resolved.iter().filter_map(|sought| sought.as_ref().ok()).collect();
+    let mut sights = if live { looked(&core, &found).await? } else { Vec::new() }.into_iter();
+    let views = resolved.into_iter().map(|sought| {
+        let sight = sought.as_ref().ok().and_then(|_| sights.next());
+        let (core, amount) = (Arc::clone(&core), &amount);
+        async move {
+            let view = view(Arc::clone(&core), sought?, point, amount, sight).await?;
+            told(&core, view, amount).await
+        }
+    });
+    let views = join_all(views).await;
+    answer(&core, asked.into_iter().map(|(id, _)| id).zip(views).collect(), point)
+}
+
+/// The resource that arguments name.
+async fn sought(core: &Core, resource: &ResourceArguments, scope: &ScopeArguments) -> Result<Sought, RequestError> {
     if let Some(uri) = &resource.uri
         && matches!(Address::parse(uri), Ok(Address::History { .. }))
     {
         let expected = "the URI of one resource (call list_changes for its changes)";
         return Err(ArgumentError::form("uri", expected, uri.as_str()).into());
     }
-    let (kind, id, scope) = resource.within(&scope, &core).await?;
-    let (found, age) = match past::as_of(&core, as_of.as_ref())? {
-        Some(point) => core.walk(move |core| then(core, kind, &id, scope.as_ref(), point)).await?,
+    resource.within(scope, core).await
+}
+
+/// Looks at resources in AWS, with what is served as a part of them, and tells of each whether AWS shows it.
+async fn looked(core: &Core, sought: &[&Sought]) -> Result<Vec<Sight>, RequestError> {
+    let mut targets = Vec::new();
+    for (kind, id, scope) in sought.iter().copied() {
+        let (scopes, _) = core.scopes_to_look(kind, id, scope.as_ref())?;
+        let id: Arc<str> = Arc::from(id.as_str());
+        let part = part_of(kind).map(|part| (part, Arc::clone(&id), scopes.clone()));
+        targets.extend([(*kind, id, scopes)].into_iter().chain(part));
+    }
+    let since = core.now() - SHARED;
+    let seen = core.look_at(targets.iter().map(|(kind, id, scopes)| (*kind, id, scopes.as_slice())), since).await?;
+    let of = |(kind, id, _): &&Sought| {
+        Sight::together(
+            seen.iter().filter(|seen| seen.kind.slug == kind.slug && *seen.id == **id).map(|seen| &seen.sight),
+        )
+    };
+    Ok(sought.iter().map(of).collect())
+}
+
+/// What is known about a resource: now, at `point`, or when it was last seen.
+async fn view(
+    core: Arc<Core>,
+    (kind, id, scope): Sought,
+    point: Option<Point>,
+    amount: &Amount,
+    looked: Option<Sight>,
+) -> Result<ResourceView, RequestError> {
+    let at = (id.clone(), scope.clone());
+    let (found, age) = match point {
+        Some(point) => core.walk(move |core| then(core, kind, &at.0, at.1.as_ref(), point)).await?,
         None => match core.find(kind, &id, scope.as_ref()).await {
             Ok(found) => (found, Age::Now),
             Err(removed @ RequestError::Removed { .. }) => {
-                core.walk(move |core| last(core, kind, &id, scope.as_ref())).await?.ok_or(removed)?
+                core.walk(move |core| last(core, kind, &at.0, at.1.as_ref())).await?.ok_or(removed)?
             }
-            Err(fault) => return Err(fault),
+            Err(RequestError::NotFound { title, id, scopes, .. }) if looked == Some(Sight::NotFound) => {
+                return Err(RequestError::NotInAws { title, id, scopes });
+            }
+            Err(fault) => {
+                let Some(Sight::Unsaid(why)) = looked else { return Err(fault) };
+                let what = format!("whether {} `{}` exists", kind.title, shown(&id, 80));
+                return Err(RequestError::Unsure { what, why: format!("AWS could not be asked. {why}") });
+            }
         },
     };
     let document = &found.current.document;
-    if let Some(first) = paths.first()
-        && paths.iter().all(|path| document.get(path).is_none())
+    if let Some(first) = amount.paths().first()
+        && amount.paths().iter().all(|path| document.get(path).is_none())
     {
         let known: Vec<&str> = document.fields().keys().map(|name| &**name).collect();
         return Err(ArgumentError::no_field(first, &known).into());
     }
-    let exposure = match age {
-        Age::Now if kind.slug == INSTANCE.slug && paths.is_empty() => {
-            let (id, instance) = (found.id.clone(), document.clone());
-            Some(core.walk(move |core| core.exposure(&id, &instance)).await?)
-        }
-        _ => None,
-    };
     let lacked = match age {
         Age::Now => core.ingest.freshness().lacked(&found.id),
         Age::Then(_) | Age::Gone { .. } => None,
     };
-    Ok(shown_as(kind, &found, &age, lacked, &paths, exposure))
+    Ok(ResourceView { kind, found, age, lacked, exposure: None, looked })
 }
 
-/// The time that an answer is about.
-enum Age {
-    /// Now.
-    Now,
-    /// At a point in the past.
-    Then(AsOf),
-    /// When the resource was last seen; it is gone.
-    Gone { removed_at: Timestamp, removed_seq: Seq },
+/// The resource as text and as data, with what of it the internet can reach.
+async fn told(core: &Arc<Core>, mut view: ResourceView, amount: &Amount) -> Result<ResourceText, RequestError> {
+    if matches!(view.age, Age::Now) && view.kind.slug == INSTANCE.slug && amount.paths().is_empty() {
+        let (id, instance) = (view.found.id.clone(), view.found.current.document.clone());
+        view.exposure = Some(core.walk(move |core| core.exposure(&id, &instance)).await?);
+    }
+    Ok(view.told(amount))
 }
 
-/// A resource as it was known at a point in the past.
-fn then(
+/// The answer about several resources.
+fn answer(
     core: &Core,
-    kind: &'static KindSpec,
-    id: &str,
-    scope: Option<&Scope>,
-    point: Point,
-) -> Result<(FoundResource, Age), RequestError> {
-    let then = core.then(kind, id, scope, point)?;
-    let as_of = AsOf::new(core, &GapQuery::of(&[kind], Some(&then.id.scope())), point)?;
-    Ok((known(kind, then, point.at, point.seq), Age::Then(as_of)))
-}
-
-/// The last known state of a removed resource; `None` when nothing is left of it.
-fn last(
-    core: &Core,
-    kind: &'static KindSpec,
-    id: &str,
-    scope: Option<&Scope>,
-) -> Result<Option<(FoundResource, Age)>, RequestError> {
-    let Some(RemovedResource { last, removed_at, removed_seq }) = core.gone(kind, id, scope)? else { return Ok(None) };
-    let as_of = last.current.evidence.oldest();
-    Ok(Some((known(kind, last, as_of, core.snapshot()?.seq()), Age::Gone { removed_at, removed_seq })))
-}
-
-fn known(kind: &'static KindSpec, then: Then, as_of: Timestamp, seq: Seq) -> FoundResource {
-    let Then { id, current, part } = then;
-    let part = part_of(kind).map(|_| Part { known: part.map(|part| (as_of, part)), stale: None });
-    FoundResource { id, current, as_of, stale: None, part, seq }
-}
-
-fn shown_as(
-    kind: &'static KindSpec,
-    found: &FoundResource,
-    age: &Age,
-    lacked: Option<Lacked>,
-    paths: &[String],
-    exposure: Option<(Value, Vec<String>)>,
-) -> ToolResult {
-    let FoundResource { id, current, as_of, stale, part, seq } = found;
-    let part = part.as_ref().filter(|_| paths.is_empty());
-    let status = part.and_then(|part| part.known.as_ref());
-    let mut parts = vec![("document", selected(&current.document, paths))];
-    if let Some((_, status)) = status {
-        parts.push(("status", selected(&status.document, paths)));
-    }
-    let omitted = prune(&mut parts);
-    let provisional: Vec<String> = current
-        .provisional
-        .iter()
-        .filter_map(|p| serde_json::to_value(p.group).ok()?.as_str().map(str::to_owned))
-        .collect();
-    let mut structured = Map::new();
-    let mut put = |name: &str, value: Value| drop(structured.insert(name.to_owned(), value));
-    put("uri", json!(Address::of(kind, &id.id).to_string()));
-    put("kind", json!(kind.slug));
-    put("id", json!(id.id));
-    put("account", json!(id.account));
-    put("region", json!(id.region));
-    put("as_of", json!(as_of));
-    put("seq", json!(seq));
-    put("provisional", json!(provisional));
-    if let Some(stale) = stale {
-        put("stale", json!(stale));
-    }
-    if let Some((as_of, _)) = status {
-        put("status_as_of", json!(as_of));
-    }
-    let status_stale = part.and_then(|part| part.stale.as_ref());
-    if let Some(stale) = status_stale {
-        put("status_stale", json!(stale));
-    }
-    let mut text = AnswerText::new(format!("{} {} in {}", kind.title, id.id, id.scope()));
-    match age {
-        Age::Now => text.add(format_args!("; as of {as_of}")),
-        Age::Then(then) => {
-            then.say(&mut text);
-            let own = ["as_of", "seq"];
-            then.fields()
-                .into_iter()
-                .filter(|(name, _)| !own.contains(name))
-                .for_each(|(name, value)| put(name, value));
-        }
-        Age::Gone { removed_at, removed_seq } => {
-            text.add(format_args!(
-                " is gone: its removal was recorded at {removed_at} (seq {removed_seq}). It is shown as it was last known, \
-                 as of {as_of}"
-            ));
-            put("removed_at", json!(removed_at));
-            put("removed_seq", json!(removed_seq));
-        }
-    }
-    if let Some(stale) = stale {
-        text.add(format_args!("\nStale: {}", stale.why));
-    }
-    if let Some(lacked @ Lacked { since, sweeps }) = lacked {
-        text.add(format_args!("\n{}", missing(lacked)));
-        put("missing", json!({"since": since, "sweeps": sweeps}));
-    }
-    match (part, status) {
-        (Some(_), Some((as_of, _))) => text.add(format_args!("\nStatus checks as of {as_of}")),
-        (Some(_), None) => text.add("\nNo status checks of it have been seen yet"),
-        _ => {}
-    }
-    if let Some(stale) = status_stale {
-        text.add(format_args!("\nStatus checks stale: {}", stale.why));
-    }
-    if let Some((data, lines)) = exposure {
-        for line in &lines {
-            text.add(format_args!("\n{}", shown(line, 600)));
-        }
-        put("exposure", data);
-    }
-    if !provisional.is_empty() {
-        text.add(format_args!("\nReported by AWS, not yet confirmed by a describe: {}", provisional.join(", ")));
-    }
-    for (name, part) in &parts {
-        let prefix = if *name == "document" { "" } else { "status: " };
-        for (field, value) in part {
-            flatten(&format!("{prefix}{field}"), value, &mut text);
-        }
-    }
-    let not_found: Vec<&str> =
-        paths.iter().filter(|path| current.document.get(path).is_none()).map(String::as_str).collect();
-    if !not_found.is_empty() {
-        text.add(format_args!("\nThe resource does not have: {}", shown(&not_found.join(", "), 500)));
-        put("not_found", json!(not_found));
-    }
-    if !omitted.is_empty() {
-        text.add(format_args!(
-            "\nLeft out for size (ask for it with `paths`, or read the URI as an MCP resource): {}",
-            omitted.join(", ")
-        ));
-        put("omitted", json!(omitted));
-    }
-    for (name, part) in parts {
-        put(name, Value::Object(part));
-    }
-    ToolResult { text: text.into(), structured: Value::Object(structured), failure: None }
-}
-
-fn selected(document: &Document, paths: &[String]) -> Map<String, Value> {
-    let json = |value: &crate::model::Value| serde_json::to_value(value).unwrap_or(Value::Null);
-    if paths.is_empty() {
-        return document.fields().iter().map(|(name, value)| (name.to_string(), json(value))).collect();
-    }
-    let found = paths.iter().filter_map(|path| Some((path.clone(), json(document.get(path)?))));
-    found.collect()
-}
-
-/// Shortens the largest list, or leaves out the largest field, until text and data fit into the budget. Returns the names of the
-/// fields that are missing or shortened.
-fn prune(parts: &mut [(&'static str, Map<String, Value>)]) -> Vec<String> {
-    let mut lengths: BTreeMap<String, usize> = BTreeMap::new();
-    let mut omitted = Vec::new();
-    loop {
-        let sizes = parts.iter().flat_map(|(part, fields)| {
-            fields.iter().map(move |(name, value)| (name.len() + size(name, value), *part, name.clone()))
-        });
-        let sizes: Vec<_> = sizes.collect();
-        let total: usize = sizes.iter().map(|(size, ..)| size).sum();
-        let largest = sizes.into_iter().max_by_key(|(size, ..)| *size);
-        let Some((_, part, name)) = largest.filter(|_| total > BUDGET - FRAME) else { break };
-        let Some((_, fields)) = parts.iter_mut().find(|(candidate, _)| *candidate == part) else { break };
-        match fields.get_mut(&name) {
-            Some(Value::Array(list)) if list.len() > 1 => {
-                lengths.entry(name).or_insert(list.len());
-                list.truncate(list.len() / 2);
-            }
-            _ => {
-                fields.remove(&name);
-                lengths.remove(&name);
-                omitted.push(name);
+    views: Vec<(String, Result<ResourceText, RequestError>)>,
+    point: Option<Point>,
+) -> Result<ToolResult, RequestError> {
+    let all = views.len();
+    let (mut known, mut whys, mut failure) = (Vec::new(), BTreeMap::<String, Vec<String>>::new(), None);
+    for (id, view) in views {
+        match view {
+            Ok(view) => known.push((id, view)),
+            Err(fault) => {
+                failure = failure.or(Some(fault.code()));
+                // Ids of which the same is said are named together.
+                let why = fault.to_string().replace(&format!("`{id}`"), "of this id");
+                whys.entry(shown(&why, 400)).or_default().push(shown(&id, 60));
             }
         }
     }
-    let shortened = lengths.iter().filter_map(|(name, length)| {
-        let kept = parts.iter().find_map(|(_, fields)| fields.get(name)?.as_array().map(Vec::len))?;
-        Some(format!("{name} (the first {kept} of {length} are shown)"))
-    });
-    let shortened: Vec<String> = shortened.collect();
-    omitted.extend(shortened);
-    omitted
-}
-
-/// About the bytes of a field as text or as data, whichever is more: text repeats the path for each scalar.
-fn size(path: &str, value: &Value) -> usize {
-    match value {
-        Value::Object(fields) => {
-            fields.iter().map(|(name, value)| path.len() + 2 * name.len() + 6 + size(name, value)).sum()
+    let is_known = known.iter().any(|(_, view)| view.data.get("live").is_none_or(|live| live["result"] != "failed"));
+    let mut lead = AnswerText::new(format!("{} of {all} resources are known", known.len()));
+    for (why, ids) in &whys {
+        lead.add(format_args!("\nNot known: {}: {why}", ids.join(", ")));
+    }
+    let not_known: Value = whys.into_iter().map(|(why, ids)| json!({"ids": ids, "why": why})).collect();
+    let (mut text, mut rows, mut not_shown) = (AnswerText::default(), Vec::new(), Vec::new());
+    let mut length = not_known.to_string().len();
+    for (id, ResourceText { text: said, data }) in known {
+        let row = serde_json::to_string(&data)?.len() + 1;
+        let is_over = (length + row).max(lead.len() + text.len() + said.len()) > BUDGET - FRAME;
+        if is_over && !rows.is_empty() {
+            not_shown.push(shown(&id, 60));
+            continue;
         }
-        other => other.to_string().len() + 8,
+        length += row;
+        text.add(format_args!("\n\n{said}"));
+        rows.push(Value::Object(data));
     }
-}
-
-/// A line for each scalar, with lists as JSON.
-fn flatten(path: &str, value: &Value, out: &mut AnswerText) {
-    match value {
-        Value::Object(fields) => fields.iter().for_each(|(name, value)| flatten(&format!("{path}.{name}"), value, out)),
-        Value::String(text) => out.add(format_args!("\n{path}: {}", shown(text, 2000))),
-        Value::Array(list) if list.is_empty() => {}
-        other => out.add(format_args!("\n{path}: {}", shown(&other.to_string(), BUDGET))),
+    if !not_shown.is_empty() {
+        let ids = not_shown.join(", ");
+        lead.add(format_args!("\nNot shown because of the answer's size; call again with ids: {ids}"));
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn long_lists_are_shortened_before_anything_is_left_out() {
-        let rules: Vec<Value> =
-            (0..1000).map(|n| json!({"FromPort": n, "IpProtocol": "tcp", "Cidr": "10.0.0.0/8"})).collect();
-        let fields = json!({"GroupId": "sg-1", "IpPermissions": rules, "Note": "x".repeat(40_000)});
-        let Value::Object(fields) = fields else { panic!("an object") };
-        let mut parts = vec![("document", fields)];
-        let omitted = prune(&mut parts);
-        assert_eq!(omitted.len(), 2);
-        assert_eq!(omitted[0], "Note");
-        let kept = parts[0].1["IpPermissions"].as_array().unwrap().len();
-        assert!(kept > 100, "{kept}");
-        assert_eq!(omitted[1], format!("IpPermissions (the first {kept} of 1000 are shown)"));
-        assert!(Value::Object(parts[0].1.clone()).to_string().len() < BUDGET - FRAME);
+    lead.add(String::from(text));
+    let seq = point.map_or(core.snapshot()?.seq(), |point| point.seq);
+    let mut structured = Map::from_iter([("resources".to_owned(), json!(rows)), ("not_known".to_owned(), not_known)]);
+    if !not_shown.is_empty() {
+        structured.insert("not_shown".to_owned(), json!(not_shown));
     }
+    structured.insert("seq".to_owned(), json!(seq));
+    // Where nothing is known, or AWS confirms nothing, the first reason decides.
+    let failure = if is_known { None } else { failure.or(Some(FailureCode::Aws)) };
+    Ok(ToolResult { text: lead.into(), structured: Value::Object(structured), failure })
 }

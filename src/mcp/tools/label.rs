@@ -12,7 +12,7 @@ use crate::mcp::error::RequestError;
 use crate::mcp::progress::IncompleteSweep;
 use crate::mcp::unobserved::GapQuery;
 use crate::mcp::unreadable;
-use crate::model::{ResourceId, Scope};
+use crate::model::{ResourceId, Scope, Timestamp};
 use crate::query::Point;
 
 /// How fresh and complete an answer is.
@@ -126,7 +126,7 @@ impl FreshnessLabel {
 
 /// How fresh and complete an answer about now is.
 pub struct NowLabel {
-    as_of: Option<crate::model::Timestamp>,
+    as_of: Option<Timestamp>,
     missing: u64,
     stale: Vec<Value>,
     incomplete: Vec<IncompleteSweep>,
@@ -173,6 +173,12 @@ impl NowLabel {
     #[must_use]
     pub fn is_at_least(&self) -> bool {
         !self.incomplete.is_empty() || self.watched.is_empty() || !self.unreadable.is_empty() || !self.damage.is_empty()
+    }
+
+    /// Whether the answer is as of a time before `seen`, which is when something in it was seen.
+    #[must_use]
+    pub fn is_before(&self, seen: Timestamp) -> bool {
+        self.as_of.is_some_and(|as_of| as_of < seen)
     }
 
     /// Which part of a resource cannot be read; `None` when all of it can.

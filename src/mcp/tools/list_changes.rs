@@ -1,7 +1,9 @@
 //! `list_changes`: what changed, when, and why.
 
 mod arguments;
+mod caveats;
 mod change_query;
+mod summary;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,12 +22,12 @@ use super::spec::{BUDGET, ToolCall, ToolEffect, ToolSpec};
 use super::table::AnswerText;
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
-use crate::mcp::damage::{self, AnswerSubject};
+use crate::mcp::damage;
 use crate::mcp::error::RequestError;
-use crate::mcp::unobserved::{self, GapQuery};
+use crate::mcp::unobserved;
 use crate::mcp::who::{self, CallerSearch, Who};
-use crate::model::{Seq, Timestamp};
-use crate::query::changes::{ChangePage, LogCursor, LogRange, ReadOrder, StopReason, find};
+use crate::model::Seq;
+use crate::query::changes::{ChangePage, LogRange, ReadOrder, StopReason, find};
 use crate::store::Snapshot;
 
 /// How many calls may wait at a time. A further call is answered at once, so that waiting leaves room for other requests.
@@ -41,13 +43,10 @@ const FRAME: usize = 8_000;
 pub static SPEC: ToolSpec = ToolSpec {
     name: "list_changes",
     title: "List changes",
-    description: "Lists what changed in the inventory, when, field by field (before and after), and the cause: a sweep, an \
-                  AWS event, a tool's call, or somebody's call with who made it. It can be limited to a time range (`since` \
-                  -2h or RFC 3339, or a cursor), one resource (its whole timeline, even after its removal), kind, account, \
-                  region, field or cause, newest or oldest first. With wait_seconds it waits for the next match and answers \
-                  as soon as there is one. next_cursor continues without skipping or repeating anything. Answers name the \
-                  times when Muster was not watching. With `who` it looks up in CloudTrail who made changes that name no \
-                  caller; without it, it makes no AWS call.",
+    description: "Lists what changed, when, field by field (before and after), and why: a sweep, an AWS event, a \
+                  tool's call, or somebody's call. Narrow it by time, resource (also a removed one), kind, field or \
+                  cause. summary: true counts instead, by kind, field and cause. With wait_seconds it answers as soon \
+                  as something matches. Answers name the times when nobody was watching.",
     effect: ToolEffect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::written(output),
@@ -59,11 +58,17 @@ fn output() -> Value {
     let mut properties = Map::new();
     let own = json!({
         "changes": schema::list(change::record_schema(), "The changes of this page, in the requested order."),
+        "summary": schema::list(summary::group_schema(), "With the argument summary: the largest groups, the largest first."),
+        "records": schema::count("With summary: how many records were counted; one that changed several fields counts for each."),
+        "others": schema::object(
+            &["groups", "count"],
+            json!({"groups": schema::count("How many groups are not shown."), "count": schema::count("The sum of their counts.")}),
+        ),
         "more": {"type": "boolean", "description": "Whether the log may hold more matches now."},
         "next_cursor": schema::text("The cursor to continue with; absent if nothing can follow."),
         "newest_cursor": schema::text("Pass it as `since` (or as `cursor` with order oldest) to get what comes after `seq`. \
             Only on the first page when newest first: keep it."),
-        "hidden": schema::count("How many records of first sweeps and new mappings were left out; include_baseline shows them."),
+        "hidden": schema::count("How many records were left out that are no changes of their own; include_baseline shows them."),
         "scanned": schema::object(
             &["through_seq", "at"],
             json!({
@@ -81,7 +86,7 @@ fn output() -> Value {
     properties.insert("unwatched".to_owned(), super::as_of::unwatched());
     let mut properties = Value::Object(properties);
     damage::describe(&mut properties);
-    schema::object(&["changes", "more", "hidden", "unobserved", "seq", "log"], properties)
+    schema::object(&["more", "hidden", "unobserved", "seq", "log"], properties)
 }
 
 async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, RequestError> {
@@ -89,6 +94,9 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
     // Subscribed before anything is read, so that every later commit wakes the wait.
     let mut newest = core.hub.newest();
     let query = ChangeQuery::read(&core, &arguments).await?;
+    if arguments.summary {
+        return core.walk(move |core| query.summary(core)).await;
+    }
     let deadline = Instant::now() + query.wait;
     let place = WAITING.try_acquire().ok();
     let (mut span, mut hidden) = (query.start, 0);
@@ -163,18 +171,9 @@ impl ChangeQuery {
         let snapshot = core.snapshot()?;
         let told = tell(&snapshot, &mut found, self.question.field.as_deref(), callers, BUDGET - FRAME)?;
         let hidden = hidden + found.hidden();
-        let (from, to) = self.window(core, &snapshot, &found)?;
-        let watch = GapQuery {
-            kinds: self.kinds.clone(),
-            account: self.question.account.clone(),
-            region: self.question.region.clone(),
-        };
-        let unobserved = core.unobserved(&snapshot, &watch, from, to)?;
-        let earliest = snapshot.earliest()?;
         let span = found.span();
-        let cursor = |span| LogCursor { log: core.log(), question: self.question.hash(), span }.encode();
         let more = found.end() != StopReason::Reached;
-        let next = (more || span.is_open()).then(|| cursor(span));
+        let next = (more || span.is_open()).then(|| self.cursor(core, span));
         let seen = if span.order == ReadOrder::Oldest && !more { span.at } else { found.newest() };
         let order = match span.order {
             ReadOrder::Oldest => "oldest first",
@@ -186,39 +185,8 @@ impl ChangeQuery {
             1 => "1 change".to_owned(),
             count => format!("{count} changes, {order}"),
         });
-        text.add(format_args!(", from {from} to {to}; the log ends at seq {}", found.newest()));
-        if let Some(earliest) = earliest {
-            text.add(format_args!(" and reaches back to {earliest}"));
-        }
-        if let Some(begins) = self.begins {
-            text.add(format_args!("\nThe log begins at {begins}, later than `since`: this answer starts there"));
-        }
-        if hidden > 0 {
-            text.add(format_args!(
-                "\n{hidden} records of first sweeps or new mappings are left out: include_baseline shows them"
-            ));
-        }
-        let mut data = Map::new();
+        let mut data = self.caveats(core, &snapshot, &found, hidden, &mut text)?;
         let mut put = |name: &str, value: Value| drop(data.insert(name.to_owned(), value));
-        if found.end() == StopReason::Enough {
-            let at = time_of(&snapshot, span.at)?;
-            text.add(format_args!("\nThis call looked only up to seq {} of {at}; continue with the cursor", span.at));
-            put("scanned", json!({"through_seq": span.at, "at": at}));
-        }
-        unobserved.say(&mut text);
-        let unwatched: Vec<_> = snapshot.retired().iter().filter(|(scope, _)| watch.is_in(scope)).collect();
-        for (scope, since) in &unwatched {
-            text.add(format_args!("\nNo longer watched since {since}: {scope}"));
-        }
-        if !unwatched.is_empty() {
-            let each = unwatched
-                .iter()
-                .map(|(scope, since)| json!({"account": scope.account, "region": scope.region, "since": since}));
-            put("unwatched", each.collect());
-        }
-        let damage = core.damage(AnswerSubject::Log(self.subjects.as_deref()));
-        damage.say(&mut text);
-        damage.fields().into_iter().for_each(|(name, value)| put(name, value));
         if !told.is_empty() {
             text.add("\nseq | recorded at | what | resource | fields | cause");
         }
@@ -226,7 +194,6 @@ impl ChangeQuery {
             text.add(format_args!("\n{line}"));
         }
         put("changes", told.into_iter().map(|told| Value::Object(told.data)).collect());
-        put("more", json!(more));
         if let Some(next) = next {
             let said = if more { "More: repeat" } else { "For later changes: repeat" };
             text.add(format_args!("\n{said} with cursor {next}"));
@@ -234,48 +201,9 @@ impl ChangeQuery {
         }
         // A later page does not show what was recorded since the first page, so its cursor would skip that.
         if !(self.continued && span.order == ReadOrder::Newest) {
-            put("newest_cursor", json!(cursor(LogRange::oldest(seen, None))));
+            put("newest_cursor", json!(self.cursor(core, LogRange::oldest(seen, None))));
         }
-        put("hidden", json!(hidden));
-        unobserved.fields().into_iter().for_each(|(name, value)| put(name, value));
-        if let Some(earliest) = earliest {
-            put("earliest", json!(earliest));
-        }
-        if let Some(begins) = self.begins {
-            put("starts_at", json!(begins));
-        }
-        put("seq", json!(found.newest()));
-        put("log", json!(core.log()));
         Ok(ToolResult { text: text.into(), structured: Value::Object(data), failure: None })
-    }
-
-    /// The time range that a page covers completely.
-    fn window(
-        &self,
-        core: &Core,
-        snapshot: &Snapshot,
-        found: &ChangePage,
-    ) -> Result<(Timestamp, Timestamp), RequestError> {
-        let (start, end, now) = (self.start, found.span(), core.now());
-        let reached = found.end() == StopReason::Reached;
-        let until = match (self.until, start.bound) {
-            (Some(until), _) => until,
-            (None, Some(bound)) if start.order == ReadOrder::Oldest => time_of(snapshot, bound)?,
-            (None, _) => now,
-        };
-        let since = match (self.since, start.bound) {
-            (Some(since), _) => since,
-            (None, _) if start.order == ReadOrder::Oldest => time_of(snapshot, start.at)?,
-            (None, bound) => time_of(snapshot, bound.unwrap_or(Seq::ZERO))?,
-        };
-        Ok(match start.order {
-            ReadOrder::Oldest if reached => (since, until),
-            ReadOrder::Oldest => (since, time_of(snapshot, end.at)?),
-            ReadOrder::Newest => {
-                let to = if self.continued { time_of(snapshot, start.at)? } else { until };
-                (if reached { since } else { time_of(snapshot, end.at)? }, to)
-            }
-        })
     }
 }
 
@@ -312,13 +240,4 @@ fn tell(
     }
     found.truncate(told.len());
     Ok(told)
-}
-
-/// When a record was committed; the earliest known time for a record that is folded away.
-fn time_of(snapshot: &Snapshot, seq: Seq) -> Result<Timestamp, RequestError> {
-    let seq = seq.min(snapshot.seq());
-    if seq > snapshot.horizon() {
-        return Ok(snapshot.record(seq)?.recorded_at);
-    }
-    Ok(snapshot.earliest()?.unwrap_or_default())
 }

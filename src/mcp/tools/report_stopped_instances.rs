@@ -1,9 +1,12 @@
 //! `report_stopped_instances`: what stopped instances cost, since when they are stopped, and whom to ask.
 
+mod schemas;
+
 use rmcp::schemars::{self, JsonSchema};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use self::schemas::{month_schema, prices_schema, row_schema};
 use super::answer::ToolResult;
 use super::arguments::ArgumentError;
 use super::arguments::filters::{FilterArgument, GivenFilters, Settled};
@@ -40,9 +43,9 @@ const NAMED: usize = 5;
 pub static SPEC: ToolSpec = ToolSpec {
     name: "report_stopped_instances",
     title: "Report stopped instances and their cost",
-    description: "Stopped instances: since when, what each costs a month while stopped (EBS volumes, Elastic IPs), what its \
-                  snapshots cost at most, what it would cost running, owner tags, and totals over all. Stopped instances cost \
-                  no compute, so only volumes and addresses can be saved. AWS list prices; unknown prices are counted, never guessed.",
+    description: "Stopped instances: since when, what each costs a month while stopped (EBS volumes, Elastic IPs), its \
+                  snapshots at most, what it would cost running, owner tags, and totals. They cost no compute, so only \
+                  volumes and addresses can be saved. AWS list prices; unknown prices are counted, never guessed.",
     effect: ToolEffect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::written(output),
@@ -87,11 +90,11 @@ fn output() -> Value {
         json!({
             "total": schema::count("How many match, shown or not."),
             "at_least": {"type": "boolean", "description": "`true` if more may match that were not seen yet."},
-            "rows": schema::list(json!({"type": "object"}), "In the order asked for. Amounts are US dollars a month."),
-            "month": {"type": "object", "description": "US dollars a month over all that match: stopped (volumes and addresses), snapshots_at_most, if_running; unpriced counts what has no known price and is not included."},
+            "rows": schema::list(row_schema(), "In the order asked for. Amounts are US dollars a month."),
+            "month": month_schema(),
             "undecided": schema::count("Left out: not known whether stopped that long."),
             "doubts": schema::list(json!({"type": "string"}), "What these figures rest on and may be out of date."),
-            "prices": {"type": "object", "description": "The price list: its date, and what it leaves out."},
+            "prices": prices_schema(),
             "hints": zero::described(),
             "readings": schema::readings(),
             "as_of": schema::text("When all instances were last confirmed."),
@@ -150,7 +153,7 @@ impl Asked {
         };
         let query = StoppedQuery { scope, matcher: filters.matcher(), stopped_by: *stopped_by, order };
         let prices = core.prices();
-        let report = stopped::report(&core.store, &prices, &query, &|scope, kind| core.unsure(scope, kind))?;
+        let report = stopped::report(&core.store, &prices, &query, &|scope, kind| core.lacking(scope, kind))?;
         let label = label.damaged(core, INSTANCE, scope);
         let total = report.instances.len();
         if total == 0 && !filters.is_empty() {
@@ -194,8 +197,7 @@ impl Asked {
 }
 
 /// The columns of the table.
-const HEADER: &str =
-    "id | name | region | type | stopped since | costs stopped | snapshots at most | if running | owners";
+const HEADER: &str = "id | name | region | type | stopped since | USD/month stopped | USD/month of snapshots, at most | USD/month if running | owners";
 
 /// As many rows as the budget takes, as text and as data.
 fn fit(instances: &[StoppedInstance], limit: usize, now: Timestamp) -> (Vec<String>, Vec<Value>) {

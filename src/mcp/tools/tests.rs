@@ -1,10 +1,12 @@
 mod accounts;
+mod changes;
 mod columns;
 mod elements;
 mod health;
 mod hostile;
 mod past;
 mod questions;
+mod resources;
 mod sql;
 mod strangers;
 mod wait;

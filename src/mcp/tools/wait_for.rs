@@ -2,7 +2,7 @@
 
 mod goal;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,12 +18,12 @@ use super::schema::ToolSchema;
 use super::spec::{ToolCall, ToolEffect, ToolSpec};
 use super::table::{self, AnswerText};
 use crate::kinds::{INSTANCE, KindSpec};
-use crate::mcp::core::Core;
+use crate::mcp::core::{Core, LiveSight};
 use crate::mcp::error::RequestError;
 use crate::mcp::fresh::Fresh;
 use crate::mcp::looks::Sight;
 use crate::model::text::shown as cut;
-use crate::model::{Document, FailureCode, Kind, ResourceId, Scope, Seq, Timestamp};
+use crate::model::{Document, FailureCode, ResourceId, Scope, Seq, Timestamp};
 use crate::store::Snapshot;
 
 /// Waits at once: one more is answered at once as not done, so that waiting leaves room for other requests.
@@ -40,10 +40,10 @@ const LOOKS: [u64; 5] = [0, 2, 5, 15, 30];
 pub static SPEC: ToolSpec = ToolSpec {
     name: "wait_for",
     title: "Wait for instances or snapshots",
-    description: "Waits up to 45 seconds until all of the instances or snapshots named are running, stopped, status_ok (running with \
-                  all status checks ok), completed (snapshots) or gone. Looks at them in AWS at once and again while it waits, and \
-                  answers as soon as all are there, or with done: false and how far each is. Call it again to go on waiting. Status \
-                  checks of the first minute after a reboot do not count.",
+    description: "Waits until all of these instances or snapshots are running, stopped, status_ok (running with all \
+                  status checks ok), completed (snapshots) or gone, and looks at them in AWS meanwhile. When the time \
+                  is up it answers done: false and how far each is; call it again to go on waiting. Status checks of \
+                  the first minute after a reboot do not count.",
     effect: ToolEffect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::of_answer::<WaitAnswer>(),
@@ -54,7 +54,7 @@ pub static SPEC: ToolSpec = ToolSpec {
 /// What to wait for, and how long.
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Arguments {
-    /// Instance IDs, or snapshot IDs for completed and gone. Up to 50.
+    /// Instance IDs, or snapshot IDs for completed and gone.
     #[schemars(length(min = 1, max = MAX_IDS))]
     ids: Vec<String>,
     /// The state to wait for.
@@ -158,24 +158,13 @@ fn subjects(core: &Core, until: Goal, ids: &[String]) -> Result<Vec<Subject>, Re
         let expected = format!("at most {MAX_IDS} ids: use several calls");
         return Err(ArgumentError::form("ids", &expected, format!("{} ids", ids.len())).into());
     }
-    let snapshot = core.snapshot()?;
     let mut subjects: Vec<Subject> = Vec::new();
     for id in ids.iter().map(|id| id.trim()) {
         let kind = until.kind(id)?;
         if subjects.iter().any(|subject| *subject.id == *id) {
             continue;
         }
-        let copies = snapshot.copies(&kind.kind(), id)?;
-        let mut scopes: Vec<Scope> = copies.iter().map(|copy| copy.id.scope()).collect();
-        let watched: Vec<Scope> = core.scopes(&[kind]).into_iter().map(|state| state.scope).collect();
-        scopes.retain(|scope| watched.contains(scope));
-        let mut was_seen = !scopes.is_empty();
-        for scope in &watched {
-            was_seen |= snapshot.tombstone(&ResourceId::new(scope, &kind.kind(), id))?.is_some();
-        }
-        if scopes.is_empty() {
-            scopes = watched;
-        }
+        let (scopes, was_seen) = core.scopes_to_look(kind, id, None)?;
         subjects.push(Subject { id: Arc::from(id), kind, scopes, was_seen, sights: HashMap::new() });
     }
     if subjects.is_empty() {
@@ -184,26 +173,12 @@ fn subjects(core: &Core, until: Goal, ids: &[String]) -> Result<Vec<Subject>, Re
     Ok(subjects)
 }
 
-/// The ids of one kind to look at in one call.
-type LookTargets = (&'static KindSpec, Vec<Arc<str>>);
-
-/// Looks at all of them in AWS, each kind of a scope in one call, unless somebody looked since `since`.
+/// Looks at all of them in AWS, unless somebody looked since `since`.
 async fn look(core: &Core, subjects: &mut [Subject], since: Timestamp) -> Result<(), RequestError> {
-    let mut calls: BTreeMap<(Scope, Kind), LookTargets> = BTreeMap::new();
-    for subject in &*subjects {
-        for scope in &subject.scopes {
-            let key = (scope.clone(), subject.kind.kind());
-            calls.entry(key).or_insert((subject.kind, Vec::new())).1.push(Arc::clone(&subject.id));
-        }
-    }
-    let looks = calls.iter().map(|((scope, _), (kind, ids))| async move {
-        core.look_live(scope, kind, ids, since).await.map(|sights| (scope, *kind, sights))
-    });
-    for (scope, kind, sights) in futures::future::try_join_all(looks).await? {
-        for (id, sight) in sights {
-            for subject in subjects.iter_mut().filter(|subject| subject.id == id && subject.kind.name == kind.name) {
-                subject.sights.insert(scope.clone(), sight.clone());
-            }
+    let targets = subjects.iter().map(|subject| (subject.kind, &subject.id, subject.scopes.as_slice()));
+    for LiveSight { scope, kind, id, sight } in core.look_at(targets, since).await? {
+        for subject in subjects.iter_mut().filter(|subject| subject.id == id && subject.kind.name == kind.name) {
+            subject.sights.insert(scope.clone(), sight.clone());
         }
     }
     Ok(())

@@ -87,7 +87,7 @@ async fn a_resource_that_cannot_be_read_any_more_is_served_as_it_was_and_says_so
     assert_eq!(found["total"], total, "it is listed, so it is there");
     let row = found["rows"].as_array().unwrap().iter().find(|row| row["id"] == id.as_str()).unwrap();
     assert_eq!(row["unreadable"], "size \"8 GiB\" cannot be read");
-    let got = client.call("get_resource", json!({"kind": "volume", "id": id})).await.unwrap();
+    let got = client.call("get_resource", json!({"kind": "volume", "id": id, "full": true})).await.unwrap();
     assert!(text(&got).contains("Stale: AWS lists it in a form that cannot be read"), "{}", text(&got));
     let got = data(got);
     assert!(got["as_of"].as_str().unwrap() < before.to_string().as_str(), "{got}");

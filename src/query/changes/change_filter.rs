@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::kinds;
 use crate::model::difference::differences;
 use crate::model::{AccountId, Cause, Change, Event, Kind, Recorded, Region, ResourceId};
 
 /// The kinds of causes, as filters name them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CauseKind {
     /// The first sweep of a scope.
     Baseline,
@@ -39,7 +40,7 @@ pub struct ChangeFilter {
     pub field: Option<String>,
     /// Records with this kind of cause.
     pub by: Option<CauseKind>,
-    /// Whether to include what first sweeps found and what a new mapping of Muster reads.
+    /// Whether to include what first sweeps found, what a new mapping of Muster reads, and what a status repeats of its resource.
     pub quiet: bool,
 }
 
@@ -106,7 +107,8 @@ impl ChangeFilter {
         if !about || !self.by.is_none_or(|by| by.takes(&record.cause)) || !self.is_on_field(&record.event) {
             return RecordMatch::No;
         }
-        let quiet = record.cause == Cause::Baseline || matches!(record.event, Event::Remapped { .. });
+        let is_remapped = matches!(record.event, Event::Remapped { .. });
+        let quiet = record.cause == Cause::Baseline || is_remapped || self.repeats(&record.event);
         if quiet && !self.quiet && self.by != Some(CauseKind::Baseline) {
             RecordMatch::Hidden
         } else {
@@ -123,6 +125,22 @@ impl ChangeFilter {
 
     fn is_of_all(&self) -> bool {
         self.id.is_none() && self.kinds.is_empty() && self.account.is_none() && self.region.is_none()
+    }
+
+    /// Whether the event says of a status what is said of the resource that it belongs to: that it came, that it went, or its state.
+    /// Who asks for statuses alone, or for a field, hears of it.
+    fn repeats(&self, event: &Event) -> bool {
+        let spec = event.resource().and_then(|id| kinds::of(&id.kind)).filter(|spec| spec.status_of.is_some());
+        let Some(spec) = spec.filter(|spec| self.field.is_none() && self.kinds != [spec.kind()]) else { return false };
+        match event {
+            Event::Discovered { .. } | Event::Removed { .. } => true,
+            Event::Changed { changes, .. } => {
+                let state = spec.state_path.and_then(|path| path.split('.').next());
+                !changes.is_empty()
+                    && state.is_some_and(|state| changes.iter().all(|change| meets(state, &change.path)))
+            }
+            _ => false,
+        }
     }
 
     fn is_on_field(&self, event: &Event) -> bool {

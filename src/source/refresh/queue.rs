@@ -1,15 +1,12 @@
 //! Decides which ids to describe, and when. It is pure: time is passed in.
 //!
-//! An id waits a little after its first mention, so that a burst of events costs one describe. It is described again ([`AFTER`])
-//! while answers disagree with the event, because describes lag behind events. When too many ids wait, a full listing is cheaper.
+//! An id waits a little after its first mention, so that a burst of events costs one describe. It is described again, at the times
+//! that its kind has ([`KindSpec::refreshes`](crate::kinds::KindSpec::refreshes)), while answers disagree with the event, because
+//! describes lag behind events. When too many ids wait, a full listing is cheaper.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
-
-/// When an id is described, counted from its mention. The first delay is also the time required between two describes that
-/// confirm that all tags of a resource are gone.
-pub const AFTER: [Duration; 3] = [Duration::from_secs(2), Duration::from_secs(15), Duration::from_mins(1)];
 
 /// The most ids that may wait; beyond it they are dropped for one sweep.
 pub const MAX_WAITING: usize = 2_000;
@@ -18,8 +15,10 @@ pub const MAX_WAITING: usize = 2_000;
 type Tick = Duration;
 
 /// The ids of one kind in one scope that wait to be described.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct RefreshQueue {
+    /// When an id is described, counted from its mention.
+    after: &'static [Duration],
     entries: HashMap<Arc<str>, WaitingId>,
     due: BTreeSet<(Tick, Arc<str>)>,
 }
@@ -28,7 +27,7 @@ pub struct RefreshQueue {
 struct WaitingId {
     mentioned: Tick,
     expects: Option<String>,
-    /// Which of [`AFTER`] is next.
+    /// Which of the times is next.
     step: usize,
     /// When it is due; `None` while it is being described.
     due: Option<Tick>,
@@ -46,6 +45,12 @@ pub enum Pushed {
 }
 
 impl RefreshQueue {
+    /// An empty queue, whose ids are described at these times after their mention.
+    #[must_use]
+    pub fn new(after: &'static [Duration]) -> Self {
+        RefreshQueue { after, entries: HashMap::new(), due: BTreeSet::new() }
+    }
+
     /// Adds `id`, which an event mentioned at `now` and reported to be in the state `expects`.
     pub fn push(&mut self, id: Arc<str>, expects: Option<String>, now: Tick) -> Pushed {
         if self.entries.len() >= MAX_WAITING && !self.entries.contains_key(&id) {
@@ -53,9 +58,9 @@ impl RefreshQueue {
             self.due.clear();
             return Pushed::Overflowed;
         }
+        let first = self.after.first().copied().unwrap_or_default();
         match self.entries.get_mut(&id) {
             None => {
-                let [first, ..] = AFTER;
                 self.due.insert((now + first, Arc::clone(&id)));
                 self.entries
                     .insert(id, WaitingId { mentioned: now, expects, step: 0, due: Some(now + first), again: false });
@@ -67,7 +72,6 @@ impl RefreshQueue {
                     Some(_) if entry.step == 0 => {}
                     Some(due) => {
                         self.due.remove(&(due, Arc::clone(&id)));
-                        let [first, ..] = AFTER;
                         (entry.mentioned, entry.step, entry.due) = (now, 0, Some(now + first));
                         self.due.insert((now + first, id));
                     }
@@ -104,10 +108,10 @@ impl RefreshQueue {
         let agrees = entry.expects.as_deref().is_none_or(|expects| shown == Some(expects));
         let step = if entry.again { Some(0) } else { Some(entry.step + 1).filter(|_| !settled || !agrees) };
         entry.again = false;
-        match step.and_then(|step| Some((step, *AFTER.get(step)?))) {
+        match step.and_then(|step| Some((step, *self.after.get(step)?))) {
             Some((step, after)) => {
                 // A late answer delays the next describe, because AWS's lag has to pass first.
-                let last = step.checked_sub(1).and_then(|last| AFTER.get(last));
+                let last = step.checked_sub(1).and_then(|last| self.after.get(last));
                 let pause = last.map_or(Duration::ZERO, |last| after.saturating_sub(*last));
                 let due = (entry.mentioned + after).max(now + pause);
                 (entry.step, entry.due) = (step, Some(due));
@@ -152,6 +156,11 @@ impl RefreshQueue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kinds::{self, KindSpec};
+
+    fn queue() -> RefreshQueue {
+        RefreshQueue::new(KindSpec::DEFAULT.refreshes)
+    }
 
     fn s(seconds: u64) -> Tick {
         Duration::from_secs(seconds)
@@ -163,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_burst_of_mentions_is_one_question_two_seconds_after_the_first() {
-        let mut queue = RefreshQueue::default();
+        let mut queue = queue();
         for now in [10, 11] {
             queue.push(id("i-1"), None, s(now));
         }
@@ -175,7 +184,7 @@ mod tests {
 
     #[test]
     fn an_answer_that_disagrees_is_asked_for_again_at_15_and_60_seconds_and_no_more() {
-        let mut queue = RefreshQueue::default();
+        let mut queue = queue();
         queue.push(id("i-1"), Some("running".into()), s(10));
         for due in [12, 25, 70] {
             assert_eq!(queue.next_due(), Some(s(due)));
@@ -186,8 +195,20 @@ mod tests {
     }
 
     #[test]
+    fn a_snapshot_that_was_just_made_is_looked_at_more_often_at_first() {
+        let mut queue = RefreshQueue::new(kinds::SNAPSHOT.refreshes);
+        queue.push(id("snap-1"), Some("completed".into()), s(10));
+        for due in [12, 15, 25, 70] {
+            assert_eq!(queue.next_due(), Some(s(due)));
+            assert_eq!(queue.take(s(due), 100).len(), 1);
+            queue.answered(&id("snap-1"), true, Some("pending"), s(due));
+        }
+        assert!(queue.is_empty(), "however long it takes, it is not looked at for ever");
+    }
+
+    #[test]
     fn a_mention_while_it_is_asked_for_asks_once_more() {
-        let mut queue = RefreshQueue::default();
+        let mut queue = queue();
         queue.push(id("i-1"), Some("pending".into()), s(10));
         queue.take(s(12), 100);
         queue.push(id("i-1"), Some("running".into()), s(13));
@@ -200,7 +221,7 @@ mod tests {
 
     #[test]
     fn too_many_are_let_go_for_one_sweep() {
-        let mut queue = RefreshQueue::default();
+        let mut queue = queue();
         for n in 0..MAX_WAITING {
             assert_eq!(queue.push(id(&format!("i-{n}")), None, s(0)), Pushed::Waits);
         }
@@ -211,7 +232,7 @@ mod tests {
 
     #[test]
     fn what_could_not_be_asked_for_waits_again() {
-        let mut queue = RefreshQueue::default();
+        let mut queue = queue();
         queue.push(id("i-1"), None, s(0));
         let taken = queue.take(s(2), 100);
         queue.put_back(taken, s(9));

@@ -190,7 +190,7 @@ impl Reading {
     fn call(&mut self, id: &str) {
         let slug = slug_of(id).unwrap();
         let asked = now();
-        let answer = self.client.call("get_resource", &json!({"kind": slug, "id": id})).unwrap();
+        let answer = self.client.call("get_resource", &json!({"kind": slug, "id": id, "full": true})).unwrap();
         if answer.is_error {
             if answer.code == "removed" || answer.code == "not_found" {
                 self.absent(id, slug, asked, &answer.text);

@@ -11,13 +11,14 @@ use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
 use crate::mcp::uri::Address;
 use crate::model::Scope;
+use crate::model::text::shown;
 
 /// One resource.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 pub struct ResourceArguments {
     /// The resource's URI, such as ec2://vpc/vpc-0123456789abcdef0.
     pub uri: Option<String>,
-    /// The kind, with id, instead of uri. Default: the kind of the id.
+    /// The kind of the id, if its prefix does not show it.
     pub kind: Option<KindArgument>,
     /// AWS's ID, instead of uri.
     pub id: Option<String>,
@@ -35,7 +36,13 @@ impl ResourceArguments {
         let id = self.id.as_deref().map(str::trim);
         let Some(uri) = &self.uri else {
             let id = id.ok_or_else(|| ArgumentError::missing("uri"))?;
-            let kind = self.kind.map(|KindArgument(kind)| kind).or_else(|| kinds::of_id(id)).unwrap_or(INSTANCE);
+            let kind = self.kind.map(|KindArgument(kind)| kind).or_else(|| kinds::of_id(id));
+            if let (None, Some(title)) = (kind, kinds::unheld::of_id(id)) {
+                let id = shown(id, 80);
+                let problem = format!("`{id}` is the id of a {title}, a kind of resource that Muster does not hold");
+                return Err(ArgumentError::said(&problem).into());
+            }
+            let kind = kind.unwrap_or(INSTANCE);
             return Ok((kind, id.to_owned(), None));
         };
         let other =
@@ -54,6 +61,20 @@ impl ResourceArguments {
             return Err(ArgumentError::form("kind", AS_URI, kind.slug).into());
         }
         Ok((named, of, scope))
+    }
+
+    /// This resource, if it is named, and those of `ids`, which may be ids or URIs: each with what it was named by.
+    pub fn with(&self, ids: &[String]) -> impl Iterator<Item = (String, ResourceArguments)> {
+        let lone = self.uri.as_ref().or(self.id.as_ref()).map(|name| (name.clone(), self.clone()));
+        let listed = ids.iter().map(|id| id.trim()).filter(|id| !id.is_empty()).map(|id| {
+            let one = if id.contains("://") {
+                ResourceArguments { uri: Some(id.to_owned()), kind: self.kind, id: None }
+            } else {
+                ResourceArguments { uri: None, kind: self.kind, id: Some(id.to_owned()) }
+            };
+            (id.to_owned(), one)
+        });
+        lone.into_iter().chain(listed.collect::<Vec<_>>())
     }
 
     /// The same, within the scope that `account` and `region` narrow to, which a qualified URI must agree with.

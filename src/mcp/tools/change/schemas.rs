@@ -17,7 +17,7 @@ pub fn difference_schema() -> Value {
             ),
             "before": schema::text(
                 "Its value before, maps as JSON; absent if there was none. Values over 300 characters are cut with … around the \
-                first difference; get_resource with as_of shows them in full.",
+                first difference; get_resource with full and as_of shows them whole.",
             ),
             "after": schema::text("Its value after; absent if there is none any more."),
             "added": schema::text(
@@ -44,10 +44,11 @@ pub fn record_schema() -> Value {
             },
             "what": {
                 "type": "string",
-                "enum": ["appeared", "changed", "removed", "remapped", "action_requested", "action_finished", "called"],
-                "description": "What happened.",
+                "enum": ["known_since", "appeared", "changed", "removed", "remapped", "action_requested", "action_finished", "called"],
+                "description": "What happened; known_since: the first sweep found it, so it was there before.",
             },
             "kind": schema::text("The kind of resource."),
+            "part": schema::text("instance-status where the status checks of an instance changed."),
             "id": schema::text("AWS's ID."),
             "uri": schema::text("Where to read the whole resource."),
             "account": schema::text("The AWS account that sees it."),
@@ -84,7 +85,7 @@ pub fn record_schema() -> Value {
             "changes": schema::list(difference_schema(), "What differs; lists are compared by element. Empty unless `what` is \
             changed or remapped."),
             "changes_not_shown": schema::count("How many differences were left out because of their size. compare_resource from \
-            seq:N-1 to seq:N (N is this record's seq) shows more, get_resource with as_of shows all."),
+            seq:N-1 to seq:N (N is this record's seq) shows more, get_resource with full and as_of shows all."),
             "evidence_at": schema::text("When AWS showed it."),
             "observed_between": schema::list(json!({"type": "string"}), "It happened between these two times, while Muster \
                 was not watching."),

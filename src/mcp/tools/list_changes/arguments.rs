@@ -20,41 +20,44 @@ const MAX_WAIT: u64 = 45;
 /// Which changes, in which order, and how many.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct Arguments {
-    /// Only what was recorded since this time: RFC 3339, -15m, -2h, -3d, or a cursor of an earlier answer.
+    /// A time such as -2h, or a cursor of an earlier answer.
     pub(super) since: Option<String>,
-    /// Only what was recorded until this time: RFC 3339 or -15m.
+    /// A time such as -15m.
     pub(super) until: Option<String>,
-    /// Only this kind. With id: the kind of that resource.
+    /// Only this kind.
     pub(super) kind: Option<KindArgument>,
-    /// Only this resource, by AWS's ID, with its status checks.
+    /// Only this resource, by ID.
     pub(super) id: Option<String>,
-    /// Only this resource, by URI, instead of id.
+    /// Only this resource, by URI.
     pub(super) uri: Option<String>,
-    /// Only as this AWS account sees it.
+    /// Only this AWS account.
     pub(super) account: Option<String>,
     /// Only in this region.
     pub(super) region: Option<String>,
-    /// Only changes of this field or of fields below it, such as State.Name, Tags or Tags[Name].
+    /// Only this field and those below it, such as State.Name or Tags[Name].
     pub(super) field: Option<String>,
-    /// Only changes with this cause; `event` includes `call`.
+    /// event includes call.
     pub(super) cause: Option<CauseArgument>,
-    /// Which changes come first. Default: newest, or oldest when waiting.
+    /// Count instead of listing; limit is then how many groups.
+    #[serde(default)]
+    pub(super) summary: bool,
+    /// Default: newest, or oldest when waiting.
     pub(super) order: Option<OrderArgument>,
     /// Changes per page.
     #[serde(default = "default_changes")]
     #[schemars(range(min = 1, max = MAX_CHANGES))]
     pub(super) limit: usize,
-    /// How long to wait for a match after `since` or `cursor`, or from now on if neither is given.
+    /// Wait for a match after since or cursor, else from now on.
     #[serde(default)]
     #[schemars(range(max = MAX_WAIT))]
     pub(super) wait_seconds: u64,
-    /// Look up in CloudTrail who made changes that name no caller, up to 10 per answer.
+    /// Ask CloudTrail who made changes that name no caller, 10 per answer.
     #[serde(default)]
     pub(super) who: bool,
-    /// Also show what first sweeps found, and fields that only a newer version of Muster reads.
+    /// Also show what first sweeps found and other records that are no changes of their own.
     #[serde(default)]
     pub(super) include_baseline: bool,
-    /// next_cursor of the previous answer; repeat its filters. `since` and `until` keep their times.
+    /// next_cursor of the previous answer, with the same filters.
     pub(super) cursor: Option<String>,
 }
 

@@ -66,10 +66,9 @@ impl ChangeQuery {
             let (kind, named, within) = named.resource()?;
             (kinds, id, scope) = (vec![kind], Some(Arc::from(named)), within);
         }
-        if id.is_some() {
-            let parts: Vec<&'static KindSpec> = kinds.iter().filter_map(|kind| part_of(kind)).collect();
-            kinds.extend(parts);
-        }
+        // What changes in a part is a change of the resource.
+        let parts: Vec<&'static KindSpec> = kinds.iter().filter_map(|kind| part_of(kind)).collect();
+        kinds.extend(parts);
         let account = arguments.account.as_deref().map(AccountId::new);
         let region = arguments.region.as_deref().map(Region::new);
         if let Some(scope) = &scope {
@@ -90,6 +89,10 @@ impl ChangeQuery {
             quiet: arguments.include_baseline,
         };
         let wait = Duration::from_secs(arguments.wait_seconds);
+        if arguments.summary && (arguments.who || wait > Duration::ZERO) {
+            let problem = "argument `summary` counts what is there: leave out `who` and `wait_seconds`, or `summary`";
+            return Err(ArgumentError::said(problem).into());
+        }
         watched(core, &question)?;
         let subjects = subjects(core, &question, &kinds).await?;
         let snapshot = core.snapshot()?;

@@ -3,12 +3,15 @@
 use serde_json::{Value, json};
 
 use super::past::{answered, refused};
+use crate::freshness::Signal;
 use crate::kinds::{self, NETWORK_INTERFACE};
 use crate::mcp::ListMode;
 use crate::mcp::tests::{World, fast};
 use crate::mcp::tools::{
     count_inventory, find_relations, get_resource, query_inventory, report_stopped_instances, search_inventory,
 };
+use crate::model::fixtures::scope;
+use crate::model::{Trouble, TroubleClass};
 use crate::simulator;
 
 async fn fleet() -> World {
@@ -64,6 +67,64 @@ async fn what_uses_a_resource_is_unknown_while_a_kind_that_may_is_not_swept() {
 }
 
 #[tokio::test]
+async fn nothing_is_called_unused_while_what_may_use_it_is_stale_or_not_held() {
+    let world = fleet().await;
+    let client = world.client(false).await;
+    let mut unused = Vec::new();
+    for kind in kinds::KINDS.iter().filter(|kind| kind.status_of.is_none()) {
+        let all = json!({"kind": kind.slug, "limit": 50});
+        let all = answered(&client, &search_inventory::SPEC, all).await.1;
+        for row in all["rows"].as_array().unwrap() {
+            let (said, found) = answered(&client, &find_relations::SPEC, json!({"uri": row["uri"]})).await;
+            let lists =
+                ["kinds_searched", "kinds_unsure", "kinds_not_held"].map(|name| found[name].as_array().unwrap());
+            if found["in_use"] == "no_use_found" {
+                assert!(lists[1].is_empty() && lists[2].is_empty(), "{said}");
+                assert!(said.contains("no use was found, and every kind that may use it was searched"), "{said}");
+                unused.push(row["uri"].clone());
+            } else if found["in_use"] == "unknown" {
+                assert!(!lists[2].is_empty() && said.contains("May use it and is not in this inventory"), "{said}");
+            }
+        }
+    }
+    assert!(!unused.is_empty(), "something is not used");
+    // From now on every sweep is later than it should be.
+    for kind in kinds::KINDS {
+        let interval = std::time::Duration::from_millis(1);
+        let late = Signal::Expected { scope: scope(), kind: kind.kind(), interval };
+        world.core.ingest.signal(late);
+    }
+    while kinds::KINDS.iter().any(|kind| world.core.stale(&scope(), kind).is_none()) {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    for uri in unused {
+        let (said, found) = answered(&client, &find_relations::SPEC, json!({"uri": uri})).await;
+        assert_eq!(found["in_use"], "unknown", "{said}");
+        let unsure = found["kinds_unsure"].as_array().unwrap();
+        assert!(unsure.iter().all(|why| why.as_str().unwrap().contains("later than expected")), "{said}");
+    }
+    let trouble = Trouble {
+        class: TroubleClass::Offline,
+        what: "nobody looks".to_owned(),
+        fix: "Look".to_owned(),
+        since: world.core.now(),
+        retry_at: None,
+    };
+    world.core.ingest.signal(Signal::Aws(Some(trouble)));
+    while world.core.ingest.freshness().trouble().is_none() {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    // What is stale is no price that is not known, and is said once for all it concerns.
+    let (said, report) = answered(&client, &report_stopped_instances::SPEC, json!({"limit": 500})).await;
+    assert_eq!(report["month"]["unpriced"]["snapshots"], 0, "{said}");
+    let doubts = report["doubts"].as_array().unwrap();
+    assert_eq!(doubts.len(), 1, "{said}");
+    assert!(doubts[0].as_str().unwrap().starts_with("volumes, snapshots, "), "{said}");
+    let said = refused(&client, "find_relations", json!({"id": "pl-0123456789abcdef0"})).await;
+    assert!(said.contains("is the id of a prefix list, a kind of resource that Muster does not hold"), "{said}");
+}
+
+#[tokio::test]
 async fn what_the_internet_reaches_is_told_only_where_everything_on_the_way_is_held() {
     let world = fleet().await;
     let client = world.client(false).await;
@@ -78,7 +139,7 @@ async fn what_the_internet_reaches_is_told_only_where_everything_on_the_way_is_h
     let (said, table) = answered(&client, &query_inventory::SPEC, json!({ "sql": sql })).await;
     assert_eq!(table["rows"][0]["n"], found["total"], "{said}");
     let id = &found["rows"][0]["id"];
-    let (said, one) = answered(&client, &get_resource::SPEC, json!({"id": id})).await;
+    let (said, one) = answered(&client, &get_resource::SPEC, json!({"id": id, "full": true})).await;
     assert!(said.contains("Open to the internet: tcp 443 from 0.0.0.0/0"), "{said}");
     let path = one["exposure"]["open"][0]["path"].as_array().unwrap();
     assert_eq!(path.len(), 4, "route, Block Public Access, network ACL, security groups: {path:?}");
