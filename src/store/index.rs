@@ -101,7 +101,7 @@ impl Index {
     }
 
     /// A copy of rows of a kind, of the scopes that `sees` says, with what `selection` wants of them. `None` unless the index stands
-    /// at `at`: a reader of a snapshot takes the rows of the same moment or none.
+    /// at `at`, since a reader of a snapshot takes the rows of the same moment or none, and where it would take too much memory.
     #[must_use]
     pub fn copied(
         &self,
@@ -112,7 +112,10 @@ impl Index {
     ) -> Option<IndexRows> {
         let state = self.state.read();
         let IndexState::Ready { kinds, seq } = &*state else { return None };
-        (*seq == at).then(|| kinds.get(kind).map_or_else(IndexRows::default, |index| index.copied(selection, sees)))
+        if *seq != at {
+            return None;
+        }
+        kinds.get(kind).map_or_else(|| Some(IndexRows::default()), |index| index.copied(selection, sees))
     }
 
     /// The number of rows and their estimated heap bytes; `None` while the index is not ready.

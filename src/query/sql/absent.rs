@@ -23,14 +23,15 @@ pub(super) struct SoughtValues {
     values: Vec<String>,
 }
 
-/// What is sought in the columns of kinds: the text that a column is compared with, joined by AND to everything else.
-pub(super) fn sought(query: &Query) -> Vec<SoughtValues> {
+/// What is sought in the columns of kinds: the text that a column is compared with, joined by AND to everything else. Of the tables
+/// in `singles`, which the statement names once: another may be one of its own that has the same name.
+pub(super) fn sought(query: &Query, singles: &BTreeSet<usize>) -> Vec<SoughtValues> {
     let mut found = Vec::new();
-    narrow::walk(query, &mut |select| of_select(select, &mut found));
+    narrow::walk(query, &mut |select| of_select(select, singles, &mut found));
     found
 }
 
-fn of_select(select: &Select, found: &mut Vec<SoughtValues>) {
+fn of_select(select: &Select, singles: &BTreeSet<usize>, found: &mut Vec<SoughtValues>) {
     let factors: Vec<_> = select.from.iter().flat_map(narrow::factors).collect();
     let items: Vec<TableItem<'_>> = factors.iter().filter_map(|factor| narrow::item(factor)).collect();
     let is_known = items.len() == factors.len();
@@ -45,6 +46,7 @@ fn of_select(select: &Select, found: &mut Vec<SoughtValues>) {
         let Some((item, column)) = column_of(column, &items, is_known) else { continue };
         if let TableSource::Kind(spec) = item.table.source
             && column.form == ColumnForm::Text
+            && singles.contains(&item.place)
             && on(spec, column).is_some()
         {
             found.push(SoughtValues { spec, column, values });

@@ -58,6 +58,7 @@ pub(super) fn fill(
         let terms = narrow::usable(table, narrowed.remove(&place).unwrap_or_default());
         let mut into = Inserter::new(filling.connection, table, read, &terms, &mut room)?;
         into.expect(estimated(filling, table, &terms)?, read)?;
+        rows.keep_within(terms.sets.get("account"), terms.sets.get("region"));
         notes.extend(fill_one(filling, &mut rows, table, &terms, &mut into)?);
         into.finish()?;
         if terms.sets.is_empty() || into.count() > LINKED {
@@ -124,7 +125,7 @@ fn estimated(filling: &Filling<'_>, table: &SqlTable, terms: &NarrowTerms) -> Re
     match terms.sets.get("id") {
         Some(ids) => Ok(ids.len() as u64),
         // How many of all have these values shows only when they are read.
-        None if !terms.sets.is_empty() => Ok(0),
+        None if terms.sets.keys().any(|column| !matches!(column.as_str(), "account" | "region")) => Ok(0),
         None => Ok(filling.snapshot.count(&spec.kind(), None)?),
     }
 }

@@ -22,8 +22,9 @@ pub(super) fn answered(sql: &str) -> Option<SqlError> {
         return None;
     }
     let written = || crate::model::text::shown(sql, 60);
-    let named =
-        rest.last().filter(|word| !matches!(word.as_str(), "tables" | "schemas" | "databases" | "table" | "full"));
+    let named = rest
+        .last()
+        .filter(|word| !matches!(word.as_str(), "tables" | "table_list" | "schemas" | "databases" | "table" | "full"));
     let Some(name) = named else {
         let tables = schema::tables().iter().map(|table| table.name.as_str()).collect::<Vec<_>>().join(", ");
         return Some(SqlError::Listed { written: written(), tables });

@@ -55,17 +55,16 @@ impl SqlStatement {
         let reads = reads::reads(&guard.connection, &guard.roots, &sql).map_err(|error| guard.failure(&error, &sql))?;
         // SQLite has bound the statement's depth by now: what the parser makes of it is no deeper.
         let query = narrow::parsed(&sql);
-        let (narrowed, links) = match &query {
-            Some(query) => {
-                doubt::check(query)?;
-                let narrowed = narrow::narrowed(&guard.connection, &sql, query, &reads);
-                // What was tried for a value and failed is no failure of the statement.
-                guard.lookup.lock().failure = None;
-                (narrowed, links::links(query, &narrow::singles(&sql, &reads)))
-            }
-            None => (Narrowed::new(), BTreeSet::new()),
-        };
-        let sought = query.as_deref().map(absent::sought).unwrap_or_default();
+        let (mut narrowed, mut links, mut sought) = (Narrowed::new(), BTreeSet::new(), Vec::new());
+        if let Some(query) = &query {
+            doubt::check(query)?;
+            narrowed = narrow::narrowed(&guard.connection, &sql, query, &reads);
+            // What was tried for a value and failed is no failure of the statement.
+            guard.lookup.lock().failure = None;
+            let singles = narrow::singles(&sql, &reads);
+            links = links::links(query, &singles);
+            sought = absent::sought(query, &singles);
+        }
         Ok(SqlStatement { guard, sql, reads, narrowed, links, sought })
     }
 

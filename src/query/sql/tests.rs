@@ -379,6 +379,7 @@ fn what_nothing_has_is_told_where_nothing_is_found() {
         "SELECT * FROM instance WHERE state = 'Running' OR name = 'web-x'",
         "SELECT * FROM instance WHERE id = 'i-0'",
         "SELECT 0 FROM instance WHERE name = 'web-1'",
+        "WITH instance AS (SELECT 'on' AS state) SELECT * FROM instance WHERE state = 'off'",
         "SELECT count(*) FROM instance WHERE state = 'Running' UNION SELECT 7",
     ] {
         assert_eq!(hints(&account, sql), "", "{sql}");

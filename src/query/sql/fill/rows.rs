@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::filling::Filling;
 use super::row_key::RowKey;
 use crate::kinds::KindSpec;
-use crate::model::{Document, Kind, ResourceId, Row};
+use crate::model::{Document, Kind, ResourceId, Row, Scope};
 use crate::query::moment::holds;
 use crate::query::past::{is_baseline, row_then};
 use crate::query::sql::SqlError;
@@ -30,13 +30,26 @@ pub(super) struct Rows<'a> {
     snapshot: Snapshot,
     changed: usize,
     partial: bool,
+    /// The accounts and the regions that the table at hand can hold rows of; all where it does not say.
+    within: [Option<BTreeSet<String>>; 2],
 }
 
 impl<'a> Rows<'a> {
     pub(super) fn new(filling: &'a Filling<'a>) -> Result<Self, SqlError> {
         holds(&filling.snapshot, filling.point)?;
         let snapshot = filling.snapshot.watched_at(filling.point.at);
-        Ok(Rows { filling, snapshot, changed: 0, partial: false })
+        Ok(Rows { filling, snapshot, changed: 0, partial: false, within: [None, None] })
+    }
+
+    /// From now on rows of other accounts and regions than these need not be shown.
+    pub(super) fn keep_within(&mut self, accounts: Option<&BTreeSet<String>>, regions: Option<&BTreeSet<String>>) {
+        self.within = [accounts.cloned(), regions.cloned()];
+    }
+
+    fn is_within(&self, scope: &Scope) -> bool {
+        let [accounts, regions] = &self.within;
+        accounts.as_ref().is_none_or(|wanted| wanted.contains(scope.account.as_str()))
+            && regions.as_ref().is_none_or(|wanted| wanted.contains(scope.region.as_str()))
     }
 
     /// Whether a first sweep was under way at the moment, as far as what was shown tells.
@@ -88,7 +101,8 @@ impl<'a> Rows<'a> {
         if self.filling.point.seq < at {
             return Ok(None);
         }
-        Ok(self.filling.index.copied(&spec.kind(), at, selection, |scope| !self.snapshot.leaves_out(scope)))
+        let sees = |scope: &Scope| !self.snapshot.leaves_out(scope) && self.is_within(scope);
+        Ok(self.filling.index.copied(&spec.kind(), at, selection, sees))
     }
 
     fn indexed(

@@ -9,6 +9,9 @@ use crate::model::{AccountId, Region, Scope, Seq};
 use crate::store::index::terms::{Term, TermSet};
 use crate::store::row_view::RowView;
 
+/// How many bytes a copy may take.
+const BYTES: usize = 256 << 20;
+
 /// Which rows are copied, and what of them.
 #[derive(Clone, Debug, Default)]
 pub struct RowSelection<'a> {
@@ -116,18 +119,18 @@ impl IndexRows {
 }
 
 impl KindIndex {
-    /// Copies rows of the scopes that `sees` says.
+    /// Copies rows of the scopes that `sees` says; `None` where that takes more than a copy may.
     pub(in crate::store::index) fn copied(
         &self,
         selection: &RowSelection<'_>,
         sees: impl FnMut(&Scope) -> bool,
-    ) -> IndexRows {
+    ) -> Option<IndexRows> {
         let mut conditions = Vec::new();
         for (facet, values) in &selection.only {
             let numbers = values.iter().filter_map(|value| self.terms.number(Term::Facet(*facet, value)));
             let condition = TermSet::new(numbers.collect(), self.terms.len());
             if condition.is_empty() {
-                return IndexRows::default();
+                return Some(IndexRows::default());
             }
             conditions.push(condition);
         }
@@ -142,17 +145,17 @@ impl KindIndex {
             found: IndexRows::default(),
         };
         match selection.ids {
-            None => self.rows.iter().for_each(|(key, span)| copy.take(key, *span)),
+            None => self.rows.iter().try_for_each(|(key, span)| copy.take(key, *span))?,
             Some(ids) => {
                 let least = Arc::new(Scope { account: AccountId::new(""), region: Region::new("") });
                 for id in ids {
                     let first = ListKey { id: id.as_str().into(), scope: Arc::clone(&least) };
-                    let named = self.rows.range(first..).take_while(|(key, _)| *key.id == **id);
-                    named.for_each(|(key, span)| copy.take(key, *span));
+                    let mut named = self.rows.range(first..).take_while(|(key, _)| *key.id == **id);
+                    named.try_for_each(|(key, span)| copy.take(key, *span))?;
                 }
             }
         }
-        copy.found
+        Some(copy.found)
     }
 }
 
@@ -170,12 +173,13 @@ struct RowCopy<'a, 's, F> {
 }
 
 impl<F: FnMut(&Scope) -> bool> RowCopy<'_, '_, F> {
-    fn take(&mut self, key: &ListKey, span: NumberSpan) {
+    /// Adds a row, if it is wanted; `None` where the copy has become too large.
+    fn take(&mut self, key: &ListKey, span: NumberSpan) -> Option<()> {
         let numbers = self.index.numbers.get(span);
         if !self.conditions.iter().all(|condition| condition.meets(numbers)) {
-            return;
+            return Some(());
         }
-        let Some(scope) = self.scope(&key.scope) else { return };
+        let Some(scope) = self.scope(&key.scope) else { return Some(()) };
         if !self.selection.facets.is_empty() || !matches!(self.selection.tags, TagSelection::None) {
             for number in numbers {
                 let known = usize::try_from(*number).ok().and_then(|number| self.places.get(number)).copied();
@@ -189,6 +193,9 @@ impl<F: FnMut(&Scope) -> bool> RowCopy<'_, '_, F> {
         self.found.ids.push_str(&key.id);
         let (id_end, values_end) = (self.found.ids.len(), self.found.values.len());
         self.found.rows.push(CopiedRow { scope, id_end, values_end });
+        let rows = self.found.rows.len() * size_of::<CopiedRow>() + id_end + values_end * size_of::<u32>();
+        let terms = self.found.terms.len() * size_of::<CopiedTerm>() + self.found.texts.len();
+        (rows + terms <= BYTES).then_some(())
     }
 
     fn scope(&mut self, scope: &Arc<Scope>) -> Option<usize> {
