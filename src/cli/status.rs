@@ -15,6 +15,7 @@ use super::warnings::{self, field};
 use crate::app::client::{AskError, InventoryClient};
 use crate::app::offline::OfflineError;
 use crate::config::{Config, Environment};
+use crate::connection::attach::AttachError;
 use crate::connection::data_dir::DataDirError;
 use crate::connection::{handshake, lock};
 use crate::model::Timestamp;
@@ -61,7 +62,10 @@ impl ServerStatus {
         let config = self.store.config(environment)?;
         let client = match InventoryClient::connect(&config).await {
             Ok(client) => Some(client),
-            Err(AskError::Offline(OfflineError::Directory(DataDirError::NoStore { .. }))) => None,
+            Err(
+                AskError::Offline(OfflineError::Directory(DataDirError::NoStore { .. }))
+                | AskError::Attach(AttachError::Directory(DataDirError::NoStore { .. })),
+            ) => None,
             Err(error) => return Err(error.into()),
         };
         let server = match &client {

@@ -2,8 +2,6 @@
 
 mod look;
 
-pub use look::LiveSight;
-
 use std::sync::Arc;
 use std::time::Duration;
 

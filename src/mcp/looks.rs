@@ -8,6 +8,7 @@ use std::time::Duration;
 use parking_lot::Mutex as Lock;
 use tokio::sync::Mutex;
 
+use crate::kinds::KindSpec;
 use crate::model::{Kind, ResourceId, Scope, Timestamp};
 
 /// How many ids of a kind and scope are remembered with what was seen of them.
@@ -22,6 +23,19 @@ pub enum Sight {
     NotFound,
     /// AWS did not say, with the reason and what to do about it.
     Unsaid(String),
+}
+
+/// What a look showed of one resource in one scope.
+#[derive(Clone, Debug)]
+pub struct LiveSight {
+    /// Where AWS was asked.
+    pub scope: Scope,
+    /// Its kind.
+    pub kind: &'static KindSpec,
+    /// Its id.
+    pub id: Arc<str>,
+    /// What AWS showed.
+    pub sight: Sight,
 }
 
 impl Sight {

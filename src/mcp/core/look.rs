@@ -8,22 +8,9 @@ use crate::aws::Priority;
 use crate::ingest::Lane;
 use crate::kinds::KindSpec;
 use crate::mcp::error::RequestError;
-use crate::mcp::looks::Sight;
+use crate::mcp::looks::{LiveSight, Sight};
 use crate::model::text::shown;
 use crate::model::{Cause, Kind, Observation, Page, ResourceId, Scope, Seen, Seq, Source, Timestamp};
-
-/// What a look showed of one resource in one scope.
-#[derive(Clone, Debug)]
-pub struct LiveSight {
-    /// Where AWS was asked.
-    pub scope: Scope,
-    /// Its kind.
-    pub kind: &'static KindSpec,
-    /// Its id.
-    pub id: Arc<str>,
-    /// What AWS showed.
-    pub sight: Sight,
-}
 
 /// The ids of one kind to look at in one call.
 type LookTargets = (&'static KindSpec, Vec<Arc<str>>);
