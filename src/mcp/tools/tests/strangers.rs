@@ -241,6 +241,7 @@ async fn every_refusal_is_clean(client: &McpClient, bad: &str) {
         Ok(result) => panic!("{bad:?} is no tool: {}", text(&result)),
         Err(error) => is_clean("a refusal", &error.to_string()),
     }
+    answer(client, "get_resource", &json!({"id": bad.repeat(200)})).await;
 }
 
 async fn resources_prompts_and_completions_are_clean(client: &McpClient, defaced: &[ResourceId], bad: &str) {
