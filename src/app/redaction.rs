@@ -27,7 +27,9 @@ pub(super) fn key(data_dir: &Path) -> MarkKey {
     let mut key = MarkKey::default();
     if SystemRandom::new().fill(&mut key).is_err() {
         tracing::warn!("the system gives no random bytes: redacted tags are marked with a weak key");
-        key.iter_mut().for_each(|byte| *byte = fastrand::u8(..));
+        for byte in &mut key {
+            *byte = fastrand::u8(..);
+        }
     }
     if let Err(error) = write(&path, &key) {
         tracing::warn!(
