@@ -1,5 +1,5 @@
-//! The key of the marks that stand in place of secrets in tags: a file in the data directory, beside the store and not in it, so that
-//! no backup or export holds it.
+//! The key of the marks that stand in place of secrets in tags: a file in the data directory, beside the store and not in it, so
+//! that no backup or export holds it.
 //!
 //! Without the file, or with one that is damaged, a new key is made: then each redacted tag shows one change that did not happen in
 //! AWS, without telling anything. That is better than no inventory.
@@ -27,7 +27,9 @@ pub(super) fn key(data_dir: &Path) -> MarkKey {
     let mut key = MarkKey::default();
     if SystemRandom::new().fill(&mut key).is_err() {
         tracing::warn!("the system gives no random bytes: redacted tags are marked with a weak key");
-        key.iter_mut().for_each(|byte| *byte = fastrand::u8(..));
+        for byte in &mut key {
+            *byte = fastrand::u8(..);
+        }
     }
     if let Err(error) = write(&path, &key) {
         tracing::warn!(
@@ -68,8 +70,8 @@ mod tests {
         let made = key(dir.path());
         assert_ne!(made, MarkKey::default());
         assert_eq!(key(dir.path()), made);
-        let mode = fs::metadata(dir.path().join(NAME)).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
+        let permissions = fs::metadata(dir.path().join(NAME)).unwrap().permissions();
+        assert_eq!(permissions.mode() & 0o777, 0o600);
         let other = tempfile::tempdir().unwrap();
         assert_ne!(key(other.path()), made);
     }

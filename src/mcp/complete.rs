@@ -73,7 +73,7 @@ fn regions(core: &Core, account: Option<&String>) -> Vec<String> {
     known.map(|scope| scope.region.to_string()).collect()
 }
 
-/// Tags of instances as KEY=VALUE: the keys, and the values of the key that was typed. Values that are redacted compare with nothing.
+/// Tags of instances as KEY=VALUE: the keys, and the values of the key that was typed. No filter compares values that are redacted.
 fn tags(core: &Core, typed: &str) -> Result<Vec<String>, RequestError> {
     let held = |on: &On| core.store.count_by(&INSTANCE.kind(), None, on);
     Ok(match typed.split_once('=') {

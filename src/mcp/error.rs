@@ -32,6 +32,9 @@ pub const CODE: &str = "muster/code";
 /// The metadata key for the earliest time that can be requested, when a cursor points to records that the log no longer keeps.
 pub const EARLIEST: &str = "muster/earliest";
 
+/// How many characters of an error are said.
+const SAID: usize = 8_000;
+
 /// Why the store cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
@@ -349,10 +352,15 @@ impl RequestError {
         }
     }
 
+    /// The error in words: without characters that readers cannot see, and short, however long the ids in it were given.
+    fn said(&self) -> String {
+        readable(self.to_string()).chars().take(SAID).collect()
+    }
+
     /// The error as the result of a tool.
     #[must_use]
     pub fn result(&self) -> CallToolResult {
-        let mut result = CallToolResult::error(vec![ContentBlock::text(readable(self.to_string()))]);
+        let mut result = CallToolResult::error(vec![ContentBlock::text(self.said())]);
         let meta = result.meta.get_or_insert_default();
         meta.insert(CODE.to_owned(), json!(self.code()));
         if let Some(earliest) = self.earliest() {

@@ -4,13 +4,12 @@ use rmcp::ErrorData;
 use serde_json::json;
 
 use super::RequestError;
-use crate::model::text::readable;
 
 impl RequestError {
     /// The error as a JSON-RPC error, about `uri` if the request named one.
     #[must_use]
     pub fn protocol(&self, uri: Option<&str>) -> ErrorData {
-        let message = readable(self.to_string());
+        let message = self.said();
         let about = || uri.map(|uri| json!({"uri": uri}));
         match self {
             RequestError::NotFound { stale: Some(stale), .. } => {

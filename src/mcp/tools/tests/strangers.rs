@@ -241,6 +241,7 @@ async fn every_refusal_is_clean(client: &McpClient, bad: &str) {
         Ok(result) => panic!("{bad:?} is no tool: {}", text(&result)),
         Err(error) => is_clean("a refusal", &error.to_string()),
     }
+    answer(client, "get_resource", &json!({"id": bad.repeat(200)})).await;
 }
 
 async fn resources_prompts_and_completions_are_clean(client: &McpClient, defaced: &[ResourceId], bad: &str) {
@@ -267,7 +268,8 @@ async fn resources_prompts_and_completions_are_clean(client: &McpClient, defaced
         let request = GetPromptRequestParams::new(prompt).with_arguments(arguments);
         match client.peer().get_prompt(request).await {
             Ok(given) => {
-                is_clean("a prompt", &serde_json::to_value(&given.messages).unwrap()[0]["content"]["text"].to_string())
+                let message = serde_json::to_value(&given.messages).unwrap()[0]["content"]["text"].take();
+                is_clean("a prompt", message.as_str().unwrap());
             }
             Err(error) => is_clean("a refusal", &error.to_string()),
         }
