@@ -4,7 +4,7 @@
 //! and some clients drop tools whose schemas hold `null` unions or boolean sub-schemas ([`schema`]). A committed snapshot shows
 //! every change to them.
 //!
-//! Text and structured content of an answer hold the same rows, and each stays below [`spec::BUDGET`].
+//! Text and structured content of an answer hold the same rows, and each stays below [`budget::BUDGET`].
 
 #![allow(
     clippy::doc_markdown,

@@ -9,10 +9,12 @@ use super::arguments::ArgumentError;
 use super::arguments::past::PastArgument;
 use super::arguments::resource::ResourceArguments;
 use super::as_of;
+use super::budget::BUDGET;
 use super::change::{self, FittingDifferences, RecordRenderer, Rendered};
 use super::schema::{self, ToolSchema};
-use super::spec::{BUDGET, ToolCall, ToolEffect, ToolSpec};
+use super::spec::{ToolCall, ToolEffect, ToolSpec};
 use super::table::AnswerText;
+use super::tokens::tokens;
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
 use crate::mcp::damage::AnswerSubject;
@@ -29,10 +31,10 @@ use crate::query::moment::holds;
 const STEP: usize = 1_000;
 /// Records shown at most.
 const RECORDS: usize = 50;
-/// Bytes left for everything around fields and records.
-const FRAME: usize = 8_000;
+/// Tokens left for everything around fields and records.
+const FRAME: usize = 2_300;
 /// The most bytes that the fields take of the rest, so that records, which say why, have room too.
-const FIELDS: usize = 12_000;
+const FIELDS: usize = 9_000;
 
 /// The tool.
 pub static SPEC: ToolSpec = ToolSpec {
@@ -228,10 +230,10 @@ fn shown(
     }
     unobserved.say(&mut text);
     let FittingDifferences { told, left } = change::fitting(&differences, FIELDS);
-    let (mut fields, mut bytes) = (Vec::new(), 0);
+    let (mut fields, mut cost) = (Vec::new(), 0);
     for Rendered { line, data } in told {
         let data = Value::Object(data);
-        bytes += data.to_string().len().max(line.len()) + 1;
+        cost += tokens(&data.to_string()).max(tokens(&line)) + 1;
         text.add(format_args!("\n{line}"));
         fields.push(data);
     }
@@ -247,8 +249,8 @@ fn shown(
     for record in between.made.iter().rev() {
         let told = teller.tell(record)?;
         let data = Value::Object(told.data);
-        bytes += data.to_string().len().max(told.line.len()) + 1;
-        if bytes > BUDGET - FRAME && !records.is_empty() {
+        cost += tokens(&data.to_string()).max(tokens(&told.line)) + 1;
+        if cost > BUDGET - FRAME && !records.is_empty() {
             break;
         }
         lines.push(told.line);

@@ -7,9 +7,11 @@ use std::collections::BTreeSet;
 
 use super::answer::ToolResult;
 use super::as_of;
+use super::budget::BUDGET;
 use super::schema::{self, ToolSchema};
-use super::spec::{BUDGET, ToolCall, ToolEffect, ToolSpec};
+use super::spec::{ToolCall, ToolEffect, ToolSpec};
 use super::table::{self, AnswerText};
+use super::tokens::tokens;
 use crate::mcp::damage;
 use crate::mcp::error::RequestError;
 use crate::mcp::resources::overview::overview;
@@ -160,13 +162,13 @@ fn fit(body: &mut Value) {
     let Value::Object(fields) = body else { return };
     let Some(Value::Array(mut scopes)) = fields.remove("scopes") else { return };
     let all = scopes.len();
-    let rest = fields.values().map(|value| value.to_string().len() + 40).sum::<usize>();
+    let rest = fields.values().map(|value| tokens(&value.to_string()) + 15).sum::<usize>();
     let mut left = BUDGET.saturating_sub(rest);
     let mut order: Vec<(u8, usize)> =
         scopes.iter().enumerate().map(|(place, scope)| (dispensable(scope), place)).collect();
     order.sort_unstable();
     let kept = order.into_iter().filter_map(|(_, place)| {
-        let size = scopes.get(place)?.to_string().len() + 60;
+        let size = tokens(&scopes.get(place)?.to_string()) + 20;
         let fits = size <= left;
         left = if fits { left - size } else { 0 };
         fits.then_some(place)
@@ -328,7 +330,7 @@ mod tests {
         let mut body = json!({"totals": {}, "scopes": (0..400).map(scope).collect::<Vec<_>>()});
         fit(&mut body);
         let scopes = body["scopes"].as_array().unwrap();
-        assert!(body.to_string().len() <= BUDGET, "{}", body.to_string().len());
+        assert!(tokens(&body.to_string()) <= BUDGET, "{}", tokens(&body.to_string()));
         assert_eq!(scopes.iter().filter(|scope| scope.get("failure").is_some()).count(), 4);
         assert!(scopes.iter().all(|scope| scope["count"] == json!(1)), "empty ones go first");
         assert_eq!(body["scopes_not_shown"].as_u64().unwrap() + scopes.len() as u64, 400);

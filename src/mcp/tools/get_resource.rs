@@ -23,9 +23,11 @@ use super::arguments::past::{self, PastArgument};
 use super::arguments::resource::ResourceArguments;
 use super::arguments::scope::ScopeArguments;
 use super::as_of;
+use super::budget::RowBudget;
 use super::schema::{self, ToolSchema};
-use super::spec::{BUDGET, ToolCall, ToolEffect, ToolSpec};
+use super::spec::{ToolCall, ToolEffect, ToolSpec};
 use super::table::AnswerText;
+use super::tokens::tokens;
 use crate::kinds::{INSTANCE, KindSpec};
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
@@ -40,8 +42,8 @@ use crate::query::Point;
 const MAX_IDS: usize = 100;
 /// Who looks at a resource takes what another look showed that began so shortly before.
 const SHARED: Duration = Duration::from_secs(1);
-/// Bytes left for what an answer says around the resources, such as the IDs that are not shown.
-const FRAME: usize = 4000;
+/// Tokens left for what an answer says around the resources, such as the IDs that are not shown.
+const FRAME: usize = 1_000;
 
 /// The tool.
 pub static SPEC: ToolSpec = ToolSpec {
@@ -307,15 +309,13 @@ fn answer(
     }
     let not_known: Value = whys.into_iter().map(|(why, ids)| json!({"ids": ids, "why": why})).collect();
     let (mut text, mut rows, mut not_shown) = (AnswerText::default(), Vec::new(), Vec::new());
-    let mut length = not_known.to_string().len();
+    let frame = FRAME + tokens(&String::from(lead.clone())).max(tokens(&not_known.to_string()));
+    let mut budget = RowBudget::beside(frame);
     for (id, ResourceText { text: said, data }) in known {
-        let row = serde_json::to_string(&data)?.len() + 1;
-        let is_over = (length + row).max(lead.len() + text.len() + said.len()) > BUDGET - FRAME;
-        if is_over && !rows.is_empty() {
+        if !budget.takes(&said, &serde_json::to_string(&data)?) {
             not_shown.push(shown(&id, 60));
             continue;
         }
-        length += row;
         text.add(format_args!("\n\n{said}"));
         rows.push(Value::Object(data));
     }

@@ -16,9 +16,10 @@ use tokio::time::{Instant, timeout_at};
 use self::arguments::Arguments;
 use self::change_query::ChangeQuery;
 use super::answer::ToolResult;
+use super::budget::RowBudget;
 use super::change::{self, RecordRenderer, Rendered};
 use super::schema::{self, ToolSchema};
-use super::spec::{BUDGET, ToolCall, ToolEffect, ToolSpec};
+use super::spec::{ToolCall, ToolEffect, ToolSpec};
 use super::table::AnswerText;
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
@@ -36,8 +37,8 @@ static WAITING: Semaphore = Semaphore::const_new(128);
 const RECORDS: u64 = 200_000;
 /// How long one call looks at records, about.
 const WORK: Duration = Duration::from_secs(2);
-/// Bytes left for everything around the changes.
-const FRAME: usize = 8_000;
+/// Tokens left for everything around the changes.
+const FRAME: usize = 2_300;
 
 /// The tool.
 pub static SPEC: ToolSpec = ToolSpec {
@@ -169,7 +170,7 @@ impl ChangeQuery {
         callers: &BTreeMap<Seq, Who>,
     ) -> Result<ToolResult, RequestError> {
         let snapshot = core.snapshot()?;
-        let told = tell(&snapshot, &mut found, self.question.field.as_deref(), callers, BUDGET - FRAME)?;
+        let told = tell(&snapshot, &mut found, self.question.field.as_deref(), callers)?;
         let hidden = hidden + found.hidden();
         let span = found.span();
         let more = found.end() != StopReason::Reached;
@@ -207,16 +208,15 @@ impl ChangeQuery {
     }
 }
 
-/// Shows what was found, as much as `room` takes, and cuts the page there.
+/// Shows what was found, as much as the budget takes, and cuts the page there.
 fn tell(
     snapshot: &Snapshot,
     found: &mut ChangePage,
     field: Option<&str>,
     callers: &BTreeMap<Seq, Who>,
-    room: usize,
 ) -> Result<Vec<Rendered>, RequestError> {
     let mut teller = RecordRenderer::new(snapshot, field);
-    let (mut told, mut text, mut data) = (Vec::new(), 0, 0);
+    let (mut told, mut budget) = (Vec::new(), RowBudget::beside(FRAME));
     for record in found.records() {
         let mut next = teller.tell(record)?;
         let caller = match callers.get(&record.seq) {
@@ -231,9 +231,7 @@ fn tell(
             next.line = format!("{} | who: {}", next.line, who.words());
             next.data.insert("who".to_owned(), who.data());
         }
-        text += next.line.len() + 1;
-        data += serde_json::to_string(&next.data)?.len() + 1;
-        if !told.is_empty() && (text > room || data > room) {
+        if !budget.takes(&next.line, &serde_json::to_string(&next.data)?) {
             break;
         }
         told.push(next);

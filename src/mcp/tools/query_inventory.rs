@@ -16,10 +16,12 @@ use tokio::time::{Instant, timeout};
 use super::answer::ToolResult;
 use super::arguments::past::{self, PastArgument};
 use super::as_of;
+use super::budget::{BUDGET, RowBudget};
 use super::label::FreshnessLabel;
 use super::schema::{self, ToolSchema};
-use super::spec::{BUDGET, ToolCall, ToolEffect, ToolSpec};
+use super::spec::{ToolCall, ToolEffect, ToolSpec};
 use super::table::AnswerText;
+use super::tokens::tokens;
 use crate::kinds::{self, INSTANCE, KindSpec};
 use crate::mcp::core::Core;
 use crate::mcp::damage::AnswerSubject;
@@ -108,7 +110,7 @@ pub struct AskedStatement {
 
 async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, RequestError> {
     let Arguments { sql, as_of } = arguments;
-    let asked = ask(&call.core, sql, as_of.as_ref(), Most { rows: BUDGET, bytes: BUDGET }).await?;
+    let asked = ask(&call.core, sql, as_of.as_ref(), Most { rows: BUDGET, bytes: 4 * BUDGET }).await?;
     Ok(asked.answer())
 }
 
@@ -256,19 +258,17 @@ impl AskedStatement {
     pub fn answer(&self) -> ToolResult {
         let columns = self.columns();
         let header = line(columns.iter().map(String::as_str));
-        let mut size = (1_500 + header.len(), 1_500 + header.len());
+        let mut budget = RowBudget::beside(500 + tokens(&header));
         let (mut lines, mut rows) = (Vec::new(), Vec::new());
         // One row of many long values must not go beyond what the answer may take.
-        let room = VALUE.min(BUDGET / (2 * columns.len().max(1)));
+        let room = VALUE.min(BUDGET / columns.len().max(1));
         for row in &self.found.rows {
             let cells: Vec<Value> = row.iter().map(|value| cell(value, room)).collect();
             let text: Vec<String> = cells.iter().map(words).collect();
             let text = line(text.iter().map(String::as_str));
             let fields = columns.iter().cloned().zip(cells).filter(|(_, cell)| !cell.is_null());
             let data = Value::Object(fields.collect());
-            size.0 += text.len() + 1;
-            size.1 += data.to_string().len() + 1;
-            if !rows.is_empty() && (size.0 > BUDGET || size.1 > BUDGET) {
+            if !budget.takes(&text, &data.to_string()) {
                 break;
             }
             lines.push(text);

@@ -12,9 +12,10 @@ use super::arguments::ArgumentError;
 use super::arguments::filters::{FilterArgument, GivenFilters, Settled};
 use super::arguments::scope::ScopeArguments;
 use super::as_of;
+use super::budget::RowBudget;
 use super::label::FreshnessLabel;
 use super::schema::{self, ToolSchema};
-use super::spec::{BUDGET, ToolCall, ToolEffect, ToolSpec};
+use super::spec::{ToolCall, ToolEffect, ToolSpec};
 use super::table::{self, AnswerText};
 use super::zero;
 use crate::kinds::{ADDRESS, INSTANCE, SNAPSHOT, VOLUME};
@@ -32,10 +33,10 @@ use crate::query::stopped::{
 
 /// Rows unless asked for more.
 const DEFAULT_ROWS: usize = 25;
-/// Rows at most; [`BUDGET`] may cut them shorter.
+/// Rows at most; the [`RowBudget`] may cut them shorter.
 const MAX_ROWS: usize = 500;
 /// Left for what stands around the rows.
-const FRAME: usize = 3_000;
+const FRAME: usize = 900;
 /// How many things of unknown price are named.
 const NAMED: usize = 5;
 
@@ -202,12 +203,10 @@ const HEADER: &str = "id | name | region | type | stopped since | USD/month stop
 /// As many rows as the budget takes, as text and as data.
 fn fit(instances: &[StoppedInstance], limit: usize, now: Timestamp) -> (Vec<String>, Vec<Value>) {
     let (mut lines, mut rows) = (Vec::new(), Vec::new());
-    let (mut text, mut data) = (FRAME, FRAME);
+    let mut budget = RowBudget::beside(FRAME);
     for instance in instances.iter().take(limit) {
         let (line, row) = (line(instance), row(instance, now));
-        text += line.len() + 1;
-        data += row.to_string().len() + 1;
-        if !rows.is_empty() && (text > BUDGET || data > BUDGET) {
+        if !budget.takes(&line, &row.to_string()) {
             break;
         }
         lines.push(line);

@@ -17,9 +17,6 @@ use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
 use crate::mcp::policy::Writes;
 
-/// The most bytes of text, and of structured content, in one answer: about 8,000 tokens.
-pub const BUDGET: usize = 28_000;
-
 /// Everything that is particular to one tool.
 pub struct ToolSpec {
     /// The name that clients call.

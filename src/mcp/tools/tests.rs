@@ -17,7 +17,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::spec::BUDGET;
+use super::budget::BUDGET;
+use super::tokens::tokens;
 use super::*;
 use crate::kinds::INSTANCE;
 use crate::mcp::ListMode;
@@ -168,9 +169,9 @@ async fn a_page_is_cut_to_the_budget_and_goes_on_after_the_cut() {
     let world = World::swept(simulator::Options { instances: 600, ..fast() }, ListMode::Auto).await;
     let client = world.client(false).await;
     let first = client.call("search_inventory", json!({"limit": 500})).await.unwrap();
-    assert!(text(&first).len() <= BUDGET);
+    assert!(tokens(text(&first)) <= BUDGET);
     let first = data(first);
-    assert!(first.to_string().len() <= BUDGET);
+    assert!(tokens(&first.to_string()) <= BUDGET);
     let shown = first["rows"].as_array().unwrap().len();
     assert!((50..500).contains(&shown), "{shown}");
     let arguments = json!({"limit": 500, "cursor": first["next_cursor"]});
@@ -189,7 +190,7 @@ async fn columns_can_be_chosen_for_every_kind() {
         assert!(found["total"].as_u64() > Some(0), "{}", kind.slug);
         let uri = found["rows"][0]["uri"].clone();
         let resource = client.call("get_resource", json!({"uri": uri})).await.unwrap();
-        assert!(text(&resource).len() <= BUDGET);
+        assert!(tokens(text(&resource)) <= BUDGET);
         let resource = data(resource);
         conforms(&get_resource::SPEC, &resource);
         assert_eq!(resource["kind"], kind.slug);

@@ -9,15 +9,16 @@ use serde_json::Value;
 use crate::aws::{CreatedSnapshot, WriteResult};
 use crate::mcp::error::RequestError;
 use crate::mcp::tools::answer::ToolResult;
-use crate::mcp::tools::spec::BUDGET;
+use crate::mcp::tools::budget::BUDGET;
 use crate::mcp::tools::table::AnswerText;
+use crate::mcp::tools::tokens::tokens;
 use crate::mcp::tools::verdict::WriteVerdict;
 use crate::mcp::tools::write_through::ACTED;
 use crate::model::text::shown;
 use crate::model::{ActionId, ActionOutcome, FailureCode, Seq};
 
 /// About the bytes of a snapshot's line of text.
-const LINE: usize = 80;
+const LINE: usize = 45;
 
 /// The result for one instance.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -213,7 +214,7 @@ pub(super) fn answer(rows: &[SnapshotRow], seq: Option<Seq>, dry_run: bool) -> R
              exist.",
         );
     }
-    let brief = rows.iter().map(|row| 60 + LINE * row.snapshots.len()).sum::<usize>() > BUDGET / 2;
+    let brief = rows.iter().map(|row| 25 + LINE * row.snapshots.len()).sum::<usize>() > BUDGET / 2;
     let mut messages: Vec<(&str, Vec<&str>)> = Vec::new();
     for row in rows {
         text.add(format_args!("\n{}: {}", row.instance_id, row.verdict.name()));
@@ -247,8 +248,10 @@ pub(super) fn answer(rows: &[SnapshotRow], seq: Option<Seq>, dry_run: bool) -> R
         None => {}
     }
     let mut answer = ToolResult::new(text, &SnapshotAnswer { results: rows, dry_run, seq })?;
-    if answer.structured.to_string().len() > BUDGET {
-        shorten(&mut answer.structured);
+    for kept in [&["snapshot_id", "device"][..], &["snapshot_id"]] {
+        if tokens(&answer.structured.to_string()) > BUDGET {
+            shorten(&mut answer.structured, kept);
+        }
     }
     let failure = match good {
         _ if acted || unasked => Some(FailureCode::NotTrusted),
@@ -258,12 +261,12 @@ pub(super) fn answer(rows: &[SnapshotRow], seq: Option<Seq>, dry_run: bool) -> R
     Ok(ToolResult { failure, ..answer })
 }
 
-/// Leaves out fields that `describe-snapshots` shows too, but never an id.
-fn shorten(structured: &mut Value) {
+/// Leaves out all fields of snapshots but those `kept`; `describe-snapshots` shows the others too.
+fn shorten(structured: &mut Value, kept: &[&str]) {
     let rows = structured.get_mut("results").and_then(Value::as_array_mut).into_iter().flatten();
     for snapshot in rows.filter_map(|row| row.get_mut("snapshots")?.as_array_mut()).flatten() {
         if let Value::Object(snapshot) = snapshot {
-            snapshot.retain(|name, _| matches!(name.as_str(), "snapshot_id" | "device"));
+            snapshot.retain(|name, _| kept.contains(&name.as_str()));
         }
     }
 }
@@ -296,7 +299,7 @@ mod tests {
         let rows: Vec<SnapshotRow> = (0..MAX_INSTANCES).map(|number| row(number, 20, None)).collect();
         let ToolResult { text, structured, .. } = answer(&rows, Some(Seq(1)), false).unwrap();
         let data = structured.to_string();
-        assert!(text.len() <= BUDGET && data.len() <= BUDGET, "{} {}", text.len(), data.len());
+        assert!(tokens(&text) <= BUDGET && tokens(&data) <= BUDGET, "{} {}", tokens(&text), tokens(&data));
         for snapshot in rows.iter().flat_map(|row| &row.snapshots) {
             assert!(text.contains(&snapshot.id) && data.contains(&snapshot.id));
         }

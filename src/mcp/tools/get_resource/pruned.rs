@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::mcp::tools::spec::BUDGET;
+use crate::mcp::tools::budget::BUDGET;
+use crate::mcp::tools::tokens::tokens;
 
-/// Bytes left for everything around the document.
-const FRAME: usize = 6000;
+/// Tokens left for everything around the document.
+const FRAME: usize = 1_700;
 
 /// Shortens the largest list, or leaves out the largest field, until text and data fit into the budget. Returns the names of the
 /// fields that are missing or shortened.
@@ -16,7 +17,7 @@ pub(super) fn prune(parts: &mut [(&'static str, Map<String, Value>)]) -> Vec<Str
     let mut omitted = Vec::new();
     loop {
         let sizes = parts.iter().flat_map(|(part, fields)| {
-            fields.iter().map(move |(name, value)| (name.len() + size(name, value), *part, name.clone()))
+            fields.iter().map(move |(name, value)| (size(name, value), *part, name.clone()))
         });
         let sizes: Vec<_> = sizes.collect();
         let total: usize = sizes.iter().map(|(size, ..)| size).sum();
@@ -44,13 +45,11 @@ pub(super) fn prune(parts: &mut [(&'static str, Map<String, Value>)]) -> Vec<Str
     omitted
 }
 
-/// About the bytes of a field as text or as data, whichever is more: text repeats the path for each scalar.
+/// About the tokens of a field as text or as data, whichever are more: text repeats the path for each scalar.
 fn size(path: &str, value: &Value) -> usize {
     match value {
-        Value::Object(fields) => {
-            fields.iter().map(|(name, value)| path.len() + 2 * name.len() + 6 + size(name, value)).sum()
-        }
-        other => other.to_string().len() + 8,
+        Value::Object(fields) => fields.iter().map(|(name, value)| size(&format!("{path}.{name}"), value)).sum(),
+        other => tokens(path) + tokens(&other.to_string()) + 2,
     }
 }
 
@@ -73,6 +72,6 @@ mod tests {
         let kept = parts[0].1["IpPermissions"].as_array().unwrap().len();
         assert!(kept > 100, "{kept}");
         assert_eq!(omitted[1], format!("IpPermissions (the first {kept} of 1000 are shown)"));
-        assert!(Value::Object(parts[0].1.clone()).to_string().len() < BUDGET - FRAME);
+        assert!(tokens(&Value::Object(parts[0].1.clone()).to_string()) < BUDGET - FRAME);
     }
 }

@@ -10,8 +10,8 @@ use crate::kinds::{self, KindSpec};
 use crate::mcp::fresh::{missing, part_of};
 use crate::mcp::looks::Sight;
 use crate::mcp::lookup::FoundResource;
+use crate::mcp::tools::budget::BUDGET;
 use crate::mcp::tools::rows::Columns;
-use crate::mcp::tools::spec::BUDGET;
 use crate::mcp::tools::table::AnswerText;
 use crate::mcp::uri::Address;
 use crate::model::text::shown;
@@ -245,6 +245,6 @@ fn flatten(path: &str, value: &Value, out: &mut AnswerText) {
         Value::Object(fields) => fields.iter().for_each(|(name, value)| flatten(&format!("{path}.{name}"), value, out)),
         Value::String(text) => out.add(format_args!("\n{path}: {}", shown(text, 2000))),
         Value::Array(list) if list.is_empty() => {}
-        other => out.add(format_args!("\n{path}: {}", shown(&other.to_string(), BUDGET))),
+        other => out.add(format_args!("\n{path}: {}", shown(&other.to_string(), 4 * BUDGET))),
     }
 }

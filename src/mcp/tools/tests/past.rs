@@ -10,7 +10,8 @@ use crate::kinds::INSTANCE;
 use crate::mcp::ListMode;
 use crate::mcp::client::McpClient;
 use crate::mcp::tests::{World, data, fast, text};
-use crate::mcp::tools::spec::BUDGET;
+use crate::mcp::tools::budget::BUDGET;
+use crate::mcp::tools::tokens::tokens;
 use crate::mcp::tools::{compare_resource, count_inventory, get_resource, list_changes, search_inventory};
 use crate::model::event::Overlay;
 use crate::model::fixtures::scope;
@@ -24,10 +25,10 @@ use crate::store;
 pub(super) async fn changes(client: &McpClient, arguments: Value) -> (String, Value) {
     let result = client.call("list_changes", arguments).await.unwrap();
     let said = text(&result).to_owned();
-    assert!(said.len() <= BUDGET, "{}", said.len());
+    assert!(tokens(&said) <= BUDGET, "{}", said.len());
     let found = data(result);
     conforms(&list_changes::SPEC, &found);
-    assert!(found.to_string().len() <= BUDGET);
+    assert!(tokens(&found.to_string()) <= BUDGET);
     (said, found)
 }
 
@@ -349,7 +350,7 @@ pub(super) async fn answered(
 ) -> (String, Value) {
     let result = client.call(tool.name, arguments).await.unwrap();
     let said = text(&result).to_owned();
-    assert!(said.len() <= BUDGET);
+    assert!(tokens(&said) <= BUDGET);
     let found = data(result);
     conforms(tool, &found);
     (said, found)

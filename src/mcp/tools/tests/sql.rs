@@ -6,8 +6,9 @@ use super::past::{answered, refused};
 use crate::kinds::INSTANCE;
 use crate::mcp::ListMode;
 use crate::mcp::tests::{World, fast};
+use crate::mcp::tools::budget::BUDGET;
 use crate::mcp::tools::query_inventory;
-use crate::mcp::tools::spec::BUDGET;
+use crate::mcp::tools::tokens::tokens;
 use crate::simulator;
 
 #[tokio::test]
@@ -44,14 +45,14 @@ async fn many_rows_are_cut_to_the_budget_and_counted() {
     let client = world.client(false).await;
     let sql = "SELECT id, name, instance_type, private_ip_address, launch_time FROM instance ORDER BY id";
     let (said, found) = answered(&client, &query_inventory::SPEC, json!({"sql": sql})).await;
-    assert!(said.len() <= BUDGET && found.to_string().len() <= BUDGET);
+    assert!(tokens(&said) <= BUDGET && tokens(&found.to_string()) <= BUDGET);
     let shown = found["rows"].as_array().unwrap().len();
     assert!((50..600).contains(&shown), "{shown}");
     assert!(said.starts_with(&format!("600 rows; {shown} shown")) && said.contains("Hint: the other rows"), "{said}");
     assert_eq!(found["total"], 600);
     // Whole documents are read for as many rows as are shown, and a while longer to count the others.
     let (said, found) = answered(&client, &query_inventory::SPEC, json!({"sql": "SELECT * FROM instance"})).await;
-    assert!(said.len() <= BUDGET && found.to_string().len() <= BUDGET);
+    assert!(tokens(&said) <= BUDGET && tokens(&found.to_string()) <= BUDGET);
     assert!(
         said.starts_with("at least 40 rows; ") && said.contains("Hint: the rows were not counted to the end"),
         "{said}"

@@ -119,7 +119,7 @@ const WIDEST: usize = 1_003;
 fn is_clean(what: &str, text: &str) {
     let bad = text.chars().find(|c| *c != '\n' && hostile(*c));
     assert_eq!(bad, None, "{what} shows {bad:?}: {text:?}");
-    assert!(text.len() <= BUDGET, "{what}: {} bytes", text.len());
+    assert!(tokens(text) <= BUDGET, "{what}: {} tokens", tokens(text));
 }
 
 /// Every line of a table has the cells of its header.
@@ -147,7 +147,7 @@ async fn answer(client: &McpClient, tool: &str, arguments: &Value) -> CallToolRe
     if let Some(structured) = &result.structured_content {
         let written = structured.to_string();
         assert_eq!(serde_json::from_str::<Value>(&written).unwrap(), *structured, "{what}");
-        assert!(written.len() <= BUDGET + 2_000, "{what}: {} bytes", written.len());
+        assert!(tokens(&written) <= BUDGET, "{what}: {} tokens", tokens(&written));
     }
     result
 }
