@@ -1,7 +1,8 @@
 //! Statements of SQL over the copy, beside what they are made of.
 //!
 //! `cargo bench --bench sql` fills a store with 100,000 instances as the simulator has them, and their volumes, and measures
-//! statements from their text to their answer: groups of all instances, one instance by its id, and a join of three tables.
+//! statements from their text to their answer: groups of all instances, one instance by its id, and a join of three tables, also with
+//! list prices. The index is built before, as a server builds it.
 //! Beside them, in the same run, stands the walk over the rows that they read, and the tally that `count_inventory` makes.
 //! `MUSTER_BENCH_SIZES=10000` takes another size.
 

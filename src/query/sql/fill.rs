@@ -20,7 +20,7 @@ use self::filling::Filling;
 use self::inserter::Inserter;
 use self::rows::Rows;
 use super::cell::SqlCell;
-use super::links::Link;
+use super::links::TableLink;
 use super::narrow::{self, NarrowTerms, Narrowed};
 use super::reads::Reads;
 use super::said::filled;
@@ -44,7 +44,7 @@ pub(super) fn fill(
     filling: &Filling<'_>,
     reads: &Reads,
     mut narrowed: Narrowed,
-    links: &BTreeSet<Link>,
+    links: &BTreeSet<TableLink>,
 ) -> Result<FilledTables, SqlError> {
     let mut rows = Rows::new(filling)?;
     let mut notes = Vec::new();

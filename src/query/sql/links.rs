@@ -15,7 +15,7 @@ use super::schema;
 
 /// A row of one table is seen only if some row of another has the same value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Link {
+pub(super) struct TableLink {
     /// The table that tells the values, and its column.
     pub(super) from: (usize, String),
     /// The table that is narrowed by them, and its column.
@@ -23,7 +23,7 @@ pub(super) struct Link {
 }
 
 /// The links between the tables of a statement, of those in `singles`, which it names once.
-pub(super) fn links(query: &Query, singles: &BTreeSet<usize>) -> BTreeSet<Link> {
+pub(super) fn links(query: &Query, singles: &BTreeSet<usize>) -> BTreeSet<TableLink> {
     let mut found = BTreeSet::new();
     narrow::walk(query, &mut |select| of_select(select, &mut found));
     found.retain(|link| singles.contains(&link.from.0) && singles.contains(&link.to.0) && is_plain(link));
@@ -31,7 +31,7 @@ pub(super) fn links(query: &Query, singles: &BTreeSet<usize>) -> BTreeSet<Link> 
 }
 
 /// Whether both columns are text, and the one that is narrowed can be.
-fn is_plain(link: &Link) -> bool {
+fn is_plain(link: &TableLink) -> bool {
     let is_text = |(place, column): &(usize, String)| {
         let found = schema::tables().get(*place).and_then(|table| table.column(column));
         found.is_some_and(|(_, column)| column.form == ColumnForm::Text)
@@ -40,7 +40,7 @@ fn is_plain(link: &Link) -> bool {
     is_text(&link.from) && is_text(&link.to) && narrows
 }
 
-fn of_select(select: &Select, found: &mut BTreeSet<Link>) {
+fn of_select(select: &Select, found: &mut BTreeSet<TableLink>) {
     let items: Vec<TableItem<'_>> = select.from.iter().flat_map(narrow::factors).filter_map(narrow::item).collect();
     let mut take = |condition: &Expr, only: Option<usize>| {
         let mut terms = Vec::new();
@@ -74,7 +74,7 @@ fn of_select(select: &Select, found: &mut BTreeSet<Link>) {
 
 /// The links of `JOIN .. USING`: a column is that of the first table on the left that has it. Only of plain tables that are joined
 /// by nothing but inner joins, where that is sure.
-fn using(from: &TableWithJoins, found: &mut BTreeSet<Link>) {
+fn using(from: &TableWithJoins, found: &mut BTreeSet<TableLink>) {
     let mut before: Vec<TableItem<'_>> = narrow::item(&from.relation).into_iter().collect();
     if before.is_empty() {
         return;
@@ -106,13 +106,13 @@ fn held(item: &TableItem<'_>, name: &str) -> Option<(usize, String)> {
 }
 
 /// Adds the links of two equal columns: both ways, or only to the table `only`.
-fn add(one: (usize, String), other: (usize, String), only: Option<usize>, found: &mut BTreeSet<Link>) {
+fn add(one: (usize, String), other: (usize, String), only: Option<usize>, found: &mut BTreeSet<TableLink>) {
     if one.0 == other.0 {
         return;
     }
     for (from, to) in [(one.clone(), other.clone()), (other, one)] {
         if only.is_none_or(|only| only == to.0) {
-            found.insert(Link { from, to });
+            found.insert(TableLink { from, to });
         }
     }
 }

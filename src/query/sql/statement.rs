@@ -9,7 +9,7 @@ use super::answer::{self, Most, SqlRows};
 use super::fill::{self, filling::Filling};
 use super::guard::SqlGuard;
 use super::limits::{DEPTH, Expired, LENGTH};
-use super::links::{self, Link};
+use super::links::{self, TableLink};
 use super::narrow::{self, Narrowed};
 use super::reads::{self, Reads};
 use super::schema::{self, Flat, TableSource};
@@ -25,7 +25,7 @@ pub struct SqlStatement {
     sql: String,
     reads: Reads,
     narrowed: Narrowed,
-    links: BTreeSet<Link>,
+    links: BTreeSet<TableLink>,
     sought: Vec<SoughtValues>,
 }
 
