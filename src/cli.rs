@@ -271,66 +271,24 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             // Nobody reads the standard error of a detached server.
             served.inspect_err(|error| tracing::error!(error = format!("{error:#}"), "not serving"))
         }
-        Command::Get(get) => {
-            logging.start_quietly()?;
-            finish(single()?, get.run(&environment))
-        }
-        Command::Search(search) => {
-            logging.start_quietly()?;
-            finish(single()?, search.run(&environment))
-        }
-        Command::Count(count) => {
-            logging.start_quietly()?;
-            finish(single()?, count.run(&environment))
-        }
-        Command::Query(query) => {
-            logging.start_quietly()?;
-            finish(single()?, query.run(&environment))
-        }
-        Command::Health(health) => {
-            logging.start_quietly()?;
-            finish(single()?, health.run(&environment))
-        }
-        Command::Status(status) => {
-            logging.start_quietly()?;
-            finish(single()?, status.run(&environment))
-        }
-        Command::Stopped(stopped) => {
-            logging.start_quietly()?;
-            finish(single()?, stopped.run(&environment))
-        }
-        Command::Related(related) => {
-            logging.start_quietly()?;
-            finish(single()?, related.run(&environment))
-        }
+        Command::Get(get) => quietly(logging, get.run(&environment)),
+        Command::Search(search) => quietly(logging, search.run(&environment)),
+        Command::Count(count) => quietly(logging, count.run(&environment)),
+        Command::Query(query) => quietly(logging, query.run(&environment)),
+        Command::Health(health) => quietly(logging, health.run(&environment)),
+        Command::Status(status) => quietly(logging, status.run(&environment)),
+        Command::Stopped(stopped) => quietly(logging, stopped.run(&environment)),
+        Command::Related(related) => quietly(logging, related.run(&environment)),
         Command::Prices(prices) => {
             logging.start_quietly()?;
             prices.run(&environment)
         }
-        Command::Changes(changes) => {
-            logging.start_quietly()?;
-            finish(single()?, changes.run(&environment))
-        }
-        Command::Log(log) => {
-            logging.start_quietly()?;
-            finish(single()?, log.run(&environment))
-        }
-        Command::Backup(backup) => {
-            logging.start_quietly()?;
-            finish(single()?, backup.run(&environment))
-        }
-        Command::Setup(setup) => {
-            logging.start_quietly()?;
-            finish(single()?, setup.run(&environment))
-        }
-        Command::Teardown(teardown) => {
-            logging.start_quietly()?;
-            finish(single()?, teardown.run(&environment))
-        }
-        Command::Doctor(doctor) => {
-            logging.start_quietly()?;
-            finish(single()?, doctor.run(&environment))
-        }
+        Command::Changes(changes) => quietly(logging, changes.run(&environment)),
+        Command::Log(log) => quietly(logging, log.run(&environment)),
+        Command::Backup(backup) => quietly(logging, backup.run(&environment)),
+        Command::Setup(setup) => quietly(logging, setup.run(&environment)),
+        Command::Teardown(teardown) => quietly(logging, teardown.run(&environment)),
+        Command::Doctor(doctor) => quietly(logging, doctor.run(&environment)),
         Command::Demo(demo) => {
             logging.start_quietly()?;
             finish(parallel()?, demo.run())
@@ -355,6 +313,12 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         }
         Command::Help(help) => help.run(Cli::command()),
     }
+}
+
+/// Runs a command that prints an answer, and logs only what goes wrong.
+fn quietly(logging: Logging, command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    logging.start_quietly()?;
+    finish(single()?, command)
 }
 
 /// Prints what is wrong with the command line, or the help that it asks for.

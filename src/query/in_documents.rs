@@ -93,7 +93,7 @@ fn matching(
         }
     }
     for (condition, seen) in conditions.iter().zip(&seen) {
-        condition.refuse(seen.iter().map(String::as_str))?;
+        condition.refuse(seen)?;
     }
     Ok(matching)
 }

@@ -34,13 +34,11 @@ fn found(client: &mut Client, arguments: &Value) -> Result<Vec<String>, String> 
         }
         let rows = page.structured["rows"].as_array().unwrap();
         found.extend(rows.iter().map(|row| row["id"].as_str().unwrap().to_owned()));
-        match page.structured.get("next_cursor") {
-            Some(next) => arguments["cursor"] = next.clone(),
-            None => {
-                assert_eq!(page.structured["total"], found.len(), "{arguments}");
-                return Ok(found);
-            }
-        }
+        let Some(next) = page.structured.get("next_cursor") else {
+            assert_eq!(page.structured["total"], found.len(), "{arguments}");
+            return Ok(found);
+        };
+        arguments["cursor"] = next.clone();
     }
 }
 

@@ -50,7 +50,7 @@ fn tables_keep_their_lines_and_json_its_values_whatever_stands_in_tags() {
     let simulator = Simulator::start(24, &[]);
     let hand = Hand::on(&simulator.endpoint());
     let listed = hand.runtime.block_on(hand.ec2.describe_instances().send()).unwrap();
-    let all = listed.reservations().iter().flat_map(|reservation| reservation.instances());
+    let all = listed.reservations().iter().flat_map(aws_sdk_ec2::types::Reservation::instances);
     let ids: Vec<String> = all.map(|instance| instance.instance_id().unwrap().to_owned()).collect();
     for (id, value) in ids.iter().zip(WRITTEN.iter().cycle()) {
         tag(&hand, id, "Name", value);

@@ -40,10 +40,9 @@ const FIELDS: usize = 9_000;
 pub static SPEC: ToolSpec = ToolSpec {
     name: "compare_resource",
     title: "Compare a resource with its past",
-    description: "Shows how one resource differs between two points in time, field by field and element by element, and \
-                  which records of the log made the difference and why. A point is a time (RFC 3339 or `-2h`) or a record of \
-                  the log (`seq:123`); the later one defaults to now. list_changes shows every step in between. Makes no AWS \
-                  call.",
+    description: "Shows how one resource differs between two points in time, field by field, and which records of the log \
+                  made the difference and why. A point is a time (RFC 3339 or -2h) or a record (seq:123). list_changes \
+                  shows every step in between.",
     effect: ToolEffect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::written(output),

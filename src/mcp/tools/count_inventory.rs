@@ -41,9 +41,8 @@ const VALUE: usize = 80;
 pub static SPEC: ToolSpec = ToolSpec {
     name: "count_inventory",
     title: "Count the EC2 inventory",
-    description: "Counts the resources of one kind exactly, by the filters of search_inventory, in groups (`group_by`: \
-                  instance-type, tag:Team) and with the `sum` of a number (size of volumes), now or in the past. Use it \
-                  instead of paging through searches. Makes no AWS call.",
+    description: "Counts resources exactly, by the filters of search_inventory, in groups (`group_by`) and with the `sum` \
+                  of a number. Use it instead of paging through searches.",
     effect: ToolEffect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::written(output),

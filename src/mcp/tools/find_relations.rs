@@ -29,9 +29,9 @@ const MAX_IDS: usize = 50;
 pub static SPEC: ToolSpec = ToolSpec {
     name: "find_relations",
     title: "Find what uses a resource and what it uses",
-    description: "Shows what uses a resource (a security group, subnet, volume, image, ..) and what it uses, counts first. in_use is \
-                  yes, no_use_found, or unknown while something that may use it is not held, stale or incomplete: then do not \
-                  call it unused.",
+    description: "Shows what uses a resource (a security group, volume, image, ...) and what it uses, counts first. in_use \
+                  is yes, no_use_found, or unknown while something that may use it is not held, stale or incomplete: then \
+                  do not call it unused.",
     effect: ToolEffect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::written(output),

@@ -31,10 +31,9 @@ const MAX_INSTANCES: usize = 100;
 pub static SPEC: ToolSpec = ToolSpec {
     name: "get_instance_status",
     title: "EC2 instance status",
-    description: "Shows the health of EC2 instances, the worst first: verdict, state, type, zone, launch time, monitoring, \
-                  system, instance and EBS status checks, what fails since when, scheduled events, and AWS's \
-                  announcements (spot, Health). Takes `instance_ids`, or `filters`; without either, all. Makes \
-                  no AWS call.",
+    description: "Shows the health of EC2 instances, the worst first: verdict, state, status checks, what fails since \
+                  when, scheduled events, and AWS's announcements (spot, Health). Takes instance_ids or filters; without \
+                  either, all.",
     effect: ToolEffect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::written(output),

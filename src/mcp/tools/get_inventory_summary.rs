@@ -22,8 +22,7 @@ pub static SPEC: ToolSpec = ToolSpec {
     name: "get_inventory_summary",
     title: "EC2 inventory summary",
     description: "Counts resources by kind, account, region and state, and says how fresh each count is, what AWS refuses \
-                  and how to fix it, and whether this connection may change anything. Use it for an overview or when \
-                  something seems missing; use search_inventory to find resources. Makes no AWS call.",
+                  and how to fix it, and whether this connection may change anything. Use it when something seems missing.",
     effect: ToolEffect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::written(output),

@@ -43,16 +43,16 @@ const MAX_IDS: usize = 100;
 /// Who looks at a resource takes what another look showed that began so shortly before.
 const SHARED: Duration = Duration::from_secs(1);
 /// Tokens left for what an answer says around the resources, such as the IDs that are not shown.
-const FRAME: usize = 1_000;
+const FRAME: usize = 2_000;
 
 /// The tool.
 pub static SPEC: ToolSpec = ToolSpec {
     name: "get_resource",
     title: "Read resources",
-    description: "Reads one resource by URI or id, or up to 100 by ids: its columns, tags, and of an instance its \
-                  status checks and the ports that the internet can reach. full: true gives whole documents with the \
-                  field names of the AWS CLI, paths some fields. A removed resource is shown as it was last known. \
-                  live: true asks AWS first; otherwise no AWS call is made.",
+    description: "Reads one resource by URI or id, or up to 100 by ids: its columns, tags, and of an instance its status \
+                  checks and the ports that the internet can reach. full gives documents with the field names of the AWS \
+                  CLI, paths some fields. A removed resource is shown as it was last known. live asks AWS first; otherwise \
+                  no AWS call is made.",
     effect: ToolEffect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::written(output),

@@ -44,10 +44,9 @@ const FRAME: usize = 2_300;
 pub static SPEC: ToolSpec = ToolSpec {
     name: "list_changes",
     title: "List changes",
-    description: "Lists what changed, when, field by field (before and after), and why: a sweep, an AWS event, a \
-                  tool's call, or somebody's call. Narrow it by time, resource (also a removed one), kind, field or \
-                  cause. summary: true counts instead, by kind, field and cause. With wait_seconds it answers as soon \
-                  as something matches. Answers name the times when nobody was watching.",
+    description: "Lists what changed, when, field by field, and why: a sweep, an AWS event, a tool's call, or somebody's \
+                  call. Narrow it by time, resource (also a removed one), kind, field or cause. With wait_seconds it \
+                  answers as soon as something matches. Answers name the times when nobody was watching.",
     effect: ToolEffect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::written(output),

@@ -46,13 +46,12 @@ static TURN: Semaphore = Semaphore::const_new(1);
 pub static SPEC: ToolSpec = ToolSpec {
     name: "query_inventory",
     title: "Ask the EC2 inventory in SQL",
-    description: "Answers one read-only SELECT (SQLite) over the local copy, also as of a past time: joins, groups and sums in \
-                  one call. Tables are the kinds (instance, volume, security_group, ...) with columns id, name, account, region, \
-                  state, first_seen, changed_at, AWS's filters in snake_case (instance_type, private_ip_address, launch_time), \
-                  tags and document as JSON; and tag, security_group_rule, instance_volume, instance_security_group, \
-                  network_interface_address, route, relation, instance_health, exposure (what the internet reaches), price, \
-                  freshness, and change (the log, to be bound by time). Columns of several values are JSON arrays (json_each). Times are UTC: launch_time < ago('7d'). A wrong \
-                  name is answered with the right one. Makes no AWS call.",
+    description: "Answers one read-only SELECT (SQLite): joins, groups and sums in one call. Tables are the kinds \
+                  (instance, security_group, ...) with id, name, account, region, state, first_seen, changed_at, AWS's \
+                  filters in snake_case (instance_type), tags and document as JSON; and tag, security_group_rule, \
+                  instance_volume, instance_security_group, network_interface_address, route, relation, instance_health, \
+                  exposure, price, freshness, change (the log, to be bound by time). Several values are a JSON array \
+                  (json_each). Times are UTC: launch_time < ago('7d'). A wrong name is answered with the right one.",
     effect: ToolEffect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::written(output),

@@ -46,7 +46,7 @@ pub static SPEC: ToolSpec = ToolSpec {
     title: "Report stopped instances and their cost",
     description: "Stopped instances: since when, what each costs a month while stopped (EBS volumes, Elastic IPs), its \
                   snapshots at most, what it would cost running, owner tags, and totals. They cost no compute, so only \
-                  volumes and addresses can be saved. AWS list prices; unknown prices are counted, never guessed.",
+                  volumes and addresses can be saved. AWS list prices; unknown ones are counted, never guessed.",
     effect: ToolEffect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::written(output),

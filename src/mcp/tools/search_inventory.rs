@@ -39,13 +39,12 @@ const MAX_COLUMNS: usize = 20;
 pub static SPEC: ToolSpec = ToolSpec {
     name: "search_inventory",
     title: "Search the EC2 inventory",
-    description: "Finds resources in the local copy of the EC2 inventory by AWS filters, with the exact total. Start here. \
-                  For instances: instance-state-name, instance-type, vpc-id, subnet-id, private-ip-address, ip-address, \
-                  instance.group-id, state-transition-time, tag:KEY, exposed (ports that the internet can \
-                  reach: 22) and more; an unknown name is answered with all. For instance-status: health (not-ok), \
-                  tag:KEY. With as_of it searches the past; who had an address last Tuesday: {\"filters\": \
-                  {\"private-ip-address\": [\"10.1.2.3\"]}, \"as_of\": \"2026-11-17T12:00:00Z\"}, and the same of \
-                  network-interface, as instances match only by their primary address. Makes no AWS call.",
+    description: "Finds resources by AWS filters, with the exact total. Start here. For instances: instance-state-name, \
+                  instance-type, vpc-id, subnet-id, private-ip-address, ip-address, instance.group-id, \
+                  state-transition-time, tag:KEY, exposed (ports that the internet can reach: 22) and more; an unknown \
+                  name is answered with all. For instance-status: health (not-ok). Who had an address last Tuesday: \
+                  {\"filters\": {\"private-ip-address\": [\"10.1.2.3\"]}, \"as_of\": \"2026-11-17T12:00:00Z\"}, and the same of \
+                  network-interface, as instances match only by their primary address.",
     effect: ToolEffect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::written(output),

@@ -40,10 +40,10 @@ const LOOKS: [u64; 5] = [0, 2, 5, 15, 30];
 pub static SPEC: ToolSpec = ToolSpec {
     name: "wait_for",
     title: "Wait for instances or snapshots",
-    description: "Waits until all of these instances or snapshots are running, stopped, status_ok (running with all \
-                  status checks ok), completed (snapshots) or gone, and looks at them in AWS meanwhile. When the time \
-                  is up it answers done: false and how far each is; call it again to go on waiting. Status checks of \
-                  the first minute after a reboot do not count.",
+    description: "Waits until all of these instances or snapshots are running, stopped, status_ok (running with all status \
+                  checks ok), completed (snapshots) or gone, and looks at them in AWS meanwhile. When the time is up it \
+                  answers done: false and how far each is; call it again. Status checks of the first minute after a reboot \
+                  do not count.",
     effect: ToolEffect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::of_answer::<WaitAnswer>(),

@@ -1,5 +1,7 @@
 //! A filter on documents.
 
+use std::collections::BTreeSet;
+
 use super::doubtful_value::DoubtfulValue;
 use super::error::FilterError;
 use super::patterns::FilterPatterns;
@@ -60,7 +62,7 @@ impl DocumentCondition {
     ///
     /// # Errors
     /// [`FilterError::Never`] where none of its values has the form of the filter's values or matches one of `held`.
-    pub fn refuse<'a>(&self, held: impl Iterator<Item = &'a str> + Clone) -> Result<(), FilterError> {
+    pub fn refuse(&self, held: &BTreeSet<String>) -> Result<(), FilterError> {
         let never = self.patterns.doubtful.iter().filter_map(|(value, pattern)| {
             let doubt = DoubtfulValue {
                 place: 0,
@@ -70,7 +72,7 @@ impl DocumentCondition {
                 form: self.filter.form,
                 pattern: pattern.clone(),
             };
-            doubt.judge(held.clone()).err()
+            doubt.judge(held.iter().map(String::as_str)).err()
         });
         let mut never: Vec<FilterError> = never.collect();
         match never.pop() {

@@ -7,15 +7,16 @@
 //! MUSTER_QUESTIONS=1000,10000,100000 cargo test --release --test it questions::table -- --nocapture
 //! ```
 //!
-//! Tokens are those of o200k_base, of the text that a host shows its model. What AWS answers is counted at 1,000 instances, and
+//! Tokens are those of `o200k_base`, of the text that a host shows its model. What AWS answers is counted at 1,000 instances, and
 //! above that in proportion to its bytes.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tiktoken_rs::o200k_base_singleton;
+use tokio::time::Instant;
 
 use super::thirty::{Question, THIRTY};
 use crate::harness::muster::{Endpoint, RARELY, Sandbox};
@@ -214,7 +215,7 @@ fn thirty_questions_take_one_call_and_few_tokens_each() {
     for instances in sizes {
         let is_long = asked.is_some();
         let costs = costs(instances, is_long && instances <= SLOW, if is_long { 30 } else { 1 });
-        println!("{}", told(instances, &costs));
+        eprintln!("{}", told(instances, &costs));
         let middle = median(costs.iter().map(|cost| cost.muster).collect());
         assert!(middle < 400, "the median is {middle} tokens{}", told(instances, &costs));
         for (question, cost) in THIRTY.iter().zip(&costs) {

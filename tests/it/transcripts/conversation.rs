@@ -39,7 +39,7 @@ pub(super) fn tag(hand: &Hand, id: &str, tags: &[(&str, &str)]) {
 /// The ids of instances in a state with so many volumes, in order.
 pub(super) fn instances(hand: &Hand, role: &str, state: &str, volumes: usize) -> Vec<String> {
     let listed = hand.runtime.block_on(hand.ec2.describe_instances().send()).unwrap();
-    let all = listed.reservations().iter().flat_map(|reservation| reservation.instances());
+    let all = listed.reservations().iter().flat_map(aws_sdk_ec2::types::Reservation::instances);
     let wanted = all.filter(|instance| {
         instance.state().and_then(|state| state.name()).is_some_and(|name| name.as_str() == state)
             && instance.block_device_mappings().len() == volumes
@@ -58,7 +58,8 @@ impl Conversation {
         flags: &[&str],
         prepare: impl FnOnce(&Simulator, &Hand),
     ) -> Conversation {
-        let began = Timestamp::now();
+        let began = Timestamp::UNIX_EPOCH
+            + SignedDuration::try_from(std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap()).unwrap();
         let simulator = Simulator::start(60, flags);
         prepare(&simulator, &Hand::on(&simulator.endpoint()));
         let sandbox = Sandbox::new(&simulator.endpoint());
