@@ -32,6 +32,7 @@ mod links;
 mod lookup;
 mod narrow;
 mod outside;
+mod parse_tree;
 mod reads;
 mod said;
 mod schema;

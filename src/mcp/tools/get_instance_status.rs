@@ -2,6 +2,7 @@
 
 mod choice;
 mod row;
+mod status_answer;
 
 use std::sync::Arc;
 
@@ -23,7 +24,8 @@ use crate::mcp::error::RequestError;
 use crate::mcp::fresh::missing;
 use crate::model::Scope;
 use choice::ChosenInstances;
-use row::{StatusRow, answer, known};
+use row::{StatusRow, known};
+use status_answer::answer;
 
 const MAX_INSTANCES: usize = 100;
 
@@ -53,7 +55,7 @@ struct Arguments {
 }
 
 fn output() -> Value {
-    row::described()
+    status_answer::described()
 }
 
 async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, RequestError> {

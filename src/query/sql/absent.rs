@@ -8,7 +8,7 @@ use sqlparser::ast::{BinaryOperator, Expr, InTarget, JoinConstraint, JoinOperato
 use super::SqlError;
 use super::answer::SqlValue;
 use super::cell::ColumnForm;
-use super::narrow::{self, TableItem, conjuncts};
+use super::parse_tree::{self, TableItem, conjuncts};
 use super::schema::{Column, Field, TableSource};
 use crate::kinds::KindSpec;
 use crate::model::text::shown;
@@ -27,13 +27,13 @@ pub(super) struct SoughtValues {
 /// in `singles`, which the statement names once: another may be one of its own that has the same name.
 pub(super) fn sought(query: &Query, singles: &BTreeSet<usize>) -> Vec<SoughtValues> {
     let mut found = Vec::new();
-    narrow::walk(query, &mut |select| of_select(select, singles, &mut found));
+    parse_tree::walk(query, &mut |select| of_select(select, singles, &mut found));
     found
 }
 
 fn of_select(select: &Select, singles: &BTreeSet<usize>, found: &mut Vec<SoughtValues>) {
-    let factors: Vec<_> = select.from.iter().flat_map(narrow::factors).collect();
-    let items: Vec<TableItem<'_>> = factors.iter().filter_map(|factor| narrow::item(factor)).collect();
+    let factors: Vec<_> = select.from.iter().flat_map(parse_tree::factors).collect();
+    let items: Vec<TableItem<'_>> = factors.iter().filter_map(|factor| parse_tree::item(factor)).collect();
     let is_known = items.len() == factors.len();
     let joins = select.from.iter().flat_map(|from| &from.joins).filter_map(|join| match &join.join_operator {
         JoinOperator::Join(JoinConstraint::On(on)) | JoinOperator::Inner(JoinConstraint::On(on)) => Some(on),

@@ -5,7 +5,7 @@ use sqlparser::ast::{BinaryOperator, Expr, InTarget, Query, Select, SetExpr, Tab
 use super::SqlError;
 use super::cell::ColumnForm;
 use super::functions::compare_kinds;
-use super::narrow::{self, TableItem};
+use super::parse_tree::{self, TableItem};
 use super::schema::Column;
 use crate::kinds;
 use crate::model::text::shown;
@@ -32,13 +32,13 @@ fn check_body(body: &SetExpr) -> Result<(), SqlError> {
 }
 
 fn check_select(select: &Select) -> Result<(), SqlError> {
-    let factors: Vec<&TableFactor> = select.from.iter().flat_map(narrow::factors).collect();
+    let factors: Vec<&TableFactor> = select.from.iter().flat_map(parse_tree::factors).collect();
     for factor in &factors {
         if let TableFactor::Derived { subquery, .. } = factor {
             check(subquery)?;
         }
     }
-    let items: Vec<TableItem<'_>> = factors.iter().filter_map(|factor| narrow::item(factor)).collect();
+    let items: Vec<TableItem<'_>> = factors.iter().filter_map(|factor| parse_tree::item(factor)).collect();
     let is_known = items.len() == factors.len();
     let joins = select.from.iter().flat_map(|from| &from.joins).filter_map(|join| on(&join.join_operator));
     let conditions = select.selection.iter().chain(&select.having).chain(joins);
@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     fn said(sql: &str) -> String {
-        match check(&narrow::parsed(sql).unwrap_or_else(|| panic!("{sql} is not parsed"))) {
+        match check(&parse_tree::parsed(sql).unwrap_or_else(|| panic!("{sql} is not parsed"))) {
             Ok(()) => String::new(),
             Err(error) => error.to_string(),
         }

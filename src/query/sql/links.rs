@@ -10,7 +10,8 @@ use std::collections::BTreeSet;
 use sqlparser::ast::{BinaryOperator, Expr, JoinConstraint, JoinOperator, Query, Select, TableWithJoins};
 
 use super::cell::ColumnForm;
-use super::narrow::{self, TableItem, column_of, conjuncts};
+use super::narrow::column_of;
+use super::parse_tree::{self, TableItem, each_term};
 use super::schema;
 
 /// A row of one table is seen only if some row of another has the same value.
@@ -25,7 +26,7 @@ pub(super) struct TableLink {
 /// The links between the tables of a statement, of those in `singles`, which it names once.
 pub(super) fn links(query: &Query, singles: &BTreeSet<usize>) -> BTreeSet<TableLink> {
     let mut found = BTreeSet::new();
-    narrow::walk(query, &mut |select| of_select(select, &mut found));
+    parse_tree::walk(query, &mut |select| of_select(select, &mut found));
     found.retain(|link| singles.contains(&link.from.0) && singles.contains(&link.to.0) && is_plain(link));
     found
 }
@@ -41,47 +42,27 @@ fn is_plain(link: &TableLink) -> bool {
 }
 
 fn of_select(select: &Select, found: &mut BTreeSet<TableLink>) {
-    let items: Vec<TableItem<'_>> = select.from.iter().flat_map(narrow::factors).filter_map(narrow::item).collect();
-    let mut take = |condition: &Expr, only: Option<usize>| {
-        let mut terms = Vec::new();
-        conjuncts(condition, &mut terms);
-        for term in terms {
-            let Expr::BinaryOp { left, op: BinaryOperator::Eq, right } = term else { continue };
-            if let (Some(one), Some(other)) = (column_of(left, &items, false), column_of(right, &items, false)) {
-                add(one, other, only, found);
-            }
+    let items: Vec<TableItem<'_>> =
+        select.from.iter().flat_map(parse_tree::factors).filter_map(parse_tree::item).collect();
+    each_term(select, &mut |term, only| {
+        let Expr::BinaryOp { left, op: BinaryOperator::Eq, right } = term else { return };
+        if let (Some(one), Some(other)) = (column_of(left, &items, false), column_of(right, &items, false)) {
+            add(one, other, only, found);
         }
-    };
-    if let Some(condition) = &select.selection {
-        take(condition, None);
-    }
-    for join in select.from.iter().flat_map(|from| &from.joins) {
-        match &join.join_operator {
-            JoinOperator::Join(JoinConstraint::On(condition)) | JoinOperator::Inner(JoinConstraint::On(condition)) => {
-                take(condition, None);
-            }
-            JoinOperator::Left(JoinConstraint::On(condition))
-            | JoinOperator::LeftOuter(JoinConstraint::On(condition)) => {
-                if let Some(joined) = narrow::item(&join.relation) {
-                    take(condition, Some(joined.place));
-                }
-            }
-            _ => {}
-        }
-    }
+    });
     select.from.iter().for_each(|from| using(from, found));
 }
 
 /// The links of `JOIN .. USING`: a column is that of the first table on the left that has it. Only of plain tables that are joined
 /// by nothing but inner joins, where that is sure.
 fn using(from: &TableWithJoins, found: &mut BTreeSet<TableLink>) {
-    let mut before: Vec<TableItem<'_>> = narrow::item(&from.relation).into_iter().collect();
+    let mut before: Vec<TableItem<'_>> = parse_tree::item(&from.relation).into_iter().collect();
     if before.is_empty() {
         return;
     }
     for join in &from.joins {
         let (JoinOperator::Join(constraint) | JoinOperator::Inner(constraint)) = &join.join_operator else { return };
-        let Some(joined) = narrow::item(&join.relation) else { return };
+        let Some(joined) = parse_tree::item(&join.relation) else { return };
         if let JoinConstraint::Using(columns) = constraint {
             for column in columns {
                 let Some(name) = column.0.last().and_then(|part| part.as_ident()) else { continue };
@@ -123,7 +104,7 @@ mod tests {
 
     /// The links as text, of a statement whose tables are all named once.
     fn said(sql: &str) -> Vec<String> {
-        let query = narrow::parsed(sql).unwrap_or_else(|| panic!("{sql} is not parsed"));
+        let query = parse_tree::parsed(sql).unwrap_or_else(|| panic!("{sql} is not parsed"));
         let singles = (0..schema::tables().len()).collect();
         let name = |(place, column): &(usize, String)| format!("{}.{column}", schema::tables()[*place].name);
         let mut said: Vec<String> =

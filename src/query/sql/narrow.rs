@@ -10,21 +10,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
-use sqlparser::ast::{
-    BinaryOperator, Expr, InTarget, JoinConstraint, JoinOperator, Query, Select, SetExpr, Statement, TableFactor,
-    TableWithJoins,
-};
-use sqlparser::dialect::SQLiteDialect;
-use sqlparser::parser::Parser;
+use sqlparser::ast::{BinaryOperator, Expr, InTarget, Query, Select, TableFactor};
 use sqlparser::tokenizer::Token;
 
 use super::cell::ColumnForm;
+use super::parse_tree::{TableItem, each_term, factors, item, walk};
 use super::reads::Reads;
 use super::schema::{self, Flat, SqlTable, TableSource};
 use super::times;
-
-/// The stack of the parser, in bytes: several times what it needs for the deepest statement that it takes.
-const STACK: usize = 32 << 20;
 
 /// The functions that may stand in a value: they give the same when they are called again, or with the time of now a later one.
 const FUNCTIONS: [&str; 6] = ["lower", "upper", "trim", "date", "datetime", "ago"];
@@ -55,23 +48,6 @@ impl NarrowTerms {
             Some(known) => known.retain(|value| values.contains(value)),
             None => drop(self.sets.insert(column.to_owned(), values)),
         }
-    }
-}
-
-/// The statement as the parser shows it; `None` where it does not understand it. The parser goes deep into a statement, so it has
-/// a stack of its own.
-pub(super) fn parsed(sql: &str) -> Option<Box<Query>> {
-    std::thread::scope(|scope| {
-        let parser = std::thread::Builder::new().stack_size(STACK);
-        parser.spawn_scoped(scope, || parse(sql)).ok()?.join().ok()?
-    })
-}
-
-fn parse(sql: &str) -> Option<Box<Query>> {
-    let mut statements = Parser::parse_sql(&SQLiteDialect {}, sql).ok()?;
-    match (statements.pop()?, statements.is_empty()) {
-        (Statement::Query(query), true) => Some(query),
-        _ => None,
     }
 }
 
@@ -113,101 +89,17 @@ fn named(sql: &str) -> Vec<String> {
     found
 }
 
-/// Shows `take` every SELECT of a query that stands where rows come from.
-pub(super) fn walk(query: &Query, take: &mut impl FnMut(&Select)) {
-    for cte in query.with.iter().flat_map(|with| &with.cte_tables) {
-        walk(&cte.query, take);
-    }
-    walk_body(&query.body, take);
-}
-
-fn walk_body(body: &SetExpr, take: &mut impl FnMut(&Select)) {
-    match body {
-        SetExpr::Select(select) => {
-            take(select);
-            for factor in select.from.iter().flat_map(factors) {
-                if let TableFactor::Derived { subquery, .. } = factor {
-                    walk(subquery, take);
-                }
-            }
-        }
-        SetExpr::Query(query) => walk(query, take),
-        SetExpr::SetOperation { left, right, .. } => {
-            walk_body(left, take);
-            walk_body(right, take);
-        }
-        _ => {}
-    }
-}
-
-pub(super) fn factors(from: &TableWithJoins) -> impl Iterator<Item = &TableFactor> {
-    std::iter::once(&from.relation).chain(from.joins.iter().map(|join| &join.relation))
-}
-
-/// A table of a SELECT under the name that its columns are taken from.
-pub(super) struct TableItem<'a> {
-    pub(super) name: &'a str,
-    pub(super) place: usize,
-    pub(super) table: &'static SqlTable,
-}
-
-/// A plain table; `None` for anything else.
-pub(super) fn item(factor: &TableFactor) -> Option<TableItem<'_>> {
-    let TableFactor::Table { name, alias, args: None, .. } = factor else { return None };
-    let last = &name.0.last()?.as_ident()?.value;
-    let (place, table) = schema::find(last)?;
-    if alias.as_ref().is_some_and(|alias| !alias.columns.is_empty()) {
-        return None;
-    }
-    let name = alias.as_ref().map_or(last.as_str(), |alias| alias.name.value.as_str());
-    Some(TableItem { name, place, table })
-}
-
 fn of_select(connection: &Connection, select: &Select, singles: &BTreeSet<usize>, found: &mut Narrowed) {
     let factors: Vec<&TableFactor> = select.from.iter().flat_map(factors).collect();
     let items: Vec<TableItem<'_>> = factors.iter().filter_map(|factor| item(factor)).collect();
     // Without a name in front, a column is one of the only table.
     let is_alone = factors.len() == 1;
-    let mut take = |condition: &Expr, only: Option<usize>| {
-        let mut terms = Vec::new();
-        conjuncts(condition, &mut terms);
-        for term in terms {
-            let Some((place, column, bound)) = term_of(connection, term, &items, is_alone) else { continue };
-            if singles.contains(&place) && only.is_none_or(|only| only == place) {
-                apply(found.entry(place).or_default(), place, &column, bound);
-            }
+    each_term(select, &mut |term, only| {
+        let Some((place, column, bound)) = term_of(connection, term, &items, is_alone) else { return };
+        if singles.contains(&place) && only.is_none_or(|only| only == place) {
+            apply(found.entry(place).or_default(), place, &column, bound);
         }
-    };
-    if let Some(condition) = &select.selection {
-        take(condition, None);
-    }
-    for join in select.from.iter().flat_map(|from| &from.joins) {
-        match &join.join_operator {
-            JoinOperator::Join(JoinConstraint::On(condition)) | JoinOperator::Inner(JoinConstraint::On(condition)) => {
-                take(condition, None);
-            }
-            // A row of the joined table that fails it is never joined; of the others it says nothing.
-            JoinOperator::Left(JoinConstraint::On(condition))
-            | JoinOperator::LeftOuter(JoinConstraint::On(condition)) => {
-                if let Some(joined) = item(&join.relation) {
-                    take(condition, Some(joined.place));
-                }
-            }
-            _ => {}
-        }
-    }
-}
-
-/// What is joined by AND.
-pub(super) fn conjuncts<'e>(condition: &'e Expr, found: &mut Vec<&'e Expr>) {
-    match condition {
-        Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
-            conjuncts(left, found);
-            conjuncts(right, found);
-        }
-        Expr::Nested(inner) => conjuncts(inner, found),
-        other => found.push(other),
-    }
+    });
 }
 
 /// What a term says of a column.

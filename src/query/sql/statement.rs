@@ -11,6 +11,7 @@ use super::guard::SqlGuard;
 use super::limits::{DEPTH, Expired, LENGTH};
 use super::links::{self, TableLink};
 use super::narrow::{self, Narrowed};
+use super::parse_tree;
 use super::reads::{self, Reads};
 use super::schema::{self, Flat, TableSource};
 use super::{Outside, SqlError, Visible, absent, doubt, lookup, shell_words};
@@ -54,7 +55,7 @@ impl SqlStatement {
         }
         let reads = reads::reads(&guard.connection, &guard.roots, &sql).map_err(|error| guard.failure(&error, &sql))?;
         // SQLite has bound the statement's depth by now: what the parser makes of it is no deeper.
-        let query = narrow::parsed(&sql);
+        let query = parse_tree::parsed(&sql);
         let (mut narrowed, mut links, mut sought) = (Narrowed::new(), BTreeSet::new(), Vec::new());
         if let Some(query) = &query {
             doubt::check(query)?;
