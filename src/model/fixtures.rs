@@ -121,22 +121,33 @@ pub(crate) struct RuntimeClock {
     from: Timestamp,
     begun: Instant,
     ahead: AtomicI64,
+    steady_since: AtomicI64,
 }
 
 impl RuntimeClock {
     /// One that shows `from` now.
     pub(crate) fn from(from: Timestamp) -> Self {
-        RuntimeClock { from, begun: Instant::now(), ahead: AtomicI64::default() }
+        RuntimeClock { from, begun: Instant::now(), ahead: AtomicI64::default(), steady_since: AtomicI64::default() }
     }
 
     /// From now on it is as far ahead of where it was set to begin.
     pub(crate) fn ahead(&self, by: Duration) {
         self.ahead.store(i64::try_from(by.as_millis()).unwrap(), Ordering::Relaxed);
     }
+
+    /// It jumps to where it is as far ahead.
+    pub(crate) fn jump(&self, by: Duration) {
+        self.ahead(by);
+        self.steady_since.store(self.now().as_millis(), Ordering::Relaxed);
+    }
 }
 
 impl Clock for RuntimeClock {
     fn now(&self) -> Timestamp {
         at_millis((self.from + self.begun.elapsed()).as_millis() + self.ahead.load(Ordering::Relaxed))
+    }
+
+    fn steady_since(&self) -> Timestamp {
+        at_millis(self.steady_since.load(Ordering::Relaxed))
     }
 }

@@ -26,6 +26,9 @@ use crate::model::{ErrorClass, Observation, Page, ResourceId, Scope, Seen, Share
 /// The most ids in one call.
 const PER_CALL: usize = 100;
 
+/// When ids are described again whose answers cannot be used.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// Describes named ids. [`Aws`] does; tests have their own.
 pub trait DescribeIds: Send + Sync {
     /// The resources of `ids`, at most [`PER_CALL`] of them.
@@ -130,7 +133,8 @@ impl<D: DescribeIds> Refresher<D> {
         }
     }
 
-    /// Describes `ids`, in as many calls as it takes. Ids that a failure left unanswered wait again.
+    /// Describes `ids`, in as many calls as it takes. Ids that a failure left unanswered wait again, and so do all of them when the
+    /// clock jumps meanwhile: then nobody can tell whether an answer is older or newer than what is known.
     async fn ask(&mut self, ids: Vec<Arc<str>>) -> Round {
         let (scope, spec) = (self.plan.scope.clone(), self.plan.spec);
         let mut round = Round { observations: Vec::new(), answered: HashMap::new() };
@@ -141,7 +145,7 @@ impl<D: DescribeIds> Refresher<D> {
         };
         let mut batch = IdBatch::new(&ids);
         // Taken before the first call is sent, so that a NotFound is never dated too late.
-        let asked_at = self.clock.now();
+        let (asked_at, steady) = (self.clock.now(), self.clock.steady_since());
         while let Some(ids) = batch.ask() {
             let texts: Vec<String> = ids.iter().map(ToString::to_string).collect();
             let answer = self.describe.describe(&scope, spec, &texts).await;
@@ -149,6 +153,11 @@ impl<D: DescribeIds> Refresher<D> {
                 self.backoff.succeeded();
             }
             batch.answered(ids, answer);
+        }
+        if self.clock.steady_since() != steady {
+            tracing::info!(%scope, kind = spec.slug, ids = ids.len(), "the clock jumped during a refresh, which is repeated");
+            self.queue.put_back(ids, self.begun.elapsed() + AGAIN);
+            return round;
         }
         let DescribeResult { answers, not_found, silent, unreadable, failed } = batch.described();
         // An id that the answers do not mention is not known to be gone.

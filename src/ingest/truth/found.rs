@@ -2,7 +2,7 @@
 
 use super::book::Book;
 use super::program::ProgramStep::{
-    self, Answer, Delete, Deliver, Finish, Launch, Refresh, Remap, Restart, Retag, Sweep, Wait,
+    self, Answer, Delete, Deliver, Finish, Jump, Launch, Refresh, Remap, Restart, Retag, Sweep, Terminate, Wait,
 };
 use super::run;
 
@@ -47,4 +47,10 @@ fn a_watermark_claims_nothing_of_a_resource_that_an_answer_from_before_the_sweep
     let (told, ask) = (Deliver { which: 0, again: false }, Refresh { lag: 0, fails: false });
     holds(&[Launch, told, Wait(3), ask, Delete(0), Wait(10), NOW, Answer, Restart { kill: false }]);
     holds(&[Launch, told, Wait(3), ask, Delete(0), Wait(10), NOW, Answer, Restart { kill: true }]);
+}
+
+#[test]
+fn an_answer_that_was_on_its_way_while_the_clock_jumped_does_not_bring_a_resource_back() {
+    let (told, ask) = (Deliver { which: 0, again: false }, Refresh { lag: 0, fails: false });
+    holds(&[Launch, told, ask, Jump(60), Wait(10), Answer, NOW, ask, Terminate(0), Wait(156), NOW, NOW]);
 }

@@ -305,7 +305,7 @@ mod tests {
         let now = Timestamp::parse("2026-11-22T12:00:00Z").unwrap();
         let guard = SqlGuard::open(sql, now, std::sync::Arc::new(|| false)).unwrap();
         let reads = reads(&guard.connection, &guard.roots, sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
-        let query = parsed(sql).unwrap_or_else(|| panic!("{sql} is not parsed"));
+        let query = super::super::parse_tree::parsed(sql).unwrap_or_else(|| panic!("{sql} is not parsed"));
         let (place, table) = schema::find(table).unwrap();
         let found = narrowed(&guard.connection, sql, &query, &reads).remove(&place).unwrap_or_default();
         usable(table, found)
@@ -366,7 +366,7 @@ mod tests {
             let guard = SqlGuard::open(sql, now, std::sync::Arc::new(|| false)).unwrap();
             // What SQLite refuses as ambiguous narrows nothing either.
             let Ok(reads) = reads(&guard.connection, &guard.roots, sql) else { continue };
-            let Some(query) = parsed(sql) else { continue };
+            let Some(query) = super::super::parse_tree::parsed(sql) else { continue };
             let (place, _) = schema::find("instance").unwrap();
             let found = narrowed(&guard.connection, sql, &query, &reads).remove(&place).unwrap_or_default();
             assert_eq!(found, NarrowTerms::default(), "{sql}");

@@ -15,11 +15,16 @@ struct Account {
     held: Arc<Mutex<BTreeSet<String>>>,
     failing: Arc<Mutex<u32>>,
     asked: Arc<Mutex<Vec<Vec<String>>>>,
+    /// A clock that jumps while the next call is under way.
+    jumping: Arc<Mutex<Option<Arc<RuntimeClock>>>>,
 }
 
 impl DescribeIds for Account {
     async fn describe(&self, _: &Scope, _: &'static KindSpec, ids: &[String]) -> Result<Page, AwsError> {
         self.asked.lock().push(ids.to_vec());
+        if let Some(clock) = self.jumping.lock().take() {
+            clock.jump(Duration::from_mins(1));
+        }
         if *self.failing.lock() > 0 {
             *self.failing.lock() -= 1;
             return Err(failure(ErrorClass::Throttled, "RequestLimitExceeded"));
@@ -41,6 +46,7 @@ struct Line {
     plan: SweepPlan,
     wanted: mpsc::UnboundedSender<Wanted>,
     refresher: Refresher<Account>,
+    clock: Arc<RuntimeClock>,
 }
 
 impl Line {
@@ -50,8 +56,8 @@ impl Line {
         let plan = SweepPlan::new(scope(), kinds::by_slug("instance").unwrap());
         let (wanted, receiver) = mpsc::unbounded_channel();
         let clock = Arc::new(RuntimeClock::from(Timestamp::EPOCH));
-        let refresher = Refresher::new(account.clone(), clock, plan.clone(), receiver);
-        Line { account, plan, wanted, refresher }
+        let refresher = Refresher::new(account.clone(), Arc::clone(&clock) as SharedClock, plan.clone(), receiver);
+        Line { account, plan, wanted, refresher, clock }
     }
 
     fn want(&self, id: &str, expects: Option<&str>) {
@@ -115,4 +121,15 @@ async fn too_many_at_once_are_a_sweep_instead() {
     let round = line.round().await;
     assert_eq!(round.observations.len(), 1);
     line.plan.trigger.notified().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_during_which_the_clock_jumped_are_not_used_and_asked_for_again() {
+    let mut line = Line::open(&["i-1"]);
+    *line.account.jumping.lock() = Some(Arc::clone(&line.clock));
+    line.want("i-1", None);
+    line.want("i-2", None);
+    assert_eq!(line.round().await.observations, [], "nobody can tell whether they are older than what is known");
+    let again: Vec<bool> = line.round().await.observations.iter().map(|o| o.seen == Seen::NotFound).collect();
+    assert_eq!(again, [false, true]);
 }

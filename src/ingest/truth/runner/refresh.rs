@@ -7,13 +7,15 @@ use super::{BEGIN, CheckResult, Runner};
 use crate::ingest::truth::aws::Millis;
 use crate::ingest::truth::shelf::Backing;
 use crate::model::fixtures;
-use crate::model::{Cause, Clock, Item, Observation, Page, Seen, Source};
+use crate::model::{Cause, Clock, Item, Observation, Page, Seen, Source, Timestamp};
 use crate::source::refresh::queue::Pushed;
 
 /// An answer on its way: when it was asked for, by the process's clock, and what it says.
 pub(super) struct PendingAnswer {
     pub(super) page: Page,
     pub(super) missing: Vec<Arc<str>>,
+    /// Since when the clock ran without a jump.
+    pub(super) steady: Timestamp,
 }
 
 impl<S: Backing> Runner<'_, S> {
@@ -42,7 +44,7 @@ impl<S: Backing> Runner<'_, S> {
         }
         let seen = self.now - Millis::from(lag) * 1000;
         let page = Page { sent_at: self.clock.now(), ..Page::default() };
-        let mut answer = PendingAnswer { page, missing: Vec::new() };
+        let mut answer = PendingAnswer { page, missing: Vec::new(), steady: self.clock.steady_since() };
         for id in ids {
             match self.aws.at(&id, seen) {
                 Some(version) => answer.page.items.push(Item::new(id, version.document(self.mapping))),
@@ -53,9 +55,13 @@ impl<S: Backing> Runner<'_, S> {
     }
 
     pub(super) fn answer(&mut self) {
-        let Some(PendingAnswer { page: Page { sent_at: at, items, .. }, missing }) = self.refresh.take() else {
+        let Some(PendingAnswer { page: Page { sent_at: at, items, .. }, missing, steady }) = self.refresh.take() else {
             return;
         };
+        if self.clock.steady_since() != steady {
+            let ids = items.into_iter().map(|item| item.id).chain(missing);
+            return self.queue.put_back(ids, self.tick() + Duration::from_secs(1));
+        }
         let saw = |id: &str, seen| Observation { source: Source::Refresh, at, id: fixtures::id(id), seen };
         let found = items.iter().map(|item| saw(&item.id, Seen::Described(Arc::clone(&item.document))));
         let lost = missing.iter().map(|id| saw(id, Seen::NotFound));
