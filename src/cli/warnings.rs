@@ -151,7 +151,11 @@ pub(super) fn warnings(answer: &Value) -> Vec<String> {
             "missing: complete sweeps have not found it since {since} ({sweeps} so far); it may be gone"
         ));
     }
-    for (name, what) in [("ids_unknown", "not known"), ("ids_excluded", "known, but left out by the other filters")] {
+    for (name, what) in [
+        ("ids_unknown", "not known"),
+        ("ids_excluded", "known, but left out by the other filters"),
+        ("ids_elsewhere", "known, but in another account or region"),
+    ] {
         let ids: Vec<String> = answer.get(name).and_then(Value::as_array).into_iter().flatten().map(text).collect();
         if !ids.is_empty() {
             warnings.push(format!("{what}: {}", few(&ids)));

@@ -171,11 +171,22 @@ fn then(store: &Store, query: &Query, after: Option<&ResourceId>, point: Point) 
 /// A page of the rows that meet the filters.
 fn some(store: &Store, query: &Query, after: Option<&ResourceId>) -> Result<Counted, ReadError> {
     let Query { kind, scope, filters, limit, .. } = query;
-    let found = store.scan(kind, scope.as_ref(), filters.matcher(), after, limit.saturating_add(1))?;
-    let snapshot = store.snapshot()?;
-    // A row that the index names may be gone by now.
-    let rows = found.ids.iter().filter_map(|id| snapshot.row(id).transpose()).collect::<Result<_, _>>()?;
-    Ok((rows, found.total, found.seq))
+    let wanted = limit.saturating_add(1);
+    let found = store.scan(kind, scope.as_ref(), filters.matcher(), after, wanted)?;
+    let (total, seq, mut ids, mut asked) = (found.total, found.seq, found.ids, wanted);
+    let mut rows: Vec<Row> = Vec::new();
+    loop {
+        let snapshot = store.snapshot()?;
+        for id in &ids {
+            rows.extend(snapshot.row(id)?);
+        }
+        drop(snapshot);
+        // A row that the index named may be gone by now. The page is filled up, else it would look like the last one.
+        let is_full = ids.len() == asked;
+        asked = wanted.saturating_sub(rows.len());
+        let Some(last) = ids.last().filter(|_| is_full && asked > 0) else { return Ok((rows, total, seq)) };
+        ids = store.scan(kind, scope.as_ref(), filters.matcher(), Some(last), asked)?.ids;
+    }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use super::table::AnswerText;
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
+use crate::model::Scope;
 use crate::model::text::shown;
 use crate::query::selection::MatchingRows;
 use crate::query::{Filters, Query};
@@ -24,6 +25,8 @@ pub struct AskedIds {
     unknown: Vec<String>,
     /// They are known, but other filters leave them out.
     excluded: Vec<String>,
+    /// They are known, but not in the account or region that the search is confined to.
+    elsewhere: Vec<String>,
 }
 
 impl AskedIds {
@@ -42,9 +45,9 @@ impl AskedIds {
             return Ok(AskedIds::default());
         }
         let test = Comparison { on, pattern: ValuePattern::one_of(asked.clone()) };
-        let found = |filters: Filters| {
+        let found = |filters: Filters, scope: Option<&Scope>| {
             let filters = filters.and(filter.name, Vec::new(), vec![test.clone()]);
-            let (scope, point) = (query.scope.as_ref(), query.point);
+            let point = query.point;
             let mut ids = BTreeSet::new();
             let selection = MatchingRows { kind: &query.kind, scope, filters: &filters, point, is_lent: false };
             selection.each(&core.store, |row| {
@@ -52,19 +55,26 @@ impl AskedIds {
             })?;
             Ok::<_, RequestError>(ids)
         };
-        let found_ids = found(query.filters.clone())?;
+        let found_ids = found(query.filters.clone(), query.scope.as_ref())?;
         if asked.is_subset(&found_ids) {
             return Ok(AskedIds::default());
         }
-        let known = found(Filters::default())?;
-        let (excluded, unknown) = asked.difference(&found_ids).cloned().partition(|id| known.contains(id));
-        Ok(AskedIds { unknown, excluded })
+        let known = found(Filters::default(), query.scope.as_ref())?;
+        let (excluded, left): (_, Vec<String>) =
+            asked.difference(&found_ids).cloned().partition(|id| known.contains(id));
+        let anywhere = if left.is_empty() { BTreeSet::new() } else { found(Filters::default(), None)? };
+        let (elsewhere, unknown) = left.into_iter().partition(|id| anywhere.contains(id));
+        Ok(AskedIds { unknown, excluded, elsewhere })
     }
 
     /// In lines of text.
     #[must_use]
     pub fn said(&self) -> String {
-        let parts = [(&self.unknown, "Not known"), (&self.excluded, "Known, but left out by the other filters")];
+        let parts = [
+            (&self.unknown, "Not known"),
+            (&self.excluded, "Known, but left out by the other filters"),
+            (&self.elsewhere, "Known, but in another account or region"),
+        ];
         let mut said = AnswerText::default();
         for (ids, what) in parts.iter().filter(|(ids, _)| !ids.is_empty()) {
             let named: Vec<String> = ids.iter().take(NAMED).map(|id| shown(id, 80)).collect();
@@ -80,7 +90,8 @@ impl AskedIds {
     /// The fields of an answer.
     #[must_use]
     pub fn fields(&self) -> Map<String, Value> {
-        let parts = [("ids_unknown", &self.unknown), ("ids_excluded", &self.excluded)];
+        let parts =
+            [("ids_unknown", &self.unknown), ("ids_excluded", &self.excluded), ("ids_elsewhere", &self.elsewhere)];
         let parts = parts.into_iter().filter(|(_, ids)| !ids.is_empty());
         parts.map(|(name, ids)| (name.to_owned(), json!(ids))).collect()
     }
@@ -89,6 +100,12 @@ impl AskedIds {
     #[must_use]
     pub fn unknown_described() -> Value {
         schema::list(json!({"type": "string"}), "IDs in the filters that are not known.")
+    }
+
+    /// The schema of those that are elsewhere.
+    #[must_use]
+    pub fn elsewhere_described() -> Value {
+        schema::list(json!({"type": "string"}), "IDs in the filters that are known, but in another account or region.")
     }
 
     /// The schema of those that are left out.

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 pub use self::difference::{FittingDifferences, fitting};
 pub use self::rendered::Rendered;
 pub use self::schemas::{difference_schema, record_schema};
+use super::table::whole;
 use crate::kinds;
 use crate::mcp::error::RequestError;
 use crate::mcp::uri::Address;
@@ -129,7 +130,7 @@ impl<'a> RecordRenderer<'a> {
         if let Some(at) = seen {
             put("evidence_at", json!(at));
         }
-        let mut line = format!("{seq} | {recorded_at} | {what} | {subject}");
+        let mut line = format!("{seq} | {recorded_at} | {what} | {}", whole(&subject));
         if self.snapshot.is_dated_ahead(record)? {
             put("clock_ahead", json!(true));
             line = format!("{line} (this machine's clock was ahead: later records are dated earlier)");
@@ -142,7 +143,7 @@ impl<'a> RecordRenderer<'a> {
         if details.is_empty() {
             details.push('-');
         }
-        line = format!("{line} | {details} | {words}");
+        line = format!("{line} | {} | {}", whole(&details), whole(&words));
         Ok(Rendered { line, data })
     }
 

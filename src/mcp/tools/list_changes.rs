@@ -20,7 +20,7 @@ use super::budget::RowBudget;
 use super::change::{self, RecordRenderer, Rendered};
 use super::schema::{self, ToolSchema};
 use super::spec::{ToolCall, ToolEffect, ToolSpec};
-use super::table::AnswerText;
+use super::table::{self, AnswerText};
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
 use crate::mcp::damage;
@@ -227,7 +227,7 @@ fn tell(
             },
         };
         if let Some(who) = caller {
-            next.line = format!("{} | who: {}", next.line, who.words());
+            next.line = format!("{} | who: {}", next.line, table::whole(&who.words()));
             next.data.insert("who".to_owned(), who.data());
         }
         if !budget.takes(&next.line, &serde_json::to_string(&next.data)?) {

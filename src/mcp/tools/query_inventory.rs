@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use rmcp::schemars::{self, JsonSchema};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -126,11 +127,12 @@ pub async fn ask(
     let point = past::as_of(core, as_of)?;
     let turn = timeout(PATIENCE, TURN.acquire()).await;
     let turn = turn.map_err(|_| RequestError::SqlBusy)?.map_err(|_| RequestError::Stopping)?;
-    let (now, end) = (core.now(), Instant::now() + sql::TIME);
+    let (now, end) = (core.now(), Arc::new(Mutex::new(Instant::now() + sql::TIME)));
     // A caller that leaves ends its statement, which keeps its turn until then.
     let left = Arc::new(AtomicBool::new(false));
     let _caller = Caller(Arc::clone(&left));
-    let expired: Expired = Arc::new(move || left.load(Ordering::Relaxed) || Instant::now() >= end);
+    let until = Arc::clone(&end);
+    let expired: Expired = Arc::new(move || left.load(Ordering::Relaxed) || Instant::now() >= *until.lock());
     let prepared = core.walk(move |_| Ok((SqlStatement::prepare(&sql, now, expired)?, turn))).await?;
     let (statement, turn) = prepared;
     if let (Some(_), Some(table)) = (point, statement.reads_present()) {
@@ -139,6 +141,8 @@ pub async fn ask(
     let kinds = statement.kinds();
     if point.is_none() && !kinds.is_empty() {
         core.anything(&kinds, None).await?;
+        // What was waited for is not the statement's own time.
+        *end.lock() = Instant::now() + sql::TIME;
     }
     core.walk(move |core| {
         let _turn = turn;

@@ -104,6 +104,7 @@ fn output() -> Value {
             "hints": zero::described(),
             "ids_unknown": AskedIds::unknown_described(),
             "ids_excluded": AskedIds::excluded_described(),
+            "ids_elsewhere": AskedIds::elsewhere_described(),
             "cut": schema::text("Why there are fewer rows than `limit` though more match."),
             "next_cursor": schema::text("The cursor of the next page; absent on the last page."),
             "readings": schema::readings(),

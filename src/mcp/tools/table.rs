@@ -42,11 +42,17 @@ impl From<AnswerText> for String {
     }
 }
 
+/// Text as one cell: nothing in it looks like the border of another.
+#[must_use]
+pub fn whole(text: &str) -> String {
+    text.replace('|', "/")
+}
+
 /// A line of the table: cells joined by ` | `, a dash where there is nothing.
 #[must_use]
 pub fn line<'a>(cells: impl IntoIterator<Item = &'a str>) -> String {
     let cells = cells.into_iter().map(|cell| {
-        let cell = shown(cell, CELL).replace('|', "/");
+        let cell = whole(&shown(cell, CELL));
         if cell.is_empty() { "-".to_owned() } else { cell }
     });
     cells.collect::<Vec<_>>().join(" | ")

@@ -9,7 +9,7 @@ use std::time::Duration;
 use rmcp::schemars::{self, JsonSchema};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use self::goal::{Goal, KnownState, Nearness, failing, state_of, too_early};
 use super::answer::ToolResult;
@@ -135,7 +135,12 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
     let mut looks = LOOKS.map(|seconds| begun + Duration::from_secs(seconds)).into_iter().peekable();
     loop {
         if looks.next_if(|at| *at <= Instant::now()).is_some() {
-            look(&core, &mut subjects, since.max(core.now() - Duration::from_secs(1))).await?;
+            let since = since.max(core.now() - Duration::from_secs(1));
+            // An answer that is still on its way when the time is up is not waited for.
+            tokio::select! {
+                looked = timeout_at(deadline, look(&core, &mut subjects, since)) => looked.unwrap_or(Ok(()))?,
+                () = stop.cancelled() => {}
+            }
         }
         newest.mark_unchanged();
         let rows = rows(&core, until, &subjects)?;

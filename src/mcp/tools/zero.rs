@@ -53,11 +53,21 @@ pub fn hints(
         }
         for (name, values, tests) in filters.each() {
             if name == exposure::FILTER {
+                if count(scope, &Matcher::any().and(tests.to_vec()))? > 0 {
+                    continue;
+                }
                 let values = values.join(", ");
                 hints.push(format!(
                     "by what is held, the internet reaches {values} of no instance: {}",
                     exposure::LEAVES_OUT
                 ));
+                continue;
+            }
+            if kind.document_filter(name).is_some() {
+                // The tests are for the ids of those whose documents match.
+                if count(scope, &Matcher::any().and(tests.to_vec()))? == 0 {
+                    hints.push(format!("no {} has a value of {name} that matches", kind.title));
+                }
                 continue;
             }
             let Some(on) = tests.first().map(|test| &test.on) else { continue };

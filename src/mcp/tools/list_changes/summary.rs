@@ -102,7 +102,7 @@ fn row(group: &ChangeGroup, count: u64) -> Map<String, Value> {
     let mut put = |name: &str, value: Value| drop(row.insert(name.to_owned(), value));
     if let Some(kind) = kind {
         let spec = kinds::of(kind);
-        put("kind", json!(spec.map_or(kind.as_str(), |spec| spec.status_of.unwrap_or(spec.slug))));
+        put("kind", json!(spec.map_or(kind.as_str(), |spec| spec.slug)));
     }
     put("what", json!(what));
     if let Some(path) = path {
