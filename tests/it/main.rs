@@ -23,6 +23,9 @@
 //! MUSTER_CUT_SECONDS=600 cargo test --release --test it events:: -- --nocapture
 //! MUSTER_FROZEN_SECONDS=600 cargo test --release --test it frozen:: -- --nocapture
 //! MUSTER_FUZZ_SECONDS=600 cargo test --release -- fuzz --nocapture
+//! MUSTER_QUESTIONS=1000,10000,100000 cargo test --release --test it questions::table -- --nocapture
+//! MUSTER_SEARCHES=20000 MUSTER_SEED=7 cargo test --release --test it searches:: -- --nocapture
+//! MUSTER_STATEMENTS=20000 cargo test --release --test it sql:: -- --nocapture
 //! MUSTER_BENCH_SECONDS=300 cargo bench --bench events
 //! cargo bench --bench history
 //! cargo bench --bench simulator

@@ -61,7 +61,7 @@ pub(super) const THIRTY: [Question; 30] = [
     question("Are all web servers well?",
         ("get_instance_status", r#"{"filters": {"tag:role": "web", "tag:env": "prod"}}"#), &["describe_instances", "describe_instance_status"], None),
     question("Which instances will AWS interrupt, and when?",
-        ("query_inventory", r#"{"sql": "SELECT instance_id, next_event_code, next_event_not_before FROM instance_health WHERE next_event_code IS NOT NULL ORDER BY 3 LIMIT 5"}"#), STATUSES,
+        ("query_inventory", r#"{"sql": "SELECT instance_id, next_event, next_event_at FROM instance_health WHERE next_event IS NOT NULL ORDER BY 3 LIMIT 5"}"#), STATUSES,
         Some("aws ec2 describe-instance-status --query 'InstanceStatuses[?Events].[InstanceId,Events[0].Code,Events[0].NotBefore]'")),
     question("What changed in the last hour?",
         ("list_changes", r#"{"since": "-1h", "summary": true}"#), &[], None),
