@@ -76,9 +76,11 @@ fn regions(core: &Core, account: Option<&String>) -> Vec<String> {
 /// Tags of instances as KEY=VALUE: the keys, and the values of the key that was typed. No filter compares values that are redacted.
 fn tags(core: &Core, typed: &str) -> Result<Vec<String>, RequestError> {
     let held = |on: &On| core.store.count_by(&INSTANCE.kind(), None, on);
+    let is_secret = |key: &str| core.aws.secrets().is_secret(key);
     Ok(match typed.split_once('=') {
+        Some((key, _)) if is_secret(key) => Vec::new(),
         Some((key, _)) => held(&On::Tag(key.to_owned()))?.into_keys().map(|value| format!("{key}={value}")).collect(),
-        None => held(&On::TagKey)?.into_keys().map(|key| format!("{key}=")).collect(),
+        None => held(&On::TagKey)?.into_keys().filter(|key| !is_secret(key)).map(|key| format!("{key}=")).collect(),
     })
 }
 

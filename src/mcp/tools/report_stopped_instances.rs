@@ -142,7 +142,7 @@ struct Asked {
 
 impl Asked {
     fn answer(&self, core: &Core) -> Result<ToolResult, RequestError> {
-        let Asked { settled: Settled { filters, readings, .. }, scope, stopped_by, sort, limit } = self;
+        let Asked { settled: Settled { filters, readings, is_at_least, .. }, scope, stopped_by, sort, limit } = self;
         let scope = scope.as_ref();
         let mut hints = zero::settle(core, INSTANCE, filters)?;
         // How fresh they are comes before the report: see `fresh`.
@@ -179,7 +179,7 @@ impl Asked {
         let mut data = Map::new();
         let mut put = |name: &str, value: Value| drop(data.insert(name.to_owned(), value));
         put("total", json!(total));
-        put("at_least", json!(label.is_at_least(false)));
+        put("at_least", json!(*is_at_least || label.is_at_least(false)));
         put("rows", json!(rows));
         put("month", month(&report.total));
         put("undecided", json!(report.undecided));
