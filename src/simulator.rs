@@ -1,21 +1,22 @@
 //! An AWS account on loopback that speaks the real wire protocols, for tests, demos and benchmarks.
 //!
 //! [`Simulator::start`] binds a port on 127.0.0.1 and answers EC2's and STS's Query protocol and the JSON protocols of SQS
-//! and EventBridge there, so `AWS_ENDPOINT_URL` brings the SDK, boto3 and the AWS CLI to it. It means to be harsher than
-//! AWS, never kinder: paging by instance, tokens tied to their request, unknown parameters refused, states that take their
-//! time.
+//! and EventBridge there, so `AWS_ENDPOINT_URL` brings the SDK, boto3 and the AWS CLI to it. It is harsher than AWS and never
+//! kinder: it pages by instance, binds tokens to their request, refuses unknown parameters, and its states take time to change.
 //!
-//! The layers, in the order a request passes them: `server` (HTTP, which service), `request` (who asks, what), `world`
-//! (which account and region), `ec2` and `sts` (the actions), `account` (what an account holds: `plan`, a formula, and over
-//! it only what changed). What hangs on instances (`storage`, `snapshot`, `interface`, `address`, `subnet`) is a formula of
-//! them, with its own changes in `tables`. Between calls and accounts stand the [`faults`]: what they decide about a call,
-//! `server` and `wire` carry out, and what a describe sees goes through its `view`. `control` shows and sets them while
-//! the simulator runs, a `scenario` from the start; `ledger` counts what was asked. `churn` moves things by itself.
+//! A request passes these layers, in this order: `server` (HTTP, and which service is called), `request` (who calls, and what),
+//! `world` (which account and region), `ec2` and `sts` (the actions), `account` (what an account holds: the formula `plan`, and on
+//! top of it only what changed). The resources of instances (`storage`, `snapshot`, `interface`, `address`, `subnet`) follow from
+//! the same formula; their changes are in `tables`. The [`faults`] stand between calls and accounts: `server` and `wire` carry
+//! out what they decide about a call, and `view` shows a Describe call what they leave of the account. `control` shows and sets
+//! faults while the simulator runs, and a `scenario` sets them from the start. `ledger` counts the calls. `churn` changes resources
+//! without any call.
 //!
-//! What happens goes the other way: `happening` into the `outbox`, `envelope` makes it an event, `bus` finds who listens,
-//! `sqs` holds it until it is fetched; `events` is EventBridge's API. What was true when is never lost: accounts keep
-//! versions (`history`), and `journal` answers as of any moment, without faults: the oracle. `script` fails status checks,
-//! `announce` emits what no call brings about. `trail` remembers the calls and answers `CloudTrail`'s lookups.
+//! Events go the other way: a `happening` goes into the `outbox`, `envelope` makes an event of it, `bus` finds the rules that
+//! match it, and `sqs` holds it until it is received; `events` is the API of EventBridge. Nothing that was true is lost: accounts
+//! keep versions (`history`), and `journal` answers as of any moment and without faults, so tests use it as their oracle. `script`
+//! fails status checks, and `announce` emits events that no call causes. `trail` remembers the calls and answers lookups in
+//! `CloudTrail`.
 //!
 //! # Limits
 //! Signatures are not checked: any access key works, and one of twelve digits names the account it belongs to, as the
