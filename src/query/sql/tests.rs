@@ -1,6 +1,7 @@
 //! What each table holds, now and in the past.
 
 mod attacks;
+mod every_table;
 mod exposed;
 mod indexed;
 mod narrowing;
