@@ -70,6 +70,16 @@ pub(super) enum OperandError {
         /// Those that are watched.
         watched: Vec<String>,
     },
+    /// A flag that selects a data directory, beside another that names one.
+    #[error(
+        "{flag} selects the server of a region, and {named} already names its data directory: leave out one of them"
+    )]
+    TwoServers {
+        /// The flag that selects one.
+        flag: &'static str,
+        /// What names one.
+        named: String,
+    },
     /// A filter that the kind does not have, or a value that the filter cannot have.
     #[error("{}", in_filters(.0))]
     Filters(FilterError),

@@ -42,6 +42,9 @@ pub(super) struct RegionalStoreFlags {
     #[command(flatten)]
     store: StoreFlags,
     /// The AWS region, such as eu-central-1 [default: `AWS_REGION`, else `AWS_DEFAULT_REGION`, else the profile's]
+    ///
+    /// Like --regions it selects the server, and its store, of these regions, so neither goes with --data-dir. They leave nothing
+    /// out of an answer.
     #[arg(long, env = "MUSTER_REGION", value_name = "REGION", hide_env_values = true)]
     region: Option<String>,
 }
@@ -83,8 +86,26 @@ impl StoreFlags {
 
 impl RegionalStoreFlags {
     /// Merges these flags into a configuration.
-    pub(super) fn config(&self, environment: &Environment) -> Result<Config, ConfigError> {
-        self.store.clone().config(self.region.clone(), environment)
+    ///
+    /// # Errors
+    /// [`OperandError::TwoServers`] for a region beside a data directory, where it would say nothing; or what is wrong with a flag.
+    pub(super) fn config(&self, environment: &Environment) -> anyhow::Result<Config> {
+        if let Some(data_dir) = &self.store.data_dir
+            && let Some(flag) = self.region_flag(environment)
+        {
+            let named = environment.source("--data-dir", &data_dir.to_string_lossy());
+            return Err(OperandError::TwoServers { flag, named }.into());
+        }
+        Ok(self.store.clone().config(self.region.clone(), environment)?)
+    }
+
+    /// The flag of the command line that names regions. Variables may name them for every command.
+    fn region_flag(&self, environment: &Environment) -> Option<&'static str> {
+        let is_given =
+            |flag: &str, name: &str| !name.trim().is_empty() && environment.source(flag, name.trim()) == flag;
+        let is_one = self.region.as_deref().is_some_and(|name| is_given("--region", name));
+        let are_several = self.store.regions.iter().any(|name| is_given("--regions", name));
+        if is_one { Some("--region") } else { are_several.then_some("--regions") }
     }
 }
 
@@ -165,5 +186,27 @@ mod tests {
         assert_eq!(data_dir("--region us-east-1"), data_dir(""));
         assert_eq!(data_dir("--regions all --region eu-west-1"), data_dir("--regions all"));
         assert_eq!(data_dir("--data-dir /d --region eu-west-1"), PathBuf::from("/d"));
+    }
+
+    #[derive(Parser)]
+    struct StoreLine {
+        #[command(flatten)]
+        store: RegionalStoreFlags,
+    }
+
+    #[test]
+    fn of_a_store_as_a_whole_a_region_does_not_go_with_a_data_directory() {
+        let environment = Environment::of(&[("AWS_REGION", "us-east-1")], Some("/home/me/.local/state"));
+        let config = |words: &str| {
+            let line = StoreLine::try_parse_from(["muster"].into_iter().chain(words.split_whitespace())).unwrap();
+            line.store.config(&environment)
+        };
+        for flag in ["--region eu-west-1", "--regions eu-west-1,mars", "--regions all"] {
+            assert!(config(flag.trim_end_matches(",mars")).is_ok(), "{flag}");
+            let error = config(&format!("--data-dir /d {flag}")).unwrap_err();
+            let name = flag.split(' ').next().unwrap();
+            assert!(error.is::<OperandError>() && error.to_string().starts_with(&format!("{name} selects")), "{error}");
+        }
+        assert_eq!(config("--data-dir /d").unwrap().data_dir, PathBuf::from("/d"));
     }
 }

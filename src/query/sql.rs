@@ -8,7 +8,8 @@
 //!
 //! Tables are filled out of the index in memory where it stands at the statement's moment and holds what is read, else from the
 //! rows as they are stored: a test holds both to be the same. What is filled in first narrows what is joined with it ([`links`]).
-//! When nothing is found, the answer names what is asked for and nothing has ([`absent`]).
+//! When nothing is found, the answer names what is asked for and nothing has ([`absent`]); what SQLite takes otherwise than it is
+//! meant is told as well ([`pitfalls`]).
 //!
 //! Everything is read from one state of the store, that of a seq or of a point in the past. Nothing is at rest between two
 //! statements.
@@ -33,6 +34,7 @@ mod lookup;
 mod narrow;
 mod outside;
 mod parse_tree;
+mod pitfalls;
 mod reads;
 mod said;
 mod schema;

@@ -250,6 +250,25 @@ fn a_region_that_nobody_watches_is_an_error_of_every_command_that_reads() {
 }
 
 #[test]
+fn a_region_is_no_flag_beside_the_data_directory_of_a_store_as_a_whole() {
+    let simulator = Simulator::start(10, &[]);
+    let sandbox = sandbox(&simulator.endpoint());
+    let server = sandbox.serve(&OFTEN);
+    server.swept();
+    for words in ["query SELECT/**/1", "status", "log stat"] {
+        for flag in ["--region mars-1", "--regions mars-1", &format!("--region {}", simulator.endpoint().region)] {
+            let said = run(&sandbox, &format!("{words} {flag}"));
+            assert_eq!((said.code, said.out.as_str()), (2, ""), "{words} {flag}: {said:?}");
+            assert!(
+                said.err.contains("selects the server of a region, and MUSTER_DATA_DIR"),
+                "{words} {flag}: {said:?}"
+            );
+        }
+        assert_ne!(run(&sandbox, words).code, 2, "{words}");
+    }
+}
+
+#[test]
 fn changes_since_before_a_young_log_start_at_its_beginning_and_say_so() {
     let simulator = Simulator::start(10, &[]);
     let sandbox = sandbox(&simulator.endpoint());

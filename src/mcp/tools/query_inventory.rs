@@ -174,8 +174,9 @@ fn run(
     };
     let doubts = if statement.reads_exposure() { doubts(core, &kinds) } else { BTreeMap::new() };
     let outside = Outside { freshness: freshness(core), prices: Some(core.prices()), doubts };
-    let is_log = statement.reads_log();
-    let found = statement.ask(&core.store, point, &Visible::all(), &outside, most)?;
+    let (is_log, redacted) = (statement.reads_log(), redacted(core, &statement));
+    let mut found = statement.ask(&core.store, point, &Visible::all(), &outside, most)?;
+    found.hints.extend(redacted);
     // Rows, documents and records may have been looked at.
     let damage = core.damage(if is_log { AnswerSubject::All } else { AnswerSubject::Then(&kinds, None) });
     let label = label.map(|label| label.with(damage));
@@ -191,6 +192,16 @@ fn doubts(core: &Core, kinds: &[&'static KindSpec]) -> BTreeMap<(Scope, &'static
         Outside::ASKED.iter().filter_map(why).collect::<Vec<_>>()
     };
     scopes.iter().flat_map(of).collect()
+}
+
+/// A sentence for each tag whose values the statement compares although they are redacted.
+fn redacted(core: &Core, statement: &SqlStatement) -> Vec<String> {
+    let secret = statement.compared_tags().into_iter().filter(|key| core.aws.secrets().is_secret(key));
+    let said = secret.map(|key| {
+        let key = shown(&key, NAME);
+        format!("the values of the tag `{key}` are redacted, so no comparison with one of them tells anything")
+    });
+    said.collect()
 }
 
 /// The rows of the table `freshness`.

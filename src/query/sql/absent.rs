@@ -9,21 +9,20 @@ use super::SqlError;
 use super::answer::SqlValue;
 use super::cell::ColumnForm;
 use super::parse_tree::{self, TableItem, conjuncts};
-use super::schema::{Column, Field, TableSource};
-use crate::kinds::KindSpec;
+use super::schema::{Column, Field, Flat, SqlTable, TableSource};
 use crate::model::text::shown;
 use crate::query::nearness;
 use crate::store::{On, Snapshot, Store};
 
-/// The values that a column of a kind must have for a row to be seen.
+/// The values that a column must have for a row to be seen.
 #[derive(Clone)]
 pub(super) struct SoughtValues {
-    spec: &'static KindSpec,
+    table: &'static SqlTable,
     column: &'static Column,
     values: Vec<String>,
 }
 
-/// What is sought in the columns of kinds: the text that a column is compared with, joined by AND to everything else. Of the tables
+/// What is sought in the columns of tables: the text that a column is compared with, joined by AND to everything else. Of the tables
 /// in `singles`, which the statement names once: another may be one of its own that has the same name.
 pub(super) fn sought(query: &Query, singles: &BTreeSet<usize>) -> Vec<SoughtValues> {
     let mut found = Vec::new();
@@ -44,12 +43,8 @@ fn of_select(select: &Select, singles: &BTreeSet<usize>, found: &mut Vec<SoughtV
     for term in terms {
         let Some((column, values)) = compared(term) else { continue };
         let Some((item, column)) = column_of(column, &items, is_known) else { continue };
-        if let TableSource::Kind(spec) = item.table.source
-            && column.form == ColumnForm::Text
-            && singles.contains(&item.place)
-            && on(spec, column).is_some()
-        {
-            found.push(SoughtValues { spec, column, values });
+        if column.form == ColumnForm::Text && singles.contains(&item.place) && on(item.table, column).is_some() {
+            found.push(SoughtValues { table: item.table, column, values });
         }
     }
 }
@@ -109,15 +104,24 @@ enum ValueSource {
     Counted(On),
     Accounts,
     Regions,
+    /// The table itself tells them.
+    Listed,
 }
 
 /// `None` for ids, which are as many as resources, and for columns whose values nobody lists.
-fn on(spec: &KindSpec, column: &Column) -> Option<ValueSource> {
-    match column.field {
-        Field::Facet(number) if !column.is_array => Some(ValueSource::Counted(On::Facet(number))),
-        Field::Name if spec.name_field.is_none() => Some(ValueSource::Counted(On::Tag("Name".to_owned()))),
-        Field::Account => Some(ValueSource::Accounts),
-        Field::Region => Some(ValueSource::Regions),
+fn on(table: &SqlTable, column: &Column) -> Option<ValueSource> {
+    match (table.source, column.field, column.name.as_str()) {
+        (TableSource::Kind(_), Field::Facet(number), _) if !column.is_array => {
+            Some(ValueSource::Counted(On::Facet(number)))
+        }
+        (TableSource::Kind(spec), Field::Name, _) if spec.name_field.is_none() => {
+            Some(ValueSource::Counted(On::Tag("Name".to_owned())))
+        }
+        (_, Field::Account, _) | (TableSource::Flat(_), _, "account") => Some(ValueSource::Accounts),
+        (_, Field::Region, _) | (TableSource::Flat(_), _, "region") => Some(ValueSource::Regions),
+        // The log is never read as a whole, and the values of tags are as many as resources too.
+        (TableSource::Flat(Flat::Change), ..) | (TableSource::Flat(Flat::Tag), _, "value") => None,
+        (TableSource::Flat(_), _, name) => (!name.ends_with("id")).then_some(ValueSource::Listed),
         _ => None,
     }
 }
@@ -134,17 +138,29 @@ pub(super) fn is_nothing(rows: &[Vec<SqlValue>], total: u64) -> bool {
     }
 }
 
-/// A sentence for each column that has none of the values that are sought in it.
-pub(super) fn hints(store: &Store, snapshot: &Snapshot, sought: &[SoughtValues]) -> Result<Vec<String>, SqlError> {
+/// A sentence for each column that has none of the values that are sought in it. `listed` answers a statement with the values of its
+/// only column, if it can tell all of them.
+pub(super) fn hints(
+    store: &Store,
+    snapshot: &Snapshot,
+    sought: &[SoughtValues],
+    listed: impl Fn(&str) -> Option<BTreeSet<String>>,
+) -> Result<Vec<String>, SqlError> {
     let mut hints: Vec<String> = Vec::new();
-    for SoughtValues { spec, column, values } in sought {
-        let held: BTreeSet<String> = match on(spec, column) {
-            None => continue,
-            Some(ValueSource::Counted(on)) => {
+    for SoughtValues { table, column, values } in sought {
+        let held: BTreeSet<String> = match (on(table, column), table.source) {
+            (None, _) => continue,
+            (Some(ValueSource::Counted(on)), TableSource::Kind(spec)) => {
                 let held: BTreeMap<String, u64> = store.count_by(&spec.kind(), None, &on)?;
                 held.into_keys().collect()
             }
-            Some(place) => {
+            (Some(ValueSource::Counted(_) | ValueSource::Listed), _) => {
+                let sql =
+                    format!("SELECT DISTINCT \"{0}\" FROM \"{1}\" WHERE \"{0}\" IS NOT NULL", column.name, table.name);
+                let Some(held) = listed(&sql) else { continue };
+                held
+            }
+            (Some(place), _) => {
                 let scopes = snapshot.scopes()?.into_iter().filter(|scope| !snapshot.leaves_out(scope));
                 let name = |scope: crate::model::Scope| match place {
                     ValueSource::Accounts => scope.account.to_string(),
@@ -158,7 +174,11 @@ pub(super) fn hints(store: &Store, snapshot: &Snapshot, sought: &[SoughtValues])
         }
         let none = values.iter().map(|value| format!("'{}'", shown(value, 80))).collect::<Vec<_>>().join(" or ");
         let instead = nearness::instead(values, held.iter().map(String::as_str));
-        let hint = format!("no {} has the {} {none}: {instead}", spec.title, column.name);
+        let thing = match table.source {
+            TableSource::Kind(spec) => spec.title.to_owned(),
+            TableSource::Flat(_) => format!("row of {}", table.name),
+        };
+        let hint = format!("no {thing} has the {} {none}: {instead}", column.name);
         if !hints.contains(&hint) {
             hints.push(hint);
         }

@@ -225,7 +225,7 @@ pub(super) fn interface(n: u64) -> Json {
     })
 }
 
-fn status(system: &str) -> Json {
+pub(super) fn status(system: &str) -> Json {
     json!({
         "InstanceState": {"Code": 16, "Name": "running"},
         "SystemStatus": {"Status": system, "Details": [{"Name": "reachability", "Status": "failed"}]},

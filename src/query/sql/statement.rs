@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use sqlparser::tokenizer::Token;
 
 use super::absent::SoughtValues;
-use super::answer::{self, Most, SqlRows};
+use super::answer::{self, Most, SqlRows, SqlValue};
 use super::fill::{self, filling::Filling};
 use super::guard::SqlGuard;
 use super::limits::{DEPTH, Expired, LENGTH};
@@ -14,11 +14,14 @@ use super::narrow::{self, Narrowed};
 use super::parse_tree;
 use super::reads::{self, Reads};
 use super::schema::{self, Flat, TableSource};
-use super::{Outside, SqlError, Visible, absent, doubt, lookup, shell_words};
+use super::{Outside, SqlError, Visible, absent, doubt, lookup, pitfalls, shell_words};
 use crate::kinds::{KINDS, KindSpec};
 use crate::model::Timestamp;
 use crate::query::Point;
 use crate::store::Store;
+
+/// The most values of a column that are looked through for one that is near to what was sought.
+const LISTED: Most = Most { rows: 5_000, bytes: 1 << 20 };
 
 /// A statement that was understood and is permitted, before anything is read for it.
 pub struct SqlStatement {
@@ -113,6 +116,12 @@ impl SqlStatement {
         self
     }
 
+    /// The keys of tags whose values it compares with something.
+    #[must_use]
+    pub fn compared_tags(&self) -> BTreeSet<String> {
+        pitfalls::compared_tags(&self.sql)
+    }
+
     /// Asks the store: as it is now, or as it was at `point`.
     ///
     /// # Errors
@@ -154,11 +163,25 @@ impl SqlStatement {
         let (rows, total, uncounted) = answer::run(&guard, &mut statement, &sql, most)?;
         // Of the past, and of what not all of is seen, nobody says which values there are.
         let mut hints = notes;
+        hints.extend(pitfalls::dotted(&sql));
         if is_now && visible.is_all() && absent::is_nothing(&rows, total) {
-            hints.extend(absent::hints(store, &store.snapshot()?, &sought)?);
+            let listed = |sql: &str| listed(sql, point, &guard.expired, store, outside);
+            hints.extend(absent::hints(store, &store.snapshot()?, &sought, listed)?);
         }
         Ok(SqlRows { columns, rows, total, uncounted, seq: point.seq, partial, hints })
     }
+}
+
+/// The different values of a statement's only column; `None` where they are too many or there is no time left for them.
+fn listed(sql: &str, point: Point, expired: &Expired, store: &Store, outside: &Outside) -> Option<BTreeSet<String>> {
+    let statement = SqlStatement::prepare(sql, point.at, Expired::clone(expired)).ok()?;
+    let found = statement.ask(store, None, &Visible::all(), outside, LISTED).ok()?;
+    let is_whole = found.uncounted.is_none() && found.total == found.rows.len() as u64;
+    let values = found.rows.into_iter().flatten().filter_map(|value| match value {
+        SqlValue::Text(text) => Some(text),
+        _ => None,
+    });
+    is_whole.then(|| values.collect())
 }
 
 /// The one statement of a text, without what ends it.

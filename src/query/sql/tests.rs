@@ -1,6 +1,7 @@
 //! What each table holds, now and in the past.
 
 mod attacks;
+mod every_table;
 mod exposed;
 mod indexed;
 mod narrowing;
@@ -170,6 +171,11 @@ fn health_is_one_verdict_and_the_next_event() {
         "i-00000000000000001 impaired [\"system\"] instance-stop 2026-12-01 00:00:00; \
          i-00000000000000002 ok [] instance-stop 2026-12-01 00:00:00"
     );
+    // A status has the id of its instance.
+    let sql = "SELECT verdict FROM instance_health WHERE instance_id = 'i-00000000000000001'";
+    assert_eq!(account.rows(sql), "impaired");
+    let sql = "SELECT verdict FROM instance i JOIN instance_health h ON h.instance_id = i.id WHERE i.state = 'running'";
+    assert_eq!(account.rows(sql), "ok");
 }
 
 #[test]
@@ -369,6 +375,18 @@ fn what_nothing_has_is_told_where_nothing_is_found() {
         ("SELECT i.id FROM instance i JOIN tag t USING (id) WHERE i.state IN ('on', 'off')", "'on' or 'off'"),
         ("WITH x AS (SELECT * FROM vpc WHERE state = 'gone') SELECT * FROM x", "`available`"),
         ("SELECT id FROM volume WHERE snapshot_id = 'snap-1'", "there is no value at all"),
+        ("SELECT * FROM tag WHERE key = 'Team'", "no row of tag has the key 'Team': the nearest that exists is `team`"),
+        (
+            "SELECT * FROM instance_health WHERE verdict = 'Impaired'",
+            "has the verdict 'Impaired': the nearest that exists is `impaired`",
+        ),
+        ("SELECT count(*) FROM security_group_rule r WHERE r.protocol IN ('TCP')", "the nearest that exists is `tcp`"),
+        ("SELECT * FROM exposure WHERE protocol = 'TCP'", "no row of exposure has the protocol 'TCP'"),
+        ("SELECT * FROM route WHERE region = 'mars'", "those that exist are `eu-west-1`, `us-east-1`"),
+        (
+            "SELECT document ->> 'State.Name' AS s FROM instance WHERE id = 'i-00000000000000001'",
+            "write '$.State.Name'",
+        ),
     ] {
         let said = hints(&account, sql);
         assert!(said.contains(hint), "{sql}: {said}");
@@ -378,6 +396,9 @@ fn what_nothing_has_is_told_where_nothing_is_found() {
         "SELECT * FROM instance WHERE state = 'stopped' AND name = 'web-2'",
         "SELECT * FROM instance WHERE state = 'Running' OR name = 'web-x'",
         "SELECT * FROM instance WHERE id = 'i-0'",
+        "SELECT * FROM tag WHERE id = 'i-0' AND value = 'x' AND key = 'team'",
+        "SELECT * FROM change WHERE seq > 1000 AND what = 'gone'",
+        "SELECT * FROM instance_health WHERE verdict = 'ok' AND state = 'running' AND instance_id = 'i-0'",
         "SELECT 0 FROM instance WHERE name = 'web-1'",
         "WITH instance AS (SELECT 'on' AS state) SELECT * FROM instance WHERE state = 'off'",
         "SELECT count(*) FROM instance WHERE state = 'Running' UNION SELECT 7",

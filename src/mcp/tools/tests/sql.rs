@@ -40,6 +40,29 @@ async fn a_statement_answers_the_same_rows_as_text_and_as_data() {
 }
 
 #[tokio::test]
+async fn values_of_redacted_tags_and_paths_without_a_beginning_are_told() {
+    let world = World::small().await;
+    let client = world.client(false).await;
+    for (sql, hint) in [
+        (
+            "SELECT id FROM tag WHERE key = 'db-password' AND value = 'x'",
+            "values of the tag `db-password` are redacted",
+        ),
+        ("SELECT count(*) FROM instance WHERE tags ->> 'token' LIKE 'x%'", "values of the tag `token` are redacted"),
+        ("SELECT id, document ->> 'State.Name' AS s FROM instance", "write '$.State.Name'"),
+    ] {
+        let (said, found) = answered(&client, &query_inventory::SPEC, json!({"sql": sql})).await;
+        assert!(found["hints"].to_string().contains(hint) && said.contains(hint), "{sql}: {said}");
+    }
+    for sql in
+        ["SELECT value FROM tag WHERE key = 'db-password' LIMIT 1", "SELECT 1 FROM instance WHERE tags ->> 'a' = 'x'"]
+    {
+        let (said, _) = answered(&client, &query_inventory::SPEC, json!({"sql": sql})).await;
+        assert!(!said.contains("redacted"), "{sql}: {said}");
+    }
+}
+
+#[tokio::test]
 async fn many_rows_are_cut_to_the_budget_and_counted() {
     let world = World::swept(simulator::Options { instances: 600, ..fast() }, ListMode::Auto).await;
     let client = world.client(false).await;

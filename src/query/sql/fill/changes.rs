@@ -110,10 +110,7 @@ fn subjects(filling: &Filling<'_>, ids: &BTreeSet<String>) -> Result<Vec<Resourc
     let scopes = filling.snapshot.scopes()?;
     let mut found = Vec::new();
     for id in ids {
-        let of = kinds::of_id(id);
-        let fits =
-            |slug: &str, status_of: Option<&str>| of.is_none_or(|of| of.slug == slug || Some(of.slug) == status_of);
-        for kind in KINDS.iter().filter(|kind| fits(kind.slug, kind.status_of)) {
+        for kind in KINDS.iter().filter(|kind| kind.may_have(id)) {
             found.extend(scopes.iter().map(|scope| ResourceId::new(scope, &kind.kind(), id.as_str())));
         }
     }
