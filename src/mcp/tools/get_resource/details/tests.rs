@@ -53,7 +53,7 @@ fn rules_are_shown_for_each_peer_and_counted_beyond_what_fits() {
         }),
     );
     assert!(text.contains("\noutbound_rules: all ::/0") && text.contains("; 11 more\n"), "{text}");
-    assert!(text.contains("tcp 22 10.0.3.0/24; "), "{text}");
+    assert!(text.contains("tcp 22 10.0.2.0/24; "), "{text}");
     assert_eq!(data["details_left_out"], json!({"inbound_rules": 11}));
     assert_eq!(data["details"]["inbound_rules"].as_array().map(Vec::len), Some(ITEMS));
     let (text, _) = said(
