@@ -210,9 +210,10 @@ pub(super) fn headline(answer: &Value, kind: &KindSpec, shown: Option<usize>) ->
     if let Some(shown) = shown.filter(|shown| (*shown as u64) < total) {
         headline = format!("{headline}, {shown} shown (--all shows all)");
     }
-    match field(answer, "as_of") {
-        as_of if as_of.is_empty() => headline,
-        as_of => format!("{headline}, as of {as_of}"),
+    match (field(answer, "as_of"), field(answer, "changes_until")) {
+        (as_of, _) if as_of.is_empty() => headline,
+        (as_of, until) if until.is_empty() => format!("{headline}, as of {as_of}"),
+        (as_of, until) => format!("{headline}, complete as of {as_of}; newer changes up to {until} are included"),
     }
 }
 

@@ -141,9 +141,10 @@ fn totals(answer: &Value) -> String {
     if undecided > 0 {
         said = format!("{said}; {undecided} more may be stopped that long, which is not known");
     }
-    match field(answer, "as_of") {
-        as_of if as_of.is_empty() => said,
-        as_of => format!("{said}; as of {as_of}"),
+    match (field(answer, "as_of"), field(answer, "changes_until")) {
+        (as_of, _) if as_of.is_empty() => said,
+        (as_of, until) if until.is_empty() => format!("{said}; as of {as_of}"),
+        (as_of, until) => format!("{said}; complete as of {as_of}; newer changes up to {until} are included"),
     }
 }
 

@@ -27,6 +27,7 @@ pub mod get_inventory_summary;
 pub mod get_resource;
 pub mod label;
 pub mod list_changes;
+mod newer;
 pub mod power;
 pub mod query_inventory;
 pub mod reboot_instance;

@@ -22,7 +22,7 @@ use crate::mcp::error::RequestError;
 use crate::mcp::unobserved::GapQuery;
 use crate::mcp::uri::Address;
 use crate::model::difference::{self, Difference};
-use crate::model::{Change, Event, Recorded, ResourceId, Scope};
+use crate::model::{Cause, Change, Event, Recorded, ResourceId, Scope, Timestamp};
 use crate::query::Point;
 use crate::query::changes::meets;
 use crate::query::moment::holds;
@@ -64,11 +64,14 @@ struct Arguments {
 fn output() -> Value {
     let point = |description: &str| {
         let mut point = schema::object(
-            &["at", "seq", "existed"],
+            &["at", "seq", "known"],
             json!({
                 "at": schema::text("The time."),
                 "seq": schema::count("The last record up to that time."),
-                "existed": {"type": "boolean", "description": "Whether the resource was there, as far as Muster knew."},
+                "known": {"type": "boolean", "description": "Whether it is known if the resource was there: false before the \
+                    first sweep, which found it later."},
+                "existed": {"type": "boolean", "description": "Whether the resource was there; absent if that is not known."},
+                "found_at": schema::text("If that is not known: when the first sweep found it."),
             }),
         );
         if let Value::Object(point) = &mut point {
@@ -142,7 +145,37 @@ fn compared(
         _ => Vec::new(),
     };
     let between = RecordsBetween::read(core, &named, from, to, &changes)?;
-    shown(core, kind, &named, (from, before.is_some()), (to, after.is_some()), &changes, &between)
+    let before = match between.appearance.flatten().filter(|_| before.is_none()) {
+        Some(found_at) => Presence::NotKnownYet { found_at },
+        None => Presence::of(before.is_some()),
+    };
+    shown(core, kind, &named, (from, before), (to, Presence::of(after.is_some())), &changes, &between)
+}
+
+/// Whether a resource was there at a point.
+#[derive(Clone, Copy)]
+enum Presence {
+    There,
+    Absent,
+    /// The first sweep found it later, so it may have been there.
+    NotKnownYet {
+        found_at: Timestamp,
+    },
+}
+
+impl Presence {
+    fn of(is_there: bool) -> Self {
+        if is_there { Presence::There } else { Presence::Absent }
+    }
+
+    /// The point as data.
+    fn at(self, Point { at, seq }: Point) -> Value {
+        match self {
+            Presence::There => json!({"at": at, "seq": seq, "known": true, "existed": true}),
+            Presence::Absent => json!({"at": at, "seq": seq, "known": true, "existed": false}),
+            Presence::NotKnownYet { found_at } => json!({"at": at, "seq": seq, "known": false, "found_at": found_at}),
+        }
+    }
 }
 
 /// The records between two points.
@@ -154,6 +187,8 @@ struct RecordsBetween {
     earlier: usize,
     /// How many records have no effect on the difference.
     others: usize,
+    /// How its first appearance was recorded, if it appeared: when the first sweep found it, else `None`.
+    appearance: Option<Option<Timestamp>>,
 }
 
 impl RecordsBetween {
@@ -176,6 +211,10 @@ impl RecordsBetween {
     }
 
     fn add(&mut self, record: Recorded, changes: &[Change]) {
+        if matches!(record.event, Event::Discovered { .. }) {
+            let is_baseline = record.cause == Cause::Baseline;
+            self.appearance.get_or_insert(is_baseline.then_some(record.recorded_at));
+        }
         let makes = match &record.event {
             Event::Discovered { .. } | Event::Removed { .. } => true,
             Event::Changed { changes: made, .. } | Event::Remapped { changes: made, .. } => {
@@ -199,8 +238,8 @@ fn shown(
     core: &Core,
     kind: &'static KindSpec,
     id: &ResourceId,
-    (from, before): (Point, bool),
-    (to, after): (Point, bool),
+    (from, before): (Point, Presence),
+    (to, after): (Point, Presence),
     changes: &[Change],
     between: &RecordsBetween,
 ) -> Result<ToolResult, RequestError> {
@@ -217,15 +256,20 @@ fn shown(
         to.seq
     ));
     let differences: Vec<Difference> = changes.iter().flat_map(difference::differences).collect();
-    match (before, after, differences.len()) {
-        (true, true, 0) => text.add("nothing differs"),
-        (true, true, _) => text.add(format_args!("{} changed", difference::counted(&differences))),
-        (false, true, _) => text.add("it did not exist at the earlier point; get_resource shows it at the later one"),
-        (true, false, _) => text.add(
+    match (before, after) {
+        (Presence::There, Presence::There) if differences.is_empty() => text.add("nothing differs"),
+        (Presence::There, Presence::There) => text.add(format_args!("{} changed", difference::counted(&differences))),
+        (Presence::NotKnownYet { found_at }, _) => text.add(format_args!(
+            "not known yet at the earlier point: the first sweep found it at {found_at}; get_resource shows it at the later one"
+        )),
+        (Presence::Absent, Presence::There) => {
+            text.add("it did not exist at the earlier point; get_resource shows it at the later one");
+        }
+        (Presence::There, _) => text.add(
             "it no longer existed at the later point; get_resource with as_of shows it at the earlier \
             one",
         ),
-        (false, false, _) => {}
+        (Presence::Absent, _) => {}
     }
     unobserved.say(&mut text);
     let FittingDifferences { told, left } = change::fitting(&differences, FIELDS);
@@ -267,7 +311,6 @@ fn shown(
     for line in lines {
         text.add(format_args!("\n{line}"));
     }
-    let point = |Point { at, seq }: Point, existed: bool| json!({"at": at, "seq": seq, "existed": existed});
     let mut data = Map::new();
     let mut put = |name: &str, value: Value| drop(data.insert(name.to_owned(), value));
     put("uri", json!(Address::of(kind, &id.id).to_string()));
@@ -275,8 +318,8 @@ fn shown(
     put("id", json!(id.id));
     put("account", json!(id.account));
     put("region", json!(id.region));
-    put("from", point(from, before));
-    put("to", point(to, after));
+    put("from", before.at(from));
+    put("to", after.at(to));
     put("changes", json!(fields));
     if left > 0 {
         put("changes_not_shown", json!(left));

@@ -108,6 +108,7 @@ fn output() -> Value {
             "other_sum": schema::count("The sum of their numbers."),
             "readings": schema::readings(),
             "as_of": schema::text("When everything counted was last confirmed."),
+            "changes_until": schema::changes_until(),
             "missing_unproved": schema::count("How many of the counted resources the last complete sweep did not list; they may \
             be gone."),
             "seq": schema::count("The newest record of the log at this count; with the argument as_of, the last record up to \

@@ -2,6 +2,7 @@
 
 mod age;
 mod amount;
+mod details;
 mod pruned;
 mod resource_view;
 
@@ -42,6 +43,8 @@ use crate::query::Point;
 const MAX_IDS: usize = 100;
 /// Who looks at a resource takes what another look showed that began so shortly before.
 const SHARED: Duration = Duration::from_secs(1);
+/// Where the rest of a resource is found that is shown in short.
+const REST: &str = "full: true shows the whole document";
 /// Tokens left for what an answer says around the resources, such as the IDs that are not shown.
 const FRAME: usize = 2_000;
 
@@ -98,6 +101,7 @@ fn output() -> Value {
             ),
             "With `ids`: those of which nothing is known.",
         ),
+        "hint": schema::text("How to see the rest."),
         "not_shown": schema::list(json!({"type": "string"}), "IDs left out because of the answer's size: call again with these."),
     });
     if let (Value::Object(properties), Value::Object(several)) = (&mut properties, several) {
@@ -142,6 +146,10 @@ fn one() -> Value {
         ),
         "columns": {"type": "object", "description": "What searches show of its kind, such as state and type; not with full or \
             paths."},
+        "details": {"type": "object", "description": "What belongs to it: of an instance its volumes, security groups, image, \
+            subnet, key and launch; of other kinds their rules, entries, routes, associations or attachments. A rule for all \
+            protocols has no ports; a peer is where traffic comes from or goes to. Not with full or paths."},
+        "details_left_out": {"type": "object", "description": "How many items more each of these lists has."},
         "tags": {"type": "object", "description": "Its tags, by key; not with full or paths."},
         "document": {"type": "object", "description": "The resource, as `aws ec2 describe-*` prints it; with full or paths."},
         "status": {"type": "object", "description": "The results of an instance's status checks; with full as \
@@ -172,7 +180,11 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
         let sought = sought(&core, &resource, &scope).await?;
         let looked = if live { looked(&core, &[&sought]).await?.pop() } else { None };
         let view = view(Arc::clone(&core), sought, point, &amount, looked.clone()).await?;
-        let ResourceText { text, data } = told(&core, view, &amount).await?;
+        let ResourceText { mut text, mut data } = told(&core, view, &amount).await?;
+        if amount == Amount::Short {
+            text = format!("{text}\n{REST}");
+            data.insert("hint".to_owned(), json!(REST));
+        }
         let failure = matches!(looked, Some(Sight::Unsaid(_))).then_some(FailureCode::Aws);
         return Ok(ToolResult { text, structured: Value::Object(data), failure });
     }
@@ -201,7 +213,8 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
         }
     });
     let views = join_all(views).await;
-    answer(&core, asked.into_iter().map(|(id, _)| id).zip(views).collect(), point)
+    let rest = (amount == Amount::Short).then_some(REST);
+    answer(&core, asked.into_iter().map(|(id, _)| id).zip(views).collect(), point, rest)
 }
 
 /// The resource that arguments name.
@@ -288,6 +301,7 @@ fn answer(
     core: &Core,
     views: Vec<(String, Result<ResourceText, RequestError>)>,
     point: Option<Point>,
+    rest: Option<&str>,
 ) -> Result<ToolResult, RequestError> {
     let all = views.len();
     let (mut known, mut whys, mut failure) = (Vec::new(), BTreeMap::<String, Vec<String>>::new(), None);
@@ -304,6 +318,9 @@ fn answer(
     }
     let is_known = known.iter().any(|(_, view)| view.data.get("live").is_none_or(|live| live["result"] != "failed"));
     let mut lead = AnswerText::new(format!("{} of {all} resources are known", known.len()));
+    if let Some(rest) = rest.filter(|_| is_known) {
+        lead.add(format_args!("\n{rest}"));
+    }
     for (why, ids) in &whys {
         lead.add(format_args!("\nNot known: {}: {why}", ids.join(", ")));
     }
@@ -326,6 +343,9 @@ fn answer(
     lead.add(String::from(text));
     let seq = point.map_or(core.snapshot()?.seq(), |point| point.seq);
     let mut structured = Map::from_iter([("resources".to_owned(), json!(rows)), ("not_known".to_owned(), not_known)]);
+    if let Some(rest) = rest.filter(|_| is_known) {
+        structured.insert("hint".to_owned(), json!(rest));
+    }
     if !not_shown.is_empty() {
         structured.insert("not_shown".to_owned(), json!(not_shown));
     }

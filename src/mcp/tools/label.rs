@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::as_of::AsOf;
+use super::newer::newest_after;
 use super::table::AnswerText;
 use crate::freshness::ScopeFreshness;
 use crate::kinds::KindSpec;
@@ -48,7 +49,7 @@ impl FreshnessLabel {
         point: Option<Point>,
     ) -> Result<Self, RequestError> {
         Ok(match point {
-            None => FreshnessLabel::Now(NowLabel::new(core, kinds, scope)),
+            None => FreshnessLabel::Now(NowLabel::new(core, kinds, scope)?),
             Some(point) => FreshnessLabel::Then(AsOf::new(core, &GapQuery::of(kinds, scope), point)?),
         })
     }
@@ -127,6 +128,8 @@ impl FreshnessLabel {
 /// How fresh and complete an answer about now is.
 pub struct NowLabel {
     as_of: Option<Timestamp>,
+    /// When the newest change after that was recorded.
+    changes_until: Option<Timestamp>,
     missing: u64,
     stale: Vec<Value>,
     incomplete: Vec<IncompleteSweep>,
@@ -139,10 +142,16 @@ pub struct NowLabel {
 
 impl NowLabel {
     /// Of `kinds`, in `scope` or everywhere. Ask before what it is about is read.
-    #[must_use]
-    pub fn new(core: &Core, kinds: &[&'static KindSpec], scope: Option<&Scope>) -> Self {
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn new(core: &Core, kinds: &[&'static KindSpec], scope: Option<&Scope>) -> Result<Self, RequestError> {
         let mut scopes = core.scopes_asked_for(kinds, scope);
         let as_of = scopes.iter().map(|state| state.settled).min().flatten();
+        let changes_until = match as_of {
+            Some(as_of) => newest_after(core, kinds, scope, as_of)?,
+            None => None,
+        };
         let missing = scopes.iter().map(|state| state.missing).sum();
         let stale = scopes.iter().filter_map(|state| {
             let kind = kinds.iter().find(|kind| kind.name == state.kind.as_str())?;
@@ -166,19 +175,14 @@ impl NowLabel {
         }
         let stale = stale.collect();
         scopes.retain(|state| !state.unreadable.is_empty());
-        NowLabel { as_of, missing, stale, incomplete, watched, unreadable: scopes, damage: DamagedRecords::default() }
+        let damage = DamagedRecords::default();
+        Ok(NowLabel { as_of, changes_until, missing, stale, incomplete, watched, unreadable: scopes, damage })
     }
 
     /// Whether more may match than was seen: while first sweeps run, while nothing is watched, or when something cannot be read.
     #[must_use]
     pub fn is_at_least(&self) -> bool {
         !self.incomplete.is_empty() || self.watched.is_empty() || !self.unreadable.is_empty() || !self.damage.is_empty()
-    }
-
-    /// Whether the answer is as of a time before `seen`, which is when something in it was seen.
-    #[must_use]
-    pub fn is_before(&self, seen: Timestamp) -> bool {
-        self.as_of.is_some_and(|as_of| as_of < seen)
     }
 
     /// Which part of a resource cannot be read; `None` when all of it can.
@@ -203,8 +207,12 @@ impl NowLabel {
 
     /// Adds to a first line as of when it is, and below it what lessens it. `plural` is what was searched.
     fn say(&self, text: &mut AnswerText, plural: &str) {
-        if let Some(as_of) = self.as_of {
-            text.add(format_args!("; as of {as_of}"));
+        match (self.as_of, self.changes_until) {
+            (Some(as_of), None) => text.add(format_args!("; as of {as_of}")),
+            (Some(as_of), Some(until)) => {
+                text.add(format_args!("; complete as of {as_of}; newer changes up to {until} are included"));
+            }
+            (None, _) => {}
         }
         if self.missing > 0 {
             text.add(format_args!(
@@ -233,6 +241,9 @@ impl NowLabel {
         let mut fields = Map::new();
         if let Some(as_of) = self.as_of {
             fields.insert("as_of".to_owned(), json!(as_of));
+        }
+        if let Some(until) = self.changes_until {
+            fields.insert("changes_until".to_owned(), json!(until));
         }
         if self.missing > 0 {
             fields.insert("missing_unproved".to_owned(), json!(self.missing));

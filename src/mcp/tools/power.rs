@@ -79,13 +79,15 @@ impl Power {
     /// The words of an answer: what a call does, which instances it counts as done, and what comes next.
     fn words(self) -> [&'static str; 3] {
         match self {
-            Power::Start => {
-                ["starting", "accepted or already running", "Now starting; running usually takes under a minute."]
-            }
+            Power::Start => [
+                "starting",
+                "accepted or already running",
+                "Now starting, usually for less than a minute: wait_for with until running waits for it.",
+            ],
             Power::Stop { .. } => [
                 "stopping",
                 "accepted or already stopped",
-                "Now stopping; it usually takes under a minute, longer for large memory.",
+                "Now stopping, usually for less than a minute, longer with large memory: wait_for with until stopped waits for it.",
             ],
             Power::Reboot => [
                 "rebooting",
@@ -115,10 +117,10 @@ impl Power {
                 " The instance is terminated or about to be, which cannot be undone."
             }
             (Power::Start, "stopping") => {
-                " The instance is still stopping: start it once get_instance_status shows `stopped`."
+                " The instance is still stopping: start it once wait_for says that it is stopped."
             }
             (Power::Stop { .. }, "pending") => {
-                " The instance is still starting: stop it once get_instance_status shows `running`."
+                " The instance is still starting: stop it once wait_for says that it is running."
             }
             (Power::Reboot, _) => " Only a running instance can be rebooted: start_instance starts a stopped one.",
             _ => "",

@@ -89,6 +89,7 @@ fn output() -> Value {
             "hints": schema::list(json!({"type": "string"}), "Why there may be no row, or how to get the rows that are not shown."),
             "kinds": schema::list(json!({"type": "string"}), "The kinds that were read."),
             "as_of": schema::text("When everything read was last confirmed; with as_of, the time asked for."),
+            "changes_until": schema::changes_until(),
             "missing_unproved": schema::count("How many resources read were missing from the last complete sweep: perhaps gone."),
             "seq": schema::count("The last record that is taken into account."),
             "stale": schema::list(stale, "What was read of is older than it should be. Empty while everything is fresh."),

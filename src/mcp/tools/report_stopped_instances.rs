@@ -99,6 +99,7 @@ fn output() -> Value {
             "hints": zero::described(),
             "readings": schema::readings(),
             "as_of": schema::text("When all instances were last confirmed."),
+            "changes_until": schema::changes_until(),
             "seq": schema::count("The log's end at this read."),
             "missing_unproved": schema::count("How many instances were missing from the last complete sweep: perhaps gone."),
             "stale": schema::stale(),

@@ -149,6 +149,12 @@ pub fn readings() -> Value {
     list(json!({"type": "string"}), "How an ambiguous filter value was read: as plain text or as a JSON list.")
 }
 
+/// The schema of the time up to which changes after `as_of` are included.
+#[must_use]
+pub fn changes_until() -> Value {
+    text("Changes after as_of are included up to this one; absent if there is none.")
+}
+
 /// The schema of the list of first sweeps that are not complete.
 #[must_use]
 pub fn incomplete() -> Value {

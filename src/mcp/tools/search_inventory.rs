@@ -109,7 +109,7 @@ fn output() -> Value {
             "next_cursor": schema::text("The cursor of the next page; absent on the last page."),
             "readings": schema::readings(),
             "as_of": schema::text("When everything shown was last confirmed; with the argument as_of, the requested time."),
-            "rows_seen_until": schema::text("When the newest change of a row was seen; absent if none is newer than as_of."),
+            "changes_until": schema::changes_until(),
             "missing_unproved": schema::count("How many of the searched resources the last complete sweep did not list; they \
             may be gone."),
             "seq": schema::count("The newest record of the log at this search; with the argument as_of, the last record up to \
@@ -188,13 +188,6 @@ fn found(
         }
     }
     let mut text = label.headline(kind, hits.total, Some(rows.len()), hits.partial);
-    let newest = match &label {
-        FreshnessLabel::Now(about) => hits.rows.iter().map(|row| row.seen).max().filter(|seen| about.is_before(*seen)),
-        FreshnessLabel::Then(_) => None,
-    };
-    if let Some(newest) = newest {
-        text = format!("{text}\nRows that changed since that time are shown as they were seen, up to {newest}");
-    }
     for reading in readings {
         text = format!("{text}\n{reading}");
     }
@@ -234,9 +227,6 @@ fn found(
         structured.insert("readings".to_owned(), json!(readings));
     }
     structured.insert("seq".to_owned(), json!(hits.seq));
-    if let Some(newest) = newest {
-        structured.insert("rows_seen_until".to_owned(), json!(newest));
-    }
     structured.extend(label.fields());
     Ok(ToolResult { text, structured: Value::Object(structured), failure: None })
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use self::goal::{Goal, KnownState, Nearness, failing, state_of, too_early};
+use self::goal::{Goal, KnownState, Nearness, STRANGE, failing, state_of, too_early};
 use super::answer::ToolResult;
 use super::arguments::ArgumentError;
 use super::schema::ToolSchema;
@@ -92,6 +92,9 @@ struct WaitRow {
     /// Whether AWS did not say whether it is there.
     #[serde(skip)]
     is_unseen: bool,
+    /// Whether nobody knows its id.
+    #[serde(skip)]
+    is_strange: bool,
 }
 
 /// The structured content of an answer.
@@ -226,6 +229,7 @@ impl Subject {
             as_of: None,
             message: None,
             is_unseen: shown.is_none() && !is_absent,
+            is_strange: is_absent && !self.was_seen,
         };
         let mut known = match (is_absent, self.was_seen) {
             (true, true) => KnownState::Absent,
@@ -290,8 +294,14 @@ fn answer(
     let mut text = AnswerText::new(format!("{lead} after {seconds} s: {reached} of {all} are {words}."));
     if is_full && !done {
         text.add(" As many calls wait as the server takes, so this one did not wait: call again.");
-    } else if !done && reached + impossible < all {
-        text.add(" Call wait_for again to go on waiting.");
+    } else if !done {
+        let strange: Vec<&str> = results.iter().filter(|row| row.is_strange).map(|row| row.id.as_str()).collect();
+        if !strange.is_empty() {
+            text.add(format_args!(" {}: {STRANGE}", strange.join(", ")));
+        }
+        if reached + impossible + strange.len() < all {
+            text.add(" Call wait_for again to go on waiting.");
+        }
     }
     text.add("\nid | result | state | progress | as of | message");
     for row in &results {

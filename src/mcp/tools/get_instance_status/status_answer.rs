@@ -52,6 +52,7 @@ pub(super) fn described() -> Value {
         "hints": zero::described(),
         "readings": schema::readings(),
         "as_of": schema::text("When everything searched was last confirmed."),
+        "changes_until": schema::changes_until(),
         "missing_unproved": schema::count("How many of the searched resources the last complete sweep did not list; they may be \
         gone."),
         "stale": schema::stale(),

@@ -4,9 +4,10 @@ use serde_json::{Map, Value, json};
 
 use super::age::Age;
 use super::amount::Amount;
+use super::details::ResourceDetails;
 use super::pruned::prune;
 use crate::ingest::Lacked;
-use crate::kinds::{self, KindSpec};
+use crate::kinds::{self, INSTANCE, KindSpec};
 use crate::mcp::fresh::{missing, part_of};
 use crate::mcp::looks::Sight;
 use crate::mcp::lookup::FoundResource;
@@ -19,6 +20,9 @@ use crate::model::{Current, Document, ResourceId, Row};
 
 /// The longest value of a tag that is shown.
 const TAG: usize = 256;
+
+/// Of which time the ports that the internet can reach are known.
+const PRESENT_ONLY: &str = "known for the present only";
 
 /// What is known about a resource that was found.
 pub(super) struct ResourceView {
@@ -116,6 +120,10 @@ impl ResourceView {
             }
             put("exposure", if *amount == Amount::Short { without_paths(exposure) } else { exposure.clone() });
         }
+        if self.is_instance_of_the_past() && amount.paths().is_empty() {
+            text.add(format_args!("\nOpen to the internet: {PRESENT_ONLY}"));
+            put("exposure", json!({"unknown": [PRESENT_ONLY]}));
+        }
         if !provisional.is_empty() {
             text.add(format_args!("\nReported by AWS, not yet confirmed by a describe: {}", provisional.join(", ")));
         }
@@ -126,7 +134,12 @@ impl ResourceView {
         ResourceText { text: text.into(), data }
     }
 
-    /// Adds the columns of the kind, the tags and the results of status checks.
+    /// Whether it is an instance at a point in the past, of which it is not known what the internet could reach.
+    fn is_instance_of_the_past(&self) -> bool {
+        self.kind.slug == INSTANCE.slug && matches!(self.age, Age::Then(_))
+    }
+
+    /// Adds the columns of the kind, its details, the tags and the results of status checks.
     fn short(&self, text: &mut AnswerText, data: &mut Map<String, Value>) {
         let FoundResource { id, current, part, .. } = &self.found;
         let row = row(id, current);
@@ -136,6 +149,7 @@ impl ResourceView {
         }
         let columns = columns(self.kind, &row);
         columns.iter().for_each(|(name, value)| flatten(name, value, text));
+        ResourceDetails::of(self.kind, &current.document).say(&columns, text, data);
         let mut tags = Map::new();
         for (key, value) in &row.fields.tags {
             let mut key = shown(key, TAG);

@@ -175,7 +175,7 @@ impl PowerReport {
             text.add(format_args!(" | {}", row.message.as_deref().unwrap_or("-")));
         }
         if self.rows.iter().any(|row| row.verdict == WriteVerdict::Done) {
-            text.add(format_args!("\n{next} get_instance_status shows how far it is."));
+            text.add(format_args!("\n{next}"));
         }
         if let Some(seq) = self.seq {
             text.add(format_args!("\nRecorded at seq {seq}."));

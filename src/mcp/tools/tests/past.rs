@@ -447,6 +447,24 @@ async fn a_resource_is_compared_with_its_past() {
 }
 
 #[tokio::test]
+async fn what_the_first_sweep_found_is_not_said_to_have_been_absent_before() {
+    let world = World::unswept(simulator::Options { instances: 12, ..fast() }, ListMode::Auto).await;
+    world.sweep_kind(crate::kinds::by_slug("vpc").unwrap(), usize::MAX).await;
+    // The log begins with the first record, which may be dated up to a millisecond ahead.
+    let then = world.core.snapshot().unwrap().newest_time().unwrap().to_string();
+    world.sweep_kind(INSTANCE, usize::MAX).await;
+    let client = world.client(false).await;
+    let id = world.instance(&client, "running").await;
+    let (said, found) = answered(&client, &compare_resource::SPEC, json!({"id": id, "from": then})).await;
+    let from = &found["from"];
+    assert_eq!((&from["known"], from.get("existed")), (&json!(false), None), "{said}");
+    let at = from["found_at"].as_str().unwrap();
+    assert!(said.contains(&format!("not known yet at the earlier point: the first sweep found it at {at}")), "{said}");
+    assert!(!said.contains("did not exist"), "{said}");
+    assert_eq!((&found["to"]["known"], &found["to"]["existed"]), (&json!(true), &json!(true)), "{said}");
+}
+
+#[tokio::test]
 async fn a_removed_resource_keeps_its_last_body_and_its_timeline() {
     let world = World::small().await;
     let client = world.client(false).await;

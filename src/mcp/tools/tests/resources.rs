@@ -23,6 +23,69 @@ async fn a_resource_is_short_unless_asked_for_in_full() {
     let then = world.core.now().to_string();
     let (said, past) = answered(&client, &get_resource::SPEC, json!({"id": id, "as_of": then})).await;
     assert_eq!(past["columns"], short["columns"], "{said}");
+    assert_eq!(past["exposure"], json!({"unknown": ["known for the present only"]}), "{said}");
+    assert!(said.contains("\nOpen to the internet: known for the present only"), "{said}");
+}
+
+#[tokio::test]
+async fn what_belongs_to_a_resource_is_shown_in_short() {
+    let world = World::small().await;
+    let client = world.client(false).await;
+    let id = world.instance(&client, "running").await;
+    let (said, short) = answered(&client, &get_resource::SPEC, json!({"id": id})).await;
+    let (_, full) = answered(&client, &get_resource::SPEC, json!({"id": id, "full": true})).await;
+    let (details, document) = (&short["details"], &full["document"]);
+    let disk = &document["BlockDeviceMappings"][0];
+    assert_eq!(details["volumes"][0]["volume_id"], disk["Ebs"]["VolumeId"], "{said}");
+    assert_eq!(details["volumes"][0]["delete_on_termination"], disk["Ebs"]["DeleteOnTermination"], "{said}");
+    assert_eq!(details["security_groups"][0]["group_id"], document["SecurityGroups"][0]["GroupId"], "{said}");
+    assert_eq!((&details["subnet_id"], &details["image_id"]), (&document["SubnetId"], &document["ImageId"]), "{said}");
+    let volume = details["volumes"][0]["volume_id"].as_str().unwrap();
+    assert!(said.contains(&format!("\nvolumes: {volume} ")), "{said}");
+    assert!(said.ends_with("\nfull: true shows the whole document") && short["hint"].is_string(), "{said}");
+    assert!(full.get("hint").is_none() && full.get("details").is_none(), "{full}");
+    for (kind, list) in [
+        ("security-group", "inbound_rules"),
+        ("route-table", "routes"),
+        ("network-acl", "inbound_entries"),
+        ("network-interface", "attachments"),
+        ("volume", "attachments"),
+    ] {
+        let found = data(client.call("search_inventory", json!({"kind": kind})).await.unwrap());
+        let ids: Vec<&Value> = found["rows"].as_array().unwrap().iter().map(|row| &row["id"]).collect();
+        let (said, many) = answered(&client, &get_resource::SPEC, json!({"ids": ids})).await;
+        let shown = many["resources"].as_array().unwrap();
+        assert!(shown.iter().any(|one| !one["details"][list].as_array().unwrap().is_empty()), "{kind}: {said}");
+        assert_eq!(said.matches("full: true shows").count(), 1, "{said}");
+    }
+}
+
+#[tokio::test]
+async fn answers_say_up_to_when_they_include_what_changed_since_they_were_complete() {
+    let world = World::small().await;
+    let client = world.client(true).await;
+    let running = world.instance(&client, "running").await;
+    let asked = [
+        (&report_stopped_instances::SPEC, json!({})),
+        (&search_inventory::SPEC, json!({})),
+        (&count_inventory::SPEC, json!({})),
+        (&query_inventory::SPEC, json!({"sql": "SELECT id FROM instance"})),
+    ];
+    for (tool, asked) in asked.clone() {
+        let (said, found) = answered(&client, tool, asked).await;
+        assert!(found.get("changes_until").is_none() && said.contains("; as of "), "{said}");
+    }
+    drop(data(client.call("stop_instance", json!({"instance_id": running})).await.unwrap()));
+    for (tool, asked) in asked {
+        let (said, found) = answered(&client, tool, asked).await;
+        let (complete, until) = (found["as_of"].as_str().unwrap(), found["changes_until"].as_str().unwrap());
+        assert!(complete < until, "{said}");
+        let sentence = format!("; complete as of {complete}; newer changes up to {until} are included");
+        assert!(said.contains(&sentence), "{said}");
+    }
+    // Another kind has not changed.
+    let (said, found) = answered(&client, &search_inventory::SPEC, json!({"kind": "vpc"})).await;
+    assert!(found.get("changes_until").is_none(), "{said}");
 }
 
 #[tokio::test]
@@ -152,8 +215,8 @@ async fn a_snapshot_that_was_just_made_is_never_shown_as_of_a_time_before_it_beg
     assert_eq!(full["document"]["State"], "pending", "{said}");
     let (said, found) = answered(&client, &search_inventory::SPEC, json!({"kind": "snapshot"})).await;
     assert!(found["as_of"].as_str().unwrap() < begun, "the last sweep was before: {said}");
-    assert!(found["rows_seen_until"].as_str().unwrap() >= begun, "{said}");
-    assert!(said.contains("Rows that changed since that time"), "{said}");
+    assert!(found["changes_until"].as_str().unwrap() >= begun, "{said}");
+    assert!(said.contains("; newer changes up to 20"), "{said}");
     let asked = json!({"ids": [snapshot], "until": "completed", "wait_seconds": 1});
     let told = data(client.call("wait_for", asked).await.unwrap());
     assert!(told["results"][0]["as_of"].as_str().unwrap() >= begun, "{told}");

@@ -44,6 +44,11 @@ async fn what_was_never_seen_is_neither_gone_nor_running() {
     let told = wait(&client, &["i-00000000000000bad"], "running", 1).await;
     assert_eq!((&told["done"], &told["results"][0]["result"]), (&json!(false), &json!("waiting")), "{told}");
     assert!(told["results"][0]["message"].to_string().contains("check the id and its region"), "{told}");
+    let asked = json!({"ids": ["i-00000000000000bad"], "until": "running", "wait_seconds": 1});
+    let told = client.call("wait_for", asked).await.unwrap();
+    let said = text(&told);
+    assert!(said.contains("0 of 1 are running. i-00000000000000bad: No watched account"), "{said}");
+    assert!(!said.contains("Call wait_for again"), "{said}");
 }
 
 #[tokio::test]

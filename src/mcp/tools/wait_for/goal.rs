@@ -44,7 +44,7 @@ pub(super) enum KnownState<'a> {
 }
 
 /// What is said of an id that nobody knows.
-const STRANGE: &str = "No watched account and region knows this id, and it was never in the inventory: check the id and its region. One \
+pub(super) const STRANGE: &str = "No watched account and region knows this id, and it was never in the inventory: check the id and its region. One \
                        made seconds ago may not be visible yet.";
 
 /// For how long after a reboot AWS may still show the status checks of before it.
