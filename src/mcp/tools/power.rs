@@ -218,7 +218,9 @@ impl PowerCalls<'_> {
                 report.distrust = distrust(&error, self.dry_run);
                 if self.power == Power::Reboot && verdict == WriteVerdict::Unknown {
                     // Status checks of before it, if it happened, prove nothing.
-                    targets.iter().for_each(|target| self.core.looks.note_reboot(target.id.clone(), self.core.now()));
+                    for target in &targets {
+                        self.core.looks.note_reboot(target.id.clone(), self.core.now());
+                    }
                 }
                 // A dry run that AWS refuses, or whose answer is lost, leaves no trace.
                 if !self.dry_run {
