@@ -96,7 +96,9 @@ pub(super) fn each_term(select: &Select, take: &mut impl FnMut(&Expr, Option<usi
     let mut each = |condition: &Expr, only: Option<usize>| {
         let mut terms = Vec::new();
         conjuncts(condition, &mut terms);
-        terms.into_iter().for_each(|term| take(term, only));
+        for term in terms {
+            take(term, only);
+        }
     };
     if let Some(condition) = &select.selection {
         each(condition, None);
