@@ -61,8 +61,7 @@ fn operands(sql: &str, column: &str) -> Vec<(String, bool)> {
     let mut found = Vec::new();
     let mut is_within = false;
     for (place, token) in tokens.iter().enumerate() {
-        let is_behind_arrow =
-            place.checked_sub(1).and_then(|before| tokens.get(before)).is_some_and(|before| is_arrow(before));
+        let is_behind_arrow = place.checked_sub(1).and_then(|before| tokens.get(before)).is_some_and(is_arrow);
         match token {
             Token::SingleQuotedString(path) if is_within && is_behind_arrow => {
                 found.push((path.clone(), compares(tokens.get(place + 1))));
