@@ -237,7 +237,9 @@ fn subject(name: &str, kind: &KindSpec) -> Result<(On, Form), FilterError> {
     }
     let is_listed = |name: &&str| *name != "tag-key" && kind.document_filter(name).is_none();
     let known: Vec<&'static str> = filter_name::names(kind).filter(is_listed).collect();
-    let nearest = nearest(&name.replace('_', "-"), filter_name::names(kind)).map(str::to_owned);
+    // The last of equally near ones is taken, and the common ones are named first.
+    let names: Vec<&str> = filter_name::names(kind).collect();
+    let nearest = nearest(&name.replace('_', "-"), names.into_iter().rev()).map(str::to_owned);
     Err(FilterError::Unknown { kind: kind.slug, name: shown(name, 80), nearest, known })
 }
 

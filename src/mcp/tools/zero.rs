@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::schema;
+use super::{schema, table};
 use crate::kinds::{self, KindSpec};
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
@@ -129,8 +129,9 @@ fn alone(
 /// That no resource of a kind has a tag, and which one was probably meant.
 fn no_tag(core: &Core, kind: &KindSpec, scope: Option<&Scope>, key: &str) -> Result<String, RequestError> {
     let keys = core.store.count_by(&kind.kind(), scope, &On::TagKey)?;
-    let meant = closest(key, keys.keys().map(String::as_str), NEAR).map(|key| shown(key, 80));
-    Ok(format!("no {} has a tag `{}`{}", kind.title, shown(key, 80), near(meant.as_deref())))
+    // A key with a bar does not look like a row of the table above.
+    let meant = closest(key, keys.keys().map(String::as_str), NEAR).map(|key| table::line([key]));
+    Ok(format!("no {} has a tag `{}`{}", kind.title, table::line([key]), near(meant.as_deref())))
 }
 
 /// Hints about tags that nothing has, where that is no reason for an empty answer: filters that ask for their absence, and
