@@ -90,6 +90,40 @@ pub fn by_name(name: &str) -> Option<&'static KindSpec> {
     KINDS.iter().find(|spec| spec.name == name).copied()
 }
 
+/// Short names of kinds that people use.
+const SHORT_NAMES: [(&str, &str); 14] = [
+    ("ec2", "instance"),
+    ("status", "instance-status"),
+    ("rtb", "route-table"),
+    ("igw", "internet-gateway"),
+    ("nat", "nat-gateway"),
+    ("natgw", "nat-gateway"),
+    ("acl", "network-acl"),
+    ("nacl", "network-acl"),
+    ("sg", "security-group"),
+    ("eni", "network-interface"),
+    ("eip", "address"),
+    ("ebs", "volume"),
+    ("snap", "snapshot"),
+    ("ami", "image"),
+];
+
+/// The kind that `written` means: its slug, its CloudFormation type name, its name in words, one or several of it, in any case and
+/// with any hyphens, or a short name such as `sg`.
+#[must_use]
+pub fn meant(written: &str) -> Option<&'static KindSpec> {
+    let fold = |name: &str| {
+        let letters = name.chars().filter(char::is_ascii_alphanumeric);
+        letters.map(|letter| letter.to_ascii_lowercase()).collect::<String>()
+    };
+    let key = fold(written);
+    let single = key.strip_suffix('s').unwrap_or(&key);
+    let is_key = |name: &str| [key.as_str(), single].contains(&fold(name).as_str());
+    let is_meant = |spec: &&&KindSpec| [spec.slug, spec.name, spec.title, spec.plural].into_iter().any(is_key);
+    let short = || SHORT_NAMES.iter().find(|(short, _)| is_key(short)).and_then(|(_, slug)| by_slug(slug));
+    by_slug(written).or_else(|| by_name(written)).or_else(|| KINDS.iter().find(is_meant).copied()).or_else(short)
+}
+
 /// The kind whose ids begin as `id` does.
 #[must_use]
 pub fn of_id(id: &str) -> Option<&'static KindSpec> {

@@ -8,6 +8,7 @@ pub mod cursor;
 mod estate;
 pub mod exposure;
 pub mod filter;
+pub mod filter_name;
 pub mod in_documents;
 pub mod lent;
 pub mod moment;

@@ -9,6 +9,7 @@ use crate::model::Timestamp;
 use crate::model::text::shown;
 use crate::query::exposure::{self, AskedPorts};
 use crate::query::filter::is_tag;
+use crate::query::filter_name;
 use crate::query::nearness::near;
 use crate::query::{AskedPoint, FilterError, Filters};
 
@@ -130,12 +131,12 @@ fn of_id(id: &str) -> Option<&'static str> {
     kinds::of_id(id).map(|spec| spec.slug).or(is_address.then_some(kinds::ADDRESS.slug))
 }
 
-/// Finds the kind of this slug or CloudFormation name.
+/// Finds the kind by its slug or another of its names.
 ///
 /// # Errors
 /// [`OperandError::Kind`] lists the kinds.
 pub(super) fn kind(given: &str) -> Result<&'static KindSpec, OperandError> {
-    kinds::by_slug(given).or_else(|| kinds::by_name(given)).ok_or_else(|| {
+    kinds::meant(given).ok_or_else(|| {
         let known: Vec<&'static str> = kinds::slugs().collect();
         let nearest = crate::query::nearness::nearest(given, known.iter().copied());
         OperandError::Kind { given: shown(given, 80), nearest, known }
@@ -151,8 +152,8 @@ pub(super) fn moment(text: &str) -> Result<String, OperandError> {
     known.ok_or_else(|| OperandError::Moment { text: shown(text, 80) })
 }
 
-/// Parses words `name=value,value` into filters of `kind` as tools take them. A name is AWS's name of the filter or the name of
-/// its column. A backslash takes the next character literally: `tag:a\=b=c\,d`.
+/// Parses words `name=value,value` into filters of `kind` as tools take them. A name is AWS's name of the filter or one that [`filter_name`]
+/// knows. A backslash takes the next character literally: `tag:a\=b=c\,d`.
 ///
 /// # Errors
 /// [`OperandError`] for a word that is not a filter, or not one of this kind.
@@ -163,8 +164,9 @@ pub(super) fn filters(words: &[String], kind: &'static KindSpec) -> Result<Value
             hint: if of_id(word).is_some() { "; `muster get` reads one resource" } else { "" },
         })?;
         let name = name.replace("\\=", "=");
-        let column = kind.filter_of_column(&name).filter(|_| kind.filter(&name).is_none());
-        let name = column.unwrap_or(&name);
+        let meant = filter_name::meant(kind, &name);
+        // The server says how it reads this one.
+        let name = if name.eq_ignore_ascii_case("name") { &*name } else { meant.as_deref().unwrap_or(&name) };
         let mut rest = values;
         let mut values = Vec::new();
         while let Some((value, others)) = split(rest, ',') {
@@ -183,7 +185,10 @@ pub(super) fn filters(words: &[String], kind: &'static KindSpec) -> Result<Value
     }
     // A status is found by the tags of its instance.
     let tagged = kind.tagged_kind().and_then(kinds::by_slug);
-    let is_lent = |filter: &&Value| tagged.is_some() && filter["Name"].as_str().is_some_and(is_tag);
+    let is_lent = |filter: &&Value| {
+        let meant = filter["Name"].as_str().and_then(|name| filter_name::meant(kind, name));
+        tagged.is_some() && meant.is_some_and(|name| is_tag(&name))
+    };
     let (lent, own): (Vec<&Value>, Vec<&Value>) = others.into_iter().partition(is_lent);
     for (filters, of) in [(own, kind), (lent, tagged.unwrap_or(kind))] {
         Filters::parse(&json!(filters), of, Timestamp::from_millis(i64::MAX))?;
@@ -222,7 +227,7 @@ mod tests {
         assert_eq!(subject(" ec2://vpc/vpc-1 ", None).unwrap()["uri"], "ec2://vpc/vpc-1");
         assert!(matches!(subject("web-1", None), Err(OperandError::Subject { .. })));
         assert_eq!(subject("web-1", Some("volume")).unwrap()["kind"], "volume");
-        let error = subject("web-1", Some("volumes")).unwrap_err().to_string();
+        let error = subject("web-1", Some("volum")).unwrap_err().to_string();
         assert!(error.contains("did you mean `volume`?"), "{error}");
     }
 

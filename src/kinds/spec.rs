@@ -228,6 +228,20 @@ impl KindSpec {
         Kind::new(self.name)
     }
 
+    /// What so many resources are called, within a sentence: `instance` or `instances`, but `VPC` and `VPCs`.
+    #[must_use]
+    pub fn counted(&self, total: u64) -> &'static str {
+        match total {
+            1 => self
+                .plural
+                .strip_suffix("es")
+                .filter(|one| one.ends_with("ss") || one.ends_with("us"))
+                .or_else(|| self.plural.strip_suffix('s'))
+                .unwrap_or(self.plural),
+            _ => self.plural,
+        }
+    }
+
     /// The filter of this name.
     #[must_use]
     pub fn filter(&self, name: &str) -> Option<&'static Filter> {

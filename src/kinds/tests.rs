@@ -32,6 +32,26 @@ fn every_kind_can_be_found_under_each_of_its_names() {
     for spec in KINDS {
         assert!(std::ptr::eq(by_slug(spec.slug).unwrap(), *spec));
         assert!(std::ptr::eq(of(&spec.kind()).unwrap(), *spec));
+        let others = [spec.slug, spec.name, spec.title, spec.plural, spec.counted(1)].map(str::to_owned);
+        let tables =
+            [spec.slug.replace('-', "_"), spec.plural.replace(' ', "_").to_uppercase(), format!("{}s", spec.slug)];
+        for written in others.iter().chain(&tables) {
+            assert_eq!(meant(written).map(|found| found.slug), Some(spec.slug), "{written}");
+        }
+    }
+    for (short, slug) in SHORT_NAMES {
+        for written in [short.to_owned(), format!("{short}s").to_uppercase()] {
+            assert_eq!(meant(&written).map(|found| found.slug), Some(slug), "{written}");
+        }
+    }
+    assert!(meant("thing").is_none() && meant("").is_none() && meant("s").is_none());
+}
+
+#[test]
+fn one_resource_is_called_by_the_singular() {
+    let one: Vec<&str> = KINDS.iter().map(|spec| spec.counted(1)).collect();
+    for word in ["instance", "instance status", "VPC", "Elastic IP address", "network ACL", "security group"] {
+        assert!(one.contains(&word), "{one:?}");
     }
 }
 

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::kinds::KindSpec;
 use crate::model::{Form, Row};
+use crate::query::filter_name;
 use crate::store::On;
 
 /// A column of one kind.
@@ -34,9 +35,18 @@ pub enum ColumnValue {
 pub const COMMON: [&str; 4] = ["id", "name", "account", "region"];
 
 impl KindColumn {
-    /// The column of this name: the name of a default column or of a filter, `tag:KEY`, `tag-key`, or one of [`COMMON`].
+    /// The column of this name: the name of a default column or of a filter in any of its spellings, `tag:KEY`, `tag-key`, or one
+    /// of [`COMMON`].
     #[must_use]
     pub fn named(kind: &KindSpec, name: &str) -> Option<Self> {
+        let common = || COMMON.iter().find(|common| common.eq_ignore_ascii_case(name));
+        let column = KindColumn::exactly(kind, name)
+            .or_else(|| KindColumn::exactly(kind, common()?))
+            .or_else(|| KindColumn::exactly(kind, &filter_name::meant(kind, name)?))?;
+        Some(KindColumn { name: name.to_owned(), ..column })
+    }
+
+    fn exactly(kind: &KindSpec, name: &str) -> Option<Self> {
         let one = |value, form| Some(KindColumn { name: name.to_owned(), value, form, is_many: false });
         if let Some(key) = name.strip_prefix("tag:") {
             return one(ColumnValue::Filtered(On::Tag(key.to_owned())), Form::Text);
@@ -105,6 +115,7 @@ mod tests {
         assert_eq!(value("state"), value("instance-state-name"));
         assert_eq!(value("region"), Some(ColumnValue::Filtered(On::Region)));
         assert_eq!(value("tag:a,b"), Some(ColumnValue::Filtered(On::Tag("a,b".to_owned()))));
+        assert_eq!((value("InstanceType"), value("ID")), (value("instance-type"), Some(ColumnValue::Id)));
         assert_eq!((value("name"), value("colour")), (Some(ColumnValue::Name), None));
         let image = KindColumn::named(by_slug("image").unwrap(), "name").unwrap();
         assert!(matches!(image.value, ColumnValue::Filtered(On::Facet(_))), "AWS's filter has that name: {image:?}");

@@ -3,17 +3,19 @@
 //! Beyond AWS's filters, `account` and `region` match where a resource was seen. Beyond its syntax, `@absent` and `@present` match by whether there is any value, and `>`, `>=`, `<` and `<=` compare numbers
 //! and times.
 //!
-//! `*` matches any number of characters, `?` exactly one, a backslash takes the next character literally. Names and values are
-//! case-sensitive, as AWS's are. Two spellings are accepted, because models write both: `[{"Name": "instance-state-name",
+//! A filter may be called by other names too: see [`filter_name`]. `*` matches any number of characters, `?` exactly one, a backslash takes the next character literally. Values
+//! are case-sensitive, as AWS's are. Two spellings are accepted, because models write both: `[{"Name": "instance-state-name",
 //! "Values": ["running"]}]` and `{"instance-state-name": ["running"]}`.
 
-use serde_json::Value;
+use std::borrow::Cow;
+
+use serde_json::{Map, Value};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::kinds::{INSTANCE, KindSpec};
+use crate::kinds::KindSpec;
 use crate::model::text::shown;
 use crate::model::{Form, Scope, Timestamp};
-use crate::query::exposure;
+use crate::query::filter_name;
 use crate::query::nearness::nearest;
 use crate::store::{Comparison, Matcher, On};
 
@@ -49,7 +51,7 @@ impl Filters {
     /// # Errors
     /// [`FilterError`], whose text says which field is wrong, what is allowed, and shows an example.
     pub fn parse(given: &Value, kind: &KindSpec, now: Timestamp) -> Result<Self, FilterError> {
-        let pairs = pairs(given)?;
+        let pairs = pairs(given, kind)?;
         if pairs.len() > MAX_FILTERS {
             return Err(FilterError::TooMany { what: "filters", found: pairs.len(), limit: MAX_FILTERS });
         }
@@ -59,6 +61,7 @@ impl Filters {
         }
         let mut filters = Filters::default();
         for (name, values) in pairs {
+            let name = filter_name::meant(kind, &name).map_or(name.clone(), Cow::into_owned);
             if let Some(filter) = kind.document_filter(&name) {
                 filters.conditions.push(DocumentCondition::read(filter, &values, now)?);
                 continue;
@@ -165,12 +168,25 @@ impl Filters {
     }
 }
 
-fn pairs(given: &Value) -> Result<Vec<(String, Vec<String>)>, FilterError> {
+/// The members that may hold a filter's name.
+pub const NAMES: [&str; 3] = ["Name", "name", "key"];
+/// The members that may hold its values.
+pub const VALUES: [&str; 4] = ["Values", "values", "Value", "value"];
+
+/// Whether an object is one filter, as its name and its values, rather than a map of names to values.
+#[must_use]
+pub fn is_pair(object: &Map<String, Value>, kind: &KindSpec) -> bool {
+    let has = |names: &[&str]| names.iter().any(|name| object.contains_key(*name));
+    let is_filter = |name: &Value| name.as_str().is_some_and(|name| filter_name::meant(kind, name).is_some());
+    has(&NAMES) && (has(&VALUES) || NAMES.iter().filter_map(|name| object.get(*name)).all(is_filter))
+}
+
+fn pairs(given: &Value, kind: &KindSpec) -> Result<Vec<(String, Vec<String>)>, FilterError> {
     match given {
         Value::Null => Ok(Vec::new()),
         Value::Array(list) => list.iter().map(pair).collect(),
         // One filter without its list.
-        Value::Object(object) if object.contains_key("Name") || object.contains_key("name") => Ok(vec![pair(given)?]),
+        Value::Object(object) if is_pair(object, kind) => Ok(vec![pair(given)?]),
         Value::Object(object) => object.iter().map(|(name, given)| Ok((name.clone(), values(name, given)?))).collect(),
         _ => Err(shape(given)),
     }
@@ -178,9 +194,9 @@ fn pairs(given: &Value) -> Result<Vec<(String, Vec<String>)>, FilterError> {
 
 fn pair(given: &Value) -> Result<(String, Vec<String>), FilterError> {
     let Value::Object(object) = given else { return Err(shape(given)) };
-    let field = |names: [&str; 3]| names.iter().find_map(|name| object.get(*name));
-    let Some(Value::String(name)) = field(["Name", "name", "key"]) else { return Err(shape(given)) };
-    let given = field(["Values", "values", "Value"]).unwrap_or(&Value::Null);
+    let field = |names: &[&str]| names.iter().find_map(|name| object.get(*name));
+    let Some(Value::String(name)) = field(&NAMES) else { return Err(shape(given)) };
+    let given = field(&VALUES).unwrap_or(&Value::Null);
     Ok((name.clone(), values(name, given)?))
 }
 
@@ -219,11 +235,11 @@ fn subject(name: &str, kind: &KindSpec) -> Result<(On, Form), FilterError> {
         "region" => return Ok((On::Region, Form::Text)),
         _ => {}
     }
-    let own = if kind.slug == INSTANCE.slug { Some(exposure::FILTER) } else { None };
-    let of_places = ["account", "region"].into_iter().chain(own);
-    let known: Vec<&'static str> = kind.filters.iter().map(|filter| filter.name).chain(of_places).collect();
-    let in_documents = kind.in_documents.iter().map(|filter| filter.name);
-    let nearest = kind.filter_of_column(name).or_else(|| nearest(name, known.iter().copied().chain(in_documents)));
+    let is_listed = |name: &&str| *name != "tag-key" && kind.document_filter(name).is_none();
+    let known: Vec<&'static str> = filter_name::names(kind).filter(is_listed).collect();
+    // The last of equally near ones is taken, and the common ones are named first.
+    let names: Vec<&str> = filter_name::names(kind).collect();
+    let nearest = nearest(&name.replace('_', "-"), names.into_iter().rev()).map(str::to_owned);
     Err(FilterError::Unknown { kind: kind.slug, name: shown(name, 80), nearest, known })
 }
 

@@ -46,8 +46,8 @@ fn write(given: JsonObject, _: Writes) -> Result<String, RequestError> {
     Ok(format!(
         "Tell me what my stopped EC2 instances cost and what I can save. Change nothing.\n\
          1. {}.\n\
-         2. Report a table, the dearest first: name, id, stopped since when, cost per month while stopped, owner tags. Then the \
-         total, the date of the price list, and how many prices are unknown.\n\
+         2. Report a table, the dearest first: name, id, stopped since when, cost per month while stopped, owner tags. If fewer \
+         rows than match are shown, say so: the rows are the dearest, the totals are of all. Then the total, the date of the price list, and how many prices are unknown.\n\
          3. Say what this means. A stopped instance costs no compute: only its EBS volumes and idle Elastic IP addresses can be \
          saved. Snapshots are an upper bound and not part of the total. What an instance would cost running is no saving.\n\
          4. For each instance name the owner whom I should ask. When it was last used is not known, only since when it is \

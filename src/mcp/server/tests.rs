@@ -461,10 +461,10 @@ async fn a_bad_argument_is_an_answer_that_says_how() {
     let client = world.client(false).await;
     for (tool, arguments, says) in [
         ("search_inventory", json!({"filter": []}), "did you mean `filters`?"),
-        ("search_inventory", json!({"filters": [{"Name": "state", "Values": ["x"]}]}), "no filter `state`"),
-        ("search_inventory", json!({"filters": {"state": ["x"]}}), "did you mean `instance-state-name`?"),
-        ("search_inventory", json!({"filters": {"private_ip": ["x"]}}), "did you mean `private-ip-address`?"),
-        ("search_inventory", json!({"kind": "instances"}), "did you mean `instance`?"),
+        ("search_inventory", json!({"filters": [{"Name": "stat", "Values": ["x"]}]}), "no filter `stat`"),
+        ("search_inventory", json!({"filters": {"instance_state": ["x"]}}), "did you mean `instance-state-name`?"),
+        ("search_inventory", json!({"filters": {"private_ip_adress": ["x"]}}), "did you mean `private-ip-address`?"),
+        ("search_inventory", json!({"kind": "instanc"}), "did you mean `instance`?"),
         ("search_inventory", json!({"fields": (0..21).map(|n| format!("tag:{n}")).collect::<Vec<_>>()}), "at most 20"),
         ("search_inventory", json!({"kind": "bucket"}), "one of instance, instance-status, vpc, subnet, route-table"),
         ("search_inventory", json!({"region": "mars-1"}), "this server watches 123456789012/us-east-1"),

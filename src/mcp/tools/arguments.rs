@@ -102,11 +102,11 @@ impl ArgumentError {
         ArgumentProblem::NoField { name: shown(path, 80), near, known }.into()
     }
 
-    /// `kind` has no filter `name` to show or to count by.
+    /// `kind` has no filter `name` to show or to count by; `tag` is the tag of that key, if there is one.
     #[must_use]
-    pub fn no_filter(kind: &KindSpec, name: &str) -> Self {
+    pub fn no_filter(kind: &KindSpec, name: &str, tag: Option<&str>) -> Self {
         let known: Vec<&str> = kind.filters.iter().map(|filter| filter.name).chain(COMMON).collect();
-        let near = near(nearest(name, known.iter().copied()));
+        let near = near(tag.or_else(|| nearest(&name.replace('_', "-"), known.iter().copied())));
         ArgumentProblem::NoFilter { kind: kind.slug, name: shown(name, 80), near, known }.into()
     }
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::answer::ToolResult;
 use super::arguments::ArgumentError;
-use super::arguments::filters::{GivenFilters, Settled};
+use super::arguments::filters::{GivenFilters, Settled, tag_called};
 use super::arguments::kind::KindArgument;
 use super::arguments::past::{self, PastArgument};
 use super::arguments::selection::SelectionArguments;
@@ -24,6 +24,7 @@ use crate::mcp::unreadable;
 use crate::model::text::shown;
 use crate::query::Point;
 use crate::query::column::KindColumn;
+use crate::query::filter_name;
 use crate::query::tally::{Breakdown, GroupKey, GroupSize, GroupedCounts, OtherGroups, tally};
 
 /// The default number of groups that are shown one by one.
@@ -125,8 +126,8 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
     let core = call.core;
     let Arguments { selection, group_by, sum, top, as_of } = arguments;
     let SelectionArguments { kind: KindArgument(kind), filters, scope } = selection;
-    let filters = GivenFilters::read(&filters, kind, core.now())?;
-    let breakdown = breakdown(kind, group_by, sum)?;
+    let filters = GivenFilters::asked(&filters, kind, &core)?;
+    let breakdown = breakdown(&core, kind, group_by, sum)?;
     let point = past::as_of(&core, as_of.as_ref())?;
     let scope = scope.scope(&core, kind).await?;
     if point.is_none() {
@@ -149,6 +150,7 @@ struct Counting {
 }
 
 fn breakdown(
+    core: &Core,
     kind: &'static KindSpec,
     mut group_by: Vec<String>,
     sum: Option<String>,
@@ -163,12 +165,13 @@ fn breakdown(
         let found = format!("{} names", group_by.len());
         return Err(ArgumentError::form("group_by", &format!("at most {MAX_KEYS} names"), found));
     }
-    let column = |name: &String| KindColumn::named(kind, name).ok_or_else(|| ArgumentError::no_filter(kind, name));
+    let unknown = |name: &str| ArgumentError::no_filter(kind, name, tag_called(core, kind, name).as_deref());
+    let column = |name: &String| KindColumn::named(kind, name).ok_or_else(|| unknown(name));
     let by = group_by.iter().map(column).collect::<Result<_, _>>()?;
     let number = |name: String| {
         let numbers: Vec<&str> = KindColumn::numbers(kind).collect();
-        let asked = kind.filter_of_column(&name).unwrap_or(&name);
-        match numbers.iter().find(|number| **number == asked) {
+        let asked = filter_name::meant(kind, &name);
+        match numbers.iter().find(|number| asked.as_deref() == Some(**number)) {
             Some(number) => Ok(KindColumn::named(kind, number)),
             None if numbers.is_empty() => {
                 Err(ArgumentError::form("sum", &format!("left out: {} has no number column", kind.slug), name))
@@ -199,6 +202,10 @@ impl Counting {
         let mut text = AnswerText::new(label.headline(kind, total, None, counted.partial));
         if total == 0 && !filters.is_empty() {
             hints.extend(zero::hints(core, kind, scope, filters, point.is_some())?);
+        }
+        if point.is_none() {
+            let tags = zero::unheld_tags(core, kind, filters, breakdown.by.iter())?;
+            hints.extend(tags.into_iter().filter(|hint| !hints.contains(hint)).collect::<Vec<_>>());
         }
         if !hints.is_empty() {
             text.add(zero::said(&hints));

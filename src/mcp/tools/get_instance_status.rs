@@ -71,7 +71,7 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
         let rows = join_all(ids.into_iter().map(|id| row(Arc::clone(&core), id, scope.clone()))).await;
         return answer(rows, None, seq);
     }
-    let filters = GivenFilters::read(&filters, INSTANCE, core.now())?;
+    let filters = GivenFilters::asked(&filters, INSTANCE, &core)?;
     core.anything(&[INSTANCE], scope.as_ref()).await?;
     let chosen = core.walk(move |core| ChosenInstances::of(core, &filters, scope.as_ref(), MAX_INSTANCES)).await?;
     let looked_at = chosen.worst.iter().map(|id| row(Arc::clone(&core), id.id.to_string(), Some(id.scope())));

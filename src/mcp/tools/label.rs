@@ -103,7 +103,7 @@ impl FreshnessLabel {
             FreshnessLabel::Now(about) => about.headline(kind, total, shown),
             FreshnessLabel::Then(_) => {
                 let at_least = if self.is_at_least(partial) { "at least " } else { "" };
-                let mut text = AnswerText::new(format!("{at_least}{total} {} matched", kind.plural));
+                let mut text = AnswerText::new(format!("{at_least}{total} {} matched", kind.counted(total)));
                 if let Some(shown) = shown.filter(|shown| *shown as u64 != total) {
                     text.add(format_args!("; {shown} shown"));
                 }
@@ -196,7 +196,8 @@ impl NowLabel {
     #[must_use]
     pub fn headline(&self, kind: &KindSpec, total: u64, shown: Option<usize>) -> String {
         let at_least = if self.is_at_least() { "at least " } else { "" };
-        let mut text = format!("{at_least}{total} {} match in {}", kind.plural, self.watched.join(", "));
+        let matching = if total == 1 { "matches" } else { "match" };
+        let mut text = format!("{at_least}{total} {} {matching} in {}", kind.counted(total), self.watched.join(", "));
         if let Some(shown) = shown.filter(|shown| *shown as u64 != total) {
             text = format!("{text}; {shown} shown");
         }

@@ -92,6 +92,7 @@ fn output() -> Value {
             "total": schema::count("How many match, shown or not."),
             "at_least": {"type": "boolean", "description": "`true` if more may match that were not seen yet."},
             "rows": schema::list(row_schema(), "In the order asked for. Amounts are US dollars a month."),
+            "cut": schema::text("Why fewer rows than match are shown, and what to do."),
             "month": month_schema(),
             "undecided": schema::count("Left out: not known whether stopped that long."),
             "doubts": schema::list(json!({"type": "string"}), "What these figures rest on and may be out of date."),
@@ -113,7 +114,7 @@ fn output() -> Value {
 async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, RequestError> {
     let core = call.core;
     let Arguments { filters, scope, older_than, sort, limit } = arguments;
-    let filters = GivenFilters::read(&filters, INSTANCE, core.now())?;
+    let filters = GivenFilters::asked(&filters, INSTANCE, &core)?;
     let stopped_by = older_than.map(|text| stopped_by(&text, core.now())).transpose()?;
     let scope = scope.scope(&core, INSTANCE).await?;
     core.anything(&[INSTANCE], scope.as_ref()).await?;
@@ -169,6 +170,10 @@ impl Asked {
         if !lines.is_empty() {
             text.add(format_args!("\n{HEADER}\n{}", lines.join("\n")));
         }
+        let cut = (rows.len() < total).then(|| cut(rows.len(), total, *limit));
+        if let Some(cut) = &cut {
+            text.add(format_args!("\nCut: {cut}."));
+        }
         for doubt in &doubts {
             text.add(format_args!("\nDoubt: {doubt}"));
         }
@@ -182,6 +187,9 @@ impl Asked {
         put("total", json!(total));
         put("at_least", json!(*is_at_least || label.is_at_least(false)));
         put("rows", json!(rows));
+        if let Some(cut) = cut {
+            put("cut", json!(cut));
+        }
         put("month", month(&report.total));
         put("undecided", json!(report.undecided));
         put("doubts", json!(doubts));
@@ -214,6 +222,19 @@ fn fit(instances: &[StoppedInstance], limit: usize, now: Timestamp) -> (Vec<Stri
         rows.push(row);
     }
     (lines, rows)
+}
+
+/// Why only `rows` of `total` instances are shown, and what to do.
+fn cut(rows: usize, total: usize, limit: usize) -> String {
+    let (why, more) = if rows < limit.min(total) {
+        ("no more fit into one answer", "")
+    } else {
+        ("that is the `limit`", if limit < MAX_ROWS { "a higher `limit`, " } else { "" })
+    };
+    format!(
+        "{rows} of {total} are shown, as {why}; the totals are of all. For the others, give {more}narrower `filters` or a longer \
+         `older_than`, or ask query_inventory"
+    )
 }
 
 fn line(instance: &StoppedInstance) -> String {

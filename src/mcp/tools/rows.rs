@@ -57,6 +57,14 @@ impl Columns {
         Ok(Columns { kind, shown: shown.collect::<Result<_, _>>()?, are_chosen: true })
     }
 
+    /// The columns whose values rows hold.
+    pub fn each(&self) -> impl Iterator<Item = &KindColumn> {
+        self.shown.iter().filter_map(|column| match column {
+            ShownColumn::Of(column) => Some(column),
+            ShownColumn::Uri => None,
+        })
+    }
+
     /// The number of the filter that holds the name of the state; `None` for kinds without states.
     #[must_use]
     pub fn state(&self) -> Option<u16> {

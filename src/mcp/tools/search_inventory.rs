@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::answer::ToolResult;
 use super::arguments::ArgumentError;
-use super::arguments::filters::{GivenFilters, Settled};
+use super::arguments::filters::{GivenFilters, Settled, tag_called};
 use super::arguments::kind::KindArgument;
 use super::arguments::past::{self, PastArgument};
 use super::arguments::selection::SelectionArguments;
@@ -126,10 +126,10 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
     let core = call.core;
     let Arguments { selection, fields, sort, limit, as_of, cursor } = arguments;
     let SelectionArguments { kind: KindArgument(kind), filters, scope } = selection;
-    let columns = columns(&fields, kind)?;
-    let order = sort.map(|sort| RowOrder::parse(kind, &sort).map_err(|name| ArgumentError::no_filter(kind, name)));
-    let order = order.transpose()?;
-    let filters = GivenFilters::read(&filters, kind, core.now())?;
+    let unknown = |name: &str| ArgumentError::no_filter(kind, name, tag_called(&core, kind, name).as_deref());
+    let columns = columns(&fields, kind, unknown)?;
+    let order = sort.map(|sort| RowOrder::parse(kind, &sort).map_err(unknown)).transpose()?;
+    let filters = GivenFilters::asked(&filters, kind, &core)?;
     let point = past::continued(&core, as_of.as_ref(), cursor.as_deref())?;
     let scope = scope.scope(&core, kind).await?;
     if point.is_none() {
@@ -143,7 +143,11 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
     .await
 }
 
-fn columns(wanted: &[String], kind: &'static KindSpec) -> Result<Columns, RequestError> {
+fn columns(
+    wanted: &[String],
+    kind: &'static KindSpec,
+    unknown: impl Fn(&str) -> ArgumentError,
+) -> Result<Columns, RequestError> {
     let mut names = Vec::new();
     for name in wanted.iter().map(String::as_str) {
         if !names.contains(&name) {
@@ -157,7 +161,7 @@ fn columns(wanted: &[String], kind: &'static KindSpec) -> Result<Columns, Reques
     if names.is_empty() {
         return Ok(Columns::of(kind));
     }
-    Columns::named(kind, &names).map_err(|name| ArgumentError::no_filter(kind, name).into())
+    Columns::named(kind, &names).map_err(|name| unknown(name).into())
 }
 
 fn found(
@@ -215,6 +219,11 @@ fn found(
     }
     if hits.total == 0 && !query.filters.is_empty() {
         advice.extend(zero::hints(core, kind, query.scope.as_ref(), &query.filters, query.point.is_some())?);
+    }
+    if query.point.is_none() {
+        let sorted = query.order.iter().map(RowOrder::column);
+        let tags = zero::unheld_tags(core, kind, &query.filters, columns.each().chain(sorted))?;
+        advice.extend(tags.into_iter().filter(|hint| !advice.contains(hint)).collect::<Vec<_>>());
     }
     if !advice.is_empty() {
         text.push_str(&zero::said(&advice));

@@ -1,18 +1,21 @@
 //! Hints about why nothing matched: zero matches are a fact about the account only if the filters could match something.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
-use super::schema;
+use super::{schema, table};
 use crate::kinds::{self, KindSpec};
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
 use crate::model::Scope;
 use crate::model::text::shown;
 use crate::query::Filters;
-use crate::query::column::KindColumn;
+use crate::query::column::{ColumnValue, KindColumn};
 use crate::query::exposure;
 use crate::query::filter::doubtful_value::BRACKETS;
 use crate::query::filter::is_tag;
+use crate::query::filter::special_value::{ABSENT, means_absent, parts};
 use crate::query::nearness::{NEAR, closest, instead, near};
 use crate::query::order::extremes;
 use crate::store::{BoundSide, Matcher, On};
@@ -110,11 +113,12 @@ fn alone(
 ) -> Result<String, RequestError> {
     let held = core.store.count_by(&kind.kind(), scope, on)?;
     if let (On::Tag(key), true) = (on, held.is_empty()) {
-        let keys = core.store.count_by(&kind.kind(), scope, &On::TagKey)?;
-        let meant = closest(key, keys.keys().map(String::as_str), NEAR).map(|key| shown(key, 80));
-        return Ok(format!("no {} has a tag `{}`{}", kind.title, shown(key, 80), near(meant.as_deref())));
+        return no_tag(core, kind, scope, key);
     }
     let name = shown(name, 80);
+    if let Some(list) = values.iter().find_map(|value| parts(value, |part| held.contains_key(part))) {
+        return Ok(format!("no value of {name} matches; give several values as a list: {list}"));
+    }
     if held.is_empty() {
         return Ok(format!("no {} has any value for {name}", kind.title));
     }
@@ -126,7 +130,46 @@ fn alone(
         return Ok(format!("no value of {name} matches; those that exist are from `{least}` to `{greatest}`"));
     }
     let wanted: Vec<String> = values.iter().map(|value| value.replace(['*', '?'], "")).collect();
-    Ok(format!("no value of {name} matches; {}", instead(&wanted, held.keys().map(String::as_str))))
+    let instead = instead(&wanted, held.keys().map(String::as_str));
+    let absent = values.iter().any(|value| means_absent(value));
+    let absent = if absent { format!("; {ABSENT} finds what has no value") } else { String::new() };
+    Ok(format!("no value of {name} matches; {instead}{absent}"))
+}
+
+/// That no resource of a kind has a tag, and which one was probably meant.
+fn no_tag(core: &Core, kind: &KindSpec, scope: Option<&Scope>, key: &str) -> Result<String, RequestError> {
+    let keys = core.store.count_by(&kind.kind(), scope, &On::TagKey)?;
+    // A key with a bar does not look like a row of the table above.
+    let meant = closest(key, keys.keys().map(String::as_str), NEAR).map(|key| table::line([key]));
+    Ok(format!("no {} has a tag `{}`{}", kind.title, table::line([key]), near(meant.as_deref())))
+}
+
+/// Hints about tags that nothing has, where that is no reason for an empty answer: filters that ask for their absence, and
+/// `columns` that show them or group by them.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn unheld_tags<'a>(
+    core: &Core,
+    kind: &'static KindSpec,
+    filters: &'a Filters,
+    columns: impl Iterator<Item = &'a KindColumn>,
+) -> Result<Vec<String>, RequestError> {
+    let tagged = kind.tagged_kind().and_then(kinds::by_slug).unwrap_or(kind);
+    let absent = filters.each().filter(|(_, values, _)| values.iter().any(|value| value == ABSENT));
+    let of_filters = absent.filter_map(|(name, ..)| name.strip_prefix("tag:"));
+    let of_columns = columns.filter_map(|column| match &column.value {
+        ColumnValue::Filtered(On::Tag(key)) => Some(key.as_str()),
+        _ => None,
+    });
+    let keys: BTreeSet<&str> = of_filters.chain(of_columns).collect();
+    let mut hints = Vec::new();
+    for key in keys {
+        if core.store.count_by(&tagged.kind(), None, &On::Tag(key.to_owned()))?.is_empty() {
+            hints.push(no_tag(core, tagged, None, key)?);
+        }
+    }
+    Ok(hints)
 }
 
 /// The hints as lines of an answer's text.

@@ -1,6 +1,7 @@
 //! Values that a filter can never match.
 
 use super::error::FilterError;
+use super::special_value::{ABSENT, means_absent, parts};
 use crate::model::Form;
 use crate::model::text::shown;
 use crate::query::nearness::{NEAR, closest};
@@ -38,8 +39,24 @@ impl DoubtfulValue {
         if held.clone().any(|value| self.pattern.matches(value)) {
             return Ok(());
         }
-        let nearest = self.meant(held).map(|nearest| shown(&nearest, 80));
         let mut why = self.form.advice();
+        let is_word = |part: &str| match self.form {
+            Form::Word(words) => words.contains(&part),
+            _ => held.clone().any(|value| value == part),
+        };
+        if let Some(list) = parts(&self.value, is_word) {
+            let (name, value) = (shown(&self.name, 80), shown(&self.value, 80));
+            return Err(FilterError::Never {
+                name,
+                value,
+                nearest: None,
+                why: format!("give several values as a list: {list}"),
+            });
+        }
+        if means_absent(&self.value) {
+            why = format!("{why}. {ABSENT} finds what has no value");
+        }
+        let nearest = self.meant(held).map(|nearest| shown(&nearest, 80));
         if self.value.contains(['[', ']']) {
             why = format!("{why}. {BRACKETS}");
         }

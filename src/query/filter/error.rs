@@ -23,14 +23,14 @@ pub enum FilterError {
         name: String,
     },
     /// A name that the kind does not know.
-    #[error("{kind} has no filter `{name}`{}. It knows: {}, tag:KEY, tag-key. Example: {EXAMPLE}", near(*nearest), known.join(", "))]
+    #[error("{kind} has no filter `{name}`{}. It knows: {}, tag:KEY, tag-key. Example: {EXAMPLE}", near(nearest.as_deref()), known.join(", "))]
     Unknown {
         /// The kind.
         kind: &'static str,
         /// What was written.
         name: String,
         /// The closest known name, when one is close.
-        nearest: Option<&'static str>,
+        nearest: Option<String>,
         /// All known names but those of tags.
         known: Vec<&'static str>,
     },

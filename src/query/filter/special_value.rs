@@ -12,6 +12,20 @@ pub const ABSENT: &str = "@absent";
 /// Matches resources with any value.
 pub const PRESENT: &str = "@present";
 
+/// Whether a value looks like another word for [`ABSENT`].
+#[must_use]
+pub fn means_absent(value: &str) -> bool {
+    matches!(value.to_ascii_lowercase().as_str(), "" | "absent" | "missing" | "@missing" | "none" | "@none" | "null")
+}
+
+/// The list, as JSON, of the values that one text names with commas between them, if all of them are values.
+#[must_use]
+pub fn parts(value: &str, is_value: impl Fn(&str) -> bool) -> Option<String> {
+    let parts: Vec<&str> = value.split(',').map(str::trim).collect();
+    let is_list = parts.len() > 1 && parts.iter().all(|part| is_value(part));
+    is_list.then(|| shown(&serde_json::json!(parts).to_string(), 200))
+}
+
 /// A value that is more than AWS's filters know.
 pub(super) enum SpecialValue {
     /// A value word.

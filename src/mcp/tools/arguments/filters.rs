@@ -17,8 +17,9 @@ use crate::mcp::error::RequestError;
 use crate::model::text::shown;
 use crate::model::{Scope, Timestamp};
 use crate::query::exposure::{self, AskedPorts};
-use crate::query::filter::is_tag;
 use crate::query::filter::special_value::{ABSENT, PRESENT};
+use crate::query::filter::{NAMES, VALUES, is_pair, is_tag};
+use crate::query::filter_name;
 use crate::query::in_documents::{InDocumentsError, looked_up};
 use crate::query::selection::MatchingRows;
 use crate::query::tally::{Breakdown, tally};
@@ -74,6 +75,8 @@ pub struct GivenFilters {
     filters: Vec<GivenFilter>,
     /// What is asked of ports that the internet can reach, one a filter.
     exposed: Vec<Vec<AskedPorts>>,
+    /// One sentence for each name that stands for another.
+    readings: Vec<String>,
 }
 
 /// One filter.
@@ -114,19 +117,27 @@ impl GivenFilters {
     /// When it has neither of the two spellings, or names a filter that `kind` does not have.
     pub fn read(given: &FilterArgument, kind: &'static KindSpec, now: Timestamp) -> Result<Self, RequestError> {
         let FilterArgument(given) = given;
-        let named = match given {
+        let mut named = match given {
             Value::Null => Vec::new(),
             Value::Array(list) => list.iter().map(pair).collect::<Result<Vec<_>, RequestError>>()?,
-            Value::Object(object) if NAMES.iter().any(|name| object.contains_key(*name)) => {
-                // One filter without its list.
-                vec![pair(given)?]
-            }
+            // One filter without its list.
+            Value::Object(object) if is_pair(object, kind) => vec![pair(given)?],
             Value::Object(object) => {
                 let named = object.iter().map(|(name, given)| GivenFilter::read(name, given));
                 named.collect::<Result<Vec<_>, RequestError>>()?
             }
             other => return Err(shape(other)),
         };
+        let mut readings = Vec::new();
+        for filter in &mut named {
+            let Some(meant) = filter_name::meant(kind, &filter.name).filter(|meant| *meant != filter.name) else {
+                continue;
+            };
+            if filter.name.eq_ignore_ascii_case("name") {
+                readings.push(format!("filter `{}` is read as `{meant}`", filter.name));
+            }
+            filter.name = meant.into_owned();
+        }
         let (exposed, named): (Vec<_>, Vec<_>) =
             named.into_iter().partition(|filter| filter.name == exposure::FILTER && kind.slug == INSTANCE.slug);
         let exposed = exposed.iter().map(GivenFilter::ports).collect::<Result<_, RequestError>>()?;
@@ -141,7 +152,21 @@ impl GivenFilters {
             });
             Filters::parse(&filters.collect(), of, now)?;
         }
-        Ok(GivenFilters { kind, filters: named, exposed })
+        Ok(GivenFilters { kind, filters: named, exposed, readings })
+    }
+
+    /// Reads the argument `filters`, with an error that names the tag that an unknown filter probably means.
+    ///
+    /// # Errors
+    /// When it has neither of the two spellings, or names a filter that `kind` does not have.
+    pub fn asked(given: &FilterArgument, kind: &'static KindSpec, core: &Core) -> Result<Self, RequestError> {
+        GivenFilters::read(given, kind, core.now()).map_err(|error| match error {
+            RequestError::Filter(FilterError::Unknown { kind: slug, name, nearest, known }) => {
+                let nearest = tag_called(core, kind, &name).or(nearest);
+                FilterError::Unknown { kind: slug, name, nearest, known }.into()
+            }
+            other => other,
+        })
     }
 
     /// Decides between two readings by the values that exist in `scope` at `point`. Blocks while it reads.
@@ -150,7 +175,7 @@ impl GivenFilters {
     /// When the filters cannot be used, or the store cannot be read.
     pub fn settle(&self, core: &Core, scope: Option<&Scope>, point: Option<Point>) -> Result<Settled, RequestError> {
         self.refuse_secrets(core)?;
-        let mut readings = Vec::new();
+        let mut readings = self.readings.clone();
         let (mut filters, mut lent) = (Vec::new(), Vec::new());
         for GivenFilter { name, values } in &self.filters {
             let mut settled = Vec::new();
@@ -287,11 +312,6 @@ impl GivenFilters {
     }
 }
 
-/// The members that may hold a filter's name.
-const NAMES: [&str; 3] = ["Name", "name", "key"];
-/// The members that may hold its values.
-const VALUES: [&str; 4] = ["Values", "values", "Value", "value"];
-
 fn pair(given: &Value) -> Result<GivenFilter, RequestError> {
     let Value::Object(object) = given else { return Err(shape(given)) };
     let one = |names: &[&str]| {
@@ -373,6 +393,19 @@ impl GivenValue {
             GivenValue::Text(text) | GivenValue::TextOrList(text, _) | GivenValue::TextOrJson(text) => text,
         }
     }
+}
+
+/// The filter of the tag whose key is `name`, if resources have such a tag.
+#[must_use]
+pub fn tag_called(core: &Core, kind: &'static KindSpec, name: &str) -> Option<String> {
+    let keys = core.store.count_by(&holder(kind, "tag-key").kind(), None, &On::TagKey).ok()?;
+    let folded = filter_name::folded(name);
+    let key = if keys.contains_key(name) {
+        Some(name)
+    } else {
+        keys.keys().map(String::as_str).find(|key| filter_name::folded(key) == folded)
+    };
+    key.map(|key| format!("tag:{}", shown(key, SHOWN)))
 }
 
 /// The kind whose resources hold the values of a filter: a status has the tags of its instance.

@@ -8,7 +8,7 @@ use serde::de::{Deserialize, Deserializer, Error};
 use super::ArgumentError;
 use crate::kinds::{self, INSTANCE, KINDS, KindSpec};
 
-/// A kind of resource, by slug or by CloudFormation's name; instances when it is absent.
+/// A kind of resource, by slug or another of its names; instances when it is absent.
 #[derive(Clone, Copy, Debug)]
 pub struct KindArgument(pub &'static KindSpec);
 
@@ -25,7 +25,7 @@ fn slugs() -> Vec<&'static str> {
 impl<'de> Deserialize<'de> for KindArgument {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let slug = String::deserialize(deserializer)?;
-        let found = kinds::by_slug(&slug).or_else(|| kinds::by_name(&slug));
+        let found = kinds::meant(&slug);
         found.map(KindArgument).ok_or_else(|| D::Error::custom(ArgumentError::one_of("kind", &slugs(), &slug)))
     }
 }

@@ -29,6 +29,9 @@ async fn the_report_of_stopped_instances_is_bounded_and_its_totals_are_over_all(
     assert_eq!(one["rows"].as_array().unwrap().len(), 1, "{said}");
     assert_eq!((&one["total"], &one["month"]), (&all["total"], &all["month"]));
     assert_eq!(one["rows"][0], all["rows"][0], "the dearest comes first");
+    let cut = one["cut"].as_str().unwrap();
+    assert!(cut.contains("a higher `limit`") && said.contains(&format!("Cut: {cut}.")), "{said}");
+    assert_eq!(all.get("cut"), None, "nothing is left out");
     for name in ["stopped_since", "since_is", "stopped", "volumes", "snapshots_at_most"] {
         assert!(one["rows"][0].get(name).is_some(), "{name}: {one}");
     }

@@ -93,3 +93,82 @@ async fn a_launch_time_matches_in_the_form_of_aws_and_in_that_of_the_document() 
         assert_eq!(found["total"], 1, "{value}: {said}");
     }
 }
+
+#[tokio::test]
+async fn a_misspelt_tag_is_named_also_where_everything_lacks_it() {
+    let world = World::small().await;
+    let client = world.client(false).await;
+    let expected = "no EC2 instance has a tag `nmae` (did you mean `Name`?)";
+    let absent = json!({"filters": {"tag:nmae": ["@absent"]}});
+    for (spec, arguments) in [
+        (&search_inventory::SPEC, absent.clone()),
+        (&count_inventory::SPEC, absent),
+        (&search_inventory::SPEC, json!({"fields": ["tag:nmae"]})),
+        (&search_inventory::SPEC, json!({"sort": "tag:nmae"})),
+        (&count_inventory::SPEC, json!({"group_by": ["tag:nmae"]})),
+        (&count_inventory::SPEC, json!({"kind": "instance-status", "group_by": ["tag:nmae"]})),
+    ] {
+        let (said, found) = answered(&client, spec, arguments).await;
+        assert!(found["total"].as_u64() > Some(0), "{said}");
+        assert_eq!(found["hints"], json!([expected]), "{said}");
+        assert!(said.contains(expected), "{said}");
+    }
+    let (said, found) = answered(&client, &count_inventory::SPEC, json!({"group_by": ["tag:Name"]})).await;
+    assert_eq!(found.get("hints"), None, "{said}");
+}
+
+#[tokio::test]
+async fn other_words_for_no_value_and_lists_in_one_text_are_told_the_right_way() {
+    let world = World::small().await;
+    let client = world.client(false).await;
+    for word in ["absent", "missing", "@missing", "None", ""] {
+        let said = nothing(&client, "instance", json!({"tag:Name": [word]})).await;
+        assert!(said.contains("; @absent finds what has no value."), "{said}");
+        let said = refused(&client, "search_inventory", json!({"filters": {"vpc-id": [word]}})).await;
+        assert!(said.contains("@absent finds what has no value"), "{said}");
+    }
+    let list = json!({"filters": {"instance-state-name": "running,stopped"}});
+    let said = refused(&client, "search_inventory", list).await;
+    assert!(said.contains(r#"give several values as a list: ["running","stopped"]"#), "{said}");
+}
+
+#[tokio::test]
+async fn names_that_people_see_are_understood_everywhere_and_tags_are_suggested() {
+    let world = World::small().await;
+    let client = world.client(false).await;
+    let total = async |kind: &str, filters: Value| {
+        let arguments = json!({"kind": kind, "filters": filters});
+        answered(&client, &count_inventory::SPEC, arguments).await.1["total"].clone()
+    };
+    for (kind, names) in [
+        ("Instances", ["instance-state-name", "state", "State", "instance_state_name", "STATE"]),
+        ("EC2", ["instance-type", "type", "InstanceType", "instance_type", "Type"]),
+        ("ebs", ["size", "size_gib", "Size", "SIZE", "Size_GiB"]),
+    ] {
+        let mut totals = Vec::new();
+        for name in names {
+            totals.push(total(kind, json!({name: ["@present"]})).await);
+        }
+        assert!(totals[0].as_u64() > Some(0) && totals.iter().all(|total| *total == totals[0]), "{kind}: {totals:?}");
+    }
+    for name in ["name", "Name"] {
+        let (said, found) =
+            answered(&client, &search_inventory::SPEC, json!({"filters": {name: "*"}, "fields": ["InstanceType"]}))
+                .await;
+        assert!(found["total"].as_u64() > Some(0) && found["rows"][0]["InstanceType"].is_string(), "{said}");
+        assert_eq!(found["readings"], json!([format!("filter `{name}` is read as `tag:Name`")]), "{said}");
+    }
+    let sum = json!({"kind": "volumes", "sum": "Size", "group_by": ["Availability_Zone"]});
+    let (said, found) = answered(&client, &count_inventory::SPEC, sum).await;
+    assert!(found["sum"].as_u64() > Some(0) && found["groups"][0]["value"].is_string(), "{said}");
+    for (tool, arguments) in [
+        ("search_inventory", json!({"filters": {"env": ["prod"]}})),
+        ("search_inventory", json!({"fields": ["Env"]})),
+        ("search_inventory", json!({"sort": "-env"})),
+        ("count_inventory", json!({"group_by": ["env"]})),
+        ("report_stopped_instances", json!({"filters": {"env": ["prod"]}})),
+    ] {
+        let said = refused(&client, tool, arguments).await;
+        assert!(said.contains("(did you mean `tag:env`?)"), "{tool}: {said}");
+    }
+}

@@ -48,6 +48,19 @@ fn every_spelling_of_a_filter_is_the_same_filter() {
 }
 
 #[test]
+fn an_object_is_one_filter_only_if_it_has_a_name_and_values() {
+    let one = |name: &str, value: &str| Ok(vec![(name.to_owned(), texts(&[value]))]);
+    assert_eq!(read(&json!({"name": "web-*"})), one("tag:Name", "web-*"));
+    assert_eq!(read(&json!({"Name": ["web-*"]})), one("tag:Name", "web-*"));
+    assert_eq!(read(&json!({"name": "state", "value": "running"})), one("instance-state-name", "running"));
+    let both = read(&json!({"name": "web-*", "State": "running"})).unwrap();
+    assert_eq!(both.len(), 2, "{both:?}");
+    for bare in [json!({"Name": "vpc-id"}), json!({"Name": "vpc-id", "Values": null}), json!([{"name": "vpc-id"}])] {
+        assert!(read(&bare).unwrap_err().contains("`vpc-id` has no values"), "{bare}");
+    }
+}
+
+#[test]
 fn what_is_no_filter_is_refused_and_never_read_as_another_question() {
     for (wrong, says) in [
         (json!("running"), "`filters` must be"),
