@@ -69,6 +69,7 @@ SNAPSHOTS = [item for item in described("describe_snapshots", "Snapshots", Owner
 GATEWAYS = described("describe_internet_gateways", "InternetGateways")
 NATS = described("describe_nat_gateways", "NatGateways")
 ACLS = described("describe_network_acls", "NetworkAcls")
+STATUSES = described("describe_instance_status", "InstanceStatuses", IncludeAllInstances=True)
 # Those that the account owns, and those that its instances use.
 IMAGES = described("describe_images", "Images", Owners=["self"])
 OWNED = {image["ImageId"] for image in IMAGES}
@@ -191,6 +192,25 @@ table(
         for it in INSTANCES
         for group in it.get("SecurityGroups", [])
     ),
+)
+CHECKS = ["SystemStatus", "InstanceStatus", "AttachedEbsStatus"]
+
+
+def results(it):
+    return [it.get(check, {}).get("Status") for check in CHECKS]
+
+
+def verdict(it):
+    order = ["impaired", "insufficient-data", "initializing", "ok", "not-applicable"]
+    found = [result for result in results(it) if result]
+    return min(found, key=order.index) if found else "unknown"
+
+
+table(
+    "instance_health",
+    "instance_id TEXT, account TEXT, region TEXT, state TEXT, verdict TEXT, system_status TEXT, instance_status TEXT,"
+    " attached_ebs_status TEXT",
+    ((it["InstanceId"], ACCOUNT, REGION, it["InstanceState"]["Name"], verdict(it), *results(it)) for it in STATUSES),
 )
 
 

@@ -19,7 +19,7 @@ const REGION: (&str, &[&str]) = ("region", &["us-east-1", "eu-west-1"]);
 const ACCOUNT: (&str, &[&str]) = ("account", &["123456789012", "210987654321"]);
 const STATE: (&str, &[&str]) = ("state", &["running", "stopped", "in-use", "available"]);
 
-const TABLES: [Table; 11] = [
+const TABLES: [Table; 12] = [
     Table {
         name: "instance",
         texts: &[
@@ -93,6 +93,19 @@ const TABLES: [Table; 11] = [
         key: &["instance_id", "group_id"],
     },
     Table {
+        name: "instance_health",
+        texts: &[
+            ("instance_id", &["i-0"]),
+            STATE,
+            ("verdict", &["ok", "not-applicable", "impaired"]),
+            ("system_status", &["ok", "not-applicable"]),
+            ACCOUNT,
+        ],
+        numbers: &[],
+        times: &[],
+        key: &["instance_id"],
+    },
+    Table {
         name: "security_group_rule",
         texts: &[
             ("group_id", &["sg-0"]),
@@ -126,10 +139,12 @@ const TABLES: [Table; 11] = [
 ];
 
 /// Two tables and a column that both have.
-const JOINS: [(&str, &str, &str); 12] = [
+const JOINS: [(&str, &str, &str); 14] = [
     ("instance", "instance_volume", "instance_id"),
     ("volume", "instance_volume", "volume_id"),
     ("instance", "instance_security_group", "instance_id"),
+    ("instance", "instance_health", "instance_id"),
+    ("instance_volume", "instance_health", "instance_id"),
     ("instance_volume", "instance_security_group", "instance_id"),
     ("instance", "subnet", "subnet_id"),
     ("instance", "vpc", "vpc_id"),
