@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::choice::{ChosenInstances, Verdicts};
-use super::row::{HEADER, StatusRow, lines};
+use super::row::{HEADER, KnownInstance, StatusRow, lines};
 use crate::kinds::health;
 use crate::mcp::error::RequestError;
 use crate::mcp::tools::answer::ToolResult;
@@ -75,7 +75,7 @@ pub(super) fn answer(
 ) -> Result<ToolResult, RequestError> {
     // Equally healthy ones stay in the order of the call or of their ids.
     rows.sort_by_key(|row| {
-        let known = row.known.as_ref().map(|known| known.rank());
+        let known = row.known.as_ref().map(KnownInstance::rank);
         (known.is_none(), known)
     });
     let mut text = AnswerText::default();
