@@ -145,9 +145,9 @@ fn compared(
         _ => Vec::new(),
     };
     let between = RecordsBetween::read(core, &named, from, to, &changes)?;
-    let before = match between.appearance.flatten().filter(|_| before.is_none()) {
-        Some(found_at) => Presence::NotKnownYet { found_at },
-        None => Presence::of(before.is_some()),
+    let before = match between.appearance {
+        Some((found_at, true)) if before.is_none() => Presence::NotKnownYet { found_at },
+        _ => Presence::of(before.is_some()),
     };
     shown(core, kind, &named, (from, before), (to, Presence::of(after.is_some())), &changes, &between)
 }
@@ -187,8 +187,8 @@ struct RecordsBetween {
     earlier: usize,
     /// How many records have no effect on the difference.
     others: usize,
-    /// How its first appearance was recorded, if it appeared: when the first sweep found it, else `None`.
-    appearance: Option<Option<Timestamp>>,
+    /// When it first appeared, and whether the first sweep found it, so that it may have been there before.
+    appearance: Option<(Timestamp, bool)>,
 }
 
 impl RecordsBetween {
@@ -213,7 +213,7 @@ impl RecordsBetween {
     fn add(&mut self, record: Recorded, changes: &[Change]) {
         if matches!(record.event, Event::Discovered { .. }) {
             let is_baseline = record.cause == Cause::Baseline;
-            self.appearance.get_or_insert(is_baseline.then_some(record.recorded_at));
+            self.appearance.get_or_insert((record.recorded_at, is_baseline));
         }
         let makes = match &record.event {
             Event::Discovered { .. } | Event::Removed { .. } => true,
