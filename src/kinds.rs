@@ -130,6 +130,12 @@ pub fn of_id(id: &str) -> Option<&'static KindSpec> {
     KINDS.iter().find(|spec| spec.prefix.is_some_and(|prefix| id.starts_with(prefix))).copied()
 }
 
+/// Whether a resource of `kind` can have this id, as far as its beginning tells. A status has the id of what it is about.
+#[must_use]
+pub fn may_have(kind: &KindSpec, id: &str) -> bool {
+    of_id(id).is_none_or(|of| of.slug == kind.slug || kind.status_of == Some(of.slug))
+}
+
 /// The kind that ARNs call `arn_type`.
 #[must_use]
 pub fn of_arn_type(arn_type: &str) -> Option<&'static KindSpec> {

@@ -286,12 +286,6 @@ impl KindSpec {
         self.own_only && (self.also_by_id.is_empty() || matches!(input, DescribeInput::Page { .. }))
     }
 
-    /// Whether a resource of the kind can have this id, as far as its beginning tells. A status has the id of what it is about.
-    #[must_use]
-    pub fn may_have(&self, id: &str) -> bool {
-        super::of_id(id).is_none_or(|of| of.slug == self.slug || self.status_of == Some(of.slug))
-    }
-
     /// The kind to search for tags, if AWS shows no tags on this one.
     #[must_use]
     pub fn tagged_kind(&self) -> Option<&'static str> {

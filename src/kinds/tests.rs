@@ -111,7 +111,7 @@ fn ids_and_arns_tell_kinds_apart_and_columns_show_filters() {
 #[test]
 fn a_status_belongs_to_a_kind_there_is() {
     assert!(KINDS.iter().filter_map(|spec| spec.status_of).all(|slug| by_slug(slug).is_some()));
-    let kinds = |id: &str| KINDS.iter().filter(|kind| kind.may_have(id)).map(|kind| kind.slug).collect::<Vec<_>>();
+    let kinds = |id: &str| KINDS.iter().filter(|kind| may_have(kind, id)).map(|kind| kind.slug).collect::<Vec<_>>();
     assert_eq!(kinds("i-0123456789abcdef0"), ["instance", "instance-status"]);
     assert_eq!(kinds("vol-0123456789abcdef0"), ["volume"]);
     assert_eq!(kinds("203.0.113.7").len(), KINDS.len());

@@ -483,7 +483,11 @@ async fn a_bad_argument_is_an_answer_that_says_how() {
             json!({"fields": ["colour"]}),
             "instance has no filter `colour`. Give tag:KEY or one of: ",
         ),
-        ("search_inventory", json!({"fields": ["vpc-idd"]}), "instance has no filter `vpcid` (did you mean `vpc-id`?)"),
+        (
+            "search_inventory",
+            json!({"fields": ["vpc-idd"]}),
+            "instance has no filter `vpc-idd` (did you mean `vpc-id`?)",
+        ),
         (
             "count_inventory",
             json!({"group_by": "instance-typ"}),

@@ -110,7 +110,7 @@ fn subjects(filling: &Filling<'_>, ids: &BTreeSet<String>) -> Result<Vec<Resourc
     let scopes = filling.snapshot.scopes()?;
     let mut found = Vec::new();
     for id in ids {
-        for kind in KINDS.iter().filter(|kind| kind.may_have(id)) {
+        for kind in KINDS.iter().filter(|kind| kinds::may_have(kind, id)) {
             found.extend(scopes.iter().map(|scope| ResourceId::new(scope, &kind.kind(), id.as_str())));
         }
     }

@@ -51,7 +51,7 @@ fn wanted(flat: Flat, terms: &NarrowTerms) -> Vec<&'static KindSpec> {
     }
     // Where ids are named, those that are of another kind need not be looked for.
     if let Some(ids) = flat.id_column().and_then(|column| terms.sets.get(column)) {
-        kinds.retain(|kind| ids.iter().any(|id| kind.may_have(id)));
+        kinds.retain(|kind| ids.iter().any(|id| kinds::may_have(kind, id)));
     }
     kinds
 }
