@@ -45,7 +45,7 @@ pub(super) fn referred_ids(store: &Store, spec: &'static KindSpec) -> Option<Ref
 /// The kind of this slug, and the number under which its rows hold what a document has at `path`.
 fn facet(slug: &str, path: &str) -> Option<(Kind, u16)> {
     let spec = kinds::by_slug(slug)?;
-    Some((spec.kind(), spec.filters.iter().find(|filter| filter.paths == [path])?.number))
+    Some((spec.kind(), spec.filter_at(path)?.number))
 }
 
 fn read(store: &Store, referring: &[(Kind, u16)], scope: &Scope) -> Result<BTreeSet<Arc<str>>, ReadError> {

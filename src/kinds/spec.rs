@@ -248,6 +248,18 @@ impl KindSpec {
         self.filters.iter().find(|filter| filter.name == name)
     }
 
+    /// The filter of which `path` is the only path.
+    #[must_use]
+    pub fn filter_at(&self, path: &str) -> Option<&'static Filter> {
+        self.filters.iter().find(|filter| filter.paths == [path])
+    }
+
+    /// The filter that holds the id.
+    #[must_use]
+    pub fn id_filter(&self) -> Option<&'static Filter> {
+        self.filter_at(self.id_field)
+    }
+
     /// The filter of this name, if only documents hold its values.
     #[must_use]
     pub fn document_filter(&self, name: &str) -> Option<&'static DocumentFilter> {

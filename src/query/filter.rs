@@ -8,6 +8,7 @@
 //! "Values": ["running"]}]` and `{"instance-state-name": ["running"]}`.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 use xxhash_rust::xxh3::xxh3_64;
@@ -17,7 +18,7 @@ use crate::model::text::shown;
 use crate::model::{Form, Scope, Timestamp};
 use crate::query::filter_name;
 use crate::query::nearness::nearest;
-use crate::store::{Comparison, Matcher, On};
+use crate::store::{Comparison, Matcher, On, ValuePattern};
 
 pub use self::document_condition::DocumentCondition;
 pub use self::doubtful_value::DoubtfulValue;
@@ -40,7 +41,8 @@ pub const MAX_VALUES: usize = 200;
 pub struct Filters {
     written: Vec<(String, Vec<String>)>,
     matcher: Matcher,
-    doubts: Vec<DoubtfulValue>,
+    /// The values that may never match, each after the position of its filter in `written` and the filter's number in its kind.
+    doubts: Vec<(usize, u16, DoubtfulValue)>,
     /// What only documents can decide.
     conditions: Vec<DocumentCondition>,
 }
@@ -70,8 +72,8 @@ impl Filters {
             let FilterPatterns { any, doubtful } = FilterPatterns::read(&name, &values, form, now)?;
             if let On::Facet(facet) = on {
                 let place = filters.written.len();
-                let doubt = |(value, pattern)| DoubtfulValue { place, facet, name: name.clone(), value, form, pattern };
-                filters.doubts.extend(doubtful.into_iter().map(doubt));
+                let doubt = |(value, pattern)| DoubtfulValue { name: name.clone(), value, form, pattern };
+                filters.doubts.extend(doubtful.into_iter().map(|doubtful| (place, facet, doubt(doubtful))));
             }
             let tests = any.into_iter().map(|pattern| Comparison { on: on.clone(), pattern });
             filters.matcher = filters.matcher.and(tests.collect());
@@ -104,8 +106,8 @@ impl Filters {
         let mut noted = Vec::new();
         for (place, (_, values)) in self.written.iter().enumerate() {
             let mut never = Vec::new();
-            for doubt in self.doubts.iter().filter(|doubt| doubt.place == place) {
-                let held = held(doubt.facet)?;
+            for (_, facet, doubt) in self.doubts.iter().filter(|(of, ..)| *of == place) {
+                let held = held(*facet)?;
                 never.extend(doubt.judge(held.iter().map(String::as_str)).err());
             }
             if never.len() == values.len()
@@ -131,6 +133,20 @@ impl Filters {
         self.written.push((name.to_owned(), values));
         self.matcher = self.matcher.and(tests);
         self
+    }
+
+    /// Demands in addition that a resource of `kind` has one of `ids`, under the name and with the values of each filter in `written`,
+    /// which stand for these ids.
+    #[must_use]
+    pub fn and_ids<'w>(
+        self,
+        kind: &KindSpec,
+        ids: BTreeSet<String>,
+        written: impl Iterator<Item = (&'w str, &'w [String])>,
+    ) -> Self {
+        let on = On::Facet(kind.id_filter().map_or(u16::MAX, |filter| filter.number));
+        let test = Comparison { on, pattern: ValuePattern::one_of(ids) };
+        written.fold(self, |filters, (name, values)| filters.and(name, values.to_vec(), vec![test.clone()]))
     }
 
     /// Whether a resource that was seen in `scope` can match, as far as the filters of accounts and regions decide.

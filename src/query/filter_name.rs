@@ -28,7 +28,7 @@ pub fn meant<'a>(kind: &KindSpec, written: &'a str) -> Option<Cow<'a, str>> {
         return Some(Cow::Borrowed(name));
     }
     if key == "id" {
-        return own_id(kind).map(Cow::Borrowed);
+        return kind.id_filter().map(|filter| filter.name).map(Cow::Borrowed);
     }
     if key == "name" {
         return Some(Cow::Borrowed(own_name(kind).unwrap_or("tag:Name")));
@@ -52,15 +52,10 @@ pub fn folded(name: &str) -> String {
     name.chars().filter(|letter| !matches!(letter, '-' | '_' | ' ')).flat_map(char::to_lowercase).collect()
 }
 
-/// The filter of a kind that holds its id.
-fn own_id(kind: &KindSpec) -> Option<&'static str> {
-    kind.filters.iter().find(|filter| filter.paths == [kind.id_field]).map(|filter| filter.name)
-}
-
 /// The filter of a kind that holds the name that AWS gives it, such as a security group's.
 fn own_name(kind: &KindSpec) -> Option<&'static str> {
     let field = kind.name_field.filter(|field| field.ends_with("Name"))?;
-    kind.filters.iter().find(|filter| filter.paths == [field]).map(|filter| filter.name)
+    kind.filter_at(field).map(|filter| filter.name)
 }
 
 /// The name, if all of them are the same.

@@ -10,7 +10,7 @@ use thiserror::Error;
 use super::filter::{DocumentCondition, FilterError, Filters};
 use crate::kinds::KindSpec;
 use crate::model::{ResourceId, Scope};
-use crate::store::{Comparison, On, ReadError, Store, ValuePattern};
+use crate::store::{ReadError, Store};
 
 /// The most documents that one question reads.
 pub const MAX_READ: usize = 20_000;
@@ -60,12 +60,7 @@ pub fn looked_up(
         return Err(InDocumentsError::TooMany { name: first.name(), plural: kind.plural, found: found.total, narrow });
     }
     let ids = matching(store, &found.ids, &conditions)?;
-    let number = kind.filters.iter().find(|filter| filter.paths == [kind.id_field]).map_or(u16::MAX, |it| it.number);
-    let test = Comparison { on: On::Facet(number), pattern: ValuePattern::one_of(ids) };
-    for condition in conditions {
-        filters = filters.and(condition.name(), condition.values().to_vec(), vec![test.clone()]);
-    }
-    Ok(filters)
+    Ok(filters.and_ids(kind, ids, conditions.iter().map(|condition| (condition.name(), condition.values()))))
 }
 
 /// Those of `ids` whose documents meet every condition.

@@ -7,16 +7,10 @@ An operation's name in boto3 a line in, such as `describe_instances`; a JSON tex
 import json
 import sys
 
-import boto3
+import ec2
 
 SETTINGS = json.loads(sys.argv[1])
-EC2 = boto3.client(
-    "ec2",
-    endpoint_url=SETTINGS["endpoint"],
-    region_name=SETTINGS["region"],
-    aws_access_key_id="testing",
-    aws_secret_access_key="testing",
-)
+EC2 = ec2.client(SETTINGS)
 
 for line in sys.stdin:
     operation = line.strip()

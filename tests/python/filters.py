@@ -10,20 +10,12 @@ import json
 import re
 import sys
 
-import boto3
-from botocore.config import Config
+import ec2
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 SETTINGS = json.loads(sys.argv[1])
-EC2 = boto3.client(
-    "ec2",
-    endpoint_url=SETTINGS["endpoint"],
-    region_name=SETTINGS["region"],
-    aws_access_key_id="testing",
-    aws_secret_access_key="testing",
-    config=Config(retries={"total_max_attempts": 1}),
-)
+EC2 = ec2.client(SETTINGS, attempts=1)
 
 
 def ask(kind, filters):

@@ -12,17 +12,12 @@ import re
 import sys
 from datetime import datetime, timedelta, timezone
 
-import boto3
+import ec2
+from ec2 import tags
 
 SETTINGS = json.loads(sys.argv[1])
 RANDOM = random.Random(SETTINGS["seed"])
-EC2 = boto3.client(
-    "ec2",
-    endpoint_url=SETTINGS["endpoint"],
-    region_name=SETTINGS["region"],
-    aws_access_key_id="testing",
-    aws_secret_access_key="testing",
-)
+EC2 = ec2.client(SETTINGS)
 
 # By kind: the operation, its list, the id, and the path of each filter. A path's steps go through lists.
 KINDS = {
@@ -132,11 +127,7 @@ KINDS = {
 
 
 def described(operation, member, arguments):
-    if EC2.can_paginate(operation):
-        pages = EC2.get_paginator(operation).paginate(**arguments)
-    else:
-        pages = [getattr(EC2, operation)(**arguments)]
-    items = [item for page in pages for item in page[member]]
+    items = ec2.described(EC2, operation, member, **arguments)
     if member == "Reservations":
         return [instance for item in items for instance in item["Instances"]]
     return items
@@ -149,10 +140,6 @@ def reached(value, steps):
     if not steps:
         return [] if value in (None, "") else [value]
     return reached(value[steps[0]], steps[1:]) if steps[0] in value else []
-
-
-def tags(item):
-    return {tag["Key"]: tag.get("Value", "") for tag in item.get("Tags", item.get("TagSet", []))}
 
 
 def values(kind, item, name):

@@ -10,27 +10,16 @@ import re
 import sqlite3
 import sys
 
-import boto3
-from botocore.config import Config
+import ec2
+from ec2 import tags
 
 SETTINGS = json.loads(sys.argv[1])
 ACCOUNT, REGION = SETTINGS["account"], SETTINGS["region"]
-EC2 = boto3.client(
-    "ec2",
-    endpoint_url=SETTINGS["endpoint"],
-    region_name=REGION,
-    aws_access_key_id="testing",
-    aws_secret_access_key="testing",
-    config=Config(retries={"total_max_attempts": 3}),
-)
+EC2 = ec2.client(SETTINGS)
 
 
 def described(operation, member, **arguments):
-    if EC2.can_paginate(operation):
-        pages = EC2.get_paginator(operation).paginate(**arguments)
-    else:
-        pages = [getattr(EC2, operation)(**arguments)]
-    return [item for page in pages for item in page[member]]
+    return ec2.described(EC2, operation, member, **arguments)
 
 
 def when(value):
@@ -47,10 +36,6 @@ def flag(value):
 def several(values):
     values = [value for value in values if value]
     return json.dumps(list(dict.fromkeys(values))) if values else None
-
-
-def tags(item):
-    return {tag["Key"]: tag.get("Value", "") for tag in item.get("Tags", item.get("TagSet", []))}
 
 
 def name(item, other=None):

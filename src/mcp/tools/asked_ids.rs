@@ -13,7 +13,6 @@ use crate::model::Scope;
 use crate::model::text::shown;
 use crate::query::selection::MatchingRows;
 use crate::query::{Filters, Query};
-use crate::store::{Comparison, On, ValuePattern};
 
 /// How many ids the text names.
 const NAMED: usize = 50;
@@ -35,18 +34,16 @@ impl AskedIds {
     /// # Errors
     /// When the store cannot be read.
     pub fn of(core: &Core, kind: &'static KindSpec, query: &Query) -> Result<Self, RequestError> {
-        let Some(filter) = kind.filters.iter().find(|filter| filter.paths == [kind.id_field]) else {
+        let Some(filter) = kind.id_filter() else {
             return Ok(AskedIds::default());
         };
-        let on = On::Facet(filter.number);
         let by_id = query.filters.each().filter(|(name, ..)| *name == filter.name).flat_map(|(_, _, tests)| tests);
         let asked: BTreeSet<String> = by_id.filter_map(|test| test.pattern.exact()).map(str::to_owned).collect();
         if asked.is_empty() {
             return Ok(AskedIds::default());
         }
-        let test = Comparison { on, pattern: ValuePattern::one_of(asked.clone()) };
         let found = |filters: Filters, scope: Option<&Scope>| {
-            let filters = filters.and(filter.name, Vec::new(), vec![test.clone()]);
+            let filters = filters.and_ids(kind, asked.clone(), std::iter::once((filter.name, &[][..])));
             let point = query.point;
             let mut ids = BTreeSet::new();
             let selection = MatchingRows { kind: &query.kind, scope, filters: &filters, point, is_lent: false };

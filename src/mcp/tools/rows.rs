@@ -68,8 +68,7 @@ impl Columns {
     /// The number of the filter that holds the name of the state; `None` for kinds without states.
     #[must_use]
     pub fn state(&self) -> Option<u16> {
-        let path = self.kind.state_path?;
-        self.kind.filters.iter().find(|filter| filter.paths == [path]).map(|filter| filter.number)
+        self.kind.filter_at(self.kind.state_path?).map(|filter| filter.number)
     }
 
     /// The names of the columns that [`Columns::line`] prints.

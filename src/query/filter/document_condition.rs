@@ -65,8 +65,6 @@ impl DocumentCondition {
     pub fn refuse(&self, held: &BTreeSet<String>) -> Result<(), FilterError> {
         let never = self.patterns.doubtful.iter().filter_map(|(value, pattern)| {
             let doubt = DoubtfulValue {
-                place: 0,
-                facet: u16::MAX,
                 name: self.filter.name.to_owned(),
                 value: value.clone(),
                 form: self.filter.form,

@@ -17,10 +17,6 @@ const TYPED: f64 = 0.95;
 /// match; otherwise the answer names the values that cannot: see [`Filters::refuse`](super::Filters::refuse).
 #[derive(Clone, Debug)]
 pub struct DoubtfulValue {
-    /// The position of its filter among the filters.
-    pub place: usize,
-    /// The filter's number in its kind.
-    pub facet: u16,
     /// The filter's name.
     pub name: String,
     /// The value as it was given.

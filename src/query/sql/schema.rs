@@ -264,7 +264,7 @@ fn of_kind(spec: &'static KindSpec) -> SqlTable {
         Column::new("account", ColumnForm::Text, Field::Account),
         Column::new("region", ColumnForm::Text, Field::Region),
     ];
-    let state = spec.state_path.and_then(|path| spec.filters.iter().find(|filter| filter.paths == [path]));
+    let state = spec.state_path.and_then(|path| spec.filter_at(path));
     if let Some(state) = state {
         columns.push(Column::new("state", ColumnForm::Text, Field::Facet(state.number)));
     }

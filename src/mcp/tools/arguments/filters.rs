@@ -242,20 +242,14 @@ impl GivenFilters {
         scope: Option<&Scope>,
         of: &Filters,
         point: Option<Point>,
-        mut filters: Filters,
+        filters: Filters,
     ) -> Result<Filters, RequestError> {
         let (tagged, mut ids) = (holder(self.kind, "tag-key"), BTreeSet::new());
         let selection = MatchingRows { kind: &tagged.kind(), scope, filters: of, point, is_lent: false };
         selection.each(&core.store, |row| {
             ids.insert(row.id.id.to_string());
         })?;
-        let number = self.kind.filters.iter().find(|filter| filter.paths == [self.kind.id_field]);
-        let on = On::Facet(number.map_or(u16::MAX, |filter| filter.number));
-        let test = Comparison { on, pattern: ValuePattern::one_of(ids) };
-        for (name, values, _) in of.each() {
-            filters = filters.and(name, values.to_vec(), vec![test.clone()]);
-        }
-        Ok(filters)
+        Ok(filters.and_ids(self.kind, ids, of.each().map(|(name, values, _)| (name, values))))
     }
 
     /// Refuses to compare the values of tags that are redacted: nothing would match, and that would look like a fact.
