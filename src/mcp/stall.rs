@@ -7,7 +7,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use axum::serve::Listener;
 use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
@@ -117,24 +116,6 @@ impl<R: AsyncBufRead + Unpin> AsyncBufRead for ReadUntil<R> {
 
     fn consume(mut self: Pin<&mut Self>, amount: usize) {
         Pin::new(&mut self.reader).consume(amount);
-    }
-}
-
-/// A listener whose connections are [`Bounded`].
-#[derive(Debug)]
-pub(super) struct BoundedListener<L>(pub(super) L);
-
-impl<L: Listener> Listener for BoundedListener<L> {
-    type Io = Bounded<L::Io>;
-    type Addr = L::Addr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        let (stream, address) = self.0.accept().await;
-        (Bounded::new(stream), address)
-    }
-
-    fn local_addr(&self) -> io::Result<Self::Addr> {
-        self.0.local_addr()
     }
 }
 
