@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -88,6 +89,7 @@ struct Hub {
 struct PendingChanges {
     dirty: Mutex<Dirty>,
     wake: Notify,
+    told: AtomicBool,
 }
 
 impl PendingChanges {
@@ -283,11 +285,26 @@ impl Subscription {
         self.hub.hub.lock().remove(self.subscriber, uri);
     }
 
+    /// Marks `uris`, and the list of resources if `list_changed`, for this subscriber, who may have missed notifications.
+    pub fn mark(&self, list_changed: bool, uris: impl IntoIterator<Item = Arc<str>>) {
+        self.mailbox.put(|dirty| {
+            dirty.uris.extend(uris);
+            dirty.list_changed |= list_changed;
+        });
+    }
+
+    /// Whether changes were ever taken.
+    #[must_use]
+    pub fn has_told(&self) -> bool {
+        self.mailbox.told.load(Ordering::Relaxed)
+    }
+
     /// Waits for changes, and takes all of them. Cancelling the wait loses nothing.
     pub async fn next(&self) -> Dirty {
         loop {
             let dirty = std::mem::take(&mut *self.mailbox.dirty.lock());
             if !dirty.is_empty() {
+                self.mailbox.told.store(true, Ordering::Relaxed);
                 return dirty;
             }
             self.mailbox.wake.notified().await;

@@ -8,14 +8,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::request::Parts;
+use parking_lot::Mutex;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,
-    CustomRequest, CustomResult, DiscoverResult, ErrorCode, GetPromptRequestParams, GetPromptResponse, Implementation,
-    ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, MetaObject,
-    PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
-    ServerConfig, ServerResult, SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams,
+    CustomNotification, CustomRequest, CustomResult, DiscoverResult, ErrorCode, Extensions, GetPromptRequestParams,
+    GetPromptResponse, Implementation, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
+    ListToolsResult, MetaObject, PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams,
+    ReadResourceResponse, ServerCapabilities, ServerConfig, ServerResult, SubscribeRequestParams, SubscriptionFilter,
+    Tool, UnsubscribeRequestParams,
 };
-use rmcp::service::{NotificationContext, RequestContext, RoleServer, SubscriptionContext};
+use rmcp::service::{NotificationContext, Peer, RequestContext, RoleServer, SubscriptionContext};
+use rmcp::transport::streamable_http_server::session::SessionRestoreMarker;
 use rmcp::{ErrorData, ServerHandler};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -26,12 +29,14 @@ use super::complete::complete;
 use super::core::{Core, Readiness};
 use super::error::RequestError;
 use super::policy::{ServerPolicy, Writes};
-use super::protocol::{SESSION, VERSIONS};
+use super::protocol::{SESSION, STREAM_OPENED, VERSIONS};
+use super::remembered_sessions::RememberedSessions;
 use super::resources::answer_cache::AnswerCache;
 use super::resources::{Content, list, read, templates};
 use super::subscriptions::{self, SessionSubscriptions};
 use super::uri::Address;
 use super::{instructions, parameters, prompts, tools};
+use crate::notify::Subscription;
 use crate::query::CursorError;
 
 /// How long clients may cache what only a new version of Muster changes.
@@ -69,6 +74,10 @@ pub struct Handler {
     server: McpServer,
     link: Link,
     session: SessionSubscriptions,
+    /// What a client of the modern era subscribes to, until its subscription is served.
+    registered: Mutex<Option<Subscription>>,
+    /// What to remember of the sessions of HTTP.
+    remembered: Option<Arc<RememberedSessions>>,
 }
 
 impl McpServer {
@@ -95,7 +104,8 @@ impl McpServer {
     /// A handler for one connection.
     #[must_use]
     pub fn handler(&self, link: Link) -> Handler {
-        Handler { server: self.clone(), link, session: SessionSubscriptions::default() }
+        let session = SessionSubscriptions::default();
+        Handler { server: self.clone(), link, session, registered: Mutex::default(), remembered: None }
     }
 
     /// The token that ends subscriptions.
@@ -106,6 +116,19 @@ impl McpServer {
 }
 
 impl Handler {
+    /// Remembers the subscriptions of HTTP sessions in `remembered`.
+    #[must_use]
+    pub(super) fn remembering(self, remembered: Arc<RememberedSessions>) -> Self {
+        Handler { remembered: Some(remembered), ..self }
+    }
+
+    /// Begins to notify a client of the older era, of what it subscribed to before its session was restored too.
+    fn start(&self, core: &Core, peer: Peer<RoleServer>, session: Option<&str>) {
+        let remembered = self.remembered.as_ref().zip(session);
+        let earlier = || remembered.map(|(remembered, session)| remembered.uris(session)).unwrap_or_default();
+        self.session.start(core, peer, &self.server.0.tasks, &self.server.0.stop, earlier);
+    }
+
     fn writes(&self) -> Writes {
         Writes::of(self.link.writes, self.server.0.policy.allow_writes)
     }
@@ -313,25 +336,47 @@ impl ServerHandler for Handler {
     }
 
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
-        Some(subscriptions::accepted(requested))
+        let accepted = subscriptions::accepted(requested);
+        // Over HTTP a handler serves one request. Registered before the acknowledgement, its client misses no change after it.
+        if self.link.http
+            && let Readiness::Ready(core) = &*self.server.0.readiness.borrow()
+        {
+            *self.registered.lock() = Some(subscriptions::register(core, &accepted));
+        }
+        Some(accepted)
     }
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
         let stop = &self.server.0.stop;
-        let core = tokio::select! {
-            core = subscriptions::opened(&self.server.0.readiness, stop) => core,
-            () = context.cancelled() => None,
-        };
-        if let Some(core) = core {
-            subscriptions::listen(&context, &core, stop).await;
+        let mut subscription = self.registered.lock().take();
+        if subscription.is_none() {
+            let core = tokio::select! {
+                core = subscriptions::opened(&self.server.0.readiness, stop) => core,
+                () = context.cancelled() => None,
+            };
+            let register = if self.link.http { subscriptions::register_late } else { subscriptions::register };
+            subscription = core.map(|core| register(&core, context.accepted()));
+        }
+        if let Some(subscription) = subscription {
+            subscriptions::listen(&context, &subscription, stop).await;
         }
         Ok(())
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
-        let stop = &self.server.0.stop;
-        if let Some(core) = subscriptions::opened(&self.server.0.readiness, stop).await {
-            self.session.start(&core, context.peer, &self.server.0.tasks, stop);
+        let session = session_id(&context.extensions);
+        let is_restored = context.extensions.get::<SessionRestoreMarker>().is_some();
+        if let Some(core) = subscriptions::opened(&self.server.0.readiness, &self.server.0.stop).await {
+            self.start(&core, context.peer, session.as_deref());
+            if is_restored {
+                self.session.mark_all();
+            }
+        }
+    }
+
+    async fn on_custom_notification(&self, notification: CustomNotification, _: NotificationContext<RoleServer>) {
+        if notification.method == STREAM_OPENED {
+            self.session.mark_missed();
         }
     }
 
@@ -342,13 +387,18 @@ impl ServerHandler for Handler {
     ) -> Result<(), ErrorData> {
         let uri = request.uri;
         let subscribed = async {
-            if self.link.http && !has_session(&context) {
+            let session = session_id(&context.extensions);
+            if self.link.http && session.is_none() {
                 return Err(RequestError::NoSession);
             }
             let core = self.core().await?;
             // The client's `initialized` may still be on its way.
-            self.session.start(&core, context.peer, &self.server.0.tasks, &self.server.0.stop);
-            self.session.add(&core, &uri)
+            self.start(&core, context.peer, session.as_deref());
+            self.session.add(&core, &uri)?;
+            if let Some((remembered, session)) = self.remembered.as_ref().zip(session) {
+                remembered.subscribed(&session, &uri).await;
+            }
+            Ok(())
         };
         subscribed.await.map_err(|fault| fault.protocol(Some(&uri)))
     }
@@ -356,9 +406,13 @@ impl ServerHandler for Handler {
     async fn unsubscribe(
         &self,
         request: UnsubscribeRequestParams,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         Address::parse(&request.uri).map_err(|error| RequestError::from(error).protocol(Some(&request.uri)))?;
+        // Forgotten first, so that a session which is being restored does not bring the subscription back.
+        if let Some((remembered, session)) = self.remembered.as_ref().zip(session_id(&context.extensions)) {
+            remembered.unsubscribed(&session, &request.uri).await;
+        }
         self.session.remove(&request.uri);
         Ok(())
     }
@@ -377,8 +431,9 @@ fn is_blank(cursor: &str) -> bool {
     cursor.trim().is_empty()
 }
 
-fn has_session(context: &RequestContext<RoleServer>) -> bool {
-    context.extensions.get::<Parts>().is_some_and(|parts| parts.headers.contains_key(SESSION))
+/// The id of the HTTP session that a message belongs to.
+fn session_id(extensions: &Extensions) -> Option<String> {
+    extensions.get::<Parts>()?.headers.get(SESSION)?.to_str().ok().map(str::to_owned)
 }
 
 fn millis(time: Duration) -> u64 {

@@ -1,8 +1,9 @@
 //! Notifies clients of changes to subscribed resources, in both protocol eras.
 //!
 //! Each subscriber has one future and no queue: the hub keeps a set of changed URIs, so a client that does not read costs only
-//! that set and delays nobody. A subscriber that takes longer than [`SEND`] for a message is dropped. A modern client sees its
-//! stream end and listens again; the older protocol cannot report it.
+//! that set and delays nobody. A modern subscription ends when its client takes longer than [`SEND`] for a message: the client sees
+//! its stream end and listens again. The older protocol cannot report an end, so there the notification waits as long as the
+//! connection lasts.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -42,18 +43,30 @@ pub fn accepted(requested: &SubscriptionFilter) -> SubscriptionFilter {
     accepted
 }
 
-/// Runs one modern subscription until it is cancelled, the server stops, or the client does not read.
-pub async fn listen(context: &SubscriptionContext, core: &Core, stop: &CancellationToken) {
-    let accepted = context.accepted();
+/// Registers a modern subscription.
+#[must_use]
+pub fn register(core: &Core, accepted: &SubscriptionFilter) -> Subscription {
     let uris = accepted.resource_subscriptions.iter().flatten();
     let topics: Vec<(ChangeTopic, Arc<str>)> =
         uris.filter_map(|uri| Some((Address::parse(uri).ok()?.topic(), Arc::from(uri.as_str())))).collect();
-    let list = accepted.resources_list_changed == Some(true);
-    let subscription = core.hub.register(list, topics, core.now());
+    core.hub.register(accepted.resources_list_changed == Some(true), topics, core.now())
+}
+
+/// Registers a modern subscription that was acknowledged earlier: anything may have changed since.
+#[must_use]
+pub fn register_late(core: &Core, accepted: &SubscriptionFilter) -> Subscription {
+    let subscription = register(core, accepted);
+    let uris = accepted.resource_subscriptions.iter().flatten();
+    subscription.mark(accepted.resources_list_changed == Some(true), uris.map(|uri| Arc::from(uri.as_str())));
+    subscription
+}
+
+/// Serves one modern subscription until it is cancelled, the server stops, or the client does not read.
+pub async fn listen(context: &SubscriptionContext, subscription: &Subscription, stop: &CancellationToken) {
     tokio::select! {
         () = context.cancelled() => {}
         () = stop.cancelled() => {}
-        () = push(&subscription, context.sink()) => {}
+        () = push(subscription, context.sink(), SEND) => {}
     }
 }
 
@@ -90,8 +103,8 @@ impl NotificationSink for Peer<RoleServer> {
     }
 }
 
-/// Sends changes as they happen; ends when the client is gone or does not read.
-async fn push(subscription: &Subscription, sink: &impl NotificationSink) {
+/// Sends changes as they happen; ends when the client is gone or takes longer than `patience` for a message.
+async fn push(subscription: &Subscription, sink: &impl NotificationSink, patience: Duration) {
     let mut list_due: Option<Instant> = None;
     let mut list_sent: Option<Instant> = None;
     loop {
@@ -101,7 +114,7 @@ async fn push(subscription: &Subscription, sink: &impl NotificationSink) {
         };
         if let Some(dirty) = dirty {
             for uri in &dirty.uris {
-                if !sent(sink.updated(uri)).await {
+                if !sent(sink.updated(uri), patience).await {
                     return;
                 }
             }
@@ -111,7 +124,7 @@ async fn push(subscription: &Subscription, sink: &impl NotificationSink) {
             }
         }
         if list_due.is_some_and(|due| due <= Instant::now()) {
-            if !sent(sink.list_changed()).await {
+            if !sent(sink.list_changed(), patience).await {
                 return;
             }
             (list_due, list_sent) = (None, Some(Instant::now()));
@@ -119,15 +132,15 @@ async fn push(subscription: &Subscription, sink: &impl NotificationSink) {
     }
 }
 
-async fn sent<E: std::fmt::Display>(send: impl Future<Output = Result<(), E>>) -> bool {
-    match timeout(SEND, send).await {
+async fn sent<E: std::fmt::Display>(send: impl Future<Output = Result<(), E>>, patience: Duration) -> bool {
+    match timeout(patience, send).await {
         Ok(Ok(())) => true,
         Ok(Err(error)) => {
             debug!(%error, "a subscriber left");
             false
         }
         Err(_) => {
-            warn!(seconds = SEND.as_secs(), "dropped a subscriber that does not read");
+            warn!(seconds = patience.as_secs(), "ended the subscription of a client that does not read");
             false
         }
     }
@@ -143,26 +156,66 @@ struct Active {
     _end: DropGuard,
 }
 
+impl Active {
+    fn add(&mut self, core: &Core, address: &Address, uri: &str) {
+        if self.uris.insert(uri.to_owned()) {
+            self.subscription.add(address.topic(), uri.into(), core.now());
+        }
+    }
+
+    fn mark(&self) {
+        self.subscription.mark(true, self.uris.iter().map(|uri| Arc::from(uri.as_str())));
+    }
+}
+
 impl SessionSubscriptions {
-    /// Starts to notify `peer` of changes: of the list at once, of resources as they are subscribed. A second call does nothing.
-    pub fn start(&self, core: &Core, peer: Peer<RoleServer>, tasks: &TaskTracker, stop: &CancellationToken) {
+    /// Starts to notify `peer` of changes: of the list at once, of resources as they are subscribed. `earlier` returns the URIs to
+    /// which the client subscribed before its session was restored; anything may have changed there. A second call does nothing.
+    pub fn start(
+        &self,
+        core: &Core,
+        peer: Peer<RoleServer>,
+        tasks: &TaskTracker,
+        stop: &CancellationToken,
+        earlier: impl FnOnce() -> Vec<String>,
+    ) {
         let mut active = self.0.lock();
         if active.is_some() {
             return;
         }
         let subscription = Arc::new(core.hub.register(true, Vec::new(), core.now()));
         let end = stop.child_token();
-        *active = Some(Active {
-            subscription: Arc::clone(&subscription),
-            uris: HashSet::new(),
-            _end: end.clone().drop_guard(),
-        });
+        let mut begun =
+            Active { subscription: Arc::clone(&subscription), uris: HashSet::new(), _end: end.clone().drop_guard() };
+        for uri in earlier() {
+            if let Ok(address) = Address::parse(&uri) {
+                begun.add(core, &address, &uri);
+            }
+        }
+        if !begun.uris.is_empty() {
+            begun.mark();
+        }
+        *active = Some(begun);
         drop(tasks.spawn(async move {
             tokio::select! {
                 () = end.cancelled() => {}
-                () = push(&subscription, &peer) => {}
+                () = push(&subscription, &peer, Duration::MAX) => {}
             }
         }));
+    }
+
+    /// Marks everything as changed, for a client that was away.
+    pub fn mark_all(&self) {
+        if let Some(active) = &*self.0.lock() {
+            active.mark();
+        }
+    }
+
+    /// Marks everything as changed, for a client that may have missed notifications, if there were any.
+    pub fn mark_missed(&self) {
+        if let Some(active) = self.0.lock().as_ref().filter(|active| active.subscription.has_told()) {
+            active.mark();
+        }
     }
 
     /// Subscribes to a resource.
@@ -176,9 +229,7 @@ impl SessionSubscriptions {
         if active.uris.len() >= MAX_URIS && !active.uris.contains(uri) {
             return Err(RequestError::TooManySubscriptions(MAX_URIS));
         }
-        if active.uris.insert(uri.to_owned()) {
-            active.subscription.add(address.topic(), uri.into(), core.now());
-        }
+        active.add(core, &address, uri);
         Ok(())
     }
 
@@ -205,5 +256,61 @@ pub async fn opened(
             _ => None,
         },
         () = stop.cancelled() => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use tokio::sync::{Semaphore, mpsc};
+    use tokio::time::sleep;
+
+    use super::*;
+    use crate::model::fixtures::at;
+    use crate::notify::ChangeHub;
+
+    /// A client that reads only while it has permits.
+    struct Reader {
+        reads: Semaphore,
+        heard: mpsc::UnboundedSender<String>,
+    }
+
+    impl NotificationSink for Reader {
+        type Error = Infallible;
+
+        async fn updated(&self, uri: &str) -> Result<(), Infallible> {
+            self.reads.acquire().await.unwrap().forget();
+            self.heard.send(uri.to_owned()).unwrap();
+            Ok(())
+        }
+
+        async fn list_changed(&self) -> Result<(), Infallible> {
+            self.updated("list").await
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_read_for_a_while_ends_a_modern_subscription_and_keeps_an_older_one() {
+        for (patience, is_kept) in [(SEND, false), (Duration::MAX, true)] {
+            let hub = ChangeHub::new(Vec::new());
+            let subscription = hub.register(false, vec![(ChangeTopic::Summary, "summary".into())], at(0));
+            let (heard, mut messages) = mpsc::unbounded_channel();
+            let reader = Reader { reads: Semaphore::new(0), heard };
+            let reading = async {
+                hub.mark([ChangeTopic::Summary], at(1));
+                sleep(SEND * 30).await;
+                hub.mark([ChangeTopic::Summary], at(2));
+                reader.reads.add_permits(10);
+                sleep(SEND).await;
+            };
+            let is_over = tokio::select! {
+                () = push(&subscription, &reader, patience) => true,
+                () = reading => false,
+            };
+            assert_eq!(is_over, !is_kept);
+            let told: Vec<String> = std::iter::from_fn(|| messages.try_recv().ok()).collect();
+            assert_eq!(told, if is_kept { vec!["summary"; 2] } else { Vec::new() });
+        }
     }
 }
