@@ -21,22 +21,27 @@ use tokio_util::task::TaskTracker;
 use crate::config::Config;
 use crate::connection::attach::{self, AttachError, Attached, ServerCommand};
 use crate::connection::data_dir::by_key;
+use crate::connection::handshake::ConnectionTerms;
+use crate::mcp::server::Link;
 use crate::mcp::stall::{self, Bounded, ReadUntil};
 use crate::mcp::{self, Failure, ListMode, Readiness, ServerPolicy, relay, transport};
 use crate::model::text::chain;
 
-/// Carries the client's messages until it closes its end.
+/// Carries the client's messages until it closes its end. `terms` are what it asks the server for.
 ///
 /// # Errors
 /// When the client can no longer be read or written. What keeps a server from running is told to the client instead.
-pub async fn run(config: &Config, server: &ServerCommand) -> anyhow::Result<()> {
+pub async fn run(config: &Config, terms: &ConnectionTerms, server: &ServerCommand) -> anyhow::Result<()> {
     let locate = || by_key::locate(&config.data_dir, config.key_place.as_ref());
-    match attach::attach_where(&locate, config.allow_writes, server).await {
+    match attach::attach_where(&locate, terms, server).await {
         Ok(Attached { reader, writer, grant }) => {
+            for remark in &grant.remarks {
+                tracing::warn!("{remark}");
+            }
             if config.allow_writes && !grant.writes {
                 tracing::warn!(
                     server.pid = grant.pid,
-                    "--allow-writes is given, but the running server permits no writes: restart that server with --allow-writes"
+                    "--allow-writes is given, but the running server permits no writes: `muster restart -- --allow-writes` changes that"
                 );
             }
             let input = BufReader::new(tokio::io::stdin());
@@ -74,7 +79,12 @@ async fn answer(allow_writes: bool, what: String) -> anyhow::Result<()> {
     let output = Bounded::new(tokio::io::stdout());
     let stalled = output.stalled();
     // On the heap: serving a connection is a large future.
-    let serving = Box::pin(transport::serve_stream(&server, allow_writes, tokio::io::stdin(), output));
+    let serving = Box::pin(transport::serve_stream(
+        &server,
+        Link::socket(allow_writes, false, Vec::new()),
+        tokio::io::stdin(),
+        output,
+    ));
     match stalled.run_until_cancelled(serving).await {
         Some(outcome) => Ok(outcome?),
         None => anyhow::bail!("the client has read nothing for {} s", stall::PATIENCE.as_secs()),

@@ -69,16 +69,16 @@ pub enum StreamError {
     Task(#[from] tokio::task::JoinError),
 }
 
-/// Serves one client over a stream until it leaves or the server stops. `writes` says whether the connection requested writes.
+/// Serves one client over a stream until it leaves or the server stops. `link` says what the connection requested.
 ///
 /// # Errors
 /// When the client does not open the protocol. A client that leaves at once is not an error.
-pub async fn serve_stream<R, W>(server: &McpServer, writes: bool, read: R, write: W) -> Result<(), StreamError>
+pub async fn serve_stream<R, W>(server: &McpServer, link: Link, read: R, write: W) -> Result<(), StreamError>
 where
     R: AsyncRead + Send + Unpin + 'static,
     W: AsyncWrite + Send + Unpin + 'static,
 {
-    let handler = server.handler(Link { writes, http: false });
+    let handler = server.handler(link);
     let end = CancellationToken::new();
     let _end_with_this = end.clone().drop_guard();
     let conversation = Arc::new(Mutex::new(Conversation::default()));
@@ -159,12 +159,7 @@ fn routed(server: &McpServer, options: &HttpOptions, streams: &CancellationToken
     local.session_config.keep_alive = Some(KEEP);
     let sessions = Arc::new(HttpSessions::new(local));
     let server = server.clone();
-    let service = StreamableHttpService::new(
-        // Over HTTP the server's policy applies alone, because a connection cannot request less.
-        move || Ok(server.handler(Link { writes: true, http: true })),
-        Arc::clone(&sessions),
-        config,
-    );
+    let service = StreamableHttpService::new(move || Ok(server.handler(Link::http())), Arc::clone(&sessions), config);
     let cap = Cap { sessions: Arc::clone(&sessions), most };
     let service = middleware::from_fn_with_state(cap, capped).layer(service);
     let service = middleware::from_fn_with_state(sessions, http::normalised).layer(service);
