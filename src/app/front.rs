@@ -25,23 +25,25 @@ use tokio_util::task::TaskTracker;
 use crate::config::Config;
 use crate::connection::attach::{self, AttachError, Attached, ServerCommand};
 use crate::connection::data_dir::by_key;
+use crate::connection::handshake::ConnectionTerms;
 use crate::mcp::relay::ServerEnds;
 use crate::mcp::relay::state::Welcome;
+use crate::mcp::server::Link;
 use crate::mcp::stall::{self, Bounded, ReadUntil};
 use crate::mcp::{self, Failure, ListMode, Readiness, ServerPolicy, relay, transport};
 use crate::model::text::chain;
 
-/// Carries the client's messages until it closes its end.
+/// Carries the client's messages until it closes its end. `terms` are what it asks the server for.
 ///
 /// # Errors
 /// When the client can no longer be read or written. What keeps a server from running is told to the client instead.
-pub async fn run(config: &Config, server: &ServerCommand) -> anyhow::Result<()> {
+pub async fn run(config: &Config, terms: &ConnectionTerms, server: &ServerCommand) -> anyhow::Result<()> {
     let locate = || by_key::locate(&config.data_dir, config.key_place.as_ref());
-    match attach::attach_where(&locate, config.allow_writes, server).await {
+    match attach::attach_where(&locate, terms, server).await {
         Ok(attached) => {
             let input = BufReader::new(tokio::io::stdin());
             let another = async || {
-                let attached = attach::attach_where(&locate, config.allow_writes, server).await;
+                let attached = attach::attach_where(&locate, terms, server).await;
                 attached.map(|attached| ends(config, attached)).map_err(|error| chain(&error))
             };
             let output = Bounded::new(tokio::io::stdout());
@@ -58,10 +60,13 @@ type SocketEnds = ServerEnds<ReadUntil<BufReader<OwnedReadHalf>>, Bounded<OwnedW
 /// The ends of a connection for the relay. A server that reads nothing for a while counts as lost.
 fn ends(config: &Config, attached: Attached) -> SocketEnds {
     let Attached { reader, writer, grant } = attached;
+    for remark in &grant.remarks {
+        tracing::warn!("{remark}");
+    }
     if config.allow_writes && !grant.writes {
         tracing::warn!(
             server.pid = grant.pid,
-            "--allow-writes is given, but the running server permits no writes: restart that server with --allow-writes"
+            "--allow-writes is given, but the running server permits no writes: `muster restart -- --allow-writes` changes that"
         );
     }
     let writer = Bounded::new(writer);
@@ -93,7 +98,12 @@ async fn answer(allow_writes: bool, what: String) -> anyhow::Result<()> {
     let output = Bounded::new(tokio::io::stdout());
     let stalled = output.stalled();
     // On the heap: serving a connection is a large future.
-    let serving = Box::pin(transport::serve_stream(&server, allow_writes, tokio::io::stdin(), output));
+    let serving = Box::pin(transport::serve_stream(
+        &server,
+        Link::socket(allow_writes, false, Vec::new()),
+        tokio::io::stdin(),
+        output,
+    ));
     match stalled.run_until_cancelled(serving).await {
         Some(outcome) => Ok(outcome?),
         None => anyhow::bail!("the client has read nothing for {} s", stall::PATIENCE.as_secs()),
