@@ -11,8 +11,12 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::app::front;
+use crate::app::serve::ServerEnd;
 use crate::config::{ConfigError, Environment};
 use crate::connection::attach::ServerCommand;
+use crate::connection::handshake::ConnectionTerms;
+use crate::connection::key_offer::KeyOffer;
+use crate::policy::WritePolicy;
 #[cfg(feature = "simulator")]
 use crate::simulator::ScenarioError;
 use crate::telemetry::{self, LogDestination, TelemetryError};
@@ -36,16 +40,20 @@ mod log;
 mod logging;
 mod output;
 mod prices;
+mod process_report;
 mod query;
 mod related;
+mod restart;
 mod runtime;
 mod search;
 mod serve;
 mod server_flags;
+mod service;
 mod setup;
 #[cfg(feature = "simulator")]
 mod simulate;
 mod status;
+mod stop;
 mod stopped;
 mod store_flags;
 mod table;
@@ -72,14 +80,17 @@ use output::Output;
 use prices::Prices;
 use query::{QueryError, SqlQuery};
 use related::Related;
+use restart::{FlagsError, Restart};
 use runtime::{FlushOnExit, finish, parallel, single};
 use search::Search;
-use serve::Serve;
+use serve::{IdleExit, Serve};
 use server_flags::ServerFlags;
+use service::Service;
 use setup::Setup;
 #[cfg(feature = "simulator")]
 use simulate::Simulate;
 use status::ServerStatus;
+use stop::Stop;
 use stopped::Stopped;
 use teardown::Teardown;
 #[cfg(not(feature = "simulator"))]
@@ -106,6 +117,8 @@ enum Command {
     Mcp {
         #[command(flatten)]
         connection: ServerFlags,
+        #[command(flatten)]
+        idle_exit: IdleExit,
     },
     /// Serve the inventory on a Unix socket, and over HTTP with --http
     #[command(after_long_help = "Variables, the data directory and HTTP: muster help configuration")]
@@ -131,6 +144,20 @@ enum Command {
                            complete or fails. What else Muster needs: muster doctor"
     )]
     Status(ServerStatus),
+    /// End the server
+    #[command(
+        after_long_help = "Exit codes: 0 no server runs any more; 1 the server has not ended. Servers: muster help clients"
+    )]
+    Stop(Stop),
+    /// Have the server start again, with its own flags or with others
+    #[command(
+        after_long_help = "A server that an MCP client started becomes the version that runs this command. Servers: muster help \
+                           clients"
+    )]
+    Restart(Restart),
+    /// Have systemd or launchd run the server from login on
+    #[command(subcommand, after_long_help = "Services, and what else runs a server: muster help clients")]
+    Service(Service),
     /// Show what stopped instances cost, since when they are stopped, and whom to ask
     #[command(after_long_help = "Where prices are from: muster prices; filters and exit codes: muster help filters")]
     Stopped(Stopped),
@@ -166,6 +193,8 @@ enum Command {
     Config {
         #[command(flatten)]
         connection: ServerFlags,
+        #[command(flatten)]
+        idle_exit: IdleExit,
         /// The client that the block is for
         #[arg(long, value_enum)]
         client: KnownClient,
@@ -233,6 +262,7 @@ fn is_usage(error: &anyhow::Error) -> bool {
             || error.is::<BackupPathError>()
             || error.is::<QueryError>()
             || error.is::<NoPage>()
+            || error.is::<FlagsError>()
             || is_of_a_scenario(error)
             || matches!(error.downcast_ref(), Some(TelemetryError::Filter { .. }))
             || error.downcast_ref::<Refused>().is_some_and(Refused::is_usage)
@@ -254,22 +284,39 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     let Cli { logging, command } = cli;
     let environment = Environment::capture();
     match command {
-        Command::Mcp { connection } => {
+        Command::Mcp { connection, idle_exit } => {
             logging.start(&LogDestination::Stderr)?;
+            let given: Vec<_> = connection.words().into_iter().chain(idle_exit.words()).collect();
             let config = connection.config(&environment)?;
-            let server = ServerCommand { program: std::env::current_exe()?, arguments: logging.server(&config) };
-            finish(single()?, front::run(&config, &server))
+            let server =
+                ServerCommand { program: std::env::current_exe()?, arguments: logging.server(&config, &idle_exit) };
+            let flags = serve::settings(&config, &idle_exit).only(&serve::flag_set(&given));
+            let variable = |name: &str| std::env::var(name).ok();
+            let keys = config.key_place.as_ref().and_then(|_| KeyOffer::of(&variable));
+            let terms =
+                ConnectionTerms { writes: WritePolicy::of(config.allow_writes), flags, keys, is_command: false };
+            finish(single()?, front::run(&config, &terms, &server))
         }
         Command::Serve(serve) => {
-            let (config, listening) = serve.config(&environment)?;
-            if listening.linger.is_none() {
+            let (config, options) = serve.config(&environment)?;
+            let launch = serve::launch(&config, &options)?;
+            if options.detached {
+                logging.start(&serve::detach(&config)?)?;
+            } else {
                 logging.start(&LogDestination::Stderr)?;
-                return finish(parallel()?, serve::run(&config, listening));
             }
-            logging.start(&serve::detach(&config)?)?;
-            let served = finish(parallel()?, serve::run(&config, listening));
+            let detached = options.detached;
+            let served = finish(parallel()?, serve::run(&config, options, launch.clone()));
+            let served = served.and_then(|end| match end {
+                ServerEnd::Stopped => Ok(()),
+                ServerEnd::Again(next) => Err(serve::become_next(&launch, &next)),
+            });
             // Nobody reads the standard error of a detached server.
-            served.inspect_err(|error| tracing::error!(error = format!("{error:#}"), "not serving"))
+            served.inspect_err(|error| {
+                if detached {
+                    tracing::error!(error = format!("{error:#}"), "not serving");
+                }
+            })
         }
         Command::Get(get) => quietly(logging, get.run(&environment)),
         Command::Search(search) => quietly(logging, search.run(&environment)),
@@ -277,6 +324,18 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Query(query) => quietly(logging, query.run(&environment)),
         Command::Health(health) => quietly(logging, health.run(&environment)),
         Command::Status(status) => quietly(logging, status.run(&environment)),
+        Command::Service(service) => {
+            logging.start_quietly()?;
+            service.run(&environment)
+        }
+        Command::Stop(stop) => quietly(logging, stop.run(&environment)),
+        Command::Restart(restart) => {
+            let check = |words: &[std::ffi::OsString]| match Cli::try_parse_from(words) {
+                Ok(_) => Ok(()),
+                Err(error) => Err(error.render().to_string().lines().next().unwrap_or_default().to_owned()),
+            };
+            quietly(logging, restart.run(&environment, check))
+        }
         Command::Stopped(stopped) => quietly(logging, stopped.run(&environment)),
         Command::Related(related) => quietly(logging, related.run(&environment)),
         Command::Prices(prices) => {
@@ -297,10 +356,11 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             logging.start(&LogDestination::Stderr)?;
             finish(parallel()?, simulate.run())
         }
-        Command::Config { connection, client } => {
-            let words = connection.clone().for_client(&environment).words();
+        Command::Config { connection, idle_exit, client } => {
+            let mut words = connection.clone().for_client(&environment).words();
+            words.extend(idle_exit.words());
             let config = connection.config(&environment)?;
-            let server = ServerEntry::new(&std::env::current_exe()?, &words, &config.selection);
+            let server = ServerEntry::new(&std::env::current_exe()?, "mcp", &words, &config.selection);
             for note in server.notes(client) {
                 telemetry::say(&note);
             }
@@ -348,14 +408,15 @@ mod tests {
     fn the_server_that_a_front_end_starts_is_detached_permits_writes_and_has_the_same_settings() {
         let environment = Environment::of(&[], Some("/home/me/.local/state"));
         let cli = Cli::parse_from(["muster", "mcp", "--region", "us-east-1", "--interval", "vpc=1m", "--log", "debug"]);
-        let Command::Mcp { connection } = cli.command else { panic!("not mcp") };
+        let Command::Mcp { connection, idle_exit } = cli.command else { panic!("not mcp") };
         let config = connection.config(&environment).unwrap();
-        let words = cli.logging.server(&config);
+        let words = cli.logging.server(&config, &idle_exit);
         let cli = Cli::parse_from([OsString::from("muster")].into_iter().chain(words));
         assert_eq!(cli.logging.log.as_deref(), Some("debug"));
         let Command::Serve(serve) = cli.command else { panic!("not serve") };
         let (served, listening) = serve.config(&environment).unwrap();
-        assert!(listening.linger.is_some());
+        assert!(listening.detached);
+        assert_eq!(listening.idle_exit, Some(std::time::Duration::from_mins(15)));
         assert_eq!(served, Config { allow_writes: true, ..config });
     }
 }

@@ -3,7 +3,9 @@
 //! - [`data_dir`] prepares the directory and names the files in it.
 //! - [`lock`] decides which process serves it.
 //! - [`socket`] is where the server listens and how clients find it.
-//! - [`handshake`] is the first line in each direction: versions, writes, and an [`admin`] request in place of MCP.
+//! - [`handshake`] is the first line in each direction: versions, writes, flags, and an [`admin`] request in place of MCP.
+//! - [`server_facts`] are what a server says of itself, and [`holder`] finds the process of one that says nothing.
+//! - [`version`] and [`newest_program`] decide what happens when programs of two versions meet.
 //! - [`attach`] gets a client to the server, and starts one where that is wanted.
 //! - [`client_count`] tells a server how long nobody has been connected.
 
@@ -11,6 +13,12 @@ pub mod admin;
 pub mod attach;
 pub mod client_count;
 pub mod data_dir;
+pub mod flag_set;
 pub mod handshake;
+pub mod holder;
+pub mod key_offer;
 pub mod lock;
+pub mod newest_program;
+pub mod server_facts;
 pub mod socket;
+pub mod version;

@@ -11,6 +11,7 @@
 //! - [`ingest`] is the one writer: observations in, decided, committed, told, acknowledged.
 //! - [`notify`] tells subscribers what changed, without ever waiting for one.
 //! - [`query`] answers questions about many resources, from the store.
+//! - [`policy`] says what a connection may change. Pure.
 //! - [`mcp`] serves it all to clients, and carries out what tools are asked to do.
 //! - `simulator` (a cargo feature, on by default) is an AWS account on loopback, for the demo, tests and benchmarks.
 //! - [`config`], [`telemetry`], [`app`] and [`cli`] make processes of it.
@@ -27,6 +28,7 @@ pub mod kinds;
 pub mod mcp;
 pub mod model;
 pub mod notify;
+pub mod policy;
 pub mod query;
 pub mod reconcile;
 pub mod setup;

@@ -24,6 +24,7 @@ pub mod page;
 pub mod parked;
 pub mod row;
 pub mod secret_tags;
+pub mod shell_word;
 pub mod sweep;
 pub mod text;
 pub mod time;

@@ -29,6 +29,9 @@ enum AdminFailure {
     /// The log could not be exported.
     #[error(transparent)]
     Export(#[from] ExportError),
+    /// Only a server has a process that outlives the command.
+    #[error("no server runs")]
+    NoServer,
     /// The store could not be copied.
     #[error(transparent)]
     Backup(#[from] CopyError),
@@ -39,7 +42,7 @@ impl AdminFailure {
         match self {
             AdminFailure::Request(fault) | AdminFailure::Export(ExportError::Request(fault)) => fault.code(),
             AdminFailure::Export(ExportError::OtherLog { .. }) => FailureCode::OtherLog,
-            AdminFailure::Backup(_) => FailureCode::Failed,
+            AdminFailure::Backup(_) | AdminFailure::NoServer => FailureCode::Failed,
         }
     }
 }
@@ -62,6 +65,8 @@ pub async fn execute<W: AsyncWrite + Unpin>(request: AdminRequest, core: &Arc<Co
         AdminRequest::Query { sql, as_of } => {
             query::query(core, sql, as_of, &mut writer).await?.map_err(AdminFailure::from)
         }
+        // A server answers them before they come here.
+        AdminRequest::Process(_) => Err(AdminFailure::NoServer),
         AdminRequest::Backup { to } => {
             core.walk(move |core| Ok(core.store.backup(&to))).await.map_err(AdminFailure::from).and_then(backup_figures)
         }

@@ -25,6 +25,7 @@ use crate::mcp::{Core, tools};
 use crate::model::FailureCode;
 
 pub mod admin;
+pub mod process;
 
 /// How long to wait for a server that is starting or stopping, or for another command that uses the store.
 pub const PATIENCE: Duration = Duration::from_secs(5);

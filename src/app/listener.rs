@@ -14,11 +14,15 @@ use tokio::time::sleep;
 use tokio_util::task::TaskTracker;
 
 use super::admin;
+use super::offered_keys::KeyJudge;
+use super::server_process::ServerProcess;
 use crate::config::Config;
-use crate::connection::admin::{AdminRequest, MAX_REQUESTS};
+use crate::connection::admin::{AdminRequest, AdminWriter, MAX_REQUESTS, ProcessRequest};
 use crate::connection::client_count::ClientCount;
-use crate::connection::handshake::{self, HandshakeError};
+use crate::connection::handshake::{self, AdmittedClient, HandshakeError};
+use crate::connection::key_offer::KeyOffer;
 use crate::connection::socket::ServerSocket;
+use crate::mcp::server::Link;
 use crate::mcp::stall::{self, Bounded};
 use crate::mcp::transport::{self, HttpOptions};
 use crate::mcp::{self, Core, Failure, Readiness, ServerPolicy};
@@ -34,15 +38,19 @@ pub struct ClientListener {
     server: mcp::McpServer,
     readiness: watch::Sender<Readiness>,
     tasks: Tasks,
+    /// Everybody who is connected.
     clients: ClientCount,
+    /// Those of them that speak MCP.
+    conversations: ClientCount,
     admin_requests: Arc<Semaphore>,
-    allow_writes: bool,
+    process: Arc<ServerProcess>,
+    keys: Arc<KeyJudge>,
 }
 
 impl ClientListener {
-    /// Makes a listener for a store that is about to be opened.
+    /// Makes a listener, of this process, for a store that is about to be opened.
     #[must_use]
-    pub fn new(config: &Config) -> Self {
+    pub fn new(config: &Config, process: ServerProcess) -> Self {
         let readiness = watch::Sender::new(Readiness::Opening);
         let tasks = Tasks::new();
         let policy = ServerPolicy { allow_writes: config.allow_writes, list: config.list };
@@ -54,8 +62,10 @@ impl ClientListener {
             readiness,
             tasks,
             clients: ClientCount::none(),
+            conversations: ClientCount::none(),
             admin_requests,
-            allow_writes: config.allow_writes,
+            process: Arc::new(process),
+            keys: Arc::new(KeyJudge::new(config)),
         }
     }
 
@@ -67,6 +77,12 @@ impl ClientListener {
     /// Answers requests from now on with why they cannot be served.
     pub fn fail(&self, failure: Failure) {
         self.readiness.send_replace(Readiness::Failed(Arc::new(failure)));
+    }
+
+    /// What clients see of the process.
+    #[must_use]
+    pub fn process(&self) -> &ServerProcess {
+        &self.process
     }
 
     /// How many clients are connected to the socket.
@@ -118,14 +134,25 @@ impl ClientListener {
     async fn converse(&self, stream: UnixStream) {
         let (reader, mut writer) = stream.into_split();
         let mut reader = BufReader::new(reader);
-        let shaking = handshake::answer(&mut reader, &mut writer, self.allow_writes);
+        let shaking = handshake::answer(&mut reader, &mut writer, self.process.terms());
         match self.tasks.stopping().run_until_cancelled(shaking).await {
-            Some(Ok((_, Some(request)))) => self.execute(request, reader, writer).await,
-            Some(Ok((grant, None))) => {
+            Some(Ok(AdmittedClient { admin: Some(AdminRequest::Process(request)), .. })) => {
+                self.manage(request, writer).await;
+            }
+            Some(Ok(AdmittedClient { admin: Some(request), .. })) => self.execute(request, reader, writer).await,
+            Some(Ok(admitted)) => {
+                if let Some(offer) = admitted.keys {
+                    self.judge(offer);
+                }
+                let _conversing = (!admitted.is_command).then(|| self.conversations.enter());
+                for remark in &admitted.grant.remarks {
+                    tracing::info!(remark, "a client asked for something else than this server is");
+                }
+                let link = Link::socket(admitted.asks_writes, admitted.has_unknown_rule, admitted.grant.remarks);
                 let writer = Bounded::new(writer);
                 let stalled = writer.stalled();
                 // On the heap: serving a connection is a large future.
-                let serving = Box::pin(transport::serve_stream(&self.server, grant.writes, reader, writer));
+                let serving = Box::pin(transport::serve_stream(&self.server, link, reader, writer));
                 match stalled.run_until_cancelled(serving).await {
                     Some(Ok(())) => {}
                     Some(Err(error)) => tracing::warn!(%error, "a connection ended"),
@@ -137,6 +164,29 @@ impl ClientListener {
             // A process that only tests whether a server listens sends nothing.
             Some(Err(HandshakeError::Closed)) | None => {}
             Some(Err(error)) => tracing::warn!(%error, "a client was turned away"),
+        }
+    }
+
+    /// Judges the keys that a client offers, once the store is open.
+    fn judge(&self, offer: KeyOffer) {
+        let (keys, readiness) = (Arc::clone(&self.keys), self.readiness.subscribe());
+        self.tasks.spawn_until_stopped("offered keys", async move {
+            if let Ok(core) = Readiness::ready(&readiness).await {
+                keys.judge(offer, &core).await;
+            }
+        });
+    }
+
+    /// Does a request about the process, whether or not the store is open.
+    async fn manage(&self, request: ProcessRequest, mut writer: OwnedWriteHalf) {
+        let (answer, order) = self.process.answer(request, self.conversations.now());
+        if let Err(error) = AdminWriter::new(&mut writer).message(&answer).await {
+            tracing::info!(%error, "a client did not read the answer about the process");
+        }
+        // The client reads the answer to its end before anything ends.
+        drop(writer);
+        if let Some(order) = order {
+            self.process.order(order);
         }
     }
 

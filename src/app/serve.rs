@@ -5,6 +5,10 @@
 //! waits learns why the store does not open. A detached server has no terminal to say that on: it goes on answering with
 //! the reason until its clients have left. So does every server under which the store is lost, or whose
 //! credentials turn out to be another account's. Stopping goes the other way round, and takes less than two seconds.
+//!
+//! A server that is to start again (`muster restart`, or a newer front end) becomes the new one in the same process, once everything
+//! is closed: so it keeps its number, its environment and its terminal, and a unit of systemd sees one service. Front ends wait for it,
+//! since its lock file says that it starts again.
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,13 +25,18 @@ use super::engine::{self, Engine, Foreign, StartError};
 use super::keys;
 use super::listener::ClientListener;
 use super::open_files;
-use super::signals::Signals;
+use super::server_process::ServerProcess;
+use super::service_manager;
+use super::stop_order::{NextProgram, StopOrder, StopOrders};
 use crate::aws::Aws;
 use crate::config::{Config, ServerOptions};
 use crate::connection::client_count::ClientCount;
-use crate::connection::data_dir::{self, DataDirError, by_key};
+use crate::connection::data_dir::{self, DataDirError};
 use crate::connection::lock::{Lock, LockError};
+use crate::connection::newest_program::NewestProgram;
+use crate::connection::server_facts::{ServerLaunch, StartedBy};
 use crate::connection::socket::{self, ServerSocket, SocketError};
+use crate::connection::version::current;
 use crate::mcp::Failure;
 use crate::mcp::transport::{HttpOptions, PATH};
 use crate::model::text::chain;
@@ -100,24 +109,37 @@ impl Listens {
     }
 }
 
-/// Serves until a signal comes or, detached, until nobody has needed it for a while. `announce` is told where it listens.
+/// How a server ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServerEnd {
+    /// The process ends as well.
+    Stopped,
+    /// The process is to become this program.
+    Again(NextProgram),
+}
+
+/// Serves until it is told to end or nobody has needed it for a while. `announce` is told where it listens.
 ///
 /// # Errors
 /// [`ServerError`]. A detached server that finds another one at work leaves without an error.
-pub async fn run(config: &Config, options: ServerOptions, announce: impl FnOnce(&Listens)) -> Result<(), ServerError> {
+pub async fn run(
+    config: &Config,
+    options: ServerOptions,
+    launch: ServerLaunch,
+    announce: impl FnOnce(&Listens),
+) -> Result<ServerEnd, ServerError> {
     open_files::raise();
-    let signals = Signals::take().map_err(ServerError::Signals)?;
+    let (orders, sender) = StopOrders::take().map_err(ServerError::Signals)?;
     // On the heap: loading the SDK is a large future.
     let config = &Box::pin(keys::placed(config)).await;
     data_dir::prepare(&config.data_dir)?;
     if let Some(caution) = data_dir::caution(&config.data_dir) {
         tracing::warn!("{caution}");
     }
-    let Some(lock) = own(&config.data_dir, options.linger.is_some()).await? else { return Ok(()) };
-    if let Some(place) = &config.key_place {
-        by_key::serve(&config.data_dir, place, &lock)?;
-    }
-    let listener = ClientListener::new(config);
+    let Some(lock) = own(&config.data_dir, options.detached).await? else { return Ok(ServerEnd::Stopped) };
+    note_program(config, &launch);
+    let process = ServerProcess::new(launch, &config.data_dir, config.allow_writes, options.idle_exit, sender);
+    let listener = ClientListener::new(config, process);
     let socket = ServerSocket::bind(&lock, &config.data_dir, config.runtime_dir.as_deref())?;
     let http = match options.http {
         Some(address) => Some(bind_http(address).await?),
@@ -125,45 +147,84 @@ pub async fn run(config: &Config, options: ServerOptions, announce: impl FnOnce(
     };
     let (http, address) = http.unzip();
     announce(&Listens::new(&config.data_dir, socket.path(), address));
-    tracing::info!(version = crate::connection::handshake::VERSION, data_dir = %config.data_dir.display(), "serving");
+    if let Some(address) = address {
+        listener.process().serves_http(url(address));
+    }
+    tracing::info!(version = current(), data_dir = %config.data_dir.display(), "serving");
     listener.listen(socket);
     if let Some(http) = http {
         let sessions = Some(data_dir::sessions(&config.data_dir));
         let options = HttpOptions { hosts: options.allowed_hosts, origins: options.allowed_origins, sessions };
         listener.listen_http(http, options);
     }
+    let lifetime = Lifetime { detached: options.detached, idle_exit: options.idle_exit, orders, lock };
     tokio::select! {
-        outcome = serve(config, options.linger, &listener, signals) => outcome,
+        outcome = serve(config, lifetime, &listener) => outcome,
         never = Box::pin(keys::prove_in_time(config)) => match never {},
+        never = service_manager::reassure() => match never {},
+    }
+}
+
+/// Notes which program serves the data directory. Front ends of other versions go by it.
+fn note_program(config: &Config, launch: &ServerLaunch) {
+    let program = NewestProgram { version: current().to_owned(), path: launch.program.clone() };
+    if let Err(error) = program.note(&config.data_dir, launch.started_by != StartedBy::FrontEnd) {
+        tracing::warn!(%error, "it cannot be noted which program serves this directory");
+    }
+}
+
+/// What ends a server.
+struct Lifetime {
+    detached: bool,
+    idle_exit: Option<Duration>,
+    orders: StopOrders,
+    lock: Lock,
+}
+
+impl Lifetime {
+    /// Waits for an order. One to start again is announced before anything closes.
+    async fn ordered(&mut self) -> ServerEnd {
+        match self.orders.next().await {
+            StopOrder::Signal(signal) => {
+                tracing::info!(signal, "stopping");
+                ServerEnd::Stopped
+            }
+            StopOrder::Stop => {
+                tracing::info!("stopping: `muster stop`");
+                ServerEnd::Stopped
+            }
+            StopOrder::Restart(next) => {
+                tracing::info!(?next, "stopping, to start again");
+                if let Err(error) = self.lock.announce_restart() {
+                    tracing::warn!(%error, "a front end may start a server before this one has started again");
+                }
+                ServerEnd::Again(next)
+            }
+        }
     }
 }
 
 /// Serves from opening the store until stopping.
-async fn serve(
-    config: &Config,
-    linger: Option<Duration>,
-    listener: &ClientListener,
-    mut signals: Signals,
-) -> Result<(), ServerError> {
+async fn serve(config: &Config, mut lifetime: Lifetime, listener: &ClientListener) -> Result<ServerEnd, ServerError> {
     let (mut has_served, hub) = (false, engine::hub());
     loop {
         let opened = tokio::select! {
             opened = Engine::open(config, hub.clone()) => opened,
-            signal = signals.next() => {
-                tracing::info!(signal, "stopping");
+            end = lifetime.ordered() => {
                 stop(listener, None).await;
-                return Ok(());
+                return Ok(end);
             }
         };
         let error = match opened {
             Ok(engine) => {
                 listener.open(engine.core().clone());
+                service_manager::ready();
                 if has_served {
                     // What is read now may be another store's, or may have changed unheard.
                     hub.mark_all(engine.core().now());
                 }
                 has_served = true;
-                match attend(engine, linger, listener, &mut signals).await {
+                match attend(engine, &mut lifetime, listener).await {
                     ControlFlow::Continue(error) => error,
                     ControlFlow::Break(outcome) => return outcome,
                 }
@@ -171,7 +232,7 @@ async fn serve(
             Err(error) => error,
         };
         // One that never served says it on its terminal, and ends; where there is none, it ends once nobody is left to be told.
-        let patience = linger.map(|_| FAILED_LINGER);
+        let patience = lifetime.detached.then_some(FAILED_LINGER);
         let mended = async {
             match &error {
                 StartError::Foreign(foreign) => regained(config, listener, foreign, patience).await,
@@ -182,7 +243,13 @@ async fn serve(
         };
         let mended = tokio::select! {
             mended = mended => mended,
-            _ = signals.next() => false,
+            end = lifetime.ordered() => match end {
+                ServerEnd::Stopped => false,
+                ServerEnd::Again(_) => {
+                    stop(listener, None).await;
+                    return Ok(end);
+                }
+            },
         };
         if !mended {
             stop(listener, None).await;
@@ -195,18 +262,16 @@ async fn serve(
 /// returned.
 async fn attend(
     engine: Engine,
-    linger: Option<Duration>,
+    lifetime: &mut Lifetime,
     listener: &ClientListener,
-    signals: &mut Signals,
-) -> ControlFlow<Result<(), ServerError>, StartError> {
+) -> ControlFlow<Result<ServerEnd, ServerError>, StartError> {
+    let clients = listener.clients();
+    let idle_exit = lifetime.idle_exit;
     let outcome = tokio::select! {
-        signal = signals.next() => {
-            tracing::info!(signal, "stopping");
-            Ok(())
-        }
-        () = deserted(listener.clients(), linger) => {
+        end = lifetime.ordered() => Ok(end),
+        () = deserted(clients, idle_exit) => {
             tracing::info!("stopping: no client for a while");
-            Ok(())
+            Ok(ServerEnd::Stopped)
         }
         lost = engine.ended() => match lost {
             Some(lost) => {
@@ -298,6 +363,7 @@ async fn deserted(clients: &ClientCount, linger: Option<Duration>) {
 
 /// Sends clients away while sweeps end, then closes the store.
 async fn stop(listener: &ClientListener, engine: Option<Engine>) {
+    service_manager::stopping();
     let hung = match engine {
         None => listener.close(CLOSING).await,
         Some(engine) => {

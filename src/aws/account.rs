@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::clock::AwsClock;
 use super::error::{AwsError, CallContext};
+use super::held_keys::HeldKeys;
 use super::options::Unknown;
 use super::sdk::{Clients, Sdk};
 use super::settings::AwsSettings;
@@ -95,6 +96,12 @@ impl Account {
             self.sdk.store(Arc::new(Sdk::load(&self.settings, &self.clock).await));
         }
         self.sdk.load_full()
+    }
+
+    /// Uses these keys from now on in place of those in the environment.
+    pub(super) async fn hold(&self, keys: &HeldKeys) {
+        self.settings.held.take(keys);
+        self.sdk.store(Arc::new(Sdk::load(&self.settings, &self.clock).await));
     }
 
     /// The clients of a watched region.

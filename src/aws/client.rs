@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::account::Account;
 use super::accounts::Accounts;
 use super::clock::AwsClock;
+use super::held_keys::HeldKeys;
 use super::limiter::{CallCount, Limiter};
 use super::origin::Origin;
 use super::profiles::FileFault;
@@ -56,6 +57,11 @@ impl Aws {
     #[must_use]
     pub fn origin(&self) -> Origin {
         self.home().loaded().seen.get()
+    }
+
+    /// Uses these keys from now on, where the credentials are keys in the environment.
+    pub async fn hold(&self, keys: &HeldKeys) {
+        self.home().hold(keys).await;
     }
 
     /// All faults of AWS's configuration files, whether or not they matter.

@@ -285,7 +285,9 @@ impl AwsError {
         }
     }
 
-    pub(super) fn is_about_credentials(&self) -> bool {
+    /// Whether AWS refuses the keys themselves: they are unknown, wrong or expired.
+    #[must_use]
+    pub fn is_about_credentials(&self) -> bool {
         self.code.as_deref().is_some_and(|code| CREDENTIALS.contains(&code))
     }
 }

@@ -118,6 +118,9 @@ impl Sdk {
                 .build();
             config = config.into_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build();
         }
+        if let Some(keys) = settings.held.get().filter(|_| origin == Origin::Keys) {
+            config = config.into_builder().credentials_provider(SharedCredentialsProvider::new(keys)).build();
+        }
         let (needs_files, seen) = (origin != Origin::Keys || config.region().is_none(), LastOrigin::new(origin));
         if let Some(provider) = config.credentials_provider() {
             let profile = selected.as_str().into();

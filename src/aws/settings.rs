@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::held_keys::HeldKeys;
 use super::limiter::DEFAULT_SHARE_PERCENT;
 use crate::model::{AccountId, Region, SecretTags};
 
@@ -24,6 +25,8 @@ pub struct AwsSettings {
     pub emulator: Option<String>,
     /// Which tags hold secrets: their values go no further than the connection.
     pub secrets: Arc<SecretTags>,
+    /// Keys that take the place of those in the environment, once there are some.
+    pub held: HeldKeys,
 }
 
 impl Default for AwsSettings {
@@ -35,6 +38,7 @@ impl Default for AwsSettings {
             share_percent: DEFAULT_SHARE_PERCENT,
             emulator: None,
             secrets: Arc::default(),
+            held: HeldKeys::default(),
         }
     }
 }

@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 
 use crate::config::Selection;
+use crate::model::shell_word::quoted;
 
 /// An MCP client whose configuration file is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -19,6 +20,14 @@ pub(super) enum KnownClient {
     /// `.vscode/mcp.json` in a workspace.
     #[value(name = "vscode")]
     VsCode,
+    /// `~/.cursor/mcp.json`.
+    Cursor,
+    /// `~/.codex/config.toml`.
+    Codex,
+    /// `~/.gemini/settings.json`.
+    Gemini,
+    /// `~/.config/goose/config.yaml`.
+    Goose,
 }
 
 /// The region in the block when no region is known.
@@ -34,11 +43,11 @@ pub(super) struct ServerEntry {
 }
 
 impl ServerEntry {
-    /// Makes the entry that runs `program mcp` with these further arguments for `selection`.
+    /// Makes the entry that runs `subcommand` of `program` with these further arguments for `selection`.
     ///
     /// It never contains credentials. Without a profile it names `default`, as the AWS CLI does. Without a region it names a
     /// placeholder, which [`ServerEntry::notes`] mentions.
-    pub(super) fn new(program: &Path, words: &[OsString], selection: &Selection) -> Self {
+    pub(super) fn new(program: &Path, subcommand: &str, words: &[OsString], selection: &Selection) -> Self {
         let mut environment: Vec<(String, String)> =
             selection.variables().map(|(name, value)| (name.to_owned(), value)).collect();
         let mut gaps = Vec::new();
@@ -60,27 +69,79 @@ impl ServerEntry {
         let arguments = words.iter().map(|word| word.to_string_lossy().into_owned());
         ServerEntry {
             command: program.to_string_lossy().into_owned(),
-            arguments: iter::once("mcp".to_owned()).chain(arguments).collect(),
+            arguments: iter::once(subcommand.to_owned()).chain(arguments).collect(),
             environment,
             gaps,
         }
     }
 
-    /// Writes the content of the client's configuration file, as indented JSON.
+    /// The program.
+    pub(super) fn command(&self) -> &str {
+        &self.command
+    }
+
+    /// Its arguments.
+    pub(super) fn arguments(&self) -> &[String] {
+        &self.arguments
+    }
+
+    /// The variables that it needs.
+    pub(super) fn environment(&self) -> &[(String, String)] {
+        &self.environment
+    }
+
+    /// What a person has to check.
+    pub(super) fn gaps(&self) -> &[&'static str] {
+        &self.gaps
+    }
+
+    /// Writes the part of the client's configuration file that starts Muster.
     pub(super) fn block(&self, client: KnownClient) -> String {
-        let mut server = Map::new();
-        if matches!(client, KnownClient::ClaudeCode | KnownClient::VsCode) {
-            server.insert("type".into(), "stdio".into());
-        }
         let environment = self.environment.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str())));
+        let environment: Map<String, Value> = environment.collect();
+        let mut server = Map::new();
+        let servers = match client {
+            KnownClient::ClaudeDesktop | KnownClient::Gemini => "mcpServers",
+            KnownClient::ClaudeCode | KnownClient::Cursor => {
+                server.insert("type".into(), "stdio".into());
+                "mcpServers"
+            }
+            KnownClient::VsCode => {
+                server.insert("type".into(), "stdio".into());
+                "servers"
+            }
+            KnownClient::Codex => return self.codex(&environment),
+            KnownClient::Goose => return self.goose(&environment),
+        };
         server.insert("command".into(), self.command.as_str().into());
         server.insert("args".into(), self.arguments.clone().into());
-        server.insert("env".into(), environment.collect::<Map<_, _>>().into());
-        let servers = match client {
-            KnownClient::ClaudeDesktop | KnownClient::ClaudeCode => "mcpServers",
-            KnownClient::VsCode => "servers",
-        };
+        server.insert("env".into(), environment.into());
         format!("{:#}", json!({ servers: { "muster": server } }))
+    }
+
+    /// A table of TOML. A string of JSON is one of TOML too, but for a character that JSON leaves as it is.
+    fn codex(&self, environment: &Map<String, Value>) -> String {
+        let string = |value: &Value| value.to_string().replace('\u{7f}', "\\u007f");
+        let arguments: Vec<String> = self.arguments.iter().map(|word| string(&word.as_str().into())).collect();
+        let environment: Vec<String> =
+            environment.iter().map(|(name, value)| format!("{name} = {}", string(value))).collect();
+        format!(
+            "[mcp_servers.muster]\ncommand = {}\nargs = [{}]\n\n[mcp_servers.muster.env]\n{}",
+            string(&self.command.as_str().into()),
+            arguments.join(", "),
+            environment.join("\n")
+        )
+    }
+
+    /// An entry of YAML, whose values are JSON, which is YAML too.
+    fn goose(&self, environment: &Map<String, Value>) -> String {
+        format!(
+            "extensions:\n  muster:\n    name: muster\n    type: stdio\n    enabled: true\n    cmd: {}\n    args: {}\n    \
+             envs: {}\n    timeout: 300",
+            Value::from(self.command.as_str()),
+            json!(self.arguments),
+            json!(environment)
+        )
     }
 
     /// Says where the block belongs, and what in it a person has to check.
@@ -95,31 +156,40 @@ impl ServerEntry {
                 format!("Save this as .mcp.json in your project, or run:\n  {}", self.claude_mcp_add())
             }
             KnownClient::VsCode => "Save this as .vscode/mcp.json in your workspace.".to_owned(),
+            KnownClient::Cursor => {
+                "Merge this into ~/.cursor/mcp.json, or save it as .cursor/mcp.json in your project.".to_owned()
+            }
+            KnownClient::Codex => {
+                format!(
+                    "Append this to ~/.codex/config.toml, or run:\n  {}",
+                    self.adding("codex mcp add muster", "--env")
+                )
+            }
+            KnownClient::Gemini => {
+                "Merge this into ~/.gemini/settings.json, or save it as .gemini/settings.json in your project."
+                    .to_owned()
+            }
+            KnownClient::Goose => "Merge this into ~/.config/goose/config.yaml, and restart goose.".to_owned(),
         };
         iter::once(place).chain(self.gaps.iter().map(|gap| (*gap).to_owned())).collect()
     }
 
     /// Writes the command that adds the server for every project of this user.
     fn claude_mcp_add(&self) -> String {
+        self.adding("claude mcp add muster --scope user", "--env")
+    }
+
+    /// Writes a client's command that adds the server. `variable` is its flag for a variable.
+    fn adding(&self, command: &str, variable: &str) -> String {
         let environment =
-            self.environment.iter().map(|(name, value)| format!(" --env {}", quoted(&format!("{name}={value}"))));
+            self.environment.iter().map(|(name, value)| format!(" {variable} {}", quoted(&format!("{name}={value}"))));
         let words = iter::once(&self.command).chain(&self.arguments).map(|word| format!(" {}", quoted(word)));
-        format!("claude mcp add muster --scope user{} --{}", environment.collect::<String>(), words.collect::<String>())
+        format!("{command}{} --{}", environment.collect::<String>(), words.collect::<String>())
     }
 }
 
 fn pair(name: &str, value: &str) -> (String, String) {
     (name.to_owned(), value.to_owned())
-}
-
-/// Quotes `word` for a POSIX shell.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-=:@%+,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
 }
 
 #[cfg(test)]
@@ -130,7 +200,7 @@ mod tests {
     fn entry(words: &[&str], variables: &[(&'static str, &str)]) -> ServerEntry {
         let selection = Selection::new(None, None, &[], &Environment::of(variables, None));
         let words: Vec<OsString> = words.iter().map(OsString::from).collect();
-        ServerEntry::new(Path::new("/opt/my bin/muster"), &words, &selection)
+        ServerEntry::new(Path::new("/opt/my bin/muster"), "mcp", &words, &selection)
     }
 
     fn parsed(entry: &ServerEntry, client: KnownClient) -> Value {
@@ -143,7 +213,7 @@ mod tests {
         let keys = [keys[0], keys[1], ("AWS_PROFILE", "other"), SET[1]];
         let selection = Selection::new(Some("corp".into()), None, &[], &Environment::of(&keys, None));
         let words = ["--profile", "corp"].map(OsString::from);
-        let entry = ServerEntry::new(Path::new("/muster"), &words, &selection);
+        let entry = ServerEntry::new(Path::new("/muster"), "mcp", &words, &selection);
         let server = &parsed(&entry, KnownClient::ClaudeDesktop)["mcpServers"]["muster"];
         assert_eq!(server["args"], json!(["mcp", "--profile", "corp"]));
         assert_eq!(server["env"], json!({"AWS_REGION": "eu-central-1"}));
@@ -196,5 +266,24 @@ mod tests {
         assert!(block.contains("http://127.0.0.1:5000"));
         assert!(!block.contains("AKIA") && !block.contains("hushed"));
         assert!(entry.gaps[0].contains("keys"));
+    }
+
+    #[test]
+    fn every_other_client_gets_its_own_form_with_the_same_content() {
+        let entry = entry(&["--profile", "a \"b\" c\u{7f}"], &SET);
+        for client in [KnownClient::Cursor, KnownClient::Gemini] {
+            let server = &parsed(&entry, client)["mcpServers"]["muster"];
+            assert_eq!((&server["command"], &server["args"][0]), (&json!("/opt/my bin/muster"), &json!("mcp")));
+        }
+        let codex: toml::Table = toml::from_str(&entry.block(KnownClient::Codex)).unwrap();
+        let server = &codex["mcp_servers"]["muster"];
+        assert_eq!(server["args"][2].as_str(), Some("a \"b\" c\u{7f}"));
+        assert_eq!(server["env"]["AWS_REGION"].as_str(), Some("eu-central-1"));
+        assert!(entry.notes(KnownClient::Codex)[0].contains("codex mcp add muster --env AWS_PROFILE=dev"));
+        let goose = entry.block(KnownClient::Goose);
+        assert!(
+            goose.contains("    cmd: \"/opt/my bin/muster\"\n") && goose.contains("    envs: {\"AWS_PROFILE\":\"dev\""),
+            "{goose}"
+        );
     }
 }

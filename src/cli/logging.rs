@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use anyhow::Context;
 use clap::ValueEnum;
 
+use super::serve::IdleExit;
 use super::server_flags::ServerFlags;
 use crate::config::{Config, Environment};
 use crate::telemetry::{self, LogDestination};
@@ -53,9 +54,10 @@ impl Logging {
 
     /// The arguments of a server for `config` that logs in the same way. It permits writes, and each connection decides whether
     /// to use them (see [`crate::app::front`]).
-    pub(super) fn server(&self, config: &Config) -> Vec<OsString> {
+    pub(super) fn server(&self, config: &Config, idle_exit: &IdleExit) -> Vec<OsString> {
         let mut words: Vec<OsString> = ["serve", "--detached", "--allow-writes"].map(Into::into).into();
         words.extend(ServerFlags::of(config).words());
+        words.extend(idle_exit.words());
         if let Some(filter) = &self.log {
             words.extend(["--log".into(), filter.into()]);
         }

@@ -1,12 +1,13 @@
 //! The async runtimes of commands, and the end of the process.
 
+use anyhow::Context;
 use tokio::runtime::{self, Runtime};
 
 use crate::telemetry;
 
 /// Runs `work` to its end, and does not wait for other tasks: a read of standard input cannot be cancelled, and tasks that did
 /// not stop in time have already been logged.
-pub(super) fn finish(runtime: Runtime, work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+pub(super) fn finish<T>(runtime: Runtime, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     DetachedRuntime(Some(runtime)).block_on(work)
 }
 
@@ -14,8 +15,8 @@ pub(super) fn finish(runtime: Runtime, work: impl Future<Output = anyhow::Result
 struct DetachedRuntime(Option<Runtime>);
 
 impl DetachedRuntime {
-    fn block_on(&self, work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
-        self.0.as_ref().map_or(Ok(()), |runtime| runtime.block_on(work))
+    fn block_on<T>(&self, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+        self.0.as_ref().context("the runtime has ended")?.block_on(work)
     }
 }
 

@@ -1,19 +1,50 @@
 //! `muster serve`.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use clap::Args;
 
 use super::output::Output;
 use super::server_flags::ServerFlags;
-use crate::app::serve;
+use crate::app::serve::{self, ServerEnd};
+use crate::app::stop_order::NextProgram;
 use crate::config::{self, Config, ConfigError, Environment, ServerOptions};
 use crate::connection::data_dir;
-use crate::telemetry::LogDestination;
+use crate::connection::flag_set::FlagSet;
+use crate::connection::server_facts::{ServerLaunch, StartedBy};
+use crate::telemetry::{self, LogDestination};
 
-/// How long a detached server outlives its last client.
-const LINGER: Duration = Duration::from_mins(15);
+/// How long a server that a front end started outlives its last client.
+const IDLE_EXIT: Duration = Duration::from_mins(15);
+
+/// When a server ends by itself.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct IdleExit {
+    /// How long the server goes on after its last client has left; 0 is for ever [default: 15m if a client starts it, else 0]
+    ///
+    /// Clients are those of the Unix socket. The server of `muster serve --http` has others, so it has no such limit.
+    #[arg(long, env = "MUSTER_IDLE_EXIT", value_name = "DURATION", value_parser = config::duration, hide_env_values = true)]
+    idle_exit: Option<Duration>,
+}
+
+impl IdleExit {
+    /// How long a server goes on without a client; `None` for ever.
+    fn of(&self, detached: bool) -> Option<Duration> {
+        let idle_exit = self.idle_exit.or_else(|| detached.then_some(IDLE_EXIT));
+        idle_exit.filter(|idle_exit| !idle_exit.is_zero())
+    }
+
+    /// The flag as arguments, if it is given.
+    pub(super) fn words(&self) -> Vec<OsString> {
+        let words = |every: Duration| [OsString::from("--idle-exit"), format!("{}ms", every.as_millis()).into()];
+        self.idle_exit.into_iter().flat_map(words).collect()
+    }
+}
 
 /// The arguments of `muster serve`.
 #[derive(Clone, Debug, Args)]
@@ -38,9 +69,8 @@ pub(super) struct Serve {
     /// Leave the terminal, log to a file, and end when no client is left; how `muster mcp` starts it
     #[arg(long, hide = true)]
     detached: bool,
-    /// How long a detached server outlives its last client [default: 15m]
-    #[arg(long, hide = true, value_name = "DURATION", value_parser = config::duration)]
-    linger: Option<Duration>,
+    #[command(flatten)]
+    idle_exit: IdleExit,
     /// For how long evidence of a resource outweighs its absence from a listing, for tests against an emulator [default: 1m]
     #[arg(long, hide = true, value_name = "DURATION", value_parser = config::duration)]
     absence_after: Option<Duration>,
@@ -53,7 +83,9 @@ impl Serve {
             http: self.http,
             allowed_hosts: self.allowed_host,
             allowed_origins: self.allowed_origin,
-            linger: self.detached.then(|| self.linger.unwrap_or(LINGER)),
+            detached: self.detached,
+            // Nobody counts the clients of HTTP.
+            idle_exit: self.idle_exit.of(self.detached).filter(|_| self.detached || self.http.is_none()),
         };
         let mut config = self.connection.config(environment)?;
         // AWS itself is judged by the rule and nothing else.
@@ -75,9 +107,32 @@ pub(super) fn detach(config: &Config) -> anyhow::Result<LogDestination> {
     Ok(LogDestination::File(data_dir::log(&config.data_dir)))
 }
 
+/// How this process was started, to serve `config`.
+pub(super) fn launch(config: &Config, options: &ServerOptions) -> std::io::Result<ServerLaunch> {
+    let idle_exit = IdleExit { idle_exit: Some(options.idle_exit.unwrap_or_default()) };
+    let variable = |name: &str| std::env::var(name).ok();
+    Ok(ServerLaunch {
+        program: std::env::current_exe()?,
+        arguments: std::env::args_os().skip(1).collect(),
+        started_by: StartedBy::of(options.detached, std::process::id(), &variable),
+        flags: settings(config, &idle_exit),
+    })
+}
+
+/// The settings of a server of `config` as flags, to compare them.
+pub(super) fn settings(config: &Config, idle_exit: &IdleExit) -> FlagSet {
+    let words: Vec<OsString> = ServerFlags::of(config).words().into_iter().chain(idle_exit.words()).collect();
+    flag_set(&words)
+}
+
+/// Reads flags. What is not UTF-8 is no value that could be compared.
+pub(super) fn flag_set(words: &[OsString]) -> FlagSet {
+    FlagSet::of(words.iter().filter_map(|word| word.to_str())).without(&["--data-dir", "--allow-writes"])
+}
+
 /// Serves until stopped. In the foreground it prints one line of JSON with its addresses.
-pub(super) async fn run(config: &Config, options: ServerOptions) -> anyhow::Result<()> {
-    let detached = options.linger.is_some();
+pub(super) async fn run(config: &Config, options: ServerOptions, launch: ServerLaunch) -> anyhow::Result<ServerEnd> {
+    let detached = options.detached;
     let mut printed = Ok(());
     let announce = |listens: &serve::Listens| {
         if !detached {
@@ -85,8 +140,27 @@ pub(super) async fn run(config: &Config, options: ServerOptions) -> anyhow::Resu
         }
     };
     // On the heap: serving is a large future.
-    Box::pin(serve::run(config, options, announce)).await?;
-    Ok(printed?)
+    let end = Box::pin(serve::run(config, options, launch, announce)).await?;
+    printed?;
+    Ok(end)
+}
+
+/// Turns this process into the server that comes after it; the same program where the next one does not start. Returns only with
+/// an error.
+pub(super) fn become_next(launch: &ServerLaunch, next: &NextProgram) -> anyhow::Error {
+    // The next one begins with an empty queue.
+    telemetry::flush();
+    let arguments = match &next.arguments {
+        Some(arguments) => arguments.iter().map(OsString::from).collect(),
+        None => launch.arguments.clone(),
+    };
+    let turn_into = |program: &Path, arguments: &[OsString]| Command::new(program).args(arguments).exec();
+    if let Some(program) = &next.program {
+        let error = turn_into(program, &arguments);
+        telemetry::say(&format!("muster: {} does not start: {error}", program.display()));
+    }
+    let error = turn_into(&launch.program, &arguments);
+    anyhow::Error::new(error).context(format!("{} does not start again", launch.program.display()))
 }
 
 #[cfg(test)]

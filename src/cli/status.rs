@@ -2,22 +2,21 @@
 
 mod report;
 
-use std::time::UNIX_EPOCH;
-
 use clap::Args;
 use serde_json::{Map, Value, json};
 
 use self::report::{KindRow, StatusReport};
 use super::output::Output;
+use super::process_report;
 use super::store_flags::RegionalStoreFlags;
 use super::table::{Medium, Table, harmless};
 use super::warnings::{self, field};
-use crate::app::client::{AskError, InventoryClient};
+use crate::app::client::{AskError, InventoryClient, process};
 use crate::app::offline::OfflineError;
 use crate::config::{Config, Environment};
 use crate::connection::attach::AttachError;
 use crate::connection::data_dir::DataDirError;
-use crate::connection::{handshake, lock};
+use crate::connection::server_facts::ServerFacts;
 use crate::model::Timestamp;
 use crate::model::text::shown;
 
@@ -47,10 +46,15 @@ enum NotWell {
     NotFresh,
 }
 
-/// The server that holds the lock of a data directory.
-struct LockHolder {
-    pid: Option<u32>,
-    since: Option<Timestamp>,
+/// The server of a data directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum ServerPresence {
+    /// One runs, and says which it is.
+    Known(Box<ServerFacts>),
+    /// One runs, and does not say which it is.
+    Unknown,
+    /// None runs.
+    Absent,
 }
 
 impl ServerStatus {
@@ -69,41 +73,35 @@ impl ServerStatus {
             Err(error) => return Err(error.into()),
         };
         let server = match &client {
-            Some(InventoryClient::Server(_)) => Some(LockHolder::of(&config)),
-            _ => None,
+            Some(InventoryClient::Server(_)) => match process::describe(&config.data_dir).await {
+                Some(facts) => ServerPresence::Known(Box::new(facts)),
+                None => ServerPresence::Unknown,
+            },
+            _ => ServerPresence::Absent,
         };
         let summary = match &client {
             Some(client) => warnings::granted(client.ask("get_inventory_summary", json!({})).await?)?,
             None => Value::Null,
         };
         let report = StatusReport::of(&summary);
-        let is_fresh = server.is_some() && report.is_fresh();
+        let is_fresh = server != ServerPresence::Absent && report.is_fresh();
         let mut output = Output::stdout();
         if self.json {
-            let body = whole(&config, server.as_ref(), &report, is_fresh, summary);
+            let body = whole(&config, &server, &report, is_fresh, summary);
             output.line(&harmless(&format!("{body:#}")))?;
         } else {
-            output.text(told(&config, server.as_ref(), &report, &summary, Medium::stdout()).as_bytes())?;
+            output.text(told(&config, &server, &report, &summary, Medium::stdout()).as_bytes())?;
         }
         match server {
-            None => Err(NotWell::NoServer.into()),
-            Some(_) if !is_fresh => Err(NotWell::NotFresh.into()),
-            Some(_) => Ok(()),
+            ServerPresence::Absent => Err(NotWell::NoServer.into()),
+            _ if !is_fresh => Err(NotWell::NotFresh.into()),
+            _ => Ok(()),
         }
-    }
-}
-
-impl LockHolder {
-    /// The server that holds the lock of the data directory. A server of another version would have refused the connection.
-    fn of(config: &Config) -> Self {
-        let since = lock::taken_at(&config.data_dir).and_then(|at| at.duration_since(UNIX_EPOCH).ok());
-        let since = since.and_then(|since| i64::try_from(since.as_millis()).ok()).map(Timestamp::from_millis);
-        LockHolder { pid: lock::last_holder(&config.data_dir), since }
     }
 }
 
 /// The status for programs.
-fn whole(config: &Config, server: Option<&LockHolder>, report: &StatusReport, is_fresh: bool, summary: Value) -> Value {
+fn whole(config: &Config, server: &ServerPresence, report: &StatusReport, is_fresh: bool, summary: Value) -> Value {
     let problems: Vec<Value> = report
         .problems
         .iter()
@@ -112,8 +110,10 @@ fn whole(config: &Config, server: Option<&LockHolder>, report: &StatusReport, is
     let mut body = Map::new();
     let mut put = |name: &str, value: Value| drop(body.insert(name.to_owned(), value));
     put("ok", json!(is_fresh));
-    if let Some(server) = server {
-        put("server", json!({"pid": server.pid, "version": handshake::VERSION, "since": server.since}));
+    match server {
+        ServerPresence::Known(server) => put("server", facts(server)),
+        ServerPresence::Unknown => put("server", json!({})),
+        ServerPresence::Absent => {}
     }
     put("data_dir", json!(config.data_dir));
     put("problems", json!(problems));
@@ -124,22 +124,28 @@ fn whole(config: &Config, server: Option<&LockHolder>, report: &StatusReport, is
 }
 
 /// The status for people.
-fn told(
-    config: &Config,
-    server: Option<&LockHolder>,
-    report: &StatusReport,
-    summary: &Value,
-    medium: Medium,
-) -> String {
+fn told(config: &Config, server: &ServerPresence, report: &StatusReport, summary: &Value, medium: Medium) -> String {
     let mut lines = Vec::new();
     lines.push(match server {
-        Some(LockHolder { pid, since }) => {
-            let process = pid.map_or_else(String::new, |pid| format!("process {pid}, "));
-            let since = since.map_or_else(String::new, |since| format!(", since {since}"));
-            format!("server: running, {process}muster {}{since}", handshake::VERSION)
+        ServerPresence::Known(server) => {
+            format!(
+                "server: running, {}, since {}",
+                process_report::whole(server),
+                Timestamp::from_millis(server.since_ms)
+            )
         }
-        None => "server: not running".to_owned(),
+        ServerPresence::Unknown => "server: running, and does not say which process it is".to_owned(),
+        ServerPresence::Absent => "server: not running".to_owned(),
     });
+    if let ServerPresence::Known(server) = server {
+        let http = server.http.as_deref().map_or_else(String::new, |url| format!(", and over HTTP at {url}"));
+        let idle = server.idle_exit_s.map_or_else(
+            || "goes on without clients".to_owned(),
+            |seconds| format!("ends {} after its last client", lasting(seconds)),
+        );
+        lines.push(format!("clients: {} on its socket{http}; it {idle}", server.clients));
+        lines.push(format!("command: {}", process_report::command(server)));
+    }
     lines.push(format!("data directory: {}", config.data_dir.display()));
     if summary.is_null() {
         lines.push("store: none yet; the first server makes one".to_owned());
@@ -167,6 +173,23 @@ fn told(
         below.push(format!("{more} more problems: --json shows all"));
     }
     format!("{}{}{}", printed(&lines), table.print(medium), printed(&below))
+}
+
+/// A duration as people write it.
+fn lasting(seconds: u64) -> String {
+    match seconds {
+        0..=119 => format!("{seconds} s"),
+        _ => format!("{} min", seconds / 60),
+    }
+}
+
+/// The facts of a server for programs.
+fn facts(server: &ServerFacts) -> Value {
+    let mut facts = json!(server);
+    if let Some(facts) = facts.as_object_mut() {
+        facts.insert("since".to_owned(), json!(Timestamp::from_millis(server.since_ms)));
+    }
+    facts
 }
 
 /// The lines, each with its line end and without terminal control characters.

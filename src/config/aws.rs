@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Config;
-use crate::aws::{AwsSettings, Regions};
+use crate::aws::{AwsSettings, HeldKeys, Regions};
 use crate::model::secret_tags::MarkKey;
 use crate::model::{Region, SecretTags};
 
@@ -25,6 +25,7 @@ impl Config {
             share_percent: self.aws_share.percent(),
             emulator: self.emulator.clone(),
             secrets: Arc::new(self.secrets(&MarkKey::default())),
+            held: HeldKeys::default(),
         }
     }
 

@@ -14,8 +14,10 @@ pub struct ServerOptions {
     pub allowed_hosts: Vec<String>,
     /// Further `Origin`s to accept. Those of loopback are always accepted.
     pub allowed_origins: Vec<String>,
-    /// How long after its last client a detached server exits. `None`: it is not detached.
-    pub linger: Option<Duration>,
+    /// Whether it has left the terminal, as a front end starts it.
+    pub detached: bool,
+    /// How long after its last client the server ends. `None`: it does not.
+    pub idle_exit: Option<Duration>,
 }
 
 impl ServerOptions {
@@ -25,7 +27,7 @@ impl ServerOptions {
     /// [`ConfigError::NotLoopback`] when other machines could reach the address.
     pub fn check(self) -> Result<Self, ConfigError> {
         match self.http {
-            _ if self.linger.is_some() => Ok(ServerOptions { http: None, ..self }),
+            _ if self.detached => Ok(ServerOptions { http: None, ..self }),
             Some(address) if !address.ip().is_loopback() => Err(ConfigError::NotLoopback { address }),
             _ => Ok(self),
         }
@@ -38,13 +40,13 @@ mod tests {
 
     #[test]
     fn http_listens_on_loopback_only() {
-        let listening = |http: &str, linger| {
+        let listening = |http: &str, detached| {
             let http = Some(http.parse().unwrap());
-            ServerOptions { http, allowed_hosts: vec![], allowed_origins: vec![], linger }.check()
+            ServerOptions { http, allowed_hosts: vec![], allowed_origins: vec![], detached, idle_exit: None }.check()
         };
-        assert!(listening("127.0.0.1:0", None).is_ok());
-        assert!(listening("[::1]:8080", None).is_ok());
-        assert!(matches!(listening("0.0.0.0:8080", None), Err(ConfigError::NotLoopback { .. })));
-        assert_eq!(listening("127.0.0.1:1", Some(Duration::ZERO)).unwrap().http, None);
+        assert!(listening("127.0.0.1:0", false).is_ok());
+        assert!(listening("[::1]:8080", false).is_ok());
+        assert!(matches!(listening("0.0.0.0:8080", false), Err(ConfigError::NotLoopback { .. })));
+        assert_eq!(listening("127.0.0.1:1", true).unwrap().http, None);
     }
 }

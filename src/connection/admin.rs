@@ -1,5 +1,5 @@
 //! What a command line asks of the server that no MCP client can: figures of the store, the log as a stream, all
-//! rows of a statement, a backup.
+//! rows of a statement, a backup, and what is about its process: to say which it is, to end, to start again.
 //!
 //! The request stands in the [handshake](super::handshake), in place of MCP. The server answers with lines of JSON and closes.
 //! Most lines are records of the log as they are. The others begin with `{"admin":` and are [`AdminMessage`]s; the last line is
@@ -64,6 +64,35 @@ pub enum AdminRequest {
     Backup {
         /// The file to write, as an absolute path. It must not exist.
         to: PathBuf,
+    },
+    /// Something about the process, which only a server does.
+    #[serde(untagged)]
+    Process(ProcessRequest),
+}
+
+/// What a server is asked about its process. Every version does it, at any moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub enum ProcessRequest {
+    /// Say which process this is: [`ServerFacts`](super::server_facts::ServerFacts).
+    Describe,
+    /// End.
+    Stop,
+    /// End, and start again in the same process: the new one keeps number, environment and terminal.
+    Restart {
+        /// The arguments of the new one, where they are others.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        arguments: Option<Vec<String>>,
+        /// The program of a front end's server, where it is another.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        program: Option<PathBuf>,
+    },
+    /// Start again as this newer program, if a front end started the server.
+    HandOver {
+        /// Its version.
+        version: String,
+        /// The program.
+        program: PathBuf,
     },
 }
 

@@ -9,23 +9,29 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use tokio::io::BufReader;
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::process::{Child, Command};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
-use super::admin::AdminRequest;
+use super::admin::{AdminLine, AdminMessage, AdminRequest, ProcessRequest};
 use super::data_dir::{self, DataDirError};
-use super::handshake::{self, HandshakeCode, HandshakeError, HandshakeGrant};
+use super::handshake::{self, ConnectionTerms, HandshakeCode, HandshakeError, HandshakeGrant};
 use super::lock::{self, LockError};
+use super::newest_program::NewestProgram;
 use super::socket;
+use super::version;
 
 /// How long a server that was started has until it listens; it does so before it opens its store.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How often the socket is tried meanwhile.
 const INTERVAL: Duration = Duration::from_millis(10);
+
+/// How long a server may take to answer a request about its process.
+const ANSWERS: Duration = Duration::from_secs(3);
 
 /// How often [`find`] tries.
 const FIND_INTERVAL: Duration = Duration::from_millis(50);
@@ -80,6 +86,22 @@ pub enum AttachError {
         #[source]
         source: io::Error,
     },
+    /// The store was last served by a newer program, which is gone.
+    #[error(
+        "{} was last served by muster {version} at {}, which is not there any more, and this is muster {}: install that version or a \
+         newer one, or run `muster serve` once with this one to go back to it",
+        data_dir.display(),
+        program.display(),
+        version::current()
+    )]
+    Outdated {
+        /// The data directory.
+        data_dir: PathBuf,
+        /// The version of the newer program.
+        version: String,
+        /// Where it was.
+        program: PathBuf,
+    },
     /// The server that was started ended at once.
     #[error("the server ended at once ({status}): see its log {}", log.display())]
     Ended {
@@ -106,9 +128,23 @@ pub enum AttachError {
     },
 }
 
+/// Why a request about the process of a server was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessError {
+    /// No server listens.
+    #[error("no server listens")]
+    Absent,
+    /// The server does not answer as a server should.
+    #[error(transparent)]
+    Handshake(#[from] HandshakeError),
+    /// The server answers that it does not do it.
+    #[error("{0}")]
+    Refused(String),
+}
+
 fn last_holder(holder: Option<u32>) -> String {
     holder.map_or_else(String::new, |pid| {
-        format!("; process {pid} held the lock last: stop it (kill {pid}) and try again")
+        format!("; process {pid} held the lock last: end it with `muster stop` and try again")
     })
 }
 
@@ -116,33 +152,47 @@ fn last_holder(holder: Option<u32>) -> String {
 ///
 /// # Errors
 /// [`AttachError`], after at most about [`PATIENCE`].
-pub async fn attach(data_dir: &Path, wants_writes: bool, command: &ServerCommand) -> Result<Attached, AttachError> {
-    attach_where(&|| data_dir.to_owned(), wants_writes, command).await
+pub async fn attach(
+    data_dir: &Path,
+    terms: &ConnectionTerms,
+    command: &ServerCommand,
+) -> Result<Attached, AttachError> {
+    attach_where(&|| data_dir.to_owned(), terms, command).await
 }
 
 /// As [`attach`], where the server that is started may find out that it belongs to another directory: `locate` says which one it is.
+///
+/// A running server of an older version that a front end started is asked to hand over to this program first.
 ///
 /// # Errors
 /// As [`attach`].
 pub async fn attach_where(
     locate: &dyn Fn() -> PathBuf,
-    wants_writes: bool,
+    terms: &ConnectionTerms,
     command: &ServerCommand,
 ) -> Result<Attached, AttachError> {
     data_dir::prepare(&locate())?;
-    let deadline = Instant::now() + PATIENCE;
+    let mut deadline = Instant::now() + PATIENCE;
     // With the directory that was meant when it was started: it may begin there although another one is located since.
     let mut started: Option<(Child, PathBuf)> = None;
+    let mut has_asked = false;
     loop {
         let data_dir = &locate();
-        match Attempt::make(data_dir, wants_writes, None).await? {
+        match Attempt::make(data_dir, terms, None).await? {
+            Attempt::Attached(attached) if !has_asked && is_outdated(&attached.grant) => {
+                has_asked = true;
+                drop(attached);
+                ask_to_hand_over(data_dir, command).await;
+                deadline = Instant::now() + PATIENCE;
+            }
             Attempt::Attached(attached) => return Ok(attached),
             // Once it has gone, a new one can be started.
             Attempt::Closing(_) => {}
             Attempt::Absent => match &started {
-                None => started = Some((start(command)?, data_dir.clone())),
+                None if lock::is_restarting(data_dir) => {}
+                None => started = Some((start(&newest(data_dir, command)?)?, data_dir.clone())),
                 Some((_, meant)) if meant != data_dir => {
-                    if let Attempt::Attached(attached) = Attempt::make(meant, wants_writes, None).await? {
+                    if let Attempt::Attached(attached) = Attempt::make(meant, terms, None).await? {
                         return Ok(attached);
                     }
                 }
@@ -168,6 +218,56 @@ pub async fn attach_where(
     }
 }
 
+/// Whether the server is older than this program and would make room for it.
+fn is_outdated(grant: &HandshakeGrant) -> bool {
+    grant.hands_over && version::is_newer(version::current(), &grant.muster)
+}
+
+/// Asks the server to start again as this program. Where that fails, the older one is as good as before, and says so in its remarks.
+async fn ask_to_hand_over(data_dir: &Path, command: &ServerCommand) {
+    let (version, program) = (version::current().to_owned(), command.program.clone());
+    match ask(data_dir, ProcessRequest::HandOver { version, program }).await {
+        Ok(_) => tracing::info!(program = %command.program.display(), "the running server hands over to this version"),
+        Err(error) => tracing::warn!(%error, "the running server, of an older version, does not hand over"),
+    }
+}
+
+/// The command with the newest program that served `data_dir`.
+fn newest(data_dir: &Path, command: &ServerCommand) -> Result<ServerCommand, AttachError> {
+    let Some(newest) = NewestProgram::read(data_dir).filter(NewestProgram::is_newer) else {
+        return Ok(command.clone());
+    };
+    if !newest.path.is_file() {
+        let NewestProgram { version, path: program } = newest;
+        return Err(AttachError::Outdated { data_dir: data_dir.to_owned(), version, program });
+    }
+    tracing::info!(newest.version, program = %newest.path.display(), "starting the newest program that served this directory");
+    Ok(ServerCommand { program: newest.path, arguments: command.arguments.clone() })
+}
+
+/// Has the running server of `data_dir` do a request that is about its process, and returns what it says.
+///
+/// # Errors
+/// [`ProcessError`], after some seconds at most.
+pub async fn ask(data_dir: &Path, request: ProcessRequest) -> Result<Value, ProcessError> {
+    let request = AdminRequest::Process(request);
+    let answer = async {
+        let stream = match socket::connect(data_dir).await {
+            Err(error) if socket::is_absent(&error) => return Err(ProcessError::Absent),
+            connected => connected.map_err(HandshakeError::from)?,
+        };
+        let mut attached = shake_hands(stream, &ConnectionTerms::of_command(), Some(&request)).await?;
+        let mut line = Vec::new();
+        attached.reader.read_until(b'\n', &mut line).await.map_err(HandshakeError::from)?;
+        match AdminLine::parse(line).map_err(HandshakeError::from)? {
+            AdminLine::Message(AdminMessage::Done { result }) => Ok(result),
+            AdminLine::Message(AdminMessage::Failed { error, .. }) => Err(ProcessError::Refused(error)),
+            AdminLine::Message(_) | AdminLine::Record(_) => Err(HandshakeError::Closed.into()),
+        }
+    };
+    timeout(ANSWERS, answer).await.unwrap_or(Err(ProcessError::Handshake(HandshakeError::Silent)))
+}
+
 /// Connects to the server of `data_dir`, to read with MCP or to have `admin` done; `None` when no server runs.
 ///
 /// # Errors
@@ -182,7 +282,7 @@ pub async fn find(
     }
     loop {
         let is_over = Instant::now() >= deadline;
-        match Attempt::make(data_dir, false, admin).await? {
+        match Attempt::make(data_dir, &ConnectionTerms::of_command(), admin).await? {
             Attempt::Attached(attached) => return Ok(Some(attached)),
             Attempt::Closing(error) if is_over => return Err(error.into()),
             Attempt::Closing(_) => {}
@@ -206,9 +306,9 @@ enum Attempt {
 }
 
 impl Attempt {
-    async fn make(data_dir: &Path, wants_writes: bool, admin: Option<&AdminRequest>) -> Result<Self, AttachError> {
+    async fn make(data_dir: &Path, terms: &ConnectionTerms, admin: Option<&AdminRequest>) -> Result<Self, AttachError> {
         match socket::connect(data_dir).await {
-            Ok(stream) => match shake_hands(stream, wants_writes, admin).await {
+            Ok(stream) => match shake_hands(stream, terms, admin).await {
                 Err(error) if error.code() == HandshakeCode::Closed => Ok(Attempt::Closing(error)),
                 outcome => Ok(Attempt::Attached(outcome?)),
             },
@@ -224,17 +324,20 @@ impl Attempt {
 /// [`HandshakeError`].
 pub async fn shake_hands(
     stream: UnixStream,
-    wants_writes: bool,
+    terms: &ConnectionTerms,
     admin: Option<&AdminRequest>,
 ) -> Result<Attached, HandshakeError> {
     let (reader, mut writer) = stream.into_split();
     let mut reader = BufReader::new(reader);
-    let grant = handshake::request(&mut reader, &mut writer, wants_writes, admin).await?;
+    let grant = handshake::request(&mut reader, &mut writer, terms, admin).await?;
     Ok(Attached { reader, writer, grant })
 }
 
 /// Starts a server without a terminal. It leaves this process's session by itself; the runtime reaps it should it end first.
-fn start(server: &ServerCommand) -> Result<Child, AttachError> {
+///
+/// # Errors
+/// [`AttachError::Start`].
+pub fn start(server: &ServerCommand) -> Result<Child, AttachError> {
     let mut command = Command::new(&server.program);
     // Every setting is among the arguments. A variable that only a server reads, and could not, would end it without a word.
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"MUSTER_")) {
@@ -246,9 +349,15 @@ fn start(server: &ServerCommand) -> Result<Child, AttachError> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
+    use crate::connection::handshake::ServerTerms;
     use crate::connection::lock::Lock;
     use crate::connection::socket::ServerSocket;
+
+    static READS: LazyLock<ConnectionTerms> = LazyLock::new(ConnectionTerms::default);
+    static WRITES: LazyLock<ConnectionTerms> = LazyLock::new(|| ConnectionTerms::of_writes(true));
 
     fn launch(program: &str) -> ServerCommand {
         ServerCommand { program: program.into(), arguments: Vec::new() }
@@ -261,10 +370,10 @@ mod tests {
         let bound = ServerSocket::bind(&lock, dir.path(), None).unwrap();
         let serving = async {
             let (reader, mut writer) = bound.accept().await.unwrap().into_split();
-            handshake::answer(&mut BufReader::new(reader), &mut writer, false).await.unwrap();
+            handshake::answer(&mut BufReader::new(reader), &mut writer, &ServerTerms::default()).await.unwrap();
         };
         let nothing_to_start = launch("/nonexistent");
-        let (attached, ()) = tokio::join!(attach(dir.path(), true, &nothing_to_start), serving);
+        let (attached, ()) = tokio::join!(attach(dir.path(), &WRITES, &nothing_to_start), serving);
         assert!(!attached.unwrap().grant.writes);
     }
 
@@ -276,17 +385,17 @@ mod tests {
         let serving = async {
             drop(bound.accept().await.unwrap());
             let (reader, mut writer) = bound.accept().await.unwrap().into_split();
-            handshake::answer(&mut BufReader::new(reader), &mut writer, false).await.unwrap();
+            handshake::answer(&mut BufReader::new(reader), &mut writer, &ServerTerms::default()).await.unwrap();
         };
         let nothing_to_start = launch("/nonexistent");
-        let (attached, ()) = tokio::join!(attach(dir.path(), false, &nothing_to_start), serving);
+        let (attached, ()) = tokio::join!(attach(dir.path(), &READS, &nothing_to_start), serving);
         attached.unwrap();
     }
 
     #[tokio::test]
     async fn a_server_that_ends_at_once_is_reported_with_its_log() {
         let dir = tempfile::tempdir().unwrap();
-        let error = attach(dir.path(), false, &launch("false")).await.unwrap_err();
+        let error = attach(dir.path(), &READS, &launch("false")).await.unwrap_err();
         assert!(matches!(&error, AttachError::Ended { log, .. } if log.starts_with(dir.path())), "{error}");
     }
 
@@ -306,17 +415,40 @@ mod tests {
             let lock = Lock::take(sent.path()).unwrap();
             let bound = ServerSocket::bind(&lock, sent.path(), None).unwrap();
             let (reader, mut writer) = bound.accept().await.unwrap().into_split();
-            handshake::answer(&mut BufReader::new(reader), &mut writer, false).await.unwrap();
+            handshake::answer(&mut BufReader::new(reader), &mut writer, &ServerTerms::default()).await.unwrap();
         };
         let sleeping = ServerCommand { program: "sleep".into(), arguments: vec!["3".into()] };
-        let (attached, ()) = tokio::join!(attach_where(&locate, false, &sleeping), serving);
+        let (attached, ()) = tokio::join!(attach_where(&locate, &READS, &sleeping), serving);
         attached.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_older_front_end_starts_the_newest_program_or_names_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let newest_at =
+            |path: PathBuf| NewestProgram { version: "99.0.0".to_owned(), path }.note(dir.path(), true).unwrap();
+        newest_at("/bin/false".into());
+        let ended = attach(dir.path(), &READS, &launch("/nonexistent")).await.unwrap_err();
+        assert!(matches!(ended, AttachError::Ended { .. }), "{ended}");
+        newest_at("/nowhere/muster".into());
+        let gone = attach(dir.path(), &READS, &launch("false")).await.unwrap_err().to_string();
+        assert!(gone.contains("99.0.0") && gone.contains("/nowhere/muster"), "{gone}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn while_a_server_starts_again_no_other_is_started() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = Lock::take(dir.path()).unwrap();
+        lock.announce_restart().unwrap();
+        drop(lock);
+        let error = attach(dir.path(), &READS, &launch("/nonexistent")).await.unwrap_err();
+        assert!(matches!(error, AttachError::Silent { .. }), "{error}");
     }
 
     #[tokio::test]
     async fn a_program_that_is_not_there_is_named() {
         let dir = tempfile::tempdir().unwrap();
-        let error = attach(dir.path(), false, &launch("/nonexistent")).await.unwrap_err();
+        let error = attach(dir.path(), &READS, &launch("/nonexistent")).await.unwrap_err();
         assert!(error.to_string().contains("/nonexistent"), "{error}");
     }
 
@@ -326,7 +458,7 @@ mod tests {
         let _lock = Lock::take(dir.path()).unwrap();
         let sleeping = ServerCommand { program: "sleep".into(), arguments: vec!["2".into()] };
         tokio::time::pause();
-        let error = attach(dir.path(), false, &sleeping).await.unwrap_err();
-        assert!(error.to_string().contains(&format!("kill {}", std::process::id())), "{error}");
+        let error = attach(dir.path(), &READS, &sleeping).await.unwrap_err();
+        assert!(error.to_string().contains(&format!("process {} held the lock last", std::process::id())), "{error}");
     }
 }

@@ -27,6 +27,12 @@ impl ClientCount {
         CountedClient(self.clone())
     }
 
+    /// How many clients are connected now.
+    #[must_use]
+    pub fn now(&self) -> usize {
+        *self.0.borrow()
+    }
+
     /// Waits until no client has been connected for `linger`. Time before this call does not count.
     pub async fn gone_for(&self, linger: Duration) {
         let mut count = self.0.subscribe();

@@ -2,12 +2,18 @@
 //!
 //! | who | line |
 //! |---|---|
-//! | client | `{"muster":"<version>","writes":<bool>}`, and `"admin":{..}` for an [`AdminRequest`] in place of MCP |
-//! | server | `{"muster":"<version>","pid":<n>,"writes":<bool>}`, and `"admin":true` where it does that request |
+//! | client | `{"muster":"<version>","wire":<n>,"writes":{..}}`, with `"flags"`, `"keys"`, and `"admin":{..}` for an [`AdminRequest`] in place of MCP |
+//! | server | `{"muster":"<version>","pid":<n>,"writes":<bool>,"read_tools":[..]}`, and `"admin":true` where it does that request |
 //! | server, refusing | `{"error":"<text>","code":"<word>"}`, then it closes |
 //!
-//! `writes` is what the client wants, and in the answer what the server grants. Both sides must be of one version: JSON-RPC would
-//! survive a difference, but after an upgrade the old server would go on answering, and nothing would seem to have changed.
+//! `writes` is the client's whole [`WritePolicy`], and in the answer whether the server grants any. `flags` are the server's flags that
+//! the client was given: where the server has other values it says so in `remarks`. `keys` are a [`KeyOffer`]. `read_tools` are the
+//! tools that only read, so that a client may repeat a call of theirs.
+//!
+//! # Versions
+//! After an upgrade programs of two versions meet. They go on together where [`WIRE`] is the same, which counts the changes to what
+//! passes on the socket besides MCP; then `remarks` say that the versions differ. Where it is not, the server refuses MCP and every
+//! request about its store. Requests about the process itself are done whatever the versions are.
 
 use std::io;
 use std::time::Duration;
@@ -17,30 +23,102 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWr
 use tokio::time::timeout;
 
 use super::admin::AdminRequest;
+use super::flag_set::{FlagDifference, FlagSet};
+use super::key_offer::KeyOffer;
+use super::version::{self, current};
+use crate::model::shell_word::command_line;
+use crate::policy::WritePolicy;
 
-/// The version of this build.
-pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// The number of what passes on the socket besides MCP. A change that the other side does not understand raises it.
+pub const WIRE: u32 = 1;
 
-/// The longest line of a handshake, in bytes: an admin request may hold a path.
-const MAX_LINE: u64 = 16_384;
+/// The longest line of a handshake, in bytes: it may hold paths, and a server's flags.
+const MAX_LINE: u64 = 64 << 10;
 
 /// How long either side waits for the other's line.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What a client asks for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What a client asks for on a connection. It says so again each time that it connects.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ConnectionTerms {
+    /// What the client may change, as far as the server permits it.
+    #[serde(default)]
+    pub writes: WritePolicy,
+    /// The flags of a server that the client was given.
+    #[serde(default)]
+    pub flags: FlagSet,
+    /// The keys in the client's environment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys: Option<KeyOffer>,
+    /// Whether the client is a command of Muster that asks something and leaves.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_command: bool,
+}
+
+impl ConnectionTerms {
+    /// Terms of a command, which only reads.
+    #[must_use]
+    pub fn of_command() -> Self {
+        ConnectionTerms { is_command: true, ..ConnectionTerms::default() }
+    }
+
+    /// Terms of a client that has no flags and no keys to offer.
+    #[must_use]
+    pub fn of_writes(allow: bool) -> Self {
+        ConnectionTerms { writes: WritePolicy::of(allow), ..ConnectionTerms::default() }
+    }
+}
+
+/// What a client says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HandshakeRequest {
     /// The client's version.
     pub muster: String,
-    /// Whether the client wants tools that change AWS.
-    pub writes: bool,
+    /// Its [`WIRE`].
+    #[serde(default)]
+    pub wire: u32,
+    /// What it asks for.
+    #[serde(flatten)]
+    pub terms: ConnectionTerms,
     /// What the client wants done in place of MCP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub admin: Option<AdminRequest>,
 }
 
+/// What a server holds a client's terms against.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServerTerms {
+    /// What the server permits.
+    pub writes: WritePolicy,
+    /// The server's settings.
+    pub flags: FlagSet,
+    /// Whether a newer front end may take the server's place.
+    pub hands_over: bool,
+    /// The tools that only read.
+    pub read_tools: Vec<String>,
+    /// The command that starts the server again, to which flags can be added.
+    pub restart: String,
+}
+
+/// A client that was let in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AdmittedClient {
+    /// What the server granted.
+    pub grant: HandshakeGrant,
+    /// Whether the client asked for writes.
+    pub asks_writes: bool,
+    /// Whether it is refused writes because one of its rules is not known.
+    pub has_unknown_rule: bool,
+    /// What it wants done in place of MCP.
+    pub admin: Option<AdminRequest>,
+    /// The keys that it offers.
+    pub keys: Option<KeyOffer>,
+    /// Whether it is a command of Muster.
+    pub is_command: bool,
+}
+
 /// What the server grants.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HandshakeGrant {
     /// The server's version.
     pub muster: String,
@@ -48,9 +126,24 @@ pub struct HandshakeGrant {
     pub pid: u32,
     /// Whether this connection has tools that change AWS: the client wants them and the server allows them.
     pub writes: bool,
+    /// The tools that only read: a call of theirs may be repeated.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub read_tools: Vec<String>,
     /// Whether the server does the client's admin request, and nothing else.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub admin: bool,
+    /// Whether a newer front end may take the server's place.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hands_over: bool,
+    /// What is not as the client asks for it, each with what to do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
+}
+
+/// What the first line of a client says in every version.
+#[derive(Deserialize)]
+struct SaidVersion {
+    muster: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -103,7 +196,11 @@ pub enum HandshakeError {
     #[error("the other side does not speak as Muster does: is something else using this socket?")]
     Unreadable(#[from] serde_json::Error),
     /// Client and server are of different versions.
-    #[error("this is muster {client} but the running server is muster {server}: stop it{} and start again", kill(*pid))]
+    #[error(
+        "this is muster {client}, and the running server{} is muster {server}, which does not understand it: end the server with \
+         `muster stop`, then restart this MCP server in the client",
+        process(*pid)
+    )]
     Version {
         /// The client's version.
         client: String,
@@ -113,7 +210,9 @@ pub enum HandshakeError {
         pid: Option<u32>,
     },
     /// The server went on with MCP, so it does not know admin requests.
-    #[error("the running server (process {pid}) does not know this command: stop it (kill {pid}) and start again")]
+    #[error(
+        "the running server (process {pid}) does not know this command: `muster restart` starts it in this version"
+    )]
     Unsupported {
         /// The server's process.
         pid: u32,
@@ -128,8 +227,8 @@ pub enum HandshakeError {
     },
 }
 
-fn kill(pid: Option<u32>) -> String {
-    pid.map(|pid| format!(" (kill {pid})")).unwrap_or_default()
+fn process(pid: Option<u32>) -> String {
+    pid.map(|pid| format!(" (process {pid})")).unwrap_or_default()
 }
 
 impl HandshakeError {
@@ -154,20 +253,18 @@ impl HandshakeError {
 pub async fn request<R, W>(
     reader: &mut R,
     writer: &mut W,
-    wants_writes: bool,
+    terms: &ConnectionTerms,
     admin: Option<&AdminRequest>,
 ) -> Result<HandshakeGrant, HandshakeError>
 where
     R: AsyncBufRead + Unpin,
     W: AsyncWrite + Unpin,
 {
-    let request = HandshakeRequest { muster: VERSION.to_owned(), writes: wants_writes, admin: admin.cloned() };
-    send(writer, &request).await?;
+    let (muster, terms, admin) = (current().to_owned(), terms.clone(), admin.cloned());
+    let wants_admin = admin.is_some();
+    send(writer, &HandshakeRequest { muster, wire: WIRE, terms, admin }).await?;
     match serde_json::from_str(&receive(reader).await?)? {
-        HandshakeAnswer::Grant(HandshakeGrant { muster, pid, .. }) if muster != VERSION => {
-            Err(HandshakeError::Version { client: VERSION.to_owned(), server: muster, pid: Some(pid) })
-        }
-        HandshakeAnswer::Grant(HandshakeGrant { admin: false, pid, .. }) if admin.is_some() => {
+        HandshakeAnswer::Grant(HandshakeGrant { admin: false, pid, .. }) if wants_admin => {
             Err(HandshakeError::Unsupported { pid })
         }
         HandshakeAnswer::Grant(grant) => Ok(grant),
@@ -177,43 +274,98 @@ where
     }
 }
 
-/// The server's side: waits for the client's request and answers it. `allows` is whether the server permits writes. The admin
-/// request, if there is one, comes beside what was granted.
+/// The server's side: waits for the client's request and answers it, on the server's `terms`.
 ///
 /// # Errors
 /// [`HandshakeError`]. The client was told why, where that was possible, and the connection is to be closed.
-pub async fn answer<R, W>(
-    reader: &mut R,
-    writer: &mut W,
-    allows: bool,
-) -> Result<(HandshakeGrant, Option<AdminRequest>), HandshakeError>
+pub async fn answer<R, W>(reader: &mut R, writer: &mut W, terms: &ServerTerms) -> Result<AdmittedClient, HandshakeError>
 where
     R: AsyncBufRead + Unpin,
     W: AsyncWrite + Unpin,
 {
-    let line = receive(reader).await;
-    let refused = match line.and_then(|line| Ok(serde_json::from_str::<HandshakeRequest>(&line)?)) {
-        Ok(request) if request.muster == VERSION => {
-            let grant = HandshakeGrant {
-                muster: VERSION.to_owned(),
-                pid: std::process::id(),
-                writes: request.writes && allows,
-                admin: request.admin.is_some(),
-            };
-            send(writer, &grant).await?;
-            return Ok((grant, request.admin));
+    let refused = match receive(reader).await.and_then(|line| read(&line)) {
+        Ok(request) => {
+            let admitted = admit(request, terms);
+            send(writer, &admitted.grant).await?;
+            return Ok(admitted);
         }
-        Ok(request) => HandshakeError::Version {
-            client: request.muster,
-            server: VERSION.to_owned(),
-            pid: Some(std::process::id()),
-        },
         Err(error) => error,
     };
     if matches!(refused, HandshakeError::Version { .. } | HandshakeError::Unreadable(_)) {
         send(writer, &HandshakeRefusal { error: refused.to_string(), code: refused.code() }).await?;
     }
     Err(refused)
+}
+
+/// Reads a client's line, which may be of another version.
+fn read(line: &str) -> Result<HandshakeRequest, HandshakeError> {
+    let SaidVersion { muster } = serde_json::from_str(line)?;
+    let of_another =
+        |client| HandshakeError::Version { client, server: current().to_owned(), pid: Some(std::process::id()) };
+    let request = match serde_json::from_str::<HandshakeRequest>(line) {
+        Err(_) if muster != current() => return Err(of_another(muster)),
+        read => read?,
+    };
+    let is_about_process = matches!(request.admin, Some(AdminRequest::Process(_)));
+    if request.wire == WIRE || is_about_process { Ok(request) } else { Err(of_another(muster)) }
+}
+
+/// Decides what a client gets, and what it has to be told.
+fn admit(request: HandshakeRequest, terms: &ServerTerms) -> AdmittedClient {
+    let HandshakeRequest { muster, terms: asked, admin, .. } = request;
+    let both = asked.writes.and(&terms.writes);
+    let unknown = asked.writes.unknown();
+    let mut remarks = Vec::new();
+    if version::is_newer(&muster, current()) {
+        remarks.push(format!(
+            "The running server runs version {}, and this front end is {muster}: `{}` starts the new version",
+            current(),
+            terms.restart
+        ));
+    } else if version::is_newer(current(), &muster) {
+        remarks.push(format!(
+            "The running server runs version {}, and this front end is {muster}: restart this MCP server in the client with the \
+             new version",
+            current()
+        ));
+    }
+    if asked.writes.allow && !unknown.is_empty() {
+        remarks.push(format!(
+            "The running server, version {}, does not know the write rule {}, so this connection may change nothing: `{}` starts \
+             it in a version that knows the rule",
+            current(),
+            unknown.join(", "),
+            terms.restart
+        ));
+    }
+    let differing = asked.flags.differing(&terms.flags);
+    if !differing.is_empty() {
+        let said: Vec<String> = differing.iter().map(FlagDifference::said).collect();
+        let words: Vec<String> = differing.iter().flat_map(FlagDifference::words).collect();
+        remarks.push(format!(
+            "{}. A running server keeps its flags: `{} -- {}` changes them",
+            said.join("; "),
+            terms.restart,
+            command_line(words.iter().map(String::as_str))
+        ));
+    }
+    let grant = HandshakeGrant {
+        muster: current().to_owned(),
+        pid: std::process::id(),
+        writes: both.allow,
+        read_tools: terms.read_tools.clone(),
+        admin: admin.is_some(),
+        hands_over: terms.hands_over,
+        remarks,
+    };
+    AdmittedClient {
+        grant,
+        asks_writes: asked.writes.allow,
+        has_unknown_rule: !unknown.is_empty(),
+        admin,
+        keys: asked.keys,
+        is_command: asked.is_command,
+    }
 }
 
 async fn send<W: AsyncWrite + Unpin>(writer: &mut W, what: &impl Serialize) -> Result<(), HandshakeError> {
@@ -237,101 +389,4 @@ async fn receive<R: AsyncBufRead + Unpin>(reader: &mut R) -> Result<String, Hand
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    use tokio::io::BufReader;
-
-    async fn answered(said: &str, allows: bool) -> (Result<HandshakeGrant, HandshakeError>, String) {
-        let mut reader = BufReader::new(said.as_bytes());
-        let mut written = Vec::new();
-        let result = answer(&mut reader, &mut written, allows).await;
-        (result.map(|(grant, _)| grant), String::from_utf8(written).unwrap())
-    }
-
-    fn request_of(writes: bool) -> String {
-        format!("{{\"muster\":\"{VERSION}\",\"writes\":{writes}}}\n")
-    }
-
-    #[tokio::test]
-    async fn writes_are_granted_only_when_wanted_and_allowed() {
-        for (wanted, allowed) in [(true, true), (true, false), (false, true), (false, false)] {
-            let (grant, _) = answered(&request_of(wanted), allowed).await;
-            assert_eq!(grant.unwrap().writes, wanted && allowed);
-        }
-    }
-
-    #[tokio::test]
-    async fn another_version_is_told_both_versions_and_the_fix() {
-        let (result, written) = answered("{\"muster\":\"9.9.9\",\"writes\":false}\n", false).await;
-        assert!(matches!(result, Err(HandshakeError::Version { .. })));
-        for part in ["9.9.9", VERSION, "kill", "\"code\":\"version\""] {
-            assert!(written.contains(part), "{written}");
-        }
-    }
-
-    #[tokio::test]
-    async fn what_is_not_a_handshake_is_refused_and_silence_is_closed() {
-        let (result, written) = answered("GET / HTTP/1.1\r\n", true).await;
-        assert!(matches!(result, Err(HandshakeError::Unreadable(_))));
-        assert!(written.starts_with("{\"error\""));
-        assert!(matches!(answered("", true).await, (Err(HandshakeError::Closed), written) if written.is_empty()));
-        let endless = "x".repeat(100_000);
-        assert!(matches!(answered(&endless, true).await.0, Err(HandshakeError::Unreadable(_))));
-    }
-
-    #[tokio::test]
-    async fn client_and_server_agree_and_leave_the_rest_of_the_stream() {
-        let (client, server) = tokio::io::duplex(1024);
-        let (client_reader, mut client_writer) = tokio::io::split(client);
-        let (server_reader, mut server_writer) = tokio::io::split(server);
-        let (mut client_reader, mut server_reader) = (BufReader::new(client_reader), BufReader::new(server_reader));
-        let serving = async {
-            answer(&mut server_reader, &mut server_writer, true).await.unwrap();
-            server_writer.write_all(b"first\n").await.unwrap();
-        };
-        let (grant, ()) = tokio::join!(request(&mut client_reader, &mut client_writer, true, None), serving);
-        assert_eq!(grant.unwrap().pid, std::process::id());
-        let mut line = String::new();
-        client_reader.read_line(&mut line).await.unwrap();
-        assert_eq!(line, "first\n");
-    }
-
-    #[tokio::test]
-    async fn an_admin_request_is_heard_and_agreed_to() {
-        let admin = AdminRequest::Export { since: None, follow: true, log: None };
-        let (client, server) = tokio::io::duplex(1024);
-        let (client_reader, mut client_writer) = tokio::io::split(client);
-        let (server_reader, mut server_writer) = tokio::io::split(server);
-        let (mut client_reader, mut server_reader) = (BufReader::new(client_reader), BufReader::new(server_reader));
-        let receiving = answer(&mut server_reader, &mut server_writer, true);
-        let greeting = request(&mut client_reader, &mut client_writer, false, Some(&admin));
-        let (grant, received) = tokio::join!(greeting, receiving);
-        assert!(grant.unwrap().admin);
-        assert_eq!(received.unwrap().1, Some(admin));
-        assert!(!answered(&request_of(true), true).await.1.contains("admin"));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_server_that_says_nothing_is_given_up() {
-        let (client, _server) = tokio::io::duplex(1024);
-        let (reader, mut writer) = tokio::io::split(client);
-        let greeted = request(&mut BufReader::new(reader), &mut writer, false, None).await;
-        assert!(matches!(greeted, Err(HandshakeError::Silent)));
-    }
-
-    #[tokio::test]
-    async fn a_refusal_keeps_its_code_and_a_server_that_does_not_know_admin_requests_is_named() {
-        let refused = |line: &'static str| async move {
-            request(&mut BufReader::new(line.as_bytes()), &mut Vec::new(), false, Some(&AdminRequest::Stat)).await
-        };
-        let of_version = refused("{\"error\":\"e\",\"code\":\"version\"}\n").await.unwrap_err();
-        assert_eq!((of_version.code(), of_version.to_string().as_str()), (HandshakeCode::Version, "e"));
-        for line in ["{\"error\":\"e\"}\n", "{\"error\":\"e\",\"code\":\"of_a_later_version\"}\n"] {
-            assert_eq!(refused(line).await.unwrap_err().code(), HandshakeCode::Refused);
-        }
-        let grant = HandshakeGrant { muster: VERSION.to_owned(), pid: 7, writes: false, admin: false };
-        let line: &'static str = format!("{}\n", serde_json::to_string(&grant).unwrap()).leak();
-        assert!(matches!(refused(line).await, Err(HandshakeError::Unsupported { pid: 7 })));
-    }
-}
+mod tests;

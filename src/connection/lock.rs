@@ -12,6 +12,12 @@ use super::data_dir;
 /// How many probes in a row may keep somebody from the lock before it counts as held.
 const PROBES: usize = 500;
 
+/// How long a server that starts again may take: as long as stopping and starting do, with a pause to ask STS whose the keys are.
+const RESTART_LASTS: Duration = Duration::from_secs(8);
+
+/// The second line of the file while the holder starts again.
+const RESTARTS: &str = "restarts";
+
 /// Longer than a probe shares the lock.
 const PROBE_LASTS: Duration = Duration::from_millis(1);
 
@@ -21,7 +27,7 @@ const PROBE_LASTS: Duration = Duration::from_millis(1);
 /// another process opens it would let two hold "the" lock.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
 }
 
 /// Why the lock was not taken.
@@ -74,7 +80,15 @@ impl Lock {
         let written =
             file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id()));
         written.map_err(failed)?;
-        Ok(Lock { _file: file })
+        Ok(Lock { file })
+    }
+
+    /// Says that the holder lets go of the lock only to start again, so that nobody else starts a server meanwhile.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn announce_restart(&self) -> io::Result<()> {
+        (&self.file).write_all(format!("{RESTARTS}\n").as_bytes())
     }
 
     /// Takes the lock of `data_dir` for somebody who only reads: `None` where this user cannot write there. Then no server of
@@ -121,6 +135,16 @@ pub fn probe(data_dir: &Path) -> Result<(), LockError> {
     }
 }
 
+/// Whether the last holder of the lock of `data_dir` let go of it to start again, and is still about to.
+#[must_use]
+pub fn is_restarting(data_dir: &Path) -> bool {
+    let path = data_dir::lock_file(data_dir);
+    let is_announced = std::fs::read_to_string(&path).is_ok_and(|text| text.lines().nth(1) == Some(RESTARTS));
+    // It was announced when the file was last written.
+    let written = std::fs::metadata(&path).and_then(|file| file.modified());
+    is_announced && written.is_ok_and(|at| at.elapsed().is_ok_and(|passed| passed < RESTART_LASTS))
+}
+
 /// The process that holds, or held last, the lock of `data_dir`.
 #[must_use]
 pub fn last_holder(data_dir: &Path) -> Option<u32> {
@@ -130,12 +154,12 @@ pub fn last_holder(data_dir: &Path) -> Option<u32> {
 /// When the process that holds, or held last, the lock of `data_dir` took it.
 #[must_use]
 pub fn taken_at(data_dir: &Path) -> Option<SystemTime> {
-    // It writes its process id when it takes the lock, and nobody writes it later.
+    // It writes its process id when it takes the lock, and the file is written once more only when it starts again.
     std::fs::metadata(data_dir::lock_file(data_dir)).and_then(|file| file.modified()).ok()
 }
 
 fn pid_in(path: &Path) -> Option<u32> {
-    std::fs::read_to_string(path).ok()?.trim().parse().ok()
+    std::fs::read_to_string(path).ok()?.lines().next()?.trim().parse().ok()
 }
 
 #[cfg(test)]
@@ -171,6 +195,23 @@ mod tests {
             stop.store(true, std::sync::atomic::Ordering::Relaxed);
             assert_eq!(takes.into_iter().find_map(Result::err).map(|error| error.to_string()), None);
         });
+    }
+
+    #[test]
+    fn a_restart_is_announced_until_the_next_one_takes_the_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(!is_restarting(dir.path()));
+        let lock = Lock::take(dir.path()).unwrap();
+        assert!(!is_restarting(dir.path()));
+        lock.announce_restart().unwrap();
+        assert_eq!(last_holder(dir.path()), Some(std::process::id()));
+        drop(lock);
+        assert!(is_restarting(dir.path()));
+        let long_ago = SystemTime::UNIX_EPOCH + Duration::from_hours(24);
+        File::options().write(true).open(data_dir::lock_file(dir.path())).unwrap().set_modified(long_ago).unwrap();
+        assert!(!is_restarting(dir.path()), "it never came back");
+        drop(Lock::take(dir.path()).unwrap());
+        assert!(!is_restarting(dir.path()));
     }
 
     #[test]

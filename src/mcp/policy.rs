@@ -36,6 +36,8 @@ pub enum Writes {
     NotAsked,
     /// The connection requested writes, but the server does not permit them.
     NotPermitted,
+    /// The connection requested writes under a rule that the server does not know, so the server permits none.
+    RuleUnknown,
 }
 
 impl Writes {
@@ -61,8 +63,12 @@ impl Writes {
         match self {
             Writes::Allowed | Writes::NotAsked => ENABLE.to_owned(),
             Writes::NotPermitted => format!(
-                "a person stops the running Muster server (pid {}), which permits no writes, or restarts it with \
-                 --allow-writes (`muster serve --allow-writes`)",
+                "a person runs `muster restart -- --allow-writes`, because the running Muster server (pid {}) permits no writes",
+                std::process::id()
+            ),
+            Writes::RuleUnknown => format!(
+                "a person runs `muster restart` with the newest version, because the running Muster server (pid {}) does not know \
+                 a rule of this connection's write policy",
                 std::process::id()
             ),
         }

@@ -61,12 +61,30 @@ struct ServerState {
 }
 
 /// What kind of connection a handler serves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
     /// Whether the connection requested write tools. The server's own policy still decides.
     pub writes: bool,
+    /// Whether one of the connection's rules for writes is not known, so that none are permitted.
+    pub has_unknown_rule: bool,
+    /// What is not as the connection asked for it, each with what to do.
+    pub remarks: Arc<[String]>,
     /// Whether it came over HTTP, where a request without a session cannot receive notifications.
     pub http: bool,
+}
+
+impl Link {
+    /// A connection of a byte stream.
+    #[must_use]
+    pub fn socket(writes: bool, has_unknown_rule: bool, remarks: Vec<String>) -> Self {
+        Link { writes, has_unknown_rule, remarks: remarks.into(), http: false }
+    }
+
+    /// A request or session over HTTP. There the server's policy applies alone, because a connection cannot request less.
+    #[must_use]
+    pub fn http() -> Self {
+        Link { writes: true, has_unknown_rule: false, remarks: Arc::default(), http: true }
+    }
 }
 
 /// Serves one connection.
@@ -130,7 +148,10 @@ impl Handler {
     }
 
     fn writes(&self) -> Writes {
-        Writes::of(self.link.writes, self.server.0.policy.allow_writes)
+        match Writes::of(self.link.writes, self.server.0.policy.allow_writes) {
+            Writes::Allowed if self.link.has_unknown_rule => Writes::RuleUnknown,
+            writes => writes,
+        }
     }
 
     /// The server's name, as every result carries it.
@@ -163,7 +184,7 @@ impl ServerHandler for Handler {
             .build();
         ServerConfig::new(capabilities)
             .with_server_info(self.server.0.info.clone())
-            .with_instructions(instructions::instructions(self.writes()))
+            .with_instructions(instructions::instructions(self.writes(), &self.link.remarks))
     }
 
     fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {

@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use super::client::McpClient;
 use super::looks::Looks;
+use super::server::Link;
 use super::transport::serve_stream;
 use super::{Core, ListMode, McpServer, Readiness, ServerPolicy};
 use crate::aws::scripted;
@@ -178,7 +179,7 @@ impl World {
         let server = self.server.clone();
         tokio::spawn(async move {
             let (read, write) = tokio::io::split(far);
-            serve_stream(&server, writes, read, write).await
+            serve_stream(&server, Link::socket(writes, false, Vec::new()), read, write).await
         });
         near
     }

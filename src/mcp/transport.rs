@@ -70,16 +70,16 @@ pub enum StreamError {
     Task(#[from] tokio::task::JoinError),
 }
 
-/// Serves one client over a stream until it leaves or the server stops. `writes` says whether the connection requested writes.
+/// Serves one client over a stream until it leaves or the server stops. `link` says what the connection requested.
 ///
 /// # Errors
 /// When the client does not open the protocol. A client that leaves at once is not an error.
-pub async fn serve_stream<R, W>(server: &McpServer, writes: bool, read: R, write: W) -> Result<(), StreamError>
+pub async fn serve_stream<R, W>(server: &McpServer, link: Link, read: R, write: W) -> Result<(), StreamError>
 where
     R: AsyncRead + Send + Unpin + 'static,
     W: AsyncWrite + Send + Unpin + 'static,
 {
-    let handler = server.handler(Link { writes, http: false });
+    let handler = server.handler(link);
     let end = CancellationToken::new();
     let _end_with_this = end.clone().drop_guard();
     let conversation = Arc::new(Mutex::new(Conversation::default()));
@@ -160,8 +160,7 @@ fn router(
     let sessions = Arc::new(HttpSessions::new(Arc::clone(&remembered), idle));
     let server = server.clone();
     let service = StreamableHttpService::new(
-        // Over HTTP the server's policy applies alone, because a connection cannot request less.
-        move || Ok(server.handler(Link { writes: true, http: true }).remembering(Arc::clone(&remembered))),
+        move || Ok(server.handler(Link::http()).remembering(Arc::clone(&remembered))),
         Arc::clone(&sessions),
         config,
     );

@@ -27,6 +27,7 @@
 //! MUSTER_SEARCHES=20000 MUSTER_SEED=7 cargo test --release --test it searches:: -- --nocapture
 //! MUSTER_SUBSCRIBER_SECONDS=300 cargo test --release --test it subscribers:: -- --nocapture
 //! MUSTER_STATEMENTS=20000 cargo test --release --test it sql:: -- --nocapture
+//! MUSTER_COLD_STARTS=50 cargo test --release --test it cold_start -- --nocapture
 //! MUSTER_BENCH_SECONDS=300 cargo bench --bench events
 //! cargo bench --bench history
 //! cargo bench --bench simulator
@@ -71,6 +72,8 @@ mod harness;
 #[cfg(test)]
 mod identity;
 #[cfg(test)]
+mod key_offers;
+#[cfg(test)]
 mod kills;
 #[cfg(test)]
 mod list;
@@ -88,6 +91,9 @@ mod parked;
 mod places;
 #[cfg(test)]
 mod prices;
+#[cfg(target_os = "linux")]
+#[cfg(test)]
+mod processes;
 #[cfg(test)]
 mod protocol;
 #[cfg(test)]
@@ -106,6 +112,9 @@ mod scenarios;
 mod searches;
 #[cfg(test)]
 mod secrets;
+#[cfg(target_os = "linux")]
+#[cfg(test)]
+mod services;
 #[cfg(test)]
 mod setup;
 #[cfg(test)]

@@ -19,7 +19,7 @@ use self::paths::{Paths, paths};
 use self::tree::Tree;
 
 /// What each top-level module may use of the others. `None`: everything.
-const TABLE: [(&str, Option<&[&str]>); 21] = [
+const TABLE: [(&str, Option<&[&str]>); 22] = [
     ("model", Some(&[])),
     ("kinds", Some(&["model"])),
     ("aws", Some(&["model", "kinds"])),
@@ -33,7 +33,8 @@ const TABLE: [(&str, Option<&[&str]>); 21] = [
     ("mcp", Some(&["model", "kinds", "store", "query", "freshness", "notify", "aws", "ingest"])),
     ("simulator", Some(&[])),
     ("watch", Some(&["model", "kinds", "aws", "source", "freshness", "ingest"])),
-    ("connection", Some(&["model", "config"])),
+    ("policy", Some(&["model"])),
+    ("connection", Some(&["model", "config", "policy"])),
     ("setup", Some(&["model", "kinds", "aws", "config"])),
     ("doctor", Some(&["model", "kinds", "aws", "config", "connection", "setup"])),
     ("app", None),

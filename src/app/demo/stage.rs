@@ -8,8 +8,10 @@ use tokio::net::UnixStream;
 use super::scratch::TemporaryDirectory;
 use crate::app::engine::{self, Engine};
 use crate::app::listener::ClientListener;
+use crate::app::server_process::ServerProcess;
 use crate::config::{Config, Environment, Given, Interval, ListMode};
 use crate::connection::attach::{self, Attached};
+use crate::connection::handshake::ConnectionTerms;
 use crate::kinds::{INSTANCE, KINDS};
 use crate::mcp::client::McpClient;
 use crate::model::{AccountId, Region, Scope};
@@ -52,7 +54,7 @@ impl DemoStage {
         let kinds: Vec<&str> = KINDS.iter().map(|spec| spec.slug).collect();
         let merged = Config::merge(given, &Environment::default(), &kinds)?;
         let config = Config { emulator: Some(simulator.endpoint()), ..merged };
-        let listener = ClientListener::new(&config);
+        let listener = ClientListener::new(&config, ServerProcess::inner(config.allow_writes));
         let engine = Engine::open(&config, engine::hub()).await?;
         listener.open(engine.core().clone());
         Ok(DemoStage { simulator, listener, engine, _scratch: scratch })
@@ -68,7 +70,8 @@ impl DemoStage {
     pub(super) async fn connect(&self) -> anyhow::Result<McpClient> {
         let (ours, theirs) = UnixStream::pair().context("no socket pair")?;
         self.listener.receive(theirs);
-        let Attached { reader, writer, .. } = attach::shake_hands(ours, true, None).await?;
+        let Attached { reader, writer, .. } =
+            attach::shake_hands(ours, &ConnectionTerms::of_writes(true), None).await?;
         Ok(McpClient::connect(reader, writer).await?)
     }
 

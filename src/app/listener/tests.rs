@@ -10,7 +10,8 @@ use crate::config::{Environment, Given};
 
 fn listener() -> ClientListener {
     let given = Given { data_dir: Some("/nowhere".into()), ..Given::default() };
-    ClientListener::new(&Config::merge(given, &Environment::of(&[], Some("/state")), &[]).unwrap())
+    let config = Config::merge(given, &Environment::of(&[], Some("/state")), &[]).unwrap();
+    ClientListener::new(&config, ServerProcess::inner(false))
 }
 
 async fn say(client: &mut UnixStream, message: &Value) {
@@ -22,7 +23,7 @@ async fn a_client_that_reads_nothing_of_its_answers_loses_its_connection_after_a
     let listener = listener();
     let (mut client, server) = UnixStream::pair().unwrap();
     listener.receive(server);
-    say(&mut client, &json!({"muster": handshake::VERSION, "writes": false})).await;
+    say(&mut client, &json!({"muster": "0.1.0", "wire": handshake::WIRE})).await;
     let initialize =
         json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}});
     say(&mut client, &json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": initialize})).await;

@@ -8,7 +8,6 @@
 //! <state>/muster/by-key/<hash of key id and selection>   the hash of a principal, once STS has proved that the key is that principal's
 //! <state>/muster/by-key/role-<hash of principal>         the name of that principal's directory
 //! <state>/muster/<directory>/principal                   the hash of the principal whose directory it is
-//! <state>/muster/<directory>/key                         the hash of the key that its server was started with
 //! <state>/muster/<directory>/silent                      STS did not answer in time when a server with this key started last
 //! ```
 //!
@@ -16,9 +15,9 @@
 //!   accounts or endpoints never share a directory, and all sessions of a role do.
 //! - A key that STS has not proved yet uses its own place, named by itself. The first key of a principal makes its own place the
 //!   principal's.
-//! - A pointer counts only if all three files agree. One that does not is ignored with a warning, and written anew once STS answers.
-//! - A running server holds credentials that may have expired. So while the principal's directory is served with another key, a key
-//!   keeps to its own place. So it does while a server of its own runs there, which began before STS had answered.
+//! - A pointer counts only if the files agree. One that does not is ignored with a warning, and written anew once STS answers.
+//! - A server serves every key of its principal: one that is started with a newer key offers it to the server, whose own may have
+//!   expired. A key keeps to its own place while a server of its own runs there, which began before STS had answered.
 //! - Hashes and a directory's name are all that is written: no key id, no secret, no ARN.
 //! - Only the newest [`MAX_POINTERS`] pointers are kept. With an older one goes what its key left in a place of its own, unless
 //!   that is a principal's directory or somebody uses it.
@@ -39,8 +38,6 @@ pub const MAX_POINTERS: usize = 64;
 
 /// The file of a directory that says whose it is.
 const PRINCIPAL: &str = "principal";
-/// The file of a directory that says with which key it is served.
-const KEY: &str = "key";
 /// The file of a key's own place that says that STS did not answer in time.
 const SILENT: &str = "silent";
 /// The most that is read of a file; what is written is much shorter.
@@ -49,11 +46,10 @@ const MAX_FILE: u64 = 4096;
 /// Where the keys of `place` lead now: to the directory of their principal, if that is proved, else to their own place.
 #[must_use]
 pub fn resolve(place: &KeyPlace) -> PathBuf {
-    let Some(key) = name(&place.own) else { return place.own.clone() };
     match pointed(place) {
         Some(home) if home == place.own => home,
         // The lock of its own place is looked at last, so that a server which takes it is hardly ever disturbed.
-        Some(home) if is_free(&home, key) && lock::probe(&place.own).is_ok() => home,
+        Some(home) if lock::probe(&place.own).is_ok() => home,
         _ => place.own.clone(),
     }
 }
@@ -113,15 +109,10 @@ pub fn note_silence(place: &KeyPlace) -> Result<(), DataDirError> {
     write(&place.own.join(SILENT), key)
 }
 
-/// Notes that `data_dir`, whose lock this process holds, is served with the keys of `place`.
-///
-/// # Errors
-/// [`DataDirError`] when that cannot be written.
-pub fn serve(data_dir: &Path, place: &KeyPlace, _lock: &Lock) -> Result<(), DataDirError> {
-    match name(&place.own) {
-        Some(key) => write(&data_dir.join(KEY), key),
-        None => Ok(()),
-    }
+/// Whether `data_dir` is the directory of the user or role session `arn`, for the selection of `place`.
+#[must_use]
+pub fn belongs(data_dir: &Path, place: &KeyPlace, arn: &str) -> bool {
+    read(&data_dir.join(PRINCIPAL)).is_some_and(|whose| whose == principal(place, arn))
 }
 
 /// The directory that the pointer of `place` leads to.
@@ -144,11 +135,6 @@ fn home(place: &KeyPlace, principal: &str) -> Option<PathBuf> {
     let directory = read(&place.pointers().join(format!("role-{principal}")))?;
     let home = place.own.parent()?.join(Some(directory).filter(|name| is_hash(name, 16))?);
     (read(&home.join(PRINCIPAL))? == principal).then_some(home)
-}
-
-/// Whether no server runs on `home`, or one that was started with this key.
-fn is_free(home: &Path, key: &str) -> bool {
-    lock::probe(home).is_ok() || read(&home.join(KEY)).as_deref() == Some(key)
 }
 
 /// The hash of what STS and the selection say of a key, without the name of a role's session.
@@ -287,19 +273,15 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_is_served_with_another_key_is_left_to_it() {
+    fn a_directory_that_is_served_with_another_key_of_its_principal_serves_this_one_too() {
         let root = tempfile::tempdir().unwrap();
         let (first, second) = (place(root.path(), 1), place(root.path(), 2));
         prove(&first, READER).unwrap();
-        let lock = Lock::take(&first.own).unwrap();
-        serve(&first.own, &first, &lock).unwrap();
-        assert_eq!(prove(&second, READER).unwrap(), second.own);
-        assert_eq!(resolve(&first), first.own);
-        drop(lock);
-        assert_eq!(resolve(&second), first.own);
-        let lock = Lock::take(&first.own).unwrap();
-        serve(&first.own, &second, &lock).unwrap();
-        assert_eq!(resolve(&second), first.own, "its own server");
+        let _lock = Lock::take(&first.own).unwrap();
+        assert_eq!(prove(&second, READER).unwrap(), first.own);
+        assert!(belongs(&first.own, &second, &READER.replace("session-1", "session-2")));
+        assert!(!belongs(&first.own, &second, &arn("111111111111", "writer", "session-1")));
+        assert!(!belongs(&second.own, &second, READER), "nothing is proved of that directory");
     }
 
     #[test]
@@ -309,7 +291,6 @@ mod tests {
         prove(&first, READER).unwrap();
         fs::create_dir(&second.own).unwrap();
         let lock = Lock::take(&second.own).unwrap();
-        serve(&second.own, &second, &lock).unwrap();
         assert_eq!(prove(&second, READER).unwrap(), second.own);
         assert_eq!(locate(&first.own, Some(&second)), second.own);
         drop(lock);

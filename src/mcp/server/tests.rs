@@ -409,7 +409,7 @@ async fn who_asked_for_writes_of_a_server_that_permits_none_is_told_of_that_serv
     world.server = McpServer::new(world.readiness.subscribe(), policy, TaskTracker::new(), world.stop.clone());
     let client = world.client(true).await;
     let result = client.call("stop_instance", json!({"instance_id": "i-1"})).await.unwrap();
-    let pid = format!("stops the running Muster server (pid {})", std::process::id());
+    let pid = format!("the running Muster server (pid {}) permits no writes", std::process::id());
     assert!(text(&result).contains(&pid), "{}", text(&result));
     let asked = world.client(false).await.call("stop_instance", json!({"instance_id": "i-1"})).await.unwrap();
     assert!(!text(&asked).contains("pid"), "{}", text(&asked));

@@ -19,9 +19,8 @@ use tokio::sync::Mutex;
 use tokio_util::bytes::{BufMut, BytesMut};
 use tokio_util::codec::{Encoder, FramedWrite};
 
-use crate::mcp::lines::{LineRead, Lines};
+use crate::mcp::lines::{LineRead, Lines, MAX_LINE};
 use crate::mcp::normalise::{self, Conversation, MessageDecision, MessageKind};
-use crate::mcp::relay::MAX_LINE;
 
 mod write_backlog;
 

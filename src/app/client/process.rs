@@ -1,0 +1,273 @@
+//! What a command line does with the process of a server: finds out which it is, ends it, has it start again.
+//!
+//! A server that answers does so itself. One that does not is sent a signal, once it is proved which process it is.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+
+use crate::connection::admin::ProcessRequest;
+use crate::connection::attach::{self, AttachError, ProcessError, ServerCommand};
+use crate::connection::holder::{HolderError, LockHolder};
+use crate::connection::lock;
+use crate::connection::server_facts::ServerFacts;
+use crate::model::shell_word::command_line;
+
+/// How long a server may take to end. It needs less than two seconds, and a disk that hangs some more.
+pub const ENDS: Duration = Duration::from_secs(10);
+
+/// How long a killed process may take to end.
+const KILLED: Duration = Duration::from_secs(5);
+
+/// How long a server may take to start again, from when it was asked.
+const STARTS: Duration = Duration::from_secs(20);
+
+/// How often to look meanwhile.
+const INTERVAL: Duration = Duration::from_millis(20);
+
+/// What became of a server that was to end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StopOutcome {
+    /// There was none.
+    NotRunning,
+    /// It ended, as it was asked to.
+    Ended(Box<ServerFacts>),
+    /// It did not answer, and ended after a signal.
+    Signalled {
+        /// Its process.
+        pid: u32,
+        /// Its arguments, where they are known.
+        arguments: Option<Vec<String>>,
+        /// Whether it had to be killed.
+        killed: bool,
+    },
+}
+
+/// What became of a server that was to start again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RestartOutcome {
+    /// It started again: as it was before, and as it is now.
+    Again(Box<ServerFacts>, Box<ServerFacts>),
+    /// It did not answer, so it was ended and another one started.
+    Replaced {
+        /// The process that ended.
+        pid: u32,
+        /// The new server.
+        now: Box<ServerFacts>,
+    },
+}
+
+/// Why a server did not end or start again.
+#[derive(Debug, thiserror::Error)]
+pub enum RestartError {
+    /// There is none.
+    #[error(
+        "no server runs on {}, so there is nothing to restart: `muster serve` starts one, as does an MCP client that starts \
+         `muster mcp`",
+        data_dir.display()
+    )]
+    NotRunning {
+        /// The data directory.
+        data_dir: PathBuf,
+    },
+    /// It is not certain which process it is, or it cannot be sent a signal.
+    #[error(transparent)]
+    Holder(#[from] HolderError),
+    /// It does not end.
+    #[error("the server, process {pid}, has not ended after {} s: `muster stop --force` kills it; everything acknowledged is stored", ENDS.as_secs())]
+    Hangs {
+        /// Its process.
+        pid: u32,
+    },
+    /// It was killed, and its process is still there.
+    #[error("process {pid} was killed and has not ended: the system keeps it, as it does while a disk does not answer")]
+    Immortal {
+        /// Its process.
+        pid: u32,
+    },
+    /// It ended, and only a person can start it again.
+    #[error("the server did not answer and was ended (process {pid}); it was not started by an MCP client, so start it again yourself{}", how(arguments.as_deref()))]
+    ByHand {
+        /// The process that ended.
+        pid: u32,
+        /// Its arguments, where they are known.
+        arguments: Option<Vec<String>>,
+    },
+    /// The new server could not be started.
+    #[error(transparent)]
+    Start(#[from] AttachError),
+    /// It ended, and no new one answers.
+    #[error(
+        "the server has ended, and no new one answers after {} s: its log is {}, or its standard error where it was started by hand",
+        STARTS.as_secs(),
+        log.display()
+    )]
+    NotBack {
+        /// The log of a server that a front end started.
+        log: PathBuf,
+    },
+    /// It refuses.
+    #[error("the server does not start again: {0}")]
+    Refused(String),
+}
+
+fn how(arguments: Option<&[String]>) -> String {
+    arguments.map_or_else(String::new, |words| format!(": muster {}", command_line(words.iter().map(String::as_str))))
+}
+
+/// What the running server of `data_dir` says of itself; `None` when none answers.
+pub async fn describe(data_dir: &Path) -> Option<ServerFacts> {
+    facts(attach::ask(data_dir, ProcessRequest::Describe).await.ok()?)
+}
+
+/// Ends the server of `data_dir`; with `force`, by killing it where nothing else helps.
+///
+/// # Errors
+/// [`RestartError`], after [`ENDS`] at most, or a little longer with `force`.
+pub async fn stop(data_dir: &Path, force: bool) -> Result<StopOutcome, RestartError> {
+    let Err(lock::LockError::Held { .. }) = lock::probe(data_dir) else { return Ok(StopOutcome::NotRunning) };
+    match attach::ask(data_dir, ProcessRequest::Stop).await.map(facts) {
+        Ok(Some(facts)) => match ended(data_dir, facts.pid, facts.since_ms, ENDS).await {
+            true => Ok(StopOutcome::Ended(Box::new(facts))),
+            false if force => kill(data_dir, facts.pid, facts.arguments).await,
+            false => Err(RestartError::Hangs { pid: facts.pid }),
+        },
+        _ => signal(data_dir, force).await,
+    }
+}
+
+/// Has the server of `data_dir` start again, with other `arguments` where some are given, and as `program` where a front end started
+/// it.
+///
+/// # Errors
+/// [`RestartError`].
+pub async fn restart(
+    data_dir: &Path,
+    arguments: Option<Vec<String>>,
+    program: PathBuf,
+) -> Result<RestartOutcome, RestartError> {
+    let Err(lock::LockError::Held { .. }) = lock::probe(data_dir) else {
+        return Err(RestartError::NotRunning { data_dir: data_dir.to_owned() });
+    };
+    let request = ProcessRequest::Restart { arguments: arguments.clone(), program: Some(program.clone()) };
+    match attach::ask(data_dir, request).await {
+        Ok(said) => match facts(said) {
+            Some(before) => {
+                let now = back(data_dir, |now| (now.pid, now.since_ms) != (before.pid, before.since_ms)).await?;
+                Ok(RestartOutcome::Again(Box::new(before), Box::new(now)))
+            }
+            None => Err(RestartError::Refused("it says nothing of itself".to_owned())),
+        },
+        Err(ProcessError::Refused(why)) => Err(RestartError::Refused(why)),
+        Err(_) => match signal(data_dir, false).await? {
+            StopOutcome::Signalled { pid, arguments: before, .. } => {
+                let is_front_ends = before.as_ref().is_some_and(|words| words.iter().any(|word| word == "--detached"));
+                let words = arguments.or(before);
+                let Some(words) = words.clone().filter(|_| is_front_ends) else {
+                    return Err(RestartError::ByHand { pid, arguments: words });
+                };
+                attach::start(&ServerCommand { program, arguments: words.into_iter().map(Into::into).collect() })?;
+                let now = Box::new(back(data_dir, |_| true).await?);
+                Ok(RestartOutcome::Replaced { pid, now })
+            }
+            StopOutcome::NotRunning | StopOutcome::Ended(_) => {
+                Err(RestartError::NotRunning { data_dir: data_dir.to_owned() })
+            }
+        },
+    }
+}
+
+/// Ends a server that does not answer by a signal.
+async fn signal(data_dir: &Path, force: bool) -> Result<StopOutcome, RestartError> {
+    let Some(holder) = LockHolder::find(data_dir)? else { return Ok(StopOutcome::NotRunning) };
+    let (pid, arguments) = (holder.pid(), holder.arguments());
+    holder.signal(Signal::TERM)?;
+    match let_go(data_dir, pid, ENDS).await {
+        true => Ok(StopOutcome::Signalled { pid, arguments, killed: false }),
+        false if force => kill(data_dir, pid, arguments).await,
+        false => Err(RestartError::Hangs { pid }),
+    }
+}
+
+async fn kill(data_dir: &Path, pid: u32, arguments: Option<Vec<String>>) -> Result<StopOutcome, RestartError> {
+    if let Some(holder) = LockHolder::find(data_dir)?.filter(|holder| holder.pid() == pid) {
+        holder.signal(Signal::KILL)?;
+        if !let_go(data_dir, pid, KILLED).await {
+            return Err(RestartError::Immortal { pid });
+        }
+    }
+    Ok(StopOutcome::Signalled { pid, arguments, killed: true })
+}
+
+/// Waits until the server that began to serve at `since_ms` has ended. Another one may have begun since, in the same process too.
+async fn ended(data_dir: &Path, pid: u32, since_ms: i64, patience: Duration) -> bool {
+    let deadline = Instant::now() + patience;
+    loop {
+        if let_go(data_dir, pid, Duration::ZERO).await {
+            return true;
+        }
+        if describe(data_dir).await.is_some_and(|now| now.since_ms != since_ms) {
+            return true;
+        }
+        if Instant::now() >= deadline {
+            return false;
+        }
+        sleep(INTERVAL).await;
+    }
+}
+
+/// Waits until the process `pid` does not hold the lock any more.
+async fn let_go(data_dir: &Path, pid: u32, patience: Duration) -> bool {
+    let deadline = Instant::now() + patience;
+    while matches!(lock::probe(data_dir), Err(lock::LockError::Held { pid: Some(held), .. }) if held == pid) {
+        if Instant::now() >= deadline {
+            return false;
+        }
+        sleep(INTERVAL).await;
+    }
+    true
+}
+
+/// Waits until a server answers that is a new one.
+async fn back(data_dir: &Path, is_new: impl Fn(&ServerFacts) -> bool) -> Result<ServerFacts, RestartError> {
+    let deadline = Instant::now() + STARTS;
+    loop {
+        if let Some(now) = describe(data_dir).await.filter(&is_new) {
+            return Ok(now);
+        }
+        if Instant::now() >= deadline {
+            return Err(RestartError::NotBack { log: crate::connection::data_dir::log(data_dir) });
+        }
+        sleep(INTERVAL).await;
+    }
+}
+
+fn facts(said: Value) -> Option<ServerFacts> {
+    serde_json::from_value(said).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connection::lock::Lock;
+
+    #[tokio::test]
+    async fn where_no_server_runs_there_is_nothing_to_end_or_to_restart() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(stop(dir.path(), false).await.unwrap(), StopOutcome::NotRunning);
+        let error = restart(dir.path(), None, "/muster".into()).await.unwrap_err();
+        assert!(matches!(error, RestartError::NotRunning { .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_process_that_is_not_proved_to_be_the_server_gets_no_signal() {
+        let dir = tempfile::tempdir().unwrap();
+        let _lock = Lock::take(dir.path()).unwrap();
+        std::fs::write(crate::connection::data_dir::lock_file(dir.path()), "1\n").unwrap();
+        let error = stop(dir.path(), true).await.unwrap_err();
+        assert!(matches!(error, RestartError::Holder(HolderError::Doubtful { .. })), "{error}");
+    }
+}

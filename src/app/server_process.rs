@@ -1,0 +1,188 @@
+//! The process of a server, as clients see it: which it is, and what they may have it do.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::{Duration, UNIX_EPOCH};
+
+use serde_json::Value;
+
+use super::stop_order::{NextProgram, StopOrder, StopSender};
+use crate::connection::admin::{AdminMessage, ProcessRequest};
+use crate::connection::flag_set::FlagSet;
+use crate::connection::handshake::ServerTerms;
+use crate::connection::lock;
+use crate::connection::server_facts::{ServerFacts, ServerLaunch, StartedBy};
+use crate::connection::version::{self, current};
+use crate::model::FailureCode;
+use crate::model::shell_word::command_line;
+use crate::policy::WritePolicy;
+
+/// The process of a server.
+#[derive(Debug)]
+pub struct ServerProcess {
+    launch: ServerLaunch,
+    since_ms: i64,
+    idle_exit: Option<Duration>,
+    http: OnceLock<String>,
+    orders: StopSender,
+    terms: ServerTerms,
+}
+
+impl ServerProcess {
+    /// The process that serves `data_dir`, whose lock it holds.
+    #[must_use]
+    pub fn new(
+        launch: ServerLaunch,
+        data_dir: &Path,
+        allow_writes: bool,
+        idle_exit: Option<Duration>,
+        orders: StopSender,
+    ) -> Self {
+        let since = lock::taken_at(data_dir).and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+        let since_ms = since.and_then(|since| i64::try_from(since.as_millis()).ok()).unwrap_or_default();
+        let data_dir = data_dir.to_string_lossy();
+        let terms = ServerTerms {
+            writes: WritePolicy::of(allow_writes),
+            flags: launch.flags.clone(),
+            hands_over: launch.started_by == StartedBy::FrontEnd,
+            read_tools: crate::mcp::tools::read_only(),
+            restart: command_line(["muster", "restart", "--data-dir", data_dir.as_ref()]),
+        };
+        ServerProcess { launch, since_ms, idle_exit, http: OnceLock::new(), orders, terms }
+    }
+
+    /// A server inside a process that is something else as well: it can be asked which it is, and nobody can end it.
+    #[must_use]
+    pub fn inner(allow_writes: bool) -> Self {
+        let launch = ServerLaunch {
+            program: PathBuf::new(),
+            arguments: Vec::new(),
+            started_by: StartedBy::Person,
+            flags: FlagSet::default(),
+        };
+        ServerProcess::new(launch, Path::new(""), allow_writes, None, StopSender::unheard())
+    }
+
+    /// Says at which URL the server is reached over HTTP.
+    pub fn serves_http(&self, url: String) {
+        // It listens once.
+        drop(self.http.set(url));
+    }
+
+    /// What clients' terms are held against.
+    #[must_use]
+    pub fn terms(&self) -> &ServerTerms {
+        &self.terms
+    }
+
+    /// Answers a request about the process, with what is to happen once the client has read the answer. `clients` are the MCP
+    /// clients of the socket.
+    #[must_use]
+    pub fn answer(&self, request: ProcessRequest, clients: usize) -> (AdminMessage, Option<StopOrder>) {
+        let facts = self.facts(clients);
+        match request {
+            ProcessRequest::Describe => (done(&facts), None),
+            ProcessRequest::Stop => (done(&facts), Some(StopOrder::Stop)),
+            ProcessRequest::Restart { arguments, program } => {
+                // Whoever starts a server by hand or by a unit decides on the program.
+                let program = program.filter(|_| self.launch.started_by == StartedBy::FrontEnd);
+                (done(&facts), Some(StopOrder::Restart(NextProgram { program, arguments })))
+            }
+            ProcessRequest::HandOver { version, program } => {
+                let refusal = match self.launch.started_by {
+                    StartedBy::FrontEnd if version::is_newer(&version, current()) => None,
+                    StartedBy::FrontEnd => Some(format!("this server runs version {}, which is not older", current())),
+                    by => {
+                        Some(format!("this server was {by}, and only a person starts it again: {}", self.terms.restart))
+                    }
+                };
+                match refusal {
+                    None => {
+                        let next = NextProgram { program: Some(program), arguments: None };
+                        (done(&facts), Some(StopOrder::Restart(next)))
+                    }
+                    Some(error) => (AdminMessage::Failed { code: FailureCode::Refused, error }, None),
+                }
+            }
+        }
+    }
+
+    /// Gives the order that an answer came with.
+    pub fn order(&self, order: StopOrder) {
+        self.orders.order(order);
+    }
+
+    fn facts(&self, clients: usize) -> ServerFacts {
+        let arguments = self.launch.arguments.iter().map(|word| word.to_str().map(str::to_owned)).collect();
+        ServerFacts {
+            pid: std::process::id(),
+            version: current().to_owned(),
+            started_by: self.launch.started_by,
+            program: self.launch.program.clone(),
+            arguments,
+            since_ms: self.since_ms,
+            clients,
+            http: self.http.get().cloned(),
+            idle_exit_s: self.idle_exit.map(|idle| idle.as_secs()),
+        }
+    }
+}
+
+fn done(facts: &ServerFacts) -> AdminMessage {
+    AdminMessage::Done { result: serde_json::to_value(facts).unwrap_or(Value::Null) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn started_by(started_by: StartedBy) -> ServerProcess {
+        let launch = ServerLaunch {
+            program: "/opt/muster".into(),
+            arguments: ["serve", "--detached"].map(Into::into).into(),
+            started_by,
+            flags: FlagSet::default(),
+        };
+        ServerProcess::new(launch, Path::new("/d a"), true, Some(Duration::from_mins(15)), StopSender::unheard())
+    }
+
+    fn hand_over(version: &str) -> ProcessRequest {
+        ProcessRequest::HandOver { version: version.to_owned(), program: "/new/muster".into() }
+    }
+
+    #[test]
+    fn only_a_server_that_a_front_end_started_hands_over_and_only_to_a_newer_one() {
+        let (answer, order) = started_by(StartedBy::FrontEnd).answer(hand_over("99.0.0"), 1);
+        assert!(matches!(answer, AdminMessage::Done { .. }));
+        let next = NextProgram { program: Some("/new/muster".into()), arguments: None };
+        assert_eq!(order, Some(StopOrder::Restart(next)));
+        for (by, version) in
+            [(StartedBy::FrontEnd, current()), (StartedBy::Person, "99.0.0"), (StartedBy::Systemd, "99.0.0")]
+        {
+            let (answer, order) = started_by(by).answer(hand_over(version), 1);
+            assert!(matches!(answer, AdminMessage::Failed { .. }) && order.is_none(), "{by:?} {version}: {answer:?}");
+        }
+    }
+
+    #[test]
+    fn a_restart_keeps_the_program_that_a_person_chose() {
+        let request = ProcessRequest::Restart { arguments: None, program: Some("/new/muster".into()) };
+        let (_, order) = started_by(StartedBy::Person).answer(request.clone(), 0);
+        assert_eq!(order, Some(StopOrder::Restart(NextProgram::default())));
+        let (_, order) = started_by(StartedBy::FrontEnd).answer(request, 0);
+        assert!(matches!(order, Some(StopOrder::Restart(NextProgram { program: Some(_), .. }))));
+    }
+
+    #[test]
+    fn a_server_says_which_it_is_and_how_it_is_started_again() {
+        let process = started_by(StartedBy::FrontEnd);
+        let (AdminMessage::Done { result }, None) = process.answer(ProcessRequest::Describe, 3) else {
+            panic!("not done")
+        };
+        let facts: ServerFacts = serde_json::from_value(result).unwrap();
+        assert_eq!((facts.clients, facts.idle_exit_s, facts.pid), (3, Some(900), std::process::id()));
+        assert_eq!(facts.arguments, Some(["serve", "--detached"].map(str::to_owned).into()));
+        assert_eq!(process.terms().restart, "muster restart --data-dir '/d a'");
+        assert!(process.terms().hands_over && process.terms().writes.allow);
+    }
+}

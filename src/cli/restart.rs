@@ -1,0 +1,81 @@
+//! `muster restart`.
+
+use std::ffi::OsString;
+
+use clap::Args;
+
+use super::output::Output;
+use super::process_report::{clients, command, whole};
+use super::store_flags::RegionalStoreFlags;
+use crate::app::client::process::{self, RestartError, RestartOutcome};
+use crate::config::Environment;
+use crate::connection::flag_set;
+use crate::connection::version::{self, current};
+use crate::telemetry;
+
+/// The arguments of `muster restart`.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Restart {
+    #[command(flatten)]
+    store: RegionalStoreFlags,
+    /// Flags of `muster serve` that the server is to have instead of its own, after --
+    ///
+    /// Flags that are not named stay as they are.
+    #[arg(last = true, value_name = "FLAGS")]
+    flags: Vec<String>,
+}
+
+/// Why the server cannot be started with other flags.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FlagsError {
+    /// They are none that a server has.
+    #[error("the server cannot have these flags: {0}")]
+    Unusable(String),
+    /// Its own ones are not known.
+    #[error("the server does not say which flags it has: end it with `muster stop`, and start it with all its flags")]
+    Unknown,
+}
+
+impl Restart {
+    /// Has the server start again, and says what was done. `check` says whether `muster` takes a command line.
+    ///
+    /// # Errors
+    /// When no server runs, when it does not come back, or when the flags cannot be used.
+    pub(super) async fn run(
+        self,
+        environment: &Environment,
+        check: impl Fn(&[OsString]) -> Result<(), String>,
+    ) -> anyhow::Result<()> {
+        let data_dir = self.store.config(environment)?.data_dir;
+        let arguments = if self.flags.is_empty() {
+            None
+        } else {
+            let running =
+                process::describe(&data_dir).await.ok_or(RestartError::NotRunning { data_dir: data_dir.clone() })?;
+            let arguments = flag_set::replaced(&running.arguments.ok_or(FlagsError::Unknown)?, &self.flags);
+            let words: Vec<OsString> =
+                [OsString::from("muster")].into_iter().chain(arguments.iter().map(Into::into)).collect();
+            check(&words).map_err(FlagsError::Unusable)?;
+            Some(arguments)
+        };
+        let said = match process::restart(&data_dir, arguments, std::env::current_exe()?).await? {
+            RestartOutcome::Again(before, now) => {
+                let was =
+                    if before.version == now.version { String::new() } else { format!(", before {}", before.version) };
+                if version::is_newer(current(), &now.version) {
+                    telemetry::say(&format!(
+                        "muster: the server still runs version {} from {}: install muster {} there, and restart it again",
+                        now.version,
+                        now.program.display(),
+                        current()
+                    ));
+                }
+                format!("restarted {}{was}; {}; as: {}", whole(&now), clients(before.clients), command(&now))
+            }
+            RestartOutcome::Replaced { pid, now } => {
+                format!("ended process {pid}, which did not answer, and started {}; as: {}", whole(&now), command(&now))
+            }
+        };
+        Ok(Output::stdout().line(&said)?)
+    }
+}

@@ -1,0 +1,247 @@
+//! The process of a server: which it is, how it ends, starts again and is upgraded, and how many front ends share it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::harness::muster::{MUSTER, OFTEN, RARELY, Sandbox};
+use crate::harness::process::Running;
+use crate::harness::rpc::Client;
+use crate::harness::simulator::Simulator;
+use crate::harness::{PATIENCE, eventually};
+
+/// Runs `muster` with the sandbox's data directory, and returns its exit code and what it printed to both streams.
+fn run(sandbox: &Sandbox, words: &[&str], after: &[&str]) -> (i32, String) {
+    let data = sandbox.data();
+    let all = [words, &["--data-dir", data.to_str().unwrap()], after].concat();
+    let Output { status, stdout, stderr } = sandbox.muster(&all).output().unwrap();
+    (status.code().unwrap_or(-1), String::from_utf8([stdout, stderr].concat()).unwrap())
+}
+
+/// What the running server says of itself.
+fn server(sandbox: &Sandbox) -> Value {
+    let data = sandbox.data();
+    let said = sandbox.muster(&["status", "--json", "--data-dir", data.to_str().unwrap()]).output().unwrap();
+    let status: Value = serde_json::from_slice(&said.stdout).unwrap_or_default();
+    status["server"].clone()
+}
+
+/// The instructions that a new client is given.
+fn instructions(client: &mut Client) -> String {
+    client.must("server/discover", &json!({}))["instructions"].as_str().unwrap().to_owned()
+}
+
+/// The processes that serve the sandbox's data directory.
+fn servers_of(sandbox: &Sandbox) -> Vec<i32> {
+    let data = sandbox.data();
+    let processes =
+        fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+    let serves = |pid: &i32| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let words: Vec<&str> =
+            line.split(|byte| *byte == 0).filter_map(|word| std::str::from_utf8(word).ok()).collect();
+        words.contains(&"serve") && words.contains(&data.to_str().unwrap())
+    };
+    processes.filter(serves).collect()
+}
+
+/// A program that says it is of another version.
+fn of_version(sandbox: &Sandbox, version: &str) -> PathBuf {
+    let directory = sandbox.path().join(format!("muster-pretends-{version}"));
+    fs::create_dir_all(&directory).unwrap();
+    let program = directory.join("muster");
+    if fs::hard_link(MUSTER, &program).is_err() {
+        fs::copy(MUSTER, &program).unwrap();
+    }
+    program
+}
+
+/// A client whose front end is `program`.
+fn front_end_of(program: &Path, sandbox: &Sandbox) -> Client {
+    let mut command = Command::new(program);
+    command.env_clear().envs(sandbox.environment().iter().cloned()).args(sandbox.mcp_arguments(&[]));
+    Client::over(Running::start("mcp", command))
+}
+
+#[test]
+fn stop_and_restart_say_what_they_do_and_do_it_once() {
+    let simulator = Simulator::start(5, &[]);
+    let sandbox = Sandbox::new(&simulator.endpoint());
+    let (code, said) = run(&sandbox, &["stop"], &[]);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("no server runs on"), "{said}");
+    let (code, said) = run(&sandbox, &["restart"], &[]);
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("nothing to restart"), "{said}");
+
+    let mut client = Client::stdio(&sandbox, &RARELY);
+    eventually("the first sweep ends", || client.is_swept().then_some(()));
+    let before = server(&sandbox);
+    assert_eq!((&before["started_by"], &before["clients"]), (&json!("front_end"), &json!(1)), "{before}");
+    assert_eq!(before["idle_exit_s"], 900, "{before}");
+    assert_eq!(before["pid"], sandbox.server_pid().unwrap());
+
+    // A flag that differs is said to whoever gives it, with the command that changes it.
+    let mut other = Client::stdio(&sandbox, &[&RARELY[..], &["--list", "all"]].concat());
+    let told = instructions(&mut other);
+    let data = sandbox.data();
+    let command = format!("muster restart --data-dir {} -- --list all", data.display());
+    assert!(told.contains("--list is auto at the running server, not all") && told.contains(&command), "{told}");
+    assert!(other.front_end().errors().contains("--list is auto"), "{}", other.front_end().errors());
+    assert!(!instructions(&mut client).contains("running server"), "nothing differs for the first one");
+
+    let (code, said) = run(&sandbox, &["restart"], &["--", "--list", "all"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("restarted process") && said.contains("--list all"), "{said}");
+    let after = server(&sandbox);
+    assert_eq!(after["pid"], before["pid"], "it is the same process");
+    assert_ne!(after["since_ms"], before["since_ms"]);
+    assert!(after["arguments"].as_array().unwrap().contains(&json!("--allow-writes")), "{after}");
+    assert!(!instructions(&mut Client::stdio(&sandbox, &["--list", "all"])).contains("running server"));
+    let (code, said) = run(&sandbox, &["restart"], &["--", "--lust", "all"]);
+    assert_eq!(
+        (code, sandbox.server_pid()),
+        (2, before["pid"].as_i64().map(|pid| i32::try_from(pid).unwrap())),
+        "{said}"
+    );
+    assert!(said.contains("--lust"), "{said}");
+
+    let (code, said) = run(&sandbox, &["stop"], &[]);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("stopped process") && said.contains("started by an MCP client"), "{said}");
+    assert_eq!(servers_of(&sandbox), Vec::<i32>::new());
+}
+
+#[test]
+fn a_server_started_by_hand_starts_again_in_its_terminal_and_one_that_hangs_is_ended_by_force() {
+    let simulator = Simulator::start(5, &[]);
+    let sandbox = Sandbox::new(&simulator.endpoint());
+    let mut server = sandbox.serve(&OFTEN);
+    server.swept();
+    let (code, said) = run(&sandbox, &["restart"], &["--", "--interval", "all=1h"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("started by hand") && said.contains("--interval all=1h"), "{said}");
+    // It says again where it listens, as the first time: port 0 takes another port.
+    let line: Value = serde_json::from_str(&server.running.line(PATIENCE)).unwrap();
+    let mut client = Client::http(line["http"].as_str().unwrap());
+    eventually("the new one serves", || client.is_swept().then_some(()));
+    let status = self::server(&sandbox);
+    assert_eq!((&status["http"], &status["started_by"]), (&line["http"], &json!("person")), "{status}");
+    assert_eq!(status["idle_exit_s"], Value::Null, "{status}");
+
+    assert!(server.running.signal(Signal::STOP));
+    let (code, said) = run(&sandbox, &["stop"], &["--force"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("killed process"), "{said}");
+    assert!(!server.running.wait(PATIENCE).success());
+    let (code, said) = run(&sandbox, &["stop"], &[]);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("no server runs"), "{said}");
+}
+
+#[test]
+fn a_server_without_clients_ends_after_its_idle_time() {
+    let simulator = Simulator::start(5, &[]);
+    let sandbox = Sandbox::new(&simulator.endpoint());
+    let mut client = Client::stdio(&sandbox, &["--idle-exit", "1s"]);
+    client.must("server/discover", &json!({}));
+    let pid = sandbox.server_pid().unwrap();
+    std::thread::sleep(Duration::from_millis(1500));
+    assert_eq!(servers_of(&sandbox), [pid], "a client that says nothing is a client");
+    client.front_end().hang_up();
+    eventually("the server ends", || servers_of(&sandbox).is_empty().then_some(()));
+    // For ever is 0.
+    let mut client = Client::stdio(&sandbox, &["--idle-exit", "0"]);
+    client.must("server/discover", &json!({}));
+    assert_eq!(server(&sandbox)["idle_exit_s"], Value::Null);
+}
+
+#[test]
+fn a_newer_front_end_takes_over_from_a_front_ends_server_and_leaves_a_persons_alone() {
+    let simulator = Simulator::start(5, &[]);
+    let sandbox = Sandbox::new(&simulator.endpoint());
+    let newer = of_version(&sandbox, "99.1.0");
+    let mut old = Client::stdio(&sandbox, &["--list", "all"]);
+    old.must("server/discover", &json!({}));
+    let before = server(&sandbox);
+    let mut new = front_end_of(&newer, &sandbox);
+    new.must("server/discover", &json!({}));
+    let after = server(&sandbox);
+    assert_eq!((&after["version"], &after["program"]), (&json!("99.1.0"), &json!(newer)), "{after}");
+    assert_eq!(after["arguments"], before["arguments"], "it keeps its flags");
+    assert!(!new.front_end().errors().contains("hand over to"), "{}", new.front_end().errors());
+    // The older front end uses the newer server, and says so; where it has to start one it starts the newer.
+    let told = instructions(&mut Client::stdio(&sandbox, &[]));
+    assert!(told.contains("runs version 99.1.0") && told.contains("restart this MCP server"), "{told}");
+    assert_eq!(run(&sandbox, &["stop"], &[]).0, 0);
+    let mut older = Client::stdio(&sandbox, &[]);
+    older.must("server/discover", &json!({}));
+    assert_eq!(server(&sandbox)["version"], "99.1.0");
+    assert_eq!(run(&sandbox, &["stop"], &[]).0, 0);
+
+    // A person who starts an older one decides on the version, and a newer front end does not undo that.
+    let mut by_hand = sandbox.serve(&RARELY);
+    let mut new = front_end_of(&newer, &sandbox);
+    let told = instructions(&mut new);
+    assert!(told.contains("muster restart") && told.contains("this front end is 99.1.0"), "{told}");
+    assert_eq!(server(&sandbox)["started_by"], "person");
+    assert!(by_hand.terminate().0.success());
+
+    // A newer program that is gone is named.
+    let record = json!({"version": "99.2.0", "path": "/nowhere/muster"});
+    fs::write(sandbox.data().join("program.json"), record.to_string()).unwrap();
+    let answer = Client::stdio(&sandbox, &[]).call("search_inventory", &json!({"kind": "vpc"})).unwrap();
+    assert!(
+        answer.is_error && answer.text.contains("99.2.0") && answer.text.contains("/nowhere/muster"),
+        "{}",
+        answer.text
+    );
+}
+
+#[test]
+fn ten_front_ends_at_once_on_an_empty_directory_share_one_server_and_one_sweep() {
+    let simulator = Simulator::start(20, &[]);
+    let sandbox = Sandbox::new(&simulator.endpoint());
+    let mut clients: Vec<Client> = (0..10).map(|_| Client::stdio(&sandbox, &RARELY)).collect();
+    for client in &mut clients {
+        client.must("server/discover", &json!({}));
+    }
+    for client in &mut clients {
+        eventually("the first sweep ends", || client.is_swept().then_some(()));
+        let found = client.call("count_inventory", &json!({"kind": "instance"})).unwrap();
+        assert_eq!(found.structured["total"], 20, "{}", found.text);
+    }
+    let servers = servers_of(&sandbox);
+    assert_eq!(servers.len(), 1, "{servers:?}");
+    assert_eq!(server(&sandbox)["clients"], 10);
+    let summary = clients[0].call("get_inventory_summary", &json!({})).unwrap().structured;
+    let calls = summary["aws_calls"].as_array().unwrap().clone();
+    let describes =
+        calls.iter().find(|call| call["action"].as_str().is_some_and(|name| name.ends_with("DescribeVpcs")));
+    assert_eq!(describes.unwrap()["total"], 1, "one sweep of VPCs for all: {calls:?}");
+}
+
+#[test]
+fn the_first_discover_of_a_cold_start_is_quick() {
+    let starts: usize = std::env::var("MUSTER_COLD_STARTS").map_or(5, |number| number.parse().unwrap());
+    let simulator = Simulator::start(5, &[]);
+    let mut taken: Vec<Duration> = (0..starts)
+        .map(|_| {
+            let sandbox = Sandbox::new(&simulator.endpoint());
+            let started = Instant::now();
+            let mut client = Client::stdio(&sandbox, &RARELY);
+            client.must("server/discover", &json!({}));
+            let passed = started.elapsed();
+            assert_eq!(servers_of(&sandbox).len(), 1);
+            passed
+        })
+        .collect();
+    taken.sort();
+    let at = |percent: usize| taken[(taken.len() * percent / 100).min(taken.len() - 1)];
+    eprintln!("{starts} cold starts: first server/discover p50 {:?}, p99 {:?}, slowest {:?}", at(50), at(99), at(100));
+}

@@ -1,0 +1,167 @@
+//! `muster service`: what it writes is what systemd and launchd take, and a server tells systemd how it is.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::harness::PATIENCE;
+use crate::harness::muster::{MUSTER, RARELY, Sandbox};
+use crate::harness::simulator::Simulator;
+
+/// A program whose path holds what systemd could read as something else.
+fn awkward(sandbox: &Sandbox) -> PathBuf {
+    let directory = sandbox.path().join("100% my $HOME bin");
+    fs::create_dir(&directory).unwrap();
+    let program = directory.join("muster");
+    if fs::hard_link(MUSTER, &program).is_err() {
+        fs::copy(MUSTER, &program).unwrap();
+    }
+    program
+}
+
+fn run(program: &Path, sandbox: &Sandbox, words: &[&str]) -> (i32, String) {
+    let mut command = Command::new(program);
+    let output = command.env_clear().envs(sandbox.environment().iter().cloned()).args(words).output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code().unwrap_or(-1), String::from_utf8(text).unwrap())
+}
+
+#[test]
+fn a_unit_is_what_systemd_takes_whatever_the_path_is() {
+    let mut sandbox = Sandbox::bare();
+    sandbox.set("AWS_PROFILE", "dev \"x\" 50%");
+    sandbox.set("AWS_REGION", "eu-central-1");
+    let program = awkward(&sandbox);
+    let data = sandbox.path().join("data 7% $5");
+    let words = ["service", "install", "--data-dir", data.to_str().unwrap(), "--interval", "all=5m"];
+    let (code, said) = run(&program, &sandbox, &words);
+    assert_eq!(code, 0, "{said}");
+    let unit = sandbox.path().join("home/.config/systemd/user/muster.service");
+    for part in
+        [format!("wrote {}", unit.display()).as_str(), "systemctl --user enable --now muster.service", "muster stop"]
+    {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let text = fs::read_to_string(&unit).unwrap();
+    assert!(text.contains("Type=notify") && text.contains("WatchdogSec="), "{text}");
+    let line = text.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
+    let words = unquoted(line);
+    assert_eq!(Path::new(&words[0]), program, "{line}");
+    assert_eq!(words[1], "serve");
+    assert!(words.contains(&data.to_str().unwrap().to_owned()), "{words:?}");
+    assert!(
+        unquoted(text.lines().find_map(|line| line.strip_prefix("Environment=")).unwrap())[0]
+            .ends_with("dev \"x\" 50%")
+    );
+    verified(&sandbox, &unit);
+
+    // Only what was written here is overwritten and removed.
+    assert_eq!(run(&program, &sandbox, &["service", "install"]).0, 0);
+    let (code, said) = run(&program, &sandbox, &["service", "uninstall"]);
+    assert!(code == 0 && said.contains(&format!("removed {}", unit.display())) && !unit.exists(), "{said}");
+    let (code, said) = run(&program, &sandbox, &["service", "uninstall"]);
+    assert!(code == 1 && said.contains("there is no service"), "{said}");
+    fs::write(&unit, "[Service]\nExecStart=/bin/true\n").unwrap();
+    for words in [&["service", "install"][..], &["service", "uninstall"]] {
+        let (code, said) = run(&program, &sandbox, words);
+        assert!(code == 1 && said.contains("was not written by"), "{said}");
+    }
+    assert_eq!(run(&program, &sandbox, &["service", "install", "--name", "a/b"]).0, 2);
+}
+
+/// The words of a line of a unit, as systemd reads them: quotes, escapes, specifiers and variables undone.
+fn unquoted(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut rest = line.chars().peekable();
+    while rest.next_if_eq(&'"').is_some() {
+        let is_program = words.is_empty() && line.starts_with("\"/");
+        let mut word = String::new();
+        loop {
+            match rest.next().expect("a quote ends the word") {
+                '"' => break,
+                '\\' => word.extend(rest.next()),
+                '%' => word.extend(rest.next_if_eq(&'%')),
+                '$' if !is_program && rest.peek() == Some(&'$') => word.extend(rest.next()),
+                letter => word.push(letter),
+            }
+        }
+        words.push(word);
+        rest.next_if_eq(&' ');
+    }
+    assert_eq!(rest.next(), None, "{line}");
+    words
+}
+
+/// systemd's own judgement, where it is installed.
+fn verified(sandbox: &Sandbox, unit: &Path) {
+    let mut command = Command::new("systemd-analyze");
+    command.env_clear().envs(sandbox.environment().iter().cloned()).args(["verify", "--user"]).arg(unit);
+    let Ok(judged) = command.output() else { return };
+    let said = String::from_utf8_lossy(&judged.stderr);
+    // It judges what the unit needs of the system as well.
+    let ours: Vec<&str> = said.lines().filter(|line| line.contains("muster")).collect();
+    assert!(ours.is_empty(), "systemd-analyze verify: {}: {said}", judged.status);
+    // A fault is found: else this would say nothing.
+    let wrong = unit.with_file_name("wrong.service");
+    fs::write(&wrong, fs::read_to_string(unit).unwrap().replace("WatchdogSec=", "WatchdogSec=x")).unwrap();
+    command = Command::new("systemd-analyze");
+    command.env_clear().envs(sandbox.environment().iter().cloned()).args(["verify", "--user"]).arg(&wrong);
+    let said = String::from_utf8(command.output().unwrap().stderr).unwrap();
+    assert!(said.contains("wrong.service"), "systemd-analyze verify judges nothing here: {said}");
+    fs::remove_file(wrong).unwrap();
+}
+
+#[test]
+fn an_agent_of_launchd_is_well_formed_and_says_the_same() {
+    let mut sandbox = Sandbox::bare();
+    sandbox.set("AWS_PROFILE", "a<b>&c");
+    sandbox.set("AWS_REGION", "eu-central-1");
+    let words = ["service", "install", "--print", "--manager", "launchd", "--name", "work", "--interval", "all=5m"];
+    let (code, text) = run(&awkward(&sandbox), &sandbox, &words);
+    assert_eq!(code, 0, "{text}");
+    let mut texts = Vec::new();
+    for token in xmlparser::Tokenizer::from(text.as_str()) {
+        if let xmlparser::Token::Text { text } = token.unwrap() {
+            texts.push(text.as_str().trim().to_owned());
+        }
+    }
+    for part in ["muster.work", "serve", "--interval", "AWS_PROFILE", "a&lt;b&gt;&amp;c"] {
+        assert!(texts.contains(&part.to_owned()), "{part}: {texts:?}");
+    }
+    assert!(!text.contains("a<b>"), "{text}");
+}
+
+#[test]
+fn a_server_tells_systemd_that_it_is_ready_runs_and_ends() {
+    let simulator = Simulator::start(5, &[]);
+    let mut sandbox = Sandbox::new(&simulator.endpoint());
+    let socket = sandbox.path().join("notify");
+    let heard = UnixDatagram::bind(&socket).unwrap();
+    heard.set_read_timeout(Some(PATIENCE)).unwrap();
+    fs::set_permissions(&socket, fs::Permissions::from_mode(0o600)).unwrap();
+    sandbox.set("NOTIFY_SOCKET", socket.to_str().unwrap());
+    sandbox.set("WATCHDOG_USEC", "300000");
+    let mut server = sandbox.serve(&RARELY);
+    let next = |part: &str| {
+        let mut message = [0; 4096];
+        loop {
+            let length = heard.recv(&mut message).unwrap_or_else(|error| panic!("no {part}: {error}"));
+            let text = String::from_utf8_lossy(&message[..length]).into_owned();
+            if text.lines().any(|line| line == part) {
+                return;
+            }
+        }
+    };
+    next("READY=1");
+    for _ in 0..3 {
+        next("WATCHDOG=1");
+    }
+    assert!(server.running.signal(Signal::TERM));
+    next("STOPPING=1");
+    assert!(server.running.wait(Duration::from_secs(20)).success());
+}
