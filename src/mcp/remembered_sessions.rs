@@ -18,7 +18,7 @@ use rmcp::transport::streamable_http_server::session::{SessionState, SessionStor
 use self::file::SessionFile;
 use self::record::{SessionNews, SessionRecord};
 use self::table::SessionTable;
-use crate::model::Clock;
+use crate::model::{Clock, Timestamp};
 
 /// Remembers sessions, in memory and in a file.
 pub(super) struct RememberedSessions {
@@ -32,9 +32,12 @@ impl RememberedSessions {
     pub(super) async fn open(path: Option<PathBuf>, clock: Arc<dyn Clock>) -> Self {
         let mut table = SessionTable::default();
         let file = SessionFile::new(path);
+        let mut ended = 0;
         for record in file.read().await {
             table.apply(&record);
+            ended = record.at;
         }
+        table.resume(Timestamp::from_millis(ended));
         table.trim(clock.now());
         RememberedSessions { table: Mutex::new(table), file: tokio::sync::Mutex::new(file), clock }
     }
@@ -57,7 +60,7 @@ impl RememberedSessions {
     /// Records that a session is no longer served.
     pub(super) async fn left(&self, session: &str) {
         self.table.lock().left(session);
-        self.note(session, SessionNews::Used).await;
+        self.note(session, SessionNews::Left).await;
     }
 
     /// Records that a session is in use, which it does now and then.
@@ -75,6 +78,11 @@ impl RememberedSessions {
     /// Records that the client of a session is no longer subscribed to `uri`.
     pub(super) async fn unsubscribed(&self, session: &str, uri: &str) {
         self.note(session, SessionNews::Unsubscribed { uri: uri.to_owned() }).await;
+    }
+
+    /// Writes nothing from now on: what is served now counts as served until the end of the process.
+    pub(super) async fn close(&self) {
+        self.file.lock().await.close();
     }
 
     async fn note(&self, session: &str, news: SessionNews) {
@@ -115,7 +123,8 @@ impl SessionStore for RememberedSessions {
 
 impl RememberedSessions {
     async fn opened(&self, session: &str, initialize: InitializeRequestParams) {
-        self.note(session, SessionNews::Opened { initialize: Box::new(initialize), uris: Vec::new() }).await;
+        self.note(session, SessionNews::Opened { initialize: Box::new(initialize), uris: Vec::new(), left: false })
+            .await;
         self.served(session);
     }
 }

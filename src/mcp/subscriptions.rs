@@ -26,6 +26,8 @@ use crate::notify::{ChangeTopic, Subscription};
 pub const MAX_URIS: usize = 1024;
 /// How long one message to a client may take.
 const SEND: Duration = Duration::from_secs(10);
+/// The shortest time between two rounds of notifications to one client. What changes meanwhile is told in one round.
+const ROUND: Duration = Duration::from_millis(250);
 /// The shortest time between two notifications that the list changed.
 const LIST: Duration = Duration::from_secs(1);
 
@@ -107,9 +109,14 @@ impl NotificationSink for Peer<RoleServer> {
 async fn push(subscription: &Subscription, sink: &impl NotificationSink, patience: Duration) {
     let mut list_due: Option<Instant> = None;
     let mut list_sent: Option<Instant> = None;
+    let mut round = Instant::now();
     loop {
+        let next = async {
+            sleep_until(round).await;
+            subscription.next().await
+        };
         let dirty = tokio::select! {
-            dirty = subscription.next() => Some(dirty),
+            dirty = next => Some(dirty),
             () = sleep_until(list_due.unwrap_or_else(Instant::now)), if list_due.is_some() => None,
         };
         if let Some(dirty) = dirty {
@@ -122,6 +129,7 @@ async fn push(subscription: &Subscription, sink: &impl NotificationSink, patienc
                 let now = Instant::now();
                 list_due = Some(list_sent.map_or(now, |sent| (sent + LIST).max(now)));
             }
+            round = Instant::now() + ROUND;
         }
         if list_due.is_some_and(|due| due <= Instant::now()) {
             if !sent(sink.list_changed(), patience).await {

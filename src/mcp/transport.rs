@@ -119,11 +119,13 @@ pub async fn serve_http(server: &McpServer, listener: TcpListener, options: &Htt
     options.hosts.push(address.to_string());
     options.origins.push(format!("http://{address}:*"));
     let remembered = RememberedSessions::open(options.sessions.take(), Arc::new(AwsClock::default())).await;
-    let router = router(server, &options, &streams, remembered, IDLE_SESSIONS);
+    let remembered = Arc::new(remembered);
+    let router = router(server, &options, &streams, Arc::clone(&remembered), IDLE_SESSIONS);
     let stop = server.stop();
     let told = async {
         stop.cancelled().await;
         tokio::time::sleep(FAREWELL).await;
+        remembered.close().await;
         streams.cancel();
         tokio::time::sleep(DRAIN).await;
     };
@@ -140,12 +142,11 @@ fn router(
     server: &McpServer,
     options: &HttpOptions,
     streams: &CancellationToken,
-    remembered: RememberedSessions,
+    remembered: Arc<RememberedSessions>,
     idle: usize,
 ) -> Router {
     let loopback = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
     let local = ["http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*"].map(str::to_owned);
-    let remembered = Arc::new(remembered);
     let mut config = StreamableHttpServerConfig::default()
         .with_json_response(true)
         // The first event of a stream would have the id of another. Sessions send their own.

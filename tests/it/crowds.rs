@@ -102,7 +102,7 @@ impl Halves {
         Halves(halves.iter().cycle().take(count).map(connect).collect())
     }
 
-    /// Sends one more byte on each; those that were closed are opened again by `open`.
+    /// Sends one more byte on each that is still open.
     fn trickle(&mut self) {
         for stream in &mut self.0 {
             drop(stream.write_all(b" "));
@@ -120,7 +120,7 @@ fn halves_starve_nobody(files: Option<u32>) {
     server.swept();
     let runtime = web::runtime();
     let url = server.http.clone();
-    let mut alone = runtime.block_on(Latencies::of_reads(&url, sleep(Duration::from_secs(3))));
+    let mut alone = runtime.block_on(async { Latencies::of_reads(&url, sleep(Duration::from_secs(3))).await });
     let mut halves = Halves::open(&url, 500);
     let crowd = async {
         for _ in 0..30 {
@@ -128,7 +128,7 @@ fn halves_starve_nobody(files: Option<u32>) {
             halves.trickle();
         }
     };
-    let mut crowded = runtime.block_on(Latencies::of_reads(&url, crowd));
+    let mut crowded = runtime.block_on(async { Latencies::of_reads(&url, crowd).await });
     // The socket too, by a client that comes now.
     let mut client = Client::stdio(&sandbox, &[]);
     client.must("server/discover", &json!({}));

@@ -67,6 +67,11 @@ impl SessionFile {
         self.settle(written);
     }
 
+    /// Writes nothing from now on.
+    pub(super) fn close(&mut self) {
+        (self.path, self.file) = (None, None);
+    }
+
     fn settle(&mut self, written: io::Result<File>) {
         match written {
             Ok(file) => {

@@ -23,6 +23,8 @@ pub(super) enum SessionNews {
         initialize: Box<InitializeRequestParams>,
         /// What it is subscribed to.
         uris: Vec<String>,
+        /// Whether it is no longer served.
+        left: bool,
     },
     /// Its client subscribed to a resource.
     Subscribed {
@@ -34,8 +36,10 @@ pub(super) enum SessionNews {
         /// Which.
         uri: String,
     },
-    /// It was in use.
+    /// It is in use.
     Used,
+    /// It is no longer served.
+    Left,
     /// Its client ended it.
     Ended,
 }

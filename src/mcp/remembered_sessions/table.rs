@@ -23,17 +23,19 @@ const DUE: Duration = Duration::from_hours(1);
 /// The sessions that are remembered.
 #[derive(Default)]
 pub(super) struct SessionTable {
-    sessions: HashMap<String, Remembered>,
+    sessions: HashMap<String, RememberedSession>,
     /// Those that are not served, by when they were served last.
     unserved: IdleQueue<String>,
     bytes: usize,
 }
 
-struct Remembered {
+struct RememberedSession {
     initialize: Box<InitializeRequestParams>,
     uris: BTreeSet<String>,
     used: Timestamp,
     bytes: usize,
+    /// Whether it is no longer served, as far as the records say.
+    left: bool,
     /// Its number in the queue of those that are not served.
     idle: Option<u64>,
 }
@@ -44,7 +46,7 @@ impl SessionTable {
         let at = Timestamp::from_millis(record.at);
         let session = &record.session;
         match &record.news {
-            SessionNews::Opened { initialize, uris } => {
+            SessionNews::Opened { initialize, uris, left } => {
                 let opening = serde_json::to_vec(initialize).map_or(usize::MAX, |bytes| bytes.len());
                 if opening > OPENING {
                     return false;
@@ -53,13 +55,14 @@ impl SessionTable {
                 let bytes = opening + session.len() + uris.iter().map(String::len).sum::<usize>();
                 let idle = Some(self.unserved.add(session.clone()));
                 let uris = uris.iter().cloned().collect();
-                let remembered = Remembered { initialize: initialize.clone(), uris, used: at, bytes, idle };
+                let (initialize, left) = (initialize.clone(), *left);
+                let remembered = RememberedSession { initialize, uris, used: at, bytes, left, idle };
                 self.sessions.insert(session.clone(), remembered);
                 self.bytes += bytes;
                 return true;
             }
             SessionNews::Ended => return self.forget(session),
-            SessionNews::Subscribed { .. } | SessionNews::Unsubscribed { .. } | SessionNews::Used => {}
+            _ => {}
         }
         let Some(remembered) = self.sessions.get_mut(session) else { return false };
         match &record.news {
@@ -71,15 +74,28 @@ impl SessionTable {
                 remembered.bytes -= uri.len();
                 self.bytes -= uri.len();
             }
-            SessionNews::Used => {}
+            SessionNews::Used | SessionNews::Left => {}
             _ => return false,
         }
         remembered.used = at;
+        remembered.left = record.news == SessionNews::Left;
         if let Some(number) = remembered.idle {
             self.unserved.remove(number);
             remembered.idle = Some(self.unserved.add(session.clone()));
         }
         true
+    }
+
+    /// Goes on after the end of the process that wrote the records, which still served what it did not report as left.
+    pub(super) fn resume(&mut self, ended: Timestamp) {
+        let SessionTable { sessions, unserved, .. } = self;
+        for (session, remembered) in sessions.iter_mut().filter(|(_, remembered)| !remembered.left) {
+            remembered.used = ended;
+            if let Some(number) = remembered.idle {
+                unserved.remove(number);
+                remembered.idle = Some(unserved.add(session.clone()));
+            }
+        }
     }
 
     /// Forgets what is too old or too much. What is served is not forgotten.
@@ -128,7 +144,7 @@ impl SessionTable {
 
     /// Whether the use of a session should be recorded again.
     pub(super) fn is_due(&self, session: &str, now: Timestamp) -> bool {
-        self.sessions.get(session).is_some_and(|remembered| now.since(remembered.used) > DUE)
+        self.sessions.get(session).is_some_and(|remembered| remembered.left || now.since(remembered.used) > DUE)
     }
 
     /// How many sessions are remembered.
@@ -138,21 +154,23 @@ impl SessionTable {
 
     /// One record for each session, those first that are forgotten first.
     pub(super) fn records(&self) -> Vec<SessionRecord> {
-        let mut sessions: Vec<(&String, &Remembered)> = self.sessions.iter().collect();
+        let mut sessions: Vec<(&String, &RememberedSession)> = self.sessions.iter().collect();
         sessions.sort_by_key(|(_, remembered)| (remembered.idle.unwrap_or(u64::MAX), remembered.used));
-        let record = |(session, remembered): (&String, &Remembered)| SessionRecord {
+        let record = |(session, remembered): (&String, &RememberedSession)| SessionRecord {
             session: session.clone(),
             at: remembered.used.as_millis(),
             news: SessionNews::Opened {
                 initialize: remembered.initialize.clone(),
                 uris: remembered.uris.iter().cloned().collect(),
+                left: remembered.left,
             },
         };
         sessions.into_iter().map(record).collect()
     }
 
-    fn valid(&self, session: &str, now: Timestamp) -> Option<&Remembered> {
-        let is_valid = |remembered: &&Remembered| remembered.idle.is_none() || now.since(remembered.used) <= KEPT;
+    fn valid(&self, session: &str, now: Timestamp) -> Option<&RememberedSession> {
+        let is_valid =
+            |remembered: &&RememberedSession| remembered.idle.is_none() || now.since(remembered.used) <= KEPT;
         self.sessions.get(session).filter(is_valid)
     }
 

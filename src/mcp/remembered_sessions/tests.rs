@@ -124,3 +124,27 @@ async fn an_opening_of_any_size_is_served_but_only_one_of_a_usual_size_is_rememb
     // A megabyte each: not all of them fit.
     assert!(sessions.contains("s39") && !sessions.contains("s0"));
 }
+
+#[tokio::test]
+async fn what_was_served_when_the_process_ended_counts_as_used_until_then() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("sessions.jsonl");
+    let clock = clock();
+    let sessions = RememberedSessions::open(Some(path.clone()), clock.clone()).await;
+    for session in ["served", "left"] {
+        sessions.store(session, &opening("x")).await.unwrap();
+    }
+    sessions.left("left").await;
+    clock.advance(KEPT);
+    for number in 0..MOST {
+        let session = format!("s{number}");
+        sessions.store(&session, &opening("x")).await.unwrap();
+        sessions.left(&session).await;
+    }
+    for _ in 0..2 {
+        let sessions = RememberedSessions::open(Some(path.clone()), clock.clone()).await;
+        assert!(sessions.contains("served") && !sessions.contains("left") && !sessions.contains("s0"));
+        // This rewrites the file.
+        sessions.used("s9").await;
+    }
+}

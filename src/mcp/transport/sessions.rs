@@ -186,7 +186,9 @@ impl OpenStream {
         S: Stream<Item = ServerSseMessage> + Send + Sync + 'static,
     {
         inner.map(move |mut message| {
-            message.event_id = message.event_id.map(|id| format!("{:08x}-{id}", self.epoch));
+            // The whole of it is held: the stream is open for as long as the messages are taken.
+            let open = &self;
+            message.event_id = message.event_id.map(|id| format!("{:08x}-{id}", open.epoch));
             message
         })
     }

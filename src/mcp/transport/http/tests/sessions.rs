@@ -3,13 +3,19 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use axum::body::BodyDataStream;
+
 use super::*;
 
 const URI: &str = "ec2://inventory/summary";
 
 /// The beginning of a stream, as far as all of `needles` are in it.
 async fn until(response: Response, needles: &[&str]) -> String {
-    let mut chunks = response.into_body().into_data_stream();
+    read_on(&mut response.into_body().into_data_stream(), needles).await
+}
+
+/// What comes next in a stream, as far as all of `needles` are in it.
+async fn read_on(chunks: &mut BodyDataStream, needles: &[&str]) -> String {
     let mut text = String::new();
     let reading = async {
         while !needles.iter().all(|needle| text.contains(needle)) {
@@ -43,7 +49,8 @@ impl Desk {
         let world = World::small().await;
         let path = Some(dir.join("sessions.jsonl"));
         let remembered = RememberedSessions::open(path, Arc::new(AwsClock::default())).await;
-        let router = router(&world.server, &HttpOptions::default(), &CancellationToken::new(), remembered, 256);
+        let router =
+            router(&world.server, &HttpOptions::default(), &CancellationToken::new(), Arc::new(remembered), 256);
         Desk { world, router }
     }
 }
@@ -76,12 +83,14 @@ async fn a_session_with_an_open_stream_stays_served() {
     let desk = Desk::with_idle_sessions(1).await;
     let first = desk.session(&[]).await;
     desk.subscribe(&first).await;
-    let stream = desk.stream(&first, &[]).await;
+    let mut stream = desk.stream(&first, &[]).await.into_body().into_data_stream();
     for _ in 0..3 {
-        desk.session(&[]).await;
+        for _ in 0..3 {
+            desk.session(&[]).await;
+        }
+        desk.world.core.hub.mark_all(desk.world.core.now());
+        read_on(&mut stream, &[URI, "list_changed"]).await;
     }
-    desk.world.core.hub.mark_all(desk.world.core.now());
-    until(stream, &[URI, "list_changed"]).await;
 }
 
 #[tokio::test]
