@@ -13,6 +13,7 @@ use crate::connection::handshake::ServerTerms;
 use crate::connection::lock;
 use crate::connection::server_facts::{ServerFacts, ServerLaunch, StartedBy};
 use crate::connection::version::{self, current};
+use crate::mcp;
 use crate::model::FailureCode;
 use crate::model::shell_word::command_line;
 use crate::policy::WritePolicy;
@@ -44,8 +45,8 @@ impl ServerProcess {
         let terms = ServerTerms {
             writes: WritePolicy::of(allow_writes),
             flags: launch.flags.clone(),
+            read_tools: mcp::tools::read_only(),
             hands_over: launch.started_by == StartedBy::FrontEnd,
-            read_tools: crate::mcp::tools::read_only(),
             restart: command_line(["muster", "restart", "--data-dir", data_dir.as_ref()]),
         };
         ServerProcess { launch, since_ms, idle_exit, http: OnceLock::new(), orders, terms }
@@ -83,9 +84,11 @@ impl ServerProcess {
         match request {
             ProcessRequest::Describe => (done(&facts), None),
             ProcessRequest::Stop => (done(&facts), Some(StopOrder::Stop)),
-            ProcessRequest::Restart { arguments, program } => {
-                // Whoever starts a server by hand or by a unit decides on the program.
-                let program = program.filter(|_| self.launch.started_by == StartedBy::FrontEnd);
+            ProcessRequest::Restart { arguments, program, version } => {
+                // Whoever starts a server by hand or by a unit decides on the program; and no store goes back by chance.
+                let is_theirs = self.launch.started_by == StartedBy::FrontEnd;
+                let is_older = version::is_newer(current(), &version);
+                let program = Some(program).filter(|_| is_theirs && !is_older);
                 (done(&facts), Some(StopOrder::Restart(NextProgram { program, arguments })))
             }
             ProcessRequest::HandOver { version, program } => {
@@ -166,11 +169,17 @@ mod tests {
 
     #[test]
     fn a_restart_keeps_the_program_that_a_person_chose() {
-        let request = ProcessRequest::Restart { arguments: None, program: Some("/new/muster".into()) };
-        let (_, order) = started_by(StartedBy::Person).answer(request.clone(), 0);
-        assert_eq!(order, Some(StopOrder::Restart(NextProgram::default())));
-        let (_, order) = started_by(StartedBy::FrontEnd).answer(request, 0);
-        assert!(matches!(order, Some(StopOrder::Restart(NextProgram { program: Some(_), .. }))));
+        let restart = |version: &str| {
+            let (program, version) = ("/new/muster".into(), version.to_owned());
+            ProcessRequest::Restart { arguments: None, program, version }
+        };
+        let own = Some(StopOrder::Restart(NextProgram::default()));
+        assert_eq!(started_by(StartedBy::Person).answer(restart("99.0.0"), 0).1, own);
+        assert_eq!(started_by(StartedBy::FrontEnd).answer(restart("0.0.1"), 0).1, own, "an older one asks");
+        for version in ["99.0.0", current()] {
+            let (_, order) = started_by(StartedBy::FrontEnd).answer(restart(version), 0);
+            assert!(matches!(order, Some(StopOrder::Restart(NextProgram { program: Some(_), .. }))), "{version}");
+        }
     }
 
     #[test]

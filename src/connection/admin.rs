@@ -83,9 +83,10 @@ pub enum ProcessRequest {
         /// The arguments of the new one, where they are others.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         arguments: Option<Vec<String>>,
-        /// The program of a front end's server, where it is another.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        program: Option<PathBuf>,
+        /// The program that asks. A front end's server becomes that one, unless it is older.
+        program: PathBuf,
+        /// Its version.
+        version: String,
     },
     /// Start again as this newer program, if a front end started the server.
     HandOver {

@@ -92,10 +92,10 @@ pub struct ServerTerms {
     pub writes: WritePolicy,
     /// The server's settings.
     pub flags: FlagSet,
-    /// Whether a newer front end may take the server's place.
-    pub hands_over: bool,
     /// The tools that only read.
     pub read_tools: Vec<String>,
+    /// Whether a newer front end may take the server's place.
+    pub hands_over: bool,
     /// The command that starts the server again, to which flags can be added.
     pub restart: String,
 }

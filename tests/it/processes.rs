@@ -36,20 +36,6 @@ fn instructions(client: &mut Client) -> String {
     client.must("server/discover", &json!({}))["instructions"].as_str().unwrap().to_owned()
 }
 
-/// The processes that serve the sandbox's data directory.
-fn servers_of(sandbox: &Sandbox) -> Vec<i32> {
-    let data = sandbox.data();
-    let processes =
-        fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
-    let serves = |pid: &i32| {
-        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        let words: Vec<&str> =
-            line.split(|byte| *byte == 0).filter_map(|word| std::str::from_utf8(word).ok()).collect();
-        words.contains(&"serve") && words.contains(&data.to_str().unwrap())
-    };
-    processes.filter(serves).collect()
-}
-
 /// A program that says it is of another version.
 fn of_version(sandbox: &Sandbox, version: &str) -> PathBuf {
     let directory = sandbox.path().join(format!("muster-pretends-{version}"));
@@ -114,7 +100,7 @@ fn stop_and_restart_say_what_they_do_and_do_it_once() {
     let (code, said) = run(&sandbox, &["stop"], &[]);
     assert_eq!(code, 0, "{said}");
     assert!(said.contains("stopped process") && said.contains("started by an MCP client"), "{said}");
-    assert_eq!(servers_of(&sandbox), Vec::<i32>::new());
+    assert_eq!(sandbox.servers(), Vec::<i32>::new());
 }
 
 #[test]
@@ -152,9 +138,9 @@ fn a_server_without_clients_ends_after_its_idle_time() {
     client.must("server/discover", &json!({}));
     let pid = sandbox.server_pid().unwrap();
     std::thread::sleep(Duration::from_millis(1500));
-    assert_eq!(servers_of(&sandbox), [pid], "a client that says nothing is a client");
+    assert_eq!(sandbox.servers(), [pid], "a client that says nothing is a client");
     client.front_end().hang_up();
-    eventually("the server ends", || servers_of(&sandbox).is_empty().then_some(()));
+    eventually("the server ends", || sandbox.servers().is_empty().then_some(()));
     // For ever is 0.
     let mut client = Client::stdio(&sandbox, &["--idle-exit", "0"]);
     client.must("server/discover", &json!({}));
@@ -216,7 +202,7 @@ fn ten_front_ends_at_once_on_an_empty_directory_share_one_server_and_one_sweep()
         let found = client.call("count_inventory", &json!({"kind": "instance"})).unwrap();
         assert_eq!(found.structured["total"], 20, "{}", found.text);
     }
-    let servers = servers_of(&sandbox);
+    let servers = sandbox.servers();
     assert_eq!(servers.len(), 1, "{servers:?}");
     assert_eq!(server(&sandbox)["clients"], 10);
     let summary = clients[0].call("get_inventory_summary", &json!({})).unwrap().structured;
@@ -237,11 +223,104 @@ fn the_first_discover_of_a_cold_start_is_quick() {
             let mut client = Client::stdio(&sandbox, &RARELY);
             client.must("server/discover", &json!({}));
             let passed = started.elapsed();
-            assert_eq!(servers_of(&sandbox).len(), 1);
+            assert_eq!(sandbox.servers().len(), 1);
             passed
         })
         .collect();
     taken.sort();
     let at = |percent: usize| taken[(taken.len() * percent / 100).min(taken.len() - 1)];
     eprintln!("{starts} cold starts: first server/discover p50 {:?}, p99 {:?}, slowest {:?}", at(50), at(99), at(100));
+}
+
+/// A client of the older era that is told when one resource changes.
+struct Subscriber {
+    front_end: Running,
+    uri: String,
+    asked: u64,
+}
+
+impl Subscriber {
+    fn new(sandbox: &Sandbox, uri: &str) -> Subscriber {
+        let arguments = sandbox.mcp_arguments(&OFTEN);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let front_end = Running::start("mcp", sandbox.muster(&arguments));
+        let mut subscriber = Subscriber { front_end, uri: uri.to_owned(), asked: 0 };
+        let client = json!({"name": "muster-tests", "version": "0"});
+        subscriber
+            .must("initialize", &json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client}));
+        subscriber.front_end.say(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}).to_string());
+        subscriber.must("resources/subscribe", &json!({ "uri": uri }));
+        subscriber
+    }
+
+    /// Sends a request and waits for its result.
+    fn must(&mut self, method: &str, params: &Value) -> Value {
+        self.asked += 1;
+        let request = json!({"jsonrpc": "2.0", "id": self.asked, "method": method, "params": params});
+        assert!(self.front_end.say(&request.to_string()), "the front end has ended");
+        loop {
+            let said: Value = serde_json::from_str(&self.front_end.line(PATIENCE)).unwrap();
+            if said["id"] == self.asked {
+                assert!(said["result"].is_object(), "{method}: {said}");
+                return said["result"].clone();
+            }
+        }
+    }
+
+    /// Reads what was said until now.
+    fn drain(&mut self) {
+        while self.front_end.next_line(Duration::from_millis(50)).is_ok() {}
+    }
+
+    /// Waits until the change of the resource is told.
+    fn told(&mut self) {
+        loop {
+            let line = self.front_end.line(PATIENCE);
+            if line.contains("notifications/resources/updated") && line.contains(&self.uri) {
+                return;
+            }
+        }
+    }
+}
+
+#[test]
+fn ten_clients_with_subscriptions_notice_neither_a_restart_nor_an_upgrade() {
+    let simulator = Simulator::start(10, &[]);
+    let sandbox = Sandbox::new(&simulator.endpoint());
+    let mut asking = Client::stdio(&sandbox, &OFTEN);
+    eventually("the first sweep ends", || asking.is_swept().then_some(()));
+    let running = json!({"kind": "instance", "filters": {"instance-state-name": ["running"]}, "limit": 1});
+    let id =
+        asking.call("search_inventory", &running).unwrap().structured["rows"][0]["id"].as_str().unwrap().to_owned();
+    let uri = format!("ec2://instance/{id}");
+    let mut subscribers: Vec<Subscriber> = (0..10).map(|_| Subscriber::new(&sandbox, &uri)).collect();
+    let newer = of_version(&sandbox, "99.0.0");
+    for what in ["a restart", "an upgrade", "another restart"] {
+        let before = server(&sandbox);
+        if what == "an upgrade" {
+            front_end_of(&newer, &sandbox).must("server/discover", &json!({}));
+        } else {
+            let (code, said) = run(&sandbox, &["restart"], &[]);
+            assert_eq!(code, 0, "{said}");
+        }
+        let after = server(&sandbox);
+        assert_ne!(after["since_ms"], before["since_ms"], "{what}");
+        assert_eq!(after["version"] == "99.0.0", what != "a restart", "{after}");
+        eventually("all clients are back", || {
+            let clients = server(&sandbox)["clients"].as_u64().unwrap_or_default();
+            (clients >= 10).then_some(())
+        });
+        // Until what the reconnection itself tells has come.
+        std::thread::sleep(Duration::from_secs(2));
+        for subscriber in &mut subscribers {
+            subscriber.drain();
+            let tools = subscriber.must("tools/list", &json!({}));
+            assert!(tools["tools"].as_array().unwrap().len() > 5, "{what}");
+        }
+        simulator.control("POST", "/flip", &json!({"from": 0, "count": 10}));
+        for subscriber in &mut subscribers {
+            subscriber.told();
+        }
+        assert_eq!(sandbox.servers().len(), 1, "{what}");
+    }
 }

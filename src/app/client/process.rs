@@ -14,6 +14,7 @@ use crate::connection::attach::{self, AttachError, ProcessError, ServerCommand};
 use crate::connection::holder::{HolderError, LockHolder};
 use crate::connection::lock;
 use crate::connection::server_facts::ServerFacts;
+use crate::connection::version::current;
 use crate::model::shell_word::command_line;
 
 /// How long a server may take to end. It needs less than two seconds, and a disk that hangs some more.
@@ -152,7 +153,11 @@ pub async fn restart(
     let Err(lock::LockError::Held { .. }) = lock::probe(data_dir) else {
         return Err(RestartError::NotRunning { data_dir: data_dir.to_owned() });
     };
-    let request = ProcessRequest::Restart { arguments: arguments.clone(), program: Some(program.clone()) };
+    let request = ProcessRequest::Restart {
+        arguments: arguments.clone(),
+        program: program.clone(),
+        version: current().to_owned(),
+    };
     match attach::ask(data_dir, request).await {
         Ok(said) => match facts(said) {
             Some(before) => {

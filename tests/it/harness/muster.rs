@@ -122,6 +122,19 @@ impl Sandbox {
         fs::read_to_string(self.data().join("muster.lock")).ok()?.trim().parse().ok()
     }
 
+    /// The processes that serve the data directory.
+    pub(crate) fn servers(&self) -> Vec<i32> {
+        let data = self.data();
+        let names = fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().file_name());
+        let serves = |pid: &i32| {
+            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            let mut words = line.split(|byte| *byte == 0);
+            let is_server = words.clone().any(|word| word == b"serve");
+            is_server && words.any(|word| word == data.as_os_str().as_encoded_bytes())
+        };
+        names.filter_map(|name| name.to_str()?.parse().ok()).filter(serves).collect()
+    }
+
     /// A command of `muster` in this sandbox.
     pub(crate) fn muster(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(MUSTER);
