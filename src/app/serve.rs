@@ -157,7 +157,7 @@ async fn serve(
                 listener.open(engine.core().clone());
                 if has_served {
                     // What is read now may be another store's, or may have changed unheard.
-                    hub.mark_all(engine.core().now());
+                    hub.mark_all();
                 }
                 has_served = true;
                 match attend(engine, linger, listener, &mut signals).await {

@@ -1,13 +1,15 @@
 //! The MCP server: what each method of the protocol does.
 //!
 //! A [`McpServer`] is shared by all connections; a [`Handler`] serves one connection of the Unix socket, one HTTP session of
-//! the older era, or one HTTP request. Discovery and the lists of tools, prompts and templates never wait for anything.
+//! the older era, one HTTP request, or one subscription of the newer era. Discovery and the lists of tools, prompts and templates
+//! never wait for anything.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::request::Parts;
+use parking_lot::Mutex;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,
     CustomRequest, CustomResult, DiscoverResult, ErrorCode, GetPromptRequestParams, GetPromptResponse, Implementation,
@@ -15,6 +17,8 @@ use rmcp::model::{
     PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
     ServerConfig, ServerResult, SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams,
 };
+#[expect(deprecated, reason = "the older protocols have it")]
+use rmcp::model::{SetLevelRequestMethod, SetLevelRequestParams};
 use rmcp::service::{NotificationContext, RequestContext, RoleServer, SubscriptionContext};
 use rmcp::{ErrorData, ServerHandler};
 use tokio::sync::watch;
@@ -22,14 +26,16 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::instrument;
 
-use super::complete::complete;
+use super::complete::CompletionSource;
 use super::core::{Core, Readiness};
-use super::error::RequestError;
+use super::error::{CODE, RequestError};
 use super::policy::{ServerPolicy, Writes};
 use super::protocol::{SESSION, VERSIONS};
 use super::resources::answer_cache::AnswerCache;
 use super::resources::{Content, list, read, templates};
-use super::subscriptions::{self, SessionSubscriptions};
+use super::subscription_filter::accepted;
+use super::subscriptions::{self, ListenSlot, SessionSubscriptions};
+use super::told::{ClientNotifier, LogLevel, ProgressNote};
 use super::uri::Address;
 use super::{instructions, parameters, prompts, tools};
 use crate::query::CursorError;
@@ -69,6 +75,11 @@ pub struct Handler {
     server: McpServer,
     link: Link,
     session: SessionSubscriptions,
+    listening: ListenSlot,
+    /// The least level of log messages that a client of the older era asked for.
+    level: Mutex<Option<LogLevel>>,
+    /// Ends what waits, and subscriptions: the server stops, or the client has closed its end.
+    stop: CancellationToken,
 }
 
 impl McpServer {
@@ -95,7 +106,14 @@ impl McpServer {
     /// A handler for one connection.
     #[must_use]
     pub fn handler(&self, link: Link) -> Handler {
-        Handler { server: self.clone(), link, session: SessionSubscriptions::default() }
+        Handler {
+            server: self.clone(),
+            link,
+            session: SessionSubscriptions::default(),
+            listening: ListenSlot::default(),
+            level: Mutex::default(),
+            stop: self.0.stop.child_token(),
+        }
     }
 
     /// The token that ends subscriptions.
@@ -106,6 +124,24 @@ impl McpServer {
 }
 
 impl Handler {
+    /// A handler of the same connection for one subscription of the newer era.
+    #[must_use]
+    pub fn for_listening(&self) -> Handler {
+        Handler { stop: self.stop.clone(), ..self.server.handler(self.link) }
+    }
+
+    /// Cancelled once the client has taken the acknowledgement of the subscription that this handler serves.
+    #[must_use]
+    pub fn begun(&self) -> &CancellationToken {
+        self.listening.begun()
+    }
+
+    /// Ends what waits on this connection, and its subscriptions, when cancelled.
+    #[must_use]
+    pub fn stop(&self) -> &CancellationToken {
+        &self.stop
+    }
+
     fn writes(&self) -> Writes {
         Writes::of(self.link.writes, self.server.0.policy.allow_writes)
     }
@@ -119,16 +155,30 @@ impl Handler {
         Readiness::ready(&self.server.0.readiness).await
     }
 
-    /// Serves a read, and repeats it if the disk fails meanwhile.
-    async fn serve<T, F>(&self, read: impl Fn(Arc<Core>) -> F) -> Result<T, RequestError>
+    /// Serves a read, and repeats it if the disk fails meanwhile. The client is told how far it is.
+    async fn serve<T, F>(
+        &self,
+        context: &RequestContext<RoleServer>,
+        method: &str,
+        read: impl Fn(Arc<Core>) -> F,
+    ) -> Result<T, RequestError>
     where
         F: Future<Output = Result<T, RequestError>>,
     {
-        Readiness::serve(&self.server.0.readiness, Result::is_err, read).await?
+        let readiness = &self.server.0.readiness;
+        let serving = Readiness::serve(readiness, Result::is_err, read);
+        self.notifier(context).during(method, &ProgressNote::default(), readiness, serving).await?
+    }
+
+    /// Tells the client of a request how far it is.
+    fn notifier(&self, context: &RequestContext<RoleServer>) -> ClientNotifier {
+        let level = if is_modern(context) { context.meta.log_level() } else { *self.level.lock() };
+        ClientNotifier::new(context, level)
     }
 }
 
 impl ServerHandler for Handler {
+    #[expect(deprecated, reason = "clients of every era that is served use log messages")]
     fn get_info(&self) -> ServerConfig {
         let capabilities = ServerCapabilities::builder()
             .enable_resources()
@@ -137,6 +187,7 @@ impl ServerHandler for Handler {
             .enable_tools()
             .enable_prompts()
             .enable_completions()
+            .enable_logging()
             .build();
         ServerConfig::new(capabilities)
             .with_server_info(self.server.0.info.clone())
@@ -181,14 +232,22 @@ impl ServerHandler for Handler {
             Ok(spec) => {
                 // A call that changes AWS is never repeated.
                 let again = |result: &CallToolResult| !spec.is_write() && result.is_error == Some(true);
-                let (writes, stop) = (self.writes(), &self.server.0.stop);
-                let call = |core| tools::call(spec, core, request.arguments.clone(), writes, stop);
+                let (writes, stop) = (self.writes(), &self.stop);
+                let (note, readiness) = (ProgressNote::default(), &self.server.0.readiness);
+                let call = |core| tools::call(spec, core, request.arguments.clone(), writes, stop, &note);
+                let notifier = self.notifier(&context);
+                let calling = Readiness::serve(readiness, again, call);
                 let called = tokio::select! {
-                    called = Readiness::serve(&self.server.0.readiness, again, call) => called,
+                    called = notifier.during(spec.name, &note, readiness, calling) => called,
                     // Nobody waits for the answer any more. A call that changes AWS continues anyway.
                     () = context.ct.cancelled(), if !spec.is_write() => Err(RequestError::Stopping),
                 };
-                called.unwrap_or_else(|fault| fault.result())
+                let result = called.unwrap_or_else(|fault| fault.result());
+                if result.is_error == Some(true) {
+                    let code = result.meta.as_ref().and_then(|meta| meta.get(CODE));
+                    notifier.failed(spec.name, code).await;
+                }
+                result
             }
             Err(fault @ RequestError::WritesOff { .. }) => fault.result(),
             Err(fault) => return Err(fault.protocol(None)),
@@ -201,12 +260,13 @@ impl ServerHandler for Handler {
     async fn list_resources(
         &self,
         request: Option<PaginatedRequestParams>,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
         let cursor = request.and_then(|request| request.cursor).filter(|cursor| !is_blank(cursor));
         let ServerState { policy, pages, .. } = &*self.server.0;
         let cursor = &cursor;
-        let listed = self.serve(|core| async move { list::list(&core, pages, policy.list, cursor.clone()).await });
+        let list = |core: Arc<Core>| async move { list::list(&core, pages, policy.list, cursor.clone()).await };
+        let listed = self.serve(&context, "resources/list", list);
         let mut result = listed.await.map_err(|fault| fault.protocol(None))?;
         result.meta.get_or_insert_default().extend(self.meta());
         Ok(result)
@@ -229,17 +289,17 @@ impl ServerHandler for Handler {
     async fn read_resource(
         &self,
         request: ReadResourceRequestParams,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
         let uri = request.uri;
         let result = async {
             let address = Address::parse(&uri)?;
             let (address, uri) = (&address, &uri);
             let read = |core: Arc<Core>| async move {
-                let content = read::read(&core, &self.server.0.reads, address, uri, self.writes()).await?;
-                Ok(content.result(uri, core.now()))
+                let body = read::read(&core, &self.server.0.reads, address, uri, self.writes()).await?;
+                Ok(body.result(uri, core.now()))
             };
-            self.serve(read).await
+            self.serve(&context, "resources/read", read).await
         };
         let mut result = result.await.map_err(|fault| fault.protocol(Some(&uri)))?;
         result.meta = Some(self.meta());
@@ -275,6 +335,7 @@ impl ServerHandler for Handler {
         request: CompleteRequestParams,
         _: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
+        let source = CompletionSource::of(&request).map_err(|fault| fault.protocol(None))?;
         // Completion does not wait: before the store is open it offers nothing.
         let core = match &*self.server.0.readiness.borrow() {
             Readiness::Ready(core) => Some(Arc::clone(core)),
@@ -282,7 +343,8 @@ impl ServerHandler for Handler {
         };
         let completion = match core {
             Some(core) => {
-                core.walk(move |core| complete(core, &request)).await.map_err(|fault| fault.protocol(None))?
+                let found = core.walk(move |core| source.complete(core, &request)).await;
+                found.map_err(|fault| fault.protocol(None))?
             }
             None => rmcp::model::CompletionInfo::default(),
         };
@@ -291,20 +353,46 @@ impl ServerHandler for Handler {
         Ok(result)
     }
 
+    #[expect(deprecated, reason = "the older protocols have it")]
+    async fn set_level(
+        &self,
+        request: SetLevelRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        if is_modern(&context) {
+            return Err(ErrorData::method_not_found::<SetLevelRequestMethod>());
+        }
+        if self.link.http && !has_session(&context) {
+            let instead = "name io.modelcontextprotocol/logLevel in params._meta of each request";
+            let fault = RequestError::NoSession { method: "logging/setLevel", instead };
+            return Err(fault.protocol(None));
+        }
+        *self.level.lock() = Some(request.level);
+        Ok(())
+    }
+
     async fn on_custom_request(
         &self,
         request: CustomRequest,
         context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
         let CustomRequest { method, params, .. } = request;
-        let Some(read) = parameters::read(&method, params) else {
-            return Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, method, None));
+        let is_old = !is_modern(&context);
+        let mut params = params.unwrap_or_default();
+        // What does not fit is refused before it gets here, so this is a second net.
+        let refused = match parameters::fit(&method, !is_old, &mut params) {
+            None => return Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, method, None)),
+            Some(Err(why)) => Some(why),
+            Some(Ok(_)) if method != "tools/call" => Some(format!("{method} does not take these parameters")),
+            Some(Ok(_)) => None,
         };
-        let version = context.protocol_version();
-        let call = read.map_err(|fault| fault.protocol(None))?;
+        if let Some(why) = refused {
+            return Err(ErrorData::invalid_params(why, None));
+        }
+        let call =
+            serde_json::from_value(params).map_err(|error| ErrorData::invalid_params(error.to_string(), None))?;
         let called = ServerResult::from(self.call_tool(call, context).await?);
         let mut result = serde_json::to_value(called).map_err(|error| RequestError::from(error).protocol(None))?;
-        let is_old = version.is_none_or(|version| version.as_str() < ProtocolVersion::V_2026_07_28.as_str());
         if let (true, Some(result)) = (is_old, result.as_object_mut()) {
             // The older era does not define this member.
             result.remove("resultType");
@@ -313,25 +401,19 @@ impl ServerHandler for Handler {
     }
 
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
-        Some(subscriptions::accepted(requested))
+        let accepted = accepted(requested);
+        self.listening.register(&self.server.0.readiness, &accepted);
+        Some(accepted)
     }
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
-        let stop = &self.server.0.stop;
-        let core = tokio::select! {
-            core = subscriptions::opened(&self.server.0.readiness, stop) => core,
-            () = context.cancelled() => None,
-        };
-        if let Some(core) = core {
-            subscriptions::listen(&context, &core, stop).await;
-        }
+        self.listening.listen(&context, &self.server.0.readiness, &self.stop).await;
         Ok(())
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
-        let stop = &self.server.0.stop;
-        if let Some(core) = subscriptions::opened(&self.server.0.readiness, stop).await {
-            self.session.start(&core, context.peer, &self.server.0.tasks, stop);
+        if let Some(core) = subscriptions::opened(&self.server.0.readiness, &self.stop).await {
+            self.session.start(&core, context.peer, &self.server.0.tasks, &self.stop);
         }
     }
 
@@ -343,12 +425,12 @@ impl ServerHandler for Handler {
         let uri = request.uri;
         let subscribed = async {
             if self.link.http && !has_session(&context) {
-                return Err(RequestError::NoSession);
+                return Err(subscriptions::NO_SESSION);
             }
             let core = self.core().await?;
             // The client's `initialized` may still be on its way.
-            self.session.start(&core, context.peer, &self.server.0.tasks, &self.server.0.stop);
-            self.session.add(&core, &uri)
+            self.session.start(&core, context.peer, &self.server.0.tasks, &self.stop);
+            self.session.add(&uri)
         };
         subscribed.await.map_err(|fault| fault.protocol(Some(&uri)))
     }
@@ -375,6 +457,11 @@ fn whole(request: Option<&PaginatedRequestParams>) -> Result<(), ErrorData> {
 /// Whether a cursor is blank, which counts as none.
 fn is_blank(cursor: &str) -> bool {
     cursor.trim().is_empty()
+}
+
+/// Whether a request is of the protocol of 2026-07-28 or later.
+fn is_modern(context: &RequestContext<RoleServer>) -> bool {
+    context.protocol_version().is_some_and(|version| !version.has_initialize())
 }
 
 fn has_session(context: &RequestContext<RoleServer>) -> bool {

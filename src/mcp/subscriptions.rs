@@ -3,6 +3,9 @@
 //! Each subscriber has one future and no queue: the hub keeps a set of changed URIs, so a client that does not read costs only
 //! that set and delays nobody. A subscriber that takes longer than [`SEND`] for a message is dropped. A modern client sees its
 //! stream end and listens again; the older protocol cannot report it.
+//!
+//! A modern subscription is registered before it is acknowledged ([`ListenSlot`]), so from its acknowledgement on no change is
+//! missed.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -11,6 +14,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rmcp::model::{ResourceUpdatedNotificationParam, SubscriptionFilter};
 use rmcp::service::{Peer, RoleServer, ServiceError, SubscriptionContext, SubscriptionSendError, SubscriptionSink};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
@@ -18,43 +22,74 @@ use tracing::{debug, warn};
 
 use super::core::{Core, Readiness};
 use super::error::RequestError;
+use super::subscription_filter::MAX_URIS;
 use super::uri::Address;
 use crate::notify::{ChangeTopic, Subscription};
 
-/// How many URIs one subscription takes. rmcp searches them one by one for each notification.
-pub const MAX_URIS: usize = 1024;
+/// `resources/subscribe` where nothing would ever be delivered.
+pub const NO_SESSION: RequestError =
+    RequestError::NoSession { method: "resources/subscribe", instead: "use subscriptions/listen" };
 /// How long one message to a client may take.
-const SEND: Duration = Duration::from_secs(10);
+pub const SEND: Duration = Duration::from_secs(10);
 /// The shortest time between two notifications that the list changed.
 const LIST: Duration = Duration::from_secs(1);
 
-/// The part of a requested filter that is honoured: valid URIs, at most [`MAX_URIS`], and the list of resources. Tools and
-/// prompts never change, so they cause no notifications.
-#[must_use]
-pub fn accepted(requested: &SubscriptionFilter) -> SubscriptionFilter {
-    let mut accepted = SubscriptionFilter::default();
-    accepted.resources_list_changed = requested.resources_list_changed.filter(|wanted| *wanted);
-    let mut known = HashSet::new();
-    let uris = requested.resource_subscriptions.iter().flatten();
-    let uris = uris.filter(|uri| known.insert(uri.as_str()) && Address::parse(uri).is_ok()).take(MAX_URIS);
-    let uris: Vec<String> = uris.cloned().collect();
-    accepted.resource_subscriptions = (!uris.is_empty()).then_some(uris);
-    accepted
+/// The subscription of one `subscriptions/listen`, from before its acknowledgement until it ends. Dropping it unregisters.
+#[derive(Default)]
+pub struct ListenSlot {
+    registered: Mutex<Option<Subscription>>,
+    begun: CancellationToken,
 }
 
-/// Runs one modern subscription until it is cancelled, the server stops, or the client does not read.
-pub async fn listen(context: &SubscriptionContext, core: &Core, stop: &CancellationToken) {
-    let accepted = context.accepted();
+impl ListenSlot {
+    /// Registers what a client is about to be told that it subscribed to. Before the store is open there is nothing to register
+    /// with, and nothing changes.
+    pub fn register(&self, readiness: &watch::Receiver<Readiness>, accepted: &SubscriptionFilter) {
+        if let Readiness::Ready(core) = &*readiness.borrow() {
+            *self.registered.lock() = Some(register(core, accepted));
+        }
+    }
+
+    /// Cancelled once the client's connection took the acknowledgement.
+    #[must_use]
+    pub fn begun(&self) -> &CancellationToken {
+        &self.begun
+    }
+
+    /// Runs the subscription until it is cancelled, the server stops, or the client does not read.
+    pub async fn listen(
+        &self,
+        context: &SubscriptionContext,
+        readiness: &watch::Receiver<Readiness>,
+        stop: &CancellationToken,
+    ) {
+        self.begun.cancel();
+        let registered = self.registered.lock().take();
+        let listening = async {
+            let subscription = if let Some(subscription) = registered {
+                subscription
+            } else {
+                let Some(core) = opened(readiness, stop).await else { return };
+                let subscription = register(&core, context.accepted());
+                // The client may have read before the store could tell of a change.
+                subscription.mark_all();
+                subscription
+            };
+            push(&subscription, context.sink()).await;
+        };
+        tokio::select! {
+            () = context.cancelled() => {}
+            () = stop.cancelled() => {}
+            () = listening => {}
+        }
+    }
+}
+
+fn register(core: &Core, accepted: &SubscriptionFilter) -> Subscription {
     let uris = accepted.resource_subscriptions.iter().flatten();
     let topics: Vec<(ChangeTopic, Arc<str>)> =
         uris.filter_map(|uri| Some((Address::parse(uri).ok()?.topic(), Arc::from(uri.as_str())))).collect();
-    let list = accepted.resources_list_changed == Some(true);
-    let subscription = core.hub.register(list, topics, core.now());
-    tokio::select! {
-        () = context.cancelled() => {}
-        () = stop.cancelled() => {}
-        () = push(&subscription, context.sink()) => {}
-    }
+    core.hub.register(accepted.resources_list_changed == Some(true), topics)
 }
 
 /// Where notifications go.
@@ -150,7 +185,7 @@ impl SessionSubscriptions {
         if active.is_some() {
             return;
         }
-        let subscription = Arc::new(core.hub.register(true, Vec::new(), core.now()));
+        let subscription = Arc::new(core.hub.register(true, Vec::new()));
         let end = stop.child_token();
         *active = Some(Active {
             subscription: Arc::clone(&subscription),
@@ -169,15 +204,15 @@ impl SessionSubscriptions {
     ///
     /// # Errors
     /// When `uri` is invalid, or there are [`MAX_URIS`] subscriptions already.
-    pub fn add(&self, core: &Core, uri: &str) -> Result<(), RequestError> {
+    pub fn add(&self, uri: &str) -> Result<(), RequestError> {
         let address = Address::parse(uri)?;
         let mut active = self.0.lock();
-        let Some(active) = active.as_mut() else { return Err(RequestError::NoSession) };
+        let Some(active) = active.as_mut() else { return Err(NO_SESSION) };
         if active.uris.len() >= MAX_URIS && !active.uris.contains(uri) {
             return Err(RequestError::TooManySubscriptions(MAX_URIS));
         }
         if active.uris.insert(uri.to_owned()) {
-            active.subscription.add(address.topic(), uri.into(), core.now());
+            active.subscription.add(address.topic(), uri.into());
         }
         Ok(())
     }
@@ -193,10 +228,7 @@ impl SessionSubscriptions {
 }
 
 /// Waits for the store as long as the server runs, because a client does not repeat a subscription.
-pub async fn opened(
-    readiness: &tokio::sync::watch::Receiver<Readiness>,
-    stop: &CancellationToken,
-) -> Option<Arc<Core>> {
+pub async fn opened(readiness: &watch::Receiver<Readiness>, stop: &CancellationToken) -> Option<Arc<Core>> {
     let mut readiness = readiness.clone();
     let ready = readiness.wait_for(|readiness| matches!(readiness, Readiness::Ready(_)));
     tokio::select! {

@@ -5,6 +5,7 @@ mod http;
 mod line_transport;
 mod numbered;
 mod sessions;
+mod socket_service;
 
 use std::io;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::serve::ListenerExt;
 use parking_lot::Mutex;
+use rmcp::ServerHandler;
 use rmcp::service::{ServerInitializeError, serve_server_with_ct};
 use rmcp::transport::TransportAdapterIdentity;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
@@ -32,8 +34,9 @@ use tracing::debug;
 use self::line_transport::LineTransport;
 use self::numbered::Numbered;
 use self::sessions::HttpSessions;
+use self::socket_service::SocketService;
 use super::normalise::Conversation;
-use super::server::{Link, McpServer};
+use super::server::{Handler, Link, McpServer};
 use super::stall::BoundedListener;
 
 /// Where MCP is served.
@@ -82,9 +85,11 @@ where
     let end = CancellationToken::new();
     let _end_with_this = end.clone().drop_guard();
     let conversation = Arc::new(Mutex::new(Conversation::default()));
-    let wire = Numbered::new(LineTransport::new(read, write, Arc::clone(&conversation)), conversation);
+    let left = handler.stop().clone();
+    let wire = Numbered::new(LineTransport::new(read, write, Arc::clone(&conversation), left), conversation);
     let serving = async {
-        let opening = serve_server_with_ct::<_, _, _, TransportAdapterIdentity>(handler, wire, end.clone());
+        let opening =
+            serve_server_with_ct::<_, _, _, TransportAdapterIdentity>(SocketService(handler), wire, end.clone());
         let running = match opening.await {
             Ok(running) => running,
             Err(ServerInitializeError::ConnectionClosed(_) | ServerInitializeError::Cancelled) => return Ok(()),
@@ -110,9 +115,22 @@ where
 /// # Errors
 /// When the listener fails.
 pub async fn serve_http(server: &McpServer, listener: TcpListener, options: &HttpOptions) -> io::Result<()> {
+    serve_http_around(server, |handler| handler, listener, options).await
+}
+
+/// Like [`serve_http`], with what `wrap` makes of each handler.
+///
+/// # Errors
+/// As for [`serve_http`].
+pub async fn serve_http_around<H: ServerHandler>(
+    server: &McpServer,
+    wrap: impl Fn(Handler) -> H + Send + Sync + 'static,
+    listener: TcpListener,
+    options: &HttpOptions,
+) -> io::Result<()> {
     let streams = CancellationToken::new();
     let _end_with_this = streams.clone().drop_guard();
-    let router = router(server, options, &streams);
+    let router = routed(server, wrap, options, &streams, SESSIONS);
     let listener = listener.tap_io(|stream| {
         // Without TCP_NODELAY the older era's answers wait 40 ms for an acknowledgment.
         if let Err(error) = stream.set_nodelay(true) {
@@ -142,10 +160,16 @@ pub async fn serve_http(server: &McpServer, listener: TcpListener, options: &Htt
 
 /// The router that [`serve_http`] serves. `streams` ends the streams that rmcp keeps open.
 pub fn router(server: &McpServer, options: &HttpOptions, streams: &CancellationToken) -> Router {
-    routed(server, options, streams, SESSIONS)
+    routed(server, |handler| handler, options, streams, SESSIONS)
 }
 
-fn routed(server: &McpServer, options: &HttpOptions, streams: &CancellationToken, most: usize) -> Router {
+fn routed<H: ServerHandler>(
+    server: &McpServer,
+    wrap: impl Fn(Handler) -> H + Send + Sync + 'static,
+    options: &HttpOptions,
+    streams: &CancellationToken,
+    most: usize,
+) -> Router {
     let loopback = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
     let local = ["http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*"].map(str::to_owned);
     let config = StreamableHttpServerConfig::default()
@@ -161,7 +185,7 @@ fn routed(server: &McpServer, options: &HttpOptions, streams: &CancellationToken
     let server = server.clone();
     let service = StreamableHttpService::new(
         // Over HTTP the server's policy applies alone, because a connection cannot request less.
-        move || Ok(server.handler(Link { writes: true, http: true })),
+        move || Ok(wrap(server.handler(Link { writes: true, http: true }))),
         Arc::clone(&sessions),
         config,
     );

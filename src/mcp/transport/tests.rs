@@ -204,7 +204,7 @@ async fn stopping_tells_subscribers_first_and_ends_within_two_seconds() {
 #[tokio::test]
 async fn a_session_too_many_is_turned_away_but_the_modern_era_is_not() {
     let http = Http::with(|server, listener| async move {
-        let router = routed(&server, &HttpOptions::default(), &CancellationToken::new(), 1);
+        let router = routed(&server, |handler| handler, &HttpOptions::default(), &CancellationToken::new(), 1);
         axum::serve(listener, router).await
     })
     .await;
