@@ -5,6 +5,20 @@
 //! list prices. The index is built before, as a server builds it.
 //! Beside them, in the same run, stands the walk over the rows that they read, and the tally that `count_inventory` makes.
 //! `MUSTER_BENCH_SIZES=10000` takes another size.
+//!
+//! # What was learned
+//! At 100,000 instances on 2 cores, in milliseconds:
+//!
+//! | what | first | rows out of the index | indexes over joined columns |
+//! |---|---|---|---|
+//! | GROUP BY one column | 400 | 117 | 117 |
+//! | join of three tables | 1,000 | 86 | 109 |
+//! | `count_inventory` by one column | - | 612 | 15 |
+//!
+//! GROUP BY misses its budget of 60 ms. By a profile, a quarter of it is SQLite's programs (INSERT of 100,000 rows, then the walk
+//! over them), a fifth the sort by the column, an eighth each the copy out of the index and moving values. A virtual table would
+//! save the first and the last, and needs unsafe code. The join was quicker by chance: SQLite's own indexes served this one, and
+//! made one like it quadratic (over 2 s at 10,000 instances).
 
 #[path = "list/filled.rs"]
 mod filled;

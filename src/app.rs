@@ -19,6 +19,7 @@ pub mod inspection;
 mod keys;
 pub mod listener;
 pub mod offline;
+mod open_files;
 mod redaction;
 mod references;
 pub mod serve;

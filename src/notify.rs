@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
@@ -77,6 +78,7 @@ struct Hub {
 struct PendingChanges {
     dirty: Mutex<Dirty>,
     wake: Notify,
+    told: AtomicBool,
 }
 
 impl PendingChanges {
@@ -248,11 +250,18 @@ impl Subscription {
         self.hub.hub.lock().remove(self.subscriber, uri);
     }
 
+    /// Whether changes were ever taken.
+    #[must_use]
+    pub fn has_told(&self) -> bool {
+        self.mailbox.told.load(Ordering::Relaxed)
+    }
+
     /// Waits for changes, and takes all of them. Cancelling the wait loses nothing.
     pub async fn next(&self) -> Dirty {
         loop {
             let dirty = std::mem::take(&mut *self.mailbox.dirty.lock());
             if !dirty.is_empty() {
+                self.mailbox.told.store(true, Ordering::Relaxed);
                 return dirty;
             }
             self.mailbox.wake.notified().await;

@@ -84,7 +84,7 @@ use self::guarded::Alarm;
 pub use self::guarded::Health;
 use self::handle::Shared;
 pub use self::handle::Store;
-pub use self::index::{Index, IndexRows, RowSelection, Scan, TagSelection};
+pub use self::index::{AlikeRows, Index, IndexRows, RowSelection, Scan, TagSelection};
 pub use self::matcher::{Comparison, Matcher, On, ValuePattern};
 pub use self::meta::FORMAT;
 pub use self::open_error::{FileDamage, OpenError};

@@ -7,13 +7,17 @@
 //! client that happens to start first would decide for all. There is no HTTP in such a server, so nothing but this user's
 //! connections reaches it. A server that was started by hand without `--allow-writes` permits none to anybody.
 //!
-//! # When there is no server
+//! # When the server ends
+//! The front end attaches to another one, or starts one, and the client goes on with that: see [`relay`].
+//!
+//! # When there is no server at first
 //! The front end then answers itself, in the same protocol: discovery and lists of tools as always, everything else with the
 //! reason. A client whose server process exits shows "disconnected" and no reason.
 
 use std::sync::Arc;
 
 use tokio::io::BufReader;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -21,6 +25,8 @@ use tokio_util::task::TaskTracker;
 use crate::config::Config;
 use crate::connection::attach::{self, AttachError, Attached, ServerCommand};
 use crate::connection::data_dir::by_key;
+use crate::mcp::relay::ServerEnds;
+use crate::mcp::relay::state::Welcome;
 use crate::mcp::stall::{self, Bounded, ReadUntil};
 use crate::mcp::{self, Failure, ListMode, Readiness, ServerPolicy, relay, transport};
 use crate::model::text::chain;
@@ -32,22 +38,35 @@ use crate::model::text::chain;
 pub async fn run(config: &Config, server: &ServerCommand) -> anyhow::Result<()> {
     let locate = || by_key::locate(&config.data_dir, config.key_place.as_ref());
     match attach::attach_where(&locate, config.allow_writes, server).await {
-        Ok(Attached { reader, writer, grant }) => {
-            if config.allow_writes && !grant.writes {
-                tracing::warn!(
-                    server.pid = grant.pid,
-                    "--allow-writes is given, but the running server permits no writes: restart that server with --allow-writes"
-                );
-            }
+        Ok(attached) => {
             let input = BufReader::new(tokio::io::stdin());
-            let writer = Bounded::new(writer);
-            let reader = ReadUntil::new(reader, writer.stalled());
-            let end = relay::relay(input, Bounded::new(tokio::io::stdout()), reader, writer).await?;
+            let another = async || {
+                let attached = attach::attach_where(&locate, config.allow_writes, server).await;
+                attached.map(|attached| ends(config, attached)).map_err(|error| chain(&error))
+            };
+            let output = Bounded::new(tokio::io::stdout());
+            let end = relay::relay(input, output, ends(config, attached), another).await?;
             tracing::debug!(?end, "the client left");
             Ok(())
         }
         Err(error) => apologise(config, error).await,
     }
+}
+
+type SocketEnds = ServerEnds<ReadUntil<BufReader<OwnedReadHalf>>, Bounded<OwnedWriteHalf>>;
+
+/// The ends of a connection for the relay. A server that reads nothing for a while counts as lost.
+fn ends(config: &Config, attached: Attached) -> SocketEnds {
+    let Attached { reader, writer, grant } = attached;
+    if config.allow_writes && !grant.writes {
+        tracing::warn!(
+            server.pid = grant.pid,
+            "--allow-writes is given, but the running server permits no writes: restart that server with --allow-writes"
+        );
+    }
+    let writer = Bounded::new(writer);
+    let reader = ReadUntil::new(reader, writer.stalled());
+    ServerEnds { reader, writer, welcome: Welcome { read_tools: grant.read_tools } }
 }
 
 /// Answers instead of the server that cannot be reached.

@@ -118,7 +118,7 @@ impl ClientListener {
     async fn converse(&self, stream: UnixStream) {
         let (reader, mut writer) = stream.into_split();
         let mut reader = BufReader::new(reader);
-        let shaking = handshake::answer(&mut reader, &mut writer, self.allow_writes);
+        let shaking = handshake::answer(&mut reader, &mut writer, self.allow_writes, mcp::tools::read_only());
         match self.tasks.stopping().run_until_cancelled(shaking).await {
             Some(Ok((_, Some(request)))) => self.execute(request, reader, writer).await,
             Some(Ok((grant, None))) => {

@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep};
 use super::engine::{self, Engine, Foreign, StartError};
 use super::keys;
 use super::listener::ClientListener;
+use super::open_files;
 use super::signals::Signals;
 use crate::aws::Aws;
 use crate::config::{Config, ServerOptions};
@@ -104,6 +105,7 @@ impl Listens {
 /// # Errors
 /// [`ServerError`]. A detached server that finds another one at work leaves without an error.
 pub async fn run(config: &Config, options: ServerOptions, announce: impl FnOnce(&Listens)) -> Result<(), ServerError> {
+    open_files::raise();
     let signals = Signals::take().map_err(ServerError::Signals)?;
     // On the heap: loading the SDK is a large future.
     let config = &Box::pin(keys::placed(config)).await;
@@ -126,7 +128,8 @@ pub async fn run(config: &Config, options: ServerOptions, announce: impl FnOnce(
     tracing::info!(version = crate::connection::handshake::VERSION, data_dir = %config.data_dir.display(), "serving");
     listener.listen(socket);
     if let Some(http) = http {
-        let options = HttpOptions { hosts: options.allowed_hosts, origins: options.allowed_origins };
+        let sessions = Some(data_dir::sessions(&config.data_dir));
+        let options = HttpOptions { hosts: options.allowed_hosts, origins: options.allowed_origins, sessions };
         listener.listen_http(http, options);
     }
     tokio::select! {

@@ -273,7 +273,7 @@ mod tests {
         let bound = ServerSocket::bind(&lock, dir.path(), None).unwrap();
         let serving = async {
             let (reader, mut writer) = bound.accept().await.unwrap().into_split();
-            handshake::answer(&mut BufReader::new(reader), &mut writer, false).await.unwrap();
+            handshake::answer(&mut BufReader::new(reader), &mut writer, false, Vec::new()).await.unwrap();
         };
         let nothing_to_start = launch("/nonexistent");
         let (attached, ()) = tokio::join!(attach(dir.path(), true, &nothing_to_start), serving);
@@ -288,7 +288,7 @@ mod tests {
         let serving = async {
             drop(bound.accept().await.unwrap());
             let (reader, mut writer) = bound.accept().await.unwrap().into_split();
-            handshake::answer(&mut BufReader::new(reader), &mut writer, false).await.unwrap();
+            handshake::answer(&mut BufReader::new(reader), &mut writer, false, Vec::new()).await.unwrap();
         };
         let nothing_to_start = launch("/nonexistent");
         let (attached, ()) = tokio::join!(attach(dir.path(), false, &nothing_to_start), serving);
@@ -321,7 +321,7 @@ mod tests {
             let lock = Lock::take(sent.path()).unwrap();
             let bound = ServerSocket::bind(&lock, sent.path(), None).unwrap();
             let (reader, mut writer) = bound.accept().await.unwrap().into_split();
-            handshake::answer(&mut BufReader::new(reader), &mut writer, false).await.unwrap();
+            handshake::answer(&mut BufReader::new(reader), &mut writer, false, Vec::new()).await.unwrap();
         };
         let sleeping = ServerCommand { program: "sleep".into(), arguments: vec!["3".into()] };
         let (attached, ()) = tokio::join!(attach_where(&locate, false, &sleeping), serving);

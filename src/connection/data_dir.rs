@@ -237,5 +237,11 @@ pub fn log(data_dir: &Path) -> PathBuf {
     data_dir.join("muster.log")
 }
 
+/// The file of HTTP sessions in `data_dir`, which outlive the server.
+#[must_use]
+pub fn sessions(data_dir: &Path) -> PathBuf {
+    data_dir.join("http-sessions.jsonl")
+}
+
 #[cfg(test)]
 mod tests;

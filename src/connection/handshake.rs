@@ -3,10 +3,10 @@
 //! | who | line |
 //! |---|---|
 //! | client | `{"muster":"<version>","writes":<bool>}`, and `"admin":{..}` for an [`AdminRequest`] in place of MCP |
-//! | server | `{"muster":"<version>","pid":<n>,"writes":<bool>}`, and `"admin":true` where it does that request |
+//! | server | `{"muster":"<version>","pid":<n>,"writes":<bool>,"read_tools":[..]}`, and `"admin":true` where it does that request |
 //! | server, refusing | `{"error":"<text>","code":"<word>"}`, then it closes |
 //!
-//! `writes` is what the client wants, and in the answer what the server grants. Both sides must be of one version: JSON-RPC would
+//! `read_tools` are the tools that only read, so that a client may repeat a call of theirs. `writes` is what the client wants, and in the answer what the server grants. Both sides must be of one version: JSON-RPC would
 //! survive a difference, but after an upgrade the old server would go on answering, and nothing would seem to have changed.
 
 use std::io;
@@ -48,6 +48,9 @@ pub struct HandshakeGrant {
     pub pid: u32,
     /// Whether this connection has tools that change AWS: the client wants them and the server allows them.
     pub writes: bool,
+    /// The tools that only read: a call of theirs may be repeated.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub read_tools: Vec<String>,
     /// Whether the server does the client's admin request, and nothing else.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub admin: bool,
@@ -177,8 +180,8 @@ where
     }
 }
 
-/// The server's side: waits for the client's request and answers it. `allows` is whether the server permits writes. The admin
-/// request, if there is one, comes beside what was granted.
+/// The server's side: waits for the client's request and answers it. `allows` is whether the server permits writes, `read_tools` are
+/// the tools that only read. The admin request, if there is one, comes beside what was granted.
 ///
 /// # Errors
 /// [`HandshakeError`]. The client was told why, where that was possible, and the connection is to be closed.
@@ -186,6 +189,7 @@ pub async fn answer<R, W>(
     reader: &mut R,
     writer: &mut W,
     allows: bool,
+    read_tools: Vec<String>,
 ) -> Result<(HandshakeGrant, Option<AdminRequest>), HandshakeError>
 where
     R: AsyncBufRead + Unpin,
@@ -198,6 +202,7 @@ where
                 muster: VERSION.to_owned(),
                 pid: std::process::id(),
                 writes: request.writes && allows,
+                read_tools,
                 admin: request.admin.is_some(),
             };
             send(writer, &grant).await?;
@@ -245,7 +250,7 @@ mod tests {
     async fn answered(said: &str, allows: bool) -> (Result<HandshakeGrant, HandshakeError>, String) {
         let mut reader = BufReader::new(said.as_bytes());
         let mut written = Vec::new();
-        let result = answer(&mut reader, &mut written, allows).await;
+        let result = answer(&mut reader, &mut written, allows, Vec::new()).await;
         (result.map(|(grant, _)| grant), String::from_utf8(written).unwrap())
     }
 
@@ -287,7 +292,7 @@ mod tests {
         let (server_reader, mut server_writer) = tokio::io::split(server);
         let (mut client_reader, mut server_reader) = (BufReader::new(client_reader), BufReader::new(server_reader));
         let serving = async {
-            answer(&mut server_reader, &mut server_writer, true).await.unwrap();
+            answer(&mut server_reader, &mut server_writer, true, Vec::new()).await.unwrap();
             server_writer.write_all(b"first\n").await.unwrap();
         };
         let (grant, ()) = tokio::join!(request(&mut client_reader, &mut client_writer, true, None), serving);
@@ -304,7 +309,7 @@ mod tests {
         let (client_reader, mut client_writer) = tokio::io::split(client);
         let (server_reader, mut server_writer) = tokio::io::split(server);
         let (mut client_reader, mut server_reader) = (BufReader::new(client_reader), BufReader::new(server_reader));
-        let receiving = answer(&mut server_reader, &mut server_writer, true);
+        let receiving = answer(&mut server_reader, &mut server_writer, true, Vec::new());
         let greeting = request(&mut client_reader, &mut client_writer, false, Some(&admin));
         let (grant, received) = tokio::join!(greeting, receiving);
         assert!(grant.unwrap().admin);
@@ -330,7 +335,8 @@ mod tests {
         for line in ["{\"error\":\"e\"}\n", "{\"error\":\"e\",\"code\":\"of_a_later_version\"}\n"] {
             assert_eq!(refused(line).await.unwrap_err().code(), HandshakeCode::Refused);
         }
-        let grant = HandshakeGrant { muster: VERSION.to_owned(), pid: 7, writes: false, admin: false };
+        let grant =
+            HandshakeGrant { muster: VERSION.to_owned(), pid: 7, writes: false, read_tools: Vec::new(), admin: false };
         let line: &'static str = format!("{}\n", serde_json::to_string(&grant).unwrap()).leak();
         assert!(matches!(refused(line).await, Err(HandshakeError::Unsupported { pid: 7 })));
     }

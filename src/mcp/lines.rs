@@ -4,6 +4,8 @@ use std::io;
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt};
 
+/// The longest line that is carried between a client and a server.
+pub(super) const MAX_LINE: usize = 16 * 1024 * 1024;
 /// A buffer that grew beyond this for one line is released before the next line.
 const KEPT: usize = 1024 * 1024;
 /// How much of the beginning of a line that is too long is still shown.

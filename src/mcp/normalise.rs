@@ -109,11 +109,6 @@ impl Conversation {
     pub fn in_flight(&self) -> usize {
         self.in_flight.len()
     }
-
-    /// Removes and returns all requests in flight.
-    pub fn take_in_flight(&mut self) -> Vec<RequestId> {
-        self.in_flight.drain().collect()
-    }
 }
 
 /// Answers a message of more than `limit` bytes that begins with `start`.

@@ -1,185 +1,253 @@
-//! The stdio front end: carries JSON-RPC lines between an MCP client and the server process.
+//! The stdio front end: carries JSON-RPC lines between an MCP client and a server process, and goes on with another one when that
+//! ends.
 //!
-//! Lines of the client go through [`normalise`], which answers invalid requests. When the server process ends, the relay answers
-//! every waiting request, and every later one, with a JSON-RPC error that says so. Otherwise a client would wait for ever, or
-//! show "server crashed" without a reason.
+//! Lines of the client go through [`normalise`](super::normalise), which answers invalid requests. What is sent where is decided
+//! by [`RelayState`], which is pure; here lines are read and written. A client thus does not notice that a server ended, except
+//! that an answer takes longer. If there is no other server, every request is answered with the reason.
 
+mod line_queue;
+mod request;
+mod rewrite;
+mod server_requests;
+mod session;
+pub mod state;
+
+use std::future::pending;
 use std::io;
 use std::time::Duration;
 
-use parking_lot::Mutex as SyncMutex;
-use rmcp::model::RequestId;
 use tokio::io::{AsyncBufRead, AsyncWrite, AsyncWriteExt};
-use tokio::sync::Mutex;
-use tracing::warn;
+use tokio::time::{Instant, sleep, sleep_until};
+use tracing::{debug, info, warn};
 
-use super::lines::{LineRead, Lines};
-use super::normalise::{self, Conversation, ErrorResponse, MessageDecision, MessageKind};
+use super::lines::{LineRead, Lines, MAX_LINE};
+use line_queue::LineQueue;
+use state::{RelayInput, RelayOutput, RelayState, Welcome};
 
-/// The longest line that is carried, on both ends.
-pub const MAX_LINE: usize = 16 * 1024 * 1024;
 /// How long answers may still arrive after the client closed its end.
 const DRAIN: Duration = Duration::from_secs(8);
-
-const ENDED: &str = "the Muster server process ended or no longer reads, so this request was not answered. A write may or may not have \
-    happened: check before repeating it. Restart this MCP server in the client to go on";
+/// How many messages may wait for a server that does not take them before the client is not read any more.
+const BACKLOG: usize = 64;
 
 /// How a relay ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RelayEnd {
-    /// The client closed its end, and the server was there until then.
+    /// The client closed its end, and a server was there until then.
     ClientClosed,
-    /// The server was gone when the client closed its end.
+    /// There was no server when the client closed its end.
     ServerEnded,
+}
+
+/// A connection to a server, after the handshake.
+#[derive(Debug)]
+pub struct ServerEnds<R, W> {
+    /// From the server.
+    pub reader: R,
+    /// To the server.
+    pub writer: W,
+    /// What the server said of itself.
+    pub welcome: Welcome,
 }
 
 /// Carries lines until the client closes its end.
 ///
-/// `input` and `output` face the client, `from_server` and `to_server` the server, after the handshake.
+/// `input` and `output` face the client. `connect` finds or starts another server; its error says why there is none.
 ///
 /// # Errors
 /// When the client's end can no longer be read or written.
-pub async fn relay(
+pub async fn relay<R, W>(
     input: impl AsyncBufRead + Unpin,
     output: impl AsyncWrite + Unpin,
-    from_server: impl AsyncBufRead + Unpin,
-    to_server: impl AsyncWrite + Unpin,
-) -> io::Result<RelayEnd> {
-    let relay = Relay { output: Mutex::new(output), waiting: SyncMutex::new(PendingRequests::none()) };
-    let up = relay.up(Lines::new(input, MAX_LINE), to_server);
-    let down = relay.down(Lines::new(from_server, MAX_LINE));
-    tokio::pin!(up, down);
-    let mut down_ended = false;
+    first: ServerEnds<R, W>,
+    mut connect: impl AsyncFnMut() -> Result<ServerEnds<R, W>, String>,
+) -> io::Result<RelayEnd>
+where
+    R: AsyncBufRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let state = RelayState::new(first.welcome.clone(), fastrand::u64(..));
+    let mut relay = Relay::new(output, state);
+    let mut input = Lines::new(input, MAX_LINE);
+    let mut server = Some(first);
+    let mut end = RelayEnd::ServerEnded;
     loop {
-        tokio::select! {
-            // If both have ended, the client left first.
-            biased;
-            // Ends when the client closes its end.
-            ended = &mut up => {
-                ended?;
-                break;
+        if let Some(ends) = server.take() {
+            let left_before = relay.leaves_at.is_some();
+            relay.serve(&mut input, ends).await?;
+            if !left_before && relay.leaves_at.is_some() {
+                end = RelayEnd::ClientClosed;
             }
-            // The server has ended; `up` answers the client's requests from now on.
-            ended = &mut down, if !down_ended => {
-                ended?;
-                down_ended = true;
+            relay.step(RelayInput::ServerLost);
+        }
+        match relay.wanted.take() {
+            Some(pause) => {
+                let connecting = async {
+                    sleep(pause).await;
+                    connect().await
+                };
+                match relay.wait(&mut input, connecting).await? {
+                    Some(Ok(ends)) => {
+                        info!("another server serves from now on");
+                        relay.step(RelayInput::Connected(ends.welcome.clone()));
+                        server = Some(ends);
+                    }
+                    Some(Err(why)) => {
+                        warn!(error = why, "there is no server");
+                        relay.step(RelayInput::Unreachable(&why));
+                    }
+                    None => {
+                        relay.step(RelayInput::Unreachable("the client closed its end meanwhile"));
+                        break;
+                    }
+                }
+            }
+            None if relay.leaves_at.is_some() => break,
+            None => {
+                relay.wait(&mut input, pending::<()>()).await?;
             }
         }
     }
-    if down_ended {
-        return Ok(RelayEnd::ServerEnded);
+    while !relay.to_client.is_done() {
+        relay.to_client.advance(&mut relay.output).await?;
     }
-    if let Ok(ended) = tokio::time::timeout(DRAIN, down).await {
-        ended?;
-    } else {
-        warn!("the server did not close the connection within {} s of the client leaving", DRAIN.as_secs());
-    }
-    Ok(RelayEnd::ClientClosed)
+    Ok(end)
 }
 
+/// A relay at work.
 struct Relay<O> {
-    output: Mutex<O>,
-    waiting: SyncMutex<PendingRequests>,
-}
-
-/// The requests that wait for an answer.
-struct PendingRequests {
-    /// The conversation counts as opened, because the server checks the handshake.
-    conversation: Conversation,
-    server_ended: bool,
+    output: O,
+    to_client: LineQueue,
+    to_server: LineQueue,
+    state: RelayState,
+    began: Instant,
+    /// When to end, once the client closed its end.
+    leaves_at: Option<Instant>,
+    /// Whether the state wants the connection closed.
+    hangs_up: bool,
+    /// Whether the state wants another server, and after which pause.
+    wanted: Option<Duration>,
 }
 
 impl<O: AsyncWrite + Unpin> Relay<O> {
-    async fn up(
-        &self,
-        mut input: Lines<impl AsyncBufRead + Unpin>,
-        mut to_server: impl AsyncWrite + Unpin,
-    ) -> io::Result<()> {
-        loop {
-            let outcome = match input.next().await? {
-                LineRead::Whole(line) => self.waiting.lock().hear(line),
-                LineRead::TooLong(start) => MessageDecision::Answer(normalise::too_long(start, MAX_LINE)),
-                LineRead::End => break,
-            };
-            match outcome {
-                // A failed write means that the server is gone; `down` then answers all waiting requests.
-                MessageDecision::Forward(message) => {
-                    if let Err(error) = to_server.write_all(message.bytes()).await.and(to_server.flush().await) {
-                        tracing::debug!(%error, "the server no longer reads");
-                    }
-                }
-                MessageDecision::Answer(refusals) => self.refuse(&refusals).await?,
-                MessageDecision::Drop => {}
+    fn new(output: O, state: RelayState) -> Self {
+        Relay {
+            output,
+            to_client: LineQueue::default(),
+            to_server: LineQueue::default(),
+            state,
+            began: Instant::now(),
+            leaves_at: None,
+            hangs_up: false,
+            wanted: None,
+        }
+    }
+
+    fn step(&mut self, input: RelayInput<'_>) {
+        for output in self.state.step(input, self.began.elapsed()) {
+            match output {
+                RelayOutput::ToClient(line) => self.to_client.push(line),
+                RelayOutput::ToServer(line) => self.to_server.push(line),
+                RelayOutput::HangUp => self.hangs_up = true,
+                RelayOutput::Connect(pause) => self.wanted = Some(pause),
             }
         }
-        if let Err(error) = to_server.shutdown().await {
-            tracing::debug!(%error, "the server's end was closed already");
+    }
+
+    /// Takes what was read from the client.
+    fn hear(&mut self, read: &LineRead<'_>) {
+        match read {
+            LineRead::Whole(line) => self.step(RelayInput::Client(line)),
+            LineRead::TooLong(start) => self.step(RelayInput::ClientTooLong(start)),
+            LineRead::End => {
+                self.leaves_at = Some(Instant::now() + DRAIN);
+                self.step(RelayInput::ClientLeft);
+            }
+        }
+    }
+
+    /// Carries lines until the server is lost, or has closed the connection because the client left.
+    async fn serve<R, W>(
+        &mut self,
+        input: &mut Lines<impl AsyncBufRead + Unpin>,
+        ends: ServerEnds<R, W>,
+    ) -> io::Result<()>
+    where
+        R: AsyncBufRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
+        let ServerEnds { reader, mut writer, .. } = ends;
+        let mut from_server = Lines::new(reader, MAX_LINE);
+        (self.to_server, self.hangs_up) = (LineQueue::default(), false);
+        // False once it no longer reads, or was told that nothing more comes.
+        let mut server_reads = true;
+        while !self.hangs_up {
+            if server_reads && self.to_server.is_empty() && self.state.has_next() {
+                self.step(RelayInput::ServerReady);
+            }
+            if server_reads && self.leaves_at.is_some() && self.to_server.is_done() && !self.state.has_next() {
+                server_reads = false;
+                if let Err(error) = writer.shutdown().await {
+                    debug!(%error, "the server's end was closed already");
+                }
+            }
+            let has_room = self.to_client.has_room() && self.state.waiting() < BACKLOG;
+            tokio::select! {
+                read = from_server.next(), if self.to_client.has_room() => match read {
+                    // What a server that is killed said last may be cut off.
+                    Ok(LineRead::Whole(line)) if line.ends_with(b"\n") => self.step(RelayInput::Server(line)),
+                    Ok(LineRead::Whole(_) | LineRead::End) => return Ok(()),
+                    Ok(LineRead::TooLong(_)) => warn!("dropped a line of more than {MAX_LINE} bytes from the server"),
+                    Err(error) => {
+                        warn!(%error, "reading from the server failed");
+                        return Ok(());
+                    }
+                },
+                read = input.next(), if self.leaves_at.is_none() && has_room => self.hear(&read?),
+                written = self.to_client.advance(&mut self.output), if !self.to_client.is_done() => written?,
+                written = self.to_server.advance(&mut writer), if server_reads && !self.to_server.is_done() => {
+                    if let Err(error) = written {
+                        // Its last answers may still come.
+                        debug!(%error, "the server no longer reads");
+                        server_reads = false;
+                    }
+                }
+                () = at(self.leaves_at) => {
+                    warn!("the server did not close the connection within {} s of the client leaving", DRAIN.as_secs());
+                    return Ok(());
+                }
+            }
         }
         Ok(())
     }
 
-    async fn down(&self, mut from_server: Lines<impl AsyncBufRead + Unpin>) -> io::Result<()> {
-        loop {
-            match from_server.next().await {
-                Ok(LineRead::Whole(line)) => {
-                    if let Some(id) = normalise::answered_by(line) {
-                        self.waiting.lock().conversation.answered(&id);
-                    }
-                    self.write(line).await?;
-                }
-                Ok(LineRead::TooLong(_)) => warn!("dropped a line of more than {MAX_LINE} bytes from the server"),
-                Ok(LineRead::End) => break,
-                Err(error) => {
-                    warn!(%error, "reading from the server failed");
-                    break;
-                }
+    /// Hears the client while there is no server, until `connecting` is done or another server is wanted. `None` if the client
+    /// closed its end and nothing more is to be done for it.
+    async fn wait<T>(
+        &mut self,
+        input: &mut Lines<impl AsyncBufRead + Unpin>,
+        connecting: impl Future<Output = T>,
+    ) -> io::Result<Option<T>> {
+        tokio::pin!(connecting);
+        while self.wanted.is_none() {
+            tokio::select! {
+                outcome = &mut connecting => return Ok(Some(outcome)),
+                read = input.next(), if self.leaves_at.is_none() && self.to_client.has_room() => self.hear(&read?),
+                written = self.to_client.advance(&mut self.output), if !self.to_client.is_done() => written?,
+                () = at(self.leaves_at) => return Ok(None),
+            }
+            if self.leaves_at.is_some() && self.state.is_idle() {
+                return Ok(None);
             }
         }
-        let waiting = self.waiting.lock().end();
-        self.refuse(&waiting).await
-    }
-
-    async fn refuse(&self, refusals: &[ErrorResponse]) -> io::Result<()> {
-        for refusal in refusals {
-            self.write(&refusal.line()).await?;
-        }
-        Ok(())
-    }
-
-    async fn write(&self, line: &[u8]) -> io::Result<()> {
-        let mut output = self.output.lock().await;
-        output.write_all(line).await?;
-        output.flush().await
+        Ok(None)
     }
 }
 
-impl PendingRequests {
-    fn none() -> Self {
-        PendingRequests { conversation: Conversation::opened(), server_ended: false }
-    }
-
-    /// Decides what happens to a line from the client. When the server has ended, requests are refused.
-    fn hear<'a>(&mut self, line: &'a [u8]) -> MessageDecision<'a> {
-        let outcome = self.conversation.hear(line);
-        match &outcome {
-            MessageDecision::Forward(message) => match message.said() {
-                MessageKind::Request { .. } if self.server_ended => MessageDecision::Answer(self.end()),
-                // A cancelled request is not answered.
-                MessageKind::Notification { cancels: Some(id) } => {
-                    self.conversation.answered(id);
-                    outcome
-                }
-                _ => outcome,
-            },
-            MessageDecision::Answer(_) | MessageDecision::Drop => outcome,
-        }
-    }
-
-    /// Marks the server as ended, and returns the answers to the requests in flight.
-    fn end(&mut self) -> Vec<ErrorResponse> {
-        self.server_ended = true;
-        let ended = |id: RequestId| ErrorResponse::failed(Some(id.into_json_value()), ENDED.to_owned());
-        self.conversation.take_in_flight().into_iter().map(ended).collect()
+/// Waits until a moment; for ever if there is none.
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => pending().await,
     }
 }
 

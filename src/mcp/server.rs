@@ -4,33 +4,38 @@
 //! the older era, one HTTP request, or one subscription of the newer era. Discovery and the lists of tools, prompts and templates
 //! never wait for anything.
 
+mod requests;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::request::Parts;
 use parking_lot::Mutex;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,
-    CustomRequest, CustomResult, DiscoverResult, ErrorCode, GetPromptRequestParams, GetPromptResponse, Implementation,
-    ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, MetaObject,
-    PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
-    ServerConfig, ServerResult, SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams,
+    CustomNotification, CustomRequest, CustomResult, DiscoverResult, ErrorCode, GetPromptRequestParams,
+    GetPromptResponse, Implementation, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
+    ListToolsResult, MetaObject, PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams,
+    ReadResourceResponse, ServerCapabilities, ServerConfig, ServerResult, SubscribeRequestParams, SubscriptionFilter,
+    Tool, UnsubscribeRequestParams,
 };
 #[expect(deprecated, reason = "the older protocols have it")]
 use rmcp::model::{SetLevelRequestMethod, SetLevelRequestParams};
-use rmcp::service::{NotificationContext, RequestContext, RoleServer, SubscriptionContext};
+use rmcp::service::{NotificationContext, Peer, RequestContext, RoleServer, SubscriptionContext};
+use rmcp::transport::streamable_http_server::session::SessionRestoreMarker;
 use rmcp::{ErrorData, ServerHandler};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::instrument;
 
+use self::requests::{is_blank, is_modern, millis, session_id, whole};
 use super::complete::CompletionSource;
 use super::core::{Core, Readiness};
 use super::error::{CODE, RequestError};
 use super::policy::{ServerPolicy, Writes};
-use super::protocol::{SESSION, VERSIONS};
+use super::protocol::{STREAM_OPENED, VERSIONS};
+use super::remembered_sessions::RememberedSessions;
 use super::resources::answer_cache::AnswerCache;
 use super::resources::{Content, list, read, templates};
 use super::subscription_filter::accepted;
@@ -38,7 +43,6 @@ use super::subscriptions::{self, ListenSlot, SessionSubscriptions};
 use super::told::{ClientNotifier, LogLevel, ProgressNote};
 use super::uri::Address;
 use super::{instructions, parameters, prompts, tools};
-use crate::query::CursorError;
 
 /// How long clients may cache what only a new version of Muster changes.
 const FIXED: Duration = Duration::from_hours(1);
@@ -80,6 +84,8 @@ pub struct Handler {
     level: Mutex<Option<LogLevel>>,
     /// Ends what waits, and subscriptions: the server stops, or the client has closed its end.
     stop: CancellationToken,
+    /// What to remember of the sessions of HTTP.
+    remembered: Option<Arc<RememberedSessions>>,
 }
 
 impl McpServer {
@@ -113,6 +119,7 @@ impl McpServer {
             listening: ListenSlot::default(),
             level: Mutex::default(),
             stop: self.0.stop.child_token(),
+            remembered: None,
         }
     }
 
@@ -140,6 +147,19 @@ impl Handler {
     #[must_use]
     pub fn stop(&self) -> &CancellationToken {
         &self.stop
+    }
+
+    /// Remembers the subscriptions of HTTP sessions in `remembered`.
+    #[must_use]
+    pub(super) fn remembering(self, remembered: Arc<RememberedSessions>) -> Self {
+        Handler { remembered: Some(remembered), ..self }
+    }
+
+    /// Begins to notify a client of the older era, of what it subscribed to before its session was restored too.
+    fn start(&self, core: &Core, peer: Peer<RoleServer>, session: Option<&str>) {
+        let remembered = self.remembered.as_ref().zip(session);
+        let earlier = || remembered.map(|(remembered, session)| remembered.uris(session)).unwrap_or_default();
+        self.session.start(core, peer, &self.server.0.tasks, &self.stop, earlier);
     }
 
     fn writes(&self) -> Writes {
@@ -362,7 +382,7 @@ impl ServerHandler for Handler {
         if is_modern(&context) {
             return Err(ErrorData::method_not_found::<SetLevelRequestMethod>());
         }
-        if self.link.http && !has_session(&context) {
+        if self.link.http && session_id(&context.extensions).is_none() {
             let instead = "name io.modelcontextprotocol/logLevel in params._meta of each request";
             let fault = RequestError::NoSession { method: "logging/setLevel", instead };
             return Err(fault.protocol(None));
@@ -412,8 +432,19 @@ impl ServerHandler for Handler {
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
+        let session = session_id(&context.extensions);
+        let is_restored = context.extensions.get::<SessionRestoreMarker>().is_some();
         if let Some(core) = subscriptions::opened(&self.server.0.readiness, &self.stop).await {
-            self.session.start(&core, context.peer, &self.server.0.tasks, &self.stop);
+            self.start(&core, context.peer, session.as_deref());
+            if is_restored {
+                self.session.mark_all();
+            }
+        }
+    }
+
+    async fn on_custom_notification(&self, notification: CustomNotification, _: NotificationContext<RoleServer>) {
+        if notification.method == STREAM_OPENED {
+            self.session.mark_missed();
         }
     }
 
@@ -424,13 +455,18 @@ impl ServerHandler for Handler {
     ) -> Result<(), ErrorData> {
         let uri = request.uri;
         let subscribed = async {
-            if self.link.http && !has_session(&context) {
+            let session = session_id(&context.extensions);
+            if self.link.http && session.is_none() {
                 return Err(subscriptions::NO_SESSION);
             }
             let core = self.core().await?;
             // The client's `initialized` may still be on its way.
-            self.session.start(&core, context.peer, &self.server.0.tasks, &self.stop);
-            self.session.add(&uri)
+            self.start(&core, context.peer, session.as_deref());
+            self.session.add(&uri)?;
+            if let Some((remembered, session)) = self.remembered.as_ref().zip(session) {
+                remembered.subscribed(&session, &uri).await;
+            }
+            Ok(())
         };
         subscribed.await.map_err(|fault| fault.protocol(Some(&uri)))
     }
@@ -438,38 +474,16 @@ impl ServerHandler for Handler {
     async fn unsubscribe(
         &self,
         request: UnsubscribeRequestParams,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         Address::parse(&request.uri).map_err(|error| RequestError::from(error).protocol(Some(&request.uri)))?;
+        // Forgotten first, so that a session which is being restored does not bring the subscription back.
+        if let Some((remembered, session)) = self.remembered.as_ref().zip(session_id(&context.extensions)) {
+            remembered.unsubscribed(&session, &request.uri).await;
+        }
         self.session.remove(&request.uri);
         Ok(())
     }
-}
-
-/// Refuses a cursor for a list that has one page.
-fn whole(request: Option<&PaginatedRequestParams>) -> Result<(), ErrorData> {
-    match request.and_then(|request| request.cursor.as_ref()).filter(|cursor| !is_blank(cursor)) {
-        Some(_) => Err(RequestError::from(CursorError::Garbled).protocol(None)),
-        None => Ok(()),
-    }
-}
-
-/// Whether a cursor is blank, which counts as none.
-fn is_blank(cursor: &str) -> bool {
-    cursor.trim().is_empty()
-}
-
-/// Whether a request is of the protocol of 2026-07-28 or later.
-fn is_modern(context: &RequestContext<RoleServer>) -> bool {
-    context.protocol_version().is_some_and(|version| !version.has_initialize())
-}
-
-fn has_session(context: &RequestContext<RoleServer>) -> bool {
-    context.extensions.get::<Parts>().is_some_and(|parts| parts.headers.contains_key(SESSION))
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use axum::serve::Listener;
 use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
@@ -120,30 +119,15 @@ impl<R: AsyncBufRead + Unpin> AsyncBufRead for ReadUntil<R> {
     }
 }
 
-/// A listener whose connections are [`Bounded`].
-#[derive(Debug)]
-pub(super) struct BoundedListener<L>(pub(super) L);
-
-impl<L: Listener> Listener for BoundedListener<L> {
-    type Io = Bounded<L::Io>;
-    type Addr = L::Addr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        let (stream, address) = self.0.accept().await;
-        (Bounded::new(stream), address)
-    }
-
-    fn local_addr(&self) -> io::Result<Self::Addr> {
-        self.0.local_addr()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
     use tokio::time::Instant;
+
+    use crate::mcp::relay::state::Welcome;
+    use crate::mcp::relay::{ServerEnds, relay};
 
     #[tokio::test(start_paused = true)]
     async fn who_reads_nothing_loses_the_connection_after_a_bounded_time() {
@@ -177,10 +161,17 @@ mod tests {
         let (reader, writer) = tokio::io::split(server);
         let writer = Bounded::new(writer);
         let reader = ReadUntil::new(tokio::io::BufReader::new(reader), writer.stalled());
-        let mut said = Vec::new();
-        let asked = &b"{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"tools/list\"}\n"[..];
-        crate::mcp::relay::relay(asked, &mut said, reader, writer).await.unwrap();
-        let said = String::from_utf8(said).unwrap();
+        let (client, front) = tokio::io::duplex(1024);
+        let (input, output) = tokio::io::split(front);
+        let (said, mut asked) = tokio::io::split(client);
+        asked.write_all(b"{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"tools/list\"}\n").await.unwrap();
+        let first = ServerEnds { reader, writer, welcome: Welcome::default() };
+        let relaying = relay(tokio::io::BufReader::new(input), output, first, async || Err("there is none".to_owned()));
+        let mut said = tokio::io::BufReader::new(said).lines();
+        let said = tokio::select! {
+            end = relaying => panic!("the client is still there: {end:?}"),
+            said = said.next_line() => said.unwrap().unwrap(),
+        };
         assert!(said.contains("\"id\":5") && said.contains("no longer reads"), "{said}");
     }
 }

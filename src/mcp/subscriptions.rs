@@ -1,8 +1,9 @@
 //! Notifies clients of changes to subscribed resources, in both protocol eras.
 //!
 //! Each subscriber has one future and no queue: the hub keeps a set of changed URIs, so a client that does not read costs only
-//! that set and delays nobody. A subscriber that takes longer than [`SEND`] for a message is dropped. A modern client sees its
-//! stream end and listens again; the older protocol cannot report it.
+//! that set and delays nobody. A modern subscription ends when its client takes longer than [`SEND`] for a message: the client sees
+//! its stream end and listens again. The older protocol cannot report an end, so there the notification waits as long as the
+//! connection lasts.
 //!
 //! A modern subscription is registered before it is acknowledged ([`ListenSlot`]), so from its acknowledgement on no change is
 //! missed.
@@ -75,7 +76,7 @@ impl ListenSlot {
                 subscription.mark_all();
                 subscription
             };
-            push(&subscription, context.sink()).await;
+            push(&subscription, context.sink(), SEND).await;
         };
         tokio::select! {
             () = context.cancelled() => {}
@@ -125,8 +126,8 @@ impl NotificationSink for Peer<RoleServer> {
     }
 }
 
-/// Sends changes as they happen; ends when the client is gone or does not read.
-async fn push(subscription: &Subscription, sink: &impl NotificationSink) {
+/// Sends changes as they happen; ends when the client is gone or takes longer than `patience` for a message.
+async fn push(subscription: &Subscription, sink: &impl NotificationSink, patience: Duration) {
     let mut list_due: Option<Instant> = None;
     let mut list_sent: Option<Instant> = None;
     loop {
@@ -136,7 +137,7 @@ async fn push(subscription: &Subscription, sink: &impl NotificationSink) {
         };
         if let Some(dirty) = dirty {
             for uri in &dirty.uris {
-                if !sent(sink.updated(uri)).await {
+                if !sent(sink.updated(uri), patience).await {
                     return;
                 }
             }
@@ -146,7 +147,7 @@ async fn push(subscription: &Subscription, sink: &impl NotificationSink) {
             }
         }
         if list_due.is_some_and(|due| due <= Instant::now()) {
-            if !sent(sink.list_changed()).await {
+            if !sent(sink.list_changed(), patience).await {
                 return;
             }
             (list_due, list_sent) = (None, Some(Instant::now()));
@@ -154,15 +155,15 @@ async fn push(subscription: &Subscription, sink: &impl NotificationSink) {
     }
 }
 
-async fn sent<E: std::fmt::Display>(send: impl Future<Output = Result<(), E>>) -> bool {
-    match timeout(SEND, send).await {
+async fn sent<E: std::fmt::Display>(send: impl Future<Output = Result<(), E>>, patience: Duration) -> bool {
+    match timeout(patience, send).await {
         Ok(Ok(())) => true,
         Ok(Err(error)) => {
             debug!(%error, "a subscriber left");
             false
         }
         Err(_) => {
-            warn!(seconds = SEND.as_secs(), "dropped a subscriber that does not read");
+            warn!(seconds = patience.as_secs(), "ended the subscription of a client that does not read");
             false
         }
     }
@@ -178,26 +179,62 @@ struct Active {
     _end: DropGuard,
 }
 
+impl Active {
+    fn add(&mut self, address: &Address, uri: &str) {
+        if self.uris.insert(uri.to_owned()) {
+            self.subscription.add(address.topic(), uri.into());
+        }
+    }
+}
+
 impl SessionSubscriptions {
-    /// Starts to notify `peer` of changes: of the list at once, of resources as they are subscribed. A second call does nothing.
-    pub fn start(&self, core: &Core, peer: Peer<RoleServer>, tasks: &TaskTracker, stop: &CancellationToken) {
+    /// Starts to notify `peer` of changes: of the list at once, of resources as they are subscribed. `earlier` returns the URIs to
+    /// which the client subscribed before its session was restored; anything may have changed there. A second call does nothing.
+    pub fn start(
+        &self,
+        core: &Core,
+        peer: Peer<RoleServer>,
+        tasks: &TaskTracker,
+        stop: &CancellationToken,
+        earlier: impl FnOnce() -> Vec<String>,
+    ) {
         let mut active = self.0.lock();
         if active.is_some() {
             return;
         }
         let subscription = Arc::new(core.hub.register(true, Vec::new()));
         let end = stop.child_token();
-        *active = Some(Active {
-            subscription: Arc::clone(&subscription),
-            uris: HashSet::new(),
-            _end: end.clone().drop_guard(),
-        });
+        let mut begun =
+            Active { subscription: Arc::clone(&subscription), uris: HashSet::new(), _end: end.clone().drop_guard() };
+        for uri in earlier() {
+            if let Ok(address) = Address::parse(&uri) {
+                begun.add(&address, &uri);
+            }
+        }
+        if !begun.uris.is_empty() {
+            begun.subscription.mark_all();
+        }
+        *active = Some(begun);
         drop(tasks.spawn(async move {
             tokio::select! {
                 () = end.cancelled() => {}
-                () = push(&subscription, &peer) => {}
+                () = push(&subscription, &peer, Duration::MAX) => {}
             }
         }));
+    }
+
+    /// Marks everything as changed, for a client that was away.
+    pub fn mark_all(&self) {
+        if let Some(active) = &*self.0.lock() {
+            active.subscription.mark_all();
+        }
+    }
+
+    /// Marks everything as changed, for a client that may have missed notifications, if there were any.
+    pub fn mark_missed(&self) {
+        if let Some(active) = self.0.lock().as_ref().filter(|active| active.subscription.has_told()) {
+            active.subscription.mark_all();
+        }
     }
 
     /// Subscribes to a resource.
@@ -211,9 +248,7 @@ impl SessionSubscriptions {
         if active.uris.len() >= MAX_URIS && !active.uris.contains(uri) {
             return Err(RequestError::TooManySubscriptions(MAX_URIS));
         }
-        if active.uris.insert(uri.to_owned()) {
-            active.subscription.add(address.topic(), uri.into());
-        }
+        active.add(&address, uri);
         Ok(())
     }
 
@@ -237,5 +272,60 @@ pub async fn opened(readiness: &watch::Receiver<Readiness>, stop: &CancellationT
             _ => None,
         },
         () = stop.cancelled() => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use tokio::sync::{Semaphore, mpsc};
+    use tokio::time::sleep;
+
+    use super::*;
+    use crate::notify::ChangeHub;
+
+    /// A client that reads only while it has permits.
+    struct Reader {
+        reads: Semaphore,
+        heard: mpsc::UnboundedSender<String>,
+    }
+
+    impl NotificationSink for Reader {
+        type Error = Infallible;
+
+        async fn updated(&self, uri: &str) -> Result<(), Infallible> {
+            self.reads.acquire().await.unwrap().forget();
+            self.heard.send(uri.to_owned()).unwrap();
+            Ok(())
+        }
+
+        async fn list_changed(&self) -> Result<(), Infallible> {
+            self.updated("list").await
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_read_for_a_while_ends_a_modern_subscription_and_keeps_an_older_one() {
+        for (patience, is_kept) in [(SEND, false), (Duration::MAX, true)] {
+            let hub = ChangeHub::new(Vec::new());
+            let subscription = hub.register(false, vec![(ChangeTopic::Summary, "summary".into())]);
+            let (heard, mut messages) = mpsc::unbounded_channel();
+            let reader = Reader { reads: Semaphore::new(0), heard };
+            let reading = async {
+                hub.mark([ChangeTopic::Summary]);
+                sleep(SEND * 30).await;
+                hub.mark([ChangeTopic::Summary]);
+                reader.reads.add_permits(10);
+                sleep(SEND).await;
+            };
+            let is_over = tokio::select! {
+                () = push(&subscription, &reader, patience) => true,
+                () = reading => false,
+            };
+            assert_eq!(is_over, !is_kept);
+            let told: Vec<String> = std::iter::from_fn(|| messages.try_recv().ok()).collect();
+            assert_eq!(told, if is_kept { vec!["summary"; 2] } else { Vec::new() });
+        }
     }
 }

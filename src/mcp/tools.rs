@@ -84,6 +84,12 @@ pub fn listed(writes: bool) -> Vec<Tool> {
     LISTED.iter().filter(|(write, _)| writes || !write).map(|(_, tool)| tool.clone()).collect()
 }
 
+/// The names of the tools that only read.
+#[must_use]
+pub fn read_only() -> Vec<String> {
+    TOOLS.iter().filter(|spec| !spec.is_write()).map(|spec| spec.name.to_owned()).collect()
+}
+
 /// The tool called `name`; a write tool only if `writes` allow it.
 ///
 /// # Errors

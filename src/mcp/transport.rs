@@ -1,27 +1,28 @@
 //! How clients reach the server: byte streams (the Unix socket behind `muster mcp`) and Streamable HTTP.
 
 mod accept;
+mod cors;
 mod http;
+mod http_listener;
 mod line_transport;
 mod numbered;
+mod open_connections;
 mod sessions;
 mod socket_service;
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::{HeaderValue, Method, StatusCode, header};
-use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
-use axum::serve::ListenerExt;
+use axum::http::StatusCode;
+use axum::middleware;
 use parking_lot::Mutex;
 use rmcp::ServerHandler;
 use rmcp::service::{ServerInitializeError, serve_server_with_ct};
 use rmcp::transport::TransportAdapterIdentity;
-use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
+use rmcp::transport::streamable_http_server::session::SessionStore;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -29,36 +30,36 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower::Layer;
 use tower::limit::GlobalConcurrencyLimitLayer;
-use tracing::debug;
 
 use self::line_transport::LineTransport;
 use self::numbered::Numbered;
 use self::sessions::HttpSessions;
 use self::socket_service::SocketService;
 use super::normalise::Conversation;
+use super::remembered_sessions::RememberedSessions;
 use super::server::{Handler, Link, McpServer};
-use super::stall::BoundedListener;
+use crate::aws::AwsClock;
 
 /// Where MCP is served.
 pub const PATH: &str = "/mcp";
-/// Requests served at once. Streams count only until they have begun.
-const CONCURRENT: usize = 256;
-/// Sessions of the older era at once; each costs about 20 KiB until it ends.
-const SESSIONS: usize = 1000;
-/// A session ends after this long without a request. rmcp does not count an open stream as activity, so this has to be long.
-const KEEP: Duration = Duration::from_hours(12);
+/// Requests served at once, from when they have arrived. Streams count only until they have begun.
+const CONCURRENT: usize = 1024;
+/// Sessions of the older era that are served while they have no open stream; each costs about 90 KiB.
+const IDLE_SESSIONS: usize = 256;
 /// How long subscribers have to read that the server stops.
 const FAREWELL: Duration = Duration::from_millis(300);
 /// How long requests have to finish after that.
 const DRAIN: Duration = Duration::from_millis(1200);
 
-/// The hosts and origins that HTTP accepts besides loopback.
+/// The hosts and origins that HTTP accepts besides loopback, and where it keeps its sessions.
 #[derive(Clone, Debug, Default)]
 pub struct HttpOptions {
     /// Host names in the `Host` header, such as `muster.example.com`.
     pub hosts: Vec<String>,
     /// Origins of web pages, such as `https://app.example.com:443`.
     pub origins: Vec<String>,
+    /// The file of sessions that outlive the server. `None`: none does.
+    pub sessions: Option<PathBuf>,
 }
 
 /// Why a stream could not be served.
@@ -113,7 +114,7 @@ where
 /// Serves MCP over HTTP at [`PATH`] until the server stops. Then subscribers are notified, streams end, and connections close.
 ///
 /// # Errors
-/// When the listener fails.
+/// When the address of the listener is not known.
 pub async fn serve_http(server: &McpServer, listener: TcpListener, options: &HttpOptions) -> io::Result<()> {
     serve_http_around(server, |handler| handler, listener, options).await
 }
@@ -130,92 +131,63 @@ pub async fn serve_http_around<H: ServerHandler>(
 ) -> io::Result<()> {
     let streams = CancellationToken::new();
     let _end_with_this = streams.clone().drop_guard();
-    let router = routed(server, wrap, options, &streams, SESSIONS);
-    let listener = listener.tap_io(|stream| {
-        // Without TCP_NODELAY the older era's answers wait 40 ms for an acknowledgment.
-        if let Err(error) = stream.set_nodelay(true) {
-            debug!(%error, "TCP_NODELAY was refused");
-        }
-    });
-    let listener = BoundedListener(listener);
-    let stop = server.stop().clone();
-    let told = {
-        let stop = stop.clone();
-        async move {
-            stop.cancelled().await;
-            tokio::time::sleep(FAREWELL).await;
-            streams.cancel();
-        }
-    };
-    let serving = axum::serve(listener, router).with_graceful_shutdown(told);
-    let overdue = async {
+    // Another loopback address than the usual one is named by its own URL.
+    let mut options = options.clone();
+    let address = listener.local_addr()?.ip();
+    options.hosts.push(address.to_string());
+    options.origins.push(format!("http://{address}:*"));
+    let remembered = RememberedSessions::open(options.sessions.take(), Arc::new(AwsClock::default())).await;
+    let router = router(server, wrap, &options, &streams, remembered, IDLE_SESSIONS);
+    let stop = server.stop();
+    let told = async {
         stop.cancelled().await;
-        tokio::time::sleep(FAREWELL + DRAIN).await;
+        tokio::time::sleep(FAREWELL).await;
+        streams.cancel();
+        tokio::time::sleep(DRAIN).await;
     };
     tokio::select! {
-        outcome = async { serving.await } => outcome,
-        () = overdue => Ok(()),
+        () = http_listener::serve(listener, router, streams.clone()) => {}
+        () = told => {}
     }
+    Ok(())
 }
 
-/// The router that [`serve_http`] serves. `streams` ends the streams that rmcp keeps open.
-pub fn router(server: &McpServer, options: &HttpOptions, streams: &CancellationToken) -> Router {
-    routed(server, |handler| handler, options, streams, SESSIONS)
-}
-
-fn routed<H: ServerHandler>(
+/// The router that [`serve_http`] serves. `streams` ends the streams that rmcp keeps open. At most `idle` sessions without an open
+/// stream are served.
+fn router<H: ServerHandler>(
     server: &McpServer,
     wrap: impl Fn(Handler) -> H + Send + Sync + 'static,
     options: &HttpOptions,
     streams: &CancellationToken,
-    most: usize,
+    remembered: RememberedSessions,
+    idle: usize,
 ) -> Router {
     let loopback = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
     let local = ["http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*"].map(str::to_owned);
-    let config = StreamableHttpServerConfig::default()
+    let remembered = Arc::new(remembered);
+    let mut config = StreamableHttpServerConfig::default()
         .with_json_response(true)
+        // The first event of a stream would have the id of another. Sessions send their own.
+        .with_sse_retry(None)
         .with_max_request_body_bytes(http::BODY)
         .with_cancellation_token(streams.clone())
         .with_allowed_hosts(loopback.into_iter().chain(options.hosts.iter().cloned()))
         .with_allowed_origins(local.into_iter().chain(options.origins.iter().cloned()))
         .enforce_origin_validation();
-    let mut local = LocalSessionManager::default();
-    local.session_config.keep_alive = Some(KEEP);
-    let sessions = Arc::new(HttpSessions::new(local));
+    config.session_store = Some(Arc::clone(&remembered) as Arc<dyn SessionStore>);
+    let sessions = Arc::new(HttpSessions::new(Arc::clone(&remembered), idle));
     let server = server.clone();
     let service = StreamableHttpService::new(
         // Over HTTP the server's policy applies alone, because a connection cannot request less.
-        move || Ok(wrap(server.handler(Link { writes: true, http: true }))),
+        move || Ok(wrap(server.handler(Link { writes: true, http: true }).remembering(Arc::clone(&remembered)))),
         Arc::clone(&sessions),
         config,
     );
-    let cap = Cap { sessions: Arc::clone(&sessions), most };
-    let service = middleware::from_fn_with_state(cap, capped).layer(service);
+    let service = GlobalConcurrencyLimitLayer::new(CONCURRENT).layer(service);
     let service = middleware::from_fn_with_state(sessions, http::normalised).layer(service);
-    Router::new().nest_service(PATH, service).layer(GlobalConcurrencyLimitLayer::new(CONCURRENT))
-}
-
-/// The open sessions, and the most that may be open.
-#[derive(Clone)]
-struct Cap {
-    sessions: Arc<HttpSessions>,
-    most: usize,
-}
-
-/// Refuses to open more sessions than the cap allows. Requests of the modern era name their method in a header and have no
-/// session.
-async fn capped(State(cap): State<Cap>, request: Request, next: Next) -> Response {
-    let headers = request.headers();
-    let opens = request.method() == Method::POST
-        && !headers.contains_key("mcp-session-id")
-        && !headers.contains_key("mcp-method");
-    if opens && cap.sessions.count() >= cap.most {
-        let text = "too many sessions: end one with DELETE, or use protocol 2026-07-28, which has none";
-        let mut response = (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("30"));
-        return response;
-    }
-    next.run(request).await
+    let service = middleware::from_fn(cors::cors).layer(service);
+    let elsewhere = || async { (StatusCode::NOT_FOUND, format!("MCP is served at {PATH}\n")) };
+    Router::new().route_service(PATH, service.clone()).route_service(&format!("{PATH}/"), service).fallback(elsewhere)
 }
 
 #[cfg(test)]

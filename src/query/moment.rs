@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::Span;
+use jiff::tz::TimeZone;
 use thiserror::Error;
 
 use crate::model::{Seq, Timestamp};
@@ -87,23 +89,28 @@ pub enum PastError {
     Read(#[from] ReadError),
 }
 
-/// Reads a time: RFC 3339, or a time before `now` such as `-90s`, `-15m`, `-2h`, `-3d` or `-1w`.
+/// Reads a time: RFC 3339, in UTC where it has no offset, also a date alone; `now`; or a time before `now` in jiff's friendly
+/// format, such as `-90s`, `-2h`, `3 days ago` or `1w`.
 #[must_use]
 pub fn time(text: &str, now: Timestamp) -> Option<Timestamp> {
     let text = text.trim();
-    let Some(ago) = text.strip_prefix('-') else { return Timestamp::parse(text) };
-    let (unit, seconds) = match ago.chars().next_back()? {
-        's' => ("s", 1),
-        'm' => ("m", 60),
-        'h' => ("h", 3600),
-        'd' => ("d", 86_400),
-        'w' => ("w", 604_800),
-        _ => return None,
-    };
-    let count = ago.strip_suffix(unit).filter(|count| count.bytes().all(|byte| byte.is_ascii_digit()))?;
-    let at = now - Duration::from_secs(count.parse::<u64>().ok()?.checked_mul(seconds)?);
+    if text.eq_ignore_ascii_case("now") {
+        return Some(now);
+    }
+    let civil = || text.parse::<jiff::civil::DateTime>().ok()?.to_zoned_datetime(TimeZone::UTC).ok();
+    Timestamp::parse(text)
+        .or_else(|| Some(Timestamp::from_millis(civil()?.timestamp().as_millisecond())))
+        .or_else(|| ago(text, now))
+}
+
+/// Reads a time before `now` in jiff's friendly format, with a sign, `ago` or neither. Months and days are those of UTC.
+#[must_use]
+pub fn ago(text: &str, now: Timestamp) -> Option<Timestamp> {
+    let length = text.parse::<Span>().ok()?.abs();
+    let now = jiff::Timestamp::from_millisecond(now.as_millis()).ok()?.to_zoned_datetime(TimeZone::UTC);
+    let at = now.checked_sub(length).ok()?.timestamp().as_millisecond();
     // A time before 1970 is a typing error.
-    (at.as_millis() >= 0).then_some(at)
+    (at >= 0).then(|| Timestamp::from_millis(at))
 }
 
 impl AskedPoint {
@@ -194,7 +201,13 @@ mod tests {
         assert_eq!(at("-15m").as_deref(), Some("2026-11-22T11:45:00.000Z"));
         assert_eq!(at(" -2h ").as_deref(), Some("2026-11-22T10:00:00.000Z"));
         assert_eq!(at("-3d").as_deref(), Some("2026-11-19T12:00:00.000Z"));
+        for same in ["1w", "-1w", "7 days", "7d ago", "1 week ago", "2026-11-15T12:00:00", "2026-11-15 12:00", "168h"] {
+            assert_eq!(at(same).as_deref(), Some("2026-11-15T12:00:00.000Z"), "{same}");
+        }
         assert_eq!(at("2026-11-17T12:00:00+01:00").as_deref(), Some("2026-11-17T11:00:00.000Z"));
+        assert_eq!(at("2026-11-17").as_deref(), Some("2026-11-17T00:00:00.000Z"));
+        assert_eq!(at("1 month").as_deref(), Some("2026-10-22T12:00:00.000Z"));
+        assert_eq!(at("Now"), Some(now.to_string()));
         for odd in [
             "",
             "-",
@@ -202,12 +215,11 @@ mod tests {
             "-1",
             "--1m",
             "-+1m",
-            "-1.5h",
             "-99999999999999999999d",
-            "-9999999999999999w",
+            "-9999w",
             "-99999999999d",
-            "-1µ",
-            "15m",
+            "-1q",
+            "yesterday",
         ] {
             assert_eq!(at(odd), None, "{odd}");
         }

@@ -26,6 +26,7 @@ mod error;
 mod fill;
 mod functions;
 mod guard;
+mod joined;
 mod lazy;
 mod like;
 mod limits;

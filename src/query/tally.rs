@@ -3,12 +3,13 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::column::KindColumn;
+use super::column::{ColumnValue, KindColumn};
 use super::filter::Filters;
+use super::lent::lender;
 use super::moment::{PastError, Point};
 use super::selection::MatchingRows;
 use crate::model::{Kind, Row, Scope, Seq};
-use crate::store::Store;
+use crate::store::{On, Store};
 
 /// What to group resources by, and what to add up of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,7 +55,7 @@ pub struct OtherGroups {
 }
 
 /// Counts the matching resources of a kind, in one scope or everywhere, at the seq that is returned or at `point`. A current
-/// count without groups and sums comes from the index; others read every row.
+/// count comes from the index, unless it is by names or ids that do not stand there; others read every row.
 ///
 /// # Errors
 /// When the log does not reach back to `point`, or the store cannot be read.
@@ -78,10 +79,36 @@ pub fn tally(
             return Ok((tally, found.seq));
         }
     }
+    if point.is_none()
+        && let Some(by) = indexed(kind, breakdown)
+        && let Some((alike, seq)) = store.index().alike(kind, scope, filters.matcher(), by.as_slice())
+    {
+        let on = |column: &KindColumn| indexed_value(kind, column);
+        for rows in &alike {
+            tally.add_alike(breakdown, rows.count, |column| on(column).map_or_else(Vec::new, |on| rows.values(&on)));
+        }
+        return Ok((tally, seq));
+    }
     let is_lent = breakdown.by.iter().any(KindColumn::is_lent);
     let selection = MatchingRows { kind, scope, filters, point, is_lent };
     let (seq, partial) = selection.each(store, |row| tally.add(breakdown, &row))?;
     Ok((GroupedCounts { partial, ..tally }, seq))
+}
+
+/// Where the index has the values of all columns of a breakdown; `None` where it has not.
+fn indexed(kind: &Kind, breakdown: &Breakdown) -> Option<Vec<On>> {
+    breakdown.by.iter().chain(&breakdown.sum).map(|column| indexed_value(kind, column)).collect()
+}
+
+/// Where the index has the values of a column. Names and tags that are another resource's are not there, nor are ids.
+fn indexed_value(kind: &Kind, column: &KindColumn) -> Option<On> {
+    if column.is_lent() && lender(kind).is_some() {
+        return None;
+    }
+    match &column.value {
+        ColumnValue::Filtered(on) => Some(on.clone()),
+        ColumnValue::Id | ColumnValue::Name => None,
+    }
 }
 
 impl GroupSize {
@@ -94,16 +121,23 @@ impl GroupSize {
 impl GroupedCounts {
     /// Counts a row.
     pub fn add(&mut self, breakdown: &Breakdown, row: &Row) {
+        self.add_alike(breakdown, 1, |column| column.values(row));
+    }
+
+    /// Counts so many rows that all have these values in the columns.
+    fn add_alike<'r>(&mut self, breakdown: &Breakdown, count: u64, values: impl Fn(&KindColumn) -> Vec<&'r str>) {
         let number =
-            breakdown.sum.as_ref().map(|column| column.values(row).first().and_then(|number| number.parse().ok()));
-        self.without_number += u64::from(number == Some(None));
-        let one = GroupSize { count: 1, sum: number.flatten().unwrap_or(0) };
-        self.total.add(one);
+            breakdown.sum.as_ref().map(|column| values(column).first().and_then(|number| number.parse::<u64>().ok()));
+        if number == Some(None) {
+            self.without_number += count;
+        }
+        let size = GroupSize { count, sum: number.flatten().unwrap_or(0).saturating_mul(count) };
+        self.total.add(size);
         if breakdown.by.is_empty() {
             return;
         }
-        for key in keys(&breakdown.by, row) {
-            self.groups.entry(key).or_default().add(one);
+        for key in keys(breakdown.by.iter().map(values)) {
+            self.groups.entry(key).or_default().add(size);
         }
     }
 
@@ -137,10 +171,10 @@ impl OtherGroups {
     }
 }
 
-/// The groups of a row: one for each combination of its values.
-fn keys(by: &[KindColumn], row: &Row) -> Vec<GroupKey> {
-    by.iter().fold(vec![Vec::with_capacity(by.len())], |keys, column| {
-        let values: BTreeSet<&str> = column.values(row).into_iter().collect();
+/// The groups of a row with these values in the columns: one for each combination of them.
+fn keys<'r>(columns: impl Iterator<Item = Vec<&'r str>>) -> Vec<GroupKey> {
+    columns.fold(vec![Vec::new()], |keys, values| {
+        let values: BTreeSet<&str> = values.into_iter().collect();
         let values: Vec<Option<&str>> =
             if values.is_empty() { vec![None] } else { values.into_iter().map(Some).collect() };
         let longer = |key: &GroupKey| {

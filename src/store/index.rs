@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 
+pub use self::kind::alike::AlikeRows;
 pub use self::kind::copied::{IndexRows, RowSelection, TagSelection};
 use self::kind::{KindIndex, KindIndexBuilder, Overflow, WantedScopes};
 use self::terms::Term;
@@ -98,6 +99,22 @@ impl Index {
         let IndexState::Ready { kinds, .. } = &*state else { return None };
         let wanted = WantedScopes { scope, retired: &self.retired.read() };
         Some(kinds.get(kind).map_or_else(BTreeMap::new, |index| index.count_by(&wanted, on)))
+    }
+
+    /// The matching resources of a kind, in one scope or all, counted by their values of `by`, in no order, beside the newest record
+    /// that is taken into account. `None` while the index is not ready.
+    #[must_use]
+    pub fn alike(
+        &self,
+        kind: &Kind,
+        scope: Option<&Scope>,
+        matcher: &Matcher,
+        by: &[On],
+    ) -> Option<(Vec<AlikeRows>, Seq)> {
+        let state = self.state.read();
+        let IndexState::Ready { kinds, seq } = &*state else { return None };
+        let wanted = WantedScopes { scope, retired: &self.retired.read() };
+        Some((kinds.get(kind).map_or_else(Vec::new, |index| index.alike(&wanted, matcher, by)), *seq))
     }
 
     /// A copy of rows of a kind, of the scopes that `sees` says, with what `selection` wants of them. `None` unless the index stands

@@ -199,7 +199,7 @@ fn the_client_of_rust_s_sdk_reaches_everything_over_stdio() {
         assert_eq!(found.structured_content.unwrap()["total"], 12);
         assert!(client.read("ec2://instance/i-00000000000dead00").await.is_err());
         let mut listening = client.listen(&[&uri], false).await.unwrap();
-        assert_eq!(listening.honoured(), [uri.clone()]);
+        assert_eq!(listening.honoured(), std::slice::from_ref(&uri));
         let state = account.state_of(&id);
         let operation = if state == "stopped" { "ec2.start_instances" } else { "ec2.stop_instances" };
         account.call(operation, &json!({"InstanceIds": [id]}));

@@ -18,6 +18,8 @@ pub(crate) mod proxy;
 pub(crate) mod python;
 pub(crate) mod rpc;
 pub(crate) mod simulator;
+#[cfg(target_os = "linux")]
+pub(crate) mod web;
 
 use std::time::Duration;
 

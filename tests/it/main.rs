@@ -25,6 +25,7 @@
 //! MUSTER_FUZZ_SECONDS=600 cargo test --release -- fuzz --nocapture
 //! MUSTER_QUESTIONS=1000,10000,100000 cargo test --release --test it questions::table -- --nocapture
 //! MUSTER_SEARCHES=20000 MUSTER_SEED=7 cargo test --release --test it searches:: -- --nocapture
+//! MUSTER_SUBSCRIBER_SECONDS=300 cargo test --release --test it subscribers:: -- --nocapture
 //! MUSTER_STATEMENTS=20000 cargo test --release --test it sql:: -- --nocapture
 //! MUSTER_BENCH_SECONDS=300 cargo bench --bench events
 //! cargo bench --bench history
@@ -41,6 +42,9 @@ mod conformance;
 mod crash;
 #[cfg(test)]
 mod credentials;
+#[cfg(target_os = "linux")]
+#[cfg(test)]
+mod crowds;
 #[cfg(test)]
 mod damage;
 #[cfg(test)]
@@ -116,6 +120,9 @@ mod storm;
 mod strangers;
 #[cfg(test)]
 mod subscribe;
+#[cfg(target_os = "linux")]
+#[cfg(test)]
+mod subscribers;
 #[cfg(test)]
 mod transcripts;
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Front ends on one data directory share one server, and say so when it dies.
+//! Front ends on one data directory share one server, and go on with another one when it dies.
 
 use serde_json::json;
 
@@ -34,16 +34,21 @@ fn two_front_ends_started_at_once_share_one_server_and_both_work() {
 }
 
 #[test]
-fn the_death_of_the_server_is_told_with_a_json_rpc_error() {
+fn a_client_goes_on_with_another_server_when_its_own_is_killed() {
     let moto = Moto::start();
+    let instance = moto.launch(1).remove(0);
+    let uri = format!("ec2://instance/{instance}");
     let sandbox = Sandbox::new(&moto.endpoint());
     let mut server = sandbox.serve(&[]);
     server.swept();
     let mut client = Client::stdio(&sandbox, &[]);
     client.must("server/discover", &json!({}));
+    let before = sandbox.server_pid();
     server.kill();
-    let error = client.request("tools/list", &json!({})).unwrap_err();
-    assert!(error.message.contains("server"), "{error:?}");
+    assert_eq!(client.read(&uri)["document"]["InstanceId"], *instance);
+    assert!(client.tools().contains(&"search_inventory".to_owned()));
+    assert_ne!(sandbox.server_pid(), before);
+    assert_eq!(servers_of(&sandbox).len(), 1, "{:?}", servers_of(&sandbox));
 }
 
 /// The processes that serve this sandbox's data directory.

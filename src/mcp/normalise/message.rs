@@ -59,6 +59,12 @@ impl ClientMessage<'_> {
         &self.said
     }
 
+    /// The token under which its progress is told.
+    #[must_use]
+    pub fn progress_token(&self) -> Option<Value> {
+        serde_json::to_value(self.meta.get_progress_token()?).ok()
+    }
+
     /// Whether it carries all metadata that protocol 2026-07-28 requires, with a version that is served.
     pub(super) fn is_self_contained(&self) -> bool {
         self.is_complete() && self.meta.protocol_version().is_some_and(|version| VERSIONS.contains(&version))

@@ -1,5 +1,6 @@
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader, DuplexStream, Lines as TokioLines, ReadHalf, WriteHalf, split};
+use tokio::sync::mpsc;
 
 use super::*;
 
@@ -8,18 +9,30 @@ struct Ends {
     client: WriteHalf<DuplexStream>,
     answers: TokioLines<BufReader<ReadHalf<DuplexStream>>>,
     server: DuplexStream,
+    /// The servers to come, each as its far end; a reason in place of one that cannot be had.
+    servers: mpsc::UnboundedSender<Result<DuplexStream, String>>,
     relay: tokio::task::JoinHandle<io::Result<RelayEnd>>,
+}
+
+fn near(server: DuplexStream) -> ServerEnds<BufReader<ReadHalf<DuplexStream>>, WriteHalf<DuplexStream>> {
+    let (reader, writer) = split(server);
+    let welcome = Welcome { read_tools: vec!["search_inventory".to_owned()] };
+    ServerEnds { reader: BufReader::new(reader), writer, welcome }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the relay runs beside the test that acts as both its ends")]
 fn start() -> Ends {
-    let (client, near) = tokio::io::duplex(1024);
+    let (client, front) = tokio::io::duplex(1024);
     let (server, far) = tokio::io::duplex(1024);
-    let (input, output) = split(near);
-    let (from_server, to_server) = split(far);
-    let relay = tokio::spawn(relay(BufReader::new(input), output, BufReader::new(from_server), to_server));
+    let (input, output) = split(front);
+    let (servers, mut next) = mpsc::unbounded_channel::<Result<DuplexStream, String>>();
+    let another = async move || match next.recv().await {
+        Some(server) => server.map(near),
+        None => Err("the test has ended".to_owned()),
+    };
+    let relay = tokio::spawn(async move { relay(BufReader::new(input), output, near(far), another).await });
     let (answers, client) = split(client);
-    Ends { client, answers: BufReader::new(answers).lines(), server, relay }
+    Ends { client, answers: BufReader::new(answers).lines(), server, servers, relay }
 }
 
 impl Ends {
@@ -38,6 +51,17 @@ impl Ends {
             reader.read_line(&mut text).await.unwrap();
         }
         text
+    }
+
+    async fn server_says(&mut self, message: Value) {
+        self.server.write_all(format!("{message}\n").as_bytes()).await.unwrap();
+    }
+
+    /// Ends the server, and has another one ready.
+    fn replace(&mut self) {
+        let (server, far) = tokio::io::duplex(1024);
+        self.servers.send(Ok(far)).unwrap();
+        self.server = server;
     }
 }
 
@@ -59,31 +83,52 @@ async fn lines_are_carried_both_ways_unchanged() {
 }
 
 #[tokio::test]
-async fn a_dead_server_fails_waiting_requests_and_later_ones() {
+async fn what_a_dead_server_did_not_answer_the_next_one_gets_again() {
     let mut ends = start();
-    ends.send(request(1)).await;
-    ends.send(request("two")).await;
-    ends.send(request(3)).await;
+    for id in [json!(1), json!("two"), json!(3)] {
+        ends.send(request(id)).await;
+    }
     ends.server_reads(3).await;
-    ends.server.write_all(b"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n").await.unwrap();
+    ends.server_says(json!({"jsonrpc": "2.0", "id": 1, "result": {}})).await;
     ends.send(json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 3}})).await;
     assert_eq!(ends.answer().await["id"], 1);
     ends.server_reads(1).await;
-    let (server, _) = tokio::io::duplex(1);
-    drop(std::mem::replace(&mut ends.server, server));
-    let answer = ends.answer().await;
-    assert_eq!(answer["id"], "two");
-    assert_eq!(answer["error"]["code"], -32603);
-    assert!(answer["error"]["message"].as_str().unwrap().contains("server process ended"), "{answer}");
+    // A line that is cut off is nothing.
+    ends.server.write_all(b"{\"jsonrpc\":\"2.0\",\"id\":\"two\",\"result\"").await.unwrap();
+    ends.replace();
+    assert_eq!(ends.server_reads(1).await, format!("{}\n", request("two")));
+    ends.server_says(json!({"jsonrpc": "2.0", "id": "two", "result": {"of": "the second"}})).await;
+    assert_eq!(ends.answer().await["result"]["of"], "the second");
     ends.send(request(4)).await;
-    assert_eq!(ends.answer().await["id"], 4, "the cancelled request is not answered");
-    ends.send(json!({"jsonrpc": "2.0", "method": "notifications/initialized"})).await;
-    ends.send(json!([request(5), request(6)])).await;
-    assert_eq!(ends.answer().await["id"], 5);
-    assert_eq!(ends.answer().await["id"], 6);
-    drop(ends.client);
-    drop(ends.answers);
-    assert_eq!(ends.relay.await.unwrap().unwrap(), RelayEnd::ServerEnded);
+    assert_eq!(ends.server_reads(1).await, format!("{}\n", request(4)));
+    ends.client.shutdown().await.unwrap();
+    assert_eq!(ends.server_reads(1).await, "");
+    drop(std::mem::replace(&mut ends.server, tokio::io::duplex(1).0));
+    let answer = ends.answer().await;
+    assert!(answer["error"]["message"].as_str().unwrap().contains("the client closed its end"), "{answer}");
+    ends.relay.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn while_there_is_no_server_every_request_is_answered_with_the_reason() {
+    let mut ends = start();
+    ends.send(request(1)).await;
+    ends.server_reads(1).await;
+    ends.servers.send(Err("the disk is full".to_owned())).unwrap();
+    drop(std::mem::replace(&mut ends.server, tokio::io::duplex(1).0));
+    let answer = ends.answer().await;
+    assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!(1), &json!(-32603)));
+    assert!(answer["error"]["message"].as_str().unwrap().contains("the disk is full"), "{answer}");
+    ends.servers.send(Err("the disk is still full".to_owned())).unwrap();
+    ends.send(request(2)).await;
+    assert!(ends.answer().await["error"]["message"].as_str().unwrap().contains("still full"));
+    ends.replace();
+    ends.send(request(3)).await;
+    assert_eq!(ends.server_reads(1).await, format!("{}\n", request(3)), "it is tried again with each request");
+    ends.client.shutdown().await.unwrap();
+    assert_eq!(ends.server_reads(1).await, "");
+    drop(ends.server);
+    assert_eq!(ends.relay.await.unwrap().unwrap(), RelayEnd::ClientClosed);
 }
 
 #[tokio::test]
@@ -114,9 +159,10 @@ async fn an_id_in_flight_is_refused_and_free_again_when_answered_or_cancelled() 
     ends.server.write_all(b"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"a\":1}}\n").await.unwrap();
     assert_eq!(ends.answer().await["result"]["a"], 1);
     ends.send(request(1)).await;
+    ends.server_reads(1).await;
     ends.send(json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}})).await;
     ends.send(request(1)).await;
-    assert_eq!(ends.server_reads(3).await.lines().filter(|line| line.contains("tools/list")).count(), 2);
+    assert_eq!(ends.server_reads(2).await.lines().filter(|line| line.contains("tools/list")).count(), 1);
 }
 
 #[tokio::test]
@@ -133,5 +179,29 @@ async fn a_message_beyond_the_limit_is_refused_with_its_id_and_the_next_one_carr
     assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!("long"), &json!(-32600)));
     assert!(answer["error"]["message"].as_str().unwrap().contains("16 MiB"), "{answer}");
     ends.send(request(1)).await;
+    assert_eq!(ends.server_reads(1).await, format!("{}\n", request(1)));
+}
+
+#[tokio::test]
+async fn a_last_line_without_a_newline_counts() {
+    let mut ends = start();
+    ends.client.write_all(request(1).to_string().as_bytes()).await.unwrap();
+    ends.client.shutdown().await.unwrap();
+    assert_eq!(ends.server_reads(1).await, format!("{}\n", request(1)));
+    ends.server_says(json!({"jsonrpc": "2.0", "id": 1, "result": {}})).await;
+    assert_eq!(ends.answer().await["id"], 1);
+    assert_eq!(ends.server_reads(1).await, "");
+    drop(ends.server);
+    assert_eq!(ends.relay.await.unwrap().unwrap(), RelayEnd::ClientClosed);
+}
+
+#[tokio::test]
+async fn after_a_goodbye_the_connection_is_closed_and_another_server_serves() {
+    let mut ends = start();
+    ends.send(request(1)).await;
+    ends.server_reads(1).await;
+    ends.server_says(json!({"jsonrpc": "2.0", "method": state::GOODBYE})).await;
+    assert_eq!(ends.server_reads(1).await, "", "closed");
+    ends.replace();
     assert_eq!(ends.server_reads(1).await, format!("{}\n", request(1)));
 }

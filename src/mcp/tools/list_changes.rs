@@ -1,5 +1,6 @@
 //! `list_changes`: what changed, when, and why.
 
+mod absent_field;
 mod arguments;
 mod caveats;
 mod change_query;
@@ -194,6 +195,9 @@ impl ChangeQuery {
         for Rendered { line, .. } in &told {
             text.add(format_args!("\n{line}"));
         }
+        if told.is_empty() && !more {
+            self.doubt_field(&snapshot, &mut text)?;
+        }
         put("changes", told.into_iter().map(|told| Value::Object(told.data)).collect());
         if let Some(next) = next {
             let said = if more { "More: repeat" } else { "For later changes: repeat" };
@@ -205,6 +209,17 @@ impl ChangeQuery {
             put("newest_cursor", json!(self.cursor(core, LogRange::oldest(seen, None))));
         }
         Ok(ToolResult { text: text.into(), structured: Value::Object(data), failure: None })
+    }
+}
+
+impl ChangeQuery {
+    /// Adds to an answer without changes that the field asked for is one that nothing has.
+    fn doubt_field(&self, snapshot: &Snapshot, text: &mut AnswerText) -> Result<(), RequestError> {
+        let Some(field) = &self.question.field else { return Ok(()) };
+        if let Some(hint) = absent_field::hint(snapshot, &self.question.kinds, field)? {
+            text.add(format_args!("\n{hint}"));
+        }
+        Ok(())
     }
 }
 

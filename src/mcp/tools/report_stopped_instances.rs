@@ -127,10 +127,7 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
 
 /// The time that lies so long ago as `text` says: `30d`, `-30d`, or a time as it stands.
 fn stopped_by(text: &str, now: Timestamp) -> Result<Timestamp, ArgumentError> {
-    let text = text.trim();
-    let ago = moment::time(&format!("-{}", text.trim_start_matches('-')), now);
-    let at = ago.or_else(|| moment::time(text, now));
-    at.ok_or_else(|| ArgumentError::form("older_than", "how long, such as 30d, 12h or 2w", text))
+    moment::time(text, now).ok_or_else(|| ArgumentError::form("older_than", "how long, such as 30d, 12h or 2w", text))
 }
 
 /// A call's question, read.

@@ -4,9 +4,11 @@
 //! a JSON-RPC error with the id of the request.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -14,10 +16,12 @@ use futures::StreamExt;
 use parking_lot::Mutex;
 use rmcp::model::{ProtocolVersion, RequestId};
 use serde_json::Value;
+use tokio::time::{Instant, timeout_at};
 
 use super::accept::{self, Accepted, JSON, STREAM};
+use super::open_connections::OpenConnection;
 use super::sessions::HttpSessions;
-use crate::mcp::normalise::{self, ClientMessage, Conversation, ErrorResponse, MessageDecision, MessageKind};
+use crate::mcp::normalise::{self, Conversation, ErrorResponse, MessageDecision, MessageKind};
 use crate::mcp::protocol::SESSION;
 
 /// The largest request. Requests are small; answers are large.
@@ -28,6 +32,8 @@ const PROTOCOL: &str = "mcp-protocol-version";
 const LISTEN: &str = "subscriptions/listen";
 /// The `Accept` header with both media types, which rmcp requires.
 const BOTH: &str = "application/json, text/event-stream";
+/// How long the body of a request may take.
+const ARRIVAL: Duration = Duration::from_secs(30);
 /// How much of a too large body is read and dropped, so that the client can read why it was refused.
 const READ_AWAY: usize = 16 * BODY;
 /// The longest refusal of rmcp that is read.
@@ -36,25 +42,51 @@ const REASON: usize = 64 * 1024;
 /// Serves one HTTP request. `next` is rmcp.
 pub(super) async fn normalised(State(sessions): State<Arc<HttpSessions>>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    let accepted = Accepted::of(&parts.headers);
-    if parts.method != Method::POST {
-        if parts.method == Method::GET && accepted.stream {
-            parts.headers.insert(header::ACCEPT, HeaderValue::from_static(STREAM));
-        }
-        return with_reason(next.run(Request::from_parts(parts, body)).await, None).await;
-    }
-    let bytes = match collect(body).await {
-        Ok(bytes) => bytes,
-        Err((status, start, why)) => return refuse(status, &ErrorResponse::invalid(normalise::seen_id(&start), why)),
+    // It must not reach rmcp, which keeps the parts of some requests as long as their session.
+    let connection = parts.extensions.remove::<Arc<OpenConnection>>();
+    let received = if parts.method == Method::POST { Some(collect(body).await) } else { None };
+    let answering = connection.map(OpenConnection::answer);
+    let response = match received {
+        None => without_message(&sessions, parts, next).await,
+        Some(Ok(bytes)) => with_message(&sessions, parts, &bytes, next).await,
+        Some(Err((status, start, why))) => refuse(status, &ErrorResponse::invalid(normalise::seen_id(&start), why)),
     };
-    if let Some((status, why)) = unusable(&parts.headers, accepted) {
-        return refuse(status, &ErrorResponse::invalid(normalise::seen_id(&bytes), why.to_owned()));
+    match answering {
+        Some(answering) => answering.until_sent(response),
+        None => response,
     }
-    if normalise::is_blank(&bytes) {
+}
+
+/// Serves a request that opens a stream or ends a session.
+async fn without_message(sessions: &HttpSessions, mut parts: Parts, next: Next) -> Response {
+    if parts.method == Method::GET && Accepted::of(&parts.headers).stream {
+        parts.headers.insert(header::ACCEPT, HeaderValue::from_static(STREAM));
+    }
+    let session = text(&parts.headers, SESSION).map(str::to_owned);
+    let is_older =
+        text(&parts.headers, PROTOCOL).is_none_or(|version| version < ProtocolVersion::NO_INITIALIZE.as_str());
+    let session = session.filter(|_| is_older);
+    if parts.method == Method::DELETE && session.as_ref().is_some_and(|session| !sessions.is_known(session)) {
+        return refuse(StatusCode::NOT_FOUND, &ErrorResponse::invalid(None, "there is no such session".to_owned()));
+    }
+    let _turn = match &session {
+        Some(session) if parts.method == Method::GET => sessions.restoring(session).await,
+        _ => None,
+    };
+    with_reason(next.run(Request::from_parts(parts, Body::empty())).await, None).await
+}
+
+/// Serves a request with a message.
+async fn with_message(sessions: &HttpSessions, mut parts: Parts, bytes: &[u8], next: Next) -> Response {
+    let accepted = Accepted::of(&parts.headers);
+    if let Some((status, why)) = unusable(&parts.headers, accepted) {
+        return refuse(status, &ErrorResponse::invalid(normalise::seen_id(bytes), why.to_owned()));
+    }
+    if normalise::is_blank(bytes) {
         let why = "the body is empty: send one JSON-RPC message".to_owned();
         return refuse(StatusCode::BAD_REQUEST, &ErrorResponse::unreadable(None, why));
     }
-    let message = match normalise::read(&bytes) {
+    let message = match normalise::read(bytes) {
         Ok(Some(message)) => message,
         Ok(None) => return StatusCode::ACCEPTED.into_response(),
         Err(refusals) => return refuse_one(refusals),
@@ -68,7 +100,13 @@ pub(super) async fn normalised(State(sessions): State<Arc<HttpSessions>>, reques
         let why = format!("{LISTEN} answers with a stream: send Accept: {STREAM}");
         return refuse(StatusCode::NOT_ACCEPTABLE, &ErrorResponse::invalid(echo, why));
     }
-    let conversation = conversation(&sessions, &parts.headers, &message);
+    let protocol = text(&parts.headers, PROTOCOL);
+    let session = text(&parts.headers, SESSION).filter(|_| message.is_of_a_session(protocol)).map(str::to_owned);
+    let _turn = match &session {
+        Some(session) => sessions.restoring(session).await,
+        None => None,
+    };
+    let conversation = conversation(sessions, session.as_deref(), protocol);
     let outcome = conversation.lock().admit(message);
     let message = match outcome {
         MessageDecision::Forward(message) => message,
@@ -93,17 +131,24 @@ pub(super) async fn normalised(State(sessions): State<Arc<HttpSessions>>, reques
     }
 }
 
-/// The conversation of a message: that of its session, or one of its own.
-fn conversation(sessions: &HttpSessions, headers: &HeaderMap, message: &ClientMessage<'_>) -> Arc<Mutex<Conversation>> {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let protocol = text(PROTOCOL);
-    let of_session = || {
-        let session = text(SESSION).filter(|_| message.is_of_a_session(protocol))?;
-        // rmcp refuses an unknown session.
-        Some(sessions.conversation(session).unwrap_or_else(|| Arc::new(Mutex::new(Conversation::opened()))))
+/// The conversation of a message: that of its session, or one of its own. rmcp refuses an unknown session, and begins the
+/// conversation of one that it restores.
+fn conversation(sessions: &HttpSessions, session: Option<&str>, protocol: Option<&str>) -> Arc<Mutex<Conversation>> {
+    let own = match session {
+        Some(session) => match sessions.conversation(session) {
+            Some(conversation) => return conversation,
+            None => Conversation::opened(),
+        },
+        None => {
+            Conversation::single(protocol.is_some_and(|version| version >= ProtocolVersion::NO_INITIALIZE.as_str()))
+        }
     };
-    let is_named = protocol.is_some_and(|version| version >= ProtocolVersion::NO_INITIALIZE.as_str());
-    of_session().unwrap_or_else(|| Arc::new(Mutex::new(Conversation::single(is_named))))
+    Arc::new(Mutex::new(own))
+}
+
+/// The value of a header that is text.
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
 }
 
 /// A request on its way to its session. If it is dropped before it arrives, its id is freed.
@@ -120,12 +165,18 @@ impl Drop for InFlight {
     }
 }
 
-/// Reads a body of at most [`BODY`] bytes. The error holds the bytes that were read, and why the body is refused.
+/// Reads a body of at most [`BODY`] bytes within [`ARRIVAL`]. The error holds the bytes that were read, and why the body is refused.
 async fn collect(body: Body) -> Result<Vec<u8>, (StatusCode, Vec<u8>, String)> {
     let mut chunks = body.into_data_stream();
     let mut bytes = Vec::new();
     let mut length = 0;
-    while let Some(chunk) = chunks.next().await {
+    let deadline = Instant::now() + ARRIVAL;
+    loop {
+        let Ok(chunk) = timeout_at(deadline, chunks.next()).await else {
+            let why = format!("the body did not arrive within {} s", ARRIVAL.as_secs());
+            return Err((StatusCode::REQUEST_TIMEOUT, bytes, why));
+        };
+        let Some(chunk) = chunk else { break };
         let Ok(chunk) = chunk else {
             return Err((StatusCode::BAD_REQUEST, bytes, "the body ended before it was complete".to_owned()));
         };
@@ -232,7 +283,7 @@ async fn with_reason(response: Response, id: Option<Value>) -> Response {
 
 /// The media type of a message, without its parameters.
 fn form(headers: &HeaderMap) -> &str {
-    let text = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let text = text(headers, header::CONTENT_TYPE.as_str()).unwrap_or_default();
     text.split(';').next().unwrap_or_default().trim()
 }
 

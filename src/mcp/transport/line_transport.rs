@@ -20,9 +20,8 @@ use tokio_util::bytes::{BufMut, BytesMut};
 use tokio_util::codec::{Encoder, FramedWrite};
 use tokio_util::sync::CancellationToken;
 
-use crate::mcp::lines::{LineRead, Lines};
+use crate::mcp::lines::{LineRead, Lines, MAX_LINE};
 use crate::mcp::normalise::{self, Conversation, MessageDecision, MessageKind};
-use crate::mcp::relay::MAX_LINE;
 
 mod write_backlog;
 

@@ -1,38 +1,205 @@
 //! The sessions of HTTP, each with its conversation.
+//!
+//! Most clients never end a session. A session without an open stream is idle, and only some idle ones stay served. When there are
+//! more, the one that has been idle for the longest time is no longer served, but remembered, and its next request restores it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use futures::Stream;
+use futures::{Stream, StreamExt, stream};
 use parking_lot::Mutex;
-use rmcp::model::{ClientJsonRpcMessage, ServerJsonRpcMessage};
+use rmcp::model::{ClientJsonRpcMessage, ClientNotification, CustomNotification, ServerJsonRpcMessage};
 use rmcp::transport::streamable_http_server::session::local::{
     LocalSessionManager, LocalSessionManagerError, SessionTransport,
 };
-use rmcp::transport::streamable_http_server::session::{ServerSseMessage, SessionId, SessionManager};
+use rmcp::transport::streamable_http_server::session::{RestoreOutcome, ServerSseMessage, SessionId, SessionManager};
+use tokio::sync::MutexGuard;
 
 use super::numbered::Numbered;
+use crate::mcp::idle::IdleQueue;
 use crate::mcp::normalise::Conversation;
+use crate::mcp::protocol::STREAM_OPENED;
+use crate::mcp::remembered_sessions::RememberedSessions;
 
-/// rmcp's sessions, and the conversation of each.
+/// A session ends after this long without a message. rmcp does not count an open stream as activity, so this has to be long.
+const KEEP: Duration = Duration::from_hours(12);
+/// When a client whose stream broke should open another.
+const RETRY: Duration = Duration::from_secs(3);
+/// How many sessions can be restored at once, at least.
+const RESTORES: usize = 64;
+
+/// rmcp's sessions, the conversation of each, and what is remembered of those that are not served.
 pub(super) struct HttpSessions {
     local: LocalSessionManager,
-    conversations: Mutex<HashMap<SessionId, Arc<Mutex<Conversation>>>>,
+    table: Arc<Mutex<ServedSessions>>,
+    remembered: Arc<RememberedSessions>,
+    /// Held while a session is restored, by a digest of its id. rmcp answers the second of two requests that restore the same
+    /// session with an error.
+    restores: [tokio::sync::Mutex<()>; RESTORES],
+    most_idle: usize,
+}
+
+/// The sessions that are served.
+#[derive(Default)]
+struct ServedSessions {
+    sessions: HashMap<SessionId, ServedSession>,
+    idle: IdleQueue<SessionId>,
+    /// How often rmcp will still report the end of sessions that are no longer served.
+    ending: HashMap<SessionId, usize>,
+}
+
+struct ServedSession {
+    conversation: Arc<Mutex<Conversation>>,
+    /// Tells the streams of this session from those before it was restored: their events have the same numbers.
+    epoch: u32,
+    streams: usize,
+    /// Its number in the queue of idle sessions.
+    idle: Option<u64>,
+}
+
+/// An open stream of a session, which is not idle meanwhile.
+struct OpenStream {
+    table: Arc<Mutex<ServedSessions>>,
+    session: SessionId,
+    epoch: u32,
 }
 
 impl HttpSessions {
-    pub(super) fn new(local: LocalSessionManager) -> Self {
-        HttpSessions { local, conversations: Mutex::default() }
+    /// Serves at most `most_idle` sessions that have no open stream.
+    pub(super) fn new(remembered: Arc<RememberedSessions>, most_idle: usize) -> Self {
+        let mut local = LocalSessionManager::default();
+        local.session_config.keep_alive = Some(KEEP);
+        let restores = std::array::from_fn(|_| tokio::sync::Mutex::default());
+        HttpSessions { local, table: Arc::default(), remembered, restores, most_idle }
     }
 
-    /// How many sessions are open.
-    pub(super) fn count(&self) -> usize {
-        self.conversations.lock().len()
+    /// Whether a session is served or can be restored.
+    pub(super) fn is_known(&self, session: &str) -> bool {
+        self.table.lock().sessions.contains_key(session) || self.remembered.contains(session)
     }
 
-    /// The conversation of a session; `None` for an unknown session.
+    /// The conversation of a session; `None` for one that is not served.
     pub(super) fn conversation(&self, session: &str) -> Option<Arc<Mutex<Conversation>>> {
-        self.conversations.lock().get(session).cloned()
+        self.table.lock().sessions.get(session).map(|served| Arc::clone(&served.conversation))
+    }
+
+    /// Waits for its turn to restore a session; `None` when there is nothing to restore.
+    pub(super) async fn restoring(&self, session: &str) -> Option<MutexGuard<'_, ()>> {
+        let is_restorable = || !self.table.lock().sessions.contains_key(session) && self.remembered.contains(session);
+        if !is_restorable() {
+            return None;
+        }
+        let number = session.bytes().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+        let turn = self.restores.get(number % RESTORES)?.lock().await;
+        is_restorable().then_some(turn)
+    }
+
+    /// Begins to serve a session.
+    async fn serve(&self, id: &SessionId, transport: SessionTransport) -> Numbered<SessionTransport> {
+        self.remembered.served(id);
+        let conversation = self.table.lock().add(id);
+        loop {
+            let idle = self.table.lock().remove_idle(self.most_idle);
+            let Some(idle) = idle else { break };
+            if let Err(error) = self.local.close_session(&idle).await {
+                tracing::debug!(%error, "an idle session had ended already");
+            }
+            self.remembered.left(&idle).await;
+        }
+        Numbered::new(transport, conversation)
+    }
+
+    /// Counts a stream of a session.
+    fn stream(&self, id: &SessionId) -> Result<OpenStream, LocalSessionManagerError> {
+        let epoch = self.table.lock().open(id);
+        let epoch = epoch.ok_or_else(|| LocalSessionManagerError::SessionNotFound(id.clone()))?;
+        Ok(OpenStream { table: Arc::clone(&self.table), session: id.clone(), epoch })
+    }
+
+    /// Tells the handler of a session that a stream for notifications is open.
+    async fn opened(&self, id: &SessionId) -> Result<(), LocalSessionManagerError> {
+        let opened = CustomNotification::new(STREAM_OPENED, None);
+        let opened = ClientJsonRpcMessage::notification(ClientNotification::CustomNotification(opened));
+        self.local.accept_message(id, opened).await
+    }
+}
+
+impl ServedSessions {
+    fn add(&mut self, id: &SessionId) -> Arc<Mutex<Conversation>> {
+        let conversation = Arc::new(Mutex::new(Conversation::opened()));
+        let idle = Some(self.idle.add(id.clone()));
+        let served =
+            ServedSession { conversation: Arc::clone(&conversation), epoch: fastrand::u32(..), streams: 0, idle };
+        self.sessions.insert(id.clone(), served);
+        conversation
+    }
+
+    /// Removes the session that has been idle for the longest time, if more than `most` are idle.
+    fn remove_idle(&mut self, most: usize) -> Option<SessionId> {
+        if self.idle.len() <= most {
+            return None;
+        }
+        let id = self.idle.remove_longest()?;
+        self.sessions.remove(&id);
+        *self.ending.entry(id.clone()).or_default() += 1;
+        Some(id)
+    }
+
+    /// Removes a session that ended. False for the end of one that is no longer served.
+    fn remove(&mut self, id: &SessionId) -> bool {
+        if let Some(ending) = self.ending.get_mut(id) {
+            *ending -= 1;
+            if *ending == 0 {
+                self.ending.remove(id);
+            }
+            return false;
+        }
+        if let Some(number) = self.sessions.remove(id).and_then(|served| served.idle) {
+            self.idle.remove(number);
+        }
+        true
+    }
+
+    fn open(&mut self, id: &SessionId) -> Option<u32> {
+        let served = self.sessions.get_mut(id)?;
+        served.streams += 1;
+        if let Some(number) = served.idle.take() {
+            self.idle.remove(number);
+        }
+        Some(served.epoch)
+    }
+
+    fn close(&mut self, id: &SessionId, epoch: u32) {
+        let Some(served) = self.sessions.get_mut(id).filter(|served| served.epoch == epoch) else { return };
+        served.streams -= 1;
+        if served.streams == 0 {
+            served.idle = Some(self.idle.add(id.clone()));
+        }
+    }
+}
+
+impl OpenStream {
+    /// The messages of `inner`, with ids that no other stream of the session has.
+    fn of<S>(self, inner: S) -> impl Stream<Item = ServerSseMessage> + Send + Sync + 'static
+    where
+        S: Stream<Item = ServerSseMessage> + Send + Sync + 'static,
+    {
+        inner.map(move |mut message| {
+            message.event_id = message.event_id.map(|id| format!("{:08x}-{id}", self.epoch));
+            message
+        })
+    }
+
+    /// rmcp's id of an event of this session; `None` for one of before it was restored.
+    fn event<'a>(&self, id: &'a str) -> Option<&'a str> {
+        id.split_once('-').filter(|(epoch, _)| u32::from_str_radix(epoch, 16) == Ok(self.epoch)).map(|(_, id)| id)
+    }
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        self.table.lock().close(&self.session, self.epoch);
     }
 }
 
@@ -42,9 +209,16 @@ impl SessionManager for HttpSessions {
 
     async fn create_session(&self) -> Result<(SessionId, Self::Transport), Self::Error> {
         let (id, transport) = self.local.create_session().await?;
-        let conversation = Arc::new(Mutex::new(Conversation::opened()));
-        self.conversations.lock().insert(id.clone(), Arc::clone(&conversation));
-        Ok((id, Numbered::new(transport, conversation)))
+        let transport = self.serve(&id, transport).await;
+        Ok((id, transport))
+    }
+
+    async fn restore_session(&self, id: SessionId) -> Result<RestoreOutcome<Self::Transport>, Self::Error> {
+        Ok(match self.local.restore_session(id.clone()).await? {
+            RestoreOutcome::Restored(transport) => RestoreOutcome::Restored(self.serve(&id, transport).await),
+            RestoreOutcome::AlreadyPresent => RestoreOutcome::AlreadyPresent,
+            _ => RestoreOutcome::NotSupported,
+        })
     }
 
     async fn initialize_session(
@@ -52,16 +226,20 @@ impl SessionManager for HttpSessions {
         id: &SessionId,
         message: ClientJsonRpcMessage,
     ) -> Result<ServerJsonRpcMessage, Self::Error> {
+        let _open = self.stream(id)?;
         self.local.initialize_session(id, message).await
     }
 
     async fn has_session(&self, id: &SessionId) -> Result<bool, Self::Error> {
-        self.local.has_session(id).await
+        Ok(self.table.lock().sessions.contains_key(id) && self.local.has_session(id).await?)
     }
 
     async fn close_session(&self, id: &SessionId) -> Result<(), Self::Error> {
-        self.conversations.lock().remove(id);
-        self.local.close_session(id).await
+        if self.table.lock().remove(id) {
+            self.local.close_session(id).await?;
+            self.remembered.left(id).await;
+        }
+        Ok(())
     }
 
     async fn create_stream(
@@ -69,7 +247,9 @@ impl SessionManager for HttpSessions {
         id: &SessionId,
         message: ClientJsonRpcMessage,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
-        self.local.create_stream(id, message).await
+        let open = self.stream(id)?;
+        self.remembered.used(id).await;
+        Ok(open.of(self.local.create_stream(id, message).await?))
     }
 
     async fn accept_message(&self, id: &SessionId, message: ClientJsonRpcMessage) -> Result<(), Self::Error> {
@@ -80,7 +260,11 @@ impl SessionManager for HttpSessions {
         &self,
         id: &SessionId,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
-        self.local.create_standalone_stream(id).await
+        let open = self.stream(id)?;
+        self.remembered.used(id).await;
+        let messages = self.local.create_standalone_stream(id).await?;
+        self.opened(id).await?;
+        Ok(open.of(stream::iter([ServerSseMessage::retry(RETRY)]).chain(messages)))
     }
 
     async fn resume(
@@ -88,6 +272,18 @@ impl SessionManager for HttpSessions {
         id: &SessionId,
         last_event_id: String,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
-        self.local.resume(id, last_event_id).await
+        let open = self.stream(id)?;
+        let event = open.event(&last_event_id);
+        // The answer to a request has a slash in its ids; the stream of notifications has none.
+        let is_answer = last_event_id.contains('/');
+        let messages = match event {
+            Some(event) => self.local.resume(id, event.to_owned()).await?.left_stream(),
+            None if is_answer => return Err(LocalSessionManagerError::SessionNotFound(id.clone())),
+            None => self.local.create_standalone_stream(id).await?.right_stream(),
+        };
+        if !is_answer {
+            self.opened(id).await?;
+        }
+        Ok(open.of(messages))
     }
 }

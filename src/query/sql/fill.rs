@@ -20,6 +20,7 @@ use self::filling::Filling;
 use self::inserter::Inserter;
 use self::rows::Rows;
 use super::cell::SqlCell;
+use super::joined::{self, JoinedColumns};
 use super::links::TableLink;
 use super::narrow::{self, NarrowTerms, Narrowed};
 use super::reads::Reads;
@@ -45,10 +46,13 @@ pub(super) fn fill(
     reads: &Reads,
     mut narrowed: Narrowed,
     links: &BTreeSet<TableLink>,
+    joined: &JoinedColumns,
 ) -> Result<FilledTables, SqlError> {
     let mut rows = Rows::new(filling)?;
     let mut notes = Vec::new();
     let mut room = inserter::ROOM;
+    let is_join = reads.values().map(|read| read.times).sum::<usize>() > 1;
+    let mut is_indexed = false;
     let mut waiting: Vec<usize> = reads.keys().copied().collect();
     filled(filling.connection.execute_batch("BEGIN"))?;
     // Those that are narrowed come first: they narrow those that are linked with them.
@@ -61,7 +65,14 @@ pub(super) fn fill(
         rows.keep_within(terms.sets.get("account"), terms.sets.get("region"));
         notes.extend(fill_one(filling, &mut rows, table, &terms, &mut into)?);
         into.finish()?;
-        if terms.sets.is_empty() || into.count() > LINKED {
+        let rows = into.count();
+        if is_join {
+            let indexes = filled(joined.index(filling.connection, place, read, rows))?;
+            room =
+                room.saturating_sub(usize::try_from(rows).unwrap_or(usize::MAX).saturating_mul(joined::ROW * indexes));
+            is_indexed = is_indexed || indexes > 0;
+        }
+        if terms.sets.is_empty() || rows > LINKED {
             continue;
         }
         for link in links.iter().filter(|link| link.from.0 == place && waiting.contains(&link.to.0)) {
@@ -72,6 +83,9 @@ pub(super) fn fill(
                 narrowed.entry(link.to.0).or_default().meet(&link.to.1, values);
             }
         }
+    }
+    if is_indexed {
+        filled(JoinedColumns::count(filling.connection))?;
     }
     filled(filling.connection.execute_batch("COMMIT"))?;
     Ok(FilledTables { partial: rows.is_partial(), notes })

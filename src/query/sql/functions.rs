@@ -18,7 +18,7 @@ pub(super) fn add(connection: &Connection, now: Timestamp, lookup: &Arc<Mutex<Lo
     let failed = Arc::clone(lookup);
     connection.create_scalar_function("ago", 1, flags, move |context| {
         let given: String = context.get(0).unwrap_or_default();
-        ago(&given, now).ok_or_else(|| {
+        moment::ago(&given, now).map(times::of).ok_or_else(|| {
             let error = SqlError::Function(format!(
                 "ago takes a time such as '7d', '12h', '30m' or '2w', not '{}'",
                 crate::model::text::shown(&given, 40)
@@ -30,12 +30,6 @@ pub(super) fn add(connection: &Connection, now: Timestamp, lookup: &Arc<Mutex<Lo
     })?;
     connection.create_collation("utc", times::compare)?;
     connection.create_collation("kind", compare_kinds)
-}
-
-/// The time so long before `now`, as tables hold it.
-fn ago(given: &str, now: Timestamp) -> Option<String> {
-    let given = given.trim();
-    moment::time(&format!("-{}", given.strip_prefix('-').unwrap_or(given)), now).map(times::of)
 }
 
 /// The order of kinds, which are written with hyphens as slugs and with underscores as tables.
@@ -52,6 +46,7 @@ mod tests {
     #[test]
     fn ago_is_so_long_before_now() {
         let now = Timestamp::parse("2026-11-22T12:00:00Z").unwrap();
+        let ago = |given, now| moment::ago(given, now).map(times::of);
         assert_eq!(ago("7d", now).as_deref(), Some("2026-11-15 12:00:00"));
         assert_eq!(ago("-30m", now).as_deref(), Some("2026-11-22 11:30:00"));
         assert_eq!(ago("a week", now), None);

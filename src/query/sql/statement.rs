@@ -8,6 +8,7 @@ use super::absent::SoughtValues;
 use super::answer::{self, Most, SqlRows, SqlValue};
 use super::fill::{self, filling::Filling};
 use super::guard::SqlGuard;
+use super::joined::JoinedColumns;
 use super::limits::{DEPTH, Expired, LENGTH};
 use super::links::{self, TableLink};
 use super::narrow::{self, Narrowed};
@@ -153,7 +154,8 @@ impl SqlStatement {
             outside,
             expired: &guard.expired,
         };
-        let fill::FilledTables { partial, notes } = guard.filling(|| fill::fill(&filling, &reads, narrowed, &links))?;
+        let fill::FilledTables { partial, notes } =
+            guard.filling(|| fill::fill(&filling, &reads, narrowed, &links, &JoinedColumns::of(&sql)))?;
         let is_now = point.seq >= filling.snapshot.seq();
         // No read transaction is held while SQLite works.
         drop(filling);

@@ -1,5 +1,6 @@
 //! The index of one kind: its rows in list order, each as the numbers of its terms.
 
+pub(super) mod alike;
 pub(super) mod copied;
 
 use std::collections::{BTreeMap, HashMap};
@@ -156,14 +157,7 @@ impl KindIndex {
         after: Option<&ResourceId>,
         limit: usize,
     ) -> (Vec<ResourceId>, u64) {
-        let Some(wanted) = self.resolve(matcher) else { return (Vec::new(), 0) };
-        let Some(scopes) = self.known(scopes) else { return (Vec::new(), 0) };
-        let wants = |place: &ListKey, span: NumberSpan| {
-            scopes.hold(&place.scope) && {
-                let terms = self.numbers.get(span);
-                wanted.iter().all(|condition| condition.holds(terms, &place.scope))
-            }
-        };
+        let Some(wants) = self.wants(scopes, matcher) else { return (Vec::new(), 0) };
         let count = |range: &mut dyn Iterator<Item = (&ListKey, &NumberSpan)>| {
             range.map(|(place, span)| u64::from(wants(place, *span))).sum::<u64>()
         };
@@ -228,6 +222,22 @@ impl KindIndex {
             }
         }
         by_value
+    }
+
+    /// Whether a row is in the wanted scopes and matches; `None` if none can.
+    fn wants<'i>(
+        &'i self,
+        scopes: &WantedScopes<'_>,
+        matcher: &Matcher,
+    ) -> Option<impl Fn(&ListKey, NumberSpan) -> bool + use<'i>> {
+        let wanted = self.resolve(matcher)?;
+        let scopes = self.known(scopes)?;
+        Some(move |place: &ListKey, span: NumberSpan| {
+            scopes.hold(&place.scope) && {
+                let terms = self.numbers.get(span);
+                wanted.iter().all(|condition| condition.holds(terms, &place.scope))
+            }
+        })
     }
 
     /// One condition on term numbers per condition; `None` if one of them can match nothing.

@@ -1,11 +1,12 @@
 use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
 use crate::model::fixtures::{kind, scope_in};
 use crate::model::{Kind, ResourceId, Seq};
 use crate::store::fixtures::{any_batch, batch, discovered, document, fresh, instance, removed};
-use crate::store::{Comparison, Matcher, On, Scan, Store, ValuePattern};
+use crate::store::{AlikeRows, Comparison, Matcher, On, Scan, Store, ValuePattern};
 
 fn facet(number: u16, text: &str) -> Comparison {
     Comparison { on: On::Facet(number), pattern: ValuePattern::new(text) }
@@ -23,6 +24,21 @@ fn expected(store: &Store, kind: &Kind, matcher: &Matcher, after: Option<&Resour
     let total = all.len() as u64;
     let ids = all.into_iter().filter(|id| after.is_none_or(|after| id > after)).take(limit).collect();
     Scan { ids, total, seq: snapshot.seq() }
+}
+
+fn owned<'a>(values: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
+    values.into_iter().map(str::to_owned).collect()
+}
+
+/// How many rows match, by their values of `by`.
+fn plainly(store: &Store, kind: &Kind, matcher: &Matcher, by: &[On]) -> BTreeMap<Vec<BTreeSet<String>>, u64> {
+    let mut counts = BTreeMap::new();
+    for row in store.snapshot().unwrap().rows(kind, None, None, usize::MAX).unwrap() {
+        if matcher.matches(&row) {
+            *counts.entry(by.iter().map(|on| owned(on.values(&row))).collect()).or_insert(0) += 1;
+        }
+    }
+    counts
 }
 
 proptest! {
@@ -60,11 +76,23 @@ proptest! {
                 for matcher in &matchers {
                     let first = store.scan(&kind, None, matcher, None, limit).unwrap();
                     prop_assert_eq!(&first, &expected(&store, &kind, matcher, None, limit));
-                    let mut by_region = std::collections::BTreeMap::new();
+                    let mut by_region = BTreeMap::new();
                     for row in store.snapshot().unwrap().rows(&kind, None, None, usize::MAX).unwrap() {
                         *by_region.entry(row.id.region.to_string()).or_insert(0) += 1;
                     }
                     prop_assert_eq!(store.count_by(&kind, None, &On::Region).unwrap(), by_region);
+                    for by in [vec![], vec![On::Facet(1)], vec![On::Tag("Name".into()), On::Region], vec![On::TagKey]] {
+                        let counted = store.index().alike(&kind, None, matcher, &by);
+                        prop_assert_eq!(counted.is_some(), store.index().is_ready());
+                        let Some((alike, seq)) = counted else { continue };
+                        prop_assert_eq!(seq, first.seq);
+                        let values = |each: &AlikeRows| by.iter().map(|on| owned(each.values(on))).collect::<Vec<_>>();
+                        let mut found = BTreeMap::new();
+                        for rows in &alike {
+                            *found.entry(values(rows)).or_insert(0) += rows.count;
+                        }
+                        prop_assert_eq!(found, plainly(&store, &kind, matcher, &by));
+                    }
                     if let Some(last) = first.ids.last() {
                         let next = store.scan(&kind, None, matcher, Some(last), limit).unwrap();
                         prop_assert_eq!(next, expected(&store, &kind, matcher, Some(last), limit));

@@ -22,6 +22,9 @@ pub(crate) const OFTEN: [&str; 4] = ["--interval", "all=1s", "--aws-share", "1"]
 /// Flags of a server that sweeps once, when it starts.
 pub(crate) const RARELY: [&str; 4] = ["--interval", "all=1h", "--aws-share", "1"];
 
+/// How a server is started on a data directory, whose path follows.
+const SERVE: [&str; 4] = ["serve", "--http", "127.0.0.1:0", "--data-dir"];
+
 /// How long a first sweep may take: ten thousand instances, unoptimised, on a machine that does something else as well.
 const SWEEP: Duration = Duration::from_mins(5);
 
@@ -139,9 +142,21 @@ impl Sandbox {
 
     /// The same, with `errors` as its standard error, if given.
     pub(crate) fn serve_complaining_to(&self, flags: &[&str], errors: Option<Stdio>) -> Serve {
-        let data = self.data();
-        let mut command = self.muster(&["serve", "--http", "127.0.0.1:0", "--data-dir"]);
-        command.arg(data).args(flags);
+        let mut command = self.muster(&SERVE);
+        command.arg(self.data()).args(flags);
+        Sandbox::served(command, errors)
+    }
+
+    /// Starts it with at most this many open files.
+    pub(crate) fn serve_with_files(&self, files: u32, flags: &[&str]) -> Serve {
+        let mut command = Command::new("sh");
+        command.env_clear().envs(self.environment.iter().cloned()).current_dir(self.path());
+        command.args(["-c", &format!("ulimit -n {files} && exec \"$@\""), "sh", MUSTER]).args(SERVE);
+        command.arg(self.data()).args(flags);
+        Sandbox::served(command, None)
+    }
+
+    fn served(command: Command, errors: Option<Stdio>) -> Serve {
         let running = Running::start_complaining_to("serve", command, errors);
         let said: Value = serde_json::from_str(&running.line(PATIENCE)).unwrap();
         let http = said["http"].as_str().expect("the line names the HTTP endpoint").to_owned();

@@ -53,7 +53,7 @@ impl Peer {
 
     /// awslabs' MCP server, which runs commands of the AWS CLI.
     fn awslabs(sandbox: &Sandbox) -> Peer {
-        let mut script = Environment::Awslabs.script("awslabs.py");
+        let mut script = Environment::Awslabs.script("aws_api.py");
         script.envs(sandbox.environment().iter().cloned());
         Peer(Running::start("awslabs", script))
     }

@@ -164,7 +164,7 @@ async fn a_stream_that_ends_without_saying_so_was_cut() {
     for said in ["", "{\"seq\":1}\n", "{\"seq\":1}\n{\"seq\":2"] {
         let serving = async {
             let (reader, mut writer) = bound.accept().await.unwrap().into_split();
-            handshake::answer(&mut BufReader::new(reader), &mut writer, false).await.unwrap();
+            handshake::answer(&mut BufReader::new(reader), &mut writer, false, Vec::new()).await.unwrap();
             tokio::io::AsyncWriteExt::write_all(&mut writer, said.as_bytes()).await.unwrap();
         };
         let config = config(&dir);

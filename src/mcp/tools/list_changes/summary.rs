@@ -5,11 +5,13 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
+use super::FRAME;
 use super::change_query::ChangeQuery;
 use crate::kinds;
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
 use crate::mcp::tools::answer::ToolResult;
+use crate::mcp::tools::budget::RowBudget;
 use crate::mcp::tools::schema;
 use crate::mcp::tools::table::{self, AnswerText};
 use crate::query::changes::{CauseKind, ChangeGroup, ChangePage, ChangeTally, StopReason, find};
@@ -51,21 +53,31 @@ impl ChangeQuery {
         if !largest.groups.is_empty() {
             text.add("\ncount | kind | what | field | cause");
         }
-        let mut groups = Vec::new();
+        let (mut groups, mut budget) = (Vec::new(), RowBudget::beside(FRAME));
+        let (mut others, mut others_count) = (largest.others, largest.others_count);
         for (group, count) in &largest.groups {
             let row = row(group, *count);
             let cells = ["count", "kind", "what", "field", "cause"].map(|name| match row.get(name) {
                 Some(Value::String(text)) => text.clone(),
                 other => other.map(Value::to_string).unwrap_or_default(),
             });
-            text.add(format_args!("\n{}", table::line(cells.iter().map(String::as_str))));
+            let line = table::line(cells.iter().map(String::as_str));
+            // The groups are in order, so once one does not fit, those behind it are among the others.
+            if others > largest.others || !budget.takes(&line, &serde_json::to_string(&row)?) {
+                (others, others_count) = (others + 1, others_count + count);
+                continue;
+            }
+            text.add(format_args!("\n{line}"));
             groups.push(Value::Object(row));
         }
         put("summary", json!(groups));
         put("records", json!(records));
-        if largest.others > 0 {
-            text.add(format_args!("\nOthers: {} in {} more groups", largest.others_count, largest.others));
-            put("others", json!({"groups": largest.others, "count": largest.others_count}));
+        if records == 0 && found.end() == StopReason::Reached {
+            self.doubt_field(&snapshot, &mut text)?;
+        }
+        if others > 0 {
+            text.add(format_args!("\nOthers: {others_count} in {others} more groups"));
+            put("others", json!({"groups": others, "count": others_count}));
         }
         if found.end() != StopReason::Reached {
             let next = self.cursor(core, found.span());

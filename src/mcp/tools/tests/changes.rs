@@ -72,3 +72,17 @@ async fn changes_are_counted_by_kind_field_and_cause_and_the_rest_together() {
     let refused = client.call("list_changes", json!({"summary": true, "wait_seconds": 3})).await.unwrap();
     assert!(refused.is_error == Some(true) && text(&refused).contains("leave out"), "{}", text(&refused));
 }
+
+#[tokio::test]
+async fn a_field_that_nothing_has_is_told_where_nothing_changed() {
+    let world = World::small().await;
+    let client = world.client(true).await;
+    for summary in [false, true] {
+        let asked = json!({"kind": "instance", "field": "Stat.Name", "summary": summary});
+        let (said, _) = answered(&client, &list_changes::SPEC, asked).await;
+        assert!(said.contains("has a field `Stat` (did you mean `State`?)"), "{said}");
+        let asked = json!({"kind": "volume", "field": "state", "since": "-1s", "summary": summary});
+        let (said, _) = answered(&client, &list_changes::SPEC, asked).await;
+        assert!(!said.contains("has a field"), "{said}");
+    }
+}

@@ -7,9 +7,13 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::*;
+use crate::aws::AwsClock;
 use crate::mcp::Readiness;
+use crate::mcp::remembered_sessions::RememberedSessions;
 use crate::mcp::tests::World;
 use crate::mcp::transport::{HttpOptions, PATH, router};
+
+mod sessions;
 
 /// A server without a socket, and who asks it.
 struct Desk {
@@ -41,8 +45,15 @@ impl Reply {
 
 impl Desk {
     async fn new() -> Desk {
+        Desk::with_idle_sessions(256).await
+    }
+
+    async fn with_idle_sessions(idle: usize) -> Desk {
         let world = World::small().await;
-        let router = router(&world.server, &HttpOptions::default(), &CancellationToken::new());
+        let remembered = RememberedSessions::open(None, Arc::new(AwsClock::default())).await;
+        let origins = vec!["https://app.example.com:443".to_owned()];
+        let options = HttpOptions { origins, ..HttpOptions::default() };
+        let router = router(&world.server, |handler| handler, &options, &CancellationToken::new(), remembered, idle);
         Desk { world, router }
     }
 
@@ -362,4 +373,58 @@ async fn of_a_stream_the_answer_is_taken_and_one_without_is_an_error() {
     assert_eq!(whole.await, json!({"jsonrpc": "2.0", "id": 1, "result": {"a": 1}}));
     let cut = of("data:\n\ndata: {\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{}}\n\n").await;
     assert_eq!((&cut["id"], &cut["error"]["code"]), (&json!(1), &json!(-32603)));
+}
+
+#[tokio::test]
+async fn mcp_is_served_at_its_path_and_nowhere_below() {
+    let desk = Desk::new().await;
+    for (path, status) in [("/mcp", 200), ("/mcp/", 200), ("/mcp/x", 404), ("/", 404)] {
+        let mut request = HttpRequest::builder().method(Method::POST).uri(path).header("host", "127.0.0.1");
+        for (name, value) in TOOLS {
+            request = request.header(name, value);
+        }
+        let request = request.body(Body::from(modern(1, "tools/list"))).unwrap();
+        let response = desk.router.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status().as_u16(), status, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_an_accepted_origin_can_call_and_one_of_another_cannot() {
+    let desk = Desk::new().await;
+    let preflight = |origin: &'static str| {
+        [
+            ("origin", origin),
+            ("access-control-request-method", "POST"),
+            ("access-control-request-headers", "content-type, Authorization,mcp-protocol-version, x-other"),
+        ]
+    };
+    for origin in ["https://app.example.com", "http://localhost:5173"] {
+        let reply = desk.ask(Method::OPTIONS, &preflight(origin), Body::empty()).await;
+        assert_eq!((reply.status, reply.text.as_str()), (204, ""), "{reply:?}");
+        assert_eq!(reply.headers["access-control-allow-origin"], origin);
+        assert_eq!(reply.headers["access-control-allow-methods"], "GET, POST, DELETE");
+        let sendable = "content-type, authorization, mcp-protocol-version";
+        assert_eq!(reply.headers["access-control-allow-headers"], sendable);
+        let params = json!({"protocolVersion": "2025-11-25"});
+        let reply = desk.post(&[("origin", origin)], request(0, "initialize", &params)).await;
+        assert_eq!(
+            (reply.status, &reply.headers["access-control-allow-origin"]),
+            (200, &HeaderValue::from_static(origin))
+        );
+        let exposed = reply.headers["access-control-expose-headers"].to_str().unwrap();
+        assert!(exposed.contains("mcp-session-id") && reply.headers.contains_key("mcp-session-id"), "{exposed}");
+        // A page can read why it is refused.
+        let reply = desk.post(&[("origin", origin)], "nonsense").await;
+        assert_eq!((reply.status, reply.headers.contains_key("access-control-allow-origin")), (400, true));
+    }
+    for origin in ["https://evil.test", "https://app.example.com:444", "null"] {
+        for (method, body) in [(Method::OPTIONS, String::new()), (Method::POST, modern(1, "tools/list"))] {
+            let reply = desk.ask(method, &preflight(origin), body).await;
+            assert_eq!((reply.status, reply.headers.contains_key("access-control-allow-origin")), (403, false));
+        }
+    }
+    let reply = desk.post(&TOOLS, modern(1, "tools/list")).await;
+    assert!(!reply.headers.contains_key("access-control-allow-origin"), "no page asks");
+    assert_eq!(desk.ask(Method::OPTIONS, &[], Body::empty()).await.status, 405);
 }

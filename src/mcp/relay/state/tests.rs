@@ -1,0 +1,310 @@
+mod interleavings;
+
+use serde_json::{Value, json};
+
+use super::*;
+
+const NOW: Duration = Duration::from_mins(1);
+
+/// A relay whose outputs are looked at as messages.
+pub(super) struct Bench {
+    state: RelayState,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Bench { state: RelayState::new(welcome(), 7) }
+    }
+
+    fn step(&mut self, input: RelayInput<'_>) -> Vec<RelayOutput> {
+        self.state.step(input, NOW)
+    }
+
+    /// The client says a message; returns what the client hears at once.
+    fn client(&mut self, message: &Value) -> Vec<Value> {
+        to_client(&self.step(RelayInput::Client(message.to_string().as_bytes())))
+    }
+
+    /// The server says a message; returns what the client hears.
+    fn server(&mut self, message: &Value) -> Vec<Value> {
+        to_client(&self.step(RelayInput::Server(message.to_string().as_bytes())))
+    }
+
+    /// Everything that the server gets now.
+    fn sent(&mut self) -> Vec<Value> {
+        let mut sent = Vec::new();
+        while self.state.has_next() {
+            sent.extend(to_server(&self.step(RelayInput::ServerReady)));
+        }
+        sent
+    }
+
+    fn answer(&mut self, id: impl Into<Value>) -> Vec<Value> {
+        self.server(&json!({"jsonrpc": "2.0", "id": id.into(), "result": {"protocolVersion": "2025-11-25"}}))
+    }
+
+    /// The server is lost; returns what the client hears.
+    fn lose(&mut self) -> Vec<Value> {
+        to_client(&self.step(RelayInput::ServerLost))
+    }
+
+    fn connect(&mut self) {
+        assert_eq!(self.step(RelayInput::Connected(welcome())), []);
+    }
+
+    /// Opens a session of the older era.
+    fn open(&mut self) {
+        let params =
+            json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}});
+        self.client(&request("open", "initialize", params));
+        self.sent();
+        assert_eq!(self.answer("open").len(), 1);
+        self.client(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
+        self.sent();
+    }
+}
+
+pub(super) fn welcome() -> Welcome {
+    Welcome { read_tools: vec!["search".to_owned()] }
+}
+
+pub(super) fn request(id: impl Into<Value>, method: &str, params: Value) -> Value {
+    let mut message = json!({"jsonrpc": "2.0", "id": id.into(), "method": method});
+    message["params"] = params;
+    message
+}
+
+pub(super) fn to_client(outputs: &[RelayOutput]) -> Vec<Value> {
+    let read = |output: &RelayOutput| match output {
+        RelayOutput::ToClient(line) => Some(serde_json::from_slice(line).unwrap()),
+        _ => None,
+    };
+    outputs.iter().filter_map(read).collect()
+}
+
+pub(super) fn to_server(outputs: &[RelayOutput]) -> Vec<Value> {
+    let read = |output: &RelayOutput| match output {
+        RelayOutput::ToServer(line) => Some(serde_json::from_slice(line).unwrap()),
+        _ => None,
+    };
+    outputs.iter().filter_map(read).collect()
+}
+
+fn call(id: i64, tool: &str) -> Value {
+    request(id, "tools/call", json!({"name": tool, "arguments": {"a": 1}}))
+}
+
+fn methods(sent: &[Value]) -> Vec<&str> {
+    sent.iter().map(|line| line["method"].as_str().unwrap_or("an answer")).collect()
+}
+
+#[test]
+fn a_read_is_sent_again_with_the_time_that_passed_and_of_a_write_is_asked_what_became_of_it() {
+    let mut bench = Bench { state: RelayState::new(welcome(), 7) };
+    let begun = Duration::from_secs(50);
+    for message in [call(1, "search"), call(2, "stop")] {
+        let line = message.to_string();
+        assert_eq!(bench.state.step(RelayInput::Client(line.as_bytes()), begun), []);
+    }
+    let first = bench.sent();
+    let name = |message: &Value| message["params"]["_meta"]["muster/call"].as_str().unwrap().to_owned();
+    assert_ne!(name(&first[0]), name(&first[1]));
+    // It waits in the relay, so nobody has seen it.
+    bench.client(&call(3, "start"));
+    bench.lose();
+    bench.connect();
+    let again = bench.sent();
+    assert_eq!(methods(&again), ["tools/call", "muster/call", "tools/call"]);
+    assert_eq!(again[0]["params"]["_meta"]["muster/elapsed_ms"], 10_000);
+    assert_eq!(again[1]["params"], first[1]["params"], "the same call");
+    assert_eq!((&again[2]["id"], &again[2]["params"]["name"]), (&json!(3), &json!("start")));
+    for id in 1..=3 {
+        assert_eq!(bench.answer(id)[0]["id"], id);
+    }
+}
+
+#[test]
+fn a_session_of_the_older_era_is_replayed_before_anything_else() {
+    let mut bench = Bench::new();
+    bench.open();
+    for (id, uri) in [(1, "ec2://a"), (2, "ec2://b"), (3, "ec2://c")] {
+        bench.client(&request(id, "resources/subscribe", json!({"uri": uri})));
+    }
+    bench.client(&request(4, "logging/setLevel", json!({"level": "info"})));
+    bench.client(&request(5, "resources/unsubscribe", json!({"uri": "ec2://b"})));
+    bench.sent();
+    for id in [1, 2, 4, 5] {
+        bench.answer(id);
+    }
+    bench.server(&json!({"jsonrpc": "2.0", "id": 3, "error": {"code": -32602, "message": "no"}}));
+    bench.client(&request("list", "tools/list", json!({})));
+    bench.sent();
+    bench.lose();
+    bench.connect();
+    bench.client(&request("later", "tools/list", json!({})));
+    let opening = bench.sent();
+    assert_eq!(methods(&opening), ["initialize"]);
+    assert_eq!(opening[0]["params"]["clientInfo"]["name"], "c");
+    assert_eq!(bench.answer(opening[0]["id"].clone()), [] as [Value; 0]);
+    let rest = bench.sent();
+    assert_eq!(methods(&rest), ["notifications/initialized", "resources/subscribe", "logging/setLevel"]);
+    assert_eq!(rest[1]["params"], json!({"uri": "ec2://a", "_meta": {"muster/resumed": true}}));
+    let updated = json!({"jsonrpc": "2.0", "method": "notifications/resources/updated", "params": {"uri": "ec2://a"}});
+    assert_eq!(bench.server(&updated), [] as [Value; 0], "held");
+    assert_eq!(bench.answer(rest[1]["id"].clone()), [] as [Value; 0]);
+    assert_eq!(bench.answer(rest[2]["id"].clone()), [updated]);
+    let served = bench.sent();
+    assert_eq!(served.iter().map(|line| line["id"].clone()).collect::<Vec<_>>(), [json!("list"), json!("later")]);
+}
+
+#[test]
+fn a_server_that_does_not_take_the_session_ends_it_with_what_to_do() {
+    for refusal in
+        [json!({"error": {"code": -32602, "message": "no"}}), json!({"result": {"protocolVersion": "2024-11-05"}})]
+    {
+        let mut bench = Bench::new();
+        bench.open();
+        bench.client(&call(1, "stop"));
+        bench.sent();
+        bench.lose();
+        bench.connect();
+        let mut answer = refusal;
+        answer["id"] = bench.sent()[0]["id"].clone();
+        answer["jsonrpc"] = json!("2.0");
+        let outputs = bench.step(RelayInput::Server(answer.to_string().as_bytes()));
+        assert!(outputs.contains(&RelayOutput::HangUp));
+        let told = to_client(&outputs)[0]["error"]["message"].as_str().unwrap().to_owned();
+        assert!(told.contains("restart this MCP server") && told.contains("not known whether"), "{told}");
+        bench.lose();
+        let later = bench.client(&call(2, "search"));
+        assert!(later[0]["error"]["message"].as_str().unwrap().contains("restart this MCP server"), "{later:?}");
+    }
+}
+
+fn acknowledgement(id: i64, uris: &[&str]) -> Value {
+    let params = json!({"_meta": {"io.modelcontextprotocol/subscriptionId": id}, "notifications": {"resourcesListChanged": true, "resourceSubscriptions": uris}});
+    json!({"jsonrpc": "2.0", "method": "notifications/subscriptions/acknowledged", "params": params})
+}
+
+#[test]
+fn a_subscription_goes_on_without_a_second_acknowledgement_and_ends_when_less_is_granted() {
+    let mut bench = Bench::new();
+    bench.client(&request(7, "subscriptions/listen", json!({"notifications": {}})));
+    assert_eq!(bench.sent()[0]["params"], json!({"notifications": {}}));
+    assert_eq!(bench.server(&acknowledgement(7, &["ec2://a", "ec2://b"])).len(), 1);
+    bench.lose();
+    bench.connect();
+    assert_eq!(bench.sent()[0]["params"]["_meta"]["muster/resumed"], true);
+    assert_eq!(bench.server(&acknowledgement(7, &["ec2://b", "ec2://a"])), [] as [Value; 0]);
+    bench.lose();
+    bench.connect();
+    bench.sent();
+    let end = bench.server(&acknowledgement(7, &["ec2://a"]));
+    assert_eq!((&end[0]["id"], &end[0]["result"]["resultType"]), (&json!(7), &json!("complete")));
+    let sent = bench.sent();
+    assert_eq!((methods(&sent), &sent[0]["params"]["requestId"]), (vec!["notifications/cancelled"], &json!(7)));
+}
+
+#[test]
+fn requests_of_the_server_have_an_epoch_and_end_with_it() {
+    let mut bench = Bench::new();
+    let asks = request(0, "elicitation/create", json!({"_meta": {"progressToken": 0}}));
+    let seen = bench.server(&asks);
+    assert_eq!((&seen[0]["id"], &seen[0]["params"]["_meta"]["progressToken"]), (&json!("0:0"), &json!("0:0")));
+    let progress = json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": "0:0", "progress": 1}});
+    bench.client(&progress);
+    assert_eq!(bench.sent()[0]["params"]["progressToken"], 0);
+    bench.client(&request(1, "tools/list", json!({})));
+    let told = bench.lose();
+    assert_eq!(
+        (&told[0]["method"], &told[0]["params"]["requestId"]),
+        (&json!("notifications/cancelled"), &json!("0:0"))
+    );
+    bench.connect();
+    bench.client(&json!({"jsonrpc": "2.0", "id": "0:0", "result": {"action": "accept"}}));
+    bench.client(&progress);
+    assert_eq!(methods(&bench.sent()), ["tools/list"], "the late answer is dropped");
+    let seen = bench.server(&asks);
+    assert_eq!(seen[0]["id"], "1:0");
+    let gone = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 0}});
+    assert_eq!(bench.server(&gone)[0]["params"]["requestId"], "1:0");
+    assert_eq!(bench.server(&gone), [] as [Value; 0], "it is over");
+    bench.server(&request("0", "roots/list", json!({})));
+    bench.client(&json!({"jsonrpc": "2.0", "id": "1:\"0\"", "result": {"roots": []}}));
+    assert_eq!(bench.sent()[0]["id"], "0");
+}
+
+#[test]
+fn progress_of_a_request_that_was_sent_again_does_not_step_back() {
+    let mut bench = Bench::new();
+    bench.client(&request(1, "tools/call", json!({"name": "search", "_meta": {"progressToken": "t"}})));
+    bench.sent();
+    let at = |value: f64| json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": "t", "progress": value}});
+    assert_eq!(bench.server(&at(1.0)).len() + bench.server(&at(2.0)).len(), 2);
+    bench.lose();
+    bench.connect();
+    bench.sent();
+    assert_eq!(bench.server(&at(1.0)).len() + bench.server(&at(2.0)).len(), 0);
+    assert_eq!(bench.server(&at(2.5)).len(), 1);
+}
+
+#[test]
+fn only_so_many_requests_wait_and_the_next_one_is_told_to_come_again() {
+    let mut bench = Bench::new();
+    bench.client(&request("first", "tools/list", json!({})));
+    bench.sent();
+    bench.lose();
+    for id in 0..255 {
+        assert_eq!(bench.client(&request(id, "tools/list", json!({}))), [] as [Value; 0]);
+    }
+    let refused = bench.client(&request(255, "tools/list", json!({})));
+    assert!(refused[0]["error"]["message"].as_str().unwrap().contains("again in a moment"), "{refused:?}");
+    bench.connect();
+    assert_eq!(bench.sent().len(), 256);
+}
+
+#[test]
+fn a_server_is_wanted_at_once_where_somebody_waits_and_else_with_the_next_request() {
+    let goodbye = json!({"jsonrpc": "2.0", "method": GOODBYE}).to_string();
+    let mut bench = Bench::new();
+    bench.open();
+    assert_eq!(bench.step(RelayInput::Server(goodbye.as_bytes())), [RelayOutput::HangUp], "nobody waits");
+    let wanted = bench.step(RelayInput::Client(request(1, "tools/list", json!({})).to_string().as_bytes()));
+    assert_eq!(wanted, [RelayOutput::Connect(Duration::ZERO)]);
+    let mut bench = Bench::new();
+    bench.open();
+    assert!(bench.step(RelayInput::ServerLost).contains(&RelayOutput::Connect(Duration::ZERO)), "a list may change");
+    let mut bench = Bench::new();
+    bench.client(&request(1, "subscriptions/listen", json!({})));
+    bench.sent();
+    let outputs = bench.step(RelayInput::Server(goodbye.as_bytes()));
+    assert_eq!(outputs, [RelayOutput::HangUp, RelayOutput::Connect(Duration::ZERO)]);
+}
+
+#[test]
+fn a_request_that_ends_every_server_is_answered_and_servers_are_started_ever_more_slowly() {
+    let mut bench = Bench::new();
+    bench.client(&call(1, "search"));
+    bench.connect_is_refused();
+    let mut pauses = Vec::new();
+    let answer = loop {
+        bench.sent();
+        let outputs = bench.step(RelayInput::ServerLost);
+        if let [answer] = &to_client(&outputs)[..] {
+            break answer.clone();
+        }
+        let [RelayOutput::Connect(pause)] = outputs[..] else { panic!("{outputs:?}") };
+        pauses.push(pause.as_millis());
+        bench.connect();
+    };
+    assert_eq!(pauses, [0, 0, 50, 100, 200, 400, 800, 1600]);
+    assert!(answer["error"]["message"].as_str().unwrap().contains("again and again"), "{answer}");
+}
+
+impl Bench {
+    /// A server that comes when none is wanted changes nothing.
+    fn connect_is_refused(&mut self) {
+        assert_eq!(self.step(RelayInput::Connected(welcome())), []);
+        assert_eq!(self.step(RelayInput::Unreachable("no")), []);
+    }
+}
