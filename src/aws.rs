@@ -40,11 +40,11 @@ pub use actions::{
     ACTIONS, ActionSpec, CreateSnapshots, CreatedSnapshot, DOCTOR, SETUP, StateChange, WriteAnswer, WriteResult,
 };
 pub use batch::{DescribeResult, IdBatch};
-pub use client::Aws;
+pub use client::{Aws, SILENT};
 pub use clock::AwsClock;
 pub use error::{AwsError, AwsErrorKind, Details};
 pub use held_keys::HeldKeys;
-pub use limiter::{CallCount, Priority};
+pub use limiter::{CallCount, Priority, UnansweredCall};
 pub use origin::Origin;
 pub use pinned::Pinned;
 pub use settings::{AwsSettings, Regions};

@@ -142,7 +142,7 @@ impl<L: Ledger> Ingest<L> {
         let rules = kinds.values().filter_map(|entry| Some((entry.kind.clone(), entry.event_rules?))).collect();
         let freshness =
             Freshness::new(view.watermarks()?, view.held()?, &interval, rules, &view.retired(), Arc::clone(&clock));
-        let (lanes, handle) = lanes::connect(freshness.clone(), hub.clone(), Arc::clone(&clock), stop);
+        let (lanes, handle) = lanes::connect(freshness.clone(), hub.clone(), stop);
         let (wanted, receiver) = mpsc::unbounded_channel();
         let started = clock.now();
         let ingest = Ingest {
@@ -251,7 +251,7 @@ impl<L: Ledger> Ingest<L> {
         let noted = noted.and_then(|()| Ok(self.ledger.view()?));
         if let Ok(view) = &noted {
             self.freshness.signal(Signal::Retired(view.retired()));
-            self.hub.mark([ChangeTopic::Freshness, ChangeTopic::Summary], self.clock.now());
+            self.hub.mark([ChangeTopic::Freshness, ChangeTopic::Summary]);
         }
         // The caller may have gone: what is recorded stays.
         drop(done.send(noted.map(drop)));
@@ -345,7 +345,7 @@ impl<L: Ledger> Ingest<L> {
             let committed = self.ledger.commit(batch)?;
             self.keeper.appended((committed.last.0 + 1).saturating_sub(committed.first.0));
             seq = committed.last;
-            self.hub.publish(&committed, self.clock.now());
+            self.hub.publish(&committed);
         }
         for (id, note) in notes {
             let scope = id.scope();

@@ -30,9 +30,11 @@ pub mod resources;
 pub mod server;
 pub mod stale;
 pub mod stall;
+pub mod subscription_filter;
 pub mod subscriptions;
 #[cfg(test)]
 mod tests;
+pub mod told;
 pub mod tools;
 pub mod transport;
 pub mod unobserved;

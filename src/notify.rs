@@ -3,25 +3,18 @@
 //! A subscriber that does not read costs at most one set of the URIs it subscribed to, however much changes meanwhile, and delays
 //! nobody. A notification is a hint to read again: it carries no content, and repeating it is harmless.
 //!
-//! A subscription is acknowledged before it is registered here (the MCP library sends the acknowledgment first), so a change in
-//! between would be lost: registration therefore replays the changes of the last [`REPLAY`].
+//! A subscription is registered here before it is acknowledged, so it is told of every change from its acknowledgement on. What
+//! changed before that, a client reads.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
-use crate::model::{Kind, ResourceId, Scope, Seq, Timestamp};
+use crate::model::{Kind, ResourceId, Scope, Seq};
 use crate::store::{ChangeKind, Committed, TouchedResource};
-
-/// How far back a new subscription looks for changes that it may have missed.
-pub const REPLAY: Duration = Duration::from_secs(5);
-
-/// How many recent changes are kept for replay; if more happened, a new subscription gets all its URIs.
-const RING: usize = 4096;
 
 /// Something that can be subscribed to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -77,10 +70,6 @@ struct Hub {
     boxes: HashMap<u64, Arc<PendingChanges>>,
     topics: HashMap<ChangeTopic, BTreeMap<u64, BTreeSet<Arc<str>>>>,
     list: HashSet<u64>,
-    recent: VecDeque<(Timestamp, ChangeTopic)>,
-    list_changed_at: Option<Timestamp>,
-    now: Timestamp,
-    overflowed_at: Option<Timestamp>,
     /// (part, whole): a change of the part is also a change of the whole with the same id.
     parts: Vec<(Kind, Kind)>,
 }
@@ -104,24 +93,13 @@ impl ChangeHub {
     /// checks belong to the instance.
     #[must_use]
     pub fn new(parts: Vec<(Kind, Kind)>) -> Self {
-        let hub = Hub {
-            next: 0,
-            boxes: HashMap::new(),
-            topics: HashMap::new(),
-            list: HashSet::new(),
-            recent: VecDeque::new(),
-            list_changed_at: None,
-            now: Timestamp::EPOCH,
-            overflowed_at: None,
-            parts,
-        };
+        let hub = Hub { next: 0, boxes: HashMap::new(), topics: HashMap::new(), list: HashSet::new(), parts };
         ChangeHub { hub: Arc::new(Mutex::new(hub)), newest: watch::Sender::new(Seq::ZERO) }
     }
 
     /// Marks everything that `committed` touched for its subscribers. Never waits for a subscriber.
-    pub fn publish(&self, committed: &Committed, now: Timestamp) {
-        let mut hub = self.hub.lock();
-        hub.now = now;
+    pub fn publish(&self, committed: &Committed) {
+        let hub = self.hub.lock();
         let mut topics = BTreeSet::new();
         for touched in &committed.touched {
             hub.collect(touched, &mut topics);
@@ -130,7 +108,7 @@ impl ChangeHub {
             topics.insert(ChangeTopic::Changes);
         }
         let list_changed = committed.touched.iter().any(|touched| touched.listed);
-        hub.mark(topics, list_changed);
+        hub.mark(&topics, list_changed);
         drop(hub);
         self.newest.send_replace(committed.last);
     }
@@ -142,38 +120,30 @@ impl ChangeHub {
     }
 
     /// Marks topics that change without a commit, such as [`ChangeTopic::Freshness`].
-    pub fn mark(&self, topics: impl IntoIterator<Item = ChangeTopic>, now: Timestamp) {
-        let mut hub = self.hub.lock();
-        hub.now = now;
-        hub.mark(topics.into_iter().collect(), false);
+    pub fn mark(&self, topics: impl IntoIterator<Item = ChangeTopic>) {
+        self.hub.lock().mark(&topics.into_iter().collect(), false);
     }
 
     /// Marks everything that has subscribers: all of it may have changed.
-    pub fn mark_all(&self, now: Timestamp) {
-        let mut hub = self.hub.lock();
-        hub.now = now;
+    pub fn mark_all(&self) {
+        let hub = self.hub.lock();
         let topics = hub.topics.keys().cloned().collect();
-        hub.mark(topics, true);
+        hub.mark(&topics, true);
     }
 
-    /// Registers a subscriber: for the list of resources if `list_changed`, and for each topic under the URI as spelled. Changes
-    /// within [`REPLAY`] are reported at once.
+    /// Registers a subscriber: for the list of resources if `list_changed`, and for each topic under the URI as spelled.
     #[must_use]
-    pub fn register(&self, list_changed: bool, topics: Vec<(ChangeTopic, Arc<str>)>, now: Timestamp) -> Subscription {
+    pub fn register(&self, list_changed: bool, topics: Vec<(ChangeTopic, Arc<str>)>) -> Subscription {
         let mailbox = Arc::new(PendingChanges::default());
         let mut hub = self.hub.lock();
-        hub.now = now;
         hub.next += 1;
         let subscriber = hub.next;
         hub.boxes.insert(subscriber, Arc::clone(&mailbox));
         if list_changed {
             hub.list.insert(subscriber);
-            if hub.list_changed_at.is_some_and(|at| hub.now.since(at) <= REPLAY) {
-                mailbox.put(|dirty| dirty.list_changed = true);
-            }
         }
         for (topic, uri) in topics {
-            hub.add(subscriber, &mailbox, topic, uri);
+            hub.add(subscriber, topic, uri);
         }
         drop(hub);
         Subscription { hub: self.clone(), subscriber, mailbox }
@@ -204,8 +174,8 @@ impl Hub {
         }
     }
 
-    fn mark(&mut self, topics: BTreeSet<ChangeTopic>, list_changed: bool) {
-        for topic in &topics {
+    fn mark(&self, topics: &BTreeSet<ChangeTopic>, list_changed: bool) {
+        for topic in topics {
             for (subscriber, uris) in self.topics.get(topic).into_iter().flatten() {
                 if let Some(mailbox) = self.boxes.get(subscriber) {
                     mailbox.put(|dirty| dirty.uris.extend(uris.iter().cloned()));
@@ -213,28 +183,13 @@ impl Hub {
             }
         }
         if list_changed {
-            self.list_changed_at = Some(self.now);
             for mailbox in self.list.iter().filter_map(|subscriber| self.boxes.get(subscriber)) {
                 mailbox.put(|dirty| dirty.list_changed = true);
             }
         }
-        let now = self.now;
-        self.recent.extend(topics.into_iter().map(|topic| (now, topic)));
-        while self.recent.front().is_some_and(|(at, _)| now.since(*at) > REPLAY) {
-            self.recent.pop_front();
-        }
-        if self.recent.len() > RING {
-            self.overflowed_at = self.recent.back().map(|(at, _)| *at);
-            let excess = self.recent.len() - RING;
-            self.recent.drain(..excess);
-        }
     }
 
-    fn add(&mut self, subscriber: u64, mailbox: &PendingChanges, topic: ChangeTopic, uri: Arc<str>) {
-        let overflowed = self.overflowed_at.is_some_and(|at| self.now.since(at) <= REPLAY);
-        if overflowed || self.recent.iter().any(|(at, recent)| *recent == topic && self.now.since(*at) <= REPLAY) {
-            mailbox.put(|dirty| dirty.uris.extend([Arc::clone(&uri)]));
-        }
+    fn add(&mut self, subscriber: u64, topic: ChangeTopic, uri: Arc<str>) {
         self.topics.entry(topic).or_default().entry(subscriber).or_default().insert(uri);
     }
 
@@ -274,23 +229,25 @@ pub struct Subscription {
 
 impl Subscription {
     /// Also subscribes to `topic`, reported as `uri`.
-    pub fn add(&self, topic: ChangeTopic, uri: Arc<str>, now: Timestamp) {
-        let mut hub = self.hub.hub.lock();
-        hub.now = now;
-        hub.add(self.subscriber, &self.mailbox, topic, uri);
+    pub fn add(&self, topic: ChangeTopic, uri: Arc<str>) {
+        self.hub.hub.lock().add(self.subscriber, topic, uri);
+    }
+
+    /// Reports all that it subscribes to as changed, because it may have changed unheard.
+    pub fn mark_all(&self) {
+        let hub = self.hub.hub.lock();
+        let uris = hub.topics.values().filter_map(|subscribers| subscribers.get(&self.subscriber)).flatten().cloned();
+        let (uris, list) = (uris.collect::<BTreeSet<_>>(), hub.list.contains(&self.subscriber));
+        drop(hub);
+        self.mailbox.put(|dirty| {
+            dirty.uris.extend(uris);
+            dirty.list_changed |= list;
+        });
     }
 
     /// Ends the subscription to `uri`. A pending change may still be reported.
     pub fn remove(&self, uri: &str) {
         self.hub.hub.lock().remove(self.subscriber, uri);
-    }
-
-    /// Marks `uris`, and the list of resources if `list_changed`, for this subscriber, who may have missed notifications.
-    pub fn mark(&self, list_changed: bool, uris: impl IntoIterator<Item = Arc<str>>) {
-        self.mailbox.put(|dirty| {
-            dirty.uris.extend(uris);
-            dirty.list_changed |= list_changed;
-        });
     }
 
     /// Whether changes were ever taken.

@@ -21,6 +21,7 @@ use crate::connection::lock::LockError;
 use crate::mcp::client::{ClientError, McpClient};
 use crate::mcp::error::{CODE, EARLIEST};
 use crate::mcp::policy::Writes;
+use crate::mcp::told::ProgressNote;
 use crate::mcp::{Core, tools};
 use crate::model::FailureCode;
 
@@ -139,7 +140,10 @@ async fn answered(core: &Arc<Core>, tool: &str, arguments: Value) -> serde_json:
         _ => None,
     };
     let result = match tools::find(tool, Writes::NotAsked) {
-        Ok(spec) => tools::call(spec, Arc::clone(core), arguments, Writes::NotAsked, &CancellationToken::new()).await,
+        Ok(spec) => {
+            let (core, stop, note) = (Arc::clone(core), CancellationToken::new(), ProgressNote::default());
+            tools::call(spec, core, arguments, Writes::NotAsked, &stop, &note).await
+        }
         Err(fault) => fault.result(),
     };
     serde_json::to_value(result)

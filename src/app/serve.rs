@@ -221,7 +221,7 @@ async fn serve(config: &Config, mut lifetime: Lifetime, listener: &ClientListene
                 service_manager::ready();
                 if has_served {
                     // What is read now may be another store's, or may have changed unheard.
-                    hub.mark_all(engine.core().now());
+                    hub.mark_all();
                 }
                 has_served = true;
                 match attend(engine, &mut lifetime, listener).await {

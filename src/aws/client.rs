@@ -1,17 +1,21 @@
 //! The connection to AWS that the rest of Muster holds.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::account::Account;
 use super::accounts::Accounts;
 use super::clock::AwsClock;
 use super::held_keys::HeldKeys;
-use super::limiter::{CallCount, Limiter};
+use super::limiter::{CallCount, Limiter, UnansweredCall};
 use super::origin::Origin;
 use super::profiles::FileFault;
 use super::sdk::Sdk;
 use super::settings::AwsSettings;
 use crate::model::{Region, Scope, SecretTags, SharedClock};
+
+/// After this long a call counts as unanswered: less than what a request waits for a first sweep, so that its answer can say so.
+pub const SILENT: Duration = Duration::from_secs(4);
 
 /// A connection to AWS. Clones share clients, limits and clock.
 ///
@@ -98,6 +102,12 @@ impl Aws {
     #[must_use]
     pub fn calls(&self) -> Vec<CallCount> {
         self.0.limiter.calls()
+    }
+
+    /// The call that AWS has not answered for the longest time, if for [`SILENT`] at least.
+    #[must_use]
+    pub fn unanswered(&self) -> Option<UnansweredCall> {
+        self.0.limiter.unanswered(SILENT)
     }
 
     /// The account of the configured credentials.

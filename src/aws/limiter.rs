@@ -13,6 +13,7 @@ mod documented;
 mod tally;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -59,6 +60,24 @@ pub struct CallCount {
     pub documented_per_second: u32,
 }
 
+/// A call that AWS has not answered yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnansweredCall {
+    /// The region.
+    pub region: Region,
+    /// The IAM action, which names the call.
+    pub action: &'static str,
+    /// How long ago it was sent.
+    pub waited: Duration,
+}
+
+impl fmt::Display for UnansweredCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let UnansweredCall { region, action, waited } = self;
+        write!(f, "AWS has not answered {action} in {region} for {} s", waited.as_secs())
+    }
+}
+
 /// Admits calls at the configured share of AWS's limits.
 #[derive(Debug)]
 pub(super) struct Limiter {
@@ -75,6 +94,8 @@ struct ActionQueue {
     start: Instant,
     allowance: Mutex<Allowance>,
     tally: Mutex<CallTally>,
+    /// When the calls that AWS has not answered yet were sent.
+    unanswered: Mutex<Vec<Duration>>,
     /// The number of waiting calls, by priority. A call waits for all more urgent ones.
     waiting: [AtomicUsize; 3],
 }
@@ -117,6 +138,7 @@ impl Limiter {
             }
         };
         queue.tally.lock().sent(sent);
+        queue.unanswered.lock().push(sent);
         Admitted { queue, sent }
     }
 
@@ -124,6 +146,20 @@ impl Limiter {
     pub(super) fn calls(&self) -> Vec<CallCount> {
         let queues: Vec<Arc<ActionQueue>> = self.queues.lock().values().cloned().collect();
         queues.iter().map(|queue| queue.count()).collect()
+    }
+
+    /// The call that AWS has not answered for the longest time, if for `patience` at least.
+    pub(super) fn unanswered(&self, patience: Duration) -> Option<UnansweredCall> {
+        let queues: Vec<Arc<ActionQueue>> = self.queues.lock().values().cloned().collect();
+        let now = self.start.elapsed();
+        let oldest = queues.iter().filter_map(|queue| Some((queue.unanswered.lock().iter().min().copied()?, queue)));
+        let (sent, queue) = oldest.min_by_key(|(sent, _)| *sent)?;
+        let waited = now.saturating_sub(sent);
+        (waited >= patience).then(|| UnansweredCall {
+            region: queue.scope.region.clone(),
+            action: queue.action,
+            waited,
+        })
     }
 
     fn queue(&self, scope: &Scope, action: &'static str) -> Arc<ActionQueue> {
@@ -139,6 +175,7 @@ impl Limiter {
                     documented::share(action, self.percent),
                 )),
                 tally: Mutex::default(),
+                unanswered: Mutex::default(),
                 waiting: [const { AtomicUsize::new(0) }; 3],
             })
         });
@@ -149,17 +186,26 @@ impl Limiter {
 impl Admitted {
     /// Records how the call ended: throttling slows its action down.
     pub(super) fn finished(self, outcome: AttemptOutcome) {
-        let Admitted { queue, sent } = self;
+        let Admitted { queue, sent } = &self;
         queue.tally.lock().ended(outcome);
         if outcome != AttemptOutcome::Throttled {
             return;
         }
         let now = queue.start.elapsed();
         let mut allowance = queue.allowance.lock();
-        allowance.throttled(sent, now);
+        allowance.throttled(*sent, now);
         let per_second = allowance.per_second(now);
         drop(allowance);
         tracing::warn!(aws.action = queue.action, scope = %queue.scope, per_second, "throttled by AWS, slowing down");
+    }
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        let mut unanswered = self.queue.unanswered.lock();
+        if let Some(place) = unanswered.iter().position(|sent| *sent == self.sent) {
+            unanswered.swap_remove(place);
+        }
     }
 }
 

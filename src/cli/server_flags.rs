@@ -37,7 +37,7 @@ pub(super) struct ServerFlags {
     allow_writes: bool,
     /// What resources/list shows; `auto` shows everything in a small account, else collections [default: auto]
     ///
-    /// `auto` lists everything up to 2,000 resources; above that it lists summaries, VPCs and one collection for each kind.
+    /// `auto` lists everything up to 500 resources; above that it lists summaries, VPCs and one collection for each kind.
     /// `all` and `collections` do one or the other, whatever the number.
     #[arg(long, env = "MUSTER_LIST", value_name = "MODE", hide_env_values = true)]
     list: Option<ListFlag>,

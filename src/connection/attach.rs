@@ -4,6 +4,7 @@
 //! of those live, the others leave, and every client connects to that one.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -103,7 +104,7 @@ pub enum AttachError {
         program: PathBuf,
     },
     /// The server that was started ended at once.
-    #[error("the server ended at once ({status}): see its log {}", log.display())]
+    #[error("the server ended at once ({status}): {}", told(log))]
     Ended {
         /// How it ended.
         status: ExitStatus,
@@ -112,11 +113,11 @@ pub enum AttachError {
     },
     /// No server listened in time.
     #[error(
-        "no server answers for {} after {} s{}: its log is {}",
+        "no server answers for {} after {} s{}: {}",
         data_dir.display(),
         PATIENCE.as_secs(),
         last_holder(*holder),
-        log.display()
+        told(log)
     )]
     Silent {
         /// The data directory.
@@ -140,6 +141,17 @@ pub enum ProcessError {
     /// The server answers that it does not do it.
     #[error("{0}")]
     Refused(String),
+}
+
+/// Where a server says what happened to it. Where nothing can be written there is no log, or an old one.
+fn told(log: &Path) -> String {
+    if File::options().append(true).open(log).is_ok() {
+        return format!("see its log {}", log.display());
+    }
+    format!(
+        "it has written no log to {}. Check that the directory is writable, and start `muster serve` yourself to see what it says",
+        log.display()
+    )
 }
 
 fn last_holder(holder: Option<u32>) -> String {
@@ -397,6 +409,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let error = attach(dir.path(), &READS, &launch("false")).await.unwrap_err();
         assert!(matches!(&error, AttachError::Ended { log, .. } if log.starts_with(dir.path())), "{error}");
+        assert!(error.to_string().contains("it has written no log to"), "there is none: {error}");
+        std::fs::write(data_dir::log(dir.path()), "").unwrap();
+        assert!(error.to_string().contains("see its log "), "{error}");
     }
 
     #[tokio::test]

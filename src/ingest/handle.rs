@@ -6,8 +6,7 @@ use super::error::IngestError;
 use super::work::{Lane, Notifications, NotifyResult, ObserveResult, Parking, Record, RegionChoice};
 use crate::freshness::{Freshness, Signal};
 use crate::model::{
-    ActionId, ActionOutcome, Cause, Event, Notification, Observation, Parked, Region, ResourceId, Seq, SharedClock,
-    SweepMessage,
+    ActionId, ActionOutcome, Cause, Event, Notification, Observation, Parked, Region, ResourceId, Seq, SweepMessage,
 };
 use crate::notify::{ChangeHub, ChangeTopic};
 
@@ -22,7 +21,6 @@ pub struct IngestHandle {
     pub(super) pages: mpsc::Sender<SweepMessage>,
     pub(super) freshness: Freshness,
     pub(super) hub: ChangeHub,
-    pub(super) clock: SharedClock,
 }
 
 impl IngestHandle {
@@ -139,7 +137,7 @@ impl IngestHandle {
         let is_news = matches!(signal, Signal::ProofChanged);
         self.freshness.signal(signal);
         if is_news {
-            self.hub.mark([ChangeTopic::Freshness, ChangeTopic::Summary], self.clock.now());
+            self.hub.mark([ChangeTopic::Freshness, ChangeTopic::Summary]);
         }
     }
 

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::handle::IngestHandle;
 use super::work::{Notifications, Parking, Record, RegionChoice, WorkItem};
 use crate::freshness::Freshness;
-use crate::model::{SharedClock, SweepMessage};
+use crate::model::SweepMessage;
 use crate::notify::ChangeHub;
 
 /// The receiving ends, read in order of urgency.
@@ -35,12 +35,7 @@ const RECORDS: usize = 64;
 pub(super) const STREAK: usize = 50;
 
 /// The two ends of the lanes.
-pub(super) fn connect(
-    freshness: Freshness,
-    hub: ChangeHub,
-    clock: SharedClock,
-    stop: CancellationToken,
-) -> (Lanes, IngestHandle) {
+pub(super) fn connect(freshness: Freshness, hub: ChangeHub, stop: CancellationToken) -> (Lanes, IngestHandle) {
     let (choices_in, choices) = mpsc::channel(1);
     let (tools_in, tools) = mpsc::channel(RECORDS);
     let (notifications_in, notifications) = mpsc::channel(RECORDS);
@@ -57,7 +52,6 @@ pub(super) fn connect(
         pages: pages_in,
         freshness,
         hub,
-        clock,
     };
     (lanes, handle)
 }

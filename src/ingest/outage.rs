@@ -74,7 +74,7 @@ impl<L: Ledger> Ingest<L> {
     fn record_kept(&mut self, committed: Option<Committed>) {
         let landed = committed.is_some();
         if let Some(committed) = committed {
-            self.hub.publish(&committed, self.clock.now());
+            self.hub.publish(&committed);
         }
         for KeptRecord { mut record, doubtful } in std::mem::take(&mut self.kept.0) {
             if doubtful && landed {
@@ -110,7 +110,7 @@ impl<L: Ledger> Ingest<L> {
             retry_at: None,
         });
         self.freshness.signal(Signal::Store(trouble));
-        self.hub.mark([ChangeTopic::Freshness, ChangeTopic::Summary], self.clock.now());
+        self.hub.mark([ChangeTopic::Freshness, ChangeTopic::Summary]);
     }
 }
 

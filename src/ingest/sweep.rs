@@ -52,7 +52,7 @@ impl<L: Ledger> Ingest<L> {
                     watched.state.stumble.take().is_some()
                 });
                 if stumbled {
-                    self.hub.mark([ChangeTopic::Freshness, ChangeTopic::Summary], self.clock.now());
+                    self.hub.mark([ChangeTopic::Freshness, ChangeTopic::Summary]);
                 }
             }
             SweepStep::Stumbled { mut trouble } => {
@@ -60,7 +60,7 @@ impl<L: Ledger> Ingest<L> {
                     trouble.since = watched.state.failing().map_or(trouble.since, |earlier| earlier.since);
                     watched.state.stumble = Some(trouble);
                 });
-                self.hub.mark([ChangeTopic::Freshness, ChangeTopic::Summary], self.clock.now());
+                self.hub.mark([ChangeTopic::Freshness, ChangeTopic::Summary]);
             }
             SweepStep::LeftOut { names, first } => {
                 if let Some(sweep) = self.sweeps.get_mut(&key) {
@@ -118,7 +118,7 @@ impl<L: Ledger> Ingest<L> {
             }
             watched.state.trouble = Some(trouble);
         });
-        self.hub.mark([ChangeTopic::Freshness, ChangeTopic::Summary], self.clock.now());
+        self.hub.mark([ChangeTopic::Freshness, ChangeTopic::Summary]);
     }
 
     /// Compares a page with the rows by digest, and decides only what differs.
@@ -206,7 +206,7 @@ impl<L: Ledger> Ingest<L> {
         self.ask(scope, kind, released);
         if is_news {
             tracing::warn!(%scope, %kind, "AWS lists resources in a form that cannot be read; freshness names them");
-            self.hub.mark([ChangeTopic::Freshness, ChangeTopic::Summary], now);
+            self.hub.mark([ChangeTopic::Freshness, ChangeTopic::Summary]);
         }
         Ok(())
     }
@@ -278,7 +278,7 @@ impl<L: Ledger> Ingest<L> {
             (run, turned || held_before != watched.state.held.is_some())
         });
         if turned {
-            self.hub.mark([ChangeTopic::Freshness, ChangeTopic::Summary], self.clock.now());
+            self.hub.mark([ChangeTopic::Freshness, ChangeTopic::Summary]);
         }
         run
     }

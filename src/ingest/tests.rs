@@ -261,7 +261,7 @@ async fn a_tools_answer_is_readable_at_the_seq_returned_and_notified_to_subscrib
     let world = World::new();
     world.sweep(100, &[("i-1", instance("running", "t3.micro"))]).await;
     let topic = ChangeTopic::Resource { kind: kind(), id: "i-1".into(), scope: None };
-    let subscription = world.hub.register(false, vec![(topic, "ec2://instance/i-1".into())], world.clock.now());
+    let subscription = world.hub.register(false, vec![(topic, "ec2://instance/i-1".into())]);
     let action = world.handle.begin("stop_instance", vec![id("i-1")]).await.expect("recorded");
     let asserted =
         Observation { source: Source::Tool, at: at(150), id: id("i-1"), seen: Seen::StateAsserted(state("stopping")) };

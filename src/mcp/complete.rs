@@ -8,52 +8,107 @@ use super::prompts;
 use super::prompts::spec::CompletedArgument;
 use super::resources::templates::{COLLECTION, QUALIFIED, kind_of};
 use crate::kinds::{self, INSTANCE, KINDS, KindSpec};
-use crate::model::text::hostile;
-use crate::model::{AccountId, Region, ResourceId};
-use crate::store::On;
+use crate::model::text::{hostile, shown};
+use crate::model::{AccountId, Region, ResourceId, Scope};
+use crate::store::{Comparison, Matcher, On, ValuePattern};
 
 /// The filter of security groups that names the first port of what they open.
 const OPENS: &str = "ip-permission.from-port";
+/// The lengths of time that are offered.
+const DAYS: [u16; 6] = [7, 14, 30, 90, 180, 365];
+/// The tag that names a resource.
+const NAME: &str = "Name";
 
-/// Finds values for the argument that is being typed; none for unknown templates, prompts and arguments. A value that could not be
-/// given back, because it holds characters that nobody sees, is left out.
-///
-/// # Errors
-/// When the store cannot be read.
-pub fn complete(core: &Core, request: &CompleteRequestParams) -> Result<CompletionInfo, RequestError> {
-    let typed = request.argument.value.as_str();
-    let name = request.argument.name.as_str();
-    if let Some(prompt) = request.r#ref.as_prompt_name() {
-        return match prompts::completed(prompt, name) {
-            Some(CompletedArgument::Instance) => ids(core, INSTANCE, typed),
-            Some(CompletedArgument::Tag) => Ok(among(tags(core, typed)?, typed)),
-            Some(CompletedArgument::Region) => Ok(among(regions(core, None), typed)),
-            Some(CompletedArgument::Port) => Ok(among(ports(core)?, typed)),
-            None => Ok(CompletionInfo::default()),
-        };
+/// The values that complete what is typed.
+#[derive(Clone, Copy, Debug)]
+pub enum CompletionSource {
+    /// Ids of resources, found by id or by name; of no kind while the kind is not known.
+    Ids(Option<&'static KindSpec>),
+    /// Kinds, by slug.
+    Kinds,
+    /// Watched accounts.
+    Accounts,
+    /// Watched regions.
+    Regions,
+    /// Tags of instances, as KEY=VALUE.
+    Tags,
+    /// Ports that security groups open.
+    Ports,
+    /// Lengths of time, in days.
+    Days,
+}
+
+impl CompletionSource {
+    /// The values for the argument that is being typed.
+    ///
+    /// # Errors
+    /// When there is no such template, prompt or argument.
+    pub fn of(request: &CompleteRequestParams) -> Result<Self, RequestError> {
+        let name = request.argument.name.as_str();
+        if let Some(prompt) = request.r#ref.as_prompt_name() {
+            return Ok(match prompts::completed(prompt, name)? {
+                CompletedArgument::Instance => CompletionSource::Ids(Some(INSTANCE)),
+                CompletedArgument::Tag => CompletionSource::Tags,
+                CompletedArgument::Region => CompletionSource::Regions,
+                CompletedArgument::Port => CompletionSource::Ports,
+                CompletedArgument::Days => CompletionSource::Days,
+            });
+        }
+        let template = request.r#ref.as_resource_uri().unwrap_or_default();
+        let kind = kind_of(template);
+        let is_scoped = template == COLLECTION || template == QUALIFIED;
+        match name {
+            "id" if kind.is_some() => Ok(CompletionSource::Ids(kind)),
+            "id" if template == QUALIFIED => Ok(CompletionSource::Ids(given(request, "kind").and_then(kinds::by_slug))),
+            "kind" if is_scoped => Ok(CompletionSource::Kinds),
+            "account" if is_scoped => Ok(CompletionSource::Accounts),
+            "region" if is_scoped => Ok(CompletionSource::Regions),
+            _ if kind.is_some() || is_scoped => Err(RequestError::NothingToComplete {
+                what: "variable",
+                name: shown(name, 80),
+                place: template.to_owned(),
+            }),
+            _ => Err(RequestError::NothingToComplete {
+                what: "template",
+                name: shown(template, 200),
+                place: "resources/templates/list".to_owned(),
+            }),
+        }
     }
-    // A blank argument does not narrow the values.
-    let context = |name: &str| {
-        let given = request.context.as_ref().and_then(|context| context.get_argument(name));
-        given.filter(|value| !value.trim().is_empty())
-    };
-    let template = request.r#ref.as_resource_uri().unwrap_or_default();
-    let scoped = template == COLLECTION || template == QUALIFIED;
-    let kind = match kind_of(template) {
-        Some(kind) => Some(kind),
-        None => context("kind").and_then(|slug| kinds::by_slug(slug)),
-    };
-    let values: Vec<String> = match name {
-        "id" => match kind {
-            Some(kind) => return ids(core, kind, typed),
-            None => Vec::new(),
-        },
-        "kind" if scoped => KINDS.iter().map(|kind| kind.slug.to_owned()).collect(),
-        "account" if scoped => core.scopes(KINDS).iter().map(|state| state.scope.account.to_string()).collect(),
-        "region" if scoped => regions(core, context("account")),
-        _ => Vec::new(),
-    };
-    Ok(among(values, typed))
+
+    /// Finds the values. One that could not be given back, because it holds characters that nobody sees, is left out.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn complete(self, core: &Core, request: &CompleteRequestParams) -> Result<CompletionInfo, RequestError> {
+        let typed = request.argument.value.as_str();
+        let account = given(request, "account");
+        let values: Vec<String> = match self {
+            CompletionSource::Ids(None) => Vec::new(),
+            CompletionSource::Ids(Some(kind)) => {
+                let region = given(request, "region");
+                let scope = account.zip(region);
+                let scope = scope
+                    .map(|(account, region)| Scope { account: AccountId::new(account), region: Region::new(region) });
+                return ids(core, kind, scope.as_ref(), typed);
+            }
+            CompletionSource::Kinds => KINDS.iter().map(|kind| kind.slug.to_owned()).collect(),
+            CompletionSource::Accounts => {
+                core.scopes(KINDS).iter().map(|state| state.scope.account.to_string()).collect()
+            }
+            CompletionSource::Regions => regions(core, account),
+            CompletionSource::Tags => tags(core, typed)?,
+            CompletionSource::Ports => ports(core)?,
+            CompletionSource::Days => DAYS.map(|days| format!("{days}d")).to_vec(),
+        };
+        Ok(among(values, typed))
+    }
+}
+
+/// An argument that was given before. A blank one does not narrow the values.
+fn given<'r>(request: &'r CompleteRequestParams, name: &str) -> Option<&'r str> {
+    let given = request.context.as_ref().and_then(|context| context.get_argument(name));
+    given.map(String::as_str).filter(|value| !value.trim().is_empty())
 }
 
 /// The values that begin with the typed text, in order.
@@ -67,7 +122,7 @@ fn among(mut values: Vec<String>, typed: &str) -> CompletionInfo {
 }
 
 /// The watched regions, of one account or of all.
-fn regions(core: &Core, account: Option<&String>) -> Vec<String> {
+fn regions(core: &Core, account: Option<&str>) -> Vec<String> {
     let known = core.scopes(KINDS).into_iter().map(|state| state.scope);
     let known = known.filter(|scope| account.is_none_or(|account| scope.account.as_str() == account));
     known.map(|scope| scope.region.to_string()).collect()
@@ -94,18 +149,41 @@ fn ports(core: &Core) -> Result<Vec<String>, RequestError> {
     Ok(held.into_keys().filter(|port| port.parse::<u16>().is_ok()).collect())
 }
 
-/// Ids that begin with the typed text, read from the first such id on.
-fn ids(core: &Core, kind: &'static KindSpec, typed: &str) -> Result<CompletionInfo, RequestError> {
+/// The ids that begin with the typed text, read from the first such id on; then those of resources whose name begins with it.
+fn ids(
+    core: &Core,
+    kind: &'static KindSpec,
+    scope: Option<&Scope>,
+    typed: &str,
+) -> Result<CompletionInfo, RequestError> {
+    const MOST: usize = CompletionInfo::MAX_VALUES;
     let (account, region) = (AccountId::new(""), Region::new(""));
     let before = ResourceId { kind: kind.kind(), id: typed.into(), account, region };
-    let heads = core.snapshot()?.heads(&kind.kind(), None, Some(&before), CompletionInfo::MAX_VALUES + 1)?;
+    let heads = core.snapshot()?.heads(&kind.kind(), scope, Some(&before), MOST + 1)?;
     let mut values: Vec<String> = heads.iter().map(|head| head.id.id.to_string()).collect();
-    values.retain(|id| id.starts_with(typed) && !id.chars().any(hostile));
-    values.dedup();
-    let more = values.len() > CompletionInfo::MAX_VALUES;
-    values.truncate(CompletionInfo::MAX_VALUES);
+    values.retain(|id| id.starts_with(typed));
+    if values.len() <= MOST && !typed.is_empty() {
+        // Status checks are of an instance, which has the name.
+        let whole = kind.status_of.and_then(kinds::by_slug).unwrap_or(kind);
+        let named = Matcher::any().and(named(core, whole, typed));
+        let named = core.store.scan(&whole.kind(), scope, &named, None, MOST + 1)?;
+        values.extend(named.ids.iter().map(|id| id.id.to_string()));
+    }
+    let mut known = std::collections::HashSet::new();
+    values.retain(|id| !id.chars().any(hostile) && known.insert(id.clone()));
+    let more = values.len() > MOST;
+    values.truncate(MOST);
     let total = if more { None } else { u32::try_from(values.len()).ok() };
     Ok(info(values, total, more))
+}
+
+/// That the name of a resource begins with the typed text.
+fn named(core: &Core, kind: &KindSpec, typed: &str) -> Vec<Comparison> {
+    let tag = (!core.aws.secrets().is_secret(NAME)).then(|| On::Tag(NAME.to_owned()));
+    let field = kind.filters.iter().find(|filter| kind.name_field.is_some_and(|name| filter.paths == [name]));
+    let field = field.map(|filter| On::Facet(filter.number));
+    let pattern = ValuePattern::beginning(typed);
+    tag.into_iter().chain(field).map(|on| Comparison { on, pattern: pattern.clone() }).collect()
 }
 
 fn info(values: Vec<String>, total: Option<u32>, more: bool) -> CompletionInfo {

@@ -145,7 +145,8 @@ pub enum RequestError {
     },
     /// The resource was removed.
     #[error(
-        "{title} `{id}` is gone: its removal was recorded at {removed_at}. get_resource shows it as it was last known"
+        "{title} `{id}` is gone: its removal was recorded at {removed_at} (seq {last_seq}). get_resource shows it as it was last \
+         known"
     )]
     Removed {
         /// The title of the kind.
@@ -211,22 +212,28 @@ pub enum RequestError {
         /// Why it is off.
         writes: Writes,
     },
-    /// `resources/subscribe` where nothing would ever be delivered.
+    /// A request over HTTP that only has an effect within a session.
     #[error(
-        "resources/subscribe over HTTP needs a session (Mcp-Session-Id): open one with initialize, or use \
-         subscriptions/listen of protocol 2026-07-28"
+        "{method} over HTTP needs a session (Mcp-Session-Id): open one with initialize, or {instead} of protocol 2026-07-28"
     )]
-    NoSession,
+    NoSession {
+        /// The method.
+        method: &'static str,
+        /// What clients without sessions do instead.
+        instead: &'static str,
+    },
     /// More subscriptions than one session takes.
     #[error("a session takes at most {0} subscriptions: unsubscribe from some, or subscribe to a collection")]
     TooManySubscriptions(usize),
-    /// Parameters that are not those of the method.
-    #[error("the parameters of {method} cannot be read: {why}")]
-    Params {
-        /// The method.
-        method: String,
-        /// What is wrong with them.
-        why: String,
+    /// A template, or a variable or argument, that is not there, so that nothing completes it.
+    #[error("there is no {what} `{name}` in {place}, so nothing completes it")]
+    NothingToComplete {
+        /// `template`, `variable` or `argument`.
+        what: &'static str,
+        /// Its name.
+        name: String,
+        /// Where it would be.
+        place: String,
     },
     /// No prompt of that name.
     #[error("there is no prompt `{name}`{}. Prompts: {prompts}", near(*nearest))]
@@ -308,9 +315,10 @@ impl RequestError {
             | RequestError::Argument(_)
             | RequestError::Sql(_)
             | RequestError::Past(PastError::Future { .. })
-            | RequestError::NotWatched { .. }
-            | RequestError::Params { .. } => FailureCode::InvalidArgument,
-            RequestError::UnknownTool { .. } | RequestError::UnknownPrompt { .. } => FailureCode::Unknown,
+            | RequestError::NotWatched { .. } => FailureCode::InvalidArgument,
+            RequestError::UnknownTool { .. }
+            | RequestError::UnknownPrompt { .. }
+            | RequestError::NothingToComplete { .. } => FailureCode::Unknown,
             RequestError::Cursor(_) => FailureCode::Cursor,
             RequestError::Changes(ChangesError::Foreign { .. }) => FailureCode::CursorForeign,
             RequestError::Changes(ChangesError::Expired { .. }) => FailureCode::CursorExpired,
@@ -322,7 +330,7 @@ impl RequestError {
             RequestError::Unreadable { .. } => FailureCode::Unreadable,
             RequestError::NotSeenYet { .. } => FailureCode::NotSeenYet,
             RequestError::WritesOff { .. } => FailureCode::WritesOff,
-            RequestError::NoSession | RequestError::TooManySubscriptions(_) => FailureCode::Refused,
+            RequestError::NoSession { .. } | RequestError::TooManySubscriptions(_) => FailureCode::Refused,
             RequestError::Aws(_) => FailureCode::Aws,
             RequestError::Opening | RequestError::Stopping | RequestError::SqlBusy | RequestError::Read(_) => {
                 FailureCode::TryAgain

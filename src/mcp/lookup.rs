@@ -163,7 +163,7 @@ impl Core {
                 });
             }
             let subject = format!("{} `{id}` was", kind.title);
-            return Err(RequestError::NotSeenYet { subject, progress: progress.into() });
+            return Err(self.not_seen_yet(subject, progress));
         }
     }
 
@@ -235,10 +235,7 @@ impl Core {
             }
             drop(snapshot);
             if progress.is_stuck() || !matches!(timeout_at(deadline, changes.changed()).await, Ok(Ok(()))) {
-                return Err(RequestError::NotSeenYet {
-                    subject: "the inventory was".to_owned(),
-                    progress: progress.into(),
-                });
+                return Err(self.not_seen_yet("the inventory was".to_owned(), progress));
             }
         }
     }
@@ -315,7 +312,13 @@ impl Core {
         incomplete.retain(|incomplete| scope.is_none_or(|scope| incomplete.scope == *scope));
         let trouble = self.ingest.freshness().trouble();
         let regions = if none_watched { self.regions().iter().map(ToString::to_string).collect() } else { Vec::new() };
-        Progress { incomplete, trouble, none_watched, regions }
+        Progress { incomplete, trouble, none_watched, regions, unanswered: self.aws.unanswered() }
+    }
+
+    /// The error of a request that waited for a first sweep in vain. What AWS does not answer shows only after the wait.
+    fn not_seen_yet(&self, subject: String, progress: Progress) -> RequestError {
+        let progress = Progress { unanswered: self.aws.unanswered(), ..progress };
+        RequestError::NotSeenYet { subject, progress: progress.into() }
     }
 
     /// The (scope, kind)s of these kinds whose first sweep is not complete.

@@ -1,94 +1,125 @@
-//! Answers requests of a known method with parameters that the protocol does not allow.
+//! Checks the parameters of a request before rmcp reads them.
 //!
-//! rmcp passes these on as requests of an unknown method. They are refused with the reason, except that the arguments of a tool
-//! may be the JSON text of an object, which some clients send.
+//! rmcp passes parameters of another type on as a request of an unknown method, and ignores those of lists. Here they are refused
+//! with the reason, except for what can be read without a guess: the arguments of a tool may be the JSON text of an object, which
+//! some clients send, and a subscription may repeat URIs or name too many.
 
+#[expect(deprecated, reason = "the older protocols have it")]
+use rmcp::model::SetLevelRequestParams;
 use rmcp::model::{
     CallToolRequestParams, CompleteRequestParams, GetPromptRequestParams, PaginatedRequestParams,
-    ReadResourceRequestParams, SubscribeRequestParams, UnsubscribeRequestParams,
+    ReadResourceRequestParams, SubscribeRequestParams, SubscriptionsListenRequestParams, UnsubscribeRequestParams,
 };
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::checked_json::{self, CheckedJson, DuplicateMember};
-use super::error::RequestError;
+use super::subscription_filter::honoured;
 use crate::model::text::shown;
 
 /// How much of a message about parameters is shown.
 const SHOWN: usize = 300;
 
-/// Reads `params` as the call of a tool; `None` for a method that is not served.
+/// Checks `params` of a method in the protocol of 2026-07-28 (`is_modern`) or an older one, and brings them into the form that rmcp
+/// reads. Returns whether they had to be changed, or `None` for a method that the protocol does not have or that has no parameters
+/// to check.
 ///
 /// # Errors
-/// [`RequestError::Params`], for a method that is served.
+/// What is wrong with them.
 #[must_use]
-pub fn read(method: &str, params: Option<Value>) -> Option<Result<CallToolRequestParams, RequestError>> {
-    let params = params.unwrap_or_default();
-    let refused = match method {
-        "tools/call" => return Some(call(params)),
-        "tools/list" | "resources/list" | "resources/templates/list" | "prompts/list" => {
-            wrong::<PaginatedRequestParams>(params)
-        }
-        "resources/read" => wrong::<ReadResourceRequestParams>(params),
-        "resources/subscribe" => wrong::<SubscribeRequestParams>(params),
-        "resources/unsubscribe" => wrong::<UnsubscribeRequestParams>(params),
-        "prompts/get" => arguments(&params).or_else(|| wrong::<GetPromptRequestParams>(params)),
-        "completion/complete" => wrong::<CompleteRequestParams>(params),
+#[expect(deprecated, reason = "the older protocols have logging/setLevel")]
+pub fn fit(method: &str, is_modern: bool, params: &mut Value) -> Option<Result<bool, String>> {
+    let checked = match method {
+        "tools/list" | "resources/list" | "resources/templates/list" | "prompts/list" => page(params),
+        "tools/call" => call(params),
+        "resources/read" => typed::<ReadResourceRequestParams>(params),
+        "prompts/get" => arguments(params).and_then(|()| typed::<GetPromptRequestParams>(params)),
+        "completion/complete" => typed::<CompleteRequestParams>(params),
+        "subscriptions/listen" if is_modern => listen(params),
+        "resources/subscribe" if !is_modern => typed::<SubscribeRequestParams>(params),
+        "resources/unsubscribe" if !is_modern => typed::<UnsubscribeRequestParams>(params),
+        "logging/setLevel" if !is_modern => typed::<SetLevelRequestParams>(params),
         _ => return None,
     };
-    let why = refused.unwrap_or_else(|| "this method does not take them".to_owned());
-    Some(Err(RequestError::Params { method: shown(method, SHOWN), why }))
+    Some(checked.map_err(|why| format!("the parameters of {method} cannot be read: {why}")))
 }
 
-fn call(mut params: Value) -> Result<CallToolRequestParams, RequestError> {
-    let refused = |why| RequestError::Params { method: "tools/call".to_owned(), why };
+fn page(params: &Value) -> Result<bool, String> {
+    let cursor = params.get("cursor");
+    if cursor.is_some_and(|cursor| !cursor.is_string() && !cursor.is_null()) {
+        return Err("params.cursor must be a string: the nextCursor of the previous page".to_owned());
+    }
+    if params.is_null() { Ok(false) } else { typed::<PaginatedRequestParams>(params) }
+}
+
+fn call(params: &mut Value) -> Result<bool, String> {
+    let mut is_changed = false;
     if let Some(slot) = params.get_mut("arguments")
         && let Some(text) = slot.as_str()
         && let Ok(CheckedJson { value: object @ Value::Object(_), twice }) = checked_json::read(text.as_bytes())
     {
         if let Some(DuplicateMember { member, .. }) = twice {
-            return Err(refused(format!("the argument `{}` is given twice", shown(&member, 80))));
+            return Err(format!("the argument `{}` is given twice", shown(&member, 80)));
         }
         *slot = object;
+        is_changed = true;
     }
-    if let Some(why) = arguments(&params) {
-        return Err(refused(why));
-    }
-    serde_json::from_value(params).map_err(|error| refused(shown(&error.to_string(), SHOWN)))
+    arguments(params)?;
+    typed::<CallToolRequestParams>(params)?;
+    Ok(is_changed)
 }
 
-/// The error when `arguments` is not an object.
-fn arguments(params: &Value) -> Option<String> {
-    let arguments = params.get("arguments").filter(|arguments| !arguments.is_object() && !arguments.is_null())?;
-    Some(format!("`arguments` must be a JSON object, not {}", shown(&arguments.to_string(), 80)))
+fn listen(params: &mut Value) -> Result<bool, String> {
+    typed::<SubscriptionsListenRequestParams>(params)?;
+    let Some(slot) = params.pointer_mut("/notifications/resourceSubscriptions") else { return Ok(false) };
+    let Ok(requested) = Vec::<String>::deserialize(&*slot) else { return Ok(false) };
+    let honoured = honoured(&requested);
+    let is_changed = honoured.len() != requested.len();
+    if is_changed {
+        *slot = json!(honoured);
+    }
+    Ok(is_changed)
 }
 
-/// Why `params` are not of the type `T`.
-fn wrong<T: DeserializeOwned>(params: Value) -> Option<String> {
-    serde_json::from_value::<T>(params).err().map(|error| shown(&error.to_string(), SHOWN))
+/// Refuses `arguments` that are not an object.
+fn arguments(params: &Value) -> Result<(), String> {
+    match params.get("arguments").filter(|arguments| !arguments.is_object() && !arguments.is_null()) {
+        None => Ok(()),
+        Some(wrong) => Err(format!("`arguments` must be a JSON object, not {}", shown(&wrong.to_string(), 80))),
+    }
+}
+
+/// Refuses parameters that are not of the type `T`. Missing ones are an empty object.
+fn typed<'a, T: Deserialize<'a>>(params: &'a Value) -> Result<bool, String> {
+    static EMPTY: std::sync::LazyLock<Value> = std::sync::LazyLock::new(|| json!({}));
+    let params = if params.is_null() { &*EMPTY } else { params };
+    T::deserialize(params).map(|_| false).map_err(|error| shown(&error.to_string(), SHOWN))
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
+    use crate::mcp::subscription_filter::MAX_URIS;
 
-    fn refusal(method: &str, params: Value) -> String {
-        read(method, Some(params)).expect("a known method").unwrap_err().to_string()
+    fn refusal(method: &str, mut params: Value) -> String {
+        fit(method, false, &mut params).expect("a known method").unwrap_err()
     }
 
     #[test]
     fn arguments_of_a_tool_are_an_object_or_the_json_text_of_one() {
-        let call = |arguments: Value| read("tools/call", Some(json!({"name": "t", "arguments": arguments}))).unwrap();
+        let call = |arguments: Value| {
+            let mut params = json!({"name": "t", "arguments": arguments});
+            fit("tools/call", true, &mut params).unwrap().map(|is_changed| (is_changed, params["arguments"].take()))
+        };
         for text in [r#"{"limit": 5}"#, " {\"limit\":5}\n"] {
-            let read = call(json!(text)).unwrap();
-            assert_eq!(Value::Object(read.arguments.unwrap()), json!({"limit": 5}), "{text}");
+            assert_eq!(call(json!(text)), Ok((true, json!({"limit": 5}))), "{text}");
         }
-        let said = call(json!(r#"{"dry_run": true, "dry_run": false}"#)).unwrap_err().to_string();
+        assert_eq!(call(json!({"a": [1]})), Ok((false, json!({"a": [1]}))));
+        assert_eq!(call(Value::Null), Ok((false, Value::Null)));
+        let said = call(json!(r#"{"dry_run": true, "dry_run": false}"#)).unwrap_err();
         assert!(said.contains("`dry_run` is given twice"), "{said}");
         for wrong in [json!("limit=5"), json!("[1]"), json!(""), json!([]), json!([{}]), json!(5), json!(true)] {
-            let said = call(wrong.clone()).unwrap_err().to_string();
+            let said = call(wrong.clone()).unwrap_err();
             assert!(said.contains("`arguments` must be a JSON object"), "{wrong}: {said}");
         }
     }
@@ -98,14 +129,45 @@ mod tests {
         for method in ["tools/list", "resources/list", "resources/templates/list", "prompts/list"] {
             let said = refusal(method, json!({"cursor": 7}));
             assert!(said.contains(method) && said.contains("string"), "{said}");
+            for mut fitting in [Value::Null, json!({}), json!({"cursor": null}), json!({"cursor": "x"})] {
+                assert_eq!(fit(method, true, &mut fitting), Some(Ok(false)), "{method} {fitting}");
+            }
         }
         for method in ["resources/read", "resources/subscribe", "resources/unsubscribe"] {
             assert!(refusal(method, json!({"uri": 7})).contains(method));
             assert!(refusal(method, json!({})).contains("uri"));
+            assert!(refusal(method, Value::Null).contains("uri"));
         }
         assert!(refusal("prompts/get", json!({"name": "p", "arguments": "tag=1"})).contains("`arguments` must be"));
         assert!(refusal("completion/complete", json!({"ref": 1})).contains("completion/complete"));
+        let argument = json!({"name": "a", "value": ""});
+        let said = refusal("completion/complete", json!({"ref": {"type": "ref/tool"}, "argument": argument}));
+        assert!(said.contains("ref/tool") && said.contains("ref/prompt"), "{said}");
         assert!(refusal("tools/call", json!({"arguments": {}})).contains("name"));
-        assert!(read("nonsense", Some(json!({}))).is_none());
+        assert!(refusal("logging/setLevel", json!({"level": "loud"})).contains("loud"));
+        assert!(fit("nonsense", false, &mut json!({})).is_none());
+    }
+
+    #[test]
+    fn a_method_that_the_protocol_does_not_have_has_no_parameters_to_check() {
+        for method in ["resources/subscribe", "resources/unsubscribe", "logging/setLevel"] {
+            assert!(fit(method, true, &mut json!({})).is_none(), "{method}");
+        }
+        assert!(fit("subscriptions/listen", false, &mut json!({})).is_none());
+        let wrong = fit("subscriptions/listen", true, &mut json!({"notifications": {"resourceSubscriptions": "x"}}));
+        assert!(wrong.unwrap().unwrap_err().contains("subscriptions/listen"));
+    }
+
+    #[test]
+    fn a_subscription_names_each_uri_once_and_no_more_than_are_honoured() {
+        let mut uris: Vec<String> = (0..3000).map(|n| format!("ec2://vpc/vpc-{}", n / 2)).collect();
+        uris.insert(0, "ec2://bad".to_owned());
+        let mut params = json!({"notifications": {"resourceSubscriptions": uris}, "x": 1});
+        assert_eq!(fit("subscriptions/listen", true, &mut params), Some(Ok(true)));
+        let kept = params["notifications"]["resourceSubscriptions"].as_array().unwrap();
+        assert_eq!((kept.len(), &kept[1], &params["x"]), (MAX_URIS, &json!("ec2://vpc/vpc-1"), &json!(1)));
+        let before = params.clone();
+        assert_eq!(fit("subscriptions/listen", true, &mut params), Some(Ok(false)));
+        assert_eq!(params, before);
     }
 }

@@ -18,7 +18,7 @@ pub struct ServerPolicy {
 /// What `resources/list` holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ListMode {
-    /// All resources up to 2,000 of them; above that, collections.
+    /// All resources up to 500 of them; above that, collections.
     #[default]
     Auto,
     /// Every resource, whatever their number.

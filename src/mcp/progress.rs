@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::aws::UnansweredCall;
 use crate::freshness::ScopeFreshness;
 use crate::kinds;
 use crate::model::{Scope, Trouble};
@@ -34,6 +35,8 @@ pub struct Progress {
     /// Nothing is watched while no region or account is known, which must not look like an empty inventory.
     pub(super) none_watched: bool,
     pub(super) regions: Vec<String>,
+    /// The call that AWS has not answered, if that is what is waited for.
+    pub(super) unanswered: Option<UnansweredCall>,
 }
 
 impl IncompleteSweep {
@@ -65,6 +68,9 @@ impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(trouble) = &self.trouble {
             return write!(f, "{}. {}", trouble.what, trouble.next_step());
+        }
+        if let Some(unanswered) = &self.unanswered {
+            write!(f, "{unanswered}: check the network and AWS_ENDPOINT_URL. ")?;
         }
         if !self.regions.is_empty() {
             return write!(f, "No sweep of {} has begun; ask again in a few seconds", self.regions.join(", "));

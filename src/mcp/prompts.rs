@@ -37,24 +37,30 @@ pub fn all() -> Vec<Prompt> {
 /// # Errors
 /// When there is no prompt of that name, or its arguments are invalid.
 pub fn get(name: &str, arguments: Option<&JsonObject>, writes: Writes) -> Result<GetPromptResult, RequestError> {
-    let Some(spec) = find(name) else {
-        let names = || PROMPTS.iter().map(|spec| spec.name);
-        return Err(RequestError::UnknownPrompt {
-            name: shown(name, 80),
-            nearest: nearest(name, names()),
-            prompts: names().collect::<Vec<_>>().join(", "),
-        });
-    };
+    let spec = find(name)?;
     let text = spec.message(arguments.cloned().unwrap_or_default(), writes)?;
     Ok(GetPromptResult::new(vec![PromptMessage::new_text(Role::User, text)]).with_description(spec.description))
 }
 
-/// What completes an argument of a prompt; `None` where nothing does.
-#[must_use]
-pub fn completed(prompt: &str, argument: &str) -> Option<CompletedArgument> {
-    find(prompt)?.completed.iter().find(|(name, _)| *name == argument).map(|(_, by)| *by)
+/// What completes an argument of a prompt.
+///
+/// # Errors
+/// When there is no prompt or argument of that name.
+pub fn completed(prompt: &str, argument: &str) -> Result<CompletedArgument, RequestError> {
+    let spec = find(prompt)?;
+    let found = spec.completed.iter().find(|(name, _)| *name == argument).map(|(_, by)| *by);
+    found.ok_or_else(|| RequestError::NothingToComplete {
+        what: "argument",
+        name: shown(argument, 80),
+        place: format!("the prompt {prompt}"),
+    })
 }
 
-fn find(name: &str) -> Option<&'static PromptSpec> {
-    PROMPTS.iter().find(|spec| spec.name == name).copied()
+fn find(name: &str) -> Result<&'static PromptSpec, RequestError> {
+    let names = || PROMPTS.iter().map(|spec| spec.name);
+    PROMPTS.iter().find(|spec| spec.name == name).copied().ok_or_else(|| RequestError::UnknownPrompt {
+        name: shown(name, 80),
+        nearest: nearest(name, names()),
+        prompts: names().collect::<Vec<_>>().join(", "),
+    })
 }

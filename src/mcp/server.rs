@@ -1,22 +1,26 @@
 //! The MCP server: what each method of the protocol does.
 //!
 //! A [`McpServer`] is shared by all connections; a [`Handler`] serves one connection of the Unix socket, one HTTP session of
-//! the older era, or one HTTP request. Discovery and the lists of tools, prompts and templates never wait for anything.
+//! the older era, one HTTP request, or one subscription of the newer era. Discovery and the lists of tools, prompts and templates
+//! never wait for anything.
+
+mod requests;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::request::Parts;
 use parking_lot::Mutex;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,
-    CustomNotification, CustomRequest, CustomResult, DiscoverResult, ErrorCode, Extensions, GetPromptRequestParams,
+    CustomNotification, CustomRequest, CustomResult, DiscoverResult, ErrorCode, GetPromptRequestParams,
     GetPromptResponse, Implementation, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
     ListToolsResult, MetaObject, PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams,
     ReadResourceResponse, ServerCapabilities, ServerConfig, ServerResult, SubscribeRequestParams, SubscriptionFilter,
     Tool, UnsubscribeRequestParams,
 };
+#[expect(deprecated, reason = "the older protocols have it")]
+use rmcp::model::{SetLevelRequestMethod, SetLevelRequestParams};
 use rmcp::service::{NotificationContext, Peer, RequestContext, RoleServer, SubscriptionContext};
 use rmcp::transport::streamable_http_server::session::SessionRestoreMarker;
 use rmcp::{ErrorData, ServerHandler};
@@ -25,19 +29,20 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::instrument;
 
-use super::complete::complete;
+use self::requests::{is_blank, is_modern, millis, session_id, whole};
+use super::complete::CompletionSource;
 use super::core::{Core, Readiness};
-use super::error::RequestError;
+use super::error::{CODE, RequestError};
 use super::policy::{ServerPolicy, Writes};
-use super::protocol::{SESSION, STREAM_OPENED, VERSIONS};
+use super::protocol::{STREAM_OPENED, VERSIONS};
 use super::remembered_sessions::RememberedSessions;
 use super::resources::answer_cache::AnswerCache;
 use super::resources::{Content, list, read, templates};
-use super::subscriptions::{self, SessionSubscriptions};
+use super::subscription_filter::accepted;
+use super::subscriptions::{self, ListenSlot, SessionSubscriptions};
+use super::told::{ClientNotifier, LogLevel, ProgressNote};
 use super::uri::Address;
 use super::{instructions, parameters, prompts, tools};
-use crate::notify::Subscription;
-use crate::query::CursorError;
 
 /// How long clients may cache what only a new version of Muster changes.
 const FIXED: Duration = Duration::from_hours(1);
@@ -92,8 +97,11 @@ pub struct Handler {
     server: McpServer,
     link: Link,
     session: SessionSubscriptions,
-    /// What a client of the modern era subscribes to, until its subscription is served.
-    registered: Mutex<Option<Subscription>>,
+    listening: ListenSlot,
+    /// The least level of log messages that a client of the older era asked for.
+    level: Mutex<Option<LogLevel>>,
+    /// Ends what waits, and subscriptions: the server stops, or the client has closed its end.
+    stop: CancellationToken,
     /// What to remember of the sessions of HTTP.
     remembered: Option<Arc<RememberedSessions>>,
 }
@@ -122,8 +130,15 @@ impl McpServer {
     /// A handler for one connection.
     #[must_use]
     pub fn handler(&self, link: Link) -> Handler {
-        let session = SessionSubscriptions::default();
-        Handler { server: self.clone(), link, session, registered: Mutex::default(), remembered: None }
+        Handler {
+            server: self.clone(),
+            link,
+            session: SessionSubscriptions::default(),
+            listening: ListenSlot::default(),
+            level: Mutex::default(),
+            stop: self.0.stop.child_token(),
+            remembered: None,
+        }
     }
 
     /// The token that ends subscriptions.
@@ -134,6 +149,24 @@ impl McpServer {
 }
 
 impl Handler {
+    /// A handler of the same connection for one subscription of the newer era.
+    #[must_use]
+    pub fn for_listening(&self) -> Handler {
+        Handler { stop: self.stop.clone(), ..self.server.handler(self.link.clone()) }
+    }
+
+    /// Cancelled once the client has taken the acknowledgement of the subscription that this handler serves.
+    #[must_use]
+    pub fn begun(&self) -> &CancellationToken {
+        self.listening.begun()
+    }
+
+    /// Ends what waits on this connection, and its subscriptions, when cancelled.
+    #[must_use]
+    pub fn stop(&self) -> &CancellationToken {
+        &self.stop
+    }
+
     /// Remembers the subscriptions of HTTP sessions in `remembered`.
     #[must_use]
     pub(super) fn remembering(self, remembered: Arc<RememberedSessions>) -> Self {
@@ -144,7 +177,7 @@ impl Handler {
     fn start(&self, core: &Core, peer: Peer<RoleServer>, session: Option<&str>) {
         let remembered = self.remembered.as_ref().zip(session);
         let earlier = || remembered.map(|(remembered, session)| remembered.uris(session)).unwrap_or_default();
-        self.session.start(core, peer, &self.server.0.tasks, &self.server.0.stop, earlier);
+        self.session.start(core, peer, &self.server.0.tasks, &self.stop, earlier);
     }
 
     fn writes(&self) -> Writes {
@@ -163,16 +196,30 @@ impl Handler {
         Readiness::ready(&self.server.0.readiness).await
     }
 
-    /// Serves a read, and repeats it if the disk fails meanwhile.
-    async fn serve<T, F>(&self, read: impl Fn(Arc<Core>) -> F) -> Result<T, RequestError>
+    /// Serves a read, and repeats it if the disk fails meanwhile. The client is told how far it is.
+    async fn serve<T, F>(
+        &self,
+        context: &RequestContext<RoleServer>,
+        method: &str,
+        read: impl Fn(Arc<Core>) -> F,
+    ) -> Result<T, RequestError>
     where
         F: Future<Output = Result<T, RequestError>>,
     {
-        Readiness::serve(&self.server.0.readiness, Result::is_err, read).await?
+        let readiness = &self.server.0.readiness;
+        let serving = Readiness::serve(readiness, Result::is_err, read);
+        self.notifier(context).during(method, &ProgressNote::default(), readiness, serving).await?
+    }
+
+    /// Tells the client of a request how far it is.
+    fn notifier(&self, context: &RequestContext<RoleServer>) -> ClientNotifier {
+        let level = if is_modern(context) { context.meta.log_level() } else { *self.level.lock() };
+        ClientNotifier::new(context, level)
     }
 }
 
 impl ServerHandler for Handler {
+    #[expect(deprecated, reason = "clients of every era that is served use log messages")]
     fn get_info(&self) -> ServerConfig {
         let capabilities = ServerCapabilities::builder()
             .enable_resources()
@@ -181,6 +228,7 @@ impl ServerHandler for Handler {
             .enable_tools()
             .enable_prompts()
             .enable_completions()
+            .enable_logging()
             .build();
         ServerConfig::new(capabilities)
             .with_server_info(self.server.0.info.clone())
@@ -225,14 +273,22 @@ impl ServerHandler for Handler {
             Ok(spec) => {
                 // A call that changes AWS is never repeated.
                 let again = |result: &CallToolResult| !spec.is_write() && result.is_error == Some(true);
-                let (writes, stop) = (self.writes(), &self.server.0.stop);
-                let call = |core| tools::call(spec, core, request.arguments.clone(), writes, stop);
+                let (writes, stop) = (self.writes(), &self.stop);
+                let (note, readiness) = (ProgressNote::default(), &self.server.0.readiness);
+                let call = |core| tools::call(spec, core, request.arguments.clone(), writes, stop, &note);
+                let notifier = self.notifier(&context);
+                let calling = Readiness::serve(readiness, again, call);
                 let called = tokio::select! {
-                    called = Readiness::serve(&self.server.0.readiness, again, call) => called,
+                    called = notifier.during(spec.name, &note, readiness, calling) => called,
                     // Nobody waits for the answer any more. A call that changes AWS continues anyway.
                     () = context.ct.cancelled(), if !spec.is_write() => Err(RequestError::Stopping),
                 };
-                called.unwrap_or_else(|fault| fault.result())
+                let result = called.unwrap_or_else(|fault| fault.result());
+                if result.is_error == Some(true) {
+                    let code = result.meta.as_ref().and_then(|meta| meta.get(CODE));
+                    notifier.failed(spec.name, code).await;
+                }
+                result
             }
             Err(fault @ RequestError::WritesOff { .. }) => fault.result(),
             Err(fault) => return Err(fault.protocol(None)),
@@ -245,12 +301,13 @@ impl ServerHandler for Handler {
     async fn list_resources(
         &self,
         request: Option<PaginatedRequestParams>,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
         let cursor = request.and_then(|request| request.cursor).filter(|cursor| !is_blank(cursor));
         let ServerState { policy, pages, .. } = &*self.server.0;
         let cursor = &cursor;
-        let listed = self.serve(|core| async move { list::list(&core, pages, policy.list, cursor.clone()).await });
+        let list = |core: Arc<Core>| async move { list::list(&core, pages, policy.list, cursor.clone()).await };
+        let listed = self.serve(&context, "resources/list", list);
         let mut result = listed.await.map_err(|fault| fault.protocol(None))?;
         result.meta.get_or_insert_default().extend(self.meta());
         Ok(result)
@@ -273,17 +330,17 @@ impl ServerHandler for Handler {
     async fn read_resource(
         &self,
         request: ReadResourceRequestParams,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
         let uri = request.uri;
         let result = async {
             let address = Address::parse(&uri)?;
             let (address, uri) = (&address, &uri);
             let read = |core: Arc<Core>| async move {
-                let content = read::read(&core, &self.server.0.reads, address, uri, self.writes()).await?;
-                Ok(content.result(uri, core.now()))
+                let body = read::read(&core, &self.server.0.reads, address, uri, self.writes()).await?;
+                Ok(body.result(uri, core.now()))
             };
-            self.serve(read).await
+            self.serve(&context, "resources/read", read).await
         };
         let mut result = result.await.map_err(|fault| fault.protocol(Some(&uri)))?;
         result.meta = Some(self.meta());
@@ -319,6 +376,7 @@ impl ServerHandler for Handler {
         request: CompleteRequestParams,
         _: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
+        let source = CompletionSource::of(&request).map_err(|fault| fault.protocol(None))?;
         // Completion does not wait: before the store is open it offers nothing.
         let core = match &*self.server.0.readiness.borrow() {
             Readiness::Ready(core) => Some(Arc::clone(core)),
@@ -326,7 +384,8 @@ impl ServerHandler for Handler {
         };
         let completion = match core {
             Some(core) => {
-                core.walk(move |core| complete(core, &request)).await.map_err(|fault| fault.protocol(None))?
+                let found = core.walk(move |core| source.complete(core, &request)).await;
+                found.map_err(|fault| fault.protocol(None))?
             }
             None => rmcp::model::CompletionInfo::default(),
         };
@@ -335,20 +394,46 @@ impl ServerHandler for Handler {
         Ok(result)
     }
 
+    #[expect(deprecated, reason = "the older protocols have it")]
+    async fn set_level(
+        &self,
+        request: SetLevelRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        if is_modern(&context) {
+            return Err(ErrorData::method_not_found::<SetLevelRequestMethod>());
+        }
+        if self.link.http && session_id(&context.extensions).is_none() {
+            let instead = "name io.modelcontextprotocol/logLevel in params._meta of each request";
+            let fault = RequestError::NoSession { method: "logging/setLevel", instead };
+            return Err(fault.protocol(None));
+        }
+        *self.level.lock() = Some(request.level);
+        Ok(())
+    }
+
     async fn on_custom_request(
         &self,
         request: CustomRequest,
         context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
         let CustomRequest { method, params, .. } = request;
-        let Some(read) = parameters::read(&method, params) else {
-            return Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, method, None));
+        let is_old = !is_modern(&context);
+        let mut params = params.unwrap_or_default();
+        // What does not fit is refused before it gets here, so this is a second net.
+        let refused = match parameters::fit(&method, !is_old, &mut params) {
+            None => return Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, method, None)),
+            Some(Err(why)) => Some(why),
+            Some(Ok(_)) if method != "tools/call" => Some(format!("{method} does not take these parameters")),
+            Some(Ok(_)) => None,
         };
-        let version = context.protocol_version();
-        let call = read.map_err(|fault| fault.protocol(None))?;
+        if let Some(why) = refused {
+            return Err(ErrorData::invalid_params(why, None));
+        }
+        let call =
+            serde_json::from_value(params).map_err(|error| ErrorData::invalid_params(error.to_string(), None))?;
         let called = ServerResult::from(self.call_tool(call, context).await?);
         let mut result = serde_json::to_value(called).map_err(|error| RequestError::from(error).protocol(None))?;
-        let is_old = version.is_none_or(|version| version.as_str() < ProtocolVersion::V_2026_07_28.as_str());
         if let (true, Some(result)) = (is_old, result.as_object_mut()) {
             // The older era does not define this member.
             result.remove("resultType");
@@ -357,37 +442,20 @@ impl ServerHandler for Handler {
     }
 
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
-        let accepted = subscriptions::accepted(requested);
-        // Over HTTP a handler serves one request. Registered before the acknowledgement, its client misses no change after it.
-        if self.link.http
-            && let Readiness::Ready(core) = &*self.server.0.readiness.borrow()
-        {
-            *self.registered.lock() = Some(subscriptions::register(core, &accepted));
-        }
+        let accepted = accepted(requested);
+        self.listening.register(&self.server.0.readiness, &accepted);
         Some(accepted)
     }
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
-        let stop = &self.server.0.stop;
-        let mut subscription = self.registered.lock().take();
-        if subscription.is_none() {
-            let core = tokio::select! {
-                core = subscriptions::opened(&self.server.0.readiness, stop) => core,
-                () = context.cancelled() => None,
-            };
-            let register = if self.link.http { subscriptions::register_late } else { subscriptions::register };
-            subscription = core.map(|core| register(&core, context.accepted()));
-        }
-        if let Some(subscription) = subscription {
-            subscriptions::listen(&context, &subscription, stop).await;
-        }
+        self.listening.listen(&context, &self.server.0.readiness, &self.stop).await;
         Ok(())
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
         let session = session_id(&context.extensions);
         let is_restored = context.extensions.get::<SessionRestoreMarker>().is_some();
-        if let Some(core) = subscriptions::opened(&self.server.0.readiness, &self.server.0.stop).await {
+        if let Some(core) = subscriptions::opened(&self.server.0.readiness, &self.stop).await {
             self.start(&core, context.peer, session.as_deref());
             if is_restored {
                 self.session.mark_all();
@@ -410,12 +478,12 @@ impl ServerHandler for Handler {
         let subscribed = async {
             let session = session_id(&context.extensions);
             if self.link.http && session.is_none() {
-                return Err(RequestError::NoSession);
+                return Err(subscriptions::NO_SESSION);
             }
             let core = self.core().await?;
             // The client's `initialized` may still be on its way.
             self.start(&core, context.peer, session.as_deref());
-            self.session.add(&core, &uri)?;
+            self.session.add(&uri)?;
             if let Some((remembered, session)) = self.remembered.as_ref().zip(session) {
                 remembered.subscribed(&session, &uri).await;
             }
@@ -437,28 +505,6 @@ impl ServerHandler for Handler {
         self.session.remove(&request.uri);
         Ok(())
     }
-}
-
-/// Refuses a cursor for a list that has one page.
-fn whole(request: Option<&PaginatedRequestParams>) -> Result<(), ErrorData> {
-    match request.and_then(|request| request.cursor.as_ref()).filter(|cursor| !is_blank(cursor)) {
-        Some(_) => Err(RequestError::from(CursorError::Garbled).protocol(None)),
-        None => Ok(()),
-    }
-}
-
-/// Whether a cursor is blank, which counts as none.
-fn is_blank(cursor: &str) -> bool {
-    cursor.trim().is_empty()
-}
-
-/// The id of the HTTP session that a message belongs to.
-fn session_id(extensions: &Extensions) -> Option<String> {
-    extensions.get::<Parts>()?.headers.get(SESSION)?.to_str().ok().map(str::to_owned)
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

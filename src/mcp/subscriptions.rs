@@ -4,6 +4,9 @@
 //! that set and delays nobody. A modern subscription ends when its client takes longer than [`SEND`] for a message: the client sees
 //! its stream end and listens again. The older protocol cannot report an end, so there the notification waits as long as the
 //! connection lasts.
+//!
+//! A modern subscription is registered before it is acknowledged ([`ListenSlot`]), so from its acknowledgement on no change is
+//! missed.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -12,6 +15,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rmcp::model::{ResourceUpdatedNotificationParam, SubscriptionFilter};
 use rmcp::service::{Peer, RoleServer, ServiceError, SubscriptionContext, SubscriptionSendError, SubscriptionSink};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
@@ -19,57 +23,76 @@ use tracing::{debug, warn};
 
 use super::core::{Core, Readiness};
 use super::error::RequestError;
+use super::subscription_filter::MAX_URIS;
 use super::uri::Address;
 use crate::notify::{ChangeTopic, Subscription};
 
-/// How many URIs one subscription takes. rmcp searches them one by one for each notification.
-pub const MAX_URIS: usize = 1024;
+/// `resources/subscribe` where nothing would ever be delivered.
+pub const NO_SESSION: RequestError =
+    RequestError::NoSession { method: "resources/subscribe", instead: "use subscriptions/listen" };
 /// How long one message to a client may take.
-const SEND: Duration = Duration::from_secs(10);
+pub const SEND: Duration = Duration::from_secs(10);
 /// The shortest time between two rounds of notifications to one client. What changes meanwhile is told in one round.
 const ROUND: Duration = Duration::from_millis(250);
 /// The shortest time between two notifications that the list changed.
 const LIST: Duration = Duration::from_secs(1);
 
-/// The part of a requested filter that is honoured: valid URIs, at most [`MAX_URIS`], and the list of resources. Tools and
-/// prompts never change, so they cause no notifications.
-#[must_use]
-pub fn accepted(requested: &SubscriptionFilter) -> SubscriptionFilter {
-    let mut accepted = SubscriptionFilter::default();
-    accepted.resources_list_changed = requested.resources_list_changed.filter(|wanted| *wanted);
-    let mut known = HashSet::new();
-    let uris = requested.resource_subscriptions.iter().flatten();
-    let uris = uris.filter(|uri| known.insert(uri.as_str()) && Address::parse(uri).is_ok()).take(MAX_URIS);
-    let uris: Vec<String> = uris.cloned().collect();
-    accepted.resource_subscriptions = (!uris.is_empty()).then_some(uris);
-    accepted
+/// The subscription of one `subscriptions/listen`, from before its acknowledgement until it ends. Dropping it unregisters.
+#[derive(Default)]
+pub struct ListenSlot {
+    registered: Mutex<Option<Subscription>>,
+    begun: CancellationToken,
 }
 
-/// Registers a modern subscription.
-#[must_use]
-pub fn register(core: &Core, accepted: &SubscriptionFilter) -> Subscription {
+impl ListenSlot {
+    /// Registers what a client is about to be told that it subscribed to. Before the store is open there is nothing to register
+    /// with, and nothing changes.
+    pub fn register(&self, readiness: &watch::Receiver<Readiness>, accepted: &SubscriptionFilter) {
+        if let Readiness::Ready(core) = &*readiness.borrow() {
+            *self.registered.lock() = Some(register(core, accepted));
+        }
+    }
+
+    /// Cancelled once the client's connection took the acknowledgement.
+    #[must_use]
+    pub fn begun(&self) -> &CancellationToken {
+        &self.begun
+    }
+
+    /// Runs the subscription until it is cancelled, the server stops, or the client does not read.
+    pub async fn listen(
+        &self,
+        context: &SubscriptionContext,
+        readiness: &watch::Receiver<Readiness>,
+        stop: &CancellationToken,
+    ) {
+        self.begun.cancel();
+        let registered = self.registered.lock().take();
+        let listening = async {
+            let subscription = if let Some(subscription) = registered {
+                subscription
+            } else {
+                let Some(core) = opened(readiness, stop).await else { return };
+                let subscription = register(&core, context.accepted());
+                // The client may have read before the store could tell of a change.
+                subscription.mark_all();
+                subscription
+            };
+            push(&subscription, context.sink(), SEND).await;
+        };
+        tokio::select! {
+            () = context.cancelled() => {}
+            () = stop.cancelled() => {}
+            () = listening => {}
+        }
+    }
+}
+
+fn register(core: &Core, accepted: &SubscriptionFilter) -> Subscription {
     let uris = accepted.resource_subscriptions.iter().flatten();
     let topics: Vec<(ChangeTopic, Arc<str>)> =
         uris.filter_map(|uri| Some((Address::parse(uri).ok()?.topic(), Arc::from(uri.as_str())))).collect();
-    core.hub.register(accepted.resources_list_changed == Some(true), topics, core.now())
-}
-
-/// Registers a modern subscription that was acknowledged earlier: anything may have changed since.
-#[must_use]
-pub fn register_late(core: &Core, accepted: &SubscriptionFilter) -> Subscription {
-    let subscription = register(core, accepted);
-    let uris = accepted.resource_subscriptions.iter().flatten();
-    subscription.mark(accepted.resources_list_changed == Some(true), uris.map(|uri| Arc::from(uri.as_str())));
-    subscription
-}
-
-/// Serves one modern subscription until it is cancelled, the server stops, or the client does not read.
-pub async fn listen(context: &SubscriptionContext, subscription: &Subscription, stop: &CancellationToken) {
-    tokio::select! {
-        () = context.cancelled() => {}
-        () = stop.cancelled() => {}
-        () = push(subscription, context.sink(), SEND) => {}
-    }
+    core.hub.register(accepted.resources_list_changed == Some(true), topics)
 }
 
 /// Where notifications go.
@@ -165,14 +188,10 @@ struct Active {
 }
 
 impl Active {
-    fn add(&mut self, core: &Core, address: &Address, uri: &str) {
+    fn add(&mut self, address: &Address, uri: &str) {
         if self.uris.insert(uri.to_owned()) {
-            self.subscription.add(address.topic(), uri.into(), core.now());
+            self.subscription.add(address.topic(), uri.into());
         }
-    }
-
-    fn mark(&self) {
-        self.subscription.mark(true, self.uris.iter().map(|uri| Arc::from(uri.as_str())));
     }
 }
 
@@ -191,17 +210,17 @@ impl SessionSubscriptions {
         if active.is_some() {
             return;
         }
-        let subscription = Arc::new(core.hub.register(true, Vec::new(), core.now()));
+        let subscription = Arc::new(core.hub.register(true, Vec::new()));
         let end = stop.child_token();
         let mut begun =
             Active { subscription: Arc::clone(&subscription), uris: HashSet::new(), _end: end.clone().drop_guard() };
         for uri in earlier() {
             if let Ok(address) = Address::parse(&uri) {
-                begun.add(core, &address, &uri);
+                begun.add(&address, &uri);
             }
         }
         if !begun.uris.is_empty() {
-            begun.mark();
+            begun.subscription.mark_all();
         }
         *active = Some(begun);
         drop(tasks.spawn(async move {
@@ -215,14 +234,14 @@ impl SessionSubscriptions {
     /// Marks everything as changed, for a client that was away.
     pub fn mark_all(&self) {
         if let Some(active) = &*self.0.lock() {
-            active.mark();
+            active.subscription.mark_all();
         }
     }
 
     /// Marks everything as changed, for a client that may have missed notifications, if there were any.
     pub fn mark_missed(&self) {
         if let Some(active) = self.0.lock().as_ref().filter(|active| active.subscription.has_told()) {
-            active.mark();
+            active.subscription.mark_all();
         }
     }
 
@@ -230,14 +249,14 @@ impl SessionSubscriptions {
     ///
     /// # Errors
     /// When `uri` is invalid, or there are [`MAX_URIS`] subscriptions already.
-    pub fn add(&self, core: &Core, uri: &str) -> Result<(), RequestError> {
+    pub fn add(&self, uri: &str) -> Result<(), RequestError> {
         let address = Address::parse(uri)?;
         let mut active = self.0.lock();
-        let Some(active) = active.as_mut() else { return Err(RequestError::NoSession) };
+        let Some(active) = active.as_mut() else { return Err(NO_SESSION) };
         if active.uris.len() >= MAX_URIS && !active.uris.contains(uri) {
             return Err(RequestError::TooManySubscriptions(MAX_URIS));
         }
-        active.add(core, &address, uri);
+        active.add(&address, uri);
         Ok(())
     }
 
@@ -252,10 +271,7 @@ impl SessionSubscriptions {
 }
 
 /// Waits for the store as long as the server runs, because a client does not repeat a subscription.
-pub async fn opened(
-    readiness: &tokio::sync::watch::Receiver<Readiness>,
-    stop: &CancellationToken,
-) -> Option<Arc<Core>> {
+pub async fn opened(readiness: &watch::Receiver<Readiness>, stop: &CancellationToken) -> Option<Arc<Core>> {
     let mut readiness = readiness.clone();
     let ready = readiness.wait_for(|readiness| matches!(readiness, Readiness::Ready(_)));
     tokio::select! {
@@ -275,7 +291,6 @@ mod tests {
     use tokio::time::sleep;
 
     use super::*;
-    use crate::model::fixtures::at;
     use crate::notify::ChangeHub;
 
     /// A client that reads only while it has permits.
@@ -302,13 +317,13 @@ mod tests {
     async fn who_does_not_read_for_a_while_ends_a_modern_subscription_and_keeps_an_older_one() {
         for (patience, is_kept) in [(SEND, false), (Duration::MAX, true)] {
             let hub = ChangeHub::new(Vec::new());
-            let subscription = hub.register(false, vec![(ChangeTopic::Summary, "summary".into())], at(0));
+            let subscription = hub.register(false, vec![(ChangeTopic::Summary, "summary".into())]);
             let (heard, mut messages) = mpsc::unbounded_channel();
             let reader = Reader { reads: Semaphore::new(0), heard };
             let reading = async {
-                hub.mark([ChangeTopic::Summary], at(1));
+                hub.mark([ChangeTopic::Summary]);
                 sleep(SEND * 30).await;
-                hub.mark([ChangeTopic::Summary], at(2));
+                hub.mark([ChangeTopic::Summary]);
                 reader.reads.add_permits(10);
                 sleep(SEND).await;
             };

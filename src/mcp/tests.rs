@@ -1,5 +1,7 @@
 //! A whole server in one test: a simulated AWS, a store in a temporary directory, the writer loop, and clients.
 
+pub(in crate::mcp) mod raw_client;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -179,7 +181,7 @@ impl World {
         let server = self.server.clone();
         tokio::spawn(async move {
             let (read, write) = tokio::io::split(far);
-            serve_stream(&server, Link::socket(writes, false, Vec::new()), read, write).await
+            Box::pin(serve_stream(&server, Link::socket(writes, false, Vec::new()), read, write)).await
         });
         near
     }

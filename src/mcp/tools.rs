@@ -53,6 +53,7 @@ use tokio_util::sync::CancellationToken;
 use super::core::Core;
 use super::error::RequestError;
 use super::policy::Writes;
+use super::told::ProgressNote;
 use crate::query::nearness::nearest;
 use spec::{ToolCall, ToolSpec};
 
@@ -112,17 +113,18 @@ pub fn find(name: &str, writes: Writes) -> Result<&'static ToolSpec, RequestErro
     Ok(spec)
 }
 
-/// Serves a call of `spec`. A failure becomes a result that the model can read. `stop` ends what waits.
+/// Serves a call of `spec`. A failure becomes a result that the model can read. `stop` ends what waits; `note` says how far it is.
 pub async fn call(
     spec: &'static ToolSpec,
     core: Arc<Core>,
     arguments: Option<JsonObject>,
     writes: Writes,
     stop: &CancellationToken,
+    note: &ProgressNote,
 ) -> CallToolResult {
     let served = async {
         let given = spec.clean(arguments.unwrap_or_default())?;
-        (spec.call)(ToolCall { core, writes, stop: stop.clone() }, given).await
+        (spec.call)(ToolCall { core, writes, stop: stop.clone(), note: note.clone() }, given).await
     };
     match served.await {
         Ok(answer) => answer.result(),

@@ -8,6 +8,7 @@ mod line_transport;
 mod numbered;
 mod open_connections;
 mod sessions;
+mod socket_service;
 
 use std::io;
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware;
 use parking_lot::Mutex;
+use rmcp::ServerHandler;
 use rmcp::service::{ServerInitializeError, serve_server_with_ct};
 use rmcp::transport::TransportAdapterIdentity;
 use rmcp::transport::streamable_http_server::session::SessionStore;
@@ -32,9 +34,10 @@ use tower::limit::GlobalConcurrencyLimitLayer;
 use self::line_transport::LineTransport;
 use self::numbered::Numbered;
 use self::sessions::HttpSessions;
+use self::socket_service::SocketService;
 use super::normalise::Conversation;
 use super::remembered_sessions::RememberedSessions;
-use super::server::{Link, McpServer};
+use super::server::{Handler, Link, McpServer};
 use crate::aws::AwsClock;
 
 /// Where MCP is served.
@@ -83,9 +86,11 @@ where
     let end = CancellationToken::new();
     let _end_with_this = end.clone().drop_guard();
     let conversation = Arc::new(Mutex::new(Conversation::default()));
-    let wire = Numbered::new(LineTransport::new(read, write, Arc::clone(&conversation)), conversation);
+    let left = handler.stop().clone();
+    let wire = Numbered::new(LineTransport::new(read, write, Arc::clone(&conversation), left), conversation);
     let serving = async {
-        let opening = serve_server_with_ct::<_, _, _, TransportAdapterIdentity>(handler, wire, end.clone());
+        let opening =
+            serve_server_with_ct::<_, _, _, TransportAdapterIdentity>(SocketService(handler), wire, end.clone());
         let running = match opening.await {
             Ok(running) => running,
             Err(ServerInitializeError::ConnectionClosed(_) | ServerInitializeError::Cancelled) => return Ok(()),
@@ -111,6 +116,19 @@ where
 /// # Errors
 /// When the address of the listener is not known.
 pub async fn serve_http(server: &McpServer, listener: TcpListener, options: &HttpOptions) -> io::Result<()> {
+    serve_http_around(server, |handler| handler, listener, options).await
+}
+
+/// Like [`serve_http`], with what `wrap` makes of each handler.
+///
+/// # Errors
+/// As for [`serve_http`].
+pub async fn serve_http_around<H: ServerHandler>(
+    server: &McpServer,
+    wrap: impl Fn(Handler) -> H + Send + Sync + 'static,
+    listener: TcpListener,
+    options: &HttpOptions,
+) -> io::Result<()> {
     let streams = CancellationToken::new();
     let _end_with_this = streams.clone().drop_guard();
     // Another loopback address than the usual one is named by its own URL.
@@ -120,7 +138,7 @@ pub async fn serve_http(server: &McpServer, listener: TcpListener, options: &Htt
     options.origins.push(format!("http://{address}:*"));
     let remembered = RememberedSessions::open(options.sessions.take(), Arc::new(AwsClock::default())).await;
     let remembered = Arc::new(remembered);
-    let router = router(server, &options, &streams, Arc::clone(&remembered), IDLE_SESSIONS);
+    let router = router(server, wrap, &options, &streams, Arc::clone(&remembered), IDLE_SESSIONS);
     let stop = server.stop();
     let told = async {
         stop.cancelled().await;
@@ -138,8 +156,9 @@ pub async fn serve_http(server: &McpServer, listener: TcpListener, options: &Htt
 
 /// The router that [`serve_http`] serves. `streams` ends the streams that rmcp keeps open. At most `idle` sessions without an open
 /// stream are served.
-fn router(
+fn router<H: ServerHandler>(
     server: &McpServer,
+    wrap: impl Fn(Handler) -> H + Send + Sync + 'static,
     options: &HttpOptions,
     streams: &CancellationToken,
     remembered: Arc<RememberedSessions>,
@@ -160,7 +179,7 @@ fn router(
     let sessions = Arc::new(HttpSessions::new(Arc::clone(&remembered), idle));
     let server = server.clone();
     let service = StreamableHttpService::new(
-        move || Ok(server.handler(Link::http()).remembering(Arc::clone(&remembered))),
+        move || Ok(wrap(server.handler(Link::http()).remembering(Arc::clone(&remembered)))),
         Arc::clone(&sessions),
         config,
     );

@@ -2,7 +2,7 @@ use futures::FutureExt;
 
 use super::*;
 use crate::model::Seq;
-use crate::model::fixtures::{at, scope};
+use crate::model::fixtures::scope;
 
 fn kind(name: &str) -> Kind {
     Kind::new(format!("AWS::EC2::{name}"))
@@ -37,10 +37,10 @@ fn told(subscription: &Subscription) -> Vec<String> {
 #[test]
 fn only_the_subscribed_resource_is_reported() {
     let hub = hub();
-    let subscription = hub.register(false, vec![instance("i-1")], at(0));
-    hub.publish(&committed("Instance", "i-2", ChangeKind::Changed, false), at(1));
+    let subscription = hub.register(false, vec![instance("i-1")]);
+    hub.publish(&committed("Instance", "i-2", ChangeKind::Changed, false));
     assert!(told(&subscription).is_empty());
-    hub.publish(&committed("Instance", "i-1", ChangeKind::Changed, false), at(1));
+    hub.publish(&committed("Instance", "i-1", ChangeKind::Changed, false));
     assert_eq!(told(&subscription), ["ec2://instance/i-1"]);
     assert!(told(&subscription).is_empty());
 }
@@ -50,72 +50,68 @@ fn a_status_change_is_a_change_of_the_instance_too() {
     let hub = hub();
     let collection = ChangeTopic::Collection { scope: scope(), kind: kind("Instance") };
     let topics = vec![instance("i-1"), (collection, "all".into())];
-    let subscription = hub.register(false, topics, at(0));
-    hub.publish(&committed("InstanceStatus", "i-1", ChangeKind::Changed, false), at(1));
+    let subscription = hub.register(false, topics);
+    hub.publish(&committed("InstanceStatus", "i-1", ChangeKind::Changed, false));
     assert_eq!(told(&subscription), ["all", "ec2://instance/i-1"]);
 }
 
 #[test]
 fn many_changes_are_reported_once_to_a_busy_subscriber() {
     let hub = hub();
-    let subscription = hub.register(true, vec![instance("i-1")], at(0));
+    let subscription = hub.register(true, vec![instance("i-1")]);
     for _ in 0..1000 {
-        hub.publish(&committed("Instance", "i-1", ChangeKind::Changed, false), at(1));
-        hub.publish(&committed("Instance", "i-9", ChangeKind::Appeared, false), at(1));
+        hub.publish(&committed("Instance", "i-1", ChangeKind::Changed, false));
+        hub.publish(&committed("Instance", "i-9", ChangeKind::Appeared, false));
     }
     assert_eq!(told(&subscription), ["ec2://instance/i-1", "list"]);
     assert!(told(&subscription).is_empty());
 }
 
 #[test]
-fn a_change_just_before_registration_is_reported() {
+fn what_changed_before_a_registration_is_not_reported_unless_all_of_it_is_marked() {
     let hub = hub();
-    hub.publish(&committed("Instance", "i-1", ChangeKind::Changed, false), at(10));
-    assert_eq!(told(&hub.register(false, vec![instance("i-1")], at(11))), ["ec2://instance/i-1"]);
-    assert!(told(&hub.register(false, vec![instance("i-2")], at(11))).is_empty());
-    assert!(told(&hub.register(false, vec![instance("i-1")], at(60))).is_empty());
-}
-
-#[test]
-fn more_recent_changes_than_the_ring_holds_report_everything() {
-    let hub = hub();
-    for n in 0..RING {
-        hub.publish(&committed("Instance", &format!("i-{n}"), ChangeKind::Changed, false), at(10));
-    }
-    assert_eq!(told(&hub.register(false, vec![instance("i-x")], at(11))), ["ec2://instance/i-x"]);
+    hub.publish(&committed("Instance", "i-1", ChangeKind::Appeared, false));
+    let subscription = hub.register(true, vec![instance("i-1"), instance("i-2")]);
+    let other = hub.register(false, vec![instance("i-1")]);
+    assert!(told(&subscription).is_empty());
+    subscription.mark_all();
+    assert_eq!(told(&subscription), ["ec2://instance/i-1", "ec2://instance/i-2", "list"]);
+    assert!(told(&other).is_empty());
+    other.mark_all();
+    assert_eq!(told(&other), ["ec2://instance/i-1"]);
 }
 
 #[test]
 fn a_baseline_is_not_reported_one_by_one() {
     let hub = hub();
     let summary = (ChangeTopic::Summary, "summary".into());
-    let subscription = hub.register(true, vec![instance("i-1"), summary], at(0));
-    hub.publish(&committed("Instance", "i-1", ChangeKind::Appeared, true), at(1));
+    let subscription = hub.register(true, vec![instance("i-1"), summary]);
+    hub.publish(&committed("Instance", "i-1", ChangeKind::Appeared, true));
     assert_eq!(told(&subscription), ["summary", "list"]);
 }
 
 #[test]
 fn a_dropped_or_removed_subscription_is_forgotten() {
     let hub = hub();
-    let first = hub.register(false, vec![instance("i-1")], at(0));
-    let second = hub.register(false, vec![instance("i-1"), instance("i-2")], at(0));
+    let first = hub.register(false, vec![instance("i-1")]);
+    let second = hub.register(false, vec![instance("i-1"), instance("i-2")]);
     drop(first);
     second.remove("ec2://instance/i-1");
     assert_eq!(hub.subscribers(), 1);
-    hub.publish(&committed("Instance", "i-1", ChangeKind::Changed, false), at(1));
+    hub.publish(&committed("Instance", "i-1", ChangeKind::Changed, false));
     assert!(told(&second).is_empty());
-    hub.publish(&committed("Instance", "i-2", ChangeKind::Changed, false), at(1));
+    hub.publish(&committed("Instance", "i-2", ChangeKind::Changed, false));
     assert_eq!(told(&second), ["ec2://instance/i-2"]);
 }
 
 #[tokio::test]
 async fn a_waiting_subscriber_wakes() {
     let hub = hub();
-    let subscription = hub.register(false, vec![instance("i-1")], at(0));
+    let subscription = hub.register(false, vec![instance("i-1")]);
     let waiting = async { subscription.next().await.uris.len() };
     let publishing = async {
         tokio::task::yield_now().await;
-        hub.publish(&committed("Instance", "i-1", ChangeKind::Changed, false), at(1));
+        hub.publish(&committed("Instance", "i-1", ChangeKind::Changed, false));
     };
     assert_eq!(tokio::join!(waiting, publishing).0, 1);
 }

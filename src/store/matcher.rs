@@ -52,6 +52,13 @@ impl ValuePattern {
         ValuePattern(PatternForm::Exact(text.to_owned()))
     }
 
+    /// Matches every text that begins with this one, whatever characters it has.
+    #[must_use]
+    pub fn beginning(text: &str) -> Self {
+        let text = text.replace([MANY, ONE], "\u{FFFD}");
+        ValuePattern(PatternForm::Wild(WildMatchPattern::new(&format!("{text}{MANY}"))))
+    }
+
     /// Compiles a filter value for times. It also matches a document's time in the form that AWS documents for filters
     /// (`2026-03-30T15:15:21.000Z`); without wildcards, any RFC 3339 text matches the same moment.
     #[must_use]
@@ -252,6 +259,14 @@ mod tests {
     use super::*;
     use crate::model::RowFields;
     use crate::model::fixtures::row;
+
+    #[test]
+    fn a_beginning_is_matched_as_it_stands() {
+        let web = ValuePattern::beginning("web*?\\");
+        assert!(web.matches("web*?\\") && web.matches("web*?\\1"));
+        assert!(!web.matches("web") && !web.matches("web-a\\") && !web.matches("a web*?\\"));
+        assert!(ValuePattern::beginning("").matches("x"));
+    }
 
     #[test]
     fn a_star_is_any_text_and_a_question_mark_one_character() {

@@ -1,6 +1,7 @@
 //! Watches an account: finds out the account of the credentials and the regions to watch, and starts one watcher per scope.
 
 use std::collections::{BTreeSet, HashMap};
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -11,10 +12,10 @@ use super::refresh::Dispatcher;
 use super::scope::ScopeWatchers;
 use super::settings::WatchSettings;
 use super::tasks::Tasks;
-use crate::aws::{Aws, AwsError};
+use crate::aws::{Aws, AwsError, SILENT};
 use crate::freshness::Signal;
 use crate::ingest::{IngestHandle, WantedReceiver};
-use crate::model::{AccountId, Region, Scope, Timestamp, Trouble, TroubleClass};
+use crate::model::{AccountId, ErrorClass, Region, Scope, Timestamp, Trouble, TroubleClass};
 use crate::source::backoff::Patience;
 use crate::source::referred::ReferredIds;
 
@@ -72,7 +73,21 @@ impl AccountWatcher {
         let since = self.aws.clock().now();
         loop {
             tries.mark_unchanged();
-            match self.aws.account().await {
+            let mut asking = pin!(self.aws.account());
+            let answer = tokio::select! {
+                answer = &mut asking => answer,
+                () = sleep(SILENT) => {
+                    if let Some(unanswered) = self.aws.unanswered() {
+                        tracing::warn!("{unanswered}");
+                        let fix = "Check the network, and AWS_ENDPOINT_URL if it is set. Muster goes on waiting.".to_owned();
+                        let class = ErrorClass::Transient.into();
+                        let trouble = Trouble { class, what: unanswered.to_string(), fix, since, retry_at: None };
+                        self.ingest.signal(Signal::Aws(Some(trouble)));
+                    }
+                    asking.await
+                }
+            };
+            match answer {
                 Ok(account) => {
                     self.ingest.signal(Signal::Aws(None));
                     return account;

@@ -348,3 +348,17 @@ fn the_first_page_that_fails_says_why_at_once_while_the_first_sweep_goes_on() {
     eventually("it passes", || (vpcs(&mut client)["sweep"] == "complete").then_some(()));
     assert!(vpcs(&mut client)["failure"].is_null());
 }
+
+#[test]
+fn an_aws_that_takes_calls_and_never_answers_is_named_in_the_first_answer() {
+    // Connections are accepted by the system, and nobody reads them.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let sandbox = Sandbox::new(&Endpoint { url, region: "eu-central-1".to_owned() });
+    let mut client = Client::stdio(&sandbox, &[]);
+    let found = client.call("search_inventory", &json!({})).unwrap();
+    let said = "AWS has not answered sts:GetCallerIdentity in eu-central-1";
+    assert!(found.is_error && found.text.contains(said), "{}", found.text);
+    let summary = client.call("get_inventory_summary", &json!({})).unwrap();
+    assert!(summary.text.contains(said), "{}", summary.text);
+}

@@ -12,6 +12,7 @@ pub(crate) mod hand;
 pub(crate) mod middle;
 pub(crate) mod moto;
 pub(crate) mod muster;
+pub(crate) mod node;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod python;

@@ -63,6 +63,11 @@ async def main(settings):
                 await client.subscribe_resource(AnyUrl(uri))
             return uris
 
+        async def unsubscribe(uris):
+            for uri in uris:
+                await client.unsubscribe_resource(AnyUrl(uri))
+            return uris
+
         driver.event(
             "ready",
             protocol=greeting.protocolVersion,
@@ -78,6 +83,7 @@ async def main(settings):
                 "read": read,
                 "call": call,
                 "subscribe": subscribe,
+                "unsubscribe": unsubscribe,
             }
         )
 

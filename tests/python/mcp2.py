@@ -56,7 +56,22 @@ async def main(settings):
                     return uris
                 return await tasks.start(listen, uris, list_changed)
 
+            scopes = []
+
+            async def unsubscribe(uris):
+                if legacy:
+                    for uri in uris:
+                        await client.unsubscribe_resource(uri)
+                else:
+                    scopes.pop().cancel()
+                return uris
+
             async def listen(uris, list_changed, *, task_status):
+                with anyio.CancelScope() as scope:
+                    scopes.append(scope)
+                    await hear(uris, list_changed, task_status)
+
+            async def hear(uris, list_changed, task_status):
                 opened = False
                 try:
                     listening = client.listen(resource_subscriptions=uris, resources_list_changed=list_changed)
@@ -89,6 +104,7 @@ async def main(settings):
                     "read": read,
                     "call": call,
                     "subscribe": subscribe,
+                    "unsubscribe": unsubscribe,
                 }
             )
             tasks.cancel_scope.cancel()

@@ -12,19 +12,14 @@ impl RequestError {
         let message = self.said();
         let about = || uri.map(|uri| json!({"uri": uri}));
         match self {
-            RequestError::NotFound { stale: Some(stale), .. } => {
-                ErrorData::resource_not_found(message, Some(json!({"uri": uri, "stale": stale})))
-            }
             // In a resource's URI the scope is part of the name, so an unwatched scope means not found.
             RequestError::NotWatched { .. } if uri.is_none() => ErrorData::invalid_params(message, None),
-            RequestError::NotFound { stale: None, .. }
+            // The message says what more is known: clients take an error for this one only if its data is exactly the URI.
+            RequestError::NotFound { .. }
             | RequestError::NotThen { .. }
             | RequestError::NotInAws { .. }
-            | RequestError::NotWatched { .. } => ErrorData::resource_not_found(message, about()),
-            RequestError::Removed { removed_at, last_seq, .. } => {
-                let data = json!({"uri": uri, "removed_at": removed_at, "last_seq": last_seq});
-                ErrorData::resource_not_found(message, Some(data))
-            }
+            | RequestError::NotWatched { .. }
+            | RequestError::Removed { .. } => ErrorData::resource_not_found(message, about()),
             RequestError::Uri(_)
             | RequestError::Cursor(_)
             | RequestError::Filter(_)
@@ -34,8 +29,8 @@ impl RequestError {
             | RequestError::Changes(_)
             | RequestError::UnknownTool { .. }
             | RequestError::UnknownPrompt { .. }
-            | RequestError::Params { .. }
-            | RequestError::NoSession
+            | RequestError::NothingToComplete { .. }
+            | RequestError::NoSession { .. }
             | RequestError::TooManySubscriptions(_) => ErrorData::invalid_params(message, about()),
             RequestError::WritesOff { .. } => ErrorData::invalid_request(message, None),
             RequestError::Opening

@@ -3,20 +3,19 @@
 use std::borrow::Cow;
 
 use rmcp::model::{ProtocolVersion, RequestId, RequestMetaObject};
+use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 
 use super::error_response::{ErrorResponse, refuse_each};
 use super::{handshake, torn};
 use crate::mcp::checked_json::{self, CheckedJson, DuplicateMember};
+use crate::mcp::parameters;
 use crate::mcp::protocol::VERSIONS;
 use crate::model::text::shown;
 
 /// The mark that some editors and shells put before UTF-8.
 pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
-
-/// The methods with paged answers.
-const LISTS: [&str; 4] = ["tools/list", "resources/list", "resources/templates/list", "prompts/list"];
 
 const BATCH: &str = "MCP has no batches: send each message on its own";
 
@@ -196,13 +195,17 @@ impl Parts {
             return Err(ErrorResponse::params(&known, wrong.to_owned()));
         }
         let method = self.object.get("method").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let is_modern = self.is_modern();
+        let params = self.object.get_mut("params");
         let is_rewritten = match method.as_str() {
-            "initialize" => {
-                let params = self.object.get_mut("params").and_then(Value::as_object_mut);
-                handshake::complete(params).map_err(|wrong| ErrorResponse::params(&known, wrong))?
+            // In the newer protocol there is no such method, which rmcp answers.
+            "initialize" if !is_modern => handshake::complete(params.and_then(Value::as_object_mut))
+                .map_err(|wrong| ErrorResponse::params(&known, wrong))?,
+            "server/discover" => handshake::bare(params.and_then(Value::as_object_mut)),
+            method => {
+                let fitted = parameters::fit(method, is_modern, params.unwrap_or(&mut Value::Null));
+                fitted.unwrap_or(Ok(false)).map_err(|wrong| ErrorResponse::params(&known, wrong))?
             }
-            "server/discover" => handshake::bare(self.object.get_mut("params").and_then(Value::as_object_mut)),
-            _ => false,
         };
         Ok(self.message(bytes, MessageKind::Request { id: known, method }, is_rewritten))
     }
@@ -218,6 +221,13 @@ impl Parts {
         ClientMessage { bytes, said, meta }
     }
 
+    /// Whether the message names the protocol of 2026-07-28 or a later one, which have other methods.
+    fn is_modern(&self) -> bool {
+        let meta = self.object.get("params").and_then(|params| params.get("_meta"));
+        let meta = meta.and_then(|meta| RequestMetaObject::deserialize(meta).ok());
+        meta.and_then(|meta| meta.protocol_version()).is_some_and(|version| !version.has_initialize())
+    }
+
     fn is_json_rpc(&self) -> bool {
         self.object.get("jsonrpc").is_some_and(|version| version == "2.0")
     }
@@ -231,11 +241,6 @@ impl Parts {
         let params = self.object.get("params").filter(|params| !params.is_null())?;
         if !params.is_object() {
             return Some("params must be a JSON object");
-        }
-        // rmcp ignores parameters of a list that it cannot read, and would answer the first page.
-        let is_list = self.object.get("method").and_then(Value::as_str).is_some_and(|method| LISTS.contains(&method));
-        if is_list && params.get("cursor").is_some_and(|cursor| !cursor.is_string() && !cursor.is_null()) {
-            return Some("params.cursor must be a string: the nextCursor of the previous page");
         }
         let meta = params.get("_meta").filter(|meta| !meta.is_null())?;
         (!meta.is_object()).then_some("params._meta must be a JSON object")

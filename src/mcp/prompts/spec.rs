@@ -39,6 +39,8 @@ pub enum CompletedArgument {
     Region,
     /// Ports that security groups open.
     Port,
+    /// Lengths of time, in days.
+    Days,
 }
 
 impl PromptSpec {

@@ -19,7 +19,11 @@ pub(super) static SPEC: PromptSpec = PromptSpec {
     description: "Reports what stopped instances cost each month, since when they are stopped, and whom to ask.",
     input: ToolSchema::of_arguments::<Arguments>(),
     example: r#"{"older_than": "30d", "tag": "Team=web"}"#,
-    completed: &[("tag", CompletedArgument::Tag), ("region", CompletedArgument::Region)],
+    completed: &[
+        ("older_than", CompletedArgument::Days),
+        ("tag", CompletedArgument::Tag),
+        ("region", CompletedArgument::Region),
+    ],
     write,
 };
 

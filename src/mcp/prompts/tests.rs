@@ -98,8 +98,6 @@ async fn prompts_are_offered_given_and_completed() {
     assert_eq!(keys, ["env="]);
     let values = complete("fleet_health_check", "tag", "env=").await;
     assert!(values.contains(&"env=prod".to_owned()), "{values:?}");
-    assert!(complete("fleet_health_check", "nothing", "").await.is_empty());
-    assert!(complete("nothing", "tag", "").await.is_empty());
 }
 
 #[test]

@@ -21,8 +21,9 @@ use crate::model::{ResourceId, Scope, Timestamp};
 use crate::query::{Cursor, CursorError};
 use crate::store::Snapshot;
 
-/// The most resources that the automatic mode lists one by one.
-pub const FULL: u64 = 2000;
+/// The most resources that the automatic mode lists one by one: an entry is about 47 tokens, and hosts that hand the list to a model
+/// cut it at 25,000.
+pub const FULL: u64 = 500;
 /// Entries per page, unless [`PAGES`] requires more.
 const PAGE: u64 = 1000;
 /// The most pages of a list, because clients stop following cursors (one at 64).

@@ -31,9 +31,8 @@ fn refused(error: ClientError) -> ErrorData {
     }
 }
 
-/// Takes what the first sweep left to tell a new subscriber of the list.
+/// Takes what the first sweep still has to tell.
 async fn quiet(listening: &mut crate::mcp::client::ResourceSubscription) {
-    listening.next(SOON).await.expect("the replay");
     while listening.next(Duration::from_millis(300)).await.is_ok() {}
 }
 
@@ -220,9 +219,9 @@ async fn a_stale_copy_that_lacks_a_resource_is_waited_for_and_then_says_that_it_
     assert!(started.elapsed() >= Duration::from_millis(4900), "it waited");
     assert_eq!(error.code, ErrorCode::INVALID_PARAMS);
     assert!(error.message.contains("the copy is stale since"), "{error}");
-    let data = error.data.unwrap();
-    assert_eq!(data["stale"]["since"], json!(since));
-    assert!(data["stale"]["why"].as_str().unwrap().contains("later than expected"), "{data}");
+    assert!(error.message.contains(&since.unwrap().to_string()), "{error}");
+    assert!(error.message.contains("later than expected"), "{error}");
+    assert_eq!(error.data, Some(json!({"uri": uri})), "clients know the error by this");
 
     let new = world.simulator.world().home().launch();
     let uri = format!("ec2://instance/{new}");
@@ -306,9 +305,8 @@ async fn a_removed_resource_says_when_and_at_which_record() {
     let lane = crate::ingest::Lane::Refresh;
     let seq = world.core.ingest.observe(lane, vec![gone], crate::model::Cause::Sweep).await.unwrap().seq;
     let error = refused(client.read(&format!("ec2://instance/{id}")).await.unwrap_err());
-    let data = error.data.unwrap();
-    assert_eq!(data["last_seq"], json!(seq));
-    assert!(data["removed_at"].is_string(), "{data}");
+    assert_eq!(error.data, Some(json!({"uri": format!("ec2://instance/{id}")})));
+    assert!(error.message.contains(&format!("(seq {seq})")), "{error}");
     let result = client.call("get_resource", json!({"id": id})).await.unwrap();
     assert!(text(&result).contains("is gone"), "{}", text(&result));
 }
@@ -742,10 +740,62 @@ async fn templates_complete_from_what_is_there() {
         let client = &client;
         async move { client.peer().complete_resource_simple(template, argument, typed).await.unwrap() }
     };
-    assert_eq!(complete("ec2://instance/{id}", "id", id.clone()).await, [id]);
+    assert_eq!(complete("ec2://instance/{id}", "id", id.clone()).await, std::slice::from_ref(&id));
     assert_eq!(complete("ec2://instance/{id}/status", "id", "i-".to_owned()).await.len(), 12);
     assert_eq!(complete("ec2://instance/{id}/history", "id", "i-".to_owned()).await.len(), 12);
     assert_eq!(complete(templates::COLLECTION, "region", "us".to_owned()).await, ["us-east-1"]);
     assert_eq!(complete(templates::COLLECTION, "kind", "v".to_owned()).await, ["volume", "vpc"]);
-    assert!(complete("ec2://nothing/{id}", "id", String::new()).await.is_empty());
+    let status = "ec2://instance/{id}/status";
+    let name = client.read(&format!("ec2://instance/{id}")).await.unwrap();
+    let tags = name["document"]["Tags"].as_array().unwrap();
+    let name = tags.iter().find(|tag| tag["Key"] == "Name").unwrap()["Value"].as_str().unwrap().to_owned();
+    for template in ["ec2://instance/{id}", status] {
+        assert!(complete(template, "id", name.clone()).await.contains(&id), "a name leads to the id: {name}");
+    }
+    let groups = client.call("search_inventory", json!({"kind": "security-group", "limit": 1})).await.unwrap();
+    let group = data(groups)["rows"][0].clone();
+    let (id, name) = (group["id"].as_str().unwrap(), group["group_name"].as_str().unwrap());
+    assert!(complete("ec2://security-group/{id}", "id", name.to_owned()).await.contains(&id.to_owned()), "{group}");
+    assert!(complete("ec2://instance/{id}", "id", "*".to_owned()).await.is_empty(), "no wildcard");
+}
+
+#[tokio::test]
+async fn every_variable_and_argument_is_completed_and_others_are_invalid() {
+    let world = World::small().await;
+    let ask = |reference: Value, argument: &str, context: Value| {
+        let argument = json!({"name": argument, "value": ""});
+        let params = json!({"ref": reference, "argument": argument, "context": {"arguments": context}});
+        let asked = json!({"jsonrpc": "2.0", "id": 4, "method": "completion/complete", "params": params});
+        let world = &world;
+        async move { answer(world, asked).await }
+    };
+    let scope = json!({"account": scope().account, "region": scope().region, "kind": "vpc"});
+    for template in templates::all() {
+        let variables = template.uri_template.split('{').skip(1).filter_map(|rest| rest.split_once('}'));
+        for (variable, _) in variables {
+            let reference = json!({"type": "ref/resource", "uri": template.uri_template});
+            let found = ask(reference, variable, scope.clone()).await;
+            let values = found["result"]["completion"]["values"].as_array();
+            let is_empty_kind =
+                values.is_some_and(Vec::is_empty) && variable == "id" && !template.uri_template.contains("{kind}");
+            assert!(values.is_some_and(|values| !values.is_empty()) || is_empty_kind, "{variable}: {found}");
+        }
+    }
+    for prompt in prompts::all() {
+        for argument in prompt.arguments.iter().flatten() {
+            let found = ask(json!({"type": "ref/prompt", "name": prompt.name}), &argument.name, json!({})).await;
+            let values = found["result"]["completion"]["values"].as_array();
+            assert!(values.is_some_and(|values| !values.is_empty()), "{} {}: {found}", prompt.name, argument.name);
+        }
+    }
+    for (reference, argument) in [
+        (json!({"type": "ref/resource", "uri": "ec2://nothing/{id}"}), "id"),
+        (json!({"type": "ref/resource", "uri": "ec2://instance/{id}"}), "colour"),
+        (json!({"type": "ref/prompt", "name": "nothing"}), "tag"),
+        (json!({"type": "ref/prompt", "name": "fleet_health_check"}), "colour"),
+        (json!({"type": "ref/tool", "name": "search_inventory"}), "kind"),
+    ] {
+        let refused = ask(reference.clone(), argument, json!({})).await;
+        assert_eq!(refused["error"]["code"], -32602, "{reference} {argument}: {refused}");
+    }
 }

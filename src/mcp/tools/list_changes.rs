@@ -91,7 +91,7 @@ fn output() -> Value {
 }
 
 async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, RequestError> {
-    let ToolCall { core, stop, .. } = call;
+    let ToolCall { core, stop, note, .. } = call;
     // Subscribed before anything is read, so that every later commit wakes the wait.
     let mut newest = core.hub.newest();
     let query = ChangeQuery::read(&core, &arguments).await?;
@@ -112,6 +112,7 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
         span = found.span();
         let waits = found.records().len() == 0 && found.end() == StopReason::Reached && span.is_open();
         if waits && place.is_some() && !stop.is_cancelled() {
+            note.put("no change yet".to_owned(), query.wait);
             let woken = tokio::select! {
                 woken = timeout_at(deadline, newest.changed()) => woken.is_ok_and(|changed| changed.is_ok()),
                 () = stop.cancelled() => false,

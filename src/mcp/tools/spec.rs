@@ -16,6 +16,7 @@ use super::schema::ToolSchema;
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
 use crate::mcp::policy::Writes;
+use crate::mcp::told::ProgressNote;
 
 /// Everything that is particular to one tool.
 pub struct ToolSpec {
@@ -62,8 +63,10 @@ pub struct ToolCall {
     pub core: Arc<Core>,
     /// Whether the connection may write.
     pub writes: Writes,
-    /// Cancelled when the server stops; ends a call that waits.
+    /// Cancelled when the server stops or the client has closed its end; ends a call that waits.
     pub stop: CancellationToken,
+    /// How far the call is, for the client.
+    pub note: ProgressNote,
 }
 
 impl ToolSpec {

@@ -123,7 +123,7 @@ struct Subject {
 }
 
 async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, RequestError> {
-    let ToolCall { core, stop, .. } = call;
+    let ToolCall { core, stop, note, .. } = call;
     let Arguments { until, wait_seconds, .. } = arguments;
     if !(1..=MAX_SECONDS).contains(&wait_seconds) {
         let expected = format!("from 1 to {MAX_SECONDS}: call again to go on waiting");
@@ -149,8 +149,15 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
         let rows = rows(&core, until, &subjects)?;
         let is_open = rows.iter().any(|row| row.result == Nearness::Waiting);
         if !is_open || place.is_none() || stop.is_cancelled() || Instant::now() >= deadline {
-            return answer(&core, until, rows, begun.elapsed(), place.is_none());
+            let cut = match (place.is_none(), stop.is_cancelled()) {
+                (true, _) => Some(CutShort::Full),
+                (false, true) => Some(CutShort::Stopped),
+                (false, false) => None,
+            };
+            return answer(&core, until, rows, begun.elapsed(), cut);
         }
+        let reached = rows.iter().filter(|row| row.result == Nearness::Reached).count();
+        note.put(format!("{reached} of {} are {}", rows.len(), until.words()), deadline - begun);
         let wake = looks.peek().map_or(deadline, |look| deadline.min(*look));
         tokio::select! {
             () = sleep_until(wake) => {}
@@ -158,6 +165,15 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
             () = stop.cancelled() => {}
         }
     }
+}
+
+/// Why a wait ended before its time.
+#[derive(Clone, Copy)]
+enum CutShort {
+    /// Too many calls wait.
+    Full,
+    /// The client left, or the server stops.
+    Stopped,
 }
 
 /// The resources of a call, each once.
@@ -284,7 +300,7 @@ fn answer(
     until: Goal,
     results: Vec<WaitRow>,
     waited: Duration,
-    is_full: bool,
+    cut: Option<CutShort>,
 ) -> Result<ToolResult, RequestError> {
     let count = |result| results.iter().filter(|row| row.result == result).count();
     let (reached, impossible, all) = (count(Nearness::Reached), count(Nearness::Impossible), results.len());
@@ -292,8 +308,13 @@ fn answer(
     let done = reached == all;
     let lead = if done { "Done" } else { "Not done" };
     let mut text = AnswerText::new(format!("{lead} after {seconds} s: {reached} of {all} are {words}."));
-    if is_full && !done {
-        text.add(" As many calls wait as the server takes, so this one did not wait: call again.");
+    if let (Some(cut), false) = (cut, done) {
+        text.add(match cut {
+            CutShort::Full => " As many calls wait as the server takes, so this one did not wait: call again.",
+            CutShort::Stopped => {
+                " The wait was ended early, because the client closed its end of the connection or the server stops."
+            }
+        });
     } else if !done {
         let strange: Vec<&str> = results.iter().filter(|row| row.is_strange).map(|row| row.id.as_str()).collect();
         if !strange.is_empty() {

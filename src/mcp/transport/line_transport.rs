@@ -18,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, BufReader};
 use tokio::sync::Mutex;
 use tokio_util::bytes::{BufMut, BytesMut};
 use tokio_util::codec::{Encoder, FramedWrite};
+use tokio_util::sync::CancellationToken;
 
 use crate::mcp::lines::{LineRead, Lines, MAX_LINE};
 use crate::mcp::normalise::{self, Conversation, MessageDecision, MessageKind};
@@ -36,10 +37,12 @@ pub(super) struct LineTransport<R, W> {
     /// Whether such an answer may still be in the buffer of the writer.
     is_unflushed: bool,
     backlog: WriteBacklog,
+    /// Cancelled once the client has closed its end. Whoever waits for something answers then, while the answer can still be written.
+    left: CancellationToken,
 }
 
 impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> LineTransport<R, W> {
-    pub(super) fn new(read: R, write: W, conversation: Arc<SyncMutex<Conversation>>) -> Self {
+    pub(super) fn new(read: R, write: W, conversation: Arc<SyncMutex<Conversation>>, left: CancellationToken) -> Self {
         LineTransport {
             lines: Lines::new(BufReader::new(read), MAX_LINE),
             write: Arc::new(Mutex::new(Some(FramedWrite::new(write, Json)))),
@@ -47,6 +50,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> LineTransport<R, W> {
             owed: VecDeque::new(),
             is_unflushed: false,
             backlog: WriteBacklog::default(),
+            left,
         }
     }
 
@@ -93,6 +97,7 @@ where
         loop {
             if let Err(error) = self.settle().await {
                 tracing::debug!(%error, "the client no longer reads");
+                self.left.cancel();
                 return None;
             }
             let conversation = &self.conversation;
@@ -100,9 +105,13 @@ where
             let outcome = match self.lines.next().await {
                 Ok(LineRead::Whole(line)) => self.conversation.lock().hear(line),
                 Ok(LineRead::TooLong(start)) => MessageDecision::Answer(normalise::too_long(start, MAX_LINE)),
-                Ok(LineRead::End) => return None,
+                Ok(LineRead::End) => {
+                    self.left.cancel();
+                    return None;
+                }
                 Err(error) => {
                     tracing::warn!(%error, "the connection can no longer be read");
+                    self.left.cancel();
                     return None;
                 }
             };

@@ -1,36 +1,81 @@
-//! The `PyPI` MCP clients, each a Python process that obeys a test.
+//! MCP clients that people use, each a process that obeys a test.
 
 use std::collections::VecDeque;
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::PATIENCE;
 use super::muster::{MUSTER, Sandbox};
 use super::process::{Running, Silence};
 use super::python::Environment;
+use super::{PATIENCE, node};
 
 /// Which client, and how it opens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flavour {
     /// `mcp` 2.3, which asks `server/discover` first.
     Auto,
+    /// `mcp` 2.3, which takes the newer protocol for granted.
+    Modern,
     /// `mcp` 2.3 with the older handshake.
     Legacy,
     /// `mcp` 1.30.
     Old,
+    /// `fastmcp`, which asks `server/discover` first. It has no subscriptions of the newer era.
+    Fast,
+    /// `fastmcp` with the older handshake.
+    FastLegacy,
+    /// `@modelcontextprotocol/client` of npm, which asks `server/discover` first.
+    Npm,
+    /// `@modelcontextprotocol/client` of npm with the older handshake.
+    NpmLegacy,
 }
 
 impl Flavour {
-    /// Every client and mode.
+    /// The clients of `PyPI`'s `mcp`, each with the handshakes that it prefers.
     pub(crate) const ALL: [Flavour; 3] = [Flavour::Auto, Flavour::Legacy, Flavour::Old];
+
+    /// Every client in every mode.
+    pub(crate) const MATRIX: [Flavour; 8] = [
+        Flavour::Auto,
+        Flavour::Modern,
+        Flavour::Legacy,
+        Flavour::Old,
+        Flavour::Fast,
+        Flavour::FastLegacy,
+        Flavour::Npm,
+        Flavour::NpmLegacy,
+    ];
 
     /// The revision of the protocol that this client has to end up with.
     pub(crate) fn protocol(self) -> &'static str {
         match self {
-            Flavour::Auto => "2026-07-28",
-            Flavour::Legacy | Flavour::Old => "2025-11-25",
+            Flavour::Auto | Flavour::Modern | Flavour::Fast | Flavour::Npm => "2026-07-28",
+            Flavour::Legacy | Flavour::Old | Flavour::FastLegacy | Flavour::NpmLegacy => "2025-11-25",
+        }
+    }
+
+    /// Whether the client can subscribe in this mode.
+    pub(crate) fn subscribes(self) -> bool {
+        self != Flavour::Fast
+    }
+
+    fn mode(self) -> &'static str {
+        match self {
+            Flavour::Auto | Flavour::Fast | Flavour::Npm => "auto",
+            Flavour::Modern => "2026-07-28",
+            Flavour::Legacy | Flavour::Old | Flavour::FastLegacy | Flavour::NpmLegacy => "legacy",
+        }
+    }
+
+    fn command(self) -> Command {
+        match self {
+            Flavour::Auto | Flavour::Modern | Flavour::Legacy => Environment::Mcp2.script("mcp2.py"),
+            Flavour::Old => Environment::Mcp1.script("mcp1.py"),
+            Flavour::Fast | Flavour::FastLegacy => Environment::FastMcp.script("fast.py"),
+            Flavour::Npm | Flavour::NpmLegacy => node::script("client.mjs"),
         }
     }
 }
@@ -41,6 +86,8 @@ pub(crate) enum Transport<'a> {
     Stdio(&'a Sandbox, &'a [&'a str]),
     /// It connects to a URL.
     Http(&'a str),
+    /// It launches `mcp-remote`, which connects to a URL, in the place of a server over stdio.
+    Remote(&'a Sandbox, &'a str),
 }
 
 /// A connected client.
@@ -54,24 +101,25 @@ pub(crate) struct Driver {
 impl Driver {
     /// Starts a client and waits until it is connected.
     pub(crate) fn connect(flavour: Flavour, transport: &Transport<'_>) -> Driver {
-        let (environment, script) = match flavour {
-            Flavour::Auto | Flavour::Legacy => (Environment::Mcp2, "mcp2.py"),
-            Flavour::Old => (Environment::Mcp1, "mcp1.py"),
-        };
-        let mode = if flavour == Flavour::Auto { "auto" } else { "legacy" };
-        let mut settings = json!({ "mode": mode });
+        let mut settings = json!({ "mode": flavour.mode() });
         match transport {
             Transport::Http(url) => settings["url"] = json!(url),
             Transport::Stdio(sandbox, flags) => {
                 settings["command"] = json!(MUSTER);
                 settings["args"] = json!(sandbox.mcp_arguments(flags));
-                settings["env"] =
-                    sandbox.environment().iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+            }
+            Transport::Remote(_, url) => {
+                settings["command"] = json!(node::binary());
+                let program = node::file("mcp-remote/dist/proxy.js");
+                settings["args"] = json!([program, url, "--allow-http", "--transport", "http-only"]);
             }
         }
-        let mut command = environment.script(script);
+        if let Transport::Stdio(sandbox, _) | Transport::Remote(sandbox, _) = transport {
+            settings["env"] = sandbox.environment().iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+        }
+        let mut command = flavour.command();
         command.arg(settings.to_string());
-        let running = Running::start(&format!("{script}-{mode}"), command);
+        let running = Running::start(&format!("{flavour:?}"), command);
         let ready: Value = serde_json::from_str(&running.line(PATIENCE)).unwrap();
         assert_eq!(ready["event"], "ready", "the client does not connect: {ready}{}", running.tail());
         Driver { running, ready, events: VecDeque::new() }
@@ -107,6 +155,16 @@ impl Driver {
     /// The result of a tool.
     pub(crate) fn call(&mut self, tool: &str, arguments: &Value) -> Value {
         self.must(&json!({"op": "call", "name": tool, "arguments": arguments}))
+    }
+
+    /// The outcome of a tool.
+    pub(crate) fn try_call(&mut self, tool: &str, arguments: &Value) -> Result<Value, Value> {
+        self.ask(&json!({"op": "call", "name": tool, "arguments": arguments}))
+    }
+
+    /// Ends a subscription.
+    pub(crate) fn unsubscribe(&mut self, uris: &[String]) {
+        self.must(&json!({"op": "unsubscribe", "uris": uris}));
     }
 
     /// Subscribes as this client's era does it, and returns once the server has acknowledged.

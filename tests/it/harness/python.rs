@@ -19,6 +19,8 @@ pub(crate) enum Environment {
     Mcp2,
     /// The MCP client of the 2025-11-25 era.
     Mcp1,
+    /// The fastmcp client.
+    FastMcp,
     /// The MCP server that others use for AWS.
     Awslabs,
 }
@@ -31,6 +33,7 @@ impl Environment {
             Environment::Proxy => "proxy",
             Environment::Mcp2 => "mcp2",
             Environment::Mcp1 => "mcp1",
+            Environment::FastMcp => "fastmcp",
             Environment::Awslabs => "awslabs",
         }
     }
@@ -111,7 +114,7 @@ fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")
 }
 
-fn run(command: &mut Command, advice: &str) {
+pub(super) fn run(command: &mut Command, advice: &str) {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}\n{advice}"));
     assert!(
         output.status.success(),

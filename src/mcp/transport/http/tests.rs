@@ -53,7 +53,8 @@ impl Desk {
         let remembered = RememberedSessions::open(None, Arc::new(AwsClock::default())).await;
         let origins = vec!["https://app.example.com:443".to_owned()];
         let options = HttpOptions { origins, ..HttpOptions::default() };
-        let router = router(&world.server, &options, &CancellationToken::new(), Arc::new(remembered), idle);
+        let router =
+            router(&world.server, |handler| handler, &options, &CancellationToken::new(), Arc::new(remembered), idle);
         Desk { world, router }
     }
 

@@ -49,8 +49,14 @@ impl Desk {
         let world = World::small().await;
         let path = Some(dir.join("sessions.jsonl"));
         let remembered = RememberedSessions::open(path, Arc::new(AwsClock::default())).await;
-        let router =
-            router(&world.server, &HttpOptions::default(), &CancellationToken::new(), Arc::new(remembered), 256);
+        let router = router(
+            &world.server,
+            |handler| handler,
+            &HttpOptions::default(),
+            &CancellationToken::new(),
+            Arc::new(remembered),
+            256,
+        );
         Desk { world, router }
     }
 }
@@ -88,7 +94,7 @@ async fn a_session_with_an_open_stream_stays_served() {
         for _ in 0..3 {
             desk.session(&[]).await;
         }
-        desk.world.core.hub.mark_all(desk.world.core.now());
+        desk.world.core.hub.mark_all();
         read_on(&mut stream, &[URI, "list_changed"]).await;
     }
 }
@@ -150,7 +156,7 @@ async fn what_changed_while_no_stream_was_open_is_told_by_the_next_one() {
     assert!(!quiet.contains("notifications"), "nothing was missed: {quiet}");
     for _ in 0..50 {
         // More than rmcp keeps.
-        desk.world.core.hub.mark_all(desk.world.core.now());
+        desk.world.core.hub.mark_all();
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     until(desk.stream(&session, &[]).await, &[URI, "list_changed"]).await;
