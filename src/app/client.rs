@@ -18,6 +18,7 @@ use super::offline::{Offline, OfflineError};
 use crate::config::Config;
 use crate::connection::attach::{self, AttachError, Attached};
 use crate::connection::lock::LockError;
+use crate::mcp::calls::RunningCall;
 use crate::mcp::client::{ClientError, McpClient};
 use crate::mcp::error::{CODE, EARLIEST};
 use crate::mcp::policy::Writes;
@@ -138,7 +139,10 @@ async fn answered(core: &Arc<Core>, tool: &str, arguments: Value) -> serde_json:
         _ => None,
     };
     let result = match tools::find(tool, Writes::NotAsked) {
-        Ok(spec) => tools::call(spec, Arc::clone(core), arguments, Writes::NotAsked, &CancellationToken::new()).await,
+        Ok(spec) => {
+            let begun = (Duration::ZERO, RunningCall::default());
+            tools::call(spec, Arc::clone(core), arguments, Writes::NotAsked, &CancellationToken::new(), begun).await
+        }
         Err(fault) => fault.result(),
     };
     serde_json::to_value(result)

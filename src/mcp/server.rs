@@ -15,13 +15,14 @@ use rmcp::model::{
     PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
     ServerConfig, ServerResult, SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams,
 };
-use rmcp::service::{NotificationContext, RequestContext, RoleServer, SubscriptionContext};
+use rmcp::service::{NotificationContext, Peer, RequestContext, RoleServer, SubscriptionContext};
 use rmcp::{ErrorData, ServerHandler};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::instrument;
 
+use super::calls::{CallBook, CallMeta};
 use super::complete::complete;
 use super::core::{Core, Readiness};
 use super::error::RequestError;
@@ -30,6 +31,7 @@ use super::protocol::{SESSION, VERSIONS};
 use super::resources::answer_cache::AnswerCache;
 use super::resources::{Content, list, read, templates};
 use super::subscriptions::{self, SessionSubscriptions};
+use super::tools::fate;
 use super::uri::Address;
 use super::{instructions, parameters, prompts, tools};
 use crate::query::CursorError;
@@ -53,6 +55,7 @@ struct ServerState {
     meta: MetaObject,
     reads: AnswerCache<Content>,
     pages: AnswerCache<ListResourcesResult>,
+    calls: CallBook,
 }
 
 /// What kind of connection a handler serves.
@@ -68,7 +71,7 @@ pub struct Link {
 pub struct Handler {
     server: McpServer,
     link: Link,
-    session: SessionSubscriptions,
+    session: Arc<SessionSubscriptions>,
 }
 
 impl McpServer {
@@ -89,13 +92,23 @@ impl McpServer {
             meta.insert(SERVER_INFO.to_owned(), value);
         }
         let (reads, pages) = (AnswerCache::new(CACHE_BYTES), AnswerCache::new(CACHE_BYTES));
-        McpServer(Arc::new(ServerState { readiness, policy, tasks, stop, info, meta, reads, pages }))
+        McpServer(Arc::new(ServerState {
+            readiness,
+            policy,
+            tasks,
+            stop,
+            info,
+            meta,
+            reads,
+            pages,
+            calls: CallBook::default(),
+        }))
     }
 
     /// A handler for one connection.
     #[must_use]
     pub fn handler(&self, link: Link) -> Handler {
-        Handler { server: self.clone(), link, session: SessionSubscriptions::default() }
+        Handler { server: self.clone(), link, session: Arc::default() }
     }
 
     /// The token that ends subscriptions.
@@ -117,6 +130,54 @@ impl Handler {
 
     async fn core(&self) -> Result<Arc<Core>, RequestError> {
         Readiness::ready(&self.server.0.readiness).await
+    }
+
+    /// Says what became of a call that an earlier server, or another connection, did not answer.
+    async fn call_fate(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let spec = tools::TOOLS.iter().find(|spec| spec.name == request.name && spec.is_write());
+        let Some(spec) = spec else { return self.call_tool(request, context).await };
+        let Some(name) = CallMeta::of(&context.meta).name else {
+            let why = "it does not name the call".to_owned();
+            return Err(RequestError::Params { method: fate::METHOD.to_owned(), why }.protocol(None));
+        };
+        self.server.0.calls.settle(&name).await;
+        let told = async {
+            // It is asked once, so it waits as long as the store needs to open.
+            let core = loop {
+                match self.core().await {
+                    Err(RequestError::Opening) => {}
+                    core => break core?,
+                }
+            };
+            fate::fate(spec, core, name, request.arguments.unwrap_or_default()).await
+        };
+        let mut result = match told.await {
+            Ok(told) => told.result(),
+            // What the tool would have refused was not sent to AWS.
+            Err(fault @ RequestError::Argument(_)) => fault.with_example(spec.example).result(),
+            Err(fault) => RequestError::FateUnknown { why: fault.to_string() }.result(),
+        };
+        result.meta.get_or_insert_default().extend(self.meta());
+        Ok(result.into())
+    }
+
+    /// Goes on with a subscription that an earlier server had, as soon as the store is open.
+    fn resume(&self, uri: String, peer: Peer<RoleServer>) {
+        let (server, session) = (self.server.clone(), Arc::clone(&self.session));
+        drop(self.server.0.tasks.spawn(async move {
+            let ServerState { readiness, stop, tasks, .. } = &*server.0;
+            if let Some(core) = subscriptions::opened(readiness, stop).await {
+                session.start(&core, peer, tasks, stop);
+                match session.add(&core, &uri) {
+                    Ok(()) => session.mark(Some(&uri)),
+                    Err(error) => tracing::warn!(%error, "a subscription does not go on"),
+                }
+            }
+        }));
     }
 
     /// Serves a read, and repeats it if the disk fails meanwhile.
@@ -182,7 +243,17 @@ impl ServerHandler for Handler {
                 // A call that changes AWS is never repeated.
                 let again = |result: &CallToolResult| !spec.is_write() && result.is_error == Some(true);
                 let (writes, stop) = (self.writes(), &self.server.0.stop);
-                let call = |core| tools::call(spec, core, request.arguments.clone(), writes, stop);
+                let CallMeta { name, elapsed } = CallMeta::of(&context.meta);
+                let running = self.server.0.calls.begin(name.as_ref().filter(|_| spec.is_write()));
+                let call = |core| {
+                    let (arguments, running) = (request.arguments.clone(), running.clone());
+                    async move {
+                        match running {
+                            Some(running) => tools::call(spec, core, arguments, writes, stop, (elapsed, running)).await,
+                            None => RequestError::CallOver.result(),
+                        }
+                    }
+                };
                 let called = tokio::select! {
                     called = Readiness::serve(&self.server.0.readiness, again, call) => called,
                     // Nobody waits for the answer any more. A call that changes AWS continues anyway.
@@ -297,12 +368,16 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
         let CustomRequest { method, params, .. } = request;
-        let Some(read) = parameters::read(&method, params) else {
+        let asks_fate = method == fate::METHOD;
+        let known = if asks_fate { "tools/call" } else { &method };
+        let Some(read) = parameters::read(known, params) else {
             return Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, method, None));
         };
         let version = context.protocol_version();
         let call = read.map_err(|fault| fault.protocol(None))?;
-        let called = ServerResult::from(self.call_tool(call, context).await?);
+        let called =
+            if asks_fate { self.call_fate(call, context).await? } else { self.call_tool(call, context).await? };
+        let called = ServerResult::from(called);
         let mut result = serde_json::to_value(called).map_err(|error| RequestError::from(error).protocol(None))?;
         let is_old = version.is_none_or(|version| version.as_str() < ProtocolVersion::V_2026_07_28.as_str());
         if let (true, Some(result)) = (is_old, result.as_object_mut()) {
@@ -330,8 +405,12 @@ impl ServerHandler for Handler {
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
         let stop = &self.server.0.stop;
+        let resumes = subscriptions::resumes(&context.meta);
         if let Some(core) = subscriptions::opened(&self.server.0.readiness, stop).await {
             self.session.start(&core, context.peer, &self.server.0.tasks, stop);
+            if resumes {
+                self.session.mark(None);
+            }
         }
     }
 
@@ -341,6 +420,10 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         let uri = request.uri;
+        if subscriptions::resumes(&context.meta) && Address::parse(&uri).is_ok() {
+            self.resume(uri, context.peer);
+            return Ok(());
+        }
         let subscribed = async {
             if self.link.http && !has_session(&context) {
                 return Err(RequestError::NoSession);

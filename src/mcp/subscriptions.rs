@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use rmcp::model::{ResourceUpdatedNotificationParam, SubscriptionFilter};
+use rmcp::model::{JsonObject, ResourceUpdatedNotificationParam, SubscriptionFilter};
 use rmcp::service::{Peer, RoleServer, ServiceError, SubscriptionContext, SubscriptionSendError, SubscriptionSink};
+use serde_json::Value;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
@@ -42,14 +43,23 @@ pub fn accepted(requested: &SubscriptionFilter) -> SubscriptionFilter {
     accepted
 }
 
+/// Whether the metadata of a request says that another server was lost with this subscription, so that changes may have been missed.
+#[must_use]
+pub fn resumes(meta: &JsonObject) -> bool {
+    meta.get("muster/resumed") == Some(&Value::Bool(true))
+}
+
 /// Runs one modern subscription until it is cancelled, the server stops, or the client does not read.
 pub async fn listen(context: &SubscriptionContext, core: &Core, stop: &CancellationToken) {
     let accepted = context.accepted();
     let uris = accepted.resource_subscriptions.iter().flatten();
     let topics: Vec<(ChangeTopic, Arc<str>)> =
-        uris.filter_map(|uri| Some((Address::parse(uri).ok()?.topic(), Arc::from(uri.as_str())))).collect();
+        uris.clone().filter_map(|uri| Some((Address::parse(uri).ok()?.topic(), Arc::from(uri.as_str())))).collect();
     let list = accepted.resources_list_changed == Some(true);
     let subscription = core.hub.register(list, topics, core.now());
+    if resumes(&context.request_context().meta) {
+        subscription.mark(uris.map(|uri| Arc::from(uri.as_str())), list);
+    }
     tokio::select! {
         () = context.cancelled() => {}
         () = stop.cancelled() => {}
@@ -180,6 +190,13 @@ impl SessionSubscriptions {
             active.subscription.add(address.topic(), uri.into(), core.now());
         }
         Ok(())
+    }
+
+    /// Reports a resource that is subscribed to, or else the list, as changed.
+    pub fn mark(&self, uri: Option<&str>) {
+        if let Some(active) = self.0.lock().as_ref() {
+            active.subscription.mark(uri.map(Arc::from), uri.is_none());
+        }
     }
 
     /// Ends a subscription. An unknown one is not an error.

@@ -21,6 +21,7 @@ pub mod compare_resource;
 pub mod count_inventory;
 pub mod create_snapshot;
 pub mod definition;
+pub mod fate;
 pub mod find_relations;
 pub mod get_instance_status;
 pub mod get_inventory_summary;
@@ -46,10 +47,12 @@ pub mod write_through;
 pub mod zero;
 
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use rmcp::model::{CallToolResult, JsonObject, Tool};
 use tokio_util::sync::CancellationToken;
 
+use super::calls::RunningCall;
 use super::core::Core;
 use super::error::RequestError;
 use super::policy::Writes;
@@ -112,17 +115,19 @@ pub fn find(name: &str, writes: Writes) -> Result<&'static ToolSpec, RequestErro
     Ok(spec)
 }
 
-/// Serves a call of `spec`. A failure becomes a result that the model can read. `stop` ends what waits.
+/// Serves a call of `spec` that the client made some time ago. A failure becomes a result that the model can read. `stop` ends what
+/// waits; `running` is kept until a call that changes AWS has ended.
 pub async fn call(
     spec: &'static ToolSpec,
     core: Arc<Core>,
     arguments: Option<JsonObject>,
     writes: Writes,
     stop: &CancellationToken,
+    (elapsed, running): (Duration, RunningCall),
 ) -> CallToolResult {
     let served = async {
         let given = spec.clean(arguments.unwrap_or_default())?;
-        (spec.call)(ToolCall { core, writes, stop: stop.clone() }, given).await
+        (spec.call)(ToolCall { core, writes, stop: stop.clone(), elapsed, running }, given).await
     };
     match served.await {
         Ok(answer) => answer.result(),

@@ -78,11 +78,40 @@ where
     R: AsyncRead + Send + Unpin + 'static,
     W: AsyncWrite + Send + Unpin + 'static,
 {
+    Box::pin(serve(server, writes, read, write, None)).await
+}
+
+/// Serves a front end over the socket. When the server stops, it says [`GOODBYE`](super::relay::state::GOODBYE) and no more, so that the front end goes on with
+/// another server and its client notices nothing.
+///
+/// # Errors
+/// As [`serve_stream`].
+pub async fn serve_front_end<R, W>(server: &McpServer, writes: bool, read: R, write: W) -> Result<(), StreamError>
+where
+    R: AsyncRead + Send + Unpin + 'static,
+    W: AsyncWrite + Send + Unpin + 'static,
+{
+    Box::pin(serve(server, writes, read, write, Some(server.stop().clone()))).await
+}
+
+async fn serve<R, W>(
+    server: &McpServer,
+    writes: bool,
+    read: R,
+    write: W,
+    silence: Option<CancellationToken>,
+) -> Result<(), StreamError>
+where
+    R: AsyncRead + Send + Unpin + 'static,
+    W: AsyncWrite + Send + Unpin + 'static,
+{
     let handler = server.handler(Link { writes, http: false });
     let end = CancellationToken::new();
     let _end_with_this = end.clone().drop_guard();
     let conversation = Arc::new(Mutex::new(Conversation::default()));
-    let wire = Numbered::new(LineTransport::new(read, write, Arc::clone(&conversation)), conversation);
+    let lines = LineTransport::new(read, write, Arc::clone(&conversation), silence.clone());
+    let farewell = silence.map(|_| lines.farewell());
+    let wire = Numbered::new(lines, conversation);
     let serving = async {
         let opening = serve_server_with_ct::<_, _, _, TransportAdapterIdentity>(handler, wire, end.clone());
         let running = match opening.await {
@@ -95,6 +124,10 @@ where
     };
     let stopping = async {
         server.stop().cancelled().await;
+        if let Some(farewell) = farewell {
+            // A front end that reads nothing does not hear it.
+            drop(tokio::time::timeout(FAREWELL, farewell.say()).await);
+        }
         tokio::time::sleep(FAREWELL).await;
         end.cancel();
         std::future::pending::<()>().await;

@@ -90,14 +90,14 @@ fn output() -> Value {
 }
 
 async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, RequestError> {
-    let ToolCall { core, stop, .. } = call;
+    let ToolCall { core, stop, elapsed, .. } = call;
     // Subscribed before anything is read, so that every later commit wakes the wait.
     let mut newest = core.hub.newest();
     let query = ChangeQuery::read(&core, &arguments).await?;
     if arguments.summary {
         return core.walk(move |core| query.summary(core)).await;
     }
-    let deadline = Instant::now() + query.wait;
+    let deadline = Instant::now() + query.wait.saturating_sub(elapsed);
     let place = WAITING.try_acquire().ok();
     let (mut span, mut hidden) = (query.start, 0);
     loop {

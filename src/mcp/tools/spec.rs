@@ -2,6 +2,7 @@
 //! call.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -13,6 +14,7 @@ use super::answer::ToolResult;
 use super::arguments::coerce::Care;
 use super::arguments::{self, ArgumentError};
 use super::schema::ToolSchema;
+use crate::mcp::calls::RunningCall;
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
 use crate::mcp::policy::Writes;
@@ -64,6 +66,10 @@ pub struct ToolCall {
     pub writes: Writes,
     /// Cancelled when the server stops; ends a call that waits.
     pub stop: CancellationToken,
+    /// How long ago the client made the call: more than nothing when it is sent again to another server.
+    pub elapsed: Duration,
+    /// The entry of a call that may change AWS, to be kept until it has ended.
+    pub running: RunningCall,
 }
 
 impl ToolSpec {

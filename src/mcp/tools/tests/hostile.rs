@@ -342,7 +342,8 @@ impl Stage {
         };
         let spec = find(WRITES[case.tool].0, Writes::Allowed).unwrap();
         let Value::Object(given) = json!({"instance_ids": case.named, "dry_run": case.dry_run}) else { panic!() };
-        let answer = call(spec, Arc::new(core), Some(given), Writes::Allowed, &CancellationToken::new()).await;
+        let begun = (std::time::Duration::ZERO, crate::mcp::calls::RunningCall::default());
+        let answer = call(spec, Arc::new(core), Some(given), Writes::Allowed, &CancellationToken::new(), begun).await;
         (answer, changing(&self.server.asked()))
     }
 
