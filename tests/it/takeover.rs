@@ -220,10 +220,11 @@ fn ten_clients_go_on_when_their_server_is_killed_and_a_write_on_its_way_ends_as_
         for (client, read) in clients.iter_mut().zip(reads) {
             client.state(read);
         }
-        assert_ne!(sandbox.server_pid(), Some(killed), "another server serves");
         let result = clients[writer].result(write);
         let verdict = result["structuredContent"]["results"][0]["verdict"].as_str().expect("a verdict").to_owned();
         let settled = clients[writer].settled(target);
+        // What was on its way may all have been answered before the kill; this was not.
+        assert_ne!(sandbox.server_pid(), Some(killed), "another server serves");
         match verdict.as_str() {
             "done" => assert!(after.contains(&settled), "{tool} of {target}: {result}, but it is {settled}"),
             "not_sent" => assert_eq!(settled, before, "{tool} of {target}: {result}"),
