@@ -3,6 +3,7 @@
 //! been seen yet. rmcp speaks the protocol. Only [`normalise`] answers outside of it, to invalid requests, and the stdio relay,
 //! when the server process is gone.
 
+pub mod calls;
 pub mod checked_json;
 pub mod client;
 pub mod complete;

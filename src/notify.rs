@@ -256,6 +256,14 @@ impl Subscription {
         self.mailbox.told.load(Ordering::Relaxed)
     }
 
+    /// Reports resources, and the list if `list_changed`, as changed to this subscriber alone.
+    pub fn mark(&self, uris: impl IntoIterator<Item = Arc<str>>, list_changed: bool) {
+        self.mailbox.put(|dirty| {
+            dirty.uris.extend(uris);
+            dirty.list_changed |= list_changed;
+        });
+    }
+
     /// Waits for changes, and takes all of them. Cancelling the wait loses nothing.
     pub async fn next(&self) -> Dirty {
         loop {

@@ -135,7 +135,7 @@ async fn call(handle: &IngestHandle, target: ResourceId, calling: &AtomicBool) -
     let mut times = Times::default();
     while calling.load(Ordering::Relaxed) {
         let begun = Instant::now();
-        let action = handle.begin("bench", vec![target.clone()]).await?;
+        let action = handle.begin("bench", vec![target.clone()], None).await?;
         times.add(begun.elapsed());
         handle.finish(action, ActionOutcome::Succeeded { created: Vec::new() }, Vec::new()).await?;
         sleep(TOOL).await;

@@ -21,7 +21,7 @@ use crate::connection::lock::LockError;
 use crate::mcp::client::{ClientError, McpClient};
 use crate::mcp::error::{CODE, EARLIEST};
 use crate::mcp::policy::Writes;
-use crate::mcp::told::ProgressNote;
+use crate::mcp::tools::spec::CallSetting;
 use crate::mcp::{Core, tools};
 use crate::model::FailureCode;
 
@@ -141,8 +141,8 @@ async fn answered(core: &Arc<Core>, tool: &str, arguments: Value) -> serde_json:
     };
     let result = match tools::find(tool, Writes::NotAsked) {
         Ok(spec) => {
-            let (core, stop, note) = (Arc::clone(core), CancellationToken::new(), ProgressNote::default());
-            tools::call(spec, core, arguments, Writes::NotAsked, &stop, &note).await
+            let (core, stop) = (Arc::clone(core), CancellationToken::new());
+            tools::call(spec, core, arguments, Writes::NotAsked, &stop, CallSetting::default()).await
         }
         Err(fault) => fault.result(),
     };

@@ -152,7 +152,7 @@ impl ClientListener {
                 let writer = Bounded::new(writer);
                 let stalled = writer.stalled();
                 // On the heap: serving a connection is a large future.
-                let serving = Box::pin(transport::serve_stream(&self.server, link, reader, writer));
+                let serving = Box::pin(transport::serve_front_end(&self.server, link, reader, writer));
                 match stalled.run_until_cancelled(serving).await {
                     Some(Ok(())) => {}
                     Some(Err(error)) => tracing::warn!(%error, "a connection ended"),

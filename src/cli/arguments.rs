@@ -143,12 +143,15 @@ pub(super) fn kind(given: &str) -> Result<&'static KindSpec, OperandError> {
     })
 }
 
+/// Any time ago is counted from here: only whether it is a time matters. The last day of the year 9999.
+const LATEST: Timestamp = Timestamp::from_millis(253_402_214_400_000);
+
 /// Checks a time, or a place in the log, and returns it unchanged for a tool.
 ///
 /// # Errors
 /// [`OperandError::Moment`] when it is neither.
 pub(super) fn moment(text: &str) -> Result<String, OperandError> {
-    let known = AskedPoint::parse(text, Timestamp::from_millis(i64::MAX)).map(|_| text.to_owned());
+    let known = AskedPoint::parse(text, LATEST).map(|_| text.to_owned());
     known.ok_or_else(|| OperandError::Moment { text: shown(text, 80) })
 }
 
@@ -259,10 +262,10 @@ mod tests {
 
     #[test]
     fn a_time_is_a_date_or_so_long_ago() {
-        for time in ["2026-11-17T12:00:00Z", "-15m", "-10s", "-3d", "seq:7"] {
+        for time in ["2026-11-17T12:00:00Z", "2026-11-17", "-15m", "-10s", "-3d", "5m", "3 days ago", "now", "seq:7"] {
             assert_eq!(moment(time).as_deref(), Ok(time));
         }
-        for other in ["yesterday", "2026-11-17", "5m", ""] {
+        for other in ["yesterday", "5", "2026-13-17", ""] {
             assert_eq!(moment(other), Err(OperandError::Moment { text: other.to_owned() }));
         }
     }

@@ -73,14 +73,20 @@ impl IngestHandle {
         outcome.await.map_err(|_| IngestError::Stopped)?
     }
 
-    /// Records that `tool` is about to call AWS for `targets`. Durable when this returns.
+    /// Records that `tool` is about to call AWS for `targets`; `call` is the name of the tool's call, if it has one. Durable when this
+    /// returns.
     ///
     /// # Errors
     ///
     /// The same as for [`IngestHandle::observe`]; then the call must not be made.
-    pub async fn begin(&self, tool: &str, targets: Vec<ResourceId>) -> Result<ActionId, IngestError> {
+    pub async fn begin(
+        &self,
+        tool: &str,
+        targets: Vec<ResourceId>,
+        call: Option<String>,
+    ) -> Result<ActionId, IngestError> {
         let action = ActionId(fastrand::u64(..));
-        let event = Event::ActionRequested { action, tool: tool.to_owned(), targets };
+        let event = Event::ActionRequested { action, tool: tool.to_owned(), targets, call };
         let cause = Cause::Tool { action };
         self.send(Lane::Tools, vec![(cause.clone(), event)], Vec::new(), cause).await?;
         Ok(action)
@@ -117,7 +123,7 @@ impl IngestHandle {
         observations: Vec<Observation>,
     ) -> Result<Seq, IngestError> {
         let cause = Cause::Tool { action };
-        let requested = Event::ActionRequested { action, tool: tool.to_owned(), targets };
+        let requested = Event::ActionRequested { action, tool: tool.to_owned(), targets, call: None };
         let finished = Event::ActionFinished { action, outcome };
         let entries = vec![(cause.clone(), requested), (cause.clone(), finished)];
         Ok(self.send(Lane::Tools, entries, observations, cause).await?.seq)

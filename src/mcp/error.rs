@@ -80,6 +80,17 @@ pub enum RequestError {
     /// The server is stopping.
     #[error("the Muster server is stopping: try again once it runs")]
     Stopping,
+    /// A call of a tool came after its front end had asked what became of it.
+    #[error("this call comes over a connection that broke, so nothing was sent to AWS")]
+    CallOver,
+    /// What became of a call whose server ended cannot be found out.
+    #[error(
+        "it is not known whether this call changed AWS, because its server ended and {why}. Check before you repeat it"
+    )]
+    FateUnknown {
+        /// What keeps it from being found out.
+        why: String,
+    },
     /// The store failed under a read.
     #[error("the inventory could not be read just now: {0}")]
     Read(#[from] ReadError),
@@ -330,7 +341,9 @@ impl RequestError {
             RequestError::Unreadable { .. } => FailureCode::Unreadable,
             RequestError::NotSeenYet { .. } => FailureCode::NotSeenYet,
             RequestError::WritesOff { .. } => FailureCode::WritesOff,
-            RequestError::NoSession { .. } | RequestError::TooManySubscriptions(_) => FailureCode::Refused,
+            RequestError::NoSession { .. } | RequestError::TooManySubscriptions(_) | RequestError::CallOver => {
+                FailureCode::Refused
+            }
             RequestError::Aws(_) => FailureCode::Aws,
             RequestError::Opening | RequestError::Stopping | RequestError::SqlBusy | RequestError::Read(_) => {
                 FailureCode::TryAgain
@@ -338,6 +351,7 @@ impl RequestError {
             RequestError::Failed(_)
             | RequestError::Ingest(_)
             | RequestError::Unsure { .. }
+            | RequestError::FateUnknown { .. }
             | RequestError::Bodiless(_)
             | RequestError::Encode(_) => FailureCode::Failed,
         }

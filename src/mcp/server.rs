@@ -30,6 +30,7 @@ use tokio_util::task::TaskTracker;
 use tracing::instrument;
 
 use self::requests::{is_blank, is_modern, millis, session_id, whole};
+use super::calls::{CallBook, CallMeta};
 use super::complete::CompletionSource;
 use super::core::{Core, Readiness};
 use super::error::{CODE, RequestError};
@@ -41,6 +42,8 @@ use super::resources::{Content, list, read, templates};
 use super::subscription_filter::accepted;
 use super::subscriptions::{self, ListenSlot, SessionSubscriptions};
 use super::told::{ClientNotifier, LogLevel, ProgressNote};
+use super::tools::fate;
+use super::tools::spec::CallSetting;
 use super::uri::Address;
 use super::{instructions, parameters, prompts, tools};
 
@@ -63,6 +66,7 @@ struct ServerState {
     meta: MetaObject,
     reads: AnswerCache<Content>,
     pages: AnswerCache<ListResourcesResult>,
+    calls: CallBook,
 }
 
 /// What kind of connection a handler serves.
@@ -96,7 +100,7 @@ impl Link {
 pub struct Handler {
     server: McpServer,
     link: Link,
-    session: SessionSubscriptions,
+    session: Arc<SessionSubscriptions>,
     listening: ListenSlot,
     /// The least level of log messages that a client of the older era asked for.
     level: Mutex<Option<LogLevel>>,
@@ -124,7 +128,17 @@ impl McpServer {
             meta.insert(SERVER_INFO.to_owned(), value);
         }
         let (reads, pages) = (AnswerCache::new(CACHE_BYTES), AnswerCache::new(CACHE_BYTES));
-        McpServer(Arc::new(ServerState { readiness, policy, tasks, stop, info, meta, reads, pages }))
+        McpServer(Arc::new(ServerState {
+            readiness,
+            policy,
+            tasks,
+            stop,
+            info,
+            meta,
+            reads,
+            pages,
+            calls: CallBook::default(),
+        }))
     }
 
     /// A handler for one connection.
@@ -133,7 +147,7 @@ impl McpServer {
         Handler {
             server: self.clone(),
             link,
-            session: SessionSubscriptions::default(),
+            session: Arc::default(),
             listening: ListenSlot::default(),
             level: Mutex::default(),
             stop: self.0.stop.child_token(),
@@ -194,6 +208,53 @@ impl Handler {
 
     async fn core(&self) -> Result<Arc<Core>, RequestError> {
         Readiness::ready(&self.server.0.readiness).await
+    }
+
+    /// Says what became of a call that an earlier server, or another connection, did not answer.
+    async fn call_fate(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let spec = tools::TOOLS.iter().find(|spec| spec.name == request.name && spec.is_write());
+        let Some(spec) = spec else { return self.call_tool(request, context).await };
+        let Some(name) = CallMeta::of(&context.meta).name else {
+            return Err(ErrorData::invalid_params(format!("{} does not name the call", fate::METHOD), None));
+        };
+        self.server.0.calls.settle(&name).await;
+        let told = async {
+            // It is asked once, so it waits as long as the store needs to open.
+            let core = loop {
+                match self.core().await {
+                    Err(RequestError::Opening) => {}
+                    core => break core?,
+                }
+            };
+            fate::fate(spec, core, name, request.arguments.unwrap_or_default()).await
+        };
+        let mut result = match told.await {
+            Ok(told) => told.result(),
+            // What the tool would have refused was not sent to AWS.
+            Err(fault @ RequestError::Argument(_)) => fault.with_example(spec.example).result(),
+            Err(fault) => RequestError::FateUnknown { why: fault.to_string() }.result(),
+        };
+        result.meta.get_or_insert_default().extend(self.meta());
+        Ok(result.into())
+    }
+
+    /// Goes on with a subscription that an earlier server had, as soon as the store is open.
+    fn resume(&self, uri: String, peer: Peer<RoleServer>) {
+        let (server, session) = (self.server.clone(), Arc::clone(&self.session));
+        drop(self.server.0.tasks.spawn(async move {
+            let ServerState { readiness, stop, tasks, .. } = &*server.0;
+            if let Some(core) = subscriptions::opened(readiness, stop).await {
+                session.start(&core, peer, tasks, stop, Vec::new);
+                match session.add(&uri) {
+                    Ok(()) => session.mark(Some(&uri)),
+                    Err(error) => tracing::warn!(%error, "a subscription does not go on"),
+                }
+            }
+        }));
     }
 
     /// Serves a read, and repeats it if the disk fails meanwhile. The client is told how far it is.
@@ -275,7 +336,20 @@ impl ServerHandler for Handler {
                 let again = |result: &CallToolResult| !spec.is_write() && result.is_error == Some(true);
                 let (writes, stop) = (self.writes(), &self.stop);
                 let (note, readiness) = (ProgressNote::default(), &self.server.0.readiness);
-                let call = |core| tools::call(spec, core, request.arguments.clone(), writes, stop, &note);
+                let CallMeta { name, elapsed } = CallMeta::of(&context.meta);
+                let running = self.server.0.calls.begin(name.as_ref().filter(|_| spec.is_write()));
+                let call = |core| {
+                    let (arguments, running, note) = (request.arguments.clone(), running.clone(), note.clone());
+                    async move {
+                        match running {
+                            Some(running) => {
+                                let setting = CallSetting { note, elapsed, running };
+                                tools::call(spec, core, arguments, writes, stop, setting).await
+                            }
+                            None => RequestError::CallOver.result(),
+                        }
+                    }
+                };
                 let notifier = self.notifier(&context);
                 let calling = Readiness::serve(readiness, again, call);
                 let called = tokio::select! {
@@ -420,6 +494,8 @@ impl ServerHandler for Handler {
         let CustomRequest { method, params, .. } = request;
         let is_old = !is_modern(&context);
         let mut params = params.unwrap_or_default();
+        let asks_fate = method == fate::METHOD;
+        let method = if asks_fate { "tools/call".to_owned() } else { method };
         // What does not fit is refused before it gets here, so this is a second net.
         let refused = match parameters::fit(&method, !is_old, &mut params) {
             None => return Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, method, None)),
@@ -432,7 +508,9 @@ impl ServerHandler for Handler {
         }
         let call =
             serde_json::from_value(params).map_err(|error| ErrorData::invalid_params(error.to_string(), None))?;
-        let called = ServerResult::from(self.call_tool(call, context).await?);
+        let called =
+            if asks_fate { self.call_fate(call, context).await? } else { self.call_tool(call, context).await? };
+        let called = ServerResult::from(called);
         let mut result = serde_json::to_value(called).map_err(|error| RequestError::from(error).protocol(None))?;
         if let (true, Some(result)) = (is_old, result.as_object_mut()) {
             // The older era does not define this member.
@@ -454,10 +532,11 @@ impl ServerHandler for Handler {
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
         let session = session_id(&context.extensions);
+        let resumes = subscriptions::resumes(&context.meta);
         let is_restored = context.extensions.get::<SessionRestoreMarker>().is_some();
         if let Some(core) = subscriptions::opened(&self.server.0.readiness, &self.stop).await {
             self.start(&core, context.peer, session.as_deref());
-            if is_restored {
+            if is_restored || resumes {
                 self.session.mark_all();
             }
         }
@@ -475,6 +554,10 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         let uri = request.uri;
+        if subscriptions::resumes(&context.meta) && Address::parse(&uri).is_ok() {
+            self.resume(uri, context.peer);
+            return Ok(());
+        }
         let subscribed = async {
             let session = session_id(&context.extensions);
             if self.link.http && session.is_none() {

@@ -13,8 +13,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use rmcp::model::{ResourceUpdatedNotificationParam, SubscriptionFilter};
+use rmcp::model::{JsonObject, ResourceUpdatedNotificationParam, SubscriptionFilter};
 use rmcp::service::{Peer, RoleServer, ServiceError, SubscriptionContext, SubscriptionSendError, SubscriptionSink};
+use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -78,6 +79,9 @@ impl ListenSlot {
                 subscription.mark_all();
                 subscription
             };
+            if resumes(&context.request_context().meta) {
+                subscription.mark_all();
+            }
             push(&subscription, context.sink(), SEND).await;
         };
         tokio::select! {
@@ -86,6 +90,12 @@ impl ListenSlot {
             () = listening => {}
         }
     }
+}
+
+/// Whether the metadata of a request says that another server was lost with this subscription, so that changes may have been missed.
+#[must_use]
+pub fn resumes(meta: &JsonObject) -> bool {
+    meta.get("muster/resumed") == Some(&Value::Bool(true))
 }
 
 fn register(core: &Core, accepted: &SubscriptionFilter) -> Subscription {
@@ -258,6 +268,13 @@ impl SessionSubscriptions {
         }
         active.add(&address, uri);
         Ok(())
+    }
+
+    /// Reports a resource that is subscribed to, or else the list, as changed.
+    pub fn mark(&self, uri: Option<&str>) {
+        if let Some(active) = self.0.lock().as_ref() {
+            active.subscription.mark(uri.map(Arc::from), uri.is_none());
+        }
     }
 
     /// Ends a subscription. An unknown one is not an error.

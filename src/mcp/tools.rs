@@ -21,6 +21,7 @@ pub mod compare_resource;
 pub mod count_inventory;
 pub mod create_snapshot;
 pub mod definition;
+pub mod fate;
 pub mod find_relations;
 pub mod get_instance_status;
 pub mod get_inventory_summary;
@@ -53,9 +54,8 @@ use tokio_util::sync::CancellationToken;
 use super::core::Core;
 use super::error::RequestError;
 use super::policy::Writes;
-use super::told::ProgressNote;
 use crate::query::nearness::nearest;
-use spec::{ToolCall, ToolSpec};
+use spec::{CallSetting, ToolCall, ToolSpec};
 
 /// Every tool, in the order in which they are listed.
 pub static TOOLS: &[&ToolSpec] = &[
@@ -113,18 +113,18 @@ pub fn find(name: &str, writes: Writes) -> Result<&'static ToolSpec, RequestErro
     Ok(spec)
 }
 
-/// Serves a call of `spec`. A failure becomes a result that the model can read. `stop` ends what waits; `note` says how far it is.
+/// Serves a call of `spec`. A failure becomes a result that the model can read. `stop` ends what waits.
 pub async fn call(
     spec: &'static ToolSpec,
     core: Arc<Core>,
     arguments: Option<JsonObject>,
     writes: Writes,
     stop: &CancellationToken,
-    note: &ProgressNote,
+    setting: CallSetting,
 ) -> CallToolResult {
     let served = async {
         let given = spec.clean(arguments.unwrap_or_default())?;
-        (spec.call)(ToolCall { core, writes, stop: stop.clone(), note: note.clone() }, given).await
+        (spec.call)(ToolCall { core, writes, stop: stop.clone(), setting }, given).await
     };
     match served.await {
         Ok(answer) => answer.result(),

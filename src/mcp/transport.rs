@@ -82,12 +82,40 @@ where
     R: AsyncRead + Send + Unpin + 'static,
     W: AsyncWrite + Send + Unpin + 'static,
 {
+    Box::pin(serve(server, link, read, write, None)).await
+}
+
+/// Serves a front end over the socket. When the server stops, it says [`GOODBYE`](super::relay::state::GOODBYE) and no more, so that the front end goes on with
+/// another server and its client notices nothing.
+///
+/// # Errors
+/// As [`serve_stream`].
+pub async fn serve_front_end<R, W>(server: &McpServer, link: Link, read: R, write: W) -> Result<(), StreamError>
+where
+    R: AsyncRead + Send + Unpin + 'static,
+    W: AsyncWrite + Send + Unpin + 'static,
+{
+    Box::pin(serve(server, link, read, write, Some(server.stop().clone()))).await
+}
+
+async fn serve<R, W>(
+    server: &McpServer,
+    link: Link,
+    read: R,
+    write: W,
+    silence: Option<CancellationToken>,
+) -> Result<(), StreamError>
+where
+    R: AsyncRead + Send + Unpin + 'static,
+    W: AsyncWrite + Send + Unpin + 'static,
+{
     let handler = server.handler(link);
     let end = CancellationToken::new();
     let _end_with_this = end.clone().drop_guard();
     let conversation = Arc::new(Mutex::new(Conversation::default()));
-    let left = handler.stop().clone();
-    let wire = Numbered::new(LineTransport::new(read, write, Arc::clone(&conversation), left), conversation);
+    let lines = LineTransport::new(read, write, Arc::clone(&conversation), handler.stop().clone(), silence.clone());
+    let farewell = silence.map(|_| lines.farewell());
+    let wire = Numbered::new(lines, conversation);
     let serving = async {
         let opening =
             serve_server_with_ct::<_, _, _, TransportAdapterIdentity>(SocketService(handler), wire, end.clone());
@@ -101,6 +129,10 @@ where
     };
     let stopping = async {
         server.stop().cancelled().await;
+        if let Some(farewell) = farewell {
+            // A front end that reads nothing does not hear it.
+            drop(tokio::time::timeout(FAREWELL, farewell.say()).await);
+        }
         tokio::time::sleep(FAREWELL).await;
         end.cancel();
         std::future::pending::<()>().await;

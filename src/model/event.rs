@@ -120,6 +120,8 @@ pub enum Event {
         tool: String,
         /// The resources it is about to change.
         targets: Vec<ResourceId>,
+        /// The name that the front end gave the tool's call, by which it asks what became of it. One call may need several actions.
+        call: Option<String>,
     },
     /// A tool's call to AWS ended.
     ActionFinished {

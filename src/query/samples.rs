@@ -157,7 +157,10 @@ fn entry(op: &Op, PlainStore { log, current, .. }: &PlainStore) -> Option<(Cause
         }
         Op::Act(one, other) => {
             let (action, targets) = (ActionId(place as u64), vec![id(*one), id(*other)]);
-            Some((Cause::Tool { action }, Event::ActionRequested { action, tool: "stop".to_owned(), targets }))
+            Some((
+                Cause::Tool { action },
+                Event::ActionRequested { action, tool: "stop".to_owned(), targets, call: None },
+            ))
         }
     }
 }

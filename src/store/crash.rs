@@ -150,7 +150,7 @@ fn recorded() -> Tape {
     }
     let (action, targets) = (ActionId(7), vec![ids[0].clone(), ids[1].clone()]);
     let cause = Cause::Tool { action };
-    let requested = Event::ActionRequested { action, tool: "start_instance".to_owned(), targets };
+    let requested = Event::ActionRequested { action, tool: "start_instance".to_owned(), targets, call: None };
     recorder.commit(&mut writer, vec![(cause.clone(), requested)], Vec::new());
     let finished = Event::ActionFinished { action, outcome: ActionOutcome::Succeeded { created: Vec::new() } };
     let told = [&ids[0], &ids[1]].map(|id| (cause.clone(), changed(id, &stopped, &running).1));

@@ -53,8 +53,12 @@ fn event(event: &Event) -> Value {
         Event::Remapped { id, changes, mapping } => {
             about("remapped", id, json!({ "changes": changes, "mapping": mapping }))
         }
-        Event::ActionRequested { action, tool, targets } => {
-            json!({ "event": "action_requested", "action": action, "tool": tool, "targets": targets })
+        Event::ActionRequested { action, tool, targets, call } => {
+            let mut said = json!({ "event": "action_requested", "action": action, "tool": tool, "targets": targets });
+            if let (Some(call), Some(said)) = (call, said.as_object_mut()) {
+                said.insert("call".to_owned(), json!(call));
+            }
+            said
         }
         Event::ActionFinished { action, outcome } => {
             json!({ "event": "action_finished", "action": action, "outcome": outcome })

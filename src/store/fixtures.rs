@@ -211,8 +211,8 @@ pub(super) fn any_event() -> impl Strategy<Value = Event> {
         2 => (any_id(), any::<i64>()).prop_map(|(id, millis)| Event::Removed { id, at: at_millis(millis) }),
         1 => (any_id(), any_changes(), any::<u16>())
             .prop_map(|(id, changes, mapping)| Event::Remapped { id, changes, mapping }),
-        1 => (any::<u64>(), any_text(), proptest::collection::vec(any_id(), 0..3)).prop_map(
-            |(action, tool, targets)| Event::ActionRequested { action: ActionId(action), tool, targets }),
+        1 => (any::<u64>(), any_text(), proptest::collection::vec(any_id(), 0..3), proptest::option::of(any_text())).prop_map(
+            |(action, tool, targets, call)| Event::ActionRequested { action: ActionId(action), tool, targets, call }),
         1 => (any::<u64>(), any_outcome())
             .prop_map(|(action, outcome)| Event::ActionFinished { action: ActionId(action), outcome }),
         1 => (any::<i64>(), proptest::collection::vec(any_id(), 0..3))

@@ -244,8 +244,12 @@ fn rows_page_by_key_within_kind_and_scope() {
 fn a_timeline_holds_a_resources_events_and_the_actions_asked_of_it() {
     let (_dir, mut writer, store) = fresh();
     let (one, two) = (instance("i-1"), instance("i-2"));
-    let asked =
-        Event::ActionRequested { action: ActionId(7), tool: "stop".into(), targets: vec![one.clone(), one.clone()] };
+    let asked = Event::ActionRequested {
+        action: ActionId(7),
+        tool: "stop".into(),
+        targets: vec![one.clone(), one.clone()],
+        call: None,
+    };
     writer
         .commit(batch(vec![
             discovered(&one, document("running", "a")),
@@ -309,7 +313,8 @@ fn urgent_records_may_use_most_of_the_reserved_space() {
     let options = StoreOptions { disk: Arc::new(disk.clone()), reserve_bytes: 80_000, ..options(&dir) };
     let (mut writer, store) = super::open(options).unwrap();
     let action = ActionId(1);
-    let requested = Event::ActionRequested { action, tool: "stop_instance".to_owned(), targets: vec![instance("i-1")] };
+    let requested =
+        Event::ActionRequested { action, tool: "stop_instance".to_owned(), targets: vec![instance("i-1")], call: None };
     let finished = Event::ActionFinished { action, outcome: ActionOutcome::Succeeded { created: Vec::new() } };
     let mut commit = |event: &Event| writer.commit(batch(vec![(Cause::Tool { action }, event.clone())]));
     let is_full = |outcome| matches!(outcome, Err(CommitError::DiskFull { free, .. }) if free < 80_000);
@@ -475,7 +480,7 @@ fn fixture() -> Vec<CommitBatch> {
         batch(vec![
             (
                 Cause::Tool { action },
-                Event::ActionRequested { action, tool: "stop_instance".into(), targets: vec![one.clone()] },
+                Event::ActionRequested { action, tool: "stop_instance".into(), targets: vec![one.clone()], call: None },
             ),
             (Cause::Tool { action }, lay(changed(&one, &a, &b).1)),
             finished(ActionOutcome::Succeeded { created: vec!["snap-1".into()] }),

@@ -19,6 +19,7 @@
 //! MUSTER_FLIPS=2000 cargo test --release --lib flipped -- --nocapture
 //! MUSTER_TEARS=40 MUSTER_FAULTS=all cargo test --release --lib -- store::crash ingest:: --skip truth:: --nocapture
 //! MUSTER_KILLS=50 MUSTER_FLOOD=100000 cargo test --release --test it kills:: -- --nocapture
+//! MUSTER_TAKEOVERS=50 cargo test --release --test it takeover:: -- --nocapture
 //! MUSTER_DISK_SECONDS=60 cargo test --release --test it disk:: -- --nocapture
 //! MUSTER_CUT_SECONDS=600 cargo test --release --test it events:: -- --nocapture
 //! MUSTER_FROZEN_SECONDS=600 cargo test --release --test it frozen:: -- --nocapture
@@ -132,6 +133,8 @@ mod subscribe;
 #[cfg(target_os = "linux")]
 #[cfg(test)]
 mod subscribers;
+#[cfg(test)]
+mod takeover;
 #[cfg(test)]
 mod transcripts;
 #[cfg(test)]

@@ -91,7 +91,7 @@ async fn work(world: &World, size: &str) -> Acknowledged {
     for name in &names[4..6] {
         // A tool whose call is not recorded does not call AWS, and its client repeats the request.
         let action = loop {
-            match world.handle.begin("stop_instance", vec![id(name)]).await {
+            match world.handle.begin("stop_instance", vec![id(name)], None).await {
                 Ok(action) => break action,
                 Err(IngestError::Stopped) => panic!("the loop ended"),
                 Err(_) => sleep(Duration::from_millis(1)).await,
@@ -101,6 +101,7 @@ async fn work(world: &World, size: &str) -> Acknowledged {
             action,
             tool: "stop_instance".to_owned(),
             targets: vec![id(name)],
+            call: None,
         });
         second += 1;
         let outcome = ActionOutcome::Succeeded { created: Vec::new() };
@@ -254,7 +255,7 @@ async fn what_aws_did_while_the_disk_failed_is_recorded_afterwards_and_no_new_ca
     let world = World::with(options(&dir, &disk));
     let mut second = 0;
     swept(&world, &mut second, &["i-1".to_owned()], "t3.micro").await;
-    let action = world.handle.begin("stop_instance", vec![id("i-1")]).await.unwrap();
+    let action = world.handle.begin("stop_instance", vec![id("i-1")], None).await.unwrap();
     let before = world.records().len();
     disk.fail(Some(InjectedFaults {
         from: 0,
@@ -265,7 +266,7 @@ async fn what_aws_did_while_the_disk_failed_is_recorded_afterwards_and_no_new_ca
     }));
     let outcome = ActionOutcome::Succeeded { created: Vec::new() };
     let finished = world.handle.finish(action, outcome.clone(), vec![seen("i-1", "stopping", "t3.micro", second + 1)]);
-    let (finished, begun) = tokio::join!(finished, world.handle.begin("stop_instance", vec![id("i-1")]));
+    let (finished, begun) = tokio::join!(finished, world.handle.begin("stop_instance", vec![id("i-1")], None));
     for refused in [finished.map(drop), begun.map(drop)] {
         assert!(matches!(refused, Err(IngestError::Commit(CommitError::Latched { .. }))), "{refused:?}");
     }
@@ -294,12 +295,12 @@ async fn a_tool_whose_record_has_no_space_is_refused_in_time_without_hammering_t
     let kind = std::io::ErrorKind::StorageFull;
     disk.fail(Some(InjectedFaults { from: 0, to: u64::MAX, calls: &[FileCall::SetLen], most: u64::MAX, kind }));
     let large = "x".repeat(8 << 20);
-    let begun = timeout(Duration::from_secs(20), world.handle.begin(&large, vec![id("i-1")])).await;
+    let begun = timeout(Duration::from_secs(20), world.handle.begin(&large, vec![id("i-1")], None)).await;
     let refused = begun.expect("the tool is told");
     assert!(matches!(refused, Err(IngestError::Commit(CommitError::Latched { .. }))), "{refused:?}");
     assert!(disk.failed() < 20, "{} attempts", disk.failed());
     disk.fail(None);
-    let done = timeout(Duration::from_secs(20), world.handle.begin("stop_instance", vec![id("i-1")])).await;
+    let done = timeout(Duration::from_secs(20), world.handle.begin("stop_instance", vec![id("i-1")], None)).await;
     done.expect("it goes on").unwrap();
     world.close().await;
 }

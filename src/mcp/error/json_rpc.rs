@@ -32,7 +32,7 @@ impl RequestError {
             | RequestError::NothingToComplete { .. }
             | RequestError::NoSession { .. }
             | RequestError::TooManySubscriptions(_) => ErrorData::invalid_params(message, about()),
-            RequestError::WritesOff { .. } => ErrorData::invalid_request(message, None),
+            RequestError::WritesOff { .. } | RequestError::CallOver => ErrorData::invalid_request(message, None),
             RequestError::Opening
             | RequestError::SqlBusy
             | RequestError::Failed(_)
@@ -42,11 +42,15 @@ impl RequestError {
             | RequestError::Aws(_)
             | RequestError::NotSeenYet { .. }
             | RequestError::Unsure { .. }
+            | RequestError::FateUnknown { .. }
             | RequestError::Unreadable { .. }
             | RequestError::Bodiless(_)
             | RequestError::Encode(_) => {
                 let retryable = match self {
-                    RequestError::Failed(_) | RequestError::Bodiless(_) | RequestError::Encode(_) => false,
+                    RequestError::Failed(_)
+                    | RequestError::Bodiless(_)
+                    | RequestError::Encode(_)
+                    | RequestError::FateUnknown { .. } => false,
                     RequestError::Read(error) => error.is_retryable(),
                     _ => true,
                 };

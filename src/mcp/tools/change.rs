@@ -95,7 +95,7 @@ impl<'a> RecordRenderer<'a> {
                 fields = shown;
                 details.push_str(&said);
             }
-            Event::ActionRequested { action, tool, targets } => {
+            Event::ActionRequested { action, tool, targets, .. } => {
                 let ids: Vec<String> = targets.iter().take(50).map(|target| shown(&target.id, 60)).collect();
                 details = format!("{} of {}", shown(tool, 60), ids.join(", "));
                 put("action", json!(action));

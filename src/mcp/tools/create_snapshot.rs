@@ -12,7 +12,7 @@ use super::answer::ToolResult;
 use super::arguments::ArgumentError;
 use super::arguments::instances::InstanceArguments;
 use super::schema::ToolSchema;
-use super::spec::{ToolCall, ToolEffect, ToolSpec};
+use super::spec::{CallSetting, ToolCall, ToolEffect, ToolSpec};
 use super::verdict::WriteVerdict;
 use super::write_through::{
     Intent, LiveCheck, LiveInstance, UncalledInstance, check, distrust, to_the_end, uncalled, witness,
@@ -20,9 +20,10 @@ use super::write_through::{
 use crate::aws::{CreateSnapshots, Pinned, WriteAnswer};
 use crate::ingest::Lane;
 use crate::kinds::SNAPSHOT;
+use crate::mcp::calls::RunningCall;
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
-use crate::model::{Cause, Named, Observation, ResourceId, Scope, Seen, Seq, Source, Value as Field};
+use crate::model::{Cause, Chosen, Named, Observation, ResourceId, Scope, Seen, Seq, Source, Value as Field};
 use report::{SnapshotAnswer, SnapshotRow, answer};
 
 /// The most instances in one call, because the answer names every snapshot of each.
@@ -75,7 +76,8 @@ fn default_description() -> String {
 
 async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, RequestError> {
     let Arguments { instances, wish } = arguments;
-    let (core, named) = (call.core, instances.named()?);
+    let ToolCall { core, setting: CallSetting { running, .. }, .. } = call;
+    let named = instances.named()?;
     if wish.description.chars().count() > MAX_DESCRIPTION {
         let expected = format!("at most {MAX_DESCRIPTION} characters");
         return Err(ArgumentError::form("description", &expected, wish.description).into());
@@ -83,13 +85,18 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
     let dry_run = wish.dry_run;
     let work = {
         let core = Arc::clone(&core);
-        async move { run(&core, &named, &wish).await }
+        async move { run(&core, &named, &wish, &running).await }
     };
     let (rows, seq) = to_the_end(&core, work).await?;
     answer(&rows, seq, dry_run)
 }
 
-async fn run(core: &Core, named: &Named, wish: &Wish) -> Result<(Vec<SnapshotRow>, Option<Seq>), RequestError> {
+async fn run(
+    core: &Core,
+    named: &Named,
+    wish: &Wish,
+    running: &RunningCall,
+) -> Result<(Vec<SnapshotRow>, Option<Seq>), RequestError> {
     let aws = core.aws.pinned().await;
     let LiveCheck { targets, problems } = check(core, &aws, named).await?;
     let mut seq = None;
@@ -102,7 +109,14 @@ async fn run(core: &Core, named: &Named, wish: &Wish) -> Result<(Vec<SnapshotRow
             rows.push(row.with_message(uncalled(why)));
             continue;
         }
-        let (row, recorded) = snapshot(core, &aws, named, &target, wish).await?;
+        let (row, recorded) = snapshot(
+            core,
+            &aws,
+            &named.choose(&target.id.scope(), |id| *id == *target.id.id),
+            &target,
+            (wish, running),
+        )
+        .await?;
         distrust = row.distrust;
         seq = seq.max(recorded);
         rows.push(row);
@@ -114,9 +128,9 @@ async fn run(core: &Core, named: &Named, wish: &Wish) -> Result<(Vec<SnapshotRow
 async fn snapshot(
     core: &Core,
     aws: &Pinned,
-    named: &Named,
+    chosen: &Chosen<'_>,
     target: &LiveInstance,
-    wish: &Wish,
+    (wish, running): (&Wish, &RunningCall),
 ) -> Result<(SnapshotRow, Option<Seq>), RequestError> {
     let mut row = SnapshotRow::new(target.id.id.to_string(), WriteVerdict::Refused);
     let devices = devices(target);
@@ -125,8 +139,7 @@ async fn snapshot(
         return Ok((row, None));
     }
     let scope = target.id.scope();
-    let chosen = named.choose(&scope, |id| *id == *target.id.id);
-    let intent = Intent::begin(core, SPEC.name, vec![target.id.clone()], wish.dry_run).await?;
+    let intent = Intent::begin(core, running, SPEC.name, vec![target.id.clone()], wish.dry_run).await?;
     let asked = CreateSnapshots {
         description: wish.description.clone(),
         exclude_boot: wish.exclude_boot_volume,
@@ -136,7 +149,7 @@ async fn snapshot(
     };
     let action = intent.action;
     row.action = (!wish.dry_run).then_some(action);
-    let (outcome, made) = match aws.create_snapshots(&chosen, &asked).await {
+    let (outcome, made) = match aws.create_snapshots(chosen, &asked).await {
         Ok(WriteAnswer::WouldBeAllowed) => {
             row.verdict = WriteVerdict::WouldBeAllowed;
             return Ok((row, None));

@@ -20,7 +20,7 @@ use super::answer::ToolResult;
 use super::budget::RowBudget;
 use super::change::{self, RecordRenderer, Rendered};
 use super::schema::{self, ToolSchema};
-use super::spec::{ToolCall, ToolEffect, ToolSpec};
+use super::spec::{CallSetting, ToolCall, ToolEffect, ToolSpec};
 use super::table::{self, AnswerText};
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
@@ -38,8 +38,6 @@ static WAITING: Semaphore = Semaphore::const_new(128);
 const RECORDS: u64 = 200_000;
 /// How long one call looks at records, about.
 const WORK: Duration = Duration::from_secs(2);
-/// Tokens left for everything around the changes.
-const FRAME: usize = 2_300;
 
 /// The tool.
 pub static SPEC: ToolSpec = ToolSpec {
@@ -91,14 +89,14 @@ fn output() -> Value {
 }
 
 async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, RequestError> {
-    let ToolCall { core, stop, note, .. } = call;
+    let ToolCall { core, stop, setting: CallSetting { note, elapsed, .. }, .. } = call;
     // Subscribed before anything is read, so that every later commit wakes the wait.
     let mut newest = core.hub.newest();
     let query = ChangeQuery::read(&core, &arguments).await?;
     if arguments.summary {
         return core.walk(move |core| query.summary(core)).await;
     }
-    let deadline = Instant::now() + query.wait;
+    let deadline = Instant::now() + query.wait.saturating_sub(elapsed);
     let place = WAITING.try_acquire().ok();
     let (mut span, mut hidden) = (query.start, 0);
     loop {
@@ -231,7 +229,7 @@ fn tell(
     callers: &BTreeMap<Seq, Who>,
 ) -> Result<Vec<Rendered>, RequestError> {
     let mut teller = RecordRenderer::new(snapshot, field);
-    let (mut told, mut budget) = (Vec::new(), RowBudget::beside(FRAME));
+    let (mut told, mut budget) = (Vec::new(), RowBudget::beside(change_query::FRAME));
     for record in found.records() {
         let mut next = teller.tell(record)?;
         let caller = match callers.get(&record.seq) {

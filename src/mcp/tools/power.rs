@@ -10,11 +10,12 @@ use serde::Deserialize;
 
 use super::answer::ToolResult;
 use super::arguments::instances::InstanceArguments;
-use super::spec::ToolCall;
+use super::spec::{CallSetting, ToolCall};
 use super::verdict::WriteVerdict;
 use super::write_through::{ACTED, Intent, LiveCheck, LiveInstance, check, distrust, to_the_end, uncalled, witness};
 use crate::aws::{AwsError, Pinned, StateChange, WriteAnswer, WriteResult};
 use crate::kinds::INSTANCE;
+use crate::mcp::calls::RunningCall;
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
 use crate::model::{ActionOutcome, Chosen, Named, Observation, Scope, Seen, Source};
@@ -133,17 +134,23 @@ impl Power {
 /// # Errors
 /// Bad arguments, or an inventory that cannot be read or written. What AWS refuses is in the answer.
 pub async fn serve(call: ToolCall, arguments: PowerArguments, power: Power) -> Result<ToolResult, RequestError> {
-    let core = call.core;
+    let ToolCall { core, setting: CallSetting { running, .. }, .. } = call;
     let named = arguments.instances.named()?;
     let dry_run = arguments.dry_run;
     let work = {
         let core = Arc::clone(&core);
-        async move { run(&core, power, &named, dry_run).await }
+        async move { run(&core, power, &named, dry_run, &running).await }
     };
     to_the_end(&core, work).await?.answer(power.words(), dry_run)
 }
 
-async fn run(core: &Core, power: Power, named: &Named, dry_run: bool) -> Result<PowerReport, RequestError> {
+async fn run(
+    core: &Core,
+    power: Power,
+    named: &Named,
+    dry_run: bool,
+    running: &RunningCall,
+) -> Result<PowerReport, RequestError> {
     let aws = core.aws.pinned().await;
     let LiveCheck { targets, problems } = check(core, &aws, named).await?;
     let mut report = PowerReport::default();
@@ -175,7 +182,7 @@ async fn run(core: &Core, power: Power, named: &Named, dry_run: bool) -> Result<
     for target in ready {
         batches.entry(target.id.scope()).or_default().push(target);
     }
-    let change = PowerCalls { core, aws: &aws, power, named, dry_run };
+    let change = PowerCalls { core, aws: &aws, power, named, dry_run, running };
     for batch in batches.into_values().chain(odd.into_iter().map(|target| vec![target])) {
         change.make(batch, &mut report).await?;
     }
@@ -190,6 +197,7 @@ struct PowerCalls<'a> {
     power: Power,
     named: &'a Named,
     dry_run: bool,
+    running: &'a RunningCall,
 }
 
 impl PowerCalls<'_> {
@@ -205,7 +213,7 @@ impl PowerCalls<'_> {
         let Some(scope) = targets.first().map(|target| target.id.scope()) else { return Ok(()) };
         let chosen = self.named.choose(&scope, |id| targets.iter().any(|target| *target.id.id == *id));
         let resources = targets.iter().map(|target| target.id.clone()).collect();
-        let intent = Intent::begin(self.core, self.power.tool(), resources, self.dry_run).await?;
+        let intent = Intent::begin(self.core, self.running, self.power.tool(), resources, self.dry_run).await?;
         match self.power.call(self.aws, &chosen, self.dry_run).await {
             Ok(WriteAnswer::WouldBeAllowed) => {
                 report

@@ -2,6 +2,7 @@
 //! call.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -13,6 +14,7 @@ use super::answer::ToolResult;
 use super::arguments::coerce::Care;
 use super::arguments::{self, ArgumentError};
 use super::schema::ToolSchema;
+use crate::mcp::calls::RunningCall;
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
 use crate::mcp::policy::Writes;
@@ -57,6 +59,17 @@ pub enum ToolEffect {
 /// The future answer of a tool.
 pub type Served = BoxFuture<'static, Result<ToolResult, RequestError>>;
 
+/// What a call comes with besides its arguments.
+#[derive(Clone, Default)]
+pub struct CallSetting {
+    /// How far the call is, for the client.
+    pub note: ProgressNote,
+    /// How long ago the client made the call: more than nothing when it is sent again to another server.
+    pub elapsed: Duration,
+    /// The entry of a call that may change AWS, to be kept until it has ended.
+    pub running: RunningCall,
+}
+
 /// What a call of a tool works with, apart from its arguments.
 pub struct ToolCall {
     /// The store, freshness and AWS client.
@@ -65,8 +78,8 @@ pub struct ToolCall {
     pub writes: Writes,
     /// Cancelled when the server stops or the client has closed its end; ends a call that waits.
     pub stop: CancellationToken,
-    /// How far the call is, for the client.
-    pub note: ProgressNote,
+    /// What it comes with besides its arguments.
+    pub setting: CallSetting,
 }
 
 impl ToolSpec {

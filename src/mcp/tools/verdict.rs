@@ -24,6 +24,8 @@ pub enum WriteVerdict {
     Refused,
     /// AWS's answer was lost, or does not say: it may have happened.
     Unknown,
+    /// The server ended before the call was sent to AWS; nothing happened.
+    NotSent,
     /// There is no such instance.
     NotFound,
     /// The credentials belong to another account; no call was made.
@@ -36,13 +38,14 @@ pub enum WriteVerdict {
 
 impl WriteVerdict {
     /// Every one.
-    pub const ALL: [WriteVerdict; 10] = [
+    pub const ALL: [WriteVerdict; 11] = [
         WriteVerdict::Done,
         WriteVerdict::Already,
         WriteVerdict::WouldBeAllowed,
         WriteVerdict::Acted,
         WriteVerdict::Refused,
         WriteVerdict::Unknown,
+        WriteVerdict::NotSent,
         WriteVerdict::NotFound,
         WriteVerdict::OtherAccount,
         WriteVerdict::IdentityUnproved,
@@ -59,6 +62,7 @@ impl WriteVerdict {
             WriteVerdict::Acted => "acted",
             WriteVerdict::Refused => "refused",
             WriteVerdict::Unknown => "unknown",
+            WriteVerdict::NotSent => "not_sent",
             WriteVerdict::NotFound => "not_found",
             WriteVerdict::OtherAccount => "other_account",
             WriteVerdict::IdentityUnproved => "identity_unproved",
@@ -104,8 +108,9 @@ impl JsonSchema for WriteVerdict {
             "type": "string",
             "enum": WriteVerdict::ALL.map(WriteVerdict::name),
             "description": "How it went. `done` and `already` are success. `unknown`: AWS's answer was lost, so it may have \
-                            happened. `acted`: this dry run was carried out, because the endpoint ignores DryRun. For \
-                            `other_account`, `identity_unproved` and `answer_not_trusted` no call was made.",
+                            happened. `not_sent`: the server ended before it called AWS. `acted`: this dry run was \
+                            carried out, because the endpoint ignores DryRun. For `other_account`, \
+                            `identity_unproved` and `answer_not_trusted` no call was made.",
         })
     }
 }

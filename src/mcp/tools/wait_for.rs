@@ -15,7 +15,7 @@ use self::goal::{Goal, KnownState, Nearness, STRANGE, failing, state_of, too_ear
 use super::answer::ToolResult;
 use super::arguments::ArgumentError;
 use super::schema::ToolSchema;
-use super::spec::{ToolCall, ToolEffect, ToolSpec};
+use super::spec::{CallSetting, ToolCall, ToolEffect, ToolSpec};
 use super::table::{self, AnswerText};
 use crate::kinds::{INSTANCE, KindSpec};
 use crate::mcp::core::Core;
@@ -123,7 +123,7 @@ struct Subject {
 }
 
 async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, RequestError> {
-    let ToolCall { core, stop, note, .. } = call;
+    let ToolCall { core, stop, setting: CallSetting { note, elapsed, .. }, .. } = call;
     let Arguments { until, wait_seconds, .. } = arguments;
     if !(1..=MAX_SECONDS).contains(&wait_seconds) {
         let expected = format!("from 1 to {MAX_SECONDS}: call again to go on waiting");
@@ -132,7 +132,9 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
     let mut subjects = subjects(&core, until, &arguments.ids)?;
     // Before anything is read: what is committed from now on wakes the wait.
     let mut newest = core.hub.newest();
-    let (begun, since) = (Instant::now(), core.now());
+    let now = Instant::now();
+    // A call that is sent again began with the first server.
+    let (begun, since) = (now.checked_sub(elapsed).unwrap_or(now), core.now());
     let deadline = begun + Duration::from_secs(wait_seconds);
     let place = WAITING.try_acquire().ok();
     let mut looks = LOOKS.map(|seconds| begun + Duration::from_secs(seconds)).into_iter().peekable();

@@ -15,6 +15,7 @@ use super::verdict::WriteVerdict;
 use crate::aws::{AwsError, AwsErrorKind, DescribeResult, Pinned, Priority};
 use crate::ingest::Lane;
 use crate::kinds::{INSTANCE, KindSpec};
+use crate::mcp::calls::RunningCall;
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
 use crate::model::known::state_name;
@@ -289,18 +290,23 @@ pub struct Intent {
 }
 
 impl Intent {
-    /// Records that `tool` is about to call AWS for `targets`; durable when this returns. A dry run leaves no trace.
+    /// Records that `tool` is about to call AWS for `targets` in a call that runs; durable when this returns. A dry run leaves no trace.
     ///
     /// # Errors
     /// When it cannot be recorded; the call must not be made then.
     pub async fn begin(
         core: &Core,
+        running: &RunningCall,
         tool: &'static str,
         targets: Vec<ResourceId>,
         dry_run: bool,
     ) -> Result<Self, RequestError> {
-        let action =
-            if dry_run { ActionId(fastrand::u64(..)) } else { core.ingest.begin(tool, targets.clone()).await? };
+        let action = if dry_run {
+            ActionId(fastrand::u64(..))
+        } else {
+            let call = running.name.as_deref().map(str::to_owned);
+            core.ingest.begin(tool, targets.clone(), call).await?
+        };
         Ok(Intent { action, tool, targets, dry_run })
     }
 

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::mcp::lines::{LineRead, Lines, MAX_LINE};
 use crate::mcp::normalise::{self, Conversation, MessageDecision, MessageKind};
+use crate::mcp::relay::state::GOODBYE;
 
 mod write_backlog;
 
@@ -39,10 +40,41 @@ pub(super) struct LineTransport<R, W> {
     backlog: WriteBacklog,
     /// Cancelled once the client has closed its end. Whoever waits for something answers then, while the answer can still be written.
     left: CancellationToken,
+    /// Once it is cancelled nothing more is sent.
+    silence: Option<CancellationToken>,
+}
+
+/// Says goodbye on a connection.
+pub(super) struct Farewell<W>(Arc<Mutex<Option<FramedWrite<W, Json>>>>);
+
+impl<W: AsyncWrite + Unpin> Farewell<W> {
+    /// Tells the front end that the server stops on purpose, so that it goes on with another one.
+    pub(super) async fn say(&self) {
+        let line = format!("{{\"jsonrpc\":\"2.0\",\"method\":\"{GOODBYE}\"}}\n").into_bytes();
+        let said = match self.0.lock().await.as_mut() {
+            Some(write) => write.send(Out::Line(line)).await,
+            None => Ok(()),
+        };
+        if let Err(error) = said {
+            tracing::debug!(%error, "a front end no longer reads");
+        }
+    }
 }
 
 impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> LineTransport<R, W> {
-    pub(super) fn new(read: R, write: W, conversation: Arc<SyncMutex<Conversation>>, left: CancellationToken) -> Self {
+    /// What says goodbye.
+    pub(super) fn farewell(&self) -> Farewell<W> {
+        Farewell(Arc::clone(&self.write))
+    }
+
+    /// A connection on which nothing is sent once `silence` is cancelled.
+    pub(super) fn new(
+        read: R,
+        write: W,
+        conversation: Arc<SyncMutex<Conversation>>,
+        left: CancellationToken,
+        silence: Option<CancellationToken>,
+    ) -> Self {
         LineTransport {
             lines: Lines::new(BufReader::new(read), MAX_LINE),
             write: Arc::new(Mutex::new(Some(FramedWrite::new(write, Json)))),
@@ -51,6 +83,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> LineTransport<R, W> {
             is_unflushed: false,
             backlog: WriteBacklog::default(),
             left,
+            silence,
         }
     }
 
@@ -86,9 +119,14 @@ where
         let write = Arc::clone(&self.write);
         // The message counts from here, and not from when its task is first polled.
         let unwritten = self.backlog.add();
+        let silence = self.silence.clone();
         async move {
             let _unwritten = unwritten;
             let mut write = write.lock().await;
+            // The front end asks the next server.
+            if silence.is_some_and(|silence| silence.is_cancelled()) {
+                return Ok(());
+            }
             write.as_mut().ok_or_else(closed)?.send(Out::Message(Box::new(item))).await
         }
     }

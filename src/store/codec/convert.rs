@@ -107,11 +107,13 @@ impl<'a> From<&'a Event> for DiskEvent<'a> {
             Event::Remapped { id, changes: list, mapping } => {
                 DiskEvent::Remapped { id: id.into(), changes: changes(list), mapping: *mapping }
             }
-            Event::ActionRequested { action, tool, targets } => DiskEvent::ActionRequested {
-                action: action.0,
-                tool,
-                targets: targets.iter().map(DiskId::from).collect(),
-            },
+            Event::ActionRequested { action, tool, targets, call } => {
+                let (action, targets) = (action.0, targets.iter().map(DiskId::from).collect());
+                match call {
+                    None => DiskEvent::ActionRequested { action, tool, targets },
+                    Some(call) => DiskEvent::NamedActionRequested { action, tool, targets, call },
+                }
+            }
             Event::ActionFinished { action, outcome } => DiskEvent::ActionFinished {
                 action: action.0,
                 outcome: match outcome {
@@ -156,6 +158,13 @@ impl From<DiskEvent<'_>> for Event {
                 action: ActionId(action),
                 tool: tool.to_owned(),
                 targets: targets.into_iter().map(ResourceId::from).collect(),
+                call: None,
+            },
+            DiskEvent::NamedActionRequested { action, tool, targets, call } => Event::ActionRequested {
+                action: ActionId(action),
+                tool: tool.to_owned(),
+                targets: targets.into_iter().map(ResourceId::from).collect(),
+                call: Some(call.to_owned()),
             },
             DiskEvent::ActionFinished { action, outcome } => Event::ActionFinished {
                 action: ActionId(action),

@@ -164,6 +164,13 @@ pub(super) enum DiskEvent<'a> {
         at: i64,
         targets: Vec<DiskId<'a>>,
     },
+    /// An `ActionRequested` whose call has a name.
+    NamedActionRequested {
+        action: u64,
+        tool: &'a str,
+        targets: Vec<DiskId<'a>>,
+        call: &'a str,
+    },
 }
 
 // Variants are numbered by position: append only.

@@ -101,6 +101,8 @@ fn the_bytes_of_every_event_stay_as_they_are() {
     let outcome = DiskOutcome::Succeeded { created: vec!["s"] };
     golden(&DiskEvent::ActionFinished { action: 1, outcome }, "050100010173");
     golden(&DiskEvent::Called { at: 5, targets: vec![id()] }, "060a01014b03692d3101310172");
+    let named = DiskEvent::NamedActionRequested { action: 1, tool: "t", targets: vec![id()], call: "c" };
+    golden(&named, "0701017401014b03692d31013101720163");
 }
 
 #[test]

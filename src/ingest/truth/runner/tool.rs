@@ -9,7 +9,8 @@ impl<S: Backing> Runner<'_, S> {
     pub(super) fn tool(&mut self, which: u8, on: bool) {
         let Some(id) = self.slots.get(usize::from(which) % self.slots.len().max(1)).cloned() else { return };
         let action = ActionId(self.seq.0);
-        let event = Event::ActionRequested { action, tool: "t".to_owned(), targets: vec![fixtures::id(&id)] };
+        let event =
+            Event::ActionRequested { action, tool: "t".to_owned(), targets: vec![fixtures::id(&id)], call: None };
         self.record(vec![(Cause::Tool { action }, event)], Vec::new(), Cause::Tool { action });
         if let Some(state) = self.aws.power(&id, on, self.now) {
             self.tools.push_back((action, id, self.clock.now(), state));

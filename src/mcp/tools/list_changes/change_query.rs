@@ -18,6 +18,9 @@ use crate::query::changes::{ChangeFilter, ChangesError, LogCursor, LogRange, Rea
 use crate::query::moment::{self, AskedPoint};
 use crate::store::Snapshot;
 
+/// Tokens left for everything around the changes.
+pub(super) const FRAME: usize = 2_300;
+
 /// The request of a call, read from its arguments.
 pub(super) struct ChangeQuery {
     /// Which records are wanted.

@@ -5,8 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
-use super::FRAME;
-use super::change_query::ChangeQuery;
+use super::change_query::{ChangeQuery, FRAME};
 use crate::kinds;
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;

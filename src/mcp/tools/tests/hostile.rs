@@ -13,7 +13,7 @@ use crate::aws::scripted::{Reply, Scripted, across, at};
 use crate::ingest::Lane;
 use crate::mcp::Core;
 use crate::mcp::looks::Looks;
-use crate::mcp::told::ProgressNote;
+use crate::mcp::tools::spec::CallSetting;
 use crate::model::fixtures::scope;
 use crate::model::{Cause, Document, Map, Observation, Region, ResourceId, Scope, Seen, Source};
 
@@ -343,8 +343,8 @@ impl Stage {
         };
         let spec = find(WRITES[case.tool].0, Writes::Allowed).unwrap();
         let Value::Object(given) = json!({"instance_ids": case.named, "dry_run": case.dry_run}) else { panic!() };
-        let (stop, note) = (CancellationToken::new(), ProgressNote::default());
-        let answer = call(spec, Arc::new(core), Some(given), Writes::Allowed, &stop, &note).await;
+        let (stop, setting) = (CancellationToken::new(), CallSetting::default());
+        let answer = call(spec, Arc::new(core), Some(given), Writes::Allowed, &stop, setting).await;
         (answer, changing(&self.server.asked()))
     }
 
