@@ -186,7 +186,9 @@ impl OpenStream {
         S: Stream<Item = ServerSseMessage> + Send + Sync + 'static,
     {
         inner.map(move |mut message| {
-            message.event_id = message.event_id.map(|id| format!("{:08x}-{id}", self.epoch));
+            // All of it is captured, not its number alone: the stream counts as open until its end.
+            let open = &self;
+            message.event_id = message.event_id.map(|id| format!("{:08x}-{id}", open.epoch));
             message
         })
     }
