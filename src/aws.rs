@@ -39,7 +39,7 @@ pub use actions::{
     ACTIONS, ActionSpec, CreateSnapshots, CreatedSnapshot, DOCTOR, SETUP, StateChange, WriteAnswer, WriteResult,
 };
 pub use batch::{DescribeResult, IdBatch};
-pub use client::{Aws, SILENT};
+pub use client::Aws;
 pub use clock::AwsClock;
 pub use error::{AwsError, AwsErrorKind, Details};
 pub use limiter::{CallCount, Priority, UnansweredCall};
