@@ -40,7 +40,7 @@ pub use actions::{
     ACTIONS, ActionSpec, CreateSnapshots, CreatedSnapshot, DOCTOR, SETUP, StateChange, WriteAnswer, WriteResult,
 };
 pub use batch::{DescribeResult, IdBatch};
-pub use client::{Aws, SILENT};
+pub use client::Aws;
 pub use clock::AwsClock;
 pub use error::{AwsError, AwsErrorKind, Details};
 pub use held_keys::HeldKeys;

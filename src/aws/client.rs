@@ -15,7 +15,7 @@ use super::settings::AwsSettings;
 use crate::model::{Region, Scope, SecretTags, SharedClock};
 
 /// After this long a call counts as unanswered: less than what a request waits for a first sweep, so that its answer can say so.
-pub const SILENT: Duration = Duration::from_secs(4);
+const SILENT: Duration = Duration::from_secs(4);
 
 /// A connection to AWS. Clones share clients, limits and clock.
 ///

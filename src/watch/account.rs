@@ -12,7 +12,7 @@ use super::refresh::Dispatcher;
 use super::scope::ScopeWatchers;
 use super::settings::WatchSettings;
 use super::tasks::Tasks;
-use crate::aws::{Aws, AwsError, SILENT};
+use crate::aws::{Aws, AwsError, UnansweredCall};
 use crate::freshness::Signal;
 use crate::ingest::{IngestHandle, WantedReceiver};
 use crate::model::{AccountId, ErrorClass, Region, Scope, Timestamp, Trouble, TroubleClass};
@@ -21,6 +21,9 @@ use crate::source::referred::ReferredIds;
 
 /// The pause between attempts to record which regions are watched.
 const NOTE_AGAIN: Duration = Duration::from_secs(1);
+
+/// How often it is looked whether AWS leaves a call unanswered.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// The time between queries of the account's regions.
 const REGIONS_AGAIN: Duration = Duration::from_hours(1);
@@ -76,14 +79,12 @@ impl AccountWatcher {
             let mut asking = pin!(self.aws.account());
             let answer = tokio::select! {
                 answer = &mut asking => answer,
-                () = sleep(SILENT) => {
-                    if let Some(unanswered) = self.aws.unanswered() {
-                        tracing::warn!("{unanswered}");
-                        let fix = "Check the network, and AWS_ENDPOINT_URL if it is set. Muster goes on waiting.".to_owned();
-                        let class = ErrorClass::Transient.into();
-                        let trouble = Trouble { class, what: unanswered.to_string(), fix, since, retry_at: None };
-                        self.ingest.signal(Signal::Aws(Some(trouble)));
-                    }
+                unanswered = self.unanswered() => {
+                    tracing::warn!("{unanswered}");
+                    let fix = "Check the network, and AWS_ENDPOINT_URL if it is set. Muster goes on waiting.".to_owned();
+                    let class = ErrorClass::Transient.into();
+                    let trouble = Trouble { class, what: unanswered.to_string(), fix, since, retry_at: None };
+                    self.ingest.signal(Signal::Aws(Some(trouble)));
                     asking.await
                 }
             };
@@ -99,6 +100,16 @@ impl AccountWatcher {
                     self.ingest.signal(Signal::Aws(Some(trouble)));
                     called_within(&mut tries, pause).await;
                 }
+            }
+        }
+    }
+
+    /// Waits until AWS has left a call unanswered for a while.
+    async fn unanswered(&self) -> UnansweredCall {
+        loop {
+            sleep(LOOK).await;
+            if let Some(unanswered) = self.aws.unanswered() {
+                return unanswered;
             }
         }
     }

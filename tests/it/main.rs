@@ -1,7 +1,7 @@
 //! Muster as a whole, from outside: the real binary against the AWS emulator moto and its own simulator, driven by the MCP
 //! clients that people use.
 //!
-//! The harness installs what it needs from `PyPI` under `target/it` on first use.
+//! The harness installs what it needs from `PyPI` and npm under `target/it` on first use.
 //!
 //! # What is tested
 //! `cargo test` runs everything, a minute of storm among it: `muster serve` watches a simulator under
