@@ -143,8 +143,8 @@ pub(super) fn kind(given: &str) -> Result<&'static KindSpec, OperandError> {
     })
 }
 
-/// Any time ago is counted from here: only whether it is a time matters. The last day of the year 9999.
-const LATEST: Timestamp = Timestamp::from_millis(253_402_214_400_000);
+/// Any time ago is counted from here: only whether it is a time matters. The year 2100.
+const LATEST: Timestamp = Timestamp::from_millis(4_102_444_800_000);
 
 /// Checks a time, or a place in the log, and returns it unchanged for a tool.
 ///

@@ -508,8 +508,12 @@ impl ServerHandler for Handler {
         }
         let call =
             serde_json::from_value(params).map_err(|error| ErrorData::invalid_params(error.to_string(), None))?;
-        let called =
-            if asks_fate { self.call_fate(call, context).await? } else { self.call_tool(call, context).await? };
+        // On the heap: these are large futures, and such requests are rare.
+        let called = if asks_fate {
+            Box::pin(self.call_fate(call, context)).await?
+        } else {
+            Box::pin(self.call_tool(call, context)).await?
+        };
         let called = ServerResult::from(called);
         let mut result = serde_json::to_value(called).map_err(|error| RequestError::from(error).protocol(None))?;
         if let (true, Some(result)) = (is_old, result.as_object_mut()) {
