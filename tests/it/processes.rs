@@ -232,19 +232,33 @@ fn the_first_discover_of_a_cold_start_is_quick() {
     eprintln!("{starts} cold starts: first server/discover p50 {:?}, p99 {:?}, slowest {:?}", at(50), at(99), at(100));
 }
 
-/// A client of the older era that is told when one resource changes.
+/// A client that is told when one resource changes.
 struct Subscriber {
     front_end: Running,
     uri: String,
     asked: u64,
+    is_modern: bool,
 }
 
+/// The id of the request that a subscription of the newer era is.
+const LISTEN: &str = "listen";
+
 impl Subscriber {
-    fn new(sandbox: &Sandbox, uri: &str) -> Subscriber {
+    fn new(sandbox: &Sandbox, uri: &str, is_modern: bool) -> Subscriber {
         let arguments = sandbox.mcp_arguments(&OFTEN);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let front_end = Running::start("mcp", sandbox.muster(&arguments));
-        let mut subscriber = Subscriber { front_end, uri: uri.to_owned(), asked: 0 };
+        let mut subscriber = Subscriber { front_end, uri: uri.to_owned(), asked: 0, is_modern };
+        if is_modern {
+            subscriber.say(
+                &json!(LISTEN),
+                "subscriptions/listen",
+                &json!({"notifications": {"resourceSubscriptions": [uri]}}),
+            );
+            let first = subscriber.line();
+            assert!(first.contains("acknowledged"), "{first}");
+            return subscriber;
+        }
         let client = json!({"name": "muster-tests", "version": "0"});
         subscriber
             .must("initialize", &json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client}));
@@ -253,14 +267,34 @@ impl Subscriber {
         subscriber
     }
 
+    fn say(&mut self, id: &Value, method: &str, params: &Value) {
+        let mut params = params.clone();
+        if self.is_modern {
+            params["_meta"] = json!({
+                "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+                "io.modelcontextprotocol/clientCapabilities": {},
+                "io.modelcontextprotocol/clientInfo": {"name": "muster-tests", "version": "0"},
+            });
+        }
+        let request = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
+        assert!(self.front_end.say(&request.to_string()), "the front end has ended");
+    }
+
+    /// The next line, which never ends the subscription.
+    fn line(&mut self) -> String {
+        let line = self.front_end.line(PATIENCE);
+        assert!(!line.contains(&format!("\"id\":\"{LISTEN}\"")), "the subscription ended: {line}");
+        line
+    }
+
     /// Sends a request and waits for its result.
     fn must(&mut self, method: &str, params: &Value) -> Value {
         self.asked += 1;
-        let request = json!({"jsonrpc": "2.0", "id": self.asked, "method": method, "params": params});
-        assert!(self.front_end.say(&request.to_string()), "the front end has ended");
+        let id = json!(self.asked);
+        self.say(&id, method, params);
         loop {
-            let said: Value = serde_json::from_str(&self.front_end.line(PATIENCE)).unwrap();
-            if said["id"] == self.asked {
+            let said: Value = serde_json::from_str(&self.line()).unwrap();
+            if said["id"] == id {
                 assert!(said["result"].is_object(), "{method}: {said}");
                 return said["result"].clone();
             }
@@ -269,13 +303,15 @@ impl Subscriber {
 
     /// Reads what was said until now.
     fn drain(&mut self) {
-        while self.front_end.next_line(Duration::from_millis(50)).is_ok() {}
+        while let Ok(line) = self.front_end.next_line(Duration::from_millis(50)) {
+            assert!(!line.contains(&format!("\"id\":\"{LISTEN}\"")), "the subscription ended: {line}");
+        }
     }
 
     /// Waits until the change of the resource is told.
     fn told(&mut self) {
         loop {
-            let line = self.front_end.line(PATIENCE);
+            let line = self.line();
             if line.contains("notifications/resources/updated") && line.contains(&self.uri) {
                 return;
             }
@@ -293,7 +329,7 @@ fn ten_clients_with_subscriptions_notice_neither_a_restart_nor_an_upgrade() {
     let id =
         asking.call("search_inventory", &running).unwrap().structured["rows"][0]["id"].as_str().unwrap().to_owned();
     let uri = format!("ec2://instance/{id}");
-    let mut subscribers: Vec<Subscriber> = (0..10).map(|_| Subscriber::new(&sandbox, &uri)).collect();
+    let mut subscribers: Vec<Subscriber> = (0..10).map(|nth| Subscriber::new(&sandbox, &uri, nth % 2 == 0)).collect();
     let newer = of_version(&sandbox, "99.0.0");
     for what in ["a restart", "an upgrade", "another restart"] {
         let before = server(&sandbox);

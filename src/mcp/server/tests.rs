@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use rmcp::model::{
-    CallToolRequestParams, ClientConfig, ErrorCode, PaginatedRequestParams, ReadResourceRequestParams,
-    ResourceUpdatedNotificationParam,
+    CacheScope, CallToolRequestParams, ClientConfig, ErrorCode, PaginatedRequestParams, ReadResourceRequestParams,
+    ResourceUpdatedNotificationParam, SubscribeRequestParams, SubscriptionFilter, UnsubscribeRequestParams,
 };
 use rmcp::service::{RoleClient, ServiceError};
 use rmcp::{ClientHandler, ErrorData};
@@ -13,6 +13,8 @@ use super::*;
 use crate::freshness::Signal;
 use crate::kinds;
 use crate::mcp::client::ClientError;
+use crate::mcp::prompts;
+use crate::mcp::resources::{list, templates};
 use crate::mcp::tests::{World, data, fast, text};
 use crate::mcp::{Failure, ListMode};
 use crate::model::fixtures::scope;
