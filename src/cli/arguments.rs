@@ -194,7 +194,7 @@ pub(super) fn filters(words: &[String], kind: &'static KindSpec) -> Result<Value
     };
     let (lent, own): (Vec<&Value>, Vec<&Value>) = others.into_iter().partition(is_lent);
     for (filters, of) in [(own, kind), (lent, tagged.unwrap_or(kind))] {
-        Filters::parse(&json!(filters), of, Timestamp::from_millis(i64::MAX))?;
+        Filters::parse(&json!(filters), of, LATEST)?;
     }
     Ok(Value::Array(filters))
 }
