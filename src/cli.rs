@@ -16,6 +16,7 @@ use crate::config::{ConfigError, Environment};
 use crate::connection::attach::ServerCommand;
 use crate::connection::handshake::ConnectionTerms;
 use crate::connection::key_offer::KeyOffer;
+use crate::model::text::chain;
 use crate::policy::WritePolicy;
 #[cfg(feature = "simulator")]
 use crate::simulator::ScenarioError;
@@ -331,6 +332,10 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Stop(stop) => quietly(logging, stop.run(&environment)),
         Command::Restart(restart) => {
             let check = |words: &[std::ffi::OsString]| match Cli::try_parse_from(words) {
+                // What a server would refuse as it starts is refused before the running one ends.
+                Ok(Cli { command: Command::Serve(serve), .. }) => {
+                    serve.config(&environment).map(drop).map_err(|error| chain(&error))
+                }
                 Ok(_) => Ok(()),
                 Err(error) => Err(error.render().to_string().lines().next().unwrap_or_default().to_owned()),
             };

@@ -91,6 +91,12 @@ impl ClientListener {
         &self.clients
     }
 
+    /// How many of them are MCP clients, and no commands that ask something and leave.
+    #[must_use]
+    pub fn conversations(&self) -> &ClientCount {
+        &self.conversations
+    }
+
     /// Accepts clients on the socket, which is removed as soon as the listener begins to close.
     pub fn listen(&self, socket: ServerSocket) {
         let listener = self.clone();

@@ -30,7 +30,6 @@ use super::service_manager;
 use super::stop_order::{NextProgram, StopOrder, StopOrders};
 use crate::aws::Aws;
 use crate::config::{Config, ServerOptions};
-use crate::connection::client_count::ClientCount;
 use crate::connection::data_dir::{self, DataDirError};
 use crate::connection::lock::{Lock, LockError};
 use crate::connection::newest_program::NewestProgram;
@@ -265,11 +264,10 @@ async fn attend(
     lifetime: &mut Lifetime,
     listener: &ClientListener,
 ) -> ControlFlow<Result<ServerEnd, ServerError>, StartError> {
-    let clients = listener.clients();
     let idle_exit = lifetime.idle_exit;
     let outcome = tokio::select! {
         end = lifetime.ordered() => Ok(end),
-        () = deserted(clients, idle_exit) => {
+        () = deserted(listener, idle_exit) => {
             tracing::info!("stopping: no client for a while");
             Ok(ServerEnd::Stopped)
         }
@@ -307,7 +305,7 @@ async fn mended(data_dir: &Path, listener: &ClientListener, error: &StartError, 
     };
     tokio::select! {
         () = touched => true,
-        () = deserted(listener.clients(), patience) => false,
+        () = deserted(listener, patience) => false,
     }
 }
 
@@ -332,7 +330,7 @@ async fn regained(config: &Config, listener: &ClientListener, foreign: &Foreign,
     };
     tokio::select! {
         () = regained => true,
-        () = deserted(listener.clients(), patience) => false,
+        () = deserted(listener, patience) => false,
     }
 }
 
@@ -353,11 +351,16 @@ fn failure(error: &dyn std::error::Error) -> Failure {
     Failure { what: chain(error), fix: fix.to_owned() }
 }
 
-/// Waits until no client has been there for `linger`; for ever without one.
-async fn deserted(clients: &ClientCount, linger: Option<Duration>) {
-    match linger {
-        Some(linger) => clients.gone_for(linger).await,
-        None => std::future::pending().await,
+/// Waits until no MCP client has been there for `linger`; for ever without one. A command that asks does not prolong the time, and
+/// is let finish.
+async fn deserted(listener: &ClientListener, linger: Option<Duration>) {
+    let Some(linger) = linger else { return std::future::pending().await };
+    loop {
+        listener.conversations().gone_for(linger).await;
+        listener.clients().gone_for(Duration::ZERO).await;
+        if listener.conversations().now() == 0 {
+            return;
+        }
     }
 }
 

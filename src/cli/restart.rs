@@ -31,6 +31,12 @@ pub(super) enum FlagsError {
     /// They are none that a server has.
     #[error("the server cannot have these flags: {0}")]
     Unusable(String),
+    /// They would make it another directory's server.
+    #[error(
+        "a server keeps its data directory when it starts again: for another directory start another server, with `muster serve \
+         --data-dir DIR`"
+    )]
+    Directory,
     /// Its own ones are not known.
     #[error("the server does not say which flags it has: end it with `muster stop`, and start it with all its flags")]
     Unknown,
@@ -47,6 +53,9 @@ impl Restart {
         check: impl Fn(&[OsString]) -> Result<(), String>,
     ) -> anyhow::Result<()> {
         let data_dir = self.store.config(environment)?.data_dir;
+        if self.flags.iter().any(|flag| flag == "--data-dir" || flag.starts_with("--data-dir=")) {
+            return Err(FlagsError::Directory.into());
+        }
         let arguments = if self.flags.is_empty() {
             None
         } else {

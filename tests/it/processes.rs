@@ -89,13 +89,16 @@ fn stop_and_restart_say_what_they_do_and_do_it_once() {
     assert_ne!(after["since_ms"], before["since_ms"]);
     assert!(after["arguments"].as_array().unwrap().contains(&json!("--allow-writes")), "{after}");
     assert!(!instructions(&mut Client::stdio(&sandbox, &["--list", "all"])).contains("running server"));
-    let (code, said) = run(&sandbox, &["restart"], &["--", "--lust", "all"]);
-    assert_eq!(
-        (code, sandbox.server_pid()),
-        (2, before["pid"].as_i64().map(|pid| i32::try_from(pid).unwrap())),
-        "{said}"
-    );
-    assert!(said.contains("--lust"), "{said}");
+    for (flag, value) in [("--lust", "all"), ("--interval", "instance=0s"), ("--data-dir", "/tmp/another")] {
+        let (code, said) = run(&sandbox, &["restart"], &["--", flag, value]);
+        assert_eq!(
+            (code, sandbox.server_pid()),
+            (2, before["pid"].as_i64().map(|pid| i32::try_from(pid).unwrap())),
+            "{said}"
+        );
+        assert!(said.contains(flag) || said.contains("instance=0"), "{said}");
+        assert_eq!(server(&sandbox)["since_ms"], after["since_ms"], "it goes on: {said}");
+    }
 
     let (code, said) = run(&sandbox, &["stop"], &[]);
     assert_eq!(code, 0, "{said}");

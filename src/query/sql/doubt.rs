@@ -1,6 +1,6 @@
 //! Comparisons that can never be true: answered with what to write, not with no rows.
 
-use sqlparser::ast::{BinaryOperator, Expr, InTarget, Query, Select, SetExpr, TableFactor, Value};
+use sqlparser::ast::{BinaryOperator, Expr, InTarget, Query, Select, SelectItem, SetExpr, TableFactor, Value};
 
 use super::SqlError;
 use super::cell::ColumnForm;
@@ -38,11 +38,18 @@ fn check_select(select: &Select) -> Result<(), SqlError> {
             check(subquery)?;
         }
     }
-    let items: Vec<TableItem<'_>> = factors.iter().filter_map(|factor| parse_tree::item(factor)).collect();
-    let is_known = items.len() == factors.len();
+    let (items, is_known) = tables_of(select);
     let joins = select.from.iter().flat_map(|from| &from.joins).filter_map(|join| on(&join.join_operator));
     let conditions = select.selection.iter().chain(&select.having).chain(joins);
     conditions.into_iter().try_for_each(|condition| check_condition(condition, &items, is_known))
+}
+
+/// The plain tables of a SELECT, and whether it has no others.
+fn tables_of(select: &Select) -> (Vec<TableItem<'_>>, bool) {
+    let factors = || select.from.iter().flat_map(parse_tree::factors);
+    let items: Vec<TableItem<'_>> = factors().filter_map(parse_tree::item).collect();
+    let is_known = items.len() == factors().count();
+    (items, is_known)
 }
 
 fn on(operator: &sqlparser::ast::JoinOperator) -> Option<&Expr> {
@@ -72,16 +79,55 @@ fn check_condition(condition: &Expr, items: &[TableItem<'_>], is_known: bool) ->
                 | BinaryOperator::Gt
                 | BinaryOperator::GtEq,
             right,
-        } => compared(left, right, items, is_known).and_then(|()| compared(right, left, items, is_known)),
+        } => {
+            if let (Some(one), Some(other)) = (column_of(left, items, is_known), column_of(right, items, is_known)) {
+                return alike(one, other);
+            }
+            compared(left, right, items, is_known).and_then(|()| compared(right, left, items, is_known))
+        }
         Expr::Between { expr, low, high, .. } => {
             compared(expr, low, items, is_known).and_then(|()| compared(expr, high, items, is_known))
         }
         Expr::In { expr, target: InTarget::List(list), .. } => {
             list.iter().try_for_each(|value| compared(expr, value, items, is_known))
         }
-        Expr::Exists { subquery, .. } | Expr::In { target: InTarget::Subquery(subquery), .. } => check(subquery),
+        Expr::In { expr, target: InTarget::Subquery(subquery), .. } => {
+            if let (Some(column), SetExpr::Select(select)) = (column_of(expr, items, is_known), &*subquery.body) {
+                let (others, is_known) = tables_of(select);
+                if let [SelectItem::UnnamedExpr(listed)] = select.projection.as_slice()
+                    && let Some(listed) = column_of(listed, &others, is_known)
+                {
+                    alike(column, listed)?;
+                }
+            }
+            check(subquery)
+        }
+        Expr::Exists { subquery, .. } => check(subquery),
         _ => Ok(()),
     }
+}
+
+/// Refuses two columns of which one holds arrays and the other single values.
+fn alike(one: &Column, other: &Column) -> Result<(), SqlError> {
+    let is_array = |column: &Column| column.form == ColumnForm::Json && column.is_array;
+    let (array, single) = match (is_array(one), is_array(other)) {
+        (true, false) => (one, other),
+        (false, true) => (other, one),
+        _ => return Ok(()),
+    };
+    if single.form == ColumnForm::Json {
+        return Ok(());
+    }
+    Err(SqlError::Never {
+        column: array.name.clone(),
+        holds: "holds a JSON array".to_owned(),
+        value: single.name.clone(),
+        fix: format!(
+            "join a table that has one row each, such as instance_volume or instance_security_group, or write EXISTS (SELECT 1 FROM \
+             json_each({}) WHERE value = {})",
+            array.name, single.name
+        ),
+    })
 }
 
 fn compared(column: &Expr, value: &Expr, items: &[TableItem<'_>], is_known: bool) -> Result<(), SqlError> {
@@ -166,12 +212,17 @@ mod tests {
             ("SELECT * FROM change WHERE time BETWEEN 'yesterday' AND ago('1h')", "is a time"),
             ("SELECT * FROM volume WHERE size > 'big'", "is a number"),
             ("SELECT 1 WHERE EXISTS (SELECT 1 FROM tag WHERE kind = 'host')", "is a kind"),
+            ("SELECT 1 FROM instance i JOIN volume v ON v.attachment_instance_id = i.id", "instance_volume"),
+            ("SELECT 1 FROM instance i, security_group g WHERE i.instance_group_id = g.id", "one row each"),
+            ("SELECT 1 FROM instance WHERE id NOT IN (SELECT attachment_instance_id FROM volume)", "instance_volume"),
         ] {
             assert!(said(sql).contains(fix), "{sql}: {}", said(sql));
         }
         for fine in [
             "SELECT * FROM instance WHERE instance_group_id = '[\"sg-1\"]'",
             "SELECT * FROM volume WHERE encrypted = 1 AND size = '5'",
+            "SELECT 1 FROM instance i JOIN instance_volume v ON v.instance_id = i.id JOIN volume o ON o.id = v.volume_id",
+            "SELECT 1 FROM volume v JOIN volume w ON v.attachment_instance_id = w.attachment_instance_id",
             "SELECT * FROM tag WHERE kind IN ('security_group', 'security-group')",
             "SELECT * FROM instance WHERE state = 'runing'",
             "SELECT * FROM instance WHERE launch_time >= '2026-11' AND launch_time < '2026-11-17T12:00:00Z'",
