@@ -16,6 +16,7 @@ use rmcp::model::{SetLevelRequestMethod, SetLevelRequestParams};
 use rmcp::service::{NotificationContext, Peer, RequestContext, RoleServer, SubscriptionContext};
 use rmcp::transport::streamable_http_server::session::SessionRestoreMarker;
 use rmcp::{ErrorData, ServerHandler};
+use tokio::time::Instant;
 use tracing::instrument;
 
 use super::requests::{is_blank, is_modern, millis, session_id, whole};
@@ -143,13 +144,17 @@ impl ServerHandler for Handler {
                 let again = |result: &CallToolResult| !spec.is_write() && result.is_error == Some(true);
                 let (writes, stop) = (self.writes(), &self.stop);
                 let (note, readiness) = (ProgressNote::default(), &self.server.0.readiness);
-                let CallMeta { name, elapsed } = CallMeta::of(&context.meta);
+                let CallMeta { name, elapsed: before } = CallMeta::of(&context.meta);
+                let begun = Instant::now();
                 let running = self.server.0.calls.begin(name.as_ref().filter(|_| spec.is_write()));
                 let call = |core| {
                     let (arguments, running, note) = (request.arguments.clone(), running.clone(), note.clone());
                     async move {
                         match running {
                             Some(running) => {
+                                // One that comes again has waited for this server as well.
+                                let here = if before.is_zero() { Duration::ZERO } else { begun.elapsed() };
+                                let elapsed = before + here;
                                 let setting = CallSetting { note, elapsed, running };
                                 tools::call(spec, core, arguments, writes, stop, setting).await
                             }
