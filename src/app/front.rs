@@ -71,7 +71,7 @@ fn ends(config: &Config, attached: Attached) -> SocketEnds {
     }
     let writer = Bounded::new(writer);
     let reader = ReadUntil::new(reader, writer.stalled());
-    ServerEnds { reader, writer, welcome: Welcome { read_tools: grant.read_tools } }
+    ServerEnds { reader, writer, welcome: Welcome { read_tools: grant.read_tools, store: grant.store } }
 }
 
 /// Answers instead of the server that cannot be reached.

@@ -41,11 +41,14 @@ impl ServerProcess {
     ) -> Self {
         let since = lock::taken_at(data_dir).and_then(|at| at.duration_since(UNIX_EPOCH).ok());
         let since_ms = since.and_then(|since| i64::try_from(since.as_millis()).ok()).unwrap_or_default();
+        // The directory stands for the store, which need not be open yet.
+        let store = data_dir.canonicalize().ok().map(|directory| directory.to_string_lossy().into_owned());
         let data_dir = data_dir.to_string_lossy();
         let terms = ServerTerms {
             writes: WritePolicy::of(allow_writes),
             flags: launch.flags.clone(),
             read_tools: mcp::tools::read_only(),
+            store,
             hands_over: launch.started_by == StartedBy::FrontEnd,
             restart: command_line(["muster", "restart", "--data-dir", data_dir.as_ref()]),
         };

@@ -3,12 +3,13 @@
 //! | who | line |
 //! |---|---|
 //! | client | `{"muster":"<version>","wire":<n>,"writes":{..}}`, with `"flags"`, `"keys"`, and `"admin":{..}` for an [`AdminRequest`] in place of MCP |
-//! | server | `{"muster":"<version>","pid":<n>,"writes":<bool>,"read_tools":[..]}`, and `"admin":true` where it does that request |
+//! | server | `{"muster":"<version>","pid":<n>,"writes":<bool>,"read_tools":[..],"store":"<path>"}`, and `"admin":true` where it does that request |
 //! | server, refusing | `{"error":"<text>","code":"<word>"}`, then it closes |
 //!
 //! `writes` is the client's whole [`WritePolicy`], and in the answer whether the server grants any. `flags` are the server's flags that
 //! the client was given: where the server has other values it says so in `remarks`. `keys` are a [`KeyOffer`]. `read_tools` are the
-//! tools that only read, so that a client may repeat a call of theirs.
+//! tools that only read, so that a client may repeat a call of theirs. `store` tells one store from another: only the log of the store
+//! that a call went to tells what became of it.
 //!
 //! # Versions
 //! After an upgrade programs of two versions meet. They go on together where [`WIRE`] is the same, which counts the changes to what
@@ -94,6 +95,8 @@ pub struct ServerTerms {
     pub flags: FlagSet,
     /// The tools that only read.
     pub read_tools: Vec<String>,
+    /// Names the store that the server serves.
+    pub store: Option<String>,
     /// Whether a newer front end may take the server's place.
     pub hands_over: bool,
     /// The command that starts the server again, to which flags can be added.
@@ -129,6 +132,9 @@ pub struct HandshakeGrant {
     /// The tools that only read: a call of theirs may be repeated.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub read_tools: Vec<String>,
+    /// Names the store that the server serves: another one's log does not tell what became of a call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<String>,
     /// Whether the server does the client's admin request, and nothing else.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub admin: bool,
@@ -354,6 +360,7 @@ fn admit(request: HandshakeRequest, terms: &ServerTerms) -> AdmittedClient {
         pid: std::process::id(),
         writes: both.allow,
         read_tools: terms.read_tools.clone(),
+        store: terms.store.clone(),
         admin: admin.is_some(),
         hands_over: terms.hands_over,
         remarks,

@@ -15,6 +15,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 const KEPT: usize = 4096;
 /// The longest name.
 const MAX_NAME: usize = 64;
+/// The longest time for which a call is sent again and again.
+const MAX_ELAPSED: Duration = Duration::from_hours(24);
 
 const NAME: &str = "muster/call";
 const ELAPSED: &str = "muster/elapsed_ms";
@@ -39,7 +41,7 @@ impl CallMeta {
         };
         let name = meta.get(NAME).and_then(|name| name.as_str()).filter(is_plain).map(Arc::from);
         let elapsed = meta.get(ELAPSED).and_then(serde_json::Value::as_u64).map(Duration::from_millis);
-        CallMeta { name, elapsed: elapsed.unwrap_or_default() }
+        CallMeta { name, elapsed: elapsed.unwrap_or_default().min(MAX_ELAPSED) }
     }
 }
 

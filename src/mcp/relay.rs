@@ -80,27 +80,21 @@ where
             relay.step(RelayInput::ServerLost);
         }
         match relay.wanted.take() {
-            Some(pause) => {
-                let connecting = async {
-                    sleep(pause).await;
-                    connect().await
-                };
-                match relay.wait(&mut input, connecting).await? {
-                    Some(Ok(ends)) => {
-                        info!("another server serves from now on");
-                        relay.step(RelayInput::Connected(ends.welcome.clone()));
-                        server = Some(ends);
-                    }
-                    Some(Err(why)) => {
-                        warn!(error = why, "there is no server");
-                        relay.step(RelayInput::Unreachable(&why));
-                    }
-                    None => {
-                        relay.step(RelayInput::Unreachable("the client closed its end meanwhile"));
-                        break;
-                    }
+            Some(pause) => match relay.another(&mut input, pause, connect()).await? {
+                Some(Ok(ends)) => {
+                    info!("another server serves from now on");
+                    relay.step(RelayInput::Connected(ends.welcome.clone()));
+                    server = Some(ends);
                 }
-            }
+                Some(Err(why)) => {
+                    warn!(error = why, "there is no server");
+                    relay.step(RelayInput::Unreachable(&why));
+                }
+                None => {
+                    relay.step(RelayInput::Unreachable("the client closed its end meanwhile"));
+                    break;
+                }
+            },
             None if relay.leaves_at.is_some() => break,
             None => {
                 relay.wait(&mut input, pending::<()>()).await?;
@@ -184,7 +178,7 @@ impl<O: AsyncWrite + Unpin> Relay<O> {
             if server_reads && self.to_server.is_empty() && self.state.has_next() {
                 self.step(RelayInput::ServerReady);
             }
-            if server_reads && self.leaves_at.is_some() && self.to_server.is_done() && !self.state.has_next() {
+            if server_reads && self.leaves_at.is_some() && self.to_server.is_done() && !self.state.has_more() {
                 server_reads = false;
                 if let Err(error) = writer.shutdown().await {
                     debug!(%error, "the server's end was closed already");
@@ -218,6 +212,30 @@ impl<O: AsyncWrite + Unpin> Relay<O> {
             }
         }
         Ok(())
+    }
+
+    /// Lets `connecting` find or start another server after a pause, or at once where the client asks for something meanwhile.
+    /// `None` as [`Relay::wait`].
+    async fn another<T>(
+        &mut self,
+        input: &mut Lines<impl AsyncBufRead + Unpin>,
+        mut pause: Duration,
+        connecting: impl Future<Output = T>,
+    ) -> io::Result<Option<T>> {
+        while self.wait(input, sleep(pause)).await?.is_none() {
+            match self.wanted.take() {
+                Some(sooner) => pause = sooner,
+                None => return Ok(None),
+            }
+        }
+        tokio::pin!(connecting);
+        loop {
+            let outcome = self.wait(input, connecting.as_mut()).await?;
+            // What is wanted meanwhile is on its way.
+            if outcome.is_some() || self.wanted.take().is_none() {
+                return Ok(outcome);
+            }
+        }
     }
 
     /// Hears the client while there is no server, until `connecting` is done or another server is wanted. `None` if the client

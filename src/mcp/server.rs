@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::requests::is_modern;
-use super::calls::CallBook;
+use super::calls::{CallBook, CallMeta};
 use super::core::{Core, Readiness};
 use super::error::RequestError;
 use super::policy::{ServerPolicy, Writes};
@@ -207,7 +207,7 @@ impl Handler {
     /// Tells the client of a request how far it is.
     fn notifier(&self, context: &RequestContext<RoleServer>) -> ClientNotifier {
         let level = if is_modern(context) { context.meta.log_level() } else { *self.level.lock() };
-        ClientNotifier::new(context, level)
+        ClientNotifier::new(context, level, CallMeta::of(&context.meta).elapsed)
     }
 }
 

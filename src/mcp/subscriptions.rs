@@ -189,7 +189,11 @@ async fn sent<E: std::fmt::Display>(send: impl Future<Output = Result<(), E>>, p
 
 /// The subscriptions of one client of the older era. Dropping it ends them.
 #[derive(Default)]
-pub struct SessionSubscriptions(Mutex<Option<Active>>);
+pub struct SessionSubscriptions {
+    active: Mutex<Option<Active>>,
+    /// What goes on from an earlier server as soon as the store is open.
+    wanted: Mutex<HashSet<String>>,
+}
 
 struct Active {
     subscription: Arc<Subscription>,
@@ -216,7 +220,7 @@ impl SessionSubscriptions {
         stop: &CancellationToken,
         earlier: impl FnOnce() -> Vec<String>,
     ) {
-        let mut active = self.0.lock();
+        let mut active = self.active.lock();
         if active.is_some() {
             return;
         }
@@ -243,14 +247,14 @@ impl SessionSubscriptions {
 
     /// Marks everything as changed, for a client that was away.
     pub fn mark_all(&self) {
-        if let Some(active) = &*self.0.lock() {
+        if let Some(active) = &*self.active.lock() {
             active.subscription.mark_all();
         }
     }
 
     /// Marks everything as changed, for a client that may have missed notifications, if there were any.
     pub fn mark_missed(&self) {
-        if let Some(active) = self.0.lock().as_ref().filter(|active| active.subscription.has_told()) {
+        if let Some(active) = self.active.lock().as_ref().filter(|active| active.subscription.has_told()) {
             active.subscription.mark_all();
         }
     }
@@ -261,7 +265,7 @@ impl SessionSubscriptions {
     /// When `uri` is invalid, or there are [`MAX_URIS`] subscriptions already.
     pub fn add(&self, uri: &str) -> Result<(), RequestError> {
         let address = Address::parse(uri)?;
-        let mut active = self.0.lock();
+        let mut active = self.active.lock();
         let Some(active) = active.as_mut() else { return Err(NO_SESSION) };
         if active.uris.len() >= MAX_URIS && !active.uris.contains(uri) {
             return Err(RequestError::TooManySubscriptions(MAX_URIS));
@@ -270,16 +274,37 @@ impl SessionSubscriptions {
         Ok(())
     }
 
+    /// Notes a subscription that is to go on.
+    pub fn want(&self, uri: &str) {
+        self.wanted.lock().insert(uri.to_owned());
+    }
+
+    /// Subscribes to a resource as [`SessionSubscriptions::add`] does, if it was noted and the client has not ended it since. Returns
+    /// whether that was so.
+    ///
+    /// # Errors
+    /// As [`SessionSubscriptions::add`].
+    pub fn add_wanted(&self, uri: &str) -> Result<bool, RequestError> {
+        // Locked until it is added, so that an end comes before or after both.
+        let mut wanted = self.wanted.lock();
+        if !wanted.remove(uri) {
+            return Ok(false);
+        }
+        self.add(uri)?;
+        Ok(true)
+    }
+
     /// Reports a resource that is subscribed to, or else the list, as changed.
     pub fn mark(&self, uri: Option<&str>) {
-        if let Some(active) = self.0.lock().as_ref() {
+        if let Some(active) = self.active.lock().as_ref() {
             active.subscription.mark(uri.map(Arc::from), uri.is_none());
         }
     }
 
     /// Ends a subscription. An unknown one is not an error.
     pub fn remove(&self, uri: &str) {
-        if let Some(active) = self.0.lock().as_mut()
+        self.wanted.lock().remove(uri);
+        if let Some(active) = self.active.lock().as_mut()
             && active.uris.remove(uri)
         {
             active.subscription.remove(uri);
@@ -328,6 +353,18 @@ mod tests {
         async fn list_changed(&self) -> Result<(), Infallible> {
             self.updated("list").await
         }
+    }
+
+    #[test]
+    fn what_was_to_go_on_does_not_where_the_client_ends_it_before() {
+        let session = SessionSubscriptions::default();
+        let uri = "ec2://summary";
+        session.want(uri);
+        session.remove(uri);
+        assert!(matches!(session.add_wanted(uri), Ok(false)));
+        session.want(uri);
+        assert!(session.add_wanted(uri).is_err(), "it is added, and nobody has started to notify the client");
+        assert!(matches!(session.add_wanted(uri), Ok(false)), "once");
     }
 
     #[tokio::test(start_paused = true)]

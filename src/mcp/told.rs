@@ -46,18 +46,21 @@ pub struct ClientNotifier {
     token: Option<ProgressToken>,
     level: Option<LogLevel>,
     begun: Instant,
+    /// How long the request had waited before, at a server that was lost.
+    waited: Duration,
 }
 
 #[expect(deprecated, reason = "clients of every era that is served use it")]
 impl ClientNotifier {
-    /// For a request, whose client asked for log messages of `level` and above.
+    /// For a request, whose client asked for log messages of `level` and above and has `waited` for it already.
     #[must_use]
-    pub fn new(context: &RequestContext<RoleServer>, level: Option<LogLevel>) -> Self {
+    pub fn new(context: &RequestContext<RoleServer>, level: Option<LogLevel>, waited: Duration) -> Self {
         ClientNotifier {
             peer: context.peer.clone(),
             token: context.meta.get_progress_token(),
             level,
             begun: Instant::now(),
+            waited,
         }
     }
 
@@ -107,7 +110,7 @@ impl ClientNotifier {
                 None => (unready(readiness), None),
             };
             if let Some(token) = &self.token {
-                let elapsed = self.begun.elapsed().as_secs_f64();
+                let elapsed = (self.waited + self.begun.elapsed()).as_secs_f64();
                 let mut progress = ProgressNotificationParam::new(token.clone(), elapsed);
                 progress.total = whole.map(|whole| whole.as_secs_f64().max(elapsed));
                 progress.message.clone_from(&said);

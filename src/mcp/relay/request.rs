@@ -77,6 +77,8 @@ pub(super) struct PendingRequest {
     pub(super) is_sent: bool,
     /// How many connections ended while it was in flight.
     pub(super) losses: u32,
+    /// The store of the server to which it was sent first, if that said so.
+    pub(super) store: Option<String>,
     line: Vec<u8>,
     began: Duration,
     progress: Option<ProgressSent>,
@@ -93,7 +95,7 @@ impl PendingRequest {
     /// A request that was not sent yet. `began` is when the client made it.
     pub(super) fn new(id: RequestId, kind: RequestKind, line: Vec<u8>, token: Option<Value>, began: Duration) -> Self {
         let progress = token.map(|token| ProgressSent { token, last: None });
-        PendingRequest { id, kind, is_sent: false, losses: 0, line, began, progress }
+        PendingRequest { id, kind, is_sent: false, losses: 0, store: None, line, began, progress }
     }
 
     /// The line to send. A call that may have changed AWS is never sent again: the server is asked what became of it.
@@ -170,6 +172,17 @@ impl RequestTable {
     pub(super) fn take_all(&mut self) -> Vec<PendingRequest> {
         self.numbers.clear();
         std::mem::take(&mut self.by_number).into_values().collect()
+    }
+
+    /// Takes out the calls in flight that may have changed AWS and of which the log of `store` need not tell.
+    pub(super) fn take_untold(&mut self, store: Option<&str>) -> Vec<PendingRequest> {
+        let is_untold = |request: &PendingRequest| {
+            let is_same = request.store.is_some() && request.store.as_deref() == store;
+            request.kind == RequestKind::WriteCall && request.losses > 0 && !is_same
+        };
+        let untold = self.by_number.values().filter(|request| is_untold(request));
+        let ids: Vec<RequestId> = untold.map(|request| request.id.clone()).collect();
+        ids.iter().filter_map(|id| self.take(id)).collect()
     }
 
     /// The request of a progress token.

@@ -25,6 +25,8 @@ pub const GOODBYE: &str = "notifications/muster/goodbye";
 
 const RESTART: &str = "the Muster server process ended, and the new one does not take over this session: restart this MCP server \
     in the client";
+const UNTOLD: &str =
+    "the Muster server process ended before it answered this call, and the new one cannot tell what became of it";
 const PERHAPS: &str = "It is not known whether this call changed AWS: check before you repeat it.";
 
 /// What happens to a relay.
@@ -66,6 +68,8 @@ pub enum RelayOutput {
 pub struct Welcome {
     /// The tools that only read; any other may change AWS.
     pub read_tools: Vec<String>,
+    /// Names the store that it serves, if it says so.
+    pub store: Option<String>,
 }
 
 /// The state of a relay.
@@ -79,6 +83,8 @@ pub struct RelayState {
     session: ClientSession,
     server_requests: ServerRequests,
     read_tools: HashSet<String>,
+    /// The store of the present server, or of the last one.
+    store: Option<String>,
     /// What the server said during a replay.
     held: Vec<Vec<u8>>,
     /// Begins the names of calls, so that no two front ends use one name.
@@ -99,6 +105,8 @@ enum RelayPhase {
     Replaying(Box<SessionReplay>),
     /// A server is wanted.
     Connecting,
+    /// There is none, and another one is looked for after a pause, or at once with the next request.
+    Retrying,
     /// There is no server, and none is needed before the next request.
     Down,
     /// No server takes over the session.
@@ -130,6 +138,7 @@ impl RelayState {
             session: ClientSession::default(),
             server_requests: ServerRequests::default(),
             read_tools: welcome.read_tools.into_iter().collect(),
+            store: welcome.store,
             held: Vec::new(),
             seed,
             made: 0,
@@ -152,7 +161,7 @@ impl RelayState {
             RelayInput::Server(line) => self.server(line, now, &mut outputs),
             RelayInput::ServerReady => outputs.extend(self.next(now).map(RelayOutput::ToServer)),
             RelayInput::ServerLost => self.lost(false, now, &mut outputs),
-            RelayInput::Connected(welcome) => self.connected(welcome, now),
+            RelayInput::Connected(welcome) => self.connected(welcome, now, &mut outputs),
             RelayInput::Unreachable(why) => self.unreachable(why, &mut outputs),
         }
         outputs
@@ -164,8 +173,14 @@ impl RelayState {
         match &self.phase {
             RelayPhase::Up => !self.outbox.is_empty(),
             RelayPhase::Replaying(replay) => replay.has_next(),
-            RelayPhase::Connecting | RelayPhase::Down | RelayPhase::Broken => false,
+            RelayPhase::Connecting | RelayPhase::Retrying | RelayPhase::Down | RelayPhase::Broken => false,
         }
+    }
+
+    /// Whether the present server is to hear more, now or once it knows the session.
+    #[must_use]
+    pub fn has_more(&self) -> bool {
+        self.has_next() || matches!(self.phase, RelayPhase::Replaying(_))
     }
 
     /// How many messages wait for a server.
@@ -185,7 +200,7 @@ impl RelayState {
         match &mut self.phase {
             RelayPhase::Replaying(replay) => return replay.next(),
             RelayPhase::Up => {}
-            RelayPhase::Connecting | RelayPhase::Down | RelayPhase::Broken => return None,
+            RelayPhase::Connecting | RelayPhase::Retrying | RelayPhase::Down | RelayPhase::Broken => return None,
         }
         loop {
             match self.outbox.pop_front()? {
@@ -196,6 +211,9 @@ impl RelayState {
                 Outgoing::Request(number) => {
                     if let Some(request) = self.requests.numbered(number) {
                         request.is_sent = true;
+                        if request.losses == 0 {
+                            request.store.clone_from(&self.store);
+                        }
                         return Some(request.line(now));
                     }
                 }

@@ -16,7 +16,7 @@ struct Ends {
 
 fn near(server: DuplexStream) -> ServerEnds<BufReader<ReadHalf<DuplexStream>>, WriteHalf<DuplexStream>> {
     let (reader, writer) = split(server);
-    let welcome = Welcome { read_tools: vec!["search_inventory".to_owned()] };
+    let welcome = Welcome { read_tools: vec!["search_inventory".to_owned()], store: Some("store".to_owned()) };
     ServerEnds { reader: BufReader::new(reader), writer, welcome }
 }
 
@@ -129,6 +129,62 @@ async fn while_there_is_no_server_every_request_is_answered_with_the_reason() {
     assert_eq!(ends.server_reads(1).await, "");
     drop(ends.server);
     assert_eq!(ends.relay.await.unwrap().unwrap(), RelayEnd::ClientClosed);
+}
+
+#[tokio::test]
+async fn what_is_in_flight_when_the_client_leaves_is_answered_by_a_server_that_hears_of_the_session_first() {
+    let mut ends = start();
+    let params =
+        json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}});
+    ends.send(json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params})).await;
+    ends.server_reads(1).await;
+    ends.server_says(json!({"jsonrpc": "2.0", "id": 0, "result": {"protocolVersion": "2025-11-25"}})).await;
+    ends.answer().await;
+    ends.send(request(1)).await;
+    ends.server_reads(1).await;
+    ends.replace();
+    let opening: Value = serde_json::from_str(&ends.server_reads(1).await).unwrap();
+    assert_eq!(opening["method"], "initialize");
+    ends.client.shutdown().await.unwrap();
+    // The relay has read that once it answers no more.
+    tokio::task::yield_now().await;
+    ends.server_says(json!({"jsonrpc": "2.0", "id": opening["id"], "result": {"protocolVersion": "2025-11-25"}})).await;
+    assert_eq!(ends.server_reads(1).await, format!("{}\n", request(1)));
+    ends.server_says(json!({"jsonrpc": "2.0", "id": 1, "result": {}})).await;
+    assert_eq!(ends.answer().await["result"], json!({}));
+    assert_eq!(ends.server_reads(1).await, "", "now the server is told that the client left");
+    drop(ends.server);
+    ends.relay.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_comes_while_a_server_is_looked_for_again_is_not_held_up() {
+    let mut ends = start();
+    let params =
+        json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}});
+    ends.send(json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params})).await;
+    ends.server_reads(1).await;
+    ends.server_says(json!({"jsonrpc": "2.0", "id": 0, "result": {"protocolVersion": "2025-11-25"}})).await;
+    ends.answer().await;
+    ends.send(json!({"jsonrpc": "2.0", "id": 1, "method": "resources/subscribe", "params": {"uri": "ec2://a"}})).await;
+    ends.server_reads(1).await;
+    ends.server_says(json!({"jsonrpc": "2.0", "id": 1, "result": {}})).await;
+    ends.answer().await;
+    for why in ["the disk is full", "the disk is still full"] {
+        ends.servers.send(Err(why.to_owned())).unwrap();
+    }
+    drop(std::mem::replace(&mut ends.server, tokio::io::duplex(1).0));
+    ends.replace();
+    let opening: Value = serde_json::from_str(&ends.server_reads(1).await).unwrap();
+    assert_eq!(opening["method"], "initialize", "nobody asked for anything");
+    ends.servers.send(Err("the disk is full again".to_owned())).unwrap();
+    drop(std::mem::replace(&mut ends.server, tokio::io::duplex(1).0));
+    ends.send(request(2)).await;
+    assert!(ends.answer().await["error"]["message"].as_str().unwrap().contains("full again"));
+    ends.send(request(3)).await;
+    ends.replace();
+    let opening: Value = serde_json::from_str(&ends.server_reads(1).await).unwrap();
+    assert_eq!(opening["method"], "initialize");
 }
 
 #[tokio::test]

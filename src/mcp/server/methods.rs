@@ -16,6 +16,7 @@ use rmcp::model::{SetLevelRequestMethod, SetLevelRequestParams};
 use rmcp::service::{NotificationContext, Peer, RequestContext, RoleServer, SubscriptionContext};
 use rmcp::transport::streamable_http_server::session::SessionRestoreMarker;
 use rmcp::{ErrorData, ServerHandler};
+use tokio::time::Instant;
 use tracing::instrument;
 
 use super::requests::{is_blank, is_modern, millis, session_id, whole};
@@ -70,15 +71,17 @@ impl Handler {
         Ok(result.into())
     }
 
-    /// Goes on with a subscription that an earlier server had, as soon as the store is open.
+    /// Goes on with a subscription that an earlier server had, as soon as the store is open, unless the client ends it before.
     fn resume(&self, uri: String, peer: Peer<RoleServer>) {
         let (server, session) = (self.server.clone(), Arc::clone(&self.session));
+        session.want(&uri);
         drop(self.server.0.tasks.spawn(async move {
             let ServerState { readiness, stop, tasks, .. } = &*server.0;
             if let Some(core) = subscriptions::opened(readiness, stop).await {
                 session.start(&core, peer, tasks, stop, Vec::new);
-                match session.add(&uri) {
-                    Ok(()) => session.mark(Some(&uri)),
+                match session.add_wanted(&uri) {
+                    Ok(true) => session.mark(Some(&uri)),
+                    Ok(false) => {}
                     Err(error) => tracing::warn!(%error, "a subscription does not go on"),
                 }
             }
@@ -143,13 +146,17 @@ impl ServerHandler for Handler {
                 let again = |result: &CallToolResult| !spec.is_write() && result.is_error == Some(true);
                 let (writes, stop) = (self.writes(), &self.stop);
                 let (note, readiness) = (ProgressNote::default(), &self.server.0.readiness);
-                let CallMeta { name, elapsed } = CallMeta::of(&context.meta);
+                let CallMeta { name, elapsed: before } = CallMeta::of(&context.meta);
+                let begun = Instant::now();
                 let running = self.server.0.calls.begin(name.as_ref().filter(|_| spec.is_write()));
                 let call = |core| {
                     let (arguments, running, note) = (request.arguments.clone(), running.clone(), note.clone());
                     async move {
                         match running {
                             Some(running) => {
+                                // One that comes again has waited for this server as well.
+                                let here = if before.is_zero() { Duration::ZERO } else { begun.elapsed() };
+                                let elapsed = before + here;
                                 let setting = CallSetting { note, elapsed, running };
                                 tools::call(spec, core, arguments, writes, stop, setting).await
                             }
@@ -365,15 +372,15 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         let uri = request.uri;
+        let session = session_id(&context.extensions);
+        if self.link.http && session.is_none() {
+            return Err(subscriptions::NO_SESSION.protocol(Some(&uri)));
+        }
         if subscriptions::resumes(&context.meta) && Address::parse(&uri).is_ok() {
             self.resume(uri, context.peer);
             return Ok(());
         }
         let subscribed = async {
-            let session = session_id(&context.extensions);
-            if self.link.http && session.is_none() {
-                return Err(subscriptions::NO_SESSION);
-            }
             let core = self.core().await?;
             // The client's `initialized` may still be on its way.
             self.start(&core, context.peer, session.as_deref());
@@ -381,7 +388,7 @@ impl ServerHandler for Handler {
             if let Some((remembered, session)) = self.remembered.as_ref().zip(session) {
                 remembered.subscribed(&session, &uri).await;
             }
-            Ok(())
+            Ok::<(), RequestError>(())
         };
         subscribed.await.map_err(|fault| fault.protocol(Some(&uri)))
     }

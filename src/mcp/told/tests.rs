@@ -39,6 +39,19 @@ async fn a_wait_says_how_far_it_is_to_a_client_that_gave_a_token_and_to_no_other
 }
 
 #[tokio::test]
+async fn the_progress_of_a_wait_that_comes_again_goes_on_from_the_time_that_it_has_taken() {
+    let world = World::small().await;
+    let mut call = waiting(&world).await;
+    call["_meta"] = json!({"progressToken": 1, "muster/elapsed_ms": 1500});
+    let mut client = RawClient::silent(&world);
+    client.say(&json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": modern(call)})).await;
+    let heard = client.hear_answer(&json!(1)).await;
+    let progress = told(&heard, "notifications/progress");
+    assert!(!progress.is_empty(), "{heard:?}");
+    assert!(progress.iter().all(|said| said["progress"].as_f64() >= Some(1.5)), "{progress:?}");
+}
+
+#[tokio::test]
 async fn a_request_that_waits_for_the_first_sweep_says_so() {
     let world = World::unswept(fast(), ListMode::Auto).await;
     let mut client = RawClient::silent(&world);

@@ -16,13 +16,13 @@ use super::power;
 use super::spec::ToolSpec;
 use super::table::AnswerText;
 use super::verdict::WriteVerdict;
-use super::write_through::{LiveInstance, check};
+use super::write_through::{LiveCheck, UncalledInstance, check};
 use super::{create_snapshot, start_instance, stop_instance};
 use crate::kinds::INSTANCE;
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
 use crate::model::text::shown;
-use crate::model::{ActionId, ActionOutcome, Event, FailureCode, Named, Recorded, ResourceId, Seq};
+use crate::model::{ActionId, ActionOutcome, Event, FailureCode, Named, ResourceId, Seq};
 use crate::store::Snapshot;
 
 /// The method by which a front end asks.
@@ -34,6 +34,8 @@ const CHUNK: usize = 500;
 const MAX_SEARCHED: usize = 5_000;
 
 const NOT_SENT: &str = "The server ended before it sent this call to AWS, so nothing happened: call again.";
+const UNTOLD: &str = "The server ended before it answered this call, and its log does not tell whether it was sent to AWS. It may have \
+    happened: check before you repeat it.";
 const DRY_RUN: &str = "The server ended before it answered this dry run. Call again.";
 
 /// An action of a call, for one instance.
@@ -41,6 +43,33 @@ struct FoundAction {
     action: ActionId,
     seq: Seq,
     outcome: Option<ActionOutcome>,
+}
+
+/// What was called.
+struct AskedCall {
+    spec: &'static ToolSpec,
+    dry_run: bool,
+    /// Whether a stop was to be forced.
+    force: bool,
+}
+
+/// What the log says of a call, for one instance.
+enum Searched {
+    /// The call's action.
+    Found(FoundAction),
+    /// The log holds none, so AWS was not called.
+    Absent,
+    /// It is not known whether the log holds one.
+    Untold,
+}
+
+impl Searched {
+    fn action(&self) -> Option<&FoundAction> {
+        match self {
+            Searched::Found(action) => Some(action),
+            Searched::Absent | Searched::Untold => None,
+        }
+    }
 }
 
 /// What became of the call `name` of a tool with these arguments.
@@ -54,50 +83,52 @@ pub async fn fate(
     given: JsonObject,
 ) -> Result<ToolResult, RequestError> {
     let given = spec.clean(given)?;
-    let dry_run = given.get("dry_run") == Some(&Value::Bool(true));
+    let is_set = |name| given.get(name) == Some(&Value::Bool(true));
+    let asked = AskedCall { spec, dry_run: is_set("dry_run"), force: is_set("force") };
     let named: Arc<Named> = Arc::new(arguments::read::<InstanceArguments<{ power::MAX_INSTANCES }>>(given)?.named()?);
     let found = {
         let named = Arc::clone(&named);
         core.walk(move |core| search(&core.snapshot()?, &named, &name)).await?
     };
-    let open = found.values().any(|action| action.outcome.is_none());
-    let live = if open { look(&core, &named).await? } else { BTreeMap::new() };
-    let rows: Vec<Map<String, Value>> =
-        named.ids().map(|id| row(spec, id, found.get(id), live.get(id), dry_run)).collect();
-    answer(spec, &rows, &found, dry_run)
+    let actions: Vec<&FoundAction> = found.values().filter_map(Searched::action).collect();
+    let open = actions.iter().any(|action| action.outcome.is_none());
+    let live = if open { check(&core, &core.aws.pinned().await, &named).await? } else { LiveCheck::default() };
+    let rows: Vec<Map<String, Value>> = named.ids().map(|id| row(&asked, id, found.get(id), &live)).collect();
+    answer(&asked, &rows, &actions)
 }
 
-/// The newest action of the call for each of the instances.
-fn search(snapshot: &Snapshot, named: &Named, call: &str) -> Result<BTreeMap<String, FoundAction>, RequestError> {
+/// What the log says of the call for each of the instances.
+fn search(snapshot: &Snapshot, named: &Named, call: &str) -> Result<BTreeMap<String, Searched>, RequestError> {
     let mut found = BTreeMap::new();
     for id in named.ids() {
+        let mut outcomes = Vec::new();
         for copy in snapshot.copies(&INSTANCE.kind(), id)? {
-            if let Some((record, action)) = requested(snapshot, &copy.id, call)? {
-                let outcome = outcome(snapshot, action, record.seq)?;
-                found.insert(id.to_owned(), FoundAction { action, seq: record.seq, outcome });
-            }
+            outcomes.push(requested(snapshot, &copy.id, call)?);
         }
+        let is_whole = !outcomes.is_empty() && outcomes.iter().all(|said| matches!(said, Searched::Absent));
+        let action = outcomes.into_iter().find(|said| said.action().is_some());
+        found.insert(id.to_owned(), action.unwrap_or(if is_whole { Searched::Absent } else { Searched::Untold }));
     }
     Ok(found)
 }
 
-/// The newest request of the call on the timeline of a resource.
-fn requested(snapshot: &Snapshot, id: &ResourceId, call: &str) -> Result<Option<(Recorded, ActionId)>, RequestError> {
+/// What the timeline of a resource says of the call.
+fn requested(snapshot: &Snapshot, id: &ResourceId, call: &str) -> Result<Searched, RequestError> {
     let mut before = Seq(u64::MAX);
     for _ in 0..MAX_SEARCHED / CHUNK {
         let records = snapshot.timeline_before(id, before, CHUNK)?;
-        let Some(last) = records.last() else { return Ok(None) };
+        let Some(last) = records.last() else { return Ok(Searched::Absent) };
         before = last.seq;
         for record in records {
             if let Event::ActionRequested { action, call: Some(of), .. } = &record.event
                 && of == call
             {
-                let action = *action;
-                return Ok(Some((record, action)));
+                let outcome = outcome(snapshot, *action, record.seq)?;
+                return Ok(Searched::Found(FoundAction { action: *action, seq: record.seq, outcome }));
             }
         }
     }
-    Ok(None)
+    Ok(Searched::Untold)
 }
 
 /// How an action ended, if the log says so.
@@ -116,27 +147,17 @@ fn outcome(snapshot: &Snapshot, action: ActionId, requested: Seq) -> Result<Opti
     }
 }
 
-/// The instances as AWS shows them now. One that it does not show is missing.
-async fn look(core: &Core, named: &Named) -> Result<BTreeMap<String, LiveInstance>, RequestError> {
-    let aws = core.aws.pinned().await;
-    let targets = check(core, &aws, named).await?.targets;
-    Ok(targets.into_iter().map(|target| (target.id.id.to_string(), target)).collect())
-}
-
 /// The row of an instance, which conforms to the output schemas of all tools that change AWS.
-fn row(
-    spec: &ToolSpec,
-    id: &str,
-    found: Option<&FoundAction>,
-    live: Option<&LiveInstance>,
-    dry_run: bool,
-) -> Map<String, Value> {
-    let is_snapshot = spec.name == create_snapshot::SPEC.name;
+fn row(asked: &AskedCall, id: &str, found: Option<&Searched>, live: &LiveCheck) -> Map<String, Value> {
+    let is_snapshot = asked.spec.name == create_snapshot::SPEC.name;
     let (mut created, mut state) = (Vec::new(), None);
     let (verdict, message) = match found {
-        None if dry_run => (WriteVerdict::Unknown, DRY_RUN.to_owned()),
-        None => (WriteVerdict::NotSent, NOT_SENT.to_owned()),
-        Some(FoundAction { action, outcome, .. }) => match outcome {
+        None | Some(Searched::Absent | Searched::Untold) if asked.dry_run => {
+            (WriteVerdict::Unknown, DRY_RUN.to_owned())
+        }
+        Some(Searched::Absent) => (WriteVerdict::NotSent, NOT_SENT.to_owned()),
+        None | Some(Searched::Untold) => (WriteVerdict::Unknown, UNTOLD.to_owned()),
+        Some(Searched::Found(FoundAction { action, outcome, .. })) => match outcome {
             Some(ActionOutcome::Succeeded { created: made }) => {
                 created.clone_from(made);
                 (WriteVerdict::Done, "AWS carried it out; the server ended before it said so.".to_owned())
@@ -153,10 +174,12 @@ fn row(
                 ),
             ),
             None => {
-                let name = live.map(|live| live.state().to_owned());
-                let looked = looked_up(spec, name.as_deref());
-                state = name;
-                looked
+                let target = live.targets.iter().find(|target| &*target.id.id == id);
+                state = target.map(|target| target.state().to_owned());
+                match &state {
+                    Some(state) => looked_up(asked, state),
+                    None => (WriteVerdict::Unknown, unseen(id, live)),
+                }
             }
         },
     };
@@ -166,7 +189,7 @@ fn row(
     if is_snapshot {
         let started: Vec<Value> = created.iter().map(|id| json!({"snapshot_id": shown(id, 60)})).collect();
         row.insert("snapshots".to_owned(), json!(started));
-        if let Some(found) = found {
+        if let Some(found) = found.and_then(Searched::action) {
             row.insert("action".to_owned(), json!(found.action));
         }
     }
@@ -178,39 +201,41 @@ fn row(
 }
 
 /// What the live state of an instance says about a call whose answer was lost.
-fn looked_up(spec: &ToolSpec, state: Option<&str>) -> (WriteVerdict, String) {
+fn looked_up(AskedCall { spec, force, .. }: &AskedCall, state: &str) -> (WriteVerdict, String) {
     let wanted: &[&str] = match spec.name {
         name if name == start_instance::SPEC.name => &["pending", "running"],
+        // Force is called for where an instance is stopping already.
+        name if name == stop_instance::SPEC.name && *force => &["stopped"],
         name if name == stop_instance::SPEC.name => &["stopping", "stopped"],
         // A reboot changes no state.
         _ => &[],
     };
-    match state {
-        // It was called for only because it was in another state.
-        Some(state) if wanted.contains(&state) => {
-            (WriteVerdict::Done, format!("The server ended while it called AWS, which shows the instance as {state} now."))
-        }
-        Some(state) => (
-            WriteVerdict::Unknown,
-            format!(
-                "The server ended while it called AWS, which shows the instance as {state} now. It may have happened: \
-                 get_instance_status shows the state within two minutes."
-            ),
-        ),
-        None => (
-            WriteVerdict::Unknown,
-            "The server ended while it called AWS, which does not show the instance now. It may have happened: check before \
-             you repeat it."
-                .to_owned(),
-        ),
+    let shown = format!("The server ended while it called AWS, which shows the instance as {state} now.");
+    // It was called for only because it was in another state.
+    if wanted.contains(&state) {
+        return (WriteVerdict::Done, shown);
     }
+    let perhaps = "It may have happened: get_instance_status shows the state within two minutes.";
+    (WriteVerdict::Unknown, format!("{shown} {perhaps}"))
+}
+
+/// Why AWS shows no state of an instance.
+fn unseen(id: &str, live: &LiveCheck) -> String {
+    let why = match live.problems.iter().find(|problem| problem.id == id) {
+        // Its message is about a call that was not made for that reason.
+        Some(UncalledInstance { verdict: WriteVerdict::AnswerNotTrusted, .. }) => {
+            "AWS's answer about the instance cannot be trusted."
+        }
+        Some(problem) => &problem.message,
+        None => "AWS does not show the instance now.",
+    };
+    format!("The server ended while it called AWS. {why} It may have happened: check before you repeat it.")
 }
 
 fn answer(
-    spec: &ToolSpec,
+    AskedCall { spec, dry_run, .. }: &AskedCall,
     rows: &[Map<String, Value>],
-    found: &BTreeMap<String, FoundAction>,
-    dry_run: bool,
+    found: &[&FoundAction],
 ) -> Result<ToolResult, RequestError> {
     let is_good = |row: &&Map<String, Value>| row.get("verdict") == Some(&json!(WriteVerdict::Done));
     let good = rows.iter().filter(is_good).count();
@@ -226,7 +251,7 @@ fn answer(
             text.add(format_args!("\n  {}", id.get("snapshot_id").and_then(Value::as_str).unwrap_or_default()));
         }
     }
-    let mut actions: Vec<ActionId> = found.values().map(|found| found.action).collect();
+    let mut actions: Vec<ActionId> = found.iter().map(|found| found.action).collect();
     actions.sort_unstable();
     actions.dedup();
     let mut body = Map::new();
@@ -236,7 +261,7 @@ fn answer(
     if spec.name != create_snapshot::SPEC.name {
         body.insert("actions".to_owned(), json!(actions));
     }
-    if let Some(seq) = found.values().map(|found| found.seq).max() {
+    if let Some(seq) = found.iter().map(|found| found.seq).max() {
         body.insert("seq".to_owned(), json!(seq));
     }
     let failure = (good == 0).then_some(FailureCode::NothingDone);

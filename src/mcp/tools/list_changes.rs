@@ -92,7 +92,7 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
     let ToolCall { core, stop, setting: CallSetting { note, elapsed, .. }, .. } = call;
     // Subscribed before anything is read, so that every later commit wakes the wait.
     let mut newest = core.hub.newest();
-    let query = ChangeQuery::read(&core, &arguments).await?;
+    let query = ChangeQuery::read(&core, &arguments, elapsed).await?;
     if arguments.summary {
         return core.walk(move |core| query.summary(core)).await;
     }
@@ -142,7 +142,7 @@ pub async fn newest(
         arguments.insert("id".to_owned(), json!(id));
     }
     arguments.insert("limit".to_owned(), json!(limit));
-    let query = ChangeQuery::read(core, &super::arguments::read(arguments.clone())?).await?;
+    let query = ChangeQuery::read(core, &super::arguments::read(arguments.clone())?, Duration::ZERO).await?;
     let answer = core.walk(move |core| query.answer(core, query.page(core, query.start)?, 0, &BTreeMap::new())).await?;
     match answer.structured {
         Value::Object(fields) => Ok((fields, arguments)),

@@ -2,6 +2,7 @@ mod accounts;
 mod changes;
 mod columns;
 mod elements;
+mod fate;
 mod health;
 mod hostile;
 mod past;

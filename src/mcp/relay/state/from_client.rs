@@ -52,7 +52,7 @@ impl RelayState {
         let (kind, line) = self.read_request(message, method);
         let request = PendingRequest::new(id.clone(), kind, line, message.progress_token(), now);
         self.outbox.push_back(Outgoing::Request(self.requests.add(request)));
-        if matches!(self.phase, RelayPhase::Down) {
+        if matches!(self.phase, RelayPhase::Down | RelayPhase::Retrying) {
             self.phase = RelayPhase::Connecting;
             outputs.push(RelayOutput::Connect(Duration::ZERO));
         }

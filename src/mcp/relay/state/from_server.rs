@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::super::request::{HonouredFilter, RequestKind};
 use super::super::rewrite::{self, ServerLine};
 use super::super::session::ReplayOutcome;
-use super::{GOODBYE, Outgoing, RESTART, RelayOutput, RelayPhase, RelayState, whole};
+use super::{GOODBYE, Outgoing, RESTART, RelayOutput, RelayPhase, RelayState, UNTOLD, whole};
 
 const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
 
@@ -33,7 +33,7 @@ impl RelayState {
                 _ => self.held.push(line.to_vec()),
             },
             // The connection is over.
-            RelayPhase::Connecting | RelayPhase::Down | RelayPhase::Broken => {}
+            RelayPhase::Connecting | RelayPhase::Retrying | RelayPhase::Down | RelayPhase::Broken => {}
         }
     }
 
@@ -77,10 +77,7 @@ impl RelayState {
             },
             ServerLine::Unknown => None,
         };
-        if let Some(line) = line {
-            self.quick_losses = 0;
-            outputs.push(RelayOutput::ToClient(line));
-        }
+        outputs.extend(line.map(RelayOutput::ToClient));
     }
 
     fn answered(&mut self, line: &[u8], id: &RequestId, outputs: &mut Vec<RelayOutput>) {
@@ -90,9 +87,13 @@ impl RelayState {
         }
         let Some(request) = self.requests.take(id) else { return };
         self.conversation.answered(id);
-        self.quick_losses = 0;
         let is_good = || rewrite::members(line).contains_key("result");
         match request.kind {
+            // A server that does not know the question, or cannot answer it, does not say that nothing happened.
+            RequestKind::WriteCall if request.losses > 0 && !is_good() => {
+                self.answer_lost(&request, UNTOLD, outputs);
+                return;
+            }
             RequestKind::Initialize => {
                 self.session.open(rewrite::members(&request.line(Duration::ZERO)), &rewrite::members(line));
             }

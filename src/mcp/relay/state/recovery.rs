@@ -6,7 +6,7 @@ use rmcp::model::RequestId;
 
 use super::super::request::RequestKind;
 use super::super::session::SessionReplay;
-use super::{Outgoing, RelayOutput, RelayPhase, RelayState, Welcome};
+use super::{Outgoing, RelayOutput, RelayPhase, RelayState, UNTOLD, Welcome};
 
 /// How many servers a request may lose before it is answered with an error: it may be what ends them.
 const MAX_LOSSES: u32 = 8;
@@ -92,12 +92,17 @@ impl RelayState {
         }
     }
 
-    pub(super) fn connected(&mut self, welcome: Welcome, now: Duration) {
-        if !matches!(self.phase, RelayPhase::Connecting) {
+    pub(super) fn connected(&mut self, welcome: Welcome, now: Duration, outputs: &mut Vec<RelayOutput>) {
+        if !matches!(self.phase, RelayPhase::Connecting | RelayPhase::Retrying) {
             return;
         }
         self.read_tools = welcome.read_tools.into_iter().collect();
+        self.store = welcome.store;
         self.connected_at = now;
+        // The log of another store does not hold them, and says nothing by that.
+        for request in self.requests.take_untold(self.store.as_deref()) {
+            self.answer_lost(&request, UNTOLD, outputs);
+        }
         let (requests, made) = (&mut self.requests, &mut self.made);
         let own_id = || loop {
             *made += 1;
@@ -111,10 +116,15 @@ impl RelayState {
     }
 
     pub(super) fn unreachable(&mut self, why: &str, outputs: &mut Vec<RelayOutput>) {
-        if !matches!(self.phase, RelayPhase::Connecting) {
+        if !matches!(self.phase, RelayPhase::Connecting | RelayPhase::Retrying) {
             return;
         }
         self.phase = RelayPhase::Down;
+        // The older protocols cannot tell a client that its subscriptions ended.
+        if self.session.has_subscriptions() && !self.client_left {
+            self.phase = RelayPhase::Retrying;
+            outputs.push(RelayOutput::Connect(MAX_PAUSE));
+        }
         self.outbox.clear();
         let why = format!(
             "the Muster server process ended or no longer reads, and no other one serves: {why}. The next request tries again"

@@ -65,7 +65,12 @@ impl Bench {
 }
 
 pub(super) fn welcome() -> Welcome {
-    Welcome { read_tools: vec!["search".to_owned()] }
+    Welcome { read_tools: vec!["search".to_owned()], store: Some("here".to_owned()) }
+}
+
+/// What the server of another store says of itself.
+pub(super) fn elsewhere() -> Welcome {
+    Welcome { store: Some("elsewhere".to_owned()), ..welcome() }
 }
 
 pub(super) fn request(id: impl Into<Value>, method: &str, params: Value) -> Value {
@@ -121,6 +126,106 @@ fn a_read_is_sent_again_with_the_time_that_passed_and_of_a_write_is_asked_what_b
     for id in 1..=3 {
         assert_eq!(bench.answer(id)[0]["id"], id);
     }
+}
+
+#[test]
+fn a_server_of_another_store_is_not_asked_what_became_of_a_call() {
+    for (first, second) in [
+        (welcome(), elsewhere()),
+        (welcome(), Welcome { store: None, ..welcome() }),
+        (Welcome { store: None, ..welcome() }, welcome()),
+    ] {
+        let mut bench = Bench { state: RelayState::new(first, 7) };
+        for message in [call(1, "search"), call(2, "stop")] {
+            bench.client(&message);
+        }
+        bench.sent();
+        bench.client(&call(3, "start"));
+        bench.lose();
+        let told = to_client(&bench.step(RelayInput::Connected(second)));
+        assert_eq!(told.len(), 1, "{told:?}");
+        let said = told[0]["error"]["message"].as_str().unwrap();
+        assert!(told[0]["id"] == 2 && said.contains("not known whether") && said.contains("check before"), "{told:?}");
+        let sent = bench.sent();
+        assert_eq!(methods(&sent), ["tools/call", "tools/call"], "what was not sent yet is sent");
+        assert_eq!((&sent[0]["id"], &sent[1]["id"]), (&json!(1), &json!(3)));
+    }
+    // Where the store of the call comes back, another one has been there meanwhile.
+    let mut bench = Bench::new();
+    bench.client(&call(1, "search"));
+    bench.sent();
+    bench.lose();
+    assert_eq!(bench.step(RelayInput::Connected(elsewhere())), []);
+    bench.client(&call(2, "stop"));
+    bench.sent();
+    bench.lose();
+    let told = to_client(&bench.step(RelayInput::Connected(welcome())));
+    assert_eq!(told[0]["id"], 2, "it was sent to the other store");
+}
+
+#[test]
+fn a_server_that_cannot_tell_what_became_of_a_call_does_not_make_it_undone() {
+    let mut bench = Bench::new();
+    bench.client(&call(1, "stop"));
+    bench.client(&call(2, "stop"));
+    bench.sent();
+    let failed = |id: i64| json!({"jsonrpc": "2.0", "id": id, "error": {"code": -32601, "message": "muster/call"}});
+    assert_eq!(bench.server(&failed(2))[0], failed(2), "the server that was called says it");
+    bench.lose();
+    bench.connect();
+    bench.sent();
+    let told = bench.server(&failed(1));
+    let said = told[0]["error"]["message"].as_str().unwrap();
+    assert!(told[0]["id"] == 1 && said.contains("not known whether") && !said.contains("muster/call"), "{told:?}");
+}
+
+#[test]
+fn while_a_client_of_the_older_era_is_subscribed_a_server_is_looked_for_without_a_request() {
+    let mut bench = Bench::new();
+    bench.open();
+    bench.client(&request(1, "resources/subscribe", json!({"uri": "ec2://a"})));
+    bench.sent();
+    bench.answer(1);
+    bench.client(&request(2, "tools/list", json!({})));
+    bench.sent();
+    bench.lose();
+    let again = RelayOutput::Connect(Duration::from_secs(5));
+    let outputs = bench.step(RelayInput::Unreachable("the disk is full"));
+    assert!(outputs.contains(&again), "{outputs:?}");
+    assert!(to_client(&outputs)[0]["error"]["message"].as_str().unwrap().contains("the disk is full"));
+    assert_eq!(bench.step(RelayInput::Unreachable("the disk is full")), std::slice::from_ref(&again));
+    let asked = request(3, "tools/list", json!({})).to_string();
+    assert_eq!(bench.step(RelayInput::Client(asked.as_bytes())), [RelayOutput::Connect(Duration::ZERO)], "at once");
+    let outputs = bench.step(RelayInput::Unreachable("the disk is full"));
+    assert!(to_client(&outputs)[0]["id"] == 3 && outputs.contains(&again), "{outputs:?}");
+    bench.connect();
+    let opening = bench.sent();
+    bench.answer(opening[0]["id"].clone());
+    assert!(methods(&bench.sent()).contains(&"resources/subscribe"));
+    // Nobody is left to hear of changes.
+    bench.lose();
+    assert_eq!(bench.step(RelayInput::ClientLeft), []);
+    assert_eq!(bench.step(RelayInput::Unreachable("the client left")), []);
+}
+
+#[test]
+fn a_server_that_says_something_before_it_ends_at_once_is_started_ever_more_slowly_too() {
+    let mut bench = Bench::new();
+    bench.open();
+    let list = json!({"jsonrpc": "2.0", "method": "notifications/resources/list_changed"});
+    let mut pauses = Vec::new();
+    for _ in 0..5 {
+        assert_eq!(bench.server(&list).len(), 1);
+        let outputs = bench.step(RelayInput::ServerLost);
+        let [RelayOutput::Connect(pause)] = outputs[..] else { panic!("{outputs:?}") };
+        pauses.push(pause.as_millis());
+        bench.connect();
+        let opening = bench.sent();
+        bench.answer(opening[0]["id"].clone());
+        bench.sent();
+    }
+    // The first one lasted.
+    assert_eq!(pauses, [0, 0, 50, 100, 200]);
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::model::{AccountId, Region, ResourceId, Scope, Seq, Timestamp};
 use crate::query::CursorError;
 use crate::query::changes::{ChangeFilter, ChangesError, LogCursor, LogRange, ReadOrder};
 use crate::query::moment::{self, AskedPoint};
-use crate::store::Snapshot;
+use crate::store::{ReadError, Snapshot};
 
 /// Tokens left for everything around the changes.
 pub(super) const FRAME: usize = 2_300;
@@ -47,6 +47,15 @@ pub(super) struct ChangeQuery {
     pub(super) who: bool,
 }
 
+/// When the client made a call.
+#[derive(Clone, Copy)]
+struct AskedAt {
+    /// What `now` means in its arguments: earlier than now where the call comes again, because another server was lost with it.
+    at: Timestamp,
+    /// Now.
+    now: Timestamp,
+}
+
 /// The range to read, and the times that define it.
 struct Times {
     start: LogRange,
@@ -56,11 +65,15 @@ struct Times {
 }
 
 impl ChangeQuery {
-    /// Reads the arguments of a call.
+    /// Reads the arguments of a call that the client made `elapsed` ago, which is what `now` means in them.
     ///
     /// # Errors
     /// When they contradict each other, or name something that is not known.
-    pub(super) async fn read(core: &Arc<Core>, arguments: &Arguments) -> Result<Arc<Self>, RequestError> {
+    pub(super) async fn read(
+        core: &Arc<Core>,
+        arguments: &Arguments,
+        elapsed: Duration,
+    ) -> Result<Arc<Self>, RequestError> {
         let mut kinds: Vec<&'static KindSpec> = arguments.kind.iter().map(|KindArgument(kind)| *kind).collect();
         let mut id = arguments.id.as_deref().map(|id| Arc::<str>::from(id.trim()));
         let mut scope: Option<Scope> = None;
@@ -99,7 +112,9 @@ impl ChangeQuery {
         watched(core, &question)?;
         let subjects = subjects(core, &question, &kinds).await?;
         let snapshot = core.snapshot()?;
-        let Times { start, since, until, begins } = Self::span(core, &snapshot, arguments, &question, wait)?;
+        let now = core.now();
+        let asked = AskedAt { at: now - elapsed, now };
+        let Times { start, since, until, begins } = Self::span(&snapshot, arguments, &question, wait, asked)?;
         let continued = arguments.cursor.is_some();
         Ok(Arc::new(ChangeQuery {
             question,
@@ -118,11 +133,11 @@ impl ChangeQuery {
 
     /// Reads the range and the times that define it.
     fn span(
-        core: &Core,
         snapshot: &Snapshot,
         arguments: &Arguments,
         question: &ChangeFilter,
         wait: Duration,
+        AskedAt { at: asked_at, now }: AskedAt,
     ) -> Result<Times, RequestError> {
         let order = arguments.order.map(|OrderArgument(order)| order);
         let waits = wait > Duration::ZERO;
@@ -138,11 +153,11 @@ impl ChangeQuery {
             }
             return Ok(Times { start: span, since: None, until: None, begins: None });
         }
-        let now = core.now();
         let since = arguments.since.as_deref();
-        let mut since_time = since.and_then(|since| moment::time(since, now));
+        let mut since_time = since.and_then(|since| moment::time(since, asked_at));
         let until = arguments.until.as_deref();
-        let until = until.map(|text| moment::time(text, now).ok_or_else(|| ArgumentError::form("until", TIMES, text)));
+        let until =
+            until.map(|text| moment::time(text, asked_at).ok_or_else(|| ArgumentError::form("until", TIMES, text)));
         let until_time = until.transpose()?;
         // Checked before the log is read, because no log could answer this.
         let backwards_in_time = |until: Timestamp| ArgumentError::form("until", "later than since", until.to_string());
@@ -161,7 +176,7 @@ impl ChangeQuery {
         };
         let until = until_time.map(|at| AskedPoint::At(at).point(snapshot, now)).transpose()?;
         // A range up to now has no end, because records committed meanwhile belong to it.
-        let until = until.filter(|until| until.at < now);
+        let until = until.filter(|until| until.at < asked_at);
         if let (Some(from), Some(until)) = (from, until)
             && (from > until.seq || since_time.is_some_and(|since| since > until.at))
         {
@@ -172,11 +187,22 @@ impl ChangeQuery {
         let span = match order {
             ReadOrder::Newest if waits => return Err(backwards().into()),
             ReadOrder::Newest => LogRange::newest(last.unwrap_or(newest), from),
-            ReadOrder::Oldest if waits => LogRange::oldest(from.unwrap_or(newest), last),
+            ReadOrder::Oldest if waits => {
+                // What was recorded since the client asked is what it waits for.
+                let is_again = asked_at < now;
+                let then = if is_again { Some(newest_before(snapshot, asked_at)?) } else { None };
+                LogRange::oldest(from.or(then).unwrap_or(newest), last)
+            }
             ReadOrder::Oldest => LogRange::oldest(from.unwrap_or(snapshot.horizon()), last),
         };
         Ok(Times { start: span, since: since_time, until: until.map(|until| until.at), begins })
     }
+}
+
+/// The last record from before `at` that the log still holds, else the record after which it begins.
+fn newest_before(snapshot: &Snapshot, at: Timestamp) -> Result<Seq, ReadError> {
+    let seq = snapshot.seq_at(at - Duration::from_millis(1))?;
+    Ok(seq.unwrap_or(Seq::ZERO).max(snapshot.horizon()))
 }
 
 /// A cursor of this log.

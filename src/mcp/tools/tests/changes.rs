@@ -2,6 +2,7 @@
 
 use super::past::{answered, entries};
 use super::*;
+use crate::mcp::tests::raw_client::{RawClient, modern};
 
 #[tokio::test]
 async fn what_changes_in_status_checks_is_a_change_of_their_instance() {
@@ -71,6 +72,28 @@ async fn changes_are_counted_by_kind_field_and_cause_and_the_rest_together() {
     );
     let refused = client.call("list_changes", json!({"summary": true, "wait_seconds": 3})).await.unwrap();
     assert!(refused.is_error == Some(true) && text(&refused).contains("leave out"), "{}", text(&refused));
+}
+
+#[tokio::test]
+async fn a_wait_that_comes_again_hears_of_what_was_recorded_since_the_client_asked() {
+    let world = World::small().await;
+    let client = world.client(true).await;
+    let id = world.instance(&client, "running").await;
+    drop(data(client.call("stop_instance", json!({"instance_id": id})).await.unwrap()));
+    wait_until_stopped(&client, &id).await;
+    let mut raw = RawClient::silent(&world);
+    for (since, elapsed, hears) in
+        [(None, 0, false), (None, 60_000, true), (Some("now"), 60_000, true), (Some("now"), u64::MAX, true)]
+    {
+        let mut arguments = json!({"id": id, "wait_seconds": 1, "field": "State.Name"});
+        arguments.as_object_mut().unwrap().extend(since.map(|since| ("since".to_owned(), json!(since))));
+        let meta = json!({"muster/elapsed_ms": elapsed});
+        let params = modern(json!({"name": "list_changes", "arguments": arguments, "_meta": meta}));
+        let answer = raw.ask("tools/call", params).await;
+        let changes = answer["result"]["structuredContent"]["changes"].as_array();
+        let changes = changes.unwrap_or_else(|| panic!("{answer}"));
+        assert_eq!(!changes.is_empty(), hears, "since {since:?}, asked {elapsed} ms ago: {answer}");
+    }
 }
 
 #[tokio::test]

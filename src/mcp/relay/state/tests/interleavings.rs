@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{request, to_client, to_server, welcome};
+use super::{elsewhere, request, to_client, to_server, welcome};
 use crate::mcp::relay::state::{GOODBYE, RelayInput, RelayOutput, RelayPhase, RelayState};
 
 /// Something that happens.
@@ -28,6 +28,8 @@ enum Act {
     Lost,
     Goodbye,
     Connected,
+    /// There is a server, of another store than the last one.
+    Moved,
     Unreachable,
     /// Time passes.
     Pass(u64),
@@ -72,6 +74,7 @@ fn acts() -> impl Strategy<Value = Act> {
         2 => Just(Act::Lost),
         1 => Just(Act::Goodbye),
         4 => Just(Act::Connected),
+        1 => Just(Act::Moved),
         1 => Just(Act::Unreachable),
         1 => (0..20_000_u64).prop_map(Act::Pass),
     ]
@@ -89,6 +92,8 @@ struct World {
     /// How many servers were lost.
     losses: u64,
     link: ServerLink,
+    /// Whether the present server, or the last one, is that of the other store.
+    is_elsewhere: bool,
     /// The requests that the present server has to answer, by id.
     served: BTreeMap<String, ServedRequest>,
     /// The ids of all the requests that it ever got.
@@ -97,8 +102,8 @@ struct World {
     elicited: BTreeSet<i64>,
     /// The server requests that the client saw, ever.
     seen: Vec<Value>,
-    /// How often each call was sent as a call.
-    calls: HashMap<String, u32>,
+    /// To which store each call was sent as a call.
+    calls: HashMap<String, bool>,
     /// Whether the session was opened, so that a new server has to be told.
     has_session: bool,
     /// Whether the present server was.
@@ -131,6 +136,7 @@ impl World {
             epoch: 0,
             losses: 0,
             link: ServerLink::Connected,
+            is_elsewhere: false,
             served: BTreeMap::new(),
             received: BTreeSet::new(),
             elicited: BTreeSet::new(),
@@ -206,12 +212,14 @@ impl World {
                     self.take(outputs);
                 }
             }
-            Act::Connected => {
+            Act::Connected | Act::Moved => {
                 if self.is_wanted() {
+                    self.is_elsewhere ^= matches!(act, Act::Moved);
                     self.epoch += 1;
                     self.link = ServerLink::Connected;
                     self.is_told = !self.has_session;
-                    let outputs = self.step(RelayInput::Connected(welcome()));
+                    let outputs =
+                        self.step(RelayInput::Connected(if self.is_elsewhere { elsewhere() } else { welcome() }));
                     self.take(outputs);
                 }
             }
@@ -224,6 +232,9 @@ impl World {
             }
             Act::Pass(millis) => self.now += std::time::Duration::from_millis(*millis),
         }
+        let is_broken = matches!(self.state.phase, RelayPhase::Broken);
+        let is_deaf = self.link == ServerLink::Unwanted && self.state.session.has_subscriptions();
+        assert!(is_broken || !is_deaf, "nobody would tell the client of a change");
     }
 
     fn ask(&mut self, id: &Value, asked: Asked) {
@@ -271,6 +282,12 @@ impl World {
             json!({"jsonrpc": "2.0", "id": message["id"], "error": {"code": 1, "message": "m", "data": data}})
         };
         let outputs = self.hear(&answer);
+        if message["method"] == "muster/call" && !good {
+            // The client may have cancelled it meanwhile.
+            for told in to_client(&outputs) {
+                assert!(told["error"]["message"].as_str().unwrap().contains("not known whether"), "{told}");
+            }
+        }
         self.has_session |= good && !is_own && message["method"] == "initialize";
         if is_own && !matches!(self.state.phase, RelayPhase::Replaying(_)) {
             assert!(!self.served.values().any(|served| served.is_own), "{:?}", self.served);
@@ -323,8 +340,9 @@ impl World {
                 RelayOutput::ToClient(_) => self.client_hears(&to_client(std::slice::from_ref(&output))[0]),
                 RelayOutput::ToServer(_) => self.server_hears(to_server(std::slice::from_ref(&output)).remove(0)),
                 RelayOutput::HangUp => self.forget_server(),
-                RelayOutput::Connect(_) => {
-                    assert_eq!(self.link, ServerLink::Unwanted, "one server at a time");
+                RelayOutput::Connect(pause) => {
+                    let is_sooner = self.is_wanted() && pause.is_zero();
+                    assert!(is_sooner || self.link == ServerLink::Unwanted, "one server at a time");
                     self.link = ServerLink::Wanted;
                 }
             }
@@ -368,13 +386,16 @@ impl World {
             assert!(self.is_told || is_first == (message["method"] == "initialize"), "{message} is out of order");
             if message["method"] == "tools/call" && message["params"]["name"] == "stop" {
                 let call = message["params"]["_meta"]["muster/call"].as_str().unwrap().to_owned();
-                let times = self.calls.entry(call).or_default();
-                *times += 1;
-                assert_eq!(*times, 1, "a write is sent twice: {message}");
+                let before = self.calls.insert(call, self.is_elsewhere);
+                assert_eq!(before, None, "a write is sent twice: {message}");
             }
             if message["method"] == "muster/call" {
                 let call = message["params"]["_meta"]["muster/call"].as_str().unwrap();
-                assert!(self.calls.contains_key(call), "nobody sent {message}");
+                assert_eq!(
+                    self.calls.get(call),
+                    Some(&self.is_elsewhere),
+                    "{message} went to another store, or nobody sent it"
+                );
             }
             self.received.insert(id.clone());
             assert!(self.served.insert(id, ServedRequest { message, is_own }).is_none(), "an id twice");
