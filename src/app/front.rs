@@ -14,11 +14,15 @@
 //! The front end then answers itself, in the same protocol: discovery and lists of tools as always, everything else with the
 //! reason. A client whose server process exits shows "disconnected" and no reason.
 
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use tokio::io::BufReader;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -31,7 +35,11 @@ use crate::mcp::relay::state::Welcome;
 use crate::mcp::server::Link;
 use crate::mcp::stall::{self, Bounded, ReadUntil};
 use crate::mcp::{self, Failure, ListMode, Readiness, ServerPolicy, relay, transport};
+use crate::model::shell_word::command_line;
 use crate::model::text::chain;
+
+/// How long a client waits for its first server while a process holds the lock and does not listen yet.
+const FIRST: Duration = Duration::from_secs(30);
 
 /// Carries the client's messages until it closes its end. `terms` are what it asks the server for.
 ///
@@ -39,15 +47,17 @@ use crate::model::text::chain;
 /// When the client can no longer be read or written. What keeps a server from running is told to the client instead.
 pub async fn run(config: &Config, terms: &ConnectionTerms, server: &ServerCommand) -> anyhow::Result<()> {
     let locate = || by_key::locate(&config.data_dir, config.key_place.as_ref());
-    match attach::attach_where(&locate, terms, server).await {
-        Ok(attached) => {
+    let has_asked = AtomicBool::new(false);
+    let another = async || {
+        let attached = attach::attach_where(&locate, terms, server, &has_asked).await?;
+        Ok::<_, AttachError>(ends(config, &locate(), attached))
+    };
+    match first(&another).await {
+        Ok(first) => {
             let input = BufReader::new(tokio::io::stdin());
-            let another = async || {
-                let attached = attach::attach_where(&locate, terms, server).await;
-                attached.map(|attached| ends(config, attached)).map_err(|error| chain(&error))
-            };
             let output = Bounded::new(tokio::io::stdout());
-            let end = relay::relay(input, output, ends(config, attached), another).await?;
+            let another = async || another().await.map_err(|error| chain(&error));
+            let end = relay::relay(input, output, first, another).await?;
             tracing::debug!(?end, "the client left");
             Ok(())
         }
@@ -57,16 +67,31 @@ pub async fn run(config: &Config, terms: &ConnectionTerms, server: &ServerComman
 
 type SocketEnds = ServerEnds<ReadUntil<BufReader<OwnedReadHalf>>, Bounded<OwnedWriteHalf>>;
 
+/// The first connection. A server that is slow to end, or to listen, is waited for: after the apology there is no other try.
+async fn first<T>(attach: &impl AsyncFn() -> Result<T, AttachError>) -> Result<T, AttachError> {
+    let deadline = Instant::now() + FIRST;
+    loop {
+        match attach().await {
+            Err(error) if error.may_pass() && Instant::now() < deadline => {
+                tracing::warn!(error = chain(&error), "there is no server yet; trying again");
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
 /// The ends of a connection for the relay. A server that reads nothing for a while counts as lost.
-fn ends(config: &Config, attached: Attached) -> SocketEnds {
+fn ends(config: &Config, data_dir: &Path, attached: Attached) -> SocketEnds {
     let Attached { reader, writer, grant } = attached;
     for remark in &grant.remarks {
         tracing::warn!("{remark}");
     }
     if config.allow_writes && !grant.writes {
+        let data_dir = data_dir.to_string_lossy();
+        let restart = command_line(["muster", "restart", "--data-dir", data_dir.as_ref(), "--", "--allow-writes"]);
         tracing::warn!(
             server.pid = grant.pid,
-            "--allow-writes is given, but the running server permits no writes: `muster restart -- --allow-writes` changes that"
+            "--allow-writes is given, but the running server permits no writes: `{restart}` changes that"
         );
     }
     let writer = Bounded::new(writer);

@@ -2,7 +2,7 @@
 //!
 //! Keys of a session end after some hours, and a server may run for months. So a client says its own in the handshake. They take the
 //! place of the server's only where STS names the same user or role for them, and where AWS refuses the server's, or the server's end
-//! earlier. Each key is judged once. Nothing of it is logged or stored.
+//! earlier. Each key that is wanted is tried once. Nothing of it is logged or stored.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -65,15 +65,13 @@ impl KeyJudge {
         }
         let expires = instant(offer.expires.as_deref());
         let verdict = verdict(core.aws.caller().await.map(drop).as_ref().err(), state.expires, expires);
-        if verdict == KeyVerdict::Unclear {
+        // Keys that are not needed now may be once AWS refuses the server's own.
+        if verdict != KeyVerdict::Wanted {
             return;
         }
         state.judged.push_back(offer.id.clone());
         if state.judged.len() > JUDGED {
             state.judged.pop_front();
-        }
-        if verdict == KeyVerdict::NotNeeded {
-            return;
         }
         let held = HeldKeys::of(&offer.id, &offer.secret, offer.token.as_deref(), expires);
         let settings = AwsSettings { held: held.clone(), ..self.config.aws_settings() };

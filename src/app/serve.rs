@@ -210,7 +210,7 @@ async fn serve(config: &Config, mut lifetime: Lifetime, listener: &ClientListene
         let opened = tokio::select! {
             opened = Engine::open(config, hub.clone()) => opened,
             end = lifetime.ordered() => {
-                stop(listener, None).await;
+                stop(listener, None, &end).await;
                 return Ok(end);
             }
         };
@@ -242,16 +242,14 @@ async fn serve(config: &Config, mut lifetime: Lifetime, listener: &ClientListene
         };
         let mended = tokio::select! {
             mended = mended => mended,
-            end = lifetime.ordered() => match end {
-                ServerEnd::Stopped => false,
-                ServerEnd::Again(_) => {
-                    stop(listener, None).await;
-                    return Ok(end);
-                }
-            },
+            // Whoever orders it to end gets what they ask for; a failure would have a service manager start it again.
+            end = lifetime.ordered() => {
+                stop(listener, None, &end).await;
+                return Ok(end);
+            }
         };
         if !mended {
-            stop(listener, None).await;
+            stop(listener, None, &ServerEnd::Stopped).await;
             return Err(error.into());
         }
     }
@@ -287,7 +285,7 @@ async fn attend(
             return ControlFlow::Continue(StartError::Foreign(foreign));
         }
     };
-    stop(listener, Some(engine)).await;
+    stop(listener, Some(engine), outcome.as_ref().unwrap_or(&ServerEnd::Stopped)).await;
     ControlFlow::Break(outcome)
 }
 
@@ -365,8 +363,11 @@ async fn deserted(listener: &ClientListener, linger: Option<Duration>) {
 }
 
 /// Sends clients away while sweeps end, then closes the store.
-async fn stop(listener: &ClientListener, engine: Option<Engine>) {
-    service_manager::stopping();
+async fn stop(listener: &ClientListener, engine: Option<Engine>, end: &ServerEnd) {
+    match end {
+        ServerEnd::Stopped => service_manager::stopping(),
+        ServerEnd::Again(_) => service_manager::starting_again(),
+    }
     let hung = match engine {
         None => listener.close(CLOSING).await,
         Some(engine) => {

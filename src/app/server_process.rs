@@ -51,6 +51,7 @@ impl ServerProcess {
             store,
             hands_over: launch.started_by == StartedBy::FrontEnd,
             restart: command_line(["muster", "restart", "--data-dir", data_dir.as_ref()]),
+            stop: command_line(["muster", "stop", "--data-dir", data_dir.as_ref()]),
         };
         ServerProcess { launch, since_ms, idle_exit, http: OnceLock::new(), orders, terms }
     }
@@ -63,6 +64,7 @@ impl ServerProcess {
             arguments: Vec::new(),
             started_by: StartedBy::Person,
             flags: FlagSet::default(),
+            unusable: None,
         };
         ServerProcess::new(launch, Path::new(""), allow_writes, None, StopSender::unheard())
     }
@@ -96,6 +98,11 @@ impl ServerProcess {
             }
             ProcessRequest::HandOver { version, program } => {
                 let refusal = match self.launch.started_by {
+                    StartedBy::FrontEnd if self.launch.unusable.as_ref() == Some(&program) => Some(format!(
+                        "this server could not start {} before: `{}` tries again",
+                        program.display(),
+                        self.terms.restart
+                    )),
                     StartedBy::FrontEnd if version::is_newer(&version, current()) => None,
                     StartedBy::FrontEnd => Some(format!("this server runs version {}, which is not older", current())),
                     by => {
@@ -148,6 +155,7 @@ mod tests {
             arguments: ["serve", "--detached"].map(Into::into).into(),
             started_by,
             flags: FlagSet::default(),
+            unusable: Some("/unusable/muster".into()),
         };
         ServerProcess::new(launch, Path::new("/d a"), true, Some(Duration::from_mins(15)), StopSender::unheard())
     }
@@ -168,6 +176,18 @@ mod tests {
             let (answer, order) = started_by(by).answer(hand_over(version), 1);
             assert!(matches!(answer, AdminMessage::Failed { .. }) && order.is_none(), "{by:?} {version}: {answer:?}");
         }
+    }
+
+    #[test]
+    fn a_program_that_could_not_be_started_is_tried_again_only_where_a_person_wants_it() {
+        let (version, program) = ("99.0.0".to_owned(), PathBuf::from("/unusable/muster"));
+        let process = started_by(StartedBy::FrontEnd);
+        let asked = ProcessRequest::HandOver { version: version.clone(), program: program.clone() };
+        let (AdminMessage::Failed { error, .. }, None) = process.answer(asked, 1) else { panic!("not refused") };
+        assert!(error.contains("/unusable/muster") && error.contains("muster restart --data-dir '/d a'"), "{error}");
+        let restart = ProcessRequest::Restart { arguments: None, program: program.clone(), version };
+        let next = NextProgram { program: Some(program), arguments: None };
+        assert_eq!(process.answer(restart, 1).1, Some(StopOrder::Restart(next)));
     }
 
     #[test]

@@ -15,6 +15,11 @@ pub(super) fn stopping() {
     tell(&[NotifyState::Stopping]);
 }
 
+/// Says that the server starts again in the same process. It is not said to end: systemd kills what still runs some time after that.
+pub(super) fn starting_again() {
+    tell(&[NotifyState::Status("starting again")]);
+}
+
 /// Says again and again that the server runs, as often as the manager wants to hear it. A server that hangs says nothing, and is
 /// started again.
 pub(super) async fn reassure() -> Infallible {

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -21,6 +21,9 @@ use crate::telemetry::{self, LogDestination};
 
 /// How long a server that a front end started outlives its last client.
 const IDLE_EXIT: Duration = Duration::from_mins(15);
+
+/// Tells the next server of this process which program it could not become. A newer front end would otherwise have it try for ever.
+const UNUSABLE: &str = "MUSTER_UNUSABLE_PROGRAM";
 
 /// When a server ends by itself.
 #[derive(Clone, Debug, Default, Args)]
@@ -116,6 +119,7 @@ pub(super) fn launch(config: &Config, options: &ServerOptions) -> std::io::Resul
         arguments: std::env::args_os().skip(1).collect(),
         started_by: StartedBy::of(options.detached, std::process::id(), &variable),
         flags: settings(config, &idle_exit),
+        unusable: std::env::var_os(UNUSABLE).map(PathBuf::from),
     })
 }
 
@@ -154,12 +158,18 @@ pub(super) fn become_next(launch: &ServerLaunch, next: &NextProgram) -> anyhow::
         Some(arguments) => arguments.iter().map(OsString::from).collect(),
         None => launch.arguments.clone(),
     };
-    let turn_into = |program: &Path, arguments: &[OsString]| Command::new(program).args(arguments).exec();
+    let command = |program: &Path| {
+        let mut command = Command::new(program);
+        command.args(&arguments).env_remove(UNUSABLE);
+        command
+    };
+    let mut same = command(&launch.program);
     if let Some(program) = &next.program {
-        let error = turn_into(program, &arguments);
+        let error = command(program).exec();
         telemetry::say(&format!("muster: {} does not start: {error}", program.display()));
+        same.env(UNUSABLE, program);
     }
-    let error = turn_into(&launch.program, &arguments);
+    let error = same.exec();
     anyhow::Error::new(error).context(format!("{} does not start again", launch.program.display()))
 }
 

@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -24,6 +25,7 @@ use super::lock::{self, LockError};
 use super::newest_program::NewestProgram;
 use super::socket;
 use super::version;
+use crate::model::shell_word::command_line;
 
 /// How long a server that was started has until it listens; it does so before it opens its store.
 pub const PATIENCE: Duration = Duration::from_secs(5);
@@ -87,10 +89,10 @@ pub enum AttachError {
         #[source]
         source: io::Error,
     },
-    /// The store was last served by a newer program, which is gone.
+    /// The store was last served by a newer program, which cannot be started.
     #[error(
-        "{} was last served by muster {version} at {}, which is not there any more, and this is muster {}: install that version or a \
-         newer one, or run `muster serve` once with this one to go back to it",
+        "{} was last served by muster {version} at {}, which {why}, and this is muster {}: install that version or a newer one, \
+         or run `muster serve` once with this one to go back to it",
         data_dir.display(),
         program.display(),
         version::current()
@@ -102,6 +104,8 @@ pub enum AttachError {
         version: String,
         /// Where it was.
         program: PathBuf,
+        /// Why it is not started.
+        why: String,
     },
     /// The server that was started ended at once.
     #[error("the server ended at once ({status}): {}", told(log))]
@@ -115,13 +119,15 @@ pub enum AttachError {
     #[error(
         "no server answers for {} after {} s{}: {}",
         data_dir.display(),
-        PATIENCE.as_secs(),
-        last_holder(*holder),
+        waited.as_secs(),
+        last_holder(*holder, data_dir),
         told(log)
     )]
     Silent {
         /// The data directory.
         data_dir: PathBuf,
+        /// How long one was waited for.
+        waited: Duration,
         /// The process in the lock file.
         holder: Option<u32>,
         /// The log of a server, if one ran.
@@ -154,27 +160,43 @@ fn told(log: &Path) -> String {
     )
 }
 
-fn last_holder(holder: Option<u32>) -> String {
+fn last_holder(holder: Option<u32>, data_dir: &Path) -> String {
     holder.map_or_else(String::new, |pid| {
-        format!("; process {pid} held the lock last: end it with `muster stop` and try again")
+        let stop = command_line(["muster", "stop", "--data-dir", data_dir.to_string_lossy().as_ref()]);
+        format!("; process {pid} held the lock last: end it with `{stop}` and try again")
     })
+}
+
+impl AttachError {
+    /// Whether a process has the data directory that may yet listen.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        matches!(self, AttachError::Silent { data_dir, .. } if is_taken(data_dir))
+            || matches!(self, AttachError::Lock(LockError::Held { .. }))
+    }
+}
+
+/// Whether a process holds the lock of `data_dir`, or is about to take it again.
+fn is_taken(data_dir: &Path) -> bool {
+    lock::probe(data_dir).is_err() || lock::is_restarting(data_dir)
 }
 
 /// Connects to the server of `data_dir`, and starts it first when there is none.
 ///
 /// # Errors
-/// [`AttachError`], after at most about [`PATIENCE`].
+/// [`AttachError`], after about [`PATIENCE`], and later where a server starts again.
 pub async fn attach(
     data_dir: &Path,
     terms: &ConnectionTerms,
     command: &ServerCommand,
 ) -> Result<Attached, AttachError> {
-    attach_where(&|| data_dir.to_owned(), terms, command).await
+    attach_where(&|| data_dir.to_owned(), terms, command, &AtomicBool::new(false)).await
 }
 
 /// As [`attach`], where the server that is started may find out that it belongs to another directory: `locate` says which one it is.
 ///
-/// A running server of an older version that a front end started is asked to hand over to this program first.
+/// A running server of an older version that a front end started is asked to hand over to this program first, unless this process
+/// `has_asked` for that before: one that could not do it is asked no second time.
 ///
 /// # Errors
 /// As [`attach`].
@@ -182,26 +204,32 @@ pub async fn attach_where(
     locate: &dyn Fn() -> PathBuf,
     terms: &ConnectionTerms,
     command: &ServerCommand,
+    has_asked: &AtomicBool,
 ) -> Result<Attached, AttachError> {
     data_dir::prepare(&locate())?;
-    let mut deadline = Instant::now() + PATIENCE;
+    let mut begun = Instant::now();
+    let mut deadline = begun + PATIENCE;
     // With the directory that was meant when it was started: it may begin there although another one is located since.
     let mut started: Option<(Child, PathBuf)> = None;
-    let mut has_asked = false;
+    let mut has_failed = false;
     loop {
         let data_dir = &locate();
         match Attempt::make(data_dir, terms, None).await? {
-            Attempt::Attached(attached) if !has_asked && is_outdated(&attached.grant) => {
-                has_asked = true;
+            Attempt::Attached(attached) if is_outdated(&attached.grant) && !has_asked.swap(true, Ordering::Relaxed) => {
                 drop(attached);
                 ask_to_hand_over(data_dir, command).await;
-                deadline = Instant::now() + PATIENCE;
+                begun = Instant::now();
+                deadline = begun + PATIENCE;
             }
             Attempt::Attached(attached) => return Ok(attached),
             // Once it has gone, a new one can be started.
             Attempt::Closing(_) => {}
             Attempt::Absent => match &started {
-                None if lock::is_restarting(data_dir) => {}
+                None if lock::is_restarting(data_dir) => {
+                    deadline = (Instant::now() + PATIENCE).min(begun + lock::RESTART_LASTS + PATIENCE);
+                }
+                // Another one would fail as the last one did.
+                None if has_failed && is_taken(data_dir) => {}
                 None => started = Some((start(&newest(data_dir, command)?)?, data_dir.clone())),
                 Some((_, meant)) if meant != data_dir => {
                     if let Attempt::Attached(attached) = Attempt::make(meant, terms, None).await? {
@@ -215,16 +243,18 @@ pub async fn attach_where(
         match ended {
             // It left because another one serves; should that go too, the next round starts a new one.
             Some(status) if status.success() => started = None,
-            // Most likely the lock was not to be had; who holds it says more than a log file.
-            Some(status) => {
-                lock::probe(data_dir)?;
-                return Err(AttachError::Ended { status, log: data_dir::log(data_dir) });
-            }
+            // Most likely the lock was not to be had, and who has it may yet listen.
+            Some(_) if is_taken(data_dir) => (started, has_failed) = (None, true),
+            Some(status) => return Err(AttachError::Ended { status, log: data_dir::log(data_dir) }),
             None => {}
         }
         if Instant::now() >= deadline {
+            // Who holds the lock says more than a log file.
+            if has_failed {
+                lock::probe(data_dir)?;
+            }
             let (holder, log) = (lock::last_holder(data_dir), data_dir::log(data_dir));
-            return Err(AttachError::Silent { data_dir: data_dir.to_owned(), holder, log });
+            return Err(AttachError::Silent { data_dir: data_dir.to_owned(), waited: begun.elapsed(), holder, log });
         }
         sleep(INTERVAL).await;
     }
@@ -249,9 +279,9 @@ fn newest(data_dir: &Path, command: &ServerCommand) -> Result<ServerCommand, Att
     let Some(newest) = NewestProgram::read(data_dir).filter(NewestProgram::is_newer) else {
         return Ok(command.clone());
     };
-    if !newest.path.is_file() {
+    if let Some(why) = newest.obstacle(data_dir) {
         let NewestProgram { version, path: program } = newest;
-        return Err(AttachError::Outdated { data_dir: data_dir.to_owned(), version, program });
+        return Err(AttachError::Outdated { data_dir: data_dir.to_owned(), version, program, why });
     }
     tracing::info!(newest.version, program = %newest.path.display(), "starting the newest program that served this directory");
     Ok(ServerCommand { program: newest.path, arguments: command.arguments.clone() })
@@ -268,7 +298,8 @@ pub async fn ask(data_dir: &Path, request: ProcessRequest) -> Result<Value, Proc
             Err(error) if socket::is_absent(&error) => return Err(ProcessError::Absent),
             connected => connected.map_err(HandshakeError::from)?,
         };
-        let mut attached = shake_hands(stream, &ConnectionTerms::of_command(), Some(&request)).await?;
+        let shaken = shake_hands(stream, &ConnectionTerms::of_command(), Some(&request)).await;
+        let mut attached = shaken.map_err(|error| error.at(data_dir))?;
         let mut line = Vec::new();
         attached.reader.read_until(b'\n', &mut line).await.map_err(HandshakeError::from)?;
         match AdminLine::parse(line).map_err(HandshakeError::from)? {
@@ -322,7 +353,7 @@ impl Attempt {
         match socket::connect(data_dir).await {
             Ok(stream) => match shake_hands(stream, terms, admin).await {
                 Err(error) if error.code() == HandshakeCode::Closed => Ok(Attempt::Closing(error)),
-                outcome => Ok(Attempt::Attached(outcome?)),
+                outcome => Ok(Attempt::Attached(outcome.map_err(|error| error.at(data_dir))?)),
             },
             Err(error) if socket::is_absent(&error) => Ok(Attempt::Absent),
             Err(source) => Err(AttachError::Connect { data_dir: data_dir.to_owned(), source }),
@@ -433,7 +464,8 @@ mod tests {
             handshake::answer(&mut BufReader::new(reader), &mut writer, &ServerTerms::default()).await.unwrap();
         };
         let sleeping = ServerCommand { program: "sleep".into(), arguments: vec!["3".into()] };
-        let (attached, ()) = tokio::join!(attach_where(&locate, &READS, &sleeping), serving);
+        let has_asked = AtomicBool::new(false);
+        let (attached, ()) = tokio::join!(attach_where(&locate, &READS, &sleeping, &has_asked), serving);
         attached.unwrap();
     }
 
@@ -448,6 +480,56 @@ mod tests {
         newest_at("/nowhere/muster".into());
         let gone = attach(dir.path(), &READS, &launch("false")).await.unwrap_err().to_string();
         assert!(gone.contains("99.0.0") && gone.contains("/nowhere/muster"), "{gone}");
+        let open = dir.path().join("muster");
+        std::fs::copy("/bin/false", &open).unwrap();
+        std::fs::set_permissions(&open, std::os::unix::fs::PermissionsExt::from_mode(0o757)).unwrap();
+        newest_at(open);
+        let not_trusted = attach(dir.path(), &READS, &launch("false")).await.unwrap_err().to_string();
+        assert!(not_trusted.contains("99.0.0") && not_trusted.contains("another user may write"), "{not_trusted}");
+    }
+
+    #[tokio::test]
+    async fn a_holder_that_listens_late_is_waited_for_although_the_server_that_was_started_failed() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = Lock::take(dir.path()).unwrap();
+        let serving = async {
+            sleep(Duration::from_millis(300)).await;
+            let bound = ServerSocket::bind(&lock, dir.path(), None).unwrap();
+            let (reader, mut writer) = bound.accept().await.unwrap().into_split();
+            handshake::answer(&mut BufReader::new(reader), &mut writer, &ServerTerms::default()).await.unwrap();
+        };
+        let failing = launch("false");
+        let (attached, ()) = tokio::join!(attach(dir.path(), &READS, &failing), serving);
+        attached.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_process_asks_a_server_only_once_to_hand_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = Lock::take(dir.path()).unwrap();
+        let bound = ServerSocket::bind(&lock, dir.path(), None).unwrap();
+        let asked = std::cell::Cell::new(0);
+        let serving = async {
+            loop {
+                let (reader, mut writer) = bound.accept().await.unwrap().into_split();
+                let mut line = String::new();
+                BufReader::new(reader).read_line(&mut line).await.unwrap();
+                asked.set(asked.get() + u32::from(line.contains("hand_over")));
+                let grant = "{\"muster\":\"0.0.1\",\"pid\":7,\"writes\":false,\"hands_over\":true}\n";
+                tokio::io::AsyncWriteExt::write_all(&mut writer, grant.as_bytes()).await.unwrap();
+            }
+        };
+        let (locate, command, has_asked) = (|| dir.path().to_owned(), launch("/nonexistent"), AtomicBool::new(false));
+        let attaching = async {
+            for _ in 0..3 {
+                attach_where(&locate, &READS, &command, &has_asked).await.unwrap();
+            }
+        };
+        tokio::select! {
+            () = attaching => {}
+            () = serving => {}
+        }
+        assert_eq!(asked.get(), 1);
     }
 
     #[tokio::test(start_paused = true)]
@@ -457,7 +539,8 @@ mod tests {
         lock.announce_restart().unwrap();
         drop(lock);
         let error = attach(dir.path(), &READS, &launch("/nonexistent")).await.unwrap_err();
-        assert!(matches!(error, AttachError::Silent { .. }), "{error}");
+        let AttachError::Silent { waited, .. } = error else { panic!("{error}") };
+        assert!(waited >= lock::RESTART_LASTS, "as long as a restart may last: {waited:?}");
     }
 
     #[tokio::test]

@@ -17,6 +17,7 @@
 //! request about its store. Requests about the process itself are done whatever the versions are.
 
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -101,6 +102,8 @@ pub struct ServerTerms {
     pub hands_over: bool,
     /// The command that starts the server again, to which flags can be added.
     pub restart: String,
+    /// The command that ends the server.
+    pub stop: String,
 }
 
 /// A client that was let in.
@@ -204,7 +207,7 @@ pub enum HandshakeError {
     /// Client and server are of different versions.
     #[error(
         "this is muster {client}, and the running server{} is muster {server}, which does not understand it: end the server with \
-         `muster stop`, then restart this MCP server in the client",
+         `{stop}`, then restart this MCP server in the client",
         process(*pid)
     )]
     Version {
@@ -214,14 +217,16 @@ pub enum HandshakeError {
         server: String,
         /// The server's process, where it is known.
         pid: Option<u32>,
+        /// The command that ends the server.
+        stop: String,
     },
     /// The server went on with MCP, so it does not know admin requests.
-    #[error(
-        "the running server (process {pid}) does not know this command: `muster restart` starts it in this version"
-    )]
+    #[error("the running server (process {pid}) does not know this command: `{restart}` starts it in this version")]
     Unsupported {
         /// The server's process.
         pid: u32,
+        /// The command that starts the server again.
+        restart: String,
     },
     /// The server refused the client.
     #[error("{message}")]
@@ -238,6 +243,19 @@ fn process(pid: Option<u32>) -> String {
 }
 
 impl HandshakeError {
+    /// The same of the server of `data_dir`.
+    #[must_use]
+    pub fn at(self, data_dir: &Path) -> Self {
+        match self {
+            HandshakeError::Unsupported { pid, .. } => {
+                let data_dir = data_dir.to_string_lossy();
+                let restart = command_line(["muster", "restart", "--data-dir", data_dir.as_ref()]);
+                HandshakeError::Unsupported { pid, restart }
+            }
+            other => other,
+        }
+    }
+
     /// What kind of failure it is, whichever side noticed it.
     #[must_use]
     pub fn code(&self) -> HandshakeCode {
@@ -271,7 +289,7 @@ where
     send(writer, &HandshakeRequest { muster, wire: WIRE, terms, admin }).await?;
     match serde_json::from_str(&receive(reader).await?)? {
         HandshakeAnswer::Grant(HandshakeGrant { admin: false, pid, .. }) if wants_admin => {
-            Err(HandshakeError::Unsupported { pid })
+            Err(HandshakeError::Unsupported { pid, restart: "muster restart".to_owned() })
         }
         HandshakeAnswer::Grant(grant) => Ok(grant),
         HandshakeAnswer::Refusal(HandshakeRefusal { error, code }) => {
@@ -289,7 +307,7 @@ where
     R: AsyncBufRead + Unpin,
     W: AsyncWrite + Unpin,
 {
-    let refused = match receive(reader).await.and_then(|line| read(&line)) {
+    let refused = match receive(reader).await.and_then(|line| read(&line, &terms.stop)) {
         Ok(request) => {
             let admitted = admit(request, terms);
             send(writer, &admitted.grant).await?;
@@ -304,10 +322,12 @@ where
 }
 
 /// Reads a client's line, which may be of another version.
-fn read(line: &str) -> Result<HandshakeRequest, HandshakeError> {
+fn read(line: &str, stop: &str) -> Result<HandshakeRequest, HandshakeError> {
     let SaidVersion { muster } = serde_json::from_str(line)?;
-    let of_another =
-        |client| HandshakeError::Version { client, server: current().to_owned(), pid: Some(std::process::id()) };
+    let of_another = |client| {
+        let (server, pid, stop) = (current().to_owned(), Some(std::process::id()), stop.to_owned());
+        HandshakeError::Version { client, server, pid, stop }
+    };
     let request = match serde_json::from_str::<HandshakeRequest>(line) {
         Err(_) if muster != current() => return Err(of_another(muster)),
         read => read?,

@@ -13,7 +13,7 @@ use super::data_dir;
 const PROBES: usize = 500;
 
 /// How long a server that starts again may take: as long as stopping and starting do, with a pause to ask STS whose the keys are.
-const RESTART_LASTS: Duration = Duration::from_secs(8);
+pub(super) const RESTART_LASTS: Duration = Duration::from_secs(8);
 
 /// The second line of the file while the holder starts again.
 const RESTARTS: &str = "restarts";

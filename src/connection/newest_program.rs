@@ -4,7 +4,8 @@
 //! program, so that a store never goes back to an older version by chance.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -47,8 +48,23 @@ impl NewestProgram {
             return Ok(());
         }
         let draft = data_dir.join(format!("{FILE}.{}", std::process::id()));
-        fs::write(&draft, serde_json::to_vec(self)?)?;
+        let file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft);
+        file?.write_all(&serde_json::to_vec(self)?)?;
         fs::rename(draft, data_dir.join(FILE))
+    }
+
+    /// Why it is not to be started for the user of `data_dir`, as the end of a sentence about it; `None` where nothing is in the way.
+    #[must_use]
+    pub fn obstacle(&self, data_dir: &Path) -> Option<String> {
+        if !self.path.is_file() {
+            return Some("is not there any more".to_owned());
+        }
+        // Who may write one of them decides which program runs.
+        let program = self.path.canonicalize().unwrap_or_else(|_| self.path.clone());
+        let places = [data_dir, &data_dir.join(FILE), &program];
+        let places = places.into_iter().chain(program.parent());
+        let open = places.into_iter().find(|place| !is_trusted(place))?;
+        Some(format!("is not started because another user may write {}", open.display()))
     }
 
     /// Whether it is newer than this program.
@@ -58,8 +74,20 @@ impl NewestProgram {
     }
 }
 
+/// Whether only this user and root may write `place`.
+fn is_trusted(place: &Path) -> bool {
+    let me = rustix::process::geteuid().as_raw();
+    place.metadata().is_ok_and(|found| {
+        // A user's own group has the user's number, and nobody else in it.
+        let others = if found.gid() == me { 0o002 } else { 0o022 };
+        [me, 0].contains(&found.uid()) && found.mode() & others == 0
+    })
+}
+
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     fn program(version: &str) -> NewestProgram {
@@ -89,5 +117,26 @@ mod tests {
         }
         program("0.1.0").note(dir.path(), false).unwrap();
         assert_eq!(NewestProgram::read(dir.path()), Some(program("0.1.0")));
+    }
+
+    #[test]
+    fn a_program_is_started_only_where_nobody_else_could_have_chosen_or_changed_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let named = NewestProgram { version: "99.0.0".to_owned(), path: dir.path().join("muster") };
+        named.note(dir.path(), false).unwrap();
+        let mode = |name: &str| fs::metadata(dir.path().join(name)).unwrap().mode() & 0o777;
+        assert_eq!(mode(FILE), 0o600);
+        assert_eq!(named.obstacle(dir.path()).as_deref(), Some("is not there any more"));
+        fs::write(&named.path, "").unwrap();
+        let set =
+            |name: &str, mode| fs::set_permissions(dir.path().join(name), fs::Permissions::from_mode(mode)).unwrap();
+        set("muster", 0o755);
+        assert_eq!(named.obstacle(dir.path()), None);
+        for (name, open, private) in [("muster", 0o757, 0o755), (FILE, 0o602, 0o600), (".", 0o703, 0o700)] {
+            set(name, open);
+            assert!(named.obstacle(dir.path()).unwrap().contains("another user may write"), "{name}");
+            set(name, private);
+            assert_eq!(named.obstacle(dir.path()), None);
+        }
     }
 }

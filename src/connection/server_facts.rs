@@ -60,6 +60,8 @@ pub struct ServerLaunch {
     pub started_by: StartedBy,
     /// The settings that its arguments, variables and defaults come to, as flags.
     pub flags: FlagSet,
+    /// A program that this process was to become and that did not start.
+    pub unusable: Option<PathBuf>,
 }
 
 /// What a server says of itself.

@@ -3,8 +3,8 @@ use super::*;
 use tokio::io::BufReader;
 
 fn permitting(allow: bool) -> ServerTerms {
-    let restart = "muster restart --data-dir /d".to_owned();
-    ServerTerms { writes: WritePolicy::of(allow), restart, ..ServerTerms::default() }
+    let (restart, stop) = ("muster restart --data-dir /d".to_owned(), "muster stop --data-dir /d".to_owned());
+    ServerTerms { writes: WritePolicy::of(allow), restart, stop, ..ServerTerms::default() }
 }
 
 async fn answered_on(said: &str, terms: &ServerTerms) -> (Result<AdmittedClient, HandshakeError>, String) {
@@ -92,7 +92,7 @@ async fn another_wire_is_told_both_versions_and_the_fix() {
     for line in [request_with("9.9.9", WIRE + 1, ""), request_with("9.9.9", WIRE, ",\"admin\":{\"do\":\"of_later\"}")] {
         let (result, written) = answered(&line, false).await;
         assert!(matches!(result, Err(HandshakeError::Version { .. })));
-        for part in ["9.9.9", current(), "muster stop", "\"code\":\"version\""] {
+        for part in ["9.9.9", current(), "`muster stop --data-dir /d`", "\"code\":\"version\""] {
             assert!(written.contains(part), "{written}");
         }
     }
@@ -164,5 +164,5 @@ async fn a_refusal_keeps_its_code_and_a_server_that_does_not_know_admin_requests
     }
     let grant = HandshakeGrant { muster: current().to_owned(), pid: 7, ..HandshakeGrant::default() };
     let line: &'static str = format!("{}\n", serde_json::to_string(&grant).unwrap()).leak();
-    assert!(matches!(refused(line).await, Err(HandshakeError::Unsupported { pid: 7 })));
+    assert!(matches!(refused(line).await, Err(HandshakeError::Unsupported { pid: 7, .. })));
 }

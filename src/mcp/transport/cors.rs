@@ -2,12 +2,14 @@
 //!
 //! Which origins are accepted is decided in one place, by rmcp. A preflight goes there too: it is refused as forbidden, or as a
 //! method that is not served, and then the answer is what the browser asks for. A preflight has no credentials, so whatever checks
-//! them lets OPTIONS pass.
+//! them lets OPTIONS pass. Before every other request of a page the same is asked, since some are refused before they reach rmcp.
 
+use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use tower::ServiceExt;
 
 /// The methods that a page may use.
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE");
@@ -24,8 +26,18 @@ pub(super) async fn cors(request: Request, next: Next) -> Response {
     let is_preflight =
         request.method() == Method::OPTIONS && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     let may_send = is_preflight.then(|| sendable(headers));
-    let mut response = next.run(request).await;
-    let Some(origin) = origin.filter(|_| response.status() != StatusCode::FORBIDDEN) else { return response };
+    let (mut response, is_forbidden) = match question(&request).filter(|_| !is_preflight) {
+        Some(question) => {
+            // What is cloned waits for its own place among the requests at work: the question has left its place by then.
+            let served = next.clone();
+            let is_forbidden = next.run(question).await.status() == StatusCode::FORBIDDEN;
+            let Ok(response) = served.oneshot(request).await;
+            (response, is_forbidden)
+        }
+        None => (next.run(request).await, false),
+    };
+    let is_forbidden = is_forbidden || response.status() == StatusCode::FORBIDDEN;
+    let Some(origin) = origin.filter(|_| !is_forbidden) else { return response };
     if let Some(may_send) = may_send {
         let granted = [
             (header::ACCESS_CONTROL_ALLOW_METHODS, METHODS),
@@ -39,6 +51,20 @@ pub(super) async fn cors(request: Request, next: Next) -> Response {
     headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
     headers.append(header::VARY, HeaderValue::from_static("origin"));
     response
+}
+
+/// A request that rmcp refuses as forbidden exactly where it does not accept the origin or the host of `request`; `None` where no
+/// page asks.
+fn question(request: &Request) -> Option<Request> {
+    let mut question = Request::new(Body::empty());
+    *question.method_mut() = Method::OPTIONS;
+    *question.uri_mut() = request.uri().clone();
+    for name in [header::HOST, header::ORIGIN] {
+        for value in request.headers().get_all(&name) {
+            question.headers_mut().append(&name, value.clone());
+        }
+    }
+    question.headers().contains_key(header::ORIGIN).then_some(question)
 }
 
 /// Those of the requested headers that a page may send. A wildcard would not do: it covers no `Authorization`.

@@ -34,7 +34,7 @@ pub(super) struct HttpSessions {
     local: LocalSessionManager,
     table: Arc<Mutex<ServedSessions>>,
     remembered: Arc<RememberedSessions>,
-    /// Held while a session is restored, by a digest of its id. rmcp answers the second of two requests that restore the same
+    /// Held while a session is restored, or is sent from those that are served, by a digest of its id. rmcp answers the second of two requests that restore the same
     /// session with an error.
     restores: [tokio::sync::Mutex<()>; RESTORES],
     most_idle: usize,
@@ -90,17 +90,25 @@ impl HttpSessions {
         if !is_restorable() {
             return None;
         }
-        let number = session.bytes().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
-        let turn = self.restores.get(number % RESTORES)?.lock().await;
+        let turn = self.restores.get(digest(session))?.lock().await;
         is_restorable().then_some(turn)
     }
 
-    /// Begins to serve a session.
-    async fn serve(&self, id: &SessionId, transport: SessionTransport) -> Numbered<SessionTransport> {
+    /// Begins to serve a session. Whoever `restores` it holds the turn of it.
+    async fn serve(&self, id: &SessionId, transport: SessionTransport, restores: bool) -> Numbered<SessionTransport> {
         self.remembered.served(id);
         let conversation = self.table.lock().add(id);
+        let held = restores.then(|| digest(id));
         loop {
-            let idle = self.table.lock().remove_idle(self.most_idle);
+            // It is restored only once it has gone. Waiting for a turn while another one is held could last for ever: where the turn
+            // is taken, the session stays until the next one begins.
+            let mut turn = None;
+            let has_turn = |idle: &SessionId| {
+                let digest = digest(idle);
+                turn = self.restores.get(digest).and_then(|turn| turn.try_lock().ok());
+                turn.is_some() || held == Some(digest)
+            };
+            let idle = self.table.lock().remove_idle(self.most_idle, has_turn);
             let Some(idle) = idle else { break };
             if let Err(error) = self.local.close_session(&idle).await {
                 tracing::debug!(%error, "an idle session had ended already");
@@ -125,6 +133,11 @@ impl HttpSessions {
     }
 }
 
+/// Which turn is that of a session.
+fn digest(session: &str) -> usize {
+    session.bytes().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into())) % RESTORES
+}
+
 impl ServedSessions {
     fn add(&mut self, id: &SessionId) -> Arc<Mutex<Conversation>> {
         let conversation = Arc::new(Mutex::new(Conversation::opened()));
@@ -135,9 +148,9 @@ impl ServedSessions {
         conversation
     }
 
-    /// Removes the session that has been idle for the longest time, if more than `most` are idle.
-    fn remove_idle(&mut self, most: usize) -> Option<SessionId> {
-        if self.idle.len() <= most {
+    /// Removes the session that has been idle for the longest time, if more than `most` are idle and it `may_go`.
+    fn remove_idle(&mut self, most: usize, may_go: impl FnOnce(&SessionId) -> bool) -> Option<SessionId> {
+        if self.idle.len() <= most || !self.idle.longest().is_some_and(may_go) {
             return None;
         }
         let id = self.idle.remove_longest()?;
@@ -211,13 +224,13 @@ impl SessionManager for HttpSessions {
 
     async fn create_session(&self) -> Result<(SessionId, Self::Transport), Self::Error> {
         let (id, transport) = self.local.create_session().await?;
-        let transport = self.serve(&id, transport).await;
+        let transport = self.serve(&id, transport, false).await;
         Ok((id, transport))
     }
 
     async fn restore_session(&self, id: SessionId) -> Result<RestoreOutcome<Self::Transport>, Self::Error> {
         Ok(match self.local.restore_session(id.clone()).await? {
-            RestoreOutcome::Restored(transport) => RestoreOutcome::Restored(self.serve(&id, transport).await),
+            RestoreOutcome::Restored(transport) => RestoreOutcome::Restored(self.serve(&id, transport, true).await),
             RestoreOutcome::AlreadyPresent => RestoreOutcome::AlreadyPresent,
             _ => RestoreOutcome::NotSupported,
         })

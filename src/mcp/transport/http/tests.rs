@@ -424,6 +424,11 @@ async fn a_page_of_an_accepted_origin_can_call_and_one_of_another_cannot() {
             let reply = desk.ask(method, &preflight(origin), body).await;
             assert_eq!((reply.status, reply.headers.contains_key("access-control-allow-origin")), (403, false));
         }
+        for body in ["nonsense", ""] {
+            let reply = desk.post(&[("origin", origin)], body).await;
+            let is_echoed = reply.headers.contains_key("access-control-allow-origin");
+            assert_eq!((reply.status, is_echoed), (400, false), "refused before rmcp looks at it");
+        }
     }
     let reply = desk.post(&TOOLS, modern(1, "tools/list")).await;
     assert!(!reply.headers.contains_key("access-control-allow-origin"), "no page asks");
