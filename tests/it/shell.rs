@@ -475,7 +475,10 @@ fn the_commands_for_people_in_readme_and_topics_work_as_they_stand() {
     for line in online {
         asked(line);
     }
-    let (status, _) = server.terminate();
+    for line in block_of_readme("muster restart") {
+        asked(&line);
+    }
+    let status = server.running.wait(PATIENCE);
     assert!(status.success(), "{status}");
     for line in restoring.iter().chain(offline) {
         asked(line);
