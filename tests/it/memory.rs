@@ -169,11 +169,14 @@ fn two_who_wait_hear_of_one_change() {
     let mut client = Client::http(&server.http);
     let running = json!({"filters": {"instance-state-name": ["running"]}, "limit": 1});
     let id = ask(&mut client, "search_inventory", &running)["rows"][0]["id"].as_str().unwrap().to_owned();
+    // However late they begin to wait, they hear of what comes after this.
+    let since = ask(&mut client, "list_changes", &json!({"limit": 1}))["newest_cursor"].take();
     let waiters: Vec<_> = (0..2)
         .map(|_| {
-            let (http, id) = (server.http.clone(), id.clone());
+            let (http, id, since) = (server.http.clone(), id.clone(), since.clone());
             thread::spawn(move || {
-                let question = json!({"id": id, "cause": "tool", "wait_seconds": 45, "field": "State.Name"});
+                let question =
+                    json!({"id": id, "cause": "tool", "wait_seconds": 45, "field": "State.Name", "since": since});
                 let answer = ask(&mut Client::http(&http), "list_changes", &question);
                 (answer, Instant::now())
             })
