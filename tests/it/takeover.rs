@@ -193,14 +193,17 @@ fn logged(sandbox: &Sandbox) -> BTreeMap<String, Option<ActionOutcome>> {
 #[test]
 fn ten_clients_go_on_when_their_server_is_killed_and_a_write_on_its_way_ends_as_log_and_aws_say() {
     let kills = std::env::var("MUSTER_TAKEOVERS").map_or(5, |text| text.parse().expect("a number"));
-    let simulator = Simulator::start(kills + 1, &["--start-delay", "1s", "--stop-delay", "1s"]);
+    // More than are used: some are terminated, which nobody can start or stop.
+    let simulator = Simulator::start(kills + kills / 8 + 4, &["--start-delay", "1s", "--stop-delay", "1s"]);
     let sandbox = Sandbox::new(&simulator.endpoint());
     let mut clients: Vec<LineClient> = (0..CLIENTS).map(|at| LineClient::start(&sandbox, at % 2 == 1)).collect();
     let instances: Vec<String> = eventually("the first sweep ends", || {
-        let found = clients[0].call("search_inventory", &json!({"kind": "instance", "limit": 100}));
+        let question =
+            json!({"kind": "instance", "filters": {"instance-state-name": ["running", "stopped"]}, "limit": 100});
+        let found = clients[0].call("search_inventory", &question);
         let ids = found["rows"].as_array();
         let ids: Vec<String> = ids?.iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect();
-        (ids.len() == kills + 1).then_some(ids)
+        (ids.len() > kills).then_some(ids)
     });
     let (shared, own) = instances.split_first().unwrap();
     let uri = format!("ec2://instance/{shared}");
@@ -208,7 +211,7 @@ fn ten_clients_go_on_when_their_server_is_killed_and_a_write_on_its_way_ends_as_
         client.subscribe(&uri);
     }
     let mut verdicts = BTreeMap::new();
-    for (round, target) in own.iter().enumerate() {
+    for (round, target) in own.iter().take(kills).enumerate() {
         let writer = round % CLIENTS;
         let before = clients[writer].settled(target);
         let (tool, after) = toggle(before);
