@@ -164,10 +164,16 @@ pub async fn connect(data_dir: &Path) -> io::Result<UnixStream> {
     Err(absent)
 }
 
-/// Whether the error means that no server listens.
+/// Whether the error means that no server listens: there is none, or it was killed while it took the connection.
 #[must_use]
 pub fn is_absent(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused | io::ErrorKind::NotADirectory)
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::NotADirectory
+            | io::ErrorKind::ConnectionReset
+    )
 }
 
 /// Refuses a server of somebody else, who may have put a socket where a dead server had one.
