@@ -143,15 +143,12 @@ pub(super) fn kind(given: &str) -> Result<&'static KindSpec, OperandError> {
     })
 }
 
-/// Any time ago is counted from here: only whether it is a time matters. The year 2100.
-const LATEST: Timestamp = Timestamp::from_millis(4_102_444_800_000);
-
 /// Checks a time, or a place in the log, and returns it unchanged for a tool.
 ///
 /// # Errors
 /// [`OperandError::Moment`] when it is neither.
 pub(super) fn moment(text: &str) -> Result<String, OperandError> {
-    let known = AskedPoint::parse(text, LATEST).map(|_| text.to_owned());
+    let known = AskedPoint::parse(text, Timestamp::from_millis(i64::MAX)).map(|_| text.to_owned());
     known.ok_or_else(|| OperandError::Moment { text: shown(text, 80) })
 }
 
@@ -194,7 +191,7 @@ pub(super) fn filters(words: &[String], kind: &'static KindSpec) -> Result<Value
     };
     let (lent, own): (Vec<&Value>, Vec<&Value>) = others.into_iter().partition(is_lent);
     for (filters, of) in [(own, kind), (lent, tagged.unwrap_or(kind))] {
-        Filters::parse(&json!(filters), of, LATEST)?;
+        Filters::parse(&json!(filters), of, Timestamp::from_millis(i64::MAX))?;
     }
     Ok(Value::Array(filters))
 }

@@ -238,13 +238,13 @@ mod tests {
     use clap::Parser;
 
     #[derive(Parser)]
-    struct ServerLine {
+    struct FlagLine {
         #[command(flatten)]
         connection: ServerFlags,
     }
 
     fn parse(arguments: impl IntoIterator<Item = OsString>) -> Config {
-        let line = ServerLine::try_parse_from([OsString::from("muster")].into_iter().chain(arguments)).unwrap();
+        let line = FlagLine::try_parse_from([OsString::from("muster")].into_iter().chain(arguments)).unwrap();
         line.connection.config(&Environment::of(&[], Some("/home/me/.local/state"))).unwrap()
     }
 

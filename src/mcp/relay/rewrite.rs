@@ -25,16 +25,16 @@ impl ServerLine {
     /// Reads what kind of message a line is.
     pub(super) fn of(line: &[u8]) -> Self {
         #[derive(Deserialize)]
-        struct Head {
+        struct LineHead {
             id: Option<RequestId>,
             method: Option<String>,
             result: Option<IgnoredAny>,
             error: Option<IgnoredAny>,
         }
         match serde_json::from_slice(line) {
-            Ok(Head { id: Some(_), method: Some(_), .. }) => ServerLine::Request,
-            Ok(Head { id: None, method: Some(method), .. }) => ServerLine::Notification(method),
-            Ok(Head { id, method: None, result, error }) if result.is_some() || error.is_some() => {
+            Ok(LineHead { id: Some(_), method: Some(_), .. }) => ServerLine::Request,
+            Ok(LineHead { id: None, method: Some(method), .. }) => ServerLine::Notification(method),
+            Ok(LineHead { id, method: None, result, error }) if result.is_some() || error.is_some() => {
                 ServerLine::Answer(id)
             }
             Ok(_) | Err(_) => ServerLine::Unknown,

@@ -197,7 +197,7 @@ impl KindIndex {
             }
             return by_part;
         }
-        let values = self.terms.passing(&Comparison { on: on.clone(), pattern: ValuePattern::new("*") });
+        let values = self.all_values(on);
         let wanted = TermSet::new(values.clone(), self.terms.len());
         let mut counts = vec![0_u32; self.terms.len()];
         for (place, span) in &self.rows {
@@ -240,16 +240,20 @@ impl KindIndex {
         })
     }
 
+    /// The numbers of all values of a filter or tag, or of all tags.
+    fn all_values(&self, on: &On) -> Vec<u32> {
+        self.terms.passing(&Comparison { on: on.clone(), pattern: ValuePattern::new("*") })
+    }
+
     /// One condition on term numbers per condition; `None` if one of them can match nothing.
     fn resolve(&self, matcher: &Matcher) -> Option<Vec<TermCondition<'_>>> {
         let set = |numbers: Vec<u32>| TermSet::new(numbers, self.terms.len());
-        let any_value = |on: &On| self.terms.passing(&Comparison { on: on.clone(), pattern: ValuePattern::new("*") });
         let resolve = |all: &Vec<Comparison>| {
             // Every row has an account and a region, so their absence is no condition that a row can satisfy.
             let tests = all.iter().filter(|test| !matches!(test.on, On::Account | On::Region));
             let (absent, present): (Vec<_>, Vec<_>) = tests.partition(|test| test.pattern.is_absent());
             let some = set(present.into_iter().flat_map(|test| self.terms.passing(test)).collect());
-            let none: Vec<TermSet> = absent.into_iter().map(|test| set(any_value(&test.on))).collect();
+            let none: Vec<TermSet> = absent.into_iter().map(|test| set(self.all_values(&test.on))).collect();
             Some(TermCondition { some, none, scopes: self.matching(all) }).filter(TermCondition::is_possible)
         };
         matcher.conditions().iter().map(resolve).collect()

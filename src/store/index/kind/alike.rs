@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{KindIndex, WantedScopes};
 use crate::model::Scope;
 use crate::store::index::terms::{Term, TermSet};
-use crate::store::matcher::{Comparison, Matcher, On, ValuePattern};
+use crate::store::matcher::{Matcher, On};
 
 /// Rows of one scope that have the same values.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,8 +48,7 @@ impl KindIndex {
         by: &[On],
     ) -> Vec<AlikeRows> {
         let Some(wants) = self.wants(scopes, matcher) else { return Vec::new() };
-        let any = |on: &On| self.terms.passing(&Comparison { on: on.clone(), pattern: ValuePattern::new("*") });
-        let shown = TermSet::new(by.iter().flat_map(any).collect(), self.terms.len());
+        let shown = TermSet::new(by.iter().flat_map(|on| self.all_values(on)).collect(), self.terms.len());
         let mut scopes: Vec<&Arc<Scope>> = Vec::new();
         // The number of rows by the place of their scope and the numbers of their shown terms, in order.
         let mut counts: HashMap<Vec<u32>, u64> = HashMap::new();
