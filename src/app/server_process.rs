@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::Value;
+use tokio::runtime::Handle;
 
 use super::stop_order::{NextProgram, StopOrder, StopSender};
 use crate::connection::admin::{AdminMessage, ProcessRequest};
@@ -135,6 +136,7 @@ impl ServerProcess {
             arguments,
             since_ms: self.since_ms,
             clients,
+            tasks: Handle::try_current().map_or(0, |runtime| runtime.metrics().num_alive_tasks()),
             http: self.http.get().cloned(),
             idle_exit_s: self.idle_exit.map(|idle| idle.as_secs()),
         }

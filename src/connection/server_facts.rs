@@ -82,6 +82,9 @@ pub struct ServerFacts {
     pub since_ms: i64,
     /// How many MCP clients are connected to its socket.
     pub clients: usize,
+    /// How many tasks its runtime has that have not ended: a few for each client and request.
+    #[serde(default)]
+    pub tasks: usize,
     /// The URL at which it serves HTTP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http: Option<String>,

@@ -25,10 +25,7 @@ fn run(sandbox: &Sandbox, words: &[&str], after: &[&str]) -> (i32, String) {
 
 /// What the running server says of itself.
 fn server(sandbox: &Sandbox) -> Value {
-    let data = sandbox.data();
-    let said = sandbox.muster(&["status", "--json", "--data-dir", data.to_str().unwrap()]).output().unwrap();
-    let status: Value = serde_json::from_slice(&said.stdout).unwrap_or_default();
-    status["server"].clone()
+    sandbox.server_facts()
 }
 
 /// The instructions that a new client is given.

@@ -31,6 +31,9 @@ const CHANGES: &str = "200";
 /// What a thousand subscribers may cost more at the end than in the middle, in KiB.
 const GROWTH: u64 = 64 * 1024;
 
+/// How many more tasks a server may have at the end than before anybody who never reads came, for each of them.
+const TASKS: u64 = 10;
+
 /// How long each half of the run lasts.
 fn half() -> Duration {
     let seconds = std::env::var("MUSTER_SUBSCRIBER_SECONDS").map_or(20, |seconds| seconds.parse().unwrap());
@@ -87,17 +90,21 @@ fn who_never_reads_costs_a_thousand_other_subscribers_nothing() {
             let mut latencies = Latencies::of_reads(&url, sleep(half())).await;
             let told = (total() - before) / half().as_secs().max(1);
             let (rss, threads) = (process_figure(pid, "VmRSS"), process_figure(pid, "Threads"));
+            let facts = tokio::task::block_in_place(|| sandbox.server_facts());
+            let tasks = facts["tasks"].as_u64().expect("the server counts its tasks");
             eprintln!(
                 "{SUBSCRIBERS} subscribers {kind} {DEAF} who never read: p99 of {} reads {:?}; {told} notifications a second; RSS \
-                 {rss} KiB (before them {begun} KiB); {threads} threads",
+                 {rss} KiB (before them {begun} KiB); {threads} threads, {tasks} tasks",
                 latencies.count(),
                 latencies.p99(),
             );
-            figures.push((latencies.p99(), rss));
+            figures.push((latencies.p99(), rss, tasks));
         }
-        let [(alone, middle), (beside, end)] = figures[..] else { panic!("two halves: {figures:?}") };
+        let [(alone, middle, tasks), (beside, end, tasks_after)] = figures[..] else { panic!("two halves: {figures:?}") };
         eprintln!("p99 with them is {:.2} of that without", beside.as_secs_f64() / alone.as_secs_f64());
         assert!(end < middle + GROWTH, "RSS grew from {middle} to {end} KiB");
+        let most = tasks + TASKS * u64::try_from(DEAF).unwrap();
+        assert!(tasks_after <= most, "the server's tasks grew from {tasks} to {tasks_after}");
         drop(deaf);
         // Everybody else still hears.
         let before: Vec<u64> = heard.iter().map(|heard| heard.load(Ordering::Relaxed)).collect();

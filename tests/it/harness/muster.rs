@@ -117,6 +117,14 @@ impl Sandbox {
         self.data().join("muster.redb")
     }
 
+    /// What the running server says of itself; null where none runs.
+    pub(crate) fn server_facts(&self) -> Value {
+        let data = self.data();
+        let said = self.muster(&["status", "--json", "--data-dir", data.to_str().unwrap()]).output().unwrap();
+        let mut status: Value = serde_json::from_slice(&said.stdout).unwrap_or_default();
+        status["server"].take()
+    }
+
     /// The process id in the lock file of the data directory; `None` when there is none.
     pub(crate) fn server_pid(&self) -> Option<i32> {
         fs::read_to_string(self.data().join("muster.lock")).ok()?.trim().parse().ok()
