@@ -5,8 +5,10 @@
 
 pub mod calls;
 pub mod checked_json;
+pub mod claim_desk;
 pub mod client;
 pub mod complete;
+pub mod confirmer;
 pub mod core;
 pub mod damage;
 pub mod error;

@@ -83,6 +83,9 @@ pub enum RequestError {
     /// A call of a tool came after its front end had asked what became of it.
     #[error("this call comes over a connection that broke, so nothing was sent to AWS")]
     CallOver,
+    /// The system gives no random key, so no confirmation can be sealed.
+    #[error("the system gave the Muster server no random key, so nothing can be confirmed: a person restarts the server")]
+    Unsealed,
     /// What became of a call whose server ended cannot be found out.
     #[error(
         "it is not known whether this call changed AWS, because its server ended and {why}. Check before you repeat it"
@@ -352,6 +355,7 @@ impl RequestError {
             | RequestError::Ingest(_)
             | RequestError::Unsure { .. }
             | RequestError::FateUnknown { .. }
+            | RequestError::Unsealed
             | RequestError::Bodiless(_)
             | RequestError::Encode(_) => FailureCode::Failed,
         }
