@@ -13,9 +13,9 @@ use std::sync::Arc;
 use rmcp::model::{
     BooleanSchema, CancelledNotificationParam, ClientCapabilities, ClientResult, ElicitRequest, ElicitRequestParams,
     ElicitResult, ElicitationAction, ElicitationSchema, InputRequest, InputRequests, InputRequiredResult, InputResponses,
-    JsonObject, PrimitiveSchemaDefinition, ServerRequest,
+    JsonObject, PrimitiveSchemaDefinition, RequestId, ServerRequest,
 };
-use rmcp::service::{Peer, PeerRequestOptions, RoleServer};
+use rmcp::service::{OriginatingRequestId, Peer, PeerRequestOptions, RoleServer};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -23,10 +23,9 @@ use tokio_util::sync::CancellationToken;
 use super::claim_desk::ClaimDesk;
 use super::error::RequestError;
 use super::told::ProgressNote;
+use crate::model::ConfirmationWay;
 use crate::policy::confirmation::{Claim, HOLDS, Unconfirmed};
 
-/// The argument that carries a token.
-pub const ARGUMENT: &str = "confirmation";
 /// The name of the question, and of its one field.
 const CONFIRM: &str = "confirm";
 
@@ -44,6 +43,8 @@ pub enum AskWay {
     Request {
         /// The client.
         peer: Peer<RoleServer>,
+        /// The call that waits, whose stream carries the question over HTTP.
+        call: RequestId,
         /// Cancelled when nobody waits for the call any more.
         ended: CancellationToken,
         /// Cancelled when the server stops.
@@ -54,23 +55,12 @@ pub enum AskWay {
     Token,
 }
 
-/// How a call was confirmed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConfirmedBy {
-    /// A person answered the question in the result of the call.
-    Input,
-    /// A person answered `elicitation/create`.
-    Elicitation,
-    /// The client sent the token.
-    Token,
-}
-
 /// That a call may act, if its plan is still the one that was shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Agreement {
     claim: Claim,
-    /// Who agreed.
-    pub by: ConfirmedBy,
+    /// How.
+    pub way: ConfirmationWay,
 }
 
 /// The answer of a client that was shown a plan.
@@ -102,15 +92,28 @@ impl Confirmer {
         Confirmer { desk, holder, way, ..Confirmer::default() }
     }
 
-    /// Binds claims to the tool and its arguments, apart from the token. Arguments that say the same as none count as none.
-    pub fn bind(&mut self, tool: &str, arguments: &JsonObject) {
+    /// Binds claims to the tool, the instances and the other arguments, and notes the token that the call came with. Arguments that
+    /// say the same as none count as none.
+    pub fn bind(&mut self, tool: &str, arguments: &JsonObject, instances: &[String], token: Option<String>) {
         let counts = |(name, value): &(&String, &Value)| {
-            *name != ARGUMENT && !value.is_null() && **value != Value::Bool(false) && **value != json!([])
+            !name.starts_with("instance_id") && !value.is_null() && **value != Value::Bool(false)
         };
         let mut counted: Vec<_> = arguments.iter().filter(counts).collect();
         counted.sort_unstable_by_key(|(name, _)| *name);
-        self.binding = json!([&*self.holder, tool, counted]).to_string().into_bytes().into();
-        self.token = arguments.get(ARGUMENT).and_then(Value::as_str).map(|token| token.trim().to_owned());
+        let mut instances: Vec<&String> = instances.iter().collect();
+        instances.sort_unstable();
+        self.binding = json!([&*self.holder, tool, instances, counted]).to_string().into_bytes().into();
+        self.token = token;
+    }
+
+    /// How the client is asked.
+    #[must_use]
+    pub fn way(&self) -> ConfirmationWay {
+        match (&self.way, &self.token) {
+            (_, Some(_)) | (AskWay::Token, None) => ConfirmationWay::Token,
+            (AskWay::Result { .. }, None) => ConfirmationWay::Input,
+            (AskWay::Request { .. }, None) => ConfirmationWay::Elicitation,
+        }
     }
 
     /// The agreement that the call came with; `None` if it came with none.
@@ -125,13 +128,13 @@ impl Confirmer {
             let claim = self.desk.open(sealed, &self.binding)?;
             let answer = serde_json::from_value(answer.clone()).map_err(|_| Unconfirmed::Declined)?;
             return if agrees(&answer) {
-                Ok(Some(Agreement { claim, by: ConfirmedBy::Input }))
+                Ok(Some(Agreement { claim, way: ConfirmationWay::Input }))
             } else {
                 Err(Unconfirmed::Declined)
             };
         }
-        let Some(token) = self.token.as_ref().filter(|token| !token.is_empty()) else { return Ok(None) };
-        Ok(Some(Agreement { claim: self.desk.open(token, &self.binding)?, by: ConfirmedBy::Token }))
+        let Some(token) = &self.token else { return Ok(None) };
+        Ok(Some(Agreement { claim: self.desk.open(token, &self.binding)?, way: ConfirmationWay::Token }))
     }
 
     /// Shows the client the plan that has this digest, and asks. `title` says in a few words what is done.
@@ -146,17 +149,19 @@ impl Confirmer {
         note: &ProgressNote,
     ) -> Result<Result<AskedClient, Unconfirmed>, RequestError> {
         let sealed = self.desk.seal(digest, &self.binding)?;
-        let (peer, ended, stop) = match &self.way {
+        let (peer, call, ended, stop) = match &self.way {
             AskWay::Token => return Ok(Ok(AskedClient::Offered(sealed))),
             AskWay::Result { .. } => {
                 let question = InputRequest::Elicitation(ElicitRequest::new(question(title, text)));
                 let questions = InputRequests::from([(CONFIRM.to_owned(), question)]);
                 return Ok(Ok(AskedClient::Input(Box::new(InputRequiredResult::new(Some(questions), Some(sealed))))));
             }
-            AskWay::Request { peer, ended, stop } => (peer, ended, stop),
+            AskWay::Request { peer, call, ended, stop } => (peer, call, ended, stop),
         };
         note.put("a person is asked to confirm".to_owned(), HOLDS);
-        let request = ServerRequest::ElicitRequest(ElicitRequest::new(question(title, text)));
+        let mut request = ElicitRequest::new(question(title, text));
+        request.extensions.insert(OriginatingRequestId(call.clone()));
+        let request = ServerRequest::ElicitRequest(request);
         let sent = peer.send_cancellable_request(request, PeerRequestOptions::no_options()).await;
         let Ok(mut sent) = sent else { return Err(RequestError::Stopping) };
         let (why, ending) = tokio::select! {
@@ -164,7 +169,7 @@ impl Confirmer {
                 Ok(Ok(Ok(ClientResult::ElicitResult(answer)))) if agrees(&answer) => {
                     // It was sealed just now, so it opens.
                     let claim = self.desk.open(&sealed, &self.binding);
-                    return Ok(claim.map(|claim| AskedClient::Agreed(Agreement { claim, by: ConfirmedBy::Elicitation })));
+                    return Ok(claim.map(|claim| AskedClient::Agreed(Agreement { claim, way: ConfirmationWay::Elicitation })));
                 }
                 Ok(Ok(Ok(_))) => return Ok(Err(Unconfirmed::Declined)),
                 // It cannot be asked after all.

@@ -99,9 +99,17 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    /// Starts a client and waits until it is connected.
+    /// Starts a client that can ask nobody, and waits until it is connected.
     pub(crate) fn connect(flavour: Flavour, transport: &Transport<'_>) -> Driver {
+        Driver::with_person(flavour, transport, None)
+    }
+
+    /// Starts a client whose person, if there is one, accepts, declines or cancels what it is asked, and waits until it is connected.
+    pub(crate) fn with_person(flavour: Flavour, transport: &Transport<'_>, person: Option<&str>) -> Driver {
         let mut settings = json!({ "mode": flavour.mode() });
+        if let Some(person) = person {
+            settings["person"] = json!(person);
+        }
         match transport {
             Transport::Http(url) => settings["url"] = json!(url),
             Transport::Stdio(sandbox, flags) => {
@@ -190,6 +198,14 @@ impl Driver {
                 return Some((event["uri"].as_str().unwrap().to_owned(), event["at"].as_f64().unwrap()));
             }
         }
+    }
+
+    /// What the person was asked so far, and has not been looked at.
+    pub(crate) fn questions(&mut self) -> Vec<String> {
+        let (asked, others) = self.events.drain(..).partition(|event| event["event"] == "asked");
+        self.events = others;
+        let asked: Vec<Value> = asked;
+        asked.iter().map(|event| event["message"].as_str().unwrap().to_owned()).collect()
     }
 
     fn members(&mut self, operation: &str, field: &str) -> Vec<Value> {
