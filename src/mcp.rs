@@ -39,6 +39,7 @@ pub mod subscriptions;
 mod tests;
 pub mod told;
 pub mod tools;
+pub mod touched;
 pub mod transport;
 pub mod unobserved;
 pub mod unreadable;

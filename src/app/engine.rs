@@ -27,6 +27,7 @@ use crate::kinds::rules::CALLS;
 use crate::kinds::{self, KINDS, KindSpec};
 use crate::mcp::Core;
 use crate::mcp::looks::Looks;
+use crate::mcp::touched::TouchBook;
 use crate::model::{AccountId, Kind, KindRules, Region};
 use crate::notify::ChangeHub;
 use crate::query::prices::{PriceTable, PricesError};
@@ -169,6 +170,7 @@ impl Engine {
             clock,
             tasks: tools.clone(),
             looks: Looks::default(),
+            touched: TouchBook::default(),
             dropped_log_lines: telemetry::dropped,
             prices,
         });

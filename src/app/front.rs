@@ -37,6 +37,7 @@ use crate::mcp::stall::{self, Bounded, ReadUntil};
 use crate::mcp::{self, Failure, ListMode, Readiness, ServerPolicy, relay, transport};
 use crate::model::shell_word::command_line;
 use crate::model::text::chain;
+use crate::policy::WritePolicy;
 
 /// How long a client waits for its first server while a process holds the lock and does not listen yet.
 const FIRST: Duration = Duration::from_secs(30);
@@ -86,7 +87,7 @@ fn ends(config: &Config, data_dir: &Path, attached: Attached) -> SocketEnds {
     for remark in &grant.remarks {
         tracing::warn!("{remark}");
     }
-    if config.allow_writes && !grant.writes {
+    if config.writes.allow && !grant.writes {
         let data_dir = data_dir.to_string_lossy();
         let restart = command_line(["muster", "restart", "--data-dir", data_dir.as_ref(), "--", "--allow-writes"]);
         tracing::warn!(
@@ -101,7 +102,7 @@ fn ends(config: &Config, data_dir: &Path, attached: Attached) -> SocketEnds {
 
 /// Answers instead of the server that cannot be reached.
 async fn apologise(config: &Config, error: AttachError) -> anyhow::Result<()> {
-    answer(config.allow_writes, chain(&error)).await
+    answer(config.writes.allow, chain(&error)).await
 }
 
 /// Answers every request with the reason why the command line cannot be used. Tools that change AWS are not offered, since it is
@@ -118,17 +119,15 @@ async fn answer(allow_writes: bool, what: String) -> anyhow::Result<()> {
     let fix = "Then restart this MCP server in the client".to_owned();
     tracing::error!(error = what, "no server; every request is answered with this");
     let (_phase, failed) = watch::channel(Readiness::Failed(Arc::new(Failure { what, fix })));
-    let policy = ServerPolicy { allow_writes, list: ListMode::default() };
+    let writes = WritePolicy::of(allow_writes);
+    let policy =
+        ServerPolicy { writes: writes.clone(), list: ListMode::default(), restart: "muster restart".to_owned() };
     let server = mcp::McpServer::new(failed, policy, TaskTracker::new(), CancellationToken::new());
     let output = Bounded::new(tokio::io::stdout());
     let stalled = output.stalled();
     // On the heap: serving a connection is a large future.
-    let serving = Box::pin(transport::serve_stream(
-        &server,
-        Link::socket(allow_writes, false, Vec::new()),
-        tokio::io::stdin(),
-        output,
-    ));
+    let serving =
+        Box::pin(transport::serve_stream(&server, Link::socket(writes, Vec::new()), tokio::io::stdin(), output));
     match stalled.run_until_cancelled(serving).await {
         Some(outcome) => Ok(outcome?),
         None => anyhow::bail!("the client has read nothing for {} s", stall::PATIENCE.as_secs()),

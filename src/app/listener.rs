@@ -53,7 +53,8 @@ impl ClientListener {
     pub fn new(config: &Config, process: ServerProcess) -> Self {
         let readiness = watch::Sender::new(Readiness::Opening);
         let tasks = Tasks::new();
-        let policy = ServerPolicy { allow_writes: config.allow_writes, list: config.list };
+        let restart = process.terms().restart.clone();
+        let policy = ServerPolicy { writes: config.writes.clone(), list: config.list, restart };
         // Pushes to clients of the older era need no waiting for: they end with their connections.
         let server = mcp::McpServer::new(readiness.subscribe(), policy, TaskTracker::new(), tasks.stopping());
         let admin_requests = Arc::new(Semaphore::new(MAX_REQUESTS));
@@ -154,7 +155,7 @@ impl ClientListener {
                 for remark in &admitted.grant.remarks {
                     tracing::info!(remark, "a client asked for something else than this server is");
                 }
-                let link = Link::socket(admitted.asks_writes, admitted.has_unknown_rule, admitted.grant.remarks);
+                let link = Link::socket(admitted.writes, admitted.grant.remarks);
                 let writer = Bounded::new(writer);
                 let stalled = writer.stalled();
                 // On the heap: serving a connection is a large future.
@@ -204,7 +205,7 @@ impl ClientListener {
                 return admin::refuse(FailureCode::Busy, why, &mut writer).await;
             };
             match Readiness::ready(&self.readiness.subscribe()).await {
-                Ok(core) => admin::execute(request, &core, &mut writer).await,
+                Ok(core) => admin::execute(request, &core, Some(self.server.policy()), &mut writer).await,
                 Err(fault) => admin::refuse(fault.code(), fault.to_string(), &mut writer).await,
             }
         };

@@ -19,6 +19,7 @@ use crate::ingest::Ingest;
 use crate::kinds::{self, KINDS};
 use crate::mcp::Core;
 use crate::mcp::looks::Looks;
+use crate::mcp::touched::TouchBook;
 use crate::model::{Trouble, TroubleClass};
 use crate::query::prices::PricesError;
 use crate::store::{self, OpenError, ReadError, Untouched};
@@ -97,6 +98,7 @@ impl Offline {
             clock,
             tasks: TaskTracker::new(),
             looks: Looks::default(),
+            touched: TouchBook::default(),
             dropped_log_lines: telemetry::dropped,
             prices,
         });

@@ -137,7 +137,7 @@ pub async fn run(
     }
     let Some(lock) = own(&config.data_dir, options.detached).await? else { return Ok(ServerEnd::Stopped) };
     note_program(config, &launch);
-    let process = ServerProcess::new(launch, &config.data_dir, config.allow_writes, options.idle_exit, sender);
+    let process = ServerProcess::new(launch, &config.data_dir, config.writes.clone(), options.idle_exit, sender);
     let listener = ClientListener::new(config, process);
     let socket = ServerSocket::bind(&lock, &config.data_dir, config.runtime_dir.as_deref())?;
     let http = match options.http {

@@ -11,7 +11,6 @@ use rmcp::model::{CallToolResult, ContentBlock};
 use serde_json::json;
 use thiserror::Error;
 
-use super::policy::Writes;
 use super::progress::Progress;
 use super::stale::Stale;
 use super::tools::arguments::ArgumentError;
@@ -207,7 +206,7 @@ pub enum RequestError {
         why: String,
     },
     /// No tool of that name.
-    #[error("there is no tool `{name}`{}. Tools: {tools}{}", near(*nearest), off.map_or_else(String::new, |off| format!(". To enable tools that change AWS, {}", off.enable())))]
+    #[error("there is no tool `{name}`{}. Tools: {tools}{}", near(*nearest), off.as_ref().map_or_else(String::new, |enable| format!(". To enable it, {enable}")))]
     UnknownTool {
         /// The requested name.
         name: String,
@@ -215,16 +214,16 @@ pub enum RequestError {
         nearest: Option<&'static str>,
         /// All tools, listed.
         tools: String,
-        /// Why the closest one is off, when it is.
-        off: Option<Writes>,
+        /// How a person enables the closest one, when it is off.
+        off: Option<String>,
     },
-    /// A write tool on a connection that may only read.
-    #[error("`{tool}` changes AWS, and this connection is read-only. To enable it, {}", writes.enable())]
+    /// A write tool on a connection that may not use it.
+    #[error("`{tool}` changes AWS, and this connection may not use it. To enable it, {enable}")]
     WritesOff {
         /// The tool.
         tool: &'static str,
-        /// Why it is off.
-        writes: Writes,
+        /// How a person enables it.
+        enable: String,
     },
     /// A request over HTTP that only has an effect within a session.
     #[error(

@@ -30,7 +30,7 @@ const TABLE: [(&str, Option<&[&str]>); 22] = [
     ("freshness", Some(&["model", "store", "reconcile"])),
     ("ingest", Some(&["model", "reconcile", "store", "freshness", "notify"])),
     ("query", Some(&["model", "kinds", "store"])),
-    ("mcp", Some(&["model", "kinds", "store", "query", "freshness", "notify", "aws", "ingest"])),
+    ("mcp", Some(&["model", "kinds", "store", "query", "freshness", "notify", "policy", "aws", "ingest"])),
     ("simulator", Some(&[])),
     ("watch", Some(&["model", "kinds", "aws", "source", "freshness", "ingest"])),
     ("policy", Some(&["model"])),

@@ -134,6 +134,13 @@ fn output() -> Value {
             json!({
                 "allowed": {"type": "boolean", "description": "Whether write tools exist on this connection."},
                 "enable": schema::text("How a person enables them."),
+                "rules": schema::list(
+                    schema::object(
+                        &["rule", "of"],
+                        json!({"rule": schema::text("The rule."), "of": schema::text("Whose it is: server or connection.")}),
+                    ),
+                    "What narrows what they may change.",
+                ),
             }),
         ),
         "watched_regions": schema::list(json!({"type": "string"}), "The regions that are swept."),
@@ -150,7 +157,7 @@ fn output() -> Value {
 
 async fn serve(call: ToolCall, _: Arguments) -> Result<ToolResult, RequestError> {
     let uri = Address::Summary.to_string();
-    let mut structured = overview(&call.core, &uri, call.writes).await?;
+    let mut structured = overview(&call.core, &uri, &call.writes).await?;
     fit(&mut structured);
     Ok(ToolResult { text: text(&structured), structured, failure: None })
 }
@@ -308,6 +315,12 @@ fn text(body: &Value) -> String {
     match body.get("writes").map(|writes| get(writes, "enable")) {
         Some(enable) if !enable.is_empty() => out.add(format_args!("Writes are off: {enable}.")),
         _ => out.add("Writes are on."),
+    }
+    let rules = body.get("writes").and_then(|writes| writes.get("rules")).and_then(Value::as_array);
+    if let Some(rules) = rules {
+        let rules: Vec<String> =
+            rules.iter().map(|rule| format!("{} ({})", get(rule, "rule"), get(rule, "of"))).collect();
+        out.add(format_args!(" Rules that narrow them: {}.", rules.join("; ")));
     }
     out.into()
 }

@@ -20,7 +20,9 @@ pub static SPEC: ToolSpec = ToolSpec {
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::of_answer::<PowerAnswer>(),
     example: r#"{"instance_ids": ["i-0123456789abcdef0"], "dry_run": true}"#,
-    call: |call, given| call.with(given, |call, Arguments { power, force }| serve(call, power, Power::Stop { force })),
+    call: |call, given| {
+        call.with(given, |call, Arguments { power, force }| serve(call, power, &SPEC, Power::Stop { force }))
+    },
 };
 
 /// Which instances, and how.
