@@ -19,10 +19,12 @@ use super::looks::Looks;
 use super::server::Link;
 use super::transport::serve_stream;
 use super::{Core, ListMode, McpServer, Readiness, ServerPolicy};
+use crate::audit::AuditProgress;
 use crate::aws::scripted;
 use crate::freshness::{ScopeFreshness, Signal};
 use crate::ingest::{Ingest, KindEntry};
 use crate::kinds::{self, KINDS, KindSpec};
+use crate::mcp::key_book::KeyBook;
 use crate::model::fixtures::scope;
 use crate::model::{SweepMessage, SweepStep};
 use crate::notify::ChangeHub;
@@ -111,6 +113,8 @@ impl World {
             tasks: tasks.clone(),
             looks: Looks::default(),
             dropped_log_lines: || 0,
+            keys: KeyBook::default(),
+            audit: AuditProgress::default(),
             prices: None,
         });
         let (readiness, ready) = watch::channel(Readiness::Ready(Arc::clone(&core)));

@@ -9,9 +9,11 @@ use proptest::test_runner::{Config, TestRunner};
 use rmcp::model::CallToolResult;
 
 use super::*;
+use crate::audit::AuditProgress;
 use crate::aws::scripted::{Reply, Scripted, across, at};
 use crate::ingest::Lane;
 use crate::mcp::Core;
+use crate::mcp::key_book::KeyBook;
 use crate::mcp::looks::Looks;
 use crate::mcp::tools::spec::CallSetting;
 use crate::model::fixtures::scope;
@@ -339,6 +341,8 @@ impl Stage {
             tasks: tasks.clone(),
             looks: Looks::default(),
             dropped_log_lines: || 0,
+            keys: KeyBook::default(),
+            audit: AuditProgress::default(),
             prices: None,
         };
         let spec = find(WRITES[case.tool].0, Writes::Allowed).unwrap();
