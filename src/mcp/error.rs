@@ -85,6 +85,9 @@ pub enum RequestError {
     /// The system gives no random key, so no confirmation can be sealed.
     #[error("the system gave the Muster server no random key, so nothing can be confirmed: a person restarts the server")]
     Unsealed,
+    /// The first call with an idempotency key is not answered yet.
+    #[error("a call with this idempotency_key is still running: repeat this call to get its answer")]
+    KeyUnderWay,
     /// What became of a call whose server ended cannot be found out.
     #[error(
         "it is not known whether this call changed AWS, because its server ended and {why}. Check before you repeat it"
@@ -347,9 +350,11 @@ impl RequestError {
                 FailureCode::Refused
             }
             RequestError::Aws(_) => FailureCode::Aws,
-            RequestError::Opening | RequestError::Stopping | RequestError::SqlBusy | RequestError::Read(_) => {
-                FailureCode::TryAgain
-            }
+            RequestError::Opening
+            | RequestError::Stopping
+            | RequestError::KeyUnderWay
+            | RequestError::SqlBusy
+            | RequestError::Read(_) => FailureCode::TryAgain,
             RequestError::Failed(_)
             | RequestError::Ingest(_)
             | RequestError::Unsure { .. }

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::answer::ToolResult;
 use super::arguments::ArgumentError;
+use super::arguments::idempotency_key::Keyed;
 use super::arguments::instances::InstanceArguments;
 use super::gate::{GatedInstances, WriteGate};
 use super::plan::{PlannedEffect, WritePlan, devices};
@@ -42,7 +43,7 @@ pub static SPEC: ToolSpec = ToolSpec {
                   deleted. Returns the snapshot IDs by device; the snapshots complete in the background. The snapshots get their \
                   volumes' tags and a tag muster:action. With dry_run nothing is created.",
     effect: ToolEffect::Creates,
-    input: ToolSchema::of_arguments::<Arguments>(),
+    input: ToolSchema::of_arguments::<Keyed<Arguments>>(),
     output: ToolSchema::of_answer::<SnapshotAnswer<'static>>(),
     example: r#"{"instance_id": "i-0123456789abcdef0", "description": "before the upgrade"}"#,
     call: |call, given| call.with(given, serve),
@@ -161,7 +162,7 @@ async fn snapshot(
     };
     let action = intent.action;
     row.action = (!wish.dry_run).then_some(action);
-    let (outcome, made) = match aws.create_snapshots(chosen, &asked).await {
+    let (end, made) = match aws.create_snapshots(chosen, &asked).await {
         Ok(WriteAnswer::WouldBeAllowed) => {
             row.verdict = WriteVerdict::WouldBeAllowed;
             return Ok((row, None));
@@ -171,7 +172,7 @@ async fn snapshot(
             row.take(done, &taken(target, &devices, wish.exclude_boot_volume), &devices, wish.dry_run)
         }
         Err(error) => {
-            let (verdict, outcome) = WriteVerdict::of_call(&error);
+            let (verdict, end) = WriteVerdict::of_call(&error);
             row.verdict = verdict;
             row.distrust = distrust(&error, wish.dry_run);
             let next = match verdict {
@@ -185,10 +186,10 @@ async fn snapshot(
             if wish.dry_run {
                 return Ok((row, None));
             }
-            (outcome, Vec::new())
+            (end, Vec::new())
         }
     };
-    let (mut seq, mut remark) = intent.finish(core, outcome, Vec::new()).await;
+    let (mut seq, mut remark) = intent.finish(core, end, Vec::new()).await;
     if !made.is_empty() && remark.is_none() {
         if let Some(shown) = witness(core, &scope, SNAPSHOT, &made).await {
             seq = seq.max(Some(shown));

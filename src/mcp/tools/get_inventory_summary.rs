@@ -117,6 +117,16 @@ fn output() -> Value {
                 "fix": schema::text("What to do about it."),
             }),
         ),
+        "audit": schema::object(
+            &["file", "written_through", "required"],
+            json!({
+                "file": schema::text("The audit file, which each call of a tool that changes AWS is written to."),
+                "written_through": schema::count("The last record of the log that it covers."),
+                "required": {"type": "boolean", "description": "Whether such calls are refused while it is behind."},
+                "what": schema::text("What is wrong with it; absent if nothing is."),
+                "fix": schema::text("What to do about it."),
+            }),
+        ),
         "identity": schema::object(
             &["proved", "what", "fix", "since"],
             json!({
