@@ -12,7 +12,7 @@ use super::{Outgoing, RelayOutput, RelayPhase, RelayState, UNTOLD, Welcome};
 /// How many servers a request may lose before it is answered with an error: it may be what ends them.
 const MAX_LOSSES: u32 = 8;
 /// A server that lasts this long was not lost at once.
-const LASTING: Duration = Duration::from_secs(10);
+const LASTING: Duration = Duration::from_secs(3);
 /// The pause before another server is started after one was lost at once; it doubles.
 const PAUSE: Duration = Duration::from_millis(50);
 /// The longest such pause.
