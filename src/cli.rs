@@ -304,7 +304,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             finish(single()?, front::run(&config, &terms, &server))
         }
         Command::Serve(serve) => {
-            let (config, options) = serve.config(&environment)?;
+            let (config, mut options) = serve.config(&environment)?;
+            options.add_to_successor(&logging.words());
             let launch = serve::launch(&config, &options)?;
             if options.detached {
                 logging.start(&serve::detach(&config)?)?;

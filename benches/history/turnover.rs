@@ -135,9 +135,9 @@ async fn call(handle: &IngestHandle, target: ResourceId, calling: &AtomicBool) -
     let mut times = Times::default();
     while calling.load(Ordering::Relaxed) {
         let begun = Instant::now();
-        let action = handle.begin("bench", vec![target.clone()], None).await?;
+        let action = handle.begin(ActionRequest::of("bench", vec![target.clone()])).await?;
         times.add(begun.elapsed());
-        handle.finish(action, ActionOutcome::Succeeded { created: Vec::new() }, Vec::new()).await?;
+        handle.finish(action, ActionOutcome::Succeeded { created: Vec::new() }.into(), Vec::new()).await?;
         sleep(TOOL).await;
     }
     Ok(times)

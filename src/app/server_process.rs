@@ -97,6 +97,14 @@ impl ServerProcess {
                 let program = Some(program).filter(|_| is_theirs && !is_older);
                 (done(&facts), Some(StopOrder::Restart(NextProgram { program, arguments })))
             }
+            ProcessRequest::GiveWay if self.launch.started_by == StartedBy::FrontEnd => {
+                (done(&facts), Some(StopOrder::GiveWay))
+            }
+            ProcessRequest::GiveWay => {
+                let by = self.launch.started_by;
+                let error = format!("this server was {by}, and only a person ends it: {}", self.terms.stop);
+                (AdminMessage::Failed { code: FailureCode::Refused, error }, None)
+            }
             ProcessRequest::HandOver { version, program } => {
                 let refusal = match self.launch.started_by {
                     StartedBy::FrontEnd if self.launch.unusable.as_ref() == Some(&program) => Some(format!(
@@ -183,6 +191,16 @@ mod tests {
         {
             let (answer, order) = started_by(by).answer(hand_over(version), 1);
             assert!(matches!(answer, AdminMessage::Failed { .. }) && order.is_none(), "{by:?} {version}: {answer:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_server_that_a_front_end_started_gives_way_to_that_of_a_service() {
+        let give_way = |by| started_by(by).answer(ProcessRequest::GiveWay, 1);
+        assert_eq!(give_way(StartedBy::FrontEnd).1, Some(StopOrder::GiveWay));
+        for by in [StartedBy::Person, StartedBy::Systemd] {
+            let (AdminMessage::Failed { error, .. }, None) = give_way(by) else { panic!("{by:?} gives way") };
+            assert!(error.contains("only a person ends it: muster stop"), "{error}");
         }
     }
 

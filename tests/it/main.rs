@@ -133,6 +133,7 @@ mod subscribe;
 #[cfg(target_os = "linux")]
 #[cfg(test)]
 mod subscribers;
+#[cfg(target_os = "linux")]
 #[cfg(test)]
 mod takeover;
 #[cfg(test)]

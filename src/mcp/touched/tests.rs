@@ -32,7 +32,7 @@ impl Log {
     fn record(&mut self, ids: &[&str], second: i64) {
         let targets = ids.iter().map(|id| ResourceId::new(&scope(), &INSTANCE.kind(), *id)).collect();
         let action = ActionId(fastrand::u64(..));
-        let event = Event::ActionRequested { action, tool: "stop_instance".to_owned(), targets, call: None };
+        let event = ActionRequest::of("stop_instance", targets).requested(action);
         let entries = vec![(Cause::Tool { action }, event)];
         self.writer.commit(CommitBatch { recorded_at: at(second), entries, ..CommitBatch::default() }).unwrap();
     }
