@@ -9,7 +9,7 @@ use muster::ingest::{Ingest, IngestHandle, KindEntry, Lane};
 use muster::kinds::INSTANCE;
 use muster::model::document::Map;
 use muster::model::{
-    ActionOutcome, Cause, Clock, Document, Observation, ResourceId, Seen, Seq, Source, Timestamp, Value,
+    ActionOutcome, ActionRequest, Cause, Clock, Document, Observation, ResourceId, Seen, Seq, Source, Timestamp, Value,
 };
 use muster::notify::ChangeHub;
 use muster::store::{Retention, Store};

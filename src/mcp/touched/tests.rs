@@ -6,7 +6,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::kinds::{self, INSTANCE};
 use crate::model::fixtures::scope;
-use crate::model::{ActionId, Cause};
+use crate::model::{ActionId, ActionRequest, Cause};
 use crate::store::retain::Due;
 use crate::store::{self, CommitBatch, StoreOptions, Writer};
 
