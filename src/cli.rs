@@ -22,6 +22,7 @@ use crate::simulator::ScenarioError;
 use crate::telemetry::{self, LogDestination, TelemetryError};
 
 mod arguments;
+mod audit_flags;
 mod backup;
 mod bytes;
 mod change_row;

@@ -27,6 +27,7 @@ mod share;
 pub mod size;
 pub mod tidy;
 
+use crate::audit::AuditOptions;
 pub use crate::aws::queue::Queue;
 use crate::kinds::KINDS;
 pub use crate::mcp::ListMode;
@@ -112,6 +113,8 @@ pub struct Config {
     pub redact_tag_keys: Vec<String>,
     /// A file of list prices in place of those that Muster carries, as an absolute path.
     pub prices: Option<PathBuf>,
+    /// The audit file, if there is one.
+    pub audit: Option<AuditOptions>,
     /// The URL of an emulator to ask in place of AWS. Only the demo sets it; other emulators are reached with `AWS_ENDPOINT_URL`.
     pub emulator: Option<String>,
 }
@@ -190,6 +193,7 @@ impl Config {
             absence_after: ABSENCE_AFTER,
             redact_tag_keys: redacted_keys(given.redact_tag_keys),
             prices: given.prices.map(|path| environment.absolute(&path)),
+            audit: audit(given.audit_file.map(|path| environment.absolute(&path)), given.audit_required)?,
             emulator: None,
         })
     }
@@ -209,6 +213,15 @@ fn relaxed(given: Vec<Interval>) -> Result<BTreeMap<String, Duration>, ConfigErr
         relaxed.insert(kind, every);
     }
     Ok(relaxed)
+}
+
+/// Reads `--audit-file` and `--audit-required`, which needs the former.
+fn audit(path: Option<PathBuf>, required: bool) -> Result<Option<AuditOptions>, ConfigError> {
+    match path {
+        Some(path) => Ok(Some(AuditOptions { path, required })),
+        None if required => Err(ConfigError::AuditFile),
+        None => Ok(None),
+    }
 }
 
 /// Reads `--redact-tag-keys`: patterns, or `none` alone; the usual ones where none is given.

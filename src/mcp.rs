@@ -3,6 +3,7 @@
 //! been seen yet. rmcp speaks the protocol. Only [`normalise`] answers outside of it, to invalid requests, and the stdio relay,
 //! when the server process is gone.
 
+pub mod call_origin;
 pub mod calls;
 pub mod checked_json;
 pub mod client;
@@ -14,6 +15,7 @@ pub mod exposed;
 pub mod fresh;
 mod idle;
 pub mod instructions;
+pub mod key_book;
 mod lines;
 pub mod looks;
 pub mod lookup;

@@ -26,7 +26,7 @@ use crate::mcp::server::Link;
 use crate::mcp::stall::{self, Bounded};
 use crate::mcp::transport::{self, HttpOptions};
 use crate::mcp::{self, Core, Failure, Readiness, ServerPolicy};
-use crate::model::FailureCode;
+use crate::model::{FailureCode, Principal};
 use crate::watch::tasks::Tasks;
 
 /// The pause after the system refused a connection (too many open files), which another try at once would not mend.
@@ -139,6 +139,7 @@ impl ClientListener {
     }
 
     async fn converse(&self, stream: UnixStream) {
+        let principal = principal(&stream);
         let (reader, mut writer) = stream.into_split();
         let mut reader = BufReader::new(reader);
         let shaking = handshake::answer(&mut reader, &mut writer, self.process.terms());
@@ -155,7 +156,7 @@ impl ClientListener {
                 for remark in &admitted.grant.remarks {
                     tracing::info!(remark, "a client asked for something else than this server is");
                 }
-                let link = Link::socket(admitted.writes, admitted.grant.remarks);
+                let link = Link::socket(admitted.writes, admitted.grant.remarks).of(principal);
                 let writer = Bounded::new(writer);
                 let stalled = writer.stalled();
                 // On the heap: serving a connection is a large future.
@@ -218,6 +219,12 @@ impl ClientListener {
             },
         }
     }
+}
+
+/// Who is at the other end of a connection: the system says which user, and the session gets a random name.
+fn principal(stream: &UnixStream) -> Principal {
+    let user = stream.peer_cred().map_or_else(|_| "local".to_owned(), |peer| format!("uid:{}", peer.uid()));
+    Principal::of_user(&user).in_session(Some(&format!("{:08x}", fastrand::u32(..))))
 }
 
 #[cfg(test)]

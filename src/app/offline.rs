@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::engine;
+use crate::audit::AuditProgress;
 use crate::aws::{Aws, AwsSettings};
 use crate::config::Config;
 use crate::connection::data_dir::{self, DataDirError};
@@ -18,6 +19,7 @@ use crate::freshness::Signal;
 use crate::ingest::Ingest;
 use crate::kinds::{self, KINDS};
 use crate::mcp::Core;
+use crate::mcp::key_book::KeyBook;
 use crate::mcp::looks::Looks;
 use crate::mcp::touched::TouchBook;
 use crate::model::{Trouble, TroubleClass};
@@ -100,6 +102,8 @@ impl Offline {
             looks: Looks::default(),
             touched: TouchBook::default(),
             dropped_log_lines: telemetry::dropped,
+            keys: KeyBook::default(),
+            audit: AuditProgress::default(),
             prices,
         });
         Ok(Offline { core, _ingest: ingest, _lock: lock })

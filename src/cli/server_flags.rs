@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::audit_flags::AuditFlags;
 use super::store_flags::{StoreFlags, settled};
 use super::write_flags::WriteFlags;
 use crate::config::{
@@ -97,6 +98,8 @@ pub(super) struct ServerFlags {
     /// A file of list prices, in the form that `muster prices --print` prints [default: the prices that Muster carries]
     #[arg(long, env = "MUSTER_PRICES", value_name = "FILE", hide_env_values = true)]
     prices: Option<PathBuf>,
+    #[command(flatten)]
+    audit: AuditFlags,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -138,6 +141,7 @@ impl ServerFlags {
                 patterns => patterns.to_vec(),
             },
             prices: config.prices.clone(),
+            audit: AuditFlags::of(config.audit.as_ref()),
         }
     }
 
@@ -146,8 +150,10 @@ impl ServerFlags {
     pub(super) fn for_client(self, environment: &Environment) -> Self {
         let data_dir = self.store.data_dir.map(|dir| environment.absolute(&dir));
         let prices = self.prices.map(|path| environment.absolute(&path));
+        let audit_file = self.audit.audit_file.map(|path| environment.absolute(&path));
         ServerFlags {
             prices,
+            audit: AuditFlags { audit_file, ..self.audit },
             store: StoreFlags { data_dir, profile: self.store.profile, ..StoreFlags::default() },
             region: None,
             ..self
@@ -184,6 +190,7 @@ impl ServerFlags {
         flag("--keep-free", self.keep_free.map(|size| size.to_string().into()));
         flag("--redact-tag-keys", Some(self.redact_tag_keys.join(",")).filter(|keys| !keys.is_empty()).map(Into::into));
         flag("--prices", self.prices.clone().map(Into::into));
+        words.extend(self.audit.words());
         words.extend(self.writes.words());
         words
     }
@@ -213,6 +220,8 @@ impl ServerFlags {
             keep_free: self.keep_free,
             redact_tag_keys: self.redact_tag_keys,
             prices: self.prices,
+            audit_file: self.audit.audit_file,
+            audit_required: self.audit.audit_required,
         };
         let kinds: Vec<&str> = KINDS.iter().map(|spec| spec.slug).collect();
         let config = Config::merge(given, environment, &kinds).map(settled)?;
@@ -247,7 +256,7 @@ mod tests {
     fn flags_made_from_a_configuration_lead_back_to_it() {
         let given = "--profile dev --account 123456789012 --region eu-west-1 --list all --interval instance=30s --interval vpc=1h --aws-share 0.5 \
              --retain-age 7d --retain-size 32MiB --keep-free 1GiB --queue-url https://sqs.eu-west-1.amazonaws.com/123456789012/events \
-             --events --relaxed instance=10m --canary-interval 30s --redact-tag-keys *login*,pin";
+             --events --relaxed instance=10m --canary-interval 30s --redact-tag-keys *login*,pin --audit-file /var/log/muster-audit.jsonl --audit-required";
         let config = parse(given.split_whitespace().map(OsString::from));
         assert_eq!(parse(ServerFlags::of(&config).words()), config);
         assert_eq!(config.events.as_deref(), Some("muster"), "without a name it is the default one");

@@ -51,6 +51,10 @@ pub struct Given {
     pub redact_tag_keys: Vec<String>,
     /// `--prices`.
     pub prices: Option<PathBuf>,
+    /// `--audit-file`.
+    pub audit_file: Option<PathBuf>,
+    /// `--audit-required`.
+    pub audit_required: bool,
 }
 
 impl Given {
@@ -60,6 +64,7 @@ impl Given {
         Given {
             data_dir: self.data_dir.filter(|dir| dir.to_str().is_none_or(|dir| !tidy::bare(dir).is_empty())),
             prices: self.prices.filter(|path| path.to_str().is_none_or(|path| !tidy::bare(path).is_empty())),
+            audit_file: self.audit_file.filter(|path| path.to_str().is_none_or(|path| !tidy::bare(path).is_empty())),
             profile: said(self.profile),
             region: said(self.region),
             events: said(self.events),

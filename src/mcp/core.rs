@@ -10,8 +10,10 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::task::TaskTracker;
 
 use super::error::{Failure, RequestError};
+use super::key_book::KeyBook;
 use super::looks::Looks;
 use super::touched::TouchBook;
+use crate::audit::AuditProgress;
 use crate::aws::Aws;
 use crate::ingest;
 use crate::model::{LogId, Region, SharedClock, Timestamp};
@@ -43,6 +45,10 @@ pub struct Core {
     pub tasks: TaskTracker,
     /// How many log lines this process has dropped.
     pub dropped_log_lines: fn() -> u64,
+    /// The calls with idempotency keys that run.
+    pub keys: KeyBook,
+    /// How far the audit file is.
+    pub audit: AuditProgress,
     /// The prices that replace those that Muster carries.
     pub prices: Option<Arc<PriceTable>>,
 }

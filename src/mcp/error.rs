@@ -82,6 +82,9 @@ pub enum RequestError {
     /// A call of a tool came after its front end had asked what became of it.
     #[error("this call comes over a connection that broke, so nothing was sent to AWS")]
     CallOver,
+    /// The first call with an idempotency key is not answered yet.
+    #[error("a call with this idempotency_key is still running: repeat this call to get its answer")]
+    KeyUnderWay,
     /// What became of a call whose server ended cannot be found out.
     #[error(
         "it is not known whether this call changed AWS, because its server ended and {why}. Check before you repeat it"
@@ -344,9 +347,11 @@ impl RequestError {
                 FailureCode::Refused
             }
             RequestError::Aws(_) => FailureCode::Aws,
-            RequestError::Opening | RequestError::Stopping | RequestError::SqlBusy | RequestError::Read(_) => {
-                FailureCode::TryAgain
-            }
+            RequestError::Opening
+            | RequestError::Stopping
+            | RequestError::KeyUnderWay
+            | RequestError::SqlBusy
+            | RequestError::Read(_) => FailureCode::TryAgain,
             RequestError::Failed(_)
             | RequestError::Ingest(_)
             | RequestError::Unsure { .. }

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::requests::is_modern;
+use self::requests::{is_modern, session_id};
 use super::calls::{CallBook, CallMeta};
 use super::core::{Core, Readiness};
 use super::error::RequestError;
@@ -26,6 +26,7 @@ use super::resources::Content;
 use super::resources::answer_cache::AnswerCache;
 use super::subscriptions::{ListenSlot, SessionSubscriptions};
 use super::told::{ClientNotifier, LogLevel, ProgressNote};
+use crate::model::Principal;
 use crate::policy::WritePolicy;
 
 /// The size of the cache of frequent answers, for reads and for list pages each.
@@ -58,19 +59,29 @@ pub struct Link {
     pub remarks: Arc<[String]>,
     /// Whether it came over HTTP, where a request without a session cannot receive notifications.
     pub http: bool,
+    /// Who is at the other end, as far as the connection proves it. Over HTTP each request names its session.
+    pub principal: Principal,
 }
 
 impl Link {
     /// A connection of a byte stream.
     #[must_use]
     pub fn socket(writes: WritePolicy, remarks: Vec<String>) -> Self {
-        Link { writes, remarks: remarks.into(), http: false }
+        let principal = Principal::of_user("local");
+        Link { writes, remarks: remarks.into(), http: false, principal }
+    }
+
+    /// The same, with who is at the other end.
+    #[must_use]
+    pub fn of(self, principal: Principal) -> Self {
+        Link { principal, ..self }
     }
 
     /// A request or session over HTTP. There the server's policy applies alone, because a connection cannot request less.
     #[must_use]
     pub fn http() -> Self {
-        Link { writes: WritePolicy::of(true), remarks: Arc::default(), http: true }
+        let principal = Principal::of_user("http");
+        Link { writes: WritePolicy::of(true), remarks: Arc::default(), http: true, principal }
     }
 }
 
@@ -178,6 +189,18 @@ impl Handler {
         let remembered = self.remembered.as_ref().zip(session);
         let earlier = || remembered.map(|(remembered, session)| remembered.uris(session)).unwrap_or_default();
         self.session.start(core, peer, &self.server.0.tasks, &self.stop, earlier);
+    }
+
+    /// Who makes a request.
+    fn principal(&self, context: &RequestContext<RoleServer>) -> Principal {
+        let (principal, info) = (self.link.principal.clone(), context.client_info());
+        let info = info.as_ref();
+        let principal =
+            principal.with_client(info.map(|info| info.name.as_str()), info.map(|info| info.version.as_str()));
+        match session_id(&context.extensions) {
+            Some(session) => principal.in_session(Some(&session)),
+            None => principal,
+        }
     }
 
     /// The server's name, as every result carries it.

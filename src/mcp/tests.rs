@@ -20,10 +20,12 @@ use super::server::Link;
 use super::touched::TouchBook;
 use super::transport::serve_stream;
 use super::{Core, ListMode, McpServer, Readiness, ServerPolicy};
+use crate::audit::AuditProgress;
 use crate::aws::scripted;
 use crate::freshness::{ScopeFreshness, Signal};
 use crate::ingest::{Ingest, KindEntry};
 use crate::kinds::{self, KINDS, KindSpec};
+use crate::mcp::key_book::KeyBook;
 use crate::model::fixtures::scope;
 use crate::model::{SweepMessage, SweepStep};
 use crate::notify::ChangeHub;
@@ -114,6 +116,8 @@ impl World {
             looks: Looks::default(),
             touched: TouchBook::default(),
             dropped_log_lines: || 0,
+            keys: KeyBook::default(),
+            audit: AuditProgress::default(),
             prices: None,
         });
         let (readiness, ready) = watch::channel(Readiness::Ready(Arc::clone(&core)));

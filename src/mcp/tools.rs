@@ -27,6 +27,7 @@ pub mod gate;
 pub mod get_instance_status;
 pub mod get_inventory_summary;
 pub mod get_resource;
+pub mod keyed;
 pub mod label;
 pub mod list_changes;
 mod newer;
@@ -51,12 +52,14 @@ pub mod zero;
 use std::sync::{Arc, LazyLock};
 
 use rmcp::model::{CallToolResult, JsonObject, Tool};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::core::Core;
 use super::error::RequestError;
 use super::policy::Writes;
 use crate::query::nearness::nearest;
+use arguments::idempotency_key;
 use spec::{CallSetting, ToolCall, ToolSpec};
 
 /// Every tool, in the order in which they are listed.
@@ -140,10 +143,17 @@ pub async fn call(
     arguments: Option<JsonObject>,
     writes: Writes,
     stop: &CancellationToken,
-    setting: CallSetting,
+    mut setting: CallSetting,
 ) -> CallToolResult {
     let served = async {
-        let given = spec.clean(arguments.unwrap_or_default())?;
+        let mut given = spec.clean(arguments.unwrap_or_default())?;
+        if spec.is_write() {
+            setting.running.origin.note_arguments(&given);
+        }
+        let key = if spec.is_write() { idempotency_key::take(&mut given)? } else { None };
+        if let Some(key) = key.filter(|_| given.get("dry_run") != Some(&Value::Bool(true))) {
+            return keyed::call(spec, ToolCall { core, writes, stop: stop.clone(), setting }, given, key).await;
+        }
         (spec.call)(ToolCall { core, writes, stop: stop.clone(), setting }, given).await
     };
     match served.await {

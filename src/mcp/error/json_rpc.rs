@@ -34,6 +34,7 @@ impl RequestError {
             | RequestError::TooManySubscriptions(_) => ErrorData::invalid_params(message, about()),
             RequestError::WritesOff { .. } | RequestError::CallOver => ErrorData::invalid_request(message, None),
             RequestError::Opening
+            | RequestError::KeyUnderWay
             | RequestError::SqlBusy
             | RequestError::Failed(_)
             | RequestError::Stopping

@@ -148,7 +148,10 @@ impl ServerHandler for Handler {
                 let (note, readiness) = (ProgressNote::default(), &self.server.0.readiness);
                 let CallMeta { name, elapsed: before } = CallMeta::of(&context.meta);
                 let begun = Instant::now();
-                let running = self.server.0.calls.begin(name.as_ref().filter(|_| spec.is_write()));
+                let mut running = self.server.0.calls.begin(name.as_ref().filter(|_| spec.is_write()));
+                if let Some(running) = running.as_mut().filter(|_| spec.is_write()) {
+                    running.origin.by = Some(self.principal(&context));
+                }
                 let call = |core| {
                     let (arguments, running, note) = (request.arguments.clone(), running.clone(), note.clone());
                     let writes = self.writes.clone();

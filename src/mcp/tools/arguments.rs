@@ -5,6 +5,7 @@
 
 pub mod coerce;
 pub mod filters;
+pub mod idempotency_key;
 pub mod instances;
 pub mod kind;
 pub mod other_name;

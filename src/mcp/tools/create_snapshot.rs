@@ -10,8 +10,9 @@ use serde::Deserialize;
 
 use super::answer::ToolResult;
 use super::arguments::ArgumentError;
+use super::arguments::idempotency_key::Keyed;
 use super::arguments::instances::InstanceArguments;
-use super::gate::{GatedInstances, WriteGate};
+use super::gate::{GatedInstances, RefusedInstance, WriteGate};
 use super::plan::{PlannedEffect, WritePlan, devices};
 use super::schema::ToolSchema;
 use super::spec::{CallSetting, ToolCall, ToolEffect, ToolSpec};
@@ -42,7 +43,7 @@ pub static SPEC: ToolSpec = ToolSpec {
                   deleted. Returns the snapshot IDs by device; the snapshots complete in the background. The snapshots get their \
                   volumes' tags and a tag muster:action. With dry_run nothing is created.",
     effect: ToolEffect::Creates,
-    input: ToolSchema::of_arguments::<Arguments>(),
+    input: ToolSchema::of_arguments::<Keyed<Arguments>>(),
     output: ToolSchema::of_answer::<SnapshotAnswer<'static>>(),
     example: r#"{"instance_id": "i-0123456789abcdef0", "description": "before the upgrade"}"#,
     call: |call, given| call.with(given, serve),
@@ -85,7 +86,7 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
         return Err(ArgumentError::form("description", &expected, wish.description).into());
     }
     let dry_run = wish.dry_run;
-    let gate = WriteGate { core: Arc::clone(&core), writes, spec: &SPEC, dry_run };
+    let gate = WriteGate { core: Arc::clone(&core), writes, origin: running.origin.clone(), spec: &SPEC, dry_run };
     let work = async move { run(&gate, &named, &wish, &running).await };
     let outcome = to_the_end(&core, work).await?;
     answer(&outcome, dry_run)
@@ -105,7 +106,9 @@ async fn run(
     let mut rows: Vec<SnapshotRow> = problems.into_iter().map(told).collect();
     let GatedInstances { allowed, refused, admission } =
         gate.pass(targets, |target| !devices(&target.document).is_empty()).await?;
-    rows.extend(refused.into_iter().map(|(_, refusal)| told(refusal)));
+    rows.extend(refused.into_iter().map(|RefusedInstance { target, message, .. }| {
+        SnapshotRow::new(target.id.id.to_string(), WriteVerdict::PolicyRefused).with_message(message)
+    }));
     let effect = PlannedEffect::Snapshot { exclude_boot: wish.exclude_boot_volume };
     let planned: Vec<LiveInstance> =
         allowed.iter().filter(|target| wish.dry_run && !devices(&target.document).is_empty()).cloned().collect();
@@ -161,7 +164,7 @@ async fn snapshot(
     };
     let action = intent.action;
     row.action = (!wish.dry_run).then_some(action);
-    let (outcome, made) = match aws.create_snapshots(chosen, &asked).await {
+    let (end, made) = match aws.create_snapshots(chosen, &asked).await {
         Ok(WriteAnswer::WouldBeAllowed) => {
             row.verdict = WriteVerdict::WouldBeAllowed;
             return Ok((row, None));
@@ -171,7 +174,7 @@ async fn snapshot(
             row.take(done, &taken(target, &devices, wish.exclude_boot_volume), &devices, wish.dry_run)
         }
         Err(error) => {
-            let (verdict, outcome) = WriteVerdict::of_call(&error);
+            let (verdict, end) = WriteVerdict::of_call(&error);
             row.verdict = verdict;
             row.distrust = distrust(&error, wish.dry_run);
             let next = match verdict {
@@ -185,10 +188,10 @@ async fn snapshot(
             if wish.dry_run {
                 return Ok((row, None));
             }
-            (outcome, Vec::new())
+            (end, Vec::new())
         }
     };
-    let (mut seq, mut remark) = intent.finish(core, outcome, Vec::new()).await;
+    let (mut seq, mut remark) = intent.finish(core, end, Vec::new()).await;
     if !made.is_empty() && remark.is_none() {
         if let Some(shown) = witness(core, &scope, SNAPSHOT, &made).await {
             seq = seq.max(Some(shown));

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::answer::ToolResult;
 use super::arguments::instances::InstanceArguments;
-use super::gate::{GatedInstances, WriteGate};
+use super::gate::{GatedInstances, RefusedInstance, WriteGate};
 use super::plan::{PlannedEffect, WritePlan};
 use super::spec::{CallSetting, ToolCall, ToolSpec};
 use super::verdict::WriteVerdict;
@@ -20,7 +20,7 @@ use crate::kinds::INSTANCE;
 use crate::mcp::calls::RunningCall;
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
-use crate::model::{ActionOutcome, Chosen, Named, Observation, Scope, Seen, Source};
+use crate::model::{ActionEnd, ActionOutcome, Chosen, Named, Observation, Scope, Seen, Source};
 use report::{PowerReport, PowerRow, Unasked};
 
 /// The most instances in one call.
@@ -144,7 +144,7 @@ pub async fn serve(
     let ToolCall { core, writes, setting: CallSetting { running, .. }, .. } = call;
     let named = arguments.instances.named()?;
     let dry_run = arguments.dry_run;
-    let gate = WriteGate { core: Arc::clone(&core), writes, spec, dry_run };
+    let gate = WriteGate { core: Arc::clone(&core), writes, origin: running.origin.clone(), spec, dry_run };
     let work = async move { run(&gate, power, &named, &running).await };
     to_the_end(&core, work).await?.answer(power.words(), dry_run)
 }
@@ -171,8 +171,8 @@ async fn run(
     }
     let GatedInstances { allowed, refused, admission } =
         gate.pass(targets, |target| !power.is_already(target.state())).await?;
-    for (target, refusal) in refused {
-        report.rows.push(PowerRow::of(&target, refusal.verdict, Some(refusal.message)));
+    for RefusedInstance { target, message, .. } in refused {
+        report.rows.push(PowerRow::of(&target, WriteVerdict::PolicyRefused, Some(message)));
     }
     let (already, rest): (Vec<LiveInstance>, Vec<LiveInstance>) =
         allowed.into_iter().partition(|target| power.is_already(target.state()));
@@ -239,7 +239,7 @@ impl PowerCalls<'_> {
             }
             Ok(WriteAnswer::Done(done)) => self.take(intent, &targets, done, report).await,
             Err(error) => {
-                let (verdict, outcome) = WriteVerdict::of_call(&error);
+                let (verdict, end) = WriteVerdict::of_call(&error);
                 report.distrust = distrust(&error, self.dry_run);
                 if self.power == Power::Reboot && verdict == WriteVerdict::Unknown {
                     // Status checks of before it, if it happened, prove nothing.
@@ -249,7 +249,7 @@ impl PowerCalls<'_> {
                 }
                 // A dry run that AWS refuses, or whose answer is lost, leaves no trace.
                 if !self.dry_run {
-                    report.finish(self.core, intent, outcome, Vec::new()).await;
+                    report.finish(self.core, intent, end, Vec::new()).await;
                 }
                 if targets.len() > 1 && verdict == WriteVerdict::Refused && error.code.is_some() {
                     for target in targets {
@@ -288,7 +288,7 @@ impl PowerCalls<'_> {
         done: WriteResult<StateChange>,
         report: &mut PowerReport,
     ) {
-        let WriteResult { result, others, answered_at } = done;
+        let WriteResult { result, others, answered_at, request_id } = done;
         if self.power == Power::Reboot {
             for target in targets {
                 self.core.looks.note_reboot(target.id.clone(), answered_at);
@@ -308,7 +308,8 @@ impl PowerCalls<'_> {
         let observations: Vec<Observation> = observations.collect();
         let missing: Vec<&str> =
             targets.iter().filter(|target| of(target).is_none()).map(|target| &*target.id.id).collect();
-        let remark = report.finish(self.core, intent, outcome(&missing, &others), observations).await;
+        let end = ActionEnd { outcome: outcome(&missing, &others), request_id };
+        let remark = report.finish(self.core, intent, end, observations).await;
         for target in targets {
             report.rows.push(match of(target) {
                 Some(change) => PowerRow::changed(target, change, self.dry_run, remark.clone()),

@@ -6,7 +6,7 @@ use rmcp::schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 
 use crate::aws::{AwsError, AwsErrorKind};
-use crate::model::ActionOutcome;
+use crate::model::{ActionEnd, ActionOutcome};
 
 /// The result of a write tool for one instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -91,14 +91,16 @@ impl WriteVerdict {
         }
     }
 
-    /// The verdict and the log's outcome for a failed call.
+    /// The verdict and the log's record of a failed call.
     #[must_use]
-    pub fn of_call(error: &AwsError) -> (Self, ActionOutcome) {
-        if error.perhaps_done {
-            return (WriteVerdict::Unknown, ActionOutcome::Unknown { message: error.to_string() });
-        }
-        let code = error.code.clone().unwrap_or_else(|| "NotSent".to_owned());
-        (WriteVerdict::of_look(error), ActionOutcome::Refused { code, message: error.message.clone() })
+    pub fn of_call(error: &AwsError) -> (Self, ActionEnd) {
+        let (verdict, outcome) = if error.perhaps_done {
+            (WriteVerdict::Unknown, ActionOutcome::Unknown { message: error.to_string() })
+        } else {
+            let code = error.code.clone().unwrap_or_else(|| "NotSent".to_owned());
+            (WriteVerdict::of_look(error), ActionOutcome::Refused { code, message: error.message.clone() })
+        };
+        (verdict, ActionEnd { outcome, request_id: error.request_id.clone() })
     }
 }
 

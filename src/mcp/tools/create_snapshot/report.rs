@@ -16,7 +16,7 @@ use crate::mcp::tools::tokens::tokens;
 use crate::mcp::tools::verdict::WriteVerdict;
 use crate::mcp::tools::write_through::ACTED;
 use crate::model::text::shown;
-use crate::model::{ActionId, ActionOutcome, FailureCode, Seq};
+use crate::model::{ActionEnd, ActionId, ActionOutcome, FailureCode, Seq};
 
 /// About the bytes of a snapshot's line of text.
 const LINE: usize = 45;
@@ -117,8 +117,8 @@ impl SnapshotRow {
         plan: &BTreeMap<String, String>,
         devices: &BTreeMap<String, String>,
         dry_run: bool,
-    ) -> (ActionOutcome, Vec<String>) {
-        let WriteResult { result, others, .. } = done;
+    ) -> (ActionEnd, Vec<String>) {
+        let WriteResult { result, others, request_id, .. } = done;
         let is_planned =
             |snapshot: &&CreatedSnapshot| snapshot.volume_id.as_ref().is_some_and(|volume| plan.contains_key(volume));
         let made: Vec<String> = result.iter().map(|snapshot| snapshot.snapshot_id.clone()).collect();
@@ -157,7 +157,8 @@ impl SnapshotRow {
             self.remark(Some(format!("AWS's answer shows no snapshot of these attached volumes: {volumes}.")));
         }
         if self.unasked.is_empty() && !made.is_empty() {
-            return (ActionOutcome::Succeeded { created: made.clone() }, made);
+            let outcome = ActionOutcome::Succeeded { created: made.clone() };
+            return (ActionEnd { outcome, request_id }, made);
         }
         let mut message = format!("AWS took the call; its answer names these snapshots: {}", made.join(", "));
         if !self.unasked.is_empty() {
@@ -167,7 +168,7 @@ impl SnapshotRow {
             )));
             message = format!("{message}; it also names snapshots of another account: {ids}");
         }
-        (ActionOutcome::Unknown { message }, made)
+        (ActionEnd { outcome: ActionOutcome::Unknown { message }, request_id }, made)
     }
 
     /// Adds a sentence to the message.

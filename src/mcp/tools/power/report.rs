@@ -14,7 +14,7 @@ use crate::mcp::tools::verdict::WriteVerdict;
 use crate::mcp::tools::write_through::{Intent, LiveInstance};
 use crate::model::known::state_name;
 use crate::model::text::shown;
-use crate::model::{ActionId, ActionOutcome, FailureCode, Observation, Seq};
+use crate::model::{ActionEnd, ActionId, FailureCode, Observation, Seq};
 
 /// The most instances that nobody named to show.
 const MAX_SHOWN: usize = 50;
@@ -139,11 +139,11 @@ impl PowerReport {
         &mut self,
         core: &Core,
         intent: Intent,
-        outcome: ActionOutcome,
+        end: ActionEnd,
         observations: Vec<Observation>,
     ) -> Option<String> {
         self.actions.push(intent.action);
-        let (seq, remark) = intent.finish(core, outcome, observations).await;
+        let (seq, remark) = intent.finish(core, end, observations).await;
         self.seq = self.seq.max(seq);
         remark
     }

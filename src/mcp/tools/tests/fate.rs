@@ -7,8 +7,8 @@ use crate::kinds::INSTANCE;
 use crate::mcp::ListMode;
 use crate::mcp::tests::fast;
 use crate::mcp::tests::raw_client::{RawClient, modern};
-use crate::model::ResourceId;
 use crate::model::fixtures::scope;
+use crate::model::{ActionRequest, ResourceId};
 
 /// The row that tells what became of the call `name` for one instance.
 async fn fate(client: &mut RawClient, name: &str, tool: &str, arguments: Value) -> Value {
@@ -39,7 +39,8 @@ async fn a_stop_that_was_to_be_forced_is_done_only_once_the_instance_is_stopped(
     drop(data(asking.call("stop_instance", json!({"instance_id": id})).await.unwrap()));
     let target = ResourceId::new(&scope(), &INSTANCE.kind(), id.as_str());
     for call in ["a-1", "a-2"] {
-        world.core.ingest.begin("stop_instance", vec![target.clone()], Some(call.to_owned())).await.unwrap();
+        let request = ActionRequest::of("stop_instance", vec![target.clone()]);
+        world.core.ingest.begin(ActionRequest { call: Some(call.to_owned()), ..request }).await.unwrap();
     }
     let mut client = RawClient::silent(&world);
     for (call, force, verdict) in [("a-1", false, "done"), ("a-2", true, "unknown")] {

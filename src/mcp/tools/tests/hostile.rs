@@ -9,9 +9,11 @@ use proptest::test_runner::{Config, TestRunner};
 use rmcp::model::CallToolResult;
 
 use super::*;
+use crate::audit::AuditProgress;
 use crate::aws::scripted::{Reply, Scripted, across, at};
 use crate::ingest::Lane;
 use crate::mcp::Core;
+use crate::mcp::key_book::KeyBook;
 use crate::mcp::looks::Looks;
 use crate::mcp::tools::spec::CallSetting;
 use crate::mcp::touched::TouchBook;
@@ -341,6 +343,8 @@ impl Stage {
             looks: Looks::default(),
             touched: TouchBook::default(),
             dropped_log_lines: || 0,
+            keys: KeyBook::default(),
+            audit: AuditProgress::default(),
             prices: None,
         };
         let spec = find(WRITES[case.tool].0, &Writes::allowed()).unwrap();
