@@ -139,9 +139,10 @@ impl Writes {
     pub fn shown(&self) -> Value {
         let rules = self.0.in_force.rules().iter().filter(|(_, rule)| !matches!(rule, WriteRule::Writes(_)));
         let rules: Vec<Value> = rules.map(|(origin, rule)| json!({"rule": rule.to_string(), "of": origin})).collect();
-        let mut shown = match self.are_allowed() {
-            true => json!({"allowed": true}),
-            false => json!({"allowed": false, "enable": self.enable("", false)}),
+        let mut shown = if self.are_allowed() {
+            json!({"allowed": true})
+        } else {
+            json!({"allowed": false, "enable": self.enable("", false)})
         };
         if let (Value::Object(shown), false) = (&mut shown, rules.is_empty()) {
             shown.insert("rules".to_owned(), Value::Array(rules));
@@ -205,7 +206,8 @@ mod tests {
     fn the_rules_in_force_are_shown_with_their_origin() {
         let region = WriteRule::Regions(["eu-west-1".to_owned()].into());
         assert_eq!(
-            writes(&[region.clone()], &[WriteRule::Tag { key: "Env".to_owned(), value: "dev".to_owned() }]).shown(),
+            writes(std::slice::from_ref(&region), &[WriteRule::Tag { key: "Env".to_owned(), value: "dev".to_owned() }])
+                .shown(),
             json!({"allowed": true, "rules": [
                 {"rule": "--write-region eu-west-1", "of": "server"},
                 {"rule": "--write-tag Env=dev", "of": "connection"},

@@ -1,7 +1,8 @@
 //! Which instances tools have changed lately, for the rules that cap their number.
 //!
 //! The log tells: each action is recorded before AWS is called. So a client that connects again, and a server that starts again,
-//! find the same count. A call that was let through and is not recorded yet counts as well, until the log has been read up to a
+//! find the same count. What a server caps counts for each user, and what a connection caps for each client of a user, by the name that
+//! it gives itself; a record that names nobody counts for everybody. A call that was let through and is not recorded yet counts as well, until the log has been read up to a
 //! record after its end; so calls at the same moment cannot pass a cap together.
 
 use std::collections::BTreeMap;
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use crate::model::{Event, LogId, ResourceId, Seq, Timestamp};
+use crate::model::{Event, LogId, Principal, ResourceId, Seq, Timestamp};
 use crate::policy::TouchedInstances;
 use crate::store::{ReadError, Store};
 
@@ -41,17 +42,30 @@ struct ReadTouches {
     from: Timestamp,
     next: Seq,
     known_since: Option<Timestamp>,
-    last: BTreeMap<String, Timestamp>,
+    last: BTreeMap<(Toucher, String), Timestamp>,
 }
+
+/// Who changed something, in whatever session; `None`: that is not known.
+type Toucher = Option<Principal>;
 
 /// A call that was let through.
 #[derive(Debug)]
 struct AdmittedTouch {
     number: u64,
+    by: Toucher,
     instances: Vec<String>,
     at: Timestamp,
     /// The newest record when it had ended: once the log has been read up to that one, the log speaks for it.
     ended: Option<Seq>,
+}
+
+/// The instances that were changed lately, as the caps of a server and those of a connection count them.
+#[derive(Clone, Debug, Default)]
+pub struct TouchedLately {
+    /// Those of the same user.
+    pub by_user: TouchedInstances,
+    /// Those of the same client.
+    pub by_client: TouchedInstances,
 }
 
 /// Counts the instances of a call that was let through, until it is dropped and the log has been read.
@@ -72,22 +86,29 @@ impl TouchBook {
         store: &Store,
         span: Duration,
         now: Timestamp,
-        decide: impl FnOnce(&mut TouchedInstances) -> (Vec<String>, T),
+        by: Option<&Principal>,
+        decide: impl FnOnce(&mut TouchedLately) -> (Vec<String>, T),
     ) -> Result<(Option<Admission>, T), ReadError> {
         let mut read = self.0.read.lock();
         read.update(store, span, now)?;
         let mut admitted = self.0.admitted.lock();
         admitted.retain(|touch| touch.ended.is_none_or(|ended| ended >= read.next));
-        let mut touched = TouchedInstances { last: read.last.clone(), known_since: read.known_since };
+        let nothing = TouchedInstances { known_since: read.known_since, ..TouchedInstances::default() };
+        let mut touched = TouchedLately { by_user: nothing.clone(), by_client: nothing };
+        for ((toucher, id), at) in &read.last {
+            touched.add(toucher.as_ref(), by, id, *at);
+        }
         for touch in admitted.iter() {
-            touched.last.extend(touch.instances.iter().map(|id| (id.clone(), touch.at)));
+            for id in &touch.instances {
+                touched.add(touch.by.as_ref(), by, id, touch.at);
+            }
         }
         let (instances, decided) = decide(&mut touched);
         if instances.is_empty() {
             return Ok((None, decided));
         }
         let number = fastrand::u64(..);
-        admitted.push(AdmittedTouch { number, instances, at: now, ended: None });
+        admitted.push(AdmittedTouch { number, by: by.map(anywhere), instances, at: now, ended: None });
         Ok((Some(Admission { book: self.clone(), store: store.clone(), number }), decided))
     }
 }
@@ -106,6 +127,32 @@ impl Drop for Admission {
         if let Some(touch) = admitted.iter_mut().find(|touch| touch.number == self.number) {
             touch.ended = Some(snapshot.seq());
         }
+    }
+}
+
+/// The same client in whatever session and version.
+fn anywhere(by: &Principal) -> Principal {
+    Principal { session: None, version: None, ..by.clone() }
+}
+
+impl TouchedLately {
+    /// Counts a change by `toucher` for whom it counts, of those that `by` belongs to.
+    fn add(&mut self, toucher: Option<&Principal>, by: Option<&Principal>, id: &str, at: Timestamp) {
+        let (same_user, same_client) = match (toucher, by) {
+            (Some(toucher), Some(by)) => (toucher.user == by.user, toucher.is_same_client(by)),
+            _ => (true, true),
+        };
+        for (touched, counts) in [(&mut self.by_user, same_user), (&mut self.by_client, same_client)] {
+            if counts {
+                let last = touched.last.entry(id.to_owned()).or_insert(at);
+                *last = at.max(*last);
+            }
+        }
+    }
+
+    /// Counts a change that was let through.
+    pub fn note(&mut self, id: &str, at: Timestamp) {
+        self.add(None, None, id, at);
     }
 }
 
@@ -138,8 +185,8 @@ impl ReadTouches {
                     self.known_since = self.known_since.max(Some(record.recorded_at));
                 }
                 expected = record.seq.next();
-                if let Event::ActionRequested { targets, .. } = &record.event {
-                    self.note(targets, record.recorded_at);
+                if let Event::ActionRequested { targets, by, .. } = &record.event {
+                    self.note(by.as_ref().map(anywhere).as_ref(), targets, record.recorded_at);
                 }
             }
             if expected != end {
@@ -156,9 +203,9 @@ impl ReadTouches {
         Ok(())
     }
 
-    fn note(&mut self, targets: &[ResourceId], at: Timestamp) {
+    fn note(&mut self, by: Option<&Principal>, targets: &[ResourceId], at: Timestamp) {
         for target in targets {
-            let last = self.last.entry(target.id.to_string()).or_insert(at);
+            let last = self.last.entry((by.cloned(), target.id.to_string())).or_insert(at);
             *last = at.max(*last);
         }
     }

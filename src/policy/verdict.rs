@@ -73,6 +73,18 @@ pub struct PolicyVerdict {
     pub checks: Vec<RuleCheck>,
 }
 
+impl RuleCheck {
+    /// The rule with whose it is, as records hold it.
+    #[must_use]
+    pub fn told(&self) -> String {
+        let of = match self.origin {
+            RuleOrigin::Server => "server",
+            RuleOrigin::Connection => "connection",
+        };
+        format!("{} ({of})", self.rule)
+    }
+}
+
 impl PolicyVerdict {
     /// Whether every rule is met.
     #[must_use]

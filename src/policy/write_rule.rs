@@ -196,9 +196,9 @@ impl fmt::Display for WriteCap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let millis = self.window.as_millis();
         let (count, unit) = match millis {
-            _ if millis % 3_600_000 == 0 => (millis / 3_600_000, "h"),
-            _ if millis % 60_000 == 0 => (millis / 60_000, "m"),
-            _ if millis % 1_000 == 0 => (millis / 1_000, "s"),
+            _ if millis.is_multiple_of(3_600_000) => (millis / 3_600_000, "h"),
+            _ if millis.is_multiple_of(60_000) => (millis / 60_000, "m"),
+            _ if millis.is_multiple_of(1_000) => (millis / 1_000, "s"),
             _ => (millis, "ms"),
         };
         write!(f, "{}/{count}{unit}", self.instances)

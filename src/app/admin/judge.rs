@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::kinds::INSTANCE;
+use crate::mcp::call_origin::CallOrigin;
 use crate::mcp::error::RequestError;
 use crate::mcp::policy::Writes;
 use crate::mcp::tools::gate::WriteGate;
@@ -30,7 +31,7 @@ pub(super) async fn judge(
         None => everything().writes(connection.unwrap_or(&all)),
     };
     let found = core.find(INSTANCE, instance, None).await?;
-    let gate = WriteGate { core: Arc::clone(core), writes, spec, dry_run: true };
+    let gate = WriteGate { core: Arc::clone(core), writes, origin: CallOrigin::default(), spec, dry_run: true };
     let (id, document) = (found.id.clone(), found.current.document);
     let verdict = core.walk(move |core| gate.explain(core, &id, &document)).await?;
     let rules = verdict.checks.iter().filter(|check| match check.origin {

@@ -12,7 +12,7 @@ use super::answer::ToolResult;
 use super::arguments::ArgumentError;
 use super::arguments::idempotency_key::Keyed;
 use super::arguments::instances::InstanceArguments;
-use super::gate::{GatedInstances, WriteGate};
+use super::gate::{GatedInstances, RefusedInstance, WriteGate};
 use super::plan::{PlannedEffect, WritePlan, devices};
 use super::schema::ToolSchema;
 use super::spec::{CallSetting, ToolCall, ToolEffect, ToolSpec};
@@ -87,7 +87,7 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
         return Err(ArgumentError::form("description", &expected, wish.description).into());
     }
     let dry_run = wish.dry_run;
-    let gate = WriteGate { core: Arc::clone(&core), writes, spec: &SPEC, dry_run };
+    let gate = WriteGate { core: Arc::clone(&core), writes, origin: running.origin.clone(), spec: &SPEC, dry_run };
     let work = async move { run(&gate, &named, &wish, &running).await };
     let outcome = to_the_end(&core, work).await?;
     answer(&outcome, dry_run)
@@ -107,7 +107,9 @@ async fn run(
     let mut rows: Vec<SnapshotRow> = problems.into_iter().map(told).collect();
     let GatedInstances { allowed, refused, admission } =
         gate.pass(targets, |target| !devices(&target.document).is_empty()).await?;
-    rows.extend(refused.into_iter().map(|(_, refusal)| told(refusal)));
+    rows.extend(refused.into_iter().map(|RefusedInstance { target, message, .. }| {
+        SnapshotRow::new(target.id.id.to_string(), WriteVerdict::PolicyRefused).with_message(message)
+    }));
     let effect = PlannedEffect::Snapshot { exclude_boot: wish.exclude_boot_volume };
     let planned: Vec<LiveInstance> =
         allowed.iter().filter(|target| wish.dry_run && !devices(&target.document).is_empty()).cloned().collect();

@@ -8,26 +8,40 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::spec::ToolSpec;
-use super::verdict::WriteVerdict;
-use super::write_through::{LiveInstance, UncalledInstance};
+use super::write_through::LiveInstance;
+use crate::mcp::call_origin::CallOrigin;
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
 use crate::mcp::policy::Writes;
-use crate::mcp::touched::Admission;
+use crate::mcp::touched::{Admission, TouchedLately};
 use crate::model::secret_tags::is_mark;
 use crate::model::{Document, ResourceId};
 use crate::policy::change_request::TagValue;
 use crate::policy::{ChangeRequest, KnownTags, PolicyVerdict, TouchedInstances, WriteRule};
+
+/// The rule that refuses changes while the audit file lacks some.
+const AUDIT_REQUIRED: &str = "--audit-required (server)";
 
 /// What the gate lets through, and what it does not.
 #[derive(Debug, Default)]
 pub struct GatedInstances {
     /// The instances that may be changed.
     pub allowed: Vec<LiveInstance>,
-    /// The instances that may not, with the rule that refuses.
-    pub refused: Vec<(LiveInstance, UncalledInstance)>,
+    /// The instances that may not.
+    pub refused: Vec<RefusedInstance>,
     /// Counts the instances for the rules that cap their number. To be kept until the changes are recorded.
     pub admission: Option<Admission>,
+}
+
+/// An instance that a rule refuses to have changed.
+#[derive(Debug)]
+pub struct RefusedInstance {
+    /// The instance.
+    pub target: LiveInstance,
+    /// The rule, and whose it is.
+    pub rule: String,
+    /// Why it refuses, and who can change it.
+    pub message: String,
 }
 
 /// Who changes what by which tool.
@@ -37,6 +51,8 @@ pub struct WriteGate {
     pub core: Arc<Core>,
     /// The rules.
     pub writes: Writes,
+    /// Who calls the tool, and with what.
+    pub origin: CallOrigin,
     /// The tool.
     pub spec: &'static ToolSpec,
     /// Whether nothing is to be changed, so that nothing counts.
@@ -61,7 +77,25 @@ impl WriteGate {
             })
             .collect();
         let gate = self.clone();
-        self.core.walk(move |core| gate.judge_all(core, targets)).await
+        let gated = self.core.walk(move |core| gate.judge_all(core, targets)).await?;
+        if !self.dry_run {
+            self.record(&gated.refused).await;
+        }
+        Ok(gated)
+    }
+
+    /// Records what was refused, by rule. Where that fails it is refused all the same.
+    async fn record(&self, refused: &[RefusedInstance]) {
+        let mut by_rule: BTreeMap<&str, Vec<ResourceId>> = BTreeMap::new();
+        for RefusedInstance { target, rule, .. } in refused {
+            by_rule.entry(rule).or_default().push(target.id.clone());
+        }
+        for (rule, targets) in by_rule {
+            let attempt = self.origin.attempt(self.spec.name, targets);
+            if let Err(error) = self.core.ingest.refused(attempt, rule.to_owned()).await {
+                tracing::warn!(%error, rule, "a refusal is not in the log");
+            }
+        }
     }
 
     fn judge_all(&self, core: &Core, targets: Vec<(LiveInstance, bool)>) -> Result<GatedInstances, RequestError> {
@@ -71,37 +105,31 @@ impl WriteGate {
         }
         let span = self.span();
         let now = core.now();
-        let decide = |touched: &mut TouchedInstances| {
+        let audit = core.audit.refusal();
+        let decide = |touched: &mut TouchedLately| {
             let (mut gated, mut counted) = (GatedInstances::default(), Vec::new());
             for ((target, is_called), tags) in targets.into_iter().zip(&tags) {
                 let change = self.request(&target.id, tags, touched, now);
-                let verdict = match is_called {
-                    true => self.writes.in_force().judge(&change),
-                    false => self.writes.in_force().judge(&uncounted(&change)),
-                };
-                match verdict.refusal() {
-                    Some(check) => {
-                        let message = self.writes.refused(check);
-                        let id = target.id.id.to_string();
-                        gated
-                            .refused
-                            .push((target, UncalledInstance { id, verdict: WriteVerdict::PolicyRefused, message }));
-                    }
-                    None => {
-                        if is_called {
-                            touched.last.insert(target.id.id.to_string(), now);
-                            counted.push(target.id.id.to_string());
-                        }
-                        gated.allowed.push(target);
-                    }
+                let change = if is_called { change } else { uncounted(&change) };
+                let verdict = self.writes.in_force().judge(&change);
+                let refusal = verdict.refusal().map(|check| (check.told(), self.writes.refused(check)));
+                let unaudited = || audit.clone().filter(|_| is_called).map(|why| (AUDIT_REQUIRED.to_owned(), why));
+                if let Some((rule, message)) = refusal.or_else(unaudited) {
+                    gated.refused.push(RefusedInstance { target, rule, message });
+                    continue;
                 }
+                if is_called {
+                    touched.note(&target.id.id, now);
+                    counted.push(target.id.id.to_string());
+                }
+                gated.allowed.push(target);
             }
             (if self.dry_run { Vec::new() } else { counted }, gated)
         };
         match span {
-            None => Ok(decide(&mut TouchedInstances::default()).1),
+            None => Ok(decide(&mut TouchedLately::default()).1),
             Some(span) => {
-                let (admission, gated) = core.touched.admit(&core.store, span, now, decide)?;
+                let (admission, gated) = core.touched.admit(&core.store, span, now, self.origin.by.as_ref(), decide)?;
                 Ok(GatedInstances { admission, ..gated })
             }
         }
@@ -113,12 +141,13 @@ impl WriteGate {
     /// When the log or the copy cannot be read.
     pub fn explain(&self, core: &Core, id: &ResourceId, document: &Document) -> Result<PolicyVerdict, RequestError> {
         let (tags, now) = (known_tags(core, id, document)?, core.now());
-        let judge = |touched: &TouchedInstances| self.writes.in_force().judge(&self.request(id, &tags, touched, now));
+        let judge = |touched: &TouchedLately| self.writes.in_force().judge(&self.request(id, &tags, touched, now));
         match self.span() {
-            None => Ok(judge(&TouchedInstances::default())),
+            None => Ok(judge(&TouchedLately::default())),
             Some(span) => {
-                let (_, verdict) =
-                    core.touched.admit(&core.store, span, now, |touched| (Vec::new(), judge(touched)))?;
+                let by = self.origin.by.as_ref();
+                let explain = |touched: &mut TouchedLately| (Vec::new(), judge(touched));
+                let (_, verdict) = core.touched.admit(&core.store, span, now, by, explain)?;
                 Ok(verdict)
             }
         }
@@ -128,7 +157,7 @@ impl WriteGate {
         &self,
         id: &'a ResourceId,
         tags: &'a KnownTags,
-        touched: &'a TouchedInstances,
+        touched: &'a TouchedLately,
         now: crate::model::Timestamp,
     ) -> ChangeRequest<'a> {
         ChangeRequest {
@@ -138,8 +167,8 @@ impl WriteGate {
             region: id.region.as_str(),
             instance: &id.id,
             tags,
-            by_server: touched,
-            by_connection: touched,
+            by_server: &touched.by_user,
+            by_connection: &touched.by_client,
             now,
         }
     }

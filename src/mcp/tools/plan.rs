@@ -157,6 +157,7 @@ impl WritePlan {
     }
 
     /// The schema of a plan in an answer. The fields explain themselves, and each further word costs every model.
+    #[must_use]
     pub fn schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({"type": "object", "description": "For a dry run: each instance as it is now, and what would happen to it."})
     }

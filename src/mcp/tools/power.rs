@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::answer::ToolResult;
 use super::arguments::instances::InstanceArguments;
-use super::gate::{GatedInstances, WriteGate};
+use super::gate::{GatedInstances, RefusedInstance, WriteGate};
 use super::plan::{PlannedEffect, WritePlan};
 use super::spec::{CallSetting, ToolCall, ToolSpec};
 use super::verdict::WriteVerdict;
@@ -144,7 +144,7 @@ pub async fn serve(
     let ToolCall { core, writes, setting: CallSetting { running, .. }, .. } = call;
     let named = arguments.instances.named()?;
     let dry_run = arguments.dry_run;
-    let gate = WriteGate { core: Arc::clone(&core), writes, spec, dry_run };
+    let gate = WriteGate { core: Arc::clone(&core), writes, origin: running.origin.clone(), spec, dry_run };
     let work = async move { run(&gate, power, &named, &running).await };
     to_the_end(&core, work).await?.answer(power.words(), dry_run)
 }
@@ -171,8 +171,8 @@ async fn run(
     }
     let GatedInstances { allowed, refused, admission } =
         gate.pass(targets, |target| !power.is_already(target.state())).await?;
-    for (target, refusal) in refused {
-        report.rows.push(PowerRow::of(&target, refusal.verdict, Some(refusal.message)));
+    for RefusedInstance { target, message, .. } in refused {
+        report.rows.push(PowerRow::of(&target, WriteVerdict::PolicyRefused, Some(message)));
     }
     let (already, rest): (Vec<LiveInstance>, Vec<LiveInstance>) =
         allowed.into_iter().partition(|target| power.is_already(target.state()));

@@ -30,16 +30,25 @@ impl Log {
     }
 
     fn record(&mut self, ids: &[&str], second: i64) {
+        self.record_by(None, ids, second);
+    }
+
+    fn record_by(&mut self, by: Option<&Principal>, ids: &[&str], second: i64) {
         let targets = ids.iter().map(|id| ResourceId::new(&scope(), &INSTANCE.kind(), *id)).collect();
         let action = ActionId(fastrand::u64(..));
-        let event = ActionRequest::of("stop_instance", targets).requested(action);
+        let request = ActionRequest { by: by.cloned(), ..ActionRequest::of("stop_instance", targets) };
+        let event = request.requested(action);
         let entries = vec![(Cause::Tool { action }, event)];
         self.writer.commit(CommitBatch { recorded_at: at(second), entries, ..CommitBatch::default() }).unwrap();
     }
 
     /// What a book knows at a time, of a span.
     fn known(&self, book: &TouchBook, span: Duration, second: i64) -> TouchedInstances {
-        book.admit(&self.store, span, at(second), |touched| (Vec::new(), touched.clone())).unwrap().1
+        self.known_to(book, span, second, None).by_user
+    }
+
+    fn known_to(&self, book: &TouchBook, span: Duration, second: i64, by: Option<&Principal>) -> TouchedLately {
+        book.admit(&self.store, span, at(second), by, |touched| (Vec::new(), touched.clone())).unwrap().1
     }
 }
 
@@ -67,16 +76,31 @@ fn a_book_that_knows_nothing_finds_in_the_log_what_one_that_was_there_knows() {
 fn what_was_let_through_counts_until_the_log_tells_of_it() {
     let mut log = Log::new();
     let book = TouchBook::default();
-    let (admission, ()) = book.admit(&log.store, SPAN, at(0), |_| (vec!["i-1".to_owned()], ())).unwrap();
+    let (admission, ()) = book.admit(&log.store, SPAN, at(0), None, |_| (vec!["i-1".to_owned()], ())).unwrap();
     assert_eq!(ids(&log.known(&book, SPAN, 1)), ["i-1"], "before it is recorded");
     log.record(&["i-1"], 2);
     drop(admission);
     assert_eq!(ids(&log.known(&book, SPAN, 3)), ["i-1"]);
     assert_eq!(book.0.admitted.lock().len(), 0, "the log speaks for it");
     // A call that ended without a record, because AWS could not be reached.
-    let (admission, ()) = book.admit(&log.store, SPAN, at(4), |_| (vec!["i-2".to_owned()], ())).unwrap();
+    let (admission, ()) = book.admit(&log.store, SPAN, at(4), None, |_| (vec!["i-2".to_owned()], ())).unwrap();
     drop(admission);
     assert_eq!(ids(&log.known(&book, SPAN, 5)), ["i-1"]);
+}
+
+#[test]
+fn a_user_counts_over_clients_and_a_client_over_sessions_and_versions() {
+    let client = |user: &str, name: &str, session: &str| {
+        Principal::of_user(user).with_client(Some(name), Some(session)).in_session(Some(session))
+    };
+    let mut log = Log::new();
+    log.record_by(Some(&client("uid:1", "agent", "a")), &["i-1"], 0);
+    log.record_by(Some(&client("uid:1", "other", "b")), &["i-2"], 1);
+    log.record_by(Some(&client("http", "agent", "c")), &["i-3"], 2);
+    log.record(&["i-4"], 3);
+    let known = log.known_to(&TouchBook::default(), SPAN, 4, Some(&client("uid:1", "agent", "z")));
+    assert_eq!(ids(&known.by_client), ["i-1", "i-4"], "and the one of which nobody knows whose it was");
+    assert_eq!(ids(&known.by_user), ["i-1", "i-2", "i-4"]);
 }
 
 #[test]

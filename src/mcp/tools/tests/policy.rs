@@ -1,5 +1,6 @@
 //! The rules for writes, on the simulator: what the client sees, what AWS sees, and what the log holds.
 
+use std::slice::from_ref;
 use std::time::Duration;
 
 use tokio_util::task::TaskTracker;
@@ -65,11 +66,10 @@ async fn what_a_rule_refuses_is_said_by_name_and_neither_called_nor_recorded() {
     ] {
         let said_rule = rule.to_string();
         let all = WriteRule::Writes(true);
-        for (server, connection, place) in [
-            (&[rule.clone()], &[all.clone()], "the running Muster server (pid"),
-            (&[all.clone()], &[rule.clone()], "arguments of `muster mcp`"),
-        ] {
-            let client = ruled(&mut world, server, connection).await;
+        for (server, connection, place) in
+            [(&rule, &all, "the running Muster server (pid"), (&all, &rule, "arguments of `muster mcp`")]
+        {
+            let client = ruled(&mut world, from_ref(server), from_ref(connection)).await;
             for (tool, dry_run) in [("stop_instance", false), ("create_snapshot", false), ("reboot_instance", true)] {
                 let arguments = json!({"instance_id": id, "dry_run": dry_run});
                 let result = client.call(tool, arguments).await.unwrap();
@@ -83,6 +83,16 @@ async fn what_a_rule_refuses_is_said_by_name_and_neither_called_nor_recorded() {
         }
     }
     assert_eq!((called(&world), requested(&world)), (0, 0));
+    let records = world.core.snapshot().unwrap().records(Seq(1), usize::MAX).unwrap();
+    let rules = records.iter().filter_map(|record| match &record.event {
+        Event::ActionRefused { rule, attempt, .. } => Some((rule.as_str(), attempt.targets[0].id.to_string())),
+        _ => None,
+    });
+    let rules: HashSet<(&str, String)> = rules.collect();
+    for rule in ["--deny-write tag:Env=prod (server)", "--write-tag Env=dev (connection)", "--write-cap 0/1h (server)"]
+    {
+        assert!(rules.contains(&(rule, id.clone())), "{rule} is not in {rules:?}");
+    }
 }
 
 #[tokio::test]
