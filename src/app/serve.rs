@@ -4,11 +4,14 @@
 //! only probes (several MCP clients start a sibling process for discovery) is answered within milliseconds, and one that
 //! waits learns why the store does not open. A detached server has no terminal to say that on: it goes on answering with
 //! the reason until its clients have left. So does every server under which the store is lost, or whose
-//! credentials turn out to be another account's. Stopping goes the other way round, and takes less than two seconds.
+//! credentials turn out to be another account's. Stopping goes the other way round: calls that change AWS get ten seconds to end, and
+//! the rest takes less than two.
 //!
 //! A server that is to start again (`muster restart`, or a newer front end) becomes the new one in the same process, once everything
 //! is closed: so it keeps its number, its environment and its terminal, and a unit of systemd sees one service. Front ends wait for it,
 //! since its lock file says that it starts again.
+
+mod ownership;
 
 use std::io;
 use std::net::SocketAddr;
@@ -34,17 +37,15 @@ use crate::connection::data_dir::{self, DataDirError};
 use crate::connection::lock::{Lock, LockError};
 use crate::connection::newest_program::NewestProgram;
 use crate::connection::server_facts::{ServerLaunch, StartedBy};
-use crate::connection::socket::{self, ServerSocket, SocketError};
+use crate::connection::socket::{ServerSocket, SocketError};
 use crate::connection::version::current;
 use crate::mcp::Failure;
 use crate::mcp::transport::{HttpOptions, PATH};
 use crate::model::text::chain;
+use ownership::own;
 
 /// How long connections may take to end.
 const CLOSING: Duration = Duration::from_secs(1);
-
-/// How long a detached server waits for the lock of one that is stopping.
-const SUCCESSION: Duration = Duration::from_millis(2500);
 
 /// How long a detached server that could not open its store waits for somebody to tell.
 const FAILED_LINGER: Duration = Duration::from_secs(10);
@@ -85,6 +86,21 @@ pub enum ServerError {
     /// The system refused a signal handler.
     #[error("cannot listen for signals: the system refuses a handler")]
     Signals(#[source] io::Error),
+}
+
+impl ServerError {
+    /// Whether it keeps a server from starting to serve.
+    #[must_use]
+    pub fn is_before_serving(&self) -> bool {
+        match self {
+            ServerError::Directory(_)
+            | ServerError::Lock(_)
+            | ServerError::Socket(_)
+            | ServerError::Http { .. }
+            | ServerError::Signals(_) => true,
+            ServerError::Start(_) | ServerError::Writer => false,
+        }
+    }
 }
 
 /// Where a server listens.
@@ -135,19 +151,25 @@ pub async fn run(
     if let Some(caution) = data_dir::caution(&config.data_dir) {
         tracing::warn!("{caution}");
     }
-    let Some(lock) = own(&config.data_dir, options.detached).await? else { return Ok(ServerEnd::Stopped) };
+    let Some(lock) = own(&config.data_dir, launch.started_by).await? else { return Ok(ServerEnd::Stopped) };
+    let (has_former, kept_because) = (launch.has_former, launch.kept_because.clone());
+    let bound = bind(config, &options, &lock).await.inspect_err(|_| {
+        // The server before is started again next, in this process.
+        if has_former {
+            announce_successor(&lock);
+        }
+    });
+    let (socket, http) = bound?;
     note_program(config, &launch);
     let process = ServerProcess::new(launch, &config.data_dir, config.allow_writes, options.idle_exit, sender);
     let listener = ClientListener::new(config, process);
-    let socket = ServerSocket::bind(&lock, &config.data_dir, config.runtime_dir.as_deref())?;
-    let http = match options.http {
-        Some(address) => Some(bind_http(address).await?),
-        None => None,
-    };
     let (http, address) = http.unzip();
     announce(&Listens::new(&config.data_dir, socket.path(), address));
     if let Some(address) = address {
-        listener.process().serves_http(url(address));
+        listener.process().serves_http(address, url(address));
+    }
+    if let Some(why) = kept_because {
+        tracing::error!(why, "this server was to start again in another way, which failed; it runs as it did before");
     }
     tracing::info!(version = current(), data_dir = %config.data_dir.display(), "serving");
     listener.listen(socket);
@@ -162,6 +184,20 @@ pub async fn run(
         never = Box::pin(keys::prove_in_time(config)) => match never {},
         never = service_manager::reassure() => match never {},
     }
+}
+
+/// Binds the socket, and the HTTP address if there is one.
+async fn bind(
+    config: &Config,
+    options: &ServerOptions,
+    lock: &Lock,
+) -> Result<(ServerSocket, Option<(TcpListener, SocketAddr)>), ServerError> {
+    let socket = ServerSocket::bind(lock, &config.data_dir, config.runtime_dir.as_deref())?;
+    let http = match options.http {
+        Some(address) => Some(bind_http(address).await?),
+        None => None,
+    };
+    Ok((socket, http))
 }
 
 /// Notes which program serves the data directory. Front ends of other versions go by it.
@@ -181,9 +217,15 @@ struct Lifetime {
 }
 
 impl Lifetime {
-    /// Waits for an order. One to start again is announced before anything closes.
+    /// Waits for an order to end.
     async fn ordered(&mut self) -> ServerEnd {
-        match self.orders.next().await {
+        let order = self.orders.next().await;
+        self.heed(order)
+    }
+
+    /// Begins to end. A successor is announced before anything closes.
+    fn heed(&self, order: StopOrder) -> ServerEnd {
+        match order {
             StopOrder::Signal(signal) => {
                 tracing::info!(signal, "stopping");
                 ServerEnd::Stopped
@@ -192,14 +234,24 @@ impl Lifetime {
                 tracing::info!("stopping: `muster stop`");
                 ServerEnd::Stopped
             }
+            StopOrder::GiveWay => {
+                tracing::info!("stopping, to make room for the server of a service");
+                announce_successor(&self.lock);
+                ServerEnd::Stopped
+            }
             StopOrder::Restart(next) => {
                 tracing::info!(?next, "stopping, to start again");
-                if let Err(error) = self.lock.announce_restart() {
-                    tracing::warn!(%error, "a front end may start a server before this one has started again");
-                }
+                announce_successor(&self.lock);
                 ServerEnd::Again(next)
             }
         }
+    }
+}
+
+/// Has front ends wait for the server that comes next, instead of starting one.
+fn announce_successor(lock: &Lock) {
+    if let Err(error) = lock.announce_restart() {
+        tracing::warn!(%error, "a front end may start a server before the next one has started");
     }
 }
 
@@ -264,10 +316,10 @@ async fn attend(
 ) -> ControlFlow<Result<ServerEnd, ServerError>, StartError> {
     let idle_exit = lifetime.idle_exit;
     let outcome = tokio::select! {
-        end = lifetime.ordered() => Ok(end),
+        order = lifetime.orders.next() => Ok(Some(order)),
         () = deserted(listener, idle_exit) => {
             tracing::info!("stopping: no client for a while");
-            Ok(ServerEnd::Stopped)
+            Ok(None)
         }
         lost = engine.ended() => match lost {
             Some(lost) => {
@@ -285,6 +337,10 @@ async fn attend(
             return ControlFlow::Continue(StartError::Foreign(foreign));
         }
     };
+    if outcome.is_ok() {
+        engine.finish_writes().await;
+    }
+    let outcome = outcome.map(|order| order.map_or(ServerEnd::Stopped, |order| lifetime.heed(order)));
     stop(listener, Some(engine), outcome.as_ref().unwrap_or(&ServerEnd::Stopped)).await;
     ControlFlow::Break(outcome)
 }
@@ -383,19 +439,14 @@ async fn stop(listener: &ClientListener, engine: Option<Engine>, end: &ServerEnd
     }
 }
 
-/// Takes the lock. A detached server waits for one that is stopping, and is told `None` when another one serves.
-async fn own(data_dir: &Path, detached: bool) -> Result<Option<Lock>, LockError> {
-    let deadline = Instant::now() + SUCCESSION;
-    loop {
-        match Lock::take(data_dir) {
-            Err(LockError::Held { .. }) if detached && Instant::now() < deadline => {
-                if socket::connect(data_dir).await.is_ok() {
-                    return Ok(None);
-                }
-                sleep(Duration::from_millis(20)).await;
-            }
-            taken => return taken.map(Some),
-        }
+/// Checks whether a server with these options can listen once the one that listens at `held` has ended.
+///
+/// # Errors
+/// When another process listens there.
+pub async fn check(options: &ServerOptions, held: Option<SocketAddr>) -> Result<(), ServerError> {
+    match options.http.filter(|address| held != Some(*address)) {
+        Some(address) => bind_http(address).await.map(drop),
+        None => Ok(()),
     }
 }
 
@@ -415,33 +466,6 @@ pub(super) fn url(address: SocketAddr) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[tokio::test]
-    async fn in_the_foreground_a_held_data_directory_is_an_error_at_once() {
-        let dir = tempfile::tempdir().unwrap();
-        let _lock = Lock::take(dir.path()).unwrap();
-        assert!(matches!(own(dir.path(), false).await, Err(LockError::Held { .. })));
-    }
-
-    #[tokio::test]
-    async fn detached_it_leaves_to_another_that_listens() {
-        let dir = tempfile::tempdir().unwrap();
-        let lock = Lock::take(dir.path()).unwrap();
-        let _bound = ServerSocket::bind(&lock, dir.path(), None).unwrap();
-        assert!(own(dir.path(), true).await.unwrap().is_none());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn detached_it_succeeds_one_that_is_stopping() {
-        let dir = tempfile::tempdir().unwrap();
-        let lock = Lock::take(dir.path()).unwrap();
-        let stopping = async {
-            sleep(Duration::from_secs(2)).await;
-            drop(lock);
-        };
-        let (taken, ()) = tokio::join!(own(dir.path(), true), stopping);
-        assert!(taken.unwrap().is_some());
-    }
 
     #[test]
     fn the_announcement_is_one_line_of_json() {
