@@ -4,7 +4,8 @@
 //! only probes (several MCP clients start a sibling process for discovery) is answered within milliseconds, and one that
 //! waits learns why the store does not open. A detached server has no terminal to say that on: it goes on answering with
 //! the reason until its clients have left. So does every server under which the store is lost, or whose
-//! credentials turn out to be another account's. Stopping goes the other way round, and takes less than two seconds.
+//! credentials turn out to be another account's. Stopping goes the other way round: calls that change AWS get ten seconds to end, and
+//! the rest takes less than two.
 //!
 //! A server that is to start again (`muster restart`, or a newer front end) becomes the new one in the same process, once everything
 //! is closed: so it keeps its number, its environment and its terminal, and a unit of systemd sees one service. Front ends wait for it,
@@ -39,7 +40,7 @@ use super::stop_order::StopOrders;
 use crate::aws::Aws;
 use crate::config::{Config, ServerOptions};
 use crate::connection::data_dir::{self, DataDirError};
-use crate::connection::lock::LockError;
+use crate::connection::lock::{Lock, LockError};
 use crate::connection::newest_program::NewestProgram;
 use crate::connection::server_facts::{ServerLaunch, StartedBy};
 use crate::connection::serving_record::ServingRecord;
@@ -48,7 +49,7 @@ use crate::connection::version::current;
 use crate::mcp::Failure;
 use crate::mcp::transport::{HttpOptions, PATH};
 use crate::model::text::chain;
-use lifetime::{Lifetime, forget};
+use lifetime::{Lifetime, announce_successor, forget};
 use ownership::own;
 
 pub use lifetime::ServerEnd;
@@ -97,6 +98,21 @@ pub enum ServerError {
     Signals(#[source] io::Error),
 }
 
+impl ServerError {
+    /// Whether it keeps a server from starting to serve.
+    #[must_use]
+    pub fn is_before_serving(&self) -> bool {
+        match self {
+            ServerError::Directory(_)
+            | ServerError::Lock(_)
+            | ServerError::Socket(_)
+            | ServerError::Http { .. }
+            | ServerError::Signals(_) => true,
+            ServerError::Start(_) | ServerError::Writer => false,
+        }
+    }
+}
+
 /// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listens {
@@ -137,29 +153,29 @@ pub async fn run(
         tracing::warn!("{caution}");
     }
     let Some(lock) = own(&config.data_dir, launch.started_by).await? else { return Ok(ServerEnd::Stopped) };
-    note_program(config, &launch);
     let known = ServingRecord::read(&config.data_dir);
+    let (has_former, kept_because) = (launch.has_former, launch.kept_because.clone());
+    let before = known.as_ref().and_then(|known| known.http);
+    let bound = bind(config, &options, &lock, before, has_former).await.inspect_err(|_| {
+        // The server before is started again next, in this process.
+        if has_former {
+            announce_successor(&lock);
+        }
+    });
+    let (socket, http) = bound?;
+    note_program(config, &launch);
     let is_chosen = launch.started_by == StartedBy::FrontEnd && known.as_ref().is_some_and(|known| known.is_chosen);
     let process = ServerProcess::new(launch, &config.data_dir, config.writes.clone(), options.idle_exit, sender);
     let listener = ClientListener::new(config, process);
-    let socket = ServerSocket::bind(&lock, &config.data_dir, config.runtime_dir.as_deref())?;
-    let http = match options.http {
-        Some(address) => match bind_again(address, known.and_then(|known| known.http)).await {
-            // Clients of the socket need no HTTP, and nobody would be told on a terminal.
-            Err(error) if options.detached => {
-                tracing::error!(error = chain(&error), "HTTP is not served");
-                None
-            }
-            bound => Some(bound?),
-        },
-        None => None,
-    };
     let (http, address) = http.unzip();
     let record = ServingRecord { arguments: options.successor.clone(), http: address.or(options.http), is_chosen };
     let is_read_only = options.is_http_read_only();
     announce(&Listens::new(&config.data_dir, socket.path(), address));
     if let Some(address) = address {
-        listener.process().serves_http(url(address));
+        listener.process().serves_http(address, url(address));
+    }
+    if let Some(why) = kept_because {
+        tracing::error!(why, "this server was to start again in another way, which failed; it runs as it did before");
     }
     tracing::info!(version = current(), data_dir = %config.data_dir.display(), "serving");
     listener.listen(socket);
@@ -176,6 +192,30 @@ pub async fn run(
         never = Box::pin(keys::prove_in_time(config)) => match never {},
         never = service_manager::reassure() => match never {},
     }
+}
+
+/// Binds the socket, and the HTTP address if there is one. `before` is that of the server before; `has_former` says that this process
+/// was that server, and is so again where the address cannot be bound.
+async fn bind(
+    config: &Config,
+    options: &ServerOptions,
+    lock: &Lock,
+    before: Option<SocketAddr>,
+    has_former: bool,
+) -> Result<(ServerSocket, Option<(TcpListener, SocketAddr)>), ServerError> {
+    let socket = ServerSocket::bind(lock, &config.data_dir, config.runtime_dir.as_deref())?;
+    let http = match options.http {
+        Some(address) => match bind_again(address, before).await {
+            // Clients of the socket need no HTTP, and nobody would be told on a terminal.
+            Err(error) if options.detached && !has_former => {
+                tracing::error!(error = chain(&error), "HTTP is not served");
+                None
+            }
+            bound => Some(bound?),
+        },
+        None => None,
+    };
+    Ok((socket, http))
 }
 
 /// Notes which program serves the data directory. Front ends of other versions go by it.
@@ -248,11 +288,10 @@ async fn attend(
 ) -> ControlFlow<Result<ServerEnd, ServerError>, StartError> {
     let idle_exit = lifetime.idle_exit;
     let outcome = tokio::select! {
-        end = lifetime.ordered() => Ok(end),
+        order = lifetime.orders.next() => Ok(Some(order)),
         () = deserted(listener, idle_exit) => {
             tracing::info!("stopping: no client for a while");
-            lifetime.is_over();
-            Ok(ServerEnd::Stopped)
+            Ok(None)
         }
         lost = engine.ended() => match lost {
             Some(lost) => {
@@ -270,6 +309,13 @@ async fn attend(
             return ControlFlow::Continue(StartError::Foreign(foreign));
         }
     };
+    if outcome.is_ok() {
+        engine.finish_writes().await;
+    }
+    let outcome = outcome.map(|order| match order {
+        Some(order) => lifetime.heed(order),
+        None => lifetime.is_over(),
+    });
     stop(listener, Some(engine), outcome.as_ref().unwrap_or(&ServerEnd::Stopped)).await;
     ControlFlow::Break(outcome)
 }
@@ -365,6 +411,17 @@ async fn stop(listener: &ClientListener, engine: Option<Engine>, end: &ServerEnd
         tracing::info!("stopped");
     } else {
         tracing::warn!(?hung, "stopped without waiting any longer");
+    }
+}
+
+/// Checks whether a server with these options can listen once the one that listens at `held` has ended.
+///
+/// # Errors
+/// When another process listens there.
+pub async fn check(options: &ServerOptions, held: Option<SocketAddr>) -> Result<(), ServerError> {
+    match options.http.filter(|address| held != Some(*address)) {
+        Some(address) => bind_http(address).await.map(drop),
+        None => Ok(()),
     }
 }
 

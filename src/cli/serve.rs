@@ -2,29 +2,23 @@
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use clap::Args;
 
 use super::output::Output;
 use super::server_flags::ServerFlags;
+use super::succession::Inheritance;
 use crate::app::serve::{self, ServerEnd};
-use crate::app::stop_order::NextProgram;
 use crate::config::{self, Config, ConfigError, Environment, ServerOptions};
 use crate::connection::data_dir;
 use crate::connection::flag_set::FlagSet;
 use crate::connection::server_facts::{ServerLaunch, StartedBy};
 use crate::connection::serving_record;
-use crate::telemetry::{self, LogDestination};
+use crate::telemetry::LogDestination;
 
 /// How long a server that a front end started outlives its last client.
 const IDLE_EXIT: Duration = Duration::from_mins(15);
-
-/// Tells the next server of this process which program it could not become. A newer front end would otherwise have it try for ever.
-const UNUSABLE: &str = "MUSTER_UNUSABLE_PROGRAM";
 
 /// When a server ends by itself.
 #[derive(Clone, Debug, Default, Args)]
@@ -45,7 +39,7 @@ impl IdleExit {
 
     /// The flag as arguments, if it is given.
     pub(super) fn words(&self) -> Vec<OsString> {
-        let words = |every: Duration| [OsString::from("--idle-exit"), format!("{}ms", every.as_millis()).into()];
+        let words = |every: Duration| [OsString::from("--idle-exit"), config::duration_text(every).into()];
         self.idle_exit.into_iter().flat_map(words).collect()
     }
 }
@@ -78,12 +72,22 @@ pub(super) struct Serve {
     http_writes: bool,
     #[command(flatten)]
     idle_exit: IdleExit,
+    /// Only check whether this server could start once the one that listens at this address has ended
+    #[arg(long, hide = true, value_name = "ADDRESS", num_args = 0..=1)]
+    #[expect(clippy::option_option, reason = "clap's form of a flag whose value may be left out")]
+    check: Option<Option<SocketAddr>>,
     /// For how long evidence of a resource outweighs its absence from a listing, for tests against an emulator [default: 1m]
     #[arg(long, hide = true, value_name = "DURATION", value_parser = config::duration)]
     absence_after: Option<Duration>,
 }
 
 impl Serve {
+    /// Whether to check only, and beside which address.
+    #[expect(clippy::option_option, reason = "clap's form of a flag whose value may be left out")]
+    pub(super) fn check(&self) -> Option<Option<SocketAddr>> {
+        self.check
+    }
+
     /// Merges these flags into a configuration.
     pub(super) fn config(self, environment: &Environment) -> Result<(Config, ServerOptions), ConfigError> {
         let mut config = self.connection.config(environment)?;
@@ -122,12 +126,15 @@ pub(super) fn detach(config: &Config) -> anyhow::Result<LogDestination> {
 pub(super) fn launch(config: &Config, options: &ServerOptions) -> std::io::Result<ServerLaunch> {
     let idle_exit = IdleExit { idle_exit: Some(options.idle_exit.unwrap_or_default()) };
     let variable = |name: &str| std::env::var(name).ok();
+    let Inheritance { unusable, has_former, kept_because } = Inheritance::read();
     Ok(ServerLaunch {
         program: std::env::current_exe()?,
         arguments: std::env::args_os().skip(1).collect(),
         started_by: StartedBy::of(options.detached, std::process::id(), &variable),
         flags: settings(config, &idle_exit),
-        unusable: std::env::var_os(UNUSABLE).map(PathBuf::from),
+        unusable,
+        has_former,
+        kept_because,
     })
 }
 
@@ -135,7 +142,7 @@ pub(super) fn launch(config: &Config, options: &ServerOptions) -> std::io::Resul
 /// is not UTF-8.
 fn successor(config: &Config, options: &ServerOptions, absence_after: Option<Duration>) -> Vec<String> {
     let mut words: Vec<OsString> = serving_record::DETACHED.map(Into::into).into();
-    if config.allow_writes {
+    if config.writes.allow {
         words.push("--allow-writes".into());
         words.extend((!options.is_http_read_only()).then(|| "--http-writes".into()));
     }
@@ -173,30 +180,6 @@ pub(super) async fn run(config: &Config, options: ServerOptions, launch: ServerL
     let end = Box::pin(serve::run(config, options, launch, announce)).await?;
     printed?;
     Ok(end)
-}
-
-/// Turns this process into the server that comes after it; the same program where the next one does not start. Returns only with
-/// an error.
-pub(super) fn become_next(launch: &ServerLaunch, next: &NextProgram) -> anyhow::Error {
-    // The next one begins with an empty queue.
-    telemetry::flush();
-    let arguments = match &next.arguments {
-        Some(arguments) => arguments.iter().map(OsString::from).collect(),
-        None => launch.arguments.clone(),
-    };
-    let command = |program: &Path| {
-        let mut command = Command::new(program);
-        command.args(&arguments).env_remove(UNUSABLE);
-        command
-    };
-    let mut same = command(&launch.program);
-    if let Some(program) = &next.program {
-        let error = command(program).exec();
-        telemetry::say(&format!("muster: {} does not start: {error}", program.display()));
-        same.env(UNUSABLE, program);
-    }
-    let error = same.exec();
-    anyhow::Error::new(error).context(format!("{} does not start again", launch.program.display()))
 }
 
 #[cfg(test)]

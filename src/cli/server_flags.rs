@@ -166,6 +166,12 @@ impl ServerFlags {
         }
     }
 
+    /// These flags with `profile` where they name none.
+    pub(super) fn or_profile(mut self, profile: &str) -> Self {
+        self.store.profile.get_or_insert_with(|| profile.to_owned());
+        self
+    }
+
     /// The flags as arguments of a command line.
     pub(super) fn words(&self) -> Vec<OsString> {
         let mut words = Vec::new();
@@ -190,8 +196,8 @@ impl ServerFlags {
         for relaxed in &self.relaxed {
             flag("--relaxed", Some(relaxed.to_string().into()));
         }
-        flag("--canary-interval", self.canary_interval.map(|every| format!("{}ms", every.as_millis()).into()));
-        flag("--retain-age", self.retain_age.map(|age| format!("{}ms", age.as_millis()).into()));
+        flag("--canary-interval", self.canary_interval.map(|every| config::duration_text(every).into()));
+        flag("--retain-age", self.retain_age.map(|age| config::duration_text(age).into()));
         flag("--retain-size", self.retain_size.map(|size| size.to_string().into()));
         flag("--keep-free", self.keep_free.map(|size| size.to_string().into()));
         flag("--redact-tag-keys", Some(self.redact_tag_keys.join(",")).filter(|keys| !keys.is_empty()).map(Into::into));

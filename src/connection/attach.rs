@@ -37,6 +37,9 @@ const INTERVAL: Duration = Duration::from_millis(10);
 /// How long a server may take to answer a request about its process.
 const ANSWERS: Duration = Duration::from_secs(3);
 
+/// How long it may take where it checks flags first.
+const CHECKS: Duration = Duration::from_secs(15);
+
 /// How often [`find`] tries.
 const FIND_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -320,6 +323,10 @@ fn successor(data_dir: &Path, command: &ServerCommand) -> Option<ServerCommand> 
 /// # Errors
 /// [`ProcessError`], after some seconds at most.
 pub async fn ask(data_dir: &Path, request: ProcessRequest) -> Result<Value, ProcessError> {
+    let patience = match request {
+        ProcessRequest::Restart { arguments: Some(_), .. } => CHECKS,
+        _ => ANSWERS,
+    };
     let request = AdminRequest::Process(request);
     let answer = async {
         let stream = match socket::connect(data_dir).await {
@@ -336,7 +343,7 @@ pub async fn ask(data_dir: &Path, request: ProcessRequest) -> Result<Value, Proc
             AdminLine::Message(_) | AdminLine::Record(_) => Err(HandshakeError::Closed.into()),
         }
     };
-    timeout(ANSWERS, answer).await.unwrap_or(Err(ProcessError::Handshake(HandshakeError::Silent)))
+    timeout(patience, answer).await.unwrap_or(Err(ProcessError::Handshake(HandshakeError::Silent)))
 }
 
 /// Connects to the server of `data_dir`, to read with MCP or to have `admin` done; `None` when no server runs.

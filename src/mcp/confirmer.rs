@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use rmcp::model::{
     BooleanSchema, CancelledNotificationParam, ClientCapabilities, ClientResult, ElicitRequest, ElicitRequestParams,
-    ElicitResult, ElicitationAction, ElicitationSchema, InputRequest, InputRequests, InputRequiredResult, InputResponses,
-    JsonObject, PrimitiveSchemaDefinition, RequestId, ServerRequest,
+    ElicitResult, ElicitationAction, ElicitationSchema, InputRequest, InputRequests, InputRequiredResult,
+    InputResponses, JsonObject, PrimitiveSchemaDefinition, RequestId, ServerRequest,
 };
 use rmcp::service::{OriginatingRequestId, Peer, PeerRequestOptions, RoleServer};
 use serde_json::{Value, json};

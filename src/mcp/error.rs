@@ -83,7 +83,9 @@ pub enum RequestError {
     #[error("this call comes over a connection that broke, so nothing was sent to AWS")]
     CallOver,
     /// The system gives no random key, so no confirmation can be sealed.
-    #[error("the system gave the Muster server no random key, so nothing can be confirmed: a person restarts the server")]
+    #[error(
+        "the system gave the Muster server no random key, so nothing can be confirmed: a person restarts the server"
+    )]
     Unsealed,
     /// The first call with an idempotency key is not answered yet.
     #[error("a call with this idempotency_key is still running: repeat this call to get its answer")]

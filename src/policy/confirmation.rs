@@ -58,9 +58,7 @@ pub enum Unconfirmed {
     #[error("This confirmation was used before: each counts once")]
     Replayed,
     /// The seal does not fit: another call, another client, or other text.
-    #[error(
-        "This confirmation is not the one that this server gave to this client for this tool with these arguments"
-    )]
+    #[error("This confirmation is not the one that this server gave to this client for this tool with these arguments")]
     Altered,
     /// The key of the seal is not known.
     #[error("This confirmation is of an earlier run of the Muster server, which was restarted since")]

@@ -28,9 +28,15 @@ pub(super) struct Lifetime {
 }
 
 impl Lifetime {
-    /// Waits for an order. One to start again is announced before anything closes.
+    /// Waits for an order to end.
     pub(super) async fn ordered(&mut self) -> ServerEnd {
-        match self.orders.next().await {
+        let order = self.orders.next().await;
+        self.heed(order)
+    }
+
+    /// Begins to end. A successor is announced before anything closes.
+    pub(super) fn heed(&self, order: StopOrder) -> ServerEnd {
+        match order {
             StopOrder::Signal(signal) => {
                 tracing::info!(signal, "stopping");
                 forget(&self.data_dir);
@@ -44,7 +50,7 @@ impl Lifetime {
             StopOrder::GiveWay => {
                 // That one overwrites the record of the flags, once it has taken the port.
                 tracing::info!("stopping, to make room for the server of a service");
-                self.announce_restart();
+                announce_successor(&self.lock);
                 ServerEnd::Stopped
             }
             StopOrder::Restart(next) => {
@@ -54,15 +60,9 @@ impl Lifetime {
                 {
                     tracing::warn!(%error, "the new flags do not outlast the server");
                 }
-                self.announce_restart();
+                announce_successor(&self.lock);
                 ServerEnd::Again(next)
             }
-        }
-    }
-
-    fn announce_restart(&self) {
-        if let Err(error) = self.lock.announce_restart() {
-            tracing::warn!(%error, "a front end may start a server before the next one has started");
         }
     }
 
@@ -76,10 +76,11 @@ impl Lifetime {
     }
 
     /// Nobody needs the server any more. Whoever comes next decides on the flags, unless a person did.
-    pub(super) fn is_over(&self) {
+    pub(super) fn is_over(&self) -> ServerEnd {
         if ServingRecord::read(&self.data_dir).is_none_or(|record| !record.is_chosen) {
             forget(&self.data_dir);
         }
+        ServerEnd::Stopped
     }
 }
 
@@ -87,5 +88,12 @@ impl Lifetime {
 pub(super) fn forget(data_dir: &Path) {
     if let Err(error) = ServingRecord::forget(data_dir) {
         tracing::warn!(%error, "the next server will have the flags of this one");
+    }
+}
+
+/// Has front ends wait for the server that comes next, instead of starting one.
+pub(super) fn announce_successor(lock: &Lock) {
+    if let Err(error) = lock.announce_restart() {
+        tracing::warn!(%error, "a front end may start a server before the next one has started");
     }
 }

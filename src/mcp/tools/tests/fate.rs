@@ -56,7 +56,10 @@ async fn snapshots_whose_answer_was_lost_are_found_by_the_tag_of_their_action_an
     let asking = world.client(true).await;
     let id = world.instance(&asking, "running").await;
     let target = ResourceId::new(&scope(), &INSTANCE.kind(), id.as_str());
-    let begin = |call: &str| world.core.ingest.begin("create_snapshot", vec![target.clone()], Some(call.to_owned()));
+    let begin = |call: &str| {
+        let request = ActionRequest::of("create_snapshot", vec![target.clone()]);
+        world.core.ingest.begin(ActionRequest { call: Some(call.to_owned()), ..request })
+    };
     let (action, uncalled) = (begin("a-1").await.unwrap(), begin("a-2").await.unwrap());
     let named = Named::parsed_from_arguments(vec![id.clone()]);
     let asked =
