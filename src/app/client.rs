@@ -21,7 +21,6 @@ use crate::connection::lock::LockError;
 use crate::mcp::client::{ClientError, McpClient};
 use crate::mcp::error::{CODE, EARLIEST};
 use crate::mcp::policy::Writes;
-use crate::mcp::tools::spec::CallSetting;
 use crate::mcp::{Core, tools};
 use crate::model::FailureCode;
 
@@ -142,7 +141,7 @@ async fn answered(core: &Arc<Core>, tool: &str, arguments: Value) -> serde_json:
     let result = match tools::find(tool, &Writes::not_asked()) {
         Ok(spec) => {
             let (core, stop) = (Arc::clone(core), CancellationToken::new());
-            tools::call(spec, core, arguments, Writes::not_asked(), &stop, CallSetting::default()).await
+            tools::read(spec, core, arguments, &stop).await
         }
         Err(fault) => fault.result(),
     };

@@ -295,7 +295,7 @@ async fn keep(stage: &DemoStage, story: &mut Story<'_>, signals: &mut Signals) -
 
 /// Calls a tool, whose failure is an error here.
 async fn tool(client: &McpClient, name: &str, arguments: Value) -> anyhow::Result<Value> {
-    let result = client.call(name, arguments).await?;
+    let result = client.agree(name, arguments).await?;
     ensure!(result.is_error != Some(true), "{:?}", result.content);
     result.structured_content.context("the tool answered without data")
 }

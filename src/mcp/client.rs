@@ -122,6 +122,18 @@ impl McpClient {
         Ok(self.peer().call_tool(params).await?)
     }
 
+    /// Calls a tool that changes AWS, and agrees to the plan that it answers with.
+    ///
+    /// # Errors
+    /// As for [`McpClient::call`].
+    pub async fn agree(&self, tool: &str, mut arguments: Value) -> Result<CallToolResult, ClientError> {
+        let shown = self.call(tool, arguments.clone()).await?;
+        let offer = shown.structured_content.as_ref().and_then(|content| content.get("confirmation"));
+        let Some(token) = offer.and_then(|offer| offer.get("token")) else { return Ok(shown) };
+        arguments["confirmation"] = token.clone();
+        self.call(tool, arguments).await
+    }
+
     /// Subscribes to resources, and to the list of them.
     ///
     /// # Errors

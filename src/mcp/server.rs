@@ -6,6 +6,7 @@
 
 mod methods;
 mod requests;
+mod tool_calls;
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use self::requests::{is_modern, session_id};
 use super::calls::{CallBook, CallMeta};
+use super::claim_desk::ClaimDesk;
 use super::core::{Core, Readiness};
 use super::error::RequestError;
 use super::policy::{ServerPolicy, Writes};
@@ -48,6 +50,7 @@ struct ServerState {
     reads: AnswerCache<Content>,
     pages: AnswerCache<ListResourcesResult>,
     calls: CallBook,
+    claims: Arc<ClaimDesk>,
 }
 
 /// What kind of connection a handler serves.
@@ -90,6 +93,8 @@ pub struct Handler {
     server: McpServer,
     link: Link,
     writes: Writes,
+    /// Names the connection: what was confirmed on it counts on no other.
+    holder: Arc<str>,
     session: Arc<SessionSubscriptions>,
     listening: ListenSlot,
     /// The least level of log messages that a client of the older era asked for.
@@ -128,6 +133,7 @@ impl McpServer {
             reads,
             pages,
             calls: CallBook::default(),
+            claims: Arc::default(),
         }))
     }
 
@@ -138,6 +144,7 @@ impl McpServer {
             server: self.clone(),
             writes: self.0.policy.writes(&link.writes),
             link,
+            holder: format!("{:016x}", fastrand::u64(..)).into(),
             session: Arc::default(),
             listening: ListenSlot::default(),
             level: Mutex::default(),

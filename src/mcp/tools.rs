@@ -11,6 +11,7 @@
     reason = "the documentation of a field is what models read in a schema, as it stands: it holds no Markdown"
 )]
 
+pub mod agreement;
 pub mod answer;
 pub mod arguments;
 pub mod as_of;
@@ -51,7 +52,7 @@ pub mod zero;
 
 use std::sync::{Arc, LazyLock};
 
-use rmcp::model::{CallToolResult, JsonObject, Tool};
+use rmcp::model::{CallToolResponse, CallToolResult, JsonObject, Tool};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -59,7 +60,8 @@ use super::core::Core;
 use super::error::RequestError;
 use super::policy::Writes;
 use crate::query::nearness::nearest;
-use arguments::idempotency_key;
+use arguments::instances::InstanceArguments;
+use arguments::{confirmation, idempotency_key};
 use spec::{CallSetting, ToolCall, ToolSpec};
 
 /// Every tool, in the order in which they are listed.
@@ -136,6 +138,19 @@ pub fn find_write(name: &str) -> Result<&'static ToolSpec, RequestError> {
     })
 }
 
+/// Serves a call of a tool that only reads, for a command: it asks nothing.
+pub async fn read(
+    spec: &'static ToolSpec,
+    core: Arc<Core>,
+    arguments: Option<JsonObject>,
+    stop: &CancellationToken,
+) -> CallToolResult {
+    match call(spec, core, arguments, Writes::not_asked(), stop, CallSetting::default()).await {
+        CallToolResponse::Complete(result) => result,
+        _ => RequestError::Stopping.result(),
+    }
+}
+
 /// Serves a call of `spec`. A failure becomes a result that the model can read. `stop` ends what waits.
 pub async fn call(
     spec: &'static ToolSpec,
@@ -144,21 +159,26 @@ pub async fn call(
     writes: Writes,
     stop: &CancellationToken,
     mut setting: CallSetting,
-) -> CallToolResult {
+) -> CallToolResponse {
     let served = async {
         let mut given = spec.clean(arguments.unwrap_or_default())?;
-        if spec.is_write() {
-            setting.running.origin.note_arguments(&given);
+        if !spec.is_write() {
+            return (spec.call)(ToolCall { core, writes, stop: stop.clone(), setting }, given).await;
         }
-        let key = if spec.is_write() { idempotency_key::take(&mut given)? } else { None };
+        // A token is nobody's business but the server's and the client's.
+        let token = confirmation::take(&mut given)?;
+        setting.running.origin.note_arguments(&given);
+        let key = idempotency_key::take(&mut given)?;
+        let instances = arguments::read::<InstanceArguments<{ usize::MAX }>>(given.clone())?.ids()?;
+        setting.confirmer.bind(spec.name, &given, &instances, token);
         if let Some(key) = key.filter(|_| given.get("dry_run") != Some(&Value::Bool(true))) {
             return keyed::call(spec, ToolCall { core, writes, stop: stop.clone(), setting }, given, key).await;
         }
         (spec.call)(ToolCall { core, writes, stop: stop.clone(), setting }, given).await
     };
     match served.await {
-        Ok(answer) => answer.result(),
-        Err(fault) => fault.with_example(spec.example).result(),
+        Ok(answer) => answer.response(),
+        Err(fault) => fault.with_example(spec.example).result().into(),
     }
 }
 

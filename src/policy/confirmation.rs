@@ -82,6 +82,12 @@ impl Unconfirmed {
         }
     }
 
+    /// What an answer says of it.
+    #[must_use]
+    pub fn told(self) -> String {
+        format!("{self}. Nothing was sent to AWS. {}", self.next())
+    }
+
     /// What a client does next.
     #[must_use]
     pub fn next(self) -> &'static str {

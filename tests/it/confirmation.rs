@@ -6,13 +6,13 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
+use crate::harness::PATIENCE;
 use crate::harness::driver::{Driver, Flavour, Transport};
 use crate::harness::eventually;
 use crate::harness::muster::{RARELY, Sandbox};
 use crate::harness::process::Running;
 use crate::harness::rpc::Client;
 use crate::harness::simulator::Simulator;
-use crate::harness::PATIENCE;
 
 /// The official clients that can ask a person.
 const ASKING: [Flavour; 5] = [Flavour::Auto, Flavour::Legacy, Flavour::Old, Flavour::Npm, Flavour::NpmLegacy];
@@ -48,9 +48,11 @@ fn a_person_at_an_official_client_of_either_era_agrees_declines_or_closes_the_qu
     let mut looking = Client::http(&server.http);
     let mut instances = running(&mut looking);
     for flavour in ASKING {
-        for (person, verdict, word) in
-            [("accept", "done", "accepted"), ("decline", "unconfirmed", "declined"), ("cancel", "unconfirmed", "declined")]
-        {
+        for (person, verdict, word) in [
+            ("accept", "done", "accepted"),
+            ("decline", "unconfirmed", "declined"),
+            ("cancel", "unconfirmed", "declined"),
+        ] {
             let transports = [Transport::Stdio(&sandbox, &["--allow-writes"]), Transport::Http(&server.http)];
             let last = if person == "accept" { 2 } else { 1 };
             for transport in &transports[..last] {
@@ -143,6 +145,7 @@ fn a_server_killed_while_a_person_is_asked_has_done_nothing_and_a_late_yes_does_
     std::thread::sleep(Duration::from_secs(2));
     assert_ne!(sandbox.server_pid(), Some(pid), "another server serves");
     assert_eq!(records(&mut looking, &instance), Vec::<Value>::new());
-    let live = looking.must("tools/call", &json!({"name": "get_instance_status", "arguments": {"instance_id": instance}}));
+    let live =
+        looking.must("tools/call", &json!({"name": "get_instance_status", "arguments": {"instance_id": instance}}));
     assert!(live.to_string().contains("running"), "{live}");
 }

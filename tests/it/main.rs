@@ -40,6 +40,8 @@ mod clients;
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod confirmation;
+#[cfg(test)]
 mod conformance;
 #[cfg(test)]
 mod crash;

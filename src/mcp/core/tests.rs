@@ -61,7 +61,7 @@ async fn while_the_disk_fails_every_request_says_that_it_may_pass_and_none_that_
         client.read("ec2://instance/i-0123456789abcdef0"),
         client.list(None),
         client.call("search_inventory", json!({"kind": "instance"})),
-        client.call("stop_instance", json!({"instance_ids": [id]})),
+        client.agree("stop_instance", json!({"instance_ids": [id]})),
     );
     for error in [read.unwrap_err(), unknown.unwrap_err(), listed.err().unwrap()] {
         let ClientError::Request(error) = error else { panic!("{error}") };

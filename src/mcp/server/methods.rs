@@ -7,31 +7,27 @@ use std::time::Duration;
 #[expect(deprecated, reason = "the older protocols have it")]
 use rmcp::model::SetLevelRequestParams;
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,
-    CustomNotification, CustomRequest, CustomResult, DiscoverResult, GetPromptRequestParams, GetPromptResponse,
-    ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
-    ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig, ServerResult,
+    CacheScope, CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult, CustomNotification,
+    CustomRequest, CustomResult, DiscoverResult, GetPromptRequestParams, GetPromptResponse, ListPromptsResult,
+    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams, ProtocolVersion,
+    ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig, ServerResult,
     SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams,
 };
 use rmcp::service::{NotificationContext, Peer, RequestContext, RoleServer, SubscriptionContext};
 use rmcp::transport::streamable_http_server::session::SessionRestoreMarker;
 use rmcp::{ErrorData, ServerHandler};
-use tokio::time::Instant;
 use tracing::instrument;
 
 use super::requests::{is_blank, is_modern, millis, session_id, whole};
 use super::{Handler, ServerState};
-use crate::mcp::calls::CallMeta;
 use crate::mcp::complete::CompletionSource;
 use crate::mcp::core::{Core, Readiness};
-use crate::mcp::error::{CODE, RequestError};
+use crate::mcp::error::RequestError;
 use crate::mcp::protocol::{STREAM_OPENED, VERSIONS, unknown_method};
 use crate::mcp::resources::{list, read, templates};
 use crate::mcp::subscription_filter::accepted;
 use crate::mcp::subscriptions;
-use crate::mcp::told::ProgressNote;
 use crate::mcp::tools::fate;
-use crate::mcp::tools::spec::CallSetting;
 use crate::mcp::uri::Address;
 use crate::mcp::{instructions, parameters, prompts, tools};
 
@@ -39,38 +35,6 @@ use crate::mcp::{instructions, parameters, prompts, tools};
 const FIXED: Duration = Duration::from_hours(1);
 
 impl Handler {
-    /// Says what became of a call that an earlier server, or another connection, did not answer.
-    async fn call_fate(
-        &self,
-        request: CallToolRequestParams,
-        context: RequestContext<RoleServer>,
-    ) -> Result<CallToolResponse, ErrorData> {
-        let spec = tools::TOOLS.iter().find(|spec| spec.name == request.name && spec.is_write());
-        let Some(spec) = spec else { return self.call_tool(request, context).await };
-        let Some(name) = CallMeta::of(&context.meta).name else {
-            return Err(ErrorData::invalid_params(format!("{} does not name the call", fate::METHOD), None));
-        };
-        self.server.0.calls.settle(&name).await;
-        let told = async {
-            // It is asked once, so it waits as long as the store needs to open.
-            let core = loop {
-                match self.core().await {
-                    Err(RequestError::Opening) => {}
-                    core => break core?,
-                }
-            };
-            fate::fate(spec, core, name, request.arguments.unwrap_or_default()).await
-        };
-        let mut result = match told.await {
-            Ok(told) => told.result(),
-            // What the tool would have refused was not sent to AWS.
-            Err(fault @ RequestError::Argument(_)) => fault.with_example(spec.example).result(),
-            Err(fault) => RequestError::FateUnknown { why: fault.to_string() }.result(),
-        };
-        result.meta.get_or_insert_default().extend(self.meta());
-        Ok(result.into())
-    }
-
     /// Goes on with a subscription that an earlier server had, as soon as the store is open, unless the client ends it before.
     fn resume(&self, uri: String, peer: Peer<RoleServer>) {
         let (server, session) = (self.server.clone(), Arc::clone(&self.session));
@@ -140,53 +104,7 @@ impl ServerHandler for Handler {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let mut result = match tools::find(&request.name, &self.writes) {
-            Ok(spec) => {
-                // A call that changes AWS is never repeated.
-                let again = |result: &CallToolResult| !spec.is_write() && result.is_error == Some(true);
-                let stop = &self.stop;
-                let (note, readiness) = (ProgressNote::default(), &self.server.0.readiness);
-                let CallMeta { name, elapsed: before } = CallMeta::of(&context.meta);
-                let begun = Instant::now();
-                let mut running = self.server.0.calls.begin(name.as_ref().filter(|_| spec.is_write()));
-                if let Some(running) = running.as_mut().filter(|_| spec.is_write()) {
-                    running.origin.by = Some(self.principal(&context));
-                }
-                let call = |core| {
-                    let (arguments, running, note) = (request.arguments.clone(), running.clone(), note.clone());
-                    let writes = self.writes.clone();
-                    async move {
-                        match running {
-                            Some(running) => {
-                                // One that comes again has waited for this server as well.
-                                let here = if before.is_zero() { Duration::ZERO } else { begun.elapsed() };
-                                let elapsed = before + here;
-                                let setting = CallSetting { note, elapsed, running };
-                                tools::call(spec, core, arguments, writes, stop, setting).await
-                            }
-                            None => RequestError::CallOver.result(),
-                        }
-                    }
-                };
-                let notifier = self.notifier(&context);
-                let calling = Readiness::serve(readiness, again, call);
-                let called = tokio::select! {
-                    called = notifier.during(spec.name, &note, readiness, calling) => called,
-                    // Nobody waits for the answer any more. A call that changes AWS continues anyway.
-                    () = context.ct.cancelled(), if !spec.is_write() => Err(RequestError::Stopping),
-                };
-                let result = called.unwrap_or_else(|fault| fault.result());
-                if result.is_error == Some(true) {
-                    let code = result.meta.as_ref().and_then(|meta| meta.get(CODE));
-                    notifier.failed(spec.name, code).await;
-                }
-                result
-            }
-            Err(fault @ RequestError::WritesOff { .. }) => fault.result(),
-            Err(fault) => return Err(fault.protocol(None)),
-        };
-        result.meta.get_or_insert_default().extend(self.meta());
-        Ok(result.into())
+        self.served_call(request, context).await
     }
 
     #[instrument(name = "resources/list", level = "debug", skip_all)]

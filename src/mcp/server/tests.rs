@@ -167,7 +167,7 @@ async fn what_is_read_often_is_as_new_as_what_is_read_once() {
     for _ in 0..3 {
         assert_eq!(client.read(&uri).await.unwrap(), first, "nothing changed");
     }
-    let stopped = data(client.call("stop_instance", json!({"instance_id": id})).await.unwrap());
+    let stopped = data(client.agree("stop_instance", json!({"instance_id": id})).await.unwrap());
     let body = client.read(&uri).await.unwrap();
     assert_eq!(body["document"]["State"]["Name"], "stopping");
     assert!(body["seq"].as_u64() >= stopped["seq"].as_u64());
@@ -395,7 +395,7 @@ async fn write_tools_are_hidden_and_explained_where_writes_are_off() {
     let world = World::small().await;
     let client = world.client(false).await;
     assert!(!client.tools().await.unwrap().iter().any(|tool| tool.name == "stop_instance"));
-    let result = client.call("stop_instance", json!({"instance_id": "i-1"})).await.unwrap();
+    let result = client.agree("stop_instance", json!({"instance_id": "i-1"})).await.unwrap();
     assert_eq!(result.is_error, Some(true));
     assert!(text(&result).contains("--allow-writes"), "{}", text(&result));
     let writer = world.client(true).await;
@@ -408,10 +408,10 @@ async fn who_asked_for_writes_of_a_server_that_permits_none_is_told_of_that_serv
     let policy = ServerPolicy::permitting(false);
     world.server = McpServer::new(world.readiness.subscribe(), policy, TaskTracker::new(), world.stop.clone());
     let client = world.client(true).await;
-    let result = client.call("stop_instance", json!({"instance_id": "i-1"})).await.unwrap();
+    let result = client.agree("stop_instance", json!({"instance_id": "i-1"})).await.unwrap();
     let pid = format!("the running Muster server (pid {}) permits no writes", std::process::id());
     assert!(text(&result).contains(&pid), "{}", text(&result));
-    let asked = world.client(false).await.call("stop_instance", json!({"instance_id": "i-1"})).await.unwrap();
+    let asked = world.client(false).await.agree("stop_instance", json!({"instance_id": "i-1"})).await.unwrap();
     assert!(!text(&asked).contains("pid"), "{}", text(&asked));
 }
 
@@ -525,7 +525,7 @@ async fn a_bad_argument_is_an_answer_that_says_how() {
         ),
         ("compare_resource", json!({"uri": "ec2://instance/i-1", "from": " "}), "needs the argument `from`"),
     ] {
-        let result = client.call(tool, arguments.clone()).await.unwrap();
+        let result = client.agree(tool, arguments.clone()).await.unwrap();
         assert_eq!(result.is_error, Some(true), "{tool} {arguments}");
         assert!(text(&result).contains(says), "{tool} {arguments}: {}", text(&result));
         let code = result.meta.as_ref().and_then(|meta| meta.get(crate::mcp::error::CODE));
@@ -624,7 +624,7 @@ async fn a_modern_subscriber_is_told_of_what_it_asked_and_of_nothing_else() {
     let mut other = client.listen(&["ec2://vpc/vpc-1"], true).await.unwrap();
     quiet(&mut listening).await;
     quiet(&mut other).await;
-    let stopped = data(client.call("stop_instance", json!({"instance_id": id})).await.unwrap());
+    let stopped = data(client.agree("stop_instance", json!({"instance_id": id})).await.unwrap());
     assert_eq!(stopped["results"][0]["verdict"], "done");
     assert_eq!(listening.next(SOON).await.unwrap(), Some(uri.clone()));
     let nothing = other.next(Duration::from_millis(300)).await;
@@ -645,7 +645,7 @@ async fn histories_are_read_and_told_of() {
     quiet(&mut listening).await;
     let before = client.read(&history).await.unwrap();
     assert_eq!((&before["uri"], &before["changes"]), (&json!(history), &json!([])), "only a baseline: {before}");
-    drop(data(client.call("stop_instance", json!({"instance_id": id})).await.unwrap()));
+    drop(data(client.agree("stop_instance", json!({"instance_id": id})).await.unwrap()));
     let mut heard = vec![listening.next(SOON).await.unwrap()];
     while !(heard.contains(&Some(history.clone())) && heard.contains(&Some(changes.clone()))) {
         heard.push(listening.next(SOON).await.unwrap());

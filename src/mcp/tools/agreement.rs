@@ -116,8 +116,7 @@ impl AskedChange<'_> {
 
     /// The answer of a call whose confirmation does not count.
     fn refused(self, why: Unconfirmed) -> Result<ToolResult, RequestError> {
-        let message = format!("{why}. Nothing was sent to AWS. {}", why.next());
-        let answer = self.answer(&message, WriteVerdict::Unconfirmed, None)?;
+        let answer = self.answer(&why.told(), WriteVerdict::Unconfirmed, None)?;
         Ok(ToolResult { failure: Some(FailureCode::NothingDone), ..answer })
     }
 

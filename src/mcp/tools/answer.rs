@@ -1,6 +1,6 @@
 //! What a tool answers.
 
-use rmcp::model::{CallToolResult, ContentBlock};
+use rmcp::model::{CallToolResponse, CallToolResult, ContentBlock, InputRequiredResult};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -17,6 +17,8 @@ pub struct ToolResult {
     pub structured: Value,
     /// The kind of failure, when nothing of the request could be done.
     pub failure: Option<FailureCode>,
+    /// A question that the client has to answer first; then it is the whole answer.
+    pub input: Option<Box<InputRequiredResult>>,
 }
 
 impl ToolResult {
@@ -25,7 +27,16 @@ impl ToolResult {
     /// # Errors
     /// When the body cannot be put into JSON, which is a fault of Muster.
     pub fn new(text: impl Into<String>, body: &impl Serialize) -> Result<Self, serde_json::Error> {
-        Ok(ToolResult { text: text.into(), structured: serde_json::to_value(body)?, failure: None })
+        Ok(ToolResult { text: text.into(), structured: serde_json::to_value(body)?, failure: None, input: None })
+    }
+
+    /// As rmcp's answer.
+    #[must_use]
+    pub fn response(mut self) -> CallToolResponse {
+        match self.input.take() {
+            Some(input) => (*input).into(),
+            None => self.result().into(),
+        }
     }
 
     /// As rmcp's result.

@@ -4,6 +4,7 @@
 //! the form that the schema declares ([`coerce`]), and [`read`] turns the values into the struct.
 
 pub mod coerce;
+pub mod confirmation;
 pub mod filters;
 pub mod idempotency_key;
 pub mod instances;

@@ -336,5 +336,5 @@ fn shown(
     let damage = core.damage(AnswerSubject::Log(Some(std::slice::from_ref(id))));
     damage.say(&mut text);
     damage.fields().into_iter().for_each(|(name, value)| put(name, value));
-    Ok(ToolResult { text: text.into(), structured: Value::Object(data), failure: None })
+    Ok(ToolResult { text: text.into(), structured: Value::Object(data), failure: None, input: None })
 }

@@ -231,7 +231,7 @@ impl Counting {
             self.groups(&counted, &mut text, &mut put);
         }
         label.fields().into_iter().for_each(|(name, value)| put(&name, value));
-        Ok(ToolResult { text: text.into(), structured: Value::Object(data), failure: None })
+        Ok(ToolResult { text: text.into(), structured: Value::Object(data), failure: None, input: None })
     }
 
     /// The groups, largest first, as many as fit, and the rest added up.

@@ -8,8 +8,10 @@ use std::sync::Arc;
 use rmcp::schemars::{self, JsonSchema};
 use serde::Deserialize;
 
+use super::agreement::{self, AskedChange, Consent};
 use super::answer::ToolResult;
 use super::arguments::ArgumentError;
+use super::arguments::confirmation::Confirmable;
 use super::arguments::idempotency_key::Keyed;
 use super::arguments::instances::InstanceArguments;
 use super::gate::{GatedInstances, RefusedInstance, WriteGate};
@@ -25,9 +27,11 @@ use crate::aws::{CreateSnapshots, Pinned, WriteAnswer};
 use crate::ingest::Lane;
 use crate::kinds::SNAPSHOT;
 use crate::mcp::calls::RunningCall;
+use crate::mcp::confirmer::{Agreement, Confirmer};
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
 use crate::model::{ActionId, Cause, Chosen, Named, Observation, ResourceId, Scope, Seen, Seq, Source};
+use crate::policy::confirmation::{Risk, is_needed};
 use report::{SnapshotAnswer, SnapshotOutcome, SnapshotRow, answer};
 
 /// The most instances in one call, because the answer names every snapshot of each.
@@ -44,7 +48,7 @@ pub static SPEC: ToolSpec = ToolSpec {
                   deleted. Returns the snapshot IDs by device; the snapshots complete in the background. The snapshots get their \
                   volumes' tags and a tag muster:action. With dry_run nothing is created.",
     effect: ToolEffect::Creates,
-    input: ToolSchema::of_arguments::<Keyed<Arguments>>(),
+    input: ToolSchema::of_arguments::<Keyed<Confirmable<Arguments>>>(),
     output: ToolSchema::of_answer::<SnapshotAnswer<'static>>(),
     example: r#"{"instance_id": "i-0123456789abcdef0", "description": "before the upgrade"}"#,
     call: |call, given| call.with(given, serve),
@@ -74,30 +78,59 @@ struct Wish {
     dry_run: bool,
 }
 
+impl Wish {
+    fn effect(&self) -> PlannedEffect {
+        PlannedEffect::Snapshot { exclude_boot: self.exclude_boot_volume }
+    }
+}
+
 fn default_description() -> String {
     "Automated snapshot via MCP".to_owned()
 }
 
 async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, RequestError> {
     let Arguments { instances, wish } = arguments;
-    let ToolCall { core, writes, setting: CallSetting { running, .. }, .. } = call;
+    let ToolCall { core, writes, setting, .. } = call;
     let named = instances.named()?;
     if wish.description.chars().count() > MAX_DESCRIPTION {
         let expected = format!("at most {MAX_DESCRIPTION} characters");
         return Err(ArgumentError::form("description", &expected, wish.description).into());
     }
     let dry_run = wish.dry_run;
-    let gate = WriteGate { core: Arc::clone(&core), writes, origin: running.origin.clone(), spec: &SPEC, dry_run };
-    let work = async move { run(&gate, &named, &wish, &running).await };
+    let origin = setting.running.origin.clone();
+    let gate = WriteGate { core: Arc::clone(&core), writes, origin, spec: &SPEC, dry_run };
+    let mut agreement = None;
+    if !dry_run {
+        let change = AskedChange { spec: &SPEC, risk: Risk::Adds, verb: "Snapshot the volumes of", named: &named };
+        match change.consent(&core, &setting, || planned(&gate, &named, &wish)).await? {
+            Consent::Go(agreed) => agreement = agreed,
+            Consent::Answer(answer) => return Ok(answer),
+        }
+    }
+    let CallSetting { running, confirmer, .. } = setting;
+    let work = async move { run(&gate, &named, &wish, running, (&confirmer, agreement.as_ref())).await };
     let outcome = to_the_end(&core, work).await?;
     answer(&outcome, dry_run)
+}
+
+/// What a call would do to the instances of which it would make snapshots, as they are now.
+async fn planned(gate: &WriteGate, named: &Named, wish: &Wish) -> Result<WritePlan, RequestError> {
+    let aws = gate.core.aws.pinned().await;
+    let LiveCheck { targets, .. } = check(&gate.core, &aws, named).await?;
+    // Nothing is changed yet, so nothing counts and no refusal is recorded.
+    let look = WriteGate { dry_run: true, ..gate.clone() };
+    let has_volumes = |target: &LiveInstance| !devices(&target.document).is_empty();
+    let GatedInstances { mut allowed, .. } = look.pass(targets, has_volumes).await?;
+    allowed.retain(has_volumes);
+    gate.plan(wish.effect(), &allowed)
 }
 
 async fn run(
     gate: &WriteGate,
     named: &Named,
     wish: &Wish,
-    running: &RunningCall,
+    mut running: RunningCall,
+    agreed: (&Confirmer, Option<&Agreement>),
 ) -> Result<SnapshotOutcome, RequestError> {
     let core: &Core = &gate.core;
     let aws = core.aws.pinned().await;
@@ -110,13 +143,25 @@ async fn run(
     rows.extend(refused.into_iter().map(|RefusedInstance { target, message, .. }| {
         SnapshotRow::new(target.id.id.to_string(), WriteVerdict::PolicyRefused).with_message(message)
     }));
-    let effect = PlannedEffect::Snapshot { exclude_boot: wish.exclude_boot_volume };
     let planned: Vec<LiveInstance> =
-        allowed.iter().filter(|target| wish.dry_run && !devices(&target.document).is_empty()).cloned().collect();
+        allowed.iter().filter(|target| !devices(&target.document).is_empty()).cloned().collect();
     let plan = match planned.as_slice() {
-        [] => None,
-        planned => Some(WritePlan::make(core, SPEC.name, effect, planned, &gate.writes.in_force().tag_keys())?),
+        planned if !wish.dry_run && is_needed(Risk::Adds, planned.len()) => {
+            let plan = gate.plan(wish.effect(), planned)?;
+            if let Some(why) = agreement::settle(core, &SPEC, &mut running, agreed, &plan).await? {
+                let left = |target: &LiveInstance| {
+                    SnapshotRow::new(target.id.id.to_string(), WriteVerdict::Unconfirmed).with_message(why.told())
+                };
+                rows.extend(allowed.iter().map(left));
+                rows.sort_by_key(|row| named.place(&row.instance_id));
+                return Ok(SnapshotOutcome { rows, plan: None, seq: None });
+            }
+            None
+        }
+        [_, ..] if wish.dry_run => Some(gate.plan(wish.effect(), &planned)?),
+        _ => None,
     };
+    let running = &running;
     let mut distrust = None;
     for target in allowed {
         if let Some(why) = distrust {

@@ -225,7 +225,7 @@ fn answer(kind: &'static KindSpec, row: &Row, relations: &Relations, as_of: Opti
         put("as_of", as_of);
     }
     put("seq", json!(seq));
-    ToolResult { text: text.into(), structured: Value::Object(data), failure: None }
+    ToolResult { text: text.into(), structured: Value::Object(data), failure: None, input: None }
 }
 
 fn listed<'a>(slugs: impl Iterator<Item = &'a str>) -> String {

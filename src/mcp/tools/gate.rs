@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::plan::{PlannedEffect, WritePlan};
 use super::spec::ToolSpec;
 use super::write_through::LiveInstance;
 use crate::mcp::call_origin::CallOrigin;
@@ -133,6 +134,14 @@ impl WriteGate {
                 Ok(GatedInstances { admission, ..gated })
             }
         }
+    }
+
+    /// What the tool does to instances as they are now.
+    ///
+    /// # Errors
+    /// When the copy cannot be read.
+    pub fn plan(&self, effect: PlannedEffect, targets: &[LiveInstance]) -> Result<WritePlan, RequestError> {
+        WritePlan::make(&self.core, self.spec.name, effect, targets, &self.writes.in_force().tag_keys())
     }
 
     /// What the rules say of one instance. Nothing is counted.

@@ -174,7 +174,7 @@ async fn serve(call: ToolCall, _: Arguments) -> Result<ToolResult, RequestError>
     let uri = Address::Summary.to_string();
     let mut structured = overview(&call.core, &uri, &call.writes).await?;
     fit(&mut structured);
-    Ok(ToolResult { text: text(&structured), structured, failure: None })
+    Ok(ToolResult { text: text(&structured), structured, failure: None, input: None })
 }
 
 /// Leaves out the least important scopes until the answer fits: first empty ones without problems, then fresh ones, then stale

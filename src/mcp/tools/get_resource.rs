@@ -186,7 +186,7 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
             data.insert("hint".to_owned(), json!(REST));
         }
         let failure = matches!(looked, Some(Sight::Unsaid(_))).then_some(FailureCode::Aws);
-        return Ok(ToolResult { text, structured: Value::Object(data), failure });
+        return Ok(ToolResult { text, structured: Value::Object(data), failure, input: None });
     }
     if ids.len() > MAX_IDS {
         let expected = format!("at most {MAX_IDS} ids: use several calls");
@@ -352,5 +352,5 @@ fn answer(
     structured.insert("seq".to_owned(), json!(seq));
     // Where nothing is known, or AWS confirms nothing, the first reason decides.
     let failure = if is_known { None } else { failure.or(Some(FailureCode::Aws)) };
-    Ok(ToolResult { text: lead.into(), structured: Value::Object(structured), failure })
+    Ok(ToolResult { text: lead.into(), structured: Value::Object(structured), failure, input: None })
 }

@@ -92,7 +92,7 @@ async fn once(
             let KeptAnswer { text, structured, failure } = serde_json::from_str(&answer)?;
             let text =
                 format!("This repeats a call made at {at}: nothing was sent to AWS now. Its answer was:\n{text}");
-            return Ok(ToolResult { text, structured, failure });
+            return Ok(ToolResult { text, structured, failure, input: None });
         }
         KeyVerdict::Unanswered(name) => {
             let told = fate::fate(spec, Arc::clone(&core), name, given.clone()).await?;
@@ -136,7 +136,7 @@ async fn turn(call: &ToolCall, key: &CallKey, digest: u128) -> Result<KeyPlace, 
 
 /// Keeps the answer. Where that fails the log still tells what became of the call.
 async fn keep(core: &Core, kept: KeyedCall, answer: &ToolResult) {
-    let ToolResult { text, structured, failure } = answer.clone();
+    let ToolResult { text, structured, failure, .. } = answer.clone();
     let text = serde_json::to_string(&KeptAnswer { text, structured, failure });
     let Some(answer) = text.ok().filter(|text| text.len() <= MAX_ANSWER) else { return };
     if let Err(error) = core.ingest.keep_call(KeyedCall { answer: Some(answer), ..kept }).await {

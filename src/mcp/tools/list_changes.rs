@@ -206,7 +206,7 @@ impl ChangeQuery {
         if !(self.continued && span.order == ReadOrder::Newest) {
             put("newest_cursor", json!(self.cursor(core, LogRange::oldest(seen, None))));
         }
-        Ok(ToolResult { text: text.into(), structured: Value::Object(data), failure: None })
+        Ok(ToolResult { text: text.into(), structured: Value::Object(data), failure: None, input: None })
     }
 }
 

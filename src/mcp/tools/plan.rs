@@ -49,6 +49,9 @@ pub struct ShownPlan {
 /// An instance as it is, and what would happen to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PlannedChange {
+    /// The instance, with its account and region.
+    #[serde(skip)]
+    pub id: ResourceId,
     /// The instance.
     pub instance_id: String,
     /// Its account.
@@ -123,6 +126,12 @@ impl WritePlan {
         Ok(WritePlan { tool, instances })
     }
 
+    /// The instances that would be changed.
+    #[must_use]
+    pub fn ids(&self) -> Vec<ResourceId> {
+        self.instances.iter().map(|change| change.id.clone()).collect()
+    }
+
     /// A name of everything that the plan shows, as 64 hexadecimal digits. Another plan has another one.
     #[must_use]
     pub fn digest(&self) -> String {
@@ -187,6 +196,7 @@ impl PlannedChange {
         });
         let volumes: Vec<PlannedVolume> = volumes.collect();
         PlannedChange {
+            id: id.clone(),
             instance_id: id.id.to_string(),
             account: id.account.to_string(),
             region: id.region.to_string(),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use rmcp::schemars::{self, JsonSchema};
 use serde::Deserialize;
 
+use super::agreement::{self, AskedChange, Consent};
 use super::answer::ToolResult;
 use super::arguments::instances::InstanceArguments;
 use super::gate::{GatedInstances, RefusedInstance, WriteGate};
@@ -18,9 +19,11 @@ use super::write_through::{ACTED, Intent, LiveCheck, LiveInstance, check, distru
 use crate::aws::{AwsError, Pinned, StateChange, WriteAnswer, WriteResult};
 use crate::kinds::INSTANCE;
 use crate::mcp::calls::RunningCall;
+use crate::mcp::confirmer::{Agreement, Confirmer};
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
 use crate::model::{ActionEnd, ActionOutcome, Chosen, Named, Observation, Scope, Seen, Source};
+use crate::policy::confirmation::{Risk, is_needed};
 use report::{PowerReport, PowerRow, Unasked};
 
 /// The most instances in one call.
@@ -56,6 +59,24 @@ impl Power {
             Power::Start => PlannedEffect::Start,
             Power::Stop { .. } => PlannedEffect::Stop,
             Power::Reboot => PlannedEffect::Reboot,
+        }
+    }
+
+    /// Whether it interrupts something.
+    fn risk(self) -> Risk {
+        match self {
+            Power::Start => Risk::Adds,
+            Power::Stop { .. } | Power::Reboot => Risk::Interrupts,
+        }
+    }
+
+    /// What it does to instances, for a question.
+    fn verb(self) -> &'static str {
+        match self {
+            Power::Start => "Start",
+            Power::Stop { force: false } => "Stop",
+            Power::Stop { force: true } => "Force-stop",
+            Power::Reboot => "Reboot",
         }
     }
 
@@ -141,19 +162,41 @@ pub async fn serve(
     spec: &'static ToolSpec,
     power: Power,
 ) -> Result<ToolResult, RequestError> {
-    let ToolCall { core, writes, setting: CallSetting { running, .. }, .. } = call;
+    let ToolCall { core, writes, setting, .. } = call;
     let named = arguments.instances.named()?;
     let dry_run = arguments.dry_run;
-    let gate = WriteGate { core: Arc::clone(&core), writes, origin: running.origin.clone(), spec, dry_run };
-    let work = async move { run(&gate, power, &named, &running).await };
+    let origin = setting.running.origin.clone();
+    let gate = WriteGate { core: Arc::clone(&core), writes, origin, spec, dry_run };
+    let mut agreement = None;
+    if !dry_run {
+        let change = AskedChange { spec, risk: power.risk(), verb: power.verb(), named: &named };
+        match change.consent(&core, &setting, || plan(&gate, power, &named)).await? {
+            Consent::Go(agreed) => agreement = agreed,
+            Consent::Answer(answer) => return Ok(answer),
+        }
+    }
+    let CallSetting { running, confirmer, .. } = setting;
+    let work = async move { run(&gate, power, &named, running, (&confirmer, agreement.as_ref())).await };
     to_the_end(&core, work).await?.answer(power.words(), dry_run)
+}
+
+/// What a call would do to the instances that it would change, as they are now.
+async fn plan(gate: &WriteGate, power: Power, named: &Named) -> Result<WritePlan, RequestError> {
+    let aws = gate.core.aws.pinned().await;
+    let LiveCheck { targets, .. } = check(&gate.core, &aws, named).await?;
+    // Nothing is changed yet, so nothing counts and no refusal is recorded.
+    let look = WriteGate { dry_run: true, ..gate.clone() };
+    let GatedInstances { mut allowed, .. } = look.pass(targets, |target| !power.is_already(target.state())).await?;
+    allowed.retain(|target| !power.is_already(target.state()));
+    gate.plan(power.effect(), &allowed)
 }
 
 async fn run(
     gate: &WriteGate,
     power: Power,
     named: &Named,
-    running: &RunningCall,
+    mut running: RunningCall,
+    agreed: (&Confirmer, Option<&Agreement>),
 ) -> Result<PowerReport, RequestError> {
     let WriteGate { core, spec, dry_run, .. } = gate;
     let core: &Core = core;
@@ -188,9 +231,18 @@ async fn run(
         });
     }
     if *dry_run {
-        report.plan =
-            Some(WritePlan::make(core, spec.name, power.effect(), &rest, &gate.writes.in_force().tag_keys())?);
+        report.plan = Some(gate.plan(power.effect(), &rest)?);
+    } else if is_needed(power.risk(), rest.len())
+        && let Some(why) =
+            agreement::settle(core, spec, &mut running, agreed, &gate.plan(power.effect(), &rest)?).await?
+    {
+        let message = why.told();
+        let left = |target| PowerRow::of(target, WriteVerdict::Unconfirmed, Some(message.clone()));
+        report.rows.extend(rest.iter().map(left));
+        report.rows.sort_by_key(|row| named.place(&row.instance_id));
+        return Ok(report);
     }
+    let running = &running;
     let (ready, odd): (Vec<LiveInstance>, Vec<LiveInstance>) =
         rest.into_iter().partition(|target| power.is_ready(target.state()));
     let mut batches: BTreeMap<Scope, Vec<LiveInstance>> = BTreeMap::new();

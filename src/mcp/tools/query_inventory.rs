@@ -312,7 +312,7 @@ impl AskedStatement {
         }
         let mut structured = self.fields(shown);
         structured.insert("rows".to_owned(), json!(rows));
-        ToolResult { text: text.into(), structured: Value::Object(structured), failure: None }
+        ToolResult { text: text.into(), structured: Value::Object(structured), failure: None, input: None }
     }
 }
 

@@ -199,7 +199,7 @@ impl Asked {
             put("readings", json!(readings));
         }
         label.fields().into_iter().for_each(|(name, value)| put(&name, value));
-        Ok(ToolResult { text: text.into(), structured: Value::Object(data), failure: None })
+        Ok(ToolResult { text: text.into(), structured: Value::Object(data), failure: None, input: None })
     }
 }
 

@@ -237,7 +237,7 @@ fn found(
     }
     structured.insert("seq".to_owned(), json!(hits.seq));
     structured.extend(label.fields());
-    Ok(ToolResult { text, structured: Value::Object(structured), failure: None })
+    Ok(ToolResult { text, structured: Value::Object(structured), failure: None, input: None })
 }
 
 /// As many rows as fit into the budget with `frame` tokens for everything around them, as text and as data.

@@ -15,6 +15,7 @@ use super::arguments::coerce::Care;
 use super::arguments::{self, ArgumentError};
 use super::schema::ToolSchema;
 use crate::mcp::calls::RunningCall;
+use crate::mcp::confirmer::Confirmer;
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
 use crate::mcp::policy::Writes;
@@ -68,6 +69,8 @@ pub struct CallSetting {
     pub elapsed: Duration,
     /// The entry of a call that may change AWS, to be kept until it has ended.
     pub running: RunningCall,
+    /// Asks whether the call may act.
+    pub confirmer: Confirmer,
 }
 
 /// What a call of a tool works with, apart from its arguments.

@@ -3,6 +3,7 @@
 use rmcp::schemars::{self, JsonSchema};
 use serde::Deserialize;
 
+use super::arguments::confirmation::Confirmable;
 use super::arguments::idempotency_key::Keyed;
 use super::power::report::PowerAnswer;
 use super::power::{Power, PowerArguments, serve};
@@ -18,7 +19,7 @@ pub static SPEC: ToolSpec = ToolSpec {
                   that is already stopped is not an error. Returns each instance's state before and after, and the seq from \
                   which the inventory shows the change. With dry_run nothing is changed.",
     effect: ToolEffect::Idempotent { destructive: true },
-    input: ToolSchema::of_arguments::<Keyed<Arguments>>(),
+    input: ToolSchema::of_arguments::<Keyed<Confirmable<Arguments>>>(),
     output: ToolSchema::of_answer::<PowerAnswer>(),
     example: r#"{"instance_ids": ["i-0123456789abcdef0"], "dry_run": true}"#,
     call: |call, given| {

@@ -285,7 +285,7 @@ async fn stop_and_start_write_through_and_what_is_so_already_is_an_answer() {
     let client = world.client(true).await;
     let (running, stopped) = (world.instance(&client, "running").await, world.instance(&client, "stopped").await);
     let arguments = json!({"instance_ids": [running, stopped, "i-0000000000000dead"]});
-    let result = client.call("stop_instance", arguments).await.unwrap();
+    let result = client.agree("stop_instance", arguments).await.unwrap();
     let said = text(&result).to_owned();
     let report = data(result);
     conforms(&stop_instance::SPEC, &report);
@@ -307,11 +307,11 @@ async fn stop_and_start_write_through_and_what_is_so_already_is_an_answer() {
     });
     assert!(requested.is_some() && requested < finished);
 
-    let refused = client.call("start_instance", json!({"instance_id": running})).await.unwrap();
+    let refused = client.agree("start_instance", json!({"instance_id": running})).await.unwrap();
     assert_eq!(refused.is_error, Some(true));
     assert!(text(&refused).contains("still stopping"), "{}", text(&refused));
     conforms(&start_instance::SPEC, refused.structured_content.as_ref().unwrap());
-    let started = data(client.call("start_instance", json!({"instance_ids": [stopped]})).await.unwrap());
+    let started = data(client.agree("start_instance", json!({"instance_ids": [stopped]})).await.unwrap());
     assert_eq!(started["results"][0]["current_state"], "pending");
 }
 
@@ -323,7 +323,7 @@ async fn force_stops_an_instance_that_hangs_while_it_stops() {
     let running = world.instance(&client, "running").await;
     for (force, verdict) in [(false, "done"), (false, "already"), (true, "done")] {
         let arguments = json!({"instance_id": running, "force": force});
-        let report = data(client.call("stop_instance", arguments).await.unwrap());
+        let report = data(client.agree("stop_instance", arguments).await.unwrap());
         assert_eq!(report["results"][0]["verdict"], verdict, "{report}");
     }
     assert_eq!(world.simulator.world().requests("StopInstances"), 2);
@@ -366,7 +366,7 @@ async fn an_answer_without_anything_that_was_asked_for_fails_with_a_code() {
     let world = World::small().await;
     let client = world.client(true).await;
     for (tool, code) in [("get_instance_status", FailureCode::NotFound), ("stop_instance", FailureCode::NothingDone)] {
-        let result = client.call(tool, json!({"instance_id": "i-0000000000000dead"})).await.unwrap();
+        let result = client.agree(tool, json!({"instance_id": "i-0000000000000dead"})).await.unwrap();
         assert_eq!(result.is_error, Some(true), "{tool}");
         assert_eq!(result.meta.as_ref().and_then(|meta| meta.get(CODE)), Some(&json!(code)), "{tool}");
     }
@@ -377,14 +377,14 @@ async fn a_dry_run_changes_nothing_and_records_nothing() {
     let world = World::small().await;
     let client = world.client(true).await;
     let running = world.instance(&client, "running").await;
-    let result = client.call("stop_instance", json!({"instance_id": running, "dry_run": true})).await.unwrap();
+    let result = client.agree("stop_instance", json!({"instance_id": running, "dry_run": true})).await.unwrap();
     assert!(text(&result).ends_with("\nLooked at live; nothing was changed."), "{}", text(&result));
     let report = data(result);
     assert_eq!(report["results"][0]["verdict"], "would_be_allowed");
     assert_eq!((&report["actions"], report.get("seq")), (&json!([]), None));
     let body = client.read(&format!("ec2://instance/{running}")).await.unwrap();
     assert_eq!(body["document"]["State"]["Name"], "running");
-    let result = client.call("create_snapshot", json!({"instance_id": running, "dry_run": true})).await.unwrap();
+    let result = client.agree("create_snapshot", json!({"instance_id": running, "dry_run": true})).await.unwrap();
     assert!(text(&result).ends_with("\nLooked at live; nothing was created."), "{}", text(&result));
     let report = data(result);
     assert_eq!((&report["results"][0]["verdict"], report.get("seq")), (&json!("would_be_allowed"), None));
@@ -395,7 +395,7 @@ async fn snapshots_are_made_of_every_volume_and_listed_by_device() {
     let world = World::small().await;
     let client = world.client(true).await;
     let running = world.instance(&client, "running").await;
-    let report = data(client.call("create_snapshot", json!({"instance_id": running})).await.unwrap());
+    let report = data(client.agree("create_snapshot", json!({"instance_id": running})).await.unwrap());
     conforms(&create_snapshot::SPEC, &report);
     let body = client.read(&format!("ec2://instance/{running}")).await.unwrap();
     let volumes = body["document"]["BlockDeviceMappings"].as_array().unwrap().len();
@@ -420,7 +420,7 @@ async fn an_instance_that_no_sweep_has_seen_is_found_live() {
     let running = world.instance(&client, "running").await;
     let unswept = World::unswept(simulator::Options { instances: 12, ..fast() }, ListMode::Auto).await;
     let client = unswept.client(true).await;
-    let report = data(client.call("stop_instance", json!({"instance_id": running})).await.unwrap());
+    let report = data(client.agree("stop_instance", json!({"instance_id": running})).await.unwrap());
     assert_eq!(report["results"][0]["verdict"], "done");
 }
 
@@ -431,11 +431,11 @@ async fn what_aws_denies_is_explained_with_the_fix() {
     let running = world.instance(&client, "running").await;
     let message = "You are not authorized to perform: ec2:StopInstances";
     world.simulator.world().fail("StopInstances", 403, "UnauthorizedOperation", message);
-    let result = client.call("stop_instance", json!({"instance_id": running})).await.unwrap();
+    let result = client.agree("stop_instance", json!({"instance_id": running})).await.unwrap();
     assert_eq!(result.is_error, Some(true));
     assert!(text(&result).contains("Allow ec2:StopInstances in the IAM policy"), "{}", text(&result));
     world.simulator.world().fail("CreateSnapshots", 500, "InternalError", "oops");
-    let result = client.call("create_snapshot", json!({"instance_id": running})).await.unwrap();
+    let result = client.agree("create_snapshot", json!({"instance_id": running})).await.unwrap();
     let report = result.structured_content.as_ref().unwrap();
     assert_eq!(report["results"][0]["verdict"], "unknown", "{}", text(&result));
     assert!(text(&result).contains("tag:muster:action"), "{}", text(&result));

@@ -28,6 +28,8 @@ pub enum WriteVerdict {
     Unknown,
     /// The server ended before the call was sent to AWS; nothing happened.
     NotSent,
+    /// Somebody has to agree first, or did not; no call was made.
+    Unconfirmed,
     /// There is no such instance.
     NotFound,
     /// The credentials belong to another account; no call was made.
@@ -40,7 +42,7 @@ pub enum WriteVerdict {
 
 impl WriteVerdict {
     /// Every one.
-    pub const ALL: [WriteVerdict; 12] = [
+    pub const ALL: [WriteVerdict; 13] = [
         WriteVerdict::Done,
         WriteVerdict::Already,
         WriteVerdict::WouldBeAllowed,
@@ -49,6 +51,7 @@ impl WriteVerdict {
         WriteVerdict::Refused,
         WriteVerdict::Unknown,
         WriteVerdict::NotSent,
+        WriteVerdict::Unconfirmed,
         WriteVerdict::NotFound,
         WriteVerdict::OtherAccount,
         WriteVerdict::IdentityUnproved,
@@ -67,6 +70,7 @@ impl WriteVerdict {
             WriteVerdict::Refused => "refused",
             WriteVerdict::Unknown => "unknown",
             WriteVerdict::NotSent => "not_sent",
+            WriteVerdict::Unconfirmed => "unconfirmed",
             WriteVerdict::NotFound => "not_found",
             WriteVerdict::OtherAccount => "other_account",
             WriteVerdict::IdentityUnproved => "identity_unproved",
@@ -116,7 +120,7 @@ impl JsonSchema for WriteVerdict {
             "description": "How it went. `done` and `already` are success. `unknown`: AWS's answer was lost, so it may have \
                             happened. `not_sent`: the server ended before it called AWS. `acted`: this dry run was \
                             carried out, because the endpoint ignores DryRun. `policy_refused`: a rule of Muster's own \
-                            refuses it, not AWS. For `other_account`, `identity_unproved` and `answer_not_trusted` no \
+                            refuses it, not AWS. `unconfirmed`: somebody has to agree first, or did not. For `other_account`, `identity_unproved` and `answer_not_trusted` no \
                             call was made.",
         })
     }

@@ -196,8 +196,15 @@ impl Driver {
         self.ask(&json!({"op": "read", "uri": uri}))
     }
 
-    /// The result of a tool.
+    /// The result of a tool, which is called again with the token of the plan that it is shown, if any.
     pub(crate) fn call(&mut self, tool: &str, arguments: &Value) -> Value {
+        let shown = self.must(&json!({"op": "call", "name": tool, "arguments": arguments}));
+        let token = &shown["structuredContent"]["confirmation"]["token"];
+        if token.is_null() {
+            return shown;
+        }
+        let mut arguments = arguments.clone();
+        arguments["confirmation"] = token.clone();
         self.must(&json!({"op": "call", "name": tool, "arguments": arguments}))
     }
 

@@ -115,8 +115,20 @@ impl Client {
         Ok(serde_json::from_str(text).unwrap())
     }
 
-    /// Calls a tool: `Err` only for a JSON-RPC error.
+    /// Calls a tool, and agrees to the plan that it is shown, if any: `Err` only for a JSON-RPC error.
     pub(crate) fn call(&mut self, tool: &str, arguments: &Value) -> Result<Answer, RpcError> {
+        let shown = self.ask(tool, arguments)?;
+        let token = &shown.structured["confirmation"]["token"];
+        if token.is_null() {
+            return Ok(shown);
+        }
+        let mut arguments = arguments.clone();
+        arguments["confirmation"] = token.clone();
+        self.ask(tool, &arguments)
+    }
+
+    /// Calls a tool, and agrees to nothing.
+    pub(crate) fn ask(&mut self, tool: &str, arguments: &Value) -> Result<Answer, RpcError> {
         let result = self.request("tools/call", &json!({"name": tool, "arguments": arguments}))?;
         let blocks = result["content"].as_array().cloned().unwrap_or_default();
         let texts: Vec<&str> = blocks.iter().filter_map(|block| block["text"].as_str()).collect();

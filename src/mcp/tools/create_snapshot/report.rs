@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::aws::{CreatedSnapshot, WriteResult};
 use crate::mcp::error::RequestError;
+use crate::mcp::tools::agreement::ConfirmationOffer;
 use crate::mcp::tools::answer::ToolResult;
 use crate::mcp::tools::budget::BUDGET;
 use crate::mcp::tools::plan::WritePlan;
@@ -80,6 +81,9 @@ pub(super) struct StartedSnapshot {
 pub(super) struct SnapshotAnswer<'a> {
     /// One row for each instance that was named.
     results: &'a [SnapshotRow],
+    /// How to confirm the call, whose plan the text shows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confirmation: Option<ConfirmationOffer>,
     /// Whether this was a dry run.
     dry_run: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -269,8 +273,10 @@ pub(super) fn answer(outcome: &SnapshotOutcome, dry_run: bool) -> Result<ToolRes
         None if rows.iter().all(|row| row.action.is_none()) => text.add("\nLooked at live; nothing was created."),
         None => {}
     }
-    let mut answer =
-        ToolResult::new(text, &SnapshotAnswer { results: rows, dry_run, plan: plan.map(|plan| plan.data), seq })?;
+    let mut answer = ToolResult::new(
+        text,
+        &SnapshotAnswer { results: rows, confirmation: None, dry_run, plan: plan.map(|plan| plan.data), seq },
+    )?;
     for kept in [&["snapshot_id", "device"][..], &["snapshot_id"]] {
         if tokens(&answer.structured.to_string()) > BUDGET {
             shorten(&mut answer.structured, kept);

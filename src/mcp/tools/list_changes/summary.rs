@@ -85,7 +85,7 @@ impl ChangeQuery {
             ));
             put("next_cursor", json!(next));
         }
-        Ok(ToolResult { text: text.into(), structured: Value::Object(data), failure: None })
+        Ok(ToolResult { text: text.into(), structured: Value::Object(data), failure: None, input: None })
     }
 
     /// Counts what is in the range, as far as there is time; the last page read.

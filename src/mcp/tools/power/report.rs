@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::aws::StateChange;
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
+use crate::mcp::tools::agreement::ConfirmationOffer;
 use crate::mcp::tools::answer::ToolResult;
 use crate::mcp::tools::plan::WritePlan;
 use crate::mcp::tools::table::{self, AnswerText};
@@ -76,6 +77,9 @@ pub struct PowerAnswer {
     /// How many instances that nobody named are in AWS's answer; `unasked` lists up to 50.
     #[serde(skip_serializing_if = "Option::is_none")]
     unasked_total: Option<usize>,
+    /// How to confirm the call, whose plan the text shows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confirmation: Option<ConfirmationOffer>,
     /// Whether this was a dry run.
     dry_run: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -198,7 +202,7 @@ impl PowerReport {
         let PowerReport { rows: results, mut unasked, acted, actions, seq, .. } = self;
         let unasked_total = (!unasked.is_empty()).then_some(unasked.len());
         unasked.truncate(MAX_SHOWN);
-        let body = PowerAnswer { results, unasked, unasked_total, dry_run, plan, actions, seq };
+        let body = PowerAnswer { results, confirmation: None, unasked, unasked_total, dry_run, plan, actions, seq };
         let answer = ToolResult::new(text, &body)?;
         let failure = match good {
             _ if acted || unasked_total.is_some() => Some(FailureCode::NotTrusted),

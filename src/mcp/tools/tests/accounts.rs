@@ -32,7 +32,7 @@ async fn with_another_accounts_credentials_no_tool_calls_and_each_says_the_sweep
         // Of one that the inventory holds, and of one that it does not.
         for id in [id, "i-00000000000000bad"] {
             for dry_run in [false, true] {
-                let result = client.call(tool, json!({"instance_id": id, "dry_run": dry_run})).await.unwrap();
+                let result = client.agree(tool, json!({"instance_id": id, "dry_run": dry_run})).await.unwrap();
                 assert_eq!(result.is_error, Some(true), "{tool}: {}", text(&result));
                 assert!(text(&result).contains(&reason), "{tool}: {reason:?} is not in {}", text(&result));
                 let told = result.structured_content.unwrap();
@@ -42,7 +42,7 @@ async fn with_another_accounts_credentials_no_tool_calls_and_each_says_the_sweep
         assert_eq!(world.simulator.world().requests(action), 0, "{tool}");
     }
     credentials.rotate(OURS);
-    let result = client.call("stop_instance", json!({"instance_id": ids[1]})).await.unwrap();
+    let result = client.agree("stop_instance", json!({"instance_id": ids[1]})).await.unwrap();
     assert_eq!(data(result)["results"][0]["verdict"], "done");
 }
 
@@ -70,7 +70,7 @@ async fn an_endpoint_that_ignores_ids_cannot_make_one_stop_three() {
     let running = world.instance(&client, "running").await;
     world.simulator.world().faults().patch(&json!({"ignored": {"ids": ["DescribeInstances"]}})).unwrap();
     for dry_run in [true, false] {
-        let result = client.call("stop_instance", json!({"instance_id": running, "dry_run": dry_run})).await.unwrap();
+        let result = client.agree("stop_instance", json!({"instance_id": running, "dry_run": dry_run})).await.unwrap();
         assert_eq!(result.is_error, Some(true), "{}", text(&result));
         assert!(text(&result).contains("0 of 1") && text(&result).contains("nobody named"), "{}", text(&result));
     }
@@ -84,7 +84,7 @@ async fn a_dry_run_that_acted_is_read_at_its_seq() {
     let ignored = json!({"ignored": {"dry_run": ["StartInstances", "StopInstances", "CreateSnapshots"]}});
     world.simulator.world().faults().patch(&ignored).unwrap();
     let running = world.instance(&client, "running").await;
-    let result = client.call("create_snapshot", json!({"instance_id": running, "dry_run": true})).await.unwrap();
+    let result = client.agree("create_snapshot", json!({"instance_id": running, "dry_run": true})).await.unwrap();
     let told = result.structured_content.as_ref().unwrap();
     conforms(&create_snapshot::SPEC, told);
     assert_eq!(told["results"][0]["verdict"], "acted", "{}", text(&result));
@@ -94,7 +94,7 @@ async fn a_dry_run_that_acted_is_read_at_its_seq() {
     // The snapshot carries the tag of the call that the log holds.
     assert!(body["document"]["Tags"].to_string().contains(told["results"][0]["action"].as_str().unwrap()), "{body}");
 
-    let result = client.call("stop_instance", json!({"instance_id": running, "dry_run": true})).await.unwrap();
+    let result = client.agree("stop_instance", json!({"instance_id": running, "dry_run": true})).await.unwrap();
     let told = result.structured_content.as_ref().unwrap();
     assert_eq!(told["results"][0]["verdict"], "acted", "{}", text(&result));
     let body = client.read(&format!("ec2://instance/{running}")).await.unwrap();

@@ -24,7 +24,7 @@ async fn what_changes_in_status_checks_is_a_change_of_their_instance() {
     // A state that both show is told once.
     let hidden = found["hidden"].as_u64().unwrap();
     world.simulator.world().home().set_impaired(&id, simulator::Check::System, false).unwrap();
-    drop(data(client.call("stop_instance", json!({"instance_id": id})).await.unwrap()));
+    drop(data(client.agree("stop_instance", json!({"instance_id": id})).await.unwrap()));
     wait_until_stopped(&client, &id).await;
     world.sweep().await;
     let (said, found) = answered(&client, &list_changes::SPEC, json!({"id": id, "field": "State.Name"})).await;
@@ -62,7 +62,7 @@ async fn changes_are_counted_by_kind_field_and_cause_and_the_rest_together() {
     assert!(said.contains("Others: "), "{said}");
 
     let id = world.instance(&client, "running").await;
-    drop(data(client.call("stop_instance", json!({"instance_id": id})).await.unwrap()));
+    drop(data(client.agree("stop_instance", json!({"instance_id": id})).await.unwrap()));
     let (said, counted) = answered(&client, &list_changes::SPEC, json!({"summary": true, "field": "State.Name"})).await;
     let expected = json!([{"kind": "instance", "what": "changed", "field": "State.Name", "cause": "tool", "count": 1}]);
     assert_eq!(counted["summary"], expected, "{said}");
@@ -79,7 +79,7 @@ async fn a_wait_that_comes_again_hears_of_what_was_recorded_since_the_client_ask
     let world = World::small().await;
     let client = world.client(true).await;
     let id = world.instance(&client, "running").await;
-    drop(data(client.call("stop_instance", json!({"instance_id": id})).await.unwrap()));
+    drop(data(client.agree("stop_instance", json!({"instance_id": id})).await.unwrap()));
     wait_until_stopped(&client, &id).await;
     let mut raw = RawClient::silent(&world);
     for (since, elapsed, hears) in

@@ -37,7 +37,7 @@ async fn a_stop_that_was_to_be_forced_is_done_only_once_the_instance_is_stopped(
     let world = World::swept(slow, ListMode::Auto).await;
     let asking = world.client(true).await;
     let id = world.instance(&asking, "running").await;
-    drop(data(asking.call("stop_instance", json!({"instance_id": id})).await.unwrap()));
+    drop(data(asking.agree("stop_instance", json!({"instance_id": id})).await.unwrap()));
     let target = ResourceId::new(&scope(), &INSTANCE.kind(), id.as_str());
     for call in ["a-1", "a-2"] {
         let request = ActionRequest::of("stop_instance", vec![target.clone()]);

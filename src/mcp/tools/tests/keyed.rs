@@ -22,7 +22,7 @@ fn kept(world: &World, key: &str) -> Option<KeyedCall> {
 }
 
 async fn stop(client: &McpClient, id: &str, key: &str) -> (Value, String) {
-    let result = client.call("stop_instance", json!({"instance_id": id, "idempotency_key": key})).await.unwrap();
+    let result = client.agree("stop_instance", json!({"instance_id": id, "idempotency_key": key})).await.unwrap();
     let said = text(&result).to_owned();
     (data(result), said)
 }
@@ -37,7 +37,7 @@ async fn a_repeat_returns_the_first_answer_and_aws_is_asked_once() {
     // In another session, and with the instance in another state.
     let later = world.client(true).await;
     tokio::time::sleep(Duration::from_millis(400)).await;
-    drop(data(later.call("start_instance", json!({"instance_id": id})).await.unwrap()));
+    drop(data(later.agree("start_instance", json!({"instance_id": id})).await.unwrap()));
     tokio::time::sleep(Duration::from_millis(400)).await;
     let (again, told) = stop(&later, &id, "deploy 7").await;
     assert_eq!(again, first);
@@ -53,7 +53,7 @@ async fn a_key_of_another_call_is_an_error_and_a_dry_run_needs_none() {
     let client = world.client(true).await;
     let id = world.instance(&client, "running").await;
     let dry = json!({"instance_id": id, "idempotency_key": "k", "dry_run": true});
-    drop(data(client.call("stop_instance", dry).await.unwrap()));
+    drop(data(client.agree("stop_instance", dry).await.unwrap()));
     drop(stop(&client, &id, "k").await);
     let before = world.simulator.world().requests(STOPS);
     for (tool, arguments) in [
@@ -61,14 +61,14 @@ async fn a_key_of_another_call_is_an_error_and_a_dry_run_needs_none() {
         ("reboot_instance", json!({"instance_id": id, "idempotency_key": "k"})),
         ("create_snapshot", json!({"instance_id": id, "idempotency_key": "k"})),
     ] {
-        let refused = client.call(tool, arguments).await.unwrap();
+        let refused = client.agree(tool, arguments).await.unwrap();
         let said = text(&refused);
         assert!(refused.is_error == Some(true) && said.contains("stands for a call of stop_instance"), "{said}");
         assert_eq!(refused.meta.as_ref().and_then(|meta| meta.get(CODE)), Some(&json!(FailureCode::InvalidArgument)));
     }
     assert_eq!(world.simulator.world().requests(STOPS), before);
     assert_eq!(world.simulator.world().requests("RebootInstances"), 0);
-    let wrong = client.call("stop_instance", json!({"instance_id": id, "idempotency_key": "ü"})).await.unwrap();
+    let wrong = client.agree("stop_instance", json!({"instance_id": id, "idempotency_key": "ü"})).await.unwrap();
     assert!(text(&wrong).contains("1 to 64 printable ASCII characters"), "{}", text(&wrong));
 }
 
@@ -107,7 +107,7 @@ async fn after_a_crash_the_log_decides_whether_a_repeat_calls_aws() {
     assert!(said.contains("this is what became of it"), "{said}");
     assert_eq!(world.simulator.world().requests(STOPS), 1);
     // It crashed before, so it runs now, once.
-    drop(data(client.call("start_instance", json!({"instance_id": id})).await.unwrap()));
+    drop(data(client.agree("start_instance", json!({"instance_id": id})).await.unwrap()));
     tokio::time::sleep(Duration::from_millis(400)).await;
     world.core.ingest.keep_call(crashed("before", "call-2")).await.unwrap();
     let (told, said) = stop(&client, &id, "before").await;

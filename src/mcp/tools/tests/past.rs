@@ -33,7 +33,7 @@ pub(super) async fn changes(client: &McpClient, arguments: Value) -> (String, Va
 }
 
 pub(super) async fn refused(client: &McpClient, tool: &str, arguments: Value) -> String {
-    let result = client.call(tool, arguments).await.unwrap();
+    let result = client.agree(tool, arguments).await.unwrap();
     assert_eq!(result.is_error, Some(true), "{}", text(&result));
     text(&result).to_owned()
 }
@@ -55,7 +55,7 @@ async fn a_tools_call_shows_with_its_cause_and_the_baseline_only_when_asked_for(
     assert!(entries(&all).iter().all(|change| change["what"] == "known_since" && change["cause"]["by"] == "baseline"));
 
     let id = world.instance(&client, "running").await;
-    drop(data(client.call("stop_instance", json!({"instance_id": id})).await.unwrap()));
+    drop(data(client.agree("stop_instance", json!({"instance_id": id})).await.unwrap()));
     let (said, found) = changes(&client, json!({"id": id, "kind": "instance", "field": "state.name"})).await;
     let [stopping] = entries(&found) else { panic!("{said}") };
     assert_eq!((&stopping["what"], &stopping["cause"]["tool"]), (&json!("changed"), &json!("stop_instance")), "{said}");
@@ -107,7 +107,7 @@ async fn two_waiters_are_answered_by_one_commit_and_a_third_goes_on_waiting() {
     };
     let act = async {
         tokio::time::sleep(Duration::from_millis(100)).await;
-        drop(data(client.call("stop_instance", json!({"instance_id": id})).await.unwrap()));
+        drop(data(client.agree("stop_instance", json!({"instance_id": id})).await.unwrap()));
     };
     let patient = async {
         let arguments = json!({"wait_seconds": 1, "kind": "vpc"});
@@ -368,7 +368,7 @@ async fn the_past_is_read_searched_and_counted_as_it_was() {
     let running = json!({"instance-state-name": ["running"]});
     let before =
         answered(&client, &count_inventory::SPEC, json!({"filters": running})).await.1["total"].as_u64().unwrap();
-    drop(data(client.call("stop_instance", json!({"instance_id": id})).await.unwrap()));
+    drop(data(client.agree("stop_instance", json!({"instance_id": id})).await.unwrap()));
 
     let (said, old) = answered(&client, &get_resource::SPEC, json!({"id": id, "full": true, "as_of": then})).await;
     assert_eq!((&old["document"]["State"]["Name"], &old["as_of"]), (&json!("running"), &json!(then)), "{said}");
@@ -415,7 +415,7 @@ async fn a_resource_is_compared_with_its_past() {
     let id = world.instance(&client, "running").await;
     let then = later(&world).await;
     let seq = world.core.snapshot().unwrap().seq().0;
-    drop(data(client.call("stop_instance", json!({"instance_id": id})).await.unwrap()));
+    drop(data(client.agree("stop_instance", json!({"instance_id": id})).await.unwrap()));
     for from in [json!(then), json!(format!("seq:{seq}"))] {
         let (said, found) = answered(&client, &compare_resource::SPEC, json!({"id": id, "from": from})).await;
         let state = json!({"path": "State.Name", "before": "running", "after": "stopping"});

@@ -72,7 +72,7 @@ async fn what_a_rule_refuses_is_said_by_name_and_neither_called_nor_recorded() {
             let client = ruled(&mut world, from_ref(server), from_ref(connection)).await;
             for (tool, dry_run) in [("stop_instance", false), ("create_snapshot", false), ("reboot_instance", true)] {
                 let arguments = json!({"instance_id": id, "dry_run": dry_run});
-                let result = client.call(tool, arguments).await.unwrap();
+                let result = client.agree(tool, arguments).await.unwrap();
                 let said = text(&result).to_owned();
                 let told = result.structured_content.unwrap();
                 assert_eq!((result.is_error, verdicts(&told)), (Some(true), vec!["policy_refused"]), "{said}");
@@ -103,7 +103,7 @@ async fn each_instance_is_judged_by_itself_by_what_aws_shows_of_it_now() {
     world.simulator.world().home().set_tag(&ids[0], "mcp-managed", "true").unwrap();
     let client = ruled(&mut world, &[tag("mcp-managed", "true")], &[]).await;
     let arguments = json!({"instance_ids": [ids[1], ids[0]]});
-    let result = client.call("stop_instance", arguments).await.unwrap();
+    let result = client.agree("stop_instance", arguments).await.unwrap();
     let told = data(result);
     conforms(&stop_instance::SPEC, &told);
     assert_eq!(verdicts(&told), ["policy_refused", "done"], "in the order in which they were named: {told}");
@@ -111,7 +111,7 @@ async fn each_instance_is_judged_by_itself_by_what_aws_shows_of_it_now() {
     assert_eq!(requested(&world), 1);
     // The copy still knows of this tag, and AWS does not any more.
     world.simulator.world().home().remove_tag(&ids[0], "mcp-managed").unwrap();
-    let result = client.call("start_instance", json!({"instance_id": ids[0]})).await.unwrap();
+    let result = client.agree("start_instance", json!({"instance_id": ids[0]})).await.unwrap();
     assert_eq!(verdicts(&result.structured_content.unwrap()), ["policy_refused"]);
 }
 
@@ -123,7 +123,7 @@ async fn while_aws_leaves_out_all_tags_nothing_that_depends_on_one_is_allowed() 
     world.sweep_kind(INSTANCE, usize::MAX).await;
     world.simulator.world().faults().patch(&json!({"lose_tags": {"share": 1.0, "by_id": true}})).unwrap();
     let client = ruled(&mut world, &[deny("tag:Env=prod")], &[]).await;
-    let result = client.call("stop_instance", json!({"instance_id": id})).await.unwrap();
+    let result = client.agree("stop_instance", json!({"instance_id": id})).await.unwrap();
     let said = text(&result).to_owned();
     assert_eq!(verdicts(&result.structured_content.unwrap()), ["policy_refused"], "{said}");
     assert!(said.contains("without any tag"), "{said}");
@@ -135,20 +135,20 @@ async fn a_cap_counts_different_instances_over_calls_connections_and_servers() {
     let mut world = World::swept(simulator::Options { instances: 24, ..fast() }, ListMode::Auto).await;
     let ids = world.simulator.world().home().instance_ids_in("running");
     let client = ruled(&mut world, &[cap(2)], &[]).await;
-    let tried = data(client.call("stop_instance", json!({"instance_ids": ids[..4], "dry_run": true})).await.unwrap());
+    let tried = data(client.agree("stop_instance", json!({"instance_ids": ids[..4], "dry_run": true})).await.unwrap());
     let expected = ["would_be_allowed", "would_be_allowed", "policy_refused", "policy_refused"];
     assert_eq!(verdicts(&tried), expected, "a dry run says what would come of it, and counts nothing");
-    let first = data(client.call("reboot_instance", json!({"instance_ids": ids[..1]})).await.unwrap());
+    let first = data(client.agree("reboot_instance", json!({"instance_ids": ids[..1]})).await.unwrap());
     assert_eq!(verdicts(&first), ["done"]);
-    let again = data(client.call("reboot_instance", json!({"instance_ids": ids[..3]})).await.unwrap());
+    let again = data(client.agree("reboot_instance", json!({"instance_ids": ids[..3]})).await.unwrap());
     assert_eq!(verdicts(&again), ["done", "done", "policy_refused"], "the first counts once");
     drop(client);
     // Another connection, to a server that knows nothing but the log.
     let fresh = ruled(&mut world, &[cap(2)], &[]).await;
-    let result = fresh.call("stop_instance", json!({"instance_id": ids[3]})).await.unwrap();
+    let result = fresh.agree("stop_instance", json!({"instance_id": ids[3]})).await.unwrap();
     assert!(text(&result).contains("2 other instances were changed within that time"), "{}", text(&result));
     assert_eq!(
-        data(fresh.call("stop_instance", json!({"instance_id": ids[0]})).await.unwrap())["results"][0]["verdict"],
+        data(fresh.agree("stop_instance", json!({"instance_id": ids[0]})).await.unwrap())["results"][0]["verdict"],
         "done"
     );
     assert_eq!(called(&world), 3 + 1, "one dry run, two reboots and a stop");
@@ -159,7 +159,7 @@ async fn calls_at_the_same_moment_do_not_pass_a_cap_together() {
     let mut world = World::swept(simulator::Options { instances: 24, ..fast() }, ListMode::Auto).await;
     let ids = world.simulator.world().home().instance_ids_in("running");
     let client = ruled(&mut world, &[cap(3)], &[]).await;
-    let calls = ids[..10].iter().map(|id| client.call("stop_instance", json!({"instance_id": id})));
+    let calls = ids[..10].iter().map(|id| client.agree("stop_instance", json!({"instance_id": id})));
     let answers = futures::future::join_all(calls).await;
     let done = answers.into_iter().filter(|answer| answer.as_ref().unwrap().is_error != Some(true)).count();
     assert_eq!((done, called(&world), requested(&world)), (3, 3, 3));
@@ -172,12 +172,12 @@ async fn what_only_adds_can_be_allowed_alone_and_the_other_tools_do_not_exist_th
     let client = ruled(&mut world, &[WriteRule::Tools(["snapshot".to_owned()].into())], &[]).await;
     let tools: Vec<String> = client.tools().await.unwrap().iter().map(|tool| tool.name.to_string()).collect();
     assert!(tools.contains(&"create_snapshot".to_owned()) && !tools.contains(&"stop_instance".to_owned()), "{tools:?}");
-    let result = client.call("stop_instance", json!({"instance_id": id})).await.unwrap();
+    let result = client.agree("stop_instance", json!({"instance_id": id})).await.unwrap();
     assert_eq!(result.is_error, Some(true));
     for part in ["--allow-writes=snapshot", "a person", "muster restart --data-dir /d"] {
         assert!(text(&result).contains(part), "{part} is not in: {}", text(&result));
     }
-    assert_eq!(verdicts(&data(client.call("create_snapshot", json!({"instance_id": id})).await.unwrap())), ["done"]);
+    assert_eq!(verdicts(&data(client.agree("create_snapshot", json!({"instance_id": id})).await.unwrap())), ["done"]);
     let summary = data(client.call("get_inventory_summary", json!({})).await.unwrap());
     conforms(&get_inventory_summary::SPEC, &summary);
     assert_eq!(summary["writes"]["rules"], json!([{"rule": "--allow-writes=snapshot", "of": "server"}]));
@@ -190,7 +190,7 @@ async fn what_aws_denies_or_throttles_is_never_told_as_a_rule_of_musters() {
     let id = world.instance(&client, "running").await;
     for (status, code) in [(403, "UnauthorizedOperation"), (503, "RequestLimitExceeded")] {
         world.simulator.world().fail("StopInstances", status, code, "no");
-        let result = client.call("stop_instance", json!({"instance_id": id})).await.unwrap();
+        let result = client.agree("stop_instance", json!({"instance_id": id})).await.unwrap();
         let said = text(&result).to_owned();
         assert_eq!(verdicts(&result.structured_content.unwrap()), ["refused"], "{said}");
         assert!(!said.contains("Muster's own rule") && said.contains(code), "{said}");
@@ -206,7 +206,7 @@ async fn without_a_live_look_nothing_is_changed() {
     let id = world.instance(&client, "running").await;
     world.simulator.world().fail("DescribeInstances", 500, "InternalError", "no");
     for tool in ["stop_instance", "reboot_instance", "create_snapshot"] {
-        let result = client.call(tool, json!({"instance_id": id})).await.unwrap();
+        let result = client.agree(tool, json!({"instance_id": id})).await.unwrap();
         assert_eq!(result.is_error, Some(true), "{}", text(&result));
     }
     assert_eq!((called(&world), requested(&world)), (0, 0));
@@ -218,7 +218,7 @@ async fn a_dry_run_shows_what_would_happen() {
     let client = world.client(true).await;
     let id = world.instance(&client, "running").await;
     world.simulator.world().home().set_tag(&id, "aws:autoscaling:groupName", "web").unwrap();
-    let result = client.call("stop_instance", json!({"instance_id": id, "dry_run": true})).await.unwrap();
+    let result = client.agree("stop_instance", json!({"instance_id": id, "dry_run": true})).await.unwrap();
     let said = text(&result).to_owned();
     let told = data(result);
     conforms(&stop_instance::SPEC, &told);
@@ -226,7 +226,7 @@ async fn a_dry_run_shows_what_would_happen() {
     assert_eq!((&planned["instance_id"], &planned["state"]), (&json!(id), &json!("running")));
     assert_eq!(planned["auto_scaling_group"], "web");
     assert!(said.contains("Auto Scaling group `web`, which may terminate a stopped instance"), "{said}");
-    let result = client.call("create_snapshot", json!({"instance_id": id, "dry_run": true})).await.unwrap();
+    let result = client.agree("create_snapshot", json!({"instance_id": id, "dry_run": true})).await.unwrap();
     let told = data(result);
     conforms(&create_snapshot::SPEC, &told);
     let volume = told["plan"]["instances"][0]["volumes"][0]["volume_id"].as_str().unwrap();

@@ -11,7 +11,7 @@ async fn a_call_is_recorded_with_who_made_it_its_arguments_and_awss_request_id()
     let client = world.client(true).await;
     let id = world.instance(&client, "running").await;
     let arguments = json!({"instance_id": id, "idempotency_key": "k-1"});
-    drop(data(client.call("stop_instance", arguments).await.unwrap()));
+    drop(data(client.agree("stop_instance", arguments).await.unwrap()));
     let changes = data(client.call("list_changes", json!({"cause": "action", "order": "oldest"})).await.unwrap());
     conforms(&list_changes::SPEC, &changes);
     let [requested, finished] = changes["changes"].as_array().unwrap().as_slice() else { panic!("{changes}") };

@@ -75,7 +75,7 @@ async fn answers_say_up_to_when_they_include_what_changed_since_they_were_comple
         let (said, found) = answered(&client, tool, asked).await;
         assert!(found.get("changes_until").is_none() && said.contains("; as of "), "{said}");
     }
-    drop(data(client.call("stop_instance", json!({"instance_id": running})).await.unwrap()));
+    drop(data(client.agree("stop_instance", json!({"instance_id": running})).await.unwrap()));
     for (tool, asked) in asked {
         let (said, found) = answered(&client, tool, asked).await;
         let (complete, until) = (found["as_of"].as_str().unwrap(), found["changes_until"].as_str().unwrap());
@@ -197,7 +197,7 @@ async fn arguments_that_are_called_as_in_other_tools_are_understood() {
     let both = client.call("wait_for", both).await.unwrap();
     assert!(text(&both).contains("no argument `instance_id` (did you mean `ids`?)"), "{}", text(&both));
     // A tool that changes AWS takes its own names only.
-    let refused = client.call("stop_instance", json!({"ids": [id]})).await.unwrap();
+    let refused = client.agree("stop_instance", json!({"ids": [id]})).await.unwrap();
     assert!(text(&refused).contains("no argument `ids` (did you mean `instance_ids`?)"), "{}", text(&refused));
 }
 
@@ -207,7 +207,7 @@ async fn a_snapshot_that_was_just_made_is_never_shown_as_of_a_time_before_it_beg
     let world = World::swept(options, ListMode::Auto).await;
     let client = world.client(true).await;
     let running = world.instance(&client, "running").await;
-    let made = data(client.call("create_snapshot", json!({"instance_id": running})).await.unwrap());
+    let made = data(client.agree("create_snapshot", json!({"instance_id": running})).await.unwrap());
     let snapshot = made["results"][0]["snapshots"][0]["snapshot_id"].as_str().unwrap().to_owned();
     let (said, full) = answered(&client, &get_resource::SPEC, json!({"id": snapshot, "full": true})).await;
     let begun = full["document"]["StartTime"].as_str().unwrap();

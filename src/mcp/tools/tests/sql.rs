@@ -109,7 +109,7 @@ async fn the_past_is_asked_with_as_of() {
     let client = world.client(true).await;
     let id = world.instance(&client, "running").await;
     let before = world.core.snapshot().unwrap().seq();
-    client.call("stop_instance", json!({"instance_id": id})).await.unwrap();
+    client.agree("stop_instance", json!({"instance_id": id})).await.unwrap();
     let sql = format!("SELECT state FROM instance WHERE id = '{id}'");
     let (said, found) = answered(&client, &query_inventory::SPEC, json!({"sql": sql})).await;
     assert_eq!(found["rows"], json!([{"state": "stopping"}]), "{said}");

@@ -141,7 +141,7 @@ fn is_a_table(what: &str, text: &str, rows: usize) {
 
 async fn answer(client: &McpClient, tool: &str, arguments: &Value) -> CallToolResult {
     let result =
-        client.call(tool, arguments.clone()).await.unwrap_or_else(|error| panic!("{tool} {arguments}: {error}"));
+        client.agree(tool, arguments.clone()).await.unwrap_or_else(|error| panic!("{tool} {arguments}: {error}"));
     let what = format!("{tool} {arguments}");
     is_clean(&what, text(&result));
     if let Some(structured) = &result.structured_content {

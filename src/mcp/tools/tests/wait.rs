@@ -18,7 +18,7 @@ async fn a_wait_ends_as_soon_as_all_are_there() {
     let running = world.instance(&client, "running").await;
     let told = wait(&client, &[&running], "running", 45).await;
     assert_eq!((&told["done"], &told["results"][0]["result"]), (&json!(true), &json!("reached")), "{told}");
-    drop(data(client.call("stop_instance", json!({"instance_id": running})).await.unwrap()));
+    drop(data(client.agree("stop_instance", json!({"instance_id": running})).await.unwrap()));
     let told = wait(&client, &[&running], "stopped", 45).await;
     assert_eq!((&told["done"], &told["results"][0]["state"]), (&json!(true), &json!("stopped")), "{told}");
 }
@@ -72,7 +72,7 @@ async fn a_snapshot_is_waited_for_until_it_is_complete() {
     let world = World::small().await;
     let client = world.client(true).await;
     let running = world.instance(&client, "running").await;
-    let made = data(client.call("create_snapshot", json!({"instance_id": running})).await.unwrap());
+    let made = data(client.agree("create_snapshot", json!({"instance_id": running})).await.unwrap());
     let snapshot = made["results"][0]["snapshots"][0]["snapshot_id"].as_str().unwrap().to_owned();
     let told = wait(&client, &[&snapshot], "completed", 45).await;
     assert_eq!((&told["done"], &told["results"][0]["state"]), (&json!(true), &json!("completed")), "{told}");
@@ -114,10 +114,10 @@ async fn a_reboot_is_recorded_and_ends_with_its_status_checks() {
     let world = World::small().await;
     let client = world.client(true).await;
     let (running, stopped) = (world.instance(&client, "running").await, world.instance(&client, "stopped").await);
-    let told = data(client.call("reboot_instance", json!({"instance_id": running, "dry_run": true})).await.unwrap());
+    let told = data(client.agree("reboot_instance", json!({"instance_id": running, "dry_run": true})).await.unwrap());
     conforms(&reboot_instance::SPEC, &told);
     assert_eq!(told["results"][0]["verdict"], "would_be_allowed", "{told}");
-    let result = client.call("reboot_instance", json!({"instance_ids": [running, stopped]})).await.unwrap();
+    let result = client.agree("reboot_instance", json!({"instance_ids": [running, stopped]})).await.unwrap();
     let told = result.structured_content.as_ref().unwrap();
     conforms(&reboot_instance::SPEC, told);
     assert_eq!(told["results"][0]["verdict"], "done", "{told}");

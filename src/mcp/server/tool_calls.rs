@@ -1,0 +1,150 @@
+//! What `tools/call` does on one connection.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rmcp::ErrorData;
+use rmcp::model::{CallToolRequestParams, CallToolResponse, CallToolResult};
+use rmcp::service::{RequestContext, RoleServer};
+use tokio::time::Instant;
+
+use super::Handler;
+use super::requests::{is_modern, session_id};
+use crate::mcp::calls::CallMeta;
+use crate::mcp::confirmer::{AskWay, Confirmer, shows_forms};
+use crate::mcp::core::Readiness;
+use crate::mcp::error::{CODE, RequestError};
+use crate::mcp::told::ProgressNote;
+use crate::mcp::tools;
+use crate::mcp::tools::fate;
+use crate::mcp::tools::spec::CallSetting;
+
+impl Handler {
+    /// Serves a call of a tool.
+    ///
+    /// # Errors
+    /// When there is no such tool.
+    pub(super) async fn served_call(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let mut response = match tools::find(&request.name, &self.writes) {
+            Ok(spec) => {
+                // A call that changes AWS is never repeated.
+                let again = |response: &CallToolResponse| !spec.is_write() && failed(response).is_some();
+                let stop = &self.stop;
+                let (note, readiness) = (ProgressNote::default(), &self.server.0.readiness);
+                let CallMeta { name, elapsed: before } = CallMeta::of(&context.meta);
+                let begun = Instant::now();
+                let mut running = self.server.0.calls.begin(name.as_ref().filter(|_| spec.is_write()));
+                if let Some(running) = running.as_mut().filter(|_| spec.is_write()) {
+                    running.origin.by = Some(self.principal(&context));
+                }
+                let confirmer = self.confirmer(&request, &context);
+                let call = |core| {
+                    let (arguments, running, note) = (request.arguments.clone(), running.clone(), note.clone());
+                    let confirmer = confirmer.clone();
+                    let writes = self.writes.clone();
+                    async move {
+                        match running {
+                            Some(running) => {
+                                // One that comes again has waited for this server as well.
+                                let here = if before.is_zero() { Duration::ZERO } else { begun.elapsed() };
+                                let elapsed = before + here;
+                                let setting = CallSetting { note, elapsed, running, confirmer };
+                                tools::call(spec, core, arguments, writes, stop, setting).await
+                            }
+                            None => RequestError::CallOver.result().into(),
+                        }
+                    }
+                };
+                let notifier = self.notifier(&context);
+                let calling = Readiness::serve(readiness, again, call);
+                let called = tokio::select! {
+                    called = notifier.during(spec.name, &note, readiness, calling) => called,
+                    // Nobody waits for the answer any more. A call that changes AWS continues anyway.
+                    () = context.ct.cancelled(), if !spec.is_write() => Err(RequestError::Stopping),
+                };
+                let response = called.unwrap_or_else(|fault| fault.result().into());
+                if let Some(result) = failed(&response) {
+                    let code = result.meta.as_ref().and_then(|meta| meta.get(CODE));
+                    notifier.failed(spec.name, code).await;
+                }
+                response
+            }
+            Err(fault @ RequestError::WritesOff { .. }) => fault.result().into(),
+            Err(fault) => return Err(fault.protocol(None)),
+        };
+        match &mut response {
+            CallToolResponse::Complete(result) => result.meta.get_or_insert_default().extend(self.meta()),
+            CallToolResponse::InputRequired(result) => result.meta.get_or_insert_default().extend(self.meta()),
+            _ => {}
+        }
+        Ok(response)
+    }
+
+    /// Says what became of a call that an earlier server, or another connection, did not answer.
+    pub(super) async fn call_fate(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let spec = tools::TOOLS.iter().find(|spec| spec.name == request.name && spec.is_write());
+        let Some(spec) = spec else { return self.served_call(request, context).await };
+        let Some(name) = CallMeta::of(&context.meta).name else {
+            return Err(ErrorData::invalid_params(format!("{} does not name the call", fate::METHOD), None));
+        };
+        self.server.0.calls.settle(&name).await;
+        let told = async {
+            // It is asked once, so it waits as long as the store needs to open.
+            let core = loop {
+                match self.core().await {
+                    Err(RequestError::Opening) => {}
+                    core => break core?,
+                }
+            };
+            fate::fate(spec, core, name, request.arguments.unwrap_or_default()).await
+        };
+        let mut result = match told.await {
+            Ok(told) => told.result(),
+            // What the tool would have refused was not sent to AWS.
+            Err(fault @ RequestError::Argument(_)) => fault.with_example(spec.example).result(),
+            Err(fault) => RequestError::FateUnknown { why: fault.to_string() }.result(),
+        };
+        result.meta.get_or_insert_default().extend(self.meta());
+        Ok(result.into())
+    }
+
+    /// Asks for the confirmation of a call, in the way that its client knows.
+    fn confirmer(&self, request: &CallToolRequestParams, context: &RequestContext<RoleServer>) -> Confirmer {
+        let way = if is_modern(context) {
+            match context.client_capabilities().filter(shows_forms) {
+                Some(_) => {
+                    AskWay::Result { answers: request.input_responses.clone(), claim: request.request_state.clone() }
+                }
+                None => AskWay::Token,
+            }
+        } else if context.peer.peer_info().is_some_and(|client| shows_forms(&client.capabilities)) {
+            let (peer, call) = (context.peer.clone(), context.id.clone());
+            AskWay::Request { peer, call, ended: context.ct.clone(), stop: self.stop.clone() }
+        } else {
+            AskWay::Token
+        };
+        // Over HTTP a request has no connection of its own, but perhaps a session.
+        let holder = match session_id(&context.extensions) {
+            Some(session) => session.into(),
+            None if self.link.http => Arc::from("http"),
+            None => Arc::clone(&self.holder),
+        };
+        Confirmer::new(Arc::clone(&self.server.0.claims), holder, way)
+    }
+}
+
+/// The result of a call that failed.
+fn failed(response: &CallToolResponse) -> Option<&CallToolResult> {
+    match response {
+        CallToolResponse::Complete(result) if result.is_error == Some(true) => Some(result),
+        _ => None,
+    }
+}
