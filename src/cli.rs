@@ -302,11 +302,12 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         }
         Command::Serve(serve) => {
             let checked = serve.check();
-            let (config, options) = serve.config(&environment)?;
+            let (config, mut options) = serve.config(&environment)?;
             if let Some(held) = checked {
                 logging.start(&LogDestination::Stderr)?;
                 return finish(single()?, async { Ok(crate::app::serve::check(&options, held).await?) });
             }
+            options.add_to_successor(&logging.words());
             let launch = serve::launch(&config, &options)?;
             if options.detached {
                 logging.start(&serve::detach(&config)?)?;

@@ -10,7 +10,13 @@
 //! A server that is to start again (`muster restart`, or a newer front end) becomes the new one in the same process, once everything
 //! is closed: so it keeps its number, its environment and its terminal, and a unit of systemd sees one service. Front ends wait for it,
 //! since its lock file says that it starts again.
+//!
+//! A server that dies leaves a record of its flags, with which a front end starts the next one: see [`serving_record`]. Where a service
+//! manager starts the dead one again as well, that one asks the front end's to make room.
+//!
+//! [`serving_record`]: crate::connection::serving_record
 
+mod lifetime;
 mod ownership;
 
 use std::io;
@@ -30,19 +36,23 @@ use super::listener::ClientListener;
 use super::open_files;
 use super::server_process::ServerProcess;
 use super::service_manager;
-use super::stop_order::{NextProgram, StopOrder, StopOrders};
+use super::stop_order::StopOrders;
 use crate::aws::Aws;
 use crate::config::{Config, ServerOptions};
 use crate::connection::data_dir::{self, DataDirError};
 use crate::connection::lock::{Lock, LockError};
 use crate::connection::newest_program::NewestProgram;
 use crate::connection::server_facts::{ServerLaunch, StartedBy};
+use crate::connection::serving_record::ServingRecord;
 use crate::connection::socket::{ServerSocket, SocketError};
 use crate::connection::version::current;
 use crate::mcp::Failure;
 use crate::mcp::transport::{HttpOptions, PATH};
 use crate::model::text::chain;
+use lifetime::{Lifetime, announce_successor, forget};
 use ownership::own;
+
+pub use lifetime::ServerEnd;
 
 /// How long connections may take to end.
 const CLOSING: Duration = Duration::from_secs(1);
@@ -124,15 +134,6 @@ impl Listens {
     }
 }
 
-/// How a server ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ServerEnd {
-    /// The process ends as well.
-    Stopped,
-    /// The process is to become this program.
-    Again(NextProgram),
-}
-
 /// Serves until it is told to end or nobody has needed it for a while. `announce` is told where it listens.
 ///
 /// # Errors
@@ -152,8 +153,10 @@ pub async fn run(
         tracing::warn!("{caution}");
     }
     let Some(lock) = own(&config.data_dir, launch.started_by).await? else { return Ok(ServerEnd::Stopped) };
+    let known = ServingRecord::read(&config.data_dir);
     let (has_former, kept_because) = (launch.has_former, launch.kept_because.clone());
-    let bound = bind(config, &options, &lock).await.inspect_err(|_| {
+    let before = known.as_ref().and_then(|known| known.http);
+    let bound = bind(config, &options, &lock, before, has_former).await.inspect_err(|_| {
         // The server before is started again next, in this process.
         if has_former {
             announce_successor(&lock);
@@ -161,9 +164,12 @@ pub async fn run(
     });
     let (socket, http) = bound?;
     note_program(config, &launch);
+    let is_chosen = launch.started_by == StartedBy::FrontEnd && known.as_ref().is_some_and(|known| known.is_chosen);
     let process = ServerProcess::new(launch, &config.data_dir, config.allow_writes, options.idle_exit, sender);
     let listener = ClientListener::new(config, process);
     let (http, address) = http.unzip();
+    let record = ServingRecord { arguments: options.successor.clone(), http: address.or(options.http), is_chosen };
+    let is_read_only = options.is_http_read_only();
     announce(&Listens::new(&config.data_dir, socket.path(), address));
     if let Some(address) = address {
         listener.process().serves_http(address, url(address));
@@ -175,26 +181,38 @@ pub async fn run(
     listener.listen(socket);
     if let Some(http) = http {
         let sessions = Some(data_dir::sessions(&config.data_dir));
-        let options = HttpOptions { hosts: options.allowed_hosts, origins: options.allowed_origins, sessions };
-        listener.listen_http(http, options);
+        let (hosts, origins) = (options.allowed_hosts, options.allowed_origins);
+        listener.listen_http(http, HttpOptions { hosts, origins, sessions, is_read_only });
     }
-    let lifetime = Lifetime { detached: options.detached, idle_exit: options.idle_exit, orders, lock };
+    let data_dir = config.data_dir.clone();
+    let lifetime =
+        Lifetime { detached: options.detached, idle_exit: options.idle_exit, orders, lock, data_dir, record };
     tokio::select! {
-        outcome = serve(config, lifetime, &listener) => outcome,
+        outcome = serve(config, lifetime, &listener) => outcome.inspect_err(|_| forget(&config.data_dir)),
         never = Box::pin(keys::prove_in_time(config)) => match never {},
         never = service_manager::reassure() => match never {},
     }
 }
 
-/// Binds the socket, and the HTTP address if there is one.
+/// Binds the socket, and the HTTP address if there is one. `before` is that of the server before; `has_former` says that this process
+/// was that server, and is so again where the address cannot be bound.
 async fn bind(
     config: &Config,
     options: &ServerOptions,
     lock: &Lock,
+    before: Option<SocketAddr>,
+    has_former: bool,
 ) -> Result<(ServerSocket, Option<(TcpListener, SocketAddr)>), ServerError> {
     let socket = ServerSocket::bind(lock, &config.data_dir, config.runtime_dir.as_deref())?;
     let http = match options.http {
-        Some(address) => Some(bind_http(address).await?),
+        Some(address) => match bind_again(address, before).await {
+            // Clients of the socket need no HTTP, and nobody would be told on a terminal.
+            Err(error) if options.detached && !has_former => {
+                tracing::error!(error = chain(&error), "HTTP is not served");
+                None
+            }
+            bound => Some(bound?),
+        },
         None => None,
     };
     Ok((socket, http))
@@ -205,53 +223,6 @@ fn note_program(config: &Config, launch: &ServerLaunch) {
     let program = NewestProgram { version: current().to_owned(), path: launch.program.clone() };
     if let Err(error) = program.note(&config.data_dir, launch.started_by != StartedBy::FrontEnd) {
         tracing::warn!(%error, "it cannot be noted which program serves this directory");
-    }
-}
-
-/// What ends a server.
-struct Lifetime {
-    detached: bool,
-    idle_exit: Option<Duration>,
-    orders: StopOrders,
-    lock: Lock,
-}
-
-impl Lifetime {
-    /// Waits for an order to end.
-    async fn ordered(&mut self) -> ServerEnd {
-        let order = self.orders.next().await;
-        self.heed(order)
-    }
-
-    /// Begins to end. A successor is announced before anything closes.
-    fn heed(&self, order: StopOrder) -> ServerEnd {
-        match order {
-            StopOrder::Signal(signal) => {
-                tracing::info!(signal, "stopping");
-                ServerEnd::Stopped
-            }
-            StopOrder::Stop => {
-                tracing::info!("stopping: `muster stop`");
-                ServerEnd::Stopped
-            }
-            StopOrder::GiveWay => {
-                tracing::info!("stopping, to make room for the server of a service");
-                announce_successor(&self.lock);
-                ServerEnd::Stopped
-            }
-            StopOrder::Restart(next) => {
-                tracing::info!(?next, "stopping, to start again");
-                announce_successor(&self.lock);
-                ServerEnd::Again(next)
-            }
-        }
-    }
-}
-
-/// Has front ends wait for the server that comes next, instead of starting one.
-fn announce_successor(lock: &Lock) {
-    if let Err(error) = lock.announce_restart() {
-        tracing::warn!(%error, "a front end may start a server before the next one has started");
     }
 }
 
@@ -269,6 +240,7 @@ async fn serve(config: &Config, mut lifetime: Lifetime, listener: &ClientListene
         let error = match opened {
             Ok(engine) => {
                 listener.open(engine.core().clone());
+                lifetime.note_flags();
                 service_manager::ready();
                 if has_served {
                     // What is read now may be another store's, or may have changed unheard.
@@ -340,7 +312,10 @@ async fn attend(
     if outcome.is_ok() {
         engine.finish_writes().await;
     }
-    let outcome = outcome.map(|order| order.map_or(ServerEnd::Stopped, |order| lifetime.heed(order)));
+    let outcome = outcome.map(|order| match order {
+        Some(order) => lifetime.heed(order),
+        None => lifetime.is_over(),
+    });
     stop(listener, Some(engine), outcome.as_ref().unwrap_or(&ServerEnd::Stopped)).await;
     ControlFlow::Break(outcome)
 }
@@ -450,6 +425,16 @@ pub async fn check(options: &ServerOptions, held: Option<SocketAddr>) -> Result<
     }
 }
 
+/// Binds a port. Where any will do, it is the one that the server before this one had, if that is free.
+async fn bind_again(address: SocketAddr, before: Option<SocketAddr>) -> Result<(TcpListener, SocketAddr), ServerError> {
+    if let Some(before) = before.filter(|before| address.port() == 0 && before.ip() == address.ip())
+        && let Ok(bound) = bind_http(before).await
+    {
+        return Ok(bound);
+    }
+    bind_http(address).await
+}
+
 /// Binds a port, and says which one it became.
 pub(super) async fn bind_http(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServerError> {
     let failed = |source| ServerError::Http { address, source };
@@ -466,6 +451,15 @@ pub(super) fn url(address: SocketAddr) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn where_any_port_will_do_it_is_the_one_of_before_unless_that_is_taken() {
+        let any = "127.0.0.1:0".parse().unwrap();
+        let (listener, before) = bind_again(any, None).await.unwrap();
+        assert_ne!(bind_again(any, Some(before)).await.unwrap().1, before, "it is taken");
+        drop(listener);
+        assert_eq!(bind_again(any, Some(before)).await.unwrap().1, before);
+    }
 
     #[test]
     fn the_announcement_is_one_line_of_json() {

@@ -14,6 +14,7 @@ use crate::config::{self, Config, ConfigError, Environment, ServerOptions};
 use crate::connection::data_dir;
 use crate::connection::flag_set::FlagSet;
 use crate::connection::server_facts::{ServerLaunch, StartedBy};
+use crate::connection::serving_record;
 use crate::telemetry::LogDestination;
 
 /// How long a server that a front end started outlives its last client.
@@ -66,6 +67,9 @@ pub(super) struct Serve {
     /// Leave the terminal, log to a file, and end when no client is left; how `muster mcp` starts it
     #[arg(long, hide = true)]
     detached: bool,
+    /// Permit over HTTP what a detached server permits: how one takes over from a server that a person started
+    #[arg(long, hide = true)]
+    http_writes: bool,
     #[command(flatten)]
     idle_exit: IdleExit,
     /// Only check whether this server could start once the one that listens at this address has ended
@@ -86,19 +90,23 @@ impl Serve {
 
     /// Merges these flags into a configuration.
     pub(super) fn config(self, environment: &Environment) -> Result<(Config, ServerOptions), ConfigError> {
-        let options = ServerOptions {
+        let mut config = self.connection.config(environment)?;
+        // AWS itself is judged by the rule and nothing else.
+        let absence_after = self.absence_after.filter(|_| config.selection.has_endpoint());
+        if let Some(absence_after) = absence_after {
+            config.absence_after = absence_after;
+        }
+        let mut options = ServerOptions {
             http: self.http,
             allowed_hosts: self.allowed_host,
             allowed_origins: self.allowed_origin,
             detached: self.detached,
+            http_writes: self.http_writes,
+            successor: Vec::new(),
             // Nobody counts the clients of HTTP.
-            idle_exit: self.idle_exit.of(self.detached).filter(|_| self.detached || self.http.is_none()),
+            idle_exit: self.idle_exit.of(self.detached).filter(|_| self.http.is_none()),
         };
-        let mut config = self.connection.config(environment)?;
-        // AWS itself is judged by the rule and nothing else.
-        if let Some(absence_after) = self.absence_after.filter(|_| config.selection.has_endpoint()) {
-            config.absence_after = absence_after;
-        }
+        options.successor = successor(&config, &options, absence_after);
         Ok((config, options.check()?))
     }
 }
@@ -128,6 +136,24 @@ pub(super) fn launch(config: &Config, options: &ServerOptions) -> std::io::Resul
         has_former,
         kept_because,
     })
+}
+
+/// The arguments of a detached server with these settings, without the data directory, `--http` and how to log; none where one of them
+/// is not UTF-8.
+fn successor(config: &Config, options: &ServerOptions, absence_after: Option<Duration>) -> Vec<String> {
+    let mut words: Vec<OsString> = serving_record::DETACHED.map(Into::into).into();
+    if config.allow_writes {
+        words.push("--allow-writes".into());
+        words.extend((!options.is_http_read_only()).then(|| "--http-writes".into()));
+    }
+    words.extend(ServerFlags::of(config).without_directory().words());
+    let hosts = options.allowed_hosts.iter().flat_map(|host| ["--allowed-host", host.as_str()]);
+    let origins = options.allowed_origins.iter().flat_map(|origin| ["--allowed-origin", origin.as_str()]);
+    words.extend(hosts.chain(origins).map(Into::into));
+    words.extend(IdleExit { idle_exit: Some(options.idle_exit.unwrap_or_default()) }.words());
+    let absence = |after: Duration| [OsString::from("--absence-after"), format!("{}ms", after.as_millis()).into()];
+    words.extend(absence_after.into_iter().flat_map(absence));
+    words.into_iter().map(|word| word.into_string().ok()).collect::<Option<_>>().unwrap_or_default()
 }
 
 /// The settings of a server of `config` as flags, to compare them.

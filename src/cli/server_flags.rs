@@ -144,6 +144,12 @@ impl ServerFlags {
         }
     }
 
+    /// These flags without the data directory.
+    pub(super) fn without_directory(mut self) -> Self {
+        self.store.data_dir = None;
+        self
+    }
+
     /// These flags for a client's configuration. There a variable gives the region, and paths are absolute, since the client has
     /// another working directory. A profile stays a flag: only a flag takes precedence over keys in the client's environment.
     pub(super) fn for_client(self, environment: &Environment) -> Self {

@@ -27,6 +27,7 @@ use tokio::time::timeout;
 use super::admin::AdminRequest;
 use super::flag_set::{FlagDifference, FlagSet};
 use super::key_offer::KeyOffer;
+use super::lock;
 use super::version::{self, current};
 use crate::model::shell_word::command_line;
 use crate::policy::WritePolicy;
@@ -203,6 +204,17 @@ pub enum HandshakeError {
     /// Nothing came for [`PATIENCE`].
     #[error("the other side accepted the connection but says nothing: stop that process and try again")]
     Silent,
+    /// The server said nothing for [`PATIENCE`].
+    #[error(
+        "the running server{} accepts connections and says nothing: `{stop} --force` ends it, and then a new one can be started",
+        process(*pid)
+    )]
+    Hangs {
+        /// The server's process, where it is known.
+        pid: Option<u32>,
+        /// The command that ends the server.
+        stop: String,
+    },
     /// The line is not part of a handshake.
     #[error("the other side does not speak as Muster does: is something else using this socket?")]
     Unreadable(#[from] serde_json::Error),
@@ -248,12 +260,11 @@ impl HandshakeError {
     /// The same of the server of `data_dir`.
     #[must_use]
     pub fn at(self, data_dir: &Path) -> Self {
+        let place = data_dir.to_string_lossy();
+        let command = |name| command_line(["muster", name, "--data-dir", place.as_ref()]);
         match self {
-            HandshakeError::Unsupported { pid, .. } => {
-                let data_dir = data_dir.to_string_lossy();
-                let restart = command_line(["muster", "restart", "--data-dir", data_dir.as_ref()]);
-                HandshakeError::Unsupported { pid, restart }
-            }
+            HandshakeError::Unsupported { pid, .. } => HandshakeError::Unsupported { pid, restart: command("restart") },
+            HandshakeError::Silent => HandshakeError::Hangs { pid: lock::last_holder(data_dir), stop: command("stop") },
             other => other,
         }
     }
@@ -263,7 +274,7 @@ impl HandshakeError {
     pub fn code(&self) -> HandshakeCode {
         match self {
             HandshakeError::Broken(_) | HandshakeError::Closed => HandshakeCode::Closed,
-            HandshakeError::Silent => HandshakeCode::Silent,
+            HandshakeError::Silent | HandshakeError::Hangs { .. } => HandshakeCode::Silent,
             HandshakeError::Unreadable(_) => HandshakeCode::Unreadable,
             HandshakeError::Version { .. } => HandshakeCode::Version,
             HandshakeError::Unsupported { .. } => HandshakeCode::Unsupported,

@@ -137,6 +137,7 @@ mod subscribers;
 #[cfg(target_os = "linux")]
 #[cfg(test)]
 mod successors;
+#[cfg(target_os = "linux")]
 #[cfg(test)]
 mod takeover;
 #[cfg(test)]

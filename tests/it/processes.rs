@@ -34,7 +34,7 @@ fn instructions(client: &mut Client) -> String {
 }
 
 /// A program that says it is of another version.
-fn of_version(sandbox: &Sandbox, version: &str) -> PathBuf {
+pub(crate) fn of_version(sandbox: &Sandbox, version: &str) -> PathBuf {
     let directory = sandbox.path().join(format!("muster-pretends-{version}"));
     fs::create_dir_all(&directory).unwrap();
     let program = directory.join("muster");

@@ -14,6 +14,7 @@ use crate::connection::attach::{self, AttachError, ProcessError, ServerCommand};
 use crate::connection::holder::{HolderError, LockHolder};
 use crate::connection::lock;
 use crate::connection::server_facts::{ServerFacts, StartedBy};
+use crate::connection::serving_record::ServingRecord;
 use crate::connection::version::current;
 use crate::model::shell_word::command_line;
 
@@ -152,7 +153,13 @@ pub async fn describe(data_dir: &Path) -> Option<ServerFacts> {
 /// # Errors
 /// [`RestartError`], after [`ENDS`] at most, or a little longer with `force`.
 pub async fn stop(data_dir: &Path, force: bool) -> Result<StopOutcome, RestartError> {
-    let Err(lock::LockError::Held { .. }) = lock::probe(data_dir) else { return Ok(StopOutcome::NotRunning) };
+    let Err(lock::LockError::Held { .. }) = lock::probe(data_dir) else {
+        // Whoever starts the next server decides on its flags.
+        if let Err(error) = ServingRecord::forget(data_dir) {
+            tracing::warn!(%error, "the flags of the server that died cannot be forgotten");
+        }
+        return Ok(StopOutcome::NotRunning);
+    };
     match attach::ask(data_dir, ProcessRequest::Stop).await.map(facts) {
         Ok(Some(facts)) => match ended(data_dir, facts.pid, facts.since_ms, ENDS).await {
             true => Ok(StopOutcome::Ended(Box::new(facts))),
