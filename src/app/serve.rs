@@ -49,6 +49,8 @@ use crate::connection::version::current;
 use crate::mcp::Failure;
 use crate::mcp::transport::{HttpOptions, PATH};
 use crate::model::text::chain;
+use crate::notify::ChangeHub;
+use crate::store::OpenError;
 use lifetime::{Lifetime, announce_successor, forget};
 use ownership::own;
 
@@ -56,6 +58,12 @@ pub use lifetime::ServerEnd;
 
 /// How long connections may take to end.
 const CLOSING: Duration = Duration::from_secs(1);
+
+/// How long the process before may take to let go of the store.
+const RELEASED: Duration = Duration::from_secs(5);
+
+/// How often it is tried meanwhile.
+const RELEASES: Duration = Duration::from_millis(50);
 
 /// How long a detached server that could not open its store waits for somebody to tell.
 const FAILED_LINGER: Duration = Duration::from_secs(10);
@@ -226,12 +234,23 @@ fn note_program(config: &Config, launch: &ServerLaunch) {
     }
 }
 
+/// Opens the store. The server before lets go of the lock first, and of the store when its process ends, which is waited for.
+async fn open(config: &Config, hub: &ChangeHub) -> Result<Engine, StartError> {
+    let deadline = Instant::now() + RELEASED;
+    loop {
+        match Engine::open(config, hub.clone()).await {
+            Err(StartError::Open(OpenError::Held { .. })) if Instant::now() < deadline => sleep(RELEASES).await,
+            opened => return opened,
+        }
+    }
+}
+
 /// Serves from opening the store until stopping.
 async fn serve(config: &Config, mut lifetime: Lifetime, listener: &ClientListener) -> Result<ServerEnd, ServerError> {
     let (mut has_served, hub) = (false, engine::hub());
     loop {
         let opened = tokio::select! {
-            opened = Engine::open(config, hub.clone()) => opened,
+            opened = open(config, &hub) => opened,
             end = lifetime.ordered() => {
                 stop(listener, None, &end).await;
                 return Ok(end);

@@ -14,6 +14,9 @@ use crate::connection::socket;
 /// How long a detached server, or that of a service, waits for the lock of one that is stopping.
 const SUCCESSION: Duration = Duration::from_millis(2500);
 
+/// How long a server that was asked to make room may take: it lets calls that change AWS end first.
+const ROOM: Duration = Duration::from_secs(14);
+
 /// Takes the lock. A detached server waits for one that is stopping, and is told `None` when another one serves. That of a service has
 /// a server that a front end started make room.
 pub(super) async fn own(data_dir: &Path, started_by: StartedBy) -> Result<Option<Lock>, LockError> {
@@ -31,7 +34,7 @@ pub(super) async fn own(data_dir: &Path, started_by: StartedBy) -> Result<Option
             {
                 if !has_asked {
                     match attach::ask(data_dir, ProcessRequest::GiveWay).await {
-                        Ok(_) => (has_asked, deadline) = (true, Instant::now() + SUCCESSION),
+                        Ok(_) => (has_asked, deadline) = (true, Instant::now() + ROOM),
                         Err(ProcessError::Refused(why)) => {
                             tracing::error!(why, "the running server makes no room");
                             return Err(held);

@@ -4,6 +4,7 @@ use super::error::FilterError;
 use super::special_value::{ABSENT, means_absent, parts};
 use crate::model::Form;
 use crate::model::text::shown;
+use crate::query::moment::is_ago;
 use crate::query::nearness::{NEAR, closest};
 use crate::store::ValuePattern;
 
@@ -48,6 +49,10 @@ impl DoubtfulValue {
                 nearest: None,
                 why: format!("give several values as a list: {list}"),
             });
+        }
+        if self.form == Form::Time && is_ago(&self.value) {
+            let value = shown(&self.value, 80);
+            why = format!("{why}; write `<{value}` for times before that, or `>{value}` for times after it");
         }
         if means_absent(&self.value) {
             why = format!("{why}. {ABSENT} finds what has no value");

@@ -117,6 +117,7 @@ fn a_value_that_can_never_match_is_refused_with_the_right_way() {
         ("instance-state-name", "Running", "did you mean `running`?"),
         ("instance-state-name", "", "an empty value can never match"),
         ("launch-time", "2026-03-30", "did you mean `2026-03-30*`?"),
+        ("launch-time", "3 days ago", "write `<3 days ago` for times before that"),
         ("instance-id", "i-0[1-8]*", "only the wildcards * and ?"),
         ("instance-id", "vol-0123456789abcdef0", "its values are ids: i- and"),
         ("owner-id", "1234-5678-9012", "did you mean `123456789012`?"),
@@ -225,6 +226,7 @@ fn numbers_and_times_are_compared() {
     // NOW is 2026-03-31T23:33:20Z.
     assert!(matches(json!({"launch-time": [">=2026-03-30", "<2026-03-31"]})), "a date is its midnight");
     assert!(!matches(json!({"launch-time": ">2026-03-31"})) && !matches(json!({"launch-time": "<2026-03-30"})));
+    assert!(matches(json!({"launch-time": ">3 days ago"})) && matches(json!({"launch-time": "<1 day ago"})));
     assert!(matches(json!({"launch-time": ">-3d"})) && !matches(json!({"launch-time": "> -1d"})));
     assert!(
         matches(json!({"size": [">=80", "<200"]})) && !matches(json!({"size": [">=1", "<80"]})),
