@@ -62,12 +62,12 @@ pub async fn follow(
     loop {
         newest.mark_unchanged();
         writer.progress.begins();
-        let step = spawn_blocking(move || {
+        let writing = spawn_blocking(move || {
             let done = writer.catch_up();
             (writer, done)
         });
         // It ends only with the runtime, or with a panic, which is logged where it happens.
-        let Ok((back, done)) = step.await else { return };
+        let Ok((back, done)) = writing.await else { return };
         writer = back;
         match done {
             _ if is_last => return,
@@ -101,15 +101,11 @@ struct AuditWriter {
 impl AuditWriter {
     /// Writes everything that the log holds.
     fn catch_up(&mut self) -> Result<(), AuditError> {
-        let mut at = match self.at {
-            Some(at) => at,
-            None => {
-                self.file.check()?;
-                self.saved = self.place.read()?;
-                self.saved
-            }
-        };
-        self.at = Some(at);
+        if self.at.is_none() {
+            self.file.check()?;
+            self.saved = self.place.read()?;
+        }
+        let mut at = *self.at.get_or_insert(self.saved);
         loop {
             let snapshot = self.store.snapshot()?;
             let (horizon, newest) = (snapshot.horizon(), snapshot.seq());

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::VALUE;
 use crate::model::text::shown;
-use crate::model::{ActionOutcome, Event, Principal, Repeats, ResourceId, WriteAttempt};
+use crate::model::{ActionOutcome, ConfirmationWay, Event, Principal, Repeats, ResourceId, WriteAttempt};
 
 /// The most targets that one record shows.
 const TARGETS: usize = 50;
@@ -30,7 +30,7 @@ impl ToldAction {
                 told.call(tool, targets, by.as_ref(), arguments.as_deref());
                 told.text("plan", plan.as_deref());
                 told.text("idempotency_key", key.as_deref());
-                told.text("confirmation", confirmed_by.map(|way| way.name()));
+                told.text("confirmation", confirmed_by.map(ConfirmationWay::name));
                 if let Some(way) = confirmed_by {
                     _ = write!(told.details, ", confirmed by {}", way.name());
                 }

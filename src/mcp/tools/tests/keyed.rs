@@ -77,7 +77,7 @@ async fn repeats_that_come_together_wait_for_the_one_that_runs() {
     let world = World::small().await;
     let (one, other) = (world.client(true).await, world.client(true).await);
     let id = world.instance(&one, "running").await;
-    let calls = [stop(&one, &id, "k"), stop(&other, &id, "k"), stop(&one, &id, "k"), stop(&other, &id, "k")];
+    let calls = [&one, &other, &one, &other].into_iter().map(|client| stop(client, &id, "k"));
     let answers = futures::future::join_all(calls).await;
     assert!(answers.iter().all(|(answer, _)| *answer == answers[0].0), "{answers:?}");
     assert_eq!(world.simulator.world().requests(STOPS), 1);

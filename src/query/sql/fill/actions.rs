@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::changes::{RECORDS, STEP, bounds};
 use super::filling::Filling;
 use super::inserter::Inserter;
-use crate::model::{ActionId, ActionOutcome, Event, Principal, Recorded, ResourceId, Timestamp};
+use crate::model::{ActionId, ActionOutcome, ConfirmationWay, Event, Principal, Recorded, ResourceId, Timestamp};
 use crate::query::sql::cell::SqlCell;
 use crate::query::sql::narrow::NarrowTerms;
 use crate::query::sql::{SqlError, times};
@@ -86,7 +86,7 @@ fn row(
                 by: by.as_ref(),
                 arguments: arguments.as_deref(),
                 key: key.as_deref(),
-                confirmation: confirmed_by.map(|way| way.name()),
+                confirmation: confirmed_by.map(ConfirmationWay::name),
                 plan: plan.as_deref(),
                 end: ends.get(action),
                 ..known
