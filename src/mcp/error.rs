@@ -82,6 +82,12 @@ pub enum RequestError {
     /// A call of a tool came after its front end had asked what became of it.
     #[error("this call comes over a connection that broke, so nothing was sent to AWS")]
     CallOver,
+    /// The audit file is required, and behind or not writable.
+    #[error("{why}")]
+    NotAudited {
+        /// What is wrong with it, and who can mend that.
+        why: String,
+    },
     /// The first call with an idempotency key is not answered yet.
     #[error("a call with this idempotency_key is still running: repeat this call to get its answer")]
     KeyUnderWay,
@@ -350,6 +356,7 @@ impl RequestError {
             RequestError::Opening
             | RequestError::Stopping
             | RequestError::KeyUnderWay
+            | RequestError::NotAudited { .. }
             | RequestError::SqlBusy
             | RequestError::Read(_) => FailureCode::TryAgain,
             RequestError::Failed(_)

@@ -149,6 +149,9 @@ pub async fn call(
         let mut given = spec.clean(arguments.unwrap_or_default())?;
         if spec.is_write() {
             setting.running.origin.note_arguments(&given);
+            if given.get("dry_run") != Some(&Value::Bool(true)) {
+                audited(spec, &core, &setting).await?;
+            }
         }
         let key = if spec.is_write() { idempotency_key::take(&mut given)? } else { None };
         if let Some(key) = key.filter(|_| given.get("dry_run") != Some(&Value::Bool(true))) {
@@ -160,6 +163,17 @@ pub async fn call(
         Ok(answer) => answer.result(),
         Err(fault) => fault.with_example(spec.example).result(),
     }
+}
+
+/// Refuses a call while the audit file that is required is behind or cannot be written.
+async fn audited(spec: &ToolSpec, core: &Core, setting: &CallSetting) -> Result<(), RequestError> {
+    let Some(why) = core.audit.refusal() else { return Ok(()) };
+    let attempt = setting.running.origin.attempt(spec.name, Vec::new());
+    // It is refused whether or not that can be recorded.
+    if let Err(error) = core.ingest.refused(attempt, "--audit-required".to_owned()).await {
+        tracing::warn!(%error, "a refusal is not recorded");
+    }
+    Err(RequestError::NotAudited { why })
 }
 
 #[cfg(test)]

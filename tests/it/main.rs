@@ -35,6 +35,8 @@
 //! ```
 
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod clients;
 #[cfg(test)]
 mod config;
