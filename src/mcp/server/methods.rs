@@ -21,6 +21,7 @@ use tracing::instrument;
 
 use super::requests::{is_blank, is_modern, millis, session_id, whole};
 use super::{Handler, ServerState};
+use crate::mcp::call_origin::CallOrigin;
 use crate::mcp::calls::CallMeta;
 use crate::mcp::complete::CompletionSource;
 use crate::mcp::core::{Core, Readiness};
@@ -69,6 +70,26 @@ impl Handler {
         };
         result.meta.get_or_insert_default().extend(self.meta());
         Ok(result.into())
+    }
+
+    /// Records that a tool was called which is off on this connection, if the store is open. It is refused all the same.
+    async fn record_refusal(
+        &self,
+        tool: &'static str,
+        request: &CallToolRequestParams,
+        context: &RequestContext<RoleServer>,
+    ) {
+        let core = match &*self.server.0.readiness.borrow() {
+            Readiness::Ready(core) => Arc::clone(core),
+            Readiness::Opening | Readiness::Failed(_) => return,
+        };
+        let spec = tools::TOOLS.iter().find(|spec| spec.name == tool);
+        let Some(rule) = spec.and_then(|spec| self.writes.bar(spec.name, spec.only_adds())) else { return };
+        let mut origin = CallOrigin { by: Some(self.principal(context)), ..CallOrigin::default() };
+        origin.note_arguments(&request.arguments.clone().unwrap_or_default());
+        if let Err(error) = core.ingest.refused(origin.attempt(tool, Vec::new()), rule).await {
+            tracing::warn!(%error, tool, "a refusal is not in the log");
+        }
     }
 
     /// Goes on with a subscription that an earlier server had, as soon as the store is open, unless the client ends it before.
@@ -182,7 +203,10 @@ impl ServerHandler for Handler {
                 }
                 result
             }
-            Err(fault @ RequestError::WritesOff { .. }) => fault.result(),
+            Err(fault @ RequestError::WritesOff { tool, .. }) => {
+                self.record_refusal(tool, &request, &context).await;
+                fault.result()
+            }
             Err(fault) => return Err(fault.protocol(None)),
         };
         result.meta.get_or_insert_default().extend(self.meta());
