@@ -26,11 +26,3 @@ impl PolicyCommand {
         }
     }
 }
-
-/// A change that a rule refuses.
-#[derive(Debug, thiserror::Error)]
-#[error("{tool} may not change {instance}")]
-pub(super) struct NotAllowed {
-    tool: String,
-    instance: String,
-}

@@ -87,6 +87,12 @@ pub enum RequestError {
         "the system gave the Muster server no random key, so nothing can be confirmed: a person restarts the server"
     )]
     Unsealed,
+    /// The audit file is required, and behind or not writable.
+    #[error("{why}")]
+    NotAudited {
+        /// What is wrong with it, and who can mend that.
+        why: String,
+    },
     /// The first call with an idempotency key is not answered yet.
     #[error("a call with this idempotency_key is still running: repeat this call to get its answer")]
     KeyUnderWay,
@@ -355,6 +361,7 @@ impl RequestError {
             RequestError::Opening
             | RequestError::Stopping
             | RequestError::KeyUnderWay
+            | RequestError::NotAudited { .. }
             | RequestError::SqlBusy
             | RequestError::Read(_) => FailureCode::TryAgain,
             RequestError::Failed(_)

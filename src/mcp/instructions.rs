@@ -4,6 +4,7 @@ use super::policy::Writes;
 use super::tools::spec::ToolSpec;
 use super::tools::{TOOLS, is_on};
 use crate::kinds::KINDS;
+use crate::policy::WriteRule;
 
 /// The instructions of the server to a model, on a connection with these rights and remarks.
 #[must_use]
@@ -14,7 +15,9 @@ pub fn instructions(writes: &Writes, remarks: &[String]) -> String {
     };
     let on = named(&|tool| is_on(tool, writes));
     let rights = if writes.are_allowed() && !on.is_empty() {
-        format!("This connection may change AWS: {on} act at once; use dry_run to check first.")
+        let has_rules = writes.in_force().rules().iter().any(|(_, rule)| !matches!(rule, WriteRule::Writes(_)));
+        let within = if has_rules { ", within rules that get_inventory_summary names" } else { "" };
+        format!("This connection may change AWS{within}: {on} act at once; use dry_run to check first.")
     } else {
         let tools = named(&|_| true);
         format!(

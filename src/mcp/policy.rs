@@ -80,6 +80,12 @@ impl Writes {
         self.0.in_force.bar(tool, adds).is_none()
     }
 
+    /// The rule that keeps a tool off, and whose it is, as records hold it.
+    #[must_use]
+    pub fn bar(&self, tool: &str, adds: bool) -> Option<String> {
+        self.0.in_force.bar(tool, adds).map(|(origin, rule)| rule.told(*origin))
+    }
+
     /// How a person enables a tool that is off.
     #[must_use]
     pub fn enable(&self, tool: &str, adds: bool) -> String {

@@ -41,6 +41,18 @@ impl From<ActionOutcome> for ActionEnd {
     }
 }
 
+impl ActionOutcome {
+    /// How it ended, in a word.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            ActionOutcome::Succeeded { .. } => "succeeded",
+            ActionOutcome::Refused { .. } => "refused",
+            ActionOutcome::Unknown { .. } => "unknown",
+        }
+    }
+}
+
 /// How a tool's call to AWS ended, as far as Muster can tell.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]

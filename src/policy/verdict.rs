@@ -77,11 +77,19 @@ impl RuleCheck {
     /// The rule with whose it is, as records hold it.
     #[must_use]
     pub fn told(&self) -> String {
-        let of = match self.origin {
+        self.rule.told(self.origin)
+    }
+}
+
+impl WriteRule {
+    /// The rule with whose it is, as records hold it.
+    #[must_use]
+    pub fn told(&self, origin: RuleOrigin) -> String {
+        let of = match origin {
             RuleOrigin::Server => "server",
             RuleOrigin::Connection => "connection",
         };
-        format!("{} ({of})", self.rule)
+        format!("{self} ({of})")
     }
 }
 

@@ -3,7 +3,6 @@
 use clap::Args;
 use serde_json::Value;
 
-use super::NotAllowed;
 use crate::app::client::admin;
 use crate::cli::output::Output;
 use crate::cli::store_flags::RegionalStoreFlags;
@@ -52,6 +51,14 @@ impl PolicyCheck {
         }
         Err(NotAllowed { tool: field(&verdict, "tool"), instance: field(&verdict, "instance_id") }.into())
     }
+}
+
+/// A change that a rule refuses.
+#[derive(Debug, thiserror::Error)]
+#[error("{tool} may not change {instance}")]
+struct NotAllowed {
+    tool: String,
+    instance: String,
 }
 
 /// A rule a line.

@@ -35,6 +35,7 @@ impl RequestError {
             RequestError::WritesOff { .. } | RequestError::CallOver => ErrorData::invalid_request(message, None),
             RequestError::Opening
             | RequestError::KeyUnderWay
+            | RequestError::NotAudited { .. }
             | RequestError::SqlBusy
             | RequestError::Failed(_)
             | RequestError::Stopping

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::Handler;
 use super::requests::{is_modern, session_id};
+use crate::mcp::call_origin::CallOrigin;
 use crate::mcp::calls::CallMeta;
 use crate::mcp::confirmer::{AskWay, Confirmer, shows_forms};
 use crate::mcp::core::Readiness;
@@ -73,7 +74,10 @@ impl Handler {
                 }
                 response
             }
-            Err(fault @ RequestError::WritesOff { .. }) => fault.result().into(),
+            Err(fault @ RequestError::WritesOff { tool, .. }) => {
+                self.record_refusal(tool, &request, &context).await;
+                fault.result().into()
+            }
             Err(fault) => return Err(fault.protocol(None)),
         };
         match &mut response {
@@ -114,6 +118,26 @@ impl Handler {
         };
         result.meta.get_or_insert_default().extend(self.meta());
         Ok(result.into())
+    }
+
+    /// Records that a tool was called which is off on this connection, if the store is open. It is refused all the same.
+    async fn record_refusal(
+        &self,
+        tool: &'static str,
+        request: &CallToolRequestParams,
+        context: &RequestContext<RoleServer>,
+    ) {
+        let core = match &*self.server.0.readiness.borrow() {
+            Readiness::Ready(core) => Arc::clone(core),
+            Readiness::Opening | Readiness::Failed(_) => return,
+        };
+        let spec = tools::TOOLS.iter().find(|spec| spec.name == tool);
+        let Some(rule) = spec.and_then(|spec| self.writes.bar(spec.name, spec.only_adds())) else { return };
+        let mut origin = CallOrigin { by: Some(self.principal(context)), ..CallOrigin::default() };
+        origin.note_arguments(&request.arguments.clone().unwrap_or_default());
+        if let Err(error) = core.ingest.refused(origin.attempt(tool, Vec::new()), rule).await {
+            tracing::warn!(%error, tool, "a refusal is not in the log");
+        }
     }
 
     /// Asks for the confirmation of a call, in the way that its client knows.

@@ -20,9 +20,6 @@ use crate::model::{Document, ResourceId};
 use crate::policy::change_request::TagValue;
 use crate::policy::{ChangeRequest, KnownTags, PolicyVerdict, TouchedInstances, WriteRule};
 
-/// The rule that refuses changes while the audit file lacks some.
-const AUDIT_REQUIRED: &str = "--audit-required (server)";
-
 /// What the gate lets through, and what it does not.
 #[derive(Debug, Default)]
 pub struct GatedInstances {
@@ -106,16 +103,14 @@ impl WriteGate {
         }
         let span = self.span();
         let now = core.now();
-        let audit = core.audit.refusal();
         let decide = |touched: &mut TouchedLately| {
             let (mut gated, mut counted) = (GatedInstances::default(), Vec::new());
             for ((target, is_called), tags) in targets.into_iter().zip(&tags) {
                 let change = self.request(&target.id, tags, touched, now);
                 let change = if is_called { change } else { uncounted(&change) };
                 let verdict = self.writes.in_force().judge(&change);
-                let refusal = verdict.refusal().map(|check| (check.told(), self.writes.refused(check)));
-                let unaudited = || audit.clone().filter(|_| is_called).map(|why| (AUDIT_REQUIRED.to_owned(), why));
-                if let Some((rule, message)) = refusal.or_else(unaudited) {
+                if let Some(check) = verdict.refusal() {
+                    let (rule, message) = (check.told(), self.writes.refused(check));
                     gated.refused.push(RefusedInstance { target, rule, message });
                     continue;
                 }

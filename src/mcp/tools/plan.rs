@@ -4,6 +4,7 @@
 //! from these, and names what it does not look at. Equal facts make equal plans, and [`WritePlan::digest`] names them.
 
 mod effects;
+mod volume;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +20,9 @@ use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
 use crate::model::known::state_name;
 use crate::model::text::shown;
-use crate::model::{Document, ResourceId, Value as Field};
+use crate::model::{Document, ResourceId};
+pub use effects::PlannedEffect;
+pub use volume::{PlannedVolume, devices};
 
 /// The longest value of a tag or name to show.
 const MAX_TEXT: usize = 80;
@@ -76,34 +79,6 @@ pub struct PlannedChange {
     pub volumes: Vec<PlannedVolume>,
     /// What would happen, in sentences.
     pub effects: Vec<String>,
-}
-
-/// A volume of an instance.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct PlannedVolume {
-    /// The volume.
-    pub volume_id: String,
-    /// Its device.
-    pub device: String,
-    /// The other instances that use it.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub also_used_by: Vec<String>,
-}
-
-/// What a tool does to an instance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PlannedEffect {
-    /// It starts.
-    Start,
-    /// It stops.
-    Stop,
-    /// It reboots.
-    Reboot,
-    /// Its volumes are snapshotted.
-    Snapshot {
-        /// Without the volume that it boots from.
-        exclude_boot: bool,
-    },
 }
 
 impl WritePlan {
@@ -209,26 +184,6 @@ impl PlannedChange {
             volumes,
         }
     }
-}
-
-/// The device name of each attached EBS volume.
-#[must_use]
-pub fn devices(document: &Document) -> BTreeMap<String, String> {
-    let mappings = match document.get("BlockDeviceMappings") {
-        Some(Field::List(list)) => list.as_slice(),
-        _ => &[],
-    };
-    let devices = mappings.iter().filter_map(|mapping| {
-        let Field::Map(mapping) = mapping else { return None };
-        let (Some(Field::Text(device)), Some(Field::Map(ebs))) = (mapping.get("DeviceName"), mapping.get("Ebs")) else {
-            return None;
-        };
-        match ebs.get("VolumeId") {
-            Some(Field::Text(volume)) => Some((volume.clone(), device.clone())),
-            _ => None,
-        }
-    });
-    devices.collect()
 }
 
 /// The other instances that use each volume of an instance, as far as the copy knows.

@@ -36,7 +36,7 @@ pub(super) struct Arguments {
     pub(super) region: Option<String>,
     /// Only this field and those below it, such as State.Name or Tags[Name].
     pub(super) field: Option<String>,
-    /// event includes call; action: tools' calls only.
+    /// event includes call; action: tools' calls.
     pub(super) cause: Option<CauseArgument>,
     /// Count instead of listing; limit is then how many groups.
     #[serde(default)]
@@ -54,7 +54,7 @@ pub(super) struct Arguments {
     /// Ask CloudTrail who made changes that name no caller, 10 per answer.
     #[serde(default)]
     pub(super) who: bool,
-    /// Also show what first sweeps found and other repeats.
+    /// Also show what first sweeps found.
     #[serde(default)]
     pub(super) include_baseline: bool,
     /// next_cursor of the previous answer, with the same filters.

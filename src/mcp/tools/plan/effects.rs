@@ -1,6 +1,6 @@
 //! What a change does to an instance, in sentences, as far as its document tells.
 
-use super::{PlannedEffect, PlannedVolume};
+use super::volume::PlannedVolume;
 use crate::model::text::shown;
 use crate::model::{Document, Value};
 
@@ -21,6 +21,22 @@ const LENT: &str = "amazon";
 
 /// The longest text of others in a sentence.
 const MAX: usize = 80;
+
+/// What a tool does to an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlannedEffect {
+    /// It starts.
+    Start,
+    /// It stops.
+    Stop,
+    /// It reboots.
+    Reboot,
+    /// Its volumes are snapshotted.
+    Snapshot {
+        /// Without the volume that it boots from.
+        exclude_boot: bool,
+    },
+}
 
 pub(super) fn effects(document: &Document, effect: PlannedEffect, volumes: &[PlannedVolume]) -> Vec<String> {
     let mut said = vec![main(document, effect, volumes)];

@@ -43,6 +43,18 @@ fn called(world: &World) -> u64 {
     changing.iter().map(|action| world.simulator.world().requests(action)).sum()
 }
 
+/// The refusals in the log: the rule, and the instances.
+fn refusals(world: &World) -> Vec<(String, Vec<String>)> {
+    let records = world.core.snapshot().unwrap().records(Seq(1), usize::MAX).unwrap();
+    let refusals = records.into_iter().filter_map(|record| match record.event {
+        Event::ActionRefused { rule, attempt, .. } => {
+            Some((rule, attempt.targets.iter().map(|target| target.id.to_string()).collect()))
+        }
+        _ => None,
+    });
+    refusals.collect()
+}
+
 fn verdicts(told: &Value) -> Vec<&str> {
     told["results"].as_array().unwrap().iter().map(|row| row["verdict"].as_str().unwrap()).collect()
 }
@@ -177,6 +189,7 @@ async fn what_only_adds_can_be_allowed_alone_and_the_other_tools_do_not_exist_th
     for part in ["--allow-writes=snapshot", "a person", "muster restart --data-dir /d"] {
         assert!(text(&result).contains(part), "{part} is not in: {}", text(&result));
     }
+    assert!(refusals(&world).iter().any(|(rule, _)| rule == "--allow-writes=snapshot (server)"));
     assert_eq!(verdicts(&data(client.agree("create_snapshot", json!({"instance_id": id})).await.unwrap())), ["done"]);
     let summary = data(client.call("get_inventory_summary", json!({})).await.unwrap());
     conforms(&get_inventory_summary::SPEC, &summary);

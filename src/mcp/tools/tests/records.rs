@@ -22,6 +22,9 @@ async fn a_call_is_recorded_with_who_made_it_its_arguments_and_awss_request_id()
     assert_eq!(requested["idempotency_key"], "k-1");
     assert!(finished["request_id"].as_str().is_some_and(|id| id.len() == 36), "{finished}");
     // In tests a statement reads few records.
+    let finished_row = format!("SELECT what, after, cause FROM change WHERE seq = {}", finished["seq"]);
+    let rows = data(client.call("query_inventory", json!({"sql": finished_row})).await.unwrap());
+    assert_eq!(rows["rows"][0], json!({"what": "action_finished", "after": "succeeded", "cause": "tool"}), "{rows}");
     let sql = format!("SELECT * FROM action WHERE seq >= {}", requested["seq"]);
     let rows = data(client.call("query_inventory", json!({"sql": sql})).await.unwrap());
     let row = &rows["rows"][0];

@@ -110,7 +110,8 @@ fn row(
         }
         _ => return Ok(()),
     }
-    let (outcome, message, created) = known.end.map_or((known.outcome, None, None), |end| told(&end.outcome));
+    let outcome = known.end.map(|end| end.outcome.word()).or(known.outcome);
+    let (message, created) = known.end.map_or((None, None), |end| told(&end.outcome));
     let number = |number: u64| SqlCell::Int(i64::try_from(number).unwrap_or(i64::MAX));
     let by = |part: fn(&Principal) -> Option<&str>| text(known.by.and_then(part));
     into.row(&[
@@ -158,12 +159,11 @@ fn text(text: Option<&str>) -> SqlCell<'_> {
     text.map_or(SqlCell::Null, SqlCell::Text)
 }
 
-/// The outcome of a call of AWS, what AWS or the way to it said, and what was created.
-fn told(outcome: &ActionOutcome) -> (Option<&'static str>, Option<&str>, Option<&[String]>) {
+/// What AWS or the way to it said of a call that failed, and what one that succeeded created.
+fn told(outcome: &ActionOutcome) -> (Option<&str>, Option<&[String]>) {
     match outcome {
-        ActionOutcome::Succeeded { created } => (Some("succeeded"), None, Some(created)),
-        ActionOutcome::Refused { message, .. } => (Some("refused"), Some(message), None),
-        ActionOutcome::Unknown { message } => (Some("unknown"), Some(message), None),
+        ActionOutcome::Succeeded { created } => (None, Some(created)),
+        ActionOutcome::Refused { message, .. } | ActionOutcome::Unknown { message } => (Some(message), None),
     }
 }
 

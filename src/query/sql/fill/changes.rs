@@ -6,7 +6,7 @@ use super::filling::Filling;
 use super::inserter::Inserter;
 use crate::kinds::{self, KINDS};
 use crate::model::difference::differences;
-use crate::model::{Cause, Event, Recorded, ResourceId, Seq, Timestamp, Value};
+use crate::model::{ActionOutcome, Cause, Event, Recorded, ResourceId, Seq, Timestamp, Value};
 use crate::query::changes::CauseKind;
 use crate::query::moment;
 use crate::query::sql::cell::{ColumnForm, SqlCell};
@@ -165,9 +165,27 @@ fn rows(filling: &Filling<'_>, record: &Recorded, into: &mut Inserter<'_, '_>) -
             let call = Some(attempt.tool.as_str());
             attempt.targets.iter().try_for_each(|id| put(id, SqlCell::Null, SqlCell::Null, SqlCell::Null, call))
         }
-        // It does not say on what.
-        Event::ActionFinished { .. } => Ok(()),
+        // It does not say on what: `action` has a row that does.
+        Event::ActionFinished { outcome, .. } => finished(record, outcome, into),
     }
+}
+
+/// The end of a tool's call, which is about no single resource.
+fn finished(record: &Recorded, outcome: &ActionOutcome, into: &mut Inserter<'_, '_>) -> Result<(), SqlError> {
+    let mut cells: Vec<SqlCell<'_>> = vec![
+        SqlCell::Owned(times::of(record.recorded_at)),
+        SqlCell::Int(i64::try_from(record.seq.0).unwrap_or(i64::MAX)),
+    ];
+    // Kind, id, account and region.
+    cells.extend(std::iter::repeat_n(SqlCell::Null, 4));
+    cells.push(SqlCell::Text(record.event.word()));
+    // The path, and what was before.
+    cells.extend(std::iter::repeat_n(SqlCell::Null, 2));
+    cells.push(SqlCell::Text(outcome.word()));
+    cells.push(SqlCell::Text(CauseKind::of(&record.cause).name()));
+    cells.push(who(&record.cause).0.map_or(SqlCell::Null, SqlCell::Text));
+    cells.push(SqlCell::Null);
+    into.row(&cells)
 }
 
 fn value(value: Option<&Value>) -> SqlCell<'_> {
