@@ -118,7 +118,7 @@ fn a_server_killed_while_a_person_is_asked_has_done_nothing_and_a_late_yes_does_
     let arguments = sandbox.mcp_arguments(&flags);
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let mut client = Running::start("mcp", sandbox.muster(&arguments));
-    let mut say = |client: &mut Running, message: Value| assert!(client.say(&message.to_string()));
+    let say = |client: &mut Running, message: Value| assert!(client.say(&message.to_string()));
     let info = json!({"name": "muster-tests", "version": "0"});
     let params = json!({"protocolVersion": "2025-11-25", "capabilities": {"elicitation": {}}, "clientInfo": info});
     say(&mut client, json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params}));

@@ -348,9 +348,19 @@ impl Stage {
             prices: None,
         };
         let spec = find(WRITES[case.tool].0, &Writes::allowed()).unwrap();
-        let Value::Object(given) = json!({"instance_ids": case.named, "dry_run": case.dry_run}) else { panic!() };
-        let (stop, setting) = (CancellationToken::new(), CallSetting::default());
-        let answer = call(spec, Arc::new(core), Some(given), Writes::allowed(), &stop, setting).await;
+        let Value::Object(mut given) = json!({"instance_ids": case.named, "dry_run": case.dry_run}) else { panic!() };
+        let (core, stop, setting) = (Arc::new(core), CancellationToken::new(), CallSetting::default());
+        let call = async |given: JsonObject| {
+            let response = call(spec, Arc::clone(&core), Some(given), Writes::allowed(), &stop, setting.clone()).await;
+            let CallToolResponse::Complete(result) = response else { panic!("{response:?}") };
+            result
+        };
+        let mut answer = call(given.clone()).await;
+        // Whoever is shown a plan agrees.
+        if let Some(token) = answer.structured_content.as_ref().and_then(|told| told.pointer("/confirmation/token")) {
+            given.insert("confirmation".to_owned(), token.clone());
+            answer = call(given).await;
+        }
         (answer, changing(&self.server.asked()))
     }
 
