@@ -9,19 +9,10 @@
 
 mod file;
 mod follow;
+mod options;
 mod place;
 mod progress;
 
-pub use self::file::AuditFileError;
 pub use self::follow::follow;
+pub use self::options::AuditOptions;
 pub use self::progress::AuditProgress;
-use std::path::PathBuf;
-
-/// Where the audit file is, and what depends on it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AuditOptions {
-    /// The file, as an absolute path.
-    pub path: PathBuf,
-    /// Whether tools that change AWS are refused while it is behind or cannot be written.
-    pub required: bool,
-}

@@ -15,7 +15,7 @@ const TAIL: u64 = 256 << 10;
 
 /// Why lines cannot be appended.
 #[derive(Debug, Error)]
-pub enum AuditFileError {
+pub(super) enum AuditFileError {
     /// The system refuses it.
     #[error("{path}: {source}", path = path.display())]
     Io {

@@ -8,8 +8,8 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::AuditOptions;
 use super::file::{AuditFile, AuditFileError, START};
+use super::options::AuditOptions;
 use super::place::PlaceFile;
 use super::progress::AuditProgress;
 use crate::model::text::chain;

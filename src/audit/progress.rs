@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::AuditOptions;
+use super::options::AuditOptions;
 use crate::model::Seq;
 use crate::model::text::shown;
 

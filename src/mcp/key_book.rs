@@ -22,7 +22,7 @@ struct RunningKey {
 #[derive(Debug)]
 pub enum KeyTurn {
     /// No call with this key runs, so it may run.
-    Mine(KeyPlace),
+    Mine(TurnGuard),
     /// The same call runs; the token is cancelled once it has ended.
     Repeat(CancellationToken),
     /// Another call with this key runs.
@@ -31,13 +31,13 @@ pub enum KeyTurn {
 
 /// The place of a call that runs, until it is dropped.
 #[derive(Debug)]
-pub struct KeyPlace {
+pub struct TurnGuard {
     book: KeyBook,
     key: CallKey,
     _ended: DropGuard,
 }
 
-impl Drop for KeyPlace {
+impl Drop for TurnGuard {
     fn drop(&mut self) {
         self.book.0.lock().remove(&self.key);
     }
@@ -54,7 +54,7 @@ impl KeyBook {
             None => {
                 let ended = CancellationToken::new();
                 running.insert(key.clone(), RunningKey { digest, ended: ended.clone() });
-                KeyTurn::Mine(KeyPlace { book: self.clone(), key: key.clone(), _ended: ended.drop_guard() })
+                KeyTurn::Mine(TurnGuard { book: self.clone(), key: key.clone(), _ended: ended.drop_guard() })
             }
         }
     }

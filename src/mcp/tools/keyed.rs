@@ -2,7 +2,8 @@
 //!
 //! The key is kept before AWS is called, and the answer with it afterwards. A repeat while the first call runs waits for it. After a
 //! crash the key has no answer: then the log says what became of the call ([`fate`]), and it runs again only where nothing was sent to
-//! AWS. The same key with another tool or other arguments is an error. A dry run changes nothing, so its key is not looked at.
+//! AWS. The same key with another tool or other arguments is an error. Where nothing was called and nothing was in the requested
+//! state, the key is free again. A dry run changes nothing, so its key is not looked at.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +23,7 @@ use super::verdict::WriteVerdict;
 use super::write_through::to_the_end;
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
-use crate::mcp::key_book::{KeyPlace, KeyTurn};
+use crate::mcp::key_book::{KeyTurn, TurnGuard};
 use crate::model::keyed_call::{CallKey, KeyedCall};
 use crate::model::{FailureCode, Principal, Timestamp};
 
@@ -43,7 +44,7 @@ struct KeptAnswer {
 
 /// What a kept call means for a call with its key.
 #[derive(Debug, PartialEq, Eq)]
-enum KeyVerdict {
+enum RepeatVerdict {
     /// There was none: it runs.
     Fresh,
     /// It was another call.
@@ -86,15 +87,15 @@ async fn once(
     let now = core.now();
     let known = core.snapshot()?.keyed(&key, now)?;
     match verdict(known, spec.name, digest) {
-        KeyVerdict::Fresh => {}
-        KeyVerdict::Other { at, tool } => return Err(other(name, &format!("a call of {tool} at {at}"))),
-        KeyVerdict::Answered { at, answer } => {
+        RepeatVerdict::Fresh => {}
+        RepeatVerdict::Other { at, tool } => return Err(other(name, &format!("a call of {tool} at {at}"))),
+        RepeatVerdict::Answered { at, answer } => {
             let KeptAnswer { text, structured, failure } = serde_json::from_str(&answer)?;
             let text =
                 format!("This repeats a call made at {at}: nothing was sent to AWS now. Its answer was:\n{text}");
             return Ok(ToolResult { text, structured, failure, input: None });
         }
-        KeyVerdict::Unanswered(name) => {
+        RepeatVerdict::Unanswered(name) => {
             let told = fate::fate(spec, Arc::clone(&core), name, given.clone()).await?;
             if !is_unsent(&told) {
                 return Ok(told);
@@ -111,13 +112,18 @@ async fn once(
     let name = running.name.get_or_insert_with(|| format!("key-{:016x}", fastrand::u64(..)).into());
     let kept = KeyedCall { key, at: now, tool: spec.name.to_owned(), digest, call: name.to_string(), answer: None };
     core.ingest.keep_call(kept.clone()).await?;
-    let answer = (spec.call)(call, given).await?;
-    keep(&core, kept, &answer).await;
-    Ok(answer)
+    let answer = (spec.call)(call, given).await;
+    match &answer {
+        Ok(answer) if is_outcome(answer) => keep(&core, kept, answer).await,
+        // Of a call that failed in another way, the log tells what became of it.
+        Ok(_) | Err(RequestError::Argument(_)) => forget(&core, kept).await,
+        Err(_) => {}
+    }
+    answer
 }
 
 /// Waits until no other call with this key runs.
-async fn turn(call: &ToolCall, key: &CallKey, digest: u128) -> Result<KeyPlace, RequestError> {
+async fn turn(call: &ToolCall, key: &CallKey, digest: u128) -> Result<TurnGuard, RequestError> {
     loop {
         match call.core.keys.begin(key, digest) {
             KeyTurn::Mine(place) => return Ok(place),
@@ -144,15 +150,33 @@ async fn keep(core: &Core, kept: KeyedCall, answer: &ToolResult) {
     }
 }
 
+/// Frees the key of a call that did nothing.
+async fn forget(core: &Core, kept: KeyedCall) {
+    // As old as that, it is dropped at once.
+    if let Err(error) = core.ingest.keep_call(KeyedCall { at: Timestamp::EPOCH, ..kept }).await {
+        tracing::warn!(%error, "the key of a call that did nothing is kept");
+    }
+}
+
+/// Whether an answer tells of a call to AWS, or of something that is in the requested state.
+fn is_outcome(answer: &ToolResult) -> bool {
+    let list =
+        |name: &str| answer.structured.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let good = [WriteVerdict::Done, WriteVerdict::Already].map(|verdict| serde_json::json!(verdict));
+    let is_called =
+        |row: &Value| row.get("action").is_some() || row.get("verdict").is_some_and(|one| good.contains(one));
+    !list("actions").is_empty() || list("results").iter().any(is_called)
+}
+
 /// What a kept call means for a call of `tool` with this digest.
-fn verdict(known: Option<KeyedCall>, tool: &str, digest: u128) -> KeyVerdict {
+fn verdict(known: Option<KeyedCall>, tool: &str, digest: u128) -> RepeatVerdict {
     match known {
-        None => KeyVerdict::Fresh,
+        None => RepeatVerdict::Fresh,
         Some(known) if known.tool != tool || known.digest != digest => {
-            KeyVerdict::Other { at: known.at, tool: known.tool }
+            RepeatVerdict::Other { at: known.at, tool: known.tool }
         }
-        Some(KeyedCall { at, answer: Some(answer), .. }) => KeyVerdict::Answered { at, answer },
-        Some(KeyedCall { call, .. }) => KeyVerdict::Unanswered(call.into()),
+        Some(KeyedCall { at, answer: Some(answer), .. }) => RepeatVerdict::Answered { at, answer },
+        Some(KeyedCall { call, .. }) => RepeatVerdict::Unanswered(call.into()),
     }
 }
 
@@ -208,10 +232,10 @@ mod tests {
                 answer: answer.map(str::to_owned),
             })
         };
-        assert_eq!(verdict(None, "stop_instance", one), KeyVerdict::Fresh);
-        assert!(matches!(verdict(kept(None), "start_instance", one), KeyVerdict::Other { .. }));
-        assert!(matches!(verdict(kept(Some("{}")), "stop_instance", one + 1), KeyVerdict::Other { .. }));
-        assert!(matches!(verdict(kept(Some("{}")), "stop_instance", one), KeyVerdict::Answered { .. }));
-        assert_eq!(verdict(kept(None), "stop_instance", one), KeyVerdict::Unanswered("c-1".into()));
+        assert_eq!(verdict(None, "stop_instance", one), RepeatVerdict::Fresh);
+        assert!(matches!(verdict(kept(None), "start_instance", one), RepeatVerdict::Other { .. }));
+        assert!(matches!(verdict(kept(Some("{}")), "stop_instance", one + 1), RepeatVerdict::Other { .. }));
+        assert!(matches!(verdict(kept(Some("{}")), "stop_instance", one), RepeatVerdict::Answered { .. }));
+        assert_eq!(verdict(kept(None), "stop_instance", one), RepeatVerdict::Unanswered("c-1".into()));
     }
 }

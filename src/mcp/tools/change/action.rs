@@ -4,10 +4,11 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::VALUE;
 use crate::model::text::shown;
 use crate::model::{ActionOutcome, ConfirmationWay, Event, Principal, Repeats, ResourceId, WriteAttempt};
 
+/// The longest name, rule or message.
+const VALUE: usize = 200;
 /// The most targets that one record shows.
 const TARGETS: usize = 50;
 

@@ -73,6 +73,20 @@ async fn a_key_of_another_call_is_an_error_and_a_dry_run_needs_none() {
 }
 
 #[tokio::test]
+async fn a_call_that_did_nothing_leaves_its_key_free() {
+    let world = World::small().await;
+    let client = world.client(true).await;
+    let id = world.instance(&client, "running").await;
+    for _ in 0..2 {
+        let nobody = json!({"instance_id": "i-0000000000000dead", "idempotency_key": "k"});
+        let refused = client.call("stop_instance", nobody).await.unwrap();
+        let rows = refused.structured_content.unwrap();
+        assert_eq!(rows["results"][0]["verdict"], "not_found", "{rows}");
+    }
+    assert_eq!(stop(&client, &id, "k").await.0["results"][0]["verdict"], "done");
+}
+
+#[tokio::test]
 async fn repeats_that_come_together_wait_for_the_one_that_runs() {
     let world = World::small().await;
     let (one, other) = (world.client(true).await, world.client(true).await);
