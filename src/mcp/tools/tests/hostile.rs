@@ -6,7 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use rmcp::model::CallToolResult;
+use rmcp::model::{CallToolResponse, CallToolResult, JsonObject};
 
 use super::*;
 use crate::audit::AuditProgress;
