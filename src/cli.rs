@@ -17,12 +17,12 @@ use crate::connection::attach::ServerCommand;
 use crate::connection::handshake::ConnectionTerms;
 use crate::connection::key_offer::KeyOffer;
 use crate::model::text::chain;
-use crate::policy::WritePolicy;
 #[cfg(feature = "simulator")]
 use crate::simulator::ScenarioError;
 use crate::telemetry::{self, LogDestination, TelemetryError};
 
 mod arguments;
+mod audit_flags;
 mod backup;
 mod bytes;
 mod change_row;
@@ -40,6 +40,7 @@ mod line;
 mod log;
 mod logging;
 mod output;
+mod policy;
 mod prices;
 mod process_report;
 mod query;
@@ -63,6 +64,7 @@ mod teardown;
 #[cfg(not(feature = "simulator"))]
 mod unsimulated;
 mod warnings;
+mod write_flags;
 
 use arguments::OperandError;
 use backup::{Backup, BackupPathError};
@@ -79,6 +81,7 @@ use line::{Unfilled, Unusable};
 use log::Log;
 use logging::Logging;
 use output::Output;
+use policy::PolicyCommand;
 use prices::Prices;
 use query::{QueryError, SqlQuery};
 use related::Related;
@@ -165,6 +168,9 @@ enum Command {
     Stopped(Stopped),
     /// Show what uses a resource, and what it uses
     Related(Related),
+    /// Show what the rules for writes allow
+    #[command(subcommand, after_long_help = "The rules: muster help writes")]
+    Policy(PolicyCommand),
     /// Show which list prices are known, and of when
     Prices(Prices),
     /// Show what changed, when, and why
@@ -296,8 +302,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             let flags = serve::settings(&config, &idle_exit).only(&serve::flag_set(&given));
             let variable = |name: &str| std::env::var(name).ok();
             let keys = config.key_place.as_ref().and_then(|_| KeyOffer::of(&variable));
-            let terms =
-                ConnectionTerms { writes: WritePolicy::of(config.allow_writes), flags, keys, is_command: false };
+            let terms = ConnectionTerms { writes: config.writes.clone(), flags, keys, is_command: false };
             finish(single()?, front::run(&config, &terms, &server))
         }
         Command::Serve(serve) => {
@@ -342,6 +347,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Restart(restart) => start_again(restart, logging, &environment),
         Command::Stopped(stopped) => quietly(logging, stopped.run(&environment)),
         Command::Related(related) => quietly(logging, related.run(&environment)),
+        Command::Policy(policy) => quietly(logging, policy.run(&environment)),
         Command::Prices(prices) => {
             logging.start_quietly()?;
             prices.run(&environment)
@@ -417,6 +423,7 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
+    use crate::policy::WritePolicy;
 
     #[test]
     fn the_command_line_is_consistent() {
@@ -436,6 +443,6 @@ mod tests {
         let (served, listening) = serve.config(&environment).unwrap();
         assert!(listening.detached);
         assert_eq!(listening.idle_exit, Some(std::time::Duration::from_mins(15)));
-        assert_eq!(served, Config { allow_writes: true, ..config });
+        assert_eq!(served, Config { writes: WritePolicy::of(true), ..config });
     }
 }

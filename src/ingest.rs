@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -24,6 +24,7 @@ use crate::reconcile::DecisionTime;
 use crate::reconcile::memory::{How, Note};
 use crate::store::{CommitBatch, CommitError, ReadError, Retention, Writer};
 
+mod attempts;
 mod calls;
 mod draft;
 mod error;
@@ -50,6 +51,7 @@ pub use work::{Lane, NotifyResult, ObserveResult};
 
 pub use crate::reconcile::Lacked;
 
+use attempts::AttemptBook;
 use calls::RecentCalls;
 use draft::{Draft, Grounds};
 use keeper::Keeper;
@@ -57,7 +59,7 @@ use kept::{KeptRecords, Spare};
 use lanes::Lanes;
 use ledger::LedgerView;
 use under_way::SweepUnderWay;
-use work::{Parking, Record, RegionChoice, WorkItem};
+use work::{KeyKeeping, Parking, Record, RegionChoice, WorkItem};
 
 /// How many changed rows a commit holds at most.
 pub const MAX_ROWS: usize = 200;
@@ -113,6 +115,8 @@ pub struct Ingest<L: Ledger = Writer> {
     kept: KeptRecords,
     /// Recent calls of AWS's API.
     calls: RecentCalls,
+    /// Refused calls of tools that are counted before they are recorded.
+    attempts: AttemptBook,
 }
 
 /// The result of a commit.
@@ -160,6 +164,7 @@ impl<L: Ledger> Ingest<L> {
             is_dated: false,
             kept: KeptRecords::default(),
             calls: RecentCalls::default(),
+            attempts: AttemptBook::default(),
         };
         Ok((ingest, handle, receiver))
     }
@@ -176,7 +181,7 @@ impl<L: Ledger> Ingest<L> {
             if self.ledger.is_failed() && !self.recover(runtime) {
                 return Err(CommitError::Latched { path: self.ledger.path() });
             }
-            let wake = self.keeper.wake();
+            let wake = [self.keeper.wake(), self.attempts.wake()].into_iter().flatten().min();
             let (lanes, ledger) = (&mut self.lanes, &self.ledger);
             let next = runtime.block_on(async {
                 tokio::select! {
@@ -192,6 +197,8 @@ impl<L: Ledger> Ingest<L> {
                         self.is_dated = true;
                     }
                     self.serve(work);
+                    let due = self.attempts.due(Instant::now());
+                    self.record_attempts(due);
                 }
                 Some(None) => break,
                 None => {}
@@ -212,8 +219,10 @@ impl<L: Ledger> Ingest<L> {
         }
     }
 
-    /// Saves watermarks.
+    /// Records what is only counted so far, and saves watermarks.
     fn close(&mut self) -> Result<(), CommitError> {
+        let counted = self.attempts.rest();
+        self.record_attempts(counted);
         let watermarks = self.freshness.watermarks();
         if watermarks.is_empty() { Ok(()) } else { self.save(CommitBatch { watermarks, ..CommitBatch::default() }) }
     }
@@ -237,9 +246,10 @@ impl<L: Ledger> Ingest<L> {
     fn serve(&mut self, work: WorkItem) {
         match work {
             WorkItem::Choose(choice) => self.choose(choice),
-            WorkItem::Record(record) => self.record(record),
+            WorkItem::Record(record) => self.record_new(record),
             WorkItem::Notify(first) => self.notify(first),
             WorkItem::Park(parking) => self.park(parking),
+            WorkItem::Keep(keeping) => self.keep(*keeping),
             WorkItem::Sweep(message) => self.sweep(message),
             WorkItem::Retain => self.retain(),
         }
@@ -264,12 +274,40 @@ impl<L: Ledger> Ingest<L> {
         drop(done.send(self.save(batch).map_err(IngestError::from)));
     }
 
+    /// Keeps a call with an idempotency key.
+    fn keep(&mut self, KeyKeeping { call, done }: KeyKeeping) {
+        let batch = CommitBatch { recorded_at: self.clock.now(), keyed: Some(call), ..CommitBatch::default() };
+        drop(done.send(self.save(batch).map_err(IngestError::from)));
+    }
+
     /// Serves the lanes above the pages, but lets the current page advance too.
     fn serve_urgent(&mut self) {
         for _ in 0..lanes::STREAK {
             let Some(work) = self.lanes.urgent() else { return };
             self.serve(work);
         }
+    }
+
+    /// Records what a tool or a describe brings, except attempts that are only counted.
+    fn record_new(&mut self, mut record: Record) {
+        if record.cause == Cause::Attempt {
+            let (now, at) = (Instant::now(), self.clock.now());
+            let entries = std::mem::take(&mut record.entries).into_iter();
+            let taken = entries.filter_map(|(cause, event)| Some((cause, self.attempts.take(event, now, at)?)));
+            record.entries = taken.collect();
+        }
+        self.record(record);
+    }
+
+    /// Records attempts that were counted.
+    fn record_attempts(&mut self, events: Vec<Event>) {
+        if events.is_empty() {
+            return;
+        }
+        let entries = events.into_iter().map(|event| (Cause::Attempt, event)).collect();
+        // Nobody waits for it.
+        let done = oneshot::channel().0;
+        self.record(Record { entries, observations: Vec::new(), cause: Cause::Attempt, done });
     }
 
     fn record(&mut self, record: Record) {

@@ -10,6 +10,7 @@
 //! - [`store`] keeps the log of events and everything derived from it, in one file.
 //! - [`ingest`] is the one writer: observations in, decided, committed, told, acknowledged.
 //! - [`notify`] tells subscribers what changed, without ever waiting for one.
+//! - [`audit`] writes what tools did to a file for a log shipper, without ever holding up a write.
 //! - [`query`] answers questions about many resources, from the store.
 //! - [`policy`] says what a connection may change. Pure.
 //! - [`mcp`] serves it all to clients, and carries out what tools are asked to do.
@@ -17,6 +18,7 @@
 //! - [`config`], [`telemetry`], [`app`] and [`cli`] make processes of it.
 
 pub mod app;
+pub mod audit;
 pub mod aws;
 pub mod cli;
 pub mod config;

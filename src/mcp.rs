@@ -3,10 +3,13 @@
 //! been seen yet. rmcp speaks the protocol. Only [`normalise`] answers outside of it, to invalid requests, and the stdio relay,
 //! when the server process is gone.
 
+pub mod call_origin;
 pub mod calls;
 pub mod checked_json;
+pub mod claim_desk;
 pub mod client;
 pub mod complete;
+pub mod confirmer;
 pub mod core;
 pub mod damage;
 pub mod error;
@@ -14,6 +17,7 @@ pub mod exposed;
 pub mod fresh;
 mod idle;
 pub mod instructions;
+pub mod key_book;
 mod lines;
 pub mod looks;
 pub mod lookup;
@@ -37,6 +41,7 @@ pub mod subscriptions;
 mod tests;
 pub mod told;
 pub mod tools;
+pub mod touched;
 pub mod transport;
 pub mod unobserved;
 pub mod unreadable;

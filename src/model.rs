@@ -3,6 +3,8 @@
 //! This module does no I/O and reads no clock: a [`Timestamp`] is always passed in by whoever measured it.
 
 pub mod action;
+pub mod action_request;
+pub mod attempt;
 pub mod difference;
 pub mod document;
 pub mod effect;
@@ -14,6 +16,7 @@ pub(crate) mod fixtures;
 pub mod form;
 pub mod glob;
 pub mod id;
+pub mod keyed_call;
 pub mod kind_rules;
 pub mod known;
 pub mod named;
@@ -22,6 +25,7 @@ pub mod notification;
 pub mod observation;
 pub mod page;
 pub mod parked;
+pub mod principal;
 pub mod row;
 pub mod secret_tags;
 pub mod shell_word;
@@ -32,7 +36,9 @@ pub mod trouble;
 pub mod unreadable;
 pub mod written;
 
-pub use action::{ActionId, ActionOutcome};
+pub use action::{ActionEnd, ActionId, ActionOutcome};
+pub use action_request::ActionRequest;
+pub use attempt::{ConfirmationOutcome, ConfirmationWay, Repeats, WriteAttempt};
 pub use difference::Difference;
 pub use document::{Change, Document, Group, Map, Value};
 pub use event::{ApiCall, Cause, Event, Recorded};
@@ -48,6 +54,7 @@ pub use notification::{Called, Canary, Notification};
 pub use observation::{Observation, Seen, Source, Wanted};
 pub use page::{Item, LeftOut, Page};
 pub use parked::Parked;
+pub use principal::Principal;
 pub use row::{Row, RowFields};
 pub use secret_tags::SecretTags;
 pub use sweep::{SweepMessage, SweepStep};

@@ -48,6 +48,7 @@ pub(crate) mod fixtures;
 mod guarded;
 mod handle;
 pub mod index;
+pub mod keyed;
 mod keys;
 pub mod matcher;
 mod meta;

@@ -9,7 +9,7 @@ use muster::ingest::{Ingest, IngestHandle, KindEntry, Lane};
 use muster::kinds::INSTANCE;
 use muster::model::document::Map;
 use muster::model::{
-    ActionOutcome, Cause, Clock, Document, Observation, ResourceId, Seen, Seq, Source, Timestamp, Value,
+    ActionOutcome, ActionRequest, Cause, Clock, Document, Observation, ResourceId, Seen, Seq, Source, Timestamp, Value,
 };
 use muster::notify::ChangeHub;
 use muster::store::{Retention, Store};
@@ -135,7 +135,7 @@ async fn call(handle: &IngestHandle, target: ResourceId, calling: &AtomicBool) -
     let mut times = Times::default();
     while calling.load(Ordering::Relaxed) {
         let begun = Instant::now();
-        let action = handle.begin("bench", vec![target.clone()], None).await?;
+        let action = handle.begin(ActionRequest::of("bench", vec![target.clone()])).await?;
         times.add(begun.elapsed());
         handle.finish(action, ActionOutcome::Succeeded { created: Vec::new() }, Vec::new()).await?;
         sleep(TOOL).await;

@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use super::redaction;
 use super::references::referred_ids;
+use crate::audit::{self, AuditProgress};
 use crate::aws::{Aws, AwsSettings};
 use crate::config::Config;
 use crate::freshness::EventRules;
@@ -26,7 +27,9 @@ use crate::ingest::{Ingest, KindEntry};
 use crate::kinds::rules::CALLS;
 use crate::kinds::{self, KINDS, KindSpec};
 use crate::mcp::Core;
+use crate::mcp::key_book::KeyBook;
 use crate::mcp::looks::Looks;
+use crate::mcp::touched::TouchBook;
 use crate::model::{AccountId, Kind, KindRules, Region};
 use crate::notify::ChangeHub;
 use crate::query::prices::{PriceTable, PricesError};
@@ -38,6 +41,9 @@ use crate::watch::tasks::Tasks;
 
 /// How long the writer may take to end: it finishes the commit it is at, and saves how far sweeps had come.
 const WRITER_ENDS: Duration = Duration::from_millis(700);
+
+/// How long the audit file may take to get its last lines; what is missing then is written at the next start.
+const AUDIT_ENDS: Duration = Duration::from_millis(300);
 
 /// How long calls that change AWS have to end before a server does.
 const WRITES: Duration = Duration::from_secs(10);
@@ -54,6 +60,7 @@ pub struct Engine {
     sweeps: Tasks,
     tools: TaskTracker,
     writer: Tasks,
+    auditing: Tasks,
     /// Turns true when the writer has ended, whatever the reason.
     ended: watch::Receiver<bool>,
     /// Set when the credentials belong to another account than the store.
@@ -167,6 +174,8 @@ impl Engine {
         let owner = StoreOwner { store: store.clone(), data_dir: config.data_dir.clone(), refusing };
         sweeping.spawn_until_stopped("the watch", watch_account(watcher, owner));
         let tools = TaskTracker::new();
+        let auditing = Tasks::new();
+        let audit = audit_file(config, &store, &hub, &auditing);
         let core = Arc::new(Core {
             store,
             ingest: handle,
@@ -175,10 +184,13 @@ impl Engine {
             clock,
             tasks: tools.clone(),
             looks: Looks::default(),
+            touched: TouchBook::default(),
             dropped_log_lines: telemetry::dropped,
+            keys: KeyBook::default(),
+            audit,
             prices,
         });
-        Ok(Engine { core, sweeps: sweeping, tools, writer: writing, ended, foreign })
+        Ok(Engine { core, sweeps: sweeping, tools, writer: writing, auditing, ended, foreign })
     }
 
     /// Returns what requests need.
@@ -236,8 +248,20 @@ impl Engine {
 
     /// Ends the writer, which saves how far sweeps had come. Returns the names of tasks that did not end in time.
     pub async fn close(self) -> Vec<&'static str> {
-        self.writer.stop(WRITER_ENDS).await
+        let mut hung = self.writer.stop(WRITER_ENDS).await;
+        hung.extend(self.auditing.stop(AUDIT_ENDS).await);
+        hung
     }
+}
+
+/// Follows the log into the audit file, if one is configured.
+fn audit_file(config: &Config, store: &Store, hub: &ChangeHub, tasks: &Tasks) -> AuditProgress {
+    let Some(options) = config.audit.clone() else { return AuditProgress::default() };
+    let progress = AuditProgress::of(&options);
+    let (data_dir, stop) = (config.data_dir.clone(), tasks.stopping());
+    let following = audit::follow(store.clone(), hub.clone(), options, data_dir, progress.clone(), stop);
+    tasks.spawn("the audit file", following);
+    progress
 }
 
 /// Makes the hub that notifies subscribers of changes. It outlives an engine whose store was lost, as its subscribers do.

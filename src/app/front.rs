@@ -40,6 +40,7 @@ use crate::mcp::stall::{self, Bounded, ReadUntil};
 use crate::mcp::{self, Failure, ListMode, McpServer, Readiness, ServerPolicy, relay, transport};
 use crate::model::shell_word::command_line;
 use crate::model::text::chain;
+use crate::policy::WritePolicy;
 
 /// How long a client waits for its first server while a process holds the lock and does not listen yet.
 const FIRST: Duration = Duration::from_secs(30);
@@ -108,7 +109,7 @@ fn ends(config: &Config, data_dir: &Path, attached: Attached) -> FrontEnds {
         tracing::warn!("{remark}");
     }
     let data_dir = data_dir.to_string_lossy();
-    if config.allow_writes && !grant.writes {
+    if config.writes.allow && !grant.writes {
         let restart = command_line(["muster", "restart", "--data-dir", data_dir.as_ref(), "--", "--allow-writes"]);
         tracing::warn!(
             server.pid = grant.pid,
@@ -130,8 +131,8 @@ fn ends(config: &Config, data_dir: &Path, attached: Attached) -> FrontEnds {
 /// The ends of a connection to this process itself, which answers in place of a server that is not to be had for the reason `why`.
 fn stand_in(config: &Config, tasks: &TaskTracker, why: String) -> FrontEnds {
     tracing::error!(error = why, "there is no server; requests are answered with this until there is one");
-    let (readiness, server) = failed(config.allow_writes, why, "The next request tries again");
-    let link = Link::socket(config.allow_writes, false, Vec::new());
+    let (readiness, server) = failed(config.writes.clone(), why, "The next request tries again");
+    let link = Link::socket(config.writes.clone(), Vec::new());
     let (near, far) = tokio::io::duplex(STAND_IN_ROOM);
     let (read, write) = tokio::io::split(far);
     tasks.spawn(async move {
@@ -147,10 +148,10 @@ fn stand_in(config: &Config, tasks: &TaskTracker, why: String) -> FrontEnds {
 
 /// A server that answers discovery and lists of tools as always, and everything else with the reason `what`, and how to mend it; as
 /// long as the sender lives.
-fn failed(allow_writes: bool, what: String, fix: &str) -> (watch::Sender<Readiness>, McpServer) {
+fn failed(writes: WritePolicy, what: String, fix: &str) -> (watch::Sender<Readiness>, McpServer) {
     let failure = Failure { what, fix: fix.to_owned() };
     let (readiness, failed) = watch::channel(Readiness::Failed(Arc::new(failure)));
-    let policy = ServerPolicy { allow_writes, list: ListMode::default() };
+    let policy = ServerPolicy { writes, list: ListMode::default(), restart: "muster restart".to_owned() };
     (readiness, McpServer::new(failed, policy, TaskTracker::new(), CancellationToken::new()))
 }
 
@@ -161,10 +162,10 @@ fn failed(allow_writes: bool, what: String, fix: &str) -> (watch::Sender<Readine
 /// When the client can no longer be read or written.
 pub async fn explain(what: String) -> anyhow::Result<()> {
     tracing::error!(error = what, "no server; every request is answered with this");
-    let (_readiness, server) = failed(false, what, "Then restart this MCP server in the client");
+    let (_readiness, server) = failed(WritePolicy::default(), what, "Then restart this MCP server in the client");
     let output = Bounded::new(tokio::io::stdout());
     let stalled = output.stalled();
-    let link = Link::socket(false, false, Vec::new());
+    let link = Link::socket(WritePolicy::default(), Vec::new());
     // On the heap: serving a connection is a large future.
     let serving = Box::pin(transport::serve_stream(&server, link, tokio::io::stdin(), output));
     match stalled.run_until_cancelled(serving).await {

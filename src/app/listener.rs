@@ -26,7 +26,7 @@ use crate::mcp::server::Link;
 use crate::mcp::stall::{self, Bounded};
 use crate::mcp::transport::{self, HttpOptions};
 use crate::mcp::{self, Core, Failure, Readiness, ServerPolicy};
-use crate::model::FailureCode;
+use crate::model::{FailureCode, Principal};
 use crate::watch::tasks::Tasks;
 
 /// The pause after the system refused a connection (too many open files), which another try at once would not mend.
@@ -53,7 +53,8 @@ impl ClientListener {
     pub fn new(config: &Config, process: ServerProcess) -> Self {
         let readiness = watch::Sender::new(Readiness::Opening);
         let tasks = Tasks::new();
-        let policy = ServerPolicy { allow_writes: config.allow_writes, list: config.list };
+        let restart = process.terms().restart.clone();
+        let policy = ServerPolicy { writes: config.writes.clone(), list: config.list, restart };
         // Pushes to clients of the older era need no waiting for: they end with their connections.
         let server = mcp::McpServer::new(readiness.subscribe(), policy, TaskTracker::new(), tasks.stopping());
         let admin_requests = Arc::new(Semaphore::new(MAX_REQUESTS));
@@ -138,6 +139,7 @@ impl ClientListener {
     }
 
     async fn converse(&self, stream: UnixStream) {
+        let principal = principal(&stream);
         let (reader, mut writer) = stream.into_split();
         let mut reader = BufReader::new(reader);
         let shaking = handshake::answer(&mut reader, &mut writer, self.process.terms());
@@ -154,7 +156,7 @@ impl ClientListener {
                 for remark in &admitted.grant.remarks {
                     tracing::info!(remark, "a client asked for something else than this server is");
                 }
-                let link = Link::socket(admitted.asks_writes, admitted.has_unknown_rule, admitted.for_model);
+                let link = Link::socket(admitted.writes, admitted.for_model).of(principal);
                 let writer = Bounded::new(writer);
                 let stalled = writer.stalled();
                 // On the heap: serving a connection is a large future.
@@ -209,7 +211,7 @@ impl ClientListener {
                 return admin::refuse(FailureCode::Busy, why, &mut writer).await;
             };
             match Readiness::ready(&self.readiness.subscribe()).await {
-                Ok(core) => admin::execute(request, &core, &mut writer).await,
+                Ok(core) => admin::execute(request, &core, Some(self.server.policy()), &mut writer).await,
                 Err(fault) => admin::refuse(fault.code(), fault.to_string(), &mut writer).await,
             }
         };
@@ -222,6 +224,12 @@ impl ClientListener {
             },
         }
     }
+}
+
+/// Who is at the other end of a connection: the system says which user, and the session gets a random name.
+fn principal(stream: &UnixStream) -> Principal {
+    let user = stream.peer_cred().map_or_else(|_| "local".to_owned(), |peer| format!("uid:{}", peer.uid()));
+    Principal::of_user(&user).in_session(Some(&format!("{:08x}", fastrand::u32(..))))
 }
 
 #[cfg(test)]

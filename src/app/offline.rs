@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::engine;
+use crate::audit::AuditProgress;
 use crate::aws::{Aws, AwsSettings};
 use crate::config::Config;
 use crate::connection::data_dir::{self, DataDirError};
@@ -18,7 +19,9 @@ use crate::freshness::Signal;
 use crate::ingest::Ingest;
 use crate::kinds::{self, KINDS};
 use crate::mcp::Core;
+use crate::mcp::key_book::KeyBook;
 use crate::mcp::looks::Looks;
+use crate::mcp::touched::TouchBook;
 use crate::model::{Trouble, TroubleClass};
 use crate::query::prices::PricesError;
 use crate::store::{self, OpenError, ReadError, Untouched};
@@ -97,7 +100,10 @@ impl Offline {
             clock,
             tasks: TaskTracker::new(),
             looks: Looks::default(),
+            touched: TouchBook::default(),
             dropped_log_lines: telemetry::dropped,
+            keys: KeyBook::default(),
+            audit: AuditProgress::default(),
             prices,
         });
         Ok(Offline { core, _ingest: ingest, _lock: lock })

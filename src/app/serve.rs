@@ -173,7 +173,7 @@ pub async fn run(
     let (socket, http) = bound?;
     note_program(config, &launch);
     let is_chosen = launch.started_by == StartedBy::FrontEnd && known.as_ref().is_some_and(|known| known.is_chosen);
-    let process = ServerProcess::new(launch, &config.data_dir, config.allow_writes, options.idle_exit, sender);
+    let process = ServerProcess::new(launch, &config.data_dir, config.writes.clone(), options.idle_exit, sender);
     let listener = ClientListener::new(config, process);
     let (http, address) = http.unzip();
     let record = ServingRecord { arguments: options.successor.clone(), http: address.or(options.http), is_chosen };

@@ -39,7 +39,7 @@ impl ServerProcess {
     pub fn new(
         launch: ServerLaunch,
         data_dir: &Path,
-        allow_writes: bool,
+        writes: WritePolicy,
         idle_exit: Option<Duration>,
         orders: StopSender,
     ) -> Self {
@@ -49,7 +49,7 @@ impl ServerProcess {
         let store = data_dir.canonicalize().ok().map(|directory| directory.to_string_lossy().into_owned());
         let data_dir = data_dir.to_string_lossy();
         let terms = ServerTerms {
-            writes: WritePolicy::of(allow_writes),
+            writes,
             flags: launch.flags.clone(),
             read_tools: mcp::tools::read_only(),
             store,
@@ -62,7 +62,7 @@ impl ServerProcess {
 
     /// A server inside a process that is something else as well: it can be asked which it is, and nobody can end it.
     #[must_use]
-    pub fn inner(allow_writes: bool) -> Self {
+    pub fn inner(writes: WritePolicy) -> Self {
         let launch = ServerLaunch {
             program: PathBuf::new(),
             arguments: Vec::new(),
@@ -72,7 +72,7 @@ impl ServerProcess {
             has_former: false,
             kept_because: None,
         };
-        ServerProcess::new(launch, Path::new(""), allow_writes, None, StopSender::unheard())
+        ServerProcess::new(launch, Path::new(""), writes, None, StopSender::unheard())
     }
 
     /// Says at which address, and so at which URL, the server is reached over HTTP.
@@ -187,7 +187,13 @@ mod tests {
             has_former: false,
             kept_because: None,
         };
-        ServerProcess::new(launch, Path::new("/d a"), true, Some(Duration::from_mins(15)), StopSender::unheard())
+        ServerProcess::new(
+            launch,
+            Path::new("/d a"),
+            WritePolicy::of(true),
+            Some(Duration::from_mins(15)),
+            StopSender::unheard(),
+        )
     }
 
     fn hand_over(version: &str) -> ProcessRequest {

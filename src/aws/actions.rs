@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use aws_sdk_ec2::operation::RequestId;
 use aws_sdk_ec2::types::{CopyTagsFromSource, InstanceSpecification, ResourceType, Tag, TagSpecification};
 
 use super::error::AwsError;
@@ -13,6 +14,7 @@ use super::limiter::{Admitted, Priority};
 use super::pinned::Pinned;
 use super::sdk::Clients;
 use crate::kinds;
+use crate::model::text::shown;
 use crate::model::{ActionId, Chosen, ErrorClass, Timestamp, Value};
 
 /// A call that Muster makes besides the describes of [`kinds::KINDS`].
@@ -79,6 +81,9 @@ pub const CREATED_BY: (&str, &str) = ("muster:created-by", "muster");
 /// The tag with the [`ActionId`] that created a snapshot: after a lost answer it shows whether the call happened.
 pub const ACTION_TAG: &str = "muster:action";
 
+/// The longest id of a request: AWS's have 36 characters.
+const MAX_REQUEST_ID: usize = 100;
+
 /// AWS's answer to a call that changes something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WriteAnswer<T> {
@@ -97,6 +102,8 @@ pub struct WriteResult<T> {
     pub others: Vec<T>,
     /// When the answer arrived, in AWS time: the time of the evidence.
     pub answered_at: Timestamp,
+    /// AWS's id of the request, if the answer has one.
+    pub request_id: Option<String>,
 }
 
 /// What starting or stopping did to an instance.
@@ -248,15 +255,17 @@ impl Pinned {
         Ok((clients, self.aws.0.limiter.admit(scope, action, Priority::Tool, instances).await))
     }
 
-    fn answer<O, T>(
+    fn answer<O: RequestId, T>(
         &self,
         answer: Result<O, AwsError>,
         sorted: impl FnOnce(O) -> (Vec<T>, Vec<T>),
     ) -> Result<WriteAnswer<T>, AwsError> {
         match answer {
             Ok(output) => {
+                let request_id = output.request_id().map(|id| shown(id, MAX_REQUEST_ID));
                 let (result, others) = sorted(output);
-                Ok(WriteAnswer::Done(WriteResult { result, others, answered_at: self.aws.clock().now() }))
+                let answered_at = self.aws.clock().now();
+                Ok(WriteAnswer::Done(WriteResult { result, others, answered_at, request_id }))
             }
             Err(error) if error.class == ErrorClass::DryRun => Ok(WriteAnswer::WouldBeAllowed),
             Err(error) => Err(error),

@@ -48,6 +48,8 @@ pub struct Details {
     pub origin: Origin,
     /// Whether the call may have taken effect anyway: the answer was lost, not refused.
     pub perhaps_done: bool,
+    /// AWS's id of the request, if AWS answered with one.
+    pub request_id: Option<String>,
 }
 
 /// What was called, for the error's text.
@@ -178,6 +180,7 @@ impl AwsError {
             ids: Vec::new(),
             origin: call.origin.clone(),
             perhaps_done,
+            request_id: None,
         }))
     }
 

@@ -210,6 +210,7 @@ pub(crate) fn failure(class: ErrorClass, code: &str) -> AwsError {
         ids: Vec::new(),
         origin: Origin::Emulator,
         perhaps_done: false,
+        request_id: None,
     })
 }
 

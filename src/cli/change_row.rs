@@ -40,8 +40,15 @@ fn differences(change: &Value, room: usize) -> String {
     if let (Some(first), Some(_)) = (differences.first_mut(), change.get("part")) {
         *first = format!("status checks: {first}");
     }
-    let called = ["tool", "outcome"].map(|name| field(change, name)).into_iter().filter(|text| !text.is_empty());
-    differences.extend(Some(called.collect::<Vec<_>>().join(": ")).filter(|called| !called.is_empty()));
+    let refused = Some(field(change, "rule")).filter(|rule| !rule.is_empty()).map(|rule| format!("refused by {rule}"));
+    let [tool, outcome] = ["tool", "outcome"].map(|name| field(change, name));
+    let called = [tool, refused.unwrap_or_default(), outcome].into_iter().filter(|text| !text.is_empty());
+    let called = called.collect::<Vec<_>>().join(": ");
+    let by = change.get("called_by").map(caller);
+    let times = change.get("count").and_then(Value::as_u64).filter(|count| *count > 1);
+    let times = times.map(|count| format!(", {count} times"));
+    let called = [Some(called).filter(|called| !called.is_empty()), by.map(|by| format!(", called by {by}")), times];
+    differences.extend(Some(called.into_iter().flatten().collect::<String>()).filter(|called| !called.is_empty()));
     let unseen = change.get("changes_not_shown").and_then(Value::as_u64).and_then(|left| usize::try_from(left).ok());
     let unseen = unseen.unwrap_or(0);
     let whole = differences.join("; ");
@@ -67,6 +74,12 @@ fn differences(change: &Value, room: usize) -> String {
             format!("{text}{more}")
         }
     }
+}
+
+/// Writes who called a tool: the client's name if it gave one, and the user.
+fn caller(by: &Value) -> String {
+    let [user, client] = ["user", "client"].map(|name| field(by, name));
+    if client.is_empty() { user } else { format!("{client} ({user})") }
 }
 
 /// Writes one difference.

@@ -63,6 +63,9 @@ pub(super) struct Changes {
     /// EventBridge; tool: a call of one of Muster's tools; call: an EC2 call that CloudTrail recorded.
     #[arg(long, value_name = "CAUSE", value_parser = PossibleValuesParser::new(CauseKind::ALL.map(|(name, _)| name)))]
     cause: Option<String>,
+    /// Only calls of Muster's tools that change AWS: requests, refusals, confirmations and how they ended
+    #[arg(long, conflicts_with = "cause")]
+    actions: bool,
     /// Only this kind, such as volume or security-group
     #[arg(long, value_name = "KIND")]
     kind: Option<String>,
@@ -230,6 +233,9 @@ impl Changes {
         }
         if self.who {
             arguments.insert("who".to_owned(), json!(true));
+        }
+        if self.actions {
+            arguments.insert("cause".to_owned(), json!("action"));
         }
         if self.baseline {
             arguments.insert("include_baseline".to_owned(), json!(true));

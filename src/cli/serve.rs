@@ -142,7 +142,7 @@ pub(super) fn launch(config: &Config, options: &ServerOptions) -> std::io::Resul
 /// is not UTF-8.
 fn successor(config: &Config, options: &ServerOptions, absence_after: Option<Duration>) -> Vec<String> {
     let mut words: Vec<OsString> = serving_record::DETACHED.map(Into::into).into();
-    if config.allow_writes {
+    if config.writes.allow {
         words.push("--allow-writes".into());
         words.extend((!options.is_http_read_only()).then(|| "--http-writes".into()));
     }

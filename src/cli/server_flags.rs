@@ -4,10 +4,11 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 
+use super::audit_flags::AuditFlags;
 use super::store_flags::{StoreFlags, settled};
+use super::write_flags::WriteFlags;
 use crate::config::{
     self, Config, ConfigError, Environment, Given, Interval, ListMode, Queue, REDACT_NOTHING, RequestShare, Size,
 };
@@ -30,11 +31,8 @@ pub(super) struct ServerFlags {
     /// The AWS region, such as eu-central-1 [default: `AWS_REGION`, else `AWS_DEFAULT_REGION`, else the profile's]
     #[arg(long, env = "MUSTER_REGION", value_name = "REGION", hide_env_values = true)]
     region: Option<String>,
-    /// Offer the tools that change AWS: start, stop and snapshot instances
-    ///
-    /// Without it they do not exist. `muster help writes` says what they do and what they never do.
-    #[arg(long, env = "MUSTER_ALLOW_WRITES", value_parser = BoolishValueParser::new(), hide_env_values = true)]
-    allow_writes: bool,
+    #[command(flatten)]
+    writes: WriteFlags,
     /// What resources/list shows; `auto` shows everything in a small account, else collections [default: auto]
     ///
     /// `auto` lists everything up to 500 resources; above that it lists summaries, VPCs and one collection for each kind.
@@ -100,6 +98,8 @@ pub(super) struct ServerFlags {
     /// A file of list prices, in the form that `muster prices --print` prints [default: the prices that Muster carries]
     #[arg(long, env = "MUSTER_PRICES", value_name = "FILE", hide_env_values = true)]
     prices: Option<PathBuf>,
+    #[command(flatten)]
+    audit: AuditFlags,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -110,7 +110,7 @@ enum ListFlag {
 }
 
 impl ServerFlags {
-    /// The flags that give `config` to another process, without `--allow-writes`: whoever starts that process decides on it.
+    /// The flags that give `config` to another process, without those about writes: whoever starts that process decides on them.
     pub(super) fn of(config: &Config) -> Self {
         let given = |(kind, every): (&String, &Duration)| Interval { kind: kind.clone(), every: *every };
         ServerFlags {
@@ -121,7 +121,7 @@ impl ServerFlags {
             },
             account: config.account.clone(),
             region: config.selection.region.clone(),
-            allow_writes: false,
+            writes: WriteFlags::default(),
             list: Some(match config.list {
                 ListMode::Auto => ListFlag::Auto,
                 ListMode::All => ListFlag::All,
@@ -141,6 +141,7 @@ impl ServerFlags {
                 patterns => patterns.to_vec(),
             },
             prices: config.prices.clone(),
+            audit: AuditFlags::of(config.audit.as_ref()),
         }
     }
 
@@ -155,8 +156,10 @@ impl ServerFlags {
     pub(super) fn for_client(self, environment: &Environment) -> Self {
         let data_dir = self.store.data_dir.map(|dir| environment.absolute(&dir));
         let prices = self.prices.map(|path| environment.absolute(&path));
+        let audit_file = self.audit.audit_file.map(|path| environment.absolute(&path));
         ServerFlags {
             prices,
+            audit: AuditFlags { audit_file, ..self.audit },
             store: StoreFlags { data_dir, profile: self.store.profile, ..StoreFlags::default() },
             region: None,
             ..self
@@ -199,9 +202,8 @@ impl ServerFlags {
         flag("--keep-free", self.keep_free.map(|size| size.to_string().into()));
         flag("--redact-tag-keys", Some(self.redact_tag_keys.join(",")).filter(|keys| !keys.is_empty()).map(Into::into));
         flag("--prices", self.prices.clone().map(Into::into));
-        if self.allow_writes {
-            words.push("--allow-writes".into());
-        }
+        words.extend(self.audit.words());
+        words.extend(self.writes.words());
         words
     }
 
@@ -213,7 +215,7 @@ impl ServerFlags {
             account: self.account,
             region: self.region,
             regions: self.store.regions,
-            allow_writes: self.allow_writes,
+            writes: self.writes.policy(),
             list: self.list.map(|list| match list {
                 ListFlag::Auto => ListMode::Auto,
                 ListFlag::All => ListMode::All,
@@ -230,6 +232,8 @@ impl ServerFlags {
             keep_free: self.keep_free,
             redact_tag_keys: self.redact_tag_keys,
             prices: self.prices,
+            audit_file: self.audit.audit_file,
+            audit_required: self.audit.audit_required,
         };
         let kinds: Vec<&str> = KINDS.iter().map(|spec| spec.slug).collect();
         let config = Config::merge(given, environment, &kinds).map(settled)?;
@@ -264,7 +268,7 @@ mod tests {
     fn flags_made_from_a_configuration_lead_back_to_it() {
         let given = "--profile dev --account 123456789012 --region eu-west-1 --list all --interval instance=30s --interval vpc=1h --aws-share 0.5 \
              --retain-age 7d --retain-size 32MiB --keep-free 1GiB --queue-url https://sqs.eu-west-1.amazonaws.com/123456789012/events \
-             --events --relaxed instance=10m --canary-interval 30s --redact-tag-keys *login*,pin";
+             --events --relaxed instance=10m --canary-interval 30s --redact-tag-keys *login*,pin --audit-file /var/log/muster-audit.jsonl --audit-required";
         let config = parse(given.split_whitespace().map(OsString::from));
         assert_eq!(parse(ServerFlags::of(&config).words()), config);
         assert_eq!(config.events.as_deref(), Some("muster"), "without a name it is the default one");

@@ -34,6 +34,9 @@ pub enum ConfigError {
         /// The file, and what is wrong with it.
         why: String,
     },
+    /// An audit file is required, and none is named.
+    #[error("--audit-required needs --audit-file: name the file that the records of tools' calls are written to")]
+    AuditFile,
     /// A placeholder in place of a value.
     #[error(
         "{source_name} holds the placeholder `{found}`, which the client's configuration did not fill in: write the value \

@@ -10,6 +10,7 @@ use super::tidy;
 use crate::aws::queue::Queue;
 use crate::mcp::ListMode;
 use crate::model::AccountId;
+use crate::policy::WritePolicy;
 
 /// The values of flags and `MUSTER_*` variables; `None` or empty where none is given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,8 +25,8 @@ pub struct Given {
     pub region: Option<String>,
     /// `--regions`: names, or `all`.
     pub regions: Vec<String>,
-    /// `--allow-writes`.
-    pub allow_writes: bool,
+    /// `--allow-writes`, and the flags that narrow it.
+    pub writes: WritePolicy,
     /// `--list`.
     pub list: Option<ListMode>,
     /// `--interval`, in the order given; the last of a kind counts, and one of a kind takes precedence over one of `all`.
@@ -50,6 +51,10 @@ pub struct Given {
     pub redact_tag_keys: Vec<String>,
     /// `--prices`.
     pub prices: Option<PathBuf>,
+    /// `--audit-file`.
+    pub audit_file: Option<PathBuf>,
+    /// `--audit-required`.
+    pub audit_required: bool,
 }
 
 impl Given {
@@ -59,6 +64,7 @@ impl Given {
         Given {
             data_dir: self.data_dir.filter(|dir| dir.to_str().is_none_or(|dir| !tidy::bare(dir).is_empty())),
             prices: self.prices.filter(|path| path.to_str().is_none_or(|path| !tidy::bare(path).is_empty())),
+            audit_file: self.audit_file.filter(|path| path.to_str().is_none_or(|path| !tidy::bare(path).is_empty())),
             profile: said(self.profile),
             region: said(self.region),
             events: said(self.events),

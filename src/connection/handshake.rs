@@ -30,7 +30,7 @@ use super::key_offer::KeyOffer;
 use super::lock;
 use super::version::{self, current};
 use crate::model::shell_word::command_line;
-use crate::policy::WritePolicy;
+use crate::policy::{PolicyInForce, WritePolicy};
 
 /// The number of what passes on the socket besides MCP. A change that the other side does not understand raises it.
 pub const WIRE: u32 = 1;
@@ -112,10 +112,8 @@ pub struct ServerTerms {
 pub struct AdmittedClient {
     /// What the server granted.
     pub grant: HandshakeGrant,
-    /// Whether the client asked for writes.
-    pub asks_writes: bool,
-    /// Whether it is refused writes because one of its rules is not known.
-    pub has_unknown_rule: bool,
+    /// What the client itself allows tools to change.
+    pub writes: WritePolicy,
     /// What it wants done in place of MCP.
     pub admin: Option<AdminRequest>,
     /// What of [`HandshakeGrant::remarks`] a model is told: the same without commands.
@@ -352,7 +350,7 @@ fn read(line: &str, stop: &str) -> Result<HandshakeRequest, HandshakeError> {
 /// Decides what a client gets, and what it has to be told.
 fn admit(request: HandshakeRequest, terms: &ServerTerms) -> AdmittedClient {
     let HandshakeRequest { muster, terms: asked, admin, .. } = request;
-    let both = asked.writes.and(&terms.writes);
+    let both = PolicyInForce::of(&terms.writes, &asked.writes);
     let unknown = asked.writes.unknown();
     // A person gets the command that changes it. A model gets none: it might run one that takes away what protects the account.
     let (mut remarks, mut for_model) = (Vec::new(), Vec::new());
@@ -389,22 +387,14 @@ fn admit(request: HandshakeRequest, terms: &ServerTerms) -> AdmittedClient {
     let grant = HandshakeGrant {
         muster: current().to_owned(),
         pid: std::process::id(),
-        writes: both.allow,
+        writes: both.bar_of_all().is_none(),
         read_tools: terms.read_tools.clone(),
         store: terms.store.clone(),
         admin: admin.is_some(),
         hands_over: terms.hands_over,
         remarks,
     };
-    AdmittedClient {
-        grant,
-        asks_writes: asked.writes.allow,
-        has_unknown_rule: !unknown.is_empty(),
-        admin,
-        for_model,
-        keys: asked.keys,
-        is_command: asked.is_command,
-    }
+    AdmittedClient { grant, writes: asked.writes, admin, for_model, keys: asked.keys, is_command: asked.is_command }
 }
 
 async fn send<W: AsyncWrite + Unpin>(writer: &mut W, what: &impl Serialize) -> Result<(), HandshakeError> {

@@ -31,6 +31,12 @@ pub(crate) fn judge(freshness: &Value) -> Vec<Finding> {
     if let Some(log) = freshness.get("log").filter(|log| log.is_object()) {
         findings.push(CHECK.warning("the server's log", text(log, "what"), text(log, "fix")));
     }
+    if let Some(audit) = freshness.get("audit").filter(|audit| audit.is_object()) {
+        findings.push(match audit.get("what") {
+            Some(_) => CHECK.failed("the audit file", text(audit, "what"), text(audit, "fix")),
+            None => CHECK.ok("the audit file", format!("{} is up to date", text(audit, "file"))),
+        });
+    }
     let damaged = freshness.get("damaged").and_then(Value::as_array).map_or(0, Vec::len);
     if damaged > 0 {
         let fact = format!("at least {damaged} stored records cannot be read, and answers lack what only they hold");

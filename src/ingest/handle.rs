@@ -3,18 +3,24 @@
 use tokio::sync::{mpsc, oneshot};
 
 use super::error::IngestError;
-use super::work::{Lane, Notifications, NotifyResult, ObserveResult, Parking, Record, RegionChoice};
+use super::work::{KeyKeeping, Lane, Notifications, NotifyResult, ObserveResult, Parking, Record, RegionChoice};
 use crate::freshness::{Freshness, Signal};
+use crate::model::keyed_call::KeyedCall;
 use crate::model::{
-    ActionId, ActionOutcome, Cause, Event, Notification, Observation, Parked, Region, ResourceId, Seq, SweepMessage,
+    ActionEnd, ActionId, ActionRequest, Cause, ConfirmationOutcome, ConfirmationWay, Event, Notification, Observation,
+    Parked, Region, Repeats, Seq, SweepMessage, Timestamp, WriteAttempt,
 };
 use crate::notify::{ChangeHub, ChangeTopic};
+
+/// The loop dates an attempt when it takes it.
+const UNDATED: Repeats = Repeats { count: 1, first_at: Timestamp::EPOCH, last_at: Timestamp::EPOCH };
 
 /// Submits work to the writer loop. Clones share the lanes.
 #[derive(Clone)]
 pub struct IngestHandle {
     pub(super) choices: mpsc::Sender<RegionChoice>,
     pub(super) tools: mpsc::Sender<Record>,
+    pub(super) keyed: mpsc::Sender<KeyKeeping>,
     pub(super) notifications: mpsc::Sender<Notifications>,
     pub(super) refresh: mpsc::Sender<Record>,
     pub(super) parking: mpsc::Sender<Parking>,
@@ -73,22 +79,15 @@ impl IngestHandle {
         outcome.await.map_err(|_| IngestError::Stopped)?
     }
 
-    /// Records that `tool` is about to call AWS for `targets`; `call` is the name of the tool's call, if it has one. Durable when this
-    /// returns.
+    /// Records that a tool is about to call AWS. Durable when this returns.
     ///
     /// # Errors
     ///
     /// The same as for [`IngestHandle::observe`]; then the call must not be made.
-    pub async fn begin(
-        &self,
-        tool: &str,
-        targets: Vec<ResourceId>,
-        call: Option<String>,
-    ) -> Result<ActionId, IngestError> {
+    pub async fn begin(&self, request: ActionRequest) -> Result<ActionId, IngestError> {
         let action = ActionId(fastrand::u64(..));
-        let event = Event::ActionRequested { action, tool: tool.to_owned(), targets, call };
         let cause = Cause::Tool { action };
-        self.send(Lane::Tools, vec![(cause.clone(), event)], Vec::new(), cause).await?;
+        self.send(Lane::Tools, vec![(cause.clone(), request.requested(action))], Vec::new(), cause).await?;
         Ok(action)
     }
 
@@ -100,16 +99,16 @@ impl IngestHandle {
     pub async fn finish(
         &self,
         action: ActionId,
-        outcome: ActionOutcome,
+        end: impl Into<ActionEnd>,
         observations: Vec<Observation>,
     ) -> Result<Seq, IngestError> {
         let cause = Cause::Tool { action };
-        let event = Event::ActionFinished { action, outcome };
+        let event = finished(action, end.into());
         Ok(self.send(Lane::Tools, vec![(cause.clone(), event)], observations, cause).await?.seq)
     }
 
-    /// Records in one step that `tool` called AWS for `targets` and how the call ended, for a dry run that was carried out. A read
-    /// at the returned seq sees it.
+    /// Records in one step that a tool called AWS and how the call ended, for a dry run that was carried out. A read at the returned
+    /// seq sees it.
     ///
     /// # Errors
     ///
@@ -117,16 +116,55 @@ impl IngestHandle {
     pub async fn acted(
         &self,
         action: ActionId,
-        tool: &str,
-        targets: Vec<ResourceId>,
-        outcome: ActionOutcome,
+        request: ActionRequest,
+        end: ActionEnd,
         observations: Vec<Observation>,
     ) -> Result<Seq, IngestError> {
         let cause = Cause::Tool { action };
-        let requested = Event::ActionRequested { action, tool: tool.to_owned(), targets, call: None };
-        let finished = Event::ActionFinished { action, outcome };
-        let entries = vec![(cause.clone(), requested), (cause.clone(), finished)];
+        let entries = vec![(cause.clone(), request.requested(action)), (cause.clone(), finished(action, end))];
         Ok(self.send(Lane::Tools, entries, observations, cause).await?.seq)
+    }
+
+    /// Records that `rule` refused a call of a tool. The first refusal of a client by a rule is durable when this returns; those
+    /// that follow within a minute are counted, and recorded together when the minute is over.
+    ///
+    /// # Errors
+    ///
+    /// The same as for [`IngestHandle::observe`]; the call is refused anyway.
+    pub async fn refused(&self, attempt: WriteAttempt, rule: String) -> Result<(), IngestError> {
+        self.attempted(Event::ActionRefused { attempt, rule, repeats: UNDATED }).await
+    }
+
+    /// Records how a confirmation of a tool's call ended. An accepted one is durable when this returns, as is the first of a client
+    /// that ends otherwise; more that end in the same way within a minute are counted, and recorded together when the minute is over.
+    ///
+    /// # Errors
+    ///
+    /// The same as for [`IngestHandle::observe`]; then the call must not be made.
+    pub async fn confirmed(
+        &self,
+        attempt: WriteAttempt,
+        plan: Option<String>,
+        way: ConfirmationWay,
+        outcome: ConfirmationOutcome,
+    ) -> Result<(), IngestError> {
+        self.attempted(Event::ActionConfirmed { attempt, plan, way, outcome, repeats: UNDATED }).await
+    }
+
+    async fn attempted(&self, event: Event) -> Result<(), IngestError> {
+        let cause = Cause::Attempt;
+        self.send(Lane::Tools, vec![(cause.clone(), event)], Vec::new(), cause).await.map(drop)
+    }
+
+    /// Keeps a call with an idempotency key, or its answer. It is durable when this returns.
+    ///
+    /// # Errors
+    ///
+    /// If the server stops or the store fails; a call that is not kept must not be made.
+    pub async fn keep_call(&self, call: KeyedCall) -> Result<(), IngestError> {
+        let (done, outcome) = oneshot::channel();
+        self.keyed.send(KeyKeeping { call, done }).await.map_err(|_| IngestError::Stopped)?;
+        outcome.await.map_err(|_| IngestError::Stopped)?
     }
 
     /// Submits a step of a listing. Waits while two pages are waiting.
@@ -169,4 +207,8 @@ impl IngestHandle {
         lane.send(record).await.map_err(|_| IngestError::Stopped)?;
         outcome.await.map_err(|_| IngestError::Stopped)?
     }
+}
+
+fn finished(action: ActionId, ActionEnd { outcome, request_id }: ActionEnd) -> Event {
+    Event::ActionFinished { action, outcome, request_id }
 }

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::handle::IngestHandle;
-use super::work::{Notifications, Parking, Record, RegionChoice, WorkItem};
+use super::work::{KeyKeeping, Notifications, Parking, Record, RegionChoice, WorkItem};
 use crate::freshness::Freshness;
 use crate::model::SweepMessage;
 use crate::notify::ChangeHub;
@@ -16,6 +16,7 @@ use crate::notify::ChangeHub;
 pub(super) struct Lanes {
     choices: mpsc::Receiver<RegionChoice>,
     tools: mpsc::Receiver<Record>,
+    keyed: mpsc::Receiver<KeyKeeping>,
     notifications: mpsc::Receiver<Notifications>,
     refresh: mpsc::Receiver<Record>,
     parking: mpsc::Receiver<Parking>,
@@ -38,14 +39,16 @@ pub(super) const STREAK: usize = 50;
 pub(super) fn connect(freshness: Freshness, hub: ChangeHub, stop: CancellationToken) -> (Lanes, IngestHandle) {
     let (choices_in, choices) = mpsc::channel(1);
     let (tools_in, tools) = mpsc::channel(RECORDS);
+    let (keyed_in, keyed) = mpsc::channel(RECORDS);
     let (notifications_in, notifications) = mpsc::channel(RECORDS);
     let (refresh_in, refresh) = mpsc::channel(RECORDS);
     let (parking_in, parking) = mpsc::channel(RECORDS);
     let (pages_in, pages) = mpsc::channel(PAGES);
-    let lanes = Lanes { choices, tools, notifications, refresh, parking, pages, stop, streak: 0 };
+    let lanes = Lanes { choices, tools, keyed, notifications, refresh, parking, pages, stop, streak: 0 };
     let handle = IngestHandle {
         choices: choices_in,
         tools: tools_in,
+        keyed: keyed_in,
         notifications: notifications_in,
         refresh: refresh_in,
         parking: parking_in,
@@ -76,6 +79,7 @@ impl Lanes {
                 // Later senders get the error that the server stops; what was sent before is still served.
                 self.choices.close();
                 self.tools.close();
+                self.keyed.close();
                 self.notifications.close();
                 self.refresh.close();
                 self.parking.close();
@@ -84,6 +88,7 @@ impl Lanes {
             }
             Some(choice) = self.choices.recv() => Some(WorkItem::Choose(choice)),
             Some(record) = self.tools.recv() => Some(WorkItem::Record(record)),
+            Some(keeping) = self.keyed.recv() => Some(WorkItem::Keep(Box::new(keeping))),
             Some(notice) = self.notifications.recv() => Some(WorkItem::Notify(notice)),
             Some(record) = self.refresh.recv() => Some(WorkItem::Record(record)),
             Some(parking) = self.parking.recv() => Some(WorkItem::Park(parking)),
@@ -102,6 +107,7 @@ impl Lanes {
     pub(super) fn is_urgent(&self) -> bool {
         !(self.choices.is_empty()
             && self.tools.is_empty()
+            && self.keyed.is_empty()
             && self.notifications.is_empty()
             && self.refresh.is_empty()
             && self.parking.is_empty())
@@ -117,6 +123,11 @@ impl Lanes {
         self.tools.try_recv().ok()
     }
 
+    /// The next call with an idempotency key that waits to be kept, if any.
+    pub(super) fn keyed(&mut self) -> Option<KeyKeeping> {
+        self.keyed.try_recv().ok()
+    }
+
     /// The next waiting notifications, if any.
     pub(super) fn notifications(&mut self) -> Option<Notifications> {
         self.notifications.try_recv().ok()
@@ -126,6 +137,7 @@ impl Lanes {
     pub(super) fn urgent(&mut self) -> Option<WorkItem> {
         let waiting = self.choices.try_recv().map(WorkItem::Choose);
         let waiting = waiting.or_else(|_| self.tools.try_recv().map(WorkItem::Record));
+        let waiting = waiting.or_else(|_| self.keyed.try_recv().map(|keeping| WorkItem::Keep(Box::new(keeping))));
         let waiting = waiting.or_else(|_| self.notifications.try_recv().map(WorkItem::Notify));
         let waiting = waiting.or_else(|_| self.refresh.try_recv().map(WorkItem::Record));
         let work = waiting.or_else(|_| self.parking.try_recv().map(WorkItem::Park)).ok()?;

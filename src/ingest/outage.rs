@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::kept::KeptRecord;
-use super::work::Record;
+use super::work::{KeyKeeping, Record};
 use super::{Ingest, Ledger};
 use crate::freshness::Signal;
 use crate::model::text::chain;
@@ -90,6 +90,9 @@ impl<L: Ledger> Ingest<L> {
         let path = self.ledger.path();
         let in_lane = std::iter::from_fn(|| self.lanes.tool()).map(|record| KeptRecord { record, doubtful: false });
         let waiting: Vec<KeptRecord> = std::mem::take(&mut self.kept.0).into_iter().chain(in_lane).collect();
+        while let Some(KeyKeeping { done, .. }) = self.lanes.keyed() {
+            drop(done.send(Err(CommitError::Latched { path: path.clone() }.into())));
+        }
         for KeptRecord { record: Record { entries, observations, cause, done }, doubtful } in waiting {
             drop(done.send(Err(CommitError::Latched { path: path.clone() }.into())));
             let begins = entries.iter().any(|(_, event)| matches!(event, Event::ActionRequested { .. }));

@@ -7,8 +7,8 @@ use crate::freshness::{ScopeFreshness, Signal, Swept};
 use crate::kinds::by_slug;
 use crate::model::fixtures::{SetClock, at, id, kind, scope, state};
 use crate::model::{
-    ActionOutcome, BadField, Clock, Document, ErrorClass, Event, Item, LeftOut, Map, Page, Recorded, Seen, Seq, Source,
-    SweepMessage, SweepStep, Trouble, UnreadableItem,
+    ActionOutcome, ActionRequest, BadField, Clock, Document, ErrorClass, Event, Item, LeftOut, Map, Page, Recorded,
+    Seen, Seq, Source, SweepMessage, SweepStep, Trouble, UnreadableItem,
 };
 use crate::notify::ChangeTopic;
 use crate::store::fixtures::{named, open_in};
@@ -246,7 +246,7 @@ async fn a_tool_is_served_between_the_commits_of_a_page() {
     let items = names.iter().map(|name| Item::new(name.as_str(), instance("running", "t3.micro"))).collect();
     world.step(SweepStep::Started { at: at(100) }).await;
     world.step(SweepStep::Page(Page { sent_at: at(100), items, ..Page::default() })).await;
-    world.handle.begin("stop_instance", vec![id("i-0999")], None).await.expect("recorded");
+    world.handle.begin(ActionRequest::of("stop_instance", vec![id("i-0999")])).await.expect("recorded");
     world.step(SweepStep::Completed { ended: at(102) }).await;
     world.settled(100).await;
     let records = world.records();
@@ -262,7 +262,7 @@ async fn a_tools_answer_is_readable_at_the_seq_returned_and_notified_to_subscrib
     world.sweep(100, &[("i-1", instance("running", "t3.micro"))]).await;
     let topic = ChangeTopic::Resource { kind: kind(), id: "i-1".into(), scope: None };
     let subscription = world.hub.register(false, vec![(topic, "ec2://instance/i-1".into())]);
-    let action = world.handle.begin("stop_instance", vec![id("i-1")], None).await.expect("recorded");
+    let action = world.handle.begin(ActionRequest::of("stop_instance", vec![id("i-1")])).await.expect("recorded");
     let asserted =
         Observation { source: Source::Tool, at: at(150), id: id("i-1"), seen: Seen::StateAsserted(state("stopping")) };
     let outcome = ActionOutcome::Succeeded { created: Vec::new() };
@@ -297,7 +297,7 @@ async fn after_the_stop_nothing_is_accepted() {
     let world = World::new();
     let handle = world.handle.clone();
     world.close().await;
-    let refused = handle.begin("stop_instance", vec![id("i-1")], None).await;
+    let refused = handle.begin(ActionRequest::of("stop_instance", vec![id("i-1")])).await;
     assert!(matches!(refused, Err(IngestError::Stopped)), "{refused:?}");
 }
 

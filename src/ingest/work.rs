@@ -3,6 +3,7 @@
 use tokio::sync::oneshot;
 
 use super::error::IngestError;
+use crate::model::keyed_call::KeyedCall;
 use crate::model::{Cause, Event, Notification, Observation, Parked, Region, ResourceId, Seq, SweepMessage, SweepStep};
 
 /// The urgency of an observation. Notifications have their own lane between these two.
@@ -61,6 +62,12 @@ pub(super) struct Parking {
     pub(super) done: oneshot::Sender<Result<(), IngestError>>,
 }
 
+/// A call with an idempotency key to keep, and where to answer.
+pub(super) struct KeyKeeping {
+    pub(super) call: KeyedCall,
+    pub(super) done: oneshot::Sender<Result<(), IngestError>>,
+}
+
 /// The regions that are watched from now on, and where to answer.
 pub(super) struct RegionChoice {
     pub(super) regions: Vec<Region>,
@@ -73,6 +80,7 @@ pub(super) enum WorkItem {
     Record(Record),
     Notify(Notifications),
     Park(Parking),
+    Keep(Box<KeyKeeping>),
     Sweep(SweepMessage),
     /// Nothing else waits, and retention has something to do.
     Retain,
@@ -84,7 +92,7 @@ impl WorkItem {
         match self {
             WorkItem::Record(_) | WorkItem::Notify(_) => true,
             WorkItem::Sweep(message) => matches!(message.step, SweepStep::Page(_) | SweepStep::Completed { .. }),
-            WorkItem::Choose(_) | WorkItem::Park(_) | WorkItem::Retain => false,
+            WorkItem::Choose(_) | WorkItem::Park(_) | WorkItem::Keep(_) | WorkItem::Retain => false,
         }
     }
 }

@@ -11,6 +11,9 @@ use parking_lot::Mutex;
 use rmcp::model::JsonObject;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::call_origin::CallOrigin;
+use crate::model::{ActionRequest, ResourceId};
+
 /// How many names of calls that may not begin any more are kept. One matters only while a broken connection is read to its end.
 const KEPT: usize = 4096;
 /// The longest name.
@@ -60,7 +63,17 @@ struct BookedCalls {
 pub struct RunningCall {
     /// Its name.
     pub name: Option<Arc<str>>,
+    /// Who made it, and with what.
+    pub origin: CallOrigin,
     _entry: Option<Arc<CallEntry>>,
+}
+
+impl RunningCall {
+    /// A call of AWS that is part of this one, as the log records it.
+    #[must_use]
+    pub fn request(&self, tool: &str, targets: Vec<ResourceId>) -> ActionRequest {
+        self.origin.request(tool, targets, self.name.as_deref())
+    }
 }
 
 /// The entry of a call in the book.
@@ -89,7 +102,7 @@ impl CallBook {
         let ended = CancellationToken::new();
         calls.running.insert(Arc::clone(name), ended.clone());
         let entry = CallEntry { book: self.clone(), name: Arc::clone(name), _ended: ended.drop_guard() };
-        Some(RunningCall { name: Some(Arc::clone(name)), _entry: Some(Arc::new(entry)) })
+        Some(RunningCall { name: Some(Arc::clone(name)), origin: CallOrigin::default(), _entry: Some(Arc::new(entry)) })
     }
 
     /// Waits until a call does not run, which from then on it never does.

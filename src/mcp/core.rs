@@ -10,7 +10,10 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::task::TaskTracker;
 
 use super::error::{Failure, RequestError};
+use super::key_book::KeyBook;
 use super::looks::Looks;
+use super::touched::TouchBook;
+use crate::audit::AuditProgress;
 use crate::aws::Aws;
 use crate::ingest;
 use crate::model::{LogId, Region, SharedClock, Timestamp};
@@ -34,12 +37,18 @@ pub struct Core {
     pub aws: Aws,
     /// Live looks at single resources, which clients that wait share.
     pub looks: Looks,
+    /// Which instances tools have changed lately.
+    pub touched: TouchBook,
     /// AWS time.
     pub clock: SharedClock,
     /// Runs tasks that must finish even when the client leaves, such as a write between AWS's answer and its record.
     pub tasks: TaskTracker,
     /// How many log lines this process has dropped.
     pub dropped_log_lines: fn() -> u64,
+    /// The calls with idempotency keys that run.
+    pub keys: KeyBook,
+    /// How far the audit file is.
+    pub audit: AuditProgress,
     /// The prices that replace those that Muster carries.
     pub prices: Option<Arc<PriceTable>>,
 }

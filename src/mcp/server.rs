@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::requests::is_modern;
+use self::requests::{is_modern, session_id};
 use super::calls::{CallBook, CallMeta};
 use super::core::{Core, Readiness};
 use super::error::RequestError;
@@ -26,6 +26,8 @@ use super::resources::Content;
 use super::resources::answer_cache::AnswerCache;
 use super::subscriptions::{ListenSlot, SessionSubscriptions};
 use super::told::{ClientNotifier, LogLevel, ProgressNote};
+use crate::model::Principal;
+use crate::policy::WritePolicy;
 
 /// The size of the cache of frequent answers, for reads and for list pages each.
 const CACHE_BYTES: usize = 8 << 20;
@@ -51,27 +53,35 @@ struct ServerState {
 /// What kind of connection a handler serves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
-    /// Whether the connection requested write tools. The server's own policy still decides.
-    pub writes: bool,
-    /// Whether one of the connection's rules for writes is not known, so that none are permitted.
-    pub has_unknown_rule: bool,
+    /// What the connection itself allows tools to change. The server's own policy still decides.
+    pub writes: WritePolicy,
     /// What is not as the connection asked for it, each with what to do.
     pub remarks: Arc<[String]>,
     /// Whether it came over HTTP, where a request without a session cannot receive notifications.
     pub http: bool,
+    /// Who is at the other end, as far as the connection proves it. Over HTTP each request names its session.
+    pub principal: Principal,
 }
 
 impl Link {
     /// A connection of a byte stream.
     #[must_use]
-    pub fn socket(writes: bool, has_unknown_rule: bool, remarks: Vec<String>) -> Self {
-        Link { writes, has_unknown_rule, remarks: remarks.into(), http: false }
+    pub fn socket(writes: WritePolicy, remarks: Vec<String>) -> Self {
+        let principal = Principal::of_user("local");
+        Link { writes, remarks: remarks.into(), http: false, principal }
+    }
+
+    /// The same, with who is at the other end.
+    #[must_use]
+    pub fn of(self, principal: Principal) -> Self {
+        Link { principal, ..self }
     }
 
     /// A request or session over HTTP. There the server's policy applies alone, because a connection cannot request less.
     #[must_use]
     pub fn http() -> Self {
-        Link { writes: true, has_unknown_rule: false, remarks: Arc::default(), http: true }
+        let principal = Principal::of_user("http");
+        Link { writes: WritePolicy::of(true), remarks: Arc::default(), http: true, principal }
     }
 }
 
@@ -79,6 +89,7 @@ impl Link {
 pub struct Handler {
     server: McpServer,
     link: Link,
+    writes: Writes,
     session: Arc<SessionSubscriptions>,
     listening: ListenSlot,
     /// The least level of log messages that a client of the older era asked for.
@@ -125,6 +136,7 @@ impl McpServer {
     pub fn handler(&self, link: Link) -> Handler {
         Handler {
             server: self.clone(),
+            writes: self.0.policy.writes(&link.writes),
             link,
             session: Arc::default(),
             listening: ListenSlot::default(),
@@ -138,6 +150,12 @@ impl McpServer {
     #[must_use]
     pub fn stop(&self) -> &CancellationToken {
         &self.0.stop
+    }
+
+    /// What the server permits and lists.
+    #[must_use]
+    pub fn policy(&self) -> &ServerPolicy {
+        &self.0.policy
     }
 }
 
@@ -173,10 +191,15 @@ impl Handler {
         self.session.start(core, peer, &self.server.0.tasks, &self.stop, earlier);
     }
 
-    fn writes(&self) -> Writes {
-        match Writes::of(self.link.writes, self.server.0.policy.allow_writes) {
-            Writes::Allowed if self.link.has_unknown_rule => Writes::RuleUnknown,
-            writes => writes,
+    /// Who makes a request.
+    fn principal(&self, context: &RequestContext<RoleServer>) -> Principal {
+        let (principal, info) = (self.link.principal.clone(), context.client_info());
+        let info = info.as_ref();
+        let principal =
+            principal.with_client(info.map(|info| info.name.as_str()), info.map(|info| info.version.as_str()));
+        match session_id(&context.extensions) {
+            Some(session) => principal.in_session(Some(&session)),
+            None => principal,
         }
     }
 

@@ -39,6 +39,7 @@ use super::normalise::Conversation;
 use super::remembered_sessions::RememberedSessions;
 use super::server::{Handler, Link, McpServer};
 use crate::aws::AwsClock;
+use crate::policy::WritePolicy;
 
 /// Where MCP is served.
 pub const PATH: &str = "/mcp";
@@ -212,7 +213,7 @@ fn router<H: ServerHandler>(
     config.session_store = Some(Arc::clone(&remembered) as Arc<dyn SessionStore>);
     let sessions = Arc::new(HttpSessions::new(Arc::clone(&remembered), idle));
     let server = server.clone();
-    let link = Link { writes: !options.is_read_only, ..Link::http() };
+    let link = Link { writes: WritePolicy::of(!options.is_read_only), ..Link::http() };
     let service = StreamableHttpService::new(
         move || Ok(wrap(server.handler(link.clone()).remembering(Arc::clone(&remembered)))),
         Arc::clone(&sessions),

@@ -233,9 +233,6 @@ fn evidence(event: &Event) -> Option<Timestamp> {
         Event::Discovered { evidence, .. } => Some(evidence.at),
         Event::Changed { evidence, .. } => evidence.iter().map(|(_, evidence)| evidence.at).max(),
         Event::Removed { at, .. } => Some(*at),
-        Event::Remapped { .. }
-        | Event::ActionRequested { .. }
-        | Event::ActionFinished { .. }
-        | Event::Called { .. } => None,
+        _ => None,
     }
 }

@@ -26,6 +26,21 @@ impl Serialize for ActionId {
     }
 }
 
+/// The end of a tool's call to AWS, as the log records it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActionEnd {
+    /// How it ended.
+    pub outcome: ActionOutcome,
+    /// AWS's id of the request, if AWS answered with one.
+    pub request_id: Option<String>,
+}
+
+impl From<ActionOutcome> for ActionEnd {
+    fn from(outcome: ActionOutcome) -> Self {
+        ActionEnd { outcome, request_id: None }
+    }
+}
+
 /// How a tool's call to AWS ended, as far as Muster can tell.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]

@@ -61,10 +61,7 @@ impl Effect {
                 }
                 Some(Effect::Fields { tags, state, rest })
             }
-            Event::Remapped { .. }
-            | Event::ActionRequested { .. }
-            | Event::ActionFinished { .. }
-            | Event::Called { .. } => None,
+            _ => None,
         }
     }
 

@@ -3,9 +3,11 @@
 use serde::Serialize;
 
 use super::action::{ActionId, ActionOutcome};
+use super::attempt::{ConfirmationOutcome, ConfirmationWay, Repeats, WriteAttempt};
 use super::document::{Change, Document, Group};
 use super::evidence::{Evidence, Provisional, Tagging};
 use super::id::{ResourceId, Seq};
+use super::principal::Principal;
 use super::time::Timestamp;
 
 /// Why a record was written.
@@ -40,6 +42,8 @@ pub enum Cause {
         /// Who called what.
         call: ApiCall,
     },
+    /// A tool was called, and did not call AWS, or not yet.
+    Attempt,
 }
 
 /// A call of AWS's API, as CloudTrail records it.
@@ -122,6 +126,16 @@ pub enum Event {
         targets: Vec<ResourceId>,
         /// The name that the front end gave the tool's call, by which it asks what became of it. One call may need several actions.
         call: Option<String>,
+        /// Who called the tool.
+        by: Option<Principal>,
+        /// The tool's arguments as they were sent, as JSON that is cut if it is long.
+        arguments: Option<String>,
+        /// What the call would do, as the person who confirmed it was shown.
+        plan: Option<String>,
+        /// The idempotency key that the call came with.
+        key: Option<String>,
+        /// How the call was confirmed, if it was.
+        confirmed_by: Option<ConfirmationWay>,
     },
     /// A tool's call to AWS ended.
     ActionFinished {
@@ -129,6 +143,8 @@ pub enum Event {
         action: ActionId,
         /// How it ended.
         outcome: ActionOutcome,
+        /// AWS's id of the request, if AWS answered with one.
+        request_id: Option<String>,
     },
     /// CloudTrail recorded a call of AWS's API; the cause is [`Cause::Call`]. Describes show what the call changed.
     Called {
@@ -136,6 +152,28 @@ pub enum Event {
         at: Timestamp,
         /// The resources it names, of watched kinds.
         targets: Vec<ResourceId>,
+    },
+    /// A rule refused a call of a tool. AWS was not called.
+    ActionRefused {
+        /// The call.
+        attempt: WriteAttempt,
+        /// The rule, and where it comes from.
+        rule: String,
+        /// How often the rule refused this client within a minute.
+        repeats: Repeats,
+    },
+    /// A confirmation of a tool's call ended. Durable before the call to AWS that it permits.
+    ActionConfirmed {
+        /// The call.
+        attempt: WriteAttempt,
+        /// What the call would do, as the person was shown.
+        plan: Option<String>,
+        /// How the call was to be confirmed.
+        way: ConfirmationWay,
+        /// How that ended.
+        outcome: ConfirmationOutcome,
+        /// How often it ended so for this client within a minute.
+        repeats: Repeats,
     },
 }
 
@@ -151,6 +189,9 @@ impl Event {
             Event::ActionRequested { .. } => "action_requested",
             Event::ActionFinished { .. } => "action_finished",
             Event::Called { .. } => "called",
+            Event::ActionRefused { .. } => "action_refused",
+            Event::ActionConfirmed { outcome: ConfirmationOutcome::Accepted, .. } => "action_confirmed",
+            Event::ActionConfirmed { .. } => "action_not_confirmed",
         }
     }
 
@@ -162,8 +203,34 @@ impl Event {
             | Event::Changed { id, .. }
             | Event::Removed { id, .. }
             | Event::Remapped { id, .. } => Some(id),
-            Event::ActionRequested { .. } | Event::ActionFinished { .. } | Event::Called { .. } => None,
+            Event::ActionRequested { .. }
+            | Event::ActionFinished { .. }
+            | Event::Called { .. }
+            | Event::ActionRefused { .. }
+            | Event::ActionConfirmed { .. } => None,
         }
+    }
+
+    /// The resources that a tool's or somebody's call is about; none for other events.
+    #[must_use]
+    pub fn targets(&self) -> &[ResourceId] {
+        match self {
+            Event::ActionRequested { targets, .. } | Event::Called { targets, .. } => targets,
+            Event::ActionRefused { attempt, .. } | Event::ActionConfirmed { attempt, .. } => &attempt.targets,
+            _ => &[],
+        }
+    }
+
+    /// Whether it tells of a tool's call that changes AWS: an attempt, a refusal, a confirmation or an end.
+    #[must_use]
+    pub fn is_of_action(&self) -> bool {
+        matches!(
+            self,
+            Event::ActionRequested { .. }
+                | Event::ActionFinished { .. }
+                | Event::ActionRefused { .. }
+                | Event::ActionConfirmed { .. }
+        )
     }
 }
 

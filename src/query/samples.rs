@@ -9,8 +9,8 @@ use crate::model::event::Overlay;
 use crate::model::fixtures::{scope_in, state as state_of, tags};
 use crate::model::known::fold;
 use crate::model::{
-    ActionId, Cause, Current, Document, Event, Evidence, Group, Kind, Map, ResourceId, RowFields, Scope, Seq, Source,
-    Timestamp,
+    ActionId, ActionRequest, Cause, Current, Document, Event, Evidence, Group, Kind, Map, ResourceId, RowFields, Scope,
+    Seq, Source, Timestamp,
 };
 use crate::store::fixtures::PlainStore;
 use crate::store::retain::Due;
@@ -157,10 +157,7 @@ fn entry(op: &Op, PlainStore { log, current, .. }: &PlainStore) -> Option<(Cause
         }
         Op::Act(one, other) => {
             let (action, targets) = (ActionId(place as u64), vec![id(*one), id(*other)]);
-            Some((
-                Cause::Tool { action },
-                Event::ActionRequested { action, tool: "stop".to_owned(), targets, call: None },
-            ))
+            Some((Cause::Tool { action }, ActionRequest::of("stop", targets).requested(action)))
         }
     }
 }

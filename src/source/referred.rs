@@ -128,6 +128,7 @@ fn unreferred(spec: &'static KindSpec, scope: &Scope, ids: Vec<String>) -> AwsEr
         ids,
         origin: Origin::Keys,
         perhaps_done: false,
+        request_id: None,
     })
 }
 

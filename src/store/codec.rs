@@ -19,7 +19,7 @@ use std::borrow::Cow;
 
 pub use self::disk::Live;
 use self::disk::{DiskCurrent, DiskKnown, DiskNotified, DiskRecord, DiskTombstone};
-pub(super) use self::disk::{DiskHead, DiskLedger, DiskParked, DiskRow, DiskWatermark};
+pub(super) use self::disk::{DiskHead, DiskKeyed, DiskLedger, DiskParked, DiskRow, DiskWatermark};
 use self::document::DiskDocument;
 pub(super) use self::document::{MAX_DEPTH, Next, Tokens};
 pub use self::error::{DecodeError, EncodeError, EncodeFault, RecordFault};
@@ -196,6 +196,14 @@ pub(super) fn encode_parked(key: &[u8], parked: &DiskParked<'_>) -> Result<Vec<u
 }
 
 pub(super) fn decode_parked<'a>(key: &[u8], bytes: &'a [u8]) -> Result<DiskParked<'a>, DecodeError> {
+    read(DEDUPE, key, bytes)
+}
+
+pub(super) fn encode_keyed(key: &[u8], keyed: &DiskKeyed<'_>) -> Result<Vec<u8>, EncodeError> {
+    seal(DEDUPE, key, keyed)
+}
+
+pub(super) fn decode_keyed<'a>(key: &[u8], bytes: &'a [u8]) -> Result<DiskKeyed<'a>, DecodeError> {
     read(DEDUPE, key, bytes)
 }
 

@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use super::codec::{DecodeError, EncodeError};
 use super::watermark::Watermark;
+use crate::model::keyed_call::KeyedCall;
 use crate::model::{Cause, Event, Parked, ResourceId, Seq, Timestamp};
 
 /// Content to commit at once. The caller limits its size: 200 entries keep a commit near 20 ms.
@@ -21,6 +22,8 @@ pub struct CommitBatch {
     pub notified: Vec<String>,
     /// Unreadable queue messages to keep ([`super::Snapshot::parked`]).
     pub parked: Vec<Parked>,
+    /// A call with an idempotency key to keep ([`super::Snapshot::keyed`]).
+    pub keyed: Option<KeyedCall>,
 }
 
 /// The result of a commit. It is durable, and visible to later snapshots and the index.

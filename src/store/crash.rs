@@ -19,7 +19,7 @@ use super::fixtures::{changed, discovered, document, evidence, instance, project
 use super::verify::fold_log;
 use super::{CommitBatch, Due, FILE_NAME, Store, StoreOptions, Watermark, Writer, open};
 use crate::model::fixtures::{at_millis, kind, scope_in};
-use crate::model::{ActionId, ActionOutcome, Cause, Current, Event, Recorded, ResourceId, Seq};
+use crate::model::{ActionId, ActionOutcome, ActionRequest, Cause, Current, Event, Recorded, ResourceId, Seq};
 
 /// The largest write that a disk makes atomically.
 const SECTOR: usize = 512;
@@ -150,9 +150,10 @@ fn recorded() -> Tape {
     }
     let (action, targets) = (ActionId(7), vec![ids[0].clone(), ids[1].clone()]);
     let cause = Cause::Tool { action };
-    let requested = Event::ActionRequested { action, tool: "start_instance".to_owned(), targets, call: None };
+    let requested = ActionRequest::of("start_instance", targets).requested(action);
     recorder.commit(&mut writer, vec![(cause.clone(), requested)], Vec::new());
-    let finished = Event::ActionFinished { action, outcome: ActionOutcome::Succeeded { created: Vec::new() } };
+    let finished =
+        Event::ActionFinished { action, outcome: ActionOutcome::Succeeded { created: Vec::new() }, request_id: None };
     let told = [&ids[0], &ids[1]].map(|id| (cause.clone(), changed(id, &stopped, &running).1));
     recorder.commit(&mut writer, [(cause.clone(), finished)].into_iter().chain(told).collect(), Vec::new());
     recorder.commit(&mut writer, ids[20..40].iter().map(removed).collect(), Vec::new());

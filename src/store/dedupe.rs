@@ -96,7 +96,7 @@ impl<'txn> Dedupe<'txn> {
 pub(super) fn told_by(record: &Recorded) -> Option<&str> {
     match &record.cause {
         Cause::Notification { event_id } | Cause::Call { event_id, .. } => Some(event_id),
-        Cause::Baseline | Cause::Sweep | Cause::Refresh | Cause::Tool { .. } | Cause::Resumed { .. } => None,
+        _ => None,
     }
 }
 

@@ -4,12 +4,9 @@ use super::codec::{self, DiskHead, EncodeError};
 use crate::model::known::Tombstone;
 use crate::model::{Current, Event, Recorded, ResourceId, RowFields, Timestamp};
 
-/// The resources whose timeline shows an event: the one it changes, or those that an action names.
+/// The resources whose timeline shows an event: the one it changes, or those that a call names.
 pub(super) fn subjects(event: &Event) -> &[ResourceId] {
-    match event {
-        Event::ActionRequested { targets, .. } | Event::Called { targets, .. } => targets,
-        event => event.resource().map_or(&[], std::slice::from_ref),
-    }
+    event.resource().map_or_else(|| event.targets(), std::slice::from_ref)
 }
 
 /// The row of a resource, as stored.

@@ -7,7 +7,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::model::event::Overlay;
-use crate::model::{Event, Group, Recorded, ResourceId, text};
+use crate::model::{Event, Group, Recorded, ResourceId, WriteAttempt, text};
 
 /// The record as one line of JSON, without the line break.
 #[must_use]
@@ -53,18 +53,35 @@ fn event(event: &Event) -> Value {
         Event::Remapped { id, changes, mapping } => {
             about("remapped", id, json!({ "changes": changes, "mapping": mapping }))
         }
-        Event::ActionRequested { action, tool, targets, call } => {
-            let mut said = json!({ "event": "action_requested", "action": action, "tool": tool, "targets": targets });
-            if let (Some(call), Some(said)) = (call, said.as_object_mut()) {
-                said.insert("call".to_owned(), json!(call));
-            }
-            said
+        Event::ActionRequested { action, tool, targets, call, by, arguments, plan, key, confirmed_by } => known(
+            json!({ "event": "action_requested", "action": action, "tool": tool, "targets": targets }),
+            json!({ "call": call, "by": by, "arguments": arguments, "plan": plan, "key": key, "confirmed_by": confirmed_by }),
+        ),
+        Event::ActionFinished { action, outcome, request_id } => known(
+            json!({ "event": "action_finished", "action": action, "outcome": outcome }),
+            json!({ "request_id": request_id }),
+        ),
+        Event::ActionRefused { attempt, rule, repeats } => {
+            known(attempted("action_refused", attempt), json!({ "rule": rule, "repeats": repeats }))
         }
-        Event::ActionFinished { action, outcome } => {
-            json!({ "event": "action_finished", "action": action, "outcome": outcome })
-        }
+        Event::ActionConfirmed { attempt, plan, way, outcome, repeats } => known(
+            attempted("action_confirmed", attempt),
+            json!({ "plan": plan, "way": way, "outcome": outcome, "repeats": repeats }),
+        ),
         Event::Called { at, targets } => json!({ "event": "called", "at": at, "targets": targets }),
     }
+}
+
+fn attempted(event: &str, attempt: &WriteAttempt) -> Value {
+    let WriteAttempt { tool, targets, by, arguments } = attempt;
+    known(json!({ "event": event, "tool": tool, "targets": targets }), json!({ "by": by, "arguments": arguments }))
+}
+
+/// An object and those of more fields that are known.
+fn known(object: Value, more: Value) -> Value {
+    let (Value::Object(mut object), Value::Object(more)) = (object, more) else { return Value::Null };
+    object.extend(more.into_iter().filter(|(_, value)| !value.is_null()));
+    Value::Object(object)
 }
 
 /// The event's name, its resource, then its other fields.

@@ -1,6 +1,7 @@
 //! Documents, events and stores for the tests of the store, and stores for those of others.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -10,8 +11,9 @@ use crate::model::event::Overlay;
 use crate::model::fixtures::{at_millis, kind, scope_in, tags};
 use crate::model::known::fold;
 use crate::model::{
-    ActionId, ActionOutcome, ApiCall, Cause, Change, Current, Document, Event, Evidence, Group, Kind, Map, Provisional,
-    Recorded, ResourceId, RowFields, Seq, Source, Tagging, Value,
+    ActionId, ActionOutcome, ActionRequest, ApiCall, Cause, Change, ConfirmationOutcome, ConfirmationWay, Current,
+    Document, Event, Evidence, Group, Kind, Map, Principal, Provisional, Recorded, Repeats, ResourceId, RowFields, Seq,
+    Source, Tagging, Value, WriteAttempt,
 };
 
 pub(super) fn instance(id: &str) -> ResourceId {
@@ -202,6 +204,71 @@ fn any_outcome() -> impl Strategy<Value = ActionOutcome> {
     ]
 }
 
+fn maybe_text() -> impl Strategy<Value = Option<String>> {
+    proptest::option::of(any_text())
+}
+
+fn any_principal() -> BoxedStrategy<Principal> {
+    (any_text(), maybe_text(), maybe_text(), maybe_text())
+        .prop_map(|(user, client, version, session)| {
+            let [client, version, session] = [client, version, session].map(|text| text.map(Arc::from));
+            Principal { user: user.into(), client, version, session }
+        })
+        .boxed()
+}
+
+fn any_attempt() -> BoxedStrategy<WriteAttempt> {
+    let targets = proptest::collection::vec(any_id(), 0..3);
+    (any_text(), targets, proptest::option::of(any_principal()), maybe_text())
+        .prop_map(|(tool, targets, by, arguments)| WriteAttempt { tool, targets, by, arguments })
+        .boxed()
+}
+
+fn any_request() -> BoxedStrategy<ActionRequest> {
+    let asked = (maybe_text(), maybe_text(), maybe_text(), proptest::option::of(any_way()));
+    let known = (any_attempt(), asked).prop_map(|(attempt, (call, plan, key, confirmed_by))| {
+        let WriteAttempt { tool, targets, by, arguments } = attempt;
+        ActionRequest { tool, targets, call, by, arguments, plan, key, confirmed_by }
+    });
+    let plain = (any_attempt(), maybe_text())
+        .prop_map(|(attempt, call)| ActionRequest { call, ..ActionRequest::of(&attempt.tool, attempt.targets) });
+    prop_oneof![known, plain].boxed()
+}
+
+fn any_repeats() -> impl Strategy<Value = Repeats> {
+    (any::<u64>(), any::<i64>(), any::<i64>()).prop_map(|(count, first, last)| Repeats {
+        count,
+        first_at: at_millis(first),
+        last_at: at_millis(last),
+    })
+}
+
+fn any_way() -> impl Strategy<Value = ConfirmationWay> {
+    prop_oneof![Just(ConfirmationWay::Elicitation), Just(ConfirmationWay::Input), Just(ConfirmationWay::Token)]
+}
+
+fn any_confirmation() -> impl Strategy<Value = ConfirmationOutcome> {
+    prop_oneof![
+        Just(ConfirmationOutcome::Accepted),
+        Just(ConfirmationOutcome::Declined),
+        Just(ConfirmationOutcome::Cancelled)
+    ]
+}
+
+/// On the heap: values of all strategies together do not fit on the stack of a test.
+fn any_action_event() -> BoxedStrategy<Event> {
+    prop_oneof![
+        1 => (any::<u64>(), any_request()).prop_map(|(action, request)| request.requested(ActionId(action))),
+        1 => (any::<u64>(), any_outcome(), maybe_text()).prop_map(
+            |(action, outcome, request_id)| Event::ActionFinished { action: ActionId(action), outcome, request_id }),
+        1 => (any_attempt(), any_text(), any_repeats())
+            .prop_map(|(attempt, rule, repeats)| Event::ActionRefused { attempt, rule, repeats }),
+        1 => (any_attempt(), maybe_text(), any_way(), any_confirmation(), any_repeats()).prop_map(
+            |(attempt, plan, way, outcome, repeats)| Event::ActionConfirmed { attempt, plan, way, outcome, repeats }),
+    ]
+    .boxed()
+}
+
 pub(super) fn any_event() -> impl Strategy<Value = Event> {
     prop_oneof![
         3 => (any_id(), any_document(), any_evidence(), any::<u16>()).prop_map(
@@ -211,10 +278,7 @@ pub(super) fn any_event() -> impl Strategy<Value = Event> {
         2 => (any_id(), any::<i64>()).prop_map(|(id, millis)| Event::Removed { id, at: at_millis(millis) }),
         1 => (any_id(), any_changes(), any::<u16>())
             .prop_map(|(id, changes, mapping)| Event::Remapped { id, changes, mapping }),
-        1 => (any::<u64>(), any_text(), proptest::collection::vec(any_id(), 0..3), proptest::option::of(any_text())).prop_map(
-            |(action, tool, targets, call)| Event::ActionRequested { action: ActionId(action), tool, targets, call }),
-        1 => (any::<u64>(), any_outcome())
-            .prop_map(|(action, outcome)| Event::ActionFinished { action: ActionId(action), outcome }),
+        4 => any_action_event(),
         1 => (any::<i64>(), proptest::collection::vec(any_id(), 0..3))
             .prop_map(|(millis, targets)| Event::Called { at: at_millis(millis), targets }),
     ]

@@ -14,11 +14,12 @@
 //! | `times` | the time, as redb's own `u64`, sign bit flipped |
 //! | `meta`, counts | `count`, kind, account, region |
 //! | `meta`, scopes no longer watched | `retired`, account, region |
-//! | `dedupe` | `event`, event id; and `order`, number (8 bytes, big-endian); and `parked`, message id |
+//! | `dedupe` | `event`, event id; and `order`, number (8 bytes, big-endian); and `parked`, message id; and `keyed`, user, client, idempotency key |
 
 use std::sync::Arc;
 
 use super::meta::RETIRED;
+use crate::model::keyed_call::CallKey;
 use crate::model::text::shown as clean;
 use crate::model::{AccountId, Kind, Region, ResourceId, Scope, Seq, Timestamp};
 
@@ -90,6 +91,7 @@ pub(super) fn interval(scope: &Scope, kind: &Kind, since: Timestamp) -> Vec<u8> 
 const EVENT: &str = "event";
 const ORDER: &str = "order";
 const PARKED: &str = "parked";
+const KEYED: &str = "keyed";
 
 /// The prefix of all parked messages.
 pub(super) fn all_parked() -> Vec<u8> {
@@ -105,6 +107,28 @@ pub(super) fn parked(message: &str) -> Vec<u8> {
 pub(super) fn parked_message(key: &[u8]) -> Option<String> {
     let (message, rest) = component(key.strip_prefix(all_parked().as_slice())?)?;
     rest.is_empty().then(|| message.to_string())
+}
+
+/// The prefix of all calls with idempotency keys.
+pub(super) fn all_keyed() -> Vec<u8> {
+    components(&[KEYED])
+}
+
+/// The prefix of those of one user.
+pub(super) fn keyed_of(user: &str) -> Vec<u8> {
+    components(&[KEYED, user])
+}
+
+/// The key of a call with an idempotency key.
+pub(super) fn keyed(CallKey { user, client, key }: &CallKey) -> Vec<u8> {
+    components(&[KEYED, user, client, key])
+}
+
+/// Whether a key belongs to a call with an idempotency key.
+pub(super) fn is_keyed(key: &[u8]) -> bool {
+    let user = key.strip_prefix(all_keyed().as_slice()).and_then(component);
+    let client = user.and_then(|(_, rest)| component(rest));
+    client.and_then(|(_, rest)| component(rest)).is_some_and(|(_, rest)| rest.is_empty())
 }
 
 /// The key of a notification.
@@ -367,7 +391,7 @@ mod tests {
         fn any_bytes_are_read_without_panic(bytes: Vec<u8>) {
             let mut reader = KeyReader::default();
             let _ = (reader.resource(&bytes), reader.place(&bytes), reader.count(&bytes), reader.interval(&bytes));
-            let _ = (is_notified(&bytes), notified_number(&bytes));
+            let _ = (is_notified(&bytes), notified_number(&bytes), is_keyed(&bytes));
             let _ = shown(&bytes);
         }
     }

@@ -14,8 +14,8 @@ use super::*;
 use crate::model::event::Overlay;
 use crate::model::fixtures::{at_millis, kind, scope_in};
 use crate::model::{
-    ActionId, ActionOutcome, ApiCall, Cause, Change, Document, Event, Group, Kind, Provisional, ResourceId, RowFields,
-    Scope, Seq, Source, Tagging, Value,
+    ActionId, ActionOutcome, ActionRequest, ApiCall, Cause, Change, Document, Event, Group, Kind, Provisional,
+    ResourceId, RowFields, Scope, Seq, Source, Tagging, Value,
 };
 
 /// Checks that the store holds what the plain model holds, in every table and by every read.
@@ -244,12 +244,7 @@ fn rows_page_by_key_within_kind_and_scope() {
 fn a_timeline_holds_a_resources_events_and_the_actions_asked_of_it() {
     let (_dir, mut writer, store) = fresh();
     let (one, two) = (instance("i-1"), instance("i-2"));
-    let asked = Event::ActionRequested {
-        action: ActionId(7),
-        tool: "stop".into(),
-        targets: vec![one.clone(), one.clone()],
-        call: None,
-    };
+    let asked = ActionRequest::of("stop", vec![one.clone(), one.clone()]).requested(ActionId(7));
     writer
         .commit(batch(vec![
             discovered(&one, document("running", "a")),
@@ -313,9 +308,9 @@ fn urgent_records_may_use_most_of_the_reserved_space() {
     let options = StoreOptions { disk: Arc::new(disk.clone()), reserve_bytes: 80_000, ..options(&dir) };
     let (mut writer, store) = super::open(options).unwrap();
     let action = ActionId(1);
-    let requested =
-        Event::ActionRequested { action, tool: "stop_instance".to_owned(), targets: vec![instance("i-1")], call: None };
-    let finished = Event::ActionFinished { action, outcome: ActionOutcome::Succeeded { created: Vec::new() } };
+    let requested = ActionRequest::of("stop_instance", vec![instance("i-1")]).requested(action);
+    let finished =
+        Event::ActionFinished { action, outcome: ActionOutcome::Succeeded { created: Vec::new() }, request_id: None };
     let mut commit = |event: &Event| writer.commit(batch(vec![(Cause::Tool { action }, event.clone())]));
     let is_full = |outcome| matches!(outcome, Err(CommitError::DiskFull { free, .. }) if free < 80_000);
     disk.set_free(40_000);
@@ -470,7 +465,7 @@ fn fixture() -> Vec<CommitBatch> {
     let called = |call| Cause::Call { event_id: "6a7e8feb-b491-4cf7-a9f1-bf3703467718".into(), call };
     let found = Event::Called { at: at_millis(3_500), targets: vec![one.clone(), instance("i-9")] };
     let resumed = Cause::Resumed { since: at_millis(1_500) };
-    let finished = |outcome| (Cause::Tool { action }, Event::ActionFinished { action, outcome });
+    let finished = |outcome| (Cause::Tool { action }, Event::ActionFinished { action, outcome, request_id: None });
     vec![
         batch(vec![
             (Cause::Baseline, discovered(&one, a.clone()).1),
@@ -478,10 +473,7 @@ fn fixture() -> Vec<CommitBatch> {
             (Cause::Refresh, discovered(&three, a.clone()).1),
         ]),
         batch(vec![
-            (
-                Cause::Tool { action },
-                Event::ActionRequested { action, tool: "stop_instance".into(), targets: vec![one.clone()], call: None },
-            ),
+            (Cause::Tool { action }, ActionRequest::of("stop_instance", vec![one.clone()]).requested(action)),
             (Cause::Tool { action }, lay(changed(&one, &a, &b).1)),
             finished(ActionOutcome::Succeeded { created: vec!["snap-1".into()] }),
             finished(ActionOutcome::Refused { code: "UnauthorizedOperation".into(), message: "no".into() }),

@@ -94,8 +94,10 @@ impl Writer {
         }
         bytes += batch.notified.iter().map(|id| 2 * id.len() + 64).sum::<usize>();
         bytes += batch.parked.iter().map(|parked| parked.body.len().min(MAX_BODY) + 2_048).sum::<usize>();
-        let CommitBatch { watermarks, notified, parked, .. } = &batch;
-        if records.is_empty() && watermarks.is_empty() && notified.is_empty() && parked.is_empty() {
+        let CommitBatch { watermarks, notified, parked, keyed, .. } = &batch;
+        bytes += keyed.iter().map(|call| call.answer.as_ref().map_or(0, String::len) + 2_048).sum::<usize>();
+        let has_other = !notified.is_empty() || !parked.is_empty() || keyed.is_some();
+        if records.is_empty() && watermarks.is_empty() && !has_other {
             return Ok(Committed { first, last: seq, touched: Vec::new() });
         }
         if self.shared.place.alarm.rings() {
@@ -266,7 +268,9 @@ impl Writer {
     fn floor(&self, batch: &CommitBatch) -> u64 {
         let finishes = batch.entries.iter().any(|(_, event)| matches!(event, Event::ActionFinished { .. }));
         let reserve = self.shared.reserve_bytes;
-        let is_watermarks = batch.entries.is_empty() && batch.parked.is_empty();
+        // The answer of a call that AWS has carried out is as much to be kept as its end.
+        let finishes = finishes || batch.keyed.as_ref().is_some_and(|call| call.answer.is_some());
+        let is_watermarks = batch.entries.is_empty() && batch.parked.is_empty() && batch.keyed.is_none();
         if finishes || is_watermarks { reserve / 4 } else { reserve }
     }
 
@@ -313,6 +317,9 @@ impl Writer {
         }
         if !batch.parked.is_empty() {
             transaction.park(&txn, batch.parked, batch.recorded_at)?;
+        }
+        if let Some(call) = &batch.keyed {
+            transaction.keep(&txn, call, batch.recorded_at)?;
         }
         let applied = transaction.finish()?;
         if let Err(error) = txn.commit() {

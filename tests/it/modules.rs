@@ -19,7 +19,7 @@ use self::paths::{Paths, paths};
 use self::tree::Tree;
 
 /// What each top-level module may use of the others. `None`: everything.
-const TABLE: [(&str, Option<&[&str]>); 22] = [
+const TABLE: [(&str, Option<&[&str]>); 23] = [
     ("model", Some(&[])),
     ("kinds", Some(&["model"])),
     ("aws", Some(&["model", "kinds"])),
@@ -30,7 +30,8 @@ const TABLE: [(&str, Option<&[&str]>); 22] = [
     ("freshness", Some(&["model", "store", "reconcile"])),
     ("ingest", Some(&["model", "reconcile", "store", "freshness", "notify"])),
     ("query", Some(&["model", "kinds", "store"])),
-    ("mcp", Some(&["model", "kinds", "store", "query", "freshness", "notify", "aws", "ingest"])),
+    ("audit", Some(&["model", "store", "notify"])),
+    ("mcp", Some(&["model", "kinds", "store", "query", "freshness", "notify", "policy", "audit", "aws", "ingest"])),
     ("simulator", Some(&[])),
     ("watch", Some(&["model", "kinds", "aws", "source", "freshness", "ingest"])),
     ("policy", Some(&["model"])),

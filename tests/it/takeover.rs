@@ -275,7 +275,7 @@ fn logged(sandbox: &Sandbox) -> BTreeMap<String, Option<ActionOutcome>> {
                     logged.insert(target.id.to_string(), None);
                 }
             }
-            Event::ActionFinished { action, outcome } => {
+            Event::ActionFinished { action, outcome, .. } => {
                 logged.insert(by_action[&action].clone(), Some(outcome));
             }
             _ => {}

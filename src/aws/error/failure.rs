@@ -4,6 +4,7 @@ use std::error::Error;
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_ec2::error::{ErrorMetadata, ProvideErrorMetadata, SdkError};
+use aws_sdk_ec2::operation::RequestId;
 
 use super::code::classify;
 use super::message::{cleaned, named_ids};
@@ -61,6 +62,7 @@ impl AwsError {
             origin: call.origin.clone(),
             // After an internal error the call may have had an effect; after "slow down" it had none.
             perhaps_done: status >= 500 && class != ErrorClass::Throttled,
+            request_id: meta.request_id().map(str::to_owned),
         }))
     }
 

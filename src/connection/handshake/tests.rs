@@ -35,7 +35,7 @@ async fn remarks(rest: &str, terms: &ServerTerms) -> Vec<String> {
 async fn a_rule_that_the_server_does_not_know_grants_no_writes_and_is_named() {
     let said = request_with(current(), WIRE, ",\"writes\":{\"allow\":true,\"quantum\":[1]}");
     let admitted = answered_on(&said, &permitting(true)).await.0.unwrap();
-    assert!(admitted.asks_writes && admitted.has_unknown_rule && !admitted.grant.writes);
+    assert!(admitted.writes.allow && admitted.writes.unknown() == ["quantum"] && !admitted.grant.writes);
     assert!(admitted.grant.remarks[0].contains("write rule quantum"), "{:?}", admitted.grant.remarks);
     let reads = remarks(",\"writes\":{\"allow\":false,\"quantum\":[1]}", &permitting(true)).await;
     assert_eq!(reads, Vec::<String>::new(), "it asks for nothing that is refused");

@@ -11,7 +11,7 @@ use crate::ingest::IngestError;
 use crate::ingest::NotifyResult;
 use crate::ingest::tests::{World, instance};
 use crate::model::fixtures::{at, id, kind, scope};
-use crate::model::{ActionOutcome, Notification, Observation, Recorded, Seen, Source, TroubleClass};
+use crate::model::{ActionOutcome, ActionRequest, Notification, Observation, Recorded, Seen, Source, TroubleClass};
 use crate::store::disk::memory::{ALL, FileCall, InjectedFaults, Memory};
 use crate::store::fixtures::named;
 use crate::store::verify::fold_log;
@@ -91,18 +91,13 @@ async fn work(world: &World, size: &str) -> Acknowledged {
     for name in &names[4..6] {
         // A tool whose call is not recorded does not call AWS, and its client repeats the request.
         let action = loop {
-            match world.handle.begin("stop_instance", vec![id(name)], None).await {
+            match world.handle.begin(ActionRequest::of("stop_instance", vec![id(name)])).await {
                 Ok(action) => break action,
                 Err(IngestError::Stopped) => panic!("the loop ended"),
                 Err(_) => sleep(Duration::from_millis(1)).await,
             }
         };
-        done.requested.push(Event::ActionRequested {
-            action,
-            tool: "stop_instance".to_owned(),
-            targets: vec![id(name)],
-            call: None,
-        });
+        done.requested.push(ActionRequest::of("stop_instance", vec![id(name)]).requested(action));
         second += 1;
         let outcome = ActionOutcome::Succeeded { created: Vec::new() };
         let seq = world.handle.finish(action, outcome, vec![seen(name, "stopping", size, second)]).await.unwrap();
@@ -255,7 +250,7 @@ async fn what_aws_did_while_the_disk_failed_is_recorded_afterwards_and_no_new_ca
     let world = World::with(options(&dir, &disk));
     let mut second = 0;
     swept(&world, &mut second, &["i-1".to_owned()], "t3.micro").await;
-    let action = world.handle.begin("stop_instance", vec![id("i-1")], None).await.unwrap();
+    let action = world.handle.begin(ActionRequest::of("stop_instance", vec![id("i-1")])).await.unwrap();
     let before = world.records().len();
     disk.fail(Some(InjectedFaults {
         from: 0,
@@ -266,7 +261,8 @@ async fn what_aws_did_while_the_disk_failed_is_recorded_afterwards_and_no_new_ca
     }));
     let outcome = ActionOutcome::Succeeded { created: Vec::new() };
     let finished = world.handle.finish(action, outcome.clone(), vec![seen("i-1", "stopping", "t3.micro", second + 1)]);
-    let (finished, begun) = tokio::join!(finished, world.handle.begin("stop_instance", vec![id("i-1")], None));
+    let (finished, begun) =
+        tokio::join!(finished, world.handle.begin(ActionRequest::of("stop_instance", vec![id("i-1")])));
     for refused in [finished.map(drop), begun.map(drop)] {
         assert!(matches!(refused, Err(IngestError::Commit(CommitError::Latched { .. }))), "{refused:?}");
     }
@@ -276,7 +272,7 @@ async fn what_aws_did_while_the_disk_failed_is_recorded_afterwards_and_no_new_ca
     let mut newest = world.hub.newest();
     timeout(Duration::from_secs(30), newest.wait_for(|seq| seq.0 > before as u64)).await.unwrap().unwrap();
     let events: Vec<Event> = world.records().split_off(before).into_iter().map(|record| record.event).collect();
-    assert_eq!(events.first(), Some(&Event::ActionFinished { action, outcome }));
+    assert_eq!(events.first(), Some(&Event::ActionFinished { action, outcome, request_id: None }));
     assert!(!events.iter().any(|event| matches!(event, Event::ActionRequested { .. })), "{events:?}");
     assert_eq!(world.state("i-1").as_deref(), Some("stopping"));
     assert_eq!(world.handle.freshness().trouble(), None);
@@ -295,12 +291,13 @@ async fn a_tool_whose_record_has_no_space_is_refused_in_time_without_hammering_t
     let kind = std::io::ErrorKind::StorageFull;
     disk.fail(Some(InjectedFaults { from: 0, to: u64::MAX, calls: &[FileCall::SetLen], most: u64::MAX, kind }));
     let large = "x".repeat(8 << 20);
-    let begun = timeout(Duration::from_secs(20), world.handle.begin(&large, vec![id("i-1")], None)).await;
+    let begun = timeout(Duration::from_secs(20), world.handle.begin(ActionRequest::of(&large, vec![id("i-1")]))).await;
     let refused = begun.expect("the tool is told");
     assert!(matches!(refused, Err(IngestError::Commit(CommitError::Latched { .. }))), "{refused:?}");
     assert!(disk.failed() < 20, "{} attempts", disk.failed());
     disk.fail(None);
-    let done = timeout(Duration::from_secs(20), world.handle.begin("stop_instance", vec![id("i-1")], None)).await;
+    let done =
+        timeout(Duration::from_secs(20), world.handle.begin(ActionRequest::of("stop_instance", vec![id("i-1")]))).await;
     done.expect("it goes on").unwrap();
     world.close().await;
 }

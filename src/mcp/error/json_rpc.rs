@@ -34,6 +34,7 @@ impl RequestError {
             | RequestError::TooManySubscriptions(_) => ErrorData::invalid_params(message, about()),
             RequestError::WritesOff { .. } | RequestError::CallOver => ErrorData::invalid_request(message, None),
             RequestError::Opening
+            | RequestError::KeyUnderWay
             | RequestError::SqlBusy
             | RequestError::Failed(_)
             | RequestError::Stopping
@@ -43,6 +44,7 @@ impl RequestError {
             | RequestError::NotSeenYet { .. }
             | RequestError::Unsure { .. }
             | RequestError::FateUnknown { .. }
+            | RequestError::Unsealed
             | RequestError::Unreadable { .. }
             | RequestError::Bodiless(_)
             | RequestError::Encode(_) => {
@@ -50,7 +52,8 @@ impl RequestError {
                     RequestError::Failed(_)
                     | RequestError::Bodiless(_)
                     | RequestError::Encode(_)
-                    | RequestError::FateUnknown { .. } => false,
+                    | RequestError::FateUnknown { .. }
+                    | RequestError::Unsealed => false,
                     RequestError::Read(error) => error.is_retryable(),
                     _ => true,
                 };

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{Content, event_paths};
+use crate::audit::AuditProgress;
 use crate::aws::CallCount;
 use crate::freshness::ScopeFreshness;
 use crate::kinds::{self, KINDS};
@@ -26,7 +27,7 @@ const CLOCK_DIFFERS: u64 = 5000;
 ///
 /// # Errors
 /// When the store cannot be read. What AWS refuses is part of the answer.
-pub async fn summary(core: &Arc<Core>, uri: &str, writes: Writes) -> Result<Content, RequestError> {
+pub async fn summary(core: &Arc<Core>, uri: &str, writes: &Writes) -> Result<Content, RequestError> {
     let body = overview(core, uri, writes).await?;
     Ok(Content::fleeting(body.to_string()))
 }
@@ -54,6 +55,7 @@ pub fn freshness(core: &Arc<Core>, uri: &str) -> Result<Content, RequestError> {
     });
     put_clock(&mut body, core.aws.clock_offset_millis());
     put_log(&mut body, (core.dropped_log_lines)());
+    put_audit(&mut body, &core.audit);
     put_identity(&mut body, core);
     put_damage(&mut body, core);
     Ok(Content::fleeting(body.to_string()))
@@ -64,13 +66,13 @@ pub fn freshness(core: &Arc<Core>, uri: &str) -> Result<Content, RequestError> {
 ///
 /// # Errors
 /// When the store cannot be read.
-pub async fn overview(core: &Arc<Core>, uri: &str, writes: Writes) -> Result<Value, RequestError> {
+pub async fn overview(core: &Arc<Core>, uri: &str, writes: &Writes) -> Result<Value, RequestError> {
     core.begun().await;
-    let uri = uri.to_owned();
-    core.walk(move |core| counted(core, &uri, writes)).await
+    let (uri, writes) = (uri.to_owned(), writes.shown());
+    core.walk(move |core| counted(core, &uri, &writes)).await
 }
 
-fn counted(core: &Core, uri: &str, writes: Writes) -> Result<Value, RequestError> {
+fn counted(core: &Core, uri: &str, writes: &Value) -> Result<Value, RequestError> {
     let complete = core.progress(KINDS, None).is_complete();
     let seq = core.snapshot()?.seq();
     let mut scopes = Vec::new();
@@ -104,11 +106,12 @@ fn counted(core: &Core, uri: &str, writes: Writes) -> Result<Value, RequestError
         "watched_regions": core.regions(),
         "scopes": scopes,
         "events": event_paths::outline(core),
-        "writes": writes.shown(),
+        "writes": writes,
         "aws_calls": by_action(&core.aws.calls()),
     });
     put_clock(&mut body, core.aws.clock_offset_millis());
     put_log(&mut body, (core.dropped_log_lines)());
+    put_audit(&mut body, &core.audit);
     put_identity(&mut body, core);
     put_damage(&mut body, core);
     let unwatched = unwatched(core);
@@ -186,6 +189,13 @@ fn put_clock(body: &mut Value, offset_millis: i64) {
         "fix": "Set this machine's clock (NTP): AWS refuses requests whose time is off by more than five minutes.",
     });
     fields.insert("clock".to_owned(), clock);
+}
+
+/// Adds how far the audit file is, if there is one.
+fn put_audit(body: &mut Value, audit: &AuditProgress) {
+    if let (Value::Object(fields), Some(audit)) = (body, audit.shown()) {
+        fields.insert("audit".to_owned(), audit);
+    }
 }
 
 /// Adds that the server's log has gaps, if it has.

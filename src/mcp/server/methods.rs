@@ -103,7 +103,7 @@ impl ServerHandler for Handler {
             .build();
         ServerConfig::new(capabilities)
             .with_server_info(self.server.0.info.clone())
-            .with_instructions(instructions::instructions(self.writes(), &self.link.remarks))
+            .with_instructions(instructions::instructions(&self.writes, &self.link.remarks))
     }
 
     fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
@@ -123,7 +123,7 @@ impl ServerHandler for Handler {
         _: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         whole(request.as_ref())?;
-        let mut result = ListToolsResult::with_all_items(tools::listed(self.writes().are_allowed()))
+        let mut result = ListToolsResult::with_all_items(tools::listed(&self.writes))
             .with_ttl_ms(millis(FIXED))
             .with_cache_scope(CacheScope::Private);
         result.meta = Some(self.meta());
@@ -131,26 +131,30 @@ impl ServerHandler for Handler {
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        tools::listed(self.writes().are_allowed()).into_iter().find(|tool| tool.name == name)
+        tools::listed(&self.writes).into_iter().find(|tool| tool.name == name)
     }
 
-    #[instrument(name = "tools/call", skip_all, fields(tool = %request.name, writes = self.writes().are_allowed()))]
+    #[instrument(name = "tools/call", skip_all, fields(tool = %request.name, writes = self.writes.are_allowed()))]
     async fn call_tool(
         &self,
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let mut result = match tools::find(&request.name, self.writes()) {
+        let mut result = match tools::find(&request.name, &self.writes) {
             Ok(spec) => {
                 // A call that changes AWS is never repeated.
                 let again = |result: &CallToolResult| !spec.is_write() && result.is_error == Some(true);
-                let (writes, stop) = (self.writes(), &self.stop);
+                let stop = &self.stop;
                 let (note, readiness) = (ProgressNote::default(), &self.server.0.readiness);
                 let CallMeta { name, elapsed: before } = CallMeta::of(&context.meta);
                 let begun = Instant::now();
-                let running = self.server.0.calls.begin(name.as_ref().filter(|_| spec.is_write()));
+                let mut running = self.server.0.calls.begin(name.as_ref().filter(|_| spec.is_write()));
+                if let Some(running) = running.as_mut().filter(|_| spec.is_write()) {
+                    running.origin.by = Some(self.principal(&context));
+                }
                 let call = |core| {
                     let (arguments, running, note) = (request.arguments.clone(), running.clone(), note.clone());
+                    let writes = self.writes.clone();
                     async move {
                         match running {
                             Some(running) => {
@@ -225,7 +229,7 @@ impl ServerHandler for Handler {
             let address = Address::parse(&uri)?;
             let (address, uri) = (&address, &uri);
             let read = |core: Arc<Core>| async move {
-                let body = read::read(&core, &self.server.0.reads, address, uri, self.writes()).await?;
+                let body = read::read(&core, &self.server.0.reads, address, uri, &self.writes).await?;
                 Ok(body.result(uri, core.now()))
             };
             self.serve(&context, "resources/read", read).await
@@ -253,7 +257,7 @@ impl ServerHandler for Handler {
         request: GetPromptRequestParams,
         _: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
-        let got = prompts::get(&request.name, request.arguments.as_ref(), self.writes());
+        let got = prompts::get(&request.name, request.arguments.as_ref(), &self.writes);
         let mut result = got.map_err(|fault| fault.protocol(None))?;
         result.meta = Some(self.meta());
         Ok(result.into())

@@ -405,7 +405,7 @@ async fn write_tools_are_hidden_and_explained_where_writes_are_off() {
 #[tokio::test]
 async fn who_asked_for_writes_of_a_server_that_permits_none_is_told_of_that_server() {
     let mut world = World::small().await;
-    let policy = ServerPolicy { allow_writes: false, list: ListMode::Auto };
+    let policy = ServerPolicy::permitting(false);
     world.server = McpServer::new(world.readiness.subscribe(), policy, TaskTracker::new(), world.stop.clone());
     let client = world.client(true).await;
     let result = client.call("stop_instance", json!({"instance_id": "i-1"})).await.unwrap();

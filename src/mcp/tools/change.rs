@@ -1,5 +1,6 @@
 //! One record of the log as an answer shows it: a line, and the same as data.
 
+mod action;
 mod cause;
 mod difference;
 mod rendered;
@@ -9,6 +10,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
+use self::action::{ToldAction, ended};
 pub use self::difference::{FittingDifferences, fitting};
 pub use self::rendered::Rendered;
 pub use self::schemas::{difference_schema, record_schema};
@@ -18,7 +20,7 @@ use crate::mcp::error::RequestError;
 use crate::mcp::uri::Address;
 use crate::model::difference::{Difference, differences};
 use crate::model::text::shown;
-use crate::model::{ActionId, ActionOutcome, Cause, Change, Event, Recorded, ResourceId, Seq, Timestamp};
+use crate::model::{ActionId, Cause, Change, Event, Recorded, ResourceId, Seq, Timestamp};
 use crate::query::changes::meets;
 use crate::store::Snapshot;
 
@@ -57,7 +59,7 @@ impl<'a> RecordRenderer<'a> {
         put("recorded_at", json!(recorded_at));
         put("what", json!(what));
         let (mut subject, mut details) = (String::new(), String::new());
-        if let Some(id) = event.resource().or_else(|| first_target(event)) {
+        if let Some(id) = event.resource().or_else(|| event.targets().first()) {
             // A status is part of the resource that has its id.
             let part = kinds::of(&id.kind).filter(|kind| kind.status_of.is_some());
             let whole = part.and_then(|part| kinds::by_slug(part.status_of?));
@@ -95,19 +97,7 @@ impl<'a> RecordRenderer<'a> {
                 fields = shown;
                 details.push_str(&said);
             }
-            Event::ActionRequested { action, tool, targets, .. } => {
-                let ids: Vec<String> = targets.iter().take(50).map(|target| shown(&target.id, 60)).collect();
-                details = format!("{} of {}", shown(tool, 60), ids.join(", "));
-                put("action", json!(action));
-                put("tool", json!(shown(tool, 60)));
-                put("targets", json!(ids));
-                // The timeline of one resource lacks the end of an action, which is not about a resource.
-                if let Some(outcome) = self.outcome(*action, *seq)? {
-                    details = format!("{details}: {outcome}");
-                    put("outcome", json!(outcome));
-                }
-            }
-            Event::ActionFinished { action, outcome } => {
+            Event::ActionFinished { action, outcome, request_id } => {
                 let outcome = ended(outcome);
                 if let Some(tool) = self.tool(*action, None, *seq)? {
                     put("tool", json!(tool));
@@ -117,11 +107,24 @@ impl<'a> RecordRenderer<'a> {
                 }
                 put("action", json!(action));
                 put("outcome", json!(outcome));
+                if let Some(request_id) = request_id {
+                    put("request_id", json!(request_id));
+                }
             }
-            Event::Called { targets, .. } => {
-                let ids: Vec<String> = targets.iter().take(50).map(|target| shown(&target.id, 60)).collect();
-                details = ids.join(", ");
-                put("targets", json!(ids));
+            Event::ActionRequested { .. }
+            | Event::ActionRefused { .. }
+            | Event::ActionConfirmed { .. }
+            | Event::Called { .. } => {
+                let told = ToldAction::of(event);
+                details = told.details;
+                told.fields.into_iter().for_each(|(name, value)| put(name, value));
+                // The timeline of one resource lacks the end of an action, which is not about a resource.
+                if let Event::ActionRequested { action, .. } = event
+                    && let Some(outcome) = self.outcome(*action, *seq)?
+                {
+                    details = format!("{details}: {outcome}");
+                    put("outcome", json!(outcome));
+                }
             }
             Event::Discovered { .. } | Event::Removed { .. } => {}
         }
@@ -168,7 +171,7 @@ impl<'a> RecordRenderer<'a> {
         for size in [NEAR / 15, NEAR] {
             let records = self.snapshot.records(from, size)?;
             let outcome = records.iter().find_map(|record| match &record.event {
-                Event::ActionFinished { action: of, outcome } if *of == action => Some(ended(outcome)),
+                Event::ActionFinished { action: of, outcome, .. } if *of == action => Some(ended(outcome)),
                 _ => None,
             });
             if outcome.is_some() {
@@ -210,30 +213,12 @@ struct ShownDifferences {
     left: usize,
 }
 
-fn first_target(event: &Event) -> Option<&ResourceId> {
-    match event {
-        Event::ActionRequested { targets, .. } | Event::Called { targets, .. } => targets.first(),
-        _ => None,
-    }
-}
-
 /// When AWS showed what the event says.
 fn evidence(event: &Event) -> Option<Timestamp> {
     match event {
         Event::Discovered { evidence, .. } => Some(evidence.at),
         Event::Changed { evidence, .. } => evidence.iter().map(|(_, evidence)| evidence.at).max(),
         Event::Removed { at, .. } | Event::Called { at, .. } => Some(*at),
-        Event::Remapped { .. } | Event::ActionRequested { .. } | Event::ActionFinished { .. } => None,
-    }
-}
-
-fn ended(outcome: &ActionOutcome) -> String {
-    match outcome {
-        ActionOutcome::Succeeded { created } if created.is_empty() => "accepted by AWS".to_owned(),
-        ActionOutcome::Succeeded { created } => format!("made {}", shown(&created.join(", "), VALUE)),
-        ActionOutcome::Refused { code, message } => format!("refused: {} ({})", shown(message, VALUE), shown(code, 80)),
-        ActionOutcome::Unknown { message } => {
-            format!("not certain, but it may have happened: {}", shown(message, VALUE))
-        }
+        _ => None,
     }
 }

@@ -220,7 +220,7 @@ impl RecordsBetween {
             Event::Changed { changes: made, .. } | Event::Remapped { changes: made, .. } => {
                 made.iter().any(|made| changes.iter().any(|change| meets(&change.path, &made.path)))
             }
-            Event::ActionRequested { .. } | Event::ActionFinished { .. } | Event::Called { .. } => false,
+            _ => false,
         };
         if !makes {
             self.others += 1;

@@ -211,7 +211,7 @@ fn outcome(snapshot: &Snapshot, action: ActionId, requested: Seq) -> Result<Opti
         from = last.seq.next();
         for record in records {
             match record.event {
-                Event::ActionFinished { action: of, outcome } if of == action => return Ok(Some(outcome)),
+                Event::ActionFinished { action: of, outcome, .. } if of == action => return Ok(Some(outcome)),
                 _ => {}
             }
         }

@@ -53,7 +53,7 @@ pub static SPEC: ToolSpec = ToolSpec {
                   (instance, security_group, ...) with id, name, account, region, state, first_seen, changed_at, AWS's \
                   filters in snake_case (instance_type), tags and document as JSON; and tag, security_group_rule, \
                   instance_volume, instance_security_group, network_interface_address, route, relation, instance_health, \
-                  exposure, price, freshness, change (the log, to be bound by time). Several values are a JSON array \
+                  exposure, price, freshness, change and action (the log, to be bound by time). Several values are a JSON array \
                   (json_each). Times are UTC: launch_time < ago('7d'). A wrong name is answered with the right one.",
     effect: ToolEffect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),

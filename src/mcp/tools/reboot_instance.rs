@@ -3,6 +3,7 @@
 use rmcp::schemars::{self, JsonSchema};
 use serde::Deserialize;
 
+use super::arguments::idempotency_key::Keyed;
 use super::power::report::PowerAnswer;
 use super::power::{Power, PowerArguments, serve};
 use super::schema::ToolSchema;
@@ -17,10 +18,10 @@ pub static SPEC: ToolSpec = ToolSpec {
                   it; wait_for with until status_ok waits for the status checks. Each call reboots once more. With dry_run \
                   nothing is changed.",
     effect: ToolEffect::Interrupts,
-    input: ToolSchema::of_arguments::<Arguments>(),
+    input: ToolSchema::of_arguments::<Keyed<Arguments>>(),
     output: ToolSchema::of_answer::<PowerAnswer>(),
     example: r#"{"instance_ids": ["i-0123456789abcdef0"], "dry_run": true}"#,
-    call: |call, given| call.with(given, |call, Arguments { power }| serve(call, power, Power::Reboot)),
+    call: |call, given| call.with(given, |call, Arguments { power }| serve(call, power, &SPEC, Power::Reboot)),
 };
 
 /// Which instances.

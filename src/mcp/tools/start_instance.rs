@@ -1,5 +1,6 @@
 //! `start_instance`.
 
+use super::arguments::idempotency_key::Keyed;
 use super::power::report::PowerAnswer;
 use super::power::{Power, PowerArguments, serve};
 use super::schema::ToolSchema;
@@ -13,8 +14,8 @@ pub static SPEC: ToolSpec = ToolSpec {
         error. Returns each instance's state before and after, and the seq from which the inventory shows the change. Running \
         instances cost money. With dry_run nothing is changed.",
     effect: ToolEffect::Idempotent { destructive: false },
-    input: ToolSchema::of_arguments::<PowerArguments>(),
+    input: ToolSchema::of_arguments::<Keyed<PowerArguments>>(),
     output: ToolSchema::of_answer::<PowerAnswer>(),
     example: r#"{"instance_ids": ["i-0123456789abcdef0"], "dry_run": false}"#,
-    call: |call, given| call.with(given, |call, arguments| serve(call, arguments, Power::Start)),
+    call: |call, given| call.with(given, |call, arguments| serve(call, arguments, &SPEC, Power::Start)),
 };

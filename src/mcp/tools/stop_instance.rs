@@ -3,6 +3,7 @@
 use rmcp::schemars::{self, JsonSchema};
 use serde::Deserialize;
 
+use super::arguments::idempotency_key::Keyed;
 use super::power::report::PowerAnswer;
 use super::power::{Power, PowerArguments, serve};
 use super::schema::ToolSchema;
@@ -17,10 +18,12 @@ pub static SPEC: ToolSpec = ToolSpec {
                   that is already stopped is not an error. Returns each instance's state before and after, and the seq from \
                   which the inventory shows the change. With dry_run nothing is changed.",
     effect: ToolEffect::Idempotent { destructive: true },
-    input: ToolSchema::of_arguments::<Arguments>(),
+    input: ToolSchema::of_arguments::<Keyed<Arguments>>(),
     output: ToolSchema::of_answer::<PowerAnswer>(),
     example: r#"{"instance_ids": ["i-0123456789abcdef0"], "dry_run": true}"#,
-    call: |call, given| call.with(given, |call, Arguments { power, force }| serve(call, power, Power::Stop { force })),
+    call: |call, given| {
+        call.with(given, |call, Arguments { power, force }| serve(call, power, &SPEC, Power::Stop { force }))
+    },
 };
 
 /// Which instances, and how.

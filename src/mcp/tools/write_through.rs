@@ -21,7 +21,8 @@ use crate::mcp::error::RequestError;
 use crate::model::known::state_name;
 use crate::model::text::shown;
 use crate::model::{
-    ActionId, ActionOutcome, Cause, Chosen, Document, Named, Observation, Page, ResourceId, Scope, Seen, Seq, Source,
+    ActionEnd, ActionId, ActionRequest, Cause, Chosen, Document, Named, Observation, Page, ResourceId, Scope, Seen,
+    Seq, Source,
 };
 
 /// How long a describe of a call's results may take.
@@ -283,10 +284,8 @@ pub fn distrust(error: &AwsError, dry_run: bool) -> Option<&'static str> {
 pub struct Intent {
     /// Names the call.
     pub action: ActionId,
-    tool: &'static str,
-    targets: Vec<ResourceId>,
-    /// A dry run is not in the log: it is recorded only when it turns out to have been carried out.
-    dry_run: bool,
+    /// What to record of a dry run, which is not in the log: it is recorded only when it turns out to have been carried out.
+    unrecorded: Option<ActionRequest>,
 }
 
 impl Intent {
@@ -301,27 +300,24 @@ impl Intent {
         targets: Vec<ResourceId>,
         dry_run: bool,
     ) -> Result<Self, RequestError> {
-        let action = if dry_run {
-            ActionId(fastrand::u64(..))
-        } else {
-            let call = running.name.as_deref().map(str::to_owned);
-            core.ingest.begin(tool, targets.clone(), call).await?
-        };
-        Ok(Intent { action, tool, targets, dry_run })
+        let request = running.request(tool, targets);
+        if dry_run {
+            return Ok(Intent { action: ActionId(fastrand::u64(..)), unrecorded: Some(request) });
+        }
+        Ok(Intent { action: core.ingest.begin(request).await?, unrecorded: None })
     }
 
     /// Records how the call ended. A failure to record it is a remark, not an error, because AWS has acted.
     pub async fn finish(
         self,
         core: &Core,
-        outcome: ActionOutcome,
+        end: ActionEnd,
         observations: Vec<Observation>,
     ) -> (Option<Seq>, Option<String>) {
-        let Intent { action, tool, targets, dry_run } = self;
-        let recorded = if dry_run {
-            core.ingest.acted(action, tool, targets, outcome, observations).await
-        } else {
-            core.ingest.finish(action, outcome, observations).await
+        let Intent { action, unrecorded } = self;
+        let recorded = match unrecorded {
+            Some(request) => core.ingest.acted(action, request, end, observations).await,
+            None => core.ingest.finish(action, end, observations).await,
         };
         match recorded {
             Ok(seq) => (Some(seq), None),

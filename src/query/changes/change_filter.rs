@@ -40,6 +40,8 @@ pub struct ChangeFilter {
     pub field: Option<String>,
     /// Records with this kind of cause.
     pub by: Option<CauseKind>,
+    /// Only records of tools' calls that change AWS, with refusals and confirmations.
+    pub actions: bool,
     /// Whether to include what first sweeps found, what a new mapping of Muster reads, and what a status repeats of its resource.
     pub quiet: bool,
 }
@@ -74,7 +76,7 @@ impl CauseKind {
             Cause::Sweep | Cause::Resumed { .. } => CauseKind::Sweep,
             Cause::Refresh => CauseKind::Refresh,
             Cause::Notification { .. } => CauseKind::Event,
-            Cause::Tool { .. } => CauseKind::Tool,
+            Cause::Tool { .. } | Cause::Attempt => CauseKind::Tool,
             Cause::Call { .. } => CauseKind::Call,
         }
     }
@@ -99,11 +101,17 @@ impl ChangeFilter {
     pub fn verdict(&self, record: &Recorded) -> RecordMatch {
         let of = |id: &ResourceId| self.is_of(id);
         let about = match &record.event {
-            Event::ActionRequested { targets, .. } | Event::Called { targets, .. } => targets.iter().any(of),
-            // It names no resource, so it matches only a filter for everything.
+            // What names no resource matches only a filter for everything.
             Event::ActionFinished { .. } => self.is_of_all(),
-            event => event.resource().is_some_and(of),
+            event => match (event.resource(), event.targets()) {
+                (Some(id), _) => of(id),
+                (None, []) => self.is_of_all(),
+                (None, targets) => targets.iter().any(of),
+            },
         };
+        if self.actions && !record.event.is_of_action() {
+            return RecordMatch::No;
+        }
         if !about || !self.by.is_none_or(|by| by.takes(&record.cause)) || !self.is_on_field(&record.event) {
             return RecordMatch::No;
         }

@@ -40,10 +40,7 @@ impl ChangeTally {
     /// Counts a record: once for each field that changed, of those at or below `field` where one is asked for.
     pub fn add(&mut self, record: &Recorded, field: Option<&str>) {
         self.records += 1;
-        let kind = match &record.event {
-            Event::ActionRequested { targets, .. } | Event::Called { targets, .. } => targets.first(),
-            event => event.resource(),
-        };
+        let kind = record.event.resource().or_else(|| record.event.targets().first());
         let group = ChangeGroup {
             kind: kind.map(|id| id.kind.clone()),
             what: record.word(),

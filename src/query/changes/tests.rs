@@ -14,13 +14,16 @@ fn question() -> impl Strategy<Value = ChangeFilter> {
     let field =
         proptest::option::weighted(0.3, prop_oneof![Just("State"), Just("state.name"), Just("Tags"), Just("Sta")]);
     let by = proptest::option::weighted(0.3, proptest::sample::select(CauseKind::ALL.map(|(_, by)| by).to_vec()));
-    (id, kinds, region, field, by, any::<bool>()).prop_map(|(id, kinds, region, field, by, quiet)| ChangeFilter {
+    let actions = proptest::bool::weighted(0.2);
+    let of = (id, kinds, region, field, by, actions, any::<bool>());
+    of.prop_map(|(id, kinds, region, field, by, actions, quiet)| ChangeFilter {
         id,
         kinds,
         account: None,
         region,
         field: field.map(str::to_owned),
         by,
+        actions,
         quiet,
     })
 }

@@ -120,7 +120,7 @@ fn on(table: &SqlTable, column: &Column) -> Option<ValueSource> {
         (_, Field::Account, _) | (TableSource::Flat(_), _, "account") => Some(ValueSource::Accounts),
         (_, Field::Region, _) | (TableSource::Flat(_), _, "region") => Some(ValueSource::Regions),
         // The log is never read as a whole, and the values of tags are as many as resources too.
-        (TableSource::Flat(Flat::Change), ..) | (TableSource::Flat(Flat::Tag), _, "value") => None,
+        (TableSource::Flat(Flat::Change | Flat::Action), ..) | (TableSource::Flat(Flat::Tag), _, "value") => None,
         (TableSource::Flat(_), _, name) => (!name.ends_with("id")).then_some(ValueSource::Listed),
         _ => None,
     }

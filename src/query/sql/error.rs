@@ -95,11 +95,23 @@ pub enum SqlError {
         fix: String,
     },
     /// The log was asked for as a whole.
-    #[error("`change` is the whole log: bound it by AND on its time (time > ago('7d')), seq or id")]
-    Unbounded,
+    #[error("`{table}` is the whole log: bound it by AND on its time (time > ago('7d')), seq{by}")]
+    Unbounded {
+        /// The table.
+        table: &'static str,
+        /// What else bounds it.
+        by: &'static str,
+    },
     /// Too many records of the log.
-    #[error("more than {0} records of the log lie in these bounds: bound `change` more narrowly by time, seq or id")]
-    TooManyRecords(usize),
+    #[error("more than {most} records of the log lie in these bounds: bound `{table}` more narrowly by time, seq{by}")]
+    TooManyRecords {
+        /// How many may be read.
+        most: usize,
+        /// The table.
+        table: &'static str,
+        /// What else bounds it.
+        by: &'static str,
+    },
     /// Too much has changed since.
     #[error(
         "more than {0} resources have changed since then: ask about one kind, fewer ids (id IN (..)), or a later time"

@@ -1,5 +1,6 @@
 //! Fills the tables that a statement reads.
 
+mod actions;
 mod changes;
 mod documents;
 mod exposed;
@@ -128,6 +129,7 @@ fn fill_one(
         TableSource::Flat(Flat::Freshness) => freshness(filling.outside, into),
         TableSource::Flat(Flat::Price) => prices(filling.outside, into),
         TableSource::Flat(Flat::Change) => changes::fill(filling, terms, into),
+        TableSource::Flat(Flat::Action) => actions::fill(filling, terms, into),
         TableSource::Flat(flat) => flat::fill(rows, flat, terms, into),
     }?;
     Ok(Vec::new())

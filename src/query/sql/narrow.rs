@@ -287,7 +287,7 @@ fn lower<T: PartialOrd>(bound: &mut Option<T>, value: T) {
 /// The terms that hold for a table: those on columns by which it can be narrowed.
 pub(super) fn usable(table: &SqlTable, mut terms: NarrowTerms) -> NarrowTerms {
     terms.sets.retain(|column, _| table.is_narrowed_by(column));
-    if !matches!(table.source, TableSource::Flat(Flat::Change)) {
+    if !matches!(table.source, TableSource::Flat(Flat::Change | Flat::Action)) {
         terms.seqs = (None, None);
         terms.times = (None, None);
     }

@@ -90,7 +90,7 @@ impl SqlStatement {
     /// Whether it reads records of the log.
     #[must_use]
     pub fn reads_log(&self) -> bool {
-        self.reads_table(Flat::Change)
+        self.reads_table(Flat::Change) || self.reads_table(Flat::Action)
     }
 
     /// The table that it reads of which only the present is known, if it reads one.

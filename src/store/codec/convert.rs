@@ -1,18 +1,21 @@
 //! Conversions between the model and the disk structs.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::disk::{
-    DiskCall, DiskCause, DiskChange, DiskCurrent, DiskEvent, DiskEvidence, DiskGroup, DiskHeld, DiskId, DiskKnown,
-    DiskOutcome, DiskOverlay, DiskProvisional, DiskRecord, DiskSource, DiskTagging,
+    DiskAttempt, DiskCall, DiskCause, DiskChange, DiskConfirmation, DiskCurrent, DiskEvent, DiskEvidence, DiskGroup,
+    DiskHeld, DiskId, DiskKnown, DiskOutcome, DiskOverlay, DiskPrincipal, DiskProvisional, DiskRecord, DiskRepeats,
+    DiskSource, DiskTagging, DiskWay,
 };
 use super::document::{DiskDocument, DiskValue};
 use crate::model::event::Overlay;
 use crate::model::evidence::Tagging;
 use crate::model::known::LeftState;
 use crate::model::{
-    AccountId, ActionId, ActionOutcome, ApiCall, Cause, Change, Current, Event, Evidence, Group, GroupEvidence, Kind,
-    Provisional, Recorded, Region, ResourceId, Seq, Source, Timestamp, Value,
+    AccountId, ActionId, ActionOutcome, ActionRequest, ApiCall, Cause, Change, ConfirmationOutcome, ConfirmationWay,
+    Current, Event, Evidence, Group, GroupEvidence, Kind, Principal, Provisional, Recorded, Region, Repeats,
+    ResourceId, Seq, Source, Timestamp, Value, WriteAttempt,
 };
 use crate::store::stored::{Stored, StoredDocument};
 
@@ -26,6 +29,10 @@ fn texts(list: &[String]) -> Vec<&str> {
 
 fn owned(list: Vec<&str>) -> Vec<String> {
     list.into_iter().map(str::to_owned).collect()
+}
+
+fn resources(list: Vec<DiskId<'_>>) -> Vec<ResourceId> {
+    list.into_iter().map(ResourceId::from).collect()
 }
 
 impl<'a> From<&'a Recorded> for DiskRecord<'a> {
@@ -44,6 +51,7 @@ impl<'a> From<&'a Cause> for DiskCause<'a> {
             Cause::Baseline => DiskCause::Baseline,
             Cause::Sweep => DiskCause::Sweep,
             Cause::Refresh => DiskCause::Refresh,
+            Cause::Attempt => DiskCause::Attempt,
             Cause::Notification { event_id } => DiskCause::Notification { event_id },
             Cause::Tool { action } => DiskCause::Tool { action: action.0 },
             Cause::Resumed { since } => DiskCause::Resumed { since: millis(*since) },
@@ -66,6 +74,7 @@ impl From<DiskCause<'_>> for Cause {
             DiskCause::Baseline => Cause::Baseline,
             DiskCause::Sweep => Cause::Sweep,
             DiskCause::Refresh => Cause::Refresh,
+            DiskCause::Attempt => Cause::Attempt,
             DiskCause::Notification { event_id } => Cause::Notification { event_id: event_id.to_owned() },
             DiskCause::Tool { action } => Cause::Tool { action: ActionId(action) },
             DiskCause::Resumed { since } => Cause::Resumed { since: Timestamp::from_millis(since) },
@@ -107,20 +116,45 @@ impl<'a> From<&'a Event> for DiskEvent<'a> {
             Event::Remapped { id, changes: list, mapping } => {
                 DiskEvent::Remapped { id: id.into(), changes: changes(list), mapping: *mapping }
             }
-            Event::ActionRequested { action, tool, targets, call } => {
+            Event::ActionRequested { action, tool, targets, call, by, arguments, plan, key, confirmed_by } => {
+                let is_plain = by.is_none() && arguments.is_none() && plan.is_none() && key.is_none();
                 let (action, targets) = (action.0, targets.iter().map(DiskId::from).collect());
                 match call {
-                    None => DiskEvent::ActionRequested { action, tool, targets },
-                    Some(call) => DiskEvent::NamedActionRequested { action, tool, targets, call },
+                    None if is_plain && confirmed_by.is_none() => DiskEvent::ActionRequested { action, tool, targets },
+                    Some(call) if is_plain && confirmed_by.is_none() => {
+                        DiskEvent::NamedActionRequested { action, tool, targets, call }
+                    }
+                    call => DiskEvent::KnownActionRequested {
+                        action,
+                        attempt: DiskAttempt {
+                            tool,
+                            targets,
+                            by: by.as_ref().map(DiskPrincipal::from),
+                            arguments: arguments.as_deref(),
+                        },
+                        call: call.as_deref(),
+                        plan: plan.as_deref(),
+                        key: key.as_deref(),
+                        confirmed_by: confirmed_by.map(DiskWay::from),
+                    },
                 }
             }
-            Event::ActionFinished { action, outcome } => DiskEvent::ActionFinished {
-                action: action.0,
-                outcome: match outcome {
-                    ActionOutcome::Succeeded { created } => DiskOutcome::Succeeded { created: texts(created) },
-                    ActionOutcome::Refused { code, message } => DiskOutcome::Refused { code, message },
-                    ActionOutcome::Unknown { message } => DiskOutcome::Unknown { message },
-                },
+            Event::ActionFinished { action, outcome, request_id } => {
+                let (action, outcome) = (action.0, outcome.into());
+                match request_id {
+                    None => DiskEvent::ActionFinished { action, outcome },
+                    Some(request_id) => DiskEvent::TracedActionFinished { action, outcome, request_id },
+                }
+            }
+            Event::ActionRefused { attempt, rule, repeats } => {
+                DiskEvent::ActionRefused { attempt: attempt.into(), rule, repeats: (*repeats).into() }
+            }
+            Event::ActionConfirmed { attempt, plan, way, outcome, repeats } => DiskEvent::ActionConfirmed {
+                attempt: attempt.into(),
+                plan: plan.as_deref(),
+                way: (*way).into(),
+                outcome: (*outcome).into(),
+                repeats: (*repeats).into(),
             },
             Event::Called { at, targets } => {
                 DiskEvent::Called { at: millis(*at), targets: targets.iter().map(DiskId::from).collect() }
@@ -154,33 +188,112 @@ impl From<DiskEvent<'_>> for Event {
             DiskEvent::Remapped { id, changes: list, mapping } => {
                 Event::Remapped { id: id.into(), changes: changes(list), mapping }
             }
-            DiskEvent::ActionRequested { action, tool, targets } => Event::ActionRequested {
+            DiskEvent::ActionRequested { action, tool, targets } => {
+                ActionRequest::of(tool, resources(targets)).requested(ActionId(action))
+            }
+            DiskEvent::NamedActionRequested { action, tool, targets, call } => {
+                let request = ActionRequest::of(tool, resources(targets));
+                ActionRequest { call: Some(call.to_owned()), ..request }.requested(ActionId(action))
+            }
+            DiskEvent::KnownActionRequested { action, attempt, call, plan, key, confirmed_by } => {
+                let WriteAttempt { tool, targets, by, arguments } = attempt.into();
+                let (call, plan, key) = (call.map(str::to_owned), plan.map(str::to_owned), key.map(str::to_owned));
+                let confirmed_by = confirmed_by.map(ConfirmationWay::from);
+                ActionRequest { tool, targets, call, by, arguments, plan, key, confirmed_by }
+                    .requested(ActionId(action))
+            }
+            DiskEvent::ActionFinished { action, outcome } => {
+                Event::ActionFinished { action: ActionId(action), outcome: outcome.into(), request_id: None }
+            }
+            DiskEvent::TracedActionFinished { action, outcome, request_id } => Event::ActionFinished {
                 action: ActionId(action),
-                tool: tool.to_owned(),
-                targets: targets.into_iter().map(ResourceId::from).collect(),
-                call: None,
+                outcome: outcome.into(),
+                request_id: Some(request_id.to_owned()),
             },
-            DiskEvent::NamedActionRequested { action, tool, targets, call } => Event::ActionRequested {
-                action: ActionId(action),
-                tool: tool.to_owned(),
-                targets: targets.into_iter().map(ResourceId::from).collect(),
-                call: Some(call.to_owned()),
+            DiskEvent::ActionRefused { attempt, rule, repeats } => {
+                Event::ActionRefused { attempt: attempt.into(), rule: rule.to_owned(), repeats: repeats.into() }
+            }
+            DiskEvent::ActionConfirmed { attempt, plan, way, outcome, repeats } => Event::ActionConfirmed {
+                attempt: attempt.into(),
+                plan: plan.map(str::to_owned),
+                way: way.into(),
+                outcome: outcome.into(),
+                repeats: repeats.into(),
             },
-            DiskEvent::ActionFinished { action, outcome } => Event::ActionFinished {
-                action: ActionId(action),
-                outcome: match outcome {
-                    DiskOutcome::Succeeded { created } => ActionOutcome::Succeeded { created: owned(created) },
-                    DiskOutcome::Refused { code, message } => {
-                        ActionOutcome::Refused { code: code.to_owned(), message: message.to_owned() }
-                    }
-                    DiskOutcome::Unknown { message } => ActionOutcome::Unknown { message: message.to_owned() },
-                },
-            },
-            DiskEvent::Called { at, targets } => Event::Called {
-                at: Timestamp::from_millis(at),
-                targets: targets.into_iter().map(ResourceId::from).collect(),
-            },
+            DiskEvent::Called { at, targets } => {
+                Event::Called { at: Timestamp::from_millis(at), targets: resources(targets) }
+            }
         }
+    }
+}
+
+impl<'a> From<&'a ActionOutcome> for DiskOutcome<'a> {
+    fn from(outcome: &'a ActionOutcome) -> Self {
+        match outcome {
+            ActionOutcome::Succeeded { created } => DiskOutcome::Succeeded { created: texts(created) },
+            ActionOutcome::Refused { code, message } => DiskOutcome::Refused { code, message },
+            ActionOutcome::Unknown { message } => DiskOutcome::Unknown { message },
+        }
+    }
+}
+
+impl From<DiskOutcome<'_>> for ActionOutcome {
+    fn from(outcome: DiskOutcome<'_>) -> Self {
+        match outcome {
+            DiskOutcome::Succeeded { created } => ActionOutcome::Succeeded { created: owned(created) },
+            DiskOutcome::Refused { code, message } => {
+                ActionOutcome::Refused { code: code.to_owned(), message: message.to_owned() }
+            }
+            DiskOutcome::Unknown { message } => ActionOutcome::Unknown { message: message.to_owned() },
+        }
+    }
+}
+
+impl<'a> From<&'a WriteAttempt> for DiskAttempt<'a> {
+    fn from(WriteAttempt { tool, targets, by, arguments }: &'a WriteAttempt) -> Self {
+        DiskAttempt {
+            tool,
+            targets: targets.iter().map(DiskId::from).collect(),
+            by: by.as_ref().map(DiskPrincipal::from),
+            arguments: arguments.as_deref(),
+        }
+    }
+}
+
+impl From<DiskAttempt<'_>> for WriteAttempt {
+    fn from(DiskAttempt { tool, targets, by, arguments }: DiskAttempt<'_>) -> Self {
+        WriteAttempt {
+            tool: tool.to_owned(),
+            targets: resources(targets),
+            by: by.map(Principal::from),
+            arguments: arguments.map(str::to_owned),
+        }
+    }
+}
+
+impl<'a> From<&'a Principal> for DiskPrincipal<'a> {
+    fn from(Principal { user, client, version, session }: &'a Principal) -> Self {
+        DiskPrincipal { user, client: client.as_deref(), version: version.as_deref(), session: session.as_deref() }
+    }
+}
+
+impl From<DiskPrincipal<'_>> for Principal {
+    fn from(DiskPrincipal { user, client, version, session }: DiskPrincipal<'_>) -> Self {
+        let [client, version, session] = [client, version, session].map(|text| text.map(Arc::from));
+        Principal { user: user.into(), client, version, session }
+    }
+}
+
+impl From<Repeats> for DiskRepeats {
+    fn from(Repeats { count, first_at, last_at }: Repeats) -> Self {
+        DiskRepeats { count, first_at: millis(first_at), last_at: millis(last_at) }
+    }
+}
+
+impl From<DiskRepeats> for Repeats {
+    fn from(DiskRepeats { count, first_at, last_at }: DiskRepeats) -> Self {
+        let [first_at, last_at] = [first_at, last_at].map(Timestamp::from_millis);
+        Repeats { count, first_at, last_at }
     }
 }
 
@@ -333,3 +446,7 @@ macro_rules! plain_enum {
 
 plain_enum!(Group <=> DiskGroup { State, Tags, Rest });
 plain_enum!(Source <=> DiskSource { Sweep, Refresh, Notification, Tool });
+plain_enum!(ConfirmationWay <=> DiskWay { Elicitation, Input, Token });
+plain_enum!(ConfirmationOutcome <=> DiskConfirmation {
+    Accepted, Declined, Expired, Replayed, Altered, Changed, Cancelled
+});

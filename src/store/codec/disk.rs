@@ -99,6 +99,16 @@ pub(in crate::store) struct DiskParked<'a> {
     pub(in crate::store) body: &'a str,
 }
 
+/// A call with an idempotency key; see [`crate::store::keyed`].
+#[derive(Encode, BorrowDecode)]
+pub(in crate::store) struct DiskKeyed<'a> {
+    pub(in crate::store) at: i64,
+    pub(in crate::store) tool: &'a str,
+    pub(in crate::store) digest: [u8; 16],
+    pub(in crate::store) call: &'a str,
+    pub(in crate::store) answer: Option<&'a str>,
+}
+
 // The time comes first, because `decode_time` reads only that.
 #[derive(Encode, BorrowDecode)]
 pub(super) struct DiskRecord<'a> {
@@ -117,6 +127,7 @@ pub(super) enum DiskCause<'a> {
     Tool { action: u64 },
     Resumed { since: i64 },
     Call { event_id: &'a str, call: DiskCall<'a> },
+    Attempt,
 }
 
 #[derive(Encode, BorrowDecode)]
@@ -171,6 +182,76 @@ pub(super) enum DiskEvent<'a> {
         targets: Vec<DiskId<'a>>,
         call: &'a str,
     },
+    /// An `ActionRequested` of which more is known than its call's name.
+    KnownActionRequested {
+        action: u64,
+        attempt: DiskAttempt<'a>,
+        call: Option<&'a str>,
+        plan: Option<&'a str>,
+        key: Option<&'a str>,
+        confirmed_by: Option<DiskWay>,
+    },
+    /// An `ActionFinished` with AWS's id of the request.
+    TracedActionFinished {
+        action: u64,
+        outcome: DiskOutcome<'a>,
+        request_id: &'a str,
+    },
+    ActionRefused {
+        attempt: DiskAttempt<'a>,
+        rule: &'a str,
+        repeats: DiskRepeats,
+    },
+    ActionConfirmed {
+        attempt: DiskAttempt<'a>,
+        plan: Option<&'a str>,
+        way: DiskWay,
+        outcome: DiskConfirmation,
+        repeats: DiskRepeats,
+    },
+}
+
+#[derive(Encode, BorrowDecode)]
+pub(super) struct DiskAttempt<'a> {
+    pub(in crate::store) tool: &'a str,
+    pub(in crate::store) targets: Vec<DiskId<'a>>,
+    pub(in crate::store) by: Option<DiskPrincipal<'a>>,
+    pub(in crate::store) arguments: Option<&'a str>,
+}
+
+#[derive(Encode, BorrowDecode)]
+pub(super) struct DiskPrincipal<'a> {
+    pub(in crate::store) user: &'a str,
+    pub(in crate::store) client: Option<&'a str>,
+    pub(in crate::store) version: Option<&'a str>,
+    pub(in crate::store) session: Option<&'a str>,
+}
+
+#[derive(Encode, Decode)]
+pub(super) struct DiskRepeats {
+    pub(in crate::store) count: u64,
+    pub(in crate::store) first_at: i64,
+    pub(in crate::store) last_at: i64,
+}
+
+// Variants are numbered by position: append only.
+#[derive(Clone, Copy, Encode, Decode)]
+pub(super) enum DiskWay {
+    Elicitation,
+    Input,
+    Token,
+}
+
+// Variants are numbered by position: append only.
+#[derive(Clone, Copy, Encode, Decode)]
+pub(super) enum DiskConfirmation {
+    Accepted,
+    Declined,
+    Expired,
+    Replayed,
+    Altered,
+    Changed,
+    Cancelled,
 }
 
 // Variants are numbered by position: append only.

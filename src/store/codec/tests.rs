@@ -73,6 +73,7 @@ fn the_bytes_of_every_cause_stay_as_they_are() {
     golden(&DiskCause::Resumed { since: 1000 }, "05fbd007");
     let call = DiskCall { name: "n", actor: "a", address: Some("1.2.3.4"), agent: None };
     golden(&DiskCause::Call { event_id: "e", call }, "060165016e01610107312e322e332e3400");
+    golden(&DiskCause::Attempt, "07");
 }
 
 #[test]
@@ -103,6 +104,59 @@ fn the_bytes_of_every_event_stay_as_they_are() {
     golden(&DiskEvent::Called { at: 5, targets: vec![id()] }, "060a01014b03692d3101310172");
     let named = DiskEvent::NamedActionRequested { action: 1, tool: "t", targets: vec![id()], call: "c" };
     golden(&named, "0701017401014b03692d31013101720163");
+    let attempt = || DiskAttempt {
+        tool: "t",
+        targets: vec![id()],
+        by: Some(DiskPrincipal { user: "u", client: Some("c"), version: None, session: Some("s") }),
+        arguments: Some("{}"),
+    };
+    let known = DiskEvent::KnownActionRequested {
+        action: 1,
+        attempt: attempt(),
+        call: None,
+        plan: Some("p"),
+        key: Some("k"),
+        confirmed_by: Some(DiskWay::Input),
+    };
+    golden(&known, "0801017401014b03692d31013101720101750101630001017301027b7d0001017001016b0101");
+    let outcome = DiskOutcome::Succeeded { created: Vec::new() };
+    golden(&DiskEvent::TracedActionFinished { action: 1, outcome, request_id: "r" }, "090100000172");
+    let repeats = || DiskRepeats { count: 2, first_at: 5, last_at: 6 };
+    golden(
+        &DiskEvent::ActionRefused { attempt: attempt(), rule: "r", repeats: repeats() },
+        "0a017401014b03692d31013101720101750101630001017301027b7d0172020a0c",
+    );
+    let confirmed = DiskEvent::ActionConfirmed {
+        attempt: attempt(),
+        plan: None,
+        way: DiskWay::Elicitation,
+        outcome: DiskConfirmation::Declined,
+        repeats: repeats(),
+    };
+    golden(&confirmed, "0b017401014b03692d31013101720101750101630001017301027b7d000001020a0c");
+}
+
+#[test]
+fn the_bytes_of_every_way_and_end_of_a_confirmation_stay_as_they_are() {
+    golden(&[DiskWay::Elicitation, DiskWay::Input, DiskWay::Token], "000102");
+    let ends = [
+        DiskConfirmation::Accepted,
+        DiskConfirmation::Declined,
+        DiskConfirmation::Expired,
+        DiskConfirmation::Replayed,
+        DiskConfirmation::Altered,
+        DiskConfirmation::Changed,
+        DiskConfirmation::Cancelled,
+    ];
+    golden(&ends, "00010203040506");
+}
+
+#[test]
+fn the_bytes_of_a_keyed_call_stay_as_they_are() {
+    let mut digest = [0; 16];
+    digest[0] = 7;
+    let keyed = DiskKeyed { at: 5, tool: "t", digest, call: "c", answer: Some("{}") };
+    golden(&keyed, "0a017407000000000000000000000000000000016301027b7d");
 }
 
 #[test]

@@ -141,7 +141,8 @@ impl Store {
         let (of, horizon, last) = (begun.log_id(), begun.horizon(), begun.seq());
         let horizon_at = Timestamp::from_millis(begun.0.ledger.horizon_at);
         let (intervals, retired) = (begun.raw_intervals()?, Arc::clone(&begun.0.noted));
-        let parked = begun.raw_parked()?;
+        let mut parked = begun.raw_parked()?;
+        parked.extend(begun.raw_keyed()?);
         drop(begun);
         let again = || match self.snapshot()? {
             snapshot if snapshot.log_id() == of && snapshot.horizon() == horizon => Ok(snapshot),

@@ -143,7 +143,7 @@ impl FileBuilder {
         Ok(())
     }
 
-    /// Derives everything else, adds the `intervals` and the `parked` messages, and closes the file durably.
+    /// Derives everything else, adds the `intervals` and other entries of `dedupe` (`parked`), and closes the file durably.
     pub(super) fn finish(mut self, intervals: &[RawEntry], parked: &[RawEntry]) -> Result<(), WriteError> {
         let mut counts: BTreeMap<Vec<u8>, u64> = BTreeMap::new();
         let mut lives = std::mem::take(&mut self.lives).into_iter().peekable();

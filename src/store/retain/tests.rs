@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::fixtures::{at_millis, kind, scope_in};
-use crate::model::{ActionId, Cause, Event, Kind, ResourceId};
+use crate::model::{ActionId, ActionRequest, Cause, Kind, ResourceId};
 use crate::store::fixtures::{
     PlainStore, any_batch, batch, changed, discovered, document, fresh, instance, options, removed,
 };
@@ -135,7 +135,7 @@ fn a_folded_request_is_forgotten_for_every_resource_it_named() {
     let (_dir, mut writer, store) = fresh();
     let (one, two) = (instance("i-1"), instance("i-2"));
     let targets = vec![one.clone(), two.clone(), one.clone()];
-    let asked = Event::ActionRequested { action: ActionId(7), tool: "stop".into(), targets, call: None };
+    let asked = ActionRequest::of("stop", targets).requested(ActionId(7));
     let entries = vec![
         (Cause::Tool { action: ActionId(7) }, asked),
         discovered(&one, document("running", "a")),

@@ -152,6 +152,12 @@ fn check_notifications(snapshot: &Snapshot, report: &mut VerifyReport) -> Result
             }
             continue;
         }
+        if keys::is_keyed(key) {
+            if let Err(error) = codec::decode_keyed(key, bytes) {
+                report.add(Mismatch::Damaged(error));
+            }
+            continue;
+        }
         let same = if let Some(number) = keys::notified_number(key) {
             codec::decode_notified(key, bytes).map(|(event_id, _)| (keys::notified(&event_id), number))
         } else if keys::is_notified(key) {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use redb::{ReadableTable, Table, WriteTransaction};
 
+use crate::model::keyed_call::KeyedCall;
 use crate::model::known::fold;
 use crate::model::row::Project;
 use crate::model::{Cause, Current, Event, Parked, Recorded, ResourceId, RowFields, Seq, Timestamp};
@@ -12,6 +13,7 @@ use crate::store::commit::{ChangeKind, TouchedResource};
 use crate::store::counted::{self, CountedTable, insert, remove, size};
 use crate::store::dedupe::{self, Dedupe};
 use crate::store::derived::{row_bytes, subjects, tombstone};
+use crate::store::keyed;
 use crate::store::keys;
 use crate::store::meta::LEDGER_KEY;
 use crate::store::parked;
@@ -173,6 +175,11 @@ impl<'txn> Transaction<'txn> {
         now: Timestamp,
     ) -> Result<(), WriteError> {
         parked::keep(txn, messages, now, &mut self.applied.ledger.live.dedupe)
+    }
+
+    /// Keeps a call with an idempotency key.
+    pub(super) fn keep(&mut self, txn: &WriteTransaction, call: &KeyedCall, now: Timestamp) -> Result<(), WriteError> {
+        keyed::keep(txn, call, now, &mut self.applied.ledger.live.dedupe)
     }
 
     /// Writes counts and ledger, and drops the tables so that the transaction can be committed.

@@ -116,10 +116,15 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    /// Starts a client and waits until it is connected.
+    /// Starts a client that can ask nobody, and waits until it is connected.
     pub(crate) fn connect(flavour: Flavour, transport: &Transport<'_>) -> Driver {
+        Driver::with_person(flavour, transport, None)
+    }
+
+    /// Starts a client whose person, if there is one, accepts, declines or cancels what it is asked, and waits until it is connected.
+    pub(crate) fn with_person(flavour: Flavour, transport: &Transport<'_>, person: Option<&str>) -> Driver {
         let engine = match flavour.command() {
-            Some(command) => Engine::Process(Driver::process(flavour, command, transport)),
+            Some(command) => Engine::Process(Driver::process(flavour, command, transport, person)),
             None => Engine::Thread(Driver::thread(flavour, transport)),
         };
         let ready: Value = serde_json::from_str(&engine.line(PATIENCE)).unwrap();
@@ -127,8 +132,11 @@ impl Driver {
         Driver { engine, ready, events: VecDeque::new() }
     }
 
-    fn process(flavour: Flavour, mut command: Command, transport: &Transport<'_>) -> Running {
+    fn process(flavour: Flavour, mut command: Command, transport: &Transport<'_>, person: Option<&str>) -> Running {
         let mut settings = json!({ "mode": flavour.mode() });
+        if let Some(person) = person {
+            settings["person"] = json!(person);
+        }
         match transport {
             Transport::Http(url) => settings["url"] = json!(url),
             Transport::Stdio(sandbox, flags) => {
@@ -227,6 +235,14 @@ impl Driver {
                 return Some((event["uri"].as_str().unwrap().to_owned(), event["at"].as_f64().unwrap_or(f64::NAN)));
             }
         }
+    }
+
+    /// What the person was asked so far, and has not been looked at.
+    pub(crate) fn questions(&mut self) -> Vec<String> {
+        let (asked, others): (Vec<Value>, Vec<Value>) =
+            self.events.drain(..).partition(|event| event["event"] == "asked");
+        self.events = others.into();
+        asked.iter().map(|event| event["message"].as_str().unwrap().to_owned()).collect()
     }
 
     fn members(&mut self, operation: &str, field: &str) -> Vec<Value> {

@@ -71,7 +71,10 @@ pub(super) fn read(snapshot: &Snapshot, oracle: &Oracle) -> Log {
                 Event::Changed { .. } => "changed",
                 Event::Removed { .. } => "removed",
                 Event::Remapped { .. } => "remapped",
-                Event::ActionRequested { .. } | Event::ActionFinished { .. } => "action",
+                Event::ActionRequested { .. }
+                | Event::ActionFinished { .. }
+                | Event::ActionRefused { .. }
+                | Event::ActionConfirmed { .. } => "action",
                 Event::Called { .. } => "call",
             };
             *log.records.entry(name).or_default() += 1;
@@ -80,7 +83,7 @@ pub(super) fn read(snapshot: &Snapshot, oracle: &Oracle) -> Log {
                 Cause::Sweep | Cause::Resumed { .. } => "sweep",
                 Cause::Refresh => "refresh",
                 Cause::Notification { .. } | Cause::Call { .. } => "notification",
-                Cause::Tool { .. } => "tool",
+                Cause::Tool { .. } | Cause::Attempt => "tool",
             };
             *log.causes.entry(cause).or_default() += 1;
             if let Event::Removed { id, .. } = &record.event

@@ -18,6 +18,7 @@ impl RecordRenderer<'_> {
             Cause::Baseline => "first sweep: it was there before".to_owned(),
             Cause::Sweep => "sweep".to_owned(),
             Cause::Refresh => "refresh".to_owned(),
+            Cause::Attempt => "a tool's call".to_owned(),
             Cause::Notification { event_id } => {
                 let event_id = shown(event_id, 80);
                 put("event_id", json!(event_id));

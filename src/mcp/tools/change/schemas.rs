@@ -44,7 +44,8 @@ pub fn record_schema() -> Value {
             },
             "what": {
                 "type": "string",
-                "enum": ["known_since", "appeared", "changed", "removed", "remapped", "action_requested", "action_finished", "called"],
+                "enum": ["known_since", "appeared", "changed", "removed", "remapped", "action_requested", "action_finished",
+                    "action_refused", "action_confirmed", "action_not_confirmed", "called"],
                 "description": "What happened; known_since: the first sweep found it, so it was there before.",
             },
             "kind": schema::text("The kind of resource."),
@@ -92,7 +93,25 @@ pub fn record_schema() -> Value {
             "action": schema::text("The ID of the recorded tool call."),
             "tool": schema::text("The tool of Muster that was called."),
             "targets": schema::list(json!({"type": "string"}), "The resources that the call acts on."),
-            "outcome": schema::text("How the call ended."),
+            "outcome": schema::text("How the call or its confirmation ended."),
+            "called_by": schema::object(
+                &["user"],
+                json!({
+                    "user": schema::text("Whom the connection proves: uid:1000, or http."),
+                    "client": schema::text("The name that the client gives itself."),
+                    "version": schema::text("The version that the client gives itself."),
+                    "session": schema::text("The connection or session."),
+                }),
+            ),
+            "arguments": schema::text("The tool's arguments as they were sent, as JSON."),
+            "plan": schema::text("What the call would do, as the person who confirmed it was shown."),
+            "idempotency_key": schema::text("The idempotency key that the call came with."),
+            "confirmation": schema::text("How the call was confirmed: elicitation, input or token."),
+            "rule": schema::text("The rule that refused the call, and where it comes from."),
+            "count": schema::count("How often this happened from first_at to last_at, which is recorded once."),
+            "first_at": schema::text("When it happened first."),
+            "last_at": schema::text("When it happened last."),
+            "request_id": schema::text("AWS's ID of the request."),
         }),
     )
 }

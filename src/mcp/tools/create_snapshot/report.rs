@@ -10,12 +10,13 @@ use crate::aws::{CreatedSnapshot, WriteResult};
 use crate::mcp::error::RequestError;
 use crate::mcp::tools::answer::ToolResult;
 use crate::mcp::tools::budget::BUDGET;
+use crate::mcp::tools::plan::WritePlan;
 use crate::mcp::tools::table::AnswerText;
 use crate::mcp::tools::tokens::tokens;
 use crate::mcp::tools::verdict::WriteVerdict;
 use crate::mcp::tools::write_through::ACTED;
 use crate::model::text::shown;
-use crate::model::{ActionId, ActionOutcome, FailureCode, Seq};
+use crate::model::{ActionEnd, ActionId, ActionOutcome, FailureCode, Seq};
 
 /// About the bytes of a snapshot's line of text.
 const LINE: usize = 45;
@@ -81,6 +82,9 @@ pub(super) struct SnapshotAnswer<'a> {
     results: &'a [SnapshotRow],
     /// Whether this was a dry run.
     dry_run: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "WritePlan::schema")]
+    plan: Option<Value>,
     /// The log holds the calls from this seq on.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<u64>")]
@@ -113,8 +117,8 @@ impl SnapshotRow {
         plan: &BTreeMap<String, String>,
         devices: &BTreeMap<String, String>,
         dry_run: bool,
-    ) -> (ActionOutcome, Vec<String>) {
-        let WriteResult { result, others, .. } = done;
+    ) -> (ActionEnd, Vec<String>) {
+        let WriteResult { result, others, request_id, .. } = done;
         let is_planned =
             |snapshot: &&CreatedSnapshot| snapshot.volume_id.as_ref().is_some_and(|volume| plan.contains_key(volume));
         let made: Vec<String> = result.iter().map(|snapshot| snapshot.snapshot_id.clone()).collect();
@@ -153,7 +157,8 @@ impl SnapshotRow {
             self.remark(Some(format!("AWS's answer shows no snapshot of these attached volumes: {volumes}.")));
         }
         if self.unasked.is_empty() && !made.is_empty() {
-            return (ActionOutcome::Succeeded { created: made.clone() }, made);
+            let outcome = ActionOutcome::Succeeded { created: made.clone() };
+            return (ActionEnd { outcome, request_id }, made);
         }
         let mut message = format!("AWS took the call; its answer names these snapshots: {}", made.join(", "));
         if !self.unasked.is_empty() {
@@ -163,7 +168,7 @@ impl SnapshotRow {
             )));
             message = format!("{message}; it also names snapshots of another account: {ids}");
         }
-        (ActionOutcome::Unknown { message }, made)
+        (ActionEnd { outcome: ActionOutcome::Unknown { message }, request_id }, made)
     }
 
     /// Adds a sentence to the message.
@@ -191,8 +196,21 @@ fn by_device(snapshot: CreatedSnapshot, devices: &BTreeMap<String, String>) -> S
     }
 }
 
+/// What a call came to.
+#[derive(Debug, Default)]
+pub(super) struct SnapshotOutcome {
+    /// One row for each instance that was named.
+    pub(super) rows: Vec<SnapshotRow>,
+    /// What would be done, for a dry run.
+    pub(super) plan: Option<WritePlan>,
+    /// From which record on reads show it.
+    pub(super) seq: Option<Seq>,
+}
+
 /// Makes the answer for all instances.
-pub(super) fn answer(rows: &[SnapshotRow], seq: Option<Seq>, dry_run: bool) -> Result<ToolResult, RequestError> {
+pub(super) fn answer(outcome: &SnapshotOutcome, dry_run: bool) -> Result<ToolResult, RequestError> {
+    let SnapshotOutcome { rows, plan, seq } = outcome;
+    let seq = *seq;
     let good = rows.iter().filter(|row| row.verdict.is_good()).count();
     let snapshots: usize = rows.iter().map(|row| row.snapshots.len()).sum();
     let acted = dry_run && rows.iter().any(|row| row.action.is_some());
@@ -242,12 +260,17 @@ pub(super) fn answer(rows: &[SnapshotRow], seq: Option<Seq>, dry_run: bool) -> R
     for (message, ids) in messages {
         text.add(format_args!("\n{}: {message}", ids.join(", ")));
     }
+    let plan = plan.as_ref().map(WritePlan::shown);
+    if let Some(plan) = &plan {
+        text.add(format_args!("\n{}", plan.text));
+    }
     match seq {
         Some(seq) => text.add(format_args!("\nRecorded at seq {seq}.")),
         None if rows.iter().all(|row| row.action.is_none()) => text.add("\nLooked at live; nothing was created."),
         None => {}
     }
-    let mut answer = ToolResult::new(text, &SnapshotAnswer { results: rows, dry_run, seq })?;
+    let mut answer =
+        ToolResult::new(text, &SnapshotAnswer { results: rows, dry_run, plan: plan.map(|plan| plan.data), seq })?;
     for kept in [&["snapshot_id", "device"][..], &["snapshot_id"]] {
         if tokens(&answer.structured.to_string()) > BUDGET {
             shorten(&mut answer.structured, kept);
@@ -297,10 +320,11 @@ mod tests {
     #[test]
     fn a_large_answer_keeps_every_snapshot_id_within_the_budget() {
         let rows: Vec<SnapshotRow> = (0..MAX_INSTANCES).map(|number| row(number, 20, None)).collect();
-        let ToolResult { text, structured, .. } = answer(&rows, Some(Seq(1)), false).unwrap();
+        let outcome = SnapshotOutcome { rows, seq: Some(Seq(1)), ..SnapshotOutcome::default() };
+        let ToolResult { text, structured, .. } = answer(&outcome, false).unwrap();
         let data = structured.to_string();
         assert!(tokens(&text) <= BUDGET && tokens(&data) <= BUDGET, "{} {}", tokens(&text), tokens(&data));
-        for snapshot in rows.iter().flat_map(|row| &row.snapshots) {
+        for snapshot in outcome.rows.iter().flat_map(|row| &row.snapshots) {
             assert!(text.contains(&snapshot.id) && data.contains(&snapshot.id));
         }
     }
@@ -309,8 +333,9 @@ mod tests {
     fn what_is_the_same_for_many_is_said_once() {
         let denied = "denied ".repeat(60);
         let rows: Vec<SnapshotRow> = (0..MAX_INSTANCES).map(|number| row(number, 0, Some(&denied))).collect();
-        let text = answer(&rows, Some(Seq(1)), false).unwrap().text;
+        let outcome = SnapshotOutcome { rows, seq: Some(Seq(1)), ..SnapshotOutcome::default() };
+        let text = answer(&outcome, false).unwrap().text;
         assert_eq!(text.matches(&denied).count(), 1);
-        assert!(rows.iter().all(|row| text.contains(&row.instance_id)));
+        assert!(outcome.rows.iter().all(|row| text.contains(&row.instance_id)));
     }
 }

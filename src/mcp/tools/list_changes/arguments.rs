@@ -36,7 +36,7 @@ pub(super) struct Arguments {
     pub(super) region: Option<String>,
     /// Only this field and those below it, such as State.Name or Tags[Name].
     pub(super) field: Option<String>,
-    /// event includes call.
+    /// event includes call; action: tools' calls only.
     pub(super) cause: Option<CauseArgument>,
     /// Count instead of listing; limit is then how many groups.
     #[serde(default)]
@@ -54,7 +54,7 @@ pub(super) struct Arguments {
     /// Ask CloudTrail who made changes that name no caller, 10 per answer.
     #[serde(default)]
     pub(super) who: bool,
-    /// Also show what first sweeps found and other records that are no changes of their own.
+    /// Also show what first sweeps found and other repeats.
     #[serde(default)]
     pub(super) include_baseline: bool,
     /// next_cursor of the previous answer, with the same filters.
@@ -62,8 +62,22 @@ pub(super) struct Arguments {
 }
 
 /// A cause of changes, by name.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct CauseArgument(pub(super) CauseKind);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CauseArgument {
+    /// A cause that records have.
+    Kind(CauseKind),
+    /// Not a cause: only tools' calls that change AWS, their refusals and confirmations, without what they changed.
+    Action,
+}
+
+/// What stands for tools' calls among the causes.
+const ACTION: &str = "action";
+
+/// The causes, by name.
+fn causes() -> Vec<(&'static str, CauseArgument)> {
+    let kinds = CauseKind::ALL.map(|(name, kind)| (name, CauseArgument::Kind(kind)));
+    kinds.into_iter().chain([(ACTION, CauseArgument::Action)]).collect()
+}
 
 /// An order of changes, by name.
 #[derive(Clone, Copy, Debug)]
@@ -74,7 +88,7 @@ const ORDERS: [(&str, ReadOrder); 2] = [("newest", ReadOrder::Newest), ("oldest"
 
 impl<'de> Deserialize<'de> for CauseArgument {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        one_of("cause", &CauseKind::ALL, deserializer).map(CauseArgument)
+        one_of("cause", &causes(), deserializer)
     }
 }
 
@@ -102,7 +116,8 @@ impl JsonSchema for CauseArgument {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "string", "enum": CauseKind::ALL.map(|(name, _)| name)})
+        let names: Vec<&str> = causes().into_iter().map(|(name, _)| name).collect();
+        json_schema!({"type": "string", "enum": names})
     }
 }
 

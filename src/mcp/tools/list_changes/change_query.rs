@@ -101,7 +101,11 @@ impl ChangeQuery {
             account: scope.as_ref().map(|scope| scope.account.clone()).or(account),
             region: scope.map(|scope| scope.region).or(region),
             field: arguments.field.as_deref().map(|field| field.trim().to_owned()),
-            by: arguments.cause.map(|CauseArgument(by)| by),
+            by: match arguments.cause {
+                Some(CauseArgument::Kind(by)) => Some(by),
+                Some(CauseArgument::Action) | None => None,
+            },
+            actions: arguments.cause == Some(CauseArgument::Action),
             quiet: arguments.include_baseline,
         };
         let wait = Duration::from_secs(arguments.wait_seconds);

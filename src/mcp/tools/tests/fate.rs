@@ -9,7 +9,7 @@ use crate::mcp::ListMode;
 use crate::mcp::tests::fast;
 use crate::mcp::tests::raw_client::{RawClient, modern};
 use crate::model::fixtures::scope;
-use crate::model::{Named, ResourceId};
+use crate::model::{ActionRequest, Named, ResourceId};
 
 /// The row that tells what became of the call `name` for one instance.
 async fn fate(client: &mut RawClient, name: &str, tool: &str, arguments: Value) -> Value {
@@ -40,7 +40,8 @@ async fn a_stop_that_was_to_be_forced_is_done_only_once_the_instance_is_stopped(
     drop(data(asking.call("stop_instance", json!({"instance_id": id})).await.unwrap()));
     let target = ResourceId::new(&scope(), &INSTANCE.kind(), id.as_str());
     for call in ["a-1", "a-2"] {
-        world.core.ingest.begin("stop_instance", vec![target.clone()], Some(call.to_owned())).await.unwrap();
+        let request = ActionRequest::of("stop_instance", vec![target.clone()]);
+        world.core.ingest.begin(ActionRequest { call: Some(call.to_owned()), ..request }).await.unwrap();
     }
     let mut client = RawClient::silent(&world);
     for (call, force, verdict) in [("a-1", false, "done"), ("a-2", true, "unknown")] {
@@ -55,7 +56,10 @@ async fn snapshots_whose_answer_was_lost_are_found_by_the_tag_of_their_action_an
     let asking = world.client(true).await;
     let id = world.instance(&asking, "running").await;
     let target = ResourceId::new(&scope(), &INSTANCE.kind(), id.as_str());
-    let begin = |call: &str| world.core.ingest.begin("create_snapshot", vec![target.clone()], Some(call.to_owned()));
+    let begin = |call: &str| {
+        let request = ActionRequest::of("create_snapshot", vec![target.clone()]);
+        world.core.ingest.begin(ActionRequest { call: Some(call.to_owned()), ..request })
+    };
     let (action, uncalled) = (begin("a-1").await.unwrap(), begin("a-2").await.unwrap());
     let named = Named::parsed_from_arguments(vec![id.clone()]);
     let asked =

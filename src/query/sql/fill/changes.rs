@@ -13,14 +13,16 @@ use crate::query::sql::cell::{ColumnForm, SqlCell};
 use crate::query::sql::narrow::NarrowTerms;
 use crate::query::sql::{SqlError, times};
 
+/// What bounds the table besides time and seq.
+const BY: &str = " or id";
 /// How many records one statement may read.
-const RECORDS: usize = if cfg!(test) { 20 } else { 20_000 };
+pub(super) const RECORDS: usize = if cfg!(test) { 20 } else { 20_000 };
 /// How many are read between two looks at the clock.
-const STEP: usize = if cfg!(test) { 3 } else { 500 };
+pub(super) const STEP: usize = if cfg!(test) { 3 } else { 500 };
 
 pub(super) fn fill(filling: &Filling<'_>, terms: &NarrowTerms, into: &mut Inserter<'_, '_>) -> Result<(), SqlError> {
     if !terms.is_bound() {
-        return Err(SqlError::Unbounded);
+        return Err(SqlError::Unbounded { table: "change", by: BY });
     }
     let (first, last) = bounds(filling, terms)?;
     let mut count = 0;
@@ -30,7 +32,7 @@ pub(super) fn fill(filling: &Filling<'_>, terms: &NarrowTerms, into: &mut Insert
             return Err(SqlError::Time);
         }
         if count > RECORDS {
-            return Err(SqlError::TooManyRecords(RECORDS));
+            return Err(SqlError::TooManyRecords { most: RECORDS, table: "change", by: BY });
         }
         records.iter().try_for_each(|record| rows(filling, record, into))
     };
@@ -67,7 +69,7 @@ pub(super) fn fill(filling: &Filling<'_>, terms: &NarrowTerms, into: &mut Insert
 }
 
 /// The first and the last record that can be wanted.
-fn bounds(filling: &Filling<'_>, terms: &NarrowTerms) -> Result<(Seq, Seq), SqlError> {
+pub(super) fn bounds(filling: &Filling<'_>, terms: &NarrowTerms) -> Result<(Seq, Seq), SqlError> {
     let mut first = filling.snapshot.horizon().next();
     let mut last = filling.point.seq;
     if let Some(seq) = terms.seqs.0 {
@@ -159,6 +161,10 @@ fn rows(filling: &Filling<'_>, record: &Recorded, into: &mut Inserter<'_, '_>) -
         Event::Called { targets, .. } => {
             targets.iter().try_for_each(|id| put(id, SqlCell::Null, SqlCell::Null, SqlCell::Null, None))
         }
+        Event::ActionRefused { attempt, .. } | Event::ActionConfirmed { attempt, .. } => {
+            let call = Some(attempt.tool.as_str());
+            attempt.targets.iter().try_for_each(|id| put(id, SqlCell::Null, SqlCell::Null, SqlCell::Null, call))
+        }
         // It does not say on what.
         Event::ActionFinished { .. } => Ok(()),
     }
@@ -172,7 +178,7 @@ fn value(value: Option<&Value>) -> SqlCell<'_> {
 fn who(cause: &Cause) -> (Option<&str>, Option<&str>) {
     match cause {
         Cause::Call { call, .. } => (Some(&call.actor), Some(&call.name)),
-        Cause::Tool { .. } => (Some("Muster"), None),
+        Cause::Tool { .. } | Cause::Attempt => (Some("Muster"), None),
         _ => (None, None),
     }
 }

@@ -23,6 +23,8 @@ pub(in crate::query::sql) enum Flat {
     Relation,
     /// One row a difference that the log tells of.
     Change,
+    /// One row a tool's call that was to change AWS.
+    Action,
     /// One row an instance whose status checks are known.
     InstanceHealth,
     /// One row a kind in a scope.
@@ -81,9 +83,34 @@ const CHANGE: &[(&str, ColumnForm)] = &[
     ("call", Text),
 ];
 
+/// The columns of a tool's call that was to change AWS.
+const ACTION: &[(&str, ColumnForm)] = &[
+    ("time", Time),
+    ("seq", Number),
+    ("what", Text),
+    ("action_id", Text),
+    ("tool", Text),
+    ("targets", Json),
+    ("by_user", Text),
+    ("client", Text),
+    ("client_version", Text),
+    ("session", Text),
+    ("arguments", Text),
+    ("idempotency_key", Text),
+    ("confirmation", Text),
+    ("plan", Text),
+    ("outcome", Text),
+    ("message", Text),
+    ("created", Json),
+    ("finished_at", Time),
+    ("request_id", Text),
+    ("rule", Text),
+    ("times", Number),
+];
+
 impl Flat {
     /// Every one.
-    pub(in crate::query::sql) const ALL: [Flat; 12] = [
+    pub(in crate::query::sql) const ALL: [Flat; 13] = [
         Flat::Tag,
         Flat::SecurityGroupRule,
         Flat::InstanceVolume,
@@ -92,6 +119,7 @@ impl Flat {
         Flat::Route,
         Flat::Relation,
         Flat::Change,
+        Flat::Action,
         Flat::InstanceHealth,
         Flat::Freshness,
         Flat::Price,
@@ -108,6 +136,7 @@ impl Flat {
             Flat::Route => "route",
             Flat::Relation => "relation",
             Flat::Change => "change",
+            Flat::Action => "action",
             Flat::InstanceHealth => "instance_health",
             Flat::Freshness => "freshness",
             Flat::Price => "price",
@@ -166,6 +195,7 @@ impl Flat {
                 ("region", Text),
             ],
             Flat::Change => CHANGE,
+            Flat::Action => ACTION,
             Flat::InstanceHealth => &[
                 ("instance_id", Text),
                 ("account", Text),
@@ -206,6 +236,7 @@ impl Flat {
             Flat::Route => &["route_table_id", "account", "region"],
             Flat::Relation => &["from_kind", "from_id", "to_kind", "to_id", "via", "account", "region"],
             Flat::Change => &["id", "kind", "account", "region"],
+            Flat::Action => &["action_id", "tool"],
             Flat::InstanceHealth | Flat::Exposure => &["instance_id", "account", "region"],
             Flat::Price => &["region", "unit", "name"],
             Flat::Freshness => &[],
@@ -222,7 +253,7 @@ impl Flat {
             Flat::NetworkInterfaceAddress => Some("network_interface_id"),
             Flat::Route => Some("route_table_id"),
             Flat::Relation => Some("from_id"),
-            Flat::Freshness | Flat::Price | Flat::Exposure => None,
+            Flat::Action | Flat::Freshness | Flat::Price | Flat::Exposure => None,
         }
     }
 
@@ -249,7 +280,7 @@ impl Flat {
             Flat::Route => of("route-table"),
             Flat::InstanceHealth => vec![INSTANCE_STATUS],
             Flat::Exposure => Outside::ASKED.to_vec(),
-            Flat::Freshness | Flat::Price => Vec::new(),
+            Flat::Action | Flat::Freshness | Flat::Price => Vec::new(),
         }
     }
 }

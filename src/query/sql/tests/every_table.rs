@@ -6,17 +6,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value as Json, json};
 
 use super::super::cell::ColumnForm;
-use super::super::samples::{ALL, SampleAccount, instance, interface, status};
+use super::super::samples::{ALL, SampleAccount, at, instance, interface, status};
 use super::super::schema::{Flat, SqlTable, TableSource, tables};
 use super::super::*;
-use crate::kinds::{KINDS, KindSpec};
-use crate::model::Form;
+use crate::kinds::{INSTANCE, KINDS, KindSpec};
 use crate::model::fixtures::scope_in;
+use crate::model::{ActionId, ActionOutcome, ActionRequest, Event, Form, Principal, Repeats, ResourceId, WriteAttempt};
 use crate::query::Point;
 use crate::query::prices::PriceTable;
 
 /// The minute after which five resources change.
-const BEFORE: u64 = 2;
+const BEFORE: u64 = 3;
 /// How many records of the log one statement may read in tests, and a few less.
 const RECORDS: u64 = 15;
 /// The columns that nearly all tables have in common.
@@ -61,7 +61,23 @@ fn document(spec: &KindSpec, id: &str, n: usize) -> Json {
     document
 }
 
-/// The sample, two more of each kind, and after [`BEFORE`] five changes.
+/// A call of a tool that AWS carried out, and one that a rule refused.
+fn actions() -> Vec<Event> {
+    let target = ResourceId::new(&scope_in("eu-west-1"), &INSTANCE.kind(), "i-00000000000000001");
+    let action = ActionId(7);
+    let by = Some(Principal::of_user("uid:1000").with_client(Some("agent"), Some("1.0")));
+    let request = ActionRequest { by: by.clone(), ..ActionRequest::of("stop_instance", vec![target.clone()]) };
+    let outcome = ActionOutcome::Succeeded { created: Vec::new() };
+    let attempt = WriteAttempt { tool: "stop_instance".to_owned(), targets: vec![target], by, arguments: None };
+    let repeats = Repeats { count: 3, first_at: at(1), last_at: at(2) };
+    vec![
+        request.requested(action),
+        Event::ActionFinished { action, outcome, request_id: Some("r-1".to_owned()) },
+        Event::ActionRefused { attempt, rule: "--deny-write tag:Env=prod".to_owned(), repeats },
+    ]
+}
+
+/// The sample, two more of each kind, calls of tools, and after [`BEFORE`] five changes.
 fn account() -> SampleAccount {
     let mut account = SampleAccount::sample();
     let mut resources = Vec::new();
@@ -85,6 +101,7 @@ fn account() -> SampleAccount {
     let resources: Vec<(&str, &str, &str, Json)> =
         resources.iter().map(|(slug, region, id, body)| (*slug, *region, id.as_str(), body.clone())).collect();
     account.put(&resources);
+    account.commit(actions());
     let rules = json!([{"IpProtocol": "udp", "FromPort": 53, "ToPort": 53, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]);
     account.put(&[
         ("instance", "eu-west-1", "i-00000000000000001", instance(1, "running")),
@@ -129,7 +146,7 @@ impl Asked<'_> {
 }
 
 fn is_log(table: &SqlTable) -> bool {
-    matches!(table.source, TableSource::Flat(Flat::Change))
+    matches!(table.source, TableSource::Flat(Flat::Change | Flat::Action))
 }
 
 /// The columns that rows hold, by name.
