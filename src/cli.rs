@@ -58,6 +58,7 @@ mod status;
 mod stop;
 mod stopped;
 mod store_flags;
+mod succession;
 mod table;
 mod teardown;
 #[cfg(not(feature = "simulator"))]
@@ -242,6 +243,7 @@ pub fn main() -> ExitCode {
             }
         }
     };
+    succession::fall_back(&error, is_usage(&error));
     // clap has already said what is wrong with the command line itself.
     if error.downcast_ref::<Unusable>().is_none_or(|unusable| unusable.variable.is_some()) {
         telemetry::say(&format!("muster: {error:#}"));
@@ -304,7 +306,13 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             finish(single()?, front::run(&config, &terms, &server))
         }
         Command::Serve(serve) => {
-            let (config, options) = serve.config(&environment)?;
+            let checked = serve.check();
+            let (config, mut options) = serve.config(&environment)?;
+            if let Some(held) = checked {
+                logging.start(&LogDestination::Stderr)?;
+                return finish(single()?, async { Ok(crate::app::serve::check(&options, held).await?) });
+            }
+            options.add_to_successor(&logging.words());
             let launch = serve::launch(&config, &options)?;
             if options.detached {
                 logging.start(&serve::detach(&config)?)?;
@@ -315,7 +323,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             let served = finish(parallel()?, serve::run(&config, options, launch.clone()));
             let served = served.and_then(|end| match end {
                 ServerEnd::Stopped => Ok(()),
-                ServerEnd::Again(next) => Err(serve::become_next(&launch, &next)),
+                ServerEnd::Again(next) => Err(succession::become_next(&launch, &next)),
             });
             // Nobody reads the standard error of a detached server.
             served.inspect_err(|error| {
@@ -331,21 +339,12 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Health(health) => quietly(logging, health.run(&environment)),
         Command::Status(status) => quietly(logging, status.run(&environment)),
         Command::Service(service) => {
+            let of_logging = logging.words();
             logging.start_quietly()?;
-            service.run(&environment)
+            service.run(&environment, of_logging)
         }
         Command::Stop(stop) => quietly(logging, stop.run(&environment)),
-        Command::Restart(restart) => {
-            let check = |words: &[std::ffi::OsString]| match Cli::try_parse_from(words) {
-                // What a server would refuse as it starts is refused before the running one ends.
-                Ok(Cli { command: Command::Serve(serve), .. }) => {
-                    serve.config(&environment).map(drop).map_err(|error| chain(&error))
-                }
-                Ok(_) => Ok(()),
-                Err(error) => Err(error.render().to_string().lines().next().unwrap_or_default().to_owned()),
-            };
-            quietly(logging, restart.run(&environment, check))
-        }
+        Command::Restart(restart) => start_again(restart, logging, &environment),
         Command::Stopped(stopped) => quietly(logging, stopped.run(&environment)),
         Command::Related(related) => quietly(logging, related.run(&environment)),
         Command::Policy(policy) => quietly(logging, policy.run(&environment)),
@@ -384,6 +383,21 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         }
         Command::Help(help) => help.run(Cli::command()),
     }
+}
+
+/// Runs `muster restart`, whose flags are those of `muster serve`.
+fn start_again(restart: Restart, logging: Logging, environment: &Environment) -> anyhow::Result<()> {
+    let root = Cli::command();
+    let is_path = |flag: &str| line::is_path(&root, "serve", flag);
+    let check = |words: &[std::ffi::OsString]| match Cli::try_parse_from(words) {
+        // What a server would refuse as it starts is refused before the running one ends.
+        Ok(Cli { command: Command::Serve(serve), .. }) => {
+            serve.config(environment).map(drop).map_err(|error| chain(&error))
+        }
+        Ok(_) => Ok(()),
+        Err(error) => Err(error.render().to_string().lines().next().unwrap_or_default().to_owned()),
+    };
+    quietly(logging, restart.run(environment, is_path, check))
 }
 
 /// Runs a command that prints an answer, and logs only what goes wrong.

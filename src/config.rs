@@ -40,7 +40,7 @@ pub use environment::Environment;
 pub use error::ConfigError;
 pub use events_name::{EventsName, EventsNameError};
 pub use given::Given;
-pub use interval::{Interval, IntervalError, duration};
+pub use interval::{Interval, IntervalError, duration, duration_text};
 pub use key_place::KeyPlace;
 pub use selection::Selection;
 pub use server_options::ServerOptions;

@@ -6,8 +6,10 @@
 pub mod call_origin;
 pub mod calls;
 pub mod checked_json;
+pub mod claim_desk;
 pub mod client;
 pub mod complete;
+pub mod confirmer;
 pub mod core;
 pub mod damage;
 pub mod error;

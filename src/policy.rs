@@ -1,5 +1,6 @@
 //! Who may change what. Every decision is pure.
 //!
+//! - [`confirmation`] says which calls somebody must agree to, and when an agreement counts.
 //! - [`write_rule`] is one condition that a change has to meet, as flags write it.
 //! - [`write_policy`] holds the rules of a server or of a connection, as they pass between processes.
 //! - [`change_request`] is a change that a tool is about to make to one instance.
@@ -7,6 +8,7 @@
 //! - [`verdict`] is what comes of that: each rule, and why it refuses.
 
 pub mod change_request;
+pub mod confirmation;
 pub mod in_force;
 pub mod verdict;
 pub mod write_policy;

@@ -17,7 +17,7 @@ use super::admin;
 use super::offered_keys::KeyJudge;
 use super::server_process::ServerProcess;
 use crate::config::Config;
-use crate::connection::admin::{AdminRequest, AdminWriter, MAX_REQUESTS, ProcessRequest};
+use crate::connection::admin::{AdminMessage, AdminRequest, AdminWriter, MAX_REQUESTS, ProcessRequest};
 use crate::connection::client_count::ClientCount;
 use crate::connection::handshake::{self, AdmittedClient, HandshakeError};
 use crate::connection::key_offer::KeyOffer;
@@ -156,7 +156,7 @@ impl ClientListener {
                 for remark in &admitted.grant.remarks {
                     tracing::info!(remark, "a client asked for something else than this server is");
                 }
-                let link = Link::socket(admitted.writes, admitted.grant.remarks).of(principal);
+                let link = Link::socket(admitted.writes, admitted.for_model).of(principal);
                 let writer = Bounded::new(writer);
                 let stalled = writer.stalled();
                 // On the heap: serving a connection is a large future.
@@ -187,7 +187,12 @@ impl ClientListener {
 
     /// Does a request about the process, whether or not the store is open.
     async fn manage(&self, request: ProcessRequest, mut writer: OwnedWriteHalf) {
-        let (answer, order) = self.process.answer(request, self.conversations.now());
+        let (mut answer, mut order) = self.process.answer(request, self.conversations.now());
+        if let Some(wanted) = &order
+            && let Err(error) = self.process.check(wanted).await
+        {
+            (answer, order) = (AdminMessage::Failed { code: FailureCode::Refused, error }, None);
+        }
         if let Err(error) = AdminWriter::new(&mut writer).message(&answer).await {
             tracing::info!(%error, "a client did not read the answer about the process");
         }

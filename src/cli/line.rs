@@ -4,9 +4,11 @@
 //! placeholder itself. An option with a blank value counts as not given and is removed. [`crate::config::tidy`] does the same
 //! for variables.
 
+use std::any::TypeId;
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, Command};
@@ -237,6 +239,13 @@ fn narrows(argument: &Arg) -> bool {
     variable.is_some_and(|variable| tidy::NARROWING.contains(&variable))
 }
 
+/// Whether `flag` of `subcommand`, such as `--prices`, is the path of a file.
+pub(super) fn is_path(root: &Command, subcommand: &str, flag: &str) -> bool {
+    let command = root.find_subcommand(subcommand).unwrap_or(root);
+    let argument = argument(root, command, flag.trim_start_matches("--"));
+    argument.is_some_and(|argument| argument.get_value_parser().type_id() == TypeId::of::<PathBuf>())
+}
+
 fn takes_value(argument: &Arg) -> bool {
     argument.get_action().takes_values()
 }
@@ -330,6 +339,13 @@ mod tests {
         assert_eq!(named, ["--region", "--profile", "the command line"]);
         let said = Unfilled { found }.to_string();
         assert!(said.starts_with("--region holds the placeholder `${input:region}` and --profile holds"), "{said}");
+    }
+
+    #[test]
+    fn a_flag_that_is_the_path_of_a_file_is_known() {
+        let root = super::super::Cli::command();
+        assert!(is_path(&root, "serve", "--prices") && is_path(&root, "serve", "--data-dir"));
+        assert!(!is_path(&root, "serve", "--list") && !is_path(&root, "serve", "--nonsense"));
     }
 
     #[test]

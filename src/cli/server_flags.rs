@@ -145,6 +145,12 @@ impl ServerFlags {
         }
     }
 
+    /// These flags without the data directory.
+    pub(super) fn without_directory(mut self) -> Self {
+        self.store.data_dir = None;
+        self
+    }
+
     /// These flags for a client's configuration. There a variable gives the region, and paths are absolute, since the client has
     /// another working directory. A profile stays a flag: only a flag takes precedence over keys in the client's environment.
     pub(super) fn for_client(self, environment: &Environment) -> Self {
@@ -158,6 +164,12 @@ impl ServerFlags {
             region: None,
             ..self
         }
+    }
+
+    /// These flags with `profile` where they name none.
+    pub(super) fn or_profile(mut self, profile: &str) -> Self {
+        self.store.profile.get_or_insert_with(|| profile.to_owned());
+        self
     }
 
     /// The flags as arguments of a command line.
@@ -184,8 +196,8 @@ impl ServerFlags {
         for relaxed in &self.relaxed {
             flag("--relaxed", Some(relaxed.to_string().into()));
         }
-        flag("--canary-interval", self.canary_interval.map(|every| format!("{}ms", every.as_millis()).into()));
-        flag("--retain-age", self.retain_age.map(|age| format!("{}ms", age.as_millis()).into()));
+        flag("--canary-interval", self.canary_interval.map(|every| config::duration_text(every).into()));
+        flag("--retain-age", self.retain_age.map(|age| config::duration_text(age).into()));
         flag("--retain-size", self.retain_size.map(|size| size.to_string().into()));
         flag("--keep-free", self.keep_free.map(|size| size.to_string().into()));
         flag("--redact-tag-keys", Some(self.redact_tag_keys.join(",")).filter(|keys| !keys.is_empty()).map(Into::into));

@@ -106,6 +106,8 @@ pub enum ProcessRequest {
         /// The program.
         program: PathBuf,
     },
+    /// End, for the server of a service manager that waits for the data directory, if a front end started the server.
+    GiveWay,
 }
 
 /// A place in the log.

@@ -88,6 +88,11 @@ pub enum RequestError {
         /// What is wrong with it, and who can mend that.
         why: String,
     },
+    /// The system gives no random key, so no confirmation can be sealed.
+    #[error(
+        "the system gave the Muster server no random key, so nothing can be confirmed: a person restarts the server"
+    )]
+    Unsealed,
     /// The first call with an idempotency key is not answered yet.
     #[error("a call with this idempotency_key is still running: repeat this call to get its answer")]
     KeyUnderWay,
@@ -363,6 +368,7 @@ impl RequestError {
             | RequestError::Ingest(_)
             | RequestError::Unsure { .. }
             | RequestError::FateUnknown { .. }
+            | RequestError::Unsealed
             | RequestError::Bodiless(_)
             | RequestError::Encode(_) => FailureCode::Failed,
         }

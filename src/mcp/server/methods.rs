@@ -4,15 +4,15 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[expect(deprecated, reason = "the older protocols have it")]
+use rmcp::model::SetLevelRequestParams;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,
-    CustomNotification, CustomRequest, CustomResult, DiscoverResult, ErrorCode, GetPromptRequestParams,
-    GetPromptResponse, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
-    PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
-    ServerConfig, ServerResult, SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams,
+    CustomNotification, CustomRequest, CustomResult, DiscoverResult, GetPromptRequestParams, GetPromptResponse,
+    ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+    ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig, ServerResult,
+    SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams,
 };
-#[expect(deprecated, reason = "the older protocols have it")]
-use rmcp::model::{SetLevelRequestMethod, SetLevelRequestParams};
 use rmcp::service::{NotificationContext, Peer, RequestContext, RoleServer, SubscriptionContext};
 use rmcp::transport::streamable_http_server::session::SessionRestoreMarker;
 use rmcp::{ErrorData, ServerHandler};
@@ -26,7 +26,7 @@ use crate::mcp::calls::CallMeta;
 use crate::mcp::complete::CompletionSource;
 use crate::mcp::core::{Core, Readiness};
 use crate::mcp::error::{CODE, RequestError};
-use crate::mcp::protocol::{STREAM_OPENED, VERSIONS};
+use crate::mcp::protocol::{STREAM_OPENED, VERSIONS, unknown_method};
 use crate::mcp::resources::{list, read, templates};
 use crate::mcp::subscription_filter::accepted;
 use crate::mcp::subscriptions;
@@ -317,7 +317,7 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         if is_modern(&context) {
-            return Err(ErrorData::method_not_found::<SetLevelRequestMethod>());
+            return Err(unknown_method("logging/setLevel"));
         }
         if self.link.http && session_id(&context.extensions).is_none() {
             let instead = "name io.modelcontextprotocol/logLevel in params._meta of each request";
@@ -340,7 +340,7 @@ impl ServerHandler for Handler {
         let method = if asks_fate { "tools/call".to_owned() } else { method };
         // What does not fit is refused before it gets here, so this is a second net.
         let refused = match parameters::fit(&method, !is_old, &mut params) {
-            None => return Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, method, None)),
+            None => return Err(unknown_method(&method)),
             Some(Err(why)) => Some(why),
             Some(Ok(_)) if method != "tools/call" => Some(format!("{method} does not take these parameters")),
             Some(Ok(_)) => None,

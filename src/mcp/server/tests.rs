@@ -575,7 +575,9 @@ async fn arguments_that_are_the_json_text_of_an_object_are_read_and_other_values
     let none = answer(&world, json!({"jsonrpc": "2.0", "id": 8, "method": "resources/read", "params": {"uri": 7}}));
     assert_eq!(none.await["error"]["code"], -32602);
     let unknown = answer(&world, json!({"jsonrpc": "2.0", "id": 9, "method": "resources/nonsense", "params": {}}));
-    assert_eq!(unknown.await["error"]["code"], -32601);
+    let unknown = unknown.await;
+    assert_eq!(unknown["error"]["code"], -32601);
+    assert!(unknown["error"]["message"].as_str().unwrap().contains("does not serve the method `resources/nonsense`"));
 }
 
 #[tokio::test]

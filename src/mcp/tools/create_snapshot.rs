@@ -20,13 +20,14 @@ use super::verdict::WriteVerdict;
 use super::write_through::{
     Intent, LiveCheck, LiveInstance, UncalledInstance, check, distrust, to_the_end, uncalled, witness,
 };
+use crate::aws::actions::ACTION_TAG;
 use crate::aws::{CreateSnapshots, Pinned, WriteAnswer};
 use crate::ingest::Lane;
 use crate::kinds::SNAPSHOT;
 use crate::mcp::calls::RunningCall;
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
-use crate::model::{Cause, Chosen, Named, Observation, ResourceId, Scope, Seen, Seq, Source};
+use crate::model::{ActionId, Cause, Chosen, Named, Observation, ResourceId, Scope, Seen, Seq, Source};
 use report::{SnapshotAnswer, SnapshotOutcome, SnapshotRow, answer};
 
 /// The most instances in one call, because the answer names every snapshot of each.
@@ -178,10 +179,7 @@ async fn snapshot(
             row.verdict = verdict;
             row.distrust = distrust(&error, wish.dry_run);
             let next = match verdict {
-                WriteVerdict::Unknown => format!(
-                    " It may have happened: before you repeat it, check with `aws ec2 describe-snapshots --filters \
-                    Name=tag:muster:action,Values={action}`."
-                ),
+                WriteVerdict::Unknown => format!(" {}", perhaps_made(action)),
                 _ => String::new(),
             };
             row.message = Some(format!("{}{next}", error.explained()));
@@ -205,6 +203,15 @@ async fn snapshot(
     }
     row.remark(remark);
     Ok((row, seq))
+}
+
+/// What to do where it is not known whether an action made snapshots.
+#[must_use]
+pub fn perhaps_made(action: ActionId) -> String {
+    format!(
+        "It may have happened: before you repeat it, look with search_inventory for kind snapshot and filters \
+         {{\"tag:{ACTION_TAG}\": \"{action}\"}}."
+    )
 }
 
 /// Has snapshots described again in a moment.

@@ -183,7 +183,7 @@ impl SnapshotRow {
 
 const FOREIGN: &str = "That answer also names snapshots of another account.";
 const UNSAID: &str = "AWS took the call, but its answer names no snapshot. It may have made some: before you repeat it, check \
-    with `aws ec2 describe-snapshots` for the tag muster:action.";
+    with search_inventory for the tag muster:action.";
 
 fn by_device(snapshot: CreatedSnapshot, devices: &BTreeMap<String, String>) -> StartedSnapshot {
     StartedSnapshot {
