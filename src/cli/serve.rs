@@ -9,6 +9,7 @@ use clap::Args;
 use super::output::Output;
 use super::server_flags::ServerFlags;
 use super::succession::Inheritance;
+use super::write_flags;
 use crate::app::serve::{self, ServerEnd};
 use crate::config::{self, Config, ConfigError, Environment, ServerOptions};
 use crate::connection::data_dir;
@@ -143,7 +144,7 @@ pub(super) fn launch(config: &Config, options: &ServerOptions) -> std::io::Resul
 fn successor(config: &Config, options: &ServerOptions, absence_after: Option<Duration>) -> Vec<String> {
     let mut words: Vec<OsString> = serving_record::DETACHED.map(Into::into).into();
     if config.writes.allow {
-        words.push("--allow-writes".into());
+        words.extend(write_flags::words(&config.writes));
         words.extend((!options.is_http_read_only()).then(|| "--http-writes".into()));
     }
     words.extend(ServerFlags::of(config).without_directory().words());
@@ -193,6 +194,26 @@ mod tests {
     struct Line {
         #[command(flatten)]
         serve: Serve,
+    }
+
+    #[test]
+    fn the_server_that_comes_after_a_crash_has_every_rule_for_writes() {
+        let environment = Environment::of(&[], Some("/home/me/.local/state"));
+        let config = |words: &[&str]| {
+            let line = Line::try_parse_from(["muster"].iter().chain(words)).unwrap();
+            line.serve.config(&environment).unwrap()
+        };
+        for given in [
+            &["--allow-writes=snapshot", "--write-tag", "Env=dev", "--write-region", "eu-west-1"][..],
+            &["--allow-writes", "--deny-write", "tag:Env=prod,tool:reboot_instance", "--write-cap", "20/1h"],
+            &["--write-tag", "Env=dev"],
+        ] {
+            let (ruled, options) = config(given);
+            let words: Vec<&str> = options.successor.iter().skip(1).map(String::as_str).collect();
+            let (next, _) = config(&words);
+            let allows = ruled.writes.allow;
+            assert!(next.writes == ruled.writes || (!allows && !next.writes.allow), "{words:?}");
+        }
     }
 
     #[test]

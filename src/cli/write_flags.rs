@@ -144,6 +144,28 @@ impl WriteFlags {
     }
 }
 
+/// The flags that give a policy to another process. Of one with a rule that cannot be read nothing is given, so that nothing is
+/// allowed.
+pub(super) fn words(policy: &WritePolicy) -> Vec<OsString> {
+    let rules = policy.rules();
+    if rules.iter().any(|rule| matches!(rule, WriteRule::Writes(false) | WriteRule::Unknown(_))) {
+        return Vec::new();
+    }
+    let list = |names: &BTreeSet<String>| names.iter().map(String::as_str).collect::<Vec<_>>().join(",");
+    let has_tools = rules.iter().any(|rule| matches!(rule, WriteRule::Tools(_)));
+    let words = rules.iter().flat_map(|rule| match rule {
+        WriteRule::Writes(_) if has_tools => Vec::new(),
+        WriteRule::Writes(_) | WriteRule::Unknown(_) => vec!["--allow-writes".to_owned()],
+        WriteRule::Tools(tools) => vec![format!("--allow-writes={}", list(tools))],
+        WriteRule::Accounts(accounts) => vec!["--write-account".to_owned(), list(accounts)],
+        WriteRule::Regions(regions) => vec!["--write-region".to_owned(), list(regions)],
+        WriteRule::Tag { key, value } => vec![format!("--write-tag={key}={value}")],
+        WriteRule::Deny(target) => vec![format!("--deny-write={target}")],
+        WriteRule::Cap(cap) => vec!["--write-cap".to_owned(), cap.to_string()],
+    });
+    words.map(OsString::from).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use clap::Parser;
@@ -199,6 +221,13 @@ mod tests {
         assert_eq!(flags(&words).unwrap(), once);
         assert_eq!(once.policy().rules().len(), 11);
         assert_eq!(once.policy().unknown(), Vec::<&str>::new());
+        for policy in [once.policy(), WritePolicy::of(true), WritePolicy::of(false)] {
+            let words = super::words(&policy);
+            let words: Vec<&str> = words.iter().map(|word| word.to_str().unwrap()).collect();
+            assert_eq!(flags(&words).unwrap().policy(), policy, "{words:?}");
+        }
+        let later = WritePolicy::with([WriteRule::Unknown("quantum".to_owned())]);
+        assert!(super::words(&later).is_empty(), "what cannot be passed on allows nothing");
     }
 
     #[test]

@@ -30,7 +30,7 @@ fn running(client: &mut Client) -> Vec<String> {
 
 /// The records of tools' calls about an instance, oldest first.
 fn records(client: &mut Client, instance: &str) -> Vec<Value> {
-    let question = json!({"ids": [instance], "limit": 100});
+    let question = json!({"id": instance, "limit": 100});
     let found = client.must("tools/call", &json!({"name": "list_changes", "arguments": question}));
     let rows = found["structuredContent"]["changes"].as_array().unwrap();
     let is_of_action = |row: &&Value| row["what"].as_str().unwrap().starts_with("action_");
