@@ -688,7 +688,7 @@ async fn an_older_client_subscribes_is_told_and_unsubscribes() {
     let world = World::small().await;
     let (told, client) = (Told::default(), world.client(true).await);
     let legacy = world.legacy(told.clone()).await;
-    let (first, second) = (world.instance(&client, "running").await, "ec2://vpc/none".to_owned());
+    let (first, second) = (world.instance(&client, "stopped").await, "ec2://vpc/none".to_owned());
     let uri = format!("ec2://instance/{first}");
     #[expect(deprecated, reason = "this is the older era's way")]
     {
@@ -697,10 +697,10 @@ async fn an_older_client_subscribes_is_told_and_unsubscribes() {
         legacy.unsubscribe(UnsubscribeRequestParams::new(&second)).await.unwrap();
         assert!(legacy.subscribe(SubscribeRequestParams::new("test://x")).await.is_err());
     }
-    let params = CallToolRequestParams::new("stop_instance");
+    let params = CallToolRequestParams::new("start_instance");
     let arguments = json!({"instance_ids": [first]}).as_object().cloned().unwrap();
-    let stopped = legacy.call_tool(params.with_arguments(arguments)).await.unwrap();
-    assert_eq!(data(stopped)["results"][0]["current_state"], "stopping");
+    let started = legacy.call_tool(params.with_arguments(arguments)).await.unwrap();
+    assert_eq!(data(started)["results"][0]["current_state"], "pending");
     assert!(told.hears(&uri).await, "{:?}", told.0.lock());
     assert!(!told.0.lock().contains(&second));
     drop(legacy);
