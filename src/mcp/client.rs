@@ -126,12 +126,13 @@ impl McpClient {
     ///
     /// # Errors
     /// As for [`McpClient::call`].
-    pub async fn agree(&self, tool: &str, mut arguments: Value) -> Result<CallToolResult, ClientError> {
+    pub async fn agree(&self, tool: &str, arguments: Value) -> Result<CallToolResult, ClientError> {
         let shown = self.call(tool, arguments.clone()).await?;
         let offer = shown.structured_content.as_ref().and_then(|content| content.get("confirmation"));
-        let Some(token) = offer.and_then(|offer| offer.get("token")) else { return Ok(shown) };
-        arguments["confirmation"] = token.clone();
-        self.call(tool, arguments).await
+        let Some(token) = offer.and_then(|offer| offer.get("token")).cloned() else { return Ok(shown) };
+        let Value::Object(mut arguments) = arguments else { return Ok(shown) };
+        arguments.insert("confirmation".to_owned(), token);
+        self.call(tool, Value::Object(arguments)).await
     }
 
     /// Subscribes to resources, and to the list of them.

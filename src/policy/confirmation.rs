@@ -5,7 +5,7 @@
 //! claim for another plan is refused, because what the plan showed has changed since. All times are counted from the moment at which
 //! the key of the seals was made, because a claim ends with its key.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -102,7 +102,7 @@ impl Unconfirmed {
 #[derive(Debug, Default)]
 pub struct UsedClaims {
     /// By the time until which they hold.
-    used: BTreeMap<(u64, u64), ()>,
+    used: BTreeSet<(u64, u64)>,
 }
 
 impl UsedClaims {
@@ -117,10 +117,10 @@ impl UsedClaims {
             return Err(Unconfirmed::Expired);
         }
         let key = (claim.until_ms, claim.nonce);
-        if self.used.contains_key(&key) || self.used.len() >= MAX_USED {
+        if self.used.contains(&key) || self.used.len() >= MAX_USED {
             return Err(Unconfirmed::Replayed);
         }
-        self.used.insert(key, ());
+        self.used.insert(key);
         if claim.plan == plan { Ok(()) } else { Err(Unconfirmed::Changed) }
     }
 }
