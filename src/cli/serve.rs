@@ -90,6 +90,7 @@ impl Serve {
 
     /// Merges these flags into a configuration.
     pub(super) fn config(self, environment: &Environment) -> Result<(Config, ServerOptions), ConfigError> {
+        let write_words = self.connection.write_words();
         let mut config = self.connection.config(environment)?;
         // AWS itself is judged by the rule and nothing else.
         let absence_after = self.absence_after.filter(|_| config.selection.has_endpoint());
@@ -106,7 +107,7 @@ impl Serve {
             // Nobody counts the clients of HTTP.
             idle_exit: self.idle_exit.of(self.detached).filter(|_| self.http.is_none()),
         };
-        options.successor = successor(&config, &options, absence_after);
+        options.successor = successor(&config, &options, write_words, absence_after);
         Ok((config, options.check()?))
     }
 }
@@ -140,11 +141,16 @@ pub(super) fn launch(config: &Config, options: &ServerOptions) -> std::io::Resul
 
 /// The arguments of a detached server with these settings, without the data directory, `--http` and how to log; none where one of them
 /// is not UTF-8.
-fn successor(config: &Config, options: &ServerOptions, absence_after: Option<Duration>) -> Vec<String> {
+fn successor(
+    config: &Config,
+    options: &ServerOptions,
+    write_words: Vec<OsString>,
+    absence_after: Option<Duration>,
+) -> Vec<String> {
     let mut words: Vec<OsString> = serving_record::DETACHED.map(Into::into).into();
-    if config.writes.allow {
-        words.push("--allow-writes".into());
-        words.extend((!options.is_http_read_only()).then(|| "--http-writes".into()));
+    words.extend(write_words);
+    if config.writes.allow && !options.is_http_read_only() {
+        words.push("--http-writes".into());
     }
     words.extend(ServerFlags::of(config).without_directory().words());
     let hosts = options.allowed_hosts.iter().flat_map(|host| ["--allowed-host", host.as_str()]);
@@ -193,6 +199,28 @@ mod tests {
     struct Line {
         #[command(flatten)]
         serve: Serve,
+    }
+
+    #[test]
+    fn the_server_that_takes_over_has_the_same_settings_and_permits_no_more() {
+        let parsed = |words: &[String]| {
+            let line = Line::try_parse_from(["muster".to_owned()].iter().chain(words)).unwrap();
+            line.serve.config(&Environment::of(&[], Some("/home/me/.local/state"))).unwrap()
+        };
+        let rules = "--allow-writes=snapshot --write-tag Env=dev --deny-write tag:Env=prod --write-cap 5/1h --list all";
+        for (given, is_read_only) in [
+            (format!("{rules} --http 127.0.0.1:1 --idle-exit 3m"), false),
+            ("--detached --allow-writes --http 127.0.0.1:1".to_owned(), true),
+            ("--interval all=1m --allowed-host muster.test".to_owned(), true),
+        ] {
+            let (config, options) = parsed(&given.split(' ').map(str::to_owned).collect::<Vec<_>>());
+            let place = ["--data-dir".to_owned(), config.data_dir.to_str().unwrap().to_owned()];
+            let words: Vec<String> = options.successor.iter().skip(1).cloned().chain(place).collect();
+            let (again, next) = parsed(&words);
+            assert_eq!(again, config, "{words:?}");
+            assert_eq!((next.allowed_hosts.clone(), next.idle_exit), (options.allowed_hosts, options.idle_exit));
+            assert_eq!((next.detached, next.is_http_read_only()), (true, is_read_only), "{words:?}");
+        }
     }
 
     #[test]

@@ -145,6 +145,11 @@ impl ServerFlags {
         }
     }
 
+    /// The flags about writes as arguments.
+    pub(super) fn write_words(&self) -> Vec<OsString> {
+        self.writes.words()
+    }
+
     /// These flags without the data directory.
     pub(super) fn without_directory(mut self) -> Self {
         self.store.data_dir = None;
