@@ -217,6 +217,28 @@ mod tests {
     }
 
     #[test]
+    fn the_server_that_takes_over_has_the_same_settings_and_permits_no_more() {
+        let parsed = |words: &[String]| {
+            let line = Line::try_parse_from(["muster".to_owned()].iter().chain(words)).unwrap();
+            line.serve.config(&Environment::of(&[], Some("/home/me/.local/state"))).unwrap()
+        };
+        let rules = "--allow-writes=snapshot --write-tag Env=dev --deny-write tag:Env=prod --write-cap 5/1h --list all";
+        for (given, is_read_only) in [
+            (format!("{rules} --http 127.0.0.1:1 --idle-exit 3m"), false),
+            ("--detached --allow-writes --http 127.0.0.1:1".to_owned(), true),
+            ("--interval all=1m --allowed-host muster.test".to_owned(), true),
+        ] {
+            let (config, options) = parsed(&given.split(' ').map(str::to_owned).collect::<Vec<_>>());
+            let place = ["--data-dir".to_owned(), config.data_dir.to_str().unwrap().to_owned()];
+            let words: Vec<String> = options.successor.iter().skip(1).cloned().chain(place).collect();
+            let (again, next) = parsed(&words);
+            assert_eq!(again, config, "{words:?}");
+            assert_eq!((next.allowed_hosts.clone(), next.idle_exit), (options.allowed_hosts, options.idle_exit));
+            assert_eq!((next.detached, next.is_http_read_only()), (true, is_read_only), "{words:?}");
+        }
+    }
+
+    #[test]
     fn only_an_emulator_is_judged_by_another_rule_than_aws() {
         fn absence_after(variables: &[(&'static str, &str)]) -> Duration {
             let line = Line::try_parse_from(["muster", "--absence-after", "5s"]).unwrap();
