@@ -18,6 +18,7 @@ pub mod front;
 pub mod inspection;
 mod keys;
 pub mod listener;
+pub mod next_server;
 mod offered_keys;
 pub mod offline;
 mod open_files;

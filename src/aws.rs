@@ -17,6 +17,7 @@ pub mod error;
 mod held_keys;
 pub mod identity;
 pub mod limiter;
+mod made_snapshots;
 mod markup;
 mod options;
 pub mod origin;

@@ -17,7 +17,6 @@ use crate::connection::attach::ServerCommand;
 use crate::connection::handshake::ConnectionTerms;
 use crate::connection::key_offer::KeyOffer;
 use crate::model::text::chain;
-use crate::policy::WritePolicy;
 #[cfg(feature = "simulator")]
 use crate::simulator::ScenarioError;
 use crate::telemetry::{self, LogDestination, TelemetryError};
@@ -41,6 +40,7 @@ mod line;
 mod log;
 mod logging;
 mod output;
+mod policy;
 mod prices;
 mod process_report;
 mod query;
@@ -58,11 +58,13 @@ mod status;
 mod stop;
 mod stopped;
 mod store_flags;
+mod succession;
 mod table;
 mod teardown;
 #[cfg(not(feature = "simulator"))]
 mod unsimulated;
 mod warnings;
+mod write_flags;
 
 use arguments::OperandError;
 use backup::{Backup, BackupPathError};
@@ -79,6 +81,7 @@ use line::{Unfilled, Unusable};
 use log::Log;
 use logging::Logging;
 use output::Output;
+use policy::PolicyCommand;
 use prices::Prices;
 use query::{QueryError, SqlQuery};
 use related::Related;
@@ -165,6 +168,9 @@ enum Command {
     Stopped(Stopped),
     /// Show what uses a resource, and what it uses
     Related(Related),
+    /// Show what the rules for writes allow
+    #[command(subcommand, after_long_help = "The rules: muster help writes")]
+    Policy(PolicyCommand),
     /// Show which list prices are known, and of when
     Prices(Prices),
     /// Show what changed, when, and why
@@ -237,6 +243,7 @@ pub fn main() -> ExitCode {
             }
         }
     };
+    succession::fall_back(&error, is_usage(&error));
     // clap has already said what is wrong with the command line itself.
     if error.downcast_ref::<Unusable>().is_none_or(|unusable| unusable.variable.is_some()) {
         telemetry::say(&format!("muster: {error:#}"));
@@ -295,12 +302,17 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             let flags = serve::settings(&config, &idle_exit).only(&serve::flag_set(&given));
             let variable = |name: &str| std::env::var(name).ok();
             let keys = config.key_place.as_ref().and_then(|_| KeyOffer::of(&variable));
-            let terms =
-                ConnectionTerms { writes: WritePolicy::of(config.allow_writes), flags, keys, is_command: false };
+            let terms = ConnectionTerms { writes: config.writes.clone(), flags, keys, is_command: false };
             finish(single()?, front::run(&config, &terms, &server))
         }
         Command::Serve(serve) => {
-            let (config, options) = serve.config(&environment)?;
+            let checked = serve.check();
+            let (config, mut options) = serve.config(&environment)?;
+            if let Some(held) = checked {
+                logging.start(&LogDestination::Stderr)?;
+                return finish(single()?, async { Ok(crate::app::serve::check(&options, held).await?) });
+            }
+            options.add_to_successor(&logging.words());
             let launch = serve::launch(&config, &options)?;
             if options.detached {
                 logging.start(&serve::detach(&config)?)?;
@@ -311,7 +323,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             let served = finish(parallel()?, serve::run(&config, options, launch.clone()));
             let served = served.and_then(|end| match end {
                 ServerEnd::Stopped => Ok(()),
-                ServerEnd::Again(next) => Err(serve::become_next(&launch, &next)),
+                ServerEnd::Again(next) => Err(succession::become_next(&launch, &next)),
             });
             // Nobody reads the standard error of a detached server.
             served.inspect_err(|error| {
@@ -327,23 +339,15 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Health(health) => quietly(logging, health.run(&environment)),
         Command::Status(status) => quietly(logging, status.run(&environment)),
         Command::Service(service) => {
+            let of_logging = logging.words();
             logging.start_quietly()?;
-            service.run(&environment)
+            service.run(&environment, of_logging)
         }
         Command::Stop(stop) => quietly(logging, stop.run(&environment)),
-        Command::Restart(restart) => {
-            let check = |words: &[std::ffi::OsString]| match Cli::try_parse_from(words) {
-                // What a server would refuse as it starts is refused before the running one ends.
-                Ok(Cli { command: Command::Serve(serve), .. }) => {
-                    serve.config(&environment).map(drop).map_err(|error| chain(&error))
-                }
-                Ok(_) => Ok(()),
-                Err(error) => Err(error.render().to_string().lines().next().unwrap_or_default().to_owned()),
-            };
-            quietly(logging, restart.run(&environment, check))
-        }
+        Command::Restart(restart) => start_again(restart, logging, &environment),
         Command::Stopped(stopped) => quietly(logging, stopped.run(&environment)),
         Command::Related(related) => quietly(logging, related.run(&environment)),
+        Command::Policy(policy) => quietly(logging, policy.run(&environment)),
         Command::Prices(prices) => {
             logging.start_quietly()?;
             prices.run(&environment)
@@ -381,6 +385,21 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     }
 }
 
+/// Runs `muster restart`, whose flags are those of `muster serve`.
+fn start_again(restart: Restart, logging: Logging, environment: &Environment) -> anyhow::Result<()> {
+    let root = Cli::command();
+    let is_path = |flag: &str| line::is_path(&root, "serve", flag);
+    let check = |words: &[std::ffi::OsString]| match Cli::try_parse_from(words) {
+        // What a server would refuse as it starts is refused before the running one ends.
+        Ok(Cli { command: Command::Serve(serve), .. }) => {
+            serve.config(environment).map(drop).map_err(|error| chain(&error))
+        }
+        Ok(_) => Ok(()),
+        Err(error) => Err(error.render().to_string().lines().next().unwrap_or_default().to_owned()),
+    };
+    quietly(logging, restart.run(environment, is_path, check))
+}
+
 /// Runs a command that prints an answer, and logs only what goes wrong.
 fn quietly(logging: Logging, command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     logging.start_quietly()?;
@@ -404,6 +423,7 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
+    use crate::policy::WritePolicy;
 
     #[test]
     fn the_command_line_is_consistent() {
@@ -423,6 +443,6 @@ mod tests {
         let (served, listening) = serve.config(&environment).unwrap();
         assert!(listening.detached);
         assert_eq!(listening.idle_exit, Some(std::time::Duration::from_mins(15)));
-        assert_eq!(served, Config { allow_writes: true, ..config });
+        assert_eq!(served, Config { writes: WritePolicy::of(true), ..config });
     }
 }

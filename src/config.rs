@@ -34,12 +34,13 @@ pub use crate::mcp::ListMode;
 use crate::model::AccountId;
 use crate::model::kind_rules::ABSENCE_AFTER;
 use crate::model::secret_tags::SECRET_KEYS;
+use crate::policy::WritePolicy;
 pub use account::{AccountError, account};
 pub use environment::Environment;
 pub use error::ConfigError;
 pub use events_name::{EventsName, EventsNameError};
 pub use given::Given;
-pub use interval::{Interval, IntervalError, duration};
+pub use interval::{Interval, IntervalError, duration, duration_text};
 pub use key_place::KeyPlace;
 pub use selection::Selection;
 pub use server_options::ServerOptions;
@@ -83,8 +84,8 @@ pub struct Config {
     pub key_place: Option<KeyPlace>,
     /// The directory for sockets, if the operating system names one.
     pub runtime_dir: Option<PathBuf>,
-    /// Whether tools that change AWS are offered.
-    pub allow_writes: bool,
+    /// What tools may change in AWS.
+    pub writes: WritePolicy,
     /// What `resources/list` shows.
     pub list: ListMode,
     /// Sweep intervals that differ from their kind's own, by slug.
@@ -157,6 +158,7 @@ impl Config {
         let regions = regions.iter().map(|name| (environment.source("--regions", name), name.as_str()));
         let one = region.iter().map(|(source, name)| (source.clone(), name.as_str()));
         regions.chain(one).try_for_each(|(source, name)| checks::check(source, name, selection.has_endpoint()))?;
+        checks::rules(&given.writes, environment, selection.has_endpoint())?;
         let chosen = environment.state_home().map(|home| home.join("muster").join(selection.digest()));
         let data_dir = match given.data_dir {
             Some(dir) => checks::located(&dir, environment)?,
@@ -177,7 +179,7 @@ impl Config {
             data_dir,
             key_place,
             runtime_dir: environment.runtime_dir().map(PathBuf::from),
-            allow_writes: given.allow_writes,
+            writes: given.writes,
             list: given.list.unwrap_or_default(),
             intervals,
             aws_share: given.aws_share.unwrap_or_default(),
@@ -251,6 +253,7 @@ fn region_names(given: &[String]) -> Result<Vec<String>, ConfigError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::WriteRule;
 
     fn environment() -> Environment {
         Environment::of(&[("AWS_REGION", "eu-central-1")], Some("/home/me/.local/state"))
@@ -265,7 +268,7 @@ mod tests {
         let config = merge(Given::default()).unwrap();
         assert_eq!(config.selection.region.as_deref(), Some("eu-central-1"));
         assert_eq!(config.list, ListMode::Auto);
-        assert!(!config.allow_writes);
+        assert_eq!(config.writes, WritePolicy::of(false));
         assert_eq!(config.aws_share.percent(), 25);
         assert_eq!(config.retain_age, duration("30d").unwrap());
         assert_eq!((config.retain_size, config.keep_free), (None, 256 << 20));
@@ -300,6 +303,17 @@ mod tests {
         let environment = Environment::of(&[("AWS_ENDPOINT_URL", "http://127.0.0.1:5000")], Some("/s"));
         let given = Given { regions: vec!["RegionOne".into()], ..Given::default() };
         assert!(Config::merge(given, &environment, &[]).is_ok());
+    }
+
+    #[test]
+    fn a_region_of_a_rule_for_writes_is_checked_like_every_other() {
+        let ruled = |rule| merge(Given { writes: WritePolicy::with([rule]), ..Given::default() });
+        let only = |name: &str| WriteRule::Regions([name.to_owned()].into());
+        assert!(ruled(only("eu-west-1")).is_ok());
+        for rule in [only("eu-cental-1"), WriteRule::Deny("region:eu-cental-1".parse().unwrap())] {
+            let error = ruled(rule).unwrap_err().to_string();
+            assert!(error.contains("`eu-cental-1`: did you mean `eu-central-1`?"), "{error}");
+        }
     }
 
     #[test]

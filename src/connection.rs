@@ -20,5 +20,6 @@ pub mod key_offer;
 pub mod lock;
 pub mod newest_program;
 pub mod server_facts;
+pub mod serving_record;
 pub mod socket;
 pub mod version;

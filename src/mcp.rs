@@ -6,8 +6,10 @@
 pub mod call_origin;
 pub mod calls;
 pub mod checked_json;
+pub mod claim_desk;
 pub mod client;
 pub mod complete;
+pub mod confirmer;
 pub mod core;
 pub mod damage;
 pub mod error;
@@ -39,6 +41,7 @@ pub mod subscriptions;
 mod tests;
 pub mod told;
 pub mod tools;
+pub mod touched;
 pub mod transport;
 pub mod unobserved;
 pub mod unreadable;

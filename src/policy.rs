@@ -1,7 +1,21 @@
 //! Who may change what. Every decision is pure.
 //!
-//! - [`write_policy`] holds the rules of a server and of a connection, and what applies where both have some.
+//! - [`confirmation`] says which calls somebody must agree to, and when an agreement counts.
+//! - [`write_rule`] is one condition that a change has to meet, as flags write it.
+//! - [`write_policy`] holds the rules of a server or of a connection, as they pass between processes.
+//! - [`change_request`] is a change that a tool is about to make to one instance.
+//! - [`in_force`] puts the policies of a server and a connection together, and judges a change by them.
+//! - [`verdict`] is what comes of that: each rule, and why it refuses.
 
+pub mod change_request;
+pub mod confirmation;
+pub mod in_force;
+pub mod verdict;
 pub mod write_policy;
+pub mod write_rule;
 
+pub use change_request::{ChangeRequest, KnownTags, TouchedInstances};
+pub use in_force::PolicyInForce;
+pub use verdict::{PolicyVerdict, RuleCheck, RuleOrigin};
 pub use write_policy::WritePolicy;
+pub use write_rule::{DeniedTarget, WriteCap, WriteRule};

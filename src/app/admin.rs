@@ -8,14 +8,15 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncWrite};
 
 use crate::connection::admin::{AdminMessage, AdminRequest, AdminWriter};
 use crate::freshness::Signal;
-use crate::mcp::Core;
 use crate::mcp::error::RequestError;
+use crate::mcp::{Core, ServerPolicy};
 use crate::model::FailureCode;
 use crate::model::text::chain;
 use crate::store::rebuild::{BackedUp, CopyError};
 
 mod export;
 mod figures;
+mod judge;
 mod query;
 
 use export::ExportError;
@@ -47,11 +48,16 @@ impl AdminFailure {
     }
 }
 
-/// Carries out a request, and sends the answer to `writer`.
+/// Carries out a request, and sends the answer to `writer`. `server` is the policy of the server, if this is one.
 ///
 /// # Errors
 /// When the reader has gone, or takes nothing for [`STALL`](crate::connection::admin::STALL).
-pub async fn execute<W: AsyncWrite + Unpin>(request: AdminRequest, core: &Arc<Core>, writer: &mut W) -> io::Result<()> {
+pub async fn execute<W: AsyncWrite + Unpin>(
+    request: AdminRequest,
+    core: &Arc<Core>,
+    server: Option<&ServerPolicy>,
+    writer: &mut W,
+) -> io::Result<()> {
     let mut writer = AdminWriter::new(writer);
     let outcome = match request {
         AdminRequest::Stat => core.walk(figures::stat).await.map_err(AdminFailure::from),
@@ -64,6 +70,9 @@ pub async fn execute<W: AsyncWrite + Unpin>(request: AdminRequest, core: &Arc<Co
         }
         AdminRequest::Query { sql, as_of } => {
             query::query(core, sql, as_of, &mut writer).await?.map_err(AdminFailure::from)
+        }
+        AdminRequest::Judge { instance, tool, writes } => {
+            judge::judge(core, server, &instance, &tool, writes.as_ref()).await.map_err(AdminFailure::from)
         }
         // A server answers them before they come here.
         AdminRequest::Process(_) => Err(AdminFailure::NoServer),

@@ -139,10 +139,10 @@ async fn answered(core: &Arc<Core>, tool: &str, arguments: Value) -> serde_json:
         Value::Object(arguments) => Some(arguments),
         _ => None,
     };
-    let result = match tools::find(tool, Writes::NotAsked) {
+    let result = match tools::find(tool, &Writes::not_asked()) {
         Ok(spec) => {
             let (core, stop) = (Arc::clone(core), CancellationToken::new());
-            tools::call(spec, core, arguments, Writes::NotAsked, &stop, CallSetting::default()).await
+            tools::call(spec, core, arguments, Writes::not_asked(), &stop, CallSetting::default()).await
         }
         Err(fault) => fault.result(),
     };

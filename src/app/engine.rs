@@ -29,6 +29,7 @@ use crate::kinds::{self, KINDS, KindSpec};
 use crate::mcp::Core;
 use crate::mcp::key_book::KeyBook;
 use crate::mcp::looks::Looks;
+use crate::mcp::touched::TouchBook;
 use crate::model::{AccountId, Kind, KindRules, Region};
 use crate::notify::ChangeHub;
 use crate::query::prices::{PriceTable, PricesError};
@@ -43,6 +44,12 @@ const WRITER_ENDS: Duration = Duration::from_millis(700);
 
 /// How long the audit file may take to get its last lines; what is missing then is written at the next start.
 const AUDIT_ENDS: Duration = Duration::from_millis(300);
+
+/// How long calls that change AWS have to end before a server does.
+const WRITES: Duration = Duration::from_secs(10);
+
+/// How long the answer to such a call has to reach its client, from when it is known.
+const ANSWERED: Duration = Duration::from_millis(200);
 
 /// How long to wait before reading the store's account again.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
@@ -177,6 +184,7 @@ impl Engine {
             clock,
             tasks: tools.clone(),
             looks: Looks::default(),
+            touched: TouchBook::default(),
             dropped_log_lines: telemetry::dropped,
             keys: KeyBook::default(),
             audit,
@@ -210,6 +218,19 @@ impl Engine {
             Some(found) => found,
             // The watcher has ended, so the account will not be found foreign.
             None => std::future::pending().await,
+        }
+    }
+
+    /// Waits until the calls that change AWS have ended, each with its whole answer, but no longer than [`WRITES`]. Sweeps go on.
+    pub async fn finish_writes(&self) {
+        if self.tools.is_empty() {
+            return;
+        }
+        tracing::info!(calls = self.tools.len(), "waiting for calls that change AWS to end");
+        // More can begin meanwhile; they are waited for as well.
+        self.tools.close();
+        if timeout(WRITES, self.tools.wait()).await.is_ok() {
+            sleep(ANSWERED).await;
         }
     }
 

@@ -17,7 +17,7 @@ use super::admin;
 use super::offered_keys::KeyJudge;
 use super::server_process::ServerProcess;
 use crate::config::Config;
-use crate::connection::admin::{AdminRequest, AdminWriter, MAX_REQUESTS, ProcessRequest};
+use crate::connection::admin::{AdminMessage, AdminRequest, AdminWriter, MAX_REQUESTS, ProcessRequest};
 use crate::connection::client_count::ClientCount;
 use crate::connection::handshake::{self, AdmittedClient, HandshakeError};
 use crate::connection::key_offer::KeyOffer;
@@ -53,7 +53,8 @@ impl ClientListener {
     pub fn new(config: &Config, process: ServerProcess) -> Self {
         let readiness = watch::Sender::new(Readiness::Opening);
         let tasks = Tasks::new();
-        let policy = ServerPolicy { allow_writes: config.allow_writes, list: config.list };
+        let restart = process.terms().restart.clone();
+        let policy = ServerPolicy { writes: config.writes.clone(), list: config.list, restart };
         // Pushes to clients of the older era need no waiting for: they end with their connections.
         let server = mcp::McpServer::new(readiness.subscribe(), policy, TaskTracker::new(), tasks.stopping());
         let admin_requests = Arc::new(Semaphore::new(MAX_REQUESTS));
@@ -155,8 +156,7 @@ impl ClientListener {
                 for remark in &admitted.grant.remarks {
                     tracing::info!(remark, "a client asked for something else than this server is");
                 }
-                let link = Link::socket(admitted.asks_writes, admitted.has_unknown_rule, admitted.grant.remarks);
-                let link = link.of(principal);
+                let link = Link::socket(admitted.writes, admitted.for_model).of(principal);
                 let writer = Bounded::new(writer);
                 let stalled = writer.stalled();
                 // On the heap: serving a connection is a large future.
@@ -187,7 +187,12 @@ impl ClientListener {
 
     /// Does a request about the process, whether or not the store is open.
     async fn manage(&self, request: ProcessRequest, mut writer: OwnedWriteHalf) {
-        let (answer, order) = self.process.answer(request, self.conversations.now());
+        let (mut answer, mut order) = self.process.answer(request, self.conversations.now());
+        if let Some(wanted) = &order
+            && let Err(error) = self.process.check(wanted).await
+        {
+            (answer, order) = (AdminMessage::Failed { code: FailureCode::Refused, error }, None);
+        }
         if let Err(error) = AdminWriter::new(&mut writer).message(&answer).await {
             tracing::info!(%error, "a client did not read the answer about the process");
         }
@@ -206,7 +211,7 @@ impl ClientListener {
                 return admin::refuse(FailureCode::Busy, why, &mut writer).await;
             };
             match Readiness::ready(&self.readiness.subscribe()).await {
-                Ok(core) => admin::execute(request, &core, &mut writer).await,
+                Ok(core) => admin::execute(request, &core, Some(self.server.policy()), &mut writer).await,
                 Err(fault) => admin::refuse(fault.code(), fault.to_string(), &mut writer).await,
             }
         };

@@ -21,6 +21,7 @@ use crate::kinds::{self, KINDS};
 use crate::mcp::Core;
 use crate::mcp::key_book::KeyBook;
 use crate::mcp::looks::Looks;
+use crate::mcp::touched::TouchBook;
 use crate::model::{Trouble, TroubleClass};
 use crate::query::prices::PricesError;
 use crate::store::{self, OpenError, ReadError, Untouched};
@@ -99,6 +100,7 @@ impl Offline {
             clock,
             tasks: TaskTracker::new(),
             looks: Looks::default(),
+            touched: TouchBook::default(),
             dropped_log_lines: telemetry::dropped,
             keys: KeyBook::default(),
             audit: AuditProgress::default(),

@@ -4,11 +4,20 @@
 //! only probes (several MCP clients start a sibling process for discovery) is answered within milliseconds, and one that
 //! waits learns why the store does not open. A detached server has no terminal to say that on: it goes on answering with
 //! the reason until its clients have left. So does every server under which the store is lost, or whose
-//! credentials turn out to be another account's. Stopping goes the other way round, and takes less than two seconds.
+//! credentials turn out to be another account's. Stopping goes the other way round: calls that change AWS get ten seconds to end, and
+//! the rest takes less than two.
 //!
 //! A server that is to start again (`muster restart`, or a newer front end) becomes the new one in the same process, once everything
 //! is closed: so it keeps its number, its environment and its terminal, and a unit of systemd sees one service. Front ends wait for it,
 //! since its lock file says that it starts again.
+//!
+//! A server that dies leaves a record of its flags, with which a front end starts the next one: see [`serving_record`]. Where a service
+//! manager starts the dead one again as well, that one asks the front end's to make room.
+//!
+//! [`serving_record`]: crate::connection::serving_record
+
+mod lifetime;
+mod ownership;
 
 use std::io;
 use std::net::SocketAddr;
@@ -27,24 +36,26 @@ use super::listener::ClientListener;
 use super::open_files;
 use super::server_process::ServerProcess;
 use super::service_manager;
-use super::stop_order::{NextProgram, StopOrder, StopOrders};
+use super::stop_order::StopOrders;
 use crate::aws::Aws;
 use crate::config::{Config, ServerOptions};
 use crate::connection::data_dir::{self, DataDirError};
 use crate::connection::lock::{Lock, LockError};
 use crate::connection::newest_program::NewestProgram;
 use crate::connection::server_facts::{ServerLaunch, StartedBy};
-use crate::connection::socket::{self, ServerSocket, SocketError};
+use crate::connection::serving_record::ServingRecord;
+use crate::connection::socket::{ServerSocket, SocketError};
 use crate::connection::version::current;
 use crate::mcp::Failure;
 use crate::mcp::transport::{HttpOptions, PATH};
 use crate::model::text::chain;
+use lifetime::{Lifetime, announce_successor, forget};
+use ownership::own;
+
+pub use lifetime::ServerEnd;
 
 /// How long connections may take to end.
 const CLOSING: Duration = Duration::from_secs(1);
-
-/// How long a detached server waits for the lock of one that is stopping.
-const SUCCESSION: Duration = Duration::from_millis(2500);
 
 /// How long a detached server that could not open its store waits for somebody to tell.
 const FAILED_LINGER: Duration = Duration::from_secs(10);
@@ -87,6 +98,21 @@ pub enum ServerError {
     Signals(#[source] io::Error),
 }
 
+impl ServerError {
+    /// Whether it keeps a server from starting to serve.
+    #[must_use]
+    pub fn is_before_serving(&self) -> bool {
+        match self {
+            ServerError::Directory(_)
+            | ServerError::Lock(_)
+            | ServerError::Socket(_)
+            | ServerError::Http { .. }
+            | ServerError::Signals(_) => true,
+            ServerError::Start(_) | ServerError::Writer => false,
+        }
+    }
+}
+
 /// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listens {
@@ -108,15 +134,6 @@ impl Listens {
     }
 }
 
-/// How a server ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ServerEnd {
-    /// The process ends as well.
-    Stopped,
-    /// The process is to become this program.
-    Again(NextProgram),
-}
-
 /// Serves until it is told to end or nobody has needed it for a while. `announce` is told where it listens.
 ///
 /// # Errors
@@ -135,33 +152,70 @@ pub async fn run(
     if let Some(caution) = data_dir::caution(&config.data_dir) {
         tracing::warn!("{caution}");
     }
-    let Some(lock) = own(&config.data_dir, options.detached).await? else { return Ok(ServerEnd::Stopped) };
+    let Some(lock) = own(&config.data_dir, launch.started_by).await? else { return Ok(ServerEnd::Stopped) };
+    let known = ServingRecord::read(&config.data_dir);
+    let (has_former, kept_because) = (launch.has_former, launch.kept_because.clone());
+    let before = known.as_ref().and_then(|known| known.http);
+    let bound = bind(config, &options, &lock, before, has_former).await.inspect_err(|_| {
+        // The server before is started again next, in this process.
+        if has_former {
+            announce_successor(&lock);
+        }
+    });
+    let (socket, http) = bound?;
     note_program(config, &launch);
-    let process = ServerProcess::new(launch, &config.data_dir, config.allow_writes, options.idle_exit, sender);
+    let is_chosen = launch.started_by == StartedBy::FrontEnd && known.as_ref().is_some_and(|known| known.is_chosen);
+    let process = ServerProcess::new(launch, &config.data_dir, config.writes.clone(), options.idle_exit, sender);
     let listener = ClientListener::new(config, process);
-    let socket = ServerSocket::bind(&lock, &config.data_dir, config.runtime_dir.as_deref())?;
-    let http = match options.http {
-        Some(address) => Some(bind_http(address).await?),
-        None => None,
-    };
     let (http, address) = http.unzip();
+    let record = ServingRecord { arguments: options.successor.clone(), http: address.or(options.http), is_chosen };
+    let is_read_only = options.is_http_read_only();
     announce(&Listens::new(&config.data_dir, socket.path(), address));
     if let Some(address) = address {
-        listener.process().serves_http(url(address));
+        listener.process().serves_http(address, url(address));
+    }
+    if let Some(why) = kept_because {
+        tracing::error!(why, "this server was to start again in another way, which failed; it runs as it did before");
     }
     tracing::info!(version = current(), data_dir = %config.data_dir.display(), "serving");
     listener.listen(socket);
     if let Some(http) = http {
         let sessions = Some(data_dir::sessions(&config.data_dir));
-        let options = HttpOptions { hosts: options.allowed_hosts, origins: options.allowed_origins, sessions };
-        listener.listen_http(http, options);
+        let (hosts, origins) = (options.allowed_hosts, options.allowed_origins);
+        listener.listen_http(http, HttpOptions { hosts, origins, sessions, is_read_only });
     }
-    let lifetime = Lifetime { detached: options.detached, idle_exit: options.idle_exit, orders, lock };
+    let data_dir = config.data_dir.clone();
+    let lifetime =
+        Lifetime { detached: options.detached, idle_exit: options.idle_exit, orders, lock, data_dir, record };
     tokio::select! {
-        outcome = serve(config, lifetime, &listener) => outcome,
+        outcome = serve(config, lifetime, &listener) => outcome.inspect_err(|_| forget(&config.data_dir)),
         never = Box::pin(keys::prove_in_time(config)) => match never {},
         never = service_manager::reassure() => match never {},
     }
+}
+
+/// Binds the socket, and the HTTP address if there is one. `before` is that of the server before; `has_former` says that this process
+/// was that server, and is so again where the address cannot be bound.
+async fn bind(
+    config: &Config,
+    options: &ServerOptions,
+    lock: &Lock,
+    before: Option<SocketAddr>,
+    has_former: bool,
+) -> Result<(ServerSocket, Option<(TcpListener, SocketAddr)>), ServerError> {
+    let socket = ServerSocket::bind(lock, &config.data_dir, config.runtime_dir.as_deref())?;
+    let http = match options.http {
+        Some(address) => match bind_again(address, before).await {
+            // Clients of the socket need no HTTP, and nobody would be told on a terminal.
+            Err(error) if options.detached && !has_former => {
+                tracing::error!(error = chain(&error), "HTTP is not served");
+                None
+            }
+            bound => Some(bound?),
+        },
+        None => None,
+    };
+    Ok((socket, http))
 }
 
 /// Notes which program serves the data directory. Front ends of other versions go by it.
@@ -169,37 +223,6 @@ fn note_program(config: &Config, launch: &ServerLaunch) {
     let program = NewestProgram { version: current().to_owned(), path: launch.program.clone() };
     if let Err(error) = program.note(&config.data_dir, launch.started_by != StartedBy::FrontEnd) {
         tracing::warn!(%error, "it cannot be noted which program serves this directory");
-    }
-}
-
-/// What ends a server.
-struct Lifetime {
-    detached: bool,
-    idle_exit: Option<Duration>,
-    orders: StopOrders,
-    lock: Lock,
-}
-
-impl Lifetime {
-    /// Waits for an order. One to start again is announced before anything closes.
-    async fn ordered(&mut self) -> ServerEnd {
-        match self.orders.next().await {
-            StopOrder::Signal(signal) => {
-                tracing::info!(signal, "stopping");
-                ServerEnd::Stopped
-            }
-            StopOrder::Stop => {
-                tracing::info!("stopping: `muster stop`");
-                ServerEnd::Stopped
-            }
-            StopOrder::Restart(next) => {
-                tracing::info!(?next, "stopping, to start again");
-                if let Err(error) = self.lock.announce_restart() {
-                    tracing::warn!(%error, "a front end may start a server before this one has started again");
-                }
-                ServerEnd::Again(next)
-            }
-        }
     }
 }
 
@@ -217,6 +240,7 @@ async fn serve(config: &Config, mut lifetime: Lifetime, listener: &ClientListene
         let error = match opened {
             Ok(engine) => {
                 listener.open(engine.core().clone());
+                lifetime.note_flags();
                 service_manager::ready();
                 if has_served {
                     // What is read now may be another store's, or may have changed unheard.
@@ -264,10 +288,10 @@ async fn attend(
 ) -> ControlFlow<Result<ServerEnd, ServerError>, StartError> {
     let idle_exit = lifetime.idle_exit;
     let outcome = tokio::select! {
-        end = lifetime.ordered() => Ok(end),
+        order = lifetime.orders.next() => Ok(Some(order)),
         () = deserted(listener, idle_exit) => {
             tracing::info!("stopping: no client for a while");
-            Ok(ServerEnd::Stopped)
+            Ok(None)
         }
         lost = engine.ended() => match lost {
             Some(lost) => {
@@ -285,6 +309,13 @@ async fn attend(
             return ControlFlow::Continue(StartError::Foreign(foreign));
         }
     };
+    if outcome.is_ok() {
+        engine.finish_writes().await;
+    }
+    let outcome = outcome.map(|order| match order {
+        Some(order) => lifetime.heed(order),
+        None => lifetime.is_over(),
+    });
     stop(listener, Some(engine), outcome.as_ref().unwrap_or(&ServerEnd::Stopped)).await;
     ControlFlow::Break(outcome)
 }
@@ -383,20 +414,25 @@ async fn stop(listener: &ClientListener, engine: Option<Engine>, end: &ServerEnd
     }
 }
 
-/// Takes the lock. A detached server waits for one that is stopping, and is told `None` when another one serves.
-async fn own(data_dir: &Path, detached: bool) -> Result<Option<Lock>, LockError> {
-    let deadline = Instant::now() + SUCCESSION;
-    loop {
-        match Lock::take(data_dir) {
-            Err(LockError::Held { .. }) if detached && Instant::now() < deadline => {
-                if socket::connect(data_dir).await.is_ok() {
-                    return Ok(None);
-                }
-                sleep(Duration::from_millis(20)).await;
-            }
-            taken => return taken.map(Some),
-        }
+/// Checks whether a server with these options can listen once the one that listens at `held` has ended.
+///
+/// # Errors
+/// When another process listens there.
+pub async fn check(options: &ServerOptions, held: Option<SocketAddr>) -> Result<(), ServerError> {
+    match options.http.filter(|address| held != Some(*address)) {
+        Some(address) => bind_http(address).await.map(drop),
+        None => Ok(()),
     }
+}
+
+/// Binds a port. Where any will do, it is the one that the server before this one had, if that is free.
+async fn bind_again(address: SocketAddr, before: Option<SocketAddr>) -> Result<(TcpListener, SocketAddr), ServerError> {
+    if let Some(before) = before.filter(|before| address.port() == 0 && before.ip() == address.ip())
+        && let Ok(bound) = bind_http(before).await
+    {
+        return Ok(bound);
+    }
+    bind_http(address).await
 }
 
 /// Binds a port, and says which one it became.
@@ -417,30 +453,12 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn in_the_foreground_a_held_data_directory_is_an_error_at_once() {
-        let dir = tempfile::tempdir().unwrap();
-        let _lock = Lock::take(dir.path()).unwrap();
-        assert!(matches!(own(dir.path(), false).await, Err(LockError::Held { .. })));
-    }
-
-    #[tokio::test]
-    async fn detached_it_leaves_to_another_that_listens() {
-        let dir = tempfile::tempdir().unwrap();
-        let lock = Lock::take(dir.path()).unwrap();
-        let _bound = ServerSocket::bind(&lock, dir.path(), None).unwrap();
-        assert!(own(dir.path(), true).await.unwrap().is_none());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn detached_it_succeeds_one_that_is_stopping() {
-        let dir = tempfile::tempdir().unwrap();
-        let lock = Lock::take(dir.path()).unwrap();
-        let stopping = async {
-            sleep(Duration::from_secs(2)).await;
-            drop(lock);
-        };
-        let (taken, ()) = tokio::join!(own(dir.path(), true), stopping);
-        assert!(taken.unwrap().is_some());
+    async fn where_any_port_will_do_it_is_the_one_of_before_unless_that_is_taken() {
+        let any = "127.0.0.1:0".parse().unwrap();
+        let (listener, before) = bind_again(any, None).await.unwrap();
+        assert_ne!(bind_again(any, Some(before)).await.unwrap().1, before, "it is taken");
+        drop(listener);
+        assert_eq!(bind_again(any, Some(before)).await.unwrap().1, before);
     }
 
     #[test]

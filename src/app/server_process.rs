@@ -1,5 +1,7 @@
 //! The process of a server, as clients see it: which it is, and what they may have it do.
 
+use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::{Duration, UNIX_EPOCH};
@@ -7,6 +9,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use serde_json::Value;
 use tokio::runtime::Handle;
 
+use super::next_server;
 use super::stop_order::{NextProgram, StopOrder, StopSender};
 use crate::connection::admin::{AdminMessage, ProcessRequest};
 use crate::connection::flag_set::FlagSet;
@@ -25,7 +28,7 @@ pub struct ServerProcess {
     launch: ServerLaunch,
     since_ms: i64,
     idle_exit: Option<Duration>,
-    http: OnceLock<String>,
+    http: OnceLock<(SocketAddr, String)>,
     orders: StopSender,
     terms: ServerTerms,
 }
@@ -36,7 +39,7 @@ impl ServerProcess {
     pub fn new(
         launch: ServerLaunch,
         data_dir: &Path,
-        allow_writes: bool,
+        writes: WritePolicy,
         idle_exit: Option<Duration>,
         orders: StopSender,
     ) -> Self {
@@ -46,7 +49,7 @@ impl ServerProcess {
         let store = data_dir.canonicalize().ok().map(|directory| directory.to_string_lossy().into_owned());
         let data_dir = data_dir.to_string_lossy();
         let terms = ServerTerms {
-            writes: WritePolicy::of(allow_writes),
+            writes,
             flags: launch.flags.clone(),
             read_tools: mcp::tools::read_only(),
             store,
@@ -59,21 +62,23 @@ impl ServerProcess {
 
     /// A server inside a process that is something else as well: it can be asked which it is, and nobody can end it.
     #[must_use]
-    pub fn inner(allow_writes: bool) -> Self {
+    pub fn inner(writes: WritePolicy) -> Self {
         let launch = ServerLaunch {
             program: PathBuf::new(),
             arguments: Vec::new(),
             started_by: StartedBy::Person,
             flags: FlagSet::default(),
             unusable: None,
+            has_former: false,
+            kept_because: None,
         };
-        ServerProcess::new(launch, Path::new(""), allow_writes, None, StopSender::unheard())
+        ServerProcess::new(launch, Path::new(""), writes, None, StopSender::unheard())
     }
 
-    /// Says at which URL the server is reached over HTTP.
-    pub fn serves_http(&self, url: String) {
+    /// Says at which address, and so at which URL, the server is reached over HTTP.
+    pub fn serves_http(&self, address: SocketAddr, url: String) {
         // It listens once.
-        drop(self.http.set(url));
+        drop(self.http.set((address, url)));
     }
 
     /// What clients' terms are held against.
@@ -96,6 +101,14 @@ impl ServerProcess {
                 let is_older = version::is_newer(current(), &version);
                 let program = Some(program).filter(|_| is_theirs && !is_older);
                 (done(&facts), Some(StopOrder::Restart(NextProgram { program, arguments })))
+            }
+            ProcessRequest::GiveWay if self.launch.started_by == StartedBy::FrontEnd => {
+                (done(&facts), Some(StopOrder::GiveWay))
+            }
+            ProcessRequest::GiveWay => {
+                let by = self.launch.started_by;
+                let error = format!("this server was {by}, and only a person ends it: {}", self.terms.stop);
+                (AdminMessage::Failed { code: FailureCode::Refused, error }, None)
             }
             ProcessRequest::HandOver { version, program } => {
                 let refusal = match self.launch.started_by {
@@ -121,6 +134,18 @@ impl ServerProcess {
         }
     }
 
+    /// Checks what an order needs while the server still runs: one to start again with other arguments is given only where the
+    /// next server can have them.
+    ///
+    /// # Errors
+    /// Why the order is not to be given.
+    pub async fn check(&self, order: &StopOrder) -> Result<(), String> {
+        let StopOrder::Restart(NextProgram { program, arguments: Some(arguments) }) = order else { return Ok(()) };
+        let program = program.as_ref().unwrap_or(&self.launch.program);
+        let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
+        next_server::check(program, &arguments, self.http.get().map(|(address, _)| *address)).await
+    }
+
     /// Gives the order that an answer came with.
     pub fn order(&self, order: StopOrder) {
         self.orders.order(order);
@@ -137,7 +162,8 @@ impl ServerProcess {
             since_ms: self.since_ms,
             clients,
             tasks: Handle::try_current().map_or(0, |runtime| runtime.metrics().num_alive_tasks()),
-            http: self.http.get().cloned(),
+            http: self.http.get().map(|(_, url)| url.clone()),
+            kept_because: self.launch.kept_because.clone(),
             idle_exit_s: self.idle_exit.map(|idle| idle.as_secs()),
         }
     }
@@ -158,8 +184,16 @@ mod tests {
             started_by,
             flags: FlagSet::default(),
             unusable: Some("/unusable/muster".into()),
+            has_former: false,
+            kept_because: None,
         };
-        ServerProcess::new(launch, Path::new("/d a"), true, Some(Duration::from_mins(15)), StopSender::unheard())
+        ServerProcess::new(
+            launch,
+            Path::new("/d a"),
+            WritePolicy::of(true),
+            Some(Duration::from_mins(15)),
+            StopSender::unheard(),
+        )
     }
 
     fn hand_over(version: &str) -> ProcessRequest {
@@ -177,6 +211,16 @@ mod tests {
         {
             let (answer, order) = started_by(by).answer(hand_over(version), 1);
             assert!(matches!(answer, AdminMessage::Failed { .. }) && order.is_none(), "{by:?} {version}: {answer:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_server_that_a_front_end_started_gives_way_to_that_of_a_service() {
+        let give_way = |by| started_by(by).answer(ProcessRequest::GiveWay, 1);
+        assert_eq!(give_way(StartedBy::FrontEnd).1, Some(StopOrder::GiveWay));
+        for by in [StartedBy::Person, StartedBy::Systemd] {
+            let (AdminMessage::Failed { error, .. }, None) = give_way(by) else { panic!("{by:?} gives way") };
+            assert!(error.contains("only a person ends it: muster stop"), "{error}");
         }
     }
 

@@ -16,6 +16,8 @@ pub enum StopOrder {
     Stop,
     /// It is to start again.
     Restart(NextProgram),
+    /// The server of a service waits for its place.
+    GiveWay,
 }
 
 /// The program that a server turns into when it starts again.

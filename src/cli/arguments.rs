@@ -44,7 +44,9 @@ pub(super) enum OperandError {
         known: Vec<&'static str>,
     },
     /// Text that is not a time.
-    #[error("`{text}` is not a time: give 2026-11-17T12:00:00Z, or -15m, -2h or -3d for that long ago")]
+    #[error(
+        "`{text}` is not a time: give 2026-11-17T12:00:00Z, a date such as 2026-11-17 (UTC), or a time ago such as 15m, 2h or '3 days ago'"
+    )]
     Moment {
         /// What was given.
         text: String,

@@ -30,6 +30,9 @@ pub(super) enum KnownClient {
     Goose,
 }
 
+/// The profile in the block when none is given.
+pub(super) const DEFAULT_PROFILE: &str = "default";
+
 /// The region in the block when no region is known.
 const PLACEHOLDER_REGION: &str = "us-east-1";
 
@@ -63,7 +66,7 @@ impl ServerEntry {
             );
         }
         if selection.profile().is_none() {
-            environment.insert(0, pair("AWS_PROFILE", "default"));
+            environment.insert(0, pair("AWS_PROFILE", DEFAULT_PROFILE));
             gaps.push("No profile given: using default; give --profile for another.");
         }
         let arguments = words.iter().map(|word| word.to_string_lossy().into_owned());

@@ -4,9 +4,11 @@
 //! placeholder itself. An option with a blank value counts as not given and is removed. [`crate::config::tidy`] does the same
 //! for variables.
 
+use std::any::TypeId;
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, Command};
@@ -63,20 +65,25 @@ pub(super) fn tidied(words: Vec<OsString>, root: &Command) -> Vec<OsString> {
             continue;
         };
         if let Some((name, value)) = option.split_once('=') {
-            let Some(value) = said(argument(root, command, name), value) else { continue };
-            out.push(format!("--{name}={value}").into());
+            let argument = argument(root, command, name);
+            match said(argument, value) {
+                Some(value) => out.push(format!("--{name}={value}").into()),
+                None if argument.is_some_and(narrows) => out.push(word),
+                None => {}
+            }
             continue;
         }
         let argument = argument(root, command, option);
         match words.peek() {
             // A switch that is followed by a blank is not switched on: the blank may stand for `false`.
-            Some(next) if is_blank(next) && argument.is_some() => drop(words.next()),
+            Some(next) if is_blank(next) && argument.is_some_and(|argument| !narrows(argument)) => drop(words.next()),
             Some(next) if argument.is_some_and(takes_value) && !next.to_string_lossy().starts_with("--") => {
                 let next = words.next().unwrap_or_default();
                 match next.to_str() {
                     None => out.extend([word, next]),
                     Some(value) => {
-                        if let Some(value) = said(argument, value) {
+                        let is_kept = argument.is_some_and(narrows);
+                        if let Some(value) = said(argument, value).or_else(|| is_kept.then(|| value.to_owned())) {
                             out.extend([word, value.into()]);
                         }
                     }
@@ -117,7 +124,9 @@ pub(super) fn explained(error: &clap::Error, words: &[OsString], root: &Command)
     let of_command = command(words, root).and_then(|name| root.find_subcommand(name)).unwrap_or(root);
     let mut options = of_command.get_arguments().chain(root.get_arguments());
     let named = match error.get(ContextKind::InvalidArg) {
-        Some(ContextValue::String(named)) => named.split([' ', '=']).next().and_then(|word| word.strip_prefix("--")),
+        Some(ContextValue::String(named)) => {
+            named.split([' ', '=', '[']).next().and_then(|word| word.strip_prefix("--"))
+        }
         _ => None,
     };
     let option = options.find(|option| named.is_some() && option.get_long() == named);
@@ -224,6 +233,19 @@ fn argument<'a>(root: &'a Command, command: &'a Command, name: &str) -> Option<&
     known.find(|argument| argument.get_long() == Some(name))
 }
 
+/// Whether an option narrows what tools may change, so that it must not vanish.
+fn narrows(argument: &Arg) -> bool {
+    let variable = argument.get_env().and_then(OsStr::to_str);
+    variable.is_some_and(|variable| tidy::NARROWING.contains(&variable))
+}
+
+/// Whether `flag` of `subcommand`, such as `--prices`, is the path of a file.
+pub(super) fn is_path(root: &Command, subcommand: &str, flag: &str) -> bool {
+    let command = root.find_subcommand(subcommand).unwrap_or(root);
+    let argument = argument(root, command, flag.trim_start_matches("--"));
+    argument.is_some_and(|argument| argument.get_value_parser().type_id() == TypeId::of::<PathBuf>())
+}
+
 fn takes_value(argument: &Arg) -> bool {
     argument.get_action().takes_values()
 }
@@ -280,6 +302,23 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_that_narrows_writes_does_not_vanish_with_its_value() {
+        for given in [
+            &["mcp", "--write-tag", ""][..],
+            &["mcp", "--write-tag="],
+            &["serve", "--deny-write", " \t"],
+            &["mcp", "--write-cap", ""],
+            &["mcp", "--write-region", ","],
+        ] {
+            assert_eq!(left(given), words(given), "{given:?}");
+        }
+        let root = super::super::Cli::command();
+        let options = root.get_subcommands().flat_map(Command::get_arguments);
+        let variables: BTreeSet<&str> = options.filter_map(|option| option.get_env()?.to_str()).collect();
+        assert!(tidy::NARROWING.iter().all(|name| variables.contains(name)), "{variables:?}");
+    }
+
+    #[test]
     fn the_command_is_known_though_the_rest_cannot_be_read() {
         let root = super::super::Cli::command();
         for (given, expected) in [
@@ -300,6 +339,13 @@ mod tests {
         assert_eq!(named, ["--region", "--profile", "the command line"]);
         let said = Unfilled { found }.to_string();
         assert!(said.starts_with("--region holds the placeholder `${input:region}` and --profile holds"), "{said}");
+    }
+
+    #[test]
+    fn a_flag_that_is_the_path_of_a_file_is_known() {
+        let root = super::super::Cli::command();
+        assert!(is_path(&root, "serve", "--prices") && is_path(&root, "serve", "--data-dir"));
+        assert!(!is_path(&root, "serve", "--list") && !is_path(&root, "serve", "--nonsense"));
     }
 
     #[test]

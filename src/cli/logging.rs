@@ -58,6 +58,13 @@ impl Logging {
         let mut words: Vec<OsString> = ["serve", "--detached", "--allow-writes"].map(Into::into).into();
         words.extend(ServerFlags::of(config).words());
         words.extend(idle_exit.words());
+        words.extend(self.words());
+        words
+    }
+
+    /// These flags as arguments.
+    pub(super) fn words(&self) -> Vec<OsString> {
+        let mut words = Vec::new();
         if let Some(filter) = &self.log {
             words.extend(["--log".into(), filter.into()]);
         }

@@ -1,6 +1,7 @@
 //! `muster restart`.
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use clap::Args;
 
@@ -43,13 +44,15 @@ pub(super) enum FlagsError {
 }
 
 impl Restart {
-    /// Has the server start again, and says what was done. `check` says whether `muster` takes a command line.
+    /// Has the server start again, and says what was done. `is_path` says whether a flag of a server names a file, and `check`
+    /// whether `muster` takes a command line.
     ///
     /// # Errors
     /// When no server runs, when it does not come back, or when the flags cannot be used.
     pub(super) async fn run(
         self,
         environment: &Environment,
+        is_path: impl Fn(&str) -> bool,
         check: impl Fn(&[OsString]) -> Result<(), String>,
     ) -> anyhow::Result<()> {
         let data_dir = self.store.config(environment)?.data_dir;
@@ -61,7 +64,8 @@ impl Restart {
         } else {
             let running =
                 process::describe(&data_dir).await.ok_or(RestartError::NotRunning { data_dir: data_dir.clone() })?;
-            let arguments = flag_set::replaced(&running.arguments.ok_or(FlagsError::Unknown)?, &self.flags);
+            let flags = absolute(&self.flags, is_path, environment);
+            let arguments = flag_set::replaced(&running.arguments.ok_or(FlagsError::Unknown)?, &flags);
             let words: Vec<OsString> =
                 [OsString::from("muster")].into_iter().chain(arguments.iter().map(Into::into)).collect();
             check(&words).map_err(FlagsError::Unusable)?;
@@ -86,5 +90,39 @@ impl Restart {
             }
         };
         Ok(Output::stdout().line(&said)?)
+    }
+}
+
+/// The flags, with the paths of files made absolute: the server has a working directory of its own.
+fn absolute(flags: &[String], is_path: impl Fn(&str) -> bool, environment: &Environment) -> Vec<String> {
+    let whole = |path: &str| environment.absolute(Path::new(path)).to_string_lossy().into_owned();
+    let mut is_value_of_path = false;
+    let made = flags.iter().map(|word| {
+        let follows = std::mem::take(&mut is_value_of_path);
+        match word.split_once('=') {
+            Some((flag, path)) if flag.starts_with("--") && is_path(flag) => format!("{flag}={}", whole(path)),
+            None if word.starts_with("--") => {
+                is_value_of_path = is_path(word);
+                word.clone()
+            }
+            _ if follows => whole(word),
+            _ => word.clone(),
+        }
+    });
+    made.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_those_of_whoever_runs_the_command() {
+        let given = ["--prices", "p.json", "--list", "all", "--prices=q.json", "--prices", "/abs", "p.json"];
+        let given: Vec<String> = given.map(str::to_owned).into();
+        let made = absolute(&given, |flag| flag == "--prices", &Environment::of(&[], None));
+        let expected =
+            ["--prices", "/work/p.json", "--list", "all", "--prices=/work/q.json", "--prices", "/abs", "p.json"];
+        assert_eq!(made, expected);
     }
 }

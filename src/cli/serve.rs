@@ -2,28 +2,23 @@
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use clap::Args;
 
 use super::output::Output;
 use super::server_flags::ServerFlags;
+use super::succession::Inheritance;
 use crate::app::serve::{self, ServerEnd};
-use crate::app::stop_order::NextProgram;
 use crate::config::{self, Config, ConfigError, Environment, ServerOptions};
 use crate::connection::data_dir;
 use crate::connection::flag_set::FlagSet;
 use crate::connection::server_facts::{ServerLaunch, StartedBy};
-use crate::telemetry::{self, LogDestination};
+use crate::connection::serving_record;
+use crate::telemetry::LogDestination;
 
 /// How long a server that a front end started outlives its last client.
 const IDLE_EXIT: Duration = Duration::from_mins(15);
-
-/// Tells the next server of this process which program it could not become. A newer front end would otherwise have it try for ever.
-const UNUSABLE: &str = "MUSTER_UNUSABLE_PROGRAM";
 
 /// When a server ends by itself.
 #[derive(Clone, Debug, Default, Args)]
@@ -44,7 +39,7 @@ impl IdleExit {
 
     /// The flag as arguments, if it is given.
     pub(super) fn words(&self) -> Vec<OsString> {
-        let words = |every: Duration| [OsString::from("--idle-exit"), format!("{}ms", every.as_millis()).into()];
+        let words = |every: Duration| [OsString::from("--idle-exit"), config::duration_text(every).into()];
         self.idle_exit.into_iter().flat_map(words).collect()
     }
 }
@@ -72,29 +67,46 @@ pub(super) struct Serve {
     /// Leave the terminal, log to a file, and end when no client is left; how `muster mcp` starts it
     #[arg(long, hide = true)]
     detached: bool,
+    /// Permit over HTTP what a detached server permits: how one takes over from a server that a person started
+    #[arg(long, hide = true)]
+    http_writes: bool,
     #[command(flatten)]
     idle_exit: IdleExit,
+    /// Only check whether this server could start once the one that listens at this address has ended
+    #[arg(long, hide = true, value_name = "ADDRESS", num_args = 0..=1)]
+    #[expect(clippy::option_option, reason = "clap's form of a flag whose value may be left out")]
+    check: Option<Option<SocketAddr>>,
     /// For how long evidence of a resource outweighs its absence from a listing, for tests against an emulator [default: 1m]
     #[arg(long, hide = true, value_name = "DURATION", value_parser = config::duration)]
     absence_after: Option<Duration>,
 }
 
 impl Serve {
+    /// Whether to check only, and beside which address.
+    #[expect(clippy::option_option, reason = "clap's form of a flag whose value may be left out")]
+    pub(super) fn check(&self) -> Option<Option<SocketAddr>> {
+        self.check
+    }
+
     /// Merges these flags into a configuration.
     pub(super) fn config(self, environment: &Environment) -> Result<(Config, ServerOptions), ConfigError> {
-        let options = ServerOptions {
+        let mut config = self.connection.config(environment)?;
+        // AWS itself is judged by the rule and nothing else.
+        let absence_after = self.absence_after.filter(|_| config.selection.has_endpoint());
+        if let Some(absence_after) = absence_after {
+            config.absence_after = absence_after;
+        }
+        let mut options = ServerOptions {
             http: self.http,
             allowed_hosts: self.allowed_host,
             allowed_origins: self.allowed_origin,
             detached: self.detached,
+            http_writes: self.http_writes,
+            successor: Vec::new(),
             // Nobody counts the clients of HTTP.
-            idle_exit: self.idle_exit.of(self.detached).filter(|_| self.detached || self.http.is_none()),
+            idle_exit: self.idle_exit.of(self.detached).filter(|_| self.http.is_none()),
         };
-        let mut config = self.connection.config(environment)?;
-        // AWS itself is judged by the rule and nothing else.
-        if let Some(absence_after) = self.absence_after.filter(|_| config.selection.has_endpoint()) {
-            config.absence_after = absence_after;
-        }
+        options.successor = successor(&config, &options, absence_after);
         Ok((config, options.check()?))
     }
 }
@@ -114,13 +126,34 @@ pub(super) fn detach(config: &Config) -> anyhow::Result<LogDestination> {
 pub(super) fn launch(config: &Config, options: &ServerOptions) -> std::io::Result<ServerLaunch> {
     let idle_exit = IdleExit { idle_exit: Some(options.idle_exit.unwrap_or_default()) };
     let variable = |name: &str| std::env::var(name).ok();
+    let Inheritance { unusable, has_former, kept_because } = Inheritance::read();
     Ok(ServerLaunch {
         program: std::env::current_exe()?,
         arguments: std::env::args_os().skip(1).collect(),
         started_by: StartedBy::of(options.detached, std::process::id(), &variable),
         flags: settings(config, &idle_exit),
-        unusable: std::env::var_os(UNUSABLE).map(PathBuf::from),
+        unusable,
+        has_former,
+        kept_because,
     })
+}
+
+/// The arguments of a detached server with these settings, without the data directory, `--http` and how to log; none where one of them
+/// is not UTF-8.
+fn successor(config: &Config, options: &ServerOptions, absence_after: Option<Duration>) -> Vec<String> {
+    let mut words: Vec<OsString> = serving_record::DETACHED.map(Into::into).into();
+    if config.writes.allow {
+        words.push("--allow-writes".into());
+        words.extend((!options.is_http_read_only()).then(|| "--http-writes".into()));
+    }
+    words.extend(ServerFlags::of(config).without_directory().words());
+    let hosts = options.allowed_hosts.iter().flat_map(|host| ["--allowed-host", host.as_str()]);
+    let origins = options.allowed_origins.iter().flat_map(|origin| ["--allowed-origin", origin.as_str()]);
+    words.extend(hosts.chain(origins).map(Into::into));
+    words.extend(IdleExit { idle_exit: Some(options.idle_exit.unwrap_or_default()) }.words());
+    let absence = |after: Duration| [OsString::from("--absence-after"), format!("{}ms", after.as_millis()).into()];
+    words.extend(absence_after.into_iter().flat_map(absence));
+    words.into_iter().map(|word| word.into_string().ok()).collect::<Option<_>>().unwrap_or_default()
 }
 
 /// The settings of a server of `config` as flags, to compare them.
@@ -147,30 +180,6 @@ pub(super) async fn run(config: &Config, options: ServerOptions, launch: ServerL
     let end = Box::pin(serve::run(config, options, launch, announce)).await?;
     printed?;
     Ok(end)
-}
-
-/// Turns this process into the server that comes after it; the same program where the next one does not start. Returns only with
-/// an error.
-pub(super) fn become_next(launch: &ServerLaunch, next: &NextProgram) -> anyhow::Error {
-    // The next one begins with an empty queue.
-    telemetry::flush();
-    let arguments = match &next.arguments {
-        Some(arguments) => arguments.iter().map(OsString::from).collect(),
-        None => launch.arguments.clone(),
-    };
-    let command = |program: &Path| {
-        let mut command = Command::new(program);
-        command.args(&arguments).env_remove(UNUSABLE);
-        command
-    };
-    let mut same = command(&launch.program);
-    if let Some(program) = &next.program {
-        let error = command(program).exec();
-        telemetry::say(&format!("muster: {} does not start: {error}", program.display()));
-        same.env(UNUSABLE, program);
-    }
-    let error = same.exec();
-    anyhow::Error::new(error).context(format!("{} does not start again", launch.program.display()))
 }
 
 #[cfg(test)]

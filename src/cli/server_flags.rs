@@ -4,11 +4,11 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 
 use super::audit_flags::AuditFlags;
 use super::store_flags::{StoreFlags, settled};
+use super::write_flags::WriteFlags;
 use crate::config::{
     self, Config, ConfigError, Environment, Given, Interval, ListMode, Queue, REDACT_NOTHING, RequestShare, Size,
 };
@@ -31,11 +31,8 @@ pub(super) struct ServerFlags {
     /// The AWS region, such as eu-central-1 [default: `AWS_REGION`, else `AWS_DEFAULT_REGION`, else the profile's]
     #[arg(long, env = "MUSTER_REGION", value_name = "REGION", hide_env_values = true)]
     region: Option<String>,
-    /// Offer the tools that change AWS: start, stop and snapshot instances
-    ///
-    /// Without it they do not exist. `muster help writes` says what they do and what they never do.
-    #[arg(long, env = "MUSTER_ALLOW_WRITES", value_parser = BoolishValueParser::new(), hide_env_values = true)]
-    allow_writes: bool,
+    #[command(flatten)]
+    writes: WriteFlags,
     /// What resources/list shows; `auto` shows everything in a small account, else collections [default: auto]
     ///
     /// `auto` lists everything up to 500 resources; above that it lists summaries, VPCs and one collection for each kind.
@@ -113,7 +110,7 @@ enum ListFlag {
 }
 
 impl ServerFlags {
-    /// The flags that give `config` to another process, without `--allow-writes`: whoever starts that process decides on it.
+    /// The flags that give `config` to another process, without those about writes: whoever starts that process decides on them.
     pub(super) fn of(config: &Config) -> Self {
         let given = |(kind, every): (&String, &Duration)| Interval { kind: kind.clone(), every: *every };
         ServerFlags {
@@ -124,7 +121,7 @@ impl ServerFlags {
             },
             account: config.account.clone(),
             region: config.selection.region.clone(),
-            allow_writes: false,
+            writes: WriteFlags::default(),
             list: Some(match config.list {
                 ListMode::Auto => ListFlag::Auto,
                 ListMode::All => ListFlag::All,
@@ -148,6 +145,12 @@ impl ServerFlags {
         }
     }
 
+    /// These flags without the data directory.
+    pub(super) fn without_directory(mut self) -> Self {
+        self.store.data_dir = None;
+        self
+    }
+
     /// These flags for a client's configuration. There a variable gives the region, and paths are absolute, since the client has
     /// another working directory. A profile stays a flag: only a flag takes precedence over keys in the client's environment.
     pub(super) fn for_client(self, environment: &Environment) -> Self {
@@ -161,6 +164,12 @@ impl ServerFlags {
             region: None,
             ..self
         }
+    }
+
+    /// These flags with `profile` where they name none.
+    pub(super) fn or_profile(mut self, profile: &str) -> Self {
+        self.store.profile.get_or_insert_with(|| profile.to_owned());
+        self
     }
 
     /// The flags as arguments of a command line.
@@ -187,16 +196,14 @@ impl ServerFlags {
         for relaxed in &self.relaxed {
             flag("--relaxed", Some(relaxed.to_string().into()));
         }
-        flag("--canary-interval", self.canary_interval.map(|every| format!("{}ms", every.as_millis()).into()));
-        flag("--retain-age", self.retain_age.map(|age| format!("{}ms", age.as_millis()).into()));
+        flag("--canary-interval", self.canary_interval.map(|every| config::duration_text(every).into()));
+        flag("--retain-age", self.retain_age.map(|age| config::duration_text(age).into()));
         flag("--retain-size", self.retain_size.map(|size| size.to_string().into()));
         flag("--keep-free", self.keep_free.map(|size| size.to_string().into()));
         flag("--redact-tag-keys", Some(self.redact_tag_keys.join(",")).filter(|keys| !keys.is_empty()).map(Into::into));
         flag("--prices", self.prices.clone().map(Into::into));
         words.extend(self.audit.words());
-        if self.allow_writes {
-            words.push("--allow-writes".into());
-        }
+        words.extend(self.writes.words());
         words
     }
 
@@ -208,7 +215,7 @@ impl ServerFlags {
             account: self.account,
             region: self.region,
             regions: self.store.regions,
-            allow_writes: self.allow_writes,
+            writes: self.writes.policy(),
             list: self.list.map(|list| match list {
                 ListFlag::Auto => ListMode::Auto,
                 ListFlag::All => ListMode::All,

@@ -5,6 +5,7 @@
 mod launchd;
 mod systemd;
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -12,14 +13,19 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::client_config::ServerEntry;
+use super::client_config::{DEFAULT_PROFILE, ServerEntry};
 use super::output::Output;
 use super::server_flags::ServerFlags;
 use crate::config::Environment;
+use crate::model::shell_word::command_line;
+use crate::model::text::shown;
 use crate::telemetry;
 
 /// What every file holds that was written here, so that none of a person's is overwritten or removed.
 const MARK: &str = "Written by `muster service install`";
+
+/// The longest line of a file, or of what is said about it, that is shown.
+const SHOWN: usize = 2_000;
 
 /// The arguments of `muster service`.
 #[derive(Clone, Debug, Subcommand)]
@@ -36,13 +42,16 @@ pub(super) struct InstallService {
     #[command(flatten)]
     connection: ServerFlags,
     /// Also serve MCP over Streamable HTTP at /mcp of this loopback address, such as 127.0.0.1:8377
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = lasting_address)]
     http: Option<SocketAddr>,
     #[command(flatten)]
     place: ServicePlace,
     /// Print the file instead of writing it
-    #[arg(long)]
+    #[arg(long, conflicts_with = "force")]
     print: bool,
+    /// Replace a service of this name that runs the server in another way
+    #[arg(long)]
+    force: bool,
 }
 
 /// The arguments of `muster service uninstall`.
@@ -75,6 +84,8 @@ struct ServiceFile {
     path: PathBuf,
     /// What makes it count.
     start: Vec<String>,
+    /// What makes a service that runs read it again.
+    again: Vec<String>,
     /// What to do once it is removed.
     end: Vec<String>,
 }
@@ -96,6 +107,14 @@ pub(super) enum ServiceError {
     Foreign {
         /// The file.
         path: PathBuf,
+    },
+    /// It runs the server in another way.
+    #[error("{} runs the server in another way: give --force to replace it, or another --name. What would change:\n{changes}", path.display())]
+    Differs {
+        /// The file.
+        path: PathBuf,
+        /// The lines that differ.
+        changes: String,
     },
     /// There is none.
     #[error("there is no service {}", path.display())]
@@ -123,29 +142,54 @@ fn service_name(text: &str) -> Result<String, String> {
     }
 }
 
+/// Reads an address at which clients find the server again.
+fn lasting_address(text: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr =
+        text.parse().map_err(|_| "an address has an IP and a port, such as 127.0.0.1:8377".to_owned())?;
+    if address.port() == 0 {
+        return Err("a service needs a port of its own, since clients look for it there: port 0 changes at each start"
+            .to_owned());
+    }
+    Ok(address)
+}
+
 impl Service {
-    /// Writes or removes the service, and prints what was done and what to run.
+    /// Writes or removes the service, and prints what was done and what to run. `logging` are the arguments of logging.
     ///
     /// # Errors
     /// [`ServiceError`], or what is wrong with a flag.
-    pub(super) fn run(self, environment: &Environment) -> anyhow::Result<()> {
+    pub(super) fn run(self, environment: &Environment, logging: Vec<OsString>) -> anyhow::Result<()> {
         match self {
-            Service::Install(install) => install.run(environment),
+            Service::Install(install) => install.run(environment, logging),
             Service::Uninstall(uninstall) => uninstall.run(),
         }
     }
 }
 
 impl InstallService {
-    fn run(self, environment: &Environment) -> anyhow::Result<()> {
+    fn run(self, environment: &Environment, logging: Vec<OsString>) -> anyhow::Result<()> {
         let mut words = self.connection.clone().for_client(environment).words();
         if let Some(http) = self.http {
             words.extend(["--http".into(), http.to_string().into()]);
         }
-        let config = self.connection.config(environment)?;
+        words.extend(logging);
+        let config = self.connection.clone().config(environment)?;
+        // Keys of the environment are not written, so the service serves the directory of a profile.
+        let data_dir = match config.selection.profile() {
+            Some(_) => config.data_dir.clone(),
+            None => self.connection.or_profile(DEFAULT_PROFILE).config(environment)?.data_dir,
+        };
         let server = ServerEntry::new(&std::env::current_exe()?, "serve", &words, &config.selection);
         for gap in server.gaps() {
             telemetry::say(gap);
+        }
+        for (name, url) in server.environment().iter().filter(|(name, _)| name.starts_with("AWS_ENDPOINT_URL")) {
+            telemetry::say(&shown(
+                &format!(
+                    "The service uses {name}={url}, as this shell does. Unset {name} and run this again for AWS itself."
+                ),
+                SHOWN,
+            ));
         }
         let manager = self.place.manager();
         if manager == ServiceManager::Systemd && !systemd::can_run(server.command()) {
@@ -160,18 +204,32 @@ impl InstallService {
         }
         let file = self.place.file()?;
         let failed = |source| ServiceError::Io { path: file.path.clone(), source };
-        match read(&file.path)? {
+        let known = read(&file.path)?;
+        let done = match &known {
             Some(known) if !known.contains(MARK) => return Err(ServiceError::Foreign { path: file.path }.into()),
-            _ => {}
-        }
+            Some(known) if *known == text => "this is already",
+            Some(known) if !self.force => {
+                return Err(ServiceError::Differs { changes: changes(known, &text), path: file.path }.into());
+            }
+            Some(_) => "replaced",
+            None => "wrote",
+        };
         if let Some(directory) = file.path.parent() {
             fs::create_dir_all(directory).map_err(failed)?;
         }
-        fs::write(&file.path, text).map_err(failed)?;
         let mut output = Output::stdout();
-        output.line(&format!("wrote {}", file.path.display()))?;
-        output.line("An MCP client that runs now may have started a server; end it first:\n  muster stop")?;
+        output.line(&format!("{done} {}", file.path.display()))?;
+        if let Some(known) = known.filter(|known| *known != text) {
+            output.line(&changes(&known, &text))?;
+        }
+        fs::write(&file.path, text).map_err(failed)?;
+        let stop = command_line(["muster", "stop", "--data-dir", data_dir.to_string_lossy().as_ref()]);
+        output.line("The service takes the place of a server that an MCP client started. End one that you started:")?;
+        output.line(&format!("  {}", shown(&stop, SHOWN)))?;
         said(&mut output, "Start the service, now and at each login:", &file.start)?;
+        if done == "replaced" {
+            said(&mut output, "If it runs already, start it again:", &file.again)?;
+        }
         if manager == ServiceManager::Systemd {
             said(&mut output, "Let it run without a login too:", &["loginctl enable-linger".to_owned()])?;
             let log = format!("journalctl --user --unit {}.service", self.place.name);
@@ -224,6 +282,7 @@ impl ServicePlace {
                         "systemctl --user daemon-reload".to_owned(),
                         format!("systemctl --user enable --now {name}.service"),
                     ],
+                    again: vec![format!("systemctl --user restart {name}.service")],
                     end: vec![
                         format!("systemctl --user stop {name}.service"),
                         "systemctl --user daemon-reload".to_owned(),
@@ -234,10 +293,23 @@ impl ServicePlace {
                 let label = launchd::label(name);
                 let path = home.join("Library/LaunchAgents").join(format!("{label}.plist"));
                 let start = vec![format!("launchctl bootstrap gui/$(id -u) '{}'", path.display())];
-                ServiceFile { path, start, end: vec![format!("launchctl bootout gui/$(id -u)/{label}")] }
+                let end = vec![format!("launchctl bootout gui/$(id -u)/{label}")];
+                let again = end.iter().chain(&start).cloned().collect();
+                ServiceFile { path, start, again, end }
             }
         })
     }
+}
+
+/// The lines of a file that are no longer there, and those that are new.
+fn changes(before: &str, after: &str) -> String {
+    let missing = |of: &str, from: &str, sign: char| -> Vec<String> {
+        let kept: Vec<&str> = from.lines().collect();
+        let gone = of.lines().filter(|line| !kept.contains(line));
+        gone.map(|line| format!("  {sign} {}", shown(line, SHOWN))).collect()
+    };
+    let lines = [missing(before, after, '-'), missing(after, before, '+')].concat();
+    lines.join("\n")
 }
 
 /// The text of a file; `None` where there is none.

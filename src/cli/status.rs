@@ -145,13 +145,23 @@ fn told(config: &Config, server: &ServerPresence, report: &StatusReport, summary
         );
         lines.push(format!("clients: {} on its socket{http}; it {idle}", server.clients));
         lines.push(format!("command: {}", process_report::command(server)));
+        if let Some(why) = &server.kept_because {
+            lines
+                .push(format!("note: it was to start again in another way, which failed, so it runs as before: {why}"));
+        }
     }
     lines.push(format!("data directory: {}", config.data_dir.display()));
     if summary.is_null() {
         lines.push("store: none yet; the first server makes one".to_owned());
     } else {
         let [now, seq] = ["now", "seq"].map(|name| field(summary, name));
-        lines.push(format!("inventory at {now}, up to record {seq} of the log"));
+        // Nobody looks at AWS without a server: then the copy is as old as its last look.
+        let at = match server {
+            ServerPresence::Absent if report.last_seen.is_empty() => "not seen yet".to_owned(),
+            ServerPresence::Absent => format!("as last seen at {}", report.last_seen),
+            ServerPresence::Known(_) | ServerPresence::Unknown => format!("at {now}"),
+        };
+        lines.push(format!("inventory {at}, up to record {seq} of the log"));
     }
     let mut table = Table::new(&KindRow::COLUMNS);
     report.kinds.iter().for_each(|row| table.row(row.cells()));

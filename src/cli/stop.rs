@@ -13,7 +13,7 @@ use crate::config::Environment;
 pub(super) struct Stop {
     #[command(flatten)]
     store: RegionalStoreFlags,
-    /// Kill a server that has not ended after 10 seconds
+    /// Kill a server that has not ended after 20 seconds
     ///
     /// Nothing that was acknowledged is lost: the store stands a kill at any moment.
     #[arg(long)]

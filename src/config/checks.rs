@@ -7,6 +7,7 @@ use super::error::ConfigError;
 use super::given::Given;
 use super::placeholder::placeholder;
 use super::{path_expansion, regions, selection};
+use crate::policy::{DeniedTarget, WritePolicy, WriteRule};
 
 /// Returns the single region, with the flag or variable that names it.
 pub(super) fn region(given: Option<&str>, environment: &Environment) -> Option<(String, String)> {
@@ -37,6 +38,20 @@ pub(super) fn check(source_name: String, name: &str, has_endpoint: bool) -> Resu
         regions::Slip::Form => None,
     };
     Err(ConfigError::UnknownRegion { source_name, given: name.to_owned(), nearest })
+}
+
+/// Checks the regions in the rules for writes. A rule that denies a region that does not exist would deny nothing.
+pub(super) fn rules(writes: &WritePolicy, environment: &Environment, has_endpoint: bool) -> Result<(), ConfigError> {
+    let regions = writes.rules().into_iter().flat_map(|rule| match rule {
+        WriteRule::Regions(names) => {
+            names.into_iter().map(|name| (environment.source("--write-region", &name), name)).collect()
+        }
+        WriteRule::Deny(DeniedTarget::Region(name)) => {
+            vec![(environment.source("--deny-write", &format!("region:{name}")), name)]
+        }
+        _ => Vec::new(),
+    });
+    regions.into_iter().try_for_each(|(source_name, name)| check(source_name, &name, has_endpoint))
 }
 
 /// Refuses placeholders that a client did not fill in.

@@ -10,6 +10,7 @@ use super::tidy;
 use crate::aws::queue::Queue;
 use crate::mcp::ListMode;
 use crate::model::AccountId;
+use crate::policy::WritePolicy;
 
 /// The values of flags and `MUSTER_*` variables; `None` or empty where none is given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,8 +25,8 @@ pub struct Given {
     pub region: Option<String>,
     /// `--regions`: names, or `all`.
     pub regions: Vec<String>,
-    /// `--allow-writes`.
-    pub allow_writes: bool,
+    /// `--allow-writes`, and the flags that narrow it.
+    pub writes: WritePolicy,
     /// `--list`.
     pub list: Option<ListMode>,
     /// `--interval`, in the order given; the last of a kind counts, and one of a kind takes precedence over one of `all`.

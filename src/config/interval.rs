@@ -37,9 +37,22 @@ impl FromStr for Interval {
 }
 
 impl fmt::Display for Interval {
-    /// Writes it in whole milliseconds, as [`FromStr`] reads it.
+    /// Writes it as [`FromStr`] reads it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}={}ms", self.kind, self.every.as_millis())
+        write!(f, "{}={}", self.kind, duration_text(self.every))
+    }
+}
+
+/// Writes a duration as [`duration`] reads it, in the largest unit of which it is a whole number: `90s`, `5m`, `12h`, `30d`.
+#[must_use]
+pub fn duration_text(duration: Duration) -> String {
+    let millis = duration.as_millis();
+    let units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)];
+    let fits = |(_, length): &(&str, u128)| millis.is_multiple_of(*length) && millis > 0;
+    match units.into_iter().find(fits) {
+        Some((unit, length)) => format!("{}{unit}", millis / length),
+        None if millis == 0 => "0s".to_owned(),
+        None => format!("{millis}ms"),
     }
 }
 
@@ -60,6 +73,14 @@ pub fn duration(text: &str) -> Result<Duration, IntervalError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_duration_is_written_in_its_largest_whole_unit_and_reads_back() {
+        for text in ["30d", "36h", "5m", "90s", "1500ms", "0s"] {
+            assert_eq!(duration_text(duration(text).unwrap()), text);
+        }
+        assert_eq!(duration_text(Duration::from_hours(2)), "2h");
+    }
 
     #[test]
     fn intervals_read_back_as_they_are_written() {

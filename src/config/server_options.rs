@@ -1,5 +1,6 @@
 //! The settings that only a server has: where to listen, and when to end.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -16,21 +17,38 @@ pub struct ServerOptions {
     pub allowed_origins: Vec<String>,
     /// Whether it has left the terminal, as a front end starts it.
     pub detached: bool,
+    /// Whether what a detached server permits its clients is permitted over HTTP as well. A front end permits it for those of the
+    /// socket only.
+    pub http_writes: bool,
+    /// The arguments of a detached server with the same settings, without the data directory and `--http`.
+    pub successor: Vec<String>,
     /// How long after its last client the server ends. `None`: it does not.
     pub idle_exit: Option<Duration>,
 }
 
 impl ServerOptions {
-    /// Checks the settings. A detached server has no HTTP listener, whatever `MUSTER_HTTP` says.
+    /// Checks the settings.
     ///
     /// # Errors
     /// [`ConfigError::NotLoopback`] when other machines could reach the address.
     pub fn check(self) -> Result<Self, ConfigError> {
         match self.http {
-            _ if self.detached => Ok(ServerOptions { http: None, ..self }),
             Some(address) if !address.ip().is_loopback() => Err(ConfigError::NotLoopback { address }),
             _ => Ok(self),
         }
+    }
+
+    /// Adds arguments to those of the server that takes over from this one.
+    pub fn add_to_successor(&mut self, words: &[OsString]) {
+        if !self.successor.is_empty() {
+            self.successor.extend(words.iter().filter_map(|word| word.to_str()).map(str::to_owned));
+        }
+    }
+
+    /// Whether clients over HTTP may change nothing, whatever the server permits others.
+    #[must_use]
+    pub fn is_http_read_only(&self) -> bool {
+        self.detached && !self.http_writes
     }
 }
 
@@ -40,13 +58,31 @@ mod tests {
 
     #[test]
     fn http_listens_on_loopback_only() {
-        let listening = |http: &str, detached| {
-            let http = Some(http.parse().unwrap());
-            ServerOptions { http, allowed_hosts: vec![], allowed_origins: vec![], detached, idle_exit: None }.check()
-        };
+        let listening = |http: &str, detached| ServerOptions { detached, ..of(http) }.check();
         assert!(listening("127.0.0.1:0", false).is_ok());
-        assert!(listening("[::1]:8080", false).is_ok());
-        assert!(matches!(listening("0.0.0.0:8080", false), Err(ConfigError::NotLoopback { .. })));
-        assert_eq!(listening("127.0.0.1:1", true).unwrap().http, None);
+        assert!(listening("[::1]:8080", true).is_ok());
+        for detached in [false, true] {
+            assert!(matches!(listening("0.0.0.0:8080", detached), Err(ConfigError::NotLoopback { .. })));
+        }
+    }
+
+    #[test]
+    fn what_a_front_end_permits_its_socket_is_not_permitted_over_http() {
+        let read_only =
+            |detached, http_writes| ServerOptions { detached, http_writes, ..of("[::1]:1") }.is_http_read_only();
+        assert!(read_only(true, false));
+        assert!(!read_only(true, true) && !read_only(false, false));
+    }
+
+    fn of(http: &str) -> ServerOptions {
+        ServerOptions {
+            http: Some(http.parse().unwrap()),
+            allowed_hosts: vec![],
+            allowed_origins: vec![],
+            detached: false,
+            http_writes: false,
+            successor: vec![],
+            idle_exit: None,
+        }
     }
 }

@@ -31,10 +31,15 @@ const OF_AWS: &[&str] = &[
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
 ];
 
+/// Variables of the rules that narrow what tools may change. A blank one is not removed, so that it is refused: without the rule more
+/// would be allowed than whoever set it means.
+pub const NARROWING: [&str; 5] =
+    ["MUSTER_WRITE_TAG", "MUSTER_WRITE_ACCOUNT", "MUSTER_WRITE_REGION", "MUSTER_DENY_WRITE", "MUSTER_WRITE_CAP"];
+
 /// The changes of an environment: `None` removes a variable.
 pub type TidiedVariables = BTreeMap<String, Option<String>>;
 
-/// Tidies `MUSTER_*` and `AWS_*` variables: a blank one is removed, and others lose spaces around them. In a path `~` and `$HOME`
+/// Tidies `MUSTER_*` and `AWS_*` variables: a blank one is removed unless it is [`NARROWING`], and others lose spaces around them. In a path `~` and `$HOME`
 /// are replaced, and a list loses blank entries. Only variables that change are returned.
 #[must_use]
 pub fn tidy<'a>(
@@ -57,7 +62,8 @@ pub fn tidy<'a>(
         }
         (name.to_owned(), value, Some(said).filter(|said| !said.is_empty()))
     });
-    let changed = mended.filter(|(_, value, said)| said.as_deref() != Some(value));
+    let stays = |name: &str, said: &Option<String>| said.is_none() && NARROWING.contains(&name);
+    let changed = mended.filter(|(name, value, said)| said.as_deref() != Some(value) && !stays(name, said));
     changed.map(|(name, _, said)| (name, said)).collect()
 }
 

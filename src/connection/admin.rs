@@ -20,6 +20,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
 use crate::model::FailureCode;
+use crate::policy::WritePolicy;
 
 /// How long a reader may take nothing before it loses its connection.
 pub const STALL: Duration = Duration::from_secs(30);
@@ -60,6 +61,16 @@ pub enum AdminRequest {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         as_of: Option<String>,
     },
+    /// Say what the rules for writes make of a change.
+    Judge {
+        /// The id of the instance that would be changed.
+        instance: String,
+        /// The tool that would change it.
+        tool: String,
+        /// The rules of the connection that would ask for it; only those of the server count when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        writes: Option<WritePolicy>,
+    },
     /// Write a verified copy of the store.
     Backup {
         /// The file to write, as an absolute path. It must not exist.
@@ -95,6 +106,8 @@ pub enum ProcessRequest {
         /// The program.
         program: PathBuf,
     },
+    /// End, for the server of a service manager that waits for the data directory, if a front end started the server.
+    GiveWay,
 }
 
 /// A place in the log.

@@ -23,6 +23,7 @@ use super::data_dir::{self, DataDirError};
 use super::handshake::{self, ConnectionTerms, HandshakeCode, HandshakeError, HandshakeGrant};
 use super::lock::{self, LockError};
 use super::newest_program::NewestProgram;
+use super::serving_record::ServingRecord;
 use super::socket;
 use super::version;
 use crate::model::shell_word::command_line;
@@ -35,6 +36,9 @@ const INTERVAL: Duration = Duration::from_millis(10);
 
 /// How long a server may take to answer a request about its process.
 const ANSWERS: Duration = Duration::from_secs(3);
+
+/// How long it may take where it checks flags first.
+const CHECKS: Duration = Duration::from_secs(15);
 
 /// How often [`find`] tries.
 const FIND_INTERVAL: Duration = Duration::from_millis(50);
@@ -108,12 +112,14 @@ pub enum AttachError {
         why: String,
     },
     /// The server that was started ended at once.
-    #[error("the server ended at once ({status}): {}", told(log))]
+    #[error("the server ended at once ({status}): {}{}", told(log), inherited(forget.as_deref()))]
     Ended {
         /// How it ended.
         status: ExitStatus,
         /// Its log.
         log: PathBuf,
+        /// The command that forgets the flags of the server before it, where it had those.
+        forget: Option<String>,
     },
     /// No server listened in time.
     #[error(
@@ -158,6 +164,12 @@ fn told(log: &Path) -> String {
         "it has written no log to {}. Check that the directory is writable, and start `muster serve` yourself to see what it says",
         log.display()
     )
+}
+
+fn inherited(forget: Option<&str>) -> String {
+    forget.map_or_else(String::new, |forget| {
+        format!(". It has the flags of the server before it, which died: `{forget}` forgets them")
+    })
 }
 
 fn last_holder(holder: Option<u32>, data_dir: &Path) -> String {
@@ -212,6 +224,7 @@ pub async fn attach_where(
     // With the directory that was meant when it was started: it may begin there although another one is located since.
     let mut started: Option<(Child, PathBuf)> = None;
     let mut has_failed = false;
+    let mut is_successor = false;
     loop {
         let data_dir = &locate();
         match Attempt::make(data_dir, terms, None).await? {
@@ -230,7 +243,12 @@ pub async fn attach_where(
                 }
                 // Another one would fail as the last one did.
                 None if has_failed && is_taken(data_dir) => {}
-                None => started = Some((start(&newest(data_dir, command)?)?, data_dir.clone())),
+                None => {
+                    let command = newest(data_dir, command)?;
+                    let successor = successor(data_dir, &command);
+                    is_successor = successor.is_some();
+                    started = Some((start(&successor.unwrap_or(command))?, data_dir.clone()));
+                }
                 Some((_, meant)) if meant != data_dir => {
                     if let Attempt::Attached(attached) = Attempt::make(meant, terms, None).await? {
                         return Ok(attached);
@@ -245,7 +263,11 @@ pub async fn attach_where(
             Some(status) if status.success() => started = None,
             // Most likely the lock was not to be had, and who has it may yet listen.
             Some(_) if is_taken(data_dir) => (started, has_failed) = (None, true),
-            Some(status) => return Err(AttachError::Ended { status, log: data_dir::log(data_dir) }),
+            Some(status) => {
+                let forget = is_successor
+                    .then(|| command_line(["muster", "stop", "--data-dir", data_dir.to_string_lossy().as_ref()]));
+                return Err(AttachError::Ended { status, log: data_dir::log(data_dir), forget });
+            }
             None => {}
         }
         if Instant::now() >= deadline {
@@ -287,11 +309,24 @@ fn newest(data_dir: &Path, command: &ServerCommand) -> Result<ServerCommand, Att
     Ok(ServerCommand { program: newest.path, arguments: command.arguments.clone() })
 }
 
+/// The command with the flags of the server that served `data_dir` until it died; `None` where none is known.
+fn successor(data_dir: &Path, command: &ServerCommand) -> Option<ServerCommand> {
+    let record = ServingRecord::read(data_dir)?;
+    let place = command.arguments.iter().skip_while(|word| *word != "--data-dir").nth(1);
+    let words = record.words(place.and_then(|word| word.to_str()).or_else(|| data_dir.to_str())?);
+    tracing::info!("starting a server with the flags of the one that died");
+    Some(ServerCommand { program: command.program.clone(), arguments: words.into_iter().map(Into::into).collect() })
+}
+
 /// Has the running server of `data_dir` do a request that is about its process, and returns what it says.
 ///
 /// # Errors
 /// [`ProcessError`], after some seconds at most.
 pub async fn ask(data_dir: &Path, request: ProcessRequest) -> Result<Value, ProcessError> {
+    let patience = match request {
+        ProcessRequest::Restart { arguments: Some(_), .. } => CHECKS,
+        _ => ANSWERS,
+    };
     let request = AdminRequest::Process(request);
     let answer = async {
         let stream = match socket::connect(data_dir).await {
@@ -308,7 +343,7 @@ pub async fn ask(data_dir: &Path, request: ProcessRequest) -> Result<Value, Proc
             AdminLine::Message(_) | AdminLine::Record(_) => Err(HandshakeError::Closed.into()),
         }
     };
-    timeout(ANSWERS, answer).await.unwrap_or(Err(ProcessError::Handshake(HandshakeError::Silent)))
+    timeout(patience, answer).await.unwrap_or(Err(ProcessError::Handshake(HandshakeError::Silent)))
 }
 
 /// Connects to the server of `data_dir`, to read with MCP or to have `admin` done; `None` when no server runs.
@@ -443,6 +478,27 @@ mod tests {
         assert!(error.to_string().contains("it has written no log to"), "there is none: {error}");
         std::fs::write(data_dir::log(dir.path()), "").unwrap();
         assert!(error.to_string().contains("see its log "), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_died_is_followed_by_one_with_its_flags_until_they_are_forgotten() {
+        let dir = tempfile::tempdir().unwrap();
+        let (program, said) = (dir.path().join("program"), dir.path().join("said"));
+        std::fs::write(&program, format!("#!/bin/sh\necho \"$*\" >{}\nexit 1\n", said.display())).unwrap();
+        std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+        let arguments = ["serve", "--detached", "--data-dir", "/as-given", "--list", "auto"].map(Into::into).into();
+        let command = ServerCommand { program, arguments };
+        let arguments = ["serve", "--detached", "--list", "all"].map(str::to_owned).into();
+        let http = Some("127.0.0.1:8377".parse().unwrap());
+        ServingRecord { arguments, http, is_chosen: false }.write(dir.path()).unwrap();
+        let error = attach(dir.path(), &READS, &command).await.unwrap_err().to_string();
+        assert!(error.contains("flags of the server before it") && error.contains("muster stop --data-dir"), "{error}");
+        let expected = "serve --detached --list all --http 127.0.0.1:8377 --data-dir /as-given\n";
+        assert_eq!(std::fs::read_to_string(&said).unwrap(), expected);
+        ServingRecord::forget(dir.path()).unwrap();
+        let error = attach(dir.path(), &READS, &command).await.unwrap_err().to_string();
+        assert!(!error.contains("before it"), "{error}");
+        assert!(std::fs::read_to_string(&said).unwrap().contains("--list auto"), "its own flags");
     }
 
     #[tokio::test]

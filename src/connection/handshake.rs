@@ -27,9 +27,10 @@ use tokio::time::timeout;
 use super::admin::AdminRequest;
 use super::flag_set::{FlagDifference, FlagSet};
 use super::key_offer::KeyOffer;
+use super::lock;
 use super::version::{self, current};
 use crate::model::shell_word::command_line;
-use crate::policy::WritePolicy;
+use crate::policy::{PolicyInForce, WritePolicy};
 
 /// The number of what passes on the socket besides MCP. A change that the other side does not understand raises it.
 pub const WIRE: u32 = 1;
@@ -111,12 +112,12 @@ pub struct ServerTerms {
 pub struct AdmittedClient {
     /// What the server granted.
     pub grant: HandshakeGrant,
-    /// Whether the client asked for writes.
-    pub asks_writes: bool,
-    /// Whether it is refused writes because one of its rules is not known.
-    pub has_unknown_rule: bool,
+    /// What the client itself allows tools to change.
+    pub writes: WritePolicy,
     /// What it wants done in place of MCP.
     pub admin: Option<AdminRequest>,
+    /// What of [`HandshakeGrant::remarks`] a model is told: the same without commands.
+    pub for_model: Vec<String>,
     /// The keys that it offers.
     pub keys: Option<KeyOffer>,
     /// Whether it is a command of Muster.
@@ -201,6 +202,17 @@ pub enum HandshakeError {
     /// Nothing came for [`PATIENCE`].
     #[error("the other side accepted the connection but says nothing: stop that process and try again")]
     Silent,
+    /// The server said nothing for [`PATIENCE`].
+    #[error(
+        "the running server{} accepts connections and says nothing: `{stop} --force` ends it, and then a new one can be started",
+        process(*pid)
+    )]
+    Hangs {
+        /// The server's process, where it is known.
+        pid: Option<u32>,
+        /// The command that ends the server.
+        stop: String,
+    },
     /// The line is not part of a handshake.
     #[error("the other side does not speak as Muster does: is something else using this socket?")]
     Unreadable(#[from] serde_json::Error),
@@ -246,12 +258,11 @@ impl HandshakeError {
     /// The same of the server of `data_dir`.
     #[must_use]
     pub fn at(self, data_dir: &Path) -> Self {
+        let place = data_dir.to_string_lossy();
+        let command = |name| command_line(["muster", name, "--data-dir", place.as_ref()]);
         match self {
-            HandshakeError::Unsupported { pid, .. } => {
-                let data_dir = data_dir.to_string_lossy();
-                let restart = command_line(["muster", "restart", "--data-dir", data_dir.as_ref()]);
-                HandshakeError::Unsupported { pid, restart }
-            }
+            HandshakeError::Unsupported { pid, .. } => HandshakeError::Unsupported { pid, restart: command("restart") },
+            HandshakeError::Silent => HandshakeError::Hangs { pid: lock::last_holder(data_dir), stop: command("stop") },
             other => other,
         }
     }
@@ -261,7 +272,7 @@ impl HandshakeError {
     pub fn code(&self) -> HandshakeCode {
         match self {
             HandshakeError::Broken(_) | HandshakeError::Closed => HandshakeCode::Closed,
-            HandshakeError::Silent => HandshakeCode::Silent,
+            HandshakeError::Silent | HandshakeError::Hangs { .. } => HandshakeCode::Silent,
             HandshakeError::Unreadable(_) => HandshakeCode::Unreadable,
             HandshakeError::Version { .. } => HandshakeCode::Version,
             HandshakeError::Unsupported { .. } => HandshakeCode::Unsupported,
@@ -339,60 +350,51 @@ fn read(line: &str, stop: &str) -> Result<HandshakeRequest, HandshakeError> {
 /// Decides what a client gets, and what it has to be told.
 fn admit(request: HandshakeRequest, terms: &ServerTerms) -> AdmittedClient {
     let HandshakeRequest { muster, terms: asked, admin, .. } = request;
-    let both = asked.writes.and(&terms.writes);
+    let both = PolicyInForce::of(&terms.writes, &asked.writes);
     let unknown = asked.writes.unknown();
-    let mut remarks = Vec::new();
+    // A person gets the command that changes it. A model gets none: it might run one that takes away what protects the account.
+    let (mut remarks, mut for_model) = (Vec::new(), Vec::new());
+    let mut remark = |what: String, person: String, model: &str| {
+        for_model.push(format!("{what}{model}"));
+        remarks.push(format!("{what}{person}"));
+    };
+    let versions = format!("The running server runs version {}, and this front end is {muster}", current());
     if version::is_newer(&muster, current()) {
-        remarks.push(format!(
-            "The running server runs version {}, and this front end is {muster}: `{}` starts the new version",
-            current(),
-            terms.restart
-        ));
+        let command = format!(": `{}` starts the new version", terms.restart);
+        remark(versions, command, ": a person can restart the server in the new version");
     } else if version::is_newer(current(), &muster) {
-        remarks.push(format!(
-            "The running server runs version {}, and this front end is {muster}: restart this MCP server in the client with the \
-             new version",
-            current()
-        ));
+        let restart = ": restart this MCP server in the client with the new version";
+        remark(versions, restart.to_owned(), restart);
     }
     if asked.writes.allow && !unknown.is_empty() {
-        remarks.push(format!(
-            "The running server, version {}, does not know the write rule {}, so this connection may change nothing: `{}` starts \
-             it in a version that knows the rule",
+        let what = format!(
+            "The running server, version {}, does not know the write rule {}, so this connection may change nothing",
             current(),
-            unknown.join(", "),
-            terms.restart
-        ));
+            unknown.join(", ")
+        );
+        let command = format!(": `{}` starts it in a version that knows the rule", terms.restart);
+        remark(what, command, ": a person can restart it in a version that knows the rule");
     }
     let differing = asked.flags.differing(&terms.flags);
     if !differing.is_empty() {
         let said: Vec<String> = differing.iter().map(FlagDifference::said).collect();
         let words: Vec<String> = differing.iter().flat_map(FlagDifference::words).collect();
-        remarks.push(format!(
-            "{}. A running server keeps its flags: `{} -- {}` changes them",
-            said.join("; "),
-            terms.restart,
-            command_line(words.iter().map(String::as_str))
-        ));
+        let what = format!("{}. A running server keeps its flags", said.join("; "));
+        let words = command_line(words.iter().map(String::as_str));
+        let command = format!(": `{} -- {words}` changes them", terms.restart);
+        remark(what, command, "; a person can change them, with the command in the log of this MCP server");
     }
     let grant = HandshakeGrant {
         muster: current().to_owned(),
         pid: std::process::id(),
-        writes: both.allow,
+        writes: both.bar_of_all().is_none(),
         read_tools: terms.read_tools.clone(),
         store: terms.store.clone(),
         admin: admin.is_some(),
         hands_over: terms.hands_over,
         remarks,
     };
-    AdmittedClient {
-        grant,
-        asks_writes: asked.writes.allow,
-        has_unknown_rule: !unknown.is_empty(),
-        admin,
-        keys: asked.keys,
-        is_command: asked.is_command,
-    }
+    AdmittedClient { grant, writes: asked.writes, admin, for_model, keys: asked.keys, is_command: asked.is_command }
 }
 
 async fn send<W: AsyncWrite + Unpin>(writer: &mut W, what: &impl Serialize) -> Result<(), HandshakeError> {

@@ -62,6 +62,10 @@ pub struct ServerLaunch {
     pub flags: FlagSet,
     /// A program that this process was to become and that did not start.
     pub unusable: Option<PathBuf>,
+    /// Whether this process was another server before, which is started again where this one does not start.
+    pub has_former: bool,
+    /// Why the server that was to come instead of this one did not start.
+    pub kept_because: Option<String>,
 }
 
 /// What a server says of itself.
@@ -88,6 +92,9 @@ pub struct ServerFacts {
     /// The URL at which it serves HTTP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http: Option<String>,
+    /// Why it runs as it did before although it was to start again in another way; absent where that did not happen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_because: Option<String>,
     /// How many seconds without a client it goes on; absent where it does so for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle_exit_s: Option<u64>,

@@ -57,7 +57,7 @@ async fn inventory(examined: &Examined<'_>) -> Vec<Finding> {
     }
     findings.extend(answers.iter().map(|(action, (outcome, _))| permission::judge(action, outcome)));
     findings.push(permission::judge_history(&history));
-    if examined.config.allow_writes {
+    if examined.config.writes.allow {
         findings.extend(changes(examined).await);
     }
     findings.push(quota::judge(&quotas));

@@ -148,7 +148,10 @@ impl ScopeFreshness {
         }
         Some(match (self.failing(), self.swept_now) {
             (Some(trouble), _) => format!("last complete sweep {age} s ago: {}", trouble.what),
-            (None, false) => format!("not swept since the start; last complete sweep {age} s ago"),
+            (None, false) => format!(
+                "this server has not swept it yet, so it is as the last complete sweep showed it {age} s ago; ask again once \
+                 the next sweep has ended"
+            ),
             (None, true) => format!("last complete sweep {age} s ago, later than expected"),
         })
     }

@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use super::error::{Failure, RequestError};
 use super::key_book::KeyBook;
 use super::looks::Looks;
+use super::touched::TouchBook;
 use crate::audit::AuditProgress;
 use crate::aws::Aws;
 use crate::ingest;
@@ -36,6 +37,8 @@ pub struct Core {
     pub aws: Aws,
     /// Live looks at single resources, which clients that wait share.
     pub looks: Looks,
+    /// Which instances tools have changed lately.
+    pub touched: TouchBook,
     /// AWS time.
     pub clock: SharedClock,
     /// Runs tasks that must finish even when the client leaves, such as a write between AWS's answer and its record.

@@ -11,7 +11,6 @@ use rmcp::model::{CallToolResult, ContentBlock};
 use serde_json::json;
 use thiserror::Error;
 
-use super::policy::Writes;
 use super::progress::Progress;
 use super::stale::Stale;
 use super::tools::arguments::ArgumentError;
@@ -89,6 +88,11 @@ pub enum RequestError {
         /// What is wrong with it, and who can mend that.
         why: String,
     },
+    /// The system gives no random key, so no confirmation can be sealed.
+    #[error(
+        "the system gave the Muster server no random key, so nothing can be confirmed: a person restarts the server"
+    )]
+    Unsealed,
     /// The first call with an idempotency key is not answered yet.
     #[error("a call with this idempotency_key is still running: repeat this call to get its answer")]
     KeyUnderWay,
@@ -213,7 +217,7 @@ pub enum RequestError {
         why: String,
     },
     /// No tool of that name.
-    #[error("there is no tool `{name}`{}. Tools: {tools}{}", near(*nearest), off.map_or_else(String::new, |off| format!(". To enable tools that change AWS, {}", off.enable())))]
+    #[error("there is no tool `{name}`{}. Tools: {tools}{}", near(*nearest), off.as_ref().map_or_else(String::new, |enable| format!(". To enable it, {enable}")))]
     UnknownTool {
         /// The requested name.
         name: String,
@@ -221,16 +225,16 @@ pub enum RequestError {
         nearest: Option<&'static str>,
         /// All tools, listed.
         tools: String,
-        /// Why the closest one is off, when it is.
-        off: Option<Writes>,
+        /// How a person enables the closest one, when it is off.
+        off: Option<String>,
     },
-    /// A write tool on a connection that may only read.
-    #[error("`{tool}` changes AWS, and this connection is read-only. To enable it, {}", writes.enable())]
+    /// A write tool on a connection that may not use it.
+    #[error("`{tool}` changes AWS, and this connection may not use it. To enable it, {enable}")]
     WritesOff {
         /// The tool.
         tool: &'static str,
-        /// Why it is off.
-        writes: Writes,
+        /// How a person enables it.
+        enable: String,
     },
     /// A request over HTTP that only has an effect within a session.
     #[error(
@@ -364,6 +368,7 @@ impl RequestError {
             | RequestError::Ingest(_)
             | RequestError::Unsure { .. }
             | RequestError::FateUnknown { .. }
+            | RequestError::Unsealed
             | RequestError::Bodiless(_)
             | RequestError::Encode(_) => FailureCode::Failed,
         }

@@ -1,17 +1,22 @@
 //! What the server tells a model about itself.
 
 use super::policy::Writes;
-use super::tools::TOOLS;
+use super::tools::spec::ToolSpec;
+use super::tools::{TOOLS, is_on};
 use crate::kinds::KINDS;
 
 /// The instructions of the server to a model, on a connection with these rights and remarks.
 #[must_use]
-pub fn instructions(writes: Writes, remarks: &[String]) -> String {
-    let tools: Vec<&str> = TOOLS.iter().filter(|tool| tool.is_write()).map(|tool| tool.name).collect();
-    let tools = tools.join(", ");
-    let rights = if writes.are_allowed() {
-        format!("This connection may change AWS: {tools} act at once; use dry_run to check first.")
+pub fn instructions(writes: &Writes, remarks: &[String]) -> String {
+    let named = |is_wanted: &dyn Fn(&ToolSpec) -> bool| {
+        let tools = TOOLS.iter().filter(|tool| tool.is_write() && is_wanted(tool)).map(|tool| tool.name);
+        tools.collect::<Vec<_>>().join(", ")
+    };
+    let on = named(&|tool| is_on(tool, writes));
+    let rights = if writes.are_allowed() && !on.is_empty() {
+        format!("This connection may change AWS: {on} act at once; use dry_run to check first.")
     } else {
+        let tools = named(&|_| true);
         format!(
             "This connection is read-only: for {tools} a person adds --allow-writes to the server's arguments; \
              get_inventory_summary says where."

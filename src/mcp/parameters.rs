@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::checked_json::{self, CheckedJson, DuplicateMember};
 use super::subscription_filter::honoured;
+use super::uri::Address;
 use crate::model::text::shown;
 
 /// How much of a message about parameters is shown.
@@ -69,11 +70,33 @@ fn call(params: &mut Value) -> Result<bool, String> {
     Ok(is_changed)
 }
 
+/// What a subscription can ask for.
+const NOTIFICATIONS: [&str; 4] =
+    ["toolsListChanged", "promptsListChanged", "resourcesListChanged", "resourceSubscriptions"];
+
 fn listen(params: &mut Value) -> Result<bool, String> {
+    // rmcp reads a list as the members of an object in their order.
+    if let Some(wrong) = params.get("notifications").filter(|notifications| !notifications.is_object()) {
+        return Err(format!("`notifications` must be a JSON object, not {}", shown(&wrong.to_string(), 80)));
+    }
     typed::<SubscriptionsListenRequestParams>(params)?;
+    let asked: Vec<&String> =
+        params.get("notifications").and_then(Value::as_object).into_iter().flat_map(|asked| asked.keys()).collect();
+    if !asked.is_empty() && !asked.iter().any(|name| NOTIFICATIONS.contains(&name.as_str())) {
+        let asked = asked.iter().map(|name| shown(name, 80)).collect::<Vec<_>>().join(", ");
+        return Err(format!("`notifications` asks only for {asked}, and can ask for {}", NOTIFICATIONS.join(", ")));
+    }
+    let is_all = asked.iter().all(|name| *name == "resourceSubscriptions");
     let Some(slot) = params.pointer_mut("/notifications/resourceSubscriptions") else { return Ok(false) };
     let Ok(requested) = Vec::<String>::deserialize(&*slot) else { return Ok(false) };
     let honoured = honoured(&requested);
+    if let Some(first) = requested.first().filter(|_| honoured.is_empty() && is_all) {
+        let why = Address::parse(first).err().map(|error| format!(": {error}")).unwrap_or_default();
+        return Err(format!(
+            "no URI of `resourceSubscriptions` can be subscribed to, such as {}{why}",
+            shown(first, 80)
+        ));
+    }
     let is_changed = honoured.len() != requested.len();
     if is_changed {
         *slot = json!(honoured);
@@ -156,6 +179,37 @@ mod tests {
         assert!(fit("subscriptions/listen", false, &mut json!({})).is_none());
         let wrong = fit("subscriptions/listen", true, &mut json!({"notifications": {"resourceSubscriptions": "x"}}));
         assert!(wrong.unwrap().unwrap_err().contains("subscriptions/listen"));
+    }
+
+    #[test]
+    fn a_subscription_that_nothing_could_ever_be_sent_on_is_refused() {
+        let listen = |notifications: Value| {
+            let mut params = json!({"notifications": notifications});
+            fit("subscriptions/listen", true, &mut params).unwrap()
+        };
+        for (wrong, said) in [
+            (json!([]), "must be a JSON object, not []"),
+            (json!([null, null, true]), "must be a JSON object"),
+            (json!("all"), "must be a JSON object"),
+            (json!({"resourcesUpdated": true}), "asks only for resourcesUpdated, and can ask for toolsListChanged"),
+            (
+                json!({"resourceSubscriptions": ["ec2://bad", "x"]}),
+                "no URI of `resourceSubscriptions` can be subscribed to",
+            ),
+            (json!({"resourceSubscriptions": [5]}), "cannot be read"),
+        ] {
+            let told = listen(wrong.clone()).unwrap_err();
+            assert!(told.contains(said) && told.contains("subscriptions/listen"), "{wrong}: {told}");
+        }
+        for fine in [
+            json!({}),
+            json!({"toolsListChanged": true}),
+            json!({"resourceSubscriptions": []}),
+            json!({"resourceSubscriptions": ["ec2://bad"], "resourcesListChanged": true}),
+            json!({"resourceSubscriptions": ["ec2://vpc/vpc-1"], "later": 1}),
+        ] {
+            assert!(listen(fine.clone()).is_ok(), "{fine}");
+        }
     }
 
     #[test]

@@ -1,18 +1,24 @@
-//! What a server permits and lists, and how a person permits more.
+//! What a server permits and lists, what a connection may change, and how a person permits more.
+
+use std::sync::Arc;
 
 use serde_json::{Value, json};
+
+use crate::policy::{PolicyInForce, RuleCheck, RuleOrigin, WritePolicy, WriteRule};
 
 /// How a person enables write tools.
 const ENABLE: &str = "a person adds --allow-writes to the arguments of the Muster server in the MCP client's \
     configuration (`muster mcp --allow-writes`; over HTTP `muster serve --allow-writes`) and restarts it";
 
 /// What the server as a whole permits and lists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerPolicy {
-    /// Whether write tools may exist. A connection can have fewer rights, never more.
-    pub allow_writes: bool,
+    /// What tools may change. A connection can have fewer rights, never more.
+    pub writes: WritePolicy,
     /// What `resources/list` holds.
     pub list: ListMode,
+    /// The command that starts the server again, to which flags can be added.
+    pub restart: String,
 }
 
 /// What `resources/list` holds.
@@ -27,56 +33,187 @@ pub enum ListMode {
     Collections,
 }
 
-/// Whether a connection may change AWS, and if not, why.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Writes {
-    /// The connection may change AWS.
-    Allowed,
-    /// The connection did not request writes.
-    NotAsked,
-    /// The connection requested writes, but the server does not permit them.
-    NotPermitted,
-    /// The connection requested writes under a rule that the server does not know, so the server permits none.
-    RuleUnknown,
+/// What a connection may change in AWS, and who can change that. Cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Writes(Arc<ConnectionRights>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct ConnectionRights {
+    in_force: PolicyInForce,
+    restart: String,
+}
+
+impl ServerPolicy {
+    /// The rights of a connection with these rules of its own.
+    #[must_use]
+    pub fn writes(&self, connection: &WritePolicy) -> Writes {
+        let in_force = PolicyInForce::of(&self.writes, connection);
+        Writes(Arc::new(ConnectionRights { in_force, restart: self.restart.clone() }))
+    }
 }
 
 impl Writes {
-    /// The rights of a connection that requested writes if `asked`, on a server that permits them if `permits`.
+    /// The rights of who did not ask for any.
     #[must_use]
-    pub fn of(asked: bool, permits: bool) -> Self {
-        match (asked, permits) {
-            (true, true) => Writes::Allowed,
-            (true, false) => Writes::NotPermitted,
-            (false, _) => Writes::NotAsked,
+    pub fn not_asked() -> Self {
+        Writes(Arc::new(ConnectionRights {
+            in_force: PolicyInForce::of(&WritePolicy::of(true), &WritePolicy::default()),
+            restart: String::new(),
+        }))
+    }
+
+    /// The rules.
+    #[must_use]
+    pub fn in_force(&self) -> &PolicyInForce {
+        &self.0.in_force
+    }
+
+    /// Whether the connection may change anything.
+    #[must_use]
+    pub fn are_allowed(&self) -> bool {
+        self.0.in_force.bar_of_all().is_none()
+    }
+
+    /// Whether there may be something that a tool, which only `adds` or not, may change.
+    #[must_use]
+    pub fn allow(&self, tool: &str, adds: bool) -> bool {
+        self.0.in_force.bar(tool, adds).is_none()
+    }
+
+    /// How a person enables a tool that is off.
+    #[must_use]
+    pub fn enable(&self, tool: &str, adds: bool) -> String {
+        let of_all = self.0.in_force.bar_of_all();
+        match of_all.or_else(|| self.0.in_force.bar(tool, adds)) {
+            None | Some((RuleOrigin::Connection, WriteRule::Writes(_))) => ENABLE.to_owned(),
+            Some((RuleOrigin::Server, WriteRule::Writes(_))) => format!(
+                "a person runs `{} -- --allow-writes`, because the running Muster server (pid {}) permits no writes",
+                self.0.restart,
+                std::process::id()
+            ),
+            Some((_, WriteRule::Unknown(name))) => format!(
+                "a person runs `{}` with the newest version, because the running Muster server (pid {}) does not know the rule \
+                 `{}` of this connection's write policy",
+                self.0.restart,
+                std::process::id(),
+                crate::model::text::shown(name, 60)
+            ),
+            Some((origin, rule)) => format!("a person changes {rule}, a rule of {}", self.place(*origin)),
         }
     }
 
-    /// Whether the connection may change AWS.
+    /// Says which rule refuses a change, why, and who can change the rule.
     #[must_use]
-    pub fn are_allowed(self) -> bool {
-        self == Writes::Allowed
+    pub fn refused(&self, check: &RuleCheck) -> String {
+        let RuleCheck { origin, rule, refusal } = check;
+        let why = refusal.as_ref().map_or_else(String::new, |refusal| format!(": {refusal}"));
+        format!(
+            "Muster's own rule {rule} refuses it{why}. AWS was not called. Only a person can change the rule, {}.",
+            match origin {
+                RuleOrigin::Server => {
+                    format!("where they start the running Muster server (pid {})", std::process::id())
+                }
+                RuleOrigin::Connection =>
+                    "in the arguments of `muster mcp` in the MCP client's configuration".to_owned(),
+            }
+        )
     }
 
-    /// How a person enables writes.
-    #[must_use]
-    pub fn enable(self) -> String {
-        match self {
-            Writes::Allowed | Writes::NotAsked => ENABLE.to_owned(),
-            Writes::NotPermitted => format!(
-                "a person runs `muster restart -- --allow-writes`, because the running Muster server (pid {}) permits no writes",
-                std::process::id()
-            ),
-            Writes::RuleUnknown => format!(
-                "a person runs `muster restart` with the newest version, because the running Muster server (pid {}) does not know \
-                 a rule of this connection's write policy",
-                std::process::id()
-            ),
+    /// Where the rules of an origin stand.
+    fn place(&self, origin: RuleOrigin) -> String {
+        match origin {
+            RuleOrigin::Server if self.0.restart.is_empty() => "the running Muster server".to_owned(),
+            RuleOrigin::Server => {
+                let (pid, restart) = (std::process::id(), &self.0.restart);
+                format!("the running Muster server (pid {pid}; `{restart}` takes other flags after --)")
+            }
+            RuleOrigin::Connection => {
+                "this connection (the arguments and variables of `muster mcp` in the MCP client's configuration)"
+                    .to_owned()
+            }
         }
     }
 
     /// The rights as answers show them.
     #[must_use]
-    pub fn shown(self) -> Value {
-        if self.are_allowed() { json!({"allowed": true}) } else { json!({"allowed": false, "enable": self.enable()}) }
+    pub fn shown(&self) -> Value {
+        let rules = self.0.in_force.rules().iter().filter(|(_, rule)| !matches!(rule, WriteRule::Writes(_)));
+        let rules: Vec<Value> = rules.map(|(origin, rule)| json!({"rule": rule.to_string(), "of": origin})).collect();
+        let mut shown = if self.are_allowed() {
+            json!({"allowed": true})
+        } else {
+            json!({"allowed": false, "enable": self.enable("", false)})
+        };
+        if let (Value::Object(shown), false) = (&mut shown, rules.is_empty()) {
+            shown.insert("rules".to_owned(), Value::Array(rules));
+        }
+        shown
+    }
+
+    /// The rights of a connection that asked for all, on a server that permits all.
+    #[cfg(test)]
+    pub(crate) fn allowed() -> Self {
+        ServerPolicy::permitting(true).writes(&WritePolicy::of(true))
+    }
+
+    /// The rights of a connection that asked for all, on a server that permits none.
+    #[cfg(test)]
+    pub(crate) fn not_permitted() -> Self {
+        ServerPolicy::permitting(false).writes(&WritePolicy::of(true))
+    }
+}
+
+#[cfg(test)]
+impl ServerPolicy {
+    /// A server that permits everything, or nothing.
+    pub(crate) fn permitting(allow: bool) -> Self {
+        let restart = "muster restart --data-dir /d".to_owned();
+        ServerPolicy { writes: WritePolicy::of(allow), list: ListMode::Auto, restart }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn writes(server: &[WriteRule], connection: &[WriteRule]) -> Writes {
+        let with = |rules: &[WriteRule]| WritePolicy::with(rules.iter().cloned());
+        ServerPolicy { writes: with(server), ..ServerPolicy::permitting(true) }.writes(&with(connection))
+    }
+
+    #[test]
+    fn a_tool_that_a_list_leaves_out_is_off_and_the_list_is_named_with_its_place() {
+        let adds = WriteRule::Tools(["snapshot".to_owned()].into());
+        let of_server = writes(std::slice::from_ref(&adds), &[]);
+        assert!(of_server.allow("create_snapshot", true) && !of_server.allow("stop_instance", false));
+        let said = of_server.enable("stop_instance", false);
+        assert!(said.contains("--allow-writes=snapshot") && said.contains("muster restart --data-dir /d"), "{said}");
+        let said = writes(&[], &[adds]).enable("stop_instance", false);
+        assert!(said.contains("muster mcp") && !said.contains("pid"), "{said}");
+    }
+
+    #[test]
+    fn who_asked_for_nothing_is_told_of_their_own_flag_first() {
+        let neither = ServerPolicy::permitting(false).writes(&WritePolicy::default());
+        assert_eq!(neither.enable("stop_instance", false), ENABLE);
+        assert!(
+            Writes::not_permitted().enable("", false).starts_with("a person runs `muster restart --data-dir /d -- ")
+        );
+        assert!(!Writes::not_asked().are_allowed() && Writes::allowed().are_allowed());
+    }
+
+    #[test]
+    fn the_rules_in_force_are_shown_with_their_origin() {
+        let region = WriteRule::Regions(["eu-west-1".to_owned()].into());
+        assert_eq!(
+            writes(std::slice::from_ref(&region), &[WriteRule::Tag { key: "Env".to_owned(), value: "dev".to_owned() }])
+                .shown(),
+            json!({"allowed": true, "rules": [
+                {"rule": "--write-region eu-west-1", "of": "server"},
+                {"rule": "--write-tag Env=dev", "of": "connection"},
+            ]})
+        );
+        let unknown = writes(&[], &[WriteRule::Unknown("quantum".to_owned())]);
+        assert!(!unknown.are_allowed() && unknown.shown()["enable"].as_str().unwrap().contains("`quantum`"));
     }
 }

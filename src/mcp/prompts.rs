@@ -36,7 +36,7 @@ pub fn all() -> Vec<Prompt> {
 ///
 /// # Errors
 /// When there is no prompt of that name, or its arguments are invalid.
-pub fn get(name: &str, arguments: Option<&JsonObject>, writes: Writes) -> Result<GetPromptResult, RequestError> {
+pub fn get(name: &str, arguments: Option<&JsonObject>, writes: &Writes) -> Result<GetPromptResult, RequestError> {
     let spec = find(name)?;
     let text = spec.message(arguments.cloned().unwrap_or_default(), writes)?;
     Ok(GetPromptResult::new(vec![PromptMessage::new_text(Role::User, text)]).with_description(spec.description))

@@ -3,19 +3,22 @@
 //!
 //! Lines of the client go through [`normalise`](super::normalise), which answers invalid requests. What is sent where is decided
 //! by [`RelayState`], which is pure; here lines are read and written. A client thus does not notice that a server ended, except
-//! that an answer takes longer. If there is no other server, every request is answered with the reason.
+//! that an answer takes longer. If there is no other server, or it hangs, every request is answered with the reason.
 
 mod line_queue;
 mod request;
 mod rewrite;
 mod server_requests;
 mod session;
+mod silence;
 pub mod state;
 
 use std::future::pending;
 use std::io;
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::Fuse;
 use tokio::io::{AsyncBufRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, info, warn};
@@ -51,7 +54,8 @@ pub struct ServerEnds<R, W> {
 
 /// Carries lines until the client closes its end.
 ///
-/// `input` and `output` face the client. `connect` finds or starts another server; its error says why there is none.
+/// `input` and `output` face the client. `connect` finds or starts another server; its error says why there is none. `probe` asks the
+/// present server on another connection whether it answers at all.
 ///
 /// # Errors
 /// When the client's end can no longer be read or written.
@@ -60,6 +64,7 @@ pub async fn relay<R, W>(
     output: impl AsyncWrite + Unpin,
     first: ServerEnds<R, W>,
     mut connect: impl AsyncFnMut() -> Result<ServerEnds<R, W>, String>,
+    probe: impl AsyncFn() -> bool,
 ) -> io::Result<RelayEnd>
 where
     R: AsyncBufRead + Unpin,
@@ -73,7 +78,7 @@ where
     loop {
         if let Some(ends) = server.take() {
             let left_before = relay.leaves_at.is_some();
-            relay.serve(&mut input, ends).await?;
+            relay.serve(&mut input, ends, &probe).await?;
             if !left_before && relay.leaves_at.is_some() {
                 end = RelayEnd::ClientClosed;
             }
@@ -82,7 +87,9 @@ where
         match relay.wanted.take() {
             Some(pause) => match relay.another(&mut input, pause, connect()).await? {
                 Some(Ok(ends)) => {
-                    info!("another server serves from now on");
+                    if !ends.welcome.is_stand_in {
+                        info!(server.pid = ends.welcome.pid, "another server serves from now on");
+                    }
                     relay.step(RelayInput::Connected(ends.welcome.clone()));
                     server = Some(ends);
                 }
@@ -120,6 +127,8 @@ struct Relay<O> {
     hangs_up: bool,
     /// Whether the state wants another server, and after which pause.
     wanted: Option<Duration>,
+    /// Whether the state wants the server probed.
+    probes: bool,
 }
 
 impl<O: AsyncWrite + Unpin> Relay<O> {
@@ -133,6 +142,7 @@ impl<O: AsyncWrite + Unpin> Relay<O> {
             leaves_at: None,
             hangs_up: false,
             wanted: None,
+            probes: false,
         }
     }
 
@@ -143,6 +153,7 @@ impl<O: AsyncWrite + Unpin> Relay<O> {
                 RelayOutput::ToServer(line) => self.to_server.push(line),
                 RelayOutput::HangUp => self.hangs_up = true,
                 RelayOutput::Connect(pause) => self.wanted = Some(pause),
+                RelayOutput::Probe => self.probes = true,
             }
         }
     }
@@ -164,14 +175,17 @@ impl<O: AsyncWrite + Unpin> Relay<O> {
         &mut self,
         input: &mut Lines<impl AsyncBufRead + Unpin>,
         ends: ServerEnds<R, W>,
+        probe: &impl AsyncFn() -> bool,
     ) -> io::Result<()>
     where
         R: AsyncBufRead + Unpin,
         W: AsyncWrite + Unpin,
     {
-        let ServerEnds { reader, mut writer, .. } = ends;
+        let ServerEnds { reader, mut writer, welcome: Welcome { pid, .. } } = ends;
         let mut from_server = Lines::new(reader, MAX_LINE);
-        (self.to_server, self.hangs_up) = (LineQueue::default(), false);
+        (self.to_server, self.hangs_up, self.probes) = (LineQueue::default(), false, false);
+        let probing = Fuse::terminated();
+        tokio::pin!(probing);
         // False once it no longer reads, or was told that nothing more comes.
         let mut server_reads = true;
         while !self.hangs_up {
@@ -181,18 +195,24 @@ impl<O: AsyncWrite + Unpin> Relay<O> {
             if server_reads && self.leaves_at.is_some() && self.to_server.is_done() && !self.state.has_more() {
                 server_reads = false;
                 if let Err(error) = writer.shutdown().await {
-                    debug!(%error, "the server's end was closed already");
+                    debug!(server.pid = pid, %error, "the server's end was closed already");
                 }
             }
+            if std::mem::take(&mut self.probes) {
+                probing.set(probe().fuse());
+            }
+            let probe_at = self.state.probe_at().map(|at| self.began + at);
             let has_room = self.to_client.has_room() && self.state.waiting() < BACKLOG;
             tokio::select! {
                 read = from_server.next(), if self.to_client.has_room() => match read {
                     // What a server that is killed said last may be cut off.
                     Ok(LineRead::Whole(line)) if line.ends_with(b"\n") => self.step(RelayInput::Server(line)),
                     Ok(LineRead::Whole(_) | LineRead::End) => return Ok(()),
-                    Ok(LineRead::TooLong(_)) => warn!("dropped a line of more than {MAX_LINE} bytes from the server"),
+                    Ok(LineRead::TooLong(_)) => {
+                        warn!(server.pid = pid, "dropped a line of more than {MAX_LINE} bytes from the server");
+                    }
                     Err(error) => {
-                        warn!(%error, "reading from the server failed");
+                        warn!(server.pid = pid, %error, "reading from the server failed");
                         return Ok(());
                     }
                 },
@@ -201,12 +221,20 @@ impl<O: AsyncWrite + Unpin> Relay<O> {
                 written = self.to_server.advance(&mut writer), if server_reads && !self.to_server.is_done() => {
                     if let Err(error) = written {
                         // Its last answers may still come.
-                        debug!(%error, "the server no longer reads");
+                        debug!(server.pid = pid, %error, "the server no longer reads");
                         server_reads = false;
                     }
                 }
+                is_alive = &mut probing => {
+                    if !is_alive {
+                        warn!(server.pid = pid, "the server does not answer");
+                    }
+                    self.step(RelayInput::Probed(is_alive));
+                }
+                () = at(probe_at) => self.step(RelayInput::Silent),
                 () = at(self.leaves_at) => {
-                    warn!("the server did not close the connection within {} s of the client leaving", DRAIN.as_secs());
+                    let waited = DRAIN.as_secs();
+                    warn!(server.pid = pid, "the server did not close the connection within {waited} s of the client leaving");
                     return Ok(());
                 }
             }

@@ -27,6 +27,7 @@ use super::resources::answer_cache::AnswerCache;
 use super::subscriptions::{ListenSlot, SessionSubscriptions};
 use super::told::{ClientNotifier, LogLevel, ProgressNote};
 use crate::model::Principal;
+use crate::policy::WritePolicy;
 
 /// The size of the cache of frequent answers, for reads and for list pages each.
 const CACHE_BYTES: usize = 8 << 20;
@@ -52,10 +53,8 @@ struct ServerState {
 /// What kind of connection a handler serves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
-    /// Whether the connection requested write tools. The server's own policy still decides.
-    pub writes: bool,
-    /// Whether one of the connection's rules for writes is not known, so that none are permitted.
-    pub has_unknown_rule: bool,
+    /// What the connection itself allows tools to change. The server's own policy still decides.
+    pub writes: WritePolicy,
     /// What is not as the connection asked for it, each with what to do.
     pub remarks: Arc<[String]>,
     /// Whether it came over HTTP, where a request without a session cannot receive notifications.
@@ -67,9 +66,9 @@ pub struct Link {
 impl Link {
     /// A connection of a byte stream.
     #[must_use]
-    pub fn socket(writes: bool, has_unknown_rule: bool, remarks: Vec<String>) -> Self {
+    pub fn socket(writes: WritePolicy, remarks: Vec<String>) -> Self {
         let principal = Principal::of_user("local");
-        Link { writes, has_unknown_rule, remarks: remarks.into(), http: false, principal }
+        Link { writes, remarks: remarks.into(), http: false, principal }
     }
 
     /// The same, with who is at the other end.
@@ -82,7 +81,7 @@ impl Link {
     #[must_use]
     pub fn http() -> Self {
         let principal = Principal::of_user("http");
-        Link { writes: true, has_unknown_rule: false, remarks: Arc::default(), http: true, principal }
+        Link { writes: WritePolicy::of(true), remarks: Arc::default(), http: true, principal }
     }
 }
 
@@ -90,6 +89,7 @@ impl Link {
 pub struct Handler {
     server: McpServer,
     link: Link,
+    writes: Writes,
     session: Arc<SessionSubscriptions>,
     listening: ListenSlot,
     /// The least level of log messages that a client of the older era asked for.
@@ -136,6 +136,7 @@ impl McpServer {
     pub fn handler(&self, link: Link) -> Handler {
         Handler {
             server: self.clone(),
+            writes: self.0.policy.writes(&link.writes),
             link,
             session: Arc::default(),
             listening: ListenSlot::default(),
@@ -149,6 +150,12 @@ impl McpServer {
     #[must_use]
     pub fn stop(&self) -> &CancellationToken {
         &self.0.stop
+    }
+
+    /// What the server permits and lists.
+    #[must_use]
+    pub fn policy(&self) -> &ServerPolicy {
+        &self.0.policy
     }
 }
 
@@ -182,13 +189,6 @@ impl Handler {
         let remembered = self.remembered.as_ref().zip(session);
         let earlier = || remembered.map(|(remembered, session)| remembered.uris(session)).unwrap_or_default();
         self.session.start(core, peer, &self.server.0.tasks, &self.stop, earlier);
-    }
-
-    fn writes(&self) -> Writes {
-        match Writes::of(self.link.writes, self.server.0.policy.allow_writes) {
-            Writes::Allowed if self.link.has_unknown_rule => Writes::RuleUnknown,
-            writes => writes,
-        }
     }
 
     /// Who makes a request.

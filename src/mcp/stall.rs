@@ -166,7 +166,8 @@ mod tests {
         let (said, mut asked) = tokio::io::split(client);
         asked.write_all(b"{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"tools/list\"}\n").await.unwrap();
         let first = ServerEnds { reader, writer, welcome: Welcome::default() };
-        let relaying = relay(tokio::io::BufReader::new(input), output, first, async || Err("there is none".to_owned()));
+        let none = async || Err("there is none".to_owned());
+        let relaying = relay(tokio::io::BufReader::new(input), output, first, none, async || true);
         let mut said = tokio::io::BufReader::new(said).lines();
         let said = tokio::select! {
             end = relaying => panic!("the client is still there: {end:?}"),

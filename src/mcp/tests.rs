@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use super::client::McpClient;
 use super::looks::Looks;
 use super::server::Link;
+use super::touched::TouchBook;
 use super::transport::serve_stream;
 use super::{Core, ListMode, McpServer, Readiness, ServerPolicy};
 use crate::audit::AuditProgress;
@@ -28,6 +29,7 @@ use crate::mcp::key_book::KeyBook;
 use crate::model::fixtures::scope;
 use crate::model::{SweepMessage, SweepStep};
 use crate::notify::ChangeHub;
+use crate::policy::WritePolicy;
 use crate::simulator::{self, Simulator};
 use crate::store;
 use crate::store::disk::memory::Memory;
@@ -112,13 +114,15 @@ impl World {
             aws,
             tasks: tasks.clone(),
             looks: Looks::default(),
+            touched: TouchBook::default(),
             dropped_log_lines: || 0,
             keys: KeyBook::default(),
             audit: AuditProgress::default(),
             prices: None,
         });
         let (readiness, ready) = watch::channel(Readiness::Ready(Arc::clone(&core)));
-        let server = McpServer::new(ready, ServerPolicy { allow_writes: true, list }, tasks, stop.clone());
+        let server =
+            McpServer::new(ready, ServerPolicy { list, ..ServerPolicy::permitting(true) }, tasks, stop.clone());
         World { simulator, core, server, readiness, stop, _dir: dir, _writer: writer }
     }
 
@@ -168,7 +172,12 @@ impl World {
 
     /// A client of the modern era.
     pub(super) async fn client(&self, writes: bool) -> McpClient {
-        let (read, write) = tokio::io::split(self.connect(writes));
+        self.client_with(WritePolicy::of(writes)).await
+    }
+
+    /// A client of the modern era with these rules of its own.
+    pub(super) async fn client_with(&self, writes: WritePolicy) -> McpClient {
+        let (read, write) = tokio::io::split(self.connect_with(writes));
         McpClient::connect(read, write).await.expect("a connection")
     }
 
@@ -179,13 +188,17 @@ impl World {
     }
 
     /// The far end of a connection that is being served.
-    #[expect(clippy::disallowed_methods, reason = "the server runs beside the test that is its client")]
     pub(super) fn connect(&self, writes: bool) -> tokio::io::DuplexStream {
+        self.connect_with(WritePolicy::of(writes))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the server runs beside the test that is its client")]
+    fn connect_with(&self, writes: WritePolicy) -> tokio::io::DuplexStream {
         let (near, far) = tokio::io::duplex(64 * 1024);
         let server = self.server.clone();
         tokio::spawn(async move {
             let (read, write) = tokio::io::split(far);
-            Box::pin(serve_stream(&server, Link::socket(writes, false, Vec::new()), read, write)).await
+            Box::pin(serve_stream(&server, Link::socket(writes, Vec::new()), read, write)).await
         });
         near
     }

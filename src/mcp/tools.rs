@@ -23,6 +23,7 @@ pub mod create_snapshot;
 pub mod definition;
 pub mod fate;
 pub mod find_relations;
+pub mod gate;
 pub mod get_instance_status;
 pub mod get_inventory_summary;
 pub mod get_resource;
@@ -30,6 +31,7 @@ pub mod keyed;
 pub mod label;
 pub mod list_changes;
 mod newer;
+pub mod plan;
 pub mod power;
 pub mod query_inventory;
 pub mod reboot_instance;
@@ -79,12 +81,17 @@ pub static TOOLS: &[&ToolSpec] = &[
     &create_snapshot::SPEC,
 ];
 
-/// The tools as clients see them, with write tools where `writes`.
+/// The tools as clients see them, with those write tools that `writes` allow.
 #[must_use]
-pub fn listed(writes: bool) -> Vec<Tool> {
-    static LISTED: LazyLock<Vec<(bool, Tool)>> =
-        LazyLock::new(|| TOOLS.iter().map(|spec| spec.is_write()).zip(definition::definitions(TOOLS)).collect());
-    LISTED.iter().filter(|(write, _)| writes || !write).map(|(_, tool)| tool.clone()).collect()
+pub fn listed(writes: &Writes) -> Vec<Tool> {
+    static LISTED: LazyLock<Vec<Tool>> = LazyLock::new(|| definition::definitions(TOOLS));
+    TOOLS.iter().zip(LISTED.iter()).filter(|(spec, _)| is_on(spec, writes)).map(|(_, tool)| tool.clone()).collect()
+}
+
+/// Whether a tool exists for a connection with these rights.
+#[must_use]
+pub fn is_on(spec: &ToolSpec, writes: &Writes) -> bool {
+    !spec.is_write() || writes.allow(spec.name, spec.only_adds())
 }
 
 /// The names of the tools that only read.
@@ -97,23 +104,36 @@ pub fn read_only() -> Vec<String> {
 ///
 /// # Errors
 /// [`RequestError::UnknownTool`] with the nearest name; [`RequestError::WritesOff`] for a write tool that is there but off.
-pub fn find(name: &str, writes: Writes) -> Result<&'static ToolSpec, RequestError> {
+pub fn find(name: &str, writes: &Writes) -> Result<&'static ToolSpec, RequestError> {
     let Some(spec) = TOOLS.iter().find(|spec| spec.name == name) else {
-        let allowed = writes.are_allowed();
-        let known = TOOLS.iter().filter(|spec| allowed || !spec.is_write()).map(|spec| spec.name);
+        let known = TOOLS.iter().filter(|spec| is_on(spec, writes)).map(|spec| spec.name);
         let nearest = nearest(name, TOOLS.iter().map(|spec| spec.name));
-        let is_off = !allowed && TOOLS.iter().any(|spec| Some(spec.name) == nearest && spec.is_write());
+        let off = TOOLS.iter().find(|spec| Some(spec.name) == nearest && !is_on(spec, writes));
         return Err(RequestError::UnknownTool {
             name: crate::model::text::shown(name, 80),
             nearest,
             tools: known.collect::<Vec<_>>().join(", "),
-            off: is_off.then_some(writes),
+            off: off.map(|spec| writes.enable(spec.name, spec.only_adds())),
         });
     };
-    if spec.is_write() && !writes.are_allowed() {
-        return Err(RequestError::WritesOff { tool: spec.name, writes });
+    if !is_on(spec, writes) {
+        return Err(RequestError::WritesOff { tool: spec.name, enable: writes.enable(spec.name, spec.only_adds()) });
     }
     Ok(spec)
+}
+
+/// The tool called `name`, which changes AWS, whether or not somebody may use it.
+///
+/// # Errors
+/// [`RequestError::UnknownTool`] with the nearest name.
+pub fn find_write(name: &str) -> Result<&'static ToolSpec, RequestError> {
+    let writes = || TOOLS.iter().filter(|spec| spec.is_write());
+    writes().find(|spec| spec.name == name).copied().ok_or_else(|| RequestError::UnknownTool {
+        name: crate::model::text::shown(name, 80),
+        nearest: nearest(name, writes().map(|spec| spec.name)),
+        tools: writes().map(|spec| spec.name).collect::<Vec<_>>().join(", "),
+        off: None,
+    })
 }
 
 /// Serves a call of `spec`. A failure becomes a result that the model can read. `stop` ends what waits.

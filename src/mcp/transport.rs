@@ -39,6 +39,7 @@ use super::normalise::Conversation;
 use super::remembered_sessions::RememberedSessions;
 use super::server::{Handler, Link, McpServer};
 use crate::aws::AwsClock;
+use crate::policy::WritePolicy;
 
 /// Where MCP is served.
 pub const PATH: &str = "/mcp";
@@ -60,6 +61,8 @@ pub struct HttpOptions {
     pub origins: Vec<String>,
     /// The file of sessions that outlive the server. `None`: none does.
     pub sessions: Option<PathBuf>,
+    /// Whether clients may change nothing, whatever the server permits.
+    pub is_read_only: bool,
 }
 
 /// Why a stream could not be served.
@@ -210,8 +213,9 @@ fn router<H: ServerHandler>(
     config.session_store = Some(Arc::clone(&remembered) as Arc<dyn SessionStore>);
     let sessions = Arc::new(HttpSessions::new(Arc::clone(&remembered), idle));
     let server = server.clone();
+    let link = Link { writes: WritePolicy::of(!options.is_read_only), ..Link::http() };
     let service = StreamableHttpService::new(
-        move || Ok(wrap(server.handler(Link::http()).remembering(Arc::clone(&remembered)))),
+        move || Ok(wrap(server.handler(link.clone()).remembering(Arc::clone(&remembered)))),
         Arc::clone(&sessions),
         config,
     );

@@ -136,6 +136,12 @@ const TAGS: &str = "Tags";
 const KEY: &str = "Key";
 const VALUE: &str = "Value";
 
+/// Whether a value has the form of a mark. A value of that form that somebody wrote counts as one too: it tells as little.
+#[must_use]
+pub fn is_mark(value: &str) -> bool {
+    value.strip_prefix(MARK).is_some_and(|hash| hash.len() == 2 * SHOWN && hash.bytes().all(|c| c.is_ascii_hexdigit()))
+}
+
 /// A key or pattern in small letters, without what separates its words: `API-Key`, `api_key` and `apiKey` are alike.
 fn plain(key: &str) -> String {
     let is_separator = |c: &char| matches!(c, '-' | '_' | '.' | ':' | '/' | ' ');
@@ -198,6 +204,7 @@ mod tests {
         let mark = secrets.mark("i-1", "password", "hunter2");
         assert_eq!(redacted.tags().collect::<Vec<_>>(), [("Name", "web"), ("password", mark.as_str()), ("token", "")]);
         assert_eq!(redacted.text("InstanceId"), Some("i-1"));
+        assert!(is_mark(&mark) && !is_mark("redacted:") && !is_mark("redacted:by hand") && !is_mark("hunter2"));
         let again = secrets.redacted("i-1", Arc::clone(&document));
         assert_eq!(again, redacted, "the same value has the same mark");
         let harmless = Arc::new(Document::new(Map::from([(TAGS, tags([("Name", "web")]))])));

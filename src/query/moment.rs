@@ -117,6 +117,12 @@ pub fn ago(text: &str, now: Timestamp) -> Option<Timestamp> {
     (at >= 0).then(|| Timestamp::from_millis(at))
 }
 
+/// Whether a text is a time [`ago`].
+#[must_use]
+pub fn is_ago(text: &str) -> bool {
+    ago(text, Timestamp::from_millis(LATEST)).is_some()
+}
+
 impl AskedPoint {
     /// Reads a point: a [`time`], or `seq:123`.
     #[must_use]

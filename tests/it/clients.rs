@@ -3,7 +3,6 @@
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use muster::mcp::client::McpClient;
 use serde_json::{Value, json};
 
 use crate::harness::account::Account;
@@ -173,40 +172,6 @@ fn every_client_lists_reads_searches_subscribes_and_is_refused_over_stdio_and_ht
                 }
             });
         }
-    });
-}
-
-#[test]
-fn the_client_of_rust_s_sdk_reaches_everything_over_stdio() {
-    let simulator = Simulator::start(12, &[]);
-    let sandbox = Sandbox::new(&simulator.endpoint());
-    let server = sandbox.serve(&["--interval", "all=1h", "--interval", "instance=2s", "--aws-share", "1"]);
-    server.swept();
-    let account = Account::at(&simulator.endpoint());
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(async {
-        let arguments = sandbox.mcp_arguments(&[]);
-        let mut front =
-            tokio::process::Command::from(sandbox.muster(&arguments.iter().map(String::as_str).collect::<Vec<_>>()));
-        let mut front = front.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
-        let client = McpClient::connect(front.stdout.take().unwrap(), front.stdin.take().unwrap()).await.unwrap();
-        assert!(client.tools().await.unwrap().iter().any(|tool| tool.name == "search_inventory"));
-        let page = client.list(None).await.unwrap();
-        let uri = page.resources.iter().map(|entry| entry.uri.clone()).find(|uri| uri.starts_with("ec2://instance/"));
-        let uri = uri.unwrap();
-        let id = client.read(&uri).await.unwrap()["document"]["InstanceId"].as_str().unwrap().to_owned();
-        let found = client.call("search_inventory", json!({"kind": "instance"})).await.unwrap();
-        assert_eq!(found.structured_content.unwrap()["total"], 12);
-        assert!(client.read("ec2://instance/i-00000000000dead00").await.is_err());
-        let mut listening = client.listen(&[&uri], false).await.unwrap();
-        assert_eq!(listening.honoured(), std::slice::from_ref(&uri));
-        let state = account.state_of(&id);
-        let operation = if state == "stopped" { "ec2.start_instances" } else { "ec2.stop_instances" };
-        account.call(operation, &json!({"InstanceIds": [id]}));
-        assert_eq!(listening.next(PATIENCE).await.unwrap(), Some(uri));
-        drop(listening);
-        client.close().await.unwrap();
-        front.wait().await.unwrap();
     });
 }
 

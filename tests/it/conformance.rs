@@ -12,6 +12,7 @@ use muster::config::{Config, Environment, Given};
 use muster::kinds::KINDS;
 use muster::mcp::transport::{self, HttpOptions};
 use muster::mcp::{ListMode, McpServer, Readiness, ServerPolicy};
+use muster::policy::WritePolicy;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -178,7 +179,7 @@ impl FixtureServer {
             runtime.block_on(async {
                 let engine = Engine::open(&config, engine::hub()).await.unwrap();
                 let (_opened, readiness) = watch::channel(Readiness::Ready(engine.core().clone()));
-                let policy = ServerPolicy { allow_writes: false, list: ListMode::Auto };
+                let policy = ServerPolicy { writes: WritePolicy::of(false), list: ListMode::Auto, restart: String::new() };
                 let server = McpServer::new(readiness, policy, TaskTracker::new(), CancellationToken::new());
                 let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
                 let address = listener.local_addr().unwrap();

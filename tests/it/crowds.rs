@@ -1,18 +1,36 @@
 //! Clients that open sessions and never end them, and clients that send halves of requests: they cost a bounded amount, and
 //! whoever else asks is answered.
+//!
+//! Halves of requests trickle in for three seconds in `cargo test`. In the documented run they do so for a minute, which is longer
+//! than a head or a body may take; each test prints the p99 of others' reads with the crowd and without it, and the ratio:
+//!
+//! ```console
+//! MUSTER_CROWD_SECONDS=60 cargo test --release --test it crowds:: -- --nocapture
+//! ```
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
 use http_body_util::BodyExt;
 use serde_json::json;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::harness::muster::{RARELY, Sandbox};
 use crate::harness::rpc::Client;
 use crate::harness::simulator::Simulator;
 use crate::harness::web::{self, Latencies, WebClient, process_figure};
+
+/// How long halves of requests trickle in, and how long others are measured without them.
+fn crowded_for() -> Duration {
+    let seconds = std::env::var("MUSTER_CROWD_SECONDS").map_or(3, |seconds| seconds.parse().unwrap());
+    Duration::from_secs(seconds)
+}
+
+/// What a p99 with a crowd is of that without one.
+fn ratio(with: Duration, without: Duration) -> f64 {
+    with.as_secs_f64() / without.as_secs_f64()
+}
 
 /// How many sessions are opened and left alone.
 const ABANDONED: usize = 10_000;
@@ -58,12 +76,14 @@ fn ten_thousand_abandoned_sessions_cost_a_bounded_amount_and_lock_nobody_out() {
         let mut after = Latencies::of_reads(&url, sleep(Duration::from_secs(3))).await;
         let rss = process_figure(pid, "VmRSS");
         eprintln!(
-            "{ABANDONED} abandoned sessions: p99 of reads {:?} before, {:?} meanwhile ({} reads), {:?} after; RSS {before} KiB \
-             before, {rss} KiB after",
+            "{ABANDONED} abandoned sessions: p99 of reads {:?} before, {:?} while they open ({} reads; {:.2} of before), {:?} with \
+             them ({:.2} of before); RSS {before} KiB before, {rss} KiB after",
             alone.p99(),
             crowded.p99(),
             crowded.count(),
+            ratio(crowded.p99(), alone.p99()),
             after.p99(),
+            ratio(after.p99(), alone.p99()),
         );
         assert!(rss < before + COST, "RSS grew from {before} to {rss} KiB");
         WebClient::connect(&url).await.older().await.must("tools/list", &json!({})).await;
@@ -83,7 +103,10 @@ fn ten_thousand_abandoned_sessions_cost_a_bounded_amount_and_lock_nobody_out() {
 }
 
 /// Connections that send a part of a request and no more, or a byte now and then.
-struct Halves(Vec<TcpStream>);
+struct Halves {
+    authority: String,
+    open: Vec<(TcpStream, String)>,
+}
 
 impl Halves {
     /// Opens `count` connections, a third of each kind.
@@ -93,20 +116,36 @@ impl Halves {
         let head = format!("POST {} HTTP/1.1\r\nHost: {authority}\r\nContent-Type: application/json\r\n", url.path());
         let body = format!("{head}Accept: application/json\r\nContent-Length: 1000\r\n\r\n{{\"jsonrpc\": \"2.0\",");
         let halves = [String::new(), head, body];
-        let connect = |half: &String| {
-            let mut stream = TcpStream::connect(authority).unwrap();
-            // The server may close it at once, in favour of another.
-            drop(stream.write_all(half.as_bytes()));
-            stream
-        };
-        Halves(halves.iter().cycle().take(count).map(connect).collect())
+        let open = halves.iter().cycle().take(count).map(|half| (Halves::connect(authority, half), half.clone()));
+        Halves { open: open.collect(), authority: authority.to_owned() }
     }
 
-    /// Sends one more byte on each that is still open.
-    fn trickle(&mut self) {
-        for stream in &mut self.0 {
-            drop(stream.write_all(b" "));
-        }
+    fn connect(authority: &str, half: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(authority).unwrap();
+        // The server may close it at once, in favour of another.
+        drop(stream.write_all(half.as_bytes()));
+        stream.set_nonblocking(true).unwrap();
+        stream
+    }
+
+    /// Sends one more byte where something was begun. Where the server has closed, begins `again` or gives up. Returns how many it
+    /// had closed.
+    fn trickle(&mut self, again: bool) -> usize {
+        let (mut closed, authority) = (0, &self.authority);
+        self.open.retain_mut(|(stream, half)| {
+            let is_open = half.is_empty() || stream.write_all(b" ").is_ok();
+            // What the server says before it closes is read away.
+            let mut said = [0; 4096];
+            if is_open && !stream.read(&mut said).is_ok_and(|length| length == 0) {
+                return true;
+            }
+            closed += 1;
+            if again {
+                *stream = Halves::connect(authority, half);
+            }
+            again
+        });
+        closed
     }
 }
 
@@ -120,12 +159,15 @@ fn halves_starve_nobody(files: Option<u32>) {
     server.swept();
     let runtime = web::runtime();
     let url = server.http.clone();
-    let mut alone = runtime.block_on(async { Latencies::of_reads(&url, sleep(Duration::from_secs(3))).await });
+    let mut alone = runtime.block_on(async { Latencies::of_reads(&url, sleep(crowded_for())).await });
     let mut halves = Halves::open(&url, 500);
+    let mut closed = 0;
     let crowd = async {
-        for _ in 0..30 {
+        let until = Instant::now() + crowded_for();
+        while Instant::now() < until {
             sleep(Duration::from_millis(100)).await;
-            halves.trickle();
+            // With few files to open, who comes again and again is refused as everybody is.
+            closed += halves.trickle(files.is_none());
         }
     };
     let mut crowded = runtime.block_on(async { Latencies::of_reads(&url, crowd).await });
@@ -135,10 +177,13 @@ fn halves_starve_nobody(files: Option<u32>) {
     assert!(client.is_swept());
     let open = std::fs::read_dir(format!("/proc/{}/fd", server.running.pid())).unwrap().count();
     eprintln!(
-        "500 halves of requests, {files:?} files: p99 of reads {:?} before, {:?} meanwhile ({} reads); {open} files open",
+        "500 halves of requests for {:?}, {files:?} files: p99 of reads {:?} without, {:?} with them ({} reads), {:.2} of that \
+         without; {open} files open, {closed} halves closed by the server",
+        crowded_for(),
         alone.p99(),
         crowded.p99(),
         crowded.count(),
+        ratio(crowded.p99(), alone.p99()),
     );
 }
 

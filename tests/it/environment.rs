@@ -118,6 +118,8 @@ fn a_variable_that_cannot_be_read_is_told_over_mcp_by_its_name() {
         ("MUSTER_LIST", "some", &["MUSTER_LIST", "auto, all, collections"]),
         ("MUSTER_REGION", "Frankfurt", &["MUSTER_REGION names the region `Frankfurt`"]),
         ("MUSTER_KEEP_FREE", "-1", &["MUSTER_KEEP_FREE"]),
+        ("MUSTER_WRITE_TAG", "", &["MUSTER_WRITE_TAG", "it is blank"]),
+        ("MUSTER_DENY_WRITE", "prod", &["MUSTER_DENY_WRITE", "tag:Env=prod"]),
     ] {
         let mut sandbox = Sandbox::bare();
         sandbox.set(name, value);

@@ -17,6 +17,7 @@ pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod python;
 pub(crate) mod rpc;
+pub(crate) mod rust;
 pub(crate) mod simulator;
 #[cfg(target_os = "linux")]
 pub(crate) mod web;

@@ -27,6 +27,7 @@
 //! MUSTER_QUESTIONS=1000,10000,100000 cargo test --release --test it questions::table -- --nocapture
 //! MUSTER_SEARCHES=20000 MUSTER_SEED=7 cargo test --release --test it searches:: -- --nocapture
 //! MUSTER_SUBSCRIBER_SECONDS=300 cargo test --release --test it subscribers:: -- --nocapture
+//! MUSTER_CROWD_SECONDS=60 cargo test --release --test it crowds:: -- --nocapture
 //! MUSTER_STATEMENTS=20000 cargo test --release --test it sql:: -- --nocapture
 //! MUSTER_COLD_STARTS=50 cargo test --release --test it cold_start -- --nocapture
 //! MUSTER_BENCH_SECONDS=300 cargo bench --bench events
@@ -135,6 +136,10 @@ mod subscribe;
 #[cfg(target_os = "linux")]
 #[cfg(test)]
 mod subscribers;
+#[cfg(target_os = "linux")]
+#[cfg(test)]
+mod successors;
+#[cfg(target_os = "linux")]
 #[cfg(test)]
 mod takeover;
 #[cfg(test)]

@@ -31,7 +31,7 @@ const TABLE: [(&str, Option<&[&str]>); 23] = [
     ("ingest", Some(&["model", "reconcile", "store", "freshness", "notify"])),
     ("query", Some(&["model", "kinds", "store"])),
     ("audit", Some(&["model", "store", "notify"])),
-    ("mcp", Some(&["model", "kinds", "store", "query", "freshness", "notify", "audit", "aws", "ingest"])),
+    ("mcp", Some(&["model", "kinds", "store", "query", "freshness", "notify", "policy", "audit", "aws", "ingest"])),
     ("simulator", Some(&[])),
     ("watch", Some(&["model", "kinds", "aws", "source", "freshness", "ingest"])),
     ("policy", Some(&["model"])),

@@ -42,8 +42,9 @@ fn a_unit_is_what_systemd_takes_whatever_the_path_is() {
     let (code, said) = run(&program, &sandbox, &words);
     assert_eq!(code, 0, "{said}");
     let unit = sandbox.path().join("home/.config/systemd/user/muster.service");
+    let stop = format!("muster stop --data-dir '{}'", data.display());
     for part in
-        [format!("wrote {}", unit.display()).as_str(), "systemctl --user enable --now muster.service", "muster stop"]
+        [format!("wrote {}", unit.display()).as_str(), "systemctl --user enable --now muster.service", stop.as_str()]
     {
         assert!(said.contains(part), "{part}: {said}");
     }
@@ -61,6 +62,8 @@ fn a_unit_is_what_systemd_takes_whatever_the_path_is() {
     verified(&sandbox, &unit);
 
     // Only what was written here is overwritten and removed.
+    let (code, said) = run(&program, &sandbox, &["service", "uninstall"]);
+    assert!(code == 0 && said.contains(&format!("removed {}", unit.display())), "{said}");
     assert_eq!(run(&program, &sandbox, &["service", "install"]).0, 0);
     let (code, said) = run(&program, &sandbox, &["service", "uninstall"]);
     assert!(code == 0 && said.contains(&format!("removed {}", unit.display())) && !unit.exists(), "{said}");
@@ -114,6 +117,60 @@ fn verified(sandbox: &Sandbox, unit: &Path) {
     let said = String::from_utf8(command.output().unwrap().stderr).unwrap();
     assert!(said.contains("wrong.service"), "systemd-analyze verify judges nothing here: {said}");
     fs::remove_file(wrong).unwrap();
+}
+
+#[test]
+fn a_service_that_runs_the_server_in_another_way_is_replaced_only_by_force_and_what_changes_is_said() {
+    let mut sandbox = Sandbox::bare();
+    sandbox.set("AWS_PROFILE", "dev");
+    sandbox.set("AWS_REGION", "eu-central-1");
+    let install = |words: &[&str]| run(Path::new(MUSTER), &sandbox, &[&["service", "install"], words].concat());
+    let (code, said) = install(&["--interval", "all=5m"]);
+    assert_eq!(code, 0, "{said}");
+    let unit = sandbox.path().join("home/.config/systemd/user/muster.service");
+    let first = fs::read_to_string(&unit).unwrap();
+    let (code, said) = install(&["--interval", "all=5m"]);
+    assert!(code == 0 && said.contains("this is already"), "{said}");
+    let (code, said) = install(&["--interval", "all=9m", "--log", "debug", "--log-format", "json"]);
+    assert!(code == 1 && said.contains("--force"), "{said}");
+    for part in ["- ExecStart=", "\"all=5m\"", "+ ExecStart=", "\"all=9m\""] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert_eq!(fs::read_to_string(&unit).unwrap(), first);
+    let (code, said) = install(&["--interval", "all=9m", "--log", "debug", "--log-format", "json", "--force"]);
+    assert!(code == 0 && said.contains("replaced") && said.contains("all=9m"), "{said}");
+    assert!(said.contains("systemctl --user restart muster.service"), "{said}");
+    // Flags of logging are flags of the server too, and one that always fails is seen to fail.
+    let text = fs::read_to_string(&unit).unwrap();
+    for part in ["\"--log\" \"debug\"", "\"--log-format\" \"json\"", "StartLimitBurst="] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    verified(&sandbox, &unit);
+}
+
+#[test]
+fn what_a_service_takes_from_the_shell_is_said_and_a_port_that_changes_is_refused() {
+    let mut sandbox = Sandbox::bare();
+    sandbox.set("AWS_REGION", "eu-central-1");
+    let print = |sandbox: &Sandbox, words: &[&str]| {
+        run(Path::new(MUSTER), sandbox, &[&["service", "install", "--print", "--manager", "systemd"], words].concat())
+    };
+    let (code, said) = print(&sandbox, &["--http", "127.0.0.1:0"]);
+    assert!(code == 2 && said.contains("port 0"), "{said}");
+    let (code, said) = print(&sandbox, &["--http", "127.0.0.1:8377"]);
+    assert!(code == 0 && said.contains("\"127.0.0.1:8377\"") && !said.contains("AWS_ENDPOINT_URL"), "{said}");
+    sandbox.set("AWS_ENDPOINT_URL", "http://127.0.0.1:5000");
+    let (code, said) = print(&sandbox, &[]);
+    assert!(code == 0 && said.contains("The service uses AWS_ENDPOINT_URL=http://127.0.0.1:5000"), "{said}");
+    // Keys are not written, so the service and the server that is to end for it are those of a profile.
+    sandbox.unset("AWS_ENDPOINT_URL");
+    sandbox.set("AWS_ACCESS_KEY_ID", "testing");
+    sandbox.set("AWS_SECRET_ACCESS_KEY", "testing");
+    let of_keys = run(Path::new(MUSTER), &sandbox, &["service", "install", "--manager", "systemd", "--name", "a"]).1;
+    let of_profile = ["service", "install", "--manager", "systemd", "--name", "b", "--profile", "default"];
+    let of_profile = run(Path::new(MUSTER), &sandbox, &of_profile).1;
+    let stop = |said: &str| said.lines().find(|line| line.contains("muster stop")).unwrap().to_owned();
+    assert_eq!(stop(&of_keys), stop(&of_profile));
 }
 
 #[test]

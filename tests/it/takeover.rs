@@ -1,25 +1,38 @@
-//! Front ends whose server is killed under them: their clients go on, hear of every later change, lose no read, and are told the
-//! truth about a write that was on its way.
+//! Front ends whose server is killed under them, ends or hangs: their clients go on, hear of every later change, lose no read, and are
+//! told the truth about a write that was on its way. So do clients over HTTP, once they connect again.
 //!
 //! `MUSTER_TAKEOVERS` says how often the server is killed; the documented run has 50:
 //! `MUSTER_TAKEOVERS=50 cargo test --release --test it takeover:: -- --nocapture`.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::process::Command;
+use std::sync::mpsc;
 use std::time::Duration;
+
+use http_body_util::BodyExt;
+use hyper::Response;
+use hyper::body::Incoming;
 
 use muster::model::{ActionOutcome, Event, Recorded, Seq};
 use muster::store::verify::fold_log;
 use muster::store::{self, StoreOptions};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+use tokio::time::Instant;
 
-use crate::harness::muster::{OFTEN, Sandbox};
+use crate::harness::muster::{MUSTER, OFTEN, RARELY, Sandbox};
 use crate::harness::process::Running;
 use crate::harness::simulator::Simulator;
+use crate::harness::web::{self, WebClient};
 use crate::harness::{PATIENCE, eventually};
 
 /// How many clients share the server; every other one is of the older era.
 const CLIENTS: usize = 10;
+/// How many more are connected over HTTP; every other one is of the older era.
+const WEB_CLIENTS: usize = 20;
+/// A round of the kills that takes longer is described.
+const SLOW: Duration = Duration::from_secs(12);
 
 /// A client that may have many requests in flight.
 struct LineClient {
@@ -32,8 +45,11 @@ struct LineClient {
 
 impl LineClient {
     fn start(sandbox: &Sandbox, is_old: bool) -> LineClient {
-        let flags = [&OFTEN[..], &["--allow-writes"]].concat();
-        let arguments = sandbox.mcp_arguments(&flags);
+        LineClient::start_with(sandbox, is_old, &[&OFTEN[..], &["--allow-writes"]].concat())
+    }
+
+    fn start_with(sandbox: &Sandbox, is_old: bool, flags: &[&str]) -> LineClient {
+        let arguments = sandbox.mcp_arguments(flags);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let running = Running::start("mcp", sandbox.muster(&arguments));
         let mut client = LineClient { running, is_old, asked: 0, heard: VecDeque::new() };
@@ -80,9 +96,14 @@ impl LineClient {
         }
     }
 
+    /// The answer to a request.
+    fn answer(&mut self, id: u64) -> Value {
+        self.find(|message| message["id"] == id && message.get("method").is_none())
+    }
+
     /// The result of a request, which must succeed.
     fn result(&mut self, id: u64) -> Value {
-        let mut answer = self.find(|message| message["id"] == id && message.get("method").is_none());
+        let mut answer = self.answer(id);
         assert!(answer.get("error").is_none(), "{answer}{}", self.running.tail());
         answer["result"].take()
     }
@@ -149,6 +170,79 @@ impl LineClient {
     }
 }
 
+/// A client over HTTP that opens its stream of notifications again whenever that ends.
+struct WebSubscriber {
+    client: WebClient,
+    /// One message for each notification about the resource, and for each stream of the newer era that is opened.
+    heard: mpsc::Receiver<()>,
+}
+
+impl WebSubscriber {
+    fn start(runtime: &Runtime, url: &str, uri: &str, is_old: bool) -> WebSubscriber {
+        let (sender, heard) = mpsc::channel();
+        let uris = [uri.to_owned()];
+        runtime.block_on(async {
+            let mut client = WebClient::connect(url).await;
+            if is_old {
+                client = client.older().await;
+                client.must("resources/subscribe", &json!({"uri": uri})).await;
+            }
+            let listening = client.again().await.expect("the server listens");
+            runtime.spawn(async move {
+                loop {
+                    let again = listening.again().await;
+                    let stream = match again {
+                        Some(again) => again.listen(&uris).await,
+                        None => None,
+                    };
+                    match stream {
+                        Some(stream) => pass_on(stream, &uris[0], &sender).await,
+                        None => tokio::time::sleep(Duration::from_millis(50)).await,
+                    }
+                }
+            });
+            WebSubscriber { client, heard }
+        })
+    }
+
+    /// Hears that a resource changed until `expected` is what it reads.
+    fn hears_until(&mut self, runtime: &Runtime, uri: &str, expected: &[&str]) {
+        loop {
+            self.heard.recv_timeout(PATIENCE).expect("the client is told of the change");
+            let state = eventually("the server answers over HTTP", || runtime.block_on(self.read_state(uri)));
+            if expected.contains(&state.as_str()) {
+                return;
+            }
+        }
+    }
+
+    async fn read_state(&mut self, uri: &str) -> Option<String> {
+        if let Some(result) = self.client.ask("resources/read", &json!({"uri": uri})).await {
+            let body: Value = serde_json::from_str(result["contents"][0]["text"].as_str()?).ok()?;
+            return Some(body["document"]["State"]["Name"].as_str()?.to_owned());
+        }
+        if let Some(again) = self.client.again().await {
+            self.client = again;
+        }
+        None
+    }
+}
+
+/// Says each time that a stream tells of a resource, or begins to, until it ends.
+async fn pass_on(mut stream: Response<Incoming>, uri: &str, sender: &mpsc::Sender<()>) {
+    let mut text = String::new();
+    while let Some(Ok(frame)) = stream.body_mut().frame().await {
+        text.push_str(&String::from_utf8_lossy(&frame.into_data().unwrap_or_default()));
+        while let Some(end) = text.find('\n') {
+            let line: String = text.drain(..=end).collect();
+            let is_update = line.contains("notifications/resources/updated") && line.contains(uri);
+            if (is_update || line.contains("subscriptions/acknowledged")) && sender.send(()).is_err() {
+                return;
+            }
+        }
+    }
+}
+
 /// The tool that takes an instance out of a state, and the states that it leads to.
 fn toggle(state: &str) -> (&'static str, [&'static str; 2]) {
     if state == "running" {
@@ -196,6 +290,8 @@ fn ten_clients_go_on_when_their_server_is_killed_and_a_write_on_its_way_ends_as_
     // More than are used: some are terminated, which nobody can start or stop.
     let simulator = Simulator::start(kills + kills / 8 + 4, &["--start-delay", "1s", "--stop-delay", "1s"]);
     let sandbox = Sandbox::new(&simulator.endpoint());
+    // A person started the first server. The others are started by the front ends, and have its flags.
+    let server = sandbox.serve(&[&OFTEN[..], &["--allow-writes"]].concat());
     let mut clients: Vec<LineClient> = (0..CLIENTS).map(|at| LineClient::start(&sandbox, at % 2 == 1)).collect();
     let instances: Vec<String> = eventually("the first sweep ends", || {
         let question =
@@ -210,8 +306,12 @@ fn ten_clients_go_on_when_their_server_is_killed_and_a_write_on_its_way_ends_as_
     for client in &mut clients {
         client.subscribe(&uri);
     }
+    let runtime = web::runtime();
+    let mut web_clients: Vec<WebSubscriber> =
+        (0..WEB_CLIENTS).map(|at| WebSubscriber::start(&runtime, &server.http, &uri, at % 2 == 1)).collect();
     let mut verdicts = BTreeMap::new();
     for (round, target) in own.iter().take(kills).enumerate() {
+        let mut steps = vec![("begun", Instant::now())];
         let writer = round % CLIENTS;
         let before = clients[writer].settled(target);
         let (tool, after) = toggle(before);
@@ -220,9 +320,11 @@ fn ten_clients_go_on_when_their_server_is_killed_and_a_write_on_its_way_ends_as_
         // Wherever the write is by then.
         std::thread::sleep(Duration::from_millis(u64::try_from(round).unwrap() * 7 % 40));
         let killed = kill_server(&sandbox);
+        steps.push(("killed", Instant::now()));
         for (client, read) in clients.iter_mut().zip(reads) {
             client.state(read);
         }
+        steps.push(("read", Instant::now()));
         let result = clients[writer].result(write);
         let verdict = result["structuredContent"]["results"][0]["verdict"].as_str().expect("a verdict").to_owned();
         let settled = clients[writer].settled(target);
@@ -234,8 +336,10 @@ fn ten_clients_go_on_when_their_server_is_killed_and_a_write_on_its_way_ends_as_
             verdict => assert_eq!(verdict, "unknown", "{tool} of {target}: {result}"),
         }
         verdicts.insert(target.clone(), verdict);
+        steps.push(("the write is settled", Instant::now()));
 
         let (tool, after) = toggle(clients[0].settled(shared));
+        steps.push(("the shared instance is settled", Instant::now()));
         for client in &mut clients {
             client.forget();
         }
@@ -244,8 +348,22 @@ fn ten_clients_go_on_when_their_server_is_killed_and_a_write_on_its_way_ends_as_
         for client in &mut clients {
             client.hears_until(&uri, &after);
         }
+        steps.push(("all heard", Instant::now()));
+        for client in &mut web_clients {
+            client.hears_until(&runtime, &uri, &after);
+        }
+        steps.push(("all heard over HTTP", Instant::now()));
+        let passed: Vec<String> = steps
+            .windows(2)
+            .map(|pair| format!("{} {:.1} s", pair[1].0, (pair[1].1 - pair[0].1).as_secs_f64()))
+            .collect();
+        if steps[0].1.elapsed() > SLOW {
+            eprintln!("round {round} took long: {}", passed.join(", "));
+        }
     }
-    drop(clients);
+    let facts = sandbox.server_facts();
+    assert_eq!((&facts["started_by"], &facts["http"]), (&json!("front_end"), &json!(server.http)), "{facts}");
+    drop((clients, runtime));
     kill_server(&sandbox);
     let logged = logged(&sandbox);
     let mut counts = BTreeMap::<&str, usize>::new();
@@ -301,4 +419,202 @@ fn a_server_that_stops_is_followed_by_another_one_and_no_client_hears_of_it() {
         };
         assert!(!client.heard.iter().any(is_other), "{:?}", client.heard);
     }
+}
+
+/// Ten clients of both eras that are subscribed to an instance, whose URI is returned too.
+fn ten_subscribed(sandbox: &Sandbox, flags: &[&str]) -> (Vec<LineClient>, String) {
+    let start = |at: usize| LineClient::start_with(sandbox, at % 2 == 1, flags);
+    let mut clients: Vec<LineClient> = (0..CLIENTS).map(start).collect();
+    let running = json!({"kind": "instance", "filters": {"instance-state-name": ["running"]}, "limit": 1});
+    let instance = eventually("the first sweep ends", || {
+        let found = clients[0].call("search_inventory", &running);
+        Some(found["rows"].as_array()?.first()?["id"].as_str()?.to_owned())
+    });
+    let uri = format!("ec2://instance/{instance}");
+    for client in &mut clients {
+        client.subscribe(&uri);
+        client.forget();
+    }
+    (clients, uri)
+}
+
+/// Changes the instance, and waits until every client has heard of it and nothing else but of what it is subscribed to.
+fn all_hear_a_change(clients: &mut [LineClient], uri: &str) {
+    let (tool, after) = toggle(clients[0].settled(uri.strip_prefix("ec2://instance/").unwrap()));
+    for client in &mut *clients {
+        client.forget();
+    }
+    let changed = clients[0].call(tool, &json!({"instance_id": uri.strip_prefix("ec2://instance/").unwrap()}));
+    assert_eq!(changed["results"][0]["verdict"], "done", "{changed}");
+    for client in clients {
+        client.hears_until(uri, &after);
+        let is_other = |message: &Value| {
+            let method = message["method"].as_str().unwrap_or_default();
+            !["notifications/resources/updated", "notifications/resources/list_changed"].contains(&method)
+        };
+        assert!(!client.heard.iter().any(is_other), "{:?}", client.heard);
+    }
+}
+
+/// Runs a command of `muster` on the data directory, which has to succeed.
+fn run(sandbox: &Sandbox, program: &str, words: &[&str]) -> String {
+    let data = sandbox.data();
+    let mut command = Command::new(program);
+    command.env_clear().envs(sandbox.environment().iter().cloned()).args(words).arg("--data-dir").arg(data);
+    let output = command.output().unwrap();
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert!(output.status.success(), "{said}");
+    said
+}
+
+#[test]
+fn ten_clients_with_listens_hear_of_a_change_after_a_restart() {
+    let simulator = Simulator::start(5, &["--start-delay", "1s", "--stop-delay", "1s"]);
+    let sandbox = Sandbox::new(&simulator.endpoint());
+    let (mut clients, uri) = ten_subscribed(&sandbox, &[&OFTEN[..], &["--allow-writes"]].concat());
+    let before = sandbox.server_facts();
+    run(&sandbox, MUSTER, &["restart"]);
+    all_hear_a_change(&mut clients, &uri);
+    let after = sandbox.server_facts();
+    assert_eq!((&after["pid"], &after["clients"]), (&before["pid"], &json!(CLIENTS)), "{after}");
+    assert_ne!(after["since_ms"], before["since_ms"]);
+}
+
+#[test]
+fn ten_clients_with_listens_hear_of_a_change_after_an_upgrade() {
+    let simulator = Simulator::start(5, &["--start-delay", "1s", "--stop-delay", "1s"]);
+    let sandbox = Sandbox::new(&simulator.endpoint());
+    let (mut clients, uri) = ten_subscribed(&sandbox, &[&OFTEN[..], &["--allow-writes"]].concat());
+    let newer = crate::processes::of_version(&sandbox, "99.0.0");
+    let mut command = Command::new(newer);
+    command.env_clear().envs(sandbox.environment().iter().cloned()).args(sandbox.mcp_arguments(&OFTEN));
+    let mut newest = Running::start("mcp", command);
+    assert!(newest.say(&json!({"jsonrpc": "2.0", "id": 1, "method": "ping"}).to_string()));
+    newest.line(PATIENCE);
+    assert_eq!(sandbox.server_facts()["version"], "99.0.0");
+    all_hear_a_change(&mut clients, &uri);
+}
+
+#[test]
+fn a_server_with_a_client_that_says_nothing_is_not_idle_and_one_without_any_is() {
+    let simulator = Simulator::start(5, &["--start-delay", "1s", "--stop-delay", "1s"]);
+    let sandbox = Sandbox::new(&simulator.endpoint());
+    let flags = [&OFTEN[..], &["--allow-writes", "--idle-exit", "1s"]].concat();
+    let (mut clients, uri) = ten_subscribed(&sandbox, &flags);
+    let before = sandbox.server_facts();
+    std::thread::sleep(Duration::from_secs(4));
+    all_hear_a_change(&mut clients, &uri);
+    clients.truncate(1);
+    std::thread::sleep(Duration::from_secs(4));
+    let after = sandbox.server_facts();
+    assert_eq!((&after["pid"], &after["since_ms"]), (&before["pid"], &before["since_ms"]), "one is left");
+    all_hear_a_change(&mut clients, &uri);
+    drop(clients);
+    eventually("the server ends", || sandbox.servers().is_empty().then_some(()));
+    // Whoever comes next decides on the flags.
+    let (mut clients, uri) = ten_subscribed(&sandbox, &[&OFTEN[..], &["--allow-writes", "--idle-exit", "9s"]].concat());
+    assert_eq!(sandbox.server_facts()["idle_exit_s"], 9);
+    all_hear_a_change(&mut clients, &uri);
+}
+
+#[test]
+fn a_server_that_hangs_is_named_and_its_clients_go_on_when_it_does_or_when_a_person_ends_it() {
+    let simulator = Simulator::start(5, &[]);
+    let sandbox = Sandbox::new(&simulator.endpoint());
+    let mut clients = [LineClient::start(&sandbox, false), LineClient::start(&sandbox, true)];
+    for client in &mut clients {
+        client.call("count_inventory", &json!({"kind": "vpc"}));
+    }
+    let hung = sandbox.server_pid().unwrap();
+    let signal = |signal| kill_process(Pid::from_raw(hung).unwrap(), signal).unwrap();
+    let count = json!({"name": "count_inventory", "arguments": {"kind": "vpc"}});
+    for way in [Signal::CONT, Signal::KILL] {
+        signal(Signal::STOP);
+        let asked: Vec<u64> = clients.iter_mut().map(|client| client.ask("tools/call", count.clone())).collect();
+        for (client, id) in clients.iter_mut().zip(asked) {
+            let answer = client.answer(id);
+            let said = answer["error"]["message"].as_str().unwrap_or_else(|| panic!("{answer}"));
+            assert!(said.contains(&format!("process {hung}")) && said.contains("muster stop --data-dir"), "{said}");
+            let id = client.ask("tools/list", json!({}));
+            assert!(client.answer(id)["error"]["message"].as_str().unwrap().contains("does not answer"), "at once");
+        }
+        if way == Signal::CONT {
+            signal(Signal::CONT);
+        } else {
+            run(&sandbox, MUSTER, &["stop", "--force"]);
+        }
+        for client in &mut clients {
+            eventually("the client is served again", || {
+                let id = client.ask("tools/call", count.clone());
+                client.answer(id).get("result").map(|_| ())
+            });
+        }
+        assert_eq!(sandbox.server_pid() == Some(hung), way == Signal::CONT);
+    }
+}
+
+#[test]
+fn a_client_whose_first_server_could_not_start_is_served_once_one_can() {
+    let simulator = Simulator::start(5, &[]);
+    let sandbox = Sandbox::new(&simulator.endpoint());
+    std::fs::write(sandbox.data(), "in the way").unwrap();
+    let mut clients = [LineClient::start(&sandbox, false), LineClient::start(&sandbox, true)];
+    for client in &mut clients {
+        let id = client.ask("tools/list", json!({}));
+        assert!(client.result(id)["tools"].as_array().unwrap().len() > 5, "tools are listed without a server");
+        let id = client.ask("tools/call", json!({"name": "count_inventory", "arguments": {"kind": "vpc"}}));
+        let answer = client.result(id);
+        assert_eq!(answer["isError"], true, "{answer}");
+        assert!(answer["content"][0]["text"].as_str().unwrap().contains("as a directory"), "{answer}");
+    }
+    std::fs::remove_file(sandbox.data()).unwrap();
+    for client in &mut clients {
+        let id = client.ask("tools/call", json!({"name": "count_inventory", "arguments": {"kind": "vpc"}}));
+        let answer = client.result(id);
+        assert_ne!(answer["isError"], true, "the very next request is served: {answer}");
+    }
+    assert_eq!(sandbox.servers().len(), 1);
+}
+
+#[test]
+fn flags_outlast_a_kill_and_a_service_gets_its_place_back() {
+    let simulator = Simulator::start(5, &[]);
+    let sandbox = Sandbox::new(&simulator.endpoint());
+    let data = sandbox.data();
+    let serve = ["serve", "--http", "127.0.0.1:0", "--list", "all", "--data-dir", data.to_str().unwrap()];
+    // As systemd starts it: its own process is named.
+    let service = || {
+        let mut command = Command::new("sh");
+        command.env_clear().envs(sandbox.environment().iter().cloned()).current_dir(sandbox.path());
+        command.args(["-c", "export SYSTEMD_EXEC_PID=$$; exec \"$@\"", "sh", MUSTER]).args(serve).args(RARELY);
+        Running::start("service", command)
+    };
+    let mut first = service();
+    let said: Value = serde_json::from_str(&first.line(PATIENCE)).unwrap();
+    let mut client = LineClient::start_with(&sandbox, true, &["--allow-writes"]);
+    client.call("count_inventory", &json!({"kind": "vpc"}));
+    assert_eq!(sandbox.server_facts()["started_by"], "systemd");
+
+    first.kill();
+    client.call("count_inventory", &json!({"kind": "vpc"}));
+    let facts = sandbox.server_facts();
+    assert_eq!((&facts["started_by"], &facts["http"]), (&json!("front_end"), &said["http"]), "{facts}");
+    let words: Vec<&str> = facts["arguments"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
+    assert!(words.windows(2).any(|pair| pair == ["--list", "all"]), "{words:?}");
+    assert!(!words.contains(&"--allow-writes"), "the one that died permitted no writes: {words:?}");
+
+    let mut second = service();
+    let again: Value = serde_json::from_str(&second.line(PATIENCE)).unwrap();
+    assert_eq!(again["http"], said["http"], "the port is the same");
+    client.call("count_inventory", &json!({"kind": "vpc"}));
+    let facts = sandbox.server_facts();
+    assert_eq!((&facts["started_by"], &facts["pid"]), (&json!("systemd"), &json!(second.pid())), "{facts}");
+
+    // A person's server keeps its place, and the service says so.
+    assert!(second.signal(Signal::TERM));
+    second.wait(PATIENCE);
+    let _by_hand = sandbox.serve(&RARELY);
+    let mut third = service();
+    assert!(!third.wait(PATIENCE).success());
+    assert!(third.errors().contains("only a person ends it"), "{}", third.errors());
 }

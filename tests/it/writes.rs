@@ -179,6 +179,48 @@ fn a_front_end_without_the_flag_has_no_write_tools_on_a_server_that_has_them() {
 }
 
 #[test]
+fn the_rules_of_the_server_and_of_the_client_hold_together_and_a_person_can_ask_about_them() {
+    let moto = Moto::start();
+    let instances = moto.launch(3);
+    let tag = |ids: &[&String], key: &str, value: &str| {
+        moto.call("ec2.create_tags", &json!({"Resources": ids, "Tags": [{"Key": key, "Value": value}]}));
+    };
+    tag(&[&instances[0], &instances[1]], "mcp-managed", "true");
+    tag(&[&instances[1]], "Env", "prod");
+    let sandbox = Sandbox::new(&moto.endpoint());
+    let rules = ["--allow-writes", "--write-tag", "mcp-managed=true", "--write-cap", "20/1h"];
+    let server = sandbox.serve(&[&RARELY[..], &rules].concat());
+    server.swept();
+    let data = sandbox.data().to_str().unwrap().to_owned();
+    let check = |instance: &str, flags: &[&str]| {
+        let words = ["policy", "check", instance, "stop_instance", "--json", "--data-dir", &data];
+        let output = sandbox.muster(&[&words[..], flags].concat()).output().unwrap();
+        let verdict: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+            panic!("{error}: {}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+        });
+        assert_eq!(output.status.success(), verdict["allowed"] == true, "{verdict}");
+        verdict
+    };
+    let own = ["--allow-writes", "--deny-write", "tag:Env=prod"];
+    assert_eq!(check(&instances[1], &[])["allowed"], true, "the server's rules alone let it");
+    let refused = check(&instances[1], &own);
+    let rule = json!({"rule": "--deny-write tag:Env=prod", "of": "connection", "met": false, "why": "that is denied"});
+    assert!(refused["rules"].as_array().unwrap().contains(&rule), "{refused}");
+    assert_eq!(check(&instances[2], &own)["allowed"], false);
+
+    let mut client = Client::stdio(&sandbox, &own);
+    let stopped = client.call("stop_instance", &json!({ "instance_ids": instances })).unwrap();
+    let verdicts: Vec<&str> =
+        stopped.structured["results"].as_array().unwrap().iter().map(|row| row["verdict"].as_str().unwrap()).collect();
+    assert_eq!(verdicts, ["done", "policy_refused", "policy_refused"], "{}", stopped.text);
+    let states: Vec<String> = instances.iter().map(|id| moto.state_of(id)).collect();
+    assert_eq!(states, ["stopped", "running", "running"]);
+    let mut adds = Client::stdio(&sandbox, &["--allow-writes=snapshot"]);
+    let tools = adds.tools();
+    assert!(tools.contains(&"create_snapshot".to_owned()) && !tools.contains(&"stop_instance".to_owned()), "{tools:?}");
+}
+
+#[test]
 fn a_bad_call_is_answered_with_the_field_what_is_allowed_and_an_example() {
     let moto = Moto::start();
     moto.launch(1);

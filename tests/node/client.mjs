@@ -1,4 +1,5 @@
-// Drives the npm client `@modelcontextprotocol/client`. Settings: `mode` (auto, legacy), and `url` or `command`, `args`, `env`.
+// Drives the npm client `@modelcontextprotocol/client`. Settings: `mode` (auto, legacy), and `url` or `command`, `args`, `env`;
+// `person` is what a person who is asked does: accept, decline or cancel.
 // The line protocol is that of tests/python/driver.py.
 
 import { createInterface } from "node:readline";
@@ -17,8 +18,18 @@ const failure = (error) => ({
 
 const client = new Client(
   { name: "muster-tests", version: "1" },
-  { versionNegotiation: { mode: settings.mode }, listMaxPages: 1000 },
+  {
+    versionNegotiation: { mode: settings.mode },
+    listMaxPages: 1000,
+    capabilities: settings.person ? { elicitation: { form: {} } } : {},
+  },
 );
+if (settings.person) {
+  client.setRequestHandler("elicitation/create", async ({ params }) => {
+    event("asked", { message: params.message });
+    return settings.person === "accept" ? { action: "accept", content: { confirm: true } } : { action: settings.person };
+  });
+}
 client.setNotificationHandler("notifications/resources/updated", ({ params }) => event("updated", { uri: params.uri }));
 client.setNotificationHandler("notifications/resources/list_changed", () => event("list_changed", {}));
 const transport = settings.url

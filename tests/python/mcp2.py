@@ -1,10 +1,12 @@
-"""Drives the PyPI `mcp` 2.x client. Settings: `mode`, and `url` or `command`, `args`, `env`. See driver.py."""
+"""Drives the PyPI `mcp` 2.x client. Settings: `mode`, and `url` or `command`, `args`, `env`; `person` is what a person who is asked does:
+accept, decline or cancel. See driver.py."""
 
 import warnings
 
 import anyio
 from mcp import StdioServerParameters
 from mcp.client import Client
+from mcp.types import ElicitResult
 
 import driver
 
@@ -25,11 +27,27 @@ async def on_message(message):
             driver.event("list_changed")
 
 
+def person(settings):
+    """Answers every question alike; none where nobody is there to ask."""
+    does = settings.get("person")
+    if does is None:
+        return None
+
+    async def answer(_context, params):
+        driver.event("asked", message=params.message)
+        return ElicitResult(action=does, content={"confirm": True} if does == "accept" else None)
+
+    return answer
+
+
 async def main(settings):
     legacy = settings["mode"] == "legacy"
     # In the newer era a subscription's own stream reports; the handler would report the same notification again.
     handler = on_message if legacy else None
-    async with Client(target(settings), mode=settings["mode"], message_handler=handler) as client:
+    connecting = Client(
+        target(settings), mode=settings["mode"], message_handler=handler, elicitation_callback=person(settings)
+    )
+    async with connecting as client:
         async with anyio.create_task_group() as tasks:
 
             async def tools():

@@ -120,7 +120,7 @@ impl AdminStream {
         let held = Arc::clone(&offline);
         let work = async move {
             // A reader that has gone is told nothing.
-            drop(execute(request, held.core(), &mut writer).await);
+            drop(execute(request, held.core(), None, &mut writer).await);
         };
         Ok(AdminStream {
             reader: Box::new(BufReader::new(reader)),

@@ -13,18 +13,20 @@ use crate::connection::admin::ProcessRequest;
 use crate::connection::attach::{self, AttachError, ProcessError, ServerCommand};
 use crate::connection::holder::{HolderError, LockHolder};
 use crate::connection::lock;
-use crate::connection::server_facts::ServerFacts;
+use crate::connection::server_facts::{ServerFacts, StartedBy};
+use crate::connection::serving_record::ServingRecord;
 use crate::connection::version::current;
 use crate::model::shell_word::command_line;
 
-/// How long a server may take to end. It needs less than two seconds, and a disk that hangs some more.
-pub const ENDS: Duration = Duration::from_secs(10);
+/// How long a server may take to end. It lets calls that change AWS end for ten seconds, and then needs less than two, or some more
+/// where a disk hangs.
+pub const ENDS: Duration = Duration::from_secs(20);
 
 /// How long a killed process may take to end.
 const KILLED: Duration = Duration::from_secs(5);
 
 /// How long a server may take to start again, from when it was asked.
-const STARTS: Duration = Duration::from_secs(20);
+const STARTS: Duration = Duration::from_secs(30);
 
 /// How often to look meanwhile.
 const INTERVAL: Duration = Duration::from_millis(20);
@@ -111,8 +113,30 @@ pub enum RestartError {
         log: PathBuf,
     },
     /// It refuses.
-    #[error("the server does not start again: {0}")]
+    #[error("the server goes on as it is: {0}")]
     Refused(String),
+    /// It ended, could not start with other flags, and has started as it was before.
+    #[error("the server could not start in this way, and runs as it did before: {why}")]
+    Kept {
+        /// Why it could not.
+        why: String,
+    },
+    /// It ended, and another one serves.
+    #[error(
+        "the server ended and did not start again; process {pid}, {started_by}, serves now{}. Why it did not start again is in the          log {}, or on its standard error where it was started by hand",
+        how(arguments.as_deref()),
+        log.display()
+    )]
+    Another {
+        /// The process that serves.
+        pid: u32,
+        /// Who started it.
+        started_by: StartedBy,
+        /// Its arguments, where they are known.
+        arguments: Option<Vec<String>>,
+        /// The log of a server that a front end started.
+        log: PathBuf,
+    },
 }
 
 fn how(arguments: Option<&[String]>) -> String {
@@ -129,7 +153,13 @@ pub async fn describe(data_dir: &Path) -> Option<ServerFacts> {
 /// # Errors
 /// [`RestartError`], after [`ENDS`] at most, or a little longer with `force`.
 pub async fn stop(data_dir: &Path, force: bool) -> Result<StopOutcome, RestartError> {
-    let Err(lock::LockError::Held { .. }) = lock::probe(data_dir) else { return Ok(StopOutcome::NotRunning) };
+    let Err(lock::LockError::Held { .. }) = lock::probe(data_dir) else {
+        // Whoever starts the next server decides on its flags.
+        if let Err(error) = ServingRecord::forget(data_dir) {
+            tracing::warn!(%error, "the flags of the server that died cannot be forgotten");
+        }
+        return Ok(StopOutcome::NotRunning);
+    };
     match attach::ask(data_dir, ProcessRequest::Stop).await.map(facts) {
         Ok(Some(facts)) => match ended(data_dir, facts.pid, facts.since_ms, ENDS).await {
             true => Ok(StopOutcome::Ended(Box::new(facts))),
@@ -162,7 +192,7 @@ pub async fn restart(
         Ok(said) => match facts(said) {
             Some(before) => {
                 let now = back(data_dir, |now| (now.pid, now.since_ms) != (before.pid, before.since_ms)).await?;
-                Ok(RestartOutcome::Again(Box::new(before), Box::new(now)))
+                judged(before, now, arguments.as_deref(), data_dir)
             }
             None => Err(RestartError::Refused("it says nothing of itself".to_owned())),
         },
@@ -183,6 +213,24 @@ pub async fn restart(
             }
         },
     }
+}
+
+/// Whether `now` is what the server that was `before` was to become: the same process, with `arguments` or its own.
+fn judged(
+    before: ServerFacts,
+    now: ServerFacts,
+    arguments: Option<&[String]>,
+    data_dir: &Path,
+) -> Result<RestartOutcome, RestartError> {
+    if let Some(why) = now.kept_because {
+        return Err(RestartError::Kept { why });
+    }
+    let wanted = arguments.or(before.arguments.as_deref());
+    if now.pid == before.pid && now.arguments.as_deref() == wanted {
+        return Ok(RestartOutcome::Again(Box::new(before), Box::new(now)));
+    }
+    let ServerFacts { pid, started_by, arguments, .. } = now;
+    Err(RestartError::Another { pid, started_by, arguments, log: crate::connection::data_dir::log(data_dir) })
 }
 
 /// Ends a server that does not answer by a signal.
@@ -258,6 +306,44 @@ fn facts(said: Value) -> Option<ServerFacts> {
 mod tests {
     use super::*;
     use crate::connection::lock::Lock;
+
+    fn facts_of(pid: u32, words: &str) -> ServerFacts {
+        ServerFacts {
+            pid,
+            version: "1.0.0".to_owned(),
+            started_by: StartedBy::FrontEnd,
+            program: "/muster".into(),
+            arguments: Some(words.split(' ').map(str::to_owned).collect()),
+            since_ms: i64::from(pid),
+            clients: 1,
+            tasks: 1,
+            http: None,
+            kept_because: None,
+            idle_exit_s: None,
+        }
+    }
+
+    #[test]
+    fn a_restart_succeeds_only_where_the_server_itself_is_back_with_the_flags_that_it_was_to_have() {
+        let judge = |now: ServerFacts, wanted: Option<&str>| {
+            let wanted: Option<Vec<String>> = wanted.map(|words| words.split(' ').map(str::to_owned).collect());
+            judged(facts_of(7, "serve --list auto"), now, wanted.as_deref(), Path::new("/d"))
+                .map_err(|error| error.to_string())
+        };
+        assert!(judge(facts_of(7, "serve --list all"), Some("serve --list all")).is_ok());
+        assert!(judge(facts_of(7, "serve --list auto"), None).is_ok());
+        for (now, wanted) in [
+            (facts_of(8, "serve --list all"), Some("serve --list all")),
+            (facts_of(7, "serve --list auto"), Some("serve --list all")),
+            (facts_of(8, "serve --list auto"), None),
+        ] {
+            let why = judge(now, wanted).unwrap_err();
+            assert!(why.contains("did not start again; process") && why.contains("started by an MCP client"), "{why}");
+        }
+        let kept = ServerFacts { kept_because: Some("no port".to_owned()), ..facts_of(7, "serve --list auto") };
+        let why = judge(kept, Some("serve --list all")).unwrap_err();
+        assert!(why.contains("runs as it did before: no port"), "{why}");
+    }
 
     #[tokio::test]
     async fn where_no_server_runs_there_is_nothing_to_end_or_to_restart() {

@@ -15,6 +15,7 @@ use crate::connection::handshake::ConnectionTerms;
 use crate::kinds::{INSTANCE, KINDS};
 use crate::mcp::client::McpClient;
 use crate::model::{AccountId, Region, Scope};
+use crate::policy::WritePolicy;
 use crate::simulator::{self, Simulator};
 
 /// How long a stopped instance takes to stop.
@@ -46,7 +47,7 @@ impl DemoStage {
         let given = Given {
             data_dir: Some(scratch.path().to_owned()),
             region: Some(simulator.region().to_owned()),
-            allow_writes: true,
+            writes: WritePolicy::of(true),
             list: Some(ListMode::All),
             intervals: vec![Interval { kind: INSTANCE.slug.to_owned(), every: INTERVAL }],
             ..Given::default()
@@ -54,7 +55,7 @@ impl DemoStage {
         let kinds: Vec<&str> = KINDS.iter().map(|spec| spec.slug).collect();
         let merged = Config::merge(given, &Environment::default(), &kinds)?;
         let config = Config { emulator: Some(simulator.endpoint()), ..merged };
-        let listener = ClientListener::new(&config, ServerProcess::inner(config.allow_writes));
+        let listener = ClientListener::new(&config, ServerProcess::inner(config.writes.clone()));
         let engine = Engine::open(&config, engine::hub()).await?;
         listener.open(engine.core().clone());
         Ok(DemoStage { simulator, listener, engine, _scratch: scratch })

@@ -7,11 +7,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use crate::config::{Environment, Given};
+use crate::policy::WritePolicy;
 
 fn listener() -> ClientListener {
     let given = Given { data_dir: Some("/nowhere".into()), ..Given::default() };
     let config = Config::merge(given, &Environment::of(&[], Some("/state")), &[]).unwrap();
-    ClientListener::new(&config, ServerProcess::inner(false))
+    ClientListener::new(&config, ServerProcess::inner(WritePolicy::of(false)))
 }
 
 async fn say(client: &mut UnixStream, message: &Value) {

@@ -20,6 +20,8 @@ pub(super) fn unit(server: &ServerEntry, mark: &str) -> String {
         "# {mark}; `muster service uninstall` removes it.\n\
          [Unit]\n\
          Description=Muster, the EC2 inventory for MCP clients\n\
+         StartLimitIntervalSec=120\n\
+         StartLimitBurst=5\n\
          \n\
          [Service]\n\
          Type=notify\n\
@@ -29,7 +31,7 @@ pub(super) fn unit(server: &ServerEntry, mark: &str) -> String {
          WatchdogSec={WATCHDOG_SECONDS}\n\
          Restart=on-failure\n\
          RestartSec=5\n\
-         TimeoutStopSec=20\n\
+         TimeoutStopSec=30\n\
          \n\
          [Install]\n\
          WantedBy=default.target\n",

@@ -41,6 +41,8 @@ pub(super) struct StatusReport {
     pub(super) problems: Vec<Problem>,
     /// How many kinds in accounts and regions the summary leaves out for its size.
     pub(super) left_out: u64,
+    /// When AWS last showed some of it; empty where it never did.
+    pub(super) last_seen: String,
 }
 
 impl StatusReport {
@@ -109,6 +111,9 @@ impl StatusReport {
         }
         let count = scope.get("count").and_then(Value::as_u64).unwrap_or_default();
         let (as_of, place) = (field(scope, "as_of"), place.map(|(_, place)| place).unwrap_or_default());
+        if as_of > self.last_seen {
+            self.last_seen.clone_from(&as_of);
+        }
         match self.kinds.iter_mut().find(|row| row.kind == kind && row.freshness == freshness) {
             Some(row) => {
                 row.count += count;
@@ -200,6 +205,7 @@ mod tests {
         scopes.push(scope("vpc", "r0", 1, "t2"));
         let fine = StatusReport::of(&json!({"scopes": scopes, "complete": true}));
         assert!(fine.is_fresh() && fine.problems.is_empty());
+        assert_eq!(fine.last_seen, "t2");
         let rows: Vec<Vec<String>> = fine.kinds.iter().map(KindRow::cells).collect();
         assert_eq!(rows[0], ["instance", "10", "fresh", "t1", "1/r0, 1/r1, 1/r2 and 2 more"]);
         assert_eq!(rows[1], ["vpc", "1", "fresh", "t2", "1/r0"]);

@@ -35,7 +35,7 @@ async fn remarks(rest: &str, terms: &ServerTerms) -> Vec<String> {
 async fn a_rule_that_the_server_does_not_know_grants_no_writes_and_is_named() {
     let said = request_with(current(), WIRE, ",\"writes\":{\"allow\":true,\"quantum\":[1]}");
     let admitted = answered_on(&said, &permitting(true)).await.0.unwrap();
-    assert!(admitted.asks_writes && admitted.has_unknown_rule && !admitted.grant.writes);
+    assert!(admitted.writes.allow && admitted.writes.unknown() == ["quantum"] && !admitted.grant.writes);
     assert!(admitted.grant.remarks[0].contains("write rule quantum"), "{:?}", admitted.grant.remarks);
     let reads = remarks(",\"writes\":{\"allow\":false,\"quantum\":[1]}", &permitting(true)).await;
     assert_eq!(reads, Vec::<String>::new(), "it asks for nothing that is refused");
@@ -43,16 +43,30 @@ async fn a_rule_that_the_server_does_not_know_grants_no_writes_and_is_named() {
 
 #[tokio::test]
 async fn flags_that_differ_are_said_with_the_command_that_changes_them() {
-    let flags = FlagSet::of(["--list", "auto", "--interval", "vpc=1000ms"]);
+    let flags = FlagSet::of(["--list", "auto", "--interval", "vpc=1s"]);
     let terms = ServerTerms { flags, ..permitting(false) };
     assert_eq!(remarks("", &terms).await, Vec::<String>::new());
     assert_eq!(remarks(",\"flags\":{\"--list\":[\"auto\"]}", &terms).await, Vec::<String>::new());
-    let said = remarks(",\"flags\":{\"--list\":[\"all\"],\"--interval\":[\"vpc=1000ms\"]}", &terms).await;
+    let said = remarks(",\"flags\":{\"--list\":[\"all\"],\"--interval\":[\"vpc=1s\"]}", &terms).await;
     assert_eq!(
         said,
         ["--list is auto at the running server, not all. A running server keeps its flags: \
           `muster restart --data-dir /d -- --list all` changes them"]
     );
+}
+
+#[tokio::test]
+async fn a_model_is_told_what_differs_without_a_command_to_change_it() {
+    let flags = FlagSet::of(["--redact-tag-keys", "*secret*"]);
+    let terms = ServerTerms { flags, ..permitting(true) };
+    let rest = ",\"writes\":{\"allow\":true,\"quantum\":[1]},\"flags\":{\"--redact-tag-keys\":[\"none\"]}";
+    for version in ["99.0.0", "0.0.1"] {
+        let admitted = answered_on(&request_with(version, WIRE, rest), &terms).await.0.unwrap();
+        assert_eq!((admitted.for_model.len(), admitted.grant.remarks.len()), (3, 3), "{:?}", admitted.for_model);
+        let told = admitted.for_model.join(" ");
+        assert!(told.contains("--redact-tag-keys is '*secret*' at the running server, not none"), "{told}");
+        assert!(told.contains("a person can") && !told.contains("muster restart"), "{told}");
+    }
 }
 
 #[tokio::test]

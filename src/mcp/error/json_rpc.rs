@@ -45,6 +45,7 @@ impl RequestError {
             | RequestError::NotSeenYet { .. }
             | RequestError::Unsure { .. }
             | RequestError::FateUnknown { .. }
+            | RequestError::Unsealed
             | RequestError::Unreadable { .. }
             | RequestError::Bodiless(_)
             | RequestError::Encode(_) => {
@@ -52,7 +53,8 @@ impl RequestError {
                     RequestError::Failed(_)
                     | RequestError::Bodiless(_)
                     | RequestError::Encode(_)
-                    | RequestError::FateUnknown { .. } => false,
+                    | RequestError::FateUnknown { .. }
+                    | RequestError::Unsealed => false,
                     RequestError::Read(error) => error.is_retryable(),
                     _ => true,
                 };

@@ -32,7 +32,7 @@ struct Arguments {
     region: Option<String>,
 }
 
-fn write(given: JsonObject, _: Writes) -> Result<String, RequestError> {
+fn write(given: JsonObject, _: &Writes) -> Result<String, RequestError> {
     let Arguments { tag, region } = read(given)?;
     let filters = Map::from_iter([("instance-state-name".to_owned(), json!(["running"]))]);
     let asked = AskedInstances::read(tag, region)?.arguments(Map::new(), filters);

@@ -30,24 +30,28 @@ struct Arguments {
     instance_id: String,
 }
 
+/// The tools that it needs to change anything, and whether each only adds.
+const NEEDED: [(&str, bool); 2] = [("create_snapshot", true), ("reboot_instance", false)];
+
 /// What a placeholder in the arguments of a later step stands for.
 const SNAPSHOTS: &str = "<each snapshot id of step 2>";
 
-fn write(given: JsonObject, writes: Writes) -> Result<String, RequestError> {
+fn write(given: JsonObject, writes: &Writes) -> Result<String, RequestError> {
     let Arguments { instance_id } = read(given)?;
     let id = plain("instance_id", "an instance ID such as i-0123456789abcdef0", instance_id)?;
     let look = call("get_resource", &json!({"kind": "instance", "id": id}));
-    if !writes.are_allowed() {
+    let off: Vec<_> = NEEDED.iter().filter(|(tool, adds)| !writes.allow(tool, *adds)).collect();
+    if let Some((tool, adds)) = off.first() {
+        let off = off.iter().map(|(tool, _)| *tool).collect::<Vec<_>>().join(" and ");
         let snapshots =
             json!({"kind": "snapshot", "filters": {"volume-id": ["<each volume id of step 1>"]}, "limit": 20});
         return Ok(format!(
-            "I want to snapshot the volumes of {id} and then reboot it. This connection is read-only: it cannot make \
-             snapshots and cannot reboot. Change nothing.\n\
+            "I want to snapshot the volumes of {id} and then reboot it. This connection may not use {off}. Change nothing.\n\
              1. {look}. Tell me its name, its state and its attached volumes.\n\
              2. {}. Tell me the newest completed snapshot of each volume, and when it was started.\n\
              3. Tell me how to allow the rest: {}. Then I start this prompt again.",
             call("search_inventory", &snapshots),
-            writes.enable(),
+            writes.enable(tool, *adds),
         ));
     }
     let make = json!({"instance_ids": [id], "description": format!("before the reboot of {id}"), "dry_run": false});

@@ -25,7 +25,7 @@ pub struct PromptSpec {
     /// What completes its arguments.
     pub completed: &'static [(&'static str, CompletedArgument)],
     /// Writes the message for arguments that are checked: [`read`].
-    pub write: fn(JsonObject, Writes) -> Result<String, RequestError>,
+    pub write: fn(JsonObject, &Writes) -> Result<String, RequestError>,
 }
 
 /// The values that an argument of a prompt is completed from.
@@ -62,7 +62,7 @@ impl PromptSpec {
     ///
     /// # Errors
     /// When an argument is unknown, missing or invalid; with an example.
-    pub fn message(&self, given: JsonObject, writes: Writes) -> Result<String, RequestError> {
+    pub fn message(&self, given: JsonObject, writes: &Writes) -> Result<String, RequestError> {
         let clean = arguments::clean(self.name, self.input.json(), Care::Read, given).map_err(RequestError::from);
         clean.and_then(|given| (self.write)(given, writes)).map_err(|fault| fault.with_example(self.example))
     }

@@ -38,7 +38,7 @@ struct Arguments {
     region: Option<String>,
 }
 
-fn write(given: JsonObject, _: Writes) -> Result<String, RequestError> {
+fn write(given: JsonObject, _: &Writes) -> Result<String, RequestError> {
     let Arguments { older_than, tag, region } = read(given)?;
     let narrowed = AskedInstances::read(tag, region)?;
     let mut arguments = Map::new();

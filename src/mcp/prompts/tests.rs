@@ -21,7 +21,7 @@ const GIVEN: [(&str, &str); 9] = [
     ("who_can_reach", r#"{"port": 443, "instance_id": "i-0123456789abcdef0"}"#),
 ];
 
-fn message(name: &str, given: &Value, writes: Writes) -> Result<String, String> {
+fn message(name: &str, given: &Value, writes: &Writes) -> Result<String, String> {
     let got = get(name, given.as_object(), writes).map_err(|fault| fault.to_string())?;
     Ok(serde_json::to_value(&got.messages).unwrap()[0]["content"]["text"].as_str().unwrap().to_owned())
 }
@@ -39,7 +39,7 @@ fn calls(message: &str) -> Vec<(String, Value)> {
 
 #[test]
 fn every_prompt_names_calls_that_the_tools_take_and_only_tools_that_are_there() {
-    for writes in [Writes::Allowed, Writes::NotAsked, Writes::NotPermitted] {
+    for writes in [&Writes::allowed(), &Writes::not_asked(), &Writes::not_permitted()] {
         for (name, given) in GIVEN {
             let message = message(name, &serde_json::from_str(given).unwrap(), writes).unwrap();
             let calls = calls(&message);
@@ -63,7 +63,7 @@ async fn the_reads_that_prompts_name_are_answered() {
     let id = world.instance(&client, "running").await;
     for (name, given) in GIVEN {
         let given = serde_json::from_str(&given.replace("i-0123456789abcdef0", &id)).unwrap();
-        for (tool, arguments) in calls(&message(name, &given, Writes::NotAsked).unwrap()) {
+        for (tool, arguments) in calls(&message(name, &given, &Writes::not_asked()).unwrap()) {
             if arguments.to_string().contains('<') {
                 // Of an earlier step.
                 continue;
@@ -110,8 +110,8 @@ fn values_stand_quoted_and_cannot_break_out() {
     ] {
         let mut given = plain.clone();
         given["tag"] = json!(format!("O'Brien={hostile_value}"));
-        let plain = message(name, &plain, Writes::NotAsked).unwrap();
-        let message = message(name, &given, Writes::NotAsked).unwrap();
+        let plain = message(name, &plain, &Writes::not_asked()).unwrap();
+        let message = message(name, &given, &Writes::not_asked()).unwrap();
         let found = calls(&message);
         assert_eq!(found.len(), calls(&plain).len(), "{message}");
         let mut outside = message.clone();
@@ -134,10 +134,10 @@ fn values_stand_quoted_and_cannot_break_out() {
 
 #[test]
 fn blank_arguments_are_absent_and_wrong_ones_are_refused_by_name() {
-    let plain = message("fleet_health_check", &json!({}), Writes::NotAsked).unwrap();
+    let plain = message("fleet_health_check", &json!({}), &Writes::not_asked()).unwrap();
     for blank in [json!(""), json!("  "), Value::Null] {
         let given = json!({"tag": blank, "region": blank});
-        assert_eq!(message("fleet_health_check", &given, Writes::NotAsked).as_ref(), Ok(&plain));
+        assert_eq!(message("fleet_health_check", &given, &Writes::not_asked()).as_ref(), Ok(&plain));
     }
     for (name, given, said) in [
         ("fleet_health_check", json!({"tag": "=web"}), "`tag` must be KEY=VALUE"),
@@ -151,11 +151,11 @@ fn blank_arguments_are_absent_and_wrong_ones_are_refused_by_name() {
         ("who_can_reach", json!({"port": "ssh"}), "`port` must be a port such as 22"),
         ("stopped_instance_savings", json!({"older_than": "a\nb"}), "`older_than` must be at most"),
     ] {
-        let refused = message(name, &given, Writes::NotAsked).unwrap_err();
+        let refused = message(name, &given, &Writes::not_asked()).unwrap_err();
         assert!(refused.contains(said) && refused.contains("Example: {"), "{refused}");
         assert!(!refused.chars().any(hostile), "{refused:?}");
     }
-    let unknown = message("fleet", &json!({}), Writes::NotAsked).unwrap_err();
+    let unknown = message("fleet", &json!({}), &Writes::not_asked()).unwrap_err();
     assert!(unknown.contains("there is no prompt `fleet`") && unknown.contains("who_can_reach"), "{unknown}");
 }
 

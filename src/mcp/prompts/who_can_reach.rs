@@ -43,7 +43,7 @@ struct Arguments {
     region: Option<String>,
 }
 
-fn write(given: JsonObject, _: Writes) -> Result<String, RequestError> {
+fn write(given: JsonObject, _: &Writes) -> Result<String, RequestError> {
     let Arguments { port, instance_id, tag, region } = read(given)?;
     let Some(asked) = AskedPorts::parse(&port) else {
         return Err(ArgumentError::form("port", "a port such as 22, 8000-8100 or udp/53", port).into());

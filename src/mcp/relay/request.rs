@@ -130,6 +130,11 @@ impl PendingRequest {
         }
     }
 
+    /// Whether it is to be answered: a subscription stays open.
+    fn is_awaited(&self) -> bool {
+        !matches!(self.kind, RequestKind::Listen { .. })
+    }
+
     /// Whether it is about this progress token.
     pub(super) fn has_token(&self, token: &Value) -> bool {
         self.progress.as_ref().is_some_and(|progress| progress.token == *token)
@@ -214,6 +219,25 @@ impl RequestTable {
             }
         }
         lost
+    }
+
+    /// Notes that what was sent on the present connection was sent to nobody. Returns the numbers of it.
+    pub(super) fn unsend(&mut self) -> Vec<u64> {
+        let unsend =
+            |(number, request): (&u64, &mut PendingRequest)| std::mem::take(&mut request.is_sent).then_some(*number);
+        self.by_number.iter_mut().filter_map(unsend).collect()
+    }
+
+    /// Takes out all but the subscriptions, which wait for no answer.
+    pub(super) fn take_awaited(&mut self) -> Vec<PendingRequest> {
+        let awaited = self.by_number.values().filter(|request| request.is_awaited());
+        let ids: Vec<RequestId> = awaited.map(|request| request.id.clone()).collect();
+        ids.iter().filter_map(|id| self.take(id)).collect()
+    }
+
+    /// Whether the client waits for an answer that a server gives at once or in a while.
+    pub(super) fn are_awaited(&self) -> bool {
+        self.by_number.values().any(PendingRequest::is_awaited)
     }
 
     /// Whether none waits.

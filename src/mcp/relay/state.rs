@@ -7,9 +7,10 @@
 
 mod from_client;
 mod from_server;
+mod hang;
 mod recovery;
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use rmcp::model::RequestId;
@@ -17,6 +18,7 @@ use rmcp::model::RequestId;
 use super::request::{PendingRequest, RequestKind, RequestTable};
 use super::server_requests::ServerRequests;
 use super::session::{ClientSession, SessionReplay};
+use super::silence::ServerSilence;
 use crate::mcp::lines::MAX_LINE;
 use crate::mcp::normalise::{self, Conversation, ErrorResponse};
 
@@ -48,6 +50,10 @@ pub enum RelayInput<'a> {
     Connected(Welcome),
     /// There is no server to be had, for this reason.
     Unreachable(&'a str),
+    /// [`RelayState::probe_at`] is over.
+    Silent,
+    /// The present server was probed, and this is whether it answers.
+    Probed(bool),
 }
 
 /// What the relay does then.
@@ -61,6 +67,8 @@ pub enum RelayOutput {
     HangUp,
     /// Finds or starts another server after a pause.
     Connect(Duration),
+    /// Asks the present server on another connection whether it answers at all.
+    Probe,
 }
 
 /// What a server says of itself when a front end attaches to it.
@@ -70,6 +78,12 @@ pub struct Welcome {
     pub read_tools: Vec<String>,
     /// Names the store that it serves, if it says so.
     pub store: Option<String>,
+    /// Its process.
+    pub pid: u32,
+    /// The command that ends it.
+    pub stop: String,
+    /// Whether it is no server, but this front end: it lists tools, and answers all else with why there is no server.
+    pub is_stand_in: bool,
 }
 
 /// The state of a relay.
@@ -82,9 +96,9 @@ pub struct RelayState {
     outbox: VecDeque<Outgoing>,
     session: ClientSession,
     server_requests: ServerRequests,
-    read_tools: HashSet<String>,
-    /// The store of the present server, or of the last one.
-    store: Option<String>,
+    /// The present server, or the last one.
+    server: Welcome,
+    silence: ServerSilence,
     /// What the server said during a replay.
     held: Vec<Vec<u8>>,
     /// Begins the names of calls, so that no two front ends use one name.
@@ -137,8 +151,8 @@ impl RelayState {
             outbox: VecDeque::new(),
             session: ClientSession::default(),
             server_requests: ServerRequests::default(),
-            read_tools: welcome.read_tools.into_iter().collect(),
-            store: welcome.store,
+            server: welcome,
+            silence: ServerSilence::default(),
             held: Vec::new(),
             seed,
             made: 0,
@@ -163,6 +177,8 @@ impl RelayState {
             RelayInput::ServerLost => self.lost(false, now, &mut outputs),
             RelayInput::Connected(welcome) => self.connected(welcome, now, &mut outputs),
             RelayInput::Unreachable(why) => self.unreachable(why, &mut outputs),
+            RelayInput::Silent => self.silent(now, &mut outputs),
+            RelayInput::Probed(is_alive) => self.probed(is_alive, now, &mut outputs),
         }
         outputs
     }
@@ -183,10 +199,10 @@ impl RelayState {
         self.has_next() || matches!(self.phase, RelayPhase::Replaying(_))
     }
 
-    /// How many messages wait for a server.
+    /// How many messages wait for a server. For one that hangs none comes any more.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.outbox.len()
+        if self.silence.is_hung() { 0 } else { self.outbox.len() }
     }
 
     /// Whether nobody waits for a server.
@@ -212,7 +228,7 @@ impl RelayState {
                     if let Some(request) = self.requests.numbered(number) {
                         request.is_sent = true;
                         if request.losses == 0 {
-                            request.store.clone_from(&self.store);
+                            request.store.clone_from(&self.server.store);
                         }
                         return Some(request.line(now));
                     }
@@ -223,7 +239,7 @@ impl RelayState {
 
     /// Answers a request that will not be served any more.
     fn answer_lost(&mut self, request: &PendingRequest, why: &str, outputs: &mut Vec<RelayOutput>) {
-        if request.kind == RequestKind::WriteCall && request.losses > 0 {
+        if request.kind == RequestKind::WriteCall && (request.losses > 0 || request.is_sent) {
             self.answer_failed(&request.id, &format!("{why}. {PERHAPS}"), outputs);
         } else {
             self.answer_failed(&request.id, why, outputs);

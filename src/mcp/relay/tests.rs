@@ -16,7 +16,11 @@ struct Ends {
 
 fn near(server: DuplexStream) -> ServerEnds<BufReader<ReadHalf<DuplexStream>>, WriteHalf<DuplexStream>> {
     let (reader, writer) = split(server);
-    let welcome = Welcome { read_tools: vec!["search_inventory".to_owned()], store: Some("store".to_owned()) };
+    let welcome = Welcome {
+        read_tools: vec!["search_inventory".to_owned()],
+        store: Some("store".to_owned()),
+        ..Welcome::default()
+    };
     ServerEnds { reader: BufReader::new(reader), writer, welcome }
 }
 
@@ -30,7 +34,8 @@ fn start() -> Ends {
         Some(server) => server.map(near),
         None => Err("the test has ended".to_owned()),
     };
-    let relay = tokio::spawn(async move { relay(BufReader::new(input), output, near(far), another).await });
+    let relay =
+        tokio::spawn(async move { relay(BufReader::new(input), output, near(far), another, async || true).await });
     let (answers, client) = split(client);
     Ends { client, answers: BufReader::new(answers).lines(), server, servers, relay }
 }

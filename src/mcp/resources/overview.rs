@@ -27,7 +27,7 @@ const CLOCK_DIFFERS: u64 = 5000;
 ///
 /// # Errors
 /// When the store cannot be read. What AWS refuses is part of the answer.
-pub async fn summary(core: &Arc<Core>, uri: &str, writes: Writes) -> Result<Content, RequestError> {
+pub async fn summary(core: &Arc<Core>, uri: &str, writes: &Writes) -> Result<Content, RequestError> {
     let body = overview(core, uri, writes).await?;
     Ok(Content::fleeting(body.to_string()))
 }
@@ -66,13 +66,13 @@ pub fn freshness(core: &Arc<Core>, uri: &str) -> Result<Content, RequestError> {
 ///
 /// # Errors
 /// When the store cannot be read.
-pub async fn overview(core: &Arc<Core>, uri: &str, writes: Writes) -> Result<Value, RequestError> {
+pub async fn overview(core: &Arc<Core>, uri: &str, writes: &Writes) -> Result<Value, RequestError> {
     core.begun().await;
-    let uri = uri.to_owned();
-    core.walk(move |core| counted(core, &uri, writes)).await
+    let (uri, writes) = (uri.to_owned(), writes.shown());
+    core.walk(move |core| counted(core, &uri, &writes)).await
 }
 
-fn counted(core: &Core, uri: &str, writes: Writes) -> Result<Value, RequestError> {
+fn counted(core: &Core, uri: &str, writes: &Value) -> Result<Value, RequestError> {
     let complete = core.progress(KINDS, None).is_complete();
     let seq = core.snapshot()?.seq();
     let mut scopes = Vec::new();
@@ -106,7 +106,7 @@ fn counted(core: &Core, uri: &str, writes: Writes) -> Result<Value, RequestError
         "watched_regions": core.regions(),
         "scopes": scopes,
         "events": event_paths::outline(core),
-        "writes": writes.shown(),
+        "writes": writes,
         "aws_calls": by_action(&core.aws.calls()),
     });
     put_clock(&mut body, core.aws.clock_offset_millis());

@@ -94,7 +94,7 @@ pub async fn read(
     cache: &AnswerCache<Content>,
     address: &Address,
     uri: &str,
-    writes: Writes,
+    writes: &Writes,
 ) -> Result<Arc<Content>, RequestError> {
     let (kind, id, scope) = match address {
         Address::Summary => return Ok(Arc::new(overview::summary(core, uri, writes).await?)),

@@ -4,15 +4,15 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[expect(deprecated, reason = "the older protocols have it")]
+use rmcp::model::SetLevelRequestParams;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,
-    CustomNotification, CustomRequest, CustomResult, DiscoverResult, ErrorCode, GetPromptRequestParams,
-    GetPromptResponse, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
-    PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
-    ServerConfig, ServerResult, SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams,
+    CustomNotification, CustomRequest, CustomResult, DiscoverResult, GetPromptRequestParams, GetPromptResponse,
+    ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+    ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig, ServerResult,
+    SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams,
 };
-#[expect(deprecated, reason = "the older protocols have it")]
-use rmcp::model::{SetLevelRequestMethod, SetLevelRequestParams};
 use rmcp::service::{NotificationContext, Peer, RequestContext, RoleServer, SubscriptionContext};
 use rmcp::transport::streamable_http_server::session::SessionRestoreMarker;
 use rmcp::{ErrorData, ServerHandler};
@@ -25,7 +25,7 @@ use crate::mcp::calls::CallMeta;
 use crate::mcp::complete::CompletionSource;
 use crate::mcp::core::{Core, Readiness};
 use crate::mcp::error::{CODE, RequestError};
-use crate::mcp::protocol::{STREAM_OPENED, VERSIONS};
+use crate::mcp::protocol::{STREAM_OPENED, VERSIONS, unknown_method};
 use crate::mcp::resources::{list, read, templates};
 use crate::mcp::subscription_filter::accepted;
 use crate::mcp::subscriptions;
@@ -103,7 +103,7 @@ impl ServerHandler for Handler {
             .build();
         ServerConfig::new(capabilities)
             .with_server_info(self.server.0.info.clone())
-            .with_instructions(instructions::instructions(self.writes(), &self.link.remarks))
+            .with_instructions(instructions::instructions(&self.writes, &self.link.remarks))
     }
 
     fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
@@ -123,7 +123,7 @@ impl ServerHandler for Handler {
         _: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         whole(request.as_ref())?;
-        let mut result = ListToolsResult::with_all_items(tools::listed(self.writes().are_allowed()))
+        let mut result = ListToolsResult::with_all_items(tools::listed(&self.writes))
             .with_ttl_ms(millis(FIXED))
             .with_cache_scope(CacheScope::Private);
         result.meta = Some(self.meta());
@@ -131,20 +131,20 @@ impl ServerHandler for Handler {
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        tools::listed(self.writes().are_allowed()).into_iter().find(|tool| tool.name == name)
+        tools::listed(&self.writes).into_iter().find(|tool| tool.name == name)
     }
 
-    #[instrument(name = "tools/call", skip_all, fields(tool = %request.name, writes = self.writes().are_allowed()))]
+    #[instrument(name = "tools/call", skip_all, fields(tool = %request.name, writes = self.writes.are_allowed()))]
     async fn call_tool(
         &self,
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let mut result = match tools::find(&request.name, self.writes()) {
+        let mut result = match tools::find(&request.name, &self.writes) {
             Ok(spec) => {
                 // A call that changes AWS is never repeated.
                 let again = |result: &CallToolResult| !spec.is_write() && result.is_error == Some(true);
-                let (writes, stop) = (self.writes(), &self.stop);
+                let stop = &self.stop;
                 let (note, readiness) = (ProgressNote::default(), &self.server.0.readiness);
                 let CallMeta { name, elapsed: before } = CallMeta::of(&context.meta);
                 let begun = Instant::now();
@@ -154,6 +154,7 @@ impl ServerHandler for Handler {
                 }
                 let call = |core| {
                     let (arguments, running, note) = (request.arguments.clone(), running.clone(), note.clone());
+                    let writes = self.writes.clone();
                     async move {
                         match running {
                             Some(running) => {
@@ -228,7 +229,7 @@ impl ServerHandler for Handler {
             let address = Address::parse(&uri)?;
             let (address, uri) = (&address, &uri);
             let read = |core: Arc<Core>| async move {
-                let body = read::read(&core, &self.server.0.reads, address, uri, self.writes()).await?;
+                let body = read::read(&core, &self.server.0.reads, address, uri, &self.writes).await?;
                 Ok(body.result(uri, core.now()))
             };
             self.serve(&context, "resources/read", read).await
@@ -256,7 +257,7 @@ impl ServerHandler for Handler {
         request: GetPromptRequestParams,
         _: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
-        let got = prompts::get(&request.name, request.arguments.as_ref(), self.writes());
+        let got = prompts::get(&request.name, request.arguments.as_ref(), &self.writes);
         let mut result = got.map_err(|fault| fault.protocol(None))?;
         result.meta = Some(self.meta());
         Ok(result.into())
@@ -292,7 +293,7 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         if is_modern(&context) {
-            return Err(ErrorData::method_not_found::<SetLevelRequestMethod>());
+            return Err(unknown_method("logging/setLevel"));
         }
         if self.link.http && session_id(&context.extensions).is_none() {
             let instead = "name io.modelcontextprotocol/logLevel in params._meta of each request";
@@ -315,7 +316,7 @@ impl ServerHandler for Handler {
         let method = if asks_fate { "tools/call".to_owned() } else { method };
         // What does not fit is refused before it gets here, so this is a second net.
         let refused = match parameters::fit(&method, !is_old, &mut params) {
-            None => return Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, method, None)),
+            None => return Err(unknown_method(&method)),
             Some(Err(why)) => Some(why),
             Some(Ok(_)) if method != "tools/call" => Some(format!("{method} does not take these parameters")),
             Some(Ok(_)) => None,

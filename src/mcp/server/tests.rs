@@ -405,7 +405,7 @@ async fn write_tools_are_hidden_and_explained_where_writes_are_off() {
 #[tokio::test]
 async fn who_asked_for_writes_of_a_server_that_permits_none_is_told_of_that_server() {
     let mut world = World::small().await;
-    let policy = ServerPolicy { allow_writes: false, list: ListMode::Auto };
+    let policy = ServerPolicy::permitting(false);
     world.server = McpServer::new(world.readiness.subscribe(), policy, TaskTracker::new(), world.stop.clone());
     let client = world.client(true).await;
     let result = client.call("stop_instance", json!({"instance_id": "i-1"})).await.unwrap();
@@ -575,7 +575,9 @@ async fn arguments_that_are_the_json_text_of_an_object_are_read_and_other_values
     let none = answer(&world, json!({"jsonrpc": "2.0", "id": 8, "method": "resources/read", "params": {"uri": 7}}));
     assert_eq!(none.await["error"]["code"], -32602);
     let unknown = answer(&world, json!({"jsonrpc": "2.0", "id": 9, "method": "resources/nonsense", "params": {}}));
-    assert_eq!(unknown.await["error"]["code"], -32601);
+    let unknown = unknown.await;
+    assert_eq!(unknown["error"]["code"], -32601);
+    assert!(unknown["error"]["message"].as_str().unwrap().contains("does not serve the method `resources/nonsense`"));
 }
 
 #[tokio::test]

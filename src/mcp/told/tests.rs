@@ -117,6 +117,8 @@ async fn each_era_has_its_own_methods() {
     for method in ["initialize", "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"] {
         let gone = newer.ask(method, modern(json!({}))).await;
         assert_eq!(gone["error"]["code"], -32601, "{gone}");
+        let said = gone["error"]["message"].as_str().unwrap();
+        assert!(said.contains("does not serve the method") && said.contains(method), "{said}");
     }
 }
 

@@ -12,20 +12,23 @@ use super::answer::ToolResult;
 use super::arguments::ArgumentError;
 use super::arguments::idempotency_key::Keyed;
 use super::arguments::instances::InstanceArguments;
+use super::gate::{GatedInstances, RefusedInstance, WriteGate};
+use super::plan::{PlannedEffect, WritePlan, devices};
 use super::schema::ToolSchema;
 use super::spec::{CallSetting, ToolCall, ToolEffect, ToolSpec};
 use super::verdict::WriteVerdict;
 use super::write_through::{
     Intent, LiveCheck, LiveInstance, UncalledInstance, check, distrust, to_the_end, uncalled, witness,
 };
+use crate::aws::actions::ACTION_TAG;
 use crate::aws::{CreateSnapshots, Pinned, WriteAnswer};
 use crate::ingest::Lane;
 use crate::kinds::SNAPSHOT;
 use crate::mcp::calls::RunningCall;
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
-use crate::model::{Cause, Chosen, Named, Observation, ResourceId, Scope, Seen, Seq, Source, Value as Field};
-use report::{SnapshotAnswer, SnapshotRow, answer};
+use crate::model::{ActionId, Cause, Chosen, Named, Observation, ResourceId, Scope, Seen, Seq, Source};
+use report::{SnapshotAnswer, SnapshotOutcome, SnapshotRow, answer};
 
 /// The most instances in one call, because the answer names every snapshot of each.
 pub const MAX_INSTANCES: usize = 20;
@@ -66,7 +69,7 @@ struct Wish {
     /// Leave out the volume that the instance boots from.
     #[serde(default)]
     exclude_boot_volume: bool,
-    /// Only ask AWS whether the call would be allowed (IAM); change nothing.
+    /// Change nothing: say whether the rules and AWS would allow it, and what would happen.
     #[serde(default)]
     dry_run: bool,
 }
@@ -77,34 +80,45 @@ fn default_description() -> String {
 
 async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, RequestError> {
     let Arguments { instances, wish } = arguments;
-    let ToolCall { core, setting: CallSetting { running, .. }, .. } = call;
+    let ToolCall { core, writes, setting: CallSetting { running, .. }, .. } = call;
     let named = instances.named()?;
     if wish.description.chars().count() > MAX_DESCRIPTION {
         let expected = format!("at most {MAX_DESCRIPTION} characters");
         return Err(ArgumentError::form("description", &expected, wish.description).into());
     }
     let dry_run = wish.dry_run;
-    let work = {
-        let core = Arc::clone(&core);
-        async move { run(&core, &named, &wish, &running).await }
-    };
-    let (rows, seq) = to_the_end(&core, work).await?;
-    answer(&rows, seq, dry_run)
+    let gate = WriteGate { core: Arc::clone(&core), writes, origin: running.origin.clone(), spec: &SPEC, dry_run };
+    let work = async move { run(&gate, &named, &wish, &running).await };
+    let outcome = to_the_end(&core, work).await?;
+    answer(&outcome, dry_run)
 }
 
 async fn run(
-    core: &Core,
+    gate: &WriteGate,
     named: &Named,
     wish: &Wish,
     running: &RunningCall,
-) -> Result<(Vec<SnapshotRow>, Option<Seq>), RequestError> {
+) -> Result<SnapshotOutcome, RequestError> {
+    let core: &Core = &gate.core;
     let aws = core.aws.pinned().await;
     let LiveCheck { targets, problems } = check(core, &aws, named).await?;
     let mut seq = None;
     let told = |problem: UncalledInstance| SnapshotRow::new(problem.id, problem.verdict).with_message(problem.message);
     let mut rows: Vec<SnapshotRow> = problems.into_iter().map(told).collect();
+    let GatedInstances { allowed, refused, admission } =
+        gate.pass(targets, |target| !devices(&target.document).is_empty()).await?;
+    rows.extend(refused.into_iter().map(|RefusedInstance { target, message, .. }| {
+        SnapshotRow::new(target.id.id.to_string(), WriteVerdict::PolicyRefused).with_message(message)
+    }));
+    let effect = PlannedEffect::Snapshot { exclude_boot: wish.exclude_boot_volume };
+    let planned: Vec<LiveInstance> =
+        allowed.iter().filter(|target| wish.dry_run && !devices(&target.document).is_empty()).cloned().collect();
+    let plan = match planned.as_slice() {
+        [] => None,
+        planned => Some(WritePlan::make(core, SPEC.name, effect, planned, &gate.writes.in_force().tag_keys())?),
+    };
     let mut distrust = None;
-    for target in targets {
+    for target in allowed {
         if let Some(why) = distrust {
             let row = SnapshotRow::new(target.id.id.to_string(), WriteVerdict::AnswerNotTrusted);
             rows.push(row.with_message(uncalled(why)));
@@ -122,8 +136,9 @@ async fn run(
         seq = seq.max(recorded);
         rows.push(row);
     }
+    drop(admission);
     rows.sort_by_key(|row| named.place(&row.instance_id));
-    Ok((rows, seq))
+    Ok(SnapshotOutcome { rows, plan, seq })
 }
 
 async fn snapshot(
@@ -134,7 +149,7 @@ async fn snapshot(
     (wish, running): (&Wish, &RunningCall),
 ) -> Result<(SnapshotRow, Option<Seq>), RequestError> {
     let mut row = SnapshotRow::new(target.id.id.to_string(), WriteVerdict::Refused);
-    let devices = devices(target);
+    let devices = devices(&target.document);
     if devices.is_empty() {
         row.message = Some("no EBS volume is attached to this instance, so there is nothing to snapshot".to_owned());
         return Ok((row, None));
@@ -157,17 +172,14 @@ async fn snapshot(
         }
         Ok(WriteAnswer::Done(done)) => {
             row.action = Some(action);
-            row.take(done, &plan(target, &devices, wish.exclude_boot_volume), &devices, wish.dry_run)
+            row.take(done, &taken(target, &devices, wish.exclude_boot_volume), &devices, wish.dry_run)
         }
         Err(error) => {
             let (verdict, end) = WriteVerdict::of_call(&error);
             row.verdict = verdict;
             row.distrust = distrust(&error, wish.dry_run);
             let next = match verdict {
-                WriteVerdict::Unknown => format!(
-                    " It may have happened: before you repeat it, check with `aws ec2 describe-snapshots --filters \
-                    Name=tag:muster:action,Values={action}`."
-                ),
+                WriteVerdict::Unknown => format!(" {}", perhaps_made(action)),
                 _ => String::new(),
             };
             row.message = Some(format!("{}{next}", error.explained()));
@@ -193,6 +205,15 @@ async fn snapshot(
     Ok((row, seq))
 }
 
+/// What to do where it is not known whether an action made snapshots.
+#[must_use]
+pub fn perhaps_made(action: ActionId) -> String {
+    format!(
+        "It may have happened: before you repeat it, look with search_inventory for kind snapshot and filters \
+         {{\"tag:{ACTION_TAG}\": \"{action}\"}}."
+    )
+}
+
 /// Has snapshots described again in a moment.
 async fn mention(core: &Core, scope: &Scope, made: &[String]) {
     let mention = |id: &String| Observation {
@@ -207,27 +228,8 @@ async fn mention(core: &Core, scope: &Scope, made: &[String]) {
 }
 
 /// The volumes to snapshot: all attached ones, without the boot volume if it is excluded.
-fn plan(target: &LiveInstance, devices: &BTreeMap<String, String>, exclude_boot: bool) -> BTreeMap<String, String> {
+fn taken(target: &LiveInstance, devices: &BTreeMap<String, String>, exclude_boot: bool) -> BTreeMap<String, String> {
     let root = target.document.text("RootDeviceName").filter(|_| exclude_boot);
     let planned = devices.iter().filter(|(_, device)| Some(device.as_str()) != root);
     planned.map(|(volume, device)| (volume.clone(), device.clone())).collect()
-}
-
-/// The device name of each attached EBS volume.
-fn devices(target: &LiveInstance) -> BTreeMap<String, String> {
-    let mappings = match target.document.get("BlockDeviceMappings") {
-        Some(Field::List(list)) => list.as_slice(),
-        _ => &[],
-    };
-    let devices = mappings.iter().filter_map(|mapping| {
-        let Field::Map(mapping) = mapping else { return None };
-        let (Some(Field::Text(device)), Some(Field::Map(ebs))) = (mapping.get("DeviceName"), mapping.get("Ebs")) else {
-            return None;
-        };
-        match ebs.get("VolumeId") {
-            Some(Field::Text(volume)) => Some((volume.clone(), device.clone())),
-            _ => None,
-        }
-    });
-    devices.collect()
 }

@@ -127,8 +127,8 @@ mod tests {
 
     #[test]
     fn the_instructions_cost_a_model_200_tokens() {
-        for writes in [Writes::Allowed, Writes::NotAsked, Writes::NotPermitted] {
-            let cost = tokens(&json!(instructions(writes, &[])));
+        for writes in [Writes::allowed(), Writes::not_asked(), Writes::not_permitted()] {
+            let cost = tokens(&json!(instructions(&writes, &[])));
             assert!(cost <= 200, "{cost} with {writes:?}");
         }
     }

@@ -1,13 +1,17 @@
 //! What became of a call of a tool that changes AWS, for a front end whose server ended before it answered.
 //!
 //! The log says it: each action of a call is recorded before AWS is called, and after AWS answered. Where the answer was lost with
-//! the server, a live look shows the state of the instance. What not even that shows is told as unknown.
+//! the server, a live look shows the state of the instance, or the snapshots that carry the action's tag; what that shows is recorded as
+//! the action's end. What not even that shows is told as unknown.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures::future::join_all;
 use rmcp::model::JsonObject;
 use serde_json::{Map, Value, json};
+use tokio::time::sleep;
 
 use super::answer::ToolResult;
 use super::arguments;
@@ -16,13 +20,14 @@ use super::power;
 use super::spec::ToolSpec;
 use super::table::AnswerText;
 use super::verdict::WriteVerdict;
-use super::write_through::{LiveCheck, UncalledInstance, check};
+use super::write_through::{LiveCheck, UncalledInstance, check, witness};
 use super::{create_snapshot, start_instance, stop_instance};
-use crate::kinds::INSTANCE;
+use crate::aws::AwsError;
+use crate::kinds::{INSTANCE, SNAPSHOT};
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
 use crate::model::text::shown;
-use crate::model::{ActionId, ActionOutcome, Event, FailureCode, Named, ResourceId, Seq};
+use crate::model::{ActionId, ActionOutcome, Event, FailureCode, Named, ResourceId, Scope, Seq};
 use crate::store::Snapshot;
 
 /// The method by which a front end asks.
@@ -30,6 +35,8 @@ pub const METHOD: &str = "muster/call";
 
 /// How many records are read at once.
 const CHUNK: usize = 500;
+/// The pauses before the looks at what an action made: AWS shows new snapshots by their tags with a delay.
+const LOOKS: [Duration; 4] = [Duration::ZERO, Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(3)];
 /// How many records of one instance are searched: the action of a call that a server lost is among its newest.
 const MAX_SEARCHED: usize = 5_000;
 
@@ -41,8 +48,18 @@ const DRY_RUN: &str = "The server ended before it answered this dry run. Call ag
 /// An action of a call, for one instance.
 struct FoundAction {
     action: ActionId,
+    scope: Scope,
     seq: Seq,
     outcome: Option<ActionOutcome>,
+}
+
+/// What AWS shows now of the actions whose answers were lost.
+#[derive(Default)]
+struct LookedUp {
+    /// The instances.
+    live: LiveCheck,
+    /// The snapshots of each action.
+    made: BTreeMap<ActionId, Result<Vec<String>, AwsError>>,
 }
 
 /// What was called.
@@ -51,6 +68,12 @@ struct AskedCall {
     dry_run: bool,
     /// Whether a stop was to be forced.
     force: bool,
+}
+
+impl AskedCall {
+    fn is_snapshot(&self) -> bool {
+        self.spec.name == create_snapshot::SPEC.name
+    }
 }
 
 /// What the log says of a call, for one instance.
@@ -91,10 +114,57 @@ pub async fn fate(
         core.walk(move |core| search(&core.snapshot()?, &named, &name)).await?
     };
     let actions: Vec<&FoundAction> = found.values().filter_map(Searched::action).collect();
-    let open = actions.iter().any(|action| action.outcome.is_none());
-    let live = if open { check(&core, &core.aws.pinned().await, &named).await? } else { LiveCheck::default() };
-    let rows: Vec<Map<String, Value>> = named.ids().map(|id| row(&asked, id, found.get(id), &live)).collect();
-    answer(&asked, &rows, &actions)
+    let mut open: Vec<&FoundAction> = actions.iter().filter(|action| action.outcome.is_none()).copied().collect();
+    open.sort_by_key(|open| open.action);
+    open.dedup_by_key(|open| open.action);
+    let mut looked = LookedUp::default();
+    if asked.is_snapshot() {
+        let core = &core;
+        let looks = open.iter().map(|open| async move { (open.action, made(core, &open.scope, open.action).await) });
+        looked.made = join_all(looks).await.into_iter().collect();
+    } else if !open.is_empty() {
+        looked.live = check(&core, &core.aws.pinned().await, &named).await?;
+    }
+    let rows: Vec<(&str, Map<String, Value>)> =
+        named.ids().map(|id| (id, row(&asked, id, found.get(id), &looked))).collect();
+    let mut seq = actions.iter().map(|found| found.seq).max();
+    for action in open {
+        let of_action =
+            |id: &str| found.get(id).and_then(Searched::action).is_some_and(|of| of.action == action.action);
+        if rows.iter().filter(|(id, _)| of_action(id)).all(|(_, row)| is_done(row)) {
+            let created = looked.made.remove(&action.action).and_then(Result::ok).unwrap_or_default();
+            seq = seq.max(record(&core, action, created).await);
+        }
+    }
+    let rows: Vec<Map<String, Value>> = rows.into_iter().map(|(_, row)| row).collect();
+    answer(&asked, &rows, &actions, seq)
+}
+
+/// The snapshots that an action made, as AWS shows them after a while. It may show them one after the other.
+async fn made(core: &Core, scope: &Scope, action: ActionId) -> Result<Vec<String>, AwsError> {
+    let mut made = Vec::new();
+    for pause in LOOKS {
+        sleep(pause).await;
+        let shown = core.aws.snapshots_of(scope, action).await?;
+        if !made.is_empty() && shown.len() <= made.len() {
+            break;
+        }
+        made = shown;
+    }
+    Ok(made)
+}
+
+/// Records that an action turned out to have been done, and has AWS show what it `created`. Where that fails, the answer is as true.
+async fn record(core: &Core, FoundAction { action, scope, .. }: &FoundAction, created: Vec<String>) -> Option<Seq> {
+    let outcome = ActionOutcome::Succeeded { created: created.clone() };
+    let recorded = core.ingest.finish(*action, outcome, Vec::new()).await;
+    let seq = recorded.inspect_err(|error| tracing::warn!(%error, "how an action ended is not recorded")).ok();
+    if created.is_empty() { seq } else { seq.max(witness(core, scope, SNAPSHOT, &created).await) }
+}
+
+/// Whether an instance's row says that the call was carried out.
+fn is_done(row: &Map<String, Value>) -> bool {
+    row.get("verdict") == Some(&json!(WriteVerdict::Done))
 }
 
 /// What the log says of the call for each of the instances.
@@ -124,7 +194,8 @@ fn requested(snapshot: &Snapshot, id: &ResourceId, call: &str) -> Result<Searche
                 && of == call
             {
                 let outcome = outcome(snapshot, *action, record.seq)?;
-                return Ok(Searched::Found(FoundAction { action: *action, seq: record.seq, outcome }));
+                let (action, scope) = (*action, id.scope());
+                return Ok(Searched::Found(FoundAction { action, scope, seq: record.seq, outcome }));
             }
         }
     }
@@ -148,8 +219,13 @@ fn outcome(snapshot: &Snapshot, action: ActionId, requested: Seq) -> Result<Opti
 }
 
 /// The row of an instance, which conforms to the output schemas of all tools that change AWS.
-fn row(asked: &AskedCall, id: &str, found: Option<&Searched>, live: &LiveCheck) -> Map<String, Value> {
-    let is_snapshot = asked.spec.name == create_snapshot::SPEC.name;
+fn row(
+    asked: &AskedCall,
+    id: &str,
+    found: Option<&Searched>,
+    LookedUp { live, made }: &LookedUp,
+) -> Map<String, Value> {
+    let is_snapshot = asked.is_snapshot();
     let (mut created, mut state) = (Vec::new(), None);
     let (verdict, message) = match found {
         None | Some(Searched::Absent | Searched::Untold) if asked.dry_run => {
@@ -166,13 +242,13 @@ fn row(asked: &AskedCall, id: &str, found: Option<&Searched>, live: &LiveCheck) 
                 (WriteVerdict::Refused, format!("AWS refused ({}): {}", shown(code, 80), shown(message, 300)))
             }
             Some(ActionOutcome::Unknown { message }) => (WriteVerdict::Unknown, shown(message, 300)),
-            None if is_snapshot => (
-                WriteVerdict::Unknown,
-                format!(
-                    "The server ended while it called AWS. It may have happened: before you repeat it, check with `aws ec2 \
-                     describe-snapshots --filters Name=tag:muster:action,Values={action}`."
-                ),
-            ),
+            None if is_snapshot => match made.get(action) {
+                Some(Ok(ids)) if !ids.is_empty() => {
+                    created.clone_from(ids);
+                    (WriteVerdict::Done, "The server ended while it called AWS, which shows the snapshots.".to_owned())
+                }
+                looked => (WriteVerdict::Unknown, unshown(*action, looked)),
+            },
             None => {
                 let target = live.targets.iter().find(|target| &*target.id.id == id);
                 state = target.map(|target| target.state().to_owned());
@@ -219,6 +295,15 @@ fn looked_up(AskedCall { spec, force, .. }: &AskedCall, state: &str) -> (WriteVe
     (WriteVerdict::Unknown, format!("{shown} {perhaps}"))
 }
 
+/// Why it is not known whether an action made snapshots.
+fn unshown(action: ActionId, looked: Option<&Result<Vec<String>, AwsError>>) -> String {
+    let why = match looked {
+        Some(Err(error)) => error.explained(),
+        Some(Ok(_)) | None => "AWS shows no snapshot of it yet.".to_owned(),
+    };
+    format!("The server ended while it called AWS. {why} {}", create_snapshot::perhaps_made(action))
+}
+
 /// Why AWS shows no state of an instance.
 fn unseen(id: &str, live: &LiveCheck) -> String {
     let why = match live.problems.iter().find(|problem| problem.id == id) {
@@ -236,9 +321,9 @@ fn answer(
     AskedCall { spec, dry_run, .. }: &AskedCall,
     rows: &[Map<String, Value>],
     found: &[&FoundAction],
+    seq: Option<Seq>,
 ) -> Result<ToolResult, RequestError> {
-    let is_good = |row: &&Map<String, Value>| row.get("verdict") == Some(&json!(WriteVerdict::Done));
-    let good = rows.iter().filter(is_good).count();
+    let good = rows.iter().filter(|row| is_done(row)).count();
     let mut text = AnswerText::new(format!(
         "The Muster server ended before it answered this call; this is what became of it. {good} of {} instances are done.",
         rows.len()
@@ -261,7 +346,7 @@ fn answer(
     if spec.name != create_snapshot::SPEC.name {
         body.insert("actions".to_owned(), json!(actions));
     }
-    if let Some(seq) = found.iter().map(|found| found.seq).max() {
+    if let Some(seq) = seq {
         body.insert("seq".to_owned(), json!(seq));
     }
     let failure = (good == 0).then_some(FailureCode::NothingDone);

@@ -60,6 +60,24 @@ fn of_scope(counts: &Value) -> Value {
     )
 }
 
+/// What the connection may change.
+fn writes() -> Value {
+    schema::object(
+        &["allowed"],
+        json!({
+            "allowed": {"type": "boolean", "description": "Whether write tools exist on this connection."},
+            "enable": schema::text("How a person enables them."),
+            "rules": schema::list(
+                schema::object(
+                    &["rule", "of"],
+                    json!({"rule": schema::text("The rule."), "of": schema::text("Whose it is: server or connection.")}),
+                ),
+                "What narrows what they may change.",
+            ),
+        }),
+    )
+}
+
 fn output() -> Value {
     let counts = json!({"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}});
     let trouble = schema::object(
@@ -139,13 +157,7 @@ fn output() -> Value {
         "credentials": schema::text("Where this server's AWS credentials come from."),
         "aws_calls": schema::list(calls, "Calls to AWS by action, all regions together."),
         "events": schema::list(events, "One entry for each region from which events are received."),
-        "writes": schema::object(
-            &["allowed"],
-            json!({
-                "allowed": {"type": "boolean", "description": "Whether write tools exist on this connection."},
-                "enable": schema::text("How a person enables them."),
-            }),
-        ),
+        "writes": writes(),
         "watched_regions": schema::list(json!({"type": "string"}), "The regions that are swept."),
         "seq": schema::count("The newest record of the log at this read."),
         "now": schema::text("The time of this answer."),
@@ -160,7 +172,7 @@ fn output() -> Value {
 
 async fn serve(call: ToolCall, _: Arguments) -> Result<ToolResult, RequestError> {
     let uri = Address::Summary.to_string();
-    let mut structured = overview(&call.core, &uri, call.writes).await?;
+    let mut structured = overview(&call.core, &uri, &call.writes).await?;
     fit(&mut structured);
     Ok(ToolResult { text: text(&structured), structured, failure: None })
 }
@@ -318,6 +330,12 @@ fn text(body: &Value) -> String {
     match body.get("writes").map(|writes| get(writes, "enable")) {
         Some(enable) if !enable.is_empty() => out.add(format_args!("Writes are off: {enable}.")),
         _ => out.add("Writes are on."),
+    }
+    let rules = body.get("writes").and_then(|writes| writes.get("rules")).and_then(Value::as_array);
+    if let Some(rules) = rules {
+        let rules: Vec<String> =
+            rules.iter().map(|rule| format!("{} ({})", get(rule, "rule"), get(rule, "of"))).collect();
+        out.add(format_args!(" Rules that narrow them: {}.", rules.join("; ")));
     }
     out.into()
 }

@@ -10,7 +10,9 @@ use serde::Deserialize;
 
 use super::answer::ToolResult;
 use super::arguments::instances::InstanceArguments;
-use super::spec::{CallSetting, ToolCall};
+use super::gate::{GatedInstances, RefusedInstance, WriteGate};
+use super::plan::{PlannedEffect, WritePlan};
+use super::spec::{CallSetting, ToolCall, ToolSpec};
 use super::verdict::WriteVerdict;
 use super::write_through::{ACTED, Intent, LiveCheck, LiveInstance, check, distrust, to_the_end, uncalled, witness};
 use crate::aws::{AwsError, Pinned, StateChange, WriteAnswer, WriteResult};
@@ -29,7 +31,7 @@ pub const MAX_INSTANCES: usize = 50;
 pub struct PowerArguments {
     #[serde(flatten)]
     instances: InstanceArguments<MAX_INSTANCES>,
-    /// Only ask AWS whether the call would be allowed (IAM); change nothing.
+    /// Change nothing: say whether the rules and AWS would allow it, and what would happen.
     #[serde(default)]
     dry_run: bool,
 }
@@ -49,11 +51,11 @@ pub enum Power {
 }
 
 impl Power {
-    fn tool(self) -> &'static str {
+    fn effect(self) -> PlannedEffect {
         match self {
-            Power::Start => "start_instance",
-            Power::Stop { .. } => "stop_instance",
-            Power::Reboot => "reboot_instance",
+            Power::Start => PlannedEffect::Start,
+            Power::Stop { .. } => PlannedEffect::Stop,
+            Power::Reboot => PlannedEffect::Reboot,
         }
     }
 
@@ -133,24 +135,28 @@ impl Power {
 ///
 /// # Errors
 /// Bad arguments, or an inventory that cannot be read or written. What AWS refuses is in the answer.
-pub async fn serve(call: ToolCall, arguments: PowerArguments, power: Power) -> Result<ToolResult, RequestError> {
-    let ToolCall { core, setting: CallSetting { running, .. }, .. } = call;
+pub async fn serve(
+    call: ToolCall,
+    arguments: PowerArguments,
+    spec: &'static ToolSpec,
+    power: Power,
+) -> Result<ToolResult, RequestError> {
+    let ToolCall { core, writes, setting: CallSetting { running, .. }, .. } = call;
     let named = arguments.instances.named()?;
     let dry_run = arguments.dry_run;
-    let work = {
-        let core = Arc::clone(&core);
-        async move { run(&core, power, &named, dry_run, &running).await }
-    };
+    let gate = WriteGate { core: Arc::clone(&core), writes, origin: running.origin.clone(), spec, dry_run };
+    let work = async move { run(&gate, power, &named, &running).await };
     to_the_end(&core, work).await?.answer(power.words(), dry_run)
 }
 
 async fn run(
-    core: &Core,
+    gate: &WriteGate,
     power: Power,
     named: &Named,
-    dry_run: bool,
     running: &RunningCall,
 ) -> Result<PowerReport, RequestError> {
+    let WriteGate { core, spec, dry_run, .. } = gate;
+    let core: &Core = core;
     let aws = core.aws.pinned().await;
     let LiveCheck { targets, problems } = check(core, &aws, named).await?;
     let mut report = PowerReport::default();
@@ -163,8 +169,13 @@ async fn run(
             message: Some(problem.message),
         });
     }
+    let GatedInstances { allowed, refused, admission } =
+        gate.pass(targets, |target| !power.is_already(target.state())).await?;
+    for RefusedInstance { target, message, .. } in refused {
+        report.rows.push(PowerRow::of(&target, WriteVerdict::PolicyRefused, Some(message)));
+    }
     let (already, rest): (Vec<LiveInstance>, Vec<LiveInstance>) =
-        targets.into_iter().partition(|target| power.is_already(target.state()));
+        allowed.into_iter().partition(|target| power.is_already(target.state()));
     for target in already {
         let state = Some(target.state().to_owned());
         let message = Some(format!("already {}: nothing was called", target.state()));
@@ -176,16 +187,21 @@ async fn run(
             message,
         });
     }
+    if *dry_run {
+        report.plan =
+            Some(WritePlan::make(core, spec.name, power.effect(), &rest, &gate.writes.in_force().tag_keys())?);
+    }
     let (ready, odd): (Vec<LiveInstance>, Vec<LiveInstance>) =
         rest.into_iter().partition(|target| power.is_ready(target.state()));
     let mut batches: BTreeMap<Scope, Vec<LiveInstance>> = BTreeMap::new();
     for target in ready {
         batches.entry(target.id.scope()).or_default().push(target);
     }
-    let change = PowerCalls { core, aws: &aws, power, named, dry_run, running };
+    let change = PowerCalls { core, aws: &aws, tool: spec.name, power, named, dry_run: *dry_run, running };
     for batch in batches.into_values().chain(odd.into_iter().map(|target| vec![target])) {
         change.make(batch, &mut report).await?;
     }
+    drop(admission);
     report.rows.sort_by_key(|row| named.place(&row.instance_id));
     Ok(report)
 }
@@ -194,6 +210,7 @@ async fn run(
 struct PowerCalls<'a> {
     core: &'a Core,
     aws: &'a Pinned,
+    tool: &'static str,
     power: Power,
     named: &'a Named,
     dry_run: bool,
@@ -213,7 +230,7 @@ impl PowerCalls<'_> {
         let Some(scope) = targets.first().map(|target| target.id.scope()) else { return Ok(()) };
         let chosen = self.named.choose(&scope, |id| targets.iter().any(|target| *target.id.id == *id));
         let resources = targets.iter().map(|target| target.id.clone()).collect();
-        let intent = Intent::begin(self.core, self.running, self.power.tool(), resources, self.dry_run).await?;
+        let intent = Intent::begin(self.core, self.running, self.tool, resources, self.dry_run).await?;
         match self.power.call(self.aws, &chosen, self.dry_run).await {
             Ok(WriteAnswer::WouldBeAllowed) => {
                 report

@@ -21,7 +21,7 @@ pub static SPEC: ToolSpec = ToolSpec {
     input: ToolSchema::of_arguments::<Keyed<Arguments>>(),
     output: ToolSchema::of_answer::<PowerAnswer>(),
     example: r#"{"instance_ids": ["i-0123456789abcdef0"], "dry_run": true}"#,
-    call: |call, given| call.with(given, |call, Arguments { power }| serve(call, power, Power::Reboot)),
+    call: |call, given| call.with(given, |call, Arguments { power }| serve(call, power, &SPEC, Power::Reboot)),
 };
 
 /// Which instances.

@@ -74,7 +74,7 @@ pub struct CallSetting {
 pub struct ToolCall {
     /// The store, freshness and AWS client.
     pub core: Arc<Core>,
-    /// Whether the connection may write.
+    /// What the connection may change.
     pub writes: Writes,
     /// Cancelled when the server stops or the client has closed its end; ends a call that waits.
     pub stop: CancellationToken,
@@ -87,6 +87,12 @@ impl ToolSpec {
     #[must_use]
     pub fn is_write(&self) -> bool {
         self.effect != ToolEffect::Read
+    }
+
+    /// Whether it only adds something, so that nothing that exists is interrupted or lost.
+    #[must_use]
+    pub fn only_adds(&self) -> bool {
+        self.effect == ToolEffect::Creates
     }
 
     /// Brings the arguments of a call into the form that the tool's schema declares, and refuses unknown ones.

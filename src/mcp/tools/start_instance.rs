@@ -17,5 +17,5 @@ pub static SPEC: ToolSpec = ToolSpec {
     input: ToolSchema::of_arguments::<Keyed<PowerArguments>>(),
     output: ToolSchema::of_answer::<PowerAnswer>(),
     example: r#"{"instance_ids": ["i-0123456789abcdef0"], "dry_run": false}"#,
-    call: |call, given| call.with(given, |call, arguments| serve(call, arguments, Power::Start)),
+    call: |call, given| call.with(given, |call, arguments| serve(call, arguments, &SPEC, Power::Start)),
 };

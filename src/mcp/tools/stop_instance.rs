@@ -21,7 +21,9 @@ pub static SPEC: ToolSpec = ToolSpec {
     input: ToolSchema::of_arguments::<Keyed<Arguments>>(),
     output: ToolSchema::of_answer::<PowerAnswer>(),
     example: r#"{"instance_ids": ["i-0123456789abcdef0"], "dry_run": true}"#,
-    call: |call, given| call.with(given, |call, Arguments { power, force }| serve(call, power, Power::Stop { force })),
+    call: |call, given| {
+        call.with(given, |call, Arguments { power, force }| serve(call, power, &SPEC, Power::Stop { force }))
+    },
 };
 
 /// Which instances, and how.

@@ -20,6 +20,8 @@ pub enum WriteVerdict {
     WouldBeAllowed,
     /// A dry run that the endpoint carried out as a real call.
     Acted,
+    /// A rule of Muster's own refuses the change; AWS was not asked.
+    PolicyRefused,
     /// AWS refused; nothing happened.
     Refused,
     /// AWS's answer was lost, or does not say: it may have happened.
@@ -38,11 +40,12 @@ pub enum WriteVerdict {
 
 impl WriteVerdict {
     /// Every one.
-    pub const ALL: [WriteVerdict; 11] = [
+    pub const ALL: [WriteVerdict; 12] = [
         WriteVerdict::Done,
         WriteVerdict::Already,
         WriteVerdict::WouldBeAllowed,
         WriteVerdict::Acted,
+        WriteVerdict::PolicyRefused,
         WriteVerdict::Refused,
         WriteVerdict::Unknown,
         WriteVerdict::NotSent,
@@ -60,6 +63,7 @@ impl WriteVerdict {
             WriteVerdict::Already => "already",
             WriteVerdict::WouldBeAllowed => "would_be_allowed",
             WriteVerdict::Acted => "acted",
+            WriteVerdict::PolicyRefused => "policy_refused",
             WriteVerdict::Refused => "refused",
             WriteVerdict::Unknown => "unknown",
             WriteVerdict::NotSent => "not_sent",
@@ -111,8 +115,9 @@ impl JsonSchema for WriteVerdict {
             "enum": WriteVerdict::ALL.map(WriteVerdict::name),
             "description": "How it went. `done` and `already` are success. `unknown`: AWS's answer was lost, so it may have \
                             happened. `not_sent`: the server ended before it called AWS. `acted`: this dry run was \
-                            carried out, because the endpoint ignores DryRun. For `other_account`, \
-                            `identity_unproved` and `answer_not_trusted` no call was made.",
+                            carried out, because the endpoint ignores DryRun. `policy_refused`: a rule of Muster's own \
+                            refuses it, not AWS. For `other_account`, `identity_unproved` and `answer_not_trusted` no \
+                            call was made.",
         })
     }
 }

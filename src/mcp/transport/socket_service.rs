@@ -10,6 +10,7 @@ use rmcp::service::{NotificationContext, RequestContext, RoleServer, Service};
 use serde_json::json;
 use tokio::time::sleep;
 
+use crate::mcp::protocol::worded;
 use crate::mcp::server::Handler;
 use crate::mcp::subscriptions::SEND;
 
@@ -22,10 +23,11 @@ impl Service<RoleServer> for SocketService {
         request: ClientRequest,
         context: RequestContext<RoleServer>,
     ) -> Result<ServerResult, ErrorData> {
-        match request {
+        let answer = match request {
             ClientRequest::SubscriptionsListenRequest(_) => subscribe(self.0.for_listening(), request, context).await,
             request => self.0.handle_request(request, context).await,
-        }
+        };
+        answer.map_err(worded)
     }
 
     async fn handle_notification(

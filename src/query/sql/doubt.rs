@@ -1,6 +1,8 @@
-//! Comparisons that can never be true: answered with what to write, not with no rows.
+//! Comparisons that can never be true: answered with what to write, not with no rows. A time ago that a column of times is compared
+//! with, such as `'3 days ago'`, is found here, to become a call of the function `ago`.
 
 use sqlparser::ast::{BinaryOperator, Expr, InTarget, Query, Select, SelectItem, SetExpr, TableFactor, Value};
+use sqlparser::tokenizer::Location;
 
 use super::SqlError;
 use super::cell::ColumnForm;
@@ -9,39 +11,72 @@ use super::parse_tree::{self, TableItem};
 use super::schema::Column;
 use crate::kinds;
 use crate::model::text::shown;
+use crate::query::moment;
 use crate::query::nearness::{near, nearest};
 
-/// Refuses a comparison of a column with a value that it never has.
+/// A time ago that a column of times is compared with, and where the literal begins.
+pub(super) type TimeAgo = (String, Location);
+
+/// Refuses a comparison of a column with a value that it never has. Returns the times ago that columns of times are compared with.
 ///
 /// # Errors
 /// [`SqlError::Never`].
-pub(super) fn check(query: &Query) -> Result<(), SqlError> {
-    for cte in query.with.iter().flat_map(|with| &with.cte_tables) {
-        check(&cte.query)?;
-    }
-    check_body(&query.body)
+pub(super) fn check(query: &Query) -> Result<Vec<TimeAgo>, SqlError> {
+    let mut ago = Vec::new();
+    check_query(query, &mut ago)?;
+    Ok(ago)
 }
 
-fn check_body(body: &SetExpr) -> Result<(), SqlError> {
+/// The statement with these times ago as calls of the function `ago`; `None` where one of them is not found.
+pub(super) fn with_ago(sql: &str, mut ago: Vec<TimeAgo>) -> Option<String> {
+    let mut written = sql.to_owned();
+    // From the end, so that earlier places stay.
+    ago.sort_by_key(|(_, place)| (place.line, place.column));
+    for (given, place) in ago.into_iter().rev() {
+        let before: usize =
+            sql.split_inclusive('\n').take(usize::try_from(place.line).ok()?.checked_sub(1)?).map(str::len).sum();
+        let column = usize::try_from(place.column).ok()?.checked_sub(1)?;
+        let at = before + sql.get(before..)?.chars().take(column).map(char::len_utf8).sum::<usize>();
+        let literal = format!("'{}'", given.replace('\'', "''"));
+        let end = at + literal.len();
+        if written.get(at..end)? != literal {
+            return None;
+        }
+        written.replace_range(at..end, &format!("ago({literal})"));
+    }
+    Some(written)
+}
+
+fn check_query(query: &Query, ago: &mut Vec<TimeAgo>) -> Result<(), SqlError> {
+    for cte in query.with.iter().flat_map(|with| &with.cte_tables) {
+        check_query(&cte.query, ago)?;
+    }
+    check_body(&query.body, ago)
+}
+
+fn check_body(body: &SetExpr, ago: &mut Vec<TimeAgo>) -> Result<(), SqlError> {
     match body {
-        SetExpr::Select(select) => check_select(select),
-        SetExpr::Query(query) => check(query),
-        SetExpr::SetOperation { left, right, .. } => check_body(left).and_then(|()| check_body(right)),
+        SetExpr::Select(select) => check_select(select, ago),
+        SetExpr::Query(query) => check_query(query, ago),
+        SetExpr::SetOperation { left, right, .. } => {
+            check_body(left, ago)?;
+            check_body(right, ago)
+        }
         _ => Ok(()),
     }
 }
 
-fn check_select(select: &Select) -> Result<(), SqlError> {
+fn check_select(select: &Select, ago: &mut Vec<TimeAgo>) -> Result<(), SqlError> {
     let factors: Vec<&TableFactor> = select.from.iter().flat_map(parse_tree::factors).collect();
     for factor in &factors {
         if let TableFactor::Derived { subquery, .. } = factor {
-            check(subquery)?;
+            check_query(subquery, ago)?;
         }
     }
     let (items, is_known) = tables_of(select);
     let joins = select.from.iter().flat_map(|from| &from.joins).filter_map(|join| on(&join.join_operator));
     let conditions = select.selection.iter().chain(&select.having).chain(joins);
-    conditions.into_iter().try_for_each(|condition| check_condition(condition, &items, is_known))
+    conditions.into_iter().try_for_each(|condition| check_condition(condition, &items, is_known, ago))
 }
 
 /// The plain tables of a SELECT, and whether it has no others.
@@ -62,13 +97,18 @@ fn on(operator: &sqlparser::ast::JoinOperator) -> Option<&Expr> {
     }
 }
 
-fn check_condition(condition: &Expr, items: &[TableItem<'_>], is_known: bool) -> Result<(), SqlError> {
-    let again = |condition: &Expr| check_condition(condition, items, is_known);
+fn check_condition(
+    condition: &Expr,
+    items: &[TableItem<'_>],
+    is_known: bool,
+    ago: &mut Vec<TimeAgo>,
+) -> Result<(), SqlError> {
     match condition {
         Expr::BinaryOp { left, op: BinaryOperator::And | BinaryOperator::Or, right } => {
-            again(left).and_then(|()| again(right))
+            check_condition(left, items, is_known, ago)?;
+            check_condition(right, items, is_known, ago)
         }
-        Expr::Nested(inner) | Expr::UnaryOp { expr: inner, .. } => again(inner),
+        Expr::Nested(inner) | Expr::UnaryOp { expr: inner, .. } => check_condition(inner, items, is_known, ago),
         Expr::BinaryOp {
             left,
             op:
@@ -83,13 +123,15 @@ fn check_condition(condition: &Expr, items: &[TableItem<'_>], is_known: bool) ->
             if let (Some(one), Some(other)) = (column_of(left, items, is_known), column_of(right, items, is_known)) {
                 return alike(one, other);
             }
-            compared(left, right, items, is_known).and_then(|()| compared(right, left, items, is_known))
+            compared(left, right, items, is_known, ago)?;
+            compared(right, left, items, is_known, ago)
         }
         Expr::Between { expr, low, high, .. } => {
-            compared(expr, low, items, is_known).and_then(|()| compared(expr, high, items, is_known))
+            compared(expr, low, items, is_known, ago)?;
+            compared(expr, high, items, is_known, ago)
         }
         Expr::In { expr, target: InTarget::List(list), .. } => {
-            list.iter().try_for_each(|value| compared(expr, value, items, is_known))
+            list.iter().try_for_each(|value| compared(expr, value, items, is_known, ago))
         }
         Expr::In { expr, target: InTarget::Subquery(subquery), .. } => {
             if let (Some(column), SetExpr::Select(select)) = (column_of(expr, items, is_known), &*subquery.body) {
@@ -100,9 +142,9 @@ fn check_condition(condition: &Expr, items: &[TableItem<'_>], is_known: bool) ->
                     alike(column, listed)?;
                 }
             }
-            check(subquery)
+            check_query(subquery, ago)
         }
-        Expr::Exists { subquery, .. } => check(subquery),
+        Expr::Exists { subquery, .. } => check_query(subquery, ago),
         _ => Ok(()),
     }
 }
@@ -130,9 +172,15 @@ fn alike(one: &Column, other: &Column) -> Result<(), SqlError> {
     })
 }
 
-fn compared(column: &Expr, value: &Expr, items: &[TableItem<'_>], is_known: bool) -> Result<(), SqlError> {
-    let (Some(column), Expr::Value(value)) = (column_of(column, items, is_known), value) else { return Ok(()) };
-    let Value::SingleQuotedString(value) = &value.value else { return Ok(()) };
+fn compared(
+    column: &Expr,
+    value: &Expr,
+    items: &[TableItem<'_>],
+    is_known: bool,
+    ago: &mut Vec<TimeAgo>,
+) -> Result<(), SqlError> {
+    let (Some(column), Expr::Value(literal)) = (column_of(column, items, is_known), value) else { return Ok(()) };
+    let Value::SingleQuotedString(value) = &literal.value else { return Ok(()) };
     let never = |holds: &str, fix: String| {
         Err(SqlError::Never {
             column: column.name.clone(),
@@ -152,8 +200,13 @@ fn compared(column: &Expr, value: &Expr, items: &[TableItem<'_>], is_known: bool
         ColumnForm::Flag if value.parse::<i64>().is_err() => {
             never("is 0 or 1", format!("write {name} = 1, or {name} = 0"))
         }
-        ColumnForm::Time if !begins_as_a_time(value) => {
-            never("is a time", "write ago('7d'), or a time such as '2026-11-17T12:00:00Z'".to_owned())
+        ColumnForm::Time if begins_as_a_time(value) => Ok(()),
+        ColumnForm::Time if moment::is_ago(value) => {
+            ago.push((value.clone(), literal.span.start));
+            Ok(())
+        }
+        ColumnForm::Time => {
+            never("is a time", "write '7 days ago', or a time such as '2026-11-17T12:00:00Z'".to_owned())
         }
         ColumnForm::Number if value.trim().parse::<f64>().is_err() => never("is a number", "write a number".to_owned()),
         ColumnForm::Kind if kinds::slugs().all(|slug| compare_kinds(slug, value).is_ne()) => {
@@ -194,7 +247,7 @@ mod tests {
 
     fn said(sql: &str) -> String {
         match check(&parse_tree::parsed(sql).unwrap_or_else(|| panic!("{sql} is not parsed"))) {
-            Ok(()) => String::new(),
+            Ok(_) => String::new(),
             Err(error) => error.to_string(),
         }
     }
@@ -208,7 +261,7 @@ mod tests {
             ("SELECT * FROM tag WHERE kind = 'AWS::EC2::Instance'", "kinds are instance"),
             ("SELECT * FROM vpc JOIN tag t ON t.id = vpc.id AND t.kind = 'vpcs'", "did you mean `vpc`?"),
             ("WITH x AS (SELECT id FROM snapshot WHERE encrypted <> 'no') SELECT * FROM x", "is 0 or 1"),
-            ("SELECT * FROM instance WHERE launch_time > '-7d'", "ago('7d')"),
+            ("SELECT * FROM instance WHERE launch_time > 'last week'", "'7 days ago'"),
             ("SELECT * FROM change WHERE time BETWEEN 'yesterday' AND ago('1h')", "is a time"),
             ("SELECT * FROM volume WHERE size > 'big'", "is a number"),
             ("SELECT 1 WHERE EXISTS (SELECT 1 FROM tag WHERE kind = 'host')", "is a kind"),
@@ -229,5 +282,22 @@ mod tests {
         ] {
             assert_eq!(said(fine), "", "{fine}");
         }
+    }
+
+    #[test]
+    fn a_time_ago_becomes_a_call_wherever_a_column_of_times_is_compared_with_it() {
+        let sql = "SELECT 'ä', 'x' FROM instance\nWHERE 'ö' <> name AND launch_time > '3 days ago'\n  AND (launch_time < '-1h' OR \
+                   name = '3 days ago')";
+        let ago = check(&parse_tree::parsed(sql).unwrap()).unwrap();
+        assert_eq!(
+            with_ago(sql, ago).as_deref(),
+            Some(
+                "SELECT 'ä', 'x' FROM instance\nWHERE 'ö' <> name AND launch_time > ago('3 days ago')\n  AND (launch_time < \
+                 ago('-1h') OR name = '3 days ago')"
+            )
+        );
+        assert_eq!(with_ago(sql, Vec::new()).as_deref(), Some(sql));
+        let elsewhere = vec![("3 days ago".to_owned(), Location { line: 1, column: 8 })];
+        assert_eq!(with_ago(sql, elsewhere), None);
     }
 }

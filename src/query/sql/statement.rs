@@ -40,7 +40,7 @@ impl SqlStatement {
     /// # Errors
     /// When it is not one SELECT that SQLite understands, asks for what is not permitted, or compares what can never be equal.
     pub fn prepare(sql: &str, now: Timestamp, expired: Expired) -> Result<Self, SqlError> {
-        let sql = single(sql)?.to_owned();
+        let mut sql = single(sql)?.to_owned();
         if sql.is_empty() {
             return Err(SqlError::Empty);
         }
@@ -59,10 +59,16 @@ impl SqlStatement {
         }
         let reads = reads::reads(&guard.connection, &guard.roots, &sql).map_err(|error| guard.failure(&error, &sql))?;
         // SQLite has bound the statement's depth by now: what the parser makes of it is no deeper.
-        let query = parse_tree::parsed(&sql);
+        let mut query = parse_tree::parsed(&sql);
         let (mut narrowed, mut links, mut sought) = (Narrowed::new(), BTreeSet::new(), Vec::new());
+        if let Some(parsed) = &query {
+            let ago = doubt::check(parsed)?;
+            if let Some(written) = (!ago.is_empty()).then(|| doubt::with_ago(&sql, ago)).flatten() {
+                query = parse_tree::parsed(&written);
+                sql = written;
+            }
+        }
         if let Some(query) = &query {
-            doubt::check(query)?;
             narrowed = narrow::narrowed(&guard.connection, &sql, query, &reads);
             // What was tried for a value and failed is no failure of the statement.
             guard.lookup.lock().failure = None;

@@ -50,6 +50,7 @@ fn times_compare_with_those_of_sqlite_and_of_rfc_3339() {
     assert_eq!(rows("SELECT count(*) FROM instance WHERE launch_time >= '2026-11-05T10:00:00Z'"), "8");
     assert_eq!(rows("SELECT count(*) FROM instance WHERE launch_time > datetime('2026-11-12', '-7 days')"), "8");
     assert_eq!(rows("SELECT count(*) FROM instance WHERE launch_time > ago('12d')"), "5");
+    assert_eq!(rows("SELECT count(*) FROM instance WHERE launch_time > '12 days ago'"), "5");
     assert_eq!(
         rows("SELECT max(changed_at), min(first_seen) FROM instance"),
         "2026-11-20 00:01:00 2026-11-20 00:01:00"

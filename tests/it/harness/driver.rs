@@ -1,4 +1,4 @@
-//! MCP clients that people use, each a process that obeys a test.
+//! MCP clients that people use, each a process or a thread that obeys a test.
 
 use std::collections::VecDeque;
 use std::process::Command;
@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::muster::{MUSTER, Sandbox};
 use super::process::{Running, Silence};
 use super::python::Environment;
+use super::rust::{RustClient, RustTransport};
 use super::{PATIENCE, node};
 
 /// Which client, and how it opens.
@@ -31,6 +32,10 @@ pub(crate) enum Flavour {
     Npm,
     /// `@modelcontextprotocol/client` of npm with the older handshake.
     NpmLegacy,
+    /// rmcp, which asks `server/discover` first.
+    Rust,
+    /// rmcp with the older handshake.
+    RustLegacy,
 }
 
 impl Flavour {
@@ -38,7 +43,7 @@ impl Flavour {
     pub(crate) const ALL: [Flavour; 3] = [Flavour::Auto, Flavour::Legacy, Flavour::Old];
 
     /// Every client in every mode.
-    pub(crate) const MATRIX: [Flavour; 8] = [
+    pub(crate) const MATRIX: [Flavour; 10] = [
         Flavour::Auto,
         Flavour::Modern,
         Flavour::Legacy,
@@ -47,13 +52,17 @@ impl Flavour {
         Flavour::FastLegacy,
         Flavour::Npm,
         Flavour::NpmLegacy,
+        Flavour::Rust,
+        Flavour::RustLegacy,
     ];
 
     /// The revision of the protocol that this client has to end up with.
     pub(crate) fn protocol(self) -> &'static str {
         match self {
-            Flavour::Auto | Flavour::Modern | Flavour::Fast | Flavour::Npm => "2026-07-28",
-            Flavour::Legacy | Flavour::Old | Flavour::FastLegacy | Flavour::NpmLegacy => "2025-11-25",
+            Flavour::Auto | Flavour::Modern | Flavour::Fast | Flavour::Npm | Flavour::Rust => "2026-07-28",
+            Flavour::Legacy | Flavour::Old | Flavour::FastLegacy | Flavour::NpmLegacy | Flavour::RustLegacy => {
+                "2025-11-25"
+            }
         }
     }
 
@@ -64,18 +73,20 @@ impl Flavour {
 
     fn mode(self) -> &'static str {
         match self {
-            Flavour::Auto | Flavour::Fast | Flavour::Npm => "auto",
             Flavour::Modern => "2026-07-28",
-            Flavour::Legacy | Flavour::Old | Flavour::FastLegacy | Flavour::NpmLegacy => "legacy",
+            Flavour::Auto | Flavour::Fast | Flavour::Npm | Flavour::Rust => "auto",
+            Flavour::Legacy | Flavour::Old | Flavour::FastLegacy | Flavour::NpmLegacy | Flavour::RustLegacy => "legacy",
         }
     }
 
-    fn command(self) -> Command {
+    /// The program of the client; `None` where it is a thread of the test.
+    fn command(self) -> Option<Command> {
         match self {
-            Flavour::Auto | Flavour::Modern | Flavour::Legacy => Environment::Mcp2.script("mcp2.py"),
-            Flavour::Old => Environment::Mcp1.script("mcp1.py"),
-            Flavour::Fast | Flavour::FastLegacy => Environment::FastMcp.script("fast.py"),
-            Flavour::Npm | Flavour::NpmLegacy => node::script("client.mjs"),
+            Flavour::Auto | Flavour::Modern | Flavour::Legacy => Some(Environment::Mcp2.script("mcp2.py")),
+            Flavour::Old => Some(Environment::Mcp1.script("mcp1.py")),
+            Flavour::Fast | Flavour::FastLegacy => Some(Environment::FastMcp.script("fast.py")),
+            Flavour::Npm | Flavour::NpmLegacy => Some(node::script("client.mjs")),
+            Flavour::Rust | Flavour::RustLegacy => None,
         }
     }
 }
@@ -90,18 +101,42 @@ pub(crate) enum Transport<'a> {
     Remote(&'a Sandbox, &'a str),
 }
 
+/// Where a client runs.
+enum Engine {
+    Process(Running),
+    Thread(RustClient),
+}
+
 /// A connected client.
 pub(crate) struct Driver {
-    running: Running,
+    engine: Engine,
     /// What it learned on connecting: `protocol`, `server`, `instructions`, `capabilities`.
     pub(crate) ready: Value,
     events: VecDeque<Value>,
 }
 
 impl Driver {
-    /// Starts a client and waits until it is connected.
+    /// Starts a client that can ask nobody, and waits until it is connected.
     pub(crate) fn connect(flavour: Flavour, transport: &Transport<'_>) -> Driver {
+        Driver::with_person(flavour, transport, None)
+    }
+
+    /// Starts a client whose person, if there is one, accepts, declines or cancels what it is asked, and waits until it is connected.
+    pub(crate) fn with_person(flavour: Flavour, transport: &Transport<'_>, person: Option<&str>) -> Driver {
+        let engine = match flavour.command() {
+            Some(command) => Engine::Process(Driver::process(flavour, command, transport, person)),
+            None => Engine::Thread(Driver::thread(flavour, transport)),
+        };
+        let ready: Value = serde_json::from_str(&engine.line(PATIENCE)).unwrap();
+        assert_eq!(ready["event"], "ready", "the client does not connect: {ready}{}", engine.tail());
+        Driver { engine, ready, events: VecDeque::new() }
+    }
+
+    fn process(flavour: Flavour, mut command: Command, transport: &Transport<'_>, person: Option<&str>) -> Running {
         let mut settings = json!({ "mode": flavour.mode() });
+        if let Some(person) = person {
+            settings["person"] = json!(person);
+        }
         match transport {
             Transport::Http(url) => settings["url"] = json!(url),
             Transport::Stdio(sandbox, flags) => {
@@ -117,12 +152,21 @@ impl Driver {
         if let Transport::Stdio(sandbox, _) | Transport::Remote(sandbox, _) = transport {
             settings["env"] = sandbox.environment().iter().map(|(name, value)| (name.clone(), json!(value))).collect();
         }
-        let mut command = flavour.command();
         command.arg(settings.to_string());
-        let running = Running::start(&format!("{flavour:?}"), command);
-        let ready: Value = serde_json::from_str(&running.line(PATIENCE)).unwrap();
-        assert_eq!(ready["event"], "ready", "the client does not connect: {ready}{}", running.tail());
-        Driver { running, ready, events: VecDeque::new() }
+        Running::start(&format!("{flavour:?}"), command)
+    }
+
+    fn thread(flavour: Flavour, transport: &Transport<'_>) -> RustClient {
+        let transport = match transport {
+            Transport::Http(url) => RustTransport::Http((*url).to_owned()),
+            Transport::Stdio(sandbox, flags) => {
+                let arguments = sandbox.mcp_arguments(flags);
+                let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+                RustTransport::Stdio(sandbox.muster(&arguments))
+            }
+            Transport::Remote(..) => panic!("{flavour:?} needs no mcp-remote"),
+        };
+        RustClient::start(flavour.mode() == "auto", transport)
     }
 
     /// Every tool.
@@ -173,23 +217,32 @@ impl Driver {
         assert_eq!(honoured, json!(uris), "the server honours other URIs than asked");
     }
 
-    /// The next `updated` notification within `patience`: its URI and when it arrived, in seconds of the wall clock.
+    /// The next `updated` notification within `patience`: its URI and when it arrived, in seconds of the wall clock (not a number
+    /// for a client that does not say).
     pub(crate) fn updated(&mut self, patience: Duration) -> Option<(String, f64)> {
         let started = Instant::now();
         loop {
             let event = match self.events.pop_front() {
                 Some(event) => event,
-                None => match self.running.next_line(patience.saturating_sub(started.elapsed())) {
+                None => match self.engine.next_line(patience.saturating_sub(started.elapsed())) {
                     Ok(line) => serde_json::from_str(&line).unwrap(),
                     Err(Silence::TimedOut) => return None,
-                    Err(Silence::Ended) => panic!("the client has ended{}", self.running.tail()),
+                    Err(Silence::Ended) => panic!("the client has ended{}", self.engine.tail()),
                 },
             };
-            assert!(event["event"] != "listen_ended", "the subscription ended: {event}{}", self.running.tail());
+            assert!(event["event"] != "listen_ended", "the subscription ended: {event}{}", self.engine.tail());
             if event["event"] == "updated" {
-                return Some((event["uri"].as_str().unwrap().to_owned(), event["at"].as_f64().unwrap()));
+                return Some((event["uri"].as_str().unwrap().to_owned(), event["at"].as_f64().unwrap_or(f64::NAN)));
             }
         }
+    }
+
+    /// What the person was asked so far, and has not been looked at.
+    pub(crate) fn questions(&mut self) -> Vec<String> {
+        let (asked, others): (Vec<Value>, Vec<Value>) =
+            self.events.drain(..).partition(|event| event["event"] == "asked");
+        self.events = others.into();
+        asked.iter().map(|event| event["message"].as_str().unwrap().to_owned()).collect()
     }
 
     fn members(&mut self, operation: &str, field: &str) -> Vec<Value> {
@@ -198,14 +251,14 @@ impl Driver {
     }
 
     fn must(&mut self, command: &Value) -> Value {
-        self.ask(command).unwrap_or_else(|error| panic!("{command} fails: {error}{}", self.running.tail()))
+        self.ask(command).unwrap_or_else(|error| panic!("{command} fails: {error}{}", self.engine.tail()))
     }
 
     fn ask(&mut self, command: &Value) -> Result<Value, Value> {
-        assert!(self.running.say(&command.to_string()), "the client has ended{}", self.running.tail());
+        assert!(self.engine.say(&command.to_string()), "the client has ended{}", self.engine.tail());
         loop {
             // The client itself gives up first, and says on what.
-            let mut said: Value = serde_json::from_str(&self.running.line(PATIENCE + PATIENCE / 2)).unwrap();
+            let mut said: Value = serde_json::from_str(&self.engine.line(PATIENCE + PATIENCE / 2)).unwrap();
             if said.get("event").is_some() {
                 self.events.push_back(said);
             } else if let Some(error) = said.get_mut("error") {
@@ -217,12 +270,54 @@ impl Driver {
     }
 }
 
+impl Engine {
+    fn say(&mut self, line: &str) -> bool {
+        match self {
+            Engine::Process(running) => running.say(line),
+            Engine::Thread(client) => client.say(line),
+        }
+    }
+
+    fn next_line(&self, patience: Duration) -> Result<String, Silence> {
+        match self {
+            Engine::Process(running) => running.next_line(patience),
+            Engine::Thread(client) => client.next_line(patience),
+        }
+    }
+
+    fn line(&self, patience: Duration) -> String {
+        self.next_line(patience)
+            .unwrap_or_else(|silence| panic!("the client says nothing ({silence:?}){}", self.tail()))
+    }
+
+    fn tail(&self) -> String {
+        match self {
+            Engine::Process(running) => running.tail(),
+            Engine::Thread(_) => String::new(),
+        }
+    }
+
+    fn hang_up(&mut self) {
+        match self {
+            Engine::Process(running) => running.hang_up(),
+            Engine::Thread(client) => client.hang_up(),
+        }
+    }
+
+    fn has_ended(&mut self) -> bool {
+        match self {
+            Engine::Process(running) => running.ended().is_some(),
+            Engine::Thread(client) => client.has_ended(),
+        }
+    }
+}
+
 impl Drop for Driver {
     fn drop(&mut self) {
         // Hung up, it closes its own child (`muster mcp`) in order; killed, it would leave it.
-        self.running.hang_up();
+        self.engine.hang_up();
         let started = Instant::now();
-        while self.running.ended().is_none() && started.elapsed() < Duration::from_secs(10) {
+        while !self.engine.has_ended() && started.elapsed() < Duration::from_secs(10) {
             std::thread::sleep(Duration::from_millis(10));
         }
     }

@@ -48,6 +48,13 @@ impl WebClient {
         WebClient { url, sender, session: None, asked: 0 }
     }
 
+    /// The same client on a new connection; `None` where nobody listens.
+    pub(crate) async fn again(&self) -> Option<WebClient> {
+        let stream = TcpStream::connect(self.url.authority().unwrap().as_str()).await.ok()?;
+        let connected = WebClient::over(self.url.clone(), stream).await;
+        Some(WebClient { session: self.session.clone(), asked: self.asked, ..connected })
+    }
+
     /// This client with a session of the older era.
     pub(crate) async fn older(mut self) -> WebClient {
         self.open_session().await;
@@ -85,20 +92,34 @@ impl WebClient {
         answer["result"].take()
     }
 
+    /// A request; `None` where the connection breaks before there is a result.
+    pub(crate) async fn ask(&mut self, method: &str, params: &Value) -> Option<Value> {
+        let message = self.message(method, params);
+        let response = self.try_send(Method::POST, "application/json", &message.to_string()).await.ok()?;
+        let text = response.into_body().collect().await.ok()?.to_bytes();
+        serde_json::from_slice::<Value>(&text).ok()?.get_mut("result").map(Value::take)
+    }
+
+    /// Opens the stream of notifications: of a session that is subscribed, or about `uris`. `None` where the server does not open it.
+    pub(crate) async fn listen(mut self, uris: &[String]) -> Option<Response<Incoming>> {
+        let opened = if self.session.is_some() {
+            self.try_send(Method::GET, "text/event-stream", "").await
+        } else {
+            let params = json!({"notifications": {"resourceSubscriptions": uris}});
+            let message = self.message("subscriptions/listen", &params);
+            self.try_send(Method::POST, "application/json, text/event-stream", &message.to_string()).await
+        };
+        opened.ok().filter(|response| response.status() == StatusCode::OK)
+    }
+
     /// Opens a stream of notifications about `uris`.
     pub(crate) async fn subscribe(mut self, uris: &[String]) -> Response<Incoming> {
-        let response = if self.session.is_some() {
+        if self.session.is_some() {
             for uri in uris {
                 self.must("resources/subscribe", &json!({"uri": uri})).await;
             }
-            self.send(Method::GET, "text/event-stream", "").await
-        } else {
-            let message =
-                self.message("subscriptions/listen", &json!({"notifications": {"resourceSubscriptions": uris}}));
-            self.send(Method::POST, "application/json, text/event-stream", &message.to_string()).await
-        };
-        assert_eq!(response.status(), StatusCode::OK);
-        response
+        }
+        self.listen(uris).await.expect("a stream")
     }
 
     fn message(&mut self, method: &str, params: &Value) -> Value {
@@ -114,6 +135,10 @@ impl WebClient {
     }
 
     async fn send(&mut self, method: Method, accept: &str, body: &str) -> Response<Incoming> {
+        self.try_send(method, accept, body).await.unwrap()
+    }
+
+    async fn try_send(&mut self, method: Method, accept: &str, body: &str) -> hyper::Result<Response<Incoming>> {
         let mut request = Request::builder().method(method).uri(self.url.path());
         request = request.header("host", self.url.authority().unwrap().as_str()).header("accept", accept);
         request = request.header("content-type", "application/json");
@@ -129,8 +154,8 @@ impl WebClient {
             }
         }
         let request = request.body(Full::from(body.to_owned())).unwrap();
-        self.sender.ready().await.unwrap();
-        self.sender.send_request(request).await.unwrap()
+        self.sender.ready().await?;
+        self.sender.send_request(request).await
     }
 }
 

@@ -126,7 +126,7 @@ async fn a_reader_that_reads_nothing_is_given_up() {
     let offline = Offline::open(&config(&dir)).await.unwrap();
     let (_reader, mut writer) = tokio::io::duplex(CHUNK);
     let begun = Instant::now();
-    let error = execute(export(None), offline.core(), &mut writer).await.unwrap_err();
+    let error = execute(export(None), offline.core(), None, &mut writer).await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     assert!(begun.elapsed() >= STALL && begun.elapsed() < 2 * STALL, "{:?}", begun.elapsed());
 }
@@ -138,7 +138,7 @@ async fn a_reader_that_is_slow_gets_everything() {
     let (mut reader, mut writer) = tokio::io::duplex(CHUNK);
     let core = Arc::clone(offline.core());
     let sending = async move {
-        execute(export(None), &core, &mut writer).await.unwrap();
+        execute(export(None), &core, None, &mut writer).await.unwrap();
         drop(writer);
     };
     let reading = async {

@@ -12,6 +12,16 @@ use crate::mcp::normalise::{ClientMessage, MessageDecision, MessageKind};
 
 /// The most messages that wait for a server.
 const MAX_WAITING: usize = 256;
+/// The methods that are answered although there is no server.
+const WITHOUT_SERVER: [&str; 7] = [
+    "initialize",
+    "server/discover",
+    "ping",
+    "logging/setLevel",
+    "tools/list",
+    "prompts/list",
+    "resources/templates/list",
+];
 const FULL: &str = "the Muster server process ended and another one is not ready yet, and as many requests wait for it as this \
     front end holds: send this request again in a moment";
 
@@ -41,13 +51,17 @@ impl RelayState {
         outputs: &mut Vec<RelayOutput>,
     ) {
         let refused = match self.phase {
-            RelayPhase::Broken => Some(RESTART),
+            RelayPhase::Broken => Some(RESTART.to_owned()),
+            RelayPhase::Up | RelayPhase::Replaying(_) if self.silence.is_hung() => Some(self.hangs_unsent()),
             RelayPhase::Up => None,
-            _ => (self.outbox.len() >= MAX_WAITING).then_some(FULL),
+            _ => (self.outbox.len() >= MAX_WAITING).then(|| FULL.to_owned()),
         };
         if let Some(why) = refused {
-            self.answer_failed(id, why, outputs);
+            self.answer_failed(id, &why, outputs);
             return;
+        }
+        if !self.requests.are_awaited() {
+            self.silence.unheeded(now);
         }
         let (kind, line) = self.read_request(message, method);
         let request = PendingRequest::new(id.clone(), kind, line, message.progress_token(), now);
@@ -55,6 +69,10 @@ impl RelayState {
         if matches!(self.phase, RelayPhase::Down | RelayPhase::Retrying) {
             self.phase = RelayPhase::Connecting;
             outputs.push(RelayOutput::Connect(Duration::ZERO));
+        } else if self.server.is_stand_in && matches!(self.phase, RelayPhase::Up) && !WITHOUT_SERVER.contains(&method) {
+            // By now there may be a server.
+            outputs.push(RelayOutput::HangUp);
+            self.lost(true, now, outputs);
         }
     }
 
@@ -77,7 +95,7 @@ impl RelayState {
             "tools/call" => {
                 let mut parsed = parsed();
                 let name = rewrite::parameter(&parsed, "name").and_then(Value::as_str);
-                let reads = name.is_some_and(|name| self.read_tools.contains(name));
+                let reads = name.is_some_and(|name| self.server.read_tools.iter().any(|tool| tool == name));
                 self.made += 1;
                 rewrite::set_meta(&mut parsed, CALL, json!(format!("{:016x}-{}", self.seed, self.made)));
                 let kind = if reads { RequestKind::ReadCall } else { RequestKind::WriteCall };
@@ -116,6 +134,8 @@ impl RelayState {
         };
         let is_served = matches!(self.phase, RelayPhase::Up | RelayPhase::Replaying(_) | RelayPhase::Connecting);
         let is_full = self.outbox.len() >= MAX_WAITING && !matches!(self.phase, RelayPhase::Up);
-        self.outbox.extend(outgoing.filter(|_| is_served && !is_full));
+        // For a server that hangs nothing is kept that it can do without.
+        let is_needless = self.silence.is_hung() && matches!(outgoing, Some(Outgoing::Line(_)));
+        self.outbox.extend(outgoing.filter(|_| is_served && !is_full && !is_needless));
     }
 }

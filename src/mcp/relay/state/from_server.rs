@@ -15,6 +15,7 @@ const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
 impl RelayState {
     pub(super) fn server(&mut self, line: &[u8], now: Duration, outputs: &mut Vec<RelayOutput>) {
         let kind = ServerLine::of(line);
+        self.silence.broken(now);
         if matches!(&kind, ServerLine::Notification(method) if method == GOODBYE) {
             outputs.push(RelayOutput::HangUp);
             self.lost(true, now, outputs);

@@ -6,12 +6,13 @@ use rmcp::model::RequestId;
 
 use super::super::request::RequestKind;
 use super::super::session::SessionReplay;
+use super::super::silence::ServerSilence;
 use super::{Outgoing, RelayOutput, RelayPhase, RelayState, UNTOLD, Welcome};
 
 /// How many servers a request may lose before it is answered with an error: it may be what ends them.
 const MAX_LOSSES: u32 = 8;
 /// A server that lasts this long was not lost at once.
-const LASTING: Duration = Duration::from_secs(10);
+const LASTING: Duration = Duration::from_secs(3);
 /// The pause before another server is started after one was lost at once; it doubles.
 const PAUSE: Duration = Duration::from_millis(50);
 /// The longest such pause.
@@ -31,7 +32,9 @@ impl RelayState {
         outputs.extend(self.server_requests.lose().into_iter().map(RelayOutput::ToClient));
         self.held.clear();
         self.phase = RelayPhase::Down;
-        let lost = self.requests.lose();
+        // What a stand-in was sent, no server has seen.
+        let lost = if self.server.is_stand_in { self.requests.unsend() } else { self.requests.lose() };
+        self.silence = ServerSilence::default();
         if self.client_left {
             for request in self.requests.take_all() {
                 self.answer_lost(&request, LEFT, outputs);
@@ -96,11 +99,11 @@ impl RelayState {
         if !matches!(self.phase, RelayPhase::Connecting | RelayPhase::Retrying) {
             return;
         }
-        self.read_tools = welcome.read_tools.into_iter().collect();
-        self.store = welcome.store;
+        self.server = welcome;
         self.connected_at = now;
+        self.silence = ServerSilence::begin(now);
         // The log of another store does not hold them, and says nothing by that.
-        for request in self.requests.take_untold(self.store.as_deref()) {
+        for request in self.requests.take_untold(self.server.store.as_deref()) {
             self.answer_lost(&request, UNTOLD, outputs);
         }
         let (requests, made) = (&mut self.requests, &mut self.made);

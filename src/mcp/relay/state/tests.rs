@@ -65,7 +65,13 @@ impl Bench {
 }
 
 pub(super) fn welcome() -> Welcome {
-    Welcome { read_tools: vec!["search".to_owned()], store: Some("here".to_owned()) }
+    Welcome {
+        read_tools: vec!["search".to_owned()],
+        store: Some("here".to_owned()),
+        pid: 4321,
+        stop: "muster stop".to_owned(),
+        is_stand_in: false,
+    }
 }
 
 /// What the server of another store says of itself.
@@ -411,5 +417,109 @@ impl Bench {
     fn connect_is_refused(&mut self) {
         assert_eq!(self.step(RelayInput::Connected(welcome())), []);
         assert_eq!(self.step(RelayInput::Unreachable("no")), []);
+    }
+}
+
+/// What the client hears of the server that is probed until it counts as hung.
+fn hang(bench: &mut Bench, mut now: Duration) -> Vec<Value> {
+    let mut told = Vec::new();
+    for _ in 0..5 {
+        now = now.max(bench.state.probe_at().expect("somebody waits"));
+        assert_eq!(bench.state.step(RelayInput::Silent, now), [RelayOutput::Probe]);
+        assert_eq!(bench.state.step(RelayInput::Silent, now), [], "one probe at a time");
+        now += Duration::from_secs(3);
+        told.extend(to_client(&bench.state.step(RelayInput::Probed(false), now)));
+    }
+    told
+}
+
+#[test]
+fn a_server_that_hangs_is_named_to_whoever_waits_and_serves_again_when_it_goes_on() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.state.probe_at(), None);
+    bench.client(&request("open", "subscriptions/listen", json!({"notifications": {}})));
+    bench.sent();
+    assert_eq!(bench.state.probe_at(), None, "a subscription waits for no answer");
+    for message in [call(1, "search"), call(2, "stop")] {
+        bench.client(&message);
+    }
+    bench.sent();
+    bench.client(&call(3, "search"));
+    let at = bench.state.probe_at().unwrap();
+    assert_eq!(at, NOW + Duration::from_secs(5));
+    assert_eq!(bench.state.step(RelayInput::Silent, NOW + Duration::from_millis(4_999)), [], "it is too early");
+    let told = hang(&mut bench, at);
+    assert_eq!(told.iter().map(|answer| answer["id"].clone()).collect::<Vec<_>>(), [1, 2, 3]);
+    for answer in &told {
+        let said = answer["error"]["message"].as_str().unwrap();
+        assert!(said.contains("process 4321") && said.contains("`muster stop --force`"), "{said}");
+        assert_eq!(said.contains("not known whether"), answer["id"] == 2, "{said}");
+        assert_eq!(said.contains("was not sent"), answer["id"] == 3, "{said}");
+    }
+    let refused = bench.client(&call(4, "search"));
+    assert!(refused[0]["error"]["message"].as_str().unwrap().contains("process 4321"), "{refused:?}");
+    assert!(bench.state.probe_at().is_some(), "it is tried again though nobody waits");
+    // It goes on: what was given up it need not answer, and what it says of it nobody hears.
+    let later = NOW + Duration::from_mins(1);
+    assert_eq!(bench.state.step(RelayInput::Silent, later), [RelayOutput::Probe]);
+    assert_eq!(bench.state.step(RelayInput::Probed(true), later), []);
+    let sent = bench.sent();
+    assert_eq!(methods(&sent), ["notifications/cancelled"; 2]);
+    assert_eq!(bench.answer(1), [] as [Value; 0]);
+    bench.client(&call(5, "search"));
+    assert_eq!(bench.sent()[0]["id"], 5);
+    assert_eq!(bench.answer(5)[0]["id"], 5);
+    assert_eq!(bench.server(&acknowledgement_of("open")).len(), 1, "the subscription is still there");
+}
+
+#[test]
+fn a_server_that_hangs_and_is_killed_is_followed_by_another_one_with_the_subscriptions() {
+    let mut bench = Bench::new();
+    bench.open();
+    bench.client(&request(1, "resources/subscribe", json!({"uri": "ec2://a"})));
+    bench.sent();
+    bench.answer(1);
+    bench.client(&call(2, "search"));
+    bench.sent();
+    assert_eq!(hang(&mut bench, NOW).len(), 1);
+    assert!(bench.step(RelayInput::ServerLost).contains(&RelayOutput::Connect(Duration::ZERO)));
+    bench.connect();
+    assert_eq!(bench.state.probe_at(), Some(NOW + Duration::from_secs(5)), "the answer to the replay is awaited");
+    let opening = bench.sent();
+    bench.answer(opening[0]["id"].clone());
+    assert!(methods(&bench.sent()).contains(&"resources/subscribe"));
+}
+
+fn acknowledgement_of(id: &str) -> Value {
+    let meta = json!({"io.modelcontextprotocol/subscriptionId": id});
+    let params = json!({"_meta": meta, "notifications": {}});
+    json!({"jsonrpc": "2.0", "method": "notifications/subscriptions/acknowledged", "params": params})
+}
+
+#[test]
+fn where_there_is_no_server_at_first_each_request_that_needs_one_looks_for_it() {
+    let stand_in = Welcome { is_stand_in: true, ..welcome() };
+    let mut bench = Bench { state: RelayState::new(stand_in.clone(), 7) };
+    bench.open();
+    bench.client(&request(1, "tools/list", json!({})));
+    assert_eq!(methods(&bench.sent()), ["tools/list"], "it is listed without a server");
+    assert_eq!(bench.state.probe_at(), None, "nobody probes this process");
+    assert_eq!(bench.answer(1).len(), 1);
+    let looks = [RelayOutput::HangUp, RelayOutput::Connect(Duration::ZERO)];
+    let asked = |bench: &mut Bench, id| bench.step(RelayInput::Client(call(id, "stop").to_string().as_bytes()));
+    assert_eq!(asked(&mut bench, 2), looks);
+    assert_eq!(bench.step(RelayInput::Connected(stand_in)), [], "there is still none");
+    let opening = bench.sent();
+    bench.answer(opening[0]["id"].clone());
+    assert_eq!(methods(&bench.sent()), ["notifications/initialized", "tools/call"]);
+    // The stand-in has not answered yet when the next request comes.
+    assert_eq!(asked(&mut bench, 3), looks);
+    bench.connect();
+    let opening = bench.sent();
+    bench.answer(opening[0]["id"].clone());
+    let sent = bench.sent();
+    assert_eq!(methods(&sent), ["notifications/initialized", "tools/call", "tools/call"], "nobody was called before");
+    for id in [2, 3] {
+        assert_eq!(bench.answer(id)[0]["id"], id);
     }
 }

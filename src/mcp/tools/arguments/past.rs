@@ -33,7 +33,7 @@ const POINTS: &str = "a time: RFC 3339 such as 2026-11-17T12:00:00Z, or a time a
     log such as seq:123";
 
 /// The forms of times.
-pub const TIMES: &str = "a time: RFC 3339 such as 2026-11-17T12:00:00Z, or a time ago such as -15m, -2h or -3d";
+pub const TIMES: &str = "a time: RFC 3339 such as 2026-11-17T12:00:00Z, a date such as 2026-11-17 (UTC), or a time ago such as -15m, 2h or 3 days ago";
 
 impl JsonSchema for PastArgument {
     fn schema_name() -> Cow<'static, str> {

@@ -10,6 +10,7 @@ use crate::aws::{CreatedSnapshot, WriteResult};
 use crate::mcp::error::RequestError;
 use crate::mcp::tools::answer::ToolResult;
 use crate::mcp::tools::budget::BUDGET;
+use crate::mcp::tools::plan::WritePlan;
 use crate::mcp::tools::table::AnswerText;
 use crate::mcp::tools::tokens::tokens;
 use crate::mcp::tools::verdict::WriteVerdict;
@@ -81,6 +82,9 @@ pub(super) struct SnapshotAnswer<'a> {
     results: &'a [SnapshotRow],
     /// Whether this was a dry run.
     dry_run: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "WritePlan::schema")]
+    plan: Option<Value>,
     /// The log holds the calls from this seq on.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<u64>")]
@@ -179,7 +183,7 @@ impl SnapshotRow {
 
 const FOREIGN: &str = "That answer also names snapshots of another account.";
 const UNSAID: &str = "AWS took the call, but its answer names no snapshot. It may have made some: before you repeat it, check \
-    with `aws ec2 describe-snapshots` for the tag muster:action.";
+    with search_inventory for the tag muster:action.";
 
 fn by_device(snapshot: CreatedSnapshot, devices: &BTreeMap<String, String>) -> StartedSnapshot {
     StartedSnapshot {
@@ -192,8 +196,21 @@ fn by_device(snapshot: CreatedSnapshot, devices: &BTreeMap<String, String>) -> S
     }
 }
 
+/// What a call came to.
+#[derive(Debug, Default)]
+pub(super) struct SnapshotOutcome {
+    /// One row for each instance that was named.
+    pub(super) rows: Vec<SnapshotRow>,
+    /// What would be done, for a dry run.
+    pub(super) plan: Option<WritePlan>,
+    /// From which record on reads show it.
+    pub(super) seq: Option<Seq>,
+}
+
 /// Makes the answer for all instances.
-pub(super) fn answer(rows: &[SnapshotRow], seq: Option<Seq>, dry_run: bool) -> Result<ToolResult, RequestError> {
+pub(super) fn answer(outcome: &SnapshotOutcome, dry_run: bool) -> Result<ToolResult, RequestError> {
+    let SnapshotOutcome { rows, plan, seq } = outcome;
+    let seq = *seq;
     let good = rows.iter().filter(|row| row.verdict.is_good()).count();
     let snapshots: usize = rows.iter().map(|row| row.snapshots.len()).sum();
     let acted = dry_run && rows.iter().any(|row| row.action.is_some());
@@ -243,12 +260,17 @@ pub(super) fn answer(rows: &[SnapshotRow], seq: Option<Seq>, dry_run: bool) -> R
     for (message, ids) in messages {
         text.add(format_args!("\n{}: {message}", ids.join(", ")));
     }
+    let plan = plan.as_ref().map(WritePlan::shown);
+    if let Some(plan) = &plan {
+        text.add(format_args!("\n{}", plan.text));
+    }
     match seq {
         Some(seq) => text.add(format_args!("\nRecorded at seq {seq}.")),
         None if rows.iter().all(|row| row.action.is_none()) => text.add("\nLooked at live; nothing was created."),
         None => {}
     }
-    let mut answer = ToolResult::new(text, &SnapshotAnswer { results: rows, dry_run, seq })?;
+    let mut answer =
+        ToolResult::new(text, &SnapshotAnswer { results: rows, dry_run, plan: plan.map(|plan| plan.data), seq })?;
     for kept in [&["snapshot_id", "device"][..], &["snapshot_id"]] {
         if tokens(&answer.structured.to_string()) > BUDGET {
             shorten(&mut answer.structured, kept);
@@ -298,10 +320,11 @@ mod tests {
     #[test]
     fn a_large_answer_keeps_every_snapshot_id_within_the_budget() {
         let rows: Vec<SnapshotRow> = (0..MAX_INSTANCES).map(|number| row(number, 20, None)).collect();
-        let ToolResult { text, structured, .. } = answer(&rows, Some(Seq(1)), false).unwrap();
+        let outcome = SnapshotOutcome { rows, seq: Some(Seq(1)), ..SnapshotOutcome::default() };
+        let ToolResult { text, structured, .. } = answer(&outcome, false).unwrap();
         let data = structured.to_string();
         assert!(tokens(&text) <= BUDGET && tokens(&data) <= BUDGET, "{} {}", tokens(&text), tokens(&data));
-        for snapshot in rows.iter().flat_map(|row| &row.snapshots) {
+        for snapshot in outcome.rows.iter().flat_map(|row| &row.snapshots) {
             assert!(text.contains(&snapshot.id) && data.contains(&snapshot.id));
         }
     }
@@ -310,8 +333,9 @@ mod tests {
     fn what_is_the_same_for_many_is_said_once() {
         let denied = "denied ".repeat(60);
         let rows: Vec<SnapshotRow> = (0..MAX_INSTANCES).map(|number| row(number, 0, Some(&denied))).collect();
-        let text = answer(&rows, Some(Seq(1)), false).unwrap().text;
+        let outcome = SnapshotOutcome { rows, seq: Some(Seq(1)), ..SnapshotOutcome::default() };
+        let text = answer(&outcome, false).unwrap().text;
         assert_eq!(text.matches(&denied).count(), 1);
-        assert!(rows.iter().all(|row| text.contains(&row.instance_id)));
+        assert!(outcome.rows.iter().all(|row| text.contains(&row.instance_id)));
     }
 }

@@ -43,7 +43,9 @@ impl ChangeQuery {
             put("earliest", json!(earliest));
         }
         if let Some(begins) = self.begins {
-            text.add(format_args!("\nThe log begins at {begins}, later than `since`: this answer starts there"));
+            text.add(format_args!(
+                "\nThe log begins at {begins}, later than `since`, and knows of nothing before that"
+            ));
             put("starts_at", json!(begins));
         }
         if hidden > 0 {

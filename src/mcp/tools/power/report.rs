@@ -2,11 +2,13 @@
 
 use rmcp::schemars::{self, JsonSchema};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::aws::StateChange;
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
 use crate::mcp::tools::answer::ToolResult;
+use crate::mcp::tools::plan::WritePlan;
 use crate::mcp::tools::table::{self, AnswerText};
 use crate::mcp::tools::verdict::WriteVerdict;
 use crate::mcp::tools::write_through::{Intent, LiveInstance};
@@ -53,6 +55,8 @@ pub(super) struct PowerReport {
     /// One row for each instance that was named.
     pub(super) rows: Vec<PowerRow>,
     pub(super) unasked: Vec<Unasked>,
+    /// What would be done, for a dry run.
+    pub(super) plan: Option<WritePlan>,
     /// Whether the endpoint carried out a dry run.
     pub(super) acted: bool,
     /// Why no further call is made.
@@ -74,6 +78,9 @@ pub struct PowerAnswer {
     unasked_total: Option<usize>,
     /// Whether this was a dry run.
     dry_run: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "WritePlan::schema")]
+    plan: Option<Value>,
     /// The IDs of the recorded calls.
     #[schemars(with = "Vec<String>")]
     actions: Vec<ActionId>,
@@ -174,6 +181,10 @@ impl PowerReport {
             text.add(format_args!("\n{}", table::line(cells.iter().map(String::as_str))));
             text.add(format_args!(" | {}", row.message.as_deref().unwrap_or("-")));
         }
+        let plan = self.plan.as_ref().filter(|plan| !plan.instances.is_empty()).map(WritePlan::shown);
+        if let Some(plan) = &plan {
+            text.add(format_args!("\n{}", plan.text));
+        }
         if self.rows.iter().any(|row| row.verdict == WriteVerdict::Done) {
             text.add(format_args!("\n{next}"));
         }
@@ -183,10 +194,11 @@ impl PowerReport {
         if self.actions.is_empty() {
             text.add("\nLooked at live; nothing was changed.");
         }
+        let plan = plan.map(|plan| plan.data);
         let PowerReport { rows: results, mut unasked, acted, actions, seq, .. } = self;
         let unasked_total = (!unasked.is_empty()).then_some(unasked.len());
         unasked.truncate(MAX_SHOWN);
-        let body = PowerAnswer { results, unasked, unasked_total, dry_run, actions, seq };
+        let body = PowerAnswer { results, unasked, unasked_total, dry_run, plan, actions, seq };
         let answer = ToolResult::new(text, &body)?;
         let failure = match good {
             _ if acted || unasked_total.is_some() => Some(FailureCode::NotTrusted),

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use super::*;
+use crate::aws::CreateSnapshots;
 use crate::kinds::INSTANCE;
 use crate::mcp::ListMode;
 use crate::mcp::tests::fast;
 use crate::mcp::tests::raw_client::{RawClient, modern};
 use crate::model::fixtures::scope;
-use crate::model::{ActionRequest, ResourceId};
+use crate::model::{ActionRequest, Named, ResourceId};
 
 /// The row that tells what became of the call `name` for one instance.
 async fn fate(client: &mut RawClient, name: &str, tool: &str, arguments: Value) -> Value {
@@ -47,4 +48,37 @@ async fn a_stop_that_was_to_be_forced_is_done_only_once_the_instance_is_stopped(
         let row = fate(&mut client, call, "stop_instance", json!({"instance_id": id, "force": force})).await;
         assert_eq!((&row["verdict"], &row["current_state"]), (&json!(verdict), &json!("stopping")), "{row}");
     }
+}
+
+#[tokio::test]
+async fn snapshots_whose_answer_was_lost_are_found_by_the_tag_of_their_action_and_recorded() {
+    let world = World::small().await;
+    let asking = world.client(true).await;
+    let id = world.instance(&asking, "running").await;
+    let target = ResourceId::new(&scope(), &INSTANCE.kind(), id.as_str());
+    let begin = |call: &str| {
+        let request = ActionRequest::of("create_snapshot", vec![target.clone()]);
+        world.core.ingest.begin(ActionRequest { call: Some(call.to_owned()), ..request })
+    };
+    let (action, uncalled) = (begin("a-1").await.unwrap(), begin("a-2").await.unwrap());
+    let named = Named::parsed_from_arguments(vec![id.clone()]);
+    let asked =
+        CreateSnapshots { description: "d".to_owned(), exclude_boot: false, tags: Vec::new(), action, dry_run: false };
+    world.core.aws.pinned().await.create_snapshots(&named.choose(&scope(), |_| true), &asked).await.unwrap();
+    let mut client = RawClient::silent(&world);
+    let row = fate(&mut client, "a-1", "create_snapshot", json!({"instance_id": id})).await;
+    assert_eq!((&row["verdict"], &row["action"]), (&json!("done"), &json!(action)), "{row}");
+    let made = row["snapshots"][0]["snapshot_id"].as_str().unwrap().to_owned();
+    let changes = data(asking.call("list_changes", json!({"id": made})).await.unwrap());
+    assert!(!changes["changes"].as_array().unwrap().is_empty(), "it is in the inventory: {changes}");
+    let again = fate(&mut client, "a-1", "create_snapshot", json!({"instance_id": id})).await;
+    assert_eq!(again["snapshots"], row["snapshots"], "now the log says it");
+    assert!(again["message"].as_str().unwrap().contains("AWS carried it out"), "{again}");
+    let row = fate(&mut client, "a-2", "create_snapshot", json!({"instance_id": id})).await;
+    let said = row["message"].as_str().unwrap();
+    assert_eq!(row["verdict"], "unknown", "{row}");
+    assert!(
+        said.contains("search_inventory") && said.contains(&format!("\"tag:muster:action\": \"{uncalled}\"")),
+        "{said}"
+    );
 }

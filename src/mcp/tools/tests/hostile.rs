@@ -16,6 +16,7 @@ use crate::mcp::Core;
 use crate::mcp::key_book::KeyBook;
 use crate::mcp::looks::Looks;
 use crate::mcp::tools::spec::CallSetting;
+use crate::mcp::touched::TouchBook;
 use crate::model::fixtures::scope;
 use crate::model::{Cause, Document, Map, Observation, Region, ResourceId, Scope, Seen, Source};
 
@@ -340,15 +341,16 @@ impl Stage {
             aws: across(self.server.endpoint(), &["us-east-1", ELSEWHERE]),
             tasks: tasks.clone(),
             looks: Looks::default(),
+            touched: TouchBook::default(),
             dropped_log_lines: || 0,
             keys: KeyBook::default(),
             audit: AuditProgress::default(),
             prices: None,
         };
-        let spec = find(WRITES[case.tool].0, Writes::Allowed).unwrap();
+        let spec = find(WRITES[case.tool].0, &Writes::allowed()).unwrap();
         let Value::Object(given) = json!({"instance_ids": case.named, "dry_run": case.dry_run}) else { panic!() };
         let (stop, setting) = (CancellationToken::new(), CallSetting::default());
-        let answer = call(spec, Arc::new(core), Some(given), Writes::Allowed, &stop, setting).await;
+        let answer = call(spec, Arc::new(core), Some(given), Writes::allowed(), &stop, setting).await;
         (answer, changing(&self.server.asked()))
     }
 
@@ -358,7 +360,7 @@ impl Stage {
         let (answer, calls) = self.play(case).await;
         let (said, is_error) = (text(&answer).to_owned(), answer.is_error == Some(true));
         let told = answer.structured_content.unwrap();
-        conforms(find(WRITES[case.tool].0, Writes::Allowed).unwrap(), &told);
+        conforms(find(WRITES[case.tool].0, &Writes::allowed()).unwrap(), &told);
 
         let named: BTreeSet<&String> = case.named.iter().collect();
         for id in calls.iter().flatten() {

@@ -33,6 +33,12 @@ enum Act {
     Unreachable,
     /// Time passes.
     Pass(u64),
+    /// The time to probe the server is over, or not yet.
+    Silent,
+    /// A probe ends.
+    Probed(bool),
+    /// The server answers no probe for long.
+    Hang,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -77,6 +83,9 @@ fn acts() -> impl Strategy<Value = Act> {
         1 => Just(Act::Moved),
         1 => Just(Act::Unreachable),
         1 => (0..20_000_u64).prop_map(Act::Pass),
+        1 => Just(Act::Silent),
+        1 => any::<bool>().prop_map(Act::Probed),
+        1 => Just(Act::Hang),
     ]
 }
 
@@ -108,6 +117,8 @@ struct World {
     has_session: bool,
     /// Whether the present server was.
     is_told: bool,
+    /// How many probes are on their way.
+    probes: u32,
 }
 
 /// Whether there is a server.
@@ -144,6 +155,7 @@ impl World {
             calls: HashMap::new(),
             has_session: false,
             is_told: true,
+            probes: 0,
         }
     }
 
@@ -231,6 +243,21 @@ impl World {
                 }
             }
             Act::Pass(millis) => self.now += std::time::Duration::from_millis(*millis),
+            Act::Silent => {
+                let outputs = self.step(RelayInput::Silent);
+                self.take(outputs);
+            }
+            Act::Probed(is_alive) => {
+                if std::mem::take(&mut self.probes) > 0 {
+                    let outputs = self.step(RelayInput::Probed(*is_alive));
+                    self.take(outputs);
+                }
+            }
+            Act::Hang => {
+                for act in [Act::Pass(5_000), Act::Silent, Act::Probed(false)].iter().cycle().take(15) {
+                    self.act(act);
+                }
+            }
         }
         let is_broken = matches!(self.state.phase, RelayPhase::Broken);
         let is_deaf = self.link == ServerLink::Unwanted && self.state.session.has_subscriptions();
@@ -288,7 +315,8 @@ impl World {
                 assert!(told["error"]["message"].as_str().unwrap().contains("not known whether"), "{told}");
             }
         }
-        self.has_session |= good && !is_own && message["method"] == "initialize";
+        // One that was given up meanwhile opens nothing.
+        self.has_session |= good && !is_own && message["method"] == "initialize" && !outputs.is_empty();
         if is_own && !matches!(self.state.phase, RelayPhase::Replaying(_)) {
             assert!(!self.served.values().any(|served| served.is_own), "{:?}", self.served);
             self.is_told = true;
@@ -331,6 +359,7 @@ impl World {
         self.served.clear();
         self.received.clear();
         self.elicited.clear();
+        self.probes = 0;
     }
 
     /// Checks what the relay does, and lets it happen.
@@ -340,6 +369,10 @@ impl World {
                 RelayOutput::ToClient(_) => self.client_hears(&to_client(std::slice::from_ref(&output))[0]),
                 RelayOutput::ToServer(_) => self.server_hears(to_server(std::slice::from_ref(&output)).remove(0)),
                 RelayOutput::HangUp => self.forget_server(),
+                RelayOutput::Probe => {
+                    self.probes += 1;
+                    assert!(self.is_connected() && self.probes == 1, "one probe of one server at a time");
+                }
                 RelayOutput::Connect(pause) => {
                     let is_sooner = self.is_wanted() && pause.is_zero();
                     assert!(is_sooner || self.link == ServerLink::Unwanted, "one server at a time");

@@ -1,0 +1,81 @@
+//! Who serves a data directory: whoever has its lock.
+
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::connection::admin::ProcessRequest;
+use crate::connection::attach::{self, ProcessError};
+use crate::connection::lock::{Lock, LockError};
+use crate::connection::server_facts::StartedBy;
+use crate::connection::socket;
+
+/// How long a detached server, or that of a service, waits for the lock of one that is stopping.
+const SUCCESSION: Duration = Duration::from_millis(2500);
+
+/// Takes the lock. A detached server waits for one that is stopping, and is told `None` when another one serves. That of a service has
+/// a server that a front end started make room.
+pub(super) async fn own(data_dir: &Path, started_by: StartedBy) -> Result<Option<Lock>, LockError> {
+    let mut deadline = Instant::now() + SUCCESSION;
+    let mut has_asked = false;
+    loop {
+        match (Lock::take(data_dir), started_by) {
+            (Err(LockError::Held { .. }), StartedBy::FrontEnd) if Instant::now() < deadline => {
+                if socket::connect(data_dir).await.is_ok() {
+                    return Ok(None);
+                }
+            }
+            (Err(held @ LockError::Held { .. }), StartedBy::Systemd | StartedBy::Launchd)
+                if Instant::now() < deadline =>
+            {
+                if !has_asked {
+                    match attach::ask(data_dir, ProcessRequest::GiveWay).await {
+                        Ok(_) => (has_asked, deadline) = (true, Instant::now() + SUCCESSION),
+                        Err(ProcessError::Refused(why)) => {
+                            tracing::error!(why, "the running server makes no room");
+                            return Err(held);
+                        }
+                        // It does not listen yet, or not any more.
+                        Err(_) => {}
+                    }
+                }
+            }
+            (taken, _) => return taken.map(Some),
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connection::socket::ServerSocket;
+
+    #[tokio::test]
+    async fn in_the_foreground_a_held_data_directory_is_an_error_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let _lock = Lock::take(dir.path()).unwrap();
+        assert!(matches!(own(dir.path(), StartedBy::Person).await, Err(LockError::Held { .. })));
+    }
+
+    #[tokio::test]
+    async fn detached_it_leaves_to_another_that_listens() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = Lock::take(dir.path()).unwrap();
+        let _bound = ServerSocket::bind(&lock, dir.path(), None).unwrap();
+        assert!(own(dir.path(), StartedBy::FrontEnd).await.unwrap().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn detached_it_succeeds_one_that_is_stopping() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = Lock::take(dir.path()).unwrap();
+        let stopping = async {
+            sleep(Duration::from_secs(2)).await;
+            drop(lock);
+        };
+        let (taken, ()) = tokio::join!(own(dir.path(), StartedBy::FrontEnd), stopping);
+        assert!(taken.unwrap().is_some());
+    }
+}

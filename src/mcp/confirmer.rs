@@ -1,0 +1,215 @@
+//! Asks whether a call may act, in the way that its client knows, and reads what comes back.
+//!
+//! | client | way |
+//! |---|---|
+//! | protocol 2026-07-28, declares `elicitation` | the call is answered with a question and a sealed claim; the client repeats it with both |
+//! | older, declares `elicitation` | the server sends `elicitation/create` while the call waits |
+//! | any other | the call is answered with its plan and a token, which the client sends with the same call |
+//!
+//! The first two ask a person. A token proves only that the client means the call, so its plan says to ask the user.
+
+use std::sync::Arc;
+
+use rmcp::model::{
+    BooleanSchema, CancelledNotificationParam, ClientCapabilities, ClientResult, ElicitRequest, ElicitRequestParams,
+    ElicitResult, ElicitationAction, ElicitationSchema, InputRequest, InputRequests, InputRequiredResult,
+    InputResponses, JsonObject, PrimitiveSchemaDefinition, RequestId, ServerRequest,
+};
+use rmcp::service::{OriginatingRequestId, Peer, PeerRequestOptions, RoleServer};
+use serde_json::{Value, json};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::claim_desk::ClaimDesk;
+use super::error::RequestError;
+use super::told::ProgressNote;
+use crate::model::ConfirmationWay;
+use crate::policy::confirmation::{Claim, HOLDS, Unconfirmed};
+
+/// The name of the question, and of its one field.
+const CONFIRM: &str = "confirm";
+
+/// How the client of a call can be asked.
+#[derive(Clone, Default)]
+pub enum AskWay {
+    /// In the result of the call, which comes again with the answers and the claim.
+    Result {
+        /// The answers, when the call comes again.
+        answers: Option<InputResponses>,
+        /// The sealed claim, when the call comes again.
+        claim: Option<String>,
+    },
+    /// By a request to the client, while the call waits.
+    Request {
+        /// The client.
+        peer: Peer<RoleServer>,
+        /// The call that waits, whose stream carries the question over HTTP.
+        call: RequestId,
+        /// Cancelled when nobody waits for the call any more.
+        ended: CancellationToken,
+        /// Cancelled when the server stops.
+        stop: CancellationToken,
+    },
+    /// Not at all: it can only be shown the plan.
+    #[default]
+    Token,
+}
+
+/// That a call may act, if its plan is still the one that was shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Agreement {
+    claim: Claim,
+    /// How.
+    pub way: ConfirmationWay,
+}
+
+/// The answer of a client that was shown a plan.
+pub enum AskedClient {
+    /// The person agreed.
+    Agreed(Agreement),
+    /// The call comes again with this token.
+    Offered(String),
+    /// The call comes again with the answer to the question of this result.
+    Input(Box<InputRequiredResult>),
+}
+
+/// Asks for one call.
+#[derive(Clone, Default)]
+pub struct Confirmer {
+    desk: Arc<ClaimDesk>,
+    /// Who makes the call: a claim counts only for whom it was given to.
+    holder: Arc<str>,
+    way: AskWay,
+    /// The holder, tool and arguments, to which claims are bound.
+    binding: Arc<[u8]>,
+    token: Option<String>,
+}
+
+impl Confirmer {
+    /// For a call of `holder`.
+    #[must_use]
+    pub fn new(desk: Arc<ClaimDesk>, holder: Arc<str>, way: AskWay) -> Self {
+        Confirmer { desk, holder, way, ..Confirmer::default() }
+    }
+
+    /// Binds claims to the tool, the instances and the other arguments, and notes the token that the call came with. Arguments that
+    /// say the same as none count as none.
+    pub fn bind(&mut self, tool: &str, arguments: &JsonObject, instances: &[String], token: Option<String>) {
+        let counts = |(name, value): &(&String, &Value)| {
+            !name.starts_with("instance_id") && !value.is_null() && **value != Value::Bool(false)
+        };
+        let mut counted: Vec<_> = arguments.iter().filter(counts).collect();
+        counted.sort_unstable_by_key(|(name, _)| *name);
+        let mut instances: Vec<&String> = instances.iter().collect();
+        instances.sort_unstable();
+        self.binding = json!([&*self.holder, tool, instances, counted]).to_string().into_bytes().into();
+        self.token = token;
+    }
+
+    /// How the client is asked.
+    #[must_use]
+    pub fn way(&self) -> ConfirmationWay {
+        match (&self.way, &self.token) {
+            (_, Some(_)) | (AskWay::Token, None) => ConfirmationWay::Token,
+            (AskWay::Result { .. }, None) => ConfirmationWay::Input,
+            (AskWay::Request { .. }, None) => ConfirmationWay::Elicitation,
+        }
+    }
+
+    /// The agreement that the call came with; `None` if it came with none.
+    ///
+    /// # Errors
+    /// Why what it came with does not count.
+    pub fn brought(&self) -> Result<Option<Agreement>, Unconfirmed> {
+        if let AskWay::Result { answers: Some(answers), claim } = &self.way
+            && let Some(answer) = answers.get(CONFIRM)
+        {
+            let Some(sealed) = claim else { return Err(Unconfirmed::Altered) };
+            let claim = self.desk.open(sealed, &self.binding)?;
+            let answer = serde_json::from_value(answer.clone()).map_err(|_| Unconfirmed::Declined)?;
+            return if agrees(&answer) {
+                Ok(Some(Agreement { claim, way: ConfirmationWay::Input }))
+            } else {
+                Err(Unconfirmed::Declined)
+            };
+        }
+        let Some(token) = &self.token else { return Ok(None) };
+        Ok(Some(Agreement { claim: self.desk.open(token, &self.binding)?, way: ConfirmationWay::Token }))
+    }
+
+    /// Shows the client the plan that has this digest, and asks. `title` says in a few words what is done.
+    ///
+    /// # Errors
+    /// When nobody waits for the call any more, or there is no key. The inner error says why a person's answer does not count.
+    pub async fn ask(
+        &self,
+        title: &str,
+        text: &str,
+        digest: &str,
+        note: &ProgressNote,
+    ) -> Result<Result<AskedClient, Unconfirmed>, RequestError> {
+        let sealed = self.desk.seal(digest, &self.binding)?;
+        let (peer, call, ended, stop) = match &self.way {
+            AskWay::Token => return Ok(Ok(AskedClient::Offered(sealed))),
+            AskWay::Result { .. } => {
+                let question = InputRequest::Elicitation(ElicitRequest::new(question(title, text)));
+                let questions = InputRequests::from([(CONFIRM.to_owned(), question)]);
+                return Ok(Ok(AskedClient::Input(Box::new(InputRequiredResult::new(Some(questions), Some(sealed))))));
+            }
+            AskWay::Request { peer, call, ended, stop } => (peer, call, ended, stop),
+        };
+        note.put("a person is asked to confirm".to_owned(), HOLDS);
+        let mut request = ElicitRequest::new(question(title, text));
+        request.extensions.insert(OriginatingRequestId(call.clone()));
+        let request = ServerRequest::ElicitRequest(request);
+        let sent = peer.send_cancellable_request(request, PeerRequestOptions::no_options()).await;
+        let Ok(mut sent) = sent else { return Err(RequestError::Stopping) };
+        let (why, ending) = tokio::select! {
+            answered = timeout(HOLDS, &mut sent.rx) => match answered {
+                Ok(Ok(Ok(ClientResult::ElicitResult(answer)))) if agrees(&answer) => {
+                    // It was sealed just now, so it opens.
+                    let claim = self.desk.open(&sealed, &self.binding);
+                    return Ok(claim.map(|claim| AskedClient::Agreed(Agreement { claim, way: ConfirmationWay::Elicitation })));
+                }
+                Ok(Ok(Ok(_))) => return Ok(Err(Unconfirmed::Declined)),
+                // It cannot be asked after all.
+                Ok(Ok(Err(_))) => return Ok(Ok(AskedClient::Offered(sealed))),
+                Ok(Err(_)) => return Err(RequestError::Stopping),
+                Err(_) => ("nobody answered within two minutes", Ok(Err(Unconfirmed::Expired))),
+            },
+            () = ended.cancelled() => ("the call was cancelled", Err(RequestError::Stopping)),
+            () = stop.cancelled() => ("the server stops", Err(RequestError::Stopping)),
+        };
+        let cancelled = CancelledNotificationParam::new(Some(sent.id.clone()), Some(why.to_owned()));
+        drop(peer.notify_cancelled(cancelled).await);
+        ending
+    }
+
+    /// Uses an agreement for the plan that has this digest now.
+    ///
+    /// # Errors
+    /// Why it does not count.
+    pub fn spend(&self, agreement: &Agreement, digest: &str) -> Result<(), Unconfirmed> {
+        self.desk.spend(&agreement.claim, digest)
+    }
+}
+
+/// Whether a client with these capabilities shows forms to a person.
+#[must_use]
+pub fn shows_forms(capabilities: &ClientCapabilities) -> bool {
+    capabilities.elicitation.as_ref().is_some_and(|modes| modes.form.is_some() || modes.url.is_none())
+}
+
+/// Whether a person agreed: the form was sent, and its box is ticked.
+fn agrees(answer: &ElicitResult) -> bool {
+    let is_ticked = answer.content.as_ref().and_then(|content| content.get(CONFIRM)) == Some(&Value::Bool(true));
+    answer.action == ElicitationAction::Accept && is_ticked
+}
+
+/// A form with a box to tick.
+fn question(title: &str, text: &str) -> ElicitRequestParams {
+    let field = BooleanSchema::new().title(title.to_owned()).with_default(false);
+    let fields = [(CONFIRM.to_owned(), PrimitiveSchemaDefinition::Boolean(field))];
+    let schema = ElicitationSchema::new(fields.into()).with_required(vec![CONFIRM.to_owned()]);
+    ElicitRequestParams::FormElicitationParams { meta: None, message: text.to_owned(), requested_schema: schema }
+}

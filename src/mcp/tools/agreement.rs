@@ -1,0 +1,207 @@
+//! The agreement that a call needs before it changes AWS: how it is asked for, and what a call without one answers.
+//!
+//! A call that interrupts something, or reaches more than one instance, shows its plan and asks ([`Confirmer`]). The plan is made of
+//! what AWS shows at that moment. Once somebody has agreed, everything is looked at again, and the call acts only if its plan is still
+//! the same.
+
+use std::time::Duration;
+
+use rmcp::schemars::{self, JsonSchema};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::answer::ToolResult;
+use super::create_snapshot;
+use super::plan::WritePlan;
+use super::spec::{CallSetting, ToolSpec};
+use super::table::AnswerText;
+use super::verdict::WriteVerdict;
+use crate::mcp::calls::RunningCall;
+use crate::mcp::confirmer::{Agreement, AskedClient, Confirmer};
+use crate::mcp::core::Core;
+use crate::mcp::error::RequestError;
+use crate::model::{ConfirmationOutcome, ConfirmationWay, FailureCode, Named, ResourceId};
+use crate::policy::confirmation::{HOLDS, Risk, Unconfirmed, is_needed};
+
+/// What a call does next.
+pub enum Consent {
+    /// It acts, with the agreement that it has, if it needs one.
+    Go(Option<Agreement>),
+    /// It answers, and nothing is done.
+    Answer(ToolResult),
+}
+
+/// How to confirm a call that was shown its plan.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ConfirmationOffer {
+    /// Send it as the argument `confirmation` of the same call, once the user agrees.
+    token: String,
+    /// How long it is valid.
+    valid_seconds: u64,
+}
+
+/// What a tool does to the instances of one call.
+#[derive(Clone, Copy)]
+pub struct AskedChange<'a> {
+    /// The tool.
+    pub spec: &'static ToolSpec,
+    /// Whether it interrupts something.
+    pub risk: Risk,
+    /// What it does, such as `Stop`.
+    pub verb: &'static str,
+    /// The instances that were named.
+    pub named: &'a Named,
+}
+
+impl AskedChange<'_> {
+    /// Finds out whether the call may act. `plan` makes its plan, of the instances that it would change.
+    ///
+    /// # Errors
+    /// When the plan cannot be made, or nobody waits for the call any more.
+    pub async fn consent<F>(
+        self,
+        core: &Core,
+        setting: &CallSetting,
+        plan: impl FnOnce() -> F,
+    ) -> Result<Consent, RequestError>
+    where
+        F: Future<Output = Result<WritePlan, RequestError>>,
+    {
+        let CallSetting { confirmer, running, note, .. } = setting;
+        match confirmer.brought() {
+            Ok(Some(agreement)) => return Ok(Consent::Go(Some(agreement))),
+            Ok(None) => {}
+            Err(why) => {
+                record(core, self.spec, running, (confirmer.way(), &[], None), why).await;
+                return Ok(Consent::Answer(self.refused(why)?));
+            }
+        }
+        if !is_needed(self.risk, self.named.ids().count()) {
+            return Ok(Consent::Go(None));
+        }
+        let plan = plan().await?;
+        if !is_needed(self.risk, plan.instances.len()) {
+            return Ok(Consent::Go(None));
+        }
+        let shown = plan.shown().text;
+        let count = plan.instances.len();
+        let title = format!("{} {count} EC2 instance{}", self.verb, if count == 1 { "" } else { "s" });
+        let asked = confirmer.ask(&title, &format!("{title}?\n{shown}"), &plan.digest(), note).await?;
+        match asked {
+            Ok(AskedClient::Agreed(agreement)) => Ok(Consent::Go(Some(agreement))),
+            Ok(AskedClient::Input(input)) => {
+                let answer = self.answer("The plan waits for a person's answer.", WriteVerdict::Unconfirmed, None)?;
+                Ok(Consent::Answer(ToolResult { input: Some(input), ..answer }))
+            }
+            Ok(AskedClient::Offered(token)) => Ok(Consent::Answer(self.offer(&title, &shown, token)?)),
+            Err(why) => {
+                record(core, self.spec, running, (confirmer.way(), &plan.ids(), Some(shown)), why).await;
+                Ok(Consent::Answer(self.refused(why)?))
+            }
+        }
+    }
+
+    /// The answer that shows the plan, with the token that confirms it.
+    fn offer(self, title: &str, shown: &str, token: String) -> Result<ToolResult, RequestError> {
+        let minutes = minutes(HOLDS);
+        let (tool, valid_seconds) = (self.spec.name, HOLDS.as_secs());
+        let text = format!(
+            "Nothing is done yet: this needs a confirmation. {title}:\n{shown}\nShow this to the user and ask whether to do it. Only \
+             if they agree, call {tool} again within {minutes} with the same arguments and confirmation \"{token}\"."
+        );
+        let why = format!("Not done yet: ask the user, then call again with the confirmation within {minutes}.");
+        let answer = self.answer(&why, WriteVerdict::Unconfirmed, Some(ConfirmationOffer { token, valid_seconds }))?;
+        Ok(ToolResult { text, ..answer })
+    }
+
+    /// The answer of a call whose confirmation does not count.
+    fn refused(self, why: Unconfirmed) -> Result<ToolResult, RequestError> {
+        let message = format!("{why}. Nothing was sent to AWS. {}", why.next());
+        let answer = self.answer(&message, WriteVerdict::Unconfirmed, None)?;
+        Ok(ToolResult { failure: Some(FailureCode::NothingDone), ..answer })
+    }
+
+    /// An answer in which no instance was changed, of the shape that all tools which change AWS have.
+    fn answer(
+        self,
+        message: &str,
+        verdict: WriteVerdict,
+        offer: Option<ConfirmationOffer>,
+    ) -> Result<ToolResult, RequestError> {
+        let is_snapshot = self.spec.name == create_snapshot::SPEC.name;
+        let rows = self.named.ids().map(|id| {
+            let mut row = Map::new();
+            row.insert("instance_id".to_owned(), json!(id));
+            row.insert("verdict".to_owned(), json!(verdict));
+            row.insert("message".to_owned(), json!(message));
+            if is_snapshot {
+                row.insert("snapshots".to_owned(), json!([]));
+            }
+            row
+        });
+        let mut body = Map::new();
+        body.insert("results".to_owned(), rows.map(Value::Object).collect());
+        body.insert("dry_run".to_owned(), json!(false));
+        if !is_snapshot {
+            body.insert("actions".to_owned(), json!([]));
+        }
+        if let Some(offer) = offer {
+            body.insert("confirmation".to_owned(), json!(offer));
+        }
+        Ok(ToolResult::new(AnswerText::new(message.to_owned()), &body)?)
+    }
+}
+
+/// Uses the agreement of a call for its plan as it is now, and records how that ends. What it returns is the reason not to act.
+///
+/// # Errors
+/// When an accepted confirmation cannot be recorded; then nothing may be done.
+pub async fn settle(
+    core: &Core,
+    spec: &'static ToolSpec,
+    running: &mut RunningCall,
+    (confirmer, agreement): (&Confirmer, Option<&Agreement>),
+    plan: &WritePlan,
+) -> Result<Option<Unconfirmed>, RequestError> {
+    let shown = plan.shown().text;
+    let spent = match agreement {
+        Some(agreement) => confirmer.spend(agreement, &plan.digest()),
+        None => Err(Unconfirmed::Changed),
+    };
+    let way = agreement.map_or_else(|| confirmer.way(), |agreement| agreement.way);
+    if let Err(why) = spent {
+        record(core, spec, running, (way, &plan.ids(), Some(shown)), why).await;
+        return Ok(Some(why));
+    }
+    let attempt = running.origin.attempt(spec.name, plan.ids());
+    core.ingest.confirmed(attempt, Some(shown.clone()), way, ConfirmationOutcome::Accepted).await?;
+    running.origin.plan = Some(shown.into());
+    running.origin.confirmed_by = Some(way);
+    Ok(None)
+}
+
+/// Records that a confirmation does not count. The call is refused anyway, so a failure is only logged.
+async fn record(
+    core: &Core,
+    spec: &'static ToolSpec,
+    running: &RunningCall,
+    (way, targets, plan): (ConfirmationWay, &[ResourceId], Option<String>),
+    why: Unconfirmed,
+) {
+    let attempt = running.origin.attempt(spec.name, targets.to_vec());
+    let outcome = match why {
+        Unconfirmed::Declined => ConfirmationOutcome::Declined,
+        Unconfirmed::Expired => ConfirmationOutcome::Expired,
+        Unconfirmed::Replayed => ConfirmationOutcome::Replayed,
+        // The log does not tell a seal of an earlier run from another false one.
+        Unconfirmed::Altered | Unconfirmed::Restarted => ConfirmationOutcome::Altered,
+        Unconfirmed::Changed => ConfirmationOutcome::Changed,
+    };
+    if let Err(error) = core.ingest.confirmed(attempt, plan, way, outcome).await {
+        tracing::warn!(%error, "a confirmation that does not count is not recorded");
+    }
+}
+
+fn minutes(time: Duration) -> String {
+    format!("{} minutes", time.as_secs() / 60)
+}

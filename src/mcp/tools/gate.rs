@@ -1,0 +1,205 @@
+//! The gate that every change of AWS passes, after the live look and before anything is recorded or called.
+//!
+//! It judges each instance by itself, by what AWS has just shown of it and never by the copy. What the rules refuse gets a row of
+//! its own, and the others go on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::spec::ToolSpec;
+use super::write_through::LiveInstance;
+use crate::mcp::call_origin::CallOrigin;
+use crate::mcp::core::Core;
+use crate::mcp::error::RequestError;
+use crate::mcp::policy::Writes;
+use crate::mcp::touched::{Admission, TouchedLately};
+use crate::model::secret_tags::is_mark;
+use crate::model::{Document, ResourceId};
+use crate::policy::change_request::TagValue;
+use crate::policy::{ChangeRequest, KnownTags, PolicyVerdict, TouchedInstances, WriteRule};
+
+/// The rule that refuses changes while the audit file lacks some.
+const AUDIT_REQUIRED: &str = "--audit-required (server)";
+
+/// What the gate lets through, and what it does not.
+#[derive(Debug, Default)]
+pub struct GatedInstances {
+    /// The instances that may be changed.
+    pub allowed: Vec<LiveInstance>,
+    /// The instances that may not.
+    pub refused: Vec<RefusedInstance>,
+    /// Counts the instances for the rules that cap their number. To be kept until the changes are recorded.
+    pub admission: Option<Admission>,
+}
+
+/// An instance that a rule refuses to have changed.
+#[derive(Debug)]
+pub struct RefusedInstance {
+    /// The instance.
+    pub target: LiveInstance,
+    /// The rule, and whose it is.
+    pub rule: String,
+    /// Why it refuses, and who can change it.
+    pub message: String,
+}
+
+/// Who changes what by which tool.
+#[derive(Clone)]
+pub struct WriteGate {
+    /// Looks up what was changed lately.
+    pub core: Arc<Core>,
+    /// The rules.
+    pub writes: Writes,
+    /// Who calls the tool, and with what.
+    pub origin: CallOrigin,
+    /// The tool.
+    pub spec: &'static ToolSpec,
+    /// Whether nothing is to be changed, so that nothing counts.
+    pub dry_run: bool,
+}
+
+impl WriteGate {
+    /// Judges each of the targets. Those for which no call `will_be` made change nothing, so that they do not count.
+    ///
+    /// # Errors
+    /// When the log or the copy cannot be read; then nothing may be called.
+    pub async fn pass(
+        &self,
+        targets: Vec<LiveInstance>,
+        will_be: impl Fn(&LiveInstance) -> bool,
+    ) -> Result<GatedInstances, RequestError> {
+        let targets: Vec<(LiveInstance, bool)> = targets
+            .into_iter()
+            .map(|target| {
+                let is_called = will_be(&target);
+                (target, is_called)
+            })
+            .collect();
+        let gate = self.clone();
+        let gated = self.core.walk(move |core| gate.judge_all(core, targets)).await?;
+        if !self.dry_run {
+            self.record(&gated.refused).await;
+        }
+        Ok(gated)
+    }
+
+    /// Records what was refused, by rule. Where that fails it is refused all the same.
+    async fn record(&self, refused: &[RefusedInstance]) {
+        let mut by_rule: BTreeMap<&str, Vec<ResourceId>> = BTreeMap::new();
+        for RefusedInstance { target, rule, .. } in refused {
+            by_rule.entry(rule).or_default().push(target.id.clone());
+        }
+        for (rule, targets) in by_rule {
+            let attempt = self.origin.attempt(self.spec.name, targets);
+            if let Err(error) = self.core.ingest.refused(attempt, rule.to_owned()).await {
+                tracing::warn!(%error, rule, "a refusal is not in the log");
+            }
+        }
+    }
+
+    fn judge_all(&self, core: &Core, targets: Vec<(LiveInstance, bool)>) -> Result<GatedInstances, RequestError> {
+        let mut tags = Vec::with_capacity(targets.len());
+        for (target, _) in &targets {
+            tags.push(known_tags(core, &target.id, &target.document)?);
+        }
+        let span = self.span();
+        let now = core.now();
+        let audit = core.audit.refusal();
+        let decide = |touched: &mut TouchedLately| {
+            let (mut gated, mut counted) = (GatedInstances::default(), Vec::new());
+            for ((target, is_called), tags) in targets.into_iter().zip(&tags) {
+                let change = self.request(&target.id, tags, touched, now);
+                let change = if is_called { change } else { uncounted(&change) };
+                let verdict = self.writes.in_force().judge(&change);
+                let refusal = verdict.refusal().map(|check| (check.told(), self.writes.refused(check)));
+                let unaudited = || audit.clone().filter(|_| is_called).map(|why| (AUDIT_REQUIRED.to_owned(), why));
+                if let Some((rule, message)) = refusal.or_else(unaudited) {
+                    gated.refused.push(RefusedInstance { target, rule, message });
+                    continue;
+                }
+                if is_called {
+                    touched.note(&target.id.id, now);
+                    counted.push(target.id.id.to_string());
+                }
+                gated.allowed.push(target);
+            }
+            (if self.dry_run { Vec::new() } else { counted }, gated)
+        };
+        match span {
+            None => Ok(decide(&mut TouchedLately::default()).1),
+            Some(span) => {
+                let (admission, gated) = core.touched.admit(&core.store, span, now, self.origin.by.as_ref(), decide)?;
+                Ok(GatedInstances { admission, ..gated })
+            }
+        }
+    }
+
+    /// What the rules say of one instance. Nothing is counted.
+    ///
+    /// # Errors
+    /// When the log or the copy cannot be read.
+    pub fn explain(&self, core: &Core, id: &ResourceId, document: &Document) -> Result<PolicyVerdict, RequestError> {
+        let (tags, now) = (known_tags(core, id, document)?, core.now());
+        let judge = |touched: &TouchedLately| self.writes.in_force().judge(&self.request(id, &tags, touched, now));
+        match self.span() {
+            None => Ok(judge(&TouchedLately::default())),
+            Some(span) => {
+                let by = self.origin.by.as_ref();
+                let explain = |touched: &mut TouchedLately| (Vec::new(), judge(touched));
+                let (_, verdict) = core.touched.admit(&core.store, span, now, by, explain)?;
+                Ok(verdict)
+            }
+        }
+    }
+
+    fn request<'a>(
+        &self,
+        id: &'a ResourceId,
+        tags: &'a KnownTags,
+        touched: &'a TouchedLately,
+        now: crate::model::Timestamp,
+    ) -> ChangeRequest<'a> {
+        ChangeRequest {
+            tool: self.spec.name,
+            adds: self.spec.only_adds(),
+            account: id.account.as_str(),
+            region: id.region.as_str(),
+            instance: &id.id,
+            tags,
+            by_server: &touched.by_user,
+            by_connection: &touched.by_client,
+            now,
+        }
+    }
+
+    /// The longest time that a cap looks back; `None` without caps.
+    fn span(&self) -> Option<Duration> {
+        let rules = self.writes.in_force().rules().iter();
+        let windows = rules.filter_map(|(_, rule)| match rule {
+            WriteRule::Cap(cap) => Some(cap.window),
+            _ => None,
+        });
+        windows.max()
+    }
+}
+
+/// The same change, where nothing was changed before. Of an instance that is not called no cap has anything to say.
+fn uncounted<'a>(change: &ChangeRequest<'a>) -> ChangeRequest<'a> {
+    static NOTHING: TouchedInstances = TouchedInstances { last: BTreeMap::new(), known_since: None };
+    ChangeRequest { by_server: &NOTHING, by_connection: &NOTHING, ..change.clone() }
+}
+
+/// The tags of an instance. AWS is known to leave out all tags at times, which the copy tells.
+fn known_tags(core: &Core, id: &ResourceId, document: &Document) -> Result<KnownTags, RequestError> {
+    let tags: BTreeMap<String, TagValue> = document
+        .tags()
+        .map(|(key, value)| {
+            let value = if is_mark(value) { TagValue::Hidden } else { TagValue::Plain(value.to_owned()) };
+            (key.to_owned(), value)
+        })
+        .collect();
+    let is_lost = tags.is_empty()
+        && core.snapshot()?.current(id)?.is_some_and(|current| current.document.tags().next().is_some());
+    Ok(if is_lost { KnownTags::Lost } else { KnownTags::All(tags) })
+}
