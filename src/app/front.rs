@@ -151,7 +151,7 @@ fn stand_in(config: &Config, tasks: &TaskTracker, why: String) -> FrontEnds {
 fn failed(writes: WritePolicy, what: String, fix: &str) -> (watch::Sender<Readiness>, McpServer) {
     let failure = Failure { what, fix: fix.to_owned() };
     let (readiness, failed) = watch::channel(Readiness::Failed(Arc::new(failure)));
-    let policy = ServerPolicy { writes, list: ListMode::default(), restart: "muster restart".to_owned() };
+    let policy = ServerPolicy { writes, list: ListMode::default() };
     (readiness, McpServer::new(failed, policy, TaskTracker::new(), CancellationToken::new()))
 }
 

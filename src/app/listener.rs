@@ -53,8 +53,7 @@ impl ClientListener {
     pub fn new(config: &Config, process: ServerProcess) -> Self {
         let readiness = watch::Sender::new(Readiness::Opening);
         let tasks = Tasks::new();
-        let restart = process.terms().restart.clone();
-        let policy = ServerPolicy { writes: config.writes.clone(), list: config.list, restart };
+        let policy = ServerPolicy { writes: config.writes.clone(), list: config.list };
         // Pushes to clients of the older era need no waiting for: they end with their connections.
         let server = mcp::McpServer::new(readiness.subscribe(), policy, TaskTracker::new(), tasks.stopping());
         let admin_requests = Arc::new(Semaphore::new(MAX_REQUESTS));

@@ -24,8 +24,11 @@ pub const FORMER: &str = "_MUSTER_FORMER_SERVER";
 /// Tells a server that is started as it was before why the next one did not start.
 pub const KEPT_BECAUSE: &str = "_MUSTER_KEPT_BECAUSE";
 
+/// Tells the next server of this process that a person chose its flags, with `muster restart`.
+pub const CHOSEN: &str = "_MUSTER_CHOSEN_FLAGS";
+
 /// What only servers of one process leave to each other.
-pub const INHERITED: [&str; 3] = [UNUSABLE, FORMER, KEPT_BECAUSE];
+pub const INHERITED: [&str; 4] = [UNUSABLE, FORMER, KEPT_BECAUSE, CHOSEN];
 
 /// How long the check may take. It needs a tenth of a second.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -51,7 +51,7 @@ use crate::mcp::transport::{HttpOptions, PATH};
 use crate::model::text::chain;
 use crate::notify::ChangeHub;
 use crate::store::OpenError;
-use lifetime::{Lifetime, announce_successor, forget};
+use lifetime::{Lifetime, announce_successor, forget, note_flags, put_back};
 use ownership::own;
 
 pub use lifetime::ServerEnd;
@@ -164,7 +164,14 @@ pub async fn run(
     let known = ServingRecord::read(&config.data_dir);
     let (has_former, kept_because) = (launch.has_former, launch.kept_because.clone());
     let before = known.as_ref().and_then(|known| known.http);
+    let was_chosen = launch.is_chosen || known.as_ref().is_some_and(|known| known.is_chosen);
+    let is_chosen = launch.started_by == StartedBy::FrontEnd && was_chosen;
+    let expected = options.http.map(|address| kept_address(address, before).unwrap_or(address));
+    let record = ServingRecord { arguments: options.successor.clone(), http: expected, is_chosen };
+    // At once: should this server die before it serves, the flags of the one before do not count any more.
+    note_flags(&record, &config.data_dir);
     let bound = bind(config, &options, &lock, before, has_former).await.inspect_err(|_| {
+        put_back(known.as_ref(), &config.data_dir);
         // The server before is started again next, in this process.
         if has_former {
             announce_successor(&lock);
@@ -172,11 +179,11 @@ pub async fn run(
     });
     let (socket, http) = bound?;
     note_program(config, &launch);
-    let is_chosen = launch.started_by == StartedBy::FrontEnd && known.as_ref().is_some_and(|known| known.is_chosen);
     let process = ServerProcess::new(launch, &config.data_dir, config.writes.clone(), options.idle_exit, sender);
     let listener = ClientListener::new(config, process);
     let (http, address) = http.unzip();
-    let record = ServingRecord { arguments: options.successor.clone(), http: address.or(options.http), is_chosen };
+    let record = ServingRecord { http: address.or(options.http), ..record };
+    note_flags(&record, &config.data_dir);
     let is_read_only = options.is_http_read_only();
     announce(&Listens::new(&config.data_dir, socket.path(), address));
     if let Some(address) = address {
@@ -193,8 +200,7 @@ pub async fn run(
         listener.listen_http(http, HttpOptions { hosts, origins, sessions, is_read_only });
     }
     let data_dir = config.data_dir.clone();
-    let lifetime =
-        Lifetime { detached: options.detached, idle_exit: options.idle_exit, orders, lock, data_dir, record };
+    let lifetime = Lifetime { detached: options.detached, idle_exit: options.idle_exit, orders, lock, data_dir };
     tokio::select! {
         outcome = serve(config, lifetime, &listener) => outcome.inspect_err(|_| forget(&config.data_dir)),
         never = Box::pin(keys::prove_in_time(config)) => match never {},
@@ -259,7 +265,6 @@ async fn serve(config: &Config, mut lifetime: Lifetime, listener: &ClientListene
         let error = match opened {
             Ok(engine) => {
                 listener.open(engine.core().clone());
-                lifetime.note_flags();
                 service_manager::ready();
                 if has_served {
                     // What is read now may be another store's, or may have changed unheard.
@@ -444,9 +449,14 @@ pub async fn check(options: &ServerOptions, held: Option<SocketAddr>) -> Result<
     }
 }
 
+/// The address of the server before this one, where any port of `address` will do.
+fn kept_address(address: SocketAddr, before: Option<SocketAddr>) -> Option<SocketAddr> {
+    before.filter(|before| address.port() == 0 && before.ip() == address.ip())
+}
+
 /// Binds a port. Where any will do, it is the one that the server before this one had, if that is free.
 async fn bind_again(address: SocketAddr, before: Option<SocketAddr>) -> Result<(TcpListener, SocketAddr), ServerError> {
-    if let Some(before) = before.filter(|before| address.port() == 0 && before.ip() == address.ip())
+    if let Some(before) = kept_address(address, before)
         && let Ok(bound) = bind_http(before).await
     {
         return Ok(bound);

@@ -71,6 +71,7 @@ impl ServerProcess {
             unusable: None,
             has_former: false,
             kept_because: None,
+            is_chosen: false,
         };
         ServerProcess::new(launch, Path::new(""), writes, None, StopSender::unheard())
     }
@@ -186,6 +187,7 @@ mod tests {
             unusable: Some("/unusable/muster".into()),
             has_former: false,
             kept_because: None,
+            is_chosen: false,
         };
         ServerProcess::new(
             launch,

@@ -221,10 +221,14 @@ fn lists(root: &Command) -> BTreeSet<String> {
     options.filter_map(|argument| Some(argument.get_env()?.to_str()?.to_owned())).collect()
 }
 
-/// Returns an option's value without blanks; `None` when nothing is left.
+/// Returns an option's value without blanks; `None` when nothing is left. A blank entry of what narrows stays, to be refused.
 fn said(argument: Option<&Arg>, value: &str) -> Option<String> {
-    let is_list = argument.is_some_and(|argument| argument.get_value_delimiter().is_some());
-    let said = if is_list { tidy::without_blanks(value) } else { value.to_owned() };
+    let list = argument.filter(|argument| argument.get_value_delimiter().is_some());
+    let said = match list {
+        Some(argument) if narrows(argument) => tidy::bare_entries(value),
+        Some(_) => tidy::without_blanks(value),
+        None => value.to_owned(),
+    };
     Some(said).filter(|said| !tidy::bare(said).is_empty())
 }
 
@@ -302,16 +306,21 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_that_narrows_writes_does_not_vanish_with_its_value() {
+    fn what_narrows_writes_does_not_vanish_with_its_value() {
         for given in [
             &["mcp", "--write-tag", ""][..],
             &["mcp", "--write-tag="],
             &["serve", "--deny-write", " \t"],
             &["mcp", "--write-cap", ""],
             &["mcp", "--write-region", ","],
+            &["mcp", "--deny-write", "tag:Env=prod,"],
+            &["mcp", "--write-tag=a=b,,c=d"],
+            &["mcp", "--audit-required="],
         ] {
             assert_eq!(left(given), words(given), "{given:?}");
         }
+        assert_eq!(left(&["mcp", "--deny-write", " tag:a , tag:b"]), words(&["mcp", "--deny-write", "tag:a,tag:b"]));
+        assert_eq!(left(&["mcp", "--audit-required", ""]), words(&["mcp", "--audit-required"]));
         let root = super::super::Cli::command();
         let options = root.get_subcommands().flat_map(Command::get_arguments);
         let variables: BTreeSet<&str> = options.filter_map(|option| option.get_env()?.to_str()).collect();

@@ -14,7 +14,6 @@ use super::warnings::{self, field, in_flags};
 use crate::app::client::admin::{AdminError, AdminOutput, AdminStream};
 use crate::config::Environment;
 use crate::connection::admin::AdminRequest;
-use crate::mcp::tools::query_inventory::UNCOUNTED;
 use crate::model::FailureCode;
 use crate::model::text::shown;
 
@@ -127,10 +126,7 @@ fn whole(mut answer: Value, columns: &[String], rows: Vec<Vec<Value>>) -> Value 
 fn headline(answer: &Value) -> String {
     let total = answer.get("total").and_then(Value::as_u64).unwrap_or_default();
     let rows = if total == 1 { "row" } else { "rows" };
-    // Rows may stand for many resources, so only rows that were not counted are more than these.
-    let hints = answer.get("hints").and_then(Value::as_array).into_iter().flatten();
-    let is_uncounted = hints.filter_map(Value::as_str).any(|hint| hint.starts_with(UNCOUNTED));
-    let at_least = if is_uncounted { "at least " } else { "" };
+    let at_least = if answer.get("at_least") == Some(&Value::Bool(true)) { "at least " } else { "" };
     match field(answer, "as_of") {
         as_of if as_of.is_empty() => format!("{at_least}{total} {rows}"),
         as_of => format!("{at_least}{total} {rows}, as of {as_of}"),

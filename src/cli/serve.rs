@@ -127,7 +127,7 @@ pub(super) fn detach(config: &Config) -> anyhow::Result<LogDestination> {
 pub(super) fn launch(config: &Config, options: &ServerOptions) -> std::io::Result<ServerLaunch> {
     let idle_exit = IdleExit { idle_exit: Some(options.idle_exit.unwrap_or_default()) };
     let variable = |name: &str| std::env::var(name).ok();
-    let Inheritance { unusable, has_former, kept_because } = Inheritance::read();
+    let Inheritance { unusable, has_former, kept_because, is_chosen } = Inheritance::read();
     Ok(ServerLaunch {
         program: std::env::current_exe()?,
         arguments: std::env::args_os().skip(1).collect(),
@@ -136,6 +136,7 @@ pub(super) fn launch(config: &Config, options: &ServerOptions) -> std::io::Resul
         unusable,
         has_former,
         kept_because,
+        is_chosen,
     })
 }
 

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 
-use crate::app::next_server::{FORMER, INHERITED, KEPT_BECAUSE, UNUSABLE};
+use crate::app::next_server::{CHOSEN, FORMER, INHERITED, KEPT_BECAUSE, UNUSABLE};
 use crate::app::serve::ServerError;
 use crate::app::stop_order::NextProgram;
 use crate::connection::data_dir::DataDirError;
@@ -31,6 +31,8 @@ pub(super) struct Inheritance {
     pub(super) has_former: bool,
     /// Why the server that was to come instead of this one did not start.
     pub(super) kept_because: Option<String>,
+    /// Whether a person chose the flags of this one.
+    pub(super) is_chosen: bool,
 }
 
 impl Inheritance {
@@ -40,6 +42,7 @@ impl Inheritance {
             unusable: std::env::var_os(UNUSABLE).map(PathBuf::from),
             has_former: former().is_some(),
             kept_because: std::env::var(KEPT_BECAUSE).ok(),
+            is_chosen: std::env::var_os(CHOSEN).is_some(),
         }
     }
 }
@@ -73,6 +76,7 @@ pub(super) fn become_next(launch: &ServerLaunch, next: &NextProgram) -> anyhow::
     let next_command = |program: &Path| {
         let mut command = command(program, &arguments);
         command.envs(former.iter().map(|former| (FORMER, former)));
+        command.envs(next.arguments.iter().map(|_| (CHOSEN, "true")));
         command
     };
     let mut same = next_command(&launch.program);

@@ -68,7 +68,7 @@ enum DenialError {
     Rule(#[from] RuleError),
     #[error(transparent)]
     Tool(#[from] NoSuchTool),
-    #[error("`{0}` is not the id of an instance: give for example instance:i-0123456789abcdef0")]
+    #[error("`{0}` is not the id of an instance, in small letters: give for example instance:i-0123456789abcdef0")]
     Instance(String),
 }
 
@@ -98,9 +98,15 @@ fn denied(text: &str) -> Result<DeniedTarget, DenialError> {
         DeniedTarget::Tool(name) if !tools().any(|tool| tool == name) => {
             Err(NoSuchTool { word: name.clone(), is_list: false }.into())
         }
-        DeniedTarget::Instance(id) if !id.starts_with("i-") => Err(DenialError::Instance(id.clone())),
+        DeniedTarget::Instance(id) if !is_instance(id) => Err(DenialError::Instance(id.clone())),
         _ => Ok(target),
     }
+}
+
+/// Whether a text can be the id of an instance.
+fn is_instance(id: &str) -> bool {
+    let is_part = |letter: u8| letter.is_ascii_lowercase() || letter.is_ascii_digit();
+    id.strip_prefix("i-").is_some_and(|rest| !rest.is_empty() && rest.bytes().all(is_part))
 }
 
 impl WriteFlags {
@@ -242,6 +248,16 @@ mod tests {
             "--deny-write=prod",
             "--deny-write=tool:stop_instances",
             "--deny-write=instance:web-1",
+            "--deny-write=instance:i-",
+            "--deny-write=instance:i-0123456789ABCDEF0",
+            "--deny-write=instance:I-0123456789abcdef0",
+            "--deny-write=region:EU-WEST-1",
+            "--deny-write=tag: Env=prod",
+            "--deny-write=tag:Env=prod,",
+            "--deny-write=tag:Env=prod,,tag:Env=dev",
+            "--write-region=EU-WEST-1",
+            "--write-tag=Env= prod",
+            "--write-tag=Env=prod,",
             "--write-cap=",
             "--write-cap=20",
         ] {

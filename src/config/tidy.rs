@@ -31,16 +31,22 @@ const OF_AWS: &[&str] = &[
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
 ];
 
-/// Variables of the rules that narrow what tools may change. A blank one is not removed, so that it is refused: without the rule more
-/// would be allowed than whoever set it means.
-pub const NARROWING: [&str; 5] =
-    ["MUSTER_WRITE_TAG", "MUSTER_WRITE_ACCOUNT", "MUSTER_WRITE_REGION", "MUSTER_DENY_WRITE", "MUSTER_WRITE_CAP"];
+/// Variables of the rules that narrow what tools may change. Neither a blank one nor a blank entry of one is removed, so that it is
+/// refused: without the rule more would be allowed than whoever set it means.
+pub const NARROWING: [&str; 6] = [
+    "MUSTER_WRITE_TAG",
+    "MUSTER_WRITE_ACCOUNT",
+    "MUSTER_WRITE_REGION",
+    "MUSTER_DENY_WRITE",
+    "MUSTER_WRITE_CAP",
+    "MUSTER_AUDIT_REQUIRED",
+];
 
 /// The changes of an environment: `None` removes a variable.
 pub type TidiedVariables = BTreeMap<String, Option<String>>;
 
-/// Tidies `MUSTER_*` and `AWS_*` variables: a blank one is removed unless it is [`NARROWING`], and others lose spaces around them. In a path `~` and `$HOME`
-/// are replaced, and a list loses blank entries. Only variables that change are returned.
+/// Tidies `MUSTER_*` and `AWS_*` variables: a blank one is removed, and others lose spaces around them. In a path `~` and `$HOME`
+/// are replaced, and a list loses blank entries. What is [`NARROWING`] keeps what is blank. Only variables that change are returned.
 #[must_use]
 pub fn tidy<'a>(
     variables: impl IntoIterator<Item = (&'a str, &'a str)>,
@@ -51,7 +57,7 @@ pub fn tidy<'a>(
     let mended = variables.into_iter().filter(|(name, _)| ours(name)).map(|(name, value)| {
         let mut said = bare(value).to_owned();
         if is_list(name) {
-            said = without_blanks(&said);
+            said = if NARROWING.contains(&name) { bare_entries(&said) } else { without_blanks(&said) };
         }
         if PATHS.contains(&name) {
             let path = bare(&expanded(&said, known)).to_owned();
@@ -93,6 +99,12 @@ pub fn without_blanks(list: &str) -> String {
     list.split(',').map(bare).filter(|entry| !entry.is_empty()).collect::<Vec<_>>().join(",")
 }
 
+/// Returns a list, separated by commas, without spaces around its entries. Blank entries stay, to be refused.
+#[must_use]
+pub fn bare_entries(list: &str) -> String {
+    list.split(',').map(bare).collect::<Vec<_>>().join(",")
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
@@ -105,7 +117,7 @@ mod tests {
         let home = |user: Option<&str>| user.is_none().then(|| PathBuf::from("/home/me"));
         let variable = |name: &str| (name == "HOME").then(|| "/home/me".to_owned());
         let known = PathContext { variable: &variable, home: &home };
-        tidy(variables.iter().copied(), &|name| name == "MUSTER_INTERVAL", known)
+        tidy(variables.iter().copied(), &|name| ["MUSTER_INTERVAL", "MUSTER_DENY_WRITE"].contains(&name), known)
     }
 
     #[test]
@@ -132,6 +144,16 @@ mod tests {
         for untouched in ["PATH", "AWS_MAX_ATTEMPTS", "MUSTER_QUEUE_URL"] {
             assert_eq!(said(untouched), None, "{untouched}");
         }
+    }
+
+    #[test]
+    fn what_narrows_writes_keeps_its_blanks_so_that_they_are_refused() {
+        for kept in ["", " ", ",", "tag:Env=prod,", "tag:a,,tag:b"] {
+            assert_eq!(tidied(&[("MUSTER_DENY_WRITE", kept)]), TidiedVariables::new(), "{kept}");
+        }
+        assert_eq!(tidied(&[("MUSTER_AUDIT_REQUIRED", ""), ("MUSTER_WRITE_CAP", " ")]), TidiedVariables::new());
+        let changes = tidied(&[("MUSTER_DENY_WRITE", " tag:a , tag:b, ")]);
+        assert_eq!(changes.get("MUSTER_DENY_WRITE"), Some(&Some("tag:a,tag:b,".to_owned())));
     }
 
     #[test]
@@ -162,7 +184,7 @@ mod tests {
         /// Else the process would start itself again and again.
         #[test]
         fn what_is_tidy_stays_as_it_is(value in "[ ~$,{}/a-zHOME\u{feff}\n]{0,24}") {
-            for name in ["MUSTER_DATA_DIR", "MUSTER_INTERVAL", "AWS_PROFILE"] {
+            for name in ["MUSTER_DATA_DIR", "MUSTER_INTERVAL", "MUSTER_DENY_WRITE", "AWS_PROFILE"] {
                 if let Some(Some(said)) = tidied(&[(name, &value)]).get(name) {
                     prop_assert!(tidied(&[(name, said)]).is_empty(), "{name} {value:?} {said:?}");
                 }

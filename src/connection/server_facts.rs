@@ -66,6 +66,8 @@ pub struct ServerLaunch {
     pub has_former: bool,
     /// Why the server that was to come instead of this one did not start.
     pub kept_because: Option<String>,
+    /// Whether a person chose its flags with `muster restart`.
+    pub is_chosen: bool,
 }
 
 /// What a server says of itself.

@@ -1,8 +1,8 @@
 //! With which flags a data directory is served, for whoever has to start a server because that one died.
 //!
-//! A server writes it once it serves, and removes it when somebody ends it. Where it is still there and no server is, that one was
-//! killed or failed: the front end that starts the next one gives it the same flags, so that clients over HTTP find it where it was,
-//! and nobody may change more than before.
+//! A server writes it once it has the lock, in place of that of the server before, and removes it when somebody ends it. Where it is
+//! still there and no server is, that one was killed or failed: the front end that starts the next one gives it the same flags, so that
+//! clients over HTTP find it where it was, and nobody may change more than before.
 
 use std::fs;
 use std::io::{self, Write};
@@ -55,14 +55,6 @@ impl ServingRecord {
         fs::rename(draft, data_dir.join(FILE))
     }
 
-    /// Notes that a person chose the flags of the server of `data_dir`, where it is known which it has.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn choose(data_dir: &Path) -> io::Result<()> {
-        ServingRecord::read(data_dir).map_or(Ok(()), |known| ServingRecord { is_chosen: true, ..known }.write(data_dir))
-    }
-
     /// Removes what `data_dir` says. Returns whether there was something.
     ///
     /// # Errors
@@ -99,12 +91,9 @@ mod tests {
         assert_eq!(ServingRecord::read(dir.path()).as_ref(), Some(&record));
         let words = record.words("/d");
         assert_eq!(words.join(" "), "serve --detached --list all --http 127.0.0.1:8377 --data-dir /d");
-        ServingRecord::choose(dir.path()).unwrap();
-        assert!(ServingRecord::read(dir.path()).unwrap().is_chosen);
         assert!(ServingRecord::forget(dir.path()).unwrap());
         assert!(!ServingRecord::forget(dir.path()).unwrap());
-        ServingRecord::choose(dir.path()).unwrap();
-        assert_eq!(ServingRecord::read(dir.path()), None, "what is not known is not made up");
+        assert_eq!(ServingRecord::read(dir.path()), None);
     }
 
     #[test]

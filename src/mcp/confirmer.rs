@@ -12,10 +12,10 @@ use std::sync::Arc;
 
 use rmcp::model::{
     BooleanSchema, CancelledNotificationParam, ClientCapabilities, ClientResult, ElicitRequest, ElicitRequestParams,
-    ElicitResult, ElicitationAction, ElicitationSchema, InputRequest, InputRequests, InputRequiredResult,
+    ElicitResult, ElicitationAction, ElicitationSchema, ErrorCode, InputRequest, InputRequests, InputRequiredResult,
     InputResponses, JsonObject, PrimitiveSchemaDefinition, RequestId, ServerRequest,
 };
-use rmcp::service::{OriginatingRequestId, Peer, PeerRequestOptions, RoleServer};
+use rmcp::service::{OriginatingRequestId, Peer, PeerRequestOptions, RoleServer, ServiceError};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -89,7 +89,7 @@ impl Confirmer {
     /// For a call of `holder`.
     #[must_use]
     pub fn new(desk: Arc<ClaimDesk>, holder: Arc<str>, way: AskWay) -> Self {
-        Confirmer { desk, holder, way, ..Confirmer::default() }
+        Confirmer { desk, holder, way, binding: Arc::default(), token: None }
     }
 
     /// Binds claims to the tool, the instances and the other arguments, and notes the token that the call came with. Arguments that
@@ -116,7 +116,18 @@ impl Confirmer {
         }
     }
 
-    /// The agreement that the call came with; `None` if it came with none.
+    /// Whether nobody waits for the call any more, so that it must not act.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        matches!(&self.way, AskWay::Request { ended, stop, .. } if ended.is_cancelled() || stop.is_cancelled())
+    }
+
+    /// To what a claim is bound that is given out in this way: what a person was to answer is no token.
+    fn bound(&self, way: ConfirmationWay) -> Vec<u8> {
+        [way.name().as_bytes(), b" ", &self.binding].concat()
+    }
+
+    /// The agreement that the call came with; `None` if it came with none. A claim that a person declined is used up.
     ///
     /// # Errors
     /// Why what it came with does not count.
@@ -125,16 +136,18 @@ impl Confirmer {
             && let Some(answer) = answers.get(CONFIRM)
         {
             let Some(sealed) = claim else { return Err(Unconfirmed::Altered) };
-            let claim = self.desk.open(sealed, &self.binding)?;
-            let answer = serde_json::from_value(answer.clone()).map_err(|_| Unconfirmed::Declined)?;
-            return if agrees(&answer) {
-                Ok(Some(Agreement { claim, way: ConfirmationWay::Input }))
-            } else {
-                Err(Unconfirmed::Declined)
-            };
+            let claim = self.desk.open(sealed, &self.bound(ConfirmationWay::Input))?;
+            if serde_json::from_value(answer.clone()).is_ok_and(|answer| agrees(&answer)) {
+                return Ok(Some(Agreement { claim, way: ConfirmationWay::Input }));
+            }
+            // Whether or not it was used before, it is used up now, and the answer is no.
+            let spent = self.desk.spend(&claim, &claim.plan);
+            tracing::debug!(?spent, "a person declined a plan");
+            return Err(Unconfirmed::Declined);
         }
         let Some(token) = &self.token else { return Ok(None) };
-        Ok(Some(Agreement { claim: self.desk.open(token, &self.binding)?, way: ConfirmationWay::Token }))
+        let claim = self.desk.open(token, &self.bound(ConfirmationWay::Token))?;
+        Ok(Some(Agreement { claim, way: ConfirmationWay::Token }))
     }
 
     /// Shows the client the plan that has this digest, and asks. `title` says in a few words what is done.
@@ -148,13 +161,14 @@ impl Confirmer {
         digest: &str,
         note: &ProgressNote,
     ) -> Result<Result<AskedClient, Unconfirmed>, RequestError> {
-        let sealed = self.desk.seal(digest, &self.binding)?;
+        let seal = |way| self.desk.seal(digest, &self.bound(way));
         let (peer, call, ended, stop) = match &self.way {
-            AskWay::Token => return Ok(Ok(AskedClient::Offered(sealed))),
+            AskWay::Token => return Ok(Ok(AskedClient::Offered(seal(ConfirmationWay::Token)?))),
             AskWay::Result { .. } => {
                 let question = InputRequest::Elicitation(ElicitRequest::new(question(title, text)));
                 let questions = InputRequests::from([(CONFIRM.to_owned(), question)]);
-                return Ok(Ok(AskedClient::Input(Box::new(InputRequiredResult::new(Some(questions), Some(sealed))))));
+                let claim = seal(ConfirmationWay::Input)?;
+                return Ok(Ok(AskedClient::Input(Box::new(InputRequiredResult::new(Some(questions), Some(claim))))));
             }
             AskWay::Request { peer, call, ended, stop } => (peer, call, ended, stop),
         };
@@ -165,20 +179,26 @@ impl Confirmer {
         let sent = peer.send_cancellable_request(request, PeerRequestOptions::no_options()).await;
         let Ok(mut sent) = sent else { return Err(RequestError::Stopping) };
         let (why, ending) = tokio::select! {
+            // A cancelled call does nothing, whatever was answered at the same moment.
+            biased;
+            () = ended.cancelled() => ("the call was cancelled", Err(RequestError::Stopping)),
+            () = stop.cancelled() => ("the server stops", Err(RequestError::Stopping)),
             answered = timeout(HOLDS, &mut sent.rx) => match answered {
                 Ok(Ok(Ok(ClientResult::ElicitResult(answer)))) if agrees(&answer) => {
-                    // It was sealed just now, so it opens.
-                    let claim = self.desk.open(&sealed, &self.binding);
-                    return Ok(claim.map(|claim| AskedClient::Agreed(Agreement { claim, way: ConfirmationWay::Elicitation })));
+                    // The claim holds from the answer on, not from the question.
+                    let way = ConfirmationWay::Elicitation;
+                    let claim = self.desk.open(&seal(way)?, &self.bound(way));
+                    return Ok(claim.map(|claim| AskedClient::Agreed(Agreement { claim, way })));
                 }
-                Ok(Ok(Ok(_))) => return Ok(Err(Unconfirmed::Declined)),
-                // It cannot be asked after all.
-                Ok(Ok(Err(_))) => return Ok(Ok(AskedClient::Offered(sealed))),
+                // It has nobody to ask after all.
+                Ok(Ok(Err(ServiceError::McpError(error)))) if error.code == ErrorCode::METHOD_NOT_FOUND => {
+                    return Ok(Ok(AskedClient::Offered(seal(ConfirmationWay::Token)?)));
+                }
+                // Neither another answer nor a question that failed is a yes.
+                Ok(Ok(_)) => return Ok(Err(Unconfirmed::Declined)),
                 Ok(Err(_)) => return Err(RequestError::Stopping),
                 Err(_) => ("nobody answered within two minutes", Ok(Err(Unconfirmed::Expired))),
             },
-            () = ended.cancelled() => ("the call was cancelled", Err(RequestError::Stopping)),
-            () = stop.cancelled() => ("the server stops", Err(RequestError::Stopping)),
         };
         let cancelled = CancelledNotificationParam::new(Some(sent.id.clone()), Some(why.to_owned()));
         drop(peer.notify_cancelled(cancelled).await);

@@ -17,7 +17,9 @@ pub fn instructions(writes: &Writes, remarks: &[String]) -> String {
     let rights = if writes.are_allowed() && !on.is_empty() {
         let has_rules = writes.in_force().rules().iter().any(|(_, rule)| !matches!(rule, WriteRule::Writes(_)));
         let within = if has_rules { ", within rules that get_inventory_summary names" } else { "" };
-        format!("This connection may change AWS{within}: {on} act at once; use dry_run to check first.")
+        format!(
+            "This connection may change AWS{within}: {on}. What interrupts or reaches several instances shows a plan and asks first; dry_run only shows it."
+        )
     } else {
         let tools = named(&|_| true);
         format!(

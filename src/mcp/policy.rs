@@ -1,4 +1,7 @@
 //! What a server permits and lists, what a connection may change, and how a person permits more.
+//!
+//! What a model reads of that names the flag and where it belongs, and never a command that lifts the protection: some clients run
+//! commands for their models. The command is in the log of the front end.
 
 use std::sync::Arc;
 
@@ -8,7 +11,7 @@ use crate::policy::{PolicyInForce, RuleCheck, RuleOrigin, WritePolicy, WriteRule
 
 /// How a person enables write tools.
 const ENABLE: &str = "a person adds --allow-writes to the arguments of the Muster server in the MCP client's \
-    configuration (`muster mcp --allow-writes`; over HTTP `muster serve --allow-writes`) and restarts it";
+    configuration (over HTTP, of the server there) and restarts it; `muster help writes` says more";
 
 /// What the server as a whole permits and lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,8 +20,6 @@ pub struct ServerPolicy {
     pub writes: WritePolicy,
     /// What `resources/list` holds.
     pub list: ListMode,
-    /// The command that starts the server again, to which flags can be added.
-    pub restart: String,
 }
 
 /// What `resources/list` holds.
@@ -35,20 +36,13 @@ pub enum ListMode {
 
 /// What a connection may change in AWS, and who can change that. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Writes(Arc<ConnectionRights>);
-
-#[derive(Debug, PartialEq, Eq)]
-struct ConnectionRights {
-    in_force: PolicyInForce,
-    restart: String,
-}
+pub struct Writes(Arc<PolicyInForce>);
 
 impl ServerPolicy {
     /// The rights of a connection with these rules of its own.
     #[must_use]
     pub fn writes(&self, connection: &WritePolicy) -> Writes {
-        let in_force = PolicyInForce::of(&self.writes, connection);
-        Writes(Arc::new(ConnectionRights { in_force, restart: self.restart.clone() }))
+        Writes(Arc::new(PolicyInForce::of(&self.writes, connection)))
     }
 }
 
@@ -56,55 +50,49 @@ impl Writes {
     /// The rights of who did not ask for any.
     #[must_use]
     pub fn not_asked() -> Self {
-        Writes(Arc::new(ConnectionRights {
-            in_force: PolicyInForce::of(&WritePolicy::of(true), &WritePolicy::default()),
-            restart: String::new(),
-        }))
+        Writes(Arc::new(PolicyInForce::of(&WritePolicy::of(true), &WritePolicy::default())))
     }
 
     /// The rules.
     #[must_use]
     pub fn in_force(&self) -> &PolicyInForce {
-        &self.0.in_force
+        &self.0
     }
 
     /// Whether the connection may change anything.
     #[must_use]
     pub fn are_allowed(&self) -> bool {
-        self.0.in_force.bar_of_all().is_none()
+        self.0.bar_of_all().is_none()
     }
 
     /// Whether there may be something that a tool, which only `adds` or not, may change.
     #[must_use]
     pub fn allow(&self, tool: &str, adds: bool) -> bool {
-        self.0.in_force.bar(tool, adds).is_none()
+        self.0.bar(tool, adds).is_none()
     }
 
     /// The rule that keeps a tool off, and whose it is, as records hold it.
     #[must_use]
     pub fn bar(&self, tool: &str, adds: bool) -> Option<String> {
-        self.0.in_force.bar(tool, adds).map(|(origin, rule)| rule.told(*origin))
+        self.0.bar(tool, adds).map(|(origin, rule)| rule.told(*origin))
     }
 
     /// How a person enables a tool that is off.
     #[must_use]
     pub fn enable(&self, tool: &str, adds: bool) -> String {
-        let of_all = self.0.in_force.bar_of_all();
-        match of_all.or_else(|| self.0.in_force.bar(tool, adds)) {
+        let (of_all, pid) = (self.0.bar_of_all(), std::process::id());
+        match of_all.or_else(|| self.0.bar(tool, adds)) {
             None | Some((RuleOrigin::Connection, WriteRule::Writes(_))) => ENABLE.to_owned(),
             Some((RuleOrigin::Server, WriteRule::Writes(_))) => format!(
-                "a person runs `{} -- --allow-writes`, because the running Muster server (pid {}) permits no writes",
-                self.0.restart,
-                std::process::id()
+                "a person starts the server again with the flag --allow-writes, because the running Muster server (pid {pid}) \
+                 permits no writes; `muster help writes` says more"
             ),
             Some((_, WriteRule::Unknown(name))) => format!(
-                "a person runs `{}` with the newest version, because the running Muster server (pid {}) does not know the rule \
-                 `{}` of this connection's write policy",
-                self.0.restart,
-                std::process::id(),
+                "a person starts the server again in the newest version, because the running Muster server (pid {pid}) does not \
+                 know the rule `{}` of this connection's write policy",
                 crate::model::text::shown(name, 60)
             ),
-            Some((origin, rule)) => format!("a person changes {rule}, a rule of {}", self.place(*origin)),
+            Some((origin, rule)) => format!("a person changes {rule}, a rule of {}", place(*origin)),
         }
     }
 
@@ -125,25 +113,10 @@ impl Writes {
         )
     }
 
-    /// Where the rules of an origin stand.
-    fn place(&self, origin: RuleOrigin) -> String {
-        match origin {
-            RuleOrigin::Server if self.0.restart.is_empty() => "the running Muster server".to_owned(),
-            RuleOrigin::Server => {
-                let (pid, restart) = (std::process::id(), &self.0.restart);
-                format!("the running Muster server (pid {pid}; `{restart}` takes other flags after --)")
-            }
-            RuleOrigin::Connection => {
-                "this connection (the arguments and variables of `muster mcp` in the MCP client's configuration)"
-                    .to_owned()
-            }
-        }
-    }
-
     /// The rights as answers show them.
     #[must_use]
     pub fn shown(&self) -> Value {
-        let rules = self.0.in_force.rules().iter().filter(|(_, rule)| !matches!(rule, WriteRule::Writes(_)));
+        let rules = self.0.rules().iter().filter(|(_, rule)| !matches!(rule, WriteRule::Writes(_)));
         let rules: Vec<Value> = rules.map(|(origin, rule)| json!({"rule": rule.to_string(), "of": origin})).collect();
         let mut shown = if self.are_allowed() {
             json!({"allowed": true})
@@ -169,12 +142,24 @@ impl Writes {
     }
 }
 
+/// Where the rules of an origin stand.
+fn place(origin: RuleOrigin) -> String {
+    match origin {
+        RuleOrigin::Server => {
+            let pid = std::process::id();
+            format!("the running Muster server (pid {pid}), which was started with it; `muster help writes` says more")
+        }
+        RuleOrigin::Connection => {
+            "this connection (the arguments and variables of `muster mcp` in the MCP client's configuration)".to_owned()
+        }
+    }
+}
+
 #[cfg(test)]
 impl ServerPolicy {
     /// A server that permits everything, or nothing.
     pub(crate) fn permitting(allow: bool) -> Self {
-        let restart = "muster restart --data-dir /d".to_owned();
-        ServerPolicy { writes: WritePolicy::of(allow), list: ListMode::Auto, restart }
+        ServerPolicy { writes: WritePolicy::of(allow), list: ListMode::Auto }
     }
 }
 
@@ -193,7 +178,7 @@ mod tests {
         let of_server = writes(std::slice::from_ref(&adds), &[]);
         assert!(of_server.allow("create_snapshot", true) && !of_server.allow("stop_instance", false));
         let said = of_server.enable("stop_instance", false);
-        assert!(said.contains("--allow-writes=snapshot") && said.contains("muster restart --data-dir /d"), "{said}");
+        assert!(said.contains("--allow-writes=snapshot") && said.contains("the running Muster server (pid"), "{said}");
         let said = writes(&[], &[adds]).enable("stop_instance", false);
         assert!(said.contains("muster mcp") && !said.contains("pid"), "{said}");
     }
@@ -202,10 +187,23 @@ mod tests {
     fn who_asked_for_nothing_is_told_of_their_own_flag_first() {
         let neither = ServerPolicy::permitting(false).writes(&WritePolicy::default());
         assert_eq!(neither.enable("stop_instance", false), ENABLE);
-        assert!(
-            Writes::not_permitted().enable("", false).starts_with("a person runs `muster restart --data-dir /d -- ")
-        );
+        let said = Writes::not_permitted().enable("", false);
+        assert!(said.starts_with("a person starts the server again with the flag --allow-writes"), "{said}");
         assert!(!Writes::not_asked().are_allowed() && Writes::allowed().are_allowed());
+    }
+
+    #[test]
+    fn a_model_is_given_no_command_that_lifts_the_protection() {
+        let adds = WriteRule::Tools(["snapshot".to_owned()].into());
+        let unknown = WriteRule::Unknown("quantum".to_owned());
+        let of_rules = [writes(std::slice::from_ref(&adds), &[]), writes(&[], &[adds]), writes(&[], &[unknown])];
+        for writes in of_rules.iter().chain([&Writes::not_permitted(), &Writes::not_asked()]) {
+            let said = writes.enable("stop_instance", false);
+            assert!(said.starts_with("a person "), "{said}");
+            for command in ["muster restart", "muster mcp --", "muster serve --", "-- --"] {
+                assert!(!said.contains(command), "{said}");
+            }
+        }
     }
 
     #[test]

@@ -48,6 +48,9 @@ pub struct Claim {
 /// Why a confirmation does not count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Unconfirmed {
+    /// The call came with none.
+    #[error("This call needs a confirmation, and came with none")]
+    Missing,
     /// The person said no, or closed the question.
     #[error("The person who was asked did not agree")]
     Declined,
@@ -73,6 +76,7 @@ impl Unconfirmed {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            Unconfirmed::Missing => "missing",
             Unconfirmed::Declined => "declined",
             Unconfirmed::Expired => "expired",
             Unconfirmed::Replayed => "replayed",

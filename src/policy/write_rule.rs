@@ -79,6 +79,11 @@ pub enum RuleError {
     /// Nothing where a rule belongs. A rule that vanished would allow more.
     #[error("it is blank: give a value, or remove the flag or variable")]
     Blank,
+    /// A tag that no instance has.
+    #[error(
+        "`{0}` has a blank before or after the key or the value of the tag, so that no tag would equal it: remove the blank"
+    )]
+    PaddedTag(String),
     /// No tag.
     #[error("`{0}` is not a tag: give KEY=VALUE, for example mcp-managed=true")]
     Tag(String),
@@ -95,18 +100,23 @@ pub enum RuleError {
     #[error("`{0}` is not an AWS account: give its 12 digits, for example 123456789012")]
     Account(String),
     /// No region.
-    #[error("`{0}` is not the name of a region: give for example eu-central-1")]
+    #[error("`{0}` is not the name of a region, in small letters: give for example eu-central-1")]
     Region(String),
 }
 
 /// Reads `KEY=VALUE`, whose value may hold further `=`. An empty value is a value.
 ///
 /// # Errors
-/// [`RuleError::Tag`] without a `=` or a key.
+/// [`RuleError::Tag`] without a `=` or a key, [`RuleError::PaddedTag`] with blanks around one of the two.
 pub fn tag(text: &str) -> Result<(String, String), RuleError> {
     given(text)?;
     match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        Some((key, value)) if !key.is_empty() => {
+            if is_padded(key) || is_padded(value) {
+                return Err(RuleError::PaddedTag(text.to_owned()));
+            }
+            Ok((key.to_owned(), value.to_owned()))
+        }
         _ => Err(RuleError::Tag(text.to_owned())),
     }
 }
@@ -121,14 +131,20 @@ pub fn account(text: &str) -> Result<String, RuleError> {
     if is_number { Ok(number.to_owned()) } else { Err(RuleError::Account(text.to_owned())) }
 }
 
-/// Reads the name of a region. An emulator may have regions of any name.
+/// Reads the name of a region. An emulator may have regions of any name, though none with capital letters.
 ///
 /// # Errors
 /// [`RuleError::Region`] for what no name could be.
 pub fn region(text: &str) -> Result<String, RuleError> {
     let name = given(text)?;
-    let is_name = name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-');
+    let is_name = name.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-');
     if is_name { Ok(name.to_owned()) } else { Err(RuleError::Region(text.to_owned())) }
+}
+
+/// Whether a text has blanks around it. Tags are compared letter by letter, and AWS's have none there.
+fn is_padded(text: &str) -> bool {
+    let is_blank = |letter: char| letter.is_whitespace() || matches!(letter, '\u{feff}' | '\u{200b}');
+    text.starts_with(is_blank) || text.ends_with(is_blank)
 }
 
 fn given(text: &str) -> Result<&str, RuleError> {
@@ -145,6 +161,10 @@ impl FromStr for DeniedTarget {
         Ok(match what.trim() {
             "tag" => match of.split_once('=') {
                 Some(("", _)) => return Err(wrong()),
+                Some((key, value)) if is_padded(key) || is_padded(value) => {
+                    return Err(RuleError::PaddedTag(text.to_owned()));
+                }
+                None if is_padded(of) => return Err(RuleError::PaddedTag(text.to_owned())),
                 Some((key, value)) => DeniedTarget::Tag { key: key.to_owned(), value: Some(value.to_owned()) },
                 None => DeniedTarget::Tag { key: of.to_owned(), value: None },
             },
@@ -267,7 +287,17 @@ mod tests {
         for wrong in ["20", "20/", "/1h", "-1/1h", "20/25h", "20/0s", "20/2d", "x/1h", "20/1"] {
             assert!(wrong.parse::<WriteCap>().unwrap_err().to_string().contains("20/1h"), "{wrong}");
         }
-        assert!(account("12345").is_err() && region("eu west").is_err());
+        for padded in
+            ["tag: Env=prod", "tag:Env =prod", "tag:Env= prod", "tag:Env=prod\u{a0}", "tag: Env", "tag:Env=\u{200b}"]
+        {
+            let expected = RuleError::PaddedTag(padded.to_owned());
+            assert_eq!(padded.parse::<DeniedTarget>(), Err(expected), "no tag would equal it");
+        }
+        for padded in [" Env=prod", "Env =prod", "Env= prod", "Env=prod "] {
+            assert_eq!(tag(padded), Err(RuleError::PaddedTag(padded.to_owned())));
+        }
+        assert_eq!(tag("Env=a b").unwrap().1, "a b");
+        assert!(account("12345").is_err() && region("eu west").is_err() && region("EU-WEST-1").is_err());
         assert!("account:prod".parse::<DeniedTarget>().is_err() && "region:a b".parse::<DeniedTarget>().is_err());
     }
 }

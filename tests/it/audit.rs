@@ -24,7 +24,8 @@ fn told(path: &Path) -> Vec<String> {
         .iter()
         .map(|line| {
             let event = &line["event"];
-            let what = format!("{} {}", event["event"].as_str().unwrap(), event["tool"].as_str().unwrap_or("-"));
+            let tool = event["tool"].as_str().or(event["attempt"]["tool"].as_str());
+            let what = format!("{} {}", event["event"].as_str().unwrap(), tool.unwrap_or("-"));
             (line["seq"].as_u64().unwrap(), what)
         })
         .collect();
@@ -55,12 +56,12 @@ fn every_call_of_a_tool_that_changes_aws_stands_in_the_audit_file_also_after_a_k
     let (mut server, mut client) = serve(&sandbox, &flags);
     let id = instance(&mut client, "running");
     assert!(!client.call("stop_instance", &json!({"instance_id": id})).unwrap().is_error);
-    let expected = ["action_requested stop_instance", "action_finished -"];
-    eventually("both lines", || (told(&path) == expected).then_some(()));
+    let expected = ["action_confirmed stop_instance", "action_requested stop_instance", "action_finished -"];
+    eventually("all lines", || (told(&path) == expected).then_some(()));
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-    let first = &lines(&path)[0];
+    let first = &lines(&path)[1];
     assert_eq!((&first["event"]["by"]["user"], &first["event"]["targets"][0]["id"]), (&json!("http"), &json!(id)));
-    assert!(lines(&path)[1]["event"]["request_id"].is_string(), "{first}");
+    assert!(lines(&path)[2]["event"]["request_id"].is_string(), "{first}");
 
     // What a kill leaves of a line is removed, and what it kept from the file is written at the next start.
     server.kill();
@@ -70,7 +71,7 @@ fn every_call_of_a_tool_that_changes_aws_stands_in_the_audit_file_also_after_a_k
     let (server, mut client) = serve(&sandbox, &flags);
     eventually("the lines again", || {
         let text = fs::read_to_string(&path).unwrap();
-        (text.ends_with('\n') && text.lines().count() == 3).then_some(())
+        (text.ends_with('\n') && text.lines().count() == 5).then_some(())
     });
     // A rotation is followed.
     fs::rename(&path, path.with_extension("1")).unwrap();

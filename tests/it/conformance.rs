@@ -179,7 +179,7 @@ impl FixtureServer {
             runtime.block_on(async {
                 let engine = Engine::open(&config, engine::hub()).await.unwrap();
                 let (_opened, readiness) = watch::channel(Readiness::Ready(engine.core().clone()));
-                let policy = ServerPolicy { writes: WritePolicy::of(false), list: ListMode::Auto, restart: String::new() };
+                let policy = ServerPolicy { writes: WritePolicy::of(false), list: ListMode::Auto };
                 let server = McpServer::new(readiness, policy, TaskTracker::new(), CancellationToken::new());
                 let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
                 let address = listener.local_addr().unwrap();

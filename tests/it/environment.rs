@@ -120,6 +120,8 @@ fn a_variable_that_cannot_be_read_is_told_over_mcp_by_its_name() {
         ("MUSTER_KEEP_FREE", "-1", &["MUSTER_KEEP_FREE"]),
         ("MUSTER_WRITE_TAG", "", &["MUSTER_WRITE_TAG", "it is blank"]),
         ("MUSTER_DENY_WRITE", "prod", &["MUSTER_DENY_WRITE", "tag:Env=prod"]),
+        ("MUSTER_DENY_WRITE", "tag:Env=prod,", &["MUSTER_DENY_WRITE", "it is blank"]),
+        ("MUSTER_AUDIT_REQUIRED", "", &["MUSTER_AUDIT_REQUIRED"]),
     ] {
         let mut sandbox = Sandbox::bare();
         sandbox.set(name, value);

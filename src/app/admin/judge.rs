@@ -23,7 +23,7 @@ pub(super) async fn judge(
     tool: &str,
     connection: Option<&WritePolicy>,
 ) -> Result<Value, RequestError> {
-    let everything = || ServerPolicy { writes: WritePolicy::of(true), list: ListMode::Auto, restart: String::new() };
+    let everything = || ServerPolicy { writes: WritePolicy::of(true), list: ListMode::Auto };
     let all = WritePolicy::of(true);
     let spec = tools::find_write(tool)?;
     let writes: Writes = match server {

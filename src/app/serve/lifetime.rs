@@ -23,8 +23,6 @@ pub(super) struct Lifetime {
     pub(super) orders: StopOrders,
     pub(super) lock: Lock,
     pub(super) data_dir: PathBuf,
-    /// What a front end is to go by, should this server die.
-    pub(super) record: ServingRecord,
 }
 
 impl Lifetime {
@@ -48,30 +46,17 @@ impl Lifetime {
                 ServerEnd::Stopped
             }
             StopOrder::GiveWay => {
-                // That one overwrites the record of the flags, once it has taken the port.
+                // That one overwrites the record of the flags, once it has taken the lock.
                 tracing::info!("stopping, to make room for the server of a service");
                 announce_successor(&self.lock);
                 ServerEnd::Stopped
             }
             StopOrder::Restart(next) => {
                 tracing::info!(?next, "stopping, to start again");
-                if next.arguments.is_some()
-                    && let Err(error) = ServingRecord::choose(&self.data_dir)
-                {
-                    tracing::warn!(%error, "the new flags do not outlast the server");
-                }
+                // The record goes on to say which flags this one has, until the next one writes which it has.
                 announce_successor(&self.lock);
                 ServerEnd::Again(next)
             }
-        }
-    }
-
-    /// Leaves a record of the flags, for when this server dies.
-    pub(super) fn note_flags(&self) {
-        // Arguments that are not UTF-8 cannot be written down.
-        let written = if self.record.arguments.is_empty() { Ok(()) } else { self.record.write(&self.data_dir) };
-        if let Err(error) = written {
-            tracing::warn!(%error, "should this server die, the next one will not have its flags");
         }
     }
 
@@ -81,6 +66,29 @@ impl Lifetime {
             forget(&self.data_dir);
         }
         ServerEnd::Stopped
+    }
+}
+
+/// Leaves a record of the flags, for when this server dies. Where it cannot be written, that of a server before, which may have permitted
+/// more, does not stay.
+pub(super) fn note_flags(record: &ServingRecord, data_dir: &Path) {
+    let lost = "should this server die, the next one will not have its flags";
+    let written = if record.arguments.is_empty() {
+        tracing::warn!("an argument is not UTF-8: {lost}");
+        false
+    } else {
+        record.write(data_dir).inspect_err(|error| tracing::warn!(%error, "{lost}")).is_ok()
+    };
+    if !written {
+        forget(data_dir);
+    }
+}
+
+/// Leaves what was `known` before, where a server ends that has not begun to serve.
+pub(super) fn put_back(known: Option<&ServingRecord>, data_dir: &Path) {
+    match known {
+        Some(known) => note_flags(known, data_dir),
+        None => forget(data_dir),
     }
 }
 
@@ -95,5 +103,34 @@ pub(super) fn forget(data_dir: &Path) {
 pub(super) fn announce_successor(lock: &Lock) {
     if let Err(error) = lock.announce_restart() {
         tracing::warn!(%error, "a front end may start a server before the next one has started");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connection::serving_record::DETACHED;
+
+    fn record(flags: &[&str]) -> ServingRecord {
+        let arguments = [&DETACHED[..], flags].concat().into_iter().map(str::to_owned).collect();
+        ServingRecord { arguments, http: None, is_chosen: false }
+    }
+
+    #[test]
+    fn the_flags_of_an_earlier_server_do_not_stay_where_those_of_this_one_cannot_be_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let (broad, narrow) = (record(&["--allow-writes"]), record(&[]));
+        note_flags(&broad, dir.path());
+        note_flags(&narrow, dir.path());
+        assert_eq!(ServingRecord::read(dir.path()).as_ref(), Some(&narrow));
+        put_back(Some(&broad), dir.path());
+        assert_eq!(ServingRecord::read(dir.path()).as_ref(), Some(&broad));
+        // As where an argument is not UTF-8.
+        note_flags(&ServingRecord { arguments: Vec::new(), ..narrow.clone() }, dir.path());
+        assert_eq!(ServingRecord::read(dir.path()), None);
+        note_flags(&broad, dir.path());
+        std::fs::create_dir(dir.path().join(format!("serving.json.{}", std::process::id()))).unwrap();
+        note_flags(&narrow, dir.path());
+        assert_eq!(ServingRecord::read(dir.path()), None, "it cannot be written");
     }
 }

@@ -9,7 +9,7 @@ use rmcp::service::{RequestContext, RoleServer};
 use tokio::time::Instant;
 
 use super::Handler;
-use super::requests::{is_modern, session_id};
+use super::requests::is_modern;
 use crate::mcp::call_origin::CallOrigin;
 use crate::mcp::calls::CallMeta;
 use crate::mcp::confirmer::{AskWay, Confirmer, shows_forms};
@@ -17,6 +17,7 @@ use crate::mcp::core::Readiness;
 use crate::mcp::error::{CODE, RequestError};
 use crate::mcp::told::ProgressNote;
 use crate::mcp::tools;
+use crate::mcp::tools::arguments::confirmation;
 use crate::mcp::tools::fate;
 use crate::mcp::tools::spec::CallSetting;
 
@@ -134,7 +135,10 @@ impl Handler {
         let spec = tools::TOOLS.iter().find(|spec| spec.name == tool);
         let Some(rule) = spec.and_then(|spec| self.writes.bar(spec.name, spec.only_adds())) else { return };
         let mut origin = CallOrigin { by: Some(self.principal(context)), ..CallOrigin::default() };
-        origin.note_arguments(&request.arguments.clone().unwrap_or_default());
+        let mut arguments = request.arguments.clone().unwrap_or_default();
+        // A token is nobody's business but the server's and the client's.
+        arguments.remove(confirmation::NAME);
+        origin.note_arguments(&arguments);
         if let Err(error) = core.ingest.refused(origin.attempt(tool, Vec::new()), rule).await {
             tracing::warn!(%error, tool, "a refusal is not in the log");
         }
@@ -155,11 +159,11 @@ impl Handler {
         } else {
             AskWay::Token
         };
-        // Over HTTP a request has no connection of its own, but perhaps a session.
-        let holder = match session_id(&context.extensions) {
-            Some(session) => session.into(),
-            None if self.link.http => Arc::from("http"),
-            None => Arc::clone(&self.holder),
+        // Over HTTP a request has no connection of its own, but a name, and perhaps a session.
+        let holder = if self.link.http {
+            serde_json::to_string(&self.principal(context)).unwrap_or_default().into()
+        } else {
+            Arc::clone(&self.holder)
         };
         Confirmer::new(Arc::clone(&self.server.0.claims), holder, way)
     }

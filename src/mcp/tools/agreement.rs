@@ -11,11 +11,11 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::answer::ToolResult;
-use super::create_snapshot;
 use super::plan::WritePlan;
-use super::spec::{CallSetting, ToolSpec};
+use super::spec::{CallSetting, ToolEffect, ToolSpec};
 use super::table::AnswerText;
 use super::verdict::WriteVerdict;
+use crate::kinds::INSTANCE;
 use crate::mcp::calls::RunningCall;
 use crate::mcp::confirmer::{Agreement, AskedClient, Confirmer};
 use crate::mcp::core::Core;
@@ -72,7 +72,7 @@ impl AskedChange<'_> {
             Ok(Some(agreement)) => return Ok(Consent::Go(Some(agreement))),
             Ok(None) => {}
             Err(why) => {
-                record(core, self.spec, running, (confirmer.way(), &[], None), why).await;
+                record(core, self.spec, running, (confirmer.way(), &self.known(core)?, None), why).await;
                 return Ok(Consent::Answer(self.refused(why)?));
             }
         }
@@ -83,56 +83,62 @@ impl AskedChange<'_> {
         if !is_needed(self.risk, plan.instances.len()) {
             return Ok(Consent::Go(None));
         }
-        let shown = plan.shown().text;
+        let shown = plan.asked();
         let count = plan.instances.len();
         let title = format!("{} {count} EC2 instance{}", self.verb, if count == 1 { "" } else { "s" });
         let asked = confirmer.ask(&title, &format!("{title}?\n{shown}"), &plan.digest(), note).await?;
         match asked {
             Ok(AskedClient::Agreed(agreement)) => Ok(Consent::Go(Some(agreement))),
             Ok(AskedClient::Input(input)) => {
-                let answer = self.answer("The plan waits for a person's answer.", WriteVerdict::Unconfirmed, None)?;
+                let answer = self.answer(|_| "The plan waits for a person's answer.".to_owned(), None)?;
                 Ok(Consent::Answer(ToolResult { input: Some(input), ..answer }))
             }
-            Ok(AskedClient::Offered(token)) => Ok(Consent::Answer(self.offer(&title, &shown, token)?)),
+            Ok(AskedClient::Offered(token)) => Ok(Consent::Answer(self.offer(&title, &plan, token)?)),
             Err(why) => {
-                record(core, self.spec, running, (confirmer.way(), &plan.ids(), Some(shown)), why).await;
+                record(core, self.spec, running, (confirmer.way(), &plan.ids(), Some(plan.recorded())), why).await;
                 Ok(Consent::Answer(self.refused(why)?))
             }
         }
     }
 
     /// The answer that shows the plan, with the token that confirms it.
-    fn offer(self, title: &str, shown: &str, token: String) -> Result<ToolResult, RequestError> {
+    fn offer(self, title: &str, plan: &WritePlan, token: String) -> Result<ToolResult, RequestError> {
+        let shown = plan.asked();
         let minutes = minutes(HOLDS);
         let (tool, valid_seconds) = (self.spec.name, HOLDS.as_secs());
         let text = format!(
             "Nothing is done yet: this needs a confirmation. {title}:\n{shown}\nShow this to the user and ask whether to do it. Only \
              if they agree, call {tool} again within {minutes} with the same arguments and confirmation \"{token}\"."
         );
-        let why = format!("Not done yet: ask the user, then call again with the confirmation within {minutes}.");
-        let answer = self.answer(&why, WriteVerdict::Unconfirmed, Some(ConfirmationOffer { token, valid_seconds }))?;
+        let why = |id: &str| {
+            if plan.instances.iter().any(|change| change.instance_id == id) {
+                return format!("Not done yet: ask the user, then call again with the confirmation within {minutes}.");
+            }
+            "Not part of the plan: it is in that state already, is refused, or is not found. The confirmed call says which."
+                .to_owned()
+        };
+        let answer = self.answer(why, Some(ConfirmationOffer { token, valid_seconds }))?;
         Ok(ToolResult { text, ..answer })
     }
 
     /// The answer of a call whose confirmation does not count.
     fn refused(self, why: Unconfirmed) -> Result<ToolResult, RequestError> {
-        let answer = self.answer(&why.told(), WriteVerdict::Unconfirmed, None)?;
+        let answer = self.answer(|_| why.told(), None)?;
         Ok(ToolResult { failure: Some(FailureCode::NothingDone), ..answer })
     }
 
     /// An answer in which no instance was changed, of the shape that all tools which change AWS have.
     fn answer(
         self,
-        message: &str,
-        verdict: WriteVerdict,
+        message: impl Fn(&str) -> String,
         offer: Option<ConfirmationOffer>,
     ) -> Result<ToolResult, RequestError> {
-        let is_snapshot = self.spec.name == create_snapshot::SPEC.name;
+        let is_snapshot = self.spec.effect == ToolEffect::Creates;
         let rows = self.named.ids().map(|id| {
             let mut row = Map::new();
             row.insert("instance_id".to_owned(), json!(id));
-            row.insert("verdict".to_owned(), json!(verdict));
-            row.insert("message".to_owned(), json!(message));
+            row.insert("verdict".to_owned(), json!(WriteVerdict::Unconfirmed));
+            row.insert("message".to_owned(), json!(message(id)));
             if is_snapshot {
                 row.insert("snapshots".to_owned(), json!([]));
             }
@@ -147,7 +153,18 @@ impl AskedChange<'_> {
         if let Some(offer) = offer {
             body.insert("confirmation".to_owned(), json!(offer));
         }
-        Ok(ToolResult::new(AnswerText::new(message.to_owned()), &body)?)
+        let first = self.named.ids().next().map_or_else(String::new, message);
+        Ok(ToolResult::new(AnswerText::new(first), &body)?)
+    }
+
+    /// The named instances that the inventory holds.
+    fn known(self, core: &Core) -> Result<Vec<ResourceId>, RequestError> {
+        let snapshot = core.snapshot()?;
+        let mut known = Vec::new();
+        for id in self.named.ids() {
+            known.extend(snapshot.copies(&INSTANCE.kind(), id)?.into_iter().map(|copy| copy.id));
+        }
+        Ok(known)
     }
 }
 
@@ -162,13 +179,16 @@ pub async fn settle(
     (confirmer, agreement): (&Confirmer, Option<&Agreement>),
     plan: &WritePlan,
 ) -> Result<Option<Unconfirmed>, RequestError> {
-    let shown = plan.shown().text;
-    let spent = match agreement {
-        Some(agreement) => confirmer.spend(agreement, &plan.digest()),
-        None => Err(Unconfirmed::Changed),
-    };
-    let way = agreement.map_or_else(|| confirmer.way(), |agreement| agreement.way);
-    if let Err(why) = spent {
+    let Some(agreement) = agreement else { return Ok(Some(Unconfirmed::Missing)) };
+    if confirmer.is_over() {
+        return Err(RequestError::Stopping);
+    }
+    // The person may have taken two minutes.
+    if let Some(why) = core.audit.refusal() {
+        return Err(RequestError::NotAudited { why });
+    }
+    let (way, shown) = (agreement.way, plan.recorded());
+    if let Err(why) = confirmer.spend(agreement, &plan.digest()) {
         record(core, spec, running, (way, &plan.ids(), Some(shown)), why).await;
         return Ok(Some(why));
     }
@@ -194,7 +214,7 @@ async fn record(
         Unconfirmed::Replayed => ConfirmationOutcome::Replayed,
         // The log does not tell a seal of an earlier run from another false one.
         Unconfirmed::Altered | Unconfirmed::Restarted => ConfirmationOutcome::Altered,
-        Unconfirmed::Changed => ConfirmationOutcome::Changed,
+        Unconfirmed::Changed | Unconfirmed::Missing => ConfirmationOutcome::Changed,
     };
     if let Err(error) = core.ingest.confirmed(attempt, plan, way, outcome).await {
         tracing::warn!(%error, "a confirmation that does not count is not recorded");

@@ -146,7 +146,8 @@ async fn run(
     let planned: Vec<LiveInstance> =
         allowed.iter().filter(|target| !devices(&target.document).is_empty()).cloned().collect();
     let plan = match planned.as_slice() {
-        planned if !wish.dry_run && is_needed(Risk::Adds, planned.len()) => {
+        [_, ..] if !wish.dry_run && (agreed.1.is_some() || is_needed(Risk::Adds, planned.len())) => {
+            let planned = planned.as_slice();
             let plan = gate.plan(wish.effect(), planned)?;
             if let Some(why) = agreement::settle(core, &SPEC, &mut running, agreed, &plan).await? {
                 let left = |target: &LiveInstance| {

@@ -2,7 +2,8 @@
 //!
 //! The log says it: each action of a call is recorded before AWS is called, and after AWS answered. Where the answer was lost with
 //! the server, a live look shows the state of the instance, or the snapshots that carry the action's tag; what that shows is recorded as
-//! the action's end. What not even that shows is told as unknown.
+//! the action's end. What not even that shows is told as unknown. So is a call that the log does not hold, where its records may have
+//! been folded away, or cannot be read.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,7 +28,7 @@ use crate::kinds::{INSTANCE, SNAPSHOT};
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
 use crate::model::text::shown;
-use crate::model::{ActionId, ActionOutcome, Event, FailureCode, Named, ResourceId, Scope, Seq};
+use crate::model::{ActionId, ActionOutcome, Event, FailureCode, Named, ResourceId, Scope, Seq, Timestamp};
 use crate::store::Snapshot;
 
 /// The method by which a front end asks.
@@ -39,6 +40,8 @@ const CHUNK: usize = 500;
 const LOOKS: [Duration; 4] = [Duration::ZERO, Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(3)];
 /// How many records of one instance are searched: the action of a call that a server lost is among its newest.
 const MAX_SEARCHED: usize = 5_000;
+/// How long ago a call may have been made of which a front end asks: it asks as soon as it has lost the server.
+const ASKED_WITHIN: Duration = Duration::from_hours(1);
 
 const NOT_SENT: &str = "The server ended before it sent this call to AWS, so nothing happened: call again.";
 const UNTOLD: &str = "The server ended before it answered this call, and its log does not tell whether it was sent to AWS. It may have \
@@ -80,7 +83,7 @@ impl AskedCall {
 enum Searched {
     /// The call's action.
     Found(FoundAction),
-    /// The log holds none, so AWS was not called.
+    /// The log holds all records since the call was made, and none of it, so AWS was not called.
     Absent,
     /// It is not known whether the log holds one.
     Untold,
@@ -95,7 +98,7 @@ impl Searched {
     }
 }
 
-/// What became of the call `name` of a tool with these arguments.
+/// What became of the call `name` of a tool with these arguments, which a front end made a short time ago.
 ///
 /// # Errors
 /// When the arguments are not the tool's, or the log cannot be read.
@@ -105,13 +108,28 @@ pub async fn fate(
     name: Arc<str>,
     given: JsonObject,
 ) -> Result<ToolResult, RequestError> {
+    let since = core.now() - ASKED_WITHIN;
+    fate_since(spec, core, name, given, since).await
+}
+
+/// As [`fate`], of a call that was made at `since` or later.
+///
+/// # Errors
+/// When the arguments are not the tool's, or the log cannot be read.
+pub async fn fate_since(
+    spec: &'static ToolSpec,
+    core: Arc<Core>,
+    name: Arc<str>,
+    given: JsonObject,
+    since: Timestamp,
+) -> Result<ToolResult, RequestError> {
     let given = spec.clean(given)?;
     let is_set = |name| given.get(name) == Some(&Value::Bool(true));
     let asked = AskedCall { spec, dry_run: is_set("dry_run"), force: is_set("force") };
     let named: Arc<Named> = Arc::new(arguments::read::<InstanceArguments<{ power::MAX_INSTANCES }>>(given)?.named()?);
     let found = {
         let named = Arc::clone(&named);
-        core.walk(move |core| search(&core.snapshot()?, &named, &name)).await?
+        core.walk(move |core| search(core, &named, &name, since)).await?
     };
     let actions: Vec<&FoundAction> = found.values().filter_map(Searched::action).collect();
     let mut open: Vec<&FoundAction> = actions.iter().filter(|action| action.outcome.is_none()).copied().collect();
@@ -167,19 +185,40 @@ fn is_done(row: &Map<String, Value>) -> bool {
     row.get("verdict") == Some(&json!(WriteVerdict::Done))
 }
 
-/// What the log says of the call for each of the instances.
-fn search(snapshot: &Snapshot, named: &Named, call: &str) -> Result<BTreeMap<String, Searched>, RequestError> {
-    let mut found = BTreeMap::new();
+/// What the log says of the call, made at `since` or later, for each of the instances.
+fn search(
+    core: &Core,
+    named: &Named,
+    call: &str,
+    since: Timestamp,
+) -> Result<BTreeMap<String, Searched>, RequestError> {
+    let (snapshot, mut found) = (core.snapshot()?, BTreeMap::new());
+    let is_kept = reaches_back(snapshot.horizon(), snapshot.earliest()?, since);
     for id in named.ids() {
         let mut outcomes = Vec::new();
         for copy in snapshot.copies(&INSTANCE.kind(), id)? {
-            outcomes.push(requested(snapshot, &copy.id, call)?);
+            outcomes.push(match requested(&snapshot, &copy.id, call)? {
+                Searched::Absent if !is_kept || is_damaged(core, &copy.id) => Searched::Untold,
+                said => said,
+            });
         }
         let is_whole = !outcomes.is_empty() && outcomes.iter().all(|said| matches!(said, Searched::Absent));
         let action = outcomes.into_iter().find(|said| said.action().is_some());
         found.insert(id.to_owned(), action.unwrap_or(if is_whole { Searched::Absent } else { Searched::Untold }));
     }
     Ok(found)
+}
+
+/// Whether a log with this horizon and this earliest time still holds every record since then.
+fn reaches_back(horizon: Seq, earliest: Option<Timestamp>, since: Timestamp) -> bool {
+    horizon == Seq::ZERO || earliest.is_some_and(|earliest| earliest < since)
+}
+
+/// Whether a record of the log that cannot be read may be about a resource. Reading its timeline has noted those that are.
+fn is_damaged(core: &Core, id: &ResourceId) -> bool {
+    let (found, has_more) = core.store.damage();
+    let may_be = |of: Option<&ResourceId>| of.is_none_or(|of| of == id);
+    has_more || found.iter().any(|record| record.is_of_log() && may_be(record.id.as_ref()))
 }
 
 /// What the timeline of a resource says of the call.
@@ -351,4 +390,20 @@ fn answer(
     }
     let failure = (good == 0).then_some(FailureCode::NothingDone);
     Ok(ToolResult { failure, ..ToolResult::new(text, &body)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_that_was_folded_since_a_call_does_not_tell_that_it_was_not_sent() {
+        let at = Timestamp::from_millis;
+        assert!(reaches_back(Seq::ZERO, None, at(5)), "it holds everything that ever was");
+        assert!(reaches_back(Seq::ZERO, Some(at(9)), at(5)), "nothing was before");
+        assert!(reaches_back(Seq(3), Some(at(4)), at(5)));
+        for earliest in [Some(at(5)), Some(at(6)), None] {
+            assert!(!reaches_back(Seq(3), earliest, at(5)), "{earliest:?}");
+        }
+    }
 }

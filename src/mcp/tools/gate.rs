@@ -16,9 +16,15 @@ use crate::mcp::error::RequestError;
 use crate::mcp::policy::Writes;
 use crate::mcp::touched::{Admission, TouchedLately};
 use crate::model::secret_tags::is_mark;
-use crate::model::{Document, ResourceId};
+use crate::model::{Cause, Document, Event, Group, Recorded, ResourceId, Seq, Timestamp, Value};
 use crate::policy::change_request::TagValue;
 use crate::policy::{ChangeRequest, KnownTags, PolicyVerdict, TouchedInstances, WriteRule};
+use crate::store::Snapshot;
+
+/// How long an instance that had tags is not believed to have none: the copy may have lost them as well.
+const DOUBTED: Duration = Duration::from_mins(15);
+/// How many of its newest records are looked at for that.
+const LOOKED_AT: usize = 500;
 
 /// What the gate lets through, and what it does not.
 #[derive(Debug, Default)]
@@ -99,7 +105,7 @@ impl WriteGate {
     fn judge_all(&self, core: &Core, targets: Vec<(LiveInstance, bool)>) -> Result<GatedInstances, RequestError> {
         let mut tags = Vec::with_capacity(targets.len());
         for (target, _) in &targets {
-            tags.push(known_tags(core, &target.id, &target.document)?);
+            tags.push(self.known_tags(core, &target.id, &target.document)?);
         }
         let span = self.span();
         let now = core.now();
@@ -144,7 +150,7 @@ impl WriteGate {
     /// # Errors
     /// When the log or the copy cannot be read.
     pub fn explain(&self, core: &Core, id: &ResourceId, document: &Document) -> Result<PolicyVerdict, RequestError> {
-        let (tags, now) = (known_tags(core, id, document)?, core.now());
+        let (tags, now) = (self.known_tags(core, id, document)?, core.now());
         let judge = |touched: &TouchedLately| self.writes.in_force().judge(&self.request(id, &tags, touched, now));
         match self.span() {
             None => Ok(judge(&TouchedLately::default())),
@@ -157,12 +163,21 @@ impl WriteGate {
         }
     }
 
+    /// The tags of an instance. AWS is known to leave out all tags at times, which the copy and the log tell.
+    fn known_tags(&self, core: &Core, id: &ResourceId, document: &Document) -> Result<KnownTags, RequestError> {
+        let tags = shown_tags(document);
+        // Without a rule that reads tags it makes no difference.
+        let is_doubted = tags.is_empty() && !self.writes.in_force().tag_keys().is_empty();
+        let is_lost = is_doubted && may_have_tags(&core.snapshot()?, id, core.now())?;
+        Ok(if is_lost { KnownTags::Lost } else { KnownTags::All(tags) })
+    }
+
     fn request<'a>(
         &self,
         id: &'a ResourceId,
         tags: &'a KnownTags,
         touched: &'a TouchedLately,
-        now: crate::model::Timestamp,
+        now: Timestamp,
     ) -> ChangeRequest<'a> {
         ChangeRequest {
             tool: self.spec.name,
@@ -194,16 +209,37 @@ fn uncounted<'a>(change: &ChangeRequest<'a>) -> ChangeRequest<'a> {
     ChangeRequest { by_server: &NOTHING, by_connection: &NOTHING, ..change.clone() }
 }
 
-/// The tags of an instance. AWS is known to leave out all tags at times, which the copy tells.
-fn known_tags(core: &Core, id: &ResourceId, document: &Document) -> Result<KnownTags, RequestError> {
-    let tags: BTreeMap<String, TagValue> = document
-        .tags()
-        .map(|(key, value)| {
-            let value = if is_mark(value) { TagValue::Hidden } else { TagValue::Plain(value.to_owned()) };
-            (key.to_owned(), value)
-        })
-        .collect();
-    let is_lost = tags.is_empty()
-        && core.snapshot()?.current(id)?.is_some_and(|current| current.document.tags().next().is_some());
-    Ok(if is_lost { KnownTags::Lost } else { KnownTags::All(tags) })
+/// The tags of a document, by key.
+fn shown_tags(document: &Document) -> BTreeMap<String, TagValue> {
+    let tags = document.tags().map(|(key, value)| {
+        let value = if is_mark(value) { TagValue::Hidden } else { TagValue::Plain(value.to_owned()) };
+        (key.to_owned(), value)
+    });
+    tags.collect()
+}
+
+/// Whether an instance that AWS has just shown without tags may have some all the same: the copy has some, or had some lately, or knows
+/// the instance from nothing but a look like this one, which it has recorded already.
+fn may_have_tags(snapshot: &Snapshot, id: &ResourceId, now: Timestamp) -> Result<bool, RequestError> {
+    let Some(current) = snapshot.current(id)? else { return Ok(true) };
+    if current.document.tags().next().is_some() {
+        return Ok(true);
+    }
+    let records = snapshot.timeline_before(id, Seq(u64::MAX), LOOKED_AT)?;
+    Ok(records.iter().any(|record| record.recorded_at >= now - DOUBTED && casts_doubt(record)))
+}
+
+/// Whether a record shows that a resource had tags then or right before, or that no full listing had shown it before.
+fn casts_doubt(record: &Recorded) -> bool {
+    match &record.event {
+        Event::Discovered { document, .. } => {
+            let is_listed = matches!(record.cause, Cause::Baseline | Cause::Sweep | Cause::Resumed { .. });
+            !is_listed || document.tags().next().is_some()
+        }
+        Event::Changed { changes, .. } => changes.iter().any(|change| {
+            let had = |value: &Value| !matches!(value, Value::List(list) if list.is_empty());
+            change.group() == Group::Tags && change.before.as_ref().is_some_and(had)
+        }),
+        _ => false,
+    }
 }

@@ -51,8 +51,8 @@ enum RepeatVerdict {
     Other { at: Timestamp, tool: String },
     /// It was the same call, with this answer.
     Answered { at: Timestamp, answer: String },
-    /// It was the same call, and ended without an answer; its name in the log.
-    Unanswered(Arc<str>),
+    /// It was the same call, and ended without an answer; when it was made, and its name in the log.
+    Unanswered { at: Timestamp, call: Arc<str> },
 }
 
 /// Serves a call of a tool that changes AWS, once for its key.
@@ -95,8 +95,8 @@ async fn once(
                 format!("This repeats a call made at {at}: nothing was sent to AWS now. Its answer was:\n{text}");
             return Ok(ToolResult { text, structured, failure, input: None });
         }
-        RepeatVerdict::Unanswered(name) => {
-            let told = fate::fate(spec, Arc::clone(&core), name, given.clone()).await?;
+        RepeatVerdict::Unanswered { at, call } => {
+            let told = fate::fate_since(spec, Arc::clone(&core), call, given.clone(), at).await?;
             if !is_unsent(&told) {
                 return Ok(told);
             }
@@ -176,7 +176,7 @@ fn verdict(known: Option<KeyedCall>, tool: &str, digest: u128) -> RepeatVerdict 
             RepeatVerdict::Other { at: known.at, tool: known.tool }
         }
         Some(KeyedCall { at, answer: Some(answer), .. }) => RepeatVerdict::Answered { at, answer },
-        Some(KeyedCall { call, .. }) => RepeatVerdict::Unanswered(call.into()),
+        Some(KeyedCall { at, call, .. }) => RepeatVerdict::Unanswered { at, call: call.into() },
     }
 }
 
@@ -236,6 +236,7 @@ mod tests {
         assert!(matches!(verdict(kept(None), "start_instance", one), RepeatVerdict::Other { .. }));
         assert!(matches!(verdict(kept(Some("{}")), "stop_instance", one + 1), RepeatVerdict::Other { .. }));
         assert!(matches!(verdict(kept(Some("{}")), "stop_instance", one), RepeatVerdict::Answered { .. }));
-        assert_eq!(verdict(kept(None), "stop_instance", one), RepeatVerdict::Unanswered("c-1".into()));
+        let unanswered = RepeatVerdict::Unanswered { at: Timestamp::EPOCH, call: "c-1".into() };
+        assert_eq!(verdict(kept(None), "stop_instance", one), unanswered);
     }
 }

@@ -26,6 +26,8 @@ pub use volume::{PlannedVolume, devices};
 
 /// The longest value of a tag or name to show.
 const MAX_TEXT: usize = 80;
+/// The most bytes of a plan in a question that say what happens to each instance.
+const MAX_ASKED: usize = 12_000;
 
 /// What is not looked at, so that nobody takes silence for an answer.
 pub const NOT_LOOKED_AT: &str = "Not looked at: stop protection (AWS refuses then), the targets of load balancers, and what else the \
@@ -110,8 +112,10 @@ impl WritePlan {
     /// A name of everything that the plan shows, as 64 hexadecimal digits. Another plan has another one.
     #[must_use]
     pub fn digest(&self) -> String {
+        let mut instances: Vec<&PlannedChange> = self.instances.iter().collect();
+        instances.sort_by_key(|change| &change.id);
         // Every field is text, a list or an ordered map, which JSON can hold.
-        let bytes = serde_json::to_vec(self).unwrap_or_default();
+        let bytes = serde_json::to_vec(&(self.tool, instances)).unwrap_or_default();
         digest(&SHA256, &bytes).as_ref().iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
     }
 
@@ -140,6 +144,26 @@ impl WritePlan {
         ShownPlan { text: lines.join("\n"), data: plan }
     }
 
+    /// The plan as somebody is asked to agree to it: every instance by its name, and what happens to each unless that is too much.
+    #[must_use]
+    pub fn asked(&self) -> String {
+        let mut lines: Vec<String> = self.instances.iter().map(PlannedChange::line).collect();
+        if lines.iter().map(String::len).sum::<usize>() > MAX_ASKED {
+            lines = self.instances.iter().map(PlannedChange::head).collect();
+            lines.push(
+                "What happens to each is left out, because they are many: a dry run of fewer shows it.".to_owned(),
+            );
+        }
+        lines.push(NOT_LOOKED_AT.to_owned());
+        lines.join("\n")
+    }
+
+    /// The same as the log records it, in one line.
+    #[must_use]
+    pub fn recorded(&self) -> String {
+        self.asked().replace('\n', " ")
+    }
+
     /// The schema of a plan in an answer. The fields explain themselves, and each further word costs every model.
     #[must_use]
     pub fn schema(_: &mut SchemaGenerator) -> Schema {
@@ -149,10 +173,14 @@ impl WritePlan {
 
 impl PlannedChange {
     fn line(&self) -> String {
-        let PlannedChange { instance_id, name, state, instance_type, effects, region, .. } = self;
+        format!("{}: {}", self.head(), self.effects.join(" "))
+    }
+
+    fn head(&self) -> String {
+        let PlannedChange { instance_id, name, state, instance_type, account, region, .. } = self;
         let named = name.as_ref().map_or_else(String::new, |name| format!(" \"{name}\""));
         let kind = instance_type.as_ref().map_or_else(String::new, |kind| format!("{kind}, "));
-        format!("{instance_id}{named} ({kind}{state}, {region}): {}", effects.join(" "))
+        format!("{instance_id}{named} ({kind}{state}, {account}/{region})")
     }
 
     fn of(

@@ -57,7 +57,7 @@ impl Power {
     fn effect(self) -> PlannedEffect {
         match self {
             Power::Start => PlannedEffect::Start,
-            Power::Stop { .. } => PlannedEffect::Stop,
+            Power::Stop { force } => PlannedEffect::Stop { force },
             Power::Reboot => PlannedEffect::Reboot,
         }
     }
@@ -232,7 +232,8 @@ async fn run(
     }
     if *dry_run {
         report.plan = Some(gate.plan(power.effect(), &rest)?);
-    } else if is_needed(power.risk(), rest.len())
+    } else if !rest.is_empty()
+        && (agreed.1.is_some() || is_needed(power.risk(), rest.len()))
         && let Some(why) =
             agreement::settle(core, spec, &mut running, agreed, &gate.plan(power.effect(), &rest)?).await?
     {

@@ -33,8 +33,6 @@ use crate::model::text::shown;
 use crate::query::Point;
 use crate::query::sql::{self, Expired, FreshnessRow, Most, Outside, SqlError, SqlRows, SqlStatement, Visible};
 
-/// How a hint begins that there are more rows.
-pub const UNCOUNTED: &str = "the rows were not counted to the end";
 /// The longest value of a row.
 const VALUE: usize = 1_000;
 /// The longest name of a column.
@@ -265,7 +263,7 @@ impl AskedStatement {
             hints.push("the other rows are left out for the size of the answer: add conditions, name fewer columns, or group and count".to_owned());
         }
         if let Some(why) = &self.found.uncounted {
-            hints.push(format!("{UNCOUNTED}: {why}"));
+            hints.push(format!("the rows were not counted to the end: {why}"));
         }
         hints
     }
@@ -292,8 +290,7 @@ impl AskedStatement {
             rows.push(data);
         }
         let shown = rows.len();
-        // Rows may stand for many resources, so only rows that were not counted are more than these.
-        let at_least = if self.found.uncounted.is_some() { "at least " } else { "" };
+        let at_least = if self.is_at_least() { "at least " } else { "" };
         let mut text = AnswerText::new(match self.found.total {
             1 => format!("{at_least}1 row"),
             total => format!("{at_least}{total} rows"),

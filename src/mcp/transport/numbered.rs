@@ -9,9 +9,10 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use rmcp::model::{
-    ClientJsonRpcMessage, ClientNotification, GetMeta, JsonRpcMessage, RequestId, ServerJsonRpcMessage, ServerResult,
+    ClientJsonRpcMessage, ClientNotification, GetExtensions, GetMeta, JsonRpcMessage, RequestId, ServerJsonRpcMessage,
+    ServerResult,
 };
-use rmcp::service::RoleServer;
+use rmcp::service::{OriginatingRequestId, RoleServer};
 use rmcp::transport::Transport;
 
 use crate::mcp::normalise::Conversation;
@@ -112,7 +113,14 @@ impl RequestNumbers {
                     notification.get_meta_mut().set_subscription_id(id);
                 }
             }
-            JsonRpcMessage::Request(_) => {}
+            JsonRpcMessage::Request(request) => {
+                // A question about a request of the client goes out on the stream of that request, which is found by the client's id.
+                if let Some(about) = request.request.extensions_mut().get_mut::<OriginatingRequestId>()
+                    && let Some(id) = self.id(&about.0)
+                {
+                    about.0 = id.clone();
+                }
+            }
         }
         Some(item)
     }
@@ -207,5 +215,19 @@ mod tests {
         assert_eq!(sent["params"]["_meta"][key], "listen");
         assert_eq!(answer(&mut numbers, number), Some(json!("listen")));
         assert!(numbers.outbound(told, |_| ()).is_none(), "it is over");
+    }
+
+    #[test]
+    fn a_question_of_the_server_goes_out_with_the_id_of_the_request_that_it_is_about() {
+        let mut numbers = RequestNumbers::default();
+        let number = request(&mut numbers, "call");
+        let ping = json!({"jsonrpc": "2.0", "id": 1, "method": "ping"});
+        let mut question: ServerJsonRpcMessage = serde_json::from_value(ping).unwrap();
+        let JsonRpcMessage::Request(asked) = &mut question else { panic!("{question:?}") };
+        asked.request.extensions_mut().insert(OriginatingRequestId(RequestId::Number(number)));
+        let Some(JsonRpcMessage::Request(sent)) = numbers.outbound(question, |_| ()) else { panic!("it is sent") };
+        let about = sent.request.extensions().get::<OriginatingRequestId>().unwrap();
+        assert_eq!(about.0, RequestId::String("call".into()));
+        assert_eq!(answer(&mut numbers, number), Some(json!("call")), "it is answered as before");
     }
 }

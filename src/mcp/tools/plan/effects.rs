@@ -28,7 +28,10 @@ pub enum PlannedEffect {
     /// It starts.
     Start,
     /// It stops.
-    Stop,
+    Stop {
+        /// Without giving the operating system a chance to flush its caches.
+        force: bool,
+    },
     /// It reboots.
     Reboot,
     /// Its volumes are snapshotted.
@@ -48,7 +51,7 @@ pub(super) fn effects(document: &Document, effect: PlannedEffect, volumes: &[Pla
     if document.text("InstanceLifecycle") == Some("spot") {
         said.push("It is a Spot Instance: AWS may refuse.".to_owned());
     }
-    if effect == PlannedEffect::Stop {
+    if matches!(effect, PlannedEffect::Stop { .. }) {
         said.extend(storage(document));
         said.extend(address(document));
     }
@@ -61,7 +64,10 @@ pub(super) fn effects(document: &Document, effect: PlannedEffect, volumes: &[Pla
 fn main(document: &Document, effect: PlannedEffect, volumes: &[PlannedVolume]) -> String {
     match effect {
         PlannedEffect::Start => "It starts, and costs money while it runs.".to_owned(),
-        PlannedEffect::Stop => {
+        PlannedEffect::Stop { force: true } => "It is stopped by force: what runs on it is interrupted, and what its operating system \
+                                                has not written to its volumes yet is lost. Its EBS volumes stay, and cost money."
+            .to_owned(),
+        PlannedEffect::Stop { force: false } => {
             "It stops: what runs on it is interrupted. Its EBS volumes stay, and cost money.".to_owned()
         }
         PlannedEffect::Reboot => {
@@ -84,7 +90,7 @@ fn managers(document: &Document, effect: PlannedEffect) -> Vec<String> {
     let named = MANAGERS.iter().filter_map(|(tag, what)| {
         let name = shown(document.tag(tag)?, MAX);
         Some(match (*tag, effect) {
-            (AUTO_SCALING_GROUP, PlannedEffect::Stop) => {
+            (AUTO_SCALING_GROUP, PlannedEffect::Stop { .. }) => {
                 format!("It is in the {what} `{name}`, which may terminate a stopped instance and launch another one.")
             }
             (AUTO_SCALING_GROUP, PlannedEffect::Reboot) => {

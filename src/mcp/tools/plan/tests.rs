@@ -50,23 +50,26 @@ fn addressed(owner: &str) -> Document {
 #[test]
 fn a_stop_says_what_is_lost_what_stays_and_who_may_interfere() {
     let group = instance([("Tags", tags([("aws:autoscaling:groupName", "web"), ("Env", "dev")]))]);
-    let plan = planned(&group, PlannedEffect::Stop);
+    let plan = planned(&group, PlannedEffect::Stop { force: false });
     assert_eq!(plan.auto_scaling_group.as_deref(), Some("web"));
     assert_eq!(plan.tags, [("Env".to_owned(), "dev".to_owned())].into());
     let all = plan.effects.join(" ");
     assert!(all.contains("Auto Scaling group `web`, which may terminate a stopped instance"), "{all}");
     assert!(all.contains("vol-2 by i-9"), "{all}");
     assert!(all.contains("if it has any, lose their data"), "{all}");
-    assert!(said(&addressed("amazon"), PlannedEffect::Stop).contains("203.0.113.7 is given up"));
-    assert!(said(&addressed("123456789012"), PlannedEffect::Stop).contains("Elastic IP address 203.0.113.7 stays"));
+    assert!(said(&addressed("amazon"), PlannedEffect::Stop { force: false }).contains("203.0.113.7 is given up"));
+    assert!(
+        said(&addressed("123456789012"), PlannedEffect::Stop { force: false })
+            .contains("Elastic IP address 203.0.113.7 stays")
+    );
     let unknown = instance([("PublicIpAddress", "203.0.113.7".into())]);
-    assert!(said(&unknown, PlannedEffect::Stop).contains("unless it is an Elastic IP"));
+    assert!(said(&unknown, PlannedEffect::Stop { force: false }).contains("unless it is an Elastic IP"));
     let spot = instance([("InstanceLifecycle", "spot".into())]);
-    assert!(said(&spot, PlannedEffect::Stop).contains("Spot Instance"));
+    assert!(said(&spot, PlannedEffect::Stop { force: false }).contains("Spot Instance"));
     let old = instance([("RootDeviceType", "instance-store".into())]);
-    assert!(said(&old, PlannedEffect::Stop).contains("cannot be stopped"));
+    assert!(said(&old, PlannedEffect::Stop { force: false }).contains("cannot be stopped"));
     let disks = instance([("InstanceType", "m5d.large".into())]);
-    assert!(said(&disks, PlannedEffect::Stop).contains("which the type m5d.large has"));
+    assert!(said(&disks, PlannedEffect::Stop { force: false }).contains("which the type m5d.large has"));
     assert!(!said(&addressed("amazon"), PlannedEffect::Reboot).contains("given up"), "a reboot keeps it");
 }
 
@@ -115,7 +118,7 @@ proptest! {
                 ("Tags", tags([("Name", name), ("Env", env), ("other", other)])),
                 ("State", map([("Name", state.into())])),
             ]);
-            WritePlan { tool: "stop_instance", instances: vec![planned(&document, PlannedEffect::Stop)] }.digest()
+            WritePlan { tool: "stop_instance", instances: vec![planned(&document, PlannedEffect::Stop { force: false })] }.digest()
         };
         let one = plan(&name, &env, &state, "a");
         prop_assert_eq!(&one, &plan(&name, &env, &state, "b"), "a tag that is not shown");

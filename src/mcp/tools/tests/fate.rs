@@ -9,7 +9,7 @@ use crate::mcp::ListMode;
 use crate::mcp::tests::fast;
 use crate::mcp::tests::raw_client::{RawClient, modern};
 use crate::model::fixtures::scope;
-use crate::model::{ActionRequest, Named, ResourceId};
+use crate::model::{ActionRequest, ResourceId};
 
 /// The row that tells what became of the call `name` for one instance.
 async fn fate(client: &mut RawClient, name: &str, tool: &str, arguments: Value) -> Value {
@@ -61,7 +61,8 @@ async fn snapshots_whose_answer_was_lost_are_found_by_the_tag_of_their_action_an
         world.core.ingest.begin(ActionRequest { call: Some(call.to_owned()), ..request })
     };
     let (action, uncalled) = (begin("a-1").await.unwrap(), begin("a-2").await.unwrap());
-    let named = Named::parsed_from_arguments(vec![id.clone()]);
+    let Value::Object(given) = json!({"instance_id": id}) else { panic!() };
+    let named = arguments::read::<InstanceArguments<1>>(given).unwrap().named().unwrap();
     let asked =
         CreateSnapshots { description: "d".to_owned(), exclude_boot: false, tags: Vec::new(), action, dry_run: false };
     world.core.aws.pinned().await.create_snapshots(&named.choose(&scope(), |_| true), &asked).await.unwrap();

@@ -14,7 +14,12 @@ async fn a_call_is_recorded_with_who_made_it_its_arguments_and_awss_request_id()
     drop(data(client.agree("stop_instance", arguments).await.unwrap()));
     let changes = data(client.call("list_changes", json!({"cause": "action", "order": "oldest"})).await.unwrap());
     conforms(&list_changes::SPEC, &changes);
-    let [requested, finished] = changes["changes"].as_array().unwrap().as_slice() else { panic!("{changes}") };
+    let [confirmed, requested, finished] = changes["changes"].as_array().unwrap().as_slice() else {
+        panic!("{changes}")
+    };
+    assert_eq!((&confirmed["what"], &confirmed["confirmation"]), (&json!("action_confirmed"), &json!("token")));
+    assert_eq!((&requested["confirmation"], &requested["plan"]), (&json!("token"), &confirmed["plan"]));
+    assert!(!changes.to_string().contains("rs2."), "the token is not in the log: {changes}");
     assert_eq!((&requested["what"], &finished["what"]), (&json!("action_requested"), &json!("action_finished")));
     assert_eq!(requested["called_by"]["user"], "local");
     assert!(requested["called_by"]["client"].is_string(), "{requested}");
