@@ -8,7 +8,7 @@ use clap::Args;
 use super::output::Output;
 use super::process_report::{clients, command, whole};
 use super::store_flags::RegionalStoreFlags;
-use crate::app::client::process::{self, RestartError, RestartOutcome};
+use crate::app::client::process::{self, RestartOutcome};
 use crate::config::Environment;
 use crate::connection::flag_set;
 use crate::connection::version::{self, current};
@@ -62,8 +62,7 @@ impl Restart {
         let arguments = if self.flags.is_empty() {
             None
         } else {
-            let running =
-                process::describe(&data_dir).await.ok_or(RestartError::NotRunning { data_dir: data_dir.clone() })?;
+            let running = process::running(&data_dir).await?;
             let flags = absolute(&self.flags, is_path, environment);
             let arguments = flag_set::replaced(&running.arguments.ok_or(FlagsError::Unknown)?, &flags);
             let words: Vec<OsString> =

@@ -80,10 +80,20 @@ pub enum RestartError {
     #[error(transparent)]
     Holder(#[from] HolderError),
     /// It does not end.
-    #[error("the server, process {pid}, has not ended after {} s: `muster stop --force` kills it; everything acknowledged is stored", ENDS.as_secs())]
+    #[error("the server, process {pid}, has not ended after {} s: `{stop}` kills it; everything acknowledged is stored", ENDS.as_secs())]
     Hangs {
         /// Its process.
         pid: u32,
+        /// The command that kills it.
+        stop: String,
+    },
+    /// It does not answer.
+    #[error("the server{} does not answer, so its flags are not known: `{stop}` ends it, and `muster serve` starts it with all its flags", pid.map_or_else(String::new, |pid| format!(", process {pid},")))]
+    Silent {
+        /// Its process.
+        pid: Option<u32>,
+        /// The command that ends it.
+        stop: String,
     },
     /// It was killed, and its process is still there.
     #[error("process {pid} was killed and has not ended: the system keeps it, as it does while a disk does not answer")]
@@ -139,6 +149,15 @@ pub enum RestartError {
     },
 }
 
+fn hangs(data_dir: &Path, pid: u32) -> RestartError {
+    RestartError::Hangs { pid, stop: kills(data_dir) }
+}
+
+/// The command that ends the server of a data directory whatever it does.
+fn kills(data_dir: &Path) -> String {
+    command_line(["muster", "stop", "--data-dir", data_dir.to_string_lossy().as_ref(), "--force"])
+}
+
 fn how(arguments: Option<&[String]>) -> String {
     arguments.map_or_else(String::new, |words| format!(": muster {}", command_line(words.iter().map(String::as_str))))
 }
@@ -146,6 +165,18 @@ fn how(arguments: Option<&[String]>) -> String {
 /// What the running server of `data_dir` says of itself; `None` when none answers.
 pub async fn describe(data_dir: &Path) -> Option<ServerFacts> {
     facts(attach::ask(data_dir, ProcessRequest::Describe).await.ok()?)
+}
+
+/// What the running server of `data_dir` says of itself.
+///
+/// # Errors
+/// When none runs, or it does not answer.
+pub async fn running(data_dir: &Path) -> Result<ServerFacts, RestartError> {
+    match (describe(data_dir).await, lock::probe(data_dir)) {
+        (Some(facts), _) => Ok(facts),
+        (None, Err(lock::LockError::Held { pid, .. })) => Err(RestartError::Silent { pid, stop: kills(data_dir) }),
+        (None, _) => Err(RestartError::NotRunning { data_dir: data_dir.to_owned() }),
+    }
 }
 
 /// Ends the server of `data_dir`; with `force`, by killing it where nothing else helps.
@@ -164,7 +195,7 @@ pub async fn stop(data_dir: &Path, force: bool) -> Result<StopOutcome, RestartEr
         Ok(Some(facts)) => match ended(data_dir, facts.pid, facts.since_ms, ENDS).await {
             true => Ok(StopOutcome::Ended(Box::new(facts))),
             false if force => kill(data_dir, facts.pid, facts.arguments).await,
-            false => Err(RestartError::Hangs { pid: facts.pid }),
+            false => Err(hangs(data_dir, facts.pid)),
         },
         _ => signal(data_dir, force).await,
     }
@@ -241,7 +272,7 @@ async fn signal(data_dir: &Path, force: bool) -> Result<StopOutcome, RestartErro
     match let_go(data_dir, pid, ENDS).await {
         true => Ok(StopOutcome::Signalled { pid, arguments, killed: false }),
         false if force => kill(data_dir, pid, arguments).await,
-        false => Err(RestartError::Hangs { pid }),
+        false => Err(hangs(data_dir, pid)),
     }
 }
 

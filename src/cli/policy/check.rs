@@ -36,6 +36,10 @@ impl PolicyCheck {
         let writes = (self.writes != WriteFlags::default()).then(|| self.writes.policy());
         let request = AdminRequest::Judge { instance: self.instance.clone(), tool: self.tool.clone(), writes };
         let verdict = admin::done(&self.store.config(environment)?, &request).await?;
+        let has_rules = verdict.get("rules").and_then(Value::as_array).is_some_and(|rules| !rules.is_empty());
+        if !has_rules {
+            return Err(NothingToJudge.into());
+        }
         let mut output = Output::stdout();
         if self.json {
             output.line(&harmless(&format!("{verdict:#}")))?;
@@ -52,6 +56,14 @@ impl PolicyCheck {
         Err(NotAllowed { tool: field(&verdict, "tool"), instance: field(&verdict, "instance_id") }.into())
     }
 }
+
+/// No server runs, and no flags were given: there is no rule, and nothing may be changed without a server.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "no server runs and no rules were given, so there is nothing to judge: start the server, or add the flags of `muster mcp`, such \
+     as --allow-writes"
+)]
+struct NothingToJudge;
 
 /// A change that a rule refuses.
 #[derive(Debug, thiserror::Error)]
