@@ -115,6 +115,15 @@ impl LineClient {
         self.result(id)["structuredContent"].take()
     }
 
+    /// The arguments of a call that changes an instance, with the token of the plan that it is shown.
+    fn agreed(&mut self, tool: &str, instance: &str) -> Value {
+        let mut arguments = json!({"instance_id": instance});
+        if tool == "stop_instance" {
+            arguments["confirmation"] = self.call(tool, &arguments)["confirmation"]["token"].take();
+        }
+        arguments
+    }
+
     fn subscribe(&mut self, uri: &str) {
         if self.is_old {
             let id = self.ask("resources/subscribe", json!({"uri": uri}));
@@ -317,8 +326,9 @@ fn ten_clients_go_on_when_their_server_is_killed_and_a_write_on_its_way_ends_as_
         let writer = round % CLIENTS;
         let before = clients[writer].settled(target);
         let (tool, after) = toggle(before);
+        let arguments = clients[writer].agreed(tool, target);
         let reads: Vec<u64> = clients.iter_mut().map(|client| client.begin_read(&uri)).collect();
-        let write = clients[writer].ask("tools/call", json!({"name": tool, "arguments": {"instance_id": target}}));
+        let write = clients[writer].ask("tools/call", json!({"name": tool, "arguments": arguments}));
         // Wherever the write is by then: not begun, asked of AWS, or answered.
         std::thread::sleep(Duration::from_millis(DELAYS[round % DELAYS.len()]));
         let killed = kill_server(&sandbox);
@@ -345,7 +355,8 @@ fn ten_clients_go_on_when_their_server_is_killed_and_a_write_on_its_way_ends_as_
         for client in &mut clients {
             client.forget();
         }
-        let changed = clients[writer].call(tool, &json!({"instance_id": shared}));
+        let arguments = clients[writer].agreed(tool, shared);
+        let changed = clients[writer].call(tool, &arguments);
         assert_eq!(changed["results"][0]["verdict"], "done", "{changed}");
         for client in &mut clients {
             client.hears_until(&uri, &after);
@@ -446,7 +457,8 @@ fn all_hear_a_change(clients: &mut [LineClient], uri: &str) {
     for client in &mut *clients {
         client.forget();
     }
-    let changed = clients[0].call(tool, &json!({"instance_id": uri.strip_prefix("ec2://instance/").unwrap()}));
+    let arguments = clients[0].agreed(tool, uri.strip_prefix("ec2://instance/").unwrap());
+    let changed = clients[0].call(tool, &arguments);
     assert_eq!(changed["results"][0]["verdict"], "done", "{changed}");
     for client in clients {
         client.hears_until(uri, &after);
@@ -519,6 +531,15 @@ fn a_server_with_a_client_that_says_nothing_is_not_idle_and_one_without_any_is()
     all_hear_a_change(&mut clients, &uri);
 }
 
+/// Whether each thread of a process is stopped. On a busy machine that takes a while after the signal.
+fn all_stopped(pid: i32) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    threads.map(|thread| std::fs::read_to_string(thread.unwrap().path().join("stat")).unwrap_or_default()).all(|stat| {
+        // The name before the state may hold anything.
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+    })
+}
+
 #[test]
 fn a_server_that_hangs_is_named_and_its_clients_go_on_when_it_does_or_when_a_person_ends_it() {
     let simulator = Simulator::start(5, &[]);
@@ -532,6 +553,7 @@ fn a_server_that_hangs_is_named_and_its_clients_go_on_when_it_does_or_when_a_per
     let count = json!({"name": "count_inventory", "arguments": {"kind": "vpc"}});
     for way in [Signal::CONT, Signal::KILL] {
         signal(Signal::STOP);
+        eventually("each thread of the server has stopped", || all_stopped(hung).then_some(()));
         let asked: Vec<u64> = clients.iter_mut().map(|client| client.ask("tools/call", count.clone())).collect();
         for (client, id) in clients.iter_mut().zip(asked) {
             let answer = client.answer(id);

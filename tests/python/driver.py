@@ -40,6 +40,21 @@ def failure(error):
     }
 
 
+def person(settings):
+    """Answers every question alike; none where nobody is there to ask."""
+    from mcp.types import ElicitResult  # Not every client of this protocol has it.
+
+    does = settings.get("person")
+    if does is None:
+        return None
+
+    async def answer(_context, params):
+        event("asked", message=params.message)
+        return ElicitResult(action=does, content={"confirm": True} if does == "accept" else None)
+
+    return answer
+
+
 async def every_page(fetch, field):
     """All members of a listing, following cursors; fails on a cursor that comes back."""
     members, pages, seen, cursor = [], [], set(), None

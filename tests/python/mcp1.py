@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 
 from mcp import ClientSession, StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
-from mcp.types import ElicitResult, PaginatedRequestParams
+from mcp.types import PaginatedRequestParams
 from pydantic import AnyUrl
 
 import driver
@@ -30,24 +30,11 @@ async def on_message(message):
             driver.event("list_changed")
 
 
-def person(settings):
-    """Answers every question alike; none where nobody is there to ask."""
-    does = settings.get("person")
-    if does is None:
-        return None
-
-    async def answer(_context, params):
-        driver.event("asked", message=params.message)
-        return ElicitResult(action=does, content={"confirm": True} if does == "accept" else None)
-
-    return answer
-
-
 async def main(settings):
     async with AsyncExitStack() as stack:
         streams = await stack.enter_async_context(transport(settings))
         session = ClientSession(
-            streams[0], streams[1], message_handler=on_message, elicitation_callback=person(settings)
+            streams[0], streams[1], message_handler=on_message, elicitation_callback=driver.person(settings)
         )
         client = await stack.enter_async_context(session)
         greeting = await client.initialize()

@@ -6,7 +6,6 @@ import warnings
 import anyio
 from mcp import StdioServerParameters
 from mcp.client import Client
-from mcp.types import ElicitResult
 
 import driver
 
@@ -27,25 +26,12 @@ async def on_message(message):
             driver.event("list_changed")
 
 
-def person(settings):
-    """Answers every question alike; none where nobody is there to ask."""
-    does = settings.get("person")
-    if does is None:
-        return None
-
-    async def answer(_context, params):
-        driver.event("asked", message=params.message)
-        return ElicitResult(action=does, content={"confirm": True} if does == "accept" else None)
-
-    return answer
-
-
 async def main(settings):
     legacy = settings["mode"] == "legacy"
     # In the newer era a subscription's own stream reports; the handler would report the same notification again.
     handler = on_message if legacy else None
     connecting = Client(
-        target(settings), mode=settings["mode"], message_handler=handler, elicitation_callback=person(settings)
+        target(settings), mode=settings["mode"], message_handler=handler, elicitation_callback=driver.person(settings)
     )
     async with connecting as client:
         async with anyio.create_task_group() as tasks:
