@@ -16,7 +16,7 @@ use super::touched::TouchBook;
 use crate::audit::AuditProgress;
 use crate::aws::Aws;
 use crate::ingest;
-use crate::model::{LogId, Region, SharedClock, Timestamp};
+use crate::model::{LogId, Region, SharedClock, Timestamp, WriteAttempt};
 use crate::notify::ChangeHub;
 use crate::query::prices::PriceTable;
 use crate::store::{Health, Snapshot, Store};
@@ -69,6 +69,23 @@ impl Core {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Records that `rule` refused a call. Where that fails the call is refused all the same.
+    pub async fn record_refusal(&self, attempt: WriteAttempt, rule: String) {
+        if let Err(error) = self.ingest.refused(attempt, rule).await {
+            tracing::warn!(%error, "a refusal is not in the log");
+        }
+    }
+
+    /// Refuses a call while the audit file that is required is behind or cannot be written.
+    ///
+    /// # Errors
+    /// What is wrong with the file.
+    pub async fn audited(&self, attempt: impl FnOnce() -> WriteAttempt) -> Result<(), RequestError> {
+        let Some(why) = self.audit.refusal() else { return Ok(()) };
+        self.record_refusal(attempt(), "--audit-required".to_owned()).await;
+        Err(RequestError::NotAudited { why })
     }
 
     /// The log that cursors and seqs belong to.

@@ -169,7 +169,7 @@ pub async fn call(
         let token = confirmation::take(&mut given)?;
         setting.running.origin.note_arguments(&given);
         if given.get("dry_run") != Some(&Value::Bool(true)) {
-            audited(spec, &core, &setting).await?;
+            core.audited(|| setting.running.origin.attempt(spec.name, Vec::new())).await?;
         }
         let key = idempotency_key::take(&mut given)?;
         let instances = arguments::read::<InstanceArguments<{ usize::MAX }>>(given.clone())?.ids()?;
@@ -183,17 +183,6 @@ pub async fn call(
         Ok(answer) => answer.response(),
         Err(fault) => fault.with_example(spec.example).result().into(),
     }
-}
-
-/// Refuses a call while the audit file that is required is behind or cannot be written.
-async fn audited(spec: &ToolSpec, core: &Core, setting: &CallSetting) -> Result<(), RequestError> {
-    let Some(why) = core.audit.refusal() else { return Ok(()) };
-    let attempt = setting.running.origin.attempt(spec.name, Vec::new());
-    // It is refused whether or not that can be recorded.
-    if let Err(error) = core.ingest.refused(attempt, "--audit-required".to_owned()).await {
-        tracing::warn!(%error, "a refusal is not recorded");
-    }
-    Err(RequestError::NotAudited { why })
 }
 
 #[cfg(test)]

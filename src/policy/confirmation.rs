@@ -72,20 +72,6 @@ pub enum Unconfirmed {
 }
 
 impl Unconfirmed {
-    /// Its name in the log and in answers.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Unconfirmed::Missing => "missing",
-            Unconfirmed::Declined => "declined",
-            Unconfirmed::Expired => "expired",
-            Unconfirmed::Replayed => "replayed",
-            Unconfirmed::Altered => "altered",
-            Unconfirmed::Restarted => "restarted",
-            Unconfirmed::Changed => "changed",
-        }
-    }
-
     /// What an answer says of it.
     #[must_use]
     pub fn told(self) -> String {

@@ -80,13 +80,7 @@ impl Snapshot {
 
     /// The entries as stored, for a copy of the file.
     pub(super) fn raw_keyed(&self) -> Result<Vec<RawEntry>, ReadError> {
-        let prefix = keys::all_keyed();
-        let mut found = Vec::new();
-        for entry in self.0.dedupe.range(prefix.as_slice()..keys::past(&prefix).as_slice())? {
-            let (key, bytes) = entry?;
-            found.push((key.value().to_vec(), bytes.value().to_vec()));
-        }
-        Ok(found)
+        self.raw_deduped(&keys::all_keyed())
     }
 }
 

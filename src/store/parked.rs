@@ -87,9 +87,13 @@ impl Snapshot {
 
     /// The entries as stored, for a copy of the file.
     pub(super) fn raw_parked(&self) -> Result<Vec<RawEntry>, ReadError> {
-        let prefix = keys::all_parked();
+        self.raw_deduped(&keys::all_parked())
+    }
+
+    /// The entries of the table `dedupe` whose keys begin with `prefix`, as stored.
+    pub(super) fn raw_deduped(&self, prefix: &[u8]) -> Result<Vec<RawEntry>, ReadError> {
         let mut found = Vec::new();
-        for entry in self.0.dedupe.range(prefix.as_slice()..keys::past(&prefix).as_slice())? {
+        for entry in self.0.dedupe.range(prefix..keys::past(prefix).as_slice())? {
             let (key, bytes) = entry?;
             found.push((key.value().to_vec(), bytes.value().to_vec()));
         }

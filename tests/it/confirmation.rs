@@ -144,6 +144,7 @@ fn a_server_killed_while_a_person_is_asked_has_done_nothing_and_a_late_yes_does_
     assert_eq!(answer["result"]["structuredContent"]["results"][0]["verdict"], "not_sent", "{answer}");
     let yes = json!({"action": "accept", "content": {"confirm": true}});
     say(&mut client, json!({"jsonrpc": "2.0", "id": question["id"], "result": yes}));
+    // Long enough for a call of AWS, which must not come.
     std::thread::sleep(Duration::from_secs(2));
     assert_ne!(sandbox.server_pid(), Some(pid), "another server serves");
     assert_eq!(records(&mut looking, &instance), Vec::<Value>::new());

@@ -516,6 +516,7 @@ fn a_server_with_a_client_that_says_nothing_is_not_idle_and_one_without_any_is()
     let flags = [&OFTEN[..], &["--allow-writes", "--idle-exit", "1s"]].concat();
     let (mut clients, uri) = ten_subscribed(&sandbox, &flags);
     let before = sandbox.server_facts();
+    // Several times as long as the server stays without a client.
     std::thread::sleep(Duration::from_secs(4));
     all_hear_a_change(&mut clients, &uri);
     clients.truncate(1);

@@ -133,7 +133,8 @@ pub enum RestartError {
     },
     /// It ended, and another one serves.
     #[error(
-        "the server ended and did not start again; process {pid}, {started_by}, serves now{}. Why it did not start again is in the          log {}, or on its standard error where it was started by hand",
+        "the server ended and did not start again; process {pid}, {started_by}, serves now{}. Why it did not start again is in the \
+         log {}, or on its standard error where it was started by hand",
         how(arguments.as_deref()),
         log.display()
     )]

@@ -43,7 +43,12 @@ impl Handler {
                 if let Some(running) = running.as_mut().filter(|_| spec.is_write()) {
                     running.origin.by = Some(self.principal(&context));
                 }
-                let confirmer = self.confirmer(&request, &context);
+                let confirmer = if spec.is_write() {
+                    self.confirmer(&request, &context)
+                } else {
+                    // Nobody is asked about what only reads.
+                    Confirmer::new(Arc::clone(&self.server.0.claims), Arc::default(), AskWay::Token)
+                };
                 let call = |core| {
                     let (arguments, running, note) = (request.arguments.clone(), running.clone(), note.clone());
                     let confirmer = confirmer.clone();
@@ -139,9 +144,7 @@ impl Handler {
         // A token is nobody's business but the server's and the client's.
         arguments.remove(confirmation::NAME);
         origin.note_arguments(&arguments);
-        if let Err(error) = core.ingest.refused(origin.attempt(tool, Vec::new()), rule).await {
-            tracing::warn!(%error, tool, "a refusal is not in the log");
-        }
+        core.record_refusal(origin.attempt(tool, Vec::new()), rule).await;
     }
 
     /// Asks for the confirmation of a call, in the way that its client knows.

@@ -21,7 +21,7 @@ use crate::mcp::confirmer::{Agreement, AskedClient, Confirmer};
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
 use crate::model::{ConfirmationOutcome, ConfirmationWay, FailureCode, Named, ResourceId};
-use crate::policy::confirmation::{HOLDS, Risk, Unconfirmed, is_needed};
+use crate::policy::confirmation::{HOLDS, Unconfirmed, is_needed};
 
 /// What a call does next.
 pub enum Consent {
@@ -45,8 +45,6 @@ pub struct ConfirmationOffer {
 pub struct AskedChange<'a> {
     /// The tool.
     pub spec: &'static ToolSpec,
-    /// Whether it interrupts something.
-    pub risk: Risk,
     /// What it does, such as `Stop`.
     pub verb: &'static str,
     /// The instances that were named.
@@ -76,11 +74,11 @@ impl AskedChange<'_> {
                 return Ok(Consent::Answer(self.refused(why)?));
             }
         }
-        if !is_needed(self.risk, self.named.ids().count()) {
+        if !is_needed(self.spec.risk(), self.named.ids().count()) {
             return Ok(Consent::Go(None));
         }
         let plan = plan().await?;
-        if !is_needed(self.risk, plan.instances.len()) {
+        if !is_needed(self.spec.risk(), plan.instances.len()) {
             return Ok(Consent::Go(None));
         }
         let shown = plan.asked();
@@ -184,9 +182,7 @@ pub async fn settle(
         return Err(RequestError::Stopping);
     }
     // The person may have taken two minutes.
-    if let Some(why) = core.audit.refusal() {
-        return Err(RequestError::NotAudited { why });
-    }
+    core.audited(|| running.origin.attempt(spec.name, plan.ids())).await?;
     let (way, shown) = (agreement.way, plan.recorded());
     if let Err(why) = confirmer.spend(agreement, &plan.digest()) {
         record(core, spec, running, (way, &plan.ids(), Some(shown)), why).await;

@@ -15,7 +15,7 @@ use super::arguments::confirmation::Confirmable;
 use super::arguments::idempotency_key::Keyed;
 use super::arguments::instances::InstanceArguments;
 use super::gate::{GatedInstances, RefusedInstance, WriteGate};
-use super::plan::{PlannedEffect, WritePlan, devices};
+use super::plan::{PlannedEffect, devices};
 use super::schema::ToolSchema;
 use super::spec::{CallSetting, ToolCall, ToolEffect, ToolSpec};
 use super::verdict::WriteVerdict;
@@ -31,7 +31,7 @@ use crate::mcp::confirmer::{Agreement, Confirmer};
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
 use crate::model::{ActionId, Cause, Chosen, Named, Observation, ResourceId, Scope, Seen, Seq, Source};
-use crate::policy::confirmation::{Risk, is_needed};
+use crate::policy::confirmation::is_needed;
 use report::{SnapshotAnswer, SnapshotOutcome, SnapshotRow, answer};
 
 /// The most instances in one call, because the answer names every snapshot of each.
@@ -101,8 +101,8 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
     let gate = WriteGate { core: Arc::clone(&core), writes, origin, spec: &SPEC, dry_run };
     let mut agreement = None;
     if !dry_run {
-        let change = AskedChange { spec: &SPEC, risk: Risk::Adds, verb: "Snapshot the volumes of", named: &named };
-        match change.consent(&core, &setting, || planned(&gate, &named, &wish)).await? {
+        let change = AskedChange { spec: &SPEC, verb: "Snapshot the volumes of", named: &named };
+        match change.consent(&core, &setting, || gate.preview(&named, wish.effect(), has_volumes)).await? {
             Consent::Go(agreed) => agreement = agreed,
             Consent::Answer(answer) => return Ok(answer),
         }
@@ -113,16 +113,8 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
     answer(&outcome, dry_run)
 }
 
-/// What a call would do to the instances of which it would make snapshots, as they are now.
-async fn planned(gate: &WriteGate, named: &Named, wish: &Wish) -> Result<WritePlan, RequestError> {
-    let aws = gate.core.aws.pinned().await;
-    let LiveCheck { targets, .. } = check(&gate.core, &aws, named).await?;
-    // Nothing is changed yet, so nothing counts and no refusal is recorded.
-    let look = WriteGate { dry_run: true, ..gate.clone() };
-    let has_volumes = |target: &LiveInstance| !devices(&target.document).is_empty();
-    let GatedInstances { mut allowed, .. } = look.pass(targets, has_volumes).await?;
-    allowed.retain(has_volumes);
-    gate.plan(wish.effect(), &allowed)
+fn has_volumes(target: &LiveInstance) -> bool {
+    !devices(&target.document).is_empty()
 }
 
 async fn run(
@@ -138,15 +130,13 @@ async fn run(
     let mut seq = None;
     let told = |problem: UncalledInstance| SnapshotRow::new(problem.id, problem.verdict).with_message(problem.message);
     let mut rows: Vec<SnapshotRow> = problems.into_iter().map(told).collect();
-    let GatedInstances { allowed, refused, admission } =
-        gate.pass(targets, |target| !devices(&target.document).is_empty()).await?;
+    let GatedInstances { allowed, refused, admission } = gate.pass(targets, has_volumes).await?;
     rows.extend(refused.into_iter().map(|RefusedInstance { target, message, .. }| {
         SnapshotRow::new(target.id.id.to_string(), WriteVerdict::PolicyRefused).with_message(message)
     }));
-    let planned: Vec<LiveInstance> =
-        allowed.iter().filter(|target| !devices(&target.document).is_empty()).cloned().collect();
+    let planned: Vec<LiveInstance> = allowed.iter().filter(|target| has_volumes(target)).cloned().collect();
     let plan = match planned.as_slice() {
-        [_, ..] if !wish.dry_run && (agreed.1.is_some() || is_needed(Risk::Adds, planned.len())) => {
+        [_, ..] if !wish.dry_run && (agreed.1.is_some() || is_needed(SPEC.risk(), planned.len())) => {
             let planned = planned.as_slice();
             let plan = gate.plan(wish.effect(), planned)?;
             if let Some(why) = agreement::settle(core, &SPEC, &mut running, agreed, &plan).await? {

@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use super::plan::{PlannedEffect, WritePlan};
 use super::spec::ToolSpec;
-use super::write_through::LiveInstance;
+use super::write_through::{LiveCheck, LiveInstance, check};
 use crate::mcp::call_origin::CallOrigin;
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
 use crate::mcp::policy::Writes;
 use crate::mcp::touched::{Admission, TouchedLately};
 use crate::model::secret_tags::is_mark;
-use crate::model::{Cause, Document, Event, Group, Recorded, ResourceId, Seq, Timestamp, Value};
+use crate::model::{Cause, Document, Event, Group, Named, Recorded, ResourceId, Seq, Timestamp, Value};
 use crate::policy::change_request::TagValue;
 use crate::policy::{ChangeRequest, KnownTags, PolicyVerdict, TouchedInstances, WriteRule};
 use crate::store::Snapshot;
@@ -88,7 +88,7 @@ impl WriteGate {
         Ok(gated)
     }
 
-    /// Records what was refused, by rule. Where that fails it is refused all the same.
+    /// Records what was refused, by rule.
     async fn record(&self, refused: &[RefusedInstance]) {
         let mut by_rule: BTreeMap<&str, Vec<ResourceId>> = BTreeMap::new();
         for RefusedInstance { target, rule, .. } in refused {
@@ -96,9 +96,7 @@ impl WriteGate {
         }
         for (rule, targets) in by_rule {
             let attempt = self.origin.attempt(self.spec.name, targets);
-            if let Err(error) = self.core.ingest.refused(attempt, rule.to_owned()).await {
-                tracing::warn!(%error, rule, "a refusal is not in the log");
-            }
+            self.core.record_refusal(attempt, rule.to_owned()).await;
         }
     }
 
@@ -143,6 +141,24 @@ impl WriteGate {
     /// When the copy cannot be read.
     pub fn plan(&self, effect: PlannedEffect, targets: &[LiveInstance]) -> Result<WritePlan, RequestError> {
         WritePlan::make(&self.core, self.spec.name, effect, targets, &self.writes.in_force().tag_keys())
+    }
+
+    /// What the tool would do to the named instances for which a call `will_be` made, as AWS shows them now. Nothing is changed yet, so
+    /// nothing counts and no refusal is recorded.
+    ///
+    /// # Errors
+    /// When the log or the copy cannot be read.
+    pub async fn preview(
+        &self,
+        named: &Named,
+        effect: PlannedEffect,
+        will_be: impl Fn(&LiveInstance) -> bool,
+    ) -> Result<WritePlan, RequestError> {
+        let LiveCheck { targets, .. } = check(&self.core, &self.core.aws.pinned().await, named).await?;
+        let look = WriteGate { dry_run: true, ..self.clone() };
+        let GatedInstances { mut allowed, .. } = look.pass(targets, &will_be).await?;
+        allowed.retain(will_be);
+        self.plan(effect, &allowed)
     }
 
     /// What the rules say of one instance. Nothing is counted.

@@ -8,7 +8,6 @@ mod volume;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ring::digest::{SHA256, digest};
 use rmcp::schemars::{Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -16,6 +15,7 @@ use serde_json::{Value, json};
 use super::budget::{BUDGET, RowBudget};
 use super::write_through::LiveInstance;
 use crate::kinds::VOLUME;
+use crate::mcp::claim_desk::sha256;
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
 use crate::model::known::state_name;
@@ -116,7 +116,7 @@ impl WritePlan {
         instances.sort_by_key(|change| &change.id);
         // Every field is text, a list or an ordered map, which JSON can hold.
         let bytes = serde_json::to_vec(&(self.tool, instances)).unwrap_or_default();
-        digest(&SHA256, &bytes).as_ref().iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
+        sha256(&bytes)
     }
 
     /// The plan as an answer shows it: as text and as data, of as many instances as fit into half of an answer.

@@ -12,7 +12,7 @@ use super::agreement::{self, AskedChange, Consent};
 use super::answer::ToolResult;
 use super::arguments::instances::InstanceArguments;
 use super::gate::{GatedInstances, RefusedInstance, WriteGate};
-use super::plan::{PlannedEffect, WritePlan};
+use super::plan::PlannedEffect;
 use super::spec::{CallSetting, ToolCall, ToolSpec};
 use super::verdict::WriteVerdict;
 use super::write_through::{ACTED, Intent, LiveCheck, LiveInstance, check, distrust, to_the_end, uncalled, witness};
@@ -23,7 +23,7 @@ use crate::mcp::confirmer::{Agreement, Confirmer};
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
 use crate::model::{ActionEnd, ActionOutcome, Chosen, Named, Observation, Scope, Seen, Source};
-use crate::policy::confirmation::{Risk, is_needed};
+use crate::policy::confirmation::is_needed;
 use report::{PowerReport, PowerRow, Unasked};
 
 /// The most instances in one call.
@@ -62,14 +62,6 @@ impl Power {
         }
     }
 
-    /// Whether it interrupts something.
-    fn risk(self) -> Risk {
-        match self {
-            Power::Start => Risk::Adds,
-            Power::Stop { .. } | Power::Reboot => Risk::Interrupts,
-        }
-    }
-
     /// What it does to instances, for a question.
     fn verb(self) -> &'static str {
         match self {
@@ -89,6 +81,11 @@ impl Power {
             // Each call reboots once more.
             Power::Reboot => false,
         }
+    }
+
+    /// Whether a call is made for an instance.
+    fn will_call(self, target: &LiveInstance) -> bool {
+        !self.is_already(target.state())
     }
 
     /// Whether AWS surely accepts the call for an instance in `state`. Other instances are called one by one, because AWS accepts
@@ -169,8 +166,11 @@ pub async fn serve(
     let gate = WriteGate { core: Arc::clone(&core), writes, origin, spec, dry_run };
     let mut agreement = None;
     if !dry_run {
-        let change = AskedChange { spec, risk: power.risk(), verb: power.verb(), named: &named };
-        match change.consent(&core, &setting, || plan(&gate, power, &named)).await? {
+        let change = AskedChange { spec, verb: power.verb(), named: &named };
+        match change
+            .consent(&core, &setting, || gate.preview(&named, power.effect(), |target| power.will_call(target)))
+            .await?
+        {
             Consent::Go(agreed) => agreement = agreed,
             Consent::Answer(answer) => return Ok(answer),
         }
@@ -178,17 +178,6 @@ pub async fn serve(
     let CallSetting { running, confirmer, .. } = setting;
     let work = async move { run(&gate, power, &named, running, (&confirmer, agreement.as_ref())).await };
     to_the_end(&core, work).await?.answer(power.words(), dry_run)
-}
-
-/// What a call would do to the instances that it would change, as they are now.
-async fn plan(gate: &WriteGate, power: Power, named: &Named) -> Result<WritePlan, RequestError> {
-    let aws = gate.core.aws.pinned().await;
-    let LiveCheck { targets, .. } = check(&gate.core, &aws, named).await?;
-    // Nothing is changed yet, so nothing counts and no refusal is recorded.
-    let look = WriteGate { dry_run: true, ..gate.clone() };
-    let GatedInstances { mut allowed, .. } = look.pass(targets, |target| !power.is_already(target.state())).await?;
-    allowed.retain(|target| !power.is_already(target.state()));
-    gate.plan(power.effect(), &allowed)
 }
 
 async fn run(
@@ -212,8 +201,7 @@ async fn run(
             message: Some(problem.message),
         });
     }
-    let GatedInstances { allowed, refused, admission } =
-        gate.pass(targets, |target| !power.is_already(target.state())).await?;
+    let GatedInstances { allowed, refused, admission } = gate.pass(targets, |target| power.will_call(target)).await?;
     for RefusedInstance { target, message, .. } in refused {
         report.rows.push(PowerRow::of(&target, WriteVerdict::PolicyRefused, Some(message)));
     }
@@ -233,7 +221,7 @@ async fn run(
     if *dry_run {
         report.plan = Some(gate.plan(power.effect(), &rest)?);
     } else if !rest.is_empty()
-        && (agreed.1.is_some() || is_needed(power.risk(), rest.len()))
+        && (agreed.1.is_some() || is_needed(spec.risk(), rest.len()))
         && let Some(why) =
             agreement::settle(core, spec, &mut running, agreed, &gate.plan(power.effect(), &rest)?).await?
     {

@@ -20,6 +20,7 @@ use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
 use crate::mcp::policy::Writes;
 use crate::mcp::told::ProgressNote;
+use crate::policy::confirmation::Risk;
 
 /// Everything that is particular to one tool.
 pub struct ToolSpec {
@@ -96,6 +97,15 @@ impl ToolSpec {
     #[must_use]
     pub fn only_adds(&self) -> bool {
         self.effect == ToolEffect::Creates
+    }
+
+    /// Whether it interrupts what runs.
+    #[must_use]
+    pub fn risk(&self) -> Risk {
+        match self.effect {
+            ToolEffect::Idempotent { destructive: true } | ToolEffect::Interrupts => Risk::Interrupts,
+            ToolEffect::Read | ToolEffect::Idempotent { destructive: false } | ToolEffect::Creates => Risk::Adds,
+        }
     }
 
     /// Brings the arguments of a call into the form that the tool's schema declares, and refuses unknown ones.
