@@ -107,10 +107,11 @@ impl WriteGate {
         }
         let span = self.span();
         let now = core.now();
+        let audit = if self.dry_run { None } else { self.audit_obstacle(core) };
         let decide = |touched: &mut TouchedLately| {
             let (mut gated, mut counted) = (GatedInstances::default(), Vec::new());
             for ((target, is_called), tags) in targets.into_iter().zip(&tags) {
-                let change = self.request(&target.id, tags, touched, now);
+                let change = ChangeRequest { audit: audit.as_deref(), ..self.request(&target.id, tags, touched, now) };
                 let change = if is_called { change } else { uncounted(&change) };
                 let verdict = self.writes.in_force().judge(&change);
                 if let Some(check) = verdict.refusal() {
@@ -167,7 +168,11 @@ impl WriteGate {
     /// When the log or the copy cannot be read.
     pub fn explain(&self, core: &Core, id: &ResourceId, document: &Document) -> Result<PolicyVerdict, RequestError> {
         let (tags, now) = (self.known_tags(core, id, document)?, core.now());
-        let judge = |touched: &TouchedLately| self.writes.in_force().judge(&self.request(id, &tags, touched, now));
+        let audit = self.audit_obstacle(core);
+        let judge = |touched: &TouchedLately| {
+            let change = ChangeRequest { audit: audit.as_deref(), ..self.request(id, &tags, touched, now) };
+            self.writes.in_force().judge(&change)
+        };
         match self.span() {
             None => Ok(judge(&TouchedLately::default())),
             Some(span) => {
@@ -204,8 +209,14 @@ impl WriteGate {
             tags,
             by_server: &touched.by_user,
             by_connection: &touched.by_client,
+            audit: None,
             now,
         }
+    }
+
+    /// Why what is changed now might not come into the audit file, if a rule asks for that.
+    fn audit_obstacle(&self, core: &Core) -> Option<String> {
+        self.writes.in_force().origin_of(&WriteRule::Audit).and_then(|_| core.audit.obstacle())
     }
 
     /// The longest time that a cap looks back; `None` without caps.

@@ -109,6 +109,12 @@ impl WritePlan {
         self.instances.iter().map(|change| change.id.clone()).collect()
     }
 
+    /// Whether it changes the instance with this id.
+    #[must_use]
+    pub fn names(&self, id: &str) -> bool {
+        self.instances.iter().any(|change| change.instance_id == id)
+    }
+
     /// A name of everything that the plan shows, as 64 hexadecimal digits. Another plan has another one.
     #[must_use]
     pub fn digest(&self) -> String {

@@ -21,6 +21,7 @@ struct Case {
     tags: KnownTags,
     by_server: TouchedInstances,
     by_connection: TouchedInstances,
+    audit: Option<&'static str>,
 }
 
 impl Case {
@@ -38,6 +39,7 @@ impl Case {
             tags: &self.tags,
             by_server: &self.by_server,
             by_connection: &self.by_connection,
+            audit: self.audit,
             now: NOW,
         }
     }
@@ -52,6 +54,7 @@ fn case() -> Case {
         tags: tags([("Env", "dev")]),
         by_server: TouchedInstances::default(),
         by_connection: TouchedInstances::default(),
+        audit: None,
     }
 }
 
@@ -85,6 +88,8 @@ fn rules() -> impl Strategy<Value = WriteRule> {
         2 => (0..4_usize, 1..2_000_u64).prop_map(|(instances, seconds)| {
             WriteRule::Cap(WriteCap { instances, window: Duration::from_secs(seconds) })
         }),
+        1 => Just(WriteRule::Human),
+        1 => Just(WriteRule::Audit),
         1 => Just(WriteRule::Unknown("quantum".to_owned())),
     ]
 }
@@ -115,8 +120,9 @@ fn cases() -> impl Strategy<Value = Case> {
         1 => Just(KnownTags::Lost),
     ];
     let places = (select(&ACCOUNTS[..]), select(&NAMES[..]), select(&NAMES[..]));
-    (select(&TOOLS[..]), places, tags, touched(), touched()).prop_map(
-        |(tool, (account, region, instance), tags, by_server, by_connection)| Case {
+    let audit = prop::option::of(Just("it is behind"));
+    (select(&TOOLS[..]), places, tags, touched(), touched(), audit).prop_map(
+        |(tool, (account, region, instance), tags, by_server, by_connection, audit)| Case {
             tool,
             account,
             region,
@@ -124,6 +130,7 @@ fn cases() -> impl Strategy<Value = Case> {
             tags,
             by_server,
             by_connection,
+            audit,
         },
     )
 }
@@ -160,6 +167,8 @@ fn allows((allow, rules): &(bool, Vec<WriteRule>), case: &Case, touched: &Touche
                 ids.dedup();
                 ids.len() <= *instances && touched.known_since.is_none_or(|since| since <= begin)
             }
+            WriteRule::Human => true,
+            WriteRule::Audit => case.audit.is_none(),
             WriteRule::Writes(_) | WriteRule::Unknown(_) => false,
         })
 }

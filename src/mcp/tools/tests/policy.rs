@@ -206,6 +206,64 @@ async fn what_only_adds_can_be_allowed_alone_and_the_other_tools_do_not_exist_th
 }
 
 #[tokio::test]
+async fn where_a_person_is_demanded_a_client_that_can_ask_nobody_gets_no_token_and_what_needs_none_goes_on() {
+    let mut world = World::small().await;
+    let (running, stopped) = {
+        let client = world.client(false).await;
+        (world.instance(&client, "running").await, world.instance(&client, "stopped").await)
+    };
+    let all = [WriteRule::Writes(true)];
+    for (server, connection, place) in [
+        (&[WriteRule::Human][..], &all[..], "the running Muster server (pid"),
+        (&all, &[WriteRule::Human], "arguments of `muster mcp`"),
+    ] {
+        let client = ruled(&mut world, server, connection).await;
+        for token in [None, Some("invented")] {
+            let arguments = json!({"instance_ids": [running, stopped], "confirmation": token});
+            let result = client.call("stop_instance", arguments).await.unwrap();
+            let said = text(&result).to_owned();
+            let told = result.structured_content.unwrap();
+            conforms(&stop_instance::SPEC, &told);
+            assert!(told.get("confirmation").is_none(), "no token: {told}");
+            if token.is_none() {
+                assert_eq!(verdicts(&told), ["policy_refused", "unconfirmed"], "{told}");
+                for part in ["--require-human", place, "a person", "AWS was not called"] {
+                    assert!(said.contains(part), "{part} is not in: {said}");
+                }
+            }
+        }
+        // What is there already needs no confirmation, and neither does what interrupts nothing.
+        let already = data(client.call("stop_instance", json!({"instance_id": stopped})).await.unwrap());
+        assert_eq!(verdicts(&already), ["already"]);
+        let made = data(client.call("create_snapshot", json!({"instance_id": running})).await.unwrap());
+        assert_eq!(verdicts(&made), ["done"]);
+        let tried = data(client.call("stop_instance", json!({"instance_id": running, "dry_run": true})).await.unwrap());
+        assert_eq!(verdicts(&tried), ["would_be_allowed"]);
+    }
+    let rules = refusals(&world);
+    for rule in ["--require-human (server)", "--require-human (connection)"] {
+        assert!(rules.contains(&(rule.to_owned(), vec![running.clone()])), "{rule}: {rules:?}");
+    }
+    assert_eq!(called(&world), 4, "two snapshots and two dry runs");
+}
+
+#[tokio::test]
+async fn a_connection_that_requires_an_audit_file_changes_nothing_through_a_server_without_one() {
+    let mut world = World::small().await;
+    let client = ruled(&mut world, &[], &[WriteRule::Audit]).await;
+    let id = world.instance(&client, "running").await;
+    let result = client.agree("create_snapshot", json!({"instance_id": id})).await.unwrap();
+    assert_eq!(result.is_error, Some(true));
+    for part in ["--audit-required", "writes no audit file", "arguments of `muster mcp`", "a person can mend that"] {
+        assert!(text(&result).contains(part), "{part} is not in: {}", text(&result));
+    }
+    assert_eq!(refusals(&world)[0].0, "--audit-required (connection)");
+    assert_eq!((called(&world), requested(&world)), (0, 0));
+    let without = ruled(&mut world, &[], &[]).await;
+    assert_eq!(without.agree("create_snapshot", json!({"instance_id": id})).await.unwrap().is_error, Some(false));
+}
+
+#[tokio::test]
 async fn what_aws_denies_or_throttles_is_never_told_as_a_rule_of_musters() {
     let mut world = World::small().await;
     let client = ruled(&mut world, &[deny("tag:Env=prod"), cap(5)], &[]).await;
