@@ -132,9 +132,12 @@ impl AskedChange<'_> {
     ) -> Result<Consent, RequestError> {
         core.record_refusal(running.origin.attempt(self.spec.name, plan.ids()), check.told()).await;
         let refused = self.writes.refused(check);
-        let row = |id: &str| match plan.names(id) {
-            true => (WriteVerdict::PolicyRefused, refused.clone()),
-            false => (WriteVerdict::Unconfirmed, UNPLANNED.to_owned()),
+        let row = |id: &str| {
+            if plan.names(id) {
+                (WriteVerdict::PolicyRefused, refused.clone())
+            } else {
+                (WriteVerdict::Unconfirmed, UNPLANNED.to_owned())
+            }
         };
         let answer = self.answer(row, None)?;
         Ok(Consent::Answer(ToolResult { text: refused, failure: Some(FailureCode::NothingDone), ..answer }))
