@@ -108,6 +108,9 @@ mod protocol;
 mod proxy;
 #[cfg(test)]
 mod questions;
+#[cfg(target_os = "linux")]
+#[cfg(test)]
+mod read_only;
 #[cfg(test)]
 mod readme;
 #[cfg(test)]
@@ -154,5 +157,7 @@ mod volumes;
 mod watched;
 #[cfg(test)]
 mod who;
+#[cfg(test)]
+mod write_paths;
 #[cfg(test)]
 mod writes;
