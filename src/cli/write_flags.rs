@@ -43,8 +43,8 @@ pub(super) struct WriteFlags {
     /// Refuse what needs a confirmation where the client cannot ask a person for it
     ///
     /// Without it such a client gets a token, with which it confirms the call itself. What needs no confirmation stays as it is.
-    #[arg(long, env = "MUSTER_REQUIRE_HUMAN", value_parser = BoolishValueParser::new(), hide_env_values = true)]
-    require_human: bool,
+    #[arg(long, env = "MUSTER_REQUIRE_HUMAN", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new(), hide_env_values = true)]
+    require_human: Option<bool>,
 }
 
 /// Which tools that change AWS are offered.
@@ -132,7 +132,7 @@ impl WriteFlags {
             .chain(tags)
             .chain(self.deny_write.iter().cloned().map(WriteRule::Deny))
             .chain(self.write_cap.iter().copied().map(WriteRule::Cap))
-            .chain(self.require_human.then_some(WriteRule::Human));
+            .chain(self.require_human.filter(|is_required| *is_required).map(|_| WriteRule::Human));
         WritePolicy::with(rules)
     }
 
@@ -153,7 +153,8 @@ impl WriteFlags {
         flag("--write-region", self.write_region.clone());
         flag("--deny-write", self.deny_write.iter().map(ToString::to_string).collect());
         flag("--write-cap", self.write_cap.iter().map(ToString::to_string).collect());
-        words.extend(self.require_human.then(|| "--require-human".to_owned()));
+        let human = self.require_human.map(|human| if human { "" } else { "=false" });
+        words.extend(human.map(|value| format!("--require-human{value}")));
         words.into_iter().map(OsString::from).collect()
     }
 }
@@ -239,6 +240,8 @@ mod tests {
         assert_eq!(flags(&words).unwrap(), once);
         assert_eq!(once.policy().rules().len(), 12);
         assert_eq!(once.policy().unknown(), Vec::<&str>::new());
+        let lifted = flags(&["--allow-writes", "--require-human=false"]).unwrap();
+        assert_eq!(lifted.policy(), WritePolicy::of(true), "a variable may say otherwise");
         for policy in [once.policy(), WritePolicy::of(true), WritePolicy::of(false)] {
             let words = super::words(&policy);
             let words: Vec<&str> = words.iter().map(|word| word.to_str().unwrap()).collect();

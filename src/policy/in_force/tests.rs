@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
 use super::*;
+use crate::policy::PolicyWidening;
 
 const TOOLS: [&str; 3] = ["start_instance", "stop_instance", "create_snapshot"];
 const NAMES: [&str; 3] = ["a", "b", "c"];
@@ -203,6 +204,19 @@ proptest! {
         let mut denied = given;
         denied.1.push(WriteRule::Deny(DeniedTarget::Tool(tool.to_owned())));
         prop_assert!(!(judge(&denied) && case.tool == tool));
+    }
+
+    #[test]
+    fn where_nothing_is_widened_nothing_more_is_allowed(
+        before in policies(), after in policies(), case in cases()
+    ) {
+        let all = WritePolicy::of(true);
+        let judge = |server: &WritePolicy| PolicyInForce::of(server, &all).judge(&case.request()).is_allowed();
+        let more = (before.0 && after.0, [before.1.clone(), after.1.clone()].concat());
+        let (before, after, more) = (policy(&before), policy(&after), policy(&more));
+        let widening = PolicyWidening::between(&before, &after);
+        prop_assert!(!widening.is_empty() || judge(&before) || !judge(&after), "{:?}", widening);
+        prop_assert_eq!(PolicyWidening::between(&before, &more), PolicyWidening::default(), "further rules");
     }
 
     #[test]

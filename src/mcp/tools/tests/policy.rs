@@ -151,6 +151,26 @@ async fn while_aws_leaves_out_all_tags_nothing_that_depends_on_one_is_allowed() 
 }
 
 #[tokio::test]
+async fn an_instance_without_any_tag_is_looked_at_twice_before_a_denial_lets_it_pass() {
+    let mut world = World::small().await;
+    let lose = |share: f64| json!({"lose_tags": {"share": share, "by_id": true}});
+    world.simulator.world().faults().patch(&lose(1.0)).unwrap();
+    let fresh = world.simulator.world().home().launch();
+    // The first listing that shows it has lost its tags as well.
+    world.sweep_kind(INSTANCE, usize::MAX).await;
+    world.simulator.world().home().set_tag(&fresh, "Env", "prod").unwrap();
+    let client = ruled(&mut world, &[deny("tag:Env=prod")], &[]).await;
+    let heal = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        world.simulator.world().faults().patch(&lose(0.0)).unwrap();
+    };
+    let (result, ()) = tokio::join!(client.call("create_snapshot", json!({"instance_id": fresh})), heal);
+    let result = result.unwrap();
+    assert!(text(&result).contains("that is denied"), "{}", text(&result));
+    assert_eq!(called(&world), 0);
+}
+
+#[tokio::test]
 async fn a_cap_counts_different_instances_over_calls_connections_and_servers() {
     let mut world = World::swept(simulator::Options { instances: 24, ..fast() }, ListMode::Auto).await;
     let ids = world.simulator.world().home().instance_ids_in("running");
