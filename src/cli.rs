@@ -84,7 +84,7 @@ use line::{Unfilled, Unusable};
 use log::Log;
 use logging::Logging;
 use output::Output;
-use policy::PolicyCommand;
+use policy::{PolicyCommand, PolicyIamError};
 use prices::Prices;
 use query::{QueryError, SqlQuery};
 use related::Related;
@@ -174,7 +174,7 @@ enum Command {
     Stopped(Stopped),
     /// Show what uses a resource, and what it uses
     Related(Related),
-    /// Show what the rules for writes allow
+    /// Show what the rules for writes allow, and the IAM policy that Muster needs
     #[command(subcommand, after_long_help = "The rules: muster help writes")]
     Policy(PolicyCommand),
     /// Show which list prices are known, and of when
@@ -281,6 +281,7 @@ fn is_usage(error: &anyhow::Error) -> bool {
             || error.is::<QueryError>()
             || error.is::<NoPage>()
             || error.is::<FlagsError>()
+            || error.is::<PolicyIamError>()
             || is_of_a_scenario(error)
             || matches!(error.downcast_ref(), Some(TelemetryError::Filter { .. }))
             || error.downcast_ref::<Refused>().is_some_and(Refused::is_usage)

@@ -80,6 +80,11 @@ impl ClientListener {
         self.readiness.send_replace(Readiness::Failed(Arc::new(failure)));
     }
 
+    /// Withdraws the questions that people were asked: the server is about to stop.
+    pub fn withdraw_questions(&self) {
+        self.server.withdraw_questions();
+    }
+
     /// What clients see of the process.
     #[must_use]
     pub fn process(&self) -> &ServerProcess {

@@ -343,6 +343,8 @@ async fn attend(
         }
     };
     if outcome.is_ok() {
+        // A call that waits for a person changes nothing, so that nobody need wait for it.
+        listener.withdraw_questions();
         engine.finish_writes().await;
     }
     let outcome = outcome.map(|order| match order {

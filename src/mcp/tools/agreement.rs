@@ -231,11 +231,11 @@ pub async fn settle(
     plan: &WritePlan,
 ) -> Result<Option<Unconfirmed>, RequestError> {
     let Some(agreement) = agreement else { return Ok(Some(Unconfirmed::Missing)) };
-    if confirmer.is_over() {
-        return Err(RequestError::Stopping);
-    }
+    // The person may have taken two minutes.
+    core.audited(|| running.origin.attempt(spec.name, plan.ids())).await?;
     let (way, shown) = (agreement.way, plan.recorded());
-    if let Err(why) = confirmer.spend(agreement, &plan.digest()) {
+    let agreed = confirmer.is_awaited().and_then(|()| confirmer.spend(agreement, &plan.digest()));
+    if let Err(why) = agreed {
         record(core, spec, running, (way, &plan.ids(), Some(shown)), why).await;
         return Ok(Some(why));
     }
@@ -259,8 +259,9 @@ async fn record(
         Unconfirmed::Declined => ConfirmationOutcome::Declined,
         Unconfirmed::Expired => ConfirmationOutcome::Expired,
         Unconfirmed::Replayed => ConfirmationOutcome::Replayed,
-        // The log does not tell a seal of an earlier run from another false one.
-        Unconfirmed::Altered | Unconfirmed::Restarted => ConfirmationOutcome::Altered,
+        Unconfirmed::Altered => ConfirmationOutcome::Altered,
+        Unconfirmed::Restarted => ConfirmationOutcome::Restarted,
+        Unconfirmed::Cancelled | Unconfirmed::Stopped => ConfirmationOutcome::Cancelled,
         Unconfirmed::Changed | Unconfirmed::Missing => ConfirmationOutcome::Changed,
     };
     if let Err(error) = core.ingest.confirmed(attempt, plan, way, outcome).await {
