@@ -231,8 +231,6 @@ pub async fn settle(
     plan: &WritePlan,
 ) -> Result<Option<Unconfirmed>, RequestError> {
     let Some(agreement) = agreement else { return Ok(Some(Unconfirmed::Missing)) };
-    // The person may have taken two minutes.
-    core.audited(|| running.origin.attempt(spec.name, plan.ids())).await?;
     let (way, shown) = (agreement.way, plan.recorded());
     let agreed = confirmer.is_awaited().and_then(|()| confirmer.spend(agreement, &plan.digest()));
     if let Err(why) = agreed {
