@@ -102,6 +102,13 @@ pub fn read_only() -> Vec<String> {
     TOOLS.iter().filter(|spec| !spec.is_write()).map(|spec| spec.name.to_owned()).collect()
 }
 
+/// The names of the tools that change AWS, and whether each only adds something.
+#[must_use]
+pub fn writing() -> Vec<(String, bool)> {
+    let writing = TOOLS.iter().filter(|spec| spec.is_write());
+    writing.map(|spec| (spec.name.to_owned(), spec.only_adds())).collect()
+}
+
 /// The tool called `name`; a write tool only if `writes` allow it.
 ///
 /// # Errors

@@ -113,7 +113,7 @@ pub(super) fn caller(by: &Principal) -> String {
 /// How an action ended, in words.
 pub(super) fn ended(outcome: &ActionOutcome) -> String {
     match outcome {
-        ActionOutcome::Succeeded { created } if created.is_empty() => "accepted by AWS".to_owned(),
+        ActionOutcome::Succeeded { created } if created.is_empty() => "succeeded".to_owned(),
         ActionOutcome::Succeeded { created } => format!("made {}", shown(&created.join(", "), VALUE)),
         ActionOutcome::Refused { code, message } => format!("refused: {} ({})", shown(message, VALUE), shown(code, 80)),
         ActionOutcome::Unknown { message } => {
