@@ -79,6 +79,8 @@ mod fuzz;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod iam;
+#[cfg(test)]
 mod identity;
 #[cfg(test)]
 mod key_offers;
