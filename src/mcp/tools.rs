@@ -28,6 +28,7 @@ pub mod gate;
 pub mod get_instance_status;
 pub mod get_inventory_summary;
 pub mod get_resource;
+pub mod kept_answer;
 pub mod keyed;
 pub mod label;
 pub mod list_changes;

@@ -238,7 +238,8 @@ pub async fn settle(
         return Ok(Some(why));
     }
     let attempt = running.origin.attempt(spec.name, plan.ids());
-    core.ingest.confirmed(attempt, Some(shown.clone()), way, ConfirmationOutcome::Accepted).await?;
+    let recorded = core.ingest.confirmed(attempt, Some(shown.clone()), way, ConfirmationOutcome::Accepted).await?;
+    running.origin.confirmation = Some(recorded);
     running.origin.plan = Some(shown.into());
     running.origin.confirmed_by = Some(way);
     Ok(None)
