@@ -38,7 +38,8 @@ mod trust;
 mod whole;
 
 pub use actions::{
-    ACTIONS, ActionSpec, CreateSnapshots, CreatedSnapshot, DOCTOR, SETUP, StateChange, WriteAnswer, WriteResult,
+    ACTIONS, ActionSpec, CreateSnapshots, CreatedSnapshot, DOCTOR, SETUP, StateChange, StopManner, WriteAnswer,
+    WriteResult,
 };
 pub use batch::{DescribeResult, IdBatch};
 pub use client::Aws;

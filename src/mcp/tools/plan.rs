@@ -91,7 +91,7 @@ impl WritePlan {
     pub fn make(
         core: &Core,
         tool: &'static str,
-        effect: PlannedEffect,
+        effect: &PlannedEffect,
         targets: &[LiveInstance],
         keys: &BTreeSet<String>,
     ) -> Result<Self, RequestError> {
@@ -186,7 +186,7 @@ impl PlannedChange {
     fn of(
         id: &ResourceId,
         document: &Document,
-        effect: PlannedEffect,
+        effect: &PlannedEffect,
         users: &BTreeMap<String, Vec<String>>,
         keys: &BTreeSet<String>,
     ) -> Self {

@@ -23,7 +23,7 @@ const LENT: &str = "amazon";
 const MAX: usize = 80;
 
 /// What a tool does to an instance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PlannedEffect {
     /// It starts.
     Start,
@@ -32,16 +32,20 @@ pub enum PlannedEffect {
         /// Without giving the operating system a chance to flush its caches.
         force: bool,
     },
+    /// It stops, and keeps what is in memory.
+    Hibernate,
     /// It reboots.
     Reboot,
     /// Its volumes are snapshotted.
     Snapshot {
         /// Without the volume that it boots from.
         exclude_boot: bool,
+        /// Without these data volumes.
+        exclude_data: Vec<String>,
     },
 }
 
-pub(super) fn effects(document: &Document, effect: PlannedEffect, volumes: &[PlannedVolume]) -> Vec<String> {
+pub(super) fn effects(document: &Document, effect: &PlannedEffect, volumes: &[PlannedVolume]) -> Vec<String> {
     let mut said = vec![main(document, effect, volumes)];
     if let PlannedEffect::Snapshot { .. } = effect {
         said.extend(shared(volumes, "The snapshots hold what they have written too."));
@@ -51,17 +55,17 @@ pub(super) fn effects(document: &Document, effect: PlannedEffect, volumes: &[Pla
     if document.text("InstanceLifecycle") == Some("spot") {
         said.push("It is a Spot Instance: AWS may refuse.".to_owned());
     }
-    if matches!(effect, PlannedEffect::Stop { .. }) {
+    if matches!(effect, PlannedEffect::Stop { .. } | PlannedEffect::Hibernate) {
         said.extend(storage(document));
         said.extend(address(document));
     }
-    if effect != PlannedEffect::Start {
+    if *effect != PlannedEffect::Start {
         said.extend(shared(volumes, "They keep using them."));
     }
     said
 }
 
-fn main(document: &Document, effect: PlannedEffect, volumes: &[PlannedVolume]) -> String {
+fn main(document: &Document, effect: &PlannedEffect, volumes: &[PlannedVolume]) -> String {
     match effect {
         PlannedEffect::Start => "It starts, and costs money while it runs.".to_owned(),
         PlannedEffect::Stop { force: true } => "It is stopped by force: what runs on it is interrupted, and what its operating system \
@@ -70,12 +74,19 @@ fn main(document: &Document, effect: PlannedEffect, volumes: &[PlannedVolume]) -
         PlannedEffect::Stop { force: false } => {
             "It stops: what runs on it is interrupted. Its EBS volumes stay, and cost money.".to_owned()
         }
+        PlannedEffect::Hibernate => {
+            "It hibernates: what runs on it is interrupted, and what is in memory is kept on its root volume for the next start. Its \
+             EBS volumes stay, and cost money."
+                .to_owned()
+        }
         PlannedEffect::Reboot => {
             "It reboots: what runs on it is interrupted. Its volumes and addresses stay.".to_owned()
         }
-        PlannedEffect::Snapshot { exclude_boot } => {
-            let root = document.text("RootDeviceName").filter(|_| exclude_boot);
-            let taken = volumes.iter().filter(|volume| Some(volume.device.as_str()) != root);
+        PlannedEffect::Snapshot { exclude_boot, exclude_data } => {
+            let root = document.text("RootDeviceName").filter(|_| *exclude_boot);
+            let is_left_out =
+                |volume: &PlannedVolume| Some(volume.device.as_str()) == root || exclude_data.contains(&volume.volume_id);
+            let taken = volumes.iter().filter(|volume| !is_left_out(volume));
             let taken: Vec<&str> = taken.map(|volume| volume.volume_id.as_str()).collect();
             match taken.as_slice() {
                 [] => "No volume would be snapshotted.".to_owned(),
@@ -86,11 +97,11 @@ fn main(document: &Document, effect: PlannedEffect, volumes: &[PlannedVolume]) -
 }
 
 /// What manages the instance, and what that does when it stops or reboots.
-fn managers(document: &Document, effect: PlannedEffect) -> Vec<String> {
+fn managers(document: &Document, effect: &PlannedEffect) -> Vec<String> {
     let named = MANAGERS.iter().filter_map(|(tag, what)| {
         let name = shown(document.tag(tag)?, MAX);
         Some(match (*tag, effect) {
-            (AUTO_SCALING_GROUP, PlannedEffect::Stop { .. }) => {
+            (AUTO_SCALING_GROUP, PlannedEffect::Stop { .. } | PlannedEffect::Hibernate) => {
                 format!("It is in the {what} `{name}`, which may terminate a stopped instance and launch another one.")
             }
             (AUTO_SCALING_GROUP, PlannedEffect::Reboot) => {
