@@ -31,6 +31,7 @@ pub struct ActionSpec {
 /// Every call besides describes that serving makes.
 pub const ACTIONS: &[ActionSpec] = &[
     ActionSpec { name: "identify", iam: &["sts:GetCallerIdentity"], write: false },
+    ActionSpec { name: "denial", iam: &["sts:DecodeAuthorizationMessage"], write: false },
     ActionSpec { name: "enabled_regions", iam: &["ec2:DescribeRegions"], write: false },
     ActionSpec { name: "receive", iam: &["sqs:ReceiveMessage"], write: false },
     ActionSpec { name: "delete", iam: &["sqs:DeleteMessage"], write: false },

@@ -36,6 +36,8 @@
 //! ```
 
 #[cfg(test)]
+mod agents;
+#[cfg(test)]
 mod audit;
 #[cfg(test)]
 mod clients;

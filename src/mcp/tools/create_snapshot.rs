@@ -159,7 +159,7 @@ async fn run(
     agreed: (&Confirmer, Option<&Agreement>),
 ) -> Result<SnapshotOutcome, RequestError> {
     let core: &Core = &gate.core;
-    let aws = core.aws.pinned().await;
+    let aws = core.aws.pinned_for(gate.origin.by.as_ref()).await;
     let LiveCheck { targets, problems } = check(core, &aws, named).await?;
     let mut seq = None;
     let told = |problem: UncalledInstance| SnapshotRow::new(problem.id, problem.verdict).with_message(problem.message);
@@ -262,6 +262,7 @@ async fn snapshot(
             // Where the copy cannot be read, the error is explained without the volumes.
             let volumes = encrypted(core, &scope, &taken).unwrap_or_default();
             row.remark(encryption::explained(error.code.as_deref(), &error.message, &volumes));
+            row.remark(aws.denial(&scope, &error).await);
             if wish.dry_run {
                 return Ok((row, None));
             }

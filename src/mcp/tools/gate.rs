@@ -154,7 +154,8 @@ impl WriteGate {
         effect: &PlannedEffect,
         will_be: impl Fn(&LiveInstance) -> bool,
     ) -> Result<WritePlan, RequestError> {
-        let LiveCheck { targets, .. } = check(&self.core, &self.core.aws.pinned().await, named).await?;
+        let LiveCheck { targets, .. } =
+            check(&self.core, &self.core.aws.pinned_for(self.origin.by.as_ref()).await, named).await?;
         let look = WriteGate { dry_run: true, ..self.clone() };
         let GatedInstances { mut allowed, .. } = look.pass(targets, &will_be).await?;
         allowed.retain(will_be);

@@ -197,7 +197,7 @@ async fn run(
 ) -> Result<PowerReport, RequestError> {
     let WriteGate { core, spec, dry_run, .. } = gate;
     let core: &Core = core;
-    let aws = core.aws.pinned().await;
+    let aws = core.aws.pinned_for(gate.origin.by.as_ref()).await;
     let LiveCheck { targets, problems } = check(core, &aws, named).await?;
     let mut report = PowerReport::default();
     for problem in problems {
@@ -323,6 +323,7 @@ impl PowerCalls<'_> {
                     }
                     return Ok(());
                 }
+                let mut denial = self.aws.denial(&scope, &error).await;
                 for target in &targets {
                     let message = match verdict {
                         WriteVerdict::Unknown => format!(
@@ -331,6 +332,7 @@ impl PowerCalls<'_> {
                         ),
                         _ => format!("{}{}", error.explained(), self.power.hint(target.state())),
                     };
+                    let message = denial.take().map_or(message.clone(), |denial| format!("{message} {denial}"));
                     report.rows.push(PowerRow::of(target, verdict, Some(message)));
                 }
             }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::mcp::client::McpClient;
+use crate::mcp::tests::raw_client::{RawClient, modern};
 
 async fn called(client: &McpClient, spec: &ToolSpec, arguments: Value) -> (Value, String) {
     let result = client.agree(spec.name, arguments).await.unwrap();
@@ -110,4 +111,61 @@ async fn volumes_that_are_left_out_get_no_snapshot_and_those_that_are_not_attach
         assert!(refused.is_error == Some(true) && text(&refused).contains(why), "{}", text(&refused));
     }
     assert_eq!(world.simulator.world().requests("CreateSnapshots"), before);
+}
+
+#[tokio::test]
+async fn a_denial_is_told_with_what_aws_decodes_once_for_a_call() {
+    let world = World::small().await;
+    let client = world.client(true).await;
+    let sql = "SELECT id FROM instance WHERE state = 'running' LIMIT 2";
+    let found = data(client.call("query_inventory", json!({"sql": sql})).await.unwrap());
+    let ids: Vec<Value> = found["rows"].as_array().unwrap().iter().map(|row| row["id"].clone()).collect();
+    world.simulator.world().faults().patch(&json!({"denied": ["StopInstances"]})).unwrap();
+    let (told, said) = called(&client, &stop_instance::SPEC, json!({"instance_ids": ids})).await;
+    let why = told["results"][0]["message"].as_str().unwrap();
+    assert!(
+        why.contains("Decoded by AWS: arn:aws:iam::") && why.contains("may not call ec2:StopInstances on"),
+        "{why}"
+    );
+    assert_eq!(said.matches("Decoded by AWS").count(), 1, "{said}");
+    assert_eq!(world.simulator.world().requests("DecodeAuthorizationMessage"), 1);
+    world
+        .simulator
+        .world()
+        .faults()
+        .patch(&json!({"denied": ["StopInstances", "DecodeAuthorizationMessage"]}))
+        .unwrap();
+    let (_, said) = called(&client, &stop_instance::SPEC, json!({"instance_id": ids[0]})).await;
+    assert!(
+        said.contains("aws sts decode-authorization-message") && said.contains("sts:DecodeAuthorizationMessage"),
+        "{said}"
+    );
+    // The log holds AWS's message without the encoded text.
+    let records = world.core.snapshot().unwrap().records(Seq::ZERO.next(), usize::MAX).unwrap();
+    let kept = records.iter().any(|record| format!("{record:?}").to_lowercase().contains("encoded authorization"));
+    assert!(!kept);
+}
+
+#[tokio::test]
+async fn a_client_that_cancels_ends_the_wait_and_not_the_change() {
+    let slow = simulator::Options { instances: 12, start_delay: Duration::from_hours(1), ..fast() };
+    let world = World::swept(slow, ListMode::Auto).await;
+    let stopped = world.instance(&world.client(true).await, "stopped").await;
+    let mut client = RawClient::silent(&world);
+    let arguments = json!({"instance_id": stopped, "wait_seconds": 45});
+    let params = modern(json!({"name": "start_instance", "arguments": arguments, "_meta": {"muster/call": "a-1"}}));
+    client.say(&json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})).await;
+    let mut finished = false;
+    while !finished {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let records = world.core.snapshot().unwrap().records(Seq::ZERO.next(), usize::MAX).unwrap();
+        finished = records.iter().any(|record| matches!(record.event, Event::ActionFinished { .. }));
+    }
+    client.say(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}})).await;
+    // What became of a call is told once it has ended. The client hears of it long before the wait would be over.
+    let params = modern(json!({"name": "start_instance", "arguments": arguments, "_meta": {"muster/call": "a-1"}}));
+    let told = client.ask("muster/call", params).await;
+    let row = &told["result"]["structuredContent"]["results"][0];
+    assert_eq!((&row["instance_id"], &row["verdict"]), (&json!(stopped), &json!("done")), "{told}");
+    assert_eq!(world.simulator.world().requests("StartInstances"), 1);
 }
