@@ -11,23 +11,11 @@ use super::absence::{self, Absence, Unseen};
 use super::guard::{Candidates, Hold};
 use super::known::{KnownResource, credible};
 use super::lacked::{Lacked, Lacking};
+use super::sightings::{LastSeen, Sightings};
 use crate::model::{Current, Timestamp};
 
 /// With more doubted resources than this, a scope waits for its next sweep instead of describing each.
 const DOUBTED: usize = 100;
-
-/// When a resource was seen.
-#[derive(Clone, Copy, Debug)]
-struct LastSeen {
-    /// The newest observation that shows that it exists.
-    listed: Timestamp,
-    /// The newest describe that showed it exactly as known.
-    confirmed: Timestamp,
-    /// The newest sweep that showed it.
-    sweep: u32,
-    /// Whether it was then known to be gone.
-    gone: bool,
-}
 
 /// How much of what is known a describe showed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +66,7 @@ pub enum Note {
 /// The memory of one kind in one scope.
 #[derive(Clone, Debug, Default)]
 pub struct ScopeMemory {
-    seen: HashMap<Arc<str>, LastSeen>,
+    seen: Sightings,
     tagless: HashMap<Arc<str>, Timestamp>,
     candidates: Candidates,
     hold: Option<Hold>,
@@ -185,7 +173,7 @@ impl ScopeMemory {
         match note {
             Note::Shown { at, how, swept, gone } => {
                 let sweep = self.sweep;
-                let seen = self.touch(id, at, now);
+                let mut seen = self.touched(id, at, now);
                 seen.gone = gone;
                 if how == How::Exactly {
                     seen.confirmed = credible(seen.confirmed, now).max(at);
@@ -195,6 +183,7 @@ impl ScopeMemory {
                     self.shown += 1;
                     self.doubtful += usize::from(matches!(how, How::Lagging | How::Tagless));
                 }
+                self.seen.put(id, seen);
                 if how == How::Tagless {
                     self.tagless.entry(Arc::clone(id)).or_insert(at);
                 } else if self.tagless.get(id).is_some_and(|first| at >= credible(*first, now)) {
@@ -206,19 +195,21 @@ impl ScopeMemory {
             }
             Note::Listed { at } => {
                 let sweep = self.sweep;
-                let seen = self.touch(id, at, now);
+                let mut seen = self.touched(id, at, now);
                 if seen.sweep != sweep {
                     seen.sweep = sweep;
                     self.shown += 1;
                     // It is unknown whether it is still unchanged.
                     self.doubtful += 1;
                 }
+                self.seen.put(id, seen);
                 self.candidates.remove(id);
                 self.lacking.settled(id);
                 self.answered(id, true, at)
             }
             Note::Told { at } => {
-                self.touch(id, at, now);
+                let seen = self.touched(id, at, now);
+                self.seen.put(id, seen);
                 Vec::new()
             }
             Note::Missing { at } => self.answered(id, false, at),
@@ -239,7 +230,7 @@ impl ScopeMemory {
         let alive = if unseen.is_empty() {
             0
         } else {
-            let shown = self.seen.values().filter(|seen| seen.sweep == self.sweep && !seen.gone).count();
+            let shown = self.seen.count(|seen| seen.sweep == self.sweep && !seen.gone);
             shown + unseen.iter().filter(|unseen| !unseen.gone).count()
         };
         self.lacking.complete(unseen.iter().map(|unseen| &unseen.id), started);
@@ -251,16 +242,16 @@ impl ScopeMemory {
         absence
     }
 
-    fn touch(&mut self, id: &Arc<str>, at: Timestamp, now: Timestamp) -> &mut LastSeen {
+    /// When a resource was seen, with an observation of `at` more.
+    fn touched(&self, id: &str, at: Timestamp, now: Timestamp) -> LastSeen {
         let never = LastSeen {
             listed: Timestamp::EPOCH,
             confirmed: Timestamp::EPOCH,
             sweep: self.sweep.wrapping_sub(1),
             gone: false,
         };
-        let seen = self.seen.entry(Arc::clone(id)).or_insert(never);
-        seen.listed = credible(seen.listed, now).max(at);
-        seen
+        let seen = self.seen.get(id).unwrap_or(never);
+        LastSeen { listed: credible(seen.listed, now).max(at), ..seen }
     }
 
     fn answered(&mut self, id: &str, found: bool, at: Timestamp) -> Vec<Arc<str>> {

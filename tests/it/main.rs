@@ -80,6 +80,8 @@ mod fuzz;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod iam;
+#[cfg(test)]
 mod identity;
 #[cfg(test)]
 mod key_offers;
@@ -110,6 +112,9 @@ mod protocol;
 mod proxy;
 #[cfg(test)]
 mod questions;
+#[cfg(target_os = "linux")]
+#[cfg(test)]
+mod read_only;
 #[cfg(test)]
 mod readme;
 #[cfg(test)]
@@ -156,5 +161,7 @@ mod volumes;
 mod watched;
 #[cfg(test)]
 mod who;
+#[cfg(test)]
+mod write_paths;
 #[cfg(test)]
 mod writes;

@@ -137,7 +137,7 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
     let gate = WriteGate { core: Arc::clone(&core), writes, origin, spec: &SPEC, dry_run };
     let mut agreement = None;
     if !dry_run {
-        let change = AskedChange { spec: &SPEC, verb: "Snapshot the volumes of", named: &named };
+        let change = AskedChange { spec: &SPEC, verb: "Snapshot the volumes of", named: &named, writes: &gate.writes };
         let effect = wish.effect();
         match change.consent(&core, &setting, || gate.preview(&named, &effect, |target| wish.will_call(target))).await?
         {

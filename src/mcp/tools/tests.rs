@@ -3,6 +3,7 @@ mod awaited;
 mod changes;
 mod columns;
 mod elements;
+mod expired;
 mod fate;
 mod health;
 mod hostile;
