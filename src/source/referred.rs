@@ -129,6 +129,7 @@ fn unreferred(spec: &'static KindSpec, scope: &Scope, ids: Vec<String>) -> AwsEr
         origin: Origin::Keys,
         perhaps_done: false,
         request_id: None,
+        encoded: None,
     })
 }
 

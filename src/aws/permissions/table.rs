@@ -97,6 +97,12 @@ const OTHERS: &[Permission] = &[
         "nothing changes: AWS allows it to everybody, whatever a policy says",
     ),
     other(
+        "sts:DecodeAuthorizationMessage",
+        &["MusterWriteDenials"],
+        "says why AWS denies a call that changes something",
+        "the answer quotes AWS's encoded reason with the command that decodes it",
+    ),
+    other(
         "cloudtrail:LookupEvents",
         &["MusterReadTrail"],
         "finds out who made a change, when somebody asks",
