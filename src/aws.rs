@@ -1,7 +1,7 @@
 //! The only connection to AWS: every call leaves through here, in the types of the rest of Muster.
 //!
 //! [`Aws`] limits the rate of calls ([`limiter`]), follows AWS's time ([`clock`]), classifies failures ([`error`]) and makes the
-//! calls of tools ([`actions`]). Which describes a kind makes, and how answers become documents, is defined in [`crate::kinds`].
+//! calls of tools ([`actions`]). Every call has its IAM action in [`permissions`]. Which describes a kind makes, and how answers become documents, is defined in [`crate::kinds`].
 
 mod account;
 mod accounts;
@@ -24,6 +24,7 @@ mod news;
 mod options;
 pub mod origin;
 pub mod peek;
+pub mod permissions;
 pub mod pinned;
 pub mod probe;
 pub mod profiles;
@@ -39,9 +40,7 @@ pub mod trail;
 mod trust;
 mod whole;
 
-pub use actions::{
-    ACTIONS, ActionSpec, CreateSnapshots, CreatedSnapshot, DOCTOR, SETUP, StateChange, WriteAnswer, WriteResult,
-};
+pub use actions::{CreateSnapshots, CreatedSnapshot, StateChange, WriteAnswer, WriteResult};
 pub use batch::{DescribeResult, IdBatch};
 pub use client::Aws;
 pub use clock::AwsClock;

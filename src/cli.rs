@@ -11,7 +11,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::app::front;
-use crate::app::serve::ServerEnd;
+use crate::app::next_server::trial_line;
+use crate::app::serve::{ServerEnd, ServerError};
 use crate::config::{ConfigError, Environment};
 use crate::connection::attach::ServerCommand;
 use crate::connection::handshake::ConnectionTerms;
@@ -32,6 +33,7 @@ mod count;
 #[cfg(feature = "simulator")]
 mod demo;
 mod doctor;
+mod exit_codes;
 mod following;
 mod get;
 mod health;
@@ -74,6 +76,7 @@ use count::Count;
 #[cfg(feature = "simulator")]
 use demo::Demo;
 use doctor::Doctor;
+use exit_codes::TAKEN;
 use get::Get;
 use health::InstanceHealth;
 use help::{Help, NoPage};
@@ -81,7 +84,7 @@ use line::{Unfilled, Unusable};
 use log::Log;
 use logging::Logging;
 use output::Output;
-use policy::PolicyCommand;
+use policy::{PolicyCommand, PolicyIamError};
 use prices::Prices;
 use query::{QueryError, SqlQuery};
 use related::Related;
@@ -126,7 +129,10 @@ enum Command {
         idle_exit: IdleExit,
     },
     /// Serve the inventory on a Unix socket, and over HTTP with --http
-    #[command(after_long_help = "Variables, the data directory and HTTP: muster help configuration")]
+    #[command(
+        after_long_help = "Exit codes: 0 it was told to end; 1 it failed; 2 a flag cannot be used; 3 another server serves the data \
+                           directory. Variables, the data directory and HTTP: muster help configuration"
+    )]
     Serve(Serve),
     /// Show one resource as the running server knows it, or the store when none runs
     #[command(after_long_help = "Filters, columns and exit codes: muster help filters")]
@@ -168,7 +174,7 @@ enum Command {
     Stopped(Stopped),
     /// Show what uses a resource, and what it uses
     Related(Related),
-    /// Show what the rules for writes allow
+    /// Show what the rules for writes allow, and the IAM policy that Muster needs
     #[command(subcommand, after_long_help = "The rules: muster help writes")]
     Policy(PolicyCommand),
     /// Show which list prices are known, and of when
@@ -248,6 +254,9 @@ pub fn main() -> ExitCode {
     if error.downcast_ref::<Unusable>().is_none_or(|unusable| unusable.variable.is_some()) {
         telemetry::say(&format!("muster: {error:#}"));
     }
+    if matches!(error.downcast_ref(), Some(ServerError::Taken(_))) {
+        return ExitCode::from(TAKEN);
+    }
     if !is_usage(&error) {
         return ExitCode::FAILURE;
     }
@@ -272,6 +281,7 @@ fn is_usage(error: &anyhow::Error) -> bool {
             || error.is::<QueryError>()
             || error.is::<NoPage>()
             || error.is::<FlagsError>()
+            || error.is::<PolicyIamError>()
             || is_of_a_scenario(error)
             || matches!(error.downcast_ref(), Some(TelemetryError::Filter { .. }))
             || error.downcast_ref::<Refused>().is_some_and(Refused::is_usage)
@@ -310,7 +320,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             let (config, mut options) = serve.config(&environment)?;
             if let Some(held) = checked {
                 logging.start(&LogDestination::Stderr)?;
-                return finish(single()?, async { Ok(crate::app::serve::check(&options, held).await?) });
+                finish(single()?, async { Ok(crate::app::serve::trial::check(&config, &options, held).await?) })?;
+                return Ok(Output::stdout().line(&trial_line(&config.writes))?);
             }
             options.add_to_successor(&logging.words());
             let launch = serve::launch(&config, &options)?;

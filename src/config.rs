@@ -34,7 +34,7 @@ pub use crate::mcp::ListMode;
 use crate::model::AccountId;
 use crate::model::kind_rules::ABSENCE_AFTER;
 use crate::model::secret_tags::SECRET_KEYS;
-use crate::policy::WritePolicy;
+use crate::policy::{WritePolicy, WriteRule};
 pub use account::{AccountError, account};
 pub use environment::Environment;
 pub use error::ConfigError;
@@ -179,7 +179,7 @@ impl Config {
             data_dir,
             key_place,
             runtime_dir: environment.runtime_dir().map(PathBuf::from),
-            writes: given.writes,
+            writes: if given.audit_required { given.writes.and(WriteRule::Audit) } else { given.writes },
             list: given.list.unwrap_or_default(),
             intervals,
             aws_share: given.aws_share.unwrap_or_default(),
@@ -253,7 +253,6 @@ fn region_names(given: &[String]) -> Result<Vec<String>, ConfigError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::WriteRule;
 
     fn environment() -> Environment {
         Environment::of(&[("AWS_REGION", "eu-central-1")], Some("/home/me/.local/state"))

@@ -6,16 +6,19 @@
 //! - [`change_request`] is a change that a tool is about to make to one instance.
 //! - [`in_force`] puts the policies of a server and a connection together, and judges a change by them.
 //! - [`verdict`] is what comes of that: each rule, and why it refuses.
+//! - [`widening`] is what one policy lets happen that another one, whose place it takes, did not.
 
 pub mod change_request;
 pub mod confirmation;
 pub mod in_force;
 pub mod verdict;
+pub mod widening;
 pub mod write_policy;
 pub mod write_rule;
 
 pub use change_request::{ChangeRequest, KnownTags, TouchedInstances};
 pub use in_force::PolicyInForce;
 pub use verdict::{PolicyVerdict, RuleCheck, RuleOrigin};
+pub use widening::PolicyWidening;
 pub use write_policy::WritePolicy;
 pub use write_rule::{DeniedTarget, WriteCap, WriteRule};

@@ -42,6 +42,7 @@ pub mod known;
 mod lacked;
 mod lifecycle;
 pub mod memory;
+mod sightings;
 #[cfg(test)]
 mod tests;
 

@@ -10,8 +10,8 @@ use crate::connection::admin::{AdminMessage, AdminRequest, AdminWriter};
 use crate::freshness::Signal;
 use crate::mcp::error::RequestError;
 use crate::mcp::{Core, ServerPolicy};
-use crate::model::FailureCode;
 use crate::model::text::chain;
+use crate::model::{FailureCode, Principal};
 use crate::store::rebuild::{BackedUp, CopyError};
 
 mod export;
@@ -20,6 +20,7 @@ mod judge;
 mod query;
 
 use export::ExportError;
+use judge::JudgedChange;
 
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
@@ -71,8 +72,10 @@ pub async fn execute<W: AsyncWrite + Unpin>(
         AdminRequest::Query { sql, as_of } => {
             query::query(core, sql, as_of, &mut writer).await?.map_err(AdminFailure::from)
         }
-        AdminRequest::Judge { instance, tool, writes } => {
-            judge::judge(core, server, &instance, &tool, writes.as_ref()).await.map_err(AdminFailure::from)
+        AdminRequest::Judge { instance, tool, writes, user, client } => {
+            let by = user.map(|user| Principal::of_user(&user).with_client(client.as_deref(), None));
+            let asked = JudgedChange { instance: &instance, tool: &tool, connection: writes.as_ref(), by };
+            judge::judge(core, server, asked).await.map_err(AdminFailure::from)
         }
         // A server answers them before they come here.
         AdminRequest::Process(_) => Err(AdminFailure::NoServer),

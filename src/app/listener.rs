@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::io::BufReader;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, UnixStream};
@@ -17,7 +18,7 @@ use super::admin;
 use super::offered_keys::KeyJudge;
 use super::server_process::ServerProcess;
 use crate::config::Config;
-use crate::connection::admin::{AdminMessage, AdminRequest, AdminWriter, MAX_REQUESTS, ProcessRequest};
+use crate::connection::admin::{AdminMessage, AdminRequest, AdminWriter, MAX_REQUESTS, ProcessRequest, WIDENED};
 use crate::connection::client_count::ClientCount;
 use crate::connection::handshake::{self, AdmittedClient, HandshakeError};
 use crate::connection::key_offer::KeyOffer;
@@ -77,6 +78,11 @@ impl ClientListener {
     /// Answers requests from now on with why they cannot be served.
     pub fn fail(&self, failure: Failure) {
         self.readiness.send_replace(Readiness::Failed(Arc::new(failure)));
+    }
+
+    /// Withdraws the questions that people were asked: the server is about to stop.
+    pub fn withdraw_questions(&self) {
+        self.server.withdraw_questions();
     }
 
     /// What clients see of the process.
@@ -186,11 +192,14 @@ impl ClientListener {
 
     /// Does a request about the process, whether or not the store is open.
     async fn manage(&self, request: ProcessRequest, mut writer: OwnedWriteHalf) {
+        let may_widen = matches!(request, ProcessRequest::Restart { widen: true, .. });
         let (mut answer, mut order) = self.process.answer(request, self.conversations.now());
-        if let Some(wanted) = &order
-            && let Err(error) = self.process.check(wanted).await
-        {
-            (answer, order) = (AdminMessage::Failed { code: FailureCode::Refused, error }, None);
+        if let Some(wanted) = &order {
+            match (self.process.check(wanted, may_widen).await, &mut answer) {
+                (Ok(Some(widened)), AdminMessage::Done { result }) => result[WIDENED] = Value::String(widened),
+                (Ok(_), _) => {}
+                (Err(error), _) => (answer, order) = (AdminMessage::Failed { code: FailureCode::Refused, error }, None),
+            }
         }
         if let Err(error) = AdminWriter::new(&mut writer).message(&answer).await {
             tracing::info!(%error, "a client did not read the answer about the process");

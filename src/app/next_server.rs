@@ -9,10 +9,12 @@ use std::path::Path;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 use tokio::time::timeout;
 
 use crate::model::text::shown;
+use crate::policy::WritePolicy;
 
 /// Tells the next server of this process which program it could not become. A newer front end would otherwise have it try for ever.
 pub const UNUSABLE: &str = "MUSTER_UNUSABLE_PROGRAM";
@@ -36,19 +38,38 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The longest reason that is passed on.
 const REASON: usize = 600;
 
-/// Checks whether `program` can serve with `arguments` once this server, which listens at `held`, has ended.
+/// What a program that can serve says of itself.
+#[derive(Serialize, Deserialize)]
+struct TrialReport {
+    writes: WritePolicy,
+}
+
+/// The line that a server which can serve prints, with its rules for writes.
+#[must_use]
+pub fn trial_line(writes: &WritePolicy) -> String {
+    serde_json::to_string(&TrialReport { writes: writes.clone() }).unwrap_or_default()
+}
+
+/// Checks whether `program` can serve with `arguments` once this server, which listens at `held`, has ended. Returns its rules for
+/// writes, if it says them.
 ///
 /// # Errors
 /// Why it cannot.
-pub(super) async fn check(program: &Path, arguments: &[OsString], held: Option<SocketAddr>) -> Result<(), String> {
+pub(super) async fn check(
+    program: &Path,
+    arguments: &[OsString],
+    held: Option<SocketAddr>,
+) -> Result<Option<WritePolicy>, String> {
     let mut command = Command::new(program);
     command.args(arguments).arg("--check").args(held.map(|address| address.to_string()));
     for name in INHERITED {
         command.env_remove(name);
     }
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     match timeout(PATIENCE, command.output()).await {
-        Ok(Ok(output)) if output.status.success() => Ok(()),
+        Ok(Ok(output)) if output.status.success() => {
+            Ok(serde_json::from_slice(&output.stdout).ok().map(|TrialReport { writes }| writes))
+        }
         Ok(Ok(output)) => Err(reason(&output)),
         Ok(Err(error)) => Err(format!("{} does not start: {error}", program.display())),
         Err(_) => Err(format!("the flags could not be checked within {} s", PATIENCE.as_secs())),
@@ -99,6 +120,9 @@ mod tests {
     async fn a_program_that_is_not_there_is_named() {
         let why = check(Path::new("/nowhere/muster"), &[], None).await.unwrap_err();
         assert!(why.starts_with("/nowhere/muster does not start"), "{why}");
-        check(Path::new("/bin/true"), &["serve".into()], Some("127.0.0.1:1".parse().unwrap())).await.unwrap();
+        let silent = check(Path::new("/bin/true"), &["serve".into()], Some("127.0.0.1:1".parse().unwrap())).await;
+        assert_eq!(silent, Ok(None));
+        let said = check(Path::new("/bin/echo"), &[trial_line(&WritePolicy::of(true)).into()], None).await;
+        assert_eq!(said, Ok(None), "what is no line of a trial");
     }
 }

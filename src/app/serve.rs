@@ -18,6 +18,7 @@
 
 mod lifetime;
 mod ownership;
+pub mod trial;
 
 use std::io;
 use std::net::SocketAddr;
@@ -52,7 +53,7 @@ use crate::model::text::chain;
 use crate::notify::ChangeHub;
 use crate::store::OpenError;
 use lifetime::{Lifetime, announce_successor, forget, note_flags, put_back};
-use ownership::own;
+use ownership::{Owned, TakenDirectory, own};
 
 pub use lifetime::ServerEnd;
 
@@ -80,9 +81,12 @@ pub enum ServerError {
     /// The data directory is not usable.
     #[error(transparent)]
     Directory(#[from] DataDirError),
-    /// Somebody else serves it.
+    /// It cannot be locked.
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// Another server serves it, and goes on.
+    #[error(transparent)]
+    Taken(TakenDirectory),
     /// The socket cannot be made.
     #[error(transparent)]
     Socket(#[from] SocketError),
@@ -113,6 +117,7 @@ impl ServerError {
         match self {
             ServerError::Directory(_)
             | ServerError::Lock(_)
+            | ServerError::Taken(_)
             | ServerError::Socket(_)
             | ServerError::Http { .. }
             | ServerError::Signals(_) => true,
@@ -160,7 +165,11 @@ pub async fn run(
     if let Some(caution) = data_dir::caution(&config.data_dir) {
         tracing::warn!("{caution}");
     }
-    let Some(lock) = own(&config.data_dir, launch.started_by).await? else { return Ok(ServerEnd::Stopped) };
+    let lock = match own(&config.data_dir, launch.started_by).await? {
+        Owned::Lock(lock) => lock,
+        Owned::Elsewhere => return Ok(ServerEnd::Stopped),
+        Owned::Taken(taken) => return Err(ServerError::Taken(taken)),
+    };
     let known = ServingRecord::read(&config.data_dir);
     let (has_former, kept_because) = (launch.has_former, launch.kept_because.clone());
     let before = known.as_ref().and_then(|known| known.http);
@@ -334,6 +343,8 @@ async fn attend(
         }
     };
     if outcome.is_ok() {
+        // A call that waits for a person changes nothing, so that nobody need wait for it.
+        listener.withdraw_questions();
         engine.finish_writes().await;
     }
     let outcome = outcome.map(|order| match order {
@@ -435,17 +446,6 @@ async fn stop(listener: &ClientListener, engine: Option<Engine>, end: &ServerEnd
         tracing::info!("stopped");
     } else {
         tracing::warn!(?hung, "stopped without waiting any longer");
-    }
-}
-
-/// Checks whether a server with these options can listen once the one that listens at `held` has ended.
-///
-/// # Errors
-/// When another process listens there.
-pub async fn check(options: &ServerOptions, held: Option<SocketAddr>) -> Result<(), ServerError> {
-    match options.http.filter(|address| held != Some(*address)) {
-        Some(address) => bind_http(address).await.map(drop),
-        None => Ok(()),
     }
 }
 

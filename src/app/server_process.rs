@@ -20,7 +20,10 @@ use crate::connection::version::{self, current};
 use crate::mcp;
 use crate::model::FailureCode;
 use crate::model::shell_word::command_line;
-use crate::policy::WritePolicy;
+use crate::policy::{PolicyWidening, WritePolicy, WriteRule};
+
+/// How a server without writes says so among its rules.
+const NO_WRITES: &str = "no --allow-writes";
 
 /// The process of a server.
 #[derive(Debug)]
@@ -96,7 +99,7 @@ impl ServerProcess {
         match request {
             ProcessRequest::Describe => (done(&facts), None),
             ProcessRequest::Stop => (done(&facts), Some(StopOrder::Stop)),
-            ProcessRequest::Restart { arguments, program, version } => {
+            ProcessRequest::Restart { arguments, program, version, widen: _ } => {
                 // Whoever starts a server by hand or by a unit decides on the program; and no store goes back by chance.
                 let is_theirs = self.launch.started_by == StartedBy::FrontEnd;
                 let is_older = version::is_newer(current(), &version);
@@ -136,20 +139,39 @@ impl ServerProcess {
     }
 
     /// Checks what an order needs while the server still runs: one to start again with other arguments is given only where the
-    /// next server can have them.
+    /// next server can have them, and has every rule for writes that this one has, unless they `may_widen` what is allowed. Returns
+    /// what tools may change then that they may not change now.
     ///
     /// # Errors
     /// Why the order is not to be given.
-    pub async fn check(&self, order: &StopOrder) -> Result<(), String> {
-        let StopOrder::Restart(NextProgram { program, arguments: Some(arguments) }) = order else { return Ok(()) };
+    pub async fn check(&self, order: &StopOrder, may_widen: bool) -> Result<Option<String>, String> {
+        let StopOrder::Restart(NextProgram { program, arguments: Some(arguments) }) = order else { return Ok(None) };
         let program = program.as_ref().unwrap_or(&self.launch.program);
         let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
-        next_server::check(program, &arguments, self.http.get().map(|(address, _)| *address)).await
+        let next = next_server::check(program, &arguments, self.http.get().map(|(address, _)| *address)).await?;
+        let widening = next.map(|writes| PolicyWidening::between(&self.terms.writes, &writes)).unwrap_or_default();
+        if !widening.dropped.is_empty() && !may_widen {
+            return Err(format!(
+                "these flags would drop rules for writes that it has ({}). A flag takes the place of all its earlier values: name \
+                 again those that are to stay, or write `muster restart --widen` to drop them",
+                listed(&widening.dropped)
+            ));
+        }
+        Ok(told(&widening))
     }
 
     /// Gives the order that an answer came with.
     pub fn order(&self, order: StopOrder) {
         self.orders.order(order);
+    }
+
+    /// The rules that narrow what tools may change, as flags.
+    fn rules(&self) -> Vec<String> {
+        if !self.terms.writes.allow {
+            return vec![NO_WRITES.to_owned()];
+        }
+        let rules = self.terms.writes.rules().into_iter().filter(|rule| !matches!(rule, WriteRule::Writes(_)));
+        rules.map(|rule| rule.to_string()).collect()
     }
 
     fn facts(&self, clients: usize) -> ServerFacts {
@@ -166,8 +188,22 @@ impl ServerProcess {
             http: self.http.get().map(|(_, url)| url.clone()),
             kept_because: self.launch.kept_because.clone(),
             idle_exit_s: self.idle_exit.map(|idle| idle.as_secs()),
+            rules: self.rules(),
         }
     }
+}
+
+fn listed(rules: &[WriteRule]) -> String {
+    rules.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Says what tools may change that they could not before; nothing where that is nothing.
+fn told(widening: &PolicyWidening) -> Option<String> {
+    let opened = widening.opened.as_ref().map(|rule| format!("it has {rule} now"));
+    let dropped = Some(&widening.dropped).filter(|dropped| !dropped.is_empty());
+    let parts = opened.into_iter().chain(dropped.map(|rules| format!("it has no longer {}", listed(rules))));
+    let parts: Vec<String> = parts.collect();
+    (!parts.is_empty()).then(|| format!("tools may change more in AWS through this server: {}", parts.join(", and ")))
 }
 
 fn done(facts: &ServerFacts) -> AdminMessage {
@@ -233,7 +269,7 @@ mod tests {
         let asked = ProcessRequest::HandOver { version: version.clone(), program: program.clone() };
         let (AdminMessage::Failed { error, .. }, None) = process.answer(asked, 1) else { panic!("not refused") };
         assert!(error.contains("/unusable/muster") && error.contains("muster restart --data-dir '/d a'"), "{error}");
-        let restart = ProcessRequest::Restart { arguments: None, program: program.clone(), version };
+        let restart = ProcessRequest::Restart { arguments: None, program: program.clone(), version, widen: false };
         let next = NextProgram { program: Some(program), arguments: None };
         assert_eq!(process.answer(restart, 1).1, Some(StopOrder::Restart(next)));
     }
@@ -242,7 +278,7 @@ mod tests {
     fn a_restart_keeps_the_program_that_a_person_chose() {
         let restart = |version: &str| {
             let (program, version) = ("/new/muster".into(), version.to_owned());
-            ProcessRequest::Restart { arguments: None, program, version }
+            ProcessRequest::Restart { arguments: None, program, version, widen: false }
         };
         let own = Some(StopOrder::Restart(NextProgram::default()));
         assert_eq!(started_by(StartedBy::Person).answer(restart("99.0.0"), 0).1, own);

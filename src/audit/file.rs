@@ -17,20 +17,11 @@ const TAIL: u64 = 256 << 10;
 #[derive(Debug, Error)]
 pub(super) enum AuditFileError {
     /// The system refuses it.
-    #[error("{path}: {source}", path = path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        #[source]
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Io(#[from] io::Error),
     /// It is something else than a file.
-    #[error("{} is no regular file", path.display())]
-    NoFile {
-        /// The path.
-        path: PathBuf,
-    },
+    #[error("it is no regular file")]
+    NoFile,
 }
 
 /// The audit file, which is opened when it is first written.
@@ -58,10 +49,8 @@ impl AuditFile {
 
     /// Appends whole lines, each with its line end; durable when this returns.
     pub(super) fn append(&mut self, lines: &str) -> Result<(), AuditFileError> {
-        let path = self.path.clone();
-        let failed = |source| AuditFileError::Io { path: path.clone(), source };
         let file = self.opened()?;
-        let before = file.metadata().map_err(failed)?.len();
+        let before = file.metadata()?.len();
         let written = file.write_all(lines.as_bytes()).and_then(|()| file.sync_data());
         if let Err(error) = written {
             // What a full disk took of the lines is removed, since all of them are written again.
@@ -69,7 +58,7 @@ impl AuditFile {
                 tracing::warn!(%error, "a part of a line may stand in the audit file");
             }
             self.open = None;
-            return Err(failed(error));
+            return Err(error.into());
         }
         Ok(())
     }
@@ -93,19 +82,26 @@ fn identity(found: &Metadata) -> (u64, u64) {
     (found.dev(), found.ino())
 }
 
+/// Finds out whether lines can be appended to the file at `path`, which is made if there is none.
+pub(super) fn probe(path: &Path) -> Result<(), AuditFileError> {
+    appendable(path).map(drop)
+}
+
+/// Opens the file at `path`, and mends its last line.
 fn open(path: &Path) -> Result<OpenedFile, AuditFileError> {
-    let failed = |source| AuditFileError::Io { path: path.to_owned(), source };
+    let (mut file, found) = appendable(path)?;
+    mend(&mut file, found.len())?;
+    Ok(OpenedFile { file, identity: identity(&found) })
+}
+
+fn appendable(path: &Path) -> Result<(File, Metadata), AuditFileError> {
     // Opening a pipe without a reader would wait for one.
     let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
     let mut options = OpenOptions::new();
     let options = options.read(true).append(true).create(true).mode(0o600).custom_flags(flags);
-    let mut file = options.open(path).map_err(failed)?;
-    let found = file.metadata().map_err(failed)?;
-    if !found.is_file() {
-        return Err(AuditFileError::NoFile { path: path.to_owned() });
-    }
-    mend(&mut file, found.len()).map_err(failed)?;
-    Ok(OpenedFile { file, identity: identity(&found) })
+    let file = options.open(path)?;
+    let found = file.metadata()?;
+    if found.is_file() { Ok((file, found)) } else { Err(AuditFileError::NoFile) }
 }
 
 /// Removes a line of Muster that is not whole, as a crash leaves it: it is written again. Ends any other last line.
@@ -174,11 +170,19 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_is_an_error_that_names_the_file() {
+    fn what_cannot_be_written_is_an_error_and_a_probe_changes_nothing_that_is_there() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(matches!(AuditFile::new(dir.path()).check(), Err(AuditFileError::Io { .. })));
+        assert!(matches!(AuditFile::new(dir.path()).check(), Err(AuditFileError::Io(_))));
         let missing = dir.path().join("absent").join("audit.jsonl");
-        let error = AuditFile::new(&missing).append("x\n").unwrap_err();
-        assert!(error.to_string().contains("absent/audit.jsonl"), "{error}");
+        assert!(matches!(AuditFile::new(&missing).append("x\n"), Err(AuditFileError::Io(_))));
+        assert!(matches!(probe(&missing), Err(AuditFileError::Io(_))));
+        let path = dir.path().join("audit.jsonl");
+        let half = line(1) + &line(2)[..9];
+        fs::write(&path, &half).unwrap();
+        probe(&path).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), half, "the writer may be about to end the line");
+        fs::remove_file(&path).unwrap();
+        probe(&path).unwrap();
+        assert!(fs::metadata(&path).unwrap().is_file(), "as after a rotation");
     }
 }

@@ -78,7 +78,7 @@ pub async fn follow(
                 is_last = changed.is_none_or(|changed| changed.is_err());
             }
             Err(error) => {
-                tracing::warn!(error = %chain(&error), "the audit file is behind");
+                tracing::warn!(file = %options.path.display(), error = %chain(&error), "the audit file is behind");
                 writer.progress.failed(&chain(&error));
                 is_last = stop.run_until_cancelled(sleep(pause)).await.is_none();
                 pause = (pause * 2).min(MAX_PAUSE);

@@ -6,14 +6,19 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use tokio::time::Instant;
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, timeout};
 
+use super::file;
 use super::options::AuditOptions;
 use crate::model::Seq;
 use crate::model::text::shown;
 
 /// How long the file may be behind the log and still count as current: writing a line takes milliseconds.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// How long its disk may take to say whether the file can be written.
+const ANSWERS: Duration = Duration::from_secs(5);
 
 /// How far the audit file is. Clones share it; the default is that of a server without one.
 #[derive(Clone, Debug, Default)]
@@ -53,16 +58,22 @@ impl AuditProgress {
         self.trouble().is_none()
     }
 
-    /// Why tools that change AWS are refused: the file is required, and not current.
+    /// Why what a tool does now might not come into the file; `None` where it does. Looks at the file itself, so it runs where that
+    /// delays nobody.
     #[must_use]
-    pub fn refusal(&self) -> Option<String> {
-        let shared = self.0.as_ref().filter(|shared| shared.required)?;
-        let why = self.trouble()?;
-        Some(format!(
-            "The audit file {} is required (--audit-required) and {why}. Nothing was sent to AWS. Whoever runs the server has to mend \
-             that.",
-            shared.path.display()
-        ))
+    pub fn obstacle(&self) -> Option<String> {
+        let Some(shared) = &self.0 else { return Some("the running Muster server writes no audit file".to_owned()) };
+        let unwritable = || Some(format!("cannot be written: {}", file::probe(&shared.path).err()?));
+        self.trouble().or_else(unwritable).map(|why| format!("the audit file {} {why}", shared.path.display()))
+    }
+
+    /// The same where something else waits. A disk that does not answer is an obstacle as well.
+    pub async fn obstacle_soon(&self) -> Option<String> {
+        let progress = self.clone();
+        match timeout(ANSWERS, spawn_blocking(move || progress.obstacle())).await {
+            Ok(Ok(obstacle)) => obstacle,
+            Ok(Err(_)) | Err(_) => Some("the disk of the audit file does not answer".to_owned()),
+        }
     }
 
     /// What answers show: the file, and what is wrong with it. Nothing without an audit file.
@@ -137,21 +148,22 @@ impl AuditProgress {
 mod tests {
     use super::*;
 
-    fn progress(required: bool) -> AuditProgress {
-        AuditProgress::of(&AuditOptions { path: "/var/log/audit.jsonl".into(), required })
+    fn progress(path: impl Into<PathBuf>) -> AuditProgress {
+        AuditProgress::of(&AuditOptions { path: path.into(), required: true })
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_file_that_is_behind_for_long_or_cannot_be_written_is_not_current() {
-        let progress = progress(true);
+        let dir = tempfile::tempdir().unwrap();
+        let progress = progress(dir.path().join("audit.jsonl"));
         assert!(progress.is_current(), "it has just begun");
         tokio::time::advance(GRACE + Duration::from_millis(1)).await;
         assert!(!progress.is_current());
-        assert!(progress.refusal().unwrap().contains("is behind the log"));
+        assert!(progress.obstacle().unwrap().contains("is behind the log"));
         progress.wrote(Seq(3), Seq(3));
-        assert!(progress.is_current() && progress.refusal().is_none());
+        assert!(progress.is_current() && progress.obstacle().is_none());
         progress.failed("no space left on device");
-        assert!(progress.refusal().unwrap().contains("no space left on device"));
+        assert!(progress.obstacle().unwrap().contains("no space left on device"));
         tokio::time::advance(GRACE + Duration::from_millis(1)).await;
         progress.wrote(Seq(3), Seq(4));
         assert!(!progress.is_current(), "it has been behind since then");
@@ -160,12 +172,28 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn only_a_required_file_refuses_and_a_server_without_one_is_current() {
-        let progress = progress(false);
+    async fn a_server_without_a_file_is_current_and_has_none_for_whoever_requires_one() {
+        let progress = progress("/var/log/audit.jsonl");
         progress.failed("denied");
-        assert!(progress.refusal().is_none() && !progress.is_current());
+        assert!(!progress.is_current());
         assert_eq!(progress.shown().unwrap()["what"], "the audit file /var/log/audit.jsonl cannot be written: denied");
         let none = AuditProgress::default();
-        assert!(none.is_current() && none.shown().is_none() && none.refusal().is_none());
+        assert!(none.is_current() && none.shown().is_none());
+        assert_eq!(none.obstacle_soon().await.unwrap(), "the running Muster server writes no audit file");
+    }
+
+    #[tokio::test]
+    async fn a_file_whose_directory_is_gone_is_an_obstacle_before_anything_was_to_be_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("logs").join("audit.jsonl");
+        std::fs::create_dir(path.parent().unwrap()).unwrap();
+        let progress = progress(&path);
+        progress.wrote(Seq(3), Seq(3));
+        assert_eq!(progress.obstacle_soon().await, None);
+        std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
+        let why = progress.obstacle_soon().await.unwrap();
+        assert_eq!(why.matches("audit.jsonl").count(), 1, "{why}");
+        assert!(why.contains("cannot be written: No such file"), "{why}");
+        assert!(progress.is_current(), "it lacks nothing");
     }
 }

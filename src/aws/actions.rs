@@ -17,65 +17,6 @@ use crate::kinds;
 use crate::model::text::shown;
 use crate::model::{ActionId, Chosen, ErrorClass, Timestamp, Value};
 
-/// A call that Muster makes besides the describes of [`kinds::KINDS`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ActionSpec {
-    /// What it does, named like the method of [`Aws`].
-    pub name: &'static str,
-    /// The IAM actions it needs; the first is the one called.
-    pub iam: &'static [&'static str],
-    /// Whether it changes anything.
-    pub write: bool,
-}
-
-/// Every call besides describes that serving makes.
-pub const ACTIONS: &[ActionSpec] = &[
-    ActionSpec { name: "identify", iam: &["sts:GetCallerIdentity"], write: false },
-    ActionSpec { name: "enabled_regions", iam: &["ec2:DescribeRegions"], write: false },
-    ActionSpec { name: "receive", iam: &["sqs:ReceiveMessage"], write: false },
-    ActionSpec { name: "delete", iam: &["sqs:DeleteMessage"], write: false },
-    ActionSpec { name: "extend", iam: &["sqs:ChangeMessageVisibility"], write: false },
-    ActionSpec { name: "queue_url", iam: &["sqs:GetQueueUrl"], write: false },
-    ActionSpec { name: "queue_attributes", iam: &["sqs:GetQueueAttributes"], write: false },
-    ActionSpec { name: "put_events", iam: &["events:PutEvents"], write: false },
-    ActionSpec { name: "calls_of", iam: &["cloudtrail:LookupEvents"], write: false },
-    ActionSpec { name: "start_instances", iam: &["ec2:StartInstances"], write: true },
-    ActionSpec { name: "stop_instances", iam: &["ec2:StopInstances"], write: true },
-    ActionSpec { name: "reboot_instances", iam: &["ec2:RebootInstances"], write: true },
-    ActionSpec { name: "create_snapshots", iam: &["ec2:CreateSnapshots", "ec2:CreateTags"], write: true },
-];
-
-/// Every call that `muster setup` and `muster teardown` make. Serving needs none of those that change something.
-pub const SETUP: &[ActionSpec] = &[
-    ActionSpec { name: "identify", iam: &["sts:GetCallerIdentity"], write: false },
-    ActionSpec { name: "enabled_regions", iam: &["ec2:DescribeRegions"], write: false },
-    ActionSpec { name: "describe_rule", iam: &["events:DescribeRule"], write: false },
-    ActionSpec { name: "rule_tags", iam: &["events:ListTagsForResource"], write: false },
-    ActionSpec { name: "targets", iam: &["events:ListTargetsByRule"], write: false },
-    ActionSpec { name: "test_pattern", iam: &["events:TestEventPattern"], write: false },
-    ActionSpec { name: "queue_url", iam: &["sqs:GetQueueUrl"], write: false },
-    ActionSpec { name: "queue_attributes", iam: &["sqs:GetQueueAttributes"], write: false },
-    ActionSpec { name: "queue_tags", iam: &["sqs:ListQueueTags"], write: false },
-    // Creating a rule or a queue with tags also needs the permission to tag.
-    ActionSpec { name: "put_rule", iam: &["events:PutRule", "events:TagResource"], write: true },
-    ActionSpec { name: "tag_rule", iam: &["events:TagResource"], write: true },
-    ActionSpec { name: "enable_rule", iam: &["events:EnableRule"], write: true },
-    ActionSpec { name: "delete_rule", iam: &["events:DeleteRule"], write: true },
-    ActionSpec { name: "put_target", iam: &["events:PutTargets"], write: true },
-    ActionSpec { name: "remove_targets", iam: &["events:RemoveTargets"], write: true },
-    ActionSpec { name: "create_queue", iam: &["sqs:CreateQueue", "sqs:TagQueue"], write: true },
-    ActionSpec { name: "set_queue_attributes", iam: &["sqs:SetQueueAttributes"], write: true },
-    ActionSpec { name: "tag_queue", iam: &["sqs:TagQueue"], write: true },
-    ActionSpec { name: "delete_queue", iam: &["sqs:DeleteQueue"], write: true },
-];
-
-/// Every further call that `muster doctor` makes.
-pub const DOCTOR: &[ActionSpec] = &[
-    ActionSpec { name: "describe_rule", iam: &["events:DescribeRule"], write: false },
-    ActionSpec { name: "targets", iam: &["events:ListTargetsByRule"], write: false },
-    ActionSpec { name: "quotas", iam: &["servicequotas:ListServiceQuotas"], write: false },
-];
-
 /// The tag that names the creator of a snapshot, and its value for Muster.
 pub const CREATED_BY: (&str, &str) = ("muster:created-by", "muster");
 /// The tag with the [`ActionId`] that created a snapshot: after a lost answer it shows whether the call happened.

@@ -3,10 +3,13 @@
 //! A topic is a text file. Lists that the program knows (kinds, checks, rules) are inserted by the program, so that the text
 //! cannot differ from it.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 use strsim::osa_distance;
 
 use super::output::Output;
+use crate::aws::permissions::{self, STATEMENTS};
 use crate::doctor;
 use crate::kinds::KINDS;
 use crate::kinds::rules::{DEFAULT_NAME, RULES};
@@ -17,6 +20,7 @@ const KINDS_HERE: &str = "{kinds}";
 const CHECKS_HERE: &str = "{checks}";
 const RULES_HERE: &str = "{rules}";
 const TABLES_HERE: &str = "{tables}";
+const PERMISSIONS_HERE: &str = "{permissions}";
 
 /// How wide a page is.
 const WIDTH: usize = 110;
@@ -63,6 +67,11 @@ const TOPICS: &[HelpTopic] = &[
         name: "history",
         about: "What is remembered, for how long, and who made a change",
         text: include_str!("help/history.md"),
+    },
+    HelpTopic {
+        name: "permissions",
+        about: "Which actions of AWS Muster calls, why, and what does not work without each",
+        text: include_str!("help/permissions.md"),
     },
     HelpTopic {
         name: "resources",
@@ -181,6 +190,7 @@ fn filled(text: &str) -> String {
         .replace(CHECKS_HERE, checks.collect::<String>().trim_end())
         .replace(RULES_HERE, rules.collect::<String>().trim_end())
         .replace(TABLES_HERE, tables().trim_end())
+        .replace(PERMISSIONS_HERE, permissions().trim_end())
 }
 
 /// The tables of statements with their columns, in lines that fit a page.
@@ -203,6 +213,41 @@ fn tables() -> String {
         text.push('\n');
     }
     text
+}
+
+/// The statements of the IAM policy with their actions. An action that several statements have is explained where it comes first.
+fn permissions() -> String {
+    let (all, mut explained, mut text) = (permissions::all(), BTreeSet::new(), String::new());
+    for statement in STATEMENTS {
+        text.extend(["## ", statement.sid, ": ", statement.title, "\n\n"]);
+        for permission in all.iter().filter(|permission| permission.sids.contains(&statement.sid)) {
+            let action = permission.action;
+            text.push_str(&if explained.insert(action) {
+                item(&format!("`{action}` {}. Without it {}.", permission.why(), permission.without()))
+            } else {
+                let first = permission.sids.first().copied().unwrap_or_default();
+                item(&format!("`{action}`: see {first}."))
+            });
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// An item of a list, in lines that fit a page.
+fn item(text: &str) -> String {
+    let mut lines = String::new();
+    let mut line = "-".to_owned();
+    for word in text.split(' ') {
+        if line.len() + word.len() + 1 > WIDTH {
+            lines.push_str(&line);
+            lines.push('\n');
+            " ".clone_into(&mut line);
+        }
+        line.push(' ');
+        line.push_str(word);
+    }
+    lines + &line + "\n"
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, Command};
 
+use super::policy;
 use crate::config::environment;
 use crate::config::placeholder::placeholder;
 use crate::config::tidy::{self, TidiedVariables};
@@ -55,7 +56,7 @@ pub(super) fn tidied(words: Vec<OsString>, root: &Command) -> Vec<OsString> {
         let follows_option = std::mem::take(&mut is_value);
         let text = word.to_str().unwrap_or_default();
         let Some(option) = text.strip_prefix("--") else {
-            if !follows_option && let Some(inner) = root.find_subcommand(text).filter(|_| std::ptr::eq(command, root)) {
+            if !follows_option && let Some(inner) = command.find_subcommand(text) {
                 command = inner;
             } else if is_blank(&word) && !command.get_positionals().any(|_| true) && !command.has_subcommands() {
                 // A template filled this argument with nothing.
@@ -237,10 +238,11 @@ fn argument<'a>(root: &'a Command, command: &'a Command, name: &str) -> Option<&
     known.find(|argument| argument.get_long() == Some(name))
 }
 
-/// Whether an option narrows what tools may change, so that it must not vanish.
+/// Whether an option narrows what tools may change, or a printed policy, so that it must not vanish.
 fn narrows(argument: &Arg) -> bool {
     let variable = argument.get_env().and_then(OsStr::to_str);
     variable.is_some_and(|variable| tidy::NARROWING.contains(&variable))
+        || policy::NARROWS_IAM.iter().any(|narrowing| argument.get_value_parser().type_id() == *narrowing)
 }
 
 /// Whether `flag` of `subcommand`, such as `--prices`, is the path of a file.
@@ -316,6 +318,12 @@ mod tests {
             &["mcp", "--deny-write", "tag:Env=prod,"],
             &["mcp", "--write-tag=a=b,,c=d"],
             &["mcp", "--audit-required="],
+            &["policy", "iam", "--region", ""],
+            &["policy", "iam", "--region="],
+            &["policy", "iam", "--region", "eu-west-1,"],
+            &["policy", "iam", "--tag= "],
+            &["policy", "iam", "--account", ""],
+            &["policy", "check", "i-1", "stop_instance", "--write-tag="],
         ] {
             assert_eq!(left(given), words(given), "{given:?}");
         }

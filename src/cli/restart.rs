@@ -19,9 +19,14 @@ use crate::telemetry;
 pub(super) struct Restart {
     #[command(flatten)]
     store: RegionalStoreFlags,
+    /// Let the flags drop rules that narrow what tools may change in AWS
+    ///
+    /// Without it such flags are refused, with the rules that they would drop.
+    #[arg(long)]
+    widen: bool,
     /// Flags of `muster serve` that the server is to have instead of its own, after --
     ///
-    /// Flags that are not named stay as they are.
+    /// Flags that are not named stay as they are. A flag that is named loses all its earlier values.
     #[arg(last = true, value_name = "FLAGS")]
     flags: Vec<String>,
 }
@@ -70,8 +75,11 @@ impl Restart {
             check(&words).map_err(FlagsError::Unusable)?;
             Some(arguments)
         };
-        let said = match process::restart(&data_dir, arguments, std::env::current_exe()?).await? {
-            RestartOutcome::Again(before, now) => {
+        let said = match process::restart(&data_dir, arguments, std::env::current_exe()?, self.widen).await? {
+            RestartOutcome::Again { before, now, widened } => {
+                if let Some(widened) = widened {
+                    telemetry::say(&format!("muster: {widened}"));
+                }
                 let was =
                     if before.version == now.version { String::new() } else { format!(", before {}", before.version) };
                 if version::is_newer(current(), &now.version) {

@@ -7,6 +7,11 @@ use super::process_report::{clients, whole};
 use super::store_flags::RegionalStoreFlags;
 use crate::app::client::process::{self, StopOutcome};
 use crate::config::Environment;
+use crate::model::text::shown;
+use crate::telemetry;
+
+/// The longest list of rules that is shown.
+const LONGEST: usize = 2_000;
 
 /// The arguments of `muster stop`.
 #[derive(Clone, Debug, Args)]
@@ -18,6 +23,17 @@ pub(super) struct Stop {
     /// Nothing that was acknowledged is lost: the store stands a kill at any moment.
     #[arg(long)]
     force: bool,
+}
+
+/// Says that the rules for writes end with a server that had some: the next one has those of whoever starts it.
+fn rules_end(rules: &[String]) {
+    if !rules.is_empty() {
+        let rules = shown(&rules.join(", "), LONGEST);
+        telemetry::say(&format!(
+            "muster: the rules for writes that this server had end with it ({rules}): one that an MCP client starts has none of its \
+             own, and each client has those of its flags"
+        ));
+    }
 }
 
 impl Stop {
@@ -34,6 +50,7 @@ impl Stop {
                     0 => "",
                     _ => ": each starts a server again when it needs one",
                 };
+                rules_end(&facts.rules);
                 format!("stopped {}; {}{again}", whole(&facts), clients(facts.clients))
             }
             StopOutcome::Signalled { pid, killed: false, .. } => {

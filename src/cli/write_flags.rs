@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 
 use clap::Args;
+use clap::builder::BoolishValueParser;
 
 use crate::mcp::tools::TOOLS;
 use crate::policy::write_rule::{self, ADDS, RuleError};
@@ -39,6 +40,11 @@ pub(super) struct WriteFlags {
     /// The log counts, so that a new connection begins no new count. The time is at most 24h.
     #[arg(long, env = "MUSTER_WRITE_CAP", value_name = "COUNT/TIME", value_delimiter = ',', hide_env_values = true)]
     write_cap: Vec<WriteCap>,
+    /// Refuse what needs a confirmation where the client cannot ask a person for it
+    ///
+    /// Without it such a client gets a token, with which it confirms the call itself. What needs no confirmation stays as it is.
+    #[arg(long, env = "MUSTER_REQUIRE_HUMAN", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new(), hide_env_values = true)]
+    require_human: Option<bool>,
 }
 
 /// Which tools that change AWS are offered.
@@ -125,7 +131,8 @@ impl WriteFlags {
             .chain(set(&self.write_region).map(WriteRule::Regions))
             .chain(tags)
             .chain(self.deny_write.iter().cloned().map(WriteRule::Deny))
-            .chain(self.write_cap.iter().copied().map(WriteRule::Cap));
+            .chain(self.write_cap.iter().copied().map(WriteRule::Cap))
+            .chain(self.require_human.filter(|is_required| *is_required).map(|_| WriteRule::Human));
         WritePolicy::with(rules)
     }
 
@@ -146,6 +153,8 @@ impl WriteFlags {
         flag("--write-region", self.write_region.clone());
         flag("--deny-write", self.deny_write.iter().map(ToString::to_string).collect());
         flag("--write-cap", self.write_cap.iter().map(ToString::to_string).collect());
+        let human = self.require_human.map(|human| if human { "" } else { "=false" });
+        words.extend(human.map(|value| format!("--require-human{value}")));
         words.into_iter().map(OsString::from).collect()
     }
 }
@@ -168,6 +177,9 @@ pub(super) fn words(policy: &WritePolicy) -> Vec<OsString> {
         WriteRule::Tag { key, value } => vec![format!("--write-tag={key}={value}")],
         WriteRule::Deny(target) => vec![format!("--deny-write={target}")],
         WriteRule::Cap(cap) => vec!["--write-cap".to_owned(), cap.to_string()],
+        WriteRule::Human => vec!["--require-human".to_owned()],
+        // It is given with the flags of the audit file.
+        WriteRule::Audit => Vec::new(),
     });
     words.map(OsString::from).collect()
 }
@@ -220,13 +232,16 @@ mod tests {
             "--deny-write=instance:i-0123456789abcdef0",
             "--write-cap=20/1h",
             "--write-cap=100/1d",
+            "--require-human",
         ];
         let once = flags(&given).unwrap();
         let words = once.words();
         let words: Vec<&str> = words.iter().map(|word| word.to_str().unwrap()).collect();
         assert_eq!(flags(&words).unwrap(), once);
-        assert_eq!(once.policy().rules().len(), 11);
+        assert_eq!(once.policy().rules().len(), 12);
         assert_eq!(once.policy().unknown(), Vec::<&str>::new());
+        let lifted = flags(&["--allow-writes", "--require-human=false"]).unwrap();
+        assert_eq!(lifted.policy(), WritePolicy::of(true), "a variable may say otherwise");
         for policy in [once.policy(), WritePolicy::of(true), WritePolicy::of(false)] {
             let words = super::words(&policy);
             let words: Vec<&str> = words.iter().map(|word| word.to_str().unwrap()).collect();

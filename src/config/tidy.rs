@@ -33,12 +33,13 @@ const OF_AWS: &[&str] = &[
 
 /// Variables of the rules that narrow what tools may change. Neither a blank one nor a blank entry of one is removed, so that it is
 /// refused: without the rule more would be allowed than whoever set it means.
-pub const NARROWING: [&str; 6] = [
+pub const NARROWING: [&str; 7] = [
     "MUSTER_WRITE_TAG",
     "MUSTER_WRITE_ACCOUNT",
     "MUSTER_WRITE_REGION",
     "MUSTER_DENY_WRITE",
     "MUSTER_WRITE_CAP",
+    "MUSTER_REQUIRE_HUMAN",
     "MUSTER_AUDIT_REQUIRED",
 ];
 

@@ -31,6 +31,9 @@ pub const MAX_REQUESTS: usize = 8;
 /// How many bytes are sent before the reader has to show progress again.
 pub const CHUNK: usize = 64 << 10;
 
+/// The field of the answer to [`ProcessRequest::Restart`] that says what tools may change then and could not before.
+pub const WIDENED: &str = "widened";
+
 /// The beginning of every line that is not a record.
 const PREFIX: &[u8] = b"{\"admin\":";
 
@@ -70,6 +73,12 @@ pub enum AdminRequest {
         /// The rules of the connection that would ask for it; only those of the server count when absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         writes: Option<WritePolicy>,
+        /// The user whose changes caps count, as `uid:1000`; everybody's when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<String>,
+        /// The client of that user whose changes a cap of a connection counts; those of all its clients when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        client: Option<String>,
     },
     /// Write a verified copy of the store.
     Backup {
@@ -98,6 +107,9 @@ pub enum ProcessRequest {
         program: PathBuf,
         /// Its version.
         version: String,
+        /// Whether the arguments may drop rules for writes.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        widen: bool,
     },
     /// Start again as this newer program, if a front end started the server.
     HandOver {

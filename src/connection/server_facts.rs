@@ -100,6 +100,9 @@ pub struct ServerFacts {
     /// How many seconds without a client it goes on; absent where it does so for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle_exit_s: Option<u64>,
+    /// The rules that narrow what tools may change in AWS, as flags.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<String>,
 }
 
 #[cfg(test)]

@@ -47,8 +47,10 @@ pub enum AskWay {
         call: RequestId,
         /// Cancelled when nobody waits for the call any more.
         ended: CancellationToken,
-        /// Cancelled when the server stops.
-        stop: CancellationToken,
+        /// Cancelled when the client has closed its end.
+        closed: CancellationToken,
+        /// Cancelled when the server is about to stop, before it waits for calls that change AWS.
+        stopping: CancellationToken,
     },
     /// Not at all: it can only be shown the plan.
     #[default]
@@ -116,10 +118,18 @@ impl Confirmer {
         }
     }
 
-    /// Whether nobody waits for the call any more, so that it must not act.
-    #[must_use]
-    pub fn is_over(&self) -> bool {
-        matches!(&self.way, AskWay::Request { ended, stop, .. } if ended.is_cancelled() || stop.is_cancelled())
+    /// Whether somebody still waits for a call that a person was asked about, so that it may act.
+    ///
+    /// # Errors
+    /// Why nobody does.
+    pub fn is_awaited(&self) -> Result<(), Unconfirmed> {
+        match &self.way {
+            AskWay::Request { ended, closed, .. } if ended.is_cancelled() || closed.is_cancelled() => {
+                Err(Unconfirmed::Cancelled)
+            }
+            AskWay::Request { stopping, .. } if stopping.is_cancelled() => Err(Unconfirmed::Stopped),
+            AskWay::Request { .. } | AskWay::Result { .. } | AskWay::Token => Ok(()),
+        }
     }
 
     /// To what a claim is bound that is given out in this way: what a person was to answer is no token.
@@ -153,7 +163,7 @@ impl Confirmer {
     /// Shows the client the plan that has this digest, and asks. `title` says in a few words what is done.
     ///
     /// # Errors
-    /// When nobody waits for the call any more, or there is no key. The inner error says why a person's answer does not count.
+    /// When there is no key. The inner error says why nobody has agreed.
     pub async fn ask(
         &self,
         title: &str,
@@ -162,7 +172,7 @@ impl Confirmer {
         note: &ProgressNote,
     ) -> Result<Result<AskedClient, Unconfirmed>, RequestError> {
         let seal = |way| self.desk.seal(digest, &self.bound(way));
-        let (peer, call, ended, stop) = match &self.way {
+        let (peer, call, ended, closed, stopping) = match &self.way {
             AskWay::Token => return Ok(Ok(AskedClient::Offered(seal(ConfirmationWay::Token)?))),
             AskWay::Result { .. } => {
                 let question = InputRequest::Elicitation(ElicitRequest::new(question(title, text)));
@@ -170,19 +180,23 @@ impl Confirmer {
                 let claim = seal(ConfirmationWay::Input)?;
                 return Ok(Ok(AskedClient::Input(Box::new(InputRequiredResult::new(Some(questions), Some(claim))))));
             }
-            AskWay::Request { peer, call, ended, stop } => (peer, call, ended, stop),
+            AskWay::Request { peer, call, ended, closed, stopping } => (peer, call, ended, closed, stopping),
         };
+        if let Err(why) = self.is_awaited() {
+            return Ok(Err(why));
+        }
         note.put("a person is asked to confirm".to_owned(), HOLDS);
         let mut request = ElicitRequest::new(question(title, text));
         request.extensions.insert(OriginatingRequestId(call.clone()));
         let request = ServerRequest::ElicitRequest(request);
         let sent = peer.send_cancellable_request(request, PeerRequestOptions::no_options()).await;
-        let Ok(mut sent) = sent else { return Err(RequestError::Stopping) };
+        let Ok(mut sent) = sent else { return Ok(Err(Unconfirmed::Cancelled)) };
         let (why, ending) = tokio::select! {
             // A cancelled call does nothing, whatever was answered at the same moment.
             biased;
-            () = ended.cancelled() => ("the call was cancelled", Err(RequestError::Stopping)),
-            () = stop.cancelled() => ("the server stops", Err(RequestError::Stopping)),
+            () = ended.cancelled() => ("the call was cancelled", Unconfirmed::Cancelled),
+            () = closed.cancelled() => return Ok(Err(Unconfirmed::Cancelled)),
+            () = stopping.cancelled() => ("the server stops", Unconfirmed::Stopped),
             answered = timeout(HOLDS, &mut sent.rx) => match answered {
                 Ok(Ok(Ok(ClientResult::ElicitResult(answer)))) if agrees(&answer) => {
                     // The claim holds from the answer on, not from the question.
@@ -196,13 +210,14 @@ impl Confirmer {
                 }
                 // Neither another answer nor a question that failed is a yes.
                 Ok(Ok(_)) => return Ok(Err(Unconfirmed::Declined)),
-                Ok(Err(_)) => return Err(RequestError::Stopping),
-                Err(_) => ("nobody answered within two minutes", Ok(Err(Unconfirmed::Expired))),
+                // The connection is gone.
+                Ok(Err(_)) => return Ok(Err(Unconfirmed::Cancelled)),
+                Err(_) => ("nobody answered within two minutes", Unconfirmed::Expired),
             },
         };
         let cancelled = CancelledNotificationParam::new(Some(sent.id.clone()), Some(why.to_owned()));
         drop(peer.notify_cancelled(cancelled).await);
-        ending
+        Ok(Err(ending))
     }
 
     /// Uses an agreement for the plan that has this digest now.

@@ -12,12 +12,15 @@ use tokio_util::task::TaskTracker;
 use super::error::{Failure, RequestError};
 use super::key_book::KeyBook;
 use super::looks::Looks;
+use super::policy::Writes;
 use super::touched::TouchBook;
 use crate::audit::AuditProgress;
 use crate::aws::Aws;
 use crate::ingest;
 use crate::model::{LogId, Region, SharedClock, Timestamp, WriteAttempt};
 use crate::notify::ChangeHub;
+use crate::policy::verdict::RuleRefusal;
+use crate::policy::{RuleCheck, WriteRule};
 use crate::query::prices::PriceTable;
 use crate::store::{Health, Snapshot, Store};
 
@@ -78,14 +81,16 @@ impl Core {
         }
     }
 
-    /// Refuses a call while the audit file that is required is behind or cannot be written.
+    /// Refuses a call while the audit file that a rule requires is behind, cannot be written, or is not there at all.
     ///
     /// # Errors
     /// What is wrong with the file.
-    pub async fn audited(&self, attempt: impl FnOnce() -> WriteAttempt) -> Result<(), RequestError> {
-        let Some(why) = self.audit.refusal() else { return Ok(()) };
-        self.record_refusal(attempt(), "--audit-required".to_owned()).await;
-        Err(RequestError::NotAudited { why })
+    pub async fn audited(&self, writes: &Writes, attempt: impl FnOnce() -> WriteAttempt) -> Result<(), RequestError> {
+        let Some(origin) = writes.in_force().origin_of(&WriteRule::Audit) else { return Ok(()) };
+        let Some(why) = self.audit.obstacle_soon().await else { return Ok(()) };
+        let check = RuleCheck { origin, rule: WriteRule::Audit, refusal: Some(RuleRefusal::NotAudited { why }) };
+        self.record_refusal(attempt(), check.told()).await;
+        Err(RequestError::NotAudited { why: writes.refused(&check) })
     }
 
     /// The log that cursors and seqs belong to.

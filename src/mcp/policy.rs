@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use crate::policy::verdict::RuleRefusal;
 use crate::policy::{PolicyInForce, RuleCheck, RuleOrigin, WritePolicy, WriteRule};
 
 /// How a person enables write tools.
@@ -101,8 +102,9 @@ impl Writes {
     pub fn refused(&self, check: &RuleCheck) -> String {
         let RuleCheck { origin, rule, refusal } = check;
         let why = refusal.as_ref().map_or_else(String::new, |refusal| format!(": {refusal}"));
+        let mend = if matches!(refusal, Some(RuleRefusal::NotAudited { .. })) { "mend that or " } else { "" };
         format!(
-            "Muster's own rule {rule} refuses it{why}. AWS was not called. Only a person can change the rule, {}.",
+            "Muster's own rule {rule} refuses it{why}. AWS was not called. Only a person can {mend}change the rule, {}.",
             match origin {
                 RuleOrigin::Server => {
                     format!("where they start the running Muster server (pid {})", std::process::id())

@@ -51,6 +51,8 @@ struct ServerState {
     pages: AnswerCache<ListResourcesResult>,
     calls: CallBook,
     claims: Arc<ClaimDesk>,
+    /// Cancelled when the server is about to stop: nobody is waited for then.
+    stopping: CancellationToken,
 }
 
 /// What kind of connection a handler serves.
@@ -134,6 +136,7 @@ impl McpServer {
             pages,
             calls: CallBook::default(),
             claims: Arc::default(),
+            stopping: CancellationToken::new(),
         }))
     }
 
@@ -157,6 +160,12 @@ impl McpServer {
     #[must_use]
     pub fn stop(&self) -> &CancellationToken {
         &self.0.stop
+    }
+
+    /// Withdraws the questions that people were asked, and asks none from now on: the server is about to stop, and a call that waits
+    /// for a person has done nothing yet.
+    pub fn withdraw_questions(&self) {
+        self.0.stopping.cancel();
     }
 
     /// What the server permits and lists.

@@ -169,7 +169,7 @@ pub async fn call(
         let token = confirmation::take(&mut given)?;
         setting.running.origin.note_arguments(&given);
         if given.get("dry_run") != Some(&Value::Bool(true)) {
-            core.audited(|| setting.running.origin.attempt(spec.name, Vec::new())).await?;
+            core.audited(&writes, || setting.running.origin.attempt(spec.name, Vec::new())).await?;
         }
         let key = idempotency_key::take(&mut given)?;
         let instances = arguments::read::<InstanceArguments<{ usize::MAX }>>(given.clone())?.ids()?;

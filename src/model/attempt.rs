@@ -66,8 +66,10 @@ pub enum ConfirmationOutcome {
     Altered,
     /// What the person was shown has changed since.
     Changed,
-    /// The question was closed without an answer, or the client left.
+    /// Nobody waited for the answer any more: the call was cancelled, its client left, or the server stopped.
     Cancelled,
+    /// The confirmation is of an earlier run of the server.
+    Restarted,
 }
 
 impl ConfirmationWay {
@@ -94,6 +96,7 @@ impl ConfirmationOutcome {
             ConfirmationOutcome::Altered => "altered",
             ConfirmationOutcome::Changed => "changed",
             ConfirmationOutcome::Cancelled => "cancelled",
+            ConfirmationOutcome::Restarted => "restarted",
         }
     }
 }

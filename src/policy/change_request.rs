@@ -24,6 +24,8 @@ pub struct ChangeRequest<'a> {
     pub by_server: &'a TouchedInstances,
     /// The instances that were changed lately, by those for whom the rules of a connection count.
     pub by_connection: &'a TouchedInstances,
+    /// Why the audit file is not current; `None` where it is, or makes no difference.
+    pub audit: Option<&'a str>,
     /// Now.
     pub now: Timestamp,
 }

@@ -66,6 +66,12 @@ pub enum Unconfirmed {
     /// The key of the seal is not known.
     #[error("This confirmation is of an earlier run of the Muster server, which was restarted since")]
     Restarted,
+    /// Nobody waits for the answer any more: the call was cancelled, or its client has left.
+    #[error("The call was cancelled before it was confirmed")]
+    Cancelled,
+    /// The server stops, so that it waits for nobody.
+    #[error("The Muster server stops, so it does not wait for the answer of a person")]
+    Stopped,
     /// The plan is another one now.
     #[error("What the plan showed has changed since it was shown")]
     Changed,
@@ -83,6 +89,7 @@ impl Unconfirmed {
     pub fn next(self) -> &'static str {
         match self {
             Unconfirmed::Declined => "Do not call again unless the user asks for it.",
+            Unconfirmed::Stopped => "Call again once the server runs: then the person is asked again.",
             _ => "Call again without a confirmation to be shown the plan as it is now.",
         }
     }

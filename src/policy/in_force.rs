@@ -40,6 +40,12 @@ impl PolicyInForce {
         self.rules.iter().find(unasked).or_else(|| self.rules.iter().find(bars))
     }
 
+    /// Whose rule it is, if it applies.
+    #[must_use]
+    pub fn origin_of(&self, rule: &WriteRule) -> Option<RuleOrigin> {
+        self.rules.iter().find(|(_, held)| held == rule).map(|(origin, _)| *origin)
+    }
+
     /// Whether any rule counts the instances that were changed.
     #[must_use]
     pub fn has_caps(&self) -> bool {
@@ -59,7 +65,9 @@ impl PolicyInForce {
             | WriteRule::Regions(_)
             | WriteRule::Tag { .. }
             | WriteRule::Deny(_)
-            | WriteRule::Cap(_) => false,
+            | WriteRule::Cap(_)
+            | WriteRule::Human
+            | WriteRule::Audit => false,
         })
     }
 
@@ -108,6 +116,9 @@ fn refusal(rule: &WriteRule, origin: RuleOrigin, change: &ChangeRequest<'_>) -> 
         },
         WriteRule::Deny(target) => denial(target, change),
         WriteRule::Cap(cap) => over(*cap, change.touched(origin), change.instance, change.now),
+        // Who confirms a call is seen when it is asked for.
+        WriteRule::Human => None,
+        WriteRule::Audit => change.audit.map(|why| RuleRefusal::NotAudited { why: why.to_owned() }),
         WriteRule::Unknown(_) => Some(RuleRefusal::Unreadable),
     }
 }

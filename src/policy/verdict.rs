@@ -62,6 +62,13 @@ pub enum RuleRefusal {
     },
     /// The log does not reach back as far as the window.
     LogTooShort,
+    /// The client of the call can ask nobody for the confirmation that it needs.
+    NobodyToAsk,
+    /// The audit file is not current.
+    NotAudited {
+        /// Why.
+        why: String,
+    },
     /// This version cannot read the rule.
     Unreadable,
 }
@@ -122,7 +129,7 @@ impl fmt::Display for RuleRefusal {
                 f.write_str("Muster redacts the value of that tag, so it cannot be compared: name another tag in the rule")
             }
             RuleRefusal::LostTags => f.write_str(
-                "AWS has just shown the instance without any tag, though it had some, so they are not known: try again in a few seconds",
+                "AWS has just shown the instance without any tag, which it is known to do at times, and nothing proves that it has none: try again in a few seconds",
             ),
             RuleRefusal::Denied => f.write_str("that is denied"),
             RuleRefusal::CapReached { others } => {
@@ -131,6 +138,10 @@ impl fmt::Display for RuleRefusal {
             RuleRefusal::LogTooShort => {
                 f.write_str("the log does not reach back as far, so the instances that were changed are not all known")
             }
+            RuleRefusal::NobodyToAsk => f.write_str(
+                "the call needs a confirmation, which a person has to give, and this client does not show the server's questions to anybody",
+            ),
+            RuleRefusal::NotAudited { why } => f.write_str(why),
             RuleRefusal::Unreadable => f.write_str("this version of Muster cannot read it, so it allows nothing"),
         }
     }

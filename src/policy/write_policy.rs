@@ -17,6 +17,9 @@ const REGIONS: &str = "regions";
 const TAGS: &str = "tags";
 const DENY: &str = "deny";
 const CAPS: &str = "caps";
+const REQUIRE: &str = "require";
+/// The words of [`REQUIRE`].
+const REQUIRED: [(&str, WriteRule); 2] = [("human", WriteRule::Human), ("audit", WriteRule::Audit)];
 
 /// What tools may change in AWS.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +51,7 @@ impl WritePolicy {
         };
         let (mut tools, mut accounts, mut regions) = (None, None, None);
         let (mut tags, mut denied, mut caps) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        let mut required = BTreeSet::new();
         for rule in rules {
             match rule {
                 WriteRule::Writes(allow) => policy.allow &= allow,
@@ -57,16 +61,23 @@ impl WritePolicy {
                 WriteRule::Tag { key, value } => drop(tags.insert([key, value])),
                 WriteRule::Deny(target) => drop(denied.insert(target.to_string())),
                 WriteRule::Cap(cap) => drop(caps.insert(cap.to_string())),
+                WriteRule::Human | WriteRule::Audit => required.extend(word(&rule)),
                 WriteRule::Unknown(name) => drop(policy.rules.insert(name, Value::Null)),
             }
         }
         for (name, names) in [(TOOLS, tools), (ACCOUNTS, accounts), (REGIONS, regions)] {
             policy.rules.extend(names.map(|names| (name.to_owned(), json!(names))));
         }
-        let lists = [(TAGS, json!(tags)), (DENY, json!(denied)), (CAPS, json!(caps))];
+        let lists = [(TAGS, json!(tags)), (DENY, json!(denied)), (CAPS, json!(caps)), (REQUIRE, json!(required))];
         let given = lists.into_iter().filter(|(_, list)| list.as_array().is_some_and(|list| !list.is_empty()));
         policy.rules.extend(given.map(|(name, list)| (name.to_owned(), list)));
         policy
+    }
+
+    /// The same with one more rule.
+    #[must_use]
+    pub fn and(&self, rule: WriteRule) -> Self {
+        WritePolicy::with(self.rules().into_iter().chain([rule]))
     }
 
     /// The rules, each as one condition. What cannot be read is among them as [`WriteRule::Unknown`].
@@ -106,8 +117,17 @@ fn read(name: &str, value: &Value) -> Option<Vec<WriteRule>> {
         }
         DENY => texts()?.iter().map(|text| text.parse().ok().map(WriteRule::Deny)).collect::<Option<_>>()?,
         CAPS => texts()?.iter().map(|text| text.parse().ok().map(WriteRule::Cap)).collect::<Option<_>>()?,
+        REQUIRE => texts()?
+            .iter()
+            .map(|text| REQUIRED.into_iter().find(|(word, _)| word == text).map(|(_, rule)| rule))
+            .collect::<Option<_>>()?,
         _ => return None,
     })
+}
+
+/// The word for a rule that a policy requires.
+fn word(rule: &WriteRule) -> Option<&'static str> {
+    REQUIRED.into_iter().find(|(_, required)| required == rule).map(|(word, _)| word)
 }
 
 #[cfg(test)]
@@ -136,6 +156,8 @@ mod tests {
             (0..5_usize, 1..90_000_u64).prop_map(|(instances, millis)| {
                 WriteRule::Cap(WriteCap { instances, window: Duration::from_millis(millis) })
             }),
+            Just(WriteRule::Human),
+            Just(WriteRule::Audit),
             "q[a-z]{1,6}".prop_map(WriteRule::Unknown),
         ]
     }
@@ -150,7 +172,12 @@ mod tests {
             let kept = read.rules();
             for rule in given {
                 match rule {
-                    WriteRule::Tag { .. } | WriteRule::Deny(_) | WriteRule::Cap(_) | WriteRule::Unknown(_) => {
+                    WriteRule::Tag { .. }
+                    | WriteRule::Deny(_)
+                    | WriteRule::Cap(_)
+                    | WriteRule::Human
+                    | WriteRule::Audit
+                    | WriteRule::Unknown(_) => {
                         prop_assert!(kept.contains(&rule), "{} got lost", rule);
                     }
                     // Lists are narrowed by each other.
@@ -171,10 +198,10 @@ mod tests {
     fn a_rule_of_a_later_version_or_one_in_another_form_is_named() {
         let policy: WritePolicy = serde_json::from_value(json!({
             "allow": true, "quantum": [1], "tags": [["a"]], "deny": ["moon:x"], "caps": ["1/1h", 3], "tools": [],
-            "accounts": ["1"],
+            "accounts": ["1"], "require": ["human", "robot"],
         }))
         .unwrap();
-        assert_eq!(policy.unknown(), ["caps", "deny", "quantum", "tags", "tools"]);
+        assert_eq!(policy.unknown(), ["caps", "deny", "quantum", "require", "tags", "tools"]);
         assert!(policy.rules().contains(&WriteRule::Unknown("quantum".to_owned())));
         assert!(policy.rules().contains(&WriteRule::Accounts(["1".to_owned()].into())));
     }

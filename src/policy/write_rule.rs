@@ -40,6 +40,10 @@ pub enum WriteRule {
     Deny(DeniedTarget),
     /// No more than so many instances are changed.
     Cap(WriteCap),
+    /// Where a call needs a confirmation, a person gives it, whom the client asks.
+    Human,
+    /// What tools do is in the audit file.
+    Audit,
     /// A rule of this name that this version cannot read. Nothing meets it.
     Unknown(String),
 }
@@ -237,6 +241,8 @@ impl fmt::Display for WriteRule {
             WriteRule::Tag { key, value } => write!(f, "--write-tag {key}={value}"),
             WriteRule::Deny(target) => write!(f, "--deny-write {target}"),
             WriteRule::Cap(cap) => write!(f, "--write-cap {cap}"),
+            WriteRule::Human => f.write_str("--require-human"),
+            WriteRule::Audit => f.write_str("--audit-required"),
             WriteRule::Unknown(name) => write!(f, "the rule `{}`", shown(name, 60)),
         }
     }

@@ -11,25 +11,11 @@ use super::absence::{self, Absence, Unseen};
 use super::guard::{Candidates, Hold};
 use super::known::{KnownResource, credible};
 use super::lacked::{Lacked, Lacking};
+use super::sightings::{LastSeen, Sightings};
 use crate::model::{Current, ItemHash, KnownBytes, Timestamp, UnchangedItem};
 
 /// With more doubted resources than this, a scope waits for its next sweep instead of describing each.
 const DOUBTED: usize = 100;
-
-/// When a resource was seen.
-#[derive(Clone, Copy, Debug)]
-struct LastSeen {
-    /// The newest observation that shows that it exists.
-    listed: Timestamp,
-    /// The newest describe that showed it exactly as known.
-    confirmed: Timestamp,
-    /// The newest sweep that showed it.
-    sweep: u32,
-    /// Whether it was then known to be gone.
-    gone: bool,
-    /// The bytes in which a listing showed it exactly as it is stored; `None` as soon as anything else is seen of it.
-    bytes: Option<KnownBytes>,
-}
 
 /// How much of what is known a describe showed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +66,7 @@ pub enum Note {
 /// The memory of one kind in one scope.
 #[derive(Clone, Debug, Default)]
 pub struct ScopeMemory {
-    seen: HashMap<Arc<str>, LastSeen>,
+    seen: Sightings,
     tagless: HashMap<Arc<str>, Timestamp>,
     candidates: Candidates,
     hold: Option<Hold>,
@@ -156,24 +142,22 @@ impl ScopeMemory {
         self.lacking.since()
     }
 
-    /// Remembers the bytes in which the current sweep showed a resource exactly as it is stored.
+    /// Remembers the bytes in which the current sweep showed a resource exactly as it is stored, until anything else is seen of it.
     pub fn remember(&mut self, id: &str, bytes: KnownBytes) {
-        if let Some(seen) = self.seen.get_mut(id) {
-            seen.bytes = Some(bytes);
-        }
+        self.seen.remember(id, bytes);
     }
 
     /// What is remembered of a listed item, if its bytes are as they were.
     #[must_use]
     pub fn unchanged(&self, id: &str, hash: ItemHash) -> Option<UnchangedItem> {
-        let (id, seen) = self.seen.get_key_value(id)?;
-        let known = seen.bytes.filter(|bytes| bytes.hash == hash)?;
-        Some(UnchangedItem { id: Arc::clone(id), known, gone: seen.gone })
+        let known = self.seen.bytes(id).filter(|bytes| bytes.hash == hash)?;
+        let gone = self.seen.get(id)?.gone;
+        Some(UnchangedItem { id: id.into(), known, gone })
     }
 
     /// Forgets the bytes of all items, so that the next listing is decoded.
     pub fn forget_bytes(&mut self) {
-        self.seen.values_mut().for_each(|seen| seen.bytes = None);
+        self.seen.forget_bytes();
     }
 
     /// Records that the current sweep listed a resource of which nothing is known.
@@ -212,7 +196,7 @@ impl ScopeMemory {
         match note {
             Note::Shown { at, how, swept, gone } => {
                 let sweep = self.sweep;
-                let seen = self.touch(id, at, now);
+                let mut seen = self.touched(id, at, now);
                 seen.gone = gone;
                 if how == How::Exactly {
                     seen.confirmed = credible(seen.confirmed, now).max(at);
@@ -222,6 +206,7 @@ impl ScopeMemory {
                     self.shown += 1;
                     self.doubtful += usize::from(matches!(how, How::Lagging | How::Tagless));
                 }
+                self.seen.put(id, seen);
                 if how == How::Tagless {
                     self.tagless.entry(Arc::clone(id)).or_insert(at);
                 } else if self.tagless.get(id).is_some_and(|first| at >= credible(*first, now)) {
@@ -233,19 +218,21 @@ impl ScopeMemory {
             }
             Note::Listed { at } => {
                 let sweep = self.sweep;
-                let seen = self.touch(id, at, now);
+                let mut seen = self.touched(id, at, now);
                 if seen.sweep != sweep {
                     seen.sweep = sweep;
                     self.shown += 1;
                     // It is unknown whether it is still unchanged.
                     self.doubtful += 1;
                 }
+                self.seen.put(id, seen);
                 self.candidates.remove(id);
                 self.lacking.settled(id);
                 self.answered(id, true, at)
             }
             Note::Told { at } => {
-                self.touch(id, at, now);
+                let seen = self.touched(id, at, now);
+                self.seen.put(id, seen);
                 Vec::new()
             }
             Note::Missing { at } => self.answered(id, false, at),
@@ -266,7 +253,7 @@ impl ScopeMemory {
         let alive = if unseen.is_empty() {
             0
         } else {
-            let shown = self.seen.values().filter(|seen| seen.sweep == self.sweep && !seen.gone).count();
+            let shown = self.seen.count(|seen| seen.sweep == self.sweep && !seen.gone);
             shown + unseen.iter().filter(|unseen| !unseen.gone).count()
         };
         self.lacking.complete(unseen.iter().map(|unseen| &unseen.id), started);
@@ -278,18 +265,16 @@ impl ScopeMemory {
         absence
     }
 
-    fn touch(&mut self, id: &Arc<str>, at: Timestamp, now: Timestamp) -> &mut LastSeen {
+    /// When a resource was seen, with an observation of `at` more.
+    fn touched(&self, id: &str, at: Timestamp, now: Timestamp) -> LastSeen {
         let never = LastSeen {
             listed: Timestamp::EPOCH,
             confirmed: Timestamp::EPOCH,
             sweep: self.sweep.wrapping_sub(1),
             gone: false,
-            bytes: None,
         };
-        let seen = self.seen.entry(Arc::clone(id)).or_insert(never);
-        seen.bytes = None;
-        seen.listed = credible(seen.listed, now).max(at);
-        seen
+        let seen = self.seen.get(id).unwrap_or(never);
+        LastSeen { listed: credible(seen.listed, now).max(at), ..seen }
     }
 
     fn answered(&mut self, id: &str, found: bool, at: Timestamp) -> Vec<Arc<str>> {

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::simulator::faults::{Faults, Invalid};
 use crate::simulator::request::Params;
 use crate::simulator::world::{UnknownScope, World};
-use crate::simulator::{announce, flip, journal, options, script, sqs};
+use crate::simulator::{announce, flip, journal, options, script, sqs, trail};
 
 /// The beginning of every control path.
 pub(crate) const PREFIX: &str = "/_simulator";
@@ -24,7 +24,8 @@ pub(crate) const AT: &str = "/_simulator/at/";
 const JOURNAL: &str = "/_simulator/journal";
 
 /// The paths and the methods they take, as `GET /_simulator` lists them.
-const PATHS: [(&str, &[Method]); 11] = [
+const PATHS: [(&str, &[Method]); 12] = [
+    ("/_simulator/calls", &[Method::GET]),
     ("/_simulator/churn", &[Method::GET, Method::PATCH]),
     ("/_simulator/emit", &[Method::POST]),
     ("/_simulator/faults", &[Method::GET, Method::PUT, Method::PATCH]),
@@ -154,6 +155,7 @@ fn route(world: &World, method: &Method, path: &str, query: &str, body: &[u8]) -
     }
     match (path, method.as_str()) {
         (PREFIX, "GET") => Ok(index()),
+        ("/_simulator/calls", "GET") => Ok(json!({ "calls": trail::calls(world) })),
         ("/_simulator/churn", "GET") => Ok(json!({ "per_second": world.churn() })),
         ("/_simulator/churn", "PATCH") => {
             let ChurnPatch { per_second: rate } = shaped("/_simulator/churn", "{\"per_second\": 50}", body)?;

@@ -104,6 +104,13 @@ pub(crate) fn answer(call: &Call, action: &str) -> Result<Value, Refusal> {
     })
 }
 
+/// The records of all accounts and regions, oldest first.
+pub(crate) fn calls(world: &World) -> Vec<Value> {
+    // Some calls up to now may not have been recorded yet.
+    world.pump();
+    world.trail().0.read().iter().map(|call| envelope::record(call)).collect()
+}
+
 /// `CloudTrail` gives times in whole seconds.
 fn seconds(at: Moment) -> f64 {
     at.timestamp().as_second().to_string().parse().unwrap_or_default()

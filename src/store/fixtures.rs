@@ -251,7 +251,8 @@ fn any_confirmation() -> impl Strategy<Value = ConfirmationOutcome> {
     prop_oneof![
         Just(ConfirmationOutcome::Accepted),
         Just(ConfirmationOutcome::Declined),
-        Just(ConfirmationOutcome::Cancelled)
+        Just(ConfirmationOutcome::Cancelled),
+        Just(ConfirmationOutcome::Restarted)
     ]
 }
 

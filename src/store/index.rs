@@ -6,6 +6,7 @@
 //! [`super::Store::scan`] reads the `rows` table instead.
 
 mod kind;
+mod room;
 mod terms;
 
 use std::collections::{BTreeMap, HashMap};

@@ -92,6 +92,7 @@ fn a_required_audit_file_that_cannot_be_written_keeps_tools_from_changing_aws() 
     let id = instance(&mut client, "running");
     let refused = client.call("stop_instance", &json!({"instance_id": id})).unwrap();
     assert!(refused.is_error && refused.text.contains("--audit-required"), "{}", refused.text);
+    assert_eq!(refused.text.matches("audit.jsonl").count(), 1, "{}", refused.text);
     let dry = client.call("stop_instance", &json!({"instance_id": id, "dry_run": true})).unwrap();
     assert!(!dry.is_error, "{}", dry.text);
     let status = sandbox.muster(&["status", "--data-dir"]).arg(sandbox.data()).output().unwrap();
@@ -109,4 +110,41 @@ fn a_required_audit_file_that_cannot_be_written_keeps_tools_from_changing_aws() 
         let stopped = client.call("stop_instance", &json!({"instance_id": id})).unwrap();
         (!stopped.is_error).then_some(())
     });
+}
+
+#[test]
+fn the_first_call_after_the_place_of_a_required_audit_file_vanished_is_refused() {
+    let simulator = Simulator::start(12, &[]);
+    let sandbox = Sandbox::new(&simulator.endpoint());
+    let place = sandbox.path().join("logs");
+    fs::create_dir(&place).unwrap();
+    let path = place.join("audit.jsonl");
+    let flags = ["--audit-required", "--audit-file", path.to_str().unwrap()];
+    let (_server, mut client) = serve(&sandbox, &flags);
+    let id = instance(&mut client, "running");
+    assert!(!client.call("create_snapshot", &json!({"instance_id": id})).unwrap().is_error);
+    eventually("the lines", || (told(&path).len() == 2).then_some(()));
+    fs::rename(&place, sandbox.path().join("moved")).unwrap();
+    let refused = client.call("create_snapshot", &json!({"instance_id": id})).unwrap();
+    assert!(refused.is_error && refused.text.contains("--audit-required"), "{}", refused.text);
+    // A rotation is no such thing: the next file is made at once.
+    fs::rename(sandbox.path().join("moved"), &place).unwrap();
+    fs::rename(&path, place.join("audit.jsonl.1")).unwrap();
+    eventually("the tool works again", || {
+        (!client.call("create_snapshot", &json!({"instance_id": id})).unwrap().is_error).then_some(())
+    });
+}
+
+#[test]
+fn a_client_that_requires_an_audit_file_changes_nothing_through_a_server_that_has_none() {
+    let simulator = Simulator::start(12, &[]);
+    let sandbox = Sandbox::new(&simulator.endpoint());
+    let (_server, mut other) = serve(&sandbox, &[]);
+    let id = instance(&mut other, "running");
+    let path = sandbox.path().join("audit.jsonl");
+    let own = ["--allow-writes", "--audit-required", "--audit-file", path.to_str().unwrap()];
+    let mut client = Client::stdio(&sandbox, &own);
+    let refused = client.call("create_snapshot", &json!({"instance_id": id})).unwrap();
+    assert!(refused.is_error && refused.text.contains("writes no audit file"), "{}", refused.text);
+    assert!(!other.call("create_snapshot", &json!({"instance_id": id})).unwrap().is_error);
 }

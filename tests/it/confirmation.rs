@@ -110,6 +110,37 @@ fn a_client_that_can_ask_nobody_is_shown_the_plan_and_sends_its_token_once() {
 }
 
 #[test]
+fn where_a_person_is_demanded_only_a_client_that_can_ask_one_stops_an_instance() {
+    let simulator = Simulator::start(20, &["--stop-delay", "1s"]);
+    let sandbox = Sandbox::new(&simulator.endpoint());
+    let server = sandbox.serve(&[&RARELY[..], &["--allow-writes", "--require-human"]].concat());
+    server.swept();
+    let mut looking = Client::http(&server.http);
+    let mut instances = running(&mut looking);
+    for flavour in [Flavour::Auto, Flavour::Legacy] {
+        for transport in [Transport::Stdio(&sandbox, &["--allow-writes"]), Transport::Http(&server.http)] {
+            let instance = instances.pop().expect("an instance that runs");
+            let mut client = Driver::with_person(flavour, &transport, Some("accept"));
+            let answer = client.call("stop_instance", &json!({"instance_id": instance}));
+            assert_eq!(answer["structuredContent"]["results"][0]["verdict"], "done", "{flavour:?}: {answer}");
+            assert_eq!(client.questions().len(), 1, "{flavour:?}");
+        }
+    }
+    let instance = instances.pop().expect("an instance that runs");
+    let own = ["--allow-writes", "--require-human"];
+    for mut client in [Client::http(&server.http), Client::stdio(&sandbox, &own)] {
+        let call = json!({"name": "stop_instance", "arguments": {"instance_id": instance}});
+        let answer = client.must("tools/call", &call);
+        assert_eq!(answer["structuredContent"]["results"][0]["verdict"], "policy_refused", "{answer}");
+        let text = answer["content"][0]["text"].as_str().unwrap();
+        assert!(text.contains("--require-human") && text.contains("Only a person can change the rule"), "{text}");
+        assert!(!answer.to_string().contains("\"token\""), "{answer}");
+    }
+    let logged = records(&mut looking, &instance);
+    assert!(logged.iter().all(|row| row["what"] == "action_refused") && !logged.is_empty(), "{logged:?}");
+}
+
+#[test]
 fn a_server_killed_while_a_person_is_asked_has_done_nothing_and_a_late_yes_does_nothing() {
     let simulator = Simulator::start(4, &[]);
     let sandbox = Sandbox::new(&simulator.endpoint());

@@ -78,6 +78,8 @@ mod fuzz;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod iam;
+#[cfg(test)]
 mod identity;
 #[cfg(test)]
 mod key_offers;
@@ -108,6 +110,9 @@ mod protocol;
 mod proxy;
 #[cfg(test)]
 mod questions;
+#[cfg(target_os = "linux")]
+#[cfg(test)]
+mod read_only;
 #[cfg(test)]
 mod readme;
 #[cfg(test)]
@@ -154,5 +159,7 @@ mod volumes;
 mod watched;
 #[cfg(test)]
 mod who;
+#[cfg(test)]
+mod write_paths;
 #[cfg(test)]
 mod writes;

@@ -106,6 +106,38 @@ fn stop_and_restart_say_what_they_do_and_do_it_once() {
 }
 
 #[test]
+fn flags_that_drop_a_rule_or_cannot_work_leave_the_server_as_it_is_and_what_widens_is_said() {
+    let simulator = Simulator::start(5, &[]);
+    let sandbox = Sandbox::new(&simulator.endpoint());
+    let rules = ["--allow-writes=snapshot", "--deny-write", "tag:Env=prod", "--write-cap", "20/1h", "--require-human"];
+    let served = sandbox.serve(&[&RARELY[..], &rules].concat());
+    served.swept();
+    let before = server(&sandbox);
+    let refused = |flags: &[&str], part: &str| {
+        let (code, said) = run(&sandbox, &["restart"], &[&["--"], flags].concat());
+        assert!(code == 1 && said.contains(part) && said.contains("the server goes on as it is"), "{code} {said}");
+        assert_eq!(server(&sandbox)["since_ms"], before["since_ms"], "{said}");
+    };
+    refused(&["--deny-write", "tag:Env=dev"], "(--deny-write tag:Env=prod)");
+    refused(&["--write-cap", "30/1h", "--require-human=false"], "(--write-cap 20/1h, --require-human)");
+    refused(&["--audit-file", "/nowhere/audit.jsonl"], "the audit file /nowhere/audit.jsonl cannot be written");
+    refused(&["--profile", "nosuch"], "there is no profile nosuch");
+
+    let more = ["--", "--allow-writes", "--deny-write", "tag:Env", "--deny-write", "account:123456789012"];
+    let (code, said) = run(&sandbox, &["restart"], &more);
+    assert!(code == 0 && said.contains("it has --allow-writes now") && !said.contains("no longer"), "{said}");
+    let (code, said) = run(&sandbox, &["restart", "--widen"], &["--", "--deny-write", "tag:Env=dev"]);
+    assert!(code == 0 && said.contains("no longer --deny-write account:123456789012, --deny-write tag:Env"), "{said}");
+    // Its own flags are no other ones, and neither are narrower ones.
+    for flags in [&[][..], &["--", "--allow-writes=snapshot"]] {
+        let (code, said) = run(&sandbox, &["restart"], flags);
+        assert!(code == 0 && !said.contains("tools may change more"), "{said}");
+    }
+    let (code, said) = run(&sandbox, &["stop"], &[]);
+    assert!(code == 0 && said.contains("--deny-write tag:Env=dev") && said.contains("end with it"), "{said}");
+}
+
+#[test]
 fn a_server_started_by_hand_starts_again_in_its_terminal_and_one_that_hangs_is_ended_by_force() {
     let simulator = Simulator::start(5, &[]);
     let sandbox = Sandbox::new(&simulator.endpoint());

@@ -1,4 +1,4 @@
-//! What README, the help topics and the IAM policy promise is what the program has. That every command and flag in them is one
+//! What README and the help topics promise is what the program has. That every command and flag in them is one
 //! that the program takes is tested beside the topics, in `cli::help`.
 
 use std::collections::BTreeSet;
@@ -7,7 +7,7 @@ use std::path::Path;
 
 use muster::config::EventsName;
 use muster::kinds::KINDS;
-use muster::kinds::rules::{CANARY_SOURCE, DEFAULT_NAME, RULES};
+use muster::kinds::rules::{DEFAULT_NAME, RULES};
 use muster::setup::QueueRole;
 use muster::simulator::Scenario;
 use serde_json::Value;
@@ -190,64 +190,4 @@ fn the_readmes_resources_are_the_servers_templates() {
         let template = template["uriTemplate"].as_str().unwrap();
         assert!(documented.contains(template), "README.md does not have {template}: {documented:?}");
     }
-}
-
-#[test]
-fn the_iam_policy_allows_what_is_called_and_nothing_else() {
-    let policy: Value = serde_json::from_str(&file("iam-policy.json")).unwrap();
-    let statements = policy["Statement"].as_array().unwrap();
-    let actions = |part: &str| -> BTreeSet<String> {
-        let of = statements.iter().filter(|statement| statement["Sid"].as_str().unwrap().starts_with(part));
-        of.flat_map(|statement| match &statement["Action"] {
-            Value::Array(actions) => actions.iter().map(|action| action.as_str().unwrap().to_owned()).collect(),
-            Value::String(action) => vec![action.clone()],
-            other => panic!("{other} is no action"),
-        })
-        .collect()
-    };
-    let calls = |list: &[muster::aws::ActionSpec], writes: &[bool]| -> BTreeSet<String> {
-        let of = list.iter().filter(|action| writes.contains(&action.write));
-        of.flat_map(|action| action.iam).map(|action| (*action).to_owned()).collect()
-    };
-    let mut reads = calls(muster::aws::ACTIONS, &[false]);
-    reads.extend(muster::kinds::KINDS.iter().flat_map(|kind| kind.actions).map(|action| (*action).to_owned()));
-    assert_eq!(actions("MusterRead"), reads, "left: iam-policy.json, right: what reading calls");
-    let writes = calls(muster::aws::ACTIONS, &[true]);
-    assert_eq!(actions("MusterWrite"), writes, "left: iam-policy.json, right: what the write tools call");
-    for (part, list) in [("MusterSetup", muster::aws::SETUP), ("MusterDoctor", muster::aws::DOCTOR)] {
-        assert_eq!(actions(part), calls(list, &[true, false]), "left: iam-policy.json, right: what {part} calls");
-    }
-}
-
-#[test]
-fn the_iam_policy_names_what_setup_makes_and_lets_only_canaries_onto_the_bus() {
-    let policy: Value = serde_json::from_str(&file("iam-policy.json")).unwrap();
-    let [queues, rules] = set_up();
-    let (mut of_queues, mut of_rules, mut of_bus) = (0, 0, 0);
-    for statement in policy["Statement"].as_array().unwrap() {
-        let actions: Vec<&str> = statement["Action"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
-        let resource = statement["Resource"].as_str().unwrap_or_default();
-        let names = match resource.split(':').nth(2) {
-            Some("sqs") => &queues,
-            Some("events") if actions == ["events:PutEvents"] => {
-                of_bus += 1;
-                assert_eq!(resource, "arn:aws:events:*:*:event-bus/default");
-                let condition = serde_json::json!({"StringEquals": {"events:source": CANARY_SOURCE}});
-                assert_eq!(statement["Condition"], condition, "{statement}");
-                continue;
-            }
-            Some("events") => &rules,
-            // These have no resources, or those of EC2.
-            _ => {
-                let ours = |action: &&str| action.starts_with("sqs:") || action.starts_with("events:");
-                let ours: Vec<&str> = actions.into_iter().filter(ours).collect();
-                assert!(ours.is_empty() || ours == ["events:TestEventPattern"], "{ours:?} of everything: {statement}");
-                continue;
-            }
-        };
-        let begin = resource.rsplit([':', '/']).next().unwrap().strip_suffix('*').unwrap();
-        assert!(!begin.is_empty() && names.iter().all(|name| name.starts_with(begin)), "{resource}: {names:?}");
-        if names == &queues { of_queues += 1 } else { of_rules += 1 }
-    }
-    assert_eq!((of_queues, of_rules, of_bus), (2, 2, 1));
 }

@@ -2,8 +2,9 @@
 
 `{"call": "ec2.describe_vpcs", "arguments": {...}}` answers `{"ok": result}` with times as the AWS CLI prints them, or
 `{"error": {"type", "code", "message"}}`. `"every": "Vpcs"` follows pages and answers that member of all of them.
-`{"do": "populate"}` makes the varied account that the field tests compare. `{"do": "enforce", "allow": [actions]}` makes a
-user who may do only that, answers its keys, and has the emulator check permissions from then on. Settings (first argument): `endpoint`, `region`.
+`{"do": "populate"}` makes the varied account that the field tests compare. `{"do": "enforce", "policies": [policies]}` makes a
+user for each IAM policy, answers their keys, and has the emulator check permissions from then on. Settings (first argument):
+`endpoint`, `region`.
 """
 
 import datetime
@@ -39,7 +40,7 @@ def perform(command):
     if command.get("do") == "populate":
         return populate()
     if command.get("do") == "enforce":
-        return enforce(command["allow"])
+        return enforce(command["policies"])
     service, operation = command["call"].split(".")
     arguments = command.get("arguments", {})
     if member := command.get("every"):
@@ -251,17 +252,19 @@ def routed(vpc, subnet):
     ec2.create_network_acl_entry(NetworkAclId=acl, RuleNumber=110, Egress=True, **ping)
 
 
-def enforce(allow):
-    iam = client("iam")
-    policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": allow, "Resource": "*"}]}
-    iam.create_user(UserName="reader")
-    iam.put_user_policy(UserName="reader", PolicyName="reader", PolicyDocument=json.dumps(policy))
-    keys = iam.create_access_key(UserName="reader")["AccessKey"]
+def enforce(policies):
+    iam, keys = client("iam"), []
+    for number, policy in enumerate(policies):
+        user = f"user-{number}"
+        iam.create_user(UserName=user)
+        iam.put_user_policy(UserName=user, PolicyName=user, PolicyDocument=json.dumps(policy))
+        made = iam.create_access_key(UserName=user)["AccessKey"]
+        keys.append({"key": made["AccessKeyId"], "secret": made["SecretAccessKey"]})
     request = urllib.request.Request(
         f"{SETTINGS['endpoint']}/moto-api/reset-auth", data=b"0", headers={"Content-Type": "text/plain"}
     )
     urllib.request.urlopen(request).read()
-    return {"key": keys["AccessKeyId"], "secret": keys["SecretAccessKey"]}
+    return keys
 
 
 for line in sys.stdin:

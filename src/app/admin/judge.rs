@@ -10,18 +10,30 @@ use crate::mcp::error::RequestError;
 use crate::mcp::policy::Writes;
 use crate::mcp::tools::gate::WriteGate;
 use crate::mcp::{Core, ListMode, ServerPolicy, tools};
-use crate::policy::{RuleCheck, RuleOrigin, WritePolicy};
+use crate::model::Principal;
+use crate::policy::confirmation::is_needed;
+use crate::policy::{RuleCheck, RuleOrigin, WritePolicy, WriteRule};
 
-/// Judges what `tool` would do to an instance, by the copy. Without a `server` only the rules of the connection count.
+/// The change that is judged.
+pub(super) struct JudgedChange<'a> {
+    /// The instance.
+    pub(super) instance: &'a str,
+    /// The tool that would change it.
+    pub(super) tool: &'a str,
+    /// The rules of the connection that would ask for it.
+    pub(super) connection: Option<&'a WritePolicy>,
+    /// Whose changes caps count; everybody's where that is `None`.
+    pub(super) by: Option<Principal>,
+}
+
+/// Judges what a tool would do to an instance, by the copy. Without a `server` only the rules of the connection count.
 ///
 /// # Errors
 /// When there is no such tool or instance, or the store cannot be read.
 pub(super) async fn judge(
     core: &Arc<Core>,
     server: Option<&ServerPolicy>,
-    instance: &str,
-    tool: &str,
-    connection: Option<&WritePolicy>,
+    JudgedChange { instance, tool, connection, by }: JudgedChange<'_>,
 ) -> Result<Value, RequestError> {
     let everything = || ServerPolicy { writes: WritePolicy::of(true), list: ListMode::Auto };
     let all = WritePolicy::of(true);
@@ -31,7 +43,10 @@ pub(super) async fn judge(
         None => everything().writes(connection.unwrap_or(&all)),
     };
     let found = core.find(INSTANCE, instance, None).await?;
-    let gate = WriteGate { core: Arc::clone(core), writes, origin: CallOrigin::default(), spec, dry_run: true };
+    let (has_caps, has_human) =
+        (writes.in_force().has_caps(), writes.in_force().origin_of(&WriteRule::Human).is_some());
+    let origin = CallOrigin { by: by.clone(), ..CallOrigin::default() };
+    let gate = WriteGate { core: Arc::clone(core), writes, origin, spec, dry_run: true };
     let (id, document) = (found.id.clone(), found.current.document);
     let verdict = core.walk(move |core| gate.explain(core, &id, &document)).await?;
     let rules = verdict.checks.iter().filter(|check| match check.origin {
@@ -39,7 +54,7 @@ pub(super) async fn judge(
         RuleOrigin::Connection => connection.is_some(),
     });
     let rules: Vec<Value> = rules.map(rule).collect();
-    Ok(json!({
+    let mut judged = json!({
         "instance_id": found.id.id,
         "account": found.id.account,
         "region": found.id.region,
@@ -50,7 +65,14 @@ pub(super) async fn judge(
         "stale": found.stale.is_some(),
         "server": server.is_some(),
         "connection": connection.is_some(),
-    }))
+    });
+    if has_caps {
+        judged["caps_count"] = json!({"user": by.as_ref().map(|by| &by.user), "client": by.and_then(|by| by.client)});
+    }
+    if has_human {
+        judged["person_confirms"] = json!(is_needed(spec.risk(), 1));
+    }
+    Ok(judged)
 }
 
 fn rule(check: &RuleCheck) -> Value {

@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use crate::connection::admin::ProcessRequest;
+use crate::connection::admin::{ProcessRequest, WIDENED};
 use crate::connection::attach::{self, AttachError, ProcessError, ServerCommand};
 use crate::connection::holder::{HolderError, LockHolder};
 use crate::connection::lock;
@@ -17,6 +17,7 @@ use crate::connection::server_facts::{ServerFacts, StartedBy};
 use crate::connection::serving_record::ServingRecord;
 use crate::connection::version::current;
 use crate::model::shell_word::command_line;
+use crate::model::text::shown;
 
 /// How long a server may take to end. It lets calls that change AWS end for ten seconds, and then needs less than two, or some more
 /// where a disk hangs.
@@ -27,6 +28,9 @@ const KILLED: Duration = Duration::from_secs(5);
 
 /// How long a server may take to start again, from when it was asked.
 const STARTS: Duration = Duration::from_secs(30);
+
+/// The longest text of a server that is passed on.
+const SHOWN: usize = 2_000;
 
 /// How often to look meanwhile.
 const INTERVAL: Duration = Duration::from_millis(20);
@@ -52,8 +56,15 @@ pub enum StopOutcome {
 /// What became of a server that was to start again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RestartOutcome {
-    /// It started again: as it was before, and as it is now.
-    Again(Box<ServerFacts>, Box<ServerFacts>),
+    /// It started again.
+    Again {
+        /// As it was before.
+        before: Box<ServerFacts>,
+        /// As it is now.
+        now: Box<ServerFacts>,
+        /// What tools may change in AWS that they could not before.
+        widened: Option<String>,
+    },
     /// It did not answer, so it was ended and another one started.
     Replaced {
         /// The process that ended.
@@ -203,7 +214,7 @@ pub async fn stop(data_dir: &Path, force: bool) -> Result<StopOutcome, RestartEr
 }
 
 /// Has the server of `data_dir` start again, with other `arguments` where some are given, and as `program` where a front end started
-/// it.
+/// it. Rules for writes are dropped only where they may `widen` what is allowed.
 ///
 /// # Errors
 /// [`RestartError`].
@@ -211,6 +222,7 @@ pub async fn restart(
     data_dir: &Path,
     arguments: Option<Vec<String>>,
     program: PathBuf,
+    widen: bool,
 ) -> Result<RestartOutcome, RestartError> {
     let Err(lock::LockError::Held { .. }) = lock::probe(data_dir) else {
         return Err(RestartError::NotRunning { data_dir: data_dir.to_owned() });
@@ -219,12 +231,14 @@ pub async fn restart(
         arguments: arguments.clone(),
         program: program.clone(),
         version: current().to_owned(),
+        widen,
     };
     match attach::ask(data_dir, request).await {
-        Ok(said) => match facts(said) {
+        Ok(said) => match facts(said.clone()) {
             Some(before) => {
+                let widened = said.get(WIDENED).and_then(Value::as_str).map(|widened| shown(widened, SHOWN));
                 let now = back(data_dir, |now| (now.pid, now.since_ms) != (before.pid, before.since_ms)).await?;
-                judged(before, now, arguments.as_deref(), data_dir)
+                judged(before, now, (arguments.as_deref(), widened), data_dir)
             }
             None => Err(RestartError::Refused("it says nothing of itself".to_owned())),
         },
@@ -251,7 +265,7 @@ pub async fn restart(
 fn judged(
     before: ServerFacts,
     now: ServerFacts,
-    arguments: Option<&[String]>,
+    (arguments, widened): (Option<&[String]>, Option<String>),
     data_dir: &Path,
 ) -> Result<RestartOutcome, RestartError> {
     if let Some(why) = now.kept_because {
@@ -259,7 +273,7 @@ fn judged(
     }
     let wanted = arguments.or(before.arguments.as_deref());
     if now.pid == before.pid && now.arguments.as_deref() == wanted {
-        return Ok(RestartOutcome::Again(Box::new(before), Box::new(now)));
+        return Ok(RestartOutcome::Again { before: Box::new(before), now: Box::new(now), widened });
     }
     let ServerFacts { pid, started_by, arguments, .. } = now;
     Err(RestartError::Another { pid, started_by, arguments, log: crate::connection::data_dir::log(data_dir) })
@@ -352,6 +366,7 @@ mod tests {
             http: None,
             kept_because: None,
             idle_exit_s: None,
+            rules: Vec::new(),
         }
     }
 
@@ -359,7 +374,7 @@ mod tests {
     fn a_restart_succeeds_only_where_the_server_itself_is_back_with_the_flags_that_it_was_to_have() {
         let judge = |now: ServerFacts, wanted: Option<&str>| {
             let wanted: Option<Vec<String>> = wanted.map(|words| words.split(' ').map(str::to_owned).collect());
-            judged(facts_of(7, "serve --list auto"), now, wanted.as_deref(), Path::new("/d"))
+            judged(facts_of(7, "serve --list auto"), now, (wanted.as_deref(), None), Path::new("/d"))
                 .map_err(|error| error.to_string())
         };
         assert!(judge(facts_of(7, "serve --list all"), Some("serve --list all")).is_ok());
@@ -381,7 +396,7 @@ mod tests {
     async fn where_no_server_runs_there_is_nothing_to_end_or_to_restart() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(stop(dir.path(), false).await.unwrap(), StopOutcome::NotRunning);
-        let error = restart(dir.path(), None, "/muster".into()).await.unwrap_err();
+        let error = restart(dir.path(), None, "/muster".into(), false).await.unwrap_err();
         assert!(matches!(error, RestartError::NotRunning { .. }), "{error}");
     }
 

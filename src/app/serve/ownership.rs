@@ -17,16 +17,35 @@ const SUCCESSION: Duration = Duration::from_millis(2500);
 /// How long a server that was asked to make room may take: it lets calls that change AWS end first.
 const ROOM: Duration = Duration::from_secs(14);
 
-/// Takes the lock. A detached server waits for one that is stopping, and is told `None` when another one serves. That of a service has
-/// a server that a front end started make room.
-pub(super) async fn own(data_dir: &Path, started_by: StartedBy) -> Result<Option<Lock>, LockError> {
+/// Who serves a data directory.
+#[derive(Debug)]
+pub(super) enum Owned {
+    /// This process does.
+    Lock(Lock),
+    /// Another one does, so that this one is not needed.
+    Elsewhere,
+    /// Another one does, and does not make room.
+    Taken(TakenDirectory),
+}
+
+/// That another server serves the data directory, which goes on until a person ends it.
+#[derive(Debug, thiserror::Error)]
+#[error("{held}{}", why.as_ref().map_or_else(String::new, |why| format!(". It does not make room: {why}")))]
+pub struct TakenDirectory {
+    held: LockError,
+    why: Option<String>,
+}
+
+/// Takes the lock. A detached server waits for one that is stopping, and leaves when another one serves. That of a service has a server
+/// that a front end started make room.
+pub(super) async fn own(data_dir: &Path, started_by: StartedBy) -> Result<Owned, LockError> {
     let mut deadline = Instant::now() + SUCCESSION;
     let mut has_asked = false;
     loop {
         match (Lock::take(data_dir), started_by) {
             (Err(LockError::Held { .. }), StartedBy::FrontEnd) if Instant::now() < deadline => {
                 if socket::connect(data_dir).await.is_ok() {
-                    return Ok(None);
+                    return Ok(Owned::Elsewhere);
                 }
             }
             (Err(held @ LockError::Held { .. }), StartedBy::Systemd | StartedBy::Launchd)
@@ -36,15 +55,17 @@ pub(super) async fn own(data_dir: &Path, started_by: StartedBy) -> Result<Option
                     match attach::ask(data_dir, ProcessRequest::GiveWay).await {
                         Ok(_) => (has_asked, deadline) = (true, Instant::now() + ROOM),
                         Err(ProcessError::Refused(why)) => {
-                            tracing::error!(why, "the running server makes no room");
-                            return Err(held);
+                            return Ok(Owned::Taken(TakenDirectory { held, why: Some(why) }));
                         }
                         // It does not listen yet, or not any more.
                         Err(_) => {}
                     }
                 }
             }
-            (taken, _) => return taken.map(Some),
+            (Err(held @ LockError::Held { .. }), StartedBy::Person) => {
+                return Ok(Owned::Taken(TakenDirectory { held, why: None }));
+            }
+            (taken, _) => return taken.map(Owned::Lock),
         }
         sleep(Duration::from_millis(20)).await;
     }
@@ -59,7 +80,8 @@ mod tests {
     async fn in_the_foreground_a_held_data_directory_is_an_error_at_once() {
         let dir = tempfile::tempdir().unwrap();
         let _lock = Lock::take(dir.path()).unwrap();
-        assert!(matches!(own(dir.path(), StartedBy::Person).await, Err(LockError::Held { .. })));
+        let Ok(Owned::Taken(taken)) = own(dir.path(), StartedBy::Person).await else { panic!("it is held") };
+        assert!(taken.to_string().contains(&format!("process {}", std::process::id())), "{taken}");
     }
 
     #[tokio::test]
@@ -67,7 +89,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let lock = Lock::take(dir.path()).unwrap();
         let _bound = ServerSocket::bind(&lock, dir.path(), None).unwrap();
-        assert!(own(dir.path(), StartedBy::FrontEnd).await.unwrap().is_none());
+        assert!(matches!(own(dir.path(), StartedBy::FrontEnd).await, Ok(Owned::Elsewhere)));
     }
 
     #[tokio::test(start_paused = true)]
@@ -79,6 +101,6 @@ mod tests {
             drop(lock);
         };
         let (taken, ()) = tokio::join!(own(dir.path(), StartedBy::FrontEnd), stopping);
-        assert!(taken.unwrap().is_some());
+        assert!(matches!(taken, Ok(Owned::Lock(_))));
     }
 }

@@ -9,7 +9,7 @@ impl AwsError {
     /// What AWS said and what to do about it, short enough to repeat for each of fifty resources.
     #[must_use]
     pub fn explained(&self) -> String {
-        format!("{}. {}", shown(&self.to_string(), 240), shown(&self.fix(), 240))
+        format!("{}. {}", shown(&self.to_string(), 240), shown(&self.advice(), 240))
     }
 
     /// The next step, for whoever runs a server, which tries again by itself.

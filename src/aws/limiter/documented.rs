@@ -26,8 +26,8 @@ const OF_QUEUES: DocumentedLimit = DocumentedLimit { burst: 50, per_second: 50 }
 /// EventBridge user guide, "Amazon EventBridge quotas", for calls that read and change rules.
 const OF_RULES: DocumentedLimit = DocumentedLimit { burst: 50, per_second: 50 };
 
-/// The request bucket of an action, if listed. Whoever adds a call adds its bucket here; a test below checks this for every call of
-/// [`ACTIONS`](crate::aws::ACTIONS). Describes of kinds use [`DESCRIBE`].
+/// The request bucket of an action, if listed. Whoever adds a call adds its bucket here; a test below checks this for every action of
+/// [`permissions`](crate::aws::permissions). Describes of kinds use [`DESCRIBE`].
 pub(super) fn listed(action: &str) -> Option<DocumentedLimit> {
     Some(match action {
         "ec2:StartInstances" => DocumentedLimit { burst: 5, per_second: 2 },
@@ -95,14 +95,12 @@ pub(super) fn instances(action: &str) -> Option<DocumentedLimit> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aws::{ACTIONS, DOCTOR, SETUP};
+    use crate::aws::permissions::{IMPLIED, all};
 
     #[test]
     fn every_call_has_a_bucket() {
-        let describes = KINDS.iter().flat_map(|spec| spec.actions.iter().copied());
-        let called = ACTIONS.iter().chain(SETUP).chain(DOCTOR).filter_map(|action| action.iam.first().copied());
-        for action in describes.chain(called) {
-            assert!(listed(action).is_some(), "add the bucket of {action} to `listed`");
+        for permission in all().iter().filter(|permission| permission.action != IMPLIED) {
+            assert!(listed(permission.action).is_some(), "add the bucket of {} to `listed`", permission.action);
         }
         assert_eq!(listed("ec2:TerminateInstances"), None, "no call has a limit that nobody looked up");
     }

@@ -235,7 +235,7 @@ fn what_is_no_page_is_an_error_that_names_the_nearest() {
 #[test]
 fn the_lists_are_the_programs_own() {
     for (name, text) in texts() {
-        for place in [KINDS_HERE, CHECKS_HERE, RULES_HERE] {
+        for place in [KINDS_HERE, CHECKS_HERE, RULES_HERE, TABLES_HERE, PERMISSIONS_HERE] {
             assert!(name == "README" || !text.contains(place), "{name}");
         }
     }
@@ -243,4 +243,22 @@ fn the_lists_are_the_programs_own() {
         filled(KINDS_HERE)
             .contains("- `vpc`: VPCs, swept every 300 s, and every 3600 s while `tags`, `calls` are proved")
     );
+}
+
+#[test]
+fn every_action_of_aws_is_explained_once_under_each_statement_that_has_it() {
+    let page = filled(PERMISSIONS_HERE);
+    let sections: Vec<&str> = page.split("## ").skip(1).collect();
+    assert_eq!(sections.len(), STATEMENTS.len(), "{page}");
+    for permission in permissions::all() {
+        let named = format!("`{}`", permission.action);
+        for sid in permission.sids {
+            let section = sections.iter().find(|section| section.starts_with(&format!("{sid}:"))).unwrap();
+            assert_eq!(section.matches(&format!("- {named}")).count(), 1, "{sid}: {}", permission.action);
+        }
+        let flat = page.split_whitespace().collect::<Vec<_>>().join(" ");
+        let explained = format!("- {named} {}. Without it {}.", permission.why(), permission.without());
+        assert_eq!(flat.matches(&explained).count(), 1, "{explained}");
+    }
+    assert!(page.lines().all(|line| line.len() <= WIDTH || line.starts_with("##")), "{page}");
 }

@@ -21,6 +21,9 @@ pub(in crate::cli) struct PolicyCheck {
     /// The tool, such as `stop_instance`
     #[arg(value_name = "TOOL")]
     tool: String,
+    /// The name that a client gives itself, whose changes its caps count [default: all clients of this user]
+    #[arg(long = "as", value_name = "CLIENT")]
+    client: Option<String>,
     /// Print the verdict as JSON
     #[arg(long)]
     json: bool,
@@ -34,7 +37,13 @@ impl PolicyCheck {
     /// Prints a rule a line on standard output, and then what comes of them all.
     pub(in crate::cli) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
         let writes = (self.writes != WriteFlags::default()).then(|| self.writes.policy());
-        let request = AdminRequest::Judge { instance: self.instance.clone(), tool: self.tool.clone(), writes };
+        let request = AdminRequest::Judge {
+            instance: self.instance.clone(),
+            tool: self.tool.clone(),
+            writes,
+            user: Some(format!("uid:{}", rustix::process::getuid().as_raw())),
+            client: self.client.clone(),
+        };
         let verdict = admin::done(&self.store.config(environment)?, &request).await?;
         let has_rules = verdict.get("rules").and_then(Value::as_array).is_some_and(|rules| !rules.is_empty());
         if !has_rules {
@@ -105,6 +114,20 @@ fn remarks(verdict: &Value) -> Vec<String> {
     if !is("connection") {
         remarks
             .push("no rules of a client were given here: give the flags of `muster mcp` to judge those too".to_owned());
+    }
+    if let Some(counted) = verdict.get("caps_count") {
+        let user = field(counted, "user");
+        let of_client = match counted.get("client").and_then(Value::as_str) {
+            Some(client) => format!("those of a client count `{client}` alone"),
+            None => "those of a client count all its clients together, since --as names none".to_owned(),
+        };
+        remarks.push(format!("the caps of the server count what {user} changed; {of_client}"));
+    }
+    if is("person_confirms") {
+        remarks.push(format!(
+            "{} needs a confirmation, and --require-human refuses it where the client cannot ask a person",
+            field(verdict, "tool")
+        ));
     }
     remarks.push(format!(
         "this is by the copy as of {}; a tool looks at AWS before it changes anything",

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::cli::client_config::ServerEntry;
+use crate::cli::exit_codes::TAKEN;
 
 /// How long the server may say nothing before systemd starts it again.
 const WATCHDOG_SECONDS: u32 = 60;
@@ -30,6 +31,7 @@ pub(super) fn unit(server: &ServerEntry, mark: &str) -> String {
          {}\n\
          WatchdogSec={WATCHDOG_SECONDS}\n\
          Restart=on-failure\n\
+         RestartPreventExitStatus={TAKEN}\n\
          RestartSec=5\n\
          TimeoutStopSec=30\n\
          \n\

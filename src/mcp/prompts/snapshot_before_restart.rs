@@ -66,7 +66,9 @@ fn write(given: JsonObject, writes: &Writes) -> Result<String, RequestError> {
          instance store volumes are not included. Each call makes new snapshots, which cost storage: if the outcome is \
          unclear, look with search_inventory before you repeat it.\n\
          3. {}. While done is false, call it again and tell me the progress; large volumes take long.\n\
-         4. Name the snapshots and ask me whether to reboot now. Only if I say yes: {}. It interrupts what runs there.\n\
+         4. Name the snapshots and ask me whether to reboot now. Only if I say yes: {}. It interrupts what runs there, so it needs a \
+         confirmation: either my client asks me, or it answers with its plan and a token. Then show me the plan, and only if I \
+         agree call it again with that token as confirmation.\n\
          5. {}. While done is false, call it again, for ten minutes at most.\n\
          6. Report the snapshot of each device, and whether all status checks are ok. No tool here deletes or restores \
          snapshots: I do that in AWS.",

@@ -158,7 +158,8 @@ impl Handler {
             }
         } else if context.peer.peer_info().is_some_and(|client| shows_forms(&client.capabilities)) {
             let (peer, call) = (context.peer.clone(), context.id.clone());
-            AskWay::Request { peer, call, ended: context.ct.clone(), stop: self.stop.clone() }
+            let (ended, closed) = (context.ct.clone(), self.stop.clone());
+            AskWay::Request { peer, call, ended, closed, stopping: self.server.0.stopping.clone() }
         } else {
             AskWay::Token
         };

@@ -20,8 +20,14 @@ use crate::mcp::calls::RunningCall;
 use crate::mcp::confirmer::{Agreement, AskedClient, Confirmer};
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
+use crate::mcp::policy::Writes;
 use crate::model::{ConfirmationOutcome, ConfirmationWay, FailureCode, Named, ResourceId};
 use crate::policy::confirmation::{HOLDS, Unconfirmed, is_needed};
+use crate::policy::verdict::RuleRefusal;
+use crate::policy::{RuleCheck, WriteRule};
+
+/// What is said of an instance that was named and is not in the plan.
+const UNPLANNED: &str = "Not part of the plan: it is in that state already, is refused, or is not found.";
 
 /// What a call does next.
 pub enum Consent {
@@ -49,6 +55,8 @@ pub struct AskedChange<'a> {
     pub verb: &'static str,
     /// The instances that were named.
     pub named: &'a Named,
+    /// The rules.
+    pub writes: &'a Writes,
 }
 
 impl AskedChange<'_> {
@@ -67,8 +75,10 @@ impl AskedChange<'_> {
     {
         let CallSetting { confirmer, running, note, .. } = setting;
         match confirmer.brought() {
-            Ok(Some(agreement)) => return Ok(Consent::Go(Some(agreement))),
-            Ok(None) => {}
+            Ok(Some(agreement)) if self.without_person(agreement.way).is_none() => {
+                return Ok(Consent::Go(Some(agreement)));
+            }
+            Ok(_) => {}
             Err(why) => {
                 record(core, self.spec, running, (confirmer.way(), &self.known(core)?, None), why).await;
                 return Ok(Consent::Answer(self.refused(why)?));
@@ -81,6 +91,9 @@ impl AskedChange<'_> {
         if !is_needed(self.spec.risk(), plan.instances.len()) {
             return Ok(Consent::Go(None));
         }
+        if let Some(check) = self.without_person(confirmer.way()) {
+            return self.barred(core, running, &plan, &check).await;
+        }
         let shown = plan.asked();
         let count = plan.instances.len();
         let title = format!("{} {count} EC2 instance{}", self.verb, if count == 1 { "" } else { "s" });
@@ -88,15 +101,43 @@ impl AskedChange<'_> {
         match asked {
             Ok(AskedClient::Agreed(agreement)) => Ok(Consent::Go(Some(agreement))),
             Ok(AskedClient::Input(input)) => {
-                let answer = self.answer(|_| "The plan waits for a person's answer.".to_owned(), None)?;
+                let answer = self.unconfirmed(|_| "The plan waits for a person's answer.".to_owned(), None)?;
                 Ok(Consent::Answer(ToolResult { input: Some(input), ..answer }))
             }
-            Ok(AskedClient::Offered(token)) => Ok(Consent::Answer(self.offer(&title, &plan, token)?)),
+            Ok(AskedClient::Offered(token)) => match self.without_person(ConfirmationWay::Token) {
+                Some(check) => self.barred(core, running, &plan, &check).await,
+                None => Ok(Consent::Answer(self.offer(&title, &plan, token)?)),
+            },
             Err(why) => {
                 record(core, self.spec, running, (confirmer.way(), &plan.ids(), Some(plan.recorded())), why).await;
                 Ok(Consent::Answer(self.refused(why)?))
             }
         }
+    }
+
+    /// The rule that demands a person, if none is asked in this way.
+    fn without_person(self, way: ConfirmationWay) -> Option<RuleCheck> {
+        let is_asked = way != ConfirmationWay::Token;
+        let origin = self.writes.in_force().origin_of(&WriteRule::Human).filter(|_| !is_asked)?;
+        Some(RuleCheck { origin, rule: WriteRule::Human, refusal: Some(RuleRefusal::NobodyToAsk) })
+    }
+
+    /// The answer of a call that nobody can be asked about, though a rule demands it. The refusal is recorded.
+    async fn barred(
+        self,
+        core: &Core,
+        running: &RunningCall,
+        plan: &WritePlan,
+        check: &RuleCheck,
+    ) -> Result<Consent, RequestError> {
+        core.record_refusal(running.origin.attempt(self.spec.name, plan.ids()), check.told()).await;
+        let refused = self.writes.refused(check);
+        let row = |id: &str| match plan.names(id) {
+            true => (WriteVerdict::PolicyRefused, refused.clone()),
+            false => (WriteVerdict::Unconfirmed, UNPLANNED.to_owned()),
+        };
+        let answer = self.answer(row, None)?;
+        Ok(Consent::Answer(ToolResult { text: refused, failure: Some(FailureCode::NothingDone), ..answer }))
     }
 
     /// The answer that shows the plan, with the token that confirms it.
@@ -109,38 +150,47 @@ impl AskedChange<'_> {
              if they agree, call {tool} again within {minutes} with the same arguments and confirmation \"{token}\"."
         );
         let why = |id: &str| {
-            if plan.instances.iter().any(|change| change.instance_id == id) {
+            if plan.names(id) {
                 return format!("Not done yet: ask the user, then call again with the confirmation within {minutes}.");
             }
-            "Not part of the plan: it is in that state already, is refused, or is not found. The confirmed call says which."
-                .to_owned()
+            format!("{UNPLANNED} The confirmed call says which.")
         };
-        let answer = self.answer(why, Some(ConfirmationOffer { token, valid_seconds }))?;
+        let answer = self.unconfirmed(why, Some(ConfirmationOffer { token, valid_seconds }))?;
         Ok(ToolResult { text, ..answer })
     }
 
     /// The answer of a call whose confirmation does not count.
     fn refused(self, why: Unconfirmed) -> Result<ToolResult, RequestError> {
-        let answer = self.answer(|_| why.told(), None)?;
+        let answer = self.unconfirmed(|_| why.told(), None)?;
         Ok(ToolResult { failure: Some(FailureCode::NothingDone), ..answer })
+    }
+
+    /// An answer that says why each instance waits for a confirmation.
+    fn unconfirmed(
+        self,
+        message: impl Fn(&str) -> String,
+        offer: Option<ConfirmationOffer>,
+    ) -> Result<ToolResult, RequestError> {
+        self.answer(|id| (WriteVerdict::Unconfirmed, message(id)), offer)
     }
 
     /// An answer in which no instance was changed, of the shape that all tools which change AWS have.
     fn answer(
         self,
-        message: impl Fn(&str) -> String,
+        row: impl Fn(&str) -> (WriteVerdict, String),
         offer: Option<ConfirmationOffer>,
     ) -> Result<ToolResult, RequestError> {
         let is_snapshot = self.spec.effect == ToolEffect::Creates;
         let rows = self.named.ids().map(|id| {
-            let mut row = Map::new();
-            row.insert("instance_id".to_owned(), json!(id));
-            row.insert("verdict".to_owned(), json!(WriteVerdict::Unconfirmed));
-            row.insert("message".to_owned(), json!(message(id)));
+            let (verdict, message) = row(id);
+            let mut fields = Map::new();
+            fields.insert("instance_id".to_owned(), json!(id));
+            fields.insert("verdict".to_owned(), json!(verdict));
+            fields.insert("message".to_owned(), json!(message));
             if is_snapshot {
-                row.insert("snapshots".to_owned(), json!([]));
+                fields.insert("snapshots".to_owned(), json!([]));
             }
-            row
+            fields
         });
         let mut body = Map::new();
         body.insert("results".to_owned(), rows.map(Value::Object).collect());
@@ -151,7 +201,7 @@ impl AskedChange<'_> {
         if let Some(offer) = offer {
             body.insert("confirmation".to_owned(), json!(offer));
         }
-        let first = self.named.ids().next().map_or_else(String::new, message);
+        let first = self.named.ids().next().map_or_else(String::new, |id| row(id).1);
         Ok(ToolResult::new(AnswerText::new(first), &body)?)
     }
 
@@ -178,13 +228,11 @@ pub async fn settle(
     plan: &WritePlan,
 ) -> Result<Option<Unconfirmed>, RequestError> {
     let Some(agreement) = agreement else { return Ok(Some(Unconfirmed::Missing)) };
-    if confirmer.is_over() {
-        return Err(RequestError::Stopping);
-    }
     // The person may have taken two minutes.
     core.audited(|| running.origin.attempt(spec.name, plan.ids())).await?;
     let (way, shown) = (agreement.way, plan.recorded());
-    if let Err(why) = confirmer.spend(agreement, &plan.digest()) {
+    let agreed = confirmer.is_awaited().and_then(|()| confirmer.spend(agreement, &plan.digest()));
+    if let Err(why) = agreed {
         record(core, spec, running, (way, &plan.ids(), Some(shown)), why).await;
         return Ok(Some(why));
     }
@@ -208,8 +256,9 @@ async fn record(
         Unconfirmed::Declined => ConfirmationOutcome::Declined,
         Unconfirmed::Expired => ConfirmationOutcome::Expired,
         Unconfirmed::Replayed => ConfirmationOutcome::Replayed,
-        // The log does not tell a seal of an earlier run from another false one.
-        Unconfirmed::Altered | Unconfirmed::Restarted => ConfirmationOutcome::Altered,
+        Unconfirmed::Altered => ConfirmationOutcome::Altered,
+        Unconfirmed::Restarted => ConfirmationOutcome::Restarted,
+        Unconfirmed::Cancelled | Unconfirmed::Stopped => ConfirmationOutcome::Cancelled,
         Unconfirmed::Changed | Unconfirmed::Missing => ConfirmationOutcome::Changed,
     };
     if let Err(error) = core.ingest.confirmed(attempt, plan, way, outcome).await {

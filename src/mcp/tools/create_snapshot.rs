@@ -101,7 +101,7 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
     let gate = WriteGate { core: Arc::clone(&core), writes, origin, spec: &SPEC, dry_run };
     let mut agreement = None;
     if !dry_run {
-        let change = AskedChange { spec: &SPEC, verb: "Snapshot the volumes of", named: &named };
+        let change = AskedChange { spec: &SPEC, verb: "Snapshot the volumes of", named: &named, writes: &gate.writes };
         match change.consent(&core, &setting, || gate.preview(&named, wish.effect(), has_volumes)).await? {
             Consent::Go(agreed) => agreement = agreed,
             Consent::Answer(answer) => return Ok(answer),

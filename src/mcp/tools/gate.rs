@@ -3,24 +3,31 @@
 //! It judges each instance by itself, by what AWS has just shown of it and never by the copy. What the rules refuse gets a row of
 //! its own, and the others go on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::time::sleep;
 
 use super::plan::{PlannedEffect, WritePlan};
 use super::spec::ToolSpec;
 use super::write_through::{LiveCheck, LiveInstance, check};
+use crate::aws::{DescribeResult, Priority};
+use crate::ingest::Lane;
+use crate::kinds::INSTANCE;
 use crate::mcp::call_origin::CallOrigin;
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
 use crate::mcp::policy::Writes;
 use crate::mcp::touched::{Admission, TouchedLately};
 use crate::model::secret_tags::is_mark;
-use crate::model::{Cause, Document, Event, Group, Named, Recorded, ResourceId, Seq, Timestamp, Value};
+use crate::model::{Cause, Document, Event, Group, Named, Page, Recorded, ResourceId, Scope, Seq, Timestamp, Value};
 use crate::policy::change_request::TagValue;
 use crate::policy::{ChangeRequest, KnownTags, PolicyVerdict, TouchedInstances, WriteRule};
 use crate::store::Snapshot;
 
+/// How much later AWS is asked again about an instance that it shows without any tag.
+const AGAIN: Duration = Duration::from_secs(2);
 /// How long an instance that had tags is not believed to have none: the copy may have lost them as well.
 const DOUBTED: Duration = Duration::from_mins(15);
 /// How many of its newest records are looked at for that.
@@ -80,12 +87,46 @@ impl WriteGate {
                 (target, is_called)
             })
             .collect();
+        let (targets, untold) = self.looked_again(targets).await?;
         let gate = self.clone();
-        let gated = self.core.walk(move |core| gate.judge_all(core, targets)).await?;
+        let gated = self.core.walk(move |core| gate.judge_all(core, targets, &untold)).await?;
         if !self.dry_run {
             self.record(&gated.refused).await;
         }
         Ok(gated)
+    }
+
+    /// Looks once more, a moment later, at those that AWS has just shown without any tag, where a rule looks at tags: AWS is known to
+    /// leave out all tags under load. Returns also those of which the second look tells nothing.
+    async fn looked_again(
+        &self,
+        mut targets: Vec<(LiveInstance, bool)>,
+    ) -> Result<(Vec<(LiveInstance, bool)>, BTreeSet<ResourceId>), RequestError> {
+        let mut untold = BTreeSet::new();
+        if self.writes.in_force().tag_keys().is_empty() {
+            return Ok((targets, untold));
+        }
+        let mut tagless: BTreeMap<Scope, Vec<String>> = BTreeMap::new();
+        for (target, _) in targets.iter().filter(|(target, _)| target.document.tags().next().is_none()) {
+            tagless.entry(target.id.scope()).or_default().push(target.id.id.to_string());
+            untold.insert(target.id.clone());
+        }
+        if tagless.is_empty() {
+            return Ok((targets, untold));
+        }
+        sleep(AGAIN).await;
+        for (scope, ids) in tagless {
+            let DescribeResult { answers, .. } = self.core.aws.describe(&scope, INSTANCE, &ids, Priority::Tool).await;
+            for (_, item) in answers.iter().cloned().flat_map(Page::dated) {
+                let id = ResourceId::new(&scope, &INSTANCE.kind(), item.id);
+                if let Some((target, _)) = targets.iter_mut().find(|(target, _)| target.id == id) {
+                    target.document = item.document;
+                    untold.remove(&id);
+                }
+            }
+            self.core.take_in(Lane::Tools, &scope, INSTANCE, &ids, answers).await?;
+        }
+        Ok((targets, untold))
     }
 
     /// Records what was refused, by rule.
@@ -100,17 +141,27 @@ impl WriteGate {
         }
     }
 
-    fn judge_all(&self, core: &Core, targets: Vec<(LiveInstance, bool)>) -> Result<GatedInstances, RequestError> {
+    /// Judges each of the targets. The tags of those that are `untold` are not known.
+    fn judge_all(
+        &self,
+        core: &Core,
+        targets: Vec<(LiveInstance, bool)>,
+        untold: &BTreeSet<ResourceId>,
+    ) -> Result<GatedInstances, RequestError> {
         let mut tags = Vec::with_capacity(targets.len());
         for (target, _) in &targets {
-            tags.push(self.known_tags(core, &target.id, &target.document)?);
+            tags.push(match untold.contains(&target.id) {
+                true => KnownTags::Lost,
+                false => self.known_tags(core, &target.id, &target.document)?,
+            });
         }
         let span = self.span();
         let now = core.now();
+        let audit = if self.dry_run { None } else { self.audit_obstacle(core) };
         let decide = |touched: &mut TouchedLately| {
             let (mut gated, mut counted) = (GatedInstances::default(), Vec::new());
             for ((target, is_called), tags) in targets.into_iter().zip(&tags) {
-                let change = self.request(&target.id, tags, touched, now);
+                let change = ChangeRequest { audit: audit.as_deref(), ..self.request(&target.id, tags, touched, now) };
                 let change = if is_called { change } else { uncounted(&change) };
                 let verdict = self.writes.in_force().judge(&change);
                 if let Some(check) = verdict.refusal() {
@@ -161,13 +212,20 @@ impl WriteGate {
         self.plan(effect, &allowed)
     }
 
-    /// What the rules say of one instance. Nothing is counted.
+    /// What the rules say of one instance. Nothing is counted. Where no client is named, the caps of a connection count those of all
+    /// clients.
     ///
     /// # Errors
     /// When the log or the copy cannot be read.
     pub fn explain(&self, core: &Core, id: &ResourceId, document: &Document) -> Result<PolicyVerdict, RequestError> {
         let (tags, now) = (self.known_tags(core, id, document)?, core.now());
-        let judge = |touched: &TouchedLately| self.writes.in_force().judge(&self.request(id, &tags, touched, now));
+        let audit = self.audit_obstacle(core);
+        let judge = |touched: &TouchedLately| {
+            let has_client = self.origin.by.as_ref().is_some_and(|by| by.client.is_some());
+            let by_connection = if has_client { &touched.by_client } else { &touched.by_user };
+            let change = self.request(id, &tags, touched, now);
+            self.writes.in_force().judge(&ChangeRequest { by_connection, audit: audit.as_deref(), ..change })
+        };
         match self.span() {
             None => Ok(judge(&TouchedLately::default())),
             Some(span) => {
@@ -204,8 +262,14 @@ impl WriteGate {
             tags,
             by_server: &touched.by_user,
             by_connection: &touched.by_client,
+            audit: None,
             now,
         }
+    }
+
+    /// Why what is changed now might not come into the audit file, if a rule asks for that.
+    fn audit_obstacle(&self, core: &Core) -> Option<String> {
+        self.writes.in_force().origin_of(&WriteRule::Audit).and_then(|_| core.audit.obstacle())
     }
 
     /// The longest time that a cap looks back; `None` without caps.

@@ -29,15 +29,14 @@ const MAX_TEXT: usize = 80;
 /// The most bytes of a plan in a question that say what happens to each instance.
 const MAX_ASKED: usize = 12_000;
 
-/// What is not looked at, so that nobody takes silence for an answer.
-pub const NOT_LOOKED_AT: &str = "Not looked at: stop protection (AWS refuses then), the targets of load balancers, and what else the \
-    instance does for others.";
-
 /// A tool, and what it would do to each instance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct WritePlan {
     /// The tool.
     pub tool: &'static str,
+    /// What it does.
+    #[serde(skip)]
+    pub effect: PlannedEffect,
     /// The instances that would be changed, in the order in which they were named.
     pub instances: Vec<PlannedChange>,
 }
@@ -100,13 +99,19 @@ impl WritePlan {
             let users = users(core, target)?;
             instances.push(PlannedChange::of(&target.id, &target.document, effect, &users, keys));
         }
-        Ok(WritePlan { tool, instances })
+        Ok(WritePlan { tool, effect, instances })
     }
 
     /// The instances that would be changed.
     #[must_use]
     pub fn ids(&self) -> Vec<ResourceId> {
         self.instances.iter().map(|change| change.id.clone()).collect()
+    }
+
+    /// Whether it changes the instance with this id.
+    #[must_use]
+    pub fn names(&self, id: &str) -> bool {
+        self.instances.iter().any(|change| change.instance_id == id)
     }
 
     /// A name of everything that the plan shows, as 64 hexadecimal digits. Another plan has another one.
@@ -140,7 +145,7 @@ impl WritePlan {
                 "{left} more instances are not shown here: name fewer of them to see what would happen."
             ));
         }
-        lines.push(NOT_LOOKED_AT.to_owned());
+        lines.push(self.effect.not_looked_at().to_owned());
         ShownPlan { text: lines.join("\n"), data: plan }
     }
 
@@ -154,7 +159,7 @@ impl WritePlan {
                 "What happens to each is left out, because they are many: a dry run of fewer shows it.".to_owned(),
             );
         }
-        lines.push(NOT_LOOKED_AT.to_owned());
+        lines.push(self.effect.not_looked_at().to_owned());
         lines.join("\n")
     }
 

@@ -166,7 +166,7 @@ pub async fn serve(
     let gate = WriteGate { core: Arc::clone(&core), writes, origin, spec, dry_run };
     let mut agreement = None;
     if !dry_run {
-        let change = AskedChange { spec, verb: power.verb(), named: &named };
+        let change = AskedChange { spec, verb: power.verb(), named: &named, writes: &gate.writes };
         match change
             .consent(&core, &setting, || gate.preview(&named, power.effect(), |target| power.will_call(target)))
             .await?

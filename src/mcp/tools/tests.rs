@@ -2,6 +2,7 @@ mod accounts;
 mod changes;
 mod columns;
 mod elements;
+mod expired;
 mod fate;
 mod health;
 mod hostile;

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
 use super::*;
+use crate::policy::PolicyWidening;
 
 const TOOLS: [&str; 3] = ["start_instance", "stop_instance", "create_snapshot"];
 const NAMES: [&str; 3] = ["a", "b", "c"];
@@ -21,6 +22,7 @@ struct Case {
     tags: KnownTags,
     by_server: TouchedInstances,
     by_connection: TouchedInstances,
+    audit: Option<&'static str>,
 }
 
 impl Case {
@@ -38,6 +40,7 @@ impl Case {
             tags: &self.tags,
             by_server: &self.by_server,
             by_connection: &self.by_connection,
+            audit: self.audit,
             now: NOW,
         }
     }
@@ -52,6 +55,7 @@ fn case() -> Case {
         tags: tags([("Env", "dev")]),
         by_server: TouchedInstances::default(),
         by_connection: TouchedInstances::default(),
+        audit: None,
     }
 }
 
@@ -85,6 +89,8 @@ fn rules() -> impl Strategy<Value = WriteRule> {
         2 => (0..4_usize, 1..2_000_u64).prop_map(|(instances, seconds)| {
             WriteRule::Cap(WriteCap { instances, window: Duration::from_secs(seconds) })
         }),
+        1 => Just(WriteRule::Human),
+        1 => Just(WriteRule::Audit),
         1 => Just(WriteRule::Unknown("quantum".to_owned())),
     ]
 }
@@ -115,8 +121,9 @@ fn cases() -> impl Strategy<Value = Case> {
         1 => Just(KnownTags::Lost),
     ];
     let places = (select(&ACCOUNTS[..]), select(&NAMES[..]), select(&NAMES[..]));
-    (select(&TOOLS[..]), places, tags, touched(), touched()).prop_map(
-        |(tool, (account, region, instance), tags, by_server, by_connection)| Case {
+    let audit = prop::option::of(Just("it is behind"));
+    (select(&TOOLS[..]), places, tags, touched(), touched(), audit).prop_map(
+        |(tool, (account, region, instance), tags, by_server, by_connection, audit)| Case {
             tool,
             account,
             region,
@@ -124,6 +131,7 @@ fn cases() -> impl Strategy<Value = Case> {
             tags,
             by_server,
             by_connection,
+            audit,
         },
     )
 }
@@ -160,6 +168,8 @@ fn allows((allow, rules): &(bool, Vec<WriteRule>), case: &Case, touched: &Touche
                 ids.dedup();
                 ids.len() <= *instances && touched.known_since.is_none_or(|since| since <= begin)
             }
+            WriteRule::Human => true,
+            WriteRule::Audit => case.audit.is_none(),
             WriteRule::Writes(_) | WriteRule::Unknown(_) => false,
         })
 }
@@ -194,6 +204,19 @@ proptest! {
         let mut denied = given;
         denied.1.push(WriteRule::Deny(DeniedTarget::Tool(tool.to_owned())));
         prop_assert!(!(judge(&denied) && case.tool == tool));
+    }
+
+    #[test]
+    fn where_nothing_is_widened_nothing_more_is_allowed(
+        before in policies(), after in policies(), case in cases()
+    ) {
+        let all = WritePolicy::of(true);
+        let judge = |server: &WritePolicy| PolicyInForce::of(server, &all).judge(&case.request()).is_allowed();
+        let more = (before.0 && after.0, [before.1.clone(), after.1.clone()].concat());
+        let (before, after, more) = (policy(&before), policy(&after), policy(&more));
+        let widening = PolicyWidening::between(&before, &after);
+        prop_assert!(!widening.is_empty() || judge(&before) || !judge(&after), "{:?}", widening);
+        prop_assert_eq!(PolicyWidening::between(&before, &more), PolicyWidening::default(), "further rules");
     }
 
     #[test]

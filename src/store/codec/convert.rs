@@ -448,5 +448,5 @@ plain_enum!(Group <=> DiskGroup { State, Tags, Rest });
 plain_enum!(Source <=> DiskSource { Sweep, Refresh, Notification, Tool });
 plain_enum!(ConfirmationWay <=> DiskWay { Elicitation, Input, Token });
 plain_enum!(ConfirmationOutcome <=> DiskConfirmation {
-    Accepted, Declined, Expired, Replayed, Altered, Changed, Cancelled
+    Accepted, Declined, Expired, Replayed, Altered, Changed, Cancelled, Restarted
 });

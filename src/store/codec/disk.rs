@@ -252,6 +252,7 @@ pub(super) enum DiskConfirmation {
     Altered,
     Changed,
     Cancelled,
+    Restarted,
 }
 
 // Variants are numbered by position: append only.

@@ -147,8 +147,9 @@ fn the_bytes_of_every_way_and_end_of_a_confirmation_stay_as_they_are() {
         DiskConfirmation::Altered,
         DiskConfirmation::Changed,
         DiskConfirmation::Cancelled,
+        DiskConfirmation::Restarted,
     ];
-    golden(&ends, "00010203040506");
+    golden(&ends, "0001020304050607");
 }
 
 #[test]

@@ -7,6 +7,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
 
+use compact_str::CompactString;
+
+use super::room::extend;
 use super::terms::{Term, TermSet, Terms};
 use crate::model::{Kind, ResourceId, Scope, Timestamp};
 use crate::store::matcher::{Comparison, Matcher, On, ValuePattern};
@@ -14,7 +17,8 @@ use crate::store::matcher::{Comparison, Matcher, On, ValuePattern};
 /// The sort key of a row within its kind. Scopes are compared by content, and only if ids are equal.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct ListKey {
-    id: Box<str>,
+    /// Almost every id fits into it without an allocation.
+    id: CompactString,
     scope: Arc<Scope>,
 }
 
@@ -42,7 +46,7 @@ impl TermNumbers {
     fn add(&mut self, numbers: &[u32]) -> Result<NumberSpan, Overflow> {
         let start = u32::try_from(self.all.len()).map_err(|_| Overflow)?;
         let length = u32::try_from(numbers.len()).map_err(|_| Overflow)?;
-        self.all.extend_from_slice(numbers);
+        extend(&mut self.all, numbers);
         Ok(NumberSpan { start, length })
     }
 
@@ -117,7 +121,8 @@ impl KindIndex {
     pub(super) fn bytes(&self) -> usize {
         let row = size_of::<ListKey>() + size_of::<NumberSpan>();
         // An allocation takes its length plus 8 bytes, rounded up to 16.
-        let ids: usize = self.rows.keys().map(|place| (place.id.len() + 8).next_multiple_of(16)).sum();
+        let apart = self.rows.keys().filter(|place| place.id.is_heap_allocated());
+        let ids: usize = apart.map(|place| (place.id.len() + 8).next_multiple_of(16)).sum();
         self.terms.bytes() + 4 * self.numbers.all.capacity() + ids + self.rows.len() * row * 12 / 11
     }
 

@@ -2,6 +2,7 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::room::extend;
 use crate::store::matcher::{Comparison, On};
 
 const FACET: u8 = 0;
@@ -58,8 +59,8 @@ impl Terms {
             let number = u32::try_from(self.ends.len()).ok()?;
             let end = u32::try_from(self.texts.len() + text.len()).ok()?;
             *self.slots.get_mut(slot)? = number.checked_add(1)?;
-            self.texts.extend_from_slice(&text);
-            self.ends.push(end);
+            extend(&mut self.texts, &text);
+            extend(&mut self.ends, &[end]);
             Some(number)
         });
         self.scratch = text;

@@ -31,9 +31,15 @@ impl Account {
     ///
     /// Afterwards this account's own calls are refused too.
     pub(crate) fn enforce(&self, allow: &[&str]) -> (String, String) {
-        let keys = self.ask(&json!({"do": "enforce", "allow": allow}));
-        let text = |name: &str| keys[name].as_str().unwrap().to_owned();
-        (text("key"), text("secret"))
+        let statement = json!({"Effect": "Allow", "Action": allow, "Resource": "*"});
+        self.enforce_each(&[json!({"Version": "2012-10-17", "Statement": [statement]})]).remove(0)
+    }
+
+    /// The same with a user for each IAM policy.
+    pub(crate) fn enforce_each(&self, policies: &[Value]) -> Vec<(String, String)> {
+        let keys = self.ask(&json!({"do": "enforce", "policies": policies}));
+        let text = |keys: &Value, name: &str| keys[name].as_str().unwrap().to_owned();
+        keys.as_array().unwrap().iter().map(|keys| (text(keys, "key"), text(keys, "secret"))).collect()
     }
 
     /// Launches `count` running instances and names them.

@@ -4,6 +4,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_ec2::Client as Ec2;
+use aws_sdk_ec2::types::Tag;
 use aws_sdk_eventbridge::Client as Bus;
 use aws_sdk_eventbridge::types::Target;
 use aws_sdk_sqs::Client as Sqs;
@@ -40,6 +41,13 @@ impl Hand {
     /// Terminates instances.
     pub(crate) fn terminate(&self, ids: &[String]) {
         let call = self.ec2.terminate_instances().set_instance_ids(Some(ids.to_vec()));
+        self.runtime.block_on(call.send()).unwrap();
+    }
+
+    /// Tags instances.
+    pub(crate) fn tag(&self, ids: &[String], key: &str, value: &str) {
+        let tag = Tag::builder().key(key).value(value).build();
+        let call = self.ec2.create_tags().set_resources(Some(ids.to_vec())).tags(tag);
         self.runtime.block_on(call.send()).unwrap();
     }
 

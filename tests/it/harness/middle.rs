@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -25,6 +26,10 @@ pub(crate) enum Fate {
     Drop,
     /// It is passed on after this time.
     After(Duration),
+    /// It is passed on, and its answer after this time.
+    Late(Duration),
+    /// It is passed on, and once it is answered, this process is killed without the answer.
+    Kill(i32),
 }
 
 /// Decides by a request's first line and body.
@@ -121,8 +126,9 @@ fn pass(
         std::io::copy(&mut from_upstream, &mut to_client)?;
         return Ok(());
     }
-    match rule(&first, &String::from_utf8_lossy(&body)) {
-        Fate::Pass => {}
+    let fate = rule(&first, &String::from_utf8_lossy(&body));
+    match fate {
+        Fate::Pass | Fate::Late(_) | Fate::Kill(_) => {}
         Fate::Drop => return Ok(()),
         Fate::After(time) => std::thread::sleep(time),
     }
@@ -147,6 +153,14 @@ fn pass(
     upstream.write_all(&body)?;
     let mut answer = Vec::new();
     upstream.read_to_end(&mut answer)?;
+    match fate {
+        Fate::Late(time) => std::thread::sleep(time),
+        Fate::Kill(pid) => {
+            kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL)?;
+            return Ok(());
+        }
+        Fate::Pass | Fate::Drop | Fate::After(_) => {}
+    }
     client.write_all(&answer)?;
     client.flush()
 }

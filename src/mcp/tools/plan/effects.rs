@@ -1,6 +1,7 @@
 //! What a change does to an instance, in sentences, as far as its document tells.
 
 use super::volume::PlannedVolume;
+use crate::model::known::state_name;
 use crate::model::text::shown;
 use crate::model::{Document, Value};
 
@@ -41,7 +42,55 @@ pub enum PlannedEffect {
     },
 }
 
+impl PlannedEffect {
+    /// What a plan does not look at, so that nobody takes silence for an answer.
+    pub(super) fn not_looked_at(self) -> &'static str {
+        match self {
+            PlannedEffect::Start => "Not looked at: whether AWS has room for its type now (AWS refuses without).",
+            PlannedEffect::Stop { .. } => {
+                "Not looked at: stop protection (AWS refuses then), the targets of load balancers, and what else the instance does \
+                 for others."
+            }
+            PlannedEffect::Reboot => {
+                "Not looked at: the targets of load balancers, and what else the instance does for others."
+            }
+            PlannedEffect::Snapshot { .. } => {
+                "Not looked at: the keys of encrypted volumes (a snapshot fails without), and which snapshots there are already."
+            }
+        }
+    }
+
+    /// What AWS answers where that cannot be done to an instance in this state; `None` where it can.
+    fn impossible(self, state: &str) -> Option<String> {
+        let verb = match self {
+            PlannedEffect::Start => "start",
+            PlannedEffect::Stop { .. } => "stop",
+            PlannedEffect::Reboot => "reboot",
+            PlannedEffect::Snapshot { .. } => return None,
+        };
+        Some(match (self, state) {
+            (_, "terminated" | "shutting-down") => {
+                format!("It is terminated or about to be, which cannot be undone: AWS refuses to {verb} it.")
+            }
+            (PlannedEffect::Start, "stopping") => {
+                "It is still stopping: AWS refuses to start it before it is stopped.".to_owned()
+            }
+            (PlannedEffect::Stop { .. } | PlannedEffect::Reboot, "pending") => {
+                format!("It is still starting: AWS refuses to {verb} it before it runs.")
+            }
+            (PlannedEffect::Reboot, "stopping" | "stopped") => {
+                format!("It is {state}: AWS refuses to reboot what does not run.")
+            }
+            _ => return None,
+        })
+    }
+}
+
 pub(super) fn effects(document: &Document, effect: PlannedEffect, volumes: &[PlannedVolume]) -> Vec<String> {
+    let state = document.get("State").and_then(state_name).unwrap_or_default();
+    if let Some(said) = effect.impossible(state) {
+        return vec![said];
+    }
     let mut said = vec![main(document, effect, volumes)];
     if let PlannedEffect::Snapshot { .. } = effect {
         said.extend(shared(volumes, "The snapshots hold what they have written too."));

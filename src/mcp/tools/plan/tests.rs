@@ -82,6 +82,35 @@ fn a_snapshot_names_the_volumes_that_are_taken() {
 }
 
 #[test]
+fn what_aws_refuses_in_that_state_is_said_alone() {
+    let in_state = |state: &'static str| instance([("State", map([("Name", state.into())]))]);
+    for (state, effect, part) in [
+        ("terminated", PlannedEffect::Start, "AWS refuses to start it"),
+        ("shutting-down", PlannedEffect::Stop { force: false }, "AWS refuses to stop it"),
+        ("stopped", PlannedEffect::Reboot, "It is stopped: AWS refuses to reboot"),
+        ("stopping", PlannedEffect::Start, "before it is stopped"),
+        ("pending", PlannedEffect::Stop { force: false }, "before it runs"),
+    ] {
+        let planned = planned(&in_state(state), effect);
+        assert!(planned.effects.len() == 1 && planned.effects[0].contains(part), "{state}: {:?}", planned.effects);
+    }
+    assert!(said(&in_state("stopping"), PlannedEffect::Stop { force: true }).contains("by force"), "force is for that");
+}
+
+#[test]
+fn only_a_stop_speaks_of_stop_protection() {
+    let shown = |effect| {
+        let plan = WritePlan { tool: "a tool", effect, instances: vec![planned(&instance([]), effect)] };
+        assert!(plan.asked().contains("Not looked at: ") && plan.shown().text.contains("Not looked at: "));
+        plan.asked().contains("stop protection")
+    };
+    assert!(shown(PlannedEffect::Stop { force: true }));
+    for effect in [PlannedEffect::Start, PlannedEffect::Reboot, PlannedEffect::Snapshot { exclude_boot: false }] {
+        assert!(!shown(effect), "{effect:?}");
+    }
+}
+
+#[test]
 fn the_name_of_a_type_says_whether_it_has_instance_store_volumes() {
     for kind in [
         "m5d.large",
@@ -118,7 +147,8 @@ proptest! {
                 ("Tags", tags([("Name", name), ("Env", env), ("other", other)])),
                 ("State", map([("Name", state.into())])),
             ]);
-            WritePlan { tool: "stop_instance", instances: vec![planned(&document, PlannedEffect::Stop { force: false })] }.digest()
+            let effect = PlannedEffect::Stop { force: false };
+            WritePlan { tool: "stop_instance", effect, instances: vec![planned(&document, effect)] }.digest()
         };
         let one = plan(&name, &env, &state, "a");
         prop_assert_eq!(&one, &plan(&name, &env, &state, "b"), "a tag that is not shown");

@@ -151,6 +151,26 @@ async fn while_aws_leaves_out_all_tags_nothing_that_depends_on_one_is_allowed() 
 }
 
 #[tokio::test]
+async fn an_instance_without_any_tag_is_looked_at_twice_before_a_denial_lets_it_pass() {
+    let mut world = World::small().await;
+    let lose = |share: f64| json!({"lose_tags": {"share": share, "by_id": true}});
+    world.simulator.world().faults().patch(&lose(1.0)).unwrap();
+    let fresh = world.simulator.world().home().launch();
+    // The first listing that shows it has lost its tags as well.
+    world.sweep_kind(INSTANCE, usize::MAX).await;
+    world.simulator.world().home().set_tag(&fresh, "Env", "prod").unwrap();
+    let client = ruled(&mut world, &[deny("tag:Env=prod")], &[]).await;
+    let heal = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        world.simulator.world().faults().patch(&lose(0.0)).unwrap();
+    };
+    let (result, ()) = tokio::join!(client.call("create_snapshot", json!({"instance_id": fresh})), heal);
+    let result = result.unwrap();
+    assert!(text(&result).contains("that is denied"), "{}", text(&result));
+    assert_eq!(called(&world), 0);
+}
+
+#[tokio::test]
 async fn a_cap_counts_different_instances_over_calls_connections_and_servers() {
     let mut world = World::swept(simulator::Options { instances: 24, ..fast() }, ListMode::Auto).await;
     let ids = world.simulator.world().home().instance_ids_in("running");
@@ -203,6 +223,64 @@ async fn what_only_adds_can_be_allowed_alone_and_the_other_tools_do_not_exist_th
     let summary = data(client.call("get_inventory_summary", json!({})).await.unwrap());
     conforms(&get_inventory_summary::SPEC, &summary);
     assert_eq!(summary["writes"]["rules"], json!([{"rule": "--allow-writes=snapshot", "of": "server"}]));
+}
+
+#[tokio::test]
+async fn where_a_person_is_demanded_a_client_that_can_ask_nobody_gets_no_token_and_what_needs_none_goes_on() {
+    let mut world = World::small().await;
+    let (running, stopped) = {
+        let client = world.client(false).await;
+        (world.instance(&client, "running").await, world.instance(&client, "stopped").await)
+    };
+    let all = [WriteRule::Writes(true)];
+    for (server, connection, place) in [
+        (&[WriteRule::Human][..], &all[..], "the running Muster server (pid"),
+        (&all, &[WriteRule::Human], "arguments of `muster mcp`"),
+    ] {
+        let client = ruled(&mut world, server, connection).await;
+        for token in [None, Some("invented")] {
+            let arguments = json!({"instance_ids": [running, stopped], "confirmation": token});
+            let result = client.call("stop_instance", arguments).await.unwrap();
+            let said = text(&result).to_owned();
+            let told = result.structured_content.unwrap();
+            conforms(&stop_instance::SPEC, &told);
+            assert!(told.get("confirmation").is_none(), "no token: {told}");
+            if token.is_none() {
+                assert_eq!(verdicts(&told), ["policy_refused", "unconfirmed"], "{told}");
+                for part in ["--require-human", place, "a person", "AWS was not called"] {
+                    assert!(said.contains(part), "{part} is not in: {said}");
+                }
+            }
+        }
+        // What is there already needs no confirmation, and neither does what interrupts nothing.
+        let already = data(client.call("stop_instance", json!({"instance_id": stopped})).await.unwrap());
+        assert_eq!(verdicts(&already), ["already"]);
+        let made = data(client.call("create_snapshot", json!({"instance_id": running})).await.unwrap());
+        assert_eq!(verdicts(&made), ["done"]);
+        let tried = data(client.call("stop_instance", json!({"instance_id": running, "dry_run": true})).await.unwrap());
+        assert_eq!(verdicts(&tried), ["would_be_allowed"]);
+    }
+    let rules = refusals(&world);
+    for rule in ["--require-human (server)", "--require-human (connection)"] {
+        assert!(rules.contains(&(rule.to_owned(), vec![running.clone()])), "{rule}: {rules:?}");
+    }
+    assert_eq!(called(&world), 4, "two snapshots and two dry runs");
+}
+
+#[tokio::test]
+async fn a_connection_that_requires_an_audit_file_changes_nothing_through_a_server_without_one() {
+    let mut world = World::small().await;
+    let client = ruled(&mut world, &[], &[WriteRule::Audit]).await;
+    let id = world.instance(&client, "running").await;
+    let result = client.agree("create_snapshot", json!({"instance_id": id})).await.unwrap();
+    assert_eq!(result.is_error, Some(true));
+    for part in ["--audit-required", "writes no audit file", "arguments of `muster mcp`", "a person can mend that"] {
+        assert!(text(&result).contains(part), "{part} is not in: {}", text(&result));
+    }
+    assert_eq!(refusals(&world)[0].0, "--audit-required (connection)");
+    assert_eq!((called(&world), requested(&world)), (0, 0));
+    let without = ruled(&mut world, &[], &[]).await;
+    assert_eq!(without.agree("create_snapshot", json!({"instance_id": id})).await.unwrap().is_error, Some(false));
 }
 
 #[tokio::test]

@@ -150,7 +150,7 @@ impl KindIndex {
                 let least = Arc::new(Scope { account: AccountId::new(""), region: Region::new("") });
                 for id in ids {
                     let first = ListKey { id: id.as_str().into(), scope: Arc::clone(&least) };
-                    let mut named = self.rows.range(first..).take_while(|(key, _)| *key.id == **id);
+                    let mut named = self.rows.range(first..).take_while(|(key, _)| key.id == **id);
                     named.try_for_each(|(key, span)| copy.take(key, *span))?;
                 }
             }

@@ -1,0 +1,197 @@
+//! The statements of the policy, and the resources that each is for.
+
+use super::super::actions::CREATED_BY;
+use crate::kinds::rules::CANARY_SOURCE;
+
+/// A part of the policy that somebody may want without the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PolicyPart {
+    /// What sweeps and questions need.
+    Read,
+    /// What a server with `--events` needs, and what checks the events.
+    Events,
+    /// What the tools that change AWS need.
+    Write,
+    /// What `muster setup` and `muster teardown` need.
+    Setup,
+}
+
+impl PolicyPart {
+    /// All of them, in the order of the policy.
+    pub const ALL: [PolicyPart; 4] = [PolicyPart::Read, PolicyPart::Events, PolicyPart::Write, PolicyPart::Setup];
+}
+
+/// What the resource of a statement is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ArnTarget {
+    /// Everything: AWS knows no resource for these actions.
+    Everything,
+    /// EC2 instances.
+    Instances,
+    /// EBS volumes.
+    Volumes,
+    /// EBS snapshots. Their ARNs name no account.
+    Snapshots,
+    /// The queues that `muster setup` makes.
+    Queues,
+    /// The rules that `muster setup` makes, which are on the default bus.
+    Rules,
+    /// The default event bus.
+    DefaultBus,
+}
+
+impl ArnTarget {
+    /// The ARN, with `*` for what is not narrowed. `name` begins the names of queues and rules.
+    pub(super) fn arn(self, partition: &str, account: &str, name: &str) -> String {
+        match self {
+            ArnTarget::Everything => "*".to_owned(),
+            ArnTarget::Instances => format!("arn:{partition}:ec2:*:{account}:instance/*"),
+            ArnTarget::Volumes => format!("arn:{partition}:ec2:*:{account}:volume/*"),
+            ArnTarget::Snapshots => format!("arn:{partition}:ec2:*::snapshot/*"),
+            ArnTarget::Queues => format!("arn:{partition}:sqs:*:{account}:{name}-*"),
+            ArnTarget::Rules => format!("arn:{partition}:events:*:{account}:rule/{name}-*"),
+            ArnTarget::DefaultBus => format!("arn:{partition}:events:*:{account}:event-bus/default"),
+        }
+    }
+}
+
+/// A statement of the policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PolicyStatement {
+    /// Its `Sid`, which begins with `Muster` and the command or feature that needs it.
+    pub sid: &'static str,
+    /// What it is for, in a few words.
+    pub title: &'static str,
+    /// The part of the policy that it belongs to.
+    pub part: PolicyPart,
+    pub(super) target: ArnTarget,
+    /// A condition key and the value that it has to equal.
+    pub(super) condition: Option<(&'static str, &'static str)>,
+}
+
+impl PolicyStatement {
+    /// Whether tags narrow it: the tags that a rule demands are those of instances.
+    #[must_use]
+    pub fn is_of_instances(&self) -> bool {
+        self.target == ArnTarget::Instances
+    }
+}
+
+/// Every statement, in the order of the policy.
+pub const STATEMENTS: &[PolicyStatement] = &[
+    PolicyStatement {
+        sid: "MusterRead",
+        title: "to list the inventory",
+        part: PolicyPart::Read,
+        target: ArnTarget::Everything,
+        condition: None,
+    },
+    PolicyStatement {
+        sid: "MusterReadIdentity",
+        title: "to know whose the credentials are",
+        part: PolicyPart::Read,
+        target: ArnTarget::Everything,
+        condition: None,
+    },
+    PolicyStatement {
+        sid: "MusterReadTrail",
+        title: "to say who made a change",
+        part: PolicyPart::Read,
+        target: ArnTarget::Everything,
+        condition: None,
+    },
+    PolicyStatement {
+        sid: "MusterDoctorQuotas",
+        title: "for `muster doctor`",
+        part: PolicyPart::Read,
+        target: ArnTarget::Everything,
+        condition: None,
+    },
+    PolicyStatement {
+        sid: "MusterReadEvents",
+        title: "to receive events, with `--events`",
+        part: PolicyPart::Events,
+        target: ArnTarget::Queues,
+        condition: None,
+    },
+    PolicyStatement {
+        sid: "MusterReadCanary",
+        title: "to prove that events arrive, with `--events`",
+        part: PolicyPart::Events,
+        target: ArnTarget::DefaultBus,
+        condition: Some(("events:source", CANARY_SOURCE)),
+    },
+    PolicyStatement {
+        sid: "MusterDoctorQueues",
+        title: "for `muster doctor --events`",
+        part: PolicyPart::Events,
+        target: ArnTarget::Queues,
+        condition: None,
+    },
+    PolicyStatement {
+        sid: "MusterDoctorRules",
+        title: "for `muster doctor --events`",
+        part: PolicyPart::Events,
+        target: ArnTarget::Rules,
+        condition: None,
+    },
+    PolicyStatement {
+        sid: "MusterWriteInstances",
+        title: "to start, stop and reboot instances, with `--allow-writes`",
+        part: PolicyPart::Write,
+        target: ArnTarget::Instances,
+        condition: None,
+    },
+    PolicyStatement {
+        sid: "MusterWriteSnapshots",
+        title: "to snapshot instances, with `--allow-writes`",
+        part: PolicyPart::Write,
+        target: ArnTarget::Instances,
+        condition: None,
+    },
+    PolicyStatement {
+        sid: "MusterWriteSnapshotVolumes",
+        title: "to snapshot the volumes of these instances",
+        part: PolicyPart::Write,
+        target: ArnTarget::Volumes,
+        condition: None,
+    },
+    PolicyStatement {
+        sid: "MusterWriteSnapshotsMadeByMuster",
+        title: "to make snapshots that name Muster as their creator",
+        part: PolicyPart::Write,
+        target: ArnTarget::Snapshots,
+        condition: Some((CREATED_BY_KEY, CREATED_BY.1)),
+    },
+    PolicyStatement {
+        sid: "MusterWriteSnapshotTags",
+        title: "to tag snapshots while they are made",
+        part: PolicyPart::Write,
+        target: ArnTarget::Snapshots,
+        condition: Some(("ec2:CreateAction", "CreateSnapshots")),
+    },
+    PolicyStatement {
+        sid: "MusterSetupAccount",
+        title: "for `muster setup`",
+        part: PolicyPart::Setup,
+        target: ArnTarget::Everything,
+        condition: None,
+    },
+    PolicyStatement {
+        sid: "MusterSetupRules",
+        title: "for `muster setup` and `muster teardown`",
+        part: PolicyPart::Setup,
+        target: ArnTarget::Rules,
+        condition: None,
+    },
+    PolicyStatement {
+        sid: "MusterSetupQueues",
+        title: "for `muster setup` and `muster teardown`",
+        part: PolicyPart::Setup,
+        target: ArnTarget::Queues,
+        condition: None,
+    },
+];
+
+/// The condition key of [`CREATED_BY`] in a request.
+pub(super) const CREATED_BY_KEY: &str = "aws:RequestTag/muster:created-by";

@@ -1,0 +1,237 @@
+//! The table of actions: why Muster calls each, and what does not work without it.
+
+use std::borrow::Cow;
+
+use crate::kinds::{INSTANCE, KINDS, KindSpec};
+
+/// An action of AWS that Muster calls, or that AWS demands for a call of Muster.
+#[derive(Clone, Copy)]
+pub struct Permission {
+    /// Its name in policies, such as `ec2:DescribeVpcs`.
+    pub action: &'static str,
+    /// The `Sid`s of the statements that allow it. It needs all those of one part of the policy.
+    pub sids: &'static [&'static str],
+    /// What does not work without it.
+    pub breaks: Breakage,
+}
+
+/// What does not work without an action.
+#[derive(Clone, Copy)]
+pub enum Breakage {
+    /// A kind is not listed. Everything else goes on.
+    Kind(&'static KindSpec),
+    /// Something else, in words.
+    Feature {
+        /// Why it is called: `what it does`, to stand after its name.
+        why: &'static str,
+        /// What does not work without it, as a sentence without its end.
+        without: &'static str,
+    },
+}
+
+impl Permission {
+    /// Why the action is called, to stand after its name.
+    #[must_use]
+    pub fn why(&self) -> Cow<'static, str> {
+        match self.breaks {
+            Breakage::Kind(spec) => format!("lists {}", spec.plural).into(),
+            Breakage::Feature { why, .. } => why.into(),
+        }
+    }
+
+    /// What does not work without the action, as a sentence without its end.
+    #[must_use]
+    pub fn without(&self) -> Cow<'static, str> {
+        match self.breaks {
+            Breakage::Kind(spec) if spec.slug == INSTANCE.slug => {
+                "no instances are known, nor the images of others that they use, and no tool changes an instance".into()
+            }
+            Breakage::Kind(spec) => format!("no {} are known", spec.plural).into(),
+            Breakage::Feature { without, .. } => without.into(),
+        }
+    }
+}
+
+/// The only action that AWS demands within another call, and that Muster never calls by itself.
+pub const IMPLIED: &str = "ec2:CreateTags";
+
+/// Every action, in the order of the policy's statements. Whoever adds a call to AWS adds its action here; a test finds the calls
+/// in the sources.
+#[must_use]
+pub fn all() -> Vec<Permission> {
+    let kinds = KINDS.iter().flat_map(|spec| {
+        let permission =
+            |action: &&'static str| Permission { action, sids: &["MusterRead"], breaks: Breakage::Kind(spec) };
+        spec.actions.iter().map(permission)
+    });
+    kinds.chain(OTHERS.iter().copied()).collect()
+}
+
+/// The permission of an action.
+#[must_use]
+pub fn of(action: &str) -> Option<Permission> {
+    all().into_iter().find(|permission| permission.action == action)
+}
+
+const fn other(
+    action: &'static str,
+    sids: &'static [&'static str],
+    why: &'static str,
+    without: &'static str,
+) -> Permission {
+    Permission { action, sids, breaks: Breakage::Feature { why, without } }
+}
+
+/// The actions besides the describes of kinds.
+const OTHERS: &[Permission] = &[
+    other(
+        "ec2:DescribeRegions",
+        &["MusterRead", "MusterSetupAccount"],
+        "finds the enabled regions, with `--regions all`",
+        "`--regions all` finds no regions besides those that it knows, and `muster setup --regions all` fails",
+    ),
+    other(
+        "sts:GetCallerIdentity",
+        &["MusterReadIdentity", "MusterSetupAccount"],
+        "proves which account the credentials belong to",
+        "nothing changes: AWS allows it to everybody, whatever a policy says",
+    ),
+    other(
+        "cloudtrail:LookupEvents",
+        &["MusterReadTrail"],
+        "finds out who made a change, when somebody asks",
+        "only changes whose event names the caller have one",
+    ),
+    other(
+        "servicequotas:ListServiceQuotas",
+        &["MusterDoctorQuotas"],
+        "shows the account's own limits of requests",
+        "`muster doctor` skips the check `quota`",
+    ),
+    other(
+        "sqs:GetQueueUrl",
+        &["MusterReadEvents", "MusterSetupQueues"],
+        "finds the queue by its name",
+        "no events are received unless `--queue-url` names the queue, and `muster setup` fails",
+    ),
+    other(
+        "sqs:ReceiveMessage",
+        &["MusterReadEvents"],
+        "receives events",
+        "no events are received, so that changes show at the next sweep",
+    ),
+    other(
+        "sqs:DeleteMessage",
+        &["MusterReadEvents"],
+        "deletes a message once what it says is stored",
+        "every message comes again, until SQS moves it to the dead-letter queue",
+    ),
+    other(
+        "sqs:ChangeMessageVisibility",
+        &["MusterReadEvents"],
+        "holds a message while the store is slow, and hands back those of others",
+        "a message that takes more than a minute comes again, and `muster doctor` holds back those of others",
+    ),
+    other(
+        "events:PutEvents",
+        &["MusterReadCanary"],
+        "sends the canaries that prove that events arrive",
+        "events are not proved to arrive, so that kinds are swept as often as without events",
+    ),
+    other(
+        "sqs:GetQueueAttributes",
+        &["MusterDoctorQueues", "MusterSetupQueues"],
+        "shows whether a queue is as `muster setup` makes it",
+        "`muster doctor --events` cannot check queues, and `muster setup` fails",
+    ),
+    other(
+        "events:DescribeRule",
+        &["MusterDoctorRules", "MusterSetupRules"],
+        "shows whether a rule is as `muster setup` makes it",
+        "`muster doctor --events` cannot check rules, and `muster setup` fails",
+    ),
+    other(
+        "events:ListTargetsByRule",
+        &["MusterDoctorRules", "MusterSetupRules"],
+        "shows whether a rule sends to the queue",
+        "`muster doctor --events` cannot check targets, and `muster setup` fails",
+    ),
+    other("ec2:StartInstances", &["MusterWriteInstances"], "starts instances", "AWS denies the tool `start_instance`"),
+    other("ec2:StopInstances", &["MusterWriteInstances"], "stops instances", "AWS denies the tool `stop_instance`"),
+    other(
+        "ec2:RebootInstances",
+        &["MusterWriteInstances"],
+        "reboots instances",
+        "AWS denies the tool `reboot_instance`",
+    ),
+    other(
+        "ec2:CreateSnapshots",
+        &["MusterWriteSnapshots", "MusterWriteSnapshotVolumes", "MusterWriteSnapshotsMadeByMuster"],
+        "snapshots the volumes of an instance; AWS demands it for the instance, its volumes and the new snapshots",
+        "AWS denies the tool `create_snapshot`",
+    ),
+    other(
+        IMPLIED,
+        &["MusterWriteSnapshotTags"],
+        "tags new snapshots with their creator and the call that made them, as part of `ec2:CreateSnapshots`",
+        "AWS denies the tool `create_snapshot`",
+    ),
+    other(
+        "events:TestEventPattern",
+        &["MusterSetupAccount"],
+        "tests the patterns of rules before they are made",
+        "`muster setup` fails before it makes a rule",
+    ),
+    other("events:PutRule", &["MusterSetupRules"], "makes rules and mends them", "`muster setup` makes no rules"),
+    other(
+        "events:TagResource",
+        &["MusterSetupRules"],
+        "tags rules with their creator",
+        "`muster setup` makes no rules, since it makes them with a tag",
+    ),
+    other(
+        "events:ListTagsForResource",
+        &["MusterSetupRules"],
+        "shows whether Muster made a rule",
+        "`muster setup` and `muster teardown` fail where rules exist",
+    ),
+    other(
+        "events:EnableRule",
+        &["MusterSetupRules"],
+        "enables a rule that somebody disabled",
+        "`muster setup` cannot mend a disabled rule",
+    ),
+    other(
+        "events:PutTargets",
+        &["MusterSetupRules"],
+        "has a rule send to the queue",
+        "`muster setup` makes rules that send nothing",
+    ),
+    other(
+        "events:RemoveTargets",
+        &["MusterSetupRules"],
+        "removes the target before its rule is deleted",
+        "`muster teardown` deletes no rules",
+    ),
+    other("events:DeleteRule", &["MusterSetupRules"], "deletes rules", "`muster teardown` deletes no rules"),
+    other("sqs:CreateQueue", &["MusterSetupQueues"], "makes the queues", "`muster setup` makes no queues"),
+    other(
+        "sqs:TagQueue",
+        &["MusterSetupQueues"],
+        "tags queues with their creator",
+        "`muster setup` makes no queues, since it makes them with a tag",
+    ),
+    other(
+        "sqs:ListQueueTags",
+        &["MusterSetupQueues"],
+        "shows whether Muster made a queue",
+        "`muster setup` and `muster teardown` fail where the queues exist",
+    ),
+    other(
+        "sqs:SetQueueAttributes",
+        &["MusterSetupQueues"],
+        "mends the attributes and the policy of a queue",
+        "`muster setup` cannot mend a queue",
+    ),
+    other("sqs:DeleteQueue", &["MusterSetupQueues"], "deletes the queues", "`muster teardown` deletes no queues"),
+];

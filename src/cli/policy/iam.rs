@@ -1,0 +1,220 @@
+//! `muster policy iam`.
+
+use std::any::TypeId;
+use std::collections::{BTreeMap, BTreeSet};
+
+use clap::Args;
+
+use crate::aws::permissions::{PolicyLimits, PolicyPart, document, partition_of};
+use crate::cli::output::Output;
+use crate::config::EventsName;
+use crate::kinds::rules::DEFAULT_NAME;
+use crate::policy::write_rule::{self, RuleError};
+
+/// The longest key and the longest value of a tag, in characters (EC2 user guide, "Tag restrictions").
+const LONGEST_KEY: usize = 128;
+const LONGEST_VALUE: usize = 256;
+
+/// The types of the values that narrow a policy: where one is blank, the policy would allow more.
+pub(in crate::cli) const NARROWS_IAM: [TypeId; 3] =
+    [TypeId::of::<NarrowedTag>(), TypeId::of::<NarrowedRegion>(), TypeId::of::<NarrowedAccount>()];
+
+/// Which parts of the policy, for which resources.
+#[derive(Clone, Debug, Args)]
+pub(in crate::cli) struct PolicyIam {
+    /// Add what the tools that change AWS need
+    #[arg(long)]
+    writes: bool,
+    /// Allow changes only of instances with this tag, such as mcp-managed=true (repeatable: all of them)
+    ///
+    /// The volumes of such an instance need no tag to be snapshotted. IAM compares values letter by letter, and keys without their
+    /// case.
+    #[arg(long, value_name = "KEY=VALUE", requires = "writes", value_parser = tag)]
+    tag: Vec<NarrowedTag>,
+    /// Allow calls only in this region, such as eu-central-1 (repeatable: any of them)
+    ///
+    /// The ARNs are those of its partition.
+    #[arg(long, value_name = "REGION", value_delimiter = ',', value_parser = region)]
+    region: Vec<NarrowedRegion>,
+    /// Name this account in the ARNs, such as 123456789012
+    #[arg(long, value_name = "ACCOUNT", value_parser = account)]
+    account: Option<NarrowedAccount>,
+    /// Add what a server with --events needs, and what checks its events
+    #[arg(long)]
+    events: bool,
+    /// Add what `muster setup` and `muster teardown` need
+    #[arg(long)]
+    setup: bool,
+    /// What the names of queues and rules begin with
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_NAME)]
+    name: EventsName,
+}
+
+/// A tag that instances need.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::cli) struct NarrowedTag {
+    key: String,
+    value: String,
+}
+
+/// A region that calls are allowed in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::cli) struct NarrowedRegion(String);
+
+/// The account that ARNs name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::cli) struct NarrowedAccount(String);
+
+/// Why no policy can be printed.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub(in crate::cli) enum PolicyIamError {
+    #[error(transparent)]
+    Rule(#[from] RuleError),
+    #[error(
+        "`{0}` is longer than a tag can be, so that no instance has it: a key has at most {LONGEST_KEY} characters, a value at most \
+         {LONGEST_VALUE}"
+    )]
+    Long(String),
+    #[error("`{0}` is not the name of a region of AWS: give for example eu-central-1")]
+    Region(String),
+    #[error(
+        "--tag {first} and --tag {second} cannot both be met: IAM compares keys without their case, and an instance has one value of \
+         each; print a policy for each value"
+    )]
+    Tags { first: String, second: String },
+    #[error(
+        "{first} and {second} are in different partitions of AWS, whose ARNs and accounts differ: print a policy for each"
+    )]
+    Partitions { first: String, second: String },
+}
+
+fn tag(text: &str) -> Result<NarrowedTag, PolicyIamError> {
+    let (key, value) = write_rule::tag(text)?;
+    if key.chars().count() > LONGEST_KEY || value.chars().count() > LONGEST_VALUE {
+        return Err(PolicyIamError::Long(text.to_owned()));
+    }
+    Ok(NarrowedTag { key, value })
+}
+
+fn region(text: &str) -> Result<NarrowedRegion, PolicyIamError> {
+    let name = write_rule::region(text)?;
+    partition_of(&name).ok_or_else(|| PolicyIamError::Region(text.to_owned()))?;
+    Ok(NarrowedRegion(name))
+}
+
+fn account(text: &str) -> Result<NarrowedAccount, PolicyIamError> {
+    Ok(NarrowedAccount(write_rule::account(text)?))
+}
+
+impl PolicyIam {
+    /// Prints the policy on standard output.
+    pub(in crate::cli) fn run(self) -> anyhow::Result<()> {
+        let limits = self.limits()?;
+        Ok(Output::stdout().line(&format!("{:#}", document(&limits)))?)
+    }
+
+    fn limits(self) -> Result<PolicyLimits, PolicyIamError> {
+        let asked = [
+            (true, PolicyPart::Read),
+            (self.events, PolicyPart::Events),
+            (self.writes, PolicyPart::Write),
+            (self.setup, PolicyPart::Setup),
+        ];
+        Ok(PolicyLimits {
+            parts: asked.into_iter().filter_map(|(is_asked, part)| is_asked.then_some(part)).collect(),
+            tags: tags(self.tag)?,
+            regions: regions(self.region)?,
+            account: self.account.map(|NarrowedAccount(account)| account),
+            name: self.name.to_string(),
+        })
+    }
+}
+
+/// The tags by their keys.
+fn tags(given: Vec<NarrowedTag>) -> Result<BTreeMap<String, String>, PolicyIamError> {
+    let mut tags: Vec<NarrowedTag> = Vec::new();
+    for tag in given {
+        let same = tags.iter().find(|known| known.key.to_lowercase() == tag.key.to_lowercase());
+        match same {
+            None => tags.push(tag),
+            Some(known) if *known == tag => {}
+            Some(known) => {
+                let written = |tag: &NarrowedTag| format!("{}={}", tag.key, tag.value);
+                return Err(PolicyIamError::Tags { first: written(known), second: written(&tag) });
+            }
+        }
+    }
+    Ok(tags.into_iter().map(|tag| (tag.key, tag.value)).collect())
+}
+
+/// The regions, which are of one partition.
+fn regions(given: Vec<NarrowedRegion>) -> Result<BTreeSet<String>, PolicyIamError> {
+    let regions: BTreeSet<String> = given.into_iter().map(|NarrowedRegion(name)| name).collect();
+    let first = regions.first().cloned().unwrap_or_default();
+    match regions.iter().find(|region| partition_of(region) != partition_of(&first)) {
+        Some(second) => Err(PolicyIamError::Partitions { first, second: second.clone() }),
+        None => Ok(regions),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct IamLine {
+        #[command(flatten)]
+        iam: PolicyIam,
+    }
+
+    fn limits(words: &[&str]) -> Result<PolicyLimits, String> {
+        let line = IamLine::try_parse_from(["muster"].iter().chain(words)).map_err(|error| error.to_string())?;
+        line.iam.limits().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn each_flag_adds_its_part_and_narrows_the_rest() {
+        let plain = limits(&[]).unwrap();
+        assert_eq!(plain.parts, [PolicyPart::Read].into());
+        let all = ["--writes", "--tag", "a=b=c", "--tag", "d=", "--tag=a=b=c", "--events", "--setup", "--name", "team"];
+        let narrowed = ["--region", "eu-west-1,eu-west-2", "--region=us-east-1", "--account", "123456789012"];
+        let given = limits(&[&all[..], &narrowed].concat()).unwrap();
+        let expected = PolicyLimits {
+            parts: PolicyPart::ALL.into(),
+            tags: [("a".to_owned(), "b=c".to_owned()), ("d".to_owned(), String::new())].into(),
+            regions: ["eu-west-1", "eu-west-2", "us-east-1"].map(str::to_owned).into(),
+            account: Some("123456789012".to_owned()),
+            name: "team".to_owned(),
+        };
+        assert_eq!(given, expected);
+    }
+
+    #[test]
+    fn what_cannot_be_is_named() {
+        let long = format!("{}=x", "k".repeat(LONGEST_KEY + 1));
+        let many = format!("k={}", "ä".repeat(LONGEST_VALUE + 1));
+        for (words, named) in [
+            (&["--writes", "--tag", ""][..], "blank"),
+            (&["--writes", "--tag", "Env"], "`Env`"),
+            (&["--writes", "--tag", "=x"], "`=x`"),
+            (&["--writes", "--tag", " Env=x"], "` Env=x`"),
+            (&["--writes", "--tag", &long], &long),
+            (&["--writes", "--tag", &many], &many),
+            (&["--writes", "--tag", "Env=a", "--tag", "Env=b"], "Env=b"),
+            (&["--writes", "--tag", "Env=a", "--tag", "env=a"], "env=a"),
+            (&["--tag", "Env=a"], "--writes"),
+            (&["--region", ""], "blank"),
+            (&["--region", "eu-west-1,"], "blank"),
+            (&["--region", "mars"], "`mars`"),
+            (&["--region", "EU-WEST-1"], "`EU-WEST-1`"),
+            (&["--region", "eu-west-1,cn-north-1"], "cn-north-1"),
+            (&["--account", "123"], "`123`"),
+            (&["--name", "1x"], "`1x`"),
+        ] {
+            let error = limits(words).unwrap_err();
+            assert!(error.contains(named), "{words:?}: {error}");
+        }
+    }
+}
