@@ -13,7 +13,9 @@ use futures::future::join_all;
 use tokio::time::timeout;
 
 use crate::aws::Aws;
+use crate::aws::permissions::{PolicyLimits, statement_for};
 use crate::config::Config;
+use crate::kinds::rules::DEFAULT_NAME;
 use crate::model::{Region, Scope};
 
 mod backlog;
@@ -89,6 +91,11 @@ pub async fn examine(config: &Config, local: &Local) -> Vec<Finding> {
             )),
             Err(_) => findings.push(hung(&freshness::CHECK, "server")),
         },
+    }
+    let name = config.events.clone().unwrap_or_else(|| DEFAULT_NAME.to_owned());
+    let limits = PolicyLimits { name, ..PolicyLimits::default() };
+    for finding in &mut findings {
+        finding.statements = finding.denied.as_deref().map(|action| statement_for(action, &limits)).unwrap_or_default();
     }
     let place = |finding: &Finding| CHECKS.iter().position(|check| check.name == finding.check);
     // Findings without a region come first, then regions in the order in which they are watched; within each, the order is that of

@@ -120,6 +120,7 @@ fn ends(config: &Config, data_dir: &Path, attached: Attached) -> FrontEnds {
     let reader = ReadUntil::new(reader, writer.stalled());
     let welcome = Welcome {
         read_tools: grant.read_tools,
+        write_tools: grant.write_tools,
         store: grant.store,
         pid: grant.pid,
         stop: command_line(["muster", "stop", "--data-dir", data_dir.as_ref()]),
@@ -133,6 +134,9 @@ fn stand_in(config: &Config, tasks: &TaskTracker, why: String) -> FrontEnds {
     tracing::error!(error = why, "there is no server; requests are answered with this until there is one");
     let (readiness, server) = failed(config.writes.clone(), why, "The next request tries again");
     let link = Link::socket(config.writes.clone(), Vec::new());
+    let rights = server.policy().writes(&config.writes);
+    let offered = mcp::tools::writing().into_iter().filter(|(tool, adds)| rights.allow(tool, *adds));
+    let write_tools = Some(offered.map(|(tool, _)| tool).collect());
     let (near, far) = tokio::io::duplex(STAND_IN_ROOM);
     let (read, write) = tokio::io::split(far);
     tasks.spawn(async move {
@@ -142,7 +146,8 @@ fn stand_in(config: &Config, tasks: &TaskTracker, why: String) -> FrontEnds {
         drop(readiness);
     });
     let (reader, writer) = tokio::io::split(near);
-    let welcome = Welcome { read_tools: mcp::tools::read_only(), is_stand_in: true, ..Welcome::default() };
+    let read_tools = mcp::tools::read_only();
+    let welcome = Welcome { read_tools, write_tools, is_stand_in: true, ..Welcome::default() };
     ServerEnds { reader: Box::new(BufReader::new(reader)), writer: Box::new(writer), welcome }
 }
 

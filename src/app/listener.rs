@@ -196,7 +196,9 @@ impl ClientListener {
         let (mut answer, mut order) = self.process.answer(request, self.conversations.now());
         if let Some(wanted) = &order {
             match (self.process.check(wanted, may_widen).await, &mut answer) {
-                (Ok(Some(widened)), AdminMessage::Done { result }) => result[WIDENED] = Value::String(widened),
+                (Ok(Some(widened)), AdminMessage::Done { result: Value::Object(facts) }) => {
+                    drop(facts.insert(WIDENED.to_owned(), Value::String(widened)));
+                }
                 (Ok(_), _) => {}
                 (Err(error), _) => (answer, order) = (AdminMessage::Failed { code: FailureCode::Refused, error }, None),
             }

@@ -55,6 +55,7 @@ impl ServerProcess {
             writes,
             flags: launch.flags.clone(),
             read_tools: mcp::tools::read_only(),
+            write_tools: mcp::tools::writing(),
             store,
             hands_over: launch.started_by == StartedBy::FrontEnd,
             restart: command_line(["muster", "restart", "--data-dir", data_dir.as_ref()]),

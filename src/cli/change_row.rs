@@ -130,11 +130,11 @@ mod tests {
     fn what_nobody_saw_happen_has_two_times_and_a_call_its_outcome() {
         let change = json!({
             "seq": 8, "recorded_at": "t", "what": "action_finished", "id": "i-1", "targets": ["i-1", "i-2"],
-            "observed_between": ["a", "b"], "tool": "stop_instance", "outcome": "accepted by AWS", "changes": [],
+            "observed_between": ["a", "b"], "tool": "stop_instance", "outcome": "succeeded", "changes": [],
         });
         let cells = cells(&change, 240);
         assert_eq!((cells[0].as_str(), cells[4].as_str()), ("a..b", "i-1 and 1 more"));
-        assert_eq!(cells[7], "stop_instance: accepted by AWS");
+        assert_eq!(cells[7], "stop_instance: succeeded");
     }
 
     #[test]

@@ -61,7 +61,12 @@ fn table(findings: &[Finding], medium: Medium) -> String {
         let (subject, fact) = (finding.subject.clone(), finding.fact.clone());
         table.row(vec![region, finding.check.to_owned(), word(finding.verdict).to_owned(), subject, fact]);
     }
-    table.print_with(medium, |number| Some(shown(findings.get(number)?.fix.as_ref()?, LONGEST)))
+    table.print_with(medium, |number| {
+        let Finding { fix, statements, .. } = findings.get(number)?;
+        let statements = statements.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let statements = if statements.is_empty() { statements } else { format!(" Statement: {statements}") };
+        Some(shown(&format!("{}{statements}", fix.as_ref()?), LONGEST))
+    })
 }
 
 fn word(verdict: Verdict) -> &'static str {
@@ -76,6 +81,7 @@ fn word(verdict: Verdict) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aws::permissions::{PolicyLimits, statement_for};
     use crate::model::Region;
 
     #[test]
@@ -87,6 +93,8 @@ mod tests {
             verdict,
             fact: "sends to \u{1b}[2Jx".to_owned(),
             fix: fix.map(str::to_owned),
+            denied: None,
+            statements: Vec::new(),
         };
         let findings = [finding(Verdict::Failed, Some("Run `muster\u{202E} setup`.")), finding(Verdict::Skipped, None)];
         let printed = table(&findings, Medium::default());
@@ -95,5 +103,12 @@ mod tests {
                         -> Run `muster setup`.\n\
                         r       target  skipped  muster-tags  sends to [2Jx\n";
         assert_eq!(printed, expected);
+
+        let limits = PolicyLimits::default();
+        let statements = statement_for("ec2:DescribeVpcs", &limits);
+        let denied = Finding { statements, ..finding(Verdict::Failed, Some("Allow it.")) };
+        let printed = table(&[denied], Medium::default());
+        let statement = r#"{"Effect":"Allow","Action":["ec2:DescribeVpcs"],"Resource":"*"}"#;
+        assert!(printed.ends_with(&format!("  -> Allow it. Statement: {statement}\n")), "{printed}");
     }
 }

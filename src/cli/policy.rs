@@ -18,7 +18,7 @@ pub(super) enum PolicyCommand {
         after_long_help = "Exit codes: 0 every rule is met; 1 a rule refuses, or the instance is not known; 2 a flag cannot be \
                            used. The rules: muster help writes"
     )]
-    Check(PolicyCheck),
+    Check(Box<PolicyCheck>),
     /// Print the IAM policy that Muster needs, as JSON, or only a part of it
     #[command(
         after_long_help = "Exit codes: 0 it is printed; 2 a flag cannot be used. What each action is for: muster help permissions"

@@ -70,6 +70,7 @@ impl Restart {
             let running = process::running(&data_dir).await?;
             let flags = absolute(&self.flags, is_path, environment);
             let arguments = flag_set::replaced(&running.arguments.ok_or(FlagsError::Unknown)?, &flags);
+            let arguments = placed(arguments, &data_dir);
             let words: Vec<OsString> =
                 [OsString::from("muster")].into_iter().chain(arguments.iter().map(Into::into)).collect();
             check(&words).map_err(FlagsError::Unusable)?;
@@ -100,6 +101,15 @@ impl Restart {
     }
 }
 
+/// The arguments with the data directory, which without that flag would follow from others, such as the profile.
+fn placed(mut arguments: Vec<String>, data_dir: &Path) -> Vec<String> {
+    let is_given = arguments.iter().any(|word| word == "--data-dir" || word.starts_with("--data-dir="));
+    if let Some(place) = data_dir.to_str().filter(|_| !is_given) {
+        arguments.extend(["--data-dir".to_owned(), place.to_owned()]);
+    }
+    arguments
+}
+
 /// The flags, with the paths of files made absolute: the server has a working directory of its own.
 fn absolute(flags: &[String], is_path: impl Fn(&str) -> bool, environment: &Environment) -> Vec<String> {
     let whole = |path: &str| environment.absolute(Path::new(path)).to_string_lossy().into_owned();
@@ -122,6 +132,17 @@ fn absolute(flags: &[String], is_path: impl Fn(&str) -> bool, environment: &Envi
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_keeps_its_directory_whatever_its_other_flags_lead_to() {
+        let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let directory = Path::new("/state/a");
+        let moved = placed(words("serve --profile b"), directory);
+        assert_eq!(moved, words("serve --profile b --data-dir /state/a"));
+        for given in ["serve --data-dir=/state/a --profile b", "serve --data-dir /state/a"] {
+            assert_eq!(placed(words(given), directory), words(given));
+        }
+    }
 
     #[test]
     fn paths_are_those_of_whoever_runs_the_command() {

@@ -207,6 +207,7 @@ mod tests {
         for given in [
             &["--allow-writes=snapshot", "--write-tag", "Env=dev", "--write-region", "eu-west-1"][..],
             &["--allow-writes", "--deny-write", "tag:Env=prod,tool:reboot_instance", "--write-cap", "20/1h"],
+            &["--allow-writes", "--require-human", "--audit-required", "--audit-file", "/logs/audit.jsonl"],
             &["--write-tag", "Env=dev"],
         ] {
             let (ruled, options) = config(given);

@@ -7,7 +7,8 @@
 //! | server, refusing | `{"error":"<text>","code":"<word>"}`, then it closes |
 //!
 //! `writes` is the client's whole [`WritePolicy`], and in the answer whether the server grants any. `flags` are the server's flags that
-//! the client was given: where the server has other values it says so in `remarks`. `keys` are a [`KeyOffer`]. `read_tools` are the
+//! the client was given: where the server has other values it says so in `remarks`. `keys` are a [`KeyOffer`]. `write_tools` are the
+//! tools that this connection has to change AWS, so that a client is told where they are others than before. `read_tools` are the
 //! tools that only read, so that a client may repeat a call of theirs. `store` tells one store from another: only the log of the store
 //! that a call went to tells what became of it.
 //!
@@ -97,6 +98,8 @@ pub struct ServerTerms {
     pub flags: FlagSet,
     /// The tools that only read.
     pub read_tools: Vec<String>,
+    /// The tools that change AWS, and whether each only adds something.
+    pub write_tools: Vec<(String, bool)>,
     /// Names the store that the server serves.
     pub store: Option<String>,
     /// Whether a newer front end may take the server's place.
@@ -136,6 +139,9 @@ pub struct HandshakeGrant {
     /// The tools that only read: a call of theirs may be repeated.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub read_tools: Vec<String>,
+    /// The tools that this connection has to change AWS; absent where the server does not say that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub write_tools: Option<Vec<String>>,
     /// Names the store that the server serves: another one's log does not tell what became of a call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store: Option<String>,
@@ -384,11 +390,14 @@ fn admit(request: HandshakeRequest, terms: &ServerTerms) -> AdmittedClient {
         let command = format!(": `{} -- {words}` changes them", terms.restart);
         remark(what, command, "; a person can change them, with the command in the log of this MCP server");
     }
+    let has = |tool: &&(String, bool)| both.bar(&tool.0, tool.1).is_none();
+    let write_tools = terms.write_tools.iter().filter(has).map(|(tool, _)| tool.clone()).collect();
     let grant = HandshakeGrant {
         muster: current().to_owned(),
         pid: std::process::id(),
         writes: both.bar_of_all().is_none(),
         read_tools: terms.read_tools.clone(),
+        write_tools: Some(write_tools),
         store: terms.store.clone(),
         admin: admin.is_some(),
         hands_over: terms.hands_over,

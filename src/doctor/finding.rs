@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use serde::Serialize;
+use serde_json::Value;
 use tokio::time::{Instant, timeout};
 
 use crate::aws::{AwsError, AwsErrorKind};
@@ -51,6 +52,12 @@ pub struct Finding {
     pub fact: String,
     /// What to do; only for [`Verdict::Warning`] and [`Verdict::Failed`].
     pub fix: Option<String>,
+    /// The IAM action that AWS denied, where the check of permissions fails for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub denied: Option<String>,
+    /// The statements of an IAM policy that allow that action.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub statements: Vec<Value>,
 }
 
 /// A failed question to AWS.
@@ -64,6 +71,8 @@ pub(crate) struct Unanswered {
     pub(crate) class: ErrorClass,
     /// Whether AWS answered at all.
     pub(crate) reached: bool,
+    /// The IAM action that AWS denied, which may be another than the one called.
+    pub(crate) denied: Option<String>,
 }
 
 /// The answer of AWS to a question.
@@ -111,7 +120,8 @@ impl Check {
         fact: impl Into<String>,
         fix: Option<String>,
     ) -> Finding {
-        Finding { check: self.name, region: None, subject: subject.into(), verdict, fact: fact.into(), fix }
+        let (subject, fact) = (subject.into(), fact.into());
+        Finding { check: self.name, region: None, subject, verdict, fact, fix, denied: None, statements: Vec::new() }
     }
 }
 
@@ -130,7 +140,8 @@ impl From<AwsError> for Unanswered {
     fn from(error: AwsError) -> Self {
         let reached =
             matches!(error.kind, AwsErrorKind::Answered | AwsErrorKind::Unasked | AwsErrorKind::OtherAccount { .. });
-        Unanswered { fact: error.to_string(), fix: error.fix(), class: error.class, reached }
+        let denied = (error.class == ErrorClass::Denied).then(|| error.denied_action().to_owned());
+        Unanswered { fact: error.to_string(), fix: error.fix(), class: error.class, reached, denied }
     }
 }
 
@@ -163,6 +174,7 @@ fn no_answer() -> Unanswered {
         fix: "Check the network, a proxy (HTTPS_PROXY) and AWS_ENDPOINT_URL.".to_owned(),
         class: ErrorClass::Transient,
         reached: false,
+        denied: None,
     }
 }
 
@@ -182,6 +194,7 @@ pub(crate) mod tests {
             fix: format!("Allow {action}"),
             class: ErrorClass::Denied,
             reached: true,
+            denied: Some(action.to_owned()),
         }
     }
 

@@ -132,11 +132,12 @@ impl IngestHandle {
     ///
     /// The same as for [`IngestHandle::observe`]; the call is refused anyway.
     pub async fn refused(&self, attempt: WriteAttempt, rule: String) -> Result<(), IngestError> {
-        self.attempted(Event::ActionRefused { attempt, rule, repeats: UNDATED }).await
+        self.attempted(Event::ActionRefused { attempt, rule, repeats: UNDATED }).await.map(drop)
     }
 
     /// Records how a confirmation of a tool's call ended. An accepted one is durable when this returns, as is the first of a client
     /// that ends otherwise; more that end in the same way within a minute are counted, and recorded together when the minute is over.
+    /// The returned seq is that of an accepted one.
     ///
     /// # Errors
     ///
@@ -147,13 +148,13 @@ impl IngestHandle {
         plan: Option<String>,
         way: ConfirmationWay,
         outcome: ConfirmationOutcome,
-    ) -> Result<(), IngestError> {
+    ) -> Result<Seq, IngestError> {
         self.attempted(Event::ActionConfirmed { attempt, plan, way, outcome, repeats: UNDATED }).await
     }
 
-    async fn attempted(&self, event: Event) -> Result<(), IngestError> {
+    async fn attempted(&self, event: Event) -> Result<Seq, IngestError> {
         let cause = Cause::Attempt;
-        self.send(Lane::Tools, vec![(cause.clone(), event)], Vec::new(), cause).await.map(drop)
+        Ok(self.send(Lane::Tools, vec![(cause.clone(), event)], Vec::new(), cause).await?.seq)
     }
 
     /// Keeps a call with an idempotency key, or its answer. It is durable when this returns.

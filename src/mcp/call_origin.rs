@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rmcp::model::JsonObject;
 
 use crate::model::text::shown;
-use crate::model::{ActionRequest, ConfirmationWay, Principal, ResourceId, WriteAttempt};
+use crate::model::{ActionRequest, ConfirmationWay, Principal, ResourceId, Seq, WriteAttempt};
 
 /// The most characters of arguments that are recorded.
 const MAX_ARGUMENTS: usize = 2_000;
@@ -23,6 +23,8 @@ pub struct CallOrigin {
     pub plan: Option<Arc<str>>,
     /// How the call was confirmed.
     pub confirmed_by: Option<ConfirmationWay>,
+    /// The record of that.
+    pub confirmation: Option<Seq>,
 }
 
 impl CallOrigin {
@@ -45,6 +47,7 @@ impl CallOrigin {
             plan: text(&self.plan),
             key: text(&self.key),
             confirmed_by: self.confirmed_by,
+            confirmation: self.confirmation,
         }
     }
 

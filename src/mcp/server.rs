@@ -207,6 +207,12 @@ impl Handler {
         self.session.start(core, peer, &self.server.0.tasks, &self.stop, earlier);
     }
 
+    /// Whether the client may come to see other tools: a front end goes on with another server, which may have other rules, and says
+    /// so then. Over HTTP a client of another server begins anew.
+    fn tools_may_change(&self) -> bool {
+        !self.link.http
+    }
+
     /// Who makes a request.
     fn principal(&self, context: &RequestContext<RoleServer>) -> Principal {
         let (principal, info) = (self.link.principal.clone(), context.client_info());

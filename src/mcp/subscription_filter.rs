@@ -18,12 +18,13 @@ pub fn honoured(requested: &[String]) -> Vec<String> {
     new.take(MAX_URIS).cloned().collect()
 }
 
-/// The part of a requested filter that is honoured: its [`honoured`] URIs, and the list of resources. Tools and prompts never
-/// change, so they cause no notifications.
+/// The part of a requested filter that is honoured: its [`honoured`] URIs, the list of resources, and that of tools where those
+/// `may_change`. Prompts never change, so they cause no notifications.
 #[must_use]
-pub fn accepted(requested: &SubscriptionFilter) -> SubscriptionFilter {
+pub fn accepted(requested: &SubscriptionFilter, may_change: bool) -> SubscriptionFilter {
     let mut accepted = SubscriptionFilter::default();
     accepted.resources_list_changed = requested.resources_list_changed.filter(|wanted| *wanted);
+    accepted.tools_list_changed = requested.tools_list_changed.filter(|wanted| *wanted && may_change);
     let uris = requested.resource_subscriptions.as_deref().map(honoured);
     accepted.resource_subscriptions = uris.filter(|uris| !uris.is_empty());
     accepted
@@ -43,13 +44,15 @@ mod tests {
     }
 
     #[test]
-    fn of_lists_only_that_of_resources_is_honoured() {
+    fn of_lists_that_of_resources_is_honoured_and_that_of_tools_where_it_may_change() {
         let everything = SubscriptionFilter::builder()
             .tools_list_changed()
             .prompts_list_changed()
             .resources_list_changed()
             .resource_subscription("ec2://bad")
             .build();
-        assert_eq!(accepted(&everything), SubscriptionFilter::builder().resources_list_changed().build());
+        let resources = || SubscriptionFilter::builder().resources_list_changed();
+        assert_eq!(accepted(&everything, false), resources().build());
+        assert_eq!(accepted(&everything, true), resources().tools_list_changed().build());
     }
 }

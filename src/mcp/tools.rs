@@ -28,6 +28,7 @@ pub mod gate;
 pub mod get_instance_status;
 pub mod get_inventory_summary;
 pub mod get_resource;
+pub mod kept_answer;
 pub mod keyed;
 pub mod label;
 pub mod list_changes;
@@ -100,6 +101,13 @@ pub fn is_on(spec: &ToolSpec, writes: &Writes) -> bool {
 #[must_use]
 pub fn read_only() -> Vec<String> {
     TOOLS.iter().filter(|spec| !spec.is_write()).map(|spec| spec.name.to_owned()).collect()
+}
+
+/// The names of the tools that change AWS, and whether each only adds something.
+#[must_use]
+pub fn writing() -> Vec<(String, bool)> {
+    let writing = TOOLS.iter().filter(|spec| spec.is_write());
+    writing.map(|spec| (spec.name.to_owned(), spec.only_adds())).collect()
 }
 
 /// The tool called `name`; a write tool only if `writes` allow it.

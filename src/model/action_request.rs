@@ -3,7 +3,7 @@
 use super::action::ActionId;
 use super::attempt::ConfirmationWay;
 use super::event::Event;
-use super::id::ResourceId;
+use super::id::{ResourceId, Seq};
 use super::principal::Principal;
 
 /// A tool's call to AWS that is about to be made. Its fields are those of [`Event::ActionRequested`].
@@ -25,6 +25,8 @@ pub struct ActionRequest {
     pub key: Option<String>,
     /// How the call was confirmed.
     pub confirmed_by: Option<ConfirmationWay>,
+    /// The record of that.
+    pub confirmation: Option<Seq>,
 }
 
 impl ActionRequest {
@@ -37,7 +39,7 @@ impl ActionRequest {
     /// Its record.
     #[must_use]
     pub fn requested(self, action: ActionId) -> Event {
-        let ActionRequest { tool, targets, call, by, arguments, plan, key, confirmed_by } = self;
-        Event::ActionRequested { action, tool, targets, call, by, arguments, plan, key, confirmed_by }
+        let ActionRequest { tool, targets, call, by, arguments, plan, key, confirmed_by, confirmation } = self;
+        Event::ActionRequested { action, tool, targets, call, by, arguments, plan, key, confirmed_by, confirmation }
     }
 }

@@ -136,6 +136,8 @@ pub enum Event {
         key: Option<String>,
         /// How the call was confirmed, if it was.
         confirmed_by: Option<ConfirmationWay>,
+        /// The record of that confirmation, which may have allowed several calls.
+        confirmation: Option<Seq>,
     },
     /// A tool's call to AWS ended.
     ActionFinished {

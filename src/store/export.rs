@@ -53,9 +53,23 @@ fn event(event: &Event) -> Value {
         Event::Remapped { id, changes, mapping } => {
             about("remapped", id, json!({ "changes": changes, "mapping": mapping }))
         }
-        Event::ActionRequested { action, tool, targets, call, by, arguments, plan, key, confirmed_by } => known(
+        Event::ActionRequested {
+            action,
+            tool,
+            targets,
+            call,
+            by,
+            arguments,
+            plan,
+            key,
+            confirmed_by,
+            confirmation,
+        } => known(
             json!({ "event": "action_requested", "action": action, "tool": tool, "targets": targets }),
-            json!({ "call": call, "by": by, "arguments": arguments, "plan": plan, "key": key, "confirmed_by": confirmed_by }),
+            json!({
+                "call": call, "by": by, "arguments": arguments, "plan": plan, "key": key, "confirmed_by": confirmed_by,
+                "confirmation": confirmation,
+            }),
         ),
         Event::ActionFinished { action, outcome, request_id } => known(
             json!({ "event": "action_finished", "action": action, "outcome": outcome }),

@@ -225,10 +225,11 @@ fn any_attempt() -> BoxedStrategy<WriteAttempt> {
 }
 
 fn any_request() -> BoxedStrategy<ActionRequest> {
-    let asked = (maybe_text(), maybe_text(), maybe_text(), proptest::option::of(any_way()));
-    let known = (any_attempt(), asked).prop_map(|(attempt, (call, plan, key, confirmed_by))| {
+    let confirmed = (proptest::option::of(any_way()), proptest::option::of(any::<u64>().prop_map(Seq)));
+    let asked = (maybe_text(), maybe_text(), maybe_text(), confirmed);
+    let known = (any_attempt(), asked).prop_map(|(attempt, (call, plan, key, (confirmed_by, confirmation)))| {
         let WriteAttempt { tool, targets, by, arguments } = attempt;
-        ActionRequest { tool, targets, call, by, arguments, plan, key, confirmed_by }
+        ActionRequest { tool, targets, call, by, arguments, plan, key, confirmed_by, confirmation }
     });
     let plain = (any_attempt(), maybe_text())
         .prop_map(|(attempt, call)| ActionRequest { call, ..ActionRequest::of(&attempt.tool, attempt.targets) });

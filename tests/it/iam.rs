@@ -2,6 +2,7 @@
 
 mod enforced;
 mod known;
+mod set_up;
 
 use std::collections::BTreeSet;
 use std::fs;

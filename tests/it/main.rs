@@ -19,6 +19,7 @@
 //! MUSTER_FLIPS=2000 cargo test --release --lib flipped -- --nocapture
 //! MUSTER_TEARS=40 MUSTER_FAULTS=all cargo test --release --lib -- store::crash ingest:: --skip truth:: --nocapture
 //! MUSTER_KILLS=50 MUSTER_FLOOD=100000 cargo test --release --test it kills:: -- --nocapture
+//! MUSTER_WRITE_KILLS=500 cargo test --release --test it write_kills:: -- --nocapture
 //! MUSTER_TAKEOVERS=50 cargo test --release --test it takeover:: -- --nocapture
 //! MUSTER_DISK_SECONDS=60 cargo test --release --test it disk:: -- --nocapture
 //! MUSTER_CUT_SECONDS=600 cargo test --release --test it events:: -- --nocapture
@@ -159,6 +160,9 @@ mod volumes;
 mod watched;
 #[cfg(test)]
 mod who;
+#[cfg(target_os = "linux")]
+#[cfg(test)]
+mod write_kills;
 #[cfg(test)]
 mod write_paths;
 #[cfg(test)]

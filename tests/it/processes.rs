@@ -138,6 +138,40 @@ fn flags_that_drop_a_rule_or_cannot_work_leave_the_server_as_it_is_and_what_wide
 }
 
 #[test]
+fn a_client_is_told_when_a_restart_gives_it_other_tools() {
+    let simulator = Simulator::start(5, &[]);
+    let sandbox = Sandbox::new(&simulator.endpoint());
+    let arguments = sandbox.mcp_arguments(&[&RARELY[..], &["--allow-writes"]].concat());
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let mut client = Running::start("mcp", sandbox.muster(&arguments));
+    let hear = |client: &mut Running| serde_json::from_str::<Value>(&client.line(PATIENCE)).unwrap();
+    let info = json!({"name": "muster-tests", "version": "0"});
+    let params = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": info});
+    assert!(client.say(&json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params}).to_string()));
+    assert_eq!(hear(&mut client)["result"]["capabilities"]["tools"]["listChanged"], true);
+    assert!(client.say(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}).to_string()));
+    let list = |client: &mut Running, id: u64| {
+        assert!(client.say(&json!({"jsonrpc": "2.0", "id": id, "method": "tools/list"}).to_string()));
+        let (mut told, mut heard) = (0, hear(client));
+        while heard["id"] != id {
+            told += u32::from(heard["method"] == "notifications/tools/list_changed");
+            heard = hear(client);
+        }
+        (told, heard.to_string().contains("stop_instance"))
+    };
+    assert_eq!(list(&mut client, 2), (0, true));
+    for (flags, expected) in [
+        (&["--allow-writes=snapshot"][..], (1, false)),
+        (&["--list", "all"], (0, false)),
+        (&["--allow-writes"], (1, true)),
+    ] {
+        let (code, said) = run(&sandbox, &["restart"], &[&["--"], flags].concat());
+        assert_eq!(code, 0, "{said}");
+        assert_eq!(list(&mut client, 3), expected, "{flags:?}");
+    }
+}
+
+#[test]
 fn a_server_started_by_hand_starts_again_in_its_terminal_and_one_that_hangs_is_ended_by_force() {
     let simulator = Simulator::start(5, &[]);
     let sandbox = Sandbox::new(&simulator.endpoint());

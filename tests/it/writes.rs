@@ -215,6 +215,15 @@ fn the_rules_of_the_server_and_of_the_client_hold_together_and_a_person_can_ask_
     assert_eq!(verdicts, ["done", "policy_refused", "policy_refused"], "{}", stopped.text);
     let states: Vec<String> = instances.iter().map(|id| moto.state_of(id)).collect();
     assert_eq!(states, ["stopped", "running", "running"]);
+    // A cap of a client counts that client, by its name.
+    let capped = ["--allow-writes", "--write-cap", "1/1h"];
+    for (name, allowed) in [(&["--as", "muster-tests"][..], false), (&["--as", "another"], true), (&[], false)] {
+        let verdict = check(&instances[1], &[&capped[..], name].concat());
+        assert_eq!(
+            (&verdict["allowed"], name.get(1).is_some()),
+            (&json!(allowed), verdict["caps_count"]["client"].is_string())
+        );
+    }
     let mut adds = Client::stdio(&sandbox, &["--allow-writes=snapshot"]);
     let tools = adds.tools();
     assert!(tools.contains(&"create_snapshot".to_owned()) && !tools.contains(&"stop_instance".to_owned()), "{tools:?}");

@@ -66,11 +66,12 @@ pub(super) async fn judge(
         "server": server.is_some(),
         "connection": connection.is_some(),
     });
-    if has_caps {
-        judged["caps_count"] = json!({"user": by.as_ref().map(|by| &by.user), "client": by.and_then(|by| by.client)});
-    }
-    if has_human {
-        judged["person_confirms"] = json!(is_needed(spec.risk(), 1));
+    let counted =
+        json!({"user": by.as_ref().map(|by| &by.user), "client": by.as_ref().and_then(|by| by.client.as_ref())});
+    let caps = has_caps.then(|| ("caps_count".to_owned(), counted));
+    let person = has_human.then(|| ("person_confirms".to_owned(), json!(is_needed(spec.risk(), 1))));
+    if let Value::Object(fields) = &mut judged {
+        fields.extend(caps.into_iter().chain(person));
     }
     Ok(judged)
 }

@@ -100,7 +100,7 @@ impl AwsError {
             }
             (AwsErrorKind::Answered, ErrorClass::Throttled) => "Other programs in the account share this limit.".into(),
             (AwsErrorKind::Answered, ErrorClass::Denied) => format!(
-                "Allow {} in the IAM policy of these credentials ({origin}); iam-policy.json of Muster lists all it needs.",
+                "Allow {} in the IAM policy of these credentials ({origin}); `muster policy iam` prints all it needs.",
                 self.denied_action()
             ),
             (AwsErrorKind::Answered, ErrorClass::NotFound) if self.is_about_events() => format!(
@@ -138,7 +138,8 @@ impl AwsError {
     }
 
     /// The action that AWS's message names as not allowed: a call can need several.
-    fn denied_action(&self) -> &str {
+    #[must_use]
+    pub fn denied_action(&self) -> &str {
         let named = self.message.split("perform: ").nth(1).and_then(|rest| rest.split_whitespace().next());
         named.map_or(self.action, |action| action.trim_end_matches(['.', ',']))
     }

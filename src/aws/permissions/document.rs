@@ -52,15 +52,15 @@ pub fn document(limits: &PolicyLimits) -> Value {
     json!({ "Version": "2012-10-17", "Statement": statements.collect::<Vec<_>>() })
 }
 
-/// The statements that allow one action, as the policy of a server needs it; empty for an action that is not in the table.
+/// The statements that allow one action, within the limits, as a server needs it; empty for an action that is not in the table.
 #[must_use]
-pub fn statement_for(action: &str) -> Vec<Value> {
+pub fn statement_for(action: &str, limits: &PolicyLimits) -> Vec<Value> {
     let Some(permission) = of(action) else { return Vec::new() };
     let named = |sid: &&str| STATEMENTS.iter().find(|statement| statement.sid == *sid);
     let statements: Vec<&PolicyStatement> = permission.sids.iter().filter_map(named).collect();
     let first = statements.first().map(|statement| statement.part);
     let needed = statements.into_iter().filter(|statement| Some(statement.part) == first);
-    let written = |statement| Value::Object(body(statement, vec![permission.action], &PolicyLimits::default()));
+    let written = |statement| Value::Object(body(statement, vec![permission.action], limits));
     needed.map(written).collect()
 }
 

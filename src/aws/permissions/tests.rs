@@ -148,6 +148,7 @@ fn a_region_tells_the_partition_of_arns() {
 
 #[test]
 fn the_statement_that_adds_an_action_is_as_narrow_as_the_policys() {
+    let statement_for = |action| super::statement_for(action, &PolicyLimits::default());
     let read = json!([{"Effect": "Allow", "Action": ["ec2:DescribeVpcs"], "Resource": "*"}]);
     assert_eq!(json!(statement_for("ec2:DescribeVpcs")), read);
     assert_eq!(statement_for("ec2:CreateSnapshots").len(), 3);

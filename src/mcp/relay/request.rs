@@ -60,6 +60,11 @@ impl HonouredFilter {
         }
     }
 
+    /// Whether the client hears of the list of this name.
+    pub(super) fn lists(&self, name: &str) -> bool {
+        self.lists.contains(name)
+    }
+
     /// Whether it grants all that `other` grants.
     pub(super) fn covers(&self, other: &Self) -> bool {
         self.lists.is_superset(&other.lists) && self.uris.is_superset(&other.uris)
@@ -193,6 +198,12 @@ impl RequestTable {
     /// The request of a progress token.
     pub(super) fn of_token(&mut self, token: &Value) -> Option<&mut PendingRequest> {
         self.by_number.values_mut().find(|request| request.has_token(token))
+    }
+
+    /// The subscriptions by which the client hears of a list.
+    pub(super) fn listening_for(&self, list: &str) -> Vec<RequestId> {
+        let hears = |request: &&PendingRequest| matches!(&request.kind, RequestKind::Listen { honoured: Some(granted) } if granted.lists(list));
+        self.by_number.values().filter(hears).map(|request| request.id.clone()).collect()
     }
 
     /// Whether the client waits for the answer to `initialize`.

@@ -25,6 +25,9 @@ use crate::mcp::normalise::{self, Conversation, ErrorResponse};
 /// The notification by which a server says that it stops on purpose.
 pub const GOODBYE: &str = "notifications/muster/goodbye";
 
+/// The metadata of a notification that names the request by which the client asked for it.
+const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
+
 const RESTART: &str = "the Muster server process ended, and the new one does not take over this session: restart this MCP server \
     in the client";
 const UNTOLD: &str =
@@ -76,6 +79,8 @@ pub enum RelayOutput {
 pub struct Welcome {
     /// The tools that only read; any other may change AWS.
     pub read_tools: Vec<String>,
+    /// The tools that this client has to change AWS, if it says so.
+    pub write_tools: Option<Vec<String>>,
     /// Names the store that it serves, if it says so.
     pub store: Option<String>,
     /// Its process.
@@ -99,6 +104,8 @@ pub struct RelayState {
     /// The present server, or the last one.
     server: Welcome,
     silence: ServerSilence,
+    /// The tools that the client had to change AWS, as the last server said.
+    write_tools: Option<Vec<String>>,
     /// What the server said during a replay.
     held: Vec<Vec<u8>>,
     /// Begins the names of calls, so that no two front ends use one name.
@@ -151,6 +158,7 @@ impl RelayState {
             outbox: VecDeque::new(),
             session: ClientSession::default(),
             server_requests: ServerRequests::default(),
+            write_tools: welcome.write_tools.clone(),
             server: welcome,
             silence: ServerSilence::default(),
             held: Vec::new(),

@@ -56,7 +56,7 @@ impl Handler {
 impl ServerHandler for Handler {
     #[expect(deprecated, reason = "clients of every era that is served use log messages")]
     fn get_info(&self) -> ServerConfig {
-        let capabilities = ServerCapabilities::builder()
+        let mut capabilities = ServerCapabilities::builder()
             .enable_resources()
             .enable_resources_subscribe()
             .enable_resources_list_changed()
@@ -65,6 +65,9 @@ impl ServerHandler for Handler {
             .enable_completions()
             .enable_logging()
             .build();
+        if let Some(tools) = capabilities.tools.as_mut().filter(|_| self.tools_may_change()) {
+            tools.list_changed = Some(true);
+        }
         ServerConfig::new(capabilities)
             .with_server_info(self.server.0.info.clone())
             .with_instructions(instructions::instructions(&self.writes, &self.link.remarks))
@@ -260,7 +263,7 @@ impl ServerHandler for Handler {
     }
 
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
-        let accepted = accepted(requested);
+        let accepted = accepted(requested, self.tools_may_change());
         self.listening.register(&self.server.0.readiness, &accepted);
         Some(accepted)
     }

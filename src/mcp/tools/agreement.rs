@@ -132,9 +132,12 @@ impl AskedChange<'_> {
     ) -> Result<Consent, RequestError> {
         core.record_refusal(running.origin.attempt(self.spec.name, plan.ids()), check.told()).await;
         let refused = self.writes.refused(check);
-        let row = |id: &str| match plan.names(id) {
-            true => (WriteVerdict::PolicyRefused, refused.clone()),
-            false => (WriteVerdict::Unconfirmed, UNPLANNED.to_owned()),
+        let row = |id: &str| {
+            if plan.names(id) {
+                (WriteVerdict::PolicyRefused, refused.clone())
+            } else {
+                (WriteVerdict::Unconfirmed, UNPLANNED.to_owned())
+            }
         };
         let answer = self.answer(row, None)?;
         Ok(Consent::Answer(ToolResult { text: refused, failure: Some(FailureCode::NothingDone), ..answer }))
@@ -228,8 +231,6 @@ pub async fn settle(
     plan: &WritePlan,
 ) -> Result<Option<Unconfirmed>, RequestError> {
     let Some(agreement) = agreement else { return Ok(Some(Unconfirmed::Missing)) };
-    // The person may have taken two minutes.
-    core.audited(|| running.origin.attempt(spec.name, plan.ids())).await?;
     let (way, shown) = (agreement.way, plan.recorded());
     let agreed = confirmer.is_awaited().and_then(|()| confirmer.spend(agreement, &plan.digest()));
     if let Err(why) = agreed {
@@ -237,7 +238,8 @@ pub async fn settle(
         return Ok(Some(why));
     }
     let attempt = running.origin.attempt(spec.name, plan.ids());
-    core.ingest.confirmed(attempt, Some(shown.clone()), way, ConfirmationOutcome::Accepted).await?;
+    let recorded = core.ingest.confirmed(attempt, Some(shown.clone()), way, ConfirmationOutcome::Accepted).await?;
+    running.origin.confirmation = Some(recorded);
     running.origin.plan = Some(shown.into());
     running.origin.confirmed_by = Some(way);
     Ok(None)

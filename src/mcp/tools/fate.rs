@@ -1,9 +1,9 @@
 //! What became of a call of a tool that changes AWS, for a front end whose server ended before it answered.
 //!
-//! The log says it: each action of a call is recorded before AWS is called, and after AWS answered. Where the answer was lost with
-//! the server, a live look shows the state of the instance, or the snapshots that carry the action's tag; what that shows is recorded as
-//! the action's end. What not even that shows is told as unknown. So is a call that the log does not hold, where its records may have
-//! been folded away, or cannot be read.
+//! The log says it: each action of a call is recorded before AWS is called, and after AWS answered. Where the answer was lost, with
+//! the server or on its way to it, a live look shows the state of the instance, or the snapshots that carry the action's tag; what
+//! that shows is recorded as the action's end, if it has none. What not even that shows is told as unknown. So is a call that the log
+//! does not hold, where its records may have been folded away, or cannot be read.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -54,6 +54,21 @@ struct FoundAction {
     scope: Scope,
     seq: Seq,
     outcome: Option<ActionOutcome>,
+}
+
+impl FoundAction {
+    /// Whether AWS's answer is not known, so that only AWS can show how it ended.
+    fn is_unanswered(&self) -> bool {
+        matches!(self.outcome, None | Some(ActionOutcome::Unknown { .. }))
+    }
+
+    /// Why AWS's answer is not known.
+    fn loss(&self) -> String {
+        match &self.outcome {
+            Some(ActionOutcome::Unknown { message }) => format!("AWS's answer was lost: {}.", shown(message, 200)),
+            _ => "The server ended while it called AWS.".to_owned(),
+        }
+    }
 }
 
 /// What AWS shows now of the actions whose answers were lost.
@@ -132,7 +147,7 @@ pub async fn fate_since(
         core.walk(move |core| search(core, &named, &name, since)).await?
     };
     let actions: Vec<&FoundAction> = found.values().filter_map(Searched::action).collect();
-    let mut open: Vec<&FoundAction> = actions.iter().filter(|action| action.outcome.is_none()).copied().collect();
+    let mut open: Vec<&FoundAction> = actions.iter().filter(|action| action.is_unanswered()).copied().collect();
     open.sort_by_key(|open| open.action);
     open.dedup_by_key(|open| open.action);
     let mut looked = LookedUp::default();
@@ -149,7 +164,9 @@ pub async fn fate_since(
     for action in open {
         let of_action =
             |id: &str| found.get(id).and_then(Searched::action).is_some_and(|of| of.action == action.action);
-        if rows.iter().filter(|(id, _)| of_action(id)).all(|(_, row)| is_done(row)) {
+        // An action ends once.
+        let is_open = action.outcome.is_none();
+        if is_open && rows.iter().filter(|(id, _)| of_action(id)).all(|(_, row)| is_done(row)) {
             let created = looked.made.remove(&action.action).and_then(Result::ok).unwrap_or_default();
             seq = seq.max(record(&core, action, created).await);
         }
@@ -272,7 +289,7 @@ fn row(
         }
         Some(Searched::Absent) => (WriteVerdict::NotSent, NOT_SENT.to_owned()),
         None | Some(Searched::Untold) => (WriteVerdict::Unknown, UNTOLD.to_owned()),
-        Some(Searched::Found(FoundAction { action, outcome, .. })) => match outcome {
+        Some(Searched::Found(action)) => match &action.outcome {
             Some(ActionOutcome::Succeeded { created: made }) => {
                 created.clone_from(made);
                 (WriteVerdict::Done, "AWS carried it out; the server ended before it said so.".to_owned())
@@ -280,20 +297,19 @@ fn row(
             Some(ActionOutcome::Refused { code, message }) => {
                 (WriteVerdict::Refused, format!("AWS refused ({}): {}", shown(code, 80), shown(message, 300)))
             }
-            Some(ActionOutcome::Unknown { message }) => (WriteVerdict::Unknown, shown(message, 300)),
-            None if is_snapshot => match made.get(action) {
+            None | Some(ActionOutcome::Unknown { .. }) if is_snapshot => match made.get(&action.action) {
                 Some(Ok(ids)) if !ids.is_empty() => {
                     created.clone_from(ids);
-                    (WriteVerdict::Done, "The server ended while it called AWS, which shows the snapshots.".to_owned())
+                    (WriteVerdict::Done, format!("{} AWS shows the snapshots.", action.loss()))
                 }
-                looked => (WriteVerdict::Unknown, unshown(*action, looked)),
+                looked => (WriteVerdict::Unknown, unshown(action, looked)),
             },
-            None => {
+            None | Some(ActionOutcome::Unknown { .. }) => {
                 let target = live.targets.iter().find(|target| &*target.id.id == id);
                 state = target.map(|target| target.state().to_owned());
                 match &state {
-                    Some(state) => looked_up(asked, state),
-                    None => (WriteVerdict::Unknown, unseen(id, live)),
+                    Some(state) => looked_up(asked, action, state),
+                    None => (WriteVerdict::Unknown, unseen(id, action, live)),
                 }
             }
         },
@@ -316,7 +332,7 @@ fn row(
 }
 
 /// What the live state of an instance says about a call whose answer was lost.
-fn looked_up(AskedCall { spec, force, .. }: &AskedCall, state: &str) -> (WriteVerdict, String) {
+fn looked_up(AskedCall { spec, force, .. }: &AskedCall, action: &FoundAction, state: &str) -> (WriteVerdict, String) {
     let wanted: &[&str] = match spec.name {
         name if name == start_instance::SPEC.name => &["pending", "running"],
         // Force is called for where an instance is stopping already.
@@ -325,7 +341,7 @@ fn looked_up(AskedCall { spec, force, .. }: &AskedCall, state: &str) -> (WriteVe
         // A reboot changes no state.
         _ => &[],
     };
-    let shown = format!("The server ended while it called AWS, which shows the instance as {state} now.");
+    let shown = format!("{} AWS shows the instance as {state} now.", action.loss());
     // It was called for only because it was in another state.
     if wanted.contains(&state) {
         return (WriteVerdict::Done, shown);
@@ -335,16 +351,16 @@ fn looked_up(AskedCall { spec, force, .. }: &AskedCall, state: &str) -> (WriteVe
 }
 
 /// Why it is not known whether an action made snapshots.
-fn unshown(action: ActionId, looked: Option<&Result<Vec<String>, AwsError>>) -> String {
+fn unshown(action: &FoundAction, looked: Option<&Result<Vec<String>, AwsError>>) -> String {
     let why = match looked {
         Some(Err(error)) => error.explained(),
         Some(Ok(_)) | None => "AWS shows no snapshot of it yet.".to_owned(),
     };
-    format!("The server ended while it called AWS. {why} {}", create_snapshot::perhaps_made(action))
+    format!("{} {why} {}", action.loss(), create_snapshot::perhaps_made(action.action))
 }
 
 /// Why AWS shows no state of an instance.
-fn unseen(id: &str, live: &LiveCheck) -> String {
+fn unseen(id: &str, action: &FoundAction, live: &LiveCheck) -> String {
     let why = match live.problems.iter().find(|problem| problem.id == id) {
         // Its message is about a call that was not made for that reason.
         Some(UncalledInstance { verdict: WriteVerdict::AnswerNotTrusted, .. }) => {
@@ -353,7 +369,7 @@ fn unseen(id: &str, live: &LiveCheck) -> String {
         Some(problem) => &problem.message,
         None => "AWS does not show the instance now.",
     };
-    format!("The server ended while it called AWS. {why} It may have happened: check before you repeat it.")
+    format!("{} {why} It may have happened: check before you repeat it.", action.loss())
 }
 
 fn answer(

@@ -150,10 +150,8 @@ impl WriteGate {
     ) -> Result<GatedInstances, RequestError> {
         let mut tags = Vec::with_capacity(targets.len());
         for (target, _) in &targets {
-            tags.push(match untold.contains(&target.id) {
-                true => KnownTags::Lost,
-                false => self.known_tags(core, &target.id, &target.document)?,
-            });
+            let is_untold = untold.contains(&target.id);
+            tags.push(if is_untold { KnownTags::Lost } else { self.known_tags(core, &target.id, &target.document)? });
         }
         let span = self.span();
         let now = core.now();

@@ -2,14 +2,14 @@
 //!
 //! The key is kept before AWS is called, and the answer with it afterwards. A repeat while the first call runs waits for it. After a
 //! crash the key has no answer: then the log says what became of the call ([`fate`]), and it runs again only where nothing was sent to
-//! AWS. The same key with another tool or other arguments is an error. Where nothing was called and nothing was in the requested
-//! state, the key is free again. A dry run changes nothing, so its key is not looked at.
+//! AWS. Where AWS's own answer was lost, a repeat looks whether AWS shows by now what the call did. The same key with another tool or
+//! other arguments is an error. Where nothing was called and nothing was in the requested state, the key is free again. A dry run
+//! changes nothing, so its key is not looked at.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use rmcp::model::JsonObject;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::time::timeout;
 use xxhash_rust::xxh3::xxh3_128;
@@ -18,6 +18,7 @@ use super::answer::ToolResult;
 use super::arguments::ArgumentError;
 use super::arguments::idempotency_key::NAME;
 use super::fate;
+use super::kept_answer::KeptAnswer;
 use super::spec::{ToolCall, ToolSpec};
 use super::verdict::WriteVerdict;
 use super::write_through::to_the_end;
@@ -25,7 +26,7 @@ use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
 use crate::mcp::key_book::{KeyTurn, TurnGuard};
 use crate::model::keyed_call::{CallKey, KeyedCall};
-use crate::model::{FailureCode, Principal, Timestamp};
+use crate::model::{Principal, Timestamp};
 
 /// How long a repeat waits for the first call.
 const PATIENCE: Duration = Duration::from_secs(45);
@@ -33,14 +34,6 @@ const PATIENCE: Duration = Duration::from_secs(45);
 const MAX_KEPT: usize = 5_000;
 /// The largest answer that is kept; of a larger one the log tells what it was about.
 const MAX_ANSWER: usize = 256 << 10;
-
-/// An answer as it is kept.
-#[derive(Debug, Serialize, Deserialize)]
-struct KeptAnswer {
-    text: String,
-    structured: Value,
-    failure: Option<FailureCode>,
-}
 
 /// What a kept call means for a call with its key.
 #[derive(Debug, PartialEq, Eq)]
@@ -50,7 +43,7 @@ enum RepeatVerdict {
     /// It was another call.
     Other { at: Timestamp, tool: String },
     /// It was the same call, with this answer.
-    Answered { at: Timestamp, answer: String },
+    Answered(KeyedCall, String),
     /// It was the same call, and ended without an answer; when it was made, and its name in the log.
     Unanswered { at: Timestamp, call: Arc<str> },
 }
@@ -88,12 +81,13 @@ async fn once(
     let known = core.snapshot()?.keyed(&key, now)?;
     match verdict(known, spec.name, digest) {
         RepeatVerdict::Fresh => {}
-        RepeatVerdict::Other { at, tool } => return Err(other(name, &format!("a call of {tool} at {at}"))),
-        RepeatVerdict::Answered { at, answer } => {
-            let KeptAnswer { text, structured, failure } = serde_json::from_str(&answer)?;
-            let text =
-                format!("This repeats a call made at {at}: nothing was sent to AWS now. Its answer was:\n{text}");
-            return Ok(ToolResult { text, structured, failure, input: None });
+        RepeatVerdict::Other { at, tool } => {
+            return Err(other(name, &format!("a call of {tool} at {at}")));
+        }
+        RepeatVerdict::Answered(kept, answer) => {
+            let (at, answer) = (kept.at, serde_json::from_str::<KeptAnswer>(&answer)?);
+            let settled = if answer.is_uncertain() { settled(spec, &core, &kept, &answer, given).await } else { None };
+            return Ok(settled.unwrap_or(answer).repeated(at));
         }
         RepeatVerdict::Unanswered { at, call } => {
             let told = fate::fate_since(spec, Arc::clone(&core), call, given.clone(), at).await?;
@@ -114,7 +108,7 @@ async fn once(
     core.ingest.keep_call(kept.clone()).await?;
     let answer = (spec.call)(call, given).await;
     match &answer {
-        Ok(answer) if is_outcome(answer) => keep(&core, kept, answer).await,
+        Ok(answer) if is_outcome(answer) => keep(&core, kept, &KeptAnswer::of(answer)).await,
         // Of a call that failed in another way, the log tells what became of it.
         Ok(_) | Err(RequestError::Argument(_)) => forget(&core, kept).await,
         Err(_) => {}
@@ -140,10 +134,25 @@ async fn turn(call: &ToolCall, key: &CallKey, digest: u128) -> Result<TurnGuard,
     }
 }
 
+/// The answer with what AWS shows by now of a call whose answer from AWS was lost, which is kept instead; `None` if AWS shows nothing
+/// of it.
+async fn settled(
+    spec: &'static ToolSpec,
+    core: &Arc<Core>,
+    kept: &KeyedCall,
+    answer: &KeptAnswer,
+    given: JsonObject,
+) -> Option<KeptAnswer> {
+    let told = fate::fate_since(spec, Arc::clone(core), kept.call.as_str().into(), given, kept.at).await;
+    let told = told.inspect_err(|error| tracing::warn!(%error, "what became of a call cannot be looked up")).ok()?;
+    let settled = answer.settled(&told.structured)?;
+    keep(core, kept.clone(), &settled).await;
+    Some(settled)
+}
+
 /// Keeps the answer. Where that fails the log still tells what became of the call.
-async fn keep(core: &Core, kept: KeyedCall, answer: &ToolResult) {
-    let ToolResult { text, structured, failure, .. } = answer.clone();
-    let text = serde_json::to_string(&KeptAnswer { text, structured, failure });
+async fn keep(core: &Core, kept: KeyedCall, answer: &KeptAnswer) {
+    let text = serde_json::to_string(answer);
     let Some(answer) = text.ok().filter(|text| text.len() <= MAX_ANSWER) else { return };
     if let Err(error) = core.ingest.keep_call(KeyedCall { answer: Some(answer), ..kept }).await {
         tracing::warn!(%error, "the answer of a call with an idempotency key is not kept");
@@ -175,8 +184,10 @@ fn verdict(known: Option<KeyedCall>, tool: &str, digest: u128) -> RepeatVerdict 
         Some(known) if known.tool != tool || known.digest != digest => {
             RepeatVerdict::Other { at: known.at, tool: known.tool }
         }
-        Some(KeyedCall { at, answer: Some(answer), .. }) => RepeatVerdict::Answered { at, answer },
-        Some(KeyedCall { at, call, .. }) => RepeatVerdict::Unanswered { at, call: call.into() },
+        Some(mut known) => match known.answer.take() {
+            Some(answer) => RepeatVerdict::Answered(known, answer),
+            None => RepeatVerdict::Unanswered { at: known.at, call: known.call.into() },
+        },
     }
 }
 
@@ -235,7 +246,7 @@ mod tests {
         assert_eq!(verdict(None, "stop_instance", one), RepeatVerdict::Fresh);
         assert!(matches!(verdict(kept(None), "start_instance", one), RepeatVerdict::Other { .. }));
         assert!(matches!(verdict(kept(Some("{}")), "stop_instance", one + 1), RepeatVerdict::Other { .. }));
-        assert!(matches!(verdict(kept(Some("{}")), "stop_instance", one), RepeatVerdict::Answered { .. }));
+        assert!(matches!(verdict(kept(Some("{}")), "stop_instance", one), RepeatVerdict::Answered(..)));
         let unanswered = RepeatVerdict::Unanswered { at: Timestamp::EPOCH, call: "c-1".into() };
         assert_eq!(verdict(kept(None), "stop_instance", one), unanswered);
     }

@@ -116,26 +116,43 @@ impl<'a> From<&'a Event> for DiskEvent<'a> {
             Event::Remapped { id, changes: list, mapping } => {
                 DiskEvent::Remapped { id: id.into(), changes: changes(list), mapping: *mapping }
             }
-            Event::ActionRequested { action, tool, targets, call, by, arguments, plan, key, confirmed_by } => {
+            Event::ActionRequested {
+                action,
+                tool,
+                targets,
+                call,
+                by,
+                arguments,
+                plan,
+                key,
+                confirmed_by,
+                confirmation,
+            } => {
                 let is_plain = by.is_none() && arguments.is_none() && plan.is_none() && key.is_none();
+                let is_plain = is_plain && confirmed_by.is_none() && confirmation.is_none();
                 let (action, targets) = (action.0, targets.iter().map(DiskId::from).collect());
-                match call {
-                    None if is_plain && confirmed_by.is_none() => DiskEvent::ActionRequested { action, tool, targets },
-                    Some(call) if is_plain && confirmed_by.is_none() => {
-                        DiskEvent::NamedActionRequested { action, tool, targets, call }
-                    }
-                    call => DiskEvent::KnownActionRequested {
+                let (by, arguments) = (by.as_ref().map(DiskPrincipal::from), arguments.as_deref());
+                let (plan, key) = (plan.as_deref(), key.as_deref());
+                let confirmed_by = confirmed_by.map(DiskWay::from);
+                match (call, confirmation) {
+                    (None, _) if is_plain => DiskEvent::ActionRequested { action, tool, targets },
+                    (Some(call), _) if is_plain => DiskEvent::NamedActionRequested { action, tool, targets, call },
+                    (call, None) => DiskEvent::KnownActionRequested {
                         action,
-                        attempt: DiskAttempt {
-                            tool,
-                            targets,
-                            by: by.as_ref().map(DiskPrincipal::from),
-                            arguments: arguments.as_deref(),
-                        },
+                        attempt: DiskAttempt { tool, targets, by, arguments },
                         call: call.as_deref(),
-                        plan: plan.as_deref(),
-                        key: key.as_deref(),
-                        confirmed_by: confirmed_by.map(DiskWay::from),
+                        plan,
+                        key,
+                        confirmed_by,
+                    },
+                    (call, Some(confirmation)) => DiskEvent::ConfirmedActionRequested {
+                        action,
+                        attempt: DiskAttempt { tool, targets, by, arguments },
+                        call: call.as_deref(),
+                        plan,
+                        key,
+                        confirmed_by,
+                        confirmation: confirmation.0,
                     },
                 }
             }
@@ -196,11 +213,10 @@ impl From<DiskEvent<'_>> for Event {
                 ActionRequest { call: Some(call.to_owned()), ..request }.requested(ActionId(action))
             }
             DiskEvent::KnownActionRequested { action, attempt, call, plan, key, confirmed_by } => {
-                let WriteAttempt { tool, targets, by, arguments } = attempt.into();
-                let (call, plan, key) = (call.map(str::to_owned), plan.map(str::to_owned), key.map(str::to_owned));
-                let confirmed_by = confirmed_by.map(ConfirmationWay::from);
-                ActionRequest { tool, targets, call, by, arguments, plan, key, confirmed_by }
-                    .requested(ActionId(action))
+                requested(attempt, (call, plan, key), confirmed_by, None).requested(ActionId(action))
+            }
+            DiskEvent::ConfirmedActionRequested { action, attempt, call, plan, key, confirmed_by, confirmation } => {
+                requested(attempt, (call, plan, key), confirmed_by, Some(confirmation)).requested(ActionId(action))
             }
             DiskEvent::ActionFinished { action, outcome } => {
                 Event::ActionFinished { action: ActionId(action), outcome: outcome.into(), request_id: None }
@@ -225,6 +241,19 @@ impl From<DiskEvent<'_>> for Event {
             }
         }
     }
+}
+
+/// What a tool asked for, of which everything is known.
+fn requested(
+    attempt: DiskAttempt<'_>,
+    (call, plan, key): (Option<&str>, Option<&str>, Option<&str>),
+    confirmed_by: Option<DiskWay>,
+    confirmation: Option<u64>,
+) -> ActionRequest {
+    let WriteAttempt { tool, targets, by, arguments } = attempt.into();
+    let (call, plan, key) = (call.map(str::to_owned), plan.map(str::to_owned), key.map(str::to_owned));
+    let confirmed_by = confirmed_by.map(ConfirmationWay::from);
+    ActionRequest { tool, targets, call, by, arguments, plan, key, confirmed_by, confirmation: confirmation.map(Seq) }
 }
 
 impl<'a> From<&'a ActionOutcome> for DiskOutcome<'a> {

@@ -209,6 +209,16 @@ pub(super) enum DiskEvent<'a> {
         outcome: DiskConfirmation,
         repeats: DiskRepeats,
     },
+    /// A `KnownActionRequested` whose confirmation has a record.
+    ConfirmedActionRequested {
+        action: u64,
+        attempt: DiskAttempt<'a>,
+        call: Option<&'a str>,
+        plan: Option<&'a str>,
+        key: Option<&'a str>,
+        confirmed_by: Option<DiskWay>,
+        confirmation: u64,
+    },
 }
 
 #[derive(Encode, BorrowDecode)]

@@ -119,6 +119,16 @@ fn the_bytes_of_every_event_stay_as_they_are() {
         confirmed_by: Some(DiskWay::Input),
     };
     golden(&known, "0801017401014b03692d31013101720101750101630001017301027b7d0001017001016b0101");
+    let confirmed = DiskEvent::ConfirmedActionRequested {
+        action: 1,
+        attempt: attempt(),
+        call: None,
+        plan: Some("p"),
+        key: Some("k"),
+        confirmed_by: Some(DiskWay::Input),
+        confirmation: 7,
+    };
+    golden(&confirmed, "0c01017401014b03692d31013101720101750101630001017301027b7d0001017001016b010107");
     let outcome = DiskOutcome::Succeeded { created: Vec::new() };
     golden(&DiskEvent::TracedActionFinished { action: 1, outcome, request_id: "r" }, "090100000172");
     let repeats = || DiskRepeats { count: 2, first_at: 5, last_at: 6 };

@@ -133,7 +133,13 @@ fn judge(moto: &Moto, keys: &(String, String), permission: &Permission, whole: &
             let names = |finding: &&Value| {
                 finding["check"] == check && finding["verdict"] == verdict && finding.to_string().contains(&said)
             };
-            assert!(found.iter().any(|finding| names(&finding)), "{action}: {found:#?}");
+            let finding = found.iter().find(names).unwrap_or_else(|| panic!("{action}: {found:#?}"));
+            if check == "permission" {
+                assert!(finding["fact"].as_str().unwrap().contains(&*permission.without()), "{finding}");
+                let allowed = finding["statements"].as_array().unwrap().iter().map(|statement| &statement["Action"]);
+                assert!(finding["denied"] == action && allowed.clone().count() > 0, "{finding}");
+                assert!(allowed.into_iter().all(|actions| *actions == json!([action])), "{finding}");
+            }
             let expected = if (check, verdict) == ("permission", "failed") { vec![action] } else { vec![] };
             assert_eq!(denied(&found).into_iter().collect::<Vec<_>>(), expected, "{action}: {found:#?}");
         }

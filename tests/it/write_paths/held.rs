@@ -1,8 +1,8 @@
 //! What the log holds and what AWS saw of calls.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use muster::model::{ActionOutcome, Event, Principal, Recorded, ResourceId, Seq};
+use muster::model::{ActionOutcome, ConfirmationOutcome, Event, Principal, Recorded, ResourceId, Seq};
 use muster::store::verify::fold_log;
 use muster::store::{self, StoreOptions};
 use serde_json::Value;
@@ -21,12 +21,14 @@ pub(super) fn held(sandbox: &Sandbox) -> Held {
     });
     let snapshot = store.snapshot().unwrap();
     assert!(fold_log(&snapshot).unwrap().is_clean());
-    let (mut held, mut places) = (Held::new(), BTreeMap::new());
+    let (mut held, mut places, mut accepted) = (Held::new(), BTreeMap::new(), BTreeSet::new());
     let name = |by: Option<Principal>| by.and_then(|by| by.client).unwrap_or_default().to_string();
     let ids = |targets: Vec<ResourceId>| targets.iter().map(|target| target.id.to_string()).collect();
-    for Recorded { event, .. } in snapshot.records(Seq(1), usize::MAX).unwrap() {
+    for Recorded { seq, event, .. } in snapshot.records(Seq(1), usize::MAX).unwrap() {
         match event {
-            Event::ActionRequested { action, targets, by, .. } => {
+            Event::ActionRequested { action, targets, by, confirmed_by, confirmation, .. } => {
+                // What was confirmed names the record of that.
+                assert_eq!(confirmed_by.is_some(), confirmation.is_some_and(|seq| accepted.contains(&seq)), "{seq}");
                 places.insert(action, held.len());
                 held.push((name(by), ids(targets), "requested".to_owned()));
             }
@@ -45,6 +47,9 @@ pub(super) fn held(sandbox: &Sandbox) -> Held {
                 held.push((name(attempt.by), ids(attempt.targets), format!("refused by {rule}")));
             }
             Event::ActionConfirmed { attempt, way, outcome, .. } => {
+                if outcome == ConfirmationOutcome::Accepted {
+                    accepted.insert(seq);
+                }
                 let word = format!("{} by {}", outcome.name(), way.name());
                 held.push((name(attempt.by), ids(attempt.targets), word));
             }

@@ -8,9 +8,7 @@ use serde_json::{Value, json};
 use super::super::request::{HonouredFilter, RequestKind};
 use super::super::rewrite::{self, ServerLine};
 use super::super::session::ReplayOutcome;
-use super::{GOODBYE, Outgoing, RESTART, RelayOutput, RelayPhase, RelayState, UNTOLD, whole};
-
-const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
+use super::{GOODBYE, Outgoing, RESTART, RelayOutput, RelayPhase, RelayState, SUBSCRIPTION, UNTOLD, whole};
 
 impl RelayState {
     pub(super) fn server(&mut self, line: &[u8], now: Duration, outputs: &mut Vec<RelayOutput>) {
@@ -52,6 +50,7 @@ impl RelayState {
             let kind = ServerLine::of(&line);
             self.pass_on(&line, kind, outputs);
         }
+        self.compare_tools(outputs);
     }
 
     /// No server takes over the session.

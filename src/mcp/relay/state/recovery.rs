@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use rmcp::model::RequestId;
+use serde_json::{Value, json};
 
 use super::super::request::RequestKind;
 use super::super::session::SessionReplay;
 use super::super::silence::ServerSilence;
-use super::{Outgoing, RelayOutput, RelayPhase, RelayState, UNTOLD, Welcome};
+use super::{Outgoing, RelayOutput, RelayPhase, RelayState, SUBSCRIPTION, UNTOLD, Welcome};
 
 /// How many servers a request may lose before it is answered with an error: it may be what ends them.
 const MAX_LOSSES: u32 = 8;
@@ -17,6 +18,10 @@ const LASTING: Duration = Duration::from_secs(3);
 const PAUSE: Duration = Duration::from_millis(50);
 /// The longest such pause.
 const MAX_PAUSE: Duration = Duration::from_secs(5);
+
+const TOOLS_CHANGED: &str = "notifications/tools/list_changed";
+/// The word of a filter for the list of tools.
+const TOOLS_LIST: &str = "toolsListChanged";
 
 const LOST: &str = "the Muster server process ended again and again while it served this request, so it is not sent once more: \
     look into the server's log";
@@ -116,6 +121,32 @@ impl RelayState {
         };
         let replay = SessionReplay::of(&self.session, own_id);
         self.phase = replay.map_or(RelayPhase::Up, |replay| RelayPhase::Replaying(Box::new(replay)));
+        if matches!(self.phase, RelayPhase::Up) {
+            self.compare_tools(outputs);
+        }
+    }
+
+    /// Tells the client that its list of tools changed, where the present server, which serves from now on, offers others than the
+    /// last one did. A client of the newer era hears of it only where it asked for that.
+    pub(super) fn compare_tools(&mut self, outputs: &mut Vec<RelayOutput>) {
+        let now = self.server.write_tools.clone();
+        if now.is_none() || now == self.write_tools {
+            return;
+        }
+        let before = std::mem::replace(&mut self.write_tools, now);
+        if before.is_none() {
+            return;
+        }
+        let mut tell = |params: Value| {
+            let said = json!({"jsonrpc": "2.0", "method": TOOLS_CHANGED, "params": params});
+            outputs.push(RelayOutput::ToClient(format!("{said}\n").into_bytes()));
+        };
+        if self.session.is_open() && self.session.is_initialized {
+            tell(json!({}));
+        }
+        for id in self.requests.listening_for(TOOLS_LIST) {
+            tell(json!({"_meta": {SUBSCRIPTION: id.into_json_value()}}));
+        }
     }
 
     pub(super) fn unreachable(&mut self, why: &str, outputs: &mut Vec<RelayOutput>) {

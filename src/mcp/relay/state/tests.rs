@@ -67,6 +67,7 @@ impl Bench {
 pub(super) fn welcome() -> Welcome {
     Welcome {
         read_tools: vec!["search".to_owned()],
+        write_tools: None,
         store: Some("here".to_owned()),
         pid: 4321,
         stop: "muster stop".to_owned(),
@@ -232,6 +233,41 @@ fn a_server_that_says_something_before_it_ends_at_once_is_started_ever_more_slow
     }
     // The first one lasted.
     assert_eq!(pauses, [0, 0, 50, 100, 200]);
+}
+
+#[test]
+fn a_client_of_either_era_is_told_once_where_another_server_offers_other_tools() {
+    let offering = |tools: &[&str]| {
+        let write_tools = Some(tools.iter().map(|tool| (*tool).to_owned()).collect());
+        Welcome { write_tools, ..welcome() }
+    };
+    let told =
+        |heard: &[Value]| heard.iter().filter(|line| line["method"] == "notifications/tools/list_changed").count();
+    let mut older = Bench { state: RelayState::new(offering(&["stop", "snapshot"]), 7) };
+    older.open();
+    for (tools, expected) in [(&["stop", "snapshot"][..], 0), (&["snapshot"], 1), (&["snapshot"], 0), (&[], 1)] {
+        older.client(&request("list", "tools/list", json!({})));
+        older.sent();
+        older.lose();
+        let heard = to_client(&older.step(RelayInput::Connected(offering(tools))));
+        assert_eq!(told(&heard), 0, "not before the server knows the session");
+        let opening = older.sent();
+        assert_eq!(told(&older.answer(opening[0]["id"].clone())), expected, "{tools:?}");
+        older.sent();
+        older.answer("list");
+    }
+    let mut newer = Bench { state: RelayState::new(offering(&["stop"]), 7) };
+    for (id, lists) in [("a", json!({"toolsListChanged": true})), ("b", json!({"resourcesListChanged": true}))] {
+        newer.client(&request(id, "subscriptions/listen", json!({"notifications": lists})));
+        newer.sent();
+        let params = json!({"notifications": lists, "_meta": {SUBSCRIPTION: id}});
+        let method = "notifications/subscriptions/acknowledged";
+        newer.server(&json!({"jsonrpc": "2.0", "method": method, "params": params}));
+    }
+    newer.lose();
+    let heard = to_client(&newer.step(RelayInput::Connected(offering(&[]))));
+    assert_eq!(told(&heard), 1, "{heard:?}");
+    assert_eq!(heard[0]["params"]["_meta"][SUBSCRIPTION], "a");
 }
 
 #[test]

@@ -26,12 +26,26 @@ impl ToldAction {
     pub(super) fn of(event: &Event) -> Self {
         let mut told = ToldAction::default();
         match event {
-            Event::ActionRequested { action, tool, targets, by, arguments, plan, key, confirmed_by, .. } => {
+            Event::ActionRequested {
+                action,
+                tool,
+                targets,
+                by,
+                arguments,
+                plan,
+                key,
+                confirmed_by,
+                confirmation,
+                ..
+            } => {
                 told.add("action", json!(action));
                 told.call(tool, targets, by.as_ref(), arguments.as_deref());
                 told.text("plan", plan.as_deref());
                 told.text("idempotency_key", key.as_deref());
                 told.text("confirmation", confirmed_by.map(ConfirmationWay::name));
+                if let Some(seq) = confirmation {
+                    told.add("confirmation_seq", json!(seq));
+                }
                 if let Some(way) = confirmed_by {
                     _ = write!(told.details, ", confirmed by {}", way.name());
                 }
@@ -113,7 +127,7 @@ pub(super) fn caller(by: &Principal) -> String {
 /// How an action ended, in words.
 pub(super) fn ended(outcome: &ActionOutcome) -> String {
     match outcome {
-        ActionOutcome::Succeeded { created } if created.is_empty() => "accepted by AWS".to_owned(),
+        ActionOutcome::Succeeded { created } if created.is_empty() => "succeeded".to_owned(),
         ActionOutcome::Succeeded { created } => format!("made {}", shown(&created.join(", "), VALUE)),
         ActionOutcome::Refused { code, message } => format!("refused: {} ({})", shown(message, VALUE), shown(code, 80)),
         ActionOutcome::Unknown { message } => {

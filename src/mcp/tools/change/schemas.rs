@@ -107,6 +107,7 @@ pub fn record_schema() -> Value {
             "plan": schema::text("What the call would do, as the person who confirmed it was shown."),
             "idempotency_key": schema::text("The idempotency key that the call came with."),
             "confirmation": schema::text("How the call was confirmed: elicitation, input or token."),
+            "confirmation_seq": schema::count("The seq of the record of that confirmation."),
             "rule": schema::text("The rule that refused the call, and where it comes from."),
             "count": schema::count("How often this happened from first_at to last_at, which is recorded once."),
             "first_at": schema::text("When it happened first."),

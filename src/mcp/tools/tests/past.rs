@@ -66,10 +66,10 @@ async fn a_tools_call_shows_with_its_cause_and_the_baseline_only_when_asked_for(
     let (_, timeline) = changes(&client, json!({"uri": format!("ec2://instance/{id}"), "order": "oldest"})).await;
     let whats: Vec<&str> = entries(&timeline).iter().map(|change| change["what"].as_str().unwrap()).collect();
     assert_eq!(whats[..3], ["action_confirmed", "action_requested", "changed"], "{timeline}");
-    assert_eq!(entries(&timeline)[1]["outcome"], "accepted by AWS");
+    assert_eq!(entries(&timeline)[1]["outcome"], "succeeded");
     let (said, calls) = changes(&client, json!({"cause": "tool"})).await;
     let finished = entries(&calls).iter().find(|change| change["what"] == "action_finished").expect(&said);
-    assert_eq!((&finished["outcome"], &finished["tool"]), (&json!("accepted by AWS"), &json!("stop_instance")));
+    assert_eq!((&finished["outcome"], &finished["tool"]), (&json!("succeeded"), &json!("stop_instance")));
 }
 
 #[tokio::test]
