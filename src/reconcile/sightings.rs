@@ -78,7 +78,9 @@ impl Sightings {
 
     /// Forgets all bytes.
     pub(super) fn forget_bytes(&mut self) {
-        self.numbers.values_mut().for_each(|sighting| sighting.bytes = None);
+        for sighting in self.numbers.values_mut() {
+            sighting.bytes = None;
+        }
         self.bytes = ShownBytes::default();
     }
 
@@ -165,17 +167,15 @@ impl Moments {
             return number;
         }
         let moment = Moment { seen, users: 1 };
-        let number = match self.free.pop() {
-            Some(number) => {
-                if let Some(slot) = self.slot(number) {
-                    *slot = moment;
-                }
-                number
+        let number = if let Some(number) = self.free.pop() {
+            if let Some(slot) = self.slot(number) {
+                *slot = moment;
             }
-            None => {
-                self.slots.push(moment);
-                u32::try_from(self.slots.len() - 1).expect("fewer resources than 2^32")
-            }
+            number
+        } else {
+            self.slots.push(moment);
+            // No scope has so many resources; the last number stands for no slot.
+            u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
         };
         self.known.insert(seen, number);
         number
@@ -225,7 +225,9 @@ mod tests {
                     }
                     _ => {
                         sightings.forget_bytes();
-                        plain.values_mut().for_each(|known| *known = None);
+                        for known in plain.values_mut() {
+                            *known = None;
+                        }
                     }
                 }
                 for n in 0..6 {
@@ -245,13 +247,12 @@ mod tests {
             let mut plain: HashMap<String, LastSeen> = HashMap::new();
             for (n, step) in steps {
                 let id = format!("i-{n}");
-                match step {
-                    Some((second, sweep)) => {
-                        let seen = LastSeen { listed: at(second), confirmed: at(0), sweep, gone: second == 3 };
-                        sightings.put(&id, seen);
-                        plain.insert(id, seen);
-                    }
-                    None => prop_assert_eq!(sightings.remove(&id), plain.remove(&id)),
+                if let Some((second, sweep)) = step {
+                    let seen = LastSeen { listed: at(second), confirmed: at(0), sweep, gone: second == 3 };
+                    sightings.put(&id, seen);
+                    plain.insert(id, seen);
+                } else {
+                    prop_assert_eq!(sightings.remove(&id), plain.remove(&id));
                 }
                 for n in 0..12 {
                     let id = format!("i-{n}");
