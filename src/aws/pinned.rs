@@ -87,7 +87,7 @@ impl Pinned {
         let mut batch = IdBatch::new(&ids);
         while let Some(ids) = batch.ask() {
             let listing = DescribeInput::Ids(ids.iter().map(ToString::to_string).collect());
-            let answer = self.aws.ask_by(client.clone(), scope, INSTANCE, listing, Priority::Tool).await;
+            let answer = self.aws.ask_by(client.clone(), scope, INSTANCE, listing, Priority::Tool, None).await;
             if let Err(error) = &answer
                 && error.is_about_account()
             {

@@ -24,6 +24,7 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use parking_lot::Mutex;
 
 use super::clock::{AwsClock, DateReader};
+use super::news::NewsClient;
 use super::origin::{LastOrigin, Origin, OriginRecorder, half_a_key};
 use super::profiles::{FileFault, Profiles, ROLE, ROLE_SESSION, Weight};
 use super::rescue::Rescue;
@@ -254,8 +255,9 @@ pub(super) fn emulated(url: &str) -> SdkConfig {
 
 fn clients_of(config: &SdkConfig, region: &Region, clock: &Arc<AwsClock>) -> Clients {
     let name = aws_config::Region::new(region.as_str().to_owned());
-    let ec2 =
+    let mut ec2 =
         aws_sdk_ec2::config::Builder::from(config).region(name.clone()).interceptor(WholeAnswers).interceptor(Rescue);
+    ec2.set_http_client(config.http_client().map(|client| SharedHttpClient::new(NewsClient(client))));
     let identity = aws_sdk_sts::config::Builder::from(config).region(name.clone()).interceptor(WholeAnswers);
     let events = aws_sdk_sqs::config::Builder::from(config).region(name.clone());
     let bus = aws_sdk_eventbridge::config::Builder::from(config).region(name.clone());
