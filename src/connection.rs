@@ -7,7 +7,7 @@
 //! - [`server_facts`] are what a server says of itself, and [`holder`] finds the process of one that says nothing.
 //! - [`version`] and [`newest_program`] decide what happens when programs of two versions meet.
 //! - [`attach`] gets a client to the server, and starts one where that is wanted.
-//! - [`client_count`] tells a server how long nobody has been connected.
+//! - [`client_count`] tells a server how long nobody has been connected, and [`unfinished_handshakes`] keeps those few that say nothing.
 
 pub mod admin;
 pub mod attach;
@@ -22,4 +22,5 @@ pub mod newest_program;
 pub mod server_facts;
 pub mod serving_record;
 pub mod socket;
+pub mod unfinished_handshakes;
 pub mod version;

@@ -41,7 +41,7 @@ impl fmt::Display for Report {
         writeln!(f, "{}", self.throughput())?;
         writeln!(f, "{}", self.single())?;
         writeln!(f, "{}", self.memory())?;
-        writeln!(f, "  first sweep of all kinds: {:.2} s", self.first_sweep.as_secs_f64())?;
+        writeln!(f, "  first sweep of all kinds: {:.2} s", self.first_sweep.as_secs_f64())
     }
 }
 

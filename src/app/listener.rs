@@ -23,6 +23,7 @@ use crate::connection::client_count::ClientCount;
 use crate::connection::handshake::{self, AdmittedClient, HandshakeError};
 use crate::connection::key_offer::KeyOffer;
 use crate::connection::socket::ServerSocket;
+use crate::connection::unfinished_handshakes::UnfinishedHandshakes;
 use crate::mcp::server::Link;
 use crate::mcp::stall::{self, Bounded};
 use crate::mcp::transport::{self, HttpOptions};
@@ -41,6 +42,8 @@ pub struct ClientListener {
     tasks: Tasks,
     /// Everybody who is connected.
     clients: ClientCount,
+    /// Those of them that have not said yet what they want.
+    unfinished: UnfinishedHandshakes,
     /// Those of them that speak MCP.
     conversations: ClientCount,
     admin_requests: Arc<Semaphore>,
@@ -63,6 +66,7 @@ impl ClientListener {
             readiness,
             tasks,
             clients: ClientCount::none(),
+            unfinished: UnfinishedHandshakes::default(),
             conversations: ClientCount::none(),
             admin_requests,
             process: Arc::new(process),
@@ -147,8 +151,8 @@ impl ClientListener {
         let principal = principal(&stream);
         let (reader, mut writer) = stream.into_split();
         let mut reader = BufReader::new(reader);
-        let shaking = handshake::answer(&mut reader, &mut writer, self.process.terms());
-        match self.tasks.stopping().run_until_cancelled(shaking).await {
+        let shaking = self.unfinished.begin().done(handshake::answer(&mut reader, &mut writer, self.process.terms()));
+        match self.tasks.stopping().run_until_cancelled(shaking).await.flatten() {
             Some(Ok(AdmittedClient { admin: Some(AdminRequest::Process(request)), .. })) => {
                 self.manage(request, writer).await;
             }
