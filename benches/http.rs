@@ -2,8 +2,7 @@
 //!
 //! `cargo bench --bench http` starts `muster simulate` and `muster serve` at several sizes and measures `resources/read`
 //! and `resources/list` over 16 connections, in turns with (b) a bare rmcp server that returns a constant of our own bytes.
-//! It compares single questions with (a) the same ones asked of AWS's SDK, and an unchanged sweep's CPU time with the
-//! SDK's alone. Ratios are the result; times belong to the machine. The load comes from this process, on the same
+//! It compares single questions with (a) the same ones asked of AWS's SDK. Ratios are the result; times belong to the machine. The load comes from this process, on the same
 //! machine: where the servers are faster than it, both ratios move towards 1, so the server's CPU time an answer stands
 //! beside them.
 //!
@@ -24,6 +23,8 @@ mod direct;
 mod ec2;
 #[path = "http/estate.rs"]
 mod estate;
+#[path = "http/listing.rs"]
+mod listing;
 #[path = "http/load.rs"]
 mod load;
 #[path = "http/program.rs"]
@@ -50,8 +51,10 @@ use tokio::task::LocalSet;
 
 use child::Child;
 use connection::Connection;
-use estate::{Estate, Listing, Served, Sweeps};
+use estate::{Estate, Served, Sweeps};
+use listing::Listing;
 use load::{Load, Questions};
+use program::INTERVALS;
 use question::Question;
 use report::Report;
 use rounds::{Case, Pace, Target};
@@ -71,7 +74,6 @@ fn main() -> anyhow::Result<()> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match *words {
         [bare::ARGUMENT, constant] => return bare::serve(Path::new(constant)),
-        [direct::ARGUMENT, endpoint, region] => return direct::sweep(endpoint, region),
         _ => {}
     }
     // `cargo test --all-targets` runs benchmarks too, without this flag, to see that they build.
@@ -95,8 +97,8 @@ fn main() -> anyhow::Result<()> {
 
 async fn measure(size: usize, pace: Pace) -> anyhow::Result<Report> {
     let estate = Estate::start(size).await?;
-    let served = estate.serve(&Sweeps::new()).await?;
-    let listing = estate::list(&served.authority).await?;
+    let served = estate.serve(INTERVALS, &Sweeps::new()).await?;
+    let listing = listing::list(&served.authority).await?;
     let ours = Target { authority: served.authority.clone(), pid: served.server.pid };
 
     let ids = sample(&listing.instances, RANDOM);
@@ -119,10 +121,8 @@ async fn measure(size: usize, pace: Pace) -> anyhow::Result<Report> {
 
     let Served { server, swept_in, memory, sweeps, .. } = served;
     server.stop().await?;
-    let again = estate.serve(&sweeps).await?;
+    let again = estate.serve(INTERVALS, &sweeps).await?;
     again.server.stop().await?;
-    let direct = itself(&[direct::ARGUMENT, &estate.endpoint, &estate.region], &estate).await?;
-    let direct_cpu = direct.banner.get("cpu_ms").and_then(Value::as_u64).context("the SDK's sweep told no time")?;
     estate.stop().await?;
 
     Ok(Report {
@@ -136,7 +136,6 @@ async fn measure(size: usize, pace: Pace) -> anyhow::Result<Report> {
         restarted: again.memory,
         one: (our_one.p50, direct_one),
         page: (our_page.p50, direct_page),
-        sweep: (again.sweep_cpu, Duration::from_millis(direct_cpu)),
     })
 }
 

@@ -92,6 +92,8 @@ pub struct Config {
     pub intervals: BTreeMap<String, Duration>,
     /// The share of AWS's request limits that is used.
     pub aws_share: RequestShare,
+    /// Whether roles are assumed with a source identity for the clients of tools that change AWS.
+    pub source_identity: bool,
     /// The queues that EventBridge sends events to. Without queues only sweeps find changes.
     pub queues: Vec<Queue>,
     /// The name that the queues of each watched region begin with; `None`: no queue is looked for.
@@ -183,6 +185,7 @@ impl Config {
             list: given.list.unwrap_or_default(),
             intervals,
             aws_share: given.aws_share.unwrap_or_default(),
+            source_identity: given.source_identity,
             queues: given.queues,
             events,
             relaxed,

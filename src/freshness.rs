@@ -13,6 +13,7 @@
 mod event_path;
 mod event_source;
 mod event_totals;
+mod known_items;
 mod scope;
 mod seen_at;
 mod signal;

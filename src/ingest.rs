@@ -465,7 +465,7 @@ impl<L: Ledger> Ingest<L> {
     fn ask(&self, scope: &Scope, kind: &Kind, ids: Vec<Arc<str>>) {
         if ids.len() <= MAX_ASKED {
             for id in ids {
-                self.want(Wanted { id: ResourceId::new(scope, kind, id), expects: None });
+                self.want(Wanted { id: ResourceId::new(scope, kind, id), expects: None, is_changing: false });
             }
         }
     }

@@ -34,6 +34,7 @@ mod changes;
 mod churn;
 mod clock;
 mod control;
+mod denial;
 mod dice;
 mod ebs_volume;
 mod ec2;

@@ -7,3 +7,4 @@ pub mod events;
 pub mod poll;
 pub mod referred;
 pub mod refresh;
+pub mod sweeper;

@@ -43,11 +43,6 @@ where
 }
 
 impl Connection {
-    /// Asks and returns the answer's size in bytes, having seen that it is a result.
-    pub(crate) async fn ask(&mut self, question: &Question) -> anyhow::Result<usize> {
-        Ok(self.bytes(question).await?.len())
-    }
-
     /// Asks and returns the `result` of the answer.
     pub(crate) async fn result(&mut self, question: &Question) -> anyhow::Result<Value> {
         let bytes = self.bytes(question).await?;
@@ -55,7 +50,8 @@ impl Connection {
         answer.get_mut("result").map(Value::take).context("the answer has no result")
     }
 
-    async fn bytes(&mut self, question: &Question) -> anyhow::Result<Bytes> {
+    /// Asks and returns the answer, having seen that it is a result.
+    pub(crate) async fn bytes(&mut self, question: &Question) -> anyhow::Result<Bytes> {
         self.sender.ready().await?;
         let response = self.sender.send_request(question.request(&self.authority)?).await?;
         let status = response.status();

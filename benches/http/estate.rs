@@ -1,19 +1,18 @@
-//! One size of account: a simulator that holds it, a server that copies it, and what the server lists.
+//! One size of account: a simulator that holds it, and a server that copies it.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, bail};
 use muster::kinds::KINDS;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 use crate::child::Child;
-use crate::connection::{self, Connection};
-use crate::program::{INTERVALS, program};
+use crate::connection;
+use crate::program::program;
 use crate::question::Question;
 use crate::usage::{self, Memory};
 
@@ -40,8 +39,6 @@ pub(crate) struct Served {
     pub(crate) authority: String,
     /// From its start to the end of the last kind's sweep.
     pub(crate) swept_in: Duration,
-    /// CPU time from its first answer to the end of the last kind's sweep.
-    pub(crate) sweep_cpu: Duration,
     /// Memory when the sweep had ended.
     pub(crate) memory: Memory,
     /// The sweeps that were waited for.
@@ -50,22 +47,6 @@ pub(crate) struct Served {
 
 /// When a sweep began, by the kind's slug.
 pub(crate) type Sweeps = BTreeMap<String, String>;
-
-/// What the server lists.
-pub(crate) struct Listing {
-    /// How many pages there are.
-    pub(crate) count: usize,
-    /// Every page but a last one that is not half full, as a question.
-    pub(crate) pages: Arc<[Question]>,
-    /// The ids of all instances.
-    pub(crate) instances: Vec<String>,
-    /// Entries of all pages.
-    pub(crate) entries: usize,
-    /// The one of `pages` in the middle.
-    pub(crate) middle: Question,
-    /// Its result.
-    pub(crate) result: Value,
-}
 
 impl Estate {
     /// Starts a simulator of so many instances.
@@ -87,9 +68,9 @@ impl Estate {
         self.directory.path().join(name)
     }
 
-    /// Starts a server on the estate's one data directory and waits until it has swept every kind anew, where `before`
-    /// is what an earlier server there had swept.
-    pub(crate) async fn serve(&self, before: &Sweeps) -> anyhow::Result<Served> {
+    /// Starts a server on the estate's one data directory, which sweeps at these intervals, and waits until it has swept every kind
+    /// anew, where `before` is what an earlier server there had swept.
+    pub(crate) async fn serve(&self, intervals: &str, before: &Sweeps) -> anyhow::Result<Served> {
         let home = self.directory.path().to_str().context("the temporary directory's path is not UTF-8")?;
         let data = self.file("data");
         let data = data.to_str().context("the temporary directory's path is not UTF-8")?;
@@ -102,7 +83,7 @@ impl Estate {
             "--data-dir",
             data,
             "--interval",
-            INTERVALS,
+            intervals,
             "--aws-share",
             "1",
         ];
@@ -118,14 +99,10 @@ impl Estate {
         let started = Instant::now();
         let server = Child::start(&program(), &arguments, &environment, &self.file("serve.log")).await?;
         let authority = server.authority("http")?;
-        let idle = usage::cpu(server.pid)?;
-        let sweeps = connection::with(&authority, |mut connection| async move { swept(&mut connection, before).await })
-            .await
-            .with_context(|| self.log())?;
+        let sweeps = swept(&authority, before, LOOK).await.with_context(|| self.log())?;
         let swept_in = started.elapsed();
-        let sweep_cpu = usage::cpu(server.pid)?.saturating_sub(idle);
         let memory = usage::memory(server.pid)?;
-        Ok(Served { server, authority, swept_in, sweep_cpu, memory, sweeps })
+        Ok(Served { server, authority, swept_in, memory, sweeps })
     }
 
     /// Stops the simulator.
@@ -141,18 +118,21 @@ impl Estate {
     }
 }
 
-/// Waits until a sweep of every kind is complete that is not one of `before`, and tells when each began.
-async fn swept(connection: &mut Connection, before: &Sweeps) -> anyhow::Result<Sweeps> {
-    let freshness = Question::read("ec2://inventory/freshness");
-    let until = Instant::now() + SWEEP;
-    while Instant::now() < until {
-        let sweeps = sweeps(&body(&connection.result(&freshness).await?)?);
-        if sweeps.len() == KINDS.len() && sweeps.iter().all(|(kind, began)| before.get(kind) != Some(began)) {
-            return Ok(sweeps);
+/// Waits until a sweep of every kind is complete that is not one of `before`, and tells when each began. Looks this often.
+pub(crate) async fn swept(authority: &str, before: &Sweeps, look: Duration) -> anyhow::Result<Sweeps> {
+    connection::with(authority, |mut connection| async move {
+        let freshness = Question::read("ec2://inventory/freshness");
+        let until = Instant::now() + SWEEP;
+        while Instant::now() < until {
+            let sweeps = sweeps(&body(&connection.result(&freshness).await?)?);
+            if sweeps.len() == KINDS.len() && sweeps.iter().all(|(kind, began)| before.get(kind) != Some(began)) {
+                return Ok(sweeps);
+            }
+            sleep(look).await;
         }
-        sleep(LOOK).await;
-    }
-    bail!("not everything was swept within {SWEEP:?}")
+        bail!("not everything was swept within {SWEEP:?}")
+    })
+    .await
 }
 
 /// When the newest complete sweep of each kind began. The simulator has one account and region.
@@ -160,43 +140,6 @@ fn sweeps(freshness: &Value) -> Sweeps {
     let scopes = freshness.get("scopes").and_then(Value::as_array).into_iter().flatten();
     let text = |scope: &Value, key: &str| scope.get(key).and_then(Value::as_str).map(str::to_owned);
     scopes.filter_map(|scope| Some((text(scope, "kind")?, text(scope, "as_of")?))).collect()
-}
-
-/// Pages through everything, and sees that nothing comes twice.
-pub(crate) async fn list(authority: &str) -> anyhow::Result<Listing> {
-    connection::with(authority, |mut connection| async move {
-        let mut pages = vec![Question::list(None)];
-        let (mut uris, mut sizes) = (Vec::new(), Vec::new());
-        loop {
-            let question = pages.last().context("there is no page")?;
-            let result = connection.result(question).await?;
-            let before = uris.len();
-            uris.extend(entries(&result).filter_map(|entry| entry.get("uri")?.as_str().map(str::to_owned)));
-            sizes.push(uris.len() - before);
-            match result.get("nextCursor").and_then(Value::as_str) {
-                Some(cursor) => pages.push(Question::list(Some(cursor))),
-                None => break,
-            }
-        }
-        let (count, entries) = (pages.len(), uris.len());
-        uris.sort_unstable();
-        uris.dedup();
-        ensure!(uris.len() == entries, "of {entries} listed resources only {} differ", uris.len());
-        let ids = uris.iter().filter_map(|uri| uri.strip_prefix("ec2://instance/"));
-        let instances = ids.filter(|id| !id.contains('/')).map(str::to_owned).collect();
-        if sizes.last() < sizes.first().map(|size| size / 2).as_ref() {
-            pages.pop();
-        }
-        let middle = pages.get(pages.len() / 2).context("there is no page")?.clone();
-        let result = connection.result(&middle).await?;
-        Ok(Listing { count, pages: pages.into(), instances, entries, middle, result })
-    })
-    .await
-}
-
-/// The entries of a list's result.
-pub(crate) fn entries(result: &Value) -> impl Iterator<Item = &Value> {
-    result.get("resources").and_then(Value::as_array).into_iter().flatten()
 }
 
 /// The JSON that a read's result holds as text.

@@ -90,7 +90,7 @@ async fn ask_until(authority: &str, questions: &Questions, nth: usize, until: In
                 Questions::Any(all) => all.get(random.usize(..all.len().max(1))),
             };
             let Some(question) = question else { anyhow::bail!("there is nothing to ask") };
-            tally.bytes += connection.ask(question).await?;
+            tally.bytes += connection.bytes(question).await?.len();
             let answered = Instant::now();
             tally.times.push(answered - now);
             now = answered;

@@ -24,13 +24,8 @@ impl Question {
         Self::new("resources/read", Some(uri), json!({ "uri": uri }))
     }
 
-    /// `resources/list` from a cursor, or the first page.
-    pub(crate) fn list(cursor: Option<&str>) -> Self {
-        let params = cursor.map_or_else(|| json!({}), |cursor| json!({ "cursor": cursor }));
-        Self::new("resources/list", None, params)
-    }
-
-    fn new(method: &'static str, name: Option<&str>, mut params: Value) -> Self {
+    /// A request of this method about the resource of this name.
+    pub(crate) fn new(method: &'static str, name: Option<&str>, mut params: Value) -> Self {
         if let Some(params) = params.as_object_mut() {
             params.insert(
                 "_meta".to_owned(),

@@ -10,12 +10,6 @@ use crate::usage::Memory;
 /// The most memory at a size, in MB: the budgets name these sizes.
 const MEMORY: [(usize, u64); 3] = [(1_000, 75), (100_000, 150), (1_000_000, 600)];
 
-/// The most CPU time of an unchanged sweep, over the SDK's alone.
-const SWEEP: f64 = 1.25;
-
-/// The most CPU time that an unchanged sweep adds to the SDK's, an instance.
-const SWEEP_ADDED: Duration = Duration::from_micros(12);
-
 /// Everything measured at one size.
 pub(crate) struct Report {
     /// Instances.
@@ -38,8 +32,6 @@ pub(crate) struct Report {
     pub(crate) one: (Duration, Duration),
     /// The median time of listing one page, ours and the SDK's.
     pub(crate) page: (Duration, Duration),
-    /// CPU time of an unchanged sweep of all kinds, ours and the SDK's.
-    pub(crate) sweep: (Duration, Duration),
 }
 
 impl fmt::Display for Report {
@@ -50,19 +42,6 @@ impl fmt::Display for Report {
         writeln!(f, "{}", self.single())?;
         writeln!(f, "{}", self.memory())?;
         writeln!(f, "  first sweep of all kinds: {:.2} s", self.first_sweep.as_secs_f64())?;
-        let (ours, sdk) = self.sweep;
-        let instances = u32::try_from(self.size.max(1)).unwrap_or(u32::MAX);
-        let ratio = ours.as_secs_f64() / sdk.as_secs_f64().max(f64::EPSILON);
-        let added = ours.saturating_sub(sdk) / instances;
-        writeln!(
-            f,
-            "  unchanged sweep of all kinds: {:.2} s of CPU time, the SDK alone {:.2} s: x {ratio:.2} (budget {SWEEP}), \
-             {:.1} us an instance added (budget {})",
-            ours.as_secs_f64(),
-            sdk.as_secs_f64(),
-            micros(added),
-            SWEEP_ADDED.as_micros(),
-        )
     }
 }
 

@@ -39,6 +39,12 @@ impl<T> Accounts<T> {
         }
         Accounts { home: make(&self.home).await, others }
     }
+
+    /// What `make` makes of each value.
+    pub(super) fn made<U>(self, make: impl Fn(T) -> U) -> Accounts<U> {
+        let others = self.others.into_iter().map(|(account, of)| (account, make(of))).collect();
+        Accounts { home: make(self.home), others }
+    }
 }
 
 #[cfg(test)]

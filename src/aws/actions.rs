@@ -58,6 +58,17 @@ pub struct StateChange {
     pub current: Option<Value>,
 }
 
+/// How instances stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopManner {
+    /// The operating system shuts down.
+    Orderly,
+    /// The operating system gets no chance to flush its caches.
+    Forced,
+    /// What is in memory is written to the root volume, and is there again after the next start.
+    Hibernating,
+}
+
 /// A request for one snapshot of each volume of an instance, all taken at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CreateSnapshots {
@@ -65,6 +76,8 @@ pub struct CreateSnapshots {
     pub description: String,
     /// Leaves out the boot volume of the instance.
     pub exclude_boot: bool,
+    /// Data volumes of the instance to leave out.
+    pub exclude_data: Vec<String>,
     /// Tags besides those copied from the volumes and Muster's own.
     pub tags: Vec<(String, String)>,
     /// The action that [`ACTION_TAG`] records.
@@ -109,20 +122,22 @@ impl Pinned {
 
     /// Stops running instances. AWS stops all or none; a stopped one stays as it is.
     ///
-    /// With `force` the operating system gets no chance to flush its caches.
-    ///
     /// # Errors
     /// [`AwsError`]; if `perhaps_done` is set, the answer was lost and the call may have happened.
     pub async fn stop_instances(
         &self,
         chosen: &Chosen<'_>,
-        force: bool,
+        manner: StopManner,
         dry_run: bool,
     ) -> Result<WriteAnswer<StateChange>, AwsError> {
         const ACTION: &str = "ec2:StopInstances";
         let (clients, admitted) = self.admitted(chosen, ACTION, chosen.ids().len()).await?;
         let call = clients.ec2.stop_instances().set_instance_ids(Some(chosen.texts())).dry_run(dry_run);
-        let call = if force { call.force(true) } else { call };
+        let call = match manner {
+            StopManner::Orderly => call,
+            StopManner::Forced => call.force(true),
+            StopManner::Hibernating => call.hibernate(true),
+        };
         let answer = self.aws.finished(admitted, chosen.scope(), ACTION, call.send().await);
         self.answer(answer, |output| changes(chosen, output.stopping_instances))
     }
@@ -162,8 +177,12 @@ impl Pinned {
             return Err(AwsError::unbuildable("it takes exactly one instance", &call));
         };
         let (clients, admitted) = self.admitted(chosen, ACTION, 0).await?;
-        let instance =
-            InstanceSpecification::builder().instance_id(&**id).exclude_boot_volume(request.exclude_boot).build();
+        let excluded = Some(request.exclude_data.clone()).filter(|ids| !ids.is_empty());
+        let instance = InstanceSpecification::builder()
+            .instance_id(&**id)
+            .exclude_boot_volume(request.exclude_boot)
+            .set_exclude_data_volume_ids(excluded)
+            .build();
         let call = clients
             .ec2
             .create_snapshots()

@@ -63,6 +63,13 @@ impl Aws {
         self.home().loaded().seen.get()
     }
 
+    /// Whether clients of tools that change AWS get a source identity: their role has to be one that Muster assumes itself, by a
+    /// profile with `source_profile`.
+    #[must_use]
+    pub fn has_source_identity(&self) -> bool {
+        self.home().loaded().has_source_identity()
+    }
+
     /// Uses these keys from now on, where the credentials are keys in the environment.
     pub async fn hold(&self, keys: &HeldKeys) {
         self.home().hold(keys).await;

@@ -6,9 +6,9 @@ use super::Aws;
 use super::batch::{DescribeResult, IdBatch};
 use super::error::AwsError;
 use super::limiter::Priority;
-use super::rescue::ListingCall;
+use super::listing_call::{Learned, ListingCall};
 use crate::kinds::{DescribeInput, KindSpec};
-use crate::model::{BadField, Item, Page, Scope, UnreadableItem};
+use crate::model::{BadField, Item, ItemMemory, Page, Scope, UnreadableItem};
 
 impl Aws {
     /// One page of a full listing of a kind, at a sweep's priority.
@@ -17,10 +17,10 @@ impl Aws {
     /// [`AwsError`]; with [`AwsErrorKind::OtherAccount`](super::Trouble::OtherAccount) if the page belongs to another account than
     /// `scope` names, so that credentials that change under a running Muster cannot mix two accounts.
     pub async fn page(&self, scope: &Scope, spec: &'static KindSpec, token: Option<String>) -> Result<Page, AwsError> {
-        self.page_of(scope, spec, token, spec.max_results).await
+        self.page_of(scope, spec, token, spec.max_results, None).await
     }
 
-    /// Like [`Aws::page`], with at most `max_results` resources.
+    /// Like [`Aws::page`], with at most `max_results` resources. Those whose bytes are as the `memory` knows them are not decoded.
     ///
     /// # Errors
     /// The same as for [`Aws::page`].
@@ -30,8 +30,9 @@ impl Aws {
         spec: &'static KindSpec,
         token: Option<String>,
         max_results: i32,
+        memory: Option<&Arc<dyn ItemMemory>>,
     ) -> Result<Page, AwsError> {
-        self.ask(scope, spec, DescribeInput::Page { token, max_results }, Priority::Sweep).await
+        self.ask(scope, spec, DescribeInput::Page { token, max_results }, Priority::Sweep, memory).await
     }
 
     /// The resources with these ids, in as many calls as needed; without ids, no call is made.
@@ -65,7 +66,7 @@ impl Aws {
         ids: &[String],
         priority: Priority,
     ) -> Result<Page, AwsError> {
-        self.ask(scope, spec, DescribeInput::Ids(ids.to_vec()), priority).await
+        self.ask(scope, spec, DescribeInput::Ids(ids.to_vec()), priority, None).await
     }
 
     async fn ask(
@@ -74,9 +75,10 @@ impl Aws {
         spec: &'static KindSpec,
         input: DescribeInput,
         priority: Priority,
+        memory: Option<&Arc<dyn ItemMemory>>,
     ) -> Result<Page, AwsError> {
         let client = self.clients(scope, spec.action()).await?.ec2;
-        self.ask_by(client, scope, spec, input, priority).await
+        self.ask_by(client, scope, spec, input, priority, memory).await
     }
 
     /// Like [`Aws::ask`], through a client that may have another configuration.
@@ -87,20 +89,22 @@ impl Aws {
         spec: &'static KindSpec,
         input: DescribeInput,
         priority: Priority,
+        memory: Option<&Arc<dyn ItemMemory>>,
     ) -> Result<Page, AwsError> {
         let action = spec.action();
         let own = spec.leaves_out_foreign(&input).then_some(&scope.account);
         let unknown = &self.account_of(scope).unknown;
         let mut left_out = unknown.lock().left_out(&scope.region, action);
-        let (Page { mut items, next, .. }, sent_at, mut unreadable) = loop {
+        let (Page { mut items, next, .. }, sent_at, Learned { unchanged, mut unreadable, .. }) = loop {
             let send = || (spec.describe)(client.clone(), input.clone(), left_out.clone());
             let call = self.repeatable(scope, action, priority, send);
-            let (answer, learned) = ListingCall::during(own, spec, call).await;
+            let (answer, learned) = ListingCall::during(own, spec, memory, call).await;
             let (mut unknown, host) = (unknown.lock(), learned.host.as_deref());
             match answer {
-                Ok((page, sent_at)) => {
+                Ok((mut page, sent_at)) => {
                     unknown.answered(&scope.region, action, spec.optional, &left_out, host);
-                    break (page, sent_at, learned.unreadable);
+                    learned.mark(&mut page.items);
+                    break (page, sent_at, learned);
                 }
                 Err(error) => {
                     let refused = unknown.refused(action, spec.optional, &left_out, host, &error);
@@ -135,6 +139,6 @@ impl Aws {
         }
         // An empty token would request the first page again; AWS's own paginators also take it for the end.
         let next = next.filter(|token| !token.is_empty());
-        Ok(Page { sent_at, items, unreadable, left_out, next })
+        Ok(Page { sent_at, items, unchanged, unreadable, left_out, next })
     }
 }

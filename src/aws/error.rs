@@ -50,6 +50,8 @@ pub struct Details {
     pub perhaps_done: bool,
     /// AWS's id of the request, if AWS answered with one.
     pub request_id: Option<String>,
+    /// The encoded text that comes with a denial, which AWS can decode.
+    pub encoded: Option<String>,
 }
 
 /// What was called, for the error's text.
@@ -181,6 +183,7 @@ impl AwsError {
             origin: call.origin.clone(),
             perhaps_done,
             request_id: None,
+            encoded: None,
         }))
     }
 

@@ -9,6 +9,9 @@ use std::ops::Range;
 
 use memchr::memmem;
 
+/// How many bytes are searched for control characters at once.
+const CHUNK: usize = 4_096;
+
 /// Why a body is not complete.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Broken {
@@ -67,8 +70,7 @@ impl<'a> Marks<'a> {
     /// If `body` is not text, or holds a character that XML does not allow.
     pub(super) fn new(body: &'a [u8]) -> Result<Self, Broken> {
         let text = std::str::from_utf8(body)?;
-        let is_bad = |byte: &u8| *byte < b' ' && !is_space(*byte);
-        if let Some(at) = body.iter().position(is_bad) {
+        if let Some(at) = control_character(body) {
             return Err(Broken::Malformed(at));
         }
         for noncharacter in ["\u{fffe}", "\u{ffff}"] {
@@ -92,7 +94,14 @@ impl<'a> Marks<'a> {
             return if ended { Ok(None) } else { Err(Broken::CutOff(bytes.len())) };
         };
         let from = self.at;
-        let length = memchr::memchr(b'<', rest).unwrap_or(rest.len());
+        if let Some(mark) = self.plain_tag(rest) {
+            return Ok(Some(mark));
+        }
+        let length = match memchr::memchr2(b'<', b'>', rest) {
+            // Rare in text.
+            Some(found) if rest.get(found) == Some(&b'>') => memchr::memchr(b'<', rest).unwrap_or(rest.len()),
+            found => found.unwrap_or(rest.len()),
+        };
         if length == 0 {
             return self.markup(from).map(Some);
         }
@@ -109,6 +118,36 @@ impl<'a> Marks<'a> {
         }
         self.at += length;
         Ok(Some(Mark { what: MarkKind::Text, at: from..self.at, depth: self.open.len() }))
+    }
+
+    /// Reads a tag as nearly all are: `<name>` or `</name>`, with neither prefix, blank nor attribute. `None` for anything else, and
+    /// for what is broken.
+    fn plain_tag(&mut self, rest: &'a [u8]) -> Option<Mark<'a>> {
+        let (b'<', after) = rest.split_first()? else { return None };
+        let from = self.at;
+        if let Some(tag) = after.strip_prefix(b"/") {
+            let name = self.open.last()?;
+            if tag.strip_prefix(name.as_bytes())?.first() != Some(&b'>') {
+                return None;
+            }
+            self.at = from + "</".len() + name.len() + ">".len();
+            self.open.pop();
+            return Some(Mark { what: MarkKind::End, at: from..self.at, depth: self.open.len() });
+        }
+        let length = after.iter().position(|byte| !is_name_byte(*byte))?;
+        let first = *after.first()?;
+        if after.get(length) != Some(&b'>') || !(first.is_ascii_alphabetic() || first == b'_') {
+            return None;
+        }
+        if self.rooted && self.open.is_empty() {
+            return None;
+        }
+        let name = self.text.get(from + 1..from + 1 + length)?;
+        let depth = self.open.len();
+        self.rooted = true;
+        self.open.push(name);
+        self.at = from + "<".len() + length + ">".len();
+        Some(Mark { what: MarkKind::Start(name), at: from..self.at, depth })
     }
 
     /// Reads a mark that starts with `<`.
@@ -229,8 +268,7 @@ impl<'a> Marks<'a> {
 /// Whether `name` is a name, perhaps with a namespace prefix.
 fn is_name(name: &str) -> bool {
     let is_part = |part: &str| {
-        part.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
-            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
+        part.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_') && part.bytes().all(is_name_byte)
     };
     match name.split_once(':') {
         Some((prefix, local)) => is_part(prefix) && is_part(local),
@@ -238,6 +276,20 @@ fn is_name(name: &str) -> bool {
     }
 }
 
+/// Whether a name may hold it, apart from the colon after a prefix.
+fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
+}
+
 fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+}
+
+/// The first character below the blank that XML does not allow.
+fn control_character(body: &[u8]) -> Option<usize> {
+    let is_bad = |byte: u8| byte < b' ' && !is_space(byte);
+    // Without an early exit, many bytes are compared at once.
+    let holds = |chunk: &[u8]| chunk.iter().fold(false, |holds, byte| holds | is_bad(*byte));
+    let (number, chunk) = body.chunks(CHUNK).enumerate().find(|(_, chunk)| holds(chunk))?;
+    Some(number * CHUNK + chunk.iter().position(|byte| is_bad(*byte))?)
 }

@@ -24,7 +24,7 @@ use super::limiter::Priority;
 use super::sdk::{Clients, Sdk};
 use crate::kinds::{DescribeInput, INSTANCE};
 use crate::model::text::shown;
-use crate::model::{AccountId, Chosen, Item, Scope};
+use crate::model::{AccountId, Chosen, Item, Principal, Scope};
 
 /// How many ids an error names at most.
 const MAX_NAMED: usize = 5;
@@ -34,6 +34,8 @@ const MAX_NAMED: usize = 5;
 pub struct Pinned {
     pub(super) aws: Aws,
     held: Accounts<PinnedCredentials>,
+    /// Whether what AWS says of a denial was told.
+    pub(super) denial_told: Mutex<bool>,
 }
 
 /// Credentials that do not change.
@@ -47,9 +49,14 @@ struct PinnedCredentials {
 impl Aws {
     /// A connection for one tool call, with credentials that do not change until it ends.
     pub async fn pinned(&self) -> Pinned {
-        let held =
-            async |account: &Account| PinnedCredentials { sdk: account.sdk().await.pinned(), proved: Mutex::default() };
-        Pinned { aws: self.clone(), held: self.0.accounts.map(held).await }
+        self.pinned_for(None).await
+    }
+
+    /// The same for a call of this client, which AWS's records then show.
+    pub async fn pinned_for(&self, by: Option<&Principal>) -> Pinned {
+        let loaded = self.0.accounts.map(async |account: &Account| account.sdk().await).await;
+        let held = loaded.made(|sdk| PinnedCredentials { sdk: sdk.pinned(by), proved: Mutex::default() });
+        Pinned { aws: self.clone(), held, denial_told: Mutex::default() }
     }
 }
 
@@ -80,7 +87,7 @@ impl Pinned {
         let mut batch = IdBatch::new(&ids);
         while let Some(ids) = batch.ask() {
             let listing = DescribeInput::Ids(ids.iter().map(ToString::to_string).collect());
-            let answer = self.aws.ask_by(client.clone(), scope, INSTANCE, listing, Priority::Tool).await;
+            let answer = self.aws.ask_by(client.clone(), scope, INSTANCE, listing, Priority::Tool, None).await;
             if let Err(error) = &answer
                 && error.is_about_account()
             {

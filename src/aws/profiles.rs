@@ -15,6 +15,11 @@ use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use self::ini::{FileKind, Ini};
 use crate::model::text::shown;
 
+/// The setting that names a role to assume.
+pub(super) const ROLE: &str = "role_arn";
+/// The setting that names its session.
+pub(super) const ROLE_SESSION: &str = "role_session_name";
+
 /// A fault of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileFault {
@@ -77,8 +82,8 @@ impl Profiles {
         Profiles { read: read.collect(), selected: selected.to_owned() }
     }
 
-    /// The files in the SDK's form.
-    pub(super) fn for_sdk(&self) -> EnvConfigFiles {
+    /// The files in the SDK's form, where the role of the profile in use, if it has one, is assumed in a session of this name.
+    pub(super) fn for_sdk_as(&self, session: Option<&str>) -> EnvConfigFiles {
         // It requires at least one.
         let mut files = EnvConfigFiles::builder().with_contents(EnvConfigFileKind::Config, "");
         for read in &self.read {
@@ -87,6 +92,11 @@ impl Profiles {
                 FileKind::Credentials => EnvConfigFileKind::Credentials,
             };
             files = files.with_contents(kind, read.ini.text(read.kind));
+        }
+        if let Some(session) = session.filter(|_| self.setting(ROLE).is_some()) {
+            // Of several settings with one name, the SDK takes the last one of this file.
+            let section = format!("[{}]\n{ROLE_SESSION} = {session}\n", self.selected);
+            files = files.with_contents(EnvConfigFileKind::Credentials, section);
         }
         files.build()
     }
@@ -262,6 +272,6 @@ mod tests {
     fn debug_output_of_the_files_for_the_sdk_shows_no_contents() {
         let text = b"[default]\naws_secret_access_key = s3cret\n";
         let profiles = Profiles { read: vec![read(FileKind::Credentials, None, Ok(text))], selected: "default".into() };
-        assert!(!format!("{:?}", profiles.for_sdk()).contains("s3cret"));
+        assert!(!format!("{:?}", profiles.for_sdk_as(None)).contains("s3cret"));
     }
 }

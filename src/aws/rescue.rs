@@ -4,13 +4,8 @@
 //! cannot decode a complete answer ([`super::whole`]), each item of the list is decoded alone, from a copy of the body with only
 //! that item ([`super::split`]). The result is what the SDK decodes from a body with only the readable items; the others are named,
 //! with the field that cannot be read.
-//!
-//! The interceptor that does this sees only the answer of a call, so the caller says in the task what it lists
-//! ([`ListingCall::during`]).
 
 use std::collections::BTreeSet;
-use std::future::Future;
-use std::sync::Arc;
 
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
@@ -22,8 +17,8 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_runtime_api::client::ser_de::{DeserializeResponse, SharedResponseDeserializer};
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::ConfigBag;
-use parking_lot::Mutex;
 
+use super::listing_call::ListingCall;
 use super::split::{Split, XmlElement};
 use crate::kinds::KindSpec;
 use crate::model::text::shown;
@@ -37,42 +32,6 @@ const EXAMINED: usize = 50;
 
 /// The maximum length of an id, in characters.
 const MAX_ID_CHARS: usize = 200;
-
-tokio::task_local! {
-    static ASKED: Arc<ListingCall>;
-}
-
-/// What a call lists, and what its answer showed beyond the SDK's result.
-#[derive(Debug)]
-pub(super) struct ListingCall {
-    /// If set, resources of other accounts are left out.
-    own: Option<AccountId>,
-    spec: &'static KindSpec,
-    learned: Mutex<Learned>,
-}
-
-/// What was learned from a call.
-#[derive(Debug, Default)]
-pub(super) struct Learned {
-    /// The called host.
-    pub(super) host: Option<String>,
-    /// The listed items that cannot be read.
-    pub(super) unreadable: Vec<UnreadableItem>,
-}
-
-impl ListingCall {
-    /// Makes a call that lists resources of a kind. If `own` is given, resources of other accounts are left out.
-    pub(super) async fn during<T>(
-        own: Option<&AccountId>,
-        spec: &'static KindSpec,
-        call: impl Future<Output = T>,
-    ) -> (T, Learned) {
-        let asked = Arc::new(ListingCall { own: own.cloned(), spec, learned: Mutex::default() });
-        let answer = ASKED.scope(Arc::clone(&asked), call).await;
-        let learned = std::mem::take(&mut *asked.learned.lock());
-        (answer, learned)
-    }
-}
 
 /// Records the called host, and decodes the readable part of an answer that the SDK cannot decode.
 #[derive(Debug)]
@@ -90,7 +49,9 @@ impl Intercept for Rescue {
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         // Not every call lists resources.
-        ASKED.try_with(|asked| asked.learned.lock().host = host_of(context.request().uri())).unwrap_or_default();
+        if let Some(asked) = ListingCall::current() {
+            asked.learned.lock().host = host_of(context.request().uri());
+        }
         Ok(())
     }
 
@@ -100,7 +61,7 @@ impl Intercept for Rescue {
         _: &RuntimeComponents,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let Ok(asked) = ASKED.try_with(Arc::clone) else { return Ok(()) };
+        let Some(asked) = ListingCall::current() else { return Ok(()) };
         let Some(decoder) = config.load::<SharedResponseDeserializer>() else { return Ok(()) };
         let failed = matches!(context.output_or_error(), Some(Err(_)));
         let rescued = match context.response() {
@@ -110,9 +71,12 @@ impl Intercept for Rescue {
             }
             _ => None,
         };
-        if let (Some((output, unreadable)), Some(place)) = (rescued, context.output_or_error_mut()) {
+        if let (Some(Readable { output, bad, unreadable }), Some(place)) = (rescued, context.output_or_error_mut()) {
+            let mut learned = asked.learned.lock();
             // A kind may need several calls for one page: addresses are listed by two sorts of ids.
-            asked.learned.lock().unreadable.extend(unreadable);
+            learned.unreadable.extend(unreadable);
+            let mut at = 0..;
+            learned.decoded.retain(|_| at.next().is_none_or(|place| !bad.contains(&place)));
             *place = Ok(output);
         }
         Ok(())
@@ -127,6 +91,15 @@ fn host_of(uri: &str) -> Option<String> {
     Some(host.to_ascii_lowercase())
 }
 
+/// The readable part of an answer, and the rest.
+struct Readable {
+    output: Output,
+    /// The places of the unreadable items.
+    bad: BTreeSet<usize>,
+    /// The unreadable items, without those of other accounts.
+    unreadable: Vec<UnreadableItem>,
+}
+
 /// An answer and its decoder.
 struct RawAnswer<'a> {
     response: &'a HttpResponse,
@@ -137,15 +110,15 @@ struct RawAnswer<'a> {
 }
 
 impl RawAnswer<'_> {
-    /// The readable part of `body`, and its unreadable items; `None` if the body is incomplete or unreadable even without its
-    /// items.
-    fn rescued(&self, body: &[u8]) -> Option<(Output, Vec<UnreadableItem>)> {
+    /// The readable part of `body`; `None` if the body is incomplete or unreadable even without its items.
+    fn rescued(&self, body: &[u8]) -> Option<Readable> {
         let split = Split::read(body, self.spec.list).ok()?;
         let alone = |place: usize| split.reduced(|other| other == place);
         let bad: BTreeSet<usize> = (0..split.len()).filter(|place| self.decode(&alone(*place)).is_none()).collect();
         let output = self.decode(&split.reduced(|place| !bad.contains(&place)))?;
         let named = bad.iter().enumerate().map(|(number, place)| self.name(&alone(*place), number < EXAMINED));
-        Some((output, named.flatten().collect()))
+        let unreadable = named.flatten().collect();
+        Some(Readable { output, bad, unreadable })
     }
 
     fn decode(&self, body: &str) -> Option<Output> {

@@ -211,6 +211,7 @@ pub(crate) fn failure(class: ErrorClass, code: &str) -> AwsError {
         origin: Origin::Emulator,
         perhaps_done: false,
         request_id: None,
+        encoded: None,
     })
 }
 

@@ -4,6 +4,8 @@
 //! metadata; Muster's own settings take precedence over it.
 
 mod held_identity;
+mod sourced_role;
+mod write_sessions;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,14 +24,18 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use parking_lot::Mutex;
 
 use super::clock::{AwsClock, DateReader};
+use super::news::NewsClient;
 use super::origin::{LastOrigin, Origin, OriginRecorder, half_a_key};
-use super::profiles::{FileFault, Profiles, Weight};
+use super::profiles::{FileFault, Profiles, ROLE, ROLE_SESSION, Weight};
 use super::rescue::Rescue;
+use super::session_name::SessionName;
 use super::settings::{AwsSettings, Regions};
 use super::trust::Bundle;
 use super::whole::WholeAnswers;
-use crate::model::Region;
+use crate::model::{Principal, Region};
 use held_identity::HeldIdentity;
+use sourced_role::LastRole;
+use write_sessions::{AssumableRole, WriteSessions};
 
 /// The variables that name a region.
 const OF_REGION: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
@@ -70,6 +76,11 @@ pub(super) struct Sdk {
     config: SdkConfig,
     clock: Arc<AwsClock>,
     clients: Mutex<BTreeMap<Region, Clients>>,
+    /// The role that Muster assumes itself, if it does.
+    role: Option<AssumableRole>,
+    /// How the profile names the session of its role.
+    own_session: Option<String>,
+    sessions: WriteSessions,
 }
 
 impl Sdk {
@@ -98,22 +109,25 @@ impl Sdk {
             tracing::warn!(%fault, "AWS's configuration");
         }
         let http_client = http_client(ProxyConfig::from_env(), Bundle::context(bundle.as_ref()));
+        // Without a name of its own, a session has a random one.
+        let own_session = files.setting(ROLE_SESSION).map(str::to_owned);
+        let sweeps = own_session.as_deref().unwrap_or(SessionName::SWEEPS);
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .http_client(http_client.clone())
             .profile_name(&selected)
-            .profile_files(files.for_sdk());
+            .profile_files(files.for_sdk_as(Some(sweeps)));
         if let Some(region) = regions.home() {
             loader = loader.region(aws_config::Region::new(region.as_str().to_owned()));
         }
         let mut config = loader.load().await;
+        let context =
+            ProviderConfig::without_region().with_region(config.region().cloned()).with_http_client(http_client);
         if let Some(profile) = profile {
             // In the SDK's chain, keys in the environment take precedence over a profile, even one requested by name: `--profile`
             // would then watch another account. In the AWS CLI a named profile wins, and so it does here.
-            let context =
-                ProviderConfig::without_region().with_region(config.region().cloned()).with_http_client(http_client);
             let provider = ProfileFileCredentialsProvider::builder()
                 .configure(&context)
-                .profile_files(files.for_sdk())
+                .profile_files(files.for_sdk_as(Some(sweeps)))
                 .profile_name(profile)
                 .build();
             config = config.into_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build();
@@ -121,6 +135,17 @@ impl Sdk {
         if let Some(keys) = settings.held.get().filter(|_| origin == Origin::Keys) {
             config = config.into_builder().credentials_provider(SharedCredentialsProvider::new(keys)).build();
         }
+        let role = match (&origin, files.setting(ROLE)) {
+            (Origin::Keys, _) => None,
+            (_, Some(role_arn)) => {
+                let sourced = settings.source_identity.then(|| last_role(&files, role_arn, &selected)).flatten();
+                Some(AssumableRole::Profile { files: files.clone(), profile: selected.clone(), context, sourced })
+            }
+            (_, None) => variable("AWS_ROLE_ARN")
+                .zip(variable("AWS_WEB_IDENTITY_TOKEN_FILE"))
+                .map(|(role_arn, token_file)| AssumableRole::WebIdentity { role_arn, token_file, context }),
+        };
+        let own_session = own_session.or_else(|| variable("AWS_ROLE_SESSION_NAME"));
         let (needs_files, seen) = (origin != Origin::Keys || config.region().is_none(), LastOrigin::new(origin));
         if let Some(provider) = config.credentials_provider() {
             let profile = selected.as_str().into();
@@ -129,7 +154,7 @@ impl Sdk {
         }
         let bundle = bundle.map(|bundle| bundle.source);
         let half_key = half_a_key(&variable).filter(|_| profile.is_none());
-        Sdk { seen, faults, half_key, needs_files, bundle, ..Sdk::new(&config, regions, clock) }
+        Sdk { seen, faults, half_key, needs_files, bundle, role, own_session, ..Sdk::new(&config, regions, clock) }
     }
 
     /// The fault of a file without which no call can be made.
@@ -167,13 +192,21 @@ impl Sdk {
             config,
             clock: Arc::clone(clock),
             clients: Mutex::default(),
+            role: None,
+            own_session: None,
+            sessions: WriteSessions::default(),
         }
     }
 
-    /// The same configuration with credentials that are resolved once and then kept.
-    pub(super) fn pinned(&self) -> Self {
-        let held = HeldIdentity::new(self.config.identity_cache());
-        let config = self.config.to_builder().identity_cache(held).build();
+    /// The same configuration for calls of `by`, with credentials that are resolved once and then kept.
+    pub(super) fn pinned(&self, by: Option<&Principal>) -> Self {
+        let config = by.map(|by| {
+            let name = SessionName::of(by, self.own_session.as_deref());
+            self.sessions.of(&name, &self.config, self.role.as_ref(), &self.seen.get())
+        });
+        let config = config.as_ref().unwrap_or(&self.config);
+        let held = HeldIdentity::new(config.identity_cache());
+        let config = config.to_builder().identity_cache(held).build();
         Sdk {
             regions: self.regions.clone(),
             seen: self.seen.clone(),
@@ -184,7 +217,15 @@ impl Sdk {
             config,
             clock: Arc::clone(&self.clock),
             clients: Mutex::default(),
+            role: None,
+            own_session: None,
+            sessions: WriteSessions::default(),
         }
+    }
+
+    /// Whether roles are assumed with a source identity.
+    pub(super) fn has_source_identity(&self) -> bool {
+        self.role.as_ref().is_some_and(AssumableRole::has_source_identity)
     }
 
     /// The clients of a region, made on first use.
@@ -192,6 +233,13 @@ impl Sdk {
         let mut clients = self.clients.lock();
         clients.entry(region.clone()).or_insert_with(|| clients_of(&self.config, region, &self.clock)).clone()
     }
+}
+
+/// The role of the profile in use, which another profile's credentials assume.
+fn last_role(files: &Profiles, role_arn: &str, selected: &str) -> Option<LastRole> {
+    let source = files.setting("source_profile").filter(|source| *source != selected)?.to_owned();
+    let external_id = files.setting("external_id").map(str::to_owned);
+    Some(LastRole { role_arn: role_arn.to_owned(), external_id, source })
 }
 
 /// A configuration that reads neither environment nor files: it cannot lead to AWS.
@@ -207,8 +255,9 @@ pub(super) fn emulated(url: &str) -> SdkConfig {
 
 fn clients_of(config: &SdkConfig, region: &Region, clock: &Arc<AwsClock>) -> Clients {
     let name = aws_config::Region::new(region.as_str().to_owned());
-    let ec2 =
+    let mut ec2 =
         aws_sdk_ec2::config::Builder::from(config).region(name.clone()).interceptor(WholeAnswers).interceptor(Rescue);
+    ec2.set_http_client(config.http_client().map(|client| SharedHttpClient::new(NewsClient(client))));
     let identity = aws_sdk_sts::config::Builder::from(config).region(name.clone()).interceptor(WholeAnswers);
     let events = aws_sdk_sqs::config::Builder::from(config).region(name.clone());
     let bus = aws_sdk_eventbridge::config::Builder::from(config).region(name.clone());

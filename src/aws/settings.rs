@@ -27,6 +27,8 @@ pub struct AwsSettings {
     pub secrets: Arc<SecretTags>,
     /// Keys that take the place of those in the environment, once there are some.
     pub held: HeldKeys,
+    /// Whether sessions of tools' clients get a source identity.
+    pub source_identity: bool,
 }
 
 impl Default for AwsSettings {
@@ -39,6 +41,7 @@ impl Default for AwsSettings {
             emulator: None,
             secrets: Arc::default(),
             held: HeldKeys::default(),
+            source_identity: false,
         }
     }
 }

@@ -2,17 +2,26 @@
 //!
 //! A list is at a path below the root, such as `volumeSet/item`; instances are inside reservations, at
 //! `reservationSet/item/instancesSet/item`. Names are compared without their namespace prefix, as in the SDK's decoder. Text that
-//! only looks like markup, in CDATA sections, comments and attribute values, is ignored.
+//! only looks like markup, in CDATA sections, comments and attribute values, is ignored. A hash of each item tells whether it is as
+//! it was in an earlier answer.
 
+use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
+use std::sync::LazyLock;
+
+use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 use super::markup::{Broken, Mark, MarkKind, Marks};
+use crate::model::ItemHash;
 
 /// The path of a list's items below the root: the names of the elements.
 pub(super) type Path = &'static [&'static str];
 
 /// How many elements of a path lead to a group of items, such as a reservation, if there are groups.
 const GROUP: usize = 2;
+
+/// The seed of the hashes. Whoever can write tags cannot know it, and so cannot make two items that hash alike.
+static SEED: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(0));
 
 /// An answer split into items.
 #[derive(Debug)]
@@ -30,6 +39,18 @@ struct Cut {
     at: Range<usize>,
     /// The index of its group.
     group: Option<usize>,
+    /// The position of its id; empty if it has none.
+    id: Range<usize>,
+}
+
+/// Reads the ids of items: the characters of an item's direct child of one of some names. The first of these names that an item has
+/// holds its id.
+struct IdReader<'n> {
+    names: &'n [String],
+    /// The open element that may hold it: which name it has, and where its characters start.
+    open: Option<(usize, usize)>,
+    /// What was found of the current item, by name.
+    found: Option<(usize, Range<usize>)>,
 }
 
 /// An element inside an item.
@@ -53,12 +74,21 @@ impl<'a> Split<'a> {
     /// # Errors
     /// [`Broken`], if it is not complete.
     pub(super) fn read(body: &'a [u8], path: Path) -> Result<Self, Broken> {
+        Split::with_ids(body, path, &[])
+    }
+
+    /// Like [`Split::read`]; also reads the id of each item, which one of its direct children of these names holds.
+    ///
+    /// # Errors
+    /// [`Broken`], if it is not complete.
+    pub(super) fn with_ids(body: &'a [u8], path: Path, ids: &[String]) -> Result<Self, Broken> {
         let mut marks = Marks::new(body)?;
         let text = std::str::from_utf8(body)?;
         let mut split = Split { text, items: Vec::new(), groups: Vec::new() };
         // How many names of the path the open elements match; the innermost of these is the `depth`th below the root.
         let (mut matched, mut item_from, mut group_from) = (0, 0, 0);
         let is_grouped = path.len() > GROUP;
+        let mut reader = IdReader { names: ids, open: None, found: None };
         while let Some(Mark { what, at, depth }) = marks.next()? {
             match what {
                 MarkKind::Start(name) if depth == matched + 1 && path.get(matched) == Some(&name) => {
@@ -74,11 +104,13 @@ impl<'a> Split<'a> {
                 MarkKind::Empty(name)
                     if depth == matched + 1 && matched + 1 == path.len() && path.last() == Some(&name) =>
                 {
-                    split.push(at, is_grouped);
+                    split.push(at, is_grouped, 0..0);
                 }
+                MarkKind::Start(name) if matched == path.len() && depth == matched + 1 => reader.starts(name, &at),
+                MarkKind::End if matched == path.len() && depth == matched + 1 => reader.ends(&at),
                 MarkKind::End if depth == matched && matched > 0 => {
                     if matched == path.len() {
-                        split.push(item_from..at.end, is_grouped);
+                        split.push(item_from..at.end, is_grouped, reader.taken());
                     } else if is_grouped
                         && matched == GROUP
                         && let Some(group) = split.groups.last_mut()
@@ -93,9 +125,40 @@ impl<'a> Split<'a> {
         Ok(split)
     }
 
-    fn push(&mut self, at: Range<usize>, is_grouped: bool) {
+    fn push(&mut self, at: Range<usize>, is_grouped: bool, id: Range<usize>) {
         let group = if is_grouped { self.groups.len().checked_sub(1) } else { None };
-        self.items.push(Cut { at, group });
+        self.items.push(Cut { at, group, id });
+    }
+
+    /// The id of an item, if it has one and it is plain text.
+    pub(super) fn id(&self, place: usize) -> Option<&'a str> {
+        let id = self.text.get(self.items.get(place)?.id.clone())?;
+        (!id.is_empty() && !id.contains(['&', '<'])).then_some(id)
+    }
+
+    /// A hash of each item, and of everything in its group except the other items.
+    pub(super) fn hashes(&self) -> Vec<ItemHash> {
+        let bytes = |at: Range<usize>| self.text.as_bytes().get(at).unwrap_or_default();
+        let mut items = self.items.iter().peekable();
+        let (mut groups, mut around) = (Vec::with_capacity(self.groups.len()), Vec::new());
+        for (number, group) in self.groups.iter().enumerate() {
+            let mut from = group.start;
+            around.clear();
+            while let Some(item) = items.next_if(|item| item.group == Some(number)) {
+                around.extend_from_slice(bytes(from..item.at.start));
+                from = item.at.end;
+            }
+            around.extend_from_slice(bytes(from..group.end));
+            groups.push(xxh3_128_with_seed(&around, *SEED));
+        }
+        let hash = |item: &Cut| {
+            let own = xxh3_128_with_seed(bytes(item.at.clone()), *SEED);
+            match item.group.and_then(|group| groups.get(group)) {
+                Some(group) => xxh3_128_with_seed([own.to_le_bytes(), group.to_le_bytes()].as_flattened(), *SEED),
+                None => own,
+            }
+        };
+        self.items.iter().map(|item| ItemHash::new(hash(item))).collect()
     }
 
     /// How many items there are.
@@ -202,6 +265,28 @@ impl<'a> Split<'a> {
             text.extend(["</", name, ">"]);
         }
         text
+    }
+}
+
+impl IdReader<'_> {
+    /// A direct child of an item starts.
+    fn starts(&mut self, name: &str, tag: &Range<usize>) {
+        self.open = self.names.iter().position(|wanted| wanted == name).map(|number| (number, tag.end));
+    }
+
+    /// A direct child of an item ends.
+    fn ends(&mut self, tag: &Range<usize>) {
+        if let Some((number, from)) = self.open.take()
+            && from < tag.start
+            && self.found.as_ref().is_none_or(|(found, _)| number <= *found)
+        {
+            self.found = Some((number, from..tag.start));
+        }
+    }
+
+    /// What was found of an item that ends.
+    fn taken(&mut self) -> Range<usize> {
+        self.found.take().map(|(_, at)| at).unwrap_or_default()
     }
 }
 

@@ -1,5 +1,6 @@
 mod bus;
 mod documents;
+mod news;
 
 use super::scripted::{Reply, Scripted, named};
 use super::*;

@@ -11,6 +11,7 @@ use aws_smithy_runtime_api::client::interceptors::context::AfterDeserializationI
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 
+use super::listing_call::ListingCall;
 use super::markup::{Broken, Marks};
 
 /// Fails a call whose successful answer is incomplete; the error is that the answer could not be read.
@@ -22,15 +23,16 @@ impl Intercept for WholeAnswers {
         "WholeAnswers"
     }
 
-    /// A failed call stays as the SDK reports it: its status suffices.
+    /// A failed call stays as the SDK reports it: its status suffices. What was proved complete already is not read again.
     fn read_after_deserialization(
         &self,
         context: &AfterDeserializationInterceptorContextRef<'_>,
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
+        let is_proved = ListingCall::current().is_some_and(|call| call.learned.lock().whole);
         match (context.output_or_error(), context.response().body().bytes()) {
-            (Ok(_), Some(body)) => Ok(whole(body)?),
+            (Ok(_), Some(body)) if !is_proved => Ok(whole(body)?),
             _ => Ok(()),
         }
     }

@@ -18,6 +18,7 @@ use super::warnings::{self, field, say};
 use crate::app::client::{AskError, InventoryClient};
 use crate::config::{Config, Environment};
 use crate::kinds;
+use crate::model::ActionId;
 use crate::model::text::shown;
 use crate::query::changes::CauseKind;
 use crate::query::nearness;
@@ -35,7 +36,7 @@ const SHOWN: usize = 50;
 #[derive(Clone, Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(super) struct Changes {
-    /// Only changes of this resource: a URI, or an id whose prefix shows its kind
+    /// Only changes of this resource: a URI, or an id whose prefix shows its kind; or the records of one call of a tool: act-..
     #[arg(value_name = "URI|ID")]
     subject: Option<String>,
     /// Only changes since this time, such as 2026-11-17T12:00:00Z, or -15m for 15 minutes ago
@@ -60,8 +61,8 @@ pub(super) struct Changes {
     /// Only changes with this cause; `event` includes `call`
     ///
     /// baseline: the first sweep of a region; sweep: a later sweep; refresh: a describe of that resource; event: an event of
-    /// EventBridge; tool: a call of one of Muster's tools; call: an EC2 call that CloudTrail recorded.
-    #[arg(long, value_name = "CAUSE", value_parser = PossibleValuesParser::new(CauseKind::ALL.map(|(name, _)| name)))]
+    /// EventBridge; tool: a call of one of Muster's tools; call: an EC2 call that CloudTrail recorded; action: as --actions.
+    #[arg(long, value_name = "CAUSE", value_parser = PossibleValuesParser::new(causes()))]
     cause: Option<String>,
     /// Only calls of Muster's tools that change AWS: requests, refusals, confirmations and how they ended
     #[arg(long, conflicts_with = "cause")]
@@ -214,6 +215,9 @@ impl Changes {
 
     fn arguments(&self) -> anyhow::Result<Map<String, Value>> {
         let mut arguments = match &self.subject {
+            Some(action) if ActionId::parse(action.trim()).is_some() => {
+                Map::from_iter([("id".to_owned(), json!(action.trim()))])
+            }
             Some(subject) => arguments::subject(subject, self.kind.as_deref())?,
             None => Map::new(),
         };
@@ -242,6 +246,11 @@ impl Changes {
         }
         Ok(arguments)
     }
+}
+
+/// What `--cause` takes.
+fn causes() -> impl Iterator<Item = &'static str> {
+    CauseKind::ALL.into_iter().map(|(name, _)| name).chain(["action"])
 }
 
 /// Returns the arguments that read the first few resources of a kind.

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 
 use super::audit_flags::AuditFlags;
@@ -49,6 +50,12 @@ pub(super) struct ServerFlags {
     /// AWS limits the requests of an account by region and action. Tools take precedence over sweeps within the share.
     #[arg(long, env = "MUSTER_AWS_SHARE", value_name = "SHARE", hide_env_values = true)]
     aws_share: Option<RequestShare>,
+    /// Assume the profile's role with a source identity for the clients of tools that change AWS
+    ///
+    /// It is the name of the client's session. The role's trust policy has to allow sts:SetSourceIdentity. `muster help
+    /// credentials` says which of AWS's records show it.
+    #[arg(long, env = "MUSTER_SOURCE_IDENTITY", value_parser = BoolishValueParser::new(), hide_env_values = true)]
+    source_identity: bool,
     /// An SQS queue that EventBridge writes this account's events to (repeatable)
     ///
     /// Use it for a queue of any name; --events finds the queue that `muster setup` makes. Write REGION=URL where the URL names
@@ -129,6 +136,7 @@ impl ServerFlags {
             }),
             interval: config.intervals.iter().map(given).collect(),
             aws_share: Some(config.aws_share),
+            source_identity: config.source_identity,
             queue_url: config.queues.clone(),
             events: config.events.clone(),
             relaxed: config.relaxed.iter().map(given).collect(),
@@ -202,6 +210,7 @@ impl ServerFlags {
         flag("--keep-free", self.keep_free.map(|size| size.to_string().into()));
         flag("--redact-tag-keys", Some(self.redact_tag_keys.join(",")).filter(|keys| !keys.is_empty()).map(Into::into));
         flag("--prices", self.prices.clone().map(Into::into));
+        words.extend(self.source_identity.then(|| "--source-identity".into()));
         words.extend(self.audit.words());
         words.extend(self.writes.words());
         words
@@ -223,6 +232,7 @@ impl ServerFlags {
             }),
             intervals: self.interval,
             aws_share: self.aws_share,
+            source_identity: self.source_identity,
             queues: self.queue_url,
             events: self.events,
             relaxed: self.relaxed,

@@ -26,6 +26,7 @@ impl Config {
             emulator: self.emulator.clone(),
             secrets: Arc::new(self.secrets(&MarkKey::default())),
             held: HeldKeys::default(),
+            source_identity: self.source_identity,
         }
     }
 

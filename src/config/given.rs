@@ -33,6 +33,8 @@ pub struct Given {
     pub intervals: Vec<Interval>,
     /// `--aws-share`.
     pub aws_share: Option<RequestShare>,
+    /// `--source-identity`.
+    pub source_identity: bool,
     /// `--queue-url`.
     pub queues: Vec<Queue>,
     /// `--events`.

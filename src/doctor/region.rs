@@ -7,7 +7,7 @@ use super::finding::{Finding, asked};
 use super::{endpoint, events, permission, quota};
 use crate::aws::probe::InstanceChange;
 use crate::kinds::KINDS;
-use crate::model::Timestamp;
+use crate::model::{Principal, Timestamp};
 
 /// An id that no instance has: doctor needs to know only whether it may look up calls.
 const NOBODY: &str = "i-00000000000000000";
@@ -59,9 +59,28 @@ async fn inventory(examined: &Examined<'_>) -> Vec<Finding> {
     findings.push(permission::judge_history(&history));
     if examined.config.writes.allow {
         findings.extend(changes(examined).await);
+        if examined.config.source_identity {
+            findings.push(source_identity(examined).await);
+        }
     }
     findings.push(quota::judge(&quotas));
     findings
+}
+
+/// What a role has to allow to be assumed with a source identity.
+const SET: &str = "sts:SetSourceIdentity";
+
+/// Checks whether the role can be assumed with a source identity.
+async fn source_identity(examined: &Examined<'_>) -> Finding {
+    if !examined.aws.has_source_identity() {
+        let why =
+            "no source identity is given: the credentials do not come from a profile with role_arn and source_profile";
+        return permission::CHECK.failed(SET, why, "Use such a profile (--profile), or leave out --source-identity.");
+    }
+    let by = Principal::of_user("doctor").with_client(Some("muster-doctor"), None);
+    let pinned = examined.aws.pinned_for(Some(&by)).await;
+    let (answer, _) = asked(pinned.identify()).await;
+    permission::judge(SET, &answer)
 }
 
 /// Checks what the tools need that change AWS.

@@ -126,7 +126,11 @@ impl Draft {
         if let (true, Seen::Described(document)) = (discovered, &observation.seen)
             && let Some(awaited) = rules.awaited(document, moment.now)
         {
-            self.wanted.push(Wanted { id: observation.id.clone(), expects: Some(awaited.to_owned()) });
+            self.wanted.push(Wanted {
+                id: observation.id.clone(),
+                expects: Some(awaited.to_owned()),
+                is_changing: false,
+            });
         }
         self.ahead.insert(observation.id, ahead);
         Ok(early)
@@ -147,14 +151,15 @@ impl Draft {
                 self.unsettled.push(observation.id.clone());
                 self.tagless += 1;
                 if observation.source == Source::Sweep && self.tagless <= tag_questions {
-                    self.wanted.push(Wanted { id: observation.id.clone(), expects: None });
+                    self.wanted.push(Wanted { id: observation.id.clone(), expects: None, is_changing: false });
                 }
             }
             (
                 Seen::StateAsserted(_) | Seen::TagsAsserted { .. } | Seen::Noticed(_) | Seen::Mentioned,
                 Judgment::Applied | Judgment::Hint,
             ) if told => {
-                self.wanted.push(Wanted { id: observation.id.clone(), expects: asserted });
+                let is_changing = observation.source == Source::Tool;
+                self.wanted.push(Wanted { id: observation.id.clone(), expects: asserted, is_changing });
             }
             _ => {}
         }

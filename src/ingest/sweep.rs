@@ -1,4 +1,6 @@
-//! Applies the steps of a full listing: what its pages show, and what its end proves.
+//! Applies the steps of a full listing, and judges what its end proves. [`page`] applies its pages.
+
+mod page;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,13 +11,11 @@ use super::under_way::SweepUnderWay;
 use super::{Ingest, IngestError, Ledger};
 use crate::freshness::{Continuity, Swept, WatchedScope};
 use crate::model::{
-    Cause, Item, Kind, Observation, Page, ResourceId, Scope, Seen, Source, SweepMessage, SweepStep, Timestamp, Trouble,
-    TroubleClass, UnreadableItem,
+    Kind, Observation, ResourceId, Scope, Seen, Source, SweepMessage, SweepStep, Timestamp, Trouble, TroubleClass,
 };
 use crate::notify::ChangeTopic;
 use crate::reconcile::ScopeMemory;
 use crate::reconcile::absence::{Absence, Unseen};
-use crate::reconcile::memory::{How, Note};
 use crate::store::{CommitBatch, ReadError};
 
 impl<L: Ledger> Ingest<L> {
@@ -38,11 +38,9 @@ impl<L: Ledger> Ingest<L> {
                 });
                 self.sweeps.insert(key, SweepUnderWay { started: at, baseline, since, broken: None, narrower: false });
             }
-            SweepStep::Page(Page { sent_at, items, unreadable, .. }) => {
-                let count = (items.len() + unreadable.len()) as u64;
-                let outcome = self.page(&scope, &kind, sent_at, items);
-                let outcome = outcome.and_then(|()| self.unread(&scope, &kind, sent_at, unreadable));
-                if let Err(error) = outcome
+            SweepStep::Page(page) => {
+                let count = (page.items.len() + page.unchanged.len() + page.unreadable.len()) as u64;
+                if let Err(error) = self.page(&scope, &kind, page)
                     && let Some(sweep) = self.sweeps.get_mut(&key)
                 {
                     sweep.broken.get_or_insert(error);
@@ -119,96 +117,6 @@ impl<L: Ledger> Ingest<L> {
             watched.state.trouble = Some(trouble);
         });
         self.hub.mark([ChangeTopic::Freshness, ChangeTopic::Summary]);
-    }
-
-    /// Compares a page with the rows by digest, and decides only what differs.
-    fn page(&mut self, scope: &Scope, kind: &Kind, at: Timestamp, items: Vec<Item>) -> Result<(), IngestError> {
-        let cause = self.sweeps.get(&(scope.clone(), kind.clone())).map_or(Cause::Sweep, SweepUnderWay::cause);
-        let rules = self.rules(kind);
-        let (mut same, mut news) = (Vec::new(), VecDeque::new());
-        let view = self.ledger.view()?;
-        for Item { id, document } in items {
-            let id = ResourceId::new(scope, kind, id);
-            // A resource with a damaged row is decided again from its current state.
-            let known = match view.fingerprint(&id) {
-                Err(ReadError::Damaged(_)) => None,
-                known => known?,
-            };
-            match known {
-                Some(row) if !row.provisional && row.digest == document.fingerprint(rules.mapping) => {
-                    same.push((id.id, rules.is_gone(&document)));
-                }
-                _ => news.push_back(Observation { source: Source::Sweep, at, id, seen: Seen::Described(document) }),
-            }
-        }
-        drop(view);
-        let now = self.clock.now();
-        let credible = crate::reconcile::credible(at, now);
-        let released = self.freshness.update(scope, kind, |watched| {
-            let mut released = Vec::new();
-            for (id, gone) in &same {
-                let note = Note::Shown { at: credible, how: How::Exactly, swept: true, gone: *gone };
-                watched.read(id);
-                released.extend(watched.memory.take(id, note, now));
-            }
-            if watched.state.missing > 0 {
-                watched.show_missing();
-            }
-            released
-        });
-        self.ask(scope, kind, released);
-        while !news.is_empty() {
-            self.commit_chunk(Draft::default(), &mut news, &cause)?;
-            self.serve_urgent();
-            self.share();
-            if self.lanes.is_stopped() {
-                return Err(IngestError::Stopped);
-            }
-        }
-        Ok(())
-    }
-
-    /// Records the unreadable items of a page. They exist: a known resource among them is not gone, and nothing else can be
-    /// concluded.
-    fn unread(
-        &mut self,
-        scope: &Scope,
-        kind: &Kind,
-        at: Timestamp,
-        unreadable: Vec<UnreadableItem>,
-    ) -> Result<(), IngestError> {
-        if unreadable.is_empty() {
-            return Ok(());
-        }
-        let mut known = Vec::new();
-        let view = self.ledger.view()?;
-        for id in unreadable.iter().filter_map(|item| item.id.clone()) {
-            let id = ResourceId::new(scope, kind, id);
-            match view.fingerprint(&id) {
-                // A resource with a damaged row is stored, too.
-                Ok(Some(_)) | Err(ReadError::Damaged(_)) => known.push(id.id),
-                Ok(None) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        drop(view);
-        let now = self.clock.now();
-        let credible = crate::reconcile::credible(at, now);
-        let (released, is_news) = self.freshness.update(scope, kind, |watched| {
-            let before = watched.state.unreadable.count();
-            for item in unreadable {
-                watched.unread(item, at);
-            }
-            let listed = known.iter().flat_map(|id| watched.memory.take(id, Note::Listed { at: credible }, now));
-            let released: Vec<Arc<str>> = listed.collect();
-            (released, watched.state.unreadable.count() != before)
-        });
-        self.ask(scope, kind, released);
-        if is_news {
-            tracing::warn!(%scope, %kind, "AWS lists resources in a form that cannot be read; freshness names them");
-            self.hub.mark([ChangeTopic::Freshness, ChangeTopic::Summary]);
-        }
-        Ok(())
     }
 
     /// Judges the resources that a complete sweep lacked, and records its end.

@@ -16,6 +16,7 @@ pub mod answer;
 pub mod arguments;
 pub mod as_of;
 pub mod asked_ids;
+pub mod awaited_change;
 pub mod budget;
 pub mod change;
 pub mod compare_resource;
@@ -48,6 +49,7 @@ pub mod table;
 pub mod tokens;
 pub mod verdict;
 pub mod wait_for;
+pub mod waiting;
 pub mod write_through;
 pub mod zero;
 
@@ -62,7 +64,8 @@ use super::error::RequestError;
 use super::policy::Writes;
 use crate::query::nearness::nearest;
 use arguments::instances::InstanceArguments;
-use arguments::{confirmation, idempotency_key};
+use arguments::{confirmation, idempotency_key, wait_seconds};
+use awaited_change::WaitSetting;
 use spec::{CallSetting, ToolCall, ToolSpec};
 
 /// Every tool, in the order in which they are listed.
@@ -180,12 +183,21 @@ pub async fn call(
             core.audited(&writes, || setting.running.origin.attempt(spec.name, Vec::new())).await?;
         }
         let key = idempotency_key::take(&mut given)?;
+        let patience = wait_seconds::take(&mut given)?;
+        let (note, ended) = (setting.note.clone(), setting.ended.clone());
         let instances = arguments::read::<InstanceArguments<{ usize::MAX }>>(given.clone())?.ids()?;
         setting.confirmer.bind(spec.name, &given, &instances, token);
-        if let Some(key) = key.filter(|_| given.get("dry_run") != Some(&Value::Bool(true))) {
-            return keyed::call(spec, ToolCall { core, writes, stop: stop.clone(), setting }, given, key).await;
+        let is_dry_run = given.get("dry_run") == Some(&Value::Bool(true));
+        let call = ToolCall { core: Arc::clone(&core), writes, stop: stop.clone(), setting };
+        let answer = match key.filter(|_| !is_dry_run) {
+            Some(key) => keyed::call(spec, call, given, key).await?,
+            None => (spec.call)(call, given).await?,
+        };
+        if is_dry_run || patience.is_zero() {
+            return Ok(answer);
         }
-        (spec.call)(ToolCall { core, writes, stop: stop.clone(), setting }, given).await
+        let setting = WaitSetting { note: &note, stop, ended: &ended };
+        Ok(awaited_change::waited(spec, &core, answer, patience, setting).await)
     };
     match served.await {
         Ok(answer) => answer.response(),

@@ -8,6 +8,16 @@ use serde::{Serialize, Serializer};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ActionId(pub u64);
 
+impl ActionId {
+    /// Reads what [`ActionId`]'s `Display` writes.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.strip_prefix("act-").filter(|digits| digits.len() == 16)?;
+        let is_plain = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_plain.then(|| u64::from_str_radix(digits, 16).ok().map(ActionId)).flatten()
+    }
+}
+
 impl fmt::Display for ActionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "act-{:016x}", self.0)
@@ -74,4 +84,19 @@ pub enum ActionOutcome {
         /// What failed on the way.
         message: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_read_as_it_is_written() {
+        for id in [ActionId(0), ActionId(u64::MAX), ActionId(0x1a2b)] {
+            assert_eq!(ActionId::parse(&id.to_string()), Some(id));
+        }
+        for wrong in ["", "act-", "act-1", "act-+00000000000000f", "i-0123456789abcdef0"] {
+            assert_eq!(ActionId::parse(wrong), None, "{wrong}");
+        }
+    }
 }

@@ -69,4 +69,7 @@ pub struct Wanted {
     pub id: ResourceId,
     /// The state it should have: describes lag, so a describe that shows another state is repeated.
     pub expects: Option<String>,
+    /// Whether a tool had AWS change it: the change goes on for a while, so it is described at all times that its kind has,
+    /// whatever the answers show.
+    pub is_changing: bool,
 }

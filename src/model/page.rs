@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::document::Document;
+use super::listed_item::{ItemHash, UnchangedItem};
 use super::time::Timestamp;
 use super::unreadable::UnreadableItem;
 
@@ -15,6 +16,8 @@ pub struct Page {
     pub sent_at: Timestamp,
     /// The resources.
     pub items: Vec<Item>,
+    /// Listed resources that were not decoded, because the bytes that show them are as they were.
+    pub unchanged: Vec<UnchangedItem>,
     /// Listed resources whose form cannot be read.
     pub unreadable: Vec<UnreadableItem>,
     /// The optional parameters that were left out because the endpoint does not know them.
@@ -38,13 +41,15 @@ pub struct Item {
     pub id: Arc<str>,
     /// All that AWS said about the resource.
     pub document: Arc<Document>,
+    /// The hash of the bytes that it was decoded from, if they may be remembered.
+    pub hash: Option<ItemHash>,
 }
 
 impl Item {
     /// A resource with this id.
     #[must_use]
     pub fn new(id: impl Into<Arc<str>>, document: impl Into<Arc<Document>>) -> Self {
-        Item { id: id.into(), document: document.into() }
+        Item { id: id.into(), document: document.into(), hash: None }
     }
 }
 

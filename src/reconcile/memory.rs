@@ -12,7 +12,7 @@ use super::guard::{Candidates, Hold};
 use super::known::{KnownResource, credible};
 use super::lacked::{Lacked, Lacking};
 use super::sightings::{LastSeen, Sightings};
-use crate::model::{Current, Timestamp};
+use crate::model::{Current, ItemHash, KnownBytes, Timestamp, UnchangedItem};
 
 /// With more doubted resources than this, a scope waits for its next sweep instead of describing each.
 const DOUBTED: usize = 100;
@@ -44,7 +44,7 @@ pub enum Note {
         /// Whether it is known to be terminated or deleted.
         gone: bool,
     },
-    /// The current sweep listed it in a form that cannot be read.
+    /// The current sweep listed it, and what it showed cannot be read or compared.
     Listed {
         /// When the describe was sent.
         at: Timestamp,
@@ -140,6 +140,29 @@ impl ScopeMemory {
     #[must_use]
     pub fn lacked_since(&self) -> Option<Timestamp> {
         self.lacking.since()
+    }
+
+    /// Remembers the bytes in which the current sweep showed a resource exactly as it is stored, until anything else is seen of it.
+    pub fn remember(&mut self, id: &str, bytes: KnownBytes) {
+        self.seen.remember(id, bytes);
+    }
+
+    /// What is remembered of a listed item, if its bytes are as they were.
+    #[must_use]
+    pub fn unchanged(&self, id: &str, hash: ItemHash) -> Option<UnchangedItem> {
+        let known = self.seen.bytes(id).filter(|bytes| bytes.hash == hash)?;
+        let gone = self.seen.get(id)?.gone;
+        Some(UnchangedItem { id: id.into(), known, gone })
+    }
+
+    /// Forgets the bytes of all items, so that the next listing is decoded.
+    pub fn forget_bytes(&mut self) {
+        self.seen.forget_bytes();
+    }
+
+    /// Records that the current sweep listed a resource of which nothing is known.
+    pub fn doubt(&mut self) {
+        self.doubtful += 1;
     }
 
     /// For how many resources the current or last sweep showed something that was not applied.
@@ -313,6 +336,31 @@ mod tests {
         assert_eq!((memory.shown(), memory.is_shown("i-000")), (1, true));
         memory.begin();
         assert_eq!((memory.shown(), memory.is_shown("i-000")), (0, false));
+    }
+
+    #[test]
+    fn bytes_are_known_until_anything_else_is_seen_of_the_resource() {
+        let (hash, other) = (ItemHash::new(1 << 64), ItemHash::new(2 << 64));
+        let gone = Note::Shown { at: at(20), how: How::Exactly, swept: true, gone: true };
+        for note in [Note::Told { at: at(20) }, Note::Listed { at: at(20) }, gone, Note::Removed] {
+            let mut memory = ScopeMemory::default();
+            memory.remember("i-000", KnownBytes::new(hash, 7));
+            assert_eq!(memory.unchanged("i-000", hash), None, "it was never shown");
+            memory.take(&id(0), shown(10), at(11));
+            memory.remember("i-000", KnownBytes::new(hash, 7));
+            let known = memory.unchanged("i-000", hash).expect("it is remembered");
+            assert_eq!((&*known.id, known.known.digest(), known.gone), ("i-000", 7, false));
+            assert_eq!(memory.unchanged("i-000", other), None);
+            memory.take(&id(0), note, at(21));
+            assert_eq!(memory.unchanged("i-000", hash), None, "{note:?}");
+        }
+        let mut memory = ScopeMemory::default();
+        memory.take(&id(0), gone, at(21));
+        memory.remember("i-000", KnownBytes::new(hash, 7));
+        memory.take(&id(0), Note::Missing { at: at(22) }, at(23));
+        assert!(memory.unchanged("i-000", hash).is_some_and(|known| known.gone));
+        memory.forget_bytes();
+        assert_eq!(memory.unchanged("i-000", hash), None);
     }
 
     #[test]

@@ -1,10 +1,11 @@
-//! When each resource of a scope was last seen.
+//! When each resource of a scope was last seen, and in which bytes.
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 
 use compact_str::CompactString;
 
-use crate::model::Timestamp;
+use crate::model::{KnownBytes, Timestamp};
 
 /// When a resource was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -20,42 +21,116 @@ pub(super) struct LastSeen {
 }
 
 /// By id when a resource was seen. A page of a sweep shows a thousand at the same time, so each moment is kept once, and of a resource
-/// only its number: about 50 bytes with the id, which needs no allocation of its own.
+/// only its number: about 50 bytes with the id, which needs no allocation of its own, and 32 for the bytes in which it was shown.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sightings {
-    numbers: HashMap<CompactString, u32>,
+    numbers: HashMap<CompactString, Sighting>,
     moments: Moments,
+    bytes: ShownBytes,
+}
+
+/// Two numbers, which together take no more space than one would.
+#[derive(Clone, Copy, Debug)]
+struct Sighting {
+    moment: u32,
+    /// One more than the place of its bytes, if they are known.
+    bytes: Option<NonZeroU32>,
 }
 
 impl Sightings {
     /// When a resource was seen, if it ever was.
     pub(super) fn get(&self, id: &str) -> Option<LastSeen> {
-        self.moments.get(*self.numbers.get(id)?)
+        self.moments.get(self.numbers.get(id)?.moment)
     }
 
-    /// Replaces when a resource was seen.
+    /// Replaces when a resource was seen, and forgets in which bytes.
     pub(super) fn put(&mut self, id: &str, seen: LastSeen) {
-        let number = self.moments.take(seen);
+        let sighting = Sighting { moment: self.moments.take(seen), bytes: None };
         let replaced = match self.numbers.get_mut(id) {
-            Some(kept) => Some(std::mem::replace(kept, number)),
-            None => self.numbers.insert(CompactString::new(id), number),
+            Some(kept) => Some(std::mem::replace(kept, sighting)),
+            None => self.numbers.insert(CompactString::new(id), sighting),
         };
         if let Some(replaced) = replaced {
-            self.moments.release(replaced);
+            self.release(replaced);
         }
     }
 
     /// Forgets a resource. Returns when it was seen.
     pub(super) fn remove(&mut self, id: &str) -> Option<LastSeen> {
-        let number = self.numbers.remove(id)?;
-        let seen = self.moments.get(number);
-        self.moments.release(number);
+        let sighting = self.numbers.remove(id)?;
+        let seen = self.moments.get(sighting.moment);
+        self.release(sighting);
         seen
+    }
+
+    /// Remembers the bytes in which a resource was seen, if it was.
+    pub(super) fn remember(&mut self, id: &str, bytes: KnownBytes) {
+        if let Some(sighting) = self.numbers.get_mut(id) {
+            let before = std::mem::replace(&mut sighting.bytes, self.bytes.take(bytes));
+            self.bytes.release(before);
+        }
+    }
+
+    /// The bytes in which a resource was seen last, if they are known.
+    pub(super) fn bytes(&self, id: &str) -> Option<KnownBytes> {
+        self.bytes.get(self.numbers.get(id)?.bytes?)
+    }
+
+    /// Forgets all bytes.
+    pub(super) fn forget_bytes(&mut self) {
+        for sighting in self.numbers.values_mut() {
+            sighting.bytes = None;
+        }
+        self.bytes = ShownBytes::default();
+    }
+
+    fn release(&mut self, sighting: Sighting) {
+        self.moments.release(sighting.moment);
+        self.bytes.release(sighting.bytes);
     }
 
     /// How many resources were seen as `test` says.
     pub(super) fn count(&self, test: impl Fn(&LastSeen) -> bool) -> usize {
         self.moments.slots.iter().filter(|slot| test(&slot.seen)).map(|slot| slot.users).sum()
+    }
+}
+
+/// What is known of the bytes of resources, by number.
+#[derive(Clone, Debug, Default)]
+struct ShownBytes {
+    slots: Vec<KnownBytes>,
+    /// The numbers that nobody uses.
+    free: Vec<NonZeroU32>,
+}
+
+impl ShownBytes {
+    fn get(&self, number: NonZeroU32) -> Option<KnownBytes> {
+        self.slots.get(ShownBytes::place(number)?).copied()
+    }
+
+    fn place(number: NonZeroU32) -> Option<usize> {
+        usize::try_from(number.get() - 1).ok()
+    }
+
+    /// The number of these bytes; `None` if there is no number left.
+    fn take(&mut self, bytes: KnownBytes) -> Option<NonZeroU32> {
+        if let Some(number) = self.free.pop()
+            && let Some(slot) = ShownBytes::place(number).and_then(|place| self.slots.get_mut(place))
+        {
+            *slot = bytes;
+            return Some(number);
+        }
+        if self.slots.len() == self.slots.capacity() {
+            // By an eighth: of a table that doubles, a third is empty on average.
+            self.slots.reserve_exact((self.slots.len() / 8).max(64));
+        }
+        let number = NonZeroU32::new(u32::try_from(self.slots.len() + 1).ok()?)?;
+        self.slots.push(bytes);
+        Some(number)
+    }
+
+    fn release(&mut self, number: Option<NonZeroU32>) {
+        self.free.extend(number);
     }
 }
 
@@ -92,17 +167,15 @@ impl Moments {
             return number;
         }
         let moment = Moment { seen, users: 1 };
-        let number = match self.free.pop() {
-            Some(number) => {
-                if let Some(slot) = self.slot(number) {
-                    *slot = moment;
-                }
-                number
+        let number = if let Some(number) = self.free.pop() {
+            if let Some(slot) = self.slot(number) {
+                *slot = moment;
             }
-            None => {
-                self.slots.push(moment);
-                u32::try_from(self.slots.len() - 1).expect("fewer resources than 2^32")
-            }
+            number
+        } else {
+            self.slots.push(moment);
+            // No scope has so many resources; the last number stands for no slot.
+            u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
         };
         self.known.insert(seen, number);
         number
@@ -125,9 +198,47 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::model::ItemHash;
     use crate::model::fixtures::at;
 
     proptest! {
+        #[test]
+        fn bytes_are_those_of_a_plain_map_and_stand_once(steps in proptest::collection::vec((0_u8..6, 0_u8..8), 0..80)) {
+            let mut sightings = Sightings::default();
+            let mut plain: HashMap<String, Option<KnownBytes>> = HashMap::new();
+            let seen = LastSeen { listed: at(1), confirmed: at(0), sweep: 1, gone: false };
+            for (number, (n, step)) in (0_u128..).zip(steps) {
+                let id = format!("i-{n}");
+                match step {
+                    0..=1 => {
+                        sightings.put(&id, seen);
+                        plain.insert(id, None);
+                    }
+                    2..=5 => {
+                        let bytes = KnownBytes::new(ItemHash::new(number), number);
+                        sightings.remember(&id, bytes);
+                        plain.entry(id).and_modify(|known| *known = Some(bytes));
+                    }
+                    6 => {
+                        sightings.remove(&id);
+                        plain.remove(&id);
+                    }
+                    _ => {
+                        sightings.forget_bytes();
+                        for known in plain.values_mut() {
+                            *known = None;
+                        }
+                    }
+                }
+                for n in 0..6 {
+                    let id = format!("i-{n}");
+                    prop_assert_eq!(sightings.bytes(&id), plain.get(&id).copied().flatten());
+                }
+                let known = plain.values().flatten().count();
+                prop_assert_eq!(sightings.bytes.slots.len(), known + sightings.bytes.free.len());
+            }
+        }
+
         #[test]
         fn sightings_are_those_of_a_plain_map_and_hold_each_moment_once(
             steps in proptest::collection::vec((0_u8..12, proptest::option::of((0_i64..4, 0_u32..2))), 0..80),
@@ -136,13 +247,12 @@ mod tests {
             let mut plain: HashMap<String, LastSeen> = HashMap::new();
             for (n, step) in steps {
                 let id = format!("i-{n}");
-                match step {
-                    Some((second, sweep)) => {
-                        let seen = LastSeen { listed: at(second), confirmed: at(0), sweep, gone: second == 3 };
-                        sightings.put(&id, seen);
-                        plain.insert(id, seen);
-                    }
-                    None => prop_assert_eq!(sightings.remove(&id), plain.remove(&id)),
+                if let Some((second, sweep)) = step {
+                    let seen = LastSeen { listed: at(second), confirmed: at(0), sweep, gone: second == 3 };
+                    sightings.put(&id, seen);
+                    plain.insert(id, seen);
+                } else {
+                    prop_assert_eq!(sightings.remove(&id), plain.remove(&id));
                 }
                 for n in 0..12 {
                     let id = format!("i-{n}");

@@ -61,7 +61,7 @@ static EC2: [&str; 56] = [
 ];
 
 /// Actions of STS.
-static STS: [&str; 2] = ["AssumeRole", "GetCallerIdentity"];
+static STS: [&str; 3] = ["AssumeRole", "DecodeAuthorizationMessage", "GetCallerIdentity"];
 
 /// Actions of SQS.
 static SQS: [&str; 17] = [

@@ -7,7 +7,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::simulator::clock::Moment;
-use crate::simulator::happening::{Happening, What};
+use crate::simulator::happening::{Happening, RoleSession, What};
 use crate::simulator::ident;
 
 const EC2: &str = "aws.ec2";
@@ -104,20 +104,32 @@ pub(crate) fn envelope(
 /// CloudTrail's record of a call.
 pub(crate) fn record(happening: &Happening) -> Value {
     let Happening { at, account, region, what } = happening;
-    let What::Call { name, request, response, error, request_id } = what else { return Value::Null };
+    let What::Call { name, request, response, error, request_id, by } = what else { return Value::Null };
     let read_only = ["Describe", "Get", "List"].iter().any(|verb| name.starts_with(verb));
-    let mut record = json!({
-        "eventVersion": "1.10",
-        "userIdentity": {
+    let identity = match &by.session {
+        None => json!({
             "type": "IAMUser", "principalId": "AIDASIMULATEDMUSTER00", "arn": format!("arn:aws:iam::{account}:user/muster"),
             "accountId": account, "accessKeyId": "AKIASIMULATEDMUSTER0", "userName": "muster",
-        },
+        }),
+        Some(RoleSession { arn, user, role, source }) => json!({
+            "type": "AssumedRole", "principalId": user, "arn": arn, "accountId": account,
+            "accessKeyId": "ASIASIMULATEDMUSTER0",
+            "sessionContext": {"sessionIssuer": {
+                "type": "Role", "principalId": user.split(':').next(), "arn": format!("arn:aws:iam::{account}:role/{role}"),
+                "accountId": account, "userName": role,
+            }, "sourceIdentity": source},
+        }),
+    };
+    let agent = if by.agent.is_empty() { "muster" } else { by.agent.as_str() };
+    let mut record = json!({
+        "eventVersion": "1.10",
+        "userIdentity": identity,
         "eventTime": at.iso_bare(),
         "eventSource": "ec2.amazonaws.com",
         "eventName": name,
         "awsRegion": region,
         "sourceIPAddress": "127.0.0.1",
-        "userAgent": "muster",
+        "userAgent": agent,
     });
     let Some(members) = record.as_object_mut() else { return record };
     if let Some((code, message)) = error {

@@ -17,6 +17,28 @@ pub(crate) struct Happening {
     pub(crate) what: What,
 }
 
+/// The caller of a call, as `CloudTrail` records it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct RecordedCaller {
+    /// The session of a role; `None` for the account's user.
+    pub(crate) session: Option<RoleSession>,
+    /// The user agent; empty where none is known.
+    pub(crate) agent: String,
+}
+
+/// A session of an assumed role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RoleSession {
+    /// The session's ARN, which ends with its name.
+    pub(crate) arn: String,
+    /// `AROA...:session`.
+    pub(crate) user: String,
+    /// The role's name.
+    pub(crate) role: String,
+    /// Its source identity.
+    pub(crate) source: Option<String>,
+}
+
 /// The kinds of happenings for which AWS sends events.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum What {
@@ -103,5 +125,7 @@ pub(crate) enum What {
         error: Option<(String, String)>,
         /// The call's request id.
         request_id: String,
+        /// Who made it.
+        by: RecordedCaller,
     },
 }

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use crate::simulator::account::{Account, Reading};
 use crate::simulator::clock::Moment;
 use crate::simulator::ec2;
+use crate::simulator::happening::RecordedCaller;
 use crate::simulator::ident::Kind;
 use crate::simulator::instance::Life;
 use crate::simulator::network::GROUPS;
@@ -142,5 +143,8 @@ pub(crate) fn at(
     }
     let account = world.account(account, &caller.region);
     let view = View::clear(moment);
-    ec2::answer(&ec2::Call { params, account: &account, now: moment, view, request }, action)
+    ec2::answer(
+        &ec2::Call { params, account: &account, now: moment, view, request, by: &RecordedCaller::default() },
+        action,
+    )
 }

@@ -34,6 +34,8 @@ pub(crate) struct Ask {
     pub(crate) body: Bytes,
     /// `http://host:port` as the client addressed it.
     pub(crate) base: String,
+    /// The client's user agent.
+    pub(crate) agent: String,
 }
 
 impl Ask {
@@ -61,7 +63,10 @@ impl Ask {
         });
         let target = target.and_then(|target| Some(target.rsplit_once('.')?.1.to_owned()));
         let base = format!("http://{}", header(HOST.as_str()).unwrap_or("127.0.0.1"));
-        Self { service, caller, target, params, body, base }
+        // SDKs of AWS put more into their own header.
+        let agent = header("x-amz-user-agent").filter(|agent| !agent.is_empty()).or(header("user-agent"));
+        let agent = agent.unwrap_or_default().to_owned();
+        Self { service, caller, target, params, body, base, agent }
     }
 
     /// The action's name.

@@ -105,7 +105,8 @@ async fn suffer(world: &World, ask: &Ask, case: &Case<'_>, cutter: &Cutter, id: 
         Fate::Refuse(refusal) => {
             if refusal.code == "UnauthorizedOperation" && world.knows_region(region) {
                 let account = world.account(account, region);
-                let call = ec2::Call { params: case.params, account: &account, now: view.now(), view, request: id };
+                let by = &world.sessions().recorded(ask.caller.as_ref(), &ask.agent);
+                let call = ec2::Call { params: case.params, account: &account, now: view.now(), view, request: id, by };
                 ec2::denied(&call, action, &refusal);
             }
             (Err(refusal), None)
@@ -151,7 +152,8 @@ async fn respond(world: &World, ask: &Ask, case: &Case<'_>, view: View, id: &str
         }
         Service::Ec2 => {
             let account = world.account(account, region);
-            return ec2::answer(&ec2::Call { params, account: &account, now, view, request: id }, action);
+            let by = &world.sessions().recorded(ask.caller.as_ref(), &ask.agent);
+            return ec2::answer(&ec2::Call { params, account: &account, now, view, request: id, by }, action);
         }
         Service::Sqs => {
             let (body, sender, base) = (ask.body.as_ref(), caller.access_key.as_str(), ask.base.as_str());

@@ -9,7 +9,9 @@ use std::collections::HashMap;
 use parking_lot::Mutex;
 
 use crate::simulator::clock::Moment;
+use crate::simulator::denial::decoded;
 use crate::simulator::dice::mix;
+use crate::simulator::happening::{RecordedCaller, RoleSession};
 use crate::simulator::ident::hex;
 use crate::simulator::refusal::Refusal;
 use crate::simulator::request::{Caller, Params};
@@ -43,6 +45,8 @@ struct Session {
     /// The role's name without its path, which STS omits from the ARNs of sessions.
     role: String,
     name: String,
+    /// The source identity that it was assumed with.
+    source: Option<String>,
     ends: Moment,
 }
 
@@ -69,6 +73,18 @@ impl Sessions {
             "ec2" => Refusal::new(400, "RequestExpired", "Request has expired."),
             _ => Refusal::new(403, "ExpiredToken", "The security token included in the request is expired"),
         })
+    }
+
+    /// A caller as `CloudTrail` records it.
+    pub(crate) fn recorded(&self, caller: Option<&Caller>, agent: &str) -> RecordedCaller {
+        let session = caller.and_then(|caller| self.get(&caller.access_key));
+        let session = session.map(|session| RoleSession {
+            arn: session.arn(),
+            user: session.user(),
+            role: session.role,
+            source: session.source,
+        });
+        RecordedCaller { session, agent: agent.to_owned() }
     }
 
     fn get(&self, access_key: &str) -> Option<Session> {
@@ -100,7 +116,7 @@ pub(crate) fn mutates(action: &str) -> bool {
 
 /// The names of all actions.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-    ["AssumeRole", "GetCallerIdentity"].into_iter()
+    ["AssumeRole", "DecodeAuthorizationMessage", "GetCallerIdentity"].into_iter()
 }
 
 /// Answers one STS call.
@@ -111,9 +127,19 @@ pub(crate) fn answer(call: &Call, action: &str) -> Result<String, Refusal> {
     }
     match action {
         "AssumeRole" => assume_role(call),
+        "DecodeAuthorizationMessage" => decode(call),
         "GetCallerIdentity" => Ok(caller_identity(call)),
         _ => Err(Refusal::invalid_action(action)),
     }
+}
+
+fn decode(call: &Call) -> Result<String, Refusal> {
+    let required = "Member must not be null";
+    let encoded = call.params.get("EncodedMessage").ok_or_else(|| invalid("Value null", "encodedMessage", required))?;
+    let decoded = decoded(encoded).ok_or_else(|| {
+        Refusal::new(400, "InvalidAuthorizationMessageException", "Message is not valid for decoding")
+    })?;
+    Ok(envelope(call, "DecodeAuthorizationMessage", |xml| xml.text("DecodedMessage", &decoded)))
 }
 
 fn caller_identity(call: &Call) -> String {
@@ -144,6 +170,7 @@ fn assume_role(call: &Call) -> Result<String, Refusal> {
         account: account.to_owned(),
         role: role.to_owned(),
         name: name.to_owned(),
+        source: source_identity(call.params)?,
         ends: Moment(call.now.0.saturating_add(seconds.saturating_mul(1_000))),
     };
     let (arn, user, ends) = (session.arn(), session.user(), session.ends);
@@ -163,6 +190,16 @@ fn assume_role(call: &Call) -> Result<String, Refusal> {
             xml.text("Expiration", &ends.iso_bare());
         });
     }))
+}
+
+fn source_identity(params: &Params) -> Result<Option<String>, Refusal> {
+    let Some(text) = params.get("SourceIdentity") else { return Ok(None) };
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
+    if !(2..=64).contains(&text.len()) || !text.chars().all(plain) {
+        let rule = r"Member must satisfy regular expression pattern: [\w+=,.@-]*";
+        return Err(invalid(&format!("Value '{text}'"), "sourceIdentity", rule));
+    }
+    Ok(Some(text.to_owned()))
 }
 
 /// The account and the name in `arn:aws:iam::123456789012:role/path/name`.

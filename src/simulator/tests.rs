@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::simulator::account::Account;
 use crate::simulator::clock::Moment;
 use crate::simulator::ec2::{Call, answer};
-use crate::simulator::happening::What;
+use crate::simulator::happening::{RecordedCaller, What};
 use crate::simulator::plan::{Plan, Shape};
 use crate::simulator::refusal::Refusal;
 use crate::simulator::request::Params;
@@ -66,7 +66,10 @@ impl Aws {
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.append_pair("Action", action).append_pair("Version", "2016-11-15").extend_pairs(parameters);
         let params = Params::parse("", form.finish().as_bytes());
-        answer(&Call { params: &params, account, now: view.now(), view, request: "r" }, action)
+        answer(
+            &Call { params: &params, account, now: view.now(), view, request: "r", by: &RecordedCaller::default() },
+            action,
+        )
     }
 
     fn get(&self, action: &str, parameters: &[(&str, &str)]) -> String {

@@ -17,7 +17,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::backoff::Patience;
-use crate::aws::{Aws, AwsError};
+use crate::aws::AwsError;
 use crate::kinds::KindSpec;
 use crate::model::{ErrorClass, LeftOut, Page, Scope, SharedClock, SweepMessage, SweepStep};
 
@@ -29,7 +29,7 @@ use progress::{NextStep, SMALLEST, SweepProgress, shown};
 /// By how much a page that is too large is made smaller.
 const SHRINK: u32 = 4;
 
-/// Lists pages of a kind. [`Aws`] does; tests have their own.
+/// Lists pages of a kind. A [`Sweeper`](super::sweeper::Sweeper) does; tests have their own.
 pub trait ListPages: Send + Sync {
     /// One page of everything of a kind in a scope, with at most `size` resources on it.
     fn page(
@@ -39,28 +39,6 @@ pub trait ListPages: Send + Sync {
         token: Option<String>,
         size: i32,
     ) -> impl Future<Output = Result<Page, AwsError>> + Send;
-}
-
-impl ListPages for Aws {
-    /// Confirms at both ends of a listing that it is the scope's account that answers: credentials can change under a
-    /// running process, and another account's empty listing would read as everything gone.
-    async fn page(
-        &self,
-        scope: &Scope,
-        spec: &'static KindSpec,
-        token: Option<String>,
-        size: i32,
-    ) -> Result<Page, AwsError> {
-        let first = token.is_none();
-        if first {
-            self.confirm(scope).await?;
-        }
-        let page = self.page_of(scope, spec, token, size).await?;
-        if page.next.is_none() {
-            self.confirm(scope).await?;
-        }
-        Ok(page)
-    }
 }
 
 /// What to sweep, how often, and when to start early.

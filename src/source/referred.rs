@@ -111,6 +111,7 @@ fn following(ids: &BTreeSet<Arc<str>>, after: &str) -> (Vec<Arc<str>>, Option<St
 fn joined(one: Page, other: Page) -> Page {
     let mut joined = Page { sent_at: one.sent_at.min(other.sent_at), ..one };
     joined.items.extend(other.items);
+    joined.unchanged.extend(other.unchanged);
     joined.unreadable.extend(other.unreadable);
     other.left_out.names().iter().for_each(|name| joined.left_out.add(name));
     joined
@@ -129,6 +130,7 @@ fn unreferred(spec: &'static KindSpec, scope: &Scope, ids: Vec<String>) -> AwsEr
         origin: Origin::Keys,
         perhaps_done: false,
         request_id: None,
+        encoded: None,
     })
 }
 

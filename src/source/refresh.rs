@@ -126,7 +126,7 @@ impl<D: DescribeIds> Refresher<D> {
     }
 
     fn push(&mut self, wanted: Wanted) {
-        if self.queue.push(wanted.id.id, wanted.expects, self.begun.elapsed()) == Pushed::Overflowed {
+        if self.queue.push(wanted, self.begun.elapsed()) == Pushed::Overflowed {
             let kind = self.plan.spec.slug;
             tracing::info!(scope = %self.plan.scope, kind, "too many ids to describe: a sweep runs instead");
             self.plan.trigger.notify_one();

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
-use crate::aws::Aws;
 use crate::ingest::{IngestError, IngestHandle, Lane, WantedReceiver};
 use crate::model::{Cause, Kind, Scope, SharedClock, Wanted};
 use crate::source::poll::SweepPlan;
 use crate::source::referred::Referred;
 use crate::source::refresh::Refresher;
+use crate::source::sweeper::Sweeper;
 
 /// Passes wanted ids to the refresher of their kind and scope. Clones share it.
 #[derive(Clone, Default)]
@@ -43,7 +43,7 @@ impl Dispatcher {
 
 /// Describes the wanted ids of one kind in one scope until the writer stops.
 pub(super) async fn run(
-    aws: Referred<Aws>,
+    aws: Referred<Sweeper>,
     clock: SharedClock,
     plan: SweepPlan,
     dispatcher: Dispatcher,

@@ -18,6 +18,7 @@ use crate::kinds::KindSpec;
 use crate::model::Scope;
 use crate::source::poll::{Gate, SweepPlan};
 use crate::source::referred::{Referred, ReferredIds};
+use crate::source::sweeper::Sweeper;
 
 /// What the watchers of all scopes share.
 pub(super) struct ScopeWatchers {
@@ -56,7 +57,9 @@ impl ScopeWatchers {
         }
         for plan in plans {
             let slug = plan.spec.slug;
-            let referred = Referred::new(aws.clone(), self.referred.get(slug).cloned());
+            let known = ingest.freshness().known_items(&scope, &plan.spec.kind());
+            let sweeper = Sweeper::new(aws.clone(), Some(known));
+            let referred = Referred::new(sweeper, self.referred.get(slug).cloned());
             let refreshing = {
                 let (aws, plan, ingest) = (referred.clone(), plan.clone(), ingest.clone());
                 let (clock, dispatcher) = (aws_clock.clone(), self.dispatcher.clone());

@@ -14,13 +14,13 @@ use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
 use super::tasks::AFTER_PANIC;
-use crate::aws::Aws;
 use crate::freshness::Freshness;
 use crate::ingest::IngestHandle;
 use crate::kinds;
 use crate::model::{ErrorClass, Kind, Scope, SharedClock, SweepMessage, SweepStep, Trouble};
 use crate::source::poll::{self, SweepPlan};
 use crate::source::referred::{Referred, ReferredIds};
+use crate::source::sweeper::Sweeper;
 
 /// How long to wait for the writer to process the end of a sweep before the ids are read anyway.
 const TAKEN_IN: Duration = Duration::from_secs(30);
@@ -37,7 +37,7 @@ pub(super) struct Referring {
 /// Sweeps as planned until the writer stops, also after a panic: that is shown as the scope's trouble, and the other scopes
 /// continue. It can be cancelled at any await: an unfinished sweep proves nothing.
 pub(super) async fn run(
-    aws: Referred<Aws>,
+    aws: Referred<Sweeper>,
     clock: SharedClock,
     plan: SweepPlan,
     ingest: IngestHandle,
@@ -64,7 +64,7 @@ pub(super) async fn run(
     }
 }
 
-async fn sweep(aws: Referred<Aws>, clock: SharedClock, plan: SweepPlan, ingest: IngestHandle, to: Vec<Referring>) {
+async fn sweep(aws: Referred<Sweeper>, clock: SharedClock, plan: SweepPlan, ingest: IngestHandle, to: Vec<Referring>) {
     let (scope, kind) = (plan.scope.clone(), plan.spec.kind());
     let freshness = ingest.freshness();
     let by: Vec<Kind> =

@@ -38,6 +38,8 @@
 //! ```
 
 #[cfg(test)]
+mod agents;
+#[cfg(test)]
 mod audit;
 #[cfg(test)]
 mod clients;

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use super::{ServerError, bind_http};
 use crate::audit::AuditProgress;
 use crate::aws::Aws;
+use crate::aws::profiles::Weight;
 use crate::config::{Config, ServerOptions};
 
 /// Why a server with these settings could not serve.
@@ -47,7 +48,9 @@ pub async fn check(config: &Config, options: &ServerOptions, held: Option<Socket
     }
     // A profile of a variable is one way among others to get credentials; that of the flag is the only one.
     let Some(profile) = &config.selection.profile else { return Ok(()) };
-    let faults = Aws::load(config.aws_settings()).await.file_faults();
+    let mut faults = Aws::load(config.aws_settings()).await.file_faults();
+    // A file that is missing does no harm where the other one has the profile.
+    faults.retain(|fault| fault.weight != Weight::Missing || fault.what.contains(&format!("profile {profile}")));
     if faults.is_empty() {
         return Ok(());
     }

@@ -9,6 +9,7 @@ fn request(tags: &[(&str, &str)]) -> CreateSnapshots {
     CreateSnapshots {
         description: "before the upgrade".to_owned(),
         exclude_boot: false,
+        exclude_data: Vec::new(),
         tags: tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
         action: ActionId(7),
         dry_run: false,
@@ -42,7 +43,7 @@ async fn a_dry_run_that_would_be_allowed_is_an_answer_not_an_error() {
     let (aws, named) = (server.aws().pinned().await, named(&["i-1"]));
     let chosen = named.choose(&scope(), |_| true);
     aws.look(&chosen).await.unwrap();
-    assert_eq!(aws.stop_instances(&chosen, false, true).await.unwrap(), WriteAnswer::WouldBeAllowed);
+    assert_eq!(aws.stop_instances(&chosen, StopManner::Orderly, true).await.unwrap(), WriteAnswer::WouldBeAllowed);
     assert!(server.asked()[1].contains("DryRun=true") && !server.asked()[1].contains("Force"));
 }
 
@@ -88,7 +89,7 @@ async fn results_for_unnamed_ids_are_kept_apart_and_each_id_counts_once() {
     let (aws, named) = (server.aws().pinned().await, named(&["i-1"]));
     let chosen = named.choose(&scope(), |_| true);
     aws.look(&chosen).await.unwrap();
-    let answer = aws.stop_instances(&chosen, false, false).await.unwrap();
+    let answer = aws.stop_instances(&chosen, StopManner::Orderly, false).await.unwrap();
     let WriteAnswer::Done(WriteResult { result, others, .. }) = answer else { panic!("{answer:?}") };
     let ids = |changes: &[StateChange]| changes.iter().map(|change| change.id.clone()).collect::<Vec<_>>();
     assert_eq!((ids(&result), ids(&others)), (vec!["i-1".to_owned()], vec!["i-2".to_owned(), "I-1".to_owned()]));
@@ -99,7 +100,7 @@ async fn results_for_unnamed_ids_are_kept_apart_and_each_id_counts_once() {
 async fn unlooked(told: Reply) -> (Result<WriteAnswer<StateChange>, AwsError>, Vec<String>) {
     let server = Scripted::new([told]).await;
     let (aws, named) = (server.aws().pinned().await, named(&["i-1"]));
-    let answer = aws.stop_instances(&named.choose(&scope(), |_| true), false, false).await;
+    let answer = aws.stop_instances(&named.choose(&scope(), |_| true), StopManner::Orderly, false).await;
     (answer, server.asked())
 }
 
@@ -136,7 +137,7 @@ async fn a_call_uses_the_same_credentials_as_the_look_before_it() {
         let aws = signed(server.endpoint(), Rotating::new(&["123456789012", "111111111111", "222222222222"]));
         let (aws, named) = (aws.pinned().await, named(&["i-1", "i-2"]));
         aws.look(&named.choose(&scope(), |id| both || id == "i-1")).await.unwrap();
-        drop(aws.stop_instances(&named.choose(&scope(), |id| id == "i-1"), false, false).await.unwrap());
+        drop(aws.stop_instances(&named.choose(&scope(), |id| id == "i-1"), StopManner::Orderly, false).await.unwrap());
         let keys: Vec<String> = server.requests().into_iter().map(|request| request.key).collect();
         assert_eq!(keys, vec!["123456789012"; calls]);
     }
@@ -147,7 +148,7 @@ async fn a_call_without_ids_is_not_made() {
     let server = Scripted::new([Reply::ok("<instancesSet/>")]).await;
     let (aws, named) = (server.aws().pinned().await, named(&["i-1"]));
     let nobody = named.choose(&scope(), |_| false);
-    assert!(aws.stop_instances(&nobody, false, false).await.is_err());
+    assert!(aws.stop_instances(&nobody, StopManner::Orderly, false).await.is_err());
     assert!(aws.create_snapshots(&nobody, &request(&[])).await.is_err());
     assert!(server.asked().is_empty());
 }

@@ -7,7 +7,7 @@ use aws_sdk_ec2::error::{ErrorMetadata, ProvideErrorMetadata, SdkError};
 use aws_sdk_ec2::operation::RequestId;
 
 use super::code::classify;
-use super::message::{cleaned, named_ids};
+use super::message::{cleaned, encoded, named_ids};
 use super::{AwsError, AwsErrorKind, CallContext, Details};
 use crate::model::ErrorClass;
 
@@ -63,6 +63,7 @@ impl AwsError {
             // After an internal error the call may have had an effect; after "slow down" it had none.
             perhaps_done: status >= 500 && class != ErrorClass::Throttled,
             request_id: meta.request_id().map(str::to_owned),
+            encoded: encoded(raw),
         }))
     }
 
@@ -103,6 +104,11 @@ impl AwsError {
     ) -> Self {
         let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
         let (kind, class, detail) = match credentials {
+            _ if has(&["setsourceidentity"]) => {
+                let detail = "the role may not be assumed with a source identity: its trust policy has to allow \
+                              sts:SetSourceIdentity, or Muster has to run without --source-identity";
+                (AwsErrorKind::CredentialsFailed, ErrorClass::Fatal, Some(detail.to_owned()))
+            }
             _ if has(&["sso token", "sso session"]) => (AwsErrorKind::SsoExpired, ErrorClass::Fatal, None),
             _ if has(&["login token", "login/cache", "reauthenticate"]) => {
                 (AwsErrorKind::LoginExpired, ErrorClass::Fatal, None)

@@ -28,9 +28,24 @@ fn is_id(word: &str) -> bool {
     })
 }
 
+/// What comes before the encoded text of a denial.
+const ENCODED: &str = "encoded authorization failure message";
+/// The longest encoded text.
+const MAX_ENCODED: usize = 8_000;
+
+/// The encoded text of a denial.
+pub(super) fn encoded(message: &str) -> Option<String> {
+    // Lower case of ASCII keeps the places of all bytes.
+    let place = message.to_ascii_lowercase().find(ENCODED)? + ENCODED.len();
+    let rest = message.get(place..)?.trim_start_matches([':', ' ']);
+    let is_of_it = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '=' | '+' | '/' | '.');
+    let text: String = rest.chars().take_while(is_of_it).take(MAX_ENCODED).collect();
+    (!text.is_empty()).then_some(text)
+}
+
 /// `message` without the encoded authorization blob and access key ids, at most 600 characters.
 pub(super) fn cleaned(message: &str) -> String {
-    let end = message.to_lowercase().find("encoded authorization failure message");
+    let end = message.to_ascii_lowercase().find(ENCODED);
     let message = end.and_then(|end| message.get(..end)).unwrap_or(message).trim();
     let words = message.split_inclusive(|c: char| !c.is_ascii_alphanumeric());
     let clean: String = words.map(|word| if is_key_id(word) { "(key id) " } else { word }).collect();
@@ -52,6 +67,13 @@ mod tests {
     fn messages_cannot_carry_control_characters_or_be_endless() {
         let clean = cleaned(&format!("a\u{1b}[31m{}", "x".repeat(2000)));
         assert!(!clean.contains('\u{1b}') && clean.chars().count() <= 600);
+    }
+
+    #[test]
+    fn the_encoded_text_of_a_denial_is_found_and_nothing_after_it() {
+        let message = "You may not. Encoded Authorization failure message: 4VRYs0-_me=\u{1b}[31m";
+        assert_eq!(encoded(message).as_deref(), Some("4VRYs0-_me="));
+        assert_eq!((encoded("You may not."), encoded("encoded authorization failure message: ")), (None, None));
     }
 
     #[test]

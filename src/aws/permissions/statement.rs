@@ -171,6 +171,13 @@ pub const STATEMENTS: &[PolicyStatement] = &[
         condition: Some(("ec2:CreateAction", "CreateSnapshots")),
     },
     PolicyStatement {
+        sid: "MusterWriteDenials",
+        title: "to say why AWS denies a change",
+        part: PolicyPart::Write,
+        target: ArnTarget::Everything,
+        condition: None,
+    },
+    PolicyStatement {
         sid: "MusterSetupAccount",
         title: "for `muster setup`",
         part: PolicyPart::Setup,

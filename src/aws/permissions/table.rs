@@ -97,10 +97,16 @@ const OTHERS: &[Permission] = &[
         "nothing changes: AWS allows it to everybody, whatever a policy says",
     ),
     other(
+        "sts:DecodeAuthorizationMessage",
+        &["MusterWriteDenials"],
+        "says why AWS denies a call that changes something",
+        "the answer quotes AWS's encoded reason with the command that decodes it",
+    ),
+    other(
         "cloudtrail:LookupEvents",
         &["MusterReadTrail"],
-        "finds out who made a change, when somebody asks",
-        "only changes whose event names the caller have one",
+        "tells who made a change, when somebody asks",
+        "it is known only where an event names the caller",
     ),
     other(
         "servicequotas:ListServiceQuotas",
@@ -129,8 +135,8 @@ const OTHERS: &[Permission] = &[
     other(
         "sqs:ChangeMessageVisibility",
         &["MusterReadEvents"],
-        "holds a message while the store is slow, and hands back those of others",
-        "a message that takes more than a minute comes again, and `muster doctor` holds back those of others",
+        "keeps a message hidden while the store is slow, and shows again what `muster doctor` found of others",
+        "a message that takes longer than a minute comes twice, and messages of others that `muster doctor` found stay hidden a while",
     ),
     other(
         "events:PutEvents",

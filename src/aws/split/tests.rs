@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 use xmlparser::{ElementEnd, Token, Tokenizer};
 
@@ -118,7 +120,94 @@ fn xml() -> impl Strategy<Value = String> {
     })
 }
 
+/// Hashes of the instances in `body`, by id.
+fn hashed(body: &str) -> BTreeMap<String, ItemHash> {
+    let ids = ["instanceId".to_owned()];
+    let split = Split::with_ids(body.as_bytes(), INSTANCES, &ids).unwrap();
+    let hashes = split.hashes();
+    assert_eq!(hashes.len(), split.len());
+    hashes.into_iter().enumerate().map(|(place, hash)| (split.id(place).unwrap().to_owned(), hash)).collect()
+}
+
+/// A reservation of instances, each with an id and a state.
+fn reserved(owner: &str, instances: &[(&str, &str)]) -> String {
+    let instance = |(id, state): &(&str, &str)| {
+        format!("<item> <instanceId>{id}</instanceId><state><instanceId>no</instanceId>{state}</state></item>")
+    };
+    let instances: String = instances.iter().map(instance).collect();
+    format!("<item><ownerId>{owner}</ownerId><instancesSet>{instances}</instancesSet><note/></item>")
+}
+
+fn reservations(all: &[String]) -> String {
+    format!("<R><reservationSet>{}</reservationSet><nextToken>t</nextToken></R>", all.concat())
+}
+
+#[test]
+fn an_id_is_the_text_of_a_direct_child_and_the_first_name_counts() {
+    let names = ["allocationId".to_owned(), "publicIp".to_owned()];
+    let body = "<R><volumeSet><item><publicIp>1</publicIp><allocationId>a</allocationId></item>\
+                <item><allocationId>b</allocationId><publicIp>2</publicIp></item><item><publicIp>3</publicIp></item>\
+                <item><allocationId/><publicIp>4</publicIp></item><item><allocationId></allocationId></item><item/>\
+                <item><x><publicIp>5</publicIp></x></item><item><publicIp>a&amp;b</publicIp></item>\
+                <item><publicIp><x>6</x></publicIp></item></volumeSet></R>";
+    let split = Split::with_ids(body.as_bytes(), VOLUMES, &names).unwrap();
+    let ids: Vec<Option<&str>> = (0..split.len()).map(|place| split.id(place)).collect();
+    assert_eq!(ids, [Some("a"), Some("b"), Some("3"), Some("4"), None, None, None, None, None]);
+}
+
+#[test]
+fn an_item_hashes_alike_wherever_it_stands_until_it_or_its_reservation_changes() {
+    let (a, b) = (reserved("1", &[("i-1", "on"), ("i-2", "off")]), reserved("1", &[("i-3", "on")]));
+    let before = hashed(&reservations(&[a.clone(), b.clone()]));
+    assert_eq!(before, hashed(&reservations(&[b.clone(), a])), "reservations have no order");
+    let swapped = reserved("1", &[("i-2", "off"), ("i-1", "on")]);
+    assert_eq!(before, hashed(&reservations(&[swapped, b.clone()])), "instances have none either");
+    let after = hashed(&reservations(&[reserved("1", &[("i-1", "on"), ("i-2", "on")]), b.clone()]));
+    let changed: Vec<&String> = before.keys().filter(|id| before[*id] != after[*id]).collect();
+    assert_eq!(changed, ["i-2"], "the others of a reservation stay known");
+    let after = hashed(&reservations(&[reserved("2", &[("i-1", "on"), ("i-2", "off")]), b]));
+    let changed: Vec<&String> = before.keys().filter(|id| before[*id] != after[*id]).collect();
+    assert_eq!(changed, ["i-1", "i-2"], "the reservation's fields are part of each document");
+}
+
+#[test]
+fn one_byte_that_flips_inside_an_item_or_its_reservation_is_seen() {
+    // No flip makes one of these ids another one.
+    let whole = reservations(&[reserved("1", &[("i-1", "on"), ("i-2", "off")]), reserved("1", &[("i-7", "on")])]);
+    let before = hashed(&whole);
+    let ends = whole.find("<item>").unwrap()..whole.rfind("</item></reservationSet>").unwrap();
+    let mut seen = 0;
+    for at in ends {
+        for bit in 0..8 {
+            let mut bytes = whole.clone().into_bytes();
+            bytes[at] ^= 1 << bit;
+            let Ok(split) = Split::read(&bytes, INSTANCES) else { continue };
+            let after = split.hashes();
+            let known = after.iter().filter(|hash| before.values().any(|known| known == *hash)).count();
+            assert!(known < 3, "byte {at}, bit {bit}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 100, "{seen}");
+}
+
 proptest! {
+    /// As plain as possible: equal bytes of item and surroundings, equal hashes.
+    #[test]
+    fn items_hash_alike_exactly_if_they_are_alike(
+        one in proptest::collection::vec(xml(), 0..4),
+        other in proptest::collection::vec(xml(), 0..4),
+    ) {
+        let body = |content: &[String]| format!("<R><volumeSet>{}</volumeSet></R>", content.concat());
+        let (one, other) = (body(&one), body(&other));
+        let hashes = |body: &str| Split::read(body.as_bytes(), VOLUMES).unwrap().hashes();
+        for (text, hash) in texts(&one, VOLUMES).iter().zip(hashes(&one)) {
+            for (another, its) in texts(&other, VOLUMES).iter().zip(hashes(&other)) {
+                prop_assert_eq!(text == another, hash == its);
+            }
+        }
+    }
+
     #[test]
     fn items_are_those_that_a_plain_reader_finds(content in proptest::collection::vec(xml(), 0..4)) {
         let body = format!("<?xml version='1.0'?><R>{}</R>", content.concat());

@@ -51,7 +51,7 @@ impl Handler {
                 };
                 let call = |core| {
                     let (arguments, running, note) = (request.arguments.clone(), running.clone(), note.clone());
-                    let confirmer = confirmer.clone();
+                    let (confirmer, ended) = (confirmer.clone(), context.ct.clone());
                     let writes = self.writes.clone();
                     async move {
                         match running {
@@ -59,7 +59,7 @@ impl Handler {
                                 // One that comes again has waited for this server as well.
                                 let here = if before.is_zero() { Duration::ZERO } else { begun.elapsed() };
                                 let elapsed = before + here;
-                                let setting = CallSetting { note, elapsed, running, confirmer };
+                                let setting = CallSetting { note, elapsed, running, confirmer, ended };
                                 tools::call(spec, core, arguments, writes, stop, setting).await
                             }
                             None => RequestError::CallOver.result().into(),

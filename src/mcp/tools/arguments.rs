@@ -14,6 +14,7 @@ pub mod past;
 pub mod resource;
 pub mod scope;
 pub mod selection;
+pub mod wait_seconds;
 
 use rmcp::model::JsonObject;
 use serde::de::DeserializeOwned;

@@ -36,14 +36,22 @@ pub struct RecordRenderer<'a> {
     snapshot: &'a Snapshot,
     field: Option<&'a str>,
     names: HashMap<ResourceId, Option<String>>,
-    tools: HashMap<ActionId, Option<String>>,
+    requests: HashMap<ActionId, Option<BegunAction>>,
+}
+
+/// What the request of an action tells of its end.
+#[derive(Clone)]
+struct BegunAction {
+    tool: String,
+    /// The first of what it was to change.
+    target: Option<ResourceId>,
 }
 
 impl<'a> RecordRenderer<'a> {
     /// Shows records of `snapshot`, changes of `field` first.
     #[must_use]
     pub fn new(snapshot: &'a Snapshot, field: Option<&'a str>) -> Self {
-        RecordRenderer { snapshot, field, names: HashMap::new(), tools: HashMap::new() }
+        RecordRenderer { snapshot, field, names: HashMap::new(), requests: HashMap::new() }
     }
 
     /// A record as text and data.
@@ -59,7 +67,13 @@ impl<'a> RecordRenderer<'a> {
         put("recorded_at", json!(recorded_at));
         put("what", json!(what));
         let (mut subject, mut details) = (String::new(), String::new());
-        if let Some(id) = event.resource().or_else(|| event.targets().first()) {
+        // The end of an action names nothing: its request does.
+        let begun = match event {
+            Event::ActionFinished { action, .. } => self.request(*action, None, *seq)?,
+            _ => None,
+        };
+        let target = begun.as_ref().and_then(|begun| begun.target.as_ref());
+        if let Some(id) = event.resource().or_else(|| event.targets().first()).or(target) {
             // A status is part of the resource that has its id.
             let part = kinds::of(&id.kind).filter(|kind| kind.status_of.is_some());
             let whole = part.and_then(|part| kinds::by_slug(part.status_of?));
@@ -99,7 +113,7 @@ impl<'a> RecordRenderer<'a> {
             }
             Event::ActionFinished { action, outcome, request_id } => {
                 let outcome = ended(outcome);
-                if let Some(tool) = self.tool(*action, None, *seq)? {
+                if let Some(tool) = begun.as_ref().map(|begun| begun.tool.clone()) {
                     put("tool", json!(tool));
                     details = format!("{tool}: {outcome}");
                 } else {

@@ -1,5 +1,7 @@
 //! `create_snapshot`: snapshots every attached EBS volume of an instance at one moment.
 
+mod encryption;
+mod left_out;
 mod report;
 
 use std::collections::BTreeMap;
@@ -14,24 +16,26 @@ use super::arguments::ArgumentError;
 use super::arguments::confirmation::Confirmable;
 use super::arguments::idempotency_key::Keyed;
 use super::arguments::instances::InstanceArguments;
+use super::arguments::wait_seconds::Awaited;
 use super::gate::{GatedInstances, RefusedInstance, WriteGate};
 use super::plan::{PlannedEffect, devices};
 use super::schema::ToolSchema;
 use super::spec::{CallSetting, ToolCall, ToolEffect, ToolSpec};
 use super::verdict::WriteVerdict;
 use super::write_through::{
-    Intent, LiveCheck, LiveInstance, UncalledInstance, check, distrust, to_the_end, uncalled, witness,
+    Intent, LiveCheck, LiveInstance, UncalledInstance, check, distrust, mention, to_the_end, uncalled, witness,
 };
 use crate::aws::actions::ACTION_TAG;
 use crate::aws::{CreateSnapshots, Pinned, WriteAnswer};
-use crate::ingest::Lane;
-use crate::kinds::SNAPSHOT;
+use crate::kinds::{SNAPSHOT, VOLUME};
 use crate::mcp::calls::RunningCall;
 use crate::mcp::confirmer::{Agreement, Confirmer};
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
-use crate::model::{ActionId, Cause, Chosen, Named, Observation, ResourceId, Scope, Seen, Seq, Source};
+use crate::model::{ActionId, Chosen, Named, ResourceId, Scope, Seq, Value};
 use crate::policy::confirmation::is_needed;
+use encryption::EncryptedVolume;
+use left_out::{LeftOutVolumes, MAX_EXCLUDED};
 use report::{SnapshotAnswer, SnapshotOutcome, SnapshotRow, answer};
 
 /// The most instances in one call, because the answer names every snapshot of each.
@@ -48,7 +52,7 @@ pub static SPEC: ToolSpec = ToolSpec {
                   deleted. Returns the snapshot IDs by device; the snapshots complete in the background. The snapshots get their \
                   volumes' tags and a tag muster:action. With dry_run nothing is created.",
     effect: ToolEffect::Creates,
-    input: ToolSchema::of_arguments::<Keyed<Confirmable<Arguments>>>(),
+    input: ToolSchema::of_arguments::<Keyed<Confirmable<Awaited<Arguments>>>>(),
     output: ToolSchema::of_answer::<SnapshotAnswer<'static>>(),
     example: r#"{"instance_id": "i-0123456789abcdef0", "description": "before the upgrade"}"#,
     call: |call, given| call.with(given, serve),
@@ -73,14 +77,42 @@ struct Wish {
     /// Leave out the volume that the instance boots from.
     #[serde(default)]
     exclude_boot_volume: bool,
+    /// Leave out these data volumes.
+    #[serde(default)]
+    #[schemars(length(max = MAX_EXCLUDED))]
+    exclude_data_volume_ids: Vec<String>,
     /// Change nothing: say whether the rules and AWS would allow it, and what would happen.
     #[serde(default)]
     dry_run: bool,
 }
 
+/// What a call does to each instance.
+struct SnapshotCall {
+    description: String,
+    left_out: LeftOutVolumes,
+    dry_run: bool,
+}
+
 impl Wish {
+    fn read(self) -> Result<SnapshotCall, ArgumentError> {
+        let Wish { description, exclude_boot_volume, exclude_data_volume_ids, dry_run } = self;
+        if description.chars().count() > MAX_DESCRIPTION {
+            let expected = format!("at most {MAX_DESCRIPTION} characters");
+            return Err(ArgumentError::form("description", &expected, description));
+        }
+        let left_out = LeftOutVolumes::named(exclude_boot_volume, exclude_data_volume_ids)?;
+        Ok(SnapshotCall { description, left_out, dry_run })
+    }
+}
+
+impl SnapshotCall {
     fn effect(&self) -> PlannedEffect {
-        PlannedEffect::Snapshot { exclude_boot: self.exclude_boot_volume }
+        PlannedEffect::Snapshot { exclude_boot: self.left_out.boot, exclude_data: self.left_out.data.clone() }
+    }
+
+    /// Whether a call is made for an instance.
+    fn will_call(&self, target: &LiveInstance) -> bool {
+        !self.left_out.taken(target).is_empty()
     }
 }
 
@@ -92,9 +124,13 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
     let Arguments { instances, wish } = arguments;
     let ToolCall { core, writes, setting, .. } = call;
     let named = instances.named()?;
-    if wish.description.chars().count() > MAX_DESCRIPTION {
-        let expected = format!("at most {MAX_DESCRIPTION} characters");
-        return Err(ArgumentError::form("description", &expected, wish.description).into());
+    let wish = wish.read()?;
+    if !wish.left_out.data.is_empty() {
+        let LiveCheck { targets, problems } = check(&core, &core.aws.pinned().await, &named).await?;
+        // A volume may belong to an instance that AWS does not show now.
+        if problems.is_empty() {
+            wish.left_out.check(&targets)?;
+        }
     }
     let dry_run = wish.dry_run;
     let origin = setting.running.origin.clone();
@@ -102,7 +138,9 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
     let mut agreement = None;
     if !dry_run {
         let change = AskedChange { spec: &SPEC, verb: "Snapshot the volumes of", named: &named, writes: &gate.writes };
-        match change.consent(&core, &setting, || gate.preview(&named, wish.effect(), has_volumes)).await? {
+        let effect = wish.effect();
+        match change.consent(&core, &setting, || gate.preview(&named, &effect, |target| wish.will_call(target))).await?
+        {
             Consent::Go(agreed) => agreement = agreed,
             Consent::Answer(answer) => return Ok(answer),
         }
@@ -113,32 +151,28 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
     answer(&outcome, dry_run)
 }
 
-fn has_volumes(target: &LiveInstance) -> bool {
-    !devices(&target.document).is_empty()
-}
-
 async fn run(
     gate: &WriteGate,
     named: &Named,
-    wish: &Wish,
+    wish: &SnapshotCall,
     mut running: RunningCall,
     agreed: (&Confirmer, Option<&Agreement>),
 ) -> Result<SnapshotOutcome, RequestError> {
     let core: &Core = &gate.core;
-    let aws = core.aws.pinned().await;
+    let aws = core.aws.pinned_for(gate.origin.by.as_ref()).await;
     let LiveCheck { targets, problems } = check(core, &aws, named).await?;
     let mut seq = None;
     let told = |problem: UncalledInstance| SnapshotRow::new(problem.id, problem.verdict).with_message(problem.message);
     let mut rows: Vec<SnapshotRow> = problems.into_iter().map(told).collect();
-    let GatedInstances { allowed, refused, admission } = gate.pass(targets, has_volumes).await?;
+    let GatedInstances { allowed, refused, admission } = gate.pass(targets, |target| wish.will_call(target)).await?;
     rows.extend(refused.into_iter().map(|RefusedInstance { target, message, .. }| {
         SnapshotRow::new(target.id.id.to_string(), WriteVerdict::PolicyRefused).with_message(message)
     }));
-    let planned: Vec<LiveInstance> = allowed.iter().filter(|target| has_volumes(target)).cloned().collect();
+    let planned: Vec<LiveInstance> = allowed.iter().filter(|target| wish.will_call(target)).cloned().collect();
     let plan = match planned.as_slice() {
         [_, ..] if !wish.dry_run && (agreed.1.is_some() || is_needed(SPEC.risk(), planned.len())) => {
             let planned = planned.as_slice();
-            let plan = gate.plan(wish.effect(), planned)?;
+            let plan = gate.plan(&wish.effect(), planned)?;
             if let Some(why) = agreement::settle(core, &SPEC, &mut running, agreed, &plan).await? {
                 let left = |target: &LiveInstance| {
                     SnapshotRow::new(target.id.id.to_string(), WriteVerdict::Unconfirmed).with_message(why.told())
@@ -149,7 +183,7 @@ async fn run(
             }
             None
         }
-        [_, ..] if wish.dry_run => Some(gate.plan(wish.effect(), &planned)?),
+        [_, ..] if wish.dry_run => Some(gate.plan(&wish.effect(), &planned)?),
         _ => None,
     };
     let running = &running;
@@ -182,7 +216,7 @@ async fn snapshot(
     aws: &Pinned,
     chosen: &Chosen<'_>,
     target: &LiveInstance,
-    (wish, running): (&Wish, &RunningCall),
+    (wish, running): (&SnapshotCall, &RunningCall),
 ) -> Result<(SnapshotRow, Option<Seq>), RequestError> {
     let mut row = SnapshotRow::new(target.id.id.to_string(), WriteVerdict::Refused);
     let devices = devices(&target.document);
@@ -190,11 +224,17 @@ async fn snapshot(
         row.message = Some("no EBS volume is attached to this instance, so there is nothing to snapshot".to_owned());
         return Ok((row, None));
     }
+    let taken = wish.left_out.taken(target);
+    if taken.is_empty() {
+        row.message = Some("all its volumes are left out, so there is nothing to snapshot".to_owned());
+        return Ok((row, None));
+    }
     let scope = target.id.scope();
     let intent = Intent::begin(core, running, SPEC.name, vec![target.id.clone()], wish.dry_run).await?;
     let asked = CreateSnapshots {
         description: wish.description.clone(),
-        exclude_boot: wish.exclude_boot_volume,
+        exclude_boot: wish.left_out.boot,
+        exclude_data: wish.left_out.of(target),
         tags: Vec::new(),
         action: intent.action,
         dry_run: wish.dry_run,
@@ -208,7 +248,7 @@ async fn snapshot(
         }
         Ok(WriteAnswer::Done(done)) => {
             row.action = Some(action);
-            row.take(done, &taken(target, &devices, wish.exclude_boot_volume), &devices, wish.dry_run)
+            row.take(done, &taken, &devices, wish.dry_run)
         }
         Err(error) => {
             let (verdict, end) = WriteVerdict::of_call(&error);
@@ -219,6 +259,10 @@ async fn snapshot(
                 _ => String::new(),
             };
             row.message = Some(format!("{}{next}", error.explained()));
+            // Where the copy cannot be read, the error is explained without the volumes.
+            let volumes = encrypted(core, &scope, &taken).unwrap_or_default();
+            row.remark(encryption::explained(error.code.as_deref(), &error.message, &volumes));
+            row.remark(aws.denial(&scope, &error).await);
             if wish.dry_run {
                 return Ok((row, None));
             }
@@ -235,7 +279,7 @@ async fn snapshot(
             remark = Some(said.to_owned());
         }
         // They are looked at again until they are complete, or shown at all.
-        mention(core, &scope, &made).await;
+        mention(core, &scope, SNAPSHOT, &made).await;
     }
     row.remark(remark);
     Ok((row, seq))
@@ -250,22 +294,19 @@ pub fn perhaps_made(action: ActionId) -> String {
     )
 }
 
-/// Has snapshots described again in a moment.
-async fn mention(core: &Core, scope: &Scope, made: &[String]) {
-    let mention = |id: &String| Observation {
-        source: Source::Tool,
-        at: core.now(),
-        id: ResourceId::new(scope, &SNAPSHOT.kind(), id.as_str()),
-        seen: Seen::Mentioned,
-    };
-    let mentions = made.iter().map(mention).collect();
-    // Where this fails, a sweep shows them later.
-    drop(core.ingest.observe(Lane::Tools, mentions, Cause::Refresh).await);
-}
-
-/// The volumes to snapshot: all attached ones, without the boot volume if it is excluded.
-fn taken(target: &LiveInstance, devices: &BTreeMap<String, String>, exclude_boot: bool) -> BTreeMap<String, String> {
-    let root = target.document.text("RootDeviceName").filter(|_| exclude_boot);
-    let planned = devices.iter().filter(|(_, device)| Some(device.as_str()) != root);
-    planned.map(|(volume, device)| (volume.clone(), device.clone())).collect()
+/// The encrypted ones of these volumes, as far as the copy knows them.
+fn encrypted(
+    core: &Core,
+    scope: &Scope,
+    volumes: &BTreeMap<String, String>,
+) -> Result<Vec<EncryptedVolume>, RequestError> {
+    let snapshot = core.snapshot()?;
+    let mut found = Vec::new();
+    for id in volumes.keys() {
+        let Some(current) = snapshot.current(&ResourceId::new(scope, &VOLUME.kind(), id.as_str()))? else { continue };
+        if current.document.get("Encrypted") == Some(&Value::Bool(true)) {
+            found.push(EncryptedVolume { id: id.clone(), key: current.document.text("KmsKeyId").map(str::to_owned) });
+        }
+    }
+    Ok(found)
 }

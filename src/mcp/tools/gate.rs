@@ -188,7 +188,7 @@ impl WriteGate {
     ///
     /// # Errors
     /// When the copy cannot be read.
-    pub fn plan(&self, effect: PlannedEffect, targets: &[LiveInstance]) -> Result<WritePlan, RequestError> {
+    pub fn plan(&self, effect: &PlannedEffect, targets: &[LiveInstance]) -> Result<WritePlan, RequestError> {
         WritePlan::make(&self.core, self.spec.name, effect, targets, &self.writes.in_force().tag_keys())
     }
 
@@ -200,10 +200,11 @@ impl WriteGate {
     pub async fn preview(
         &self,
         named: &Named,
-        effect: PlannedEffect,
+        effect: &PlannedEffect,
         will_be: impl Fn(&LiveInstance) -> bool,
     ) -> Result<WritePlan, RequestError> {
-        let LiveCheck { targets, .. } = check(&self.core, &self.core.aws.pinned().await, named).await?;
+        let LiveCheck { targets, .. } =
+            check(&self.core, &self.core.aws.pinned_for(self.origin.by.as_ref()).await, named).await?;
         let look = WriteGate { dry_run: true, ..self.clone() };
         let GatedInstances { mut allowed, .. } = look.pass(targets, &will_be).await?;
         allowed.retain(will_be);

@@ -87,6 +87,15 @@ impl FreshnessLabel {
         }
     }
 
+    /// Whether records that it may be about cannot be read.
+    #[must_use]
+    pub fn is_damaged(&self) -> bool {
+        match self {
+            FreshnessLabel::Now(about) => !about.damage.is_empty(),
+            FreshnessLabel::Then(as_of) => !as_of.damage.is_empty(),
+        }
+    }
+
     /// Whether more may match than was seen. `partial`: a first sweep was under way then.
     #[must_use]
     pub fn is_at_least(&self, partial: bool) -> bool {

@@ -90,7 +90,7 @@ impl WritePlan {
     pub fn make(
         core: &Core,
         tool: &'static str,
-        effect: PlannedEffect,
+        effect: &PlannedEffect,
         targets: &[LiveInstance],
         keys: &BTreeSet<String>,
     ) -> Result<Self, RequestError> {
@@ -99,7 +99,7 @@ impl WritePlan {
             let users = users(core, target)?;
             instances.push(PlannedChange::of(&target.id, &target.document, effect, &users, keys));
         }
-        Ok(WritePlan { tool, effect, instances })
+        Ok(WritePlan { tool, effect: effect.clone(), instances })
     }
 
     /// The instances that would be changed.
@@ -191,7 +191,7 @@ impl PlannedChange {
     fn of(
         id: &ResourceId,
         document: &Document,
-        effect: PlannedEffect,
+        effect: &PlannedEffect,
         users: &BTreeMap<String, Vec<String>>,
         keys: &BTreeSet<String>,
     ) -> Self {

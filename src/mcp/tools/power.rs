@@ -15,14 +15,16 @@ use super::gate::{GatedInstances, RefusedInstance, WriteGate};
 use super::plan::PlannedEffect;
 use super::spec::{CallSetting, ToolCall, ToolSpec};
 use super::verdict::WriteVerdict;
-use super::write_through::{ACTED, Intent, LiveCheck, LiveInstance, check, distrust, to_the_end, uncalled, witness};
-use crate::aws::{AwsError, Pinned, StateChange, WriteAnswer, WriteResult};
+use super::write_through::{
+    ACTED, Intent, LiveCheck, LiveInstance, check, distrust, mention, to_the_end, uncalled, witness,
+};
+use crate::aws::{AwsError, Pinned, StateChange, StopManner, WriteAnswer, WriteResult};
 use crate::kinds::INSTANCE;
 use crate::mcp::calls::RunningCall;
 use crate::mcp::confirmer::{Agreement, Confirmer};
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
-use crate::model::{ActionEnd, ActionOutcome, Chosen, Named, Observation, Scope, Seen, Source};
+use crate::model::{ActionEnd, ActionOutcome, Chosen, Named, Observation, Scope, Seen, Source, Value};
 use crate::policy::confirmation::is_needed;
 use report::{PowerReport, PowerRow, Unasked};
 
@@ -45,10 +47,7 @@ pub enum Power {
     /// From stopped to running.
     Start,
     /// From running to stopped.
-    Stop {
-        /// Without giving the operating system a chance to flush its caches.
-        force: bool,
-    },
+    Stop(StopManner),
     /// From running to running, through the operating system's shutdown.
     Reboot,
 }
@@ -57,7 +56,8 @@ impl Power {
     fn effect(self) -> PlannedEffect {
         match self {
             Power::Start => PlannedEffect::Start,
-            Power::Stop { force } => PlannedEffect::Stop { force },
+            Power::Stop(StopManner::Hibernating) => PlannedEffect::Hibernate,
+            Power::Stop(manner) => PlannedEffect::Stop { force: manner == StopManner::Forced },
             Power::Reboot => PlannedEffect::Reboot,
         }
     }
@@ -66,8 +66,9 @@ impl Power {
     fn verb(self) -> &'static str {
         match self {
             Power::Start => "Start",
-            Power::Stop { force: false } => "Stop",
-            Power::Stop { force: true } => "Force-stop",
+            Power::Stop(StopManner::Orderly) => "Stop",
+            Power::Stop(StopManner::Forced) => "Force-stop",
+            Power::Stop(StopManner::Hibernating) => "Hibernate",
             Power::Reboot => "Reboot",
         }
     }
@@ -77,7 +78,7 @@ impl Power {
         match self {
             Power::Start => matches!(state, "running" | "pending"),
             // Force is for an instance that hangs while it stops.
-            Power::Stop { force } => state == "stopped" || (state == "stopping" && !force),
+            Power::Stop(manner) => state == "stopped" || (state == "stopping" && manner != StopManner::Forced),
             // Each call reboots once more.
             Power::Reboot => false,
         }
@@ -85,7 +86,13 @@ impl Power {
 
     /// Whether a call is made for an instance.
     fn will_call(self, target: &LiveInstance) -> bool {
-        !self.is_already(target.state())
+        !self.is_already(target.state()) && self.refusal(target).is_none()
+    }
+
+    /// Why no call is made for an instance that is not in the requested state.
+    fn refusal(self, target: &LiveInstance) -> Option<&'static str> {
+        let is_enabled = || target.document.get("HibernationOptions.Configured") == Some(&Value::Bool(true));
+        (self == Power::Stop(StopManner::Hibernating) && !is_enabled()).then_some(CANNOT_HIBERNATE)
     }
 
     /// Whether AWS surely accepts the call for an instance in `state`. Other instances are called one by one, because AWS accepts
@@ -93,7 +100,7 @@ impl Power {
     fn is_ready(self, state: &str) -> bool {
         match self {
             Power::Start => state == "stopped",
-            Power::Stop { .. } | Power::Reboot => state == "running",
+            Power::Stop(_) | Power::Reboot => state == "running",
         }
     }
 
@@ -105,7 +112,7 @@ impl Power {
                 "accepted or already running",
                 "Now starting, usually for less than a minute: wait_for with until running waits for it.",
             ],
-            Power::Stop { .. } => [
+            Power::Stop(_) => [
                 "stopping",
                 "accepted or already stopped",
                 "Now stopping, usually for less than a minute, longer with large memory: wait_for with until stopped waits for it.",
@@ -126,7 +133,7 @@ impl Power {
     ) -> Result<WriteAnswer<StateChange>, AwsError> {
         match self {
             Power::Start => aws.start_instances(chosen, dry_run).await,
-            Power::Stop { force } => aws.stop_instances(chosen, force, dry_run).await,
+            Power::Stop(manner) => aws.stop_instances(chosen, manner, dry_run).await,
             Power::Reboot => aws.reboot_instances(chosen, dry_run).await,
         }
     }
@@ -140,7 +147,7 @@ impl Power {
             (Power::Start, "stopping") => {
                 " The instance is still stopping: start it once wait_for says that it is stopped."
             }
-            (Power::Stop { .. }, "pending") => {
+            (Power::Stop(_), "pending") => {
                 " The instance is still starting: stop it once wait_for says that it is running."
             }
             (Power::Reboot, _) => " Only a running instance can be rebooted: start_instance starts a stopped one.",
@@ -167,8 +174,9 @@ pub async fn serve(
     let mut agreement = None;
     if !dry_run {
         let change = AskedChange { spec, verb: power.verb(), named: &named, writes: &gate.writes };
+        let effect = power.effect();
         match change
-            .consent(&core, &setting, || gate.preview(&named, power.effect(), |target| power.will_call(target)))
+            .consent(&core, &setting, || gate.preview(&named, &effect, |target| power.will_call(target)))
             .await?
         {
             Consent::Go(agreed) => agreement = agreed,
@@ -189,7 +197,7 @@ async fn run(
 ) -> Result<PowerReport, RequestError> {
     let WriteGate { core, spec, dry_run, .. } = gate;
     let core: &Core = core;
-    let aws = core.aws.pinned().await;
+    let aws = core.aws.pinned_for(gate.origin.by.as_ref()).await;
     let LiveCheck { targets, problems } = check(core, &aws, named).await?;
     let mut report = PowerReport::default();
     for problem in problems {
@@ -218,12 +226,18 @@ async fn run(
             message,
         });
     }
+    let (unfit, rest): (Vec<LiveInstance>, Vec<LiveInstance>) =
+        rest.into_iter().partition(|target| power.refusal(target).is_some());
+    for target in unfit {
+        let message = power.refusal(&target).map(str::to_owned);
+        report.rows.push(PowerRow::of(&target, WriteVerdict::Refused, message));
+    }
     if *dry_run {
-        report.plan = Some(gate.plan(power.effect(), &rest)?);
+        report.plan = Some(gate.plan(&power.effect(), &rest)?);
     } else if !rest.is_empty()
         && (agreed.1.is_some() || is_needed(spec.risk(), rest.len()))
         && let Some(why) =
-            agreement::settle(core, spec, &mut running, agreed, &gate.plan(power.effect(), &rest)?).await?
+            agreement::settle(core, spec, &mut running, agreed, &gate.plan(&power.effect(), &rest)?).await?
     {
         let message = why.told();
         let left = |target| PowerRow::of(target, WriteVerdict::Unconfirmed, Some(message.clone()));
@@ -288,6 +302,9 @@ impl PowerCalls<'_> {
                         self.core.looks.note_reboot(target.id.clone(), self.core.now());
                     }
                 }
+                if verdict == WriteVerdict::Unknown {
+                    self.watch(&targets).await;
+                }
                 // A dry run that AWS refuses, or whose answer is lost, leaves no trace.
                 if !self.dry_run {
                     report.finish(self.core, intent, end, Vec::new()).await;
@@ -306,6 +323,7 @@ impl PowerCalls<'_> {
                     }
                     return Ok(());
                 }
+                let mut denial = self.aws.denial(&scope, &error).await;
                 for target in &targets {
                     let message = match verdict {
                         WriteVerdict::Unknown => format!(
@@ -314,6 +332,7 @@ impl PowerCalls<'_> {
                         ),
                         _ => format!("{}{}", error.explained(), self.power.hint(target.state())),
                     };
+                    let message = denial.take().map_or(message.clone(), |denial| format!("{message} {denial}"));
                     report.rows.push(PowerRow::of(target, verdict, Some(message)));
                 }
             }
@@ -351,6 +370,9 @@ impl PowerCalls<'_> {
             targets.iter().filter(|target| of(target).is_none()).map(|target| &*target.id.id).collect();
         let end = ActionEnd { outcome: outcome(&missing, &others), request_id };
         let remark = report.finish(self.core, intent, end, observations).await;
+        // Of the others the asserted state has them looked at again.
+        let stateless = targets.iter().filter(|target| of(target).is_none_or(|change| change.current.is_none()));
+        self.watch(&stateless.cloned().collect::<Vec<_>>()).await;
         for target in targets {
             report.rows.push(match of(target) {
                 Some(change) => PowerRow::changed(target, change, self.dry_run, remark.clone()),
@@ -364,8 +386,17 @@ impl PowerCalls<'_> {
         }
         report.unasked.extend(others.iter().map(Unasked::of));
     }
+
+    /// Has instances looked at again for a minute, of which AWS says no state.
+    async fn watch(&self, targets: &[LiveInstance]) {
+        let Some(scope) = targets.first().map(|target| target.id.scope()) else { return };
+        let ids: Vec<String> = targets.iter().map(|target| target.id.id.to_string()).collect();
+        mention(self.core, &scope, INSTANCE, &ids).await;
+    }
 }
 
+const CANNOT_HIBERNATE: &str = "It was not launched with hibernation enabled, so AWS cannot hibernate it: nothing was called. Stop it \
+                                without hibernate.";
 const STRANGERS: &str = "That answer is also about instances that the call did not name.";
 const UNSAID: &str = "AWS took the call, but its answer says nothing about this instance. It may have happened: \
                       get_instance_status shows the state within two minutes.";

@@ -107,6 +107,8 @@ pub struct AskedStatement {
     kinds: Vec<&'static KindSpec>,
     /// `None` where nothing was read that can be out of date.
     label: Option<FreshnessLabel>,
+    /// Whether the rows are of the log alone, so that sweeps that are under way leave nothing out.
+    is_of_log: bool,
 }
 
 async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, RequestError> {
@@ -175,13 +177,14 @@ fn run(
     };
     let doubts = if statement.reads_exposure() { doubts(core, &kinds) } else { BTreeMap::new() };
     let outside = Outside { freshness: freshness(core), prices: Some(core.prices()), doubts };
+    let is_of_log = statement.reads_only_actions();
     let (is_log, redacted) = (statement.reads_log(), redacted(core, &statement));
     let mut found = statement.ask(&core.store, point, &Visible::all(), &outside, most)?;
     found.hints.extend(redacted);
     // Rows, documents and records may have been looked at.
     let damage = core.damage(if is_log { AnswerSubject::All } else { AnswerSubject::Then(&kinds, None) });
     let label = label.map(|label| label.with(damage));
-    Ok(AskedStatement { found, kinds, label })
+    Ok(AskedStatement { found, kinds, label, is_of_log })
 }
 
 /// Why what the table `exposure` depends on cannot be relied on.
@@ -253,7 +256,10 @@ impl AskedStatement {
     }
 
     fn is_at_least(&self) -> bool {
-        self.found.uncounted.is_some() || self.label.as_ref().is_some_and(|label| label.is_at_least(self.found.partial))
+        let lacks = |label: &FreshnessLabel| {
+            if self.is_of_log { label.is_damaged() } else { label.is_at_least(self.found.partial) }
+        };
+        self.found.uncounted.is_some() || self.label.as_ref().is_some_and(lacks)
     }
 
     /// Why there may be no row, or how to get the rows that are not shown.
@@ -351,7 +357,7 @@ mod tests {
     fn asked(columns: Vec<String>, rows: Vec<Vec<sql::SqlValue>>) -> AskedStatement {
         let total = rows.len() as u64;
         let found = SqlRows { columns, rows, total, uncounted: None, seq: Seq(1), partial: false, hints: Vec::new() };
-        AskedStatement { found, kinds: Vec::new(), label: None }
+        AskedStatement { found, kinds: Vec::new(), label: None, is_of_log: false }
     }
 
     proptest! {

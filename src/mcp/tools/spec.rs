@@ -72,6 +72,8 @@ pub struct CallSetting {
     pub running: RunningCall,
     /// Asks whether the call may act.
     pub confirmer: Confirmer,
+    /// Cancelled when the client has cancelled the call, or left: what waits for it need not go on.
+    pub ended: CancellationToken,
 }
 
 /// What a call of a tool works with, apart from its arguments.

@@ -2,6 +2,7 @@
 
 use super::arguments::confirmation::Confirmable;
 use super::arguments::idempotency_key::Keyed;
+use super::arguments::wait_seconds::Awaited;
 use super::power::report::PowerAnswer;
 use super::power::{Power, PowerArguments, serve};
 use super::schema::ToolSchema;
@@ -15,7 +16,7 @@ pub static SPEC: ToolSpec = ToolSpec {
         error. Returns each instance's state before and after, and the seq from which the inventory shows the change. Running \
         instances cost money. With dry_run nothing is changed.",
     effect: ToolEffect::Idempotent { destructive: false },
-    input: ToolSchema::of_arguments::<Keyed<Confirmable<PowerArguments>>>(),
+    input: ToolSchema::of_arguments::<Keyed<Confirmable<Awaited<PowerArguments>>>>(),
     output: ToolSchema::of_answer::<PowerAnswer>(),
     example: r#"{"instance_ids": ["i-0123456789abcdef0"], "dry_run": false}"#,
     call: |call, given| call.with(given, |call, arguments| serve(call, arguments, &SPEC, Power::Start)),

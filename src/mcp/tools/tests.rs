@@ -1,4 +1,5 @@
 mod accounts;
+mod awaited;
 mod changes;
 mod columns;
 mod elements;

@@ -246,6 +246,19 @@ pub async fn witness(core: &Core, scope: &Scope, spec: &'static KindSpec, ids: &
     core.take_in(Lane::Tools, scope, spec, ids, described.answers).await.ok()?.1
 }
 
+/// Has resources described again in a moment, and for a minute, because a tool has had AWS change them.
+pub async fn mention(core: &Core, scope: &Scope, spec: &'static KindSpec, ids: &[String]) {
+    let mention = |id: &String| Observation {
+        source: Source::Tool,
+        at: core.now(),
+        id: ResourceId::new(scope, &spec.kind(), id.as_str()),
+        seen: Seen::Mentioned,
+    };
+    let mentions = ids.iter().map(mention).collect();
+    // Where this fails, a sweep shows them later.
+    drop(core.ingest.observe(Lane::Tools, mentions, Cause::Refresh).await);
+}
+
 /// Runs `work` to its end even when its client leaves.
 ///
 /// # Errors

@@ -6,7 +6,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::kinds;
 use crate::model::difference::differences;
-use crate::model::{AccountId, Cause, Change, Event, Kind, Recorded, Region, ResourceId};
+use crate::model::{AccountId, ActionId, Cause, Change, Event, Kind, Recorded, Region, ResourceId};
 
 /// The kinds of causes, as filters name them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,6 +42,8 @@ pub struct ChangeFilter {
     pub by: Option<CauseKind>,
     /// Only records of tools' calls that change AWS, with refusals and confirmations.
     pub actions: bool,
+    /// Only records of this one call of AWS that a tool made: its request, its end, and what it changed.
+    pub action: Option<ActionId>,
     /// Whether to include what first sweeps found, what a new mapping of Muster reads, and what a status repeats of its resource.
     pub quiet: bool,
 }
@@ -112,6 +114,9 @@ impl ChangeFilter {
         if self.actions && !record.event.is_of_action() {
             return RecordMatch::No;
         }
+        if self.action.is_some_and(|action| action_of(record) != Some(action)) {
+            return RecordMatch::No;
+        }
         if !about || !self.by.is_none_or(|by| by.takes(&record.cause)) || !self.is_on_field(&record.event) {
             return RecordMatch::No;
         }
@@ -159,6 +164,15 @@ impl ChangeFilter {
             }
             _ => false,
         }
+    }
+}
+
+/// The call of AWS that a record is about or comes of.
+fn action_of(record: &Recorded) -> Option<ActionId> {
+    match (&record.event, &record.cause) {
+        (Event::ActionRequested { action, .. } | Event::ActionFinished { action, .. }, _)
+        | (_, Cause::Tool { action }) => Some(*action),
+        _ => None,
     }
 }
 

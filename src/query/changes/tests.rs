@@ -24,6 +24,7 @@ fn question() -> impl Strategy<Value = ChangeFilter> {
         field: field.map(str::to_owned),
         by,
         actions,
+        action: None,
         quiet,
     })
 }

@@ -93,6 +93,12 @@ impl SqlStatement {
         self.reads_table(Flat::Change) || self.reads_table(Flat::Action)
     }
 
+    /// Whether it reads nothing but tools' calls, which the log holds whatever sweeps have seen.
+    #[must_use]
+    pub fn reads_only_actions(&self) -> bool {
+        self.reads_table(Flat::Action) && self.reads.len() == 1
+    }
+
     /// The table that it reads of which only the present is known, if it reads one.
     #[must_use]
     pub fn reads_present(&self) -> Option<&'static str> {

@@ -2,6 +2,7 @@
 
 use crate::simulator::account::{Account, Reading};
 use crate::simulator::clock::Moment;
+use crate::simulator::happening::RecordedCaller;
 use crate::simulator::ident::{Idents, Kind};
 use crate::simulator::instance::Instance;
 use crate::simulator::page::Page;
@@ -21,6 +22,8 @@ pub(crate) struct Call<'a> {
     /// How Describe calls see the account.
     pub(crate) view: View,
     pub(crate) request: &'a str,
+    /// Who makes it.
+    pub(crate) by: &'a RecordedCaller,
 }
 
 /// The XML that a call is answered with, or its refusal.

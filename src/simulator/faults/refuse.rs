@@ -1,6 +1,8 @@
 //! The refusals that faults cause, in each service's own codes.
 
+use crate::simulator::denial::encoded;
 use crate::simulator::dice::Dice;
+use crate::simulator::ec2;
 use crate::simulator::faults::Case;
 use crate::simulator::refusal::Refusal;
 use crate::simulator::request::Service;
@@ -55,14 +57,22 @@ pub(crate) fn denied(case: &Case) -> Refusal {
     let Case { action, account, region, .. } = case;
     let who = format!("User: arn:aws:iam::{account}:user/muster is not authorized to perform");
     match case.service {
-        Service::Ec2 => Refusal::new(
-            403,
-            "UnauthorizedOperation",
-            format!(
-                "You are not authorized to perform this operation. {who}: ec2:{action} because no identity-based policy \
-                 allows the ec2:{action} action"
-            ),
-        ),
+        Service::Ec2 => {
+            // AWS adds the encoded text to denials of calls that change something.
+            let details = if ec2::mutates(action) {
+                format!(". Encoded authorization failure message: {}", encoded(case))
+            } else {
+                String::new()
+            };
+            Refusal::new(
+                403,
+                "UnauthorizedOperation",
+                format!(
+                    "You are not authorized to perform this operation. {who}: ec2:{action} because no identity-based policy \
+                     allows the ec2:{action} action{details}"
+                ),
+            )
+        }
         Service::Sts => Refusal::new(
             403,
             "AccessDenied",

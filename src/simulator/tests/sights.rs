@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::simulator::ec2::{Call, answer};
 use crate::simulator::faults::Case;
+use crate::simulator::happening::RecordedCaller;
 use crate::simulator::refusal::Refusal;
 use crate::simulator::request::{Params, Service};
 use crate::simulator::tests::{Aws, text, texts};
@@ -20,7 +21,10 @@ fn ask(aws: &Aws, form: &str) -> Result<String, Refusal> {
     let now = aws.0.clock().moment();
     let view = aws.0.faults().judge(&case, now).view;
     let account = aws.0.home();
-    answer(&Call { params: &params, account: &account, now, view, request: "r" }, action)
+    answer(
+        &Call { params: &params, account: &account, now, view, request: "r", by: &RecordedCaller::default() },
+        action,
+    )
 }
 
 /// One walk over all instances: the document of each page.

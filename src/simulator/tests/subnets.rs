@@ -1,6 +1,7 @@
 //! Subnets.
 
 use crate::simulator::ec2::{Call, answer};
+use crate::simulator::happening::RecordedCaller;
 use crate::simulator::request::Params;
 use crate::simulator::tests::{Aws, text, texts};
 use crate::simulator::view::{Lag, Loss, View};
@@ -54,7 +55,17 @@ fn what_describes_show_late_is_what_was_and_hidden_things_are_missing() {
     let ask = |view: View, action: &str, more: &str| {
         let body = format!("Action={action}&Version=2016-11-15{more}");
         let params = Params::parse("", body.as_bytes());
-        answer(&Call { params: &params, account: &home, now: aws.0.clock().moment(), view, request: "r" }, action)
+        answer(
+            &Call {
+                params: &params,
+                account: &home,
+                now: aws.0.clock().moment(),
+                view,
+                request: "r",
+                by: &RecordedCaller::default(),
+            },
+            action,
+        )
     };
     let at = |seconds: u64| View::clear(created.plus(std::time::Duration::from_secs(seconds)));
     let named = format!("&VolumeId.1={volume}");

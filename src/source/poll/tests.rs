@@ -4,6 +4,7 @@ use std::pin::{Pin, pin};
 use futures::StreamExt;
 use parking_lot::Mutex;
 
+use super::super::sweeper::Sweeper;
 use super::*;
 use crate::aws::scripted::{Reply, Scripted, failure};
 use crate::aws::{AwsErrorKind, Details};
@@ -606,7 +607,7 @@ async fn the_first_sweep_without_a_parameter_is_told_apart_from_those_that_follo
 async fn a_listing_by_another_accounts_credentials_is_refused_before_its_first_page() {
     let options = crate::simulator::Options { instances: 10, ..crate::simulator::Options::default() };
     let simulator = crate::simulator::Simulator::start(options).await.unwrap();
-    let aws = crate::aws::scripted::at(&simulator.endpoint());
+    let aws = Sweeper::new(crate::aws::scripted::at(&simulator.endpoint()), None);
     let region = Region::new("us-east-1");
     let theirs = Scope { account: AccountId::new("123456789012"), region: region.clone() };
     let others = Scope { account: AccountId::new("999999999999"), region };
@@ -627,7 +628,7 @@ async fn an_endpoint_that_hands_out_one_token_for_ever_fails_the_sweep_with_that
     let server = Scripted::new([Reply::ok(identity), Reply::ok(page)]).await;
     let aws = server.aws();
     let plan = SweepPlan { spec: kinds::by_slug("volume").unwrap(), ..plan() };
-    let mut stream = pin!(sweeps(aws.clone(), aws.clock(), plan));
+    let mut stream = pin!(sweeps(Sweeper::new(aws.clone(), None), aws.clock(), plan));
     assert!(matches!(stream.next().await.unwrap().step, SweepStep::Started { .. }));
     assert!(matches!(stream.next().await.unwrap().step, SweepStep::Page(_)));
     let SweepStep::Failed { trouble } = stream.next().await.unwrap().step else { panic!("it goes on") };

@@ -2,11 +2,14 @@
 //!
 //! An id waits a little after its first mention, so that a burst of events costs one describe. It is described again, at the times
 //! that its kind has ([`KindSpec::refreshes`](crate::kinds::KindSpec::refreshes)), while answers disagree with the event, because
-//! describes lag behind events. When too many ids wait, a full listing is cheaper.
+//! describes lag behind events; and at all of these times after a tool had AWS change it, because such a change takes a while. When
+//! too many ids wait, a full listing is cheaper.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
+
+use crate::model::Wanted;
 
 /// The most ids that may wait; beyond it they are dropped for one sweep.
 pub const MAX_WAITING: usize = 2_000;
@@ -27,6 +30,8 @@ pub struct RefreshQueue {
 struct WaitingId {
     mentioned: Tick,
     expects: Option<String>,
+    /// Whether it is described at all of the times, whatever the answers show.
+    is_changing: bool,
     /// Which of the times is next.
     step: usize,
     /// When it is due; `None` while it is being described.
@@ -51,8 +56,10 @@ impl RefreshQueue {
         RefreshQueue { after, entries: HashMap::new(), due: BTreeSet::new() }
     }
 
-    /// Adds `id`, which an event mentioned at `now` and reported to be in the state `expects`.
-    pub fn push(&mut self, id: Arc<str>, expects: Option<String>, now: Tick) -> Pushed {
+    /// Adds what an event or a tool mentioned at `now`.
+    pub fn push(&mut self, wanted: Wanted, now: Tick) -> Pushed {
+        let Wanted { id, expects, is_changing } = wanted;
+        let id = id.id;
         if self.entries.len() >= MAX_WAITING && !self.entries.contains_key(&id) {
             self.entries.clear();
             self.due.clear();
@@ -62,11 +69,12 @@ impl RefreshQueue {
         match self.entries.get_mut(&id) {
             None => {
                 self.due.insert((now + first, Arc::clone(&id)));
-                self.entries
-                    .insert(id, WaitingId { mentioned: now, expects, step: 0, due: Some(now + first), again: false });
+                let due = Some(now + first);
+                self.entries.insert(id, WaitingId { mentioned: now, expects, is_changing, step: 0, due, again: false });
             }
             Some(entry) => {
                 entry.expects = expects.or(entry.expects.take());
+                entry.is_changing |= is_changing;
                 match entry.due {
                     // A further mention does not delay the first describe.
                     Some(_) if entry.step == 0 => {}
@@ -106,7 +114,11 @@ impl RefreshQueue {
     pub fn answered(&mut self, id: &Arc<str>, settled: bool, shown: Option<&str>, now: Tick) {
         let Some(entry) = self.entries.get_mut(id) else { return };
         let agrees = entry.expects.as_deref().is_none_or(|expects| shown == Some(expects));
-        let step = if entry.again { Some(0) } else { Some(entry.step + 1).filter(|_| !settled || !agrees) };
+        let step = if entry.again {
+            Some(0)
+        } else {
+            Some(entry.step + 1).filter(|_| entry.is_changing || !settled || !agrees)
+        };
         entry.again = false;
         match step.and_then(|step| Some((step, *self.after.get(step)?))) {
             Some((step, after)) => {
@@ -157,6 +169,8 @@ impl RefreshQueue {
 mod tests {
     use super::*;
     use crate::kinds::{self, KindSpec};
+    use crate::model::ResourceId;
+    use crate::model::fixtures::scope;
 
     fn queue() -> RefreshQueue {
         RefreshQueue::new(KindSpec::DEFAULT.refreshes)
@@ -170,11 +184,16 @@ mod tests {
         name.into()
     }
 
+    fn wanted(name: &str, expects: Option<&str>) -> Wanted {
+        let id = ResourceId::new(&scope(), &kinds::INSTANCE.kind(), name);
+        Wanted { id, expects: expects.map(str::to_owned), is_changing: false }
+    }
+
     #[test]
     fn a_burst_of_mentions_is_one_question_two_seconds_after_the_first() {
         let mut queue = queue();
         for now in [10, 11] {
-            queue.push(id("i-1"), None, s(now));
+            queue.push(wanted("i-1", None), s(now));
         }
         assert_eq!(queue.take(s(11), 100), Vec::<Arc<str>>::new());
         assert_eq!(queue.take(s(12), 100), [id("i-1")]);
@@ -185,7 +204,7 @@ mod tests {
     #[test]
     fn an_answer_that_disagrees_is_asked_for_again_at_15_and_60_seconds_and_no_more() {
         let mut queue = queue();
-        queue.push(id("i-1"), Some("running".into()), s(10));
+        queue.push(wanted("i-1", Some("running")), s(10));
         for due in [12, 25, 70] {
             assert_eq!(queue.next_due(), Some(s(due)));
             assert_eq!(queue.take(s(due), 100).len(), 1);
@@ -195,9 +214,23 @@ mod tests {
     }
 
     #[test]
+    fn what_a_tool_changed_is_described_at_every_time_whatever_the_answers_show() {
+        let mut queue = queue();
+        queue.push(Wanted { is_changing: true, ..wanted("i-1", Some("stopping")) }, s(10));
+        // An event about it asks for no fewer.
+        queue.push(wanted("i-1", None), s(11));
+        for (due, shown) in [(12, "stopping"), (25, "stopped"), (70, "stopped")] {
+            assert_eq!(queue.next_due(), Some(s(due)));
+            assert_eq!(queue.take(s(due), 100).len(), 1);
+            queue.answered(&id("i-1"), true, Some(shown), s(due));
+        }
+        assert!(queue.is_empty());
+    }
+
+    #[test]
     fn a_snapshot_that_was_just_made_is_looked_at_more_often_at_first() {
         let mut queue = RefreshQueue::new(kinds::SNAPSHOT.refreshes);
-        queue.push(id("snap-1"), Some("completed".into()), s(10));
+        queue.push(wanted("snap-1", Some("completed")), s(10));
         for due in [12, 15, 25, 70] {
             assert_eq!(queue.next_due(), Some(s(due)));
             assert_eq!(queue.take(s(due), 100).len(), 1);
@@ -209,9 +242,9 @@ mod tests {
     #[test]
     fn a_mention_while_it_is_asked_for_asks_once_more() {
         let mut queue = queue();
-        queue.push(id("i-1"), Some("pending".into()), s(10));
+        queue.push(wanted("i-1", Some("pending")), s(10));
         queue.take(s(12), 100);
-        queue.push(id("i-1"), Some("running".into()), s(13));
+        queue.push(wanted("i-1", Some("running")), s(13));
         queue.answered(&id("i-1"), true, Some("running"), s(14));
         assert_eq!(queue.next_due(), Some(s(15)));
         queue.take(s(15), 100);
@@ -223,17 +256,17 @@ mod tests {
     fn too_many_are_let_go_for_one_sweep() {
         let mut queue = queue();
         for n in 0..MAX_WAITING {
-            assert_eq!(queue.push(id(&format!("i-{n}")), None, s(0)), Pushed::Waits);
+            assert_eq!(queue.push(wanted(&format!("i-{n}"), None), s(0)), Pushed::Waits);
         }
-        assert_eq!(queue.push(id("i-1"), None, s(1)), Pushed::Waits);
-        assert_eq!(queue.push(id("one too many"), None, s(1)), Pushed::Overflowed);
+        assert_eq!(queue.push(wanted("i-1", None), s(1)), Pushed::Waits);
+        assert_eq!(queue.push(wanted("one too many", None), s(1)), Pushed::Overflowed);
         assert!(queue.is_empty() && queue.next_due().is_none());
     }
 
     #[test]
     fn what_could_not_be_asked_for_waits_again() {
         let mut queue = queue();
-        queue.push(id("i-1"), None, s(0));
+        queue.push(wanted("i-1", None), s(0));
         let taken = queue.take(s(2), 100);
         queue.put_back(taken, s(9));
         assert_eq!(queue.next_due(), Some(s(9)));

@@ -62,7 +62,7 @@ impl Line {
 
     fn want(&self, id: &str, expects: Option<&str>) {
         let id = ResourceId::new(&self.plan.scope, &self.plan.spec.kind(), id);
-        self.wanted.send(Wanted { id, expects: expects.map(str::to_owned) }).unwrap();
+        self.wanted.send(Wanted { id, expects: expects.map(str::to_owned), is_changing: false }).unwrap();
     }
 
     async fn round(&mut self) -> Round {

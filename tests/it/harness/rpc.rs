@@ -16,6 +16,8 @@ use super::process::Running;
 
 /// The revision this client speaks.
 const PROTOCOL: &str = "2026-07-28";
+/// What it calls itself.
+const NAME: &str = "muster-tests";
 
 /// A JSON-RPC error.
 #[derive(Debug, Clone)]
@@ -40,6 +42,8 @@ pub(crate) struct Answer {
 pub(crate) struct Client {
     wire: Wire,
     asked: u64,
+    /// What it calls itself.
+    name: &'static str,
 }
 
 enum Wire {
@@ -57,17 +61,22 @@ impl Client {
     pub(crate) fn stdio(sandbox: &Sandbox, flags: &[&str]) -> Client {
         let arguments = sandbox.mcp_arguments(flags);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        Client { wire: Wire::Stdio(Running::start("mcp", sandbox.muster(&arguments))), asked: 0 }
+        Client { wire: Wire::Stdio(Running::start("mcp", sandbox.muster(&arguments))), asked: 0, name: NAME }
     }
 
     /// Talks to a front end that runs already.
     pub(crate) fn over(running: Running) -> Client {
-        Client { wire: Wire::Stdio(running), asked: 0 }
+        Client { wire: Wire::Stdio(running), asked: 0, name: NAME }
     }
 
     /// Talks to the endpoint at `url`.
     pub(crate) fn http(url: &str) -> Client {
-        Client { wire: Wire::Http(Http::new(url)), asked: 0 }
+        Client { wire: Wire::Http(Http::new(url)), asked: 0, name: NAME }
+    }
+
+    /// The same, under another name.
+    pub(crate) fn named(self, name: &'static str) -> Client {
+        Client { name, ..self }
     }
 
     /// The front end's process, of a client over stdio.
@@ -82,7 +91,7 @@ impl Client {
     pub(crate) fn request(&mut self, method: &str, params: &Value) -> Result<Value, RpcError> {
         self.asked += 1;
         let id = self.asked;
-        let message = message(id, method, params.clone());
+        let message = message(self.name, id, method, params.clone());
         let answer = match &mut self.wire {
             Wire::Stdio(running) => {
                 assert!(running.say(&message.to_string()), "the front end has ended{}", running.tail());
@@ -171,17 +180,17 @@ impl Client {
     pub(crate) fn listen(&mut self, uris: &[&str], list_changed: bool) -> Listening {
         self.asked += 1;
         let params = json!({"notifications": {"resourceSubscriptions": uris, "resourcesListChanged": list_changed}});
-        let message = message(self.asked, "subscriptions/listen", params);
+        let message = message(self.name, self.asked, "subscriptions/listen", params);
         let Wire::Http(http) = &self.wire else { panic!("listen is for HTTP here") };
         Listening::open(http.url.clone(), message)
     }
 }
 
-fn message(id: u64, method: &str, mut params: Value) -> Value {
+fn message(name: &str, id: u64, method: &str, mut params: Value) -> Value {
     params["_meta"] = json!({
         "io.modelcontextprotocol/protocolVersion": PROTOCOL,
         "io.modelcontextprotocol/clientCapabilities": {},
-        "io.modelcontextprotocol/clientInfo": {"name": "muster-tests", "version": "0"},
+        "io.modelcontextprotocol/clientInfo": {"name": name, "version": "0"},
     });
     json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params})
 }

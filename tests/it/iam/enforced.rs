@@ -36,8 +36,8 @@ fn shown(permission: &Permission) -> Shown {
     let doctor = |flags, check, verdict| Shown::Doctor { flags, check, verdict };
     match (permission.breaks, permission.action) {
         (Breakage::Kind(spec), _) => Shown::Sweeps(spec.slug),
-        // AWS, like moto, allows the one to everybody; moto does not ask for the other.
-        (_, "sts:GetCallerIdentity" | "ec2:CreateTags") => Shown::Nothing,
+        // AWS, like moto, allows the first to everybody; moto does not ask for the second, and encodes no reason.
+        (_, "sts:GetCallerIdentity" | "ec2:CreateTags" | "sts:DecodeAuthorizationMessage") => Shown::Nothing,
         (_, "ec2:DescribeRegions") => doctor(&["--regions", "all"], "permission", "failed"),
         (_, "cloudtrail:LookupEvents") => doctor(&[], "permission", "warning"),
         (_, "servicequotas:ListServiceQuotas") => doctor(&[], "quota", "skipped"),

@@ -5,8 +5,8 @@ use crate::ingest::Ledger;
 use crate::ingest::ledger::LedgerView;
 use crate::ingest::truth::aws::Millis;
 use crate::ingest::truth::shelf::Backing;
-use crate::model::fixtures;
-use crate::model::{Clock, ErrorClass, Item, Page, SweepStep, Trouble};
+use crate::model::fixtures::{self, kind, scope};
+use crate::model::{Clock, ErrorClass, Item, ItemHash, Page, SweepStep, Trouble};
 
 /// A listing under way: two pages, each of the ids of one parity.
 #[derive(Default)]
@@ -56,13 +56,27 @@ impl<S: Backing> Runner<'_, S> {
             }
             items.push(Item::new(id.as_str(), version.document(self.mapping)));
         }
-        let page = Page { sent_at: self.clock.now(), items, ..Page::default() };
+        let page = self.cut(Page { sent_at: self.clock.now(), items, ..Page::default() });
         if let Some(listing) = &mut self.listing {
             listing.hides |= hide;
             listing.loses |= tagless;
             listing.asked += 1;
             listing.page = Some(page);
         }
+    }
+
+    /// Takes out of a page what the writer remembers when the answer arrives. It is recorded later, when something else may be known.
+    fn cut(&self, mut page: Page) -> Page {
+        let hash = |item: &Item| ItemHash::new(item.document.digest());
+        let hashes: Vec<_> = page.items.iter().map(|item| (&*item.id, hash(item))).collect();
+        let mut known = self.handle.freshness().known_items(&scope(), &kind()).unchanged(&hashes);
+        for (item, known) in std::mem::take(&mut page.items).into_iter().zip(known.drain(..)) {
+            match known {
+                Some(known) => page.unchanged.push(known),
+                None => page.items.push(Item { hash: Some(hash(&item)), ..item }),
+            }
+        }
+        page
     }
 
     pub(super) fn is_tagged(&self, id: &str) -> bool {

@@ -78,7 +78,7 @@ impl<S: Backing> Runner<'_, S> {
     pub(super) fn hear(&mut self) {
         let tick = self.tick();
         while let Ok(wanted) = self.wanted.try_recv() {
-            self.due |= self.queue.push(wanted.id.id, wanted.expects, tick) == Pushed::Overflowed;
+            self.due |= self.queue.push(wanted, tick) == Pushed::Overflowed;
         }
     }
 

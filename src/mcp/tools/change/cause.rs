@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{NEAR, RecordRenderer, VALUE};
+use super::{BegunAction, NEAR, RecordRenderer, VALUE};
 use crate::mcp::error::RequestError;
 use crate::model::text::shown;
 use crate::model::{ActionId, ApiCall, Cause, Event, Recorded, Seq};
@@ -61,28 +61,35 @@ impl RecordRenderer<'_> {
         Ok((words, data))
     }
 
-    /// The name of the tool that began an action: from the timeline of what it changed, or from the log right before.
-    pub(super) fn tool(
+    /// The name of the tool that began an action.
+    fn tool(&mut self, action: ActionId, changed: Option<&Recorded>, seq: Seq) -> Result<Option<String>, RequestError> {
+        Ok(self.request(action, changed, seq)?.map(|request| request.tool))
+    }
+
+    /// The request of an action: from the timeline of what it changed, or from the log right before.
+    pub(super) fn request(
         &mut self,
         action: ActionId,
         changed: Option<&Recorded>,
         seq: Seq,
-    ) -> Result<Option<String>, RequestError> {
-        if let Some(tool) = self.tools.get(&action) {
-            return Ok(tool.clone());
+    ) -> Result<Option<BegunAction>, RequestError> {
+        if let Some(request) = self.requests.get(&action) {
+            return Ok(request.clone());
         }
         let began = |record: &Recorded| match &record.event {
-            Event::ActionRequested { action: began, tool, .. } if *began == action => Some(shown(tool, 60)),
+            Event::ActionRequested { action: began, tool, targets, .. } if *began == action => {
+                Some(BegunAction { tool: shown(tool, 60), target: targets.first().cloned() })
+            }
             _ => None,
         };
-        let mut tool = changed.and_then(began);
-        if let (None, Some(id)) = (&tool, changed.and_then(|record| record.event.resource())) {
-            tool = self.snapshot.timeline_before(id, seq, 20)?.iter().find_map(began);
+        let mut request = changed.and_then(began);
+        if let (None, Some(id)) = (&request, changed.and_then(|record| record.event.resource())) {
+            request = self.snapshot.timeline_before(id, seq, 20)?.iter().find_map(began);
         }
-        if tool.is_none() {
-            tool = self.snapshot.records_before(seq, NEAR)?.iter().find_map(began);
+        if request.is_none() {
+            request = self.snapshot.records_before(seq, NEAR)?.iter().find_map(began);
         }
-        self.tools.insert(action, tool.clone());
-        Ok(tool)
+        self.requests.insert(action, request.clone());
+        Ok(request)
     }
 }

@@ -15,6 +15,7 @@ use crate::mcp::tools::plan::WritePlan;
 use crate::mcp::tools::table::AnswerText;
 use crate::mcp::tools::tokens::tokens;
 use crate::mcp::tools::verdict::WriteVerdict;
+use crate::mcp::tools::waiting::AwaitedChange;
 use crate::mcp::tools::write_through::ACTED;
 use crate::model::text::shown;
 use crate::model::{ActionEnd, ActionId, ActionOutcome, FailureCode, Seq};
@@ -93,6 +94,9 @@ pub(super) struct SnapshotAnswer<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<u64>")]
     seq: Option<Seq>,
+    /// With wait_seconds: how far the snapshots are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wait: Option<AwaitedChange>,
 }
 
 impl SnapshotRow {
@@ -275,7 +279,14 @@ pub(super) fn answer(outcome: &SnapshotOutcome, dry_run: bool) -> Result<ToolRes
     }
     let mut answer = ToolResult::new(
         text,
-        &SnapshotAnswer { results: rows, confirmation: None, dry_run, plan: plan.map(|plan| plan.data), seq },
+        &SnapshotAnswer {
+            results: rows,
+            confirmation: None,
+            dry_run,
+            plan: plan.map(|plan| plan.data),
+            seq,
+            wait: None,
+        },
     )?;
     for kept in [&["snapshot_id", "device"][..], &["snapshot_id"]] {
         if tokens(&answer.structured.to_string()) > BUDGET {

@@ -12,7 +12,7 @@ use crate::mcp::tools::arguments::ArgumentError;
 use crate::mcp::tools::arguments::kind::KindArgument;
 use crate::mcp::tools::arguments::past::TIMES;
 use crate::mcp::tools::arguments::resource::{AS_URI, ResourceArguments};
-use crate::model::{AccountId, Region, ResourceId, Scope, Seq, Timestamp};
+use crate::model::{AccountId, ActionId, Region, ResourceId, Scope, Seq, Timestamp};
 use crate::query::CursorError;
 use crate::query::changes::{ChangeFilter, ChangesError, LogCursor, LogRange, ReadOrder};
 use crate::query::moment::{self, AskedPoint};
@@ -76,6 +76,11 @@ impl ChangeQuery {
     ) -> Result<Arc<Self>, RequestError> {
         let mut kinds: Vec<&'static KindSpec> = arguments.kind.iter().map(|KindArgument(kind)| *kind).collect();
         let mut id = arguments.id.as_deref().map(|id| Arc::<str>::from(id.trim()));
+        // The id of a tool's call is no resource's.
+        let action = id.as_deref().and_then(ActionId::parse);
+        if action.is_some() {
+            id = None;
+        }
         let mut scope: Option<Scope> = None;
         if let Some(uri) = &arguments.uri {
             let named = ResourceArguments { uri: Some(uri.clone()), kind: arguments.kind, id: arguments.id.clone() };
@@ -106,6 +111,7 @@ impl ChangeQuery {
                 Some(CauseArgument::Action) | None => None,
             },
             actions: arguments.cause == Some(CauseArgument::Action),
+            action,
             quiet: arguments.include_baseline,
         };
         let wait = Duration::from_secs(arguments.wait_seconds);

@@ -24,7 +24,7 @@ const LENT: &str = "amazon";
 const MAX: usize = 80;
 
 /// What a tool does to an instance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PlannedEffect {
     /// It starts.
     Start,
@@ -33,21 +33,25 @@ pub enum PlannedEffect {
         /// Without giving the operating system a chance to flush its caches.
         force: bool,
     },
+    /// It stops, and keeps what is in memory.
+    Hibernate,
     /// It reboots.
     Reboot,
     /// Its volumes are snapshotted.
     Snapshot {
         /// Without the volume that it boots from.
         exclude_boot: bool,
+        /// Without these data volumes.
+        exclude_data: Vec<String>,
     },
 }
 
 impl PlannedEffect {
     /// What a plan does not look at, so that nobody takes silence for an answer.
-    pub(super) fn not_looked_at(self) -> &'static str {
+    pub(super) fn not_looked_at(&self) -> &'static str {
         match self {
             PlannedEffect::Start => "Not looked at: whether AWS has room for its type now (AWS refuses without).",
-            PlannedEffect::Stop { .. } => {
+            PlannedEffect::Stop { .. } | PlannedEffect::Hibernate => {
                 "Not looked at: stop protection (AWS refuses then), the targets of load balancers, and what else the instance does \
                  for others."
             }
@@ -61,10 +65,10 @@ impl PlannedEffect {
     }
 
     /// What AWS answers where that cannot be done to an instance in this state; `None` where it can.
-    fn impossible(self, state: &str) -> Option<String> {
+    fn impossible(&self, state: &str) -> Option<String> {
         let verb = match self {
             PlannedEffect::Start => "start",
-            PlannedEffect::Stop { .. } => "stop",
+            PlannedEffect::Stop { .. } | PlannedEffect::Hibernate => "stop",
             PlannedEffect::Reboot => "reboot",
             PlannedEffect::Snapshot { .. } => return None,
         };
@@ -75,7 +79,7 @@ impl PlannedEffect {
             (PlannedEffect::Start, "stopping") => {
                 "It is still stopping: AWS refuses to start it before it is stopped.".to_owned()
             }
-            (PlannedEffect::Stop { .. } | PlannedEffect::Reboot, "pending") => {
+            (PlannedEffect::Stop { .. } | PlannedEffect::Hibernate | PlannedEffect::Reboot, "pending") => {
                 format!("It is still starting: AWS refuses to {verb} it before it runs.")
             }
             (PlannedEffect::Reboot, "stopping" | "stopped") => {
@@ -86,7 +90,7 @@ impl PlannedEffect {
     }
 }
 
-pub(super) fn effects(document: &Document, effect: PlannedEffect, volumes: &[PlannedVolume]) -> Vec<String> {
+pub(super) fn effects(document: &Document, effect: &PlannedEffect, volumes: &[PlannedVolume]) -> Vec<String> {
     let state = document.get("State").and_then(state_name).unwrap_or_default();
     if let Some(said) = effect.impossible(state) {
         return vec![said];
@@ -100,17 +104,17 @@ pub(super) fn effects(document: &Document, effect: PlannedEffect, volumes: &[Pla
     if document.text("InstanceLifecycle") == Some("spot") {
         said.push("It is a Spot Instance: AWS may refuse.".to_owned());
     }
-    if matches!(effect, PlannedEffect::Stop { .. }) {
+    if matches!(effect, PlannedEffect::Stop { .. } | PlannedEffect::Hibernate) {
         said.extend(storage(document));
         said.extend(address(document));
     }
-    if effect != PlannedEffect::Start {
+    if *effect != PlannedEffect::Start {
         said.extend(shared(volumes, "They keep using them."));
     }
     said
 }
 
-fn main(document: &Document, effect: PlannedEffect, volumes: &[PlannedVolume]) -> String {
+fn main(document: &Document, effect: &PlannedEffect, volumes: &[PlannedVolume]) -> String {
     match effect {
         PlannedEffect::Start => "It starts, and costs money while it runs.".to_owned(),
         PlannedEffect::Stop { force: true } => "It is stopped by force: what runs on it is interrupted, and what its operating system \
@@ -119,12 +123,19 @@ fn main(document: &Document, effect: PlannedEffect, volumes: &[PlannedVolume]) -
         PlannedEffect::Stop { force: false } => {
             "It stops: what runs on it is interrupted. Its EBS volumes stay, and cost money.".to_owned()
         }
+        PlannedEffect::Hibernate => {
+            "It hibernates: what runs on it is interrupted, and what is in memory is kept on its root volume for the next start. Its \
+             EBS volumes stay, and cost money."
+                .to_owned()
+        }
         PlannedEffect::Reboot => {
             "It reboots: what runs on it is interrupted. Its volumes and addresses stay.".to_owned()
         }
-        PlannedEffect::Snapshot { exclude_boot } => {
-            let root = document.text("RootDeviceName").filter(|_| exclude_boot);
-            let taken = volumes.iter().filter(|volume| Some(volume.device.as_str()) != root);
+        PlannedEffect::Snapshot { exclude_boot, exclude_data } => {
+            let root = document.text("RootDeviceName").filter(|_| *exclude_boot);
+            let is_left_out =
+                |volume: &PlannedVolume| Some(volume.device.as_str()) == root || exclude_data.contains(&volume.volume_id);
+            let taken = volumes.iter().filter(|volume| !is_left_out(volume));
             let taken: Vec<&str> = taken.map(|volume| volume.volume_id.as_str()).collect();
             match taken.as_slice() {
                 [] => "No volume would be snapshotted.".to_owned(),
@@ -135,11 +146,11 @@ fn main(document: &Document, effect: PlannedEffect, volumes: &[PlannedVolume]) -
 }
 
 /// What manages the instance, and what that does when it stops or reboots.
-fn managers(document: &Document, effect: PlannedEffect) -> Vec<String> {
+fn managers(document: &Document, effect: &PlannedEffect) -> Vec<String> {
     let named = MANAGERS.iter().filter_map(|(tag, what)| {
         let name = shown(document.tag(tag)?, MAX);
         Some(match (*tag, effect) {
-            (AUTO_SCALING_GROUP, PlannedEffect::Stop { .. }) => {
+            (AUTO_SCALING_GROUP, PlannedEffect::Stop { .. } | PlannedEffect::Hibernate) => {
                 format!("It is in the {what} `{name}`, which may terminate a stopped instance and launch another one.")
             }
             (AUTO_SCALING_GROUP, PlannedEffect::Reboot) => {

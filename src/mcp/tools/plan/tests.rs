@@ -30,12 +30,12 @@ fn instance<const N: usize>(more: [(&'static str, Value); N]) -> Document {
     Document::new(fields)
 }
 
-fn planned(document: &Document, effect: PlannedEffect) -> PlannedChange {
+fn planned(document: &Document, effect: &PlannedEffect) -> PlannedChange {
     let users = [("vol-2".to_owned(), vec!["i-9".to_owned()])].into();
     PlannedChange::of(&id(), document, effect, &users, &["Env".to_owned()].into())
 }
 
-fn said(document: &Document, effect: PlannedEffect) -> String {
+fn said(document: &Document, effect: &PlannedEffect) -> String {
     planned(document, effect).effects.join(" ")
 }
 
@@ -50,34 +50,34 @@ fn addressed(owner: &str) -> Document {
 #[test]
 fn a_stop_says_what_is_lost_what_stays_and_who_may_interfere() {
     let group = instance([("Tags", tags([("aws:autoscaling:groupName", "web"), ("Env", "dev")]))]);
-    let plan = planned(&group, PlannedEffect::Stop { force: false });
+    let plan = planned(&group, &PlannedEffect::Stop { force: false });
     assert_eq!(plan.auto_scaling_group.as_deref(), Some("web"));
     assert_eq!(plan.tags, [("Env".to_owned(), "dev".to_owned())].into());
     let all = plan.effects.join(" ");
     assert!(all.contains("Auto Scaling group `web`, which may terminate a stopped instance"), "{all}");
     assert!(all.contains("vol-2 by i-9"), "{all}");
     assert!(all.contains("if it has any, lose their data"), "{all}");
-    assert!(said(&addressed("amazon"), PlannedEffect::Stop { force: false }).contains("203.0.113.7 is given up"));
+    assert!(said(&addressed("amazon"), &PlannedEffect::Stop { force: false }).contains("203.0.113.7 is given up"));
     assert!(
-        said(&addressed("123456789012"), PlannedEffect::Stop { force: false })
+        said(&addressed("123456789012"), &PlannedEffect::Stop { force: false })
             .contains("Elastic IP address 203.0.113.7 stays")
     );
     let unknown = instance([("PublicIpAddress", "203.0.113.7".into())]);
-    assert!(said(&unknown, PlannedEffect::Stop { force: false }).contains("unless it is an Elastic IP"));
+    assert!(said(&unknown, &PlannedEffect::Stop { force: false }).contains("unless it is an Elastic IP"));
     let spot = instance([("InstanceLifecycle", "spot".into())]);
-    assert!(said(&spot, PlannedEffect::Stop { force: false }).contains("Spot Instance"));
+    assert!(said(&spot, &PlannedEffect::Stop { force: false }).contains("Spot Instance"));
     let old = instance([("RootDeviceType", "instance-store".into())]);
-    assert!(said(&old, PlannedEffect::Stop { force: false }).contains("cannot be stopped"));
+    assert!(said(&old, &PlannedEffect::Stop { force: false }).contains("cannot be stopped"));
     let disks = instance([("InstanceType", "m5d.large".into())]);
-    assert!(said(&disks, PlannedEffect::Stop { force: false }).contains("which the type m5d.large has"));
-    assert!(!said(&addressed("amazon"), PlannedEffect::Reboot).contains("given up"), "a reboot keeps it");
+    assert!(said(&disks, &PlannedEffect::Stop { force: false }).contains("which the type m5d.large has"));
+    assert!(!said(&addressed("amazon"), &PlannedEffect::Reboot).contains("given up"), "a reboot keeps it");
 }
 
 #[test]
 fn a_snapshot_names_the_volumes_that_are_taken() {
-    let all = said(&instance([]), PlannedEffect::Snapshot { exclude_boot: false });
+    let all = said(&instance([]), &PlannedEffect::Snapshot { exclude_boot: false, exclude_data: Vec::new() });
     assert!(all.starts_with("Snapshots of vol-1, vol-2 are made"), "{all}");
-    let data = said(&instance([]), PlannedEffect::Snapshot { exclude_boot: true });
+    let data = said(&instance([]), &PlannedEffect::Snapshot { exclude_boot: true, exclude_data: Vec::new() });
     assert!(data.starts_with("Snapshots of vol-2 are made"), "{data}");
 }
 
@@ -91,22 +91,27 @@ fn what_aws_refuses_in_that_state_is_said_alone() {
         ("stopping", PlannedEffect::Start, "before it is stopped"),
         ("pending", PlannedEffect::Stop { force: false }, "before it runs"),
     ] {
-        let planned = planned(&in_state(state), effect);
+        let planned = planned(&in_state(state), &effect);
         assert!(planned.effects.len() == 1 && planned.effects[0].contains(part), "{state}: {:?}", planned.effects);
     }
-    assert!(said(&in_state("stopping"), PlannedEffect::Stop { force: true }).contains("by force"), "force is for that");
+    assert!(
+        said(&in_state("stopping"), &PlannedEffect::Stop { force: true }).contains("by force"),
+        "force is for that"
+    );
 }
 
 #[test]
 fn only_a_stop_speaks_of_stop_protection() {
-    let shown = |effect| {
-        let plan = WritePlan { tool: "a tool", effect, instances: vec![planned(&instance([]), effect)] };
+    let shown = |effect: &PlannedEffect| {
+        let instances = vec![planned(&instance([]), effect)];
+        let plan = WritePlan { tool: "a tool", effect: effect.clone(), instances };
         assert!(plan.asked().contains("Not looked at: ") && plan.shown().text.contains("Not looked at: "));
         plan.asked().contains("stop protection")
     };
-    assert!(shown(PlannedEffect::Stop { force: true }));
-    for effect in [PlannedEffect::Start, PlannedEffect::Reboot, PlannedEffect::Snapshot { exclude_boot: false }] {
-        assert!(!shown(effect), "{effect:?}");
+    assert!(shown(&PlannedEffect::Stop { force: true }));
+    let snapshot = PlannedEffect::Snapshot { exclude_boot: false, exclude_data: Vec::new() };
+    for effect in [PlannedEffect::Start, PlannedEffect::Reboot, snapshot] {
+        assert!(!shown(&effect), "{effect:?}");
     }
 }
 
@@ -148,7 +153,8 @@ proptest! {
                 ("State", map([("Name", state.into())])),
             ]);
             let effect = PlannedEffect::Stop { force: false };
-            WritePlan { tool: "stop_instance", effect, instances: vec![planned(&document, effect)] }.digest()
+            let instances = vec![planned(&document, &effect)];
+            WritePlan { tool: "stop_instance", effect, instances }.digest()
         };
         let one = plan(&name, &env, &state, "a");
         prop_assert_eq!(&one, &plan(&name, &env, &state, "b"), "a tag that is not shown");

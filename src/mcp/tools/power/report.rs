@@ -12,6 +12,7 @@ use crate::mcp::tools::answer::ToolResult;
 use crate::mcp::tools::plan::WritePlan;
 use crate::mcp::tools::table::{self, AnswerText};
 use crate::mcp::tools::verdict::WriteVerdict;
+use crate::mcp::tools::waiting::AwaitedChange;
 use crate::mcp::tools::write_through::{Intent, LiveInstance};
 use crate::model::known::state_name;
 use crate::model::text::shown;
@@ -92,6 +93,9 @@ pub struct PowerAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<u64>")]
     seq: Option<Seq>,
+    /// With wait_seconds: how far the instances are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wait: Option<AwaitedChange>,
 }
 
 fn state_of(state: Option<&crate::model::Value>) -> Option<String> {
@@ -202,7 +206,17 @@ impl PowerReport {
         let PowerReport { rows: results, mut unasked, acted, actions, seq, .. } = self;
         let unasked_total = (!unasked.is_empty()).then_some(unasked.len());
         unasked.truncate(MAX_SHOWN);
-        let body = PowerAnswer { results, confirmation: None, unasked, unasked_total, dry_run, plan, actions, seq };
+        let body = PowerAnswer {
+            results,
+            confirmation: None,
+            unasked,
+            unasked_total,
+            dry_run,
+            plan,
+            actions,
+            seq,
+            wait: None,
+        };
         let answer = ToolResult::new(text, &body)?;
         let failure = match good {
             _ if acted || unasked_total.is_some() => Some(FailureCode::NotTrusted),

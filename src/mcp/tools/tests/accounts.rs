@@ -1,6 +1,7 @@
 //! Credentials that change under a running server, and endpoints that ignore what they are asked, by the simulator.
 
 use super::*;
+use crate::aws::StopManner;
 use crate::aws::scripted::{Rotating, signed};
 use crate::model::fixtures::scope;
 
@@ -58,7 +59,7 @@ async fn credentials_that_change_between_look_and_call_do_not_change_for_the_cal
     let aws = world.core.aws.pinned().await;
     aws.look(&chosen).await.unwrap();
     credentials.rotate(THEIRS);
-    aws.stop_instances(&chosen, false, false).await.unwrap();
+    aws.stop_instances(&chosen, StopManner::Orderly, false).await.unwrap();
     let stopped = world.simulator.world().ledger().into_iter().filter(|calls| calls.action == "StopInstances");
     assert_eq!(stopped.map(|calls| calls.account).collect::<Vec<_>>(), [OURS]);
 }

@@ -63,8 +63,14 @@ async fn snapshots_whose_answer_was_lost_are_found_by_the_tag_of_their_action_an
     let (action, uncalled) = (begin("a-1").await.unwrap(), begin("a-2").await.unwrap());
     let Value::Object(given) = json!({"instance_id": id}) else { panic!() };
     let named = arguments::read::<InstanceArguments<1>>(given).unwrap().named().unwrap();
-    let asked =
-        CreateSnapshots { description: "d".to_owned(), exclude_boot: false, tags: Vec::new(), action, dry_run: false };
+    let asked = CreateSnapshots {
+        description: "d".to_owned(),
+        exclude_boot: false,
+        exclude_data: Vec::new(),
+        tags: Vec::new(),
+        action,
+        dry_run: false,
+    };
     world.core.aws.pinned().await.create_snapshots(&named.choose(&scope(), |_| true), &asked).await.unwrap();
     let mut client = RawClient::silent(&world);
     let row = fate(&mut client, "a-1", "create_snapshot", json!({"instance_id": id})).await;

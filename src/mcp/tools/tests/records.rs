@@ -26,12 +26,27 @@ async fn a_call_is_recorded_with_who_made_it_its_arguments_and_awss_request_id()
     assert!(requested["arguments"].as_str().unwrap().contains(&id), "{requested}");
     assert_eq!(requested["idempotency_key"], "k-1");
     assert!(finished["request_id"].as_str().is_some_and(|id| id.len() == 36), "{finished}");
+    assert_eq!(
+        (&finished["kind"], &finished["id"]),
+        (&json!("instance"), &json!(id)),
+        "its request says of what: {finished}"
+    );
+    let of_action = json!({"id": requested["action"], "order": "oldest"});
+    let told = data(client.call("list_changes", of_action).await.unwrap());
+    let whats: Vec<&str> =
+        told["changes"].as_array().unwrap().iter().map(|told| told["what"].as_str().unwrap()).collect();
+    // With what it changed.
+    assert_eq!(whats, ["action_requested", "action_finished", "changed"], "{told}");
+    let unknown = json!({"id": "act-00000000deadbeef"});
+    let none = data(client.call("list_changes", unknown).await.unwrap());
+    assert!(none["changes"].as_array().unwrap().is_empty(), "{none}");
     // In tests a statement reads few records.
     let finished_row = format!("SELECT what, after, cause FROM change WHERE seq = {}", finished["seq"]);
     let rows = data(client.call("query_inventory", json!({"sql": finished_row})).await.unwrap());
     assert_eq!(rows["rows"][0], json!({"what": "action_finished", "after": "succeeded", "cause": "tool"}), "{rows}");
     let sql = format!("SELECT * FROM action WHERE seq >= {}", requested["seq"]);
     let rows = data(client.call("query_inventory", json!({"sql": sql})).await.unwrap());
+    assert_eq!(rows["at_least"], false, "the log holds all of them: {rows}");
     let row = &rows["rows"][0];
     assert_eq!((&row["what"], &row["tool"]), (&json!("action_requested"), &json!("stop_instance")), "{rows}");
     assert_eq!((&row["by_user"], &row["outcome"]), (&json!("local"), &json!("succeeded")), "{rows}");

@@ -13,7 +13,7 @@ use crate::model::{Document, Timestamp};
 /// What is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Goal {
+pub(in crate::mcp::tools) enum Goal {
     Running,
     Stopped,
     StatusOk,
@@ -24,7 +24,7 @@ pub(super) enum Goal {
 /// Whether a resource has reached its goal, may still reach it, or cannot reach it any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Nearness {
+pub(in crate::mcp::tools) enum Nearness {
     Reached,
     Waiting,
     Impossible,
@@ -32,7 +32,7 @@ pub(super) enum Nearness {
 
 /// What is known of a resource at one moment.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum KnownState<'a> {
+pub(in crate::mcp::tools) enum KnownState<'a> {
     /// Its document, or that of its status checks.
     There(&'a Document),
     /// AWS does not know it any more.
@@ -44,14 +44,14 @@ pub(super) enum KnownState<'a> {
 }
 
 /// What is said of an id that nobody knows.
-pub(super) const STRANGE: &str = "No watched account and region knows this id, and it was never in the inventory: check the id and its region. One \
+pub(in crate::mcp::tools) const STRANGE: &str = "No watched account and region knows this id, and it was never in the inventory: check the id and its region. One \
                        made seconds ago may not be visible yet.";
 
 /// For how long after a reboot AWS may still show the status checks of before it.
 const CHECKS_LAG: Duration = Duration::from_mins(1);
 
 /// Why status checks that were confirmed at `as_of` say nothing about an instance that was rebooted; `None` when they do.
-pub(super) fn too_early(as_of: Timestamp, rebooted: Timestamp) -> Option<String> {
+pub(in crate::mcp::tools) fn too_early(as_of: Timestamp, rebooted: Timestamp) -> Option<String> {
     (as_of < rebooted + CHECKS_LAG).then(|| {
         format!("The instance was rebooted at {rebooted}, and for a minute AWS may still show the checks of before.")
     })
@@ -59,7 +59,7 @@ pub(super) fn too_early(as_of: Timestamp, rebooted: Timestamp) -> Option<String>
 
 impl Goal {
     /// The goal in words, for sentences.
-    pub(super) fn words(self) -> &'static str {
+    pub(in crate::mcp::tools) fn words(self) -> &'static str {
         match self {
             Goal::Running => "running",
             Goal::Stopped => "stopped",
@@ -73,7 +73,7 @@ impl Goal {
     ///
     /// # Errors
     /// When the goal does not apply to resources with such ids.
-    pub(super) fn kind(self, id: &str) -> Result<&'static KindSpec, ArgumentError> {
+    pub(in crate::mcp::tools) fn kind(self, id: &str) -> Result<&'static KindSpec, ArgumentError> {
         let is = |spec: &KindSpec| {
             let rest = spec.prefix.and_then(|prefix| id.strip_prefix(prefix)).unwrap_or_default();
             (1..=40).contains(&rest.len()) && rest.bytes().all(|byte| byte.is_ascii_alphanumeric())
@@ -89,7 +89,7 @@ impl Goal {
     }
 
     /// How near a resource is to this goal, and what there is to say of it.
-    pub(super) fn judge(self, known: KnownState<'_>) -> (Nearness, Option<&'static str>) {
+    pub(in crate::mcp::tools) fn judge(self, known: KnownState<'_>) -> (Nearness, Option<&'static str>) {
         let document = match known {
             KnownState::There(document) => document,
             KnownState::Absent if self == Goal::Gone => return (Nearness::Reached, None),
@@ -126,13 +126,13 @@ impl Goal {
 }
 
 /// The lifecycle state in a document of an instance, of its status checks, or of a snapshot.
-pub(super) fn state_of(document: &Document) -> Option<&str> {
+pub(in crate::mcp::tools) fn state_of(document: &Document) -> Option<&str> {
     state_name(document.get("State").or_else(|| document.get("InstanceState"))?)
 }
 
 /// The status checks that are not ok, with their statuses. A check that AWS does not show counts as not ok, but for that of
 /// attached volumes, which some instances do not have.
-pub(super) fn failing(document: &Document) -> Vec<(&'static str, String)> {
+pub(in crate::mcp::tools) fn failing(document: &Document) -> Vec<(&'static str, String)> {
     let status = |path: &str| document.text(path).unwrap_or("unknown").to_owned();
     let checks = [
         ("system", status("SystemStatus.Status")),

@@ -1,0 +1,190 @@
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::freshness::Signal;
+use crate::ingest::WantedReceiver;
+use crate::ingest::tests::{instance, instances};
+use crate::model::fixtures::{SetClock, at, id, kind, scope, state};
+use crate::model::{Document, ItemHash, SweepMessage, SweepStep};
+use crate::notify::ChangeHub;
+use crate::store::Store;
+use crate::store::fixtures::open_in;
+
+/// A loop that nobody runs, with what it wants described.
+struct Sweeps {
+    ingest: Ingest,
+    store: Store,
+    wanted: WantedReceiver,
+    _dir: TempDir,
+}
+
+impl Sweeps {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (writer, store) = open_in(&dir);
+        let clock = Arc::new(SetClock::new(at(10_000)));
+        let hub = ChangeHub::new(Vec::new());
+        let (ingest, _, wanted) =
+            Ingest::new(writer, hub, clock, vec![instances(1)], CancellationToken::new()).expect("a loop");
+        ingest.freshness.signal(Signal::Expected { scope: scope(), kind: kind(), interval: Duration::from_mins(5) });
+        Sweeps { ingest, store, wanted, _dir: dir }
+    }
+
+    fn step(&mut self, step: SweepStep) {
+        self.ingest.sweep(SweepMessage { scope: scope(), kind: kind(), step });
+    }
+
+    /// What is remembered of these items, and the rest of them.
+    fn cut(&self, second: i64, items: &[(&str, Arc<Document>)]) -> Page {
+        let hash = |document: &Document| ItemHash::new(document.digest());
+        let hashes: Vec<_> = items.iter().map(|(id, document)| (*id, hash(document))).collect();
+        let known = self.ingest.freshness.known_items(&scope(), &kind()).unchanged(&hashes);
+        let new = items.iter().zip(&known).filter(|(_, known)| known.is_none());
+        let item = |(id, document): &(&str, Arc<Document>)| Item {
+            hash: Some(hash(document)),
+            ..Item::new(*id, Arc::clone(document))
+        };
+        let items = new.map(|(new, _)| item(new)).collect();
+        Page { sent_at: at(second), items, unchanged: known.into_iter().flatten().collect(), ..Page::default() }
+    }
+
+    /// A complete sweep of one page, cut when it arrives; returns how many items were not decoded.
+    fn sweep(&mut self, second: i64, items: &[(&str, Arc<Document>)]) -> usize {
+        self.step(SweepStep::Started { at: at(second) });
+        let page = self.cut(second, items);
+        let unchanged = page.unchanged.len();
+        self.step(SweepStep::Page(page));
+        self.step(SweepStep::Completed { ended: at(second + 2) });
+        unchanged
+    }
+
+    fn see(&mut self, source: Source, second: i64, name: &str, seen: Seen) {
+        let observation = Observation { source, at: at(second), id: id(name), seen };
+        let mut queue = VecDeque::from([observation]);
+        self.ingest.commit_chunk(Draft::default(), &mut queue, &Cause::Refresh).unwrap();
+    }
+
+    fn wanted(&mut self) -> Vec<String> {
+        std::iter::from_fn(|| self.wanted.try_recv().ok()).map(|wanted| wanted.id.id.to_string()).collect()
+    }
+
+    fn state(&self, name: &str) -> Option<String> {
+        let current = self.store.snapshot().unwrap().current(&id(name)).unwrap();
+        current.and_then(|current| current.state().map(str::to_owned))
+    }
+
+    /// Since when everything is known to be as stored, and how many resources are missing.
+    fn settled(&self) -> (Option<Timestamp>, u64) {
+        let state = self.ingest.freshness.of(&scope(), &kind()).expect("watched");
+        (state.settled, state.missing)
+    }
+}
+
+#[test]
+fn what_is_stored_as_it_was_shown_is_not_decoded_again_and_counts_as_shown() {
+    let mut sweeps = Sweeps::new();
+    let (one, two) = (("i-1", instance("running", "t3")), ("i-2", instance("terminated", "t3")));
+    assert_eq!(sweeps.sweep(100, &[one.clone(), two.clone()]), 0);
+    assert_eq!(sweeps.sweep(200, &[one.clone(), two.clone()]), 0, "remembered once it is read as it is stored");
+    let before = sweeps.store.write_transactions();
+    assert_eq!(sweeps.sweep(300, &[two.clone(), one.clone()]), 2);
+    assert_eq!(sweeps.sweep(400, &[one.clone(), two]), 2);
+    assert_eq!(sweeps.store.write_transactions(), before);
+    assert_eq!(sweeps.settled(), (Some(at(400)), 0));
+    let confirmed = |watched: Option<&WatchedScope>| watched.and_then(|watched| watched.memory.confirmed("i-1"));
+    assert_eq!(sweeps.ingest.freshness.view(&scope(), &kind(), confirmed), Some(at(400)));
+    // What is lacking after that is judged as ever.
+    assert_eq!(sweeps.sweep(500, std::slice::from_ref(&one)), 1);
+    assert_eq!(sweeps.settled(), (Some(at(400)), 1));
+    assert_eq!(sweeps.sweep(600, &[one]), 1);
+    assert_eq!((sweeps.state("i-2"), sweeps.settled()), (None, (Some(at(600)), 0)));
+}
+
+#[test]
+fn a_change_and_its_way_back_are_both_seen() {
+    let mut sweeps = Sweeps::new();
+    let [a, b] = ["running", "stopped"].map(|state| ("i-1", instance(state, "t3")));
+    for (second, item, unchanged) in
+        [(1, &a, 0), (2, &a, 0), (3, &a, 1), (4, &b, 0), (5, &a, 0), (6, &a, 0), (7, &a, 1)]
+    {
+        assert_eq!(sweeps.sweep(second * 100, std::slice::from_ref(item)), unchanged, "{second}");
+        assert_eq!(sweeps.state("i-1"), item.1.text("State.Name").map(str::to_owned));
+    }
+}
+
+#[test]
+fn an_assertion_makes_the_next_listing_be_read() {
+    let mut sweeps = Sweeps::new();
+    let one = ("i-1", instance("running", "t3"));
+    for second in [100, 200, 300] {
+        sweeps.sweep(second, std::slice::from_ref(&one));
+    }
+    sweeps.see(Source::Tool, 390, "i-1", Seen::StateAsserted(state("stopping")));
+    assert_eq!(sweeps.sweep(400, std::slice::from_ref(&one)), 0);
+    assert_eq!(sweeps.state("i-1").as_deref(), Some("stopping"), "the sweep lags");
+}
+
+#[test]
+fn what_changed_between_cutting_and_recording_is_only_listed_and_asked_by_id() {
+    let mut sweeps = Sweeps::new();
+    let items =
+        [("i-1", instance("running", "t3")), ("i-2", instance("running", "t3")), ("i-3", instance("running", "t3"))];
+    for second in [100, 200] {
+        sweeps.sweep(second, &items);
+    }
+    sweeps.step(SweepStep::Started { at: at(300) });
+    let page = sweeps.cut(300, &items);
+    assert_eq!(page.unchanged.len(), 3);
+    sweeps.see(Source::Refresh, 301, "i-1", Seen::Described(instance("stopped", "t3")));
+    sweeps.see(Source::Tool, 301, "i-2", Seen::StateAsserted(state("stopping")));
+    assert_eq!(sweeps.wanted(), ["i-2"], "for its assertion");
+    sweeps.step(SweepStep::Page(page));
+    sweeps.step(SweepStep::Completed { ended: at(302) });
+    assert_eq!(sweeps.wanted(), ["i-1", "i-2"]);
+    assert_eq!(["i-1", "i-2", "i-3"].map(|name| sweeps.state(name).unwrap()), ["stopped", "stopping", "running"]);
+    assert_eq!(sweeps.settled(), (Some(at(200)), 0), "the sweep leaves two of them open");
+    assert_eq!(sweeps.sweep(400, &items), 1);
+}
+
+#[test]
+fn a_resource_removed_between_cutting_and_recording_is_asked_by_id_and_leaves_the_sweep_open() {
+    let mut sweeps = Sweeps::new();
+    let (one, two) = (("i-1", instance("running", "t3")), ("i-2", instance("running", "t3")));
+    for second in [100, 200] {
+        sweeps.sweep(second, &[one.clone(), two.clone()]);
+    }
+    let page = sweeps.cut(500, &[one.clone(), two]);
+    for second in [300, 400] {
+        sweeps.sweep(second, std::slice::from_ref(&one));
+    }
+    assert_eq!(sweeps.state("i-2"), None);
+    sweeps.wanted();
+    sweeps.step(SweepStep::Started { at: at(500) });
+    sweeps.step(SweepStep::Page(page));
+    sweeps.step(SweepStep::Completed { ended: at(502) });
+    assert_eq!(sweeps.wanted(), ["i-2"]);
+    assert_eq!((sweeps.state("i-2"), sweeps.settled()), (None, (Some(at(400)), 0)));
+}
+
+#[test]
+fn too_many_that_are_not_as_they_were_are_left_to_the_next_sweep_which_reads_all() {
+    let mut sweeps = Sweeps::new();
+    let names: Vec<String> = (0..=MAX_DOUBTED + 1).map(|n| format!("i-{n:03}")).collect();
+    let items: Vec<(&str, Arc<Document>)> = names.iter().map(|name| (&**name, instance("running", "t3"))).collect();
+    for second in [100, 200] {
+        sweeps.sweep(second, &items);
+    }
+    sweeps.step(SweepStep::Started { at: at(300) });
+    let page = sweeps.cut(300, &items);
+    for name in &names[1..] {
+        sweeps.see(Source::Refresh, 301, name, Seen::Described(instance("stopped", "t3")));
+    }
+    sweeps.step(SweepStep::Page(page));
+    sweeps.step(SweepStep::Completed { ended: at(302) });
+    assert_eq!(sweeps.wanted(), Vec::<String>::new());
+    assert_eq!(sweeps.sweep(400, &items), 0, "also the one that was as it was");
+    assert_eq!((sweeps.state("i-001").as_deref(), sweeps.settled()), (Some("running"), (Some(at(400)), 0)));
+}
