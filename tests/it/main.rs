@@ -20,6 +20,7 @@
 //! MUSTER_TEARS=40 MUSTER_FAULTS=all cargo test --release --lib -- store::crash ingest:: --skip truth:: --nocapture
 //! MUSTER_KILLS=50 MUSTER_FLOOD=100000 cargo test --release --test it kills:: -- --nocapture
 //! MUSTER_WRITE_KILLS=500 cargo test --release --test it write_kills:: -- --nocapture
+//! MUSTER_READ_ONLY=5000 cargo test --release --test it read_only:: -- --nocapture
 //! MUSTER_TAKEOVERS=50 cargo test --release --test it takeover:: -- --nocapture
 //! MUSTER_DISK_SECONDS=60 cargo test --release --test it disk:: -- --nocapture
 //! MUSTER_CUT_SECONDS=600 cargo test --release --test it events:: -- --nocapture

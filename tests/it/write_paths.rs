@@ -3,7 +3,7 @@
 //! The paths are the tools, each with one instance and with two ([`path`]). The cases are rules that refuse, confirmations that count
 //! and that do not, clients of both eras that can ask somebody or nobody, and faults of AWS ([`cases`]); calls that time out
 //! ([`timeouts`]) and servers that are killed before or after a call ([`crashes`]). A confirmation that is too old needs two minutes, so
-//! that `src/mcp/tools/tests/expired.rs` shows it, where time can be moved.
+//! that `src/mcp/tools/tests/expired.rs` shows it, where time can be moved. [`withdrawn`] has questions that nobody waits for any more.
 
 mod cases;
 mod crashes;

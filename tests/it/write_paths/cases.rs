@@ -66,6 +66,7 @@ pub(super) struct Case {
 }
 
 const WRITES: &[&str] = &["--allow-writes"];
+const HUMAN: &[&str] = &["--allow-writes", "--require-human"];
 const DONE: Sent = Sent { seen: Some("OK"), ended: "requested, succeeded" };
 const ACCEPTED: &[&str] = &["accepted by WAY"];
 
@@ -97,7 +98,7 @@ const fn ruled(
 }
 
 /// What the rules refuse.
-pub(super) const RULES: [Case; 5] = [
+pub(super) const RULES: [Case; 7] = [
     ruled(
         "no flag",
         &[],
@@ -149,6 +150,30 @@ pub(super) const RULES: [Case; 5] = [
             &["refused by --write-cap 1/1h (connection)"],
         ),
     ),
+    Case {
+        name: "nobody to ask, a person required",
+        ways: TOKENS,
+        flags: HUMAN,
+        tag: None,
+        faults: none,
+        steps: Steps::Agree,
+        agreed: expected(
+            "policy_refused",
+            &["--require-human", "AWS was not called", "Only a person"],
+            &["refused by --require-human (connection)"],
+        ),
+        free: FREE,
+    },
+    Case {
+        name: "a person required and asked",
+        ways: PEOPLE,
+        flags: HUMAN,
+        tag: None,
+        faults: none,
+        steps: Steps::Agree,
+        agreed: done(ACCEPTED),
+        free: FREE,
+    },
 ];
 
 const ALL: &[Way] = &[Way::Token, Way::OldToken, Way::Input, Way::Elicitation];

@@ -53,7 +53,8 @@ fn a_question_whose_call_is_cancelled_whose_client_leaves_or_whose_server_stops_
     // A call that waits for a person is no call that changes AWS, also with a key.
     let (mut waits, call) = asks("waits", &json!({"instance_id": ids[2]}));
     let (mut keyed, keyed_call) = asks("keyed", &json!({"instance_id": ids[3], "idempotency_key": "k"}));
-    server.terminate();
+    let (_, took) = server.terminate();
+    eprintln!("a server whose two calls wait for people stopped after {took:?}");
     for (caller, call) in [(&mut waits, call), (&mut keyed, keyed_call)] {
         let told = caller.hear(call)["result"].take();
         assert_eq!(verdicts(&told), ["unconfirmed"], "{told}");
