@@ -1,9 +1,10 @@
 //! Refused and unconfirmed calls of tools, coalesced: a client that tries again and again does not fill the log.
 //!
-//! The first call of a client that a rule refuses is recorded at once. Those that follow within [`WINDOW`] are counted, and recorded
-//! together, with the newest call, when it is over; so the log holds two records a minute for each client and rule, and no call is
-//! missing from the counts. A stop records what is counted; a crash may lose the count of the last minute, never a first refusal.
-//! A client may call itself by many names: above [`MAX_WINDOWS`] those of one user are counted together.
+//! The first call of a client for certain targets that a rule refuses is recorded at once. The same calls that follow within [`WINDOW`]
+//! are counted, and recorded together, with the newest call, when it is over; so the log holds two records a minute for each, and no
+//! call is missing from the counts. A stop records what is counted; a crash may lose the count of the last minute, never a first refusal.
+//! A client may try many targets: above [`DISTINCT`] in a minute, the rest is counted together, and the record names the targets of all,
+//! as far as [`MAX_TARGETS`] reaches. It may call itself by many names: above [`MAX_WINDOWS`] those of one user are counted together.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,20 +12,35 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::model::{ConfirmationOutcome, Event, Repeats, Timestamp, WriteAttempt};
+use crate::model::{ConfirmationOutcome, Event, Repeats, ResourceId, Timestamp, WriteAttempt};
 
 /// How long the same is counted before it is recorded again.
 pub(super) const WINDOW: Duration = Duration::from_mins(1);
 
-/// How many clients and rules are told apart at one time.
-const MAX_WINDOWS: usize = 64;
+/// How many calls of one client, which one rule refuses, are told apart at one time.
+const DISTINCT: usize = 16;
 
-/// What is counted together: a client of a user, and the rule that refuses its calls or the end of its confirmations.
+/// How many calls are told apart at one time.
+const MAX_WINDOWS: usize = 256;
+
+/// How many targets a record of calls that are counted together names.
+const MAX_TARGETS: usize = 50;
+
+/// What is counted together: a client of a user, the rule that refuses its calls or the end of its confirmations, and what was called.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct AttemptKey {
     user: Option<Arc<str>>,
     client: Option<Arc<str>>,
     why: String,
+    /// The tool and its targets; `None` for the calls above those that are told apart.
+    call: Option<(String, Vec<ResourceId>)>,
+}
+
+impl AttemptKey {
+    /// Whether the same client's calls ended the same way.
+    fn is_like(&self, other: &AttemptKey) -> bool {
+        (&self.user, &self.client, &self.why) == (&other.user, &other.client, &other.why)
+    }
 }
 
 /// A minute that began with a recorded call.
@@ -44,8 +60,11 @@ impl AttemptBook {
     /// is no attempt, or an accepted confirmation, is always recorded.
     pub(super) fn take(&mut self, event: Event, now: Instant, at: Timestamp) -> Option<Event> {
         let Some(mut key) = key(&event) else { return Some(dated(event, Repeats::once(at))) };
-        if self.0.len() >= MAX_WINDOWS && !self.0.contains_key(&key) {
-            key.client = None;
+        if !self.0.contains_key(&key) && self.0.keys().filter(|known| known.is_like(&key)).count() >= DISTINCT {
+            key.call = None;
+        }
+        if !self.0.contains_key(&key) && self.0.len() >= MAX_WINDOWS {
+            (key.client, key.call) = (None, None);
         }
         if let Some(minute) = self.0.get_mut(&key).filter(|minute| now < minute.ends) {
             let before = minute.counted.as_ref().and_then(repeats);
@@ -53,17 +72,17 @@ impl AttemptBook {
                 || Repeats::once(at),
                 |before| Repeats { count: before.count + 1, first_at: before.first_at, last_at: at },
             );
-            minute.counted = Some(dated(event, repeats));
+            minute.counted = Some(dated(with_targets_of(event, minute.counted.as_ref()), repeats));
             return None;
         }
         let earlier = self.0.insert(key, CountedMinute { ends: now + WINDOW, counted: None });
         // What was counted in a minute that is over is part of the new record.
-        let before = earlier.and_then(|minute| minute.counted).and_then(|event| repeats(&event));
-        let repeats = before.map_or_else(
+        let counted = earlier.and_then(|minute| minute.counted);
+        let repeats = counted.as_ref().and_then(repeats).map_or_else(
             || Repeats::once(at),
             |before| Repeats { count: before.count + 1, first_at: before.first_at, last_at: at },
         );
-        Some(dated(event, repeats))
+        Some(dated(with_targets_of(event, counted.as_ref()), repeats))
     }
 
     /// What was counted in minutes that are over at `now`.
@@ -97,9 +116,10 @@ fn key(event: &Event) -> Option<AttemptKey> {
         }
         _ => return None,
     };
-    let WriteAttempt { by, .. } = attempt;
+    let WriteAttempt { tool, targets, by, .. } = attempt;
+    let call = Some((tool.clone(), targets.clone()));
     let (user, client) = (by.as_ref().map(|by| by.user.clone()), by.as_ref().and_then(|by| by.client.clone()));
-    Some(AttemptKey { user, client, why })
+    Some(AttemptKey { user, client, why, call })
 }
 
 fn repeats(event: &Event) -> Option<Repeats> {
@@ -107,6 +127,23 @@ fn repeats(event: &Event) -> Option<Repeats> {
         Event::ActionRefused { repeats, .. } | Event::ActionConfirmed { repeats, .. } => Some(*repeats),
         _ => None,
     }
+}
+
+/// The event with the targets of an earlier one, which is counted together with it, after its own.
+fn with_targets_of(mut event: Event, earlier: Option<&Event>) -> Event {
+    let of = |event: &Event| match event {
+        Event::ActionRefused { attempt, .. } | Event::ActionConfirmed { attempt, .. } => attempt.targets.clone(),
+        _ => Vec::new(),
+    };
+    let more = earlier.map(of).unwrap_or_default();
+    if let Event::ActionRefused { attempt, .. } | Event::ActionConfirmed { attempt, .. } = &mut event {
+        for target in more {
+            if attempt.targets.len() < MAX_TARGETS && !attempt.targets.contains(&target) {
+                attempt.targets.push(target);
+            }
+        }
+    }
+    event
 }
 
 fn dated(event: Event, dated: Repeats) -> Event {
@@ -127,7 +164,7 @@ mod tests {
     use crate::model::Principal;
     use crate::model::fixtures::at_millis;
 
-    fn refused(client: u8, rule: u8) -> Event {
+    fn refused(client: u16, rule: u8) -> Event {
         let by = Principal::of_user("uid:1").with_client(Some(&format!("agent-{client}")), None);
         let attempt = WriteAttempt { tool: "stop_instance".to_owned(), by: Some(by), ..WriteAttempt::default() };
         Event::ActionRefused { attempt, rule: format!("rule {rule}"), repeats: Repeats::once(Timestamp::EPOCH) }
@@ -155,15 +192,33 @@ mod tests {
     #[test]
     fn a_client_of_many_names_is_counted_as_one_user() {
         let (mut book, now) = (AttemptBook::default(), Instant::now());
-        let recorded = (0..=255).filter(|name| book.take(refused(*name, 0), now, at_millis(1)).is_some()).count();
+        let recorded = (0..400).filter(|name| book.take(refused(*name, 0), now, at_millis(1)).is_some()).count();
         assert_eq!(recorded, MAX_WINDOWS + 1);
-        assert_eq!(book.rest().iter().filter_map(repeats).map(|repeats| repeats.count).sum::<u64>(), 256 - 65);
+        assert_eq!(book.rest().iter().filter_map(repeats).map(|repeats| repeats.count).sum::<u64>(), 400 - 257);
+    }
+
+    #[test]
+    fn each_target_of_a_client_is_in_a_record_however_many_it_tries() {
+        let about = |n: usize| {
+            let Event::ActionRefused { mut attempt, rule, repeats } = refused(0, 0) else { unreachable!() };
+            attempt.targets = vec![crate::model::fixtures::id(&format!("i-{n:03}"))];
+            Event::ActionRefused { attempt, rule, repeats }
+        };
+        let (mut book, now) = (AttemptBook::default(), Instant::now());
+        let mut records: Vec<Event> = (0..40).filter_map(|n| book.take(about(n), now, at_millis(1))).collect();
+        assert_eq!(records.len(), DISTINCT + 1);
+        records.extend(book.due(now + WINDOW));
+        assert_eq!(records.len(), DISTINCT + 2);
+        let named: std::collections::BTreeSet<_> =
+            records.iter().flat_map(|event| key(event).unwrap().call.unwrap().1).collect();
+        assert_eq!(named.len(), 40);
+        assert_eq!(records.iter().filter_map(repeats).map(|repeats| repeats.count).sum::<u64>(), 40);
     }
 
     proptest! {
         #[test]
         fn every_refusal_is_counted_once_and_at_most_two_are_recorded_a_minute(
-            steps in proptest::collection::vec((0..40_u64, 0..3_u8, 0..2_u8), 0..200)
+            steps in proptest::collection::vec((0..40_u64, 0..3_u16, 0..2_u8), 0..200)
         ) {
             let (mut book, begun) = (AttemptBook::default(), Instant::now());
             let (mut recorded, mut seconds) = (Vec::new(), 0);

@@ -354,14 +354,14 @@ impl RequestError {
             RequestError::Unreadable { .. } => FailureCode::Unreadable,
             RequestError::NotSeenYet { .. } => FailureCode::NotSeenYet,
             RequestError::WritesOff { .. } => FailureCode::WritesOff,
-            RequestError::NoSession { .. } | RequestError::TooManySubscriptions(_) | RequestError::CallOver => {
-                FailureCode::Refused
-            }
+            RequestError::NoSession { .. }
+            | RequestError::TooManySubscriptions(_)
+            | RequestError::CallOver
+            | RequestError::NotAudited { .. } => FailureCode::Refused,
             RequestError::Aws(_) => FailureCode::Aws,
             RequestError::Opening
             | RequestError::Stopping
             | RequestError::KeyUnderWay
-            | RequestError::NotAudited { .. }
             | RequestError::SqlBusy
             | RequestError::Read(_) => FailureCode::TryAgain,
             RequestError::Failed(_)

@@ -79,7 +79,7 @@ fn event(event: &Event) -> Value {
             known(attempted("action_refused", attempt), json!({ "rule": rule, "repeats": repeats }))
         }
         Event::ActionConfirmed { attempt, plan, way, outcome, repeats } => known(
-            attempted("action_confirmed", attempt),
+            attempted(event.word(), attempt),
             json!({ "plan": plan, "way": way, "outcome": outcome, "repeats": repeats }),
         ),
         Event::Called { at, targets } => json!({ "event": "called", "at": at, "targets": targets }),
