@@ -3,6 +3,7 @@
 mod enforced;
 mod known;
 mod set_up;
+mod tools;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -50,7 +51,7 @@ fn every_call_in_the_sources_is_in_the_table_and_every_action_of_the_table_is_ca
             && !path.ends_with("tests.rs")
             && !path.contains("/tests/")
     };
-    let mut called = BTreeSet::from([IMPLIED.to_owned()]);
+    let mut called = BTreeSet::from(IMPLIED.map(str::to_owned));
     for path in files.iter().filter(calls) {
         let text = fs::read_to_string(path).unwrap();
         let product = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
@@ -66,6 +67,7 @@ fn the_whole_policy_that_is_printed_is_the_file() {
     let file: Value = serde_json::from_slice(&file).unwrap();
     assert_eq!(printed(&["--events", "--writes", "--setup"]), file);
     assert_ne!(printed(&[]), file);
+    assert_ne!(printed(&["--events", "--writes", "--setup", "--any-instance"]), file);
 }
 
 #[test]
@@ -78,6 +80,8 @@ fn a_flag_that_cannot_be_used_prints_no_policy() {
         (&["--writes", "--tag="], "--tag"),
         (&["--writes", "--tag", "Env=a", "--tag", "Env=b"], "--tag Env=b"),
         (&["--tag", "Env=a"], "--writes"),
+        (&["--writes", "--tag", "Env=a", "--any-instance"], "--any-instance"),
+        (&["--writes", "--kms-key", "alias/disks"], "`alias/disks`"),
         (&["--region", "us-east-1", "--region", "us-gov-west-1"], "us-gov-west-1"),
     ] {
         let output = Sandbox::bare().muster(&[&["policy", "iam"], flags].concat()).output().unwrap();

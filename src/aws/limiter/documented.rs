@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn every_call_has_a_bucket() {
-        for permission in all().iter().filter(|permission| permission.action != IMPLIED) {
+        for permission in all().iter().filter(|permission| !IMPLIED.contains(&permission.action)) {
             assert!(listed(permission.action).is_some(), "add the bucket of {} to `listed`", permission.action);
         }
         assert_eq!(listed("ec2:TerminateInstances"), None, "no call has a limit that nobody looked up");

@@ -5,16 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use super::partition::partition_of;
-use super::statement::{PolicyPart, PolicyStatement, STATEMENTS};
+use super::statement::{EQUALS, PolicyPart, PolicyStatement, STATEMENTS};
 use super::table::{Permission, all, of};
 use crate::kinds::rules::DEFAULT_NAME;
+
+/// The tag that an instance needs to be changed where nobody says another.
+const MANAGED: (&str, &str) = ("mcp-managed", "true");
 
 /// What a policy is narrowed to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyLimits {
     /// The parts that it has.
     pub parts: BTreeSet<PolicyPart>,
-    /// The tags that an instance needs to be changed.
+    /// The tags that an instance needs to be changed; without tags, any instance can be.
     pub tags: BTreeMap<String, String>,
     /// The only regions; all where there are none. They are of one partition.
     pub regions: BTreeSet<String>,
@@ -22,17 +25,21 @@ pub struct PolicyLimits {
     pub account: Option<String>,
     /// What the names of queues and rules begin with.
     pub name: String,
+    /// The ARNs of the keys of encrypted volumes.
+    pub keys: BTreeSet<String>,
 }
 
 impl Default for PolicyLimits {
-    /// The whole policy.
+    /// The whole policy, as `iam-policy.json` has it.
     fn default() -> Self {
+        let (key, value) = MANAGED;
         PolicyLimits {
             parts: PolicyPart::ALL.into(),
-            tags: BTreeMap::new(),
+            tags: [(key.to_owned(), value.to_owned())].into(),
             regions: BTreeSet::new(),
             account: None,
             name: DEFAULT_NAME.to_owned(),
+            keys: BTreeSet::new(),
         }
     }
 }
@@ -42,12 +49,12 @@ impl Default for PolicyLimits {
 pub fn document(limits: &PolicyLimits) -> Value {
     let permissions = all();
     let statements = STATEMENTS.iter().filter(|statement| limits.parts.contains(&statement.part));
-    let statements = statements.map(|statement| {
+    let statements = statements.filter_map(|statement| {
         let actions: BTreeSet<&str> = actions(&permissions, statement).collect();
         let mut written = Map::new();
         written.insert("Sid".to_owned(), statement.sid.into());
-        written.extend(body(statement, actions.into_iter().collect(), limits));
-        Value::Object(written)
+        written.extend(body(statement, actions.into_iter().collect(), limits)?);
+        Some(Value::Object(written))
     });
     json!({ "Version": "2012-10-17", "Statement": statements.collect::<Vec<_>>() })
 }
@@ -60,8 +67,7 @@ pub fn statement_for(action: &str, limits: &PolicyLimits) -> Vec<Value> {
     let statements: Vec<&PolicyStatement> = permission.sids.iter().filter_map(named).collect();
     let first = statements.first().map(|statement| statement.part);
     let needed = statements.into_iter().filter(|statement| Some(statement.part) == first);
-    let written = |statement| Value::Object(body(statement, vec![permission.action], limits));
-    needed.map(written).collect()
+    needed.filter_map(|statement| body(statement, vec![permission.action], limits)).map(Value::Object).collect()
 }
 
 fn actions<'a>(
@@ -71,34 +77,45 @@ fn actions<'a>(
     permissions.iter().filter(|permission| permission.sids.contains(&statement.sid)).map(|permission| permission.action)
 }
 
-/// A statement without its `Sid`.
-fn body(statement: &PolicyStatement, actions: Vec<&str>, limits: &PolicyLimits) -> Map<String, Value> {
+/// A statement without its `Sid`; `None` where the limits name no resource for it.
+fn body(statement: &PolicyStatement, actions: Vec<&str>, limits: &PolicyLimits) -> Option<Map<String, Value>> {
     let partition = limits.regions.first().and_then(|region| partition_of(region)).unwrap_or("aws");
     let account = limits.account.as_deref().unwrap_or("*");
-    let mut equal: BTreeMap<String, Value> = BTreeMap::new();
-    if let Some((key, value)) = statement.condition {
-        equal.insert(key.to_owned(), value.into());
+    let resources = statement.target.arns(partition, account, &limits.name, &limits.keys);
+    if resources.is_empty() {
+        return None;
     }
+    let mut conditions: BTreeMap<&str, BTreeMap<String, Value>> = BTreeMap::new();
+    if let Some((operator, key, value)) = statement.condition {
+        conditions.entry(operator).or_default().insert(key.to_owned(), value.into());
+    }
+    let mut equal = conditions.remove(EQUALS).unwrap_or_default();
     if statement.is_of_instances() {
         let tags = limits.tags.iter();
         equal.extend(tags.map(|(key, value)| (format!("aws:ResourceTag/{key}"), escaped(value).into())));
     }
-    let regions: Vec<&str> = limits.regions.iter().map(String::as_str).collect();
-    match regions.as_slice() {
-        // Whose the credentials are is always answered.
-        _ if actions == ["sts:GetCallerIdentity"] => {}
-        [] => {}
-        [one] => drop(equal.insert("aws:RequestedRegion".to_owned(), (*one).into())),
-        several => drop(equal.insert("aws:RequestedRegion".to_owned(), several.into())),
+    if !limits.regions.is_empty() {
+        equal.insert("aws:RequestedRegion".to_owned(), one_or_several(limits.regions.iter().cloned().collect()));
+    }
+    if !equal.is_empty() {
+        conditions.insert(EQUALS, equal);
     }
     let mut written = Map::new();
     written.insert("Effect".to_owned(), "Allow".into());
     written.insert("Action".to_owned(), actions.into());
-    written.insert("Resource".to_owned(), statement.target.arn(partition, account, &limits.name).into());
-    if !equal.is_empty() {
-        written.insert("Condition".to_owned(), json!({ "StringEquals": equal }));
+    written.insert("Resource".to_owned(), one_or_several(resources));
+    if !conditions.is_empty() {
+        written.insert("Condition".to_owned(), json!(conditions));
     }
-    written
+    Some(written)
+}
+
+/// Texts as a policy has them: a lone one without a list.
+fn one_or_several(mut texts: Vec<String>) -> Value {
+    match texts.len() {
+        1 => texts.remove(0).into(),
+        _ => texts.into(),
+    }
 }
 
 /// A text as IAM compares it letter by letter: what it would read as a variable is escaped.

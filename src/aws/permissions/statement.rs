@@ -1,5 +1,7 @@
 //! The statements of the policy, and the resources that each is for.
 
+use std::collections::BTreeSet;
+
 use super::super::actions::CREATED_BY;
 use crate::kinds::rules::CANARY_SOURCE;
 
@@ -38,12 +40,15 @@ pub(super) enum ArnTarget {
     Rules,
     /// The default event bus.
     DefaultBus,
+    /// The keys that somebody names, each by its whole ARN. Without a name no statement is for them.
+    Keys,
 }
 
 impl ArnTarget {
-    /// The ARN, with `*` for what is not narrowed. `name` begins the names of queues and rules.
-    pub(super) fn arn(self, partition: &str, account: &str, name: &str) -> String {
-        match self {
+    /// The ARNs, with `*` for what is not narrowed. `name` begins the names of queues and rules; `keys` are the ARNs of keys.
+    pub(super) fn arns(self, partition: &str, account: &str, name: &str, keys: &BTreeSet<String>) -> Vec<String> {
+        let arn = match self {
+            ArnTarget::Keys => return keys.iter().cloned().collect(),
             ArnTarget::Everything => "*".to_owned(),
             ArnTarget::Instances => format!("arn:{partition}:ec2:*:{account}:instance/*"),
             ArnTarget::Volumes => format!("arn:{partition}:ec2:*:{account}:volume/*"),
@@ -51,7 +56,8 @@ impl ArnTarget {
             ArnTarget::Queues => format!("arn:{partition}:sqs:*:{account}:{name}-*"),
             ArnTarget::Rules => format!("arn:{partition}:events:*:{account}:rule/{name}-*"),
             ArnTarget::DefaultBus => format!("arn:{partition}:events:*:{account}:event-bus/default"),
-        }
+        };
+        vec![arn]
     }
 }
 
@@ -65,8 +71,8 @@ pub struct PolicyStatement {
     /// The part of the policy that it belongs to.
     pub part: PolicyPart,
     pub(super) target: ArnTarget,
-    /// A condition key and the value that it has to equal.
-    pub(super) condition: Option<(&'static str, &'static str)>,
+    /// An operator of conditions, a condition key and the value that it has to equal.
+    pub(super) condition: Option<(&'static str, &'static str, &'static str)>,
 }
 
 impl PolicyStatement {
@@ -76,6 +82,9 @@ impl PolicyStatement {
         self.target == ArnTarget::Instances
     }
 }
+
+/// The operator that compares texts.
+pub(super) const EQUALS: &str = "StringEquals";
 
 /// Every statement, in the order of the policy.
 pub const STATEMENTS: &[PolicyStatement] = &[
@@ -119,7 +128,7 @@ pub const STATEMENTS: &[PolicyStatement] = &[
         title: "to prove that events arrive, with `--events`",
         part: PolicyPart::Events,
         target: ArnTarget::DefaultBus,
-        condition: Some(("events:source", CANARY_SOURCE)),
+        condition: Some((EQUALS, "events:source", CANARY_SOURCE)),
     },
     PolicyStatement {
         sid: "MusterDoctorQueues",
@@ -143,6 +152,14 @@ pub const STATEMENTS: &[PolicyStatement] = &[
         condition: None,
     },
     PolicyStatement {
+        sid: "MusterWriteKeys",
+        title: "to start instances with encrypted volumes, with `--kms-key`",
+        part: PolicyPart::Write,
+        target: ArnTarget::Keys,
+        // Only AWS's own services, which use a key for the caller, may be granted one.
+        condition: Some(("Bool", "kms:GrantIsForAWSResource", "true")),
+    },
+    PolicyStatement {
         sid: "MusterWriteSnapshots",
         title: "to snapshot instances, with `--allow-writes`",
         part: PolicyPart::Write,
@@ -161,14 +178,14 @@ pub const STATEMENTS: &[PolicyStatement] = &[
         title: "to make snapshots that name Muster as their creator",
         part: PolicyPart::Write,
         target: ArnTarget::Snapshots,
-        condition: Some((CREATED_BY_KEY, CREATED_BY.1)),
+        condition: Some((EQUALS, CREATED_BY_KEY, CREATED_BY.1)),
     },
     PolicyStatement {
         sid: "MusterWriteSnapshotTags",
         title: "to tag snapshots while they are made",
         part: PolicyPart::Write,
         target: ArnTarget::Snapshots,
-        condition: Some(("ec2:CreateAction", "CreateSnapshots")),
+        condition: Some((EQUALS, "ec2:CreateAction", "CreateSnapshots")),
     },
     PolicyStatement {
         sid: "MusterWriteDenials",

@@ -52,8 +52,11 @@ impl Permission {
     }
 }
 
-/// The only action that AWS demands within another call, and that Muster never calls by itself.
-pub const IMPLIED: &str = "ec2:CreateTags";
+/// The actions that AWS demands within another call, and that Muster never calls by itself.
+pub const IMPLIED: [&str; 2] = [TAGS, GRANTS];
+
+const TAGS: &str = "ec2:CreateTags";
+const GRANTS: &str = "kms:CreateGrant";
 
 /// Every action, in the order of the policy's statements. Whoever adds a call to AWS adds its action here; a test finds the calls
 /// in the sources.
@@ -177,7 +180,13 @@ const OTHERS: &[Permission] = &[
         "AWS denies the tool `create_snapshot`",
     ),
     other(
-        IMPLIED,
+        GRANTS,
+        &["MusterWriteKeys"],
+        "lets EC2 use the keys of encrypted volumes while an instance runs, as part of `ec2:StartInstances`",
+        "AWS accepts the tool `start_instance`, and an instance with such volumes stops again at once (`Client.InternalError`)",
+    ),
+    other(
+        TAGS,
         &["MusterWriteSnapshotTags"],
         "tags new snapshots with their creator and the call that made them, as part of `ec2:CreateSnapshots`",
         "AWS denies the tool `create_snapshot`",

@@ -17,6 +17,14 @@ fn statement<'a>(policy: &'a Value, sid: &str) -> &'a Value {
     statements.iter().find(|statement| statement["Sid"] == sid).unwrap_or_else(|| panic!("no statement {sid}"))
 }
 
+/// A key of encrypted volumes.
+const KEY: &str = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+
+/// Limits that leave no statement out.
+fn with_a_key() -> PolicyLimits {
+    PolicyLimits { keys: [KEY.to_owned()].into(), ..PolicyLimits::default() }
+}
+
 fn limited(parts: &[PolicyPart]) -> PolicyLimits {
     PolicyLimits { parts: parts.iter().copied().collect(), ..PolicyLimits::default() }
 }
@@ -53,7 +61,7 @@ fn every_action_stands_once_in_the_table_and_says_why() {
 
 #[test]
 fn every_statement_has_actions_and_names_what_needs_it() {
-    let policy = document(&PolicyLimits::default());
+    let policy = document(&with_a_key());
     for known in STATEMENTS {
         assert!(!statement(&policy, known.sid)["Action"].as_array().unwrap().is_empty(), "{}", known.sid);
         let begins = ["MusterRead", "MusterWrite", "MusterSetup", "MusterDoctor"];
@@ -97,7 +105,7 @@ fn tags_narrow_the_instances_and_regions_and_account_everything() {
         tags: [("mcp-managed".to_owned(), "true".to_owned()), ("Env".to_owned(), "${aws:username}".to_owned())].into(),
         regions: ["eu-west-1".to_owned(), "us-east-1".to_owned()].into(),
         account: Some("123456789012".to_owned()),
-        ..PolicyLimits::default()
+        ..with_a_key()
     });
     let regions = json!(["eu-west-1", "us-east-1"]);
     let tagged = json!({"StringEquals": {
@@ -115,10 +123,45 @@ fn tags_narrow_the_instances_and_regions_and_account_everything() {
     }});
     assert_eq!(statement(&policy, "MusterWriteSnapshotsMadeByMuster")["Condition"], made);
     assert_eq!(statement(&policy, "MusterWriteSnapshotsMadeByMuster")["Resource"], "arn:aws:ec2:*::snapshot/*");
-    assert_eq!(statement(&policy, "MusterReadIdentity").get("Condition"), None, "AWS always answers it");
-    for known in STATEMENTS.iter().filter(|known| known.sid != "MusterReadIdentity") {
+    for known in STATEMENTS {
         assert_eq!(statement(&policy, known.sid)["Condition"]["StringEquals"]["aws:RequestedRegion"], regions);
     }
+}
+
+#[test]
+fn without_other_limits_only_instances_that_are_tagged_for_it_are_changed() {
+    let changes = |policy: &Value| {
+        let statements = policy["Statement"].as_array().unwrap().iter().cloned();
+        statements
+            .filter(|one| one["Resource"].as_str().unwrap().contains(":instance/"))
+            .map(|one| one["Condition"].clone())
+            .collect::<Vec<Value>>()
+    };
+    let tagged = json!({"StringEquals": {"aws:ResourceTag/mcp-managed": "true"}});
+    assert_eq!(changes(&document(&PolicyLimits::default())), [tagged.clone(), tagged.clone()]);
+    let added = statement_for("ec2:StopInstances", &PolicyLimits::default());
+    assert_eq!(added.iter().map(|one| one["Condition"].clone()).collect::<Vec<_>>(), [tagged]);
+    let any = document(&PolicyLimits { tags: [].into(), ..PolicyLimits::default() });
+    assert_eq!(changes(&any), [Value::Null, Value::Null]);
+}
+
+#[test]
+fn only_keys_that_are_named_can_be_granted_and_only_to_services_of_aws() {
+    let granted = |limits: &PolicyLimits| statement_for("kms:CreateGrant", limits);
+    assert!(granted(&PolicyLimits::default()).is_empty());
+    assert!(!document(&PolicyLimits::default()).to_string().contains("kms:"));
+    let expected = json!({
+        "Effect": "Allow",
+        "Action": ["kms:CreateGrant"],
+        "Resource": KEY,
+        "Condition": {"Bool": {"kms:GrantIsForAWSResource": "true"}},
+    });
+    assert_eq!(granted(&with_a_key()), [expected]);
+    let other = KEY.replace("1234abcd", "0123abcd");
+    let both = PolicyLimits { keys: [KEY.to_owned(), other.clone()].into(), ..limited(&[PolicyPart::Write]) };
+    assert_eq!(statement(&document(&both), "MusterWriteKeys")["Resource"], json!([other, KEY]));
+    let reading = PolicyLimits { parts: [PolicyPart::Read].into(), ..both };
+    assert!(!document(&reading).to_string().contains("kms:"), "whoever only reads starts nothing");
 }
 
 #[test]

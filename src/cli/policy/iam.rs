@@ -25,12 +25,20 @@ pub(in crate::cli) struct PolicyIam {
     /// Add what the tools that change AWS need
     #[arg(long)]
     writes: bool,
-    /// Allow changes only of instances with this tag, such as mcp-managed=true (repeatable: all of them)
+    /// Allow changes only of instances with this tag (repeatable: all of them)
     ///
     /// The volumes of such an instance need no tag to be snapshotted. IAM compares values letter by letter, and keys without their
     /// case.
-    #[arg(long, value_name = "KEY=VALUE", requires = "writes", value_parser = tag)]
+    #[arg(long, value_name = "KEY=VALUE", default_value = "mcp-managed=true", requires = "writes", value_parser = tag)]
     tag: Vec<NarrowedTag>,
+    /// Allow changes of every instance, whatever its tags are
+    #[arg(long, requires = "writes", conflicts_with = "tag")]
+    any_instance: bool,
+    /// Let instances start whose volumes are encrypted with this key, given by its ARN (repeatable)
+    ///
+    /// Without it AWS accepts the start of such an instance, and the instance stops again at once.
+    #[arg(long, value_name = "ARN", requires = "writes", value_parser = key)]
+    kms_key: Vec<VolumeKey>,
     /// Allow calls only in this region, such as eu-central-1 (repeatable: any of them)
     ///
     /// The ARNs are those of its partition.
@@ -65,6 +73,13 @@ pub(in crate::cli) struct NarrowedRegion(String);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::cli) struct NarrowedAccount(String);
 
+/// A key of encrypted volumes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::cli) struct VolumeKey {
+    arn: String,
+    region: String,
+}
+
 /// Why no policy can be printed.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub(in crate::cli) enum PolicyIamError {
@@ -86,6 +101,15 @@ pub(in crate::cli) enum PolicyIamError {
         "{first} and {second} are in different partitions of AWS, whose ARNs and accounts differ: print a policy for each"
     )]
     Partitions { first: String, second: String },
+    #[error(
+        "`{0}` is not the ARN of a KMS key, nor does IAM take that of an alias: give for example \
+         arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    )]
+    Key(String),
+    #[error(
+        "--kms-key {0} is in none of the regions of --region, so that no instance could use it: give a key of one of them"
+    )]
+    Elsewhere(String),
 }
 
 fn tag(text: &str) -> Result<NarrowedTag, PolicyIamError> {
@@ -106,6 +130,21 @@ fn account(text: &str) -> Result<NarrowedAccount, PolicyIamError> {
     Ok(NarrowedAccount(write_rule::account(text)?))
 }
 
+fn key(text: &str) -> Result<VolumeKey, PolicyIamError> {
+    let parts: Vec<&str> = text.split(':').collect();
+    let is_id = |id: &str| !id.is_empty() && id.bytes().all(|letter| letter.is_ascii_alphanumeric() || letter == b'-');
+    match parts[..] {
+        ["arn", partition, "kms", region, account, name]
+            if partition_of(region) == Some(partition)
+                && write_rule::account(account).is_ok()
+                && name.strip_prefix("key/").is_some_and(is_id) =>
+        {
+            Ok(VolumeKey { arn: text.to_owned(), region: region.to_owned() })
+        }
+        _ => Err(PolicyIamError::Key(text.to_owned())),
+    }
+}
+
 impl PolicyIam {
     /// Prints the policy on standard output.
     pub(in crate::cli) fn run(self) -> anyhow::Result<()> {
@@ -120,10 +159,12 @@ impl PolicyIam {
             (self.writes, PolicyPart::Write),
             (self.setup, PolicyPart::Setup),
         ];
+        let regions = regions(self.region)?;
         Ok(PolicyLimits {
             parts: asked.into_iter().filter_map(|(is_asked, part)| is_asked.then_some(part)).collect(),
-            tags: tags(self.tag)?,
-            regions: regions(self.region)?,
+            tags: if self.any_instance { BTreeMap::new() } else { tags(self.tag)? },
+            keys: keys(self.kms_key, &regions)?,
+            regions,
             account: self.account.map(|NarrowedAccount(account)| account),
             name: self.name.to_string(),
         })
@@ -157,11 +198,21 @@ fn regions(given: Vec<NarrowedRegion>) -> Result<BTreeSet<String>, PolicyIamErro
     }
 }
 
+/// The ARNs of the keys, which are in the regions.
+fn keys(given: Vec<VolumeKey>, regions: &BTreeSet<String>) -> Result<BTreeSet<String>, PolicyIamError> {
+    match given.iter().find(|key| !regions.is_empty() && !regions.contains(&key.region)) {
+        Some(key) => Err(PolicyIamError::Elsewhere(key.arn.clone())),
+        None => Ok(given.into_iter().map(|key| key.arn).collect()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::Parser;
 
     use super::*;
+
+    const KEY: &str = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab";
 
     #[derive(Debug, Parser)]
     struct IamLine {
@@ -177,16 +228,20 @@ mod tests {
     #[test]
     fn each_flag_adds_its_part_and_narrows_the_rest() {
         let plain = limits(&[]).unwrap();
-        assert_eq!(plain.parts, [PolicyPart::Read].into());
+        assert_eq!(plain, PolicyLimits { parts: [PolicyPart::Read].into(), ..PolicyLimits::default() });
+        assert_eq!(limits(&["--writes"]).unwrap().tags, PolicyLimits::default().tags);
+        assert_eq!(limits(&["--writes", "--any-instance"]).unwrap().tags, [].into());
         let all = ["--writes", "--tag", "a=b=c", "--tag", "d=", "--tag=a=b=c", "--events", "--setup", "--name", "team"];
         let narrowed = ["--region", "eu-west-1,eu-west-2", "--region=us-east-1", "--account", "123456789012"];
-        let given = limits(&[&all[..], &narrowed].concat()).unwrap();
+        let narrowed = [&narrowed[..], &["--kms-key", KEY]].concat();
+        let given = limits(&[&all[..], &narrowed[..]].concat()).unwrap();
         let expected = PolicyLimits {
             parts: PolicyPart::ALL.into(),
             tags: [("a".to_owned(), "b=c".to_owned()), ("d".to_owned(), String::new())].into(),
             regions: ["eu-west-1", "eu-west-2", "us-east-1"].map(str::to_owned).into(),
             account: Some("123456789012".to_owned()),
             name: "team".to_owned(),
+            keys: [KEY.to_owned()].into(),
         };
         assert_eq!(given, expected);
     }
@@ -212,6 +267,15 @@ mod tests {
             (&["--region", "eu-west-1,cn-north-1"], "cn-north-1"),
             (&["--account", "123"], "`123`"),
             (&["--name", "1x"], "`1x`"),
+            (&["--any-instance"], "--writes"),
+            (&["--writes", "--any-instance", "--tag", "Env=a"], "--any-instance"),
+            (&["--kms-key", KEY], "--writes"),
+            (&["--writes", "--kms-key", "alias/disks"], "`alias/disks`"),
+            (&["--writes", "--kms-key", &KEY.replace("key/", "alias/")], "alias/1234abcd"),
+            (&["--writes", "--kms-key", &KEY.replace("key/1234", "key/*")], "key/*"),
+            (&["--writes", "--kms-key", &KEY.replace("aws", "aws-cn")], "arn:aws-cn"),
+            (&["--writes", "--kms-key", &KEY.replace("eu-west-1", "mars")], ":mars:"),
+            (&["--writes", "--kms-key", KEY, "--region", "eu-central-1"], "none of the regions"),
         ] {
             let error = limits(words).unwrap_err();
             assert!(error.contains(named), "{words:?}: {error}");

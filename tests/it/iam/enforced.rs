@@ -3,16 +3,16 @@
 //! Moto compares the names of actions alone: it asks every statement about the resource `*`, and takes a condition for a refusal.
 //! So resources and conditions are left out of what it is given, and `known` judges them by AWS's own table. It lets
 //! `sts:GetCallerIdentity` pass whatever a policy says, as AWS does. It does not ask for `ec2:CreateTags` when snapshots are made
-//! with tags, so nothing here shows what that action is for. `cloudtrail:LookupEvents` and `servicequotas:ListServiceQuotas` it
+//! with tags, nor for keys, so nothing here shows what these actions are for. `cloudtrail:LookupEvents` and `servicequotas:ListServiceQuotas` it
 //! denies, and where they are allowed it does not know them.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 
-use muster::aws::permissions::{Breakage, Permission, all};
+use muster::aws::permissions::{Breakage, IMPLIED, Permission, all};
 use serde_json::{Value, json};
 
-use super::printed;
+use super::{printed, tools};
 use crate::harness::eventually;
 use crate::harness::moto::Moto;
 use crate::harness::muster::{RARELY, Sandbox};
@@ -36,8 +36,9 @@ fn shown(permission: &Permission) -> Shown {
     let doctor = |flags, check, verdict| Shown::Doctor { flags, check, verdict };
     match (permission.breaks, permission.action) {
         (Breakage::Kind(spec), _) => Shown::Sweeps(spec.slug),
-        // AWS, like moto, allows the first to everybody; moto does not ask for the second, and encodes no reason.
-        (_, "sts:GetCallerIdentity" | "ec2:CreateTags" | "sts:DecodeAuthorizationMessage") => Shown::Nothing,
+        // AWS, like moto, allows the first to everybody; moto encodes no reason, and does not ask for what is implied.
+        (_, "sts:GetCallerIdentity" | "sts:DecodeAuthorizationMessage") => Shown::Nothing,
+        (_, action) if IMPLIED.contains(&action) => Shown::Nothing,
         (_, "ec2:DescribeRegions") => doctor(&["--regions", "all"], "permission", "failed"),
         (_, "cloudtrail:LookupEvents") => doctor(&[], "permission", "warning"),
         (_, "servicequotas:ListServiceQuotas") => doctor(&[], "quota", "skipped"),
@@ -103,8 +104,8 @@ fn denied(findings: &[Value]) -> BTreeSet<&str> {
     failed.map(|finding| finding["subject"].as_str().unwrap()).collect()
 }
 
-/// Judges what a user sees who may do everything but one action.
-fn judge(moto: &Moto, keys: &(String, String), permission: &Permission, whole: &Value) {
+/// Judges what a user sees who may do everything but one action. `running` and `stopped` are instances.
+fn judge(moto: &Moto, keys: &(String, String), permission: &Permission, whole: &Value, [running, stopped]: [&str; 2]) {
     let action = permission.action;
     let said = format!("not authorized to perform: {action}");
     let sandbox = of_user(moto, keys);
@@ -142,6 +143,9 @@ fn judge(moto: &Moto, keys: &(String, String), permission: &Permission, whole: &
             }
             let expected = if (check, verdict) == ("permission", "failed") { vec![action] } else { vec![] };
             assert_eq!(denied(&found).into_iter().collect::<Vec<_>>(), expected, "{action}: {found:#?}");
+            if let Some(tool) = tools::of(action) {
+                tools::is_denied(&sandbox, tool, action, [running, stopped]);
+            }
         }
     }
 }
@@ -150,6 +154,9 @@ fn judge(moto: &Moto, keys: &(String, String), permission: &Permission, whole: &
 fn under_exactly_the_policy_everything_works_and_each_action_breaks_what_the_table_says() {
     let moto = Moto::alone();
     moto.populate();
+    let [running, stopped] = &moto.launch(2)[..] else { panic!("two are launched") };
+    moto.call("ec2.stop_instances", &json!({"InstanceIds": [stopped]}));
+    let instances = [running.as_str(), stopped.as_str()];
     let set_up = Sandbox::new(&moto.endpoint()).muster(&["setup"]).output().unwrap();
     assert!(set_up.status.success(), "{}", String::from_utf8_lossy(&set_up.stderr));
 
@@ -186,7 +193,7 @@ fn under_exactly_the_policy_everything_works_and_each_action_breaks_what_the_tab
     );
     assert!(receiving.len() > 6 && parallel.len() > 15, "{} and {}", receiving.len(), parallel.len());
     for (permission, keys) in receiving {
-        judge(&moto, keys, permission, &totals);
+        judge(&moto, keys, permission, &totals, instances);
     }
     let work = Mutex::new(parallel.into_iter());
     std::thread::scope(|scope| {
@@ -195,9 +202,11 @@ fn under_exactly_the_policy_everything_works_and_each_action_breaks_what_the_tab
                 loop {
                     let next = work.lock().unwrap().next();
                     let Some((permission, keys)) = next else { break };
-                    judge(&moto, keys, permission, &totals);
+                    judge(&moto, keys, permission, &totals, instances);
                 }
             });
         }
     });
+    // Last, since they change what the others count.
+    tools::are_allowed(&of_user(&moto, writer), instances);
 }

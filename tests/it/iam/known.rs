@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 use super::printed;
 use crate::harness::node;
 
+/// A key of encrypted volumes.
+const KEY: &str = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+
 /// What is wrong with policies, by their names.
 fn faults(policies: &Value) -> Vec<String> {
     let mut node = node::script("iam.mjs");
@@ -28,6 +31,9 @@ fn every_action_exists_and_takes_its_resources_and_conditions() {
         &["--writes"],
         &["--writes", "--tag", "mcp-managed=true"],
         &["--writes", "--tag", "mcp-managed=true", "--tag", "team=a=b", "--account", "123456789012"],
+        &["--writes", "--any-instance"],
+        &["--writes", "--kms-key", KEY],
+        &["--writes", "--kms-key", KEY, "--region", "eu-central-1"],
         &["--region", "eu-central-1"],
         &["--region", "us-gov-west-1,us-gov-east-1"],
         &["--region", "cn-north-1"],
@@ -55,12 +61,17 @@ fn what_aws_would_not_take_or_would_not_heed_is_found() {
     let everything = json!("*");
     let instances = json!("arn:aws:ec2:*:*:instance/*");
     let snapshots = json!("arn:aws:ec2:*::snapshot/*");
+    let key = json!(KEY);
     let none = json!({});
+    let granted = json!({"Bool": {"kms:GrantIsForAWSResource": "true"}});
+    let compared = json!({"StringEquals": {"kms:GrantIsForAWSResource": "true"}});
     let tagged = json!({"StringEquals": {"aws:ResourceTag/team": "web"}});
     let in_region = json!({"StringEquals": {"aws:RequestedRegion": "eu-west-1"}});
     let cases = [
         ("ec2:DescribeVpcs", &everything, &in_region, None),
         ("ec2:StopInstances", &instances, &tagged, None),
+        ("kms:CreateGrant", &key, &granted, None),
+        ("kms:CreateGrant", &key, &compared, Some("operator StringEquals")),
         ("ec2:DescribeVpc", &everything, &none, Some("is no action")),
         ("ec2:DescribeVpcs", &everything, &tagged, Some("does not know the condition aws:ResourceTag/team")),
         ("ec2:DescribeVpcs", &instances, &none, Some("knows no resource")),

@@ -50,7 +50,10 @@ impl PlannedEffect {
     /// What a plan does not look at, so that nobody takes silence for an answer.
     pub(super) fn not_looked_at(&self) -> &'static str {
         match self {
-            PlannedEffect::Start => "Not looked at: whether AWS has room for its type now (AWS refuses without).",
+            PlannedEffect::Start => {
+                "Not looked at: whether AWS has room for its type now (AWS refuses without), and the keys of encrypted volumes (without \
+                 kms:CreateGrant on them AWS accepts the start, and the instance stops again at once)."
+            }
             PlannedEffect::Stop { .. } | PlannedEffect::Hibernate => {
                 "Not looked at: stop protection (AWS refuses then), the targets of load balancers, and what else the instance does \
                  for others."
