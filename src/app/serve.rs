@@ -52,7 +52,7 @@ use crate::mcp::transport::{HttpOptions, PATH};
 use crate::model::text::chain;
 use crate::notify::ChangeHub;
 use crate::store::OpenError;
-use lifetime::{Lifetime, announce_successor, forget, note_flags, put_back};
+use lifetime::{Lifetime, announce_successor, forget, keep_rules, note_flags, put_back};
 use ownership::{Owned, TakenDirectory, own};
 
 pub use lifetime::ServerEnd;
@@ -188,6 +188,9 @@ pub async fn run(
     });
     let (socket, http) = bound?;
     note_program(config, &launch);
+    if launch.started_by != StartedBy::FrontEnd || launch.is_chosen {
+        keep_rules(config.writes.allow, &options.rules, &config.data_dir);
+    }
     let process = ServerProcess::new(launch, &config.data_dir, config.writes.clone(), options.idle_exit, sender);
     let listener = ClientListener::new(config, process);
     let (http, address) = http.unzip();

@@ -150,7 +150,8 @@ impl ServerProcess {
         let program = program.as_ref().unwrap_or(&self.launch.program);
         let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
         let next = next_server::check(program, &arguments, self.http.get().map(|(address, _)| *address)).await?;
-        let widening = next.map(|writes| PolicyWidening::between(&self.terms.writes, &writes)).unwrap_or_default();
+        let Some(next) = next else { return self.check_unsaid(program, may_widen) };
+        let widening = PolicyWidening::between(&self.terms.writes, &next);
         if !widening.dropped.is_empty() && !may_widen {
             return Err(format!(
                 "these flags would drop rules for writes that it has ({}). A flag takes the place of all its earlier values: name \
@@ -159,6 +160,23 @@ impl ServerProcess {
             ));
         }
         Ok(told(&widening))
+    }
+
+    /// The same where `program` does not say which rules for writes it would have, so that it may have none of those of this one.
+    fn check_unsaid(&self, program: &Path, may_widen: bool) -> Result<Option<String>, String> {
+        let (rules, program) = (self.rules().join(", "), program.display());
+        if rules.is_empty() {
+            return Ok(None);
+        }
+        if may_widen {
+            return Ok(Some(format!(
+                "{program} does not say which rules for writes it has: tools may change more in AWS through this server, which had {rules}"
+            )));
+        }
+        Err(format!(
+            "{program} does not say which rules for writes it would have with these flags, so that those that this server has could be \
+             dropped ({rules}): `muster restart --widen` starts it all the same"
+        ))
     }
 
     /// Gives the order that an answer came with.
@@ -273,6 +291,26 @@ mod tests {
         let restart = ProcessRequest::Restart { arguments: None, program: program.clone(), version, widen: false };
         let next = NextProgram { program: Some(program), arguments: None };
         assert_eq!(process.answer(restart, 1).1, Some(StopOrder::Restart(next)));
+    }
+
+    #[tokio::test]
+    async fn a_program_that_does_not_say_its_rules_may_have_dropped_all_of_them() {
+        let ruled = |writes: WritePolicy| ServerProcess {
+            terms: ServerTerms { writes, ..started_by(StartedBy::FrontEnd).terms },
+            ..started_by(StartedBy::FrontEnd)
+        };
+        let next = NextProgram { program: Some("/bin/true".into()), arguments: Some(vec!["serve".to_owned()]) };
+        let order = StopOrder::Restart(next);
+        for (writes, rule) in
+            [(WritePolicy::with([WriteRule::Human]), "--require-human"), (WritePolicy::of(false), NO_WRITES)]
+        {
+            let process = ruled(writes);
+            let why = process.check(&order, false).await.unwrap_err();
+            assert!(why.contains("/bin/true does not say") && why.contains(rule) && why.contains("--widen"), "{why}");
+            let widened = process.check(&order, true).await.unwrap().unwrap();
+            assert!(widened.contains(rule), "{widened}");
+        }
+        assert_eq!(ruled(WritePolicy::of(true)).check(&order, false).await, Ok(None), "it has no rule to drop");
     }
 
     #[test]

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use super::place::sync_directory;
+
 /// How the lines of Muster begin.
 pub(super) const START: &str = "{\"log\":\"";
 
@@ -90,6 +92,7 @@ pub(super) fn probe(path: &Path) -> Result<(), AuditFileError> {
 /// Opens the file at `path`, and mends its last line.
 fn open(path: &Path) -> Result<OpenedFile, AuditFileError> {
     let (mut file, found) = appendable(path)?;
+    sync_directory(path)?;
     mend(&mut file, found.len())?;
     Ok(OpenedFile { file, identity: identity(&found) })
 }

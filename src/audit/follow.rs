@@ -55,6 +55,7 @@ pub async fn follow(
         file: AuditFile::new(&options.path),
         at: None,
         saved: Seq::ZERO,
+        lost: 0,
         store,
         progress,
     };
@@ -95,6 +96,8 @@ struct AuditWriter {
     at: Option<Seq>,
     /// The place that is kept.
     saved: Seq,
+    /// How many records the file lacks for good.
+    lost: u64,
     progress: AuditProgress,
 }
 
@@ -103,17 +106,17 @@ impl AuditWriter {
     fn catch_up(&mut self) -> Result<(), AuditError> {
         if self.at.is_none() {
             self.file.check()?;
-            self.saved = self.place.read()?;
+            (self.saved, self.lost) = self.place.read()?;
+            self.progress.missed(self.lost);
         }
         let mut at = *self.at.get_or_insert(self.saved);
         loop {
             let snapshot = self.store.snapshot()?;
             let (horizon, newest) = (snapshot.horizon(), snapshot.seq());
-            // From the beginning of the log on nothing was written before.
+            let mut missing = 0;
             if at < horizon {
-                if at > Seq::ZERO {
-                    self.progress.missed(horizon.0 - at.0);
-                }
+                // From the beginning of the log on nothing was written before.
+                missing = if at > Seq::ZERO { horizon.0 - at.0 } else { 0 };
                 at = horizon;
             }
             let records = snapshot.records(at.next(), CHUNK)?;
@@ -122,11 +125,16 @@ impl AuditWriter {
             if !lines.is_empty() {
                 self.file.append(&lines)?;
             }
-            at = records.last().map_or(at, |last| last.seq);
+            let end = if records.len() < CHUNK { newest.max(at) } else { records.last().map_or(at, |last| last.seq) };
+            // A record that cannot be read is left out, and could be about any call.
+            missing += (end.0 - at.0).saturating_sub(u64::try_from(records.len()).unwrap_or_default());
+            at = end;
+            self.lost += missing;
+            self.progress.missed(missing);
             // Before it is kept: a line that stands there twice does no harm.
             self.at = Some(at);
-            if !lines.is_empty() || at.0 >= self.saved.0 + SAVED_EVERY {
-                self.place.save(at)?;
+            if !lines.is_empty() || missing > 0 || at.0 >= self.saved.0 + SAVED_EVERY {
+                self.place.save(at, self.lost)?;
                 self.saved = at;
             }
             self.progress.wrote(at, newest.max(at));

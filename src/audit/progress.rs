@@ -39,7 +39,7 @@ struct AuditState {
     behind_since: Option<Instant>,
     /// Why it cannot be written.
     failure: Option<String>,
-    /// Records that the log no longer held when they were to be written.
+    /// Records that the log no longer held when they were to be written, or that were damaged.
     lost: u64,
 }
 
@@ -87,8 +87,9 @@ impl AuditProgress {
         let path = shared.path.display();
         let mut body = json!({"file": path.to_string(), "written_through": written, "required": shared.required});
         let trouble = self.trouble().map(|why| format!("the audit file {path} {why}"));
-        let gap =
-            (lost > 0).then(|| format!("the audit file {path} lacks {lost} records that the log no longer holds"));
+        let gap = (lost > 0).then(|| {
+            format!("the audit file {path} lacks {lost} records that the log no longer holds or that cannot be read")
+        });
         if let (Some(what), Value::Object(fields)) = (trouble.or(gap), &mut body) {
             fields.insert("what".to_owned(), json!(what));
             let fix = "Free space on its disk, or let the server's user write the file. Muster goes on by itself.";
@@ -124,7 +125,7 @@ impl AuditProgress {
         self.note(|state| _ = state.behind_since.get_or_insert_with(Instant::now));
     }
 
-    /// Notes that records were folded away before they were written.
+    /// Notes that records were folded away before they were written, or could not be read.
     pub(super) fn missed(&self, records: u64) {
         self.note(|state| state.lost += records);
     }

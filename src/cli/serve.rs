@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::audit_flags::AuditFlags;
 use super::output::Output;
 use super::server_flags::ServerFlags;
 use super::succession::Inheritance;
@@ -16,6 +17,7 @@ use crate::connection::data_dir;
 use crate::connection::flag_set::FlagSet;
 use crate::connection::server_facts::{ServerLaunch, StartedBy};
 use crate::connection::serving_record;
+use crate::policy::WriteRule;
 use crate::telemetry::LogDestination;
 
 /// How long a server that a front end started outlives its last client.
@@ -104,6 +106,7 @@ impl Serve {
             detached: self.detached,
             http_writes: self.http_writes,
             successor: Vec::new(),
+            rules: rules(&config),
             // Nobody counts the clients of HTTP.
             idle_exit: self.idle_exit.of(self.detached).filter(|_| self.http.is_none()),
         };
@@ -156,6 +159,22 @@ fn successor(config: &Config, options: &ServerOptions, absence_after: Option<Dur
     let absence = |after: Duration| [OsString::from("--absence-after"), format!("{}ms", after.as_millis()).into()];
     words.extend(absence_after.into_iter().flat_map(absence));
     words.into_iter().map(|word| word.into_string().ok()).collect::<Option<_>>().unwrap_or_default()
+}
+
+/// The flags that give another server the rules for writes of `config`, with the audit file where a rule demands one; none where it
+/// has no rules, or permits nothing that they could narrow.
+fn rules(config: &Config) -> Vec<String> {
+    let rules = config.writes.rules();
+    if !config.writes.allow || rules.iter().all(|rule| matches!(rule, WriteRule::Writes(_))) {
+        return Vec::new();
+    }
+    let mut words = write_flags::words(&config.writes);
+    if rules.contains(&WriteRule::Audit) {
+        words.extend(AuditFlags::of(config.audit.as_ref()).words());
+    }
+    let words = words.into_iter().map(|word| word.into_string().ok()).collect::<Option<_>>();
+    // What cannot be kept could forbid anything.
+    words.unwrap_or_else(|| vec!["--allow-writes=false".to_owned()])
 }
 
 /// The settings of a server of `config` as flags, to compare them.
@@ -215,6 +234,10 @@ mod tests {
             let (next, _) = config(&words);
             let allows = ruled.writes.allow;
             assert!(next.writes == ruled.writes || (!allows && !next.writes.allow), "{words:?}");
+            // The rules alone are kept where the server is ended.
+            let front_ends: Vec<&str> = options.rules.iter().map(String::as_str).collect();
+            assert!(!allows || config(&front_ends).0.writes == ruled.writes, "{front_ends:?}");
+            assert_eq!(front_ends.is_empty(), !allows);
         }
     }
 

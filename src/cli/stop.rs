@@ -1,5 +1,6 @@
 //! `muster stop`.
 
+use anyhow::Context;
 use clap::Args;
 
 use super::output::Output;
@@ -7,6 +8,8 @@ use super::process_report::{clients, whole};
 use super::store_flags::RegionalStoreFlags;
 use crate::app::client::process::{self, StopOutcome};
 use crate::config::Environment;
+use crate::connection::kept_rules::KeptRules;
+use crate::model::shell_word::command_line;
 use crate::model::text::shown;
 use crate::telemetry;
 
@@ -23,11 +26,22 @@ pub(super) struct Stop {
     /// Nothing that was acknowledged is lost: the store stands a kill at any moment.
     #[arg(long)]
     force: bool,
+    /// Forget the rules for writes that a person gave a server of this data directory
+    ///
+    /// Without it the next server has them, where an MCP client starts it.
+    #[arg(long)]
+    forget_rules: bool,
 }
 
-/// Says that the rules for writes end with a server that had some: the next one has those of whoever starts it.
-fn rules_end(rules: &[String]) {
-    if !rules.is_empty() {
+/// Says which rules for writes the next server has, where those of a person are `kept`, or that the `rules` of this one end with it.
+fn tell_rules(kept: Option<&KeptRules>, rules: &[String]) {
+    if let Some(kept) = kept {
+        let flags = shown(&command_line(kept.flags.iter().map(String::as_str)), LONGEST);
+        telemetry::say(&format!(
+            "muster: a server that an MCP client starts here has the rules for writes that a person gave the one before ({flags}): a \
+             server that a person starts with --allow-writes replaces them, and `muster stop --forget-rules` drops them"
+        ));
+    } else if !rules.is_empty() {
         let rules = shown(&rules.join(", "), LONGEST);
         telemetry::say(&format!(
             "muster: the rules for writes that this server had end with it ({rules}): one that an MCP client starts has none of its \
@@ -43,6 +57,7 @@ impl Stop {
     /// When a server runs and does not end.
     pub(super) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
         let config = self.store.config(environment)?;
+        let mut rules = Vec::new();
         let said = match process::stop(&config.data_dir, self.force).await? {
             StopOutcome::NotRunning => format!("no server runs on {}", config.data_dir.display()),
             StopOutcome::Ended(facts) => {
@@ -50,7 +65,7 @@ impl Stop {
                     0 => "",
                     _ => ": each starts a server again when it needs one",
                 };
-                rules_end(&facts.rules);
+                rules.clone_from(&facts.rules);
                 format!("stopped {}; {}{again}", whole(&facts), clients(facts.clients))
             }
             StopOutcome::Signalled { pid, killed: false, .. } => {
@@ -58,6 +73,11 @@ impl Stop {
             }
             StopOutcome::Signalled { pid, killed: true, .. } => format!("killed process {pid}, which did not end"),
         };
+        if self.forget_rules {
+            let why = "the rules for writes of its servers cannot be forgotten";
+            KeptRules::forget(&config.data_dir).context(why)?;
+        }
+        tell_rules(KeptRules::read(&config.data_dir).as_ref(), &rules);
         Ok(Output::stdout().line(&said)?)
     }
 }

@@ -118,6 +118,11 @@ fn is_instance(id: &str) -> bool {
 impl WriteFlags {
     /// The policy that the flags give.
     pub(super) fn policy(&self) -> WritePolicy {
+        WritePolicy::with(self.rules())
+    }
+
+    /// The rules that the flags give, in the order of the flags.
+    fn rules(&self) -> Vec<WriteRule> {
         let tools = match &self.allow_writes {
             None | Some(AllowedTools::None) => WriteRule::Writes(false),
             Some(AllowedTools::All) => WriteRule::Writes(true),
@@ -125,37 +130,23 @@ impl WriteFlags {
         };
         let set = |names: &[String]| Some(names.iter().cloned().collect::<BTreeSet<_>>()).filter(|set| !set.is_empty());
         let tags = self.write_tag.iter().map(|(key, value)| WriteRule::Tag { key: key.clone(), value: value.clone() });
-        let rules = [tools]
+        [tools]
             .into_iter()
             .chain(set(&self.write_account).map(WriteRule::Accounts))
             .chain(set(&self.write_region).map(WriteRule::Regions))
             .chain(tags)
             .chain(self.deny_write.iter().cloned().map(WriteRule::Deny))
             .chain(self.write_cap.iter().copied().map(WriteRule::Cap))
-            .chain(self.require_human.filter(|is_required| *is_required).map(|_| WriteRule::Human));
-        WritePolicy::with(rules)
+            .chain(self.require_human.filter(|is_required| *is_required).map(|_| WriteRule::Human))
+            .collect()
     }
 
     /// The flags as arguments of a command line.
     pub(super) fn words(&self) -> Vec<OsString> {
-        let mut words: Vec<String> = match &self.allow_writes {
-            None | Some(AllowedTools::None) => Vec::new(),
-            Some(AllowedTools::All) => vec!["--allow-writes".to_owned()],
-            Some(AllowedTools::Only(tools)) => {
-                vec![format!("--allow-writes={}", tools.iter().map(String::as_str).collect::<Vec<_>>().join(","))]
-            }
-        };
-        let mut flag = |name: &str, values: Vec<String>| {
-            words.extend(values.into_iter().flat_map(|value| [name.to_owned(), value]));
-        };
-        flag("--write-tag", self.write_tag.iter().map(|(key, value)| format!("{key}={value}")).collect());
-        flag("--write-account", self.write_account.clone());
-        flag("--write-region", self.write_region.clone());
-        flag("--deny-write", self.deny_write.iter().map(ToString::to_string).collect());
-        flag("--write-cap", self.write_cap.iter().map(ToString::to_string).collect());
-        let human = self.require_human.map(|human| if human { "" } else { "=false" });
-        words.extend(human.map(|value| format!("--require-human{value}")));
-        words.into_iter().map(OsString::from).collect()
+        // A variable could demand it otherwise.
+        let lifts = self.require_human == Some(false);
+        let lifted = lifts.then(|| "--require-human=false".to_owned());
+        flags(&self.rules()).chain(lifted).map(OsString::from).collect()
     }
 }
 
@@ -166,22 +157,25 @@ pub(super) fn words(policy: &WritePolicy) -> Vec<OsString> {
     if rules.iter().any(|rule| matches!(rule, WriteRule::Writes(false) | WriteRule::Unknown(_))) {
         return Vec::new();
     }
+    flags(&rules).map(OsString::from).collect()
+}
+
+/// The flags that give these rules. Nothing is given by a rule that allows nothing or that cannot be read.
+fn flags(rules: &[WriteRule]) -> impl Iterator<Item = String> {
     let list = |names: &BTreeSet<String>| names.iter().map(String::as_str).collect::<Vec<_>>().join(",");
     let has_tools = rules.iter().any(|rule| matches!(rule, WriteRule::Tools(_)));
-    let words = rules.iter().flat_map(|rule| match rule {
-        WriteRule::Writes(_) if has_tools => Vec::new(),
-        WriteRule::Writes(_) | WriteRule::Unknown(_) => vec!["--allow-writes".to_owned()],
-        WriteRule::Tools(tools) => vec![format!("--allow-writes={}", list(tools))],
-        WriteRule::Accounts(accounts) => vec!["--write-account".to_owned(), list(accounts)],
-        WriteRule::Regions(regions) => vec!["--write-region".to_owned(), list(regions)],
-        WriteRule::Tag { key, value } => vec![format!("--write-tag={key}={value}")],
-        WriteRule::Deny(target) => vec![format!("--deny-write={target}")],
-        WriteRule::Cap(cap) => vec!["--write-cap".to_owned(), cap.to_string()],
-        WriteRule::Human => vec!["--require-human".to_owned()],
-        // It is given with the flags of the audit file.
-        WriteRule::Audit => Vec::new(),
-    });
-    words.map(OsString::from).collect()
+    rules.iter().filter_map(move |rule| match rule {
+        WriteRule::Writes(true) if !has_tools => Some("--allow-writes".to_owned()),
+        // The audit file is given with flags of its own.
+        WriteRule::Writes(_) | WriteRule::Unknown(_) | WriteRule::Audit => None,
+        WriteRule::Tools(tools) => Some(format!("--allow-writes={}", list(tools))),
+        WriteRule::Accounts(accounts) => Some(format!("--write-account={}", list(accounts))),
+        WriteRule::Regions(regions) => Some(format!("--write-region={}", list(regions))),
+        WriteRule::Tag { key, value } => Some(format!("--write-tag={key}={value}")),
+        WriteRule::Deny(target) => Some(format!("--deny-write={target}")),
+        WriteRule::Cap(cap) => Some(format!("--write-cap={cap}")),
+        WriteRule::Human => Some("--require-human".to_owned()),
+    })
 }
 
 #[cfg(test)]
@@ -248,6 +242,11 @@ mod tests {
             assert_eq!(flags(&words).unwrap().policy(), policy, "{words:?}");
         }
         let later = WritePolicy::with([WriteRule::Unknown("quantum".to_owned())]);
+        assert_eq!(
+            super::flags(&later.rules()).collect::<Vec<_>>(),
+            ["--allow-writes"],
+            "the unknown rule gives no flag"
+        );
         assert!(super::words(&later).is_empty(), "what cannot be passed on allows nothing");
     }
 

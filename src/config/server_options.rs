@@ -22,6 +22,8 @@ pub struct ServerOptions {
     pub http_writes: bool,
     /// The arguments of a detached server with the same settings, without the data directory and `--http`.
     pub successor: Vec<String>,
+    /// The flags that give its rules for writes to another server; none where it has no rules.
+    pub rules: Vec<String>,
     /// How long after its last client the server ends. `None`: it does not.
     pub idle_exit: Option<Duration>,
 }
@@ -82,6 +84,7 @@ mod tests {
             detached: false,
             http_writes: false,
             successor: vec![],
+            rules: vec![],
             idle_exit: None,
         }
     }

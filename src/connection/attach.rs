@@ -21,6 +21,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::admin::{AdminLine, AdminMessage, AdminRequest, ProcessRequest};
 use super::data_dir::{self, DataDirError};
 use super::handshake::{self, ConnectionTerms, HandshakeCode, HandshakeError, HandshakeGrant};
+use super::kept_rules::KeptRules;
 use super::lock::{self, LockError};
 use super::newest_program::NewestProgram;
 use super::serving_record::ServingRecord;
@@ -112,14 +113,14 @@ pub enum AttachError {
         why: String,
     },
     /// The server that was started ended at once.
-    #[error("the server ended at once ({status}): {}{}", told(log), inherited(forget.as_deref()))]
+    #[error("the server ended at once ({status}): {}{}", told(log), inheritance.as_deref().unwrap_or_default())]
     Ended {
         /// How it ended.
         status: ExitStatus,
         /// Its log.
         log: PathBuf,
-        /// The command that forgets the flags of the server before it, where it had those.
-        forget: Option<String>,
+        /// What it has from the server before it, where that is something, and the command that forgets it.
+        inheritance: Option<String>,
     },
     /// No server listened in time.
     #[error(
@@ -164,12 +165,6 @@ fn told(log: &Path) -> String {
         "it has written no log to {}. Check that the directory is writable, and start `muster serve` yourself to see what it says",
         log.display()
     )
-}
-
-fn inherited(forget: Option<&str>) -> String {
-    forget.map_or_else(String::new, |forget| {
-        format!(". It has the flags of the server before it, which died: `{forget}` forgets them")
-    })
 }
 
 fn last_holder(holder: Option<u32>, data_dir: &Path) -> String {
@@ -224,7 +219,7 @@ pub async fn attach_where(
     // With the directory that was meant when it was started: it may begin there although another one is located since.
     let mut started: Option<(Child, PathBuf)> = None;
     let mut has_failed = false;
-    let mut is_successor = false;
+    let mut inheritance = None;
     loop {
         let data_dir = &locate();
         match Attempt::make(data_dir, terms, None).await? {
@@ -244,10 +239,9 @@ pub async fn attach_where(
                 // Another one would fail as the last one did.
                 None if has_failed && is_taken(data_dir) => {}
                 None => {
-                    let command = newest(data_dir, command)?;
-                    let successor = successor(data_dir, &command);
-                    is_successor = successor.is_some();
-                    started = Some((start(&successor.unwrap_or(command))?, data_dir.clone()));
+                    let heir;
+                    (heir, inheritance) = inheriting(data_dir, newest(data_dir, command)?);
+                    started = Some((start(&heir)?, data_dir.clone()));
                 }
                 Some((_, meant)) if meant != data_dir => {
                     if let Attempt::Attached(attached) = Attempt::make(meant, terms, None).await? {
@@ -264,9 +258,7 @@ pub async fn attach_where(
             // Most likely the lock was not to be had, and who has it may yet listen.
             Some(_) if is_taken(data_dir) => (started, has_failed) = (None, true),
             Some(status) => {
-                let forget = is_successor
-                    .then(|| command_line(["muster", "stop", "--data-dir", data_dir.to_string_lossy().as_ref()]));
-                return Err(AttachError::Ended { status, log: data_dir::log(data_dir), forget });
+                return Err(AttachError::Ended { status, log: data_dir::log(data_dir), inheritance });
             }
             None => {}
         }
@@ -307,6 +299,26 @@ fn newest(data_dir: &Path, command: &ServerCommand) -> Result<ServerCommand, Att
     }
     tracing::info!(newest.version, program = %newest.path.display(), "starting the newest program that served this directory");
     Ok(ServerCommand { program: newest.path, arguments: command.arguments.clone() })
+}
+
+/// The command with what the server of `data_dir` before has left, and what to say of that: all its flags where it died, and its rules
+/// for writes where a person started it.
+fn inheriting(data_dir: &Path, command: ServerCommand) -> (ServerCommand, Option<String>) {
+    let place = data_dir.to_string_lossy();
+    let stop =
+        |more: &[&str]| command_line(["muster", "stop", "--data-dir", place.as_ref()].iter().chain(more).copied());
+    if let Some(successor) = successor(data_dir, &command) {
+        let told = format!(". It has the flags of the server before it, which died: `{}` forgets them", stop(&[]));
+        return (successor, Some(told));
+    }
+    let Some(rules) = KeptRules::read(data_dir) else { return (command, None) };
+    tracing::info!("starting a server with the rules for writes that a person gave the one before");
+    let told = format!(
+        ". It has the rules for writes of a server that a person started: `{}` forgets them",
+        stop(&["--forget-rules"])
+    );
+    let arguments = rules.given_to(&command.arguments);
+    (ServerCommand { arguments, ..command }, Some(told))
 }
 
 /// The command with the flags of the server that served `data_dir` until it died; `None` where none is known.
@@ -499,6 +511,13 @@ mod tests {
         let error = attach(dir.path(), &READS, &command).await.unwrap_err().to_string();
         assert!(!error.contains("before it"), "{error}");
         assert!(std::fs::read_to_string(&said).unwrap().contains("--list auto"), "its own flags");
+        // The rules that a person gave a server outlast its flags.
+        KeptRules { flags: vec!["--allow-writes=snapshot".to_owned()] }.write(dir.path()).unwrap();
+        let error = attach(dir.path(), &READS, &command).await.unwrap_err().to_string();
+        assert!(error.contains("rules for writes of a server that a person started"), "{error}");
+        assert!(error.contains("--forget-rules` forgets them"), "{error}");
+        let expected = "serve --detached --data-dir /as-given --list auto --allow-writes=snapshot\n";
+        assert_eq!(std::fs::read_to_string(&said).unwrap(), expected);
     }
 
     #[tokio::test]

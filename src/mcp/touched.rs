@@ -1,9 +1,10 @@
 //! Which instances tools have changed lately, for the rules that cap their number.
 //!
 //! The log tells: each action is recorded before AWS is called. So a client that connects again, and a server that starts again,
-//! find the same count. What a server caps counts for each user, and what a connection caps for each client of a user, by the name that
-//! it gives itself; a record that names nobody counts for everybody. A call that was let through and is not recorded yet counts as well, until the log has been read up to a
-//! record after its end; so calls at the same moment cannot pass a cap together.
+//! find the same count. What a server caps counts whoever made the change, and what a connection caps counts the changes of its client,
+//! by the name that it gives itself, and those of the connection, whatever name its client gave itself then; a record that names nobody
+//! counts for everybody. A call that was let through and is not recorded yet counts as well, until the log has been read up to a record
+//! after its end; so calls at the same moment cannot pass a cap together.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -45,7 +46,7 @@ struct ReadTouches {
     last: BTreeMap<(Toucher, String), Timestamp>,
 }
 
-/// Who changed something, in whatever session; `None`: that is not known.
+/// Who changed something, in whatever version; `None`: that is not known.
 type Toucher = Option<Principal>;
 
 /// A call that was let through.
@@ -62,10 +63,10 @@ struct AdmittedTouch {
 /// The instances that were changed lately, as the caps of a server and those of a connection count them.
 #[derive(Clone, Debug, Default)]
 pub struct TouchedLately {
-    /// Those of the same user.
-    pub by_user: TouchedInstances,
-    /// Those of the same client.
-    pub by_client: TouchedInstances,
+    /// Those of everybody.
+    pub by_server: TouchedInstances,
+    /// Those of the same client, and those of the same connection.
+    pub by_connection: TouchedInstances,
 }
 
 /// Counts the instances of a call that was let through, until it is dropped and the log has been read.
@@ -94,7 +95,7 @@ impl TouchBook {
         let mut admitted = self.0.admitted.lock();
         admitted.retain(|touch| touch.ended.is_none_or(|ended| ended >= read.next));
         let nothing = TouchedInstances { known_since: read.known_since, ..TouchedInstances::default() };
-        let mut touched = TouchedLately { by_user: nothing.clone(), by_client: nothing };
+        let mut touched = TouchedLately { by_server: nothing.clone(), by_connection: nothing };
         for ((toucher, id), at) in &read.last {
             touched.add(toucher.as_ref(), by, id, *at);
         }
@@ -108,7 +109,7 @@ impl TouchBook {
             return Ok((None, decided));
         }
         let number = fastrand::u64(..);
-        admitted.push(AdmittedTouch { number, by: by.map(anywhere), instances, at: now, ended: None });
+        admitted.push(AdmittedTouch { number, by: by.map(unversioned), instances, at: now, ended: None });
         Ok((Some(Admission { book: self.clone(), store: store.clone(), number }), decided))
     }
 }
@@ -130,19 +131,19 @@ impl Drop for Admission {
     }
 }
 
-/// The same client in whatever session and version.
-fn anywhere(by: &Principal) -> Principal {
-    Principal { session: None, version: None, ..by.clone() }
+/// The same client in whatever version.
+fn unversioned(by: &Principal) -> Principal {
+    Principal { version: None, ..by.clone() }
 }
 
 impl TouchedLately {
     /// Counts a change by `toucher` for whom it counts, of those that `by` belongs to.
     fn add(&mut self, toucher: Option<&Principal>, by: Option<&Principal>, id: &str, at: Timestamp) {
-        let (same_user, same_client) = match (toucher, by) {
-            (Some(toucher), Some(by)) => (toucher.user == by.user, toucher.is_same_client(by)),
-            _ => (true, true),
+        let is_theirs = match (toucher, by) {
+            (Some(toucher), Some(by)) => toucher.is_same_client(by) || toucher.is_same_session(by),
+            _ => true,
         };
-        for (touched, counts) in [(&mut self.by_user, same_user), (&mut self.by_client, same_client)] {
+        for (touched, counts) in [(&mut self.by_server, true), (&mut self.by_connection, is_theirs)] {
             if counts {
                 let last = touched.last.entry(id.to_owned()).or_insert(at);
                 *last = at.max(*last);
@@ -186,7 +187,7 @@ impl ReadTouches {
                 }
                 expected = record.seq.next();
                 if let Event::ActionRequested { targets, by, .. } = &record.event {
-                    self.note(by.as_ref().map(anywhere).as_ref(), targets, record.recorded_at);
+                    self.note(by.as_ref().map(unversioned).as_ref(), targets, record.recorded_at);
                 }
             }
             if expected != end {

@@ -49,6 +49,12 @@ impl Principal {
     pub fn is_same_client(&self, other: &Principal) -> bool {
         self.user == other.user && self.client == other.client
     }
+
+    /// Whether both are the same connection or session of the same user, whatever its client calls itself.
+    #[must_use]
+    pub fn is_same_session(&self, other: &Principal) -> bool {
+        self.user == other.user && self.session.is_some() && self.session == other.session
+    }
 }
 
 fn cleaned(text: &str) -> Option<Arc<str>> {

@@ -134,7 +134,7 @@ fn flags_that_drop_a_rule_or_cannot_work_leave_the_server_as_it_is_and_what_wide
         assert!(code == 0 && !said.contains("tools may change more"), "{said}");
     }
     let (code, said) = run(&sandbox, &["stop"], &[]);
-    assert!(code == 0 && said.contains("--deny-write tag:Env=dev") && said.contains("end with it"), "{said}");
+    assert!(code == 0 && said.contains("--deny-write=tag:Env=dev") && said.contains("--forget-rules"), "{said}");
 }
 
 #[test]

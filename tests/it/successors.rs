@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::process::{Command, Output};
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::harness::muster::{MUSTER, RARELY, Sandbox};
@@ -116,6 +117,34 @@ fn a_service_takes_the_place_of_a_front_ends_server_and_leaves_a_persons_alone()
     let said = second.errors();
     assert!(said.contains("started by systemd") && said.contains(&service.pid().to_string()), "{said}");
     assert_eq!(service.ended(), None);
+}
+
+#[test]
+fn the_rules_of_a_service_outlast_it_until_a_person_says_otherwise() {
+    let simulator = Simulator::start(5, &[]);
+    let sandbox = Sandbox::new(&simulator.endpoint());
+    // What a client's server has, where the client itself has no rule.
+    let rules = || {
+        let flags = [&RARELY[..], &["--allow-writes"]].concat();
+        Client::stdio(&sandbox, &flags).must("tools/list", &json!({}));
+        let facts = sandbox.server_facts();
+        assert_eq!(facts["started_by"], "front_end", "{facts}");
+        facts["rules"].clone()
+    };
+    let mut unit = as_a_service(&sandbox);
+    unit.args(["--allow-writes", "--write-tag", "mcp-managed=true", "--require-human"]);
+    let mut service = Running::start("serve", unit);
+    service.line(PATIENCE);
+    assert!(service.signal(Signal::TERM));
+    assert!(service.wait(PATIENCE).success());
+    let expected = json!(["--require-human", "--write-tag mcp-managed=true"]);
+    assert_eq!(rules(), expected, "its unit was stopped");
+    let (code, said) = run(&sandbox, &["stop"], &[]);
+    assert!(code == 0 && said.contains("--write-tag=mcp-managed=true") && said.contains("--forget-rules"), "{said}");
+    assert_eq!(rules(), expected, "that of a client was stopped");
+    let (code, said) = run(&sandbox, &["stop", "--forget-rules"], &[]);
+    assert!(code == 0 && said.contains("end with it"), "{said}");
+    assert!(rules().as_array().is_none_or(Vec::is_empty), "a person forgot them");
 }
 
 /// How often `StopInstances` was called.

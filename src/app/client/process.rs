@@ -106,6 +106,12 @@ pub enum RestartError {
         /// The command that ends it.
         stop: String,
     },
+    /// It does not answer, so nobody can say what other flags would drop.
+    #[error(
+        "the server does not answer, so it cannot be checked whether these flags drop rules for writes that it has: `muster restart \
+         --widen` ends it and starts one with them all the same"
+    )]
+    Unchecked,
     /// It was killed, and its process is still there.
     #[error("process {pid} was killed and has not ended: the system keeps it, as it does while a disk does not answer")]
     Immortal {
@@ -243,6 +249,7 @@ pub async fn restart(
             None => Err(RestartError::Refused("it says nothing of itself".to_owned())),
         },
         Err(ProcessError::Refused(why)) => Err(RestartError::Refused(why)),
+        Err(_) if arguments.is_some() && !widen => Err(RestartError::Unchecked),
         Err(_) => match signal(data_dir, false).await? {
             StopOutcome::Signalled { pid, arguments: before, .. } => {
                 let is_front_ends = before.as_ref().is_some_and(|words| words.iter().any(|word| word == "--detached"));
@@ -407,5 +414,10 @@ mod tests {
         std::fs::write(crate::connection::data_dir::lock_file(dir.path()), "1\n").unwrap();
         let error = stop(dir.path(), true).await.unwrap_err();
         assert!(matches!(error, RestartError::Holder(HolderError::Doubtful { .. })), "{error}");
+        let words = || Some(vec!["serve".to_owned()]);
+        let error = restart(dir.path(), words(), "/muster".into(), true).await.unwrap_err();
+        assert!(matches!(error, RestartError::Holder(HolderError::Doubtful { .. })), "{error}");
+        let error = restart(dir.path(), words(), "/muster".into(), false).await.unwrap_err();
+        assert!(matches!(error, RestartError::Unchecked), "flags that nobody has checked: {error}");
     }
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::app::stop_order::{NextProgram, StopOrder, StopOrders};
+use crate::connection::kept_rules::KeptRules;
 use crate::connection::lock::Lock;
 use crate::connection::serving_record::ServingRecord;
 
@@ -84,6 +85,19 @@ pub(super) fn note_flags(record: &ServingRecord, data_dir: &Path) {
     }
 }
 
+/// Keeps the rules for writes of a server that a person started, or gave its flags, for when it ends: `flags` are those of the rules. A
+/// server that permits no writes says nothing about rules.
+pub(super) fn keep_rules(permits_writes: bool, flags: &[String], data_dir: &Path) {
+    let kept = match flags {
+        _ if !permits_writes => return,
+        [] => KeptRules::forget(data_dir).map(drop),
+        flags => KeptRules { flags: flags.to_vec() }.write(data_dir),
+    };
+    if let Err(error) = kept {
+        tracing::warn!(%error, "once this server has ended, the next one may have other rules for writes");
+    }
+}
+
 /// Leaves what was `known` before, where a server ends that has not begun to serve.
 pub(super) fn put_back(known: Option<&ServingRecord>, data_dir: &Path) {
     match known {
@@ -114,6 +128,17 @@ mod tests {
     fn record(flags: &[&str]) -> ServingRecord {
         let arguments = [&DETACHED[..], flags].concat().into_iter().map(str::to_owned).collect();
         ServingRecord { arguments, http: None, is_chosen: false }
+    }
+
+    #[test]
+    fn rules_stay_until_a_server_that_permits_writes_has_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let flags = ["--allow-writes", "--require-human"].map(str::to_owned);
+        keep_rules(true, &flags, dir.path());
+        keep_rules(false, &[], dir.path());
+        assert_eq!(KeptRules::read(dir.path()), Some(KeptRules { flags: flags.to_vec() }));
+        keep_rules(true, &[], dir.path());
+        assert_eq!(KeptRules::read(dir.path()), None);
     }
 
     #[test]

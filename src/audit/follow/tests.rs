@@ -139,6 +139,7 @@ fn audit(dir: &Path, store: &Store) -> AuditWriter {
         file: AuditFile::new(&dir.join("audit.jsonl")),
         at: None,
         saved: Seq::ZERO,
+        lost: 0,
         progress: AuditProgress::default(),
     }
 }
@@ -188,4 +189,8 @@ fn records_that_were_folded_away_before_they_were_written_are_counted() {
     stage.audit.catch_up().unwrap();
     let what = stage.audit.progress.shown().unwrap()["what"].as_str().unwrap().to_owned();
     assert!(what.contains("lacks 3 records that the log no longer holds"), "{what}");
+    // The next server knows of it.
+    let mut again = AuditWriter { progress: AuditProgress::of(&options), ..audit(stage.dir.path(), &stage.store) };
+    again.catch_up().unwrap();
+    assert_eq!(again.progress.shown().unwrap()["what"], what);
 }

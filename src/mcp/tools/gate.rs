@@ -80,14 +80,14 @@ impl WriteGate {
         targets: Vec<LiveInstance>,
         will_be: impl Fn(&LiveInstance) -> bool,
     ) -> Result<GatedInstances, RequestError> {
-        let targets: Vec<(LiveInstance, bool)> = targets
-            .into_iter()
-            .map(|target| {
-                let is_called = will_be(&target);
-                (target, is_called)
-            })
-            .collect();
-        let (targets, untold) = self.looked_again(targets).await?;
+        // On the heap: most calls need no second look.
+        let (targets, untold) = Box::pin(self.looked_again(targets)).await?;
+        // By what the last look shows.
+        let judged = |target| {
+            let is_called = will_be(&target);
+            (target, is_called)
+        };
+        let targets: Vec<(LiveInstance, bool)> = targets.into_iter().map(judged).collect();
         let gate = self.clone();
         let gated = self.core.walk(move |core| gate.judge_all(core, targets, &untold)).await?;
         if !self.dry_run {
@@ -100,14 +100,14 @@ impl WriteGate {
     /// leave out all tags under load. Returns also those of which the second look tells nothing.
     async fn looked_again(
         &self,
-        mut targets: Vec<(LiveInstance, bool)>,
-    ) -> Result<(Vec<(LiveInstance, bool)>, BTreeSet<ResourceId>), RequestError> {
+        mut targets: Vec<LiveInstance>,
+    ) -> Result<(Vec<LiveInstance>, BTreeSet<ResourceId>), RequestError> {
         let mut untold = BTreeSet::new();
         if self.writes.in_force().tag_keys().is_empty() {
             return Ok((targets, untold));
         }
         let mut tagless: BTreeMap<Scope, Vec<String>> = BTreeMap::new();
-        for (target, _) in targets.iter().filter(|(target, _)| target.document.tags().next().is_none()) {
+        for target in targets.iter().filter(|target| target.document.tags().next().is_none()) {
             tagless.entry(target.id.scope()).or_default().push(target.id.id.to_string());
             untold.insert(target.id.clone());
         }
@@ -119,7 +119,7 @@ impl WriteGate {
             let DescribeResult { answers, .. } = self.core.aws.describe(&scope, INSTANCE, &ids, Priority::Tool).await;
             for (_, item) in answers.iter().cloned().flat_map(Page::dated) {
                 let id = ResourceId::new(&scope, &INSTANCE.kind(), item.id);
-                if let Some((target, _)) = targets.iter_mut().find(|(target, _)| target.id == id) {
+                if let Some(target) = targets.iter_mut().find(|target| target.id == id) {
                     target.document = item.document;
                     untold.remove(&id);
                 }
@@ -221,7 +221,7 @@ impl WriteGate {
         let audit = self.audit_obstacle(core);
         let judge = |touched: &TouchedLately| {
             let has_client = self.origin.by.as_ref().is_some_and(|by| by.client.is_some());
-            let by_connection = if has_client { &touched.by_client } else { &touched.by_user };
+            let by_connection = if has_client { &touched.by_connection } else { &touched.by_server };
             let change = self.request(id, &tags, touched, now);
             self.writes.in_force().judge(&ChangeRequest { by_connection, audit: audit.as_deref(), ..change })
         };
@@ -259,8 +259,8 @@ impl WriteGate {
             region: id.region.as_str(),
             instance: &id.id,
             tags,
-            by_server: &touched.by_user,
-            by_connection: &touched.by_client,
+            by_server: &touched.by_server,
+            by_connection: &touched.by_connection,
             audit: None,
             now,
         }

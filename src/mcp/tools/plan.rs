@@ -26,7 +26,7 @@ pub use volume::{PlannedVolume, devices};
 
 /// The longest value of a tag or name to show.
 const MAX_TEXT: usize = 80;
-/// The most bytes of a plan in a question that say what happens to each instance.
+/// The most bytes of a plan in a question that say of one instance after the other what happens to it.
 const MAX_ASKED: usize = 12_000;
 
 /// A tool, and what it would do to each instance.
@@ -149,18 +149,33 @@ impl WritePlan {
         ShownPlan { text: lines.join("\n"), data: plan }
     }
 
-    /// The plan as somebody is asked to agree to it: every instance by its name, and what happens to each unless that is too much.
+    /// The plan as somebody is asked to agree to it: every instance by its name, and everything that happens to it. Where that is long,
+    /// what happens to several is said once for all of them.
     #[must_use]
     pub fn asked(&self) -> String {
         let mut lines: Vec<String> = self.instances.iter().map(PlannedChange::line).collect();
         if lines.iter().map(String::len).sum::<usize>() > MAX_ASKED {
             lines = self.instances.iter().map(PlannedChange::head).collect();
-            lines.push(
-                "What happens to each is left out, because they are many: a dry run of fewer shows it.".to_owned(),
-            );
+            lines.extend(self.grouped());
         }
         lines.push(self.effect.not_looked_at().to_owned());
         lines.join("\n")
+    }
+
+    /// What happens, each sentence once with the instances that it is about.
+    fn grouped(&self) -> Vec<String> {
+        let mut said: Vec<(&str, Vec<&str>)> = Vec::new();
+        for (change, effect) in
+            self.instances.iter().flat_map(|change| change.effects.iter().map(move |effect| (change, effect)))
+        {
+            match said.iter_mut().find(|(sentence, _)| sentence == effect) {
+                Some((_, ids)) => ids.push(&change.instance_id),
+                None => said.push((effect, vec![&change.instance_id])),
+            }
+        }
+        let all = self.instances.len();
+        let whom = |ids: &[&str]| if ids.len() == all { "Each of them".to_owned() } else { ids.join(", ") };
+        said.into_iter().map(|(sentence, ids)| format!("{}: {sentence}", whom(&ids))).collect()
     }
 
     /// The same as the log records it, in one line.

@@ -44,7 +44,7 @@ impl Log {
 
     /// What a book knows at a time, of a span.
     fn known(&self, book: &TouchBook, span: Duration, second: i64) -> TouchedInstances {
-        self.known_to(book, span, second, None).by_user
+        self.known_to(book, span, second, None).by_server
     }
 
     fn known_to(&self, book: &TouchBook, span: Duration, second: i64, by: Option<&Principal>) -> TouchedLately {
@@ -89,7 +89,7 @@ fn what_was_let_through_counts_until_the_log_tells_of_it() {
 }
 
 #[test]
-fn a_user_counts_over_clients_and_a_client_over_sessions_and_versions() {
+fn a_server_counts_everybody_and_a_connection_its_client_and_itself() {
     let client = |user: &str, name: &str, session: &str| {
         Principal::of_user(user).with_client(Some(name), Some(session)).in_session(Some(session))
     };
@@ -98,9 +98,14 @@ fn a_user_counts_over_clients_and_a_client_over_sessions_and_versions() {
     log.record_by(Some(&client("uid:1", "other", "b")), &["i-2"], 1);
     log.record_by(Some(&client("http", "agent", "c")), &["i-3"], 2);
     log.record(&["i-4"], 3);
-    let known = log.known_to(&TouchBook::default(), SPAN, 4, Some(&client("uid:1", "agent", "z")));
-    assert_eq!(ids(&known.by_client), ["i-1", "i-4"], "and the one of which nobody knows whose it was");
-    assert_eq!(ids(&known.by_user), ["i-1", "i-2", "i-4"]);
+    let book = TouchBook::default();
+    let known = log.known_to(&book, SPAN, 4, Some(&client("uid:1", "agent", "z")));
+    assert_eq!(ids(&known.by_connection), ["i-1", "i-4"], "and the one of which nobody knows whose it was");
+    assert_eq!(ids(&known.by_server), ["i-1", "i-2", "i-3", "i-4"], "whoever it was, over HTTP as well");
+    let renamed = log.known_to(&book, SPAN, 4, Some(&client("uid:1", "agent", "b")));
+    assert_eq!(ids(&renamed.by_connection), ["i-1", "i-2", "i-4"], "a connection under another name is the same one");
+    let another = log.known_to(&book, SPAN, 4, Some(&client("uid:2", "agent", "a")));
+    assert_eq!(ids(&another.by_connection), ["i-4"]);
 }
 
 #[test]

@@ -116,6 +116,37 @@ fn only_a_stop_speaks_of_stop_protection() {
 }
 
 #[test]
+fn a_plan_of_many_says_each_sentence_once_and_leaves_none_out() {
+    let effect = PlannedEffect::Stop { force: true };
+    let with_disks = instance([("InstanceType", "m5d.large".into())]);
+    let plan = |count: usize| {
+        let change = |number: usize| {
+            let document = if usize::is_multiple_of(number, 2) { instance([]) } else { with_disks.clone() };
+            PlannedChange { instance_id: format!("i-{number:017}"), ..planned(&document, &effect) }
+        };
+        WritePlan { tool: "stop_instance", effect: effect.clone(), instances: (0..count).map(change).collect() }
+    };
+    let (few, many) = (plan(2).asked(), plan(50));
+    assert!(!few.contains("Each of them: "), "{few}");
+    let asked = many.asked();
+    let lines: Vec<&str> = asked.lines().collect();
+    for change in &many.instances {
+        assert!(lines.contains(&change.head().as_str()), "{asked}");
+        for effect in &change.effects {
+            let line = lines.iter().find(|line| line.ends_with(effect.as_str())).unwrap();
+            assert!(line.starts_with("Each of them: ") || line.contains(&change.instance_id), "{line}");
+        }
+    }
+    assert_eq!(asked.matches("is stopped by force").count(), 1, "{asked}");
+    let disks = lines.iter().find(|line| line.contains("which the type m5d.large has")).unwrap();
+    assert!(
+        disks.contains(&many.instances[1].instance_id) && !disks.contains(&many.instances[0].instance_id),
+        "{disks}"
+    );
+    assert!(asked.len() < many.instances.iter().map(|change| change.line().len()).sum::<usize>());
+}
+
+#[test]
 fn the_name_of_a_type_says_whether_it_has_instance_store_volumes() {
     for kind in [
         "m5d.large",

@@ -1,14 +1,20 @@
 //! The rules for writes, on the simulator: what the client sees, what AWS sees, and what the log holds.
 
 use std::slice::from_ref;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::task::TaskTracker;
 
+use super::super::gate::WriteGate;
+use super::super::write_through::LiveInstance;
 use super::*;
+use crate::mcp::call_origin::CallOrigin;
 use crate::mcp::client::McpClient;
 use crate::mcp::policy::ServerPolicy;
 use crate::mcp::{McpServer, tests::World};
+use crate::model::fixtures::scope;
+use crate::model::{self, Document, Map, ResourceId};
 use crate::policy::{DeniedTarget, WriteCap, WritePolicy, WriteRule};
 
 fn tag(key: &str, value: &str) -> WriteRule {
@@ -168,6 +174,24 @@ async fn an_instance_without_any_tag_is_looked_at_twice_before_a_denial_lets_it_
     let result = result.unwrap();
     assert!(text(&result).contains("that is denied"), "{}", text(&result));
     assert_eq!(called(&world), 0);
+}
+
+#[tokio::test]
+async fn what_the_second_look_shows_decides_whether_a_call_counts() {
+    let world = World::small().await;
+    let id = world.simulator.world().home().instance_ids_in("running").remove(0);
+    world.simulator.world().home().set_tag(&id, "mcp-managed", "true").unwrap();
+    let rules = WritePolicy::with([tag("mcp-managed", "true"), cap(0)]);
+    let writes = ServerPolicy { writes: rules, ..ServerPolicy::permitting(true) }.writes(&WritePolicy::of(true));
+    let (core, origin) = (Arc::clone(&world.core), CallOrigin::default());
+    let gate = WriteGate { core, writes, origin, spec: &stop_instance::SPEC, dry_run: true };
+    // AWS showed it at first without any tag, and stopped.
+    let fields = Map::from([("State", model::Value::Map(Map::from([("Name", "stopped".into())])))]);
+    let id = ResourceId::new(&scope(), &INSTANCE.kind(), id.as_str());
+    let seen = LiveInstance { id, document: Arc::new(Document::new(fields)) };
+    let gated = gate.pass(vec![seen], |target| target.state() == "running").await.unwrap();
+    let rules: Vec<&str> = gated.refused.iter().map(|refused| refused.rule.as_str()).collect();
+    assert_eq!((gated.allowed.len(), rules), (0, vec!["--write-cap 0/1h (server)"]));
 }
 
 #[tokio::test]
