@@ -117,6 +117,7 @@ impl World {
             touched: TouchBook::default(),
             dropped_log_lines: || 0,
             keys: KeyBook::default(),
+            ends: tokio::sync::Mutex::default(),
             audit: AuditProgress::default(),
             prices: None,
         });

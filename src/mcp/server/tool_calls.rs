@@ -105,6 +105,7 @@ impl Handler {
         let Some(name) = CallMeta::of(&context.meta).name else {
             return Err(ErrorData::invalid_params(format!("{} does not name the call", fate::METHOD), None));
         };
+        let user = self.principal(&context).user;
         self.server.0.calls.settle(&name).await;
         let told = async {
             // It is asked once, so it waits as long as the store needs to open.
@@ -114,7 +115,7 @@ impl Handler {
                     core => break core?,
                 }
             };
-            fate::fate(spec, core, name, request.arguments.unwrap_or_default()).await
+            fate::fate(spec, core, (name, user), request.arguments.unwrap_or_default()).await
         };
         let mut result = match told.await {
             Ok(told) => told.result(),

@@ -1,7 +1,7 @@
 //! Calls with an idempotency key: a repeat within a day is answered with the first answer, and AWS is not called again.
 //!
 //! The key is kept before AWS is called, and the answer with it afterwards. A repeat while the first call runs waits for it. After a
-//! crash the key has no answer: then the log says what became of the call ([`fate`]), and it runs again only where nothing was sent to
+//! crash the key has no answer: then the log says what became of the call ([`fate_of`]), and it runs again only where nothing was sent to
 //! AWS. Where AWS's own answer was lost, a repeat looks whether AWS shows by now what the call did. The same key with another tool or
 //! other arguments is an error. Where nothing was called and nothing was in the requested state, the key is free again. A dry run
 //! changes nothing, so its key is not looked at.
@@ -17,7 +17,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::answer::ToolResult;
 use super::arguments::ArgumentError;
 use super::arguments::idempotency_key::NAME;
-use super::fate;
+use super::fate::{NamedCall, fate_of};
 use super::kept_answer::KeptAnswer;
 use super::spec::{ToolCall, ToolSpec};
 use super::verdict::WriteVerdict;
@@ -90,7 +90,8 @@ async fn once(
             return Ok(settled.unwrap_or(answer).repeated(at));
         }
         RepeatVerdict::Unanswered { at, call } => {
-            let told = fate::fate_since(spec, Arc::clone(&core), call, given.clone(), at).await?;
+            let asked = NamedCall { name: call, user: by.user.clone(), since: at };
+            let told = fate_of(spec, Arc::clone(&core), asked, given.clone()).await?;
             if !is_unsent(&told) {
                 return Ok(told);
             }
@@ -143,7 +144,8 @@ async fn settled(
     answer: &KeptAnswer,
     given: JsonObject,
 ) -> Option<KeptAnswer> {
-    let told = fate::fate_since(spec, Arc::clone(core), kept.call.as_str().into(), given, kept.at).await;
+    let asked = NamedCall { name: kept.call.as_str().into(), user: kept.key.user.clone(), since: kept.at };
+    let told = fate_of(spec, Arc::clone(core), asked, given).await;
     let told = told.inspect_err(|error| tracing::warn!(%error, "what became of a call cannot be looked up")).ok()?;
     let settled = answer.settled(&told.structured)?;
     keep(core, kept.clone(), &settled).await;
