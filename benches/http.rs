@@ -72,9 +72,8 @@ const RANDOM: usize = 100_000;
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    match *words {
-        [bare::ARGUMENT, constant] => return bare::serve(Path::new(constant)),
-        _ => {}
+    if let [bare::ARGUMENT, constant] = *words {
+        return bare::serve(Path::new(constant));
     }
     // `cargo test --all-targets` runs benchmarks too, without this flag, to see that they build.
     if !words.contains(&"--bench") {

@@ -60,7 +60,7 @@ async fn inventory(examined: &Examined<'_>) -> Vec<Finding> {
     if examined.config.writes.allow {
         findings.extend(changes(examined).await);
         if examined.config.source_identity {
-            findings.push(source_identity(examined).await);
+            findings.push(Box::pin(source_identity(examined)).await);
         }
     }
     findings.push(quota::judge(&quotas));

@@ -97,7 +97,7 @@ fn record(call: &Call, name: &'static str, answer: &Answer) {
         response: answer.as_ref().map_or(serde_json::Value::Null, |xml| trail::response(xml)),
         error: answer.as_ref().err().map(trail::error),
         request_id: call.request.to_owned(),
-        by: call.by.clone(),
+        by: Box::new(call.by.clone()),
     };
     let (account, region) = (plan.account.clone(), plan.region.clone());
     call.account.outbox().push(Happening { at: call.now, account, region, what });

@@ -126,6 +126,6 @@ pub(crate) enum What {
         /// The call's request id.
         request_id: String,
         /// Who made it.
-        by: RecordedCaller,
+        by: Box<RecordedCaller>,
     },
 }

@@ -184,7 +184,7 @@ pub async fn serve(
         }
     }
     let CallSetting { running, confirmer, .. } = setting;
-    let work = async move { run(&gate, power, &named, running, (&confirmer, agreement.as_ref())).await };
+    let work = async move { Box::pin(run(&gate, power, &named, running, (&confirmer, agreement.as_ref()))).await };
     to_the_end(&core, work).await?.answer(power.words(), dry_run)
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::simulator::clock::Moment;
-use crate::simulator::happening::{Happening, RecordedCaller, What};
+use crate::simulator::happening::{Happening, What};
 use crate::simulator::tests::sqs::{Reply, call, post};
 use crate::simulator::tests::{START, options};
 use crate::simulator::world::World;
@@ -280,7 +280,7 @@ async fn events_have_the_shapes_of_ec2s_and_the_tag_services_events() {
             response: Value::Null,
             error: Some(("DryRunOperation".to_owned(), "Request would have succeeded.".to_owned())),
             request_id: "r-1".to_owned(),
-            by: RecordedCaller::default(),
+            by: Box::default(),
         },
     ])
     .await;
@@ -342,7 +342,7 @@ async fn read_only_calls_are_told_only_to_rules_that_ask_for_them() {
         response: Value::Null,
         error: None,
         request_id: "r".to_owned(),
-        by: RecordedCaller::default(),
+        by: Box::default(),
     };
     push(&world, world.clock().moment(), read());
     assert_eq!(drain(&simulator, &url).await.len(), 0);

@@ -26,7 +26,7 @@ pub(super) struct Arguments {
     pub(super) until: Option<String>,
     /// Only this kind.
     pub(super) kind: Option<KindArgument>,
-    /// Only this resource, or tool's call (act-..), by ID.
+    /// Only this resource, by ID.
     pub(super) id: Option<String>,
     /// Only this resource, by URI.
     pub(super) uri: Option<String>,
