@@ -312,7 +312,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             let flags = serve::settings(&config, &idle_exit).only(&serve::flag_set(&given));
             let variable = |name: &str| std::env::var(name).ok();
             let keys = config.key_place.as_ref().and_then(|_| KeyOffer::of(&variable));
-            let terms = ConnectionTerms { writes: config.writes.clone(), flags, keys, is_command: false };
+            let front_end = Some(format!("{:032x}", fastrand::u128(..)));
+            let terms = ConnectionTerms { writes: config.writes.clone(), flags, keys, is_command: false, front_end };
             finish(single()?, front::run(&config, &terms, &server))
         }
         Command::Serve(serve) => {

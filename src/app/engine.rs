@@ -187,6 +187,7 @@ impl Engine {
             touched: TouchBook::default(),
             dropped_log_lines: telemetry::dropped,
             keys: KeyBook::default(),
+            ends: tokio::sync::Mutex::default(),
             audit,
             prices,
         });

@@ -165,7 +165,8 @@ impl ClientListener {
                 for remark in &admitted.grant.remarks {
                     tracing::info!(remark, "a client asked for something else than this server is");
                 }
-                let link = Link::socket(admitted.writes, admitted.for_model).of(principal);
+                let link =
+                    Link::socket(admitted.writes, admitted.for_model).of(principal).of_front_end(admitted.front_end);
                 let writer = Bounded::new(writer);
                 let stalled = writer.stalled();
                 // On the heap: serving a connection is a large future.

@@ -103,6 +103,7 @@ impl Offline {
             touched: TouchBook::default(),
             dropped_log_lines: telemetry::dropped,
             keys: KeyBook::default(),
+            ends: tokio::sync::Mutex::default(),
             audit: AuditProgress::default(),
             prices,
         });

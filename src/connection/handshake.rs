@@ -57,6 +57,9 @@ pub struct ConnectionTerms {
     /// Whether the client is a command of Muster that asks something and leaves.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_command: bool,
+    /// The random name of a front end, which it keeps when it connects again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub front_end: Option<String>,
 }
 
 impl ConnectionTerms {
@@ -125,6 +128,8 @@ pub struct AdmittedClient {
     pub keys: Option<KeyOffer>,
     /// Whether it is a command of Muster.
     pub is_command: bool,
+    /// The name that a front end keeps when it connects again.
+    pub front_end: Option<String>,
 }
 
 /// What the server grants.
@@ -403,7 +408,8 @@ fn admit(request: HandshakeRequest, terms: &ServerTerms) -> AdmittedClient {
         hands_over: terms.hands_over,
         remarks,
     };
-    AdmittedClient { grant, writes: asked.writes, admin, for_model, keys: asked.keys, is_command: asked.is_command }
+    let ConnectionTerms { writes, keys, is_command, front_end, .. } = asked;
+    AdmittedClient { grant, writes, admin, for_model, keys, is_command, front_end }
 }
 
 async fn send<W: AsyncWrite + Unpin>(writer: &mut W, what: &impl Serialize) -> Result<(), HandshakeError> {

@@ -137,7 +137,8 @@ impl Confirmer {
         [way.name().as_bytes(), b" ", &self.binding].concat()
     }
 
-    /// The agreement that the call came with; `None` if it came with none. A claim that a person declined is used up.
+    /// The agreement that the call came with; `None` if it came with none. A claim whose question was answered otherwise is
+    /// used up.
     ///
     /// # Errors
     /// Why what it came with does not count.
@@ -147,13 +148,14 @@ impl Confirmer {
         {
             let Some(sealed) = claim else { return Err(Unconfirmed::Altered) };
             let claim = self.desk.open(sealed, &self.bound(ConfirmationWay::Input))?;
-            if serde_json::from_value(answer.clone()).is_ok_and(|answer| agrees(&answer)) {
+            let Err(why) = serde_json::from_value(answer.clone()).map_or(Err(Unconfirmed::Closed), |said| heard(&said))
+            else {
                 return Ok(Some(Agreement { claim, way: ConfirmationWay::Input }));
-            }
-            // Whether or not it was used before, it is used up now, and the answer is no.
+            };
+            // Whether or not it was used before, it is used up now, and the answer is no yes.
             let spent = self.desk.spend(&claim, &claim.plan);
-            tracing::debug!(?spent, "a person declined a plan");
-            return Err(Unconfirmed::Declined);
+            tracing::debug!(?spent, %why, "a person did not agree to a plan");
+            return Err(why);
         }
         let Some(token) = &self.token else { return Ok(None) };
         let claim = self.desk.open(token, &self.bound(ConfirmationWay::Token))?;
@@ -198,7 +200,10 @@ impl Confirmer {
             () = closed.cancelled() => return Ok(Err(Unconfirmed::Cancelled)),
             () = stopping.cancelled() => ("the server stops", Unconfirmed::Stopped),
             answered = timeout(HOLDS, &mut sent.rx) => match answered {
-                Ok(Ok(Ok(ClientResult::ElicitResult(answer)))) if agrees(&answer) => {
+                Ok(Ok(Ok(ClientResult::ElicitResult(answer)))) => {
+                    if let Err(why) = heard(&answer) {
+                        return Ok(Err(why));
+                    }
                     // The claim holds from the answer on, not from the question.
                     let way = ConfirmationWay::Elicitation;
                     let claim = self.desk.open(&seal(way)?, &self.bound(way));
@@ -208,8 +213,8 @@ impl Confirmer {
                 Ok(Ok(Err(ServiceError::McpError(error)))) if error.code == ErrorCode::METHOD_NOT_FOUND => {
                     return Ok(Ok(AskedClient::Offered(seal(ConfirmationWay::Token)?)));
                 }
-                // Neither another answer nor a question that failed is a yes.
-                Ok(Ok(_)) => return Ok(Err(Unconfirmed::Declined)),
+                // Neither another answer nor a question that failed is a person's word.
+                Ok(Ok(_)) => return Ok(Err(Unconfirmed::Closed)),
                 // The connection is gone.
                 Ok(Err(_)) => return Ok(Err(Unconfirmed::Cancelled)),
                 Err(_) => ("nobody answered within two minutes", Unconfirmed::Expired),
@@ -235,10 +240,15 @@ pub fn shows_forms(capabilities: &ClientCapabilities) -> bool {
     capabilities.elicitation.as_ref().is_some_and(|modes| modes.form.is_some() || modes.url.is_none())
 }
 
-/// Whether a person agreed: the form was sent, and its box is ticked.
-fn agrees(answer: &ElicitResult) -> bool {
-    let is_ticked = answer.content.as_ref().and_then(|content| content.get(CONFIRM)) == Some(&Value::Bool(true));
-    answer.action == ElicitationAction::Accept && is_ticked
+/// What a person answered. Only a form that was sent with its box ticked is a yes; a no is a person's too, and whatever else there is
+/// came without one.
+fn heard(answer: &ElicitResult) -> Result<(), Unconfirmed> {
+    let ticked = answer.content.as_ref().and_then(|content| content.get(CONFIRM)).and_then(Value::as_bool);
+    match (&answer.action, ticked) {
+        (ElicitationAction::Accept, Some(true)) => Ok(()),
+        (ElicitationAction::Decline, _) | (ElicitationAction::Accept, Some(false)) => Err(Unconfirmed::Declined),
+        _ => Err(Unconfirmed::Closed),
+    }
 }
 
 /// A form with a box to tick.

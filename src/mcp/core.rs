@@ -5,7 +5,7 @@ mod look;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::task::TaskTracker;
 
@@ -50,6 +50,8 @@ pub struct Core {
     pub dropped_log_lines: fn() -> u64,
     /// The calls with idempotency keys that run.
     pub keys: KeyBook,
+    /// Held while the end of an action that a server lost is recorded.
+    pub ends: Mutex<()>,
     /// How far the audit file is.
     pub audit: AuditProgress,
     /// The prices that replace those that Muster carries.

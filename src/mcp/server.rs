@@ -66,6 +66,8 @@ pub struct Link {
     pub http: bool,
     /// Who is at the other end, as far as the connection proves it. Over HTTP each request names its session.
     pub principal: Principal,
+    /// The name that a front end keeps when it connects again.
+    pub front_end: Option<Arc<str>>,
 }
 
 impl Link {
@@ -73,7 +75,7 @@ impl Link {
     #[must_use]
     pub fn socket(writes: WritePolicy, remarks: Vec<String>) -> Self {
         let principal = Principal::of_user("local");
-        Link { writes, remarks: remarks.into(), http: false, principal }
+        Link { writes, remarks: remarks.into(), http: false, principal, front_end: None }
     }
 
     /// The same, with who is at the other end.
@@ -82,11 +84,25 @@ impl Link {
         Link { principal, ..self }
     }
 
+    /// The same, of the front end with this name.
+    #[must_use]
+    pub fn of_front_end(self, front_end: Option<String>) -> Self {
+        Link { front_end: front_end.map(Arc::from), ..self }
+    }
+
+    /// Whom a confirmation is given to: a front end of a user, over all its connections, or this connection alone.
+    fn holder(&self) -> Arc<str> {
+        match &self.front_end {
+            Some(front_end) => format!("{} {front_end}", self.principal.user).into(),
+            None => format!("{:016x}", fastrand::u64(..)).into(),
+        }
+    }
+
     /// A request or session over HTTP. There the server's policy applies alone, because a connection cannot request less.
     #[must_use]
     pub fn http() -> Self {
         let principal = Principal::of_user("http");
-        Link { writes: WritePolicy::of(true), remarks: Arc::default(), http: true, principal }
+        Link { writes: WritePolicy::of(true), remarks: Arc::default(), http: true, principal, front_end: None }
     }
 }
 
@@ -95,7 +111,7 @@ pub struct Handler {
     server: McpServer,
     link: Link,
     writes: Writes,
-    /// Names the connection: what was confirmed on it counts on no other.
+    /// Names the connection or its front end: what was confirmed there counts nowhere else.
     holder: Arc<str>,
     session: Arc<SessionSubscriptions>,
     listening: ListenSlot,
@@ -146,8 +162,8 @@ impl McpServer {
         Handler {
             server: self.clone(),
             writes: self.0.policy.writes(&link.writes),
+            holder: link.holder(),
             link,
-            holder: format!("{:016x}", fastrand::u64(..)).into(),
             session: Arc::default(),
             listening: ListenSlot::default(),
             level: Mutex::default(),

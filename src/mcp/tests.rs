@@ -117,6 +117,7 @@ impl World {
             touched: TouchBook::default(),
             dropped_log_lines: || 0,
             keys: KeyBook::default(),
+            ends: tokio::sync::Mutex::default(),
             audit: AuditProgress::default(),
             prices: None,
         });
@@ -192,13 +193,18 @@ impl World {
         self.connect_with(WritePolicy::of(writes))
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the server runs beside the test that is its client")]
     fn connect_with(&self, writes: WritePolicy) -> tokio::io::DuplexStream {
+        self.connect_over(Link::socket(writes, Vec::new()))
+    }
+
+    /// The far end of this connection, which is being served.
+    #[expect(clippy::disallowed_methods, reason = "the server runs beside the test that is its client")]
+    pub(super) fn connect_over(&self, link: Link) -> tokio::io::DuplexStream {
         let (near, far) = tokio::io::duplex(64 * 1024);
         let server = self.server.clone();
         tokio::spawn(async move {
             let (read, write) = tokio::io::split(far);
-            Box::pin(serve_stream(&server, Link::socket(writes, Vec::new()), read, write)).await
+            Box::pin(serve_stream(&server, link, read, write)).await
         });
         near
     }

@@ -66,7 +66,8 @@ pub enum ConfirmationOutcome {
     Altered,
     /// What the person was shown has changed since.
     Changed,
-    /// Nobody waited for the answer any more: the call was cancelled, its client left, or the server stopped.
+    /// No answer came, and none could: the question was closed, the client failed to ask it, the call was cancelled, its client left, or
+    /// the server stopped.
     Cancelled,
     /// The confirmation is of an earlier run of the server.
     Restarted,

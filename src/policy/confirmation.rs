@@ -51,9 +51,12 @@ pub enum Unconfirmed {
     /// The call came with none.
     #[error("This call needs a confirmation, and came with none")]
     Missing,
-    /// The person said no, or closed the question.
+    /// The person said no.
     #[error("The person who was asked did not agree")]
     Declined,
+    /// The question ended without a word of the person: it was closed, or the client failed to ask it.
+    #[error("The question was closed without a yes or a no, or the client could not ask it")]
+    Closed,
     /// Nobody answered in time, or the token is too old.
     #[error("The confirmation came too late: it is valid for two minutes")]
     Expired,
@@ -88,7 +91,7 @@ impl Unconfirmed {
     #[must_use]
     pub fn next(self) -> &'static str {
         match self {
-            Unconfirmed::Declined => "Do not call again unless the user asks for it.",
+            Unconfirmed::Declined | Unconfirmed::Closed => "Do not call again unless the user asks for it.",
             Unconfirmed::Stopped => "Call again once the server runs: then the person is asked again.",
             _ => "Call again without a confirmation to be shown the plan as it is now.",
         }

@@ -42,6 +42,15 @@ async fn a_rule_that_the_server_does_not_know_grants_no_writes_and_is_named() {
 }
 
 #[tokio::test]
+async fn a_front_end_keeps_its_name_and_an_older_one_has_none() {
+    for (rest, name) in [(",\"front_end\":\"a\"", Some("a")), ("", None)] {
+        let said = request_with(current(), WIRE, rest);
+        let admitted = answered_on(&said, &permitting(true)).await.0.unwrap();
+        assert_eq!(admitted.front_end.as_deref(), name);
+    }
+}
+
+#[tokio::test]
 async fn flags_that_differ_are_said_with_the_command_that_changes_them() {
     let flags = FlagSet::of(["--list", "auto", "--interval", "vpc=1s"]);
     let terms = ServerTerms { flags, ..permitting(false) };

@@ -12,13 +12,14 @@ use serde_json::{Value, json};
 use super::*;
 use crate::freshness::Signal;
 use crate::kinds;
-use crate::mcp::client::ClientError;
+use crate::mcp::client::{ClientError, McpClient};
 use crate::mcp::prompts;
 use crate::mcp::resources::{list, templates};
 use crate::mcp::tests::{World, data, fast, text};
 use crate::mcp::{Failure, ListMode};
 use crate::model::fixtures::scope;
-use crate::model::{ErrorClass, Page, SweepMessage, SweepStep};
+use crate::model::{ErrorClass, Event, Page, Principal, Seq, SweepMessage, SweepStep};
+use crate::policy::WritePolicy;
 use crate::simulator;
 
 const SOON: Duration = Duration::from_secs(5);
@@ -388,6 +389,51 @@ async fn tools_and_discovery_answer_while_the_store_is_not_there() {
         world.readiness.send_replace(Readiness::Ready(Arc::clone(&world.core)));
     });
     assert_ne!(result.unwrap().is_error, Some(true), "it waited for the store");
+}
+
+#[tokio::test]
+async fn a_confirmation_counts_for_its_front_end_over_another_connection_and_for_no_other_front_end_or_user() {
+    let world = World::small().await;
+    let ids = world.simulator.world().home().instance_ids_in("running");
+    let connect = |user: &'static str, front_end: Option<&str>| {
+        let link = Link::socket(WritePolicy::of(true), Vec::new()).of(Principal::of_user(user));
+        let (read, write) = tokio::io::split(world.connect_over(link.of_front_end(front_end.map(str::to_owned))));
+        async move { McpClient::connect(read, write).await.unwrap() }
+    };
+    for ((user, front_end), id) in
+        [("uid:1", Some("b")), ("uid:2", Some("a")), ("uid:1", None), ("uid:1", Some("a"))].into_iter().zip(ids)
+    {
+        let mut given = json!({"instance_id": id});
+        let shown = connect("uid:1", Some("a")).await.call("stop_instance", given.clone()).await.unwrap();
+        given["confirmation"] = shown.structured_content.unwrap()["confirmation"]["token"].clone();
+        let told = connect(user, front_end).await.call("stop_instance", given).await.unwrap();
+        let is_same = (user, front_end) == ("uid:1", Some("a"));
+        let verdict = if is_same { "done" } else { "unconfirmed" };
+        assert_eq!(told.structured_content.unwrap()["results"][0]["verdict"], verdict, "{user} {front_end:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_while_the_store_opens_is_recorded_once_it_is_open() {
+    let world = World::unswept(simulator::Options { instances: 0, ..fast() }, ListMode::Auto).await;
+    world.readiness.send_replace(Readiness::Opening);
+    let client = world.client(false).await;
+    let refused = client.call("stop_instance", json!({"instance_id": "i-0123456789abcdef0"})).await.unwrap();
+    assert_eq!(refused.is_error, Some(true));
+    world.readiness.send_replace(Readiness::Ready(Arc::clone(&world.core)));
+    let is_recorded = || {
+        let records = world.core.snapshot().unwrap().records(Seq(1), usize::MAX).unwrap();
+        records.iter().any(
+            |record| matches!(&record.event, Event::ActionRefused { attempt, .. } if attempt.tool == "stop_instance"),
+        )
+    };
+    for _ in 0..400 {
+        if is_recorded() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the refusal is not in the log");
 }
 
 #[tokio::test]

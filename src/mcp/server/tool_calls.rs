@@ -6,6 +6,7 @@ use std::time::Duration;
 use rmcp::ErrorData;
 use rmcp::model::{CallToolRequestParams, CallToolResponse, CallToolResult};
 use rmcp::service::{RequestContext, RoleServer};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Handler;
@@ -13,13 +14,16 @@ use super::requests::is_modern;
 use crate::mcp::call_origin::CallOrigin;
 use crate::mcp::calls::CallMeta;
 use crate::mcp::confirmer::{AskWay, Confirmer, shows_forms};
-use crate::mcp::core::Readiness;
+use crate::mcp::core::{Core, Readiness};
 use crate::mcp::error::{CODE, RequestError};
 use crate::mcp::told::ProgressNote;
 use crate::mcp::tools;
 use crate::mcp::tools::arguments::confirmation;
 use crate::mcp::tools::fate;
 use crate::mcp::tools::spec::CallSetting;
+
+/// How many refusals, and what else runs for clients, may wait for the store to open.
+const MAX_WAITING: usize = 1_000;
 
 impl Handler {
     /// Serves a call of a tool.
@@ -105,16 +109,12 @@ impl Handler {
         let Some(name) = CallMeta::of(&context.meta).name else {
             return Err(ErrorData::invalid_params(format!("{} does not name the call", fate::METHOD), None));
         };
+        let user = self.principal(&context).user;
         self.server.0.calls.settle(&name).await;
         let told = async {
-            // It is asked once, so it waits as long as the store needs to open.
-            let core = loop {
-                match self.core().await {
-                    Err(RequestError::Opening) => {}
-                    core => break core?,
-                }
-            };
-            fate::fate(spec, core, name, request.arguments.unwrap_or_default()).await
+            // It is asked once.
+            let core = opened(&self.server.0.readiness).await?;
+            fate::fate(spec, core, (name, user), request.arguments.unwrap_or_default()).await
         };
         let mut result = match told.await {
             Ok(told) => told.result(),
@@ -126,17 +126,13 @@ impl Handler {
         Ok(result.into())
     }
 
-    /// Records that a tool was called which is off on this connection, if the store is open. It is refused all the same.
+    /// Records that a tool was called which is off on this connection, as soon as the store is open. It is refused all the same.
     async fn record_refusal(
         &self,
         tool: &'static str,
         request: &CallToolRequestParams,
         context: &RequestContext<RoleServer>,
     ) {
-        let core = match &*self.server.0.readiness.borrow() {
-            Readiness::Ready(core) => Arc::clone(core),
-            Readiness::Opening | Readiness::Failed(_) => return,
-        };
         let spec = tools::TOOLS.iter().find(|spec| spec.name == tool);
         let Some(rule) = spec.and_then(|spec| self.writes.bar(spec.name, spec.only_adds())) else { return };
         let mut origin = CallOrigin { by: Some(self.principal(context)), ..CallOrigin::default() };
@@ -144,7 +140,25 @@ impl Handler {
         // A token is nobody's business but the server's and the client's.
         arguments.remove(confirmation::NAME);
         origin.note_arguments(&arguments);
-        core.record_refusal(origin.attempt(tool, Vec::new()), rule).await;
+        let attempt = origin.attempt(tool, Vec::new());
+        let found = self.server.0.readiness.borrow().clone();
+        match found {
+            Readiness::Ready(core) => core.record_refusal(attempt, rule).await,
+            Readiness::Failed(_) => {}
+            // The client does not wait for that.
+            Readiness::Opening if self.server.0.tasks.len() < MAX_WAITING => {
+                let (readiness, stop) = (self.server.0.readiness.clone(), self.server.0.stop.clone());
+                let recording = async move {
+                    if let Ok(core) = opened(&readiness).await {
+                        core.record_refusal(attempt, rule).await;
+                    }
+                };
+                self.server.0.tasks.spawn(async move { stop.run_until_cancelled(recording).await });
+            }
+            Readiness::Opening => {
+                tracing::warn!(tool, "a refusal is not in the log: too many wait for the store to open");
+            }
+        }
     }
 
     /// Asks for the confirmation of a call, in the way that its client knows.
@@ -170,6 +184,16 @@ impl Handler {
             Arc::clone(&self.holder)
         };
         Confirmer::new(Arc::clone(&self.server.0.claims), holder, way)
+    }
+}
+
+/// What requests are served from, as soon as it is there: this waits as long as the store needs to open.
+async fn opened(readiness: &watch::Receiver<Readiness>) -> Result<Arc<Core>, RequestError> {
+    loop {
+        match Readiness::ready(readiness).await {
+            Err(RequestError::Opening) => {}
+            core => return core,
+        }
     }
 }
 

@@ -230,9 +230,12 @@ pub async fn settle(
     (confirmer, agreement): (&Confirmer, Option<&Agreement>),
     plan: &WritePlan,
 ) -> Result<Option<Unconfirmed>, RequestError> {
-    let Some(agreement) = agreement else { return Ok(Some(Unconfirmed::Missing)) };
-    let (way, shown) = (agreement.way, plan.recorded());
-    let agreed = confirmer.is_awaited().and_then(|()| confirmer.spend(agreement, &plan.digest()));
+    let way = agreement.map_or_else(|| confirmer.way(), |agreement| agreement.way);
+    let shown = plan.recorded();
+    let agreed = match agreement {
+        Some(agreement) => confirmer.is_awaited().and_then(|()| confirmer.spend(agreement, &plan.digest())),
+        None => Err(Unconfirmed::Missing),
+    };
     if let Err(why) = agreed {
         record(core, spec, running, (way, &plan.ids(), Some(shown)), why).await;
         return Ok(Some(why));
@@ -260,7 +263,7 @@ async fn record(
         Unconfirmed::Replayed => ConfirmationOutcome::Replayed,
         Unconfirmed::Altered => ConfirmationOutcome::Altered,
         Unconfirmed::Restarted => ConfirmationOutcome::Restarted,
-        Unconfirmed::Cancelled | Unconfirmed::Stopped => ConfirmationOutcome::Cancelled,
+        Unconfirmed::Closed | Unconfirmed::Cancelled | Unconfirmed::Stopped => ConfirmationOutcome::Cancelled,
         Unconfirmed::Changed | Unconfirmed::Missing => ConfirmationOutcome::Changed,
     };
     if let Err(error) = core.ingest.confirmed(attempt, plan, way, outcome).await {
@@ -270,4 +273,28 @@ async fn record(
 
 fn minutes(time: Duration) -> String {
     format!("{} minutes", time.as_secs() / 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mcp::tests::World;
+    use crate::mcp::tools::plan::PlannedEffect;
+    use crate::mcp::tools::start_instance;
+    use crate::model::{Event, Seq};
+
+    #[tokio::test]
+    async fn a_call_that_came_to_need_a_confirmation_since_it_was_made_is_refused_and_recorded() {
+        let world = World::small().await;
+        let plan = WritePlan { tool: start_instance::SPEC.name, effect: PlannedEffect::Start, instances: Vec::new() };
+        let (confirmer, mut running) = (Confirmer::default(), RunningCall::default());
+        let said = settle(&world.core, &start_instance::SPEC, &mut running, (&confirmer, None), &plan).await.unwrap();
+        assert_eq!((said, running.origin.confirmation), (Some(Unconfirmed::Missing), None));
+        let records = world.core.snapshot().unwrap().records(Seq(1), usize::MAX).unwrap();
+        let ended = records.iter().filter_map(|record| match &record.event {
+            Event::ActionConfirmed { attempt, outcome, .. } => Some((attempt.tool.as_str(), *outcome)),
+            _ => None,
+        });
+        assert_eq!(ended.collect::<Vec<_>>(), [("start_instance", ConfirmationOutcome::Changed)]);
+    }
 }

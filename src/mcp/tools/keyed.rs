@@ -1,23 +1,23 @@
 //! Calls with an idempotency key: a repeat within a day is answered with the first answer, and AWS is not called again.
 //!
 //! The key is kept before AWS is called, and the answer with it afterwards. A repeat while the first call runs waits for it. After a
-//! crash the key has no answer: then the log says what became of the call ([`fate`]), and it runs again only where nothing was sent to
-//! AWS. Where AWS's own answer was lost, a repeat looks whether AWS shows by now what the call did. The same key with another tool or
-//! other arguments is an error. Where nothing was called and nothing was in the requested state, the key is free again. A dry run
-//! changes nothing, so its key is not looked at.
+//! crash the key has no answer: then the log says what became of the call ([`fate_of`]), and it runs again only where AWS did nothing.
+//! Where AWS's own answer was lost, a repeat looks whether AWS shows by now what the call did. The same key with another tool or
+//! other arguments is an error. Where it is certain that nothing was changed, also because AWS refused, and nothing was in the requested
+//! state, the key is free again. A dry run changes nothing, so its key is not looked at.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use rmcp::model::JsonObject;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::timeout;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::answer::ToolResult;
 use super::arguments::ArgumentError;
 use super::arguments::idempotency_key::NAME;
-use super::fate;
+use super::fate::{NamedCall, fate_of};
 use super::kept_answer::KeptAnswer;
 use super::spec::{ToolCall, ToolSpec};
 use super::verdict::WriteVerdict;
@@ -90,8 +90,10 @@ async fn once(
             return Ok(settled.unwrap_or(answer).repeated(at));
         }
         RepeatVerdict::Unanswered { at, call } => {
-            let told = fate::fate_since(spec, Arc::clone(&core), call, given.clone(), at).await?;
-            if !is_unsent(&told) {
+            let asked = NamedCall { name: call, user: by.user.clone(), since: at };
+            let told = fate_of(spec, Arc::clone(&core), asked, given.clone()).await?;
+            // Of a call without a row nothing is known.
+            if rows(&told).is_empty() || is_outcome(&told) {
                 return Ok(told);
             }
         }
@@ -143,7 +145,8 @@ async fn settled(
     answer: &KeptAnswer,
     given: JsonObject,
 ) -> Option<KeptAnswer> {
-    let told = fate::fate_since(spec, Arc::clone(core), kept.call.as_str().into(), given, kept.at).await;
+    let asked = NamedCall { name: kept.call.as_str().into(), user: kept.key.user.clone(), since: kept.at };
+    let told = fate_of(spec, Arc::clone(core), asked, given).await;
     let told = told.inspect_err(|error| tracing::warn!(%error, "what became of a call cannot be looked up")).ok()?;
     let settled = answer.settled(&told.structured)?;
     keep(core, kept.clone(), &settled).await;
@@ -167,14 +170,16 @@ async fn forget(core: &Core, kept: KeyedCall) {
     }
 }
 
-/// Whether an answer tells of a call to AWS, or of something that is in the requested state.
+/// Whether an answer tells of something that AWS did, may have done, or that is in the requested state.
 fn is_outcome(answer: &ToolResult) -> bool {
-    let list =
-        |name: &str| answer.structured.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let good = [WriteVerdict::Done, WriteVerdict::Already].map(|verdict| serde_json::json!(verdict));
-    let is_called =
-        |row: &Value| row.get("action").is_some() || row.get("verdict").is_some_and(|one| good.contains(one));
-    !list("actions").is_empty() || list("results").iter().any(is_called)
+    let kept = [WriteVerdict::Done, WriteVerdict::Already, WriteVerdict::Acted, WriteVerdict::Unknown];
+    let is_kept = |row: &Value| kept.iter().any(|verdict| row.get("verdict") == Some(&json!(verdict)));
+    rows(answer).iter().any(is_kept)
+}
+
+/// What an answer says of each instance.
+fn rows(answer: &ToolResult) -> &[Value] {
+    answer.structured.get("results").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
 /// What a kept call means for a call of `tool` with this digest.
@@ -198,12 +203,6 @@ fn digest(spec: &ToolSpec, given: &JsonObject) -> u128 {
     xxh3_128(format!("{} {}", spec.name, serde_json::to_string(&fields).unwrap_or_default()).as_bytes())
 }
 
-/// Whether nothing of a call was sent to AWS.
-fn is_unsent(told: &ToolResult) -> bool {
-    let rows = told.structured.get("results").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    !rows.is_empty() && rows.iter().all(|row| row.get("verdict") == Some(&serde_json::json!(WriteVerdict::NotSent)))
-}
-
 fn other(key: &str, what: &str) -> RequestError {
     let problem = format!(
         "argument `{NAME}`: \"{key}\" stands for {what}, with another tool or other arguments: use a new key for a new call"
@@ -213,8 +212,6 @@ fn other(key: &str, what: &str) -> RequestError {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::mcp::tools::{start_instance, stop_instance};
 

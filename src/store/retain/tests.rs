@@ -305,10 +305,13 @@ fn a_clock_that_was_ahead_at_the_horizon_leaves_the_past_since_then_and_the_inte
     };
     writer.save_watermarks(vec![run(100, 200), run(300, 400)]).unwrap();
     assert_eq!(store.snapshot().unwrap().earliest().unwrap(), Some(at_millis(100)));
+    assert!(store.snapshot().unwrap().holds_since(Timestamp::EPOCH), "nothing is folded");
     writer.fold(EVERYTHING, 1, || true).unwrap();
     let snapshot = store.snapshot().unwrap();
     assert_eq!((snapshot.horizon(), snapshot.earliest().unwrap()), (Seq(1), Some(at_millis(100))));
     assert_eq!(snapshot.seq_at(at_millis(100)).unwrap(), Some(Seq(2)));
+    // What was committed while the clock was ahead is folded.
+    assert!(!snapshot.holds_since(at_millis(10_000_000)) && snapshot.holds_since(at_millis(10_000_001)));
     assert_eq!(snapshot.intervals(&scope_in("a"), &kind()).unwrap().len(), 2);
     writer.fold(EVERYTHING, 1, || true).unwrap();
     commit(&mut writer, "i-later", 500);

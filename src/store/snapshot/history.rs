@@ -23,6 +23,14 @@ impl Snapshot {
         Seq(self.0.ledger.horizon)
     }
 
+    /// Whether every record that was committed at `at` or later can still be read. Records are folded in their order, so the time of the
+    /// last that was tells, and no time of those that are kept: if a clock was set back, one may be earlier.
+    #[must_use]
+    pub fn holds_since(&self, at: Timestamp) -> bool {
+        let DiskLedger { horizon, horizon_at, .. } = self.0.ledger;
+        horizon == 0 || Timestamp::from_millis(horizon_at) < at
+    }
+
     /// The earliest time whose state is known: the commit time of the record at the horizon or else of the first record, or an
     /// earlier time at which a later record was committed; `None` while there is no record.
     ///

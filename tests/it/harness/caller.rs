@@ -165,11 +165,15 @@ impl Caller {
     pub(crate) fn answer(&mut self, tool: &str, arguments: &Value, question: &Question, said: &str) -> Value {
         let given = match said {
             "accept" => json!({"action": "accept", "content": {"confirm": true}}),
+            "untick" => json!({"action": "accept", "content": {"confirm": false}}),
+            // What no client answers that has asked a person.
+            "fail" => json!({"code": -32603, "message": "the form cannot be shown"}),
             said => json!({"action": said}),
         };
         match question {
             Question::Request { call, id } => {
-                self.say(&json!({"jsonrpc": "2.0", "id": id, "result": given}));
+                let part = if said == "fail" { "error" } else { "result" };
+                self.say(&json!({"jsonrpc": "2.0", "id": id, part: given}));
                 self.result(*call)
             }
             Question::Result(state) => {

@@ -12,7 +12,7 @@ pub(super) enum Steps {
     Call,
     /// It calls, and agrees to what it is shown.
     Agree,
-    /// It calls, and the person who is asked gives this answer.
+    /// It calls, and the person who is asked gives this answer; `fail` if the client cannot ask.
     Say(&'static str),
     /// It agrees, and comes again with the same confirmation.
     Replay,
@@ -185,7 +185,7 @@ const fn asked(name: &'static str, ways: &'static [Way], steps: Steps, agreed: E
 }
 
 /// What a person answers, and what a client does that has nobody to ask.
-pub(super) const ANSWERS: [Case; 4] = [
+pub(super) const ANSWERS: [Case; 6] = [
     asked("agreed", ALL, Steps::Agree, done(ACCEPTED), FREE),
     asked(
         "nobody to ask, nothing confirmed",
@@ -209,7 +209,25 @@ pub(super) const ANSWERS: [Case; 4] = [
         "closed",
         PEOPLE,
         Steps::Say("cancel"),
+        expected(
+            "unconfirmed",
+            &["closed without a yes or a no", "Nothing was sent to AWS", "Do not call again"],
+            &["cancelled by WAY"],
+        ),
+        FREE,
+    ),
+    asked(
+        "not ticked",
+        PEOPLE,
+        Steps::Say("untick"),
         expected("unconfirmed", &["did not agree", "Nothing was sent to AWS"], &["declined by WAY"]),
+        FREE,
+    ),
+    asked(
+        "failed question",
+        PEOPLE,
+        Steps::Say("fail"),
+        expected("unconfirmed", &["could not ask it", "Nothing was sent to AWS"], &["cancelled by WAY"]),
         FREE,
     ),
 ];

@@ -9,7 +9,7 @@ use crate::mcp::ListMode;
 use crate::mcp::tests::fast;
 use crate::mcp::tests::raw_client::{RawClient, modern};
 use crate::model::fixtures::scope;
-use crate::model::{ActionRequest, ResourceId};
+use crate::model::{ActionId, ActionRequest, Principal, ResourceId};
 
 /// The row that tells what became of the call `name` for one instance.
 async fn fate(client: &mut RawClient, name: &str, tool: &str, arguments: Value) -> Value {
@@ -48,6 +48,63 @@ async fn a_stop_that_was_to_be_forced_is_done_only_once_the_instance_is_stopped(
         let row = fate(&mut client, call, "stop_instance", json!({"instance_id": id, "force": force})).await;
         assert_eq!((&row["verdict"], &row["current_state"]), (&json!(verdict), &json!("stopping")), "{row}");
     }
+}
+
+/// How often the log says how an action ended.
+fn ends(world: &World, of: ActionId) -> usize {
+    let records = world.core.snapshot().unwrap().records(Seq(1), usize::MAX).unwrap();
+    let is_end = |event: &Event| matches!(event, Event::ActionFinished { action, .. } if *action == of);
+    records.iter().filter(|record| is_end(&record.event)).count()
+}
+
+#[tokio::test]
+async fn an_action_is_ended_only_by_who_asks_about_the_call_that_was_made_and_only_once() {
+    let world = World::small().await;
+    let ids = world.simulator.world().home().instance_ids_in("running");
+    let (one, other) = (ids[0].clone(), ids[1].clone());
+    let targets = || [&one, &other].map(|id| ResourceId::new(&scope(), &INSTANCE.kind(), id.as_str())).to_vec();
+    let begin = |call: &str, user: &str, arguments: Value| {
+        let request = ActionRequest {
+            call: Some(call.to_owned()),
+            by: Some(Principal::of_user(user)),
+            arguments: Some(arguments.to_string()),
+            ..ActionRequest::of("stop_instance", targets())
+        };
+        world.core.ingest.begin(request)
+    };
+    let both = json!({"instance_ids": [one, other]});
+    let forced = json!({"instance_ids": [one, other], "force": true});
+    let stops = begin("a-1", "local", both.clone()).await.unwrap();
+    let foreign = begin("a-2", "uid:7", both.clone()).await.unwrap();
+    let mut client = RawClient::silent(&world);
+    // They run, which is what a start would have led to.
+    let row = fate(&mut client, "a-1", "start_instance", both.clone()).await;
+    assert_eq!(row["verdict"], "unknown", "{row}");
+    drop(data(world.client(true).await.agree("stop_instance", both.clone()).await.unwrap()));
+    let row = fate(&mut client, "a-2", "stop_instance", both.clone()).await;
+    assert_eq!(row["verdict"], "unknown", "another user's call: {row}");
+    let row = fate(&mut client, "a-1", "stop_instance", json!({"instance_id": one})).await;
+    assert_eq!(row["verdict"], "done", "{row}");
+    assert_eq!([ends(&world, stops), ends(&world, foreign)], [0, 0], "nobody asked about the other instance");
+    let mut clients: Vec<RawClient> = (0..4).map(|_| RawClient::silent(&world)).collect();
+    let asks = clients.iter_mut().map(|client| fate(client, "a-1", "stop_instance", both.clone()));
+    for row in futures::future::join_all(asks).await {
+        assert_eq!(row["verdict"], "done", "{row}");
+    }
+    assert_eq!([ends(&world, stops), ends(&world, foreign)], [1, 0]);
+    // Whether it was to be forced is in the record.
+    let slow = simulator::Options { instances: 12, stop_delay: Duration::from_hours(1), ..fast() };
+    let world = World::swept(slow, ListMode::Auto).await;
+    let id = world.instance(&world.client(true).await, "running").await;
+    let request = ActionRequest {
+        call: Some("a-3".to_owned()),
+        arguments: Some(forced.to_string()),
+        ..ActionRequest::of("stop_instance", vec![ResourceId::new(&scope(), &INSTANCE.kind(), id.as_str())])
+    };
+    world.core.ingest.begin(request).await.unwrap();
+    drop(data(world.client(true).await.agree("stop_instance", json!({"instance_id": id})).await.unwrap()));
+    let row = fate(&mut RawClient::silent(&world), "a-3", "stop_instance", json!({"instance_id": id})).await;
+    assert_eq!((&row["verdict"], &row["current_state"]), (&json!("unknown"), &json!("stopping")), "{row}");
 }
 
 #[tokio::test]

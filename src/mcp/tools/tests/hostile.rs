@@ -344,6 +344,7 @@ impl Stage {
             touched: TouchBook::default(),
             dropped_log_lines: || 0,
             keys: KeyBook::default(),
+            ends: tokio::sync::Mutex::default(),
             audit: AuditProgress::default(),
             prices: None,
         };

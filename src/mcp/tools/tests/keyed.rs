@@ -87,6 +87,38 @@ async fn a_call_that_did_nothing_leaves_its_key_free() {
 }
 
 #[tokio::test]
+async fn a_call_that_aws_refused_leaves_its_key_free_also_after_a_crash() {
+    let world = World::small().await;
+    let client = world.client(true).await;
+    let id = world.instance(&client, "running").await;
+    let refuse = |faults: Value| world.simulator.world().faults().patch(&faults).unwrap();
+    refuse(json!({"denied": [STOPS]}));
+    for _ in 0..2 {
+        let arguments = json!({"instance_id": id, "idempotency_key": "k"});
+        let refused = client.agree("stop_instance", arguments).await.unwrap().structured_content.unwrap();
+        assert_eq!(refused["results"][0]["verdict"], "refused", "{refused}");
+    }
+    assert_eq!(world.simulator.world().requests(STOPS), 2, "each was sent");
+    refuse(json!({"denied": []}));
+    assert_eq!(stop(&client, &id, "k").await.0["results"][0]["verdict"], "done");
+    // It crashed after AWS had refused.
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    drop(data(client.agree("start_instance", json!({"instance_id": id})).await.unwrap()));
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    let first = kept(&world, "k").unwrap();
+    let target = ResourceId::new(&scope(), &INSTANCE.kind(), id.as_str());
+    let request = ActionRequest::of("stop_instance", vec![target]);
+    let request = ActionRequest { call: Some("call-1".to_owned()), ..request };
+    let action = world.core.ingest.begin(request).await.unwrap();
+    let refusal = ActionOutcome::Refused { code: "UnauthorizedOperation".to_owned(), message: "no".to_owned() };
+    world.core.ingest.finish(action, refusal, Vec::new()).await.unwrap();
+    let key = CallKey { key: "crashed".into(), ..first.key.clone() };
+    let crashed = KeyedCall { key, call: "call-1".to_owned(), answer: None, ..first };
+    world.core.ingest.keep_call(crashed).await.unwrap();
+    assert_eq!(stop(&client, &id, "crashed").await.0["results"][0]["verdict"], "done");
+}
+
+#[tokio::test]
 async fn repeats_that_come_together_wait_for_the_one_that_runs() {
     let world = World::small().await;
     let (one, other) = (world.client(true).await, world.client(true).await);
