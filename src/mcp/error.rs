@@ -228,6 +228,14 @@ pub enum RequestError {
         /// How a person enables the closest one, when it is off.
         off: Option<String>,
     },
+    /// A tool that only reads, where rules for those that change AWS are asked about.
+    #[error("`{tool}` only reads, so no rule is about it. Tools that change AWS: {tools}")]
+    OnlyReads {
+        /// The tool.
+        tool: &'static str,
+        /// The tools that change AWS, listed.
+        tools: String,
+    },
     /// A write tool on a connection that may not use it.
     #[error("`{tool}` changes AWS, and this connection may not use it. To enable it, {enable}")]
     WritesOff {
@@ -339,6 +347,7 @@ impl RequestError {
             | RequestError::Argument(_)
             | RequestError::Sql(_)
             | RequestError::Past(PastError::Future { .. })
+            | RequestError::OnlyReads { .. }
             | RequestError::NotWatched { .. } => FailureCode::InvalidArgument,
             RequestError::UnknownTool { .. }
             | RequestError::UnknownPrompt { .. }

@@ -138,15 +138,20 @@ pub fn find(name: &str, writes: &Writes) -> Result<&'static ToolSpec, RequestErr
 /// The tool called `name`, which changes AWS, whether or not somebody may use it.
 ///
 /// # Errors
-/// [`RequestError::UnknownTool`] with the nearest name.
+/// [`RequestError::UnknownTool`] with the nearest name; [`RequestError::OnlyReads`] for a tool that changes nothing.
 pub fn find_write(name: &str) -> Result<&'static ToolSpec, RequestError> {
-    let writes = || TOOLS.iter().filter(|spec| spec.is_write());
-    writes().find(|spec| spec.name == name).copied().ok_or_else(|| RequestError::UnknownTool {
-        name: crate::model::text::shown(name, 80),
-        nearest: nearest(name, writes().map(|spec| spec.name)),
-        tools: writes().map(|spec| spec.name).collect::<Vec<_>>().join(", "),
-        off: None,
-    })
+    let writes = || TOOLS.iter().filter(|spec| spec.is_write()).map(|spec| spec.name);
+    let tools = writes().collect::<Vec<_>>().join(", ");
+    match TOOLS.iter().find(|spec| spec.name == name) {
+        Some(spec) if spec.is_write() => Ok(spec),
+        Some(spec) => Err(RequestError::OnlyReads { tool: spec.name, tools }),
+        None => Err(RequestError::UnknownTool {
+            name: crate::model::text::shown(name, 80),
+            nearest: nearest(name, writes()),
+            tools,
+            off: None,
+        }),
+    }
 }
 
 /// Serves a call of a tool that only reads, for a command: it asks nothing.

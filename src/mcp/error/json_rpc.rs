@@ -28,6 +28,7 @@ impl RequestError {
             | RequestError::Past(_)
             | RequestError::Changes(_)
             | RequestError::UnknownTool { .. }
+            | RequestError::OnlyReads { .. }
             | RequestError::UnknownPrompt { .. }
             | RequestError::NothingToComplete { .. }
             | RequestError::NoSession { .. }

@@ -198,7 +198,7 @@ impl PlannedChange {
 
     fn head(&self) -> String {
         let PlannedChange { instance_id, name, state, instance_type, account, region, .. } = self;
-        let named = name.as_ref().map_or_else(String::new, |name| format!(" \"{name}\""));
+        let named = name.as_ref().map_or_else(String::new, |name| format!(" \"{}\"", name.replace('"', "'")));
         let kind = instance_type.as_ref().map_or_else(String::new, |kind| format!("{kind}, "));
         format!("{instance_id}{named} ({kind}{state}, {account}/{region})")
     }
