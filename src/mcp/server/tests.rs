@@ -415,7 +415,7 @@ async fn a_confirmation_counts_for_its_front_end_over_another_connection_and_for
 
 #[tokio::test]
 async fn a_refusal_while_the_store_opens_is_recorded_once_it_is_open() {
-    let world = World::unswept(simulator::Options { instances: 0, ..fast() }, ListMode::Auto).await;
+    let world = World::small().await;
     world.readiness.send_replace(Readiness::Opening);
     let client = world.client(false).await;
     let refused = client.call("stop_instance", json!({"instance_id": "i-0123456789abcdef0"})).await.unwrap();
