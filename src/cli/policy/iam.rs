@@ -21,6 +21,7 @@ pub(in crate::cli) const NARROWS_IAM: [TypeId; 3] =
 
 /// Which parts of the policy, for which resources.
 #[derive(Clone, Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(in crate::cli) struct PolicyIam {
     /// Add what the tools that change AWS need
     #[arg(long)]
