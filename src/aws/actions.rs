@@ -114,7 +114,7 @@ impl Pinned {
         dry_run: bool,
     ) -> Result<WriteAnswer<StateChange>, AwsError> {
         const ACTION: &str = "ec2:StartInstances";
-        let (clients, admitted) = self.admitted(chosen, ACTION, chosen.ids().len()).await?;
+        let (clients, admitted) = self.admitted(chosen, ACTION, chosen.ids().len(), dry_run).await?;
         let call = clients.ec2.start_instances().set_instance_ids(Some(chosen.texts())).dry_run(dry_run);
         let answer = self.aws.finished(admitted, chosen.scope(), ACTION, call.send().await);
         self.answer(answer, |output| changes(chosen, output.starting_instances))
@@ -131,7 +131,7 @@ impl Pinned {
         dry_run: bool,
     ) -> Result<WriteAnswer<StateChange>, AwsError> {
         const ACTION: &str = "ec2:StopInstances";
-        let (clients, admitted) = self.admitted(chosen, ACTION, chosen.ids().len()).await?;
+        let (clients, admitted) = self.admitted(chosen, ACTION, chosen.ids().len(), dry_run).await?;
         let call = clients.ec2.stop_instances().set_instance_ids(Some(chosen.texts())).dry_run(dry_run);
         let call = match manner {
             StopManner::Orderly => call,
@@ -153,7 +153,7 @@ impl Pinned {
         dry_run: bool,
     ) -> Result<WriteAnswer<StateChange>, AwsError> {
         const ACTION: &str = "ec2:RebootInstances";
-        let (clients, admitted) = self.admitted(chosen, ACTION, chosen.ids().len()).await?;
+        let (clients, admitted) = self.admitted(chosen, ACTION, chosen.ids().len(), dry_run).await?;
         let call = clients.ec2.reboot_instances().set_instance_ids(Some(chosen.texts())).dry_run(dry_run);
         let answer = self.aws.finished(admitted, chosen.scope(), ACTION, call.send().await);
         let taken = |id: &Arc<str>| StateChange { id: id.to_string(), previous: None, current: None };
@@ -176,7 +176,7 @@ impl Pinned {
             let call = self.aws.call(chosen.scope(), ACTION);
             return Err(AwsError::unbuildable("it takes exactly one instance", &call));
         };
-        let (clients, admitted) = self.admitted(chosen, ACTION, 0).await?;
+        let (clients, admitted) = self.admitted(chosen, ACTION, 0, request.dry_run).await?;
         let excluded = Some(request.exclude_data.clone()).filter(|ids| !ids.is_empty());
         let instance = InstanceSpecification::builder()
             .instance_id(&**id)
@@ -204,6 +204,7 @@ impl Pinned {
         chosen: &Chosen<'_>,
         action: &'static str,
         instances: usize,
+        dry_run: bool,
     ) -> Result<(Clients, Admitted), AwsError> {
         let scope = chosen.scope();
         if chosen.is_empty() {
@@ -211,8 +212,33 @@ impl Pinned {
             return Err(AwsError::unbuildable("it names no instance", &call));
         }
         self.prove(scope, None).await?;
+        if dry_run {
+            self.heeds_dry_run(chosen).await?;
+        }
         let clients = self.clients(scope, action)?;
         Ok((clients, self.aws.0.limiter.admit(scope, action, Priority::Tool, instances).await))
+    }
+
+    /// Checks by a dry run of a describe that the endpoint heeds `DryRun`, before a dry run of a change: nobody has agreed to that
+    /// change. The endpoint of each region is checked once.
+    async fn heeds_dry_run(&self, chosen: &Chosen<'_>) -> Result<(), AwsError> {
+        const ACTION: &str = "ec2:DescribeInstances";
+        let scope = chosen.scope();
+        if self.heeding.lock().contains(scope) {
+            return Ok(());
+        }
+        let client = self.clients(scope, ACTION)?.ec2;
+        let first = chosen.ids().next().map(ToString::to_string);
+        let ids = Some(first.into_iter().collect::<Vec<String>>());
+        let send = || client.describe_instances().set_instance_ids(ids.clone()).dry_run(true).send();
+        match self.aws.repeatable(scope, ACTION, Priority::Tool, send).await {
+            Ok(_) => Err(AwsError::dry_run_ignored(&self.aws.call(scope, ACTION))),
+            Err(error) if error.class == ErrorClass::DryRun => {
+                self.heeding.lock().insert(scope.clone());
+                Ok(())
+            }
+            Err(error) => Err(error.before_a_change()),
+        }
     }
 
     fn answer<O: RequestId, T>(

@@ -18,7 +18,7 @@ use aws_sdk_ec2::error::ErrorMetadata;
 
 pub use kind::AwsErrorKind;
 
-use self::code::CREDENTIALS;
+use self::code::{CAPACITY, CREDENTIALS};
 use super::origin::Origin;
 use crate::model::{AccountId, ErrorClass, Region};
 
@@ -128,6 +128,18 @@ impl AwsError {
     /// A dry run was carried out; `what` says what to check.
     pub(super) fn acted(what: &str, call: &CallContext<'_>) -> Self {
         AwsError::of(AwsErrorKind::Acted, ErrorClass::Fatal, Some(what.to_owned()), call)
+    }
+
+    /// The endpoint ignores `DryRun`, so that a dry run of a change must not be sent to it.
+    pub(super) fn dry_run_ignored(call: &CallContext<'_>) -> Self {
+        let detail = "it carried out a dry run of a describe, so no dry run of a change was sent".to_owned();
+        AwsError::of(AwsErrorKind::DryRunIgnored, ErrorClass::Fatal, Some(detail), call)
+    }
+
+    /// The same failure, where the call that changes something was not sent because of it.
+    pub(super) fn before_a_change(mut self) -> Self {
+        self.0.perhaps_done = false;
+        self
     }
 
     /// The request must not be sent; `what` says why.
@@ -285,6 +297,7 @@ impl AwsError {
             | AwsErrorKind::IdentityUnproved
             | AwsErrorKind::Unasked
             | AwsErrorKind::Acted
+            | AwsErrorKind::DryRunIgnored
             | AwsErrorKind::Untrusted { .. }
             | AwsErrorKind::Endless
             | AwsErrorKind::OtherAccount { .. } => false,
@@ -295,6 +308,20 @@ impl AwsError {
     #[must_use]
     pub fn is_about_credentials(&self) -> bool {
         self.code.as_deref().is_some_and(|code| CREDENTIALS.contains(&code))
+    }
+
+    /// Whether AWS has no room for what was asked.
+    #[must_use]
+    pub fn is_about_capacity(&self) -> bool {
+        self.code.as_deref().is_some_and(|code| CAPACITY.contains(&code))
+    }
+
+    /// Whether AWS may have refused a call for several resources because of one of them, so that calls for the others alone can
+    /// succeed. It does not help against a limit, a passing problem or refused credentials.
+    #[must_use]
+    pub fn may_be_about_one(&self) -> bool {
+        let is_of_all = self.class.is_passing() && !self.is_about_capacity() || self.is_about_credentials();
+        self.kind == AwsErrorKind::Answered && !is_of_all
     }
 }
 

@@ -8,7 +8,7 @@
 //! account, because no other account's instances are ever described. If no owner is shown, STS is asked. If neither answers,
 //! nothing is changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::FutureExt;
@@ -36,6 +36,8 @@ pub struct Pinned {
     held: Accounts<PinnedCredentials>,
     /// Whether what AWS says of a denial was told.
     pub(super) denial_told: Mutex<bool>,
+    /// Where the endpoint is known to heed `DryRun`.
+    pub(super) heeding: Mutex<BTreeSet<Scope>>,
 }
 
 /// Credentials that do not change.
@@ -56,7 +58,7 @@ impl Aws {
     pub async fn pinned_for(&self, by: Option<&Principal>) -> Pinned {
         let loaded = self.0.accounts.map(async |account: &Account| account.sdk().await).await;
         let held = loaded.made(|sdk| PinnedCredentials { sdk: sdk.pinned(by), proved: Mutex::default() });
-        Pinned { aws: self.clone(), held, denial_told: Mutex::default() }
+        Pinned { aws: self.clone(), held, denial_told: Mutex::default(), heeding: Mutex::default() }
     }
 }
 

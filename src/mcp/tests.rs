@@ -58,6 +58,14 @@ impl World {
         World::stored(simulator, aws, ListMode::Auto, tempfile::tempdir().expect("a directory"), &|options| options)
     }
 
+    /// The same on a disk in memory.
+    pub(super) async fn connected_on(disk: &Memory, connect: impl FnOnce(&str) -> crate::aws::Aws) -> Self {
+        let simulator = Simulator::start(simulator::Options { instances: 1, ..fast() }).await.expect("a simulator");
+        let aws = connect(&simulator.endpoint());
+        let on_disk = |options| store::StoreOptions { disk: Arc::new(disk.clone()), ..options };
+        World::stored(simulator, aws, ListMode::Auto, tempfile::tempdir().expect("a directory"), &on_disk)
+    }
+
     fn around(simulator: Simulator, list: ListMode, dir: TempDir) -> Self {
         let aws = scripted::at(&simulator.endpoint());
         World::stored(simulator, aws, list, dir, &|options| options)

@@ -81,8 +81,8 @@ pub(crate) fn answer(call: &Call, action: &str) -> Answer {
     answer
 }
 
-/// Records in `CloudTrail` that the policy denied a call, if the action changes things.
-pub(crate) fn denied(call: &Call, action: &str, refusal: &Refusal) {
+/// Records in `CloudTrail` that a call was refused before it was carried out, if the action changes things.
+pub(crate) fn refused(call: &Call, action: &str, refusal: &Refusal) {
     if let Some(known) = ACTIONS.iter().find(|known| known.name == action && known.mutates) {
         record(call, known.name, &Err(refusal.clone()));
     }

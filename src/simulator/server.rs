@@ -103,11 +103,12 @@ async fn suffer(world: &World, ask: &Ask, case: &Case<'_>, cutter: &Cutter, id: 
             return Response::new(Body::empty());
         }
         Fate::Refuse(refusal) => {
-            if refusal.code == "UnauthorizedOperation" && world.knows_region(region) {
+            let is_recorded = matches!(&*refusal.code, "UnauthorizedOperation" | "InsufficientInstanceCapacity");
+            if is_recorded && world.knows_region(region) {
                 let account = world.account(account, region);
                 let by = &world.sessions().recorded(ask.caller.as_ref(), &ask.agent);
                 let call = ec2::Call { params: case.params, account: &account, now: view.now(), view, request: id, by };
-                ec2::denied(&call, action, &refusal);
+                ec2::refused(&call, action, &refusal);
             }
             (Err(refusal), None)
         }

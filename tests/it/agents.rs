@@ -10,6 +10,9 @@ use crate::harness::muster::{RARELY, Sandbox};
 use crate::harness::rpc::{Client, send};
 use crate::harness::simulator::Simulator;
 
+/// The account of the simulator whose instances are stopped.
+const ACCOUNT: &str = "123456789012";
+
 /// The events of these names that CloudTrail recorded in an account of the simulator.
 fn recorded(simulator: &Simulator, account: &str, name: &str) -> Vec<Value> {
     let endpoint = simulator.endpoint();
@@ -49,10 +52,10 @@ fn two_stops(simulator: &Simulator, sandbox: &Sandbox, account: &str, flags: &[&
     found.try_into().unwrap()
 }
 
-/// Has the profile `corp` assume a role of another account.
+/// Has the profile `corp` assume a role.
 fn assume(simulator: &Simulator, sandbox: &Sandbox) {
     let files = format!(
-        "[profile corp]\nrole_arn = arn:aws:iam::999999999999:role/writer\nsource_profile = base\nregion = {}\n\
+        "[profile corp]\nrole_arn = arn:aws:iam::{ACCOUNT}:role/writer\nsource_profile = base\nregion = {}\n\
          [profile base]\naws_access_key_id = AKIDBASE\naws_secret_access_key = s3cret\n",
         simulator.endpoint().region
     );
@@ -66,13 +69,13 @@ fn each_client_has_a_session_of_its_own_where_muster_assumes_the_role() {
     let simulator = Simulator::start(20, &[]);
     let sandbox = Sandbox::new(&simulator.endpoint());
     assume(&simulator, &sandbox);
-    let records = two_stops(&simulator, &sandbox, "999999999999", &["--profile", "corp"]);
+    let records = two_stops(&simulator, &sandbox, ACCOUNT, &["--profile", "corp"]);
     let source = |record: &Value| record["userIdentity"]["sessionContext"]["sourceIdentity"].clone();
     assert!(records.iter().all(|record| source(record).is_null()), "nobody asked for it");
     let arn = |record: &Value| record["userIdentity"]["arn"].as_str().unwrap().to_owned();
     let [alpha, beta] = [arn(&records[0]), arn(&records[1])];
-    assert!(alpha.starts_with("arn:aws:sts::999999999999:assumed-role/writer/muster-alpha-agent-http-"), "{alpha}");
-    assert!(beta.starts_with("arn:aws:sts::999999999999:assumed-role/writer/muster-beta-http-"), "{beta}");
+    assert!(alpha.starts_with("arn:aws:sts::123456789012:assumed-role/writer/muster-alpha-agent-http-"), "{alpha}");
+    assert!(beta.starts_with("arn:aws:sts::123456789012:assumed-role/writer/muster-beta-http-"), "{beta}");
 }
 
 #[test]
@@ -80,7 +83,7 @@ fn a_source_identity_is_given_where_it_is_asked_for() {
     let simulator = Simulator::start(20, &[]);
     let sandbox = Sandbox::new(&simulator.endpoint());
     assume(&simulator, &sandbox);
-    let records = two_stops(&simulator, &sandbox, "999999999999", &["--profile", "corp", "--source-identity"]);
+    let records = two_stops(&simulator, &sandbox, ACCOUNT, &["--profile", "corp", "--source-identity"]);
     for record in records {
         let identity = &record["userIdentity"];
         let (arn, source) = (&identity["arn"], &identity["sessionContext"]["sourceIdentity"]);
@@ -93,8 +96,7 @@ fn a_source_identity_is_given_where_it_is_asked_for() {
 fn the_user_agent_names_the_client_where_no_role_is_assumed() {
     let simulator = Simulator::start(20, &[]);
     let sandbox = Sandbox::new(&simulator.endpoint());
-    let account = "123456789012";
-    let records = two_stops(&simulator, &sandbox, account, &[]);
+    let records = two_stops(&simulator, &sandbox, ACCOUNT, &[]);
     let agent = |record: &Value| record["userAgent"].as_str().unwrap().to_owned();
     let [alpha, beta] = [agent(&records[0]), agent(&records[1])];
     assert!(alpha.contains("app/muster-alpha-agent-http-"), "{alpha}");

@@ -335,3 +335,23 @@ fn a_snapshot_is_seen_to_be_complete_although_nobody_waits_for_it() {
     });
     assert_eq!(done["document"]["Progress"], "100%", "{done}");
 }
+
+#[test]
+fn a_stop_whose_answer_was_lost_is_in_the_inventory_long_before_the_next_sweep() {
+    let simulator = Simulator::start(5, &["--stop-delay", "1s"]);
+    let sandbox = Sandbox::new(&simulator.endpoint());
+    let server = writable(&sandbox);
+    let mut client = Client::http(&server.http);
+    let running = json!({"filters": {"instance-state-name": ["running"]}, "limit": 1});
+    let found = client.call("search_inventory", &running).unwrap().structured;
+    let id = found["rows"][0]["id"].as_str().unwrap().to_owned();
+    let lost = json!({"truncate": {"share": 1, "actions": ["StopInstances"]}});
+    simulator.control("PATCH", "/faults", &lost);
+    let stopped = client.call("stop_instance", &json!({"instance_id": id})).unwrap();
+    assert_eq!(stopped.structured["results"][0]["verdict"], "unknown", "{}", stopped.text);
+    // The next sweep of instances is an hour away.
+    eventually("the instance is stopped", || {
+        let read = client.read(&uri(&id));
+        (state(&read) == "stopped").then_some(read)
+    });
+}

@@ -44,7 +44,33 @@ async fn a_dry_run_that_would_be_allowed_is_an_answer_not_an_error() {
     let chosen = named.choose(&scope(), |_| true);
     aws.look(&chosen).await.unwrap();
     assert_eq!(aws.stop_instances(&chosen, StopManner::Orderly, true).await.unwrap(), WriteAnswer::WouldBeAllowed);
-    assert!(server.asked()[1].contains("DryRun=true") && !server.asked()[1].contains("Force"));
+    // The endpoint shows first, and once, that it heeds the flag.
+    assert_eq!(aws.stop_instances(&chosen, StopManner::Orderly, true).await.unwrap(), WriteAnswer::WouldBeAllowed);
+    let asked = server.asked();
+    assert!(asked[1].contains("Action=DescribeInstances") && asked[1].contains("DryRun=true"), "{asked:?}");
+    assert!(asked[2].contains("DryRun=true") && !asked[2].contains("Force"), "{asked:?}");
+    assert_eq!(asked.iter().filter(|body| body.contains("Action=StopInstances")).count(), 2);
+    assert_eq!(asked.len(), 4, "{asked:?}");
+}
+
+#[tokio::test]
+async fn an_endpoint_that_ignores_the_flag_on_a_describe_gets_no_dry_run_of_a_change() {
+    let server = Scripted::new([Reply::described(&["i-1"])]).await;
+    let (aws, named) = (server.aws().pinned().await, named(&["i-1"]));
+    let chosen = named.choose(&scope(), |_| true);
+    aws.look(&chosen).await.unwrap();
+    let snapshots = CreateSnapshots { dry_run: true, ..request(&[]) };
+    let errors = [
+        aws.start_instances(&chosen, true).await.unwrap_err(),
+        aws.stop_instances(&chosen, StopManner::Orderly, true).await.unwrap_err(),
+        aws.reboot_instances(&chosen, true).await.unwrap_err(),
+        aws.create_snapshots(&chosen, &snapshots).await.unwrap_err(),
+    ];
+    for error in errors {
+        assert_eq!((&error.kind, error.perhaps_done), (&AwsErrorKind::DryRunIgnored, false), "{error}");
+    }
+    let asked = server.asked();
+    assert!(asked.iter().all(|body| body.contains("Action=DescribeInstances")), "{asked:?}");
 }
 
 #[tokio::test]

@@ -88,6 +88,11 @@ impl AwsError {
                  asked for."
                     .into()
             }
+            (AwsErrorKind::DryRunIgnored, _) => {
+                "Check AWS_ENDPOINT_URL and a proxy (HTTPS_PROXY): what answers there does not know DryRun, so that no dry run \
+                 of a change is safe there."
+                    .into()
+            }
             (AwsErrorKind::Acted, _) => {
                 "Make no dry runs there: the endpoint at AWS_ENDPOINT_URL or behind a proxy carries them out.".into()
             }
@@ -98,34 +103,49 @@ impl AwsError {
             (AwsErrorKind::Unbuildable, _) => {
                 "Check AWS_ENDPOINT_URL and the settings of the profile in ~/.aws/config.".into()
             }
-            (AwsErrorKind::Answered, ErrorClass::Throttled) => "Other programs in the account share this limit.".into(),
-            (AwsErrorKind::Answered, ErrorClass::Denied) => format!(
+            (AwsErrorKind::Answered, _) => self.advice_on_answer(),
+        }
+    }
+
+    /// The next step after an answer of AWS.
+    fn advice_on_answer(&self) -> String {
+        let profile = self.origin.profile().unwrap_or("default");
+        let origin = &self.origin;
+        let region = self.region.as_ref().map_or("the watched region", Region::as_str);
+        match self.class {
+            ErrorClass::Throttled => "Other programs in the account share this limit.".into(),
+            _ if self.is_about_capacity() => {
+                "AWS has no capacity of this kind in the Availability Zone now, so nothing happened: call again later, or choose \
+                 another instance type."
+                    .into()
+            }
+            ErrorClass::Denied => format!(
                 "Allow {} in the IAM policy of these credentials ({origin}); `muster policy iam` prints all it needs.",
                 self.denied_action()
             ),
-            (AwsErrorKind::Answered, ErrorClass::NotFound) if self.is_about_events() => format!(
+            ErrorClass::NotFound if self.is_about_events() => format!(
                 "Run `muster setup --region {region}`, which creates it again, or name another queue with --queue-url."
             ),
-            (AwsErrorKind::Answered, ErrorClass::NotFound) => {
+            ErrorClass::NotFound => {
                 format!(
                     "Check the id, and that the resource is in {region}; one created seconds ago may not be visible yet."
                 )
             }
-            (AwsErrorKind::Answered, ErrorClass::Transient) => "AWS has a passing problem.".into(),
-            (AwsErrorKind::Answered, ErrorClass::Fatal) if self.is_about_credentials() && *origin == Origin::Keys => format!(
+            ErrorClass::Transient => "AWS has a passing problem.".into(),
+            ErrorClass::Fatal if self.is_about_credentials() && *origin == Origin::Keys => format!(
                 "Renew the credentials in the environment where Muster runs (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, and \
                  AWS_SESSION_TOKEN where they have one), or name a profile with --profile, which takes precedence over them; \
                  and check that region {region} is enabled in the account and this machine's clock is right."
             ),
-            (AwsErrorKind::Answered, ErrorClass::Fatal) if self.is_about_credentials() && origin.profile().is_none() => format!(
+            ErrorClass::Fatal if self.is_about_credentials() && origin.profile().is_none() => format!(
                 "Renew the credentials ({origin}), and check that region {region} is enabled in the account and this \
                  machine's clock is right."
             ),
-            (AwsErrorKind::Answered, ErrorClass::Fatal) if self.is_about_credentials() => format!(
+            ErrorClass::Fatal if self.is_about_credentials() => format!(
                 "Renew the credentials of profile `{profile}` (`aws sso login --profile {profile}` for SSO), and check that \
                  region {region} is enabled in the account and this machine's clock is right."
             ),
-            (AwsErrorKind::Answered, ErrorClass::Fatal | ErrorClass::DryRun) => {
+            ErrorClass::Fatal | ErrorClass::DryRun => {
                 "AWS refuses the request as it stands; change what the message names.".into()
             }
         }

@@ -49,6 +49,17 @@ const NOT_FOUND: &[&str] = &[
 const TRANSIENT: &[&str] =
     &["RequestTimeout", "RequestTimeoutException", "IDPCommunicationError", "ConcurrentModificationException"];
 
+/// AWS has no room for what was asked. EC2 answers some of these with an HTTP status of 500, but none of them did anything.
+pub(super) const CAPACITY: &[&str] = &[
+    "InsufficientInstanceCapacity",
+    "InsufficientHostCapacity",
+    "InsufficientReservedInstanceCapacity",
+    "InsufficientCapacity",
+    "InsufficientCapacityOnHost",
+    "InsufficientVolumeCapacity",
+    "InsufficientAddressCapacity",
+];
+
 /// The class of an answer.
 pub(super) fn classify(code: &str, status: u16) -> ErrorClass {
     match code {

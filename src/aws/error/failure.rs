@@ -6,7 +6,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_ec2::error::{ErrorMetadata, ProvideErrorMetadata, SdkError};
 use aws_sdk_ec2::operation::RequestId;
 
-use super::code::classify;
+use super::code::{CAPACITY, classify};
 use super::message::{cleaned, encoded, named_ids};
 use super::{AwsError, AwsErrorKind, CallContext, Details};
 use crate::model::ErrorClass;
@@ -60,8 +60,8 @@ impl AwsError {
             region: call.region.cloned(),
             ids: named_ids(raw),
             origin: call.origin.clone(),
-            // After an internal error the call may have had an effect; after "slow down" it had none.
-            perhaps_done: status >= 500 && class != ErrorClass::Throttled,
+            // After an internal error the call may have had an effect; after "slow down" or "no capacity" it had none.
+            perhaps_done: status >= 500 && class != ErrorClass::Throttled && !CAPACITY.contains(&code),
             request_id: meta.request_id().map(str::to_owned),
             encoded: encoded(raw),
         }))

@@ -64,6 +64,9 @@ pub enum AwsErrorKind {
     /// A dry run was carried out.
     #[error("the endpoint ignores DryRun and acted")]
     Acted,
+    /// A dry run of a describe was carried out.
+    #[error("the endpoint ignores DryRun")]
+    DryRunIgnored,
     /// The request could not be built.
     #[error("the request could not be built")]
     Unbuildable,

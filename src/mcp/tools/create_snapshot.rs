@@ -23,7 +23,8 @@ use super::schema::ToolSchema;
 use super::spec::{CallSetting, ToolCall, ToolEffect, ToolSpec};
 use super::verdict::WriteVerdict;
 use super::write_through::{
-    Intent, LiveCheck, LiveInstance, UncalledInstance, check, distrust, mention, to_the_end, uncalled, witness,
+    Intent, LiveCheck, LiveInstance, UncalledInstance, check, distrust, mention, to_the_end, uncalled, unrecorded,
+    witness,
 };
 use crate::aws::actions::ACTION_TAG;
 use crate::aws::{CreateSnapshots, Pinned, WriteAnswer};
@@ -187,22 +188,33 @@ async fn run(
         _ => None,
     };
     let running = &running;
-    let mut distrust = None;
+    let (mut distrust, mut has_called, mut left) = (None, false, None);
     for target in allowed {
+        if let Some(why) = &left {
+            rows.push(
+                SnapshotRow::new(target.id.id.to_string(), WriteVerdict::NotSent).with_message(String::clone(why)),
+            );
+            continue;
+        }
         if let Some(why) = distrust {
             let row = SnapshotRow::new(target.id.id.to_string(), WriteVerdict::AnswerNotTrusted);
             rows.push(row.with_message(uncalled(why)));
             continue;
         }
-        let (row, recorded) = snapshot(
-            core,
-            &aws,
-            &named.choose(&target.id.scope(), |id| *id == *target.id.id),
-            &target,
-            (wish, running),
-        )
-        .await?;
+        let chosen = named.choose(&target.id.scope(), |id| *id == *target.id.id);
+        let (row, recorded) = match snapshot(core, &aws, &chosen, &target, (wish, running)).await {
+            Ok(taken) => taken,
+            // What was called before is told, so that nobody repeats it.
+            Err(error) if has_called => {
+                let why = unrecorded(&error);
+                rows.push(SnapshotRow::new(target.id.id.to_string(), WriteVerdict::NotSent).with_message(why.clone()));
+                left = Some(why);
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         distrust = row.distrust;
+        has_called |= row.action.is_some();
         seq = seq.max(recorded);
         rows.push(row);
     }
@@ -211,6 +223,7 @@ async fn run(
     Ok(SnapshotOutcome { rows, plan, seq })
 }
 
+/// Snapshots the volumes of one instance. It fails only where the call could not be recorded, so that it was not made.
 async fn snapshot(
     core: &Core,
     aws: &Pinned,
@@ -218,7 +231,7 @@ async fn snapshot(
     target: &LiveInstance,
     (wish, running): (&SnapshotCall, &RunningCall),
 ) -> Result<(SnapshotRow, Option<Seq>), RequestError> {
-    let mut row = SnapshotRow::new(target.id.id.to_string(), WriteVerdict::Refused);
+    let mut row = SnapshotRow::new(target.id.id.to_string(), WriteVerdict::NotSent);
     let devices = devices(&target.document);
     if devices.is_empty() {
         row.message = Some("no EBS volume is attached to this instance, so there is nothing to snapshot".to_owned());

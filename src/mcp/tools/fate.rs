@@ -142,6 +142,182 @@ async fn record(core: &Arc<Core>, found: &FoundAction, created: Vec<String>) -> 
     if created.is_empty() { seq } else { seq.max(witness(core, scope, SNAPSHOT, &created).await) }
 }
 
+<<<<<<< HEAD
+=======
+/// Whether an instance's row says that the call was carried out.
+fn is_done(row: &Map<String, Value>) -> bool {
+    row.get("verdict") == Some(&json!(WriteVerdict::Done))
+}
+
+/// What the log says of the call, made at `since` or later, for each of the instances.
+fn search(
+    core: &Core,
+    named: &Named,
+    call: &str,
+    since: Timestamp,
+) -> Result<BTreeMap<String, Searched>, RequestError> {
+    let (snapshot, mut found) = (core.snapshot()?, BTreeMap::new());
+    let is_kept = reaches_back(snapshot.horizon(), snapshot.earliest()?, since);
+    for id in named.ids() {
+        let mut outcomes = Vec::new();
+        for copy in snapshot.copies(&INSTANCE.kind(), id)? {
+            outcomes.push(match requested(&snapshot, &copy.id, call)? {
+                Searched::Absent if !is_kept || is_damaged(core, &copy.id) => Searched::Untold,
+                said => said,
+            });
+        }
+        let is_whole = !outcomes.is_empty() && outcomes.iter().all(|said| matches!(said, Searched::Absent));
+        let action = outcomes.into_iter().find(|said| said.action().is_some());
+        found.insert(id.to_owned(), action.unwrap_or(if is_whole { Searched::Absent } else { Searched::Untold }));
+    }
+    Ok(found)
+}
+
+/// Whether a log with this horizon and this earliest time still holds every record since then.
+fn reaches_back(horizon: Seq, earliest: Option<Timestamp>, since: Timestamp) -> bool {
+    horizon == Seq::ZERO || earliest.is_some_and(|earliest| earliest < since)
+}
+
+/// Whether a record of the log that cannot be read may be about a resource. Reading its timeline has noted those that are.
+fn is_damaged(core: &Core, id: &ResourceId) -> bool {
+    let (found, has_more) = core.store.damage();
+    let may_be = |of: Option<&ResourceId>| of.is_none_or(|of| of == id);
+    has_more || found.iter().any(|record| record.is_of_log() && may_be(record.id.as_ref()))
+}
+
+/// What the timeline of a resource says of the call.
+fn requested(snapshot: &Snapshot, id: &ResourceId, call: &str) -> Result<Searched, RequestError> {
+    let mut before = Seq(u64::MAX);
+    for _ in 0..MAX_SEARCHED / CHUNK {
+        let records = snapshot.timeline_before(id, before, CHUNK)?;
+        let Some(last) = records.last() else { return Ok(Searched::Absent) };
+        before = last.seq;
+        for record in records {
+            if let Event::ActionRequested { action, call: Some(of), .. } = &record.event
+                && of == call
+            {
+                let outcome = outcome(snapshot, *action, record.seq)?;
+                let (action, scope) = (*action, id.scope());
+                return Ok(Searched::Found(FoundAction { action, scope, seq: record.seq, outcome }));
+            }
+        }
+    }
+    Ok(Searched::Untold)
+}
+
+/// How an action ended, if the log says so.
+fn outcome(snapshot: &Snapshot, action: ActionId, requested: Seq) -> Result<Option<ActionOutcome>, RequestError> {
+    let mut from = requested.next();
+    loop {
+        let records = snapshot.records(from, CHUNK)?;
+        let Some(last) = records.last() else { return Ok(None) };
+        from = last.seq.next();
+        for record in records {
+            match record.event {
+                Event::ActionFinished { action: of, outcome, .. } if of == action => return Ok(Some(outcome)),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The row of an instance, which conforms to the output schemas of all tools that change AWS.
+fn row(
+    asked: &AskedCall,
+    id: &str,
+    found: Option<&Searched>,
+    LookedUp { live, made }: &LookedUp,
+) -> Map<String, Value> {
+    let is_snapshot = asked.is_snapshot();
+    let (mut created, mut state) = (Vec::new(), None);
+    let (verdict, message) = match found {
+        None | Some(Searched::Absent | Searched::Untold) if asked.dry_run => {
+            (WriteVerdict::Unknown, DRY_RUN.to_owned())
+        }
+        Some(Searched::Absent) => (WriteVerdict::NotSent, NOT_SENT.to_owned()),
+        None | Some(Searched::Untold) => (WriteVerdict::Unknown, UNTOLD.to_owned()),
+        Some(Searched::Found(action)) => match &action.outcome {
+            Some(ActionOutcome::Succeeded { created: made }) => {
+                created.clone_from(made);
+                (WriteVerdict::Done, "AWS carried it out; the server ended before it said so.".to_owned())
+            }
+            Some(ActionOutcome::Refused { code, message }) => WriteVerdict::of_recorded(code, message),
+            None | Some(ActionOutcome::Unknown { .. }) if is_snapshot => match made.get(&action.action) {
+                Some(Ok(ids)) if !ids.is_empty() => {
+                    created.clone_from(ids);
+                    (WriteVerdict::Done, format!("{} AWS shows the snapshots.", action.loss()))
+                }
+                looked => (WriteVerdict::Unknown, unshown(action, looked)),
+            },
+            None | Some(ActionOutcome::Unknown { .. }) => {
+                let target = live.targets.iter().find(|target| &*target.id.id == id);
+                state = target.map(|target| target.state().to_owned());
+                match &state {
+                    Some(state) => looked_up(asked, action, state),
+                    None => (WriteVerdict::Unknown, unseen(id, action, live)),
+                }
+            }
+        },
+    };
+    let mut row = Map::new();
+    row.insert("instance_id".to_owned(), json!(id));
+    row.insert("verdict".to_owned(), json!(verdict));
+    if is_snapshot {
+        let started: Vec<Value> = created.iter().map(|id| json!({"snapshot_id": shown(id, 60)})).collect();
+        row.insert("snapshots".to_owned(), json!(started));
+        if let Some(found) = found.and_then(Searched::action) {
+            row.insert("action".to_owned(), json!(found.action));
+        }
+    }
+    if let Some(state) = state {
+        row.insert("current_state".to_owned(), json!(state));
+    }
+    row.insert("message".to_owned(), json!(message));
+    row
+}
+
+/// What the live state of an instance says about a call whose answer was lost.
+fn looked_up(AskedCall { spec, force, .. }: &AskedCall, action: &FoundAction, state: &str) -> (WriteVerdict, String) {
+    let wanted: &[&str] = match spec.name {
+        name if name == start_instance::SPEC.name => &["pending", "running"],
+        // Force is called for where an instance is stopping already.
+        name if name == stop_instance::SPEC.name && *force => &["stopped"],
+        name if name == stop_instance::SPEC.name => &["stopping", "stopped"],
+        // A reboot changes no state.
+        _ => &[],
+    };
+    let shown = format!("{} AWS shows the instance as {state} now.", action.loss());
+    // It was called for only because it was in another state.
+    if wanted.contains(&state) {
+        return (WriteVerdict::Done, shown);
+    }
+    let perhaps = "It may have happened: get_instance_status shows the state within two minutes.";
+    (WriteVerdict::Unknown, format!("{shown} {perhaps}"))
+}
+
+/// Why it is not known whether an action made snapshots.
+fn unshown(action: &FoundAction, looked: Option<&Result<Vec<String>, AwsError>>) -> String {
+    let why = match looked {
+        Some(Err(error)) => error.explained(),
+        Some(Ok(_)) | None => "AWS shows no snapshot of it yet.".to_owned(),
+    };
+    format!("{} {why} {}", action.loss(), create_snapshot::perhaps_made(action.action))
+}
+
+/// Why AWS shows no state of an instance.
+fn unseen(id: &str, action: &FoundAction, live: &LiveCheck) -> String {
+    let why = match live.problems.iter().find(|problem| problem.id == id) {
+        // Its message is about a call that was not made for that reason.
+        Some(UncalledInstance { verdict: WriteVerdict::AnswerNotTrusted, .. }) => {
+            "AWS's answer about the instance cannot be trusted."
+        }
+        Some(problem) => &problem.message,
+        None => "AWS does not show the instance now.",
+    };
+    format!("{} {why} It may have happened: check before you repeat it.", action.loss())
+}
+
+>>>>>>> h-e
 fn answer(
     AskedCall { spec, dry_run, .. }: &AskedCall,
     rows: &[Map<String, Value>],

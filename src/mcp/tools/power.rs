@@ -16,7 +16,7 @@ use super::plan::PlannedEffect;
 use super::spec::{CallSetting, ToolCall, ToolSpec};
 use super::verdict::WriteVerdict;
 use super::write_through::{
-    ACTED, Intent, LiveCheck, LiveInstance, check, distrust, mention, to_the_end, uncalled, witness,
+    ACTED, Intent, LiveCheck, LiveInstance, check, distrust, mention, to_the_end, uncalled, unrecorded, witness,
 };
 use crate::aws::{AwsError, Pinned, StateChange, StopManner, WriteAnswer, WriteResult};
 use crate::kinds::INSTANCE;
@@ -230,7 +230,7 @@ async fn run(
         rest.into_iter().partition(|target| power.refusal(target).is_some());
     for target in unfit {
         let message = power.refusal(&target).map(str::to_owned);
-        report.rows.push(PowerRow::of(&target, WriteVerdict::Refused, message));
+        report.rows.push(PowerRow::of(&target, WriteVerdict::NotSent, message));
     }
     if *dry_run {
         report.plan = Some(gate.plan(&power.effect(), &rest)?);
@@ -282,10 +282,21 @@ impl PowerCalls<'_> {
             report.rows.extend(targets.iter().map(left));
             return Ok(());
         }
+        if let Some(why) = report.unrecorded.clone() {
+            report.leave(&targets, &why);
+            return Ok(());
+        }
         let Some(scope) = targets.first().map(|target| target.id.scope()) else { return Ok(()) };
         let chosen = self.named.choose(&scope, |id| targets.iter().any(|target| *target.id.id == *id));
         let resources = targets.iter().map(|target| target.id.clone()).collect();
-        let intent = Intent::begin(self.core, self.running, self.tool, resources, self.dry_run).await?;
+        let intent = match Intent::begin(self.core, self.running, self.tool, resources, self.dry_run).await {
+            Ok(intent) => intent,
+            Err(error) if report.has_called() => {
+                report.leave(&targets, &unrecorded(&error));
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
         match self.power.call(self.aws, &chosen, self.dry_run).await {
             Ok(WriteAnswer::WouldBeAllowed) => {
                 report
@@ -309,7 +320,7 @@ impl PowerCalls<'_> {
                 if !self.dry_run {
                     report.finish(self.core, intent, end, Vec::new()).await;
                 }
-                if targets.len() > 1 && verdict == WriteVerdict::Refused && error.code.is_some() {
+                if targets.len() > 1 && verdict == WriteVerdict::Refused && error.may_be_about_one() {
                     for target in targets {
                         let Some(why) = report.distrust else {
                             Box::pin(self.make(vec![target], report)).await?;

@@ -12,6 +12,7 @@ mod past;
 mod policy;
 mod questions;
 mod records;
+mod refused;
 mod resources;
 mod sql;
 mod strangers;

@@ -6,7 +6,11 @@ use rmcp::schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 
 use crate::aws::{AwsError, AwsErrorKind};
+use crate::model::text::shown;
 use crate::model::{ActionEnd, ActionOutcome};
+
+/// The code in the log of a call that never reached AWS.
+const UNSENT: &str = "NotSent";
 
 /// The result of a write tool for one instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -26,7 +30,7 @@ pub enum WriteVerdict {
     Refused,
     /// AWS's answer was lost, or does not say: it may have happened.
     Unknown,
-    /// The server ended before the call was sent to AWS; nothing happened.
+    /// AWS never got a call for it; nothing happened.
     NotSent,
     /// Somebody has to agree first, or did not; no call was made.
     Unconfirmed,
@@ -90,8 +94,10 @@ impl WriteVerdict {
         match error.kind {
             AwsErrorKind::OtherAccount { .. } => WriteVerdict::OtherAccount,
             AwsErrorKind::IdentityUnproved => WriteVerdict::IdentityUnproved,
-            AwsErrorKind::Unasked => WriteVerdict::AnswerNotTrusted,
-            _ => WriteVerdict::Refused,
+            AwsErrorKind::Unasked | AwsErrorKind::DryRunIgnored => WriteVerdict::AnswerNotTrusted,
+            AwsErrorKind::Answered => WriteVerdict::Refused,
+            // Of the look nothing is known, and the change was not sent.
+            _ => WriteVerdict::NotSent,
         }
     }
 
@@ -101,10 +107,20 @@ impl WriteVerdict {
         let (verdict, outcome) = if error.perhaps_done {
             (WriteVerdict::Unknown, ActionOutcome::Unknown { message: error.to_string() })
         } else {
-            let code = error.code.clone().unwrap_or_else(|| "NotSent".to_owned());
+            let code = error.code.clone().unwrap_or_else(|| UNSENT.to_owned());
             (WriteVerdict::of_look(error), ActionOutcome::Refused { code, message: error.message.clone() })
         };
         (verdict, ActionEnd { outcome, request_id: error.request_id.clone() })
+    }
+
+    /// The verdict and the message for what the log records as refused.
+    #[must_use]
+    pub fn of_recorded(code: &str, message: &str) -> (Self, String) {
+        let message = shown(message, 300);
+        match code {
+            UNSENT => (WriteVerdict::NotSent, format!("The call did not reach AWS, so nothing happened: {message}")),
+            _ => (WriteVerdict::Refused, format!("AWS refused ({}): {message}", shown(code, 80))),
+        }
     }
 }
 
@@ -118,7 +134,7 @@ impl JsonSchema for WriteVerdict {
             "type": "string",
             "enum": WriteVerdict::ALL.map(WriteVerdict::name),
             "description": "How it went. `done` and `already` are success. `unknown`: AWS's answer was lost, so it may have \
-                            happened. `not_sent`: the server ended before it called AWS. `acted`: this dry run was \
+                            happened. `not_sent`: AWS got no call for it, so nothing happened. `acted`: this dry run was \
                             carried out, because the endpoint ignores DryRun. `policy_refused`: a rule of Muster's own \
                             refuses it, not AWS. `unconfirmed`: somebody has to agree first, or did not. For `other_account`, `identity_unproved` and `answer_not_trusted` no \
                             call was made.",
@@ -129,11 +145,25 @@ impl JsonSchema for WriteVerdict {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Region;
 
     #[test]
     fn a_verdict_is_named_as_it_is_written() {
         for verdict in WriteVerdict::ALL {
             assert_eq!(serde_json::to_value(verdict).unwrap(), verdict.name());
         }
+    }
+
+    #[test]
+    fn what_never_reached_aws_is_not_told_as_refused_by_it() {
+        let error = AwsError::endless("no end", "ec2:StopInstances", &Region::new("us-east-1"));
+        let (verdict, end) = WriteVerdict::of_call(&error);
+        assert_eq!(verdict, WriteVerdict::NotSent);
+        let ActionOutcome::Refused { code, message } = end.outcome else { panic!("{end:?}") };
+        let (verdict, told) = WriteVerdict::of_recorded(&code, &message);
+        assert_eq!(verdict, WriteVerdict::NotSent);
+        assert!(told.contains("did not reach AWS") && told.contains("no end"), "{told}");
+        let (verdict, told) = WriteVerdict::of_recorded("UnauthorizedOperation", "no");
+        assert_eq!((verdict, told.as_str()), (WriteVerdict::Refused, "AWS refused (UnauthorizedOperation): no"));
     }
 }

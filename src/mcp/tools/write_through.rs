@@ -288,8 +288,26 @@ pub fn uncalled(why: &str) -> String {
 /// run with an error that can be read.
 #[must_use]
 pub fn distrust(error: &AwsError, dry_run: bool) -> Option<&'static str> {
-    let is_unread = dry_run && error.perhaps_done && error.kind == AwsErrorKind::Unreadable;
-    is_unread.then_some("The answer to a dry run could not be read, so the endpoint may have carried it out.")
+    match error.kind {
+        AwsErrorKind::Unreadable if dry_run && error.perhaps_done => {
+            Some("The answer to a dry run could not be read, so the endpoint may have carried it out.")
+        }
+        AwsErrorKind::DryRunIgnored if dry_run => {
+            Some("The endpoint ignores DryRun, so no dry run of a change is sent to it.")
+        }
+        _ => None,
+    }
+}
+
+/// The message for an instance that nothing is called for, because its call could not be recorded after others of the same request
+/// were made. Those are told, so that nobody repeats them.
+#[must_use]
+pub fn unrecorded(error: &RequestError) -> String {
+    format!(
+        "Nothing was sent to AWS for this instance, because its call could not be recorded: {}. Repeat the call for this \
+        instance alone.",
+        shown(error.to_string().trim_end_matches('.'), 300)
+    )
 }
 
 /// A call of a tool, as the log holds it.

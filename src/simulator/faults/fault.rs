@@ -20,6 +20,7 @@ pub(super) enum Fault {
     Hide,
     StuckSnapshots,
     Ignored,
+    NoCapacity,
 }
 
 impl Fault {
@@ -41,6 +42,7 @@ impl Fault {
             Self::Hide => "hide",
             Self::StuckSnapshots => "stuck_snapshots",
             Self::Ignored => "ignored",
+            Self::NoCapacity => "no_capacity",
         }
     }
 

@@ -52,6 +52,12 @@ pub(crate) fn expired(token: &str, dice: &mut Dice) -> Refusal {
     }
 }
 
+/// The refusal of a call that AWS has no capacity for, which has the HTTP status of an internal error.
+pub(crate) fn full() -> Refusal {
+    let message = "There is no Spot or On-Demand capacity available that matches your request.";
+    Refusal::new(500, "InsufficientInstanceCapacity", message)
+}
+
 /// The refusal of a call that a policy denies.
 pub(crate) fn denied(case: &Case) -> Refusal {
     let Case { action, account, region, .. } = case;

@@ -33,6 +33,8 @@ pub struct Faults {
     pub cut: Strike,
     /// Actions that the caller's policy denies.
     pub denied: Vec<ActionName>,
+    /// Actions that AWS has no capacity for.
+    pub no_capacity: Vec<ActionName>,
     /// Regions that are down.
     pub dead_regions: DeadRegions,
     /// Resources whose tags are missing from answers.

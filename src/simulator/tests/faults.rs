@@ -278,10 +278,12 @@ fn every_count_has_the_name_of_its_fault() {
         "lose_tags": {"share": 0.1}, "truncate": {"share": 0.5}, "garble": {"share": 0.5}, "cut": {"share": 0.5},
         "expired_tokens": {"share": 1}, "failing_pages": {"share": 0.5}, "denied": ["DescribeRegions"],
         "stuck_snapshots": {"share": 1}, "dead_regions": {"regions": ["eu-west-1"]}, "throttle": {"share": 0.1},
-        "ignored": {"dry_run": ["CreateSnapshots"]},
+        "ignored": {"dry_run": ["CreateSnapshots"]}, "no_capacity": ["DescribeVolumes"],
     }));
     // A bucket empties quickly, so each kind of call here uses a bucket of its own.
-    for form in [PAGED, "Action=DescribeSubnets&MaxResults=5&NextToken=a", "Action=DescribeRegions"] {
+    for form in
+        [PAGED, "Action=DescribeSubnets&MaxResults=5&NextToken=a", "Action=DescribeRegions", "Action=DescribeVolumes"]
+    {
         count(&board, form, |_| true);
     }
     count(&board, "Action=CreateSnapshots&DryRun=true", |_| true);

@@ -275,7 +275,7 @@ const fn faulty(name: &'static str, faults: fn(&str) -> Value, expected: Expecte
 }
 
 /// What AWS does.
-pub(super) const FAULTS: [Case; 4] = [
+pub(super) const FAULTS: [Case; 5] = [
     faulty(
         "AWS denies",
         |action| json!({"denied": [action]}),
@@ -284,6 +284,16 @@ pub(super) const FAULTS: [Case; 4] = [
             says: &["UnauthorizedOperation"],
             before: ACCEPTED,
             sent: Some(Sent { seen: Some("Client.UnauthorizedOperation"), ended: "requested, refused" }),
+        },
+    ),
+    faulty(
+        "AWS has no capacity",
+        |action| json!({"no_capacity": [action]}),
+        Expected {
+            verdict: "refused",
+            says: &["InsufficientInstanceCapacity", "nothing happened"],
+            before: ACCEPTED,
+            sent: Some(Sent { seen: Some("Server.InsufficientInstanceCapacity"), ended: "requested, refused" }),
         },
     ),
     faulty(

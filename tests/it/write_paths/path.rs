@@ -40,11 +40,11 @@ impl WritePath {
     }
 
     /// How many calls of AWS one call of the tool makes: AWS takes several instances at once, but snapshots one at a time. What AWS
-    /// refuses for several instances is tried for each of them.
-    pub(super) fn calls(self, is_refused: bool) -> usize {
+    /// refuses for several instances, perhaps because of one of them, is tried for each of them.
+    pub(super) fn calls(self, is_split: bool) -> usize {
         match self.count {
             count if self.is_snapshot() => count,
-            count if is_refused && count > 1 => 1 + count,
+            count if is_split && count > 1 => 1 + count,
             _ => 1,
         }
     }

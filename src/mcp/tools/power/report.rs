@@ -63,6 +63,8 @@ pub(super) struct PowerReport {
     pub(super) acted: bool,
     /// Why no further call is made.
     pub(super) distrust: Option<&'static str>,
+    /// Why no further call can be recorded, so that none is made.
+    pub(super) unrecorded: Option<String>,
     actions: Vec<ActionId>,
     pub(super) seq: Option<Seq>,
 }
@@ -142,6 +144,18 @@ impl PowerRow {
 }
 
 impl PowerReport {
+    /// Whether AWS was called, so that nothing may hide that.
+    pub(super) fn has_called(&self) -> bool {
+        !self.actions.is_empty()
+    }
+
+    /// Tells of instances that no call is made for, nor for any after them, because none can be recorded.
+    pub(super) fn leave(&mut self, targets: &[LiveInstance], why: &str) {
+        self.unrecorded = Some(why.to_owned());
+        self.rows
+            .extend(targets.iter().map(|target| PowerRow::of(target, WriteVerdict::NotSent, Some(why.to_owned()))));
+    }
+
     /// Records how a call ended. Returns a remark for the answer, if one is needed.
     pub(super) async fn finish(
         &mut self,

@@ -103,3 +103,20 @@ async fn a_dry_run_that_acted_is_read_at_its_seq() {
     assert!(body["seq"].as_u64() >= told["seq"].as_u64() && told["seq"].is_u64(), "{told}");
     assert!(text(&result).contains("WARNING: the endpoint ignores DryRun"), "{}", text(&result));
 }
+
+#[tokio::test]
+async fn where_a_describe_ignores_the_flag_no_dry_run_of_a_change_is_sent() {
+    let world = World::small().await;
+    let client = world.client(true).await;
+    let actions = ["DescribeInstances", "StartInstances", "StopInstances", "RebootInstances", "CreateSnapshots"];
+    world.simulator.world().faults().patch(&json!({"ignored": {"dry_run": actions}})).unwrap();
+    for (tool, action, state) in WRITES {
+        let id = world.instance(&client, state).await;
+        let result = client.call(tool, json!({"instance_id": id, "dry_run": true})).await.unwrap();
+        assert_eq!(result.is_error, Some(true), "{tool}: {}", text(&result));
+        assert!(text(&result).contains("ignores DryRun"), "{tool}: {}", text(&result));
+        let told = result.structured_content.unwrap();
+        assert_eq!(told["results"][0]["verdict"], "answer_not_trusted", "{tool}: {told}");
+        assert_eq!(world.simulator.world().requests(action), 0, "{tool}");
+    }
+}

@@ -19,6 +19,7 @@ use crate::mcp::tools::spec::CallSetting;
 use crate::mcp::touched::TouchBook;
 use crate::model::fixtures::scope;
 use crate::model::{Cause, Document, Map, Observation, Region, ResourceId, Scope, Seen, Source};
+use crate::store::disk::memory::{FileCall, InjectedFaults, Memory};
 
 /// Every tool that changes AWS, with the state of instances in which it calls.
 const WRITES: [(&str, &str); 4] = [
@@ -208,6 +209,9 @@ fn reply(form: &str, case: Option<&Case>) -> Reply {
                 account(whose)
             )),
         },
+        "DescribeInstances" if form.get("DryRun").is_some_and(|flag| flag == "true") => {
+            Reply::error(412, "DryRunOperation", "Request would have succeeded")
+        }
         "DescribeInstances" => {
             let Some(case) = case.filter(|_| !asked.is_empty()) else {
                 let known: Vec<String> = POOL[..5].iter().map(|id| (*id).to_owned()).collect();
@@ -470,6 +474,36 @@ fn verdicts(told: &Value) -> Vec<&str> {
 
 fn three() -> Vec<String> {
     POOL[..3].iter().map(|id| (*id).to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_the_disk_fails_halfway_the_calls_that_were_made_are_told_and_no_more_are_made() {
+    for (tool, (name, _)) in WRITES.iter().enumerate() {
+        let (disk, case) = (Memory::default(), Arc::<Mutex<Option<Case>>>::default());
+        let (failing, told) = (disk.clone(), Arc::clone(&case));
+        let server = Scripted::answering(move |form| {
+            let case = told.lock().clone();
+            if case.is_some() && !changing(&[form.to_owned()]).is_empty() {
+                let calls = &[FileCall::SetLen, FileCall::Sync, FileCall::Write];
+                let kind = std::io::ErrorKind::StorageFull;
+                failing.fail(Some(InjectedFaults { from: 0, to: u64::MAX, calls, most: u64::MAX, kind }));
+            }
+            reply(form, case.as_ref())
+        });
+        let server = server.await;
+        let world = World::connected_on(&disk, |_| at(server.endpoint())).await;
+        world.sweep_kind(INSTANCE, usize::MAX).await;
+        let stage = Stage { world, server, case };
+        // Each is called alone.
+        let (answer, calls) = stage.play(&Case { named: three(), transient: true, ..honest(tool) }).await;
+        let said = text(&answer).to_owned();
+        assert_eq!(calls, [vec![POOL[0].to_owned()]], "{name}: {said}");
+        let told = answer.structured_content.unwrap_or_else(|| panic!("{name}: {said}"));
+        conforms(find(name, &Writes::allowed()).unwrap(), &told);
+        assert_eq!(verdicts(&told), ["done", "not_sent", "not_sent"], "{name}: {said}");
+        let why = told["results"][2]["message"].as_str().unwrap();
+        assert!(why.contains("could not be recorded") && why.contains("this instance alone"), "{name}: {why}");
+    }
 }
 
 #[tokio::test]

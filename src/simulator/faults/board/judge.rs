@@ -124,6 +124,9 @@ impl Board {
         if faults.denied.iter().any(|action| *action == *case.action) {
             return struck(Fault::Denied, refuse::denied(case));
         }
+        if faults.no_capacity.iter().any(|action| *action == *case.action) {
+            return struck(Fault::NoCapacity, refuse::full());
+        }
         let page = call.step.page?;
         if let Some(token) = shape.token {
             let mut dice = Dice::new(Fault::ExpiredTokens.below(call.scope) ^ token, page.walk);
