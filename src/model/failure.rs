@@ -43,6 +43,8 @@ pub enum FailureCode {
     TryAgain,
     /// A tool that changes AWS did nothing for any named instance; the answer has a verdict for each.
     NothingDone,
+    /// A tool that changes AWS did nothing that is known, but may have done it for an instance: the verdict there is `unknown`.
+    PerhapsDone,
     /// The endpoint carried out a dry run, or answered about a resource that nobody named.
     NotTrusted,
     /// The server already runs as many requests of this sort as it accepts.

@@ -122,6 +122,20 @@ impl WriteVerdict {
             _ => (WriteVerdict::Refused, format!("AWS refused ({}): {message}", shown(code, 80))),
         }
     }
+
+    /// The failure of a call that ended so for its instances; `None` where it did what it was to do for one of them.
+    #[must_use]
+    pub fn failure(all: impl IntoIterator<Item = Self>) -> Option<FailureCode> {
+        let mut failure = FailureCode::NothingDone;
+        for verdict in all {
+            match verdict {
+                verdict if verdict.is_good() => return None,
+                WriteVerdict::Unknown => failure = FailureCode::PerhapsDone,
+                _ => {}
+            }
+        }
+        Some(failure)
+    }
 }
 
 impl JsonSchema for WriteVerdict {

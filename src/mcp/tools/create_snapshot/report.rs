@@ -220,6 +220,7 @@ pub(super) fn answer(outcome: &SnapshotOutcome, dry_run: bool) -> Result<ToolRes
     let SnapshotOutcome { rows, plan, seq } = outcome;
     let seq = *seq;
     let good = rows.iter().filter(|row| row.verdict.is_good()).count();
+    let failure = WriteVerdict::failure(rows.iter().map(|row| row.verdict));
     let snapshots: usize = rows.iter().map(|row| row.snapshots.len()).sum();
     let acted = dry_run && rows.iter().any(|row| row.action.is_some());
     let unasked = rows.iter().any(|row| !row.unasked.is_empty());
@@ -293,11 +294,7 @@ pub(super) fn answer(outcome: &SnapshotOutcome, dry_run: bool) -> Result<ToolRes
             shorten(&mut answer.structured, kept);
         }
     }
-    let failure = match good {
-        _ if acted || unasked => Some(FailureCode::NotTrusted),
-        0 => Some(FailureCode::NothingDone),
-        _ => None,
-    };
+    let failure = if acted || unasked { Some(FailureCode::NotTrusted) } else { failure };
     Ok(ToolResult { failure, ..answer })
 }
 

@@ -52,9 +52,7 @@ pub(super) fn row(
                 created.clone_from(made);
                 (WriteVerdict::Done, "AWS carried it out; the server ended before it said so.".to_owned())
             }
-            Some(ActionOutcome::Refused { code, message }) => {
-                (WriteVerdict::Refused, format!("AWS refused ({}): {}", shown(code, 80), shown(message, 300)))
-            }
+            Some(ActionOutcome::Refused { code, message }) => WriteVerdict::of_recorded(code, message),
             None | Some(ActionOutcome::Unknown { .. }) if is_snapshot => match made.get(&action.action) {
                 Some(Ok(ids)) if !ids.is_empty() => {
                     created.clone_from(ids);

@@ -173,6 +173,7 @@ impl PowerReport {
     /// The answer of a tool, in the words of [`Power`](super::Power).
     pub(super) fn answer(self, [doing, counted, next]: [&str; 3], dry_run: bool) -> Result<ToolResult, RequestError> {
         let good = self.rows.iter().filter(|row| row.verdict.is_good()).count();
+        let failure = WriteVerdict::failure(self.rows.iter().map(|row| row.verdict));
         let mut text = AnswerText::new(match (dry_run, good, self.rows.len()) {
             (true, good, all) => {
                 format!("Dry run: {doing} {good} of {all} instances would be allowed or is not needed.")
@@ -232,11 +233,7 @@ impl PowerReport {
             wait: None,
         };
         let answer = ToolResult::new(text, &body)?;
-        let failure = match good {
-            _ if acted || unasked_total.is_some() => Some(FailureCode::NotTrusted),
-            0 => Some(FailureCode::NothingDone),
-            _ => None,
-        };
+        let failure = if acted || unasked_total.is_some() { Some(FailureCode::NotTrusted) } else { failure };
         Ok(ToolResult { failure, ..answer })
     }
 }
