@@ -81,7 +81,7 @@ fn each_action_of_setup_and_teardown_is_needed_and_named_where_it_is_denied() {
     let needed = |sid: &&str| sid.starts_with("MusterSetup");
     let mut table: BTreeSet<&str> = all()
         .iter()
-        .filter(|permission| permission.sids.iter().any(|sid| needed(sid)))
+        .filter(|permission| permission.sids.iter().any(&needed))
         .map(|permission| permission.action)
         .collect();
     // AWS allows it to everybody.
