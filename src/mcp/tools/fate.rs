@@ -28,6 +28,7 @@ use super::create_snapshot;
 use super::power;
 use super::spec::ToolSpec;
 use super::table::AnswerText;
+use super::verdict::WriteVerdict;
 use super::write_through::{check, witness};
 use crate::aws::AwsError;
 use crate::kinds::SNAPSHOT;

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::aws::{AwsError, AwsErrorKind};
 use crate::model::text::shown;
-use crate::model::{ActionEnd, ActionOutcome};
+use crate::model::{ActionEnd, ActionOutcome, FailureCode};
 
 /// The code in the log of a call that never reached AWS.
 const UNSENT: &str = "NotSent";
