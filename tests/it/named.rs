@@ -84,8 +84,8 @@ fn calls_that_change_instances_stand_in_one_place_and_take_what_was_named() {
     assert!(calls >= 3, "the calls are not where this test looks");
     assert_eq!(
         actions.matches("(&self,chosen:&Chosen<'_>").count(),
-        calls + 1,
-        "each takes a choice, as does the gate"
+        calls + 2,
+        "each takes a choice, as do the gate and the question whether a dry run is heeded"
     );
     assert_eq!(actions.matches("self.admitted(chosen,ACTION").count(), calls, "each goes through the gate");
     let probe = of(CHANGING[1]);
