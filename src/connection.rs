@@ -17,6 +17,7 @@ pub mod data_dir;
 pub mod flag_set;
 pub mod handshake;
 pub mod holder;
+mod json_file;
 pub mod kept_rules;
 pub mod key_offer;
 pub mod lock;

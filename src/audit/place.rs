@@ -33,8 +33,8 @@ impl PlaceFile {
         PlaceFile { path: data_dir.join(FILE), log }
     }
 
-    /// The last record of this log that is in the audit file, and how many before it are not. Without one, of another log, and where the file cannot be understood,
-    /// the log is written from its beginning: a line too many does no harm, a missing one does.
+    /// The last record of this log that is in the audit file, and how many before it are not. Without one, of another log, and where
+    /// the file cannot be understood, the log is written from its beginning: a line too many does no harm, a missing one does.
     pub(super) fn read(&self) -> io::Result<(Seq, u64)> {
         let text = match fs::read_to_string(&self.path) {
             Ok(text) => text,

@@ -6,11 +6,12 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+
+use super::json_file;
 
 /// The name of the file in the data directory.
 const FILE: &str = "rules.json";
@@ -45,11 +46,7 @@ impl KeptRules {
     /// # Errors
     /// When the file cannot be written.
     pub fn write(&self, data_dir: &Path) -> io::Result<()> {
-        let draft = data_dir.join(format!("{FILE}.{}", std::process::id()));
-        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
-        file.write_all(&serde_json::to_vec(self)?)?;
-        file.sync_all()?;
-        fs::rename(draft, data_dir.join(FILE))
+        json_file::write(&data_dir.join(FILE), self)
     }
 
     /// Removes what `data_dir` keeps. Returns whether there was something.
@@ -57,11 +54,7 @@ impl KeptRules {
     /// # Errors
     /// When the file cannot be removed.
     pub fn forget(data_dir: &Path) -> io::Result<bool> {
-        match fs::remove_file(data_dir.join(FILE)) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(error),
-        }
+        json_file::remove(&data_dir.join(FILE))
     }
 
     /// The arguments of a server with these flags in place of those of the same names.

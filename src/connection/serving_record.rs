@@ -5,12 +5,13 @@
 //! clients over HTTP find it where it was, and nobody may change more than before.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+
+use super::json_file;
 
 /// The name of the file in the data directory.
 const FILE: &str = "serving.json";
@@ -49,10 +50,7 @@ impl ServingRecord {
     /// # Errors
     /// When the file cannot be written.
     pub fn write(&self, data_dir: &Path) -> io::Result<()> {
-        let draft = data_dir.join(format!("{FILE}.{}", std::process::id()));
-        let file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft);
-        file?.write_all(&serde_json::to_vec(self)?)?;
-        fs::rename(draft, data_dir.join(FILE))
+        json_file::write(&data_dir.join(FILE), self)
     }
 
     /// Removes what `data_dir` says. Returns whether there was something.
@@ -60,11 +58,7 @@ impl ServingRecord {
     /// # Errors
     /// When the file cannot be removed.
     pub fn forget(data_dir: &Path) -> io::Result<bool> {
-        match fs::remove_file(data_dir.join(FILE)) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(error),
-        }
+        json_file::remove(&data_dir.join(FILE))
     }
 
     /// The arguments of a server of `data_dir` with these flags.

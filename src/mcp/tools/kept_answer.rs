@@ -61,7 +61,10 @@ impl KeptAnswer {
     /// The answer to a repeat of the call that was made at `at`.
     #[must_use]
     pub fn repeated(self, at: Timestamp) -> ToolResult {
-        let KeptAnswer { text, structured, failure } = self;
+        let KeptAnswer { text, mut structured, failure } = self;
+        if let Some(body) = structured.as_object_mut() {
+            body.insert("repeats_call_at".to_owned(), json!(at));
+        }
         let text = format!("This repeats a call made at {at}: nothing was sent to AWS now. Its answer was:\n{text}");
         ToolResult { text, structured, failure, input: None }
     }

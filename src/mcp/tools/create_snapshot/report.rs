@@ -18,7 +18,7 @@ use crate::mcp::tools::verdict::WriteVerdict;
 use crate::mcp::tools::waiting::AwaitedChange;
 use crate::mcp::tools::write_through::ACTED;
 use crate::model::text::shown;
-use crate::model::{ActionEnd, ActionId, ActionOutcome, FailureCode, Seq};
+use crate::model::{ActionEnd, ActionId, ActionOutcome, FailureCode, Seq, Timestamp};
 
 /// About the bytes of a snapshot's line of text.
 const LINE: usize = 45;
@@ -97,6 +97,10 @@ pub(super) struct SnapshotAnswer<'a> {
     /// With wait_seconds: how far the snapshots are.
     #[serde(skip_serializing_if = "Option::is_none")]
     wait: Option<AwaitedChange>,
+    /// Set where idempotency_key repeats a call: when that was made. Nothing was sent to AWS now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    repeats_call_at: Option<Timestamp>,
 }
 
 impl SnapshotRow {
@@ -287,6 +291,7 @@ pub(super) fn answer(outcome: &SnapshotOutcome, dry_run: bool) -> Result<ToolRes
             plan: plan.map(|plan| plan.data),
             seq,
             wait: None,
+            repeats_call_at: None,
         },
     )?;
     for kept in [&["snapshot_id", "device"][..], &["snapshot_id"]] {

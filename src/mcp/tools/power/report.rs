@@ -16,7 +16,7 @@ use crate::mcp::tools::waiting::AwaitedChange;
 use crate::mcp::tools::write_through::{Intent, LiveInstance};
 use crate::model::known::state_name;
 use crate::model::text::shown;
-use crate::model::{ActionEnd, ActionId, FailureCode, Observation, Seq};
+use crate::model::{ActionEnd, ActionId, FailureCode, Observation, Seq, Timestamp};
 
 /// The most instances that nobody named to show.
 const MAX_SHOWN: usize = 50;
@@ -98,6 +98,10 @@ pub struct PowerAnswer {
     /// With wait_seconds: how far the instances are.
     #[serde(skip_serializing_if = "Option::is_none")]
     wait: Option<AwaitedChange>,
+    /// Set where idempotency_key repeats a call: when that was made. Nothing was sent to AWS now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    repeats_call_at: Option<Timestamp>,
 }
 
 fn state_of(state: Option<&crate::model::Value>) -> Option<String> {
@@ -231,6 +235,7 @@ impl PowerReport {
             actions,
             seq,
             wait: None,
+            repeats_call_at: None,
         };
         let answer = ToolResult::new(text, &body)?;
         let failure = if acted || unasked_total.is_some() { Some(FailureCode::NotTrusted) } else { failure };

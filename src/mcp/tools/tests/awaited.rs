@@ -31,6 +31,7 @@ async fn a_change_with_a_wait_answers_once_the_new_state_is_there_and_so_does_it
     let again = json!({"instance_id": running, "wait_seconds": 5, "idempotency_key": "k"});
     let (told, said) = called(&client, &stop_instance::SPEC, again).await;
     assert!(said.starts_with("This repeats a call") && told["wait"]["done"] == true, "{said}");
+    assert!(told["repeats_call_at"].is_string(), "{told}");
     assert_eq!(world.simulator.world().requests("StopInstances"), 1);
 }
 
