@@ -186,7 +186,7 @@ fn a_second_server_on_one_data_directory_ends_and_names_the_first() {
     let sandbox = Sandbox::new(&simulator.endpoint());
     let first = sandbox.serve(&RARELY);
     let (code, said) = fails_to_serve(&sandbox);
-    assert_eq!(code, 1, "{said}");
+    assert_eq!(code, 3, "{said}");
     assert!(said.contains(sandbox.data().to_str().unwrap()), "{said}");
     assert!(said.contains(&first.running.pid().to_string()), "{said}");
     first.swept();
@@ -199,7 +199,7 @@ fn a_data_directory_held_by_something_silent_is_named_and_the_front_end_goes_on(
     let lock = File::create(sandbox.data().join("muster.lock")).unwrap();
     lock.lock().unwrap();
     let (code, said) = fails_to_serve(&sandbox);
-    assert_eq!(code, 1, "{said}");
+    assert_eq!(code, 3, "{said}");
     assert!(said.contains(sandbox.data().to_str().unwrap()), "{said}");
     let mut client = Client::stdio(&sandbox, &[]);
     introduces_itself(&mut client);
