@@ -1,17 +1,18 @@
 //! The simulator at the size of the largest accounts: it must never be the bottleneck of another benchmark.
 //!
-//! `cargo bench --bench simulator` starts `muster simulate` with 1,000,000 instances and walks all pages of 1,000 over HTTP,
+//! `cargo bench --bench simulator` starts `muster simulate` with 100,000 instances and walks all pages of 1,000 over HTTP,
 //! from this process. The result is how many instances the simulator describes in a second of its own CPU time, the
-//! system's share for the socket included: of the plain formula, after 100,000 changes (half tags, half stops), and while
+//! system's share for the socket included: of the plain formula, after 10,000 changes (half tags, half stops), and while
 //! things move by themselves. Beside it stand memory, start, and how long one page from anywhere takes.
 //!
-//! `MUSTER_BENCH_INSTANCES=20000`, `MUSTER_BENCH_CHANGES=2000` and `MUSTER_BENCH_CHURN=50` (a second) set the sizes;
-//! `MUSTER_BENCH_PROGRAM` names another build of `muster` to measure.
+//! `MUSTER_BENCH_INSTANCES=1000000`, `MUSTER_BENCH_CHANGES=100000` and `MUSTER_BENCH_CHURN=50` (a second) set the sizes, here
+//! those of the largest accounts; `MUSTER_BENCH_PROGRAM` names another build of `muster` to measure.
 
 #[path = "http/child.rs"]
 mod child;
 #[path = "simulator/client.rs"]
 mod client;
+mod record;
 #[path = "http/table.rs"]
 mod table;
 #[path = "http/usage.rs"]
@@ -29,6 +30,7 @@ use tokio::time::Instant;
 
 use child::Child;
 use client::Client;
+use record::{Budget, Record};
 use table::Table;
 use usage::Memory;
 use walk::{Walk, walk};
@@ -37,7 +39,7 @@ use walk::{Walk, walk};
 const RATE: f64 = 50_000.0;
 
 /// The most memory of a simulator, in MiB.
-const MEMORY: u64 = 2_048;
+const MEMORY: f64 = 2_048.0;
 
 /// Resources a call changes; EC2's limit for tags.
 const BATCH: usize = 1_000;
@@ -50,8 +52,8 @@ fn main() -> anyhow::Result<()> {
     if !std::env::args().any(|argument| argument == "--bench") {
         return Ok(writeln!(std::io::stdout(), "nothing measured: use cargo bench --bench simulator")?);
     }
-    let instances: usize = setting("MUSTER_BENCH_INSTANCES", 1_000_000)?;
-    let changes: usize = setting("MUSTER_BENCH_CHANGES", 100_000)?;
+    let instances: usize = setting("MUSTER_BENCH_INSTANCES", 100_000)?;
+    let changes: usize = setting("MUSTER_BENCH_CHANGES", 10_000)?;
     let churn: f64 = setting("MUSTER_BENCH_CHURN", 50.0)?;
     let program: String = setting("MUSTER_BENCH_PROGRAM", env!("CARGO_BIN_EXE_muster").to_owned())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -69,6 +71,7 @@ fn setting<T: FromStr<Err: std::error::Error + Send + Sync + 'static>>(name: &st
 async fn measure(program: &Path, instances: usize, changes: usize, churn: f64) -> anyhow::Result<()> {
     let mut out = std::io::stdout();
     let heading = format!("{instances} instances");
+    let mut record = Record::new("simulator");
     let mut table = Table::new(&[&heading, "instances/s/core", "CPU s", "wall s", "RSS MiB", "peak MiB"]);
     let count = instances.to_string();
     let plain = ["simulate", "--port", "0", "--instances", &count];
@@ -80,11 +83,17 @@ async fn measure(program: &Path, instances: usize, changes: usize, churn: f64) -
     let first = first.elapsed();
     let walked = walk(&mut client, child.pid).await?;
     ensure!(walked.instances > instances * 9 / 10, "only {} of {instances} are listed", walked.instances);
-    row(&mut table, "as the formula has them", &walked, usage::memory(child.pid)?);
+    let mut row = |name: &str, walk: &Walk, memory: Memory| {
+        table.row(cells(name, walk, memory));
+        let (rate, peak) = (rate(walk), mebibytes(memory.peak));
+        record.figure(&format!("{name}, described"), instances, rate, "a second of CPU", Some(Budget::AtLeast(RATE)));
+        record.figure(&format!("{name}, memory at most"), instances, peak, "MiB", Some(Budget::AtMost(MEMORY)));
+    };
+    row("as the formula has them", &walked, usage::memory(child.pid)?);
     let pages = latencies(&mut client, &walked).await?;
     let spent = change(&mut client, &walked, changes).await?;
     let again = walk(&mut client, child.pid).await?;
-    row(&mut table, &format!("after {changes} changes"), &again, usage::memory(child.pid)?);
+    row(&format!("after {changes} changes"), &again, usage::memory(child.pid)?);
     child.stop().await?;
 
     let rate = churn.to_string();
@@ -92,11 +101,10 @@ async fn measure(program: &Path, instances: usize, changes: usize, churn: f64) -
     (child, _) = started(program, &moving).await?;
     client = Client::connect(&child.authority("endpoint")?).await?;
     let churned = walk(&mut client, child.pid).await?;
-    row(&mut table, &format!("with {churn} changes a second"), &churned, usage::memory(child.pid)?);
+    row(&format!("with {churn} changes a second"), &churned, usage::memory(child.pid)?);
     child.stop().await?;
 
     writeln!(out, "{table}")?;
-    writeln!(out, "  budget: at least {RATE:.0} instances a second a core, at most {MEMORY} MiB")?;
     let millis = |duration: Duration| duration.as_secs_f64() * 1e3;
     writeln!(out, "  start {:.0} ms, first page of 1,000 {:.1} ms", millis(start), millis(first))?;
     let at = |percent: usize| pages.get(pages.len().saturating_sub(1) * percent / 100).copied().unwrap_or_default();
@@ -109,7 +117,11 @@ async fn measure(program: &Path, instances: usize, changes: usize, churn: f64) -
     )?;
     let a_second = f64::from(u32::try_from(changes)?) / spent.as_secs_f64().max(f64::EPSILON);
     writeln!(out, "  {changes} changes in {:.1} s: {a_second:.0} a second", spent.as_secs_f64())?;
-    Ok(())
+    record.figure("start", instances, millis(start), "ms", None);
+    record.figure("a page of 1,000 from anywhere, median", instances, millis(at(50)), "ms", None);
+    record.figure("a page of 1,000 from anywhere, 99 %", instances, millis(at(99)), "ms", None);
+    record.figure("changes", instances, a_second, "a second", None);
+    record.write()
 }
 
 /// A simulator, and how long it took from its start to its banner.
@@ -120,12 +132,21 @@ async fn started(program: &Path, arguments: &[&str]) -> anyhow::Result<(Child, D
     Ok((child, begun.elapsed()))
 }
 
-fn row(table: &mut Table, name: &str, walk: &Walk, memory: Memory) {
+/// A row of the table.
+fn cells(name: &str, walk: &Walk, memory: Memory) -> [String; 6] {
     let mib = |bytes: u64| (bytes >> 20).to_string();
     let (cpu, took) = (walk.cpu.as_secs_f64(), walk.wall.as_secs_f64());
-    let rate = f64::from(u32::try_from(walk.instances).unwrap_or(u32::MAX)) / cpu.max(f64::EPSILON);
-    let cells = [format!("{rate:.0}"), format!("{cpu:.2}"), format!("{took:.2}"), mib(memory.now), mib(memory.peak)];
-    table.row(std::iter::once(name.to_owned()).chain(cells));
+    let (rate, cpu, took) = (format!("{:.0}", rate(walk)), format!("{cpu:.2}"), format!("{took:.2}"));
+    [name.to_owned(), rate, cpu, took, mib(memory.now), mib(memory.peak)]
+}
+
+/// Instances described in a second of CPU time.
+fn rate(walk: &Walk) -> f64 {
+    f64::from(u32::try_from(walk.instances).unwrap_or(u32::MAX)) / walk.cpu.as_secs_f64().max(f64::EPSILON)
+}
+
+fn mebibytes(bytes: u64) -> f64 {
+    f64::from(u32::try_from(bytes >> 10).unwrap_or(u32::MAX)) / 1024.0
 }
 
 /// How long pages from anywhere take, in order.

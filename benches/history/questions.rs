@@ -21,7 +21,7 @@ const SEARCHES: usize = 5;
 const CHANGES: usize = 50;
 
 /// One resource at some point of the past.
-pub(crate) fn read(lived: &Filled, reads: usize) -> anyhow::Result<()> {
+pub(crate) fn read(lived: &Filled, reads: usize) -> anyhow::Result<Times> {
     let mut random = fastrand::Rng::with_seed(3);
     let mut times = Times::default();
     for _ in 0..reads {
@@ -30,23 +30,25 @@ pub(crate) fn read(lived: &Filled, reads: usize) -> anyhow::Result<()> {
         let found = times.measure(|| Ok(lived.store.snapshot()?.past(id, seq)?))?;
         anyhow::ensure!(found.is_some(), "{id} was not there at {seq}");
     }
-    say(&format!("as-of read of one resource: {}", times.shown()))
+    say(&format!("as-of read of one resource: {}", times.shown()))?;
+    Ok(times)
 }
 
 /// Those that ran: a quarter of an hour ago, half-way, and in the beginning. Beside it now.
-pub(crate) fn searches(lived: &Filled) -> anyhow::Result<()> {
+pub(crate) fn searches(lived: &Filled) -> anyhow::Result<Vec<(&'static str, Times)>> {
     lived.store.build_index()?;
     let snapshot = lived.store.snapshot()?;
     let newest = snapshot.seq();
     let now = snapshot.record(newest)?.recorded_at;
     let half = Seq(u64::midpoint(lived.ids.len() as u64, newest.0));
-    let points: [(&str, Option<Point>); 4] = [
+    let points: [(&'static str, Option<Point>); 4] = [
         ("now", None),
         ("a quarter of an hour ago", Some(point(lived, AskedPoint::At(now - Duration::from_mins(15)), now)?)),
         ("half-way back", Some(point(lived, AskedPoint::Seq(half), now)?)),
         ("in the beginning", Some(point(lived, AskedPoint::Seq(Seq(lived.ids.len() as u64)), now)?)),
     ];
     drop(snapshot);
+    let mut all = Vec::new();
     for (when, point) in points {
         let mut times = Times::default();
         for _ in 0..SEARCHES {
@@ -57,8 +59,9 @@ pub(crate) fn searches(lived: &Filled) -> anyhow::Result<()> {
             anyhow::ensure!(hits.total > 0, "none ran {when}");
         }
         say(&format!("search for what ran {when}: {}", times.shown()))?;
+        all.push((when, times));
     }
-    Ok(())
+    Ok(all)
 }
 
 fn point(lived: &Filled, moment: AskedPoint, now: Timestamp) -> anyhow::Result<Point> {
@@ -66,7 +69,7 @@ fn point(lived: &Filled, moment: AskedPoint, now: Timestamp) -> anyhow::Result<P
 }
 
 /// Pages of changes from anywhere in the log, newest first, and the timelines of single resources.
-pub(crate) fn changes(lived: &Filled, reads: usize) -> anyhow::Result<()> {
+pub(crate) fn changes(lived: &Filled, reads: usize) -> anyhow::Result<(Times, Times)> {
     let mut random = fastrand::Rng::with_seed(6);
     let (mut pages, mut timelines) = (Times::default(), Times::default());
     let question = ChangeFilter::default();
@@ -84,5 +87,6 @@ pub(crate) fn changes(lived: &Filled, reads: usize) -> anyhow::Result<()> {
         anyhow::ensure!(found.records().len() > 0, "{id} has no timeline");
     }
     say(&format!("a page of {CHANGES} changes from anywhere: {}", pages.shown()))?;
-    say(&format!("the timeline of one resource: {}", timelines.shown()))
+    say(&format!("the timeline of one resource: {}", timelines.shown()))?;
+    Ok((pages, timelines))
 }

@@ -6,6 +6,8 @@ use anyhow::bail;
 use aws_sdk_ec2::Client;
 use muster::kinds::KINDS;
 use serde_json::json;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::{ec2, usage};
 
@@ -18,16 +20,23 @@ const PAGE: i32 = 1_000;
 /// The most route tables that EC2 puts on one page.
 const SMALL_PAGE: i32 = 100;
 
-/// Lists what one sweep of every kind lists, drops it, and prints the CPU time it took as a banner.
+/// Lists what one sweep of every kind lists, all kinds at once, drops it, and prints the time and CPU time it took as a banner.
 pub(crate) fn sweep(endpoint: &str, region: &str) -> anyhow::Result<()> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
         let client = ec2::client(endpoint, region).await;
         let before = usage::cpu(std::process::id())?;
+        let begun = Instant::now();
+        let mut lists = JoinSet::new();
         for kind in KINDS {
-            list(&client, kind.slug).await?;
+            let client = client.clone();
+            lists.spawn(async move { list(&client, kind.slug).await });
         }
-        let spent = usage::cpu(std::process::id())?.saturating_sub(before);
-        writeln!(std::io::stdout(), "{}", json!({ "cpu_ms": u64::try_from(spent.as_millis())? }))?;
+        while let Some(listed) = lists.join_next().await {
+            listed??;
+        }
+        let took = u64::try_from(begun.elapsed().as_millis())?;
+        let spent = u64::try_from(usage::cpu(std::process::id())?.saturating_sub(before).as_millis())?;
+        writeln!(std::io::stdout(), "{}", json!({ "cpu_ms": spent, "took_ms": took }))?;
         Ok(())
     })
 }

@@ -45,7 +45,7 @@ pub struct Requests {
     pub last_minute: u64,
     /// The most calls in any 60 seconds so far.
     pub busiest_minute: u64,
-    /// Calls by how they ended: `OK`, AWS's error code, or a fault's effect (`Truncated`, `Garbled`, `Cut`, `Hung`).
+    /// Calls by how they ended: `OK`, AWS's error code, or a fault's effect (`Truncated`, `Garbled`, `Altered`, `Cut`, `Hung`).
     /// Calls in progress are not counted here.
     pub outcomes: BTreeMap<String, u64>,
 }

@@ -123,6 +123,7 @@ async fn suffer(world: &World, ask: &Ask, case: &Case<'_>, cutter: &Cutter, id: 
         (None, Err(refusal)) => done(&refusal.code),
         (Some(Mangling::Truncate(_)), _) => done("Truncated"),
         (Some(Mangling::Garble(_)), _) => done("Garbled"),
+        (Some(Mangling::Alter(_)), _) => done("Altered"),
     }
     let answer = text(ask.service, answer, id);
     let body = mangling.map(|mangling| (mangling, answer.body.clone()));

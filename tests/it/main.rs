@@ -30,11 +30,12 @@
 //! MUSTER_SEARCHES=20000 MUSTER_SEED=7 cargo test --release --test it searches:: -- --nocapture
 //! MUSTER_SUBSCRIBER_SECONDS=300 cargo test --release --test it subscribers:: -- --nocapture
 //! MUSTER_CROWD_SECONDS=60 cargo test --release --test it crowds:: -- --nocapture
+//! MUSTER_SOAK_MINUTES=30 MUSTER_SOAK_SIZE=100000 cargo test --release --test it soak:: -- --nocapture
 //! MUSTER_STATEMENTS=20000 cargo test --release --test it sql:: -- --nocapture
 //! MUSTER_COLD_STARTS=50 cargo test --release --test it cold_start -- --nocapture
 //! MUSTER_BENCH_SECONDS=300 cargo bench --bench events
-//! cargo bench --bench history
-//! cargo bench --bench simulator
+//! MUSTER_BENCH_RESOURCES=100000 MUSTER_BENCH_EVENTS=1000000 MUSTER_BENCH_RETAIN_MIB=32 cargo bench --bench history
+//! MUSTER_BENCH_INSTANCES=1000000 MUSTER_BENCH_CHANGES=100000 cargo bench --bench simulator
 //! ```
 
 #[cfg(test)]
@@ -136,6 +137,9 @@ mod services;
 mod setup;
 #[cfg(test)]
 mod shell;
+#[cfg(target_os = "linux")]
+#[cfg(test)]
+mod soak;
 #[cfg(test)]
 mod sql;
 #[cfg(test)]

@@ -9,6 +9,7 @@
 //! Everything goes by real time: the simulator and the server are processes. How long evidence outweighs absence is a minute; what
 //! waits for that says less with `--absence-after`, but for the long storm, and everything is waited for until it is there.
 
+mod altered;
 mod calls;
 pub(crate) mod log;
 mod losses;

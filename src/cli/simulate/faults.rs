@@ -47,6 +47,9 @@ pub(super) struct FaultFlags {
     /// The share of answers that are neither XML nor JSON, from 0 to 1 [default: 0]
     #[arg(long, value_name = "SHARE")]
     garble: Option<Share>,
+    /// The share of answers in which one character of an item is wrong, from 0 to 1 [default: 0]
+    #[arg(long, value_name = "SHARE")]
+    alter: Option<Share>,
     /// The share of calls whose connection closes without an answer, from 0 to 1 [default: 0]
     #[arg(long, value_name = "SHARE")]
     cut: Option<Share>,
@@ -104,6 +107,7 @@ impl FaultFlags {
         put(&mut faults.expired_tokens.share, self.expired_tokens);
         put(&mut faults.truncate.share, self.truncate);
         put(&mut faults.garble.share, self.garble);
+        put(&mut faults.alter.share, self.alter);
         put(&mut faults.cut.share, self.cut);
         put(&mut faults.denied, Some(self.denied).filter(|actions| !actions.is_empty()));
         put(&mut faults.dead_regions.regions, Some(self.dead_region).filter(|regions| !regions.is_empty()));

@@ -21,6 +21,7 @@ pub(super) enum Fault {
     StuckSnapshots,
     Ignored,
     NoCapacity,
+    Alter,
 }
 
 impl Fault {
@@ -43,6 +44,7 @@ impl Fault {
             Self::StuckSnapshots => "stuck_snapshots",
             Self::Ignored => "ignored",
             Self::NoCapacity => "no_capacity",
+            Self::Alter => "alter",
         }
     }
 

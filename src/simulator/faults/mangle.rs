@@ -15,6 +15,10 @@ pub(crate) enum Mangling {
     /// The body contains bytes that are valid in neither XML nor JSON, in its second or third quarter; its length is
     /// correct.
     Garble(u64),
+    /// One character of one item differs from what the account holds: a letter of a text or a digit of a number, and none of an
+    /// id. The body is as long as before, and every value in it is one that AWS could have given. Answers without items stay as
+    /// they are.
+    Alter(u64),
 }
 
 /// Malformed everywhere in XML (text, tags, attributes) and in JSON (strings and between tokens).
@@ -31,6 +35,7 @@ impl Mangling {
                 Response::from_parts(parts, interrupted(Bytes::copy_from_slice(half)))
             }
             Self::Garble(drawn) => Response::from_parts(parts, Body::from(garbled(body, drawn))),
+            Self::Alter(drawn) => Response::from_parts(parts, Body::from(altered(body, drawn))),
         }
     }
 }
@@ -39,6 +44,44 @@ fn garbled(body: &str, drawn: u64) -> String {
     let mut out = body.to_owned();
     out.insert_str(middle(body, drawn), RUBBISH);
     out
+}
+
+/// The body with another letter or digit at one of the places where that leaves it readable.
+fn altered(body: &str, drawn: u64) -> String {
+    let places: Vec<usize> = values(body).flat_map(|(at, text)| characters(at, text)).collect();
+    let drawn = Dice::new(drawn, 0).below(u64::try_from(places.len()).unwrap_or(0).max(1));
+    let at = usize::try_from(drawn).ok().and_then(|drawn| places.get(drawn).copied());
+    let other = at.and_then(|at| body.as_bytes().get(at).copied()).map(other);
+    let (Some(at), Some(other)) = (at, other) else { return body.to_owned() };
+    let (before, after) = (body.get(..at).unwrap_or_default(), body.get(at + 1..).unwrap_or_default());
+    format!("{before}{}{after}", char::from(other))
+}
+
+/// The texts of elements inside items that are no ids, times, words for true and false, or escaped; with their places.
+fn values(body: &str) -> impl Iterator<Item = (usize, &str)> {
+    let within = body.find("<item>").unwrap_or(body.len())..body.rfind("</item>").unwrap_or(body.len());
+    let starts = body.get(within.clone()).unwrap_or_default().match_indices('<').map(move |(at, _)| within.start + at);
+    starts.filter_map(|start| {
+        let (name, rest) = body.get(start + 1..)?.split_once('>')?;
+        let (text, end) = rest.split_once('<')?;
+        let is_leaf = end.strip_prefix('/').is_some_and(|end| end.starts_with(name));
+        let is_free = !name.ends_with("Id") && !text.contains([':', '&']) && !matches!(text, "true" | "false");
+        (is_leaf && is_free).then_some((start + 1 + name.len() + 1, text))
+    })
+}
+
+/// Where the letters and digits of a text at `at` stand.
+fn characters(at: usize, text: &str) -> impl Iterator<Item = usize> {
+    text.bytes().enumerate().filter(|(_, byte)| byte.is_ascii_alphanumeric()).map(move |(place, _)| at + place)
+}
+
+/// Another letter or digit than this one.
+const fn other(byte: u8) -> u8 {
+    match byte {
+        b'z' | b'Z' => byte - 1,
+        b'a'..=b'y' | b'A'..=b'Y' => byte + 1,
+        _ => byte ^ 1,
+    }
 }
 
 /// A position in the second or third quarter, on a character boundary.
@@ -76,5 +119,25 @@ mod tests {
             assert_eq!(text, garbled(json, drawn));
         }
         assert_eq!(garbled("", 1), RUBBISH);
+    }
+
+    #[test]
+    fn an_altered_answer_has_one_other_character_in_a_value_of_an_item() {
+        let body = "<R><id>r-1</id><s><item><aId>vol-1</aId><size>8</size><on>true</on><at>2026-11-29T00:00:00Z</at>\
+                    <tags><item><key>Name</key><value>a&amp;b</value></item><item><key>z</key></item></tags></item></s>\
+                    <next>t-1</next></R>";
+        let mut places = std::collections::BTreeSet::new();
+        for drawn in 0..200 {
+            let text = altered(body, drawn);
+            assert_eq!(text.len(), body.len());
+            let differ: Vec<usize> =
+                (0..body.len()).filter(|at| body.as_bytes()[*at] != text.as_bytes()[*at]).collect();
+            assert_eq!(differ.len(), 1, "{text}");
+            assert_eq!(text, altered(body, drawn));
+            places.extend(differ);
+        }
+        let values = ["8<", "Name<", "ame<", "me<", "e</key", "z<"].map(|value| body.find(value).unwrap());
+        assert_eq!(places, values.into());
+        assert_eq!(altered("{}", 1), "{}");
     }
 }

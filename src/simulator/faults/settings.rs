@@ -29,6 +29,8 @@ pub struct Faults {
     pub truncate: Strike,
     /// Answers whose body is not valid XML or JSON.
     pub garble: Strike,
+    /// Answers in which one character of one item differs from what the account holds.
+    pub alter: Strike,
     /// Calls that are not carried out and whose connection closes without an answer.
     pub cut: Strike,
     /// Actions that the caller's policy denies.

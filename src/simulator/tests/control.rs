@@ -158,6 +158,20 @@ async fn a_garbled_answer_is_whole_and_no_xml() {
 }
 
 #[tokio::test]
+async fn an_altered_answer_differs_in_one_character() {
+    let simulator = Simulator::start(options(50)).await.unwrap();
+    simulator.world().faults().patch(&json!({"alter": {"share": 1}})).unwrap();
+    let bodies = [describe(&simulator).await.1, describe(&simulator).await.1];
+    // Each has its own wrong character, and its own request id.
+    let items = bodies.each_ref().map(|body| &body[body.find("<item>").unwrap()..body.rfind("</item>").unwrap()]);
+    let differ = items[0].bytes().zip(items[1].bytes()).filter(|(one, other)| one != other).count();
+    assert!(items[0].len() == items[1].len() && differ == 2, "{differ}");
+    let outcomes = &simulator.world().ledger()[0].outcomes;
+    assert_eq!(outcomes["Altered"], 2);
+    simulator.stop().await;
+}
+
+#[tokio::test]
 async fn a_cut_call_gets_nothing_and_is_not_carried_out() {
     let simulator = Simulator::start(options(50)).await.unwrap();
     let home = simulator.world().home();

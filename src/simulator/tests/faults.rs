@@ -53,6 +53,7 @@ fn shares() -> Vec<(&'static str, Value, &'static str)> {
         ("failing_pages", json!({"failing_pages": {"share": 0.2}}), PAGED),
         ("truncate", json!({"truncate": {"share": 0.2}}), PAGED),
         ("garble", json!({"garble": {"share": 0.2}}), PAGED),
+        ("alter", json!({"alter": {"share": 0.2}}), PAGED),
         ("cut", json!({"cut": {"share": 0.2}}), PAGED),
     ]
 }
@@ -276,6 +277,7 @@ fn every_count_has_the_name_of_its_fault() {
     let board = board(&json!({
         "buckets": {"on": true}, "latency": {"fixed": "1s"}, "lag": {"most": "1s"}, "hide": {"share": 0.1},
         "lose_tags": {"share": 0.1}, "truncate": {"share": 0.5}, "garble": {"share": 0.5}, "cut": {"share": 0.5},
+        "alter": {"share": 0.5},
         "expired_tokens": {"share": 1}, "failing_pages": {"share": 0.5}, "denied": ["DescribeRegions"],
         "stuck_snapshots": {"share": 1}, "dead_regions": {"regions": ["eu-west-1"]}, "throttle": {"share": 0.1},
         "ignored": {"dry_run": ["CreateSnapshots"]}, "no_capacity": ["DescribeVolumes"],

@@ -101,10 +101,15 @@ impl WebClient {
 
     /// A request; `None` where the connection breaks before there is a result.
     pub(crate) async fn ask(&mut self, method: &str, params: &Value) -> Option<Value> {
+        self.answer(method, params).await?.get_mut("result").map(Value::take)
+    }
+
+    /// A request; what answers it, be that a result or an error. `None` where the connection breaks before.
+    pub(crate) async fn answer(&mut self, method: &str, params: &Value) -> Option<Value> {
         let message = self.message(method, params);
         let response = self.try_send(Method::POST, "application/json", &message.to_string()).await.ok()?;
         let text = response.into_body().collect().await.ok()?.to_bytes();
-        serde_json::from_slice::<Value>(&text).ok()?.get_mut("result").map(Value::take)
+        serde_json::from_slice(&text).ok()
     }
 
     /// Opens the stream of notifications: of a session that is subscribed, or about `uris`. `None` where the server does not open it.

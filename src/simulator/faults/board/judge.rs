@@ -91,6 +91,7 @@ impl Board {
         for (fault, strike, mangling) in [
             (Fault::Truncate, &faults.truncate, Mangling::Truncate as fn(u64) -> Mangling),
             (Fault::Garble, &faults.garble, Mangling::Garble),
+            (Fault::Alter, &faults.alter, Mangling::Alter),
         ] {
             if call.struck(fault, strike) {
                 self.strike(fault);
