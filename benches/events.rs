@@ -4,11 +4,17 @@
 //! simulator's events, and flips instances at several rates: real stops and starts, each of which has two events, one as it begins
 //! and one as it ends two seconds later. A client is subscribed to a thousand of the flipped instances. The time is from
 //! asking the simulator to flip to the client's having read the notification, so it holds the way through the queue too. Then the
-//! highest rate goes on for a while: every event that was put into the queue must have been received, decided and deleted.
+//! highest rate goes on for a while: every event that was put into the queue must have been received, decided and deleted. After that
+//! AWS's SDK alone receives and deletes as many messages, so that the CPU time of an event can be told from what receiving it costs.
+//! Last, a server with the default share and intervals follows two changes a second, and what it asks AWS meanwhile is counted.
 //!
-//! `MUSTER_BENCH_SECONDS=300` sets how long that is (30 unless said otherwise), `MUSTER_BENCH_INSTANCES` how many instances there
-//! are, `MUSTER_BENCH_PROGRAM` another build of `muster`.
+//! `MUSTER_BENCH_SECONDS=300` sets how long the highest rate goes on (30 unless said otherwise), `MUSTER_BENCH_INSTANCES` how many
+//! instances there are, `MUSTER_BENCH_RATES=1,100` the rates before, `MUSTER_BENCH_CALLS=0` how long calls are counted in seconds
+//! (60 unless said otherwise), `MUSTER_BENCH_PROGRAM` another build of `muster`. The figures are written to
+//! `target/bench/events.json` too.
 
+#[path = "events/alone.rs"]
+mod alone;
 #[path = "events/bed.rs"]
 mod bed;
 #[path = "http/child.rs"]
@@ -21,6 +27,7 @@ mod program;
 mod usage;
 
 use std::io::Write as _;
+use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -29,11 +36,30 @@ use serde_json::{Value, json};
 use tokio::task::LocalSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
-use bed::{Bed, Line};
+use bed::{Asking, Bed, Line};
+use child::Child;
 use heard::QueueListener;
 
 /// Events a second.
-const RATES: [u64; 4] = [1, 100, 500, 2_000];
+const RATES: &str = "1,100,500,2000";
+
+/// Events a second that go on for a while.
+const HIGHEST: u64 = 2_000;
+
+/// The time in milliseconds that 99 of 100 notifications keep within, up to this many events a second.
+const P99: [(u64, f64); 2] = [(500, 10.0), (2_000, 25.0)];
+
+/// The most CPU time of an event, beyond what the SDK's receiving and deleting costs, in microseconds.
+const CPU: f64 = 250.0;
+
+/// The most `DescribeInstances` calls a minute: as many as sweeping 10,000 instances at the normal pace costs.
+const CALLS: f64 = 20.0;
+
+/// How many instances there are while calls are counted: a sweep of them is ten calls.
+const FEW: usize = 10_000;
+
+/// For how long the SDK alone finds its messages.
+const ALONE: Duration = Duration::from_secs(8);
 
 /// How long each rate goes on while latency is measured.
 const LENGTH: Duration = Duration::from_secs(20);
@@ -51,71 +77,146 @@ const SETTLES: Duration = Duration::from_secs(3);
 const SUBSCRIBED: u64 = 1_000;
 
 fn main() -> anyhow::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    if let [alone::ARGUMENT, endpoint, region, queue, messages] = *words {
+        return alone::receive(endpoint, region, queue, messages.parse()?);
+    }
     // `cargo test --all-targets` runs benchmarks too, without this flag, to see that they build.
-    if !std::env::args().any(|argument| argument == "--bench") {
+    if !words.contains(&"--bench") {
         return Ok(writeln!(std::io::stdout(), "nothing measured: use cargo bench --bench events")?);
     }
     let instances: usize = setting("MUSTER_BENCH_INSTANCES", "100000")?;
     let sustained = Duration::from_secs(setting("MUSTER_BENCH_SECONDS", "30")?);
+    let counted = Duration::from_secs(setting("MUSTER_BENCH_CALLS", "60")?);
+    let rates: String = setting("MUSTER_BENCH_RATES", RATES)?;
+    let rates: Vec<u64> =
+        rates.split(',').map(|rate| rate.trim().parse()).collect::<Result<_, _>>().context("MUSTER_BENCH_RATES")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    LocalSet::new().block_on(&runtime, measure(instances, sustained))
+    let report = LocalSet::new().block_on(&runtime, async {
+        let mut report = measure(instances, &rates, sustained).await?;
+        if !counted.is_zero() {
+            report.insert("describe_instances_a_minute".to_owned(), json!(calls(counted).await?));
+        }
+        anyhow::Ok(report)
+    })?;
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench");
+    std::fs::create_dir_all(&directory)?;
+    Ok(std::fs::write(directory.join("events.json"), format!("{:#}\n", Value::Object(report)))?)
 }
 
-async fn measure(instances: usize, sustained: Duration) -> anyhow::Result<()> {
-    let bed = Bed::make(instances).await?;
+type Report = serde_json::Map<String, Value>;
+
+async fn measure(instances: usize, rates: &[u64], sustained: Duration) -> anyhow::Result<Report> {
+    let bed = Bed::make(instances, Asking::RARELY).await?;
     let memory = usage::memory(bed.server.pid)?;
     say(&format!("{instances} instances, swept; {} MiB resident", memory.now >> 20))?;
     let mut flipper = Flipper { line: bed.control().await?, heard: 0, others: SUBSCRIBED };
     let subscribed = flipper.flip_heard(SUBSCRIBED).await?;
     let listener = QueueListener::open(&bed.authority, &subscribed).await?;
-    for rate in RATES {
+    let mut latencies = Vec::new();
+    for rate in rates.iter().copied() {
         bed.drained().await?;
         listener.took(&[]);
         let flips = flipper.run(rate, LENGTH).await?;
         bed.drained().await?;
         let took = listener.took(&flips);
         let of = |share: f64| percentile(&took, share) * 1_000.0;
+        let budget = P99.iter().find(|(most, _)| rate <= *most).map(|(_, budget)| *budget);
+        let said = budget.map(|budget| format!(" (budget {budget} ms: {})", verdict(of(0.99), budget)));
         say(&format!(
-            "{rate:>5} events/s: {:>4} flips heard of, p50 {:.1} ms, p99 {:.1} ms; {} not heard of",
+            "{rate:>5} events/s: {:>4} flips heard of, p50 {:.1} ms, p99 {:.1} ms{}; {} not heard of",
             took.len(),
             of(0.5),
             of(0.99),
+            said.unwrap_or_default(),
             flips.len() - took.len()
         ))?;
+        latencies.push(json!({ "events_a_second": rate, "p50_ms": of(0.5), "p99_ms": of(0.99), "budget_ms": budget }));
     }
-    sustain(&bed, &mut flipper, sustained).await?;
-    bed.stop().await
+    let mut report = sustain(&bed, &mut flipper, sustained).await?;
+    report.insert("instances".to_owned(), json!(instances));
+    report.insert("latencies".to_owned(), json!(latencies));
+    let alone = receive_alone(bed, flipper).await?;
+    let own = report.get("cpu_us").and_then(Value::as_f64).unwrap_or(f64::NAN) - alone;
+    say(&format!(
+        "the SDK alone: {alone:.0} us of CPU a message received and deleted; beyond it Muster takes {own:.0} us (budget {CPU}: {})",
+        verdict(own, CPU)
+    ))?;
+    report.insert("sdk_cpu_us".to_owned(), json!(alone));
+    report.insert("cpu_budget_us".to_owned(), json!(CPU));
+    Ok(report)
+}
+
+/// The CPU time of a message that the SDK alone receives and deletes, in microseconds.
+async fn receive_alone(bed: Bed, mut flipper: Flipper) -> anyhow::Result<f64> {
+    let (endpoint, region) = (bed.endpoint.clone(), bed.region.clone());
+    let listening = flipper.line.post("/_simulator/listen", &json!({ "name": "alone" })).await?;
+    let queue = listening.get("queue_url").and_then(Value::as_str).context("no queue")?.to_owned();
+    let (simulator, directory) = bed.stop_server().await?;
+    let before = flips(&mut flipper).await?;
+    flipper.run(HIGHEST, ALONE).await?;
+    // Half of what was put into any queue is in this one.
+    let messages = (flips(&mut flipper).await? - before) / 2;
+    let arguments = [alone::ARGUMENT, &endpoint, &region, &queue, &messages.to_string()];
+    let child = Child::start(&std::env::current_exe()?, &arguments, &[], &directory.path().join("alone.log")).await?;
+    simulator.stop().await?;
+    child.banner.get("cpu_us").and_then(Value::as_f64).context("the SDK alone told no time")
+}
+
+/// How many events the simulator put into queues so far.
+async fn flips(flipper: &mut Flipper) -> anyhow::Result<u64> {
+    let counts = flipper.line.get("/_simulator/faults/counts").await?;
+    counts.pointer("/events/delivered").and_then(Value::as_u64).context("the simulator counts no events")
+}
+
+/// How many `DescribeInstances` calls a minute a server makes that follows two changes a second, sweeps included.
+async fn calls(length: Duration) -> anyhow::Result<f64> {
+    let bed = Bed::make(FEW, Asking { share: "25", intervals: None }).await?;
+    let mut flipper = Flipper { line: bed.control().await?, heard: 0, others: SUBSCRIBED };
+    // Until the first follow-ups are due, and the pace has settled.
+    flipper.run(2 * EVENTS_A_FLIP, Duration::from_secs(20)).await?;
+    let (before, begun) = (bed.calls("DescribeInstances").await?, Instant::now());
+    flipper.run(2 * EVENTS_A_FLIP, length).await?;
+    let made = bed.calls("DescribeInstances").await? - before;
+    let a_minute = float(made) * 60.0 / begun.elapsed().as_secs_f64();
+    say(&format!(
+        "two changes a second among {FEW} instances: {a_minute:.0} DescribeInstances calls a minute, sweeps included (budget {CALLS}: {})",
+        verdict(a_minute, CALLS)
+    ))?;
+    bed.stop().await?;
+    Ok(a_minute)
 }
 
 /// The highest rate for a while, and what became of every event.
-async fn sustain(bed: &Bed, flipper: &mut Flipper, length: Duration) -> anyhow::Result<()> {
+async fn sustain(bed: &Bed, flipper: &mut Flipper, length: Duration) -> anyhow::Result<Report> {
     let (before, counted) = bed.drained().await?;
     let (begun, used) = (Instant::now(), usage::cpu(bed.server.pid)?);
-    let rate = RATES.into_iter().max().unwrap_or(1);
-    flipper.run(rate, length).await?;
-    let sent_in = begun.elapsed();
+    flipper.run(HIGHEST, length).await?;
+    let sent_in = begun.elapsed().saturating_sub(SETTLES);
     let (after, done) = bed.drained().await?;
     let events = after - before;
     let deleted = done.deleted - counted.deleted;
-    let cpu = usage::cpu(bed.server.pid)?.saturating_sub(used).as_secs_f64();
+    let cpu = usage::cpu(bed.server.pid)?.saturating_sub(used).as_secs_f64() * 1e6 / float(events.max(1));
     let memory = usage::memory(bed.server.pid)?;
+    let lost = events.saturating_sub(deleted);
     say(&format!(
-        "asked for {rate} events/s for {} s: {events} put into the queue ({:.0}/s), {} received, {} applied, {} unchanged, {} \
-         repeated, {deleted} deleted; {} lost",
+        "asked for {HIGHEST} events/s for {} s: {events} put into the queue ({:.0}/s), {} received, {} applied, {} unchanged, {} \
+         repeated, {deleted} deleted; {lost} lost",
         length.as_secs(),
         float(events) / sent_in.as_secs_f64(),
         done.received - counted.received,
         done.applied - counted.applied,
         done.unchanged - counted.unchanged,
         done.repeated - counted.repeated,
-        events.saturating_sub(deleted),
     ))?;
     say(&format!(
-        "server: {:.0} us of CPU an event, {} MiB resident, {} MiB at most",
-        cpu * 1e6 / float(events.max(1)),
+        "server: {cpu:.0} us of CPU an event, {} MiB resident, {} MiB at most",
         memory.now >> 20,
         memory.peak >> 20
-    ))
+    ))?;
+    let report = json!({ "events": events, "lost": lost, "cpu_us": cpu, "sent_a_second": float(events) / sent_in.as_secs_f64() });
+    report.as_object().cloned().context("an object")
 }
 
 /// Flips instances in turn.
@@ -170,6 +271,10 @@ impl Flipper {
         sleep(SETTLES).await;
         Ok(heard)
     }
+}
+
+fn verdict(value: f64, budget: f64) -> &'static str {
+    if value <= budget { "within" } else { "OVER" }
 }
 
 fn say(line: &str) -> anyhow::Result<()> {

@@ -6,7 +6,7 @@
 //! A subscription is registered here before it is acknowledged, so it is told of every change from its acknowledgement on. What
 //! changed before that, a client reads.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -67,11 +67,18 @@ pub struct ChangeHub {
 
 struct Hub {
     next: u64,
-    boxes: HashMap<u64, Arc<PendingChanges>>,
-    topics: HashMap<ChangeTopic, BTreeMap<u64, BTreeSet<Arc<str>>>>,
+    subscribers: HashMap<u64, Subscriber>,
+    /// Who subscribed to each topic, and under which URI; under several, a subscriber stands there as often.
+    topics: HashMap<Arc<ChangeTopic>, Vec<(u64, Arc<str>)>>,
     list: HashSet<u64>,
     /// (part, whole): a change of the part is also a change of the whole with the same id.
     parts: Vec<(Kind, Kind)>,
+}
+
+struct Subscriber {
+    mailbox: Arc<PendingChanges>,
+    /// What it subscribed to, once for each URI: nobody's end looks through the topics of all.
+    topics: Vec<Arc<ChangeTopic>>,
 }
 
 #[derive(Default)]
@@ -86,6 +93,13 @@ impl PendingChanges {
         change(&mut self.dirty.lock());
         self.wake.notify_one();
     }
+
+    /// Adds a URI. Who has not taken it since it was added last was woken then.
+    fn put_uri(&self, uri: &Arc<str>) {
+        if self.dirty.lock().uris.insert(Arc::clone(uri)) {
+            self.wake.notify_one();
+        }
+    }
 }
 
 impl ChangeHub {
@@ -93,7 +107,7 @@ impl ChangeHub {
     /// checks belong to the instance.
     #[must_use]
     pub fn new(parts: Vec<(Kind, Kind)>) -> Self {
-        let hub = Hub { next: 0, boxes: HashMap::new(), topics: HashMap::new(), list: HashSet::new(), parts };
+        let hub = Hub { next: 0, subscribers: HashMap::new(), topics: HashMap::new(), list: HashSet::new(), parts };
         ChangeHub { hub: Arc::new(Mutex::new(hub)), newest: watch::Sender::new(Seq::ZERO) }
     }
 
@@ -127,8 +141,10 @@ impl ChangeHub {
     /// Marks everything that has subscribers: all of it may have changed.
     pub fn mark_all(&self) {
         let hub = self.hub.lock();
-        let topics = hub.topics.keys().cloned().collect();
-        hub.mark(&topics, true);
+        for topic in hub.topics.keys() {
+            hub.mark_topic(topic);
+        }
+        hub.mark_list();
     }
 
     /// Registers a subscriber: for the list of resources if `list_changed`, and for each topic under the URI as spelled.
@@ -138,7 +154,7 @@ impl ChangeHub {
         let mut hub = self.hub.lock();
         hub.next += 1;
         let subscriber = hub.next;
-        hub.boxes.insert(subscriber, Arc::clone(&mailbox));
+        hub.subscribers.insert(subscriber, Subscriber { mailbox: Arc::clone(&mailbox), topics: Vec::new() });
         if list_changed {
             hub.list.insert(subscriber);
         }
@@ -152,7 +168,7 @@ impl ChangeHub {
     /// The number of subscribers.
     #[must_use]
     pub fn subscribers(&self) -> usize {
-        self.hub.lock().boxes.len()
+        self.hub.lock().subscribers.len()
     }
 }
 
@@ -176,42 +192,61 @@ impl Hub {
 
     fn mark(&self, topics: &BTreeSet<ChangeTopic>, list_changed: bool) {
         for topic in topics {
-            for (subscriber, uris) in self.topics.get(topic).into_iter().flatten() {
-                if let Some(mailbox) = self.boxes.get(subscriber) {
-                    mailbox.put(|dirty| dirty.uris.extend(uris.iter().cloned()));
-                }
-            }
+            self.mark_topic(topic);
         }
         if list_changed {
-            for mailbox in self.list.iter().filter_map(|subscriber| self.boxes.get(subscriber)) {
-                mailbox.put(|dirty| dirty.list_changed = true);
+            self.mark_list();
+        }
+    }
+
+    fn mark_topic(&self, topic: &ChangeTopic) {
+        for (subscriber, uri) in self.topics.get(topic).into_iter().flatten() {
+            if let Some(Subscriber { mailbox, .. }) = self.subscribers.get(subscriber) {
+                mailbox.put_uri(uri);
             }
+        }
+    }
+
+    fn mark_list(&self) {
+        for Subscriber { mailbox, .. } in self.list.iter().filter_map(|subscriber| self.subscribers.get(subscriber)) {
+            mailbox.put(|dirty| dirty.list_changed = true);
         }
     }
 
     fn add(&mut self, subscriber: u64, topic: ChangeTopic, uri: Arc<str>) {
-        self.topics.entry(topic).or_default().entry(subscriber).or_default().insert(uri);
+        let topic = self.topics.get_key_value(&topic).map_or_else(|| Arc::new(topic), |(known, _)| Arc::clone(known));
+        let heard = self.topics.entry(Arc::clone(&topic)).or_default();
+        if heard.iter().rev().any(|(other, known)| *other == subscriber && *known == uri) {
+            return;
+        }
+        // Most name it alike, and then share the text.
+        let uri = heard.last().filter(|(_, known)| *known == uri).map_or(uri, |(_, known)| Arc::clone(known));
+        heard.push((subscriber, uri));
+        if let Some(subscriber) = self.subscribers.get_mut(&subscriber) {
+            subscriber.topics.push(topic);
+        }
     }
 
-    fn remove(&mut self, subscriber: u64, uri: &str) {
-        self.topics.retain(|_, subscribers| {
-            if let Some(uris) = subscribers.get_mut(&subscriber) {
-                uris.remove(uri);
-                if uris.is_empty() {
-                    subscribers.remove(&subscriber);
-                }
+    /// Ends what a subscriber has under `uri`, or all of it.
+    fn remove(&mut self, subscriber: u64, uri: Option<&str>) {
+        let Some(Subscriber { topics, .. }) = self.subscribers.get_mut(&subscriber) else { return };
+        topics.retain(|topic| {
+            let Some(heard) = self.topics.get_mut(topic) else { return false };
+            let is_meant =
+                |(other, known): &(u64, Arc<str>)| *other == subscriber && uri.is_none_or(|uri| **known == *uri);
+            let Some(place) = heard.iter().position(is_meant) else { return true };
+            heard.swap_remove(place);
+            if heard.is_empty() {
+                self.topics.remove(topic);
             }
-            !subscribers.is_empty()
+            false
         });
     }
 
     fn forget(&mut self, subscriber: u64) {
-        self.boxes.remove(&subscriber);
+        self.remove(subscriber, None);
+        self.subscribers.remove(&subscriber);
         self.list.remove(&subscriber);
-        self.topics.retain(|_, subscribers| {
-            subscribers.remove(&subscriber);
-            !subscribers.is_empty()
-        });
     }
 }
 
@@ -236,8 +271,10 @@ impl Subscription {
     /// Reports all that it subscribes to as changed, because it may have changed unheard.
     pub fn mark_all(&self) {
         let hub = self.hub.hub.lock();
-        let uris = hub.topics.values().filter_map(|subscribers| subscribers.get(&self.subscriber)).flatten().cloned();
-        let (uris, list) = (uris.collect::<BTreeSet<_>>(), hub.list.contains(&self.subscriber));
+        let topics = hub.subscribers.get(&self.subscriber).into_iter().flat_map(|subscriber| &subscriber.topics);
+        let heard = topics.filter_map(|topic| hub.topics.get(topic)).flatten();
+        let own = heard.filter(|(subscriber, _)| *subscriber == self.subscriber).map(|(_, uri)| Arc::clone(uri));
+        let (uris, list) = (own.collect::<BTreeSet<_>>(), hub.list.contains(&self.subscriber));
         drop(hub);
         self.mailbox.put(|dirty| {
             dirty.uris.extend(uris);
@@ -247,7 +284,13 @@ impl Subscription {
 
     /// Ends the subscription to `uri`. A pending change may still be reported.
     pub fn remove(&self, uri: &str) {
-        self.hub.hub.lock().remove(self.subscriber, uri);
+        self.hub.hub.lock().remove(self.subscriber, Some(uri));
+    }
+
+    /// How many subscribe to anything, this one among them.
+    #[must_use]
+    pub fn crowd(&self) -> usize {
+        self.hub.subscribers()
     }
 
     /// Whether changes were ever taken.

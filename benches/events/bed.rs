@@ -30,7 +30,25 @@ pub(crate) struct Bed {
     pub(crate) server: Child,
     /// Where the server serves HTTP.
     pub(crate) authority: String,
+    /// Where the simulator serves AWS's APIs.
+    pub(crate) endpoint: String,
+    /// The region of everything.
+    pub(crate) region: String,
     directory: TempDir,
+}
+
+/// How the server asks AWS.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asking {
+    /// Its share of AWS's limits, in percent.
+    pub(crate) share: &'static str,
+    /// How often it sweeps; `None`: as it does by default.
+    pub(crate) intervals: Option<&'static str>,
+}
+
+impl Asking {
+    /// As rarely as possible: nothing runs but what is measured.
+    pub(crate) const RARELY: Asking = Asking { share: "1", intervals: Some(INTERVALS) };
 }
 
 /// What became of events so far, as the server counts them.
@@ -72,6 +90,12 @@ impl Line {
         Ok(serde_json::from_str(text)?)
     }
 
+    /// Gets the JSON at a path.
+    pub(crate) async fn get(&mut self, path: &str) -> anyhow::Result<Value> {
+        let request = Request::get(path).header("host", &self.authority);
+        self.send(request.body(Full::default())?).await
+    }
+
     async fn send(&mut self, request: Request<Full<Bytes>>) -> anyhow::Result<Value> {
         self.sender.ready().await?;
         let response = self.sender.send_request(request).await?;
@@ -110,7 +134,7 @@ pub(crate) fn question(
 
 impl Bed {
     /// Starts everything and waits until the server has swept everything.
-    pub(crate) async fn make(instances: usize) -> anyhow::Result<Self> {
+    pub(crate) async fn make(instances: usize, asking: Asking) -> anyhow::Result<Self> {
         let directory = tempfile::tempdir()?;
         let file = |name: &str| directory.path().join(name);
         let count = instances.to_string();
@@ -126,19 +150,9 @@ impl Bed {
         let data = file("data");
         let data = data.to_str().context("the temporary directory's path is not UTF-8")?;
         let home = directory.path().to_str().context("the temporary directory's path is not UTF-8")?;
-        let arguments = [
-            "serve",
-            "--http",
-            "127.0.0.1:0",
-            "--data-dir",
-            data,
-            "--interval",
-            INTERVALS,
-            "--aws-share",
-            "1",
-            "--queue-url",
-            &queue,
-        ];
+        let mut arguments = vec!["serve", "--http", "127.0.0.1:0", "--data-dir", data, "--queue-url", &queue];
+        arguments.extend(["--aws-share", asking.share]);
+        arguments.extend(asking.intervals.into_iter().flat_map(|intervals| ["--interval", intervals]));
         let environment = [
             ("HOME", home),
             ("XDG_RUNTIME_DIR", home),
@@ -150,7 +164,7 @@ impl Bed {
         ];
         let server = Child::start(&program(), &arguments, &environment, &file("serve.log")).await?;
         let authority = server.authority("http")?;
-        let bed = Bed { simulator, server, authority, directory };
+        let bed = Bed { simulator, server, authority, endpoint, region, directory };
         let begun = Instant::now();
         let mut line = Line::open(&bed.authority).await?;
         while line.read("ec2://inventory/summary").await?.get("complete") != Some(&Value::Bool(true)) {
@@ -181,10 +195,17 @@ impl Bed {
 
     /// How many events were put into the queue so far.
     pub(crate) async fn delivered(&self) -> anyhow::Result<u64> {
-        let mut line = self.control().await?;
-        let request = Request::get("/_simulator/faults/counts").header("host", &line.authority);
-        let counts = line.send(request.body(Full::default())?).await?;
+        let counts = self.control().await?.get("/_simulator/faults/counts").await?;
         counts.pointer("/events/delivered").and_then(Value::as_u64).context("the simulator counts no events")
+    }
+
+    /// How often the server called an action so far.
+    pub(crate) async fn calls(&self, action: &str) -> anyhow::Result<u64> {
+        let requests = self.control().await?.get("/_simulator/requests").await?;
+        let requests =
+            requests.get("requests").and_then(Value::as_array).context("the simulator counts no requests")?;
+        let of_action = requests.iter().filter(|line| line.get("action").and_then(Value::as_str) == Some(action));
+        Ok(of_action.filter_map(|line| line.get("total").and_then(Value::as_u64)).sum())
     }
 
     /// Waits until every event that was put into the queue was received and deleted, and says what became of all.
@@ -207,8 +228,14 @@ impl Bed {
 
     /// Ends the processes.
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
+        let (simulator, _directory) = self.stop_server().await?;
+        simulator.stop().await
+    }
+
+    /// Ends the server alone.
+    pub(crate) async fn stop_server(self) -> anyhow::Result<(Child, TempDir)> {
         self.server.stop().await?;
-        self.simulator.stop().await
+        Ok((self.simulator, self.directory))
     }
 
     /// The end of the server's log.

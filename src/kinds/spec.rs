@@ -62,7 +62,8 @@ pub struct KindSpec {
     /// The state that a resource is in at first, if it is looked at until it leaves it.
     pub passing: Option<PassingState>,
     /// When a resource that an event or a tool changed is described, counted from that change: again while answers do not agree with
-    /// it. The first is also the time required between two describes that confirm that all tags are gone.
+    /// it. Many events in a row are described together, some seconds later ([`crate::source::refresh`]). The first is also the time
+    /// required between two describes that confirm that all tags are gone.
     pub refreshes: &'static [Duration],
     /// Which CloudTrail calls concern the kind.
     pub calls: CallWords,

@@ -33,8 +33,12 @@ pub const NO_SESSION: RequestError =
     RequestError::NoSession { method: "resources/subscribe", instead: "use subscriptions/listen" };
 /// How long one message to a client may take.
 pub const SEND: Duration = Duration::from_secs(10);
-/// The shortest time between two rounds of notifications to one client. What changes meanwhile is told in one round.
+/// The longest pause between two rounds of notifications to one client while something changes all the time. What changes meanwhile
+/// is told in one round.
 const ROUND: Duration = Duration::from_millis(250);
+/// The pause for each subscriber there is: with few of them each is told at once, and however many there are, all together are told
+/// four thousand times a second at most.
+const SHARE: Duration = Duration::from_micros(250);
 /// The shortest time between two notifications that the list changed.
 const LIST: Duration = Duration::from_secs(1);
 
@@ -162,7 +166,7 @@ async fn push(subscription: &Subscription, sink: &impl NotificationSink, patienc
                 let now = Instant::now();
                 list_due = Some(list_sent.map_or(now, |sent| (sent + LIST).max(now)));
             }
-            round = Instant::now() + ROUND;
+            round = Instant::now() + pause(subscription.crowd());
         }
         if list_due.is_some_and(|due| due <= Instant::now()) {
             if !sent(sink.list_changed(), patience).await {
@@ -171,6 +175,11 @@ async fn push(subscription: &Subscription, sink: &impl NotificationSink, patienc
             (list_due, list_sent) = (None, Some(Instant::now()));
         }
     }
+}
+
+/// The pause after a round of one of so many subscribers.
+fn pause(crowd: usize) -> Duration {
+    u32::try_from(crowd).map_or(ROUND, |crowd| SHARE.saturating_mul(crowd).min(ROUND))
 }
 
 async fn sent<E: std::fmt::Display>(send: impl Future<Output = Result<(), E>>, patience: Duration) -> bool {
@@ -197,14 +206,15 @@ pub struct SessionSubscriptions {
 
 struct Active {
     subscription: Arc<Subscription>,
-    uris: HashSet<String>,
+    uris: HashSet<Arc<str>>,
     _end: DropGuard,
 }
 
 impl Active {
     fn add(&mut self, address: &Address, uri: &str) {
-        if self.uris.insert(uri.to_owned()) {
-            self.subscription.add(address.topic(), uri.into());
+        let uri: Arc<str> = uri.into();
+        if self.uris.insert(Arc::clone(&uri)) {
+            self.subscription.add(address.topic(), uri);
         }
     }
 }
@@ -365,6 +375,30 @@ mod tests {
         session.want(uri);
         assert!(session.add_wanted(uri).is_err(), "it is added, and nobody has started to notify the client");
         assert!(matches!(session.add_wanted(uri), Ok(false)), "once");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn few_are_told_at_once_and_many_in_rounds() {
+        for (crowd, rounds) in [(1, 100), (20, 100), (200, 20), (2_000, 4)] {
+            let hub = ChangeHub::new(Vec::new());
+            let others: Vec<Subscription> = (1..crowd).map(|_| hub.register(false, Vec::new())).collect();
+            let subscription = hub.register(false, vec![(ChangeTopic::Summary, "summary".into())]);
+            let (heard, mut messages) = mpsc::unbounded_channel();
+            let reader = Reader { reads: Semaphore::new(1_000), heard };
+            let changing = async {
+                for _ in 0..100 {
+                    hub.mark([ChangeTopic::Summary]);
+                    sleep(Duration::from_millis(10)).await;
+                }
+            };
+            tokio::select! {
+                () = push(&subscription, &reader, SEND) => {}
+                () = changing => {}
+            }
+            let told = std::iter::from_fn(|| messages.try_recv().ok()).count();
+            assert!(told.abs_diff(rounds) <= 1, "{told} rounds in a second of {crowd} subscribers");
+            drop(others);
+        }
     }
 
     #[tokio::test(start_paused = true)]

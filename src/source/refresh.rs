@@ -4,6 +4,7 @@
 //! [`Refresher`] drives them for one kind in one scope. The reader of the answers decides what they mean, and reports which ids
 //! they settled.
 
+mod pace;
 pub mod queue;
 #[cfg(test)]
 mod tests;
@@ -23,15 +24,12 @@ use crate::aws::{Aws, AwsError, DescribeResult, IdBatch, Priority};
 use crate::kinds::KindSpec;
 use crate::model::{ErrorClass, Observation, Page, ResourceId, Scope, Seen, SharedClock, Source, Wanted};
 
-/// The most ids in one call.
-const PER_CALL: usize = 100;
-
 /// When ids are described again whose answers cannot be used.
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// Describes named ids. [`Aws`] does; tests have their own.
 pub trait DescribeIds: Send + Sync {
-    /// The resources of `ids`, at most [`PER_CALL`] of them.
+    /// The resources of `ids`, at most [`queue::PER_CALL`] of them.
     fn describe(
         &self,
         scope: &Scope,
@@ -91,7 +89,7 @@ impl<D: DescribeIds> Refresher<D> {
                 self.push(wanted);
             }
             let now = self.begun.elapsed();
-            let ids = if now < self.resumes { Vec::new() } else { self.queue.take(now, PER_CALL) };
+            let ids = if now < self.resumes { Vec::new() } else { self.queue.take(now) };
             if !ids.is_empty() {
                 return Some(self.ask(ids).await);
             }

@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::freshness::Signal;
 use crate::ingest::IngestHandle;
 use crate::kinds::rules::RULES;
 use crate::model::{Kind, Scope};
+
+/// How long what changes is gathered: the writer changes freshness with every commit.
+const GATHERED: Duration = Duration::from_millis(100);
 
 /// Sets the interval of each kind while the server runs: when a signal changes it, and when time alone does, because no canary
 /// arrived. In the latter case it also wakes whoever waits for or subscribed to freshness.
@@ -48,7 +51,12 @@ pub(super) async fn run(ingest: IngestHandle, scope: Scope, intervals: Vec<(Kind
         };
         tokio::select! {
             () = lapse => {}
-            outcome = changes.changed() => if outcome.is_err() { return },
+            outcome = changes.changed() => {
+                if outcome.is_err() {
+                    return;
+                }
+                sleep(GATHERED).await;
+            }
         }
     }
 }

@@ -107,7 +107,8 @@ impl ServerHandler for Handler {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        self.served_call(request, context).await
+        // On the heap: rmcp keeps room for the largest method as long as any request lasts, and a subscription lasts.
+        Box::pin(self.served_call(request, context)).await
     }
 
     #[instrument(name = "resources/list", level = "debug", skip_all)]

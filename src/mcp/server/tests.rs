@@ -6,7 +6,7 @@ use rmcp::model::{
     ResourceUpdatedNotificationParam, SubscribeRequestParams, SubscriptionFilter, UnsubscribeRequestParams,
 };
 use rmcp::service::{RoleClient, ServiceError};
-use rmcp::{ClientHandler, ErrorData};
+use rmcp::{ClientHandler, ErrorData, ServerHandler};
 use serde_json::{Value, json};
 
 use super::*;
@@ -31,6 +31,38 @@ fn refused(error: ClientError) -> ErrorData {
             other => panic!("{other}"),
         },
         other => panic!("{other}"),
+    }
+}
+
+/// The arguments of a method that takes parameters of this type.
+type Asked<P> = (&'static Handler, P, RequestContext<RoleServer>);
+
+/// How large the future is that a method returns.
+fn size_of_future<A, F: Future>(_: impl FnOnce(A) -> F) -> usize {
+    size_of::<F>()
+}
+
+#[test]
+fn no_method_makes_every_subscription_large() {
+    let sizes = [
+        (
+            "tools/call",
+            size_of_future(|(it, given, context): Asked<CallToolRequestParams>| it.call_tool(given, context)),
+        ),
+        ("resources/list", size_of_future(|(it, given, context): Asked<Option<_>>| it.list_resources(given, context))),
+        ("resources/read", size_of_future(|(it, given, context): Asked<_>| it.read_resource(given, context))),
+        ("resources/subscribe", size_of_future(|(it, given, context): Asked<_>| it.subscribe(given, context))),
+        ("completion/complete", size_of_future(|(it, given, context): Asked<_>| it.complete(given, context))),
+        ("prompts/get", size_of_future(|(it, given, context): Asked<_>| it.get_prompt(given, context))),
+        ("any other", size_of_future(|(it, given, context): Asked<_>| it.on_custom_request(given, context))),
+        (
+            "subscriptions/listen",
+            size_of_future(|(it, context): (&'static Handler, rmcp::service::SubscriptionContext)| it.listen(context)),
+        ),
+    ];
+    eprintln!("{sizes:?}");
+    for (method, size) in sizes {
+        assert!(size <= 8 * 1024, "the future of {method} has {size} bytes: keep what is large in it on the heap");
     }
 }
 

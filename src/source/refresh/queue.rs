@@ -4,12 +4,19 @@
 //! that its kind has ([`KindSpec::refreshes`](crate::kinds::KindSpec::refreshes)), while answers disagree with the event, because
 //! describes lag behind events; and at all of these times after a tool had AWS change it, because such a change takes a while. When
 //! too many ids wait, a full listing is cheaper.
+//!
+//! A call describes all ids that are due, and calls have a pace: under steady traffic one goes every 6 s, so that an id is described
+//! that much after it is due at the latest. What a tool had AWS change does not wait for the pace, and neither do ids that fill a call.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::pace::CallPace;
 use crate::model::Wanted;
+
+/// The most ids in one call.
+pub const PER_CALL: usize = 100;
 
 /// The most ids that may wait; beyond it they are dropped for one sweep.
 pub const MAX_WAITING: usize = 2_000;
@@ -24,6 +31,9 @@ pub struct RefreshQueue {
     after: &'static [Duration],
     entries: HashMap<Arc<str>, WaitingId>,
     due: BTreeSet<(Tick, Arc<str>)>,
+    /// Those of `due` that wait for no pace.
+    urgent: BTreeSet<(Tick, Arc<str>)>,
+    pace: CallPace,
 }
 
 #[derive(Debug)]
@@ -53,7 +63,8 @@ impl RefreshQueue {
     /// An empty queue, whose ids are described at these times after their mention.
     #[must_use]
     pub fn new(after: &'static [Duration]) -> Self {
-        RefreshQueue { after, entries: HashMap::new(), due: BTreeSet::new() }
+        let (due, urgent) = (BTreeSet::new(), BTreeSet::new());
+        RefreshQueue { after, entries: HashMap::new(), due, urgent, pace: CallPace::default() }
     }
 
     /// Adds what an event or a tool mentioned at `now`.
@@ -63,25 +74,25 @@ impl RefreshQueue {
         if self.entries.len() >= MAX_WAITING && !self.entries.contains_key(&id) {
             self.entries.clear();
             self.due.clear();
+            self.urgent.clear();
             return Pushed::Overflowed;
         }
-        let first = self.after.first().copied().unwrap_or_default();
+        let due = now + self.after.first().copied().unwrap_or_default();
         match self.entries.get_mut(&id) {
             None => {
-                self.due.insert((now + first, Arc::clone(&id)));
-                let due = Some(now + first);
-                self.entries.insert(id, WaitingId { mentioned: now, expects, is_changing, step: 0, due, again: false });
+                let entry = WaitingId { mentioned: now, expects, is_changing, step: 0, due: None, again: false };
+                self.entries.insert(Arc::clone(&id), entry);
+                self.wait(&id, due);
             }
             Some(entry) => {
                 entry.expects = expects.or(entry.expects.take());
                 entry.is_changing |= is_changing;
                 match entry.due {
                     // A further mention does not delay the first describe.
-                    Some(_) if entry.step == 0 => {}
-                    Some(due) => {
-                        self.due.remove(&(due, Arc::clone(&id)));
-                        (entry.mentioned, entry.step, entry.due) = (now, 0, Some(now + first));
-                        self.due.insert((now + first, id));
+                    Some(due) if entry.step == 0 => self.wait(&id, due),
+                    Some(_) => {
+                        (entry.mentioned, entry.step) = (now, 0);
+                        self.wait(&id, due);
                     }
                     None => (entry.mentioned, entry.again) = (now, true),
                 }
@@ -90,23 +101,33 @@ impl RefreshQueue {
         Pushed::Waits
     }
 
-    /// When the next id is due.
+    /// When the next call is due.
     #[must_use]
     pub fn next_due(&self) -> Option<Tick> {
-        self.due.first().map(|(due, _)| *due)
+        let due = |(due, _): &(Tick, Arc<str>)| *due;
+        let first = self.due.first().map(|first| self.pace.allows(due(first)))?;
+        let full = self.due.iter().nth(PER_CALL - 1).map(due);
+        Some([self.urgent.first().map(due), full].into_iter().flatten().fold(first, Tick::min))
     }
 
-    /// Takes at most `limit` ids that are due at `now`, the longest waiting first. Each must be [`RefreshQueue::answered`] or
-    /// [`RefreshQueue::put_back`].
-    pub fn take(&mut self, now: Tick, limit: usize) -> Vec<Arc<str>> {
+    /// Takes the ids of a call if one is due at `now`: at most [`PER_CALL`] that are due, the urgent ones and then the longest
+    /// waiting first. Each must be [`RefreshQueue::answered`] or [`RefreshQueue::put_back`].
+    pub fn take(&mut self, now: Tick) -> Vec<Arc<str>> {
         let mut taken = Vec::new();
-        while taken.len() < limit && self.next_due().is_some_and(|due| due <= now) {
-            let Some((_, id)) = self.due.pop_first() else { break };
+        if self.next_due().is_none_or(|due| due > now) {
+            return taken;
+        }
+        while taken.len() < PER_CALL {
+            let is_due = |first: &&(Tick, Arc<str>)| first.0 <= now;
+            let first = self.urgent.first().filter(is_due).or_else(|| self.due.first().filter(is_due));
+            let Some((due, id)) = first.cloned() else { break };
+            self.unschedule(&id, due);
             if let Some(entry) = self.entries.get_mut(&id) {
                 entry.due = None;
             }
             taken.push(id);
         }
+        self.pace.called(now);
         taken
     }
 
@@ -126,8 +147,8 @@ impl RefreshQueue {
                 let last = step.checked_sub(1).and_then(|last| self.after.get(last));
                 let pause = last.map_or(Duration::ZERO, |last| after.saturating_sub(*last));
                 let due = (entry.mentioned + after).max(now + pause);
-                (entry.step, entry.due) = (step, Some(due));
-                self.due.insert((due, Arc::clone(id)));
+                entry.step = step;
+                self.wait(id, due);
             }
             None => drop(self.entries.remove(id)),
         }
@@ -136,9 +157,8 @@ impl RefreshQueue {
     /// Puts ids back that could not be described, until `due`.
     pub fn put_back(&mut self, ids: impl IntoIterator<Item = Arc<str>>, due: Tick) {
         for id in ids {
-            if let Some(entry) = self.entries.get_mut(&id).filter(|entry| entry.due.is_none()) {
-                entry.due = Some(due);
-                self.due.insert((due, id));
+            if self.entries.get(&id).is_some_and(|entry| entry.due.is_none()) {
+                self.wait(&id, due);
             }
         }
     }
@@ -147,9 +167,28 @@ impl RefreshQueue {
     pub fn forget(&mut self, ids: impl IntoIterator<Item = Arc<str>>) {
         for id in ids {
             if let Some(due) = self.entries.remove(&id).and_then(|entry| entry.due) {
-                self.due.remove(&(due, id));
+                self.unschedule(&id, due);
             }
         }
+    }
+
+    /// Has an id wait until `due`.
+    fn wait(&mut self, id: &Arc<str>, due: Tick) {
+        let Some(entry) = self.entries.get_mut(id) else { return };
+        let (before, is_urgent) = (entry.due.replace(due), entry.is_changing);
+        if let Some(before) = before {
+            self.unschedule(id, before);
+        }
+        self.due.insert((due, Arc::clone(id)));
+        if is_urgent {
+            self.urgent.insert((due, Arc::clone(id)));
+        }
+    }
+
+    fn unschedule(&mut self, id: &Arc<str>, due: Tick) {
+        let entry = (due, Arc::clone(id));
+        self.due.remove(&entry);
+        self.urgent.remove(&entry);
     }
 
     /// How many ids wait or are being described.
@@ -166,110 +205,4 @@ impl RefreshQueue {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::kinds::{self, KindSpec};
-    use crate::model::ResourceId;
-    use crate::model::fixtures::scope;
-
-    fn queue() -> RefreshQueue {
-        RefreshQueue::new(KindSpec::DEFAULT.refreshes)
-    }
-
-    fn s(seconds: u64) -> Tick {
-        Duration::from_secs(seconds)
-    }
-
-    fn id(name: &str) -> Arc<str> {
-        name.into()
-    }
-
-    fn wanted(name: &str, expects: Option<&str>) -> Wanted {
-        let id = ResourceId::new(&scope(), &kinds::INSTANCE.kind(), name);
-        Wanted { id, expects: expects.map(str::to_owned), is_changing: false }
-    }
-
-    #[test]
-    fn a_burst_of_mentions_is_one_question_two_seconds_after_the_first() {
-        let mut queue = queue();
-        for now in [10, 11] {
-            queue.push(wanted("i-1", None), s(now));
-        }
-        assert_eq!(queue.take(s(11), 100), Vec::<Arc<str>>::new());
-        assert_eq!(queue.take(s(12), 100), [id("i-1")]);
-        queue.answered(&id("i-1"), true, None, s(12));
-        assert!(queue.is_empty());
-    }
-
-    #[test]
-    fn an_answer_that_disagrees_is_asked_for_again_at_15_and_60_seconds_and_no_more() {
-        let mut queue = queue();
-        queue.push(wanted("i-1", Some("running")), s(10));
-        for due in [12, 25, 70] {
-            assert_eq!(queue.next_due(), Some(s(due)));
-            assert_eq!(queue.take(s(due), 100).len(), 1);
-            queue.answered(&id("i-1"), true, Some("pending"), s(due));
-        }
-        assert!(queue.is_empty());
-    }
-
-    #[test]
-    fn what_a_tool_changed_is_described_at_every_time_whatever_the_answers_show() {
-        let mut queue = queue();
-        queue.push(Wanted { is_changing: true, ..wanted("i-1", Some("stopping")) }, s(10));
-        // An event about it asks for no fewer.
-        queue.push(wanted("i-1", None), s(11));
-        for (due, shown) in [(12, "stopping"), (25, "stopped"), (70, "stopped")] {
-            assert_eq!(queue.next_due(), Some(s(due)));
-            assert_eq!(queue.take(s(due), 100).len(), 1);
-            queue.answered(&id("i-1"), true, Some(shown), s(due));
-        }
-        assert!(queue.is_empty());
-    }
-
-    #[test]
-    fn a_snapshot_that_was_just_made_is_looked_at_more_often_at_first() {
-        let mut queue = RefreshQueue::new(kinds::SNAPSHOT.refreshes);
-        queue.push(wanted("snap-1", Some("completed")), s(10));
-        for due in [12, 15, 25, 70] {
-            assert_eq!(queue.next_due(), Some(s(due)));
-            assert_eq!(queue.take(s(due), 100).len(), 1);
-            queue.answered(&id("snap-1"), true, Some("pending"), s(due));
-        }
-        assert!(queue.is_empty(), "however long it takes, it is not looked at for ever");
-    }
-
-    #[test]
-    fn a_mention_while_it_is_asked_for_asks_once_more() {
-        let mut queue = queue();
-        queue.push(wanted("i-1", Some("pending")), s(10));
-        queue.take(s(12), 100);
-        queue.push(wanted("i-1", Some("running")), s(13));
-        queue.answered(&id("i-1"), true, Some("running"), s(14));
-        assert_eq!(queue.next_due(), Some(s(15)));
-        queue.take(s(15), 100);
-        queue.answered(&id("i-1"), true, Some("running"), s(16));
-        assert!(queue.is_empty());
-    }
-
-    #[test]
-    fn too_many_are_let_go_for_one_sweep() {
-        let mut queue = queue();
-        for n in 0..MAX_WAITING {
-            assert_eq!(queue.push(wanted(&format!("i-{n}"), None), s(0)), Pushed::Waits);
-        }
-        assert_eq!(queue.push(wanted("i-1", None), s(1)), Pushed::Waits);
-        assert_eq!(queue.push(wanted("one too many", None), s(1)), Pushed::Overflowed);
-        assert!(queue.is_empty() && queue.next_due().is_none());
-    }
-
-    #[test]
-    fn what_could_not_be_asked_for_waits_again() {
-        let mut queue = queue();
-        queue.push(wanted("i-1", None), s(0));
-        let taken = queue.take(s(2), 100);
-        queue.put_back(taken, s(9));
-        assert_eq!(queue.next_due(), Some(s(9)));
-        assert_eq!((queue.len(), queue.take(s(9), 100).len()), (1, 1));
-    }
-}
+mod tests;

@@ -89,8 +89,8 @@ impl Carrier {
         let mut done = Vec::new();
         let mut batch = MessageBatch::default();
         let mut hopeless = Vec::new();
+        self.count(EventCount::Received, messages.len());
         for Received { receipt, message, receives, told } in messages {
-            self.count(EventCount::Received, 1);
             let told = match told {
                 Ok(told) => told,
                 Err(illegible) => {
@@ -173,20 +173,25 @@ impl Carrier {
             }
         };
         let (mut done, mut early) = (Vec::new(), Vec::new());
+        let (mut applied, mut unchanged, mut repeated, mut let_go) = (0, 0, 0, 0);
         for ((receipt, receives), taken) in receipts.into_iter().zip(taken) {
             match taken {
-                NotifyResult::Applied(_) => self.count(EventCount::Applied, 1),
-                NotifyResult::Unchanged => self.count(EventCount::Unchanged, 1),
-                NotifyResult::Repeated => self.count(EventCount::Repeated, 1),
+                NotifyResult::Applied(_) => applied += 1,
+                NotifyResult::Unchanged => unchanged += 1,
+                NotifyResult::Repeated => repeated += 1,
                 NotifyResult::Unknown if receives < RECEIVES => {
                     early.push(receipt);
                     continue;
                 }
-                NotifyResult::Unknown => self.count(EventCount::LetGo, 1),
+                NotifyResult::Unknown => let_go += 1,
                 NotifyResult::Damaged => continue,
             }
             done.push(receipt);
         }
+        self.count(EventCount::Applied, applied);
+        self.count(EventCount::Unchanged, unchanged);
+        self.count(EventCount::Repeated, repeated);
+        self.count(EventCount::LetGo, let_go);
         let again = async {
             if !early.is_empty() {
                 self.mailbox.hold(early, COMES_AGAIN).await;
@@ -260,7 +265,9 @@ impl Carrier {
     }
 
     fn count(&self, what: EventCount, number: usize) {
-        self.ingest.signal(Signal::Counted(what, number));
+        if number > 0 {
+            self.ingest.signal(Signal::Counted(what, number));
+        }
     }
 
     /// Reports whether the queue's events can be received.

@@ -38,7 +38,7 @@ impl<S: Backing> Runner<'_, S> {
         if self.refresh.is_some() {
             return;
         }
-        let ids = self.queue.take(tick, 100);
+        let ids = self.queue.take(tick);
         if fails {
             return self.queue.put_back(ids, tick + Duration::from_secs(1));
         }
