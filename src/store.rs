@@ -2,8 +2,8 @@
 //!
 //! # Layout
 //! `events` is the log (seq -> record). `by_resource` finds a resource's records. `current` holds the current state of each
-//! resource, `rows` the short form that lists, searches and the comparison of sweeps read, `tombstones` the last state of removed
-//! resources. `intervals` holds when each scope was watched, `meta` the format, log id and counters. `base` is the state into which
+//! resource without its body, which stands once: in the record of its discovery, or in `bodies` ([`body_place`]). `rows` holds the
+//! short form that lists, searches and the comparison of sweeps read, `tombstones` the last state of removed resources. `intervals` holds when each scope was watched, `meta` the format, log id and counters. `base` is the state into which
 //! the oldest records were folded; `times` finds a record by its time; `dedupe` holds the recorded notifications. Keys are made in
 //! `keys`, records in `codec`.
 //!
@@ -23,13 +23,14 @@
 //! makes a new file from just these two: a backup, or the readable part of a damaged store.
 //!
 //! # Format
-//! Until version 0.1.0 there is one format at a time, now 5: files of another format are refused and never touched. A row holds the
-//! version of the projection that made it; a row of another version is made again from `current` when it is read.
+//! Until version 0.1.0 there is one format at a time, now 6: files of another format are refused and never touched. A row holds the
+//! version of the projection that made it; a row of another version is made again from the body when it is read.
 //!
 //! # Damage
 //! Answers about many resources leave out an unreadable record, note it in [`damage`](Store::damage), and report it. Reading that
 //! record alone is an error.
 
+mod body_place;
 mod clock;
 mod codec;
 mod commit;

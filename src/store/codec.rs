@@ -1,7 +1,7 @@
 //! The bytes of every record. Only this module uses bincode.
 //!
-//! A record is a version byte, the payload's length (`u32`, little-endian), a CRC32C of key and payload, and the payload: a disk
-//! struct in bincode's standard configuration. The checksum covers the key, so that a record under a wrong key is detected.
+//! A record is a version byte, a CRC32C of key and payload, and the payload: a disk struct in bincode's standard configuration. The
+//! checksum covers the key, so that a record under a wrong key is detected, and the length.
 //!
 //! bincode `=2.0.1` is unmaintained (RUSTSEC-2025-0141); nothing outside this module names it, so it can be replaced here. bincode
 //! is not self-describing: adding a field to a struct needs a new version byte, and an enum's variants are numbered by position, so
@@ -14,23 +14,23 @@ mod disk;
 mod document;
 mod error;
 mod frame;
+mod short_id;
 
 use std::borrow::Cow;
 
 pub use self::disk::Live;
-use self::disk::{DiskCurrent, DiskKnown, DiskNotified, DiskRecord, DiskTombstone};
-pub(super) use self::disk::{DiskHead, DiskKeyed, DiskLedger, DiskParked, DiskRow, DiskWatermark};
-use self::document::DiskDocument;
+use self::disk::{DiskCause, DiskEvidence, DiskId, DiskNotified, DiskRecord, DiskTombstone};
+pub(super) use self::disk::{DiskHead, DiskKeyed, DiskKnown, DiskLedger, DiskParked, DiskRow, DiskWatermark};
+use self::document::{DiskDocument, DiskWord};
 pub(super) use self::document::{MAX_DEPTH, Next, Tokens};
 pub use self::error::{DecodeError, EncodeError, EncodeFault, RecordFault};
 use self::frame::{CONFIG, read, seal, unseal};
 use super::keys;
-use super::stored::Stored;
-use super::tables::{BASE, CURRENT, DEDUPE, EVENTS, INTERVALS, META, ROWS, TOMBSTONES};
+use super::tables::{BODIES, DEDUPE, EVENTS, INTERVALS, META, ROWS, TOMBSTONES};
 use crate::model::known::Tombstone;
-use crate::model::{Current, Recorded, RowFields, Seq, Timestamp};
+use crate::model::{Current, Document, Recorded, RowFields, Seq, Timestamp};
 
-/// The key under the checksum of an event's record.
+/// The key under the checksum of an event's record, and of a body.
 fn event_key(seq: Seq) -> [u8; 8] {
     seq.0.to_be_bytes()
 }
@@ -71,54 +71,80 @@ pub(super) fn decode_time(seq: Seq, bytes: &[u8]) -> Result<Timestamp, DecodeErr
         .map_err(|fault| event_fault(seq, fault))
 }
 
-pub(super) fn encode_current(key: &[u8], current: &Current) -> Result<Vec<u8>, EncodeError> {
-    seal(CURRENT, key, &DiskCurrent::from(current))
+/// What `current` or `base` hold of a resource: all but its document.
+pub(super) fn encode_known(table: &'static str, key: &[u8], current: &Current) -> Result<Vec<u8>, EncodeError> {
+    seal(table, key, &DiskKnown::from(current))
 }
 
-pub(super) fn decode_current(key: &[u8], bytes: &[u8]) -> Result<Current, DecodeError> {
-    decode_known(CURRENT, key, bytes)
+pub(super) fn decode_known<'b>(table: &'static str, key: &[u8], bytes: &'b [u8]) -> Result<DiskKnown<'b>, DecodeError> {
+    read(table, key, bytes)
 }
 
-pub(super) fn encode_base(key: &[u8], current: &Current) -> Result<Vec<u8>, EncodeError> {
-    seal(BASE, key, &DiskCurrent::from(current))
+/// A body in a place of its own.
+pub(super) fn encode_body(seq: Seq, document: &Document) -> Result<Vec<u8>, EncodeError> {
+    seal(BODIES, &event_key(seq), &DiskDocument(Cow::Borrowed(document)))
+        .map_err(|error| EncodeError { key: seq.to_string(), ..error })
 }
 
-/// Decodes a record of `base`, which has the form of a record of `current`.
-pub(super) fn decode_base(key: &[u8], bytes: &[u8]) -> Result<Current, DecodeError> {
-    decode_known(BASE, key, bytes)
+pub(super) fn decode_body(seq: Seq, bytes: &[u8]) -> Result<Document, DecodeError> {
+    body_payload(seq, bytes).and_then(whole_document).map_err(|fault| body_fault(seq, fault))
 }
 
-fn decode_known(table: &'static str, key: &[u8], bytes: &[u8]) -> Result<Current, DecodeError> {
-    unseal(key, bytes)
-        .and_then(|payload| {
-            let (known, rest) = known(payload)?;
-            let (document, used) = bincode::borrow_decode_from_slice::<DiskDocument<'_>, _>(rest, CONFIG)
-                .map_err(|fault| RecordFault::Malformed(Box::new(fault)))?;
-            match rest.len() - used {
-                0 => Ok(Current::from(DiskCurrent { known, document })),
-                count => Err(RecordFault::Trailing { count }),
-            }
-        })
-        .map_err(|fault| DecodeError { table, key: keys::shown(key), fault })
+/// The document of a body as its tokens: a tenth of the work of [`decode_body`].
+pub(super) fn body_tokens(seq: Seq, bytes: &[u8]) -> Result<&[u8], DecodeError> {
+    body_payload(seq, bytes).map_err(|fault| body_fault(seq, fault))
 }
 
-/// A record of `current` without its document, and the document's bytes.
-fn known(payload: &[u8]) -> Result<(DiskKnown<'_>, &[u8]), RecordFault> {
-    let (known, used) =
-        bincode::borrow_decode_from_slice(payload, CONFIG).map_err(|fault| RecordFault::Malformed(Box::new(fault)))?;
-    Ok((known, payload.get(used..).unwrap_or_default()))
+fn body_payload(seq: Seq, bytes: &[u8]) -> Result<&[u8], RecordFault> {
+    unseal(&event_key(seq), bytes)
 }
 
-/// Like [`decode_current`], but the document stays encoded: a tenth of the work.
-pub(super) fn decode_stored(key: &[u8], bytes: &[u8]) -> Result<Stored, DecodeError> {
-    unseal(key, bytes)
-        .and_then(|payload| known(payload).map(|(known, document)| convert::stored(known, document)))
-        .map_err(|fault| DecodeError { table: CURRENT, key: keys::shown(key), fault })
+/// A fault of a body.
+pub(super) fn body_fault(seq: Seq, fault: RecordFault) -> DecodeError {
+    DecodeError { table: BODIES, key: seq.to_string(), fault }
+}
+
+/// The document that a record discovered.
+pub(super) fn decode_discovered(seq: Seq, bytes: &[u8]) -> Result<Document, DecodeError> {
+    discovered_payload(seq, bytes).and_then(whole_document).map_err(|fault| event_fault(seq, fault))
+}
+
+/// The same as its tokens.
+pub(super) fn discovered_tokens(seq: Seq, bytes: &[u8]) -> Result<&[u8], DecodeError> {
+    discovered_payload(seq, bytes).map_err(|fault| event_fault(seq, fault))
+}
+
+/// The part of a discovery's record that is its document.
+fn discovered_payload(seq: Seq, bytes: &[u8]) -> Result<&[u8], RecordFault> {
+    let payload = unseal(&event_key(seq), bytes)?;
+    let malformed = |fault| RecordFault::Malformed(Box::new(fault));
+    let (head, used) =
+        bincode::borrow_decode_from_slice::<(i64, DiskCause<'_>, u32), _>(payload, CONFIG).map_err(malformed)?;
+    if head.2 != DISCOVERED {
+        // Only a discovery holds a body.
+        return Err(RecordFault::Key);
+    }
+    let rest = payload.get(used..).unwrap_or_default();
+    let (_, used) =
+        bincode::borrow_decode_from_slice::<(DiskId<'_>, DiskEvidence, u16), _>(rest, CONFIG).map_err(malformed)?;
+    Ok(rest.get(used..).unwrap_or_default())
+}
+
+/// The number of the variant `Discovered`.
+const DISCOVERED: u32 = 0;
+
+fn whole_document(tokens: &[u8]) -> Result<Document, RecordFault> {
+    let (document, used) = bincode::borrow_decode_from_slice::<DiskDocument<'_>, _>(tokens, CONFIG)
+        .map_err(|fault| RecordFault::Malformed(Box::new(fault)))?;
+    match tokens.len() - used {
+        0 => Ok(document.0.into_owned()),
+        count => Err(RecordFault::Trailing { count }),
+    }
 }
 
 pub(super) fn encode_row(key: &[u8], head: DiskHead<'_>, fields: &RowFields) -> Result<Vec<u8>, EncodeError> {
-    let facets = fields.facets.iter().map(|(number, value)| (*number, value.as_str())).collect();
-    let tags = fields.tags.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let facets = fields.facets.iter().map(|(number, value)| (*number, DiskWord(value))).collect();
+    let tags = fields.tags.iter().map(|(key, value)| (DiskWord(key), DiskWord(value))).collect();
     seal(ROWS, key, &DiskRow { head, projection: fields.projection, facets, tags })
 }
 

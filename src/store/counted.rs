@@ -2,12 +2,16 @@
 
 use redb::{AccessGuard, Database, Durability, ReadableTable, Table, WriteTransaction};
 
+use super::codec;
 use super::keys;
 use super::write_error::WriteError;
-use crate::model::{Seq, Timestamp};
+use crate::model::{Document, Seq, Timestamp};
 
 /// A table of byte keys and values in a write transaction.
 pub(super) type CountedTable<'txn> = Table<'txn, &'static [u8], &'static [u8]>;
+
+/// The table `bodies` in a write transaction.
+pub(super) type BodiesTable<'txn> = Table<'txn, u64, &'static [u8]>;
 
 /// Starts a transaction that is durable when committed and cheap to recover from.
 pub(super) fn begin(database: &Database) -> Result<WriteTransaction, WriteError> {
@@ -53,6 +57,28 @@ pub(super) fn insert<'t>(
 
 pub(super) fn remove(table: &mut CountedTable<'_>, key: &[u8], live: &mut u64) -> Result<(), WriteError> {
     let old = table.remove(key)?.map_or(0, |old| size(key.len(), old.value().len()));
+    *live = live.saturating_sub(old);
+    Ok(())
+}
+
+/// Gives the body of version `seq` a place of its own, unless it has one.
+pub(super) fn insert_body(
+    bodies: &mut BodiesTable<'_>,
+    seq: Seq,
+    document: &Document,
+    live: &mut u64,
+) -> Result<(), WriteError> {
+    if bodies.get(seq.0)?.is_none() {
+        let bytes = codec::encode_body(seq, document)?;
+        bodies.insert(seq.0, bytes.as_slice())?;
+        *live += size(8, bytes.len());
+    }
+    Ok(())
+}
+
+/// Removes the body of version `seq`, which nobody shows any more.
+pub(super) fn remove_body(bodies: &mut BodiesTable<'_>, seq: u64, live: &mut u64) -> Result<(), WriteError> {
+    let old = bodies.remove(seq)?.map_or(0, |old| size(8, old.value().len()));
     *live = live.saturating_sub(old);
     Ok(())
 }

@@ -10,7 +10,7 @@ use parking_lot::RwLock;
 
 use super::codec::DecodeError;
 use super::keys;
-use super::tables::{BY_RESOURCE, CURRENT, EVENTS, ROWS};
+use super::tables::{BODIES, BY_RESOURCE, CURRENT, EVENTS, ROWS};
 use crate::model::{Kind, ResourceId, Scope};
 
 /// How many damaged records are remembered individually. Of further ones only their existence is known.
@@ -91,7 +91,7 @@ impl Damages {
         }
         let mut noted = self.0.write();
         for id in ids {
-            for table in [ROWS, CURRENT] {
+            for table in [ROWS, CURRENT, BODIES] {
                 noted.found.remove(&(table, keys::resource(id)));
             }
         }

@@ -1,7 +1,7 @@
-//! Makes a new store file from base rows and records, for a backup or a repair.
+//! Makes a new store file from base rows with their bodies and records, for a backup or a repair.
 //!
 //! Everything else follows from `base` and the log, so a new file takes just these two and derives the rest: `by_resource`, `times`
-//! and `dedupe` from the records; `current`, `rows`, `tombstones` and the counts from folding each resource's records into its
+//! and `dedupe` from the records; `current`, its bodies, `rows`, `tombstones` and the counts from folding each resource's records into its
 //! base. Both are written in key order and in large transactions, as redb writes them fastest: a million records take some ten
 //! seconds. Memory holds the keys of all resources and eight bytes per record.
 //!
@@ -9,9 +9,11 @@
 //! other.
 
 mod backup;
+mod base_row;
 mod builder;
 mod repair;
 mod salvage;
+mod side_file;
 
 pub use self::backup::{BackedUp, CopyError};
 pub use self::repair::{RepairError, Repaired, repair};

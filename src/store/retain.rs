@@ -1,7 +1,7 @@
 //! Retention: decides how much of the log is kept, and folds the oldest records into `base`.
 //!
 //! Folding a record applies it to `base` exactly as committing it applied it to `current`, and removes the record, its links in
-//! `by_resource`, its time, and its tombstone. The current state does not change: `base` and the remaining records still fold to
+//! `by_resource`, its time, and its tombstone. The body of a discovery moves to `bodies` ([`super::body_place`]). The current state does not change: `base` and the remaining records still fold to
 //! `current`. A step is one transaction, so a crash leaves a horizon with its matching `base`. Moments before the horizon are no
 //! longer known, and queries for them have to be refused ([`super::Snapshot::horizon`], [`super::Snapshot::earliest`]).
 //!
@@ -16,27 +16,24 @@
 //! within the lag window of 30 s. Events never restore a resource. So if the last five minutes alone exceed the limit, the log
 //! exceeds it.
 
-use std::collections::BTreeMap;
+mod log_fold;
+
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use redb::{ReadableTable, Table, WriteTransaction};
+use redb::ReadableTable;
 
-use super::codec::{self, DiskLedger, Live, RecordFault};
+use super::codec::Live;
 use super::commit::CommitError;
-use super::counted::{self, CountedTable, size};
-use super::derived::subjects;
+use super::counted;
 use super::handle::{Shared, Store};
 use super::keys;
-use super::meta::LEDGER_KEY;
 use super::snapshot::{ReadError, Snapshot};
-use super::tables::{
-    BASE_TABLE, BY_RESOURCE_TABLE, EVENTS_TABLE, INTERVALS_TABLE, META_TABLE, TIMES_TABLE, TOMBSTONES_TABLE,
-};
 use super::write_error::WriteError;
 use super::writer::Writer;
-use crate::model::known::fold;
-use crate::model::{Current, Recorded, Seq, Timestamp};
+use crate::model::{Seq, Timestamp};
+
+use self::log_fold::LogFold;
 
 /// Records are kept for at least this long.
 pub const MIN_AGE: Duration = Duration::from_mins(5);
@@ -56,9 +53,6 @@ const DISK_PART: u64 = 4;
 /// Folding starts when a limit is exceeded by the limit divided by this, and stops at the limit: otherwise every commit would fold
 /// as many records as it adds, in a transaction of its own.
 const SLACK: u32 = 64;
-
-/// How many intervals one step checks.
-const INTERVALS_A_STEP: usize = 64;
 
 /// How much history is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -247,144 +241,6 @@ impl Writer {
 fn disk_size(shared: &Shared) -> Option<u64> {
     let stat = rustix::fs::statvfs(shared.place.dir()).ok()?;
     Some(stat.f_blocks.saturating_mul(stat.f_frsize)).filter(|bytes| *bytes > 0)
-}
-
-/// The tables of a transaction that folds.
-struct LogFold<'txn> {
-    events: Table<'txn, u64, &'static [u8]>,
-    by_resource: Table<'txn, &'static [u8], ()>,
-    times: Table<'txn, u64, u64>,
-    tombstones: CountedTable<'txn>,
-    base: CountedTable<'txn>,
-    intervals: CountedTable<'txn>,
-    meta: CountedTable<'txn>,
-    ledger: DiskLedger,
-    /// The folded resources, by key, with their state at the new horizon.
-    states: BTreeMap<Vec<u8>, Option<Current>>,
-}
-
-impl<'txn> LogFold<'txn> {
-    fn open(txn: &'txn WriteTransaction, ledger: DiskLedger) -> Result<Self, WriteError> {
-        Ok(LogFold {
-            events: txn.open_table(EVENTS_TABLE)?,
-            by_resource: txn.open_table(BY_RESOURCE_TABLE)?,
-            times: txn.open_table(TIMES_TABLE)?,
-            tombstones: txn.open_table(TOMBSTONES_TABLE)?,
-            base: txn.open_table(BASE_TABLE)?,
-            intervals: txn.open_table(INTERVALS_TABLE)?,
-            meta: txn.open_table(META_TABLE)?,
-            ledger,
-            states: BTreeMap::new(),
-        })
-    }
-
-    /// Folds the oldest record.
-    fn step(&mut self) -> Result<(), WriteError> {
-        let seq = Seq(self.ledger.horizon).next();
-        let record = {
-            let Some(bytes) = self.events.remove(seq.0)? else {
-                return Err(codec::event_fault(seq, RecordFault::Missing).into());
-            };
-            let live = &mut self.ledger.live.events;
-            *live = live.saturating_sub(size(8, bytes.value().len()));
-            codec::decode_event(seq, bytes.value())?
-        };
-        for id in subjects(&record.event) {
-            let place = keys::place(&keys::resource(id), seq);
-            if self.by_resource.remove(place.as_slice())?.is_some() {
-                let live = &mut self.ledger.live.by_resource;
-                *live = live.saturating_sub(size(place.len(), 0));
-            }
-        }
-        self.apply(&record)?;
-        self.ledger.horizon = seq.0;
-        self.ledger.horizon_at = record.recorded_at.as_millis();
-        self.forget_times()
-    }
-
-    /// Folds a record into the base of its resource.
-    fn apply(&mut self, record: &Recorded) -> Result<(), WriteError> {
-        let Some(id) = record.event.resource() else { return Ok(()) };
-        let key = keys::resource(id);
-        let before = match self.states.remove(&key) {
-            Some(known) => known,
-            None => match self.base.get(key.as_slice())? {
-                Some(bytes) => Some(codec::decode_base(&key, bytes.value())?),
-                None => None,
-            },
-        };
-        let after = fold(before, record);
-        if after.is_none() {
-            let left = match self.tombstones.get(key.as_slice())? {
-                Some(bytes) => codec::decode_tombstone(&key, bytes.value())?.seq == record.seq,
-                None => false,
-            };
-            if left {
-                counted::remove(&mut self.tombstones, &key, &mut self.ledger.live.tombstones)?;
-            }
-        }
-        self.states.insert(key, after);
-        Ok(())
-    }
-
-    /// Removes the times of folded records. A commit has one entry, for its last record: it stays until the whole commit is folded.
-    fn forget_times(&mut self) -> Result<(), WriteError> {
-        loop {
-            let oldest = self.times.first()?.map(|(at, seq)| (at.value(), seq.value()));
-            let Some((at, _)) = oldest.filter(|(_, seq)| *seq <= self.ledger.horizon) else { return Ok(()) };
-            self.times.remove(at)?;
-            self.ledger.live.times = self.ledger.live.times.saturating_sub(16);
-        }
-    }
-
-    /// Removes intervals that ended before the horizon, except the newest of each scope and kind. Checks a few, from `from` on, and
-    /// returns where to continue.
-    fn trim(&mut self, from: Option<&[u8]>) -> Result<Option<Vec<u8>>, WriteError> {
-        // By `times` as well, because the clock may have been ahead at the horizon.
-        let kept = self.times.first()?.map(|(at, _)| keys::time_of(at.value()).as_millis());
-        let horizon_at = kept.map_or(self.ledger.horizon_at, |kept| kept.min(self.ledger.horizon_at));
-        let mut old = Vec::new();
-        let mut last: Option<(Vec<u8>, bool)> = None;
-        let mut looked = 0;
-        for entry in self.intervals.range(from.unwrap_or_default()..)?.take(INTERVALS_A_STEP) {
-            let (key, bytes) = entry?;
-            let key = key.value().to_vec();
-            looked += 1;
-            // An interval is not the newest if another one of the same scope and kind follows it.
-            if let Some((before, _)) = last.take().filter(|(before, ended)| *ended && is_same_run(before, &key)) {
-                old.push(before);
-            }
-            let ended = codec::decode_watermark(&key, bytes.value())?.ended < horizon_at;
-            last = Some((key, ended));
-        }
-        for key in old {
-            self.intervals.remove(key.as_slice())?;
-        }
-        // Only its successor shows whether the last one is the newest: the next step checks it again.
-        Ok(last.filter(|_| looked == INTERVALS_A_STEP).map(|(key, _)| key))
-    }
-
-    /// Writes the new base and the ledger, and drops the tables.
-    fn finish(mut self) -> Result<DiskLedger, WriteError> {
-        for (key, state) in std::mem::take(&mut self.states) {
-            let live = &mut self.ledger.live.base;
-            match state {
-                Some(current) => {
-                    drop(counted::insert(&mut self.base, &key, &codec::encode_base(&key, &current)?, live)?);
-                }
-                None => counted::remove(&mut self.base, &key, live)?,
-            }
-        }
-        let ledger = codec::encode_ledger(LEDGER_KEY, self.ledger)?;
-        self.meta.insert(LEDGER_KEY, ledger.as_slice())?;
-        Ok(self.ledger)
-    }
-}
-
-/// Whether two keys of intervals have the same scope and kind: they differ only in the start.
-fn is_same_run(a: &[u8], b: &[u8]) -> bool {
-    let run = |key: &'_ [u8]| key.len().saturating_sub(8);
-    a.get(..run(a)) == b.get(..run(b))
 }
 
 impl Snapshot {

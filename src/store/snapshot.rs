@@ -11,14 +11,15 @@ use std::sync::Arc;
 use redb::{Database, ReadOnlyTable, ReadableDatabase};
 use thiserror::Error;
 
-use super::codec::{self, DecodeError, DiskHead, DiskLedger, Live};
+use super::body_place::BodyPlace;
+use super::codec::{self, DecodeError, DiskHead, DiskKnown, DiskLedger, Live};
 use super::damage::Damages;
 use super::keys;
 use super::meta::LEDGER_KEY;
 use super::stored::Stored;
 use super::tables::{
-    BASE_TABLE, BY_RESOURCE_TABLE, CURRENT_TABLE, DEDUPE_TABLE, EVENTS_TABLE, INTERVALS_TABLE, META, META_TABLE,
-    ROWS_TABLE, TIMES_TABLE, TOMBSTONES_TABLE,
+    BASE_TABLE, BODIES_TABLE, BY_RESOURCE_TABLE, CURRENT, CURRENT_TABLE, DEDUPE_TABLE, EVENTS, EVENTS_TABLE,
+    INTERVALS_TABLE, META, META_TABLE, ROWS_TABLE, TIMES_TABLE, TOMBSTONES_TABLE,
 };
 use crate::model::known::Tombstone;
 use crate::model::row::Project;
@@ -116,6 +117,7 @@ pub(super) struct ReadTables {
     pub(super) events: ReadOnlyTable<u64, &'static [u8]>,
     pub(super) by_resource: ReadOnlyTable<&'static [u8], ()>,
     pub(super) current: ReadOnlyTable<&'static [u8], &'static [u8]>,
+    pub(super) bodies: ReadOnlyTable<u64, &'static [u8]>,
     pub(super) rows: ReadOnlyTable<&'static [u8], &'static [u8]>,
     pub(super) tombstones: ReadOnlyTable<&'static [u8], &'static [u8]>,
     pub(super) intervals: ReadOnlyTable<&'static [u8], &'static [u8]>,
@@ -152,6 +154,7 @@ impl Snapshot {
             events: txn.open_table(EVENTS_TABLE)?,
             by_resource: txn.open_table(BY_RESOURCE_TABLE)?,
             current: txn.open_table(CURRENT_TABLE)?,
+            bodies: txn.open_table(BODIES_TABLE)?,
             rows: txn.open_table(ROWS_TABLE)?,
             tombstones: txn.open_table(TOMBSTONES_TABLE)?,
             intervals: txn.open_table(INTERVALS_TABLE)?,
@@ -220,8 +223,9 @@ impl Snapshot {
     pub fn current(&self, id: &ResourceId) -> Result<Option<Current>, ReadError> {
         let key = keys::resource(id);
         let Some(bytes) = self.0.current.get(key.as_slice())? else { return Ok(None) };
-        let current = codec::decode_current(&key, bytes.value());
-        Ok(Some(current.inspect_err(|error| self.0.damages.note(&key, Some(id), error))?))
+        let current = codec::decode_known(CURRENT, &key, bytes.value()).map_err(ReadError::from);
+        let current = current.and_then(|known| self.with_body(known));
+        Ok(Some(current.inspect_err(|error| self.note(id, &key, error))?))
     }
 
     /// Like [`Snapshot::current`], but the document stays encoded: about a tenth of the time, for readers that only write it as
@@ -232,8 +236,29 @@ impl Snapshot {
     pub fn stored(&self, id: &ResourceId) -> Result<Option<Stored>, ReadError> {
         let key = keys::resource(id);
         let Some(bytes) = self.0.current.get(key.as_slice())? else { return Ok(None) };
-        let stored = codec::decode_stored(&key, bytes.value());
-        Ok(Some(stored.inspect_err(|error| self.0.damages.note(&key, Some(id), error))?))
+        let stored = codec::decode_known(CURRENT, &key, bytes.value()).map_err(ReadError::from).and_then(|known| {
+            let place = BodyPlace::of_known(&known, self.0.ledger.horizon);
+            Ok(known.with_stored(place.stored::<ReadError>(&self.0.events, &self.0.bodies)?))
+        });
+        Ok(Some(stored.inspect_err(|error| self.note(id, &key, error))?))
+    }
+
+    /// A resource of `current` or `base` with its document.
+    fn with_body(&self, known: DiskKnown<'_>) -> Result<Current, ReadError> {
+        let place = BodyPlace::of_known(&known, self.0.ledger.horizon);
+        Ok(known.with(place.document::<ReadError>(&self.0.events, &self.0.bodies)?))
+    }
+
+    /// Notes that a resource's record or its body cannot be read.
+    fn note(&self, id: &ResourceId, key: &[u8], error: &ReadError) {
+        if let ReadError::Damaged(error) = error {
+            // Records of the log are noted by their seq.
+            let seq = error.key.parse::<u64>().ok().filter(|_| error.table == EVENTS);
+            match seq {
+                Some(seq) => self.0.damages.note(&seq.to_be_bytes(), Some(id), error),
+                None => self.0.damages.note(key, Some(id), error),
+            }
+        }
     }
 
     /// The row of a resource.

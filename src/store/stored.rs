@@ -70,6 +70,7 @@ impl Serialize for NextValue<'_, '_> {
             Next::Bool(flag) => serializer.serialize_bool(flag),
             Next::Int(number) => serializer.serialize_i64(number),
             Next::Text(text) => serializer.serialize_str(text),
+            Next::Made(text) => serializer.serialize_str(&text),
             // The depth is limited, so that recursion over hostile bytes ends before the stack does.
             Next::List(1..) | Next::Map(1..) if depth > MAX_DEPTH => Err(malformed()),
             Next::List(length) => {

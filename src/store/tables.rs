@@ -2,9 +2,11 @@
 
 use redb::{TableDefinition, TableError, WriteTransaction};
 
+/// Seq -> the body of the version that the record made; see [`super::body_place`].
+pub(super) const BODIES: &str = "bodies";
 /// Resource and seq -> nothing: the records that concern a resource.
 pub(super) const BY_RESOURCE: &str = "by_resource";
-/// Resource -> its current state.
+/// Resource -> its current state without its body.
 pub(super) const CURRENT: &str = "current";
 /// Seq -> record: the log.
 pub(super) const EVENTS: &str = "events";
@@ -23,6 +25,7 @@ pub(super) const TOMBSTONES: &str = "tombstones";
 pub(super) type BytesTable = TableDefinition<'static, &'static [u8], &'static [u8]>;
 
 pub(super) const EVENTS_TABLE: TableDefinition<'static, u64, &'static [u8]> = TableDefinition::new(EVENTS);
+pub(super) const BODIES_TABLE: TableDefinition<'static, u64, &'static [u8]> = TableDefinition::new(BODIES);
 pub(super) const BY_RESOURCE_TABLE: TableDefinition<'static, &'static [u8], ()> = TableDefinition::new(BY_RESOURCE);
 pub(super) const CURRENT_TABLE: BytesTable = TableDefinition::new(CURRENT);
 pub(super) const ROWS_TABLE: BytesTable = TableDefinition::new(ROWS);
@@ -45,12 +48,13 @@ pub(super) const DEDUPE_TABLE: BytesTable = TableDefinition::new(DEDUPE);
 pub(super) type RawEntry = (Vec<u8>, Vec<u8>);
 
 /// Every table.
-pub(super) const NAMES: [&str; 10] =
-    [BASE, BY_RESOURCE, CURRENT, DEDUPE, EVENTS, INTERVALS, META, ROWS, TIMES, TOMBSTONES];
+pub(super) const NAMES: [&str; 11] =
+    [BASE, BODIES, BY_RESOURCE, CURRENT, DEDUPE, EVENTS, INTERVALS, META, ROWS, TIMES, TOMBSTONES];
 
 /// Creates every missing table.
 pub(super) fn create(txn: &WriteTransaction) -> Result<(), TableError> {
     txn.open_table(EVENTS_TABLE)?;
+    txn.open_table(BODIES_TABLE)?;
     txn.open_table(BY_RESOURCE_TABLE)?;
     txn.open_table(TIMES_TABLE)?;
     for plain in [CURRENT_TABLE, ROWS_TABLE, TOMBSTONES_TABLE, INTERVALS_TABLE, META_TABLE, BASE_TABLE, DEDUPE_TABLE] {

@@ -366,7 +366,7 @@ fn bytes_in_use_return_to_their_number_when_a_resource_is_removed() {
     assert!(store.snapshot().unwrap().live().current > before.current);
     writer.commit(batch(vec![removed(&two)])).unwrap();
     let after = store.snapshot().unwrap().live();
-    assert_eq!((after.current, after.rows), (before.current, before.rows));
+    assert_eq!((after.current, after.bodies, after.rows), (before.current, before.bodies, before.rows));
     assert!(after.events > before.events && after.by_resource > before.by_resource);
     assert!(after.tombstones > before.tombstones);
 }

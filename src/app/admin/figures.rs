@@ -28,10 +28,10 @@ pub(super) fn stat(core: &Core) -> Result<Value, RequestError> {
     let newest_at = first.map(|_| time(newest)).transpose()?.flatten();
     let live = snapshot.live();
     let tables = json!({
-        "events": live.events, "by_resource": live.by_resource, "times": live.times, "current": live.current,
+        "events": live.events, "by_resource": live.by_resource, "times": live.times, "current": live.current, "bodies": live.bodies,
         "rows": live.rows, "base": live.base, "tombstones": live.tombstones, "dedupe": live.dedupe,
     });
-    let state = live.current + live.rows + live.base + live.tombstones + live.dedupe;
+    let state = live.current + live.bodies + live.rows + live.base + live.tombstones + live.dedupe;
     let total = live.events + live.by_resource + live.times + state;
     let (resources, intervals, earliest) = (resources(&snapshot)?, intervals(&snapshot)?, snapshot.earliest()?);
     let parked: Vec<Value> = snapshot.parked()?.into_iter().map(unreadable).collect();

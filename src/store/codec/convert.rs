@@ -4,17 +4,17 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::disk::{
-    DiskAttempt, DiskCall, DiskCause, DiskChange, DiskConfirmation, DiskCurrent, DiskEvent, DiskEvidence, DiskGroup,
+    DiskAttempt, DiskCall, DiskCause, DiskChange, DiskConfirmation, DiskEvent, DiskEvidence, DiskGroup, DiskGroups,
     DiskHeld, DiskId, DiskKnown, DiskOutcome, DiskOverlay, DiskPrincipal, DiskProvisional, DiskRecord, DiskRepeats,
     DiskSource, DiskTagging, DiskWay,
 };
-use super::document::{DiskDocument, DiskValue};
+use super::document::{DiskDocument, DiskValue, DiskWord};
 use crate::model::event::Overlay;
 use crate::model::evidence::Tagging;
 use crate::model::known::LeftState;
 use crate::model::{
     AccountId, ActionId, ActionOutcome, ActionRequest, ApiCall, Cause, Change, ConfirmationOutcome, ConfirmationWay,
-    Current, Event, Evidence, Group, GroupEvidence, Kind, Principal, Provisional, Recorded, Region, Repeats,
+    Current, Document, Event, Evidence, Group, GroupEvidence, Kind, Principal, Provisional, Recorded, Region, Repeats,
     ResourceId, Seq, Source, Timestamp, Value, WriteAttempt,
 };
 use crate::store::stored::{Stored, StoredDocument};
@@ -342,72 +342,96 @@ impl From<DiskChange<'_>> for Change {
 
 impl<'a> From<&'a ResourceId> for DiskId<'a> {
     fn from(id: &'a ResourceId) -> Self {
-        DiskId { kind: id.kind.as_str(), id: &id.id, account: id.account.as_str(), region: id.region.as_str() }
+        let (kind, region) = (DiskWord(id.kind.as_str()), DiskWord(id.region.as_str()));
+        DiskId { kind, id: &id.id, account: id.account.as_str(), region }
     }
 }
 
 impl From<DiskId<'_>> for ResourceId {
     fn from(id: DiskId<'_>) -> Self {
         ResourceId {
-            kind: Kind::new(id.kind),
+            kind: Kind::new(id.kind.0),
             id: id.id.into(),
             account: AccountId::new(id.account),
-            region: Region::new(id.region),
+            region: Region::new(id.region.0),
         }
     }
 }
 
-impl<'a> From<&'a Current> for DiskCurrent<'a> {
+impl<'a> From<&'a Current> for DiskKnown<'a> {
     fn from(current: &'a Current) -> Self {
-        let GroupEvidence { state, tags, rest } = current.evidence;
-        let known = DiskKnown {
-            evidence: [state.into(), tags.into(), rest.into()],
+        DiskKnown {
+            evidence: current.evidence.into(),
             provisional: current.provisional.as_ref().map(DiskProvisional::from),
             held: current.held.iter().map(|held| DiskHeld { state: &held.state, until: millis(held.until) }).collect(),
             mapping: current.mapping,
-            discovered: current.discovered.0,
             changed: current.changed.0,
+            age: current.changed.0.wrapping_sub(current.discovered.0),
             changed_at: millis(current.changed_at),
             tagging: current.tagging.as_ref().map(DiskTagging::from),
-        };
-        DiskCurrent { known, document: DiskDocument(Cow::Borrowed(&current.document)) }
-    }
-}
-
-impl From<DiskCurrent<'_>> for Current {
-    fn from(DiskCurrent { known, document }: DiskCurrent<'_>) -> Self {
-        let held =
-            |held: DiskHeld<'_>| LeftState { state: held.state.to_owned(), until: Timestamp::from_millis(held.until) };
-        Current {
-            document: document.0.into_owned(),
-            evidence: group_evidence(known.evidence),
-            provisional: known.provisional.map(Provisional::from),
-            tagging: known.tagging.map(Tagging::from),
-            held: known.held.into_iter().map(held).collect(),
-            mapping: known.mapping,
-            discovered: Seq(known.discovered),
-            changed: Seq(known.changed),
-            changed_at: Timestamp::from_millis(known.changed_at),
         }
     }
 }
 
-/// A resource whose document stays encoded.
-pub(super) fn stored(known: DiskKnown<'_>, document: &[u8]) -> Stored {
-    Stored {
-        document: StoredDocument::new(document),
-        evidence: group_evidence(known.evidence),
-        provisional: known.provisional.map(Provisional::from),
-        mapping: known.mapping,
-        discovered: Seq(known.discovered),
-        changed: Seq(known.changed),
-        changed_at: Timestamp::from_millis(known.changed_at),
+impl DiskKnown<'_> {
+    /// When the last change was committed.
+    pub(in crate::store) fn changed_at(&self) -> Timestamp {
+        Timestamp::from_millis(self.changed_at)
+    }
+
+    /// The resource with its document.
+    pub(in crate::store) fn with(self, document: Document) -> Current {
+        let held =
+            |held: DiskHeld<'_>| LeftState { state: held.state.to_owned(), until: Timestamp::from_millis(held.until) };
+        let (discovered, changed_at) = (Seq(self.discovered()), self.changed_at());
+        Current {
+            document,
+            evidence: self.evidence.into(),
+            provisional: self.provisional.map(Provisional::from),
+            tagging: self.tagging.map(Tagging::from),
+            held: self.held.into_iter().map(held).collect(),
+            mapping: self.mapping,
+            discovered,
+            changed: Seq(self.changed),
+            changed_at,
+        }
+    }
+
+    /// The resource with its document in stored form.
+    pub(in crate::store) fn with_stored(self, document: StoredDocument) -> Stored {
+        let (discovered, changed_at) = (Seq(self.discovered()), self.changed_at());
+        Stored {
+            document,
+            evidence: self.evidence.into(),
+            provisional: self.provisional.map(Provisional::from),
+            mapping: self.mapping,
+            discovered,
+            changed: Seq(self.changed),
+            changed_at,
+        }
     }
 }
 
-fn group_evidence(disk: [DiskEvidence; 3]) -> GroupEvidence {
-    let [state, tags, rest] = disk.map(Evidence::from);
-    GroupEvidence { state, tags, rest }
+impl From<GroupEvidence> for DiskGroups {
+    fn from(GroupEvidence { state, tags, rest }: GroupEvidence) -> Self {
+        if state == tags && tags == rest {
+            DiskGroups::One(state.into())
+        } else {
+            DiskGroups::Each([state.into(), tags.into(), rest.into()])
+        }
+    }
+}
+
+impl From<DiskGroups> for GroupEvidence {
+    fn from(disk: DiskGroups) -> Self {
+        match disk {
+            DiskGroups::One(evidence) => GroupEvidence::all(evidence.into()),
+            DiskGroups::Each(each) => {
+                let [state, tags, rest] = each.map(Evidence::from);
+                GroupEvidence { state, tags, rest }
+            }
+        }
+    }
 }
 
 impl<'a> From<&'a Provisional> for DiskProvisional<'a> {

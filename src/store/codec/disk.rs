@@ -2,7 +2,7 @@
 
 use bincode::{BorrowDecode, Decode, Encode};
 
-use super::document::{DiskDocument, DiskValue};
+use super::document::{DiskDocument, DiskValue, DiskWord};
 use crate::model::RowFields;
 
 /// Counters that are kept with the data, in one `meta` record.
@@ -27,6 +27,8 @@ pub struct Live {
     pub by_resource: u64,
     /// In `current`.
     pub current: u64,
+    /// In `bodies`.
+    pub bodies: u64,
     /// In `rows`.
     pub rows: u64,
     /// In `tombstones`.
@@ -56,8 +58,8 @@ pub(in crate::store) struct DiskRow<'a> {
     pub(in crate::store) head: DiskHead<'a>,
     /// The version of the projection that made it.
     pub(in crate::store) projection: u32,
-    pub(in crate::store) facets: Vec<(u16, &'a str)>,
-    pub(in crate::store) tags: Vec<(&'a str, &'a str)>,
+    pub(in crate::store) facets: Vec<(u16, DiskWord<'a>)>,
+    pub(in crate::store) tags: Vec<(DiskWord<'a>, DiskWord<'a>)>,
 }
 
 impl DiskRow<'_> {
@@ -67,8 +69,8 @@ impl DiskRow<'_> {
             projection: self.projection,
             name: self.head.name.map(str::to_owned),
             owner: self.head.owner.map(str::to_owned),
-            facets: self.facets.iter().map(|(number, value)| (*number, (*value).to_owned())).collect(),
-            tags: self.tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+            facets: self.facets.iter().map(|(number, value)| (*number, value.0.to_owned())).collect(),
+            tags: self.tags.iter().map(|(key, value)| (key.0.to_owned(), value.0.to_owned())).collect(),
         }
     }
 }
@@ -141,11 +143,12 @@ pub(super) struct DiskCall<'a> {
 // Variants are numbered by position: append only.
 #[derive(Encode, BorrowDecode)]
 pub(super) enum DiskEvent<'a> {
+    /// The document is last, so that it can be passed on undecoded.
     Discovered {
         id: DiskId<'a>,
-        document: DiskDocument<'a>,
         evidence: DiskEvidence,
         mapping: u16,
+        document: DiskDocument<'a>,
     },
     Changed {
         id: DiskId<'a>,
@@ -322,10 +325,10 @@ pub(super) struct DiskEvidence {
 
 #[derive(Encode, BorrowDecode)]
 pub(super) struct DiskId<'a> {
-    pub(in crate::store) kind: &'a str,
+    pub(in crate::store) kind: DiskWord<'a>,
     pub(in crate::store) id: &'a str,
     pub(in crate::store) account: &'a str,
-    pub(in crate::store) region: &'a str,
+    pub(in crate::store) region: DiskWord<'a>,
 }
 
 #[derive(Encode, BorrowDecode)]
@@ -335,23 +338,33 @@ pub(super) struct DiskChange<'a> {
     pub(in crate::store) after: Option<DiskValue<'a>>,
 }
 
+/// A resource without its document, which stands once: see [`crate::store::body_place`].
 #[derive(Encode, BorrowDecode)]
-pub(super) struct DiskKnown<'a> {
-    pub(in crate::store) evidence: [DiskEvidence; 3],
-    pub(in crate::store) provisional: Option<DiskProvisional<'a>>,
-    pub(in crate::store) held: Vec<DiskHeld<'a>>,
-    pub(in crate::store) mapping: u16,
-    pub(in crate::store) discovered: u64,
+pub(in crate::store) struct DiskKnown<'a> {
+    pub(super) evidence: DiskGroups,
+    pub(super) provisional: Option<DiskProvisional<'a>>,
+    pub(super) held: Vec<DiskHeld<'a>>,
+    pub(super) mapping: u16,
     pub(in crate::store) changed: u64,
-    pub(in crate::store) changed_at: i64,
-    pub(in crate::store) tagging: Option<DiskTagging<'a>>,
+    /// How many records it was discovered before that.
+    pub(super) age: u64,
+    pub(super) changed_at: i64,
+    pub(super) tagging: Option<DiskTagging<'a>>,
 }
 
-/// A resource. The document is last, so that it can be passed on undecoded.
-#[derive(Encode, BorrowDecode)]
-pub(super) struct DiskCurrent<'a> {
-    pub(in crate::store) known: DiskKnown<'a>,
-    pub(in crate::store) document: DiskDocument<'a>,
+impl DiskKnown<'_> {
+    /// The record that discovered it.
+    pub(in crate::store) fn discovered(&self) -> u64 {
+        self.changed.wrapping_sub(self.age)
+    }
+}
+
+// Variants are numbered by position: append only.
+/// The evidence of the three groups. It mostly comes from one describe.
+#[derive(Encode, Decode)]
+pub(super) enum DiskGroups {
+    One(DiskEvidence),
+    Each([DiskEvidence; 3]),
 }
 
 #[derive(Encode, BorrowDecode)]

@@ -9,9 +9,11 @@ use std::cell::Cell;
 use bincode::de::BorrowDecoder;
 use bincode::enc::Encoder;
 use bincode::{BorrowDecode, Encode};
+use compact_str::CompactString;
 
 use super::dictionary;
 use super::frame::CONFIG;
+use super::short_id::ShortId;
 use crate::model::{Document, Map, Value};
 
 /// How deeply lists and maps may nest in a document, when encoding and decoding. EC2's deepest answers nest 6 levels.
@@ -35,6 +37,8 @@ pub(super) enum Token<'a> {
     Map(u32),
     /// Text that is one of [`super::dictionary::WORDS`].
     Word(u32),
+    /// Text that is an ID of AWS's usual form.
+    Id(ShortId),
 }
 
 /// Reads a document's tokens one by one, for readers that pass it on without building it.
@@ -48,6 +52,8 @@ pub(in crate::store) enum Next<'b> {
     Bool(bool),
     Int(i64),
     Text(&'b str),
+    /// Text that does not stand in the bytes as it is.
+    Made(CompactString),
     /// A list; this many values follow.
     List(usize),
     /// A map; this many pairs of name and value follow.
@@ -67,7 +73,7 @@ impl<'b> Tokens<'b> {
 
     /// The next field's name.
     pub(in crate::store) fn name(&self) -> Option<&'b str> {
-        self.take::<FieldName<'b>>().map(|name| name.0)
+        self.take::<DiskWord<'b>>().map(|name| name.0)
     }
 
     /// The next token; `None` if the bytes hold none.
@@ -80,6 +86,7 @@ impl<'b> Tokens<'b> {
             Token::List(count) => Next::List(usize::try_from(count).ok()?),
             Token::Map(count) => Next::Map(usize::try_from(count).ok()?),
             Token::Word(number) => Next::Text(dictionary::word(number)?),
+            Token::Id(id) => Next::Made(id.text()?),
         })
     }
 
@@ -134,7 +141,7 @@ fn encode_value<E: Encoder>(value: &Value, depth: usize, encoder: &mut E) -> Res
         Value::Null => Token::Null.encode(encoder),
         Value::Bool(flag) => Token::Bool(*flag).encode(encoder),
         Value::Int(number) => Token::Int(*number).encode(encoder),
-        Value::Text(text) => dictionary::number(text).map_or(Token::Text(text), Token::Word).encode(encoder),
+        Value::Text(text) => token_of(text).encode(encoder),
         Value::List(list) => {
             Token::List(count(list.len())?).encode(encoder)?;
             list.iter().try_for_each(|element| encode_value(element, depth + 1, encoder))
@@ -146,9 +153,17 @@ fn encode_value<E: Encoder>(value: &Value, depth: usize, encoder: &mut E) -> Res
     }
 }
 
+/// A text in its shortest form.
+fn token_of(text: &str) -> Token<'_> {
+    if let Some(id) = ShortId::of(text) {
+        return Token::Id(id);
+    }
+    dictionary::number(text).map_or(Token::Text(text), Token::Word)
+}
+
 fn encode_fields<E: Encoder>(map: &Map, depth: usize, encoder: &mut E) -> Result<(), bincode::error::EncodeError> {
     for (name, value) in map.iter() {
-        FieldName(name).encode(encoder)?;
+        DiskWord(name).encode(encoder)?;
         encode_value(value, depth, encoder)?;
     }
     Ok(())
@@ -158,10 +173,11 @@ fn count(length: usize) -> Result<u32, bincode::error::EncodeError> {
     u32::try_from(length).map_err(|_| bincode::error::EncodeError::Other("more than 4,294,967,295 elements"))
 }
 
-/// A field's name.
-struct FieldName<'a>(&'a str);
+/// A field's name, or another text that often is a word of the dictionary.
+#[derive(Clone, Copy)]
+pub(in crate::store) struct DiskWord<'a>(pub(in crate::store) &'a str);
 
-impl Encode for FieldName<'_> {
+impl Encode for DiskWord<'_> {
     fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), bincode::error::EncodeError> {
         match dictionary::number(self.0) {
             Some(number) => (number + 1).encode(encoder),
@@ -170,18 +186,33 @@ impl Encode for FieldName<'_> {
     }
 }
 
-impl<'de, C> BorrowDecode<'de, C> for FieldName<'de> {
+impl<'de, C> BorrowDecode<'de, C> for DiskWord<'de> {
     fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(decoder: &mut D) -> Result<Self, bincode::error::DecodeError> {
         match u32::borrow_decode(decoder)?.checked_sub(1) {
-            Some(number) => word(number).map(FieldName),
-            None => <&str>::borrow_decode(decoder).map(FieldName),
+            Some(number) => word(number).map(DiskWord),
+            None => <&str>::borrow_decode(decoder).map(DiskWord),
         }
     }
 }
 
+/// The refusal of an ID whose prefix has no text.
+const UNKNOWN_ID: bincode::error::DecodeError =
+    bincode::error::DecodeError::Other("an ID with a prefix that this version does not know");
+
 /// The word with a number.
 fn word(number: u32) -> Result<&'static str, bincode::error::DecodeError> {
     dictionary::word(number).ok_or(bincode::error::DecodeError::Other("a word that this version does not know"))
+}
+
+/// A field's name. A word of the dictionary costs no allocation.
+fn field_name<'de, C, D>(decoder: &mut D) -> Result<Cow<'static, str>, bincode::error::DecodeError>
+where
+    D: BorrowDecoder<'de, Context = C>,
+{
+    match u32::borrow_decode(decoder)?.checked_sub(1) {
+        Some(number) => word(number).map(Cow::Borrowed),
+        None => <&str>::borrow_decode(decoder).map(|name| Cow::Owned(name.to_owned())),
+    }
 }
 
 /// A list or map whose elements are still being decoded.
@@ -203,6 +234,7 @@ where
             Token::Int(number) => Value::Int(number),
             Token::Text(text) => Value::Text(text.to_owned()),
             Token::Word(number) => Value::Text(word(number)?.to_owned()),
+            Token::Id(id) => Value::Text(id.text().ok_or(UNKNOWN_ID)?.into()),
             Token::List(0) => Value::List(Vec::new()),
             Token::Map(0) => Value::Map(Map::new()),
             Token::List(_) | Token::Map(_) if open.len() >= MAX_DEPTH => {
@@ -214,7 +246,7 @@ where
                 continue;
             }
             Token::Map(left) => {
-                let name = dictionary::owned(FieldName::borrow_decode(decoder)?.0);
+                let name = field_name(decoder)?;
                 open.push(OpenNode::Map { left, name, fields: Vec::with_capacity(reserve(left)) });
                 token = Token::borrow_decode(decoder)?;
                 continue;
@@ -235,7 +267,7 @@ where
                 Some(OpenNode::Map { left, name, mut fields }) => {
                     fields.push((name, done));
                     if left > 1 {
-                        let name = dictionary::owned(FieldName::borrow_decode(decoder)?.0);
+                        let name = field_name(decoder)?;
                         if fields.last().is_some_and(|(last, _)| *last >= name) {
                             return Err(bincode::error::DecodeError::Other("names out of order"));
                         }

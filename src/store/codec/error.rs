@@ -24,13 +24,11 @@ pub enum RecordFault {
     /// Its key is not a valid key of its table.
     #[error("its key is malformed")]
     Key,
-    /// It is shorter than its header, or its length differs from the header's.
-    #[error("it holds {found} bytes, but its header says {expected}")]
-    Length {
-        /// Bytes after the header.
-        found: usize,
-        /// Bytes that the header states.
-        expected: usize,
+    /// It is shorter than its header.
+    #[error("it holds only {bytes} bytes")]
+    Short {
+        /// All its bytes.
+        bytes: usize,
     },
     /// It was written by another version.
     #[error("it has format {found}, and this version of Muster reads format {known}")]
@@ -53,7 +51,7 @@ pub enum RecordFault {
         count: usize,
     },
     /// Another record points to it, but it does not exist.
-    #[error("it is missing, although `by_resource` points to it")]
+    #[error("it is missing, although another record points to it")]
     Missing,
 }
 

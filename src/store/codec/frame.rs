@@ -1,4 +1,4 @@
-//! The frame of every record: version, length and checksum around the payload.
+//! The frame of every record: version and checksum before the payload.
 
 use bincode::{BorrowDecode, Encode};
 
@@ -7,7 +7,7 @@ use crate::store::keys;
 
 /// The version byte of every record. This build reads no other: a file of another format is refused before any of its records is
 /// read.
-pub(super) const VERSION: u8 = 5;
+pub(super) const VERSION: u8 = 6;
 /// The longest payload written. EC2's largest resources (security groups with 1,000 rules) take about 0.3 MB.
 pub(super) const MAX_PAYLOAD: usize = 16 * 1024 * 1024;
 /// How many bytes bincode may allocate to decode one record, by the lengths claimed in it.
@@ -17,7 +17,7 @@ pub(super) const CONFIG: bincode::config::Configuration<
     bincode::config::Varint,
     bincode::config::Limit<LIMIT>,
 > = bincode::config::standard().with_limit::<LIMIT>();
-pub(super) const HEADER: usize = 9;
+pub(super) const HEADER: usize = 5;
 
 /// Frames `content` for `key`.
 pub(super) fn seal<T: Encode>(table: &'static str, key: &[u8], content: &T) -> Result<Vec<u8>, EncodeError> {
@@ -27,35 +27,28 @@ pub(super) fn seal<T: Encode>(table: &'static str, key: &[u8], content: &T) -> R
     bincode::encode_into_std_write(content, &mut payload, CONFIG)
         .map_err(|fault| refuse(EncodeFault::Unencodable(Box::new(fault))))?;
     let bytes = payload.len() - HEADER;
-    let length = u32::try_from(bytes).ok().filter(|_| bytes <= MAX_PAYLOAD);
-    let Some(length) = length else {
+    if bytes > MAX_PAYLOAD {
         return Err(refuse(EncodeFault::TooLarge { bytes, limit: MAX_PAYLOAD }));
-    };
+    }
     let mut record = payload;
     if let Some((header, payload)) = record.split_first_chunk_mut::<HEADER>() {
         let sum = crc32c::crc32c_append(crc32c::crc32c(key), payload);
         let [version, rest @ ..] = header;
         *version = VERSION;
-        for (slot, byte) in rest.iter_mut().zip(length.to_le_bytes().into_iter().chain(sum.to_le_bytes())) {
-            *slot = byte;
-        }
+        *rest = sum.to_le_bytes();
     }
     Ok(record)
 }
 
 /// Checks a record and returns its payload.
 pub(super) fn unseal<'b>(key: &[u8], record: &'b [u8]) -> Result<&'b [u8], RecordFault> {
-    let Some(([version, l0, l1, l2, l3, c0, c1, c2, c3], payload)) = record.split_first_chunk::<HEADER>() else {
-        return Err(RecordFault::Length { found: record.len(), expected: HEADER });
+    let Some(([version, sum @ ..], payload)) = record.split_first_chunk::<HEADER>() else {
+        return Err(RecordFault::Short { bytes: record.len() });
     };
     if *version != VERSION {
         return Err(RecordFault::Version { found: *version, known: VERSION });
     }
-    let expected = usize::try_from(u32::from_le_bytes([*l0, *l1, *l2, *l3])).unwrap_or(usize::MAX);
-    if payload.len() != expected {
-        return Err(RecordFault::Length { found: payload.len(), expected });
-    }
-    if crc32c::crc32c_append(crc32c::crc32c(key), payload) != u32::from_le_bytes([*c0, *c1, *c2, *c3]) {
+    if crc32c::crc32c_append(crc32c::crc32c(key), payload) != u32::from_le_bytes(*sum) {
         return Err(RecordFault::Checksum);
     }
     Ok(payload)

@@ -9,12 +9,13 @@ use super::frame::*;
 use super::*;
 use crate::model::fixtures::{at_millis, tags};
 use crate::model::known::LeftState;
-use crate::model::{Cause, Document, Group, GroupEvidence, Map, Provisional, Source, Tagging, Value};
+use crate::model::{Cause, Document, Event, Group, GroupEvidence, Map, Provisional, Source, Tagging, Value};
 use crate::store::derived::row_bytes;
 use crate::store::fixtures::{
     any_cause, any_document, any_event, any_value, document, evidence, instance, map, project,
 };
 use crate::store::stored::StoredDocument;
+use crate::store::tables::CURRENT;
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
@@ -30,7 +31,7 @@ fn golden<T: Encode + BorrowDecode<'static, ()>>(content: &T, expected: &str) {
 }
 
 fn id() -> DiskId<'static> {
-    DiskId { kind: "K", id: "i-1", account: "1", region: "r" }
+    DiskId { kind: DiskWord("K"), id: "i-1", account: "1", region: DiskWord("r") }
 }
 
 fn body() -> DiskDocument<'static> {
@@ -38,10 +39,10 @@ fn body() -> DiskDocument<'static> {
 }
 
 #[test]
-fn the_header_is_version_length_and_checksum_of_key_and_payload() {
+fn the_header_is_version_and_checksum_of_key_and_payload() {
     let record = seal("test", b"key", &7_u8).unwrap();
     let sum = crc32c::crc32c(b"key\x07").to_le_bytes();
-    assert_eq!(record, [&[5, 1, 0, 0, 0], sum.as_slice(), &[7]].concat());
+    assert_eq!(record, [&[6], sum.as_slice(), &[7]].concat());
 }
 
 #[test]
@@ -52,6 +53,7 @@ fn the_bytes_of_every_token_stay_as_they_are() {
     golden(&DiskValue(Cow::Owned(Value::Int(i64::MAX))), "02fdfeffffffffffffff");
     golden(&DiskValue(Cow::Owned("ab".into())), "03026162");
     golden(&DiskValue(Cow::Owned("running".into())), "0691");
+    golden(&DiskValue(Cow::Owned("subnet-0123456789abcdef0".into())), "0703123456789abcdef0");
     golden(&DiskValue(Cow::Owned(Value::List(vec![Value::Null, Value::Bool(false)]))), "0402000100");
     golden(
         &DiskValue(Cow::Owned(Value::Map(map(&[("A", Value::List(Vec::new())), ("B", Value::Map(Map::new()))])))),
@@ -81,8 +83,8 @@ fn the_bytes_of_every_event_stay_as_they_are() {
     let evidence = || DiskEvidence { source: DiskSource::Refresh, at: 1000 };
     let changes = || vec![DiskChange { path: "A.B", before: None, after: Some(DiskValue(Cow::Owned(Value::Int(1)))) }];
     golden(
-        &DiskEvent::Discovered { id: id(), document: body(), evidence: evidence(), mapping: 3 },
-        "00014b03692d3101310172010001410001fbd00703",
+        &DiskEvent::Discovered { id: id(), evidence: evidence(), mapping: 3, document: body() },
+        "0000014b03692d31013100017201fbd007030100014100",
     );
     golden(
         &DiskEvent::Changed {
@@ -91,19 +93,22 @@ fn the_bytes_of_every_event_stay_as_they_are() {
             evidence: vec![(DiskGroup::Tags, evidence())],
             overlay: DiskOverlay::Keep,
         },
-        "01014b03692d31013101720103412e4200010202010101fbd00700",
+        "0100014b03692d3101310001720103412e4200010202010101fbd00700",
     );
-    golden(&DiskEvent::Removed { id: id(), at: -1 }, "02014b03692d310131017201");
+    golden(&DiskEvent::Removed { id: id(), at: -1 }, "0200014b03692d31013100017201");
     golden(
         &DiskEvent::Remapped { id: id(), changes: changes(), mapping: 2 },
-        "03014b03692d31013101720103412e420001020202",
+        "0300014b03692d3101310001720103412e420001020202",
     );
-    golden(&DiskEvent::ActionRequested { action: 1, tool: "t", targets: vec![id()] }, "0401017401014b03692d3101310172");
+    golden(
+        &DiskEvent::ActionRequested { action: 1, tool: "t", targets: vec![id()] },
+        "040101740100014b03692d310131000172",
+    );
     let outcome = DiskOutcome::Succeeded { created: vec!["s"] };
     golden(&DiskEvent::ActionFinished { action: 1, outcome }, "050100010173");
-    golden(&DiskEvent::Called { at: 5, targets: vec![id()] }, "060a01014b03692d3101310172");
+    golden(&DiskEvent::Called { at: 5, targets: vec![id()] }, "060a0100014b03692d310131000172");
     let named = DiskEvent::NamedActionRequested { action: 1, tool: "t", targets: vec![id()], call: "c" };
-    golden(&named, "0701017401014b03692d31013101720163");
+    golden(&named, "070101740100014b03692d3101310001720163");
     let attempt = || DiskAttempt {
         tool: "t",
         targets: vec![id()],
@@ -118,7 +123,7 @@ fn the_bytes_of_every_event_stay_as_they_are() {
         key: Some("k"),
         confirmed_by: Some(DiskWay::Input),
     };
-    golden(&known, "0801017401014b03692d31013101720101750101630001017301027b7d0001017001016b0101");
+    golden(&known, "080101740100014b03692d3101310001720101750101630001017301027b7d0001017001016b0101");
     let confirmed = DiskEvent::ConfirmedActionRequested {
         action: 1,
         attempt: attempt(),
@@ -128,13 +133,13 @@ fn the_bytes_of_every_event_stay_as_they_are() {
         confirmed_by: Some(DiskWay::Input),
         confirmation: 7,
     };
-    golden(&confirmed, "0c01017401014b03692d31013101720101750101630001017301027b7d0001017001016b010107");
+    golden(&confirmed, "0c0101740100014b03692d3101310001720101750101630001017301027b7d0001017001016b010107");
     let outcome = DiskOutcome::Succeeded { created: Vec::new() };
     golden(&DiskEvent::TracedActionFinished { action: 1, outcome, request_id: "r" }, "090100000172");
     let repeats = || DiskRepeats { count: 2, first_at: 5, last_at: 6 };
     golden(
         &DiskEvent::ActionRefused { attempt: attempt(), rule: "r", repeats: repeats() },
-        "0a017401014b03692d31013101720101750101630001017301027b7d0172020a0c",
+        "0a01740100014b03692d3101310001720101750101630001017301027b7d0172020a0c",
     );
     let confirmed = DiskEvent::ActionConfirmed {
         attempt: attempt(),
@@ -143,7 +148,7 @@ fn the_bytes_of_every_event_stay_as_they_are() {
         outcome: DiskConfirmation::Declined,
         repeats: repeats(),
     };
-    golden(&confirmed, "0b017401014b03692d31013101720101750101630001017301027b7d000001020a0c");
+    golden(&confirmed, "0b01740100014b03692d3101310001720101750101630001017301027b7d000001020a0c");
 }
 
 #[test]
@@ -198,34 +203,48 @@ fn the_bytes_of_every_table_stay_as_they_are() {
     let evidence = |at| DiskEvidence { source: DiskSource::Sweep, at };
     golden(
         &DiskRecord { recorded_at: 5, cause: DiskCause::Sweep, event: DiskEvent::Removed { id: id(), at: 4 } },
-        "0a0102014b03692d310131017208",
+        "0a010200014b03692d31013100017208",
     );
     golden(
-        &DiskCurrent {
-            known: DiskKnown {
-                evidence: [evidence(1), evidence(2), evidence(3)],
-                provisional: None,
-                held: vec![DiskHeld { state: "running", until: 4 }],
-                mapping: 1,
-                discovered: 5,
-                changed: 6,
-                changed_at: 7,
-                tagging: Some(DiskTagging { version: 5, at: 8, superseded: vec![DiskValue(Cow::Owned(Value::Null))] }),
-            },
-            document: body(),
+        &DiskKnown {
+            evidence: DiskGroups::Each([evidence(1), evidence(2), evidence(3)]),
+            provisional: None,
+            held: vec![DiskHeld { state: "running", until: 4 }],
+            mapping: 1,
+            changed: 6,
+            age: 1,
+            changed_at: 7,
+            tagging: Some(DiskTagging { version: 5, at: 8, superseded: vec![DiskValue(Cow::Owned(Value::Null))] }),
         },
-        "00020004000600010772756e6e696e67080105060e01051001000100014100",
+        "0100020004000600010772756e6e696e67080106010e0105100100",
     );
+    golden(&DiskGroups::One(evidence(1)), "000002");
+    golden(&body(), "0100014100");
     let head = || DiskHead { digest: [9; 16], provisional: true, seen: 1, changed: 2, name: Some("n"), owner: None };
     golden(&head(), "0909090909090909090909090909090901020201016e00");
     golden(
-        &DiskRow { head: head(), projection: 6, facets: vec![(3, "f")], tags: vec![("k", "v")] },
-        "0909090909090909090909090909090901020201016e00060103016601016b0176",
+        &DiskRow {
+            head: head(),
+            projection: 6,
+            facets: vec![(3, DiskWord("f"))],
+            tags: vec![(DiskWord("k"), DiskWord("v"))],
+        },
+        "0909090909090909090909090909090901020201016e000601030001660100016b000176",
     );
     golden(&DiskTombstone { at: 1, removed_at: 2, seq: 3, document: body() }, "0204030100014100");
     golden(&DiskWatermark { started: 1, ended: 2, complete: true }, "020401");
-    let live = Live { events: 2, by_resource: 3, current: 4, rows: 5, tombstones: 6, base: 7, times: 8, dedupe: 9 };
-    golden(&DiskLedger { seq: 1, live, horizon: 9, horizon_at: 1000 }, "01020304050607080909fbd007");
+    let live = Live {
+        events: 2,
+        by_resource: 3,
+        current: 4,
+        bodies: 10,
+        rows: 5,
+        tombstones: 6,
+        base: 7,
+        times: 8,
+        dedupe: 9,
+    };
+    golden(&DiskLedger { seq: 1, live, horizon: 9, horizon_at: 1000 }, "010203040a050607080909fbd007");
     golden(&DiskNotified { at: 5, event_id: "e" }, "0a0165");
 }
 
@@ -236,9 +255,13 @@ fn fault<T: std::fmt::Debug>(read: Result<T, DecodeError>) -> RecordFault {
 #[test]
 fn a_record_under_another_key_is_detected() {
     let current = current();
-    let record = encode_current(b"one", &current).unwrap();
-    assert_eq!(decode_current(b"one", &record).unwrap(), current);
-    assert!(matches!(fault(decode_current(b"two", &record)), RecordFault::Checksum));
+    let record = encode_known(CURRENT, b"one", &current).unwrap();
+    let document = current.document.clone();
+    assert_eq!(decode_known(CURRENT, b"one", &record).unwrap().with(document.clone()), current);
+    assert!(matches!(decode_known(CURRENT, b"two", &record).err().unwrap().fault, RecordFault::Checksum));
+    let record = encode_body(Seq(1), &document).unwrap();
+    assert_eq!(decode_body(Seq(1), &record).unwrap(), document);
+    assert!(matches!(fault(decode_body(Seq(2), &record)), RecordFault::Checksum));
 }
 
 #[test]
@@ -250,10 +273,10 @@ fn each_fault_is_distinguished() {
         fault(decode_number(b"k", &copy))
     };
     assert!(matches!(with(0, VERSION + 1), RecordFault::Version { found, known: VERSION } if found == VERSION + 1));
-    assert!(matches!(with(1, 9), RecordFault::Length { found: 1, expected: 9 }));
-    assert!(matches!(with(5, !record[5]), RecordFault::Checksum));
-    assert!(matches!(with(9, 8), RecordFault::Checksum));
-    assert!(matches!(fault(decode_number(b"k", &record[..8])), RecordFault::Length { found: 8, expected: 9 }));
+    assert!(matches!(with(1, !record[1]), RecordFault::Checksum));
+    assert!(matches!(with(5, 8), RecordFault::Checksum));
+    assert!(matches!(fault(decode_number(b"k", &record[..4])), RecordFault::Short { bytes: 4 }));
+    assert!(matches!(fault(decode_number(b"k", &record[..5])), RecordFault::Checksum));
     let longer = seal(META, b"k", &(7_u64, 1_u8)).unwrap();
     assert!(matches!(fault(decode_number(b"k", &longer)), RecordFault::Trailing { count: 1 }));
     let shorter = seal(META, b"k", &()).unwrap();
@@ -305,9 +328,8 @@ fn a_document_whose_names_are_out_of_order_is_malformed() {
 
 /// A well-framed record of any payload.
 fn frame(key: &[u8], payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).unwrap().to_le_bytes();
     let sum = crc32c::crc32c_append(crc32c::crc32c(key), payload).to_le_bytes();
-    [&[VERSION], length.as_slice(), &sum, payload].concat()
+    [&[VERSION], sum.as_slice(), payload].concat()
 }
 
 fn current() -> Current {
@@ -333,8 +355,10 @@ fn current() -> Current {
 fn decode_all(key: &[u8], record: &[u8]) -> usize {
     [
         decode_event(Seq(1), record).is_ok(),
-        decode_current(key, record).is_ok(),
-        decode_stored(key, record).is_ok_and(|stored| serde_json::to_string(&stored.document).is_ok()),
+        decode_known(CURRENT, key, record).is_ok(),
+        decode_body(Seq(1), record).is_ok(),
+        decode_discovered(Seq(1), record).is_ok(),
+        body_tokens(Seq(1), record).is_ok_and(|tokens| serde_json::to_string(&StoredDocument::new(tokens)).is_ok()),
         decode_row(key, record).is_ok(),
         decode_head(key, record).is_ok(),
         decode_tombstone(key, record).is_ok(),
@@ -377,11 +401,22 @@ proptest! {
     #[test]
     fn a_stored_document_serialises_like_its_document(document in any_document()) {
         let current = Current { document, ..current() };
-        let record = encode_current(b"k", &current).unwrap();
-        let stored = decode_stored(b"k", &record).unwrap();
-        let json = serde_json::to_string(&stored.document).unwrap();
-        prop_assert_eq!(json, serde_json::to_string(&current.document).unwrap());
+        let record = encode_body(Seq(7), &current.document).unwrap();
+        let tokens = StoredDocument::new(body_tokens(Seq(7), &record).unwrap());
+        let known = encode_known(CURRENT, b"k", &current).unwrap();
+        let stored = decode_known(CURRENT, b"k", &known).unwrap().with_stored(tokens);
+        let json = serde_json::to_string(&current.document).unwrap();
+        prop_assert_eq!(serde_json::to_string(&stored.document).unwrap(), json.clone());
         prop_assert_eq!((stored.evidence, stored.provisional), (current.evidence, current.provisional));
+        let (id, evidence) = (instance("i-1"), evidence(1));
+        let event = Event::Discovered { id, document: current.document, evidence, mapping: 3 };
+        let discovery = Recorded { seq: Seq(7), recorded_at: at_millis(1), cause: Cause::Sweep, event };
+        let record = encode_event(&discovery).unwrap();
+        let stored = StoredDocument::new(discovered_tokens(Seq(7), &record).unwrap());
+        prop_assert_eq!(serde_json::to_string(&stored).unwrap(), json);
+        let document = decode_discovered(Seq(7), &record).unwrap();
+        let Event::Discovered { document: found, .. } = discovery.event else { unreachable!() };
+        prop_assert_eq!(found, document);
     }
 
     #[test]
@@ -402,6 +437,6 @@ proptest! {
         if let Ok(other) = decode_event(Seq(1), &framed) {
             prop_assert!(encode_event(&other).is_ok());
         }
-        prop_assert!(decode_all(&key, &framed) <= 11);
+        prop_assert!(decode_all(&key, &framed) <= 13);
     }
 }

@@ -3,8 +3,12 @@ use redb::{ReadableDatabase, ReadableTable};
 use crate::model::fixtures::{at_millis, kind, scope_in};
 use crate::model::{Cause, Event, Seq};
 use crate::store::fixtures::{batch, changed, discovered, document, fresh, instance, project, removed};
-use crate::store::tables::{BASE, BY_RESOURCE_TABLE, BytesTable, CURRENT, EVENTS_TABLE, ROWS, TOMBSTONES};
-use crate::store::{CommitBatch, DamagedRecord, Due, FILE_NAME, Matcher, On, ReadError, Store, Writer, keys};
+use crate::store::tables::{
+    BASE, BODIES, BODIES_TABLE, BY_RESOURCE_TABLE, BytesTable, CURRENT, EVENTS_TABLE, ROWS, TOMBSTONES,
+};
+use crate::store::{
+    CommitBatch, CommitError, DamagedRecord, Due, FILE_NAME, Matcher, On, ReadError, Store, Writer, keys,
+};
 
 /// Five resources that changed once each, and a removed one; `damage` is applied to the closed file.
 fn damaged(damage: impl Fn(&redb::WriteTransaction)) -> (tempfile::TempDir, Writer, Store) {
@@ -38,11 +42,15 @@ fn flip(txn: &redb::WriteTransaction, table: &'static str, id: &str) {
 }
 
 fn flip_record(txn: &redb::WriteTransaction, seq: u64) {
-    let mut events = txn.open_table(EVENTS_TABLE).unwrap();
-    let mut value = events.get(seq).unwrap().unwrap().value().to_vec();
+    flip_numbered(txn, EVENTS_TABLE, seq);
+}
+
+fn flip_numbered(txn: &redb::WriteTransaction, table: redb::TableDefinition<'_, u64, &'static [u8]>, seq: u64) {
+    let mut table = txn.open_table(table).unwrap();
+    let mut value = table.get(seq).unwrap().unwrap().value().to_vec();
     let middle = value.len() / 2;
     value[middle] ^= 4;
-    events.insert(seq, value.as_slice()).unwrap();
+    table.insert(seq, value.as_slice()).unwrap();
 }
 
 /// The only damage found.
@@ -115,6 +123,36 @@ fn a_damaged_body_is_an_error_of_its_own_resource_only() {
     // The log still has its earlier state.
     assert!(snapshot.past(&instance("i-2"), Seq(6)).unwrap().is_some());
     assert_eq!(only(&store).table, CURRENT);
+}
+
+/// Of a resource that changed it stands in `bodies`, of another in the record that discovered it.
+#[test]
+fn a_body_stands_once_and_its_damage_is_that_of_everybody_who_shows_it() {
+    let (_dir, mut writer, store) = damaged(|txn| flip_numbered(txn, BODIES_TABLE, 9));
+    let snapshot = store.snapshot().unwrap();
+    assert!(is_damage(snapshot.current(&instance("i-2"))) && is_damage(snapshot.stored(&instance("i-2"))));
+    assert!(snapshot.past(&instance("i-2"), Seq(6)).unwrap().is_some(), "what it was before");
+    assert_eq!((only(&store).table, only(&store).id), (BODIES, Some(instance("i-2"))));
+    assert!(!only(&store).is_of_log());
+    // Nobody can say what it would become.
+    let (a, b) = (document("running", "a"), document("stopped", "a"));
+    let refused = writer.commit(batch(vec![changed(&instance("i-2"), &b, &a)]));
+    assert!(matches!(refused, Err(CommitError::Damaged(error)) if error.table == BODIES));
+    writer.commit(batch(vec![changed(&instance("i-1"), &b, &a)])).unwrap();
+
+    let (dir, mut writer, store) = fresh();
+    writer.commit(batch(vec![discovered(&instance("i-1"), a.clone()), discovered(&instance("i-2"), a)])).unwrap();
+    drop((writer, store));
+    let database = redb::Database::open(dir.path().join(FILE_NAME)).unwrap();
+    let txn = database.begin_write().unwrap();
+    flip_record(&txn, 2);
+    txn.commit().unwrap();
+    drop(database);
+    let (_writer, store) = crate::store::open(crate::store::fixtures::options(&dir)).unwrap();
+    let snapshot = store.snapshot().unwrap();
+    assert!(is_damage(snapshot.current(&instance("i-2"))) && snapshot.current(&instance("i-1")).unwrap().is_some());
+    assert_eq!(snapshot.timeline(&instance("i-2"), Seq(1), 9).unwrap(), []);
+    assert!(only(&store).is_of_log() && only(&store).id == Some(instance("i-2")), "noted once");
 }
 
 #[test]

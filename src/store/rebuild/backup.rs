@@ -11,16 +11,17 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::super::codec::{self, DecodeError, EncodeError};
+use super::super::codec::{self, DecodeError, EncodeError, RecordFault};
 use super::super::commit::mib;
 use super::super::file;
 use super::super::handle::{Shared, Store};
 use super::super::keys;
 use super::super::snapshot::{ReadError, Snapshot};
-use super::super::tables::RawEntry;
+use super::super::tables::{BASE, RawEntry};
 use super::super::verify::{self, VerifyError, VerifyReport};
 use super::super::write_error::WriteError;
 
+use super::base_row::BaseRow;
 use super::builder::{FileBuilder, Temporary, sync_dir};
 use crate::model::{LogId, Recorded, Seq, Timestamp};
 
@@ -154,8 +155,8 @@ impl Store {
         let mut after: Option<Vec<u8>> = None;
         loop {
             let rows = again()?.raw_base(after.as_deref())?;
-            let Some((key, _)) = rows.last() else { break };
-            after = Some(key.clone());
+            let Some(last) = rows.last() else { break };
+            after = Some(last.key.clone());
             has_space(&self.0, to)?;
             builder.base(&rows).map_err(failed)?;
         }
@@ -196,14 +197,18 @@ impl Snapshot {
         Ok(found)
     }
 
-    /// The next stored rows of `base`.
-    fn raw_base(&self, after: Option<&[u8]>) -> Result<Vec<RawEntry>, ReadError> {
+    /// The next stored rows of `base`, with their bodies.
+    fn raw_base(&self, after: Option<&[u8]>) -> Result<Vec<BaseRow>, ReadError> {
         let start = after.map(keys::next).unwrap_or_default();
         let (mut found, mut bytes) = (Vec::new(), 0);
         for entry in self.0.base.range(start.as_slice()..)? {
             let (key, value) = entry?;
-            bytes += key.value().len() + value.value().len();
-            found.push((key.value().to_vec(), value.value().to_vec()));
+            let version = codec::decode_known(BASE, key.value(), value.value())?.changed;
+            let body =
+                self.0.bodies.get(version)?.ok_or_else(|| codec::body_fault(Seq(version), RecordFault::Missing))?;
+            let (key, known, body) = (key.value().to_vec(), value.value().to_vec(), body.value().to_vec());
+            bytes += key.len() + known.len() + body.len();
+            found.push(BaseRow { key, known, version, body });
             if bytes >= CHUNK_BYTES {
                 break;
             }

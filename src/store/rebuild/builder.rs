@@ -12,18 +12,21 @@ use redb::{Database, Durability, ReadableTable, WriteTransaction};
 use crate::model::known::{Tombstone, fold};
 use crate::model::row::Project;
 use crate::model::{Current, Event, LogId, Recorded, Seq, Timestamp};
+use crate::store::body_place::BodyPlace;
 use crate::store::codec::{self, DiskLedger, RecordFault};
-use crate::store::counted::{self, CountedTable, size};
+use crate::store::counted::{self, BodiesTable, CountedTable, size};
 use crate::store::dedupe::{self, Dedupe};
 use crate::store::derived::{row_bytes, subjects, tombstone};
 use crate::store::keys;
 use crate::store::meta::{FORMAT, FORMAT_KEY, LEDGER_KEY, LOG_KEY};
 use crate::store::snapshot::Retired;
 use crate::store::tables::{
-    self, BASE_TABLE, BY_RESOURCE_TABLE, CURRENT_TABLE, DEDUPE_TABLE, EVENTS_TABLE, INTERVALS_TABLE, META_TABLE,
-    ROWS_TABLE, RawEntry, TIMES_TABLE, TOMBSTONES_TABLE,
+    self, BASE, BASE_TABLE, BODIES_TABLE, BY_RESOURCE_TABLE, CURRENT, CURRENT_TABLE, DEDUPE_TABLE, EVENTS_TABLE,
+    INTERVALS_TABLE, META_TABLE, ROWS_TABLE, RawEntry, TIMES_TABLE, TOMBSTONES_TABLE,
 };
 use crate::store::write_error::WriteError;
+
+use super::base_row::BaseRow;
 
 /// How many bytes of the new file redb may keep in memory.
 const CACHE_BYTES: usize = 128 << 20;
@@ -81,15 +84,19 @@ impl FileBuilder {
     }
 
     /// Adds rows of `base`; fastest in key order. Call this before adding records.
-    pub(super) fn base(&mut self, rows: &[RawEntry]) -> Result<(), WriteError> {
+    pub(super) fn base(&mut self, rows: &[BaseRow]) -> Result<(), WriteError> {
         if rows.is_empty() {
             return Ok(());
         }
         let txn = begin(&self.database)?;
         {
-            let mut base = txn.open_table(BASE_TABLE)?;
-            for (key, bytes) in rows {
-                drop(counted::insert(&mut base, key, bytes, &mut self.ledger.live.base)?);
+            let (mut base, mut bodies) = (txn.open_table(BASE_TABLE)?, txn.open_table(BODIES_TABLE)?);
+            let live = &mut self.ledger.live;
+            for BaseRow { key, known, version, body } in rows {
+                drop(counted::insert(&mut base, key, known, &mut live.base)?);
+                if bodies.insert(*version, body.as_slice())?.is_none() {
+                    live.bodies += size(8, body.len());
+                }
                 self.lives.insert(key.clone(), ResourceLog { exists: true, based: true, seqs: Vec::new() });
             }
         }
@@ -209,6 +216,7 @@ struct Deriving<'txn> {
     base: CountedTable<'txn>,
     by_resource: redb::Table<'txn, &'static [u8], ()>,
     current: CountedTable<'txn>,
+    bodies: BodiesTable<'txn>,
     rows: CountedTable<'txn>,
     tombstones: CountedTable<'txn>,
 }
@@ -222,6 +230,7 @@ impl<'txn> Deriving<'txn> {
             base: txn.open_table(BASE_TABLE)?,
             by_resource: txn.open_table(BY_RESOURCE_TABLE)?,
             current: txn.open_table(CURRENT_TABLE)?,
+            bodies: txn.open_table(BODIES_TABLE)?,
             rows: txn.open_table(ROWS_TABLE)?,
             tombstones: txn.open_table(TOMBSTONES_TABLE)?,
         })
@@ -233,7 +242,9 @@ impl<'txn> Deriving<'txn> {
         if life.based
             && let Some(bytes) = self.base.get(key)?
         {
-            current = Some(codec::decode_base(key, bytes.value())?);
+            let known = codec::decode_known(BASE, key, bytes.value())?;
+            let place = BodyPlace::of_known(&known, self.ledger.horizon);
+            current = Some(known.with(place.document::<WriteError>(&self.events, &self.bodies)?));
         }
         for seq in &life.seqs {
             let place = keys::place(key, Seq(*seq));
@@ -254,6 +265,7 @@ impl<'txn> Deriving<'txn> {
                 left = Some(tombstone(*at, &record, last));
             }
         }
+        let horizon = self.ledger.horizon;
         let bytes = &mut self.ledger.live;
         if let Some(left) = left {
             let left = codec::encode_tombstone(key, &left)?;
@@ -262,7 +274,11 @@ impl<'txn> Deriving<'txn> {
         let Some(current) = current else { return Ok(None) };
         let id = keys::KeyReader::default().resource(key).ok_or_else(|| codec::key_fault(tables::BASE, key))?;
         let row = row_bytes(key, &current, &(self.project)(&id, &current.document))?;
-        drop(counted::insert(&mut self.current, key, &codec::encode_current(key, &current)?, &mut bytes.current)?);
+        let known = codec::encode_known(CURRENT, key, &current)?;
+        drop(counted::insert(&mut self.current, key, &known, &mut bytes.current)?);
+        if let BodyPlace::Table(seq) = BodyPlace::of(current.discovered.0, current.changed.0, horizon) {
+            counted::insert_body(&mut self.bodies, seq, &current.document, &mut bytes.bodies)?;
+        }
         drop(counted::insert(&mut self.rows, key, &row, &mut bytes.rows)?);
         Ok(Some(keys::count(&id.kind, &id.scope())))
     }

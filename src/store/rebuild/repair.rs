@@ -2,7 +2,8 @@
 //!
 //! What is certain is kept: the readable rows of `base`, and the records from the horizon on, up to the first one that is missing,
 //! damaged, or changes a nonexistent resource. An unreadable row of `base` is taken from `current` if the resource has not changed
-//! since the horizon, because then they are equal. Everything else is derived again. Records after the break are not applied, since
+//! since the horizon, because then they are equal. Its body stands only once, so a row whose body is unreadable is lost, and so is a
+//! discovery, which holds its body. Everything else is derived again. Records after the break are not applied, since
 //! what happened in between is unknown; readable ones are written to a side file, with a line for each unreadable one. The present
 //! state of the account is not lost: the next sweep shows it.
 //!
@@ -12,24 +13,24 @@
 //! The damaged file is kept under another name. At every moment there is a complete store file under the store's name.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value, json};
+use serde_json::json;
 use thiserror::Error;
 
 use super::super::codec::{self, EncodeError};
-use super::super::export;
 use super::super::file::{self, FILE_NAME};
 use super::super::keys;
 use super::super::open_error::OpenError;
-use super::super::tables::{BASE_TABLE, CURRENT_TABLE, INTERVALS_TABLE, RawEntry};
+use super::super::tables::{BASE, BASE_TABLE, CURRENT, CURRENT_TABLE, INTERVALS_TABLE, RawEntry};
 use super::super::verify::{self, VerifyError, VerifyReport};
 use super::super::write_error::WriteError;
+use super::base_row::BaseRow;
 use super::builder::{FileBuilder, Temporary, sync_dir};
 use super::salvage::{Salvage, SalvageError};
+use super::side_file::SideFile;
 use crate::model::row::Project;
 use crate::model::{LogId, Recorded, Seq, Timestamp};
 
@@ -123,8 +124,7 @@ pub fn repair(dir: &Path, project: Project) -> Result<Repaired, RepairError> {
         |path: &Path, error: io::Error| RepairError::Write { path: path.to_owned(), source: Box::new(error.into()) };
     let temporary = Temporary::beside(&path, log);
     let side = path.with_file_name(format!("{FILE_NAME}.{log}.dropped.jsonl"));
-    let mut repair =
-        Repair { salvage, side: Side { path: side, file: None, gap: None }, done: RepairProgress::default() };
+    let mut repair = Repair { salvage, side: SideFile::at(side), done: RepairProgress::default() };
     let of = repair.salvage.log().ok();
     let rebuilt = repair.rebuild(&temporary.0, project, log).map_err(|failure| match failure {
         WriteError::Storage(source) => RepairError::Write { path: temporary.0.clone(), source },
@@ -148,7 +148,7 @@ pub fn repair(dir: &Path, project: Project) -> Result<Repaired, RepairError> {
     drop(salvage);
     let (report, damaged_file) = finished.inspect_err(|_| side.discard())?;
     let RepairProgress { kept, dropped, unreadable, lost, restored, ends } = done;
-    let side_file = side.file.is_some().then_some(side.path);
+    let side_file = side.written();
     Ok(Repaired { of, log, kept, dropped, unreadable, lost, restored, ends, side_file, damaged_file, report })
 }
 
@@ -161,70 +161,6 @@ fn move_aside(path: &Path) -> io::Result<PathBuf> {
             Ok(()) => return Ok(aside),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
             Err(error) => return Err(error),
-        }
-    }
-}
-
-/// The dropped content, as JSON Lines. The file is created with the first line.
-struct Side {
-    path: PathBuf,
-    file: Option<BufWriter<File>>,
-    /// A run of records that cannot be read for the same reason.
-    gap: Option<(u64, u64, String)>,
-}
-
-impl Side {
-    /// Notes an unreadable record.
-    fn gap(&mut self, seq: u64, why: String) -> Result<(), WriteError> {
-        match &mut self.gap {
-            Some((_, last, same)) if *last + 1 == seq && *same == why => *last = seq,
-            _ => {
-                self.end_gap()?;
-                self.gap = Some((seq, seq, why));
-            }
-        }
-        Ok(())
-    }
-
-    fn end_gap(&mut self) -> Result<(), WriteError> {
-        let Some((first, last, why)) = self.gap.take() else { return Ok(()) };
-        self.write(&json!({ "unreadable": { "seq": first, "through": last }, "why": why }).to_string())
-    }
-
-    /// Writes a readable record.
-    fn record(&mut self, record: &Recorded) -> Result<(), WriteError> {
-        self.end_gap()?;
-        self.write(&export::line(record))
-    }
-
-    fn write(&mut self, line: &str) -> Result<(), WriteError> {
-        let write = |side: &mut Side| {
-            let file = match &mut side.file {
-                Some(file) => file,
-                none => {
-                    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&side.path)?;
-                    none.insert(BufWriter::new(made))
-                }
-            };
-            writeln!(file, "{line}")
-        };
-        write(self).map_err(|error| WriteError::Storage(Box::new(error.into())))
-    }
-
-    fn unreadable(&mut self, what: &Value, why: &SalvageError) -> Result<(), WriteError> {
-        self.write(&json!({ "unreadable": what, "why": why.to_string() }).to_string())
-    }
-
-    fn sync(&mut self) -> Result<(), WriteError> {
-        let Some(file) = &mut self.file else { return Ok(()) };
-        let synced = file.flush().and_then(|()| file.get_ref().sync_all());
-        synced.map_err(|error| WriteError::Storage(Box::new(error.into())))
-    }
-
-    /// Removes the side file, since nothing was repaired.
-    fn discard(&self) {
-        if self.file.is_some() {
-            drop(fs::remove_file(&self.path));
         }
     }
 }
@@ -242,7 +178,7 @@ struct RepairProgress {
 
 struct Repair {
     salvage: Salvage,
-    side: Side,
+    side: SideFile,
     done: RepairProgress,
 }
 
@@ -275,15 +211,17 @@ impl Repair {
     /// Adds the readable rows of `base`.
     fn base(&mut self, builder: &mut FileBuilder) -> Result<Based, WriteError> {
         let (mut newest, mut damaged) = ((Seq::ZERO, Timestamp::EPOCH), BTreeMap::new());
-        let trouble = self.salvage.rows(BASE_TABLE, |rows| {
+        let trouble = self.salvage.rows(BASE_TABLE, |salvage, rows| {
             let mut whole = Vec::with_capacity(rows.len());
-            for (key, bytes) in rows {
-                match codec::decode_base(&key, &bytes) {
-                    Ok(current) => {
-                        newest = newest.max((current.changed, current.changed_at));
-                        whole.push((key, bytes));
+            for (key, known) in rows {
+                let read = codec::decode_known(BASE, &key, &known).map(|known| (known.changed, known.changed_at()));
+                let found = read.map_err(SalvageError::from).and_then(|found| Ok((found, salvage.body(found.0)?)));
+                match found {
+                    Ok(((version, at), body)) => {
+                        newest = newest.max((Seq(version), at));
+                        whole.push(BaseRow { key, known, version, body });
                     }
-                    Err(error) => drop(damaged.insert(key, SalvageError::from(error))),
+                    Err(error) => drop(damaged.insert(key, error)),
                 }
             }
             builder.base(&whole)
@@ -298,16 +236,19 @@ impl Repair {
             return Ok(());
         }
         let mut restored = 0;
-        self.salvage.rows(CURRENT_TABLE, |mut rows| {
-            rows.retain(|(key, bytes)| {
-                let is_same = || codec::decode_current(key, bytes).is_ok_and(|current| current.changed <= horizon);
-                !builder.has_base(key) && is_same()
+        self.salvage.rows(CURRENT_TABLE, |salvage, mut rows| {
+            rows.retain(|(key, _)| !builder.has_base(key));
+            let same = rows.into_iter().filter_map(|(key, known)| {
+                let version = codec::decode_known(CURRENT, &key, &known).ok()?.changed;
+                let body = if version <= horizon.0 { salvage.body(version).ok()? } else { return None };
+                Some(BaseRow { key, known, version, body })
             });
-            restored += rows.len() as u64;
-            for (key, _) in &rows {
+            let same: Vec<BaseRow> = same.collect();
+            restored += same.len() as u64;
+            for BaseRow { key, .. } in &same {
                 damaged.remove(key);
             }
-            builder.base(&rows)
+            builder.base(&same)
         })?;
         self.done.restored = restored;
         for (key, why) in damaged {
@@ -366,7 +307,7 @@ impl Repair {
     /// The readable intervals whose end `may` accepts.
     fn intervals(&mut self, may: impl Fn(Timestamp) -> bool) -> Result<Vec<RawEntry>, WriteError> {
         let mut found: Vec<RawEntry> = Vec::new();
-        let trouble = self.salvage.rows(INTERVALS_TABLE, |rows| {
+        let trouble = self.salvage.rows(INTERVALS_TABLE, |_, rows| {
             found.extend(rows);
             Ok::<(), WriteError>(())
         })?;

@@ -17,7 +17,7 @@ use super::super::file::{self, OpenFault};
 use super::super::meta::{FORMAT, FORMAT_KEY, LEDGER_KEY, LOG_KEY};
 use super::super::open_error::{FileDamage, OpenError};
 use super::super::read_only::ReadOnlyFile;
-use super::super::tables::{self, EVENTS_TABLE, META_TABLE, RawEntry};
+use super::super::tables::{self, BODIES_TABLE, EVENTS_TABLE, META_TABLE, RawEntry};
 use crate::model::{LogId, Recorded, Seq};
 
 /// How many bytes of the file redb may keep in memory.
@@ -166,6 +166,16 @@ impl Salvage {
         }
     }
 
+    /// The record of `bodies` of a version.
+    pub(super) fn body(&mut self, version: u64) -> Result<Vec<u8>, SalvageError> {
+        self.read(|open| {
+            let bodies = open.transaction.open_table(BODIES_TABLE)?;
+            let bytes = bodies.get(version)?.ok_or(SalvageError::Missing)?.value().to_vec();
+            codec::decode_body(Seq(version), &bytes)?;
+            Ok(bytes)
+        })
+    }
+
     fn record(&mut self, seq: u64) -> Result<(Recorded, Vec<u8>), SalvageError> {
         self.read(|open| {
             let bytes = open.events.get(seq)?.ok_or(SalvageError::Missing)?;
@@ -178,7 +188,7 @@ impl Salvage {
     pub(super) fn rows<E>(
         &mut self,
         table: tables::BytesTable,
-        mut visit: impl FnMut(Vec<RawEntry>) -> Result<(), E>,
+        mut visit: impl FnMut(&mut Self, Vec<RawEntry>) -> Result<(), E>,
     ) -> Result<Option<SalvageError>, E> {
         let (mut first, mut trouble) = (None, None);
         for backwards in [false, true] {
@@ -193,7 +203,7 @@ impl Salvage {
                     last = Some(key.clone());
                 }
                 let is_end = found.is_empty();
-                visit(found)?;
+                visit(self, found)?;
                 match outcome {
                     Ok(()) if !is_end => {}
                     Ok(()) if backwards => return Ok(trouble),

@@ -17,8 +17,8 @@ use crate::store::fixtures::{
 use crate::store::keys;
 use crate::store::meta::{FORMAT, LEDGER_KEY, LOG_KEY};
 use crate::store::tables::{
-    self, BASE_TABLE, BY_RESOURCE_TABLE, CURRENT_TABLE, EVENTS_TABLE, META_TABLE, ROWS_TABLE, TIMES_TABLE,
-    TOMBSTONES_TABLE,
+    self, BASE_TABLE, BODIES_TABLE, BY_RESOURCE_TABLE, CURRENT_TABLE, EVENTS_TABLE, META_TABLE, ROWS_TABLE,
+    TIMES_TABLE, TOMBSTONES_TABLE,
 };
 use crate::store::verify::check;
 use crate::store::verify::tests::{Dump, closed, dump, flip};
@@ -277,6 +277,32 @@ fn a_base_row_is_restored_from_the_current_state_if_nothing_changed_since() {
     let (_writer, store) = open(&dir);
     assert_eq!(store.snapshot().unwrap().current(&still).unwrap(), expected);
     assert_eq!(store.snapshot().unwrap().current(&moved).unwrap(), None);
+}
+
+/// No second copy can replace a body.
+#[test]
+fn a_base_row_whose_body_is_unreadable_is_lost_and_named() {
+    let (dir, mut writer, store) = fresh();
+    let ids = ["i-1", "i-2", "i-3"].map(instance);
+    let a = document("running", "a");
+    writer.commit(batch(ids.iter().map(|id| discovered(id, a.clone())).collect())).unwrap();
+    writer.fold(Due { until: Timestamp::from_millis(i64::MAX), down_to: 0 }, 9, || true).unwrap();
+    drop((writer, store));
+    let path = dir.path().join(FILE_NAME);
+    tamper(&path, |txn| {
+        let mut bodies = txn.open_table(BODIES_TABLE).unwrap();
+        drop(bodies.insert(1, b"nonsense".as_slice()).unwrap());
+        drop(bodies.remove(3).unwrap());
+        // The row of this one is in `current`, and its body is whole.
+        drop(txn.open_table(BASE_TABLE).unwrap().remove(keys::resource(&ids[1]).as_slice()).unwrap());
+    });
+    let repaired = repair(dir.path(), project).unwrap();
+    assert_eq!((repaired.lost, repaired.restored, repaired.dropped), (2, 1, 0), "{repaired:?}");
+    let side = lines(&repaired.side_file.unwrap());
+    assert!(side.iter().all(|line| line["unreadable"]["table"] == "base"), "{side:?}");
+    let (_writer, store) = open(&dir);
+    let there = ids.map(|id| store.snapshot().unwrap().current(&id).unwrap().is_some());
+    assert_eq!(there, [false, true, false]);
 }
 
 #[test]

@@ -1,13 +1,14 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::model::fixtures::{at_millis, kind, scope_in};
-use crate::model::{ActionId, ActionRequest, Cause, Kind, ResourceId};
+use crate::model::{ActionId, ActionRequest, Cause, Current, Document, Kind, ResourceId};
 use crate::store::fixtures::{
     PlainStore, any_batch, batch, changed, discovered, document, fresh, instance, options, removed,
 };
+use crate::store::tables::EVENTS_TABLE;
 use crate::store::verify::{self, fold_log};
 use crate::store::{CommitBatch, Watermark};
 
@@ -105,6 +106,48 @@ proptest! {
         let snapshot = store.snapshot().unwrap();
         prop_assert_eq!((snapshot.horizon(), snapshot.history()), (past.plain.seq, 0));
     }
+}
+
+/// How often a text stands in the records of all tables.
+fn occurrences(store: &Store, text: &str) -> usize {
+    let dir = tempfile::tempdir().unwrap();
+    let copy = dir.path().join("copy");
+    std::fs::copy(store.path(), &copy).unwrap();
+    let values = verify::tests::dump(&copy).unwrap().into_values().flatten().map(|(_, value)| value);
+    values.map(|value| value.windows(text.len()).filter(|window| *window == text.as_bytes()).count()).sum()
+}
+
+#[test]
+fn a_body_stands_once_in_the_file_and_goes_with_the_last_who_shows_it() {
+    let (_dir, mut writer, store) = fresh();
+    let (id, mark) = (instance("i-1"), "a mark of the body");
+    let marked = |state: &str| {
+        let change = crate::model::Change { path: "Mark".into(), before: None, after: Some(mark.into()) };
+        let mut marked: Document = document(state, "a");
+        marked.apply(&[change]);
+        marked
+    };
+    let (a, b, c) = (marked("pending"), marked("running"), marked("stopped"));
+    let mut stands = |count: usize, entries: Vec<(Cause, crate::model::Event)>, folds: usize| {
+        writer.commit(batch(entries)).unwrap();
+        writer.fold(EVERYTHING, folds, || true).unwrap();
+        let report = fold_log(&store.snapshot().unwrap()).unwrap();
+        assert!(report.is_clean(), "{report:?}");
+        assert_eq!(occurrences(&store, mark), count);
+    };
+    stands(1, vec![discovered(&id, a.clone())], 0);
+    // The record keeps what it found, beside what is now.
+    stands(2, vec![changed(&id, &a, &b)], 0);
+    stands(2, vec![changed(&id, &b, &c)], 0);
+    // At the horizon it is as it was found, in a place of its own; then as it was in between; then as it is.
+    stands(2, vec![], 1);
+    stands(2, vec![], 1);
+    stands(1, vec![], 1);
+    stands(2, vec![changed(&id, &c, &a)], 0);
+    stands(1, vec![], 1);
+    // The tombstone has its own copy.
+    stands(2, vec![removed(&id)], 0);
+    stands(0, vec![], 1);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::model::{Current, Kind, Recorded, ResourceId, Seq, Timestamp};
 use crate::store::codec::{self, DiskLedger, RecordFault};
 use crate::store::derived::subjects;
 use crate::store::keys;
-use crate::store::tables::{BY_RESOURCE, TOMBSTONES};
+use crate::store::tables::{BASE, BY_RESOURCE, TOMBSTONES};
 
 /// An entry of `events`, as redb returns it.
 type LogEntry<'t> = Result<(AccessGuard<'t, u64>, AccessGuard<'t, &'static [u8]>), StorageError>;
@@ -125,8 +125,9 @@ impl Snapshot {
     pub fn base(&self, id: &ResourceId) -> Result<Option<Current>, ReadError> {
         let key = keys::resource(id);
         let Some(bytes) = self.0.base.get(key.as_slice())? else { return Ok(None) };
-        let base = codec::decode_base(&key, bytes.value());
-        Ok(Some(base.inspect_err(|error| self.0.damages.note(&key, Some(id), error))?))
+        let base = codec::decode_known(BASE, &key, bytes.value()).map_err(ReadError::from);
+        let base = base.and_then(|known| self.with_body(known));
+        Ok(Some(base.inspect_err(|error| self.note(id, &key, error))?))
     }
 
     /// Shows `visit` the records of a resource from seq `from` to seq `to`, both inclusive, in order.

@@ -22,10 +22,8 @@ impl Snapshot {
         let mut version = None;
         let visited = self.page(kind, None, after, limit, |id, key, bytes| {
             match codec::decode_row(key, bytes) {
-                Ok(DiskRow { head, projection, facets, tags })
-                    if projection == *version.get_or_insert_with(|| self.projection(&id)) =>
-                {
-                    visit(&id, &RowView { name: head.name, changed: Seq(head.changed), facets, tags });
+                Ok(disk) if disk.projection == *version.get_or_insert_with(|| self.projection(&id)) => {
+                    visit(&id, &disk.into());
                 }
                 _ => visit(&id, &RowView::of(&self.row_or_made(&id, key, bytes, &mut version)?)),
             }
@@ -82,6 +80,17 @@ fn head(id: ResourceId, disk: &DiskHead<'_>) -> Head {
         owner: disk.owner.map(str::to_owned),
         fingerprint: Fingerprint::of(disk),
         changed: Seq(disk.changed),
+    }
+}
+
+impl<'a> From<DiskRow<'a>> for RowView<'a> {
+    fn from(DiskRow { head, facets, tags, .. }: DiskRow<'a>) -> Self {
+        RowView {
+            name: head.name,
+            changed: Seq(head.changed),
+            facets: facets.into_iter().map(|(number, value)| (number, value.0)).collect(),
+            tags: tags.into_iter().map(|(key, value)| (key.0, value.0)).collect(),
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use crate::store::meta::{FORMAT_KEY, LEDGER_KEY, LOG_KEY};
 use crate::store::snapshot::{ReadError, Snapshot};
 use crate::store::tables::{BY_RESOURCE, DEDUPE, INTERVALS, META, TIMES};
 
-/// Replays the whole log over `base` and compares everything derived from it, byte for byte: `current`, `rows`, `tombstones`,
+/// Replays the whole log over `base` and compares everything derived from it, byte for byte: `current`, `bodies`, `rows`, `tombstones`,
 /// `by_resource`, `times`, the counts and the bytes in use. `dedupe` must agree with itself, the log must go from the horizon to
 /// the newest record without a gap, and every record of every table must be readable.
 ///

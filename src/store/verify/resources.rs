@@ -7,12 +7,13 @@ use redb::{AccessGuard, ReadOnlyTable, ReadableTableMetadata};
 use super::report::{Mismatch, VerifyReport};
 use crate::model::known::{Tombstone, fold};
 use crate::model::{Current, Event, Kind, ResourceId, Scope, Seq};
-use crate::store::codec::{self, EncodeError};
+use crate::store::body_place::BodyPlace;
+use crate::store::codec::{self, DiskKnown, EncodeError};
 use crate::store::counted::size;
 use crate::store::derived::{row_bytes, tombstone};
 use crate::store::keys;
 use crate::store::snapshot::{ReadError, Snapshot};
-use crate::store::tables::{BASE, BY_RESOURCE, CURRENT, META, ROWS, TOMBSTONES};
+use crate::store::tables::{BASE, BODIES, BY_RESOURCE, CURRENT, META, ROWS, TOMBSTONES};
 
 /// Checks that each resource's tables are the fold of its records into its base.
 pub(super) fn check_resources(snapshot: &Snapshot, report: &mut VerifyReport) -> Result<(), ReadError> {
@@ -32,12 +33,12 @@ pub(super) fn check_resources(snapshot: &Snapshot, report: &mut VerifyReport) ->
             fold.compare(snapshot, report)?;
             let key = keys::resource(&id);
             while let Some((before, bytes)) = base.take_if(|(before, _)| before.value() < key.as_slice()) {
-                fold.begin(&before, &bytes, snapshot, report);
+                fold.begin(&before, &bytes, snapshot, report)?;
                 fold.compare(snapshot, report)?;
                 base = based.next().transpose()?;
             }
             if let Some((same, bytes)) = base.take_if(|(same, _)| same.value() == key.as_slice()) {
-                fold.begin(&same, &bytes, snapshot, report);
+                fold.begin(&same, &bytes, snapshot, report)?;
                 base = based.next().transpose()?;
             }
             fold.id = Some(id);
@@ -46,11 +47,12 @@ pub(super) fn check_resources(snapshot: &Snapshot, report: &mut VerifyReport) ->
     }
     fold.compare(snapshot, report)?;
     while let Some((key, bytes)) = base.take() {
-        fold.begin(&key, &bytes, snapshot, report);
+        fold.begin(&key, &bytes, snapshot, report)?;
         fold.compare(snapshot, report)?;
         base = based.next().transpose()?;
     }
     report.count(CURRENT, report.resources, view.current.len()?);
+    report.count(BODIES, fold.bodies, view.bodies.len()?);
     report.count(ROWS, report.resources, view.rows.len()?);
     report.count(TOMBSTONES, report.removed, view.tombstones.len()?);
     let stored = match snapshot.counts() {
@@ -71,31 +73,63 @@ pub(super) fn check_resources(snapshot: &Snapshot, report: &mut VerifyReport) ->
 #[derive(Default)]
 struct ResourceFold {
     id: Option<ResourceId>,
+    /// The version that `base` shows of it.
+    based: Option<u64>,
     current: Option<Current>,
     tombstone: Option<Tombstone>,
     counts: BTreeMap<(Kind, Scope), u64>,
+    /// The number of bodies that have a place of their own.
+    bodies: u64,
 }
 
 type Guard<'a> = AccessGuard<'a, &'static [u8]>;
 
 impl ResourceFold {
     /// Starts with a resource that exists at the horizon.
-    fn begin(&mut self, key: &Guard<'_>, bytes: &Guard<'_>, snapshot: &Snapshot, report: &mut VerifyReport) {
+    fn begin(
+        &mut self,
+        key: &Guard<'_>,
+        bytes: &Guard<'_>,
+        snapshot: &Snapshot,
+        report: &mut VerifyReport,
+    ) -> Result<(), ReadError> {
         let (key, bytes) = (key.value(), bytes.value());
         report.live.base += size(key.len(), bytes.len());
         self.id = keys::KeyReader::default().resource(key);
         if self.id.is_none() {
             report.add(Mismatch::Damaged(codec::key_fault(BASE, key)));
         }
-        match codec::decode_base(key, bytes) {
-            Ok(current) => {
-                if current.changed > snapshot.horizon() {
+        match codec::decode_known(BASE, key, bytes) {
+            Ok(known) => {
+                if known.changed > snapshot.horizon().0 {
                     report.add(Mismatch::Differs { table: BASE, key: keys::shown(key) });
                 }
-                self.current = Some(current);
+                self.embody(known, snapshot, report)?;
             }
             Err(error) => report.add(Mismatch::Damaged(error)),
         }
+        Ok(())
+    }
+
+    /// Takes the body of a resource that `base` shows.
+    fn embody(
+        &mut self,
+        known: DiskKnown<'_>,
+        snapshot: &Snapshot,
+        report: &mut VerifyReport,
+    ) -> Result<(), ReadError> {
+        let view = &snapshot.0;
+        self.based = Some(known.changed);
+        if let Some(body) = view.bodies.get(known.changed)? {
+            self.bodies += 1;
+            report.live.bodies += size(8, body.value().len());
+        }
+        match BodyPlace::Table(Seq(known.changed)).document::<ReadError>(&view.events, &view.bodies) {
+            Ok(document) => self.current = Some(known.with(document)),
+            Err(ReadError::Damaged(error)) => report.add(Mismatch::Damaged(error)),
+            Err(error) => return Err(error),
+        }
+        Ok(())
     }
 
     fn step(&mut self, seq: Seq, snapshot: &Snapshot, report: &mut VerifyReport) -> Result<(), ReadError> {
@@ -127,7 +161,7 @@ impl ResourceFold {
     /// Compares the folded resource with the tables, and forgets it.
     fn compare(&mut self, snapshot: &Snapshot, report: &mut VerifyReport) -> Result<(), ReadError> {
         let Some(id) = self.id.take() else { return Ok(()) };
-        let (current, tombstone) = (self.current.take(), self.tombstone.take());
+        let (current, tombstone, based) = (self.current.take(), self.tombstone.take(), self.based.take());
         let key = keys::resource(&id);
         if current.is_some() {
             report.resources += 1;
@@ -135,12 +169,40 @@ impl ResourceFold {
         }
         report.removed += u64::from(tombstone.is_some());
         let view = &snapshot.0;
-        let body = current.as_ref().map(|current| codec::encode_current(&key, current));
+        if let Some(current) = &current {
+            self.check_body(current, based, snapshot, report)?;
+        }
+        let body = current.as_ref().map(|current| codec::encode_known(CURRENT, &key, current));
         let row = current.as_ref().map(|current| row_of(&id, &key, current, snapshot, report)).transpose()?;
         let tombstone = tombstone.as_ref().map(|tombstone| codec::encode_tombstone(&key, tombstone));
         report.live.current += same(CURRENT, &view.current, &key, body, report)?;
         report.live.rows += same(ROWS, &view.rows, &key, row, report)?;
         report.live.tombstones += same(TOMBSTONES, &view.tombstones, &key, tombstone, report)?;
+        Ok(())
+    }
+
+    /// Compares the body of a resource's newest version, if it has a place of its own that `base` does not show.
+    fn check_body(
+        &mut self,
+        current: &Current,
+        based: Option<u64>,
+        snapshot: &Snapshot,
+        report: &mut VerifyReport,
+    ) -> Result<(), ReadError> {
+        let place = BodyPlace::of(current.discovered.0, current.changed.0, snapshot.horizon().0);
+        let BodyPlace::Table(seq) = place else { return Ok(()) };
+        if based == Some(seq.0) {
+            return Ok(());
+        }
+        let stored = snapshot.0.bodies.get(seq.0)?;
+        let expected = codec::encode_body(seq, &current.document);
+        if !stored.as_ref().is_some_and(|stored| expected.is_ok_and(|expected| stored.value() == expected.as_slice())) {
+            report.add(Mismatch::Differs { table: BODIES, key: seq.to_string() });
+        }
+        if let Some(stored) = stored {
+            self.bodies += 1;
+            report.live.bodies += size(8, stored.value().len());
+        }
         Ok(())
     }
 }

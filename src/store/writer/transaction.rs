@@ -8,9 +8,10 @@ use crate::model::keyed_call::KeyedCall;
 use crate::model::known::fold;
 use crate::model::row::Project;
 use crate::model::{Cause, Current, Event, Parked, Recorded, ResourceId, RowFields, Seq, Timestamp};
+use crate::store::body_place::BodyPlace;
 use crate::store::codec::{self, DiskLedger, DiskWatermark};
 use crate::store::commit::{ChangeKind, TouchedResource};
-use crate::store::counted::{self, CountedTable, insert, remove, size};
+use crate::store::counted::{self, BodiesTable, CountedTable, insert, remove, size};
 use crate::store::dedupe::{self, Dedupe};
 use crate::store::derived::{row_bytes, subjects, tombstone};
 use crate::store::keyed;
@@ -18,8 +19,8 @@ use crate::store::keys;
 use crate::store::meta::LEDGER_KEY;
 use crate::store::parked;
 use crate::store::tables::{
-    BY_RESOURCE_TABLE, CURRENT_TABLE, EVENTS_TABLE, INTERVALS_TABLE, META_TABLE, ROWS_TABLE, TIMES_TABLE,
-    TOMBSTONES_TABLE,
+    BODIES_TABLE, BY_RESOURCE_TABLE, CURRENT, CURRENT_TABLE, EVENTS_TABLE, INTERVALS_TABLE, META_TABLE, ROWS_TABLE,
+    TIMES_TABLE, TOMBSTONES_TABLE,
 };
 use crate::store::watermark::Watermark;
 use crate::store::write_error::WriteError;
@@ -37,6 +38,7 @@ pub(super) struct Transaction<'txn> {
     events: Table<'txn, u64, &'static [u8]>,
     by_resource: Table<'txn, &'static [u8], ()>,
     current: CountedTable<'txn>,
+    bodies: BodiesTable<'txn>,
     rows: CountedTable<'txn>,
     tombstones: CountedTable<'txn>,
     intervals: CountedTable<'txn>,
@@ -54,6 +56,7 @@ impl<'txn> Transaction<'txn> {
             events: txn.open_table(EVENTS_TABLE)?,
             by_resource: txn.open_table(BY_RESOURCE_TABLE)?,
             current: txn.open_table(CURRENT_TABLE)?,
+            bodies: txn.open_table(BODIES_TABLE)?,
             rows: txn.open_table(ROWS_TABLE)?,
             tombstones: txn.open_table(TOMBSTONES_TABLE)?,
             intervals: txn.open_table(INTERVALS_TABLE)?,
@@ -78,11 +81,17 @@ impl<'txn> Transaction<'txn> {
         }
         let Some(id) = record.event.resource() else { return Ok(()) };
         let key = keys::resource(id);
+        let horizon = self.applied.ledger.horizon;
         let before = match self.current.get(key.as_slice())? {
-            Some(bytes) => Some(codec::decode_current(&key, bytes.value())?),
+            Some(bytes) => {
+                let known = codec::decode_known(CURRENT, &key, bytes.value())?;
+                let place = BodyPlace::of_known(&known, horizon);
+                Some(known.with(place.document::<WriteError>(&self.events, &self.bodies)?))
+            }
             None => None,
         };
         let existed = before.is_some();
+        let left = before.as_ref().map(|before| BodyPlace::of(before.discovered.0, before.changed.0, horizon));
         let last = before.as_ref().filter(|_| matches!(record.event, Event::Removed { .. })).cloned();
         let (what, listed) = match (existed, fold(before, record)) {
             (false, None) => return Ok(()),
@@ -95,6 +104,9 @@ impl<'txn> Transaction<'txn> {
                 (if existed { ChangeKind::Changed } else { ChangeKind::Appeared }, listed)
             }
         };
+        if let Some(seq) = left.and_then(|left| left.left_behind(horizon)) {
+            counted::remove_body(&mut self.bodies, seq, &mut self.applied.ledger.live.bodies)?;
+        }
         let quiet = record.cause == Cause::Baseline || matches!(record.event, Event::Remapped { .. });
         self.applied.touched.push(TouchedResource { id: id.clone(), seq: record.seq, what, quiet, listed });
         Ok(())
@@ -102,8 +114,12 @@ impl<'txn> Transaction<'txn> {
 
     /// Stores a resource, and returns whether lists show the change: it is new or renamed.
     fn put(&mut self, id: &ResourceId, key: &[u8], existed: bool, current: &Current) -> Result<bool, WriteError> {
+        let horizon = self.applied.ledger.horizon;
         let live = &mut self.applied.ledger.live;
-        insert(&mut self.current, key, &codec::encode_current(key, current)?, &mut live.current)?;
+        insert(&mut self.current, key, &codec::encode_known(CURRENT, key, current)?, &mut live.current)?;
+        if let BodyPlace::Table(seq) = BodyPlace::of(current.discovered.0, current.changed.0, horizon) {
+            counted::insert_body(&mut self.bodies, seq, &current.document, &mut live.bodies)?;
+        }
         let fields = (self.project)(id, &current.document);
         let before = insert(&mut self.rows, key, &row_bytes(key, current, &fields)?, &mut live.rows)?;
         let listed = match &before {

@@ -30,10 +30,12 @@ fn corpus(seed: u64) -> Vec<Vec<u8>> {
         let record = Recorded { seq: Seq(1), recorded_at: at_millis(rng.i64(..)), cause, event };
         let current = Current { document: document.clone(), ..current() };
         let fields = project(&instance("i-1"), &document);
-        let tombstone = Tombstone { at: at_millis(1), removed_at: at_millis(2), seq: Seq(round), document };
+        let tombstone =
+            Tombstone { at: at_millis(1), removed_at: at_millis(2), seq: Seq(round), document: document.clone() };
         let live = Live { events: rng.u64(..), ..Live::default() };
         records.push(encode_event(&record).unwrap());
-        records.push(encode_current(KEY, &current).unwrap());
+        records.push(encode_known(CURRENT, KEY, &current).unwrap());
+        records.push(encode_body(Seq(1), &document).unwrap());
         records.push(row_bytes(KEY, &current, &fields).unwrap());
         records.push(encode_tombstone(KEY, &tombstone).unwrap());
         let watermark = DiskWatermark { started: rng.i64(..), ended: 2, complete: true };
@@ -82,9 +84,11 @@ fn damage(payload: &mut Vec<u8>, corpus: &[Vec<u8>], rng: &mut Rng) {
 /// Whether everything that the decoders accept encodes and decodes to the same value.
 fn survives(record: &[u8]) -> bool {
     let mut taken = decode_all(KEY, record) > 0;
-    if let Ok(current) = decode_current(KEY, record) {
-        let again = encode_current(KEY, &current).expect("what was read can be written");
-        assert_eq!(decode_current(KEY, &again).expect("what was written can be read"), current);
+    if let Ok(known) = decode_known(CURRENT, KEY, record) {
+        let current = known.with(Document::default());
+        let again = encode_known(CURRENT, KEY, &current).expect("what was read can be written");
+        let known = decode_known(CURRENT, KEY, &again).expect("what was written can be read");
+        assert_eq!(known.with(Document::default()), current);
     }
     if let Ok(tombstone) = decode_tombstone(KEY, record) {
         let again = encode_tombstone(KEY, &tombstone).expect("what was read can be written");
@@ -93,7 +97,18 @@ fn survives(record: &[u8]) -> bool {
     // An event's key is its seq.
     let key = event_key(Seq(1));
     let framed = frame(&key, &record[HEADER..]);
+    if let Ok(document) = decode_body(Seq(1), &framed) {
+        taken = true;
+        let again = encode_body(Seq(1), &document).expect("what was read can be written");
+        assert_eq!(decode_body(Seq(1), &again).expect("what was written can be read"), document);
+    }
+    let discovered = decode_discovered(Seq(1), &framed);
     if let Ok(event) = decode_event(Seq(1), &framed) {
+        let found = match &event.event {
+            Event::Discovered { document, .. } => Some(document),
+            _ => None,
+        };
+        assert_eq!(discovered.as_ref().ok(), found);
         taken = true;
         let again = encode_event(&event).expect("what was read can be written");
         assert_eq!(decode_event(Seq(1), &again).expect("what was written can be read"), event);
