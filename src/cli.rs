@@ -14,9 +14,6 @@ use crate::app::front;
 use crate::app::next_server::trial_line;
 use crate::app::serve::{ServerEnd, ServerError};
 use crate::config::{ConfigError, Environment};
-use crate::connection::attach::ServerCommand;
-use crate::connection::handshake::ConnectionTerms;
-use crate::connection::key_offer::KeyOffer;
 use crate::model::text::chain;
 #[cfg(feature = "simulator")]
 use crate::simulator::ScenarioError;
@@ -35,6 +32,7 @@ mod demo;
 mod doctor;
 mod exit_codes;
 mod following;
+mod front_line;
 mod get;
 mod health;
 mod help;
@@ -77,6 +75,7 @@ use count::Count;
 use demo::Demo;
 use doctor::Doctor;
 use exit_codes::TAKEN;
+use front_line::FrontLine;
 use get::Get;
 use health::InstanceHealth;
 use help::{Help, NoPage};
@@ -227,6 +226,9 @@ enum Command {
 pub fn main() -> ExitCode {
     // Flushes the log even when a panic ends the process.
     let _flush = FlushOnExit;
+    if let Some(front_end) = FrontLine::given() {
+        return front_end.run().map_or_else(|error| failed(&error, true), |()| ExitCode::SUCCESS);
+    }
     let root = Cli::command();
     line::restart_in_tidy_environment(&root);
     let words = line::tidied(std::env::args_os().collect(), &root);
@@ -249,7 +251,12 @@ pub fn main() -> ExitCode {
             }
         }
     };
-    succession::fall_back(&error, is_usage(&error));
+    failed(&error, line::command(&words, &root) == Some("mcp"))
+}
+
+/// Says why a command failed, and returns the exit code. A front end stays for as long as its client does, if that can mend it.
+fn failed(error: &anyhow::Error, is_front_end: bool) -> ExitCode {
+    succession::fall_back(error, is_usage(error));
     // clap has already said what is wrong with the command line itself.
     if error.downcast_ref::<Unusable>().is_none_or(|unusable| unusable.variable.is_some()) {
         telemetry::say(&format!("muster: {error:#}"));
@@ -257,12 +264,12 @@ pub fn main() -> ExitCode {
     if matches!(error.downcast_ref(), Some(ServerError::Taken(_))) {
         return ExitCode::from(TAKEN);
     }
-    if !is_usage(&error) {
+    if !is_usage(error) {
         return ExitCode::FAILURE;
     }
     // A client whose server process exits shows "disconnected" and no reason. So the front end stays and answers with the
     // reason, unless a person at a terminal reads it.
-    if line::command(&words, &root) == Some("mcp") && !std::io::stdin().is_terminal() {
+    if is_front_end && !std::io::stdin().is_terminal() {
         let explained =
             single().map_err(Into::into).and_then(|runtime| finish(runtime, front::explain(format!("{error:#}"))));
         explained.unwrap_or_else(|error| telemetry::say(&format!("muster: {error:#}")));
@@ -303,19 +310,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     let Cli { logging, command } = cli;
     let environment = Environment::capture();
     match command {
-        Command::Mcp { connection, idle_exit } => {
-            logging.start(&LogDestination::Stderr)?;
-            let given: Vec<_> = connection.words().into_iter().chain(idle_exit.words()).collect();
-            let config = connection.config(&environment)?;
-            let server =
-                ServerCommand { program: std::env::current_exe()?, arguments: logging.server(&config, &idle_exit) };
-            let flags = serve::settings(&config, &idle_exit).only(&serve::flag_set(&given));
-            let variable = |name: &str| std::env::var(name).ok();
-            let keys = config.key_place.as_ref().and_then(|_| KeyOffer::of(&variable));
-            let front_end = Some(format!("{:032x}", fastrand::u128(..)));
-            let terms = ConnectionTerms { writes: config.writes.clone(), flags, keys, is_command: false, front_end };
-            finish(single()?, front::run(&config, &terms, &server))
-        }
+        Command::Mcp { connection, idle_exit } => front_line::run(&connection, &idle_exit, &logging, &environment),
         Command::Serve(serve) => {
             let checked = serve.check();
             let (config, mut options) = serve.config(&environment)?;

@@ -24,6 +24,7 @@ pub mod named;
 pub mod notice;
 pub mod notification;
 pub mod observation;
+pub mod packed;
 pub mod page;
 pub mod parked;
 pub mod principal;

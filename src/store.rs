@@ -104,7 +104,7 @@ use crate::model::row::Project;
 pub struct StoreOptions {
     /// The data directory, which is created if it does not exist.
     pub dir: PathBuf,
-    /// How many bytes of the file redb may keep in memory.
+    /// How much memory redb may take for pages of the file, with what the allocator adds to each.
     pub cache_bytes: usize,
     /// How rows are made from documents.
     pub project: Project,

@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 
-use compact_str::CompactString;
-
+use crate::model::packed::PackedText;
 use crate::model::{KnownBytes, Timestamp};
 
 /// When a resource was seen.
@@ -21,10 +20,10 @@ pub(super) struct LastSeen {
 }
 
 /// By id when a resource was seen. A page of a sweep shows a thousand at the same time, so each moment is kept once, and of a resource
-/// only its number: about 50 bytes with the id, which needs no allocation of its own, and 32 for the bytes in which it was shown.
+/// only its number: about 40 bytes with the packed id, and 32 for the bytes in which it was shown.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sightings {
-    numbers: HashMap<CompactString, Sighting>,
+    numbers: HashMap<PackedText, Sighting>,
     moments: Moments,
     bytes: ShownBytes,
 }
@@ -40,24 +39,20 @@ struct Sighting {
 impl Sightings {
     /// When a resource was seen, if it ever was.
     pub(super) fn get(&self, id: &str) -> Option<LastSeen> {
-        self.moments.get(self.numbers.get(id)?.moment)
+        self.moments.get(self.numbers.get(&PackedText::new(id))?.moment)
     }
 
     /// Replaces when a resource was seen, and forgets in which bytes.
     pub(super) fn put(&mut self, id: &str, seen: LastSeen) {
         let sighting = Sighting { moment: self.moments.take(seen), bytes: None };
-        let replaced = match self.numbers.get_mut(id) {
-            Some(kept) => Some(std::mem::replace(kept, sighting)),
-            None => self.numbers.insert(CompactString::new(id), sighting),
-        };
-        if let Some(replaced) = replaced {
+        if let Some(replaced) = self.numbers.insert(PackedText::new(id), sighting) {
             self.release(replaced);
         }
     }
 
     /// Forgets a resource. Returns when it was seen.
     pub(super) fn remove(&mut self, id: &str) -> Option<LastSeen> {
-        let sighting = self.numbers.remove(id)?;
+        let sighting = self.numbers.remove(&PackedText::new(id))?;
         let seen = self.moments.get(sighting.moment);
         self.release(sighting);
         seen
@@ -65,7 +60,7 @@ impl Sightings {
 
     /// Remembers the bytes in which a resource was seen, if it was.
     pub(super) fn remember(&mut self, id: &str, bytes: KnownBytes) {
-        if let Some(sighting) = self.numbers.get_mut(id) {
+        if let Some(sighting) = self.numbers.get_mut(&PackedText::new(id)) {
             let before = std::mem::replace(&mut sighting.bytes, self.bytes.take(bytes));
             self.bytes.release(before);
         }
@@ -73,7 +68,7 @@ impl Sightings {
 
     /// The bytes in which a resource was seen last, if they are known.
     pub(super) fn bytes(&self, id: &str) -> Option<KnownBytes> {
-        self.bytes.get(self.numbers.get(id)?.bytes?)
+        self.bytes.get(self.numbers.get(&PackedText::new(id))?.bytes?)
     }
 
     /// Forgets all bytes.

@@ -85,7 +85,9 @@ impl StoreFile {
     }
 
     fn database(&self, file: Box<dyn redb::StorageBackend>) -> Result<Database, DatabaseError> {
-        redb::Builder::new().set_cache_size(self.cache_bytes).create_with_backend(Guarded::new(file, &self.alarm))
+        // What redb counts is the pages. Each is an allocation of its page and 16 bytes, for which the allocator takes 5 KiB.
+        let pages = self.cache_bytes / 5 * 4;
+        redb::Builder::new().set_cache_size(pages).create_with_backend(Guarded::new(file, &self.alarm))
     }
 
     pub(super) fn refused(&self, source: io::Error) -> OpenError {

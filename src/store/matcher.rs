@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use wildmatch::WildMatchPattern;
 
+use super::row_view::RowView;
 use super::value_bound::ValueBound;
 use crate::model::glob::{Piece, pieces};
-use crate::model::{Row, Scope, written};
+use crate::model::{ResourceId, Row, Scope, written};
 
 /// Stand for unescaped `*` and `?` in a compiled pattern, so that escaped ones stay literal. They are noncharacters, which no text
 /// from AWS contains.
@@ -180,6 +181,21 @@ impl On {
         }
     }
 
+    /// The values of a row that is only looked at.
+    #[must_use]
+    pub fn values_of<'r>(&'r self, id: &'r ResourceId, row: &'r RowView<'r>) -> Box<dyn Iterator<Item = &'r str> + 'r> {
+        let tags = row.tags.iter();
+        match self {
+            On::Facet(wanted) => {
+                Box::new(row.facets.iter().filter(move |(number, _)| number == wanted).map(|(_, value)| *value))
+            }
+            On::TagKey => Box::new(tags.map(|(key, _)| *key)),
+            On::Tag(wanted) => Box::new(tags.filter(move |(key, _)| key == wanted).map(|(_, value)| *value)),
+            On::Account => Box::new(std::iter::once(id.account.as_str())),
+            On::Region => Box::new(std::iter::once(id.region.as_str())),
+        }
+    }
+
     /// The values of a row.
     #[must_use]
     pub fn values<'r>(&self, row: &'r Row) -> Box<dyn Iterator<Item = &'r str> + 'r> {
@@ -205,19 +221,33 @@ impl Comparison {
     /// Whether a row satisfies the comparison.
     #[must_use]
     pub fn holds(&self, row: &Row) -> bool {
-        if self.pattern.is_absent() {
-            return self.on.values(row).next().is_none();
-        }
-        let fields = &row.fields;
-        match &self.on {
-            On::Facet(number) => {
-                fields.facets.iter().any(|(facet, value)| facet == number && self.pattern.matches(value))
-            }
-            On::TagKey => fields.tags.iter().any(|(key, _)| self.pattern.matches(key)),
-            On::Tag(wanted) => fields.tags.iter().any(|(key, value)| key == wanted && self.pattern.matches(value)),
-            On::Account => self.pattern.matches(row.id.account.as_str()),
-            On::Region => self.pattern.matches(row.id.region.as_str()),
-        }
+        let facets = row.fields.facets.iter().map(|(number, value)| (*number, value.as_str()));
+        let tags = row.fields.tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        self.holds_among(&row.id, facets, tags)
+    }
+
+    /// Whether a row that is only looked at satisfies it.
+    #[must_use]
+    pub fn holds_for(&self, id: &ResourceId, row: &RowView<'_>) -> bool {
+        self.holds_among(id, row.facets.iter().copied(), row.tags.iter().copied())
+    }
+
+    fn holds_among<'r>(
+        &self,
+        id: &ResourceId,
+        mut facets: impl Iterator<Item = (u16, &'r str)>,
+        mut tags: impl Iterator<Item = (&'r str, &'r str)>,
+    ) -> bool {
+        let absent = self.pattern.is_absent();
+        let passes = |value: &str| absent || self.pattern.matches(value);
+        let found = match &self.on {
+            On::Facet(wanted) => facets.any(|(number, value)| number == *wanted && passes(value)),
+            On::TagKey => tags.any(|(key, _)| passes(key)),
+            On::Tag(wanted) => tags.any(|(key, value)| key == wanted && passes(value)),
+            On::Account => passes(id.account.as_str()),
+            On::Region => passes(id.region.as_str()),
+        };
+        found != absent
     }
 }
 
@@ -251,6 +281,12 @@ impl Matcher {
     #[must_use]
     pub fn matches(&self, row: &Row) -> bool {
         self.conditions.iter().all(|tests| tests.iter().any(|test| test.holds(row)))
+    }
+
+    /// Whether a row that is only looked at matches.
+    #[must_use]
+    pub fn sees(&self, id: &ResourceId, row: &RowView<'_>) -> bool {
+        self.conditions.iter().all(|tests| tests.iter().any(|test| test.holds_for(id, row)))
     }
 }
 
@@ -326,6 +362,19 @@ mod tests {
         });
         let facet = |number, text: &str| Comparison { on: On::Facet(number), pattern: ValuePattern::new(text) };
         let tag = |key: &str, text: &str| Comparison { on: On::Tag(key.into()), pattern: ValuePattern::new(text) };
+        let looked = |matcher: Matcher| {
+            let seen = matcher.sees(&row.id, &RowView::of(&row));
+            assert_eq!(matcher.matches(&row), seen);
+            seen
+        };
+        assert!(looked(Matcher::any()));
+        assert!(looked(Matcher::any().and(vec![facet(3, "x"), tag("Name", "web-*")])));
+        for on in [On::Facet(2), On::Facet(3), On::Tag("Name".into()), On::Tag("name".into()), On::TagKey, On::Region] {
+            let view = RowView::of(&row);
+            assert_eq!(on.values_of(&row.id, &view).collect::<Vec<_>>(), on.values(&row).collect::<Vec<_>>());
+            let absent = Comparison { on: on.clone(), pattern: ValuePattern::absent() };
+            assert_eq!(looked(Matcher::any().and(vec![absent])), on.values(&row).next().is_none());
+        }
         assert!(Matcher::any().matches(&row));
         assert!(Matcher::any().and(vec![facet(1, "stopped"), facet(1, "run*")]).matches(&row));
         assert!(Matcher::any().and(vec![facet(2, "sg-2")]).and(vec![tag("Name", "web-*")]).matches(&row));

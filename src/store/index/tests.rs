@@ -1,5 +1,5 @@
-use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use proptest::prelude::*;
 
@@ -111,23 +111,23 @@ fn commits_that_land_during_the_build_are_not_lost() {
         .lock()
         .commit(batch((0..9).map(|n| discovered(&instance(&format!("i-{n}")), document("running", "a"))).collect()))
         .unwrap();
-    let taken = Cell::new(0);
+    let taken = AtomicU32::new(0);
     store
         .index()
         .build(|| {
-            taken.set(taken.get() + 1);
+            let number = taken.fetch_add(1, Ordering::Relaxed) + 1;
             let snapshot = store.snapshot();
             let entries = vec![
                 removed(&instance("i-3")),
                 discovered(&instance("i-4"), document("stopped", "a")),
-                discovered(&instance(&format!("i-1{}", taken.get())), document("stopped", "a")),
+                discovered(&instance(&format!("i-1{number}")), document("stopped", "a")),
                 discovered(&ResourceId::new(&scope_in("x"), &Kind::new("New"), "n"), document("stopped", "a")),
             ];
             writer.lock().commit(batch(entries)).unwrap();
             snapshot
         })
         .unwrap();
-    assert!(taken.get() >= 2 && store.index().is_ready());
+    assert!(taken.into_inner() >= 2 && store.index().is_ready());
     for kind in [kind(), Kind::new("New")] {
         for matcher in [Matcher::any(), Matcher::any().and(vec![facet(1, "stopped")])] {
             let found = store.index().scan(&kind, None, &matcher, None, 100).unwrap();

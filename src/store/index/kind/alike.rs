@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{KindIndex, WantedScopes};
+use super::KindIndex;
 use crate::model::Scope;
-use crate::store::index::terms::{Term, TermSet};
+use crate::model::packed::unpacked;
+use crate::store::index::scopes::WantedScopes;
+use crate::store::index::terms::{KnownTerm, TermSet};
 use crate::store::matcher::{Matcher, On};
 
 /// Rows of one scope that have the same values.
@@ -48,39 +50,43 @@ impl KindIndex {
         by: &[On],
     ) -> Vec<AlikeRows> {
         let Some(wants) = self.wants(scopes, matcher) else { return Vec::new() };
-        let shown = TermSet::new(by.iter().flat_map(|on| self.all_values(on)).collect(), self.terms.len());
-        let mut scopes: Vec<&Arc<Scope>> = Vec::new();
-        // The number of rows by the place of their scope and the numbers of their shown terms, in order.
+        let all: Vec<u32> = by.iter().flat_map(|on| self.terms.all(on)).collect();
+        let shown = TermSet::spread(&all, self.terms.len());
+        let own: Vec<u32> = by.iter().filter_map(|on| self.own_term(on)).collect();
+        // The number of rows by their scope and the numbers of their shown terms, in order.
         let mut counts: HashMap<Vec<u32>, u64> = HashMap::new();
+        let mut found = Vec::new();
         let mut values = Vec::new();
-        for (key, span) in &self.rows {
-            if !wants(key, *span) {
+        for row in self.rows.iter().filter(wants) {
+            values.clear();
+            values.push(u32::from(row.scope));
+            values.extend(shown.shared(row.terms));
+            if own.iter().any(|number| values.iter().skip(1).any(|value| value == number)) {
+                // No other row of the scope has its id.
+                found.extend(self.alike_rows(&values, &unpacked(row.id), 1));
                 continue;
             }
-            let known = scopes.iter().position(|scope| Arc::ptr_eq(scope, &key.scope)).unwrap_or_else(|| {
-                scopes.push(&key.scope);
-                scopes.len() - 1
-            });
-            values.clear();
-            values.push(u32::try_from(known).unwrap_or(u32::MAX));
-            values.extend(self.numbers.get(*span).iter().copied().filter(|number| shown.contains(*number)));
             match counts.get_mut(values.as_slice()) {
                 Some(count) => *count += 1,
                 None => drop(counts.insert(values.clone(), 1)),
             }
         }
-        let found = counts.into_iter().filter_map(|(values, count)| {
-            let (known, numbers) = values.split_first()?;
-            let scope = scopes.get(usize::try_from(*known).ok()?)?;
-            let (mut facets, mut tags) = (Vec::new(), Vec::new());
-            for term in numbers.iter().filter_map(|number| self.terms.get(*number)) {
-                match term {
-                    Term::Facet(facet, value) => facets.push((facet, value.to_owned())),
-                    Term::Tag(key, value) => tags.push((key.to_owned(), value.to_owned())),
-                }
+        found.extend(counts.into_iter().filter_map(|(values, count)| self.alike_rows(&values, "", count)));
+        found
+    }
+
+    /// Rows that have this scope and these terms; `id` is that of rows whose own id is a value.
+    fn alike_rows(&self, values: &[u32], id: &str, count: u64) -> Option<AlikeRows> {
+        let (scope, numbers) = values.split_first()?;
+        let scope = self.scopes.get(u16::try_from(*scope).ok()?)?;
+        let (mut facets, mut tags) = (Vec::new(), Vec::new());
+        for term in numbers.iter().filter_map(|number| self.terms.get(*number)) {
+            match term {
+                KnownTerm::Facet(facet, value) => facets.push((facet, value.into())),
+                KnownTerm::Own(facet) => facets.push((facet, id.to_owned())),
+                KnownTerm::Tag(key, value) => tags.push((key.to_owned(), value.into())),
             }
-            Some(AlikeRows { scope: Arc::clone(scope), facets, tags, count })
-        });
-        found.collect()
+        }
+        Some(AlikeRows { scope: Arc::clone(scope), facets, tags, count })
     }
 }

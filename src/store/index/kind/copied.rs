@@ -4,9 +4,11 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::{KindIndex, ListKey, NumberSpan};
-use crate::model::{AccountId, Region, Scope, Seq};
-use crate::store::index::terms::{Term, TermSet};
+use super::KindIndex;
+use crate::model::packed::unpacked;
+use crate::model::{Scope, Seq};
+use crate::store::index::rows::IndexedRow;
+use crate::store::index::terms::{KnownTerm, Term, TermSet};
 use crate::store::row_view::RowView;
 
 /// How many bytes a copy may take.
@@ -128,11 +130,12 @@ impl KindIndex {
         let mut conditions = Vec::new();
         for (facet, values) in &selection.only {
             let numbers = values.iter().filter_map(|value| self.terms.number(Term::Facet(*facet, value)));
-            let condition = TermSet::new(numbers.collect(), self.terms.len());
-            if condition.is_empty() {
+            let some = TermSet::new(numbers.collect(), self.terms.len());
+            let own = self.terms.number(Term::Own(*facet));
+            if some.is_empty() && own.is_none() {
                 return Some(IndexRows::default());
             }
-            conditions.push(condition);
+            conditions.push(CopyCondition { some, own, values });
         }
         let places = vec![0; self.terms.len()];
         let mut copy = RowCopy {
@@ -145,13 +148,10 @@ impl KindIndex {
             found: IndexRows::default(),
         };
         match selection.ids {
-            None => self.rows.iter().try_for_each(|(key, span)| copy.take(key, *span))?,
+            None => self.rows.iter().try_for_each(|row| copy.take(&row))?,
             Some(ids) => {
-                let least = Arc::new(Scope { account: AccountId::new(""), region: Region::new("") });
                 for id in ids {
-                    let first = ListKey { id: id.as_str().into(), scope: Arc::clone(&least) };
-                    let mut named = self.rows.range(first..).take_while(|(key, _)| key.id == **id);
-                    named.try_for_each(|(key, span)| copy.take(key, *span))?;
+                    self.rows.with_id(id).try_for_each(|row| copy.take(&row))?;
                 }
             }
         }
@@ -159,14 +159,29 @@ impl KindIndex {
     }
 }
 
+/// A row has one of these values for a filter.
+struct CopyCondition<'a> {
+    some: TermSet,
+    /// The term which says that the row's own id is its value.
+    own: Option<u32>,
+    values: &'a BTreeSet<String>,
+}
+
+impl CopyCondition<'_> {
+    fn holds(&self, row: &IndexedRow<'_>) -> bool {
+        self.some.meets(row.terms)
+            || self.own.is_some_and(|own| row.terms.contain(own)) && self.values.contains(&*unpacked(row.id))
+    }
+}
+
 /// A copy that is being made.
 struct RowCopy<'a, 's, F> {
     index: &'a KindIndex,
     selection: &'a RowSelection<'s>,
-    conditions: Vec<TermSet>,
+    conditions: Vec<CopyCondition<'a>>,
     sees: F,
     /// The places of scopes among those found; `None` for one that is left out.
-    scopes: HashMap<*const Scope, Option<usize>>,
+    scopes: HashMap<u16, Option<usize>>,
     /// By the number of a term: 0 where it was not met yet, 1 where it is not wanted, else 2 more than its place among those found.
     places: Vec<u32>,
     found: IndexRows,
@@ -174,23 +189,23 @@ struct RowCopy<'a, 's, F> {
 
 impl<F: FnMut(&Scope) -> bool> RowCopy<'_, '_, F> {
     /// Adds a row, if it is wanted; `None` where the copy has become too large.
-    fn take(&mut self, key: &ListKey, span: NumberSpan) -> Option<()> {
-        let numbers = self.index.numbers.get(span);
-        if !self.conditions.iter().all(|condition| condition.meets(numbers)) {
+    fn take(&mut self, row: &IndexedRow<'_>) -> Option<()> {
+        if !self.conditions.iter().all(|condition| condition.holds(row)) {
             return Some(());
         }
-        let Some(scope) = self.scope(&key.scope) else { return Some(()) };
+        let Some(scope) = self.scope(row.scope) else { return Some(()) };
+        let id = unpacked(row.id);
         if !self.selection.facets.is_empty() || !matches!(self.selection.tags, TagSelection::None) {
-            for number in numbers {
-                let known = usize::try_from(*number).ok().and_then(|number| self.places.get(number)).copied();
+            for number in row.terms.iter() {
+                let known = usize::try_from(number).ok().and_then(|number| self.places.get(number)).copied();
                 let place = match known {
-                    Some(0) => self.meet(*number),
+                    Some(0) => self.meet(number, &id),
                     known => known.and_then(|place| place.checked_sub(2)),
                 };
                 self.found.values.extend(place);
             }
         }
-        self.found.ids.push_str(&key.id);
+        self.found.ids.push_str(&id);
         let (id_end, values_end) = (self.found.ids.len(), self.found.values.len());
         self.found.rows.push(CopiedRow { scope, id_end, values_end });
         let rows = self.found.rows.len() * size_of::<CopiedRow>() + id_end + values_end * size_of::<u32>();
@@ -198,28 +213,33 @@ impl<F: FnMut(&Scope) -> bool> RowCopy<'_, '_, F> {
         (rows + terms <= BYTES).then_some(())
     }
 
-    fn scope(&mut self, scope: &Arc<Scope>) -> Option<usize> {
-        if let Some(known) = self.scopes.get(&Arc::as_ptr(scope)) {
+    fn scope(&mut self, number: u16) -> Option<usize> {
+        if let Some(known) = self.scopes.get(&number) {
             return *known;
         }
+        let scope = self.index.scopes.get(number)?;
         let place = (self.sees)(scope).then(|| {
             self.found.scopes.push(Arc::clone(scope));
             self.found.scopes.len() - 1
         });
-        self.scopes.insert(Arc::as_ptr(scope), place);
+        self.scopes.insert(number, place);
         place
     }
 
-    /// The place of a term that is met for the first time; `None` where it is not wanted.
-    fn meet(&mut self, number: u32) -> Option<u32> {
-        let place = self.wanted(number);
-        if let Some(known) = usize::try_from(number).ok().and_then(|number| self.places.get_mut(number)) {
+    /// The place of a term that is met for the first time in a row with this id; `None` where it is not wanted.
+    fn meet(&mut self, number: u32, id: &str) -> Option<u32> {
+        let place = self.wanted(number, id);
+        let own = matches!(self.index.terms.get(number), Some(KnownTerm::Own(_)));
+        // Each row has another value for its own id, so that term is always met for the first time.
+        if let Some(known) = usize::try_from(number).ok().and_then(|number| self.places.get_mut(number))
+            && (!own || place.is_none())
+        {
             *known = place.map_or(1, |place| place + 2);
         }
         place
     }
 
-    fn wanted(&mut self, number: u32) -> Option<u32> {
+    fn wanted(&mut self, number: u32, id: &str) -> Option<u32> {
         let is_tag = match self.index.terms.facet(number) {
             Some(facet) if !self.selection.facets.contains(&facet) => return None,
             Some(_) => false,
@@ -229,8 +249,9 @@ impl<F: FnMut(&Scope) -> bool> RowCopy<'_, '_, F> {
             return None;
         }
         let (facet, key, value) = match self.index.terms.get(number)? {
-            Term::Facet(facet, value) => (Some(facet), "", value),
-            Term::Tag(key, value) => {
+            KnownTerm::Facet(facet, value) => (Some(facet), "", value),
+            KnownTerm::Own(facet) => (Some(facet), "", id.into()),
+            KnownTerm::Tag(key, value) => {
                 let is_wanted = match self.selection.tags {
                     TagSelection::None => false,
                     TagSelection::Key(wanted) => wanted == key,
@@ -248,7 +269,7 @@ impl<F: FnMut(&Scope) -> bool> RowCopy<'_, '_, F> {
         let key_end = start + key.len();
         let end = key_end + value.len();
         self.found.texts.push_str(key);
-        self.found.texts.push_str(value);
+        self.found.texts.push_str(&value);
         self.found.terms.push(CopiedTerm { facet, start, key_end, end });
         Some(place)
     }
