@@ -14,6 +14,10 @@ pub(super) type CountedTable<'txn> = Table<'txn, &'static [u8], &'static [u8]>;
 pub(super) type BodiesTable<'txn> = Table<'txn, u64, &'static [u8]>;
 
 /// Starts a transaction that is durable when committed and cheap to recover from.
+///
+/// Each such commit waits for the disk twice. A first sweep of 10,000 instances (47,370 resources, release build, 2 cores under other
+/// load) makes 272 of them, in which it waits 3.8 s, 7 ms each time: it takes 13.4 s, and 8.9 s with syncs that do nothing (means of
+/// four runs of each in turns; 5.3 and 4.7 s of CPU). So up to a third of it could be saved by deferring durability.
 pub(super) fn begin(database: &Database) -> Result<WriteTransaction, WriteError> {
     let mut txn = database.begin_write()?;
     txn.set_durability(Durability::Immediate)?;
