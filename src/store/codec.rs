@@ -18,12 +18,13 @@ mod frame;
 use std::borrow::Cow;
 
 pub use self::disk::Live;
-use self::disk::{DiskCurrent, DiskKnown, DiskNotified, DiskRecord, DiskTombstone};
+use self::disk::{DiskBaseline, DiskCurrent, DiskId, DiskKnown, DiskNotified, DiskRecord, DiskTombstone};
 pub(super) use self::disk::{DiskHead, DiskKeyed, DiskLedger, DiskParked, DiskRow, DiskWatermark};
 use self::document::DiskDocument;
-pub(super) use self::document::{MAX_DEPTH, Next, Tokens};
+pub(super) use self::document::{MAX_DEPTH, Next, Tokens, parts};
 pub use self::error::{DecodeError, EncodeError, EncodeFault, RecordFault};
 use self::frame::{CONFIG, read, seal, unseal};
+use super::baseline_record::BaselineRecord;
 use super::keys;
 use super::stored::Stored;
 use super::tables::{BASE, CURRENT, DEDUPE, EVENTS, INTERVALS, META, ROWS, TOMBSTONES};
@@ -58,6 +59,15 @@ pub(super) fn decode_event(seq: Seq, bytes: &[u8]) -> Result<Recorded, DecodeErr
         cause: record.cause.into(),
         event: record.event.into(),
     })
+}
+
+/// The beginning of a record that a first sweep made of a resource; `None` for every other one. The checksum of the whole record is
+/// verified.
+pub(super) fn decode_baseline(seq: Seq, bytes: &[u8]) -> Option<BaselineRecord<'_>> {
+    let payload = unseal(&event_key(seq), bytes).ok()?;
+    let (start, _) = bincode::borrow_decode_from_slice::<DiskBaseline<'_>, _>(payload, CONFIG).ok()?;
+    let DiskBaseline { recorded_at, id: DiskId { kind, id, account, region } } = start;
+    Some(BaselineRecord { recorded_at: Timestamp::from_millis(recorded_at), kind, id, account, region })
 }
 
 /// The commit time of a record. The checksum of the whole record is verified.

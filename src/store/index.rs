@@ -16,6 +16,7 @@ use parking_lot::RwLock;
 
 pub use self::kind::alike::AlikeRows;
 pub use self::kind::copied::{IndexRows, RowSelection, TagSelection};
+pub use self::kind::ordered::OrderedPage;
 use self::kind::{KindIndex, KindIndexBuilder, Overflow, WantedScopes};
 use self::terms::Term;
 use super::matcher::{Matcher, On};
@@ -116,6 +117,25 @@ impl Index {
         let IndexState::Ready { kinds, seq } = &*state else { return None };
         let wanted = WantedScopes { scope, retired: &self.retired.read() };
         Some((kinds.get(kind).map_or_else(Vec::new, |index| index.alike(&wanted, matcher, by)), *seq))
+    }
+
+    /// A page of the matching resources of a kind, in one scope or all, in the order of the `place` of their values, then of their ids;
+    /// see [`OrderedPage`]. `place` is asked for each value once, and for none at all. `None` while the index is not ready.
+    #[must_use]
+    pub fn ordered<K: Ord>(
+        &self,
+        kind: &Kind,
+        scope: Option<&Scope>,
+        matcher: &Matcher,
+        page: OrderedPage<'_, K>,
+        place: &dyn Fn(Option<&str>) -> K,
+    ) -> Option<Scan> {
+        let state = self.state.read();
+        let IndexState::Ready { kinds, seq } = &*state else { return None };
+        let wanted = WantedScopes { scope, retired: &self.retired.read() };
+        let (ids, total) =
+            kinds.get(kind).map_or((Vec::new(), 0), |index| index.ordered(kind, &wanted, matcher, page, place));
+        Some(Scan { ids, total, seq: *seq })
     }
 
     /// A copy of rows of a kind, of the scopes that `sees` says, with what `selection` wants of them. `None` unless the index stands

@@ -4,6 +4,7 @@ mod history;
 mod lists;
 mod rows;
 mod scopes;
+mod sealed;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use redb::{Database, ReadOnlyTable, ReadableDatabase};
 use thiserror::Error;
 
+pub use self::sealed::SealedRecord;
 use super::codec::{self, DecodeError, DiskHead, DiskLedger, Live};
 use super::damage::Damages;
 use super::keys;
@@ -22,7 +24,7 @@ use super::tables::{
 };
 use crate::model::known::Tombstone;
 use crate::model::row::Project;
-use crate::model::{Current, LogId, ResourceId, Row, RowFields, Scope, Seq, Timestamp};
+use crate::model::{Current, Document, LogId, ResourceId, Row, RowFields, Scope, Seq, Timestamp};
 
 /// Why a read failed. It never means "not found".
 #[derive(Debug, Error)]
@@ -234,6 +236,20 @@ impl Snapshot {
         let Some(bytes) = self.0.current.get(key.as_slice())? else { return Ok(None) };
         let stored = codec::decode_stored(&key, bytes.value());
         Ok(Some(stored.inspect_err(|error| self.0.damages.note(&key, Some(id), error))?))
+    }
+
+    /// The parts of a resource's current document at these dotted paths (`Placement.Tenancy`), through all elements of lists on the
+    /// way: a fraction of the time of [`Snapshot::current`] where they are few.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn parts(&self, id: &ResourceId, wanted: &[&str]) -> Result<Option<Document>, ReadError> {
+        let Some(stored) = self.stored(id)? else { return Ok(None) };
+        match stored.document.parts(wanted) {
+            Some(parts) => Ok(Some(parts)),
+            // It says what is wrong with the document.
+            None => Ok(self.current(id)?.map(|current| current.document)),
+        }
     }
 
     /// The row of a resource.

@@ -2,6 +2,7 @@
 
 pub(super) mod alike;
 pub(super) mod copied;
+pub(super) mod ordered;
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
