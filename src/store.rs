@@ -30,6 +30,7 @@
 //! Answers about many resources leave out an unreadable record, note it in [`damage`](Store::damage), and report it. Reading that
 //! record alone is an error.
 
+mod baseline_record;
 mod body_place;
 mod clock;
 mod codec;
@@ -75,6 +76,7 @@ use std::sync::atomic::AtomicU64;
 use arc_swap::ArcSwap;
 use parking_lot::{Mutex, RwLock};
 
+pub use self::baseline_record::BaselineRecord;
 pub use self::codec::{DecodeError, EncodeError, EncodeFault, Live, RecordFault};
 pub use self::commit::{ChangeKind, CommitBatch, CommitError, Committed, TouchedResource};
 pub use self::damage::DamagedRecord;
@@ -86,13 +88,13 @@ use self::guarded::Alarm;
 pub use self::guarded::Health;
 use self::handle::Shared;
 pub use self::handle::Store;
-pub use self::index::{AlikeRows, Index, IndexRows, RowSelection, Scan, TagSelection};
+pub use self::index::{AlikeRows, Index, IndexRows, OrderedPage, RowSelection, Scan, TagSelection};
 pub use self::matcher::{Comparison, Matcher, On, ValuePattern};
 pub use self::meta::FORMAT;
 pub use self::open_error::{FileDamage, OpenError};
 pub use self::retain::{Due, Folded, LogHold, Retention, Stock};
 pub use self::row_view::RowView;
-pub use self::snapshot::{Fingerprint, Head, ReadError, Retired, Snapshot};
+pub use self::snapshot::{Fingerprint, Head, ReadError, Retired, SealedRecord, Snapshot};
 pub use self::stored::{Stored, StoredDocument};
 pub use self::value_bound::{BoundLimit, BoundSide, ValueBound};
 pub use self::watermark::Watermark;

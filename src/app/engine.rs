@@ -32,6 +32,7 @@ use crate::mcp::looks::Looks;
 use crate::mcp::touched::TouchBook;
 use crate::model::{AccountId, Kind, KindRules, Region};
 use crate::notify::ChangeHub;
+use crate::query::changes::BaselineRuns;
 use crate::query::prices::{PriceTable, PricesError};
 use crate::store::{self, CommitError, Health, OpenError, ReadError, Retention, Store, Writer};
 use crate::telemetry;
@@ -185,6 +186,7 @@ impl Engine {
             tasks: tools.clone(),
             looks: Looks::default(),
             touched: TouchBook::default(),
+            baselines: BaselineRuns::default(),
             dropped_log_lines: telemetry::dropped,
             keys: KeyBook::default(),
             ends: tokio::sync::Mutex::default(),

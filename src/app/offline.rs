@@ -23,6 +23,7 @@ use crate::mcp::key_book::KeyBook;
 use crate::mcp::looks::Looks;
 use crate::mcp::touched::TouchBook;
 use crate::model::{Trouble, TroubleClass};
+use crate::query::changes::BaselineRuns;
 use crate::query::prices::PricesError;
 use crate::store::{self, OpenError, ReadError, Untouched};
 use crate::telemetry;
@@ -101,6 +102,7 @@ impl Offline {
             tasks: TaskTracker::new(),
             looks: Looks::default(),
             touched: TouchBook::default(),
+            baselines: BaselineRuns::default(),
             dropped_log_lines: telemetry::dropped,
             keys: KeyBook::default(),
             ends: tokio::sync::Mutex::default(),

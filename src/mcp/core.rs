@@ -21,6 +21,7 @@ use crate::model::{LogId, Region, SharedClock, Timestamp, WriteAttempt};
 use crate::notify::ChangeHub;
 use crate::policy::verdict::RuleRefusal;
 use crate::policy::{RuleCheck, WriteRule};
+use crate::query::changes::BaselineRuns;
 use crate::query::prices::PriceTable;
 use crate::store::{Health, Snapshot, Store};
 
@@ -42,6 +43,8 @@ pub struct Core {
     pub looks: Looks,
     /// Which instances tools have changed lately.
     pub touched: TouchBook,
+    /// What is known of the log, so that lists of changes need not read it again.
+    pub baselines: BaselineRuns,
     /// AWS time.
     pub clock: SharedClock,
     /// Runs tasks that must finish even when the client leaves, such as a write between AWS's answer and its record.

@@ -30,6 +30,7 @@ use crate::model::fixtures::scope;
 use crate::model::{SweepMessage, SweepStep};
 use crate::notify::ChangeHub;
 use crate::policy::WritePolicy;
+use crate::query::changes::BaselineRuns;
 use crate::simulator::{self, Simulator};
 use crate::store;
 use crate::store::disk::memory::Memory;
@@ -123,6 +124,7 @@ impl World {
             tasks: tasks.clone(),
             looks: Looks::default(),
             touched: TouchBook::default(),
+            baselines: BaselineRuns::default(),
             dropped_log_lines: || 0,
             keys: KeyBook::default(),
             ends: tokio::sync::Mutex::default(),

@@ -44,7 +44,7 @@ impl Timestamp {
     /// Parses RFC 3339, such as `2026-11-22T12:55:10Z`. `None` when `text` is anything else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        text.parse::<jiff::Timestamp>().ok().map(|at| Timestamp(at.as_millisecond()))
+        usual(text).or_else(|| text.parse::<jiff::Timestamp>().ok().map(|at| Timestamp(at.as_millisecond())))
     }
 
     /// Parses RFC 1123, such as `Mon, 05 Jun 2023 15:10:09 GMT`. A wrong day of the week is ignored, since AWS's own examples have
@@ -54,6 +54,32 @@ impl Timestamp {
         let parser = jiff::fmt::rfc2822::DateTimeParser::new().relaxed_weekday(true);
         parser.parse_timestamp(text.trim()).ok().map(|at| Timestamp(at.as_millisecond()))
     }
+}
+
+/// Reads a time as documents write it, whole seconds in UTC: several times as fast, for whoever sorts a hundred thousand of them.
+/// `None` for every other text.
+fn usual(text: &str) -> Option<Timestamp> {
+    let bytes: &[u8; 19] =
+        text.strip_suffix("+00:00").or_else(|| text.strip_suffix('Z'))?.as_bytes().try_into().ok()?;
+    let [y0, y1, y2, y3, b'-', o0, o1, b'-', d0, d1, b'T', h0, h1, b':', m0, m1, b':', s0, s1] = *bytes else {
+        return None;
+    };
+    let digits = [y0, y1, y2, y3, o0, o1, d0, d1, h0, h1, m0, m1, s0, s1];
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let two = |high: u8, low: u8| i64::from(high - b'0') * 10 + i64::from(low - b'0');
+    let (year, month, day) = (two(y0, y1) * 100 + two(y2, y3), two(o0, o1), two(d0, d1));
+    let (hour, minute, second) = (two(h0, h1), two(m0, m1), two(s0, s1));
+    // Days up to the 28th are in every month; jiff reads the others, and says which of them there are.
+    let is_usual = (1..=12).contains(&month) && (1..=28).contains(&day) && year >= 1970;
+    if !is_usual || hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    // Years that begin in March have the leap day at their end.
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1 - 719_468;
+    Some(Timestamp((((days * 24 + hour) * 60 + minute) * 60 + second) * 1000))
 }
 
 /// A clock. The one real clock is `aws::clock`, which follows AWS's time; tests use their own.
@@ -121,6 +147,31 @@ mod tests {
         assert_eq!(Timestamp::parse_rfc_1123("Mon, 05 Jun 2023 15:10:09 GMT"), at);
         assert_eq!(Timestamp::parse_rfc_1123("Sat, 05 Jun 2023 15:10:09 GMT"), at);
         assert_eq!(Timestamp::parse_rfc_1123("2023-06-05T15:10:09Z"), None);
+    }
+
+    #[test]
+    fn times_of_documents_are_what_any_reader_of_rfc_3339_takes_them_for() {
+        let read = |text: &str| text.parse::<jiff::Timestamp>().ok().map(|at| at.as_millisecond());
+        for day in 0..60_000_i64 {
+            let at = jiff::Timestamp::from_second(day * 86_400 + (day * 7_919) % 86_400).unwrap();
+            let text = at.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string();
+            assert_eq!(Timestamp::parse(&text).map(Timestamp::as_millis), read(&text), "{text}");
+            let text = at.to_string();
+            assert_eq!(Timestamp::parse(&text).map(Timestamp::as_millis), read(&text), "{text}");
+        }
+        for odd in [
+            "2026-02-29T00:00:00Z",
+            "2026-02-28T24:00:00Z",
+            "2026-13-01T00:00:00Z",
+            "2026-11-22T12:55:10+01:00",
+            "2026-11-22 12:55:10Z",
+            "2026-11-22T12:55:60Z",
+            "2026-11-2xT12:55:10Z",
+            "1969-11-22T12:55:10Z",
+            "",
+        ] {
+            assert_eq!(Timestamp::parse(odd).map(Timestamp::as_millis), read(odd), "{odd}");
+        }
     }
 
     #[test]

@@ -3,18 +3,23 @@
 //! It is pure over snapshots: the caller provides them and decides when enough records were read. One snapshot serves a few
 //! thousand records, because a long read transaction pins dead pages. No record is read twice: see [`LogCursor`].
 
+mod baseline_runs;
 mod change_filter;
 mod change_tally;
 mod log_cursor;
 
+use std::ops::ControlFlow;
+
 use thiserror::Error;
 
+use self::baseline_runs::BaselineRun;
+pub use self::baseline_runs::BaselineRuns;
 pub use self::change_filter::{CauseKind, ChangeFilter, RecordMatch, meets};
 pub use self::change_tally::{ChangeGroup, ChangeTally, LargestGroups};
 pub use self::log_cursor::{LogCursor, LogRange, ReadOrder};
 use super::moment::PastError;
 use crate::model::{Recorded, ResourceId, Seq, Timestamp};
-use crate::store::{ReadError, Snapshot};
+use crate::store::{ReadError, SealedRecord, Snapshot};
 
 /// How many records are read from one snapshot, at most.
 const STEP: usize = if cfg!(test) { 3 } else { 2_000 };
@@ -129,12 +134,13 @@ impl ChangePage {
 }
 
 /// Reads through `span` until the page is full, nothing is left, or `enough` returns true for the number of records read. If
-/// `subjects` are given, only their records are read.
+/// `subjects` are given, only their records are read. `runs` remembers what need not be read again.
 ///
 /// # Errors
 /// [`ChangesError::Expired`] when records that the span still had to show are folded away.
 pub fn find(
     snapshot: impl Fn() -> Result<Snapshot, ReadError>,
+    runs: &BaselineRuns,
     question: &ChangeFilter,
     subjects: Option<&[ResourceId]>,
     span: LogRange,
@@ -149,37 +155,127 @@ pub fn find(
         let view = snapshot()?;
         found.newest = view.seq();
         in_reach(&view, found.span)?;
-        let records = step(&view, subjects, found.span, size)?;
-        let is_last = records.len() < size;
+        let is_last = match subjects {
+            Some(subjects) => {
+                let records = step(&view, subjects, found.span, size)?;
+                looked += records.len() as u64;
+                let is_last = records.len() < size;
+                let whole = records.into_iter().try_for_each(|record| found.take(question, record, limit));
+                whole.is_continue().then_some(is_last)
+            }
+            None => {
+                let before = looked;
+                let is_last = walk(&view, runs, question, &mut found, size, limit, &mut looked)?;
+                // A long stretch is over at once, so that the next ones may follow from the same snapshot.
+                if looked == before && is_last == Some(false) {
+                    continue;
+                }
+                is_last
+            }
+        };
         size = size.saturating_mul(4).min(STEP);
-        for record in records {
-            if found.span.is_beyond(record.seq) {
-                found.end = StopReason::Reached;
+        match is_last {
+            // The page is full, or the span is over.
+            None => {
+                if found.end == StopReason::Reached {
+                    found.span.close(view.seq());
+                }
+                return Ok(found);
+            }
+            Some(true) => {
                 found.span.close(view.seq());
                 return Ok(found);
             }
-            looked += 1;
-            found.span.at = record.seq;
-            match question.verdict(&record) {
-                RecordMatch::No => {}
-                RecordMatch::Hidden => found.hidden += 1,
-                RecordMatch::Yes => {
-                    found.records.push((record, found.hidden));
-                    if found.records.len() >= limit {
-                        found.end = StopReason::Full;
-                        return Ok(found);
-                    }
+            Some(false) if enough(looked) => {
+                found.end = StopReason::Enough;
+                return Ok(found);
+            }
+            Some(false) => {}
+        }
+    }
+}
+
+/// Reads the next records of all resources, at most `size`, or skips what is known of first sweeps. Returns whether there are no
+/// more; `None` when the page is full or the span is over.
+fn walk(
+    view: &Snapshot,
+    runs: &BaselineRuns,
+    question: &ChangeFilter,
+    found: &mut ChangePage,
+    size: usize,
+    limit: usize,
+    looked: &mut u64,
+) -> Result<Option<bool>, ReadError> {
+    let (log, span) = (view.log_id(), found.span);
+    // What a first sweep found of one resource has to be looked for.
+    let may_skip = question.id.is_none() && !question.quiet && question.by != Some(CauseKind::Baseline);
+    if may_skip && let Some(BaselineRun { first, last, found: held }) = runs.next(log, found.span, view.horizon()) {
+        for ((kind, account, region), count) in held {
+            let verdict = question.verdict_of_baseline(kind.as_str(), "", account.as_str(), region.as_str());
+            found.hidden += if verdict == RecordMatch::Hidden { count } else { 0 };
+        }
+        found.span.at = if found.span.order == ReadOrder::Oldest { last } else { first };
+        return Ok(Some(false));
+    }
+    let stop = runs.begins(log, found.span).filter(|_| may_skip);
+    let mut open = runs.open(log);
+    let mut is_whole = true;
+    let mut is_stopped = false;
+    let mut visit = |sealed: SealedRecord<'_>| {
+        if stop == Some(sealed.seq) && may_skip {
+            is_stopped = true;
+            return ControlFlow::Break(());
+        }
+        *looked += 1;
+        if found.span.is_beyond(sealed.seq) {
+            is_whole = false;
+            return ControlFlow::Break(());
+        }
+        if let Some(record) = sealed.baseline() {
+            open.add(sealed.seq, &record);
+            match question.verdict_of_baseline(record.kind, record.id, record.account, record.region) {
+                RecordMatch::Yes => {}
+                verdict => {
+                    found.hidden += u64::from(verdict == RecordMatch::Hidden);
+                    found.span.at = sealed.seq;
+                    return ControlFlow::Continue(());
+                }
+            }
+        } else {
+            open.end();
+        }
+        let Some(record) = sealed.open() else { return ControlFlow::Continue(()) };
+        let taken = found.take(question, record, limit);
+        is_whole = taken.is_continue();
+        taken
+    };
+    let is_last = match span.order {
+        ReadOrder::Oldest => view.each_sealed(span.at.next(), size, &mut visit)?,
+        ReadOrder::Newest => view.each_sealed_before(span.at, size, &mut visit)?,
+    };
+    Ok(if is_whole { Some(is_last && !is_stopped) } else { None })
+}
+
+impl ChangePage {
+    /// Takes the next record of the span, if it is in it; breaks when the page is full or the span is over.
+    fn take(&mut self, question: &ChangeFilter, record: Recorded, limit: usize) -> ControlFlow<()> {
+        if self.span.is_beyond(record.seq) {
+            self.end = StopReason::Reached;
+            return ControlFlow::Break(());
+        }
+        self.span.at = record.seq;
+        match question.verdict(&record) {
+            RecordMatch::No => {}
+            RecordMatch::Hidden => self.hidden += 1,
+            RecordMatch::Yes => {
+                self.records.push((record, self.hidden));
+                if self.records.len() >= limit {
+                    self.end = StopReason::Full;
+                    return ControlFlow::Break(());
                 }
             }
         }
-        if is_last {
-            found.span.close(view.seq());
-            return Ok(found);
-        }
-        if enough(looked) {
-            found.end = StopReason::Enough;
-            return Ok(found);
-        }
+        ControlFlow::Continue(())
     }
 }
 
@@ -220,19 +316,8 @@ fn in_reach(snapshot: &Snapshot, span: LogRange) -> Result<(), ChangesError> {
     }
 }
 
-/// The next records of a span, at most `size`; fewer when there are no more.
-fn step(
-    snapshot: &Snapshot,
-    subjects: Option<&[ResourceId]>,
-    span: LogRange,
-    size: usize,
-) -> Result<Vec<Recorded>, ReadError> {
-    let Some(subjects) = subjects else {
-        return match span.order {
-            ReadOrder::Oldest => snapshot.records(span.at.next(), size),
-            ReadOrder::Newest => snapshot.records_before(span.at, size),
-        };
-    };
+/// The next records of these resources in a span, at most `size`; fewer when there are no more.
+fn step(snapshot: &Snapshot, subjects: &[ResourceId], span: LogRange, size: usize) -> Result<Vec<Recorded>, ReadError> {
     let mut records = Vec::new();
     for subject in subjects {
         records.extend(match span.order {

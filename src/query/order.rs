@@ -78,8 +78,33 @@ impl RowOrder {
         self.column.values(row).into_iter().min_by(|one, other| key(one).compare(&key(other), self.descending))
     }
 
+    /// The place of a value, or of rows without any.
+    #[must_use]
+    pub fn place(&self, value: Option<&str>) -> OrderPlace {
+        OrderPlace { key: self.key(value), descending: self.descending }
+    }
+
     fn key(&self, value: Option<&str>) -> SortKey {
         SortKey::of(self.column.form, value)
+    }
+}
+
+/// The place of a value in an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderPlace {
+    key: SortKey,
+    descending: bool,
+}
+
+impl Ord for OrderPlace {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.key.compare(&other.key, self.descending)
+    }
+}
+
+impl PartialOrd for OrderPlace {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 

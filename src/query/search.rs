@@ -2,15 +2,16 @@
 
 use thiserror::Error;
 
+use super::column::ColumnValue;
 use super::cursor::{Cursor, CursorError, SortedAfter};
 use super::filter::Filters;
 use super::lent::{lend, lender};
-use super::moment::{PastError, Point};
+use super::moment::{PastError, Point, holds};
 use super::order::{FirstRows, RowOrder};
-use super::past::{self, PastQuery};
+use super::past::{self, PastQuery, row_at};
 use super::selection::MatchingRows;
 use crate::model::{Kind, LogId, ResourceId, Row, Scope, Seq};
-use crate::store::{ReadError, Store};
+use crate::store::{On, OrderedPage, ReadError, Store};
 
 /// A search of one kind.
 #[derive(Clone, Debug)]
@@ -101,7 +102,10 @@ pub fn search(store: &Store, query: &Query) -> Result<Hits, SearchError> {
     }
     let after = cursor.as_ref().map(|cursor| &cursor.after);
     let ((mut rows, total, seq), partial) = match (&query.order, query.point) {
-        (Some(order), _) => sorted(store, query, order, cursor.as_ref())?,
+        (Some(order), _) => match indexed(store, query, order, cursor.as_ref())? {
+            Some(page) => (page, false),
+            None => sorted(store, query, order, cursor.as_ref())?,
+        },
         (None, Some(point)) => then(store, query, after, point)?,
         (None, None) if query.filters.is_empty() => (all(store, query, after)?, false),
         (None, None) => (some(store, query, after)?, false),
@@ -132,6 +136,45 @@ fn all(store: &Store, query: &Query, after: Option<&ResourceId>) -> Result<Count
     let snapshot = store.snapshot()?;
     let rows = snapshot.rows(&query.kind, query.scope.as_ref(), after, query.limit.saturating_add(1))?;
     Ok((rows, snapshot.count(&query.kind, query.scope.as_ref())?, snapshot.seq()))
+}
+
+/// A page of the current matching rows in the order of a filter's or a tag's values, out of the index; `None` where the index has
+/// no such values, or is ahead of what can be read.
+fn indexed(
+    store: &Store,
+    query: &Query,
+    order: &RowOrder,
+    cursor: Option<&Cursor>,
+) -> Result<Option<Counted>, PastError> {
+    let Query { kind, scope, filters, point, limit, .. } = query;
+    let is_lent = order.column().is_lent() && lender(kind).is_some();
+    let on = match &order.column().value {
+        ColumnValue::Filtered(on @ (On::Facet(_) | On::Tag(_))) if point.is_none() && !is_lent => on,
+        _ => return Ok(None),
+    };
+    let after = cursor.and_then(|cursor| {
+        let SortedAfter { value } = cursor.sorted.as_ref()?;
+        Some((order.place(value.as_deref()), &cursor.after))
+    });
+    let after = after.as_ref().map(|(place, id)| (place, *id));
+    let page = OrderedPage { on, after, limit: limit.saturating_add(1) };
+    let place = |value: Option<&str>| order.place(value);
+    let Some(found) = store.index().ordered(kind, scope.as_ref(), filters.matcher(), page, &place) else {
+        return Ok(None);
+    };
+    let snapshot = store.snapshot()?;
+    if found.seq > snapshot.seq() {
+        return Ok(None);
+    }
+    let point = Point { at: snapshot.newest_time()?, seq: found.seq };
+    holds(&snapshot, point)?;
+    let rows: Vec<Row> =
+        found.ids.iter().filter_map(|id| row_at(&snapshot, id, point).transpose()).collect::<Result<_, _>>()?;
+    // One that cannot be read would make the page look like the last one.
+    if rows.len() < found.ids.len() {
+        return Ok(None);
+    }
+    Ok(Some((rows, found.total, found.seq)))
 }
 
 /// A page of the matching rows in an order, and whether a first sweep was under way at the point.

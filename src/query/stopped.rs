@@ -16,7 +16,7 @@ use crate::kinds::{INSTANCE, SNAPSHOT};
 use crate::model::{Row, Scope, Seq, Timestamp};
 use crate::query::prices::{Money, PriceTable};
 use crate::query::unsure::Unsure;
-use crate::store::{Comparison, Matcher, On, ReadError, Store, ValuePattern};
+use crate::store::{Comparison, Matcher, On, ReadError, RowSelection, Store, ValuePattern};
 
 /// How many resources are read from one snapshot.
 const STEP: usize = 1_000;
@@ -90,7 +90,7 @@ pub fn report(
     let mut report = StoppedReport { seq: store.snapshot()?.seq(), ..StoppedReport::default() };
     let volumes: BTreeSet<(Scope, String)> = stopped
         .iter()
-        .flat_map(|row| bill::facets(INSTANCE, row, "block-device-mapping.volume-id").map(move |id| (row, id)))
+        .flat_map(|row| volumes_of(row).map(move |id| (row, id)))
         .map(|(row, id)| (row.id.scope(), id.to_owned()))
         .collect();
     let snapshots = if volumes.is_empty() { HashMap::new() } else { snapshots(store, prices, query.scope, &volumes)? };
@@ -99,8 +99,8 @@ pub fn report(
     let (mut counted, mut doubts) = (BTreeSet::new(), HashMap::new());
     for row in stopped {
         let snapshot = store.snapshot()?;
-        let document = match snapshot.current(&row.id) {
-            Ok(Some(current)) if current.document.text("State.Name") == Some("stopped") => current.document,
+        let document = match snapshot.parts(&row.id, &bill::INSTANCE_PARTS) {
+            Ok(Some(document)) if document.text("State.Name") == Some("stopped") => document,
             // It was started or removed since it was found.
             Ok(_) => continue,
             Err(ReadError::Damaged(_)) => {
@@ -139,6 +139,13 @@ pub fn report(
     Ok(report)
 }
 
+/// The volumes of an instance.
+fn volumes_of(row: &Row) -> impl Iterator<Item = &str> {
+    let number = INSTANCE.filter("block-device-mapping.volume-id").map(|filter| filter.number);
+    let facets = row.fields.facets.iter().filter(move |(facet, _)| Some(*facet) == number);
+    facets.map(|(_, value)| value.as_str())
+}
+
 /// The rows of the stopped instances that the filters match. Their documents are read one by one, as there may be many.
 fn instances(store: &Store, query: &StoppedQuery<'_>) -> Result<Vec<Row>, ReadError> {
     let state = INSTANCE.filter("instance-state-name").map_or(u16::MAX, |filter| filter.number);
@@ -165,21 +172,42 @@ fn snapshots(
     volumes: &BTreeSet<(Scope, String)>,
 ) -> Result<HashMap<(Scope, String), Cost>, ReadError> {
     let mut found: HashMap<(Scope, String), Cost> = HashMap::new();
+    let mut add = |of: &Scope, snapshot: &str, facets: &[(u16, &str)]| {
+        let Some(volume) = bill::facet(SNAPSHOT, facets, "volume-id") else { return };
+        let key = (of.clone(), volume.to_owned());
+        if volumes.contains(&key) {
+            found.entry(key).or_default().add(bill::snapshot(prices, of, snapshot, facets));
+        }
+    };
+    let is_asked = |of: &Scope| scope.is_none_or(|scope| scope == of);
+    let wanted = ["volume-id", "volume-size", "storage-tier"];
+    let facets = wanted.iter().filter_map(|name| SNAPSHOT.filter(name)).map(|filter| filter.number).collect();
+    let selection = RowSelection { facets, ..RowSelection::default() };
+    let snapshot = store.snapshot()?;
+    let is_seen = |of: &Scope| is_asked(of) && (scope.is_some() || !snapshot.leaves_out(of));
+    if let Some(copy) = store.index().copied(&SNAPSHOT.kind(), snapshot.seq(), &selection, is_seen) {
+        copy.each(|id, of, row| {
+            add(of, id, &row.facets);
+            Ok::<_, ReadError>(())
+        })?;
+        return Ok(found);
+    }
+    drop(snapshot);
     let mut after = None;
     loop {
-        let rows = store.snapshot()?.rows(&SNAPSHOT.kind(), scope, after.as_ref(), STEP)?;
-        for row in &rows {
-            let Some(volume) = bill::facet(SNAPSHOT, row, "volume-id") else { continue };
-            let key = (row.id.scope(), volume.to_owned());
-            if volumes.contains(&key) {
-                let cost = found.entry(key).or_default();
-                cost.add(bill::snapshot(prices, row));
+        let snapshot = store.snapshot()?;
+        // Who names a scope means it even if it is no longer watched.
+        let snapshot = if scope.is_some() { snapshot.whole() } else { snapshot };
+        let next = snapshot.each_row(&SNAPSHOT.kind(), after.as_ref(), STEP, |id, row| {
+            let of = id.scope();
+            if is_asked(&of) {
+                add(&of, &id.id, &row.facets);
             }
+        })?;
+        match next {
+            Some(last) => after = Some(last),
+            None => return Ok(found),
         }
-        if rows.len() < STEP {
-            return Ok(found);
-        }
-        after = rows.into_iter().next_back().map(|row| row.id);
     }
 }
 

@@ -19,12 +19,13 @@ mod short_id;
 use std::borrow::Cow;
 
 pub use self::disk::Live;
-use self::disk::{DiskCause, DiskEvidence, DiskId, DiskNotified, DiskRecord, DiskTombstone};
+use self::disk::{DiskBaseline, DiskCause, DiskEvidence, DiskId, DiskNotified, DiskRecord, DiskTombstone};
 pub(super) use self::disk::{DiskHead, DiskKeyed, DiskKnown, DiskLedger, DiskParked, DiskRow, DiskWatermark};
 use self::document::{DiskDocument, DiskWord};
-pub(super) use self::document::{MAX_DEPTH, Next, Tokens};
+pub(super) use self::document::{MAX_DEPTH, Next, Tokens, parts};
 pub use self::error::{DecodeError, EncodeError, EncodeFault, RecordFault};
 use self::frame::{CONFIG, read, seal, unseal};
+use super::baseline_record::BaselineRecord;
 use super::keys;
 use super::tables::{BODIES, DEDUPE, EVENTS, INTERVALS, META, ROWS, TOMBSTONES};
 use crate::model::known::Tombstone;
@@ -58,6 +59,16 @@ pub(super) fn decode_event(seq: Seq, bytes: &[u8]) -> Result<Recorded, DecodeErr
         cause: record.cause.into(),
         event: record.event.into(),
     })
+}
+
+/// The beginning of a record that a first sweep made of a resource; `None` for every other one. The checksum of the whole record is
+/// verified.
+pub(super) fn decode_baseline(seq: Seq, bytes: &[u8]) -> Option<BaselineRecord<'_>> {
+    let payload = unseal(&event_key(seq), bytes).ok()?;
+    let (start, _) = bincode::borrow_decode_from_slice::<DiskBaseline<'_>, _>(payload, CONFIG).ok()?;
+    let DiskBaseline { recorded_at, id: DiskId { kind, id, account, region } } = start;
+    let (recorded_at, kind, region) = (Timestamp::from_millis(recorded_at), kind.0, region.0);
+    Some(BaselineRecord { recorded_at, kind, id, account, region })
 }
 
 /// The commit time of a record. The checksum of the whole record is verified.

@@ -22,6 +22,7 @@ use parking_lot::{Mutex, RwLock};
 
 pub use self::kind::alike::AlikeRows;
 pub use self::kind::copied::{IndexRows, RowSelection, TagSelection};
+pub use self::kind::ordered::OrderedPage;
 use self::kind::{KindIndex, KindIndexBuilder, Overflow};
 use self::scopes::WantedScopes;
 use self::terms::Term;
@@ -139,6 +140,25 @@ impl Index {
         let (index, seq) = state.kind(kind)?;
         let wanted = WantedScopes { scope, retired: &self.retired.read() };
         Some((index.map_or_else(Vec::new, |index| index.alike(&wanted, matcher, by)), seq))
+    }
+
+    /// A page of the matching resources of a kind, in one scope or all, in the order of the `place` of their values, then of their ids;
+    /// see [`OrderedPage`]. `place` is asked for each value once, and for none at all. `None` while the kind
+    /// is not ready.
+    #[must_use]
+    pub fn ordered<K: Ord + Clone>(
+        &self,
+        kind: &Kind,
+        scope: Option<&Scope>,
+        matcher: &Matcher,
+        page: OrderedPage<'_, K>,
+        place: &dyn Fn(Option<&str>) -> K,
+    ) -> Option<Scan> {
+        let state = self.state.read();
+        let (index, seq) = state.kind(kind)?;
+        let wanted = WantedScopes { scope, retired: &self.retired.read() };
+        let (ids, total) = index.map_or((Vec::new(), 0), |index| index.ordered(kind, &wanted, matcher, page, place));
+        Some(Scan { ids, total, seq })
     }
 
     /// A copy of rows of a kind, of the scopes that `sees` says, with what `selection` wants of them. `None` unless the kind stands

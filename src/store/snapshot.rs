@@ -4,6 +4,7 @@ mod history;
 mod lists;
 mod rows;
 mod scopes;
+mod sealed;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use redb::{Database, ReadOnlyTable, ReadableDatabase};
 use thiserror::Error;
 
+pub use self::sealed::SealedRecord;
 use super::body_place::BodyPlace;
 use super::codec::{self, DecodeError, DiskHead, DiskKnown, DiskLedger, Live};
 use super::damage::Damages;
@@ -23,7 +25,7 @@ use super::tables::{
 };
 use crate::model::known::Tombstone;
 use crate::model::row::Project;
-use crate::model::{Current, LogId, ResourceId, Row, RowFields, Scope, Seq, Timestamp};
+use crate::model::{Current, Document, LogId, ResourceId, Row, RowFields, Scope, Seq, Timestamp};
 
 /// Why a read failed. It never means "not found".
 #[derive(Debug, Error)]
@@ -258,6 +260,20 @@ impl Snapshot {
                 Some(seq) => self.0.damages.note(&seq.to_be_bytes(), Some(id), error),
                 None => self.0.damages.note(key, Some(id), error),
             }
+        }
+    }
+
+    /// The parts of a resource's current document at these dotted paths (`Placement.Tenancy`), through all elements of lists on the
+    /// way: a fraction of the time of [`Snapshot::current`] where they are few.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn parts(&self, id: &ResourceId, wanted: &[&str]) -> Result<Option<Document>, ReadError> {
+        let Some(stored) = self.stored(id)? else { return Ok(None) };
+        match stored.document.parts(wanted) {
+            Some(parts) => Ok(Some(parts)),
+            // It says what is wrong with the document.
+            None => Ok(self.current(id)?.map(|current| current.document)),
         }
     }
 

@@ -8,8 +8,8 @@ use std::fmt;
 use serde::ser::{Error, SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 
-use super::codec::{MAX_DEPTH, Next, Tokens};
-use crate::model::{GroupEvidence, Provisional, Seq, Timestamp};
+use super::codec::{self, MAX_DEPTH, Next, Tokens};
+use crate::model::{Document, GroupEvidence, Provisional, Seq, Timestamp};
 
 /// A resource's current state: [`crate::model::Current`] with its document in stored form.
 #[derive(Clone, Debug)]
@@ -38,6 +38,13 @@ pub struct StoredDocument(Box<[u8]>);
 impl StoredDocument {
     pub(super) fn new(tokens: &[u8]) -> Self {
         StoredDocument(tokens.into())
+    }
+
+    /// The parts at these dotted paths, through all elements of lists on the way, without building the others; `None` when the
+    /// bytes are malformed.
+    #[must_use]
+    pub fn parts(&self, wanted: &[&str]) -> Option<Document> {
+        codec::parts(&self.0, wanted)
     }
 }
 

@@ -156,7 +156,7 @@ impl ChangeQuery {
         let begun = Instant::now();
         let enough = |looked| looked >= RECORDS || begun.elapsed() >= WORK;
         let subjects = self.subjects.as_deref();
-        Ok(find(|| core.store.snapshot(), &self.question, subjects, span, self.limit, enough)?)
+        Ok(find(|| core.store.snapshot(), &core.baselines, &self.question, subjects, span, self.limit, enough)?)
     }
 
     /// The answer for a page. `hidden` is how many records were left out before it; `callers` are the callers that were looked

@@ -1,6 +1,8 @@
 //! The newest change that an answer includes although it is newer than the time as of which the answer is complete: events, live
 //! looks and tools' calls are seen between sweeps.
 
+use std::ops::ControlFlow;
+
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
@@ -21,29 +23,30 @@ pub(super) fn newest_after(
     as_of: Timestamp,
 ) -> Result<Option<Timestamp>, RequestError> {
     let snapshot = core.snapshot()?;
-    // Almost always the first few records decide.
-    let (mut before, mut step, mut looked_at, mut any) = (Seq(u64::MAX), 8, 0, None);
-    while looked_at < LOOKED_AT {
-        let records = snapshot.records_before(before, step)?;
-        for record in &records {
-            if record.recorded_at <= as_of {
-                return Ok(None);
-            }
-            if !is_between_sweeps(record) {
-                continue;
-            }
-            any = any.or(Some(record.recorded_at));
-            let is_asked = record.event.resource().is_some_and(|id| {
-                kinds.iter().any(|kind| kind.name == id.kind.as_str()) && scope.is_none_or(|scope| *scope == id.scope())
-            });
-            if is_asked {
-                return Ok(Some(record.recorded_at));
-            }
+    // Almost always the first few records decide, and most of the others are what a first sweep found.
+    let (mut any, mut found) = (None, None);
+    snapshot.each_sealed_before(Seq(u64::MAX), LOOKED_AT, |sealed| {
+        if let Some(record) = sealed.baseline() {
+            return if record.recorded_at <= as_of { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
         }
-        let Some(last) = records.last().filter(|_| records.len() == step) else { return Ok(None) };
-        (before, looked_at, step) = (last.seq, looked_at + records.len(), 100);
-    }
-    Ok(any)
+        let Some(record) = sealed.open() else { return ControlFlow::Continue(()) };
+        if record.recorded_at <= as_of {
+            return ControlFlow::Break(());
+        }
+        if !is_between_sweeps(&record) {
+            return ControlFlow::Continue(());
+        }
+        any = any.or(Some(record.recorded_at));
+        let is_asked = record.event.resource().is_some_and(|id| {
+            kinds.iter().any(|kind| kind.name == id.kind.as_str()) && scope.is_none_or(|scope| *scope == id.scope())
+        });
+        if is_asked {
+            found = Some(record.recorded_at);
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(found.or(any))
 }
 
 /// Whether something else than a sweep saw a change. What a sweep saw is as of the sweep.

@@ -129,11 +129,29 @@ impl ChangeFilter {
         }
     }
 
+    /// Whether a record of a first sweep that discovered this resource matches: the same as [`ChangeFilter::verdict`] says of it.
+    #[must_use]
+    pub fn verdict_of_baseline(&self, kind: &str, id: &str, account: &str, region: &str) -> RecordMatch {
+        let is_of = self.takes(kind, id, account, region);
+        let is_other = self.actions || self.action.is_some() || self.field.is_some();
+        match self.by {
+            _ if !is_of || is_other => RecordMatch::No,
+            Some(CauseKind::Baseline) => RecordMatch::Yes,
+            None if self.quiet => RecordMatch::Yes,
+            None => RecordMatch::Hidden,
+            Some(_) => RecordMatch::No,
+        }
+    }
+
     fn is_of(&self, id: &ResourceId) -> bool {
-        self.id.as_ref().is_none_or(|wanted| *wanted == id.id)
-            && (self.kinds.is_empty() || self.kinds.contains(&id.kind))
-            && self.account.as_ref().is_none_or(|account| *account == id.account)
-            && self.region.as_ref().is_none_or(|region| *region == id.region)
+        self.takes(id.kind.as_str(), &id.id, id.account.as_str(), id.region.as_str())
+    }
+
+    fn takes(&self, kind: &str, id: &str, account: &str, region: &str) -> bool {
+        self.id.as_ref().is_none_or(|wanted| **wanted == *id)
+            && (self.kinds.is_empty() || self.kinds.iter().any(|wanted| wanted.as_str() == kind))
+            && self.account.as_ref().is_none_or(|wanted| wanted.as_str() == account)
+            && self.region.as_ref().is_none_or(|wanted| wanted.as_str() == region)
     }
 
     fn is_of_all(&self) -> bool {

@@ -45,13 +45,14 @@ proptest! {
         alone: bool,
     ) {
         let mut sample = SampleLog::new();
+        let runs = BaselineRuns::default();
         let subjects = subjects(&question).filter(|_| alone);
         let (mut span, mut seen, mut hidden) = (LogRange::oldest(Seq::ZERO, None), Vec::new(), 0);
         for (ops, size, limit, bound) in steps {
             sample.play(&ops, size);
             let enough = |looked| looked >= bound;
             let mut found =
-                find(|| sample.store.snapshot(), &question, subjects.as_deref(), span, limit, enough).unwrap();
+                find(|| sample.store.snapshot(), &runs, &question, subjects.as_deref(), span, limit, enough).unwrap();
             // The budget of an answer may take less.
             found.truncate(limit.div_ceil(2));
             prop_assert!(found.records().len() <= limit.div_ceil(2));
@@ -61,7 +62,7 @@ proptest! {
             prop_assert!(span.is_open());
         }
         loop {
-            let found = find(|| sample.store.snapshot(), &question, subjects.as_deref(), span, 3, |_| true).unwrap();
+            let found = find(|| sample.store.snapshot(), &runs, &question, subjects.as_deref(), span, 3, |_| true).unwrap();
             seen.extend(found.records().cloned());
             hidden += found.hidden();
             span = found.span();
@@ -89,10 +90,11 @@ proptest! {
         let newest = sample.store.snapshot().unwrap().seq();
         let (from, to) = (Seq(bounds.0.min(bounds.1)).min(newest), Seq(bounds.0.max(bounds.1)).min(newest));
         let subjects = subjects(&question);
+        let runs = BaselineRuns::default();
         let all = |mut span: LogRange| {
             let mut seen = Vec::new();
             loop {
-                let found = find(|| sample.store.snapshot(), &question, subjects.as_deref(), span, limit, |_| false).unwrap();
+                let found = find(|| sample.store.snapshot(), &runs, &question, subjects.as_deref(), span, limit, |_| false).unwrap();
                 seen.extend(found.records().map(|record| record.seq));
                 span = found.span();
                 if found.end() == StopReason::Reached {
@@ -105,6 +107,7 @@ proptest! {
         let mut newest = all(LogRange::newest(to, Some(from)));
         newest.reverse();
         prop_assert_eq!(&oldest, &newest);
+        prop_assert_eq!(&oldest, &all(LogRange::oldest(from, Some(to))), "also by what is known of first sweeps");
         let expected = sample.plain.log.iter().filter(|record| record.seq > from && record.seq <= to);
         let expected = expected.filter(|record| question.verdict(record) == RecordMatch::Yes).map(|record| record.seq);
         prop_assert_eq!(oldest, expected.collect::<Vec<_>>());
@@ -117,7 +120,8 @@ fn what_is_folded_away_is_an_error_and_never_a_gap() {
     let put: Vec<_> = (0..IDS).map(|n| crate::query::samples::Op::Put(n, "running", "a")).collect();
     sample.play(&put, 4);
     let question = ChangeFilter { quiet: true, ..ChangeFilter::default() };
-    let read = |sample: &SampleLog, span| find(|| sample.store.snapshot(), &question, None, span, 2, |_| false);
+    let runs = BaselineRuns::default();
+    let read = |sample: &SampleLog, span| find(|| sample.store.snapshot(), &runs, &question, None, span, 2, |_| false);
     let forward = read(&sample, LogRange::oldest(Seq::ZERO, None)).unwrap().span();
     let back = read(&sample, LogRange::newest(Seq(12), None)).unwrap().span();
     let bounded = read(&sample, LogRange::newest(Seq(12), Some(Seq(1)))).unwrap().span();
@@ -180,5 +184,54 @@ fn a_field_may_name_an_element_of_a_list() {
     {
         let question = ChangeFilter { field: Some(field.to_owned()), ..ChangeFilter::default() };
         assert_eq!(question.verdict(&record) == RecordMatch::Yes, wanted, "{field}");
+    }
+}
+
+#[test]
+fn what_first_sweeps_found_is_counted_whether_or_not_it_is_read_again() {
+    let mut sample = SampleLog::new();
+    let put = |n| crate::query::samples::Op::Put(n, "running", "a");
+    sample.play(&(0..IDS).map(put).collect::<Vec<_>>(), 4);
+    let log = &sample.plain.log;
+    let is_baseline =
+        |record: &Recorded| record.cause == Cause::Baseline && matches!(record.event, Event::Discovered { .. });
+    assert!(log.iter().any(is_baseline) && !log.iter().all(is_baseline), "the log has both: {log:?}");
+    let runs = BaselineRuns::default();
+    let newest = sample.store.snapshot().unwrap().seq();
+    for question in [
+        ChangeFilter::default(),
+        ChangeFilter { kinds: vec![kind(0)], ..ChangeFilter::default() },
+        ChangeFilter { region: Some(scope(1).region), ..ChangeFilter::default() },
+        ChangeFilter { quiet: true, ..ChangeFilter::default() },
+        ChangeFilter { by: Some(CauseKind::Baseline), ..ChangeFilter::default() },
+        ChangeFilter { by: Some(CauseKind::Sweep), ..ChangeFilter::default() },
+        ChangeFilter { actions: true, ..ChangeFilter::default() },
+    ] {
+        for from in 0..newest.0 {
+            for (order, limit) in [(true, 100), (false, 100), (true, 1), (false, 1)] {
+                let from = Seq(from);
+                let (mut seen, mut hidden) = (Vec::new(), 0);
+                let mut span =
+                    if order { LogRange::oldest(from, Some(newest)) } else { LogRange::newest(newest, Some(from)) };
+                loop {
+                    let found =
+                        find(|| sample.store.snapshot(), &runs, &question, None, span, limit, |_| false).unwrap();
+                    seen.extend(found.records().map(|record| record.seq));
+                    hidden += found.hidden();
+                    span = found.span();
+                    if found.end() == StopReason::Reached {
+                        break;
+                    }
+                }
+                seen.sort_unstable();
+                let question = &question;
+                let of = |wanted| {
+                    let these = log.iter().filter(move |record| record.seq > from);
+                    these.filter(move |record| question.verdict(record) == wanted).map(|record| record.seq)
+                };
+                assert_eq!(seen, of(RecordMatch::Yes).collect::<Vec<_>>(), "{question:?}");
+                assert_eq!(hidden, of(RecordMatch::Hidden).count() as u64, "{question:?} from {from}");
+            }
+        }
     }
 }

@@ -3,12 +3,31 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::kinds::{ADDRESS, KindSpec, SNAPSHOT, VOLUME};
-use crate::model::{Document, ResourceId, Row, Scope, Value};
+use crate::model::{Document, ResourceId, Scope, Value};
 use crate::query::prices::{Money, PriceTable, PricedVolume, Tier};
 use crate::store::{ReadError, Snapshot, Store};
 
 /// How many rows are read from one snapshot.
 const STEP: usize = 1_000;
+
+/// What is read of instances. Where they are, what runs on them, and what stays while they are stopped.
+pub(super) const INSTANCE_PARTS: [&str; 11] = [
+    "State.Name",
+    "StateTransitionReason",
+    "InstanceType",
+    "PlatformDetails",
+    "InstanceLifecycle",
+    "Placement.Tenancy",
+    "Placement.AvailabilityZone",
+    "OutpostArn",
+    "BlockDeviceMappings.Ebs.VolumeId",
+    "NetworkInterfaces.Association",
+    "NetworkInterfaces.PrivateIpAddresses.Association",
+];
+/// What is read of volumes.
+const VOLUME_PARTS: [&str; 6] = ["VolumeType", "Size", "Iops", "Throughput", "AvailabilityZone", "OutpostArn"];
+/// What is read of addresses.
+const ADDRESS_PARTS: [&str; 2] = ["PublicIp", "PublicIpv4Pool"];
 
 /// An amount, and what it does not include because its price is not known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -156,8 +175,8 @@ impl Pricer<'_> {
     }
 
     fn volume(&self, snapshot: &Snapshot, id: &ResourceId) -> Result<Result<Money, Unpriced>, ReadError> {
-        let document = match snapshot.current(id) {
-            Ok(Some(current)) => current.document,
+        let document = match snapshot.parts(id, &VOLUME_PARTS) {
+            Ok(Some(document)) => document,
             Ok(None) => return Ok(Err(unpriced(&id.id, "it is not held".to_owned()))),
             Err(ReadError::Damaged(_)) => return Ok(Err(unpriced(&id.id, "what is held of it is damaged".to_owned()))),
             Err(error) => return Err(error),
@@ -240,14 +259,14 @@ pub(super) fn brought(store: &Store, scope: Option<&Scope>) -> Result<HashSet<(S
     let (mut found, mut after) = (HashSet::new(), None::<ResourceId>);
     loop {
         let snapshot = store.snapshot()?;
-        let rows = snapshot.rows(&ADDRESS.kind(), scope, after.as_ref(), STEP)?;
+        let rows = snapshot.heads(&ADDRESS.kind(), scope, after.as_ref(), STEP)?;
         for row in &rows {
-            let current = match snapshot.current(&row.id) {
-                Ok(current) => current,
+            let document = match snapshot.parts(&row.id, &ADDRESS_PARTS) {
+                Ok(document) => document,
                 Err(ReadError::Damaged(_)) => None,
                 Err(error) => return Err(error),
             };
-            let Some(document) = current.map(|current| current.document) else { continue };
+            let Some(document) = document else { continue };
             if let (Some(address), Some(pool)) = (document.text("PublicIp"), document.text("PublicIpv4Pool"))
                 && pool.starts_with("ipv4pool-")
             {
@@ -261,27 +280,26 @@ pub(super) fn brought(store: &Store, scope: Option<&Scope>) -> Result<HashSet<(S
     }
 }
 
-/// What the snapshot of a row costs a month at most.
-pub(super) fn snapshot(prices: &PriceTable, row: &Row) -> Result<Money, Unpriced> {
-    let region = row.id.region.as_str();
-    let tier = match facet(SNAPSHOT, row, "storage-tier") {
+/// What a snapshot costs a month at most.
+pub(super) fn snapshot(
+    prices: &PriceTable,
+    scope: &Scope,
+    id: &str,
+    facets: &[(u16, &str)],
+) -> Result<Money, Unpriced> {
+    let region = scope.region.as_str();
+    let tier = match facet(SNAPSHOT, facets, "storage-tier") {
         Some("archive") => Tier::Archive,
         Some("standard") | None => Tier::Standard,
-        Some(other) => return Err(unpriced(&row.id.id, format!("the table has no prices of the tier {other}"))),
+        Some(other) => return Err(unpriced(id, format!("the table has no prices of the tier {other}"))),
     };
-    let gib = facet(SNAPSHOT, row, "volume-size").and_then(|size| size.parse().ok());
-    let gib = gib.ok_or_else(|| unpriced(&row.id.id, "its size is not known".to_owned()))?;
-    prices.snapshot_month(region, tier, gib).ok_or_else(|| unpriced(&row.id.id, format!("no price in {region}")))
-}
-
-/// The values of a filter in a row.
-pub(super) fn facets<'r>(kind: &KindSpec, row: &'r Row, filter: &str) -> impl Iterator<Item = &'r str> + use<'r> {
-    let number = kind.filter(filter).map(|filter| filter.number);
-    let facets = row.fields.facets.iter().filter(move |(facet, _)| Some(*facet) == number);
-    facets.map(|(_, value)| value.as_str())
+    let gib = facet(SNAPSHOT, facets, "volume-size").and_then(|size| size.parse().ok());
+    let gib = gib.ok_or_else(|| unpriced(id, "its size is not known".to_owned()))?;
+    prices.snapshot_month(region, tier, gib).ok_or_else(|| unpriced(id, format!("no price in {region}")))
 }
 
 /// The value of a filter in a row.
-pub(super) fn facet<'r>(kind: &KindSpec, row: &'r Row, filter: &str) -> Option<&'r str> {
-    facets(kind, row, filter).next()
+pub(super) fn facet<'r>(kind: &KindSpec, facets: &[(u16, &'r str)], filter: &str) -> Option<&'r str> {
+    let number = kind.filter(filter)?.number;
+    facets.iter().find(|(facet, _)| *facet == number).map(|(_, value)| *value)
 }

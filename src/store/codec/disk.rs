@@ -1,5 +1,7 @@
 //! The content of the records of each table. The structs borrow from the record where possible.
 
+use bincode::de::BorrowDecoder;
+use bincode::error::DecodeError;
 use bincode::{BorrowDecode, Decode, Encode};
 
 use super::document::{DiskDocument, DiskValue, DiskWord};
@@ -130,6 +132,24 @@ pub(super) enum DiskCause<'a> {
     Resumed { since: i64 },
     Call { event_id: &'a str, call: DiskCall<'a> },
     Attempt,
+}
+
+/// The beginning of a [`DiskRecord`] with [`DiskCause::Baseline`] and [`DiskEvent::Discovered`]; no other one decodes.
+pub(super) struct DiskBaseline<'a> {
+    pub(in crate::store) recorded_at: i64,
+    pub(in crate::store) id: DiskId<'a>,
+}
+
+impl<'de, C> BorrowDecode<'de, C> for DiskBaseline<'de> {
+    fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        let recorded_at = i64::borrow_decode(decoder)?;
+        // The numbers of the two variants: both are the first ones.
+        let (cause, event) = (u32::borrow_decode(decoder)?, u32::borrow_decode(decoder)?);
+        if (cause, event) != (0, 0) {
+            return Err(DecodeError::Other("not what a first sweep found"));
+        }
+        Ok(DiskBaseline { recorded_at, id: DiskId::borrow_decode(decoder)? })
+    }
 }
 
 #[derive(Encode, BorrowDecode)]

@@ -282,6 +282,76 @@ where
     }
 }
 
+/// The parts of a document at these dotted paths, through all elements of lists on the way, without building the others; `None` when
+/// the bytes are malformed. A list has as many elements as in the whole document, some of them perhaps empty.
+pub(in crate::store) fn parts(document: &[u8], wanted: &[&str]) -> Option<Document> {
+    let tokens = Tokens::new(document);
+    let fields = tokens.fields()?;
+    let found = parts_of_map(&tokens, fields, Some(wanted), 1)?;
+    tokens.is_done().then(|| Document::new(found))
+}
+
+/// The wanted parts of a map of so many fields; all of them where nothing is said.
+fn parts_of_map(tokens: &Tokens<'_>, fields: usize, wanted: Option<&[&str]>, depth: usize) -> Option<Map> {
+    let mut found = Vec::new();
+    for _ in 0..fields {
+        let name = tokens.name()?;
+        let Some(wanted) = wanted else {
+            found.push((Cow::Owned(name.to_owned()), parts_of_value(tokens, None, depth)?));
+            continue;
+        };
+        let below: Vec<&str> = wanted.iter().filter_map(|path| below(path, name)).collect();
+        if below.is_empty() {
+            skip(tokens, depth)?;
+            continue;
+        }
+        let below = Some(below.as_slice()).filter(|below| !below.contains(&""));
+        found.push((Cow::Owned(name.to_owned()), parts_of_value(tokens, below, depth)?));
+    }
+    Some(Map::from_iter(found))
+}
+
+/// What is left of a path below a field; nothing where the path ends there, `None` where it leads elsewhere.
+fn below<'p>(path: &'p str, name: &str) -> Option<&'p str> {
+    let rest = path.strip_prefix(name)?;
+    if rest.is_empty() { Some(rest) } else { rest.strip_prefix('.') }
+}
+
+fn parts_of_value(tokens: &Tokens<'_>, wanted: Option<&[&str]>, depth: usize) -> Option<Value> {
+    let depth = depth + 1;
+    Some(match tokens.token()? {
+        Next::Null => Value::Null,
+        Next::Bool(flag) => Value::Bool(flag),
+        Next::Int(number) => Value::Int(number),
+        Next::Text(text) => Value::Text(text.to_owned()),
+        Next::Made(text) => Value::Text(text.as_str().to_owned()),
+        Next::List(1..) | Next::Map(1..) if depth > MAX_DEPTH => return None,
+        Next::List(length) => {
+            let mut items = Vec::new();
+            for _ in 0..length {
+                items.push(parts_of_value(tokens, wanted, depth)?);
+            }
+            Value::List(items)
+        }
+        Next::Map(length) => Value::Map(parts_of_map(tokens, length, wanted, depth)?),
+    })
+}
+
+/// Passes over a value.
+fn skip(tokens: &Tokens<'_>, depth: usize) -> Option<()> {
+    let depth = depth + 1;
+    match tokens.token()? {
+        Next::Null | Next::Bool(_) | Next::Int(_) | Next::Text(_) | Next::Made(_) => {}
+        Next::List(1..) | Next::Map(1..) if depth > MAX_DEPTH => return None,
+        Next::List(length) => (0..length).try_for_each(|_| skip(tokens, depth))?,
+        Next::Map(length) => (0..length).try_for_each(|_| {
+            tokens.name()?;
+            skip(tokens, depth)
+        })?,
+    }
+    Some(())
+}
+
 /// How many elements to allocate at once for a count that may come from hostile bytes.
 fn reserve(count: u32) -> usize {
     usize::try_from(count).map_or(64, |count| count.min(64))

@@ -1,3 +1,4 @@
+mod beginnings;
 mod fuzz;
 
 use bincode::{BorrowDecode, Encode};

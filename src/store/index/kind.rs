@@ -2,6 +2,7 @@
 
 pub(super) mod alike;
 pub(super) mod copied;
+pub(super) mod ordered;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -11,7 +11,7 @@ use crate::store::keys;
 use crate::store::tables::{BASE, BY_RESOURCE, TOMBSTONES};
 
 /// An entry of `events`, as redb returns it.
-type LogEntry<'t> = Result<(AccessGuard<'t, u64>, AccessGuard<'t, &'static [u8]>), StorageError>;
+pub(super) type LogEntry<'t> = Result<(AccessGuard<'t, u64>, AccessGuard<'t, &'static [u8]>), StorageError>;
 
 /// An entry of `by_resource`, as redb returns it.
 type PlaceEntry<'t> = Result<(AccessGuard<'t, &'static [u8]>, AccessGuard<'t, ()>), StorageError>;

@@ -12,8 +12,9 @@ use crate::mcp::tools::arguments::filters::GivenFilters;
 use crate::mcp::tools::label::FreshnessLabel;
 use crate::mcp::tools::zero;
 use crate::model::{ResourceId, Scope, Seq};
+use crate::query::Filters;
 use crate::query::selection::MatchingRows;
-use crate::store::On;
+use crate::store::{On, RowSelection};
 
 /// How many instances have each verdict.
 pub(super) type Verdicts = BTreeMap<&'static str, u64>;
@@ -56,25 +57,16 @@ impl ChosenInstances {
         let mut hints = zero::settle(core, INSTANCE, &settled.filters)?;
         // Freshness is read before the data: see `fresh`.
         let label = FreshnessLabel::of_all(core, &[INSTANCE, INSTANCE_STATUS], scope, None)?;
-        let kind = INSTANCE.kind();
-        let selection = MatchingRows { kind: &kind, scope, filters: &settled.filters, point: None, is_lent: false };
-        let mut ids = Vec::new();
-        let (seq, _) = selection.each(&core.store, |row| ids.push(row.id))?;
-        let of = |name: &str| On::Facet(INSTANCE_STATUS.filter(name).map_or(u16::MAX, |filter| filter.number));
-        let (health, event) = (of("health"), of("next-event"));
-        let (mut placed, mut verdicts) = (Vec::with_capacity(ids.len()), Verdicts::new());
-        for some in ids.chunks(1_000) {
-            let snapshot = core.snapshot()?;
-            for id in some {
-                let status = snapshot.row(&ResourceId { kind: INSTANCE_STATUS.kind(), ..id.clone() })?;
-                let verdict = status.as_ref().and_then(|status| health.values(status).next());
-                let verdict = VERDICTS.into_iter().find(|known| Some(*known) == verdict).unwrap_or("unknown");
-                let has_event = status.as_ref().is_some_and(|status| event.values(status).next().is_some());
-                placed.push((place(verdict, has_event), id));
-                *verdicts.entry(verdict).or_default() += 1;
-            }
+        let RankedInstances { ids, mut placed, verdicts, seq } =
+            match RankedInstances::indexed(core, &settled.filters, scope)? {
+                Some(ranked) => ranked,
+                None => RankedInstances::stored(core, &settled.filters, scope)?,
+            };
+        if most < placed.len() {
+            placed.select_nth_unstable(most);
+            placed.truncate(most);
         }
-        placed.sort();
+        placed.sort_unstable();
         let label = label.damaged(core, INSTANCE, scope);
         let total = ids.len() as u64;
         let is_at_least = settled.is_at_least || label.is_at_least(false);
@@ -93,7 +85,90 @@ impl ChosenInstances {
                 fields.insert(name.to_owned(), said.into());
             }
         }
-        let worst = placed.into_iter().take(most).map(|(_, id)| id.clone()).collect();
+        let worst = placed.iter().filter_map(|(_, nth)| ids.get(*nth).cloned()).collect();
         Ok(ChosenInstances { worst, total, verdicts, headline, fields, seq })
     }
+}
+
+/// All instances that were chosen, each with its place.
+#[derive(Default)]
+struct RankedInstances {
+    /// In list order.
+    ids: Vec<ResourceId>,
+    /// By place among `ids`.
+    placed: Vec<((usize, bool), usize)>,
+    verdicts: Verdicts,
+    seq: Seq,
+}
+
+impl RankedInstances {
+    /// Out of the index; `None` where it does not hold both kinds as of one moment.
+    fn indexed(core: &Core, filters: &Filters, scope: Option<&Scope>) -> Result<Option<Self>, RequestError> {
+        let Some(found) = core.store.index().scan(&INSTANCE.kind(), scope, filters.matcher(), None, usize::MAX) else {
+            return Ok(None);
+        };
+        // The index may be ahead of what can be read.
+        if found.seq > core.snapshot()?.seq() {
+            return Ok(None);
+        }
+        let [health, event] = facets();
+        let selection = RowSelection { facets: vec![health, event], ..RowSelection::default() };
+        let is_asked = |of: &Scope| scope.is_none_or(|scope| scope == of);
+        let copied = core.store.index().copied(&INSTANCE_STATUS.kind(), found.seq, &selection, is_asked);
+        let Some(statuses) = copied else { return Ok(None) };
+        let mut ranked =
+            RankedInstances { placed: Vec::with_capacity(found.ids.len()), seq: found.seq, ..Self::default() };
+        let mut left = found.ids.iter().enumerate().peekable();
+        statuses.each(|id, of, row| {
+            // Both are in the order of ids and scopes.
+            let key = (id, of.account.as_str(), of.region.as_str());
+            while let Some((nth, instance)) = left.next_if(|(_, instance)| key_of(instance) <= key) {
+                let of = |facet: u16| row.facets.iter().find(|(number, _)| *number == facet).map(|(_, value)| *value);
+                let known = (key_of(instance) == key).then(|| (of(health), of(event).is_some()));
+                ranked.rank(nth, known);
+            }
+            Ok::<_, RequestError>(())
+        })?;
+        left.for_each(|(nth, _)| ranked.rank(nth, None));
+        Ok(Some(RankedInstances { ids: found.ids, ..ranked }))
+    }
+
+    /// By the rows as they are stored.
+    fn stored(core: &Core, filters: &Filters, scope: Option<&Scope>) -> Result<Self, RequestError> {
+        let kind = INSTANCE.kind();
+        let selection = MatchingRows { kind: &kind, scope, filters, point: None, is_lent: false };
+        let mut ids = Vec::new();
+        let (seq, _) = selection.each(&core.store, |row| ids.push(row.id))?;
+        let [health, event] = facets().map(On::Facet);
+        let mut ranked = RankedInstances { seq, ..Self::default() };
+        let mut nth = 0;
+        for some in ids.chunks(1_000) {
+            let snapshot = core.snapshot()?;
+            for id in some {
+                let status = snapshot.row(&ResourceId { kind: INSTANCE_STATUS.kind(), ..id.clone() })?;
+                let known =
+                    status.as_ref().map(|status| (health.values(status).next(), event.values(status).next().is_some()));
+                ranked.rank(nth, known);
+                nth += 1;
+            }
+        }
+        Ok(RankedInstances { ids, ..ranked })
+    }
+
+    /// Takes an instance by its health, and whether something is scheduled for it; `None` where nothing is known of either.
+    fn rank(&mut self, nth: usize, known: Option<(Option<&str>, bool)>) {
+        let (health, has_event) = known.unwrap_or_default();
+        let verdict = VERDICTS.into_iter().find(|known| Some(*known) == health).unwrap_or("unknown");
+        self.placed.push((place(verdict, has_event), nth));
+        *self.verdicts.entry(verdict).or_default() += 1;
+    }
+}
+
+/// Where a row of a status has its health, and what is scheduled next.
+fn facets() -> [u16; 2] {
+    ["health", "next-event"].map(|name| INSTANCE_STATUS.filter(name).map_or(u16::MAX, |filter| filter.number))
+}
+
+fn key_of(id: &ResourceId) -> (&str, &str, &str) {
+    (&id.id, id.account.as_str(), id.region.as_str())
 }

@@ -95,7 +95,8 @@ impl ChangeQuery {
         loop {
             let enough = |_| begun.elapsed() >= WORK;
             let subjects = self.subjects.as_deref();
-            let found = find(|| core.store.snapshot(), &self.question, subjects, span, PAGE, enough)?;
+            let snapshot = || core.store.snapshot();
+            let found = find(snapshot, &core.baselines, &self.question, subjects, span, PAGE, enough)?;
             found.records().for_each(|record| tally.add(record, self.question.field.as_deref()));
             *hidden += found.hidden();
             span = found.span();

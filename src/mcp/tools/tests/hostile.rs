@@ -19,6 +19,7 @@ use crate::mcp::tools::spec::CallSetting;
 use crate::mcp::touched::TouchBook;
 use crate::model::fixtures::scope;
 use crate::model::{Cause, Document, Map, Observation, Region, ResourceId, Scope, Seen, Source};
+use crate::query::changes::BaselineRuns;
 use crate::store::disk::memory::{FileCall, InjectedFaults, Memory};
 
 /// Every tool that changes AWS, with the state of instances in which it calls.
@@ -346,6 +347,7 @@ impl Stage {
             tasks: tasks.clone(),
             looks: Looks::default(),
             touched: TouchBook::default(),
+            baselines: BaselineRuns::default(),
             dropped_log_lines: || 0,
             keys: KeyBook::default(),
             ends: tokio::sync::Mutex::default(),

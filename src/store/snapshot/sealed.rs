@@ -1,0 +1,84 @@
+//! Walks over the log for readers that need most records only by their beginning: what a first sweep found is a record for each
+//! resource, and decoding its document takes twenty times as long as everything else about it.
+
+use std::ops::ControlFlow;
+
+use super::{ReadError, Snapshot};
+use crate::model::{Recorded, Seq};
+use crate::store::baseline_record::BaselineRecord;
+use crate::store::codec;
+use crate::store::damage::Damages;
+
+/// A record that is not decoded yet.
+pub struct SealedRecord<'s> {
+    /// Its place in the log.
+    pub seq: Seq,
+    bytes: &'s [u8],
+    damages: &'s Damages,
+}
+
+impl SealedRecord<'_> {
+    /// What it says, if a first sweep discovered a resource; `None` for every other record, and where it cannot be read.
+    #[must_use]
+    pub fn baseline(&self) -> Option<BaselineRecord<'_>> {
+        codec::decode_baseline(self.seq, self.bytes)
+    }
+
+    /// The record; `None` if it cannot be read, which the store notes.
+    #[must_use]
+    pub fn open(&self) -> Option<Recorded> {
+        codec::decode_event(self.seq, self.bytes)
+            .inspect_err(|error| self.damages.note(&self.seq.0.to_be_bytes(), None, error))
+            .ok()
+    }
+}
+
+impl Snapshot {
+    /// Shows `visit` at most `limit` records of the log from seq `from` on (inclusive), in order, until it breaks. Returns whether
+    /// there are no more.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn each_sealed(
+        &self,
+        from: Seq,
+        limit: usize,
+        visit: impl FnMut(SealedRecord<'_>) -> ControlFlow<()>,
+    ) -> Result<bool, ReadError> {
+        self.show(self.0.events.range(from.0..)?, limit, visit)
+    }
+
+    /// The same before seq `before` (exclusive), newest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn each_sealed_before(
+        &self,
+        before: Seq,
+        limit: usize,
+        visit: impl FnMut(SealedRecord<'_>) -> ControlFlow<()>,
+    ) -> Result<bool, ReadError> {
+        self.show(self.0.events.range(..before.0)?.rev(), limit, visit)
+    }
+
+    fn show<'t>(
+        &self,
+        entries: impl Iterator<Item = super::history::LogEntry<'t>>,
+        limit: usize,
+        mut visit: impl FnMut(SealedRecord<'_>) -> ControlFlow<()>,
+    ) -> Result<bool, ReadError> {
+        let mut shown = 0;
+        for entry in entries {
+            if shown == limit {
+                return Ok(false);
+            }
+            let (seq, bytes) = entry?;
+            let record = SealedRecord { seq: Seq(seq.value()), bytes: bytes.value(), damages: &self.0.damages };
+            if visit(record).is_break() {
+                return Ok(false);
+            }
+            shown += 1;
+        }
+        Ok(true)
+    }
+}
