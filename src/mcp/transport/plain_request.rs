@@ -63,7 +63,7 @@ struct MessageReader<'p, 'a>(&'p mut MessageParts<'a>);
 struct ParamsReader<'p, 'a>(&'p mut MessageParts<'a>);
 
 /// Reads an id.
-struct IdReader;
+struct RequestIdReader;
 
 /// Reads any value into bytes.
 struct RestReader<'p>(&'p mut Vec<u8>);
@@ -88,7 +88,7 @@ impl<'de> Visitor<'de> for MessageReader<'_, 'de> {
         while let Some(name) = members.next_key::<&'de str>()? {
             put_text(&mut parts.rest, name);
             match name {
-                "id" => parts.id = Some(members.next_value_seed(IdReader)?),
+                "id" => parts.id = Some(members.next_value_seed(RequestIdReader)?),
                 "method" => {
                     let method = members.next_value::<&'de str>()?;
                     put_text(&mut parts.rest, method);
@@ -133,7 +133,7 @@ impl<'de> Visitor<'de> for ParamsReader<'_, 'de> {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for IdReader {
+impl<'de> DeserializeSeed<'de> for RequestIdReader {
     type Value = RequestId;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<RequestId, D::Error> {
@@ -141,7 +141,7 @@ impl<'de> DeserializeSeed<'de> for IdReader {
     }
 }
 
-impl Visitor<'_> for IdReader {
+impl Visitor<'_> for RequestIdReader {
     type Value = RequestId;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
