@@ -134,7 +134,9 @@ pub(super) fn page(
         ListMode::Collections => false,
     };
     if after.is_none() {
-        overviews().into_iter().for_each(|overview| entries.add(overview));
+        for overview in overviews() {
+            entries.add(overview);
+        }
         for kind in &kinds {
             for state in core.scopes(&[kind]) {
                 let count = snapshot.count(&kind.kind(), Some(&state.scope))?;

@@ -88,7 +88,7 @@ async fn without_message(sessions: &HttpSessions, mut parts: Parts, next: Next) 
 /// Serves a request with a message.
 async fn with_message(face: &HttpFace, mut parts: Parts, bytes: &[u8], next: Next) -> Response {
     let HttpFace { sessions, precedents } = face;
-    let case = precedents.as_ref().and_then(|precedents| Some((precedents, precedents.case(&parts, bytes)?)));
+    let case = precedents.as_ref().and_then(|precedents| Some((precedents, Precedents::case(&parts, bytes)?)));
     if let Some((precedents, case)) = &case
         && let Some(answer) = precedents.answer(case).await
     {

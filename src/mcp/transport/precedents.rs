@@ -56,7 +56,7 @@ impl Precedents {
     }
 
     /// The request as a case; `None` for one that rmcp has to answer whatever it has answered before.
-    pub(super) fn case<'a>(&self, parts: &Parts, message: &'a [u8]) -> Option<PrecedentCase<'a>> {
+    pub(super) fn case<'a>(parts: &Parts, message: &'a [u8]) -> Option<PrecedentCase<'a>> {
         // Cheap, for all the others.
         let method = parts.headers.get(METHOD)?.as_bytes();
         if !METHODS.contains(&method) || parts.method != Method::POST || parts.version != Version::HTTP_11 {
