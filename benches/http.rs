@@ -37,6 +37,8 @@ mod report;
 mod rounds;
 #[path = "http/table.rs"]
 mod table;
+#[path = "http/tools.rs"]
+mod tools;
 #[path = "http/usage.rs"]
 mod usage;
 
@@ -111,6 +113,7 @@ async fn measure(size: usize, pace: Pace) -> anyhow::Result<Report> {
     let outcomes = rounds::run(cases(&reads, &listing)?, &ours, &theirs, pace).await?;
     let loaded = usage::memory(ours.pid)?;
     bare.stop().await?;
+    let tools = tools::run(&ours, pace).await?;
 
     let our_one = alone(&ours, rounds::any(reads), pace).await?;
     let our_page = alone(&ours, Questions::One(listing.middle.clone()), pace).await?;
@@ -129,6 +132,7 @@ async fn measure(size: usize, pace: Pace) -> anyhow::Result<Report> {
         listed: listing.entries,
         pages: listing.count,
         outcomes,
+        tools,
         first_sweep: swept_in,
         swept: memory,
         loaded,
@@ -150,7 +154,7 @@ fn cases(reads: &[Question], listing: &Listing) -> anyhow::Result<Vec<Case>> {
             bare: list.clone(),
             budget: 0.4,
         },
-        Case { name: "list, same page", ours: list.clone(), bare: list, budget: 0.8 },
+        Case { name: "list, same page", ours: list.clone(), bare: list, budget: 0.85 },
     ];
     let wanted: String = setting("MUSTER_BENCH_CASES", "")?;
     cases.retain(|case| case.name.contains(&wanted));

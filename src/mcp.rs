@@ -1,7 +1,7 @@
 //! The Model Context Protocol face: resources, subscriptions, tools and prompts, in both protocol eras. Everything served is a
 //! cached copy and says so: each answer carries the time at which it was known to be true, why it may be stale, and what has not
-//! been seen yet. rmcp speaks the protocol. Only [`normalise`] answers outside of it, to invalid requests, and the stdio relay,
-//! when the server process is gone.
+//! been seen yet. rmcp speaks the protocol. Three things answer outside of it: [`normalise`], to invalid requests; the stdio relay,
+//! when the server process is gone; and HTTP, to reads and lists that are like one that rmcp has answered.
 
 pub mod call_origin;
 pub mod calls;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::rounds::{Outcome, median};
 use crate::table::Table;
+use crate::tools::ToolOutcome;
 use crate::usage::Memory;
 
 /// The most memory at a size, in MB: the budgets name these sizes.
@@ -20,6 +21,8 @@ pub(crate) struct Report {
     pub(crate) pages: usize,
     /// Ours beside the bare server.
     pub(crate) outcomes: Vec<Outcome>,
+    /// Calls of tools.
+    pub(crate) tools: Vec<ToolOutcome>,
     /// From the server's first start to the end of the last kind's sweep.
     pub(crate) first_sweep: Duration,
     /// Memory after the first sweep.
@@ -40,6 +43,7 @@ impl fmt::Display for Report {
         writeln!(f, "{} instances: {} entries on {} pages (of {entries})\n", self.size, self.listed, self.pages)?;
         writeln!(f, "{}", self.throughput())?;
         writeln!(f, "{}", self.single())?;
+        writeln!(f, "{}", self.tools())?;
         writeln!(f, "{}", self.memory())?;
         writeln!(f, "  first sweep of all kinds: {:.2} s", self.first_sweep.as_secs_f64())
     }
@@ -93,6 +97,22 @@ impl Report {
         for (name, (ours, sdk)) in [("one instance", self.one), ("one page", self.page)] {
             let faster = sdk.as_secs_f64() / ours.as_secs_f64().max(f64::EPSILON);
             table.row([name.to_owned(), us(ours), us(sdk), format!("{faster:.1}")]);
+        }
+        table
+    }
+
+    fn tools(&self) -> Table {
+        let mut table = Table::new(&["tools, one call at a time", "p50", "p99", "CPU", "KB", "budget at 100,000", ""]);
+        for ToolOutcome { name, load, budget } in &self.tools {
+            table.row([
+                (*name).to_owned(),
+                us(load.p50),
+                us(load.p99),
+                us(load.server_cpu),
+                (load.size / 1000).to_string(),
+                us(*budget),
+                if load.p50 <= *budget { "within" } else { "OVER" }.to_owned(),
+            ]);
         }
         table
     }

@@ -167,6 +167,19 @@ impl Core {
         }
     }
 
+    /// Like [`Core::locate`], but without waiting, and without a reason where nothing is found.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn seen(
+        &self,
+        kind: &'static KindSpec,
+        id: &str,
+        scope: Option<&Scope>,
+    ) -> Result<Option<Located>, RequestError> {
+        Ok(copy(&self.snapshot()?, kind, id, scope)?)
+    }
+
     /// Waits up to [`PATIENCE`] until the watched scopes are known, or the reason why they are not.
     pub async fn begun(&self) {
         let deadline = Instant::now() + PATIENCE;
@@ -243,16 +256,8 @@ impl Core {
     fn look(&self, kind: &'static KindSpec, id: &str, scope: Option<&Scope>) -> Result<Look, RequestError> {
         let snapshot = self.snapshot()?;
         let name = kind.kind();
-        let mut copies = snapshot.copies(&name, id)?;
-        copies.retain(|copy| scope.is_none_or(|scope| copy.id.scope() == *scope));
-        // A copy in a scope that is no longer watched counts only if there is no other.
-        let is_watched = |copy: &Head| !snapshot.leaves_out(&copy.id.scope());
-        let worth = |copy: &&Head| (is_watched(copy), owns(copy), copy.fingerprint.seen);
-        let best = copies.iter().max_by_key(worth).map(|copy| copy.id.clone());
-        if let Some(id) = best {
-            let others = copies.iter().filter(|copy| is_watched(copy)).map(|copy| copy.id.scope());
-            let also_seen_in = others.filter(|other| *other != id.scope()).collect();
-            return Ok(Look::Found(Located { id, also_seen_in }));
+        if let Some(located) = copy(&snapshot, kind, id, scope)? {
+            return Ok(Look::Found(located));
         }
         let scopes: Vec<Scope> = if let Some(scope) = scope {
             vec![scope.clone()]
@@ -337,6 +342,29 @@ impl Core {
         }
         scopes.join(", ")
     }
+}
+
+/// The copy that is served of a resource, in `scope` or wherever it is.
+fn copy(
+    snapshot: &Snapshot,
+    kind: &'static KindSpec,
+    id: &str,
+    scope: Option<&Scope>,
+) -> Result<Option<Located>, ReadError> {
+    let mut copies = snapshot.copies(&kind.kind(), id)?;
+    if let [only] = copies.as_slice()
+        && scope.is_none_or(|scope| only.id.scope() == *scope)
+    {
+        return Ok(copies.pop().map(|only| Located { id: only.id, also_seen_in: Vec::new() }));
+    }
+    copies.retain(|copy| scope.is_none_or(|scope| copy.id.scope() == *scope));
+    // A copy in a scope that is no longer watched counts only if there is no other.
+    let is_watched = |copy: &Head| !snapshot.leaves_out(&copy.id.scope());
+    let worth = |copy: &&Head| (is_watched(copy), owns(copy), copy.fingerprint.seen);
+    let Some(id) = copies.iter().max_by_key(worth).map(|copy| copy.id.clone()) else { return Ok(None) };
+    let others = copies.iter().filter(|copy| is_watched(copy)).map(|copy| copy.id.scope());
+    let also_seen_in = others.filter(|other| *other != id.scope()).collect();
+    Ok(Some(Located { id, also_seen_in }))
 }
 
 fn owns(copy: &Head) -> bool {

@@ -5,6 +5,7 @@ mod event_paths;
 pub mod history;
 pub mod list;
 pub mod overview;
+pub mod page_text;
 pub mod read;
 pub mod templates;
 
@@ -47,10 +48,14 @@ impl Content {
     /// The content as rmcp's result, under the URI as the client spelled it.
     #[must_use]
     pub fn result(&self, uri: &str, now: Timestamp) -> ReadResourceResult {
-        let keep = self.next.map_or(Duration::ZERO, |next| next.since(now).min(LONGEST));
         let contents = ResourceContents::text(self.text.clone(), uri).with_mime_type(JSON);
-        ReadResourceResult::new(vec![contents])
-            .with_ttl_ms(u64::try_from(keep.as_millis()).unwrap_or(0))
-            .with_cache_scope(CacheScope::Private)
+        ReadResourceResult::new(vec![contents]).with_ttl_ms(self.ttl_ms(now)).with_cache_scope(CacheScope::Private)
+    }
+
+    /// How many milliseconds a client may cache the content from `now` on.
+    #[must_use]
+    pub fn ttl_ms(&self, now: Timestamp) -> u64 {
+        let keep = self.next.map_or(Duration::ZERO, |next| next.since(now).min(LONGEST));
+        u64::try_from(keep.as_millis()).unwrap_or(0)
     }
 }

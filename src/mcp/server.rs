@@ -5,6 +5,7 @@
 //! never wait for anything.
 
 mod methods;
+mod ready_answers;
 mod requests;
 mod tool_calls;
 
@@ -26,12 +27,13 @@ use super::policy::{ServerPolicy, Writes};
 use super::remembered_sessions::RememberedSessions;
 use super::resources::Content;
 use super::resources::answer_cache::AnswerCache;
+use super::resources::page_text::PageText;
 use super::subscriptions::{ListenSlot, SessionSubscriptions};
 use super::told::{ClientNotifier, LogLevel, ProgressNote};
 use crate::model::Principal;
 use crate::policy::WritePolicy;
 
-/// The size of the cache of frequent answers, for reads and for list pages each.
+/// The size of the cache of frequent answers: for reads, for list pages, and for list pages as text each.
 const CACHE_BYTES: usize = 8 << 20;
 /// The metadata key that names the server in every result.
 const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
@@ -49,6 +51,7 @@ struct ServerState {
     meta: MetaObject,
     reads: AnswerCache<Content>,
     pages: AnswerCache<ListResourcesResult>,
+    page_texts: AnswerCache<PageText>,
     calls: CallBook,
     claims: Arc<ClaimDesk>,
     /// Cancelled when the server is about to stop: nobody is waited for then.
@@ -141,6 +144,7 @@ impl McpServer {
             meta.insert(SERVER_INFO.to_owned(), value);
         }
         let (reads, pages) = (AnswerCache::new(CACHE_BYTES), AnswerCache::new(CACHE_BYTES));
+        let page_texts = AnswerCache::new(CACHE_BYTES);
         McpServer(Arc::new(ServerState {
             readiness,
             policy,
@@ -150,6 +154,7 @@ impl McpServer {
             meta,
             reads,
             pages,
+            page_texts,
             calls: CallBook::default(),
             claims: Arc::default(),
             stopping: CancellationToken::new(),

@@ -2,11 +2,14 @@
 
 mod accept;
 mod cors;
+mod frames;
 mod http;
 mod http_listener;
 mod line_transport;
 mod numbered;
 mod open_connections;
+mod plain_request;
+mod precedents;
 mod sessions;
 mod socket_service;
 
@@ -31,8 +34,10 @@ use tokio_util::sync::CancellationToken;
 use tower::Layer;
 use tower::limit::GlobalConcurrencyLimitLayer;
 
+use self::http::HttpFace;
 use self::line_transport::LineTransport;
 use self::numbered::Numbered;
+use self::precedents::Precedents;
 use self::sessions::HttpSessions;
 use self::socket_service::SocketService;
 use super::normalise::Conversation;
@@ -151,7 +156,8 @@ where
 /// # Errors
 /// When the address of the listener is not known.
 pub async fn serve_http(server: &McpServer, listener: TcpListener, options: &HttpOptions) -> io::Result<()> {
-    serve_http_around(server, |handler| handler, listener, options).await
+    let precedents = Some(Precedents::new(server.clone()));
+    serve_http_with(server, |handler| handler, precedents, listener, options).await
 }
 
 /// Like [`serve_http`], with what `wrap` makes of each handler.
@@ -164,6 +170,17 @@ pub async fn serve_http_around<H: ServerHandler>(
     listener: TcpListener,
     options: &HttpOptions,
 ) -> io::Result<()> {
+    // What answers beside the handlers would leave out what is around them.
+    serve_http_with(server, wrap, None, listener, options).await
+}
+
+async fn serve_http_with<H: ServerHandler>(
+    server: &McpServer,
+    wrap: impl Fn(Handler) -> H + Send + Sync + 'static,
+    precedents: Option<Precedents>,
+    listener: TcpListener,
+    options: &HttpOptions,
+) -> io::Result<()> {
     let streams = CancellationToken::new();
     let _end_with_this = streams.clone().drop_guard();
     // Another loopback address than the usual one is named by its own URL.
@@ -173,7 +190,7 @@ pub async fn serve_http_around<H: ServerHandler>(
     options.origins.push(format!("http://{address}:*"));
     let remembered = RememberedSessions::open(options.sessions.take(), Arc::new(AwsClock::default())).await;
     let remembered = Arc::new(remembered);
-    let router = router(server, wrap, &options, &streams, Arc::clone(&remembered), IDLE_SESSIONS);
+    let router = router(server, wrap, precedents, &options, &streams, Arc::clone(&remembered), IDLE_SESSIONS);
     let stop = server.stop();
     let told = async {
         stop.cancelled().await;
@@ -194,6 +211,7 @@ pub async fn serve_http_around<H: ServerHandler>(
 fn router<H: ServerHandler>(
     server: &McpServer,
     wrap: impl Fn(Handler) -> H + Send + Sync + 'static,
+    precedents: Option<Precedents>,
     options: &HttpOptions,
     streams: &CancellationToken,
     remembered: Arc<RememberedSessions>,
@@ -220,7 +238,8 @@ fn router<H: ServerHandler>(
         config,
     );
     let service = GlobalConcurrencyLimitLayer::new(CONCURRENT).layer(service);
-    let service = middleware::from_fn_with_state(sessions, http::normalised).layer(service);
+    let face = Arc::new(HttpFace { sessions, precedents });
+    let service = middleware::from_fn_with_state(face, http::normalised).layer(service);
     let service = middleware::from_fn(cors::cors).layer(service);
     let elsewhere = || async { (StatusCode::NOT_FOUND, format!("MCP is served at {PATH}\n")) };
     Router::new().route_service(PATH, service.clone()).route_service(&format!("{PATH}/"), service).fallback(elsewhere)

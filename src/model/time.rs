@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn times_of_documents_are_what_any_reader_of_rfc_3339_takes_them_for() {
-        let read = |text: &str| text.parse::<jiff::Timestamp>().ok().map(|at| at.as_millisecond());
+        let read = |text: &str| text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond);
         for day in 0..60_000_i64 {
             let at = jiff::Timestamp::from_second(day * 86_400 + (day * 7_919) % 86_400).unwrap();
             let text = at.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string();

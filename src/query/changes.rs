@@ -155,23 +155,20 @@ pub fn find(
         let view = snapshot()?;
         found.newest = view.seq();
         in_reach(&view, found.span)?;
-        let is_last = match subjects {
-            Some(subjects) => {
-                let records = step(&view, subjects, found.span, size)?;
-                looked += records.len() as u64;
-                let is_last = records.len() < size;
-                let whole = records.into_iter().try_for_each(|record| found.take(question, record, limit));
-                whole.is_continue().then_some(is_last)
+        let is_last = if let Some(subjects) = subjects {
+            let records = step(&view, subjects, found.span, size)?;
+            looked += records.len() as u64;
+            let is_last = records.len() < size;
+            let whole = records.into_iter().try_for_each(|record| found.take(question, record, limit));
+            whole.is_continue().then_some(is_last)
+        } else {
+            let before = looked;
+            let is_last = walk(&view, runs, question, &mut found, size, limit, &mut looked)?;
+            // A long stretch is over at once, so the next ones may follow.
+            if looked == before && is_last == Some(false) {
+                continue;
             }
-            None => {
-                let before = looked;
-                let is_last = walk(&view, runs, question, &mut found, size, limit, &mut looked)?;
-                // A long stretch is over at once, so that the next ones may follow from the same snapshot.
-                if looked == before && is_last == Some(false) {
-                    continue;
-                }
-                is_last
-            }
+            is_last
         };
         size = size.saturating_mul(4).min(STEP);
         match is_last {

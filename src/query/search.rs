@@ -159,7 +159,7 @@ fn indexed(
     let after = after.as_ref().map(|(place, id)| (place, *id));
     let page = OrderedPage { on, after, limit: limit.saturating_add(1) };
     let place = |value: Option<&str>| order.place(value);
-    let Some(found) = store.index().ordered(kind, scope.as_ref(), filters.matcher(), page, &place) else {
+    let Some(found) = store.index().ordered(kind, scope.as_ref(), filters.matcher(), &page, &place) else {
         return Ok(None);
     };
     let snapshot = store.snapshot()?;

@@ -151,7 +151,7 @@ impl Index {
         kind: &Kind,
         scope: Option<&Scope>,
         matcher: &Matcher,
-        page: OrderedPage<'_, K>,
+        page: &OrderedPage<'_, K>,
         place: &dyn Fn(Option<&str>) -> K,
     ) -> Option<Scan> {
         let state = self.state.read();

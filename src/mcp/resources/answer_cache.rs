@@ -121,11 +121,11 @@ impl<T> AnswerCache<T> {
     }
 
     /// Keeps an answer of about `weight` bytes, made at or after `revision`, until it is replaced or `until` comes.
-    pub fn keep(&self, question: &str, revision: Revision, until: Timestamp, weight: usize, answer: T) {
+    pub fn keep(&self, question: &str, revision: Revision, until: Timestamp, weight: usize, answer: Arc<T>) {
         if weight > self.most / 2 {
             return;
         }
-        let kept = Kept { revision, until, weight, answer: Arc::new(answer) };
+        let kept = Kept { revision, until, weight, answer };
         let mut inner = self.inner.lock();
         inner.old.remove(question);
         inner.weight += weight;
@@ -164,7 +164,7 @@ mod tests {
         let cache = AnswerCache::new(100);
         assert!(matches!(cache.ask("a", revision(1), at(0)), CacheLookup::New));
         assert!(matches!(cache.ask("a", revision(1), at(0)), CacheLookup::Again));
-        cache.keep("a", revision(1), at(10), 10, 7);
+        cache.keep("a", revision(1), at(10), 10, Arc::new(7));
         assert_eq!(answer(&cache, "a", revision(1), at(9)), Some(7));
         assert_eq!(answer(&cache, "a", revision(2), at(9)), None, "something was committed");
         assert_eq!(answer(&cache, "a", revision(1), at(10)), None, "it would be stale");
@@ -173,16 +173,16 @@ mod tests {
     #[test]
     fn what_is_kept_stays_within_its_weight_and_what_is_asked_for_stays() {
         let cache = AnswerCache::new(40);
-        cache.keep("a", revision(1), at(10), 10, 1);
+        cache.keep("a", revision(1), at(10), 10, Arc::new(1));
         for question in ["b", "c", "d", "e", "f", "g"] {
             assert_eq!(answer(&cache, "a", revision(1), at(0)), Some(1), "asked for all the time");
-            cache.keep(question, revision(1), at(10), 10, 2);
+            cache.keep(question, revision(1), at(10), 10, Arc::new(2));
             let inner = cache.inner.lock();
             let kept: usize = inner.young.values().chain(inner.old.values()).map(|kept| kept.weight).sum();
             assert!(kept <= 50, "{kept}");
         }
         assert_eq!(answer(&cache, "b", revision(1), at(0)), None, "not asked for again");
-        cache.keep("huge", revision(1), at(10), 21, 6);
+        cache.keep("huge", revision(1), at(10), 21, Arc::new(6));
         assert_eq!(answer(&cache, "huge", revision(1), at(0)), None);
     }
 
@@ -195,7 +195,7 @@ mod tests {
                 let keeps = matches!(known, CacheLookup::Again);
                 assert!(!keeps || (round == 1 && question < 10), "round {round}, question {question}");
                 if keeps {
-                    cache.keep(&question.to_string(), revision(1), at(10), 10, 1);
+                    cache.keep(&question.to_string(), revision(1), at(10), 10, Arc::new(1));
                 }
             }
         }

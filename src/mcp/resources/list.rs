@@ -30,6 +30,8 @@ const PAGE: u64 = 1000;
 const PAGES: u64 = 50;
 /// The approximate largest size of a page.
 const BYTES: usize = 4 * 1024 * 1024;
+/// The longest title, in characters.
+pub(super) const TITLE: usize = 80;
 /// The question hash of this list's cursors.
 const QUESTION: u64 = 0x6c69_7374;
 
@@ -51,21 +53,69 @@ pub async fn list(
     if let CacheLookup::Answer(page) = known {
         return Ok(ListResourcesResult::clone(&page));
     }
-    let page = core.walk(move |core| page(core, mode, cursor.as_deref())).await?;
+    let page = core.walk(move |core| result(core, mode, cursor.as_deref())).await?;
     if matches!(known, CacheLookup::Again) {
         // Nothing in a page depends on the time.
         let weight = page.resources.iter().map(|entry| size_of::<Resource>() + weight(entry)).sum();
-        cache.keep(&question, revision, Timestamp::from_millis(i64::MAX), weight, page.clone());
+        cache.keep(&question, revision, Timestamp::from_millis(i64::MAX), weight, Arc::new(page.clone()));
     }
     Ok(page)
 }
 
 /// The kinds that are listed one by one. A status is part of its instance.
-fn listed() -> Vec<&'static KindSpec> {
+pub(super) fn listed() -> Vec<&'static KindSpec> {
     KINDS.iter().copied().filter(|kind| kind.status_of.is_none()).collect()
 }
 
-fn page(core: &Core, mode: ListMode, cursor: Option<&str>) -> Result<ListResourcesResult, RequestError> {
+/// Takes the entries of a page, in their order.
+pub(super) trait PageEntries {
+    /// Takes an entry.
+    fn add(&mut self, entry: Resource);
+
+    /// Takes the entry of a resource. Returns about how many bytes it takes on the wire.
+    fn add_member(&mut self, kind: &'static KindSpec, id: &str, name: Option<&str>) -> usize;
+}
+
+/// What a page says beside its entries.
+pub(super) struct PageRest {
+    /// The cursor of the next page; `None` on the last.
+    pub(super) next: Option<String>,
+    /// What it lacks.
+    pub(super) meta: MetaObject,
+}
+
+impl PageEntries for Vec<Resource> {
+    fn add(&mut self, entry: Resource) {
+        self.push(entry);
+    }
+
+    fn add_member(&mut self, kind: &'static KindSpec, id: &str, name: Option<&str>) -> usize {
+        let entry = entry(kind, id, name);
+        let weight = weight(&entry);
+        self.push(entry);
+        weight
+    }
+}
+
+fn result(core: &Core, mode: ListMode, cursor: Option<&str>) -> Result<ListResourcesResult, RequestError> {
+    let mut entries = Vec::new();
+    let PageRest { next, meta } = page(core, mode, cursor, &mut entries)?;
+    let mut result = ListResourcesResult::with_all_items(entries).with_ttl_ms(0).with_cache_scope(CacheScope::Private);
+    result.next_cursor = next;
+    result.meta = Some(meta).filter(|meta| !meta.is_empty());
+    Ok(result)
+}
+
+/// Shows `entries` those of a page.
+///
+/// # Errors
+/// [`RequestError::Cursor`] for a cursor of another list; when the store cannot be read.
+pub(super) fn page(
+    core: &Core,
+    mode: ListMode,
+    cursor: Option<&str>,
+    entries: &mut impl PageEntries,
+) -> Result<PageRest, RequestError> {
     let kinds = listed();
     let incomplete = core.incomplete(&kinds);
     let snapshot = core.snapshot()?;
@@ -83,29 +133,30 @@ fn page(core: &Core, mode: ListMode, cursor: Option<&str>) -> Result<ListResourc
         ListMode::Auto => total <= FULL || after.is_some(),
         ListMode::Collections => false,
     };
-    let mut entries = Vec::new();
     if after.is_none() {
-        entries.extend(overviews());
+        for overview in overviews() {
+            entries.add(overview);
+        }
         for kind in &kinds {
             for state in core.scopes(&[kind]) {
                 let count = snapshot.count(&kind.kind(), Some(&state.scope))?;
-                entries.push(collection(kind, &state.scope, count, state.complete.is_some()));
+                entries.add(collection(kind, &state.scope, count, state.complete.is_some()));
             }
         }
     }
     let mut next = None;
     if everything {
         let size = usize::try_from(PAGE.max(total.div_ceil(PAGES))).unwrap_or(usize::MAX);
-        next = members(&snapshot, &kinds, after.as_ref(), size, &mut entries)?;
+        next = members(&snapshot, &kinds, after.as_ref(), size, entries)?;
     } else {
         for kind in kinds.iter().filter(|kind| kind.listed_beside_collections > 0) {
             let rows = snapshot.heads(&kind.kind(), None, None, kind.listed_beside_collections)?;
-            entries.extend(rows.iter().map(|row| entry(kind, &row.id.id, row.name.as_deref())));
+            for row in &rows {
+                entries.add_member(kind, &row.id.id, row.name.as_deref());
+            }
         }
     }
     let cursor = |after| Cursor { log: core.log(), question: QUESTION, point: None, after, sorted: None }.encode();
-    let mut result = ListResourcesResult::with_all_items(entries).with_ttl_ms(0).with_cache_scope(CacheScope::Private);
-    result.next_cursor = next.map(cursor);
     let mut meta = MetaObject::new();
     if !incomplete.is_empty() {
         meta.insert("muster/incomplete".to_owned(), json!(incomplete));
@@ -113,10 +164,7 @@ fn page(core: &Core, mode: ListMode, cursor: Option<&str>) -> Result<ListResourc
     for (name, value) in core.damage(AnswerSubject::Now(&kinds, None)).fields() {
         meta.insert(format!("muster/{name}"), value);
     }
-    if !meta.is_empty() {
-        result.meta = Some(meta);
-    }
-    Ok(result)
+    Ok(PageRest { next: next.map(cursor), meta })
 }
 
 /// Fills a page with the resources after `after`, and returns the last of them if more follow.
@@ -125,7 +173,7 @@ fn members(
     kinds: &[&'static KindSpec],
     after: Option<&ResourceId>,
     size: usize,
-    entries: &mut Vec<Resource>,
+    entries: &mut impl PageEntries,
 ) -> Result<Option<ResourceId>, RequestError> {
     let first = match after {
         // The cursor names a kind that is not listed.
@@ -145,9 +193,7 @@ fn members(
                 }
                 previous.clear();
                 previous.push_str(id);
-                let entry = entry(kind, id, name);
-                bytes += weight(&entry);
-                entries.push(entry);
+                bytes += entries.add_member(kind, id, name);
                 left = left.saturating_sub(1);
             })?;
             if end.is_none() {
@@ -208,9 +254,10 @@ fn collection(kind: &'static KindSpec, scope: &Scope, count: u64, complete: bool
         .with_annotations(Annotations::default().with_priority(0.8))
 }
 
-fn entry(kind: &'static KindSpec, id: &str, name: Option<&str>) -> Resource {
+/// The entry of a resource.
+pub(super) fn entry(kind: &'static KindSpec, id: &str, name: Option<&str>) -> Resource {
     let resource = Resource::new(Address::of(kind, id).to_string(), id).with_mime_type(JSON);
-    match name.map(|name| shown(name, 80)).filter(|name| !name.is_empty()) {
+    match name.map(|name| shown(name, TITLE)).filter(|name| !name.is_empty()) {
         Some(name) => resource.with_title(name),
         None => resource,
     }
@@ -218,5 +265,10 @@ fn entry(kind: &'static KindSpec, id: &str, name: Option<&str>) -> Resource {
 
 /// The approximate size of an entry on the wire.
 fn weight(entry: &Resource) -> usize {
-    60 + entry.uri.len() + entry.name.len() + entry.title.as_ref().map_or(0, |title| title.len() + 12)
+    size(entry.uri.len(), entry.name.len(), entry.title.as_ref().map(String::len))
+}
+
+/// The same, by the lengths of its texts.
+pub(super) fn size(uri: usize, name: usize, title: Option<usize>) -> usize {
+    60 + uri + name + title.map_or(0, |title| title + 12)
 }

@@ -113,11 +113,44 @@ pub async fn read(
     loop {
         let located = core.locate(kind, id, scope).await?;
         let Some(content) = resource(core, kind, &located, uri)? else { continue };
-        if let (CacheLookup::Again, Some(until)) = (known, fresh_until(core, &located.id.scope(), kind)) {
-            cache.keep(uri, revision, until, content.text.len() + uri.len() + 200, content.clone());
-        }
-        return Ok(Arc::new(content));
+        return Ok(kept(core, cache, content, uri, kind, &located, (known, revision)));
     }
+}
+
+/// The content of a resource that `address` names, if it is there and can be read without waiting; `None` otherwise, and for
+/// every other address.
+#[must_use]
+pub fn at_once(core: &Core, cache: &AnswerCache<Content>, address: &Address, uri: &str) -> Option<Arc<Content>> {
+    let (kind, id, scope) = match address {
+        Address::Resource { kind, id } => (*kind, id, None),
+        Address::Qualified { scope, kind, id } => (*kind, id, Some(scope)),
+        _ => return None,
+    };
+    let revision = Revision::now(core).ok()?;
+    let known = cache.ask(uri, revision, core.now());
+    if let CacheLookup::Answer(content) = known {
+        return Some(content);
+    }
+    let located = core.seen(kind, id, scope).ok()??;
+    let content = resource(core, kind, &located, uri).ok()??;
+    Some(kept(core, cache, content, uri, kind, &located, (known, revision)))
+}
+
+/// The content, which the cache keeps if it was asked for before.
+fn kept(
+    core: &Core,
+    cache: &AnswerCache<Content>,
+    content: Content,
+    uri: &str,
+    kind: &'static KindSpec,
+    located: &Located,
+    (known, revision): (CacheLookup<Content>, Revision),
+) -> Arc<Content> {
+    let content = Arc::new(content);
+    if let (CacheLookup::Again, Some(until)) = (known, fresh_until(core, &located.id.scope(), kind)) {
+        cache.keep(uri, revision, until, content.text.len() + uri.len() + 200, Arc::clone(&content));
+    }
+    content
 }
 
 /// How long an answer about this kind, and the part served with it, stays fresh.

@@ -35,7 +35,7 @@ use crate::store::Snapshot;
 /// How many calls may wait at a time. A further call is answered at once, so that waiting leaves room for other requests.
 static WAITING: Semaphore = Semaphore::const_new(128);
 /// How many records one call looks at, at most.
-const RECORDS: u64 = 200_000;
+const RECORDS: u64 = 1_000_000;
 /// How long one call looks at records, about.
 const WORK: Duration = Duration::from_secs(2);
 

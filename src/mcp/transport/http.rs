@@ -20,6 +20,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::accept::{self, Accepted, JSON, STREAM};
 use super::open_connections::OpenConnection;
+use super::precedents::Precedents;
 use super::sessions::HttpSessions;
 use crate::mcp::normalise::{self, Conversation, ErrorResponse, MessageDecision, MessageKind};
 use crate::mcp::protocol::SESSION;
@@ -39,16 +40,24 @@ const READ_AWAY: usize = 16 * BODY;
 /// The longest refusal of rmcp that is read.
 const REASON: usize = 64 * 1024;
 
+/// What the middleware needs.
+pub(super) struct HttpFace {
+    /// The sessions that are served.
+    pub(super) sessions: Arc<HttpSessions>,
+    /// Answers without rmcp, where the server's own handler serves.
+    pub(super) precedents: Option<Precedents>,
+}
+
 /// Serves one HTTP request. `next` is rmcp.
-pub(super) async fn normalised(State(sessions): State<Arc<HttpSessions>>, request: Request, next: Next) -> Response {
+pub(super) async fn normalised(State(face): State<Arc<HttpFace>>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     // It must not reach rmcp, which keeps the parts of some requests as long as their session.
     let connection = parts.extensions.remove::<Arc<OpenConnection>>();
     let received = if parts.method == Method::POST { Some(collect(body).await) } else { None };
     let answering = connection.map(OpenConnection::answer);
     let response = match received {
-        None => without_message(&sessions, parts, next).await,
-        Some(Ok(bytes)) => with_message(&sessions, parts, &bytes, next).await,
+        None => without_message(&face.sessions, parts, next).await,
+        Some(Ok(bytes)) => with_message(&face, parts, &bytes, next).await,
         Some(Err((status, start, why))) => refuse(status, &ErrorResponse::invalid(normalise::seen_id(&start), why)),
     };
     match answering {
@@ -77,7 +86,14 @@ async fn without_message(sessions: &HttpSessions, mut parts: Parts, next: Next) 
 }
 
 /// Serves a request with a message.
-async fn with_message(sessions: &HttpSessions, mut parts: Parts, bytes: &[u8], next: Next) -> Response {
+async fn with_message(face: &HttpFace, mut parts: Parts, bytes: &[u8], next: Next) -> Response {
+    let HttpFace { sessions, precedents } = face;
+    let case = precedents.as_ref().and_then(|precedents| Some((precedents, Precedents::case(&parts, bytes)?)));
+    if let Some((precedents, case)) = &case
+        && let Some(answer) = precedents.answer(case).await
+    {
+        return answer;
+    }
     let accepted = Accepted::of(&parts.headers);
     if let Some((status, why)) = unusable(&parts.headers, accepted) {
         return refuse(status, &ErrorResponse::invalid(normalise::seen_id(bytes), why.to_owned()));
@@ -125,6 +141,10 @@ async fn with_message(sessions: &HttpSessions, mut parts: Parts, bytes: &[u8], n
     }
     // From here on the session frees the id when the request is answered, whether or not the client still reads.
     in_flight.id = None;
+    let response = match case {
+        Some((precedents, case)) if session.is_none() && accepted.json => precedents.note(case, response).await,
+        _ => response,
+    };
     match id {
         Some(id) if !is_listen => shaped(response, accepted, &id).await,
         _ => response,

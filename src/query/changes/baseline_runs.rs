@@ -56,12 +56,11 @@ impl BaselineRun {
             kind.as_str() == record.kind && account.as_str() == record.account && region.as_str() == record.region
         };
         // Records of one kind come in pages.
-        match self.found.iter_mut().rev().find(|(of, _)| is_of(of)) {
-            Some((_, count)) => *count += 1,
-            None => {
-                let of = (Kind::new(record.kind), AccountId::new(record.account), Region::new(record.region));
-                self.found.push((of, 1));
-            }
+        if let Some((_, count)) = self.found.iter_mut().rev().find(|(of, _)| is_of(of)) {
+            *count += 1;
+        } else {
+            let of = (Kind::new(record.kind), AccountId::new(record.account), Region::new(record.region));
+            self.found.push((of, 1));
         }
     }
 }

@@ -67,8 +67,7 @@ impl Snapshot {
         limit: usize,
         mut visit: impl FnMut(SealedRecord<'_>) -> ControlFlow<()>,
     ) -> Result<bool, ReadError> {
-        let mut shown = 0;
-        for entry in entries {
+        for (shown, entry) in entries.enumerate() {
             if shown == limit {
                 return Ok(false);
             }
@@ -77,7 +76,6 @@ impl Snapshot {
             if visit(record).is_break() {
                 return Ok(false);
             }
-            shown += 1;
         }
         Ok(true)
     }

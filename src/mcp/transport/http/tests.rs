@@ -13,6 +13,7 @@ use crate::mcp::remembered_sessions::RememberedSessions;
 use crate::mcp::tests::World;
 use crate::mcp::transport::{HttpOptions, PATH, router};
 
+mod precedents;
 mod sessions;
 
 /// A server without a socket, and who asks it.
@@ -53,8 +54,9 @@ impl Desk {
         let remembered = RememberedSessions::open(None, Arc::new(AwsClock::default())).await;
         let origins = vec!["https://app.example.com:443".to_owned()];
         let options = HttpOptions { origins, ..HttpOptions::default() };
+        let (precedents, streams) = (Some(Precedents::new(world.server.clone())), CancellationToken::new());
         let router =
-            router(&world.server, |handler| handler, &options, &CancellationToken::new(), Arc::new(remembered), idle);
+            router(&world.server, |handler| handler, precedents, &options, &streams, Arc::new(remembered), idle);
         Desk { world, router }
     }
 

@@ -12,7 +12,7 @@ use crate::store::index::terms::{KnownTerm, TermSet};
 use crate::store::matcher::{Matcher, On};
 
 /// A page of an order.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct OrderedPage<'a, K> {
     /// What is ordered by.
     pub on: &'a On,
@@ -60,7 +60,7 @@ impl KindIndex {
         kind: &Kind,
         scopes: &WantedScopes<'_>,
         matcher: &Matcher,
-        page: OrderedPage<'_, K>,
+        page: &OrderedPage<'_, K>,
         place: &dyn Fn(Option<&str>) -> K,
     ) -> (Vec<ResourceId>, u64) {
         let Some(wants) = self.wants(scopes, matcher) else { return (Vec::new(), 0) };

@@ -52,6 +52,7 @@ impl Desk {
         let router = router(
             &world.server,
             |handler| handler,
+            None,
             &HttpOptions::default(),
             &CancellationToken::new(),
             Arc::new(remembered),

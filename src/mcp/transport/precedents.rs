@@ -1,0 +1,152 @@
+//! Answers reads and lists of clients that rmcp has answered before, without asking it again.
+//!
+//! Half of the time of a read is spent on what rmcp does around it: the request becomes a tree three times, and each one has a
+//! service, two tasks and four channels of its own. All of that decides the same for requests that differ in nothing but their id
+//! and the URI or the cursor. So rmcp answers the first of them, and with it decides about everything else: the host, the
+//! protocol, the headers, the metadata. A later one that is alike, byte for byte, is answered here, if that takes no waiting. Every
+//! error, and everything else, goes to rmcp.
+
+use std::collections::HashMap;
+
+use axum::body::{Body, Bytes, to_bytes};
+use axum::http::header::{self, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use axum::http::request::Parts;
+use axum::http::{Method, StatusCode, Version};
+use axum::response::Response;
+use parking_lot::RwLock;
+use rmcp::model::RequestId;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::accept::JSON;
+use super::frames::Frames;
+use super::plain_request::{self, PlainQuestion, PlainRequest};
+use crate::mcp::server::McpServer;
+
+/// The header that repeats the method.
+const METHOD: &str = "mcp-method";
+/// The methods that are answered here.
+const METHODS: [&[u8]; 2] = [b"resources/read", b"resources/list"];
+/// The header that repeats the URI of a read.
+const NAME: &str = "mcp-name";
+/// How a header says that its text is encoded. Such a text means another one.
+const ENCODED: &str = "=?base64?";
+/// How many precedents are kept. When there are more, all are forgotten.
+const MOST: usize = 256;
+/// The longest precedent.
+const LENGTH: usize = 8 * 1024;
+
+/// Answers what is like something that rmcp has answered.
+pub(super) struct Precedents {
+    server: McpServer,
+    /// Everything but id, URI and cursor of requests that rmcp answered with a result, by their hashes.
+    known: RwLock<HashMap<u64, Box<[u8]>>>,
+}
+
+/// A request that may have a precedent.
+pub(super) struct PrecedentCase<'a> {
+    request: PlainRequest<'a>,
+    /// Everything but id, URI and cursor.
+    alike: Vec<u8>,
+    hash: u64,
+}
+
+impl Precedents {
+    pub(super) fn new(server: McpServer) -> Self {
+        Precedents { server, known: RwLock::default() }
+    }
+
+    /// The request as a case; `None` for one that rmcp has to answer whatever it has answered before.
+    pub(super) fn case<'a>(parts: &Parts, message: &'a [u8]) -> Option<PrecedentCase<'a>> {
+        // Cheap, for all the others.
+        let method = parts.headers.get(METHOD)?.as_bytes();
+        if !METHODS.contains(&method) || parts.method != Method::POST || parts.version != Version::HTTP_11 {
+            return None;
+        }
+        let request = PlainRequest::read(message)?;
+        let uri = match request.question {
+            PlainQuestion::Read(uri) => Some(uri),
+            PlainQuestion::List(_) => None,
+        };
+        let mut alike = Vec::with_capacity(1024);
+        plain_request::put_text(&mut alike, parts.uri.authority().map_or("", |authority| authority.as_str()));
+        plain_request::put_text(&mut alike, parts.uri.path_and_query().map_or("", |path| path.as_str()));
+        let mut names = 0;
+        for (name, value) in &parts.headers {
+            if name == CONTENT_LENGTH {
+                continue;
+            }
+            plain_request::put_text(&mut alike, name.as_str());
+            if name == NAME
+                && let Some(uri) = uri
+            {
+                // rmcp compares the two: where they are equal, they are so in every request that is alike.
+                if value.to_str().ok() != Some(uri) || uri.starts_with(ENCODED) {
+                    return None;
+                }
+                names += 1;
+                continue;
+            }
+            plain_request::put(&mut alike, value.as_bytes());
+        }
+        if uri.is_some() && names != 1 {
+            return None;
+        }
+        alike.extend_from_slice(&request.rest);
+        let hash = xxh3_64(&alike);
+        Some(PrecedentCase { request, alike, hash })
+    }
+
+    /// The answer to a case that has a precedent; `None` where it has none, or rmcp has to answer all the same.
+    pub(super) async fn answer(&self, case: &PrecedentCase<'_>) -> Option<Response> {
+        if self.known.read().get(&case.hash).is_none_or(|known| **known != *case.alike) {
+            return None;
+        }
+        let head = head(&case.request.id)?;
+        let frames = match case.request.question {
+            PlainQuestion::Read(uri) => {
+                let mut answer = head;
+                self.server.read_at_once(uri, &mut answer)?;
+                answer.push(b'}');
+                vec![answer.into()]
+            }
+            PlainQuestion::List(cursor) => {
+                let page = self.server.page_at_once(cursor).await?;
+                vec![head.into(), page.head, page.entries, Bytes::from_static(b"]}}")]
+            }
+        };
+        let mut response = Response::new(Body::new(Frames::new(frames)));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
+        Some(response)
+    }
+
+    /// Makes a case a precedent, if rmcp's `response` to it is a result, which the client takes as JSON.
+    pub(super) async fn note(&self, case: PrecedentCase<'_>, response: Response) -> Response {
+        let is_known = self.known.read().contains_key(&case.hash);
+        let is_json = response.headers().get(header::CONTENT_TYPE).is_some_and(|form| form == JSON);
+        if is_known || !is_json || response.status() != StatusCode::OK || case.alike.len() > LENGTH {
+            return response;
+        }
+        let (parts, body) = response.into_parts();
+        let Ok(answer) = to_bytes(body, usize::MAX).await else {
+            return Response::from_parts(parts, Body::empty());
+        };
+        // Only what begins as the answers here do is one that they can stand for.
+        if head(&case.request.id).is_some_and(|head| answer.starts_with(&head)) {
+            let mut all = self.known.write();
+            if all.len() >= MOST {
+                all.clear();
+            }
+            all.insert(case.hash, case.alike.into_boxed_slice());
+        }
+        Response::from_parts(parts, Body::from(answer))
+    }
+}
+
+/// How an answer with a result begins.
+fn head(id: &RequestId) -> Option<Vec<u8>> {
+    let mut head = Vec::with_capacity(8 * 1024);
+    head.extend_from_slice(br#"{"jsonrpc":"2.0","id":"#);
+    serde_json::to_writer(&mut head, id).ok()?;
+    head.extend_from_slice(br#","result":"#);
+    Some(head)
+}
