@@ -68,10 +68,8 @@ impl Estate {
         self.directory.path().join(name)
     }
 
-    /// Starts a server on the estate's one data directory, which sweeps at these intervals, and waits until it has swept every kind
-    /// anew, where `before` is what an earlier server there had swept.
-    pub(crate) async fn serve(&self, intervals: &str, before: &Sweeps) -> anyhow::Result<Served> {
-        let home = self.directory.path().to_str().context("the temporary directory's path is not UTF-8")?;
+    /// Starts a server on the estate's one data directory, which sweeps at these intervals.
+    pub(crate) async fn server(&self, intervals: &str) -> anyhow::Result<Child> {
         let data = self.file("data");
         let data = data.to_str().context("the temporary directory's path is not UTF-8")?;
         let arguments = [
@@ -87,7 +85,13 @@ impl Estate {
             "--aws-share",
             "1",
         ];
-        let environment = [
+        Child::start(&program(), &arguments, &self.environment()?, &self.file("serve.log")).await
+    }
+
+    /// The environment of the program under test.
+    pub(crate) fn environment(&self) -> anyhow::Result<[(&'static str, &str); 7]> {
+        let home = self.directory.path().to_str().context("the temporary directory's path is not UTF-8")?;
+        Ok([
             ("HOME", home),
             ("XDG_RUNTIME_DIR", home),
             ("AWS_ENDPOINT_URL", &self.endpoint),
@@ -95,9 +99,14 @@ impl Estate {
             ("AWS_ACCESS_KEY_ID", "bench"),
             ("AWS_SECRET_ACCESS_KEY", "bench"),
             ("AWS_EC2_METADATA_DISABLED", "true"),
-        ];
+        ])
+    }
+
+    /// Starts a server as [`Estate::server`] does, and waits until it has swept every kind anew, where `before` is what an earlier
+    /// server there had swept.
+    pub(crate) async fn serve(&self, intervals: &str, before: &Sweeps) -> anyhow::Result<Served> {
         let started = Instant::now();
-        let server = Child::start(&program(), &arguments, &environment, &self.file("serve.log")).await?;
+        let server = self.server(intervals).await?;
         let authority = server.authority("http")?;
         let sweeps = swept(&authority, before, LOOK).await.with_context(|| self.log())?;
         let swept_in = started.elapsed();

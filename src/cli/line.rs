@@ -25,6 +25,9 @@ const STARTED_BY_CLIENTS: &[&str] = &["mcp", "serve", "doctor", "config", "setup
 /// Commands that use no account, so that their variables are not read.
 const WITHOUT_ACCOUNT: &[&str] = &["simulate", "demo", "completions", "help"];
 
+/// The allocator's setting of how many milliseconds it keeps free memory.
+const PURGE_DELAY: &str = "MIMALLOC_PURGE_DELAY";
+
 /// Placeholders that a client did not fill in.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
@@ -193,13 +196,29 @@ fn unfilled_words(words: &[OsString]) -> Vec<(String, String)> {
 /// needed or is not possible; then the variables stay as they are.
 pub(super) fn restart_in_tidy_environment(root: &Command) {
     let lists = lists(root);
-    let changes = environment::untidy(&|name| lists.contains(name));
+    let mut changes = environment::untidy(&|name| lists.contains(name));
+    let has_blanks = !changes.is_empty();
+    changes.extend(of_the_allocator());
     if changes.is_empty() {
         return;
     }
-    if let Err(error) = restart(&changes) {
+    if let Err(error) = restart(&changes)
+        && has_blanks
+    {
         telemetry::say(&format!("muster: blank variables stay as they are: {error}"));
     }
+}
+
+/// The setting with which the allocator of a server gives memory back at once, unless it has another one. It reads its settings before
+/// anything of this program runs, so they have to be there from the start.
+///
+/// A server's threads pause after a sweep, and what they hold by then stays theirs. After a restart and a sweep of 10,000
+/// instances a server had 121 MB instead of 169 MB, with 1,000 instances 64 MB instead of 97 MB; a first sweep takes 8 % more processor
+/// time.
+fn of_the_allocator() -> Option<(String, Option<String>)> {
+    let is_server = std::env::args_os().skip(1).any(|word| word == "serve");
+    let is_unset = std::env::var_os(PURGE_DELAY).is_none();
+    (is_server && is_unset).then(|| (PURGE_DELAY.to_owned(), Some("0".to_owned())))
 }
 
 fn restart(changes: &TidiedVariables) -> std::io::Result<()> {

@@ -92,16 +92,12 @@ impl PackedText {
         let mut packed = Vec::with_capacity(LONGEST);
         pack(text, &mut packed);
         let mut bytes = [0; SHORTEST];
-        match (u8::try_from(packed.len()), bytes.get_mut(..packed.len())) {
-            (Ok(length), Some(here)) => {
-                here.copy_from_slice(&packed);
-                PackedText(PackedForm::Here { length, bytes })
-            }
-            _ => {
-                packed.shrink_to_fit();
-                PackedText(PackedForm::Apart(Box::new(packed)))
-            }
+        if let (Ok(length), Some(here)) = (u8::try_from(packed.len()), bytes.get_mut(..packed.len())) {
+            here.copy_from_slice(&packed);
+            return PackedText(PackedForm::Here { length, bytes });
         }
+        packed.shrink_to_fit();
+        PackedText(PackedForm::Apart(Box::new(packed)))
     }
 }
 

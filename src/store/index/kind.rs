@@ -7,7 +7,7 @@ pub(super) mod ordered;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::rows::{IndexedRow, RowKey, SortedRows};
+use super::rows::{IndexedRow, SortedKey, SortedRows};
 use super::scopes::{ScopeNumbers, WantedScopes};
 use super::terms::{KnownTerm, Term, TermSet, Terms};
 use crate::model::packed::{compare, pack, unpacked};
@@ -105,7 +105,7 @@ impl KindIndex {
     /// Removes a row.
     pub(super) fn remove(&mut self, id: &ResourceId) {
         if let Some(scope) = self.scopes.number(&id.scope()) {
-            self.rows.remove(&RowKey::new(&id.id, scope), &self.scopes);
+            self.rows.remove(&SortedKey::new(&id.id, scope), &self.scopes);
         }
     }
 
@@ -247,8 +247,8 @@ impl KindIndex {
         Ok(())
     }
 
-    fn key(&mut self, id: &ResourceId) -> Result<RowKey, Overflow> {
-        Ok(RowKey::new(&id.id, self.scopes.intern(id).ok_or(Overflow)?))
+    fn key(&mut self, id: &ResourceId) -> Result<SortedKey, Overflow> {
+        Ok(SortedKey::new(&id.id, self.scopes.intern(id).ok_or(Overflow)?))
     }
 
     /// Interns the used terms again, in list order, once as many are unused as used: changing values (addresses, states) leave

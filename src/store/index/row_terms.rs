@@ -81,14 +81,12 @@ impl<'a> RowTerms<'a> {
 
     /// Whether a number is among them.
     pub(super) fn contain(self, number: u32) -> bool {
-        match u16::try_from(number) {
+        if let Ok(number) = u16::try_from(number) {
             // Looks at all of them: the compiler compares many at once.
-            Ok(number) => self.near.iter().fold(false, |found, each| found | (u16::from_le_bytes(*each) == number)),
-            Err(_) => {
-                let [low, middle, high, _] = number.to_le_bytes();
-                self.far.contains(&[low, middle, high])
-            }
+            return self.near.iter().fold(false, |found, each| found | (u16::from_le_bytes(*each) == number));
         }
+        let [low, middle, high, _] = number.to_le_bytes();
+        self.far.contains(&[low, middle, high])
     }
 }
 

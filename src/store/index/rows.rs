@@ -35,16 +35,16 @@ pub(super) struct IndexedRow<'a> {
 }
 
 /// The place of a row in the order.
-pub(super) struct RowKey {
+pub(super) struct SortedKey {
     id: Vec<u8>,
     scope: u16,
 }
 
-impl RowKey {
+impl SortedKey {
     pub(super) fn new(id: &str, scope: u16) -> Self {
         let mut packed = Vec::new();
         pack(id, &mut packed);
-        RowKey { id: packed, scope }
+        SortedKey { id: packed, scope }
     }
 
     /// Where a row stands beside this place.
@@ -74,8 +74,8 @@ impl<'a> IndexedRow<'a> {
     }
 
     /// Its place in the order.
-    pub(super) fn key(&self) -> RowKey {
-        RowKey { id: self.id.to_vec(), scope: self.scope }
+    pub(super) fn key(&self) -> SortedKey {
+        SortedKey { id: self.id.to_vec(), scope: self.scope }
     }
 }
 
@@ -131,7 +131,7 @@ impl SortedRows {
     }
 
     /// Inserts a row, or replaces its terms, which are in order.
-    pub(super) fn insert(&mut self, key: &RowKey, terms: &[u32], scopes: &ScopeNumbers) {
+    pub(super) fn insert(&mut self, key: &SortedKey, terms: &[u32], scopes: &ScopeNumbers) {
         key.write(terms, &mut self.scratch);
         let (number, place, found) = self.find(key, scopes);
         self.count += usize::from(!found);
@@ -148,7 +148,7 @@ impl SortedRows {
     }
 
     /// Removes a row.
-    pub(super) fn remove(&mut self, key: &RowKey, scopes: &ScopeNumbers) {
+    pub(super) fn remove(&mut self, key: &SortedKey, scopes: &ScopeNumbers) {
         let (number, place, found) = self.find(key, scopes);
         if !found {
             return;
@@ -171,7 +171,7 @@ impl SortedRows {
     }
 
     /// Adds a row behind all others.
-    pub(super) fn push(&mut self, key: &RowKey, terms: &[u32]) {
+    pub(super) fn push(&mut self, key: &SortedKey, terms: &[u32]) {
         key.write(terms, &mut self.scratch);
         self.count += 1;
         match self.blocks.last_mut() {
@@ -196,7 +196,7 @@ impl SortedRows {
     }
 
     /// The number of the block where a row belongs, its place there, and whether it is there.
-    fn find(&self, key: &RowKey, scopes: &ScopeNumbers) -> (usize, Range<usize>, bool) {
+    fn find(&self, key: &SortedKey, scopes: &ScopeNumbers) -> (usize, Range<usize>, bool) {
         let begins_before =
             |block: &Vec<u8>| rows(block).next().is_some_and(|first| key.place(&first, scopes) != Ordering::Greater);
         let number = self.blocks.partition_point(begins_before).saturating_sub(1);
@@ -285,7 +285,7 @@ mod tests {
             let mut sorted = SortedRows::default();
             let mut plain: BTreeMap<(String, &str), Vec<u32>> = BTreeMap::new();
             for (id, scope, step) in steps {
-                let key = RowKey::new(&id, scope);
+                let key = SortedKey::new(&id, scope);
                 let region = regions[usize::from(scope)];
                 if let Some((count, far)) = step {
                     let terms: Vec<u32> = (0..).map(|n| n + if far { 65_500 } else { 0 }).take(count).collect();
@@ -302,11 +302,11 @@ mod tests {
             prop_assert!(sorted.blocks.iter().all(|block| !block.is_empty()));
             let mut pushed = SortedRows::default();
             for ((id, region), terms) in &plain {
-                pushed.push(&RowKey::new(id, u16::from(*region == "a")), terms);
+                pushed.push(&SortedKey::new(id, u16::from(*region == "a")), terms);
             }
             pushed.shrink();
             for rows in [&sorted, &pushed] {
-                prop_assert_eq!(rows.iter().map(read).count(), plain.len());
+                prop_assert_eq!(rows.iter().count(), plain.len());
                 for id in ["i-00000000000000001", "a", "ab", "i-00000001"] {
                     let with_id: Vec<_> = rows.with_id(id).map(read).collect();
                     let expected: Vec<_> = plain.clone().into_iter().filter(|((each, _), _)| each == id).collect();
@@ -323,7 +323,7 @@ mod tests {
         let mut random = fastrand::Rng::with_seed(1);
         let terms: Vec<u32> = (0..20).collect();
         for _ in 0..20_000 {
-            rows.insert(&RowKey::new(&format!("i-{:017x}", random.u64(..)), 0), &terms, &scopes);
+            rows.insert(&SortedKey::new(&format!("i-{:017x}", random.u64(..)), 0), &terms, &scopes);
         }
         assert_eq!(rows.len(), 20_000);
         let each = 11 + 1 + 2 + 2 * terms.len();

@@ -42,14 +42,13 @@ impl ScopeNumbers {
             return Some(self.last);
         }
         let scope = id.scope();
-        self.last = match self.number(&scope) {
-            Some(number) => number,
-            None => {
-                let number = u16::try_from(self.all.len()).ok()?;
-                self.all.push(Arc::new(scope.clone()));
-                self.numbers.insert(scope, number);
-                number
-            }
+        self.last = if let Some(number) = self.number(&scope) {
+            number
+        } else {
+            let number = u16::try_from(self.all.len()).ok()?;
+            self.all.push(Arc::new(scope.clone()));
+            self.numbers.insert(scope, number);
+            number
         };
         Some(self.last)
     }

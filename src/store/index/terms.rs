@@ -129,17 +129,17 @@ impl Terms {
     pub(super) fn get(&self, number: u32) -> Option<KnownTerm<'_>> {
         let (head, value) = split(self.text(number)?)?;
         Some(match (head, value) {
-            (Head::Facet(facet), [OWN]) => KnownTerm::Own(facet),
-            (Head::Facet(facet), value) => KnownTerm::Facet(facet, CompactString::new(&*unpacked(value))),
-            (Head::Tag(key), value) => KnownTerm::Tag(key, CompactString::new(&*unpacked(value))),
+            (TermHead::Facet(facet), [OWN]) => KnownTerm::Own(facet),
+            (TermHead::Facet(facet), value) => KnownTerm::Facet(facet, CompactString::new(&*unpacked(value))),
+            (TermHead::Tag(key), value) => KnownTerm::Tag(key, CompactString::new(&*unpacked(value))),
         })
     }
 
     /// The number of the filter that a term is a value of; `None` for a tag. Cheaper than the whole term.
     pub(super) fn facet(&self, number: u32) -> Option<u16> {
         match split(self.text(number)?)?.0 {
-            Head::Facet(facet) => Some(facet),
-            Head::Tag(_) => None,
+            TermHead::Facet(facet) => Some(facet),
+            TermHead::Tag(_) => None,
         }
     }
 
@@ -159,8 +159,8 @@ impl Terms {
         }
         let is_key = matches!(test.on, On::TagKey);
         let passes = |text: &[u8]| match split(text) {
-            Some((Head::Tag(key), _)) if is_key => test.pattern.matches(key),
-            Some((Head::Facet(_), [OWN])) | None => false,
+            Some((TermHead::Tag(key), _)) if is_key => test.pattern.matches(key),
+            Some((TermHead::Facet(_), [OWN])) | None => false,
             Some((_, value)) => test.pattern.matches(&unpacked(value)),
         };
         self.of(&test.on).filter(|(_, text)| passes(text)).map(|(number, _)| number).collect()
@@ -170,7 +170,10 @@ impl Terms {
     fn of(&self, on: &On) -> impl Iterator<Item = (u32, &[u8])> {
         let mut prefix = Vec::new();
         let written = match on {
-            On::Facet(number) => write_facet(*number, &mut prefix),
+            On::Facet(number) => {
+                write_facet(*number, &mut prefix);
+                Some(())
+            }
             On::Tag(key) => write_key(key, &mut prefix),
             On::TagKey => {
                 prefix.push(TAG);
@@ -214,7 +217,7 @@ impl Terms {
     /// The slot where the search for a hash begins: the table need not have a power of two of them.
     fn slot(&self, hash: u64) -> usize {
         let slots = u64::try_from(self.slots.len()).unwrap_or_default();
-        usize::try_from((hash & 0xFFFF_FFFF) * slots >> 32).unwrap_or_default()
+        usize::try_from(((hash & 0xFFFF_FFFF) * slots) >> 32).unwrap_or_default()
     }
 
     fn after(&self, slot: usize) -> usize {
@@ -251,11 +254,11 @@ fn mark(hash: u64) -> u32 {
 fn write(term: Term<'_>, out: &mut Vec<u8>) -> Option<()> {
     match term {
         Term::Facet(number, value) => {
-            write_facet(number, out)?;
+            write_facet(number, out);
             pack(value, out);
         }
         Term::Own(number) => {
-            write_facet(number, out)?;
+            write_facet(number, out);
             out.push(OWN);
         }
         Term::Tag(key, value) => {
@@ -266,7 +269,7 @@ fn write(term: Term<'_>, out: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
-fn write_facet(number: u16, out: &mut Vec<u8>) -> Option<()> {
+fn write_facet(number: u16, out: &mut Vec<u8>) {
     match u8::try_from(number) {
         Ok(small) if small < WIDE_FACET => out.push(small),
         _ => {
@@ -274,7 +277,6 @@ fn write_facet(number: u16, out: &mut Vec<u8>) -> Option<()> {
             out.extend_from_slice(&number.to_be_bytes());
         }
     }
-    Some(())
 }
 
 fn write_key(key: &str, out: &mut Vec<u8>) -> Option<()> {
@@ -297,18 +299,18 @@ fn first(texts: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// What the value of a term belongs to.
-enum Head<'a> {
+enum TermHead<'a> {
     Facet(u16),
     Tag(&'a str),
 }
 
 /// The head of a term and its packed value.
-fn split(text: &[u8]) -> Option<(Head<'_>, &[u8])> {
+fn split(text: &[u8]) -> Option<(TermHead<'_>, &[u8])> {
     let (first, rest) = text.split_first()?;
     match *first {
         WIDE_FACET => {
             let (number, value) = rest.split_first_chunk::<2>()?;
-            Some((Head::Facet(u16::from_be_bytes(*number)), value))
+            Some((TermHead::Facet(u16::from_be_bytes(*number)), value))
         }
         TAG => {
             let (length, rest) = rest.split_first()?;
@@ -320,9 +322,9 @@ fn split(text: &[u8]) -> Option<(Head<'_>, &[u8])> {
                 short => (u16::from(short), rest),
             };
             let (key, value) = rest.split_at_checked(usize::from(length))?;
-            Some((Head::Tag(std::str::from_utf8(key).ok()?), value))
+            Some((TermHead::Tag(std::str::from_utf8(key).ok()?), value))
         }
-        small => Some((Head::Facet(u16::from(small)), rest)),
+        small => Some((TermHead::Facet(u16::from(small)), rest)),
     }
 }
 
