@@ -166,7 +166,7 @@ async fn flips(flipper: &mut Flipper) -> anyhow::Result<u64> {
 
 /// Counts the `DescribeInstances` calls of a server that follows two changes a second, sweeps included.
 async fn calls(record: &mut Record, length: Duration) -> anyhow::Result<()> {
-    let bed = Bed::make(FEW, Asking { share: "25", intervals: None }).await?;
+    let bed = Bed::make(FEW, Asking { share: "0.25", intervals: None }).await?;
     let mut flipper = Flipper { line: bed.control().await?, heard: 0, others: SUBSCRIBED };
     // Until the first follow-ups are due, and the pace has settled.
     flipper.run(2 * EVENTS_A_FLIP, Duration::from_secs(20)).await?;
