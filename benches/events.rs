@@ -8,6 +8,12 @@
 //! AWS's SDK alone receives and deletes as many messages, so that the CPU time of an event can be told from what receiving it costs.
 //! Last, a server with the default share and intervals follows two changes a second, and what it asks AWS meanwhile is counted.
 //!
+//! What runs showed (10,000 instances and fewer, 2 cores that also built other things): 200 to 370 us of CPU an event at 2,000 a
+//! second, of which the SDK's receiving and deleting is 17. Most of the rest is the writer's: decoding, comparing and encoding the
+//! stored resource. What varies is sweeps: above 2,000 waiting ids one sweep of the kind takes the place of their describes, and where
+//! AWS's limits allow it, one follows another. Two changes a second cost 20 calls a minute, half of them a sweep's pages, where each
+//! change had a call of its own before, 133.
+//!
 //! `MUSTER_BENCH_SECONDS=300` sets how long the highest rate goes on (30 unless said otherwise), `MUSTER_BENCH_INSTANCES` how many
 //! instances there are, `MUSTER_BENCH_RATES=1,100` the rates before, `MUSTER_BENCH_CALLS=0` how long calls are counted in seconds
 //! (60 unless said otherwise), `MUSTER_BENCH_PROGRAM` another build of `muster`. The figures are written to

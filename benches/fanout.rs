@@ -6,6 +6,10 @@
 //! HTTP what to notify of, as often. CPU time is the server's, less what the same changes cost it without a subscriber. The load comes
 //! from one thread of this process, on the same machine: a thousand subscribers hear of a change one after the other.
 //!
+//! What a run showed (300 subscribers, 2 cores that also built other things): a subscriber costs 55 KB in the newer era and 123 KB in
+//! the older one, where the bare server takes 77 and 133 KB, so there is nothing of ours left to save: it is the channels and tasks
+//! that rmcp has for each stream. A notification takes 24 and 30 us of CPU, the bare server's 21 and 25.
+//!
 //! `MUSTER_BENCH_SUBSCRIBERS=100,1000` sets how many there are, `MUSTER_BENCH_SECONDS=20` how long each is measured,
 //! `MUSTER_BENCH_PROGRAM` names another build of `muster`. The figures are written to `target/bench/fanout.json` too.
 
