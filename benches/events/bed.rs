@@ -40,14 +40,14 @@ pub(crate) struct Bed {
 /// How the server asks AWS.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asking {
-    /// Its share of AWS's limits, in percent.
+    /// Its share of AWS's limits, 1 at most.
     pub(crate) share: &'static str,
     /// How often it sweeps; `None`: as it does by default.
     pub(crate) intervals: Option<&'static str>,
 }
 
 impl Asking {
-    /// As rarely as possible: nothing runs but what is measured.
+    /// Sweeps far apart, and the whole of AWS's limits for what events make it describe.
     pub(crate) const RARELY: Asking = Asking { share: "1", intervals: Some(INTERVALS) };
 }
 

@@ -51,7 +51,6 @@ fn no_method_makes_every_subscription_large() {
         ),
         ("resources/list", size_of_future(|(it, given, context): Asked<Option<_>>| it.list_resources(given, context))),
         ("resources/read", size_of_future(|(it, given, context): Asked<_>| it.read_resource(given, context))),
-        ("resources/subscribe", size_of_future(|(it, given, context): Asked<_>| it.subscribe(given, context))),
         ("completion/complete", size_of_future(|(it, given, context): Asked<_>| it.complete(given, context))),
         ("prompts/get", size_of_future(|(it, given, context): Asked<_>| it.get_prompt(given, context))),
         ("any other", size_of_future(|(it, given, context): Asked<_>| it.on_custom_request(given, context))),
