@@ -6,7 +6,7 @@
 //! machine: where the servers are faster than it, both ratios move towards 1, so the server's CPU time an answer stands
 //! beside them.
 //!
-//! `-- --quick` takes less time and trust. `MUSTER_BENCH_SIZES=1000,10000` sets the sizes, `MUSTER_BENCH_SECONDS=2` the
+//! `-- --quick` takes less time and trust. `MUSTER_BENCH_SIZES=1000,10000,100000` sets the sizes, `MUSTER_BENCH_SECONDS=2` the
 //! length of one measurement, `MUSTER_BENCH_ROUNDS=5` how many there are of each, `MUSTER_BENCH_CASES=hot` which of the
 //! cases are run: those with this in their name, for a profiler to look at. `MUSTER_BENCH_PROGRAM` names another build of
 //! `muster` to measure.
@@ -23,6 +23,8 @@ mod direct;
 mod ec2;
 #[path = "http/estate.rs"]
 mod estate;
+#[path = "http/figures.rs"]
+mod figures;
 #[path = "http/listing.rs"]
 mod listing;
 #[path = "http/load.rs"]
@@ -31,6 +33,7 @@ mod load;
 mod program;
 #[path = "http/question.rs"]
 mod question;
+mod record;
 #[path = "http/report.rs"]
 mod report;
 #[path = "http/rounds.rs"]
@@ -58,6 +61,7 @@ use listing::Listing;
 use load::{Load, Questions};
 use program::INTERVALS;
 use question::Question;
+use record::Record;
 use report::Report;
 use rounds::{Case, Pace, Target};
 
@@ -82,17 +86,19 @@ fn main() -> anyhow::Result<()> {
         return Ok(writeln!(std::io::stdout(), "nothing measured: use cargo bench --bench http")?);
     }
     let quick = words.contains(&"--quick");
-    let sizes: Sizes = setting("MUSTER_BENCH_SIZES", if quick { "1000,10000" } else { "1000,10000,100000" })?;
+    let sizes: Sizes = setting("MUSTER_BENCH_SIZES", "1000,10000")?;
     let seconds: f64 = setting("MUSTER_BENCH_SECONDS", if quick { "0.5" } else { "1" })?;
     let rounds: usize = setting("MUSTER_BENCH_ROUNDS", if quick { "3" } else { "5" })?;
     let pace = Pace { rounds, length: Duration::try_from_secs_f64(seconds)? };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     LocalSet::new().block_on(&runtime, async {
+        let mut record = Record::new("http");
         for size in sizes.0 {
             let report = measure(size, pace).await.with_context(|| format!("at {size} instances"))?;
             writeln!(std::io::stdout(), "{report}")?;
+            figures::add(&report, &mut record);
         }
-        Ok(())
+        record.write()
     })
 }
 
@@ -112,6 +118,10 @@ async fn measure(size: usize, pace: Pace) -> anyhow::Result<Report> {
 
     let outcomes = rounds::run(cases(&reads, &listing)?, &ours, &theirs, pace).await?;
     let loaded = usage::memory(ours.pid)?;
+    let any = reads.first().context("there are no instances to read")?;
+    let bare_one = alone(&theirs, Questions::One(any.clone()), pace).await?.p50;
+    let bare_page = alone(&theirs, Questions::One(listing.middle.clone()), pace).await?.p50;
+    let bare_loaded = usage::memory(theirs.pid)?;
     bare.stop().await?;
     let tools = tools::run(&ours, pace).await?;
 
@@ -139,6 +149,8 @@ async fn measure(size: usize, pace: Pace) -> anyhow::Result<Report> {
         restarted: again.memory,
         one: (our_one.p50, direct_one),
         page: (our_page.p50, direct_page),
+        bare: (bare_one, bare_page),
+        bare_loaded,
     })
 }
 
@@ -162,8 +174,8 @@ fn cases(reads: &[Question], listing: &Listing) -> anyhow::Result<Vec<Case>> {
 }
 
 /// One connection, so that the time is that of an answer and no queue's.
-async fn alone(ours: &Target, questions: Questions, pace: Pace) -> anyhow::Result<Load> {
-    load::run(&ours.authority, ours.pid, &questions, 1, pace.length).await
+async fn alone(target: &Target, questions: Questions, pace: Pace) -> anyhow::Result<Load> {
+    load::run(&target.authority, target.pid, &questions, 1, pace.length).await
 }
 
 /// The result of the read whose text is the median in length, of some hundred.

@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench list` fills stores of several sizes with instances as the simulator has them, through AWS's SDK and
 //! the kinds' mapping, and measures a page of 1,000 (in the short form that lists read) and the read of one resource.
-//! The result is how much more both take in a larger store. `MUSTER_BENCH_SIZES=1000,10000` sets the sizes.
+//! The result is how much more both take in a larger store. `MUSTER_BENCH_SIZES=1000,10000,100000` sets the sizes.
 
 #[path = "list/filled.rs"]
 mod filled;
@@ -10,8 +10,9 @@ mod filled;
 #[path = "http/ec2.rs"]
 mod ec2;
 
+mod record;
+
 use std::hint::black_box;
-use std::io::Write as _;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -21,12 +22,16 @@ use muster::model::{Kind, ResourceId};
 use muster::store::Store;
 
 use filled::Filled;
+use record::{Budget, Record};
 
 /// Entries of a page.
 const PAGE: usize = 1_000;
 
 /// How many of the ids are hot.
 const HOT: usize = 1_000;
+
+/// How much longer a read may take in a store of 1,000,000 than in one of 10,000.
+const GROWTH: f64 = 6.0;
 
 /// What is measured, for one resource; more than 0 when it worked.
 type Operation = fn(&Store, &ResourceId) -> anyhow::Result<usize>;
@@ -38,7 +43,7 @@ fn main() -> anyhow::Result<()> {
     // `cargo test --all-targets` runs benchmarks too, without this flag, to see that they work.
     let measuring = std::env::args().any(|argument| argument == "--bench");
     let sizes = std::env::var("MUSTER_BENCH_SIZES");
-    let sizes = sizes.unwrap_or_else(|_| if measuring { "1000,10000,100000" } else { "100" }.to_owned());
+    let sizes = sizes.unwrap_or_else(|_| if measuring { "1000,10000" } else { "100" }.to_owned());
     let sizes: Vec<usize> = sizes
         .split(',')
         .map(|size| size.trim().parse())
@@ -52,7 +57,7 @@ fn main() -> anyhow::Result<()> {
         ("read any of all", read, all),
         ("read one of 1,000 hot", read, hot),
     ];
-    let mut growth = vec!["growth (budget: a read at most x 6 from 10,000 to 1,000,000)".to_owned()];
+    let mut record = Record::new("list");
     for (name, operation, choose) in operations {
         let mut medians: Vec<(usize, Duration)> = Vec::new();
         for filled in &stores {
@@ -68,18 +73,20 @@ fn main() -> anyhow::Result<()> {
                 ensure!(operation(&filled.store, id)? > 0, "{id} is not in the store");
             }
         }
+        for (size, median) in &medians {
+            record.figure(name, *size, median.as_secs_f64() * 1e6, "us", None);
+        }
         for pair in medians.windows(2) {
             if let [(small, before), (large, after)] = pair {
                 let ratio = after.as_secs_f64() / before.as_secs_f64().max(f64::EPSILON);
-                growth.push(format!("  {name}: {small} -> {large} resources takes x {ratio:.2}"));
+                // From 10,000 to 1,000,000 at most; so from a size to the next as well.
+                let most = name.starts_with("read").then_some(Budget::AtMost(GROWTH));
+                record.figure(&format!("{name}, over that at {small}"), *large, ratio, "x", most);
             }
         }
     }
     criterion.final_summary();
-    if measuring {
-        writeln!(std::io::stdout(), "{}", growth.join("\n"))?;
-    }
-    Ok(())
+    if measuring { record.write() } else { Ok(()) }
 }
 
 /// Runs `operation` on random ids, the same ones in the same order each time, and keeps the time of one.

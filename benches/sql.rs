@@ -1,10 +1,10 @@
 //! Statements of SQL over the copy, beside what they are made of.
 //!
-//! `cargo bench --bench sql` fills a store with 100,000 instances as the simulator has them, and their volumes, and measures
+//! `cargo bench --bench sql` fills a store with 10,000 instances as the simulator has them, and their volumes, and measures
 //! statements from their text to their answer: groups of all instances, one instance by its id, and a join of three tables, also with
 //! list prices. The index is built before, as a server builds it.
 //! Beside them, in the same run, stands the walk over the rows that they read, and the tally that `count_inventory` makes.
-//! `MUSTER_BENCH_SIZES=10000` takes another size.
+//! `MUSTER_BENCH_SIZES=100000` takes the size that the budgets are for.
 //!
 //! # What was learned
 //! At 100,000 instances on 2 cores, in milliseconds:
@@ -26,7 +26,8 @@ mod filled;
 #[path = "http/ec2.rs"]
 mod ec2;
 
-use std::io::Write as _;
+mod record;
+
 use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
@@ -41,6 +42,7 @@ use muster::store::CommitBatch;
 use tokio::time::{Duration, Instant};
 
 use filled::Filled;
+use record::{Budget, Record};
 
 /// How often each is measured.
 const ROUNDS: usize = 30;
@@ -67,34 +69,34 @@ fn main() -> anyhow::Result<()> {
         Ok(size) => {
             size.trim().parse().with_context(|| format!("MUSTER_BENCH_SIZES cannot be `{size}`; such as 10000"))?
         }
-        Err(_) if measuring => 100_000,
+        Err(_) if measuring => 10_000,
         Err(_) => 100,
     };
     let rounds = if measuring { ROUNDS } else { 1 };
     let mut filled = filled::fill(&[size])?.pop().context("there is no store")?;
-    let volumes = attach(&mut filled)?;
+    attach(&mut filled)?;
     filled.store.build_index()?;
-    let mut said = vec![format!("{size} instances, {volumes} volumes; p50 of {rounds}")];
+    let mut record = Record::new("sql");
+    let mut figure = |name: &str, millis, most: Option<f64>| {
+        record.figure(name, size, millis, "ms", most.map(Budget::AtMost));
+    };
     let walk = measured(rounds, || walked(&filled, INSTANCE))?;
-    said.push(line("walk over the rows of all instances", walk, None));
+    figure("walk over the rows of all instances", walk, None);
     let tallied = measured(rounds, || counted(&filled))?;
-    said.push(line("count_inventory by instance type", tallied, Some(walk)));
+    figure("count_inventory by instance type", tallied, Some(5.0));
     let groups = measured(rounds, || asked(&filled, GROUPS))?;
-    said.push(line("SQL: GROUP BY instance_type (budget: 60 ms at 100,000)", groups, Some(walk)));
+    figure("SQL: GROUP BY instance_type", groups, Some(60.0));
     let id = filled.ids.get(filled.ids.len() / 2).context("there are no instances")?;
     let sql = format!("SELECT id, name, state, instance_type FROM instance WHERE id = '{}'", id.id);
     let read = measured(rounds * 10, || read(&filled, id))?;
-    said.push(line("read of one instance", read, None));
+    figure("read of one instance", read, None);
     let point = measured(rounds * 10, || asked(&filled, &sql))?;
-    said.push(line("SQL: one instance by id (budget: 2 ms)", point, Some(read)));
+    figure("SQL: one instance by id", point, Some(2.0));
     let joined = measured(rounds, || asked(&filled, JOIN))?;
-    said.push(line("SQL: join of three tables (budget: 250 ms at 100,000)", joined, Some(walk)));
+    figure("SQL: join of three tables", joined, Some(250.0));
     let priced = measured(rounds, || asked(&filled, PRICED))?;
-    said.push(line("SQL: the same with list prices (budget: 250 ms at 100,000)", priced, Some(walk)));
-    if measuring {
-        writeln!(std::io::stdout(), "{}", said.join("\n"))?;
-    }
-    Ok(())
+    figure("SQL: the same with list prices", priced, Some(250.0));
+    if measuring { record.write() } else { Ok(()) }
 }
 
 /// The median, in milliseconds.
@@ -107,11 +109,6 @@ fn measured(rounds: usize, mut operation: impl FnMut() -> anyhow::Result<u64>) -
     }
     times.sort_unstable();
     Ok(times.get(times.len() / 2).map_or(0.0, |median| median.as_secs_f64() * 1e3))
-}
-
-fn line(name: &str, millis: f64, baseline: Option<f64>) -> String {
-    let ratio = baseline.map_or_else(String::new, |baseline| format!("  x {:.2}", millis / baseline.max(f64::EPSILON)));
-    format!("  {name}: {millis:.2} ms{ratio}")
 }
 
 /// How many rows a statement answers.
@@ -146,8 +143,8 @@ fn read(filled: &Filled, id: &ResourceId) -> anyhow::Result<u64> {
     Ok(u64::from(filled.store.snapshot()?.row(id)?.is_some()))
 }
 
-/// Adds the volumes that the instances have; how many they are.
-fn attach(filled: &mut Filled) -> anyhow::Result<usize> {
+/// Adds the volumes that the instances have.
+fn attach(filled: &mut Filled) -> anyhow::Result<()> {
     let mut entries = Vec::new();
     let snapshot = filled.store.snapshot()?;
     for id in &filled.ids {
@@ -163,13 +160,12 @@ fn attach(filled: &mut Filled) -> anyhow::Result<usize> {
         }
     }
     drop(snapshot);
-    let count = entries.len();
     while !entries.is_empty() {
         let rest = entries.split_off(entries.len().min(1_000));
         let page = std::mem::replace(&mut entries, rest);
         filled.writer.commit(CommitBatch { recorded_at: SEEN, entries: page, ..CommitBatch::default() })?;
     }
-    Ok(count)
+    Ok(())
 }
 
 fn document(volume: &str, instance: &ResourceId) -> Document {

@@ -35,6 +35,10 @@ pub(crate) struct Report {
     pub(crate) one: (Duration, Duration),
     /// The median time of listing one page, ours and the SDK's.
     pub(crate) page: (Duration, Duration),
+    /// The same two of the bare server.
+    pub(crate) bare: (Duration, Duration),
+    /// Memory of the bare server after the load.
+    pub(crate) bare_loaded: Memory,
 }
 
 impl fmt::Display for Report {
