@@ -10,7 +10,7 @@ use crate::connection;
 use crate::question::Question;
 
 /// How long a client goes on asking.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How long it waits after an answer that is none.
 const AGAIN: Duration = Duration::from_millis(2);
