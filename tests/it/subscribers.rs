@@ -47,7 +47,8 @@ fn half() -> Duration {
 /// The fewest tasks that the server has in a number of looks: each notification on its way is a task of its own for a moment, and
 /// thousands of them are sent a second.
 fn fewest_tasks(sandbox: &Sandbox) -> u64 {
-    let looks = std::iter::repeat_with(|| sandbox.server_facts()["tasks"].as_u64().expect("the server counts its tasks"));
+    let looks =
+        std::iter::repeat_with(|| sandbox.server_facts()["tasks"].as_u64().expect("the server counts its tasks"));
     looks.take(LOOKS).min().unwrap()
 }
 
