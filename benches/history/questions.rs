@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use muster::kinds::INSTANCE;
 use muster::model::{Seq, Timestamp};
-use muster::query::changes::{ChangeFilter, LogRange, find};
+use muster::query::changes::{BaselineRuns, ChangeFilter, LogRange, find};
 use muster::query::{AskedPoint, Filters, Point, Query, search};
 use serde_json::json;
 
@@ -69,18 +69,18 @@ fn point(lived: &Filled, moment: AskedPoint, now: Timestamp) -> anyhow::Result<P
 pub(crate) fn changes(lived: &Filled, reads: usize) -> anyhow::Result<()> {
     let mut random = fastrand::Rng::with_seed(6);
     let (mut pages, mut timelines) = (Times::default(), Times::default());
-    let question = ChangeFilter::default();
+    let (question, runs) = (ChangeFilter::default(), BaselineRuns::default());
     for _ in 0..reads / 10 {
         let span = LogRange::newest(lived::moment(lived, &mut random)?, None);
         let found =
-            pages.measure(|| Ok(find(|| lived.store.snapshot(), &question, None, span, CHANGES, |_| false)?))?;
+            pages.measure(|| Ok(find(|| lived.store.snapshot(), &runs, &question, None, span, CHANGES, |_| false)?))?;
         anyhow::ensure!(found.records().len() > 0, "a page is empty");
         let id = lived.ids.get(random.usize(..lived.ids.len())).context("no instances")?.clone();
         let newest = LogRange::newest(lived.store.snapshot()?.seq(), None);
         let subjects = Some(std::slice::from_ref(&id));
         let own = ChangeFilter { quiet: true, ..ChangeFilter::default() };
-        let found =
-            timelines.measure(|| Ok(find(|| lived.store.snapshot(), &own, subjects, newest, CHANGES, |_| false)?))?;
+        let found = timelines
+            .measure(|| Ok(find(|| lived.store.snapshot(), &runs, &own, subjects, newest, CHANGES, |_| false)?))?;
         anyhow::ensure!(found.records().len() > 0, "{id} has no timeline");
     }
     say(&format!("a page of {CHANGES} changes from anywhere: {}", pages.shown()))?;
