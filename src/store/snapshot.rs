@@ -4,7 +4,7 @@ mod history;
 mod lists;
 mod rows;
 mod scopes;
-mod sealed;
+pub(super) mod sealed;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,7 +12,6 @@ use std::sync::Arc;
 use redb::{Database, ReadOnlyTable, ReadableDatabase};
 use thiserror::Error;
 
-pub use self::sealed::SealedRecord;
 use super::body_place::BodyPlace;
 use super::codec::{self, DecodeError, DiskHead, DiskKnown, DiskLedger, Live};
 use super::damage::Damages;

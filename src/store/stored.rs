@@ -8,7 +8,7 @@ use std::fmt;
 use serde::ser::{Error, SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 
-use super::codec::{self, MAX_DEPTH, Next, Tokens};
+use super::codec::{MAX_DEPTH, Next, Tokens, parts};
 use crate::model::{Document, GroupEvidence, Provisional, Seq, Timestamp};
 
 /// A resource's current state: [`crate::model::Current`] with its document in stored form.
@@ -44,7 +44,7 @@ impl StoredDocument {
     /// bytes are malformed.
     #[must_use]
     pub fn parts(&self, wanted: &[&str]) -> Option<Document> {
-        codec::parts(&self.0, wanted)
+        parts(&self.0, wanted)
     }
 }
 

@@ -24,15 +24,20 @@ pub(super) fn newest_after(
 ) -> Result<Option<Timestamp>, RequestError> {
     let snapshot = core.snapshot()?;
     // Almost always the first few records decide, and most of the others are what a first sweep found.
-    let (mut any, mut found) = (None, None);
-    snapshot.each_sealed_before(Seq(u64::MAX), LOOKED_AT, |sealed| {
-        if let Some(record) = sealed.baseline() {
-            return if record.recorded_at <= as_of { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
-        }
-        let Some(record) = sealed.open() else { return ControlFlow::Continue(()) };
-        if record.recorded_at <= as_of {
+    let (mut any, mut found, mut is_all) = (None, None, false);
+    let has_none_left = snapshot.each_sealed_before(Seq(u64::MAX), LOOKED_AT, |sealed| {
+        let record = match sealed.baseline() {
+            Some(record) if record.recorded_at > as_of => return ControlFlow::Continue(()),
+            Some(_) => None,
+            None => match sealed.open() {
+                Some(record) => Some(record).filter(|record| record.recorded_at > as_of),
+                None => return ControlFlow::Continue(()),
+            },
+        };
+        let Some(record) = record else {
+            is_all = true;
             return ControlFlow::Break(());
-        }
+        };
         if !is_between_sweeps(&record) {
             return ControlFlow::Continue(());
         }
@@ -46,7 +51,8 @@ pub(super) fn newest_after(
         }
         ControlFlow::Continue(())
     })?;
-    Ok(found.or(any))
+    // All that is newer was looked at: what is of other kinds does not count.
+    Ok(found.or(any.filter(|_| !is_all && !has_none_left)))
 }
 
 /// Whether something else than a sweep saw a change. What a sweep saw is as of the sweep.
