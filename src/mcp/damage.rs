@@ -43,7 +43,7 @@ impl AnswerSubject<'_> {
             kinds.iter().any(|kind| damaged.concerns(Some(&kind.kind()), scope))
         };
         match self {
-            AnswerSubject::Now(kinds, scope) => damaged.is_row() && concerns(kinds, *scope),
+            AnswerSubject::Now(kinds, scope) => damaged.is_of_now() && concerns(kinds, *scope),
             AnswerSubject::Then(kinds, scope) => concerns(kinds, *scope),
             AnswerSubject::Log(None) => damaged.is_of_log(),
             AnswerSubject::Log(Some(ids)) => {

@@ -221,6 +221,11 @@ fn walk(
     let mut visit = |sealed: SealedRecord<'_>| {
         if stop == Some(sealed.seq) && may_skip {
             is_stopped = true;
+            // Up to the stretch, also where records before it are missing.
+            found.span.at = match span.order {
+                ReadOrder::Oldest => Seq(sealed.seq.0.saturating_sub(1)),
+                ReadOrder::Newest => sealed.seq.next(),
+            };
             return ControlFlow::Break(());
         }
         *looked += 1;
@@ -241,7 +246,10 @@ fn walk(
         } else {
             open.end();
         }
-        let Some(record) = sealed.open() else { return ControlFlow::Continue(()) };
+        let Some(record) = sealed.open() else {
+            found.span.at = sealed.seq;
+            return ControlFlow::Continue(());
+        };
         let taken = found.take(question, record, limit);
         is_whole = taken.is_continue();
         taken

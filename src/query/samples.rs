@@ -12,7 +12,7 @@ use crate::model::{
     ActionId, ActionRequest, Cause, Current, Document, Event, Evidence, Group, Kind, Map, ResourceId, RowFields, Scope,
     Seq, Source, Timestamp,
 };
-use crate::store::fixtures::PlainStore;
+use crate::store::fixtures::{PlainStore, flip_record};
 use crate::store::retain::Due;
 use crate::store::{CommitBatch, Store, StoreOptions, Writer};
 
@@ -29,7 +29,7 @@ pub(super) enum Op {
 
 /// A store, and what it should hold.
 pub(super) struct SampleLog {
-    _dir: TempDir,
+    dir: TempDir,
     pub(super) writer: Writer,
     pub(super) store: Store,
     /// What the store should hold.
@@ -81,12 +81,24 @@ fn document(state: &str, tag: &str) -> Document {
     Document::new(Map::from([("State", state_of(state)), ("Tags", tags([("team", tag)]))]))
 }
 
+fn open(dir: &TempDir) -> (Writer, Store) {
+    crate::store::open(StoreOptions { cache_bytes: 4 << 20, ..StoreOptions::new(dir.path(), project) }).unwrap()
+}
+
 impl SampleLog {
     pub(super) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let options = StoreOptions { cache_bytes: 4 << 20, ..StoreOptions::new(dir.path(), project) };
-        let (writer, store) = crate::store::open(options).unwrap();
-        SampleLog { _dir: dir, writer, store, plain: PlainStore::default() }
+        let (writer, store) = open(&dir);
+        SampleLog { dir, writer, store, plain: PlainStore::default() }
+    }
+
+    /// The same with a damaged record.
+    pub(super) fn with_damaged(self, seq: Seq) -> Self {
+        let SampleLog { dir, writer, store, plain } = self;
+        drop((writer, store));
+        flip_record(dir.path(), seq);
+        let (writer, store) = open(&dir);
+        SampleLog { dir, writer, store, plain }
     }
 
     /// Commits what `ops` mean, at most `size` records at once. Record n is committed between 1000 n and 1000 n + 999.

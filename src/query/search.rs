@@ -167,13 +167,19 @@ fn indexed(
         return Ok(None);
     }
     let point = Point { at: snapshot.newest_time()?, seq: found.seq };
-    holds(&snapshot, point)?;
-    let rows: Vec<Row> =
-        found.ids.iter().filter_map(|id| row_at(&snapshot, id, point).transpose()).collect::<Result<_, _>>()?;
-    // One that cannot be read would make the page look like the last one.
-    if rows.len() < found.ids.len() {
+    if holds(&snapshot, point).is_err() {
         return Ok(None);
     }
+    let rows: Result<Vec<Row>, PastError> =
+        found.ids.iter().filter_map(|id| row_at(&snapshot, id, point).transpose()).collect();
+    let rows = match rows {
+        // One that is not there would make the page look like the last one.
+        Ok(rows) if rows.len() < found.ids.len() => return Ok(None),
+        Ok(rows) => rows,
+        // The stored rows are read without those that cannot be.
+        Err(PastError::Read(ReadError::Damaged(_))) => return Ok(None),
+        Err(error) => return Err(error),
+    };
     Ok(Some((rows, found.total, found.seq)))
 }
 
@@ -221,7 +227,12 @@ fn some(store: &Store, query: &Query, after: Option<&ResourceId>) -> Result<Coun
     loop {
         let snapshot = store.snapshot()?;
         for id in &ids {
-            rows.extend(snapshot.row(id)?);
+            match snapshot.row(id) {
+                Ok(row) => rows.extend(row),
+                // The answer says so.
+                Err(ReadError::Damaged(_)) => {}
+                Err(error) => return Err(error),
+            }
         }
         drop(snapshot);
         // A row that the index named may be gone by now. The page is filled up, else it would look like the last one.

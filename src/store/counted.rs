@@ -65,17 +65,19 @@ pub(super) fn remove(table: &mut CountedTable<'_>, key: &[u8], live: &mut u64) -
     Ok(())
 }
 
-/// Gives the body of version `seq` a place of its own, unless it has one.
+/// Gives the body of version `seq` a place of its own, unless it has one that can be read: what it is made from may be about to go.
 pub(super) fn insert_body(
     bodies: &mut BodiesTable<'_>,
     seq: Seq,
     document: &Document,
     live: &mut u64,
 ) -> Result<(), WriteError> {
-    if bodies.get(seq.0)?.is_none() {
+    let held = bodies.get(seq.0)?.map(|held| (held.value().len(), codec::body_tokens(seq, held.value()).is_ok()));
+    if held.is_none_or(|(_, reads)| !reads) {
         let bytes = codec::encode_body(seq, document)?;
         bodies.insert(seq.0, bytes.as_slice())?;
-        *live += size(8, bytes.len());
+        let freed = held.map_or(0, |(length, _)| size(8, length));
+        *live = (*live + size(8, bytes.len())).saturating_sub(freed);
     }
     Ok(())
 }

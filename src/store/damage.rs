@@ -30,10 +30,11 @@ pub struct DamagedRecord {
 }
 
 impl DamagedRecord {
-    /// Whether current lists, searches and counts read it.
+    /// Whether answers about the present may lack it, or show what was true before: where a resource's body cannot be read, what a
+    /// describe shows of it cannot be recorded.
     #[must_use]
-    pub fn is_row(&self) -> bool {
-        self.table == ROWS
+    pub fn is_of_now(&self) -> bool {
+        [ROWS, CURRENT, BODIES].contains(&self.table)
     }
 
     /// Whether it belongs to the log: a record, or the link from a resource to one.
@@ -63,7 +64,15 @@ struct Noted {
 impl Damages {
     /// Notes an unreadable record. `id` is its resource, if its key does not name it.
     pub(super) fn note(&self, key: &[u8], id: Option<&ResourceId>, error: &DecodeError) {
-        let table = error.table;
+        self.note_in(error.table, key, id, error);
+    }
+
+    /// Notes that the current state of a resource, whose key this is, cannot be read because of a record of the log.
+    pub(super) fn note_current(&self, key: &[u8], id: &ResourceId, error: &DecodeError) {
+        self.note_in(CURRENT, key, Some(id), error);
+    }
+
+    fn note_in(&self, table: &'static str, key: &[u8], id: Option<&ResourceId>, error: &DecodeError) {
         let place = (table, key.to_vec());
         if self.0.read().found.contains_key(&place) {
             return;

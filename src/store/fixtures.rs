@@ -1,9 +1,11 @@
 //! Documents, events and stores for the tests of the store, and stores for those of others.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use proptest::prelude::*;
+use redb::ReadableTable;
 use tempfile::TempDir;
 
 use super::{CommitBatch, Store, StoreOptions, Writer};
@@ -15,6 +17,20 @@ use crate::model::{
     Document, Event, Evidence, Group, Kind, Map, Principal, Provisional, Recorded, Repeats, ResourceId, RowFields, Seq,
     Source, Tagging, Value, WriteAttempt,
 };
+
+/// Flips a bit in the middle of a record of the log of a closed store.
+pub(crate) fn flip_record(dir: &Path, seq: Seq) {
+    let database = redb::Database::open(dir.join(super::FILE_NAME)).unwrap();
+    let txn = database.begin_write().unwrap();
+    {
+        let mut events = txn.open_table(super::tables::EVENTS_TABLE).unwrap();
+        let mut record = events.get(seq.0).unwrap().unwrap().value().to_vec();
+        let middle = record.len() / 2;
+        record[middle] ^= 4;
+        events.insert(seq.0, record.as_slice()).unwrap();
+    }
+    txn.commit().unwrap();
+}
 
 pub(super) fn instance(id: &str) -> ResourceId {
     ResourceId::new(&scope_in("eu-central-1"), &kind(), id)

@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::thread;
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, MutexGuard, RwLock};
 
 pub use self::kind::alike::AlikeRows;
 pub use self::kind::copied::{IndexRows, RowSelection, TagSelection};
@@ -55,6 +55,8 @@ pub struct Index {
     state: RwLock<IndexState>,
     /// The scopes that searches without a scope leave out.
     retired: RwLock<Retired>,
+    /// See [`Index::turn`].
+    turn: Mutex<()>,
 }
 
 #[derive(Default)]
@@ -190,11 +192,12 @@ impl Index {
     /// Builds the index from `rows`; returns at once if it exists or is being built.
     pub(super) fn build(&self, snapshot: impl Fn() -> Result<Snapshot, ReadError> + Sync) -> Result<(), ReadError> {
         {
+            let _turn = self.turn();
             let mut state = self.state.write();
             if !matches!(*state, IndexState::Absent) {
                 return Ok(());
             }
-            // From here on commits are kept; the first snapshot, taken after this, holds all earlier ones.
+            // From here on commits are kept; the first snapshot, taken after this, holds all earlier ones: none is half published.
             *state = IndexState::Building { kinds: HashMap::new(), pending: Vec::new(), seq: Seq::ZERO };
         }
         let built = self.build_kinds(&snapshot);
@@ -262,6 +265,11 @@ impl Index {
         kinds.insert(kind, index);
         *seq = read.max(*seq);
         Ok(())
+    }
+
+    /// Held from before a commit is applied until it is published, so that a build begins before both or after both.
+    pub(super) fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock()
     }
 
     /// Applies a commit.

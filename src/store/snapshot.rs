@@ -256,7 +256,10 @@ impl Snapshot {
             // Records of the log are noted by their seq.
             let seq = error.key.parse::<u64>().ok().filter(|_| error.table == EVENTS);
             match seq {
-                Some(seq) => self.0.damages.note(&seq.to_be_bytes(), Some(id), error),
+                Some(seq) => {
+                    self.0.damages.note(&seq.to_be_bytes(), Some(id), error);
+                    self.0.damages.note_current(key, id, error);
+                }
                 None => self.0.damages.note(key, Some(id), error),
             }
         }

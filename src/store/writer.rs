@@ -108,8 +108,12 @@ impl Writer {
         let committed = Committed { first, last: seq, touched: applied.touched };
         self.ledger = applied.ledger;
         self.shared.damages.renewed(applied.rows.iter().map(|(id, _)| id));
-        self.shared.index.apply(seq, applied.rows);
-        if let Err(error) = self.shared.publish() {
+        let published = {
+            let _turn = self.shared.index.turn();
+            self.shared.index.apply(seq, applied.rows);
+            self.shared.publish()
+        };
+        if let Err(error) = published {
             self.doubt = Some(UnknownCommit { committed, rows: Vec::new() });
             return Err(self.latch(error.into()));
         }

@@ -6,15 +6,16 @@
 //! protocol, the headers, the metadata. A later one that is alike, byte for byte, is answered here, if that takes no waiting. Every
 //! error, and everything else, goes to rmcp.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::header::{self, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode, Version};
 use axum::response::Response;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use rmcp::model::RequestId;
+use tokio::sync::Semaphore;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::accept::JSON;
@@ -32,6 +33,11 @@ const NAME: &str = "mcp-name";
 const ENCODED: &str = "=?base64?";
 /// How many precedents are kept. When there are more, all are forgotten.
 const MOST: usize = 256;
+/// How many requests that came once are remembered, by their hashes: only what comes again becomes a precedent, so that a client
+/// whose requests are all different puts none out.
+const MOST_ONCE: usize = 4_096;
+/// How many pages of a list are made at once. Further requests go to rmcp, which has a limit of its own.
+const PAGES: usize = 64;
 /// The longest precedent.
 const LENGTH: usize = 8 * 1024;
 
@@ -40,6 +46,9 @@ pub(super) struct Precedents {
     server: McpServer,
     /// Everything but id, URI and cursor of requests that rmcp answered with a result, by their hashes.
     known: RwLock<HashMap<u64, Box<[u8]>>>,
+    /// The hashes of those that came once.
+    once: Mutex<HashSet<u64>>,
+    pages: Semaphore,
 }
 
 /// A request that may have a precedent.
@@ -52,7 +61,7 @@ pub(super) struct PrecedentCase<'a> {
 
 impl Precedents {
     pub(super) fn new(server: McpServer) -> Self {
-        Precedents { server, known: RwLock::default() }
+        Precedents { server, known: RwLock::default(), once: Mutex::default(), pages: Semaphore::new(PAGES) }
     }
 
     /// The request as a case; `None` for one that rmcp has to answer whatever it has answered before.
@@ -110,6 +119,7 @@ impl Precedents {
                 vec![answer.into()]
             }
             PlainQuestion::List(cursor) => {
+                let _turn = self.pages.try_acquire().ok()?;
                 let page = self.server.page_at_once(cursor).await?;
                 vec![head.into(), page.head, page.entries, Bytes::from_static(b"]}}")]
             }
@@ -126,6 +136,9 @@ impl Precedents {
         if is_known || !is_json || response.status() != StatusCode::OK || case.alike.len() > LENGTH {
             return response;
         }
+        if self.is_first(case.hash) {
+            return response;
+        }
         let (parts, body) = response.into_parts();
         let Ok(answer) = to_bytes(body, usize::MAX).await else {
             return Response::from_parts(parts, Body::empty());
@@ -139,6 +152,17 @@ impl Precedents {
             all.insert(case.hash, case.alike.into_boxed_slice());
         }
         Response::from_parts(parts, Body::from(answer))
+    }
+}
+
+impl Precedents {
+    /// Whether a request with this hash has not come before.
+    fn is_first(&self, hash: u64) -> bool {
+        let mut once = self.once.lock();
+        if once.len() >= MOST_ONCE {
+            once.clear();
+        }
+        once.insert(hash)
     }
 }
 

@@ -115,6 +115,27 @@ proptest! {
 }
 
 #[test]
+fn a_damaged_record_beside_what_a_first_sweep_found_stops_nobody() {
+    let put: Vec<_> = (0..IDS).map(|n| crate::query::samples::Op::Put(n, "running", "a")).collect();
+    // The first four records are of a first sweep; the damaged one stands before or after the others.
+    for (damaged, first, span) in
+        [(1, 2, LogRange::oldest(Seq::ZERO, Some(Seq(4)))), (4, 1, LogRange::newest(Seq(5), None))]
+    {
+        let mut sample = SampleLog::new();
+        sample.play(&put, 4);
+        let sample = sample.with_damaged(Seq(damaged));
+        let (question, runs) = (ChangeFilter::default(), BaselineRuns::default());
+        for _ in 0..2 {
+            let enough = |looked| looked > 100;
+            let found = find(|| sample.store.snapshot(), &runs, &question, None, span, 10, enough).unwrap();
+            assert_eq!((found.end(), found.hidden()), (StopReason::Reached, 3), "{damaged}");
+        }
+        let known = runs.next(sample.store.log_id(), LogRange::oldest(Seq(first - 1), None), Seq::ZERO).unwrap();
+        assert_eq!((known.first, known.last), (Seq(first), Seq(first + 2)), "the others are not read again");
+    }
+}
+
+#[test]
 fn what_is_folded_away_is_an_error_and_never_a_gap() {
     let mut sample = SampleLog::new();
     let put: Vec<_> = (0..IDS).map(|n| crate::query::samples::Op::Put(n, "running", "a")).collect();

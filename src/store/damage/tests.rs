@@ -87,7 +87,7 @@ fn a_damaged_row_is_reported_and_everything_else_is_served() {
         assert_eq!(names, 5);
         let found = only(&store);
         assert_eq!((found.table, found.id.as_ref()), (ROWS, Some(&instance("i-2"))));
-        assert!(found.is_row() && found.concerns(Some(&kind()), Some(&scope_in("eu-central-1"))));
+        assert!(found.is_of_now() && found.concerns(Some(&kind()), Some(&scope_in("eu-central-1"))));
         assert!(!found.concerns(None, Some(&scope_in("eu-west-1"))));
         assert_eq!(store.damaged_rows(&kind(), None), 1);
         // Written again, it is intact.
@@ -219,4 +219,13 @@ fn a_damaged_base_is_an_error_of_its_own_resource_only() {
     assert!(is_damage(snapshot.past(&instance("i-2"), Seq(6))));
     assert!(snapshot.past(&instance("i-1"), Seq(6)).unwrap().is_some());
     assert_eq!((only(&store).table, only(&store).id), (BASE, Some(instance("i-2"))));
+}
+
+#[test]
+fn folding_makes_an_unreadable_body_again_of_the_records_that_go() {
+    let (_dir, mut writer, store) = damaged(|txn| flip_numbered(txn, BODIES_TABLE, 7));
+    assert!(is_damage(store.snapshot().unwrap().current(&instance("i-0"))));
+    writer.fold(Due { until: at_millis(10_000), down_to: 0 }, 100, || true).unwrap();
+    let current = store.snapshot().unwrap().current(&instance("i-0")).unwrap().unwrap();
+    assert_eq!(current.document, document("stopped", "a"));
 }

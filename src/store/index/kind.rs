@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::rows::{IndexedRow, SortedKey, SortedRows};
 use super::scopes::{ScopeNumbers, WantedScopes};
-use super::terms::{KnownTerm, Term, TermSet, Terms};
+use super::terms::{KnownTerm, MOST, Term, TermSet, Terms};
 use crate::model::packed::{compare, pack, unpacked};
 use crate::model::{Kind, ResourceId, RowFields, Scope};
 use crate::store::matcher::{Comparison, Matcher, On};
@@ -254,7 +254,9 @@ impl KindIndex {
     /// Interns the used terms again, in list order, once as many are unused as used: changing values (addresses, states) leave
     /// terms that no row has. The average cost per insertion is constant.
     fn clean_if_worthwhile(&mut self) -> Result<(), Overflow> {
-        if self.terms.len() < 4096 + 2 * self.cleaned {
+        // Before numbers run out as well, unless that would free few.
+        let due = (4096 + 2 * self.cleaned).min(MOST / 16 * 15);
+        if self.terms.len() < due || self.cleaned > MOST / 8 * 7 {
             return Ok(());
         }
         let terms = std::mem::take(&mut self.terms);

@@ -25,7 +25,7 @@ const LONG_KEY: u8 = 0xFF;
 const RUN: usize = 8;
 
 /// How many terms there can be: a row takes 3 bytes for the number of a term, and a slot as many.
-const MOST: usize = (1 << 24) - 2;
+pub(super) const MOST: usize = (1 << 24) - 2;
 
 /// A term to be found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -50,9 +50,11 @@ impl Snapshot {
             Ok(disk) if disk.projection == *version.get_or_insert_with(|| self.projection(id)) => {
                 Ok(row(id.clone(), &disk))
             }
-            Ok(disk) => match self.current(id)? {
-                Some(current) => Ok(self.row_of(id, &current)),
-                None => Ok(row(id.clone(), &disk)),
+            Ok(disk) => match self.current(id) {
+                Ok(Some(current)) => Ok(self.row_of(id, &current)),
+                // What another version made of it is better than its absence.
+                Ok(None) | Err(ReadError::Damaged(_)) => Ok(row(id.clone(), &disk)),
+                Err(error) => Err(error),
             },
             Err(error) => {
                 self.0.damages.note(key, Some(id), &error);
