@@ -118,9 +118,7 @@ proptest! {
 fn a_damaged_record_beside_what_a_first_sweep_found_stops_nobody() {
     let put: Vec<_> = (0..IDS).map(|n| crate::query::samples::Op::Put(n, "running", "a")).collect();
     // The first four records are of a first sweep; the damaged one stands before or after the others.
-    for (damaged, first, span) in
-        [(1, 2, LogRange::oldest(Seq::ZERO, Some(Seq(4)))), (4, 1, LogRange::newest(Seq(5), None))]
-    {
+    for (damaged, span) in [(1, LogRange::oldest(Seq::ZERO, Some(Seq(4)))), (4, LogRange::newest(Seq(5), None))] {
         let mut sample = SampleLog::new();
         sample.play(&put, 4);
         let sample = sample.with_damaged(Seq(damaged));
@@ -130,8 +128,8 @@ fn a_damaged_record_beside_what_a_first_sweep_found_stops_nobody() {
             let found = find(|| sample.store.snapshot(), &runs, &question, None, span, 10, enough).unwrap();
             assert_eq!((found.end(), found.hidden()), (StopReason::Reached, 3), "{damaged}");
         }
-        let known = runs.next(sample.store.log_id(), LogRange::oldest(Seq(first - 1), None), Seq::ZERO).unwrap();
-        assert_eq!((known.first, known.last), (Seq(first), Seq(first + 2)), "the others are not read again");
+        let known = runs.begins(sample.store.log_id(), LogRange::newest(Seq(9), None));
+        assert!(known.is_some(), "the others are not read again");
     }
 }
 

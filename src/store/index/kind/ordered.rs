@@ -23,33 +23,33 @@ pub struct OrderedPage<'a, K> {
 }
 
 /// Where a row stands in an order: by its place, then by its id, then by its scope.
-struct Placed<'a, K: Clone> {
+struct OrderedRow<'a, K: Clone> {
     place: Cow<'a, K>,
     /// Packed.
     id: &'a [u8],
     scope: &'a Scope,
 }
 
-impl<K: Ord + Clone> Ord for Placed<'_, K> {
+impl<K: Ord + Clone> Ord for OrderedRow<'_, K> {
     fn cmp(&self, other: &Self) -> Ordering {
         let places = self.place.cmp(&other.place);
         places.then_with(|| compare(self.id, other.id)).then_with(|| self.scope.cmp(other.scope))
     }
 }
 
-impl<K: Ord + Clone> PartialOrd for Placed<'_, K> {
+impl<K: Ord + Clone> PartialOrd for OrderedRow<'_, K> {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl<K: Ord + Clone> PartialEq for Placed<'_, K> {
+impl<K: Ord + Clone> PartialEq for OrderedRow<'_, K> {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other).is_eq()
     }
 }
 
-impl<K: Ord + Clone> Eq for Placed<'_, K> {}
+impl<K: Ord + Clone> Eq for OrderedRow<'_, K> {}
 
 impl KindIndex {
     /// The matching rows of a page, in the order of their `place`, then of their ids, and the total number of matches. `place` is
@@ -83,8 +83,8 @@ impl KindIndex {
             places.get(usize::try_from(slot.checked_sub(1)?).ok()?)
         };
         let after = page.after.map(|(place, id)| (place, packed(&id.id), id.scope()));
-        let after = after.as_ref().map(|(place, id, scope)| Placed { place: Cow::Borrowed(*place), id, scope });
-        let mut first: BinaryHeap<Placed<'_, K>> = BinaryHeap::new();
+        let after = after.as_ref().map(|(place, id, scope)| OrderedRow { place: Cow::Borrowed(*place), id, scope });
+        let mut first: BinaryHeap<OrderedRow<'_, K>> = BinaryHeap::new();
         let mut total = 0;
         for row in self.rows.iter().filter(wants) {
             let Some(scope) = self.scopes.get(row.scope) else { continue };
@@ -94,7 +94,7 @@ impl KindIndex {
                 _ => of_term(number).map(Cow::Borrowed),
             };
             let place = shown.shared(row.terms).filter_map(of_value).min().unwrap_or(Cow::Borrowed(&none));
-            let found = Placed { place, id: row.id, scope };
+            let found = OrderedRow { place, id: row.id, scope };
             if after.as_ref().is_some_and(|after| found <= *after) {
                 continue;
             }
