@@ -5,6 +5,7 @@ mod cors;
 mod frames;
 mod http;
 mod http_listener;
+mod leaving_answers;
 mod line_transport;
 mod numbered;
 mod open_connections;
@@ -35,6 +36,7 @@ use tower::Layer;
 use tower::limit::GlobalConcurrencyLimitLayer;
 
 use self::http::HttpFace;
+use self::leaving_answers::LeavingAnswers;
 use self::line_transport::LineTransport;
 use self::numbered::Numbered;
 use self::precedents::Precedents;
@@ -123,7 +125,7 @@ where
     let conversation = Arc::new(Mutex::new(Conversation::default()));
     let lines = LineTransport::new(read, write, Arc::clone(&conversation), handler.stop().clone(), silence.clone());
     let farewell = silence.map(|_| lines.farewell());
-    let wire = Numbered::new(lines, conversation);
+    let wire = Numbered::new(lines, conversation, LeavingAnswers::default());
     let serving = async {
         let opening =
             serve_server_with_ct::<_, _, _, TransportAdapterIdentity>(SocketService(handler), wire, end.clone());

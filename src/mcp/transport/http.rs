@@ -122,6 +122,9 @@ async fn with_message(face: &HttpFace, mut parts: Parts, bytes: &[u8], next: Nex
         Some(session) => sessions.restoring(session).await,
         None => None,
     };
+    if let (Some(session), Some(id)) = (&session, &id) {
+        sessions.gone(session, id).await;
+    }
     let conversation = conversation(sessions, session.as_deref(), protocol);
     let outcome = conversation.lock().admit(message);
     let message = match outcome {

@@ -15,19 +15,21 @@ use rmcp::model::{
 use rmcp::service::{OriginatingRequestId, RoleServer};
 use rmcp::transport::Transport;
 
+use super::leaving_answers::{LeavingAnswer, LeavingAnswers};
 use crate::mcp::normalise::Conversation;
 
 /// A transport whose requests are numbered.
 pub(super) struct Numbered<T> {
     inner: T,
     conversation: Arc<Mutex<Conversation>>,
+    leaving: LeavingAnswers,
     numbers: RequestNumbers,
 }
 
 impl<T> Numbered<T> {
-    /// Numbers what comes from `inner`, and tells `conversation` what was answered.
-    pub(super) fn new(inner: T, conversation: Arc<Mutex<Conversation>>) -> Self {
-        Numbered { inner, conversation, numbers: RequestNumbers::default() }
+    /// Numbers what comes from `inner`, and tells `conversation` what was answered, and `leaving` until when the answer is on its way.
+    pub(super) fn new(inner: T, conversation: Arc<Mutex<Conversation>>, leaving: LeavingAnswers) -> Self {
+        Numbered { inner, conversation, leaving, numbers: RequestNumbers::default() }
     }
 }
 
@@ -35,13 +37,19 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for Numbered<T> {
     type Error = T::Error;
 
     fn send(&mut self, item: ServerJsonRpcMessage) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
-        let item = self.numbers.outbound(item, |id| self.conversation.lock().answered(id));
+        let mut answer: Option<LeavingAnswer> = None;
+        let item = self.numbers.outbound(item, |id| {
+            answer = Some(self.leaving.begin(id));
+            self.conversation.lock().answered(id);
+        });
         let sending = item.map(|item| self.inner.send(item));
         async move {
-            match sending {
+            let sent = match sending {
                 Some(sending) => sending.await,
                 None => Ok(()),
-            }
+            };
+            drop(answer);
+            sent
         }
     }
 
@@ -91,7 +99,11 @@ impl RequestNumbers {
     }
 
     /// The message with the client's id; `None` when its request is over.
-    fn outbound(&mut self, mut item: ServerJsonRpcMessage, freed: impl Fn(&RequestId)) -> Option<ServerJsonRpcMessage> {
+    fn outbound(
+        &mut self,
+        mut item: ServerJsonRpcMessage,
+        mut freed: impl FnMut(&RequestId),
+    ) -> Option<ServerJsonRpcMessage> {
         match &mut item {
             JsonRpcMessage::Response(response) => {
                 response.id = self.take(&response.id)?;

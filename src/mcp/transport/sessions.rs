@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use futures::{Stream, StreamExt, stream};
 use parking_lot::Mutex;
-use rmcp::model::{ClientJsonRpcMessage, ClientNotification, CustomNotification, ServerJsonRpcMessage};
+use rmcp::model::{ClientJsonRpcMessage, ClientNotification, CustomNotification, RequestId, ServerJsonRpcMessage};
 use rmcp::transport::streamable_http_server::session::local::{
     LocalSessionManager, LocalSessionManagerError, SessionTransport,
 };
 use rmcp::transport::streamable_http_server::session::{RestoreOutcome, ServerSseMessage, SessionId, SessionManager};
 use tokio::sync::MutexGuard;
 
+use super::leaving_answers::LeavingAnswers;
 use super::numbered::Numbered;
 use crate::mcp::idle::IdleQueue;
 use crate::mcp::normalise::Conversation;
@@ -51,6 +52,7 @@ struct ServedSessions {
 
 struct ServedSession {
     conversation: Arc<Mutex<Conversation>>,
+    leaving: LeavingAnswers,
     /// Tells the streams of this session from those before it was restored: their events have the same numbers.
     epoch: u32,
     streams: usize,
@@ -84,6 +86,14 @@ impl HttpSessions {
         self.table.lock().sessions.get(session).map(|served| Arc::clone(&served.conversation))
     }
 
+    /// Waits until no answer with this id is on its way in a session.
+    pub(super) async fn gone(&self, session: &str, id: &RequestId) {
+        let leaving = self.table.lock().sessions.get(session).map(|served| served.leaving.clone());
+        if let Some(leaving) = leaving {
+            leaving.gone(id).await;
+        }
+    }
+
     /// Waits for its turn to restore a session; `None` when there is nothing to restore.
     pub(super) async fn restoring(&self, session: &str) -> Option<MutexGuard<'_, ()>> {
         let is_restorable = || !self.table.lock().sessions.contains_key(session) && self.remembered.contains(session);
@@ -97,7 +107,7 @@ impl HttpSessions {
     /// Begins to serve a session. Whoever `restores` it holds the turn of it.
     async fn serve(&self, id: &SessionId, transport: SessionTransport, restores: bool) -> Numbered<SessionTransport> {
         self.remembered.served(id);
-        let conversation = self.table.lock().add(id);
+        let (conversation, leaving) = self.table.lock().add(id);
         let held = restores.then(|| digest(id));
         loop {
             // It is restored only once it has gone. Waiting for a turn while another one is held could last for ever: where the turn
@@ -115,7 +125,7 @@ impl HttpSessions {
             }
             self.remembered.left(&idle).await;
         }
-        Numbered::new(transport, conversation)
+        Numbered::new(transport, conversation, leaving)
     }
 
     /// Counts a stream of a session.
@@ -139,13 +149,19 @@ fn digest(session: &str) -> usize {
 }
 
 impl ServedSessions {
-    fn add(&mut self, id: &SessionId) -> Arc<Mutex<Conversation>> {
+    fn add(&mut self, id: &SessionId) -> (Arc<Mutex<Conversation>>, LeavingAnswers) {
         let conversation = Arc::new(Mutex::new(Conversation::opened()));
+        let leaving = LeavingAnswers::default();
         let idle = Some(self.idle.add(id.clone()));
-        let served =
-            ServedSession { conversation: Arc::clone(&conversation), epoch: fastrand::u32(..), streams: 0, idle };
+        let served = ServedSession {
+            conversation: Arc::clone(&conversation),
+            leaving: leaving.clone(),
+            epoch: fastrand::u32(..),
+            streams: 0,
+            idle,
+        };
         self.sessions.insert(id.clone(), served);
-        conversation
+        (conversation, leaving)
     }
 
     /// Removes the session that has been idle for the longest time, if more than `most` are idle and it `may_go`.
