@@ -34,8 +34,8 @@
 //! | summary | 5.3 | 2.3 | **25.6** | 20 |
 //!
 //! What is over is in bold. Reads and lists that are like one that rmcp has answered do without it (UPSTREAM.md: it takes 17 us of CPU of
-//! the 27 us of a bare read). At 10,000 instances and below the cache holds all 38 pages of the list; at 100,000 it holds none of the 50,
-//! of 0.9 MB each, and a page is made anew. A random read costs some 40 us more than a hot one: two look-ups in the store's tables. On a
+//! the 27 us of a bare read). At 10,000 instances and below the cache holds all 38 pages of the list; at 100,000 it holds few of the 50,
+//! of 0.9 MB each, and a page is made anew. A random read costs some 40 us more than a hot one, which was not profiled: it looks into two tables of the store. On a
 //! machine that others use as well the ratios come out higher: only figures taken alone count.
 
 #[path = "http/bare.rs"]
