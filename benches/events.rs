@@ -30,6 +30,8 @@ mod heard;
 #[path = "http/program.rs"]
 mod program;
 mod record;
+#[path = "http/sdk_config.rs"]
+mod sdk_config;
 #[path = "http/usage.rs"]
 mod usage;
 

@@ -4,14 +4,11 @@ use std::io::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Context as _;
-use aws_config::{BehaviorVersion, Region};
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::config::Credentials;
 use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, MessageSystemAttributeName};
-use aws_smithy_http_client::tls::Provider;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use serde_json::json;
 
+use crate::sdk_config::sdk_config;
 use crate::usage;
 
 /// Makes this program the baseline. Followed by the endpoint, the region, the queue's URL, and how many messages to receive.
@@ -23,16 +20,7 @@ const RECEIVERS: usize = 4;
 /// Receives and deletes so many messages, and prints the CPU time that one took as a banner.
 pub(crate) fn receive(endpoint: &str, region: &str, queue: &str, messages: u64) -> anyhow::Result<()> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
-        let http =
-            aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
-        let config = aws_config::defaults(BehaviorVersion::latest())
-            .endpoint_url(endpoint)
-            .region(Region::new(region.to_owned()))
-            .credentials_provider(Credentials::new("bench", "bench", None, None, "bench"))
-            .http_client(http)
-            .load()
-            .await;
-        let client = Client::new(&config);
+        let client = Client::new(&sdk_config(endpoint, region).await);
         let before = usage::cpu(std::process::id())?;
         let done = AtomicU64::new(0);
         let receivers = (0..RECEIVERS).map(|_| async {

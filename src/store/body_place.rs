@@ -13,8 +13,10 @@
 //! From this follows who shows a version that a change leaves behind, without a look: a version at or below the horizon is that of
 //! `base`; a later one, unless a discovery made it, is nobody's, and its body is removed.
 //!
-//! A damaged body is therefore damaged for everybody who shows it, and no second copy can replace it: `muster log verify` finds it,
-//! and a repair ends the log there or gives the resource up, which the next sweep then finds anew. A backup has its own copy.
+//! A damaged body is therefore damaged for everybody who shows it, and `muster log verify` finds it. A version in the table above the
+//! horizon is made again of `base` and the log, by a repair or when its records are folded. A discovery and a version that `base` shows
+//! have no second copy: a repair ends the log there or gives the resource up, which the next sweep then finds anew. A backup has its own
+//! copy.
 
 use redb::{AccessGuard, ReadableTable, StorageError};
 

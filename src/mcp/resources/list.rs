@@ -264,7 +264,7 @@ pub(super) fn entry(kind: &'static KindSpec, id: &str, name: Option<&str>) -> Re
 }
 
 /// The approximate size of an entry on the wire.
-fn weight(entry: &Resource) -> usize {
+pub(super) fn weight(entry: &Resource) -> usize {
     size(entry.uri.len(), entry.name.len(), entry.title.as_ref().map(String::len))
 }
 

@@ -114,7 +114,7 @@ impl PageEntries for EntryTexts {
     fn add_member(&mut self, kind: &'static KindSpec, id: &str, name: Option<&str>) -> usize {
         if kind.status_of.is_some() || !is_plain(id) {
             let entry = entry(kind, id, name);
-            let size = list::size(entry.uri.len(), entry.name.len(), entry.title.as_ref().map(String::len));
+            let size = list::weight(&entry);
             self.add(entry);
             return size;
         }

@@ -26,21 +26,16 @@ pub(super) fn newest_after(
     // Almost always the first few records decide, and most of the others are what a first sweep found.
     let (mut any, mut found, mut is_all) = (None, None, false);
     let has_none_left = snapshot.each_sealed_before(Seq(u64::MAX), LOOKED_AT, |sealed| {
-        let record = match sealed.baseline() {
-            Some(record) if record.recorded_at > as_of => return ControlFlow::Continue(()),
-            Some(_) => None,
-            None => match sealed.open() {
-                Some(record) => Some(record).filter(|record| record.recorded_at > as_of),
-                None => return ControlFlow::Continue(()),
-            },
+        let baseline = sealed.baseline().map(|record| record.recorded_at);
+        let record = if baseline.is_none() { sealed.open() } else { None };
+        let Some(at) = baseline.or(record.as_ref().map(|record| record.recorded_at)) else {
+            return ControlFlow::Continue(());
         };
-        let Some(record) = record else {
+        if at <= as_of {
             is_all = true;
             return ControlFlow::Break(());
-        };
-        if !is_between_sweeps(&record) {
-            return ControlFlow::Continue(());
         }
+        let Some(record) = record.filter(is_between_sweeps) else { return ControlFlow::Continue(()) };
         any = any.or(Some(record.recorded_at));
         let is_asked = record.event.resource().is_some_and(|id| {
             kinds.iter().any(|kind| kind.name == id.kind.as_str()) && scope.is_none_or(|scope| *scope == id.scope())

@@ -2,7 +2,7 @@
 //!
 //! Half of the time of a read is spent on what rmcp does around it: the request becomes a tree three times, and each one has a
 //! service, two tasks and four channels of its own. All of that decides the same for requests that differ in nothing but their id
-//! and the URI or the cursor. So rmcp answers the first of them, and with it decides about everything else: the host, the
+//! and the URI or the cursor. So rmcp answers the first two of them, and with it decides about everything else: the host, the
 //! protocol, the headers, the metadata. A later one that is alike, byte for byte, is answered here, if that takes no waiting. Every
 //! error, and everything else, goes to rmcp.
 
@@ -133,10 +133,8 @@ impl Precedents {
     pub(super) async fn note(&self, case: PrecedentCase<'_>, response: Response) -> Response {
         let is_known = self.known.read().contains_key(&case.hash);
         let is_json = response.headers().get(header::CONTENT_TYPE).is_some_and(|form| form == JSON);
-        if is_known || !is_json || response.status() != StatusCode::OK || case.alike.len() > LENGTH {
-            return response;
-        }
-        if self.is_first(case.hash) {
+        let may_be = is_json && response.status() == StatusCode::OK && case.alike.len() <= LENGTH;
+        if is_known || !may_be || self.is_first(case.hash) {
             return response;
         }
         let (parts, body) = response.into_parts();
@@ -153,9 +151,7 @@ impl Precedents {
         }
         Response::from_parts(parts, Body::from(answer))
     }
-}
 
-impl Precedents {
     /// Whether a request with this hash has not come before.
     fn is_first(&self, hash: u64) -> bool {
         let mut once = self.once.lock();
