@@ -345,6 +345,13 @@ impl KindSpec {
         hash.0
     }
 
+    /// The number of the filter whose value is the name of a resource without a `Name` tag, if it has one.
+    #[must_use]
+    pub fn named_by(&self) -> Option<u16> {
+        let field = self.name_field?;
+        self.filters.iter().find(|filter| filter.paths == [field]).map(|filter| filter.number)
+    }
+
     /// The row fields that lists and searches have of a document.
     pub(super) fn row(&self, document: &Document) -> RowFields {
         let mut facets: Vec<(u16, String)> = Vec::with_capacity(self.filters.len());

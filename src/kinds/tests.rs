@@ -4,6 +4,7 @@ use std::path::Path;
 
 use aws_sdk_ec2::types;
 
+use super::facet_reading::FacetReading;
 use super::fields::Fields;
 use super::*;
 use crate::model::fixtures::scope;
@@ -290,6 +291,15 @@ fn a_row_has_the_name_tag_or_else_the_kinds_own_name() {
     assert_eq!(row("security-group", &group(None)).name.as_deref(), Some("web"));
     assert_eq!(row("security-group", &group(Some(tags(&[("Name", "")])))).name.as_deref(), Some("web"));
     assert_eq!(row("security-group", &group(Some(tags(&[("Name", "front")])))).name.as_deref(), Some("front"));
+}
+
+#[test]
+fn a_kinds_own_name_is_the_value_of_a_filter() {
+    for spec in KINDS {
+        let filter = spec.filters.iter().find(|filter| Some(filter.number) == spec.named_by());
+        assert_eq!(filter.map(|filter| filter.paths), spec.name_field.as_ref().map(std::slice::from_ref), "{spec:?}");
+        assert!(filter.is_none_or(|filter| filter.reading == FacetReading::Scalars), "{spec:?}");
+    }
 }
 
 #[test]

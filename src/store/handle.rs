@@ -163,6 +163,26 @@ impl Store {
         Ok(found)
     }
 
+    /// Shows `visit` the id and name of at most `limit` resources of a kind, in list order, after `after`. Returns the last one;
+    /// `None` if there was none. A resource is named by its `Name` tag, or else by the value of the filter `named_by`. Reads `rows`,
+    /// which hold the names, while there is no index.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn each_name(
+        &self,
+        kind: &Kind,
+        named_by: Option<u16>,
+        after: Option<&ResourceId>,
+        limit: usize,
+        mut visit: impl FnMut(&str, Option<&str>),
+    ) -> Result<Option<ResourceId>, ReadError> {
+        if let Some(last) = self.0.index.each_name(kind, named_by, after, limit, &mut visit) {
+            return Ok(last);
+        }
+        self.snapshot()?.each_name(kind, after, limit, visit)
+    }
+
     /// The number of resources of a kind for each value that `on` selects; see [`Index::count_by`]. Reads `rows` while there is no
     /// index.
     ///

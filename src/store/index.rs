@@ -163,6 +163,23 @@ impl Index {
         Some(Scan { ids, total, seq })
     }
 
+    /// Shows `visit` the id and name of at most `limit` resources of a kind, in list order, after `after`. Returns the last one;
+    /// `None` in it if there was none. A resource is named by its `Name` tag, or else by the value of the filter `named_by`. `None`
+    /// while the kind is not ready: then nothing is shown.
+    pub fn each_name(
+        &self,
+        kind: &Kind,
+        named_by: Option<u16>,
+        after: Option<&ResourceId>,
+        limit: usize,
+        visit: impl FnMut(&str, Option<&str>),
+    ) -> Option<Option<ResourceId>> {
+        let state = self.state.read();
+        let (index, _) = state.kind(kind)?;
+        let wanted = WantedScopes { scope: None, retired: &self.retired.read() };
+        Some(index.and_then(|index| index.each_name(kind, &wanted, named_by, after, limit, visit)))
+    }
+
     /// A copy of rows of a kind, of the scopes that `sees` says, with what `selection` wants of them. `None` unless the kind stands
     /// at `at`, since a reader of a snapshot takes the rows of the same moment or none, and where it would take too much memory.
     #[must_use]

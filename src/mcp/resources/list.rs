@@ -19,7 +19,6 @@ use crate::mcp::uri::Address;
 use crate::model::text::shown;
 use crate::model::{ResourceId, Scope, Timestamp};
 use crate::query::{Cursor, CursorError};
-use crate::store::Snapshot;
 
 /// The most resources that the automatic mode lists one by one: an entry is about 47 tokens, and hosts that hand the list to a model
 /// cut it at 25,000.
@@ -147,7 +146,7 @@ pub(super) fn page(
     let mut next = None;
     if everything {
         let size = usize::try_from(PAGE.max(total.div_ceil(PAGES))).unwrap_or(usize::MAX);
-        next = members(&snapshot, &kinds, after.as_ref(), size, entries)?;
+        next = members(core, &kinds, after.as_ref(), size, entries)?;
     } else {
         for kind in kinds.iter().filter(|kind| kind.listed_beside_collections > 0) {
             let rows = snapshot.heads(&kind.kind(), None, None, kind.listed_beside_collections)?;
@@ -169,7 +168,7 @@ pub(super) fn page(
 
 /// Fills a page with the resources after `after`, and returns the last of them if more follow.
 fn members(
-    snapshot: &Snapshot,
+    core: &Core,
     kinds: &[&'static KindSpec],
     after: Option<&ResourceId>,
     size: usize,
@@ -186,7 +185,8 @@ fn members(
         let mut position = last.clone().filter(|last| last.kind.as_str() == kind.name);
         let mut previous = position.as_ref().map_or_else(String::new, |position| position.id.to_string());
         while left > 0 && bytes < BYTES {
-            let end = snapshot.each_name(&kind.kind(), position.as_ref(), left.min(1000), |id, name| {
+            let step = left.min(1000);
+            let visit = |id: &str, name: Option<&str>| {
                 // A shared resource is seen in several scopes, and listed once.
                 if previous == id {
                     return;
@@ -195,7 +195,8 @@ fn members(
                 previous.push_str(id);
                 bytes += entries.add_member(kind, id, name);
                 left = left.saturating_sub(1);
-            })?;
+            };
+            let end = core.store.each_name(&kind.kind(), kind.named_by(), position.as_ref(), step, visit)?;
             if end.is_none() {
                 break;
             }

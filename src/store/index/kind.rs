@@ -2,6 +2,7 @@
 
 pub(super) mod alike;
 pub(super) mod copied;
+pub(super) mod named;
 pub(super) mod ordered;
 
 use std::collections::BTreeMap;

@@ -114,17 +114,20 @@ impl SortedRows {
         self.blocks.iter().flat_map(|block| rows(block))
     }
 
+    /// The rows from a block on that has all rows with an id, packed, or a greater one.
+    pub(super) fn near<'a>(&'a self, id: &[u8]) -> impl Iterator<Item = IndexedRow<'a>> + use<'a> {
+        let before = |block: &Vec<u8>| rows(block).next().is_some_and(|first| compare(first.id, id) == Ordering::Less);
+        // Rows with the id may also end the block before the first one that begins with it.
+        let first = self.blocks.partition_point(before).saturating_sub(1);
+        self.blocks.get(first..).unwrap_or_default().iter().flat_map(|block| rows(block))
+    }
+
     /// The rows with an id, of all scopes.
     pub(super) fn with_id(&self, id: &str) -> impl Iterator<Item = IndexedRow<'_>> {
         let mut packed = Vec::new();
         pack(id, &mut packed);
-        let place = move |row: &IndexedRow<'_>| compare(row.id, &packed);
-        let before = |block: &Vec<u8>| rows(block).next().is_some_and(|first| place(&first) == Ordering::Less);
-        // Rows with the id may also end the block before the first one that begins with it.
-        let first = self.blocks.partition_point(before).saturating_sub(1);
-        let following = self.blocks.get(first..).unwrap_or_default().iter().flat_map(|block| rows(block));
-        following
-            .map(move |row| (place(&row), row))
+        self.near(&packed)
+            .map(move |row| (compare(row.id, &packed), row))
             .skip_while(|(place, _)| *place == Ordering::Less)
             .take_while(|(place, _)| *place == Ordering::Equal)
             .map(|(_, row)| row)

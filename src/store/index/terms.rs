@@ -8,7 +8,7 @@ use xxhash_rust::xxh3::xxh3_64;
 pub(super) use self::term_set::TermSet;
 use super::room::extend;
 use super::row_terms::{read_length, write_length};
-use crate::model::packed::{pack, unpacked};
+use crate::model::packed::{Unpacked, pack, unpacked};
 use crate::store::matcher::{Comparison, On};
 
 /// The first byte of a term: that of a facet with a smaller number is the number.
@@ -49,6 +49,15 @@ pub(super) enum KnownTerm<'a> {
     Tag(&'a str, CompactString),
 }
 
+/// The value of a term.
+#[derive(Debug)]
+pub(super) enum TermValue<'a> {
+    /// The row's own id.
+    Own,
+    /// Any other.
+    Text(Unpacked<'a>),
+}
+
 /// All terms in one buffer, packed, found by a hash table of their numbers: about 7 bytes more than each packed text.
 ///
 /// Terms that no row has any more stay until [`super::kind`] interns everything again.
@@ -61,6 +70,8 @@ pub(super) struct Terms {
     count: usize,
     /// Open addressing: 0, or a term's number + 1 and above it 8 bits of its hash, which spare almost every look at another text.
     slots: Vec<u32>,
+    /// One bit a term: whether it is a `Name` tag with a value.
+    names: Vec<u64>,
     scratch: Vec<u8>,
 }
 
@@ -71,7 +82,7 @@ impl Terms {
 
     /// Bytes on the heap.
     pub(super) fn bytes(&self) -> usize {
-        self.texts.capacity() + 4 * (self.starts.capacity() + self.slots.capacity())
+        self.texts.capacity() + 4 * (self.starts.capacity() + self.slots.capacity()) + 8 * self.names.capacity()
     }
 
     /// Releases reserved memory.
@@ -113,6 +124,12 @@ impl Terms {
             write_length(text.len(), &mut length);
             extend(&mut self.texts, &length);
             extend(&mut self.texts, text);
+            if self.count.is_multiple_of(64) {
+                extend(&mut self.names, &[0]);
+            }
+            if let Some(word) = self.names.last_mut().filter(|_| is_name(text)) {
+                *word |= 1 << (number % 64);
+            }
             self.count += 1;
             Some(number)
         })
@@ -141,6 +158,20 @@ impl Terms {
             TermHead::Facet(facet) => Some(facet),
             TermHead::Tag(_) => None,
         }
+    }
+
+    /// Whether a term is a `Name` tag with a value.
+    pub(super) fn is_name(&self, number: u32) -> bool {
+        let word = usize::try_from(number / 64).ok().and_then(|word| self.names.get(word));
+        word.is_some_and(|word| word >> (number % 64) & 1 == 1)
+    }
+
+    /// The value of a term. Cheaper than the whole term.
+    pub(super) fn value(&self, number: u32) -> Option<TermValue<'_>> {
+        Some(match split(self.text(number)?)?.1 {
+            [OWN] => TermValue::Own,
+            value => TermValue::Text(unpacked(value)),
+        })
     }
 
     /// The numbers of all terms of a filter or tag, or of all tags, among them that of the row's own id.
@@ -290,6 +321,11 @@ fn write_key(key: &str, out: &mut Vec<u8>) -> Option<()> {
     }
     out.extend_from_slice(key.as_bytes());
     Some(())
+}
+
+/// Whether a term's text is that of a `Name` tag with a value.
+fn is_name(text: &[u8]) -> bool {
+    matches!(text, [TAG, 4, b'N', b'a', b'm', b'e', _, ..])
 }
 
 /// The first of some texts, and the others.

@@ -26,6 +26,18 @@ fn expected(store: &Store, kind: &Kind, matcher: &Matcher, after: Option<&Resour
     Scan { ids, total, seq: snapshot.seq() }
 }
 
+/// The ids and names of a kind, listed in steps.
+fn all_names(store: &Store, kind: &Kind, step: usize) -> Vec<(String, Option<String>)> {
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let visit = |id: &str, name: Option<&str>| found.push((id.to_owned(), name.map(str::to_owned)));
+        after = store.each_name(kind, Some(2), after.as_ref(), step, visit).unwrap();
+        if after.is_none() {
+            return found;
+        }
+    }
+}
+
 fn owned<'a>(values: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
     values.into_iter().map(str::to_owned).collect()
 }
@@ -73,6 +85,17 @@ proptest! {
             writer.commit(batch).unwrap();
             prop_assert_eq!(store.index().is_ready(), n >= built_after);
             for kind in [Kind::new("A"), Kind::new("B"), Kind::new("C")] {
+                let rows = store.snapshot().unwrap().rows(&kind, None, None, usize::MAX).unwrap();
+                let names: Vec<_> = rows
+                    .iter()
+                    .map(|row| {
+                        let tag = row.fields.name.clone().filter(|name| !name.is_empty());
+                        let facet = row.fields.facets.iter().find(|(number, _)| *number == 2).map(|(_, value)| value.clone());
+                        // While there is no index, names are those that the rows hold.
+                        (row.id.id.to_string(), if store.index().is_ready() { tag.or(facet) } else { row.fields.name.clone() })
+                    })
+                    .collect();
+                prop_assert_eq!(all_names(&store, &kind, limit + 1), names);
                 for matcher in &matchers {
                     let first = store.scan(&kind, None, matcher, None, limit).unwrap();
                     prop_assert_eq!(&first, &expected(&store, &kind, matcher, None, limit));

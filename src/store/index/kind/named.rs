@@ -1,0 +1,56 @@
+//! The names of a kind's rows, for lists of thousands.
+
+use std::sync::Arc;
+
+use super::{KindIndex, packed};
+use crate::model::packed::{compare, unpacked};
+use crate::model::{Kind, ResourceId};
+use crate::store::index::rows::IndexedRow;
+use crate::store::index::scopes::WantedScopes;
+use crate::store::index::terms::TermValue;
+
+impl KindIndex {
+    /// Shows `visit` the id and name of at most `limit` rows of a kind, in list order, after `after`. Returns the last one; `None`
+    /// if there was none. A row is named by its `Name` tag, or else by the value of the filter `named_by`.
+    pub(in crate::store::index) fn each_name(
+        &self,
+        kind: &Kind,
+        scopes: &WantedScopes<'_>,
+        named_by: Option<u16>,
+        after: Option<&ResourceId>,
+        limit: usize,
+        mut visit: impl FnMut(&str, Option<&str>),
+    ) -> Option<ResourceId> {
+        let scopes = self.scopes.known(scopes)?;
+        let after = after.map(|after| (packed(&after.id), after.scope()));
+        let is_before = |row: &IndexedRow<'_>| {
+            after.as_ref().is_some_and(|(id, scope)| {
+                let scopes = || self.scopes.get(row.scope).map(Arc::as_ref).cmp(&Some(scope));
+                compare(row.id, id).then_with(scopes).is_le()
+            })
+        };
+        let first = after.as_ref().map_or(&[][..], |(id, _)| id);
+        let following = self.rows.near(first).skip_while(is_before).filter(|row| scopes.hold(row.scope));
+        let mut last = None;
+        for row in following.take(limit) {
+            let id = unpacked(row.id);
+            match self.name(&row, named_by) {
+                Some(TermValue::Text(name)) => visit(&id, Some(&name)),
+                Some(TermValue::Own) => visit(&id, Some(&id)),
+                None => visit(&id, None),
+            }
+            last = Some(row);
+        }
+        let last = last?;
+        Some(ResourceId::new(self.scopes.get(last.scope)?, kind, &*unpacked(last.id)))
+    }
+
+    fn name(&self, row: &IndexedRow<'_>, named_by: Option<u16>) -> Option<TermValue<'_>> {
+        let tag = row.terms.iter().find(|number| self.terms.is_name(*number));
+        let number = tag.or_else(|| {
+            let facet = named_by?;
+            row.terms.iter().find(|number| self.terms.facet(*number) == Some(facet))
+        })?;
+        self.terms.value(number)
+    }
+}
