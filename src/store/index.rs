@@ -163,6 +163,14 @@ impl Index {
         Some(Scan { ids, total, seq })
     }
 
+    /// The only resource of a kind with an id, in a watched scope or not; `None` where there are several or none, and while the
+    /// kind is not ready.
+    #[must_use]
+    pub fn only(&self, kind: &Kind, id: &str) -> Option<ResourceId> {
+        let state = self.state.read();
+        state.kind(kind)?.0?.only(kind, id)
+    }
+
     /// Shows `visit` the id and name of at most `limit` resources of a kind, in list order, after `after`. Returns the last one;
     /// `None` in it if there was none. A resource is named by its `Name` tag, or else by the value of the filter `named_by`. `None`
     /// while the kind is not ready: then nothing is shown.

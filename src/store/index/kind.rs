@@ -110,6 +110,14 @@ impl KindIndex {
         }
     }
 
+    /// The only row with an id; `None` where there are several or none.
+    pub(super) fn only(&self, kind: &Kind, id: &str) -> Option<ResourceId> {
+        let mut rows = self.rows.with_id(id);
+        let (first, second) = (rows.next()?, rows.next());
+        let scope = self.scopes.get(first.scope).filter(|_| second.is_none())?;
+        Some(ResourceId::new(scope, kind, id))
+    }
+
     /// The ids of at most `limit` matching rows after `after`, in list order, and the total number of matches.
     pub(super) fn scan(
         &self,

@@ -96,6 +96,12 @@ proptest! {
                     })
                     .collect();
                 prop_assert_eq!(all_names(&store, &kind, limit + 1), names);
+                for row in &rows {
+                    let is_only = rows.iter().filter(|other| other.id.id == row.id.id).count() == 1;
+                    let only = store.index().only(&kind, &row.id.id);
+                    prop_assert_eq!(only, Some(row.id.clone()).filter(|_| is_only && store.index().is_ready()));
+                }
+                prop_assert_eq!(store.index().only(&kind, "absent"), None);
                 for matcher in &matchers {
                     let first = store.scan(&kind, None, matcher, None, limit).unwrap();
                     prop_assert_eq!(&first, &expected(&store, &kind, matcher, None, limit));
