@@ -157,7 +157,8 @@ fn indexed(
         Some((order.place(value.as_deref()), &cursor.after))
     });
     let after = after.as_ref().map(|(place, id)| (place, *id));
-    let page = OrderedPage { on, after, limit: limit.saturating_add(1) };
+    let name = order.written();
+    let page = OrderedPage { on, name: &name, after, limit: limit.saturating_add(1) };
     let place = |value: Option<&str>| order.place(value);
     let Some(found) = store.index().ordered(kind, scope.as_ref(), filters.matcher(), &page, &place) else {
         return Ok(None);

@@ -7,16 +7,17 @@ mod bill;
 mod since;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 pub use self::bill::{Bill, Cost, Unpriced};
 pub use self::since::StoppedSince;
 
-use crate::kinds::{INSTANCE, SNAPSHOT};
-use crate::model::{Row, Scope, Seq, Timestamp};
+use self::bill::VolumeCost;
+use crate::kinds::{INSTANCE, SNAPSHOT, VOLUME};
+use crate::model::{ResourceId, Row, Scope, Seq, Timestamp};
 use crate::query::prices::{Money, PriceTable};
 use crate::query::unsure::Unsure;
-use crate::store::{Comparison, Matcher, On, ReadError, RowSelection, Store, ValuePattern};
+use crate::store::{Comparison, Matcher, On, ReadError, RowSelection, Snapshot, Store, ValuePattern};
 
 /// How many resources are read from one snapshot.
 const STEP: usize = 1_000;
@@ -36,6 +37,8 @@ pub struct StoppedQuery<'a> {
     pub stopped_by: Option<Timestamp>,
     /// In which order.
     pub order: Order,
+    /// How many of them, from the first, are shown with their names and owners.
+    pub shown: usize,
 }
 
 /// In which order instances are listed.
@@ -51,16 +54,19 @@ pub enum Order {
 /// A stopped instance.
 #[derive(Clone, Debug)]
 pub struct StoppedInstance {
-    /// Its row: id, name, tags.
-    pub row: Row,
+    /// Which it is.
+    pub id: ResourceId,
+    /// Its name, if it is shown and has one.
+    pub name: Option<String>,
     /// Its type.
     pub instance_type: Option<String>,
     /// Since when it is stopped.
     pub since: StoppedSince,
     /// What it costs.
     pub bill: Bill,
-    /// Tags that say whom to ask, as they are found.
+    /// Tags that say whom to ask, as they are found, if it is shown.
     pub owners: Vec<(String, String)>,
+    volumes: Vec<ResourceId>,
 }
 
 /// What all stopped instances cost that were asked for.
@@ -78,6 +84,9 @@ pub struct StoppedReport {
 
 /// Reports stopped instances. `unsure` says which kinds cannot be relied on.
 ///
+/// Instances and volumes are read in the order of their ids, in which the store holds them. Names and tags are read of those that are
+/// shown only.
+///
 /// # Errors
 /// When the store cannot be read.
 pub fn report(
@@ -86,97 +95,128 @@ pub fn report(
     query: &StoppedQuery<'_>,
     unsure: Unsure<'_>,
 ) -> Result<StoppedReport, ReadError> {
-    let stopped = instances(store, query)?;
+    let found = instances(store, query)?;
     let mut report = StoppedReport { seq: store.snapshot()?.seq(), ..StoppedReport::default() };
-    let volumes: BTreeSet<(Scope, String)> = stopped
-        .iter()
-        .flat_map(|row| volumes_of(row).map(move |id| (row, id)))
-        .map(|(row, id)| (row.id.scope(), id.to_owned()))
-        .collect();
-    let snapshots = if volumes.is_empty() { HashMap::new() } else { snapshots(store, prices, query.scope, &volumes)? };
-    let brought = if stopped.is_empty() { HashSet::new() } else { bill::brought(store, query.scope)? };
-    let mut bills = bill::Pricer { prices, volumes: HashMap::new(), snapshots, brought };
-    let (mut counted, mut doubts) = (BTreeSet::new(), HashMap::new());
-    for row in stopped {
+    if found.is_empty() {
+        return Ok(report);
+    }
+    let costs = bill::Pricer { prices, brought: bill::brought(store, query.scope)? };
+    for ids in found.chunks(STEP) {
         let snapshot = store.snapshot()?;
-        let document = match snapshot.parts(&row.id, &bill::INSTANCE_PARTS) {
-            Ok(Some(document)) if document.text("State.Name") == Some("stopped") => document,
-            // It was started or removed since it was found.
-            Ok(_) => continue,
-            Err(ReadError::Damaged(_)) => {
-                report.total.add_damaged(&row.id.id);
-                continue;
-            }
-            Err(error) => return Err(error),
-        };
-        let since = StoppedSince::of(&snapshot, &row.id, &document)?;
-        if let Some(by) = query.stopped_by {
-            match since.is_by(by) {
-                Some(true) => {}
-                Some(false) => continue,
-                None => {
-                    report.undecided += 1;
-                    continue;
-                }
+        for id in ids {
+            read(&snapshot, query, &costs, id, &mut report)?;
+        }
+    }
+    let ids: BTreeSet<ResourceId> = report.instances.iter().flat_map(|one| one.volumes.iter().cloned()).collect();
+    let mut volumes = BTreeMap::new();
+    let mut snapshot = store.snapshot()?;
+    for (nth, id) in ids.into_iter().enumerate() {
+        if nth.is_multiple_of(STEP) {
+            snapshot = store.snapshot()?;
+        }
+        let volume = costs.volume_cost(&snapshot, &id)?;
+        volumes.insert(id, volume);
+    }
+    drop(snapshot);
+    if !volumes.is_empty() {
+        add_snapshots(store, prices, query.scope, &mut volumes)?;
+        doubt(&mut volumes, unsure);
+    }
+    for StoppedInstance { bill, volumes: of, .. } in &mut report.instances {
+        report.total.add_instance(bill);
+        for id in of {
+            let Some(volume) = volumes.get_mut(id) else { continue };
+            bill.add_volume(volume);
+            if !std::mem::replace(&mut volume.is_counted, true) {
+                report.total.add_volume(volume);
             }
         }
-        let scope = row.id.scope();
-        let doubt = doubts.entry(scope.clone()).or_insert_with(|| unsure(&scope, SNAPSHOT));
-        let (bill, parts) = bills.bill(&snapshot, &row.id, &document, doubt.as_deref())?;
-        report.total.add_once(&scope, &bill, &parts, &mut counted);
-        report.instances.push(StoppedInstance {
-            instance_type: document.text("InstanceType").map(str::to_owned),
-            owners: owners(&row),
-            row,
-            since,
-            bill,
-        });
     }
     match query.order {
-        Order::Cost => report.instances.sort_by_cached_key(|one| (Reverse(one.bill.stopped()), one.row.id.id.clone())),
-        Order::Since => report.instances.sort_by_cached_key(|one| (one.since.latest(), one.row.id.id.clone())),
+        Order::Cost => report.instances.sort_by_cached_key(|one| (Reverse(one.bill.stopped()), one.id.id.clone())),
+        Order::Since => report.instances.sort_by_cached_key(|one| (one.since.latest(), one.id.id.clone())),
+    }
+    let snapshot = store.snapshot()?;
+    for instance in report.instances.iter_mut().take(query.shown) {
+        match snapshot.row(&instance.id) {
+            // One that was removed meanwhile stays in the report, which is of an earlier moment.
+            Ok(row) => instance.name_after(row),
+            Err(ReadError::Damaged(_)) => {}
+            Err(error) => return Err(error),
+        }
     }
     Ok(report)
 }
 
-/// The volumes of an instance.
-fn volumes_of(row: &Row) -> impl Iterator<Item = &str> {
-    let number = INSTANCE.filter("block-device-mapping.volume-id").map(|filter| filter.number);
-    let facets = row.fields.facets.iter().filter(move |(facet, _)| Some(*facet) == number);
-    facets.map(|(_, value)| value.as_str())
+/// Reads an instance and adds it to a report, without its volumes, if it is stopped and was stopped in time.
+fn read(
+    snapshot: &Snapshot,
+    query: &StoppedQuery<'_>,
+    costs: &bill::Pricer<'_>,
+    id: &ResourceId,
+    report: &mut StoppedReport,
+) -> Result<(), ReadError> {
+    let document = match snapshot.parts(id, &bill::INSTANCE_PARTS) {
+        Ok(Some(document)) if document.text("State.Name") == Some("stopped") => document,
+        // It was started or removed since it was found.
+        Ok(_) => return Ok(()),
+        Err(ReadError::Damaged(_)) => {
+            report.total.add_damaged(&id.id);
+            return Ok(());
+        }
+        Err(error) => return Err(error),
+    };
+    let since = StoppedSince::of(snapshot, id, &document)?;
+    match query.stopped_by.map_or(Some(true), |by| since.is_by(by)) {
+        Some(true) => report.instances.push(StoppedInstance {
+            instance_type: document.text("InstanceType").map(str::to_owned),
+            bill: costs.bill(id, &document),
+            volumes: bill::volumes(id, &document),
+            id: id.clone(),
+            since,
+            name: None,
+            owners: Vec::new(),
+        }),
+        Some(false) => {}
+        None => report.undecided += 1,
+    }
+    Ok(())
 }
 
-/// The rows of the stopped instances that the filters match. Their documents are read one by one, as there may be many.
-fn instances(store: &Store, query: &StoppedQuery<'_>) -> Result<Vec<Row>, ReadError> {
+/// The stopped instances that the filters match. Their documents are read one by one, as there may be many.
+fn instances(store: &Store, query: &StoppedQuery<'_>) -> Result<Vec<ResourceId>, ReadError> {
     let state = INSTANCE.filter("instance-state-name").map_or(u16::MAX, |filter| filter.number);
     let is_stopped = Comparison { on: On::Facet(state), pattern: ValuePattern::exactly("stopped") };
     let matcher = query.matcher.clone().and(vec![is_stopped]);
     // At once: each page would count anew how many there are.
-    let ids = store.scan(&INSTANCE.kind(), query.scope, &matcher, None, usize::MAX)?.ids;
-    let mut found = Vec::with_capacity(ids.len());
-    for ids in ids.chunks(STEP) {
-        let snapshot = store.snapshot()?;
-        for id in ids {
-            // One that the index names may be gone by now.
-            found.extend(snapshot.row(id)?);
-        }
-    }
-    Ok(found)
+    Ok(store.scan(&INSTANCE.kind(), query.scope, &matcher, None, usize::MAX)?.ids)
 }
 
-/// What the snapshots of each of these volumes cost at most, all of them together.
-fn snapshots(
+/// Adds that not all snapshots of the volumes may be known, where that is so.
+fn doubt(volumes: &mut BTreeMap<ResourceId, VolumeCost>, unsure: Unsure<'_>) {
+    let mut doubts = HashMap::new();
+    for (id, volume) in volumes {
+        let scope = id.scope();
+        let doubt = doubts.entry(scope.clone()).or_insert_with(|| unsure(&scope, SNAPSHOT));
+        if let Some(why) = doubt {
+            let what = format!("snapshots of {}", id.id);
+            volume.snapshots.unknown.push(Unpriced { what, why: format!("{}: {why}", SNAPSHOT.plural) });
+        }
+    }
+}
+
+/// Adds what the snapshots of each of these volumes cost at most, all of them together.
+fn add_snapshots(
     store: &Store,
     prices: &PriceTable,
     scope: Option<&Scope>,
-    volumes: &BTreeSet<(Scope, String)>,
-) -> Result<HashMap<(Scope, String), Cost>, ReadError> {
-    let mut found: HashMap<(Scope, String), Cost> = HashMap::new();
+    volumes: &mut BTreeMap<ResourceId, VolumeCost>,
+) -> Result<(), ReadError> {
+    let kind = VOLUME.kind();
     let mut add = |of: &Scope, snapshot: &str, facets: &[(u16, &str)]| {
         let Some(volume) = bill::facet(SNAPSHOT, facets, "volume-id") else { return };
-        let key = (of.clone(), volume.to_owned());
-        if volumes.contains(&key) {
-            found.entry(key).or_default().add(bill::snapshot(prices, of, snapshot, facets));
+        if let Some(volume) = volumes.get_mut(&ResourceId::new(of, &kind, volume)) {
+            volume.snapshots.add(bill::snapshot(prices, of, snapshot, facets));
         }
     };
     let is_asked = |of: &Scope| scope.is_none_or(|scope| scope == of);
@@ -186,11 +226,10 @@ fn snapshots(
     let snapshot = store.snapshot()?;
     let is_seen = |of: &Scope| is_asked(of) && (scope.is_some() || !snapshot.leaves_out(of));
     if let Some(copy) = store.index().copied(&SNAPSHOT.kind(), snapshot.seq(), &selection, is_seen) {
-        copy.each(|id, of, row| {
+        return copy.each(|id, of, row| {
             add(of, id, &row.facets);
-            Ok::<_, ReadError>(())
-        })?;
-        return Ok(found);
+            Ok(())
+        });
     }
     drop(snapshot);
     let mut after = None;
@@ -206,7 +245,7 @@ fn snapshots(
         })?;
         match next {
             Some(last) => after = Some(last),
-            None => return Ok(found),
+            None => return Ok(()),
         }
     }
 }
@@ -221,6 +260,15 @@ fn owners(row: &Row) -> Vec<(String, String)> {
     let tags =
         row.fields.tags.iter().filter(|(key, value)| !value.is_empty() && !key.starts_with("aws:") && is_owner(key));
     tags.cloned().collect()
+}
+
+impl StoppedInstance {
+    /// Takes its name and its owners from its row, if there is one.
+    fn name_after(&mut self, row: Option<Row>) {
+        let Some(row) = row else { return };
+        self.owners = owners(&row);
+        self.name = row.fields.name;
+    }
 }
 
 impl StoppedReport {

@@ -8,6 +8,7 @@
 //! table instead.
 
 mod kind;
+mod notes;
 mod room;
 mod row_terms;
 mod rows;

@@ -90,6 +90,16 @@ impl ValuePattern {
         ValuePattern(PatternForm::Absent)
     }
 
+    /// How many texts it compares with.
+    pub(super) fn texts(&self) -> usize {
+        match &self.0 {
+            PatternForm::Bounded(bounds) => bounds.len(),
+            PatternForm::OneOf(texts) => texts.len(),
+            PatternForm::Absent => 0,
+            PatternForm::Exact(_) | PatternForm::Wild(_) | PatternForm::Moment(..) | PatternForm::WildTime(_) => 1,
+        }
+    }
+
     /// Whether a comparison with it holds for rows without any value.
     #[must_use]
     pub fn is_absent(&self) -> bool {

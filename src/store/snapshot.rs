@@ -9,6 +9,7 @@ pub(super) mod sealed;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use redb::{Database, ReadOnlyTable, ReadableDatabase};
 use thiserror::Error;
 
@@ -24,7 +25,7 @@ use super::tables::{
 };
 use crate::model::known::Tombstone;
 use crate::model::row::Project;
-use crate::model::{Current, Document, LogId, ResourceId, Row, RowFields, Scope, Seq, Timestamp};
+use crate::model::{Current, Document, Kind, LogId, ResourceId, Row, RowFields, Scope, Seq, Timestamp};
 
 /// Why a read failed. It never means "not found".
 #[derive(Debug, Error)]
@@ -108,6 +109,8 @@ pub type Retired = Arc<BTreeMap<Scope, Timestamp>>;
 /// The open tables of one read transaction, which they keep alive.
 pub(super) struct ReadTables {
     pub(super) project: Project,
+    /// The versions of the projections of kinds that were asked for.
+    projections: Mutex<Vec<(Kind, u32)>>,
     pub(super) log: LogId,
     pub(super) ledger: DiskLedger,
     /// The scopes that are no longer watched.
@@ -147,6 +150,7 @@ impl Snapshot {
         let retired = Arc::clone(assumed.unwrap_or(&noted));
         let view = ReadTables {
             project,
+            projections: Mutex::default(),
             log,
             ledger,
             retired: Arc::clone(&retired),

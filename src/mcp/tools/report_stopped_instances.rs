@@ -151,7 +151,7 @@ impl Asked {
             SortArgument::Cost => Order::Cost,
             SortArgument::Since => Order::Since,
         };
-        let query = StoppedQuery { scope, matcher: filters.matcher(), stopped_by: *stopped_by, order };
+        let query = StoppedQuery { scope, matcher: filters.matcher(), stopped_by: *stopped_by, order, shown: *limit };
         let prices = core.prices();
         let report = stopped::report(&core.store, &prices, &query, &|scope, kind| core.lacking(scope, kind))?;
         let label = label.damaged(core, INSTANCE, scope);
@@ -235,13 +235,13 @@ fn cut(rows: usize, total: usize, limit: usize) -> String {
 }
 
 fn line(instance: &StoppedInstance) -> String {
-    let StoppedInstance { row, instance_type, since, bill, owners } = instance;
+    let StoppedInstance { id, name, instance_type, since, bill, owners, .. } = instance;
     let owners: Vec<String> = owners.iter().map(|(key, value)| format!("{key}={value}")).collect();
     let stopped = Cost { known: bill.stopped(), unknown: [&*bill.volumes.unknown, &*bill.addresses.unknown].concat() };
     table::line([
-        &*row.id.id,
-        row.fields.name.as_deref().unwrap_or_default(),
-        row.id.region.as_str(),
+        &*id.id,
+        name.as_deref().unwrap_or_default(),
+        id.region.as_str(),
         instance_type.as_deref().unwrap_or_default(),
         &since_words(*since),
         &amount(&stopped),
@@ -268,7 +268,7 @@ fn since_words(since: StoppedSince) -> String {
 }
 
 fn row(instance: &StoppedInstance, now: Timestamp) -> Value {
-    let StoppedInstance { row, instance_type, since, bill, owners } = instance;
+    let StoppedInstance { id, name, instance_type, since, bill, owners, .. } = instance;
     let source = match since {
         StoppedSince::Told(_) => "aws",
         StoppedSince::Seen(_) => "first_seen",
@@ -277,10 +277,10 @@ fn row(instance: &StoppedInstance, now: Timestamp) -> Value {
     let owners: Map<String, Value> =
         owners.iter().map(|(key, value)| (shown(key, 128), json!(shown(value, 200)))).collect();
     let mut fields = json!({
-        "id": row.id.id,
-        "uri": Address::of(INSTANCE, &row.id.id).to_string(),
-        "account": row.id.account,
-        "region": row.id.region,
+        "id": id.id,
+        "uri": Address::of(INSTANCE, &id.id).to_string(),
+        "account": id.account,
+        "region": id.region,
         "stopped_since": since.latest(),
         "since_is": source,
         "days": now.since(since.latest()).as_secs() / 86_400,
@@ -291,7 +291,7 @@ fn row(instance: &StoppedInstance, now: Timestamp) -> Value {
     });
     let Value::Object(out) = &mut fields else { return fields };
     let mut put = |name: &str, value: Value| drop(out.insert(name.to_owned(), value));
-    if let Some(name) = row.fields.name.as_deref().filter(|name| !name.is_empty()) {
+    if let Some(name) = name.as_deref().filter(|name| !name.is_empty()) {
         put("name", json!(shown(name, 200)));
     }
     if let Some(instance_type) = instance_type {

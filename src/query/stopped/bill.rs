@@ -1,6 +1,6 @@
 //! What a stopped instance costs.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 
 use crate::kinds::{ADDRESS, KindSpec, SNAPSHOT, VOLUME};
 use crate::model::{Document, ResourceId, Scope, Value};
@@ -93,85 +93,56 @@ impl Bill {
         self.volumes.unknown.push(unpriced(id, "what is held of it is damaged".to_owned()));
     }
 
-    /// Adds the bill of an instance, without the volumes (and their snapshots) that were `counted` already.
-    pub(super) fn add_once(
-        &mut self,
-        scope: &Scope,
-        bill: &Bill,
-        volumes: &[VolumeCost],
-        counted: &mut BTreeSet<(Scope, String)>,
-    ) {
+    /// Adds a volume and its snapshots.
+    pub(super) fn add_volume(&mut self, volume: &VolumeCost) {
+        self.volumes.join(&volume.cost);
+        self.snapshots.join(&volume.snapshots);
+    }
+
+    /// Adds the bill of an instance without its volumes, of which several instances may share one.
+    pub(super) fn add_instance(&mut self, bill: &Bill) {
         self.addresses.join(&bill.addresses);
         self.running.join(&bill.running);
-        for VolumeCost { volume, cost, snapshots } in volumes {
-            if counted.insert((scope.clone(), volume.clone())) {
-                self.volumes.join(cost);
-                self.snapshots.join(snapshots);
-            }
-        }
     }
 }
 
 /// What a volume costs a month.
+#[derive(Default)]
 pub(super) struct VolumeCost {
-    volume: String,
-    cost: Cost,
+    pub(super) cost: Cost,
     /// What its snapshots cost at most.
-    snapshots: Cost,
+    pub(super) snapshots: Cost,
+    /// Whether a total has it already.
+    pub(super) is_counted: bool,
 }
 
 /// Prices what belongs to instances.
 pub(super) struct Pricer<'a> {
     pub(super) prices: &'a PriceTable,
-    /// The volumes that were priced.
-    pub(super) volumes: HashMap<(Scope, String), Result<Money, Unpriced>>,
-    /// The snapshots of each volume.
-    pub(super) snapshots: HashMap<(Scope, String), Cost>,
     /// The addresses that the account brought to AWS itself, which cost nothing.
     pub(super) brought: HashSet<(Scope, String)>,
 }
 
 impl Pricer<'_> {
-    /// The bill of an instance, and its volumes one by one. `doubt` says why not all
-    /// snapshots may be known.
-    pub(super) fn bill(
-        &mut self,
-        snapshot: &Snapshot,
-        id: &ResourceId,
-        document: &Document,
-        doubt: Option<&str>,
-    ) -> Result<(Bill, Vec<VolumeCost>), ReadError> {
-        let scope = id.scope();
+    /// The bill of an instance without its volumes.
+    pub(super) fn bill(&self, id: &ResourceId, document: &Document) -> Bill {
         let mut bill = Bill::default();
-        let mut parts = Vec::new();
-        for volume in volumes(document) {
-            let key = (scope.clone(), volume.clone());
-            let price = if let Some(price) = self.volumes.get(&key) {
-                price.clone()
-            } else {
-                let price = self.volume(snapshot, &ResourceId::new(&scope, &VOLUME.kind(), volume.clone()))?;
-                self.volumes.insert(key.clone(), price.clone());
-                price
-            };
-            let mut cost = Cost::default();
-            cost.add(price);
-            let mut snapshots = self.snapshots.get(&key).cloned().unwrap_or_default();
-            if let Some(why) = doubt {
-                let what = format!("snapshots of {volume}");
-                snapshots.unknown.push(Unpriced { what, why: format!("{}: {why}", SNAPSHOT.plural) });
-            }
-            bill.volumes.join(&cost);
-            bill.snapshots.join(&snapshots);
-            parts.push(VolumeCost { volume, cost, snapshots });
-        }
         for address in addresses(document) {
-            if !self.brought.contains(&(scope.clone(), address.clone())) {
-                let price = self.prices.address_month(scope.region.as_str());
-                bill.addresses.add(price.ok_or_else(|| unpriced(&address, format!("no price in {}", scope.region))));
+            let key = (id.scope(), address);
+            if !self.brought.contains(&key) {
+                let price = self.prices.address_month(id.region.as_str());
+                bill.addresses.add(price.ok_or_else(|| unpriced(&key.1, format!("no price in {}", id.region))));
             }
         }
         bill.running.add(self.running(id, document));
-        Ok((bill, parts))
+        bill
+    }
+
+    /// What a volume costs, without its snapshots.
+    pub(super) fn volume_cost(&self, snapshot: &Snapshot, id: &ResourceId) -> Result<VolumeCost, ReadError> {
+        let mut volume = VolumeCost::default();
+        volume.cost.add(self.volume(snapshot, id)?);
+        Ok(volume)
     }
 
     fn volume(&self, snapshot: &Snapshot, id: &ResourceId) -> Result<Result<Money, Unpriced>, ReadError> {
@@ -234,8 +205,10 @@ fn place<'i>(id: &'i ResourceId, document: &Document) -> Result<&'i str, String>
 }
 
 /// The volumes of an instance.
-fn volumes(instance: &Document) -> Vec<String> {
-    instance.scalars("BlockDeviceMappings.Ebs.VolumeId")
+pub(super) fn volumes(id: &ResourceId, instance: &Document) -> Vec<ResourceId> {
+    let (scope, kind) = (id.scope(), VOLUME.kind());
+    let ids = instance.scalars("BlockDeviceMappings.Ebs.VolumeId");
+    ids.into_iter().map(|id| ResourceId::new(&scope, &kind, id)).collect()
 }
 
 /// The public IPv4 addresses of an instance that stay while it is stopped. Those that AWS lent are given back then.

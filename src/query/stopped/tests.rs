@@ -57,12 +57,12 @@ fn estate() -> (tempfile::TempDir, crate::store::Writer, Store) {
 
 fn report_of(store: &Store, stopped_by: Option<&str>, order: Order, unsure: Unsure<'_>) -> StoppedReport {
     let stopped_by = stopped_by.map(|at| Timestamp::parse(at).unwrap());
-    let query = StoppedQuery { scope: Some(&scope()), matcher: &Matcher::any(), stopped_by, order };
+    let query = StoppedQuery { scope: Some(&scope()), matcher: &Matcher::any(), stopped_by, order, shown: 1 };
     report(store, &PriceTable::carried(), &query, unsure).unwrap()
 }
 
 fn ids(report: &StoppedReport) -> Vec<&str> {
-    report.instances.iter().map(|one| &*one.row.id.id).collect()
+    report.instances.iter().map(|one| &*one.id.id).collect()
 }
 
 #[test]

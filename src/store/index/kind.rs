@@ -8,7 +8,10 @@ pub(super) mod ordered;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::rows::{IndexedRow, SortedKey, SortedRows};
+use parking_lot::Mutex;
+
+use super::notes::{AskedQuestion, AskedQuestions, BlockNote, NotePlace};
+use super::rows::{IndexedRow, RowBlock, SortedKey, SortedRows};
 use super::scopes::{ScopeNumbers, WantedScopes};
 use super::terms::{KnownTerm, MOST, Term, TermSet, Terms};
 use crate::model::packed::{compare, pack, unpacked};
@@ -23,6 +26,8 @@ pub(super) struct KindIndex {
     scopes: ScopeNumbers,
     /// The number of terms after the last cleaning.
     cleaned: usize,
+    /// The questions of which blocks hold notes.
+    asked: Mutex<AskedQuestions>,
     /// The term numbers of the current row.
     scratch: Vec<u32>,
 }
@@ -128,29 +133,56 @@ impl KindIndex {
         limit: usize,
     ) -> (Vec<ResourceId>, u64) {
         let Some(wants) = self.wants(scopes, matcher) else { return (Vec::new(), 0) };
-        let mut after = after.map(|after| (packed(&after.id), after.scope()));
-        let mut is_after = |row: &IndexedRow<'_>| {
-            let passed = after.as_ref().is_none_or(|(id, scope)| {
+        let after = after.map(|after| (packed(&after.id), after.scope()));
+        let is_after = |row: &IndexedRow<'_>| {
+            after.as_ref().is_none_or(|(id, scope)| {
                 let scopes = || self.scopes.get(row.scope).map(Arc::as_ref).cmp(&Some(scope));
                 compare(row.id, id).then_with(scopes).is_gt()
-            });
-            if passed {
-                // So are all that follow.
-                after = None;
-            }
-            passed
+            })
         };
+        let blocks = self.rows.blocks();
+        // No block before this one has a row after `after`, and every one behind it has only such rows.
+        let begins_before = |block: &RowBlock| block.rows().next().is_some_and(|first| !is_after(&first));
+        let first = blocks.partition_point(begins_before).saturating_sub(1);
+        let place = self.note_place(scopes, matcher, None);
         let (mut ids, mut total) = (Vec::new(), 0);
-        for row in self.rows.iter().filter(wants) {
-            total += 1;
-            if ids.len() < limit
-                && is_after(&row)
-                && let Some(scope) = self.scopes.get(row.scope)
-            {
-                ids.push(ResourceId::new(scope, kind, &*unpacked(row.id)));
+        for (nth, block) in blocks.iter().enumerate() {
+            let is_read = nth >= first && ids.len() < limit;
+            if let Some(note) = block.noted(place).filter(|note| !is_read || note.count == 0) {
+                total += note.count;
+                continue;
             }
+            let mut count = 0;
+            for row in block.rows().filter(&wants) {
+                count += 1;
+                if is_read
+                    && ids.len() < limit
+                    && (nth > first || is_after(&row))
+                    && let Some(scope) = self.scopes.get(row.scope)
+                {
+                    ids.push(ResourceId::new(scope, kind, &*unpacked(row.id)));
+                }
+            }
+            block.note(place, BlockNote { count, first: None });
+            total += count;
         }
         (ids, total)
+    }
+
+    /// Where the notes of a question are, which is asked now; `None` where there are none. `order` is what is ordered by, and the name
+    /// of the order.
+    fn note_place(
+        &self,
+        scopes: &WantedScopes<'_>,
+        matcher: &Matcher,
+        order: Option<(&On, &str)>,
+    ) -> Option<NotePlace> {
+        let question = AskedQuestion {
+            matcher: matcher.clone(),
+            scopes: self.scopes.known(scopes)?,
+            order: order.map(|(on, name)| (on.clone(), name.to_owned())),
+        };
+        self.asked.lock().place(question)
     }
 
     /// The number of rows for each value of a facet or tag, or for each tag key, in one scope or all. A row with several values
@@ -328,3 +360,6 @@ impl KindIndexBuilder {
         index
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -41,10 +41,16 @@ pub(super) fn write_length(mut length: usize, out: &mut Vec<u8>) {
 /// A length and what follows it.
 #[inline]
 pub(super) fn read_length(bytes: &[u8]) -> Option<(usize, &[u8])> {
-    let (first, mut rest) = bytes.split_first()?;
-    if *first < 0x80 {
-        return Some((usize::from(*first), rest));
+    match bytes.split_first() {
+        Some((first, rest)) if *first < 0x80 => Some((usize::from(*first), rest)),
+        _ => read_long_length(bytes),
     }
+}
+
+/// The same for a length of several bytes, which is rare: the short ones are read in place.
+#[cold]
+fn read_long_length(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let (first, mut rest) = bytes.split_first()?;
     let mut length = usize::from(first & 0x7F);
     for shift in (7..usize::BITS).step_by(7) {
         let (next, after) = rest.split_first()?;

@@ -4,6 +4,7 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
+use super::notes::{BlockNote, BlockNotes, NotePlace};
 use super::row_terms::{RowTerms, read_length, write_length, write_terms};
 use super::scopes::ScopeNumbers;
 use crate::model::packed::{compare, pack};
@@ -17,10 +18,46 @@ const STEP: usize = 512;
 /// Rows sorted by id, then by scope.
 #[derive(Default)]
 pub(super) struct SortedRows {
-    blocks: Vec<Vec<u8>>,
+    blocks: Vec<RowBlock>,
     count: usize,
     /// The row that is being written.
     scratch: Vec<u8>,
+}
+
+/// Some rows, one after the other, and what questions found among them.
+#[derive(Default)]
+pub(super) struct RowBlock {
+    bytes: Vec<u8>,
+    notes: BlockNotes,
+}
+
+impl RowBlock {
+    fn new(bytes: Vec<u8>) -> Self {
+        RowBlock { bytes, notes: BlockNotes::default() }
+    }
+
+    /// Its bytes, to be changed: what was found among them does not hold any more.
+    fn changed(&mut self) -> &mut Vec<u8> {
+        self.notes = BlockNotes::default();
+        &mut self.bytes
+    }
+
+    /// Its rows, in order.
+    pub(super) fn rows(&self) -> impl Iterator<Item = IndexedRow<'_>> {
+        rows(&self.bytes)
+    }
+
+    /// What a question found here; `None` where that is not known.
+    pub(super) fn noted(&self, place: Option<NotePlace>) -> Option<BlockNote> {
+        self.notes.get(place?)
+    }
+
+    /// Notes what a question found here.
+    pub(super) fn note(&self, place: Option<NotePlace>, note: BlockNote) {
+        if let Some(place) = place {
+            self.notes.set(place, note);
+        }
+    }
 }
 
 /// One row.
@@ -105,21 +142,27 @@ impl SortedRows {
 
     /// Bytes on the heap.
     pub(super) fn bytes(&self) -> usize {
-        let blocks: usize = self.blocks.iter().map(Vec::capacity).sum();
-        blocks + self.blocks.capacity() * size_of::<Vec<u8>>()
+        let blocks: usize = self.blocks.iter().map(|block| block.bytes.capacity() + block.notes.bytes()).sum();
+        blocks + self.blocks.capacity() * size_of::<RowBlock>()
     }
 
     /// All rows, in order.
     pub(super) fn iter(&self) -> impl Iterator<Item = IndexedRow<'_>> {
-        self.blocks.iter().flat_map(|block| rows(block))
+        self.blocks.iter().flat_map(RowBlock::rows)
+    }
+
+    /// All rows, in order, in blocks of which none is empty.
+    pub(super) fn blocks(&self) -> &[RowBlock] {
+        &self.blocks
     }
 
     /// The rows from a block on that has all rows with an id, packed, or a greater one.
     pub(super) fn near<'a>(&'a self, id: &[u8]) -> impl Iterator<Item = IndexedRow<'a>> + use<'a> {
-        let before = |block: &Vec<u8>| rows(block).next().is_some_and(|first| compare(first.id, id) == Ordering::Less);
+        let before =
+            |block: &RowBlock| block.rows().next().is_some_and(|first| compare(first.id, id) == Ordering::Less);
         // Rows with the id may also end the block before the first one that begins with it.
         let first = self.blocks.partition_point(before).saturating_sub(1);
-        self.blocks.get(first..).unwrap_or_default().iter().flat_map(|block| rows(block))
+        self.blocks.get(first..).unwrap_or_default().iter().flat_map(RowBlock::rows)
     }
 
     /// The rows with an id, of all scopes.
@@ -138,15 +181,18 @@ impl SortedRows {
         key.write(terms, &mut self.scratch);
         let (number, place, found) = self.find(key, scopes);
         self.count += usize::from(!found);
-        let Some(block) = self.blocks.get_mut(number) else { return self.blocks.push(self.scratch.clone()) };
-        if block.get(place.clone()) == Some(self.scratch.as_slice()) {
+        let Some(block) = self.blocks.get_mut(number) else {
+            return self.blocks.push(RowBlock::new(self.scratch.clone()));
+        };
+        if block.bytes.get(place.clone()) == Some(self.scratch.as_slice()) {
             return;
         }
+        let block = block.changed();
         replace(block, place, &self.scratch);
         if block.len() > LONGEST
             && let Some(second) = split(block)
         {
-            self.blocks.insert(number + 1, second);
+            self.blocks.insert(number + 1, RowBlock::new(second));
         }
     }
 
@@ -158,17 +204,19 @@ impl SortedRows {
         }
         self.count -= 1;
         let Some(block) = self.blocks.get_mut(number) else { return };
+        let block = block.changed();
         replace(block, place, &[]);
         let length = block.len();
         let before = number.checked_sub(1);
-        let joins = |before: &Vec<u8>| before.len() + length < LONGEST / 2;
+        let joins = |before: &RowBlock| before.bytes.len() + length < LONGEST / 2;
         if length == 0 {
             self.blocks.remove(number);
         } else if before.and_then(|before| self.blocks.get(before)).is_some_and(joins) {
             let block = self.blocks.remove(number);
             if let Some(before) = before.and_then(|before| self.blocks.get_mut(before)) {
+                let before = before.changed();
                 let end = before.len();
-                replace(before, end..end, &block);
+                replace(before, end..end, &block.bytes);
             }
         }
     }
@@ -178,14 +226,16 @@ impl SortedRows {
         key.write(terms, &mut self.scratch);
         self.count += 1;
         match self.blocks.last_mut() {
-            Some(block) if block.len() + self.scratch.len() <= LONGEST => block.extend_from_slice(&self.scratch),
+            Some(block) if block.bytes.len() + self.scratch.len() <= LONGEST => {
+                block.changed().extend_from_slice(&self.scratch);
+            }
             full => {
                 if let Some(block) = full {
-                    block.shrink_to_fit();
+                    block.bytes.shrink_to_fit();
                 }
                 let mut block = Vec::with_capacity(LONGEST.max(self.scratch.len()));
                 block.extend_from_slice(&self.scratch);
-                self.blocks.push(block);
+                self.blocks.push(RowBlock::new(block));
             }
         }
     }
@@ -194,16 +244,16 @@ impl SortedRows {
     pub(super) fn shrink(&mut self) {
         self.blocks.shrink_to_fit();
         if let Some(block) = self.blocks.last_mut() {
-            block.shrink_to_fit();
+            block.bytes.shrink_to_fit();
         }
     }
 
     /// The number of the block where a row belongs, its place there, and whether it is there.
     fn find(&self, key: &SortedKey, scopes: &ScopeNumbers) -> (usize, Range<usize>, bool) {
         let begins_before =
-            |block: &Vec<u8>| rows(block).next().is_some_and(|first| key.place(&first, scopes) != Ordering::Greater);
+            |block: &RowBlock| block.rows().next().is_some_and(|first| key.place(&first, scopes) != Ordering::Greater);
         let number = self.blocks.partition_point(begins_before).saturating_sub(1);
-        let Some(block) = self.blocks.get(number) else { return (number, 0..0, false) };
+        let Some(RowBlock { bytes: block, .. }) = self.blocks.get(number) else { return (number, 0..0, false) };
         let mut all = rows(block);
         loop {
             let start = block.len() - all.rest.len();
@@ -302,7 +352,7 @@ mod tests {
             let read = |row: IndexedRow<'_>| ((unpacked(row.id).to_owned(), regions[usize::from(row.scope)]), row.terms.iter().collect::<Vec<_>>());
             prop_assert_eq!(sorted.iter().map(read).collect::<Vec<_>>(), plain.clone().into_iter().collect::<Vec<_>>());
             prop_assert_eq!(sorted.len(), plain.len());
-            prop_assert!(sorted.blocks.iter().all(|block| !block.is_empty()));
+            prop_assert!(sorted.blocks.iter().all(|block| !block.bytes.is_empty()));
             let mut pushed = SortedRows::default();
             for ((id, region), terms) in &plain {
                 pushed.push(&SortedKey::new(id, u16::from(*region == "a")), terms);

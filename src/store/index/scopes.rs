@@ -21,6 +21,7 @@ pub(super) struct WantedScopes<'a> {
 }
 
 /// The same, by number.
+#[derive(PartialEq)]
 pub(super) enum NumberedScopes {
     Only(u16),
     AllBut(Vec<u16>),

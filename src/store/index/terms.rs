@@ -3,6 +3,7 @@
 mod term_set;
 
 use compact_str::CompactString;
+use parking_lot::{Mutex, MutexGuard};
 use xxhash_rust::xxh3::xxh3_64;
 
 pub(super) use self::term_set::TermSet;
@@ -72,6 +73,8 @@ pub(super) struct Terms {
     slots: Vec<u32>,
     /// One bit a term: whether it is a `Name` tag with a value.
     names: Vec<u64>,
+    /// The first byte of every text that a question has looked at: it says what a term is a value of.
+    heads: Mutex<Vec<u8>>,
     scratch: Vec<u8>,
 }
 
@@ -82,7 +85,8 @@ impl Terms {
 
     /// Bytes on the heap.
     pub(super) fn bytes(&self) -> usize {
-        self.texts.capacity() + 4 * (self.starts.capacity() + self.slots.capacity()) + 8 * self.names.capacity()
+        let numbers = 4 * (self.starts.capacity() + self.slots.capacity());
+        self.texts.capacity() + numbers + 8 * self.names.capacity() + self.heads.lock().capacity()
     }
 
     /// Releases reserved memory.
@@ -152,8 +156,18 @@ impl Terms {
         })
     }
 
-    /// The number of the filter that a term is a value of; `None` for a tag. Cheaper than the whole term.
-    pub(super) fn facet(&self, number: u32) -> Option<u16> {
+    /// Shows `visit` the number of each term and that of the filter which it is a value of; `None` for a tag.
+    pub(super) fn each_facet(&self, mut visit: impl FnMut(usize, Option<u16>)) {
+        for (number, head) in self.known_heads().iter().enumerate() {
+            match *head {
+                TAG => visit(number, None),
+                WIDE_FACET => visit(number, u32::try_from(number).ok().and_then(|number| self.wide_facet(number))),
+                small => visit(number, Some(u16::from(small))),
+            }
+        }
+    }
+
+    fn wide_facet(&self, number: u32) -> Option<u16> {
         match split(self.text(number)?)?.0 {
             TermHead::Facet(facet) => Some(facet),
             TermHead::Tag(_) => None,
@@ -176,7 +190,31 @@ impl Terms {
 
     /// The numbers of all terms of a filter or tag, or of all tags, among them that of the row's own id.
     pub(super) fn all(&self, on: &On) -> Vec<u32> {
-        self.of(on).map(|(number, _)| number).collect()
+        match head(on) {
+            Some(head) => self.beginning(head),
+            None => self.of(on).map(|(number, _)| number).collect(),
+        }
+    }
+
+    /// The numbers of all terms whose texts begin with a byte.
+    fn beginning(&self, head: u8) -> Vec<u32> {
+        memchr::memchr_iter(head, &self.known_heads()).filter_map(|number| u32::try_from(number).ok()).collect()
+    }
+
+    /// The first bytes of all texts. Those of terms that are new since the last question are added.
+    fn known_heads(&self) -> MutexGuard<'_, Vec<u8>> {
+        let mut heads = self.heads.lock();
+        let known = heads.len() / RUN;
+        heads.truncate(known * RUN);
+        if let Some(start) = self.starts.get(known).and_then(|start| usize::try_from(*start).ok()) {
+            heads.reserve_exact(self.count - known * RUN);
+            let mut rest = self.texts.get(start..).unwrap_or_default();
+            while let Some((text, after)) = first(rest) {
+                rest = after;
+                heads.push(text.first().copied().unwrap_or_default());
+            }
+        }
+        heads
     }
 
     /// The numbers of all terms that match `test`. Whether the own id of a row does is for the row to say.
@@ -194,7 +232,14 @@ impl Terms {
             Some((TermHead::Facet(_), [OWN])) | None => false,
             Some((_, value)) => test.pattern.matches(&unpacked(value)),
         };
-        self.of(&test.on).filter(|(_, text)| passes(text)).map(|(number, _)| number).collect()
+        match head(&test.on) {
+            Some(head) => {
+                let mut numbers = self.beginning(head);
+                numbers.retain(|number| self.text(*number).is_some_and(passes));
+                numbers
+            }
+            None => self.of(&test.on).filter(|(_, text)| passes(text)).map(|(number, _)| number).collect(),
+        }
     }
 
     /// The terms of a filter or tag, or of all tags, with their numbers.
@@ -298,6 +343,15 @@ fn write(term: Term<'_>, out: &mut Vec<u8>) -> Option<()> {
         }
     }
     Some(())
+}
+
+/// The byte that texts of a filter's values or of tags begin with, and no others; `None` where there is none.
+fn head(on: &On) -> Option<u8> {
+    match on {
+        On::Facet(number) => u8::try_from(*number).ok().filter(|number| *number < WIDE_FACET),
+        On::TagKey => Some(TAG),
+        On::Tag(_) | On::Account | On::Region => None,
+    }
 }
 
 fn write_facet(number: u16, out: &mut Vec<u8>) {

@@ -32,9 +32,15 @@ impl Snapshot {
         Ok(if visited.len() < limit { None } else { visited.into_iter().next_back() })
     }
 
-    /// The current version of the projection of a resource's kind.
+    /// The current version of the projection of a resource's kind, which takes as long to make as a row.
     fn projection(&self, id: &ResourceId) -> u32 {
-        (self.0.project)(id, &Document::default()).projection
+        let mut known = self.0.projections.lock();
+        if let Some((_, version)) = known.iter().find(|(kind, _)| *kind == id.kind) {
+            return *version;
+        }
+        let version = (self.0.project)(id, &Document::default()).projection;
+        known.push((id.kind.clone(), version));
+        version
     }
 
     /// A row as stored, or made again if another version of the projection made it or it is damaged. `version` caches the version

@@ -20,8 +20,10 @@ const ROW: usize = 12;
 /// What a value takes, about.
 const VALUE: usize = 18;
 
-/// How many rows are put in at once: half as long as one by one.
+/// How many rows are put in at once at least: half as long as one by one.
 const ROWS: usize = 32;
+/// How many values are put in at once where those are more rows.
+const VALUES: usize = 256;
 
 /// A value that waits to be put in.
 #[derive(Clone, Copy)]
@@ -45,6 +47,8 @@ pub(super) struct Inserter<'c, 'r> {
     staged: Vec<StagedValue>,
     texts: String,
     staged_rows: usize,
+    /// How many rows wait for each other.
+    at_once: usize,
     table: &'static SqlTable,
     /// The columns that are put in, by their places.
     columns: Vec<usize>,
@@ -90,6 +94,7 @@ impl<'c, 'r> Inserter<'c, 'r> {
             staged: Vec::new(),
             texts: String::new(),
             staged_rows: 0,
+            at_once: ROWS.max(VALUES / columns.len().max(1)),
             table,
             columns,
             tests: tests.collect(),
@@ -149,13 +154,13 @@ impl<'c, 'r> Inserter<'c, 'r> {
             None => return Err(self.too_big(self.rows)),
         }
         self.staged_rows += 1;
-        if self.staged_rows == ROWS { self.finish() } else { Ok(()) }
+        if self.staged_rows == self.at_once { self.finish() } else { Ok(()) }
     }
 
     /// Puts in what waits.
     pub(super) fn finish(&mut self) -> Result<(), SqlError> {
         let width = self.columns.len();
-        if self.staged_rows < ROWS {
+        if self.staged_rows < self.at_once {
             for row in 0..self.staged_rows {
                 let values = self.staged.get(row * width..(row + 1) * width).unwrap_or_default();
                 filled(put(&mut self.one, values, &self.texts))?;
@@ -165,7 +170,7 @@ impl<'c, 'r> Inserter<'c, 'r> {
                 many
             } else {
                 let (insert, marks) = &self.sql;
-                let insert = format!("{insert}{}", vec![marks.as_str(); ROWS].join(", "));
+                let insert = format!("{insert}{}", vec![marks.as_str(); self.at_once].join(", "));
                 filled(self.connection.prepare(&insert))?
             };
             filled(put(&mut many, &self.staged, &self.texts))?;

@@ -54,7 +54,9 @@ pub(super) fn fill(
         Field::Facet(number) if column.form == ColumnForm::Text => Some((number, *values)),
         _ => None,
     });
-    rows.each(spec, &RowSelection { facets: facets.collect(), tags, only: only.collect(), ids }, insert)
+    let without_ids = rows.sees_all() && !read.iter().any(|column| column.field == Field::Id);
+    let selection = RowSelection { facets: facets.collect(), tags, only: only.collect(), ids, without_ids };
+    rows.each(spec, &selection, insert)
 }
 
 /// Whether the index holds what a column does: not the order of several values of a filter, and no names but those of tags.

@@ -52,6 +52,11 @@ impl<'a> Rows<'a> {
             && regions.as_ref().is_none_or(|wanted| wanted.contains(scope.region.as_str()))
     }
 
+    /// Whether no row is left out for what it is of.
+    pub(super) fn sees_all(&self) -> bool {
+        self.filling.visible.is_all()
+    }
+
     /// Whether a first sweep was under way at the moment, as far as what was shown tells.
     pub(super) fn is_partial(&self) -> bool {
         self.partial

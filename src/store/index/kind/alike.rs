@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+
 use super::KindIndex;
 use crate::model::Scope;
 use crate::model::packed::unpacked;
@@ -54,7 +56,7 @@ impl KindIndex {
         let shown = TermSet::spread(&all, self.terms.len());
         let own: Vec<u32> = by.iter().filter_map(|on| self.own_term(on)).collect();
         // The number of rows by their scope and the numbers of their shown terms, in order.
-        let mut counts: HashMap<Vec<u32>, u64> = HashMap::new();
+        let mut counts: HashMap<Vec<u32>, u64, RandomState> = HashMap::default();
         let mut found = Vec::new();
         let mut values = Vec::new();
         for row in self.rows.iter().filter(wants) {

@@ -25,6 +25,8 @@ pub struct RowSelection<'a> {
     pub only: Vec<(u16, &'a BTreeSet<String>)>,
     /// Only resources with these ids.
     pub ids: Option<&'a BTreeSet<String>>,
+    /// Whether rows are to be shown without their ids, which takes less time.
+    pub without_ids: bool,
 }
 
 /// Which tags are copied.
@@ -137,7 +139,17 @@ impl KindIndex {
             }
             conditions.push(CopyCondition { some, own, values });
         }
-        let places = vec![0; self.terms.len()];
+        let mut places = vec![0; self.terms.len()];
+        let is_tagged = !matches!(selection.tags, TagSelection::None);
+        let mut ends = 0;
+        self.terms.each_facet(|number, facet| {
+            if facet.map_or(is_tagged, |facet| selection.facets.contains(&facet)) {
+                ends = number + 1;
+            } else if let Some(place) = places.get_mut(number) {
+                *place = 1;
+            }
+        });
+        places.truncate(ends);
         let mut copy = RowCopy {
             index: self,
             selection,
@@ -182,7 +194,8 @@ struct RowCopy<'a, 's, F> {
     sees: F,
     /// The places of scopes among those found; `None` for one that is left out.
     scopes: HashMap<u16, Option<usize>>,
-    /// By the number of a term: 0 where it was not met yet, 1 where it is not wanted, else 2 more than its place among those found.
+    /// By the number of a term, up to the last that may be wanted: 0 where it was not met yet, 1 where it is not wanted, else 2 more
+    /// than its place among those found.
     places: Vec<u32>,
     found: IndexRows,
 }
@@ -194,18 +207,20 @@ impl<F: FnMut(&Scope) -> bool> RowCopy<'_, '_, F> {
             return Some(());
         }
         let Some(scope) = self.scope(row.scope) else { return Some(()) };
-        let id = unpacked(row.id);
         if !self.selection.facets.is_empty() || !matches!(self.selection.tags, TagSelection::None) {
             for number in row.terms.iter() {
-                let known = usize::try_from(number).ok().and_then(|number| self.places.get(number)).copied();
-                let place = match known {
-                    Some(0) => self.meet(number, &id),
-                    known => known.and_then(|place| place.checked_sub(2)),
+                let place = match usize::try_from(number).ok().and_then(|number| self.places.get(number)).copied() {
+                    Some(0) => self.meet(number, row.id),
+                    Some(known) => known.checked_sub(2),
+                    // Nor is any that follows.
+                    None => break,
                 };
                 self.found.values.extend(place);
             }
         }
-        self.found.ids.push_str(&id);
+        if !self.selection.without_ids {
+            self.found.ids.push_str(&unpacked(row.id));
+        }
         let (id_end, values_end) = (self.found.ids.len(), self.found.values.len());
         self.found.rows.push(CopiedRow { scope, id_end, values_end });
         let rows = self.found.rows.len() * size_of::<CopiedRow>() + id_end + values_end * size_of::<u32>();
@@ -226,8 +241,9 @@ impl<F: FnMut(&Scope) -> bool> RowCopy<'_, '_, F> {
         place
     }
 
-    /// The place of a term that is met for the first time in a row with this id; `None` where it is not wanted.
-    fn meet(&mut self, number: u32, id: &str) -> Option<u32> {
+    /// The place of a term that is met for the first time in a row with this packed id; `None` where it is not
+    /// wanted.
+    fn meet(&mut self, number: u32, id: &[u8]) -> Option<u32> {
         let place = self.wanted(number, id);
         let own = matches!(self.index.terms.get(number), Some(KnownTerm::Own(_)));
         // Each row has another value for its own id, so that term is always met for the first time.
@@ -239,18 +255,11 @@ impl<F: FnMut(&Scope) -> bool> RowCopy<'_, '_, F> {
         place
     }
 
-    fn wanted(&mut self, number: u32, id: &str) -> Option<u32> {
-        let is_tag = match self.index.terms.facet(number) {
-            Some(facet) if !self.selection.facets.contains(&facet) => return None,
-            Some(_) => false,
-            None => true,
-        };
-        if is_tag && matches!(self.selection.tags, TagSelection::None) {
-            return None;
-        }
+    fn wanted(&mut self, number: u32, id: &[u8]) -> Option<u32> {
         let (facet, key, value) = match self.index.terms.get(number)? {
+            KnownTerm::Facet(facet, _) if !self.selection.facets.contains(&facet) => return None,
             KnownTerm::Facet(facet, value) => (Some(facet), "", value),
-            KnownTerm::Own(facet) => (Some(facet), "", id.into()),
+            KnownTerm::Own(facet) => (Some(facet), "", (&*unpacked(id)).into()),
             KnownTerm::Tag(key, value) => {
                 let is_wanted = match self.selection.tags {
                     TagSelection::None => false,

@@ -7,7 +7,8 @@ use crate::model::packed::{compare, unpacked};
 use crate::model::{Kind, ResourceId};
 use crate::store::index::rows::IndexedRow;
 use crate::store::index::scopes::WantedScopes;
-use crate::store::index::terms::TermValue;
+use crate::store::index::terms::{TermSet, TermValue};
+use crate::store::matcher::On;
 
 impl KindIndex {
     /// Shows `visit` the id and name of at most `limit` rows of a kind, in list order, after `after`. Returns the last one; `None`
@@ -31,10 +32,11 @@ impl KindIndex {
         };
         let first = after.as_ref().map_or(&[][..], |(id, _)| id);
         let following = self.rows.near(first).skip_while(is_before).filter(|row| scopes.hold(row.scope));
+        let values = named_by.map(|facet| TermSet::spread(&self.terms.all(&On::Facet(facet)), self.terms.len()));
         let mut last = None;
         for row in following.take(limit) {
             let id = unpacked(row.id);
-            match self.name(&row, named_by) {
+            match self.name(&row, values.as_ref()) {
                 Some(TermValue::Text(name)) => visit(&id, Some(&name)),
                 Some(TermValue::Own) => visit(&id, Some(&id)),
                 None => visit(&id, None),
@@ -45,12 +47,9 @@ impl KindIndex {
         Some(ResourceId::new(self.scopes.get(last.scope)?, kind, &*unpacked(last.id)))
     }
 
-    fn name(&self, row: &IndexedRow<'_>, named_by: Option<u16>) -> Option<TermValue<'_>> {
+    /// The name of a row: that of its `Name` tag, or else the one of `values` that it has.
+    fn name(&self, row: &IndexedRow<'_>, values: Option<&TermSet>) -> Option<TermValue<'_>> {
         let tag = row.terms.iter().find(|number| self.terms.is_name(*number));
-        let number = tag.or_else(|| {
-            let facet = named_by?;
-            row.terms.iter().find(|number| self.terms.facet(*number) == Some(facet))
-        })?;
-        self.terms.value(number)
+        self.terms.value(tag.or_else(|| values?.shared(row.terms).next())?)
     }
 }

@@ -1,12 +1,13 @@
 //! The first rows of an order by the values of a filter or tag, without reading a row.
 
-use std::borrow::Cow;
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
 use super::{KindIndex, packed};
 use crate::model::packed::{compare, unpacked};
 use crate::model::{Kind, ResourceId, Scope};
+use crate::store::index::notes::BlockNote;
+use crate::store::index::rows::IndexedRow;
 use crate::store::index::scopes::WantedScopes;
 use crate::store::index::terms::{KnownTerm, TermSet};
 use crate::store::matcher::{Matcher, On};
@@ -16,45 +17,126 @@ use crate::store::matcher::{Matcher, On};
 pub struct OrderedPage<'a, K> {
     /// What is ordered by.
     pub on: &'a On,
+    /// The name of the order: two orders of the same name give each value the same place.
+    pub name: &'a str,
     /// The place and the id of the row before the page; `None` for the first page.
     pub after: Option<(&'a K, &'a ResourceId)>,
     /// How many rows.
     pub limit: usize,
 }
 
-/// Where a row stands in an order: by its place, then by its id, then by its scope.
-struct OrderedRow<'a, K: Clone> {
-    place: Cow<'a, K>,
+/// A row of a page: it stands by its place, then by its id, then by its scope.
+struct OrderedRow<'a, K> {
+    place: K,
     /// Packed.
     id: &'a [u8],
     scope: &'a Scope,
+    /// The number of its block.
+    block: usize,
 }
 
-impl<K: Ord + Clone> Ord for OrderedRow<'_, K> {
-    fn cmp(&self, other: &Self) -> Ordering {
-        let places = self.place.cmp(&other.place);
-        places.then_with(|| compare(self.id, other.id)).then_with(|| self.scope.cmp(other.scope))
+impl<K: Ord> OrderedRow<'_, K> {
+    /// Where it stands beside a row of this place, id and scope.
+    fn beside(&self, place: &K, id: &[u8], scope: &Scope) -> Ordering {
+        self.place.cmp(place).then_with(|| compare(self.id, id)).then_with(|| self.scope.cmp(scope))
     }
 }
 
-impl<K: Ord + Clone> PartialOrd for OrderedRow<'_, K> {
+impl<K: Ord> Ord for OrderedRow<'_, K> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.beside(&other.place, other.id, other.scope)
+    }
+}
+
+impl<K: Ord> PartialOrd for OrderedRow<'_, K> {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl<K: Ord + Clone> PartialEq for OrderedRow<'_, K> {
+impl<K: Ord> PartialEq for OrderedRow<'_, K> {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other).is_eq()
     }
 }
 
-impl<K: Ord + Clone> Eq for OrderedRow<'_, K> {}
+impl<K: Ord> Eq for OrderedRow<'_, K> {}
+
+/// What gives a row its place.
+enum RowPlace<K> {
+    /// A term, and where its place stands among those that are known.
+    Term(u32, usize),
+    /// Its own id, which has this place.
+    Own(K),
+    /// That it has no value.
+    Absent,
+}
+
+/// The places of values, each asked for once when it is first met.
+struct ValuePlaces<'a, K> {
+    index: &'a KindIndex,
+    /// The terms that are values.
+    shown: &'a TermSet,
+    /// The term that stands for a row's own id.
+    own: Option<u32>,
+    place: &'a dyn Fn(Option<&str>) -> K,
+    /// By the number of a term: 0 where its place is not known, else one more than where it stands.
+    slots: Vec<u32>,
+    known: Vec<K>,
+    absent: K,
+}
+
+impl<K: Ord> ValuePlaces<'_, K> {
+    /// What gives a row its place. Of several values it is the first in the order.
+    fn of_row(&mut self, row: &IndexedRow<'_>) -> RowPlace<K> {
+        let shown = self.shown;
+        let mut first = RowPlace::Absent;
+        for number in shown.shared(row.terms) {
+            let found = if Some(number) == self.own {
+                RowPlace::Own((self.place)(Some(&unpacked(row.id))))
+            } else {
+                self.of_term(number)
+            };
+            if self.get(&found) < self.get(&first) || matches!(first, RowPlace::Absent) {
+                first = found;
+            }
+        }
+        first
+    }
+
+    /// The place of the value that a term is.
+    fn of_term(&mut self, number: u32) -> RowPlace<K> {
+        let Some(slot) = usize::try_from(number).ok().and_then(|number| self.slots.get_mut(number)) else {
+            return RowPlace::Absent;
+        };
+        if *slot == 0 {
+            let value = match self.index.terms.get(number) {
+                Some(KnownTerm::Facet(_, value) | KnownTerm::Tag(_, value)) => value,
+                Some(KnownTerm::Own(_)) | None => return RowPlace::Absent,
+            };
+            self.known.push((self.place)(Some(&value)));
+            *slot = u32::try_from(self.known.len()).unwrap_or(0);
+        }
+        let nth = usize::try_from(*slot).unwrap_or(usize::MAX).wrapping_sub(1);
+        RowPlace::Term(number, nth)
+    }
+
+    fn get<'s>(&'s self, place: &'s RowPlace<K>) -> &'s K {
+        match place {
+            RowPlace::Term(_, nth) => self.known.get(*nth).unwrap_or(&self.absent),
+            RowPlace::Own(place) => place,
+            RowPlace::Absent => &self.absent,
+        }
+    }
+}
 
 impl KindIndex {
     /// The matching rows of a page, in the order of their `place`, then of their ids, and the total number of matches. `place` is
     /// asked for each value once, for each id where that is the value, and for none at all. Of a row with several values the first
     /// place counts.
+    ///
+    /// Each block is asked for the place of its first row, which it may have noted; only those are read that can have a row of the
+    /// page.
     pub(in crate::store::index) fn ordered<K: Ord + Clone>(
         &self,
         kind: &Kind,
@@ -64,46 +146,69 @@ impl KindIndex {
         place: &dyn Fn(Option<&str>) -> K,
     ) -> (Vec<ResourceId>, u64) {
         let Some(wants) = self.wants(scopes, matcher) else { return (Vec::new(), 0) };
-        let values = self.terms.all(page.on);
-        let shown = TermSet::spread(&values, self.terms.len());
+        let shown = TermSet::spread(&self.terms.all(page.on), self.terms.len());
         let own = self.own_term(page.on);
-        // The place of each term that is a value, by the term's number: 0 where it is none, else one more than where it stands.
-        let mut slots = vec![0_u32; self.terms.len()];
-        let mut places = Vec::new();
-        for number in values {
-            let Some(KnownTerm::Facet(_, value) | KnownTerm::Tag(_, value)) = self.terms.get(number) else { continue };
-            places.push(place(Some(&value)));
-            if let Some(slot) = usize::try_from(number).ok().and_then(|number| slots.get_mut(number)) {
-                *slot = u32::try_from(places.len()).unwrap_or(0);
+        let mut places = ValuePlaces {
+            index: self,
+            shown: &shown,
+            own,
+            place,
+            slots: vec![0; self.terms.len()],
+            known: Vec::new(),
+            absent: place(None),
+        };
+        // The term of a row's own id does not say what that is.
+        let notes = if own.is_none() { self.note_place(scopes, matcher, Some((page.on, page.name))) } else { None };
+        let mut total = 0;
+        let mut blocks: Vec<Reverse<(K, usize)>> = Vec::new();
+        for (nth, block) in self.rows.blocks().iter().enumerate() {
+            let (count, first) = if let Some(BlockNote { count, first }) = block.noted(notes) {
+                (count, first.map_or(RowPlace::Absent, |number| places.of_term(number)))
+            } else {
+                let (mut count, mut first) = (0, RowPlace::Absent);
+                for row in block.rows().filter(&wants) {
+                    let found = places.of_row(&row);
+                    if count == 0 || places.get(&found) < places.get(&first) {
+                        first = found;
+                    }
+                    count += 1;
+                }
+                let term = if let RowPlace::Term(number, _) = first { Some(number) } else { None };
+                block.note(notes, BlockNote { count, first: term });
+                (count, first)
+            };
+            total += count;
+            if count > 0 {
+                blocks.push(Reverse((places.get(&first).clone(), nth)));
             }
         }
-        let none = place(None);
-        let of_term = |number: u32| {
-            let slot = usize::try_from(number).ok().and_then(|number| slots.get(number))?;
-            places.get(usize::try_from(slot.checked_sub(1)?).ok()?)
-        };
         let after = page.after.map(|(place, id)| (place, packed(&id.id), id.scope()));
-        let after = after.as_ref().map(|(place, id, scope)| OrderedRow { place: Cow::Borrowed(*place), id, scope });
+        let mut blocks = BinaryHeap::from(blocks);
         let mut first: BinaryHeap<OrderedRow<'_, K>> = BinaryHeap::new();
-        let mut total = 0;
-        for row in self.rows.iter().filter(wants) {
-            let Some(scope) = self.scopes.get(row.scope) else { continue };
-            total += 1;
-            let of_value = |number| match own {
-                Some(own) if own == number => Some(Cow::Owned(place(Some(&unpacked(row.id))))),
-                _ => of_term(number).map(Cow::Borrowed),
-            };
-            let place = shown.shared(row.terms).filter_map(of_value).min().unwrap_or(Cow::Borrowed(&none));
-            let found = OrderedRow { place, id: row.id, scope };
-            if after.as_ref().is_some_and(|after| found <= *after) {
-                continue;
+        while let Some(Reverse((least, nth))) = blocks.pop() {
+            // Rows of the same place stand in the order of their blocks, as they do in that of their ids.
+            let is_last = |last: &OrderedRow<'_, K>| (&least, nth) > (&last.place, last.block);
+            if first.len() >= page.limit && first.peek().is_none_or(is_last) {
+                break;
             }
-            if first.len() < page.limit {
-                first.push(found);
-            } else if let Some(mut last) = first.peek_mut()
-                && found < *last
-            {
-                *last = found;
+            let Some(block) = self.rows.blocks().get(nth) else { continue };
+            for row in block.rows().filter(&wants) {
+                let Some(scope) = self.scopes.get(row.scope) else { continue };
+                let found = places.of_row(&row);
+                let found = places.get(&found);
+                let stands = |place: &K, id: &[u8], of: &Scope| {
+                    found.cmp(place).then_with(|| compare(row.id, id)).then_with(|| (**scope).cmp(of))
+                };
+                if after.as_ref().is_some_and(|(place, id, of)| stands(place, id, of).is_le()) {
+                    continue;
+                }
+                if first.len() >= page.limit {
+                    if first.peek().is_none_or(|last| last.beside(found, row.id, scope).is_le()) {
+                        continue;
+                    }
+                    first.pop();
+                }
+                first.push(OrderedRow { place: found.clone(), id: row.id, scope, block: nth });
             }
         }
         let ids = first.into_sorted_vec().into_iter();

@@ -10,6 +10,8 @@ pub(in crate::store::index) struct TermSet {
     bits: Vec<u64>,
     /// Whether there are numbers among them that rows hold in more bytes.
     has_far: bool,
+    /// The greatest number. Those of a row are in order, and what all rows may have is met early: most rows are left soon.
+    last: u32,
 }
 
 impl TermSet {
@@ -17,16 +19,17 @@ impl TermSet {
     pub(in crate::store::index) fn new(mut numbers: Vec<u32>, terms: usize) -> Self {
         numbers.sort_unstable();
         numbers.dedup();
-        let has_far = numbers.last().is_some_and(|number| *number >= FAR);
         if numbers.len() <= 4 {
-            return TermSet { few: Some(numbers), bits: Vec::new(), has_far };
+            let last = numbers.last().copied().unwrap_or_default();
+            return TermSet { few: Some(numbers), bits: Vec::new(), has_far: last >= FAR, last };
         }
-        TermSet { few: None, bits: bits(&numbers, terms), has_far }
+        TermSet::spread(&numbers, terms)
     }
 
     /// The same, where the numbers of all rows are going to be looked at one by one.
     pub(in crate::store::index) fn spread(numbers: &[u32], terms: usize) -> Self {
-        TermSet { few: None, bits: bits(numbers, terms), has_far: numbers.iter().any(|number| *number >= FAR) }
+        let last = numbers.iter().copied().max().unwrap_or_default();
+        TermSet { few: None, bits: bits(numbers, terms), has_far: last >= FAR, last }
     }
 
     /// Whether the set is empty.
@@ -36,15 +39,20 @@ impl TermSet {
 
     /// Those of a row's terms that are in a set made by [`TermSet::spread`], in order.
     pub(in crate::store::index) fn shared(&self, terms: RowTerms<'_>) -> impl Iterator<Item = u32> {
-        terms.up_to(self.has_far).filter(|number| self.has(*number))
+        self.up_to_last(terms).filter(|number| self.has(*number))
     }
 
     /// Whether any of a row's terms is in the set.
     pub(in crate::store::index) fn meets(&self, terms: RowTerms<'_>) -> bool {
         match &self.few {
             Some(numbers) => numbers.iter().any(|number| terms.contain(*number)),
-            None => terms.up_to(self.has_far).any(|number| self.has(number)),
+            None => self.up_to_last(terms).any(|number| self.has(number)),
         }
+    }
+
+    /// A row's terms as far as they can be in the set.
+    fn up_to_last(&self, terms: RowTerms<'_>) -> impl Iterator<Item = u32> {
+        terms.up_to(self.has_far).take_while(|number| *number <= self.last)
     }
 
     fn has(&self, number: u32) -> bool {
