@@ -4,7 +4,7 @@
 //! good: that was 1 MB of its own, and as much of the program's pages. Whatever is not a usable line of this command is left to the
 //! reader of all commands, which says what is wrong with it.
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::line;
 use super::logging::Logging;
@@ -44,11 +44,12 @@ impl FrontLine {
         if std::env::args_os().nth(1)? != "mcp" {
             return None;
         }
-        let root = FrontLine::command();
+        let mut root = FrontLine::command();
         line::restart_in_tidy_environment(&root);
         let words = line::tidied(std::env::args_os().collect(), &root);
         line::filled(&words, &root).ok()?;
-        FrontLine::try_parse_from(words).ok()
+        let mut matches = root.try_get_matches_from_mut(words).ok()?;
+        FrontLine::from_arg_matches_mut(&mut matches).ok()
     }
 
     /// Runs the front end to its end.

@@ -35,11 +35,13 @@ impl ListPages for Sweeper {
     ) -> Result<Page, AwsError> {
         let first = token.is_none();
         if first {
-            self.aws.confirm(scope).await?;
+            Box::pin(self.aws.confirm(scope)).await?;
         }
-        let page = self.aws.page_of(scope, spec, token, size, self.memory.as_ref()).await?;
+        // On the heap while it is asked: the SDK's futures are large, and every kind of every scope has a task that rests most of
+        // the time.
+        let page = Box::pin(self.aws.page_of(scope, spec, token, size, self.memory.as_ref())).await?;
         if page.next.is_none() {
-            self.aws.confirm(scope).await?;
+            Box::pin(self.aws.confirm(scope)).await?;
         }
         Ok(page)
     }
@@ -47,6 +49,6 @@ impl ListPages for Sweeper {
 
 impl DescribeIds for Sweeper {
     async fn describe(&self, scope: &Scope, spec: &'static KindSpec, ids: &[String]) -> Result<Page, AwsError> {
-        DescribeIds::describe(&self.aws, scope, spec, ids).await
+        Box::pin(DescribeIds::describe(&self.aws, scope, spec, ids)).await
     }
 }

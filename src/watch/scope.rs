@@ -82,3 +82,29 @@ impl ScopeWatchers {
         spec.also_by_id.iter().map(|(from, _)| (*from, to.clone())).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::SharedClock;
+
+    type SweepParts = (Referred<Sweeper>, SharedClock, SweepPlan, IngestHandle, Vec<Referring>);
+    type RefreshParts = (Referred<Sweeper>, SharedClock, SweepPlan, Dispatcher, IngestHandle);
+
+    /// How large the future is that a function returns.
+    fn size_of_future<A, F: Future>(_: impl FnOnce(A) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_kind_that_rests_holds_no_call_to_aws() {
+        let sweep =
+            size_of_future(|(aws, clock, plan, ingest, to): SweepParts| sweeps::run(aws, clock, plan, ingest, to));
+        let refresh = size_of_future(|(aws, clock, plan, wanted, ingest): RefreshParts| {
+            refresh::run(aws, clock, plan, wanted, ingest)
+        });
+        eprintln!("a sweep {sweep}, a refresh {refresh}");
+        let largest = sweep.max(refresh);
+        assert!(largest <= 16 * 1024, "a task of a kind has {largest} bytes: keep what is large in it on the heap");
+    }
+}

@@ -46,12 +46,9 @@ struct Generations<T> {
     full: bool,
 }
 
-/// When a question was last asked.
-#[derive(Clone, Copy, Default)]
-struct LastAsked {
-    hash: u32,
-    count: u32,
-}
+/// A question's hash, 0 for none, and how many were asked when it was last asked. An array of numbers, so that a table of them is zeroed
+/// memory that takes no place until it is used.
+type LastAsked = [u32; 2];
 
 struct Kept<T> {
     revision: Revision,
@@ -87,7 +84,7 @@ impl<T> AnswerCache<T> {
     #[must_use]
     pub fn new(most: usize) -> Self {
         let (young, old) = (HashMap::new(), HashMap::new());
-        let asked = vec![LastAsked::default(); REMEMBERED];
+        let asked = vec![[0_u32; 2]; REMEMBERED];
         AnswerCache { most, inner: Mutex::new(Generations { young, old, weight: 0, asked, count: 0, full: false }) }
     }
 
@@ -114,10 +111,10 @@ impl<T> AnswerCache<T> {
         let Some(asked) = inner.asked.get_mut(place) else { return CacheLookup::New };
         // 0 marks an empty slot.
         let hash = u32::try_from(hash >> 32).unwrap_or(0) | 1;
-        let before = std::mem::replace(asked, LastAsked { hash, count: inner.count });
+        let [before, asked_at] = std::mem::replace(asked, [hash, inner.count]);
         let held = u32::try_from(inner.young.len() + inner.old.len()).unwrap_or(u32::MAX);
-        let recent = !inner.full || inner.count.wrapping_sub(before.count) <= held.saturating_mul(2);
-        if before.hash == hash && recent { CacheLookup::Again } else { CacheLookup::New }
+        let recent = !inner.full || inner.count.wrapping_sub(asked_at) <= held.saturating_mul(2);
+        if before == hash && recent { CacheLookup::Again } else { CacheLookup::New }
     }
 
     /// Keeps an answer of about `weight` bytes, made at or after `revision`, until it is replaced or `until` comes.
