@@ -199,7 +199,7 @@ impl KindIndex {
             return by_part;
         }
         let values = self.terms.all(on);
-        let shown = TermSet::spread(&values, self.terms.len());
+        let shown = TermSet::spread(values.iter().copied(), self.terms.len());
         let own = self.own_term(on);
         let mut counts = vec![0_u32; self.terms.len()];
         let mut by_value = BTreeMap::new();

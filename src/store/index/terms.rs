@@ -196,6 +196,18 @@ impl Terms {
         }
     }
 
+    /// The same as a set to look at the numbers of all rows with.
+    pub(super) fn shown(&self, on: &On) -> TermSet {
+        match head(on) {
+            Some(head) => {
+                let heads = self.known_heads();
+                let numbers = memchr::memchr_iter(head, &heads).filter_map(|number| u32::try_from(number).ok());
+                TermSet::spread(numbers, self.count)
+            }
+            None => TermSet::spread(self.of(on).map(|(number, _)| number), self.count),
+        }
+    }
+
     /// The numbers of all terms whose texts begin with a byte.
     fn beginning(&self, head: u8) -> Vec<u32> {
         memchr::memchr_iter(head, &self.known_heads()).filter_map(|number| u32::try_from(number).ok()).collect()

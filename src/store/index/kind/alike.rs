@@ -53,7 +53,7 @@ impl KindIndex {
     ) -> Vec<AlikeRows> {
         let Some(wants) = self.wants(scopes, matcher) else { return Vec::new() };
         let all: Vec<u32> = by.iter().flat_map(|on| self.terms.all(on)).collect();
-        let shown = TermSet::spread(&all, self.terms.len());
+        let shown = TermSet::spread(all.into_iter(), self.terms.len());
         let own: Vec<u32> = by.iter().filter_map(|on| self.own_term(on)).collect();
         // The number of rows by their scope and the numbers of their shown terms, in order.
         let mut counts: HashMap<Vec<u32>, u64, RandomState> = HashMap::default();

@@ -1,7 +1,9 @@
 //! The first rows of an order by the values of a filter or tag, without reading a row.
 
 use std::cmp::{Ordering, Reverse};
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
+
+use foldhash::fast::RandomState;
 
 use super::{KindIndex, packed};
 use crate::model::packed::{compare, unpacked};
@@ -80,8 +82,8 @@ struct ValuePlaces<'a, K> {
     /// The term that stands for a row's own id.
     own: Option<u32>,
     place: &'a dyn Fn(Option<&str>) -> K,
-    /// By the number of a term: 0 where its place is not known, else one more than where it stands.
-    slots: Vec<u32>,
+    /// Where the place of a term stands among those that are known. Where blocks have notes, few are.
+    numbers: HashMap<u32, usize, RandomState>,
     known: Vec<K>,
     absent: K,
 }
@@ -106,18 +108,16 @@ impl<K: Ord> ValuePlaces<'_, K> {
 
     /// The place of the value that a term is.
     fn of_term(&mut self, number: u32) -> RowPlace<K> {
-        let Some(slot) = usize::try_from(number).ok().and_then(|number| self.slots.get_mut(number)) else {
-            return RowPlace::Absent;
-        };
-        if *slot == 0 {
-            let value = match self.index.terms.get(number) {
-                Some(KnownTerm::Facet(_, value) | KnownTerm::Tag(_, value)) => value,
-                Some(KnownTerm::Own(_)) | None => return RowPlace::Absent,
-            };
-            self.known.push((self.place)(Some(&value)));
-            *slot = u32::try_from(self.known.len()).unwrap_or(0);
+        if let Some(nth) = self.numbers.get(&number) {
+            return RowPlace::Term(number, *nth);
         }
-        let nth = usize::try_from(*slot).unwrap_or(usize::MAX).wrapping_sub(1);
+        let value = match self.index.terms.get(number) {
+            Some(KnownTerm::Facet(_, value) | KnownTerm::Tag(_, value)) => value,
+            Some(KnownTerm::Own(_)) | None => return RowPlace::Absent,
+        };
+        let nth = self.known.len();
+        self.known.push((self.place)(Some(&value)));
+        self.numbers.insert(number, nth);
         RowPlace::Term(number, nth)
     }
 
@@ -146,14 +146,14 @@ impl KindIndex {
         place: &dyn Fn(Option<&str>) -> K,
     ) -> (Vec<ResourceId>, u64) {
         let Some(wants) = self.wants(scopes, matcher) else { return (Vec::new(), 0) };
-        let shown = TermSet::spread(&self.terms.all(page.on), self.terms.len());
+        let shown = self.terms.shown(page.on);
         let own = self.own_term(page.on);
         let mut places = ValuePlaces {
             index: self,
             shown: &shown,
             own,
             place,
-            slots: vec![0; self.terms.len()],
+            numbers: HashMap::default(),
             known: Vec::new(),
             absent: place(None),
         };

@@ -23,13 +23,20 @@ impl TermSet {
             let last = numbers.last().copied().unwrap_or_default();
             return TermSet { few: Some(numbers), bits: Vec::new(), has_far: last >= FAR, last };
         }
-        TermSet::spread(&numbers, terms)
+        TermSet::spread(numbers.into_iter(), terms)
     }
 
     /// The same, where the numbers of all rows are going to be looked at one by one.
-    pub(in crate::store::index) fn spread(numbers: &[u32], terms: usize) -> Self {
-        let last = numbers.iter().copied().max().unwrap_or_default();
-        TermSet { few: None, bits: bits(numbers, terms), has_far: last >= FAR, last }
+    pub(in crate::store::index) fn spread(numbers: impl Iterator<Item = u32>, terms: usize) -> Self {
+        let (mut bits, mut last) = (vec![0_u64; terms / 64 + 1], 0);
+        for number in numbers {
+            let (word, bit) = place(number);
+            if let Some(word) = bits.get_mut(word) {
+                *word |= bit;
+            }
+            last = last.max(number);
+        }
+        TermSet { few: None, bits, has_far: last >= FAR, last }
     }
 
     /// Whether the set is empty.
@@ -61,17 +68,6 @@ impl TermSet {
     }
 }
 
-fn bits(numbers: &[u32], terms: usize) -> Vec<u64> {
-    let mut bits = vec![0_u64; terms / 64 + 1];
-    for number in numbers {
-        let (word, bit) = place(*number);
-        if let Some(word) = bits.get_mut(word) {
-            *word |= bit;
-        }
-    }
-    bits
-}
-
 fn place(number: u32) -> (usize, u64) {
     (usize::try_from(number / 64).unwrap_or(usize::MAX), 1 << (number % 64))
 }
@@ -89,7 +85,7 @@ mod tests {
             numbers in proptest::collection::vec(prop_oneof![0_u32..500, 65_000_u32..66_000], 0..20),
             asked in proptest::collection::btree_set(prop_oneof![0_u32..500, 65_000_u32..66_000], 0..20),
         ) {
-            let (set, spread) = (TermSet::new(numbers.clone(), 70_000), TermSet::spread(&numbers, 70_000));
+            let (set, spread) = (TermSet::new(numbers.clone(), 70_000), TermSet::spread(numbers.iter().copied(), 70_000));
             let asked: Vec<u32> = asked.into_iter().collect();
             let mut written = Vec::new();
             write_terms(&asked, &mut written);
