@@ -179,7 +179,7 @@ impl Core {
     ) -> Result<Option<Located>, RequestError> {
         // The index may be ahead of the snapshot that is read next, which then shows nothing, and it lacks damaged rows.
         let name = kind.kind();
-        if self.store.damaged_rows(&name, None) == 0
+        if !self.store.may_lack_rows(&name)
             && let Some(only) = self.store.index().only(&name, id)
             && scope.is_none_or(|scope| only.scope() == *scope)
         {

@@ -21,6 +21,8 @@ use crate::store::{Comparison, Matcher, On, ReadError, RowSelection, Snapshot, S
 
 /// How many resources are read from one snapshot.
 const STEP: usize = 1_000;
+/// How often a report is made at most.
+const ATTEMPTS: usize = 3;
 
 /// The last words of tag keys that say whom to ask.
 const OWNERS: [&str; 9] =
@@ -85,11 +87,29 @@ pub struct StoppedReport {
 /// Reports stopped instances. `unsure` says which kinds cannot be relied on.
 ///
 /// Instances and volumes are read in the order of their ids, in which the store holds them. Names and tags are read of those that are
-/// shown only.
+/// shown only, at the end. If one of these was removed meanwhile, the report is made again, a few times at most.
 ///
 /// # Errors
 /// When the store cannot be read.
 pub fn report(
+    store: &Store,
+    prices: &PriceTable,
+    query: &StoppedQuery<'_>,
+    unsure: Unsure<'_>,
+) -> Result<StoppedReport, ReadError> {
+    let mut report = made(store, prices, query, unsure)?;
+    for _ in 1..ATTEMPTS {
+        if name_shown(store, query, &mut report)? {
+            return Ok(report);
+        }
+        report = made(store, prices, query, unsure)?;
+    }
+    name_shown(store, query, &mut report)?;
+    Ok(report)
+}
+
+/// Reports stopped instances without their names.
+fn made(
     store: &Store,
     prices: &PriceTable,
     query: &StoppedQuery<'_>,
@@ -101,11 +121,9 @@ pub fn report(
         return Ok(report);
     }
     let costs = bill::Pricer { prices, brought: bill::brought(store, query.scope)? };
-    for ids in found.chunks(STEP) {
-        let snapshot = store.snapshot()?;
-        for id in ids {
-            read(&snapshot, query, &costs, id, &mut report)?;
-        }
+    for id in &found {
+        // Since when it is stopped may take hundreds of records, so each one has a snapshot of its own.
+        read(&store.snapshot()?, query, &costs, id, &mut report)?;
     }
     let ids: BTreeSet<ResourceId> = report.instances.iter().flat_map(|one| one.volumes.iter().cloned()).collect();
     let mut volumes = BTreeMap::new();
@@ -136,16 +154,25 @@ pub fn report(
         Order::Cost => report.instances.sort_by_cached_key(|one| (Reverse(one.bill.stopped()), one.id.id.clone())),
         Order::Since => report.instances.sort_by_cached_key(|one| (one.since.latest(), one.id.id.clone())),
     }
-    let snapshot = store.snapshot()?;
+    Ok(report)
+}
+
+/// Reads names and owners of the instances that are shown. Whether all of them are still there: a report without a name would look
+/// like that of an instance without tags.
+fn name_shown(store: &Store, query: &StoppedQuery<'_>, report: &mut StoppedReport) -> Result<bool, ReadError> {
+    let (snapshot, mut are_there) = (store.snapshot()?, true);
     for instance in report.instances.iter_mut().take(query.shown) {
         match snapshot.row(&instance.id) {
-            // One that was removed meanwhile stays in the report, which is of an earlier moment.
-            Ok(row) => instance.name_after(row),
+            Ok(Some(row)) => {
+                instance.owners = owners(&row);
+                instance.name = row.fields.name;
+            }
+            Ok(None) => are_there = false,
             Err(ReadError::Damaged(_)) => {}
             Err(error) => return Err(error),
         }
     }
-    Ok(report)
+    Ok(are_there)
 }
 
 /// Reads an instance and adds it to a report, without its volumes, if it is stopped and was stopped in time.
@@ -260,15 +287,6 @@ fn owners(row: &Row) -> Vec<(String, String)> {
     let tags =
         row.fields.tags.iter().filter(|(key, value)| !value.is_empty() && !key.starts_with("aws:") && is_owner(key));
     tags.cloned().collect()
-}
-
-impl StoppedInstance {
-    /// Takes its name and its owners from its row, if there is one.
-    fn name_after(&mut self, row: Option<Row>) {
-        let Some(row) = row else { return };
-        self.owners = owners(&row);
-        self.name = row.fields.name;
-    }
 }
 
 impl StoppedReport {

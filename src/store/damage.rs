@@ -112,6 +112,11 @@ impl Damages {
         (noted.found.values().cloned().collect(), noted.more)
     }
 
+    /// Whether a record in a table may be damaged for a kind: one is, or there are more than are remembered.
+    pub(super) fn may_have(&self, table: &str, kind: &Kind) -> bool {
+        self.0.read().more || self.count(table, kind, None) > 0
+    }
+
     /// The number of damaged records in a table for a kind in a scope.
     pub(super) fn count(&self, table: &str, kind: &Kind, scope: Option<&Scope>) -> u64 {
         let noted = self.0.read();

@@ -105,6 +105,12 @@ impl Store {
         self.0.damages.count(tables::ROWS, kind, scope)
     }
 
+    /// Whether rows of a kind may be damaged, which the index lacks.
+    #[must_use]
+    pub fn may_lack_rows(&self, kind: &Kind) -> bool {
+        self.0.damages.may_have(tables::ROWS, kind)
+    }
+
     /// The log's id.
     #[must_use]
     pub fn log_id(&self) -> LogId {

@@ -90,13 +90,16 @@ impl ValuePattern {
         ValuePattern(PatternForm::Absent)
     }
 
-    /// How many texts it compares with.
-    pub(super) fn texts(&self) -> usize {
+    /// About how many bytes it takes on the heap.
+    fn bytes(&self) -> usize {
+        let wild = |wild: &WildMatchPattern<MANY, ONE>| size_of::<char>() * wild.to_string().len();
         match &self.0 {
-            PatternForm::Bounded(bounds) => bounds.len(),
-            PatternForm::OneOf(texts) => texts.len(),
+            PatternForm::Exact(text) => text.len(),
+            PatternForm::Wild(pattern) | PatternForm::WildTime(pattern) => wild(pattern),
+            PatternForm::Moment(document, filter) => document.len() + filter.as_ref().map_or(0, String::len),
+            PatternForm::Bounded(bounds) => size_of_val(bounds.as_slice()),
+            PatternForm::OneOf(texts) => texts.iter().map(|text| size_of::<String>() + text.len()).sum(),
             PatternForm::Absent => 0,
-            PatternForm::Exact(_) | PatternForm::Wild(_) | PatternForm::Moment(..) | PatternForm::WildTime(_) => 1,
         }
     }
 
@@ -181,6 +184,11 @@ pub struct Comparison {
 }
 
 impl On {
+    /// About how many bytes it takes.
+    pub(super) fn bytes(&self) -> usize {
+        size_of::<On>() + if let On::Tag(key) = self { key.len() } else { 0 }
+    }
+
     /// The part of a scope that is compared; `None` where something else is.
     #[must_use]
     pub fn part<'s>(&self, scope: &'s Scope) -> Option<&'s str> {
@@ -279,6 +287,13 @@ impl Matcher {
     pub fn and(mut self, tests: Vec<Comparison>) -> Self {
         self.conditions.push(tests);
         self
+    }
+
+    /// About how many bytes it takes.
+    pub(super) fn bytes(&self) -> usize {
+        let tests = self.conditions.iter().flatten();
+        size_of_val(self.conditions.as_slice())
+            + tests.map(|test| test.on.bytes() + test.pattern.bytes()).sum::<usize>()
     }
 
     /// The conditions.

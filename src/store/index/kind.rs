@@ -177,11 +177,7 @@ impl KindIndex {
         matcher: &Matcher,
         order: Option<(&On, &str)>,
     ) -> Option<NotePlace> {
-        let question = AskedQuestion {
-            matcher: matcher.clone(),
-            scopes: self.scopes.known(scopes)?,
-            order: order.map(|(on, name)| (on.clone(), name.to_owned())),
-        };
+        let question = AskedQuestion::new(matcher, self.scopes.known(scopes)?, order)?;
         self.asked.lock().place(question)
     }
 
@@ -293,8 +289,12 @@ impl KindIndex {
     }
 
     /// Interns the used terms again, in list order, once as many are unused as used: changing values (addresses, states) leave
-    /// terms that no row has. The average cost per insertion is constant.
+    /// terms that no row has. The average cost per insertion is constant. Drops all notes once their marks are used up.
     fn clean_if_worthwhile(&mut self) -> Result<(), Overflow> {
+        if self.asked.get_mut().are_marks_used() {
+            self.rows.forget_notes();
+            *self.asked.get_mut() = AskedQuestions::default();
+        }
         // Before numbers run out as well, unless that would free few.
         let due = (4096 + 2 * self.cleaned).min(MOST / 16 * 15);
         if self.terms.len() < due || self.cleaned > MOST / 8 * 7 {

@@ -12,8 +12,8 @@ use crate::store::matcher::{Matcher, On};
 /// How many questions a kind keeps notes for.
 const LANES: usize = 8;
 
-/// The most texts that a question compares with, for which notes are kept: the question is kept as well.
-const TEXTS: usize = 64;
+/// The longest question that notes are kept for, in bytes: the question is kept as well.
+const LONGEST: usize = 4096;
 
 /// The bits of a note that hold a term's number, one more than it is, and those that hold the number of rows. The others hold the
 /// question's mark.
@@ -24,10 +24,23 @@ const MARK_BITS: u32 = 64 - TERM_BITS - COUNT_BITS;
 /// A question of which blocks hold notes. Two that are equal find the same in the same rows.
 #[derive(PartialEq)]
 pub(super) struct AskedQuestion {
-    pub(super) matcher: Matcher,
-    pub(super) scopes: NumberedScopes,
+    matcher: Matcher,
+    scopes: NumberedScopes,
     /// What is ordered by, and the name of the order, if there is one.
-    pub(super) order: Option<(On, String)>,
+    order: Option<(On, String)>,
+}
+
+impl AskedQuestion {
+    /// The question that `matcher` asks in these scopes, `order` being what is ordered by and the name of the order; `None` if it is
+    /// too long to be kept.
+    pub(super) fn new(matcher: &Matcher, scopes: NumberedScopes, order: Option<(&On, &str)>) -> Option<Self> {
+        let of_order = order.map_or(0, |(on, name)| on.bytes() + name.len());
+        if matcher.bytes() + of_order > LONGEST {
+            return None;
+        }
+        let order = order.map(|(on, name)| (on.clone(), name.to_owned()));
+        Some(AskedQuestion { matcher: matcher.clone(), scopes, order })
+    }
 }
 
 /// The questions that were asked last.
@@ -60,7 +73,7 @@ pub(super) struct BlockNote {
 pub(super) struct BlockNotes(OnceLock<Box<[AtomicU64; LANES]>>);
 
 impl AskedQuestions {
-    /// Where the notes of a question are, which is asked now; `None` for one that is too long to be kept.
+    /// Where the notes of a question are, which is asked now; `None` once there are no more marks.
     pub(super) fn place(&mut self, question: AskedQuestion) -> Option<NotePlace> {
         if let Some(nth) = self.asked.iter().position(|(asked, _)| *asked == question) {
             let known = self.asked.remove(nth);
@@ -68,8 +81,7 @@ impl AskedQuestions {
             self.asked.push(known);
             return Some(place);
         }
-        let texts: usize = question.matcher.conditions().iter().flatten().map(|test| test.pattern.texts()).sum();
-        if texts > TEXTS || self.marks + 1 >= 1 << MARK_BITS {
+        if self.are_marks_used() {
             return None;
         }
         self.marks += 1;
@@ -77,6 +89,17 @@ impl AskedQuestions {
         let place = NotePlace { lane, mark: self.marks };
         self.asked.push((question, place));
         Some(place)
+    }
+
+    /// Whether there are no more marks. Then all notes have to be dropped, and with them what was asked.
+    pub(super) fn are_marks_used(&self) -> bool {
+        self.marks + 1 >= 1 << MARK_BITS
+    }
+
+    /// As if almost every mark had been given.
+    #[cfg(test)]
+    pub(super) fn use_marks(&mut self) {
+        self.marks = (1 << MARK_BITS) - 3;
     }
 }
 
@@ -113,9 +136,12 @@ mod tests {
     use super::*;
     use crate::store::{Comparison, ValuePattern};
 
+    fn matcher(pattern: ValuePattern) -> Matcher {
+        Matcher::any().and(vec![Comparison { on: On::Facet(1), pattern }])
+    }
+
     fn question(text: &str) -> AskedQuestion {
-        let comparison = Comparison { on: On::Facet(1), pattern: ValuePattern::new(text) };
-        AskedQuestion { matcher: Matcher::any().and(vec![comparison]), scopes: NumberedScopes::Only(0), order: None }
+        AskedQuestion::new(&matcher(ValuePattern::new(text)), NumberedScopes::Only(0), None).unwrap()
     }
 
     #[test]
@@ -141,11 +167,27 @@ mod tests {
 
     #[test]
     fn a_long_question_is_not_kept() {
-        let mut long = question("one");
-        long.matcher = long.matcher.and(vec![Comparison {
-            on: On::Facet(1),
-            pattern: ValuePattern::one_of((0..TEXTS).map(|n| n.to_string()).collect()),
-        }]);
-        assert!(AskedQuestions::default().place(long).is_none());
+        let long = "a".repeat(LONGEST);
+        for pattern in [
+            ValuePattern::exactly(&long),
+            ValuePattern::beginning(&long[..LONGEST / 4]),
+            ValuePattern::time(&format!("{}*", &long[..LONGEST / 4])),
+            ValuePattern::one_of((0..LONGEST / 16).map(|n| n.to_string()).collect()),
+        ] {
+            assert!(AskedQuestion::new(&matcher(pattern), NumberedScopes::Only(0), None).is_none());
+        }
+        let tag = On::Tag(long.clone());
+        assert!(AskedQuestion::new(&Matcher::any(), NumberedScopes::Only(0), Some((&tag, ""))).is_none());
+        assert!(AskedQuestion::new(&Matcher::any(), NumberedScopes::Only(0), Some((&On::TagKey, &long))).is_none());
+        assert!(AskedQuestion::new(&Matcher::any(), NumberedScopes::Only(0), Some((&On::TagKey, "a"))).is_some());
+    }
+
+    #[test]
+    fn marks_are_given_once() {
+        let mut asked = AskedQuestions::default();
+        asked.use_marks();
+        assert!(asked.place(question("one")).is_some() && asked.place(question("two")).is_some());
+        assert!(asked.are_marks_used() && asked.place(question("three")).is_none());
+        assert!(asked.place(question("one")).is_some(), "those that have one keep it");
     }
 }

@@ -156,6 +156,11 @@ impl SortedRows {
         &self.blocks
     }
 
+    /// Drops what questions found.
+    pub(super) fn forget_notes(&mut self) {
+        self.blocks.iter_mut().for_each(|block| block.notes = BlockNotes::default());
+    }
+
     /// The rows from a block on that has all rows with an id, packed, or a greater one.
     pub(super) fn near<'a>(&'a self, id: &[u8]) -> impl Iterator<Item = IndexedRow<'a>> + use<'a> {
         let before =

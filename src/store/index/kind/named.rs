@@ -32,7 +32,7 @@ impl KindIndex {
         };
         let first = after.as_ref().map_or(&[][..], |(id, _)| id);
         let following = self.rows.near(first).skip_while(is_before).filter(|row| scopes.hold(row.scope));
-        let values = named_by.map(|facet| TermSet::spread(&self.terms.all(&On::Facet(facet)), self.terms.len()));
+        let values = named_by.map(|facet| self.terms.shown(&On::Facet(facet)));
         let mut last = None;
         for row in following.take(limit) {
             let id = unpacked(row.id);
