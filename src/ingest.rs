@@ -124,6 +124,8 @@ struct Chunk {
     /// This record, or a later one, shows everything decided so far.
     seq: Seq,
     unsettled: Vec<ResourceId>,
+    /// What is now stored exactly as the current sweep showed it.
+    exact: Vec<Arc<str>>,
 }
 
 impl<L: Ledger> Ingest<L> {
@@ -377,6 +379,7 @@ impl<L: Ledger> Ingest<L> {
     /// Commits the decisions, publishes them, and updates the memory. `seq` is the record that the decisions are based on;
     /// `notified` are the ids of the notifications.
     fn conclude(&mut self, draft: Draft, mut seq: Seq, notified: Vec<String>) -> Result<Chunk, IngestError> {
+        let exact = draft.exact();
         let Draft { entries, notes, wanted, unsettled, .. } = draft;
         if !entries.is_empty() {
             let batch = CommitBatch { notified, ..self.batch(entries) };
@@ -393,7 +396,7 @@ impl<L: Ledger> Ingest<L> {
         for wanted in wanted {
             self.want(wanted);
         }
-        Ok(Chunk { seq, unsettled })
+        Ok(Chunk { seq, unsettled, exact })
     }
 
     /// A batch of entries, with watermarks if they were not saved for a while.
