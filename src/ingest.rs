@@ -3,8 +3,8 @@
 //! One loop makes every change. It takes work from lanes in this order: choices of regions, tools, notifications, refreshes, pages,
 //! retention. It decides what each observation means, commits, publishes, and only then acknowledges, so that everything
 //! acknowledged survives a crash. A commit ends at [`MAX_ROWS`] changed rows or after deciding for [`MAX_WORK`], and the lanes are
-//! checked between commits, so a tool never waits for a whole page. Waiting notifications are committed together. A page without
-//! news opens no write transaction.
+//! checked between commits, so a tool never waits for a whole page. In a first sweep, a commit that nobody waits for is larger: see
+//! [`FIRST_ROWS`]. Waiting notifications are committed together. A page without news opens no write transaction.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -67,6 +67,10 @@ pub const MAX_ROWS: usize = 200;
 /// How long deciding for one commit takes at most (it may overrun by one observation).
 pub const MAX_WORK: Duration = Duration::from_millis(20);
 
+/// How many rows a commit of a scope's first sweep holds at most while nothing more urgent waits. Each commit waits for the disk twice,
+/// and a page of the file that several of its rows are on is written once.
+const FIRST_ROWS: usize = 500;
+
 /// With more candidates than this, none is described by id: the next sweep decides.
 const MAX_ASKED: usize = 2_000;
 
@@ -124,6 +128,8 @@ struct Chunk {
     /// This record, or a later one, shows everything decided so far.
     seq: Seq,
     unsettled: Vec<ResourceId>,
+    /// What is now stored exactly as the current sweep showed it.
+    exact: Vec<Arc<str>>,
 }
 
 impl<L: Ledger> Ingest<L> {
@@ -365,7 +371,8 @@ impl<L: Ledger> Ingest<L> {
                 }
                 Err(error) => return Err(error.into()),
             }
-            if draft.entries.len() >= MAX_ROWS || begun.elapsed() >= MAX_WORK {
+            let is_full = draft.entries.len() >= MAX_ROWS || begun.elapsed() >= MAX_WORK;
+            if is_full && (*cause != Cause::Baseline || draft.entries.len() >= FIRST_ROWS || self.lanes.is_urgent()) {
                 break;
             }
         }
@@ -377,6 +384,7 @@ impl<L: Ledger> Ingest<L> {
     /// Commits the decisions, publishes them, and updates the memory. `seq` is the record that the decisions are based on;
     /// `notified` are the ids of the notifications.
     fn conclude(&mut self, draft: Draft, mut seq: Seq, notified: Vec<String>) -> Result<Chunk, IngestError> {
+        let exact = draft.exact();
         let Draft { entries, notes, wanted, unsettled, .. } = draft;
         if !entries.is_empty() {
             let batch = CommitBatch { notified, ..self.batch(entries) };
@@ -393,7 +401,7 @@ impl<L: Ledger> Ingest<L> {
         for wanted in wanted {
             self.want(wanted);
         }
-        Ok(Chunk { seq, unsettled })
+        Ok(Chunk { seq, unsettled, exact })
     }
 
     /// A batch of entries, with watermarks if they were not saved for a while.

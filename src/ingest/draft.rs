@@ -1,6 +1,7 @@
 //! A commit under construction.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::calls::{Recent, caller};
 use super::ledger::LedgerView;
@@ -32,6 +33,8 @@ struct Ahead {
     current: Option<Current>,
     /// Everything known except `current`.
     remembered: KnownResource<'static>,
+    /// Whether the last that was seen of it is that a sweep showed exactly this.
+    exact: bool,
 }
 
 /// The input of a decision besides the store.
@@ -95,7 +98,8 @@ impl Draft {
             ahead
         } else {
             let removed_at = view.removed_at(&observation.id)?;
-            Ahead { current: view.current(&observation.id)?, remembered: KnownResource { removed_at, ..*remembered } }
+            let remembered = KnownResource { removed_at, ..*remembered };
+            Ahead { current: view.current(&observation.id)?, remembered, exact: false }
         };
         let verdict = reconcile::decide(ahead.known(), &observation, *rules, *moment);
         let early = is_early(&observation.seen, ahead.current.as_ref());
@@ -118,6 +122,7 @@ impl Draft {
         } else {
             note(&observation, verdict.reading, ahead.current.as_ref(), *rules, moment.now)
         };
+        ahead.exact = is_as_shown(&observation, ahead.current.as_ref(), rules.mapping);
         if let Some(note) = note {
             ahead.take(note);
             self.notes.push((observation.id.clone(), note));
@@ -134,6 +139,11 @@ impl Draft {
         }
         self.ahead.insert(observation.id, ahead);
         Ok(early)
+    }
+
+    /// The resources that will be stored exactly as a sweep showed them.
+    pub(super) fn exact(&self) -> Vec<Arc<str>> {
+        self.ahead.iter().filter(|(_, ahead)| ahead.exact).map(|(id, _)| Arc::clone(&id.id)).collect()
     }
 
     /// Requests the describes that follow from an observation (rules 3 and 4).
@@ -206,6 +216,16 @@ fn note(
         }
         Seen::NotFound if exists => Some(Note::Missing { at }),
         _ => None,
+    }
+}
+
+/// Whether a sweep showed exactly what will be stored of a resource.
+fn is_as_shown(observation: &Observation, current: Option<&Current>, mapping: u16) -> bool {
+    match (&observation.seen, current) {
+        (Seen::Described(document), Some(current)) if observation.source == Source::Sweep => {
+            current.provisional.is_none() && current.mapping == mapping && current.document == **document
+        }
+        _ => false,
     }
 }
 

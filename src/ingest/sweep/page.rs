@@ -4,14 +4,14 @@
 //! their bytes are remembered, come with the digest of what they said. What is stored may have changed since they were found in the
 //! page: then such an item proves only that its resource is listed, and a describe by id shows the rest.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use crate::freshness::WatchedScope;
 use crate::ingest::draft::Draft;
 use crate::ingest::ledger::LedgerView;
 use crate::ingest::under_way::SweepUnderWay;
-use crate::ingest::{Ingest, IngestError, Ledger};
+use crate::ingest::{Chunk, Ingest, IngestError, Ledger};
 use crate::model::{
     Cause, Item, Kind, KnownBytes, Observation, Page, ResourceId, Scope, Seen, Source, Timestamp, UnchangedItem,
     UnreadableItem,
@@ -22,6 +22,14 @@ use crate::store::{Fingerprint, ReadError};
 
 /// If more remembered items of a page than this are not as they are stored, none is described by id: the next sweep decodes all.
 const MAX_DOUBTED: usize = 200;
+
+/// What of a page is to be decided.
+#[derive(Default)]
+struct PageNews {
+    observations: VecDeque<Observation>,
+    /// The bytes of each item, to be remembered once what they say is stored.
+    bytes: HashMap<Arc<str>, KnownBytes>,
+}
 
 /// A resource that a page showed exactly as it is stored.
 struct ShownItem {
@@ -48,9 +56,9 @@ impl<L: Ledger> Ingest<L> {
         kind: &Kind,
         at: Timestamp,
         items: Vec<Item>,
-    ) -> Result<(Vec<ShownItem>, VecDeque<Observation>), IngestError> {
+    ) -> Result<(Vec<ShownItem>, PageNews), IngestError> {
         let rules = self.rules(kind);
-        let (mut same, mut news) = (Vec::new(), VecDeque::new());
+        let (mut same, mut news) = (Vec::new(), PageNews::default());
         let view = self.ledger.view()?;
         for Item { id, document, hash } in items {
             let id = ResourceId::new(scope, kind, id);
@@ -59,14 +67,17 @@ impl<L: Ledger> Ingest<L> {
                 Err(ReadError::Damaged(_)) => None,
                 known => known?,
             };
-            match known {
-                Some(row) if is_as_stored(&row, document.fingerprint(rules.mapping)) => {
-                    let bytes = hash.map(|hash| KnownBytes::new(hash, row.digest));
-                    same.push(ShownItem { id: id.id, gone: rules.is_gone(&document), bytes });
-                }
-                _ => news.push_back(Observation { source: Source::Sweep, at, id, seen: Seen::Described(document) }),
+            let digest = document.fingerprint(rules.mapping);
+            let bytes = hash.map(|hash| KnownBytes::new(hash, digest));
+            if known.is_some_and(|row| is_as_stored(&row, digest)) {
+                same.push(ShownItem { id: id.id, gone: rules.is_gone(&document), bytes });
+                continue;
             }
+            news.bytes.extend(bytes.map(|bytes| (Arc::clone(&id.id), bytes)));
+            news.observations.push_back(Observation { source: Source::Sweep, at, id, seen: Seen::Described(document) });
         }
+        // In the order of the store's keys, so that each of its pages is changed in as few commits as can be.
+        news.observations.make_contiguous().sort_by(|one, other| one.id.id.cmp(&other.id.id));
         Ok((same, news))
     }
 
@@ -142,11 +153,19 @@ impl<L: Ledger> Ingest<L> {
         }
     }
 
-    /// Decides and commits what differs from the store.
-    fn news(&mut self, scope: &Scope, kind: &Kind, mut news: VecDeque<Observation>) -> Result<(), IngestError> {
+    /// Decides and commits what differs from the store. What it then holds exactly as it was shown is remembered by its bytes.
+    fn news(&mut self, scope: &Scope, kind: &Kind, news: PageNews) -> Result<(), IngestError> {
+        let PageNews { mut observations, bytes } = news;
         let cause = self.sweeps.get(&(scope.clone(), kind.clone())).map_or(Cause::Sweep, SweepUnderWay::cause);
-        while !news.is_empty() {
-            self.commit_chunk(Draft::default(), &mut news, &cause)?;
+        while !observations.is_empty() {
+            let Chunk { exact, .. } = self.commit_chunk(Draft::default(), &mut observations, &cause)?;
+            self.freshness.update(scope, kind, |watched| {
+                for id in exact {
+                    if let Some(bytes) = bytes.get(&id) {
+                        watched.memory.remember(&id, *bytes);
+                    }
+                }
+            });
             self.serve_urgent();
             self.share();
             if self.lanes.is_stopped() {

@@ -5,8 +5,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::freshness::Signal;
-use crate::ingest::WantedReceiver;
 use crate::ingest::tests::{instance, instances};
+use crate::ingest::{FIRST_ROWS, MAX_ROWS, WantedReceiver};
 use crate::model::fixtures::{SetClock, at, id, kind, scope, state};
 use crate::model::{Document, ItemHash, SweepMessage, SweepStep};
 use crate::notify::ChangeHub;
@@ -88,7 +88,7 @@ fn what_is_stored_as_it_was_shown_is_not_decoded_again_and_counts_as_shown() {
     let mut sweeps = Sweeps::new();
     let (one, two) = (("i-1", instance("running", "t3")), ("i-2", instance("terminated", "t3")));
     assert_eq!(sweeps.sweep(100, &[one.clone(), two.clone()]), 0);
-    assert_eq!(sweeps.sweep(200, &[one.clone(), two.clone()]), 0, "remembered once it is read as it is stored");
+    assert_eq!(sweeps.sweep(200, &[one.clone(), two.clone()]), 2, "remembered once it is stored as it was read");
     let before = sweeps.store.write_transactions();
     assert_eq!(sweeps.sweep(300, &[two.clone(), one.clone()]), 2);
     assert_eq!(sweeps.sweep(400, &[one.clone(), two]), 2);
@@ -108,7 +108,7 @@ fn a_change_and_its_way_back_are_both_seen() {
     let mut sweeps = Sweeps::new();
     let [a, b] = ["running", "stopped"].map(|state| ("i-1", instance(state, "t3")));
     for (second, item, unchanged) in
-        [(1, &a, 0), (2, &a, 0), (3, &a, 1), (4, &b, 0), (5, &a, 0), (6, &a, 0), (7, &a, 1)]
+        [(1, &a, 0), (2, &a, 1), (3, &b, 0), (4, &b, 1), (5, &a, 0), (6, &a, 1), (7, &b, 0)]
     {
         assert_eq!(sweeps.sweep(second * 100, std::slice::from_ref(item)), unchanged, "{second}");
         assert_eq!(sweeps.state("i-1"), item.1.text("State.Name").map(str::to_owned));
@@ -187,4 +187,21 @@ fn too_many_that_are_not_as_they_were_are_left_to_the_next_sweep_which_reads_all
     assert_eq!(sweeps.wanted(), Vec::<String>::new());
     assert_eq!(sweeps.sweep(400, &items), 0, "also the one that was as it was");
     assert_eq!((sweeps.state("i-001").as_deref(), sweeps.settled()), (Some("running"), (Some(at(400)), 0)));
+}
+
+#[test]
+fn a_first_sweep_that_nobody_waits_for_commits_more_at_once_than_a_later_one() {
+    let mut sweeps = Sweeps::new();
+    let names: Vec<String> = (0..2 * FIRST_ROWS).map(|n| format!("i-{n:04}")).collect();
+    let items = |state: &str| -> Vec<(&str, Arc<Document>)> {
+        names.iter().map(|name| (&**name, instance(state, "t3"))).collect()
+    };
+    let transactions = |sweeps: &Sweeps| sweeps.store.write_transactions();
+    let before = transactions(&sweeps);
+    sweeps.sweep(100, &items("running"));
+    let first = transactions(&sweeps) - before;
+    assert_eq!(first, 3, "two for the page, and one for the end of the baseline");
+    let before = transactions(&sweeps);
+    sweeps.sweep(200, &items("stopped"));
+    assert!(transactions(&sweeps) - before >= (2 * FIRST_ROWS / MAX_ROWS) as u64);
 }
