@@ -13,6 +13,8 @@ pub(crate) struct Footprint {
     pub(crate) private: u64,
     /// Pages that belong to no file.
     pub(crate) anonymous: u64,
+    /// Pages of the program's code.
+    pub(crate) code: u64,
     /// Its share of all its pages: one that several processes have counts once for all of them.
     pub(crate) share: u64,
 }
@@ -27,6 +29,7 @@ impl Footprint {
             peak: bytes(&status, "VmHWM")?,
             private: bytes(&rollup, "Private_Dirty")?,
             anonymous: bytes(&rollup, "Anonymous")?,
+            code: code(pid)?,
             share: bytes(&rollup, "Pss")?,
         })
     }
@@ -35,6 +38,27 @@ impl Footprint {
     pub(crate) fn of_files(&self) -> u64 {
         self.resident.saturating_sub(self.anonymous)
     }
+}
+
+/// The resident pages of the mappings from which a process runs its program.
+fn code(pid: u32) -> anyhow::Result<u64> {
+    let path = format!("/proc/{pid}/smaps");
+    let program = std::fs::read_link(format!("/proc/{pid}/exe"))?;
+    let program = program.to_str().context("the program's path is not UTF-8")?;
+    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+    let (mut is_code, mut kib) = (false, 0);
+    for line in text.lines() {
+        let mut words = line.split_whitespace();
+        match (words.next(), words.next()) {
+            (Some("Rss:"), Some(resident)) if is_code => kib += resident.parse::<u64>()?,
+            // A mapping begins with its addresses and rights, and ends with its file.
+            (Some(addresses), Some(rights)) if addresses.contains('-') => {
+                is_code = rights.contains('x') && line.ends_with(program);
+            }
+            _ => {}
+        }
+    }
+    Ok(kib * 1024)
 }
 
 /// A field in KiB.

@@ -28,8 +28,18 @@ impl Verdicts {
 
     /// The figures in MB.
     pub(crate) fn table(&self) -> Table {
-        let mut table =
-            Table::new(&["MB", "measured", "budget", "ratio", "", "private", "anonymous", "of files", "its share"]);
+        let mut table = Table::new(&[
+            "MB",
+            "measured",
+            "budget",
+            "ratio",
+            "",
+            "private",
+            "anonymous",
+            "of files",
+            "code",
+            "its share",
+        ]);
         for verdict in &self.0 {
             let part = |part: fn(&Footprint) -> u64| verdict.parts.as_ref().map(|parts| megabytes(part(parts)));
             table.row([
@@ -41,6 +51,7 @@ impl Verdicts {
                 part(|parts| parts.private).unwrap_or_default(),
                 part(|parts| parts.anonymous).unwrap_or_default(),
                 part(Footprint::of_files).unwrap_or_default(),
+                part(|parts| parts.code).unwrap_or_default(),
                 part(|parts| parts.share).unwrap_or_default(),
             ]);
         }
@@ -55,6 +66,7 @@ impl Verdicts {
                     "private": parts.private,
                     "anonymous": parts.anonymous,
                     "of_files": parts.of_files(),
+                    "code": parts.code,
                     "proportional": parts.share,
                 })
             });
