@@ -15,7 +15,11 @@
 //! | join of three tables | 1,000 | 86 | 109 |
 //! | `count_inventory` by one column | - | 612 | 15 |
 //!
-//! GROUP BY misses its budget of 60 ms. By a profile, a quarter of it is SQLite's programs (INSERT of 100,000 rows, then the walk
+//! Then ids that a statement does not read were left packed, and a row's terms behind the last wanted one unread: over HTTP, beside a server
+//! without that and on a busy machine, GROUP BY takes 69 ms at least instead of 171 (medians of a turn: 123 and 205). What is left is SQLite's for two thirds: its programs, the sort, and
+//! taking memory under a limit.
+//!
+//! GROUP BY misses its budget of 60 ms. By a profile of before, a quarter of it is SQLite's programs (INSERT of 100,000 rows, then the walk
 //! over them), a fifth the sort by the column, an eighth each the copy out of the index and moving values. A virtual table would
 //! save the first and the last, and needs unsafe code. The join was quicker by chance: SQLite's own indexes served this one, and
 //! made one like it quadratic (over 2 s at 10,000 instances).
