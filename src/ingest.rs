@@ -4,7 +4,7 @@
 //! retention. It decides what each observation means, commits, publishes, and only then acknowledges, so that everything
 //! acknowledged survives a crash. A commit ends at [`MAX_ROWS`] changed rows or after deciding for [`MAX_WORK`], and the lanes are
 //! checked between commits, so a tool never waits for a whole page. In a first sweep, a commit that nobody waits for is larger: see
-//! [`FIRST_ROWS`]. Waiting notifications are committed together. A page without news opens no write transaction.
+//! [`FirstRows`]. Waiting notifications are committed together. A page without news opens no write transaction.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -28,6 +28,7 @@ mod attempts;
 mod calls;
 mod draft;
 mod error;
+mod first_rows;
 mod handle;
 mod keeper;
 mod kept;
@@ -54,6 +55,7 @@ pub use crate::reconcile::Lacked;
 use attempts::AttemptBook;
 use calls::RecentCalls;
 use draft::{Draft, Grounds};
+use first_rows::FirstRows;
 use keeper::Keeper;
 use kept::{KeptRecords, Spare};
 use lanes::Lanes;
@@ -64,12 +66,11 @@ use work::{KeyKeeping, Parking, Record, RegionChoice, WorkItem};
 /// How many changed rows a commit holds at most.
 pub const MAX_ROWS: usize = 200;
 
-/// How long deciding for one commit takes at most (it may overrun by one observation).
+/// How long deciding for one commit takes at most (it may overrun by one observation). A first sweep's has [`FirstRows`] instead.
 pub const MAX_WORK: Duration = Duration::from_millis(20);
 
-/// How many rows a commit of a scope's first sweep holds at most while nothing more urgent waits. Each commit waits for the disk twice,
-/// and a page of the file that several of its rows are on is written once.
-const FIRST_ROWS: usize = 500;
+/// How many bytes of documents a commit holds at most (it may overrun by one document).
+const MAX_BYTES: usize = 2 << 20;
 
 /// With more candidates than this, none is described by id: the next sweep decides.
 const MAX_ASKED: usize = 2_000;
@@ -110,6 +111,7 @@ pub struct Ingest<L: Ledger = Writer> {
     wanted: mpsc::UnboundedSender<Wanted>,
     sweeps: HashMap<(Scope, Kind), SweepUnderWay>,
     keeper: Keeper,
+    first_rows: FirstRows,
     started: Timestamp,
     /// When watermarks were last saved.
     saved: Timestamp,
@@ -165,6 +167,7 @@ impl<L: Ledger> Ingest<L> {
             wanted,
             sweeps: HashMap::new(),
             keeper: Keeper::new(Retention::default()),
+            first_rows: FirstRows::default(),
             started,
             saved: started,
             is_dated: false,
@@ -355,7 +358,13 @@ impl<L: Ledger> Ingest<L> {
     ) -> Result<Chunk, IngestError> {
         let begun = Instant::now();
         let view = self.ledger.view()?;
+        // Retention keeps up with commits of the usual size.
+        let is_first = *cause == Cause::Baseline && self.keeper.target.is_none();
+        let mut bytes = 0;
         while let Some(observation) = queue.pop_front() {
+            if let Seen::Described(document) = &observation.seen {
+                bytes += document.weight();
+            }
             let id = observation.id.clone();
             let shown = matches!(observation.seen, Seen::Described(_));
             let (at, swept) = (observation.at, observation.source == Source::Sweep);
@@ -371,14 +380,21 @@ impl<L: Ledger> Ingest<L> {
                 }
                 Err(error) => return Err(error.into()),
             }
-            let is_full = draft.entries.len() >= MAX_ROWS || begun.elapsed() >= MAX_WORK;
-            if is_full && (*cause != Cause::Baseline || draft.entries.len() >= FIRST_ROWS || self.lanes.is_urgent()) {
+            let rows = draft.entries.len();
+            let is_full = rows >= MAX_ROWS || begun.elapsed() >= MAX_WORK;
+            let goes_on = is_first && rows < self.first_rows.most() && !self.lanes.is_urgent();
+            if bytes >= MAX_BYTES || (is_full && !goes_on) {
                 break;
             }
         }
         let seq = view.seq();
         drop(view);
-        self.conclude(draft, seq, Vec::new())
+        let (rows, begun) = (draft.entries.len(), Instant::now());
+        let chunk = self.conclude(draft, seq, Vec::new())?;
+        if is_first {
+            self.first_rows = self.first_rows.after(rows, begun.elapsed());
+        }
+        Ok(chunk)
     }
 
     /// Commits the decisions, publishes them, and updates the memory. `seq` is the record that the decisions are based on;

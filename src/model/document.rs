@@ -166,6 +166,12 @@ impl Document {
         Document(Arc::new(mine.chain(theirs).map(|(name, value)| (name.clone(), value.clone())).collect()))
     }
 
+    /// About how many bytes it takes.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        self.0.weight()
+    }
+
     /// The [`Document::digest`] combined with the mapping version. An equal body under another mapping has another fingerprint, so
     /// the resource is described once more and the new version recorded.
     #[must_use]

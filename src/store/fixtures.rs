@@ -32,6 +32,20 @@ pub(crate) fn flip_record(dir: &Path, seq: Seq) {
     txn.commit().unwrap();
 }
 
+/// Flips a bit in the middle of the row of a resource of a closed store.
+pub(crate) fn flip_row(dir: &Path, id: &ResourceId) {
+    let database = redb::Database::open(dir.join(super::FILE_NAME)).unwrap();
+    let txn = database.begin_write().unwrap();
+    {
+        let (key, mut rows) = (super::keys::resource(id), txn.open_table(super::tables::ROWS_TABLE).unwrap());
+        let mut row = rows.get(key.as_slice()).unwrap().unwrap().value().to_vec();
+        let middle = row.len() / 2;
+        row[middle] ^= 4;
+        rows.insert(key.as_slice(), row.as_slice()).unwrap();
+    }
+    txn.commit().unwrap();
+}
+
 pub(super) fn instance(id: &str) -> ResourceId {
     ResourceId::new(&scope_in("eu-central-1"), &kind(), id)
 }

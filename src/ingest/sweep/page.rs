@@ -60,11 +60,15 @@ impl<L: Ledger> Ingest<L> {
         let rules = self.rules(kind);
         let (mut same, mut news) = (Vec::new(), PageNews::default());
         let view = self.ledger.view()?;
-        for Item { id, document, hash } in items {
+        for Item { id, document, mut hash } in items {
             let id = ResourceId::new(scope, kind, id);
-            // A resource with a damaged row is decided again from its current state.
+            // A resource with a damaged row is decided again from its current state, by every sweep: its row does not say that
+            // it is as it was.
             let known = match view.fingerprint(&id) {
-                Err(ReadError::Damaged(_)) => None,
+                Err(ReadError::Damaged(_)) => {
+                    hash = None;
+                    None
+                }
                 known => known?,
             };
             let digest = document.fingerprint(rules.mapping);

@@ -25,6 +25,17 @@ pub enum Value {
     Map(Map),
 }
 
+impl Value {
+    fn weight(&self) -> usize {
+        match self {
+            Value::Null | Value::Bool(_) | Value::Int(_) => size_of::<u64>(),
+            Value::Text(text) => text.len(),
+            Value::List(values) => values.iter().map(Value::weight).sum(),
+            Value::Map(map) => map.weight(),
+        }
+    }
+}
+
 /// A field's name. Names that a mapping sets are static and cost no allocation.
 pub type Name = Cow<'static, str>;
 
@@ -95,6 +106,11 @@ impl Map {
             // The field was made a map just above.
             _ => unreachable!("the field is a map"),
         }
+    }
+
+    /// About how many bytes it takes.
+    pub(super) fn weight(&self) -> usize {
+        self.0.iter().map(|(name, value)| name.as_ref().len() + value.weight()).sum()
     }
 
     /// All fields in name order.
