@@ -4,7 +4,7 @@
 //! retention. It decides what each observation means, commits, publishes, and only then acknowledges, so that everything
 //! acknowledged survives a crash. A commit ends at [`MAX_ROWS`] changed rows or after deciding for [`MAX_WORK`], and the lanes are
 //! checked between commits, so a tool never waits for a whole page. In a first sweep, a commit that nobody waits for is larger: see
-//! [`FirstRows`]. Waiting notifications are committed together. A page without news opens no write transaction.
+//! [`FirstCommits`]. Waiting notifications are committed together. A page without news opens no write transaction.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -28,7 +28,7 @@ mod attempts;
 mod calls;
 mod draft;
 mod error;
-mod first_rows;
+mod first_commits;
 mod handle;
 mod keeper;
 mod kept;
@@ -55,7 +55,7 @@ pub use crate::reconcile::Lacked;
 use attempts::AttemptBook;
 use calls::RecentCalls;
 use draft::{Draft, Grounds};
-use first_rows::FirstRows;
+use first_commits::FirstCommits;
 use keeper::Keeper;
 use kept::{KeptRecords, Spare};
 use lanes::Lanes;
@@ -66,7 +66,7 @@ use work::{KeyKeeping, Parking, Record, RegionChoice, WorkItem};
 /// How many changed rows a commit holds at most.
 pub const MAX_ROWS: usize = 200;
 
-/// How long deciding for one commit takes at most (it may overrun by one observation). A first sweep's has [`FirstRows`] instead.
+/// How long deciding for one commit takes at most (it may overrun by one observation). A first sweep's has [`FirstCommits`] instead.
 pub const MAX_WORK: Duration = Duration::from_millis(20);
 
 /// How many bytes of documents a commit holds at most (it may overrun by one document).
@@ -111,7 +111,7 @@ pub struct Ingest<L: Ledger = Writer> {
     wanted: mpsc::UnboundedSender<Wanted>,
     sweeps: HashMap<(Scope, Kind), SweepUnderWay>,
     keeper: Keeper,
-    first_rows: FirstRows,
+    first_commits: FirstCommits,
     started: Timestamp,
     /// When watermarks were last saved.
     saved: Timestamp,
@@ -167,7 +167,7 @@ impl<L: Ledger> Ingest<L> {
             wanted,
             sweeps: HashMap::new(),
             keeper: Keeper::new(Retention::default()),
-            first_rows: FirstRows::default(),
+            first_commits: FirstCommits::new(MAX_ROWS),
             started,
             saved: started,
             is_dated: false,
@@ -382,7 +382,7 @@ impl<L: Ledger> Ingest<L> {
             }
             let rows = draft.entries.len();
             let is_full = rows >= MAX_ROWS || begun.elapsed() >= MAX_WORK;
-            let goes_on = is_first && rows < self.first_rows.most() && !self.lanes.is_urgent();
+            let goes_on = is_first && rows < self.first_commits.most() && !self.lanes.is_urgent();
             if bytes >= MAX_BYTES || (is_full && !goes_on) {
                 break;
             }
@@ -392,7 +392,7 @@ impl<L: Ledger> Ingest<L> {
         let (rows, begun) = (draft.entries.len(), Instant::now());
         let chunk = self.conclude(draft, seq, Vec::new())?;
         if is_first {
-            self.first_rows = self.first_rows.after(rows, begun.elapsed());
+            self.first_commits = self.first_commits.after(rows, begun.elapsed());
         }
         Ok(chunk)
     }

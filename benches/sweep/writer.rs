@@ -81,7 +81,8 @@ struct TakenIn {
 
 fn take_in(runtime: &tokio::runtime::Runtime, described: &Described, with_tool: bool) -> anyhow::Result<TakenIn> {
     let directory = tempfile::tempdir()?;
-    let (writer, _store) = store::open(StoreOptions::new(directory.path(), kinds::project))?;
+    let (writer, store) = store::open(StoreOptions::new(directory.path(), kinds::project))?;
+    store.build_index()?;
     let entry = |spec: &KindSpec| KindEntry {
         kind: spec.kind(),
         rules: spec.rules(),

@@ -9,7 +9,7 @@ use super::watermark::Watermark;
 use crate::model::keyed_call::KeyedCall;
 use crate::model::{Cause, Event, Parked, ResourceId, Seq, Timestamp};
 
-/// Content to commit at once. The caller limits its size: 200 entries keep a commit near 20 ms.
+/// Content to commit at once. The caller limits its size: a commit of 200 discovered resources takes some 10 ms on a quiet machine.
 #[derive(Clone, Debug, Default)]
 pub struct CommitBatch {
     /// The commit's time, in AWS time. If the clock was set back by up to two hours, the newest record's time is used instead.

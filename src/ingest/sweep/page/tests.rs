@@ -8,10 +8,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::freshness::Signal;
-use crate::ingest::first_rows::FirstRows;
+use crate::ingest::first_commits::FirstCommits;
 use crate::ingest::tests::{instance, instances};
 use crate::ingest::{IngestHandle, MAX_BYTES, MAX_ROWS, WantedReceiver};
-use crate::model::fixtures::{SetClock, at, id, kind, scope, state};
+use crate::model::fixtures::{SetClock, at, id, kind, scope, state, tags};
 use crate::model::{ActionRequest, Document, Event, ItemHash, Seq, SweepMessage, SweepStep};
 use crate::notify::ChangeHub;
 use crate::store::Store;
@@ -149,6 +149,27 @@ fn an_assertion_makes_the_next_listing_be_read() {
 }
 
 #[test]
+fn a_listing_without_the_tags_that_are_stored_is_read_each_time() {
+    let mut sweeps = Sweeps::new();
+    let bare = ("i-1", instance("running", "t3"));
+    let mut fields = bare.1.fields().clone();
+    fields.insert("Tags", tags([("Name", "web")]));
+    let tagged = ("i-1", Arc::new(Document::new(fields)));
+    sweeps.sweep(100, std::slice::from_ref(&tagged));
+    sweeps.sweep(200, std::slice::from_ref(&bare));
+    let name = |sweeps: &Sweeps| {
+        let current = sweeps.store.snapshot().unwrap().current(&id("i-1")).unwrap().unwrap();
+        current.document.tag("Name").map(str::to_owned)
+    };
+    assert_eq!(name(&sweeps).as_deref(), Some("web"), "AWS may have left them out");
+    assert_eq!(
+        sweeps.sweep(201, std::slice::from_ref(&bare)),
+        0,
+        "what is not stored as it was shown is not remembered"
+    );
+}
+
+#[test]
 fn what_changed_between_cutting_and_recording_is_only_listed_and_asked_by_id() {
     let mut sweeps = Sweeps::new();
     let items =
@@ -221,7 +242,7 @@ fn all_in<'n>(names: &'n [String], state: &str) -> Vec<(&'n str, Arc<Document>)>
 #[test]
 fn a_first_sweep_that_nobody_waits_for_commits_more_at_once_than_a_later_one() {
     let mut sweeps = Sweeps::new();
-    sweeps.ingest.first_rows = FirstRows::grown();
+    sweeps.ingest.first_commits = FirstCommits::grown(MAX_ROWS);
     let names = many(1_000);
     let transactions = |sweeps: &Sweeps| sweeps.store.write_transactions();
     let before = transactions(&sweeps);
@@ -237,7 +258,7 @@ fn a_first_sweep_that_nobody_waits_for_commits_more_at_once_than_a_later_one() {
 #[test]
 fn a_first_sweep_that_a_tool_waits_for_commits_as_few_rows_as_a_later_one() {
     let mut sweeps = Sweeps::new();
-    sweeps.ingest.first_rows = FirstRows::grown();
+    sweeps.ingest.first_commits = FirstCommits::grown(MAX_ROWS);
     let handle = sweeps.handle.clone();
     let mut waiting = pin!(handle.begin(ActionRequest::of("stop_instance", vec![id("i-0999")])));
     assert!(waiting.as_mut().now_or_never().is_none());
