@@ -13,48 +13,40 @@
 //!
 //! # What was learned
 //! 2 cores, `--quick` (rounds of half a second), alone on the machine, plain release build, one run; ratio to the bare server and CPU
-//! time of an answer. "Before" is the state that asked rmcp for every answer, at 10,000 instances:
+//! time of an answer. "Before" is the state that asked rmcp for every answer, at 10,000 instances; "then" the one that read lists and
+//! names from the table of rows, at 100,000:
 //!
-//! | what | before | 1,000 | 10,000 | 100,000 | budget |
-//! |---|---|---|---|---|---|
-//! | read, random ids | 36 %, 88 us | 159 % | 88 %, 45 us | **60 %**, 55 us | 70 % |
-//! | read, hot ids | 65 %, 52 us | 164 % | 132 %, 23 us | 138 %, 16 us | 90 % |
-//! | list, random pages | 16 %, 1,000 us | 335 % | 234 %, 43 us | **17 %**, 6,280 us | 40 % |
-//! | list, same page | 87 %, 186 us | 361 % | 282 %, 42 us | 395 %, 133 us | 85 % |
+//! | what | before | then | 1,000 | 10,000 | 100,000 | budget |
+//! |---|---|---|---|---|---|---|
+//! | read, random ids | 36 %, 88 us | 60 %, 55 us | 136 %, 15 us | 80 %, 33 us | 70 %, 54 us | 70 % |
+//! | read, hot ids | 65 %, 52 us | 138 %, 16 us | 139 %, 15 us | 125 %, 17 us | 154 %, 18 us | 90 % |
+//! | list, random pages | 16 %, 1,000 us | 17 %, 6,280 us | 281 %, 45 us | 261 %, 33 us | 45 %, 3,015 us | 40 % |
+//! | list, same page | 87 %, 186 us | 395 %, 133 us | 281 %, 45 us | 311 %, 25 us | 526 %, 122 us | 85 % |
 //!
-//! | a tool, p50 of one at a time, ms | before, 10,000 | 10,000 | 100,000 | budget |
-//! |---|---|---|---|---|
-//! | search, newest first | 46.6 | 1.9 | **22.9** | 2 |
-//! | search page | 2.8 | 0.8 | **3.2** | 2 |
-//! | changes of an hour, after a first sweep | 316 | 0.3 | 0.4 | 2 |
-//! | health of all instances | 74 | 5.7 | 38 | 100 |
-//! | stopped instances | 48.5 | 29.5 | **371** | 100 |
-//! | count by type | 3.6 | 1.2 | **9.5** | 5 |
-//! | SQL, group by type | 11.5 | 12.1 | **115** | 60 |
-//! | summary | 5.3 | 2.3 | **25.6** | 20 |
+//! | a tool, p50 of one at a time, ms | before, 10,000 | then, 100,000 | 1,000 | 10,000 | 100,000 | budget |
+//! |---|---|---|---|---|---|---|
+//! | search, newest first | 46.6 | 22.9 | 0.6 | 0.7 | 1.8 | 2 |
+//! | search page | 2.8 | 3.2 | 0.5 | 0.5 | 0.6 | 2 |
+//! | changes of an hour, after a first sweep | 316 | 0.4 | 0.3 | 0.3 | 0.5 | 2 |
+//! | health of all instances | 74 | 38 | 2.5 | 5.3 | 33 | 100 |
+//! | stopped instances | 48.5 | 371 | 1.8 | 19 | **249** | 100 |
+//! | count by type | 3.6 | 9.5 | 0.3 | 0.7 | 4.7 | 5 |
+//! | SQL, group by type | 11.5 | 115 | 1.7 | 7.4 | **70** | 60 |
+//! | summary | 5.3 | 25.6 | 0.4 | 1.4 | 18 | 20 |
 //!
-//! Since then a question of the index that was asked before reads only what changed: of each block of some dozen rows it is noted how many
-//! match and which stands first. The calls of tools at 100,000, one at a time from another client, the server of then and that of now in
-//! turns, the least of four turns on a machine that built other programs meanwhile (so not to be compared with the above), ms:
+//! What is over is in bold. Reads and lists that are like one that rmcp has answered do without it (UPSTREAM.md: it takes 15 us of CPU of
+//! the 25 us of a bare read). At 10,000 instances and below the cache holds all 38 pages of the list; at 100,000 it holds few of the 50,
+//! of 0.9 MB each, and a page is made anew, of ids and names in the index (half of the time when it was made of rows was redb's, which
+//! read them from its file). A random read costs some 36 us more than a hot one: by a profile a third of it is redb's looks into two
+//! tables, for the instance and for its status, of which its cache holds a part.
 //!
-//! | a tool | then | now | budget |
-//! |---|---|---|---|
-//! | search, newest first | **25.0** | 1.2, the first time as then | 2 |
-//! | search page | **3.5** | 0.4 | 2 |
-//! | stopped instances | **464** | **357** | 100 |
-//! | count by type | **8.9** | 4.4 | 5 |
-//! | SQL, group by type (medians of a turn: 205 and 123) | **171** | **69** | 60 |
-//! | summary | **25.7** | 15.4 | 20 |
+//! A question of the index that was asked before reads only what changed: of each block of some dozen rows it is noted how many match
+//! and which stands first. The first time it costs what it did "then". Counts gained by a list of what each term is a value of, a quicker hash,
+//! and by leaving a row behind its last term that may count. The report of stopped instances reads 10,000 documents of instances and
+//! 15,000 of volumes; by a profile half is looks into redb's tables and a quarter decoding. No index has the IOPS of a volume, which its
+//! price needs. What is left of SQL is mostly SQLite's: see the bench of SQL.
 //!
-//! Counts gained by a list of what each term is a value of (an eighth was a look at all texts), a quicker hash (a seventh), and by leaving
-//! a row behind its last term that may count. The report of stopped instances reads 10,000 documents of instances and 15,000 of volumes;
-//! by a profile half is looks into redb's tables, of which the cache holds a part, and a quarter decoding. No index has the IOPS of a volume,
-//! which its price needs.
-//!
-//! What is over is in bold. Reads and lists that are like one that rmcp has answered do without it (UPSTREAM.md: it takes 17 us of CPU of
-//! the 27 us of a bare read). At 10,000 instances and below the cache holds all 38 pages of the list; at 100,000 it holds few of the 50,
-//! of 0.9 MB each, and a page is made anew. A random read costs some 40 us more than a hot one, which was not profiled: it looks into two tables of the store. On a
-//! machine that others use as well the ratios come out higher: only figures taken alone count.
+//! On a machine that others use as well the ratios come out higher: only figures taken alone count.
 
 #[path = "http/bare.rs"]
 mod bare;

@@ -133,7 +133,9 @@ impl fmt::Display for Figure {
             (Some(Budget::AtMost(_)), _) => "OVER",
             _ => "UNDER",
         };
-        write!(f, " (budget: {word} {}): {verdict}, x {:.2} of it", short(bound), self.value / bound)
+        write!(f, " (budget: {word} {}): {verdict}", short(bound))?;
+        // Nothing is a multiple of a budget of nothing.
+        if bound > 0.0 { write!(f, ", x {:.2} of it", self.value / bound) } else { Ok(()) }
     }
 }
 

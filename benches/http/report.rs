@@ -8,9 +8,6 @@ use crate::table::Table;
 use crate::tools::ToolOutcome;
 use crate::usage::Memory;
 
-/// The most memory at a size, in MB: the budgets name these sizes.
-const MEMORY: [(usize, u64); 3] = [(1_000, 75), (100_000, 150), (1_000_000, 600)];
-
 /// Everything measured at one size.
 pub(crate) struct Report {
     /// Instances.
@@ -122,27 +119,16 @@ impl Report {
     }
 
     fn memory(&self) -> Table {
-        let mut table = Table::new(&["memory of the server, MB", "resident", "peak", "budget", ""]);
-        let budget = MEMORY.iter().find(|(size, _)| *size >= self.size).map(|(_, megabytes)| *megabytes);
+        // The bench of memory has the budgets.
+        let mut table = Table::new(&["memory of the server, MB", "resident", "peak"]);
         let moments = [
             ("after the first sweep", self.swept),
             ("after the load", self.loaded),
             ("after a restart", self.restarted),
         ];
         for (name, memory) in moments {
-            let resident = memory.now / 1_000_000;
-            table.row([
-                name.to_owned(),
-                resident.to_string(),
-                (memory.peak / 1_000_000).to_string(),
-                budget.map(|budget| budget.to_string()).unwrap_or_default(),
-                match budget {
-                    Some(budget) if resident > budget => "OVER",
-                    Some(_) => "within",
-                    None => "",
-                }
-                .to_owned(),
-            ]);
+            let megabytes = |bytes: u64| (bytes / 1_000_000).to_string();
+            table.row([name.to_owned(), megabytes(memory.now), megabytes(memory.peak)]);
         }
         table
     }

@@ -18,7 +18,8 @@ pub(super) type BodiesTable<'txn> = Table<'txn, u64, &'static [u8]>;
 /// Each such commit waits for the disk twice. A first sweep of 10,000 instances (47,370 resources, release build, 2 cores under other
 /// load) makes 272 of them, in which it waits 3.8 s, 7 ms each time: it takes 13.4 s, and 8.9 s with syncs that do nothing (means of
 /// four runs of each in turns; 5.3 and 4.7 s of CPU). So up to a third of it could be saved by deferring durability. That is
-/// with 200 rows a commit; with 500, as now, there are 40 % as many to wait for, without a state that is committed but not durable.
+/// with 200 rows a commit; with up to 500, as now, there are about half as many to wait for, without a state that is committed but
+/// not durable.
 pub(super) fn begin(database: &Database) -> Result<WriteTransaction, WriteError> {
     let mut txn = database.begin_write()?;
     txn.set_durability(Durability::Immediate)?;
