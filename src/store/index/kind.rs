@@ -134,12 +134,7 @@ impl KindIndex {
     ) -> (Vec<ResourceId>, u64) {
         let Some(wants) = self.wants(scopes, matcher) else { return (Vec::new(), 0) };
         let after = after.map(|after| (packed(&after.id), after.scope()));
-        let is_after = |row: &IndexedRow<'_>| {
-            after.as_ref().is_none_or(|(id, scope)| {
-                let scopes = || self.scopes.get(row.scope).map(Arc::as_ref).cmp(&Some(scope));
-                compare(row.id, id).then_with(scopes).is_gt()
-            })
-        };
+        let is_after = |row: &IndexedRow<'_>| self.is_after(row, after.as_ref());
         let blocks = self.rows.blocks();
         // No block before this one has a row after `after`, and every one behind it has only such rows.
         let begins_before = |block: &RowBlock| block.rows().next().is_some_and(|first| !is_after(&first));
@@ -167,6 +162,14 @@ impl KindIndex {
             total += count;
         }
         (ids, total)
+    }
+
+    /// Whether a row comes after the one with this id, packed, and scope in list order; every row does where there is none.
+    fn is_after(&self, row: &IndexedRow<'_>, after: Option<&(Vec<u8>, Scope)>) -> bool {
+        after.is_none_or(|(id, scope)| {
+            let scopes = || self.scopes.get(row.scope).map(Arc::as_ref).cmp(&Some(scope));
+            compare(row.id, id).then_with(scopes).is_gt()
+        })
     }
 
     /// Where the notes of a question are, which is asked now; `None` where there are none. `order` is what is ordered by, and the name

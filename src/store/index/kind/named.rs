@@ -1,9 +1,7 @@
 //! The names of a kind's rows, for lists of thousands.
 
-use std::sync::Arc;
-
 use super::{KindIndex, packed};
-use crate::model::packed::{compare, unpacked};
+use crate::model::packed::unpacked;
 use crate::model::{Kind, ResourceId};
 use crate::store::index::rows::IndexedRow;
 use crate::store::index::scopes::WantedScopes;
@@ -24,17 +22,11 @@ impl KindIndex {
     ) -> Option<ResourceId> {
         let scopes = self.scopes.known(scopes)?;
         let after = after.map(|after| (packed(&after.id), after.scope()));
-        let is_before = |row: &IndexedRow<'_>| {
-            after.as_ref().is_some_and(|(id, scope)| {
-                let scopes = || self.scopes.get(row.scope).map(Arc::as_ref).cmp(&Some(scope));
-                compare(row.id, id).then_with(scopes).is_le()
-            })
-        };
         let first = after.as_ref().map_or(&[][..], |(id, _)| id);
-        let following = self.rows.near(first).skip_while(is_before).filter(|row| scopes.hold(row.scope));
+        let following = self.rows.near(first).skip_while(|row| !self.is_after(row, after.as_ref()));
         let values = named_by.map(|facet| self.terms.shown(&On::Facet(facet)));
         let mut last = None;
-        for row in following.take(limit) {
+        for row in following.filter(|row| scopes.hold(row.scope)).take(limit) {
             let id = unpacked(row.id);
             match self.name(&row, values.as_ref()) {
                 Some(TermValue::Text(name)) => visit(&id, Some(&name)),
