@@ -28,7 +28,7 @@ pub mod tally;
 pub mod unobserved;
 pub mod unsure;
 
-pub use cursor::{Cursor, CursorError};
+pub use cursor::{Cursor, CursorError, SortedAfter};
 pub use filter::{FilterError, Filters};
 pub use moment::{AskedPoint, PastError, Point};
 pub use search::{Hits, Query, SearchError, search};

@@ -143,8 +143,11 @@ impl Cursor {
         let region = Region::new(part(&mut rest)?);
         let sorted = match version {
             SORTED | SORTED_OF_THE_PAST => {
-                let [has_value] = take(&mut rest)?;
-                let value = if has_value == 1 { Some(part(&mut rest)?.to_owned()) } else { None };
+                let value = match take(&mut rest)? {
+                    [0] => None,
+                    [1] => Some(part(&mut rest)?.to_owned()),
+                    _ => return Err(CursorError::Garbled),
+                };
                 Some(SortedAfter { value })
             }
             _ => None,
@@ -232,6 +235,20 @@ mod tests {
             assert_eq!(Cursor::decode(&changed, LogId(7), 9), Err(CursorError::Garbled), "at {at}");
         }
         assert_eq!(Cursor::decode("", LogId(7), 9), Err(CursorError::Garbled));
+    }
+
+    #[test]
+    fn a_value_that_is_neither_there_nor_not_is_garbled() {
+        let sorted = Some(SortedAfter { value: None });
+        let text = Cursor { sorted, ..cursor("i-1") }.encode();
+        let mut bytes = URL_SAFE_NO_PAD.decode(&text).unwrap();
+        bytes.truncate(bytes.len() - 4);
+        for other in 2..=u8::MAX {
+            *bytes.last_mut().unwrap() = other;
+            assert_eq!(Cursor::read(&sealed(bytes.clone())), Err(CursorError::Garbled), "{other}");
+        }
+        *bytes.last_mut().unwrap() = 0;
+        assert_eq!(sealed(bytes), text);
     }
 
     proptest! {

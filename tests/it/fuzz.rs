@@ -9,8 +9,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use fastrand::Rng;
 use muster::mcp::uri::Address;
-use muster::model::{AccountId, Kind, LogId, Region, ResourceId, Scope};
-use muster::query::Cursor;
+use muster::model::{AccountId, Kind, LogId, Region, ResourceId, Scope, Seq, Timestamp};
+use muster::query::{Cursor, Point, SortedAfter};
 use tokio::time::Instant;
 
 fn seconds() -> Duration {
@@ -107,15 +107,21 @@ fn uris_of_any_kind_are_read_as_what_they_say_or_refused() {
 
 fn cursor(rng: &mut Rng) -> Cursor {
     let scope = Scope { account: AccountId::new("123456789012"), region: Region::new("eu-central-1") };
-    let length = rng.usize(..20);
-    let id: String = std::iter::repeat_with(|| rng.char('\0'..'\u{3000}')).take(length).collect();
+    let id = text(rng);
+    let point = rng.bool().then(|| Point { at: Timestamp::from_millis(rng.i64(..)), seq: Seq(rng.u64(..)) });
+    let sorted = rng.bool().then(|| SortedAfter { value: rng.bool().then(|| text(rng)) });
     Cursor {
         log: LogId(rng.u64(..3)),
         question: rng.u64(..3),
-        point: None,
+        point,
         after: ResourceId::new(&scope, &Kind::new("K"), id.as_str()),
-        sorted: None,
+        sorted,
     }
+}
+
+fn text(rng: &mut Rng) -> String {
+    let length = rng.usize(..20);
+    std::iter::repeat_with(|| rng.char('\0'..'\u{3000}')).take(length).collect()
 }
 
 /// A cursor's bytes with the checksum that belongs to them, as somebody would make it who knows how.

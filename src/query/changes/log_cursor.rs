@@ -67,7 +67,7 @@ impl LogCursor {
         match version {
             VERSION => {}
             // Cursors of searches and lists.
-            1 | 3 => return Err(CursorError::OtherQuestion),
+            1 | 3..=5 => return Err(CursorError::OtherQuestion),
             _ => return Err(CursorError::Version),
         }
         let log = LogId(u64::from_le_bytes(cursor::take(&mut rest)?));
@@ -92,6 +92,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn the_cursors_of_lists_belong_to_other_questions_and_later_ones_to_other_versions() {
+        let read = |version: u8| LogCursor::read(&cursor::sealed(vec![version; 40]));
+        for version in [1, 3, 4, 5] {
+            assert_eq!(read(version), Err(CursorError::OtherQuestion), "{version}");
+        }
+        assert_eq!(read(6), Err(CursorError::Version));
+    }
 
     proptest! {
         #[test]
