@@ -4,6 +4,7 @@
 //! calls of tools ([`actions`]). Every call has its IAM action in [`permissions`]. Which describes a kind makes, and how answers become documents, is defined in [`crate::kinds`].
 
 mod account;
+pub mod account_plan;
 mod accounts;
 pub mod actions;
 pub mod batch;
@@ -42,6 +43,7 @@ pub mod trail;
 mod trust;
 mod whole;
 
+pub use account_plan::{AccountPlan, CredentialPlan, RolePlan};
 pub use actions::{CreateSnapshots, CreatedSnapshot, StateChange, StopManner, WriteAnswer, WriteResult};
 pub use batch::{DescribeResult, IdBatch};
 pub use client::Aws;

@@ -28,6 +28,7 @@ pub mod size;
 pub mod tidy;
 
 use crate::audit::AuditOptions;
+use crate::aws::AccountPlan;
 pub use crate::aws::queue::Queue;
 use crate::kinds::KINDS;
 pub use crate::mcp::ListMode;
@@ -78,6 +79,8 @@ pub struct Config {
     pub selection: Selection,
     /// The account that the credentials have to belong to, if `--account` names one.
     pub account: Option<AccountId>,
+    /// The accounts to watch, as the configuration file lists them; if empty, the one of the credentials is watched.
+    pub accounts: Vec<AccountPlan>,
     /// The directory of the store, the lock and the socket (or a link to it), as an absolute path.
     pub data_dir: PathBuf,
     /// The place of keys in the environment, if they are in use and select `data_dir`.
@@ -178,6 +181,7 @@ impl Config {
         Ok(Config {
             selection,
             account: given.account,
+            accounts: Vec::new(),
             data_dir,
             key_place,
             runtime_dir: environment.runtime_dir().map(PathBuf::from),

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
+
 use super::account::Account;
 use super::accounts::Accounts;
 use super::clock::AwsClock;
@@ -12,7 +14,7 @@ use super::origin::Origin;
 use super::profiles::FileFault;
 use super::sdk::Sdk;
 use super::settings::AwsSettings;
-use crate::model::{Region, Scope, SecretTags, SharedClock};
+use crate::model::{KnownAccounts, Region, Scope, SecretTags, SharedClock};
 
 /// After this long a call counts as unanswered: less than what a request waits for a first sweep, so that its answer can say so.
 const SILENT: Duration = Duration::from_secs(4);
@@ -30,6 +32,8 @@ pub(super) struct SharedConnection {
     pub(super) limiter: Limiter,
     pub(super) accounts: Accounts<Account>,
     secrets: Arc<SecretTags>,
+    /// What people call the watched accounts.
+    known: ArcSwap<KnownAccounts>,
 }
 
 impl Aws {
@@ -47,7 +51,7 @@ impl Aws {
         let limiter = Limiter::new(settings.share_percent);
         let secrets = Arc::clone(&settings.secrets);
         let accounts = Accounts::one(Account::new(settings, sdk, Arc::clone(&clock)));
-        Aws(Arc::new(SharedConnection { clock, limiter, accounts, secrets }))
+        Aws(Arc::new(SharedConnection { clock, limiter, accounts, secrets, known: ArcSwap::default() }))
     }
 
     /// The watched regions; the first is the default. Empty if none is configured: every call then reports that. If all regions of
@@ -115,6 +119,12 @@ impl Aws {
     #[must_use]
     pub fn unanswered(&self) -> Option<UnansweredCall> {
         self.0.limiter.unanswered(SILENT)
+    }
+
+    /// What people call the watched accounts.
+    #[must_use]
+    pub fn known_accounts(&self) -> Arc<KnownAccounts> {
+        self.0.known.load_full()
     }
 
     /// The account of the configured credentials.

@@ -1,0 +1,75 @@
+//! How to get at one of several accounts.
+
+use super::settings::Regions;
+use crate::model::AccountId;
+
+/// How to get at one of several accounts, and what to watch there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountPlan {
+    /// The account, where it is known before AWS is asked: that of the last role, or one that the credentials have to belong to.
+    pub account: Option<AccountId>,
+    /// What people call it.
+    pub name: Option<String>,
+    /// Where its credentials come from.
+    pub credentials: CredentialPlan,
+    /// The regions to watch.
+    pub regions: Regions,
+    /// The share of AWS's request limits to use, in percent; `None` for that of the settings.
+    pub share_percent: Option<u8>,
+}
+
+/// Where the credentials of an account come from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CredentialPlan {
+    /// The profile whose credentials are used, or assume the first role; `None` for AWS's own chain.
+    pub profile: Option<String>,
+    /// The roles to assume one after the other. The last one acts.
+    pub roles: Vec<RolePlan>,
+}
+
+/// A role to assume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RolePlan {
+    /// Its ARN.
+    pub arn: String,
+    /// The external id that its trust policy asks for.
+    pub external_id: Option<String>,
+    /// The name of the session; `None` for Muster's own.
+    pub session_name: Option<String>,
+}
+
+impl RolePlan {
+    /// The account of the role; `None` where the ARN names none.
+    #[must_use]
+    pub fn account(&self) -> Option<AccountId> {
+        let account = self.arn.split(':').nth(4).filter(|account| AccountId::is_valid(account))?;
+        Some(AccountId::new(account))
+    }
+}
+
+impl AccountPlan {
+    /// What the account is called in messages: its name, else its number, else where its credentials come from.
+    #[must_use]
+    pub fn label(&self) -> String {
+        let named = self.name.clone().or_else(|| self.account.as_ref().map(ToString::to_string));
+        named.or_else(|| self.credentials.profile.as_ref().map(|profile| format!("profile {profile}"))).unwrap_or_else(
+            || match self.credentials.roles.last() {
+                Some(role) => role.arn.clone(),
+                None => "AWS's own credentials".to_owned(),
+            },
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_account_of_a_role_is_in_its_arn() {
+        let role = |arn: &str| RolePlan { arn: arn.to_owned(), external_id: None, session_name: None }.account();
+        assert_eq!(role("arn:aws-cn:iam::111122223333:role/path/reader"), Some(AccountId::new("111122223333")));
+        assert_eq!(role("arn:aws:iam::11112222333:role/reader"), None);
+        assert_eq!(role("reader"), None);
+    }
+}
