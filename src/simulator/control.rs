@@ -24,7 +24,7 @@ pub(crate) const AT: &str = "/_simulator/at/";
 const JOURNAL: &str = "/_simulator/journal";
 
 /// The paths and the methods they take, as `GET /_simulator` lists them.
-const PATHS: [(&str, &[Method]); 12] = [
+const PATHS: [(&str, &[Method]); 13] = [
     ("/_simulator/calls", &[Method::GET]),
     ("/_simulator/churn", &[Method::GET, Method::PATCH]),
     ("/_simulator/emit", &[Method::POST]),
@@ -35,6 +35,7 @@ const PATHS: [(&str, &[Method]); 12] = [
     ("/_simulator/listen", &[Method::POST]),
     ("/_simulator/requests", &[Method::GET]),
     ("/_simulator/requests/reset", &[Method::POST]),
+    ("/_simulator/sessions/end", &[Method::POST]),
     ("/_simulator/share", &[Method::POST]),
     ("/_simulator/status", &[Method::POST]),
 ];
@@ -98,6 +99,13 @@ struct Listener {
     account: Option<String>,
     region: Option<String>,
     name: String,
+}
+
+/// What `POST /_simulator/sessions/end` takes.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EndedSessions {
+    account: Option<String>,
 }
 
 /// What `POST /_simulator/share` takes: a VPC and its owner, and the account that it is shared with.
@@ -205,6 +213,12 @@ fn route(world: &World, method: &Method, path: &str, query: &str, body: &[u8]) -
         ("/_simulator/requests/reset", "POST") => {
             world.forget_requests();
             Ok(json!({ "requests": [] }))
+        }
+        ("/_simulator/sessions/end", "POST") => {
+            let takes = "{\"account\": \"111122223333\"}, or {} for all accounts";
+            let EndedSessions { account } = shaped("/_simulator/sessions/end", takes, body)?;
+            world.scope(account.as_deref(), None)?;
+            Ok(json!({ "ended": world.end_sessions(account.as_deref()) }))
         }
         ("/_simulator/share", "POST") => share(world, body),
         ("/_simulator/status", "POST") => {

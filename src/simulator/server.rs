@@ -14,7 +14,7 @@ use crate::simulator::clock::Moment;
 use crate::simulator::faults::{Case, Fate, Judgement, Mangling};
 use crate::simulator::json::ErrorBody;
 use crate::simulator::refusal::Refusal;
-use crate::simulator::request::{Ask, Service};
+use crate::simulator::request::{Ask, Caller, Service};
 use crate::simulator::view::View;
 use crate::simulator::wire::Cutter;
 use crate::simulator::world::World;
@@ -54,14 +54,21 @@ async fn serve(
         let answer = caller.and_then(|caller| journal::at(&world, past, caller, &ask.params, &id));
         return response(text(ask.service, answer, &id), world.clock().moment(), &id);
     }
-    match entrance(&world, &ask) {
+    let who = who(&world, &ask);
+    match entrance(&world, &ask, &who) {
         Ok(case) => suffer(&world, &ask, &case, &cutter, &id).await,
         Err(refusal) => refuse(ask.service, refusal),
     }
 }
 
+/// The ARN of the caller; empty when nobody signed.
+fn who(world: &World, ask: &Ask) -> String {
+    let principal = |caller: &Caller| world.sessions().principal(caller, caller.account(&world.options().account));
+    ask.caller.as_ref().map(principal).unwrap_or_default()
+}
+
 /// The caller and the action of a call, or why it is refused.
-fn entrance<'a>(world: &'a World, ask: &'a Ask) -> Result<Case<'a>, Refusal> {
+fn entrance<'a>(world: &'a World, ask: &'a Ask, who: &'a str) -> Result<Case<'a>, Refusal> {
     let caller = ask.caller.as_ref().ok_or_else(Refusal::no_credentials)?;
     let action = ask.action()?;
     let known = match ask.service {
@@ -75,7 +82,7 @@ fn entrance<'a>(world: &'a World, ask: &'a Ask) -> Result<Case<'a>, Refusal> {
         return Err(Refusal::invalid_action(action));
     }
     let account = caller.account(&world.options().account);
-    Ok(Case { service: ask.service, action, account, region: &caller.region, params: &ask.params })
+    Ok(Case { service: ask.service, action, account, region: &caller.region, who, params: &ask.params })
 }
 
 /// Answers a call with the effects of the faults. Half of the latency passes before the call is carried out, half
@@ -150,7 +157,8 @@ async fn respond(world: &World, ask: &Ask, case: &Case<'_>, view: View, id: &str
     let answer = match ask.service {
         Service::Sts => {
             let sessions = world.sessions();
-            return sts::answer(&sts::Call { params, sessions, caller, account, now, request: id }, action);
+            let board = world.faults();
+            return sts::answer(&sts::Call { params, sessions, board, caller, account, now, request: id }, action);
         }
         Service::Ec2 => {
             let account = world.account(account, region);

@@ -159,6 +159,12 @@ impl World {
         self.0.faults.script(action, None);
     }
 
+    /// Ends all sessions of assumed roles in an account, or in all accounts, and says how many there were.
+    #[expect(clippy::must_use_candidate, reason = "it ends them; how many there were is said by the way")]
+    pub fn end_sessions(&self, account: Option<&str>) -> usize {
+        self.0.sessions.end(account, self.clock().moment())
+    }
+
     /// The counts of calls.
     pub(crate) fn book(&self) -> &RequestCounter {
         &self.0.ledger

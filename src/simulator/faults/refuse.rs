@@ -3,7 +3,7 @@
 use crate::simulator::denial::encoded;
 use crate::simulator::dice::Dice;
 use crate::simulator::ec2;
-use crate::simulator::faults::Case;
+use crate::simulator::faults::{Case, DenyingPolicy};
 use crate::simulator::refusal::Refusal;
 use crate::simulator::request::Service;
 
@@ -59,9 +59,16 @@ pub(crate) fn full() -> Refusal {
 }
 
 /// The refusal of a call that a policy denies.
-pub(crate) fn denied(case: &Case) -> Refusal {
-    let Case { action, account, region, .. } = case;
-    let who = format!("User: arn:aws:iam::{account}:user/muster is not authorized to perform");
+pub(crate) fn denied(case: &Case, by: DenyingPolicy) -> Refusal {
+    let Case { action, region, who, .. } = case;
+    let refused = |service: &str| {
+        let reason = match by {
+            DenyingPolicy::Identity => format!("because no identity-based policy allows the {service}:{action} action"),
+            DenyingPolicy::ServiceControl => "with an explicit deny in a service control policy".to_owned(),
+        };
+        format!("User: {who} is not authorized to perform: {service}:{action} {reason}")
+    };
+    let json = |service: &str| Refusal::new(400, "AccessDeniedException", refused(service));
     match case.service {
         Service::Ec2 => {
             // AWS adds the encoded text to denials of calls that change something.
@@ -70,36 +77,17 @@ pub(crate) fn denied(case: &Case) -> Refusal {
             } else {
                 String::new()
             };
-            Refusal::new(
-                403,
-                "UnauthorizedOperation",
-                format!(
-                    "You are not authorized to perform this operation. {who}: ec2:{action} because no identity-based policy \
-                     allows the ec2:{action} action{details}"
-                ),
-            )
+            let refused = refused("ec2");
+            let message = format!("You are not authorized to perform this operation. {refused}{details}");
+            Refusal::new(403, "UnauthorizedOperation", message)
         }
-        Service::Sts => Refusal::new(
-            403,
-            "AccessDenied",
-            format!("{who}: sts:{action} because no identity-based policy allows the sts:{action} action"),
-        ),
+        Service::Sts => Refusal::new(403, "AccessDenied", refused("sts")),
         Service::Sqs => Refusal::new(
             403,
             "AccessDenied",
             format!("Access to the resource https://sqs.{region}.amazonaws.com/ is denied."),
         ),
-        Service::Trail => Refusal::new(
-            400,
-            "AccessDeniedException",
-            format!(
-                "{who}: cloudtrail:{action} because no identity-based policy allows the cloudtrail:{action} action"
-            ),
-        ),
-        Service::Events => Refusal::new(
-            400,
-            "AccessDeniedException",
-            format!("{who}: events:{action} because no identity-based policy allows the events:{action} action"),
-        ),
+        Service::Trail => json("cloudtrail"),
+        Service::Events => json("events"),
     }
 }

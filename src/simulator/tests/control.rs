@@ -47,7 +47,7 @@ async fn faults_are_read_set_and_patched_while_the_simulator_runs() {
     let simulator = Simulator::start(options(5)).await.unwrap();
     let path = "/_simulator/faults";
     let (status, off) = control(&simulator, "GET", path, &json!(null)).await;
-    assert_eq!((status.as_str(), &off["throttle"]), ("200", &json!({"share": 0.0, "actions": []})));
+    assert_eq!((status.as_str(), &off["throttle"]), ("200", &json!({"share": 0.0, "actions": [], "at": []})));
     let (status, set) = control(&simulator, "PUT", path, &json!({"throttle": {"share": 1}})).await;
     assert_eq!((status.as_str(), &set["throttle"]["share"]), ("200", &json!(1.0)));
     assert!(describe(&simulator).await.1.contains("<Code>RequestLimitExceeded</Code>"));
