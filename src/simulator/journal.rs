@@ -136,7 +136,11 @@ pub(crate) fn at(
     }
     if is_sts {
         let (sessions, board) = (world.sessions(), world.faults());
-        return sts::answer(&sts::Call { params, sessions, board, caller, account, now: moment, request }, action);
+        let roster = world.roster();
+        return sts::answer(
+            &sts::Call { params, sessions, board, roster, caller, account, now: moment, request },
+            action,
+        );
     }
     if !world.knows_region(&caller.region) {
         return Err(Refusal::wrong_region(&caller.region));

@@ -16,6 +16,7 @@ use crate::simulator::happening::{RecordedCaller, RoleSession};
 use crate::simulator::ident::hex;
 use crate::simulator::refusal::Refusal;
 use crate::simulator::request::{Caller, Params};
+use crate::simulator::roster::Roster;
 use crate::simulator::xml::Xml;
 
 const VERSION: &str = "2011-06-15";
@@ -32,6 +33,8 @@ pub(crate) struct Call<'a> {
     pub(crate) sessions: &'a Sessions,
     /// The faults, which know what roles trust.
     pub(crate) board: &'a Board,
+    /// The organization, which knows the accounts that are closed.
+    pub(crate) roster: &'a Roster,
     pub(crate) caller: &'a Caller,
     /// The account that the caller's key belongs to.
     pub(crate) account: &'a str,
@@ -189,7 +192,7 @@ fn assume_role(call: &Call) -> Result<String, Refusal> {
             "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining";
         return Err(Refusal::new(400, "ValidationError", message));
     }
-    if !call.board.trusts(arn, account, call.params.get("ExternalId")) {
+    if !call.roster.is_open(account) || !call.board.trusts(arn, account, call.params.get("ExternalId")) {
         let who = call.sessions.principal(call.caller, call.account);
         let message = format!("User: {who} is not authorized to perform: sts:AssumeRole on resource: {arn}");
         return Err(Refusal::new(403, "AccessDenied", message));

@@ -21,6 +21,11 @@ pub(crate) fn throttled(case: &Case) -> Refusal {
         ),
         Service::Sts => Refusal::new(400, "Throttling", "Rate exceeded"),
         Service::Sqs | Service::Events | Service::Trail => Refusal::new(400, "ThrottlingException", "Rate exceeded"),
+        Service::Organizations => Refusal::new(
+            400,
+            "TooManyRequestsException",
+            "You have sent too many requests in too short a period of time. Try again later.",
+        ),
     }
 }
 
@@ -28,6 +33,11 @@ pub(crate) fn throttled(case: &Case) -> Refusal {
 pub(crate) fn unavailable(case: &Case) -> Refusal {
     match case.service {
         Service::Ec2 => Refusal::new(503, "Unavailable", "The server is overloaded and can't handle the request."),
+        Service::Organizations => Refusal::new(
+            500,
+            "ServiceException",
+            "AWS Organizations can't complete your request because of an internal service error. Try again later.",
+        ),
         Service::Sts | Service::Sqs | Service::Events | Service::Trail => {
             Refusal::new(503, "ServiceUnavailable", "The request has failed due to a temporary failure of the server.")
         }
@@ -89,5 +99,6 @@ pub(crate) fn denied(case: &Case, by: DenyingPolicy) -> Refusal {
         ),
         Service::Trail => json("cloudtrail"),
         Service::Events => json("events"),
+        Service::Organizations => json("organizations"),
     }
 }

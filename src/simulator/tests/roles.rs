@@ -15,11 +15,11 @@ fn ask(aws: &Aws, key: &str, body: &str) -> Result<String, (u16, String)> {
     let params = Params::parse("", format!("{body}&Version=2011-06-15").as_bytes());
     let now = aws.0.clock().moment();
     let account = caller.account(&aws.0.options().account);
-    let (sessions, board) = (aws.0.sessions(), aws.0.faults());
+    let (sessions, board, roster) = (aws.0.sessions(), aws.0.faults(), aws.0.roster());
     let action = params.get("Action").unwrap();
     let answer = sessions.admit(&caller, now).and_then(|()| {
         let caller = &caller;
-        sts::answer(&sts::Call { params: &params, sessions, board, caller, account, now, request: "r" }, action)
+        sts::answer(&sts::Call { params: &params, sessions, board, roster, caller, account, now, request: "r" }, action)
     });
     answer.map_err(|refusal| (refusal.status, refusal.code.into_owned()))
 }
