@@ -61,7 +61,7 @@ use kept::{KeptRecords, Spare};
 use lanes::Lanes;
 use ledger::LedgerView;
 use under_way::SweepUnderWay;
-use work::{KeyKeeping, Parking, Record, RegionChoice, WorkItem};
+use work::{KeyKeeping, Parking, Record, WatchChoice, WorkItem};
 
 /// How many changed rows a commit holds at most.
 pub const MAX_ROWS: usize = 200;
@@ -264,9 +264,9 @@ impl<L: Ledger> Ingest<L> {
         }
     }
 
-    /// Records which regions are watched from now on.
-    fn choose(&mut self, RegionChoice { regions, done }: RegionChoice) {
-        let noted = self.ledger.watch_only(&regions, self.clock.now()).map_err(IngestError::from);
+    /// Records which scopes are watched from now on.
+    fn choose(&mut self, WatchChoice { selection, done }: WatchChoice) {
+        let noted = self.ledger.watch_only(&selection, self.clock.now()).map_err(IngestError::from);
         let noted = noted.and_then(|()| Ok(self.ledger.view()?));
         if let Ok(view) = &noted {
             self.freshness.signal(Signal::Retired(view.retired()));

@@ -81,6 +81,13 @@ pub enum Signal {
     },
     /// The proof of events has changed, perhaps only through time: whoever waits for changes should check.
     ProofChanged,
+    /// What prevents one of several accounts from being watched as a whole, if anything does.
+    Member {
+        /// What the account is called.
+        label: String,
+        /// The trouble; `None` if there is none.
+        trouble: Option<Trouble>,
+    },
     /// Somebody asks to retry at once whatever failed.
     TryNow,
     /// This many messages were received, or had this result.

@@ -43,6 +43,8 @@ pub(super) struct FreshnessState {
     pub(super) totals: EventTotals,
     /// What prevents AWS as a whole from being reached.
     aws: Option<Trouble>,
+    /// What prevents each of several accounts from being watched as a whole, by what it is called.
+    pub(super) members: BTreeMap<String, Trouble>,
     /// What prevents the store from being read and written.
     store: Option<Trouble>,
     /// The kinds whose every change is covered by events.
@@ -88,6 +90,11 @@ impl FreshnessState {
                 self.aws = trouble;
                 true
             }
+            Signal::Member { label, trouble: Some(trouble) } => {
+                self.members.insert(label, trouble);
+                true
+            }
+            Signal::Member { label, trouble: None } => self.members.remove(&label).is_some(),
             Signal::Store(trouble) => {
                 self.store = trouble;
                 true
