@@ -9,7 +9,7 @@ use crate::aws::{AwsSettings, CredentialPlan, Purpose, Regions, RolePlan};
 use crate::freshness::Freshness;
 use crate::ingest::{Ingest, KindEntry};
 use crate::kinds::{self, ADDRESS, INSTANCE, KINDS, SECURITY_GROUP};
-use crate::model::{AccountId, Cause, Region, Scope};
+use crate::model::{AccountId, Cause, Region, Scope, ScopeFilter};
 use crate::notify::ChangeHub;
 use crate::simulator::{self, Simulator};
 use crate::store::{self, Store};
@@ -103,7 +103,8 @@ impl Fleet {
     }
 
     fn count(&self, kind: &crate::kinds::KindSpec, of: Option<&Scope>) -> u64 {
-        self.store.snapshot().unwrap().count(&kind.kind(), of).unwrap()
+        let scopes = of.cloned().map_or(ScopeFilter::Everywhere, ScopeFilter::from);
+        self.store.snapshot().unwrap().count(&kind.kind(), &scopes).unwrap()
     }
 
     async fn end(self) {
