@@ -18,7 +18,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use criterion::measurement::{Measurement as _, WallTime};
 use criterion::{Bencher, BenchmarkId, Criterion};
-use muster::model::{Kind, ResourceId};
+use muster::model::{Kind, ResourceId, ScopeFilter};
 use muster::store::Store;
 
 use filled::Filled;
@@ -113,7 +113,7 @@ fn measure(
 /// The page that begins after `id`; how many entries it has.
 fn page(store: &Store, id: &ResourceId) -> anyhow::Result<usize> {
     let kind: &Kind = &id.kind;
-    Ok(black_box(store.snapshot()?.heads(kind, None, Some(id), PAGE)?).len())
+    Ok(black_box(store.snapshot()?.heads(kind, &ScopeFilter::Everywhere, Some(id), PAGE)?).len())
 }
 
 /// The resource `id`; how many fields its document has.

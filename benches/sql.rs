@@ -36,7 +36,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
 use muster::kinds::{INSTANCE, KindSpec, VOLUME};
-use muster::model::{Cause, Document, Event, Evidence, Map, ResourceId, Source, Timestamp, Value};
+use muster::model::{Cause, Document, Event, Evidence, Map, ResourceId, ScopeFilter, Source, Timestamp, Value};
 use muster::query::Filters;
 use muster::query::column::KindColumn;
 use muster::query::prices::PriceTable;
@@ -139,7 +139,7 @@ fn counted(filled: &Filled) -> anyhow::Result<u64> {
     let by = KindColumn::named(INSTANCE, "instance-type").context("there is no such column")?;
     let breakdown = Breakdown { by: vec![by], sum: None };
     let filters = Filters::parse(&serde_json::Value::Null, INSTANCE, Timestamp::default())?;
-    let (tally, _) = tally(&filled.store, &INSTANCE.kind(), None, &filters, &breakdown, None)?;
+    let (tally, _) = tally(&filled.store, &INSTANCE.kind(), &ScopeFilter::Everywhere, &filters, &breakdown, None)?;
     Ok(tally.total.count)
 }
 

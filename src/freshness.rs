@@ -177,7 +177,9 @@ impl Freshness {
         self.those(|state| state.unwatched_since.is_some())
     }
 
-    fn those(&self, are_wanted: impl Fn(&ScopeFreshness) -> bool) -> Vec<ScopeFreshness> {
+    /// Every (scope, kind) that is wanted, in order.
+    #[must_use]
+    pub fn those(&self, are_wanted: impl Fn(&ScopeFreshness) -> bool) -> Vec<ScopeFreshness> {
         let (now, state) = (self.now(), self.0.state.read());
         let wanted = state.scopes.values().filter(|watched| are_wanted(&watched.state));
         wanted.map(|watched| state.shown(watched, now)).collect()

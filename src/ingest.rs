@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::freshness::{EventRules, Freshness, Signal};
 use crate::model::{
     Cause, Event, Kind, KindRules, Observation, ResourceId, Scope, Seen, Seq, SharedClock, Source, Timestamp, Wanted,
+    WatchSelection,
 };
 use crate::notify::{ChangeHub, ChangeTopic};
 use crate::reconcile::DecisionTime;
@@ -269,7 +270,8 @@ impl<L: Ledger> Ingest<L> {
         let noted = self.ledger.watch_only(&selection, self.clock.now()).map_err(IngestError::from);
         let noted = noted.and_then(|()| Ok(self.ledger.view()?));
         if let Ok(view) = &noted {
-            self.freshness.signal(Signal::Retired(view.retired()));
+            let begins_anew = matches!(selection, WatchSelection::Accounts { .. });
+            self.freshness.signal(Signal::Retired { scopes: view.retired(), begins_anew });
             self.hub.mark([ChangeTopic::Freshness, ChangeTopic::Summary]);
         }
         // The caller may have gone: what is recorded stays.

@@ -25,6 +25,7 @@ pub mod normalise;
 
 pub mod parameters;
 pub mod past;
+pub mod places;
 pub mod policy;
 pub mod progress;
 pub mod prompts;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use muster::kinds::INSTANCE;
-use muster::model::{Seq, Timestamp};
+use muster::model::{ScopeFilter, Seq, Timestamp};
 use muster::query::changes::{BaselineRuns, ChangeFilter, LogRange, find};
 use muster::query::{AskedPoint, Filters, Point, Query, search};
 use serde_json::json;
@@ -53,8 +53,15 @@ pub(crate) fn searches(lived: &Filled) -> anyhow::Result<Vec<(&'static str, Time
         let mut times = Times::default();
         for _ in 0..SEARCHES {
             let filters = Filters::parse(&json!({"instance-state-name": ["running"]}), INSTANCE, Timestamp::default())?;
-            let query =
-                Query { kind: INSTANCE.kind(), scope: None, filters, order: None, point, limit: 25, cursor: None };
+            let query = Query {
+                kind: INSTANCE.kind(),
+                scope: ScopeFilter::Everywhere,
+                filters,
+                order: None,
+                point,
+                limit: 25,
+                cursor: None,
+            };
             let hits = times.measure(|| Ok(search(&lived.store, &query)?))?;
             anyhow::ensure!(hits.total > 0, "none ran {when}");
         }

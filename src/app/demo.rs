@@ -19,7 +19,7 @@ use crate::kinds::{INSTANCE, KINDS};
 use crate::mcp::Core;
 use crate::mcp::client::{McpClient, ResourceSubscription};
 use crate::mcp::transport::HttpOptions;
-use crate::model::Scope;
+use crate::model::{Scope, ScopeFilter};
 
 mod scratch;
 mod stage;
@@ -116,7 +116,11 @@ impl DemoOptions {
         let snapshot = stage.engine.core().store.snapshot()?;
         let mut counts = Vec::new();
         for spec in KINDS.iter().filter(|spec| spec.status_of.is_none()) {
-            counts.push(format!("{} {}", grouped(snapshot.count(&spec.kind(), None)?), spec.plural));
+            counts.push(format!(
+                "{} {}",
+                grouped(snapshot.count(&spec.kind(), &ScopeFilter::Everywhere)?),
+                spec.plural
+            ));
         }
         story.step("first sweep", &counts.join(", "), begun.elapsed())?;
         Ok(())
@@ -147,7 +151,7 @@ async fn first_sweep(core: &Core, scope: &Scope, bar: &ProgressBar) -> anyhow::R
         if let Some(trouble) = states.iter().find_map(|state| state.trouble.as_ref()) {
             bail!("{}. {}", trouble.what, trouble.fix);
         }
-        bar.set_position(core.store.snapshot()?.count(&INSTANCE.kind(), None)?);
+        bar.set_position(core.store.snapshot()?.count(&INSTANCE.kind(), &ScopeFilter::Everywhere)?);
         if states.len() == KINDS.len() && states.iter().all(|state| state.complete.is_some()) {
             return Ok(());
         }

@@ -53,7 +53,7 @@ fn read(store: &Store, referring: &[(Kind, u16)], scope: &Scope) -> Result<BTree
     for (kind, number) in referring {
         let mut after = None;
         loop {
-            let rows = store.snapshot()?.rows(kind, Some(scope), after.as_ref(), STEP)?;
+            let rows = store.snapshot()?.rows(kind, &scope.into(), after.as_ref(), STEP)?;
             let facets = rows.iter().flat_map(|row| &row.fields.facets).filter(|(facet, _)| facet == number);
             ids.extend(facets.map(|(_, id)| Arc::from(id.as_str())));
             match rows.into_iter().next_back() {

@@ -18,7 +18,7 @@ use aws_config::provider_config::ProviderConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_sdk_ec2::config::{RuntimeComponents, SharedHttpClient};
+use aws_sdk_ec2::config::{IdentityCache, RuntimeComponents, SharedHttpClient};
 use aws_smithy_http_client::tls::{self, TlsContext, rustls_provider::CryptoMode};
 use aws_smithy_http_client::{Builder, Connector, proxy::ProxyConfig};
 use aws_smithy_types::retry::RetryConfig;
@@ -320,6 +320,8 @@ pub(super) fn emulated(url: &str) -> SdkConfig {
         .behavior_version(BehaviorVersion::v2026_01_12())
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .endpoint_url(url)
+        // As the SDK's own loader sets it: the clients of all regions share what was loaded.
+        .identity_cache(IdentityCache::lazy().build())
         .http_client(http_client(ProxyConfig::disabled(), TlsContext::default()))
         .build()
 }

@@ -71,7 +71,7 @@ impl FreshnessState {
         for (scope, kind) in held {
             state.watched(&scope, &kind, intervals(&kind));
         }
-        state.retire(retired);
+        state.retire(retired, false);
         state
     }
 
@@ -82,8 +82,8 @@ impl FreshnessState {
                 self.watched(&scope, &kind, interval).state.interval = interval;
                 true
             }
-            Signal::Retired(retired) => {
-                self.retire(&retired);
+            Signal::Retired { scopes, begins_anew } => {
+                self.retire(&scopes, begins_anew);
                 true
             }
             Signal::Aws(trouble) => {
@@ -177,9 +177,9 @@ impl FreshnessState {
     }
 
     /// Marks exactly these scopes as no longer watched.
-    fn retire(&mut self, retired: &BTreeMap<Scope, Timestamp>) {
+    fn retire(&mut self, retired: &BTreeMap<Scope, Timestamp>, begins_anew: bool) {
         for ((scope, _), watched) in &mut self.scopes {
-            watched.state.unwatched_since = retired.get(scope).copied();
+            watched.retire(retired.get(scope).copied(), begins_anew);
         }
     }
 
@@ -210,9 +210,9 @@ mod tests {
         let shown = |state: &FreshnessState| state.shown(&state.scopes[&(scope(), kind())], now());
         assert_eq!((shown(&state).interval, shown(&state).complete), (interval, None));
         let since = now().dated;
-        assert!(state.apply(Signal::Retired(BTreeMap::from([(scope(), since)])), now()));
+        assert!(state.apply(Signal::Retired { scopes: BTreeMap::from([(scope(), since)]), begins_anew: false }, now()));
         assert_eq!(shown(&state).unwatched_since, Some(since));
-        assert!(state.apply(Signal::Retired(BTreeMap::new()), now()));
+        assert!(state.apply(Signal::Retired { scopes: BTreeMap::new(), begins_anew: false }, now()));
         assert_eq!(shown(&state).unwatched_since, None);
     }
 

@@ -214,7 +214,7 @@ impl LedgerView for Snapshot {
     }
 
     fn count(&self, kind: &Kind, scope: &Scope) -> Result<u64, ReadError> {
-        Snapshot::count(self, kind, Some(scope))
+        Snapshot::count(self, kind, &scope.into())
     }
 
     fn ids(
@@ -224,7 +224,7 @@ impl LedgerView for Snapshot {
         after: Option<&ResourceId>,
         limit: usize,
     ) -> Result<Vec<ResourceId>, ReadError> {
-        Ok(self.heads(kind, Some(scope), after, limit)?.into_iter().map(|head| head.id).collect())
+        Ok(self.heads(kind, &scope.into(), after, limit)?.into_iter().map(|head| head.id).collect())
     }
 
     fn held(&self) -> Result<Vec<(Scope, Kind)>, ReadError> {

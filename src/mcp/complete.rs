@@ -1,5 +1,7 @@
 //! Completes what a person types into a URI template or a prompt.
 
+use std::collections::BTreeSet;
+
 use rmcp::model::{CompleteRequestParams, CompletionInfo};
 
 use super::core::Core;
@@ -9,7 +11,7 @@ use super::prompts::spec::CompletedArgument;
 use super::resources::templates::{COLLECTION, QUALIFIED, kind_of};
 use crate::kinds::{self, INSTANCE, KINDS, KindSpec};
 use crate::model::text::{hostile, shown};
-use crate::model::{AccountId, Region, ResourceId, Scope};
+use crate::model::{AccountId, Region, ResourceId, ScopeFilter, ScopeSet};
 use crate::store::{Comparison, Matcher, On, ValuePattern};
 
 /// The filter of security groups that names the first port of what they open.
@@ -26,7 +28,7 @@ pub enum CompletionSource {
     Ids(Option<&'static KindSpec>),
     /// Kinds, by slug.
     Kinds,
-    /// Watched accounts.
+    /// Watched accounts, found by number or by name.
     Accounts,
     /// Watched regions.
     Regions,
@@ -86,16 +88,15 @@ impl CompletionSource {
         let values: Vec<String> = match self {
             CompletionSource::Ids(None) => Vec::new(),
             CompletionSource::Ids(Some(kind)) => {
-                let region = given(request, "region");
-                let scope = account.zip(region);
-                let scope = scope
-                    .map(|(account, region)| Scope { account: AccountId::new(account), region: Region::new(region) });
-                return ids(core, kind, scope.as_ref(), typed);
+                let accounts = account.map(|account| called(core, account));
+                let regions = given(request, "region").map(|region| [Region::new(region)].into());
+                // Who names a scope means it even if it is no longer watched.
+                let with_retired = accounts.is_some() && regions.is_some();
+                let scope = ScopeFilter::of(ScopeSet { accounts, regions, with_retired });
+                return ids(core, kind, &scope, typed);
             }
             CompletionSource::Kinds => KINDS.iter().map(|kind| kind.slug.to_owned()).collect(),
-            CompletionSource::Accounts => {
-                core.scopes(KINDS).iter().map(|state| state.scope.account.to_string()).collect()
-            }
+            CompletionSource::Accounts => return Ok(among(accounts(core, typed), "")),
             CompletionSource::Regions => regions(core, account),
             CompletionSource::Tags => tags(core, typed)?,
             CompletionSource::Ports => ports(core)?,
@@ -121,16 +122,33 @@ fn among(mut values: Vec<String>, typed: &str) -> CompletionInfo {
     info(values, total, false)
 }
 
+/// The numbers of watched accounts whose number or name begins with the typed text. URIs take numbers only.
+fn accounts(core: &Core, typed: &str) -> Vec<String> {
+    let (known, typed) = (core.aws.known_accounts(), typed.to_lowercase());
+    let name = |account: &AccountId| known.of(account)?.name.as_deref().map(str::to_lowercase);
+    let begins = |account: &AccountId| {
+        account.as_str().starts_with(&typed) || name(account).is_some_and(|name| name.starts_with(&typed))
+    };
+    let watched: BTreeSet<AccountId> = core.scopes(KINDS).into_iter().map(|state| state.scope.account).collect();
+    watched.iter().filter(|account| begins(account)).map(ToString::to_string).collect()
+}
+
+/// The accounts of this number or name.
+fn called(core: &Core, account: &str) -> BTreeSet<AccountId> {
+    core.aws.known_accounts().called(account).cloned().chain([AccountId::new(account)]).collect()
+}
+
 /// The watched regions, of one account or of all.
 fn regions(core: &Core, account: Option<&str>) -> Vec<String> {
     let known = core.scopes(KINDS).into_iter().map(|state| state.scope);
-    let known = known.filter(|scope| account.is_none_or(|account| scope.account.as_str() == account));
+    let accounts = account.map(|account| called(core, account));
+    let known = known.filter(|scope| accounts.as_ref().is_none_or(|accounts| accounts.contains(&scope.account)));
     known.map(|scope| scope.region.to_string()).collect()
 }
 
 /// Tags of instances as KEY=VALUE: the keys, and the values of the key that was typed. No filter compares values that are redacted.
 fn tags(core: &Core, typed: &str) -> Result<Vec<String>, RequestError> {
-    let held = |on: &On| core.store.count_by(&INSTANCE.kind(), None, on);
+    let held = |on: &On| core.store.count_by(&INSTANCE.kind(), &ScopeFilter::Everywhere, on);
     let is_secret = |key: &str| core.aws.secrets().is_secret(key);
     Ok(match typed.split_once('=') {
         Some((key, _)) if is_secret(key) => Vec::new(),
@@ -145,17 +163,12 @@ fn ports(core: &Core) -> Result<Vec<String>, RequestError> {
     else {
         return Ok(Vec::new());
     };
-    let held = core.store.count_by(&kind.kind(), None, &On::Facet(filter.number))?;
+    let held = core.store.count_by(&kind.kind(), &ScopeFilter::Everywhere, &On::Facet(filter.number))?;
     Ok(held.into_keys().filter(|port| port.parse::<u16>().is_ok()).collect())
 }
 
 /// The ids that begin with the typed text, read from the first such id on; then those of resources whose name begins with it.
-fn ids(
-    core: &Core,
-    kind: &'static KindSpec,
-    scope: Option<&Scope>,
-    typed: &str,
-) -> Result<CompletionInfo, RequestError> {
+fn ids(core: &Core, kind: &'static KindSpec, scope: &ScopeFilter, typed: &str) -> Result<CompletionInfo, RequestError> {
     const MOST: usize = CompletionInfo::MAX_VALUES;
     let (account, region) = (AccountId::new(""), Region::new(""));
     let before = ResourceId { kind: kind.kind(), id: typed.into(), account, region };

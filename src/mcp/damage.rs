@@ -7,7 +7,7 @@ use super::tools::schema;
 use super::tools::table::AnswerText;
 use crate::kinds::{self, KindSpec};
 use crate::model::text::shown;
-use crate::model::{ResourceId, Scope};
+use crate::model::{ResourceId, ScopeFilter};
 use crate::store::DamagedRecord;
 
 /// Damaged records shown one by one as data.
@@ -28,9 +28,9 @@ pub struct DamagedRecords {
 #[derive(Clone, Copy, Debug)]
 pub enum AnswerSubject<'a> {
     /// Resources of these kinds as they are now, in one scope or in all.
-    Now(&'a [&'static KindSpec], Option<&'a Scope>),
+    Now(&'a [&'static KindSpec], &'a ScopeFilter),
     /// The same at a point in the past.
-    Then(&'a [&'static KindSpec], Option<&'a Scope>),
+    Then(&'a [&'static KindSpec], &'a ScopeFilter),
     /// Records of the log: about these resources, or about anything.
     Log(Option<&'a [ResourceId]>),
     /// Everything.
@@ -39,12 +39,12 @@ pub enum AnswerSubject<'a> {
 
 impl AnswerSubject<'_> {
     fn is_about(&self, damaged: &DamagedRecord) -> bool {
-        let concerns = |kinds: &[&'static KindSpec], scope: Option<&Scope>| {
+        let concerns = |kinds: &[&'static KindSpec], scope: &ScopeFilter| {
             kinds.iter().any(|kind| damaged.concerns(Some(&kind.kind()), scope))
         };
         match self {
-            AnswerSubject::Now(kinds, scope) => damaged.is_of_now() && concerns(kinds, *scope),
-            AnswerSubject::Then(kinds, scope) => concerns(kinds, *scope),
+            AnswerSubject::Now(kinds, scope) => damaged.is_of_now() && concerns(kinds, scope),
+            AnswerSubject::Then(kinds, scope) => concerns(kinds, scope),
             AnswerSubject::Log(None) => damaged.is_of_log(),
             AnswerSubject::Log(Some(ids)) => {
                 damaged.is_of_log() && damaged.id.as_ref().is_none_or(|id| ids.contains(id))

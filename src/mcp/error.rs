@@ -334,8 +334,8 @@ impl From<SearchError> for RequestError {
 impl RequestError {
     /// Reports that `what`, such as `region mars-1`, is not watched.
     #[must_use]
-    pub fn unwatched(what: &str, watched: &[String]) -> Self {
-        RequestError::NotWatched { what: shown(what, 120), watched: watched.join(", ") }
+    pub fn unwatched(what: &str, watched: String) -> Self {
+        RequestError::NotWatched { what: shown(what, 240), watched }
     }
 
     /// The kind of failure, for programs to compare.

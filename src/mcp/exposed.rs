@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::core::Core;
 use super::error::RequestError;
 use crate::kinds::{INSTANCE, NETWORK_INTERFACE};
-use crate::model::{Document, ResourceId, Scope};
+use crate::model::{Document, ResourceId, Scope, ScopeFilter};
 use crate::query::exposure::gather::{Interface, Open, Reaches, each_public};
 use crate::query::exposure::{AskedPorts, Does, LEAVES_OUT, ReachVerdict};
 use crate::store::{Comparison, On, ValuePattern};
@@ -28,7 +28,7 @@ impl Core {
     ///
     /// # Errors
     /// [`RequestError::Unsure`] where nothing can be told, since network interfaces cannot be relied on anywhere.
-    pub fn exposed(&self, scope: Option<&Scope>, asked: &[AskedPorts]) -> Result<ExposedInstances, RequestError> {
+    pub fn exposed(&self, scope: &ScopeFilter, asked: &[AskedPorts]) -> Result<ExposedInstances, RequestError> {
         let scopes = self.scopes_asked_for(&[INSTANCE], scope);
         let doubts: BTreeMap<Scope, String> = scopes
             .iter()

@@ -5,11 +5,12 @@ use tokio::time::{Instant, timeout_at};
 use super::core::{Core, PATIENCE};
 use super::error::RequestError;
 use super::fresh::Fresh;
+use super::places;
 use super::progress::{IncompleteSweep, Progress};
 use super::stale::Stale;
 use crate::freshness::ScopeFreshness;
 use crate::kinds::KindSpec;
-use crate::model::{Current, ResourceId, Scope, Seq, Timestamp, UnreadableItem};
+use crate::model::{Current, ResourceId, Scope, ScopeFilter, Seq, Timestamp, UnreadableItem};
 use crate::store::{Head, ReadError, Snapshot};
 
 /// A resource that was found.
@@ -79,7 +80,7 @@ impl Core {
         &self,
         kind: &'static KindSpec,
         id: &str,
-        scope: Option<&Scope>,
+        scope: &ScopeFilter,
     ) -> Result<FoundResource, RequestError> {
         loop {
             let Located { id, .. } = self.locate(kind, id, scope).await?;
@@ -114,7 +115,7 @@ impl Core {
         &self,
         kind: &'static KindSpec,
         id: &str,
-        scope: Option<&Scope>,
+        scope: &ScopeFilter,
     ) -> Result<Located, RequestError> {
         // Most resources exist; progress matters only for a missing one.
         if let Look::Found(located) = self.look(kind, id, scope)? {
@@ -142,7 +143,7 @@ impl Core {
                 }
                 Look::Unknown => {}
             }
-            if let Some(scope) = scope {
+            if let Some(scope) = scope.only() {
                 self.watchable(kind, scope)?;
             }
             let stuck = match &doubt {
@@ -175,13 +176,13 @@ impl Core {
         &self,
         kind: &'static KindSpec,
         id: &str,
-        scope: Option<&Scope>,
+        scope: &ScopeFilter,
     ) -> Result<Option<Located>, RequestError> {
         // The index may be ahead of the snapshot that is read next, which then shows nothing, and it lacks damaged rows.
         let name = kind.kind();
         if !self.store.may_lack_rows(&name)
             && let Some(only) = self.store.index().only(&name, id)
-            && scope.is_none_or(|scope| only.scope() == *scope)
+            && scope.takes(&only.scope())
         {
             return Ok(Some(Located { id: only, also_seen_in: Vec::new() }));
         }
@@ -203,7 +204,7 @@ impl Core {
     }
 
     /// Why a missing resource of `kind` may exist nevertheless; `None` while every copy that would show it is fresh.
-    fn doubt(&self, kind: &'static KindSpec, scope: Option<&Scope>) -> Option<StaleCopies> {
+    fn doubt(&self, kind: &'static KindSpec, scope: &ScopeFilter) -> Option<StaleCopies> {
         let (trouble, now) = (self.ingest.freshness().trouble(), self.now());
         let scopes = self.scopes_asked_for(&[kind], scope);
         let regions = self.regions();
@@ -223,7 +224,7 @@ impl Core {
     /// [`RequestError::NotWatched`], with the watched scopes.
     pub fn watchable(&self, kind: &'static KindSpec, scope: &Scope) -> Result<(), RequestError> {
         let watched = self.scopes(&[kind]);
-        let asked = self.scopes_asked_for(&[kind], Some(scope));
+        let asked = self.scopes_asked_for(&[kind], &scope.into());
         if watched.is_empty() || !asked.is_empty() {
             return Ok(());
         }
@@ -231,21 +232,21 @@ impl Core {
             // Configured, and about to be watched.
             return Ok(());
         }
-        Err(RequestError::unwatched(&format!("scope {scope}"), &[self.watched(kind)]))
+        Err(RequestError::unwatched(&format!("scope {scope}"), self.watched(kind)))
     }
 
     /// Waits up to [`PATIENCE`] until lists and counts of these kinds have data: a complete sweep, or at least one resource.
     ///
     /// # Errors
     /// [`RequestError::NotSeenYet`], never an empty answer.
-    pub async fn anything(&self, kinds: &[&'static KindSpec], scope: Option<&Scope>) -> Result<(), RequestError> {
+    pub async fn anything(&self, kinds: &[&'static KindSpec], scope: &ScopeFilter) -> Result<(), RequestError> {
         let deadline = Instant::now() + PATIENCE;
         let mut changes = self.ingest.freshness().changes();
         loop {
             changes.mark_unchanged();
             let progress = self.progress(kinds, scope);
-            let is_unwatched = |scope: &Scope| self.unwatched(kinds).iter().any(|state| state.scope == *scope);
-            if progress.is_complete() || scope.is_some_and(is_unwatched) {
+            let is_retired = || self.unwatched(kinds).iter().any(|state| scope.takes(&state.scope));
+            if progress.is_complete() || (scope.is_with_retired() && is_retired()) {
                 return Ok(());
             }
             let snapshot = self.snapshot()?;
@@ -261,17 +262,17 @@ impl Core {
         }
     }
 
-    fn look(&self, kind: &'static KindSpec, id: &str, scope: Option<&Scope>) -> Result<Look, RequestError> {
+    fn look(&self, kind: &'static KindSpec, id: &str, scope: &ScopeFilter) -> Result<Look, RequestError> {
         let snapshot = self.snapshot()?;
         let name = kind.kind();
         if let Some(located) = copy(&snapshot, kind, id, scope)? {
             return Ok(Look::Found(located));
         }
-        let scopes: Vec<Scope> = if let Some(scope) = scope {
+        let scopes: Vec<Scope> = if let Some(scope) = scope.only() {
             vec![scope.clone()]
         } else {
-            let states = self.scopes(&[kind]).into_iter().chain(self.unwatched(&[kind]));
-            states.map(|state| state.scope).collect()
+            let is_meant = |state: &ScopeFreshness| kind.name == state.kind.as_str() && scope.takes(&state.scope);
+            self.ingest.freshness().those(is_meant).into_iter().map(|state| state.scope).collect()
         };
         for scope in &scopes {
             let id = ResourceId::new(scope, &name, id);
@@ -291,38 +292,32 @@ impl Core {
     /// The watched (scope, kind)s of these kinds.
     #[must_use]
     pub fn scopes(&self, kinds: &[&'static KindSpec]) -> Vec<ScopeFreshness> {
-        let mut scopes = self.ingest.freshness().scopes();
-        scopes.retain(|state| kinds.iter().any(|kind| kind.name == state.kind.as_str()));
-        scopes
+        self.ingest.freshness().those(|state| state.unwatched_since.is_none() && is_of(state, kinds))
     }
 
     /// The (scope, kind)s of these kinds that are no longer watched.
     #[must_use]
     pub fn unwatched(&self, kinds: &[&'static KindSpec]) -> Vec<ScopeFreshness> {
-        let mut scopes = self.ingest.freshness().unwatched();
-        scopes.retain(|state| kinds.iter().any(|kind| kind.name == state.kind.as_str()));
-        scopes
+        self.ingest.freshness().those(|state| state.unwatched_since.is_some() && is_of(state, kinds))
     }
 
-    /// The (scope, kind)s of these kinds that an answer covers: those in `scope`, even if it is no longer watched, or all watched
-    /// ones.
+    /// The (scope, kind)s of these kinds that a question is about.
     #[must_use]
-    pub fn scopes_asked_for(&self, kinds: &[&'static KindSpec], scope: Option<&Scope>) -> Vec<ScopeFreshness> {
-        let mut scopes = self.scopes(kinds);
-        if let Some(scope) = scope {
-            scopes.extend(self.unwatched(kinds));
-            scopes.retain(|state| state.scope == *scope);
-        }
-        scopes
+    pub fn scopes_asked_for(&self, kinds: &[&'static KindSpec], scope: &ScopeFilter) -> Vec<ScopeFreshness> {
+        self.ingest.freshness().those(|state| {
+            is_of(state, kinds)
+                && scope.takes(&state.scope)
+                && (scope.is_with_retired() || state.unwatched_since.is_none())
+        })
     }
 
-    /// How far the first sweeps of these kinds are, everywhere or in one scope.
+    /// How far the first sweeps of these kinds are, everywhere or in some scopes.
     #[must_use]
-    pub fn progress(&self, kinds: &[&'static KindSpec], scope: Option<&Scope>) -> Progress {
-        let scopes = self.scopes(kinds);
-        let none_watched = self.scopes_asked_for(kinds, scope).is_empty();
-        let mut incomplete: Vec<IncompleteSweep> = scopes.iter().filter_map(IncompleteSweep::of).collect();
-        incomplete.retain(|incomplete| scope.is_none_or(|scope| incomplete.scope == *scope));
+    pub fn progress(&self, kinds: &[&'static KindSpec], scope: &ScopeFilter) -> Progress {
+        let asked = self.scopes_asked_for(kinds, scope);
+        let none_watched = asked.is_empty();
+        let watched = asked.iter().filter(|state| state.unwatched_since.is_none());
+        let incomplete: Vec<IncompleteSweep> = watched.filter_map(IncompleteSweep::of).collect();
         let trouble = self.ingest.freshness().trouble();
         let regions = if none_watched { self.regions().iter().map(ToString::to_string).collect() } else { Vec::new() };
         Progress { incomplete, trouble, none_watched, regions, unanswered: self.aws.unanswered() }
@@ -343,13 +338,17 @@ impl Core {
     /// The scopes in which `kind` is watched, as text; the regions while the account is not known.
     #[must_use]
     pub fn watched(&self, kind: &'static KindSpec) -> String {
-        let scopes: Vec<String> = self.scopes(&[kind]).iter().map(|state| state.scope.to_string()).collect();
+        let scopes = self.scopes(&[kind]);
         if scopes.is_empty() {
             let regions: Vec<String> = self.regions().iter().map(ToString::to_string).collect();
             return regions.join(", ");
         }
-        scopes.join(", ")
+        places::said(scopes.iter().map(|state| &state.scope))
     }
+}
+
+fn is_of(state: &ScopeFreshness, kinds: &[&'static KindSpec]) -> bool {
+    kinds.iter().any(|kind| kind.name == state.kind.as_str())
 }
 
 /// The copy that is served of a resource, in `scope` or wherever it is.
@@ -357,15 +356,15 @@ fn copy(
     snapshot: &Snapshot,
     kind: &'static KindSpec,
     id: &str,
-    scope: Option<&Scope>,
+    scope: &ScopeFilter,
 ) -> Result<Option<Located>, ReadError> {
     let mut copies = snapshot.copies(&kind.kind(), id)?;
     if let [only] = copies.as_slice()
-        && scope.is_none_or(|scope| only.id.scope() == *scope)
+        && scope.takes(&only.id.scope())
     {
         return Ok(copies.pop().map(|only| Located { id: only.id, also_seen_in: Vec::new() }));
     }
-    copies.retain(|copy| scope.is_none_or(|scope| copy.id.scope() == *scope));
+    copies.retain(|copy| scope.takes(&copy.id.scope()));
     // A copy in a scope that is no longer watched counts only if there is no other.
     let is_watched = |copy: &Head| !snapshot.leaves_out(&copy.id.scope());
     let worth = |copy: &&Head| (is_watched(copy), owns(copy), copy.fingerprint.seen);

@@ -4,7 +4,7 @@ use super::core::Core;
 use super::error::RequestError;
 use super::fresh::part_of;
 use crate::kinds::KindSpec;
-use crate::model::{Current, Event, ResourceId, Scope, Seq, Timestamp};
+use crate::model::{Current, Event, ResourceId, Scope, ScopeFilter, Seq, Timestamp};
 use crate::query::Point;
 use crate::query::moment::holds;
 use crate::store::Snapshot;
@@ -43,12 +43,14 @@ impl Core {
         Ok(scopes.into_iter().collect())
     }
 
-    /// The requested scope, or every scope that is or was watched.
-    fn scopes_asked(&self, snapshot: &Snapshot, scope: Option<&Scope>) -> Result<Vec<Scope>, RequestError> {
-        match scope {
-            Some(scope) => Ok(vec![scope.clone()]),
-            None => self.known_scopes(snapshot),
+    /// The requested scopes, of all that are or were watched.
+    fn scopes_asked(&self, snapshot: &Snapshot, scope: &ScopeFilter) -> Result<Vec<Scope>, RequestError> {
+        if let Some(scope) = scope.only() {
+            return Ok(vec![scope.clone()]);
         }
+        let mut scopes = self.known_scopes(snapshot)?;
+        scopes.retain(|known| scope.takes(known));
+        Ok(scopes)
     }
 
     /// The copies of a resource at `point`, one for each scope that saw it: the owner's copy first, then the freshest.
@@ -60,7 +62,7 @@ impl Core {
         snapshot: &Snapshot,
         kind: &'static KindSpec,
         id: &str,
-        scope: Option<&Scope>,
+        scope: &ScopeFilter,
         point: Point,
     ) -> Result<Vec<(ResourceId, Current)>, RequestError> {
         holds(snapshot, point)?;
@@ -86,7 +88,7 @@ impl Core {
         &self,
         kind: &'static KindSpec,
         id: &str,
-        scope: Option<&Scope>,
+        scope: &ScopeFilter,
         point: Point,
     ) -> Result<Then, RequestError> {
         let snapshot = self.snapshot()?;
@@ -108,7 +110,7 @@ impl Core {
         &self,
         kind: &'static KindSpec,
         id: &str,
-        scope: Option<&Scope>,
+        scope: &ScopeFilter,
     ) -> Result<Option<RemovedResource>, RequestError> {
         let snapshot = self.snapshot()?;
         let mut newest = None;
@@ -122,7 +124,7 @@ impl Core {
         let Some((scope, removed_seq, removed_at)) = newest else { return Ok(None) };
         // While a tombstone exists, the removal is in the log and is not folded away.
         let before = Point { at: removed_at, seq: Seq(removed_seq.0.saturating_sub(1)) };
-        let last = self.then(kind, id, Some(&scope), before)?;
+        let last = self.then(kind, id, &scope.into(), before)?;
         Ok(Some(RemovedResource { last, removed_at, removed_seq }))
     }
 
@@ -135,7 +137,7 @@ impl Core {
         snapshot: &Snapshot,
         kind: &'static KindSpec,
         id: &str,
-        scope: Option<&Scope>,
+        scope: &ScopeFilter,
         point: Point,
     ) -> Result<RequestError, RequestError> {
         let (mut appeared, mut removed) = (None::<Timestamp>, None::<Timestamp>);

@@ -1,6 +1,7 @@
 //! What a client is told while its request is served: how far it is, for a client that gave a progress token, and log messages, for
 //! one that asked for their level.
 
+use crate::model::ScopeFilter;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -132,7 +133,7 @@ fn unready(readiness: &watch::Receiver<Readiness>) -> Option<String> {
         Readiness::Opening => Some("the store is being opened".to_owned()),
         Readiness::Failed(_) => None,
         Readiness::Ready(core) => {
-            let progress = core.progress(KINDS, None);
+            let progress = core.progress(KINDS, &ScopeFilter::Everywhere);
             (!progress.is_complete()).then(|| shown(&format!("first sweep: {progress}"), SAID))
         }
     }

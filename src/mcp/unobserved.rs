@@ -11,7 +11,7 @@ use super::tools::schema;
 use super::tools::table::AnswerText;
 use crate::freshness::ScopeFreshness;
 use crate::kinds::{self, KindSpec};
-use crate::model::{AccountId, Kind, Region, Scope, Timestamp};
+use crate::model::{Kind, Scope, ScopeFilter, Timestamp};
 use crate::query::unobserved::{Gap, around, gaps};
 use crate::store::Snapshot;
 
@@ -25,10 +25,8 @@ const SAID: usize = 8;
 pub struct GapQuery {
     /// The kinds; all when empty.
     pub kinds: Vec<&'static KindSpec>,
-    /// Only this account.
-    pub account: Option<AccountId>,
-    /// Only this region.
-    pub region: Option<Region>,
+    /// The scopes.
+    pub scope: ScopeFilter,
 }
 
 /// Gaps, oldest first.
@@ -49,12 +47,8 @@ struct WatchRecord {
 impl GapQuery {
     /// Asks for gaps of `kinds`, in `scope` or everywhere.
     #[must_use]
-    pub fn of(kinds: &[&'static KindSpec], scope: Option<&Scope>) -> Self {
-        GapQuery {
-            kinds: kinds.to_vec(),
-            account: scope.map(|scope| scope.account.clone()),
-            region: scope.map(|scope| scope.region.clone()),
-        }
+    pub fn of(kinds: &[&'static KindSpec], scope: &ScopeFilter) -> Self {
+        GapQuery { kinds: kinds.to_vec(), scope: scope.clone() }
     }
 
     fn takes(&self, scope: &Scope, kind: &Kind) -> bool {
@@ -64,8 +58,7 @@ impl GapQuery {
     /// Whether gaps in `scope` are wanted.
     #[must_use]
     pub fn is_in(&self, scope: &Scope) -> bool {
-        self.account.as_ref().is_none_or(|account| *account == scope.account)
-            && self.region.as_ref().is_none_or(|region| *region == scope.region)
+        self.scope.takes(scope)
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::core::Core;
 use super::damage::AnswerSubject;
 use crate::kinds::KindSpec;
-use crate::model::Scope;
+use crate::model::{Scope, ScopeFilter};
 
 /// How many scopes are named for one reason.
 const SCOPES: usize = 5;
@@ -32,7 +32,7 @@ impl Core {
         if !state.unreadable.is_empty() {
             return Some("AWS lists some in a form that cannot be read".to_owned());
         }
-        if !self.damage(AnswerSubject::Now(&[kind], Some(scope))).is_empty() {
+        if !self.damage(AnswerSubject::Now(&[kind], &scope.into())).is_empty() {
             return Some("some stored records are damaged".to_owned());
         }
         None
@@ -40,7 +40,7 @@ impl Core {
 
     /// Which of these kinds cannot be relied on in the scopes that `of` is watched in, or in `scope`: a sentence for each reason.
     #[must_use]
-    pub fn doubts(&self, of: &'static KindSpec, kinds: &[&'static KindSpec], scope: Option<&Scope>) -> Vec<String> {
+    pub fn doubts(&self, of: &'static KindSpec, kinds: &[&'static KindSpec], scope: &ScopeFilter) -> Vec<String> {
         let mut reasons: BTreeMap<String, (Vec<&str>, Vec<String>)> = BTreeMap::new();
         for state in self.scopes_asked_for(&[of], scope) {
             for kind in kinds {

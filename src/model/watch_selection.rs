@@ -38,6 +38,16 @@ impl WatchSelection {
             },
         }
     }
+
+    /// Whether `scope` is watched, or in an account that is, whose regions are not known yet; `None` while its account may still turn
+    /// out to be watched.
+    #[must_use]
+    pub fn watches_soon(&self, scope: &Scope) -> Option<bool> {
+        match self {
+            WatchSelection::Accounts { watched, .. } if matches!(watched.get(&scope.account), Some(None)) => Some(true),
+            _ => self.watches(scope),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -58,6 +68,8 @@ mod tests {
         assert_eq!(part.watches(&scope("111111111111", "eu-west-1")), Some(true));
         assert_eq!(part.watches(&scope("111111111111", "us-east-1")), Some(false));
         assert_eq!(part.watches(&scope("222222222222", "us-east-1")), None, "its regions are not known");
+        assert_eq!(part.watches_soon(&scope("222222222222", "us-east-1")), Some(true));
+        assert_eq!(part.watches_soon(&scope("444444444444", "us-east-1")), None);
         assert_eq!(part.watches(&scope("333333333333", "us-east-1")), Some(false), "given up");
         assert_eq!(part.watches(&scope("444444444444", "us-east-1")), None, "it may turn out to be one of them");
         let WatchSelection::Accounts { watched, given_up, .. } = part else { unreachable!() };

@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::filter::{DocumentCondition, FilterError, Filters};
 use crate::kinds::KindSpec;
-use crate::model::{ResourceId, Scope};
+use crate::model::{ResourceId, ScopeFilter};
 use crate::store::{ReadError, Store};
 
 /// The most documents that one question reads.
@@ -49,7 +49,7 @@ pub enum InDocumentsError {
 pub fn looked_up(
     store: &Store,
     kind: &'static KindSpec,
-    scope: Option<&Scope>,
+    scope: &ScopeFilter,
     mut filters: Filters,
 ) -> Result<Filters, InDocumentsError> {
     let conditions = filters.take_conditions();

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use super::moment::{PastError, Point, holds};
-use crate::model::{Cause, Current, Kind, ResourceId, Row, Scope, Seq};
+use crate::model::{Cause, Current, Kind, ResourceId, Row, Scope, ScopeFilter, Seq};
 use crate::store::{Matcher, ReadError, Snapshot, Store};
 
 /// How many rows, and as many removed resources, are read from one snapshot.
@@ -29,8 +29,8 @@ const TRIES: usize = 5;
 pub struct PastQuery<'a> {
     /// The kind.
     pub kind: &'a Kind,
-    /// The scope; all when `None`.
-    pub scope: Option<&'a Scope>,
+    /// The scopes.
+    pub scope: &'a ScopeFilter,
     /// The conditions that rows meet.
     pub matcher: &'a Matcher,
     /// The point in the past.
@@ -59,9 +59,9 @@ pub struct PastPage {
 pub fn page(store: &Store, wanted: PastQuery<'_>) -> Result<PastPage, PastError> {
     let snapshot = store.snapshot()?;
     let since = snapshot.seq().0.saturating_sub(wanted.point.seq.0);
-    let rows = snapshot.count(wanted.kind, None)?;
+    let rows = snapshot.count(wanted.kind, &ScopeFilter::Everywhere)?;
     // Scopes that are no longer watched are missing from the current index and counts.
-    let is_same = wanted.scope.is_some() || snapshot.retired().values().all(|since| *since < wanted.point.at);
+    let is_same = wanted.scope.is_with_retired() || snapshot.retired().values().all(|since| *since < wanted.point.at);
     drop(snapshot);
     if is_same
         && since.saturating_mul(ROWS_A_RECORD) < rows
@@ -146,8 +146,9 @@ impl TouchedRows {
             let records = snapshot.records(self.upto.next(), RECORDS)?;
             for record in &records {
                 let Some(id) = record.event.resource() else { continue };
-                let is_wanted = id.kind == *wanted.kind
-                    && wanted.scope.map_or_else(|| !snapshot.leaves_out(&id.scope()), |scope| id.scope() == *scope);
+                let is_left_out = |of: &Scope| !wanted.scope.is_with_retired() && snapshot.leaves_out(of);
+                let of = id.scope();
+                let is_wanted = id.kind == *wanted.kind && wanted.scope.takes(&of) && !is_left_out(&of);
                 self.partial |= is_wanted && record.cause == Cause::Baseline;
                 if is_wanted && !self.rows.contains_key(id) {
                     self.rows.insert(id.clone(), row_then(&snapshot, id, wanted.point)?);
@@ -221,7 +222,7 @@ fn indexed(
     Ok(Some((page, snapshot)))
 }
 
-/// Calls `visit` with the row of every resource of a kind as it was at `point`, in key order, of one scope or all, after `after`
+/// Calls `visit` with the row of every resource of a kind as it was at `point`, in key order, of some scopes or all, after `after`
 /// or from the first. Returns whether a first sweep was under way at `point`, as far as the visited rows show.
 ///
 /// # Errors
@@ -229,7 +230,7 @@ fn indexed(
 pub fn each(
     store: &Store,
     kind: &Kind,
-    scope: Option<&Scope>,
+    scope: &ScopeFilter,
     point: Point,
     after: Option<&ResourceId>,
     mut visit: impl FnMut(Row) -> ControlFlow<()>,
@@ -251,7 +252,7 @@ pub fn each(
             rows.retain(|row| row.id <= *end);
             removed.retain(|(id, _)| id <= end);
         }
-        removed.retain(|(id, tombstone)| tombstone.seq > point.seq && scope.is_none_or(|scope| id.scope() == *scope));
+        removed.retain(|(id, tombstone)| tombstone.seq > point.seq && scope.takes(&id.scope()));
         let mut removed = removed.into_iter().map(|(id, _)| id).peekable();
         let mut show = |id: &ResourceId, row: Option<Row>| {
             let Some(row) = row else {

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 pub use self::reference::{Direction, Edge, Reference, edges, references, references_of};
 
 use crate::kinds::{KINDS, KindSpec};
-use crate::model::Row;
+use crate::model::{Row, ScopeFilter};
 use crate::query::unsure::Unsure;
 use crate::store::{Matcher, On, ReadError, Store};
 
@@ -174,7 +174,7 @@ fn holding(
     let id = &*row.id.id;
     let any = Matcher::any().and(naming.iter().map(|reference| reference.test(id)).collect());
     // One more than is listed, since one of them may be the resource itself.
-    let named = store.scan(&from.kind(), None, &any, None, limit.saturating_add(1))?;
+    let named = store.scan(&from.kind(), &ScopeFilter::Everywhere, &any, None, limit.saturating_add(1))?;
     let is_own = |reference: &&&Reference| On::Facet(reference.facet).values(row).any(|value| value == id);
     let itself = row.id.kind == from.kind() && naming.iter().any(|reference| is_own(&reference));
     found.count = found.count.max(named.total.saturating_sub(u64::from(itself)));
@@ -183,7 +183,9 @@ fn holding(
     }
     for reference in naming {
         let one = Matcher::any().and(vec![reference.test(id)]);
-        if !found.via.contains(&reference.via) && store.scan(&from.kind(), None, &one, None, 0)?.total > 0 {
+        if !found.via.contains(&reference.via)
+            && store.scan(&from.kind(), &ScopeFilter::Everywhere, &one, None, 0)?.total > 0
+        {
             found.via.push(reference.via);
         }
     }

@@ -10,7 +10,7 @@ use super::moment::{PastError, Point, holds};
 use super::order::{FirstRows, RowOrder};
 use super::past::{self, PastQuery, row_at};
 use super::selection::MatchingRows;
-use crate::model::{Kind, LogId, ResourceId, Row, Scope, Seq};
+use crate::model::{Kind, LogId, ResourceId, Row, ScopeFilter, Seq};
 use crate::store::{On, OrderedPage, ReadError, Store};
 
 /// A search of one kind.
@@ -18,8 +18,8 @@ use crate::store::{On, OrderedPage, ReadError, Store};
 pub struct Query {
     /// The kind.
     pub kind: Kind,
-    /// The scope; everywhere when `None`.
-    pub scope: Option<Scope>,
+    /// The scopes.
+    pub scope: ScopeFilter,
     /// The filters.
     pub filters: Filters,
     /// The order of the rows; that of their ids when `None`.
@@ -68,9 +68,8 @@ pub enum SearchError {
 impl Query {
     /// A hash that differs between searches whose pages must not be mixed. Limits may change between pages.
     fn hash(&self) -> u64 {
-        let scope = self.scope.as_ref().map_or_else(String::new, ToString::to_string);
         let order = self.order.as_ref().map(|order| format!("\n{}", order.written())).unwrap_or_default();
-        let text = format!("{}\n{scope}\n{:016x}{order}", self.kind, self.filters.hash());
+        let text = format!("{}\n{}\n{:016x}{order}", self.kind, self.scope, self.filters.hash());
         xxhash_rust::xxh3::xxh3_64(text.as_bytes())
     }
 }
@@ -134,8 +133,8 @@ type Counted = (Vec<Row>, u64, Seq);
 /// A page of all rows.
 fn all(store: &Store, query: &Query, after: Option<&ResourceId>) -> Result<Counted, ReadError> {
     let snapshot = store.snapshot()?;
-    let rows = snapshot.rows(&query.kind, query.scope.as_ref(), after, query.limit.saturating_add(1))?;
-    Ok((rows, snapshot.count(&query.kind, query.scope.as_ref())?, snapshot.seq()))
+    let rows = snapshot.rows(&query.kind, &query.scope, after, query.limit.saturating_add(1))?;
+    Ok((rows, snapshot.count(&query.kind, &query.scope)?, snapshot.seq()))
 }
 
 /// A page of the current matching rows in the order of a filter's or a tag's values, out of the index; `None` where the index has
@@ -160,7 +159,7 @@ fn indexed(
     let name = order.written();
     let page = OrderedPage { on, name: &name, after, limit: limit.saturating_add(1) };
     let place = |value: Option<&str>| order.place(value);
-    let Some(found) = store.index().ordered(kind, scope.as_ref(), filters.matcher(), &page, &place) else {
+    let Some(found) = store.index().ordered(kind, scope, filters.matcher(), &page, &place) else {
         return Ok(None);
     };
     let snapshot = store.snapshot()?;
@@ -192,7 +191,7 @@ fn sorted(
     cursor: Option<&Cursor>,
 ) -> Result<(Counted, bool), PastError> {
     let Query { kind, scope, filters, point, limit, .. } = query;
-    let (scope, is_lent) = (scope.as_ref(), order.column().is_lent());
+    let (scope, is_lent) = (scope, order.column().is_lent());
     let after = cursor.and_then(|cursor| Some((cursor.sorted.as_ref()?.value.as_deref(), &cursor.after)));
     let mut first = FirstRows::new(order, after, limit.saturating_add(1));
     let mut total = 0;
@@ -208,7 +207,7 @@ fn sorted(
 fn then(store: &Store, query: &Query, after: Option<&ResourceId>, point: Point) -> Result<(Counted, bool), PastError> {
     let wanted = PastQuery {
         kind: &query.kind,
-        scope: query.scope.as_ref(),
+        scope: &query.scope,
         matcher: query.filters.matcher(),
         point,
         after,
@@ -222,7 +221,7 @@ fn then(store: &Store, query: &Query, after: Option<&ResourceId>, point: Point) 
 fn some(store: &Store, query: &Query, after: Option<&ResourceId>) -> Result<Counted, ReadError> {
     let Query { kind, scope, filters, limit, .. } = query;
     let wanted = limit.saturating_add(1);
-    let found = store.scan(kind, scope.as_ref(), filters.matcher(), after, wanted)?;
+    let found = store.scan(kind, scope, filters.matcher(), after, wanted)?;
     let (total, seq, mut ids, mut asked) = (found.total, found.seq, found.ids, wanted);
     let mut rows: Vec<Row> = Vec::new();
     loop {
@@ -240,7 +239,7 @@ fn some(store: &Store, query: &Query, after: Option<&ResourceId>) -> Result<Coun
         let is_full = ids.len() == asked;
         asked = wanted.saturating_sub(rows.len());
         let Some(last) = ids.last().filter(|_| is_full && asked > 0) else { return Ok((rows, total, seq)) };
-        ids = store.scan(kind, scope.as_ref(), filters.matcher(), Some(last), asked)?.ids;
+        ids = store.scan(kind, scope, filters.matcher(), Some(last), asked)?.ids;
     }
 }
 

@@ -6,7 +6,7 @@ use super::filter::Filters;
 use super::lent::{lend, lender};
 use super::moment::{PastError, Point, holds};
 use super::past::{self, row_at};
-use crate::model::{Kind, Row, Scope, Seq};
+use crate::model::{Kind, Row, ScopeFilter, Seq};
 use crate::store::Store;
 
 /// How many rows are read from one snapshot.
@@ -17,8 +17,8 @@ const STEP: usize = if cfg!(test) { 2 } else { 1_000 };
 pub struct MatchingRows<'a> {
     /// The kind.
     pub kind: &'a Kind,
-    /// The scope; everywhere when `None`.
-    pub scope: Option<&'a Scope>,
+    /// The scopes.
+    pub scope: &'a ScopeFilter,
     /// The filters.
     pub filters: &'a Filters,
     /// The point in the past; now when `None`.

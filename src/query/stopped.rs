@@ -14,7 +14,7 @@ pub use self::since::StoppedSince;
 
 use self::bill::VolumeCost;
 use crate::kinds::{INSTANCE, SNAPSHOT, VOLUME};
-use crate::model::{ResourceId, Row, Scope, Seq, Timestamp};
+use crate::model::{ResourceId, Row, Scope, ScopeFilter, Seq, Timestamp};
 use crate::query::prices::{Money, PriceTable};
 use crate::query::unsure::Unsure;
 use crate::store::{Comparison, Matcher, On, ReadError, RowSelection, Snapshot, Store, ValuePattern};
@@ -31,8 +31,8 @@ const OWNERS: [&str; 9] =
 /// Which stopped instances are asked for.
 #[derive(Clone, Debug)]
 pub struct StoppedQuery<'a> {
-    /// Of one scope, or of all.
-    pub scope: Option<&'a Scope>,
+    /// Of some scopes, or of all.
+    pub scope: &'a ScopeFilter,
     /// What they meet, beside being stopped.
     pub matcher: &'a Matcher,
     /// Only those stopped at this time or before.
@@ -236,7 +236,7 @@ fn doubt(volumes: &mut BTreeMap<ResourceId, VolumeCost>, unsure: Unsure<'_>) {
 fn add_snapshots(
     store: &Store,
     prices: &PriceTable,
-    scope: Option<&Scope>,
+    scope: &ScopeFilter,
     volumes: &mut BTreeMap<ResourceId, VolumeCost>,
 ) -> Result<(), ReadError> {
     let kind = VOLUME.kind();
@@ -246,12 +246,12 @@ fn add_snapshots(
             volume.snapshots.add(bill::snapshot(prices, of, snapshot, facets));
         }
     };
-    let is_asked = |of: &Scope| scope.is_none_or(|scope| scope == of);
+    let is_asked = |of: &Scope| scope.takes(of);
     let wanted = ["volume-id", "volume-size", "storage-tier"];
     let facets = wanted.iter().filter_map(|name| SNAPSHOT.filter(name)).map(|filter| filter.number).collect();
     let selection = RowSelection { facets, ..RowSelection::default() };
     let snapshot = store.snapshot()?;
-    let is_seen = |of: &Scope| is_asked(of) && (scope.is_some() || !snapshot.leaves_out(of));
+    let is_seen = |of: &Scope| is_asked(of) && (scope.is_with_retired() || !snapshot.leaves_out(of));
     if let Some(copy) = store.index().copied(&SNAPSHOT.kind(), snapshot.seq(), &selection, is_seen) {
         return copy.each(|id, of, row| {
             add(of, id, &row.facets);
@@ -263,7 +263,7 @@ fn add_snapshots(
     loop {
         let snapshot = store.snapshot()?;
         // Who names a scope means it even if it is no longer watched.
-        let snapshot = if scope.is_some() { snapshot.whole() } else { snapshot };
+        let snapshot = if scope.is_with_retired() { snapshot.whole() } else { snapshot };
         let next = snapshot.each_row(&SNAPSHOT.kind(), after.as_ref(), STEP, |id, row| {
             let of = id.scope();
             if is_asked(&of) {

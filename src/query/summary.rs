@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Kind, Scope};
+use crate::model::{Kind, ScopeFilter};
 use crate::store::{On, ReadError, Store};
 
 /// How many resources of a kind there are, and in what states.
@@ -17,13 +17,13 @@ pub struct StateCounts {
 /// How often counting starts again when a commit comes in between.
 const TRIES: usize = 3;
 
-/// Counts one kind, in one scope or everywhere. `state` is the number of the filter that holds the state's name. Total and states
+/// Counts one kind, in some scopes or everywhere. `state` is the number of the filter that holds the state's name. Total and states
 /// agree except for damaged rows, which have no state. If commits keep them from being read at one moment, the states are left
 /// out.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn counts(store: &Store, kind: &Kind, scope: Option<&Scope>, state: Option<u16>) -> Result<StateCounts, ReadError> {
+pub fn counts(store: &Store, kind: &Kind, scope: &ScopeFilter, state: Option<u16>) -> Result<StateCounts, ReadError> {
     let mut total = store.snapshot()?.count(kind, scope)?;
     let Some(number) = state else { return Ok(StateCounts { total, by_state: BTreeMap::new() }) };
     for _ in 0..TRIES {

@@ -8,7 +8,7 @@ use super::filter::Filters;
 use super::lent::lender;
 use super::moment::{PastError, Point};
 use super::selection::MatchingRows;
-use crate::model::{Kind, Row, Scope, Seq};
+use crate::model::{Kind, Row, ScopeFilter, Seq};
 use crate::store::{On, Store};
 
 /// What to group resources by, and what to add up of them.
@@ -54,7 +54,7 @@ pub struct OtherGroups {
     pub size: GroupSize,
 }
 
-/// Counts the matching resources of a kind, in one scope or everywhere, at the seq that is returned or at `point`. A current
+/// Counts the matching resources of a kind, in some scopes or everywhere, at the seq that is returned or at `point`. A current
 /// count comes from the index, unless it is by names or ids that do not stand there; others read every row.
 ///
 /// # Errors
@@ -62,7 +62,7 @@ pub struct OtherGroups {
 pub fn tally(
     store: &Store,
     kind: &Kind,
-    scope: Option<&Scope>,
+    scope: &ScopeFilter,
     filters: &Filters,
     breakdown: &Breakdown,
     point: Option<Point>,

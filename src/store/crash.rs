@@ -19,7 +19,9 @@ use super::fixtures::{changed, discovered, document, evidence, instance, project
 use super::verify::fold_log;
 use super::{CommitBatch, Due, FILE_NAME, Store, StoreOptions, Watermark, Writer, open};
 use crate::model::fixtures::{at_millis, kind, scope_in};
-use crate::model::{ActionId, ActionOutcome, ActionRequest, Cause, Current, Event, Recorded, ResourceId, Seq};
+use crate::model::{
+    ActionId, ActionOutcome, ActionRequest, Cause, Current, Event, Recorded, ResourceId, ScopeFilter, Seq,
+};
 
 /// The largest write that a disk makes atomically.
 const SECTOR: usize = 512;
@@ -36,7 +38,7 @@ struct StoreContent {
 
 fn held(store: &Store) -> StoreContent {
     let snapshot = store.snapshot().unwrap();
-    let heads = snapshot.heads(&kind(), None, None, usize::MAX).unwrap();
+    let heads = snapshot.heads(&kind(), &ScopeFilter::Everywhere, None, usize::MAX).unwrap();
     StoreContent {
         records: snapshot.records(Seq(1), usize::MAX).unwrap(),
         horizon: snapshot.horizon(),

@@ -11,7 +11,7 @@ use parking_lot::RwLock;
 use super::codec::DecodeError;
 use super::keys;
 use super::tables::{BODIES, BY_RESOURCE, CURRENT, EVENTS, ROWS};
-use crate::model::{Kind, ResourceId, Scope};
+use crate::model::{Kind, ResourceId, ScopeFilter};
 
 /// How many damaged records are remembered individually. Of further ones only their existence is known.
 const REMEMBERED: usize = 1_000;
@@ -43,11 +43,11 @@ impl DamagedRecord {
         [EVENTS, BY_RESOURCE].contains(&self.table)
     }
 
-    /// Whether it may be about a resource of `kind` in `scope`; `None` means any.
+    /// Whether it may be about a resource of `kind` in one of `scope`; `None` means any kind.
     #[must_use]
-    pub fn concerns(&self, kind: Option<&Kind>, scope: Option<&Scope>) -> bool {
+    pub fn concerns(&self, kind: Option<&Kind>, scope: &ScopeFilter) -> bool {
         let Some(id) = &self.id else { return true };
-        kind.is_none_or(|kind| id.kind == *kind) && scope.is_none_or(|scope| id.scope() == *scope)
+        kind.is_none_or(|kind| id.kind == *kind) && scope.takes(&id.scope())
     }
 }
 
@@ -114,11 +114,11 @@ impl Damages {
 
     /// Whether a record in a table may be damaged for a kind: one is, or there are more than are remembered.
     pub(super) fn may_have(&self, table: &str, kind: &Kind) -> bool {
-        self.0.read().more || self.count(table, kind, None) > 0
+        self.0.read().more || self.count(table, kind, &ScopeFilter::Everywhere) > 0
     }
 
     /// The number of damaged records in a table for a kind in a scope.
-    pub(super) fn count(&self, table: &str, kind: &Kind, scope: Option<&Scope>) -> u64 {
+    pub(super) fn count(&self, table: &str, kind: &Kind, scope: &ScopeFilter) -> u64 {
         let noted = self.0.read();
         let found = noted.found.values().filter(|found| found.table == table && found.concerns(Some(kind), scope));
         found.count() as u64

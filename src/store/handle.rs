@@ -19,7 +19,7 @@ use super::row_view::RowView;
 use super::snapshot::{ReadError, Retired, Snapshot};
 use super::tables;
 use crate::model::row::Project;
-use crate::model::{Kind, LogId, ResourceId, Scope};
+use crate::model::{Kind, LogId, ResourceId, ScopeFilter};
 
 /// How many rows [`Store::scan`] reads from one snapshot while there is no index.
 const SCAN_STEP: usize = 5_000;
@@ -99,9 +99,9 @@ impl Store {
         self.0.damages.all()
     }
 
-    /// The number of damaged rows of a kind found so far, in one scope or in all.
+    /// The number of damaged rows of a kind found so far, in some scopes or in all.
     #[must_use]
-    pub fn damaged_rows(&self, kind: &Kind, scope: Option<&Scope>) -> u64 {
+    pub fn damaged_rows(&self, kind: &Kind, scope: &ScopeFilter) -> u64 {
         self.0.damages.count(tables::ROWS, kind, scope)
     }
 
@@ -143,7 +143,7 @@ impl Store {
         self.0.index.build(|| self.snapshot())
     }
 
-    /// The matching resources of a kind, in one scope or all, after `after` in list order, at most `limit`. While there is no
+    /// The matching resources of a kind, in some scopes or all, after `after` in list order, at most `limit`. While there is no
     /// index, this reads the `rows` table and blocks on the disk, about a millisecond per three thousand rows.
     ///
     /// # Errors
@@ -151,7 +151,7 @@ impl Store {
     pub fn scan(
         &self,
         kind: &Kind,
-        scope: Option<&Scope>,
+        scope: &ScopeFilter,
         matcher: &Matcher,
         after: Option<&ResourceId>,
         limit: usize,
@@ -194,7 +194,7 @@ impl Store {
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub fn count_by(&self, kind: &Kind, scope: Option<&Scope>, on: &On) -> Result<BTreeMap<String, u64>, ReadError> {
+    pub fn count_by(&self, kind: &Kind, scope: &ScopeFilter, on: &On) -> Result<BTreeMap<String, u64>, ReadError> {
         if let Some(counts) = self.0.index.count_by(kind, scope, on) {
             return Ok(counts);
         }
@@ -212,17 +212,16 @@ impl Store {
     fn each_match(
         &self,
         kind: &Kind,
-        scope: Option<&Scope>,
+        scope: &ScopeFilter,
         matcher: &Matcher,
         mut visit: impl FnMut(&ResourceId, &RowView<'_>),
     ) -> Result<(), ReadError> {
-        let is_asked =
-            |id: &ResourceId| scope.is_none_or(|scope| scope.account == id.account && scope.region == id.region);
+        let is_asked = |id: &ResourceId| scope.takes_parts(id.account.as_str(), id.region.as_str());
         let mut after: Option<ResourceId> = None;
         loop {
             let snapshot = self.snapshot()?;
-            // A scope that is asked for by name is answered although it is no longer watched.
-            let snapshot = if scope.is_some() { snapshot.whole() } else { snapshot };
+            // Scopes that are asked for by name are answered although they are no longer watched.
+            let snapshot = if scope.is_with_retired() { snapshot.whole() } else { snapshot };
             let last = snapshot.each_row(kind, after.as_ref(), SCAN_STEP, |id, row| {
                 if is_asked(id) && matcher.sees(id, row) {
                     visit(id, row);

@@ -29,7 +29,7 @@ use self::scopes::WantedScopes;
 use self::terms::Term;
 use super::matcher::{Matcher, On};
 use super::snapshot::{ReadError, Retired, Snapshot};
-use crate::model::{Kind, ResourceId, RowFields, Scope, Seq};
+use crate::model::{Kind, ResourceId, RowFields, Scope, ScopeFilter, Seq};
 
 /// How many rows are read from one snapshot while building, so that read transactions stay short.
 const BUILD_STEP: usize = 20_000;
@@ -101,65 +101,65 @@ impl Index {
         matches!(*self.state.read(), IndexState::Ready { .. })
     }
 
-    /// The matching resources of a kind, in one scope or all, after `after` in list order, at most `limit`. `None` while the kind
+    /// The matching resources of a kind, in some scopes or all, after `after` in list order, at most `limit`. `None` while the kind
     /// is not ready.
     #[must_use]
     pub fn scan(
         &self,
         kind: &Kind,
-        scope: Option<&Scope>,
+        scope: &ScopeFilter,
         matcher: &Matcher,
         after: Option<&ResourceId>,
         limit: usize,
     ) -> Option<Scan> {
         let state = self.state.read();
         let (index, seq) = state.kind(kind)?;
-        let wanted = WantedScopes { scope, retired: &self.retired.read() };
+        let wanted = WantedScopes { filter: scope, retired: &self.retired.read() };
         let (ids, total) = index.map_or((Vec::new(), 0), |index| index.scan(kind, &wanted, matcher, after, limit));
         Some(Scan { ids, total, seq })
     }
 
-    /// The number of resources of a kind for each value of a filter or tag, or for each tag key, in one scope or all. A resource
+    /// The number of resources of a kind for each value of a filter or tag, or for each tag key, in some scopes or all. A resource
     /// with several values counts for each, one without values for none. `None` while the kind is not ready.
     #[must_use]
-    pub fn count_by(&self, kind: &Kind, scope: Option<&Scope>, on: &On) -> Option<BTreeMap<String, u64>> {
+    pub fn count_by(&self, kind: &Kind, scope: &ScopeFilter, on: &On) -> Option<BTreeMap<String, u64>> {
         let state = self.state.read();
         let (index, _) = state.kind(kind)?;
-        let wanted = WantedScopes { scope, retired: &self.retired.read() };
+        let wanted = WantedScopes { filter: scope, retired: &self.retired.read() };
         Some(index.map_or_else(BTreeMap::new, |index| index.count_by(&wanted, on)))
     }
 
-    /// The matching resources of a kind, in one scope or all, counted by their values of `by`, in no order, beside the newest record
+    /// The matching resources of a kind, in some scopes or all, counted by their values of `by`, in no order, beside the newest record
     /// that is taken into account. `None` while the index is not ready.
     #[must_use]
     pub fn alike(
         &self,
         kind: &Kind,
-        scope: Option<&Scope>,
+        scope: &ScopeFilter,
         matcher: &Matcher,
         by: &[On],
     ) -> Option<(Vec<AlikeRows>, Seq)> {
         let state = self.state.read();
         let (index, seq) = state.kind(kind)?;
-        let wanted = WantedScopes { scope, retired: &self.retired.read() };
+        let wanted = WantedScopes { filter: scope, retired: &self.retired.read() };
         Some((index.map_or_else(Vec::new, |index| index.alike(&wanted, matcher, by)), seq))
     }
 
-    /// A page of the matching resources of a kind, in one scope or all, in the order of the `place` of their values, then of their ids;
+    /// A page of the matching resources of a kind, in some scopes or all, in the order of the `place` of their values, then of their ids;
     /// see [`OrderedPage`]. `place` is asked for each value once, and for none at all. `None` while the kind
     /// is not ready.
     #[must_use]
     pub fn ordered<K: Ord + Clone>(
         &self,
         kind: &Kind,
-        scope: Option<&Scope>,
+        scope: &ScopeFilter,
         matcher: &Matcher,
         page: &OrderedPage<'_, K>,
         place: &dyn Fn(Option<&str>) -> K,
     ) -> Option<Scan> {
         let state = self.state.read();
         let (index, seq) = state.kind(kind)?;
-        let wanted = WantedScopes { scope, retired: &self.retired.read() };
+        let wanted = WantedScopes { filter: scope, retired: &self.retired.read() };
         let (ids, total) = index.map_or((Vec::new(), 0), |index| index.ordered(kind, &wanted, matcher, page, place));
         Some(Scan { ids, total, seq })
     }
@@ -185,7 +185,7 @@ impl Index {
     ) -> Option<Option<ResourceId>> {
         let state = self.state.read();
         let (index, _) = state.kind(kind)?;
-        let wanted = WantedScopes { scope: None, retired: &self.retired.read() };
+        let wanted = WantedScopes { filter: &ScopeFilter::Everywhere, retired: &self.retired.read() };
         Some(index.and_then(|index| index.each_name(kind, &wanted, named_by, after, limit, visit)))
     }
 

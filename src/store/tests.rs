@@ -15,7 +15,7 @@ use crate::model::event::Overlay;
 use crate::model::fixtures::{at_millis, kind, scope_in};
 use crate::model::{
     ActionId, ActionOutcome, ActionRequest, ApiCall, Cause, Change, Document, Event, Group, Kind, Provisional,
-    ResourceId, RowFields, Scope, Seq, Source, Tagging, Value, WatchSelection,
+    ResourceId, RowFields, ScopeFilter, Seq, Source, Tagging, Value, WatchSelection,
 };
 
 /// Checks that the store holds what the plain model holds, in every table and by every read.
@@ -32,12 +32,12 @@ fn assert_same(store: &Store, plain: &PlainStore) {
     let mut rows = 0;
     for kind in [Kind::new("A"), Kind::new("B"), kind()] {
         let held: Vec<_> = plain.current.iter().filter(|(id, _)| id.kind == kind).collect();
-        let read = snapshot.rows(&kind, None, None, usize::MAX).unwrap();
+        let read = snapshot.rows(&kind, &ScopeFilter::Everywhere, None, usize::MAX).unwrap();
         assert_eq!(
             read.iter().map(|row| &row.id).collect::<Vec<_>>(),
             held.iter().map(|(id, _)| *id).collect::<Vec<_>>()
         );
-        assert_eq!(snapshot.count(&kind, None).unwrap(), held.len() as u64);
+        assert_eq!(snapshot.count(&kind, &ScopeFilter::Everywhere).unwrap(), held.len() as u64);
         rows += read.len();
         for row in read {
             let current = &plain.current[&row.id];
@@ -48,7 +48,7 @@ fn assert_same(store: &Store, plain: &PlainStore) {
             assert_eq!((fingerprint.digest, fingerprint.provisional), (row.digest, row.provisional));
             assert_eq!(row.digest, current.document.fingerprint(current.mapping));
         }
-        if let Some(scan) = store.index().scan(&kind, None, &Matcher::any(), None, usize::MAX) {
+        if let Some(scan) = store.index().scan(&kind, &ScopeFilter::Everywhere, &Matcher::any(), None, usize::MAX) {
             assert_eq!(scan.ids, held.iter().map(|(id, _)| (*id).clone()).collect::<Vec<_>>());
             assert_eq!(scan.seq, plain.seq);
         }
@@ -131,7 +131,7 @@ fn several_events_on_one_resource_in_one_batch_see_each_other() {
     writer.commit(batch(vec![removed(&id), discovered(&id, b.clone()), removed(&id)])).unwrap();
     let snapshot = store.snapshot().unwrap();
     assert_eq!(snapshot.current(&id).unwrap(), None);
-    assert_eq!(snapshot.count(&kind(), None).unwrap(), 0);
+    assert_eq!(snapshot.count(&kind(), &ScopeFilter::Everywhere).unwrap(), 0);
     let tombstone = snapshot.tombstone(&id).unwrap().unwrap();
     assert_eq!((tombstone.seq, tombstone.document), (Seq(6), b));
     assert!(fold_log(&snapshot).unwrap().is_clean());
@@ -146,7 +146,7 @@ fn a_removed_resource_leaves_a_tombstone_until_it_is_discovered_again() {
     writer.commit(batch(vec![discovered(&id, document("running", "a"))])).unwrap();
     let snapshot = store.snapshot().unwrap();
     assert_eq!(snapshot.tombstone(&id).unwrap(), None);
-    assert_eq!(snapshot.count(&kind(), Some(&id.scope())).unwrap(), 1);
+    assert_eq!(snapshot.count(&kind(), &id.scope().into()).unwrap(), 1);
 }
 
 #[test]
@@ -218,7 +218,7 @@ fn rows_page_by_key_within_kind_and_scope() {
     let snapshot = store.snapshot().unwrap();
     ids.retain(|id| id.kind.as_str() == "K");
     ids.sort();
-    let page_through = |scope: Option<&Scope>| {
+    let page_through = |scope: &ScopeFilter| {
         let (mut seen, mut after): (Vec<ResourceId>, _) = (Vec::new(), None);
         loop {
             let page = snapshot.heads(&Kind::new("K"), scope, after.as_ref(), 3).unwrap();
@@ -227,16 +227,16 @@ fn rows_page_by_key_within_kind_and_scope() {
             seen.extend(page.into_iter().map(|head| head.id));
         }
     };
-    assert_eq!(page_through(None), ids);
+    assert_eq!(page_through(&ScopeFilter::Everywhere), ids);
     assert_eq!(snapshot.copies(&Kind::new("K"), "i-3").unwrap().len(), 2);
     assert_eq!(snapshot.copies(&Kind::new("K"), "i-").unwrap().len(), 0);
     ids.retain(|id| id.region.as_str() == "b");
-    assert_eq!(page_through(Some(&scope_in("b"))), ids);
-    assert_eq!(page_through(Some(&scope_in("c"))), []);
-    assert!(snapshot.rows(&Kind::new("J"), None, Some(&ids[0]), 5).unwrap().is_empty());
-    assert_eq!(snapshot.rows(&Kind::new("L"), None, Some(&ids[0]), 5).unwrap().len(), 5);
-    assert_eq!(snapshot.count(&Kind::new("K"), Some(&scope_in("b"))).unwrap(), 10);
-    assert_eq!(snapshot.count(&Kind::new("K"), None).unwrap(), 20);
+    assert_eq!(page_through(&scope_in("b").into()), ids);
+    assert_eq!(page_through(&scope_in("c").into()), []);
+    assert!(snapshot.rows(&Kind::new("J"), &ScopeFilter::Everywhere, Some(&ids[0]), 5).unwrap().is_empty());
+    assert_eq!(snapshot.rows(&Kind::new("L"), &ScopeFilter::Everywhere, Some(&ids[0]), 5).unwrap().len(), 5);
+    assert_eq!(snapshot.count(&Kind::new("K"), &scope_in("b").into()).unwrap(), 10);
+    assert_eq!(snapshot.count(&Kind::new("K"), &ScopeFilter::Everywhere).unwrap(), 20);
     assert_eq!(snapshot.scopes().unwrap().into_iter().collect::<Vec<_>>(), [scope_in("a"), scope_in("b")]);
 }
 
@@ -561,7 +561,7 @@ fn a_file_of_this_format_opens_with_its_content() {
     assert_eq!(snapshot.earliest().unwrap(), Some(first));
     assert_eq!(snapshot.seq_at(last).unwrap(), Some(plain.seq));
     assert_eq!(snapshot.records(Seq(1), usize::MAX).unwrap(), plain.log[FIXTURE_HORIZON..]);
-    let rows = snapshot.rows(&kind(), None, None, usize::MAX).unwrap();
+    let rows = snapshot.rows(&kind(), &ScopeFilter::Everywhere, None, usize::MAX).unwrap();
     assert_eq!(rows.iter().map(|row| &row.id).collect::<Vec<_>>(), plain.current.keys().collect::<Vec<_>>());
     for row in rows {
         assert_eq!(row, snapshot.row_of(&row.id, &plain.current[&row.id]), "made by the projection of instances");
@@ -589,9 +589,9 @@ fn rows_of_another_projection_are_made_again_on_reading_and_are_not_a_fault() {
     let (mut writer, store) = super::open(options).unwrap();
     writer.commit(batch(vec![changed(&ids[0], &document("running", "a"), &document("stopped", "a"))])).unwrap();
     let wanted = Matcher::any().and(vec![Comparison { on: On::Facet(9), pattern: ValuePattern::new("new") }]);
-    assert_eq!(store.scan(&kind(), None, &wanted, None, 10).unwrap().total, 3, "without an index");
+    assert_eq!(store.scan(&kind(), &ScopeFilter::Everywhere, &wanted, None, 10).unwrap().total, 3, "without an index");
     store.build_index().unwrap();
-    assert_eq!(store.scan(&kind(), None, &wanted, None, 10).unwrap().total, 3, "with one");
+    assert_eq!(store.scan(&kind(), &ScopeFilter::Everywhere, &wanted, None, 10).unwrap().total, 3, "with one");
     assert_eq!(store.snapshot().unwrap().row(&ids[1]).unwrap().unwrap().fields.projection, 7);
     let report = fold_log(&store.snapshot().unwrap()).unwrap();
     assert!(report.is_clean() && report.other_rows == 2, "{report:#?}");
@@ -627,11 +627,17 @@ fn a_scope_that_is_no_longer_watched_leaves_every_read_that_names_no_scope() {
         let snapshot = store.snapshot().unwrap();
         let mut names = Vec::new();
         snapshot.each_name(&kind(), None, 10, |id, _| names.push(id.to_owned())).unwrap();
-        let rows = snapshot.rows(&kind(), None, None, 10).unwrap().len();
-        assert_eq!(snapshot.heads(&kind(), None, None, 10).unwrap().len(), rows);
-        assert_eq!((names.len(), snapshot.count(&kind(), None).unwrap()), (rows, rows as u64));
-        assert_eq!(store.scan(&kind(), None, &Matcher::any(), None, 10).unwrap().total, rows as u64);
-        assert_eq!(store.count_by(&kind(), None, &On::Facet(1)).unwrap().values().sum::<u64>(), rows as u64);
+        let rows = snapshot.rows(&kind(), &ScopeFilter::Everywhere, None, 10).unwrap().len();
+        assert_eq!(snapshot.heads(&kind(), &ScopeFilter::Everywhere, None, 10).unwrap().len(), rows);
+        assert_eq!((names.len(), snapshot.count(&kind(), &ScopeFilter::Everywhere).unwrap()), (rows, rows as u64));
+        assert_eq!(
+            store.scan(&kind(), &ScopeFilter::Everywhere, &Matcher::any(), None, 10).unwrap().total,
+            rows as u64
+        );
+        assert_eq!(
+            store.count_by(&kind(), &ScopeFilter::Everywhere, &On::Facet(1)).unwrap().values().sum::<u64>(),
+            rows as u64
+        );
         rows
     };
     assert_eq!(seen(&store), 3);
@@ -657,11 +663,15 @@ fn a_scope_that_is_no_longer_watched_leaves_every_read_that_names_no_scope() {
         "since its last sweep ended"
     );
     // Named explicitly, it is still there.
-    assert_eq!(snapshot.count(&kind(), Some(&scope_in("eu-west-1"))).unwrap(), 2);
-    assert_eq!(store.scan(&kind(), Some(&scope_in("eu-west-1")), &Matcher::any(), None, 10).unwrap().total, 2);
+    assert_eq!(snapshot.count(&kind(), &scope_in("eu-west-1").into()).unwrap(), 2);
+    assert_eq!(store.scan(&kind(), &scope_in("eu-west-1").into(), &Matcher::any(), None, 10).unwrap().total, 2);
     assert_eq!(snapshot.copies(&kind(), "i-2").unwrap().len(), 1);
-    assert_eq!(snapshot.watched_at(at_millis(4_000)).count(&kind(), None).unwrap(), 3, "it was watched then");
-    assert_eq!(snapshot.watched_at(at_millis(6_000)).count(&kind(), None).unwrap(), 1);
+    assert_eq!(
+        snapshot.watched_at(at_millis(4_000)).count(&kind(), &ScopeFilter::Everywhere).unwrap(),
+        3,
+        "it was watched then"
+    );
+    assert_eq!(snapshot.watched_at(at_millis(6_000)).count(&kind(), &ScopeFilter::Everywhere).unwrap(), 1);
     assert!(fold_log(&snapshot).unwrap().is_clean());
     drop((snapshot, writer, store));
     // It stays so in another process and in a backup without being set again.
@@ -671,7 +681,7 @@ fn a_scope_that_is_no_longer_watched_leaves_every_read_that_names_no_scope() {
     fs::create_dir(&backup).unwrap();
     store.backup(&backup.join(FILE_NAME)).unwrap();
     let (_, copy) = super::open(StoreOptions::new(&backup, project)).unwrap();
-    assert_eq!(copy.snapshot().unwrap().count(&kind(), None).unwrap(), 1);
+    assert_eq!(copy.snapshot().unwrap().count(&kind(), &ScopeFilter::Everywhere).unwrap(), 1);
     writer.watch_only(&both(), at_millis(20_000)).unwrap();
     assert_eq!(seen(&store), 3, "watched again");
     assert!(store.snapshot().unwrap().retired().is_empty());
@@ -694,7 +704,7 @@ fn a_store_opened_for_reading_does_not_change_by_a_byte() {
         let options = StoreOptions { disk: Arc::new(Untouched), ..options(&dir) };
         let (writer, store) = super::open(options).unwrap();
         store.build_index().unwrap();
-        assert_eq!(store.snapshot().unwrap().count(&kind(), None).unwrap(), 1);
+        assert_eq!(store.snapshot().unwrap().count(&kind(), &ScopeFilter::Everywhere).unwrap(), 1);
         drop((writer, store));
         assert!(fs::read(&path).unwrap() == before);
         #[expect(clippy::permissions_set_readonly_false, reason = "the file is the test's own")]

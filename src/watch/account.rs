@@ -51,7 +51,7 @@ impl AccountWatcher {
         wanted: WantedReceiver,
         tasks: &Tasks,
     ) -> Self {
-        let scopes = ScopeWatchers::start(settings, referred, &aws, &ingest, wanted, tasks);
+        let scopes = ScopeWatchers::start(settings, referred, &aws, &ingest, wanted, tasks, None);
         tasks.spawn_until_stopped("identity", ask_silent(aws.clone()));
         AccountWatcher { aws, ingest, scopes, member: None }
     }

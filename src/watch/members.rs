@@ -50,8 +50,9 @@ impl MembersWatcher {
         wanted: WantedReceiver,
         tasks: &Tasks,
     ) -> Self {
-        let scopes = ScopeWatchers::start(settings, referred, &aws, &ingest, wanted, tasks);
-        MembersWatcher { aws, ingest, scopes, tasks: tasks.clone(), book: MemberBook::default() }
+        let book = MemberBook::default();
+        let scopes = ScopeWatchers::start(settings, referred, &aws, &ingest, wanted, tasks, Some(&book));
+        MembersWatcher { aws, ingest, scopes, tasks: tasks.clone(), book }
     }
 
     /// Watches the accounts that `plans` holds, now and whenever it changes.
@@ -126,3 +127,6 @@ async fn watch_member(watcher: AccountWatcher, member: Member) {
     watcher.ingest.signal(Signal::Member { label: member.label(), trouble: Some(trouble) });
     std::future::pending::<()>().await;
 }
+
+#[cfg(test)]
+mod tests;

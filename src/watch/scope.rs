@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
 use super::listener::EventListener;
+use super::member::MemberBook;
 use super::refresh::{self, Dispatcher};
 use super::settings::WatchSettings;
 use super::sweeps::Referring;
@@ -43,11 +44,12 @@ impl ScopeWatchers {
         ingest: &IngestHandle,
         wanted: WantedReceiver,
         tasks: &Tasks,
+        members: Option<&MemberBook>,
     ) -> Self {
         let dispatcher = Dispatcher::default();
         tasks.spawn_until_stopped("the dispatcher", dispatcher.clone().run(wanted));
         let listener = EventListener::new(&settings);
-        listener.receive(aws, ingest, tasks);
+        listener.receive(aws, ingest, tasks, members);
         ScopeWatchers {
             aws: aws.clone(),
             ingest: ingest.clone(),

@@ -7,7 +7,7 @@ use crate::mcp::Core;
 use crate::mcp::error::RequestError;
 use crate::model::Parked;
 use crate::model::text::shown;
-use crate::model::{ResourceId, Seq, Timestamp};
+use crate::model::{ResourceId, ScopeFilter, Seq, Timestamp};
 use crate::store::{self, Snapshot};
 
 /// How many tombstones are read from one snapshot.
@@ -76,14 +76,14 @@ fn unreadable(parked: Parked) -> Value {
 fn resources(snapshot: &Snapshot) -> Result<Map<String, Value>, RequestError> {
     let mut resources = Map::new();
     for kind in KINDS {
-        let count = snapshot.count(&kind.kind(), None)?;
+        let count = snapshot.count(&kind.kind(), &ScopeFilter::Everywhere)?;
         if count > 0 {
             resources.insert(kind.slug.to_owned(), json!(count));
         }
     }
     for (kind, _, _) in snapshot.counts()? {
         if kinds::of(&kind).is_none() {
-            resources.insert(kind.as_str().to_owned(), json!(snapshot.count(&kind, None)?));
+            resources.insert(kind.as_str().to_owned(), json!(snapshot.count(&kind, &ScopeFilter::Everywhere)?));
         }
     }
     Ok(resources)

@@ -10,7 +10,7 @@ use crate::mcp::error::RequestError;
 use crate::mcp::policy::Writes;
 use crate::mcp::tools::gate::WriteGate;
 use crate::mcp::{Core, ListMode, ServerPolicy, tools};
-use crate::model::Principal;
+use crate::model::{Principal, ScopeFilter};
 use crate::policy::confirmation::is_needed;
 use crate::policy::{RuleCheck, RuleOrigin, WritePolicy, WriteRule};
 
@@ -42,7 +42,7 @@ pub(super) async fn judge(
         Some(server) => server.writes(connection.unwrap_or(&all)),
         None => everything().writes(connection.unwrap_or(&all)),
     };
-    let found = core.find(INSTANCE, instance, None).await?;
+    let found = core.find(INSTANCE, instance, &ScopeFilter::Everywhere).await?;
     let (has_caps, has_human) =
         (writes.in_force().has_caps(), writes.in_force().origin_of(&WriteRule::Human).is_some());
     let origin = CallOrigin { by: by.clone(), ..CallOrigin::default() };

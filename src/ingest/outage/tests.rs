@@ -11,7 +11,9 @@ use crate::ingest::IngestError;
 use crate::ingest::NotifyResult;
 use crate::ingest::tests::{World, instance};
 use crate::model::fixtures::{at, id, kind, scope};
-use crate::model::{ActionOutcome, ActionRequest, Notification, Observation, Recorded, Seen, Source, TroubleClass};
+use crate::model::{
+    ActionOutcome, ActionRequest, Notification, Observation, Recorded, ScopeFilter, Seen, Source, TroubleClass,
+};
 use crate::store::disk::memory::{ALL, FileCall, InjectedFaults, Memory};
 use crate::store::fixtures::named;
 use crate::store::verify::fold_log;
@@ -120,7 +122,7 @@ fn read(store: &Store, stop: &AtomicBool) -> u64 {
     let mut failed = 0;
     while !stop.load(Ordering::Acquire) {
         let looked = store.snapshot().and_then(|snapshot| {
-            for head in snapshot.heads(&kind(), None, None, 100)? {
+            for head in snapshot.heads(&kind(), &ScopeFilter::Everywhere, None, 100)? {
                 assert!(snapshot.current(&head.id)?.is_some(), "{} is listed and has no body", head.id);
             }
             Ok(())
@@ -158,8 +160,13 @@ fn run(size: &str, faults: Option<InjectedFaults>) -> (u64, u64) {
         reader.join().unwrap();
         let snapshot = world.store.snapshot().unwrap();
         assert_eq!(*world.hub.newest().borrow(), snapshot.seq(), "stored and told to nobody");
-        let indexed = world.store.index().scan(&kind(), None, &Matcher::any(), None, 100).expect("an index");
-        assert_eq!(indexed.total, snapshot.count(&kind(), None).unwrap(), "the index is not what is stored");
+        let indexed =
+            world.store.index().scan(&kind(), &ScopeFilter::Everywhere, &Matcher::any(), None, 100).expect("an index");
+        assert_eq!(
+            indexed.total,
+            snapshot.count(&kind(), &ScopeFilter::Everywhere).unwrap(),
+            "the index is not what is stored"
+        );
         assert_eq!(world.handle.freshness().trouble(), None);
         drop(snapshot);
         world.close().await;

@@ -10,7 +10,7 @@ use crate::kinds::KindSpec;
 use crate::mcp::error::RequestError;
 use crate::mcp::looks::{LiveSight, Sight};
 use crate::model::text::shown;
-use crate::model::{Cause, Kind, Observation, Page, ResourceId, Scope, Seen, Seq, Source, Timestamp};
+use crate::model::{Cause, Kind, Observation, Page, ResourceId, Scope, ScopeFilter, Seen, Seq, Source, Timestamp};
 
 /// The ids of one kind to look at in one call.
 type LookTargets = (&'static KindSpec, Vec<Arc<str>>);
@@ -25,10 +25,10 @@ impl Core {
         &self,
         kind: &'static KindSpec,
         id: &str,
-        scope: Option<&Scope>,
+        scope: &ScopeFilter,
     ) -> Result<(Vec<Scope>, bool), RequestError> {
         let mut watched: Vec<Scope> = self.scopes(&[kind]).into_iter().map(|state| state.scope).collect();
-        watched.retain(|watched| scope.is_none_or(|scope| scope == watched));
+        watched.retain(|watched| scope.takes(watched));
         let snapshot = self.snapshot()?;
         let mut holding: Vec<Scope> = snapshot.copies(&kind.kind(), id)?.iter().map(|copy| copy.id.scope()).collect();
         holding.retain(|scope| watched.contains(scope));

@@ -17,7 +17,7 @@ use crate::mcp::error::RequestError;
 use crate::mcp::policy::ListMode;
 use crate::mcp::uri::Address;
 use crate::model::text::shown;
-use crate::model::{ResourceId, Scope, Timestamp};
+use crate::model::{ResourceId, Scope, ScopeFilter, Timestamp};
 use crate::query::{Cursor, CursorError};
 
 /// The most resources that the automatic mode lists one by one: an entry is about 47 tokens, and hosts that hand the list to a model
@@ -45,7 +45,7 @@ pub async fn list(
     cursor: Option<String>,
 ) -> Result<ListResourcesResult, RequestError> {
     let listed = listed();
-    core.anything(&listed, None).await?;
+    core.anything(&listed, &ScopeFilter::Everywhere).await?;
     let question = cursor.clone().unwrap_or_default();
     let revision = Revision::now(core)?;
     let known = cache.ask(&question, revision, core.now());
@@ -120,7 +120,7 @@ pub(super) fn page(
     let snapshot = core.snapshot()?;
     let mut total = 0;
     for kind in &kinds {
-        total += snapshot.count(&kind.kind(), None)?;
+        total += snapshot.count(&kind.kind(), &ScopeFilter::Everywhere)?;
     }
     let after = cursor.map(|text| Cursor::decode(text, core.log(), QUESTION)).transpose()?.map(|cursor| cursor.after);
     if mode == ListMode::Collections && after.is_some() {
@@ -138,7 +138,7 @@ pub(super) fn page(
         }
         for kind in &kinds {
             for state in core.scopes(&[kind]) {
-                let count = snapshot.count(&kind.kind(), Some(&state.scope))?;
+                let count = snapshot.count(&kind.kind(), &(&state.scope).into())?;
                 entries.add(collection(kind, &state.scope, count, state.complete.is_some()));
             }
         }
@@ -149,7 +149,7 @@ pub(super) fn page(
         next = members(core, &kinds, after.as_ref(), size, entries)?;
     } else {
         for kind in kinds.iter().filter(|kind| kind.listed_beside_collections > 0) {
-            let rows = snapshot.heads(&kind.kind(), None, None, kind.listed_beside_collections)?;
+            let rows = snapshot.heads(&kind.kind(), &ScopeFilter::Everywhere, None, kind.listed_beside_collections)?;
             for row in &rows {
                 entries.add_member(kind, &row.id.id, row.name.as_deref());
             }
@@ -160,7 +160,7 @@ pub(super) fn page(
     if !incomplete.is_empty() {
         meta.insert("muster/incomplete".to_owned(), json!(incomplete));
     }
-    for (name, value) in core.damage(AnswerSubject::Now(&kinds, None)).fields() {
+    for (name, value) in core.damage(AnswerSubject::Now(&kinds, &ScopeFilter::Everywhere)).fields() {
         meta.insert(format!("muster/{name}"), value);
     }
     Ok(PageRest { next: next.map(cursor), meta })

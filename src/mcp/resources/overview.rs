@@ -17,7 +17,7 @@ use crate::mcp::policy::Writes;
 use crate::mcp::stale::Stale;
 use crate::mcp::tools::rows::Columns;
 use crate::mcp::unreadable;
-use crate::model::Trouble;
+use crate::model::{ScopeFilter, Trouble};
 use crate::query::counts;
 
 /// The difference of clocks, in milliseconds, above which it is shown.
@@ -73,14 +73,14 @@ pub async fn overview(core: &Arc<Core>, uri: &str, writes: &Writes) -> Result<Va
 }
 
 fn counted(core: &Core, uri: &str, writes: &Value) -> Result<Value, RequestError> {
-    let complete = core.progress(KINDS, None).is_complete();
+    let complete = core.progress(KINDS, &ScopeFilter::Everywhere).is_complete();
     let seq = core.snapshot()?.seq();
     let mut scopes = Vec::new();
     let mut totals = serde_json::Map::new();
     for kind in KINDS {
         let mut total = None;
         for state in core.scopes(&[kind]) {
-            let counted = counts(&core.store, &kind.kind(), Some(&state.scope), Columns::of(kind).state())?;
+            let counted = counts(&core.store, &kind.kind(), &(&state.scope).into(), Columns::of(kind).state())?;
             total = Some(total.unwrap_or(0) + counted.total);
             let mut entry = scope_freshness(core, &state);
             if let Value::Object(entry) = &mut entry {

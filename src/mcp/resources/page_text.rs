@@ -17,8 +17,8 @@ use super::list::{self, PageEntries, PageRest, TITLE, entry, listed};
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
 use crate::mcp::policy::ListMode;
-use crate::model::Timestamp;
 use crate::model::text::shown;
+use crate::model::{ScopeFilter, Timestamp};
 
 /// A page of the list, without the two brackets at its end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub async fn at_once(
     cursor: Option<&str>,
     server: &MetaObject,
 ) -> Option<PageText> {
-    if !core.progress(&listed(), None).is_complete() {
+    if !core.progress(&listed(), &ScopeFilter::Everywhere).is_complete() {
         return None;
     }
     let question = cursor.unwrap_or_default();

@@ -20,7 +20,7 @@ use crate::mcp::stale::Stale;
 use crate::mcp::tools::rows::Columns;
 use crate::mcp::unreadable;
 use crate::mcp::uri::Address;
-use crate::model::{AccountId, Group, Provisional, Region, Scope, Seq, Source, Timestamp};
+use crate::model::{AccountId, Group, Provisional, Region, Scope, ScopeFilter, Seq, Source, Timestamp};
 use crate::query::{Filters, Query, counts, search};
 use crate::store::{Stored, StoredDocument};
 
@@ -102,8 +102,8 @@ pub async fn read(
         Address::Changes => return Ok(Arc::new(history(core, None, uri).await?)),
         Address::History { kind, id } => return Ok(Arc::new(history(core, Some((*kind, id)), uri).await?)),
         Address::Collection { scope, kind } => return Ok(Arc::new(collection(core, scope, kind, uri).await?)),
-        Address::Resource { kind, id } => (*kind, id, None),
-        Address::Qualified { scope, kind, id } => (*kind, id, Some(scope)),
+        Address::Resource { kind, id } => (*kind, id, ScopeFilter::Everywhere),
+        Address::Qualified { scope, kind, id } => (*kind, id, scope.into()),
     };
     let revision = Revision::now(core)?;
     let known = cache.ask(uri, revision, core.now());
@@ -111,7 +111,7 @@ pub async fn read(
         return Ok(content);
     }
     loop {
-        let located = core.locate(kind, id, scope).await?;
+        let located = core.locate(kind, id, &scope).await?;
         let Some(content) = resource(core, kind, &located, uri)? else { continue };
         return Ok(kept(core, cache, content, uri, kind, &located, (known, revision)));
     }
@@ -122,8 +122,8 @@ pub async fn read(
 #[must_use]
 pub fn at_once(core: &Core, cache: &AnswerCache<Content>, address: &Address, uri: &str) -> Option<Arc<Content>> {
     let (kind, id, scope) = match address {
-        Address::Resource { kind, id } => (*kind, id, None),
-        Address::Qualified { scope, kind, id } => (*kind, id, Some(scope)),
+        Address::Resource { kind, id } => (*kind, id, ScopeFilter::Everywhere),
+        Address::Qualified { scope, kind, id } => (*kind, id, scope.into()),
         _ => return None,
     };
     let revision = Revision::now(core).ok()?;
@@ -131,7 +131,7 @@ pub fn at_once(core: &Core, cache: &AnswerCache<Content>, address: &Address, uri
     if let CacheLookup::Answer(content) = known {
         return Some(content);
     }
-    let located = core.seen(kind, id, scope).ok()??;
+    let located = core.seen(kind, id, &scope).ok()??;
     let content = resource(core, kind, &located, uri).ok()??;
     Some(kept(core, cache, content, uri, kind, &located, (known, revision)))
 }
@@ -232,7 +232,7 @@ async fn collection(
     uri: &str,
 ) -> Result<Content, RequestError> {
     core.watchable(kind, scope)?;
-    core.anything(&[kind], Some(scope)).await?;
+    core.anything(&[kind], &scope.into()).await?;
     let (scope, uri) = (scope.clone(), uri.to_owned());
     core.walk(move |core| members(core, &scope, kind, &uri)).await
 }
@@ -247,10 +247,10 @@ fn members(core: &Core, scope: &Scope, kind: &'static KindSpec, uri: &str) -> Re
     let missing = watched.as_ref().map_or(0, |state| state.missing);
     let unreadable = watched.as_ref().and_then(unreadable::of);
     let all_seen = watched.is_some() && incomplete.is_none() && unreadable.is_none();
-    let counted = counts(&core.store, &kind.kind(), Some(scope), columns.state())?;
+    let counted = counts(&core.store, &kind.kind(), &scope.into(), columns.state())?;
     let query = Query {
         kind: kind.kind(),
-        scope: Some(scope.clone()),
+        scope: scope.into(),
         filters: Filters::default(),
         order: None,
         point: None,
@@ -258,7 +258,7 @@ fn members(core: &Core, scope: &Scope, kind: &'static KindSpec, uri: &str) -> Re
         cursor: None,
     };
     let hits = search(&core.store, &query)?;
-    let damage = core.damage(AnswerSubject::Now(&[kind], Some(scope)));
+    let damage = core.damage(AnswerSubject::Now(&[kind], &scope.into()));
     let rows: Vec<Value> = hits.rows.iter().map(|row| Value::Object(columns.row(row))).collect();
     let next = if kind.moves || stale.is_some() { None } else { next(core, scope, kind) };
     let more = hits.next.map(|cursor| {

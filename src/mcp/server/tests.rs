@@ -292,7 +292,7 @@ async fn a_scope_that_nobody_watches_is_not_found_and_never_empty() {
         );
     }
     let elsewhere = crate::model::Scope { region: crate::model::Region::new("eu-west-9"), ..scope() };
-    assert!(!world.core.progress(&[kinds::INSTANCE], Some(&elsewhere)).is_complete());
+    assert!(!world.core.progress(&[kinds::INSTANCE], &(&elsewhere).into()).is_complete());
 }
 
 #[tokio::test]

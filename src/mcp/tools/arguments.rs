@@ -23,7 +23,6 @@ use thiserror::Error;
 
 use self::coerce::{ArgumentType, Care};
 use crate::kinds::KindSpec;
-use crate::model::Scope;
 use crate::model::text::shown;
 use crate::query::column::COMMON;
 use crate::query::nearness::{NEAR, closest, near, nearest};
@@ -45,8 +44,6 @@ enum ArgumentProblem {
     Missing(String),
     #[error("argument `{name}` must be {expected}, not {found}")]
     Form { name: String, expected: String, found: String },
-    #[error("argument `{name}`: {found} matches several watched scopes ({scopes}). Give both account and region")]
-    Ambiguous { name: String, found: String, scopes: String },
     #[error("no field `{name}`{near}. Fields: {}", known.join(", "))]
     NoField { name: String, near: String, known: Vec<String> },
     #[error("{kind} has no filter `{name}`{near}. Give tag:KEY or one of: {}", known.join(", "))]
@@ -80,13 +77,6 @@ impl ArgumentError {
     #[must_use]
     pub fn said(problem: &str) -> Self {
         ArgumentProblem::Value(problem.to_owned()).into()
-    }
-
-    /// The argument `name` selects several scopes, and only one is allowed.
-    #[must_use]
-    pub fn ambiguous(name: &str, found: &str, scopes: &[Scope]) -> Self {
-        let scopes = scopes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        ArgumentProblem::Ambiguous { name: name.to_owned(), found: shown(found, 80), scopes }.into()
     }
 
     /// The argument `name` must be one of `words`; the error names the word nearest to `found`.

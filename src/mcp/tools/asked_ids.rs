@@ -9,7 +9,7 @@ use super::table::AnswerText;
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
-use crate::model::Scope;
+use crate::model::ScopeFilter;
 use crate::model::text::shown;
 use crate::query::selection::MatchingRows;
 use crate::query::{Filters, Query};
@@ -42,7 +42,7 @@ impl AskedIds {
         if asked.is_empty() {
             return Ok(AskedIds::default());
         }
-        let found = |filters: Filters, scope: Option<&Scope>| {
+        let found = |filters: Filters, scope: &ScopeFilter| {
             let filters = filters.and_ids(kind, asked.clone(), std::iter::once((filter.name, &[][..])));
             let point = query.point;
             let mut ids = BTreeSet::new();
@@ -52,14 +52,15 @@ impl AskedIds {
             })?;
             Ok::<_, RequestError>(ids)
         };
-        let found_ids = found(query.filters.clone(), query.scope.as_ref())?;
+        let found_ids = found(query.filters.clone(), &query.scope)?;
         if asked.is_subset(&found_ids) {
             return Ok(AskedIds::default());
         }
-        let known = found(Filters::default(), query.scope.as_ref())?;
+        let known = found(Filters::default(), &query.scope)?;
         let (excluded, left): (_, Vec<String>) =
             asked.difference(&found_ids).cloned().partition(|id| known.contains(id));
-        let anywhere = if left.is_empty() { BTreeSet::new() } else { found(Filters::default(), None)? };
+        let anywhere =
+            if left.is_empty() { BTreeSet::new() } else { found(Filters::default(), &ScopeFilter::Everywhere)? };
         let (elsewhere, unknown) = left.into_iter().partition(|id| anywhere.contains(id));
         Ok(AskedIds { unknown, excluded, elsewhere })
     }

@@ -22,7 +22,7 @@ use crate::mcp::error::RequestError;
 use crate::mcp::unobserved::GapQuery;
 use crate::mcp::uri::Address;
 use crate::model::difference::{self, Difference};
-use crate::model::{Cause, Change, Event, Recorded, ResourceId, Scope, Timestamp};
+use crate::model::{Cause, Change, Event, Recorded, ResourceId, ScopeFilter, Timestamp};
 use crate::query::Point;
 use crate::query::changes::meets;
 use crate::query::moment::holds;
@@ -103,6 +103,7 @@ fn output() -> Value {
 async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, RequestError> {
     let core = call.core;
     let (kind, id, scope) = arguments.resource.resource()?;
+    let scope = ScopeFilter::from(scope);
     let from = arguments.from.point(&core, "from")?;
     let to = match &arguments.to {
         Some(to) => to.point(&core, "to")?,
@@ -113,14 +114,14 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
         let found = arguments.to.map(|to| to.to_string());
         return Err(ArgumentError::form("to", "later than from", found).into());
     }
-    core.walk(move |core| compared(core, kind, &id, scope.as_ref(), from, to)).await
+    core.walk(move |core| compared(core, kind, &id, &scope, from, to)).await
 }
 
 fn compared(
     core: &Core,
     kind: &'static KindSpec,
     id: &str,
-    scope: Option<&Scope>,
+    scope: &ScopeFilter,
     from: Point,
     to: Point,
 ) -> Result<ToolResult, RequestError> {
@@ -244,7 +245,7 @@ fn shown(
     between: &RecordsBetween,
 ) -> Result<ToolResult, RequestError> {
     let snapshot = core.snapshot()?;
-    let unobserved = core.unobserved(&snapshot, &GapQuery::of(&[kind], Some(&id.scope())), from.at, to.at)?;
+    let unobserved = core.unobserved(&snapshot, &GapQuery::of(&[kind], &id.scope().into()), from.at, to.at)?;
     let mut text = AnswerText::new(format!(
         "{} {} in {} from {} (seq {}) to {} (seq {}): ",
         kind.title,

@@ -129,12 +129,12 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
     let filters = GivenFilters::asked(&filters, kind, &core)?;
     let breakdown = breakdown(&core, kind, group_by, sum)?;
     let point = past::as_of(&core, as_of.as_ref())?;
-    let scope = scope.scope(&core, kind).await?;
+    let scope = scope.scopes(&core, kind).await?;
     if point.is_none() {
-        core.anything(&[kind], scope.as_ref()).await?;
+        core.anything(&[kind], &scope).await?;
     }
     core.walk(move |core| {
-        let settled = filters.settle(core, scope.as_ref(), point)?;
+        let settled = filters.settle(core, &scope, point)?;
         Counting { kind, settled, breakdown, top, point }.answer(core)
     })
     .await
@@ -186,7 +186,6 @@ impl Counting {
     fn answer(&self, core: &Core) -> Result<ToolResult, RequestError> {
         let Counting { kind, settled, breakdown, point, .. } = self;
         let Settled { filters, readings, is_at_least, scope } = settled;
-        let scope = scope.as_ref();
         let mut hints = zero::settle(core, kind, filters)?;
         // Freshness is read before the data: see `fresh`.
         let label = FreshnessLabel::of(core, kind, scope, *point)?;

@@ -119,7 +119,7 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
     // A status is part of the resource that has its id.
     let kind = kind.status_of.and_then(kinds::by_slug).unwrap_or(kind);
     loop {
-        let located = core.locate(kind, &id, scope.as_ref()).await?;
+        let located = core.locate(kind, &id, &scope).await?;
         let answer = core.walk(move |core| related(core, kind, &located.id, limit)).await?;
         if let Some(answer) = answer {
             return Ok(answer);
@@ -137,7 +137,7 @@ fn related(
     // What cannot be relied on is asked for before anything is searched, and again after it: what is damaged is found by reading.
     let before = relations_doubts(core, id);
     let all: Vec<&'static KindSpec> = kinds::KINDS.iter().copied().filter(|kind| kind.status_of.is_none()).collect();
-    let as_of = FreshnessLabel::of_all(core, &all, Some(&id.scope()), None)?.fields().remove("as_of");
+    let as_of = FreshnessLabel::of_all(core, &all, &id.scope().into(), None)?.fields().remove("as_of");
     let snapshot = core.snapshot()?;
     let Some(row) = snapshot.row(id)? else {
         vanished(&snapshot, id)?;

@@ -22,7 +22,7 @@ use crate::kinds::INSTANCE;
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
 use crate::mcp::fresh::missing;
-use crate::model::Scope;
+use crate::model::ScopeFilter;
 use choice::ChosenInstances;
 use row::{StatusRow, known};
 use status_answer::answer;
@@ -61,7 +61,7 @@ fn output() -> Value {
 async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, RequestError> {
     let core = call.core;
     let Arguments { instances, filters, scope } = arguments;
-    let scope = scope.scope(&core, INSTANCE).await?;
+    let scope = scope.scopes(&core, INSTANCE).await?;
     if !instances.is_empty() {
         if !filters.is_empty() {
             return Err(ArgumentError::said("give `instance_ids` or `filters`, not both").into());
@@ -72,17 +72,17 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
         return answer(rows, None, seq);
     }
     let filters = GivenFilters::asked(&filters, INSTANCE, &core)?;
-    core.anything(&[INSTANCE], scope.as_ref()).await?;
-    let chosen = core.walk(move |core| ChosenInstances::of(core, &filters, scope.as_ref(), MAX_INSTANCES)).await?;
-    let looked_at = chosen.worst.iter().map(|id| row(Arc::clone(&core), id.id.to_string(), Some(id.scope())));
+    core.anything(&[INSTANCE], &scope).await?;
+    let chosen = core.walk(move |core| ChosenInstances::of(core, &filters, &scope, MAX_INSTANCES)).await?;
+    let looked_at = chosen.worst.iter().map(|id| row(Arc::clone(&core), id.id.to_string(), id.scope().into()));
     let mut rows = join_all(looked_at).await;
     // One that is gone since then does not count any more.
     rows.retain(|row| row.known.is_some());
     answer(rows, Some(&chosen), chosen.seq)
 }
 
-async fn row(core: Arc<Core>, instance_id: String, scope: Option<Scope>) -> StatusRow {
-    match core.find(INSTANCE, &instance_id, scope.as_ref()).await {
+async fn row(core: Arc<Core>, instance_id: String, scope: ScopeFilter) -> StatusRow {
+    match core.find(INSTANCE, &instance_id, &scope).await {
         Ok(found) => {
             let lacked = core.ingest.freshness().lacked(&found.id).map(missing);
             let mut known = known(&found, core.now());

@@ -36,7 +36,7 @@ use crate::mcp::fresh::part_of;
 use crate::mcp::looks::Sight;
 use crate::mcp::uri::Address;
 use crate::model::text::shown;
-use crate::model::{FailureCode, Scope};
+use crate::model::{FailureCode, ScopeFilter};
 use crate::query::Point;
 
 /// Resources in one call at most.
@@ -164,7 +164,7 @@ fn one() -> Value {
 }
 
 /// A resource that is asked for: its kind, its id, and the scope that it is sought in.
-type Sought = (&'static KindSpec, String, Option<Scope>);
+type Sought = (&'static KindSpec, String, ScopeFilter);
 
 async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, RequestError> {
     let core = call.core;
@@ -232,7 +232,7 @@ async fn sought(core: &Core, resource: &ResourceArguments, scope: &ScopeArgument
 async fn looked(core: &Core, sought: &[&Sought]) -> Result<Vec<Sight>, RequestError> {
     let mut targets = Vec::new();
     for (kind, id, scope) in sought.iter().copied() {
-        let (scopes, _) = core.scopes_to_look(kind, id, scope.as_ref())?;
+        let (scopes, _) = core.scopes_to_look(kind, id, scope)?;
         let id: Arc<str> = Arc::from(id.as_str());
         let part = part_of(kind).map(|part| (part, Arc::clone(&id), scopes.clone()));
         targets.extend([(*kind, id, scopes)].into_iter().chain(part));
@@ -257,11 +257,11 @@ async fn view(
 ) -> Result<ResourceView, RequestError> {
     let at = (id.clone(), scope.clone());
     let (found, age) = match point {
-        Some(point) => core.walk(move |core| then(core, kind, &at.0, at.1.as_ref(), point)).await?,
-        None => match core.find(kind, &id, scope.as_ref()).await {
+        Some(point) => core.walk(move |core| then(core, kind, &at.0, &at.1, point)).await?,
+        None => match core.find(kind, &id, &scope).await {
             Ok(found) => (found, Age::Now),
             Err(removed @ RequestError::Removed { .. }) => {
-                core.walk(move |core| last(core, kind, &at.0, at.1.as_ref())).await?.ok_or(removed)?
+                core.walk(move |core| last(core, kind, &at.0, &at.1)).await?.ok_or(removed)?
             }
             Err(RequestError::NotFound { title, id, scopes, .. }) if looked == Some(Sight::NotFound) => {
                 return Err(RequestError::NotInAws { title, id, scopes });

@@ -13,7 +13,7 @@ use crate::mcp::error::RequestError;
 use crate::mcp::progress::IncompleteSweep;
 use crate::mcp::unobserved::GapQuery;
 use crate::mcp::unreadable;
-use crate::model::{ResourceId, Scope, Timestamp};
+use crate::model::{ResourceId, ScopeFilter, Timestamp};
 use crate::query::Point;
 
 /// How fresh and complete an answer is.
@@ -32,7 +32,7 @@ impl FreshnessLabel {
     pub fn of(
         core: &Core,
         kind: &'static KindSpec,
-        scope: Option<&Scope>,
+        scope: &ScopeFilter,
         point: Option<Point>,
     ) -> Result<Self, RequestError> {
         Self::of_all(core, &[kind], scope, point)
@@ -45,7 +45,7 @@ impl FreshnessLabel {
     pub fn of_all(
         core: &Core,
         kinds: &[&'static KindSpec],
-        scope: Option<&Scope>,
+        scope: &ScopeFilter,
         point: Option<Point>,
     ) -> Result<Self, RequestError> {
         Ok(match point {
@@ -56,7 +56,7 @@ impl FreshnessLabel {
 
     /// Adds the damaged records that reading for the answer has found. Call this after reading.
     #[must_use]
-    pub fn damaged(self, core: &Core, kind: &'static KindSpec, scope: Option<&Scope>) -> Self {
+    pub fn damaged(self, core: &Core, kind: &'static KindSpec, scope: &ScopeFilter) -> Self {
         let damage = match &self {
             FreshnessLabel::Now(_) => core.damage(AnswerSubject::Now(&[kind], scope)),
             FreshnessLabel::Then(_) => core.damage(AnswerSubject::Then(&[kind], scope)),
@@ -154,7 +154,7 @@ impl NowLabel {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn new(core: &Core, kinds: &[&'static KindSpec], scope: Option<&Scope>) -> Result<Self, RequestError> {
+    pub fn new(core: &Core, kinds: &[&'static KindSpec], scope: &ScopeFilter) -> Result<Self, RequestError> {
         let mut scopes = core.scopes_asked_for(kinds, scope);
         let as_of = scopes.iter().map(|state| state.settled).min().flatten();
         let changes_until = match as_of {
@@ -175,7 +175,7 @@ impl NowLabel {
             Some(entry)
         });
         let mut incomplete = core.incomplete(kinds);
-        incomplete.retain(|incomplete| scope.is_none_or(|scope| incomplete.scope == *scope));
+        incomplete.retain(|incomplete| scope.takes(&incomplete.scope));
         let mut watched: Vec<String> = Vec::new();
         for watched_scope in scopes.iter().map(|state| state.scope.to_string()) {
             if !watched.contains(&watched_scope) {

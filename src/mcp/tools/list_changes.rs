@@ -45,7 +45,7 @@ pub static SPEC: ToolSpec = ToolSpec {
     title: "List changes",
     description: "Lists what changed, when, field by field, and why: a sweep, an AWS event, a tool's call, or somebody's \
                   call. Narrow it by time, resource (also a removed one), kind, field or cause. With wait_seconds it \
-                  answers as soon as something matches. Answers name the times when nobody was watching.",
+                  answers as soon as something matches.",
     effect: ToolEffect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::written(output),

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
-use crate::model::{Cause, Recorded, Scope, Seq, Timestamp};
+use crate::model::{Cause, Recorded, ScopeFilter, Seq, Timestamp};
 
 /// How many of the newest records are looked at, so that no answer walks the log.
 const LOOKED_AT: usize = 500;
@@ -19,7 +19,7 @@ const LOOKED_AT: usize = 500;
 pub(super) fn newest_after(
     core: &Core,
     kinds: &[&'static KindSpec],
-    scope: Option<&Scope>,
+    scope: &ScopeFilter,
     as_of: Timestamp,
 ) -> Result<Option<Timestamp>, RequestError> {
     let snapshot = core.snapshot()?;
@@ -37,9 +37,10 @@ pub(super) fn newest_after(
         }
         let Some(record) = record.filter(is_between_sweeps) else { return ControlFlow::Continue(()) };
         any = any.or(Some(record.recorded_at));
-        let is_asked = record.event.resource().is_some_and(|id| {
-            kinds.iter().any(|kind| kind.name == id.kind.as_str()) && scope.is_none_or(|scope| *scope == id.scope())
-        });
+        let is_asked = record
+            .event
+            .resource()
+            .is_some_and(|id| kinds.iter().any(|kind| kind.name == id.kind.as_str()) && scope.takes(&id.scope()));
         if is_asked {
             found = Some(record.recorded_at);
             return ControlFlow::Break(());

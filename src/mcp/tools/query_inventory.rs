@@ -28,8 +28,8 @@ use crate::mcp::core::Core;
 use crate::mcp::damage::AnswerSubject;
 use crate::mcp::error::RequestError;
 use crate::mcp::unreadable;
-use crate::model::Scope;
 use crate::model::text::shown;
+use crate::model::{Scope, ScopeFilter};
 use crate::query::Point;
 use crate::query::sql::{self, Expired, FreshnessRow, Most, Outside, SqlError, SqlRows, SqlStatement, Visible};
 
@@ -47,12 +47,12 @@ static TURN: Semaphore = Semaphore::const_new(1);
 pub static SPEC: ToolSpec = ToolSpec {
     name: "query_inventory",
     title: "Ask the EC2 inventory in SQL",
-    description: "Answers one read-only SELECT (SQLite): joins, groups and sums in one call. Tables are the kinds \
+    description: "Answers one read-only SELECT (SQLite). Tables are the kinds \
                   (instance, security_group, ...) with id, name, account, region, state, first_seen, changed_at, AWS's \
                   filters in snake_case (instance_type), tags and document as JSON; and tag, security_group_rule, \
                   instance_volume, instance_security_group, network_interface_address, route, relation, instance_health, \
                   exposure, price, freshness, change and action (the log, to be bound by time). Several values are a JSON array \
-                  (json_each). Times are UTC: launch_time < ago('7d'). A wrong name is answered with the right one.",
+                  (json_each). Times are UTC: launch_time < ago('7d').",
     effect: ToolEffect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::written(output),
@@ -143,7 +143,7 @@ pub async fn ask(
     }
     let kinds = statement.kinds();
     if point.is_none() && !kinds.is_empty() {
-        core.anything(&kinds, None).await?;
+        core.anything(&kinds, &ScopeFilter::Everywhere).await?;
         // What was waited for is not the statement's own time.
         *end.lock() = Instant::now() + sql::TIME;
     }
@@ -173,7 +173,7 @@ fn run(
     // How fresh it is comes before the rows: see `fresh`.
     let label = match kinds.as_slice() {
         [] => None,
-        kinds => Some(FreshnessLabel::of_all(core, kinds, None, point)?),
+        kinds => Some(FreshnessLabel::of_all(core, kinds, &ScopeFilter::Everywhere, point)?),
     };
     let doubts = if statement.reads_exposure() { doubts(core, &kinds) } else { BTreeMap::new() };
     let outside = Outside { freshness: freshness(core), prices: Some(core.prices()), doubts };
@@ -182,7 +182,8 @@ fn run(
     let mut found = statement.ask(&core.store, point, &Visible::all(), &outside, most)?;
     found.hints.extend(redacted);
     // Rows, documents and records may have been looked at.
-    let damage = core.damage(if is_log { AnswerSubject::All } else { AnswerSubject::Then(&kinds, None) });
+    let damage =
+        core.damage(if is_log { AnswerSubject::All } else { AnswerSubject::Then(&kinds, &ScopeFilter::Everywhere) });
     let label = label.map(|label| label.with(damage));
     Ok(AskedStatement { found, kinds, label, is_of_log })
 }
@@ -190,7 +191,8 @@ fn run(
 /// Why what the table `exposure` depends on cannot be relied on.
 fn doubts(core: &Core, kinds: &[&'static KindSpec]) -> BTreeMap<(Scope, &'static str), String> {
     let kinds: Vec<&'static KindSpec> = kinds.iter().copied().chain([INSTANCE]).collect();
-    let scopes: BTreeSet<Scope> = core.scopes_asked_for(&kinds, None).into_iter().map(|state| state.scope).collect();
+    let scopes: BTreeSet<Scope> =
+        core.scopes_asked_for(&kinds, &ScopeFilter::Everywhere).into_iter().map(|state| state.scope).collect();
     let of = |scope: &Scope| {
         let why = |kind: &&'static KindSpec| Some(((scope.clone(), kind.slug), core.unsure(scope, kind)?));
         Outside::ASKED.iter().filter_map(why).collect::<Vec<_>>()

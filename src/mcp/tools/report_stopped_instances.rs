@@ -24,7 +24,7 @@ use crate::mcp::error::RequestError;
 use crate::mcp::unreadable;
 use crate::mcp::uri::Address;
 use crate::model::text::shown;
-use crate::model::{Scope, Timestamp};
+use crate::model::{ScopeFilter, Timestamp};
 use crate::query::moment;
 use crate::query::prices::PriceTable;
 use crate::query::stopped::{
@@ -46,7 +46,7 @@ pub static SPEC: ToolSpec = ToolSpec {
     title: "Report stopped instances and their cost",
     description: "Stopped instances: since when, what each costs a month while stopped (EBS volumes, Elastic IPs), its \
                   snapshots at most, what it would cost running, owner tags, and totals. They cost no compute, so only \
-                  volumes and addresses can be saved. AWS list prices; unknown ones are counted, never guessed.",
+                  volumes and addresses can be saved. AWS list prices; unknown ones are counted.",
     effect: ToolEffect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::written(output),
@@ -116,10 +116,10 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
     let Arguments { filters, scope, older_than, sort, limit } = arguments;
     let filters = GivenFilters::asked(&filters, INSTANCE, &core)?;
     let stopped_by = older_than.map(|text| stopped_by(&text, core.now())).transpose()?;
-    let scope = scope.scope(&core, INSTANCE).await?;
-    core.anything(&[INSTANCE], scope.as_ref()).await?;
+    let scope = scope.scopes(&core, INSTANCE).await?;
+    core.anything(&[INSTANCE], &scope).await?;
     core.walk(move |core| {
-        let settled = filters.settle(core, scope.as_ref(), None)?;
+        let settled = filters.settle(core, &scope, None)?;
         Asked { settled, scope, stopped_by, sort, limit }.answer(core)
     })
     .await
@@ -133,7 +133,7 @@ fn stopped_by(text: &str, now: Timestamp) -> Result<Timestamp, ArgumentError> {
 /// A call's question, read.
 struct Asked {
     settled: Settled,
-    scope: Option<Scope>,
+    scope: ScopeFilter,
     stopped_by: Option<Timestamp>,
     sort: SortArgument,
     limit: usize,
@@ -142,7 +142,6 @@ struct Asked {
 impl Asked {
     fn answer(&self, core: &Core) -> Result<ToolResult, RequestError> {
         let Asked { settled: Settled { filters, readings, is_at_least, .. }, scope, stopped_by, sort, limit } = self;
-        let scope = scope.as_ref();
         let mut hints = zero::settle(core, INSTANCE, filters)?;
         // How fresh they are comes before the report: see `fresh`.
         let label = FreshnessLabel::of(core, INSTANCE, scope, None)?;

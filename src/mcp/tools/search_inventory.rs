@@ -44,7 +44,7 @@ pub static SPEC: ToolSpec = ToolSpec {
                   state-transition-time, tag:KEY, exposed (ports that the internet can reach: 22) and more; an unknown \
                   name is answered with all. For instance-status: health (not-ok). Who had an address last Tuesday: \
                   {\"filters\": {\"private-ip-address\": [\"10.1.2.3\"]}, \"as_of\": \"2026-11-17T12:00:00Z\"}, and the same of \
-                  network-interface, as instances match only by their primary address.",
+                  network-interface: instances match by their primary address only.",
     effect: ToolEffect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
     output: ToolSchema::written(output),
@@ -131,12 +131,12 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
     let order = sort.map(|sort| RowOrder::parse(kind, &sort).map_err(unknown)).transpose()?;
     let filters = GivenFilters::asked(&filters, kind, &core)?;
     let point = past::continued(&core, as_of.as_ref(), cursor.as_deref())?;
-    let scope = scope.scope(&core, kind).await?;
+    let scope = scope.scopes(&core, kind).await?;
     if point.is_none() {
-        core.anything(&[kind], scope.as_ref()).await?;
+        core.anything(&[kind], &scope).await?;
     }
     core.walk(move |core| {
-        let Settled { filters, readings, is_at_least, scope } = filters.settle(core, scope.as_ref(), point)?;
+        let Settled { filters, readings, is_at_least, scope } = filters.settle(core, &scope, point)?;
         let query = Query { kind: kind.kind(), scope, filters, order, point, limit, cursor };
         found(core, kind, &columns, &query, (&readings, is_at_least))
     })
@@ -173,9 +173,9 @@ fn found(
 ) -> Result<ToolResult, RequestError> {
     let mut advice = zero::settle(core, kind, &query.filters)?;
     // Freshness is read before the data: see `fresh`.
-    let label = FreshnessLabel::of(core, kind, query.scope.as_ref(), query.point)?;
+    let label = FreshnessLabel::of(core, kind, &query.scope, query.point)?;
     let mut hits = search(&core.store, query)?;
-    let label = label.damaged(core, kind, query.scope.as_ref());
+    let label = label.damaged(core, kind, &query.scope);
     let lacked = |row: &Row| match query.point {
         Some(_) => None,
         None => core.ingest.freshness().lacked(&row.id),
@@ -218,7 +218,7 @@ fn found(
         structured.insert("cut".to_owned(), json!(cut));
     }
     if hits.total == 0 && !query.filters.is_empty() {
-        advice.extend(zero::hints(core, kind, query.scope.as_ref(), &query.filters, query.point.is_some())?);
+        advice.extend(zero::hints(core, kind, &query.scope, &query.filters, query.point.is_some())?);
     }
     if query.point.is_none() {
         let sorted = query.order.iter().map(RowOrder::column);

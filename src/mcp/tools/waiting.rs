@@ -22,7 +22,7 @@ use crate::mcp::fresh::Fresh;
 use crate::mcp::looks::{LiveSight, Sight};
 use crate::mcp::told::ProgressNote;
 use crate::model::text::shown as cut;
-use crate::model::{Document, ResourceId, Scope, Timestamp};
+use crate::model::{Document, ResourceId, Scope, ScopeFilter, Timestamp};
 use crate::store::Snapshot;
 
 /// Waits at once: one more is answered at once as not done, so that waiting leaves room for other requests.
@@ -228,7 +228,7 @@ fn subjects(core: &Core, until: Goal, ids: &[String]) -> Result<Vec<Subject>, Re
         if subjects.iter().any(|subject| *subject.id == *id) {
             continue;
         }
-        let (scopes, was_seen) = core.scopes_to_look(kind, id, None)?;
+        let (scopes, was_seen) = core.scopes_to_look(kind, id, &ScopeFilter::Everywhere)?;
         subjects.push(Subject { id: Arc::from(id), kind, scopes, was_seen, sights: HashMap::new() });
     }
     if subjects.is_empty() {

@@ -8,7 +8,7 @@ use super::{schema, table};
 use crate::kinds::{self, KindSpec};
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
-use crate::model::Scope;
+use crate::model::ScopeFilter;
 use crate::model::text::shown;
 use crate::query::Filters;
 use crate::query::column::{ColumnValue, KindColumn};
@@ -27,7 +27,7 @@ use crate::store::{BoundSide, Matcher, On};
 /// When there is such a filter, or the store cannot be read.
 pub fn settle(core: &Core, kind: &'static KindSpec, filters: &Filters) -> Result<Vec<String>, RequestError> {
     let noted = filters.refuse::<RequestError>(|facet| {
-        let held = core.store.count_by(&kind.kind(), None, &On::Facet(facet))?;
+        let held = core.store.count_by(&kind.kind(), &ScopeFilter::Everywhere, &On::Facet(facet))?;
         Ok(held.into_keys().collect())
     })?;
     Ok(noted.iter().map(ToString::to_string).collect())
@@ -41,16 +41,17 @@ pub fn settle(core: &Core, kind: &'static KindSpec, filters: &Filters) -> Result
 pub fn hints(
     core: &Core,
     kind: &'static KindSpec,
-    scope: Option<&Scope>,
+    scope: &ScopeFilter,
     filters: &Filters,
     is_past: bool,
 ) -> Result<Vec<String>, RequestError> {
     let mut hints = Vec::new();
-    let count = |scope, matcher: &Matcher| {
+    let count = |scope: &ScopeFilter, matcher: &Matcher| {
         Ok::<u64, RequestError>(core.store.scan(&kind.kind(), scope, matcher, None, 0)?.total)
     };
     if !is_past {
-        let elsewhere = if scope.is_some() { count(None, filters.matcher())? } else { 0 };
+        let everywhere = &ScopeFilter::Everywhere;
+        let elsewhere = if scope.is_everywhere() { 0 } else { count(everywhere, filters.matcher())? };
         if elsewhere > 0 {
             hints.push(format!("{elsewhere} match in other accounts or regions"));
         }
@@ -106,7 +107,7 @@ pub fn hints(
 fn alone(
     core: &Core,
     kind: &'static KindSpec,
-    scope: Option<&Scope>,
+    scope: &ScopeFilter,
     name: &str,
     values: &[String],
     on: &On,
@@ -137,7 +138,7 @@ fn alone(
 }
 
 /// That no resource of a kind has a tag, and which one was probably meant.
-fn no_tag(core: &Core, kind: &KindSpec, scope: Option<&Scope>, key: &str) -> Result<String, RequestError> {
+fn no_tag(core: &Core, kind: &KindSpec, scope: &ScopeFilter, key: &str) -> Result<String, RequestError> {
     let keys = core.store.count_by(&kind.kind(), scope, &On::TagKey)?;
     // A key with a bar does not look like a row of the table above.
     let meant = closest(key, keys.keys().map(String::as_str), NEAR).map(|key| table::line([key]));
@@ -165,8 +166,8 @@ pub fn unheld_tags<'a>(
     let keys: BTreeSet<&str> = of_filters.chain(of_columns).collect();
     let mut hints = Vec::new();
     for key in keys {
-        if core.store.count_by(&tagged.kind(), None, &On::Tag(key.to_owned()))?.is_empty() {
-            hints.push(no_tag(core, tagged, None, key)?);
+        if core.store.count_by(&tagged.kind(), &ScopeFilter::Everywhere, &On::Tag(key.to_owned()))?.is_empty() {
+            hints.push(no_tag(core, tagged, &ScopeFilter::Everywhere, key)?);
         }
     }
     Ok(hints)

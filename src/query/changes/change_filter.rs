@@ -6,7 +6,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::kinds;
 use crate::model::difference::differences;
-use crate::model::{AccountId, ActionId, Cause, Change, Event, Kind, Recorded, Region, ResourceId};
+use crate::model::{ActionId, Cause, Change, Event, Kind, Recorded, ResourceId, ScopeFilter};
 
 /// The kinds of causes, as filters name them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,10 +32,8 @@ pub struct ChangeFilter {
     pub id: Option<Arc<str>>,
     /// Records about resources of these kinds; of any kind when empty.
     pub kinds: Vec<Kind>,
-    /// Records about resources that this account sees.
-    pub account: Option<AccountId>,
-    /// Records about resources in this region.
-    pub region: Option<Region>,
+    /// Records about resources that these scopes see.
+    pub scope: ScopeFilter,
     /// Changes of this field or of fields below it: `State.Name`, `Tags`, `Tags[Name]`. Letter case does not matter.
     pub field: Option<String>,
     /// Records with this kind of cause.
@@ -150,12 +148,11 @@ impl ChangeFilter {
     fn takes(&self, kind: &str, id: &str, account: &str, region: &str) -> bool {
         self.id.as_ref().is_none_or(|wanted| **wanted == *id)
             && (self.kinds.is_empty() || self.kinds.iter().any(|wanted| wanted.as_str() == kind))
-            && self.account.as_ref().is_none_or(|wanted| wanted.as_str() == account)
-            && self.region.as_ref().is_none_or(|wanted| wanted.as_str() == region)
+            && self.scope.takes_parts(account, region)
     }
 
     fn is_of_all(&self) -> bool {
-        self.id.is_none() && self.kinds.is_empty() && self.account.is_none() && self.region.is_none()
+        self.id.is_none() && self.kinds.is_empty() && self.scope.is_everywhere()
     }
 
     /// Whether the event says of a status what is said of the resource that it belongs to: that it came, that it went, or its state.

@@ -4,23 +4,22 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::event::Overlay;
-use crate::model::{Cause, Change, Event, Map, Recorded};
+use crate::model::{Cause, Change, Event, Map, Recorded, ScopeFilter};
 use crate::query::samples::{IDS, SampleLog, at, id, kind, ops, scope};
 
 fn question() -> impl Strategy<Value = ChangeFilter> {
     let id = proptest::option::weighted(0.4, (0..IDS).prop_map(|n| Arc::clone(&id(n).id)));
     let kinds = proptest::collection::vec((0..2_usize).prop_map(kind), 0..2);
-    let region = proptest::option::weighted(0.3, (0..2_usize).prop_map(|n| scope(n).region));
+    let scope = proptest::option::weighted(0.3, (0..2_usize).prop_map(scope)).prop_map(ScopeFilter::from);
     let field =
         proptest::option::weighted(0.3, prop_oneof![Just("State"), Just("state.name"), Just("Tags"), Just("Sta")]);
     let by = proptest::option::weighted(0.3, proptest::sample::select(CauseKind::ALL.map(|(_, by)| by).to_vec()));
     let actions = proptest::bool::weighted(0.2);
-    let of = (id, kinds, region, field, by, actions, any::<bool>());
-    of.prop_map(|(id, kinds, region, field, by, actions, quiet)| ChangeFilter {
+    let of = (id, kinds, scope, field, by, actions, any::<bool>());
+    of.prop_map(|(id, kinds, scope, field, by, actions, quiet)| ChangeFilter {
         id,
         kinds,
-        account: None,
-        region,
+        scope,
         field: field.map(str::to_owned),
         by,
         actions,
@@ -220,7 +219,7 @@ fn what_first_sweeps_found_is_counted_whether_or_not_it_is_read_again() {
     for question in [
         ChangeFilter::default(),
         ChangeFilter { kinds: vec![kind(0)], ..ChangeFilter::default() },
-        ChangeFilter { region: Some(scope(1).region), ..ChangeFilter::default() },
+        ChangeFilter { scope: scope(1).into(), ..ChangeFilter::default() },
         ChangeFilter { quiet: true, ..ChangeFilter::default() },
         ChangeFilter { by: Some(CauseKind::Baseline), ..ChangeFilter::default() },
         ChangeFilter { by: Some(CauseKind::Sweep), ..ChangeFilter::default() },

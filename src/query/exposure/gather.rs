@@ -12,7 +12,7 @@ use super::ports::{Ports, Protocol};
 use super::reach::{PublicAddresses, Reach, no_address};
 use super::routes::{Routes, leads_elsewhere};
 use crate::kinds::{INTERNET_GATEWAY, KindSpec, NETWORK_ACL, NETWORK_INTERFACE, ROUTE_TABLE, SECURITY_GROUP, SUBNET};
-use crate::model::{Current, Document, ResourceId, Row, Scope};
+use crate::model::{Current, Document, ResourceId, Row, Scope, ScopeFilter};
 use crate::query::unsure::Unsure;
 use crate::store::{Comparison, Matcher, On, ReadError, RowView, Snapshot, Store, ValuePattern};
 
@@ -117,14 +117,14 @@ impl ReachHeld<'_> {
     fn ids(&self, scope: &Scope, kind: &'static KindSpec, matcher: &Matcher) -> Result<Vec<ResourceId>, ReadError> {
         let (snapshot, rows) = match self {
             ReachHeld::Newest(store) => {
-                return Ok(store.scan(&kind.kind(), Some(scope), matcher, None, usize::MAX)?.ids);
+                return Ok(store.scan(&kind.kind(), &scope.into(), matcher, None, usize::MAX)?.ids);
             }
             ReachHeld::At(snapshot, rows) => (snapshot, rows),
         };
         let mut rows = rows.borrow_mut();
         let rows = match rows.entry((scope.clone(), kind.slug)) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(place) => place.insert(snapshot.rows(&kind.kind(), Some(scope), None, usize::MAX)?),
+            Entry::Vacant(place) => place.insert(snapshot.rows(&kind.kind(), &scope.into(), None, usize::MAX)?),
         };
         Ok(rows.iter().filter(|row| matcher.matches(row)).map(|row| row.id.clone()).collect())
     }
@@ -352,15 +352,12 @@ pub struct Open {
     pub hops: Vec<Hop>,
 }
 
-/// Every instance that has a public address, with the network interfaces that have one, in one scope or everywhere. Only these can
+/// Every instance that has a public address, with the network interfaces that have one, in some scopes or everywhere. Only these can
 /// be reached directly; where network interfaces cannot be relied on, some may be missing.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn each_public(
-    store: &Store,
-    scope: Option<&Scope>,
-) -> Result<HashMap<(Scope, String), Vec<Interface>>, ReadError> {
+pub fn each_public(store: &Store, scope: &ScopeFilter) -> Result<HashMap<(Scope, String), Vec<Interface>>, ReadError> {
     let with = |filter| Comparison { on: on(NETWORK_INTERFACE, filter), pattern: ValuePattern::new("*") };
     let public = vec![with("addresses.association.public-ip"), with("ipv6-addresses.ipv6-address")];
     let matcher = Matcher::any().and(public).and(vec![with("attachment.instance-id")]);

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::Form;
+use crate::model::{Form, ScopeFilter};
 use crate::query::column::{ColumnValue, KindColumn};
 use crate::query::samples::{SampleLog, at, kind, ops, scope};
 use crate::query::tally::{Breakdown, tally};
@@ -35,7 +35,7 @@ proptest! {
             let point = Point { at: at(0), seq };
             if seq < horizon {
                 let (kind, matcher) = (kind(0), Matcher::any());
-                let wanted = PastQuery { kind: &kind, scope: None, matcher: &matcher, point, after: None, limit };
+                let wanted = PastQuery { kind: &kind, scope: &ScopeFilter::Everywhere, matcher: &matcher, point, after: None, limit };
                 let outrun = |error: PastError| matches!(error, PastError::Outrun { .. });
                 prop_assert!(outrun(walked(&sample.store, wanted).unwrap_err()));
                 if indexed {
@@ -58,7 +58,7 @@ proptest! {
                         loop {
                             let wanted = PastQuery {
                                 kind: &kind,
-                                scope: scope.as_ref(),
+                                scope: &scope.clone().into(),
                                 matcher: &matcher,
                                 point,
                                 after: after.as_ref(),
@@ -96,7 +96,7 @@ proptest! {
             let value = ColumnValue::Filtered(On::Tag("team".to_owned()));
             let team = KindColumn { name: "tag:team".to_owned(), value, form: Form::Text, is_many: false };
             let by = Breakdown { by: vec![team], sum: None };
-            let (counted, _) = tally(&sample.store, &kind(0), None, &Filters::default(), &by, Some(point)).unwrap();
+            let (counted, _) = tally(&sample.store, &kind(0), &ScopeFilter::Everywhere, &Filters::default(), &by, Some(point)).unwrap();
             let of_a = then.iter().filter(|(id, current)| id.kind == kind(0) && current.document.tag("team") == Some("a"));
             let in_a = counted.groups.get(&vec![Some("a".to_owned())]).copied().unwrap_or_default();
             prop_assert_eq!(in_a.count, of_a.count() as u64);
@@ -147,7 +147,7 @@ fn pages_of_the_past_stay_what_they_were_while_the_present_moves_on() {
     for round in 0.. {
         let query = Query {
             kind: kind(0),
-            scope: None,
+            scope: ScopeFilter::Everywhere,
             filters: Filters::default(),
             order: None,
             point: Some(point),

@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::kinds;
+use crate::model::ScopeFilter;
 use crate::query::estate::{resource, store};
 
 const SURE: Unsure<'static> = &|_, _| None;
@@ -136,7 +137,7 @@ fn every_edge_is_shown_once_and_is_the_facet_of_its_row() {
     let (_dir, _writer, store) = estate();
     let mut found = Vec::new();
     for kind in KINDS.iter().copied().filter(|kind| kind.status_of.is_none()) {
-        let rows = store.snapshot().unwrap().rows(&kind.kind(), None, None, usize::MAX).unwrap();
+        let rows = store.snapshot().unwrap().rows(&kind.kind(), &ScopeFilter::Everywhere, None, usize::MAX).unwrap();
         found.extend(rows.iter().flat_map(|row| edges(kind, row)).map(|(_, edge)| edge));
     }
     let unique: BTreeSet<&Edge> = found.iter().collect();

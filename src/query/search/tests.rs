@@ -6,7 +6,7 @@ use super::*;
 use crate::kinds::{Filter, KindSpec};
 use crate::model::Form;
 use crate::model::fixtures::{kind, scope_in};
-use crate::model::{Cause, Document, Event, Evidence, Map, RowFields, Source, Timestamp};
+use crate::model::{Cause, Document, Event, Evidence, Map, RowFields, ScopeFilter, Source, Timestamp};
 use crate::query::counts;
 use crate::store::{CommitBatch, StoreOptions, Writer};
 
@@ -30,7 +30,7 @@ fn query(filters: &Value, limit: usize, cursor: Option<String>) -> Query {
     const STATE: &[Filter] = &[Filter::new(2, "state", &[], Form::Text)];
     let spec = KindSpec { filters: STATE, ..KindSpec::DEFAULT };
     let filters = Filters::parse(filters, &spec, Timestamp::default()).unwrap();
-    Query { kind: kind(), scope: None, filters, order: None, point: None, limit, cursor }
+    Query { kind: kind(), scope: ScopeFilter::Everywhere, filters, order: None, point: None, limit, cursor }
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn sorted_pages_are_the_same_whether_or_not_there_is_an_index() {
         loop {
             let asked = Query {
                 order: Some(RowOrder::parse(&spec, sort).unwrap()),
-                scope: scope.map(scope_in),
+                scope: scope.map(scope_in).into(),
                 ..query(filters, 7, cursor.take())
             };
             let hits = search(&store, &asked).unwrap();
@@ -111,7 +111,7 @@ fn a_cursor_of_another_question_is_refused() {
     let next = search(&store, &query(&Value::Null, 2, None)).unwrap().next.unwrap().encode();
     let error = search(&store, &query(&json!({"state": ["running"]}), 2, Some(next.clone()))).unwrap_err();
     assert!(matches!(error, SearchError::Cursor(CursorError::OtherQuestion)));
-    let narrowed = Query { scope: Some(scope_in("a")), ..query(&Value::Null, 2, Some(next)) };
+    let narrowed = Query { scope: scope_in("a").into(), ..query(&Value::Null, 2, Some(next)) };
     assert!(matches!(search(&store, &narrowed), Err(SearchError::Cursor(CursorError::OtherQuestion))));
 }
 
@@ -125,10 +125,10 @@ fn counts_are_told_by_state_and_scope() {
             .map(|(id, region, state)| (id.to_owned(), region, state))
             .into_iter(),
     );
-    let all = counts(&store, &kind(), None, Some(2)).unwrap();
+    let all = counts(&store, &kind(), &ScopeFilter::Everywhere, Some(2)).unwrap();
     assert_eq!((all.total, all.by_state["running"]), (3, 2));
-    let stateless = counts(&store, &kind(), None, Some(9)).unwrap();
+    let stateless = counts(&store, &kind(), &ScopeFilter::Everywhere, Some(9)).unwrap();
     assert_eq!((stateless.total, stateless.by_state.len()), (3, 0), "states that do not add up are left out");
-    let one = counts(&store, &kind(), Some(&scope_in("a")), Some(2)).unwrap();
+    let one = counts(&store, &kind(), &scope_in("a").into(), Some(2)).unwrap();
     assert_eq!((one.total, one.by_state["stopped"]), (2, 1));
 }

@@ -1,6 +1,7 @@
 //! Values that a statement asks for and that nothing has, for when it finds nothing: no row is a fact about the account only if
 //! what was asked for could be there.
 
+use crate::model::ScopeFilter;
 use std::collections::{BTreeMap, BTreeSet};
 
 use sqlparser::ast::{BinaryOperator, Expr, InTarget, JoinConstraint, JoinOperator, Query, Select, Value};
@@ -151,7 +152,7 @@ pub(super) fn hints(
         let held: BTreeSet<String> = match (on(table, column), table.source) {
             (None, _) => continue,
             (Some(ValueSource::Counted(on)), TableSource::Kind(spec)) => {
-                let held: BTreeMap<String, u64> = store.count_by(&spec.kind(), None, &on)?;
+                let held: BTreeMap<String, u64> = store.count_by(&spec.kind(), &ScopeFilter::Everywhere, &on)?;
                 held.into_keys().collect()
             }
             (Some(ValueSource::Counted(_) | ValueSource::Listed), _) => {

@@ -13,6 +13,7 @@ mod row_key;
 mod rows;
 pub(super) mod visible;
 
+use crate::model::ScopeFilter;
 use std::collections::BTreeSet;
 
 use rusqlite::Connection;
@@ -142,7 +143,7 @@ fn estimated(filling: &Filling<'_>, table: &SqlTable, terms: &NarrowTerms) -> Re
         Some(ids) => Ok(ids.len() as u64),
         // How many of all have these values shows only when they are read.
         None if terms.sets.keys().any(|column| !matches!(column.as_str(), "account" | "region")) => Ok(0),
-        None => Ok(filling.snapshot.count(&spec.kind(), None)?),
+        None => Ok(filling.snapshot.count(&spec.kind(), &ScopeFilter::Everywhere)?),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use crate::kinds::{ADDRESS, KindSpec, SNAPSHOT, VOLUME};
-use crate::model::{Document, ResourceId, Scope, Value};
+use crate::model::{Document, ResourceId, Scope, ScopeFilter, Value};
 use crate::query::prices::{Money, PriceTable, PricedVolume, Tier};
 use crate::store::{ReadError, Snapshot, Store};
 
@@ -228,7 +228,7 @@ fn addresses(instance: &Document) -> BTreeSet<String> {
 }
 
 /// The addresses that come from pools which accounts brought themselves: AWS charges nothing for them.
-pub(super) fn brought(store: &Store, scope: Option<&Scope>) -> Result<HashSet<(Scope, String)>, ReadError> {
+pub(super) fn brought(store: &Store, scope: &ScopeFilter) -> Result<HashSet<(Scope, String)>, ReadError> {
     let (mut found, mut after) = (HashSet::new(), None::<ResourceId>);
     loop {
         let snapshot = store.snapshot()?;

@@ -57,7 +57,7 @@ fn estate() -> (tempfile::TempDir, crate::store::Writer, Store) {
 
 fn report_of(store: &Store, stopped_by: Option<&str>, order: Order, unsure: Unsure<'_>) -> StoppedReport {
     let stopped_by = stopped_by.map(|at| Timestamp::parse(at).unwrap());
-    let query = StoppedQuery { scope: Some(&scope()), matcher: &Matcher::any(), stopped_by, order, shown: 1 };
+    let query = StoppedQuery { scope: &scope().into(), matcher: &Matcher::any(), stopped_by, order, shown: 1 };
     report(store, &PriceTable::carried(), &query, unsure).unwrap()
 }
 

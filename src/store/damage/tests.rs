@@ -1,7 +1,7 @@
 use redb::{ReadableDatabase, ReadableTable};
 
 use crate::model::fixtures::{at_millis, kind, scope_in};
-use crate::model::{Cause, Event, Seq};
+use crate::model::{Cause, Event, ScopeFilter, Seq};
 use crate::store::fixtures::{batch, changed, discovered, document, fresh, instance, project, removed};
 use crate::store::tables::{
     BASE, BODIES, BODIES_TABLE, BY_RESOURCE_TABLE, BytesTable, CURRENT, EVENTS_TABLE, ROWS, TOMBSTONES,
@@ -77,25 +77,25 @@ fn a_damaged_row_is_reported_and_everything_else_is_served() {
         }
         let snapshot = store.snapshot().unwrap();
         // Its body has what its row had.
-        assert_eq!(store.scan(&kind(), None, &Matcher::any(), None, 10).unwrap().total, 5);
-        assert_eq!(store.count_by(&kind(), None, &On::Facet(1)).unwrap()["stopped"], 5);
-        assert_eq!(snapshot.rows(&kind(), None, None, 10).unwrap().len(), 5);
-        assert_eq!(snapshot.heads(&kind(), None, None, 10).unwrap().len(), 5);
+        assert_eq!(store.scan(&kind(), &ScopeFilter::Everywhere, &Matcher::any(), None, 10).unwrap().total, 5);
+        assert_eq!(store.count_by(&kind(), &ScopeFilter::Everywhere, &On::Facet(1)).unwrap()["stopped"], 5);
+        assert_eq!(snapshot.rows(&kind(), &ScopeFilter::Everywhere, None, 10).unwrap().len(), 5);
+        assert_eq!(snapshot.heads(&kind(), &ScopeFilter::Everywhere, None, 10).unwrap().len(), 5);
         assert_eq!(snapshot.copies(&kind(), "i-2").unwrap().len(), 1);
         let mut names = 0;
         snapshot.each_name(&kind(), None, 10, |_, name| names += usize::from(name == Some("a"))).unwrap();
         assert_eq!(names, 5);
         let found = only(&store);
         assert_eq!((found.table, found.id.as_ref()), (ROWS, Some(&instance("i-2"))));
-        assert!(found.is_of_now() && found.concerns(Some(&kind()), Some(&scope_in("eu-central-1"))));
-        assert!(!found.concerns(None, Some(&scope_in("eu-west-1"))));
-        assert_eq!(store.damaged_rows(&kind(), None), 1);
+        assert!(found.is_of_now() && found.concerns(Some(&kind()), &scope_in("eu-central-1").into()));
+        assert!(!found.concerns(None, &scope_in("eu-west-1").into()));
+        assert_eq!(store.damaged_rows(&kind(), &ScopeFilter::Everywhere), 1);
         // Written again, it is intact.
         writer
             .commit(batch(vec![changed(&instance("i-2"), &document("stopped", "a"), &document("running", "a"))]))
             .unwrap();
         assert_eq!(store.damage(), (Vec::new(), false));
-        assert_eq!(store.snapshot().unwrap().rows(&kind(), None, None, 10).unwrap().len(), 5);
+        assert_eq!(store.snapshot().unwrap().rows(&kind(), &ScopeFilter::Everywhere, None, 10).unwrap().len(), 5);
     }
 }
 
@@ -106,9 +106,9 @@ fn when_row_and_body_are_damaged_the_other_resources_are_served() {
         flip(txn, CURRENT, "i-2");
     });
     store.build_index().unwrap();
-    assert_eq!(store.scan(&kind(), None, &Matcher::any(), None, 10).unwrap().total, 4);
+    assert_eq!(store.scan(&kind(), &ScopeFilter::Everywhere, &Matcher::any(), None, 10).unwrap().total, 4);
     let snapshot = store.snapshot().unwrap();
-    assert_eq!(snapshot.rows(&kind(), None, None, 10).unwrap().len(), 4);
+    assert_eq!(snapshot.rows(&kind(), &ScopeFilter::Everywhere, None, 10).unwrap().len(), 4);
     assert!(is_damage(snapshot.copies(&kind(), "i-2")), "it must not look like none");
     assert_eq!(store.damage().0.len(), 2);
 }
@@ -119,7 +119,7 @@ fn a_damaged_body_is_an_error_of_its_own_resource_only() {
     let snapshot = store.snapshot().unwrap();
     assert!(is_damage(snapshot.current(&instance("i-2"))) && is_damage(snapshot.stored(&instance("i-2"))));
     assert!(snapshot.current(&instance("i-1")).unwrap().is_some());
-    assert_eq!(snapshot.rows(&kind(), None, None, 10).unwrap().len(), 5);
+    assert_eq!(snapshot.rows(&kind(), &ScopeFilter::Everywhere, None, 10).unwrap().len(), 5);
     // The log still has its earlier state.
     assert!(snapshot.past(&instance("i-2"), Seq(6)).unwrap().is_some());
     assert_eq!(only(&store).table, CURRENT);

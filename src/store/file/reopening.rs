@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::*;
-use crate::model::ResourceId;
 use crate::model::Seq;
 use crate::model::fixtures::kind;
+use crate::model::{ResourceId, ScopeFilter};
 use crate::store::disk::memory::{ALL, InjectedFaults, Memory};
 use crate::store::fixtures::{batch, discovered, document, instance, project, removed};
 use crate::store::verify::fold_log;
@@ -104,7 +104,7 @@ fn a_commit_whose_outcome_is_not_known_is_known_when_the_store_is_open_again() {
         } else if outcome.is_err() {
             lost += 1;
         }
-        let indexed = store.index().scan(&kind(), None, &store::Matcher::any(), None, 100).unwrap();
+        let indexed = store.index().scan(&kind(), &ScopeFilter::Everywhere, &store::Matcher::any(), None, 100).unwrap();
         assert_eq!(indexed.total, if is_there { 19 } else { 20 }, "call {call}");
         drop(old);
         writer.commit(batch(vec![removed(&instance("i-4"))])).unwrap();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::model::{ResourceId, Scope, Timestamp};
+use crate::model::{ResourceId, Scope, ScopeFilter, Timestamp};
 
 /// Scopes by number.
 #[derive(Default)]
@@ -14,9 +14,9 @@ pub(super) struct ScopeNumbers {
     last: u16,
 }
 
-/// The scopes of a search: one, or all that are watched.
+/// The scopes of a search, and those that are no longer watched.
 pub(super) struct WantedScopes<'a> {
-    pub(super) scope: Option<&'a Scope>,
+    pub(super) filter: &'a ScopeFilter,
     pub(super) retired: &'a BTreeMap<Scope, Timestamp>,
 }
 
@@ -24,14 +24,42 @@ pub(super) struct WantedScopes<'a> {
 #[derive(PartialEq)]
 pub(super) enum NumberedScopes {
     Only(u16),
-    AllBut(Vec<u16>),
+    Some(NumberSet),
+    AllBut(NumberSet),
+}
+
+/// A set of numbers: the bit of each is set.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct NumberSet(Vec<u64>);
+
+impl NumberSet {
+    fn has(&self, number: u16) -> bool {
+        self.0.get(usize::from(number / 64)).is_some_and(|word| word >> (number % 64) & 1 == 1)
+    }
+}
+
+impl FromIterator<u16> for NumberSet {
+    fn from_iter<I: IntoIterator<Item = u16>>(numbers: I) -> Self {
+        let mut words = Vec::new();
+        for number in numbers {
+            let place = usize::from(number / 64);
+            if words.len() <= place {
+                words.resize(place + 1, 0);
+            }
+            if let Some(word) = words.get_mut(place) {
+                *word |= 1 << (number % 64);
+            }
+        }
+        NumberSet(words)
+    }
 }
 
 impl NumberedScopes {
     pub(super) fn hold(&self, scope: u16) -> bool {
         match self {
             NumberedScopes::Only(wanted) => *wanted == scope,
-            NumberedScopes::AllBut(left_out) => !left_out.contains(&scope),
+            NumberedScopes::Some(wanted) => wanted.has(scope),
+            NumberedScopes::AllBut(left_out) => !left_out.has(scope),
         }
     }
 }
@@ -69,11 +97,23 @@ impl ScopeNumbers {
         (0..).zip(&self.all)
     }
 
-    /// Those of a search; `None` if no row is in the one that is wanted.
+    /// Those of a search; `None` if no row is in any that is wanted.
     pub(super) fn known(&self, wanted: &WantedScopes<'_>) -> Option<NumberedScopes> {
-        Some(match wanted.scope {
-            Some(scope) => NumberedScopes::Only(self.number(scope)?),
-            None => NumberedScopes::AllBut(wanted.retired.keys().filter_map(|scope| self.number(scope)).collect()),
+        Some(match wanted.filter {
+            ScopeFilter::One(scope) => NumberedScopes::Only(self.number(scope)?),
+            ScopeFilter::Everywhere => {
+                NumberedScopes::AllBut(wanted.retired.keys().filter_map(|scope| self.number(scope)).collect())
+            }
+            ScopeFilter::Several(set) => {
+                let is_left = |scope: &Scope| set.with_retired || !wanted.retired.contains_key(scope);
+                let are_meant = |scope: &Scope| wanted.filter.takes(scope) && is_left(scope);
+                let mut numbers = self.iter().filter(|(_, scope)| are_meant(scope)).map(|(number, _)| number);
+                let first = numbers.next()?;
+                match numbers.next() {
+                    None => NumberedScopes::Only(first),
+                    Some(second) => NumberedScopes::Some([first, second].into_iter().chain(numbers).collect()),
+                }
+            }
         })
     }
 }

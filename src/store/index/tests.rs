@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use proptest::prelude::*;
 
 use crate::model::fixtures::{kind, scope_in};
-use crate::model::{Kind, ResourceId, Seq};
+use crate::model::{Kind, Region, ResourceId, ScopeFilter, ScopeSet, Seq};
 use crate::store::fixtures::{any_batch, batch, discovered, document, fresh, instance, removed};
 use crate::store::{AlikeRows, Comparison, Matcher, On, Scan, Store, ValuePattern};
 
@@ -19,7 +19,7 @@ fn tag(key: &str, text: &str) -> Comparison {
 /// The expected result of a search, from the rows.
 fn expected(store: &Store, kind: &Kind, matcher: &Matcher, after: Option<&ResourceId>, limit: usize) -> Scan {
     let snapshot = store.snapshot().unwrap();
-    let rows = snapshot.rows(kind, None, None, usize::MAX).unwrap();
+    let rows = snapshot.rows(kind, &ScopeFilter::Everywhere, None, usize::MAX).unwrap();
     let all: Vec<_> = rows.into_iter().filter(|row| matcher.matches(row)).map(|row| row.id).collect();
     let total = all.len() as u64;
     let ids = all.into_iter().filter(|id| after.is_none_or(|after| id > after)).take(limit).collect();
@@ -45,7 +45,7 @@ fn owned<'a>(values: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
 /// How many rows match, by their values of `by`.
 fn plainly(store: &Store, kind: &Kind, matcher: &Matcher, by: &[On]) -> BTreeMap<Vec<BTreeSet<String>>, u64> {
     let mut counts = BTreeMap::new();
-    for row in store.snapshot().unwrap().rows(kind, None, None, usize::MAX).unwrap() {
+    for row in store.snapshot().unwrap().rows(kind, &ScopeFilter::Everywhere, None, usize::MAX).unwrap() {
         if matcher.matches(&row) {
             *counts.entry(by.iter().map(|on| owned(on.values(&row))).collect()).or_insert(0) += 1;
         }
@@ -85,7 +85,7 @@ proptest! {
             writer.commit(batch).unwrap();
             prop_assert_eq!(store.index().is_ready(), n >= built_after);
             for kind in [Kind::new("A"), Kind::new("B"), Kind::new("C")] {
-                let rows = store.snapshot().unwrap().rows(&kind, None, None, usize::MAX).unwrap();
+                let rows = store.snapshot().unwrap().rows(&kind, &ScopeFilter::Everywhere, None, usize::MAX).unwrap();
                 let names: Vec<_> = rows
                     .iter()
                     .map(|row| {
@@ -103,15 +103,15 @@ proptest! {
                 }
                 prop_assert_eq!(store.index().only(&kind, "absent"), None);
                 for matcher in &matchers {
-                    let first = store.scan(&kind, None, matcher, None, limit).unwrap();
+                    let first = store.scan(&kind, &ScopeFilter::Everywhere, matcher, None, limit).unwrap();
                     prop_assert_eq!(&first, &expected(&store, &kind, matcher, None, limit));
                     let mut by_region = BTreeMap::new();
-                    for row in store.snapshot().unwrap().rows(&kind, None, None, usize::MAX).unwrap() {
+                    for row in store.snapshot().unwrap().rows(&kind, &ScopeFilter::Everywhere, None, usize::MAX).unwrap() {
                         *by_region.entry(row.id.region.to_string()).or_insert(0) += 1;
                     }
-                    prop_assert_eq!(store.count_by(&kind, None, &On::Region).unwrap(), by_region);
+                    prop_assert_eq!(store.count_by(&kind, &ScopeFilter::Everywhere, &On::Region).unwrap(), by_region);
                     for by in [vec![], vec![On::Facet(1)], vec![On::Tag("Name".into()), On::Region], vec![On::TagKey]] {
-                        let counted = store.index().alike(&kind, None, matcher, &by);
+                        let counted = store.index().alike(&kind, &ScopeFilter::Everywhere, matcher, &by);
                         prop_assert_eq!(counted.is_some(), store.index().is_ready());
                         let Some((alike, seq)) = counted else { continue };
                         prop_assert_eq!(seq, first.seq);
@@ -123,7 +123,7 @@ proptest! {
                         prop_assert_eq!(found, plainly(&store, &kind, matcher, &by));
                     }
                     if let Some(last) = first.ids.last() {
-                        let next = store.scan(&kind, None, matcher, Some(last), limit).unwrap();
+                        let next = store.scan(&kind, &ScopeFilter::Everywhere, matcher, Some(last), limit).unwrap();
                         prop_assert_eq!(next, expected(&store, &kind, matcher, Some(last), limit));
                     }
                 }
@@ -159,7 +159,7 @@ fn commits_that_land_during_the_build_are_not_lost() {
     assert!(taken.into_inner() >= 2 && store.index().is_ready());
     for kind in [kind(), Kind::new("New")] {
         for matcher in [Matcher::any(), Matcher::any().and(vec![facet(1, "stopped")])] {
-            let found = store.index().scan(&kind, None, &matcher, None, 100).unwrap();
+            let found = store.index().scan(&kind, &ScopeFilter::Everywhere, &matcher, None, 100).unwrap();
             assert_eq!(found, expected(&store, &kind, &matcher, None, 100));
         }
     }
@@ -185,16 +185,25 @@ fn counts_are_by_value_and_by_scope_with_and_without_an_index() {
     });
     writer.commit(batch(entries.collect())).unwrap();
     for _ in 0..2 {
-        let count = |scope: Option<&crate::model::Scope>| {
-            store.count_by(&kind(), scope, &On::Facet(1)).unwrap().into_iter().collect::<Vec<_>>()
+        let count = |scope: ScopeFilter| {
+            store.count_by(&kind(), &scope, &On::Facet(1)).unwrap().into_iter().collect::<Vec<_>>()
         };
-        assert_eq!(count(None), [("running".to_owned(), 4), ("stopped".to_owned(), 6)]);
-        assert_eq!(count(Some(&scope_in("a"))), [("running".to_owned(), 2), ("stopped".to_owned(), 3)]);
-        assert_eq!(count(Some(&scope_in("nowhere"))), []);
+        assert_eq!(count(ScopeFilter::Everywhere), [("running".to_owned(), 4), ("stopped".to_owned(), 6)]);
+        assert_eq!(count(scope_in("a").into()), [("running".to_owned(), 2), ("stopped".to_owned(), 3)]);
+        assert_eq!(count(scope_in("nowhere").into()), []);
+        let several = |regions: &[&str]| {
+            let regions = Some(regions.iter().map(|region| Region::new(*region)).collect());
+            ScopeFilter::of(ScopeSet { regions, ..ScopeSet::default() })
+        };
+        assert_eq!(count(several(&["a", "b"])), count(ScopeFilter::Everywhere));
+        assert_eq!(count(several(&["b", "nowhere"])), count(scope_in("b").into()));
+        assert_eq!(count(several(&["nowhere"])), []);
+        assert_eq!(store.snapshot().unwrap().count(&kind(), &several(&["b", "c"])).unwrap(), 5);
+        assert_eq!(store.scan(&kind(), &several(&["a", "b"]), &Matcher::any(), None, 3).unwrap().total, 10);
         let found =
-            store.scan(&kind(), Some(&scope_in("b")), &Matcher::any().and(vec![facet(1, "run*")]), None, 9).unwrap();
+            store.scan(&kind(), &scope_in("b").into(), &Matcher::any().and(vec![facet(1, "run*")]), None, 9).unwrap();
         assert_eq!(found, Scan { ids: vec![at("b", 1), at("b", 3)], total: 2, seq: Seq(10) });
-        assert_eq!(store.scan(&kind(), Some(&scope_in("c")), &Matcher::any(), None, 9).unwrap().total, 0);
+        assert_eq!(store.scan(&kind(), &scope_in("c").into(), &Matcher::any(), None, 9).unwrap().total, 0);
         store.build_index().unwrap();
     }
 }
@@ -212,9 +221,13 @@ fn churn_does_not_fill_the_index_with_unused_terms() {
     assert_eq!(rows, 200);
     assert!(bytes < 400_000, "{bytes}");
     let matcher = Matcher::any().and(vec![tag("Name", "59-*")]);
-    assert_eq!(store.index().scan(&kind(), None, &matcher, None, 1).unwrap().total, 200);
+    assert_eq!(store.index().scan(&kind(), &ScopeFilter::Everywhere, &matcher, None, 1).unwrap().total, 200);
     assert_eq!(
-        store.index().scan(&kind(), None, &Matcher::any().and(vec![tag("Name", "58-*")]), None, 1).unwrap().total,
+        store
+            .index()
+            .scan(&kind(), &ScopeFilter::Everywhere, &Matcher::any().and(vec![tag("Name", "58-*")]), None, 1)
+            .unwrap()
+            .total,
         0
     );
 }

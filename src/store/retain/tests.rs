@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::fixtures::{at_millis, kind, scope_in};
-use crate::model::{ActionId, ActionRequest, Cause, Current, Document, Kind, ResourceId};
+use crate::model::{ActionId, ActionRequest, Cause, Current, Document, Kind, ResourceId, ScopeFilter};
 use crate::store::fixtures::{
     PlainStore, any_batch, batch, changed, discovered, document, fresh, instance, options, removed,
 };
@@ -276,7 +276,7 @@ fn a_removal_is_forgotten_with_its_record_also_when_the_resource_came_back_in_be
         let snapshot = store.snapshot().unwrap();
         assert_eq!(snapshot.horizon().0, horizon);
         assert_eq!(snapshot.tombstone(&id).unwrap().map(|tombstone| tombstone.seq.0), left);
-        assert_eq!(snapshot.count(&kind(), None).unwrap(), 0);
+        assert_eq!(snapshot.count(&kind(), &ScopeFilter::Everywhere).unwrap(), 0);
         assert!(fold_log(&snapshot).unwrap().is_clean());
     }
     assert_eq!(store.snapshot().unwrap().live(), Live::default());

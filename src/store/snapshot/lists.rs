@@ -1,7 +1,7 @@
 //! Walks over the rows of a kind, in key order.
 
 use super::{Head, ReadError, Snapshot};
-use crate::model::{Kind, ResourceId, Row, Scope};
+use crate::model::{Kind, ResourceId, Row, ScopeFilter};
 use crate::store::codec;
 use crate::store::keys;
 use crate::store::tables::ROWS;
@@ -23,14 +23,14 @@ impl Snapshot {
         Ok(found)
     }
 
-    /// At most `limit` rows of a kind in key order: in one scope or all, after `after` or from the start.
+    /// At most `limit` rows of a kind in key order: in some scopes or all, after `after` or from the start.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn rows(
         &self,
         kind: &Kind,
-        scope: Option<&Scope>,
+        scope: &ScopeFilter,
         after: Option<&ResourceId>,
         limit: usize,
     ) -> Result<Vec<Row>, ReadError> {
@@ -45,7 +45,7 @@ impl Snapshot {
     pub fn heads(
         &self,
         kind: &Kind,
-        scope: Option<&Scope>,
+        scope: &ScopeFilter,
         after: Option<&ResourceId>,
         limit: usize,
     ) -> Result<Vec<Head>, ReadError> {
@@ -111,7 +111,7 @@ impl Snapshot {
     pub(super) fn page<T>(
         &self,
         kind: &Kind,
-        scope: Option<&Scope>,
+        scope: &ScopeFilter,
         after: Option<&ResourceId>,
         limit: usize,
         make: impl FnMut(ResourceId, &[u8], &[u8]) -> Result<T, ReadError>,
@@ -130,7 +130,7 @@ impl Snapshot {
         &self,
         start: &[u8],
         end: &[u8],
-        scope: Option<&Scope>,
+        scope: &ScopeFilter,
         limit: usize,
         mut make: impl FnMut(ResourceId, &[u8], &[u8]) -> Result<T, ReadError>,
     ) -> Result<Vec<T>, ReadError> {
@@ -145,11 +145,8 @@ impl Snapshot {
                 self.0.damages.note(key.value(), None, &codec::key_fault(ROWS, key.value()));
                 continue;
             };
-            let is_asked = match scope {
-                Some(scope) => scope.account == id.account && scope.region == id.region,
-                None => self.1.is_empty() || !self.leaves_out(&id.scope()),
-            };
-            if !is_asked {
+            let is_left_out = || !scope.is_with_retired() && !self.1.is_empty() && self.leaves_out(&id.scope());
+            if !scope.takes_parts(id.account.as_str(), id.region.as_str()) || is_left_out() {
                 continue;
             }
             match make(id, key.value(), bytes.value()) {

@@ -2,7 +2,7 @@
 //! nothing is lost.
 
 use super::{Fingerprint, Head, ReadError, Snapshot};
-use crate::model::{Document, Kind, ResourceId, Row, Seq};
+use crate::model::{Document, Kind, ResourceId, Row, ScopeFilter, Seq};
 use crate::store::codec::{self, DiskHead, DiskRow};
 use crate::store::row_view::RowView;
 
@@ -20,7 +20,7 @@ impl Snapshot {
         mut visit: impl FnMut(&ResourceId, &RowView<'_>),
     ) -> Result<Option<ResourceId>, ReadError> {
         let mut version = None;
-        let visited = self.page(kind, None, after, limit, |id, key, bytes| {
+        let visited = self.page(kind, &ScopeFilter::Everywhere, after, limit, |id, key, bytes| {
             match codec::decode_row(key, bytes) {
                 Ok(disk) if disk.projection == *version.get_or_insert_with(|| self.projection(&id)) => {
                     visit(&id, &disk.into());

@@ -3,27 +3,28 @@
 use std::collections::BTreeSet;
 
 use super::{ReadError, Snapshot};
-use crate::model::{Kind, Scope, Timestamp};
+use crate::model::{Kind, Scope, ScopeFilter, Timestamp};
 use crate::store::codec::{self, DecodeError};
 use crate::store::keys;
 use crate::store::tables::{INTERVALS, META};
 use crate::store::watermark::Watermark;
 
 impl Snapshot {
-    /// The number of resources of a kind in the store, in one scope or all.
+    /// The number of resources of a kind in the store, in some scopes or all.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn count(&self, kind: &Kind, scope: Option<&Scope>) -> Result<u64, ReadError> {
-        if let Some(scope) = scope {
+    pub fn count(&self, kind: &Kind, scope: &ScopeFilter) -> Result<u64, ReadError> {
+        if let Some(scope) = scope.only() {
             let key = keys::count(kind, scope);
             return match self.0.meta.get(key.as_slice())? {
                 Some(bytes) => Ok(codec::decode_number(&key, bytes.value())?),
                 None => Ok(0),
             };
         }
+        let is_asked = |of: &Scope| scope.takes(of) && (scope.is_with_retired() || !self.leaves_out(of));
         let counts = self.counts_under(&keys::counts_of(kind))?.into_iter();
-        Ok(counts.filter(|(_, scope, _)| !self.leaves_out(scope)).map(|(_, _, count)| count).sum())
+        Ok(counts.filter(|(_, of, _)| is_asked(of)).map(|(_, _, count)| count).sum())
     }
 
     /// The number of resources of each kind in each scope. Zero counts are left out.

@@ -6,7 +6,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use muster::kinds::{self, KINDS};
-use muster::model::{Cause, Event, Seq};
+use muster::model::{Cause, Event, ScopeFilter, Seq};
 use muster::store::{Snapshot, Store, StoreOptions};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -123,7 +123,7 @@ fn stored(snapshot: &Snapshot, kind: &kinds::KindSpec) -> BTreeMap<String, Value
     let mut found = BTreeMap::new();
     let mut after = None;
     loop {
-        let heads = snapshot.heads(&kind.kind(), None, after.as_ref(), 1_000).unwrap();
+        let heads = snapshot.heads(&kind.kind(), &ScopeFilter::Everywhere, after.as_ref(), 1_000).unwrap();
         let Some(last) = heads.last() else { return found };
         after = Some(last.id.clone());
         for head in heads {

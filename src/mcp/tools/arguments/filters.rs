@@ -3,6 +3,8 @@
 //! A filter's values are text, so a text such as `["web"]` may be meant as it stands or as the JSON text of a list. The text
 //! as it stands counts first: only when nothing has it, the list is taken, and the answer says which was used.
 
+mod accounts;
+
 use std::borrow::Cow;
 
 use rmcp::schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -15,7 +17,7 @@ use crate::kinds::{self, INSTANCE, KindSpec};
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
 use crate::model::text::shown;
-use crate::model::{Scope, Timestamp};
+use crate::model::{KnownAccounts, ScopeFilter, Timestamp};
 use crate::query::exposure::{self, AskedPorts};
 use crate::query::filter::special_value::{ABSENT, PRESENT};
 use crate::query::filter::{NAMES, VALUES, is_pair, is_tag};
@@ -50,12 +52,12 @@ impl JsonSchema for FilterArgument {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "array",
-            "description": "All filters must match. An object that maps names to values is accepted too.",
+            "description": "All filters must match. Or an object: names to values.",
             "items": {
                 "type": "object",
                 "required": ["Name", "Values"],
                 "properties": {
-                    "Name": {"type": "string", "description": "An AWS filter name, tag:KEY, tag-key, region or account."},
+                    "Name": {"type": "string", "description": "An AWS filter name, tag:KEY, tag-key, region, account or ou."},
                     "Values": {
                         "type": "array",
                         "items": {"type": "string"},
@@ -106,8 +108,8 @@ pub struct Settled {
     pub readings: Vec<String>,
     /// Whether something is left out.
     pub is_at_least: bool,
-    /// The scope that is asked about; everywhere when `None`.
-    pub scope: Option<Scope>,
+    /// The scopes that are asked about.
+    pub scope: ScopeFilter,
 }
 
 impl GivenFilters {
@@ -115,7 +117,12 @@ impl GivenFilters {
     ///
     /// # Errors
     /// When it has neither of the two spellings, or names a filter that `kind` does not have.
-    pub fn read(given: &FilterArgument, kind: &'static KindSpec, now: Timestamp) -> Result<Self, RequestError> {
+    pub fn read(
+        given: &FilterArgument,
+        kind: &'static KindSpec,
+        known: &KnownAccounts,
+        now: Timestamp,
+    ) -> Result<Self, RequestError> {
         let FilterArgument(given) = given;
         let mut named = match given {
             Value::Null => Vec::new(),
@@ -130,6 +137,7 @@ impl GivenFilters {
         };
         let mut readings = Vec::new();
         for filter in &mut named {
+            readings.extend(accounts::meant(filter, known)?);
             let Some(meant) = filter_name::meant(kind, &filter.name).filter(|meant| *meant != filter.name) else {
                 continue;
             };
@@ -160,7 +168,7 @@ impl GivenFilters {
     /// # Errors
     /// When it has neither of the two spellings, or names a filter that `kind` does not have.
     pub fn asked(given: &FilterArgument, kind: &'static KindSpec, core: &Core) -> Result<Self, RequestError> {
-        GivenFilters::read(given, kind, core.now()).map_err(|error| match error {
+        GivenFilters::read(given, kind, &core.aws.known_accounts(), core.now()).map_err(|error| match error {
             RequestError::Filter(FilterError::Unknown { kind: slug, name, nearest, known }) => {
                 let nearest = tag_called(core, kind, &name).or(nearest);
                 FilterError::Unknown { kind: slug, name, nearest, known }.into()
@@ -173,7 +181,7 @@ impl GivenFilters {
     ///
     /// # Errors
     /// When the filters cannot be used, or the store cannot be read.
-    pub fn settle(&self, core: &Core, scope: Option<&Scope>, point: Option<Point>) -> Result<Settled, RequestError> {
+    pub fn settle(&self, core: &Core, scope: &ScopeFilter, point: Option<Point>) -> Result<Settled, RequestError> {
         self.refuse_secrets(core)?;
         let mut readings = self.readings.clone();
         let (mut filters, mut lent) = (Vec::new(), Vec::new());
@@ -193,9 +201,9 @@ impl GivenFilters {
         let mut settled = Settled { filters, readings, is_at_least: false, scope };
         for filter in lent {
             let of = Filters::parse(&json!([filter]), holder(self.kind, "tag-key"), core.now())?;
-            settled.filters = self.lent(core, settled.scope.as_ref(), &of, point, settled.filters)?;
+            settled.filters = self.lent(core, &settled.scope, &of, point, settled.filters)?;
         }
-        let scope = settled.scope.as_ref();
+        let scope = &settled.scope;
         if settled.filters.need_documents() {
             if point.is_some() {
                 let what = "a filter that rows do not hold is known for the present only: leave out `as_of`";
@@ -239,7 +247,7 @@ impl GivenFilters {
     fn lent(
         &self,
         core: &Core,
-        scope: Option<&Scope>,
+        scope: &ScopeFilter,
         of: &Filters,
         point: Option<Point>,
         filters: Filters,
@@ -270,7 +278,7 @@ impl GivenFilters {
     fn choose(
         &self,
         core: &Core,
-        scope: Option<&Scope>,
+        scope: &ScopeFilter,
         point: Option<Point>,
         name: &str,
         value: &GivenValue,
@@ -392,7 +400,7 @@ impl GivenValue {
 /// The filter of the tag whose key is `name`, if resources have such a tag.
 #[must_use]
 pub fn tag_called(core: &Core, kind: &'static KindSpec, name: &str) -> Option<String> {
-    let keys = core.store.count_by(&holder(kind, "tag-key").kind(), None, &On::TagKey).ok()?;
+    let keys = core.store.count_by(&holder(kind, "tag-key").kind(), &ScopeFilter::Everywhere, &On::TagKey).ok()?;
     let folded = filter_name::folded(name);
     let key = if keys.contains_key(name) {
         Some(name)

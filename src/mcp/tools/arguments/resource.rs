@@ -10,8 +10,8 @@ use crate::kinds::{self, INSTANCE, KindSpec};
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
 use crate::mcp::uri::Address;
-use crate::model::Scope;
 use crate::model::text::shown;
+use crate::model::{Scope, ScopeFilter};
 
 /// One resource.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -77,24 +77,21 @@ impl ResourceArguments {
         lone.into_iter().chain(listed.collect::<Vec<_>>())
     }
 
-    /// The same, within the scope that `account` and `region` narrow to, which a qualified URI must agree with.
+    /// The same, within the scopes that `account`, `region` and `ou` narrow to, which a qualified URI must agree with.
     ///
     /// # Errors
-    /// As for [`ResourceArguments::resource`]; when the scope is not watched, or the URI names another one.
+    /// As for [`ResourceArguments::resource`]; when no such scope is watched, or the URI names another one.
     pub async fn within(
         &self,
         scope: &ScopeArguments,
         core: &Core,
-    ) -> Result<(&'static KindSpec, String, Option<Scope>), RequestError> {
+    ) -> Result<(&'static KindSpec, String, ScopeFilter), RequestError> {
         let (kind, id, named) = self.resource()?;
-        let asked = scope.scope(core, kind).await?;
-        if let (Some(named), Some(asked)) = (&named, &asked)
-            && named != asked
-        {
-            let is_account = named.region == asked.region;
-            let (name, found) = if is_account { ("account", &scope.account) } else { ("region", &scope.region) };
-            return Err(ArgumentError::form(name, AS_URI, found.as_deref()).into());
+        let asked = scope.scopes(core, kind).await?;
+        let Some(named) = named else { return Ok((kind, id, asked)) };
+        if !asked.takes(&named) {
+            return Err(scope.unlike(&named).into());
         }
-        Ok((kind, id, named.or(asked)))
+        Ok((kind, id, named.into()))
     }
 }

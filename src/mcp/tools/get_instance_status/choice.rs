@@ -11,7 +11,7 @@ use crate::mcp::error::RequestError;
 use crate::mcp::tools::arguments::filters::GivenFilters;
 use crate::mcp::tools::label::FreshnessLabel;
 use crate::mcp::tools::zero;
-use crate::model::{ResourceId, Scope, Seq};
+use crate::model::{ResourceId, Scope, ScopeFilter, Seq};
 use crate::query::Filters;
 use crate::query::selection::MatchingRows;
 use crate::store::{On, RowSelection};
@@ -49,11 +49,11 @@ impl ChosenInstances {
     pub(super) fn of(
         core: &Core,
         filters: &GivenFilters,
-        scope: Option<&Scope>,
+        scope: &ScopeFilter,
         most: usize,
     ) -> Result<Self, RequestError> {
         let settled = filters.settle(core, scope, None)?;
-        let scope = settled.scope.as_ref();
+        let scope = &settled.scope;
         let mut hints = zero::settle(core, INSTANCE, &settled.filters)?;
         // Freshness is read before the data: see `fresh`.
         let label = FreshnessLabel::of_all(core, &[INSTANCE, INSTANCE_STATUS], scope, None)?;
@@ -103,7 +103,7 @@ struct RankedInstances {
 
 impl RankedInstances {
     /// Out of the index; `None` where it does not hold both kinds as of one moment.
-    fn indexed(core: &Core, filters: &Filters, scope: Option<&Scope>) -> Result<Option<Self>, RequestError> {
+    fn indexed(core: &Core, filters: &Filters, scope: &ScopeFilter) -> Result<Option<Self>, RequestError> {
         let Some(found) = core.store.index().scan(&INSTANCE.kind(), scope, filters.matcher(), None, usize::MAX) else {
             return Ok(None);
         };
@@ -113,7 +113,7 @@ impl RankedInstances {
         }
         let [health, event] = facets();
         let selection = RowSelection { facets: vec![health, event], ..RowSelection::default() };
-        let is_asked = |of: &Scope| scope.is_none_or(|scope| scope == of);
+        let is_asked = |of: &Scope| scope.takes(of);
         let copied = core.store.index().copied(&INSTANCE_STATUS.kind(), found.seq, &selection, is_asked);
         let Some(statuses) = copied else { return Ok(None) };
         let mut ranked =
@@ -134,7 +134,7 @@ impl RankedInstances {
     }
 
     /// By the rows as they are stored.
-    fn stored(core: &Core, filters: &Filters, scope: Option<&Scope>) -> Result<Self, RequestError> {
+    fn stored(core: &Core, filters: &Filters, scope: &ScopeFilter) -> Result<Self, RequestError> {
         let kind = INSTANCE.kind();
         let selection = MatchingRows { kind: &kind, scope, filters, point: None, is_lent: false };
         let mut ids = Vec::new();

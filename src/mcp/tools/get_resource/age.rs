@@ -8,7 +8,7 @@ use crate::mcp::lookup::{FoundResource, Part};
 use crate::mcp::past::{RemovedResource, Then};
 use crate::mcp::tools::as_of::AsOf;
 use crate::mcp::unobserved::GapQuery;
-use crate::model::{Scope, Seq, Timestamp};
+use crate::model::{ScopeFilter, Seq, Timestamp};
 use crate::query::Point;
 
 /// The time that an answer is about.
@@ -26,11 +26,11 @@ pub(super) fn then(
     core: &Core,
     kind: &'static KindSpec,
     id: &str,
-    scope: Option<&Scope>,
+    scope: &ScopeFilter,
     point: Point,
 ) -> Result<(FoundResource, Age), RequestError> {
     let then = core.then(kind, id, scope, point)?;
-    let as_of = AsOf::new(core, &GapQuery::of(&[kind], Some(&then.id.scope())), point)?;
+    let as_of = AsOf::new(core, &GapQuery::of(&[kind], &then.id.scope().into()), point)?;
     Ok((known(kind, then, point.at, point.seq), Age::Then(as_of)))
 }
 
@@ -39,7 +39,7 @@ pub(super) fn last(
     core: &Core,
     kind: &'static KindSpec,
     id: &str,
-    scope: Option<&Scope>,
+    scope: &ScopeFilter,
 ) -> Result<Option<(FoundResource, Age)>, RequestError> {
     let Some(RemovedResource { last, removed_at, removed_seq }) = core.gone(kind, id, scope)? else { return Ok(None) };
     let as_of = last.current.evidence.oldest();

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::kinds::KINDS;
 use crate::mcp::error::RequestError;
-use crate::model::Kind;
 use crate::model::text::shown;
+use crate::model::{Kind, ScopeFilter};
 use crate::query::nearness::{NEAR, closest, near};
 use crate::store::Snapshot;
 
@@ -27,7 +27,7 @@ pub(super) fn hint(snapshot: &Snapshot, kinds: &[Kind], field: &str) -> Result<O
         if !kinds.is_empty() && !kinds.contains(&kind) {
             continue;
         }
-        for row in snapshot.rows(&kind, None, None, LOOKED_AT)? {
+        for row in snapshot.rows(&kind, &ScopeFilter::Everywhere, None, LOOKED_AT)? {
             let Some(current) = snapshot.current(&row.id)? else { continue };
             count += 1;
             names.extend(current.document.fields().iter().map(|(name, _)| name.clone().into_owned()));

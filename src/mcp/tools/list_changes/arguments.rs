@@ -8,6 +8,7 @@ use serde::de::{Deserializer, Error};
 
 use crate::mcp::tools::arguments::ArgumentError;
 use crate::mcp::tools::arguments::kind::KindArgument;
+use crate::mcp::tools::arguments::scope::ScopeArguments;
 use crate::query::changes::{CauseKind, ReadOrder};
 
 /// The default number of changes per page.
@@ -30,10 +31,8 @@ pub(super) struct Arguments {
     pub(super) id: Option<String>,
     /// Only this resource, by URI.
     pub(super) uri: Option<String>,
-    /// Only this AWS account.
-    pub(super) account: Option<String>,
-    /// Only in this region.
-    pub(super) region: Option<String>,
+    #[serde(flatten)]
+    pub(super) scope: ScopeArguments,
     /// Only this field and those below it, such as State.Name or Tags[Name].
     pub(super) field: Option<String>,
     /// event includes call; action: tools' calls.

@@ -27,11 +27,7 @@ impl ChangeQuery {
         text: &mut AnswerText,
     ) -> Result<Map<String, Value>, RequestError> {
         let (from, to) = self.window(core, snapshot, found)?;
-        let watch = GapQuery {
-            kinds: self.kinds.clone(),
-            account: self.question.account.clone(),
-            region: self.question.region.clone(),
-        };
+        let watch = GapQuery { kinds: self.kinds.clone(), scope: self.question.scope.clone() };
         let unobserved = core.unobserved(snapshot, &watch, from, to)?;
         let earliest = snapshot.earliest()?;
         let span = found.span();

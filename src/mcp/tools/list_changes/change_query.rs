@@ -1,5 +1,6 @@
 //! What a call of `list_changes` requests: filters, a range of the log, and how long to wait.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,11 +9,13 @@ use crate::kinds::{KINDS, KindSpec};
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
 use crate::mcp::fresh::part_of;
+use crate::mcp::places;
 use crate::mcp::tools::arguments::ArgumentError;
 use crate::mcp::tools::arguments::kind::KindArgument;
 use crate::mcp::tools::arguments::past::TIMES;
-use crate::mcp::tools::arguments::resource::{AS_URI, ResourceArguments};
-use crate::model::{AccountId, ActionId, Region, ResourceId, Scope, Seq, Timestamp};
+use crate::mcp::tools::arguments::resource::ResourceArguments;
+use crate::mcp::tools::arguments::scope::ScopeArguments;
+use crate::model::{ActionId, ResourceId, Scope, ScopeFilter, Seq, Timestamp};
 use crate::query::CursorError;
 use crate::query::changes::{ChangeFilter, ChangesError, LogCursor, LogRange, ReadOrder};
 use crate::query::moment::{self, AskedPoint};
@@ -90,21 +93,19 @@ impl ChangeQuery {
         // What changes in a part is a change of the resource.
         let parts: Vec<&'static KindSpec> = kinds.iter().filter_map(|kind| part_of(kind)).collect();
         kinds.extend(parts);
-        let account = arguments.account.as_deref().map(AccountId::new);
-        let region = arguments.region.as_deref().map(Region::new);
-        if let Some(scope) = &scope {
-            if let Some(account) = account.as_ref().filter(|account| **account != scope.account) {
-                return Err(ArgumentError::form("account", AS_URI, account.as_str()).into());
+        let is_other =
+            |named: &Scope| arguments.scope.region.as_deref().is_some_and(|region| region != named.region.as_str());
+        let scope = match scope {
+            Some(named) if is_other(&named) || !scopes(core, &arguments.scope)?.takes(&named) => {
+                return Err(arguments.scope.unlike(&named).into());
             }
-            if let Some(region) = region.as_ref().filter(|region| **region != scope.region) {
-                return Err(ArgumentError::form("region", AS_URI, region.as_str()).into());
-            }
-        }
+            Some(named) => named.into(),
+            None => scopes(core, &arguments.scope)?,
+        };
         let question = ChangeFilter {
             id,
             kinds: kinds.iter().map(|kind| kind.kind()).collect(),
-            account: scope.as_ref().map(|scope| scope.account.clone()).or(account),
-            region: scope.map(|scope| scope.region).or(region),
+            scope,
             field: arguments.field.as_deref().map(|field| field.trim().to_owned()),
             by: match arguments.cause {
                 Some(CauseArgument::Kind(by)) => Some(by),
@@ -119,7 +120,6 @@ impl ChangeQuery {
             let problem = "argument `summary` counts what is there: leave out `who` and `wait_seconds`, or `summary`";
             return Err(ArgumentError::said(problem).into());
         }
-        watched(core, &question)?;
         let subjects = subjects(core, &question, &kinds).await?;
         let snapshot = core.snapshot()?;
         let now = core.now();
@@ -251,24 +251,16 @@ fn after(snapshot: &Snapshot, text: &str) -> Result<Seq, RequestError> {
     }
 }
 
-/// Refuses an account or region that is not known, because an answer of no changes would look like a fact.
-fn watched(core: &Core, question: &ChangeFilter) -> Result<(), RequestError> {
-    let scopes = core.known_scopes(&core.snapshot()?)?;
-    let is_of = |scope: &Scope| {
-        question.account.as_ref().is_none_or(|account| *account == scope.account)
-            && question.region.as_ref().is_none_or(|region| *region == scope.region)
-    };
-    if scopes.is_empty() || scopes.iter().any(is_of) {
-        return Ok(());
+/// The scopes that arguments select, of all that are or were watched: their changes are in the log.
+///
+/// # Errors
+/// When they select none, because an answer of no changes would look like a fact.
+fn scopes(core: &Core, arguments: &ScopeArguments) -> Result<ScopeFilter, RequestError> {
+    if arguments.is_everywhere() {
+        return Ok(ScopeFilter::Everywhere);
     }
-    let known: Vec<String> = scopes.iter().map(ToString::to_string).collect();
-    let what = match (&question.region, &question.account) {
-        (Some(region), None) => format!("region {region}"),
-        (None, Some(account)) => format!("account {account}"),
-        (Some(region), Some(account)) => format!("region {region} of account {account}"),
-        (None, None) => return Ok(()),
-    };
-    Err(RequestError::unwatched(&what, &known))
+    let known: BTreeSet<Scope> = core.known_scopes(&core.snapshot()?)?.into_iter().collect();
+    arguments.among(&core.aws.known_accounts(), &known, &BTreeSet::new())
 }
 
 /// The one resource that was named, in every scope; `None` when none was named.
@@ -295,14 +287,13 @@ async fn subjects(
     }
     drop(snapshot);
     if let Some(kind) = kinds.first() {
-        drop(core.locate(kind, id, None).await?);
+        drop(core.locate(kind, id, &ScopeFilter::Everywhere).await?);
         return Ok(Some(ids));
     }
-    let progress = core.progress(KINDS, None);
+    let progress = core.progress(KINDS, &ScopeFilter::Everywhere);
     if !progress.is_complete() {
         return Err(RequestError::NotSeenYet { subject: format!("`{id}` was"), progress: progress.into() });
     }
-    let scopes: Vec<String> = scopes.iter().map(ToString::to_string).collect();
-    let (id, scopes) = (crate::model::text::shown(id, 80), scopes.join(", "));
+    let (id, scopes) = (crate::model::text::shown(id, 80), places::said(&scopes));
     Err(RequestError::NotFound { title: "resource", id, scopes, stale: None })
 }

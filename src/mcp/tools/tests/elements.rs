@@ -8,12 +8,12 @@ use super::past::{answered, changes, later};
 use crate::ingest::Lane;
 use crate::mcp::tests::World;
 use crate::mcp::tools::compare_resource;
-use crate::model::{Cause, Document, Map, Observation, ResourceId, Seen, Source, Value};
+use crate::model::{Cause, Document, Map, Observation, ResourceId, ScopeFilter, Seen, Source, Value};
 
 /// The first resource of a kind.
 fn first(world: &World, slug: &str) -> ResourceId {
     let kind = crate::kinds::by_slug(slug).unwrap().kind();
-    world.core.snapshot().unwrap().heads(&kind, None, None, 1).unwrap().remove(0).id
+    world.core.snapshot().unwrap().heads(&kind, &ScopeFilter::Everywhere, None, 1).unwrap().remove(0).id
 }
 
 /// Shows the resource with another value of a field, as a sweep would.

@@ -16,7 +16,8 @@ use crate::mcp::tools::{compare_resource, count_inventory, get_resource, list_ch
 use crate::model::event::Overlay;
 use crate::model::fixtures::scope;
 use crate::model::{
-    ApiCall, Cause, Document, Event, Evidence, Group, Map, Observation, ResourceId, Seen, Seq, Source, Timestamp,
+    ApiCall, Cause, Document, Event, Evidence, Group, Map, Observation, ResourceId, ScopeFilter, Seen, Seq, Source,
+    Timestamp,
 };
 use crate::query::changes::{ChangeFilter, LogCursor, LogRange};
 use crate::simulator;
@@ -470,7 +471,7 @@ async fn a_removed_resource_keeps_its_last_body_and_its_timeline() {
     let world = World::small().await;
     let client = world.client(false).await;
     let vpc = crate::kinds::by_slug("vpc").unwrap();
-    let known = world.core.snapshot().unwrap().heads(&vpc.kind(), None, None, 1).unwrap().remove(0);
+    let known = world.core.snapshot().unwrap().heads(&vpc.kind(), &ScopeFilter::Everywhere, None, 1).unwrap().remove(0);
     let id = known.id.clone();
     let there = later(&world).await;
     let gone = Observation { source: Source::Sweep, at: world.core.now(), id: id.clone(), seen: Seen::Absent };

@@ -13,7 +13,7 @@ use crate::ingest::Lane;
 use crate::kinds::KINDS;
 use crate::mcp::client::McpClient;
 use crate::model::text::hostile;
-use crate::model::{Cause, Document, Map, Observation, ResourceId, Seen, Source, Value as Field};
+use crate::model::{Cause, Document, Map, Observation, ResourceId, ScopeFilter, Seen, Source, Value as Field};
 
 /// Pieces of hostile texts.
 const PIECES: [&str; 26] = [
@@ -96,7 +96,7 @@ fn tags(next: &mut dyn FnMut() -> String) -> Field {
 async fn deface(world: &World, next: &mut dyn FnMut() -> String) -> Vec<ResourceId> {
     let mut defaced = Vec::new();
     for kind in KINDS {
-        for head in world.core.snapshot().unwrap().heads(&kind.kind(), None, None, 3).unwrap() {
+        for head in world.core.snapshot().unwrap().heads(&kind.kind(), &ScopeFilter::Everywhere, None, 3).unwrap() {
             let current = world.core.snapshot().unwrap().current(&head.id).unwrap().unwrap();
             let mut fields = written(current.document.fields(), next);
             if kind.status_of.is_none() {

@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::model::ScopeFilter;
 use crate::model::fixtures::{json_document, scope};
 use crate::query::estate::{resource, store};
 
@@ -45,7 +46,7 @@ fn estate() -> (tempfile::TempDir, crate::store::Writer, Store) {
 
 fn verdicts(store: &Store, unsure: Unsure<'_>) -> Vec<(String, ReachVerdict)> {
     let mut reaches = Reaches::new(store, unsure);
-    let mut found: Vec<(String, ReachVerdict)> = each_public(store, None)
+    let mut found: Vec<(String, ReachVerdict)> = each_public(store, &ScopeFilter::Everywhere)
         .unwrap()
         .into_iter()
         .map(|((scope, instance), interfaces)| {

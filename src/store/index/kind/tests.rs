@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::ordered::OrderedPage;
 use super::*;
+use crate::model::ScopeFilter;
 use crate::model::fixtures::{kind, scope_in};
 use crate::store::ValuePattern;
 
@@ -108,13 +109,13 @@ fn questions_asked_again_find_what_the_rows_say_however_they_changed() {
                 plain.insert(id, row);
             }
         }
-        let everywhere = WantedScopes { scope: None, retired: &retired };
+        let everywhere = WantedScopes { filter: &ScopeFilter::Everywhere, retired: &retired };
         let place = index.note_place(&everywhere, &matchers[1], None);
         kept += index.rows.blocks().iter().filter(|block| block.noted(place).is_some()).count();
         // Few questions, whose notes stay from round to round, and now and then more than there are notes of.
         let all = round % 10 == 0;
         for scope in [None, Some(scope_in("a")).filter(|_| all)] {
-            let scopes = WantedScopes { scope: scope.as_ref(), retired: &retired };
+            let scopes = WantedScopes { filter: &scope.clone().into(), retired: &retired };
             for (nth, matcher) in matchers.iter().enumerate().filter(|(nth, _)| all || *nth % 2 == 1) {
                 let wanted = plain
                     .iter()

@@ -10,7 +10,12 @@ use crate::mcp::tools::search_inventory;
 /// The filters of a call of `search_inventory`.
 fn given(call: JsonObject, kind: &'static KindSpec) -> Result<GivenFilters, RequestError> {
     let mut clean = search_inventory::SPEC.clean(call)?;
-    GivenFilters::read(&FilterArgument(clean.remove("filters").unwrap_or_default()), kind, Timestamp::default())
+    GivenFilters::read(
+        &FilterArgument(clean.remove("filters").unwrap_or_default()),
+        kind,
+        &crate::model::KnownAccounts::default(),
+        Timestamp::default(),
+    )
 }
 
 /// What a call with these filters asks for, as name and values.

@@ -1,0 +1,98 @@
+//! Accounts in filters by their names and organizational units.
+
+use std::collections::BTreeSet;
+
+use super::{GivenFilter, GivenValue, SHOWN};
+use crate::mcp::error::RequestError;
+use crate::mcp::tools::arguments::ArgumentError;
+use crate::model::text::shown;
+use crate::model::{AccountId, KnownAccounts};
+use crate::query::filter_name::folded;
+use crate::query::nearness::instead;
+use crate::store::ValuePattern;
+
+/// The filter that names accounts.
+const ACCOUNT: &str = "account";
+/// The filter that names what is above them.
+const OU: &str = "ou";
+
+/// Puts numbers in the place of the names of accounts, and of organizational units. Gives a sentence about each that it read so.
+///
+/// # Errors
+/// When no account is below a unit, because an answer of zero matches would look like a fact.
+pub(super) fn meant(filter: &mut GivenFilter, known: &KnownAccounts) -> Result<Vec<String>, RequestError> {
+    let name = folded(&filter.name);
+    if name != ACCOUNT && name != OU {
+        return Ok(Vec::new());
+    }
+    let (mut values, mut readings) = (Vec::new(), Vec::new());
+    for value in &filter.values {
+        let text = value.text();
+        let found: BTreeSet<&AccountId> =
+            if name == OU { known.below(text).collect() } else { named(text, known).collect() };
+        if found.is_empty() && name == OU {
+            let units: BTreeSet<&str> = known.each().filter_map(|(_, facts)| facts.ou.as_deref()).collect();
+            let instead = instead(&[text.to_owned()], units.iter().copied());
+            let problem =
+                format!("no watched account is below the organizational unit {}; {instead}", shown(text, SHOWN));
+            return Err(ArgumentError::said(&problem).into());
+        }
+        if found.is_empty() {
+            values.push(value.clone());
+            continue;
+        }
+        let accounts = if found.len() == 1 { "1 account".to_owned() } else { format!("{} accounts", found.len()) };
+        readings.push(format!("filter `{name}`: {} means {accounts}", shown(text, SHOWN)));
+        values.extend(found.into_iter().map(|account| GivenValue::Text(account.to_string())));
+    }
+    ACCOUNT.clone_into(&mut filter.name);
+    filter.values = values;
+    Ok(readings)
+}
+
+/// The accounts of a name, in which `*` and `?` are wildcards. A number is no name.
+fn named<'a>(text: &'a str, known: &'a KnownAccounts) -> impl Iterator<Item = &'a AccountId> {
+    let pattern = ValuePattern::new(text);
+    let is_named = move |name: &str| name.eq_ignore_ascii_case(text) || (text.len() > 1 && pattern.matches(name));
+    let found = known.each().filter(move |(_, facts)| facts.name.as_deref().is_some_and(&is_named));
+    found.map(|(account, _)| account)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::KnownAccount;
+
+    fn read(name: &str, value: &str) -> Result<(Vec<String>, String), RequestError> {
+        let account = |number: &str, name: &str, ou: &str| {
+            (AccountId::new(number), KnownAccount { name: Some(name.into()), ou: Some(ou.into()) })
+        };
+        let known = KnownAccounts::new([
+            account("111111111111", "prod", "/Workloads/Production"),
+            account("222222222222", "dev-a", "/Workloads/Development"),
+            account("333333333333", "dev-b", "/Workloads/Development"),
+        ]);
+        let mut filter = GivenFilter { name: name.to_owned(), values: vec![GivenValue::Text(value.to_owned())] };
+        let readings = meant(&mut filter, &known)?;
+        assert!(filter.name == ACCOUNT || readings.is_empty());
+        Ok((filter.values.iter().map(|value| value.text().to_owned()).collect(), readings.join("; ")))
+    }
+
+    #[test]
+    fn names_and_units_stand_for_numbers() {
+        let (values, reading) = read("Account", "dev-*").unwrap();
+        assert_eq!(values, ["222222222222", "333333333333"]);
+        assert_eq!(reading, "filter `account`: dev-* means 2 accounts");
+        assert_eq!(read("account", "PROD").unwrap().0, ["111111111111"]);
+        assert_eq!(read("ou", "/Workloads/Development").unwrap().0, ["222222222222", "333333333333"]);
+        for (name, value) in [("account", "111111111111"), ("account", "1*"), ("region", "prod")] {
+            assert_eq!(read(name, value).unwrap(), (vec![value.to_owned()], String::new()));
+        }
+    }
+
+    #[test]
+    fn a_unit_above_no_account_is_refused() {
+        let error = read("ou", "/Workload").unwrap_err().to_string();
+        assert!(error.contains("no watched account is below") && error.contains("/Workloads/"), "{error}");
+    }
+}
