@@ -5,7 +5,7 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::io;
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -14,6 +14,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::spawn_blocking;
 
+use super::stop_order::{StopOrder, StopSender};
 use crate::aws::AccountPlan;
 use crate::connection::flag_set::FlagSet;
 
@@ -56,6 +57,9 @@ pub struct ReloadRequests {
     asked: mpsc::Receiver<oneshot::Sender<Result<Value, String>>>,
     hangup: Option<Signal>,
     source: Option<FileSource>,
+    orders: StopSender,
+    /// Whether the server writes to a terminal.
+    has_terminal: bool,
 }
 
 impl ReloadSender {
@@ -78,14 +82,16 @@ impl ReloadSender {
 }
 
 impl ReloadRequests {
-    /// Takes SIGHUP over, where there is a file; without one it ends the process, as ever.
+    /// Takes SIGHUP over, where there is a file; without one it ends the process, as ever. The signal comes as well when the terminal
+    /// of a server closes, which then ends by an order.
     ///
     /// # Errors
     /// When the system refuses a handler.
-    pub fn take(source: Option<FileSource>) -> io::Result<(Self, ReloadSender)> {
+    pub fn take(source: Option<FileSource>, orders: StopSender) -> io::Result<(Self, ReloadSender)> {
         let hangup = source.as_ref().map(|_| signal(SignalKind::hangup())).transpose()?;
         let (sender, asked) = mpsc::channel(1);
-        Ok((ReloadRequests { asked, hangup, source }, ReloadSender(sender)))
+        let has_terminal = io::stderr().is_terminal();
+        Ok((ReloadRequests { asked, hangup, source, orders, has_terminal }, ReloadSender(sender)))
     }
 
     /// Answers the requests, and passes on the accounts of a file that was read again.
@@ -101,6 +107,10 @@ impl ReloadRequests {
                 Some(asker) = self.asked.recv() => Some(asker),
                 () = hangup => None,
             };
+            if asker.is_none() && self.has_terminal && !io::stderr().is_terminal() {
+                self.orders.order(StopOrder::Signal("SIGHUP"));
+                continue;
+            }
             let outcome = self.reload(accounts).await;
             match &outcome {
                 Ok(report) => tracing::info!(%report, "the configuration file was read again"),
@@ -131,7 +141,8 @@ impl ReloadRequests {
         let mut report = changes(&accounts.borrow(), &now.accounts);
         let differing = now.settings.differing(&contents.settings);
         let gone = contents.settings.differing(&now.settings);
-        let mut restart: Vec<String> = differing.into_iter().chain(gone).map(|one| one.flag).collect();
+        let key = |flag: &str| flag.trim_start_matches("--").replace('-', "_");
+        let mut restart: Vec<String> = differing.iter().chain(&gone).map(|one| key(&one.flag)).collect();
         restart.sort();
         restart.dedup();
         if let Value::Object(report) = &mut report {
@@ -196,7 +207,7 @@ mod tests {
         let held = Arc::clone(&file);
         let source =
             FileSource { path: "/m.toml".into(), contents: began.clone(), read: Arc::new(move || held.lock().clone()) };
-        let (requests, sender) = ReloadRequests::take(Some(source)).unwrap();
+        let (requests, sender) = ReloadRequests::take(Some(source), StopSender::unheard()).unwrap();
         let (accounts, watched) = watch::channel(began.accounts.clone());
         let asked = async {
             let now = [plan("b", "us-east-1"), plan("c", "eu-west-1")];
@@ -204,7 +215,7 @@ mod tests {
             let report = sender.ask().await.unwrap();
             let expected = json!({
                 "added": ["profile c"], "removed": ["profile a"], "changed": ["profile b"], "unchanged": 0, "file": "/m.toml",
-                "restart": ["--aws-share", "--events", "--list"],
+                "restart": ["aws_share", "events", "list"],
             });
             assert_eq!(report, expected);
             assert_eq!(*watched.borrow(), now);
@@ -222,7 +233,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_server_without_a_file_says_so() {
-        let (requests, sender) = ReloadRequests::take(None).unwrap();
+        let (requests, sender) = ReloadRequests::take(None, StopSender::unheard()).unwrap();
         let accounts = watch::Sender::new(Vec::new());
         let error = tokio::select! {
             never = requests.answer(&accounts) => match never {},

@@ -163,7 +163,7 @@ pub async fn run(
 ) -> Result<ServerEnd, ServerError> {
     open_files::raise();
     let (orders, sender) = StopOrders::take().map_err(ServerError::Signals)?;
-    let (requests, reloads) = ReloadRequests::take(source).map_err(ServerError::Signals)?;
+    let (requests, reloads) = ReloadRequests::take(source, sender.clone()).map_err(ServerError::Signals)?;
     // On the heap: loading the SDK is a large future.
     let config = &Box::pin(keys::placed(config)).await;
     data_dir::prepare(&config.data_dir)?;

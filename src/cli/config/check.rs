@@ -1,5 +1,6 @@
 //! `muster config check`.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -9,9 +10,11 @@ use super::super::file_settings::ReadFile;
 use super::super::output::Output;
 use super::super::server_flags::ServerFlags;
 use super::super::table::{Medium, Table};
+use crate::aws::profiles::known::known_profiles;
 use crate::aws::{AccountPlan, Regions};
 use crate::config::{Config, Environment, FileSetting, SettingValue};
 use crate::model::text::shown;
+use crate::telemetry;
 
 /// The longest value that is shown.
 const SHOWN: usize = 300;
@@ -35,6 +38,16 @@ impl CheckedFile {
     pub(super) fn run(self, environment: &Environment) -> anyhow::Result<()> {
         let config = ServerFlags::of_file(self.file.clone()).config(environment)?;
         let read = ReadFile::<ServerFlags>::whole(&self.file, environment)?;
+        let unknown = unknown_profiles(&config);
+        if !unknown.is_empty() {
+            telemetry::say(&shown(
+                &format!(
+                    "muster: AWS's configuration files have no profile {}: these accounts fail until they have it",
+                    unknown.join(", ")
+                ),
+                SHOWN,
+            ));
+        }
         let mut output = Output::stdout();
         if self.json {
             return Ok(output.line(&format!("{:#}", answer(&config, &read.file.settings)))?);
@@ -59,6 +72,14 @@ impl CheckedFile {
         }
         Ok(())
     }
+}
+
+/// The profiles that AWS's configuration files do not have.
+fn unknown_profiles(config: &Config) -> Vec<&str> {
+    let known: BTreeSet<String> = known_profiles().into_iter().map(|profile| profile.name).collect();
+    let named = config.accounts.iter().filter_map(|plan| plan.credentials.profile.as_deref());
+    let named: BTreeSet<&str> = named.filter(|name| !known.contains(*name)).collect();
+    named.into_iter().collect()
 }
 
 fn cells(plan: &AccountPlan) -> Vec<String> {
