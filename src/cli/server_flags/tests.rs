@@ -152,6 +152,17 @@ account = "1234-5678-9012"
 }
 
 #[test]
+fn all_regions_of_another_partition_are_asked_for_there() {
+    let text = |partition: &str| {
+        format!("[[accounts]]\nrole_arn = \"arn:{partition}:iam::111122223333:role/muster\"\nregions = \"all\"\n")
+    };
+    let of = |partition: &str| of_file(&text(partition), "").unwrap().accounts[0].regions.clone();
+    assert_eq!(of("aws-cn"), Regions::All { home: Some(Region::new("cn-north-1")) });
+    assert_eq!(of("aws-us-gov"), Regions::All { home: Some(Region::new("us-gov-west-1")) });
+    assert_eq!(of("aws"), Regions::All { home: None });
+}
+
+#[test]
 fn what_is_wrong_with_a_file_is_said_at_once_with_its_place() {
     let told = faults(
         "list = \"some\"\n\nretain_ag = \"7d\"\naws_share = 2\naws_secret_access_key = \"x\"\nprices = \"\"\n[relaxed]\n",

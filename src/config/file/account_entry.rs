@@ -64,16 +64,17 @@ pub const ACCOUNT_KEYS: [AccountKey; 10] = [
     key("aws_share", KeyForm::Share, "The share of AWS's request limits to use in this account, from 0.01 to 1"),
 ];
 
-/// The partitions of AWS, with the beginning of the names of their regions; that of AWS's own regions comes last.
-const PARTITIONS: [(&str, &str); 8] = [
-    ("aws-cn", "cn-"),
-    ("aws-us-gov", "us-gov-"),
-    ("aws-iso", "us-iso-"),
-    ("aws-iso-b", "us-isob-"),
-    ("aws-iso-e", "eu-isoe-"),
-    ("aws-iso-f", "us-isof-"),
-    ("aws-eusc", "eusc-"),
-    ("aws", ""),
+/// The partitions of AWS, with the beginning of the names of their regions, and the region that is asked for all of them. That of
+/// AWS's own regions comes last; there another region may be the one to ask.
+const PARTITIONS: [(&str, &str, Option<&str>); 8] = [
+    ("aws-cn", "cn-", Some("cn-north-1")),
+    ("aws-us-gov", "us-gov-", Some("us-gov-west-1")),
+    ("aws-iso", "us-iso-", Some("us-iso-east-1")),
+    ("aws-iso-b", "us-isob-", Some("us-isob-east-1")),
+    ("aws-iso-e", "eu-isoe-", Some("eu-isoe-west-1")),
+    ("aws-iso-f", "us-isof-", Some("us-isof-south-1")),
+    ("aws-eusc", "eusc-", Some("eusc-de-east-1")),
+    ("aws", "", None),
 ];
 
 /// What is read of `accounts`.
@@ -153,6 +154,7 @@ impl AccountList<'_, '_> {
             self.fault(span, "account", &format!("role_arn is a role of account {of_role}, not of {account}"));
         }
         self.partition(&credentials, &regions, table, span);
+        let regions = with_home(regions, &credentials);
         Some(AccountPlan {
             account: of_role.or(given.map(|(account, _)| account)),
             name: name.map(|(name, _)| name),
@@ -295,7 +297,8 @@ impl AccountList<'_, '_> {
     fn partition(&mut self, credentials: &CredentialPlan, regions: &Regions, table: &DeTable<'_>, span: &Range<usize>) {
         let (Some(role), Regions::Named(regions)) = (credentials.roles.last(), regions) else { return };
         let partition = role.arn.split(':').nth(1).unwrap_or_default();
-        let of = |region: &str| PARTITIONS.iter().find(|(_, begin)| region.starts_with(begin)).map(|(name, _)| *name);
+        let of =
+            |region: &str| PARTITIONS.iter().find(|(_, begin, _)| region.starts_with(begin)).map(|(name, ..)| *name);
         let other = regions.iter().find(|region| of(region.as_str()).is_some_and(|of| of != partition));
         if let Some(other) = other.filter(|_| !self.has_endpoint) {
             let span = entry(table, "regions").map_or_else(|| span.clone(), |regions| regions.span);
@@ -324,10 +327,20 @@ impl AccountList<'_, '_> {
     }
 }
 
+/// All regions of the partition where the last role is, which a region of that partition lists.
+fn with_home(regions: Regions, credentials: &CredentialPlan) -> Regions {
+    let partition = credentials.roles.last().and_then(|role| role.arn.split(':').nth(1));
+    let home = PARTITIONS.iter().find(|(name, ..)| Some(*name) == partition).and_then(|(.., home)| *home);
+    match regions {
+        Regions::All { home: None } => Regions::All { home: home.map(Region::new) },
+        regions => regions,
+    }
+}
+
 fn is_role(arn: &str) -> bool {
     let parts: Vec<&str> = arn.splitn(6, ':').collect();
     let [arn, partition, "iam", "", account, resource] = parts.as_slice() else { return false };
-    let is_known = PARTITIONS.iter().any(|(name, _)| name == partition);
+    let is_known = PARTITIONS.iter().any(|(name, ..)| name == partition);
     let role = resource.strip_prefix("role/").is_some_and(|path| {
         !path.is_empty() && !path.ends_with('/') && path.bytes().all(|byte| is_plain(byte) || byte == b'/')
     });
