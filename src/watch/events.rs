@@ -23,6 +23,7 @@ use futures::{FutureExt, StreamExt};
 
 use self::carrier::{Carried, Carrier};
 use super::member::MemberBook;
+use super::refresh::Dispatcher;
 use crate::aws::Aws;
 use crate::aws::queue::Queue;
 use crate::freshness::{EventCount, Signal};
@@ -35,18 +36,20 @@ pub(super) use self::carrier::Unreadable;
 /// How many batches a receiver may have between receive and delete while the writer is busy.
 const UNDER_WAY: usize = 8;
 
-/// Receives from a queue until the writer stops. Several receivers may share a queue. With `members`, the queue is shared by several
-/// accounts, and these are the watched ones.
-pub(super) async fn run(
-    aws: Aws,
-    queue: Arc<Queue>,
-    ingest: IngestHandle,
-    unreadable: Unreadable,
-    members: Option<MemberBook>,
-) {
+/// Whom the events of a queue reach.
+#[derive(Clone)]
+pub(super) struct Reach {
+    /// The watched accounts, where several share the queue.
+    pub(super) members: Option<MemberBook>,
+    /// Wakes the scopes in which something happened.
+    pub(super) dispatcher: Dispatcher,
+}
+
+/// Receives from a queue until the writer stops. Several receivers may share a queue.
+pub(super) async fn run(aws: Aws, queue: Arc<Queue>, ingest: IngestHandle, unreadable: Unreadable, reach: Reach) {
     let clock = aws.clock();
-    let mut listener = QueueListener::new(aws, Arc::clone(&queue), members.is_some());
-    let carrier = Arc::new(Carrier { mailbox: listener.mailbox(), queue, ingest, clock, unreadable, members });
+    let mut listener = QueueListener::new(aws, Arc::clone(&queue), reach.members.is_some());
+    let carrier = Arc::new(Carrier { mailbox: listener.mailbox(), queue, ingest, clock, unreadable, reach });
     let mut under_way = FuturesUnordered::new();
     let mut failing: Option<Timestamp> = None;
     loop {
