@@ -14,6 +14,7 @@
 //! doctor` shows it, and is deleted from the queue once that is durable. Otherwise it would be delivered until it expires.
 
 mod carrier;
+mod reach;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -22,8 +23,6 @@ use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 
 use self::carrier::{Carried, Carrier};
-use super::member::MemberBook;
-use super::refresh::Dispatcher;
 use crate::aws::Aws;
 use crate::aws::queue::Queue;
 use crate::freshness::{EventCount, Signal};
@@ -32,18 +31,10 @@ use crate::model::Timestamp;
 use crate::source::events::QueueListener;
 
 pub(super) use self::carrier::Unreadable;
+pub(super) use self::reach::Reach;
 
 /// How many batches a receiver may have between receive and delete while the writer is busy.
 const UNDER_WAY: usize = 8;
-
-/// Whom the events of a queue reach.
-#[derive(Clone)]
-pub(super) struct Reach {
-    /// The watched accounts, where several share the queue.
-    pub(super) members: Option<MemberBook>,
-    /// Wakes the scopes in which something happened.
-    pub(super) dispatcher: Dispatcher,
-}
 
 /// Receives from a queue until the writer stops. Several receivers may share a queue.
 pub(super) async fn run(aws: Aws, queue: Arc<Queue>, ingest: IngestHandle, unreadable: Unreadable, reach: Reach) {

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::sweeps::KindSweeps;
 use crate::ingest::IngestHandle;
+use crate::kinds::KindSpec;
 use crate::model::{Scope, Timestamp};
 
 /// Returns when something in a scope was last recorded as changed; `None` if nothing ever was, or it cannot be read.
@@ -57,36 +57,42 @@ impl QuietScope {
         QuietScope { rule, is_quiet: false, not_before: Timestamp::EPOCH }
     }
 
-    /// Judges the scope after all its sweeps ended, and paces them.
+    /// Whether it is quiet, as last judged.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.is_quiet
+    }
+
+    /// How often a kind is swept whose usual interval this is.
+    pub(super) fn interval(&self, usual: Duration) -> Duration {
+        if self.is_quiet { self.rule.interval.max(usual) } else { usual }
+    }
+
+    /// Judges the scope after all its sweeps ended. Returns whether that changes how often it is swept.
     pub(super) async fn judge(
         &mut self,
         scope: &Scope,
-        kinds: &[Box<KindSweeps>],
+        kinds: &[&'static KindSpec],
         ingest: &IngestHandle,
         now: Timestamp,
-    ) {
+    ) -> bool {
         let is_quiet = self.is_now(scope, kinds, ingest, now).await;
-        if std::mem::replace(&mut self.is_quiet, is_quiet) == is_quiet {
-            return;
+        let has_changed = std::mem::replace(&mut self.is_quiet, is_quiet) != is_quiet;
+        if has_changed {
+            tracing::info!(%scope, is_quiet, "the pace of sweeps changes");
         }
-        tracing::info!(%scope, is_quiet, "the pace of sweeps changes");
-        for kind in kinds {
-            let interval = if is_quiet { self.rule.interval.max(kind.usual) } else { kind.usual };
-            kind.pace(interval, ingest);
-        }
+        has_changed
     }
 
     async fn is_now(
         &mut self,
         scope: &Scope,
-        kinds: &[Box<KindSweeps>],
+        kinds: &[&'static KindSpec],
         ingest: &IngestHandle,
         now: Timestamp,
     ) -> bool {
         let freshness = ingest.freshness();
         let mut counts = Vec::with_capacity(kinds.len());
-        for kind in kinds {
-            let spec = kind.sweeping.plan().spec;
+        for spec in kinds {
             let Some(state) = freshness.of(scope, &spec.kind()) else { return false };
             let is_settled = state.swept_now && state.trouble.is_none() && state.missing == 0;
             if !is_settled || state.unreadable.count() > 0 {
@@ -101,15 +107,6 @@ impl QuietScope {
         let Ok(Some(changed)) = tokio::task::spawn_blocking(move || last_change(&of)).await else { return false };
         self.not_before = changed + self.rule.after;
         now >= self.not_before
-    }
-
-    /// Has a quiet scope swept at once.
-    pub(super) fn woken(&self, kinds: &[Box<KindSweeps>]) {
-        if self.is_quiet {
-            for kind in kinds.iter().filter(|kind| !kind.sweeping.plan().trigger.is_requested()) {
-                kind.sweeping.plan().trigger.request();
-            }
-        }
     }
 }
 

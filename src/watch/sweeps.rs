@@ -23,6 +23,7 @@ use super::tasks::AFTER_PANIC;
 use super::turns::{Manner, SweepTurns};
 use crate::freshness::{Freshness, Signal};
 use crate::ingest::IngestHandle;
+use crate::kinds::KindSpec;
 use crate::model::{ErrorClass, Kind, Scope, SharedClock, SweepMessage, SweepStep, Trouble};
 use crate::source::poll::trigger::SweepTrigger;
 use crate::source::poll::{Gate, Sweeping, Wakes};
@@ -116,16 +117,24 @@ impl ScopeSweeps {
                     for kind in &mut idle {
                         kind.waits_for.retain(|other| *other != ended);
                     }
-                    if running.is_empty() && let Some(quiet) = &mut quiet {
-                        quiet.judge(&scope, &idle, &ingest, clock.now()).await;
+                    if running.is_empty()
+                        && let Some(quiet) = &mut quiet
+                    {
+                        let specs: Vec<&'static KindSpec> = idle.iter().map(|kind| kind.sweeping.plan().spec).collect();
+                        if quiet.judge(&scope, &specs, &ingest, clock.now()).await {
+                            for kind in &idle {
+                                kind.pace(quiet.interval(kind.usual), &ingest);
+                            }
+                        }
                     }
                 }
                 () = due => {}
-                () = wake.notified() => {
-                    if let Some(quiet) = &mut quiet {
-                        quiet.woken(&idle);
+                // Something was asked for or happened here: what rests for long is swept at once.
+                () = wake.notified() => if quiet.as_ref().is_some_and(QuietScope::is_quiet) {
+                    for kind in idle.iter().filter(|kind| !kind.sweeping.plan().trigger.is_requested()) {
+                        kind.sweeping.plan().trigger.request();
                     }
-                }
+                },
                 has_changed = turn_order.changed() => if has_changed.is_err() { return },
                 called = calls.changed() => {
                     if called.is_err() {

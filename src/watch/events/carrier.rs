@@ -8,7 +8,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::sleep;
 
-use super::Reach;
+use super::reach::Reach;
 use crate::aws::queue::Queue;
 use crate::freshness::{EventCount, Signal};
 use crate::ingest::{IngestError, IngestHandle, NotifyResult};
