@@ -17,6 +17,9 @@ pub(super) fn unit(server: &ServerEntry, mark: &str) -> String {
         .iter()
         .map(|(name, value)| format!("Environment={}", quoted(&format!("{name}={value}"), false)))
         .collect();
+    // Without a file there is nothing to read again, and SIGHUP ends the server.
+    let has_file = server.arguments().iter().any(|word| word == "--config");
+    let reload = if has_file { "ExecReload=/bin/kill -HUP $MAINPID\n" } else { "" };
     format!(
         "# {mark}; `muster service uninstall` removes it.\n\
          [Unit]\n\
@@ -28,7 +31,7 @@ pub(super) fn unit(server: &ServerEntry, mark: &str) -> String {
          Type=notify\n\
          NotifyAccess=main\n\
          ExecStart={}\n\
-         {}\n\
+         {reload}{}\n\
          WatchdogSec={WATCHDOG_SECONDS}\n\
          Restart=on-failure\n\
          RestartPreventExitStatus={TAKEN}\n\
