@@ -2,6 +2,7 @@
 //!
 //! - [`serve`] runs the one server of a data directory: its [`listener`] accepts clients while its [`engine`] keeps the store up
 //!   to date.
+//! - [`reload`] reads its configuration file again.
 //! - [`front`] is what MCP clients start; it attaches to that server.
 //! - [`client`] asks for commands: the server, or the store where no server runs ([`offline`]).
 //! - [`admin`] carries out admin requests: exports, figures, backups.
@@ -24,6 +25,7 @@ pub mod offline;
 mod open_files;
 mod redaction;
 mod references;
+pub mod reload;
 pub mod serve;
 pub mod server_process;
 mod service_manager;

@@ -26,6 +26,7 @@ mod bytes;
 mod change_row;
 mod changes;
 mod client_config;
+mod config;
 mod count;
 #[cfg(feature = "simulator")]
 mod demo;
@@ -46,6 +47,7 @@ mod prices;
 mod process_report;
 mod query;
 mod related;
+mod reload;
 mod restart;
 mod runtime;
 mod search;
@@ -70,7 +72,7 @@ mod write_flags;
 use arguments::OperandError;
 use backup::{Backup, BackupPathError};
 use changes::Changes;
-use client_config::{KnownClient, ServerEntry};
+use config::ConfigCommand;
 use count::Count;
 #[cfg(feature = "simulator")]
 use demo::Demo;
@@ -88,6 +90,7 @@ use policy::{PolicyCommand, PolicyIamError};
 use prices::Prices;
 use query::{QueryError, SqlQuery};
 use related::Related;
+use reload::Reload;
 use restart::{FlagsError, Restart};
 use runtime::{FlushOnExit, finish, parallel, single};
 use search::Search;
@@ -166,6 +169,12 @@ enum Command {
                            clients"
     )]
     Restart(Restart),
+    /// Have the server read its configuration file again, while clients stay connected
+    #[command(
+        after_long_help = "Exit codes: 0 the file was read; 1 no server runs, or the file cannot be used, and nothing has changed; 2 a \
+                           flag cannot be used. What can change: muster help configuration"
+    )]
+    Reload(Reload),
     /// Have systemd or launchd run the server from login on
     #[command(subcommand, after_long_help = "Services, and what else runs a server: muster help clients")]
     Service(Service),
@@ -202,17 +211,11 @@ enum Command {
     /// Simulate an AWS account on loopback; the first line printed is its endpoint and region
     #[command(after_long_help = "Control paths and keys of a scenario: muster help simulator")]
     Simulate(Box<Simulate>),
-    /// Print the block that makes an MCP client start Muster
-    #[command(after_long_help = "The blocks of each client: muster help clients")]
-    Config {
-        #[command(flatten)]
-        connection: ServerFlags,
-        #[command(flatten)]
-        idle_exit: IdleExit,
-        /// The client that the block is for
-        #[arg(long, value_enum)]
-        client: KnownClient,
-    },
+    /// Print the block that makes an MCP client start Muster, or check, describe and write a configuration file
+    #[command(
+        after_long_help = "The blocks of each client: muster help clients; configuration files: muster help configuration"
+    )]
+    Config(Box<ConfigCommand>),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -314,7 +317,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Mcp { connection, idle_exit } => front_line::run(&connection, &idle_exit, &logging, &environment),
         Command::Serve(serve) => {
             let checked = serve.check();
-            let (config, mut options) = serve.config(&environment)?;
+            let (config, mut options) = serve.clone().config(&environment)?;
             if let Some(held) = checked {
                 logging.start(&LogDestination::Stderr)?;
                 finish(single()?, async { Ok(crate::app::serve::trial::check(&config, &options, held).await?) })?;
@@ -322,13 +325,14 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             }
             options.add_to_successor(&logging.words());
             let launch = serve::launch(&config, &options)?;
+            let source = serve.source(&config, &environment);
             if options.detached {
                 logging.start(&serve::detach(&config)?)?;
             } else {
                 logging.start(&LogDestination::Stderr)?;
             }
             let detached = options.detached;
-            let served = finish(parallel()?, serve::run(&config, options, launch.clone()));
+            let served = finish(parallel()?, serve::run(&config, options, launch.clone(), source));
             let served = served.and_then(|end| match end {
                 ServerEnd::Stopped => Ok(()),
                 ServerEnd::Again(next) => Err(succession::become_next(&launch, &next)),
@@ -353,6 +357,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         }
         Command::Stop(stop) => quietly(logging, stop.run(&environment)),
         Command::Restart(restart) => start_again(restart, logging, &environment),
+        Command::Reload(reload) => quietly(logging, reload.run(&environment)),
         Command::Stopped(stopped) => quietly(logging, stopped.run(&environment)),
         Command::Related(related) => quietly(logging, related.run(&environment)),
         Command::Policy(policy) => quietly(logging, policy.run(&environment)),
@@ -374,15 +379,9 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             logging.start(&LogDestination::Stderr)?;
             finish(parallel()?, simulate.run())
         }
-        Command::Config { connection, idle_exit, client } => {
-            let mut words = connection.clone().for_client(&environment).words();
-            words.extend(idle_exit.words());
-            let config = connection.config(&environment)?;
-            let server = ServerEntry::new(&std::env::current_exe()?, "mcp", &words, &config.selection);
-            for note in server.notes(client) {
-                telemetry::say(&note);
-            }
-            Ok(Output::stdout().line(&server.block(client))?)
+        Command::Config(config) => {
+            logging.start_quietly()?;
+            config.run(&environment)
         }
         Command::Completions { shell } => {
             let mut script = Vec::new();

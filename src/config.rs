@@ -45,6 +45,7 @@ pub use file::{ConfigFault, ConfigFile, FileSetting, SettingValue};
 pub use given::{Given, GivenFile};
 pub use interval::{Interval, IntervalError, duration, duration_text};
 pub use key_place::KeyPlace;
+pub use regions::is_region;
 pub use selection::{FileChoice, Selection};
 pub use server_options::ServerOptions;
 pub use share::{RequestShare, RequestShareError};

@@ -198,7 +198,10 @@ impl ClientListener {
     /// Does a request about the process, whether or not the store is open.
     async fn manage(&self, request: ProcessRequest, mut writer: OwnedWriteHalf) {
         let may_widen = matches!(request, ProcessRequest::Restart { widen: true, .. });
-        let (mut answer, mut order) = self.process.answer(request, self.conversations.now());
+        let (mut answer, mut order) = match request {
+            ProcessRequest::Reload => (self.process.reload().await, None),
+            request => self.process.answer(request, self.conversations.now()),
+        };
         if let Some(wanted) = &order {
             match (self.process.check(wanted, may_widen).await, &mut answer) {
                 (Ok(Some(widened)), AdminMessage::Done { result: Value::Object(facts) }) => {

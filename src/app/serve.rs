@@ -20,6 +20,7 @@ mod lifetime;
 mod ownership;
 pub mod trial;
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
@@ -29,16 +30,18 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::engine::{self, Engine, Foreign, StartError};
 use super::keys;
 use super::listener::ClientListener;
 use super::open_files;
+use super::reload::{FileSource, ReloadRequests};
 use super::server_process::ServerProcess;
 use super::service_manager;
 use super::stop_order::StopOrders;
-use crate::aws::Aws;
+use crate::aws::{AccountPlan, Aws};
 use crate::config::{Config, ServerOptions};
 use crate::connection::data_dir::{self, DataDirError};
 use crate::connection::lock::{Lock, LockError};
@@ -155,10 +158,12 @@ pub async fn run(
     config: &Config,
     options: ServerOptions,
     launch: ServerLaunch,
+    source: Option<FileSource>,
     announce: impl FnOnce(&Listens),
 ) -> Result<ServerEnd, ServerError> {
     open_files::raise();
     let (orders, sender) = StopOrders::take().map_err(ServerError::Signals)?;
+    let (requests, reloads) = ReloadRequests::take(source).map_err(ServerError::Signals)?;
     // On the heap: loading the SDK is a large future.
     let config = &Box::pin(keys::placed(config)).await;
     data_dir::prepare(&config.data_dir)?;
@@ -191,7 +196,8 @@ pub async fn run(
     if launch.started_by != StartedBy::FrontEnd || launch.is_chosen {
         keep_rules(config.writes.allow, &options.rules, &config.data_dir);
     }
-    let process = ServerProcess::new(launch, &config.data_dir, config.writes.clone(), options.idle_exit, sender);
+    let process = ServerProcess::new(launch, &config.data_dir, config.writes.clone(), options.idle_exit, sender)
+        .reloading(reloads);
     let listener = ClientListener::new(config, process);
     let (http, address) = http.unzip();
     let record = ServingRecord { http: address.or(options.http), ..record };
@@ -213,10 +219,12 @@ pub async fn run(
     }
     let data_dir = config.data_dir.clone();
     let lifetime = Lifetime { detached: options.detached, idle_exit: options.idle_exit, orders, lock, data_dir };
+    let accounts = watch::Sender::new(config.accounts.clone());
     tokio::select! {
-        outcome = serve(config, lifetime, &listener) => outcome.inspect_err(|_| forget(&config.data_dir)),
+        outcome = serve(config, &accounts, lifetime, &listener) => outcome.inspect_err(|_| forget(&config.data_dir)),
         never = Box::pin(keys::prove_in_time(config)) => match never {},
         never = service_manager::reassure() => match never {},
+        never = requests.answer(&accounts) => match never {},
     }
 }
 
@@ -253,8 +261,9 @@ fn note_program(config: &Config, launch: &ServerLaunch) {
 }
 
 /// Opens the store. The server before lets go of the lock first, and of the store when its process ends, which is waited for.
-async fn open(config: &Config, hub: &ChangeHub) -> Result<Engine, StartError> {
+async fn open(config: &Config, accounts: Vec<AccountPlan>, hub: &ChangeHub) -> Result<Engine, StartError> {
     let deadline = Instant::now() + RELEASED;
+    let config = &Config { accounts, ..config.clone() };
     loop {
         match Engine::open(config, hub.clone()).await {
             Err(StartError::Open(OpenError::Held { .. })) if Instant::now() < deadline => sleep(RELEASES).await,
@@ -264,11 +273,18 @@ async fn open(config: &Config, hub: &ChangeHub) -> Result<Engine, StartError> {
 }
 
 /// Serves from opening the store until stopping.
-async fn serve(config: &Config, mut lifetime: Lifetime, listener: &ClientListener) -> Result<ServerEnd, ServerError> {
+async fn serve(
+    config: &Config,
+    accounts: &watch::Sender<Vec<AccountPlan>>,
+    mut lifetime: Lifetime,
+    listener: &ClientListener,
+) -> Result<ServerEnd, ServerError> {
     let (mut has_served, hub) = (false, engine::hub());
     loop {
+        let mut watched = accounts.subscribe();
+        let plans = watched.borrow_and_update().clone();
         let opened = tokio::select! {
-            opened = open(config, &hub) => opened,
+            opened = open(config, plans, &hub) => opened,
             end = lifetime.ordered() => {
                 stop(listener, None, &end).await;
                 return Ok(end);
@@ -283,7 +299,7 @@ async fn serve(config: &Config, mut lifetime: Lifetime, listener: &ClientListene
                     hub.mark_all();
                 }
                 has_served = true;
-                match attend(engine, &mut lifetime, listener).await {
+                match attend(engine, watched, &mut lifetime, listener).await {
                     ControlFlow::Continue(error) => error,
                     ControlFlow::Break(outcome) => return outcome,
                 }
@@ -315,10 +331,19 @@ async fn serve(config: &Config, mut lifetime: Lifetime, listener: &ClientListene
     }
 }
 
+/// Has the engine watch the accounts of a configuration file that was read again.
+async fn follow(engine: &Engine, mut watched: watch::Receiver<Vec<AccountPlan>>) -> Infallible {
+    while watched.changed().await.is_ok() {
+        engine.set_accounts(watched.borrow_and_update().clone());
+    }
+    std::future::pending().await
+}
+
 /// Serves until the server is to stop, which is how it ended; or until the store cannot be used any more, for the reason
 /// returned.
 async fn attend(
     engine: Engine,
+    watched: watch::Receiver<Vec<AccountPlan>>,
     lifetime: &mut Lifetime,
     listener: &ClientListener,
 ) -> ControlFlow<Result<ServerEnd, ServerError>, StartError> {
@@ -329,6 +354,7 @@ async fn attend(
             tracing::info!("stopping: no client for a while");
             Ok(None)
         }
+        never = follow(&engine, watched) => match never {},
         lost = engine.ended() => match lost {
             Some(lost) => {
                 listener.fail(failure(&*lost));

@@ -10,6 +10,7 @@ use serde_json::Value;
 use tokio::runtime::Handle;
 
 use super::next_server;
+use super::reload::ReloadSender;
 use super::stop_order::{NextProgram, StopOrder, StopSender};
 use crate::connection::admin::{AdminMessage, ProcessRequest};
 use crate::connection::flag_set::FlagSet;
@@ -33,6 +34,7 @@ pub struct ServerProcess {
     idle_exit: Option<Duration>,
     http: OnceLock<(SocketAddr, String)>,
     orders: StopSender,
+    reloads: ReloadSender,
     terms: ServerTerms,
 }
 
@@ -61,7 +63,8 @@ impl ServerProcess {
             restart: command_line(["muster", "restart", "--data-dir", data_dir.as_ref()]),
             stop: command_line(["muster", "stop", "--data-dir", data_dir.as_ref()]),
         };
-        ServerProcess { launch, since_ms, idle_exit, http: OnceLock::new(), orders, terms }
+        let reloads = ReloadSender::unheard();
+        ServerProcess { launch, since_ms, idle_exit, http: OnceLock::new(), orders, reloads, terms }
     }
 
     /// A server inside a process that is something else as well: it can be asked which it is, and nobody can end it.
@@ -78,6 +81,20 @@ impl ServerProcess {
             is_chosen: false,
         };
         ServerProcess::new(launch, Path::new(""), writes, None, StopSender::unheard())
+    }
+
+    /// This process, whose configuration file is read again where `reloads` asks for it.
+    #[must_use]
+    pub fn reloading(self, reloads: ReloadSender) -> Self {
+        ServerProcess { reloads, ..self }
+    }
+
+    /// Reads the configuration file again, and says what changed.
+    pub async fn reload(&self) -> AdminMessage {
+        match self.reloads.ask().await {
+            Ok(result) => AdminMessage::Done { result },
+            Err(error) => AdminMessage::Failed { code: FailureCode::Refused, error },
+        }
     }
 
     /// Says at which address, and so at which URL, the server is reached over HTTP.
@@ -98,7 +115,8 @@ impl ServerProcess {
     pub fn answer(&self, request: ProcessRequest, clients: usize) -> (AdminMessage, Option<StopOrder>) {
         let facts = self.facts(clients);
         match request {
-            ProcessRequest::Describe => (done(&facts), None),
+            // What a reload answers takes time: see `reload`.
+            ProcessRequest::Describe | ProcessRequest::Reload => (done(&facts), None),
             ProcessRequest::Stop => (done(&facts), Some(StopOrder::Stop)),
             ProcessRequest::Restart { arguments, program, version, widen: _ } => {
                 // Whoever starts a server by hand or by a unit decides on the program; and no store goes back by chance.

@@ -5,6 +5,7 @@
 //! file that cannot be understood is named as soon as anything in it is needed.
 
 mod ini;
+pub mod known;
 
 use std::fmt;
 use std::io;

@@ -40,7 +40,7 @@ const TOPICS: &[HelpTopic] = &[
     HelpTopic { name: "clients", about: "How AI clients start Muster", text: include_str!("help/clients.md") },
     HelpTopic {
         name: "configuration",
-        about: "Flags, variables, the data directory, HTTP",
+        about: "Flags, variables, the configuration file, the data directory, HTTP",
         text: include_str!("help/configuration.md"),
     },
     HelpTopic {

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -11,12 +12,14 @@ use super::output::Output;
 use super::server_flags::ServerFlags;
 use super::succession::Inheritance;
 use super::write_flags;
+use crate::app::reload::{FileContents, FileSource};
 use crate::app::serve::{self, ServerEnd};
 use crate::config::{self, Config, ConfigError, Environment, ServerOptions};
 use crate::connection::data_dir;
 use crate::connection::flag_set::FlagSet;
 use crate::connection::server_facts::{ServerLaunch, StartedBy};
 use crate::connection::serving_record;
+use crate::model::text::chain;
 use crate::policy::WriteRule;
 use crate::telemetry::LogDestination;
 
@@ -115,6 +118,27 @@ impl Serve {
     }
 }
 
+impl Serve {
+    /// Where the server of these flags reads its settings again, if it has a configuration file.
+    pub(super) fn source(self, config: &Config, environment: &Environment) -> Option<FileSource> {
+        let (path, contents, environment) = (config.file.clone()?, contents(config), environment.clone());
+        let read = move || match self.clone().config(&environment) {
+            Ok((config, _)) => Ok(self::contents(&config)),
+            Err(error) => Err(chain(&error)),
+        };
+        Some(FileSource { path, contents, read: Arc::new(read) })
+    }
+}
+
+/// What of a configuration is compared when its file is read again.
+fn contents(config: &Config) -> FileContents {
+    let words = ServerFlags::of(config).words().into_iter().chain(write_flags::words(&config.writes));
+    FileContents {
+        accounts: config.accounts.clone(),
+        settings: flags_of(&words.collect::<Vec<_>>()).without(&["--config"]),
+    }
+}
+
 /// Leaves the terminal session of the process that started this one, so that closing the terminal does not end it. Returns where
 /// to log.
 pub(super) fn detach(config: &Config) -> anyhow::Result<LogDestination> {
@@ -185,11 +209,20 @@ pub(super) fn settings(config: &Config, idle_exit: &IdleExit) -> FlagSet {
 
 /// Reads flags. What is not UTF-8 is no value that could be compared.
 pub(super) fn flag_set(words: &[OsString]) -> FlagSet {
-    FlagSet::of(words.iter().filter_map(|word| word.to_str())).without(&["--data-dir", "--allow-writes"])
+    flags_of(words).without(&["--data-dir", "--allow-writes"])
+}
+
+fn flags_of(words: &[OsString]) -> FlagSet {
+    FlagSet::of(words.iter().filter_map(|word| word.to_str()))
 }
 
 /// Serves until stopped. In the foreground it prints one line of JSON with its addresses.
-pub(super) async fn run(config: &Config, options: ServerOptions, launch: ServerLaunch) -> anyhow::Result<ServerEnd> {
+pub(super) async fn run(
+    config: &Config,
+    options: ServerOptions,
+    launch: ServerLaunch,
+    source: Option<FileSource>,
+) -> anyhow::Result<ServerEnd> {
     let detached = options.detached;
     let mut printed = Ok(());
     let announce = |listens: &serve::Listens| {
@@ -198,7 +231,7 @@ pub(super) async fn run(config: &Config, options: ServerOptions, launch: ServerL
         }
     };
     // On the heap: serving is a large future.
-    let end = Box::pin(serve::run(config, options, launch, announce)).await?;
+    let end = Box::pin(serve::run(config, options, launch, source, announce)).await?;
     printed?;
     Ok(end)
 }

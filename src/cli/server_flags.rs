@@ -157,6 +157,11 @@ impl ServerFlags {
         }
     }
 
+    /// The flags of a server that has a configuration file and nothing else.
+    pub(super) fn of_file(path: PathBuf) -> Self {
+        ServerFlags { store: StoreFlags { config: Some(path), ..StoreFlags::default() }, ..ServerFlags::default() }
+    }
+
     /// These flags for a client's configuration. There a variable gives the region, and paths are absolute, since the client has
     /// another working directory. A profile stays a flag: only a flag takes precedence over keys in the client's environment.
     pub(super) fn for_client(self, environment: &Environment) -> Self {

@@ -64,6 +64,12 @@ pub(super) enum Slip {
     Form,
 }
 
+/// Whether `name` can be the name of a region: see [`check`].
+#[must_use]
+pub fn is_region(name: &str) -> bool {
+    check(name).is_ok()
+}
+
 /// Checks whether `name` can be the name of a region.
 ///
 /// A region that is not known yet passes when its name has the right form (`eu-east-1`), unless one letter makes it a known

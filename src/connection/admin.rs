@@ -118,6 +118,8 @@ pub enum ProcessRequest {
         /// The program.
         program: PathBuf,
     },
+    /// Read the configuration file again.
+    Reload,
     /// End, for the server of a service manager that waits for the data directory, if a front end started the server.
     GiveWay,
 }

@@ -336,7 +336,7 @@ fn successor(data_dir: &Path, command: &ServerCommand) -> Option<ServerCommand> 
 /// [`ProcessError`], after some seconds at most.
 pub async fn ask(data_dir: &Path, request: ProcessRequest) -> Result<Value, ProcessError> {
     let patience = match request {
-        ProcessRequest::Restart { arguments: Some(_), .. } => CHECKS,
+        ProcessRequest::Restart { arguments: Some(_), .. } | ProcessRequest::Reload => CHECKS,
         _ => ANSWERS,
     };
     let request = AdminRequest::Process(request);

@@ -1,10 +1,16 @@
-//! `muster config` prints a block that a client can use as it is.
+//! `muster config` prints a block that a client can use as it is, and checks, describes and writes configuration files, which a
+//! server reads again without losing its clients.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use rustix::process::Signal;
+use serde_json::{Value, json};
 
-use crate::harness::muster::{MUSTER, Sandbox};
+use crate::harness::eventually;
+use crate::harness::muster::{MUSTER, RARELY, Sandbox};
+use crate::harness::rpc::Client;
+use crate::harness::simulator::Simulator;
 
 #[test]
 fn each_client_gets_valid_json_that_starts_this_very_binary() {
@@ -76,4 +82,121 @@ fn credentials_of_the_environment_are_never_printed() {
     for secret in ["AKIDEXAMPLEKEY", "a-secret-to-keep"] {
         assert!(!printed.contains(secret), "{printed}");
     }
+}
+
+/// Writes a file in the root of a sandbox.
+fn written(sandbox: &Sandbox, name: &str, text: &str) -> PathBuf {
+    let path = sandbox.path().join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, text).unwrap();
+    path
+}
+
+/// The exit code of a command, and what it prints on standard output and standard error.
+fn run(sandbox: &Sandbox, words: &[&str]) -> (i32, String, String) {
+    let output = sandbox.muster(words).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn a_file_from_the_profiles_at_hand_can_be_used_and_is_never_overwritten() {
+    let sandbox = Sandbox::bare();
+    let profiles = "[profile dev]\nregion = eu-west-1\nrole_arn = arn:aws:iam::111122223333:role/dev\nsource_profile = hub\n\
+                    [profile hub]\nsso_account_id = 444455556666\n";
+    written(&sandbox, "home/.aws/config", profiles);
+    let (code, said, errors) = run(&sandbox, &["config", "init"]);
+    assert!(code == 0 && said.contains("/muster.toml"), "{said}{errors}");
+    let text = fs::read_to_string(sandbox.path().join("muster.toml")).unwrap();
+    let (code, _, errors) = run(&sandbox, &["config", "init"]);
+    assert!(code == 1 && errors.contains("exists already"), "{errors}");
+    assert_eq!(run(&sandbox, &["config", "init", "-"]).1, text);
+    let (code, said, errors) = run(&sandbox, &["config", "check", "muster.toml", "--json"]);
+    assert_eq!(code, 0, "{errors}");
+    let said: Value = serde_json::from_str(&said).unwrap();
+    let accounts: Vec<(&Value, &Value, &Value)> = said["accounts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (&one["profile"], &one["account"], &one["regions"]))
+        .collect();
+    let expected = [
+        (&json!("dev"), &json!("111122223333"), &json!(["eu-west-1"])),
+        (&json!("hub"), &json!("444455556666"), &json!("all")),
+    ];
+    assert_eq!(accounts, expected);
+    let (code, said, _) = run(&sandbox, &["config", "check", "muster.toml"]);
+    assert!(code == 0 && said.contains("profile hub") && said.contains("111122223333"), "{said}");
+}
+
+#[test]
+fn a_mistake_in_a_file_is_named_with_its_place_and_the_schema_has_every_key_that_is_read() {
+    let sandbox = Sandbox::bare();
+    let path = written(&sandbox, "muster.toml", "lst = \"all\"\n\n[[accounts]]\nprofile = \"a\"\n");
+    let (code, _, errors) = run(&sandbox, &["config", "check", "muster.toml"]);
+    assert_eq!(code, 2, "{errors}");
+    let lines: Vec<&str> = errors.lines().collect();
+    assert!(lines[0].contains("muster.toml:1:1: lst: there is no such key: did you mean list?"), "{errors}");
+    assert!(lines[1].contains("muster.toml:3:1: accounts.regions: there are no regions to watch"), "{errors}");
+    let (code, _, errors) = run(&sandbox, &["serve", "--config", path.to_str().unwrap()]);
+    assert!(code == 2 && errors.contains("muster.toml:1:1"), "{errors}");
+    let schema: Value = serde_json::from_str(&run(&sandbox, &["config", "schema"]).1).unwrap();
+    // An unknown key is refused with all that are known.
+    fs::write(&path, "a_key_that_is_like_no_other = 1\n[[accounts]]\na_key_that_is_like_no_other = 1\nprofile = \"a\"")
+        .unwrap();
+    let (_, _, errors) = run(&sandbox, &["config", "check", "muster.toml"]);
+    let known = |key: &str| {
+        let line =
+            errors.lines().find(|line| line.contains(&format!(" {key}: there is no such key. Keys are "))).unwrap();
+        let keys = line.split_once("Keys are ").unwrap().1.split(", ");
+        keys.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let keys = |properties: &Value| {
+        let mut keys: Vec<String> = properties.as_object().unwrap().keys().cloned().collect();
+        keys.sort();
+        keys
+    };
+    assert_eq!(keys(&schema["properties"]), known("a_key_that_is_like_no_other"));
+    let of_account = &schema["properties"]["accounts"]["items"]["properties"];
+    assert_eq!(keys(of_account), known("accounts.a_key_that_is_like_no_other"));
+    assert!(keys(&schema["properties"]).contains(&"redact_tag_keys".to_owned()));
+}
+
+#[test]
+fn a_file_that_is_read_again_changes_the_accounts_and_no_client_notices() {
+    let simulator = Simulator::start(5, &[]);
+    let sandbox = Sandbox::new(&simulator.endpoint());
+    let keys = "[one]\naws_access_key_id = testing\naws_secret_access_key = testing\n";
+    written(&sandbox, "home/.aws/credentials", keys);
+    let home = simulator.endpoint().region;
+    let of = |more: &str, regions: &[&str]| format!("{more}\n[[accounts]]\nprofile = \"one\"\nregions = {regions:?}\n");
+    let path = written(&sandbox, "muster.toml", &of("", &[&home]));
+    let server = sandbox.serve(&[&RARELY[..], &["--config", path.to_str().unwrap()]].concat());
+    let mut client = Client::http(&server.http);
+    let mut watches = |regions: &[&str]| {
+        eventually("the regions of the file are watched", || {
+            let summary = client.read("ec2://inventory/summary");
+            (summary["watched_regions"] == json!(regions)).then_some(())
+        });
+    };
+    watches(&[&home]);
+    let data = sandbox.data();
+    let reload = || run(&sandbox, &["reload", "--data-dir", data.to_str().unwrap()]);
+
+    fs::write(&path, of("list = \"all\"", &[&home, "us-west-2"])).unwrap();
+    let (code, said, errors) = reload();
+    assert!(code == 0 && said.contains("accounts changed: "), "{said}{errors}");
+    assert!(errors.contains("muster restart") && errors.contains("--list"), "{errors}");
+    watches(&[&home, "us-west-2"]);
+
+    for wrong in ["list = 1\n", "[[accounts]]\nprofil = \"one\"\n", ""] {
+        fs::write(&path, wrong).unwrap();
+        let (code, said, errors) = reload();
+        assert!(code == 1 && errors.contains("muster.toml"), "{said}{errors}");
+        watches(&[&home, "us-west-2"]);
+    }
+
+    fs::write(&path, of("", &["us-west-2"])).unwrap();
+    assert!(server.running.signal(Signal::HUP));
+    watches(&["us-west-2"]);
 }

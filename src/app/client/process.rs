@@ -197,6 +197,21 @@ pub async fn running(data_dir: &Path) -> Result<ServerFacts, RestartError> {
     }
 }
 
+/// Has the server of `data_dir` read its configuration file again, and returns what changed.
+///
+/// # Errors
+/// [`RestartError`]; then nothing has changed.
+pub async fn reload(data_dir: &Path) -> Result<Value, RestartError> {
+    match attach::ask(data_dir, ProcessRequest::Reload).await {
+        Ok(report) => Ok(report),
+        Err(ProcessError::Refused(why)) => Err(RestartError::Refused(why)),
+        Err(_) => match lock::probe(data_dir) {
+            Err(lock::LockError::Held { pid, .. }) => Err(RestartError::Silent { pid, stop: kills(data_dir) }),
+            _ => Err(RestartError::NotRunning { data_dir: data_dir.to_owned() }),
+        },
+    }
+}
+
 /// Ends the server of `data_dir`; with `force`, by killing it where nothing else helps.
 ///
 /// # Errors

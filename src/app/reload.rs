@@ -1,0 +1,233 @@
+//! Reads the configuration file again while clients stay connected, for `muster reload` and SIGHUP.
+//!
+//! Only the accounts can change while a server runs. Other settings that differ are named, and count when the server starts again.
+//! A file that cannot be used changes nothing.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::spawn_blocking;
+
+use crate::aws::AccountPlan;
+use crate::connection::flag_set::FlagSet;
+
+/// What of a configuration a server compares when it reads the file again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FileContents {
+    /// The accounts to watch.
+    pub accounts: Vec<AccountPlan>,
+    /// All other settings, as flags.
+    pub settings: FlagSet,
+}
+
+/// Reads the configuration file again, and lays the flags of the server over it.
+pub type FileReader = Arc<dyn Fn() -> Result<FileContents, String> + Send + Sync>;
+
+/// The configuration file of a server.
+#[derive(Clone)]
+pub struct FileSource {
+    /// The file.
+    pub path: PathBuf,
+    /// What the server began with.
+    pub contents: FileContents,
+    /// Reads it again.
+    pub read: FileReader,
+}
+
+impl fmt::Debug for FileSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileSource").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// Asks a server to read its configuration file again.
+#[derive(Clone, Debug)]
+pub struct ReloadSender(mpsc::Sender<oneshot::Sender<Result<Value, String>>>);
+
+/// Where the requests to read the configuration file again come in.
+#[derive(Debug)]
+pub struct ReloadRequests {
+    asked: mpsc::Receiver<oneshot::Sender<Result<Value, String>>>,
+    hangup: Option<Signal>,
+    source: Option<FileSource>,
+}
+
+impl ReloadSender {
+    /// A sender whose requests nobody hears.
+    #[must_use]
+    pub fn unheard() -> Self {
+        ReloadSender(mpsc::channel(1).0)
+    }
+
+    /// Has the file read again, and returns what changed.
+    ///
+    /// # Errors
+    /// Why nothing changed.
+    pub async fn ask(&self) -> Result<Value, String> {
+        let (sender, answer) = oneshot::channel();
+        let over = || "the server ends".to_owned();
+        self.0.send(sender).await.map_err(|_| over())?;
+        answer.await.map_err(|_| over())?
+    }
+}
+
+impl ReloadRequests {
+    /// Takes SIGHUP over, where there is a file; without one it ends the process, as ever.
+    ///
+    /// # Errors
+    /// When the system refuses a handler.
+    pub fn take(source: Option<FileSource>) -> io::Result<(Self, ReloadSender)> {
+        let hangup = source.as_ref().map(|_| signal(SignalKind::hangup())).transpose()?;
+        let (sender, asked) = mpsc::channel(1);
+        Ok((ReloadRequests { asked, hangup, source }, ReloadSender(sender)))
+    }
+
+    /// Answers the requests, and passes on the accounts of a file that was read again.
+    pub async fn answer(mut self, accounts: &watch::Sender<Vec<AccountPlan>>) -> Infallible {
+        loop {
+            let hangup = async {
+                match &mut self.hangup {
+                    Some(hangup) => drop(hangup.recv().await),
+                    None => std::future::pending().await,
+                }
+            };
+            let asker = tokio::select! {
+                Some(asker) = self.asked.recv() => Some(asker),
+                () = hangup => None,
+            };
+            let outcome = self.reload(accounts).await;
+            match &outcome {
+                Ok(report) => tracing::info!(%report, "the configuration file was read again"),
+                Err(error) => tracing::error!(error, "the configuration file was read again, and changes nothing"),
+            }
+            if let Some(asker) = asker {
+                // Whoever asked may have gone.
+                drop(asker.send(outcome));
+            }
+        }
+    }
+
+    async fn reload(&self, accounts: &watch::Sender<Vec<AccountPlan>>) -> Result<Value, String> {
+        let Some(FileSource { path, contents, read }) = &self.source else {
+            return Err(
+                "this server has no configuration file: `muster restart -- --config FILE` gives it one".to_owned()
+            );
+        };
+        let read = Arc::clone(read);
+        let now = spawn_blocking(move || read()).await.map_err(|error| error.to_string())??;
+        if now.accounts.is_empty() != contents.accounts.is_empty() {
+            let lists = if now.accounts.is_empty() { "lists no accounts any more" } else { "lists accounts now" };
+            return Err(format!(
+                "{} {lists}, so that another data directory belongs to it: end this server with `muster stop`, and start it again",
+                path.display()
+            ));
+        }
+        let mut report = changes(&accounts.borrow(), &now.accounts);
+        let differing = now.settings.differing(&contents.settings);
+        let gone = contents.settings.differing(&now.settings);
+        let mut restart: Vec<String> = differing.into_iter().chain(gone).map(|one| one.flag).collect();
+        restart.sort();
+        restart.dedup();
+        if let Value::Object(report) = &mut report {
+            report.insert("file".to_owned(), path.to_string_lossy().into());
+            report.insert("restart".to_owned(), restart.into());
+        }
+        accounts.send_if_modified(|known| {
+            let is_other = *known != now.accounts;
+            *known = now.accounts;
+            is_other
+        });
+        Ok(report)
+    }
+}
+
+/// Which accounts were added, removed and changed, by their names.
+fn changes(before: &[AccountPlan], now: &[AccountPlan]) -> Value {
+    let same = |one: &AccountPlan, other: &AccountPlan| match (&one.account, &other.account) {
+        (Some(one), Some(other)) => one == other,
+        _ => one.credentials == other.credentials,
+    };
+    let labels = |plans: Vec<&AccountPlan>| plans.into_iter().map(AccountPlan::label).collect::<Vec<_>>();
+    let known = |plan: &AccountPlan, among: &[AccountPlan]| among.iter().find(|other| same(plan, other)).cloned();
+    let added = now.iter().filter(|plan| known(plan, before).is_none()).collect();
+    let removed = before.iter().filter(|plan| known(plan, now).is_none()).collect();
+    let changed = now.iter().filter(|plan| known(plan, before).is_some_and(|known| known != **plan)).collect();
+    let unchanged = now.iter().filter(|plan| known(plan, before).is_some_and(|known| known == **plan)).count();
+    json!({
+        "added": labels(added),
+        "removed": labels(removed),
+        "changed": labels(changed),
+        "unchanged": unchanged,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use parking_lot::Mutex;
+
+    use super::*;
+    use crate::aws::{CredentialPlan, Regions};
+    use crate::model::Region;
+
+    fn plan(profile: &str, region: &str) -> AccountPlan {
+        AccountPlan {
+            account: None,
+            name: None,
+            credentials: CredentialPlan { profile: Some(profile.to_owned()), roles: Vec::new() },
+            regions: Regions::Named(vec![Region::new(region)]),
+            share_percent: None,
+        }
+    }
+
+    fn contents(accounts: &[AccountPlan], flags: &str) -> FileContents {
+        FileContents { accounts: accounts.to_vec(), settings: FlagSet::of(flags.split_whitespace()) }
+    }
+
+    #[tokio::test]
+    async fn accounts_change_at_once_other_settings_are_named_and_a_bad_file_changes_nothing() {
+        let began = contents(&[plan("a", "eu-west-1"), plan("b", "eu-west-1")], "--list auto --aws-share 0.5");
+        let file = Arc::new(Mutex::new(Ok(began.clone())));
+        let held = Arc::clone(&file);
+        let source =
+            FileSource { path: "/m.toml".into(), contents: began.clone(), read: Arc::new(move || held.lock().clone()) };
+        let (requests, sender) = ReloadRequests::take(Some(source)).unwrap();
+        let (accounts, watched) = watch::channel(began.accounts.clone());
+        let asked = async {
+            let now = [plan("b", "us-east-1"), plan("c", "eu-west-1")];
+            *file.lock() = Ok(contents(&now, "--list all --events muster"));
+            let report = sender.ask().await.unwrap();
+            let expected = json!({
+                "added": ["profile c"], "removed": ["profile a"], "changed": ["profile b"], "unchanged": 0, "file": "/m.toml",
+                "restart": ["--aws-share", "--events", "--list"],
+            });
+            assert_eq!(report, expected);
+            assert_eq!(*watched.borrow(), now);
+            *file.lock() = Err("m.toml:1:1: wrong".to_owned());
+            assert_eq!(sender.ask().await, Err("m.toml:1:1: wrong".to_owned()));
+            *file.lock() = Ok(contents(&[], ""));
+            assert!(sender.ask().await.unwrap_err().contains("lists no accounts any more"));
+            assert_eq!(*watched.borrow(), now);
+        };
+        tokio::select! {
+            never = requests.answer(&accounts) => match never {},
+            () = asked => {}
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_without_a_file_says_so() {
+        let (requests, sender) = ReloadRequests::take(None).unwrap();
+        let accounts = watch::Sender::new(Vec::new());
+        let error = tokio::select! {
+            never = requests.answer(&accounts) => match never {},
+            outcome = sender.ask() => outcome.unwrap_err(),
+        };
+        assert!(error.contains("--config FILE"), "{error}");
+    }
+}

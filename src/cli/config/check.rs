@@ -1,0 +1,136 @@
+//! `muster config check`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::{Map, Value, json};
+
+use super::super::file_settings::ReadFile;
+use super::super::output::Output;
+use super::super::server_flags::ServerFlags;
+use super::super::table::{Medium, Table};
+use crate::aws::{AccountPlan, Regions};
+use crate::config::{Config, Environment, FileSetting, SettingValue};
+use crate::model::text::shown;
+
+/// The longest value that is shown.
+const SHOWN: usize = 300;
+
+/// The arguments of `muster config check`.
+#[derive(Clone, Debug, Args)]
+pub(super) struct CheckedFile {
+    /// The configuration file
+    #[arg(env = "MUSTER_CONFIG", value_name = "FILE", hide_env_values = true)]
+    file: PathBuf,
+    /// Print the answer as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl CheckedFile {
+    /// Shows what the file means by itself, whatever flags and variables say.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) fn run(self, environment: &Environment) -> anyhow::Result<()> {
+        let config = ServerFlags::of_file(self.file.clone()).config(environment)?;
+        let read = ReadFile::<ServerFlags>::whole(&self.file, environment)?;
+        let mut output = Output::stdout();
+        if self.json {
+            return Ok(output.line(&format!("{:#}", answer(&config, &read.file.settings)))?);
+        }
+        let path = shown(&read.file.path.to_string_lossy(), SHOWN);
+        output.line(&format!("{path} can be used. Data directory: {}", config.data_dir.display()))?;
+        if config.accounts.is_empty() {
+            output.line("It lists no accounts: the account of the credentials is watched.")?;
+        } else {
+            let mut accounts = Table::new(&["name", "account", "credentials", "regions", "aws_share"]);
+            for plan in &config.accounts {
+                accounts.row(cells(plan));
+            }
+            output.text(accounts.print(Medium::stdout()).as_bytes())?;
+        }
+        if !read.file.settings.is_empty() {
+            let mut settings = Table::new(&["setting", "value"]);
+            for FileSetting { key, value, .. } in &read.file.settings {
+                settings.row(vec![key.clone(), shown(&said(value), SHOWN)]);
+            }
+            output.text(settings.print(Medium::stdout()).as_bytes())?;
+        }
+        Ok(())
+    }
+}
+
+fn cells(plan: &AccountPlan) -> Vec<String> {
+    let text = |text: Option<String>| shown(text.as_deref().unwrap_or("-"), SHOWN);
+    vec![
+        text(plan.name.clone()),
+        text(plan.account.as_ref().map(ToString::to_string)),
+        shown(&credentials(plan), SHOWN),
+        match &plan.regions {
+            Regions::All { .. } => "all".to_owned(),
+            Regions::Named(regions) => regions.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
+        },
+        text(plan.share_percent.map(|percent| format!("{:.2}", f64::from(percent) / 100.0))),
+    ]
+}
+
+/// Where the credentials come from, as a sentence.
+fn credentials(plan: &AccountPlan) -> String {
+    let profile = plan.credentials.profile.as_ref();
+    if plan.credentials.roles.is_empty() {
+        return format!("profile {}", profile.map_or("-", String::as_str));
+    }
+    let roles = plan.credentials.roles.iter().map(|role| {
+        let with = if role.external_id.is_some() { " with an external id" } else { "" };
+        format!("{}{with}", role.arn)
+    });
+    let by = profile.map_or_else(|| "AWS's own chain".to_owned(), |profile| format!("profile {profile}"));
+    format!("{}, assumed by {by}", roles.collect::<Vec<_>>().join(", then "))
+}
+
+fn answer(config: &Config, settings: &[FileSetting]) -> Value {
+    let accounts = config.accounts.iter().map(|plan| {
+        let roles = plan.credentials.roles.iter().map(
+            |role| json!({"role_arn": role.arn, "external_id": role.external_id, "session_name": role.session_name}),
+        );
+        json!({
+            "name": plan.name,
+            "account": plan.account,
+            "profile": plan.credentials.profile,
+            "roles": roles.collect::<Vec<_>>(),
+            "regions": match &plan.regions {
+                Regions::All { .. } => json!("all"),
+                Regions::Named(regions) => json!(regions),
+            },
+            "aws_share": plan.share_percent.map(|percent| f64::from(percent) / 100.0),
+        })
+    });
+    let settings = settings.iter().map(|setting| (setting.key.clone(), value(&setting.value)));
+    json!({
+        "file": config.file,
+        "accounts": accounts.collect::<Vec<_>>(),
+        "settings": settings.collect::<Map<String, Value>>(),
+        "data_dir": config.data_dir,
+    })
+}
+
+fn value(value: &SettingValue) -> Value {
+    match value {
+        SettingValue::Text(text) => json!(text),
+        SettingValue::Switch(is_on) => json!(is_on),
+        SettingValue::List(texts) => json!(texts),
+        SettingValue::Table(table) => table.iter().map(|(key, text)| (key.clone(), json!(text))).collect(),
+    }
+}
+
+fn said(value: &SettingValue) -> String {
+    match value {
+        SettingValue::Text(text) => text.clone(),
+        SettingValue::Switch(is_on) => is_on.to_string(),
+        SettingValue::List(texts) => texts.join(", "),
+        SettingValue::Table(table) => {
+            table.iter().map(|(key, text)| format!("{key} = {text}")).collect::<Vec<_>>().join(", ")
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! `muster reload`.
+
+use clap::Args;
+use serde_json::Value;
+
+use super::output::Output;
+use super::store_flags::RegionalStoreFlags;
+use crate::app::client::process;
+use crate::config::Environment;
+use crate::model::text::shown;
+use crate::telemetry;
+
+/// The longest list that is shown.
+const LONGEST: usize = 2_000;
+
+/// The arguments of `muster reload`.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Reload {
+    #[command(flatten)]
+    store: RegionalStoreFlags,
+    /// Print the answer as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Reload {
+    /// Has the server read its configuration file again, and says what changed.
+    ///
+    /// # Errors
+    /// When no server runs, or when the file cannot be used; then nothing has changed.
+    pub(super) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
+        let data_dir = self.store.config(environment)?.data_dir;
+        let report = process::reload(&data_dir).await?;
+        let mut output = Output::stdout();
+        if self.json {
+            return Ok(output.line(&format!("{report:#}"))?);
+        }
+        let file = report.get("file").and_then(Value::as_str).unwrap_or_default();
+        output.line(&format!("read {} again", shown(file, LONGEST)))?;
+        let mut is_changed = false;
+        for what in ["added", "removed", "changed"] {
+            let names = names(&report, what);
+            if !names.is_empty() {
+                is_changed = true;
+                output.line(&format!("accounts {what}: {names}"))?;
+            }
+        }
+        if !is_changed {
+            output.line("no account was added, removed or changed")?;
+        }
+        let restart = names(&report, "restart");
+        if !restart.is_empty() {
+            telemetry::say(&format!(
+                "muster: these settings count once the server starts again, with `muster restart`: {restart}"
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn names(report: &Value, field: &str) -> String {
+    let names = report.get(field).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    shown(&names.collect::<Vec<_>>().join(", "), LONGEST)
+}
