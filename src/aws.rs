@@ -22,6 +22,7 @@ pub mod limiter;
 mod listing_call;
 mod made_snapshots;
 mod markup;
+mod members;
 mod news;
 mod options;
 pub mod origin;
@@ -53,7 +54,8 @@ pub use held_keys::HeldKeys;
 pub use limiter::{CallCount, Priority, UnansweredCall};
 pub use origin::Origin;
 pub use pinned::Pinned;
-pub use settings::{AwsSettings, Regions};
+pub use sdk::RoleSources;
+pub use settings::{AwsSettings, Purpose, Regions};
 
 #[cfg(test)]
 pub(crate) mod scripted;

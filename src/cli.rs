@@ -31,6 +31,7 @@ mod count;
 mod demo;
 mod doctor;
 mod exit_codes;
+mod file_settings;
 mod following;
 mod front_line;
 mod get;

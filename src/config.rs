@@ -1,10 +1,10 @@
-//! Merges the settings of a process once into an immutable [`Config`]: flags take precedence over `MUSTER_*` variables, and these
-//! over defaults.
+//! Merges the settings of a process once into an immutable [`Config`]: flags take precedence over `MUSTER_*` variables, these over
+//! the configuration file, and the file over defaults.
 //!
-//! clap (in `cli`) reads flags and variables and leaves the others unset, so all defaults are here. There is no configuration
-//! file yet. Merging is pure: [`Environment`] is captured once, at the start of the process.
+//! clap (in `cli`) reads flags, variables and the values of the file, and leaves the others unset, so all defaults are here. Merging
+//! is pure: [`Environment`] is captured once, at the start of the process, and the file is read before by [`ConfigFile`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,6 +15,7 @@ mod checks;
 pub mod environment;
 mod error;
 mod events_name;
+pub mod file;
 mod given;
 mod interval;
 mod key_place;
@@ -40,10 +41,11 @@ pub use account::{AccountError, account};
 pub use environment::Environment;
 pub use error::ConfigError;
 pub use events_name::{EventsName, EventsNameError};
-pub use given::Given;
+pub use file::{ConfigFault, ConfigFile, FileSetting, SettingValue};
+pub use given::{Given, GivenFile};
 pub use interval::{Interval, IntervalError, duration, duration_text};
 pub use key_place::KeyPlace;
-pub use selection::Selection;
+pub use selection::{FileChoice, Selection};
 pub use server_options::ServerOptions;
 pub use share::{RequestShare, RequestShareError};
 pub use size::Size;
@@ -79,6 +81,11 @@ pub struct Config {
     pub selection: Selection,
     /// The account that the credentials have to belong to, if `--account` names one.
     pub account: Option<AccountId>,
+    /// The configuration file, as an absolute path.
+    pub file: Option<PathBuf>,
+    /// With a configuration file: the flags that were given, also by their variables. Only these are given to another process, which
+    /// reads the file itself.
+    pub named: BTreeSet<String>,
     /// The accounts to watch, as the configuration file lists them; if empty, the one of the credentials is watched.
     pub accounts: Vec<AccountPlan>,
     /// The directory of the store, the lock and the socket (or a link to it), as an absolute path.
@@ -113,7 +120,6 @@ pub struct Config {
     pub keep_free: u64,
     /// For how long evidence of a resource outweighs its absence from a listing. Only tests, which cannot wait for minutes, set it.
     pub absence_after: Duration,
-    /// The URL of an emulator that replaces AWS. Only the demo sets it; `AWS_ENDPOINT_URL` names other emulators.
     /// The patterns of tag keys whose values are redacted; none: no tag is.
     pub redact_tag_keys: Vec<String>,
     /// A file of list prices in place of those that Muster carries, as an absolute path.
@@ -159,7 +165,26 @@ impl Config {
         let regions = region_names(&given.regions)?;
         let region = checks::region(given.region.as_deref(), environment)
             .filter(|_| regions.iter().all(|name| name == selection::ALL));
-        let selection = Selection::new(given.profile, given.region, &regions, environment);
+        let file = given.file.unwrap_or_default();
+        let account = given.account;
+        if file.has_accounts {
+            checks::beside_accounts(
+                account.as_ref(),
+                given.region.as_deref(),
+                &given.regions,
+                &file.path,
+                environment,
+            )?;
+        }
+        let choice = match &file {
+            file if file.has_accounts => FileChoice::Accounts(file.canonical.clone()),
+            file if ["--region", "--regions"].iter().any(|flag| file.named.contains(*flag)) => FileChoice::Nothing,
+            file if !file.path.as_os_str().is_empty() && (given.region.is_some() || !regions.is_empty()) => {
+                FileChoice::Regions
+            }
+            _ => FileChoice::Nothing,
+        };
+        let selection = Selection::new(given.profile, given.region, &regions, environment).of_file(choice);
         let regions = regions.iter().map(|name| (environment.source("--regions", name), name.as_str()));
         let one = region.iter().map(|(source, name)| (source.clone(), name.as_str()));
         regions.chain(one).try_for_each(|(source, name)| checks::check(source, name, selection.has_endpoint()))?;
@@ -170,7 +195,8 @@ impl Config {
             None => chosen.clone().ok_or(ConfigError::NoHome)?,
         };
         // A front end gives the directory to the server that it starts. It lies beside the place of the key.
-        let key_place = chosen.filter(|own| selection.has_keys() && own.parent() == data_dir.parent());
+        let key_place =
+            chosen.filter(|own| selection.has_keys() && !selection.has_accounts() && own.parent() == data_dir.parent());
         let key_place = key_place.map(|own| KeyPlace { own, selection: selection.digest_without_key() });
         if let Some(given) = given.retain_age.filter(|age| *age < MIN_RETAIN_AGE) {
             return Err(ConfigError::TooYoung { given });
@@ -178,10 +204,13 @@ impl Config {
         if let Some(given) = given.retain_size.filter(|size| size.bytes() < MIN_RETAIN_SIZE) {
             return Err(ConfigError::TooSmall { given });
         }
+        let accounts = file.accounts.into_iter().map(|plan| with_base(plan, selection.profile.as_deref()));
         Ok(Config {
+            account,
+            file: Some(file.path).filter(|path| !path.as_os_str().is_empty()),
+            named: file.named,
+            accounts: accounts.collect(),
             selection,
-            account: given.account,
-            accounts: Vec::new(),
             data_dir,
             key_place,
             runtime_dir: environment.runtime_dir().map(PathBuf::from),
@@ -204,6 +233,14 @@ impl Config {
             emulator: None,
         })
     }
+}
+
+/// A plan whose first role is assumed by the profile of `--profile`, where it names none itself.
+fn with_base(mut plan: AccountPlan, profile: Option<&str>) -> AccountPlan {
+    if plan.credentials.profile.is_none() {
+        plan.credentials.profile = profile.map(str::to_owned);
+    }
+    plan
 }
 
 /// Reads the intervals of `--relaxed`. Only a kind whose every change causes an event may have one.

@@ -161,6 +161,12 @@ impl Freshness {
         self.0.state.read().trouble().cloned()
     }
 
+    /// What prevents each of several accounts from being watched as a whole, by what it is called. Trouble of its scopes is theirs.
+    #[must_use]
+    pub fn members(&self) -> BTreeMap<String, Trouble> {
+        self.0.state.read().members.clone()
+    }
+
     /// Every (scope, kind) that is watched, or was until the server stopped, in order; without those that are no longer watched.
     #[must_use]
     pub fn scopes(&self) -> Vec<ScopeFreshness> {

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::freshness::{EventRules, Freshness, Signal};
 use crate::model::{
     Cause, Event, Kind, KindRules, Observation, ResourceId, Scope, Seen, Seq, SharedClock, Source, Timestamp, Wanted,
+    WatchSelection,
 };
 use crate::notify::{ChangeHub, ChangeTopic};
 use crate::reconcile::DecisionTime;
@@ -61,7 +62,7 @@ use kept::{KeptRecords, Spare};
 use lanes::Lanes;
 use ledger::LedgerView;
 use under_way::SweepUnderWay;
-use work::{KeyKeeping, Parking, Record, RegionChoice, WorkItem};
+use work::{KeyKeeping, Parking, Record, WatchChoice, WorkItem};
 
 /// How many changed rows a commit holds at most.
 pub const MAX_ROWS: usize = 200;
@@ -264,12 +265,13 @@ impl<L: Ledger> Ingest<L> {
         }
     }
 
-    /// Records which regions are watched from now on.
-    fn choose(&mut self, RegionChoice { regions, done }: RegionChoice) {
-        let noted = self.ledger.watch_only(&regions, self.clock.now()).map_err(IngestError::from);
+    /// Records which scopes are watched from now on.
+    fn choose(&mut self, WatchChoice { selection, done }: WatchChoice) {
+        let noted = self.ledger.watch_only(&selection, self.clock.now()).map_err(IngestError::from);
         let noted = noted.and_then(|()| Ok(self.ledger.view()?));
         if let Ok(view) = &noted {
-            self.freshness.signal(Signal::Retired(view.retired()));
+            let begins_anew = matches!(selection, WatchSelection::Accounts { .. });
+            self.freshness.signal(Signal::Retired { scopes: view.retired(), begins_anew });
             self.hub.mark([ChangeTopic::Freshness, ChangeTopic::Summary]);
         }
         // The caller may have gone: what is recorded stays.

@@ -38,6 +38,7 @@ pub mod text;
 pub mod time;
 pub mod trouble;
 pub mod unreadable;
+pub mod watch_selection;
 pub mod written;
 
 pub use action::{ActionEnd, ActionId, ActionOutcome};
@@ -68,3 +69,4 @@ pub use sweep::{SweepMessage, SweepStep};
 pub use time::{Clock, SharedClock, Timestamp};
 pub use trouble::{ErrorClass, Trouble, TroubleClass};
 pub use unreadable::{BadField, UnreadableItem};
+pub use watch_selection::WatchSelection;

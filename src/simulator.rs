@@ -1,7 +1,7 @@
-//! An AWS account on loopback that speaks the real wire protocols, for tests, demos and benchmarks.
+//! AWS accounts on loopback that speak the real wire protocols, for tests, demos and benchmarks.
 //!
-//! [`Simulator::start`] binds a port on 127.0.0.1 and answers EC2's and STS's Query protocol and the JSON protocols of SQS
-//! and EventBridge there, so `AWS_ENDPOINT_URL` brings the SDK, boto3 and the AWS CLI to it. It is harsher than AWS and never
+//! [`Simulator::start`] binds a port on 127.0.0.1 and answers EC2's and STS's Query protocol and the JSON protocols of SQS,
+//! EventBridge and Organizations there, so `AWS_ENDPOINT_URL` brings the SDK, boto3 and the AWS CLI to it. It is harsher than AWS and never
 //! kinder: it pages by instance, binds tokens to their request, refuses unknown parameters, and its states take time to change.
 //!
 //! A request passes these layers, in this order: `server` (HTTP, and which service is called), `request` (who calls, and what),
@@ -18,10 +18,13 @@
 //! fails status checks, and `announce` emits events that no call causes. `trail` remembers the calls and answers lookups in
 //! `CloudTrail`.
 //!
+//! Further accounts are a `fleet`, whose sizes are a formula as well. The `roster` places them in an organization, and
+//! `organization` is the API that lists them.
+//!
 //! # Limits
 //! Signatures are not checked: any access key works, and one of twelve digits names the account it belongs to, as the
-//! temporary keys of `AssumeRole` do. All but the options' account in the options' regions begin with a default VPC and no
-//! instances.
+//! temporary keys of `AssumeRole` do. All but the options' account in the options' regions, and the further accounts in
+//! theirs, begin with a default VPC and no instances.
 
 mod account;
 mod actions;
@@ -42,6 +45,7 @@ mod envelope;
 mod events;
 pub mod faults;
 mod filter;
+mod fleet;
 mod flip;
 mod happening;
 mod history;
@@ -57,11 +61,13 @@ mod nat_gateway;
 mod network;
 mod network_acl;
 mod options;
+mod organization;
 mod outbox;
 mod page;
 mod plan;
 mod refusal;
 mod request;
+mod roster;
 mod route_table;
 mod scenario;
 mod script;

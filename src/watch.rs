@@ -1,6 +1,7 @@
 //! Watches an AWS account: runs the sources of each scope into the writer.
 //!
 //! ```text
+//! members: several accounts   --> account (one watcher each)
 //! account: whose credentials, which regions --> scope (one watcher each)
 //!                                                 |-- sweeps      one a kind: full listings      --> ingest
 //!                                                 |-- refresh     one a kind: ids that are wanted --> ingest
@@ -16,6 +17,8 @@ mod canaries;
 mod events;
 mod intervals;
 mod listener;
+mod member;
+pub mod members;
 mod refresh;
 mod scope;
 pub mod settings;

@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 use super::redaction;
 use super::references::referred_ids;
 use crate::audit::{self, AuditProgress};
-use crate::aws::{Aws, AwsSettings};
+use crate::aws::{AccountPlan, Aws, AwsSettings};
 use crate::config::Config;
 use crate::freshness::EventRules;
 use crate::ingest::{Ingest, KindEntry};
@@ -30,13 +30,14 @@ use crate::mcp::Core;
 use crate::mcp::key_book::KeyBook;
 use crate::mcp::looks::Looks;
 use crate::mcp::touched::TouchBook;
-use crate::model::{AccountId, Kind, KindRules, Region};
+use crate::model::{AccountId, Kind, KindRules, Region, WatchSelection};
 use crate::notify::ChangeHub;
 use crate::query::changes::BaselineRuns;
 use crate::query::prices::{PriceTable, PricesError};
 use crate::store::{self, CommitError, Health, OpenError, ReadError, Retention, Store, Writer};
 use crate::telemetry;
 use crate::watch::account::AccountWatcher;
+use crate::watch::members::MembersWatcher;
 use crate::watch::settings::WatchSettings;
 use crate::watch::tasks::Tasks;
 
@@ -64,6 +65,8 @@ pub struct Engine {
     auditing: Tasks,
     /// Turns true when the writer has ended, whatever the reason.
     ended: watch::Receiver<bool>,
+    /// The accounts to watch, where there are several.
+    accounts: watch::Sender<Vec<AccountPlan>>,
     /// Set when the credentials belong to another account than the store.
     foreign: watch::Receiver<Option<Arc<Foreign>>>,
 }
@@ -158,8 +161,10 @@ impl Engine {
     ) -> Result<Self, StartError> {
         let prices = given_prices(config)?;
         let clock = aws.clock();
-        if let Some(regions) = watched_regions(&aws, &store)? {
-            writer.assume_watched(&regions, clock.now())?;
+        if config.accounts.is_empty()
+            && let Some(regions) = watched_regions(&aws, &store)?
+        {
+            writer.assume_watched(&WatchSelection::regions(regions), clock.now())?;
         }
         let writing = Tasks::new();
         let stop = writing.stopping();
@@ -170,10 +175,17 @@ impl Engine {
         let sweeping = Tasks::new();
         sweeping.spawn_until_stopped("the index", index(store.clone()));
         let referred = KINDS.iter().filter_map(|spec| Some((spec.slug, referred_ids(&store, spec)?))).collect();
-        let watcher = AccountWatcher::start(watching(config), referred, aws.clone(), handle.clone(), wanted, &sweeping);
         let (refusing, foreign) = watch::channel(None);
-        let owner = StoreOwner { store: store.clone(), data_dir: config.data_dir.clone(), refusing };
-        sweeping.spawn_until_stopped("the watch", watch_account(watcher, owner));
+        let (accounts, plans) = watch::channel(config.accounts.clone());
+        let (settings, connection, ingest) = (watching(config), aws.clone(), handle.clone());
+        if config.accounts.is_empty() {
+            let watcher = AccountWatcher::start(settings, referred, connection, ingest, wanted, &sweeping);
+            let owner = StoreOwner { store: store.clone(), data_dir: config.data_dir.clone(), refusing };
+            sweeping.spawn_until_stopped("the watch", watch_account(watcher, owner));
+        } else {
+            let watcher = MembersWatcher::start(settings, referred, connection, ingest, wanted, &sweeping);
+            sweeping.spawn_until_stopped("the watch", watcher.watch(plans));
+        }
         let tools = TaskTracker::new();
         let auditing = Tasks::new();
         let audit = audit_file(config, &store, &hub, &auditing);
@@ -193,7 +205,12 @@ impl Engine {
             audit,
             prices,
         });
-        Ok(Engine { core, sweeps: sweeping, tools, writer: writing, auditing, ended, foreign })
+        Ok(Engine { core, sweeps: sweeping, tools, writer: writing, auditing, ended, accounts, foreign })
+    }
+
+    /// Watches these accounts from now on, where there are several. What is known of others stays, and is no longer kept up to date.
+    pub fn set_accounts(&self, accounts: Vec<AccountPlan>) {
+        self.accounts.send_replace(accounts);
     }
 
     /// Returns what requests need.

@@ -13,7 +13,7 @@ use super::error::{AwsError, CallContext};
 use super::held_keys::HeldKeys;
 use super::options::Unknown;
 use super::sdk::{Clients, Sdk};
-use super::settings::AwsSettings;
+use super::settings::{AwsSettings, Purpose};
 use super::silence::Silences;
 use super::trail::remembered::Remembered;
 use crate::model::{AccountId, Region, Scope};
@@ -74,7 +74,14 @@ impl Account {
 
     /// `region` in the account in use; until that is known, the account number is empty.
     pub(super) fn scope(&self, region: Region) -> Scope {
-        Scope { account: self.found.lock().account.clone().unwrap_or_else(|| AccountId::new("")), region }
+        let named = || self.settings.account.clone().filter(|_| self.settings.purpose == Purpose::Member);
+        let account = self.found.lock().account.clone().or_else(named);
+        Scope { account: account.unwrap_or_else(|| AccountId::new("")), region }
+    }
+
+    /// The account that AWS named for the keys in use, where it is one of several: asking again would tell the same.
+    pub(super) fn proved(&self) -> Option<AccountId> {
+        self.loaded().loaded.account().filter(|_| self.settings.purpose == Purpose::Member)
     }
 
     /// The SDK as last configured.
@@ -93,7 +100,12 @@ impl Account {
             suspect
         };
         if suspect {
-            self.sdk.store(Arc::new(Sdk::load(&self.settings, &self.clock).await));
+            let read = if self.settings.roles.is_empty() {
+                Sdk::load(&self.settings, &self.clock).await
+            } else {
+                Sdk::of_roles(&self.settings, Some(REREAD_AFTER), &self.clock).await
+            };
+            self.sdk.store(Arc::new(read));
         }
         self.sdk.load_full()
     }
@@ -111,11 +123,14 @@ impl Account {
         Ok(sdk.clients(region))
     }
 
-    /// Refuses calls with a broken configuration file, and calls to regions that are not watched.
+    /// Refuses calls with a broken configuration file, and calls to accounts and regions that are not watched.
     pub(super) fn usable(&self, sdk: &Sdk, region: &Region, action: &'static str) -> Result<(), AwsError> {
         if let Some(what) = sdk.broken() {
             self.suspect();
             return Err(AwsError::files(what, &self.call(Some(region), action)));
+        }
+        if self.settings.purpose == Purpose::Source {
+            return Err(AwsError::account_not_watched(&self.call(Some(region), action)));
         }
         let regions = self.regions();
         if regions.is_empty() {

@@ -1,49 +1,62 @@
 //! Picks the account whose credentials a call uses, by the call's scope.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
 
 use crate::model::{AccountId, Scope};
 
 /// One value per account, picked by the account of a scope.
-///
-/// There is one account for now: `others` stays empty until several can be configured.
 #[derive(Debug)]
 pub(super) struct Accounts<T> {
     /// The value for the configured credentials. Only AWS knows their account, and it may change, so it is used for every account
-    /// without a value of its own; each answer is then checked against the account of the scope.
-    home: T,
-    others: BTreeMap<AccountId, T>,
+    /// without a value of its own; each answer is then checked against the account of the scope. Where several accounts are
+    /// watched, this one makes no call for a scope: it is not [`usable`](super::account::Account::usable).
+    home: Arc<T>,
+    /// The values for the accounts that are watched beside one another, once AWS named them.
+    others: ArcSwap<BTreeMap<AccountId, Arc<T>>>,
 }
 
 impl<T> Accounts<T> {
     /// Holds a value for one account.
     pub(super) fn one(home: T) -> Self {
-        Accounts { home, others: BTreeMap::new() }
+        Accounts { home: Arc::new(home), others: ArcSwap::default() }
     }
 
     /// The value for the configured credentials.
-    pub(super) fn home(&self) -> &T {
+    pub(super) fn home(&self) -> &Arc<T> {
         &self.home
     }
 
     /// The value for the account of `scope`.
-    pub(super) fn of(&self, scope: &Scope) -> &T {
-        self.others.get(&scope.account).unwrap_or(&self.home)
+    pub(super) fn of(&self, scope: &Scope) -> Arc<T> {
+        Arc::clone(self.others.load().get(&scope.account).unwrap_or(&self.home))
     }
 
-    /// Applies `make` to each value.
-    pub(super) async fn map<U>(&self, make: impl AsyncFn(&T) -> U) -> Accounts<U> {
-        let mut others = BTreeMap::new();
-        for (account, of) in &self.others {
-            others.insert(account.clone(), make(of).await);
-        }
-        Accounts { home: make(&self.home).await, others }
+    /// Uses `value` for an account from now on.
+    pub(super) fn put(&self, account: &AccountId, value: &Arc<T>) {
+        self.others.rcu(|others| {
+            let mut others = BTreeMap::clone(others);
+            others.insert(account.clone(), Arc::clone(value));
+            others
+        });
     }
 
-    /// What `make` makes of each value.
-    pub(super) fn made<U>(self, make: impl Fn(T) -> U) -> Accounts<U> {
-        let others = self.others.into_iter().map(|(account, of)| (account, make(of))).collect();
-        Accounts { home: make(self.home), others }
+    /// Makes no more calls for an account, if `value` is still the one that is used for it.
+    pub(super) fn take(&self, account: &AccountId, value: &Arc<T>) {
+        self.others.rcu(|others| {
+            let mut others = BTreeMap::clone(others);
+            if others.get(account).is_some_and(|known| Arc::ptr_eq(known, value)) {
+                others.remove(account);
+            }
+            others
+        });
+    }
+
+    /// The values of accounts that are watched beside one another.
+    pub(super) fn others(&self) -> Arc<BTreeMap<AccountId, Arc<T>>> {
+        self.others.load_full()
     }
 }
 
@@ -52,13 +65,19 @@ mod tests {
     use super::*;
     use crate::model::Region;
 
-    #[tokio::test]
-    async fn a_scope_uses_its_own_account_and_else_the_configured_one() {
+    #[test]
+    fn a_scope_uses_its_own_account_and_else_the_configured_one() {
         let scope = |account: &str| Scope { account: AccountId::new(account), region: Region::new("us-east-1") };
-        let others = BTreeMap::from([(AccountId::new("222222222222"), "theirs")]);
-        let accounts = Accounts { home: "ours", others }.map(async |of| format!("{of}, pinned")).await;
-        assert_eq!(accounts.of(&scope("222222222222")), "theirs, pinned");
-        assert_eq!(accounts.of(&scope("111111111111")), "ours, pinned");
-        assert_eq!(accounts.of(&scope("")), accounts.home(), "before AWS said whose the credentials are");
+        let accounts = Accounts::one("ours");
+        let (theirs, later) = (Arc::new("theirs"), Arc::new("theirs, later"));
+        accounts.put(&scope("222222222222").account, &theirs);
+        assert_eq!(*accounts.of(&scope("222222222222")), "theirs");
+        assert_eq!(*accounts.of(&scope("111111111111")), "ours");
+        assert_eq!(accounts.of(&scope("")), *accounts.home(), "before AWS said whose the credentials are");
+        accounts.put(&scope("222222222222").account, &later);
+        accounts.take(&scope("222222222222").account, &theirs);
+        assert_eq!(*accounts.of(&scope("222222222222")), "theirs, later", "another one took its place before");
+        accounts.take(&scope("222222222222").account, &later);
+        assert_eq!(*accounts.of(&scope("222222222222")), "ours");
     }
 }

@@ -215,7 +215,7 @@ impl Pinned {
         if dry_run {
             self.heeds_dry_run(chosen).await?;
         }
-        let clients = self.clients(scope, action)?;
+        let clients = self.clients(scope, action).await?;
         Ok((clients, self.aws.0.limiter.admit(scope, action, Priority::Tool, instances).await))
     }
 
@@ -227,7 +227,7 @@ impl Pinned {
         if self.heeding.lock().contains(scope) {
             return Ok(());
         }
-        let client = self.clients(scope, ACTION)?.ec2;
+        let client = self.clients(scope, ACTION).await?.ec2;
         let first = chosen.ids().next().map(ToString::to_string);
         let ids = Some(first.into_iter().collect::<Vec<String>>());
         let send = || client.describe_instances().set_instance_ids(ids.clone()).dry_run(true).send();

@@ -1,5 +1,6 @@
 //! The connection to AWS that the rest of Muster holds.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use super::limiter::{CallCount, Limiter, UnansweredCall};
 use super::origin::Origin;
 use super::profiles::FileFault;
 use super::sdk::Sdk;
-use super::settings::AwsSettings;
+use super::settings::{AwsSettings, Purpose};
 use crate::model::{KnownAccounts, Region, Scope, SecretTags, SharedClock};
 
 /// After this long a call counts as unanswered: less than what a request waits for a first sweep, so that its answer can say so.
@@ -29,11 +30,11 @@ pub struct Aws(pub(super) Arc<SharedConnection>);
 #[derive(Debug)]
 pub(super) struct SharedConnection {
     pub(super) clock: Arc<AwsClock>,
-    pub(super) limiter: Limiter,
+    pub(super) limiter: Arc<Limiter>,
     pub(super) accounts: Accounts<Account>,
-    secrets: Arc<SecretTags>,
+    pub(super) secrets: Arc<SecretTags>,
     /// What people call the watched accounts.
-    known: ArcSwap<KnownAccounts>,
+    pub(super) known: Arc<ArcSwap<KnownAccounts>>,
 }
 
 impl Aws {
@@ -48,16 +49,21 @@ impl Aws {
     }
 
     pub(super) fn new(settings: AwsSettings, sdk: Sdk, clock: Arc<AwsClock>) -> Self {
-        let limiter = Limiter::new(settings.share_percent);
+        let limiter = Arc::new(Limiter::new(settings.share_percent));
         let secrets = Arc::clone(&settings.secrets);
         let accounts = Accounts::one(Account::new(settings, sdk, Arc::clone(&clock)));
-        Aws(Arc::new(SharedConnection { clock, limiter, accounts, secrets, known: ArcSwap::default() }))
+        Aws(Arc::new(SharedConnection { clock, limiter, accounts, secrets, known: Arc::default() }))
     }
 
     /// The watched regions; the first is the default. Empty if none is configured: every call then reports that. If all regions of
     /// the account are watched, these are the ones that AWS listed last; before that, the one that is asked for the list.
     #[must_use]
     pub fn regions(&self) -> Vec<Region> {
+        if self.home().settings.purpose == Purpose::Source {
+            let others = self.0.accounts.others();
+            let regions: BTreeSet<Region> = others.values().flat_map(|account| account.regions()).collect();
+            return regions.into_iter().collect();
+        }
         self.home().regions()
     }
 
@@ -133,7 +139,7 @@ impl Aws {
     }
 
     /// The account that makes calls for `scope`.
-    pub(super) fn account_of(&self, scope: &Scope) -> &Account {
+    pub(super) fn account_of(&self, scope: &Scope) -> Arc<Account> {
         self.0.accounts.of(scope)
     }
 }

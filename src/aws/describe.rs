@@ -93,7 +93,8 @@ impl Aws {
     ) -> Result<Page, AwsError> {
         let action = spec.action();
         let own = spec.leaves_out_foreign(&input).then_some(&scope.account);
-        let unknown = &self.account_of(scope).unknown;
+        let account = self.account_of(scope);
+        let unknown = &account.unknown;
         let mut left_out = unknown.lock().left_out(&scope.region, action);
         let (Page { mut items, next, .. }, sent_at, Learned { unchanged, mut unreadable, .. }) = loop {
             let send = || (spec.describe)(client.clone(), input.clone(), left_out.clone());

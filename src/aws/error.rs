@@ -70,6 +70,11 @@ impl AwsError {
         AwsError::of(AwsErrorKind::NoRegion, ErrorClass::Fatal, None, call)
     }
 
+    /// A call for an account that is not among the watched ones.
+    pub(super) fn account_not_watched(call: &CallContext<'_>) -> Self {
+        AwsError::of(AwsErrorKind::AccountNotWatched, ErrorClass::Fatal, None, call)
+    }
+
     /// A call in a region that is not among the `watched` ones.
     pub(super) fn not_watched(watched: &[Region], call: &CallContext<'_>) -> Self {
         let watched: Vec<&str> = watched.iter().map(Region::as_str).collect();
@@ -289,6 +294,8 @@ impl AwsError {
             | AwsErrorKind::SsoExpired
             | AwsErrorKind::LoginExpired
             | AwsErrorKind::CredentialsFailed
+            | AwsErrorKind::RoleRefused
+            | AwsErrorKind::AccountNotWatched
             | AwsErrorKind::Unbuildable => true,
             AwsErrorKind::Answered
             | AwsErrorKind::Unreadable

@@ -96,7 +96,16 @@ impl Aws {
 
     async fn identify_in(&self, scope: &Scope) -> Result<AccountId, AwsError> {
         let client = self.clients(scope, IDENTIFY).await?.identity;
-        self.identify_by(client, scope).await
+        let sdk = self.account_of(scope).loaded();
+        let before = sdk.loaded.key();
+        let found = self.identify_by(client, scope).await?;
+        // The keys may have been loaded for this call; if they were exchanged meanwhile, it is not clear which ones made it.
+        if let Some(key) = sdk.loaded.key()
+            && before.is_none_or(|before| before == key)
+        {
+            sdk.loaded.prove(&key, &found);
+        }
+        Ok(found)
     }
 
     /// Like [`Aws::identify_in`], through a client that may have another configuration.
@@ -152,6 +161,13 @@ impl Aws {
     /// # Errors
     /// [`AwsError`] with [`AwsErrorKind::OtherAccount`] if they do not; any other if neither STS nor EC2 shows it.
     pub async fn confirm(&self, scope: &Scope) -> Result<(), AwsError> {
+        match self.account_of(scope).proved() {
+            Some(found) if found == scope.account => return Ok(()),
+            Some(found) => {
+                return Err(AwsError::other_account(&scope.account, found.as_str(), &self.call(scope, IDENTIFY)));
+            }
+            None => {}
+        }
         let silence = self.account_of(scope).found.lock().silences.get(&scope.region).cloned();
         if let Some(silence) = silence {
             return self.shown(scope, &silence).await;
@@ -258,7 +274,8 @@ impl Aws {
     /// Records that the STS of a region does not answer.
     fn falls_silent(&self, scope: &Scope, cause: AwsError) -> Silence {
         let silence = Silence { cause, since: self.0.clock.now(), said: None };
-        let silences = &mut self.account_of(scope).found.lock().silences;
+        let account = self.account_of(scope);
+        let silences = &mut account.found.lock().silences;
         silences.entry(scope.region.clone()).or_insert(silence).clone()
     }
 }

@@ -82,6 +82,8 @@ impl fmt::Display for UnansweredCall {
 #[derive(Debug)]
 pub(super) struct Limiter {
     percent: u8,
+    /// The shares of accounts that have one of their own.
+    shares: Mutex<BTreeMap<AccountId, u8>>,
     start: Instant,
     queues: Mutex<BTreeMap<(Scope, &'static str), Arc<ActionQueue>>>,
 }
@@ -110,7 +112,17 @@ pub(super) struct Admitted {
 impl Limiter {
     /// A limiter that takes `percent` of AWS's limits (1 to 100).
     pub(super) fn new(percent: u8) -> Self {
-        Limiter { percent: percent.clamp(1, 100), start: Instant::now(), queues: Mutex::default() }
+        let percent = percent.clamp(1, 100);
+        Limiter { percent, shares: Mutex::default(), start: Instant::now(), queues: Mutex::default() }
+    }
+
+    /// Takes `percent` of AWS's limits for calls to this account (1 to 100).
+    pub(super) fn share(&self, account: &AccountId, percent: u8) {
+        let percent = percent.clamp(1, 100);
+        if self.shares.lock().insert(account.clone(), percent).unwrap_or(self.percent) != percent {
+            // Made again with the new share by the next call.
+            self.queues.lock().retain(|(scope, _), _| scope.account != *account);
+        }
     }
 
     /// Waits until a call of `action` that names `instances` instances is allowed, and counts it.
@@ -163,6 +175,8 @@ impl Limiter {
     }
 
     fn queue(&self, scope: &Scope, action: &'static str) -> Arc<ActionQueue> {
+        let own = self.shares.lock().get(&scope.account).copied();
+        let percent = own.unwrap_or(self.percent);
         let mut queues = self.queues.lock();
         let queue = queues.entry((scope.clone(), action)).or_insert_with(|| {
             Arc::new(ActionQueue {
@@ -172,7 +186,7 @@ impl Limiter {
                 allowance: Mutex::new(Allowance::new(
                     documented::requests(action),
                     documented::instances(action),
-                    documented::share(action, self.percent),
+                    documented::share(action, percent),
                 )),
                 tally: Mutex::default(),
                 unanswered: Mutex::default(),

@@ -24,6 +24,13 @@ pub enum Origin {
     Instance,
     /// Made-up credentials for an emulator.
     Emulator,
+    /// A role that the configuration file names.
+    Role {
+        /// Its ARN.
+        arn: Arc<str>,
+        /// Where the credentials come from that assume it.
+        source: Box<Origin>,
+    },
 }
 
 impl Origin {
@@ -59,6 +66,7 @@ impl Origin {
     pub fn profile(&self) -> Option<&str> {
         match self {
             Origin::Profile(name) => Some(name),
+            Origin::Role { source, .. } => source.profile(),
             _ => None,
         }
     }
@@ -73,6 +81,7 @@ impl fmt::Display for Origin {
             Origin::Container => f.write_str("container (AWS_CONTAINER_CREDENTIALS_*)"),
             Origin::Instance => f.write_str("instance metadata"),
             Origin::Emulator => f.write_str("emulator"),
+            Origin::Role { arn, source } => write!(f, "{arn}, assumed by {source}"),
         }
     }
 }

@@ -15,13 +15,12 @@ use futures::FutureExt;
 use parking_lot::Mutex;
 
 use super::Aws;
-use super::account::Account;
-use super::accounts::Accounts;
 use super::batch::{DescribeResult, IdBatch};
 use super::error::{AwsError, CallContext};
 use super::identity::IDENTIFY;
 use super::limiter::Priority;
 use super::sdk::{Clients, Sdk};
+use super::settings::Purpose;
 use crate::kinds::{DescribeInput, INSTANCE};
 use crate::model::text::shown;
 use crate::model::{AccountId, Chosen, Item, Principal, Scope};
@@ -33,7 +32,9 @@ const MAX_NAMED: usize = 5;
 #[derive(Debug)]
 pub struct Pinned {
     pub(super) aws: Aws,
-    held: Accounts<PinnedCredentials>,
+    /// By account, as calls need them; those of the configured credentials have none.
+    held: Mutex<BTreeMap<Option<AccountId>, Arc<PinnedCredentials>>>,
+    by: Option<Principal>,
     /// Whether what AWS says of a denial was told.
     pub(super) denial_told: Mutex<bool>,
     /// Where the endpoint is known to heed `DryRun`.
@@ -56,9 +57,16 @@ impl Aws {
 
     /// The same for a call of this client, which AWS's records then show.
     pub async fn pinned_for(&self, by: Option<&Principal>) -> Pinned {
-        let loaded = self.0.accounts.map(async |account: &Account| account.sdk().await).await;
-        let held = loaded.made(|sdk| PinnedCredentials { sdk: sdk.pinned(by), proved: Mutex::default() });
-        Pinned { aws: self.clone(), held, denial_told: Mutex::default(), heeding: Mutex::default() }
+        // The configuration is read again if suspect.
+        let sdk = self.home().sdk().await;
+        let home = Arc::new(PinnedCredentials { sdk: sdk.pinned(by), proved: Mutex::default() });
+        Pinned {
+            aws: self.clone(),
+            held: Mutex::new(BTreeMap::from([(None, home)])),
+            by: by.cloned(),
+            denial_told: Mutex::default(),
+            heeding: Mutex::default(),
+        }
     }
 }
 
@@ -72,7 +80,9 @@ impl Pinned {
         let ask = |scope: Scope| async move { self.identify_in(&scope).await }.boxed();
         let unproved = |error| unproved(error, &self.aws.home().call(None, IDENTIFY));
         let account = self.aws.anywhere(IDENTIFY, ask).await.map_err(unproved)?;
-        *self.held.home().proved.lock() = Some(account.clone());
+        if let Some(home) = self.held.lock().get(&None) {
+            *home.proved.lock() = Some(account.clone());
+        }
         Ok(account)
     }
 
@@ -85,7 +95,7 @@ impl Pinned {
     pub async fn look(&self, chosen: &Chosen<'_>) -> Result<DescribeResult, AwsError> {
         let (scope, action) = (chosen.scope(), INSTANCE.action());
         let ids: Vec<Arc<str>> = chosen.ids().cloned().collect();
-        let client = self.clients(scope, action)?.ec2;
+        let client = self.clients(scope, action).await?.ec2;
         let mut batch = IdBatch::new(&ids);
         while let Some(ids) = batch.ask() {
             let listing = DescribeInput::Ids(ids.iter().map(ToString::to_string).collect());
@@ -113,7 +123,7 @@ impl Pinned {
 
     /// Proves that the credentials belong to the account of `scope`: by the owner that AWS showed, or else by STS.
     pub(super) async fn prove(&self, scope: &Scope, owner: Option<&str>) -> Result<(), AwsError> {
-        let held = self.held.of(scope);
+        let held = self.held(scope).await;
         let known = held.proved.lock().clone();
         let (found, by) = match (known, owner) {
             (Some(known), _) => (known, IDENTIFY),
@@ -130,14 +140,26 @@ impl Pinned {
         Err(AwsError::other_account(&scope.account, found.as_str(), &self.aws.call(scope, by)))
     }
 
-    pub(super) fn clients(&self, scope: &Scope, action: &'static str) -> Result<Clients, AwsError> {
-        let sdk = &self.held.of(scope).sdk;
-        self.aws.account_of(scope).usable(sdk, &scope.region, action)?;
-        Ok(sdk.clients(&scope.region))
+    pub(super) async fn clients(&self, scope: &Scope, action: &'static str) -> Result<Clients, AwsError> {
+        let held = self.held(scope).await;
+        self.aws.account_of(scope).usable(&held.sdk, &scope.region, action)?;
+        Ok(held.sdk.clients(&scope.region))
+    }
+
+    /// The credentials for the account of `scope`, the same ones until the call ends.
+    async fn held(&self, scope: &Scope) -> Arc<PinnedCredentials> {
+        let account = self.aws.account_of(scope);
+        let key = (account.settings.purpose == Purpose::Member).then(|| scope.account.clone());
+        if let Some(held) = self.held.lock().get(&key) {
+            return Arc::clone(held);
+        }
+        let sdk = account.sdk().await.pinned(self.by.as_ref());
+        let held = Arc::new(PinnedCredentials { sdk, proved: Mutex::default() });
+        Arc::clone(self.held.lock().entry(key).or_insert(held))
     }
 
     async fn identify_in(&self, scope: &Scope) -> Result<AccountId, AwsError> {
-        let account = self.aws.identify_by(self.clients(scope, IDENTIFY)?.identity, scope).await?;
+        let account = self.aws.identify_by(self.clients(scope, IDENTIFY).await?.identity, scope).await?;
         if AccountId::is_valid(account.as_str()) {
             return Ok(account);
         }

@@ -3,8 +3,10 @@
 //! Region, profile, credentials and endpoint (`AWS_ENDPOINT_URL`) come from AWS's own chain of environment, files and instance
 //! metadata; Muster's own settings take precedence over it.
 
+mod assumed_role;
 mod held_identity;
-mod sourced_role;
+mod loaded_keys;
+mod role_sources;
 mod write_sessions;
 
 use std::collections::BTreeMap;
@@ -16,26 +18,31 @@ use aws_config::provider_config::ProviderConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_sdk_ec2::config::{RuntimeComponents, SharedHttpClient};
+use aws_sdk_ec2::config::{IdentityCache, RuntimeComponents, SharedHttpClient};
 use aws_smithy_http_client::tls::{self, TlsContext, rustls_provider::CryptoMode};
 use aws_smithy_http_client::{Builder, Connector, proxy::ProxyConfig};
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use parking_lot::Mutex;
 
+use super::account_plan::RolePlan;
 use super::clock::{AwsClock, DateReader};
 use super::news::NewsClient;
 use super::origin::{LastOrigin, Origin, OriginRecorder, half_a_key};
 use super::profiles::{FileFault, Profiles, ROLE, ROLE_SESSION, Weight};
 use super::rescue::Rescue;
 use super::session_name::SessionName;
-use super::settings::{AwsSettings, Regions};
+use super::settings::{AwsSettings, Purpose, Regions};
 use super::trust::Bundle;
 use super::whole::WholeAnswers;
 use crate::model::{Principal, Region};
+use assumed_role::{AssumedRole, LastRole};
 use held_identity::HeldIdentity;
-use sourced_role::LastRole;
+use loaded_keys::{KeyRecorder, LoadedKeys};
 use write_sessions::{AssumableRole, WriteSessions};
+
+pub(super) use assumed_role::RoleRefused;
+pub use role_sources::RoleSources;
 
 /// The variables that name a region.
 const OF_REGION: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
@@ -65,6 +72,8 @@ pub(super) struct Sdk {
     pub(super) regions: Vec<Region>,
     /// Where the credentials come from.
     pub(super) seen: LastOrigin,
+    /// The keys that were loaded last, where the account is one of several.
+    pub(super) loaded: LoadedKeys,
     /// The faults of the configuration files.
     pub(super) faults: Vec<FileFault>,
     /// The fault of the keys in the environment.
@@ -88,6 +97,9 @@ impl Sdk {
     ///
     /// Looking for a region may ask the instance metadata service, which takes a few seconds where there is none.
     pub(super) async fn load(settings: &AwsSettings, clock: &Arc<AwsClock>) -> Self {
+        if !settings.roles.is_empty() {
+            return Sdk::of_roles(settings, None, clock).await;
+        }
         let (regions, profile) = (&settings.regions, settings.profile.as_deref());
         if let Some(url) = &settings.emulator {
             return Sdk::new(&emulated(url), regions, clock);
@@ -108,7 +120,9 @@ impl Sdk {
         for fault in &faults {
             tracing::warn!(%fault, "AWS's configuration");
         }
-        let http_client = http_client(ProxyConfig::from_env(), Bundle::context(bundle.as_ref()));
+        let trust = || Bundle::context(bundle.as_ref());
+        let connection = || http_client(ProxyConfig::from_env(), trust());
+        let http_client = settings.sources.connection(bundle.as_ref().map(Bundle::pem), connection);
         // Without a name of its own, a session has a random one.
         let own_session = files.setting(ROLE_SESSION).map(str::to_owned);
         let sweeps = own_session.as_deref().unwrap_or(SessionName::SWEEPS);
@@ -152,9 +166,64 @@ impl Sdk {
             let watched = SharedCredentialsProvider::new(OriginRecorder { provider, profile, seen: seen.clone() });
             config = config.into_builder().credentials_provider(watched).build();
         }
+        let keys = LoadedKeys::default();
+        if let Some(provider) = config.credentials_provider().filter(|_| settings.purpose == Purpose::Member) {
+            let noted = SharedCredentialsProvider::new(KeyRecorder { provider, loaded: keys.clone() });
+            config = config.into_builder().credentials_provider(noted).build();
+        }
         let bundle = bundle.map(|bundle| bundle.source);
         let half_key = half_a_key(&variable).filter(|_| profile.is_none());
-        Sdk { seen, faults, half_key, needs_files, bundle, role, own_session, ..Sdk::new(&config, regions, clock) }
+        Sdk {
+            seen,
+            loaded: keys,
+            faults,
+            half_key,
+            needs_files,
+            bundle,
+            role,
+            own_session,
+            ..Sdk::new(&config, regions, clock)
+        }
+    }
+
+    /// The configuration with the credentials of the last of the roles; with an `age`, what it rests on was read no longer than that
+    /// ago.
+    pub(super) async fn of_roles(settings: &AwsSettings, age: Option<Duration>, clock: &Arc<AwsClock>) -> Self {
+        match settings.roles.split_last() {
+            Some((last, before)) => {
+                let source = settings.sources.of(settings, before, age, clock).await;
+                source.assuming(last, &settings.regions, settings.source_identity)
+            }
+            None => Box::pin(Sdk::load(settings, clock)).await,
+        }
+    }
+
+    /// The same configuration with the credentials of a role that these may assume, for other regions.
+    fn assuming(&self, role: &RolePlan, regions: &Regions, is_sourced: bool) -> Self {
+        let known = regions.known(self.config.region().map(|region| Region::new(region.as_ref())));
+        let region = known.first().cloned().unwrap_or_else(|| Region::new(""));
+        let client = self.clients(&region).identity;
+        let loaded = LoadedKeys::default();
+        let assumed = AssumedRole {
+            client: client.clone(),
+            arn: role.arn.clone(),
+            external_id: role.external_id.clone(),
+            session: role.session_name.clone().unwrap_or_else(|| SessionName::SWEEPS.to_owned()),
+            has_source_identity: false,
+            loaded: Some(loaded.clone()),
+        };
+        let config = self.config.to_builder().credentials_provider(SharedCredentialsProvider::new(assumed)).build();
+        Sdk {
+            seen: LastOrigin::new(Origin::Role { arn: role.arn.as_str().into(), source: Box::new(self.seen.get()) }),
+            loaded,
+            faults: self.faults.clone(),
+            half_key: self.half_key.clone(),
+            needs_files: self.needs_files,
+            bundle: self.bundle.clone(),
+            role: Some(AssumableRole::Planned { client, role: role.clone(), is_sourced }),
+            own_session: role.session_name.clone(),
+            ..Sdk::new(&config, regions, &self.clock)
+        }
     }
 
     /// The fault of a file without which no call can be made.
@@ -185,6 +254,7 @@ impl Sdk {
         Sdk {
             regions,
             seen: LastOrigin::new(Origin::Emulator),
+            loaded: LoadedKeys::default(),
             faults: Vec::new(),
             half_key: None,
             needs_files: false,
@@ -210,6 +280,7 @@ impl Sdk {
         Sdk {
             regions: self.regions.clone(),
             seen: self.seen.clone(),
+            loaded: LoadedKeys::default(),
             faults: self.faults.clone(),
             half_key: self.half_key.clone(),
             needs_files: self.needs_files,
@@ -249,6 +320,8 @@ pub(super) fn emulated(url: &str) -> SdkConfig {
         .behavior_version(BehaviorVersion::v2026_01_12())
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .endpoint_url(url)
+        // As the SDK's own loader sets it: the clients of all regions share what was loaded.
+        .identity_cache(IdentityCache::lazy().build())
         .http_client(http_client(ProxyConfig::disabled(), TlsContext::default()))
         .build()
 }

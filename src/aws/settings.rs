@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use super::account_plan::RolePlan;
 use super::held_keys::HeldKeys;
 use super::limiter::DEFAULT_SHARE_PERCENT;
+use super::sdk::RoleSources;
 use crate::model::{AccountId, Region, SecretTags};
 
 /// The region that is asked for the list of regions if all are to be watched and none is configured.
@@ -29,6 +31,24 @@ pub struct AwsSettings {
     pub held: HeldKeys,
     /// Whether sessions of tools' clients get a source identity.
     pub source_identity: bool,
+    /// What these credentials are for.
+    pub purpose: Purpose,
+    /// The roles to assume one after the other; the last one acts.
+    pub roles: Vec<RolePlan>,
+    /// What the accounts share.
+    pub sources: RoleSources,
+}
+
+/// What credentials are for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Purpose {
+    /// They are of the one account that is watched.
+    #[default]
+    Alone,
+    /// Several accounts are watched: these assume roles and receive from queues that several accounts share, and describe nothing.
+    Source,
+    /// They are of one of several accounts that are watched.
+    Member,
 }
 
 impl Default for AwsSettings {
@@ -42,6 +62,9 @@ impl Default for AwsSettings {
             secrets: Arc::default(),
             held: HeldKeys::default(),
             source_identity: false,
+            purpose: Purpose::Alone,
+            roles: Vec::new(),
+            sources: RoleSources::default(),
         }
     }
 }
@@ -70,6 +93,15 @@ impl Regions {
         match self {
             Regions::Named(regions) => regions.first(),
             Regions::All { home } => home.as_ref(),
+        }
+    }
+
+    /// The region to name for an account of which no other is known.
+    #[must_use]
+    pub fn known_region(&self) -> Option<Region> {
+        match self {
+            Regions::Named(regions) => regions.first().cloned(),
+            Regions::All { home } => Some(home.clone().unwrap_or_else(|| Region::new(ANY))),
         }
     }
 

@@ -65,6 +65,11 @@ impl Bundle {
         Ok(Bundle { source: source.into(), pem: pem.collect() })
     }
 
+    /// The certificates.
+    pub(super) fn pem(&self) -> &str {
+        &self.pem
+    }
+
     /// The trust settings of an HTTP client.
     pub(super) fn context(bundle: Option<&Self>) -> TlsContext {
         let Some(bundle) = bundle else { return TlsContext::default() };

@@ -54,7 +54,7 @@ impl ServerEntry {
         let mut environment: Vec<(String, String)> =
             selection.variables().map(|(name, value)| (name.to_owned(), value)).collect();
         let mut gaps = Vec::new();
-        if selection.region.is_none() && !selection.is_all() {
+        if selection.region.is_none() && !selection.is_all() && !selection.has_accounts() {
             let place = environment.iter().take_while(|(name, _)| name == "AWS_PROFILE").count();
             environment.insert(place, pair("AWS_REGION", PLACEHOLDER_REGION));
             gaps.push("No region is known: replace the placeholder us-east-1, or give --region.");
@@ -65,7 +65,7 @@ impl ServerEntry {
                  --profile, which takes precedence over keys that the client may have in its environment.",
             );
         }
-        if selection.profile().is_none() {
+        if selection.profile().is_none() && !selection.has_accounts() {
             environment.insert(0, pair("AWS_PROFILE", DEFAULT_PROFILE));
             gaps.push("No profile given: using default; give --profile for another.");
         }

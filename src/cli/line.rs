@@ -272,8 +272,9 @@ pub(super) fn is_path(root: &Command, subcommand: &str, flag: &str) -> bool {
     argument.is_some_and(|argument| argument.get_value_parser().type_id() == TypeId::of::<PathBuf>())
 }
 
+/// Whether the word after an option is its value.
 fn takes_value(argument: &Arg) -> bool {
-    argument.get_action().takes_values()
+    argument.get_action().takes_values() && !argument.is_require_equals_set()
 }
 
 fn is_blank(word: &OsStr) -> bool {

@@ -56,7 +56,7 @@ impl Logging {
     /// to use them (see [`crate::app::front`]).
     pub(super) fn server(&self, config: &Config, idle_exit: &IdleExit) -> Vec<OsString> {
         let mut words: Vec<OsString> = ["serve", "--detached", "--allow-writes"].map(Into::into).into();
-        words.extend(ServerFlags::of(config).words());
+        words.extend(ServerFlags::handed_on(config));
         words.extend(idle_exit.words());
         words.extend(self.words());
         words

@@ -151,7 +151,7 @@ fn successor(config: &Config, options: &ServerOptions, absence_after: Option<Dur
         words.extend(write_flags::words(&config.writes));
         words.extend((!options.is_http_read_only()).then(|| "--http-writes".into()));
     }
-    words.extend(ServerFlags::of(config).without_directory().words());
+    words.extend(ServerFlags::handed_on_without_directory(config));
     let hosts = options.allowed_hosts.iter().flat_map(|host| ["--allowed-host", host.as_str()]);
     let origins = options.allowed_origins.iter().flat_map(|origin| ["--allowed-origin", origin.as_str()]);
     words.extend(hosts.chain(origins).map(Into::into));

@@ -8,14 +8,17 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 
 use super::audit_flags::AuditFlags;
+use super::file_settings::{self, ReadFile};
 use super::store_flags::{StoreFlags, settled};
-use super::write_flags::WriteFlags;
+use super::write_flags::{WriteFlags, given_or};
 use crate::config::{
-    self, Config, ConfigError, Environment, Given, Interval, ListMode, Queue, REDACT_NOTHING, RequestShare, Size,
+    self, Config, ConfigError, ConfigFault, Environment, Given, GivenFile, Interval, ListMode, Queue, REDACT_NOTHING,
+    RequestShare, Size,
 };
 use crate::kinds::KINDS;
 use crate::kinds::rules::DEFAULT_NAME;
 use crate::model::AccountId;
+use crate::model::text::chain;
 use crate::query::prices::PriceTable;
 
 /// The flags that say which account is served, from which store, and how.
@@ -54,8 +57,8 @@ pub(super) struct ServerFlags {
     ///
     /// It is the name of the client's session. The role's trust policy has to allow sts:SetSourceIdentity. `muster help
     /// credentials` says which of AWS's records show it.
-    #[arg(long, env = "MUSTER_SOURCE_IDENTITY", value_parser = BoolishValueParser::new(), hide_env_values = true)]
-    source_identity: bool,
+    #[arg(long, env = "MUSTER_SOURCE_IDENTITY", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new(), hide_env_values = true)]
+    source_identity: Option<bool>,
     /// An SQS queue that EventBridge writes this account's events to (repeatable)
     ///
     /// Use it for a queue of any name; --events finds the queue that `muster setup` makes. Write REGION=URL where the URL names
@@ -122,6 +125,7 @@ impl ServerFlags {
         let given = |(kind, every): (&String, &Duration)| Interval { kind: kind.clone(), every: *every };
         ServerFlags {
             store: StoreFlags {
+                config: config.file.clone(),
                 data_dir: Some(config.data_dir.clone()),
                 profile: config.selection.profile.clone(),
                 regions: config.selection.regions().to_vec(),
@@ -136,7 +140,7 @@ impl ServerFlags {
             }),
             interval: config.intervals.iter().map(given).collect(),
             aws_share: Some(config.aws_share),
-            source_identity: config.source_identity,
+            source_identity: config.source_identity.then_some(true),
             queue_url: config.queues.clone(),
             events: config.events.clone(),
             relaxed: config.relaxed.iter().map(given).collect(),
@@ -153,22 +157,17 @@ impl ServerFlags {
         }
     }
 
-    /// These flags without the data directory.
-    pub(super) fn without_directory(mut self) -> Self {
-        self.store.data_dir = None;
-        self
-    }
-
     /// These flags for a client's configuration. There a variable gives the region, and paths are absolute, since the client has
     /// another working directory. A profile stays a flag: only a flag takes precedence over keys in the client's environment.
     pub(super) fn for_client(self, environment: &Environment) -> Self {
         let data_dir = self.store.data_dir.map(|dir| environment.absolute(&dir));
+        let config = self.store.config.map(|path| environment.absolute(&path));
         let prices = self.prices.map(|path| environment.absolute(&path));
         let audit_file = self.audit.audit_file.map(|path| environment.absolute(&path));
         ServerFlags {
             prices,
             audit: AuditFlags { audit_file, ..self.audit },
-            store: StoreFlags { data_dir, profile: self.store.profile, ..StoreFlags::default() },
+            store: StoreFlags { config, data_dir, profile: self.store.profile, ..StoreFlags::default() },
             region: None,
             ..self
         }
@@ -180,13 +179,54 @@ impl ServerFlags {
         self
     }
 
+    /// The flags that give `config` to another process as arguments. What a configuration file says is not among them, since that
+    /// process reads the file itself.
+    pub(super) fn handed_on(config: &Config) -> Vec<OsString> {
+        Self::given(config).into_iter().flat_map(|(_, words)| words).collect()
+    }
+
+    /// The same without the data directory.
+    pub(super) fn handed_on_without_directory(config: &Config) -> Vec<OsString> {
+        let given = Self::given(config).into_iter().filter(|(flag, _)| *flag != "--data-dir");
+        given.flat_map(|(_, words)| words).collect()
+    }
+
+    fn given(config: &Config) -> Vec<(&'static str, Vec<OsString>)> {
+        let flags = Self::of(config);
+        if config.file.is_none() {
+            return flags.pairs();
+        }
+        let off = |flag: &str, is_on: bool| (!is_on && config.named.contains(flag)).then_some(false);
+        let required = config.audit.as_ref().is_some_and(|audit| audit.required);
+        let audit_required = flags.audit.audit_required.or(off("--audit-required", required));
+        let flags = ServerFlags {
+            source_identity: flags.source_identity.or(off("--source-identity", config.source_identity)),
+            audit: AuditFlags { audit_required, ..flags.audit },
+            ..flags
+        };
+        let always = ["--config", "--data-dir"];
+        let pairs = flags.pairs().into_iter();
+        pairs.filter(|(flag, _)| always.contains(flag) || config.named.contains(*flag)).collect()
+    }
+
     /// The flags as arguments of a command line.
     pub(super) fn words(&self) -> Vec<OsString> {
-        let mut words = Vec::new();
-        let mut flag = |name: &str, value: Option<OsString>| {
-            words.extend(value.into_iter().flat_map(|value| [OsString::from(name), value]));
+        self.pairs().into_iter().flat_map(|(_, words)| words).collect()
+    }
+
+    /// The flags that are given.
+    fn named(&self) -> impl Iterator<Item = String> {
+        self.pairs().into_iter().map(|(flag, _)| flag.to_owned())
+    }
+
+    /// The flags with their arguments. Those of writes have no name of their own here.
+    fn pairs(&self) -> Vec<(&'static str, Vec<OsString>)> {
+        let mut words: Vec<(&'static str, Vec<OsString>)> = Vec::new();
+        let mut flag = |name: &'static str, value: Option<OsString>| {
+            words.extend(value.map(|value| (name, vec![OsString::from(name), value])));
         };
-        let StoreFlags { data_dir, profile, regions } = &self.store;
+        let StoreFlags { config, data_dir, profile, regions } = &self.store;
+        flag("--config", config.clone().map(Into::into));
         flag("--data-dir", data_dir.clone().map(Into::into));
         flag("--profile", profile.clone().map(Into::into));
         flag("--account", self.account.as_ref().map(|account| account.as_str().into()));
@@ -210,15 +250,59 @@ impl ServerFlags {
         flag("--keep-free", self.keep_free.map(|size| size.to_string().into()));
         flag("--redact-tag-keys", Some(self.redact_tag_keys.join(",")).filter(|keys| !keys.is_empty()).map(Into::into));
         flag("--prices", self.prices.clone().map(Into::into));
-        words.extend(self.source_identity.then(|| "--source-identity".into()));
-        words.extend(self.audit.words());
-        words.extend(self.writes.words());
+        let switch = |flag: &str, is_on: bool| vec![if is_on { flag.into() } else { format!("{flag}=false").into() }];
+        words.extend(self.source_identity.map(|is_on| ("--source-identity", switch("--source-identity", is_on))));
+        let AuditFlags { audit_file, audit_required } = &self.audit;
+        let audit_file = audit_file.clone().map(|path| vec!["--audit-file".into(), path.into()]);
+        words.extend(audit_file.map(|file| ("--audit-file", file)));
+        words.extend(audit_required.map(|is_on| ("--audit-required", switch("--audit-required", is_on))));
+        words.push(("", self.writes.words()));
         words
     }
 
-    /// Merges these flags into a configuration.
+    /// These flags, and those of a file where they are not given. A flag replaces all values that its name has in the file.
+    fn over(self, file: ServerFlags) -> Self {
+        let (store, region) = self.store.over(self.region, file.store, file.region);
+        ServerFlags {
+            store,
+            region,
+            account: self.account.or(file.account),
+            writes: self.writes.over(file.writes),
+            list: self.list.or(file.list),
+            interval: given_or(self.interval, file.interval),
+            aws_share: self.aws_share.or(file.aws_share),
+            source_identity: self.source_identity.or(file.source_identity),
+            queue_url: given_or(self.queue_url, file.queue_url),
+            events: self.events.or(file.events),
+            relaxed: given_or(self.relaxed, file.relaxed),
+            canary_interval: self.canary_interval.or(file.canary_interval),
+            retain_age: self.retain_age.or(file.retain_age),
+            retain_size: self.retain_size.or(file.retain_size),
+            keep_free: self.keep_free.or(file.keep_free),
+            redact_tag_keys: given_or(self.redact_tag_keys, file.redact_tag_keys),
+            prices: self.prices.or(file.prices),
+            audit: self.audit.over(file.audit),
+        }
+    }
+
+    /// Merges these flags, and those of the file that they name, into a configuration.
+    ///
+    /// # Errors
+    /// What is wrong with the file, or with a flag.
     pub(super) fn config(self, environment: &Environment) -> Result<Config, ConfigError> {
+        let Some(path) = self.store.config.clone() else { return self.merged(None, environment) };
+        let read = ReadFile::<ServerFlags>::whole(&path, environment)?;
+        let of_file = read.flags()?;
+        judged(&read, &of_file, environment)?;
+        let named = self.named().filter(|flag| !["", "--config", "--data-dir"].contains(&flag.as_str()));
+        let file = read.given(named.collect::<Vec<_>>());
+        self.over(of_file).merged(Some(file), environment)
+    }
+
+    fn merged(self, file: Option<GivenFile>, environment: &Environment) -> Result<Config, ConfigError> {
+        let audit_required = self.audit.is_required();
         let given = Given {
+            file,
             data_dir: self.store.data_dir,
             profile: self.store.profile,
             account: self.account,
@@ -232,7 +316,7 @@ impl ServerFlags {
             }),
             intervals: self.interval,
             aws_share: self.aws_share,
-            source_identity: self.source_identity,
+            source_identity: self.source_identity == Some(true),
             queues: self.queue_url,
             events: self.events,
             relaxed: self.relaxed,
@@ -243,7 +327,7 @@ impl ServerFlags {
             redact_tag_keys: self.redact_tag_keys,
             prices: self.prices,
             audit_file: self.audit.audit_file,
-            audit_required: self.audit.audit_required,
+            audit_required,
         };
         let kinds: Vec<&str> = KINDS.iter().map(|spec| spec.slug).collect();
         let config = Config::merge(given, environment, &kinds).map(settled)?;
@@ -257,36 +341,28 @@ impl ServerFlags {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    use clap::Parser;
-
-    #[derive(Parser)]
-    struct FlagLine {
-        #[command(flatten)]
-        connection: ServerFlags,
-    }
-
-    fn parse(arguments: impl IntoIterator<Item = OsString>) -> Config {
-        let line = FlagLine::try_parse_from([OsString::from("muster")].into_iter().chain(arguments)).unwrap();
-        line.connection.config(&Environment::of(&[], Some("/home/me/.local/state"))).unwrap()
-    }
-
-    #[test]
-    fn flags_made_from_a_configuration_lead_back_to_it() {
-        let given = "--profile dev --account 123456789012 --region eu-west-1 --list all --interval instance=30s --interval vpc=1h --aws-share 0.5 \
-             --retain-age 7d --retain-size 32MiB --keep-free 1GiB --queue-url https://sqs.eu-west-1.amazonaws.com/123456789012/events \
-             --events --relaxed instance=10m --canary-interval 30s --redact-tag-keys *login*,pin --audit-file /var/log/muster-audit.jsonl --audit-required";
-        let config = parse(given.split_whitespace().map(OsString::from));
-        assert_eq!(parse(ServerFlags::of(&config).words()), config);
-        assert_eq!(config.events.as_deref(), Some("muster"), "without a name it is the default one");
-        for regions in ["us-west-2,eu-west-1", "all"] {
-            let config = parse(["--regions", regions, "--region", "eu-west-3"].map(OsString::from));
-            assert_eq!(parse(ServerFlags::of(&config).words()), config, "{regions}");
-        }
-        let bare = parse([]);
-        assert_eq!(parse(ServerFlags::of(&bare).words()), bare);
-    }
+/// Checks the settings of a file by themselves, so that what is wrong with one is said with its place.
+fn judged(read: &ReadFile<ServerFlags>, whole: &ServerFlags, environment: &Environment) -> Result<(), ConfigError> {
+    let environment = environment.with_endpoint_only();
+    let check = |flags: ServerFlags| {
+        let mut flags = flags;
+        // Without a home directory there would be no place for a store, but flags may name one.
+        flags.store.data_dir.get_or_insert_with(|| PathBuf::from("/"));
+        flags.merged(None, &environment).map(drop)
+    };
+    let Err(error) = check(whole.clone()) else { return Ok(()) };
+    let said = |error: &ConfigError| file_settings::of_keys::<ServerFlags>(&chain(error));
+    let faults = read.each().filter_map(|(setting, flags)| {
+        // One that needs another is no fault of its own.
+        let error = check(flags).err().filter(|error| *error != ConfigError::AuditFile)?;
+        let what = said(&error);
+        let what = what.strip_prefix(&format!("{} ", setting.key)).map(str::to_owned).unwrap_or(what);
+        Some(file_settings::fault(setting, what))
+    });
+    let mut faults: Vec<ConfigFault> = faults.collect();
+    faults.sort_by_key(|fault| fault.place);
+    Err(read.refused(if faults.is_empty() { vec![ConfigFault::of_all(said(&error))] } else { faults }))
 }
+
+#[cfg(test)]
+mod tests;

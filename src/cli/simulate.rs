@@ -41,6 +41,17 @@ pub(super) struct Simulate {
     /// The number of the account [default: 123456789012]
     #[arg(long, value_name = "ACCOUNT")]
     account: Option<String>,
+    /// How many further accounts there are, numbered from 200000000001 on [default: 0]
+    ///
+    /// They form an organization with the account, which is its management account. Roles in all of them can be assumed.
+    #[arg(long, value_name = "N")]
+    accounts: Option<usize>,
+    /// The regions in which the further accounts have instances, or `all` (comma-separated) [default: that of --region]
+    #[arg(long, value_name = "REGION", value_delimiter = ',')]
+    account_regions: Vec<String>,
+    /// How many instances the further accounts have together [default: 0]
+    #[arg(long, value_name = "N")]
+    account_instances: Option<usize>,
     /// How long an instance is pending after a start [default: 2s]
     #[arg(long, value_name = "DURATION", value_parser = config::duration)]
     start_delay: Option<Duration>,
@@ -82,6 +93,9 @@ impl Simulate {
             region: self.region.unwrap_or(base.region),
             regions: if self.regions.is_empty() { base.regions } else { self.regions },
             account: self.account.unwrap_or(base.account),
+            accounts: self.accounts.unwrap_or(base.accounts),
+            account_regions: if self.account_regions.is_empty() { base.account_regions } else { self.account_regions },
+            account_instances: self.account_instances.unwrap_or(base.account_instances),
             start_delay: self.start_delay.unwrap_or(base.start_delay),
             stop_delay: self.stop_delay.unwrap_or(base.stop_delay),
             initializing: self.initializing.unwrap_or(base.initializing),
@@ -130,6 +144,9 @@ mod tests {
         assert_eq!((storm.instances, storm.churn_per_second), (20_000, 50.0));
         let two = options(&["--regions", "eu-west-1=20,eu-west-2=5"]).regions;
         assert_eq!(two, [("eu-west-1".to_owned(), 20), ("eu-west-2".to_owned(), 5)]);
+        let many =
+            options(&["--accounts", "3", "--account-regions", "eu-west-1,eu-west-2", "--account-instances", "50"]);
+        assert_eq!((many.accounts, many.account_regions.len(), many.account_instances), (3, 2, 50));
         let calmer = options(&["--scenario", STORM, "--instances", "50", "--throttle", "0", "--skew", "-90s"]);
         assert_eq!((calmer.instances, calmer.faults.throttle.share.get()), (50, 0.0));
         let rest =

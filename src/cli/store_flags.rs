@@ -6,8 +6,10 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::arguments::OperandError;
+use super::file_settings::ReadFile;
 use super::table::text;
 use super::warnings::{self, field};
+use super::write_flags::given_or;
 use crate::app::client::InventoryClient;
 use crate::config::{Config, ConfigError, Environment, Given};
 use crate::connection::data_dir::{self, by_key};
@@ -16,6 +18,12 @@ use crate::model::text::shown;
 /// The flags, except for the region, that lead to a data directory.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct StoreFlags {
+    /// A configuration file, with settings under the names of flags, and the accounts to watch [default: none is read]
+    ///
+    /// Flags and variables take precedence over the file. `muster config init` writes one, `muster config check` says what it
+    /// means: see `muster help configuration`.
+    #[arg(long, env = "MUSTER_CONFIG", value_name = "FILE", hide_env_values = true)]
+    pub(super) config: Option<PathBuf>,
     /// Where the store, the lock and the socket are [default: a directory for this account in ~/.local/state/muster]
     ///
     /// Without it there is one directory for each profile (or access key), set of regions and endpoint. The directory is made
@@ -77,10 +85,43 @@ pub(super) fn settled(config: Config) -> Config {
 }
 
 impl StoreFlags {
-    fn config(self, region: Option<String>, environment: &Environment) -> Result<Config, ConfigError> {
-        let StoreFlags { data_dir, profile, regions } = self;
-        let given = Given { data_dir, profile, region, regions, ..Given::default() };
+    /// Merges these flags, and those of the file where they are not given. A region of a question does not lead to accounts of a file.
+    fn config(
+        mut self,
+        region: Option<String>,
+        asked: Option<String>,
+        environment: &Environment,
+    ) -> Result<Config, ConfigError> {
+        let read = self.config.take().map(|path| ReadFile::<RegionalStoreFlags>::selecting(&path, environment));
+        let read = read.transpose()?;
+        let region = asked.filter(|_| read.as_ref().is_none_or(|read| !read.file.has_accounts)).or(region);
+        let (store, region, file) = match read {
+            None => (self, region, None),
+            Some(read) => {
+                let RegionalStoreFlags { store, region: of_file } = read.flags()?;
+                let regions = [("--region", region.is_some()), ("--regions", !self.regions.is_empty())];
+                let named = regions.into_iter().filter(|(_, is_given)| *is_given).map(|(flag, _)| flag.to_owned());
+                let file = read.given(named);
+                let (store, region) = self.over(region, store, of_file);
+                (store, region, Some(file))
+            }
+        };
+        let StoreFlags { config: _, data_dir, profile, regions } = store;
+        let given = Given { file, data_dir, profile, region, regions, ..Given::default() };
         Config::merge(given, environment, &[]).map(settled)
+    }
+
+    /// These flags and `region`, and those of a file where they are not given. One region that is given replaces all of the file.
+    pub(super) fn over(self, region: Option<String>, file: Self, of_file: Option<String>) -> (Self, Option<String>) {
+        let names_regions = region.is_some() || !self.regions.is_empty();
+        let (of_file, regions) = if names_regions { (None, Vec::new()) } else { (of_file, file.regions) };
+        let store = StoreFlags {
+            config: self.config,
+            data_dir: self.data_dir.or(file.data_dir),
+            profile: self.profile.or(file.profile),
+            regions: given_or(self.regions, regions),
+        };
+        (store, region.or(of_file))
     }
 }
 
@@ -96,7 +137,7 @@ impl RegionalStoreFlags {
             let named = environment.source("--data-dir", &data_dir.to_string_lossy());
             return Err(OperandError::TwoServers { flag, named }.into());
         }
-        Ok(self.store.clone().config(self.region.clone(), environment)?)
+        Ok(self.store.clone().config(self.region.clone(), None, environment)?)
     }
 
     /// The flag of the command line that names regions. Variables may name them for every command.
@@ -113,8 +154,8 @@ impl QuestionFlags {
     /// Merges these flags into a configuration.
     pub(super) fn config(&self, environment: &Environment) -> Result<Config, ConfigError> {
         let elsewhere = self.store.data_dir.is_some() || !self.store.regions.is_empty();
-        let region = if elsewhere { None } else { self.region.clone() };
-        self.store.clone().config(region.or_else(|| self.home_region.clone()), environment)
+        let asked = if elsewhere { None } else { self.region.clone() };
+        self.store.clone().config(self.home_region.clone(), asked, environment)
     }
 
     /// Connects to the server, or opens the store. Checks that the regions of the command line are watched there.

@@ -78,6 +78,11 @@ enum DenialError {
     Instance(String),
 }
 
+/// The values of a flag, or those of the file where there are none.
+pub(super) fn given_or<T>(given: Vec<T>, file: Vec<T>) -> Vec<T> {
+    if given.is_empty() { file } else { given }
+}
+
 /// The names of the tools that change AWS.
 fn tools() -> impl Iterator<Item = &'static str> {
     TOOLS.iter().filter(|spec| spec.is_write()).map(|spec| spec.name)
@@ -116,6 +121,19 @@ fn is_instance(id: &str) -> bool {
 }
 
 impl WriteFlags {
+    /// These flags, and those of a file where they are not given.
+    pub(super) fn over(self, file: Self) -> Self {
+        WriteFlags {
+            allow_writes: self.allow_writes.or(file.allow_writes),
+            write_tag: given_or(self.write_tag, file.write_tag),
+            write_account: given_or(self.write_account, file.write_account),
+            write_region: given_or(self.write_region, file.write_region),
+            deny_write: given_or(self.deny_write, file.deny_write),
+            write_cap: given_or(self.write_cap, file.write_cap),
+            require_human: self.require_human.or(file.require_human),
+        }
+    }
+
     /// The policy that the flags give.
     pub(super) fn policy(&self) -> WritePolicy {
         WritePolicy::with(self.rules())

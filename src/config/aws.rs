@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Config;
-use crate::aws::{AwsSettings, HeldKeys, Regions};
+use crate::aws::{AwsSettings, HeldKeys, Purpose, Regions, RoleSources};
 use crate::model::secret_tags::MarkKey;
 use crate::model::{Region, SecretTags};
 
@@ -27,6 +27,9 @@ impl Config {
             secrets: Arc::new(self.secrets(&MarkKey::default())),
             held: HeldKeys::default(),
             source_identity: self.source_identity,
+            purpose: if self.accounts.is_empty() { Purpose::Alone } else { Purpose::Source },
+            roles: Vec::new(),
+            sources: RoleSources::default(),
         }
     }
 

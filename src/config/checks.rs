@@ -7,6 +7,7 @@ use super::error::ConfigError;
 use super::given::Given;
 use super::placeholder::placeholder;
 use super::{path_expansion, regions, selection};
+use crate::model::AccountId;
 use crate::policy::{DeniedTarget, WritePolicy, WriteRule};
 
 /// Returns the single region, with the flag or variable that names it.
@@ -52,6 +53,26 @@ pub(super) fn rules(writes: &WritePolicy, environment: &Environment, has_endpoin
         _ => Vec::new(),
     });
     regions.into_iter().try_for_each(|(source_name, name)| check(source_name, &name, has_endpoint))
+}
+
+/// Refuses flags and variables about the one account of the credentials, where a configuration file lists accounts.
+pub(super) fn beside_accounts(
+    account: Option<&AccountId>,
+    region: Option<&str>,
+    regions: &[String],
+    file: &Path,
+    environment: &Environment,
+) -> Result<(), ConfigError> {
+    let account = account.map(|account| ("--account", account.as_str()));
+    let region = region.map(|region| ("--region", region));
+    let regions = regions.first().map(|region| ("--regions", region.as_str()));
+    match account.or(region).or(regions) {
+        Some((flag, value)) => {
+            let source_name = environment.source(flag, value);
+            Err(ConfigError::BesideAccounts { source_name, file: file.to_owned() })
+        }
+        None => Ok(()),
+    }
 }
 
 /// Refuses placeholders that a client did not fill in.

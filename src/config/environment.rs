@@ -22,6 +22,9 @@ pub const SELECTING: [&str; 9] = [
     "AWS_SHARED_CREDENTIALS_FILE",
 ];
 
+/// The variables among them that name an endpoint.
+pub(super) const OF_ENDPOINT: [&str; 2] = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_EC2"];
+
 /// The secret that belongs to `AWS_ACCESS_KEY_ID`.
 const SECRET: &str = "AWS_SECRET_ACCESS_KEY";
 
@@ -67,6 +70,24 @@ impl Environment {
     #[must_use]
     pub fn has_secret(&self) -> bool {
         self.has_secret
+    }
+
+    /// Whether a variable names another endpoint than AWS's own.
+    #[must_use]
+    pub fn has_endpoint(&self) -> bool {
+        OF_ENDPOINT.iter().any(|name| self.variable(name).is_some())
+    }
+
+    /// This environment with nothing but its endpoint, to judge a configuration file by itself.
+    #[must_use]
+    pub fn with_endpoint_only(&self) -> Self {
+        let variables = self.variables.iter().filter(|(name, _)| OF_ENDPOINT.contains(name));
+        Environment {
+            variables: variables.map(|(name, value)| (*name, value.clone())).collect(),
+            has_secret: false,
+            given: BTreeMap::new(),
+            ..self.clone()
+        }
     }
 
     /// Returns the name of what holds `value`: the `MUSTER_*` variable of `flag` if it holds it, else the flag.

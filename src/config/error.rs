@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::events_name::EventsNameError;
+use super::file::fault::{ConfigFault, told};
 use super::size::Size;
 
 /// Why the settings cannot be used.
@@ -25,6 +26,26 @@ pub enum ConfigError {
         path: PathBuf,
         /// The part that is not known.
         part: String,
+    },
+    /// A configuration file that cannot be used.
+    #[error("{}", told(path, faults))]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        faults: Vec<ConfigFault>,
+    },
+    /// A setting of the one account of the credentials, beside a configuration file that lists accounts.
+    #[error(
+        "{source_name} says which account or regions to serve, but so does the configuration file {}, which lists accounts: leave it \
+         out, or write it there",
+        file.display()
+    )]
+    BesideAccounts {
+        /// The flag or variable.
+        source_name: String,
+        /// The file.
+        file: PathBuf,
     },
     /// A file of prices that cannot be used.
     #[error("{source_name}: {why}")]

@@ -1,5 +1,6 @@
 //! The values of the command line and its variables, before they are merged with defaults.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use super::interval::Interval;
 use super::share::RequestShare;
 use super::size::Size;
 use super::tidy;
+use crate::aws::AccountPlan;
 use crate::aws::queue::Queue;
 use crate::mcp::ListMode;
 use crate::model::AccountId;
@@ -15,6 +17,8 @@ use crate::policy::WritePolicy;
 /// The values of flags and `MUSTER_*` variables; `None` or empty where none is given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Given {
+    /// `--config`, with what is known of the file.
+    pub file: Option<GivenFile>,
     /// `--data-dir`.
     pub data_dir: Option<PathBuf>,
     /// `--profile`.
@@ -57,6 +61,21 @@ pub struct Given {
     pub audit_file: Option<PathBuf>,
     /// `--audit-required`.
     pub audit_required: bool,
+}
+
+/// What is known of the configuration file once its settings have been laid under those of flags and variables.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GivenFile {
+    /// The file, as an absolute path.
+    pub path: PathBuf,
+    /// Its path without symbolic links.
+    pub canonical: PathBuf,
+    /// Whether it lists accounts.
+    pub has_accounts: bool,
+    /// The accounts, where they were read.
+    pub accounts: Vec<AccountPlan>,
+    /// The flags that were given, also by their variables; all other values are the file's.
+    pub named: BTreeSet<String>,
 }
 
 impl Given {

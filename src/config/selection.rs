@@ -1,8 +1,10 @@
 //! What selects the account and regions of a process, as far as it is known before AWS is asked.
 
+use std::path::PathBuf;
+
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::environment::{Environment, SELECTING};
+use super::environment::{Environment, OF_ENDPOINT, SELECTING};
 
 /// The value of `--regions` for all regions that are enabled for the account.
 pub(super) const ALL: &str = "all";
@@ -12,6 +14,18 @@ const KEY_ID: &str = "AWS_ACCESS_KEY_ID";
 pub(super) const OF_REGION: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
 /// The variables that `--profile` overrules.
 pub(super) const OVERRULED: [&str; 3] = ["AWS_PROFILE", KEY_ID, "AWS_ROLE_ARN"];
+
+/// What of a selection a configuration file says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum FileChoice {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// The regions of the one account.
+    Regions,
+    /// Several accounts. The file, without symbolic links, is what selects them.
+    Accounts(PathBuf),
+}
 
 /// What selects the account and region: two processes with equal selections may share a server and its store.
 ///
@@ -32,6 +46,8 @@ pub struct Selection {
     variables: Vec<(&'static str, String)>,
     /// Whether the environment holds the secret of the key. A key without its secret is not used.
     has_secret: bool,
+    /// What of it the configuration file says.
+    file: FileChoice,
 }
 
 impl Selection {
@@ -47,7 +63,32 @@ impl Selection {
             |name: &&'static str| OF_REGION.contains(name) || (profile.is_some() && OVERRULED.contains(name));
         let variables = SELECTING.iter().copied().filter(|name| !overruled(name));
         let variables = variables.filter_map(|name| Some((name, environment.variable(name)?.to_owned()))).collect();
-        Selection { profile, region, regions: regions.to_vec(), variables, has_secret: environment.has_secret() }
+        Selection {
+            profile,
+            region,
+            regions: regions.to_vec(),
+            variables,
+            has_secret: environment.has_secret(),
+            file: FileChoice::Nothing,
+        }
+    }
+
+    /// This selection where a configuration file says a part of it.
+    #[must_use]
+    pub fn of_file(self, file: FileChoice) -> Self {
+        Selection { file, ..self }
+    }
+
+    /// What of it the configuration file says.
+    #[must_use]
+    pub fn file(&self) -> &FileChoice {
+        &self.file
+    }
+
+    /// Whether the configuration file lists several accounts.
+    #[must_use]
+    pub fn has_accounts(&self) -> bool {
+        matches!(self.file, FileChoice::Accounts(_))
     }
 
     /// Returns the profile that is named: `--profile`, else `AWS_PROFILE`.
@@ -59,8 +100,10 @@ impl Selection {
     /// Returns the variables that give another process the same selection, except for credentials and `--profile`, which only a
     /// flag can give.
     pub fn variables(&self) -> impl Iterator<Item = (&'static str, String)> {
-        let region = self.region.clone().filter(|_| self.regions.is_empty() || self.is_all());
-        let regions = Some(self.regions.join(",")).filter(|regions| !regions.is_empty());
+        // What the file says it goes on to say.
+        let is_own = self.file == FileChoice::Nothing;
+        let region = self.region.clone().filter(|_| is_own && (self.regions.is_empty() || self.is_all()));
+        let regions = Some(self.regions.join(",")).filter(|regions| is_own && !regions.is_empty());
         let profile = self.profile().filter(|_| self.profile.is_none()).map(str::to_owned);
         let named = [("AWS_PROFILE", profile), ("AWS_REGION", region), ("MUSTER_REGIONS", regions)];
         let named = named.into_iter().filter_map(|(name, value)| Some((name, value?)));
@@ -83,7 +126,7 @@ impl Selection {
     /// Whether another endpoint than AWS's own is used.
     #[must_use]
     pub fn has_endpoint(&self) -> bool {
-        ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_EC2"].iter().any(|name| self.variable(name).is_some())
+        OF_ENDPOINT.iter().any(|name| self.variable(name).is_some())
     }
 
     /// Whether keys in the environment are the credentials in use. A key without its secret is ignored, and the credentials come
@@ -99,7 +142,8 @@ impl Selection {
     }
 
     /// Hashes the selection to 16 hexadecimal digits, the same in every process and version. The order of regions does not count,
-    /// and with `all` neither does the region that is asked first.
+    /// and with `all` neither does the region that is asked first. Where a file lists accounts, only its place and the endpoint count:
+    /// it stays the same selection when accounts are added.
     #[must_use]
     pub fn digest(&self) -> String {
         self.digest_of(|_| true)
@@ -122,19 +166,27 @@ impl Selection {
         let others = others.map(|(name, value)| (*name, value.as_str()));
         // Half a key is not used, so its credentials are others than those of the whole key.
         let half = self.has_half_a_key().then_some(("half a key", ""));
-        let mut bytes = Vec::new();
-        for (name, value) in [profile, region].into_iter().chain(others).chain(half) {
-            for text in [name, value] {
-                bytes.extend((text.len() as u64).to_le_bytes());
-                bytes.extend(text.as_bytes());
-            }
+        if let FileChoice::Accounts(file) = &self.file {
+            let file = file.to_string_lossy();
+            let endpoints = others.filter(|(name, _)| OF_ENDPOINT.contains(name));
+            return hashed([("configuration file", file.as_ref())].into_iter().chain(endpoints));
         }
-        format!("{:016x}", xxh3_64(&bytes))
+        hashed([profile, region].into_iter().chain(others).chain(half))
     }
 
     fn variable(&self, name: &str) -> Option<&str> {
         self.variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
     }
+}
+
+/// Hashes names with their values.
+fn hashed<'a>(parts: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let mut bytes = Vec::new();
+    for text in parts.flat_map(|(name, value)| [name, value]) {
+        bytes.extend((text.len() as u64).to_le_bytes());
+        bytes.extend(text.as_bytes());
+    }
+    format!("{:016x}", xxh3_64(&bytes))
 }
 
 #[cfg(test)]
@@ -226,6 +278,19 @@ mod tests {
         assert!(!named.has_keys(), "the profile goes before it");
         assert_eq!(digest(Some("dev"), &[id]), digest(Some("dev"), &[]));
         assert!(!format!("{whole:?}").contains("\"secret\""), "{whole:?}");
+    }
+
+    #[test]
+    fn accounts_of_a_file_are_selected_by_its_place_and_the_endpoint_alone() {
+        let digest = |file: &str, profile: Option<&str>, variables: &[(&'static str, &str)]| {
+            let selection = Selection::new(profile.map(str::to_owned), None, &[], &Environment::of(variables, None));
+            selection.of_file(FileChoice::Accounts(file.into())).digest()
+        };
+        let (keys, region) = (("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"), ("AWS_REGION", "us-east-1"));
+        assert_eq!(digest("/m.toml", None, &[]), digest("/m.toml", Some("hub"), &[keys, region]));
+        assert_ne!(digest("/m.toml", None, &[]), digest("/n.toml", None, &[]));
+        assert_ne!(digest("/m.toml", None, &[]), digest("/m.toml", None, &[("AWS_ENDPOINT_URL", "http://[::1]:1")]));
+        assert_eq!(digest("/m.toml", None, &[]), "4bd10aee9894c166", "it names stores on disk");
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub enum EventCount {
     Canaries,
     /// It was about a resource that never became known.
     LetGo,
+    /// It was about an account or a region that is not watched.
+    Elsewhere,
     /// It was deleted from its queue.
     Deleted,
     /// It was not deleted, and is delivered again.
@@ -61,6 +63,8 @@ pub struct EventTotals {
     pub canaries: u64,
     /// Notifications about resources that never became known.
     pub let_go: u64,
+    /// Events of accounts and regions that are not watched.
+    pub elsewhere: u64,
     /// Deleted messages.
     pub deleted: u64,
     /// Messages that could not be deleted, and are delivered again.
@@ -78,6 +82,7 @@ impl EventTotals {
             EventCount::Received => &mut self.received,
             EventCount::Applied => &mut self.applied,
             EventCount::Repeated => &mut self.repeated,
+            EventCount::Elsewhere => &mut self.elsewhere,
             EventCount::Unchanged => &mut self.unchanged,
             EventCount::Undecodable => &mut self.undecodable,
             EventCount::Parked => &mut self.parked,

@@ -20,8 +20,13 @@ pub enum Signal {
         /// The time from the start of one sweep to the start of the next.
         interval: Duration,
     },
-    /// Exactly these scopes are no longer watched, each since the given time.
-    Retired(BTreeMap<Scope, Timestamp>),
+    /// Exactly these scopes are no longer watched.
+    Retired {
+        /// Each since the given time.
+        scopes: BTreeMap<Scope, Timestamp>,
+        /// Whether one that is watched again begins anew: what its first sweep finds counts as known before.
+        begins_anew: bool,
+    },
     /// What prevents AWS as a whole from being reached (no credentials, no network); `None` if nothing does.
     Aws(Option<Trouble>),
     /// What prevents the store from being read and written; `None` if nothing does.
@@ -81,6 +86,13 @@ pub enum Signal {
     },
     /// The proof of events has changed, perhaps only through time: whoever waits for changes should check.
     ProofChanged,
+    /// What prevents one of several accounts from being watched as a whole, if anything does.
+    Member {
+        /// What the account is called.
+        label: String,
+        /// The trouble; `None` if there is none.
+        trouble: Option<Trouble>,
+    },
     /// Somebody asks to retry at once whatever failed.
     TryNow,
     /// This many messages were received, or had this result.

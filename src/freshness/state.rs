@@ -43,6 +43,8 @@ pub(super) struct FreshnessState {
     pub(super) totals: EventTotals,
     /// What prevents AWS as a whole from being reached.
     aws: Option<Trouble>,
+    /// What prevents each of several accounts from being watched as a whole, by what it is called.
+    pub(super) members: BTreeMap<String, Trouble>,
     /// What prevents the store from being read and written.
     store: Option<Trouble>,
     /// The kinds whose every change is covered by events.
@@ -69,7 +71,7 @@ impl FreshnessState {
         for (scope, kind) in held {
             state.watched(&scope, &kind, intervals(&kind));
         }
-        state.retire(retired);
+        state.retire(retired, false);
         state
     }
 
@@ -80,14 +82,19 @@ impl FreshnessState {
                 self.watched(&scope, &kind, interval).state.interval = interval;
                 true
             }
-            Signal::Retired(retired) => {
-                self.retire(&retired);
+            Signal::Retired { scopes, begins_anew } => {
+                self.retire(&scopes, begins_anew);
                 true
             }
             Signal::Aws(trouble) => {
                 self.aws = trouble;
                 true
             }
+            Signal::Member { label, trouble: Some(trouble) } => {
+                self.members.insert(label, trouble);
+                true
+            }
+            Signal::Member { label, trouble: None } => self.members.remove(&label).is_some(),
             Signal::Store(trouble) => {
                 self.store = trouble;
                 true
@@ -170,9 +177,9 @@ impl FreshnessState {
     }
 
     /// Marks exactly these scopes as no longer watched.
-    fn retire(&mut self, retired: &BTreeMap<Scope, Timestamp>) {
+    fn retire(&mut self, retired: &BTreeMap<Scope, Timestamp>, begins_anew: bool) {
         for ((scope, _), watched) in &mut self.scopes {
-            watched.state.unwatched_since = retired.get(scope).copied();
+            watched.retire(retired.get(scope).copied(), begins_anew);
         }
     }
 
@@ -203,9 +210,9 @@ mod tests {
         let shown = |state: &FreshnessState| state.shown(&state.scopes[&(scope(), kind())], now());
         assert_eq!((shown(&state).interval, shown(&state).complete), (interval, None));
         let since = now().dated;
-        assert!(state.apply(Signal::Retired(BTreeMap::from([(scope(), since)])), now()));
+        assert!(state.apply(Signal::Retired { scopes: BTreeMap::from([(scope(), since)]), begins_anew: false }, now()));
         assert_eq!(shown(&state).unwatched_since, Some(since));
-        assert!(state.apply(Signal::Retired(BTreeMap::new()), now()));
+        assert!(state.apply(Signal::Retired { scopes: BTreeMap::new(), begins_anew: false }, now()));
         assert_eq!(shown(&state).unwatched_since, None);
     }
 

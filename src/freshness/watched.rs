@@ -17,6 +17,8 @@ pub(crate) struct WatchedScope {
     pub(crate) memory: ScopeMemory,
     /// How many resources the last complete sweep lacked too soon after other evidence.
     spared: u64,
+    /// Whether one of several accounts is watched again after a time in which it was not, until a sweep is complete.
+    has_returned: bool,
     /// When the first complete sweep of this run started: a run is interrupted if a sweep is later than expected.
     since: Option<Timestamp>,
     /// The unreadable resources of the current sweep.
@@ -50,6 +52,7 @@ impl WatchedScope {
             self.since = None;
         }
         self.since.get_or_insert(swept.started);
+        self.has_returned = false;
         self.spared = spared;
         self.show_missing();
         if self.state.missing == 0 && self.memory.doubtful() == 0 {
@@ -65,6 +68,20 @@ impl WatchedScope {
             self.state.unreadable = Arc::new(unread);
         }
         run
+    }
+
+    /// Records since when it is no longer watched; `None` if it is watched.
+    /// With `begins_anew`, what the next sweep finds after a return counts as known before.
+    pub(super) fn retire(&mut self, since: Option<Timestamp>, begins_anew: bool) {
+        if begins_anew && self.state.unwatched_since.is_some() && since.is_none() {
+            self.has_returned = true;
+        }
+        self.state.unwatched_since = since;
+    }
+
+    /// Whether what its next sweep finds existed before Muster looked: it was never swept, or is watched again.
+    pub(crate) fn begins(&self) -> bool {
+        self.state.complete.is_none() || self.has_returned
     }
 
     /// Records an unreadable resource that the current sweep listed at `at`.
@@ -139,6 +156,7 @@ impl WatchedScope {
             },
             memory: ScopeMemory::default(),
             spared: 0,
+            has_returned: false,
             since: None,
             unread: Unread::default(),
         }

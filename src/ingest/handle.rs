@@ -3,12 +3,12 @@
 use tokio::sync::{mpsc, oneshot};
 
 use super::error::IngestError;
-use super::work::{KeyKeeping, Lane, Notifications, NotifyResult, ObserveResult, Parking, Record, RegionChoice};
+use super::work::{KeyKeeping, Lane, Notifications, NotifyResult, ObserveResult, Parking, Record, WatchChoice};
 use crate::freshness::{Freshness, Signal};
 use crate::model::keyed_call::KeyedCall;
 use crate::model::{
     ActionEnd, ActionId, ActionRequest, Cause, ConfirmationOutcome, ConfirmationWay, Event, Notification, Observation,
-    Parked, Region, Repeats, Seq, SweepMessage, Timestamp, WriteAttempt,
+    Parked, Repeats, Seq, SweepMessage, Timestamp, WatchSelection, WriteAttempt,
 };
 use crate::notify::{ChangeHub, ChangeTopic};
 
@@ -18,7 +18,7 @@ const UNDATED: Repeats = Repeats { count: 1, first_at: Timestamp::EPOCH, last_at
 /// Submits work to the writer loop. Clones share the lanes.
 #[derive(Clone)]
 pub struct IngestHandle {
-    pub(super) choices: mpsc::Sender<RegionChoice>,
+    pub(super) choices: mpsc::Sender<WatchChoice>,
     pub(super) tools: mpsc::Sender<Record>,
     pub(super) keyed: mpsc::Sender<KeyKeeping>,
     pub(super) notifications: mpsc::Sender<Notifications>,
@@ -67,15 +67,15 @@ impl IngestHandle {
         outcome.await.map_err(|_| IngestError::Stopped)?
     }
 
-    /// Sets the watched regions and waits until that is durable: observations of a scope that is recorded as no longer watched are
+    /// Sets the watched scopes and waits until that is durable: observations of a scope that is recorded as no longer watched are
     /// not recorded.
     ///
     /// # Errors
     ///
-    /// If the server stops or the store fails: then the regions must not be swept yet.
-    pub async fn watch_only(&self, regions: Vec<Region>) -> Result<(), IngestError> {
+    /// If the server stops or the store fails: then they must not be swept yet.
+    pub async fn watch_only(&self, selection: WatchSelection) -> Result<(), IngestError> {
         let (done, outcome) = oneshot::channel();
-        self.choices.send(RegionChoice { regions, done }).await.map_err(|_| IngestError::Stopped)?;
+        self.choices.send(WatchChoice { selection, done }).await.map_err(|_| IngestError::Stopped)?;
         outcome.await.map_err(|_| IngestError::Stopped)?
     }
 

@@ -7,14 +7,14 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::handle::IngestHandle;
-use super::work::{KeyKeeping, Notifications, Parking, Record, RegionChoice, WorkItem};
+use super::work::{KeyKeeping, Notifications, Parking, Record, WatchChoice, WorkItem};
 use crate::freshness::Freshness;
 use crate::model::SweepMessage;
 use crate::notify::ChangeHub;
 
 /// The receiving ends, read in order of urgency.
 pub(super) struct Lanes {
-    choices: mpsc::Receiver<RegionChoice>,
+    choices: mpsc::Receiver<WatchChoice>,
     tools: mpsc::Receiver<Record>,
     keyed: mpsc::Receiver<KeyKeeping>,
     notifications: mpsc::Receiver<Notifications>,

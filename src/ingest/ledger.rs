@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::model::{Current, Kind, Region, ResourceId, Scope, Seq, Timestamp};
+use crate::model::{Current, Kind, ResourceId, Scope, Seq, Timestamp, WatchSelection};
 use crate::store::{
     CommitBatch, CommitError, Committed, Due, Fingerprint, Folded, OpenError, ReadError, Snapshot, Stock, Watermark,
     Writer,
@@ -30,11 +30,11 @@ pub trait Ledger {
     /// Nothing of the batch is stored then.
     fn commit(&mut self, batch: CommitBatch) -> Result<Committed, CommitError>;
 
-    /// Records that only these regions are watched from now on; see [`Writer::watch_only`].
+    /// Records that only these scopes are watched from now on; see [`Writer::watch_only`].
     ///
     /// # Errors
     /// It is not recorded then.
-    fn watch_only(&mut self, _regions: &[Region], _now: Timestamp) -> Result<(), CommitError> {
+    fn watch_only(&mut self, _selection: &WatchSelection, _now: Timestamp) -> Result<(), CommitError> {
         Ok(())
     }
 
@@ -162,8 +162,8 @@ impl Ledger for Writer {
         Writer::commit(self, batch)
     }
 
-    fn watch_only(&mut self, regions: &[Region], now: Timestamp) -> Result<(), CommitError> {
-        Writer::watch_only(self, regions, now)
+    fn watch_only(&mut self, selection: &WatchSelection, now: Timestamp) -> Result<(), CommitError> {
+        Writer::watch_only(self, selection, now)
     }
 
     fn path(&self) -> PathBuf {

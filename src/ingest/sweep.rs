@@ -34,7 +34,7 @@ impl<L: Ledger> Ingest<L> {
                     }
                     watched.memory.begin();
                     watched.begin_unread();
-                    (watched.state.complete.is_none(), since)
+                    (watched.begins(), since)
                 });
                 self.sweeps.insert(key, SweepUnderWay { started: at, baseline, since, broken: None, narrower: false });
             }

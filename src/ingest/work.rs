@@ -4,7 +4,9 @@ use tokio::sync::oneshot;
 
 use super::error::IngestError;
 use crate::model::keyed_call::KeyedCall;
-use crate::model::{Cause, Event, Notification, Observation, Parked, Region, ResourceId, Seq, SweepMessage, SweepStep};
+use crate::model::{
+    Cause, Event, Notification, Observation, Parked, ResourceId, Seq, SweepMessage, SweepStep, WatchSelection,
+};
 
 /// The urgency of an observation. Notifications have their own lane between these two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,15 +70,15 @@ pub(super) struct KeyKeeping {
     pub(super) done: oneshot::Sender<Result<(), IngestError>>,
 }
 
-/// The regions that are watched from now on, and where to answer.
-pub(super) struct RegionChoice {
-    pub(super) regions: Vec<Region>,
+/// The scopes that are watched from now on, and where to answer.
+pub(super) struct WatchChoice {
+    pub(super) selection: WatchSelection,
     pub(super) done: oneshot::Sender<Result<(), IngestError>>,
 }
 
 /// One piece of work.
 pub(super) enum WorkItem {
-    Choose(RegionChoice),
+    Choose(WatchChoice),
     Record(Record),
     Notify(Notifications),
     Park(Parking),

@@ -106,9 +106,22 @@ static EVENTS: [&str; 15] = [
 /// Actions of `CloudTrail`.
 static TRAIL: [&str; 1] = ["LookupEvents"];
 
+/// Actions of Organizations, without `ListTagsForResource`, which `EventBridge` has too.
+static ORGANIZATIONS: [&str; 9] = [
+    "DescribeAccount",
+    "DescribeOrganization",
+    "DescribeOrganizationalUnit",
+    "ListAccounts",
+    "ListAccountsForParent",
+    "ListDelegatedAdministrators",
+    "ListOrganizationalUnitsForParent",
+    "ListParents",
+    "ListRoots",
+];
+
 /// The names of the actions of all services.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-    let services: [&'static [&'static str]; 5] = [&EC2, &STS, &SQS, &EVENTS, &TRAIL];
+    let services: [&'static [&'static str]; 6] = [&EC2, &STS, &SQS, &EVENTS, &TRAIL, &ORGANIZATIONS];
     services.into_iter().flatten().copied()
 }
 
@@ -117,12 +130,12 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::simulator::{ec2, events, sqs, sts, trail};
+    use crate::simulator::{ec2, events, organization, sqs, sts, trail};
 
     #[test]
     fn every_action_that_a_service_answers_is_named() {
-        let answered =
-            ec2::names().chain(sts::names()).chain(sqs::names()).chain(events::names()).chain(trail::names());
+        let answered = ec2::names().chain(sts::names()).chain(sqs::names()).chain(events::names());
+        let answered = answered.chain(trail::names()).chain(organization::names());
         assert_eq!(names().collect::<BTreeSet<_>>(), answered.collect::<BTreeSet<_>>());
     }
 }

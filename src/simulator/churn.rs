@@ -79,18 +79,25 @@ impl World {
     }
 }
 
-/// Makes one random change. A region is drawn in proportion to the instances it began with.
+/// Makes one random change. An account and region is drawn in proportion to the instances it began with.
 pub(crate) fn change(world: &World, rng: &mut fastrand::Rng) {
-    let options = world.options();
+    let (options, fleet) = (world.options(), world.fleet());
     let total: usize = options.populated().map(|(_, count)| count).sum();
-    let mut drawn = rng.usize(0..total.max(1));
+    let further = usize::try_from(fleet.instances).unwrap_or(0);
+    let mut drawn = rng.usize(0..(total + further).max(1));
     let region = options.populated().find(|(_, count)| {
         let here = drawn < *count;
-        drawn = drawn.saturating_sub(*count);
+        // What is left after all regions lies in the further accounts.
+        drawn = if here { drawn } else { drawn - *count };
         here
     });
-    let Some((region, _)) = region else { return };
-    let account = world.account(&options.account, region);
+    let account = match region {
+        Some((region, _)) => world.account(&options.account, region),
+        None => match u64::try_from(drawn).ok().and_then(|drawn| fleet.holder(drawn)) {
+            Some((account, region)) => world.account(&account, region),
+            None => return,
+        },
+    };
     let mut edit = account.edit();
     match rng.u8(0..50) {
         0 => change_rules(&mut edit, rng.u64(0..account.plan().vpcs * GROUPS), rng),

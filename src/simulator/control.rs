@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::simulator::faults::{Faults, Invalid};
 use crate::simulator::request::Params;
+use crate::simulator::roster::{MemberChange, RosterError};
 use crate::simulator::world::{UnknownScope, World};
 use crate::simulator::{announce, flip, journal, options, script, sqs, trail};
 
@@ -24,7 +25,7 @@ pub(crate) const AT: &str = "/_simulator/at/";
 const JOURNAL: &str = "/_simulator/journal";
 
 /// The paths and the methods they take, as `GET /_simulator` lists them.
-const PATHS: [(&str, &[Method]); 12] = [
+const PATHS: [(&str, &[Method]); 14] = [
     ("/_simulator/calls", &[Method::GET]),
     ("/_simulator/churn", &[Method::GET, Method::PATCH]),
     ("/_simulator/emit", &[Method::POST]),
@@ -33,8 +34,10 @@ const PATHS: [(&str, &[Method]); 12] = [
     ("/_simulator/flip", &[Method::POST]),
     (JOURNAL, &[Method::GET]),
     ("/_simulator/listen", &[Method::POST]),
+    ("/_simulator/organization", &[Method::GET, Method::PATCH]),
     ("/_simulator/requests", &[Method::GET]),
     ("/_simulator/requests/reset", &[Method::POST]),
+    ("/_simulator/sessions/end", &[Method::POST]),
     ("/_simulator/share", &[Method::POST]),
     ("/_simulator/status", &[Method::POST]),
 ];
@@ -63,6 +66,8 @@ enum Wrong {
     Flip(#[from] flip::FlipError),
     #[error(transparent)]
     Scope(#[from] UnknownScope),
+    #[error(transparent)]
+    Roster(#[from] RosterError),
     #[error("{name:?} can be no queue's name; give 1 to 80 letters, digits, hyphens and underscores")]
     Queue { name: String },
     #[error(
@@ -91,13 +96,22 @@ struct ChurnPatch {
     per_second: f64,
 }
 
-/// What `POST /_simulator/listen` takes: an account and region, and the name of the queue and the rule.
+/// What `POST /_simulator/listen` takes: an account and region, the name of the queue and the rule, and the accounts and
+/// regions whose events come to the queue.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Listener {
     account: Option<String>,
     region: Option<String>,
     name: String,
+    from: Option<Vec<String>>,
+}
+
+/// What `POST /_simulator/sessions/end` takes.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EndedSessions {
+    account: Option<String>,
 }
 
 /// What `POST /_simulator/share` takes: a VPC and its owner, and the account that it is shared with.
@@ -131,6 +145,7 @@ pub(crate) fn answer(
                 | Wrong::Script(_)
                 | Wrong::Announce(_)
                 | Wrong::Scope(_)
+                | Wrong::Roster(_)
                 | Wrong::Queue { .. }
                 | Wrong::Share { .. }
                 | Wrong::Query { .. } => StatusCode::BAD_REQUEST,
@@ -192,20 +207,15 @@ fn route(world: &World, method: &Method, path: &str, query: &str, body: &[u8]) -
             }
             Ok(journal::journal(&holder, id))
         }
-        ("/_simulator/listen", "POST") => {
-            let takes = "{\"name\": \"events\"}, with an account and a region unless they are the simulator's own";
-            let Listener { account, region, name } = shaped("/_simulator/listen", takes, body)?;
-            let (account, region) = world.scope(account.as_deref(), region.as_deref())?;
-            if !sqs::is_name(&name) {
-                return Err(Wrong::Queue { name });
-            }
-            Ok(json!({ "queue_url": world.listen(account, region, &name) }))
-        }
+        ("/_simulator/listen", "POST") => listen(world, body),
+        ("/_simulator/organization", "PATCH") => change_member(world, body),
+        ("/_simulator/organization", "GET") => Ok(world.roster().json()),
         ("/_simulator/requests", "GET") => Ok(json!({ "requests": world.ledger() })),
         ("/_simulator/requests/reset", "POST") => {
             world.forget_requests();
             Ok(json!({ "requests": [] }))
         }
+        ("/_simulator/sessions/end", "POST") => end_sessions(world, body),
         ("/_simulator/share", "POST") => share(world, body),
         ("/_simulator/status", "POST") => {
             script::follow(world, body)?;
@@ -214,6 +224,39 @@ fn route(world: &World, method: &Method, path: &str, query: &str, body: &[u8]) -
         _ if exists => Err(Wrong::Method { path: path.to_owned(), method: method.clone() }),
         _ => Err(Wrong::Path { path: path.to_owned() }),
     }
+}
+
+fn listen(world: &World, body: &[u8]) -> Result<Value, Wrong> {
+    let takes = "{\"name\": \"events\"}, with an account and a region unless they are the simulator's own, and with from, such \
+                 as [\"111122223333/eu-west-1\"], unless the events are those of the account and region";
+    let Listener { account, region, name, from } = shaped("/_simulator/listen", takes, body)?;
+    let (account, region) = world.scope(account.as_deref(), region.as_deref())?;
+    if !sqs::is_name(&name) {
+        return Err(Wrong::Queue { name });
+    }
+    let Some(from) = from else { return Ok(json!({ "queue_url": world.listen(account, region, &name) })) };
+    let scope = |text: &String| {
+        let (account, region) = text.split_once('/').unwrap_or((text, ""));
+        world.scope(Some(account), Some(region)).map(|_| (account.to_owned(), region.to_owned()))
+    };
+    let scopes = from.iter().map(scope).collect::<Result<Vec<_>, _>>()?;
+    Ok(json!({ "queue_url": world.listen_from(account, region, &name, &scopes) }))
+}
+
+fn change_member(world: &World, body: &[u8]) -> Result<Value, Wrong> {
+    let takes =
+        "{\"account\": \"200000000001\", \"state\": \"CLOSED\"}, or with member, name, unit, administrator or tags";
+    let change: MemberChange = shaped("/_simulator/organization", takes, body)?;
+    world.scope(Some(&change.account), None)?;
+    world.roster().change(change, world.clock().moment())?;
+    Ok(world.roster().json())
+}
+
+fn end_sessions(world: &World, body: &[u8]) -> Result<Value, Wrong> {
+    let takes = "{\"account\": \"111122223333\"}, or {} for all accounts";
+    let EndedSessions { account } = shaped("/_simulator/sessions/end", takes, body)?;
+    world.scope(account.as_deref(), None)?;
+    Ok(json!({ "ended": world.end_sessions(account.as_deref()) }))
 }
 
 fn share(world: &World, body: &[u8]) -> Result<Value, Wrong> {

@@ -10,20 +10,24 @@
 mod board;
 mod bucket;
 mod case;
+mod denial;
 mod fault;
 pub(crate) mod figure;
 mod mangle;
 mod name;
 mod refuse;
+mod roles;
 mod settings;
 mod walk;
 
 pub use board::Board;
 pub(crate) use board::{Fate, Judgement};
 pub(crate) use case::Case;
+pub use denial::{Denial, DenyingPolicy};
 pub use figure::{FigureError, Scale, Share, Skew, Span};
 pub(crate) use mangle::Mangling;
-pub use name::{ActionName, Actions, NameError, RegionName};
+pub use name::{AccountName, ActionName, Actions, FaultScopes, NameError, RegionName, ScopeName};
+pub use roles::{RoleFaults, RoleName};
 pub use settings::{
     Buckets, ClockFault, DeadRegions, FailingPages, Faults, Ignored, Invalid, LagFault, Latency, LossFault, Strike,
     StuckSnapshots,

@@ -135,8 +135,12 @@ pub(crate) fn at(
         return Err(Refusal::new(400, "UnsupportedOperation", message));
     }
     if is_sts {
-        let sessions = world.sessions();
-        return sts::answer(&sts::Call { params, sessions, caller, account, now: moment, request }, action);
+        let (sessions, board) = (world.sessions(), world.faults());
+        let roster = world.roster();
+        return sts::answer(
+            &sts::Call { params, sessions, board, roster, caller, account, now: moment, request },
+            action,
+        );
     }
     if !world.knows_region(&caller.region) {
         return Err(Refusal::wrong_region(&caller.region));

@@ -1,4 +1,4 @@
-//! The AWS JSON protocols of SQS (1.0) and EventBridge (1.1): the action is in a header, requests and answers are JSON,
+//! The AWS JSON protocols of SQS (1.0), EventBridge and Organizations (1.1): the action is in a header, requests and answers are JSON,
 //! and `__type` names an error.
 //!
 //! SQS used the Query protocol for years and its clients still match on the codes of that protocol, so each of its
@@ -38,8 +38,9 @@ impl ErrorBody {
             let whose = if refusal.status < 500 { "Sender" } else { "Receiver" };
             format!("{};{whose}", query_code(shape).unwrap_or(&refusal.code))
         });
-        // The Rust SDK reads `message`, older SDKs `Message`; SQS and EventBridge send the former.
-        let body = json!({ "__type": format!("{namespace}{shape}"), "message": refusal.message }).to_string();
+        // SDKs read both names; SQS and EventBridge send the former.
+        let name = if service == Service::Organizations { "Message" } else { "message" };
+        let body = json!({ "__type": format!("{namespace}{shape}"), name: refusal.message }).to_string();
         Self { shape: shape.to_owned(), query, body }
     }
 }

@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use crate::simulator::catalog::{OPT_IN_REGIONS, REGIONS};
 use crate::simulator::clock::Clock;
 use crate::simulator::faults::Faults;
+use crate::simulator::fleet::Fleet;
 
 /// The most changes a second.
 pub(crate) const MAX_CHURN: f64 = 100_000.0;
+/// The most further accounts, as many as AWS lets an organization have.
+pub(crate) const MAX_ACCOUNTS: usize = 10_000;
 /// The most instances that the address plan has room for.
 pub const MAX_INSTANCES: usize = 1_000_000;
 
@@ -23,6 +27,13 @@ pub struct Options {
     pub regions: Vec<(String, usize)>,
     /// The account of every access key that does not name an account.
     pub account: String,
+    /// How many further accounts there are, from 200000000001 on, at most 10,000. They and `account` form an organization.
+    pub accounts: usize,
+    /// The regions in which the further accounts have instances; `all` stands for those that need no opt-in, and an empty
+    /// list for `region`.
+    pub account_regions: Vec<String>,
+    /// How many instances the further accounts have together.
+    pub account_instances: usize,
     /// The port on 127.0.0.1; 0 chooses a free one.
     pub port: u16,
     /// How long a started instance is `pending`.
@@ -59,6 +70,9 @@ impl Default for Options {
             region: "us-east-1".to_owned(),
             regions: Vec::new(),
             account: "123456789012".to_owned(),
+            accounts: 0,
+            account_regions: Vec::new(),
+            account_instances: 0,
             port: 0,
             start_delay: Duration::from_secs(2),
             stop_delay: Duration::from_secs(2),
@@ -97,6 +111,30 @@ pub enum Error {
         /// What was given.
         account: String,
     },
+    /// There are too many further accounts.
+    #[error("{asked} further accounts are more than the simulator's {}; ask for fewer", MAX_ACCOUNTS)]
+    TooManyAccounts {
+        /// The number they asked for.
+        asked: usize,
+    },
+    /// Instances of further accounts, and no further accounts.
+    #[error("{instances} instances of further accounts have no accounts; give their number as well")]
+    NoAccounts {
+        /// The number of instances.
+        instances: usize,
+    },
+    /// The account is one of the further accounts.
+    #[error("account {account} is one of the further accounts, which begin with 200000000001; give another number")]
+    AccountTwice {
+        /// What was given.
+        account: String,
+    },
+    /// A region of the further accounts does not exist.
+    #[error("there is no region {region:?} for further accounts; give regions of AWS, or all")]
+    NoRegion {
+        /// What was given.
+        region: String,
+    },
     /// Together, the shares of stopped and terminated instances are more than 100 %.
     #[error("{stopped} % stopped and {terminated} % terminated are together more than 100 %; lower one of them")]
     Shares {
@@ -129,6 +167,14 @@ impl Options {
         std::iter::once((self.region.as_str(), self.instances)).chain(further)
     }
 
+    /// The further accounts.
+    pub(crate) fn fleet(&self) -> Fleet {
+        let home = std::slice::from_ref(&self.region);
+        let regions = if self.account_regions.is_empty() { home } else { &self.account_regions };
+        let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        Fleet::new(number(self.accounts), regions, number(self.account_instances))
+    }
+
     /// Whether the options are possible.
     ///
     /// # Errors
@@ -145,6 +191,7 @@ impl Options {
         if self.account.len() != 12 || !self.account.bytes().all(|b| b.is_ascii_digit()) {
             return Err(Error::Account { account: self.account.clone() });
         }
+        self.check_fleet()?;
         if u16::from(self.stopped_percent) + u16::from(self.terminated_percent) > 100 {
             return Err(Error::Shares { stopped: self.stopped_percent, terminated: self.terminated_percent });
         }
@@ -152,6 +199,33 @@ impl Options {
             return Err(Error::Churn { rate: self.churn_per_second });
         }
         Ok(())
+    }
+
+    fn check_fleet(&self) -> Result<(), Error> {
+        if self.accounts > MAX_ACCOUNTS {
+            return Err(Error::TooManyAccounts { asked: self.accounts });
+        }
+        if self.accounts == 0 && self.account_instances > 0 {
+            return Err(Error::NoAccounts { instances: self.account_instances });
+        }
+        let fleet = self.fleet();
+        if fleet.number(&self.account).is_some() {
+            return Err(Error::AccountTwice { account: self.account.clone() });
+        }
+        let exists = |region: &str| REGIONS.iter().chain(&OPT_IN_REGIONS).any(|(name, _)| *name == region);
+        let known = |region: &String| exists(region) || *region == self.region;
+        if let Some(region) = fleet.regions.iter().find(|region| !known(region)) {
+            return Err(Error::NoRegion { region: region.clone() });
+        }
+        let mut regions: Vec<&String> = fleet.regions.iter().collect();
+        regions.sort_unstable();
+        if let Some([twice, _]) = regions.array_windows().find(|[one, other]| one == other) {
+            return Err(Error::RegionTwice { region: (*twice).clone() });
+        }
+        match usize::try_from(fleet.most()) {
+            Ok(most) if most <= MAX_INSTANCES => Ok(()),
+            _ => Err(Error::TooManyInstances { asked: self.account_instances }),
+        }
     }
 }
 

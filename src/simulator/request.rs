@@ -20,6 +20,7 @@ pub(crate) enum Service {
     Sqs,
     Events,
     Trail,
+    Organizations,
 }
 
 /// One call before any decision about it.
@@ -48,6 +49,7 @@ impl Ask {
             (Some("sqs"), _) | (_, Some(("AmazonSQS", _))) => Some(Service::Sqs),
             (Some("events"), _) | (_, Some(("AWSEvents", _))) => Some(Service::Events),
             (Some("cloudtrail"), _) => Some(Service::Trail),
+            (Some("organizations"), _) => Some(Service::Organizations),
             _ => None,
         };
         let params = if json.is_some() {
@@ -77,7 +79,7 @@ impl Ask {
         match self.service {
             Service::Ec2 | Service::Sts => self.params.get("Action").ok_or_else(|| Refusal::missing("Action")),
             // SQS clients from before 2023 use the Query protocol, which this SQS does not support.
-            Service::Sqs | Service::Events | Service::Trail => {
+            Service::Sqs | Service::Events | Service::Trail | Service::Organizations => {
                 self.target.as_deref().ok_or_else(|| Refusal::missing("X-Amz-Target"))
             }
         }

@@ -19,6 +19,9 @@ pub struct Scenario {
     /// Further regions, with the number of instances in each.
     regions: BTreeMap<String, usize>,
     account: Option<String>,
+    accounts: Option<usize>,
+    account_regions: Vec<String>,
+    account_instances: Option<usize>,
     port: Option<u16>,
     start_delay: Option<Span>,
     stop_delay: Option<Span>,
@@ -77,6 +80,9 @@ impl Scenario {
             region: self.region.unwrap_or(base.region),
             regions: self.regions.into_iter().collect(),
             account: self.account.unwrap_or(base.account),
+            accounts: self.accounts.unwrap_or(base.accounts),
+            account_regions: self.account_regions,
+            account_instances: self.account_instances.unwrap_or(base.account_instances),
             port: self.port.unwrap_or(base.port),
             start_delay: self.start_delay.map_or(base.start_delay, Span::get),
             stop_delay: self.stop_delay.map_or(base.stop_delay, Span::get),
@@ -102,10 +108,12 @@ mod tests {
 
     #[test]
     fn a_scenario_names_options_and_faults_and_leaves_the_rest() {
-        let text = "instances = 20\nchurn = 50\nstart_delay = \"500ms\"\nregions = {eu-west-1 = 5}\n[faults.lag]\nmost = \"5s\"\n";
+        let text = "instances = 20\nchurn = 50\naccounts = 3\naccount_regions = [\"all\"]\naccount_instances = 9\nstart_delay = \"500ms\"\nregions = {eu-west-1 = 5}\n[faults.lag]\nmost = \"5s\"\n";
         let options = toml::from_str::<Scenario>(text).unwrap().options();
         assert_eq!((options.instances, options.start_delay), (20, Duration::from_millis(500)));
         assert_eq!(options.regions, [("eu-west-1".to_owned(), 5)]);
+        assert_eq!((options.accounts, options.account_instances), (3, 9));
+        assert_eq!(options.fleet().regions.len(), 17);
         assert_eq!(options.faults.lag.most.get(), Duration::from_secs(5));
         assert_eq!(options.stop_delay, Options::default().stop_delay);
     }

@@ -1,7 +1,7 @@
 //! The HTTP server: one port for all services. The credential scope tells them apart, as AWS's endpoints do by host
 //! name.
 //!
-//! EC2 and STS use the Query protocol, SQS and EventBridge use AWS JSON with the action in a header; each gets errors
+//! EC2 and STS use the Query protocol, the other services use AWS JSON with the action in a header; each gets errors
 //! in its own form. The path of a request does not matter, except for the control paths, which are checked first.
 
 use axum::body::{Body, to_bytes};
@@ -14,11 +14,11 @@ use crate::simulator::clock::Moment;
 use crate::simulator::faults::{Case, Fate, Judgement, Mangling};
 use crate::simulator::json::ErrorBody;
 use crate::simulator::refusal::Refusal;
-use crate::simulator::request::{Ask, Service};
+use crate::simulator::request::{Ask, Caller, Service};
 use crate::simulator::view::View;
 use crate::simulator::wire::Cutter;
 use crate::simulator::world::World;
-use crate::simulator::{control, ec2, events, ident, journal, sqs, sts, trail};
+use crate::simulator::{control, ec2, events, ident, journal, organization, sqs, sts, trail};
 
 /// Larger than any call needs: a batch of messages is at most 1 MiB.
 const MAX_BODY: usize = 4 << 20;
@@ -54,14 +54,21 @@ async fn serve(
         let answer = caller.and_then(|caller| journal::at(&world, past, caller, &ask.params, &id));
         return response(text(ask.service, answer, &id), world.clock().moment(), &id);
     }
-    match entrance(&world, &ask) {
+    let who = who(&world, &ask);
+    match entrance(&world, &ask, &who) {
         Ok(case) => suffer(&world, &ask, &case, &cutter, &id).await,
         Err(refusal) => refuse(ask.service, refusal),
     }
 }
 
+/// The ARN of the caller; empty when nobody signed.
+fn who(world: &World, ask: &Ask) -> String {
+    let principal = |caller: &Caller| world.sessions().principal(caller, caller.account(&world.options().account));
+    ask.caller.as_ref().map(principal).unwrap_or_default()
+}
+
 /// The caller and the action of a call, or why it is refused.
-fn entrance<'a>(world: &'a World, ask: &'a Ask) -> Result<Case<'a>, Refusal> {
+fn entrance<'a>(world: &'a World, ask: &'a Ask, who: &'a str) -> Result<Case<'a>, Refusal> {
     let caller = ask.caller.as_ref().ok_or_else(Refusal::no_credentials)?;
     let action = ask.action()?;
     let known = match ask.service {
@@ -70,12 +77,13 @@ fn entrance<'a>(world: &'a World, ask: &'a Ask) -> Result<Case<'a>, Refusal> {
         Service::Sqs => sqs::knows(action),
         Service::Events => events::knows(action),
         Service::Trail => trail::knows(action),
+        Service::Organizations => organization::knows(action),
     };
     if !known {
         return Err(Refusal::invalid_action(action));
     }
     let account = caller.account(&world.options().account);
-    Ok(Case { service: ask.service, action, account, region: &caller.region, params: &ask.params })
+    Ok(Case { service: ask.service, action, account, region: &caller.region, who, params: &ask.params })
 }
 
 /// Answers a call with the effects of the faults. Half of the latency passes before the call is carried out, half
@@ -144,13 +152,20 @@ async fn respond(world: &World, ask: &Ask, case: &Case<'_>, view: View, id: &str
     let (Case { account, region, action, params, .. }, now) = (*case, view.now());
     let caller = ask.caller.as_ref().ok_or_else(Refusal::no_credentials)?;
     world.sessions().admit(caller, now)?;
+    if !world.roster().is_open(account) {
+        return Err(closed(ask.service));
+    }
     if ask.service != Service::Sts && !world.knows_region(region) {
         return Err(Refusal::wrong_region(region));
     }
     let answer = match ask.service {
         Service::Sts => {
             let sessions = world.sessions();
-            return sts::answer(&sts::Call { params, sessions, caller, account, now, request: id }, action);
+            let (board, roster) = (world.faults(), world.roster());
+            return sts::answer(
+                &sts::Call { params, sessions, board, roster, caller, account, now, request: id },
+                action,
+            );
         }
         Service::Ec2 => {
             let account = world.account(account, region);
@@ -165,9 +180,27 @@ async fn respond(world: &World, ask: &Ask, case: &Case<'_>, view: View, id: &str
             events::answer(&events::Call { world, account, region, body: ask.body.as_ref(), now }, action)?
         }
         Service::Trail => trail::answer(&trail::Call { world, account, region, body: ask.body.as_ref() }, action)?,
+        Service::Organizations => {
+            let call = organization::Call { roster: world.roster(), account, body: ask.body.as_ref() };
+            organization::answer(&call, action)?
+        }
     };
     // Null means that the answer has no body.
     Ok(if answer.is_null() { String::new() } else { answer.to_string() })
+}
+
+/// The refusal of a call by an account that is suspended or closed.
+fn closed(service: Service) -> Refusal {
+    let invalid = "The security token included in the request is invalid.";
+    match service {
+        Service::Ec2 => {
+            Refusal::new(401, "AuthFailure", "AWS was not able to validate the provided access credentials")
+        }
+        Service::Sts => Refusal::new(403, "InvalidClientTokenId", invalid),
+        Service::Sqs | Service::Events | Service::Trail | Service::Organizations => {
+            Refusal::new(400, "UnrecognizedClientException", invalid)
+        }
+    }
 }
 
 /// The parts of an HTTP response that differ between answers.
@@ -187,7 +220,7 @@ fn text(service: Service, answer: Result<String, Refusal>, id: &str) -> AnswerTe
     let (headers, body) = match service {
         Service::Ec2 => (Vec::new(), refusal.ec2_xml(id)),
         Service::Sts => (Vec::new(), refusal.sts_xml(id)),
-        Service::Sqs | Service::Events | Service::Trail => {
+        Service::Sqs | Service::Events | Service::Trail | Service::Organizations => {
             let fault = ErrorBody::of(&refusal, service);
             let headers = [(ERROR_TYPE, Some(fault.shape)), (QUERY_ERROR, fault.query)];
             (headers.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(), fault.body)
@@ -202,6 +235,7 @@ fn response(text: AnswerText, now: Moment, id: &str) -> http::Response<Body> {
         Service::Sqs => ("application/x-amz-json-1.0", "AmazonSQS"),
         Service::Events => ("application/x-amz-json-1.1", "AmazonEventBridge"),
         Service::Trail => ("application/x-amz-json-1.1", "AWSCloudTrail"),
+        Service::Organizations => ("application/x-amz-json-1.1", "AWSOrganizations"),
     };
     let mut built = Response::builder()
         .status(text.status)

@@ -1,8 +1,8 @@
 //! STS, as far as Muster uses it: the caller's identity, and roles in other accounts.
 //!
-//! Any role in any account can be assumed, because the simulator has no trust policies. A temporary access key contains
-//! its account (see [`Caller::account`]), so it is valid even after the simulator restarts; its role and its expiry are
-//! kept here.
+//! Any role in any account can be assumed unless a fault says otherwise, because the simulator has no trust policies. A
+//! temporary access key contains its account (see [`Caller::account`]), so it is valid even after the simulator restarts;
+//! its role and its expiry are kept here.
 
 use std::collections::HashMap;
 
@@ -11,22 +11,30 @@ use parking_lot::Mutex;
 use crate::simulator::clock::Moment;
 use crate::simulator::denial::decoded;
 use crate::simulator::dice::mix;
+use crate::simulator::faults::Board;
 use crate::simulator::happening::{RecordedCaller, RoleSession};
 use crate::simulator::ident::hex;
 use crate::simulator::refusal::Refusal;
 use crate::simulator::request::{Caller, Params};
+use crate::simulator::roster::Roster;
 use crate::simulator::xml::Xml;
 
 const VERSION: &str = "2011-06-15";
 /// The default duration of a session, and the least and the greatest one, in seconds.
 const DURATION: i64 = 3_600;
 const DURATIONS: std::ops::RangeInclusive<i64> = 900..=43_200;
+/// The greatest duration of a session that another session begins, in seconds.
+const CHAINED: i64 = 3_600;
 
 /// One call.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Call<'a> {
     pub(crate) params: &'a Params,
     pub(crate) sessions: &'a Sessions,
+    /// The faults, which know what roles trust.
+    pub(crate) board: &'a Board,
+    /// The organization, which knows the accounts that are closed.
+    pub(crate) roster: &'a Roster,
     pub(crate) caller: &'a Caller,
     /// The account that the caller's key belongs to.
     pub(crate) account: &'a str,
@@ -73,6 +81,19 @@ impl Sessions {
             "ec2" => Refusal::new(400, "RequestExpired", "Request has expired."),
             _ => Refusal::new(403, "ExpiredToken", "The security token included in the request is expired"),
         })
+    }
+
+    /// Ends all sessions of an account, or of all accounts, and says how many there were.
+    pub(crate) fn end(&self, account: Option<&str>, now: Moment) -> usize {
+        let mut sessions = self.0.lock();
+        let is_open = |session: &&mut Session| session.ends > now && account.is_none_or(|one| session.account == one);
+        sessions.values_mut().filter(is_open).map(|session| session.ends = now).count()
+    }
+
+    /// The ARN of a caller: the session, or the user that all other keys of the account belong to.
+    pub(crate) fn principal(&self, caller: &Caller, account: &str) -> String {
+        let session = self.get(&caller.access_key);
+        session.map_or_else(|| format!("arn:aws:iam::{account}:user/muster"), |session| session.arn())
     }
 
     /// A caller as `CloudTrail` records it.
@@ -144,8 +165,8 @@ fn decode(call: &Call) -> Result<String, Refusal> {
 
 fn caller_identity(call: &Call) -> String {
     let session = call.sessions.get(&call.caller.access_key);
-    let user = || (format!("arn:aws:iam::{}:user/muster", call.account), "AIDASIMULATEDMUSTER00".to_owned());
-    let (arn, id) = session.map_or_else(user, |session| (session.arn(), session.user()));
+    let arn = call.sessions.principal(call.caller, call.account);
+    let id = session.map_or_else(|| "AIDASIMULATEDMUSTER00".to_owned(), |session| session.user());
     envelope(call, "GetCallerIdentity", |xml| {
         xml.text("Arn", &arn);
         xml.text("UserId", &id);
@@ -166,6 +187,17 @@ fn assume_role(call: &Call) -> Result<String, Refusal> {
     }
     let (account, role) = role(arn).ok_or_else(|| Refusal::new(400, "ValidationError", format!("{arn} is invalid")))?;
     let seconds = seconds(call.params)?;
+    if seconds > CHAINED && call.sessions.get(&call.caller.access_key).is_some() {
+        let message =
+            "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining";
+        return Err(Refusal::new(400, "ValidationError", message));
+    }
+    if !call.roster.is_open(account) || !call.board.trusts(arn, account, call.params.get("ExternalId")) {
+        let who = call.sessions.principal(call.caller, call.account);
+        let message = format!("User: {who} is not authorized to perform: sts:AssumeRole on resource: {arn}");
+        return Err(Refusal::new(403, "AccessDenied", message));
+    }
+    let seconds = call.board.session_seconds().map_or(seconds, |most| seconds.min(i64::from(most)));
     let session = Session {
         account: account.to_owned(),
         role: role.to_owned(),

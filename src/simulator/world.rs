@@ -12,13 +12,15 @@ use crate::simulator::Options;
 use crate::simulator::account::{Account, Pace, UnknownId};
 use crate::simulator::bus::Bus;
 use crate::simulator::catalog::{OPT_IN_REGIONS, REGIONS};
-use crate::simulator::clock::Clock;
+use crate::simulator::clock::{Clock, Moment};
 use crate::simulator::faults::Board;
+use crate::simulator::fleet::Fleet;
 use crate::simulator::ident::{Kind, ScopeKey};
 use crate::simulator::ledger::{RequestCounter, Requests};
 use crate::simulator::outbox::Outbox;
 use crate::simulator::plan::{Plan, Shape};
 use crate::simulator::refusal::Refusal;
+use crate::simulator::roster::Roster;
 use crate::simulator::sqs::Sqs;
 use crate::simulator::sts::Sessions;
 use crate::simulator::trail::Trail;
@@ -47,6 +49,11 @@ pub struct World(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     options: Options,
+    /// The further accounts, and when they began.
+    fleet: Fleet,
+    begun: Moment,
+    /// The organization of all accounts.
+    roster: Roster,
     /// The clock of the options, plus the skew that the faults set.
     clock: Clock,
     /// Created on first use, so that an unused account costs nothing.
@@ -71,8 +78,14 @@ impl World {
         let clock = options.clock.skewed_by(faults.skew());
         let bus = Bus::new(options.seed, faults.events());
         let churn = watch::Sender::new(options.churn_per_second);
+        let fleet = options.fleet();
+        let roster = Roster::new(options.seed, &options.account, &fleet);
+        let begun = clock.moment();
         let world = Self(Arc::new(Inner {
             options,
+            fleet,
+            begun,
+            roster,
             clock,
             accounts: RwLock::default(),
             ledger: RequestCounter::default(),
@@ -111,8 +124,8 @@ impl World {
         self.account(&options.account, &options.region)
     }
 
-    /// An account in a region. All except the options' account in the options' regions begin with a default VPC and no
-    /// instances.
+    /// An account in a region. All except the options' account in the options' regions, and the further accounts in theirs,
+    /// begin with a default VPC and no instances.
     #[must_use]
     pub fn account(&self, account: &str, region: &str) -> Arc<Account> {
         let scope = (account.to_owned(), region.to_owned());
@@ -159,6 +172,12 @@ impl World {
         self.0.faults.script(action, None);
     }
 
+    /// Ends all sessions of assumed roles in an account, or in all accounts, and says how many there were.
+    #[expect(clippy::must_use_candidate, reason = "it ends them; how many there were is said by the way")]
+    pub fn end_sessions(&self, account: Option<&str>) -> usize {
+        self.0.sessions.end(account, self.clock().moment())
+    }
+
     /// The counts of calls.
     pub(crate) fn book(&self) -> &RequestCounter {
         &self.0.ledger
@@ -179,6 +198,16 @@ impl World {
             }
             _ => Err(UnknownId::new(vpc_id)),
         }
+    }
+
+    /// The further accounts.
+    pub(crate) fn fleet(&self) -> &Fleet {
+        &self.0.fleet
+    }
+
+    /// The organization of all accounts.
+    pub(crate) fn roster(&self) -> &Roster {
+        &self.0.roster
     }
 
     /// The outbox for all happenings.
@@ -225,7 +254,9 @@ impl World {
     }
 
     pub(crate) fn knows_region(&self, region: &str) -> bool {
-        self.options().populated().any(|(name, _)| name == region) || REGIONS.iter().any(|(name, _)| *name == region)
+        self.options().populated().any(|(name, _)| name == region)
+            || self.0.fleet.regions.iter().any(|name| name == region)
+            || REGIONS.iter().any(|(name, _)| *name == region)
     }
 
     /// The account and region to use; the default for each is the simulator's own. Creates no account.
@@ -248,8 +279,9 @@ impl World {
     fn found(&self, account: &str, region: &str) -> Account {
         let options = self.options();
         let populated = options.populated().find(|(name, _)| *name == region && account == options.account);
+        let of_fleet = self.0.fleet.count(account, region);
         let shape = Shape {
-            count: populated.map_or(0, |(_, count)| u64::try_from(count).unwrap_or(u64::MAX)),
+            count: populated.map(|(_, count)| u64::try_from(count).unwrap_or(u64::MAX)).or(of_fleet).unwrap_or(0),
             stopped_percent: u64::from(options.stopped_percent),
             terminated_percent: u64::from(options.terminated_percent),
             retention: options.terminated_retention,
@@ -262,9 +294,15 @@ impl World {
             snapshot: options.snapshot_delay,
             nat: options.nat_delay,
         };
-        let mut plan = Plan::new(options.seed, account, region, shape, self.clock().moment());
+        // A further account is created when it is first used, and began with the world all the same.
+        let born = if of_fleet.is_some() { self.0.begun } else { self.clock().moment() };
+        let mut plan = Plan::new(options.seed, account, region, shape, born);
         let opt_in = |name: &str| OPT_IN_REGIONS.iter().any(|(known, _)| *known == name);
-        plan.opted_in = options.populated().map(|(name, _)| name.to_owned()).filter(|name| opt_in(name)).collect();
+        plan.opted_in = if self.0.fleet.number(account).is_some() {
+            self.0.fleet.opted_in().cloned().collect()
+        } else {
+            options.populated().map(|(name, _)| name.to_owned()).filter(|name| opt_in(name)).collect()
+        };
         Account::new(plan, pace, self.clock().clone(), Arc::clone(&self.0.outbox))
     }
 }

@@ -27,6 +27,8 @@ const AGAIN: [Duration; 3] = [Duration::from_millis(50), Duration::from_millis(2
 pub struct QueueListener {
     mailbox: Acknowledger,
     backoff: Backoff,
+    /// Whether events of several accounts come through it, so that one that names no account may be anybody's.
+    is_shared: bool,
     /// Whether the last receive failed.
     failing: bool,
 }
@@ -77,10 +79,10 @@ enum MessageAction {
 }
 
 impl QueueListener {
-    /// Makes a listener to `queue`.
+    /// Makes a listener to `queue`. Where `is_shared`, events of several accounts come through it.
     #[must_use]
-    pub fn new(aws: Aws, queue: Arc<Queue>) -> Self {
-        QueueListener { mailbox: Acknowledger { aws, queue }, backoff: Backoff::new(), failing: false }
+    pub fn new(aws: Aws, queue: Arc<Queue>, is_shared: bool) -> Self {
+        QueueListener { mailbox: Acknowledger { aws, queue }, backoff: Backoff::new(), is_shared, failing: false }
     }
 
     /// The acknowledger of the same queue.
@@ -99,7 +101,8 @@ impl QueueListener {
         self.failing = false;
         self.backoff.succeeded();
         let read = |QueueMessage { id: message, receipt, body, receives }| {
-            let told = DecodedEvent::read(&body, queue.account())
+            let owner = queue.account().filter(|_| !self.is_shared);
+            let told = DecodedEvent::read(&body, owner)
                 .map(|event| redaction::event(event, aws.secrets()))
                 .map_err(|why| Illegible { why, body: redaction::body(body, aws.secrets()) });
             Received { receipt, message, receives, told }

@@ -15,7 +15,7 @@ use crate::model::event::Overlay;
 use crate::model::fixtures::{at_millis, kind, scope_in};
 use crate::model::{
     ActionId, ActionOutcome, ActionRequest, ApiCall, Cause, Change, Document, Event, Group, Kind, Provisional,
-    ResourceId, RowFields, ScopeFilter, Seq, Source, Tagging, Value,
+    ResourceId, RowFields, ScopeFilter, Seq, Source, Tagging, Value, WatchSelection,
 };
 
 /// Checks that the store holds what the plain model holds, in every table and by every read.
@@ -643,17 +643,18 @@ fn a_scope_that_is_no_longer_watched_leaves_every_read_that_names_no_scope() {
     assert_eq!(seen(&store), 3);
     // Until the account is known, only readers see this: nothing is written, and it ends with what is recorded.
     let untouched = store.write_transactions();
-    writer.assume_watched(&[scope_in("eu-west-1").region], at_millis(8_000)).unwrap();
+    writer.assume_watched(&WatchSelection::regions([scope_in("eu-west-1").region]), at_millis(8_000)).unwrap();
     assert_eq!(seen(&store), 2);
-    writer.assume_watched(&[scope_in("eu-central-1").region], at_millis(8_000)).unwrap();
+    writer.assume_watched(&WatchSelection::regions([scope_in("eu-central-1").region]), at_millis(8_000)).unwrap();
     assert_eq!(seen(&store), 1);
     assert!(!store.snapshot().unwrap().is_noted_unwatched(&scope_in("eu-west-1")));
-    writer.watch_only(&["eu-central-1", "eu-west-1"].map(|region| scope_in(region).region), at_millis(8_500)).unwrap();
+    let both = || WatchSelection::regions(["eu-central-1", "eu-west-1"].map(|region| scope_in(region).region));
+    writer.watch_only(&both(), at_millis(8_500)).unwrap();
     assert_eq!((seen(&store), store.write_transactions()), (3, untouched));
-    writer.watch_only(&[scope_in("eu-central-1").region], at_millis(9_000)).unwrap();
+    writer.watch_only(&WatchSelection::regions([scope_in("eu-central-1").region]), at_millis(9_000)).unwrap();
     assert_eq!(seen(&store), 1);
     let before = store.write_transactions();
-    writer.watch_only(&[scope_in("eu-central-1").region], at_millis(10_000)).unwrap();
+    writer.watch_only(&WatchSelection::regions([scope_in("eu-central-1").region]), at_millis(10_000)).unwrap();
     assert_eq!(store.write_transactions(), before, "nothing changed");
     let snapshot = store.snapshot().unwrap();
     assert_eq!(
@@ -681,8 +682,7 @@ fn a_scope_that_is_no_longer_watched_leaves_every_read_that_names_no_scope() {
     store.backup(&backup.join(FILE_NAME)).unwrap();
     let (_, copy) = super::open(StoreOptions::new(&backup, project)).unwrap();
     assert_eq!(copy.snapshot().unwrap().count(&kind(), &ScopeFilter::Everywhere).unwrap(), 1);
-    let both = ["eu-central-1", "eu-west-1"].map(|region| scope_in(region).region);
-    writer.watch_only(&both, at_millis(20_000)).unwrap();
+    writer.watch_only(&both(), at_millis(20_000)).unwrap();
     assert_eq!(seen(&store), 3, "watched again");
     assert!(store.snapshot().unwrap().retired().is_empty());
 }

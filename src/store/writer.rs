@@ -20,7 +20,7 @@ use super::tables::META_TABLE;
 use super::watermark::Watermark;
 use super::write_error::WriteError;
 use crate::model::parked::MAX_BODY;
-use crate::model::{Event, Recorded, Region, ResourceId, RowFields, Scope, Seq, Timestamp};
+use crate::model::{Event, Recorded, ResourceId, RowFields, Scope, Seq, Timestamp, WatchSelection};
 
 use self::transaction::{Applied, Transaction};
 
@@ -127,15 +127,15 @@ impl Writer {
         Ok(clock::recorded_at(now, dated))
     }
 
-    /// Records that only these regions are watched from now on. Resources of others stay in the store, and reads without a scope
+    /// Records that only these scopes are watched from now on. Resources of others stay in the store, and reads without a scope
     /// leave them out; a scope that is watched again is included again. A scope counts as no longer watched since its last sweep
     /// ended, or since the newest record if that is later, since its writer also watched the scope. Ends
     /// [`Writer::assume_watched`]. Blocks on the disk, and writes only if something changes.
     ///
     /// # Errors
     /// If the store cannot be read or written. It is unchanged then.
-    pub fn watch_only(&mut self, regions: &[Region], now: Timestamp) -> Result<(), CommitError> {
-        let changes = self.retiring(regions, now).map_err(|error| self.latch(error.into()))?;
+    pub fn watch_only(&mut self, selection: &WatchSelection, now: Timestamp) -> Result<(), CommitError> {
+        let changes = self.retiring(selection, now).map_err(|error| self.latch(error.into()))?;
         if !changes.is_empty() {
             self.check_space(0, self.shared.reserve_bytes / 4)?;
             self.retire(&changes).map_err(|failure| self.latch(failure))?;
@@ -151,13 +151,13 @@ impl Writer {
         Ok(())
     }
 
-    /// Lets readers see the store as if it had recorded that only these regions are watched, until [`Writer::watch_only`] is
+    /// Lets readers see the store as if it had recorded that only these scopes are watched, until [`Writer::watch_only`] is
     /// called. Writes nothing: it is not known yet whether the store may be changed.
     ///
     /// # Errors
     /// If the store cannot be read. Readers then see it as before.
-    pub fn assume_watched(&mut self, regions: &[Region], now: Timestamp) -> Result<(), CommitError> {
-        let changes = self.retiring(regions, now).map_err(|error| self.latch(error.into()))?;
+    pub fn assume_watched(&mut self, selection: &WatchSelection, now: Timestamp) -> Result<(), CommitError> {
+        let changes = self.retiring(selection, now).map_err(|error| self.latch(error.into()))?;
         let mut retired = BTreeMap::clone(&self.shared.newest.load().0.noted);
         for (scope, since) in changes {
             match since {
@@ -177,14 +177,18 @@ impl Writer {
     }
 
     /// The scopes that start or stop being watched, with the time since when they are not watched.
-    fn retiring(&self, regions: &[Region], now: Timestamp) -> Result<Vec<(Scope, Option<Timestamp>)>, ReadError> {
+    fn retiring(
+        &self,
+        selection: &WatchSelection,
+        now: Timestamp,
+    ) -> Result<Vec<(Scope, Option<Timestamp>)>, ReadError> {
         let snapshot = self.shared.newest.load();
         let watermarks = snapshot.watermarks()?;
         // The writer of the newest record also watched these scopes.
         let newest = snapshot.last_time(Timestamp::from_millis(i64::MAX))?.map(|(at, _)| at);
         let ended = |scope: &Scope| watermarks.iter().filter(|mark| mark.scope == *scope).map(|mark| mark.ended).max();
         let known = snapshot.scopes()?.into_iter().filter_map(|scope| {
-            let (is_watched, was_watched) = (regions.contains(&scope.region), !snapshot.is_noted_unwatched(&scope));
+            let (is_watched, was_watched) = (selection.watches(&scope)?, !snapshot.is_noted_unwatched(&scope));
             let since = (!is_watched).then(|| ended(&scope).max(newest).unwrap_or(now).min(now));
             (is_watched != was_watched).then_some((scope, since))
         });

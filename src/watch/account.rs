@@ -7,15 +7,14 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use super::listener::EventListener;
-use super::refresh::Dispatcher;
+use super::member::Member;
 use super::scope::ScopeWatchers;
 use super::settings::WatchSettings;
 use super::tasks::Tasks;
 use crate::aws::{Aws, AwsError, UnansweredCall};
 use crate::freshness::Signal;
 use crate::ingest::{IngestHandle, WantedReceiver};
-use crate::model::{AccountId, ErrorClass, Region, Scope, Timestamp, Trouble, TroubleClass};
+use crate::model::{AccountId, ErrorClass, Region, Scope, Timestamp, Trouble, TroubleClass, WatchSelection};
 use crate::source::backoff::Patience;
 use crate::source::referred::ReferredIds;
 
@@ -33,9 +32,11 @@ const STS_AGAIN: Duration = Duration::from_secs(15);
 
 /// Watches one account.
 pub struct AccountWatcher {
-    aws: Aws,
-    ingest: IngestHandle,
-    scopes: ScopeWatchers,
+    pub(super) aws: Aws,
+    pub(super) ingest: IngestHandle,
+    pub(super) scopes: ScopeWatchers,
+    /// Its place among several accounts; `None` where it is the only one.
+    pub(super) member: Option<Member>,
 }
 
 impl AccountWatcher {
@@ -50,21 +51,9 @@ impl AccountWatcher {
         wanted: WantedReceiver,
         tasks: &Tasks,
     ) -> Self {
-        let dispatcher = Dispatcher::default();
-        tasks.spawn_until_stopped("the dispatcher", dispatcher.clone().run(wanted));
-        let listener = EventListener::new(&settings);
-        listener.receive(&aws, &ingest, tasks);
+        let scopes = ScopeWatchers::start(settings, referred, &aws, &ingest, wanted, tasks, None);
         tasks.spawn_until_stopped("identity", ask_silent(aws.clone()));
-        let scopes = ScopeWatchers {
-            aws: aws.clone(),
-            ingest: ingest.clone(),
-            tasks: tasks.clone(),
-            dispatcher,
-            listener,
-            intervals: settings.intervals,
-            referred,
-        };
-        AccountWatcher { aws, ingest, scopes }
+        AccountWatcher { aws, ingest, scopes, member: None }
     }
 
     /// Asks AWS for the account until it answers; answers show the reason for the delay meanwhile.
@@ -84,20 +73,20 @@ impl AccountWatcher {
                     let fix = "Check the network, and AWS_ENDPOINT_URL if it is set. Muster goes on waiting.".to_owned();
                     let class = ErrorClass::Transient.into();
                     let trouble = Trouble { class, what: unanswered.to_string(), fix, since, retry_at: None };
-                    self.ingest.signal(Signal::Aws(Some(trouble)));
+                    self.unreached(trouble).await;
                     asking.await
                 }
             };
             match answer {
                 Ok(account) => {
-                    self.ingest.signal(Signal::Aws(None));
+                    self.report(None);
                     return account;
                 }
                 Err(error) => {
                     tracing::warn!(%error, fix = error.fix(), "AWS does not say which account this is");
                     let pause = patience.failed(&error);
                     let trouble = error.to_trouble(since).retried_at(self.aws.clock().now() + pause);
-                    self.ingest.signal(Signal::Aws(Some(trouble)));
+                    self.unreached(trouble).await;
                     called_within(&mut tries, pause).await;
                 }
             }
@@ -124,10 +113,10 @@ impl AccountWatcher {
             let listed = if aws.watches_all() { aws.enabled_regions().await } else { Ok(aws.regions()) };
             let regions = aws.regions();
             if regions.iter().any(|region| !watched.contains(region)) {
-                self.note(&regions).await;
+                self.note(&account, &regions).await;
             }
             for region in regions.into_iter().filter(|region| watched.insert(region.clone())) {
-                self.scopes.start(Scope { account: account.clone(), region });
+                self.scopes.watch(Scope { account: account.clone(), region });
             }
             if !aws.watches_all() {
                 return;
@@ -143,26 +132,46 @@ impl AccountWatcher {
                     (Some(unlisted(error, since).retried_at(aws.clock().now() + pause)), pause)
                 }
             };
-            self.ingest.signal(Signal::Aws(trouble));
+            self.report(trouble);
             called_within(&mut tries, pause).await;
         }
     }
 
     /// Records durably that exactly these regions are watched from now on, retrying until it succeeds: observations of a region
     /// recorded as no longer watched are not recorded.
-    async fn note(&self, regions: &[Region]) {
-        while let Err(error) = self.ingest.watch_only(regions.to_vec()).await {
+    async fn note(&self, account: &AccountId, regions: &[Region]) {
+        let selection = || match &self.member {
+            Some(member) => member.watches(account, regions),
+            None => WatchSelection::regions(regions.iter().cloned()),
+        };
+        while let Err(error) = self.ingest.watch_only(selection()).await {
             tracing::error!(%error, "cannot record which regions are watched: they are not swept yet");
             let now = self.aws.clock().now();
-            self.ingest.signal(Signal::Aws(Some(Trouble {
+            self.report(Some(Trouble {
                 class: TroubleClass::Store,
                 what: format!("the watched regions cannot be recorded: {error}"),
                 fix: "Check the disk that holds the store; this is tried again every second.".to_owned(),
                 since: now,
                 retry_at: Some(now + NOTE_AGAIN),
-            })));
+            }));
             sleep(NOTE_AGAIN).await;
-            self.ingest.signal(Signal::Aws(None));
+            self.report(None);
+        }
+    }
+
+    /// Reports that nothing of the account can be observed.
+    async fn unreached(&self, trouble: Trouble) {
+        match &self.member {
+            Some(member) => member.unreached(trouble, &self.ingest, &self.scopes).await,
+            None => self.ingest.signal(Signal::Aws(Some(trouble))),
+        }
+    }
+
+    /// Reports trouble of the account that leaves its scopes as they are.
+    fn report(&self, trouble: Option<Trouble>) {
+        match &self.member {
+            Some(member) => self.ingest.signal(Signal::Member { label: member.label(), trouble }),
+            None => self.ingest.signal(Signal::Aws(trouble)),
         }
     }
 }
@@ -175,7 +184,7 @@ fn unlisted(error: &AwsError, since: Timestamp) -> Trouble {
 }
 
 /// Asks STS again in the regions where it did not name the account.
-async fn ask_silent(aws: Aws) {
+pub(super) async fn ask_silent(aws: Aws) {
     loop {
         sleep(STS_AGAIN).await;
         aws.ask_silent().await;

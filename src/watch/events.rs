@@ -22,6 +22,7 @@ use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 
 use self::carrier::{Carried, Carrier};
+use super::member::MemberBook;
 use crate::aws::Aws;
 use crate::aws::queue::Queue;
 use crate::freshness::{EventCount, Signal};
@@ -34,11 +35,18 @@ pub(super) use self::carrier::Unreadable;
 /// How many batches a receiver may have between receive and delete while the writer is busy.
 const UNDER_WAY: usize = 8;
 
-/// Receives from a queue until the writer stops. Several receivers may share a queue.
-pub(super) async fn run(aws: Aws, queue: Arc<Queue>, ingest: IngestHandle, unreadable: Unreadable) {
+/// Receives from a queue until the writer stops. Several receivers may share a queue. With `members`, the queue is shared by several
+/// accounts, and these are the watched ones.
+pub(super) async fn run(
+    aws: Aws,
+    queue: Arc<Queue>,
+    ingest: IngestHandle,
+    unreadable: Unreadable,
+    members: Option<MemberBook>,
+) {
     let clock = aws.clock();
-    let mut listener = QueueListener::new(aws, Arc::clone(&queue));
-    let carrier = Arc::new(Carrier { mailbox: listener.mailbox(), queue, ingest, clock, unreadable });
+    let mut listener = QueueListener::new(aws, Arc::clone(&queue), members.is_some());
+    let carrier = Arc::new(Carrier { mailbox: listener.mailbox(), queue, ingest, clock, unreadable, members });
     let mut under_way = FuturesUnordered::new();
     let mut failing: Option<Timestamp> = None;
     loop {

@@ -7,6 +7,7 @@ use tokio::time::sleep;
 
 use super::canaries;
 use super::events::{self, Unreadable};
+use super::member::MemberBook;
 use super::settings::WatchSettings;
 use super::tasks::Tasks;
 use crate::aws::Aws;
@@ -49,10 +50,11 @@ impl EventListener {
         self.named.is_some() || !self.queues.is_empty()
     }
 
-    /// Receives from the queues given by URL. The account need not be known for that.
-    pub(super) fn receive(&self, aws: &Aws, ingest: &IngestHandle, tasks: &Tasks) {
+    /// Receives from the queues given by URL, which `members` share where several accounts are watched. The account need not be known
+    /// for that.
+    pub(super) fn receive(&self, aws: &Aws, ingest: &IngestHandle, tasks: &Tasks, members: Option<&MemberBook>) {
         for queue in &self.queues {
-            receive(aws, queue, ingest, tasks);
+            receive(aws, queue, ingest, tasks, members);
         }
     }
 
@@ -71,7 +73,7 @@ impl EventListener {
                 let queue = found(&aws, &ingest, &scope, &queue).await;
                 tracing::info!(%scope, %queue, "listening to events");
                 listener.prove(&queue, &aws, &scope, &ingest, &tasks);
-                receive(&aws, &queue, &ingest, &tasks);
+                receive(&aws, &queue, &ingest, &tasks, None);
             });
         }
     }
@@ -100,12 +102,13 @@ impl EventListener {
 }
 
 /// Starts the receivers of a queue.
-fn receive(aws: &Aws, queue: &Queue, ingest: &IngestHandle, tasks: &Tasks) {
+fn receive(aws: &Aws, queue: &Queue, ingest: &IngestHandle, tasks: &Tasks, members: Option<&MemberBook>) {
     let unreadable = Unreadable::default();
     for _ in 0..RECEIVERS {
         let (aws, queue, ingest) = (aws.clone(), Arc::new(queue.clone()), ingest.clone());
-        let unreadable = unreadable.clone();
-        let receiving = move || events::run(aws.clone(), Arc::clone(&queue), ingest.clone(), unreadable.clone());
+        let (unreadable, members) = (unreadable.clone(), members.cloned());
+        let receiving =
+            move || events::run(aws.clone(), Arc::clone(&queue), ingest.clone(), unreadable.clone(), members.clone());
         tasks.spawn_supervised("the events", receiving);
     }
 }

@@ -7,13 +7,15 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
 use super::listener::EventListener;
+use super::member::MemberBook;
 use super::refresh::{self, Dispatcher};
+use super::settings::WatchSettings;
 use super::sweeps::Referring;
 use super::tasks::Tasks;
 use super::{intervals, sweeps};
 use crate::aws::Aws;
 use crate::freshness::Signal;
-use crate::ingest::IngestHandle;
+use crate::ingest::{IngestHandle, WantedReceiver};
 use crate::kinds::KindSpec;
 use crate::model::Scope;
 use crate::source::poll::{Gate, SweepPlan};
@@ -21,6 +23,7 @@ use crate::source::referred::{Referred, ReferredIds};
 use crate::source::sweeper::Sweeper;
 
 /// What the watchers of all scopes share.
+#[derive(Clone)]
 pub(super) struct ScopeWatchers {
     pub(super) aws: Aws,
     pub(super) ingest: IngestHandle,
@@ -33,8 +36,33 @@ pub(super) struct ScopeWatchers {
 }
 
 impl ScopeWatchers {
+    /// Starts what needs no account: receiving from the queues given by URL, and dispatching wanted ids.
+    pub(super) fn start(
+        settings: WatchSettings,
+        referred: HashMap<&'static str, ReferredIds>,
+        aws: &Aws,
+        ingest: &IngestHandle,
+        wanted: WantedReceiver,
+        tasks: &Tasks,
+        members: Option<&MemberBook>,
+    ) -> Self {
+        let dispatcher = Dispatcher::default();
+        tasks.spawn_until_stopped("the dispatcher", dispatcher.clone().run(wanted));
+        let listener = EventListener::new(&settings);
+        listener.receive(aws, ingest, tasks, members);
+        ScopeWatchers {
+            aws: aws.clone(),
+            ingest: ingest.clone(),
+            tasks: tasks.clone(),
+            dispatcher,
+            listener,
+            intervals: settings.intervals,
+            referred,
+        }
+    }
+
     /// Starts the watcher of a scope: sweeps and refreshes of each kind, and its events if they are received.
-    pub(super) fn start(&self, scope: Scope) {
+    pub(super) fn watch(&self, scope: Scope) {
         tracing::info!(%scope, "watching");
         let ScopeWatchers { aws, ingest, tasks, .. } = self;
         let (mut intervals, aws_clock) = (Vec::new(), aws.clock());

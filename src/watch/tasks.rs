@@ -42,6 +42,17 @@ impl Tasks {
         Tasks::default()
     }
 
+    /// A part of these tasks, which can be stopped alone and stops with them.
+    #[must_use]
+    pub fn part(&self) -> Self {
+        Tasks { stop: self.stop.child_token(), ..self.clone() }
+    }
+
+    /// Tells the tasks of this part to stop, without waiting for them.
+    pub fn end(&self) {
+        self.stop.cancel();
+    }
+
     /// A token that is cancelled when the tasks should stop.
     #[must_use]
     pub fn stopping(&self) -> CancellationToken {
@@ -127,6 +138,20 @@ mod tests {
         tasks.spawn_until_stopped("is dropped", std::future::pending());
         tasks.spawn("hangs", std::future::pending());
         assert_eq!(tasks.stop(Duration::from_secs(2)).await, ["hangs"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_part_stops_alone_and_with_the_whole() {
+        let tasks = Tasks::new();
+        let (one, other) = (tasks.part(), tasks.part());
+        for part in [&one, &other] {
+            part.spawn_until_stopped("rests", std::future::pending());
+        }
+        one.end();
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert_eq!(tasks.running.lock().names.len(), 1);
+        assert_eq!(tasks.stop(Duration::from_secs(2)).await, Vec::<&str>::new());
+        assert!(other.stopping().is_cancelled());
     }
 
     #[tokio::test]

@@ -99,6 +99,8 @@ mod modules;
 #[cfg(test)]
 mod named;
 #[cfg(test)]
+mod organizations;
+#[cfg(test)]
 mod parity;
 #[cfg(test)]
 mod parked;

@@ -15,7 +15,7 @@ fn a_scenarios_faults_are_set_and_flags_go_before_them() {
     let simulator = Simulator::start(50, &["--scenario", STORM, "--throttle", "0.5", "--lag-jitter"]);
     let faults = simulator.control("GET", "/faults", &json!(null));
     assert_eq!(faults["throttle"]["share"], json!(0.5), "{faults}");
-    assert_eq!(faults["lag"], json!({"most": "5s", "jitter": true, "actions": []}));
+    assert_eq!(faults["lag"], json!({"most": "5s", "jitter": true, "actions": [], "at": []}));
     assert_eq!(faults["failing_pages"]["share"], json!(0.1));
 }
 

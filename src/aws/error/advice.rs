@@ -67,6 +67,16 @@ impl AwsError {
                 "Run `aws sts get-caller-identity --profile {profile}` where Muster runs: it shows what is wrong with the \
                  credentials of profile `{profile}`."
             ),
+            (AwsErrorKind::RoleRefused, _) if self.message.contains("SetSourceIdentity") => {
+                "Allow sts:SetSourceIdentity in the role's trust policy, or run Muster without --source-identity.".into()
+            }
+            (AwsErrorKind::RoleRefused, _) => format!(
+                "Let the role's trust policy name who assumes it ({origin}) with the external ID of the configuration file, and \
+                 allow sts:AssumeRole on it there."
+            ),
+            (AwsErrorKind::AccountNotWatched, _) => {
+                "Add the account to the configuration file, and run `muster reload`.".into()
+            }
             (AwsErrorKind::OtherAccount { expected, .. }, _) => format!(
                 "Restart Muster with credentials of account {expected}, or with another data directory (--data-dir) for \
                  the other account."

@@ -9,6 +9,7 @@ use aws_sdk_ec2::operation::RequestId;
 use super::code::{CAPACITY, classify};
 use super::message::{cleaned, encoded, named_ids};
 use super::{AwsError, AwsErrorKind, CallContext, Details};
+use crate::aws::sdk::RoleRefused;
 use crate::model::ErrorClass;
 
 impl AwsError {
@@ -74,6 +75,14 @@ impl AwsError {
         let root = links.last().map(|root| cleaned(&root.to_string()));
         if text.contains("missing region") || text.contains("missing signing region") {
             return AwsError::no_region(call);
+        }
+        if let Some(refused) = links.iter().find_map(|link| link.downcast_ref::<RoleRefused>()) {
+            let class = classify(&refused.code, refused.status);
+            let detail = cleaned(&refused.to_string());
+            let mut error = AwsError::of(AwsErrorKind::RoleRefused, class, Some(detail), call);
+            error.0.code = Some(refused.code.clone());
+            error.0.perhaps_done = false;
+            return error;
         }
         if let Some(credentials) = links.iter().find_map(|link| link.downcast_ref::<CredentialsError>()) {
             return AwsError::without_credentials(credentials, &text, root, call);

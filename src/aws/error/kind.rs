@@ -49,6 +49,12 @@ pub enum AwsErrorKind {
     /// A source of credentials exists but failed.
     #[error("the AWS credentials could not be loaded")]
     CredentialsFailed,
+    /// STS does not let Muster assume the role.
+    #[error("the role cannot be assumed")]
+    RoleRefused,
+    /// The account is not watched.
+    #[error("the account is not watched")]
+    AccountNotWatched,
     /// The credentials belong to another account than the watched one.
     #[error("the AWS credentials are not those of account {expected}")]
     OtherAccount {

@@ -17,7 +17,8 @@ use crate::aws::origin::Origin;
 use crate::aws::profiles::Profiles;
 use crate::aws::session_name::SessionName;
 
-use super::sourced_role::{LastRole, SourcedRole};
+use super::assumed_role::{AssumedRole, LastRole};
+use crate::aws::account_plan::RolePlan;
 
 /// How many clients' sessions are kept; the one that was not used for the longest time goes first.
 const KEPT: usize = 64;
@@ -35,6 +36,15 @@ pub(in crate::aws) enum AssumableRole {
         context: ProviderConfig,
         /// The role, where it is assumed with a source identity.
         sourced: Option<LastRole>,
+    },
+    /// As the last of the roles that the configuration file names.
+    Planned {
+        /// Calls with the credentials that may assume it.
+        client: aws_sdk_sts::Client,
+        /// The role.
+        role: RolePlan,
+        /// Whether it is assumed with a source identity.
+        is_sourced: bool,
     },
     /// By a token in a file, which the environment names.
     WebIdentity {
@@ -62,8 +72,23 @@ impl AssumableRole {
                 let source = source.profile_files(files.for_sdk_as(None)).profile_name(&role.source).build();
                 let config = base.to_builder().credentials_provider(SharedCredentialsProvider::new(source));
                 let client = aws_sdk_sts::Client::new(&config.identity_cache(IdentityCache::lazy().build()).build());
-                SharedCredentialsProvider::new(SourcedRole { client, role: role.clone(), session: session.clone() })
+                SharedCredentialsProvider::new(AssumedRole {
+                    client,
+                    arn: role.role_arn.clone(),
+                    external_id: role.external_id.clone(),
+                    session: session.to_string(),
+                    has_source_identity: true,
+                    loaded: None,
+                })
             }
+            AssumableRole::Planned { client, role, is_sourced } => SharedCredentialsProvider::new(AssumedRole {
+                client: client.clone(),
+                arn: role.arn.clone(),
+                external_id: role.external_id.clone(),
+                session: session.to_string(),
+                has_source_identity: *is_sourced,
+                loaded: None,
+            }),
             AssumableRole::Profile { files, profile, context, sourced: None } => {
                 let files = files.for_sdk_as(Some(session.as_str()));
                 let provider = ProfileFileCredentialsProvider::builder().configure(context).profile_files(files);
@@ -83,12 +108,16 @@ impl AssumableRole {
 
     /// Whether it is assumed with a source identity.
     pub(in crate::aws) fn has_source_identity(&self) -> bool {
-        matches!(self, AssumableRole::Profile { sourced: Some(_), .. })
+        matches!(
+            self,
+            AssumableRole::Profile { sourced: Some(_), .. } | AssumableRole::Planned { is_sourced: true, .. }
+        )
     }
 
     /// Whether credentials that come from there are this role's.
     fn is_used(&self, origin: &Origin) -> bool {
         match self {
+            AssumableRole::Planned { .. } => true,
             AssumableRole::Profile { .. } => matches!(origin, Origin::Profile(_)),
             AssumableRole::WebIdentity { .. } => *origin == Origin::WebIdentity,
         }

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use clap::Args;
 
 use crate::simulator::EventFaults;
-use crate::simulator::faults::{ActionName, Faults, FigureError, RegionName, Scale, Share, Skew, Span};
+use crate::simulator::faults::{ActionName, Denial, Faults, FigureError, RegionName, Scale, Share, Skew, Span};
 
 /// The flags of the commonest faults. Each takes precedence over the scenario. Only a scenario can limit a fault to some
 /// actions.
@@ -109,7 +109,8 @@ impl FaultFlags {
         put(&mut faults.garble.share, self.garble);
         put(&mut faults.alter.share, self.alter);
         put(&mut faults.cut.share, self.cut);
-        put(&mut faults.denied, Some(self.denied).filter(|actions| !actions.is_empty()));
+        let denied: Vec<Denial> = self.denied.into_iter().map(Denial::of).collect();
+        put(&mut faults.denied, Some(denied).filter(|denied| !denied.is_empty()));
         put(&mut faults.dead_regions.regions, Some(self.dead_region).filter(|regions| !regions.is_empty()));
         faults.dead_regions.hang |= self.hang;
         put(&mut faults.lose_tags.share, self.lose_tags);

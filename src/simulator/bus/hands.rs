@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::simulator::bus::{BusRuleState, EventCounts, EventFaults, Pattern, Rule, SERVICE, Target, rule_arn};
+use crate::simulator::ident::ScopeKey;
 use crate::simulator::sqs::{self, Attributes};
 use crate::simulator::world::World;
 
@@ -14,13 +15,20 @@ impl World {
     /// existing rule or queue of that name is replaced, but the queue keeps its messages.
     #[must_use]
     pub fn listen(&self, account: &str, region: &str, name: &str) -> String {
+        self.listen_from(account, region, name, &[(account.to_owned(), region.to_owned())])
+    }
+
+    /// Like [`World::listen`], with a rule in each of `scopes`, accounts and regions, whose events all come to the one queue.
+    /// On AWS they would pass the event bus of the queue's account, which shows no event differently.
+    pub(crate) fn listen_from(&self, account: &str, region: &str, name: &str, scopes: &[ScopeKey]) -> String {
         let now = self.clock().moment();
-        let (queue, rule) = (sqs::arn(account, region, name), rule_arn(account, region, name));
+        let queue = sqs::arn(account, region, name);
+        let rules: Vec<String> = scopes.iter().map(|(account, region)| rule_arn(account, region, name)).collect();
         let policy = json!({
             "Version": "2012-10-17",
             "Statement": [{
                 "Effect": "Allow", "Principal": { "Service": SERVICE }, "Action": "sqs:SendMessage", "Resource": queue,
-                "Condition": { "ArnEquals": { "aws:SourceArn": rule } },
+                "Condition": { "ArnEquals": { "aws:SourceArn": rules } },
             }],
         });
         let mut attributes = Attributes::default();
@@ -29,19 +37,21 @@ impl World {
         if let Ok((queue, _)) = self.sqs().create(account, region, name, attributes.clone(), now) {
             queue.set_attributes(attributes, now);
         }
-        if let Ok(pattern) = Pattern::parse(r#"{"source":["aws.ec2","aws.tag","aws.health","aws.cloudwatch"]}"#) {
-            let shown = json!({ "Id": name, "Arn": queue });
-            let targets = BTreeMap::from([(name.to_owned(), Target { arn: queue, shown })]);
-            let rule = Rule {
-                arn: rule,
-                pattern,
-                state: BusRuleState::Enabled,
-                description: None,
-                role: None,
-                tags: BTreeMap::new(),
-                targets,
-            };
-            self.bus().rules(account, region).write().0.insert(name.to_owned(), rule);
+        let pattern = r#"{"source":["aws.ec2","aws.tag","aws.health","aws.cloudwatch"]}"#;
+        for ((account, region), arn) in scopes.iter().zip(rules) {
+            let target = Target { arn: queue.clone(), shown: json!({ "Id": name, "Arn": queue }) };
+            if let Ok(pattern) = Pattern::parse(pattern) {
+                let rule = Rule {
+                    arn,
+                    pattern,
+                    state: BusRuleState::Enabled,
+                    description: None,
+                    role: None,
+                    tags: BTreeMap::new(),
+                    targets: BTreeMap::from([(name.to_owned(), target)]),
+                };
+                self.bus().rules(account, region).write().0.insert(name.to_owned(), rule);
+            }
         }
         sqs::url(&self.base(), account, name)
     }

@@ -1,6 +1,7 @@
 //! The faults that are set, and their effect on each call.
 
 use std::collections::{BTreeMap, HashMap};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -155,6 +156,20 @@ impl Board {
     /// Replaces every `find` by `put` in the answers of `action`, until [`Board::restore`].
     pub fn rewrite(&self, action: &str, find: &str, put: &str) {
         self.rewritten.lock().push((action.to_owned(), find.to_owned(), put.to_owned()));
+    }
+
+    /// Whether a role of an account can be assumed by a caller that gives this external id.
+    pub(crate) fn trusts(&self, arn: &str, account: &str, external_id: Option<&str>) -> bool {
+        let trusted = self.set.read().faults.roles.trusts(arn, account, external_id);
+        if !trusted {
+            self.strike(Fault::Roles);
+        }
+        trusted
+    }
+
+    /// The most seconds that a session of a role lasts, if they are limited.
+    pub(crate) fn session_seconds(&self) -> Option<u32> {
+        self.set.read().faults.roles.session_seconds.map(NonZeroU32::get)
     }
 
     /// Ends all replacements in answers.

@@ -4,7 +4,7 @@
 //! The figures are those of EC2's developer guide, "Request throttling for the Amazon EC2 API". The guide does not say
 //! which bucket a Describe call by id uses; here it uses the smaller one, that of unfiltered and unpaginated calls,
 //! because the simulator is never more lenient than AWS. STS and `EventBridge` have one limit for all actions except
-//! `PutEvents`; SQS has none on standard queues.
+//! `PutEvents`; SQS has none on standard queues. Organizations has no figures in any guide.
 
 use std::collections::HashMap;
 
@@ -33,6 +33,9 @@ const LAUNCHED: Limit = limit(1_000.0, 2.0);
 const STOPPED: Limit = limit(1_000.0, 20.0);
 const STS: Limit = limit(600.0, 600.0);
 const RULES: Limit = limit(50.0, 50.0);
+/// Stricter than any limit that AWS is known to set.
+const ORGANIZATIONS: Limit = limit(8.0, 4.0);
+const ORGANIZATION_TAGS: Limit = limit(4.0, 2.0);
 const LOOKUP: Limit = limit(2.0, 2.0);
 const PUT_EVENTS: Limit = limit(10_000.0, 10_000.0);
 
@@ -105,6 +108,8 @@ fn requests(service: Service, action: &str, shape: &CallShape) -> Option<(Bucket
         Service::Sts => Some((BucketClass::Requests, STS)),
         Service::Sqs => None,
         Service::Trail => Some((BucketClass::Requests, LOOKUP)),
+        Service::Organizations if action == "ListTagsForResource" => Some((BucketClass::Requests, ORGANIZATION_TAGS)),
+        Service::Organizations => Some((BucketClass::Requests, ORGANIZATIONS)),
         Service::Events if action == "PutEvents" => Some((BucketClass::Requests, PUT_EVENTS)),
         Service::Events => Some((BucketClass::Requests, RULES)),
         Service::Ec2 => Some(match action {

@@ -9,6 +9,8 @@ pub(crate) struct Case<'a> {
     pub(crate) action: &'a str,
     pub(crate) account: &'a str,
     pub(crate) region: &'a str,
+    /// The ARN of the caller.
+    pub(crate) who: &'a str,
     /// Empty unless it is a Query call.
     pub(crate) params: &'a Params,
 }

@@ -22,6 +22,7 @@ pub(super) enum Fault {
     Ignored,
     NoCapacity,
     Alter,
+    Roles,
 }
 
 impl Fault {
@@ -45,6 +46,7 @@ impl Fault {
             Self::Ignored => "ignored",
             Self::NoCapacity => "no_capacity",
             Self::Alter => "alter",
+            Self::Roles => "roles",
         }
     }
 

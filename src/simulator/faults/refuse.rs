@@ -3,7 +3,7 @@
 use crate::simulator::denial::encoded;
 use crate::simulator::dice::Dice;
 use crate::simulator::ec2;
-use crate::simulator::faults::Case;
+use crate::simulator::faults::{Case, DenyingPolicy};
 use crate::simulator::refusal::Refusal;
 use crate::simulator::request::Service;
 
@@ -21,6 +21,11 @@ pub(crate) fn throttled(case: &Case) -> Refusal {
         ),
         Service::Sts => Refusal::new(400, "Throttling", "Rate exceeded"),
         Service::Sqs | Service::Events | Service::Trail => Refusal::new(400, "ThrottlingException", "Rate exceeded"),
+        Service::Organizations => Refusal::new(
+            400,
+            "TooManyRequestsException",
+            "You have sent too many requests in too short a period of time. Try again later.",
+        ),
     }
 }
 
@@ -28,6 +33,11 @@ pub(crate) fn throttled(case: &Case) -> Refusal {
 pub(crate) fn unavailable(case: &Case) -> Refusal {
     match case.service {
         Service::Ec2 => Refusal::new(503, "Unavailable", "The server is overloaded and can't handle the request."),
+        Service::Organizations => Refusal::new(
+            500,
+            "ServiceException",
+            "AWS Organizations can't complete your request because of an internal service error. Try again later.",
+        ),
         Service::Sts | Service::Sqs | Service::Events | Service::Trail => {
             Refusal::new(503, "ServiceUnavailable", "The request has failed due to a temporary failure of the server.")
         }
@@ -59,9 +69,16 @@ pub(crate) fn full() -> Refusal {
 }
 
 /// The refusal of a call that a policy denies.
-pub(crate) fn denied(case: &Case) -> Refusal {
-    let Case { action, account, region, .. } = case;
-    let who = format!("User: arn:aws:iam::{account}:user/muster is not authorized to perform");
+pub(crate) fn denied(case: &Case, by: DenyingPolicy) -> Refusal {
+    let Case { action, region, who, .. } = case;
+    let refused = |service: &str| {
+        let reason = match by {
+            DenyingPolicy::Identity => format!("because no identity-based policy allows the {service}:{action} action"),
+            DenyingPolicy::ServiceControl => "with an explicit deny in a service control policy".to_owned(),
+        };
+        format!("User: {who} is not authorized to perform: {service}:{action} {reason}")
+    };
+    let json = |service: &str| Refusal::new(400, "AccessDeniedException", refused(service));
     match case.service {
         Service::Ec2 => {
             // AWS adds the encoded text to denials of calls that change something.
@@ -70,36 +87,18 @@ pub(crate) fn denied(case: &Case) -> Refusal {
             } else {
                 String::new()
             };
-            Refusal::new(
-                403,
-                "UnauthorizedOperation",
-                format!(
-                    "You are not authorized to perform this operation. {who}: ec2:{action} because no identity-based policy \
-                     allows the ec2:{action} action{details}"
-                ),
-            )
+            let refused = refused("ec2");
+            let message = format!("You are not authorized to perform this operation. {refused}{details}");
+            Refusal::new(403, "UnauthorizedOperation", message)
         }
-        Service::Sts => Refusal::new(
-            403,
-            "AccessDenied",
-            format!("{who}: sts:{action} because no identity-based policy allows the sts:{action} action"),
-        ),
+        Service::Sts => Refusal::new(403, "AccessDenied", refused("sts")),
         Service::Sqs => Refusal::new(
             403,
             "AccessDenied",
             format!("Access to the resource https://sqs.{region}.amazonaws.com/ is denied."),
         ),
-        Service::Trail => Refusal::new(
-            400,
-            "AccessDeniedException",
-            format!(
-                "{who}: cloudtrail:{action} because no identity-based policy allows the cloudtrail:{action} action"
-            ),
-        ),
-        Service::Events => Refusal::new(
-            400,
-            "AccessDeniedException",
-            format!("{who}: events:{action} because no identity-based policy allows the events:{action} action"),
-        ),
+        Service::Trail => json("cloudtrail"),
+        Service::Events => json("events"),
+        Service::Organizations => json("organizations"),
     }
 }

@@ -6,8 +6,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::simulator::bus::EventFaults;
+use crate::simulator::faults::Case;
+use crate::simulator::faults::denial::Denial;
 use crate::simulator::faults::figure::{Scale, Share, Skew, Span};
-use crate::simulator::faults::name::{ActionName, Actions, RegionName};
+use crate::simulator::faults::name::{ActionName, Actions, FaultScopes, RegionName};
+use crate::simulator::faults::roles::RoleFaults;
 
 /// Everything that can be made to go wrong. By default nothing does.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -33,12 +36,14 @@ pub struct Faults {
     pub alter: Strike,
     /// Calls that are not carried out and whose connection closes without an answer.
     pub cut: Strike,
-    /// Actions that the caller's policy denies.
-    pub denied: Vec<ActionName>,
+    /// What policies deny.
+    pub denied: Vec<Denial>,
     /// Actions that AWS has no capacity for.
     pub no_capacity: Vec<ActionName>,
     /// Regions that are down.
     pub dead_regions: DeadRegions,
+    /// Roles that cannot be assumed, and sessions that end early.
+    pub roles: RoleFaults,
     /// Resources whose tags are missing from answers.
     pub lose_tags: LossFault,
     /// Resources that are missing from answers.
@@ -71,6 +76,8 @@ pub struct Strike {
     pub share: Share,
     /// The actions; an empty list means all.
     pub actions: Actions,
+    /// The accounts and regions; an empty list means all.
+    pub at: FaultScopes,
 }
 
 /// How long answers are delayed.
@@ -83,6 +90,8 @@ pub struct Latency {
     pub jitter: Span,
     /// The actions; an empty list means all.
     pub actions: Actions,
+    /// The accounts and regions; an empty list means all.
+    pub at: FaultScopes,
 }
 
 /// How late Describe calls see changes. Each resource has its own lag between zero and `most`.
@@ -96,6 +105,8 @@ pub struct LagFault {
     pub jitter: bool,
     /// The actions; an empty list means all Describe actions.
     pub actions: Actions,
+    /// The accounts and regions; an empty list means all.
+    pub at: FaultScopes,
 }
 
 /// Pages of listings that fail with 500 `InternalError` or 503 `Unavailable`. A Describe call by id is not a listing.
@@ -110,14 +121,18 @@ pub struct FailingPages {
     pub attempts: Option<NonZeroU32>,
     /// The actions; an empty list means all.
     pub actions: Actions,
+    /// The accounts and regions; an empty list means all.
+    pub at: FaultScopes,
 }
 
-/// Regions in which no call to any service works.
+/// Regions in which no call to any service works, or accounts in regions. Nothing is down where neither list names any.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DeadRegions {
-    /// The regions.
+    /// The regions; an empty list means all that `at` holds.
     pub regions: Vec<RegionName>,
+    /// The accounts and regions; an empty list means all.
+    pub at: FaultScopes,
     /// Whether calls are never answered; otherwise they are refused with 503.
     pub hang: bool,
 }
@@ -136,6 +151,8 @@ pub struct LossFault {
     pub by_id: bool,
     /// The actions; an empty list means all.
     pub actions: Actions,
+    /// The accounts and regions; an empty list means all.
+    pub at: FaultScopes,
 }
 
 /// Parameters that calls ignore.
@@ -203,8 +220,17 @@ impl Faults {
 }
 
 impl Strike {
-    pub(super) fn of(&self, action: &str) -> Share {
-        if self.actions.hold(action) { self.share } else { Share::default() }
+    pub(super) fn of(&self, case: &Case) -> Share {
+        let holds = self.actions.hold(case.action) && self.at.hold(case.account, case.region);
+        if holds { self.share } else { Share::default() }
+    }
+}
+
+impl DeadRegions {
+    pub(super) fn hold(&self, case: &Case) -> bool {
+        let is_limited = !self.regions.is_empty() || !self.at.0.is_empty();
+        let named = self.regions.is_empty() || self.regions.iter().any(|region| *region == *case.region);
+        is_limited && named && self.at.hold(case.account, case.region)
     }
 }
 
@@ -262,8 +288,9 @@ mod tests {
             "buckets": {"on": true, "scale": 0.5},
             "latency": {"fixed": "20ms", "jitter": "1s 500ms"},
             "failing_pages": {"page": 2, "attempts": 1, "actions": ["DescribeVpcs"]},
-            "denied": ["StopInstances"],
+            "denied": ["StopInstances", {"at": ["111122223333", "eu-west-1"], "by": "service-control"}],
             "dead_regions": {"regions": ["eu-west-1"], "hang": true},
+            "roles": {"denied": ["111122223333"], "external_ids": {"111122224444": "x"}, "session_seconds": 5},
             "clock": {"skew": "-1h"},
         });
         let some = Faults::read(&some).unwrap();
@@ -283,8 +310,17 @@ mod tests {
             (json!({"clock": {"skew": 3}}), "clock.skew: invalid type: integer `3`, expected a string"),
             (json!({"buckets": {"scale": 0}}), "buckets.scale: 0 is no multiple; give a number above 0"),
             (json!({"hide": {"sweeps": 0}}), "hide.sweeps: invalid value: integer `0`, expected a nonzero u32"),
+            (
+                json!({"throttle": {"share": 1, "at": ["111122223333/eu-west"]}}),
+                "throttle.at: \"111122223333/eu-west\" is no place; give an account, a region or both",
+            ),
+            (json!({"roles": {"denied": ["reader"]}}), "roles.denied: \"reader\" is no role; give an ARN"),
+            (json!({"roles": {"external_ids": {"1": "x"}}}), "roles.external_ids.1: \"1\" is no account"),
             (json!({"events": {"drop": 5}}), "events.drop: 5 is no share; give a number from 0 to 1"),
-            (json!({"throttle": {"rate": 1}}), "throttle.rate: unknown field `rate`, expected `share` or `actions`"),
+            (
+                json!({"throttle": {"rate": 1}}),
+                "throttle.rate: unknown field `rate`, expected one of `share`, `actions`, `at`",
+            ),
             (json!({"cut": {"share": 0.1}, "rain": 1}), "rain: unknown field `rain`, expected one of `buckets`"),
             (json!(["x"]), "the faults: invalid type"),
         ] {

@@ -47,7 +47,7 @@ async fn faults_are_read_set_and_patched_while_the_simulator_runs() {
     let simulator = Simulator::start(options(5)).await.unwrap();
     let path = "/_simulator/faults";
     let (status, off) = control(&simulator, "GET", path, &json!(null)).await;
-    assert_eq!((status.as_str(), &off["throttle"]), ("200", &json!({"share": 0.0, "actions": []})));
+    assert_eq!((status.as_str(), &off["throttle"]), ("200", &json!({"share": 0.0, "actions": [], "at": []})));
     let (status, set) = control(&simulator, "PUT", path, &json!({"throttle": {"share": 1}})).await;
     assert_eq!((status.as_str(), &set["throttle"]["share"]), ("200", &json!(1.0)));
     assert!(describe(&simulator).await.1.contains("<Code>RequestLimitExceeded</Code>"));
@@ -96,8 +96,8 @@ async fn control_paths_and_methods_that_do_not_exist_say_so() {
         for method in methods.as_array().unwrap() {
             let (status, said) = control(&simulator, method.as_str().unwrap(), path, &json!({})).await;
             // These paths need a body.
-            let needy =
-                ["/status", "/churn", "/emit", "/flip", "/listen", "/share"].iter().any(|end| path.ends_with(end));
+            let needy = ["/status", "/churn", "/emit", "/flip", "/listen", "/organization", "/share"];
+            let needy = needy.iter().any(|end| path.ends_with(end));
             let expected = if needy && method != "GET" { "400" } else { "200" };
             assert_eq!(status, expected, "{method} {path}: {said}");
         }
@@ -250,6 +250,25 @@ async fn a_queue_and_a_rule_are_made_by_one_call() {
     let (status, said) = control(&simulator, "POST", "/_simulator/listen", &json!({})).await;
     assert_eq!(status, "400");
     assert!(said["error"].as_str().unwrap().contains("missing field `name`"), "{said}");
+}
+
+#[tokio::test]
+async fn one_queue_takes_the_events_of_several_accounts_and_regions() {
+    let options = Options { accounts: 2, account_instances: 100, ..options(50) };
+    let simulator = Simulator::start(options).await.unwrap();
+    let world = simulator.world();
+    let listen = json!({"name": "all", "from": ["200000000001/us-east-1", "200000000002/us-east-1"]});
+    let (status, said) = control(&simulator, "POST", "/_simulator/listen", &listen).await;
+    assert_eq!(status, "200", "{said}");
+    for account in ["200000000001", "200000000002", "123456789012"] {
+        let account = world.account(account, "us-east-1");
+        account.stop(&account.instance_ids_in("running").remove(0)).unwrap();
+    }
+    world.pump();
+    assert_eq!(world.queue_length("123456789012", "us-east-1", "all"), Some(2));
+    let wrong = json!({"name": "all", "from": ["200000000001"]});
+    assert_eq!(control(&simulator, "POST", "/_simulator/listen", &wrong).await.0, "400");
+    simulator.stop().await;
 }
 
 #[tokio::test]

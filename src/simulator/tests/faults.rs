@@ -26,8 +26,12 @@ fn judge(board: &Board, form: &str) -> Judgement {
 fn judge_in(board: &Board, region: &str, form: &str) -> Judgement {
     let params = Params::parse("", form.as_bytes());
     let action = params.get("Action").unwrap();
-    let case = Case { service: Service::Ec2, action, account: "123456789012", region, params: &params };
-    board.judge(&case, NOW)
+    board.judge(&case(Service::Ec2, action, region, &params), NOW)
+}
+
+/// A call of the simulator's own account.
+fn case<'a>(service: Service, action: &'a str, region: &'a str, params: &'a Params) -> Case<'a> {
+    Case { service, action, account: "123456789012", region, who: "arn:aws:iam::123456789012:user/muster", params }
 }
 
 /// How many of 2,000 calls have a fate that `is` accepts.
@@ -100,6 +104,60 @@ fn the_same_seed_decides_the_same_calls_whatever_is_asked_between() {
 }
 
 #[test]
+fn a_fault_of_some_accounts_and_regions_leaves_the_others_alone() {
+    let places = [("111122223333", "eu-west-1"), ("111122223333", "us-east-1"), ("444455556666", "eu-west-1")];
+    let at = |board: &Board, form: &str| {
+        places.map(|(account, region)| {
+            let params = Params::parse("", form.as_bytes());
+            let action = params.get("Action").unwrap();
+            board.judge(&Case { account, ..case(Service::Ec2, action, region, &params) }, NOW)
+        })
+    };
+    for (limit, expected) in [
+        (json!([]), [true, true, true]),
+        (json!(["111122223333"]), [true, true, false]),
+        (json!(["eu-west-1"]), [true, false, true]),
+        (json!(["111122223333/us-east-1"]), [false, true, false]),
+        (json!(["444455556666", "111122223333/us-east-1"]), [false, true, true]),
+    ] {
+        for faults in [
+            json!({"throttle": {"share": 1, "at": limit}}),
+            json!({"cut": {"share": 1, "at": limit}}),
+            json!({"garble": {"share": 1, "at": limit}}),
+            json!({"failing_pages": {"share": 1, "at": limit}}),
+            json!({"denied": [{"at": limit}]}),
+        ] {
+            let struck = at(&board(&faults), PAGED).map(|judged| judged.fate != Fate::Answer(None));
+            assert_eq!(struck, expected, "{faults}");
+        }
+        let slow = board(&json!({"latency": {"fixed": "1s", "at": limit}}));
+        assert_eq!(at(&slow, PAGED).map(|judged| !judged.latency.is_zero()), expected, "{limit}");
+        let stale = board(&json!({"lag": {"most": "1h", "at": limit}, "hide": {"share": 1, "at": limit}}));
+        let seen = at(&stale, PAGED).map(|judged| judged.view.of(Kind::Instance, 1));
+        assert_eq!(seen.map(|sight| sight.hidden && sight.at < NOW), expected, "{limit}");
+        let dead = board(&json!({"dead_regions": {"at": limit}}));
+        let named = limit.as_array().is_some_and(|limit| !limit.is_empty());
+        let struck = at(&dead, PAGED).map(|judged| judged.fate != Fate::Answer(None));
+        assert_eq!(struck, if named { expected } else { [false; 3] }, "{limit}");
+    }
+    let both = board(&json!({"dead_regions": {"regions": ["eu-west-1"], "at": ["111122223333"]}}));
+    assert_eq!(at(&both, PAGED).map(|judged| refused(&judged, "Unavailable")), [true, false, false]);
+}
+
+#[test]
+fn a_denial_names_its_policy() {
+    let by = |policy: &str| {
+        let board = board(&json!({"denied": [{"by": policy}]}));
+        refusal(judge(&board, "Action=DescribeVpcs")).message
+    };
+    let who = "You are not authorized to perform this operation. User: arn:aws:iam::123456789012:user/muster is not \
+               authorized to perform: ec2:DescribeVpcs";
+    assert_eq!(by("service-control"), format!("{who} with an explicit deny in a service control policy"));
+    let reason = "because no identity-based policy allows the ec2:DescribeVpcs action";
+    assert_eq!(by("identity"), format!("{who} {reason}"));
+}
+
+#[test]
 fn a_fault_of_some_actions_leaves_the_others_alone() {
     let board = board(&json!({
         "throttle": {"share": 1, "actions": ["DescribeVpcs"]},
@@ -136,7 +194,7 @@ fn other_services_have_codes_of_their_own() {
         (Service::Events, "PutRule", &dead, 503, "ServiceUnavailable"),
     ] {
         let params = Params::default();
-        let case = Case { service, action, account: "123456789012", region: "us-east-1", params: &params };
+        let case = case(service, action, "us-east-1", &params);
         let refusal = refusal(board(faults).judge(&case, NOW));
         assert_eq!((refusal.status, refusal.code.as_ref()), (status, code), "{action}");
     }
@@ -281,6 +339,7 @@ fn every_count_has_the_name_of_its_fault() {
         "expired_tokens": {"share": 1}, "failing_pages": {"share": 0.5}, "denied": ["DescribeRegions"],
         "stuck_snapshots": {"share": 1}, "dead_regions": {"regions": ["eu-west-1"]}, "throttle": {"share": 0.1},
         "ignored": {"dry_run": ["CreateSnapshots"]}, "no_capacity": ["DescribeVolumes"],
+        "roles": {"denied": ["111122223333"]},
     }));
     // A bucket empties quickly, so each kind of call here uses a bucket of its own.
     for form in
@@ -290,6 +349,7 @@ fn every_count_has_the_name_of_its_fault() {
     }
     count(&board, "Action=CreateSnapshots&DryRun=true", |_| true);
     judge_in(&board, "eu-west-1", PAGED);
+    board.trusts("arn:aws:iam::111122223333:role/reader", "111122223333", None);
     let faults = Faults::default().json();
     let names: Vec<&String> =
         faults.as_object().unwrap().keys().filter(|name| !matches!(name.as_str(), "clock" | "events")).collect();

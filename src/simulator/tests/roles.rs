@@ -1,5 +1,7 @@
 //! Several accounts: assumed roles, regions, and what accounts share.
 
+use serde_json::{Value, json};
+
 use crate::simulator::request::{Caller, Params};
 use crate::simulator::tests::{Aws, options, text, texts};
 use crate::simulator::view::View;
@@ -13,12 +15,18 @@ fn ask(aws: &Aws, key: &str, body: &str) -> Result<String, (u16, String)> {
     let params = Params::parse("", format!("{body}&Version=2011-06-15").as_bytes());
     let now = aws.0.clock().moment();
     let account = caller.account(&aws.0.options().account);
-    let sessions = aws.0.sessions();
+    let (sessions, board, roster) = (aws.0.sessions(), aws.0.faults(), aws.0.roster());
     let action = params.get("Action").unwrap();
     let answer = sessions.admit(&caller, now).and_then(|()| {
-        sts::answer(&sts::Call { params: &params, sessions, caller: &caller, account, now, request: "r" }, action)
+        let caller = &caller;
+        sts::answer(&sts::Call { params: &params, sessions, board, roster, caller, account, now, request: "r" }, action)
     });
     answer.map_err(|refusal| (refusal.status, refusal.code.into_owned()))
+}
+
+/// Changes the faults of roles.
+fn set_roles(aws: &Aws, roles: &Value) {
+    aws.0.faults().patch(&json!({ "roles": roles })).unwrap();
 }
 
 fn assume(name: &str, further: &str) -> String {
@@ -61,6 +69,62 @@ fn wrong_roles_get_stss_errors() {
     ] {
         assert_eq!(ask(&aws, "AKIAX", &body), Err((400, "ValidationError".to_owned())), "{body}");
     }
+}
+
+#[test]
+fn a_role_whose_trust_is_taken_away_cannot_be_assumed() {
+    let aws = Aws::with(1);
+    let arn = format!("arn:aws:iam::{OTHER}:role/path/reader");
+    let denied = Err((403, "AccessDenied".to_owned()));
+    for role in [OTHER, arn.as_str()] {
+        set_roles(&aws, &json!({"denied": [role]}));
+        assert_eq!(ask(&aws, "AKIAX", &assume("muster", "")), denied, "{role}");
+        let another = "Action=AssumeRole&RoleArn=arn:aws:iam::444455556666:role/reader&RoleSessionName=muster";
+        assert!(ask(&aws, "AKIAX", another).is_ok());
+        set_roles(&aws, &json!(null));
+        assert!(ask(&aws, "AKIAX", &assume("muster", "")).is_ok());
+    }
+    set_roles(&aws, &json!({"external_ids": {OTHER: "secret"}}));
+    assert_eq!(ask(&aws, "AKIAX", &assume("muster", "")), denied);
+    assert_eq!(ask(&aws, "AKIAX", &assume("muster", "&ExternalId=other")), denied);
+    assert!(ask(&aws, "AKIAX", &assume("muster", "&ExternalId=secret")).is_ok());
+    assert_eq!(aws.0.faults().counts()["roles"], 4);
+}
+
+#[test]
+fn sessions_end_when_they_are_told_to_and_as_early_as_faults_say() {
+    let aws = Aws::with(1);
+    set_roles(&aws, &json!({"session_seconds": 3}));
+    let key = |name: &str| text(&ask(&aws, "AKIAX", &assume(name, "")).unwrap(), "AccessKeyId");
+    let identity = |key: &str| ask(&aws, key, "Action=GetCallerIdentity").map_err(|(_, code)| code);
+    let short = key("short");
+    aws.advance(2);
+    assert!(identity(&short).is_ok());
+    aws.advance(1);
+    assert_eq!(identity(&short), Err("ExpiredToken".to_owned()));
+    set_roles(&aws, &json!(null));
+    let long = key("long");
+    assert_eq!(aws.0.end_sessions(Some("444455556666")), 0);
+    assert!(identity(&long).is_ok());
+    assert_eq!(aws.0.end_sessions(Some(OTHER)), 1);
+    assert_eq!(identity(&long), Err("ExpiredToken".to_owned()));
+    let next = key("next");
+    assert!(identity(&next).is_ok());
+    assert_eq!(aws.0.end_sessions(None), 1);
+}
+
+#[test]
+fn a_session_that_begins_another_gives_it_an_hour_at_most() {
+    let aws = Aws::with(1);
+    let hub = text(&ask(&aws, "AKIAX", &assume("hub", "&DurationSeconds=7200")).unwrap(), "AccessKeyId");
+    let next = |seconds: u32| {
+        let role = "Action=AssumeRole&RoleArn=arn:aws:iam::444455556666:role/reader&RoleSessionName=muster";
+        ask(&aws, &hub, &format!("{role}&DurationSeconds={seconds}"))
+    };
+    assert_eq!(next(3_601), Err((400, "ValidationError".to_owned())));
+    let chained = text(&next(3_600).unwrap(), "AccessKeyId");
+    let identity = ask(&aws, &chained, "Action=GetCallerIdentity").unwrap();
+    assert_eq!(text(&identity, "Arn"), "arn:aws:sts::444455556666:assumed-role/reader/muster");
 }
 
 #[test]

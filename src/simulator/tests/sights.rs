@@ -17,7 +17,7 @@ fn ask(aws: &Aws, form: &str) -> Result<String, Refusal> {
     let params = Params::parse("", format!("{form}&Version=2016-11-15").as_bytes());
     let action = params.get("Action").unwrap();
     let (account, region) = ("123456789012", "us-east-1");
-    let case = Case { service: Service::Ec2, action, account, region, params: &params };
+    let case = Case { service: Service::Ec2, action, account, region, who: "", params: &params };
     let now = aws.0.clock().moment();
     let view = aws.0.faults().judge(&case, now).view;
     let account = aws.0.home();

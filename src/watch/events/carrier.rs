@@ -11,9 +11,10 @@ use tokio::time::sleep;
 use crate::aws::queue::Queue;
 use crate::freshness::{EventCount, Signal};
 use crate::ingest::{IngestError, IngestHandle, NotifyResult};
-use crate::model::{Notification, Parked, SharedClock, Timestamp, Trouble, TroubleClass};
-use crate::source::events::envelope::{EventContent, Undecodable};
+use crate::model::{Notification, Parked, Scope, SharedClock, Timestamp, Trouble, TroubleClass};
+use crate::source::events::envelope::{DecodedEvent, EventContent, Undecodable};
 use crate::source::events::{Acknowledger, Illegible, Received};
+use crate::watch::member::MemberBook;
 
 /// How long messages are hidden at a time while the writer does not accept their content.
 const HOLD: Duration = Duration::from_mins(1);
@@ -74,6 +75,8 @@ pub(super) struct Carrier {
     pub(super) ingest: IngestHandle,
     pub(super) clock: SharedClock,
     pub(super) unreadable: Unreadable,
+    /// The watched accounts, where several share the queue.
+    pub(super) members: Option<MemberBook>,
 }
 
 /// Messages about resources: the receipt of each with its number of receives, and the notifications.
@@ -88,7 +91,7 @@ impl Carrier {
     pub(super) async fn carry(self: Arc<Self>, messages: Vec<Received>) -> Carried {
         let mut done = Vec::new();
         let mut batch = MessageBatch::default();
-        let mut hopeless = Vec::new();
+        let (mut hopeless, mut early) = (Vec::new(), Vec::new());
         self.count(EventCount::Received, messages.len());
         for Received { receipt, message, receives, told } in messages {
             let told = match told {
@@ -101,6 +104,19 @@ impl Carrier {
                     continue;
                 }
             };
+            match self.is_watched(&told) {
+                Some(true) => {}
+                // The account may be one that AWS has not named yet.
+                None if receives < RECEIVES => {
+                    early.push(receipt);
+                    continue;
+                }
+                Some(false) | None => {
+                    self.count(EventCount::Elsewhere, 1);
+                    done.push(receipt);
+                    continue;
+                }
+            }
             if let Some((scope, at)) = told.trail() {
                 for kind in told.untold() {
                     self.ingest.signal(Signal::Missed { scope: scope.clone(), kind, at });
@@ -125,8 +141,32 @@ impl Carrier {
             }
         }
         // Messages that are not about resources do not wait for the store.
-        let ((), (), carried) = futures::join!(self.delete(done), self.park(hopeless), self.tell(batch));
+        let ((), (), (), carried) =
+            futures::join!(self.delete(done), self.again(early), self.park(hopeless), self.tell(batch));
         carried
+    }
+
+    /// Whether an event is about watched scopes only; `None` while that is not known. It is always where the queue is one account's.
+    fn is_watched(&self, told: &DecodedEvent) -> Option<bool> {
+        let Some(members) = &self.members else { return Some(true) };
+        let selection = members.selection();
+        let watches = |scope: &Scope| selection.watches_soon(scope);
+        match &told.says {
+            EventContent::Resources(notification) => {
+                let mut scopes = notification.observations.iter().map(|observation| observation.id.scope());
+                scopes.try_fold(true, |all, scope| Some(all && watches(&scope)?))
+            }
+            EventContent::Canary(canary) => watches(&canary.scope),
+            EventContent::Call { scope, .. } => watches(scope),
+            EventContent::Nothing => Some(true),
+        }
+    }
+
+    /// Has messages delivered again later.
+    async fn again(&self, early: Vec<String>) {
+        if !early.is_empty() {
+            self.mailbox.hold(early, COMES_AGAIN).await;
+        }
     }
 
     /// An unreadable message in the form in which it is kept.
@@ -192,12 +232,7 @@ impl Carrier {
         self.count(EventCount::Unchanged, unchanged);
         self.count(EventCount::Repeated, repeated);
         self.count(EventCount::LetGo, let_go);
-        let again = async {
-            if !early.is_empty() {
-                self.mailbox.hold(early, COMES_AGAIN).await;
-            }
-        };
-        let ((), ()) = futures::join!(self.delete(done), again);
+        let ((), ()) = futures::join!(self.delete(done), self.again(early));
         Carried::Done
     }
 

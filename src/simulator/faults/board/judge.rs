@@ -10,7 +10,7 @@ use crate::simulator::dice::Dice;
 use crate::simulator::faults::case::Case;
 use crate::simulator::faults::fault::Fault;
 use crate::simulator::faults::walk::{CallShape, WalkPage, WalkStep};
-use crate::simulator::faults::{ActionName, Faults, LossFault, Mangling, refuse};
+use crate::simulator::faults::{ActionName, Denial, FaultScopes, Faults, LossFault, Mangling, refuse};
 use crate::simulator::ident::scope_seed;
 use crate::simulator::refusal::Refusal;
 use crate::simulator::request::Params;
@@ -34,8 +34,12 @@ impl Passage<'_> {
         Dice::new(fault.below(self.scope), self.step.call)
     }
 
+    fn is_at(&self, scopes: &FaultScopes) -> bool {
+        scopes.hold(self.case.account, self.case.region)
+    }
+
     fn struck(&self, fault: Fault, strike: &crate::simulator::faults::Strike) -> bool {
-        let share = strike.of(self.case.action).get();
+        let share = strike.of(self.case).get();
         share > 0.0 && self.dice(fault).chance(share)
     }
 }
@@ -77,7 +81,7 @@ impl Board {
     fn fate(&self, call: &Passage, now: Moment) -> Fate {
         let Passage { case, faults, .. } = call;
         let dead = &faults.dead_regions;
-        if dead.regions.iter().any(|region| *region == *case.region) {
+        if dead.hold(case) {
             self.strike(Fault::DeadRegions);
             return if dead.hang { Fate::Hang } else { Fate::Refuse(refuse::unavailable(case)) };
         }
@@ -122,8 +126,9 @@ impl Board {
         if let Some(refusal) = self.failing.lock().get(case.action) {
             return Some(refusal.clone());
         }
-        if faults.denied.iter().any(|action| *action == *case.action) {
-            return struck(Fault::Denied, refuse::denied(case));
+        let denies = |denial: &&Denial| denial.holds(case.action, case.account, case.region);
+        if let Some(denial) = faults.denied.iter().find(denies) {
+            return struck(Fault::Denied, refuse::denied(case, denial.by));
         }
         if faults.no_capacity.iter().any(|action| *action == *case.action) {
             return struck(Fault::NoCapacity, refuse::full());
@@ -131,7 +136,7 @@ impl Board {
         let page = call.step.page?;
         if let Some(token) = shape.token {
             let mut dice = Dice::new(Fault::ExpiredTokens.below(call.scope) ^ token, page.walk);
-            if dice.chance(faults.expired_tokens.of(case.action).get()) {
+            if dice.chance(faults.expired_tokens.of(case).get()) {
                 let token = case.params.get("NextToken").unwrap_or_default();
                 return struck(Fault::ExpiredTokens, refuse::expired(token, &mut dice));
             }
@@ -146,7 +151,7 @@ impl Board {
 
     fn latency(&self, call: &Passage) -> Duration {
         let latency = &call.faults.latency;
-        if !latency.actions.hold(call.case.action) {
+        if !latency.actions.hold(call.case.action) || !call.is_at(&latency.at) {
             return Duration::ZERO;
         }
         let jitter = u64::try_from(latency.jitter.get().as_micros()).unwrap_or(u64::MAX);
@@ -162,9 +167,10 @@ impl Board {
         let Passage { case, faults, .. } = call;
         // All actions share one lag, so that a resource is equally late in a listing and by its id.
         let place = scope_seed(self.seed, case.account, case.region);
+        let lags = faults.lag.actions.hold(case.action) && call.is_at(&faults.lag.at);
         let lag = view::Lag {
             seed: Fault::Lag.below(place),
-            most: if faults.lag.actions.hold(case.action) { view::most(faults.lag.most.get()) } else { 0 },
+            most: if lags { view::most(faults.lag.most.get()) } else { 0 },
             call: faults.lag.jitter.then_some(call.step.call),
         };
         let hidden = loss(&faults.hide, Fault::Hide, call, &set.hide);
@@ -193,7 +199,7 @@ impl Board {
 
 fn fails(call: &Passage, page: WalkPage) -> bool {
     let failing = &call.faults.failing_pages;
-    if !failing.actions.hold(call.case.action) {
+    if !failing.actions.hold(call.case.action) || !call.is_at(&failing.at) {
         return false;
     }
     let marked = failing.page.is_some_and(|number| number.get() == page.number)
@@ -204,7 +210,7 @@ fn fails(call: &Passage, page: WalkPage) -> bool {
 fn loss(loss: &LossFault, fault: Fault, call: &Passage, begun: &Begun) -> view::Loss {
     let seed = fault.below(call.scope);
     let share = loss.share.get();
-    if share == 0.0 || !loss.actions.hold(call.case.action) {
+    if share == 0.0 || !loss.actions.hold(call.case.action) || !call.is_at(&loss.at) {
         return view::Loss::NONE;
     }
     let Some(page) = call.step.page else {

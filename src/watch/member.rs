@@ -1,0 +1,184 @@
+//! One of several accounts that are watched beside one another.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::scope::ScopeWatchers;
+use crate::aws::{AccountPlan, Aws, Regions};
+use crate::freshness::Signal;
+use crate::ingest::IngestHandle;
+use crate::model::{
+    AccountId, KnownAccount, KnownAccounts, Region, Scope, SweepMessage, SweepStep, Trouble, WatchSelection,
+};
+
+/// What is known of all members. Clones share it.
+#[derive(Clone, Default)]
+pub(super) struct MemberBook(Arc<Mutex<Members>>);
+
+#[derive(Default)]
+struct Members {
+    /// Each member by its number: its plan, its account once that is known, and its regions once these are.
+    each: BTreeMap<u64, MemberFacts>,
+    /// The accounts that were watched and no longer are.
+    given_up: BTreeSet<AccountId>,
+    next: u64,
+}
+
+struct MemberFacts {
+    plan: Arc<AccountPlan>,
+    account: Option<AccountId>,
+    regions: Option<BTreeSet<Region>>,
+}
+
+/// One of several accounts.
+#[derive(Clone)]
+pub(super) struct Member {
+    book: MemberBook,
+    number: u64,
+    pub(super) plan: Arc<AccountPlan>,
+    /// The connection that all share; it makes the calls of tools.
+    root: Aws,
+}
+
+impl MemberBook {
+    /// A new member.
+    pub(super) fn enter(&self, plan: &AccountPlan, root: &Aws) -> Member {
+        let plan = Arc::new(plan.clone());
+        let mut members = self.0.lock();
+        members.next += 1;
+        let (number, account) = (members.next, plan.account.clone());
+        if let Some(account) = &account {
+            members.given_up.remove(account);
+        }
+        let regions = known_regions(&plan);
+        members.each.insert(number, MemberFacts { plan: Arc::clone(&plan), account, regions });
+        Member { book: self.clone(), number, plan, root: root.clone() }
+    }
+
+    /// Which scopes are watched, as far as it is known.
+    pub(super) fn selection(&self) -> WatchSelection {
+        let members = self.0.lock();
+        let mut watched: BTreeMap<AccountId, Option<BTreeSet<Region>>> = BTreeMap::new();
+        for facts in members.each.values() {
+            let Some(account) = &facts.account else { continue };
+            let regions = watched.entry(account.clone()).or_insert_with(|| Some(BTreeSet::new()));
+            match (regions.as_mut(), &facts.regions) {
+                (Some(known), Some(more)) => known.extend(more.iter().cloned()),
+                (_, None) => *regions = None,
+                (None, Some(_)) => {}
+            }
+        }
+        let is_whole = members.each.values().all(|facts| facts.account.is_some());
+        WatchSelection::Accounts { watched, given_up: members.given_up.clone(), is_whole }
+    }
+
+    /// What people call the accounts.
+    pub(super) fn known(&self) -> KnownAccounts {
+        let members = self.0.lock();
+        let named = members.each.values().filter_map(|facts| {
+            let name = facts.plan.name.as_deref().map(Arc::from);
+            Some((facts.account.clone()?, KnownAccount { name, ou: None }))
+        });
+        KnownAccounts::new(named.collect::<Vec<_>>())
+    }
+}
+
+impl Member {
+    /// What it is called in messages.
+    pub(super) fn label(&self) -> String {
+        self.plan.label()
+    }
+
+    /// Notes the account of the credentials. False if another member is this account too: then this one must not watch it.
+    pub(super) fn identified(&self, account: &AccountId, aws: &Aws) -> bool {
+        {
+            let mut members = self.book.0.lock();
+            let is_taken = members
+                .each
+                .iter()
+                .any(|(number, facts)| *number != self.number && facts.account.as_ref() == Some(account));
+            if is_taken {
+                return false;
+            }
+            members.given_up.remove(account);
+            if let Some(facts) = members.each.get_mut(&self.number) {
+                facts.account = Some(account.clone());
+            }
+        }
+        self.root.adopt(account, aws);
+        self.root.call_accounts(self.book.known());
+        true
+    }
+
+    /// Notes the regions that are watched, and returns which scopes of all accounts are.
+    pub(super) fn watches(&self, account: &AccountId, regions: &[Region]) -> WatchSelection {
+        if let Some(facts) = self.book.0.lock().each.get_mut(&self.number) {
+            facts.account = Some(account.clone());
+            facts.regions = Some(regions.iter().cloned().collect());
+        }
+        self.book.selection()
+    }
+
+    /// Notes that it is no longer watched.
+    pub(super) fn leave(&self, aws: &Aws) {
+        let account = {
+            let mut members = self.book.0.lock();
+            let facts = members.each.remove(&self.number);
+            let account = facts.and_then(|facts| facts.account);
+            if let Some(account) = &account
+                && !members.each.values().any(|facts| facts.account.as_ref() == Some(account))
+            {
+                members.given_up.insert(account.clone());
+            }
+            account
+        };
+        if let Some(account) = account {
+            self.root.release(&account, aws);
+        }
+        self.root.call_accounts(self.book.known());
+    }
+
+    /// The scopes that are to be watched, as far as they are known before AWS is asked.
+    pub(super) fn expected(&self, ingest: &IngestHandle) -> Vec<Scope> {
+        let Some(account) = self.account() else { return Vec::new() };
+        let held = || {
+            let held = ingest.freshness().scopes().into_iter().map(|state| state.scope);
+            held.filter(|scope| scope.account == account).map(|scope| scope.region).collect()
+        };
+        let mut regions: BTreeSet<Region> = known_regions(&self.plan).unwrap_or_else(held);
+        if regions.is_empty() {
+            regions.extend(self.plan.regions.known_region());
+        }
+        regions.into_iter().map(|region| Scope { account: account.clone(), region }).collect()
+    }
+
+    /// Reports that nothing of the account can be observed: each of its scopes fails for this reason.
+    pub(super) async fn unreached(&self, trouble: Trouble, ingest: &IngestHandle, scopes: &ScopeWatchers) {
+        let expected = self.expected(ingest);
+        if expected.is_empty() {
+            ingest.signal(Signal::Member { label: self.label(), trouble: Some(trouble) });
+            return;
+        }
+        for scope in expected {
+            for (spec, _) in &scopes.intervals {
+                let step = SweepStep::Failed { trouble: trouble.clone() };
+                // The writer has stopped: nothing needs to be told any more.
+                drop(ingest.sweep(SweepMessage { scope: scope.clone(), kind: spec.kind(), step }).await);
+            }
+        }
+    }
+
+    fn account(&self) -> Option<AccountId> {
+        self.book.0.lock().each.get(&self.number)?.account.clone()
+    }
+}
+
+/// The regions of a plan, if they are known before AWS is asked.
+fn known_regions(plan: &AccountPlan) -> Option<BTreeSet<Region>> {
+    match &plan.regions {
+        Regions::Named(regions) if !regions.is_empty() => Some(regions.iter().cloned().collect()),
+        Regions::Named(_) | Regions::All { .. } => None,
+    }
+}

@@ -1,0 +1,132 @@
+//! Watches several accounts beside one another: one watcher each, which starts when the account is added and ends when it is removed.
+//!
+//! None holds another up: each has its own connection, tasks and patience. What fails for one is the trouble of its scopes.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use super::account::{AccountWatcher, ask_silent};
+use super::member::{Member, MemberBook};
+use super::scope::ScopeWatchers;
+use super::settings::WatchSettings;
+use super::tasks::Tasks;
+use crate::aws::{AccountPlan, Aws};
+use crate::freshness::Signal;
+use crate::ingest::{IngestHandle, WantedReceiver};
+use crate::model::{ErrorClass, Trouble};
+use crate::source::referred::ReferredIds;
+
+/// The pause between attempts to record which accounts are watched.
+const NOTE_AGAIN: Duration = Duration::from_secs(1);
+
+/// Watches several accounts.
+pub struct MembersWatcher {
+    aws: Aws,
+    ingest: IngestHandle,
+    scopes: ScopeWatchers,
+    tasks: Tasks,
+    book: MemberBook,
+}
+
+/// A watched account.
+struct RunningMember {
+    member: Member,
+    aws: Aws,
+    tasks: Tasks,
+}
+
+impl MembersWatcher {
+    /// Starts what needs no account: receiving from the queues given by URL, and dispatching wanted ids. `referred` returns, by the
+    /// slug of a kind, the ids of that kind that other kinds refer to.
+    #[must_use]
+    pub fn start(
+        settings: WatchSettings,
+        referred: HashMap<&'static str, ReferredIds>,
+        aws: Aws,
+        ingest: IngestHandle,
+        wanted: WantedReceiver,
+        tasks: &Tasks,
+    ) -> Self {
+        let book = MemberBook::default();
+        let scopes = ScopeWatchers::start(settings, referred, &aws, &ingest, wanted, tasks, Some(&book));
+        MembersWatcher { aws, ingest, scopes, tasks: tasks.clone(), book }
+    }
+
+    /// Watches the accounts that `plans` holds, now and whenever it changes.
+    pub async fn watch(self, mut plans: watch::Receiver<Vec<AccountPlan>>) {
+        let mut running: Vec<RunningMember> = Vec::new();
+        loop {
+            let wanted = plans.borrow_and_update().clone();
+            let is_wanted = |one: &RunningMember| wanted.contains(&one.member.plan);
+            let (kept, ended): (Vec<_>, Vec<_>) = running.into_iter().partition(is_wanted);
+            running = kept;
+            let added: Vec<AccountPlan> =
+                wanted.into_iter().filter(|plan| !running.iter().any(|one| *one.member.plan == *plan)).collect();
+            // First the new ones, so that an account whose plan changed is never without one.
+            let members: Vec<Member> = added.iter().map(|plan| self.book.enter(plan, &self.aws)).collect();
+            for RunningMember { member, aws, tasks } in ended {
+                tracing::info!(account = member.label(), "no longer watched, or in another way");
+                tasks.end();
+                self.ingest.signal(Signal::Member { label: member.label(), trouble: None });
+                member.leave(&aws);
+            }
+            while let Err(error) = self.ingest.watch_only(self.book.selection()).await {
+                tracing::error!(%error, "cannot record which accounts are watched");
+                sleep(NOTE_AGAIN).await;
+            }
+            for member in members {
+                running.push(self.begin(member).await);
+            }
+            self.aws.call_accounts(self.book.known());
+            if plans.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
+    }
+
+    /// Starts the watcher of an account.
+    async fn begin(&self, member: Member) -> RunningMember {
+        let aws = self.aws.member(&member.plan).await;
+        let tasks = self.tasks.part();
+        if let Some(account) = &member.plan.account {
+            self.aws.adopt(account, &aws);
+        }
+        for scope in member.expected(&self.ingest) {
+            for (spec, interval) in &self.scopes.intervals {
+                let (scope, kind) = (scope.clone(), spec.kind());
+                self.ingest.signal(Signal::Expected { scope, kind, interval: *interval });
+            }
+        }
+        let scopes = ScopeWatchers { aws: aws.clone(), tasks: tasks.clone(), ..self.scopes.clone() };
+        let watcher =
+            AccountWatcher { aws: aws.clone(), ingest: self.ingest.clone(), scopes, member: Some(member.clone()) };
+        tasks.spawn_until_stopped("identity", ask_silent(aws.clone()));
+        tasks.spawn_until_stopped("the watch of an account", watch_member(watcher, member.clone()));
+        RunningMember { member, aws, tasks }
+    }
+}
+
+/// Watches one of several accounts once AWS says which one it is.
+async fn watch_member(watcher: AccountWatcher, member: Member) {
+    let account = watcher.account().await;
+    if member.identified(&account, &watcher.aws) {
+        return watcher.watch(account).await;
+    }
+    let since = watcher.aws.clock().now();
+    tracing::error!(%account, entry = member.label(), "two entries of the configuration file lead to the same account");
+    let trouble = Trouble {
+        class: ErrorClass::Fatal.into(),
+        what: format!("another entry of the configuration file leads to account {account} too"),
+        fix: "Remove one of the two entries, and run `muster reload`".to_owned(),
+        since,
+        retry_at: None,
+    };
+    watcher.ingest.signal(Signal::Member { label: member.label(), trouble: Some(trouble) });
+    std::future::pending::<()>().await;
+}
+
+#[cfg(test)]
+mod tests;
