@@ -5,6 +5,7 @@
 
 pub mod call_origin;
 pub mod calls;
+pub mod cause;
 pub mod checked_json;
 pub mod claim_desk;
 pub mod client;
@@ -14,6 +15,7 @@ pub mod core;
 pub mod damage;
 pub mod error;
 pub mod exposed;
+pub mod failed_scopes;
 pub mod fresh;
 mod idle;
 pub mod instructions;
@@ -35,6 +37,7 @@ mod remembered_sessions;
 pub mod resources;
 pub mod server;
 pub mod stale;
+pub mod stale_scopes;
 pub mod stall;
 pub mod subscription_filter;
 pub mod subscriptions;

@@ -3,7 +3,7 @@
 //! ```text
 //! members: several accounts   --> account (one watcher each)
 //! account: whose credentials, which regions --> scope (one watcher each)
-//!                                                 |-- sweeps      one a kind: full listings      --> ingest
+//!                                                 |-- sweeps      full listings of each kind    --> ingest
 //!                                                 |-- refresh     one a kind: ids that are wanted --> ingest
 //!                                                 |-- events      messages of the queue           --> ingest
 //!                                                 |-- canaries    prove that events arrive        --> freshness
@@ -19,8 +19,10 @@ mod intervals;
 mod listener;
 mod member;
 pub mod members;
+pub mod quiet;
 mod refresh;
 mod scope;
 pub mod settings;
 mod sweeps;
 pub mod tasks;
+mod turns;

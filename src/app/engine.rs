@@ -18,7 +18,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 
 use super::redaction;
-use super::references::referred_ids;
+use super::references::{last_change, referred_ids};
 use crate::audit::{self, AuditProgress};
 use crate::aws::{AccountPlan, Aws, AwsSettings};
 use crate::config::Config;
@@ -38,6 +38,7 @@ use crate::store::{self, CommitError, Health, OpenError, ReadError, Retention, S
 use crate::telemetry;
 use crate::watch::account::AccountWatcher;
 use crate::watch::members::MembersWatcher;
+use crate::watch::quiet::QuietRule;
 use crate::watch::settings::WatchSettings;
 use crate::watch::tasks::Tasks;
 
@@ -52,6 +53,12 @@ const WRITES: Duration = Duration::from_secs(10);
 
 /// How long the answer to such a call has to reach its client, from when it is known.
 const ANSWERED: Duration = Duration::from_millis(200);
+
+/// From one sweep to the next of a scope in which nothing happens, where several accounts are watched.
+const QUIET_INTERVAL: Duration = Duration::from_hours(1);
+
+/// How long nothing must have happened.
+const QUIET_AFTER: Duration = Duration::from_hours(24);
 
 /// How long to wait before reading the store's account again.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
@@ -177,7 +184,7 @@ impl Engine {
         let referred = KINDS.iter().filter_map(|spec| Some((spec.slug, referred_ids(&store, spec)?))).collect();
         let (refusing, foreign) = watch::channel(None);
         let (accounts, plans) = watch::channel(config.accounts.clone());
-        let (settings, connection, ingest) = (watching(config), aws.clone(), handle.clone());
+        let (settings, connection, ingest) = (watching(config, &store), aws.clone(), handle.clone());
         if config.accounts.is_empty() {
             let watcher = AccountWatcher::start(settings, referred, connection, ingest, wanted, &sweeping);
             let owner = StoreOwner { store: store.clone(), data_dir: config.data_dir.clone(), refusing };
@@ -391,12 +398,14 @@ fn event_rules(spec: &KindSpec, config: &Config) -> Option<EventRules> {
 }
 
 /// How the account is watched.
-fn watching(config: &Config) -> WatchSettings {
+fn watching(config: &Config, store: &Store) -> WatchSettings {
+    let quiet = QuietRule { interval: QUIET_INTERVAL, after: QUIET_AFTER, last_change: last_change(store) };
     WatchSettings {
         intervals: KINDS.iter().map(|spec| (*spec, interval(spec, config))).collect(),
         queues: config.queues.clone(),
         events: config.events.clone(),
         canary_interval: config.canary_interval,
+        quiet: (!config.accounts.is_empty()).then_some(quiet),
     }
 }
 

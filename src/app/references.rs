@@ -1,4 +1,4 @@
-//! Reads from the store which resources of a kind others refer to.
+//! Reads from the store what watching needs: which resources of a kind others refer to, and when a scope last changed.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -8,10 +8,11 @@ use futures::FutureExt;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
-use crate::kinds::{self, KindSpec};
-use crate::model::{Kind, Scope};
+use crate::kinds::{self, KINDS, KindSpec};
+use crate::model::{Kind, Scope, Timestamp};
 use crate::source::referred::ReferredIds;
 use crate::store::{ReadError, Store};
+use crate::watch::quiet::LastChange;
 
 /// How many rows are read from one snapshot: a long read pins dead pages.
 const STEP: usize = 1_000;
@@ -63,4 +64,23 @@ fn read(store: &Store, referring: &[(Kind, u16)], scope: &Scope) -> Result<BTree
         }
     }
     Ok(ids)
+}
+
+/// Returns when something that a scope holds was last recorded as changed; `None` if it holds nothing, or it cannot be read.
+pub(super) fn last_change(store: &Store) -> LastChange {
+    let store = store.clone();
+    Arc::new(move |scope: &Scope| newest(&store, scope).ok().flatten())
+}
+
+fn newest(store: &Store, scope: &Scope) -> Result<Option<Timestamp>, ReadError> {
+    let snapshot = store.snapshot()?;
+    let mut newest = None;
+    for spec in KINDS {
+        let heads = snapshot.heads(&spec.kind(), &scope.into(), None, STEP)?;
+        newest = heads.iter().map(|head| head.changed).chain(newest).max();
+    }
+    let Some(seq) = newest else { return Ok(None) };
+    let record = snapshot.records(seq, 1)?.into_iter().find(|record| record.seq == seq);
+    // A record that was folded away is older than the log reaches.
+    Ok(Some(record.map_or(Timestamp::EPOCH, |record| record.recorded_at)))
 }

@@ -134,7 +134,7 @@ impl WatchedScope {
         Some(Watermark { scope, kind, since, started: swept.started, ended: swept.ended, complete: true })
     }
 
-    pub(super) fn new(scope: Scope, kind: Kind, interval: Duration, complete: Option<Swept>) -> Self {
+    pub(crate) fn new(scope: Scope, kind: Kind, interval: Duration, complete: Option<Swept>) -> Self {
         WatchedScope {
             state: ScopeFreshness {
                 scope,

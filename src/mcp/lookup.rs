@@ -1,14 +1,18 @@
 //! Finds one resource: its scope, that it was removed, or that it may not have been seen yet.
 
+use std::collections::BTreeSet;
+
 use tokio::time::{Instant, timeout_at};
 
+use super::cause::masked;
 use super::core::{Core, PATIENCE};
 use super::error::RequestError;
+use super::failed_scopes::FailedScopes;
 use super::fresh::Fresh;
-use super::places;
-use super::progress::{IncompleteSweep, Progress};
+use super::places::{self, NAMED};
+use super::progress::{PendingSweeps, Progress};
 use super::stale::Stale;
-use crate::freshness::ScopeFreshness;
+use crate::freshness::{ScopeFreshness, Standing};
 use crate::kinds::KindSpec;
 use crate::model::{Current, ResourceId, Scope, ScopeFilter, Seq, Timestamp, UnreadableItem};
 use crate::store::{Head, ReadError, Snapshot};
@@ -147,19 +151,20 @@ impl Core {
                 self.watchable(kind, scope)?;
             }
             let stuck = match &doubt {
-                _ if !progress.is_complete() => progress.is_stuck(),
+                _ if progress.is_pending() => progress.is_stuck(),
                 Some(doubt) => !doubt.may_pass,
                 None => true,
             };
             if !stuck && matches!(timeout_at(deadline, changes.changed()).await, Ok(Ok(()))) {
                 continue;
             }
-            if progress.is_complete() {
+            // What failed could not be looked at and is named; where everything failed, nothing is known.
+            if !progress.is_pending() && progress.covered > 0 {
                 let stale = doubt.map(|doubt| Box::new(doubt.stale));
                 return Err(RequestError::NotFound {
                     title: kind.title,
                     id: id.to_owned(),
-                    scopes: self.watched(kind),
+                    scopes: self.looked_through(kind, scope, &progress),
                     stale,
                 });
             }
@@ -209,11 +214,20 @@ impl Core {
         let scopes = self.scopes_asked_for(&[kind], scope);
         let regions = self.regions();
         let (mut why, mut since, mut may_pass) = (Vec::new(), None::<Timestamp>, false);
-        for state in &scopes {
+        let mut reasons = BTreeSet::new();
+        // What failed is named beside it.
+        for state in scopes.iter().filter(|state| state.standing() != Standing::Failed) {
             let Some(stale) = Stale::of(state, trouble.as_ref(), now) else { continue };
-            why.push(format!("{}: {}", state.scope, stale.why));
+            if reasons.insert(masked(&stale.why, &state.scope)) || scopes.len() <= NAMED {
+                why.push(format!("{}: {}", state.scope, stale.why));
+            }
             since = since.into_iter().chain(stale.since).min();
             may_pass |= trouble.is_none() && state.trouble.is_none() && regions.contains(&state.scope.region);
+        }
+        let (all, shown) = (why.len(), why.len().min(NAMED));
+        why.truncate(shown);
+        if all > shown {
+            why.push(format!("and {} more reasons", all - shown));
         }
         (!why.is_empty()).then(|| StaleCopies { stale: Stale { why: why.join("; "), since }, may_pass })
     }
@@ -235,10 +249,11 @@ impl Core {
         Err(RequestError::unwatched(&format!("scope {scope}"), self.watched(kind)))
     }
 
-    /// Waits up to [`PATIENCE`] until lists and counts of these kinds have data: a complete sweep, or at least one resource.
+    /// Waits up to [`PATIENCE`] until lists and counts of these kinds have data: complete sweeps, or at least one resource. A scope
+    /// that failed keeps nobody waiting.
     ///
     /// # Errors
-    /// [`RequestError::NotSeenYet`], never an empty answer.
+    /// [`RequestError::NotSeenYet`] while nothing was ever seen completely, never an empty answer.
     pub async fn anything(&self, kinds: &[&'static KindSpec], scope: &ScopeFilter) -> Result<(), RequestError> {
         let deadline = Instant::now() + PATIENCE;
         let mut changes = self.ingest.freshness().changes();
@@ -246,7 +261,8 @@ impl Core {
             changes.mark_unchanged();
             let progress = self.progress(kinds, scope);
             let is_retired = || self.unwatched(kinds).iter().any(|state| scope.takes(&state.scope));
-            if progress.is_complete() || (scope.is_with_retired() && is_retired()) {
+            let is_settled = !progress.is_pending() && progress.covered > 0;
+            if is_settled || (scope.is_with_retired() && is_retired()) {
                 return Ok(());
             }
             let snapshot = self.snapshot()?;
@@ -257,9 +273,26 @@ impl Core {
             }
             drop(snapshot);
             if progress.is_stuck() || !matches!(timeout_at(deadline, changes.changed()).await, Ok(Ok(()))) {
+                // The answer says which scopes are not in it yet.
+                if progress.covered > 0 && progress.trouble.is_none() {
+                    return Ok(());
+                }
                 return Err(self.not_seen_yet("the inventory was".to_owned(), progress));
             }
         }
+    }
+
+    /// Refuses a question about scopes of which every one failed and nothing is held.
+    ///
+    /// # Errors
+    /// [`RequestError::NotSeenYet`], with the causes.
+    pub fn not_all_failed(&self, kind: &'static KindSpec, scope: &ScopeFilter) -> Result<(), RequestError> {
+        let progress = self.progress(&[kind], scope);
+        let is_known = progress.is_pending() || progress.covered > 0;
+        if is_known || self.snapshot()?.count(&kind.kind(), scope)? > 0 {
+            return Ok(());
+        }
+        Err(self.not_seen_yet("the inventory was".to_owned(), progress))
     }
 
     fn look(&self, kind: &'static KindSpec, id: &str, scope: &ScopeFilter) -> Result<Look, RequestError> {
@@ -316,11 +349,11 @@ impl Core {
     pub fn progress(&self, kinds: &[&'static KindSpec], scope: &ScopeFilter) -> Progress {
         let asked = self.scopes_asked_for(kinds, scope);
         let none_watched = asked.is_empty();
-        let watched = asked.iter().filter(|state| state.unwatched_since.is_none());
-        let incomplete: Vec<IncompleteSweep> = watched.filter_map(IncompleteSweep::of).collect();
+        let covered = asked.iter().filter(|state| state.standing() == Standing::Covered).count();
+        let (pending, failed) = (PendingSweeps::of(&asked), FailedScopes::of(&asked));
         let trouble = self.ingest.freshness().trouble();
         let regions = if none_watched { self.regions().iter().map(ToString::to_string).collect() } else { Vec::new() };
-        Progress { incomplete, trouble, none_watched, regions, unanswered: self.aws.unanswered() }
+        Progress { pending, failed, covered, trouble, none_watched, regions, unanswered: self.aws.unanswered() }
     }
 
     /// The error of a request that waited for a first sweep in vain. What AWS does not answer shows only after the wait.
@@ -329,10 +362,16 @@ impl Core {
         RequestError::NotSeenYet { subject, progress: progress.into() }
     }
 
-    /// The (scope, kind)s of these kinds whose first sweep is not complete.
-    #[must_use]
-    pub fn incomplete(&self, kinds: &[&'static KindSpec]) -> Vec<IncompleteSweep> {
-        self.scopes(kinds).iter().filter_map(IncompleteSweep::of).collect()
+    /// Where a resource of `kind` was looked for in vain, in words, with the scopes that could not be looked at.
+    fn looked_through(&self, kind: &'static KindSpec, scope: &ScopeFilter, progress: &Progress) -> String {
+        let asked = self.scopes_asked_for(&[kind], scope);
+        let covered = asked.iter().filter(|state| state.standing() == Standing::Covered);
+        let said = places::said(covered.map(|state| &state.scope));
+        match progress.failed.scopes() {
+            0 => said,
+            1 => format!("{said}; 1 scope could not be looked at ({})", progress.failed.causes()),
+            failed => format!("{said}; {failed} scopes could not be looked at ({})", progress.failed.causes()),
+        }
     }
 
     /// The scopes in which `kind` is watched, as text; the regions while the account is not known.

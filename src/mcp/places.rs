@@ -8,7 +8,7 @@ use crate::model::{AccountId, KnownAccounts, Scope};
 use crate::query::nearness::{NEAR, closest, near};
 
 /// How many accounts and regions are named one by one.
-pub const NAMED: usize = 8;
+pub const NAMED: usize = 20;
 
 /// Some scopes in words: each of them, or how many there are where they are more than [`NAMED`].
 #[must_use]
@@ -70,7 +70,7 @@ mod tests {
     fn few_are_named_and_many_are_counted() {
         assert_eq!(said(&scopes(1, 2)), "111111111111/eu-west-0, 111111111111/eu-west-1");
         assert_eq!(said(&scopes(500, 17)), "8500 scopes (500 accounts, 17 regions)");
-        assert_eq!(said(&scopes(1, 9)), "9 scopes (1 account, 9 regions)");
+        assert_eq!(said(&scopes(1, 21)), "21 scopes (1 account, 21 regions)");
     }
 
     #[test]

@@ -4,6 +4,7 @@ pub mod answer_cache;
 mod event_paths;
 pub mod history;
 pub mod list;
+pub mod outline;
 pub mod overview;
 pub mod page_text;
 pub mod read;

@@ -27,7 +27,7 @@ use crate::ingest::{Ingest, KindEntry};
 use crate::kinds::{self, KINDS, KindSpec};
 use crate::mcp::key_book::KeyBook;
 use crate::model::fixtures::scope;
-use crate::model::{SweepMessage, SweepStep};
+use crate::model::{ErrorClass, Scope, SweepMessage, SweepStep, Trouble};
 use crate::notify::ChangeHub;
 use crate::policy::WritePolicy;
 use crate::query::changes::BaselineRuns;
@@ -178,6 +178,44 @@ impl World {
                 send(SweepStep::Completed { ended: clock.now() }).await.expect("a running loop");
                 return;
             }
+        }
+    }
+
+    /// A complete sweep of a kind in another scope, which shows there what the own account holds.
+    pub(super) async fn sweep_in(&self, scope: &Scope, kind: &'static KindSpec) {
+        let Core { aws, ingest, clock, .. } = &*self.core;
+        ingest.signal(Signal::Expected { scope: scope.clone(), kind: kind.kind(), interval: kind.interval });
+        let page = aws.page(&self::scope(), kind, None).await.expect("a page");
+        for step in
+            [SweepStep::Started { at: clock.now() }, SweepStep::Page(page), SweepStep::Completed { ended: clock.now() }]
+        {
+            ingest.sweep(SweepMessage { scope: scope.clone(), kind: kind.kind(), step }).await.expect("a running loop");
+        }
+        self.until(scope, kind, |state| state.complete.is_some()).await;
+    }
+
+    /// A sweep of a kind in another scope that fails.
+    pub(super) async fn fail_in(&self, scope: &Scope, kind: &'static KindSpec, what: &str) {
+        let Core { ingest, clock, .. } = &*self.core;
+        ingest.signal(Signal::Expected { scope: scope.clone(), kind: kind.kind(), interval: kind.interval });
+        let fix = "Allow it in the IAM policy".to_owned();
+        let trouble = Trouble {
+            class: ErrorClass::Denied.into(),
+            what: what.to_owned(),
+            fix,
+            since: clock.now(),
+            retry_at: None,
+        };
+        for step in [SweepStep::Started { at: clock.now() }, SweepStep::Failed { trouble }] {
+            ingest.sweep(SweepMessage { scope: scope.clone(), kind: kind.kind(), step }).await.expect("a running loop");
+        }
+        self.until(scope, kind, |state| state.trouble.is_some()).await;
+    }
+
+    /// Waits until a (scope, kind) is so.
+    async fn until(&self, scope: &Scope, kind: &KindSpec, is_so: impl Fn(&ScopeFreshness) -> bool) {
+        while !self.core.ingest.freshness().of(scope, &kind.kind()).is_some_and(|state| is_so(&state)) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 

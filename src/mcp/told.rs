@@ -134,7 +134,7 @@ fn unready(readiness: &watch::Receiver<Readiness>) -> Option<String> {
         Readiness::Failed(_) => None,
         Readiness::Ready(core) => {
             let progress = core.progress(KINDS, &ScopeFilter::Everywhere);
-            (!progress.is_complete()).then(|| shown(&format!("first sweep: {progress}"), SAID))
+            progress.is_pending().then(|| shown(&format!("first sweep: {progress}"), SAID))
         }
     }
 }

@@ -48,7 +48,7 @@ pub use self::answer::{Most, SqlRows, SqlValue};
 pub use self::error::SqlError;
 pub use self::fill::visible::Visible;
 pub use self::limits::{Expired, TIME};
-pub use self::outside::{FreshnessRow, Outside};
+pub use self::outside::{AccountRow, FreshnessRow, Outside};
 pub use self::statement::SqlStatement;
 
 /// Every table with its columns, as they are described to whoever asks.

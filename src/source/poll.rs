@@ -1,11 +1,12 @@
 //! Sweeps: full listings of one kind in one scope, page after page, again and again.
 //!
-//! The state machine is `SweepProgress::step`, which is pure; [`sweeps`] drives it with a lister, the clocks and the waits. The
+//! The state machine is `SweepProgress::step`, which is pure; [`Sweeping`] drives it with a lister, the clocks and the waits. The
 //! reader of its messages decides which resources are new or gone.
 
 mod gate;
 mod page_walk;
 mod progress;
+pub mod trigger;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use futures::Stream;
 use futures::stream::unfold;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::backoff::Patience;
@@ -25,6 +26,7 @@ pub use gate::Gate;
 use gate::Turn;
 use page_walk::{Bounds, Endless};
 use progress::{NextStep, SMALLEST, SweepProgress, shown};
+use trigger::SweepTrigger;
 
 /// By how much a page that is too large is made smaller.
 const SHRINK: u32 = 4;
@@ -53,7 +55,7 @@ pub struct SweepPlan {
     /// a sweep that it makes overdue begins at once; a longer one counts from the next sweep on.
     pub interval: watch::Receiver<Duration>,
     /// Requests a sweep now, or during a sweep another one right after it.
-    pub trigger: Arc<Notify>,
+    pub trigger: Arc<SweepTrigger>,
     /// Decides which kind of the scope may call AWS after a refusal; shared by all kinds of the scope.
     pub gate: Arc<Gate>,
 }
@@ -70,8 +72,8 @@ impl SweepPlan {
 /// The state of the driver between two messages.
 #[derive(Debug)]
 enum SweepState {
-    /// Waits until the next sweep is due, after `part` of the interval.
-    Resting { part: f64 },
+    /// Waits until the next sweep is due, after `part` of the interval; no later than it was due when the rest began.
+    Resting { part: f64, due: Instant },
     /// Waits until a sweep that was given up is tried again.
     Waiting { due: Instant },
     /// Waits until the scope's gate allows a call; `told` is the time that was reported for that.
@@ -86,7 +88,8 @@ enum SweepState {
     Ended,
 }
 
-struct Driver<L> {
+/// The sweeps of one kind in one scope, one after the other. It is small while none runs.
+pub struct Sweeping<L> {
     lister: L,
     clock: SharedClock,
     plan: SweepPlan,
@@ -103,48 +106,101 @@ struct Driver<L> {
     began: Instant,
 }
 
-/// Sweeps without end, the first at once. Dropping the stream ends them; a page under way is abandoned.
-///
-/// The stream never ends by itself and never fails: a sweep that fails is a [`SweepStep::Failed`], and the next one follows after
-/// a pause that grows with failures in a row: seconds if it may pass by itself, minutes if somebody has to fix it, and then in
-/// turn with the other kinds of the scope ([`Gate`]). Nothing is asked of AWS while nobody polls the stream.
+/// When sweeps want to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wakes {
+    /// Now.
+    Now,
+    /// At this time, or when something changes.
+    At(Instant),
+    /// When the turn order of the scope changes.
+    Changed,
+}
+
+/// Sweeps without end, the first at once. Dropping the stream ends them; a page under way is abandoned. See [`Sweeping::next`].
 pub fn sweeps<L: ListPages + 'static>(
     lister: L,
     clock: SharedClock,
     plan: SweepPlan,
 ) -> impl Stream<Item = SweepMessage> + Send {
-    let state = SweepState::Starting { restarts: 0 };
-    let driver = Driver {
-        lister,
-        clock,
-        state,
-        patience: Patience::default(),
-        size: plan.spec.max_results,
-        bounds: Bounds::default(),
-        left_out: LeftOut::default(),
-        calls: plan.gate.calls(),
-        began: Instant::now(),
-        plan,
-    };
-    unfold(driver, |mut driver| async move {
-        let step = driver.next().await;
-        let message = SweepMessage { scope: driver.plan.scope.clone(), kind: driver.plan.spec.kind(), step };
-        Some((message, driver))
+    unfold(Sweeping::new(lister, clock, plan), |mut sweeping| async move {
+        let message = sweeping.next().await;
+        Some((message, sweeping))
     })
 }
 
-impl<L: ListPages> Driver<L> {
-    async fn next(&mut self) -> SweepStep {
+impl<L> Sweeping<L> {
+    /// Sweeps as planned, the first of them at once.
+    #[must_use]
+    pub fn new(lister: L, clock: SharedClock, plan: SweepPlan) -> Self {
+        Sweeping {
+            lister,
+            clock,
+            state: SweepState::Starting { restarts: 0 },
+            patience: Patience::default(),
+            size: plan.spec.max_results,
+            bounds: Bounds::default(),
+            left_out: LeftOut::default(),
+            calls: plan.gate.calls(),
+            began: Instant::now(),
+            plan,
+        }
+    }
+
+    /// What is swept, and how often.
+    #[must_use]
+    pub fn plan(&self) -> &SweepPlan {
+        &self.plan
+    }
+
+    /// When [`Sweeping::next`] has something to do. It may be left alone until then.
+    #[must_use]
+    pub fn wakes(&self) -> Wakes {
+        match &self.state {
+            SweepState::Resting { .. } | SweepState::Waiting { .. } if self.plan.trigger.is_requested() => Wakes::Now,
+            SweepState::Resting { part, due } => Wakes::At(self.due(*part, *due, *self.plan.interval.borrow())),
+            SweepState::Waiting { .. } if self.calls.has_changed().unwrap_or(false) => Wakes::Now,
+            SweepState::Waiting { due } => Wakes::At(*due),
+            SweepState::Blocked { told } => match self.plan.gate.turn(self.plan.spec.slug) {
+                Turn::Go => Wakes::Now,
+                Turn::Wait { at, .. } if *told != Some(at) => Wakes::Now,
+                Turn::Wait { at, own: true, .. } => Wakes::At(at),
+                Turn::Wait { own: false, .. } => Wakes::Changed,
+            },
+            SweepState::Starting { .. } | SweepState::Paging { .. } | SweepState::Ending { .. } | SweepState::Ended => {
+                Wakes::Now
+            }
+        }
+    }
+
+    /// When a rest ends: a change of the interval can only shorten it.
+    fn due(&self, part: f64, due: Instant, interval: Duration) -> Instant {
+        due.min(self.began + interval.mul_f64(part))
+    }
+}
+
+impl<L: ListPages> Sweeping<L> {
+    /// The next message. It waits while no sweep is due.
+    ///
+    /// It never ends and never fails: a sweep that fails is a [`SweepStep::Failed`], and the next one follows after a pause that
+    /// grows with failures in a row: seconds if it may pass by itself, minutes if somebody has to fix it, and then in turn with the
+    /// other kinds of the scope ([`Gate`]). Nothing is asked of AWS while nobody waits for a message.
+    pub async fn next(&mut self) -> SweepMessage {
+        let step = self.step().await;
+        SweepMessage { scope: self.plan.scope.clone(), kind: self.plan.spec.kind(), step }
+    }
+
+    async fn step(&mut self) -> SweepStep {
         loop {
             match std::mem::replace(&mut self.state, SweepState::Starting { restarts: 0 }) {
-                SweepState::Resting { part } => {
-                    self.rest(part).await;
+                SweepState::Resting { part, due } => {
+                    self.rest(part, due).await;
                     self.state = SweepState::Starting { restarts: 0 };
                 }
                 SweepState::Waiting { due } => {
                     tokio::select! {
                         () = sleep_until(due) => {}
-                        () = self.plan.trigger.notified() => {}
+                        () = self.plan.trigger.requested() => {}
                         () = called(&mut self.calls) => {}
                     }
                     self.state = SweepState::Starting { restarts: 0 };
@@ -186,7 +242,9 @@ impl<L: ListPages> Driver<L> {
                     }
                 }
                 SweepState::Ended => {
-                    self.state = SweepState::Resting { part: jitter() };
+                    let part = jitter();
+                    let due = self.began + self.plan.interval.borrow_and_update().mul_f64(part);
+                    self.state = SweepState::Resting { part, due };
                     return SweepStep::Completed { ended: self.clock.now() };
                 }
             }
@@ -194,15 +252,17 @@ impl<L: ListPages> Driver<L> {
     }
 
     /// Waits until the next sweep is due. A change of the interval can only shorten the wait.
-    async fn rest(&mut self, part: f64) {
-        let SweepPlan { interval, trigger, .. } = &mut self.plan;
-        let mut due = self.began + interval.borrow_and_update().mul_f64(part);
+    async fn rest(&mut self, part: f64, due: Instant) {
+        let interval = *self.plan.interval.borrow_and_update();
+        let mut due = self.due(part, due, interval);
         loop {
-            tokio::select! {
+            let SweepPlan { interval, trigger, .. } = &mut self.plan;
+            let interval = tokio::select! {
                 () = sleep_until(due) => return,
-                () = trigger.notified() => return,
-                interval = changed(interval) => due = due.min(self.began + interval.mul_f64(part)),
-            }
+                () = trigger.requested() => return,
+                interval = changed(interval) => interval,
+            };
+            due = self.due(part, due, interval);
         }
     }
 

@@ -22,7 +22,7 @@ use super::backoff::Backoff;
 use super::poll::SweepPlan;
 use crate::aws::{Aws, AwsError, DescribeResult, IdBatch, Priority};
 use crate::kinds::KindSpec;
-use crate::model::{ErrorClass, Observation, Page, ResourceId, Scope, Seen, SharedClock, Source, Wanted};
+use crate::model::{ErrorClass, Kind, Observation, Page, ResourceId, Scope, Seen, SharedClock, Source, Wanted};
 
 /// When ids are described again whose answers cannot be used.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -107,6 +107,24 @@ impl<D: DescribeIds> Refresher<D> {
         }
     }
 
+    /// Whether nothing waits to be described.
+    #[must_use]
+    pub fn rests(&self) -> bool {
+        self.wanted.is_empty() && self.queue.is_empty()
+    }
+
+    /// Waits until an id arrives; false when all senders of `wanted` are gone. It may be cancelled.
+    pub async fn arrival(&mut self) -> bool {
+        let arrived = self.wanted.recv().await;
+        arrived.map(|wanted| self.push(wanted)).is_some()
+    }
+
+    /// The kind that is described.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.plan.spec.kind()
+    }
+
     /// Records which ids a round left unsettled, so that they are described again.
     pub fn settle(&mut self, round: &Round, unsettled: &[ResourceId]) {
         let now = self.begun.elapsed();
@@ -127,7 +145,7 @@ impl<D: DescribeIds> Refresher<D> {
         if self.queue.push(wanted, self.begun.elapsed()) == Pushed::Overflowed {
             let kind = self.plan.spec.slug;
             tracing::info!(scope = %self.plan.scope, kind, "too many ids to describe: a sweep runs instead");
-            self.plan.trigger.notify_one();
+            self.plan.trigger.request();
         }
     }
 

@@ -14,7 +14,7 @@ use super::tasks::Tasks;
 use crate::aws::{Aws, AwsError, UnansweredCall};
 use crate::freshness::Signal;
 use crate::ingest::{IngestHandle, WantedReceiver};
-use crate::model::{AccountId, ErrorClass, Region, Scope, Timestamp, Trouble, TroubleClass, WatchSelection};
+use crate::model::{AccountId, ErrorClass, Kind, Region, Scope, Timestamp, Trouble, TroubleClass, WatchSelection};
 use crate::source::backoff::Patience;
 use crate::source::referred::ReferredIds;
 
@@ -162,7 +162,10 @@ impl AccountWatcher {
     /// Reports that nothing of the account can be observed.
     async fn unreached(&self, trouble: Trouble) {
         match &self.member {
-            Some(member) => member.unreached(trouble, &self.ingest, &self.scopes).await,
+            Some(member) => {
+                let kinds: Vec<Kind> = self.scopes.intervals.iter().map(|(spec, _)| spec.kind()).collect();
+                member.unreached(trouble, &self.ingest, &kinds).await;
+            }
             None => self.ingest.signal(Signal::Aws(Some(trouble))),
         }
     }

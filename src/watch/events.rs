@@ -14,6 +14,7 @@
 //! doctor` shows it, and is deleted from the queue once that is durable. Otherwise it would be delivered until it expires.
 
 mod carrier;
+mod reach;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -22,7 +23,6 @@ use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 
 use self::carrier::{Carried, Carrier};
-use super::member::MemberBook;
 use crate::aws::Aws;
 use crate::aws::queue::Queue;
 use crate::freshness::{EventCount, Signal};
@@ -31,22 +31,16 @@ use crate::model::Timestamp;
 use crate::source::events::QueueListener;
 
 pub(super) use self::carrier::Unreadable;
+pub(super) use self::reach::Reach;
 
 /// How many batches a receiver may have between receive and delete while the writer is busy.
 const UNDER_WAY: usize = 8;
 
-/// Receives from a queue until the writer stops. Several receivers may share a queue. With `members`, the queue is shared by several
-/// accounts, and these are the watched ones.
-pub(super) async fn run(
-    aws: Aws,
-    queue: Arc<Queue>,
-    ingest: IngestHandle,
-    unreadable: Unreadable,
-    members: Option<MemberBook>,
-) {
+/// Receives from a queue until the writer stops. Several receivers may share a queue.
+pub(super) async fn run(aws: Aws, queue: Arc<Queue>, ingest: IngestHandle, unreadable: Unreadable, reach: Reach) {
     let clock = aws.clock();
-    let mut listener = QueueListener::new(aws, Arc::clone(&queue), members.is_some());
-    let carrier = Arc::new(Carrier { mailbox: listener.mailbox(), queue, ingest, clock, unreadable, members });
+    let mut listener = QueueListener::new(aws, Arc::clone(&queue), reach.members.is_some());
+    let carrier = Arc::new(Carrier { mailbox: listener.mailbox(), queue, ingest, clock, unreadable, reach });
     let mut under_way = FuturesUnordered::new();
     let mut failing: Option<Timestamp> = None;
     loop {

@@ -6,8 +6,9 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::canaries;
-use super::events::{self, Unreadable};
+use super::events::{self, Reach, Unreadable};
 use super::member::MemberBook;
+use super::refresh::Dispatcher;
 use super::settings::WatchSettings;
 use super::tasks::Tasks;
 use crate::aws::Aws;
@@ -52,14 +53,28 @@ impl EventListener {
 
     /// Receives from the queues given by URL, which `members` share where several accounts are watched. The account need not be known
     /// for that.
-    pub(super) fn receive(&self, aws: &Aws, ingest: &IngestHandle, tasks: &Tasks, members: Option<&MemberBook>) {
+    pub(super) fn receive(
+        &self,
+        aws: &Aws,
+        ingest: &IngestHandle,
+        tasks: &Tasks,
+        dispatcher: &Dispatcher,
+        members: Option<&MemberBook>,
+    ) {
         for queue in &self.queues {
-            receive(aws, queue, ingest, tasks, members);
+            receive(aws, queue, ingest, tasks, dispatcher, members);
         }
     }
 
     /// Sends canaries that prove the events of `scope`; also looks for its queue and receives from it, unless a queue was given.
-    pub(super) fn watch(&self, aws: &Aws, scope: &Scope, ingest: &IngestHandle, tasks: &Tasks) {
+    pub(super) fn watch(
+        &self,
+        aws: &Aws,
+        scope: &Scope,
+        ingest: &IngestHandle,
+        tasks: &Tasks,
+        dispatcher: &Dispatcher,
+    ) {
         let default = aws.regions().into_iter().next();
         let of = |queue: &Queue| queue.region().cloned().or_else(|| default.clone());
         let given = self.queues.iter().find(|queue| of(queue).as_ref() == Some(&scope.region));
@@ -68,12 +83,13 @@ impl EventListener {
         } else if let Some(name) = &self.named {
             let (listener, aws, scope, ingest, tasks) =
                 (self.clone(), aws.clone(), scope.clone(), ingest.clone(), tasks.clone());
+            let dispatcher = dispatcher.clone();
             let queue = format!("{name}-events");
             tasks.clone().spawn_until_stopped("the search for a queue", async move {
                 let queue = found(&aws, &ingest, &scope, &queue).await;
                 tracing::info!(%scope, %queue, "listening to events");
                 listener.prove(&queue, &aws, &scope, &ingest, &tasks);
-                receive(&aws, &queue, &ingest, &tasks, None);
+                receive(&aws, &queue, &ingest, &tasks, &dispatcher, None);
             });
         }
     }
@@ -102,13 +118,21 @@ impl EventListener {
 }
 
 /// Starts the receivers of a queue.
-fn receive(aws: &Aws, queue: &Queue, ingest: &IngestHandle, tasks: &Tasks, members: Option<&MemberBook>) {
+fn receive(
+    aws: &Aws,
+    queue: &Queue,
+    ingest: &IngestHandle,
+    tasks: &Tasks,
+    dispatcher: &Dispatcher,
+    members: Option<&MemberBook>,
+) {
     let unreadable = Unreadable::default();
     for _ in 0..RECEIVERS {
         let (aws, queue, ingest) = (aws.clone(), Arc::new(queue.clone()), ingest.clone());
-        let (unreadable, members) = (unreadable.clone(), members.cloned());
+        let reach = Reach { members: members.cloned(), dispatcher: dispatcher.clone() };
+        let unreadable = unreadable.clone();
         let receiving =
-            move || events::run(aws.clone(), Arc::clone(&queue), ingest.clone(), unreadable.clone(), members.clone());
+            move || events::run(aws.clone(), Arc::clone(&queue), ingest.clone(), unreadable.clone(), reach.clone());
         tasks.spawn_supervised("the events", receiving);
     }
 }

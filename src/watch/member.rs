@@ -5,12 +5,11 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::scope::ScopeWatchers;
 use crate::aws::{AccountPlan, Aws, Regions};
 use crate::freshness::Signal;
 use crate::ingest::IngestHandle;
 use crate::model::{
-    AccountId, KnownAccount, KnownAccounts, Region, Scope, SweepMessage, SweepStep, Trouble, WatchSelection,
+    AccountId, Kind, KnownAccount, KnownAccounts, Region, Scope, SweepMessage, SweepStep, Trouble, WatchSelection,
 };
 
 /// What is known of all members. Clones share it.
@@ -155,17 +154,17 @@ impl Member {
     }
 
     /// Reports that nothing of the account can be observed: each of its scopes fails for this reason.
-    pub(super) async fn unreached(&self, trouble: Trouble, ingest: &IngestHandle, scopes: &ScopeWatchers) {
+    pub(super) async fn unreached(&self, trouble: Trouble, ingest: &IngestHandle, kinds: &[Kind]) {
         let expected = self.expected(ingest);
         if expected.is_empty() {
             ingest.signal(Signal::Member { label: self.label(), trouble: Some(trouble) });
             return;
         }
         for scope in expected {
-            for (spec, _) in &scopes.intervals {
+            for kind in kinds {
                 let step = SweepStep::Failed { trouble: trouble.clone() };
                 // The writer has stopped: nothing needs to be told any more.
-                drop(ingest.sweep(SweepMessage { scope: scope.clone(), kind: spec.kind(), step }).await);
+                drop(ingest.sweep(SweepMessage { scope: scope.clone(), kind: kind.clone(), step }).await);
             }
         }
     }

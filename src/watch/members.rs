@@ -70,6 +70,7 @@ impl MembersWatcher {
             for RunningMember { member, aws, tasks } in ended {
                 tracing::info!(account = member.label(), "no longer watched, or in another way");
                 tasks.end();
+                self.scopes.dispatcher.forget_ended();
                 self.ingest.signal(Signal::Member { label: member.label(), trouble: None });
                 member.leave(&aws);
             }

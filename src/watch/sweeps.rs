@@ -1,4 +1,7 @@
-//! Passes the sweeps of one kind in one scope to the writer.
+//! Passes the sweeps of all kinds of one scope to the writer.
+//!
+//! One task has the kinds of a scope. While none of them is due it holds no more than when the next one is, so that thousands of
+//! scopes that rest cost next to nothing. Each sweep takes one of the server's [`SweepTurns`].
 //!
 //! If another kind is listed by the ids that this one refers to, a sweep with new ids triggers a sweep of that kind. The first
 //! sweep of that other kind waits until the ids are known, so that it is complete.
@@ -9,16 +12,21 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
-use tokio::sync::Notify;
-use tokio::time::{sleep, timeout};
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use super::quiet::QuietScope;
 use super::tasks::AFTER_PANIC;
-use crate::freshness::Freshness;
+use super::turns::{Manner, SweepTurns};
+use crate::freshness::{Freshness, Signal};
 use crate::ingest::IngestHandle;
-use crate::kinds;
+use crate::kinds::KindSpec;
 use crate::model::{ErrorClass, Kind, Scope, SharedClock, SweepMessage, SweepStep, Trouble};
-use crate::source::poll::{self, SweepPlan};
+use crate::source::poll::trigger::SweepTrigger;
+use crate::source::poll::{Gate, Sweeping, Wakes};
 use crate::source::referred::{Referred, ReferredIds};
 use crate::source::sweeper::Sweeper;
 
@@ -31,70 +39,204 @@ pub(super) struct Referring {
     /// Returns these ids.
     pub(super) ids: ReferredIds,
     /// Requests a sweep of it.
-    pub(super) trigger: Arc<Notify>,
+    pub(super) trigger: Arc<SweepTrigger>,
 }
 
-/// Sweeps as planned until the writer stops, also after a panic: that is shown as the scope's trouble, and the other scopes
-/// continue. It can be cancelled at any await: an unfinished sweep proves nothing.
-pub(super) async fn run(
-    aws: Referred<Sweeper>,
-    clock: SharedClock,
-    plan: SweepPlan,
-    ingest: IngestHandle,
-    to: Vec<Referring>,
-) {
-    let (scope, spec) = (plan.scope.clone(), plan.spec);
-    while AssertUnwindSafe(sweep(aws.clone(), Arc::clone(&clock), plan.clone(), ingest.clone(), to.clone()))
-        .catch_unwind()
-        .await
-        .is_err()
-    {
-        let trouble = Trouble {
-            class: ErrorClass::Fatal.into(),
-            what: format!("sweeping {} of {scope} failed because of a bug in Muster", spec.plural),
-            fix: "Muster tries again by itself; please report it with the server's log".to_owned(),
-            since: clock.now(),
-            retry_at: Some(clock.now() + AFTER_PANIC),
-        };
-        let step = SweepStep::Failed { trouble };
-        if ingest.sweep(SweepMessage { scope: scope.clone(), kind: spec.kind(), step }).await.is_err() {
-            return;
+/// The sweeps of one kind.
+pub(super) struct KindSweeps {
+    pub(super) sweeping: Sweeping<Referred<Sweeper>>,
+    /// Sets the time from one sweep to the next.
+    pub(super) interval: watch::Sender<Duration>,
+    /// The interval while the scope is not quiet.
+    pub(super) usual: Duration,
+    /// The kinds that its first sweep waits for.
+    pub(super) waits_for: Vec<Kind>,
+    /// The kinds that it refers to.
+    pub(super) to: Vec<Referring>,
+    /// The ids of each of these that were known after the last sweep.
+    pub(super) referred: Vec<BTreeSet<Arc<str>>>,
+    /// How the last sweep went.
+    pub(super) manner: Manner,
+}
+
+/// The sweeps of all kinds of one scope.
+pub(super) struct ScopeSweeps {
+    pub(super) scope: Scope,
+    pub(super) kinds: Vec<KindSweeps>,
+    pub(super) gate: Arc<Gate>,
+    pub(super) ingest: IngestHandle,
+    pub(super) clock: SharedClock,
+    pub(super) turns: SweepTurns,
+    /// Wakes this scope.
+    pub(super) wake: Arc<Notify>,
+    pub(super) quiet: Option<QuietScope>,
+}
+
+/// A sweep that runs, or one whose kind waits; the writer has stopped if nothing is returned.
+type Running = BoxFuture<'static, Option<Box<KindSweeps>>>;
+
+impl ScopeSweeps {
+    /// Sweeps as planned until the writer stops. It can be cancelled at any await: an unfinished sweep proves nothing.
+    pub(super) async fn run(self) {
+        let ScopeSweeps { scope, kinds, gate, ingest, clock, turns, wake, mut quiet } = self;
+        let mut idle: Vec<Box<KindSweeps>> = kinds.into_iter().map(Box::new).collect();
+        for kind in &mut idle {
+            kind.waits_for.retain(|other| !is_tried(ingest.freshness(), &scope, other));
         }
-        sleep(AFTER_PANIC).await;
+        let mut running: FuturesUnordered<Running> = FuturesUnordered::new();
+        let (mut turn_order, mut calls) = (gate.changes(), ingest.freshness().tries());
+        loop {
+            turn_order.mark_unchanged();
+            let mut next = None::<Instant>;
+            for number in (0..idle.len()).rev() {
+                let Some(kind) = idle.get(number) else { continue };
+                if !kind.waits_for.is_empty() {
+                    continue;
+                }
+                match kind.sweeping.wakes() {
+                    Wakes::At(at) if at > Instant::now() => next = Some(next.map_or(at, |next| next.min(at))),
+                    Wakes::Changed => {}
+                    Wakes::Now | Wakes::At(_) => {
+                        let kind = idle.swap_remove(number);
+                        let (ingest, clock, turns) = (ingest.clone(), Arc::clone(&clock), turns.clone());
+                        running.push(round(kind, ingest, clock, turns).boxed());
+                    }
+                }
+            }
+            let due = async {
+                match next {
+                    Some(at) => sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                ended = running.next(), if !running.is_empty() => {
+                    let Some(Some(kind)) = ended else { return };
+                    let ended = kind.sweeping.plan().spec.kind();
+                    idle.push(kind);
+                    for kind in &mut idle {
+                        kind.waits_for.retain(|other| *other != ended);
+                    }
+                    if running.is_empty()
+                        && let Some(quiet) = &mut quiet
+                    {
+                        let specs: Vec<&'static KindSpec> = idle.iter().map(|kind| kind.sweeping.plan().spec).collect();
+                        if quiet.judge(&scope, &specs, &ingest, clock.now()).await {
+                            for kind in &idle {
+                                kind.pace(quiet.interval(kind.usual), &ingest);
+                            }
+                        }
+                    }
+                }
+                () = due => {}
+                // Something was asked for or happened here: what rests for long is swept at once.
+                () = wake.notified() => if quiet.as_ref().is_some_and(QuietScope::is_quiet) {
+                    for kind in idle.iter().filter(|kind| !kind.sweeping.plan().trigger.is_requested()) {
+                        kind.sweeping.plan().trigger.request();
+                    }
+                },
+                has_changed = turn_order.changed() => if has_changed.is_err() { return },
+                called = calls.changed() => {
+                    if called.is_err() {
+                        return;
+                    }
+                    gate.try_now();
+                }
+            }
+        }
     }
 }
 
-async fn sweep(aws: Referred<Sweeper>, clock: SharedClock, plan: SweepPlan, ingest: IngestHandle, to: Vec<Referring>) {
-    let (scope, kind) = (plan.scope.clone(), plan.spec.kind());
-    let freshness = ingest.freshness();
-    let by: Vec<Kind> =
-        plan.spec.also_by_id.iter().filter_map(|(slug, _)| Some(kinds::by_slug(slug)?.kind())).collect();
-    until(freshness, || by.iter().all(|kind| is_tried(freshness, &scope, kind))).await;
-    let mut referred = vec![BTreeSet::new(); to.len()];
-    let mut steps = pin!(poll::sweeps(aws, clock, plan));
-    while let Some(message) = steps.next().await {
-        if to.is_empty() || !matches!(message.step, SweepStep::Completed { .. }) {
-            if ingest.sweep(message).await.is_err() {
-                return;
+/// Runs one sweep of a kind to its end or failure. After a panic that is shown as the scope's trouble, and the other kinds go on.
+async fn round(
+    mut kind: Box<KindSweeps>,
+    ingest: IngestHandle,
+    clock: SharedClock,
+    turns: SweepTurns,
+) -> Option<Box<KindSweeps>> {
+    let turn = turns.take(kind.manner).await;
+    let began = Instant::now();
+    if let Ok(manner) = AssertUnwindSafe(kind.sweep(&ingest)).catch_unwind().await {
+        kind.manner = manner?.after(began.elapsed());
+        return Some(kind);
+    }
+    drop(turn);
+    let (scope, spec) = (kind.sweeping.plan().scope.clone(), kind.sweeping.plan().spec);
+    let trouble = Trouble {
+        class: ErrorClass::Fatal.into(),
+        what: format!("sweeping {} of {scope} failed because of a bug in Muster", spec.plural),
+        fix: "Muster tries again by itself; please report it with the server's log".to_owned(),
+        since: clock.now(),
+        retry_at: Some(clock.now() + AFTER_PANIC),
+    };
+    let step = SweepStep::Failed { trouble };
+    ingest.sweep(SweepMessage { scope, kind: spec.kind(), step }).await.ok()?;
+    sleep(AFTER_PANIC).await;
+    Some(kind)
+}
+
+impl KindSweeps {
+    /// Passes the messages of one sweep to the writer; `None` if that has stopped.
+    async fn sweep(&mut self, ingest: &IngestHandle) -> Option<Manner> {
+        let (scope, kind) = (self.sweeping.plan().scope.clone(), self.sweeping.plan().spec.kind());
+        let freshness = ingest.freshness();
+        let mut pages = 0;
+        loop {
+            let message = self.sweeping.next().await;
+            match &message.step {
+                SweepStep::Page(_) => pages += 1,
+                SweepStep::Failed { .. } => {
+                    ingest.sweep(message).await.ok()?;
+                    return Some(Manner::Failed);
+                }
+                SweepStep::Completed { .. } => {
+                    if self.to.is_empty() {
+                        ingest.sweep(message).await.ok()?;
+                        return Some(Manner::Ended { pages });
+                    }
+                    break self.complete(message, &scope, &kind, freshness, ingest).await?;
+                }
+                _ => {}
             }
-            continue;
+            ingest.sweep(message).await.ok()?;
         }
+        Some(Manner::Ended { pages })
+    }
+
+    /// Passes the end of a sweep to the writer, and triggers sweeps of the kinds of which new ids are known then.
+    async fn complete(
+        &mut self,
+        message: SweepMessage,
+        scope: &Scope,
+        kind: &Kind,
+        freshness: &Freshness,
+        ingest: &IngestHandle,
+    ) -> Option<()> {
         // The other kind's first sweep waits for this one if this one was never tried.
-        let is_waited_for = !is_tried(freshness, &scope, &kind);
-        let complete = || freshness.of(&scope, &kind).and_then(|state| state.complete);
+        let is_waited_for = !is_tried(freshness, scope, kind);
+        let complete = || freshness.of(scope, kind).and_then(|state| state.complete);
         let last = complete();
-        if ingest.sweep(message).await.is_err() {
-            return;
-        }
+        ingest.sweep(message).await.ok()?;
         // If the writer takes longer, the next sweep brings the rest.
         drop(timeout(TAKEN_IN, until(freshness, || complete() != last)).await);
-        for (kind, known) in to.iter().zip(&mut referred) {
-            let ids = (kind.ids)(&scope).await;
+        self.referred.resize_with(self.to.len(), BTreeSet::new);
+        for (other, known) in self.to.iter().zip(&mut self.referred) {
+            let ids = (other.ids)(scope).await;
             if !is_waited_for && !ids.is_subset(known) {
-                kind.trigger.notify_one();
+                other.trigger.request();
             }
             *known = ids;
         }
+        Some(())
+    }
+
+    /// Sets how often the kind is swept, and shows it.
+    pub(super) fn pace(&self, interval: Duration, ingest: &IngestHandle) {
+        let (scope, kind) = (self.sweeping.plan().scope.clone(), self.sweeping.plan().spec.kind());
+        ingest.signal(Signal::Expected { scope: scope.clone(), kind: kind.clone(), interval });
+        // Events may allow a longer one.
+        let interval = ingest.freshness().interval(&scope, &kind);
+        self.interval.send_if_modified(|known| std::mem::replace(known, interval) != interval);
     }
 }
 
@@ -105,7 +247,7 @@ fn is_tried(freshness: &Freshness, scope: &Scope, kind: &Kind) -> bool {
 
 /// Waits until `holds` is true for freshness.
 async fn until(freshness: &Freshness, holds: impl Fn() -> bool) {
-    let mut changes = freshness.changes();
+    let mut changes = pin!(freshness.changes());
     loop {
         changes.mark_unchanged();
         if holds() || changes.changed().await.is_err() {

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use rmcp::model::{Annotations, CacheScope, ListResourcesResult, MetaObject, Resource};
-use serde_json::json;
 
 use super::JSON;
 use super::answer_cache::{AnswerCache, CacheLookup, Revision};
@@ -14,7 +13,9 @@ use crate::kinds::{KINDS, KindSpec};
 use crate::mcp::core::Core;
 use crate::mcp::damage::AnswerSubject;
 use crate::mcp::error::RequestError;
+use crate::mcp::failed_scopes::FailedScopes;
 use crate::mcp::policy::ListMode;
+use crate::mcp::progress::PendingSweeps;
 use crate::mcp::uri::Address;
 use crate::model::text::shown;
 use crate::model::{ResourceId, Scope, ScopeFilter, Timestamp};
@@ -116,7 +117,8 @@ pub(super) fn page(
     entries: &mut impl PageEntries,
 ) -> Result<PageRest, RequestError> {
     let kinds = listed();
-    let incomplete = core.incomplete(&kinds);
+    let states = core.scopes(&kinds);
+    let (pending, failed) = (PendingSweeps::of(&states), FailedScopes::of(&states));
     let snapshot = core.snapshot()?;
     let mut total = 0;
     for kind in &kinds {
@@ -157,8 +159,11 @@ pub(super) fn page(
     }
     let cursor = |after| Cursor { log: core.log(), question: QUESTION, point: None, after, sorted: None }.encode();
     let mut meta = MetaObject::new();
-    if !incomplete.is_empty() {
-        meta.insert("muster/incomplete".to_owned(), json!(incomplete));
+    for (name, value) in failed.fields() {
+        meta.insert(format!("muster/{name}"), value);
+    }
+    if !pending.is_empty() {
+        meta.insert("muster/incomplete".to_owned(), pending.field());
     }
     for (name, value) in core.damage(AnswerSubject::Now(&kinds, &ScopeFilter::Everywhere)).fields() {
         meta.insert(format!("muster/{name}"), value);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Content, event_paths};
+use super::{Content, event_paths, outline};
 use crate::audit::AuditProgress;
 use crate::aws::CallCount;
 use crate::freshness::ScopeFreshness;
@@ -13,6 +13,7 @@ use crate::kinds::{self, KINDS};
 use crate::mcp::core::Core;
 use crate::mcp::damage::AnswerSubject;
 use crate::mcp::error::RequestError;
+use crate::mcp::places::NAMED;
 use crate::mcp::policy::Writes;
 use crate::mcp::stale::Stale;
 use crate::mcp::tools::rows::Columns;
@@ -22,6 +23,9 @@ use crate::query::counts;
 
 /// The difference of clocks, in milliseconds, above which it is shown.
 const CLOCK_DIFFERS: u64 = 5000;
+
+/// How many scopes that are no longer watched are shown.
+const UNWATCHED: usize = 40;
 
 /// Counts by kind, scope and state, with what is missing or failing.
 ///
@@ -39,8 +43,11 @@ pub async fn summary(core: &Arc<Core>, uri: &str, writes: &Writes) -> Result<Con
 pub fn freshness(core: &Arc<Core>, uri: &str) -> Result<Content, RequestError> {
     let now = core.now();
     let trouble = core.ingest.freshness().trouble();
-    let states = core.scopes(KINDS).into_iter().chain(core.unwatched(KINDS));
-    let scopes: Vec<Value> = states.map(|state| scope_freshness(core, &state)).collect();
+    let watched = core.scopes(KINDS);
+    let is_outlined = outline::is_due(&watched);
+    let unwatched = core.unwatched(KINDS);
+    let states = watched.iter().filter(|_| !is_outlined).chain(unwatched.iter().take(UNWATCHED * KINDS.len()));
+    let scopes: Vec<Value> = states.map(|state| scope_freshness(core, state)).collect();
     let mut body = json!({
         "uri": uri,
         "now": now,
@@ -51,8 +58,12 @@ pub fn freshness(core: &Arc<Core>, uri: &str) -> Result<Content, RequestError> {
         "scopes": scopes,
         "events": event_paths::paths(core),
         "event_counts": event_paths::counts(core),
-        "aws_calls": core.aws.calls(),
+        "aws_calls": if is_outlined { json!(by_action(&core.aws.calls())) } else { json!(core.aws.calls()) },
     });
+    if let (true, Value::Object(body)) = (is_outlined, &mut body) {
+        body.extend(outline::fields(core, &watched, &ScopeFilter::Everywhere, false)?);
+    }
+    bound(&mut body, "events", is_outlined);
     put_clock(&mut body, core.aws.clock_offset_millis());
     put_log(&mut body, (core.dropped_log_lines)());
     put_audit(&mut body, &core.audit);
@@ -75,14 +86,20 @@ pub async fn overview(core: &Arc<Core>, uri: &str, writes: &Writes) -> Result<Va
 fn counted(core: &Core, uri: &str, writes: &Value) -> Result<Value, RequestError> {
     let complete = core.progress(KINDS, &ScopeFilter::Everywhere).is_complete();
     let seq = core.snapshot()?.seq();
+    let states = core.scopes(KINDS);
+    let is_outlined = outline::is_due(&states);
     let mut scopes = Vec::new();
     let mut totals = serde_json::Map::new();
     for kind in KINDS {
         let mut total = None;
-        for state in core.scopes(&[kind]) {
+        let mut own = states.iter().filter(|state| state.kind.as_str() == kind.name).peekable();
+        if is_outlined && own.peek().is_some() {
+            total = Some(core.snapshot()?.count(&kind.kind(), &ScopeFilter::Everywhere)?);
+        }
+        for state in own.filter(|_| !is_outlined) {
             let counted = counts(&core.store, &kind.kind(), &(&state.scope).into(), Columns::of(kind).state())?;
             total = Some(total.unwrap_or(0) + counted.total);
-            let mut entry = scope_freshness(core, &state);
+            let mut entry = scope_freshness(core, state);
             if let Value::Object(entry) = &mut entry {
                 entry.insert("count".to_owned(), json!(counted.total));
                 if !counted.by_state.is_empty() {
@@ -114,6 +131,10 @@ fn counted(core: &Core, uri: &str, writes: &Value) -> Result<Value, RequestError
     put_audit(&mut body, &core.audit);
     put_identity(&mut body, core);
     put_damage(&mut body, core);
+    if let (true, Value::Object(body)) = (is_outlined, &mut body) {
+        body.extend(outline::fields(core, &states, &ScopeFilter::Everywhere, true)?);
+    }
+    bound(&mut body, "events", is_outlined);
     let unwatched = unwatched(core);
     if let (false, Value::Object(body)) = (unwatched.is_empty(), &mut body) {
         body.insert("unwatched".to_owned(), json!(unwatched));
@@ -123,6 +144,17 @@ fn counted(core: &Core, uri: &str, writes: &Value) -> Result<Value, RequestError
         body.insert("trouble".to_owned(), with_retry(fields, &trouble));
     }
     Ok(body)
+}
+
+/// Leaves out all but the first entries of a list where there are many scopes, and says how many.
+fn bound(body: &mut Value, name: &str, is_outlined: bool) {
+    let Value::Object(fields) = body else { return };
+    let Some(Value::Array(entries)) = fields.get_mut(name).filter(|_| is_outlined) else { return };
+    let more = entries.len().saturating_sub(NAMED);
+    entries.truncate(NAMED);
+    if more > 0 {
+        fields.insert(format!("{name}_not_shown"), json!(more));
+    }
 }
 
 /// The calls of all regions by action, beside what AWS allows in each region.
@@ -173,7 +205,7 @@ fn unwatched(core: &Core) -> Vec<Value> {
     let shown = places
         .into_iter()
         .map(|(scope, since)| json!({"account": scope.account, "region": scope.region, "since": since}));
-    shown.collect()
+    shown.take(UNWATCHED).collect()
 }
 
 /// Adds that the clocks differ, if they differ so much that somebody should set this machine's.

@@ -16,6 +16,7 @@ use crate::mcp::error::RequestError;
 use crate::mcp::fresh::{self, Fresh, part_of};
 use crate::mcp::lookup::{Located, vanished};
 use crate::mcp::policy::Writes;
+use crate::mcp::progress::IncompleteSweep;
 use crate::mcp::stale::Stale;
 use crate::mcp::tools::rows::Columns;
 use crate::mcp::unreadable;
@@ -241,8 +242,8 @@ fn members(core: &Core, scope: &Scope, kind: &'static KindSpec, uri: &str) -> Re
     let columns = Columns::of(kind);
     // Freshness is read before the data: see `fresh`.
     let stale = core.stale(scope, kind);
-    let incomplete = core.incomplete(&[kind]).into_iter().find(|incomplete| incomplete.scope == *scope);
     let watched = core.ingest.freshness().of(scope, &kind.kind());
+    let incomplete = watched.as_ref().filter(|state| state.unwatched_since.is_none()).and_then(IncompleteSweep::of);
     let as_of = watched.as_ref().and_then(|state| state.settled_at(core.now()));
     let missing = watched.as_ref().map_or(0, |state| state.missing);
     let unreadable = watched.as_ref().and_then(unreadable::of);

@@ -7,6 +7,7 @@ use super::table::AnswerText;
 use crate::mcp::core::Core;
 use crate::mcp::damage::{self, DamagedRecords};
 use crate::mcp::error::RequestError;
+use crate::mcp::failed_scopes;
 use crate::mcp::unobserved::{self, GapQuery, Unobserved};
 use crate::model::{Scope, Timestamp};
 use crate::query::Point;
@@ -72,6 +73,8 @@ pub fn object(required: &[&str], mut own: Value) -> Value {
     if let Value::Object(own) = &mut own {
         own.extend(unobserved::described().map(|(name, schema)| (name.to_owned(), schema)));
         own.insert("unwatched".to_owned(), unwatched());
+        own.insert("coverage".to_owned(), schema::scope_counts());
+        own.extend(failed_scopes::described().map(|(name, schema)| (name.to_owned(), schema)));
     }
     damage::describe(&mut own);
     schema::object(required, own)

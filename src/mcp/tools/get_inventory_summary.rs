@@ -14,6 +14,8 @@ use super::table::{self, AnswerText};
 use super::tokens::tokens;
 use crate::mcp::damage;
 use crate::mcp::error::RequestError;
+use crate::mcp::failed_scopes;
+use crate::mcp::resources::outline;
 use crate::mcp::resources::overview::overview;
 use crate::mcp::uri::Address;
 
@@ -163,6 +165,13 @@ fn output() -> Value {
         "now": schema::text("The time of this answer."),
         "unwatched": as_of::unwatched(),
     });
+    if let Value::Object(properties) = &mut properties {
+        let outline = outline::described().into_iter().chain(failed_scopes::described());
+        properties.extend(outline.map(|(name, schema)| (name.to_owned(), schema)));
+        properties.insert("incomplete".to_owned(), schema::incomplete());
+        properties.insert("stale".to_owned(), schema::stale());
+        properties.insert("events_not_shown".to_owned(), schema::count("How many more regions there are."));
+    }
     damage::describe(&mut properties);
     schema::object(
         &["totals", "complete", "scopes", "writes", "seq", "now", "credentials", "watched_regions", "aws_calls"],
@@ -238,6 +247,42 @@ fn say_damage(body: &Value, out: &mut AnswerText) {
     }
 }
 
+/// Adds what stands in the place of scopes where they are many.
+fn say_outline(body: &Value, out: &mut AnswerText) {
+    let entries = |name: &str| body.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let coverage = body.get("coverage").unwrap_or(&Value::Null);
+    let [all, pending, failed] = ["all", "pending", "failed"].map(|name| get(coverage, name));
+    out.add(format_args!(
+        "{all} accounts and regions, {pending} of them not swept yet, {failed} could not be looked at\n"
+    ));
+    for (name, names) in [
+        ("kinds", ["kind", "count", "by_state", "pending", "failed", "stale", "as_of"].as_slice()),
+        ("accounts", ["account", "name", "ou", "regions", "count", "pending", "failed", "stale", "as_of"].as_slice()),
+    ] {
+        out.add(format_args!("{}\n", names.join(" | ").replace('_', " ")));
+        for entry in entries(name) {
+            let cells: Vec<String> = names.iter().map(|name| get(entry, name).replace(['{', '}', '"'], "")).collect();
+            out.add(table::line(cells.iter().map(String::as_str)));
+            out.add("\n");
+        }
+    }
+    let more = get(body, "accounts_not_shown");
+    if !more.is_empty() {
+        out.add(format_args!("{more} more accounts are not shown\n"));
+    }
+    for failed in entries("failed") {
+        let [scopes, cause, what, fix] = ["scopes", "cause", "what", "fix"].map(|name| get(failed, name));
+        let why = if what.is_empty() { cause } else { format!("{what}. {fix}") };
+        out.add(format_args!("Not looked at: {scopes} accounts and regions: {why}\n"));
+    }
+    for stale in entries("stale") {
+        let [scopes, kind, why] = ["scopes", "kind", "why"].map(|name| get(stale, name));
+        let count = if scopes.is_empty() { kind } else { scopes };
+        out.add(format_args!("Stale: {count}: {why}\n"));
+    }
+    out.add(format_args!("Each is listed by {}\n", get(body, "listed_by")));
+}
+
 fn text(body: &Value) -> String {
     let retry = |failure: &Value| match get(failure, "retry_at") {
         at if at.is_empty() => String::new(),
@@ -263,7 +308,9 @@ fn text(body: &Value) -> String {
         out.add(format_args!("No longer watched since {since}, and not counted: {account}/{region}\n"));
     }
     let scopes = body.get("scopes").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    if scopes.is_empty() {
+    if body.get("accounts").is_some() {
+        say_outline(body, &mut out);
+    } else if scopes.is_empty() {
         out.add(format_args!("Nothing swept yet in {}\n", get(body, "watched_regions")));
     } else {
         out.add("kind | account | region | count | by state | as of | sweep\n");

@@ -1,19 +1,25 @@
 //! What an answer says about how fresh and how complete it is, whether it is about now or about the past.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
 use super::as_of::AsOf;
 use super::newer::newest_after;
 use super::table::AnswerText;
-use crate::freshness::ScopeFreshness;
+use crate::freshness::{ScopeFreshness, Standing};
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
 use crate::mcp::damage::{AnswerSubject, DamagedRecords};
 use crate::mcp::error::RequestError;
-use crate::mcp::progress::IncompleteSweep;
+use crate::mcp::failed_scopes::FailedScopes;
+use crate::mcp::places::{self, NAMED};
+use crate::mcp::progress::PendingSweeps;
+use crate::mcp::stale::Stale;
+use crate::mcp::stale_scopes::StaleScopes;
 use crate::mcp::unobserved::GapQuery;
 use crate::mcp::unreadable;
-use crate::model::{ResourceId, ScopeFilter, Timestamp};
+use crate::model::{ResourceId, Scope, ScopeFilter, Timestamp};
 use crate::query::Point;
 
 /// How fresh and complete an answer is.
@@ -134,15 +140,19 @@ impl FreshnessLabel {
     }
 }
 
-/// How fresh and complete an answer about now is.
+/// How fresh and complete an answer about now is. It is about the scopes that were looked at; those that failed are named.
 pub struct NowLabel {
     as_of: Option<Timestamp>,
     /// When the newest change after that was recorded.
     changes_until: Option<Timestamp>,
     missing: u64,
-    stale: Vec<Value>,
-    incomplete: Vec<IncompleteSweep>,
-    watched: Vec<String>,
+    stale: StaleScopes,
+    pending: PendingSweeps,
+    failed: FailedScopes,
+    /// Whether a kind was looked at nowhere, or an unfinished sweep of a scope that failed has shown some of its resources.
+    lacks_failed: bool,
+    /// The scopes that are asked about.
+    scopes: BTreeSet<Scope>,
     /// The scopes in which AWS lists something that cannot be read.
     unreadable: Vec<ScopeFreshness>,
     /// Filled in once everything was read.
@@ -155,43 +165,55 @@ impl NowLabel {
     /// # Errors
     /// When the store cannot be read.
     pub fn new(core: &Core, kinds: &[&'static KindSpec], scope: &ScopeFilter) -> Result<Self, RequestError> {
-        let mut scopes = core.scopes_asked_for(kinds, scope);
-        let as_of = scopes.iter().map(|state| state.settled).min().flatten();
+        let mut states = core.scopes_asked_for(kinds, scope);
+        let covered = || states.iter().filter(|state| state.standing() == Standing::Covered);
+        let as_of = covered().map(|state| state.settled).min().flatten();
         let changes_until = match as_of {
             Some(as_of) => newest_after(core, kinds, scope, as_of)?,
             None => None,
         };
-        let missing = scopes.iter().map(|state| state.missing).sum();
-        let stale = scopes.iter().filter_map(|state| {
-            let kind = kinds.iter().find(|kind| kind.name == state.kind.as_str())?;
-            let stale = core.stale(&state.scope, kind)?;
-            let mut entry = json!({"account": state.scope.account, "region": state.scope.region, "why": stale.why});
-            if let (2.., Value::Object(entry)) = (kinds.len(), &mut entry) {
-                entry.insert("kind".to_owned(), json!(kind.slug));
-            }
-            if let (Some(since), Value::Object(entry)) = (stale.since, &mut entry) {
-                entry.insert("since".to_owned(), json!(since));
-            }
-            Some(entry)
-        });
-        let mut incomplete = core.incomplete(kinds);
-        incomplete.retain(|incomplete| scope.takes(&incomplete.scope));
-        let mut watched: Vec<String> = Vec::new();
-        for watched_scope in scopes.iter().map(|state| state.scope.to_string()) {
-            if !watched.contains(&watched_scope) {
-                watched.push(watched_scope);
+        let missing = states.iter().map(|state| state.missing).sum();
+        let (everywhere, now) = (core.ingest.freshness().trouble(), core.now());
+        let mut stale = StaleScopes::default();
+        for state in states.iter().filter(|state| state.standing() != Standing::Failed) {
+            let Some(reason) = Stale::of(state, everywhere.as_ref(), now) else { continue };
+            let kind = kinds.iter().filter(|_| kinds.len() > 1).find(|kind| kind.name == state.kind.as_str());
+            stale.add(state.scope.clone(), kind.map(|kind| kind.slug), reason);
+        }
+        let (pending, failed) = (PendingSweeps::of(&states), FailedScopes::of(&states));
+        let is_nowhere = |kind: &&KindSpec| covered().all(|state| state.kind.as_str() != kind.name);
+        let mut lacks_failed = !failed.is_empty() && kinds.iter().any(|kind| is_nowhere(kind));
+        if !failed.is_empty() && !lacks_failed {
+            let snapshot = core.snapshot()?;
+            for state in states.iter().filter(|state| state.standing() == Standing::Failed) {
+                lacks_failed |= snapshot.count(&state.kind, &(&state.scope).into())? > 0;
             }
         }
-        let stale = stale.collect();
-        scopes.retain(|state| !state.unreadable.is_empty());
-        let damage = DamagedRecords::default();
-        Ok(NowLabel { as_of, changes_until, missing, stale, incomplete, watched, unreadable: scopes, damage })
+        let scopes = states.iter().map(|state| state.scope.clone()).collect();
+        states.retain(|state| !state.unreadable.is_empty());
+        Ok(NowLabel {
+            as_of,
+            changes_until,
+            missing,
+            stale,
+            pending,
+            failed,
+            lacks_failed,
+            scopes,
+            unreadable: states,
+            damage: DamagedRecords::default(),
+        })
     }
 
     /// Whether more may match than was seen: while first sweeps run, while nothing is watched, or when something cannot be read.
+    /// What failed as a whole is not in the answer, and is named.
     #[must_use]
     pub fn is_at_least(&self) -> bool {
-        !self.incomplete.is_empty() || self.watched.is_empty() || !self.unreadable.is_empty() || !self.damage.is_empty()
+        !self.pending.is_empty()
+            || self.lacks_failed
+            || self.scopes.is_empty()
+            || !self.unreadable.is_empty()
+            || !self.damage.is_empty()
     }
 
     /// Which part of a resource cannot be read; `None` when all of it can.
@@ -206,7 +228,8 @@ impl NowLabel {
     pub fn headline(&self, kind: &KindSpec, total: u64, shown: Option<usize>) -> String {
         let at_least = if self.is_at_least() { "at least " } else { "" };
         let matching = if total == 1 { "matches" } else { "match" };
-        let mut text = format!("{at_least}{total} {} {matching} in {}", kind.counted(total), self.watched.join(", "));
+        let mut text =
+            format!("{at_least}{total} {} {matching} in {}", kind.counted(total), places::said(&self.scopes));
         if let Some(shown) = shown.filter(|shown| *shown as u64 != total) {
             text = format!("{text}; {shown} shown");
         }
@@ -233,15 +256,9 @@ impl NowLabel {
         if let Some(said) = unreadable::said(&self.unreadable) {
             text.add(format_args!("\nUnreadable: {said}"));
         }
-        for stale in &self.stale {
-            let why = stale.get("why").and_then(Value::as_str).unwrap_or_default();
-            let kind = stale.get("kind").and_then(Value::as_str).map_or_else(String::new, |kind| format!("{kind}: "));
-            text.add(format_args!("\nStale: {kind}{why}"));
-        }
-        for IncompleteSweep { scope, seen, trouble, .. } in &self.incomplete {
-            let trouble = trouble.as_ref().map_or_else(String::new, |trouble| format!(": {trouble}"));
-            text.add(format_args!("\nIncomplete: first sweep of {scope} under way, {seen} seen{trouble}"));
-        }
+        self.stale.say(text);
+        self.failed.say(text);
+        self.pending.say(text);
         self.damage.say(text);
     }
 
@@ -258,10 +275,20 @@ impl NowLabel {
         if self.missing > 0 {
             fields.insert("missing_unproved".to_owned(), json!(self.missing));
         }
-        fields.insert("stale".to_owned(), json!(self.stale));
+        fields.insert("stale".to_owned(), self.stale.field());
         fields.extend(unreadable::fields(&self.unreadable));
-        fields.insert("incomplete".to_owned(), json!(self.incomplete));
-        fields.insert("watched".to_owned(), json!(self.watched));
+        fields.insert("incomplete".to_owned(), self.pending.field());
+        let (all, pending, failed) = (self.scopes.len(), self.pending.scopes(), self.failed.scopes());
+        if failed > 0 || all > NAMED {
+            fields.insert("coverage".to_owned(), json!({"all": all, "pending": pending, "failed": failed}));
+        }
+        fields.extend(self.failed.fields());
+        let watched = if all <= NAMED {
+            self.scopes.iter().map(ToString::to_string).collect()
+        } else {
+            vec![places::said(&self.scopes)]
+        };
+        fields.insert("watched".to_owned(), json!(watched));
         fields.extend(self.damage.fields().into_iter().map(|(name, value)| (name.to_owned(), value)));
         fields
     }

@@ -2,6 +2,8 @@
 //!
 //! One statement runs at a time in the whole process, since SQLite's memory is bounded for all of them together; the others wait.
 
+mod outside;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,7 +25,7 @@ use super::schema::{self, ToolSchema};
 use super::spec::{ToolCall, ToolEffect, ToolSpec};
 use super::table::AnswerText;
 use super::tokens::tokens;
-use crate::kinds::{self, INSTANCE, KindSpec};
+use crate::kinds::{INSTANCE, KindSpec};
 use crate::mcp::core::Core;
 use crate::mcp::damage::AnswerSubject;
 use crate::mcp::error::RequestError;
@@ -31,7 +33,7 @@ use crate::mcp::unreadable;
 use crate::model::text::shown;
 use crate::model::{Scope, ScopeFilter};
 use crate::query::Point;
-use crate::query::sql::{self, Expired, FreshnessRow, Most, Outside, SqlError, SqlRows, SqlStatement, Visible};
+use crate::query::sql::{self, Expired, Most, Outside, SqlError, SqlRows, SqlStatement, Visible};
 
 /// The longest value of a row.
 const VALUE: usize = 1_000;
@@ -51,7 +53,7 @@ pub static SPEC: ToolSpec = ToolSpec {
                   (instance, security_group, ...) with id, name, account, region, state, first_seen, changed_at, AWS's \
                   filters in snake_case (instance_type), tags and document as JSON; and tag, security_group_rule, \
                   instance_volume, instance_security_group, network_interface_address, route, relation, instance_health, \
-                  exposure, price, freshness, change and action (the log, to be bound by time). Several values are a JSON array \
+                  exposure, price, freshness, account, change and action (the log, to be bound by time). Several values are a JSON array \
                   (json_each). Times are UTC: launch_time < ago('7d').",
     effect: ToolEffect::Read,
     input: ToolSchema::of_arguments::<Arguments>(),
@@ -77,6 +79,8 @@ fn output() -> Value {
             "region": schema::text("The region."),
             "why": schema::text("Why it may be out of date."),
             "since": schema::text("Since when."),
+            "scopes": schema::count("How many accounts and regions, where they are many and stand together."),
+            "examples": schema::list(json!({"type": "string"}), "The first of these."),
         }),
     );
     as_of::object(
@@ -176,7 +180,7 @@ fn run(
         kinds => Some(FreshnessLabel::of_all(core, kinds, &ScopeFilter::Everywhere, point)?),
     };
     let doubts = if statement.reads_exposure() { doubts(core, &kinds) } else { BTreeMap::new() };
-    let outside = Outside { freshness: freshness(core), prices: Some(core.prices()), doubts };
+    let outside = outside::outside(core, doubts);
     let is_of_log = statement.reads_only_actions();
     let (is_log, redacted) = (statement.reads_log(), redacted(core, &statement));
     let mut found = statement.ask(&core.store, point, &Visible::all(), &outside, most)?;
@@ -208,18 +212,6 @@ fn redacted(core: &Core, statement: &SqlStatement) -> Vec<String> {
         format!("the values of the tag `{key}` are redacted, so no comparison with one of them tells anything")
     });
     said.collect()
-}
-
-/// The rows of the table `freshness`.
-fn freshness(core: &Core) -> Vec<FreshnessRow> {
-    let states = core.ingest.freshness().scopes().into_iter();
-    let rows = states.filter_map(|state| {
-        let kind = kinds::of(&state.kind)?;
-        let stale = core.stale(&state.scope, kind).map(|stale| stale.why);
-        let is_complete = state.complete.is_some();
-        Some(FreshnessRow { kind: kind.slug, scope: state.scope, as_of: state.settled, stale, is_complete })
-    });
-    rows.collect()
 }
 
 impl AskedStatement {

@@ -159,12 +159,14 @@ pub fn changes_until() -> Value {
 #[must_use]
 pub fn incomplete() -> Value {
     let each = object(
-        &["account", "region", "kind", "seen"],
+        &["kind", "seen"],
         json!({
             "account": text("The AWS account."),
             "region": text("The region."),
             "kind": text("The kind of resource."),
             "seen": count("Resources seen so far."),
+            "scopes": count("How many accounts and regions, where they are many and stand together."),
+            "examples": list(json!({"type": "string"}), "The first of these."),
             "trouble": text("What keeps the sweep from completing, and the fix."),
         }),
     );
@@ -185,7 +187,27 @@ pub fn stale() -> Value {
             "region": text("The region."),
             "why": text("Why it may be out of date."),
             "since": text("When that began."),
+            "scopes": count("How many accounts and regions, where they are many and stand together."),
+            "examples": list(json!({"type": "string"}), "The first of these."),
         }),
     );
     list(each, "Accounts and regions whose copy is older than it should be. Empty while everything is fresh.")
+}
+
+/// The schema of how many accounts and regions a question covers.
+#[must_use]
+pub fn scope_counts() -> Value {
+    let counts = object(
+        &["all", "pending", "failed"],
+        json!({
+            "all": count("How many it is about."),
+            "pending": count("In how many of them a first sweep is not complete."),
+            "failed": count("How many could not be looked at."),
+        }),
+    );
+    with(
+        counts,
+        "description",
+        json!("How many accounts and regions are asked about; absent where few are and all were seen."),
+    )
 }

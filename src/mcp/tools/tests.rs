@@ -2,6 +2,7 @@ mod accounts;
 mod awaited;
 mod changes;
 mod columns;
+mod coverage;
 mod elements;
 mod expired;
 mod fate;

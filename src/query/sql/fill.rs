@@ -128,6 +128,7 @@ fn fill_one(
         TableSource::Flat(Flat::Exposure) => return exposed::fill(filling, rows, terms, into),
         TableSource::Kind(spec) => kinds::fill(rows, spec, table, terms, into),
         TableSource::Flat(Flat::Freshness) => freshness(filling.outside, into),
+        TableSource::Flat(Flat::Account) => accounts(filling.outside, into),
         TableSource::Flat(Flat::Price) => prices(filling.outside, into),
         TableSource::Flat(Flat::Change) => changes::fill(filling, terms, into),
         TableSource::Flat(Flat::Action) => actions::fill(filling, terms, into),
@@ -157,6 +158,27 @@ fn freshness(outside: &Outside, into: &mut Inserter<'_, '_>) -> Result<(), SqlEr
             SqlCell::Int(i64::from(row.stale.is_some())),
             row.stale.as_deref().map_or(SqlCell::Null, SqlCell::Text),
             SqlCell::Int(i64::from(row.is_complete)),
+            SqlCell::Text(row.standing),
+            row.cause.as_deref().map_or(SqlCell::Null, SqlCell::Text),
+        ])?;
+    }
+    Ok(())
+}
+
+fn accounts(outside: &Outside, into: &mut Inserter<'_, '_>) -> Result<(), SqlError> {
+    let text = |text: &Option<String>| text.clone().map_or(SqlCell::Null, SqlCell::Owned);
+    let count = |count: usize| SqlCell::Int(i64::try_from(count).unwrap_or(i64::MAX));
+    for row in &outside.accounts {
+        into.row(&[
+            SqlCell::Text(row.account.as_str()),
+            text(&row.name),
+            text(&row.ou),
+            count(row.regions),
+            count(row.covered),
+            count(row.pending),
+            count(row.failed),
+            row.as_of.map_or(SqlCell::Null, |at| SqlCell::Owned(times::of(at))),
+            text(&row.cause),
         ])?;
     }
     Ok(())

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::kinds::{INTERNET_GATEWAY, KindSpec, NETWORK_ACL, NETWORK_INTERFACE, ROUTE_TABLE, SECURITY_GROUP, SUBNET};
-use crate::model::{Scope, Timestamp};
+use crate::model::{AccountId, Scope, Timestamp};
 use crate::query::prices::PriceTable;
 
 /// What is not read from the store.
@@ -12,6 +12,8 @@ use crate::query::prices::PriceTable;
 pub struct Outside {
     /// The rows of the table `freshness`.
     pub freshness: Vec<FreshnessRow>,
+    /// The rows of the table `account`.
+    pub accounts: Vec<AccountRow>,
     /// The rows of the table `price`; none without a table.
     pub prices: Option<Arc<PriceTable>>,
     /// Why what is held cannot be relied on, by scope and the kind's slug, of the kinds that [`Outside::ASKED`] names. What is not
@@ -43,4 +45,31 @@ pub struct FreshnessRow {
     pub stale: Option<String>,
     /// Whether it was ever seen completely.
     pub is_complete: bool,
+    /// `covered`, `pending` or `failed`.
+    pub standing: &'static str,
+    /// The cause of its failure, as an error code or in words; `None` while nothing fails.
+    pub cause: Option<String>,
+}
+
+/// One watched account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountRow {
+    /// Its number.
+    pub account: AccountId,
+    /// Its name, if anybody says.
+    pub name: Option<String>,
+    /// The organizational units above it, if anybody says.
+    pub ou: Option<String>,
+    /// How many of its regions are watched.
+    pub regions: usize,
+    /// How many of these were seen completely, in all kinds.
+    pub covered: usize,
+    /// How many have a kind whose first sweep is not complete.
+    pub pending: usize,
+    /// How many have a kind that could not be looked at.
+    pub failed: usize,
+    /// When everything of those that were seen was last confirmed.
+    pub as_of: Option<Timestamp>,
+    /// The cause that most of those have that failed.
+    pub cause: Option<String>,
 }

@@ -102,7 +102,7 @@ impl SqlStatement {
     /// The table that it reads of which only the present is known, if it reads one.
     #[must_use]
     pub fn reads_present(&self) -> Option<&'static str> {
-        [(Flat::Freshness, "freshness"), (Flat::Exposure, "exposure")]
+        [(Flat::Freshness, "freshness"), (Flat::Account, "account"), (Flat::Exposure, "exposure")]
             .into_iter()
             .find_map(|(table, name)| self.reads_table(table).then_some(name))
     }

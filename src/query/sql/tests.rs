@@ -290,6 +290,8 @@ fn freshness_is_what_the_caller_knows() {
         as_of: Some(at(1)),
         stale: Some("not swept since".to_owned()),
         is_complete: true,
+        standing: "covered",
+        cause: None,
     };
     let outside = Outside { freshness: vec![row], ..Outside::default() };
     let found =

@@ -179,7 +179,8 @@ impl Gate {
     }
 
     /// Changes when the turn order changes.
-    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
 

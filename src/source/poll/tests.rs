@@ -210,9 +210,9 @@ async fn a_trigger_sweeps_now_and_during_a_sweep_right_after_it() {
     let trigger = Arc::clone(&plan.trigger);
     let mut stream = pin!(script.sweeps(plan));
     short(stream.as_mut(), 3).await;
-    trigger.notify_one();
+    trigger.request();
     short(stream.as_mut(), 1).await;
-    trigger.notify_one();
+    trigger.request();
     short(stream.as_mut(), 5).await;
     assert!(script.times()[2] < 0.5, "{:?}", script.times());
 }

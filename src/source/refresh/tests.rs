@@ -120,7 +120,7 @@ async fn too_many_at_once_are_a_sweep_instead() {
     line.want("i-last", None);
     let round = line.round().await;
     assert_eq!(round.observations.len(), 1);
-    line.plan.trigger.notified().await;
+    line.plan.trigger.requested().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,13 +8,13 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::sleep;
 
+use super::reach::Reach;
 use crate::aws::queue::Queue;
 use crate::freshness::{EventCount, Signal};
 use crate::ingest::{IngestError, IngestHandle, NotifyResult};
 use crate::model::{Notification, Parked, Scope, SharedClock, Timestamp, Trouble, TroubleClass};
 use crate::source::events::envelope::{DecodedEvent, EventContent, Undecodable};
 use crate::source::events::{Acknowledger, Illegible, Received};
-use crate::watch::member::MemberBook;
 
 /// How long messages are hidden at a time while the writer does not accept their content.
 const HOLD: Duration = Duration::from_mins(1);
@@ -75,8 +75,7 @@ pub(super) struct Carrier {
     pub(super) ingest: IngestHandle,
     pub(super) clock: SharedClock,
     pub(super) unreadable: Unreadable,
-    /// The watched accounts, where several share the queue.
-    pub(super) members: Option<MemberBook>,
+    pub(super) reach: Reach,
 }
 
 /// Messages about resources: the receipt of each with its number of receives, and the notifications.
@@ -133,7 +132,10 @@ impl Carrier {
                     self.ingest.signal(Signal::CanarySeen(canary));
                     done.push(receipt);
                 }
-                EventContent::Call { .. } => done.push(receipt),
+                EventContent::Call { scope, .. } => {
+                    self.reach.dispatcher.wake(&scope);
+                    done.push(receipt);
+                }
                 EventContent::Nothing => {
                     self.ingest.signal(Signal::UnknownEvent { detail_type: told.detail_type });
                     done.push(receipt);
@@ -148,7 +150,7 @@ impl Carrier {
 
     /// Whether an event is about watched scopes only; `None` while that is not known. It is always where the queue is one account's.
     fn is_watched(&self, told: &DecodedEvent) -> Option<bool> {
-        let Some(members) = &self.members else { return Some(true) };
+        let Some(members) = &self.reach.members else { return Some(true) };
         let selection = members.selection();
         let watches = |scope: &Scope| selection.watches_soon(scope);
         match &told.says {

@@ -77,6 +77,7 @@ impl Fleet {
             queues: Vec::new(),
             events: None,
             canary_interval: Duration::from_mins(1),
+            quiet: None,
         };
         let (plans, followed) = watch::channel(plans);
         let watcher = MembersWatcher::start(settings, HashMap::new(), aws.clone(), handle, wanted, &tasks);

@@ -186,6 +186,9 @@ pub fn left_by(
             with_retired: scope.is_with_retired(),
         }),
     };
+    if point.is_none() && left != *scope {
+        core.not_all_failed(kind, &left)?;
+    }
     let said = |what: String| RequestError::unwatched(&what, places::said(&known)).to_string();
     Ok((left, unwatched.into_iter().map(said).collect()))
 }

@@ -291,7 +291,7 @@ async fn subjects(
         return Ok(Some(ids));
     }
     let progress = core.progress(KINDS, &ScopeFilter::Everywhere);
-    if !progress.is_complete() {
+    if progress.is_pending() || progress.covered == 0 {
         return Err(RequestError::NotSeenYet { subject: format!("`{id}` was"), progress: progress.into() });
     }
     let (id, scopes) = (crate::model::text::shown(id, 80), places::said(&scopes));

@@ -36,7 +36,7 @@ pub(super) fn fill(
             Flat::SecurityGroupRule => documents::rules(rows, spec, ids, into)?,
             Flat::Route => documents::routes(rows, spec, ids, into)?,
             Flat::InstanceHealth => health::fill(rows, spec, ids, into)?,
-            Flat::Change | Flat::Action | Flat::Freshness | Flat::Price | Flat::Exposure => {}
+            Flat::Change | Flat::Action | Flat::Freshness | Flat::Account | Flat::Price | Flat::Exposure => {}
         }
     }
     Ok(())

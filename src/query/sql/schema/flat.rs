@@ -29,6 +29,8 @@ pub(in crate::query::sql) enum Flat {
     InstanceHealth,
     /// One row a kind in a scope.
     Freshness,
+    /// One row a watched account.
+    Account,
     /// One row a list price in a region.
     Price,
     /// One row an instance and stretch of ports that the internet can reach, or of which that is not known.
@@ -110,7 +112,7 @@ const ACTION: &[(&str, ColumnForm)] = &[
 
 impl Flat {
     /// Every one.
-    pub(in crate::query::sql) const ALL: [Flat; 13] = [
+    pub(in crate::query::sql) const ALL: [Flat; 14] = [
         Flat::Tag,
         Flat::SecurityGroupRule,
         Flat::InstanceVolume,
@@ -122,6 +124,7 @@ impl Flat {
         Flat::Action,
         Flat::InstanceHealth,
         Flat::Freshness,
+        Flat::Account,
         Flat::Price,
         Flat::Exposure,
     ];
@@ -139,6 +142,7 @@ impl Flat {
             Flat::Action => "action",
             Flat::InstanceHealth => "instance_health",
             Flat::Freshness => "freshness",
+            Flat::Account => "account",
             Flat::Price => "price",
             Flat::Exposure => "exposure",
         }
@@ -217,6 +221,19 @@ impl Flat {
                 ("is_stale", Bit),
                 ("why", Text),
                 ("is_complete", Bit),
+                ("standing", Text),
+                ("cause", Text),
+            ],
+            Flat::Account => &[
+                ("account", Text),
+                ("name", Text),
+                ("ou", Text),
+                ("regions", Number),
+                ("covered", Number),
+                ("pending", Number),
+                ("failed", Number),
+                ("as_of", Time),
+                ("cause", Text),
             ],
             Flat::Price => {
                 &[("region", Text), ("unit", Text), ("name", Text), ("micro_usd", Number), ("price_date", Text)]
@@ -239,7 +256,7 @@ impl Flat {
             Flat::Action => &["action_id", "tool"],
             Flat::InstanceHealth | Flat::Exposure => &["instance_id", "account", "region"],
             Flat::Price => &["region", "unit", "name"],
-            Flat::Freshness => &[],
+            Flat::Freshness | Flat::Account => &[],
         }
     }
 
@@ -253,7 +270,7 @@ impl Flat {
             Flat::NetworkInterfaceAddress => Some("network_interface_id"),
             Flat::Route => Some("route_table_id"),
             Flat::Relation => Some("from_id"),
-            Flat::Action | Flat::Freshness | Flat::Price | Flat::Exposure => None,
+            Flat::Action | Flat::Freshness | Flat::Account | Flat::Price | Flat::Exposure => None,
         }
     }
 
@@ -280,7 +297,7 @@ impl Flat {
             Flat::Route => of("route-table"),
             Flat::InstanceHealth => vec![INSTANCE_STATUS],
             Flat::Exposure => Outside::ASKED.to_vec(),
-            Flat::Action | Flat::Freshness | Flat::Price => Vec::new(),
+            Flat::Action | Flat::Freshness | Flat::Account | Flat::Price => Vec::new(),
         }
     }
 }

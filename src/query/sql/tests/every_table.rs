@@ -11,7 +11,9 @@ use super::super::schema::{Flat, SqlTable, TableSource, tables};
 use super::super::*;
 use crate::kinds::{INSTANCE, KINDS, KindSpec};
 use crate::model::fixtures::scope_in;
-use crate::model::{ActionId, ActionOutcome, ActionRequest, Event, Form, Principal, Repeats, ResourceId, WriteAttempt};
+use crate::model::{
+    AccountId, ActionId, ActionOutcome, ActionRequest, Event, Form, Principal, Repeats, ResourceId, WriteAttempt,
+};
 use crate::query::Point;
 use crate::query::prices::PriceTable;
 
@@ -189,10 +191,24 @@ fn having(rows: &[Row], nth: usize, values: &[SqlValue]) -> Vec<Row> {
 fn each_moment(test: impl Fn(&Asked<'_>, &BTreeMap<&str, Vec<Row>>)) {
     let (stored, indexed) = (account(), account());
     indexed.store.build_index().unwrap();
-    let row =
-        |kind, region| FreshnessRow { kind, scope: scope_in(region), as_of: None, stale: None, is_complete: true };
+    let row = |kind, region| {
+        let (scope, standing) = (scope_in(region), "covered");
+        FreshnessRow { kind, scope, as_of: None, stale: None, is_complete: true, standing, cause: None }
+    };
     let freshness = vec![row("instance", "eu-west-1"), row("security-group", "us-east-1")];
-    let outside = Outside { freshness, prices: Some(PriceTable::carried()), ..Outside::default() };
+    let account = |number: &str| AccountRow {
+        account: AccountId::new(number),
+        name: Some(format!("account {number}")),
+        ou: None,
+        regions: 2,
+        covered: 1,
+        pending: 0,
+        failed: 1,
+        as_of: None,
+        cause: Some("UnauthorizedOperation".to_owned()),
+    };
+    let accounts = vec![account("111111111111"), account("222222222222")];
+    let outside = Outside { freshness, accounts, prices: Some(PriceTable::carried()), ..Outside::default() };
     for (account, point) in [(&stored, None), (&indexed, None), (&indexed, Some(BEFORE))] {
         let asked = Asked { account, point: point.map(|minutes| account.point(minutes)), outside: &outside };
         let is_known =

@@ -1,0 +1,126 @@
+//! Scopes in which nothing happens: they hold nothing but the network that AWS makes in every region, and did not change for long.
+//!
+//! Most regions of most accounts are like that. They are swept rarely, and at once when an event or somebody asks for them. How
+//! often they are swept is what freshness shows, and what staleness goes by.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::ingest::IngestHandle;
+use crate::kinds::KindSpec;
+use crate::model::{Scope, Timestamp};
+
+/// Returns when something in a scope was last recorded as changed; `None` if nothing ever was, or it cannot be read.
+pub type LastChange = Arc<dyn Fn(&Scope) -> Option<Timestamp> + Send + Sync>;
+
+/// The kinds of the network that AWS makes in every region, each with how many of it there are at most.
+const DEFAULT_NETWORK: [(&str, u64); 6] = [
+    ("vpc", 1),
+    // One in each Availability Zone.
+    ("subnet", 12),
+    ("route-table", 1),
+    ("internet-gateway", 1),
+    ("network-acl", 1),
+    ("security-group", 1),
+];
+
+/// When a scope is quiet, and how often it is swept then.
+#[derive(Clone)]
+pub struct QuietRule {
+    /// The time from one sweep to the next while a scope is quiet.
+    pub interval: Duration,
+    /// How long nothing must have changed.
+    pub after: Duration,
+    /// When something in a scope last changed.
+    pub last_change: LastChange,
+}
+
+/// Whether one scope is quiet.
+pub(super) struct QuietScope {
+    rule: QuietRule,
+    is_quiet: bool,
+    /// Before this time it cannot have been unchanged for long enough.
+    not_before: Timestamp,
+}
+
+/// Whether these counts by kind are those of a default network at most.
+fn is_default_network<'a>(counts: impl IntoIterator<Item = (&'a str, u64)>) -> bool {
+    counts.into_iter().all(|(slug, count)| {
+        let most = DEFAULT_NETWORK.iter().find(|(known, _)| *known == slug).map_or(0, |(_, most)| *most);
+        count <= most
+    })
+}
+
+impl QuietScope {
+    /// A scope that is not known to be quiet.
+    pub(super) fn new(rule: QuietRule) -> Self {
+        QuietScope { rule, is_quiet: false, not_before: Timestamp::EPOCH }
+    }
+
+    /// Whether it is quiet, as last judged.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.is_quiet
+    }
+
+    /// How often a kind is swept whose usual interval this is.
+    pub(super) fn interval(&self, usual: Duration) -> Duration {
+        if self.is_quiet { self.rule.interval.max(usual) } else { usual }
+    }
+
+    /// Judges the scope after all its sweeps ended. Returns whether that changes how often it is swept.
+    pub(super) async fn judge(
+        &mut self,
+        scope: &Scope,
+        kinds: &[&'static KindSpec],
+        ingest: &IngestHandle,
+        now: Timestamp,
+    ) -> bool {
+        let is_quiet = self.is_now(scope, kinds, ingest, now).await;
+        let has_changed = std::mem::replace(&mut self.is_quiet, is_quiet) != is_quiet;
+        if has_changed {
+            tracing::info!(%scope, is_quiet, "the pace of sweeps changes");
+        }
+        has_changed
+    }
+
+    async fn is_now(
+        &mut self,
+        scope: &Scope,
+        kinds: &[&'static KindSpec],
+        ingest: &IngestHandle,
+        now: Timestamp,
+    ) -> bool {
+        let freshness = ingest.freshness();
+        let mut counts = Vec::with_capacity(kinds.len());
+        for spec in kinds {
+            let Some(state) = freshness.of(scope, &spec.kind()) else { return false };
+            let is_settled = state.swept_now && state.trouble.is_none() && state.missing == 0;
+            if !is_settled || state.unreadable.count() > 0 {
+                return false;
+            }
+            counts.push((spec.slug, state.seen));
+        }
+        if !is_default_network(counts) || (!self.is_quiet && now < self.not_before) {
+            return false;
+        }
+        let (last_change, of) = (Arc::clone(&self.rule.last_change), scope.clone());
+        let Ok(Some(changed)) = tokio::task::spawn_blocking(move || last_change(&of)).await else { return false };
+        self.not_before = changed + self.rule.after;
+        now >= self.not_before
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_default_network_is_what_aws_makes_in_every_region() {
+        let made = [("vpc", 1), ("subnet", 3), ("route-table", 1), ("security-group", 1), ("instance", 0)];
+        assert!(is_default_network(made));
+        assert!(is_default_network([]));
+        for more in [("instance", 1), ("vpc", 2), ("security-group", 2), ("volume", 1)] {
+            assert!(!is_default_network(made.into_iter().chain([more])), "{more:?}");
+        }
+    }
+}
