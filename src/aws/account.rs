@@ -150,8 +150,10 @@ impl Account {
     /// Records that a call failed, and adds possible causes on this machine to the error.
     pub(super) fn failed(&self, error: AwsError, region: &Region) -> AwsError {
         let error = error.because(&self.loaded().hints());
-        // A region that is not enabled refuses credentials that other regions accept: no file explains that.
-        if error.is_about_configuration() && (error.is_local() || !self.answers_elsewhere(region)) {
+        // A region that is not enabled refuses credentials that other regions accept: no file explains that. But it does not call
+        // them expired, and a session that is over is over in all regions.
+        let is_everywhere = error.is_local() || error.is_about_expiry();
+        if error.is_about_configuration() && (is_everywhere || !self.answers_elsewhere(region)) {
             self.suspect();
         }
         error

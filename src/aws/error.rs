@@ -18,7 +18,7 @@ use aws_sdk_ec2::error::ErrorMetadata;
 
 pub use kind::AwsErrorKind;
 
-use self::code::{CAPACITY, CREDENTIALS};
+use self::code::{CAPACITY, CREDENTIALS, EXPIRED};
 use super::origin::Origin;
 use crate::model::{AccountId, ErrorClass, Region};
 
@@ -315,6 +315,12 @@ impl AwsError {
     #[must_use]
     pub fn is_about_credentials(&self) -> bool {
         self.code.as_deref().is_some_and(|code| CREDENTIALS.contains(&code))
+    }
+
+    /// Whether AWS says that the session of the keys is over.
+    #[must_use]
+    pub fn is_about_expiry(&self) -> bool {
+        self.code.as_deref().is_some_and(|code| EXPIRED.contains(&code))
     }
 
     /// Whether AWS has no room for what was asked.

@@ -17,6 +17,7 @@ pub(crate) mod node;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod python;
+pub(crate) mod roles;
 pub(crate) mod rpc;
 pub(crate) mod rust;
 pub(crate) mod simulator;
@@ -36,13 +37,18 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 /// # Panics
 ///
 /// With `what` when [`PATIENCE`] runs out.
-pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn eventually<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    eventually_within(PATIENCE, what, look)
+}
+
+/// The same with a patience of its own.
+pub(crate) fn eventually_within<T>(patience: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(started.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
+        assert!(started.elapsed() < patience, "{what}: not within {patience:?}");
         std::thread::sleep(Duration::from_millis(50));
     }
 }

@@ -39,6 +39,8 @@
 //! ```
 
 #[cfg(test)]
+mod accounts;
+#[cfg(test)]
 mod agents;
 #[cfg(test)]
 mod audit;

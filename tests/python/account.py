@@ -4,7 +4,7 @@
 `{"error": {"type", "code", "message"}}`. `"every": "Vpcs"` follows pages and answers that member of all of them.
 `{"do": "populate"}` makes the varied account that the field tests compare. `{"do": "enforce", "policies": [policies]}` makes a
 user for each IAM policy, answers their keys, and has the emulator check permissions from then on. Settings (first argument):
-`endpoint`, `region`.
+`endpoint`, `region`, and `role`, the ARN of a role that is assumed first.
 """
 
 import datetime
@@ -20,14 +20,24 @@ CLIENTS = {}
 
 def client(service):
     if service not in CLIENTS:
-        CLIENTS[service] = boto3.client(
-            service,
-            endpoint_url=SETTINGS["endpoint"],
-            region_name=SETTINGS["region"],
-            aws_access_key_id="testing",
-            aws_secret_access_key="testing",
-        )
+        CLIENTS[service] = connect(service, **KEYS)
     return CLIENTS[service]
+
+
+def connect(service, **keys):
+    return boto3.client(service, endpoint_url=SETTINGS["endpoint"], region_name=SETTINGS["region"], **keys)
+
+
+def keys():
+    own = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
+    if "role" not in SETTINGS:
+        return own
+    assumed = connect("sts", **own).assume_role(RoleArn=SETTINGS["role"], RoleSessionName="boto3")["Credentials"]
+    return {
+        "aws_access_key_id": assumed["AccessKeyId"],
+        "aws_secret_access_key": assumed["SecretAccessKey"],
+        "aws_session_token": assumed["SessionToken"],
+    }
 
 
 def printed(value):
@@ -267,6 +277,7 @@ def enforce(policies):
     return keys
 
 
+KEYS = keys()
 for line in sys.stdin:
     try:
         reply = {"ok": perform(json.loads(line))}

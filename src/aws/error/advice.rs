@@ -5,6 +5,9 @@ use crate::aws::origin::Origin;
 use crate::model::text::shown;
 use crate::model::{self, ErrorClass, Region, Timestamp};
 
+/// What AWS says of a call that a policy of the organization denies, whatever those of the account allow.
+const BY_ORGANIZATION: &str = "explicit deny in a service control policy";
+
 impl AwsError {
     /// What AWS said and what to do about it, short enough to repeat for each of fifty resources.
     #[must_use]
@@ -129,6 +132,11 @@ impl AwsError {
                  another instance type."
                     .into()
             }
+            ErrorClass::Denied if self.message.contains(BY_ORGANIZATION) => format!(
+                "A service control policy of the organization denies {} in {region}, which no policy of these credentials \
+                 ({origin}) can change. Ask whoever manages the organization, or do not watch {region} in this account.",
+                self.denied_action()
+            ),
             ErrorClass::Denied => format!(
                 "Allow {} in the IAM policy of these credentials ({origin}); `muster policy iam` prints all it needs.",
                 self.denied_action()

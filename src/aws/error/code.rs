@@ -35,6 +35,9 @@ pub(super) const CREDENTIALS: &[&str] = &[
     "OptInRequired",
 ];
 
+/// The session is over. EC2 says so of a request whose date is long past as well.
+pub(super) const EXPIRED: &[&str] = &["ExpiredToken", "ExpiredTokenException", "RequestExpired"];
+
 /// The codes of EventBridge and SQS for a missing resource, and of EC2 for a NAT gateway and a deregistered image.
 const NOT_FOUND: &[&str] = &[
     "ResourceNotFoundException",

@@ -34,6 +34,19 @@ async fn a_denial_loses_its_blob_and_names_the_action_to_allow() {
 }
 
 #[tokio::test]
+async fn a_denial_by_the_organization_is_not_blamed_on_the_credentials() {
+    let message = "You are not authorized to perform this operation. User: arn:aws:sts::123456789012:assumed-role/r/me is \
+                   not authorized to perform: ec2:StartInstances with an explicit deny in a service control policy";
+    let error = failed(403, "UnauthorizedOperation", message).await;
+    assert!(
+        error.fix().contains("service control policy of the organization denies ec2:StartInstances"),
+        "{}",
+        error.fix()
+    );
+    assert!(!error.fix().contains("policy iam"), "{}", error.fix());
+}
+
+#[tokio::test]
 async fn not_found_names_the_ids_that_do_not_exist() {
     let message = "The instance IDs 'i-0123456789abcdef0, i-1a2b3c4d' do not exist";
     let error = failed(400, "InvalidInstanceID.NotFound", message).await;
@@ -58,6 +71,7 @@ async fn refused_credentials_say_what_to_renew() {
         let error = failed(401, code, "no").await;
         assert_eq!(error.class, ErrorClass::Fatal, "{code}");
         assert!(error.fix().contains("Renew the credentials"), "{}", error.fix());
+        assert_eq!(error.is_about_expiry(), ["RequestExpired", "ExpiredToken"].contains(&code), "{code}");
     }
 }
 

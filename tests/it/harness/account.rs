@@ -17,8 +17,17 @@ pub(crate) struct Account {
 impl Account {
     /// Connects to an endpoint.
     pub(crate) fn at(endpoint: &Endpoint) -> Account {
+        Account::with(&json!({"endpoint": endpoint.url, "region": endpoint.region}))
+    }
+
+    /// Connects to an endpoint as a role, in the role's account.
+    pub(crate) fn by_role(endpoint: &Endpoint, role: &str) -> Account {
+        Account::with(&json!({"endpoint": endpoint.url, "region": endpoint.region, "role": role}))
+    }
+
+    fn with(settings: &Value) -> Account {
         let mut boto3 = Environment::Moto.script("account.py");
-        boto3.arg(json!({"endpoint": endpoint.url, "region": endpoint.region}).to_string());
+        boto3.arg(settings.to_string());
         Account { boto3: Mutex::new(Running::start("boto3", boto3)) }
     }
 
