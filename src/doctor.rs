@@ -16,7 +16,7 @@ use crate::aws::Aws;
 use crate::aws::permissions::{PolicyLimits, statement_for};
 use crate::config::Config;
 use crate::kinds::rules::DEFAULT_NAME;
-use crate::model::{Region, Scope};
+use crate::model::{Partition, Region, Scope};
 
 mod backlog;
 mod canary;
@@ -93,14 +93,16 @@ pub async fn examine(config: &Config, local: &Local) -> Vec<Finding> {
         },
     }
     let name = config.events.clone().unwrap_or_else(|| DEFAULT_NAME.to_owned());
-    let limits = PolicyLimits { name, ..PolicyLimits::default() };
+    let regions = aws.regions();
+    let home = regions.first().map(Partition::of).unwrap_or_default();
     for finding in &mut findings {
+        let partition = finding.region.as_ref().map_or(home, Partition::of);
+        let limits = PolicyLimits { name: name.clone(), partition, ..PolicyLimits::default() };
         finding.statements = finding.denied.as_deref().map(|action| statement_for(action, &limits)).unwrap_or_default();
     }
     let place = |finding: &Finding| CHECKS.iter().position(|check| check.name == finding.check);
     // Findings without a region come first, then regions in the order in which they are watched; within each, the order is that of
     // the checks.
-    let regions = aws.regions();
     findings.sort_by_key(|finding| {
         let region = finding.region.as_ref().map(|region| regions.iter().position(|known| known == region));
         (region, place(finding))

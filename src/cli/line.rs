@@ -343,6 +343,7 @@ mod tests {
             &["policy", "iam", "--region="],
             &["policy", "iam", "--region", "eu-west-1,"],
             &["policy", "iam", "--tag= "],
+            &["policy", "iam", "--partition", ""],
             &["policy", "iam", "--account", ""],
             &["policy", "check", "i-1", "stop_instance", "--write-tag="],
         ] {

@@ -278,6 +278,21 @@ fn dead_letters_are_named_before_they_go() {
 }
 
 #[test]
+fn in_every_partition_that_moto_knows_all_is_made_and_then_nothing_is_to_do() {
+    let moto = Moto::alone();
+    for (region, partition) in [("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov"), ("us-iso-east-1", "aws-iso")]
+    {
+        let endpoint = Endpoint { region: region.to_owned(), ..moto.endpoint() };
+        let aws = Account::at(&endpoint);
+        let stage = Stage::new(&endpoint, &aws);
+        stage.mended(region, STEPS);
+        let rule = stage.call("events.describe_rule", json!({"Name": "muster-tags"}));
+        let begin = format!("arn:{partition}:events:{region}:");
+        assert!(rule["Arn"].as_str().unwrap().starts_with(&begin), "{rule}");
+    }
+}
+
+#[test]
 fn a_name_that_cannot_be_one_is_refused_before_anything_is_asked() {
     let sandbox = Sandbox::new(&Endpoint::dead());
     let refused = said(sandbox.muster(&["setup", "--name", "a.b"]));
