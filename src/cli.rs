@@ -48,6 +48,7 @@ mod query;
 mod related;
 mod restart;
 mod runtime;
+mod scope_flags;
 mod search;
 mod serve;
 mod server_flags;

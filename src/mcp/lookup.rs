@@ -187,7 +187,7 @@ impl Core {
         let name = kind.kind();
         if !self.store.may_lack_rows(&name)
             && let Some(only) = self.store.index().only(&name, id)
-            && scope.takes(&only.scope())
+            && scope.takes_parts(only.account.as_str(), only.region.as_str())
         {
             return Ok(Some(Located { id: only, also_seen_in: Vec::new() }));
         }
@@ -399,11 +399,11 @@ fn copy(
 ) -> Result<Option<Located>, ReadError> {
     let mut copies = snapshot.copies(&kind.kind(), id)?;
     if let [only] = copies.as_slice()
-        && scope.takes(&only.id.scope())
+        && scope.takes_parts(only.id.account.as_str(), only.id.region.as_str())
     {
         return Ok(copies.pop().map(|only| Located { id: only.id, also_seen_in: Vec::new() }));
     }
-    copies.retain(|copy| scope.takes(&copy.id.scope()));
+    copies.retain(|copy| scope.takes_parts(copy.id.account.as_str(), copy.id.region.as_str()));
     // A copy in a scope that is no longer watched counts only if there is no other.
     let is_watched = |copy: &Head| !snapshot.leaves_out(&copy.id.scope());
     let worth = |copy: &&Head| (is_watched(copy), owns(copy), copy.fingerprint.seen);

@@ -32,7 +32,9 @@ struct Standings<'a> {
     pending: usize,
     failed: usize,
     stale: usize,
-    as_of: Option<Option<Timestamp>>,
+    covered: usize,
+    /// Of those that are covered.
+    as_of: Option<Timestamp>,
     resources: u64,
 }
 
@@ -51,7 +53,8 @@ impl<'a> Standings<'a> {
             Standing::Failed => self.failed += 1,
             Standing::Covered => {
                 self.stale += usize::from(is_stale);
-                self.as_of = Some(self.as_of.map_or(state.settled, |oldest| oldest.min(state.settled)));
+                self.as_of = if self.covered == 0 { state.settled } else { self.as_of.min(state.settled) };
+                self.covered += 1;
             }
         }
     }
@@ -62,7 +65,7 @@ impl<'a> Standings<'a> {
                 entry.insert(name.to_owned(), json!(count));
             }
         }
-        if let Some(Some(as_of)) = self.as_of {
+        if let Some(as_of) = self.as_of {
             entry.insert("as_of".to_owned(), json!(as_of));
         }
     }

@@ -181,8 +181,8 @@ impl NowLabel {
             stale.add(state.scope.clone(), kind.map(|kind| kind.slug), reason);
         }
         let (pending, failed) = (PendingSweeps::of(&states), FailedScopes::of(&states));
-        let is_nowhere = |kind: &&KindSpec| covered().all(|state| state.kind.as_str() != kind.name);
-        let mut lacks_failed = !failed.is_empty() && kinds.iter().any(|kind| is_nowhere(kind));
+        let is_nowhere = |kind: &&'static KindSpec| covered().all(|state| state.kind.as_str() != kind.name);
+        let mut lacks_failed = !failed.is_empty() && kinds.iter().any(is_nowhere);
         if !failed.is_empty() && !lacks_failed {
             let snapshot = core.snapshot()?;
             for state in states.iter().filter(|state| state.standing() == Standing::Failed) {
