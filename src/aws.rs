@@ -54,7 +54,6 @@ pub use held_keys::HeldKeys;
 pub use limiter::{CallCount, Priority, UnansweredCall};
 pub use origin::Origin;
 pub use pinned::Pinned;
-pub use sdk::RoleSources;
 pub use settings::{AwsSettings, Purpose, Regions};
 
 #[cfg(test)]

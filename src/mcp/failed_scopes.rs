@@ -8,7 +8,7 @@ use super::cause::cause;
 use super::tools::schema;
 use super::tools::table::AnswerText;
 use super::tools::tokens::tokens;
-use crate::freshness::{ScopeFreshness, Standing};
+use crate::freshness::{ScopeCoverage, ScopeFreshness};
 use crate::kinds;
 use crate::model::text::shown;
 use crate::model::{Scope, Timestamp, Trouble, TroubleClass};
@@ -46,7 +46,7 @@ impl FailedScopes {
     /// Those of some states that failed.
     #[must_use]
     pub fn of<'a>(states: impl IntoIterator<Item = &'a ScopeFreshness>) -> Self {
-        let failed = states.into_iter().filter(|state| state.standing() == Standing::Failed);
+        let failed = states.into_iter().filter(|state| state.coverage() == ScopeCoverage::Failed);
         let mut groups: BTreeMap<(String, String), FailureGroup> = BTreeMap::new();
         let mut scopes = BTreeSet::new();
         for state in failed {
@@ -271,15 +271,15 @@ mod tests {
         ) {
             let unique: BTreeMap<_, _> = standings.into_iter().map(|(a, r, k, how)| ((a, r, k), how)).collect();
             let states: Vec<ScopeFreshness> = unique.iter().map(|((a, r, k), how)| state(*a, *r, *k, *how)).collect();
-            let count = |standing| states.iter().filter(|state| state.standing() == standing).count();
-            let [covered, failed, pending] = [Standing::Covered, Standing::Failed, Standing::Pending].map(count);
+            let count = |standing| states.iter().filter(|state| state.coverage() == standing).count();
+            let [covered, failed, pending] = [ScopeCoverage::Covered, ScopeCoverage::Failed, ScopeCoverage::Pending].map(count);
             prop_assert_eq!(covered + failed + pending, states.len());
             let found = FailedScopes::of(&states);
             let of = |standing| {
-                let is = |state: &&ScopeFreshness| state.standing() == standing;
+                let is = |state: &&ScopeFreshness| state.coverage() == standing;
                 states.iter().filter(is).map(|state| state.scope.clone()).collect::<BTreeSet<_>>().len()
             };
-            prop_assert_eq!((found.scopes(), PendingSweeps::of(&states).scopes()), (of(Standing::Failed), of(Standing::Pending)));
+            prop_assert_eq!((found.scopes(), PendingSweeps::of(&states).scopes()), (of(ScopeCoverage::Failed), of(ScopeCoverage::Pending)));
             let causes: BTreeSet<usize> = unique.values().copied().filter(|how| *how > 1).collect();
             prop_assert_eq!(found.groups.len(), causes.len());
             let fields = Value::Object(found.fields());

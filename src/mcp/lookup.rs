@@ -12,7 +12,7 @@ use super::fresh::Fresh;
 use super::places::{self, NAMED};
 use super::progress::{PendingSweeps, Progress};
 use super::stale::Stale;
-use crate::freshness::{ScopeFreshness, Standing};
+use crate::freshness::{ScopeCoverage, ScopeFreshness};
 use crate::kinds::KindSpec;
 use crate::model::{Current, ResourceId, Scope, ScopeFilter, Seq, Timestamp, UnreadableItem};
 use crate::store::{Head, ReadError, Snapshot};
@@ -187,7 +187,7 @@ impl Core {
         let name = kind.kind();
         if !self.store.may_lack_rows(&name)
             && let Some(only) = self.store.index().only(&name, id)
-            && scope.takes(&only.scope())
+            && scope.takes_parts(only.account.as_str(), only.region.as_str())
         {
             return Ok(Some(Located { id: only, also_seen_in: Vec::new() }));
         }
@@ -216,7 +216,7 @@ impl Core {
         let (mut why, mut since, mut may_pass) = (Vec::new(), None::<Timestamp>, false);
         let mut reasons = BTreeSet::new();
         // What failed is named beside it.
-        for state in scopes.iter().filter(|state| state.standing() != Standing::Failed) {
+        for state in scopes.iter().filter(|state| state.coverage() != ScopeCoverage::Failed) {
             let Some(stale) = Stale::of(state, trouble.as_ref(), now) else { continue };
             if reasons.insert(masked(&stale.why, &state.scope)) || scopes.len() <= NAMED {
                 why.push(format!("{}: {}", state.scope, stale.why));
@@ -349,7 +349,7 @@ impl Core {
     pub fn progress(&self, kinds: &[&'static KindSpec], scope: &ScopeFilter) -> Progress {
         let asked = self.scopes_asked_for(kinds, scope);
         let none_watched = asked.is_empty();
-        let covered = asked.iter().filter(|state| state.standing() == Standing::Covered).count();
+        let covered = asked.iter().filter(|state| state.coverage() == ScopeCoverage::Covered).count();
         let (pending, failed) = (PendingSweeps::of(&asked), FailedScopes::of(&asked));
         let trouble = self.ingest.freshness().trouble();
         let regions = if none_watched { self.regions().iter().map(ToString::to_string).collect() } else { Vec::new() };
@@ -365,7 +365,7 @@ impl Core {
     /// Where a resource of `kind` was looked for in vain, in words, with the scopes that could not be looked at.
     fn looked_through(&self, kind: &'static KindSpec, scope: &ScopeFilter, progress: &Progress) -> String {
         let asked = self.scopes_asked_for(&[kind], scope);
-        let covered = asked.iter().filter(|state| state.standing() == Standing::Covered);
+        let covered = asked.iter().filter(|state| state.coverage() == ScopeCoverage::Covered);
         let said = places::said(covered.map(|state| &state.scope));
         match progress.failed.scopes() {
             0 => said,
@@ -399,11 +399,11 @@ fn copy(
 ) -> Result<Option<Located>, ReadError> {
     let mut copies = snapshot.copies(&kind.kind(), id)?;
     if let [only] = copies.as_slice()
-        && scope.takes(&only.id.scope())
+        && scope.takes_parts(only.id.account.as_str(), only.id.region.as_str())
     {
         return Ok(copies.pop().map(|only| Located { id: only.id, also_seen_in: Vec::new() }));
     }
-    copies.retain(|copy| scope.takes(&copy.id.scope()));
+    copies.retain(|copy| scope.takes_parts(copy.id.account.as_str(), copy.id.region.as_str()));
     // A copy in a scope that is no longer watched counts only if there is no other.
     let is_watched = |copy: &Head| !snapshot.leaves_out(&copy.id.scope());
     let worth = |copy: &&Head| (is_watched(copy), owns(copy), copy.fingerprint.seen);

@@ -10,7 +10,7 @@ use super::failed_scopes::FailedScopes;
 use super::places::NAMED;
 use super::tools::table::AnswerText;
 use crate::aws::UnansweredCall;
-use crate::freshness::{ScopeFreshness, Standing};
+use crate::freshness::{ScopeCoverage, ScopeFreshness};
 use crate::kinds;
 use crate::model::{Scope, Trouble};
 
@@ -68,7 +68,7 @@ impl PendingSweeps {
     /// Those of some states.
     #[must_use]
     pub fn of<'a>(states: impl IntoIterator<Item = &'a ScopeFreshness>) -> Self {
-        let pending = states.into_iter().filter(|state| state.standing() == Standing::Pending);
+        let pending = states.into_iter().filter(|state| state.coverage() == ScopeCoverage::Pending);
         PendingSweeps(pending.filter_map(IncompleteSweep::of).collect())
     }
 

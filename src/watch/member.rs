@@ -14,10 +14,10 @@ use crate::model::{
 
 /// What is known of all members. Clones share it.
 #[derive(Clone, Default)]
-pub(super) struct MemberBook(Arc<Mutex<Members>>);
+pub(super) struct MemberBook(Arc<Mutex<MemberList>>);
 
 #[derive(Default)]
-struct Members {
+struct MemberList {
     /// Each member by its number: its plan, its account once that is known, and its regions once these are.
     each: BTreeMap<u64, MemberFacts>,
     /// The accounts that were watched and no longer are.
