@@ -39,7 +39,7 @@ pub(super) struct OrganizationFlags {
     /// The region whose stack makes the role [default: that of the central bus or queue, else us-east-1 or its like]
     ///
     /// Roles belong to no region, so that one stack in each account makes it. It has to be a region of the stack set, whose
-    /// parameter RoleRegion can name another.
+    /// parameter `RoleRegion` can name another.
     #[arg(long, value_name = "REGION", requires = "organization", value_parser = region)]
     role_region: Option<Region>,
     /// Send events to this event bus in one account and region, such as arn:aws:events:eu-west-1:111122223333:event-bus/muster

@@ -78,7 +78,7 @@ impl MemberSetup {
                 "Value": { "Ref": "RoleRegion" },
             }),
         );
-        let mut template = document(&self.description(), resources, outputs);
+        let mut template = document(&self.description(), &resources, &outputs);
         if let Some(template) = template.as_object_mut() {
             let region = json!({
                 "Type": "String",
@@ -209,7 +209,7 @@ impl CentralSetup {
             "For a stack in {account}, {region}: where Muster receives EC2's events of the accounts of {}",
             self.organization
         );
-        Some(document(&description, resources, outputs))
+        Some(document(&description, &resources, &outputs))
     }
 
     /// The bus, which lets the organization in, and rules that send what Muster reads to the queue.

@@ -15,11 +15,11 @@ pub(super) type TemplateResources = Map<String, Value>;
 /// Writes the template of everything that `muster setup` makes under a name.
 #[must_use]
 pub fn template(name: &EventsName) -> Value {
-    document("Brings EC2's events from EventBridge into a queue that Muster reads", events(name), queue_url())
+    document("Brings EC2's events from EventBridge into a queue that Muster reads", &events(name), &queue_url())
 }
 
 /// Writes a template.
-pub(super) fn document(description: &str, resources: TemplateResources, outputs: Map<String, Value>) -> Value {
+pub(super) fn document(description: &str, resources: &TemplateResources, outputs: &Map<String, Value>) -> Value {
     json!({
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": description,
