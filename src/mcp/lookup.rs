@@ -1,6 +1,6 @@
 //! Finds one resource: its scope, that it was removed, or that it may not have been seen yet.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::time::{Instant, timeout_at};
 
@@ -14,7 +14,7 @@ use super::progress::{PendingSweeps, Progress};
 use super::stale::Stale;
 use crate::freshness::{ScopeCoverage, ScopeFreshness};
 use crate::kinds::KindSpec;
-use crate::model::{Current, ResourceId, Scope, ScopeFilter, Seq, Timestamp, UnreadableItem};
+use crate::model::{Current, ResourceId, Scope, ScopeFilter, Seq, Timestamp, Trouble, UnreadableItem};
 use crate::store::{Head, ReadError, Snapshot};
 
 /// A resource that was found.
@@ -350,10 +350,16 @@ impl Core {
         let asked = self.scopes_asked_for(kinds, scope);
         let none_watched = asked.is_empty();
         let covered = asked.iter().filter(|state| state.coverage() == ScopeCoverage::Covered).count();
-        let (pending, failed) = (PendingSweeps::of(&asked), FailedScopes::of(&asked));
+        let (pending, failed) = (PendingSweeps::of(&asked), FailedScopes::of(&asked).beside(self.unreached(scope)));
         let trouble = self.ingest.freshness().trouble();
         let regions = if none_watched { self.regions().iter().map(ToString::to_string).collect() } else { Vec::new() };
         Progress { pending, failed, covered, trouble, none_watched, regions, unanswered: self.aws.unanswered() }
+    }
+
+    /// The accounts that could not be reached at all, and that a question about these scopes may be about.
+    #[must_use]
+    pub fn unreached(&self, scope: &ScopeFilter) -> BTreeMap<String, Trouble> {
+        if scope.names_accounts() { BTreeMap::new() } else { self.ingest.freshness().members() }
     }
 
     /// The error of a request that waited for a first sweep in vain. What AWS does not answer shows only after the wait.
@@ -368,6 +374,9 @@ impl Core {
         let covered = asked.iter().filter(|state| state.coverage() == ScopeCoverage::Covered);
         let said = places::said(covered.map(|state| &state.scope));
         match progress.failed.scopes() {
+            0 if progress.failed.has_unreached() => {
+                format!("{said}; some accounts could not be reached ({})", progress.failed.reasons().join("; "))
+            }
             0 => said,
             1 => format!("{said}; 1 scope could not be looked at ({})", progress.failed.causes()),
             failed => format!("{said}; {failed} scopes could not be looked at ({})", progress.failed.causes()),

@@ -139,7 +139,7 @@ impl Progress {
     /// Whether waiting is pointless, because nothing is pending, or nothing can be seen at all.
     #[must_use]
     pub fn is_stuck(&self) -> bool {
-        self.trouble.is_some() || !self.is_pending()
+        self.trouble.is_some() || !self.is_pending() || (self.pending.is_empty() && self.failed.has_unreached())
     }
 }
 
@@ -151,7 +151,7 @@ impl fmt::Display for Progress {
         if let Some(unanswered) = &self.unanswered {
             write!(f, "{unanswered}: check the network and AWS_ENDPOINT_URL. ")?;
         }
-        if !self.regions.is_empty() {
+        if !self.regions.is_empty() && !self.failed.has_unreached() {
             return write!(f, "No sweep of {} has begun; ask again in a few seconds", self.regions.join(", "));
         }
         for reason in self.failed.reasons() {

@@ -103,7 +103,7 @@ pub(super) fn fields(
     }
     let mut fields = Map::new();
     let scopes: BTreeSet<&Scope> = states.iter().map(|state| &state.scope).collect();
-    let (pending, failed) = (PendingSweeps::of(states), FailedScopes::of(states));
+    let (pending, failed) = (PendingSweeps::of(states), FailedScopes::of(states).beside(core.unreached(scope)));
     fields.insert(
         "coverage".to_owned(),
         json!({"all": scopes.len(), "pending": pending.scopes(), "failed": failed.scopes()}),

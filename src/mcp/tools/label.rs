@@ -180,7 +180,7 @@ impl NowLabel {
             let kind = kinds.iter().filter(|_| kinds.len() > 1).find(|kind| kind.name == state.kind.as_str());
             stale.add(state.scope.clone(), kind.map(|kind| kind.slug), reason);
         }
-        let (pending, failed) = (PendingSweeps::of(&states), FailedScopes::of(&states));
+        let (pending, failed) = (PendingSweeps::of(&states), FailedScopes::of(&states).beside(core.unreached(scope)));
         let is_nowhere = |kind: &&'static KindSpec| covered().all(|state| state.kind.as_str() != kind.name);
         let mut lacks_failed = !failed.is_empty() && kinds.iter().any(is_nowhere);
         if !failed.is_empty() && !lacks_failed {
