@@ -140,11 +140,11 @@ impl AccountWatcher {
     /// Records durably that exactly these regions are watched from now on, retrying until it succeeds: observations of a region
     /// recorded as no longer watched are not recorded.
     async fn note(&self, account: &AccountId, regions: &[Region]) {
-        let selection = || match &self.member {
-            Some(member) => member.watches(account, regions),
-            None => WatchSelection::regions(regions.iter().cloned()),
+        let record = async || match &self.member {
+            Some(member) => member.watches(account, regions, &self.ingest).await,
+            None => self.ingest.watch_only(WatchSelection::regions(regions.iter().cloned())).await,
         };
-        while let Err(error) = self.ingest.watch_only(selection()).await {
+        while let Err(error) = record().await {
             tracing::error!(%error, "cannot record which regions are watched: they are not swept yet");
             let now = self.aws.clock().now();
             self.report(Some(Trouble {
@@ -173,7 +173,7 @@ impl AccountWatcher {
     /// Reports trouble of the account that leaves its scopes as they are.
     fn report(&self, trouble: Option<Trouble>) {
         match &self.member {
-            Some(member) => self.ingest.signal(Signal::Member { label: member.label(), trouble }),
+            Some(member) => member.report(trouble, &self.ingest),
             None => self.ingest.signal(Signal::Aws(trouble)),
         }
     }

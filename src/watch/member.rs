@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::aws::{AccountPlan, Aws, Regions};
 use crate::freshness::Signal;
-use crate::ingest::IngestHandle;
+use crate::ingest::{IngestError, IngestHandle};
 use crate::model::{
     AccountId, Kind, KnownAccount, KnownAccounts, Region, Scope, SweepMessage, SweepStep, Trouble, WatchSelection,
 };
@@ -19,6 +19,8 @@ pub(super) struct MemberBook {
     list: Arc<Mutex<MemberList>>,
     /// Counts the members that left.
     left: watch::Sender<u64>,
+    /// Held while it is recorded which scopes are watched, so that an older choice never comes after a newer one.
+    recording: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Default)]
@@ -78,6 +80,15 @@ impl MemberBook {
         WatchSelection::Accounts { watched, given_up: members.given_up.clone(), is_whole }
     }
 
+    /// Records durably which scopes are watched, as far as it is known.
+    ///
+    /// # Errors
+    /// When the store fails; then it is not recorded.
+    pub(super) async fn record(&self, ingest: &IngestHandle) -> Result<(), IngestError> {
+        let _recording = self.recording.lock().await;
+        ingest.watch_only(self.selection()).await
+    }
+
     /// What people call the accounts.
     pub(super) fn known(&self) -> KnownAccounts {
         let members = self.list.lock();
@@ -106,10 +117,12 @@ impl Member {
             if is_taken {
                 return false;
             }
+            let Some(facts) = members.each.get_mut(&self.number) else {
+                // It is not watched any more, and is about to end.
+                return false;
+            };
+            facts.account = Some(account.clone());
             members.given_up.remove(account);
-            if let Some(facts) = members.each.get_mut(&self.number) {
-                facts.account = Some(account.clone());
-            }
         }
         self.root.adopt(account, aws);
         self.root.call_accounts(self.book.known());
@@ -121,19 +134,36 @@ impl Member {
         self.book.left.subscribe()
     }
 
-    /// Notes the regions that are watched, and returns which scopes of all accounts are.
-    pub(super) fn watches(&self, account: &AccountId, regions: &[Region]) -> WatchSelection {
+    /// Records durably that these regions are watched beside the scopes of the other members.
+    ///
+    /// # Errors
+    /// When the store fails; then it is not recorded.
+    pub(super) async fn watches(
+        &self,
+        account: &AccountId,
+        regions: &[Region],
+        ingest: &IngestHandle,
+    ) -> Result<(), IngestError> {
         if let Some(facts) = self.book.list.lock().each.get_mut(&self.number) {
             facts.account = Some(account.clone());
             facts.regions = Some(regions.iter().cloned().collect());
         }
-        self.book.selection()
+        self.book.record(ingest).await
+    }
+
+    /// Reports trouble of the account as a whole, or that there is none, unless it is no longer watched.
+    pub(super) fn report(&self, trouble: Option<Trouble>, ingest: &IngestHandle) {
+        let members = self.book.list.lock();
+        if members.each.contains_key(&self.number) {
+            ingest.signal(Signal::Member { label: self.label(), trouble });
+        }
     }
 
     /// Notes that it is no longer watched.
-    pub(super) fn leave(&self, aws: &Aws) {
+    pub(super) fn leave(&self, aws: &Aws, ingest: &IngestHandle) {
         let account = {
             let mut members = self.book.list.lock();
+            ingest.signal(Signal::Member { label: self.label(), trouble: None });
             let facts = members.each.remove(&self.number);
             let account = facts.and_then(|facts| facts.account);
             if let Some(account) = &account
@@ -168,7 +198,7 @@ impl Member {
     pub(super) async fn unreached(&self, trouble: Trouble, ingest: &IngestHandle, kinds: &[Kind]) {
         let expected = self.expected(ingest);
         if expected.is_empty() {
-            ingest.signal(Signal::Member { label: self.label(), trouble: Some(trouble) });
+            self.report(Some(trouble), ingest);
             return;
         }
         for scope in expected {

@@ -71,10 +71,9 @@ impl MembersWatcher {
                 tracing::info!(account = member.label(), "no longer watched, or in another way");
                 tasks.end();
                 self.scopes.dispatcher.forget_ended();
-                self.ingest.signal(Signal::Member { label: member.label(), trouble: None });
-                member.leave(&aws);
+                member.leave(&aws, &self.ingest);
             }
-            while let Err(error) = self.ingest.watch_only(self.book.selection()).await {
+            while let Err(error) = self.book.record(&self.ingest).await {
                 tracing::error!(%error, "cannot record which accounts are watched");
                 sleep(NOTE_AGAIN).await;
             }
@@ -123,13 +122,13 @@ async fn watch_member(watcher: AccountWatcher, member: Member) {
             since: watcher.aws.clock().now(),
             retry_at: None,
         };
-        watcher.ingest.signal(Signal::Member { label: member.label(), trouble: Some(trouble) });
+        member.report(Some(trouble), &watcher.ingest);
         // Perhaps it was the other entry.
         if left.changed().await.is_err() {
             return;
         }
     }
-    watcher.ingest.signal(Signal::Member { label: member.label(), trouble: None });
+    member.report(None, &watcher.ingest);
     watcher.watch(account).await;
 }
 
