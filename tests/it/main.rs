@@ -65,6 +65,7 @@ mod damage;
 mod demo;
 #[cfg(target_os = "linux")]
 #[cfg(test)]
+mod discovery;
 mod disk;
 #[cfg(test)]
 mod doctor;
