@@ -58,7 +58,6 @@ pub use organization::OrganizationListing;
 pub use organization_plan::{AccountSources, OrganizationPlan};
 pub use origin::Origin;
 pub use pinned::Pinned;
-pub use sdk::RoleSources;
 pub use settings::{AwsSettings, Purpose, Regions};
 
 #[cfg(test)]

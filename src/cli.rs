@@ -50,6 +50,7 @@ mod related;
 mod reload;
 mod restart;
 mod runtime;
+mod scope_flags;
 mod search;
 mod serve;
 mod server_flags;

@@ -10,6 +10,7 @@
 //! Everybody may read; [`Freshness::signal`] is the only way to change it, except that the writer has [`Freshness::update`] for
 //! single resources. [`state`] applies a signal as a function of state, signal and time.
 
+mod coverage;
 mod event_path;
 mod event_source;
 mod event_totals;
@@ -17,7 +18,6 @@ mod known_items;
 mod scope;
 mod seen_at;
 mod signal;
-mod standing;
 mod state;
 mod unproved;
 mod unread;
@@ -31,13 +31,13 @@ use parking_lot::RwLock;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+pub use coverage::ScopeCoverage;
 pub use event_path::{EventPath, SeenCanary};
 pub use event_source::{EventRule, EventSource, SERVER};
 pub use event_totals::{EventCount, EventTotals};
 pub use scope::{EventProof, EventRules, ScopeFreshness, Swept};
 pub use seen_at::SeenAt;
 pub use signal::Signal;
-pub use standing::Standing;
 pub use unproved::EventsUnproved;
 pub use unread::Unread;
 pub(crate) use watched::{Continuity, WatchedScope};

@@ -8,11 +8,10 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::clock::AwsClock;
 use super::error::{AwsError, CallContext};
 use super::held_keys::HeldKeys;
 use super::options::Unknown;
-use super::sdk::{Clients, Sdk};
+use super::sdk::{Clients, Sdk, SharedParts};
 use super::settings::{AwsSettings, Purpose};
 use super::silence::Silences;
 use super::trail::remembered::Remembered;
@@ -30,7 +29,7 @@ const REREAD_AFTER: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Account {
     pub(super) settings: AwsSettings,
-    clock: Arc<AwsClock>,
+    shared: SharedParts,
     sdk: ArcSwap<Sdk>,
     pub(super) found: Mutex<AccountFacts>,
     /// The remembered answers of the event history.
@@ -55,10 +54,10 @@ pub(super) struct AccountFacts {
 }
 
 impl Account {
-    pub(super) fn new(settings: AwsSettings, sdk: Sdk, clock: Arc<AwsClock>) -> Self {
+    pub(super) fn new(settings: AwsSettings, sdk: Sdk, shared: SharedParts) -> Self {
         Account {
             settings,
-            clock,
+            shared,
             sdk: ArcSwap::from_pointee(sdk),
             found: Mutex::default(),
             trail: Mutex::default(),
@@ -101,9 +100,9 @@ impl Account {
         };
         if suspect {
             let read = if self.settings.roles.is_empty() {
-                Sdk::load(&self.settings, &self.clock).await
+                Sdk::load(&self.settings, &self.shared).await
             } else {
-                Sdk::of_roles(&self.settings, Some(REREAD_AFTER), &self.clock).await
+                Sdk::of_roles(&self.settings, Some(REREAD_AFTER), &self.shared).await
             };
             self.sdk.store(Arc::new(read));
         }
@@ -113,7 +112,7 @@ impl Account {
     /// Uses these keys from now on in place of those in the environment.
     pub(super) async fn hold(&self, keys: &HeldKeys) {
         self.settings.held.take(keys);
-        self.sdk.store(Arc::new(Sdk::load(&self.settings, &self.clock).await));
+        self.sdk.store(Arc::new(Sdk::load(&self.settings, &self.shared).await));
     }
 
     /// The clients of a watched region.

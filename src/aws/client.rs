@@ -13,7 +13,7 @@ use super::held_keys::HeldKeys;
 use super::limiter::{CallCount, Limiter, UnansweredCall};
 use super::origin::Origin;
 use super::profiles::FileFault;
-use super::sdk::Sdk;
+use super::sdk::{Sdk, SharedParts};
 use super::settings::{AwsSettings, Purpose};
 use crate::model::{KnownAccounts, Region, Scope, SecretTags, SharedClock};
 
@@ -30,6 +30,8 @@ pub struct Aws(pub(super) Arc<SharedConnection>);
 #[derive(Debug)]
 pub(super) struct SharedConnection {
     pub(super) clock: Arc<AwsClock>,
+    /// What the configurations of all accounts share.
+    pub(super) shared: SharedParts,
     pub(super) limiter: Arc<Limiter>,
     pub(super) accounts: Accounts<Account>,
     pub(super) secrets: Arc<SecretTags>,
@@ -43,16 +45,22 @@ impl Aws {
     /// If no region is in the settings, environment or profile, this asks the instance metadata service, which can take a few
     /// seconds where there is none.
     pub async fn load(settings: AwsSettings) -> Self {
-        let clock = Arc::new(AwsClock::default());
-        let sdk = Sdk::load(&settings, &clock).await;
-        Aws::new(settings, sdk, clock)
+        let shared = SharedParts::default();
+        let sdk = Sdk::load(&settings, &shared).await;
+        Aws::with(settings, sdk, shared)
     }
 
+    #[cfg(test)]
     pub(super) fn new(settings: AwsSettings, sdk: Sdk, clock: Arc<AwsClock>) -> Self {
+        Aws::with(settings, sdk, SharedParts::of(clock))
+    }
+
+    fn with(settings: AwsSettings, sdk: Sdk, shared: SharedParts) -> Self {
+        let clock = Arc::clone(&shared.clock);
         let limiter = Arc::new(Limiter::new(settings.share_percent));
         let secrets = Arc::clone(&settings.secrets);
-        let accounts = Accounts::one(Account::new(settings, sdk, Arc::clone(&clock)));
-        Aws(Arc::new(SharedConnection { clock, limiter, accounts, secrets, known: Arc::default() }))
+        let accounts = Accounts::one(Account::new(settings, sdk, shared.clone()));
+        Aws(Arc::new(SharedConnection { clock, shared, limiter, accounts, secrets, known: Arc::default() }))
     }
 
     /// The watched regions; the first is the default. Empty if none is configured: every call then reports that. If all regions of

@@ -26,14 +26,15 @@ impl Aws {
             roles: plan.credentials.roles.clone(),
             ..base.clone()
         };
-        let clock = Arc::clone(&self.0.clock);
-        let sdk = Box::pin(Sdk::load(&settings, &clock)).await;
+        let shared = self.0.shared.clone();
+        let sdk = Box::pin(Sdk::load(&settings, &shared)).await;
         if let Some(account) = &plan.account {
             self.0.limiter.share(account, settings.share_percent);
         }
         Aws(Arc::new(SharedConnection {
-            accounts: Accounts::one(Account::new(settings, sdk, Arc::clone(&clock))),
-            clock,
+            accounts: Accounts::one(Account::new(settings, sdk, shared.clone())),
+            clock: Arc::clone(&self.0.clock),
+            shared,
             limiter: Arc::clone(&self.0.limiter),
             secrets: Arc::clone(&self.0.secrets),
             known: Arc::clone(&self.0.known),

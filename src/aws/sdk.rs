@@ -23,6 +23,7 @@ use aws_smithy_http_client::tls::{self, TlsContext, rustls_provider::CryptoMode}
 use aws_smithy_http_client::{Builder, Connector, proxy::ProxyConfig};
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
+use futures::FutureExt;
 use parking_lot::Mutex;
 
 use super::account_plan::RolePlan;
@@ -39,10 +40,10 @@ use crate::model::{Principal, Region};
 use assumed_role::{AssumedRole, LastRole};
 use held_identity::HeldIdentity;
 use loaded_keys::{KeyRecorder, LoadedKeys};
+use role_sources::RoleSources;
 use write_sessions::{AssumableRole, WriteSessions};
 
 pub(super) use assumed_role::RoleRefused;
-pub use role_sources::RoleSources;
 
 /// The variables that name a region.
 const OF_REGION: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
@@ -63,6 +64,21 @@ pub(super) struct Clients {
     pub(super) bus: aws_sdk_eventbridge::Client,
     pub(super) quotas: aws_sdk_servicequotas::Client,
     pub(super) trail: aws_sdk_cloudtrail::Client,
+}
+
+/// What all configurations share.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SharedParts {
+    pub(super) clock: Arc<AwsClock>,
+    sources: RoleSources<Sdk>,
+}
+
+impl SharedParts {
+    /// With this clock.
+    #[cfg(test)]
+    pub(super) fn of(clock: Arc<AwsClock>) -> Self {
+        SharedParts { clock, sources: RoleSources::default() }
+    }
 }
 
 /// A configuration, and the clients made from it.
@@ -96,10 +112,17 @@ impl Sdk {
     /// Reads the configuration. Credentials are loaded by the first call, so it reports if they are missing.
     ///
     /// Looking for a region may ask the instance metadata service, which takes a few seconds where there is none.
-    pub(super) async fn load(settings: &AwsSettings, clock: &Arc<AwsClock>) -> Self {
-        if !settings.roles.is_empty() {
-            return Sdk::of_roles(settings, None, clock).await;
+    pub(super) async fn load(settings: &AwsSettings, shared: &SharedParts) -> Self {
+        if settings.roles.is_empty() {
+            Sdk::of_chain(settings, shared).await
+        } else {
+            Sdk::of_roles(settings, None, shared).await
         }
+    }
+
+    /// The configuration of AWS's own chain, or of the profile.
+    async fn of_chain(settings: &AwsSettings, shared: &SharedParts) -> Self {
+        let clock = &shared.clock;
         let (regions, profile) = (&settings.regions, settings.profile.as_deref());
         if let Some(url) = &settings.emulator {
             return Sdk::new(&emulated(url), regions, clock);
@@ -122,7 +145,7 @@ impl Sdk {
         }
         let trust = || Bundle::context(bundle.as_ref());
         let connection = || http_client(ProxyConfig::from_env(), trust());
-        let http_client = settings.sources.connection(bundle.as_ref().map(Bundle::pem), connection);
+        let http_client = shared.sources.connection(bundle.as_ref().map(Bundle::pem), connection);
         // Without a name of its own, a session has a random one.
         let own_session = files.setting(ROLE_SESSION).map(str::to_owned);
         let sweeps = own_session.as_deref().unwrap_or(SessionName::SWEEPS);
@@ -188,14 +211,23 @@ impl Sdk {
 
     /// The configuration with the credentials of the last of the roles; with an `age`, what it rests on was read no longer than that
     /// ago.
-    pub(super) async fn of_roles(settings: &AwsSettings, age: Option<Duration>, clock: &Arc<AwsClock>) -> Self {
-        match settings.roles.split_last() {
-            Some((last, before)) => {
-                let source = settings.sources.of(settings, before, age, clock).await;
-                source.assuming(last, &settings.regions, settings.source_identity)
+    pub(super) async fn of_roles(settings: &AwsSettings, age: Option<Duration>, shared: &SharedParts) -> Self {
+        let Some((last, before)) = settings.roles.split_last() else {
+            return Box::pin(Sdk::of_chain(settings, shared)).await;
+        };
+        let load = |before: Option<(Arc<Sdk>, RolePlan)>| {
+            async move {
+                if let Some((before, role)) = before {
+                    return before.assuming(&role, &settings.regions, false);
+                }
+                let regions = Regions::Named(settings.regions.home().cloned().into_iter().collect());
+                let own = AwsSettings { purpose: Purpose::Source, roles: Vec::new(), regions, ..settings.clone() };
+                Sdk::of_chain(&own, shared).await
             }
-            None => Box::pin(Sdk::load(settings, clock)).await,
-        }
+            .boxed()
+        };
+        let source = shared.sources.of(settings.profile.as_deref(), before, age, load).await;
+        source.assuming(last, &settings.regions, settings.source_identity)
     }
 
     /// The same configuration with the credentials of a role that these may assume, for other regions.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::account_plan::RolePlan;
 use super::held_keys::HeldKeys;
 use super::limiter::DEFAULT_SHARE_PERCENT;
-use super::sdk::RoleSources;
 use crate::model::{AccountId, Region, SecretTags};
 
 /// The region that is asked for the list of regions if all are to be watched and none is configured.
@@ -35,8 +34,6 @@ pub struct AwsSettings {
     pub purpose: Purpose,
     /// The roles to assume one after the other; the last one acts.
     pub roles: Vec<RolePlan>,
-    /// What the accounts share.
-    pub sources: RoleSources,
 }
 
 /// What credentials are for.
@@ -64,7 +61,6 @@ impl Default for AwsSettings {
             source_identity: false,
             purpose: Purpose::Alone,
             roles: Vec::new(),
-            sources: RoleSources::default(),
         }
     }
 }

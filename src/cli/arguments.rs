@@ -191,7 +191,9 @@ pub(super) fn filters(words: &[String], kind: &'static KindSpec) -> Result<Value
         let meant = filter["Name"].as_str().and_then(|name| filter_name::meant(kind, name));
         tagged.is_some() && meant.is_some_and(|name| is_tag(&name))
     };
-    let (lent, own): (Vec<&Value>, Vec<&Value>) = others.into_iter().partition(is_lent);
+    // What stands below a unit is for the server to know.
+    let is_known = |filter: &&Value| filter["Name"].as_str().is_some_and(|name| !name.eq_ignore_ascii_case("ou"));
+    let (lent, own): (Vec<&Value>, Vec<&Value>) = others.into_iter().filter(is_known).partition(is_lent);
     for (filters, of) in [(own, kind), (lent, tagged.unwrap_or(kind))] {
         Filters::parse(&json!(filters), of, Timestamp::from_millis(i64::MAX))?;
     }
@@ -240,6 +242,16 @@ mod tests {
             {"Name": "instance-state-name", "Values": ["running", "stopped"]},
             {"Name": "tag:Team", "Values": ["web"]},
             {"Name": "instance-type", "Values": ["t3.*"]},
+        ]);
+        assert_eq!(filters, expected);
+    }
+
+    #[test]
+    fn an_organizational_unit_is_for_the_server_to_know() {
+        let filters = filters_of(&["ou=/Workloads", "account=prod"]).unwrap();
+        let expected = json!([
+            {"Name": "ou", "Values": ["/Workloads"]},
+            {"Name": "account", "Values": ["prod"]},
         ]);
         assert_eq!(filters, expected);
     }

@@ -11,6 +11,7 @@ use super::arguments;
 use super::change_row::{COLUMNS, cells};
 use super::following::Following;
 use super::output::Output;
+use super::scope_flags::ScopeFlags;
 use super::search::pages;
 use super::store_flags::QuestionFlags;
 use super::table::{Medium, Table, harmless};
@@ -70,9 +71,8 @@ pub(super) struct Changes {
     /// Only this kind, such as volume or security-group
     #[arg(long, value_name = "KIND")]
     kind: Option<String>,
-    /// Only this AWS account, a number of 12 digits
-    #[arg(long, value_name = "ACCOUNT")]
-    account: Option<String>,
+    #[command(flatten)]
+    scope: ScopeFlags,
     /// Also show what first sweeps found, what status checks repeat, and fields that only a newer Muster reads
     ///
     /// These records are no changes in AWS, so they are hidden by default.
@@ -192,7 +192,7 @@ impl Changes {
     async fn field_hint(&self, client: &InventoryClient) -> Option<String> {
         let field = self.field.as_deref()?;
         let mut resource = self.arguments().ok()?;
-        resource.retain(|name, _| ["uri", "kind", "id", "account", "region"].contains(&name.as_str()));
+        resource.retain(|name, _| ["uri", "kind", "id", "account", "ou", "region"].contains(&name.as_str()));
         let resources = if self.subject.is_some() {
             vec![resource]
         } else {
@@ -224,13 +224,8 @@ impl Changes {
         if let (None, Some(kind)) = (&self.subject, &self.kind) {
             arguments.insert("kind".to_owned(), json!(arguments::kind(kind)?.slug));
         }
-        let given = [
-            ("field", &self.field),
-            ("cause", &self.cause),
-            ("account", &self.account),
-            ("region", &self.question.region),
-        ];
-        for (name, value) in given {
+        self.scope.put(self.question.region.as_ref(), &mut arguments);
+        for (name, value) in [("field", &self.field), ("cause", &self.cause)] {
             if let Some(value) = value {
                 arguments.insert(name.to_owned(), json!(value));
             }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::arguments;
 use super::output::Output;
+use super::scope_flags::ScopeFlags;
 use super::store_flags::QuestionFlags;
 use super::table::{Medium, Table, harmless, text};
 use super::warnings::{self, field};
@@ -31,9 +32,8 @@ pub(super) struct Get {
     /// Ask AWS for it first; needs a running server
     #[arg(long, conflicts_with = "as_of")]
     live: bool,
-    /// Only as this AWS account sees it, a number of 12 digits
-    #[arg(long, value_name = "ACCOUNT")]
-    account: Option<String>,
+    #[command(flatten)]
+    scope: ScopeFlags,
     #[command(flatten)]
     question: QuestionFlags,
 }
@@ -53,11 +53,7 @@ impl Get {
         if let Some(as_of) = &self.as_of {
             arguments.insert("as_of".to_owned(), json!(as_of));
         }
-        for (name, value) in [("account", &self.account), ("region", &self.question.region)] {
-            if let Some(value) = value {
-                arguments.insert(name.to_owned(), json!(value));
-            }
-        }
+        self.scope.put(self.question.region.as_ref(), &mut arguments);
         let config = self.question.config(environment)?;
         let client = self.question.client(&config).await?;
         if self.live {

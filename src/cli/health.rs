@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::arguments;
 use super::output::Output;
+use super::scope_flags::ScopeFlags;
 use super::search::hidden;
 use super::store_flags::QuestionFlags;
 use super::table::{Medium, Table, harmless, text};
@@ -18,9 +19,8 @@ pub(super) struct InstanceHealth {
     /// name=value,value, as for `muster search`, or ids of instances; all instances without any
     #[arg(value_name = "FILTER|ID")]
     chosen: Vec<String>,
-    /// Only this AWS account
-    #[arg(long, value_name = "ACCOUNT")]
-    account: Option<String>,
+    #[command(flatten)]
+    scope: ScopeFlags,
     #[command(flatten)]
     question: QuestionFlags,
 }
@@ -52,11 +52,7 @@ impl InstanceHealth {
         if !filters.is_empty() {
             arguments.insert("filters".to_owned(), arguments::filters(&filters, INSTANCE)?);
         }
-        for (name, value) in [("account", &self.account), ("region", &self.question.region)] {
-            if let Some(value) = value {
-                arguments.insert(name.to_owned(), json!(value));
-            }
-        }
+        self.scope.put(self.question.region.as_ref(), &mut arguments);
         let client = self.question.client(&self.question.config(environment)?).await?;
         let answer = warnings::granted(client.ask("get_instance_status", Value::Object(arguments)).await?)?;
         let mut output = Output::stdout();

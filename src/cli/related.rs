@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::arguments;
 use super::output::Output;
+use super::scope_flags::ScopeFlags;
 use super::store_flags::QuestionFlags;
 use super::table::{Medium, Table, harmless, text};
 use super::warnings::{self, field};
@@ -22,9 +23,8 @@ pub(super) struct Related {
     /// How many ids of each kind to show [default: 10]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=50))]
     limit: Option<u64>,
-    /// Only as this AWS account sees it, a number of 12 digits
-    #[arg(long, value_name = "ACCOUNT")]
-    account: Option<String>,
+    #[command(flatten)]
+    scope: ScopeFlags,
     #[command(flatten)]
     question: QuestionFlags,
 }
@@ -40,11 +40,7 @@ impl Related {
         if let Some(limit) = self.limit {
             arguments.insert("limit".to_owned(), json!(limit));
         }
-        for (name, value) in [("account", &self.account), ("region", &self.question.region)] {
-            if let Some(value) = value {
-                arguments.insert(name.to_owned(), json!(value));
-            }
-        }
+        self.scope.put(self.question.region.as_ref(), &mut arguments);
         let client = self.question.client(&self.question.config(environment)?).await?;
         let answer = warnings::granted(client.ask("find_relations", arguments.into()).await?)?;
         let mut output = Output::stdout();

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::arguments;
 use super::output::Output;
+use super::scope_flags::ScopeFlags;
 use super::store_flags::QuestionFlags;
 use super::table::{Medium, Table, harmless, text};
 use super::warnings::{self, field};
@@ -53,9 +54,8 @@ pub(super) struct Matching {
     /// The kind, such as volume or security-group [default: instance]
     #[arg(long, value_name = "KIND")]
     kind: Option<String>,
-    /// Only this AWS account, a number of 12 digits
-    #[arg(long, value_name = "ACCOUNT")]
-    account: Option<String>,
+    #[command(flatten)]
+    scope: ScopeFlags,
     /// Ask about what was known at this time, such as 2026-11-17T12:00:00Z, or -15m for 15 minutes ago
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = arguments::moment)]
     as_of: Option<String>,
@@ -73,10 +73,9 @@ impl Matching {
         if !self.filters.is_empty() {
             arguments.insert("filters".to_owned(), arguments::filters(&self.filters, kind)?);
         }
-        for (name, value) in [("account", self.account.as_ref()), ("region", region), ("as_of", self.as_of.as_ref())] {
-            if let Some(value) = value {
-                arguments.insert(name.to_owned(), json!(value));
-            }
+        self.scope.put(region, &mut arguments);
+        if let Some(as_of) = &self.as_of {
+            arguments.insert("as_of".to_owned(), json!(as_of));
         }
         Ok((arguments, kind))
     }

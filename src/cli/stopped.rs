@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::arguments;
 use super::output::Output;
+use super::scope_flags::ScopeFlags;
 use super::store_flags::QuestionFlags;
 use super::table::{Medium, Table, harmless, text};
 use super::warnings::{self, field};
@@ -28,9 +29,8 @@ pub(super) struct Stopped {
     /// How many to show at most [default: 100]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=500))]
     limit: Option<u64>,
-    /// Only this AWS account
-    #[arg(long, value_name = "ACCOUNT")]
-    account: Option<String>,
+    #[command(flatten)]
+    scope: ScopeFlags,
     /// A file of list prices, where no server runs; a server has the one that it was started with
     #[arg(long, env = "MUSTER_PRICES", value_name = "FILE", hide_env_values = true)]
     prices: Option<PathBuf>,
@@ -56,12 +56,8 @@ impl Stopped {
         }
         arguments.insert("limit".to_owned(), json!(self.limit.unwrap_or(SHOWN)));
         let sort = self.sort.map(|sort| if sort == SortFlag::Cost { "cost" } else { "since" }.to_owned());
-        for (name, value) in [
-            ("older_than", &self.older_than),
-            ("sort", &sort),
-            ("account", &self.account),
-            ("region", &self.question.region),
-        ] {
+        self.scope.put(self.question.region.as_ref(), &mut arguments);
+        for (name, value) in [("older_than", &self.older_than), ("sort", &sort)] {
             if let Some(value) = value {
                 arguments.insert(name.to_owned(), json!(value));
             }

@@ -41,7 +41,7 @@ pub(super) fn granted(answer: ToolAnswer) -> Result<Value, Refused> {
 }
 
 /// The arguments of tools, and the flags of the command line that give them.
-const FLAGS: [(&str, &str); 16] = [
+const FLAGS: [(&str, &str); 17] = [
     ("uri", "the URI"),
     ("paths", "--path"),
     ("fields", "--field"),
@@ -58,6 +58,7 @@ const FLAGS: [(&str, &str); 16] = [
     ("kind", "--kind"),
     ("account", "--account"),
     ("region", "--region"),
+    ("ou", "--ou"),
 ];
 
 /// The tools, and the commands that call them.
@@ -112,8 +113,10 @@ pub(super) fn warnings(answer: &Value) -> Vec<String> {
     warnings.extend(several(answer, "incomplete", |of| {
         let trouble = of.get("trouble").map_or_else(String::new, |trouble| format!(": {}", text(trouble)));
         let (kind, seen) = (field(of, "kind"), field(of, "seen"));
-        format!("incomplete: the first sweep of {kind} in {} is not complete, {seen} seen so far{trouble}", scope(of))
+        let place = if of.get("scopes").is_some() { many(of) } else { scope(of) };
+        format!("incomplete: the first sweep of {kind} in {place} is not complete, {seen} seen so far{trouble}")
     }));
+    warnings.extend(several(answer, "failed", not_looked_at));
     for name in ["stale", "status_stale"] {
         let label = name.replace('_', " ");
         match answer.get(name) {
@@ -125,7 +128,8 @@ pub(super) fn warnings(answer: &Value) -> Vec<String> {
             }
             _ => warnings.extend(several(answer, name, |stale| {
                 let kind = stale.get("kind").map_or_else(String::new, |kind| format!("{} in ", text(kind)));
-                format!("{label}: {kind}{}: {}", scope(stale), field(stale, "why"))
+                let place = if stale.get("scopes").is_some() { many(stale) } else { scope(stale) };
+                format!("{label}: {kind}{place}: {}", field(stale, "why"))
             })),
         }
     }
@@ -194,6 +198,23 @@ pub(super) fn warnings(answer: &Value) -> Vec<String> {
         }
     }
     warnings
+}
+
+/// Warns that accounts and regions could not be looked at, for one cause.
+fn not_looked_at(of: &Value) -> String {
+    let [cause, what, fix] = ["cause", "what", "fix"].map(|name| field(of, name));
+    let why = if what.is_empty() { cause } else { format!("{what}. {fix}") };
+    format!("not looked at: {}: {why}", many(of))
+}
+
+/// Returns how many accounts and regions an entry is about, with examples.
+fn many(of: &Value) -> String {
+    let examples: Vec<String> = of.get("examples").and_then(Value::as_array).into_iter().flatten().map(text).collect();
+    match (field(of, "scopes").as_str(), examples.is_empty()) {
+        ("1", false) => examples.join(", "),
+        (count, true) => format!("{count} accounts and regions"),
+        (count, false) => format!("{count} accounts and regions, such as {}", examples.join(", ")),
+    }
 }
 
 /// Returns a time without fractions of a second.

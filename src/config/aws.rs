@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Config;
-use crate::aws::{AwsSettings, HeldKeys, Purpose, Regions, RoleSources};
+use crate::aws::{AwsSettings, HeldKeys, Purpose, Regions};
 use crate::model::secret_tags::MarkKey;
 use crate::model::{Region, SecretTags};
 
@@ -29,7 +29,6 @@ impl Config {
             source_identity: self.source_identity,
             purpose: if self.account_sources().is_empty() { Purpose::Alone } else { Purpose::Source },
             roles: Vec::new(),
-            sources: RoleSources::default(),
         }
     }
 

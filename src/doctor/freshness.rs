@@ -21,6 +21,10 @@ pub(crate) fn judge(freshness: &Value) -> Vec<Finding> {
     for scope in freshness.get("scopes").and_then(Value::as_array).into_iter().flatten() {
         regions.entry(text(scope, "region")).or_default().push(scope);
     }
+    let is_outlined = freshness.get("accounts").is_some();
+    if is_outlined {
+        findings.extend(outlined(freshness));
+    }
     if regions.is_empty() && findings.is_empty() {
         findings.push(CHECK.warning(
             "server",
@@ -67,6 +71,32 @@ pub(crate) fn judge(freshness: &Value) -> Vec<Finding> {
     findings
 }
 
+/// Makes a finding for each cause where accounts and regions are many.
+fn outlined(freshness: &Value) -> Vec<Finding> {
+    let list = |name: &str| freshness.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let text = |of: &Value, name: &str| of.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let count = |of: &Value| of.get("scopes").and_then(Value::as_u64).unwrap_or(1);
+    let mut findings = Vec::new();
+    for failed in list("failed") {
+        let what = if failed.get("what").is_some() { text(failed, "what") } else { text(failed, "cause") };
+        findings.push(CHECK.failed(
+            format!("sweeps of {} accounts and regions", count(failed)),
+            what,
+            text(failed, "fix"),
+        ));
+    }
+    for stale in list("stale") {
+        let fix = "Wait for the next sweep. If it is still stale then, look at the server's log.";
+        let object = format!("{} accounts and regions", count(stale));
+        findings.push(CHECK.warning(object, format!("stale: {}", text(stale, "why")), fix));
+    }
+    if findings.is_empty() {
+        let all = freshness.get("coverage").and_then(|coverage| coverage.get("all")).and_then(Value::as_u64);
+        findings.push(CHECK.ok("sweeps", format!("{} accounts and regions are fresh", all.unwrap_or_default())));
+    }
+    findings
+}
+
 /// Says what to do about a failure, and when the server tries again.
 fn next_step(failure: &Value) -> String {
     let text = |name: &str| failure.get(name).and_then(Value::as_str);
@@ -105,6 +135,12 @@ mod tests {
         assert_eq!(said, ["1 instance cannot be read", "asked without X", "denied"]);
         assert_eq!(judged[2].fix.as_deref(), Some("Allow it. Next try at 2026-11-29T00:00:00Z."));
         assert_eq!(judge(&json!({"scopes": []}))[0].verdict, Verdict::Warning);
+        let failed = json!([{"cause": "UnauthorizedOperation", "scopes": 850, "what": "denied", "fix": "allow"}]);
+        let many = json!({"scopes": [], "accounts": [{}], "coverage": {"all": 8500}, "failed": failed});
+        let judged = judge(&many);
+        assert_eq!((judged.len(), judged[0].verdict), (1, Verdict::Failed));
+        let fine = judge(&json!({"scopes": [], "accounts": [{}], "coverage": {"all": 8500}}));
+        assert_eq!(fine[0].verdict, Verdict::Ok);
         let log = json!({"log": {"what": "7 lines", "fix": "read"}, "scopes": [scope("a", json!({}))]});
         let found: Vec<_> = judge(&log).into_iter().map(|finding| (finding.verdict, finding.fact)).collect();
         assert_eq!(found, [(Verdict::Warning, "7 lines".to_owned()), (Verdict::Ok, "1 kinds are fresh".to_owned())]);

@@ -8,7 +8,7 @@ use super::cause::cause;
 use super::tools::schema;
 use super::tools::table::AnswerText;
 use super::tools::tokens::tokens;
-use crate::freshness::{ScopeFreshness, Standing};
+use crate::freshness::{ScopeCoverage, ScopeFreshness};
 use crate::kinds;
 use crate::model::text::shown;
 use crate::model::{Scope, Timestamp, Trouble, TroubleClass};
@@ -21,6 +21,8 @@ const REST: usize = 25;
 const EXAMPLES: usize = 3;
 /// The longest text of an example, and of its next step.
 const WHAT: usize = 240;
+/// The longest name of an account.
+const NAME: usize = 80;
 
 /// The (scope, kind)s that were never swept to the end and whose last attempt failed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,6 +30,8 @@ pub struct FailedScopes {
     /// By how many scopes they have, the most first.
     groups: Vec<FailureGroup>,
     scopes: usize,
+    /// The accounts that could not be reached at all, by what they are called.
+    unreached: BTreeMap<String, Trouble>,
 }
 
 /// Those with the same cause.
@@ -46,7 +50,7 @@ impl FailedScopes {
     /// Those of some states that failed.
     #[must_use]
     pub fn of<'a>(states: impl IntoIterator<Item = &'a ScopeFreshness>) -> Self {
-        let failed = states.into_iter().filter(|state| state.standing() == Standing::Failed);
+        let failed = states.into_iter().filter(|state| state.coverage() == ScopeCoverage::Failed);
         let mut groups: BTreeMap<(String, String), FailureGroup> = BTreeMap::new();
         let mut scopes = BTreeSet::new();
         for state in failed {
@@ -66,13 +70,25 @@ impl FailedScopes {
         }
         let mut groups: Vec<FailureGroup> = groups.into_values().collect();
         groups.sort_by_key(|group| std::cmp::Reverse(group.scopes.len()));
-        FailedScopes { groups, scopes: scopes.len() }
+        FailedScopes { groups, scopes: scopes.len(), unreached: BTreeMap::new() }
+    }
+
+    /// Beside these accounts, which could not be reached at all, so that none of their scopes is known.
+    #[must_use]
+    pub fn beside(self, unreached: BTreeMap<String, Trouble>) -> Self {
+        FailedScopes { unreached, ..self }
+    }
+
+    /// Whether accounts could not be reached at all.
+    #[must_use]
+    pub fn has_unreached(&self) -> bool {
+        !self.unreached.is_empty()
     }
 
     /// Whether none failed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.groups.is_empty()
+        self.groups.is_empty() && self.unreached.is_empty()
     }
 
     /// How many scopes have a kind that failed.
@@ -100,15 +116,28 @@ impl FailedScopes {
         if self.is_empty() {
             return fields;
         }
-        let (mut shown, mut left) = (Vec::new(), BUDGET - REST);
+        let (mut entries, mut left) = (Vec::new(), BUDGET - REST);
         for group in &self.groups {
             let entry = [group.full(), group.short()].into_iter().find(|entry| tokens(&entry.to_string()) <= left);
             let Some(entry) = entry else { break };
             left -= tokens(&entry.to_string());
-            shown.push(entry);
+            entries.push(entry);
         }
-        let rest = self.groups.len() - shown.len();
-        fields.insert("failed".to_owned(), json!(shown));
+        let rest = self.groups.len() - entries.len();
+        if !self.groups.is_empty() {
+            fields.insert("failed".to_owned(), json!(entries));
+        }
+        if !self.unreached.is_empty() {
+            let first = self.unreached.iter().take(EXAMPLES).map(|(account, trouble)| {
+                json!({
+                    "account": shown(account, NAME),
+                    "what": shown(&trouble.what, WHAT / 2),
+                    "fix": shown(&trouble.next_step(), WHAT / 2),
+                })
+            });
+            fields.insert("unreached_accounts".to_owned(), first.collect());
+            fields.insert("unreached_accounts_in_all".to_owned(), json!(self.unreached.len()));
+        }
         if rest > 0 {
             fields.insert("failed_causes_not_shown".to_owned(), json!(rest));
         }
@@ -127,6 +156,19 @@ impl FailedScopes {
             left -= tokens(&line);
             text.add(format_args!("\n{line}"));
         }
+        for reason in self.unreached_reasons() {
+            text.add(format_args!("\nNot looked at: {reason}"));
+        }
+    }
+
+    /// The first accounts that could not be reached, each with its reason, and how many more there are.
+    fn unreached_reasons(&self) -> Vec<String> {
+        let first = self.unreached.iter().take(EXAMPLES).map(|(account, trouble)| {
+            let (what, step) = (shown(&trouble.what, WHAT), shown(&trouble.next_step(), WHAT));
+            format!("{}: {what}. {step}", shown(account, NAME))
+        });
+        let more = self.unreached.len().saturating_sub(EXAMPLES);
+        first.chain((more > 0).then(|| format!("{more} more accounts"))).collect()
     }
 
     /// What the messages of errors say: each cause with its next step.
@@ -142,7 +184,7 @@ impl FailedScopes {
             let more = if more > 0 { format!(" and {more} more kinds") } else { String::new() };
             format!("{place} {}{more}: {}. {}", kinds.join(", "), group.trouble.what, group.step())
         };
-        self.groups.iter().take(EXAMPLES).map(reason).collect()
+        self.groups.iter().take(EXAMPLES).map(reason).chain(self.unreached_reasons()).collect()
     }
 }
 
@@ -194,7 +236,15 @@ impl FailureGroup {
 
 /// What output schemas say of the scopes that failed.
 #[must_use]
-pub fn described() -> [(&'static str, Value); 2] {
+pub fn described() -> [(&'static str, Value); 4] {
+    let account = schema::object(
+        &["account", "what", "fix"],
+        json!({
+            "account": schema::text("What it is called."),
+            "what": schema::text("What happened."),
+            "fix": schema::text("What to do about it."),
+        }),
+    );
     let each = schema::object(
         &["cause", "class", "scopes"],
         json!({
@@ -213,6 +263,8 @@ pub fn described() -> [(&'static str, Value); 2] {
             schema::list(each, "Accounts and regions that could not be looked at and are not in the answer, by cause."),
         ),
         ("failed_causes_not_shown", schema::count("How many more causes there are.")),
+        ("unreached_accounts", schema::list(account, "The first accounts that could not be reached at all.")),
+        ("unreached_accounts_in_all", schema::count("How many there are.")),
     ]
 }
 
@@ -262,6 +314,33 @@ mod tests {
         state
     }
 
+    #[test]
+    fn accounts_that_cannot_be_reached_are_named_with_the_reason_and_then_counted() {
+        let trouble = Trouble {
+            class: ErrorClass::Fatal.into(),
+            what: "the AWS SSO session is missing or has expired".to_owned(),
+            fix: "Run: aws sso login --profile dev".to_owned(),
+            since: at_millis(0),
+            retry_at: None,
+        };
+        let unreached = (0..10).map(|number| (format!("account {number}"), trouble.clone())).collect();
+        let found = FailedScopes::default().beside(unreached);
+        assert!(!found.is_empty() && found.has_unreached());
+        assert_eq!(found.scopes(), 0);
+        let fields = found.fields();
+        assert_eq!(fields["unreached_accounts"].as_array().unwrap().len(), 3);
+        assert_eq!(fields["unreached_accounts_in_all"], 10);
+        assert!(!fields.contains_key("failed"));
+        let mut text = AnswerText::new("");
+        found.say(&mut text);
+        let text = String::from(text);
+        assert!(
+            text.contains("account 0: the AWS SSO session is missing") && text.contains("7 more accounts"),
+            "{text}"
+        );
+        assert!(text.contains("aws sso login --profile dev"), "{text}");
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
@@ -271,15 +350,15 @@ mod tests {
         ) {
             let unique: BTreeMap<_, _> = standings.into_iter().map(|(a, r, k, how)| ((a, r, k), how)).collect();
             let states: Vec<ScopeFreshness> = unique.iter().map(|((a, r, k), how)| state(*a, *r, *k, *how)).collect();
-            let count = |standing| states.iter().filter(|state| state.standing() == standing).count();
-            let [covered, failed, pending] = [Standing::Covered, Standing::Failed, Standing::Pending].map(count);
+            let count = |standing| states.iter().filter(|state| state.coverage() == standing).count();
+            let [covered, failed, pending] = [ScopeCoverage::Covered, ScopeCoverage::Failed, ScopeCoverage::Pending].map(count);
             prop_assert_eq!(covered + failed + pending, states.len());
             let found = FailedScopes::of(&states);
             let of = |standing| {
-                let is = |state: &&ScopeFreshness| state.standing() == standing;
+                let is = |state: &&ScopeFreshness| state.coverage() == standing;
                 states.iter().filter(is).map(|state| state.scope.clone()).collect::<BTreeSet<_>>().len()
             };
-            prop_assert_eq!((found.scopes(), PendingSweeps::of(&states).scopes()), (of(Standing::Failed), of(Standing::Pending)));
+            prop_assert_eq!((found.scopes(), PendingSweeps::of(&states).scopes()), (of(ScopeCoverage::Failed), of(ScopeCoverage::Pending)));
             let causes: BTreeSet<usize> = unique.values().copied().filter(|how| *how > 1).collect();
             prop_assert_eq!(found.groups.len(), causes.len());
             let fields = Value::Object(found.fields());

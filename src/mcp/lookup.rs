@@ -1,6 +1,6 @@
 //! Finds one resource: its scope, that it was removed, or that it may not have been seen yet.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::time::{Instant, timeout_at};
 
@@ -12,9 +12,9 @@ use super::fresh::Fresh;
 use super::places::{self, NAMED};
 use super::progress::{PendingSweeps, Progress};
 use super::stale::Stale;
-use crate::freshness::{ScopeFreshness, Standing};
+use crate::freshness::{ScopeCoverage, ScopeFreshness};
 use crate::kinds::KindSpec;
-use crate::model::{Current, ResourceId, Scope, ScopeFilter, Seq, Timestamp, UnreadableItem};
+use crate::model::{Current, ResourceId, Scope, ScopeFilter, Seq, Timestamp, Trouble, UnreadableItem};
 use crate::store::{Head, ReadError, Snapshot};
 
 /// A resource that was found.
@@ -187,7 +187,7 @@ impl Core {
         let name = kind.kind();
         if !self.store.may_lack_rows(&name)
             && let Some(only) = self.store.index().only(&name, id)
-            && scope.takes(&only.scope())
+            && scope.takes_parts(only.account.as_str(), only.region.as_str())
         {
             return Ok(Some(Located { id: only, also_seen_in: Vec::new() }));
         }
@@ -216,7 +216,7 @@ impl Core {
         let (mut why, mut since, mut may_pass) = (Vec::new(), None::<Timestamp>, false);
         let mut reasons = BTreeSet::new();
         // What failed is named beside it.
-        for state in scopes.iter().filter(|state| state.standing() != Standing::Failed) {
+        for state in scopes.iter().filter(|state| state.coverage() != ScopeCoverage::Failed) {
             let Some(stale) = Stale::of(state, trouble.as_ref(), now) else { continue };
             if reasons.insert(masked(&stale.why, &state.scope)) || scopes.len() <= NAMED {
                 why.push(format!("{}: {}", state.scope, stale.why));
@@ -349,11 +349,17 @@ impl Core {
     pub fn progress(&self, kinds: &[&'static KindSpec], scope: &ScopeFilter) -> Progress {
         let asked = self.scopes_asked_for(kinds, scope);
         let none_watched = asked.is_empty();
-        let covered = asked.iter().filter(|state| state.standing() == Standing::Covered).count();
-        let (pending, failed) = (PendingSweeps::of(&asked), FailedScopes::of(&asked));
+        let covered = asked.iter().filter(|state| state.coverage() == ScopeCoverage::Covered).count();
+        let (pending, failed) = (PendingSweeps::of(&asked), FailedScopes::of(&asked).beside(self.unreached(scope)));
         let trouble = self.ingest.freshness().trouble();
         let regions = if none_watched { self.regions().iter().map(ToString::to_string).collect() } else { Vec::new() };
         Progress { pending, failed, covered, trouble, none_watched, regions, unanswered: self.aws.unanswered() }
+    }
+
+    /// The accounts that could not be reached at all, and that a question about these scopes may be about.
+    #[must_use]
+    pub fn unreached(&self, scope: &ScopeFilter) -> BTreeMap<String, Trouble> {
+        if scope.names_accounts() { BTreeMap::new() } else { self.ingest.freshness().members() }
     }
 
     /// The error of a request that waited for a first sweep in vain. What AWS does not answer shows only after the wait.
@@ -365,9 +371,12 @@ impl Core {
     /// Where a resource of `kind` was looked for in vain, in words, with the scopes that could not be looked at.
     fn looked_through(&self, kind: &'static KindSpec, scope: &ScopeFilter, progress: &Progress) -> String {
         let asked = self.scopes_asked_for(&[kind], scope);
-        let covered = asked.iter().filter(|state| state.standing() == Standing::Covered);
+        let covered = asked.iter().filter(|state| state.coverage() == ScopeCoverage::Covered);
         let said = places::said(covered.map(|state| &state.scope));
         match progress.failed.scopes() {
+            0 if progress.failed.has_unreached() => {
+                format!("{said}; some accounts could not be reached ({})", progress.failed.reasons().join("; "))
+            }
             0 => said,
             1 => format!("{said}; 1 scope could not be looked at ({})", progress.failed.causes()),
             failed => format!("{said}; {failed} scopes could not be looked at ({})", progress.failed.causes()),
@@ -399,11 +408,11 @@ fn copy(
 ) -> Result<Option<Located>, ReadError> {
     let mut copies = snapshot.copies(&kind.kind(), id)?;
     if let [only] = copies.as_slice()
-        && scope.takes(&only.id.scope())
+        && scope.takes_parts(only.id.account.as_str(), only.id.region.as_str())
     {
         return Ok(copies.pop().map(|only| Located { id: only.id, also_seen_in: Vec::new() }));
     }
-    copies.retain(|copy| scope.takes(&copy.id.scope()));
+    copies.retain(|copy| scope.takes_parts(copy.id.account.as_str(), copy.id.region.as_str()));
     // A copy in a scope that is no longer watched counts only if there is no other.
     let is_watched = |copy: &Head| !snapshot.leaves_out(&copy.id.scope());
     let worth = |copy: &&Head| (is_watched(copy), owns(copy), copy.fingerprint.seen);

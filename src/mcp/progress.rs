@@ -10,7 +10,7 @@ use super::failed_scopes::FailedScopes;
 use super::places::NAMED;
 use super::tools::table::AnswerText;
 use crate::aws::UnansweredCall;
-use crate::freshness::{ScopeFreshness, Standing};
+use crate::freshness::{ScopeCoverage, ScopeFreshness};
 use crate::kinds;
 use crate::model::{Scope, Trouble};
 
@@ -68,7 +68,7 @@ impl PendingSweeps {
     /// Those of some states.
     #[must_use]
     pub fn of<'a>(states: impl IntoIterator<Item = &'a ScopeFreshness>) -> Self {
-        let pending = states.into_iter().filter(|state| state.standing() == Standing::Pending);
+        let pending = states.into_iter().filter(|state| state.coverage() == ScopeCoverage::Pending);
         PendingSweeps(pending.filter_map(IncompleteSweep::of).collect())
     }
 
@@ -139,7 +139,7 @@ impl Progress {
     /// Whether waiting is pointless, because nothing is pending, or nothing can be seen at all.
     #[must_use]
     pub fn is_stuck(&self) -> bool {
-        self.trouble.is_some() || !self.is_pending()
+        self.trouble.is_some() || !self.is_pending() || (self.pending.is_empty() && self.failed.has_unreached())
     }
 }
 
@@ -151,7 +151,7 @@ impl fmt::Display for Progress {
         if let Some(unanswered) = &self.unanswered {
             write!(f, "{unanswered}: check the network and AWS_ENDPOINT_URL. ")?;
         }
-        if !self.regions.is_empty() {
+        if !self.regions.is_empty() && !self.failed.has_unreached() {
             return write!(f, "No sweep of {} has begun; ask again in a few seconds", self.regions.join(", "));
         }
         for reason in self.failed.reasons() {

@@ -48,6 +48,16 @@ impl ScopeFilter {
         }
     }
 
+    /// Whether it is about some accounts only.
+    #[must_use]
+    pub fn names_accounts(&self) -> bool {
+        match self {
+            ScopeFilter::Everywhere => false,
+            ScopeFilter::One(_) => true,
+            ScopeFilter::Several(set) => set.accounts.is_some(),
+        }
+    }
+
     /// Whether a scope is meant, apart from whether it is watched.
     #[must_use]
     pub fn takes(&self, scope: &Scope) -> bool {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
 use crate::aws::{AccountPlan, Aws, Regions};
 use crate::freshness::Signal;
@@ -14,10 +15,14 @@ use crate::model::{
 
 /// What is known of all members. Clones share it.
 #[derive(Clone, Default)]
-pub(super) struct MemberBook(Arc<Mutex<Members>>);
+pub(super) struct MemberBook {
+    list: Arc<Mutex<MemberList>>,
+    /// Counts the members that left.
+    left: watch::Sender<u64>,
+}
 
 #[derive(Default)]
-struct Members {
+struct MemberList {
     /// Each member by its number: its plan, its account once that is known, and its regions once these are.
     each: BTreeMap<u64, MemberFacts>,
     /// The accounts that were watched and no longer are.
@@ -47,7 +52,7 @@ impl MemberBook {
     /// A new member.
     pub(super) fn enter(&self, plan: &AccountPlan, root: &Aws) -> Member {
         let plan = Arc::new(plan.clone());
-        let mut members = self.0.lock();
+        let mut members = self.list.lock();
         members.next += 1;
         let (number, account) = (members.next, plan.account.clone());
         if let Some(account) = &account {
@@ -65,7 +70,7 @@ impl MemberBook {
 
     /// Which scopes are watched, as far as it is known.
     pub(super) fn selection(&self) -> WatchSelection {
-        let members = self.0.lock();
+        let members = self.list.lock();
         let mut watched: BTreeMap<AccountId, Option<BTreeSet<Region>>> = BTreeMap::new();
         for facts in members.each.values() {
             let Some(account) = &facts.account else { continue };
@@ -82,7 +87,7 @@ impl MemberBook {
 
     /// What people call the accounts.
     pub(super) fn known(&self) -> KnownAccounts {
-        let members = self.0.lock();
+        let members = self.list.lock();
         let named = members.each.values().filter_map(|facts| {
             let name = facts.plan.name.as_deref().map(Arc::from);
             let ou = facts.plan.ou.as_deref().map(Arc::from);
@@ -101,7 +106,7 @@ impl Member {
     /// Notes the account of the credentials. False if another member is this account too: then this one must not watch it.
     pub(super) fn identified(&self, account: &AccountId, aws: &Aws) -> bool {
         {
-            let mut members = self.book.0.lock();
+            let mut members = self.book.list.lock();
             let is_taken = members
                 .each
                 .iter()
@@ -119,9 +124,14 @@ impl Member {
         true
     }
 
+    /// Changes when a member leaves.
+    pub(super) fn left(&self) -> watch::Receiver<u64> {
+        self.book.left.subscribe()
+    }
+
     /// Notes the regions that are watched, and returns which scopes of all accounts are.
     pub(super) fn watches(&self, account: &AccountId, regions: &[Region]) -> WatchSelection {
-        if let Some(facts) = self.book.0.lock().each.get_mut(&self.number) {
+        if let Some(facts) = self.book.list.lock().each.get_mut(&self.number) {
             facts.account = Some(account.clone());
             facts.regions = Some(regions.iter().cloned().collect());
         }
@@ -131,7 +141,7 @@ impl Member {
     /// Notes that it is no longer watched.
     pub(super) fn leave(&self, aws: &Aws) {
         let account = {
-            let mut members = self.book.0.lock();
+            let mut members = self.book.list.lock();
             let facts = members.each.remove(&self.number);
             let account = facts.and_then(|facts| facts.account);
             if let Some(account) = &account
@@ -144,6 +154,7 @@ impl Member {
         if let Some(account) = account {
             self.root.release(&account, aws);
         }
+        self.book.left.send_modify(|count| *count += 1);
         self.root.call_accounts(self.book.known());
     }
 
@@ -178,7 +189,7 @@ impl Member {
     }
 
     fn account(&self) -> Option<AccountId> {
-        self.book.0.lock().each.get(&self.number)?.account.clone()
+        self.book.list.lock().each.get(&self.number)?.account.clone()
     }
 }
 

@@ -114,20 +114,24 @@ impl MembersWatcher {
 /// Watches one of several accounts once AWS says which one it is.
 async fn watch_member(watcher: AccountWatcher, member: Member) {
     let account = watcher.account().await;
-    if member.identified(&account, &watcher.aws) {
-        return watcher.watch(account).await;
+    let mut left = member.left();
+    while !member.identified(&account, &watcher.aws) {
+        tracing::error!(%account, entry = member.label(), "two entries of the configuration file lead to the same account");
+        let trouble = Trouble {
+            class: ErrorClass::Fatal.into(),
+            what: format!("another entry of the configuration file leads to account {account} too"),
+            fix: "Remove one of the two entries, and run `muster reload`".to_owned(),
+            since: watcher.aws.clock().now(),
+            retry_at: None,
+        };
+        watcher.ingest.signal(Signal::Member { label: member.label(), trouble: Some(trouble) });
+        // Perhaps it was the other entry.
+        if left.changed().await.is_err() {
+            return;
+        }
     }
-    let since = watcher.aws.clock().now();
-    tracing::error!(%account, entry = member.label(), "two entries of the configuration file lead to the same account");
-    let trouble = Trouble {
-        class: ErrorClass::Fatal.into(),
-        what: format!("another entry of the configuration file leads to account {account} too"),
-        fix: "Remove one of the two entries, and run `muster reload`".to_owned(),
-        since,
-        retry_at: None,
-    };
-    watcher.ingest.signal(Signal::Member { label: member.label(), trouble: Some(trouble) });
-    std::future::pending::<()>().await;
+    watcher.ingest.signal(Signal::Member { label: member.label(), trouble: None });
+    watcher.watch(account).await;
 }
 
 #[cfg(test)]

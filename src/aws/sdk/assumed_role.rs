@@ -53,7 +53,12 @@ pub(in crate::aws) struct RoleRefused {
 impl fmt::Display for RoleRefused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let RoleRefused { arn, code, message, .. } = self;
-        write!(f, "{arn} may not be assumed: {code}: {message}")
+        // AWS's own message names the role mostly.
+        if message.contains(arn.as_str()) {
+            write!(f, "{code}: {message}")
+        } else {
+            write!(f, "{arn}: {code}: {message}")
+        }
     }
 }
 

@@ -1,26 +1,23 @@
-//! The configurations with whose credentials the accounts' roles are assumed, and the connections that all accounts share.
+//! What accounts share: the configurations with whose credentials their roles are assumed, and connections.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_ec2::config::SharedHttpClient;
+use futures::future::BoxFuture;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::Sdk;
 use crate::aws::account_plan::RolePlan;
-use crate::aws::clock::AwsClock;
-use crate::aws::settings::{AwsSettings, Purpose, Regions};
 
 /// The sources that are kept; the one that was loaded first goes first.
 const KEPT: usize = 64;
 
 /// The configurations with whose credentials roles are assumed: a hundred accounts whose roles one profile assumes, or one role in
 /// the middle, load its credentials once. Clones share them.
-#[derive(Clone, Default)]
-pub struct RoleSources {
-    sources: Arc<Mutex<Vec<Source>>>,
+pub(in crate::aws) struct RoleSources<T> {
+    sources: Arc<Mutex<Vec<RoleSource<T>>>>,
     /// One pool of connections for each bundle of certificate authorities.
     connections: Arc<parking_lot::Mutex<Vec<Connection>>>,
 }
@@ -29,39 +26,66 @@ pub struct RoleSources {
 type Connection = (Option<Arc<str>>, SharedHttpClient);
 
 /// A loaded configuration.
-struct Source {
+struct RoleSource<T> {
     profile: Option<String>,
     roles: Vec<RolePlan>,
     loaded: Instant,
-    sdk: Arc<Sdk>,
+    configuration: Arc<T>,
 }
 
-impl fmt::Debug for RoleSources {
+impl<T> Clone for RoleSources<T> {
+    fn clone(&self) -> Self {
+        RoleSources { sources: Arc::clone(&self.sources), connections: Arc::clone(&self.connections) }
+    }
+}
+
+impl<T> Default for RoleSources<T> {
+    fn default() -> Self {
+        RoleSources { sources: Arc::default(), connections: Arc::default() }
+    }
+}
+
+impl<T> fmt::Debug for RoleSources<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RoleSources").finish_non_exhaustive()
     }
 }
 
-impl RoleSources {
-    /// The configuration of the profile of `settings` after these `roles`; with an `age`, it was loaded no longer than that ago.
-    pub(super) async fn of(
+impl<T> RoleSources<T> {
+    /// The configuration of `profile` after these `roles`; with an `age`, it was loaded no longer than that ago. `load` makes that of
+    /// the profile, or the one that assumes a role as the one before it may.
+    pub(super) async fn of<'l>(
         &self,
-        settings: &AwsSettings,
+        profile: Option<&str>,
         roles: &[RolePlan],
         age: Option<Duration>,
-        clock: &Arc<AwsClock>,
-    ) -> Arc<Sdk> {
+        load: impl Fn(Option<(Arc<T>, RolePlan)>) -> BoxFuture<'l, T>,
+    ) -> Arc<T> {
         // Held meanwhile, so that whoever needs the same waits for it instead of loading it again.
         let mut sources = self.sources.lock().await;
         sources.retain(|source| age.is_none_or(|age| source.loaded.elapsed() <= age));
-        let mut found = source(&mut sources, settings, &[], clock, None).await;
-        for number in 1..=roles.len() {
+        let mut found: Option<Arc<T>> = None;
+        let mut number = 0;
+        loop {
             let part = roles.get(..number).unwrap_or(roles);
-            found = source(&mut sources, settings, part, clock, Some(&found)).await;
+            let is_it = |source: &&RoleSource<T>| source.profile.as_deref() == profile && source.roles == part;
+            let configuration = if let Some(known) = sources.iter().find(is_it) {
+                Arc::clone(&known.configuration)
+            } else {
+                let configuration = Arc::new(load(found.take().zip(part.last().cloned())).await);
+                let (profile, roles) = (profile.map(str::to_owned), part.to_vec());
+                let (loaded, configuration) = (Instant::now(), configuration);
+                sources.push(RoleSource { profile, roles, loaded, configuration: Arc::clone(&configuration) });
+                configuration
+            };
+            if number >= roles.len() {
+                let over = sources.len().saturating_sub(KEPT);
+                sources.drain(..over);
+                return configuration;
+            }
+            found = Some(configuration);
+            number += 1;
         }
-        let over = sources.len().saturating_sub(KEPT);
-        sources.drain(..over);
-        found
     }
 
     /// The pool of connections for a bundle, which `connect` makes where there is none.
@@ -78,29 +102,4 @@ impl RoleSources {
         connections.push((bundle.map(Arc::from), connection.clone()));
         connection
     }
-}
-
-/// The configuration after `roles`: the known one, or else the one that assumes the last of them as `before` may.
-async fn source(
-    sources: &mut Vec<Source>,
-    settings: &AwsSettings,
-    roles: &[RolePlan],
-    clock: &Arc<AwsClock>,
-    before: Option<&Sdk>,
-) -> Arc<Sdk> {
-    let is_it = |source: &&Source| source.profile == settings.profile && source.roles == roles;
-    if let Some(known) = sources.iter().find(is_it) {
-        return Arc::clone(&known.sdk);
-    }
-    let sdk = if let (Some(before), Some(role)) = (before, roles.last()) {
-        before.assuming(role, &settings.regions, false)
-    } else {
-        let regions = Regions::Named(settings.regions.home().cloned().into_iter().collect());
-        let own = AwsSettings { purpose: Purpose::Source, roles: Vec::new(), regions, ..settings.clone() };
-        Box::pin(Sdk::load(&own, clock)).await
-    };
-    let sdk = Arc::new(sdk);
-    let (profile, roles) = (settings.profile.clone(), roles.to_vec());
-    sources.push(Source { profile, roles, loaded: Instant::now(), sdk: Arc::clone(&sdk) });
-    sdk
 }

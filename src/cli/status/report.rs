@@ -59,6 +59,9 @@ impl StatusReport {
         for scope in list(summary, "scopes") {
             report.scope(scope, trouble.is_some());
         }
+        if summary.get("accounts").is_some() {
+            report.outline(summary, trouble.is_some());
+        }
         for damaged in summary.get("damaged_fix").into_iter().map(text) {
             report.add("records of the store cannot be read".to_owned(), damaged, true, None);
         }
@@ -82,6 +85,39 @@ impl StatusReport {
     pub(super) fn is_fresh(&self) -> bool {
         let is_fresh = |row: &KindRow| row.freshness == FRESH;
         !self.kinds.is_empty() && self.kinds.iter().all(is_fresh) && !self.problems.iter().any(|one| one.is_failure)
+    }
+
+    /// Takes in what stands in the place of scopes where they are many.
+    fn outline(&mut self, summary: &Value, has_trouble: bool) {
+        let number = |of: &Value, name: &str| of.get(name).and_then(Value::as_u64).unwrap_or_default();
+        for kind in list(summary, "kinds") {
+            let (failed, pending, stale) = (number(kind, "failed"), number(kind, "pending"), number(kind, "stale"));
+            let freshness = match (failed, pending, stale) {
+                (1.., ..) => "failing",
+                (0, 1.., _) => "not complete",
+                (0, 0, 1..) => "stale",
+                (0, 0, 0) => FRESH,
+            };
+            let places = match failed.max(pending).max(stale) {
+                0 => String::new(),
+                count => format!("{count} accounts and regions"),
+            };
+            let as_of = field(kind, "as_of");
+            if as_of > self.last_seen {
+                self.last_seen.clone_from(&as_of);
+            }
+            let (kind, count) = (field(kind, "kind"), number(kind, "count"));
+            self.kinds.push(KindRow { kind, freshness, count, as_of, places: vec![places] });
+        }
+        let place = |of: &Value| Some((String::new(), format!("{} accounts and regions", field(of, "scopes"))));
+        for failed in list(summary, "failed") {
+            let what = if failed.get("what").is_some() { "what" } else { "cause" };
+            self.add(field(failed, what), field(failed, "fix"), true, place(failed));
+        }
+        for stale in list(summary, "stale").iter().filter(|_| !has_trouble) {
+            let about = if stale.get("scopes").is_some() { place(stale) } else { self::place(stale) };
+            self.add(field(stale, "why"), String::new(), true, about);
+        }
     }
 
     fn scope(&mut self, scope: &Value, has_trouble: bool) {
@@ -233,6 +269,16 @@ mod tests {
         let report = StatusReport::of(&json!({"scopes": [stale], "trouble": trouble}));
         assert_eq!((report.problems.len(), report.kinds[0].freshness), (1, "stale"));
         assert!(!StatusReport::of(&json!({"scopes": []})).is_fresh());
+        let kind = |failed: u64| json!({"kind": "vpc", "count": 7, "failed": failed, "as_of": "t1"});
+        let outline = |failed: u64| json!({"scopes": [], "accounts": [{}], "kinds": [kind(failed)], "failed": []});
+        let report = StatusReport::of(&outline(0));
+        assert!(report.is_fresh(), "{report:?}");
+        let mut failing = outline(850);
+        failing["failed"] = json!([{"what": "denied", "fix": "allow", "scopes": 850}]);
+        let report = StatusReport::of(&failing);
+        assert!(!report.is_fresh());
+        assert_eq!(report.kinds[0].cells(), ["vpc", "7", "failing", "t1", "850 accounts and regions"]);
+        assert_eq!(report.problems[0].said(), "denied (in 850 accounts and regions)");
         let mut pending = scope("vpc", "r", 1, "");
         pending["sweep"] = json!("not complete yet");
         assert!(!StatusReport::of(&json!({"scopes": [pending]})).is_fresh());

@@ -9,6 +9,8 @@ use crate::ingest::Lane;
 use crate::kinds::KindSpec;
 use crate::mcp::error::RequestError;
 use crate::mcp::looks::{LiveSight, Sight};
+use crate::mcp::places::{self, NAMED};
+use crate::mcp::tools::arguments::ArgumentError;
 use crate::model::text::shown;
 use crate::model::{Cause, Kind, Observation, Page, ResourceId, Scope, ScopeFilter, Seen, Seq, Source, Timestamp};
 
@@ -20,7 +22,7 @@ impl Core {
     /// whether it is or was in the inventory there: else its id may be mistyped.
     ///
     /// # Errors
-    /// When the store cannot be read.
+    /// When the store cannot be read, or nothing is held and the scopes are too many to ask in each.
     pub fn scopes_to_look(
         &self,
         kind: &'static KindSpec,
@@ -34,6 +36,15 @@ impl Core {
         holding.retain(|scope| watched.contains(scope));
         if !holding.is_empty() {
             return Ok((holding, true));
+        }
+        if watched.len() > NAMED {
+            let said = format!(
+                "no {} `{}` is held, and AWS is not asked in each of {}: give `account` and `region`",
+                kind.title,
+                shown(id, 80),
+                places::said(&watched)
+            );
+            return Err(ArgumentError::said(&said).into());
         }
         let mut was_seen = false;
         for scope in &watched {

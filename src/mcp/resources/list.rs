@@ -3,12 +3,15 @@
 //! Thousands of entries overload a client that puts the list into a model's context, so by default only small accounts are listed
 //! in full. Entries hold no state, because every change of state would change the list.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use rmcp::model::{Annotations, CacheScope, ListResourcesResult, MetaObject, Resource};
+use serde_json::json;
 
 use super::JSON;
 use super::answer_cache::{AnswerCache, CacheLookup, Revision};
+use crate::freshness::ScopeFreshness;
 use crate::kinds::{KINDS, KindSpec};
 use crate::mcp::core::Core;
 use crate::mcp::damage::AnswerSubject;
@@ -20,6 +23,7 @@ use crate::mcp::uri::Address;
 use crate::model::text::shown;
 use crate::model::{ResourceId, Scope, ScopeFilter, Timestamp};
 use crate::query::{Cursor, CursorError};
+use crate::store::Snapshot;
 
 /// The most resources that the automatic mode lists one by one: an entry is about 47 tokens, and hosts that hand the list to a model
 /// cut it at 25,000.
@@ -32,6 +36,8 @@ const PAGES: u64 = 50;
 const BYTES: usize = 4 * 1024 * 1024;
 /// The longest title, in characters.
 pub(super) const TITLE: usize = 80;
+/// How many collections are listed at most.
+const COLLECTIONS: usize = 500;
 /// The question hash of this list's cursors.
 const QUESTION: u64 = 0x6c69_7374;
 
@@ -65,6 +71,35 @@ pub async fn list(
 /// The kinds that are listed one by one. A status is part of its instance.
 pub(super) fn listed() -> Vec<&'static KindSpec> {
     KINDS.iter().copied().filter(|kind| kind.status_of.is_none()).collect()
+}
+
+/// Adds the collection of each kind in each scope; where they are too many, the largest. Returns how many it leaves out.
+fn collections(
+    core: &Core,
+    snapshot: &Snapshot,
+    kinds: &[&'static KindSpec],
+    states: &[ScopeFreshness],
+    entries: &mut impl PageEntries,
+) -> Result<usize, RequestError> {
+    if states.len() <= COLLECTIONS {
+        for kind in kinds {
+            for state in states.iter().filter(|state| state.kind.as_str() == kind.name) {
+                let count = snapshot.count(&kind.kind(), &(&state.scope).into())?;
+                entries.add(collection(kind, &state.scope, count, state.complete.is_some()));
+            }
+        }
+        return Ok(0);
+    }
+    let mut held = snapshot.counts()?;
+    held.retain(|(kind, ..)| kinds.iter().any(|spec| spec.name == kind.as_str()));
+    held.sort_by_key(|(.., count)| Reverse(*count));
+    held.truncate(COLLECTIONS);
+    for (kind, scope, count) in &held {
+        let Some(spec) = kinds.iter().find(|spec| spec.name == kind.as_str()) else { continue };
+        let is_complete = core.ingest.freshness().of(scope, kind).is_some_and(|state| state.complete.is_some());
+        entries.add(collection(spec, scope, *count, is_complete));
+    }
+    Ok(states.len().saturating_sub(held.len()))
 }
 
 /// Takes the entries of a page, in their order.
@@ -134,16 +169,12 @@ pub(super) fn page(
         ListMode::Auto => total <= FULL || after.is_some(),
         ListMode::Collections => false,
     };
+    let mut unlisted = 0;
     if after.is_none() {
         for overview in overviews() {
             entries.add(overview);
         }
-        for kind in &kinds {
-            for state in core.scopes(&[kind]) {
-                let count = snapshot.count(&kind.kind(), &(&state.scope).into())?;
-                entries.add(collection(kind, &state.scope, count, state.complete.is_some()));
-            }
-        }
+        unlisted = collections(core, &snapshot, &kinds, &states, entries)?;
     }
     let mut next = None;
     if everything {
@@ -161,6 +192,9 @@ pub(super) fn page(
     let mut meta = MetaObject::new();
     for (name, value) in failed.fields() {
         meta.insert(format!("muster/{name}"), value);
+    }
+    if unlisted > 0 {
+        meta.insert("muster/collections_not_shown".to_owned(), json!(unlisted));
     }
     if !pending.is_empty() {
         meta.insert("muster/incomplete".to_owned(), pending.field());

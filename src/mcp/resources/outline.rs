@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use crate::freshness::{ScopeFreshness, Standing};
+use crate::freshness::{ScopeCoverage, ScopeFreshness};
 use crate::kinds::{self, KindSpec};
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
@@ -32,7 +32,9 @@ struct Standings<'a> {
     pending: usize,
     failed: usize,
     stale: usize,
-    as_of: Option<Option<Timestamp>>,
+    covered: usize,
+    /// Of those that are covered.
+    as_of: Option<Timestamp>,
     resources: u64,
 }
 
@@ -46,12 +48,13 @@ pub(super) fn is_due(states: &[ScopeFreshness]) -> bool {
 impl<'a> Standings<'a> {
     fn add(&mut self, state: &'a ScopeFreshness, is_stale: bool) {
         self.regions.insert(state.scope.region.as_str());
-        match state.standing() {
-            Standing::Pending => self.pending += 1,
-            Standing::Failed => self.failed += 1,
-            Standing::Covered => {
+        match state.coverage() {
+            ScopeCoverage::Pending => self.pending += 1,
+            ScopeCoverage::Failed => self.failed += 1,
+            ScopeCoverage::Covered => {
                 self.stale += usize::from(is_stale);
-                self.as_of = Some(self.as_of.map_or(state.settled, |oldest| oldest.min(state.settled)));
+                self.as_of = if self.covered == 0 { state.settled } else { self.as_of.min(state.settled) };
+                self.covered += 1;
             }
         }
     }
@@ -62,7 +65,7 @@ impl<'a> Standings<'a> {
                 entry.insert(name.to_owned(), json!(count));
             }
         }
-        if let Some(Some(as_of)) = self.as_of {
+        if let Some(as_of) = self.as_of {
             entry.insert("as_of".to_owned(), json!(as_of));
         }
     }
@@ -83,7 +86,7 @@ pub(super) fn fields(
     let mut by_kind: BTreeMap<&Kind, Standings<'_>> = BTreeMap::new();
     let mut stale = StaleScopes::default();
     for state in states {
-        let is_covered = state.standing() == Standing::Covered;
+        let is_covered = state.coverage() == ScopeCoverage::Covered;
         let reason = Stale::of(state, everywhere.as_ref(), now).filter(|_| is_covered);
         by_account.entry(&state.scope.account).or_default().add(state, reason.is_some());
         by_kind.entry(&state.kind).or_default().add(state, reason.is_some());
@@ -100,7 +103,7 @@ pub(super) fn fields(
     }
     let mut fields = Map::new();
     let scopes: BTreeSet<&Scope> = states.iter().map(|state| &state.scope).collect();
-    let (pending, failed) = (PendingSweeps::of(states), FailedScopes::of(states));
+    let (pending, failed) = (PendingSweeps::of(states), FailedScopes::of(states).beside(core.unreached(scope)));
     fields.insert(
         "coverage".to_owned(),
         json!({"all": scopes.len(), "pending": pending.scopes(), "failed": failed.scopes()}),

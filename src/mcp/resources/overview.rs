@@ -13,6 +13,7 @@ use crate::kinds::{self, KINDS};
 use crate::mcp::core::Core;
 use crate::mcp::damage::AnswerSubject;
 use crate::mcp::error::RequestError;
+use crate::mcp::failed_scopes::FailedScopes;
 use crate::mcp::places::NAMED;
 use crate::mcp::policy::Writes;
 use crate::mcp::stale::Stale;
@@ -68,6 +69,7 @@ pub fn freshness(core: &Arc<Core>, uri: &str) -> Result<Content, RequestError> {
     put_log(&mut body, (core.dropped_log_lines)());
     put_audit(&mut body, &core.audit);
     put_identity(&mut body, core);
+    put_unreached(&mut body, core);
     put_damage(&mut body, core);
     Ok(Content::fleeting(body.to_string()))
 }
@@ -130,6 +132,7 @@ fn counted(core: &Core, uri: &str, writes: &Value) -> Result<Value, RequestError
     put_log(&mut body, (core.dropped_log_lines)());
     put_audit(&mut body, &core.audit);
     put_identity(&mut body, core);
+    put_unreached(&mut body, core);
     put_damage(&mut body, core);
     if let (true, Value::Object(body)) = (is_outlined, &mut body) {
         body.extend(outline::fields(core, &states, &ScopeFilter::Everywhere, true)?);
@@ -183,6 +186,14 @@ fn by_action(calls: &[CallCount]) -> Vec<Value> {
 }
 
 /// Adds that the account is assumed, if STS does not prove it.
+/// Adds the accounts that could not be reached at all.
+fn put_unreached(body: &mut Value, core: &Core) {
+    let unreached = FailedScopes::default().beside(core.unreached(&ScopeFilter::Everywhere));
+    if let Value::Object(body) = body {
+        body.extend(unreached.fields());
+    }
+}
+
 fn put_identity(body: &mut Value, core: &Core) {
     if let (Some(unproved), Value::Object(fields)) = (core.aws.unproved(), body) {
         let identity = json!({"proved": false, "what": unproved.what, "fix": unproved.fix, "since": unproved.since});

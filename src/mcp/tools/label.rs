@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::as_of::AsOf;
 use super::newer::newest_after;
 use super::table::AnswerText;
-use crate::freshness::{ScopeFreshness, Standing};
+use crate::freshness::{ScopeCoverage, ScopeFreshness};
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
 use crate::mcp::damage::{AnswerSubject, DamagedRecords};
@@ -166,7 +166,7 @@ impl NowLabel {
     /// When the store cannot be read.
     pub fn new(core: &Core, kinds: &[&'static KindSpec], scope: &ScopeFilter) -> Result<Self, RequestError> {
         let mut states = core.scopes_asked_for(kinds, scope);
-        let covered = || states.iter().filter(|state| state.standing() == Standing::Covered);
+        let covered = || states.iter().filter(|state| state.coverage() == ScopeCoverage::Covered);
         let as_of = covered().map(|state| state.settled).min().flatten();
         let changes_until = match as_of {
             Some(as_of) => newest_after(core, kinds, scope, as_of)?,
@@ -175,17 +175,17 @@ impl NowLabel {
         let missing = states.iter().map(|state| state.missing).sum();
         let (everywhere, now) = (core.ingest.freshness().trouble(), core.now());
         let mut stale = StaleScopes::default();
-        for state in states.iter().filter(|state| state.standing() != Standing::Failed) {
+        for state in states.iter().filter(|state| state.coverage() != ScopeCoverage::Failed) {
             let Some(reason) = Stale::of(state, everywhere.as_ref(), now) else { continue };
             let kind = kinds.iter().filter(|_| kinds.len() > 1).find(|kind| kind.name == state.kind.as_str());
             stale.add(state.scope.clone(), kind.map(|kind| kind.slug), reason);
         }
-        let (pending, failed) = (PendingSweeps::of(&states), FailedScopes::of(&states));
-        let is_nowhere = |kind: &&KindSpec| covered().all(|state| state.kind.as_str() != kind.name);
-        let mut lacks_failed = !failed.is_empty() && kinds.iter().any(|kind| is_nowhere(kind));
+        let (pending, failed) = (PendingSweeps::of(&states), FailedScopes::of(&states).beside(core.unreached(scope)));
+        let is_nowhere = |kind: &&'static KindSpec| covered().all(|state| state.kind.as_str() != kind.name);
+        let mut lacks_failed = !failed.is_empty() && kinds.iter().any(is_nowhere);
         if !failed.is_empty() && !lacks_failed {
             let snapshot = core.snapshot()?;
-            for state in states.iter().filter(|state| state.standing() == Standing::Failed) {
+            for state in states.iter().filter(|state| state.coverage() == ScopeCoverage::Failed) {
                 lacks_failed |= snapshot.count(&state.kind, &(&state.scope).into())? > 0;
             }
         }

@@ -201,3 +201,25 @@ async fn a_chain_of_roles_ends_in_the_account_of_the_last_and_the_middle_is_assu
     assert!(error.to_string().contains("not watched"), "{error}");
     fleet.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_entries_that_lead_to_one_account_are_told_and_one_of_them_watches_it() {
+    // The emulator's own credentials, which are of the simulator's account.
+    let own = |name: &str| AccountPlan {
+        account: None,
+        name: Some(name.to_owned()),
+        credentials: CredentialPlan::default(),
+        ..plan(HOME)
+    };
+    let fleet = Fleet::of(vec![own("one"), own("the same")]).await;
+    fleet.until("the account is swept", |fleet| fleet.is_swept(HOME)).await;
+    fleet.until("the other entry is told", |fleet| fleet.freshness.members().len() == 1).await;
+    let told = fleet.freshness.members().into_values().next().unwrap();
+    assert!(told.what.contains(HOME) && told.fix.contains("muster reload"), "{told:?}");
+    assert_eq!(fleet.count(INSTANCE, None), 7, "once");
+    // Without one of them, the other watches it.
+    fleet.plans.send_replace(vec![own("the same")]);
+    fleet.until("nothing is wrong", |fleet| fleet.freshness.members().is_empty()).await;
+    assert!(fleet.freshness.unwatched().is_empty());
+    fleet.end().await;
+}

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::freshness::{ScopeFreshness, Standing};
+use crate::freshness::{ScopeCoverage, ScopeFreshness};
 use crate::kinds;
 use crate::mcp::cause::cause;
 use crate::mcp::core::Core;
@@ -31,10 +31,10 @@ fn freshness(core: &Core, states: &[ScopeFreshness]) -> Vec<FreshnessRow> {
             as_of: state.settled,
             stale: Stale::of(state, everywhere.as_ref(), now).map(|stale| stale.why),
             is_complete: state.complete.is_some(),
-            standing: match state.standing() {
-                Standing::Covered => "covered",
-                Standing::Pending => "pending",
-                Standing::Failed => "failed",
+            standing: match state.coverage() {
+                ScopeCoverage::Covered => "covered",
+                ScopeCoverage::Pending => "pending",
+                ScopeCoverage::Failed => "failed",
             },
             cause: state.failing().map(|trouble| cause(trouble, &state.scope)),
         })
@@ -51,25 +51,26 @@ fn accounts(core: &Core, states: &[ScopeFreshness]) -> Vec<AccountRow> {
     let known = core.aws.known_accounts();
     let rows = scopes.into_iter().map(|(account, scopes)| {
         let facts = known.of(account);
-        let is = |states: &Vec<&ScopeFreshness>, standing| states.iter().any(|state| state.standing() == standing);
+        let is = |states: &Vec<&ScopeFreshness>, standing| states.iter().any(|state| state.coverage() == standing);
         let count = |standing| scopes.values().filter(|states| is(states, standing)).count();
         let all = || scopes.values().flatten();
         let mut causes: BTreeMap<String, BTreeSet<&Scope>> = BTreeMap::new();
-        for state in all().filter(|state| state.standing() == Standing::Failed) {
+        for state in all().filter(|state| state.coverage() == ScopeCoverage::Failed) {
             let Some(trouble) = &state.trouble else { continue };
             causes.entry(cause(trouble, &state.scope)).or_default().insert(&state.scope);
         }
-        let covered = |states: &&Vec<&ScopeFreshness>| states.iter().all(|state| state.standing() == Standing::Covered);
+        let covered =
+            |states: &&Vec<&ScopeFreshness>| states.iter().all(|state| state.coverage() == ScopeCoverage::Covered);
         AccountRow {
             account: account.clone(),
             name: facts.and_then(|facts| facts.name.as_deref()).map(|name| shown(name, NAME)),
             ou: facts.and_then(|facts| facts.ou.as_deref()).map(|ou| shown(ou, NAME)),
             regions: scopes.len(),
             covered: scopes.values().filter(covered).count(),
-            pending: count(Standing::Pending),
-            failed: count(Standing::Failed),
+            pending: count(ScopeCoverage::Pending),
+            failed: count(ScopeCoverage::Failed),
             as_of: all()
-                .filter(|state| state.standing() == Standing::Covered)
+                .filter(|state| state.coverage() == ScopeCoverage::Covered)
                 .map(|state| state.settled)
                 .min()
                 .flatten(),
