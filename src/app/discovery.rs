@@ -16,7 +16,9 @@ use crate::connection::kept_roll::{FILE, KeptRoll};
 use crate::freshness::Signal;
 use crate::ingest::IngestHandle;
 use crate::model::text::shown;
-use crate::model::{AccountId, AccountRules, ErrorClass, Roll, RollChange, SharedClock, TagBook, Timestamp, Trouble};
+use crate::model::{
+    AccountId, AccountRules, ErrorClass, KnownOrganization, Roll, RollChange, SharedClock, TagBook, Timestamp, Trouble,
+};
 
 /// The time from a listing that failed to the next, unless listings come more often.
 const FAILED_AGAIN: Duration = Duration::from_mins(1);
@@ -64,6 +66,7 @@ impl Discovery {
             self.publish(&plans);
             let Some(plan) = sources.organization else {
                 self.tell(None);
+                self.aws.describe_organization(None);
                 match self.sources.changed().await {
                     Ok(()) => continue,
                     Err(_) => return std::future::pending().await,
@@ -117,7 +120,16 @@ impl Discovery {
             tracing::warn!(%account, why, "the account is not watched any more");
         }
         let (found, watched) = (listing.accounts.len(), roll.watched(&plan.rules).count());
-        let trouble = (!held.is_empty()).then(|| self.held(&held, &roll, &plan.rules));
+        let notice = (!held.is_empty()).then(|| told_held(&held, &roll, &plan.rules));
+        let retired_in_all = roll.accounts.values().filter(|enrolled| enrolled.retired.is_some()).count();
+        self.aws.describe_organization(Some(KnownOrganization {
+            listed: listing.began,
+            found,
+            watched,
+            retired: retired_in_all,
+            held: held.len(),
+            notice,
+        }));
         tracing::info!(
             found,
             watched,
@@ -143,7 +155,7 @@ impl Discovery {
             Err(_) => {}
         }
         self.known = Some(known);
-        self.tell(trouble);
+        self.tell(None);
     }
 
     fn publish(&self, plans: &watch::Sender<AccountPlans>) {
@@ -177,27 +189,22 @@ impl Discovery {
             retry_at: None,
         }
     }
+}
 
-    fn held(&self, held: &[AccountId], roll: &Roll, rules: &AccountRules) -> Trouble {
-        let named = held.iter().take(NAMED).map(|account| {
-            let why = roll.accounts.get(account).and_then(|enrolled| enrolled.absent).map(|absent| absent.why.told());
-            format!("{account} {}", why.unwrap_or_default())
-        });
-        let more = if held.len() > NAMED { format!(", and {} more", held.len() - NAMED) } else { String::new() };
-        Trouble {
-            class: ErrorClass::Fatal.into(),
-            what: format!(
-                "{} of {} accounts are lacking in the listing of the organization at once, so that they stay watched: {}{more}",
-                held.len(),
-                roll.watched(rules).count(),
-                named.collect::<Vec<_>>().join(", ")
-            ),
-            fix: "If they are really gone, name them under exclude in [organization], and run `muster reload`"
-                .to_owned(),
-            since: self.since(),
-            retry_at: None,
-        }
-    }
+/// Which accounts are held, and what to do about it.
+fn told_held(held: &[AccountId], roll: &Roll, rules: &AccountRules) -> (String, String) {
+    let named = held.iter().take(NAMED).map(|account| {
+        let why = roll.accounts.get(account).and_then(|enrolled| enrolled.absent).map(|absent| absent.why.told());
+        format!("{account} {}", why.unwrap_or_default())
+    });
+    let more = if held.len() > NAMED { format!(", and {} more", held.len() - NAMED) } else { String::new() };
+    let what = format!(
+        "{} of {} accounts are lacking in the listing of the organization at once, so that they stay watched: {}{more}",
+        held.len(),
+        roll.watched(rules).count(),
+        named.collect::<Vec<_>>().join(", ")
+    );
+    (what, "If they are really gone, name them under exclude in [organization], and run `muster reload`".to_owned())
 }
 
 /// The credentials belong to another organization than before.

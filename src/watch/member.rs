@@ -65,7 +65,7 @@ impl MemberBook {
 
     /// Notes whether the members are all accounts that are watched.
     pub(super) fn ends(&self, is_whole: bool) {
-        self.0.lock().is_part = !is_whole;
+        self.list.lock().is_part = !is_whole;
     }
 
     /// Which scopes are watched, as far as it is known.

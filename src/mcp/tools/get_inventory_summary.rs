@@ -147,6 +147,18 @@ fn output() -> Value {
                 "fix": schema::text("What to do about it."),
             }),
         ),
+        "organization": schema::object(
+            &["listed", "found", "watched", "retired", "held"],
+            json!({
+                "listed": schema::text("When the accounts of the organization were listed last."),
+                "found": schema::count("How many accounts the listing named."),
+                "watched": schema::count("How many accounts of the organization are watched."),
+                "retired": schema::count("How many were given up since they are not there any more."),
+                "held": schema::count("How many the listing lacks that stay watched because too many are lacking."),
+                "what": schema::text("Which are held; absent if none is."),
+                "fix": schema::text("What to do about it."),
+            }),
+        ),
         "identity": schema::object(
             &["proved", "what", "fix", "since"],
             json!({
@@ -301,6 +313,13 @@ fn text(body: &Value) -> String {
     }
     if let Some(identity) = body.get("identity") {
         out.add(format_args!("Identity: {}. {}\n", get(identity, "what"), get(identity, "fix")));
+    }
+    if let Some(organization) = body.get("organization") {
+        let [found, watched, retired] = ["found", "watched", "retired"].map(|name| get(organization, name));
+        out.add(format_args!("Organization: {found} accounts found, {watched} watched, {retired} retired\n"));
+        if organization.get("what").is_some() {
+            out.add(format_args!("Held: {}. {}\n", get(organization, "what"), get(organization, "fix")));
+        }
     }
     say_damage(body, &mut out);
     for place in body.get("unwatched").and_then(Value::as_array).into_iter().flatten() {

@@ -218,7 +218,7 @@ async fn two_entries_that_lead_to_one_account_are_told_and_one_of_them_watches_i
     assert!(told.what.contains(HOME) && told.fix.contains("muster reload"), "{told:?}");
     assert_eq!(fleet.count(INSTANCE, None), 7, "once");
     // Without one of them, the other watches it.
-    fleet.plans.send_replace(vec![own("the same")]);
+    fleet.plans.send_replace(whole(vec![own("the same")]));
     fleet.until("nothing is wrong", |fleet| fleet.freshness.members().is_empty()).await;
     assert!(fleet.freshness.unwatched().is_empty());
     fleet.end().await;
