@@ -106,7 +106,8 @@ impl Discovery {
             Some(known) if known.organization != listing.organization && known.profile == plan.profile => {
                 let trouble = other_organization(&known.organization, &listing.organization, self);
                 tracing::error!(what = trouble.what, "the accounts that are known stay");
-                return self.tell(Some(trouble));
+                self.tell(Some(trouble));
+                return;
             }
             Some(known) if known.organization == listing.organization => known.roll.clone(),
             // The configuration file names another profile, and that belongs to another organization.
@@ -146,13 +147,9 @@ impl Discovery {
             tags: self.tags.clone(),
         };
         let (kept, data_dir) = (known.clone(), self.data_dir.clone());
-        match spawn_blocking(move || kept.write(&data_dir)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "the accounts of the organization cannot be kept for the next start")
-            }
-            // A panic is logged where it happens.
-            Err(_) => {}
+        // A panic is logged where it happens.
+        if let Ok(Err(error)) = spawn_blocking(move || kept.write(&data_dir)).await {
+            tracing::warn!(%error, "the accounts of the organization cannot be kept for the next start");
         }
         self.known = Some(known);
         self.tell(None);

@@ -193,9 +193,9 @@ impl Engine {
         } else {
             let (by, dir) = (connection.clone(), config.data_dir.clone());
             let discovery = Discovery::new(by, ingest.clone(), Arc::clone(&clock), dir, sources);
-            let (plans, watched) = watch::channel(discovery.plans());
+            let (plans, followed) = watch::channel(discovery.plans());
             let watcher = MembersWatcher::start(settings, referred, connection, ingest, wanted, &sweeping);
-            sweeping.spawn_until_stopped("the watch", watcher.watch(watched));
+            sweeping.spawn_until_stopped("the watch", watcher.watch(followed));
             sweeping.spawn_until_stopped("the organization", discovery.run(plans));
         }
         let tools = TaskTracker::new();

@@ -129,7 +129,7 @@ impl Asking<'_> {
                 }
             }
         }
-        let placed = listed.into_iter().map(|listed| {
+        let with_units = listed.into_iter().map(|listed| {
             let id = listed.id().unwrap_or_default();
             let unit = unit_of(&listed).or_else(|| places.get(id).cloned()).unwrap_or_default();
             // A unit that was made since its parent was asked is shown by its id.
@@ -143,7 +143,7 @@ impl Asking<'_> {
                 tags: None,
             }
         });
-        Ok(placed.collect())
+        Ok(with_units.collect())
     }
 
     /// All units, found from the roots down.
@@ -213,13 +213,12 @@ impl Asking<'_> {
                 continue;
             }
             let now = self.aws.clock().now();
-            let tags = match book.fresh(&account.account, now) {
-                Some(tags) => tags.clone(),
-                None => {
-                    let tags = self.tags(account.account.as_str()).await?;
-                    book.note(&account.account, tags.clone(), now);
-                    tags
-                }
+            let tags = if let Some(tags) = book.fresh(&account.account, now) {
+                tags.clone()
+            } else {
+                let tags = self.tags(account.account.as_str()).await?;
+                book.note(&account.account, tags.clone(), now);
+                tags
             };
             tagged.push(OrganizationAccount { tags: Some(tags), ..account });
         }
@@ -243,8 +242,8 @@ impl Asking<'_> {
 
 /// The id of the unit or root that an account is in, where the listing says so: `o-1/r-1/ou-1-a/111122223333/`.
 fn unit_of(listed: &Listed) -> Option<String> {
-    let units = listed.paths().first()?.split('/').filter(|id| id.starts_with("ou-") || id.starts_with("r-"));
-    units.last().map(str::to_owned)
+    let mut units = listed.paths().first()?.split('/').filter(|id| id.starts_with("ou-") || id.starts_with("r-"));
+    units.next_back().map(str::to_owned)
 }
 
 /// The older field calls closed accounts suspended, so only the newer one says that an account is closed.

@@ -63,9 +63,9 @@ mod crowds;
 mod damage;
 #[cfg(test)]
 mod demo;
+mod discovery;
 #[cfg(target_os = "linux")]
 #[cfg(test)]
-mod discovery;
 mod disk;
 #[cfg(test)]
 mod doctor;
