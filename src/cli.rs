@@ -41,6 +41,7 @@ mod help;
 mod line;
 mod log;
 mod logging;
+mod organization_flags;
 mod output;
 mod policy;
 mod prices;
@@ -86,6 +87,7 @@ use help::{Help, NoPage};
 use line::{Unfilled, Unusable};
 use log::Log;
 use logging::Logging;
+use organization_flags::OrganizationFlagsError;
 use output::Output;
 use policy::{PolicyCommand, PolicyIamError};
 use prices::Prices;
@@ -294,6 +296,7 @@ fn is_usage(error: &anyhow::Error) -> bool {
             || error.is::<NoPage>()
             || error.is::<FlagsError>()
             || error.is::<PolicyIamError>()
+            || error.is::<OrganizationFlagsError>()
             || is_of_a_scenario(error)
             || matches!(error.downcast_ref(), Some(TelemetryError::Filter { .. }))
             || error.downcast_ref::<Refused>().is_some_and(Refused::is_usage)

@@ -5,6 +5,8 @@
 //! independent checks of a region. Every question is bounded in time: what hangs is a failed check. A check that depends on
 //! something failed is skipped, with the reason.
 //!
+//! Of the accounts of a configuration file, [`members`] looks at each with bounded effort, and groups what it finds by its cause.
+//!
 //! Nothing is changed: dry runs find out what is allowed, and the only thing sent is a canary for each rule, as servers send
 //! them. The freshness of the running server is checked last, so that it shows what was mended meanwhile. The caller provides what
 //! it found out on this machine as [`Local`].
@@ -16,7 +18,7 @@ use crate::aws::Aws;
 use crate::aws::permissions::{PolicyLimits, statement_for};
 use crate::config::Config;
 use crate::kinds::rules::DEFAULT_NAME;
-use crate::model::{Region, Scope};
+use crate::model::{Partition, Region, Scope};
 
 mod backlog;
 mod canary;
@@ -28,10 +30,13 @@ mod endpoint;
 mod events;
 mod examined;
 mod finding;
+mod forwarding;
 mod freshness;
+mod grouping;
 mod identity;
 mod listener;
 mod local;
+mod members;
 mod permission;
 mod quota;
 mod region;
@@ -79,7 +84,16 @@ pub async fn examine(config: &Config, local: &Local) -> Vec<Finding> {
     let server = local.server.as_deref();
     let aws = Aws::load(config.aws_settings()).await;
     findings.extend(configuration::judge(&aws.file_faults(), aws.needs_files()));
-    findings.extend(account(&aws, config, server).await);
+    if config.accounts.is_empty() {
+        findings.extend(account(&aws, config, server).await);
+    } else {
+        findings.extend(members::look(&aws, config, server).await);
+        if config.events.is_none() && config.queues.is_empty() {
+            let why = "not checked: add `--events` or `--queue-url` to check events (`muster help organization`)";
+            findings.extend(event_checks().map(|check| check.skipped("events", why)));
+        }
+        findings.push(clock::judge(aws.clock_offset_millis()));
+    }
     match server {
         None => findings.push(freshness::CHECK.skipped("server", "no server runs on this data directory")),
         Some(server) => match timeout(LOCAL, server.freshness()).await {
@@ -93,14 +107,16 @@ pub async fn examine(config: &Config, local: &Local) -> Vec<Finding> {
         },
     }
     let name = config.events.clone().unwrap_or_else(|| DEFAULT_NAME.to_owned());
-    let limits = PolicyLimits { name, ..PolicyLimits::default() };
+    let regions = aws.regions();
+    let home = regions.first().map(Partition::of).unwrap_or_default();
     for finding in &mut findings {
+        let partition = finding.region.as_ref().map_or(home, Partition::of);
+        let limits = PolicyLimits { name: name.clone(), partition, ..PolicyLimits::default() };
         finding.statements = finding.denied.as_deref().map(|action| statement_for(action, &limits)).unwrap_or_default();
     }
     let place = |finding: &Finding| CHECKS.iter().position(|check| check.name == finding.check);
     // Findings without a region come first, then regions in the order in which they are watched; within each, the order is that of
     // the checks.
-    let regions = aws.regions();
     findings.sort_by_key(|finding| {
         let region = finding.region.as_ref().map(|region| regions.iter().position(|known| known == region));
         (region, place(finding))

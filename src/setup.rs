@@ -15,6 +15,10 @@
 //! somebody else, and nothing is done in its region unless `--adopt` allows to take it over. One that lost its tag but is wired
 //! exactly as Muster wires it is mended. Teardown removes only what has the tag.
 //!
+//! # Many accounts
+//! [`organization`] writes templates for the accounts of an organization. Nothing is deployed: stack sets are for tools and people
+//! that may change every account.
+//!
 //! # When a step fails
 //! The later steps of that region are not tried, the report lists the steps that were done, and other regions go on. Another run
 //! continues from there.
@@ -37,10 +41,13 @@ pub mod error;
 pub mod fault;
 pub mod list;
 pub mod observed;
+pub mod organization;
 pub mod plan;
 pub mod removal;
 pub mod senders;
 pub mod template;
+pub mod trusted;
+pub mod wiring;
 
 pub use desired::{Desired, QueueRole, Thing};
 pub use drift::{Drift, drift};
@@ -48,7 +55,10 @@ pub use error::SetupError;
 pub use fault::{DriftEffect, DriftFault};
 pub use list::listed;
 pub use observed::ObservedSetup;
+pub use organization::{CentralSetup, MemberSetup};
 pub use plan::{Act, SetupStep};
+pub use trusted::TrustedPrincipal;
+pub use wiring::{CentralPlace, EventWiring};
 
 /// How many regions are worked on at the same time.
 const REGIONS_AT_ONCE: usize = 4;

@@ -8,20 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::AwsError;
-use crate::model::{LeftOut, Region};
-
-/// The domain suffixes of AWS's own hosts, in all partitions.
-const AWS: [&str; 9] = [
-    ".amazonaws.com",
-    ".amazonaws.com.cn",
-    ".amazonaws.eu",
-    ".api.aws",
-    ".api.amazonwebservices.com.cn",
-    ".c2s.ic.gov",
-    ".sc2s.sgov.gov",
-    ".csp.hci.ic.gov",
-    ".cloud.adc-e.uk",
-];
+use crate::model::{LeftOut, Partition, Region};
 
 /// The optional parameters that endpoints support and do not support, by host.
 #[derive(Debug, Default)]
@@ -90,7 +77,7 @@ impl Unknown {
 
 /// Whether a host is one of AWS's own.
 fn is_aws(host: &str) -> bool {
-    AWS.iter().any(|end| host.ends_with(end))
+    Partition::ALL.iter().flat_map(|partition| partition.hosts()).any(|end| host.ends_with(end))
 }
 
 #[cfg(test)]
@@ -123,6 +110,9 @@ mod tests {
             "ec2.us-east-1.amazonaws.com",
             "vpce-1.ec2.eu-west-1.vpce.amazonaws.com",
             "ec2.cn-north-1.amazonaws.com.cn",
+            "ec2.us-gov-west-1.amazonaws.com",
+            "ec2.us-iso-east-1.c2s.ic.gov",
+            "ec2.eusc-de-east-1.amazonaws.eu",
         ] {
             assert!(is_aws(host), "{host}");
         }

@@ -5,12 +5,10 @@
 //! [`crate::kinds`].
 
 mod document;
-mod partition;
 mod statement;
 mod table;
 
 pub use document::{PolicyLimits, document, statement_for};
-pub use partition::partition_of;
 pub use statement::{PolicyPart, PolicyStatement, STATEMENTS};
 pub use table::{Breakage, IMPLIED, Permission, all, of};
 

@@ -69,6 +69,11 @@ const TOPICS: &[HelpTopic] = &[
         text: include_str!("help/history.md"),
     },
     HelpTopic {
+        name: "organization",
+        about: "What each of many accounts needs, and where their events go",
+        text: include_str!("help/organization.md"),
+    },
+    HelpTopic {
         name: "permissions",
         about: "Which actions of AWS Muster calls, why, and what does not work without each",
         text: include_str!("help/permissions.md"),

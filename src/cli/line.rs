@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, Command};
 
+use super::organization_flags::NARROWS_SETUP;
 use super::policy;
 use crate::config::environment;
 use crate::config::placeholder::placeholder;
@@ -262,7 +263,10 @@ fn argument<'a>(root: &'a Command, command: &'a Command, name: &str) -> Option<&
 fn narrows(argument: &Arg) -> bool {
     let variable = argument.get_env().and_then(OsStr::to_str);
     variable.is_some_and(|variable| tidy::NARROWING.contains(&variable))
-        || policy::NARROWS_IAM.iter().any(|narrowing| argument.get_value_parser().type_id() == *narrowing)
+        || policy::NARROWS_IAM
+            .iter()
+            .chain(&NARROWS_SETUP)
+            .any(|narrowing| argument.get_value_parser().type_id() == *narrowing)
 }
 
 /// Whether `flag` of `subcommand`, such as `--prices`, is the path of a file.
@@ -343,7 +347,9 @@ mod tests {
             &["policy", "iam", "--region="],
             &["policy", "iam", "--region", "eu-west-1,"],
             &["policy", "iam", "--tag= "],
+            &["policy", "iam", "--partition", ""],
             &["policy", "iam", "--account", ""],
+            &["setup", "--organization", "--external-id", ""],
             &["policy", "check", "i-1", "stop_instance", "--write-tag="],
         ] {
             assert_eq!(left(given), words(given), "{given:?}");

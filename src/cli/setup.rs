@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
+use super::organization_flags::OrganizationFlags;
 use super::output::Output;
 use super::table::harmless;
 use crate::aws::queue::Queue;
@@ -57,6 +58,8 @@ pub(super) struct Setup {
     /// `cloudformation` prints a template that makes the same queues and rules, and makes no call to AWS.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: SetupFormat,
+    #[command(flatten, next_help_heading = "Many accounts")]
+    organization: OrganizationFlags,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -92,6 +95,9 @@ impl SetupFlags {
 impl Setup {
     /// Sets up the queues and rules, and prints what was done and how to use them.
     pub(super) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
+        if let Some(template) = self.organization.template(&self.arranged.name)? {
+            return Ok(Output::stdout().line(&format!("{template:#}"))?);
+        }
         if self.format == SetupFormat::Cloudformation {
             return Ok(Output::stdout().line(&format!("{:#}", template::template(&self.arranged.name)))?);
         }

@@ -16,17 +16,17 @@ use crate::setup::drift::redrives;
 use crate::setup::{Desired, QueueRole};
 
 /// What AWS says about the rules.
-struct FoundRules {
-    findings: Vec<Finding>,
-    states: Vec<AwsAnswer<Option<RuleState>>>,
-    targets: Vec<AwsAnswer<Vec<RuleTarget>>>,
+pub(super) struct FoundRules {
+    pub(super) findings: Vec<Finding>,
+    pub(super) states: Vec<AwsAnswer<Option<RuleState>>>,
+    pub(super) targets: Vec<AwsAnswer<Vec<RuleTarget>>>,
 }
 
 /// What AWS says about a queue.
-struct FoundQueue {
+pub(super) struct FoundQueue {
     name: String,
     queue: Option<Queue>,
-    attributes: AwsAnswer<Option<QueueAttributes>>,
+    pub(super) attributes: AwsAnswer<Option<QueueAttributes>>,
 }
 
 /// Checks the path that `muster setup` made under a name.
@@ -111,7 +111,8 @@ pub(crate) async fn queue_alone(examined: &Examined<'_>, queue: &Queue) -> Vec<F
     findings
 }
 
-async fn rules(examined: &Examined<'_>, name: &str) -> FoundRules {
+/// Describes the rules of a name and their targets.
+pub(super) async fn rules(examined: &Examined<'_>, name: &str) -> FoundRules {
     let (aws, scope) = (examined.aws, &examined.scope);
     let names: Vec<String> = RULES.iter().map(|rule| rule.name(name)).collect();
     let described = join_all(names.iter().map(|rule| asked(aws.describe_rule(scope, rule))));
@@ -131,7 +132,7 @@ async fn rules(examined: &Examined<'_>, name: &str) -> FoundRules {
 }
 
 /// Finds a queue by its name. Returns it with what the calls show about SQS and permissions.
-async fn find(examined: &Examined<'_>, name: &str) -> (FoundQueue, Vec<Finding>) {
+pub(super) async fn find(examined: &Examined<'_>, name: &str) -> (FoundQueue, Vec<Finding>) {
     let (queue, took) = asked(examined.aws.queue_url(&examined.scope, name)).await;
     let mut findings = vec![endpoint::judge("SQS", &queue, took), permission::judge("sqs:GetQueueUrl", &queue)];
     let (queue, attributes) = match queue {

@@ -1,8 +1,8 @@
 //! Checks whose credentials are in use.
 
 use super::finding::{AwsAnswer, Check, Finding};
-use crate::aws::Origin;
 use crate::aws::probe::CallerIdentity;
+use crate::aws::{AccountPlan, Origin};
 use crate::model::AccountId;
 
 pub(crate) static CHECK: Check =
@@ -29,6 +29,22 @@ pub(crate) fn judge(
             CHECK.warning(subject, format!("account {account} is assumed, not proved: {}", why.fact), &*why.fix)
         }
         (Err(_), Err(why)) => CHECK.failed(subject, &*why.fact, &*why.fix),
+    }
+}
+
+/// Judges the credentials of one of several accounts.
+pub(crate) fn of_member(plan: &AccountPlan, caller: &AwsAnswer<CallerIdentity>) -> Finding {
+    let named = plan.account.as_ref();
+    match caller {
+        Ok(caller) => match named.filter(|named| **named != caller.account) {
+            None => CHECK.ok("credentials", format!("account {}, {}", caller.account, caller.arn)),
+            Some(named) => CHECK.failed(
+                "credentials",
+                format!("the credentials are of account {}, not of {named}", caller.account),
+                "Correct the entry of the configuration file, or its profile.",
+            ),
+        },
+        Err(why) => CHECK.failed("credentials", &*why.fact, &*why.fix),
     }
 }
 

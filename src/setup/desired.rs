@@ -8,7 +8,7 @@ use crate::aws::actions::CREATED_BY;
 use crate::aws::bus::RuleInput;
 use crate::config::EventsName;
 use crate::kinds::rules::{RULES, RuleSpec};
-use crate::model::{Region, Scope};
+use crate::model::{Partition, Scope};
 
 /// The id of the target that each rule has.
 pub const TARGET: &str = "muster";
@@ -98,14 +98,14 @@ impl Desired {
     #[must_use]
     pub fn queue_arn(&self, role: QueueRole) -> String {
         let Scope { account, region } = &self.scope;
-        format!("arn:{}:sqs:{region}:{account}:{}", partition(region), role.name(&self.name))
+        format!("arn:{}:sqs:{region}:{account}:{}", Partition::of(region), role.name(&self.name))
     }
 
     /// Returns the ARN of a rule on the default bus.
     #[must_use]
     pub fn rule_arn(&self, rule: &RuleSpec) -> String {
         let Scope { account, region } = &self.scope;
-        format!("arn:{}:events:{region}:{account}:rule/{}", partition(region), rule.name(self.name.as_str()))
+        format!("arn:{}:events:{region}:{account}:rule/{}", Partition::of(region), rule.name(self.name.as_str()))
     }
 
     /// Returns a rule for `PutRule`.
@@ -173,18 +173,4 @@ pub fn policy(queue: &Value, rules: Vec<Value>) -> Value {
 pub fn tags() -> BTreeMap<String, String> {
     let (key, value) = CREATED_BY;
     BTreeMap::from([(key.to_owned(), value.to_owned())])
-}
-
-/// Returns the partition of a region, as ARNs name it.
-fn partition(region: &Region) -> &'static str {
-    let parts = [
-        ("cn-", "aws-cn"),
-        ("us-gov-", "aws-us-gov"),
-        ("us-iso-", "aws-iso"),
-        ("us-isob-", "aws-iso-b"),
-        ("us-isof-", "aws-iso-f"),
-        ("eu-isoe-", "aws-iso-e"),
-        ("eusc-", "aws-eusc"),
-    ];
-    parts.iter().find(|(begin, _)| region.as_str().starts_with(begin)).map_or("aws", |(_, partition)| partition)
 }

@@ -123,9 +123,9 @@ impl DriftFault {
             | DriftFault::Pattern { .. }
             | DriftFault::NoTarget { .. }
             | DriftFault::Target { .. }
-            | DriftFault::Policy(PolicyFault::Absent | PolicyFault::Unreadable | PolicyFault::Refuses(_)) => {
-                DriftEffect::Stops
-            }
+            | DriftFault::Policy(
+                PolicyFault::Absent | PolicyFault::Unreadable | PolicyFault::Refuses(_) | PolicyFault::Nobody,
+            ) => DriftEffect::Stops,
         }
     }
 

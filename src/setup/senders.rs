@@ -21,6 +21,8 @@ pub enum PolicyFault {
     Unreadable,
     /// It does not let these rules send.
     Refuses(Vec<String>),
+    /// It lets nobody send.
+    Nobody,
     /// It has a statement that denies sending.
     Denies,
     /// It also lets these others send, given in words.
@@ -35,6 +37,7 @@ impl fmt::Display for PolicyFault {
             PolicyFault::Absent => f.write_str("it has no policy, so EventBridge cannot send to it"),
             PolicyFault::Unreadable => f.write_str("its policy is not JSON"),
             PolicyFault::Refuses(rules) => write!(f, "its policy does not let these rules send: {}", rules.join(", ")),
+            PolicyFault::Nobody => f.write_str("its policy lets nobody send"),
             PolicyFault::Denies => {
                 f.write_str("its policy has a statement that denies sending, which may include EventBridge")
             }
@@ -43,6 +46,43 @@ impl fmt::Display for PolicyFault {
                 f.write_str("its policy is not Muster's own text, but lets Muster's rules send and nobody else")
             }
         }
+    }
+}
+
+impl PolicyFault {
+    /// Whether events may arrive all the same.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        matches!(self, PolicyFault::Denies | PolicyFault::Admits(_) | PolicyFault::Reworded)
+    }
+}
+
+/// Says what is wrong with the policy of a queue to which the rules of many accounts send: it has to let somebody send, and not
+/// everybody. `policy` is the text of the attribute, empty when there is none.
+#[must_use]
+pub fn of_center(policy: &str) -> Option<PolicyFault> {
+    let policy = match serde_json::from_str::<Value>(policy) {
+        Ok(policy) => policy,
+        Err(_) if policy.is_empty() => return Some(PolicyFault::Absent),
+        Err(_) => return Some(PolicyFault::Unreadable),
+    };
+    let is_sending =
+        |statement: &&Value| list(statement.get("Action")).iter().filter_map(|action| action.as_str()).any(sends);
+    let sending: Vec<&Value> = list(policy.get("Statement")).into_iter().filter(is_sending).collect();
+    let (denying, allowing): (Vec<&Value>, Vec<&Value>) =
+        sending.into_iter().partition(|statement| statement.get("Effect").and_then(Value::as_str) == Some("Deny"));
+    let is_everybody = |statement: &&Value| {
+        let principal = statement.get("Principal").unwrap_or(&Value::Null);
+        let is_limited = statement.get("Condition").and_then(Value::as_object).is_some_and(|keys| !keys.is_empty());
+        let is_anyone = *principal == "*" || list(principal.get("AWS")).iter().any(|one| **one == "*");
+        is_anyone && !is_limited
+    };
+    if allowing.is_empty() {
+        Some(PolicyFault::Nobody)
+    } else if let Some(open) = allowing.iter().copied().find(is_everybody) {
+        Some(PolicyFault::Admits(vec![format!("Principal {}", open.get("Principal").unwrap_or(&Value::Null))]))
+    } else {
+        (!denying.is_empty()).then_some(PolicyFault::Denies)
     }
 }
 

@@ -11,6 +11,7 @@ use super::*;
 use crate::aws::bus::{RuleState, RuleTarget};
 use crate::config::EventsName;
 use crate::kinds::rules::{RULES, by_slug};
+use crate::model::Partition;
 use crate::model::fixtures::scope_in;
 
 fn desired() -> Desired {
@@ -126,9 +127,14 @@ fn the_queues_policy_names_exactly_the_rules() {
         .collect();
     assert_eq!(arns.len(), RULES.len());
     assert_eq!(arns[0], "arn:aws:events:eu-west-1:123456789012:rule/muster-instances");
-    let scope = Scope { region: Region::new("cn-north-1"), ..desired.scope };
-    let china = Desired::new(scope, EventsName::default());
-    assert_eq!(china.queue_arn(QueueRole::Dead), "arn:aws-cn:sqs:cn-north-1:123456789012:muster-events-dead");
+    for partition in Partition::ALL {
+        let region = partition.home();
+        let there = Desired::new(scope_in(region), EventsName::default());
+        let dead = format!("arn:{partition}:sqs:{region}:123456789012:muster-events-dead");
+        assert_eq!(there.queue_arn(QueueRole::Dead), dead);
+        let rule = format!("arn:{partition}:events:{region}:123456789012:rule/muster-tags");
+        assert_eq!(there.rule_arn(by_slug("tags").unwrap()), rule);
+    }
 }
 
 type Break = (&'static str, fn(&mut ObservedSetup), &'static [&'static str]);

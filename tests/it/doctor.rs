@@ -6,6 +6,7 @@ use crate::harness::account::Account;
 use crate::harness::eventually;
 use crate::harness::moto::Moto;
 use crate::harness::muster::{Endpoint, Sandbox};
+use crate::harness::roles::{AccountsFile, role};
 use crate::harness::rpc::Client;
 use crate::harness::simulator::Simulator;
 
@@ -270,4 +271,117 @@ fn doctor_has_the_server_try_at_once_what_was_denied_and_until_then_it_says_when
     let retry = denied[0]["failure"]["retry_at"].as_str().unwrap();
     let swept = client.read("ec2://inventory/freshness")["now"].as_str().unwrap().to_owned();
     assert!(swept.as_str() < retry, "not before its own time, {retry}, but at {swept}");
+}
+
+const ACCOUNTS: [(&str, &str); 3] = [("one", "200000000001"), ("two", "200000000002"), ("three", "200000000003")];
+const REGIONS: [&str; 2] = ["us-east-1", "eu-west-1"];
+
+/// A simulator with three more accounts.
+fn three_accounts() -> Simulator {
+    Simulator::start(5, &["--accounts", "3", "--account-regions", "us-east-1,eu-west-1", "--account-instances", "10"])
+}
+
+/// The only finding of a check with this verdict.
+fn only<'a>(seen: &'a Seen, check: &str, verdict: &str) -> &'a Value {
+    let [one] = seen.of(check, verdict)[..] else { panic!("not one finding of {check}:\n{}", seen.told()) };
+    one
+}
+
+/// A profile for each account, which assumes its role with the keys of the environment.
+fn profiles(sandbox: &mut Sandbox) {
+    let entry = |(name, account): (&str, &str)| {
+        format!("[profile {name}]\nrole_arn = {}\ncredential_source = Environment\nregion = us-east-1\n", role(account))
+    };
+    let path = sandbox.path().join("profiles");
+    std::fs::write(&path, ACCOUNTS.map(entry).concat()).unwrap();
+    sandbox.set("AWS_CONFIG_FILE", path.to_str().unwrap());
+}
+
+#[test]
+fn what_many_accounts_have_in_common_is_one_finding_that_counts_them() {
+    let simulator = three_accounts();
+    let mut sandbox = sandbox(&simulator.endpoint());
+    let file = AccountsFile::new(&sandbox, &REGIONS);
+    file.write(&ACCOUNTS);
+    let path = file.path().to_owned();
+    let seen = doctor(&sandbox, &["--config", &path]);
+    assert!(seen.code == 0 && seen.failed().is_empty(), "{}", seen.told());
+    assert_eq!(only(&seen, "identity", "ok")["fact"], "3 accounts: nothing is wrong");
+    assert_eq!(only(&seen, "permission", "ok")["fact"], "6 regions of 3 accounts: nothing is wrong");
+
+    simulator.control("PATCH", "/faults", &json!({"roles": {"denied": [ACCOUNTS[1].1, ACCOUNTS[2].1]}}));
+    let seen = doctor(&sandbox, &["--config", &path]);
+    let refused = only(&seen, "identity", "failed");
+    let fact = refused["fact"].as_str().unwrap();
+    assert!(fact.starts_with("2 accounts, such as 200000000002 (two): "), "{}", seen.told());
+    assert!(fact.contains("AccessDenied"), "{}", seen.told());
+    assert!(refused["fix"].as_str().unwrap().contains("trust policy"), "{}", seen.told());
+    assert_eq!(only(&seen, "permission", "ok")["fact"], "2 regions of account 200000000001 (one): nothing is wrong");
+    simulator.control("PATCH", "/faults", &json!({"roles": null, "denied": ["DescribeVpcs", "DescribeSubnets"]}));
+    let seen = doctor(&sandbox, &["--config", &path]);
+    let denied = only(&seen, "permission", "failed");
+    assert!(denied["subject"].as_str().unwrap().contains("ec2:DescribeSubnets"), "{}", seen.told());
+    let fact = denied["fact"].as_str().unwrap();
+    assert!(fact.starts_with("3 regions of 3 accounts, such as 200000000001 (one) in "), "{}", seen.told());
+    simulator.control("PATCH", "/faults", &json!({"denied": null}));
+
+    let seen = doctor(&sandbox, &["--config", &path, "--events"]);
+    let absent = only(&seen, "rule", "failed");
+    let expected = "6 regions of 3 accounts, such as 200000000001 (one) in us-east-1: it does not exist";
+    assert_eq!(absent["fact"], expected, "{}", seen.told());
+    assert!(absent["fix"].as_str().unwrap().contains("muster help organization"), "{}", seen.told());
+    profiles(&mut sandbox);
+    for (name, _) in ACCOUNTS {
+        setup(&sandbox, &["setup", "--profile", name, "--regions", "us-east-1,eu-west-1"]);
+    }
+    let seen = doctor(&sandbox, &["--config", &path, "--events"]);
+    assert!(seen.code == 0 && seen.failed().is_empty(), "{}", seen.told());
+    for check in ["rule", "target", "queue", "queue-policy"] {
+        assert_eq!(only(&seen, check, "ok")["fact"], "6 regions of 3 accounts: nothing is wrong", "{check}");
+    }
+    let endpoint = Endpoint { region: REGIONS[1].to_owned(), ..simulator.endpoint() };
+    let two = Account::by_role(&endpoint, &role(ACCOUNTS[1].1));
+    two.call("events.disable_rule", &json!({"Name": "muster-tags"}));
+    let seen = doctor(&sandbox, &["--config", &path, "--events"]);
+    let off = only(&seen, "rule", "failed");
+    assert_eq!(off["subject"], "muster-tags", "{}", seen.told());
+    assert_eq!(off["fact"], "account 200000000002 (two) in eu-west-1: it is disabled, so it sends no events");
+}
+
+#[test]
+fn rules_of_an_account_have_to_reach_the_central_queue_by_a_role() {
+    // The simulator refuses targets in other accounts.
+    let moto = Moto::alone();
+    let mut sandbox = sandbox(&moto.endpoint());
+    let file = AccountsFile::new(&sandbox, &REGIONS[..1]);
+    file.write(&ACCOUNTS[..1]);
+    let path = file.path().to_owned();
+    profiles(&mut sandbox);
+    setup(&sandbox, &["setup", "--profile", "one", "--name", "team"]);
+    let center = Account::at(&moto.endpoint());
+    let made = center.call("sqs.create_queue", &json!({"QueueName": "team-central-events"}));
+    let url = made["QueueUrl"].as_str().unwrap().to_owned();
+    let given = format!("us-east-1={url}");
+    let flags = ["--config", &path, "--queue-url", &given];
+    let seen = doctor(&sandbox, &flags);
+    assert_eq!(only(&seen, "rule", "ok")["fact"], "account 200000000001 (one) in us-east-1: nothing is wrong");
+    let fact = only(&seen, "target", "failed")["fact"].as_str().unwrap();
+    assert!(fact.ends_with("none of its targets is a queue of --queue-url or a central bus"), "{}", seen.told());
+    assert!(only(&seen, "queue-policy", "failed")["fact"].as_str().unwrap().contains("it has no policy"));
+
+    let arn = format!("arn:aws:sqs:us-east-1:{}:team-central-events", url.rsplit('/').nth(1).unwrap());
+    let one = Account::by_role(&moto.endpoint(), &role(ACCOUNTS[0].1));
+    for rule in ["instances", "volumes", "tags", "calls", "health", "alarms"] {
+        let by = "arn:aws:iam::200000000001:role/team-events-us-east-1";
+        let targets = json!([{"Id": "muster", "Arn": arn, "RoleArn": by}]);
+        one.call("events.put_targets", &json!({"Rule": format!("team-{rule}"), "Targets": targets}));
+    }
+    let policy = json!({"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sqs:SendMessage", "Resource": arn,
+        "Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-a1b2c3d4e5"}},
+    }]});
+    center.call("sqs.set_queue_attributes", &json!({"QueueUrl": url, "Attributes": {"Policy": policy.to_string()}}));
+    let seen = doctor(&sandbox, &flags);
+    assert!(seen.code == 0 && seen.of("target", "ok").len() == 1, "{}", seen.told());
+    assert_eq!(seen.of("queue-policy", "ok").len(), 1, "{}", seen.told());
 }

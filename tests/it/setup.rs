@@ -278,6 +278,21 @@ fn dead_letters_are_named_before_they_go() {
 }
 
 #[test]
+fn in_every_partition_that_moto_knows_all_is_made_and_then_nothing_is_to_do() {
+    let moto = Moto::alone();
+    for (region, partition) in [("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov"), ("us-iso-east-1", "aws-iso")]
+    {
+        let endpoint = Endpoint { region: region.to_owned(), ..moto.endpoint() };
+        let aws = Account::at(&endpoint);
+        let stage = Stage::new(&endpoint, &aws);
+        stage.mended(region, STEPS);
+        let rule = stage.call("events.describe_rule", json!({"Name": "muster-tags"}));
+        let begin = format!("arn:{partition}:events:{region}:");
+        assert!(rule["Arn"].as_str().unwrap().starts_with(&begin), "{rule}");
+    }
+}
+
+#[test]
 fn a_name_that_cannot_be_one_is_refused_before_anything_is_asked() {
     let sandbox = Sandbox::new(&Endpoint::dead());
     let refused = said(sandbox.muster(&["setup", "--name", "a.b"]));
@@ -297,4 +312,58 @@ fn the_cloudformation_template_passes_the_linter() {
     lint.args(["--regions", "us-east-1,eu-central-1", "--"]).arg(&path);
     let linted = said(lint);
     assert_eq!((linted.code, linted.out.as_str()), (0, ""), "{linted:?}");
+}
+
+/// A region of each partition that the linter knows.
+const PARTITIONS: [(&str, &str); 3] = [("aws", "eu-west-1"), ("aws-cn", "cn-north-1"), ("aws-us-gov", "us-gov-west-1")];
+
+#[test]
+fn every_template_of_an_organization_passes_the_linter_in_every_partition() {
+    let sandbox = Sandbox::bare();
+    let written = |name: &str, words: &[&str]| {
+        let template = said(sandbox.muster(&[&["setup", "--organization"], words].concat()));
+        assert_eq!((template.code, template.err.as_str()), (0, ""), "{words:?}: {template:?}");
+        let path = sandbox.path().join(format!("{name}.json"));
+        std::fs::write(&path, &template.out).unwrap();
+        path
+    };
+    for (partition, region) in PARTITIONS {
+        let bus = format!("arn:{partition}:events:{region}:111122223333:event-bus/team.bus");
+        let queue = format!("arn:{partition}:sqs:{region}:111122223333:team-central-events");
+        let role = format!("arn:{partition}:iam::111122223333:role/servers/muster");
+        let organization = ["--central", "--organization-id", "o-a1b2c3d4e5"];
+        let ways = [vec![], vec!["--central-bus", &bus], vec!["--central-queue", &queue]];
+        let mut paths = Vec::new();
+        for (number, way) in ways.iter().enumerate() {
+            let account = ["--trust", "111122223333", "--external-id", "muster:7", "--partition", partition];
+            let named = ["--trust", &role, "--role-name", "team-reader", "--name", "team", "--role-region", region];
+            paths.push(written(&format!("account-{number}"), &[&account[..], way].concat()));
+            paths.push(written(&format!("role-{number}"), &[&named[..], way].concat()));
+            if !way.is_empty() {
+                paths.push(written(&format!("central-{number}"), &[&organization[..], way].concat()));
+            }
+        }
+        let mut lint = Environment::CfnLint.program("cfn-lint");
+        lint.args(["--regions", region, "--"]).args(&paths);
+        let linted = said(lint);
+        assert_eq!((linted.code, linted.out.as_str()), (0, ""), "{partition}: {linted:?}");
+    }
+}
+
+#[test]
+fn a_template_of_an_organization_that_cannot_work_is_refused_before_anything_is_printed() {
+    let bus = "arn:aws:events:eu-west-1:111122223333:event-bus/muster";
+    for (words, named) in [
+        (&["--organization"][..], "--trust is missing"),
+        (&["--organization", "--trust", "111122223333", "--external-id="], "is not an external id"),
+        (
+            &["--organization", "--trust", "111122223333", "--partition", "aws-cn", "--central-bus", bus],
+            "different partitions",
+        ),
+        (&["--trust", "111122223333"], "--organization"),
+    ] {
+        let refused = said(Sandbox::bare().muster(&[&["setup"], words].concat()));
+        assert_eq!((refused.code, refused.out.as_str()), (2, ""), "{words:?}: {refused:?}");
+        assert!(refused.err.contains(named), "{words:?}: {refused:?}");
+    }
 }

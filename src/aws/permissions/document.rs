@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use super::partition::partition_of;
 use super::statement::{EQUALS, PolicyPart, PolicyStatement, STATEMENTS};
 use super::table::{Permission, all, of};
 use crate::kinds::rules::DEFAULT_NAME;
+use crate::model::Partition;
 
 /// The tag that an instance needs to be changed where nobody says another.
 const MANAGED: (&str, &str) = ("mcp-managed", "true");
@@ -19,7 +19,9 @@ pub struct PolicyLimits {
     pub parts: BTreeSet<PolicyPart>,
     /// The tags that an instance needs to be changed; without tags, any instance can be.
     pub tags: BTreeMap<String, String>,
-    /// The only regions; all where there are none. They are of one partition.
+    /// The partition that ARNs name.
+    pub partition: Partition,
+    /// The only regions; all where there are none. They are of that partition.
     pub regions: BTreeSet<String>,
     /// The only account.
     pub account: Option<String>,
@@ -36,6 +38,7 @@ impl Default for PolicyLimits {
         PolicyLimits {
             parts: PolicyPart::ALL.into(),
             tags: [(key.to_owned(), value.to_owned())].into(),
+            partition: Partition::Aws,
             regions: BTreeSet::new(),
             account: None,
             name: DEFAULT_NAME.to_owned(),
@@ -79,9 +82,8 @@ fn actions<'a>(
 
 /// A statement without its `Sid`; `None` where the limits name no resource for it.
 fn body(statement: &PolicyStatement, actions: Vec<&str>, limits: &PolicyLimits) -> Option<Map<String, Value>> {
-    let partition = limits.regions.first().and_then(|region| partition_of(region)).unwrap_or("aws");
     let account = limits.account.as_deref().unwrap_or("*");
-    let resources = statement.target.arns(partition, account, &limits.name, &limits.keys);
+    let resources = statement.target.arns(limits.partition, account, &limits.name, &limits.keys);
     if resources.is_empty() {
         return None;
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::super::actions::CREATED_BY;
 use crate::kinds::rules::CANARY_SOURCE;
+use crate::model::Partition;
 
 /// A part of the policy that somebody may want without the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,7 +50,7 @@ pub(super) enum ArnTarget {
 
 impl ArnTarget {
     /// The ARNs, with `*` for what is not narrowed. `name` begins the names of queues and rules; `keys` are the ARNs of keys.
-    pub(super) fn arns(self, partition: &str, account: &str, name: &str, keys: &BTreeSet<String>) -> Vec<String> {
+    pub(super) fn arns(self, partition: Partition, account: &str, name: &str, keys: &BTreeSet<String>) -> Vec<String> {
         let arn = match self {
             ArnTarget::Keys => return keys.iter().cloned().collect(),
             ArnTarget::Everything => "*".to_owned(),

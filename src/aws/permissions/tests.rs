@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::kinds::KINDS;
+use crate::model::Partition;
 
 /// The policy's file.
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/iam-policy.json");
@@ -165,28 +166,17 @@ fn only_keys_that_are_named_can_be_granted_and_only_to_services_of_aws() {
 }
 
 #[test]
-fn a_region_tells_the_partition_of_arns() {
-    for (region, partition) in [
-        ("eu-central-1", Some("aws")),
-        ("us-gov-west-1", Some("aws-us-gov")),
-        ("cn-north-1", Some("aws-cn")),
-        ("us-isob-east-1", Some("aws-iso-b")),
-        ("eusc-de-east-1", Some("aws-eusc")),
-        ("mars", None),
-        ("mars-1", None),
-        ("eu-central", None),
-        ("EU-CENTRAL-1", None),
-        ("eu--central-1", None),
-        ("eu-central-1a", None),
-    ] {
-        assert_eq!(partition_of(region), partition, "{region}");
+fn the_arns_are_those_of_the_partition() {
+    for partition in Partition::ALL {
+        let region = partition.home();
+        let policy = document(&PolicyLimits { partition, regions: [region.to_owned()].into(), ..with_a_key() });
+        let arn = format!("arn:{partition}:sqs:*:*:muster-*");
+        assert_eq!(statement(&policy, "MusterReadEvents")["Resource"], arn);
+        let equal = json!({"StringEquals": {"aws:RequestedRegion": region}});
+        assert_eq!(statement(&policy, "MusterRead")["Condition"], equal);
+        let whole = document(&PolicyLimits { partition, ..PolicyLimits::default() }).to_string();
+        assert_eq!(whole.matches("arn:").count(), whole.matches(&format!("arn:{partition}:")).count(), "{whole}");
     }
-    let policy = document(&PolicyLimits { regions: ["cn-north-1".to_owned()].into(), ..PolicyLimits::default() });
-    assert_eq!(statement(&policy, "MusterReadEvents")["Resource"], "arn:aws-cn:sqs:*:*:muster-*");
-    assert_eq!(
-        statement(&policy, "MusterRead")["Condition"],
-        json!({"StringEquals": {"aws:RequestedRegion": "cn-north-1"}})
-    );
 }
 
 #[test]

@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
 
-use crate::aws::permissions::{PolicyLimits, PolicyPart, document, partition_of};
+use crate::aws::permissions::{PolicyLimits, PolicyPart, document};
 use crate::cli::output::Output;
 use crate::config::EventsName;
 use crate::kinds::rules::DEFAULT_NAME;
+use crate::model::Partition;
+use crate::model::partition::PartitionError;
 use crate::policy::write_rule::{self, RuleError};
 
 /// The longest key and the longest value of a tag, in characters (EC2 user guide, "Tag restrictions").
@@ -16,8 +18,12 @@ const LONGEST_KEY: usize = 128;
 const LONGEST_VALUE: usize = 256;
 
 /// The types of the values that narrow a policy: where one is blank, the policy would allow more.
-pub(in crate::cli) const NARROWS_IAM: [TypeId; 3] =
-    [TypeId::of::<NarrowedTag>(), TypeId::of::<NarrowedRegion>(), TypeId::of::<NarrowedAccount>()];
+pub(in crate::cli) const NARROWS_IAM: [TypeId; 4] = [
+    TypeId::of::<NarrowedTag>(),
+    TypeId::of::<NarrowedRegion>(),
+    TypeId::of::<NarrowedPartition>(),
+    TypeId::of::<NarrowedAccount>(),
+];
 
 /// Which parts of the policy, for which resources.
 #[derive(Clone, Debug, Args)]
@@ -45,6 +51,9 @@ pub(in crate::cli) struct PolicyIam {
     /// The ARNs are those of its partition.
     #[arg(long, value_name = "REGION", value_delimiter = ',', value_parser = region)]
     region: Vec<NarrowedRegion>,
+    /// Write ARNs of this partition, such as aws-cn or aws-us-gov [default: that of --region, else of --kms-key, else aws]
+    #[arg(long, value_name = "PARTITION", value_parser = partition)]
+    partition: Option<NarrowedPartition>,
     /// Name this account in the ARNs, such as 123456789012
     #[arg(long, value_name = "ACCOUNT", value_parser = account)]
     account: Option<NarrowedAccount>,
@@ -72,6 +81,10 @@ pub(in crate::cli) struct NarrowedTag {
 /// A region that calls are allowed in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::cli) struct NarrowedRegion(String);
+
+/// The partition that ARNs name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cli) struct NarrowedPartition(Partition);
 
 /// The account that ARNs name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,7 +115,7 @@ pub(in crate::cli) enum PolicyIamError {
     )]
     Tags { first: String, second: String },
     #[error(
-        "{first} and {second} are in different partitions of AWS, whose ARNs and accounts differ: print a policy for each"
+        "{first} and {second} do not go together, since ARNs and accounts of AWS's partitions differ: print a policy for each"
     )]
     Partitions { first: String, second: String },
     #[error(
@@ -126,8 +139,12 @@ fn tag(text: &str) -> Result<NarrowedTag, PolicyIamError> {
 
 fn region(text: &str) -> Result<NarrowedRegion, PolicyIamError> {
     let name = write_rule::region(text)?;
-    partition_of(&name).ok_or_else(|| PolicyIamError::Region(text.to_owned()))?;
+    Partition::of_name(&name).ok_or_else(|| PolicyIamError::Region(text.to_owned()))?;
     Ok(NarrowedRegion(name))
+}
+
+fn partition(text: &str) -> Result<NarrowedPartition, PartitionError> {
+    text.trim().parse().map(NarrowedPartition)
 }
 
 fn account(text: &str) -> Result<NarrowedAccount, PolicyIamError> {
@@ -139,7 +156,7 @@ fn key(text: &str) -> Result<VolumeKey, PolicyIamError> {
     let is_id = |id: &str| !id.is_empty() && id.bytes().all(|letter| letter.is_ascii_alphanumeric() || letter == b'-');
     match parts[..] {
         ["arn", partition, "kms", region, account, name]
-            if partition_of(region) == Some(partition)
+            if Partition::of_name(region).is_some_and(|of| of.name() == partition)
                 && write_rule::account(account).is_ok()
                 && name.strip_prefix("key/").is_some_and(is_id) =>
         {
@@ -165,10 +182,13 @@ impl PolicyIam {
             (self.setup, PolicyPart::Setup),
         ];
         let regions = regions(self.region)?;
+        let partition = self.partition.map(|NarrowedPartition(partition)| partition);
+        let partition = one_partition(partition, &regions, &self.kms_key)?;
         Ok(PolicyLimits {
             parts: asked.into_iter().filter_map(|(is_asked, part)| is_asked.then_some(part)).collect(),
             tags: if self.any_instance { BTreeMap::new() } else { tags(self.tag)? },
             keys: keys(self.kms_key, &regions)?,
+            partition,
             regions,
             account: self.account.map(|NarrowedAccount(account)| account),
             name: self.name.to_string(),
@@ -197,9 +217,24 @@ fn tags(given: Vec<NarrowedTag>) -> Result<BTreeMap<String, String>, PolicyIamEr
 fn regions(given: Vec<NarrowedRegion>) -> Result<BTreeSet<String>, PolicyIamError> {
     let regions: BTreeSet<String> = given.into_iter().map(|NarrowedRegion(name)| name).collect();
     let first = regions.first().cloned().unwrap_or_default();
-    match regions.iter().find(|region| partition_of(region) != partition_of(&first)) {
+    match regions.iter().find(|region| Partition::of_name(region) != Partition::of_name(&first)) {
         Some(second) => Err(PolicyIamError::Partitions { first, second: second.clone() }),
         None => Ok(regions),
+    }
+}
+
+/// The partition that is named, or else that of the regions or keys, which have to be in it.
+fn one_partition(
+    named: Option<Partition>,
+    regions: &BTreeSet<String>,
+    keys: &[VolumeKey],
+) -> Result<Partition, PolicyIamError> {
+    let mut places = regions.iter().chain(keys.iter().map(|key| &key.region));
+    let first = places.clone().next().and_then(|place| Partition::of_name(place));
+    let partition = named.or(first).unwrap_or_default();
+    match places.find(|place| Partition::of_name(place) != Some(partition)) {
+        Some(second) => Err(PolicyIamError::Partitions { first: partition.to_string(), second: second.clone() }),
+        None => Ok(partition),
     }
 }
 
@@ -255,12 +290,27 @@ mod tests {
         let expected = PolicyLimits {
             parts: PolicyPart::ALL.into(),
             tags: [("a".to_owned(), "b=c".to_owned()), ("d".to_owned(), String::new())].into(),
+            partition: Partition::Aws,
             regions: ["eu-west-1", "eu-west-2", "us-east-1"].map(str::to_owned).into(),
             account: Some("123456789012".to_owned()),
             name: "team".to_owned(),
             keys: [KEY.to_owned()].into(),
         };
         assert_eq!(given, expected);
+    }
+
+    #[test]
+    fn the_partition_is_the_named_one_or_that_of_the_regions_or_keys() {
+        let key = KEY.replace("arn:aws:", "arn:aws-cn:").replace("eu-west-1", "cn-north-1");
+        for (words, partition) in [
+            (&[][..], Partition::Aws),
+            (&["--partition", "aws-us-gov"], Partition::UsGov),
+            (&["--partition=aws-cn", "--region", "cn-northwest-1"], Partition::China),
+            (&["--region", "us-iso-east-1"], Partition::Iso),
+            (&["--writes", "--kms-key", &key], Partition::China),
+        ] {
+            assert_eq!(limits(words).unwrap().partition, partition, "{words:?}");
+        }
     }
 
     #[test]
@@ -282,6 +332,9 @@ mod tests {
             (&["--region", "mars"], "`mars`"),
             (&["--region", "EU-WEST-1"], "`EU-WEST-1`"),
             (&["--region", "eu-west-1,cn-north-1"], "cn-north-1"),
+            (&["--partition", "china"], "aws-cn"),
+            (&["--partition", "aws-cn", "--region", "us-gov-west-1"], "us-gov-west-1"),
+            (&["--partition", "aws-cn", "--writes", "--kms-key", KEY], "eu-west-1"),
             (&["--account", "123"], "`123`"),
             (&["--name", "1x"], "`1x`"),
             (&["--any-instance"], "--writes"),

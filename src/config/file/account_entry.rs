@@ -9,7 +9,7 @@ use super::reading::{Reading, Said, Spot, entry};
 use crate::aws::{AccountPlan, CredentialPlan, Regions, RolePlan};
 use crate::config::share::RequestShare;
 use crate::config::{account, checks, selection};
-use crate::model::{AccountId, Region};
+use crate::model::{AccountId, Partition, Region};
 
 /// A key of an entry of `accounts`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,19 +66,6 @@ pub const ACCOUNT_KEYS: [AccountKey; 10] = [
     key("via", KeyForm::Roles, "Roles to assume one after the other before role_arn"),
     key("regions", KeyForm::Regions, "The regions to watch, or all that are enabled; those of the file without it"),
     key("aws_share", KeyForm::Share, "The share of AWS's request limits to use in this account, from 0.01 to 1"),
-];
-
-/// The partitions of AWS, with the beginning of the names of their regions, and the region that is asked for all of them. That of
-/// AWS's own regions comes last; there another region may be the one to ask.
-const PARTITIONS: [(&str, &str, Option<&str>); 8] = [
-    ("aws-cn", "cn-", Some("cn-north-1")),
-    ("aws-us-gov", "us-gov-", Some("us-gov-west-1")),
-    ("aws-iso", "us-iso-", Some("us-iso-east-1")),
-    ("aws-iso-b", "us-isob-", Some("us-isob-east-1")),
-    ("aws-iso-e", "eu-isoe-", Some("eu-isoe-west-1")),
-    ("aws-iso-f", "us-isof-", Some("us-isof-south-1")),
-    ("aws-eusc", "eusc-", Some("eusc-de-east-1")),
-    ("aws", "", None),
 ];
 
 /// What is read of `accounts`.
@@ -311,10 +298,8 @@ impl AccountList<'_, '_> {
     /// Refuses regions of another partition than that of the role.
     fn partition(&mut self, credentials: &CredentialPlan, regions: &Regions, table: &DeTable<'_>, span: &Range<usize>) {
         let (Some(role), Regions::Named(regions)) = (credentials.roles.last(), regions) else { return };
-        let partition = role.arn.split(':').nth(1).unwrap_or_default();
-        let of =
-            |region: &str| PARTITIONS.iter().find(|(_, begin, _)| region.starts_with(begin)).map(|(name, ..)| *name);
-        let other = regions.iter().find(|region| of(region.as_str()).is_some_and(|of| of != partition));
+        let Some(partition) = Partition::of_arn(&role.arn) else { return };
+        let other = regions.iter().find(|region| Partition::of(region) != partition);
         if let Some(other) = other.filter(|_| !self.has_endpoint) {
             let span = entry(table, "regions").map_or_else(|| span.clone(), |regions| regions.span);
             self.fault(&span, "regions", &format!("{other} is not a region of {partition}, where role_arn is"));
@@ -344,8 +329,9 @@ impl AccountList<'_, '_> {
 
 /// All regions of the partition where the last role is, which a region of that partition lists.
 fn with_home(regions: Regions, credentials: &CredentialPlan) -> Regions {
-    let partition = credentials.roles.last().and_then(|role| role.arn.split(':').nth(1));
-    let home = PARTITIONS.iter().find(|(name, ..)| Some(*name) == partition).and_then(|(.., home)| *home);
+    let partition = credentials.roles.last().and_then(|role| Partition::of_arn(&role.arn));
+    // Of the commercial regions, the one of the credentials is asked.
+    let home = partition.filter(|partition| *partition != Partition::Aws).map(Partition::home);
     match regions {
         Regions::All { home: None } => Regions::All { home: home.map(Region::new) },
         regions => regions,
@@ -355,7 +341,7 @@ fn with_home(regions: Regions, credentials: &CredentialPlan) -> Regions {
 fn is_role(arn: &str) -> bool {
     let parts: Vec<&str> = arn.splitn(6, ':').collect();
     let [arn, partition, "iam", "", account, resource] = parts.as_slice() else { return false };
-    let is_known = PARTITIONS.iter().any(|(name, ..)| name == partition);
+    let is_known = partition.parse::<Partition>().is_ok();
     let role = resource.strip_prefix("role/").is_some_and(|path| {
         !path.is_empty() && !path.ends_with('/') && path.bytes().all(|byte| is_plain(byte) || byte == b'/')
     });

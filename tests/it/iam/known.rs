@@ -37,6 +37,8 @@ fn every_action_exists_and_takes_its_resources_and_conditions() {
         &["--region", "eu-central-1"],
         &["--region", "us-gov-west-1,us-gov-east-1"],
         &["--region", "cn-north-1"],
+        &["--partition", "aws-cn"],
+        &["--partition", "aws-us-gov"],
     ];
     let mut policies = json!({"whole": printed(&whole)});
     for flags in narrowed {
