@@ -2,7 +2,7 @@
 //!
 //! - [`serve`] runs the one server of a data directory: its [`listener`] accepts clients while its [`engine`] keeps the store up
 //!   to date.
-//! - [`reload`] reads its configuration file again.
+//! - [`discovery`] finds the accounts of an organization, and [`reload`] reads the configuration file again.
 //! - [`front`] is what MCP clients start; it attaches to that server.
 //! - [`client`] asks for commands: the server, or the store where no server runs ([`offline`]).
 //! - [`admin`] carries out admin requests: exports, figures, backups.
@@ -13,6 +13,7 @@ pub mod admin;
 pub mod client;
 #[cfg(feature = "simulator")]
 pub mod demo;
+mod discovery;
 pub mod engine;
 pub mod examination;
 pub mod front;

@@ -29,8 +29,8 @@ pub mod size;
 pub mod tidy;
 
 use crate::audit::AuditOptions;
-use crate::aws::AccountPlan;
 pub use crate::aws::queue::Queue;
+use crate::aws::{AccountPlan, AccountSources, OrganizationPlan};
 use crate::kinds::KINDS;
 pub use crate::mcp::ListMode;
 use crate::model::AccountId;
@@ -87,8 +87,11 @@ pub struct Config {
     /// With a configuration file: the flags that were given, also by their variables. Only these are given to another process, which
     /// reads the file itself.
     pub named: BTreeSet<String>,
-    /// The accounts to watch, as the configuration file lists them; if empty, the one of the credentials is watched.
+    /// The accounts to watch, as the configuration file lists them; without any and without an organization, the one of the
+    /// credentials is watched.
     pub accounts: Vec<AccountPlan>,
+    /// The organization whose accounts are watched as well.
+    pub organization: Option<OrganizationPlan>,
     /// The directory of the store, the lock and the socket (or a link to it), as an absolute path.
     pub data_dir: PathBuf,
     /// The place of keys in the environment, if they are in use and select `data_dir`.
@@ -206,11 +209,15 @@ impl Config {
             return Err(ConfigError::TooSmall { given });
         }
         let accounts = file.accounts.into_iter().map(|plan| with_base(plan, selection.profile.as_deref()));
+        let organization = file
+            .organization
+            .map(|plan| OrganizationPlan { profile: plan.profile.or_else(|| selection.profile.clone()), ..plan });
         Ok(Config {
             account,
             file: Some(file.path).filter(|path| !path.as_os_str().is_empty()),
             named: file.named,
             accounts: accounts.collect(),
+            organization,
             selection,
             data_dir,
             key_place,
@@ -233,6 +240,14 @@ impl Config {
             audit: audit(given.audit_file.map(|path| environment.absolute(&path)), given.audit_required)?,
             emulator: None,
         })
+    }
+}
+
+impl Config {
+    /// Where the accounts come from that are watched beside one another.
+    #[must_use]
+    pub fn account_sources(&self) -> AccountSources {
+        AccountSources { listed: self.accounts.clone(), organization: self.organization.clone() }
     }
 }
 

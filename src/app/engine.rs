@@ -17,10 +17,11 @@ use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 
+use super::discovery::Discovery;
 use super::redaction;
 use super::references::{last_change, referred_ids};
 use crate::audit::{self, AuditProgress};
-use crate::aws::{AccountPlan, Aws, AwsSettings};
+use crate::aws::{AccountSources, Aws, AwsSettings};
 use crate::config::Config;
 use crate::freshness::EventRules;
 use crate::ingest::{Ingest, KindEntry};
@@ -72,8 +73,8 @@ pub struct Engine {
     auditing: Tasks,
     /// Turns true when the writer has ended, whatever the reason.
     ended: watch::Receiver<bool>,
-    /// The accounts to watch, where there are several.
-    accounts: watch::Sender<Vec<AccountPlan>>,
+    /// Where the accounts come from that are watched, where there are several.
+    accounts: watch::Sender<AccountSources>,
     /// Set when the credentials belong to another account than the store.
     foreign: watch::Receiver<Option<Arc<Foreign>>>,
 }
@@ -168,7 +169,7 @@ impl Engine {
     ) -> Result<Self, StartError> {
         let prices = given_prices(config)?;
         let clock = aws.clock();
-        if config.accounts.is_empty()
+        if config.account_sources().is_empty()
             && let Some(regions) = watched_regions(&aws, &store)?
         {
             writer.assume_watched(&WatchSelection::regions(regions), clock.now())?;
@@ -183,15 +184,19 @@ impl Engine {
         sweeping.spawn_until_stopped("the index", index(store.clone()));
         let referred = KINDS.iter().filter_map(|spec| Some((spec.slug, referred_ids(&store, spec)?))).collect();
         let (refusing, foreign) = watch::channel(None);
-        let (accounts, plans) = watch::channel(config.accounts.clone());
+        let (accounts, sources) = watch::channel(config.account_sources());
         let (settings, connection, ingest) = (watching(config, &store), aws.clone(), handle.clone());
-        if config.accounts.is_empty() {
+        if sources.borrow().is_empty() {
             let watcher = AccountWatcher::start(settings, referred, connection, ingest, wanted, &sweeping);
             let owner = StoreOwner { store: store.clone(), data_dir: config.data_dir.clone(), refusing };
             sweeping.spawn_until_stopped("the watch", watch_account(watcher, owner));
         } else {
+            let (by, dir) = (connection.clone(), config.data_dir.clone());
+            let discovery = Discovery::new(by, ingest.clone(), Arc::clone(&clock), dir, sources);
+            let (plans, followed) = watch::channel(discovery.plans());
             let watcher = MembersWatcher::start(settings, referred, connection, ingest, wanted, &sweeping);
-            sweeping.spawn_until_stopped("the watch", watcher.watch(plans));
+            sweeping.spawn_until_stopped("the watch", watcher.watch(followed));
+            sweeping.spawn_until_stopped("the organization", discovery.run(plans));
         }
         let tools = TaskTracker::new();
         let auditing = Tasks::new();
@@ -215,8 +220,9 @@ impl Engine {
         Ok(Engine { core, sweeps: sweeping, tools, writer: writing, auditing, ended, accounts, foreign })
     }
 
-    /// Watches these accounts from now on, where there are several. What is known of others stays, and is no longer kept up to date.
-    pub fn set_accounts(&self, accounts: Vec<AccountPlan>) {
+    /// Watches the accounts of these sources from now on, where there are several. What is known of others stays, and is no longer kept
+    /// up to date.
+    pub fn set_accounts(&self, accounts: AccountSources) {
         self.accounts.send_replace(accounts);
     }
 
@@ -405,7 +411,7 @@ fn watching(config: &Config, store: &Store) -> WatchSettings {
         queues: config.queues.clone(),
         events: config.events.clone(),
         canary_interval: config.canary_interval,
-        quiet: (!config.accounts.is_empty()).then_some(quiet),
+        quiet: (!config.account_sources().is_empty()).then_some(quiet),
     }
 }
 

@@ -15,14 +15,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::spawn_blocking;
 
 use super::stop_order::{StopOrder, StopSender};
-use crate::aws::AccountPlan;
+use crate::aws::{AccountPlan, AccountSources};
 use crate::connection::flag_set::FlagSet;
 
 /// What of a configuration a server compares when it reads the file again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FileContents {
-    /// The accounts to watch.
-    pub accounts: Vec<AccountPlan>,
+    /// Where the accounts come from that are watched.
+    pub accounts: AccountSources,
     /// All other settings, as flags.
     pub settings: FlagSet,
 }
@@ -95,7 +95,7 @@ impl ReloadRequests {
     }
 
     /// Answers the requests, and passes on the accounts of a file that was read again.
-    pub async fn answer(mut self, accounts: &watch::Sender<Vec<AccountPlan>>) -> Infallible {
+    pub async fn answer(mut self, accounts: &watch::Sender<AccountSources>) -> Infallible {
         loop {
             let hangup = async {
                 match &mut self.hangup {
@@ -123,7 +123,7 @@ impl ReloadRequests {
         }
     }
 
-    async fn reload(&self, accounts: &watch::Sender<Vec<AccountPlan>>) -> Result<Value, String> {
+    async fn reload(&self, accounts: &watch::Sender<AccountSources>) -> Result<Value, String> {
         let Some(FileSource { path, contents, read }) = &self.source else {
             return Err(
                 "this server has no configuration file: `muster restart -- --config FILE` gives it one".to_owned()
@@ -138,7 +138,8 @@ impl ReloadRequests {
                 path.display()
             ));
         }
-        let mut report = changes(&accounts.borrow(), &now.accounts);
+        let has_other = accounts.borrow().organization != now.accounts.organization;
+        let mut report = changes(&accounts.borrow().listed, &now.accounts.listed);
         let differing = now.settings.differing(&contents.settings);
         let gone = contents.settings.differing(&now.settings);
         let key = |flag: &str| flag.trim_start_matches("--").replace('-', "_");
@@ -147,6 +148,7 @@ impl ReloadRequests {
         restart.dedup();
         if let Value::Object(report) = &mut report {
             report.insert("file".to_owned(), path.to_string_lossy().into());
+            report.insert("organization".to_owned(), has_other.into());
             report.insert("restart".to_owned(), restart.into());
         }
         accounts.send_if_modified(|known| {
@@ -190,6 +192,7 @@ mod tests {
         AccountPlan {
             account: None,
             name: None,
+            ou: None,
             credentials: CredentialPlan { profile: Some(profile.to_owned()), roles: Vec::new() },
             regions: Regions::Named(vec![Region::new(region)]),
             share_percent: None,
@@ -197,7 +200,8 @@ mod tests {
     }
 
     fn contents(accounts: &[AccountPlan], flags: &str) -> FileContents {
-        FileContents { accounts: accounts.to_vec(), settings: FlagSet::of(flags.split_whitespace()) }
+        let accounts = AccountSources { listed: accounts.to_vec(), organization: None };
+        FileContents { accounts, settings: FlagSet::of(flags.split_whitespace()) }
     }
 
     #[tokio::test]
@@ -214,16 +218,16 @@ mod tests {
             *file.lock() = Ok(contents(&now, "--list all --events muster"));
             let report = sender.ask().await.unwrap();
             let expected = json!({
-                "added": ["profile c"], "removed": ["profile a"], "changed": ["profile b"], "unchanged": 0, "file": "/m.toml",
+                "added": ["profile c"], "removed": ["profile a"], "changed": ["profile b"], "unchanged": 0, "file": "/m.toml", "organization": false,
                 "restart": ["aws_share", "events", "list"],
             });
             assert_eq!(report, expected);
-            assert_eq!(*watched.borrow(), now);
+            assert_eq!(watched.borrow().listed, now);
             *file.lock() = Err("m.toml:1:1: wrong".to_owned());
             assert_eq!(sender.ask().await, Err("m.toml:1:1: wrong".to_owned()));
             *file.lock() = Ok(contents(&[], ""));
             assert!(sender.ask().await.unwrap_err().contains("lists no accounts any more"));
-            assert_eq!(*watched.borrow(), now);
+            assert_eq!(watched.borrow().listed, now);
         };
         tokio::select! {
             never = requests.answer(&accounts) => match never {},
@@ -234,7 +238,7 @@ mod tests {
     #[tokio::test]
     async fn a_server_without_a_file_says_so() {
         let (requests, sender) = ReloadRequests::take(None, StopSender::unheard()).unwrap();
-        let accounts = watch::Sender::new(Vec::new());
+        let accounts = watch::Sender::new(AccountSources::default());
         let error = tokio::select! {
             never = requests.answer(&accounts) => match never {},
             outcome = sender.ask() => outcome.unwrap_err(),

@@ -41,7 +41,7 @@ use super::reload::{FileSource, ReloadRequests};
 use super::server_process::ServerProcess;
 use super::service_manager;
 use super::stop_order::StopOrders;
-use crate::aws::{AccountPlan, Aws};
+use crate::aws::{AccountSources, Aws};
 use crate::config::{Config, ServerOptions};
 use crate::connection::data_dir::{self, DataDirError};
 use crate::connection::lock::{Lock, LockError};
@@ -219,7 +219,7 @@ pub async fn run(
     }
     let data_dir = config.data_dir.clone();
     let lifetime = Lifetime { detached: options.detached, idle_exit: options.idle_exit, orders, lock, data_dir };
-    let accounts = watch::Sender::new(config.accounts.clone());
+    let accounts = watch::Sender::new(config.account_sources());
     tokio::select! {
         outcome = serve(config, &accounts, lifetime, &listener) => outcome.inspect_err(|_| forget(&config.data_dir)),
         never = Box::pin(keys::prove_in_time(config)) => match never {},
@@ -261,9 +261,9 @@ fn note_program(config: &Config, launch: &ServerLaunch) {
 }
 
 /// Opens the store. The server before lets go of the lock first, and of the store when its process ends, which is waited for.
-async fn open(config: &Config, accounts: Vec<AccountPlan>, hub: &ChangeHub) -> Result<Engine, StartError> {
+async fn open(config: &Config, accounts: AccountSources, hub: &ChangeHub) -> Result<Engine, StartError> {
     let deadline = Instant::now() + RELEASED;
-    let config = &Config { accounts, ..config.clone() };
+    let config = &Config { accounts: accounts.listed, organization: accounts.organization, ..config.clone() };
     loop {
         match Engine::open(config, hub.clone()).await {
             Err(StartError::Open(OpenError::Held { .. })) if Instant::now() < deadline => sleep(RELEASES).await,
@@ -275,7 +275,7 @@ async fn open(config: &Config, accounts: Vec<AccountPlan>, hub: &ChangeHub) -> R
 /// Serves from opening the store until stopping.
 async fn serve(
     config: &Config,
-    accounts: &watch::Sender<Vec<AccountPlan>>,
+    accounts: &watch::Sender<AccountSources>,
     mut lifetime: Lifetime,
     listener: &ClientListener,
 ) -> Result<ServerEnd, ServerError> {
@@ -332,7 +332,7 @@ async fn serve(
 }
 
 /// Has the engine watch the accounts of a configuration file that was read again.
-async fn follow(engine: &Engine, mut watched: watch::Receiver<Vec<AccountPlan>>) -> Infallible {
+async fn follow(engine: &Engine, mut watched: watch::Receiver<AccountSources>) -> Infallible {
     while watched.changed().await.is_ok() {
         engine.set_accounts(watched.borrow_and_update().clone());
     }
@@ -343,7 +343,7 @@ async fn follow(engine: &Engine, mut watched: watch::Receiver<Vec<AccountPlan>>)
 /// returned.
 async fn attend(
     engine: Engine,
-    watched: watch::Receiver<Vec<AccountPlan>>,
+    watched: watch::Receiver<AccountSources>,
     lifetime: &mut Lifetime,
     listener: &ClientListener,
 ) -> ControlFlow<Result<ServerEnd, ServerError>, StartError> {

@@ -10,12 +10,23 @@ pub struct AccountPlan {
     pub account: Option<AccountId>,
     /// What people call it.
     pub name: Option<String>,
+    /// The names of the units of its organization above it, such as `/Workloads/Production`, where it is known.
+    pub ou: Option<String>,
     /// Where its credentials come from.
     pub credentials: CredentialPlan,
     /// The regions to watch.
     pub regions: Regions,
     /// The share of AWS's request limits to use, in percent; `None` for that of the settings.
     pub share_percent: Option<u8>,
+}
+
+/// The accounts to watch beside one another.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AccountPlans {
+    /// How to get at each.
+    pub plans: Vec<AccountPlan>,
+    /// Whether these are all: if not, other accounts may still turn out to be watched, and none is given up.
+    pub is_whole: bool,
 }
 
 /// Where the credentials of an account come from.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 
 use super::account::Account;
 use super::accounts::Accounts;
@@ -15,7 +15,7 @@ use super::origin::Origin;
 use super::profiles::FileFault;
 use super::sdk::{Sdk, SharedParts};
 use super::settings::{AwsSettings, Purpose};
-use crate::model::{KnownAccounts, Region, Scope, SecretTags, SharedClock};
+use crate::model::{KnownAccounts, KnownOrganization, Region, Scope, SecretTags, SharedClock};
 
 /// After this long a call counts as unanswered: less than what a request waits for a first sweep, so that its answer can say so.
 const SILENT: Duration = Duration::from_secs(4);
@@ -37,6 +37,8 @@ pub(super) struct SharedConnection {
     pub(super) secrets: Arc<SecretTags>,
     /// What people call the watched accounts.
     pub(super) known: Arc<ArcSwap<KnownAccounts>>,
+    /// What the last listing of the organization showed, where there is one.
+    pub(super) organization: Arc<ArcSwapOption<KnownOrganization>>,
 }
 
 impl Aws {
@@ -60,7 +62,8 @@ impl Aws {
         let limiter = Arc::new(Limiter::new(settings.share_percent));
         let secrets = Arc::clone(&settings.secrets);
         let accounts = Accounts::one(Account::new(settings, sdk, shared.clone()));
-        Aws(Arc::new(SharedConnection { clock, shared, limiter, accounts, secrets, known: Arc::default() }))
+        let (known, organization) = (Arc::default(), Arc::default());
+        Aws(Arc::new(SharedConnection { clock, shared, limiter, accounts, secrets, known, organization }))
     }
 
     /// The watched regions; the first is the default. Empty if none is configured: every call then reports that. If all regions of
@@ -139,6 +142,12 @@ impl Aws {
     #[must_use]
     pub fn known_accounts(&self) -> Arc<KnownAccounts> {
         self.0.known.load_full()
+    }
+
+    /// What the last listing of the organization showed; `None` where no accounts are found in one.
+    #[must_use]
+    pub fn known_organization(&self) -> Option<Arc<KnownOrganization>> {
+        self.0.organization.load_full()
     }
 
     /// The account of the configured credentials.

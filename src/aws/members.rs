@@ -10,7 +10,7 @@ use super::accounts::Accounts;
 use super::client::SharedConnection;
 use super::sdk::Sdk;
 use super::settings::{AwsSettings, Purpose};
-use crate::model::{AccountId, KnownAccounts};
+use crate::model::{AccountId, KnownAccounts, KnownOrganization};
 
 impl Aws {
     /// A connection to one of several accounts. Its own account is the only one that it ever calls for: the scopes of others are
@@ -38,6 +38,7 @@ impl Aws {
             limiter: Arc::clone(&self.0.limiter),
             secrets: Arc::clone(&self.0.secrets),
             known: Arc::clone(&self.0.known),
+            organization: Arc::clone(&self.0.organization),
         }))
     }
 
@@ -55,5 +56,10 @@ impl Aws {
     /// Sets what people call the watched accounts.
     pub fn call_accounts(&self, known: KnownAccounts) {
         self.0.known.store(Arc::new(known));
+    }
+
+    /// Sets what the last listing of the organization showed.
+    pub fn describe_organization(&self, known: Option<KnownOrganization>) {
+        self.0.organization.store(known.map(Arc::new));
     }
 }

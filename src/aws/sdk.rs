@@ -332,6 +332,13 @@ impl Sdk {
         }
         self.clients.lock().entry(region.clone()).or_insert_with(make).clone()
     }
+
+    /// A client of AWS Organizations, whose only endpoint of a partition is in `region`. Few calls need it, so that none is kept.
+    pub(super) fn organization(&self, region: &'static str) -> aws_sdk_organizations::Client {
+        let config =
+            aws_sdk_organizations::config::Builder::from(&self.config).region(aws_config::Region::from_static(region));
+        aws_sdk_organizations::Client::from_conf(config.interceptor(DateReader(Arc::clone(&self.clock))).build())
+    }
 }
 
 /// The role of the profile in use, which another profile's credentials assume.

@@ -121,8 +121,8 @@ impl<F: Args> ReadFile<F> {
 
     /// What is known of the file, besides its settings. `named` are the flags that were given.
     pub(super) fn given(&self, named: impl IntoIterator<Item = String>) -> GivenFile {
-        let ConfigFile { path, canonical, has_accounts, accounts, .. } = self.file.clone();
-        GivenFile { path, canonical, has_accounts, accounts, named: named.into_iter().collect() }
+        let ConfigFile { path, canonical, has_accounts, accounts, organization, .. } = self.file.clone();
+        GivenFile { path, canonical, has_accounts, accounts, organization, named: named.into_iter().collect() }
     }
 
     /// The arguments that a setting stands for, which its flag takes.

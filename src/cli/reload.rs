@@ -45,6 +45,10 @@ impl Reload {
                 output.line(&format!("accounts {what}: {names}"))?;
             }
         }
+        if report.get("organization").and_then(Value::as_bool) == Some(true) {
+            is_changed = true;
+            output.line("the accounts of the organization are listed again, as [organization] says now")?;
+        }
         if !is_changed {
             output.line("no account was added, removed or changed")?;
         }

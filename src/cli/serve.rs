@@ -134,7 +134,7 @@ impl Serve {
 fn contents(config: &Config) -> FileContents {
     let words = ServerFlags::of(config).words().into_iter().chain(write_flags::words(&config.writes));
     FileContents {
-        accounts: config.accounts.clone(),
+        accounts: config.account_sources(),
         settings: flags_of(&words.collect::<Vec<_>>()).without(&["--config"]),
     }
 }

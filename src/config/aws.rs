@@ -27,7 +27,7 @@ impl Config {
             secrets: Arc::new(self.secrets(&MarkKey::default())),
             held: HeldKeys::default(),
             source_identity: self.source_identity,
-            purpose: if self.accounts.is_empty() { Purpose::Alone } else { Purpose::Source },
+            purpose: if self.account_sources().is_empty() { Purpose::Alone } else { Purpose::Source },
             roles: Vec::new(),
         }
     }

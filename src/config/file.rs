@@ -5,6 +5,7 @@
 
 mod account_entry;
 pub(super) mod fault;
+mod organization_section;
 mod reading;
 
 use std::fs;
@@ -14,15 +15,18 @@ use toml::de::{DeTable, DeValue};
 
 use super::environment::Environment;
 use super::error::ConfigError;
-use crate::aws::AccountPlan;
+use crate::aws::{AccountPlan, AccountSources, OrganizationPlan};
 use account_entry::AccountList;
 use reading::{Reading, Spot};
 
 pub use account_entry::{ACCOUNT_KEYS, AccountKey, KeyForm, ROLE_KEYS};
 pub use fault::ConfigFault;
+pub use organization_section::ORGANIZATION_KEYS;
 
 /// The key of the accounts.
 pub const ACCOUNTS: &str = "accounts";
+/// The key of the table that says how the accounts of an organization are found.
+pub const ORGANIZATION: &str = "organization";
 /// The key of the regions of accounts that name none.
 const REGIONS: &str = "regions";
 /// Settings that would say something about the one account of the credentials.
@@ -40,10 +44,12 @@ pub struct ConfigFile {
     pub canonical: PathBuf,
     /// Its settings.
     pub settings: Vec<FileSetting>,
-    /// Whether it lists accounts.
+    /// Whether it lists accounts, or names an organization.
     pub has_accounts: bool,
     /// The accounts, where they were read.
     pub accounts: Vec<AccountPlan>,
+    /// The organization whose accounts are watched as well, where it was read.
+    pub organization: Option<OrganizationPlan>,
 }
 
 /// A setting of a configuration file.
@@ -80,7 +86,7 @@ impl ConfigFile {
         let mut reading = Reading::new(&text);
         let file = Self::parse(&text, &mut reading, |table, reading| {
             let mut keys: Vec<&str> = known.iter().map(String::as_str).collect();
-            keys.push(ACCOUNTS);
+            keys.extend([ACCOUNTS, ORGANIZATION]);
             reading.keys(table, "", &keys);
             accounts(table, reading, environment.has_endpoint())
         });
@@ -97,7 +103,7 @@ impl ConfigFile {
     pub fn read_selecting(path: &Path, environment: &Environment, known: &[String]) -> Result<Self, ConfigError> {
         let (path, canonical, text) = load(path, environment)?;
         let mut reading = Reading::new(&text);
-        let file = Self::parse(&text, &mut reading, |_, _| Vec::new());
+        let file = Self::parse(&text, &mut reading, |_, _| AccountSources::default());
         let settings = file.settings.into_iter().filter(|setting| known.contains(&setting.key)).collect();
         reading.only(known);
         reading.checked(&path)?;
@@ -107,7 +113,7 @@ impl ConfigFile {
     fn parse(
         text: &str,
         reading: &mut Reading<'_>,
-        accounts: impl FnOnce(&DeTable<'_>, &mut Reading<'_>) -> Vec<AccountPlan>,
+        accounts: impl FnOnce(&DeTable<'_>, &mut Reading<'_>) -> AccountSources,
     ) -> Self {
         let mut file = ConfigFile {
             path: PathBuf::new(),
@@ -115,6 +121,7 @@ impl ConfigFile {
             settings: Vec::new(),
             has_accounts: false,
             accounts: Vec::new(),
+            organization: None,
         };
         let table = match DeTable::parse(text) {
             Ok(table) => table.into_inner(),
@@ -123,10 +130,11 @@ impl ConfigFile {
                 return file;
             }
         };
-        file.has_accounts = reading::entries(&table).any(|entry| entry.key == ACCOUNTS);
-        file.accounts = accounts(&table, reading);
+        file.has_accounts = reading::entries(&table).any(|entry| [ACCOUNTS, ORGANIZATION].contains(&entry.key));
+        let sources = accounts(&table, reading);
+        (file.accounts, file.organization) = (sources.listed, sources.organization);
         for Spot { key, key_span, value, span } in reading::entries(&table) {
-            if key == ACCOUNTS || (file.has_accounts && key == REGIONS) {
+            if [ACCOUNTS, ORGANIZATION].contains(&key) || (file.has_accounts && key == REGIONS) {
                 continue;
             }
             if file.has_accounts && OF_ONE_ACCOUNT.contains(&key) {
@@ -169,11 +177,17 @@ fn load(path: &Path, environment: &Environment) -> Result<(PathBuf, PathBuf, Str
     Ok((path, canonical, text))
 }
 
-fn accounts(table: &DeTable<'_>, reading: &mut Reading<'_>, has_endpoint: bool) -> Vec<AccountPlan> {
-    let entries = reading::entries(table).collect::<Vec<_>>();
-    let Some(list) = entries.iter().find(|entry| entry.key == ACCOUNTS) else { return Vec::new() };
-    let regions = entries.iter().find(|entry| entry.key == REGIONS);
-    AccountList { reading, has_endpoint }.read(list, regions)
+fn accounts(table: &DeTable<'_>, reading: &mut Reading<'_>, has_endpoint: bool) -> AccountSources {
+    let [list, organization, regions] = [ACCOUNTS, ORGANIZATION, REGIONS].map(|key| reading::entry(table, key));
+    if list.is_none() && organization.is_none() {
+        return AccountSources::default();
+    }
+    let mut accounts = AccountList { reading, has_endpoint, has_organization: organization.is_some() };
+    let common = regions.map(|regions| accounts.common(&regions));
+    AccountSources {
+        listed: list.map(|list| accounts.read(&list, common.as_ref())).unwrap_or_default(),
+        organization: organization.and_then(|section| accounts.organization(&section, common.as_ref())),
+    }
 }
 
 /// The value of a setting, if it has a form that any setting has.

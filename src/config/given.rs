@@ -8,8 +8,8 @@ use super::interval::Interval;
 use super::share::RequestShare;
 use super::size::Size;
 use super::tidy;
-use crate::aws::AccountPlan;
 use crate::aws::queue::Queue;
+use crate::aws::{AccountPlan, OrganizationPlan};
 use crate::mcp::ListMode;
 use crate::model::AccountId;
 use crate::policy::WritePolicy;
@@ -74,6 +74,8 @@ pub struct GivenFile {
     pub has_accounts: bool,
     /// The accounts, where they were read.
     pub accounts: Vec<AccountPlan>,
+    /// The organization whose accounts are watched as well.
+    pub organization: Option<OrganizationPlan>,
     /// The flags that were given, also by their variables; all other values are the file's.
     pub named: BTreeSet<String>,
 }

@@ -29,6 +29,8 @@ struct MemberList {
     each: BTreeMap<u64, MemberFacts>,
     /// The accounts that were watched and no longer are.
     given_up: BTreeSet<AccountId>,
+    /// Whether further accounts may turn out to be watched that are no members yet.
+    is_part: bool,
     next: u64,
 }
 
@@ -63,6 +65,11 @@ impl MemberBook {
         Member { book: self.clone(), number, plan, root: root.clone() }
     }
 
+    /// Notes whether the members are all accounts that are watched.
+    pub(super) fn ends(&self, is_whole: bool) {
+        self.list.lock().is_part = !is_whole;
+    }
+
     /// Which scopes are watched, as far as it is known.
     pub(super) fn selection(&self) -> WatchSelection {
         let members = self.list.lock();
@@ -76,7 +83,7 @@ impl MemberBook {
                 (None, Some(_)) => {}
             }
         }
-        let is_whole = members.each.values().all(|facts| facts.account.is_some());
+        let is_whole = !members.is_part && members.each.values().all(|facts| facts.account.is_some());
         WatchSelection::Accounts { watched, given_up: members.given_up.clone(), is_whole }
     }
 
@@ -94,7 +101,8 @@ impl MemberBook {
         let members = self.list.lock();
         let named = members.each.values().filter_map(|facts| {
             let name = facts.plan.name.as_deref().map(Arc::from);
-            Some((facts.account.clone()?, KnownAccount { name, ou: None }))
+            let ou = facts.plan.ou.as_deref().map(Arc::from);
+            Some((facts.account.clone()?, KnownAccount { name, ou }))
         });
         KnownAccounts::new(named.collect::<Vec<_>>())
     }

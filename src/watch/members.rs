@@ -13,7 +13,7 @@ use super::member::{Member, MemberBook};
 use super::scope::ScopeWatchers;
 use super::settings::WatchSettings;
 use super::tasks::Tasks;
-use crate::aws::{AccountPlan, Aws};
+use crate::aws::{AccountPlan, AccountPlans, Aws};
 use crate::freshness::Signal;
 use crate::ingest::{IngestHandle, WantedReceiver};
 use crate::model::{ErrorClass, Trouble};
@@ -56,10 +56,11 @@ impl MembersWatcher {
     }
 
     /// Watches the accounts that `plans` holds, now and whenever it changes.
-    pub async fn watch(self, mut plans: watch::Receiver<Vec<AccountPlan>>) {
+    pub async fn watch(self, mut plans: watch::Receiver<AccountPlans>) {
         let mut running: Vec<RunningMember> = Vec::new();
         loop {
-            let wanted = plans.borrow_and_update().clone();
+            let AccountPlans { plans: wanted, is_whole } = plans.borrow_and_update().clone();
+            self.book.ends(is_whole);
             let is_wanted = |one: &RunningMember| wanted.contains(&one.member.plan);
             let (kept, ended): (Vec<_>, Vec<_>) = running.into_iter().partition(is_wanted);
             running = kept;

@@ -16,7 +16,7 @@ use crate::harness::muster::Sandbox;
 use crate::modules::gather;
 
 /// The services that Muster calls, as actions name them.
-const SERVICES: [&str; 6] = ["cloudtrail", "ec2", "events", "servicequotas", "sqs", "sts"];
+const SERVICES: [&str; 7] = ["cloudtrail", "ec2", "events", "organizations", "servicequotas", "sqs", "sts"];
 
 /// What `muster policy iam` prints.
 fn printed(flags: &[&str]) -> Value {
@@ -65,9 +65,9 @@ fn every_call_in_the_sources_is_in_the_table_and_every_action_of_the_table_is_ca
 fn the_whole_policy_that_is_printed_is_the_file() {
     let file = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("iam-policy.json")).unwrap();
     let file: Value = serde_json::from_slice(&file).unwrap();
-    assert_eq!(printed(&["--events", "--writes", "--setup"]), file);
+    assert_eq!(printed(&["--events", "--organization", "--writes", "--setup"]), file);
     assert_ne!(printed(&[]), file);
-    assert_ne!(printed(&["--events", "--writes", "--setup", "--any-instance"]), file);
+    assert_ne!(printed(&["--events", "--organization", "--writes", "--setup", "--any-instance"]), file);
 }
 
 #[test]

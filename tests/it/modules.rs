@@ -46,12 +46,13 @@ const TABLE: [(&str, Option<&[&str]>); 23] = [
 ];
 
 /// Crates that only some modules, or files below `src/`, may name.
-const CONFINED: [(&str, &[&str]); 14] = [
+const CONFINED: [(&str, &[&str]); 15] = [
     ("aws_sdk_ec2", &["aws", "kinds"]),
     ("aws_sdk_cloudtrail", &["aws", "kinds"]),
     ("aws_sdk_sts", &["aws", "kinds"]),
     ("aws_sdk_sqs", &["aws"]),
     ("aws_sdk_eventbridge", &["aws"]),
+    ("aws_sdk_organizations", &["aws"]),
     ("aws_sdk_servicequotas", &["aws"]),
     ("aws_config", &["aws", "kinds"]),
     ("aws_smithy", &["aws", "kinds"]),

@@ -26,6 +26,9 @@ const OF_QUEUES: DocumentedLimit = DocumentedLimit { burst: 50, per_second: 50 }
 /// EventBridge user guide, "Amazon EventBridge quotas", for calls that read and change rules.
 const OF_RULES: DocumentedLimit = DocumentedLimit { burst: 50, per_second: 50 };
 
+/// One call a second, and a few at once.
+const OF_ORGANIZATION: DocumentedLimit = DocumentedLimit { burst: 4, per_second: 1 };
+
 /// The request bucket of an action, if listed. Whoever adds a call adds its bucket here; a test below checks this for every action of
 /// [`permissions`](crate::aws::permissions). Describes of kinds use [`DESCRIBE`].
 pub(super) fn listed(action: &str) -> Option<DocumentedLimit> {
@@ -62,6 +65,12 @@ pub(super) fn listed(action: &str) -> Option<DocumentedLimit> {
         | "events:TestEventPattern" => OF_RULES,
         // CloudTrail user guide, "Quotas in AWS CloudTrail".
         "cloudtrail:LookupEvents" => DocumentedLimit { burst: 2, per_second: 2 },
+        // AWS Organizations user guide, "Quotas and service limits", allows as much and more, and throttles the organization as a whole.
+        "organizations:ListAccounts"
+        | "organizations:ListAccountsForParent"
+        | "organizations:ListOrganizationalUnitsForParent"
+        | "organizations:ListRoots"
+        | "organizations:ListTagsForResource" => OF_ORGANIZATION,
         // A careful guess: doctor reads a page or two.
         "servicequotas:ListServiceQuotas" => DocumentedLimit { burst: 10, per_second: 5 },
         _ => return None,
@@ -78,9 +87,9 @@ pub(super) fn requests(action: &str) -> DocumentedLimit {
 /// Muster's share of an action's limits, in percent; `percent` is its usual share.
 ///
 /// `LookupEvents` gets all: somebody waits for each call, there are only a few at a time, and no other program depends on them. A
-/// quarter of two a second would be too slow.
+/// quarter of two a second would be too slow. The bucket of AWS Organizations is a part of AWS's already.
 pub(super) fn share(action: &str, percent: u8) -> u8 {
-    if action == "cloudtrail:LookupEvents" { 100 } else { percent }
+    if action == "cloudtrail:LookupEvents" || action.starts_with("organizations:") { 100 } else { percent }
 }
 
 /// The bucket of instances named in requests of an action, if there is one.

@@ -13,6 +13,8 @@ pub enum PolicyPart {
     Read,
     /// What a server with `--events` needs, and what checks the events.
     Events,
+    /// What a server needs that finds its accounts in AWS Organizations, in the account that is asked.
+    Organization,
     /// What the tools that change AWS need.
     Write,
     /// What `muster setup` and `muster teardown` need.
@@ -21,7 +23,8 @@ pub enum PolicyPart {
 
 impl PolicyPart {
     /// All of them, in the order of the policy.
-    pub const ALL: [PolicyPart; 4] = [PolicyPart::Read, PolicyPart::Events, PolicyPart::Write, PolicyPart::Setup];
+    pub const ALL: [PolicyPart; 5] =
+        [PolicyPart::Read, PolicyPart::Events, PolicyPart::Organization, PolicyPart::Write, PolicyPart::Setup];
 }
 
 /// What the resource of a statement is.
@@ -143,6 +146,13 @@ pub const STATEMENTS: &[PolicyStatement] = &[
         title: "for `muster doctor --events`",
         part: PolicyPart::Events,
         target: ArnTarget::Rules,
+        condition: None,
+    },
+    PolicyStatement {
+        sid: "MusterReadOrganization",
+        title: "to find the accounts of an organization, with `[organization]` in the configuration file",
+        part: PolicyPart::Organization,
+        target: ArnTarget::Everything,
         condition: None,
     },
     PolicyStatement {

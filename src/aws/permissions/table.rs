@@ -112,6 +112,36 @@ const OTHERS: &[Permission] = &[
         "it is known only where an event names the caller",
     ),
     other(
+        "organizations:ListAccounts",
+        &["MusterReadOrganization"],
+        "lists the accounts of an organization, with `[organization]` in the configuration file",
+        "no account of the organization is found besides those that it knows",
+    ),
+    other(
+        "organizations:ListRoots",
+        &["MusterReadOrganization"],
+        "finds where the tree of the organization begins",
+        "no account of the organization is found besides those that it knows",
+    ),
+    other(
+        "organizations:ListOrganizationalUnitsForParent",
+        &["MusterReadOrganization"],
+        "names the units above the accounts of an organization",
+        "no account of the organization is found besides those that it knows",
+    ),
+    other(
+        "organizations:ListAccountsForParent",
+        &["MusterReadOrganization"],
+        "places accounts of an organization where the listing does not say in which unit they are",
+        "no account of the organization is found where the listing does not say that",
+    ),
+    other(
+        "organizations:ListTagsForResource",
+        &["MusterReadOrganization"],
+        "reads the tags of the accounts of an organization, where a rule of the configuration file names tags",
+        "no account of the organization is found by rules that name tags",
+    ),
+    other(
         "servicequotas:ListServiceQuotas",
         &["MusterDoctorQuotas"],
         "shows the account's own limits of requests",

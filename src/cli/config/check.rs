@@ -11,8 +11,8 @@ use super::super::output::Output;
 use super::super::server_flags::ServerFlags;
 use super::super::table::{Medium, Table};
 use crate::aws::profiles::known::known_profiles;
-use crate::aws::{AccountPlan, Regions};
-use crate::config::{Config, Environment, FileSetting, SettingValue};
+use crate::aws::{AccountPlan, OrganizationPlan, Regions};
+use crate::config::{Config, Environment, FileSetting, SettingValue, duration_text};
 use crate::model::text::shown;
 use crate::telemetry;
 
@@ -54,9 +54,12 @@ impl CheckedFile {
         }
         let path = shown(&read.file.path.to_string_lossy(), SHOWN);
         output.line(&format!("{path} can be used. Data directory: {}", config.data_dir.display()))?;
-        if config.accounts.is_empty() {
+        if let Some(plan) = &config.organization {
+            output.line(&found(plan))?;
+        }
+        if config.account_sources().is_empty() {
             output.line("It lists no accounts: the account of the credentials is watched.")?;
-        } else {
+        } else if !config.accounts.is_empty() {
             let mut accounts = Table::new(&["name", "account", "credentials", "regions", "aws_share"]);
             for plan in &config.accounts {
                 accounts.row(cells(plan));
@@ -78,6 +81,7 @@ impl CheckedFile {
 fn unknown_profiles(config: &Config) -> Vec<&str> {
     let known: BTreeSet<String> = known_profiles().into_iter().map(|profile| profile.name).collect();
     let named = config.accounts.iter().filter_map(|plan| plan.credentials.profile.as_deref());
+    let named = named.chain(config.organization.as_ref().and_then(|plan| plan.profile.as_deref()));
     let named: BTreeSet<&str> = named.filter(|name| !known.contains(*name)).collect();
     named.into_iter().collect()
 }
@@ -88,12 +92,32 @@ fn cells(plan: &AccountPlan) -> Vec<String> {
         text(plan.name.clone()),
         text(plan.account.as_ref().map(ToString::to_string)),
         shown(&credentials(plan), SHOWN),
-        match &plan.regions {
-            Regions::All { .. } => "all".to_owned(),
-            Regions::Named(regions) => regions.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
-        },
+        regions(&plan.regions),
         text(plan.share_percent.map(|percent| format!("{:.2}", f64::from(percent) / 100.0))),
     ]
+}
+
+fn regions(regions: &Regions) -> String {
+    match regions {
+        Regions::All { .. } => "all".to_owned(),
+        Regions::Named(regions) => regions.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
+    }
+}
+
+/// How the accounts of an organization are found, as a sentence.
+fn found(plan: &OrganizationPlan) -> String {
+    let by = plan.profile.as_ref().map_or_else(|| "AWS's own chain".to_owned(), |profile| format!("profile {profile}"));
+    let rules = match (plan.rules.include.len(), plan.rules.exclude.len()) {
+        (0, 0) => "All accounts".to_owned(),
+        (include, exclude) => format!("The accounts that {include} rules include and {exclude} exclude"),
+    };
+    let role = shown(&plan.role_name, SHOWN);
+    format!(
+        "{rules} of the organization are watched in regions {} by role {role}, which {} assumes. They are listed every {}.",
+        regions(&plan.regions),
+        shown(&by, SHOWN),
+        duration_text(plan.refresh)
+    )
 }
 
 /// Where the credentials come from, as a sentence.
@@ -131,6 +155,15 @@ fn answer(config: &Config, settings: &[FileSetting]) -> Value {
     json!({
         "file": config.file,
         "accounts": accounts.collect::<Vec<_>>(),
+        "organization": config.organization.as_ref().map(|plan| json!({
+            "profile": plan.profile,
+            "role_name": plan.role_name,
+            "external_id": plan.external_id,
+            "session_name": plan.session_name,
+            "own_role": plan.own_role,
+            "regions": regions(&plan.regions),
+            "refresh": duration_text(plan.refresh),
+        })),
         "settings": settings.collect::<Map<String, Value>>(),
         "data_dir": config.data_dir,
     })

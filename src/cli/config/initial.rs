@@ -109,6 +109,13 @@ fn text(profiles: &[KnownProfile]) -> String {
          # via = [{ role_arn = \"arn:aws:iam::444455556666:role/hub\" }]\n\
          # regions = [\"eu-west-1\", \"us-east-1\"]\n",
     );
+    text.push_str(
+        "\n# All accounts of an organization can be watched, by a role that each of them has:\n\
+         # [organization]\n\
+         # profile = \"management\"\n\
+         # role_name = \"muster\"\n\
+         # exclude = [\"/Sandbox\", \"444455556666\", \"tag:muster=no\"]\n",
+    );
     text
 }
 

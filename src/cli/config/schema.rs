@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::file_settings::{SettingForm, SettingKey, keys};
 use super::super::server_flags::ServerFlags;
-use crate::config::file::{ACCOUNT_KEYS, ACCOUNTS, AccountKey, KeyForm, ROLE_KEYS};
+use crate::config::file::{ACCOUNT_KEYS, ACCOUNTS, AccountKey, KeyForm, ORGANIZATION, ORGANIZATION_KEYS, ROLE_KEYS};
 use crate::kinds::KINDS;
 
 /// The name that stands for every kind.
@@ -20,6 +20,11 @@ pub(super) fn schema() -> Value {
         "items": table(&ACCOUNT_KEYS, &json!([{"required": ["profile"]}, {"required": ["role_arn"]}])),
     });
     properties.insert(ACCOUNTS.to_owned(), accounts);
+    let mut organization = table(&ORGANIZATION_KEYS, &json!([{"required": ["role_name"]}]));
+    if let Value::Object(schema) = &mut organization {
+        schema.insert("description".to_owned(), "How the accounts of an organization are found and reached.".into());
+    }
+    properties.insert(ORGANIZATION.to_owned(), organization);
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Configuration of Muster",
@@ -56,8 +61,9 @@ fn table(keys: &[AccountKey], combinations: &Value) -> Value {
     let properties = keys.iter().map(|AccountKey { name, form, about }| {
         let mut schema = match form {
             KeyForm::Text => json!({"type": ["string", "integer"]}),
+            KeyForm::Switch => json!({"type": "boolean"}),
             KeyForm::Share => json!({"type": ["number", "string"]}),
-            KeyForm::Regions => {
+            KeyForm::Regions | KeyForm::Texts => {
                 let name = json!({"type": "string"});
                 json!({"anyOf": [name, {"type": "array", "items": name, "minItems": 1}]})
             }

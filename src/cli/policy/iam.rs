@@ -60,6 +60,9 @@ pub(in crate::cli) struct PolicyIam {
     /// Add what a server with --events needs, and what checks its events
     #[arg(long)]
     events: bool,
+    /// Add what finding the accounts of an organization needs, in its management account or that of a delegated administrator
+    #[arg(long)]
+    organization: bool,
     /// Add what `muster setup` and `muster teardown` need
     #[arg(long)]
     setup: bool,
@@ -174,6 +177,7 @@ impl PolicyIam {
         let asked = [
             (true, PolicyPart::Read),
             (self.events, PolicyPart::Events),
+            (self.organization, PolicyPart::Organization),
             (self.writes, PolicyPart::Write),
             (self.setup, PolicyPart::Setup),
         ];
@@ -267,7 +271,19 @@ mod tests {
         assert_eq!(plain, PolicyLimits { parts: [PolicyPart::Read].into(), ..PolicyLimits::default() });
         assert_eq!(limits(&["--writes"]).unwrap().tags, PolicyLimits::default().tags);
         assert_eq!(limits(&["--writes", "--any-instance"]).unwrap().tags, [].into());
-        let all = ["--writes", "--tag", "a=b=c", "--tag", "d=", "--tag=a=b=c", "--events", "--setup", "--name", "team"];
+        let all = [
+            "--writes",
+            "--tag",
+            "a=b=c",
+            "--tag",
+            "d=",
+            "--tag=a=b=c",
+            "--events",
+            "--organization",
+            "--setup",
+            "--name",
+            "team",
+        ];
         let narrowed = ["--region", "eu-west-1,eu-west-2", "--region=us-east-1", "--account", "123456789012"];
         let narrowed = [&narrowed[..], &["--kms-key", KEY]].concat();
         let given = limits(&[&all[..], &narrowed[..]].concat()).unwrap();

@@ -2,8 +2,8 @@ use super::*;
 
 use clap::Parser;
 
-use crate::aws::Regions;
-use crate::model::Region;
+use crate::aws::{Purpose, Regions};
+use crate::model::{AccountRule, Region};
 
 #[derive(Parser)]
 struct FlagLine {
@@ -149,6 +149,62 @@ account = "1234-5678-9012"
         let error = of_file(text, flags).unwrap_err().to_string();
         assert!(error.starts_with(flags.split(' ').next().unwrap()) && error.contains("lists accounts"), "{error}");
     }
+}
+
+#[test]
+fn an_organization_says_how_its_accounts_are_found_and_reached() {
+    let text = r#"
+regions = "all"
+
+[organization]
+profile = "hub"
+role_name = "team/muster-{account}"
+external_id = "muster-7"
+include = ["/Workloads", "r-ab12", "ou-ab12-34cd56ef", "1111-2222-3333"]
+exclude = "tag:muster=no=never"
+refresh = "10m"
+
+[[accounts]]
+profile = "dev"
+account = "123456789012"
+"#;
+    let config = of_file(text, "").unwrap();
+    let plan = config.organization.clone().unwrap();
+    assert_eq!((plan.profile.as_deref(), plan.role_name.as_str()), (Some("hub"), "team/muster-{account}"));
+    assert_eq!((plan.external_id.as_deref(), plan.own_role), (Some("muster-7"), false));
+    assert_eq!((plan.refresh, plan.forget_after), (Duration::from_mins(10), Duration::from_hours(24)));
+    assert_eq!(plan.regions, Regions::All { home: None });
+    assert_eq!(plan.rules.include.len(), 4);
+    let tag = AccountRule::Tag { key: "muster".to_owned(), value: "no=never".to_owned() };
+    assert_eq!(plan.rules.exclude, [tag]);
+    assert_eq!((config.accounts.len(), config.selection.has_accounts()), (1, true));
+    assert_eq!(config.aws_settings().purpose, Purpose::Source);
+    let alone = of_file("[organization]\nrole_name = \"muster\"\nregions = \"eu-west-1\"\n", "--profile base").unwrap();
+    assert_eq!(alone.organization.unwrap().profile.as_deref(), Some("base"));
+    assert!(alone.accounts.is_empty() && alone.selection.has_accounts());
+}
+
+#[test]
+fn an_organization_that_cannot_be_read_is_named_with_the_reason() {
+    let role = "role_name = \"muster\"";
+    for (section, expected) in [
+        ("profile = \"hub\"", "there is no role_name"),
+        ("role_name = \"arn:aws:iam::111122223333:role/muster\"", "give the name of a role"),
+        ("role_nam = \"muster\"", "organization.role_nam: there is no such key: did you mean role_name?"),
+        (&format!("{role}\ninclude = [\"Workloads\"]"), "`Workloads` selects no account"),
+        (&format!("{role}\nexclude = []"), "it must be a list of texts"),
+        (&format!("{role}\nexclude = [\"tag:=x\"]"), "`tag:=x` selects no account"),
+        (&format!("{role}\nrefresh = \"1ms\""), "organization.refresh: 1ms is too short"),
+        (&format!("{role}\nown_role = \"yes\""), "organization.own_role: it must be true or false"),
+        (&format!("{role}\naws_share = 3"), "organization.aws_share: `3` is not a share"),
+        (&format!("{role}\n[[accounts]]\nprofile = \"a\""), "an account with a profile needs its number"),
+    ] {
+        let told = faults(&format!("regions = \"eu-west-1\"\n\n[organization]\n{section}\n"));
+        assert!(told.iter().any(|fault| fault.contains(expected)), "{told:?} is not {expected}");
+    }
+    let told = faults(&format!("[organization]\n{role}\n"));
+    assert!(told[0].contains("there are no regions to watch"), "{told:?}");
+    assert!(faults("organization = \"o-1\"\nregions = \"all\"\n")[0].contains("write [organization]"));
 }
 
 #[test]

@@ -33,15 +33,19 @@ pub enum KeyForm {
     Regions,
     /// A list of tables with [`ROLE_KEYS`].
     Roles,
+    /// One text, or several.
+    Texts,
+    /// `true` or `false`.
+    Switch,
 }
 
-const fn key(name: &'static str, form: KeyForm, about: &'static str) -> AccountKey {
+pub(super) const fn key(name: &'static str, form: KeyForm, about: &'static str) -> AccountKey {
     AccountKey { name, form, about }
 }
 
 const ROLE_ARN: &str = "role_arn";
-const EXTERNAL_ID: &str = "external_id";
-const SESSION_NAME: &str = "session_name";
+pub(super) const EXTERNAL_ID: &str = "external_id";
+pub(super) const SESSION_NAME: &str = "session_name";
 
 /// The keys of a role in `via`. An entry has them as well.
 pub const ROLE_KEYS: [AccountKey; 3] = [
@@ -68,16 +72,21 @@ pub const ACCOUNT_KEYS: [AccountKey; 10] = [
 pub(super) struct AccountList<'r, 'a> {
     pub(super) reading: &'r mut Reading<'a>,
     pub(super) has_endpoint: bool,
+    /// Whether the file names an organization too.
+    pub(super) has_organization: bool,
 }
 
 /// The accounts, names, profiles and roles that were read before, with their lines.
 type SeenBefore = BTreeMap<(&'static str, String), usize>;
 
 impl AccountList<'_, '_> {
-    /// Reads all entries. `regions` are those of accounts that name none.
-    pub(super) fn read(mut self, list: &Spot<'_, '_>, regions: Option<&Spot<'_, '_>>) -> Vec<AccountPlan> {
-        // Those that were refused have been named.
-        let common = regions.map(|regions| self.regions(regions, "").unwrap_or_default());
+    /// Reads the regions of accounts that name none. Those that are refused have been named.
+    pub(super) fn common(&mut self, regions: &Spot<'_, '_>) -> Regions {
+        self.regions(regions, "").unwrap_or_default()
+    }
+
+    /// Reads all entries. `common` are the regions of accounts that name none.
+    pub(super) fn read(&mut self, list: &Spot<'_, '_>, common: Option<&Regions>) -> Vec<AccountPlan> {
         let DeValue::Array(values) = list.value else {
             let what = "it must be a list of tables: write [[accounts]] before each";
             self.reading.fault(Some(list.key_span.clone()), Some(list.key), what);
@@ -93,7 +102,7 @@ impl AccountList<'_, '_> {
                 self.reading.fault(Some(value.span()), Some(list.key), "an account must be a table");
                 return None;
             };
-            let plan = self.plan(table, &value.span(), common.as_ref())?;
+            let plan = self.plan(table, &value.span(), common)?;
             self.repeated(&plan, &value.span(), &mut seen);
             Some(plan)
         });
@@ -132,7 +141,7 @@ impl AccountList<'_, '_> {
                 None
             }
         };
-        let share = entry(table, "aws_share").and_then(|_| self.share(table));
+        let share = entry(table, "aws_share").and_then(|_| self.share(table, "accounts."));
         let (credentials, regions) = (credentials?, regions?);
         let of_role = credentials.roles.last().and_then(RolePlan::account);
         if let (Some((account, span)), Some(of_role)) = (&given, &of_role)
@@ -140,11 +149,17 @@ impl AccountList<'_, '_> {
         {
             self.fault(span, "account", &format!("role_arn is a role of account {of_role}, not of {account}"));
         }
+        if self.has_organization && given.is_none() && of_role.is_none() {
+            let what =
+                "beside [organization], an account with a profile needs its number, so that it is not watched twice";
+            self.fault(span, "account", what);
+        }
         self.partition(&credentials, &regions, table, span);
         let regions = with_home(regions, &credentials);
         Some(AccountPlan {
             account: of_role.or(given.map(|(account, _)| account)),
             name: name.map(|(name, _)| name),
+            ou: None,
             credentials,
             regions,
             share_percent: share.map(RequestShare::percent),
@@ -155,12 +170,12 @@ impl AccountList<'_, '_> {
         self.reading.text(table, "accounts.", key)
     }
 
-    fn share(&mut self, table: &DeTable<'_>) -> Option<RequestShare> {
-        let (text, span) = self.text(table, "aws_share")?;
+    pub(super) fn share(&mut self, table: &DeTable<'_>, path: &str) -> Option<RequestShare> {
+        let (text, span) = self.reading.text(table, path, "aws_share")?;
         match text.parse() {
             Ok(share) => Some(share),
             Err(error) => {
-                self.fault(&span, "aws_share", &format!("{error}"));
+                self.reading.fault(Some(span), Some(&format!("{path}aws_share")), &format!("{error}"));
                 None
             }
         }
@@ -247,7 +262,7 @@ impl AccountList<'_, '_> {
     }
 
     /// Reads regions: one, several, or `all`.
-    fn regions(&mut self, spot: &Spot<'_, '_>, path: &str) -> Option<Regions> {
+    pub(super) fn regions(&mut self, spot: &Spot<'_, '_>, path: &str) -> Option<Regions> {
         let path = format!("{path}{}", spot.key);
         let one = |value: &DeValue<'_>| value.as_str().map(|name| name.trim().to_owned());
         let names: Option<Vec<Said>> = match spot.value {
@@ -333,15 +348,15 @@ fn is_role(arn: &str) -> bool {
     *arn == "arn" && is_known && account::account(account).is_ok() && !account.contains('-') && role
 }
 
-fn is_external_id(text: &str) -> bool {
+pub(super) fn is_external_id(text: &str) -> bool {
     (2..=1224).contains(&text.len()) && text.bytes().all(|byte| is_plain(byte) || matches!(byte, b':' | b'/'))
 }
 
-fn is_session_name(text: &str) -> bool {
+pub(super) fn is_session_name(text: &str) -> bool {
     (2..=64).contains(&text.len()) && text.bytes().all(is_plain)
 }
 
 /// What IAM allows in names.
-fn is_plain(byte: u8) -> bool {
+pub(super) fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte)
 }

@@ -70,6 +70,7 @@ pub fn freshness(core: &Arc<Core>, uri: &str) -> Result<Content, RequestError> {
     put_audit(&mut body, &core.audit);
     put_identity(&mut body, core);
     put_unreached(&mut body, core);
+    put_organization(&mut body, core);
     put_damage(&mut body, core);
     Ok(Content::fleeting(body.to_string()))
 }
@@ -133,6 +134,7 @@ fn counted(core: &Core, uri: &str, writes: &Value) -> Result<Value, RequestError
     put_audit(&mut body, &core.audit);
     put_identity(&mut body, core);
     put_unreached(&mut body, core);
+    put_organization(&mut body, core);
     put_damage(&mut body, core);
     if let (true, Value::Object(body)) = (is_outlined, &mut body) {
         body.extend(outline::fields(core, &states, &ScopeFilter::Everywhere, true)?);
@@ -185,7 +187,22 @@ fn by_action(calls: &[CallCount]) -> Vec<Value> {
     shown.collect()
 }
 
-/// Adds that the account is assumed, if STS does not prove it.
+/// Adds what the last listing of the organization showed, where accounts are found in one.
+fn put_organization(body: &mut Value, core: &Core) {
+    let (Some(known), Value::Object(body)) = (core.aws.known_organization(), body) else { return };
+    let mut organization = json!({
+        "listed": known.listed,
+        "found": known.found,
+        "watched": known.watched,
+        "retired": known.retired,
+        "held": known.held,
+    });
+    if let (Some((what, fix)), Value::Object(organization)) = (&known.notice, &mut organization) {
+        organization.extend([("what".to_owned(), json!(what)), ("fix".to_owned(), json!(fix))]);
+    }
+    body.insert("organization".to_owned(), organization);
+}
+
 /// Adds the accounts that could not be reached at all.
 fn put_unreached(body: &mut Value, core: &Core) {
     let unreached = FailedScopes::default().beside(core.unreached(&ScopeFilter::Everywhere));
@@ -194,6 +211,7 @@ fn put_unreached(body: &mut Value, core: &Core) {
     }
 }
 
+/// Adds that the account is assumed, if STS does not prove it.
 fn put_identity(body: &mut Value, core: &Core) {
     if let (Some(unproved), Value::Object(fields)) = (core.aws.unproved(), body) {
         let identity = json!({"proved": false, "what": unproved.what, "fix": unproved.fix, "since": unproved.since});

@@ -80,6 +80,22 @@ fn writes() -> Value {
     )
 }
 
+/// What the last listing of an organization showed.
+fn of_organization() -> Value {
+    schema::object(
+        &["listed", "found", "watched", "retired", "held"],
+        json!({
+            "listed": schema::text("When the accounts of the organization were listed last."),
+            "found": schema::count("How many accounts the listing named."),
+            "watched": schema::count("How many accounts of the organization are watched."),
+            "retired": schema::count("How many were given up since they are not there any more."),
+            "held": schema::count("How many the listing lacks that stay watched because too many are lacking."),
+            "what": schema::text("Which are held; absent if none is."),
+            "fix": schema::text("What to do about it."),
+        }),
+    )
+}
+
 fn output() -> Value {
     let counts = json!({"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}});
     let trouble = schema::object(
@@ -147,6 +163,7 @@ fn output() -> Value {
                 "fix": schema::text("What to do about it."),
             }),
         ),
+        "organization": of_organization(),
         "identity": schema::object(
             &["proved", "what", "fix", "since"],
             json!({
@@ -231,6 +248,17 @@ fn get(value: &Value, name: &str) -> String {
     }
 }
 
+/// Adds what the last listing of an organization showed, if there was one.
+fn say_organization(body: &Value, out: &mut AnswerText) {
+    if let Some(organization) = body.get("organization") {
+        let [found, watched, retired] = ["found", "watched", "retired"].map(|name| get(organization, name));
+        out.add(format_args!("Organization: {found} accounts found, {watched} watched, {retired} retired\n"));
+        if organization.get("what").is_some() {
+            out.add(format_args!("Held: {}. {}\n", get(organization, "what"), get(organization, "fix")));
+        }
+    }
+}
+
 /// Adds the stored records that cannot be read, if there are any.
 fn say_damage(body: &Value, out: &mut AnswerText) {
     for damaged in body.get("damaged").and_then(Value::as_array).into_iter().flatten() {
@@ -296,12 +324,12 @@ fn text(body: &Value) -> String {
         out.add(format_args!("Clock: {}. {}\n", get(clock, "what"), get(clock, "fix")));
     }
     out.add(format_args!("Credentials: {}\n", get(body, "credentials")));
-    if let Some(log) = body.get("log") {
-        out.add(format_args!("Log: {}. {}\n", get(log, "what"), get(log, "fix")));
+    for (title, name) in [("Log", "log"), ("Identity", "identity")] {
+        if let Some(of) = body.get(name) {
+            out.add(format_args!("{title}: {}. {}\n", get(of, "what"), get(of, "fix")));
+        }
     }
-    if let Some(identity) = body.get("identity") {
-        out.add(format_args!("Identity: {}. {}\n", get(identity, "what"), get(identity, "fix")));
-    }
+    say_organization(body, &mut out);
     say_damage(body, &mut out);
     for place in body.get("unwatched").and_then(Value::as_array).into_iter().flatten() {
         let [account, region, since] = ["account", "region", "since"].map(|name| get(place, name));

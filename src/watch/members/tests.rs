@@ -24,7 +24,7 @@ struct Fleet {
     store: Store,
     aws: Aws,
     freshness: Freshness,
-    plans: watch::Sender<Vec<AccountPlan>>,
+    plans: watch::Sender<AccountPlans>,
     tasks: Tasks,
     /// Ends the writer, also when a test fails.
     stop: DropGuard,
@@ -36,6 +36,7 @@ fn plan(account: &str) -> AccountPlan {
     AccountPlan {
         account: Some(AccountId::new(account)),
         name: Some(format!("account {account}")),
+        ou: None,
         credentials: CredentialPlan { profile: None, roles: vec![role] },
         regions: Regions::Named(vec![Region::new("us-east-1")]),
         share_percent: None,
@@ -44,6 +45,10 @@ fn plan(account: &str) -> AccountPlan {
 
 fn scope(account: &str) -> Scope {
     Scope { account: AccountId::new(account), region: Region::new("us-east-1") }
+}
+
+fn whole(plans: Vec<AccountPlan>) -> AccountPlans {
+    AccountPlans { plans, is_whole: true }
 }
 
 impl Fleet {
@@ -79,7 +84,7 @@ impl Fleet {
             canary_interval: Duration::from_mins(1),
             quiet: None,
         };
-        let (plans, followed) = watch::channel(plans);
+        let (plans, followed) = watch::channel(whole(plans));
         let watcher = MembersWatcher::start(settings, HashMap::new(), aws.clone(), handle, wanted, &tasks);
         tasks.spawn_until_stopped("the watch", watcher.watch(followed));
         Fleet { simulator, store, aws, freshness, plans, tasks, stop: stop.drop_guard(), _dir: dir }
@@ -128,7 +133,7 @@ async fn each_account_is_watched_with_its_own_role_and_one_that_is_removed_leave
     assert_eq!(known.called("ACCOUNT 111122223333").collect::<Vec<_>>(), [&scope(FIRST).account]);
 
     // One more beside them, and the first one goes.
-    fleet.plans.send_replace(vec![plan(HOME), plan(SECOND)]);
+    fleet.plans.send_replace(whole(vec![plan(HOME), plan(SECOND)]));
     fleet.until("the new one is swept", |fleet| fleet.is_swept(SECOND)).await;
     assert_eq!(fleet.count(SECURITY_GROUP, None), both, "one of each");
     assert_eq!(fleet.count(SECURITY_GROUP, Some(&scope(FIRST))), of_first, "what was known stays");
@@ -139,7 +144,7 @@ async fn each_account_is_watched_with_its_own_role_and_one_that_is_removed_leave
     let before = fleet.store.snapshot().unwrap().seq();
     let first = fleet.simulator.world().account(FIRST, "us-east-1");
     first.allocate_address();
-    fleet.plans.send_replace(vec![plan(HOME), plan(SECOND), plan(FIRST)]);
+    fleet.plans.send_replace(whole(vec![plan(HOME), plan(SECOND), plan(FIRST)]));
     fleet.until("it is swept again", |fleet| fleet.count(ADDRESS, Some(&scope(FIRST))) == 1).await;
     assert!(fleet.freshness.unwatched().is_empty());
     let records = fleet.store.snapshot().unwrap().records(before.next(), 1_000).unwrap();
@@ -213,7 +218,7 @@ async fn two_entries_that_lead_to_one_account_are_told_and_one_of_them_watches_i
     assert!(told.what.contains(HOME) && told.fix.contains("muster reload"), "{told:?}");
     assert_eq!(fleet.count(INSTANCE, None), 7, "once");
     // Without one of them, the other watches it.
-    fleet.plans.send_replace(vec![own("the same")]);
+    fleet.plans.send_replace(whole(vec![own("the same")]));
     fleet.until("nothing is wrong", |fleet| fleet.freshness.members().is_empty()).await;
     assert!(fleet.freshness.unwatched().is_empty());
     fleet.end().await;
