@@ -114,6 +114,16 @@ impl Freshness {
         self.0.state.read().scopes.values().filter_map(WatchedScope::watermark).collect()
     }
 
+    /// How many (scope, kind)s are known.
+    pub(crate) fn len(&self) -> usize {
+        self.0.state.read().scopes.len()
+    }
+
+    /// The watermark of a (scope, kind) to save, if there is one.
+    pub(crate) fn watermark(&self, scope: &Scope, kind: &Kind) -> Option<Watermark> {
+        self.view(scope, kind, |watched| watched?.watermark())
+    }
+
     /// Whether a (scope, kind) is no longer watched: reports about it change nothing.
     pub(crate) fn is_unwatched(&self, scope: &Scope, kind: &Kind) -> bool {
         self.view(scope, kind, |watched| watched.is_some_and(|watched| watched.state.unwatched_since.is_some()))

@@ -61,6 +61,7 @@ use keeper::Keeper;
 use kept::{KeptRecords, Spare};
 use lanes::Lanes;
 use ledger::LedgerView;
+use sweep::DueMarks;
 use under_way::SweepUnderWay;
 use work::{KeyKeeping, Parking, Record, WatchChoice, WorkItem};
 
@@ -114,6 +115,8 @@ pub struct Ingest<L: Ledger = Writer> {
     keeper: Keeper,
     first_commits: FirstCommits,
     started: Timestamp,
+    /// The ends of first sweeps that are to be saved.
+    due_marks: DueMarks,
     /// When watermarks were last saved.
     saved: Timestamp,
     /// Whether anything was served: the first work waits for AWS's time.
@@ -170,6 +173,7 @@ impl<L: Ledger> Ingest<L> {
             keeper: Keeper::new(Retention::default()),
             first_commits: FirstCommits::new(MAX_ROWS),
             started,
+            due_marks: DueMarks::default(),
             saved: started,
             is_dated: false,
             kept: KeptRecords::default(),
@@ -209,6 +213,10 @@ impl<L: Ledger> Ingest<L> {
                     self.serve(work);
                     let due = self.attempts.due(Instant::now());
                     self.record_attempts(due);
+                    if let Err(error) = self.save_due_marks() {
+                        // They are tried again with the next work.
+                        tracing::warn!(%error, "the ends of first sweeps are not saved yet");
+                    }
                 }
                 Some(None) => break,
                 None => {}

@@ -115,7 +115,7 @@ impl Pinned {
     ) -> Result<WriteAnswer<StateChange>, AwsError> {
         const ACTION: &str = "ec2:StartInstances";
         let (clients, admitted) = self.admitted(chosen, ACTION, chosen.ids().len(), dry_run).await?;
-        let call = clients.ec2.start_instances().set_instance_ids(Some(chosen.texts())).dry_run(dry_run);
+        let call = clients.ec2().start_instances().set_instance_ids(Some(chosen.texts())).dry_run(dry_run);
         let answer = self.aws.finished(admitted, chosen.scope(), ACTION, call.send().await);
         self.answer(answer, |output| changes(chosen, output.starting_instances))
     }
@@ -132,7 +132,7 @@ impl Pinned {
     ) -> Result<WriteAnswer<StateChange>, AwsError> {
         const ACTION: &str = "ec2:StopInstances";
         let (clients, admitted) = self.admitted(chosen, ACTION, chosen.ids().len(), dry_run).await?;
-        let call = clients.ec2.stop_instances().set_instance_ids(Some(chosen.texts())).dry_run(dry_run);
+        let call = clients.ec2().stop_instances().set_instance_ids(Some(chosen.texts())).dry_run(dry_run);
         let call = match manner {
             StopManner::Orderly => call,
             StopManner::Forced => call.force(true),
@@ -154,7 +154,7 @@ impl Pinned {
     ) -> Result<WriteAnswer<StateChange>, AwsError> {
         const ACTION: &str = "ec2:RebootInstances";
         let (clients, admitted) = self.admitted(chosen, ACTION, chosen.ids().len(), dry_run).await?;
-        let call = clients.ec2.reboot_instances().set_instance_ids(Some(chosen.texts())).dry_run(dry_run);
+        let call = clients.ec2().reboot_instances().set_instance_ids(Some(chosen.texts())).dry_run(dry_run);
         let answer = self.aws.finished(admitted, chosen.scope(), ACTION, call.send().await);
         let taken = |id: &Arc<str>| StateChange { id: id.to_string(), previous: None, current: None };
         self.answer(answer, |_| (chosen.ids().map(taken).collect(), Vec::new()))
@@ -184,7 +184,7 @@ impl Pinned {
             .set_exclude_data_volume_ids(excluded)
             .build();
         let call = clients
-            .ec2
+            .ec2()
             .create_snapshots()
             .instance_specification(instance)
             .description(&request.description)
@@ -227,7 +227,7 @@ impl Pinned {
         if self.heeding.lock().contains(scope) {
             return Ok(());
         }
-        let client = self.clients(scope, ACTION).await?.ec2;
+        let client = self.clients(scope, ACTION).await?.ec2();
         let first = chosen.ids().next().map(ToString::to_string);
         let ids = Some(first.into_iter().collect::<Vec<String>>());
         let send = || client.describe_instances().set_instance_ids(ids.clone()).dry_run(true).send();

@@ -262,7 +262,7 @@ impl Aws {
         E: ProvideErrorMetadata + std::error::Error + 'static,
         F: Future<Output = Result<T, SdkError<E>>>,
     {
-        let client = self.account_of(scope).sdk().await.clients(&scope.region).bus;
+        let client = self.account_of(scope).sdk().await.clients(&scope.region).bus();
         let (answer, _) = self.repeatable(scope, action, Priority::Tool, || send(&client)).await?;
         Ok(answer)
     }

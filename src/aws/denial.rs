@@ -46,7 +46,7 @@ impl Pinned {
     }
 
     async fn decoded(&self, scope: &Scope, encoded: &str) -> Result<String, String> {
-        let client = self.clients(scope, DECODE).await.map_err(|error| error.to_string())?.identity;
+        let client = self.clients(scope, DECODE).await.map_err(|error| error.to_string())?.identity();
         let admitted = self.aws.0.limiter.admit(scope, DECODE, Priority::Tool, 0).await;
         let sent = client.decode_authorization_message().encoded_message(encoded).send();
         let Ok(answer) = timeout(PATIENCE, sent).await else { return Err("AWS did not answer in time".to_owned()) };

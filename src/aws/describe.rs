@@ -77,7 +77,7 @@ impl Aws {
         priority: Priority,
         memory: Option<&Arc<dyn ItemMemory>>,
     ) -> Result<Page, AwsError> {
-        let client = self.clients(scope, spec.action()).await?.ec2;
+        let client = self.clients(scope, spec.action()).await?.ec2();
         self.ask_by(client, scope, spec, input, priority, memory).await
     }
 

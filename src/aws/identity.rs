@@ -95,7 +95,7 @@ impl Aws {
     }
 
     async fn identify_in(&self, scope: &Scope) -> Result<AccountId, AwsError> {
-        let client = self.clients(scope, IDENTIFY).await?.identity;
+        let client = self.clients(scope, IDENTIFY).await?.identity();
         let sdk = self.account_of(scope).loaded();
         let before = sdk.loaded.key();
         let found = self.identify_by(client, scope).await?;
@@ -235,7 +235,7 @@ impl Aws {
 
     /// The owner that EC2 shows on something that only the account itself sees; `None` if there is no such thing.
     async fn owner_in(&self, scope: &Scope) -> Result<Option<AccountId>, AwsError> {
-        let client = self.clients(scope, DESCRIBE_INSTANCES).await?.ec2;
+        let client = self.clients(scope, DESCRIBE_INSTANCES).await?.ec2();
         let send = || client.describe_instances().max_results(FEW).send();
         let instances = match self.repeatable(scope, DESCRIBE_INSTANCES, Priority::Sweep, send).await {
             Ok((answer, _)) => {

@@ -14,7 +14,7 @@ impl Aws {
     /// # Errors
     /// [`AwsError`].
     pub async fn snapshots_of(&self, scope: &Scope, action: ActionId) -> Result<Vec<String>, AwsError> {
-        let client = self.clients(scope, ACTION).await?.ec2;
+        let client = self.clients(scope, ACTION).await?.ec2();
         let action = action.to_string();
         let filter = Filter::builder().name(format!("tag:{ACTION_TAG}")).values(&action).build();
         let send = || client.describe_snapshots().owner_ids("self").filters(filter.clone()).send();

@@ -95,7 +95,7 @@ impl Pinned {
     pub async fn look(&self, chosen: &Chosen<'_>) -> Result<DescribeResult, AwsError> {
         let (scope, action) = (chosen.scope(), INSTANCE.action());
         let ids: Vec<Arc<str>> = chosen.ids().cloned().collect();
-        let client = self.clients(scope, action).await?.ec2;
+        let client = self.clients(scope, action).await?.ec2();
         let mut batch = IdBatch::new(&ids);
         while let Some(ids) = batch.ask() {
             let listing = DescribeInput::Ids(ids.iter().map(ToString::to_string).collect());
@@ -159,7 +159,7 @@ impl Pinned {
     }
 
     async fn identify_in(&self, scope: &Scope) -> Result<AccountId, AwsError> {
-        let account = self.aws.identify_by(self.clients(scope, IDENTIFY).await?.identity, scope).await?;
+        let account = self.aws.identify_by(self.clients(scope, IDENTIFY).await?.identity(), scope).await?;
         if AccountId::is_valid(account.as_str()) {
             return Ok(account);
         }

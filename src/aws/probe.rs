@@ -111,7 +111,7 @@ impl Aws {
     }
 
     async fn caller_in(&self, scope: &Scope) -> Result<CallerIdentity, AwsError> {
-        let client = self.clients(scope, IDENTIFY).await?.identity;
+        let client = self.clients(scope, IDENTIFY).await?.identity();
         let send = || client.get_caller_identity().send();
         let (answer, _) = self.repeatable(scope, IDENTIFY, Priority::Tool, send).await?;
         let account = AccountId::new(answer.account.unwrap_or_default());
@@ -125,7 +125,7 @@ impl Aws {
     /// [`AwsError`] with [`ErrorClass::Denied`] if it is not; any other if AWS does not say.
     pub async fn may_describe(&self, scope: &Scope, spec: &KindSpec) -> Result<(), AwsError> {
         let action = spec.action();
-        let client = self.clients(scope, action).await?.ec2;
+        let client = self.clients(scope, action).await?.ec2();
         // Optional parameters are left out: it does not matter here whether the endpoint knows them.
         let left_out = LeftOut::of(spec.optional.iter().copied());
         let send = || (spec.describe)(client.clone(), DescribeInput::DryRun, left_out.clone());
@@ -141,7 +141,7 @@ impl Aws {
     /// and was therefore not asked; with [`AwsErrorKind::Acted`](super::Trouble::Acted) if it carried the change out; any other if AWS
     /// does not say.
     pub async fn may_change(&self, scope: &Scope, change: InstanceChange, instance: &str) -> Result<(), AwsError> {
-        let client = self.clients(scope, change.action()).await?.ec2;
+        let client = self.clients(scope, change.action()).await?.ec2();
         let heeds = || client.describe_instances().instance_ids(instance).dry_run(true).send();
         match self.repeatable(scope, DESCRIBE_INSTANCES, Priority::Tool, heeds).await {
             Ok(_) => {
@@ -168,7 +168,7 @@ impl Aws {
     /// # Errors
     /// [`AwsError`].
     pub async fn an_instance(&self, scope: &Scope) -> Result<Option<String>, AwsError> {
-        let client = self.clients(scope, DESCRIBE_INSTANCES).await?.ec2;
+        let client = self.clients(scope, DESCRIBE_INSTANCES).await?.ec2();
         let send = || client.describe_instances().max_results(FEW).send();
         let (answer, _) = self.repeatable(scope, DESCRIBE_INSTANCES, Priority::Tool, send).await?;
         let instances =
@@ -186,7 +186,7 @@ impl Aws {
     /// # Errors
     /// [`AwsError`]: not allowed, or the service does not exist (in emulators).
     pub async fn quotas(&self, scope: &Scope) -> Result<Vec<Quota>, AwsError> {
-        let client = self.clients(scope, LIST_QUOTAS).await?.quotas;
+        let client = self.clients(scope, LIST_QUOTAS).await?.quotas();
         let (mut quotas, mut token) = (BTreeMap::new(), None);
         for _ in 0..QUOTA_PAGES {
             let send = || client.list_service_quotas().service_code("ec2").set_next_token(token.clone()).send();

@@ -183,7 +183,7 @@ impl Aws {
 
     /// The SQS client. A queue may be in a region that is not watched.
     pub(super) async fn events(&self, scope: &Scope) -> aws_sdk_sqs::Client {
-        self.account_of(scope).sdk().await.clients(&scope.region).events
+        self.account_of(scope).sdk().await.clients(&scope.region).events()
     }
 }
 

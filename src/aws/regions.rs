@@ -37,7 +37,7 @@ impl Aws {
     }
 
     async fn enabled_as_told_in(&self, scope: &Scope) -> Result<Vec<Region>, AwsError> {
-        let client = self.clients(scope, LIST).await?.ec2;
+        let client = self.clients(scope, LIST).await?.ec2();
         let send = || client.describe_regions().all_regions(false).send();
         let (answer, _) = self.repeatable(scope, LIST, Priority::Sweep, send).await?;
         Ok(answer.regions.unwrap_or_default().into_iter().filter_map(enabled).collect())

@@ -4,6 +4,7 @@
 //! metadata; Muster's own settings take precedence over it.
 
 mod assumed_role;
+mod clients;
 mod held_identity;
 mod loaded_keys;
 mod role_sources;
@@ -27,15 +28,12 @@ use futures::FutureExt;
 use parking_lot::Mutex;
 
 use super::account_plan::RolePlan;
-use super::clock::{AwsClock, DateReader};
-use super::news::NewsClient;
+use super::clock::AwsClock;
 use super::origin::{LastOrigin, Origin, OriginRecorder, half_a_key};
 use super::profiles::{FileFault, Profiles, ROLE, ROLE_SESSION, Weight};
-use super::rescue::Rescue;
 use super::session_name::SessionName;
 use super::settings::{AwsSettings, Purpose, Regions};
 use super::trust::Bundle;
-use super::whole::WholeAnswers;
 use crate::model::{Principal, Region};
 use assumed_role::{AssumedRole, LastRole};
 use held_identity::HeldIdentity;
@@ -44,6 +42,7 @@ use role_sources::RoleSources;
 use write_sessions::{AssumableRole, WriteSessions};
 
 pub(super) use assumed_role::RoleRefused;
+pub(super) use clients::Clients;
 
 /// The variables that name a region.
 const OF_REGION: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
@@ -53,18 +52,6 @@ const CONNECT: Duration = Duration::from_millis(3100);
 const ATTEMPT: Duration = Duration::from_secs(30);
 /// The time limit of a call, including loading credentials.
 const OPERATION: Duration = Duration::from_secs(40);
-
-/// The clients of one region. None of them repeats a call: each attempt has to pass the limiter, and throttled ones have to be
-/// reported to it.
-#[derive(Clone, Debug)]
-pub(super) struct Clients {
-    pub(super) ec2: aws_sdk_ec2::Client,
-    pub(super) identity: aws_sdk_sts::Client,
-    pub(super) events: aws_sdk_sqs::Client,
-    pub(super) bus: aws_sdk_eventbridge::Client,
-    pub(super) quotas: aws_sdk_servicequotas::Client,
-    pub(super) trail: aws_sdk_cloudtrail::Client,
-}
 
 /// What all configurations share.
 #[derive(Clone, Debug, Default)]
@@ -101,6 +88,8 @@ pub(super) struct Sdk {
     config: SdkConfig,
     clock: Arc<AwsClock>,
     clients: Mutex<BTreeMap<Region, Clients>>,
+    /// Whether clients are kept once they are made.
+    keeps_clients: bool,
     /// The role that Muster assumes itself, if it does.
     role: Option<AssumableRole>,
     /// How the profile names the session of its role.
@@ -227,14 +216,15 @@ impl Sdk {
             .boxed()
         };
         let source = shared.sources.of(settings.profile.as_deref(), before, age, load).await;
-        source.assuming(last, &settings.regions, settings.source_identity)
+        let acting = source.assuming(last, &settings.regions, settings.source_identity);
+        Sdk { keeps_clients: settings.purpose != Purpose::Member, ..acting }
     }
 
     /// The same configuration with the credentials of a role that these may assume, for other regions.
     fn assuming(&self, role: &RolePlan, regions: &Regions, is_sourced: bool) -> Self {
         let known = regions.known(self.config.region().map(|region| Region::new(region.as_ref())));
         let region = known.first().cloned().unwrap_or_else(|| Region::new(""));
-        let client = self.clients(&region).identity;
+        let client = self.clients(&region).identity();
         let loaded = LoadedKeys::default();
         let assumed = AssumedRole {
             client: client.clone(),
@@ -294,6 +284,7 @@ impl Sdk {
             config,
             clock: Arc::clone(clock),
             clients: Mutex::default(),
+            keeps_clients: true,
             role: None,
             own_session: None,
             sessions: WriteSessions::default(),
@@ -320,6 +311,7 @@ impl Sdk {
             config,
             clock: Arc::clone(&self.clock),
             clients: Mutex::default(),
+            keeps_clients: true,
             role: None,
             own_session: None,
             sessions: WriteSessions::default(),
@@ -331,10 +323,14 @@ impl Sdk {
         self.role.as_ref().is_some_and(AssumableRole::has_source_identity)
     }
 
-    /// The clients of a region, made on first use.
+    /// The clients of a region, each made on first use. Those of one of several accounts are not kept: thousands of regions that are
+    /// asked once in a while would each hold some hundred kilobytes.
     pub(super) fn clients(&self, region: &Region) -> Clients {
-        let mut clients = self.clients.lock();
-        clients.entry(region.clone()).or_insert_with(|| clients_of(&self.config, region, &self.clock)).clone()
+        let make = || Clients::new(self.config.clone(), region, &self.clock);
+        if !self.keeps_clients {
+            return make();
+        }
+        self.clients.lock().entry(region.clone()).or_insert_with(make).clone()
     }
 }
 
@@ -356,28 +352,6 @@ pub(super) fn emulated(url: &str) -> SdkConfig {
         .identity_cache(IdentityCache::lazy().build())
         .http_client(http_client(ProxyConfig::disabled(), TlsContext::default()))
         .build()
-}
-
-fn clients_of(config: &SdkConfig, region: &Region, clock: &Arc<AwsClock>) -> Clients {
-    let name = aws_config::Region::new(region.as_str().to_owned());
-    let mut ec2 =
-        aws_sdk_ec2::config::Builder::from(config).region(name.clone()).interceptor(WholeAnswers).interceptor(Rescue);
-    ec2.set_http_client(config.http_client().map(|client| SharedHttpClient::new(NewsClient(client))));
-    let identity = aws_sdk_sts::config::Builder::from(config).region(name.clone()).interceptor(WholeAnswers);
-    let events = aws_sdk_sqs::config::Builder::from(config).region(name.clone());
-    let bus = aws_sdk_eventbridge::config::Builder::from(config).region(name.clone());
-    let quotas = aws_sdk_servicequotas::config::Builder::from(config).region(name);
-    let trail =
-        aws_sdk_cloudtrail::config::Builder::from(config).region(aws_config::Region::new(region.as_str().to_owned()));
-    Clients {
-        ec2: aws_sdk_ec2::Client::from_conf(ec2.interceptor(DateReader(Arc::clone(clock))).build()),
-        identity: aws_sdk_sts::Client::from_conf(identity.interceptor(DateReader(Arc::clone(clock))).build()),
-        trail: aws_sdk_cloudtrail::Client::from_conf(trail.interceptor(DateReader(Arc::clone(clock))).build()),
-        // This client does not set the clock: a long poll's answer is dated long after its request.
-        events: aws_sdk_sqs::Client::from_conf(events.build()),
-        bus: aws_sdk_eventbridge::Client::from_conf(bus.interceptor(DateReader(Arc::clone(clock))).build()),
-        quotas: aws_sdk_servicequotas::Client::from_conf(quotas.build()),
-    }
 }
 
 fn told<'a>(faults: impl Iterator<Item = &'a FileFault>) -> Option<String> {

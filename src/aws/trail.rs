@@ -50,7 +50,7 @@ impl Aws {
         if let Some(known) = self.account_of(scope).trail.lock().get(&key) {
             return Ok(known);
         }
-        let client = self.clients(scope, LOOKUP).await?.trail;
+        let client = self.clients(scope, LOOKUP).await?.trail();
         let attribute = LookupAttribute::builder()
             .attribute_key(LookupAttributeKey::ResourceName)
             .attribute_value(resource)

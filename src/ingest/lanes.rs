@@ -113,6 +113,11 @@ impl Lanes {
             && self.parking.is_empty())
     }
 
+    /// Whether a message of a sweep is waiting.
+    pub(super) fn has_pages(&self) -> bool {
+        !self.pages.is_empty()
+    }
+
     /// Waits until the loop should end, for at most `patience`.
     pub(super) async fn stopped_within(&self, patience: Duration) {
         drop(timeout(patience, self.stop.cancelled()).await);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::draft::Draft;
 use super::ledger::LedgerView;
 use super::under_way::SweepUnderWay;
-use super::{Ingest, IngestError, Ledger};
+use super::{Ingest, IngestError, Ledger, MAX_ROWS};
 use crate::freshness::{Continuity, Swept, WatchedScope};
 use crate::model::{
     Kind, Observation, ResourceId, Scope, Seen, Source, SweepMessage, SweepStep, Timestamp, Trouble, TroubleClass,
@@ -16,7 +16,16 @@ use crate::model::{
 use crate::notify::ChangeTopic;
 use crate::reconcile::ScopeMemory;
 use crate::reconcile::absence::{Absence, Unseen};
-use crate::store::{CommitBatch, ReadError};
+use crate::store::{CommitBatch, ReadError, Watermark};
+
+/// The ends of first sweeps that are to be saved.
+#[derive(Debug, Default)]
+pub(super) struct DueMarks {
+    /// The ends of runs of watching.
+    ended: Vec<Watermark>,
+    /// What was swept.
+    swept: Vec<(Scope, Kind)>,
+}
 
 impl<L: Ledger> Ingest<L> {
     pub(super) fn sweep(&mut self, message: SweepMessage) {
@@ -169,10 +178,29 @@ impl<L: Ledger> Ingest<L> {
                 Continuity::Interrupted(ended) => Some(ended),
                 Continuity::First | Continuity::Continues => None,
             };
-            let watermarks = ended.into_iter().chain(self.freshness.watermarks()).collect();
-            self.save(CommitBatch { watermarks, ..CommitBatch::default() })?;
+            self.due_marks.ended.extend(ended);
+            self.due_marks.swept.push((scope.clone(), kind.clone()));
+            self.save_due_marks()?;
         }
         Ok(())
+    }
+
+    /// Saves the ends of first sweeps: at once where no further message of a sweep waits, and otherwise those of many sweeps in one
+    /// commit. While thousands of scopes are swept for the first time, most of them empty, each would cost a sync of the disk.
+    pub(super) fn save_due_marks(&mut self) -> Result<(), IngestError> {
+        let is_due = self.due_marks.swept.len() >= MAX_ROWS || !self.lanes.has_pages();
+        if self.due_marks.swept.is_empty() || !is_due {
+            return Ok(());
+        }
+        // As they are now: a later sweep may have ended since. What cannot be saved is saved with all others in a while.
+        let DueMarks { ended, swept } = std::mem::take(&mut self.due_marks);
+        let now = if self.freshness.len() <= MAX_ROWS {
+            self.freshness.watermarks()
+        } else {
+            swept.iter().filter_map(|(scope, kind)| self.freshness.watermark(scope, kind)).collect()
+        };
+        let watermarks = ended.into_iter().chain(now).collect();
+        self.save(CommitBatch { watermarks, ..CommitBatch::default() }).map_err(IngestError::from)
     }
 
     /// How the end of a sweep affects its run of watching.

@@ -87,7 +87,7 @@ impl Fleet {
 
     /// Waits until `holds`.
     async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
-        for _ in 0..600 {
+        for _ in 0..2_400 {
             if holds(self) {
                 return;
             }
