@@ -108,7 +108,9 @@ pub async fn examine(config: &Config, local: &Local) -> Vec<Finding> {
     }
     let name = config.events.clone().unwrap_or_else(|| DEFAULT_NAME.to_owned());
     let regions = aws.regions();
-    let home = regions.first().map(Partition::of).unwrap_or_default();
+    // What many accounts have in common names no region.
+    let of_role = config.accounts.iter().find_map(|plan| Partition::of_arn(&plan.credentials.roles.last()?.arn));
+    let home = of_role.or_else(|| regions.first().map(Partition::of)).unwrap_or_default();
     for finding in &mut findings {
         let partition = finding.region.as_ref().map_or(home, Partition::of);
         let limits = PolicyLimits { name: name.clone(), partition, ..PolicyLimits::default() };

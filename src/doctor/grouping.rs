@@ -7,6 +7,10 @@ use super::finding::{Finding, Verdict};
 /// How many subjects are named, of those that have a fault in common.
 const SUBJECTS: usize = 3;
 
+/// The policies that AWS names in a denial, which somebody else than the account's own people may have made.
+const POLICIES: [&str; 4] =
+    ["service control policy", "resource control policy", "permissions boundary", "session policy"];
+
 /// What was found in one account, or in one region of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PlacedFinding {
@@ -109,7 +113,7 @@ impl FindingGroup {
 }
 
 /// What findings of different places have in common: the fact without what names the place, and of an error of AWS, whose text is
-/// `action in region: code: details`, what comes before the details, without the action.
+/// `action in region: code: details`, what comes before the details, without the action, and which policy denied it.
 fn cause(placed: &PlacedFinding) -> String {
     let Finding { fact, region, .. } = &placed.finding;
     let parts: Vec<&str> = fact.split(": ").collect();
@@ -118,7 +122,8 @@ fn cause(placed: &PlacedFinding) -> String {
             let before = parts.iter().take(call);
             let after: Vec<&&str> = parts.iter().skip(call + 1).collect();
             let code = after.iter().position(|part| is_code(part)).unwrap_or_default();
-            before.chain(after.into_iter().take(code + 1)).copied().collect()
+            let denied_by = POLICIES.iter().filter(|policy| fact.contains(**policy));
+            before.chain(after.into_iter().take(code + 1)).chain(denied_by).copied().collect()
         }
         None => parts,
     };
@@ -194,6 +199,15 @@ mod tests {
             one.fact
         );
         assert_eq!(one.denied.as_deref(), Some(actions[0]));
+    }
+
+    #[test]
+    fn a_denial_by_the_organization_stays_apart_from_one_by_the_account() {
+        let by_account = denied("111111111111", "eu-west-1", "ec2:DescribeVpcs");
+        let mut by_organization = denied("222222222222", "eu-west-1", "ec2:DescribeVpcs");
+        by_organization.finding.fact += " with an explicit deny in a service control policy";
+        assert_eq!(grouped(vec![by_account.clone(), by_organization]).len(), 2);
+        assert_eq!(grouped(vec![by_account.clone(), by_account]).len(), 1);
     }
 
     #[test]
