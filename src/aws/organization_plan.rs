@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use super::account_plan::{AccountPlan, CredentialPlan, RolePlan};
-use super::permissions::partition_of;
 use super::settings::Regions;
 use crate::model::text::shown;
-use crate::model::{AccountId, AccountRules, OrganizationAccount, Region};
+use crate::model::{AccountId, AccountRules, OrganizationAccount, Partition, Region};
 
 /// The region of the endpoint of AWS Organizations in each partition. Source: AWS Organizations user guide, "Endpoints and quotas".
 const ENDPOINTS: [(&str, &str); 4] = [
@@ -118,7 +117,7 @@ impl OrganizationPlan {
 
 /// The region of the endpoint for whoever is in `region`.
 pub(super) fn endpoint(region: &Region) -> &'static str {
-    partition_of(region.as_str()).and_then(endpoint_of).unwrap_or(ENDPOINT)
+    Partition::of_name(region.as_str()).map(Partition::name).and_then(endpoint_of).unwrap_or(ENDPOINT)
 }
 
 /// The region of the endpoint of a partition, where it is not the usual one.

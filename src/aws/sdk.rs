@@ -28,7 +28,7 @@ use futures::FutureExt;
 use parking_lot::Mutex;
 
 use super::account_plan::RolePlan;
-use super::clock::AwsClock;
+use super::clock::{AwsClock, DateReader};
 use super::origin::{LastOrigin, Origin, OriginRecorder, half_a_key};
 use super::profiles::{FileFault, Profiles, ROLE, ROLE_SESSION, Weight};
 use super::session_name::SessionName;

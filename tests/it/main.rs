@@ -63,6 +63,7 @@ mod crowds;
 mod damage;
 #[cfg(test)]
 mod demo;
+#[cfg(test)]
 mod discovery;
 #[cfg(target_os = "linux")]
 #[cfg(test)]
