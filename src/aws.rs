@@ -44,6 +44,7 @@ mod silence;
 mod split;
 pub mod trail;
 mod trust;
+mod watched_regions;
 mod whole;
 
 pub use account_plan::{AccountPlan, AccountPlans, CredentialPlan, RolePlan};
@@ -58,7 +59,8 @@ pub use organization::OrganizationListing;
 pub use organization_plan::{AccountSources, OrganizationPlan};
 pub use origin::Origin;
 pub use pinned::Pinned;
-pub use settings::{AwsSettings, Purpose, Regions};
+pub use settings::{AwsSettings, Purpose};
+pub use watched_regions::Regions;
 
 #[cfg(test)]
 pub(crate) mod scripted;

@@ -1,6 +1,6 @@
 //! How to get at one of several accounts.
 
-use super::settings::Regions;
+use super::watched_regions::Regions;
 use crate::model::AccountId;
 
 /// How to get at one of several accounts, and what to watch there.

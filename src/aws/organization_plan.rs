@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::account_plan::{AccountPlan, CredentialPlan, RolePlan};
-use super::settings::Regions;
+use super::watched_regions::Regions;
 use crate::model::text::shown;
 use crate::model::{AccountId, AccountRules, OrganizationAccount, Partition, Region};
 

@@ -4,7 +4,7 @@ use aws_sdk_ec2::types::Region as Listed;
 use futures::FutureExt;
 
 use super::error::AwsError;
-use super::settings::Regions;
+use super::watched_regions::Regions;
 use super::{Aws, Priority};
 use crate::model::{Region, Scope};
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use super::error::RequestError;
 use crate::model::text::shown;
 use crate::model::{AccountId, KnownAccounts, Scope};
 use crate::query::nearness::{NEAR, closest, near};
@@ -35,9 +34,18 @@ pub enum PlaceName {
     Ou,
 }
 
-/// The error about a name that no watched scope has, with the nearest of those that some have.
+/// A name that no watched scope has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnwatchedPlace {
+    /// What was asked for, with the nearest name that some scope has.
+    pub what: String,
+    /// What is watched.
+    pub watched: String,
+}
+
+/// Describes a name that no watched scope has.
 #[must_use]
-pub fn unwatched(name: PlaceName, written: &str, watched: &BTreeSet<Scope>, known: &KnownAccounts) -> RequestError {
+pub fn unwatched(name: PlaceName, written: &str, watched: &BTreeSet<Scope>, known: &KnownAccounts) -> UnwatchedPlace {
     let is_watched = |account: &AccountId| watched.iter().any(|scope| scope.account == *account);
     let facts = || known.each().filter(|(account, _)| is_watched(account)).map(|(_, facts)| facts);
     let (what, held): (&str, BTreeSet<&str>) = match name {
@@ -50,7 +58,8 @@ pub fn unwatched(name: PlaceName, written: &str, watched: &BTreeSet<Scope>, know
     };
     let meant = closest(written, held.iter().copied().filter(|held| *held != written), NEAR);
     let meant = meant.map(|meant| shown(meant, 80));
-    RequestError::unwatched(&format!("{what} {}{}", shown(written, 80), near(meant.as_deref())), said(watched))
+    let what = format!("{what} {}{}", shown(written, 80), near(meant.as_deref()));
+    UnwatchedPlace { what, watched: said(watched) }
 }
 
 #[cfg(test)]
@@ -78,10 +87,10 @@ mod tests {
         let (watched, account) = (scopes(2, 1), AccountId::new("111111111111"));
         let facts = KnownAccount { name: Some("production".into()), ou: Some("/Workloads".into()) };
         let known = KnownAccounts::new([(account, facts)]);
-        let error = |name, written| unwatched(name, written, &watched, &known).to_string();
+        let error = |name, written| unwatched(name, written, &watched, &known).what;
         assert!(error(PlaceName::Account, "produktion").contains("`production`"));
         assert!(error(PlaceName::Ou, "/Workload").contains("`/Workloads`"));
         let region = error(PlaceName::Region, "eu-west-9");
-        assert!(region.starts_with("Region eu-west-9 (did you mean `eu-west-0`?) is not watched; this server watches"));
+        assert_eq!(region, "region eu-west-9 (did you mean `eu-west-0`?)");
     }
 }

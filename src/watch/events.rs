@@ -31,13 +31,13 @@ use crate::model::Timestamp;
 use crate::source::events::QueueListener;
 
 pub(super) use self::carrier::Unreadable;
-pub(super) use self::reach::Reach;
+pub(super) use self::reach::EventReach;
 
 /// How many batches a receiver may have between receive and delete while the writer is busy.
 const UNDER_WAY: usize = 8;
 
 /// Receives from a queue until the writer stops. Several receivers may share a queue.
-pub(super) async fn run(aws: Aws, queue: Arc<Queue>, ingest: IngestHandle, unreadable: Unreadable, reach: Reach) {
+pub(super) async fn run(aws: Aws, queue: Arc<Queue>, ingest: IngestHandle, unreadable: Unreadable, reach: EventReach) {
     let clock = aws.clock();
     let mut listener = QueueListener::new(aws, Arc::clone(&queue), reach.members.is_some());
     let carrier = Arc::new(Carrier { mailbox: listener.mailbox(), queue, ingest, clock, unreadable, reach });

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::canaries;
-use super::events::{self, Reach, Unreadable};
+use super::events::{self, EventReach, Unreadable};
 use super::member::MemberBook;
 use super::refresh::Dispatcher;
 use super::settings::WatchSettings;
@@ -129,7 +129,7 @@ fn receive(
     let unreadable = Unreadable::default();
     for _ in 0..RECEIVERS {
         let (aws, queue, ingest) = (aws.clone(), Arc::new(queue.clone()), ingest.clone());
-        let reach = Reach { members: members.cloned(), dispatcher: dispatcher.clone() };
+        let reach = EventReach { members: members.cloned(), dispatcher: dispatcher.clone() };
         let unreadable = unreadable.clone();
         let receiving =
             move || events::run(aws.clone(), Arc::clone(&queue), ingest.clone(), unreadable.clone(), reach.clone());

@@ -73,7 +73,7 @@ pub(super) struct ScopeSweeps {
 }
 
 /// A sweep that runs, or one whose kind waits; the writer has stopped if nothing is returned.
-type Running = BoxFuture<'static, Option<Box<KindSweeps>>>;
+type RunningSweep = BoxFuture<'static, Option<Box<KindSweeps>>>;
 
 impl ScopeSweeps {
     /// Sweeps as planned until the writer stops. It can be cancelled at any await: an unfinished sweep proves nothing.
@@ -83,7 +83,7 @@ impl ScopeSweeps {
         for kind in &mut idle {
             kind.waits_for.retain(|other| !is_tried(ingest.freshness(), &scope, other));
         }
-        let mut running: FuturesUnordered<Running> = FuturesUnordered::new();
+        let mut running: FuturesUnordered<RunningSweep> = FuturesUnordered::new();
         let (mut turn_order, mut calls) = (gate.changes(), ingest.freshness().tries());
         loop {
             turn_order.mark_unchanged();

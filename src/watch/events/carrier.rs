@@ -8,7 +8,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::sleep;
 
-use super::reach::Reach;
+use super::reach::EventReach;
 use crate::aws::queue::Queue;
 use crate::freshness::{EventCount, Signal};
 use crate::ingest::{IngestError, IngestHandle, NotifyResult};
@@ -75,7 +75,7 @@ pub(super) struct Carrier {
     pub(super) ingest: IngestHandle,
     pub(super) clock: SharedClock,
     pub(super) unreadable: Unreadable,
-    pub(super) reach: Reach,
+    pub(super) reach: EventReach,
 }
 
 /// Messages about resources: the receipt of each with its number of receives, and the notifications.

@@ -5,7 +5,7 @@ use crate::watch::refresh::Dispatcher;
 
 /// Whom the events of a queue reach.
 #[derive(Clone)]
-pub(in crate::watch) struct Reach {
+pub(in crate::watch) struct EventReach {
     /// The watched accounts, where several share the queue.
     pub(in crate::watch) members: Option<MemberBook>,
     /// Wakes the scopes in which something happened.

@@ -137,7 +137,16 @@ impl GivenFilters {
         };
         let mut readings = Vec::new();
         for filter in &mut named {
-            readings.extend(accounts::meant(filter, known)?);
+            if let Some(meant) = accounts::meant(&filter.name, filter.values.iter().map(GivenValue::text), known)? {
+                readings.extend(meant.readings);
+                let values = std::mem::take(&mut filter.values).into_iter().zip(meant.numbers);
+                let values = values.flat_map(|(given, numbers)| match numbers {
+                    Some(numbers) => numbers.into_iter().map(GivenValue::Text).collect(),
+                    None => vec![given],
+                });
+                filter.values = values.collect();
+                accounts::ACCOUNT.clone_into(&mut filter.name);
+            }
             let Some(meant) = filter_name::meant(kind, &filter.name).filter(|meant| *meant != filter.name) else {
                 continue;
             };

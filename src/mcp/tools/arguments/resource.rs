@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::ArgumentError;
 use super::kind::KindArgument;
-use super::scope::ScopeArguments;
+use super::scope::{AS_URI, ScopeArguments};
 use crate::kinds::{self, INSTANCE, KindSpec};
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
@@ -23,9 +23,6 @@ pub struct ResourceArguments {
     /// AWS's ID, instead of uri.
     pub id: Option<String>,
 }
-
-/// What an argument must be that names another resource than `uri` does.
-pub const AS_URI: &str = "the same as in `uri`, or left out";
 
 impl ResourceArguments {
     /// The kind and the id of the resource, and the scope that a qualified URI names.

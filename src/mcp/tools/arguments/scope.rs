@@ -6,15 +6,17 @@ use rmcp::schemars::{self, JsonSchema};
 use serde::Deserialize;
 
 use super::ArgumentError;
-use super::resource::AS_URI;
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
-use crate::mcp::places::{self, PlaceName};
+use crate::mcp::places::{self, PlaceName, UnwatchedPlace};
 use crate::model::text::shown;
 use crate::model::{AccountId, KnownAccounts, Region, Scope, ScopeFilter, ScopeSet};
 use crate::query::{Filters, Point};
 use crate::store::On;
+
+/// What an argument must be that names another resource than `uri` does.
+pub const AS_URI: &str = "the same as in `uri`, or left out";
 
 /// The accounts and regions to search; everywhere when all are absent.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -69,7 +71,10 @@ impl ScopeArguments {
         retired: &BTreeSet<Scope>,
     ) -> Result<ScopeFilter, RequestError> {
         let all = || watched.iter().chain(retired);
-        let refused = |name, written: &str| Err(places::unwatched(name, written, watched, known));
+        let refused = |name, written: &str| {
+            let UnwatchedPlace { what, watched } = places::unwatched(name, written, watched, known);
+            Err(RequestError::unwatched(&what, watched))
+        };
         let mut accounts: Option<BTreeSet<AccountId>> = None;
         if let Some(account) = self.account.as_deref().map(str::trim) {
             let called: BTreeSet<&AccountId> = known.called(account).collect();

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use super::{GivenFilter, GivenValue, SHOWN};
 use crate::mcp::error::RequestError;
 use crate::mcp::tools::arguments::ArgumentError;
 use crate::model::text::shown;
@@ -12,22 +11,35 @@ use crate::query::nearness::instead;
 use crate::store::ValuePattern;
 
 /// The filter that names accounts.
-const ACCOUNT: &str = "account";
+pub(super) const ACCOUNT: &str = "account";
+/// The longest part of a value that is shown.
+const SHOWN: usize = 80;
 /// The filter that names what is above them.
 const OU: &str = "ou";
 
-/// Puts numbers in the place of the names of accounts, and of organizational units. Gives a sentence about each that it read so.
+/// What the values of a filter of accounts stand for.
+pub(super) struct MeantAccounts {
+    /// The numbers that each value stands for; `None` where it stands for itself.
+    pub(super) numbers: Vec<Option<Vec<String>>>,
+    /// A sentence about each value that stands for others.
+    pub(super) readings: Vec<String>,
+}
+
+/// What the values of a filter stand for, if it is one of accounts: names stand for numbers, and so do organizational units.
 ///
 /// # Errors
 /// When no account is below a unit, because an answer of zero matches would look like a fact.
-pub(super) fn meant(filter: &mut GivenFilter, known: &KnownAccounts) -> Result<Vec<String>, RequestError> {
-    let name = folded(&filter.name);
+pub(super) fn meant<'v>(
+    filter: &str,
+    texts: impl IntoIterator<Item = &'v str>,
+    known: &KnownAccounts,
+) -> Result<Option<MeantAccounts>, RequestError> {
+    let name = folded(filter);
     if name != ACCOUNT && name != OU {
-        return Ok(Vec::new());
+        return Ok(None);
     }
-    let (mut values, mut readings) = (Vec::new(), Vec::new());
-    for value in &filter.values {
-        let text = value.text();
+    let mut meant = MeantAccounts { numbers: Vec::new(), readings: Vec::new() };
+    for text in texts {
         let found: BTreeSet<&AccountId> =
             if name == OU { known.below(text).collect() } else { named(text, known).collect() };
         if found.is_empty() && name == OU {
@@ -38,16 +50,14 @@ pub(super) fn meant(filter: &mut GivenFilter, known: &KnownAccounts) -> Result<V
             return Err(ArgumentError::said(&problem).into());
         }
         if found.is_empty() {
-            values.push(value.clone());
+            meant.numbers.push(None);
             continue;
         }
         let accounts = if found.len() == 1 { "1 account".to_owned() } else { format!("{} accounts", found.len()) };
-        readings.push(format!("filter `{name}`: {} means {accounts}", shown(text, SHOWN)));
-        values.extend(found.into_iter().map(|account| GivenValue::Text(account.to_string())));
+        meant.readings.push(format!("filter `{name}`: {} means {accounts}", shown(text, SHOWN)));
+        meant.numbers.push(Some(found.into_iter().map(ToString::to_string).collect()));
     }
-    ACCOUNT.clone_into(&mut filter.name);
-    filter.values = values;
-    Ok(readings)
+    Ok(Some(meant))
 }
 
 /// The accounts of a name, in which `*` and `?` are wildcards. A number is no name.
@@ -72,10 +82,9 @@ mod tests {
             account("222222222222", "dev-a", "/Workloads/Development"),
             account("333333333333", "dev-b", "/Workloads/Development"),
         ]);
-        let mut filter = GivenFilter { name: name.to_owned(), values: vec![GivenValue::Text(value.to_owned())] };
-        let readings = meant(&mut filter, &known)?;
-        assert!(filter.name == ACCOUNT || readings.is_empty());
-        Ok((filter.values.iter().map(|value| value.text().to_owned()).collect(), readings.join("; ")))
+        let Some(meant) = meant(name, [value], &known)? else { return Ok((vec![value.to_owned()], String::new())) };
+        let values = meant.numbers.into_iter().flat_map(|numbers| numbers.unwrap_or_else(|| vec![value.to_owned()]));
+        Ok((values.collect(), meant.readings.join("; ")))
     }
 
     #[test]
