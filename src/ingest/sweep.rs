@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::draft::Draft;
+use super::due_marks::DueMarks;
 use super::ledger::LedgerView;
 use super::under_way::SweepUnderWay;
 use super::{Ingest, IngestError, Ledger, MAX_ROWS};
@@ -16,16 +17,7 @@ use crate::model::{
 use crate::notify::ChangeTopic;
 use crate::reconcile::ScopeMemory;
 use crate::reconcile::absence::{Absence, Unseen};
-use crate::store::{CommitBatch, ReadError, Watermark};
-
-/// The ends of first sweeps that are to be saved.
-#[derive(Debug, Default)]
-pub(super) struct DueMarks {
-    /// The ends of runs of watching.
-    ended: Vec<Watermark>,
-    /// What was swept.
-    swept: Vec<(Scope, Kind)>,
-}
+use crate::store::{CommitBatch, ReadError};
 
 impl<L: Ledger> Ingest<L> {
     pub(super) fn sweep(&mut self, message: SweepMessage) {
