@@ -14,9 +14,10 @@
 use futures::future::join_all;
 use tokio::time::timeout;
 
-use crate::aws::Aws;
 use crate::aws::permissions::{PolicyLimits, statement_for};
+use crate::aws::{AccountPlans, Aws};
 use crate::config::Config;
+use crate::connection::kept_roll::KeptRoll;
 use crate::kinds::rules::DEFAULT_NAME;
 use crate::model::{Partition, Region, Scope};
 
@@ -84,10 +85,18 @@ pub async fn examine(config: &Config, local: &Local) -> Vec<Finding> {
     let server = local.server.as_deref();
     let aws = Aws::load(config.aws_settings()).await;
     findings.extend(configuration::judge(&aws.file_faults(), aws.needs_files()));
-    if config.accounts.is_empty() {
+    let known = KeptRoll::read(&config.data_dir);
+    let known = known.as_ref().map(|known| (&known.roll, known.partition.as_str(), &known.own));
+    let sources = config.account_sources();
+    if sources.is_empty() {
         findings.extend(account(&aws, config, server).await);
     } else {
-        findings.extend(members::look(&aws, config, server).await);
+        let AccountPlans { plans, is_whole } = sources.plans(known);
+        if !is_whole {
+            let why = "the accounts of the organization are not known yet: a server finds them once it has started";
+            findings.push(identity::CHECK.skipped("organization", why));
+        }
+        findings.extend(members::look(&aws, config, &plans, server).await);
         if config.events.is_none() && config.queues.is_empty() {
             let why = "not checked: add `--events` or `--queue-url` to check events (`muster help organization`)";
             findings.extend(event_checks().map(|check| check.skipped("events", why)));

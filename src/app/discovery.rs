@@ -224,23 +224,9 @@ fn other_organization(known: &str, found: &str, discovery: &Discovery) -> Troubl
     }
 }
 
-/// The accounts to watch: those that the file lists, and those of the organization that it does not list.
+/// The accounts to watch, as far as they are known.
 fn plans(sources: &AccountSources, known: Option<&KeptRoll>) -> AccountPlans {
-    let mut plans = sources.listed.clone();
-    let Some(plan) = &sources.organization else { return AccountPlans { plans, is_whole: true } };
-    let Some(known) = known else { return AccountPlans { plans, is_whole: false } };
-    for enrolled in known.roll.watched(&plan.rules) {
-        let found = plan.plan_of(&enrolled.shown, &known.partition, Some(&known.own));
-        match plans.iter_mut().find(|listed| listed.account == found.account) {
-            // The file says how to get at it.
-            Some(listed) => {
-                listed.ou = found.ou;
-                listed.name = listed.name.take().or(found.name);
-            }
-            None => plans.push(found),
-        }
-    }
-    AccountPlans { plans, is_whole: true }
+    sources.plans(known.map(|known| (&known.roll, known.partition.as_str(), &known.own)))
 }
 
 #[cfg(test)]

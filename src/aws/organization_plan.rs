@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::account_plan::{AccountPlan, CredentialPlan, RolePlan};
+use super::account_plan::{AccountPlan, AccountPlans, CredentialPlan, RolePlan};
+
 use super::watched_regions::Regions;
 use crate::model::text::shown;
-use crate::model::{AccountId, AccountRules, OrganizationAccount, Partition, Region};
+use crate::model::{AccountId, AccountRules, OrganizationAccount, Partition, Region, Roll};
 
 /// The region of the endpoint of AWS Organizations in each partition. Source: AWS Organizations user guide, "Endpoints and quotas".
 const ENDPOINTS: [(&str, &str); 4] = [
@@ -60,6 +61,27 @@ pub struct OrganizationPlan {
 }
 
 impl AccountSources {
+    /// The accounts to watch: those that the file lists, and those of the organization that it does not list. `known` is what the
+    /// last good listing showed, the partition, and the account that asked.
+    #[must_use]
+    pub fn plans(&self, known: Option<(&Roll, &str, &AccountId)>) -> AccountPlans {
+        let mut plans = self.listed.clone();
+        let Some(plan) = &self.organization else { return AccountPlans { plans, is_whole: true } };
+        let Some((roll, partition, own)) = known else { return AccountPlans { plans, is_whole: false } };
+        for enrolled in roll.watched(&plan.rules) {
+            let found = plan.plan_of(&enrolled.shown, partition, Some(own));
+            match plans.iter_mut().find(|listed| listed.account == found.account) {
+                // The file says how to get at it.
+                Some(listed) => {
+                    listed.ou = found.ou;
+                    listed.name = listed.name.take().or(found.name);
+                }
+                None => plans.push(found),
+            }
+        }
+        AccountPlans { plans, is_whole: true }
+    }
+
     /// Whether there are none, so that the one account of the credentials is watched.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -40,10 +40,15 @@ struct MemberCheck<'a> {
 }
 
 /// Runs all checks of all accounts.
-pub(crate) async fn look(aws: &Aws, config: &Config, server: Option<&dyn RunningServer>) -> Vec<Finding> {
-    let most = MOST_WIRED / config.accounts.len().max(1);
+pub(crate) async fn look(
+    aws: &Aws,
+    config: &Config,
+    plans: &[AccountPlan],
+    server: Option<&dyn RunningServer>,
+) -> Vec<Finding> {
+    let most = MOST_WIRED / plans.len().max(1);
     let check = MemberCheck { aws, config, most: most.max(1) };
-    let accounts = config.accounts.iter().enumerate().map(|(nth, plan)| check.account(nth, plan).boxed_local());
+    let accounts = plans.iter().enumerate().map(|(nth, plan)| check.account(nth, plan).boxed_local());
     let found: Vec<(Vec<PlacedFinding>, usize)> = stream::iter(accounts).buffered(AT_ONCE).collect().await;
     let left: usize = found.iter().map(|(_, left)| left).sum();
     let mut findings = grouped(found.into_iter().flat_map(|(found, _)| found).collect());
