@@ -23,7 +23,7 @@ use crate::model::{
 use crate::notify::{ChangeHub, ChangeTopic};
 use crate::reconcile::DecisionTime;
 use crate::reconcile::memory::{How, Note};
-use crate::store::{CommitBatch, CommitError, ReadError, Retention, Writer};
+use crate::store::{CommitBatch, CommitError, ReadError, Retention, Watermark, Writer};
 
 mod attempts;
 mod calls;
@@ -276,11 +276,19 @@ impl<L: Ledger> Ingest<L> {
 
     /// Records which scopes are watched from now on.
     fn choose(&mut self, WatchChoice { selection, done }: WatchChoice) {
+        // They are retired as of their last sweep.
+        let is_retiring = |mark: &Watermark| selection.watches(&mark.scope) == Some(false);
+        let ending: Vec<Watermark> = self.freshness.watermarks().into_iter().filter(is_retiring).collect();
+        if !ending.is_empty()
+            && let Err(error) = self.save(CommitBatch { watermarks: ending, ..CommitBatch::default() })
+        {
+            tracing::warn!(%error, "the last sweeps of what is no longer watched are not saved");
+        }
         let noted = self.ledger.watch_only(&selection, self.clock.now()).map_err(IngestError::from);
         let noted = noted.and_then(|()| Ok(self.ledger.view()?));
         if let Ok(view) = &noted {
             let begins_anew = matches!(selection, WatchSelection::Accounts { .. });
-            self.freshness.signal(Signal::Retired { scopes: view.retired(), begins_anew });
+            self.freshness.signal(Signal::Retired { scopes: view.retired(), begins_anew, selection });
             self.hub.mark([ChangeTopic::Freshness, ChangeTopic::Summary]);
         }
         // The caller may have gone: what is recorded stays.

@@ -113,6 +113,13 @@ impl Discovery {
             // The configuration file names another profile, and that belongs to another organization.
             Some(_) | None => Roll::default(),
         };
+        let selects = listing.accounts.iter().any(|account| plan.rules.select(account));
+        if !selects && !listing.accounts.is_empty() {
+            let trouble = none_selected(listing.accounts.len(), self);
+            tracing::error!(what = trouble.what, "the accounts that are known stay");
+            self.tell(Some(trouble));
+            return;
+        }
         let RollChange { roll, retired, held } =
             before.after(&listing.accounts, &plan.rules, listing.began, plan.forget_after);
         for enrolled in retired.iter().filter_map(|account| roll.accounts.get(account)) {
@@ -155,13 +162,28 @@ impl Discovery {
         self.tell(None);
     }
 
-    fn publish(&self, plans: &watch::Sender<AccountPlans>) {
+    fn publish(&mut self, plans: &watch::Sender<AccountPlans>) {
+        if let Some(found) = self.selects_none() {
+            // A slip in the rules must not end everything at once.
+            let trouble = none_selected(found, self);
+            tracing::error!(what = trouble.what, "the accounts that are known stay");
+            self.tell(Some(trouble));
+            return;
+        }
         let now = self.plans();
         plans.send_if_modified(|known| {
             let is_other = *known != now;
             *known = now;
             is_other
         });
+    }
+
+    /// How many accounts are known, if the rules select none of them.
+    fn selects_none(&self) -> Option<usize> {
+        let sources = self.sources.borrow();
+        let (plan, known) = (sources.organization.as_ref()?, self.known.as_ref()?);
+        let found = known.roll.accounts.values().filter(|enrolled| enrolled.retired.is_none()).count();
+        (found > 0 && known.roll.watched(&plan.rules).next().is_none()).then_some(found)
     }
 
     /// Shows what keeps the organization from being known.
@@ -202,6 +224,17 @@ fn told_held(held: &[AccountId], roll: &Roll, rules: &AccountRules) -> (String, 
         named.collect::<Vec<_>>().join(", ")
     );
     (what, "If they are really gone, name them under exclude in [organization], and run `muster reload`".to_owned())
+}
+
+/// The rules of the configuration file leave no account.
+fn none_selected(found: usize, discovery: &Discovery) -> Trouble {
+    Trouble {
+        class: ErrorClass::Fatal.into(),
+        what: format!("`include` and `exclude` select none of the {found} accounts that AWS Organizations lists"),
+        fix: "Correct them in the section [organization] of the configuration file, and run `muster reload`".to_owned(),
+        since: discovery.since(),
+        retry_at: None,
+    }
 }
 
 /// The credentials belong to another organization than before.

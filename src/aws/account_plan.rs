@@ -59,6 +59,16 @@ impl RolePlan {
 }
 
 impl AccountPlan {
+    /// Whether the account is watched in the same way as by another plan, apart from what it is called and where it stands.
+    #[must_use]
+    pub fn watches_as(&self, other: &AccountPlan) -> bool {
+        let AccountPlan { account, name: _, ou: _, credentials, regions, share_percent } = self;
+        *account == other.account
+            && *credentials == other.credentials
+            && *regions == other.regions
+            && *share_percent == other.share_percent
+    }
+
     /// What the account is called in messages: its name, else its number, else where its credentials come from.
     #[must_use]
     pub fn label(&self) -> String {

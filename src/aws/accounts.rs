@@ -43,13 +43,11 @@ impl<T> Accounts<T> {
         });
     }
 
-    /// Makes no more calls for an account, if `value` is still the one that is used for it.
-    pub(super) fn take(&self, account: &AccountId, value: &Arc<T>) {
+    /// Uses `value` for no account any more.
+    pub(super) fn take(&self, value: &Arc<T>) {
         self.others.rcu(|others| {
             let mut others = BTreeMap::clone(others);
-            if others.get(account).is_some_and(|known| Arc::ptr_eq(known, value)) {
-                others.remove(account);
-            }
+            others.retain(|_, known| !Arc::ptr_eq(known, value));
             others
         });
     }
@@ -75,9 +73,9 @@ mod tests {
         assert_eq!(*accounts.of(&scope("111111111111")), "ours");
         assert_eq!(accounts.of(&scope("")), *accounts.home(), "before AWS said whose the credentials are");
         accounts.put(&scope("222222222222").account, &later);
-        accounts.take(&scope("222222222222").account, &theirs);
+        accounts.take(&theirs);
         assert_eq!(*accounts.of(&scope("222222222222")), "theirs, later", "another one took its place before");
-        accounts.take(&scope("222222222222").account, &later);
+        accounts.take(&later);
         assert_eq!(*accounts.of(&scope("222222222222")), "ours");
     }
 }

@@ -135,7 +135,9 @@ impl Aws {
     /// The call that AWS has not answered for the longest time, if for [`SILENT`] at least.
     #[must_use]
     pub fn unanswered(&self) -> Option<UnansweredCall> {
-        self.0.limiter.unanswered(SILENT)
+        let home = self.home();
+        let own = (home.settings.purpose == Purpose::Member).then(|| home.scope(Region::new("")).account);
+        self.0.limiter.unanswered(SILENT, own.as_ref())
     }
 
     /// What people call the watched accounts.

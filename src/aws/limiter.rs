@@ -160,11 +160,12 @@ impl Limiter {
         queues.iter().map(|queue| queue.count()).collect()
     }
 
-    /// The call that AWS has not answered for the longest time, if for `patience` at least.
-    pub(super) fn unanswered(&self, patience: Duration) -> Option<UnansweredCall> {
+    /// The call that AWS has not answered for the longest time, if for `patience` at least; with `of`, of this account.
+    pub(super) fn unanswered(&self, patience: Duration, of: Option<&AccountId>) -> Option<UnansweredCall> {
         let queues: Vec<Arc<ActionQueue>> = self.queues.lock().values().cloned().collect();
         let now = self.start.elapsed();
-        let oldest = queues.iter().filter_map(|queue| Some((queue.unanswered.lock().iter().min().copied()?, queue)));
+        let asked = queues.iter().filter(|queue| of.is_none_or(|of| queue.scope.account == *of));
+        let oldest = asked.filter_map(|queue| Some((queue.unanswered.lock().iter().min().copied()?, queue)));
         let (sent, queue) = oldest.min_by_key(|(sent, _)| *sent)?;
         let waited = now.saturating_sub(sent);
         (waited >= patience).then(|| UnansweredCall {

@@ -48,9 +48,9 @@ impl Aws {
         self.0.accounts.put(account, member.0.accounts.home());
     }
 
-    /// Makes no more calls for `account` through `member`.
-    pub fn release(&self, account: &AccountId, member: &Aws) {
-        self.0.accounts.take(account, member.0.accounts.home());
+    /// Makes no more calls through `member`.
+    pub fn release(&self, member: &Aws) {
+        self.0.accounts.take(member.0.accounts.home());
     }
 
     /// Sets what people call the watched accounts.

@@ -216,7 +216,7 @@ impl Sdk {
             }
             .boxed()
         };
-        let source = shared.sources.of(settings.profile.as_deref(), before, age, load).await;
+        let source = shared.sources.of(&source_key(settings), before, age, load).await;
         let acting = source.assuming(last, &settings.regions, settings.source_identity);
         Sdk { keeps_clients: settings.purpose != Purpose::Member, ..acting }
     }
@@ -340,6 +340,12 @@ impl Sdk {
             aws_sdk_organizations::config::Builder::from(&self.config).region(aws_config::Region::from_static(region));
         aws_sdk_organizations::Client::from_conf(config.interceptor(DateReader(Arc::clone(&self.clock))).build())
     }
+}
+
+/// What tells sources apart: the profile, and the region whose STS is asked.
+fn source_key(settings: &AwsSettings) -> String {
+    let region = settings.regions.home().map_or("", Region::as_str);
+    format!("{}\n{region}", settings.profile.as_deref().unwrap_or_default())
 }
 
 /// The role of the profile in use, which another profile's credentials assume.

@@ -168,7 +168,7 @@ fn told(config: &Config, server: &ServerPresence, report: &StatusReport, summary
     let mut below = Vec::new();
     if report.left_out > 0 {
         below.push(format!(
-            "{} more kinds in other regions are left out: the resource ec2://inventory/freshness has all",
+            "{} more entries (a kind in an account and region) are left out: the resource ec2://inventory/freshness has all",
             report.left_out
         ));
     }

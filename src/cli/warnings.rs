@@ -117,6 +117,9 @@ pub(super) fn warnings(answer: &Value) -> Vec<String> {
         format!("incomplete: the first sweep of {kind} in {place} is not complete, {seen} seen so far{trouble}")
     }));
     warnings.extend(several(answer, "failed", not_looked_at));
+    warnings.extend(several(answer, "unreached_accounts", |of| {
+        format!("account {} was not reached: {}. {}", field(of, "account"), field(of, "what"), field(of, "fix"))
+    }));
     for name in ["stale", "status_stale"] {
         let label = name.replace('_', " ");
         match answer.get(name) {

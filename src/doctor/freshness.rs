@@ -18,7 +18,11 @@ pub(crate) fn judge(freshness: &Value) -> Vec<Finding> {
         findings.push(CHECK.failed("server", text(trouble, "what"), next_step(trouble)));
     }
     let mut regions: BTreeMap<String, Vec<&Value>> = BTreeMap::new();
-    for scope in freshness.get("scopes").and_then(Value::as_array).into_iter().flatten() {
+    let is_watched = |scope: &&Value| {
+        let why = scope.pointer("/stale/why").and_then(Value::as_str).unwrap_or_default();
+        !why.starts_with("no longer watched")
+    };
+    for scope in freshness.get("scopes").and_then(Value::as_array).into_iter().flatten().filter(is_watched) {
         regions.entry(text(scope, "region")).or_default().push(scope);
     }
     let is_outlined = freshness.get("accounts").is_some();

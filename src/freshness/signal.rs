@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::event_source::EventSource;
 use super::event_totals::EventCount;
-use crate::model::{Canary, Kind, Scope, Timestamp, Trouble};
+use crate::model::{Canary, Kind, Scope, Timestamp, Trouble, WatchSelection};
 
 /// Something that affects freshness. The only way to change it, except for the writer's own observations of resources.
 #[derive(Clone, Debug)]
@@ -26,6 +26,8 @@ pub enum Signal {
         scopes: BTreeMap<Scope, Timestamp>,
         /// Whether one that is watched again begins anew: what its first sweep finds counts as known before.
         begins_anew: bool,
+        /// What is watched: others of which nothing is stored are forgotten.
+        selection: WatchSelection,
     },
     /// What prevents AWS as a whole from being reached (no credentials, no network); `None` if nothing does.
     Aws(Option<Trouble>),

@@ -82,7 +82,11 @@ impl FreshnessState {
                 self.watched(&scope, &kind, interval).state.interval = interval;
                 true
             }
-            Signal::Retired { scopes, begins_anew } => {
+            Signal::Retired { scopes, begins_anew, selection } => {
+                // What was never swept is not stored, so nothing else forgets it.
+                let is_known = |scope: &Scope| scopes.contains_key(scope) || selection.watches(scope) != Some(false);
+                self.scopes.retain(|(scope, _), watched| is_known(scope) || watched.state.complete.is_some());
+                self.paths.retain(|scope, _| is_known(scope));
                 self.retire(&scopes, begins_anew);
                 true
             }
@@ -192,7 +196,7 @@ impl FreshnessState {
 mod tests {
     use super::*;
     use crate::model::fixtures::{kind, scope};
-    use crate::model::{ErrorClass, TroubleClass};
+    use crate::model::{ErrorClass, TroubleClass, WatchSelection};
 
     fn now() -> Now {
         Now { dated: Timestamp::from_millis(1_800_000_000_000), steady: Instant::now() }
@@ -210,9 +214,23 @@ mod tests {
         let shown = |state: &FreshnessState| state.shown(&state.scopes[&(scope(), kind())], now());
         assert_eq!((shown(&state).interval, shown(&state).complete), (interval, None));
         let since = now().dated;
-        assert!(state.apply(Signal::Retired { scopes: BTreeMap::from([(scope(), since)]), begins_anew: false }, now()));
+        assert!(state.apply(
+            Signal::Retired {
+                scopes: BTreeMap::from([(scope(), since)]),
+                begins_anew: false,
+                selection: WatchSelection::regions([])
+            },
+            now()
+        ));
         assert_eq!(shown(&state).unwatched_since, Some(since));
-        assert!(state.apply(Signal::Retired { scopes: BTreeMap::new(), begins_anew: false }, now()));
+        assert!(state.apply(
+            Signal::Retired {
+                scopes: BTreeMap::new(),
+                begins_anew: false,
+                selection: WatchSelection::regions([scope().region])
+            },
+            now()
+        ));
         assert_eq!(shown(&state).unwatched_since, None);
     }
 

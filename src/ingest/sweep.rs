@@ -191,8 +191,12 @@ impl<L: Ledger> Ingest<L> {
         } else {
             swept.iter().filter_map(|(scope, kind)| self.freshness.watermark(scope, kind)).collect()
         };
-        let watermarks = ended.into_iter().chain(now).collect();
-        self.save(CommitBatch { watermarks, ..CommitBatch::default() }).map_err(IngestError::from)
+        let watermarks = ended.iter().cloned().chain(now).collect();
+        let saved = self.save(CommitBatch { watermarks, ..CommitBatch::default() });
+        if saved.is_err() {
+            self.due_marks.ended = ended;
+        }
+        saved.map_err(IngestError::from)
     }
 
     /// How the end of a sweep affects its run of watching.

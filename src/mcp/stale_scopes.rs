@@ -1,6 +1,6 @@
 //! The scopes whose copy is older than it should be: each of them, or grouped by reason where they are many.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
@@ -78,9 +78,11 @@ impl StaleScopes {
     /// Adds a line for each of them, or for each reason, to the text of an answer.
     pub fn say(&self, text: &mut AnswerText) {
         let Some(groups) = self.groups() else {
-            for StaleScope { kind, stale, .. } in &self.0 {
+            let is_of_one = self.0.iter().all(|one| self.0.first().is_none_or(|first| first.scope == one.scope));
+            for StaleScope { scope, kind, stale } in &self.0 {
+                let place = if is_of_one { String::new() } else { format!("{scope}: ") };
                 let kind = kind.map_or_else(String::new, |kind| format!("{kind}: "));
-                text.add(format_args!("\nStale: {kind}{}", stale.why));
+                text.add(format_args!("\nStale: {place}{kind}{}", stale.why));
             }
             return;
         };
@@ -96,7 +98,8 @@ impl StaleScopes {
 
 /// How many are left out where the groups are more than are told.
 fn rest(groups: &[StaleGroup<'_>]) -> Option<usize> {
-    let rest: usize = groups.iter().skip(REASONS).map(|group| group.members.len()).sum();
+    let rest = groups.iter().skip(REASONS).flat_map(|group| group.members.iter().map(|one| &one.scope));
+    let rest = rest.collect::<BTreeSet<_>>().len();
     (rest > 0).then_some(rest)
 }
 
@@ -120,9 +123,10 @@ impl StaleScope {
 
 impl StaleGroup<'_> {
     fn entry(&self) -> Value {
-        let examples: Vec<String> = self.members.iter().take(EXAMPLES).map(|one| one.scope.to_string()).collect();
+        let scopes: BTreeSet<&Scope> = self.members.iter().map(|one| &one.scope).collect();
+        let examples: Vec<String> = scopes.iter().take(EXAMPLES).map(ToString::to_string).collect();
         let why = self.members.first().map_or("", |one| one.stale.why.as_str());
-        json!({"scopes": self.members.len(), "examples": examples, "why": why, "since": self.since})
+        json!({"scopes": scopes.len(), "examples": examples, "why": why, "since": self.since})
     }
 }
 

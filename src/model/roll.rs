@@ -96,6 +96,14 @@ impl Roll {
         forget_after: Duration,
     ) -> RollChange {
         let mut accounts = self.accounts.clone();
+        for listed in listing {
+            // Tags were not asked for before: those of now decide.
+            if let Some(enrolled) = accounts.get_mut(&listed.account)
+                && enrolled.shown.tags.is_none()
+            {
+                enrolled.shown.tags.clone_from(&listed.tags);
+            }
+        }
         accounts.retain(|_, enrolled| rules.select(&enrolled.shown));
         let listed: BTreeMap<&AccountId, &OrganizationAccount> =
             listing.iter().map(|listed| (&listed.account, listed)).collect();

@@ -60,7 +60,12 @@ impl AccountWatcher {
     pub async fn account(&self) -> AccountId {
         // If one region is down, the others can answer.
         let known = self.ingest.freshness().scopes();
-        self.aws.watch_also(known.into_iter().map(|state| state.scope.region));
+        let of_account = |scope: &Scope| match &self.member {
+            Some(member) => member.account().as_ref() == Some(&scope.account),
+            None => true,
+        };
+        let known = known.into_iter().map(|state| state.scope).filter(of_account);
+        self.aws.watch_also(known.map(|scope| scope.region));
         let (mut patience, mut tries) = (Patience::default(), self.ingest.freshness().tries());
         let since = self.aws.clock().now();
         loop {

@@ -1,8 +1,9 @@
 //! Sets how often each kind of one scope is swept: less often while its events are proved to arrive.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::freshness::Signal;
@@ -15,7 +16,12 @@ const GATHERED: Duration = Duration::from_millis(100);
 
 /// Sets the interval of each kind while the server runs: when a signal changes it, and when time alone does, because no canary
 /// arrived. In the latter case it also wakes whoever waits for or subscribed to freshness.
-pub(super) async fn run(ingest: IngestHandle, scope: Scope, intervals: Vec<(Kind, watch::Sender<Duration>)>) {
+pub(super) async fn run(
+    ingest: IngestHandle,
+    scope: Scope,
+    intervals: Vec<(Kind, watch::Sender<Duration>)>,
+    wake: Arc<Notify>,
+) {
     let freshness = ingest.freshness();
     let mut changes = freshness.changes();
     let mut proved = vec![false; RULES.len()];
@@ -41,6 +47,7 @@ pub(super) async fn run(ingest: IngestHandle, scope: Scope, intervals: Vec<(Kind
             has_changed |= interval.send_if_modified(|interval| std::mem::replace(interval, new) != new);
         }
         if has_changed {
+            wake.notify_one();
             ingest.signal(Signal::ProofChanged);
         }
         let lapse = async {

@@ -51,12 +51,13 @@ pub(super) struct Member {
 }
 
 impl MemberBook {
-    /// A new member.
-    pub(super) fn enter(&self, plan: &AccountPlan, root: &Aws) -> Member {
+    /// A new member. `before` is the account to which the same credentials led before, if they did: it stays watched until AWS says
+    /// which one it is now.
+    pub(super) fn enter(&self, plan: &AccountPlan, before: Option<AccountId>, root: &Aws) -> Member {
         let plan = Arc::new(plan.clone());
         let mut members = self.list.lock();
         members.next += 1;
-        let (number, account) = (members.next, plan.account.clone());
+        let (number, account) = (members.next, plan.account.clone().or(before));
         if let Some(account) = &account {
             members.given_up.remove(account);
         }
@@ -68,6 +69,13 @@ impl MemberBook {
     /// Notes whether the members are all accounts that are watched.
     pub(super) fn ends(&self, is_whole: bool) {
         self.list.lock().is_part = !is_whole;
+    }
+
+    /// Notes what a member is called now, and where it stands.
+    pub(super) fn rename(&self, member: &Member, plan: &AccountPlan) {
+        if let Some(facts) = self.list.lock().each.get_mut(&member.number) {
+            facts.plan = Arc::new(plan.clone());
+        }
     }
 
     /// Which scopes are watched, as far as it is known.
@@ -131,8 +139,8 @@ impl Member {
             };
             facts.account = Some(account.clone());
             members.given_up.remove(account);
+            self.root.adopt(account, aws);
         }
-        self.root.adopt(account, aws);
         self.root.call_accounts(self.book.known());
         true
     }
@@ -168,24 +176,23 @@ impl Member {
     }
 
     /// Notes that it is no longer watched.
-    pub(super) fn leave(&self, aws: &Aws, ingest: &IngestHandle) {
-        let account = {
+    pub(super) fn leave(&self, ingest: &IngestHandle) {
+        {
             let mut members = self.book.list.lock();
             ingest.signal(Signal::Member { label: self.label(), trouble: None });
             let facts = members.each.remove(&self.number);
-            let account = facts.and_then(|facts| facts.account);
-            if let Some(account) = &account
-                && !members.each.values().any(|facts| facts.account.as_ref() == Some(account))
+            if let Some(account) = facts.and_then(|facts| facts.account)
+                && !members.each.values().any(|facts| facts.account.as_ref() == Some(&account))
             {
-                members.given_up.insert(account.clone());
+                members.given_up.insert(account);
             }
-            account
-        };
-        if let Some(account) = account {
-            self.root.release(&account, aws);
         }
         self.book.left.send_modify(|count| *count += 1);
-        self.root.call_accounts(self.book.known());
+    }
+
+    /// Makes no more calls through its connection.
+    pub(super) fn release(&self, aws: &Aws) {
+        self.root.release(aws);
     }
 
     /// The scopes that are to be watched, as far as they are known before AWS is asked.
@@ -218,7 +225,8 @@ impl Member {
         }
     }
 
-    fn account(&self) -> Option<AccountId> {
+    /// Its account, as far as that is known.
+    pub(super) fn account(&self) -> Option<AccountId> {
         self.book.list.lock().each.get(&self.number)?.account.clone()
     }
 }

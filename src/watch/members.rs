@@ -13,7 +13,7 @@ use super::member::{Member, MemberBook};
 use super::scope::ScopeWatchers;
 use super::settings::WatchSettings;
 use super::tasks::Tasks;
-use crate::aws::{AccountPlan, AccountPlans, Aws};
+use crate::aws::{AccountPlans, Aws};
 use crate::freshness::Signal;
 use crate::ingest::{IngestHandle, WantedReceiver};
 use crate::model::{ErrorClass, Trouble};
@@ -61,25 +61,37 @@ impl MembersWatcher {
         loop {
             let AccountPlans { plans: wanted, is_whole } = plans.borrow_and_update().clone();
             self.book.ends(is_whole);
-            let is_wanted = |one: &RunningMember| wanted.contains(&one.member.plan);
+            // A new name or another place in the organization restarts nothing.
+            let is_wanted = |one: &RunningMember| wanted.iter().any(|plan| plan.watches_as(&one.member.plan));
             let (kept, ended): (Vec<_>, Vec<_>) = running.into_iter().partition(is_wanted);
             running = kept;
-            let added: Vec<AccountPlan> =
-                wanted.into_iter().filter(|plan| !running.iter().any(|one| *one.member.plan == *plan)).collect();
-            // First the new ones, so that an account whose plan changed is never without one.
-            let members: Vec<Member> = added.iter().map(|plan| self.book.enter(plan, &self.aws)).collect();
-            for RunningMember { member, aws, tasks } in ended {
+            let mut members: Vec<Member> = Vec::new();
+            for plan in wanted {
+                if let Some(known) = running.iter().find(|one| plan.watches_as(&one.member.plan)) {
+                    self.book.rename(&known.member, &plan);
+                    continue;
+                }
+                let led_to = |one: &RunningMember| one.member.plan.credentials == plan.credentials;
+                let before = ended.iter().find(|one| led_to(one)).and_then(|one| one.member.account());
+                // The new ones come first, so that an account whose plan changed is never without one.
+                members.push(self.book.enter(&plan, before, &self.aws));
+            }
+            for RunningMember { member, tasks, .. } in &ended {
                 tracing::info!(account = member.label(), "no longer watched, or in another way");
                 tasks.end();
-                self.scopes.dispatcher.forget_ended();
-                member.leave(&aws, &self.ingest);
+                member.leave(&self.ingest);
             }
+            self.scopes.dispatcher.forget_ended();
             while let Err(error) = self.book.record(&self.ingest).await {
                 tracing::error!(%error, "cannot record which accounts are watched");
                 sleep(NOTE_AGAIN).await;
             }
             for member in members {
                 running.push(self.begin(member).await);
+            }
+            // Calls of tools go through the old connection until the new one is there.
+            for RunningMember { member, aws, .. } in &ended {
+                member.release(aws);
             }
             self.aws.call_accounts(self.book.known());
             if plans.changed().await.is_err() {

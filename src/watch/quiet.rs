@@ -94,6 +94,10 @@ impl QuietScope {
         let mut counts = Vec::with_capacity(kinds.len());
         for spec in kinds {
             let Some(state) = freshness.of(scope, &spec.kind()) else { return false };
+            if state.running_since.is_some() {
+                // The writer has not taken in its end yet: the next sweep tells.
+                return self.is_quiet;
+            }
             let is_settled = state.swept_now && state.trouble.is_none() && state.missing == 0;
             if !is_settled || state.unreadable.count() > 0 {
                 return false;

@@ -118,13 +118,13 @@ impl ScopeWatchers {
             ingest: ingest.clone(),
             clock: aws_clock,
             turns: self.turns.clone(),
-            wake,
+            wake: Arc::clone(&wake),
             quiet: self.quiet.clone().map(QuietScope::new),
         };
         tasks.spawn_until_stopped("the sweeps", sweeps.run());
         if self.listener.listens() {
             self.listener.watch(aws, &scope, ingest, tasks, &self.dispatcher);
-            tasks.spawn_until_stopped("the intervals", intervals::run(ingest.clone(), scope, intervals));
+            tasks.spawn_until_stopped("the intervals", intervals::run(ingest.clone(), scope, intervals, wake));
         }
     }
 

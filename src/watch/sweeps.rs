@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::quiet::QuietScope;
 use super::tasks::AFTER_PANIC;
-use super::turns::{Manner, SweepTurns};
+use super::turns::{Manner, SweepTurn, SweepTurns};
 use crate::freshness::{Freshness, Signal};
 use crate::ingest::IngestHandle;
 use crate::kinds::KindSpec;
@@ -79,6 +79,8 @@ impl ScopeSweeps {
     /// Sweeps as planned until the writer stops. It can be cancelled at any await: an unfinished sweep proves nothing.
     pub(super) async fn run(self) {
         let ScopeSweeps { scope, kinds, gate, ingest, clock, turns, wake, mut quiet } = self;
+        let triggers: Vec<Arc<SweepTrigger>> =
+            kinds.iter().map(|kind| Arc::clone(&kind.sweeping.plan().trigger)).collect();
         let mut idle: Vec<Box<KindSweeps>> = kinds.into_iter().map(Box::new).collect();
         for kind in &mut idle {
             kind.waits_for.retain(|other| !is_tried(ingest.freshness(), &scope, other));
@@ -131,8 +133,8 @@ impl ScopeSweeps {
                 () = due => {}
                 // Something was asked for or happened here: what rests for long is swept at once.
                 () = wake.notified() => if quiet.as_ref().is_some_and(QuietScope::is_quiet) {
-                    for kind in idle.iter().filter(|kind| !kind.sweeping.plan().trigger.is_requested()) {
-                        kind.sweeping.plan().trigger.request();
+                    for trigger in triggers.iter().filter(|trigger| !trigger.is_requested()) {
+                        trigger.request();
                     }
                 },
                 has_changed = turn_order.changed() => if has_changed.is_err() { return },
@@ -154,9 +156,9 @@ async fn round(
     clock: SharedClock,
     turns: SweepTurns,
 ) -> Option<Box<KindSweeps>> {
-    let turn = turns.take(kind.manner).await;
+    let mut turn = turns.take(kind.manner).await;
     let began = Instant::now();
-    if let Ok(manner) = AssertUnwindSafe(kind.sweep(&ingest)).catch_unwind().await {
+    if let Ok(manner) = AssertUnwindSafe(kind.sweep(&ingest, &turns, &mut turn)).catch_unwind().await {
         kind.manner = manner?.after(began.elapsed());
         return Some(kind);
     }
@@ -177,7 +179,12 @@ async fn round(
 
 impl KindSweeps {
     /// Passes the messages of one sweep to the writer; `None` if that has stopped.
-    async fn sweep(&mut self, ingest: &IngestHandle) -> Option<Manner> {
+    async fn sweep(
+        &mut self,
+        ingest: &IngestHandle,
+        turns: &SweepTurns,
+        turn: &mut Option<SweepTurn>,
+    ) -> Option<Manner> {
         let (scope, kind) = (self.sweeping.plan().scope.clone(), self.sweeping.plan().spec.kind());
         let freshness = ingest.freshness();
         let mut pages = 0;
@@ -185,6 +192,8 @@ impl KindSweeps {
             let message = self.sweeping.next().await;
             match &message.step {
                 SweepStep::Page(_) => pages += 1,
+                // What does not answer goes on beside others that do not.
+                SweepStep::Stumbled { .. } => turns.yield_to_others(turn).await,
                 SweepStep::Failed { .. } => {
                     ingest.sweep(message).await.ok()?;
                     return Some(Manner::Failed);

@@ -19,6 +19,13 @@ pub(super) struct SweepTurns {
     slow: Arc<Semaphore>,
 }
 
+/// The turn of one sweep.
+#[derive(Debug)]
+pub(super) struct SweepTurn {
+    is_well: bool,
+    _permit: OwnedSemaphorePermit,
+}
+
 /// How a sweep went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Manner {
@@ -54,13 +61,20 @@ impl SweepTurns {
     }
 
     /// Waits for a turn of a kind whose last sweep went like this. It is over when what is returned is dropped.
-    pub(super) async fn take(&self, last: Manner) -> Option<OwnedSemaphorePermit> {
-        let turns = match last {
-            Manner::Well | Manner::Ended { .. } => &self.well,
-            Manner::Failed | Manner::Slow => &self.slow,
-        };
+    pub(super) async fn take(&self, last: Manner) -> Option<SweepTurn> {
+        let is_well = matches!(last, Manner::Well | Manner::Ended { .. });
+        let turns = if is_well { &self.well } else { &self.slow };
         // Never closed.
-        Arc::clone(turns).acquire_owned().await.ok()
+        let permit = Arc::clone(turns).acquire_owned().await.ok()?;
+        Some(SweepTurn { is_well, _permit: permit })
+    }
+
+    /// Changes the turn of a sweep that does not get on for one beside those that are slow.
+    pub(super) async fn yield_to_others(&self, turn: &mut Option<SweepTurn>) {
+        if turn.as_ref().is_some_and(|turn| turn.is_well) {
+            *turn = None;
+            *turn = self.take(Manner::Slow).await;
+        }
     }
 }
 

@@ -27,7 +27,7 @@ type Connection = (Option<Arc<str>>, SharedHttpClient);
 
 /// A loaded configuration.
 struct RoleSource<T> {
-    profile: Option<String>,
+    key: String,
     roles: Vec<RolePlan>,
     loaded: Instant,
     configuration: Arc<T>,
@@ -52,11 +52,11 @@ impl<T> fmt::Debug for RoleSources<T> {
 }
 
 impl<T> RoleSources<T> {
-    /// The configuration of `profile` after these `roles`; with an `age`, it was loaded no longer than that ago. `load` makes that of
-    /// the profile, or the one that assumes a role as the one before it may.
+    /// The configuration of `key` after these `roles`; with an `age`, it was loaded no longer than that ago. `load` makes that of
+    /// the key, or the one that assumes a role as the one before it may.
     pub(super) async fn of<'l>(
         &self,
-        profile: Option<&str>,
+        key: &str,
         roles: &[RolePlan],
         age: Option<Duration>,
         load: impl Fn(Option<(Arc<T>, RolePlan)>) -> BoxFuture<'l, T>,
@@ -68,14 +68,14 @@ impl<T> RoleSources<T> {
         let mut number = 0;
         loop {
             let part = roles.get(..number).unwrap_or(roles);
-            let is_it = |source: &&RoleSource<T>| source.profile.as_deref() == profile && source.roles == part;
+            let is_it = |source: &&RoleSource<T>| source.key == key && source.roles == part;
             let configuration = if let Some(known) = sources.iter().find(is_it) {
                 Arc::clone(&known.configuration)
             } else {
                 let configuration = Arc::new(load(found.take().zip(part.last().cloned())).await);
-                let (profile, roles) = (profile.map(str::to_owned), part.to_vec());
+                let (key, roles) = (key.to_owned(), part.to_vec());
                 let (loaded, configuration) = (Instant::now(), configuration);
-                sources.push(RoleSource { profile, roles, loaded, configuration: Arc::clone(&configuration) });
+                sources.push(RoleSource { key, roles, loaded, configuration: Arc::clone(&configuration) });
                 configuration
             };
             if number >= roles.len() {

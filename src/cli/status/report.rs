@@ -59,8 +59,15 @@ impl StatusReport {
         for scope in list(summary, "scopes") {
             report.scope(scope, trouble.is_some());
         }
+        if report.left_out > 0 {
+            report.complete(summary);
+        }
         if summary.get("accounts").is_some() {
             report.outline(summary, trouble.is_some());
+        }
+        for account in list(summary, "unreached_accounts") {
+            let what = format!("account {} was not reached: {}", field(account, "account"), field(account, "what"));
+            report.add(what, field(account, "fix"), true, None);
         }
         for damaged in summary.get("damaged_fix").into_iter().map(text) {
             report.add("records of the store cannot be read".to_owned(), damaged, true, None);
@@ -83,8 +90,21 @@ impl StatusReport {
 
     /// Whether everything is fresh and complete.
     pub(super) fn is_fresh(&self) -> bool {
-        let is_fresh = |row: &KindRow| row.freshness == FRESH;
+        let is_fresh = |row: &KindRow| row.freshness == FRESH || row.freshness == NOT_SHOWN;
         !self.kinds.is_empty() && self.kinds.iter().all(is_fresh) && !self.problems.iter().any(|one| one.is_failure)
+    }
+
+    /// Counts what the summary leaves out for its size: what it shows is not all there is of a kind.
+    fn complete(&mut self, summary: &Value) {
+        let totals = summary.get("totals").and_then(Value::as_object).into_iter().flatten();
+        for (kind, total) in totals {
+            let shown: u64 = self.kinds.iter().filter(|row| row.kind == *kind).map(|row| row.count).sum();
+            let count = total.as_u64().unwrap_or_default().saturating_sub(shown);
+            if count > 0 {
+                let (kind, places) = (kind.clone(), vec!["other accounts and regions".to_owned()]);
+                self.kinds.push(KindRow { kind, freshness: NOT_SHOWN, count, as_of: String::new(), places });
+            }
+        }
     }
 
     /// Takes in what stands in the place of scopes where they are many.
@@ -203,6 +223,8 @@ impl Problem {
 
 /// The word for a copy as new as it should be.
 const FRESH: &str = "fresh";
+/// How fresh is what the summary leaves out for its size: problems are left out last.
+const NOT_SHOWN: &str = "not shown";
 
 /// The account and region that an entry is about, without a kind.
 fn place(of: &Value) -> Option<(String, String)> {
