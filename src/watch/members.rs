@@ -13,7 +13,7 @@ use super::member::{Member, MemberBook};
 use super::scope::ScopeWatchers;
 use super::settings::WatchSettings;
 use super::tasks::Tasks;
-use crate::aws::{AccountPlans, Aws};
+use crate::aws::{AccountPlan, AccountPlans, Aws};
 use crate::freshness::Signal;
 use crate::ingest::{IngestHandle, WantedReceiver};
 use crate::model::{ErrorClass, Trouble};
@@ -61,16 +61,27 @@ impl MembersWatcher {
         loop {
             let AccountPlans { plans: wanted, is_whole } = plans.borrow_and_update().clone();
             self.book.ends(is_whole);
+            let mut wanted = wanted;
+            let mut taken = |is_it: &dyn Fn(&AccountPlan) -> bool| {
+                let place = wanted.iter().position(is_it);
+                place.map(|place| wanted.remove(place))
+            };
+            let (mut kept, others): (Vec<_>, Vec<_>) =
+                running.into_iter().partition(|one: &RunningMember| taken(&|plan| *plan == *one.member.plan).is_some());
             // A new name or another place in the organization restarts nothing.
-            let is_wanted = |one: &RunningMember| wanted.iter().any(|plan| plan.watches_as(&one.member.plan));
-            let (kept, ended): (Vec<_>, Vec<_>) = running.into_iter().partition(is_wanted);
+            let mut ended = Vec::new();
+            for one in others {
+                match taken(&|plan| plan.watches_as(&one.member.plan)) {
+                    Some(plan) => {
+                        self.book.rename(&one.member, &plan);
+                        kept.push(one);
+                    }
+                    None => ended.push(one),
+                }
+            }
             running = kept;
             let mut members: Vec<Member> = Vec::new();
             for plan in wanted {
-                if let Some(known) = running.iter().find(|one| plan.watches_as(&one.member.plan)) {
-                    self.book.rename(&known.member, &plan);
-                    continue;
-                }
                 let led_to = |one: &RunningMember| one.member.plan.credentials == plan.credentials;
                 let before = ended.iter().find(|one| led_to(one)).and_then(|one| one.member.account());
                 // The new ones come first, so that an account whose plan changed is never without one.

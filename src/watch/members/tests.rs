@@ -5,7 +5,7 @@ use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::*;
-use crate::aws::{AccountPlan, AwsSettings, CredentialPlan, Purpose, Regions, RolePlan};
+use crate::aws::{AwsSettings, CredentialPlan, Purpose, Regions, RolePlan};
 use crate::freshness::Freshness;
 use crate::ingest::{Ingest, KindEntry};
 use crate::kinds::{self, ADDRESS, INSTANCE, KINDS, SECURITY_GROUP};
