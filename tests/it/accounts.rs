@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::harness::account::Account;
 use crate::harness::moto::Moto;
@@ -154,12 +154,14 @@ fn answers_name_exactly_the_account_and_region_that_a_policy_closes() {
     let mut client = Client::http(&server.http);
     let said = eventually("only one of six accounts and regions is not covered, and why is said", || {
         let counted = client.call("count_inventory", &json!({"kind": "instance"})).unwrap();
-        let open = counted.structured["incomplete"].as_array().cloned().unwrap_or_default();
-        let is_it = |scope: &Value| scope["account"] == account && scope["region"] == region;
-        (open.len() == 1 && open.iter().all(is_it) && open[0]["trouble"].is_string()).then_some(counted)
+        let failed = counted.structured["failed"].as_array().cloned().unwrap_or_default();
+        let is_whole = counted.structured["incomplete"].as_array().is_none_or(Vec::is_empty);
+        (failed.len() == 1 && is_whole).then_some(counted)
     });
-    let trouble = said.structured["incomplete"][0]["trouble"].as_str().unwrap();
-    assert!(trouble.contains("A service control policy of the organization denies"), "{trouble}");
+    let failed = &said.structured["failed"][0];
+    assert_eq!((&failed["scopes"], &failed["examples"]), (&json!(1), &json!([format!("{account}/{region}")])));
+    let told = format!("{} {}", failed["what"], failed["fix"]);
+    assert!(told.contains("service control policy"), "{told}");
     for (_, other) in [ACCOUNTS[0], ACCOUNTS[2]] {
         assert_eq!(instances(&mut client, other), Some(held(&simulator, other)));
     }
