@@ -60,6 +60,25 @@ pub struct OrganizationPlan {
     pub forget_after: Duration,
 }
 
+#[cfg(test)]
+impl OrganizationPlan {
+    /// A plan of tests: a role `reader` in one region, listed every hour.
+    pub(crate) fn sample(rules: AccountRules) -> Self {
+        OrganizationPlan {
+            profile: None,
+            role_name: "reader".to_owned(),
+            external_id: None,
+            session_name: None,
+            own_role: false,
+            regions: Regions::Named(vec![Region::new("eu-west-1")]),
+            share_percent: None,
+            rules,
+            refresh: Duration::from_hours(1),
+            forget_after: Duration::from_hours(24),
+        }
+    }
+}
+
 impl AccountSources {
     /// The accounts to watch: those that the file lists, and those of the organization that it does not list. `known` is what the
     /// last good listing showed, the partition, and the account that asked.

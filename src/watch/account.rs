@@ -19,7 +19,7 @@ use crate::source::backoff::Patience;
 use crate::source::referred::ReferredIds;
 
 /// The pause between attempts to record which regions are watched.
-const NOTE_AGAIN: Duration = Duration::from_secs(1);
+pub(super) const NOTE_AGAIN: Duration = Duration::from_secs(1);
 
 /// How often it is looked whether AWS leaves a call unanswered.
 const LOOK: Duration = Duration::from_millis(200);
@@ -59,13 +59,12 @@ impl AccountWatcher {
     /// Asks AWS for the account until it answers; answers show the reason for the delay meanwhile.
     pub async fn account(&self) -> AccountId {
         // If one region is down, the others can answer.
-        let known = self.ingest.freshness().scopes();
         let of_account = |scope: &Scope| match &self.member {
             Some(member) => member.account().as_ref() == Some(&scope.account),
             None => true,
         };
-        let known = known.into_iter().map(|state| state.scope).filter(of_account);
-        self.aws.watch_also(known.map(|scope| scope.region));
+        let known = self.ingest.freshness().those(|state| state.unwatched_since.is_none() && of_account(&state.scope));
+        self.aws.watch_also(known.into_iter().map(|state| state.scope.region));
         let (mut patience, mut tries) = (Patience::default(), self.ingest.freshness().tries());
         let since = self.aws.clock().now();
         loop {

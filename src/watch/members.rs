@@ -3,12 +3,11 @@
 //! None holds another up: each has its own connection, tasks and patience. What fails for one is the trouble of its scopes.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::account::{AccountWatcher, ask_silent};
+use super::account::{AccountWatcher, NOTE_AGAIN, ask_silent};
 use super::member::{Member, MemberBook};
 use super::scope::ScopeWatchers;
 use super::settings::WatchSettings;
@@ -18,9 +17,6 @@ use crate::freshness::Signal;
 use crate::ingest::{IngestHandle, WantedReceiver};
 use crate::model::{ErrorClass, Trouble};
 use crate::source::referred::ReferredIds;
-
-/// The pause between attempts to record which accounts are watched.
-const NOTE_AGAIN: Duration = Duration::from_secs(1);
 
 /// Watches several accounts.
 pub struct MembersWatcher {
@@ -59,9 +55,8 @@ impl MembersWatcher {
     pub async fn watch(self, mut plans: watch::Receiver<AccountPlans>) {
         let mut running: Vec<RunningMember> = Vec::new();
         loop {
-            let AccountPlans { plans: wanted, is_whole } = plans.borrow_and_update().clone();
+            let AccountPlans { plans: mut wanted, is_whole } = plans.borrow_and_update().clone();
             self.book.ends(is_whole);
-            let mut wanted = wanted;
             let mut taken = |is_it: &dyn Fn(&AccountPlan) -> bool| {
                 let place = wanted.iter().position(is_it);
                 place.map(|place| wanted.remove(place))

@@ -8,7 +8,6 @@
 
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -256,7 +255,7 @@ fn is_tried(freshness: &Freshness, scope: &Scope, kind: &Kind) -> bool {
 
 /// Waits until `holds` is true for freshness.
 async fn until(freshness: &Freshness, holds: impl Fn() -> bool) {
-    let mut changes = pin!(freshness.changes());
+    let mut changes = freshness.changes();
     loop {
         changes.mark_unchanged();
         if holds() || changes.changed().await.is_err() {

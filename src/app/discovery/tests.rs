@@ -7,18 +7,7 @@ const THEIRS: &str = "444455556666";
 const LISTED: &str = "777788889999";
 
 fn plan() -> OrganizationPlan {
-    OrganizationPlan {
-        profile: None,
-        role_name: "reader".to_owned(),
-        external_id: None,
-        session_name: None,
-        own_role: false,
-        regions: Regions::Named(vec![Region::new("eu-west-1")]),
-        share_percent: None,
-        rules: AccountRules::default(),
-        refresh: Duration::from_hours(1),
-        forget_after: Duration::from_hours(24),
-    }
+    OrganizationPlan::sample(AccountRules::default())
 }
 
 fn of_file() -> AccountPlan {

@@ -1,5 +1,4 @@
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use super::*;
 use crate::aws::{AwsSettings, Purpose, Regions};
@@ -9,18 +8,7 @@ use crate::simulator::{self, Simulator};
 const OURS: &str = "123456789012";
 
 fn plan(include: Vec<AccountRule>) -> OrganizationPlan {
-    OrganizationPlan {
-        profile: None,
-        role_name: "reader".to_owned(),
-        external_id: None,
-        session_name: None,
-        own_role: false,
-        regions: Regions::Named(vec![Region::new("eu-west-1")]),
-        share_percent: None,
-        rules: AccountRules { include, exclude: Vec::new() },
-        refresh: Duration::from_hours(1),
-        forget_after: Duration::from_hours(24),
-    }
+    OrganizationPlan::sample(AccountRules { include, exclude: Vec::new() })
 }
 
 async fn with_accounts(accounts: usize) -> (Simulator, Aws) {

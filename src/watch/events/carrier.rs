@@ -12,9 +12,10 @@ use super::reach::EventReach;
 use crate::aws::queue::Queue;
 use crate::freshness::{EventCount, Signal};
 use crate::ingest::{IngestError, IngestHandle, NotifyResult};
-use crate::model::{Notification, Parked, Scope, SharedClock, Timestamp, Trouble, TroubleClass};
+use crate::model::{Notification, Parked, SharedClock, Timestamp, Trouble, TroubleClass, WatchSelection};
 use crate::source::events::envelope::{DecodedEvent, EventContent, Undecodable};
 use crate::source::events::{Acknowledger, Illegible, Received};
+use crate::watch::member::MemberBook;
 
 /// How long messages are hidden at a time while the writer does not accept their content.
 const HOLD: Duration = Duration::from_mins(1);
@@ -92,6 +93,7 @@ impl Carrier {
         let mut batch = MessageBatch::default();
         let (mut hopeless, mut early) = (Vec::new(), Vec::new());
         self.count(EventCount::Received, messages.len());
+        let selection = self.reach.members.as_ref().map(MemberBook::selection);
         for Received { receipt, message, receives, told } in messages {
             let told = match told {
                 Ok(told) => told,
@@ -103,7 +105,7 @@ impl Carrier {
                     continue;
                 }
             };
-            match self.is_watched(&told) {
+            match is_watched(&told, selection.as_ref()) {
                 Some(true) => {}
                 // The account may be one that AWS has not named yet.
                 None if receives < RECEIVES => {
@@ -146,22 +148,6 @@ impl Carrier {
         let ((), (), (), carried) =
             futures::join!(self.delete(done), self.again(early), self.park(hopeless), self.tell(batch));
         carried
-    }
-
-    /// Whether an event is about watched scopes only; `None` while that is not known. It is always where the queue is one account's.
-    fn is_watched(&self, told: &DecodedEvent) -> Option<bool> {
-        let Some(members) = &self.reach.members else { return Some(true) };
-        let selection = members.selection();
-        let watches = |scope: &Scope| selection.watches_soon(scope);
-        match &told.says {
-            EventContent::Resources(notification) => {
-                let mut scopes = notification.observations.iter().map(|observation| observation.id.scope());
-                scopes.try_fold(true, |all, scope| Some(all && watches(&scope)?))
-            }
-            EventContent::Canary(canary) => watches(&canary.scope),
-            EventContent::Call { scope, .. } => watches(scope),
-            EventContent::Nothing => Some(true),
-        }
     }
 
     /// Has messages delivered again later.
@@ -310,6 +296,20 @@ impl Carrier {
     /// Reports whether the queue's events can be received.
     pub(super) fn receiving(&self, trouble: Option<Trouble>) {
         self.ingest.signal(Signal::Receiving { queue: self.queue.to_string(), trouble });
+    }
+}
+
+/// Whether an event is about scopes that are watched; `None` while that is not known. Without a selection the queue is one account's.
+fn is_watched(told: &DecodedEvent, selection: Option<&WatchSelection>) -> Option<bool> {
+    let Some(selection) = selection else { return Some(true) };
+    match &told.says {
+        EventContent::Resources(notification) => {
+            let mut scopes = notification.observations.iter().map(|observation| observation.id.scope());
+            scopes.try_fold(true, |all, scope| Some(all && selection.watches_soon(&scope)?))
+        }
+        EventContent::Canary(canary) => selection.watches_soon(&canary.scope),
+        EventContent::Call { scope, .. } => selection.watches_soon(scope),
+        EventContent::Nothing => Some(true),
     }
 }
 
