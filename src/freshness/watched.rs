@@ -7,7 +7,6 @@ use super::scope::{ScopeFreshness, Swept};
 use super::unread::Unread;
 use crate::model::{Kind, Scope, Timestamp, UnreadableItem};
 use crate::reconcile::ScopeMemory;
-use crate::reconcile::guard::Hold;
 use crate::store::Watermark;
 
 /// The state in memory of one (scope, kind).
@@ -119,7 +118,7 @@ impl WatchedScope {
     /// Updates the shown number of missing resources from memory.
     pub(crate) fn show_missing(&mut self) {
         self.state.missing = self.memory.missing() as u64 + self.spared;
-        self.state.held = self.memory.hold().map(Hold::shown);
+        self.state.held = self.memory.hold().map(|hold| Box::new(hold.shown()));
     }
 
     /// The watermark to save: of this process's complete sweeps, if the last one left nothing open.
@@ -149,7 +148,7 @@ impl WatchedScope {
                 trouble: None,
                 stumble: None,
                 left_out: Vec::new(),
-                unreadable: Arc::default(),
+                unreadable: Unread::none(),
                 missing: 0,
                 held: None,
                 settled: complete.map(|swept| swept.started),

@@ -57,7 +57,7 @@ impl<L: Ledger> Ingest<L> {
             SweepStep::Stumbled { mut trouble } => {
                 self.freshness.update(&scope, &kind, |watched| {
                     trouble.since = watched.state.failing().map_or(trouble.since, |earlier| earlier.since);
-                    watched.state.stumble = Some(trouble);
+                    watched.state.stumble = Some(Box::new(trouble));
                 });
                 self.hub.mark([ChangeTopic::Freshness, ChangeTopic::Summary]);
             }
@@ -115,7 +115,7 @@ impl<L: Ledger> Ingest<L> {
             if let Some(earlier) = watched.state.trouble.take().filter(|earlier| earlier.class == trouble.class) {
                 trouble.since = earlier.since;
             }
-            watched.state.trouble = Some(trouble);
+            watched.state.trouble = Some(Box::new(trouble));
         });
         self.hub.mark([ChangeTopic::Freshness, ChangeTopic::Summary]);
     }

@@ -1,7 +1,6 @@
 //! Watches an account: finds out the account of the credentials and the regions to watch, and starts one watcher per scope.
 
 use std::collections::{BTreeSet, HashMap};
-use std::pin::pin;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -70,7 +69,7 @@ impl AccountWatcher {
         let since = self.aws.clock().now();
         loop {
             tries.mark_unchanged();
-            let mut asking = pin!(self.aws.account());
+            let mut asking = Box::pin(self.aws.account());
             let answer = tokio::select! {
                 answer = &mut asking => answer,
                 unanswered = self.unanswered() => {
@@ -115,7 +114,7 @@ impl AccountWatcher {
         let (mut watched, mut patience, since) = (BTreeSet::new(), Patience::default(), aws.clock().now());
         let mut tries = self.ingest.freshness().tries();
         loop {
-            let listed = if aws.watches_all() { aws.enabled_regions().await } else { Ok(aws.regions()) };
+            let listed = if aws.watches_all() { Box::pin(aws.enabled_regions()).await } else { Ok(aws.regions()) };
             let regions = aws.regions();
             if regions.iter().any(|region| !watched.contains(region)) {
                 self.note(&account, &regions).await;

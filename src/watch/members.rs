@@ -108,7 +108,7 @@ impl MembersWatcher {
 
     /// Starts the watcher of an account.
     async fn begin(&self, member: Member) -> RunningMember {
-        let aws = self.aws.member(&member.plan).await;
+        let aws = Box::pin(self.aws.member(&member.plan)).await;
         let tasks = self.tasks.part();
         if let Some(account) = &member.plan.account {
             self.aws.adopt(account, &aws);

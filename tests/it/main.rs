@@ -47,6 +47,7 @@ mod audit;
 #[cfg(test)]
 mod clients;
 #[cfg(test)]
+mod company;
 mod config;
 #[cfg(test)]
 mod confirmation;
