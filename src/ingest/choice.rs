@@ -57,8 +57,9 @@ impl<L: Ledger> Ingest<L> {
             return Ok(());
         }
         let now = self.clock.now();
-        let swept = self.freshness.those(|state| scopes.contains(&state.scope) && state.complete.is_some());
-        let begun = swept.into_iter().map(|state| Watermark {
+        let known = self.freshness.unwatched().into_iter();
+        let swept = known.filter(|state| scopes.contains(&state.scope) && state.complete.is_some());
+        let begun = swept.map(|state| Watermark {
             scope: state.scope,
             kind: state.kind,
             since: now,

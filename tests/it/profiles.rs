@@ -103,5 +103,5 @@ fn a_profile_that_goes_from_the_files_fails_its_account_alone_until_it_is_back()
 #[test]
 fn a_role_whose_source_profile_goes_fails_its_account_alone_until_that_is_back() {
     let role = role(LOST);
-    a_profile_goes_and_comes_back("source", &format!("profile = \"source\"\nrole_arn = {role:?}\n"));
+    a_profile_goes_and_comes_back("source", &format!("source_profile = \"source\"\nrole_arn = {role:?}\n"));
 }

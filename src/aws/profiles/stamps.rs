@@ -62,7 +62,7 @@ mod tests {
         assert_eq!(stamps(), empty);
         fs::write(&second, "").unwrap();
         assert_ne!(stamps(), empty);
-        assert_eq!(within(directory.path()), [second.clone()]);
+        assert_eq!(within(directory.path()), std::slice::from_ref(&second));
         assert!(within(&second).is_empty());
     }
 }

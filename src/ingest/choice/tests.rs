@@ -111,7 +111,8 @@ fn nothing_that_was_on_its_way_is_recorded_of_a_scope_that_was_given_up() {
     };
     bench.step(SweepStep::Failed { trouble });
     assert!(bench.records().is_empty());
-    assert!(bench.handle.freshness().those(|_| true).is_empty(), "nobody waits for it, and nothing fails");
+    let freshness = bench.handle.freshness();
+    assert!(freshness.scopes().is_empty() && freshness.unwatched().is_empty(), "nobody waits, and nothing fails");
     // Back again: the end of the old listing proves nothing.
     bench.choose(true);
     bench.page(100, &["i-1"]);

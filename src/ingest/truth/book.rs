@@ -67,14 +67,15 @@ impl Book {
     /// The current state of everything in a scope.
     pub(super) fn all(&self, scope: &Scope) -> Vec<(ResourceId, Current)> {
         let pages = self.0.borrow();
-        let own = pages.current.iter().filter(|(id, _)| id.scope() == *scope);
+        let own = pages.current.iter().filter(|(id, _)| is_in(id, scope));
         own.map(|(id, (current, _))| (id.clone(), current.clone())).collect()
     }
 
     /// How many resources answers without a scope count.
     pub(super) fn total(&self) -> u64 {
         let pages = self.0.borrow();
-        pages.current.keys().filter(|id| !pages.retired.contains_key(&id.scope())).count() as u64
+        let is_retired = |id: &ResourceId| pages.retired.keys().any(|scope| is_in(id, scope));
+        pages.current.keys().filter(|id| !is_retired(id)).count() as u64
     }
 
     /// The next choice of scopes cannot be recorded.
@@ -101,6 +102,10 @@ impl Book {
         }
         Ok(Book(Rc::new(RefCell::new(pages))))
     }
+}
+
+fn is_in(id: &ResourceId, scope: &Scope) -> bool {
+    id.account == scope.account && id.region == scope.region
 }
 
 impl Ledger for Book {
@@ -182,7 +187,7 @@ impl LedgerView for Book {
     }
 
     fn count(&self, _: &Kind, scope: &Scope) -> Result<u64, ReadError> {
-        Ok(self.0.borrow().current.keys().filter(|id| id.scope() == *scope).count() as u64)
+        Ok(self.0.borrow().current.keys().filter(|id| is_in(id, scope)).count() as u64)
     }
 
     fn ids(
@@ -193,7 +198,7 @@ impl LedgerView for Book {
         limit: usize,
     ) -> Result<Vec<ResourceId>, ReadError> {
         let book = self.0.borrow();
-        let own = book.current.keys().filter(|id| id.scope() == *scope);
+        let own = book.current.keys().filter(|id| is_in(id, scope));
         Ok(own.filter(|id| after.is_none_or(|after| *id > after)).take(limit).cloned().collect())
     }
 

@@ -195,7 +195,7 @@ impl<'s, S: Backing> Runner<'s, S> {
         }
         for place in &mut self.places {
             place.aws.notices.clear();
-            (place.listing, place.refresh) = (None, None);
+            place.listing = None;
             place.stray.clear();
         }
         self.chose()?;
