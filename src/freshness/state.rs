@@ -84,9 +84,9 @@ impl FreshnessState {
                 true
             }
             Signal::Retired { scopes, begins_anew, selection } => {
-                // What was never swept is not stored, so nothing else forgets it.
+                // Where nothing is stored, nothing else forgets it.
                 let is_known = |scope: &Scope| scopes.contains_key(scope) || selection.watches(scope) != Some(false);
-                self.scopes.retain(|(scope, _), watched| is_known(scope) || watched.state.complete.is_some());
+                self.scopes.retain(|(scope, _), _| is_known(scope));
                 self.paths.retain(|scope, _| is_known(scope));
                 self.retire(&scopes, begins_anew);
                 true

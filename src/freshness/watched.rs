@@ -27,7 +27,7 @@ pub(crate) struct WatchedScope {
 /// How the end of a sweep affects its run of watching.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Continuity {
-    /// The scope was never swept before.
+    /// The scope was never swept before, or the run before is saved.
     First,
     /// The scope was not watched for a while before it: the run before ended like this.
     Interrupted(Watermark),
@@ -41,6 +41,8 @@ impl WatchedScope {
     pub(crate) fn completed(&mut self, swept: Swept, spared: u64) -> Continuity {
         let run = match (self.state.complete, self.since, self.state.fresh_until()) {
             (None, ..) => Continuity::First,
+            // What was saved when it was given up is its last run.
+            _ if self.has_returned => self.watermark().map_or(Continuity::First, Continuity::Interrupted),
             (Some(_), Some(_), Some(until)) if swept.started > until => match self.watermark() {
                 Some(ended) => Continuity::Interrupted(ended),
                 None => Continuity::Continues,
@@ -81,6 +83,11 @@ impl WatchedScope {
     /// Whether what its next sweep finds existed before Muster looked: it was never swept, or is watched again.
     pub(crate) fn begins(&self) -> bool {
         self.state.complete.is_none() || self.has_returned
+    }
+
+    /// Whether it is watched again after a time in which it was not, and not swept since.
+    pub(crate) fn returns(&self) -> bool {
+        self.has_returned
     }
 
     /// Records an unreadable resource that the current sweep listed at `at`.

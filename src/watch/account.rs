@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
+use super::files;
 use super::member::Member;
 use super::scope::ScopeWatchers;
 use super::settings::WatchSettings;
@@ -52,6 +53,7 @@ impl AccountWatcher {
     ) -> Self {
         let scopes = ScopeWatchers::start(settings, referred, &aws, &ingest, wanted, tasks, None);
         tasks.spawn_until_stopped("identity", ask_silent(aws.clone()));
+        tasks.spawn_until_stopped("the configuration files", files::follow(aws.clone(), ingest.clone()));
         AccountWatcher { aws, ingest, scopes, member: None }
     }
 

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::account::{AccountWatcher, NOTE_AGAIN, ask_silent};
+use super::files;
 use super::member::{Member, MemberBook};
 use super::scope::ScopeWatchers;
 use super::settings::WatchSettings;
@@ -46,6 +47,7 @@ impl MembersWatcher {
         wanted: WantedReceiver,
         tasks: &Tasks,
     ) -> Self {
+        tasks.spawn_until_stopped("the configuration files", files::follow(aws.clone(), ingest.clone()));
         let book = MemberBook::default();
         let scopes = ScopeWatchers::start(settings, referred, &aws, &ingest, wanted, tasks, Some(&book));
         MembersWatcher { aws, ingest, scopes, tasks: tasks.clone(), book }

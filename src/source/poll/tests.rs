@@ -486,10 +486,11 @@ async fn expired_credentials_cost_one_call_at_a_time_for_all_kinds_and_every_kin
     *account.expired.lock() = true;
     let failures = account.sweep(&Arc::default(), &FOUR, 600).await;
     let calls: Vec<(u64, usize)> = account.since(1.0).iter().map(|(minute, slugs)| (*minute, slugs.len())).collect();
-    assert_eq!(calls, [(1, 1), (2, 1), (4, 1), (9, 1)], "{:?}", account.since(0.0));
+    // The first is a second after the session was over, when it may have been renewed.
+    assert_eq!(calls, [(0, 1), (1, 1), (2, 1), (4, 1), (9, 1)], "{:?}", account.since(0.0));
     assert_eq!(failures.len(), 4, "{failures:?}");
     for (slug, (code, at)) in failures {
-        assert!(code == "ExpiredToken" && (840.0..842.0).contains(&at), "{slug}: {code} at {at}");
+        assert!(code == "ExpiredToken" && (841.0..844.0).contains(&at), "{slug}: {code} at {at}");
     }
 }
 
