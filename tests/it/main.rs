@@ -48,6 +48,7 @@ mod audit;
 mod clients;
 #[cfg(test)]
 mod company;
+#[cfg(test)]
 mod config;
 #[cfg(test)]
 mod confirmation;

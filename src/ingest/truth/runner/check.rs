@@ -145,8 +145,8 @@ impl<S: Backing> Runner<'_, S> {
             if place.watched && is_known && !place.begun && !self.jumped {
                 return Err(format!("{} begins anew, and that is forgotten", place.scope));
             }
+            // What was recorded before, in the same step, is judged by what was known then.
             place.begun &= is_known;
-            place.begun_before &= is_known;
         }
         Ok(())
     }
