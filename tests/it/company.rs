@@ -72,7 +72,8 @@ fn what_fails_in_a_company_is_named_and_hides_nothing_else() {
         counted["groups"].as_array().unwrap().iter().map(|group| group["values"][0].as_str().unwrap()).collect();
     let readable: BTreeSet<String> = (1..=ACCOUNTS).map(account).filter(|one| !failing.contains(one)).collect();
     assert_eq!(has, readable.iter().map(String::as_str).collect::<BTreeSet<_>>());
-    let sql = "SELECT count(*) AS resources, count(DISTINCT id) AS ids, count(DISTINCT account) AS accounts FROM instance";
+    let sql =
+        "SELECT count(*) AS resources, count(DISTINCT id) AS ids, count(DISTINCT account) AS accounts FROM instance";
     let rows = client.call("query_inventory", &json!({"sql": sql})).unwrap();
     let row = &rows.structured["rows"][0];
     assert_eq!(row[0], row[1], "an instance stands in two accounts: {}", rows.text);
