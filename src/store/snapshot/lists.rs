@@ -1,5 +1,7 @@
 //! Walks over the rows of a kind, in key order.
 
+use std::sync::Arc;
+
 use super::{Head, ReadError, Snapshot};
 use crate::model::{Kind, ResourceId, Row, Scope, ScopeFilter};
 use crate::store::codec;
@@ -123,7 +125,11 @@ impl Snapshot {
         let prefix = keys::of_scope(kind, scope);
         let end = keys::past(&prefix);
         let start = match after {
-            Some(after) => keys::next(&keys::in_scope(after)).max(prefix),
+            Some(after) => {
+                // It may be of another scope: in the order of all scopes, this one's copy of the same id stands before it or behind.
+                let place = keys::in_scope(&ResourceId::new(scope, kind, Arc::clone(&after.id)));
+                if after.scope() < *scope { place } else { keys::next(&place) }
+            }
             None => prefix,
         };
         let mut found = Vec::new();
