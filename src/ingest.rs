@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::freshness::{EventRules, Freshness, Signal};
+use crate::freshness::{EventRules, Freshness, ScopeFreshness, Signal};
 use crate::model::{
     Cause, Event, Kind, KindRules, Observation, ResourceId, Scope, Seen, Seq, SharedClock, Source, Timestamp, Wanted,
     WatchSelection,
@@ -284,15 +284,40 @@ impl<L: Ledger> Ingest<L> {
         {
             tracing::warn!(%error, "the last sweeps of what is no longer watched are not saved");
         }
-        let noted = self.ledger.watch_only(&selection, self.clock.now()).map_err(IngestError::from);
+        let begins_anew = matches!(selection, WatchSelection::Accounts { .. });
+        let noted = if begins_anew { self.forget_sweeps_of_returned(&selection) } else { Ok(()) };
+        let noted =
+            noted.and_then(|()| self.ledger.watch_only(&selection, self.clock.now()).map_err(IngestError::from));
         let noted = noted.and_then(|()| Ok(self.ledger.view()?));
         if let Ok(view) = &noted {
-            let begins_anew = matches!(selection, WatchSelection::Accounts { .. });
             self.freshness.signal(Signal::Retired { scopes: view.retired(), begins_anew, selection });
             self.hub.mark([ChangeTopic::Freshness, ChangeTopic::Summary]);
         }
         // The caller may have gone: what is recorded stays.
         drop(done.send(noted.map(drop)));
+    }
+
+    /// Saves that what is watched again after a time in which it was not begins anew: what its next sweep finds existed before, also
+    /// if this process ends before that sweep.
+    fn forget_sweeps_of_returned(&mut self, selection: &WatchSelection) -> Result<(), IngestError> {
+        let is_returning =
+            |state: &ScopeFreshness| state.complete.is_some() && selection.watches(&state.scope) == Some(true);
+        let now = self.clock.now();
+        let begun = self.freshness.unwatched().into_iter().filter(is_returning).map(
+            |ScopeFreshness { scope, kind, .. }| Watermark {
+                scope,
+                kind,
+                since: now,
+                started: now,
+                ended: now,
+                complete: false,
+            },
+        );
+        let begun: Vec<Watermark> = begun.collect();
+        if begun.is_empty() {
+            return Ok(());
+        }
+        self.save(CommitBatch { watermarks: begun, ..CommitBatch::default() }).map_err(IngestError::from)
     }
 
     /// Keeps unreadable messages.

@@ -28,7 +28,7 @@ pub(crate) struct WatchedScope {
 /// How the end of a sweep affects its run of watching.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Continuity {
-    /// The scope was never swept before.
+    /// The scope was never swept before, or not since it is watched again.
     First,
     /// The scope was not watched for a while before it: the run before ended like this.
     Interrupted(Watermark),
@@ -42,6 +42,7 @@ impl WatchedScope {
     pub(crate) fn completed(&mut self, swept: Swept, spared: u64) -> Continuity {
         let run = match (self.state.complete, self.since, self.state.fresh_until()) {
             (None, ..) => Continuity::First,
+            _ if self.has_returned => Continuity::First,
             (Some(_), Some(_), Some(until)) if swept.started > until => match self.watermark() {
                 Some(ended) => Continuity::Interrupted(ended),
                 None => Continuity::Continues,
@@ -75,6 +76,8 @@ impl WatchedScope {
     pub(super) fn retire(&mut self, since: Option<Timestamp>, begins_anew: bool) {
         if begins_anew && self.state.unwatched_since.is_some() && since.is_none() {
             self.has_returned = true;
+            // The run before it was saved when that ended.
+            self.since = None;
         }
         self.state.unwatched_since = since;
     }
@@ -140,6 +143,7 @@ impl WatchedScope {
                 scope,
                 kind,
                 unwatched_since: None,
+                unwatched_why: None,
                 interval,
                 events: None,
                 complete,
