@@ -15,6 +15,7 @@ mod client;
 pub mod clock;
 mod denial;
 mod describe;
+mod doubt;
 pub mod error;
 mod held_keys;
 pub mod identity;

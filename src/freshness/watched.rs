@@ -7,7 +7,6 @@ use super::scope::{ScopeFreshness, Swept};
 use super::unread::Unread;
 use crate::model::{Kind, Scope, Timestamp, UnreadableItem};
 use crate::reconcile::ScopeMemory;
-use crate::reconcile::guard::Hold;
 use crate::store::Watermark;
 
 /// The state in memory of one (scope, kind).
@@ -28,7 +27,7 @@ pub(crate) struct WatchedScope {
 /// How the end of a sweep affects its run of watching.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Continuity {
-    /// The scope was never swept before, or not since it is watched again.
+    /// The scope was never swept before, or the run before is saved.
     First,
     /// The scope was not watched for a while before it: the run before ended like this.
     Interrupted(Watermark),
@@ -42,7 +41,8 @@ impl WatchedScope {
     pub(crate) fn completed(&mut self, swept: Swept, spared: u64) -> Continuity {
         let run = match (self.state.complete, self.since, self.state.fresh_until()) {
             (None, ..) => Continuity::First,
-            _ if self.has_returned => Continuity::First,
+            // What was saved when it was given up is its last run.
+            _ if self.has_returned => self.watermark().map_or(Continuity::First, Continuity::Interrupted),
             (Some(_), Some(_), Some(until)) if swept.started > until => match self.watermark() {
                 Some(ended) => Continuity::Interrupted(ended),
                 None => Continuity::Continues,
@@ -76,8 +76,6 @@ impl WatchedScope {
     pub(super) fn retire(&mut self, since: Option<Timestamp>, begins_anew: bool) {
         if begins_anew && self.state.unwatched_since.is_some() && since.is_none() {
             self.has_returned = true;
-            // The run before it was saved when that ended.
-            self.since = None;
         }
         self.state.unwatched_since = since;
     }
@@ -85,6 +83,11 @@ impl WatchedScope {
     /// Whether what its next sweep finds existed before Muster looked: it was never swept, or is watched again.
     pub(crate) fn begins(&self) -> bool {
         self.state.complete.is_none() || self.has_returned
+    }
+
+    /// Whether it is watched again after a time in which it was not, and not swept since.
+    pub(crate) fn returns(&self) -> bool {
+        self.has_returned
     }
 
     /// Records an unreadable resource that the current sweep listed at `at`.
@@ -122,7 +125,7 @@ impl WatchedScope {
     /// Updates the shown number of missing resources from memory.
     pub(crate) fn show_missing(&mut self) {
         self.state.missing = self.memory.missing() as u64 + self.spared;
-        self.state.held = self.memory.hold().map(Hold::shown);
+        self.state.held = self.memory.hold().map(|hold| Box::new(hold.shown()));
     }
 
     /// The watermark to save: of this process's complete sweeps, if the last one left nothing open.
@@ -153,7 +156,7 @@ impl WatchedScope {
                 trouble: None,
                 stumble: None,
                 left_out: Vec::new(),
-                unreadable: Arc::default(),
+                unreadable: Unread::none(),
                 missing: 0,
                 held: None,
                 settled: complete.map(|swept| swept.started),

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::account::{AccountWatcher, NOTE_AGAIN, ask_silent};
+use super::files;
 use super::member::{Member, MemberBook};
 use super::scope::ScopeWatchers;
 use super::settings::WatchSettings;
@@ -48,6 +49,7 @@ impl MembersWatcher {
         tasks: &Tasks,
         known: watch::Sender<KnownAccounts>,
     ) -> Self {
+        tasks.spawn_until_stopped("the configuration files", files::follow(aws.clone(), ingest.clone()));
         let book = MemberBook::new(known);
         let scopes = ScopeWatchers::start(settings, referred, &aws, &ingest, wanted, tasks, Some(&book));
         MembersWatcher { aws, ingest, scopes, tasks: tasks.clone(), book }
@@ -97,8 +99,13 @@ impl MembersWatcher {
                 tracing::error!(%error, "cannot record which accounts are watched");
                 sleep(NOTE_AGAIN).await;
             }
-            for member in members {
-                running.push(self.begin(member).await);
+            while !members.is_empty() {
+                // What somebody waits for begins first: hundreds take a while.
+                let is_ahead = |member: &Member| {
+                    member.held().is_some_and(|account| self.ingest.freshness().is_account_ahead(&account))
+                };
+                let next = members.iter().position(is_ahead).unwrap_or(0);
+                running.push(self.begin(members.remove(next)).await);
             }
             // Calls of tools go through the old connection until the new one is there.
             for RunningMember { member, aws, .. } in &ended {
@@ -122,7 +129,7 @@ impl MembersWatcher {
 
     /// Starts the watcher of an account.
     async fn begin(&self, member: Member) -> RunningMember {
-        let aws = self.aws.member(&member.plan).await;
+        let aws = Box::pin(self.aws.member(&member.plan)).await;
         let tasks = self.tasks.part();
         if let Some(account) = member.held() {
             self.aws.adopt(&account, &aws);
