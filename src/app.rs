@@ -9,6 +9,7 @@
 //! - [`inspection`] looks at a store that may be damaged.
 //! - [`demo`] runs a simulated account, a server and a client in one process.
 
+mod account_names;
 pub mod admin;
 pub mod client;
 #[cfg(feature = "simulator")]

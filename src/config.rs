@@ -72,6 +72,9 @@ pub const MIN_RETAIN_SIZE: u64 = 1 << 20;
 /// The default of `--keep-free`: how many bytes of the disk stay free.
 pub const KEEP_FREE: u64 = 256 << 20;
 
+/// How long nothing must have happened in a scope before it is swept rarely, where several accounts are watched.
+pub const QUIET_AFTER: Duration = Duration::from_hours(24);
+
 /// What `--redact-tag-keys` says to redact nothing.
 pub const REDACT_NOTHING: &str = "none";
 
@@ -124,6 +127,8 @@ pub struct Config {
     pub keep_free: u64,
     /// For how long evidence of a resource outweighs its absence from a listing. Only tests, which cannot wait for minutes, set it.
     pub absence_after: Duration,
+    /// How long nothing must have happened in a scope before it is swept rarely. Only tests set it.
+    pub quiet_after: Duration,
     /// The patterns of tag keys whose values are redacted; none: no tag is.
     pub redact_tag_keys: Vec<String>,
     /// A file of list prices in place of those that Muster carries, as an absolute path.
@@ -235,6 +240,7 @@ impl Config {
             retain_size: given.retain_size.map(Size::bytes),
             keep_free: given.keep_free.map_or(KEEP_FREE, Size::bytes),
             absence_after: ABSENCE_AFTER,
+            quiet_after: QUIET_AFTER,
             redact_tag_keys: redacted_keys(given.redact_tag_keys),
             prices: given.prices.map(|path| environment.absolute(&path)),
             audit: audit(given.audit_file.map(|path| environment.absolute(&path)), given.audit_required)?,

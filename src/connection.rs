@@ -6,6 +6,7 @@
 //! - [`handshake`] is the first line in each direction: versions, writes, flags, and an [`admin`] request in place of MCP.
 //! - [`server_facts`] are what a server says of itself, and [`holder`] finds the process of one that says nothing.
 //! - [`version`] and [`newest_program`] decide what happens when programs of two versions meet.
+//! - [`kept_accounts`] holds what the accounts are called, and why some are no longer watched.
 //! - [`kept_roll`] holds the accounts of an organization as AWS named them last.
 //! - [`kept_rules`] are the rules for writes that outlast a server which a person started.
 //! - [`attach`] gets a client to the server, and starts one where that is wanted.
@@ -19,6 +20,7 @@ pub mod flag_set;
 pub mod handshake;
 pub mod holder;
 mod json_file;
+pub mod kept_accounts;
 pub mod kept_roll;
 pub mod kept_rules;
 pub mod key_offer;

@@ -91,7 +91,7 @@ pub async fn examine(config: &Config, local: &Local) -> Vec<Finding> {
     if sources.is_empty() {
         findings.extend(account(&aws, config, server).await);
     } else {
-        let AccountPlans { plans, is_whole } = sources.plans(known);
+        let AccountPlans { plans, is_whole, .. } = sources.plans(known);
         if !is_whole {
             let why = "the accounts of the organization are not known yet: a server finds them once it has started";
             findings.push(identity::CHECK.skipped("organization", why));

@@ -10,11 +10,13 @@
 //! Everybody may read; [`Freshness::signal`] is the only way to change it, except that the writer has [`Freshness::update`] for
 //! single resources. [`state`] applies a signal as a function of state, signal and time.
 
+mod attention;
 mod coverage;
 mod event_path;
 mod event_source;
 mod event_totals;
 mod known_items;
+mod member_trouble;
 mod scope;
 mod seen_at;
 mod signal;
@@ -24,18 +26,20 @@ mod unproved;
 mod unread;
 mod watched;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+pub use attention::RousedScopes;
 pub use coverage::ScopeCoverage;
 pub use event_path::{EventPath, SeenCanary};
 pub use event_source::{EventRule, EventSource, SERVER};
 pub use event_totals::{EventCount, EventTotals};
+pub use member_trouble::MemberTrouble;
 pub use scope::{EventProof, EventRules, ScopeFreshness, Swept};
 pub use seen_at::SeenAt;
 pub use signal::Signal;
@@ -44,9 +48,10 @@ pub use unproved::EventsUnproved;
 pub use unread::Unread;
 pub(crate) use watched::{Continuity, WatchedScope};
 
-use crate::model::{Kind, ResourceId, Scope, SharedClock, Timestamp, Trouble, UnreadableItem};
+use crate::model::{AccountId, Kind, ResourceId, Scope, SharedClock, Timestamp, Trouble, UnreadableItem};
 use crate::reconcile::Lacked;
 use crate::store::Watermark;
+use attention::Attention;
 use state::{FreshnessState, Now};
 
 /// The shared state of freshness. Clones share it.
@@ -59,6 +64,10 @@ struct SharedState {
     version: watch::Sender<u64>,
     /// Counts the requests to retry at once whatever failed.
     tries: watch::Sender<u64>,
+    /// Which scopes somebody asks about.
+    attention: Mutex<Attention>,
+    /// Changes when somebody asks about more of them.
+    asked: watch::Sender<u64>,
 }
 
 impl Freshness {
@@ -76,14 +85,20 @@ impl Freshness {
         let state = RwLock::new(FreshnessState::new(watermarks, held, intervals, rules, retired));
         // The count does not start at 0: a server may open its store again, and an answer cached before must not count as current.
         let version = watch::Sender::new(fastrand::u64(..u64::MAX / 2));
-        let tries = watch::Sender::new(0);
-        Freshness(Arc::new(SharedState { state, clock, version, tries }))
+        let (tries, asked) = (watch::Sender::new(0), watch::Sender::new(0));
+        Freshness(Arc::new(SharedState { state, clock, version, tries, attention: Mutex::default(), asked }))
     }
 
     /// Applies a signal, as of now.
     pub(crate) fn signal(&self, signal: Signal) {
-        if matches!(signal, Signal::TryNow) {
-            self.0.tries.send_modify(|count| *count += 1);
+        match &signal {
+            Signal::TryNow => self.0.tries.send_modify(|count| *count += 1),
+            Signal::Quiet { scope, is_quiet } => self.0.attention.lock().set_quiet(scope.clone(), *is_quiet),
+            Signal::Retired { scopes, selection, .. } => {
+                let is_watched = |scope: &Scope| !scopes.contains_key(scope) && selection.watches(scope) != Some(false);
+                self.0.attention.lock().retain(is_watched);
+            }
+            _ => {}
         }
         let now = self.now();
         if self.0.state.write().apply(signal, now) {
@@ -143,6 +158,61 @@ impl Freshness {
         self.0.tries.subscribe()
     }
 
+    /// Has the quiet ones of these scopes swept at once, because a question means them. `is_named` says that it names them by account
+    /// or region. Where it does not, and they are many, all of them rest.
+    #[must_use]
+    pub fn rouse(&self, scopes: &BTreeSet<Scope>, is_named: bool) -> RousedScopes {
+        let now = self.now();
+        let mut attention = self.0.attention.lock();
+        if !attention.any_quiet(scopes.iter()) {
+            return RousedScopes::default();
+        }
+        let roused = attention.rouse(scopes, is_named, now);
+        drop(attention);
+        if !roused.woken.is_empty() {
+            self.0.asked.send_modify(|count| *count += 1);
+        }
+        roused
+    }
+
+    /// Has a scope swept at once if it is quiet, because somebody subscribes to what is in it.
+    pub fn attend(&self, scope: &Scope) {
+        if self.0.attention.lock().attend(scope, Instant::now()) {
+            self.0.asked.send_modify(|count| *count += 1);
+        }
+    }
+
+    /// Has these scopes swept before others, because somebody waits for them, unless they are too many.
+    pub fn hurry(&self, scopes: &BTreeSet<Scope>) {
+        if self.0.attention.lock().send_ahead(scopes, Instant::now()) {
+            self.0.asked.send_modify(|count| *count += 1);
+        }
+    }
+
+    /// Whether a scope is swept before others, because somebody waits for it.
+    #[must_use]
+    pub fn is_ahead(&self, scope: &Scope) -> bool {
+        self.0.attention.lock().is_ahead(scope, Instant::now())
+    }
+
+    /// Whether a scope of an account is swept before others.
+    #[must_use]
+    pub fn is_account_ahead(&self, account: &AccountId) -> bool {
+        self.0.attention.lock().is_account_ahead(account, Instant::now())
+    }
+
+    /// Changes when somebody asks about scopes that are then to be told: see [`Freshness::take_asked`].
+    #[must_use]
+    pub fn asked(&self) -> watch::Receiver<u64> {
+        self.0.asked.subscribe()
+    }
+
+    /// Takes the scopes that somebody asks about and whose sweeps have not been told.
+    #[must_use]
+    pub fn take_asked(&self) -> BTreeSet<Scope> {
+        self.0.attention.lock().take_untold()
+    }
+
     /// The counts of received messages since this process started.
     #[must_use]
     pub fn event_totals(&self) -> EventTotals {
@@ -173,10 +243,23 @@ impl Freshness {
         self.0.state.read().trouble().cloned()
     }
 
-    /// What prevents each of several accounts from being watched as a whole, by what it is called. Trouble of its scopes is theirs.
+    /// What prevents each of several accounts from being watched as a whole. Trouble of its scopes is theirs.
     #[must_use]
-    pub fn members(&self) -> BTreeMap<String, Trouble> {
-        self.0.state.read().members.clone()
+    pub fn members(&self) -> Vec<MemberTrouble> {
+        self.0.state.read().members.values().cloned().collect()
+    }
+
+    /// Why an account is no longer watched, to stand after a colon; `None` while it is, or nobody says.
+    #[must_use]
+    pub fn gone(&self, account: &AccountId) -> Option<Arc<str>> {
+        self.0.state.read().gone.get(account).cloned()
+    }
+
+    /// The accounts that cannot be reached at all. What lists them is none.
+    #[must_use]
+    pub fn unreached(&self) -> Vec<MemberTrouble> {
+        let state = self.0.state.read();
+        state.members.iter().filter(|(number, _)| **number > 0).map(|(_, member)| member.clone()).collect()
     }
 
     /// Every (scope, kind) that is watched, or was until the server stopped, in order; without those that are no longer watched.

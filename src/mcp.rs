@@ -35,6 +35,7 @@ mod protocol;
 pub mod relay;
 mod remembered_sessions;
 pub mod resources;
+pub mod rousing;
 pub mod server;
 pub mod stale;
 pub mod stale_scopes;
@@ -50,6 +51,7 @@ pub mod transport;
 pub mod unobserved;
 pub mod unreadable;
 pub mod unsure;
+pub mod unwatched;
 pub mod uri;
 pub mod who;
 

@@ -58,7 +58,7 @@ pub use form::Form;
 pub use id::{AccountId, Kind, LogId, Region, ResourceId, Scope, Seq};
 pub use kind_rules::{KindRules, PassingState};
 pub use known::Current;
-pub use known_accounts::{KnownAccount, KnownAccounts};
+pub use known_accounts::{AccountRetirement, KnownAccount, KnownAccounts};
 pub use known_organization::KnownOrganization;
 pub use listed_item::{ItemHash, ItemMemory, KnownBytes, UnchangedItem};
 pub use named::{Chosen, Named};

@@ -176,6 +176,26 @@ impl ChangeHub {
         Subscription { hub: self.clone(), subscriber, mailbox }
     }
 
+    /// Whether anybody subscribed to what is in `scope`: a list of it, or a resource. `holds` tells whether it holds a resource to
+    /// which somebody subscribed without naming a scope.
+    #[must_use]
+    pub fn is_heard(&self, scope: &Scope, holds: impl Fn(&Kind, &Arc<str>) -> bool) -> bool {
+        let mut anywhere = Vec::new();
+        // Locked while nothing is read.
+        for topic in self.hub.lock().topics.keys() {
+            match &**topic {
+                ChangeTopic::Collection { scope: of, .. } | ChangeTopic::Resource { scope: Some(of), .. } => {
+                    if of == scope {
+                        return true;
+                    }
+                }
+                ChangeTopic::Resource { scope: None, .. } => anywhere.push(Arc::clone(topic)),
+                ChangeTopic::Summary | ChangeTopic::Freshness | ChangeTopic::Changes => {}
+            }
+        }
+        anywhere.iter().any(|topic| matches!(&**topic, ChangeTopic::Resource { kind, id, .. } if holds(kind, id)))
+    }
+
     /// The number of subscribers.
     #[must_use]
     pub fn subscribers(&self) -> usize {

@@ -13,7 +13,7 @@ use tokio::time::sleep;
 
 use crate::aws::{AccountPlans, AccountSources, Aws, OrganizationListing, OrganizationPlan};
 use crate::connection::kept_roll::{FILE, KeptRoll};
-use crate::freshness::Signal;
+use crate::freshness::{MemberTrouble, Signal};
 use crate::ingest::IngestHandle;
 use crate::model::text::shown;
 use crate::model::{
@@ -190,7 +190,9 @@ impl Discovery {
     fn tell(&mut self, trouble: Option<Trouble>) {
         if self.trouble != trouble {
             self.trouble.clone_from(&trouble);
-            self.ingest.signal(Signal::Member { label: LABEL.to_owned(), trouble });
+            let label = LABEL.to_owned();
+            let trouble = trouble.map(|trouble| MemberTrouble { label, account: None, trouble });
+            self.ingest.signal(Signal::Member { number: 0, trouble });
         }
     }
 

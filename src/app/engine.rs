@@ -17,12 +17,14 @@ use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 
+use super::account_names;
 use super::discovery::Discovery;
 use super::redaction;
-use super::references::{last_change, referred_ids};
+use super::references::{last_change, listened, referred_ids};
 use crate::audit::{self, AuditProgress};
 use crate::aws::{AccountSources, Aws, AwsSettings};
 use crate::config::Config;
+use crate::connection::kept_accounts;
 use crate::freshness::EventRules;
 use crate::ingest::{Ingest, KindEntry};
 use crate::kinds::rules::CALLS;
@@ -57,9 +59,6 @@ const ANSWERED: Duration = Duration::from_millis(200);
 
 /// From one sweep to the next of a scope in which nothing happens, where several accounts are watched.
 const QUIET_INTERVAL: Duration = Duration::from_hours(1);
-
-/// How long nothing must have happened.
-const QUIET_AFTER: Duration = Duration::from_hours(24);
 
 /// How long to wait before reading the store's account again.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
@@ -185,7 +184,7 @@ impl Engine {
         let referred = KINDS.iter().filter_map(|spec| Some((spec.slug, referred_ids(&store, spec)?))).collect();
         let (refusing, foreign) = watch::channel(None);
         let (accounts, sources) = watch::channel(config.account_sources());
-        let (settings, connection, ingest) = (watching(config, &store), aws.clone(), handle.clone());
+        let (settings, connection, ingest) = (watching(config, &store, &hub), aws.clone(), handle.clone());
         if sources.borrow().is_empty() {
             let watcher = AccountWatcher::start(settings, referred, connection, ingest, wanted, &sweeping);
             let owner = StoreOwner { store: store.clone(), data_dir: config.data_dir.clone(), refusing };
@@ -194,7 +193,10 @@ impl Engine {
             let (by, dir) = (connection.clone(), config.data_dir.clone());
             let discovery = Discovery::new(by, ingest.clone(), Arc::clone(&clock), dir, sources);
             let (plans, followed) = watch::channel(discovery.plans());
-            let watcher = MembersWatcher::start(settings, referred, connection, ingest, wanted, &sweeping);
+            let known = watch::Sender::new(kept_accounts::read(&config.data_dir));
+            let kept = account_names::keep(known.subscribe(), config.data_dir.clone(), sweeping.stopping());
+            sweeping.spawn("the names of accounts", kept);
+            let watcher = MembersWatcher::start(settings, referred, connection, ingest, wanted, &sweeping, known);
             sweeping.spawn_until_stopped("the watch", watcher.watch(followed));
             sweeping.spawn_until_stopped("the organization", discovery.run(plans));
         }
@@ -404,8 +406,9 @@ fn event_rules(spec: &KindSpec, config: &Config) -> Option<EventRules> {
 }
 
 /// How the account is watched.
-fn watching(config: &Config, store: &Store) -> WatchSettings {
-    let quiet = QuietRule { interval: QUIET_INTERVAL, after: QUIET_AFTER, last_change: last_change(store) };
+fn watching(config: &Config, store: &Store, hub: &ChangeHub) -> WatchSettings {
+    let (after, last_change, is_listened) = (config.quiet_after, last_change(store), listened(store, hub));
+    let quiet = QuietRule { interval: QUIET_INTERVAL, after, last_change, is_listened };
     WatchSettings {
         intervals: KINDS.iter().map(|spec| (*spec, interval(spec, config))).collect(),
         queues: config.queues.clone(),

@@ -9,10 +9,11 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use crate::kinds::{self, KINDS, KindSpec};
-use crate::model::{Kind, Scope, Timestamp};
+use crate::model::{Kind, ResourceId, Scope, Timestamp};
+use crate::notify::ChangeHub;
 use crate::source::referred::ReferredIds;
 use crate::store::{ReadError, Store};
-use crate::watch::quiet::LastChange;
+use crate::watch::quiet::{LastChange, Listened};
 
 /// How many rows are read from one snapshot: a long read pins dead pages.
 const STEP: usize = 1_000;
@@ -70,6 +71,18 @@ fn read(store: &Store, referring: &[(Kind, u16)], scope: &Scope) -> Result<BTree
 pub(super) fn last_change(store: &Store) -> LastChange {
     let store = store.clone();
     Arc::new(move |scope: &Scope| newest(&store, scope).ok().flatten())
+}
+
+/// Returns whether anybody subscribes to what is in a scope: to a list of it, or to a resource that it holds.
+pub(super) fn listened(store: &Store, hub: &ChangeHub) -> Listened {
+    let (store, hub) = (store.clone(), hub.clone());
+    Arc::new(move |scope: &Scope| {
+        let holds = |kind: &Kind, id: &Arc<str>| {
+            let id = ResourceId::new(scope, kind, Arc::clone(id));
+            store.snapshot().and_then(|snapshot| snapshot.row(&id)).is_ok_and(|row| row.is_some())
+        };
+        hub.is_heard(scope, holds)
+    })
 }
 
 fn newest(store: &Store, scope: &Scope) -> Result<Option<Timestamp>, ReadError> {

@@ -1,5 +1,7 @@
 //! How to get at one of several accounts.
 
+use std::collections::BTreeMap;
+
 use super::watched_regions::Regions;
 use crate::model::AccountId;
 
@@ -27,6 +29,8 @@ pub struct AccountPlans {
     pub plans: Vec<AccountPlan>,
     /// Whether these are all: if not, other accounts may still turn out to be watched, and none is given up.
     pub is_whole: bool,
+    /// Why accounts of an organization are not among them any more, to stand after a colon.
+    pub gone: BTreeMap<AccountId, &'static str>,
 }
 
 /// Where the credentials of an account come from.

@@ -6,7 +6,7 @@ use super::account_plan::{AccountPlan, AccountPlans, CredentialPlan, RolePlan};
 
 use super::watched_regions::Regions;
 use crate::model::text::shown;
-use crate::model::{AccountId, AccountRules, OrganizationAccount, Partition, Region, Roll};
+use crate::model::{AccountId, AccountRules, Enrolled, OrganizationAccount, Partition, Region, Roll};
 
 /// The region of the endpoint of AWS Organizations in each partition. Source: AWS Organizations user guide, "Endpoints and quotas".
 const ENDPOINTS: [(&str, &str); 4] = [
@@ -85,8 +85,10 @@ impl AccountSources {
     #[must_use]
     pub fn plans(&self, known: Option<(&Roll, &str, &AccountId)>) -> AccountPlans {
         let mut plans = self.listed.clone();
-        let Some(plan) = &self.organization else { return AccountPlans { plans, is_whole: true } };
-        let Some((roll, partition, own)) = known else { return AccountPlans { plans, is_whole: false } };
+        let Some(plan) = &self.organization else {
+            return AccountPlans { plans, is_whole: true, ..AccountPlans::default() };
+        };
+        let Some((roll, partition, own)) = known else { return AccountPlans { plans, ..AccountPlans::default() } };
         for enrolled in roll.watched(&plan.rules) {
             let found = plan.plan_of(&enrolled.shown, partition, Some(own));
             match plans.iter_mut().find(|listed| listed.account == found.account) {
@@ -98,7 +100,15 @@ impl AccountSources {
                 None => plans.push(found),
             }
         }
-        AccountPlans { plans, is_whole: true }
+        let is_gone = |enrolled: &&Enrolled| enrolled.retired.is_some() || !plan.rules.select(&enrolled.shown);
+        let gone = roll.accounts.values().filter(is_gone).map(|enrolled| {
+            let cause = enrolled.absent.filter(|_| enrolled.retired.is_some()).map(|absent| absent.why.told());
+            (
+                enrolled.shown.account.clone(),
+                cause.unwrap_or("is not selected by [organization] of the configuration file"),
+            )
+        });
+        AccountPlans { plans, is_whole: true, gone: gone.collect() }
     }
 
     /// Whether there are none, so that the one account of the credentials is watched.

@@ -18,7 +18,7 @@ const NO_VALUE: &str = "(no value)";
 pub(super) struct Count {
     #[command(flatten)]
     matching: Matching,
-    /// Count by the values of a filter, a tag (tag:KEY) or a column, such as state or region (repeatable, up to 3)
+    /// Count by the values of a filter, a tag (tag:KEY) or a column, such as state, region or ou (repeatable, up to 3)
     ///
     /// The largest groups are shown, then how many resources are in smaller groups or have no value. A resource with several
     /// values counts in each.

@@ -85,6 +85,9 @@ pub(super) struct Serve {
     /// For how long evidence of a resource outweighs its absence from a listing, for tests against an emulator [default: 1m]
     #[arg(long, hide = true, value_name = "DURATION", value_parser = config::duration)]
     absence_after: Option<Duration>,
+    /// For how long nothing must have happened in a scope before it is swept rarely, for tests against an emulator [default: 24h]
+    #[arg(long, hide = true, value_name = "DURATION", value_parser = config::duration)]
+    quiet_after: Option<Duration>,
 }
 
 impl Serve {
@@ -101,6 +104,9 @@ impl Serve {
         let absence_after = self.absence_after.filter(|_| config.selection.has_endpoint());
         if let Some(absence_after) = absence_after {
             config.absence_after = absence_after;
+        }
+        if let Some(quiet_after) = self.quiet_after.filter(|_| config.selection.has_endpoint()) {
+            config.quiet_after = quiet_after;
         }
         let mut options = ServerOptions {
             http: self.http,

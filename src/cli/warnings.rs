@@ -136,9 +136,7 @@ pub(super) fn warnings(answer: &Value) -> Vec<String> {
             })),
         }
     }
-    warnings.extend(several(answer, "unwatched", |of| {
-        format!("no longer watched since {}: {}", field(of, "since"), scope(of))
-    }));
+    warnings.extend(several(answer, "unwatched", unwatched));
     warnings.extend(several(answer, "damaged", |damaged| {
         let [table, key, kind, id, why] = ["table", "key", "kind", "id", "why"].map(|name| field(damaged, name));
         let what = if id.is_empty() { key } else { format!("{kind} {id} in {}", scope(damaged)) };
@@ -278,6 +276,12 @@ fn few(list: &[String]) -> String {
 
 fn scope(of: &Value) -> String {
     format!("{}/{}", field(of, "account"), field(of, "region"))
+}
+
+/// A scope that is no longer watched, with the cause where it is known.
+fn unwatched(of: &Value) -> String {
+    let why = of.get("why").map_or_else(String::new, |why| format!(" ({})", text(why)));
+    format!("no longer watched since {}: {}{why}", field(of, "since"), scope(of))
 }
 
 /// Returns a field as text; empty when it is absent.

@@ -51,6 +51,8 @@ pub struct ScopeFreshness {
     pub kind: Kind,
     /// Since when it is no longer watched, because other regions were chosen; `None` if it is watched.
     pub unwatched_since: Option<Timestamp>,
+    /// Why its account is no longer watched, to stand after a colon, where that is known.
+    pub unwatched_why: Option<Arc<str>>,
     /// The time from one sweep's start to the next, unless events allow it to be longer.
     pub interval: Duration,
     /// How events affect its sweeps; `None` if they are not received, or do not cover every change of the kind.
@@ -125,7 +127,8 @@ impl ScopeFreshness {
     #[must_use]
     pub fn stale(&self, now: Timestamp) -> Option<String> {
         if let Some(since) = self.unwatched_since {
-            return Some(format!("no longer watched since {since}"));
+            let why = self.unwatched_why.as_ref().map_or_else(String::new, |why| format!(": {why}"));
+            return Some(format!("no longer watched since {since}{why}"));
         }
         let Some(complete) = self.complete else {
             return Some(match self.failing() {

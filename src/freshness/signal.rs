@@ -1,11 +1,13 @@
 //! Reports from the rest of Muster to [`super::Freshness`].
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::event_source::EventSource;
 use super::event_totals::EventCount;
-use crate::model::{Canary, Kind, Scope, Timestamp, Trouble, WatchSelection};
+use super::member_trouble::MemberTrouble;
+use crate::model::{AccountId, Canary, Kind, Scope, Timestamp, Trouble, WatchSelection};
 
 /// Something that affects freshness. The only way to change it, except for the writer's own observations of resources.
 #[derive(Clone, Debug)]
@@ -19,6 +21,20 @@ pub enum Signal {
         kind: Kind,
         /// The time from the start of one sweep to the start of the next.
         interval: Duration,
+    },
+    /// Kinds will be swept in scopes, as by [`Signal::Expected`] for each of them.
+    AllExpected {
+        /// The scopes.
+        scopes: Vec<Scope>,
+        /// The kinds, each with the time from the start of one sweep to the start of the next.
+        kinds: Vec<(Kind, Duration)>,
+    },
+    /// Whether nothing happens in a scope, so that it is swept rarely.
+    Quiet {
+        /// The scope.
+        scope: Scope,
+        /// Whether it is so.
+        is_quiet: bool,
     },
     /// Exactly these scopes are no longer watched.
     Retired {
@@ -90,11 +106,13 @@ pub enum Signal {
     ProofChanged,
     /// What prevents one of several accounts from being watched as a whole, if anything does.
     Member {
-        /// What the account is called.
-        label: String,
+        /// The place of the account among all; 0 for what lists them.
+        number: u64,
         /// The trouble; `None` if there is none.
-        trouble: Option<Trouble>,
+        trouble: Option<MemberTrouble>,
     },
+    /// Why accounts are no longer watched, to stand after a colon.
+    Gone(BTreeMap<AccountId, Arc<str>>),
     /// Somebody asks to retry at once whatever failed.
     TryNow,
     /// This many messages were received, or had this result.

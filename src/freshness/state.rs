@@ -1,16 +1,18 @@
 //! The whole state of freshness as plain data: signals change it, and no clock is read here.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::event_path::EventPath;
 use super::event_totals::EventTotals;
+use super::member_trouble::MemberTrouble;
 use super::scope::{EventProof, EventRules, ScopeFreshness, Swept};
 use super::signal::Signal;
 use super::watched::WatchedScope;
-use crate::model::{Kind, Scope, Timestamp, Trouble};
+use crate::model::{AccountId, Kind, Scope, Timestamp, Trouble};
 use crate::store::Watermark;
 
 /// A moment, in both times that freshness uses.
@@ -44,8 +46,10 @@ pub(super) struct FreshnessState {
     pub(super) totals: EventTotals,
     /// What prevents AWS as a whole from being reached.
     aws: Option<Trouble>,
-    /// What prevents each of several accounts from being watched as a whole, by what it is called.
-    pub(super) members: BTreeMap<String, Trouble>,
+    /// What prevents each of several accounts from being watched as a whole, by its place.
+    pub(super) members: BTreeMap<u64, MemberTrouble>,
+    /// Why accounts are no longer watched.
+    pub(super) gone: BTreeMap<AccountId, Arc<str>>,
     /// What prevents the store from being read and written.
     store: Option<Trouble>,
     /// The kinds whose every change is covered by events.
@@ -83,6 +87,14 @@ impl FreshnessState {
                 self.watched(&scope, &kind, interval).state.interval = interval;
                 true
             }
+            Signal::AllExpected { scopes, kinds } => {
+                for scope in &scopes {
+                    for (kind, interval) in &kinds {
+                        self.watched(scope, kind, *interval).state.interval = *interval;
+                    }
+                }
+                true
+            }
             Signal::Retired { scopes, begins_anew, selection } => {
                 // Where nothing is stored, nothing else forgets it.
                 let is_known = |scope: &Scope| scopes.contains_key(scope) || selection.watches(scope) != Some(false);
@@ -95,11 +107,15 @@ impl FreshnessState {
                 self.aws = trouble;
                 true
             }
-            Signal::Member { label, trouble: Some(trouble) } => {
-                self.members.insert(label, trouble);
+            Signal::Member { number, trouble: Some(trouble) } => {
+                self.members.insert(number, trouble);
                 true
             }
-            Signal::Member { label, trouble: None } => self.members.remove(&label).is_some(),
+            Signal::Member { number, trouble: None } => self.members.remove(&number).is_some(),
+            Signal::Gone(causes) => {
+                self.gone = causes;
+                true
+            }
             Signal::Store(trouble) => {
                 self.store = trouble;
                 true
@@ -149,8 +165,8 @@ impl FreshnessState {
                 self.totals.add_unknown(&detail_type);
                 false
             }
-            // Only the sweeps react to it; it does not change what is known.
-            Signal::TryNow => false,
+            // Only the sweeps react to these; they do not change what is known.
+            Signal::TryNow | Signal::Quiet { .. } => false,
         }
     }
 
@@ -169,7 +185,9 @@ impl FreshnessState {
     /// The state of a kind in a scope as readers see it at `now`.
     pub(super) fn shown(&self, watched: &WatchedScope, now: Now) -> ScopeFreshness {
         let state = &watched.state;
-        ScopeFreshness { events: self.events(&state.scope, &state.kind, now).map(Box::new), ..state.clone() }
+        let unwatched_why = state.unwatched_since.and_then(|_| self.gone.get(&state.scope.account).cloned());
+        let events = self.events(&state.scope, &state.kind, now).map(Box::new);
+        ScopeFreshness { unwatched_why, events, ..state.clone() }
     }
 
     /// How events affect the sweeps of a kind in a scope at `now`.

@@ -146,6 +146,7 @@ impl WatchedScope {
                 scope,
                 kind,
                 unwatched_since: None,
+                unwatched_why: None,
                 interval,
                 events: None,
                 complete,

@@ -499,3 +499,38 @@ async fn a_resource_listed_twice_by_one_sweep_counts_once_and_the_later_page_is_
     assert_eq!(world.watched().missing, 0);
     world.close().await;
 }
+
+/// What an account holds that is watched again existed before Muster looked, whether or not the server was started again in between.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_returned_begins_anew_also_after_a_restart_before_its_first_sweep() {
+    let dir = tempfile::tempdir().unwrap();
+    let selection = |is_watched: bool| {
+        let (account, regions) = (scope().account, Some([scope().region].into()));
+        let (watched, given_up) = if is_watched { (vec![(account, regions)], vec![]) } else { (vec![], vec![account]) };
+        WatchSelection::Accounts {
+            watched: watched.into_iter().collect(),
+            given_up: given_up.into_iter().collect(),
+            is_whole: true,
+        }
+    };
+    let complete = |world: &World| world.handle.freshness().of(&scope(), &kind()).and_then(|state| state.complete);
+    let one = ("i-1", instance("running", "t3"));
+    let world = World::open(&dir);
+    world.sweep(100, std::slice::from_ref(&one)).await;
+    for is_watched in [true, false, true] {
+        world.handle.watch_only(selection(is_watched)).await.unwrap();
+    }
+    assert!(complete(&world).is_some(), "what was known before is still shown, as stale");
+    world.close().await;
+
+    let world = World::open(&dir);
+    assert_eq!(complete(&world), None);
+    world.advance(200);
+    world.sweep(1_100, &[one, ("i-2", instance("running", "t3"))]).await;
+    assert!(world.records().iter().all(|record| record.cause == Cause::Baseline), "{:?}", world.records());
+    world.close().await;
+
+    let world = World::open(&dir);
+    assert_eq!(complete(&world).map(|swept| swept.started), Some(at(1_100)), "it goes on from there");
+    world.close().await;
+}

@@ -8,7 +8,7 @@ use super::cause::cause;
 use super::tools::schema;
 use super::tools::table::AnswerText;
 use super::tools::tokens::tokens;
-use crate::freshness::{ScopeCoverage, ScopeFreshness};
+use crate::freshness::{MemberTrouble, ScopeCoverage, ScopeFreshness};
 use crate::kinds;
 use crate::model::text::shown;
 use crate::model::{Scope, Timestamp, Trouble, TroubleClass};
@@ -30,8 +30,8 @@ pub struct FailedScopes {
     /// By how many scopes they have, the most first.
     groups: Vec<FailureGroup>,
     scopes: usize,
-    /// The accounts that could not be reached at all, by what they are called.
-    unreached: BTreeMap<String, Trouble>,
+    /// The accounts that could not be reached at all.
+    unreached: Vec<MemberTrouble>,
 }
 
 /// Those with the same cause.
@@ -70,12 +70,12 @@ impl FailedScopes {
         }
         let mut groups: Vec<FailureGroup> = groups.into_values().collect();
         groups.sort_by_key(|group| std::cmp::Reverse(group.scopes.len()));
-        FailedScopes { groups, scopes: scopes.len(), unreached: BTreeMap::new() }
+        FailedScopes { groups, scopes: scopes.len(), unreached: Vec::new() }
     }
 
     /// Beside these accounts, which could not be reached at all, so that none of their scopes is known.
     #[must_use]
-    pub fn beside(self, unreached: BTreeMap<String, Trouble>) -> Self {
+    pub fn beside(self, unreached: Vec<MemberTrouble>) -> Self {
         FailedScopes { unreached, ..self }
     }
 
@@ -128,11 +128,11 @@ impl FailedScopes {
             fields.insert("failed".to_owned(), json!(entries));
         }
         if !self.unreached.is_empty() {
-            let first = self.unreached.iter().take(EXAMPLES).map(|(account, trouble)| {
+            let first = self.unreached.iter().take(EXAMPLES).map(|member| {
                 json!({
-                    "account": shown(account, NAME),
-                    "what": shown(&trouble.what, WHAT / 2),
-                    "fix": shown(&trouble.next_step(), WHAT / 2),
+                    "account": shown(&member.told(), NAME),
+                    "what": shown(&member.trouble.what, WHAT / 2),
+                    "fix": shown(&member.trouble.next_step(), WHAT / 2),
                 })
             });
             fields.insert("unreached_accounts".to_owned(), first.collect());
@@ -163,9 +163,9 @@ impl FailedScopes {
 
     /// The first accounts that could not be reached, each with its reason, and how many more there are.
     fn unreached_reasons(&self) -> Vec<String> {
-        let first = self.unreached.iter().take(EXAMPLES).map(|(account, trouble)| {
-            let (what, step) = (shown(&trouble.what, WHAT), shown(&trouble.next_step(), WHAT));
-            format!("{}: {what}. {step}", shown(account, NAME))
+        let first = self.unreached.iter().take(EXAMPLES).map(|member| {
+            let (what, step) = (shown(&member.trouble.what, WHAT), shown(&member.trouble.next_step(), WHAT));
+            format!("{}: {what}. {step}", shown(&member.told(), NAME))
         });
         let more = self.unreached.len().saturating_sub(EXAMPLES);
         first.chain((more > 0).then(|| format!("{more} more accounts"))).collect()
@@ -237,14 +237,7 @@ impl FailureGroup {
 /// What output schemas say of the scopes that failed.
 #[must_use]
 pub fn described() -> [(&'static str, Value); 4] {
-    let account = schema::object(
-        &["account", "what", "fix"],
-        json!({
-            "account": schema::text("What it is called."),
-            "what": schema::text("What happened."),
-            "fix": schema::text("What to do about it."),
-        }),
-    );
+    let [first, all] = unreached();
     let each = schema::object(
         &["cause", "class", "scopes"],
         json!({
@@ -263,6 +256,23 @@ pub fn described() -> [(&'static str, Value); 4] {
             schema::list(each, "Accounts and regions that could not be looked at and are not in the answer, by cause."),
         ),
         ("failed_causes_not_shown", schema::count("How many more causes there are.")),
+        first,
+        all,
+    ]
+}
+
+/// What output schemas say of the accounts that could not be reached at all.
+#[must_use]
+pub fn unreached() -> [(&'static str, Value); 2] {
+    let account = schema::object(
+        &["account", "what", "fix"],
+        json!({
+            "account": schema::text("What it is called."),
+            "what": schema::text("What happened."),
+            "fix": schema::text("What to do about it."),
+        }),
+    );
+    [
         ("unreached_accounts", schema::list(account, "The first accounts that could not be reached at all.")),
         ("unreached_accounts_in_all", schema::count("How many there are.")),
     ]
@@ -323,7 +333,9 @@ mod tests {
             since: at_millis(0),
             retry_at: None,
         };
-        let unreached = (0..10).map(|number| (format!("account {number}"), trouble.clone())).collect();
+        let member =
+            |number| MemberTrouble { label: format!("account {number}"), account: None, trouble: trouble.clone() };
+        let unreached = (0..10).map(member).collect();
         let found = FailedScopes::default().beside(unreached);
         assert!(!found.is_empty() && found.has_unreached());
         assert_eq!(found.scopes(), 0);

@@ -1,6 +1,6 @@
 //! Finds one resource: its scope, that it was removed, or that it may not have been seen yet.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use tokio::time::{Instant, timeout_at};
 
@@ -12,9 +12,9 @@ use super::fresh::Fresh;
 use super::places::{self, NAMED};
 use super::progress::{PendingSweeps, Progress};
 use super::stale::Stale;
-use crate::freshness::{ScopeCoverage, ScopeFreshness, StatesWanted, Watched};
+use crate::freshness::{MemberTrouble, ScopeCoverage, ScopeFreshness, StatesWanted, Watched};
 use crate::kinds::KindSpec;
-use crate::model::{Current, ResourceId, Scope, ScopeFilter, Seq, Timestamp, Trouble, UnreadableItem};
+use crate::model::{Current, ResourceId, Scope, ScopeFilter, Seq, Timestamp, UnreadableItem};
 use crate::store::{Head, ReadError, Snapshot};
 
 /// A resource that was found.
@@ -123,15 +123,19 @@ impl Core {
     ) -> Result<Located, RequestError> {
         // Most resources exist; progress matters only for a missing one.
         if let Look::Found(located) = self.look(kind, id, scope)? {
+            if let Some(scope) = scope.only() {
+                self.rouse_named(kind, scope);
+            }
             return Ok(located);
         }
+        let roused = self.rouse(kind, scope);
         let deadline = Instant::now() + PATIENCE;
         let mut changes = self.ingest.freshness().changes();
         loop {
             changes.mark_unchanged();
             // Read before the lookup, because a sweep that completes in between may show what the lookup missed.
             let progress = self.progress(&[kind], scope);
-            let doubt = self.doubt(kind, scope);
+            let (doubt, under_way) = (self.doubt(kind, scope), roused.under_way());
             match self.look(kind, id, scope)? {
                 Look::Found(located) => return Ok(located),
                 Look::Removed { removed_at, last_seq } => {
@@ -152,6 +156,7 @@ impl Core {
             }
             let stuck = match &doubt {
                 _ if progress.is_pending() => progress.is_stuck(),
+                _ if under_way > 0 => false,
                 Some(doubt) => !doubt.may_pass,
                 None => true,
             };
@@ -161,12 +166,11 @@ impl Core {
             // What failed could not be looked at and is named; where everything failed, nothing is known.
             if !progress.is_pending() && progress.covered > 0 {
                 let stale = doubt.map(|doubt| Box::new(doubt.stale));
-                return Err(RequestError::NotFound {
-                    title: kind.title,
-                    id: id.to_owned(),
-                    scopes: self.looked_through(kind, scope, &progress),
-                    stale,
-                });
+                let mut scopes = self.looked_through(kind, scope, &progress);
+                if let Some(quiet) = roused.told(under_way) {
+                    scopes = format!("{scopes}; {quiet}");
+                }
+                return Err(RequestError::NotFound { title: kind.title, id: id.to_owned(), scopes, stale });
             }
             let subject = format!("{} `{id}` was", kind.title);
             return Err(self.not_seen_yet(subject, progress));
@@ -257,9 +261,14 @@ impl Core {
     pub async fn anything(&self, kinds: &[&'static KindSpec], scope: &ScopeFilter) -> Result<(), RequestError> {
         let deadline = Instant::now() + PATIENCE;
         let mut changes = self.ingest.freshness().changes();
+        let mut is_named = !scope.is_everywhere();
         loop {
             changes.mark_unchanged();
             let progress = self.progress(kinds, scope);
+            if std::mem::take(&mut is_named) {
+                // What somebody waits for is swept before the rest.
+                self.ingest.freshness().hurry(&progress.pending.each_scope());
+            }
             let is_retired = || self.unwatched(kinds).iter().any(|state| scope.takes(&state.scope));
             let is_settled = !progress.is_pending() && progress.covered > 0;
             if is_settled || (scope.is_with_retired() && is_retired()) {
@@ -365,8 +374,8 @@ impl Core {
 
     /// The accounts that could not be reached at all, and that a question about these scopes may be about.
     #[must_use]
-    pub fn unreached(&self, scope: &ScopeFilter) -> BTreeMap<String, Trouble> {
-        if scope.names_accounts() { BTreeMap::new() } else { self.ingest.freshness().members() }
+    pub fn unreached(&self, scope: &ScopeFilter) -> Vec<MemberTrouble> {
+        if scope.names_accounts() { Vec::new() } else { self.ingest.freshness().members() }
     }
 
     /// The error of a request that waited for a first sweep in vain. What AWS does not answer shows only after the wait.

@@ -58,7 +58,12 @@ pub fn unwatched(name: PlaceName, written: &str, watched: &BTreeSet<Scope>, know
     };
     let meant = closest(written, held.iter().copied().filter(|held| *held != written), NEAR);
     let meant = meant.map(|meant| shown(meant, 80));
-    let what = format!("{what} {}{}", shown(written, 80), near(meant.as_deref()));
+    let gone = known.called(written).find_map(|account| known.of(account)?.retired.as_ref());
+    let gone = gone
+        .filter(|_| name == PlaceName::Account)
+        .map(|gone| format!(" (no longer watched since {}: {}; nothing of it is held)", gone.at, gone.cause));
+    let hint = gone.unwrap_or_else(|| near(meant.as_deref()));
+    let what = format!("{what} {}{hint}", shown(written, 80));
     UnwatchedPlace { what, watched: said(watched) }
 }
 
@@ -85,7 +90,7 @@ mod tests {
     #[test]
     fn a_name_that_nothing_has_is_answered_with_the_nearest() {
         let (watched, account) = (scopes(2, 1), AccountId::new("111111111111"));
-        let facts = KnownAccount { name: Some("production".into()), ou: Some("/Workloads".into()) };
+        let facts = KnownAccount { name: Some("production".into()), ou: Some("/Workloads".into()), retired: None };
         let known = KnownAccounts::new([(account, facts)]);
         let error = |name, written| unwatched(name, written, &watched, &known).what;
         assert!(error(PlaceName::Account, "produktion").contains("`production`"));

@@ -84,6 +84,12 @@ impl PendingSweeps {
         self.0.iter().map(|sweep| &sweep.scope).collect::<BTreeSet<_>>().len()
     }
 
+    /// The scopes that have one.
+    #[must_use]
+    pub fn each_scope(&self) -> BTreeSet<Scope> {
+        self.0.iter().map(|sweep| sweep.scope.clone()).collect()
+    }
+
     /// By kind, where they are many: how many scopes, how many resources were seen so far, and one of the scopes.
     fn by_kind(&self) -> Option<BTreeMap<&'static str, (usize, u64, &Scope)>> {
         if self.0.len() <= NAMED {

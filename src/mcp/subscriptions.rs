@@ -106,7 +106,12 @@ fn register(core: &Core, accepted: &SubscriptionFilter) -> Subscription {
     let uris = accepted.resource_subscriptions.iter().flatten();
     let topics: Vec<(ChangeTopic, Arc<str>)> =
         uris.filter_map(|uri| Some((Address::parse(uri).ok()?.topic(), Arc::from(uri.as_str())))).collect();
-    core.hub.register(accepted.resources_list_changed == Some(true), topics)
+    let registered = core.hub.register(accepted.resources_list_changed == Some(true), topics);
+    // Only now: who sweeps a scope sees that somebody subscribed.
+    for address in accepted.resource_subscriptions.iter().flatten().filter_map(|uri| Address::parse(uri).ok()) {
+        core.rouse_subscribed(&address);
+    }
+    registered
 }
 
 /// Where notifications go.

@@ -1,11 +1,11 @@
-//! What people call the watched accounts, and where they stand in their organization.
+//! What people call the accounts that are or were watched, and where they stand in their organization.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::AccountId;
+use super::{AccountId, Timestamp};
 
-/// The watched accounts by number.
+/// The accounts that are or were watched, by number.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KnownAccounts(BTreeMap<AccountId, KnownAccount>);
 
@@ -17,6 +17,17 @@ pub struct KnownAccount {
     /// The names of the organizational units above it, from the root down, such as `/Workloads/Production`; `None` where nobody
     /// says.
     pub ou: Option<Arc<str>>,
+    /// When it stopped being watched, and why; `None` while it is meant to be watched.
+    pub retired: Option<AccountRetirement>,
+}
+
+/// That an account stopped being watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountRetirement {
+    /// When that was noticed.
+    pub at: Timestamp,
+    /// The cause, to stand after a colon.
+    pub cause: Arc<str>,
 }
 
 impl KnownAccounts {
@@ -67,7 +78,7 @@ mod tests {
 
     fn known() -> KnownAccounts {
         let account = |number: &str, name: &str, ou: &str| {
-            (AccountId::new(number), KnownAccount { name: Some(name.into()), ou: Some(ou.into()) })
+            (AccountId::new(number), KnownAccount { name: Some(name.into()), ou: Some(ou.into()), retired: None })
         };
         KnownAccounts::new([
             account("111111111111", "Prod", "/Workloads/Production"),

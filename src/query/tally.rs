@@ -141,6 +141,16 @@ impl GroupedCounts {
         }
     }
 
+    /// Changes the values of the column at `place`, of which each resource has one: groups that are alike then are one.
+    pub fn rename(&mut self, place: usize, name: impl Fn(&str) -> Option<String>) {
+        for (mut key, size) in std::mem::take(&mut self.groups) {
+            if let Some(value) = key.get_mut(place) {
+                *value = value.as_deref().and_then(&name);
+            }
+            self.groups.entry(key).or_default().add(size);
+        }
+    }
+
     /// The largest groups, at most `count` (by their sums where numbers are added up), and the others together. Equal ones stand
     /// in the order of their values.
     #[must_use]

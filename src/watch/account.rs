@@ -71,10 +71,16 @@ impl AccountWatcher {
         let since = self.aws.clock().now();
         loop {
             tries.mark_unchanged();
+            let mut turn = match &self.member {
+                Some(member) => self.scopes.turns.identity(self.asked(member)).await,
+                None => None,
+            };
             let mut asking = Box::pin(self.aws.account());
             let answer = tokio::select! {
                 answer = &mut asking => answer,
                 unanswered = self.unanswered() => {
+                    // What does not answer holds up no other account.
+                    drop(turn.take());
                     tracing::warn!("{unanswered}");
                     let fix = "Check the network, and AWS_ENDPOINT_URL if it is set. Muster goes on waiting.".to_owned();
                     let class = ErrorClass::Transient.into();
@@ -83,6 +89,7 @@ impl AccountWatcher {
                     asking.await
                 }
             };
+            drop(turn);
             match answer {
                 Ok(account) => {
                     self.report(None);
@@ -95,6 +102,21 @@ impl AccountWatcher {
                     self.unreached(trouble).await;
                     called_within(&mut tries, pause).await;
                 }
+            }
+        }
+    }
+
+    /// Waits until somebody waits for the account.
+    async fn asked(&self, member: &Member) {
+        let freshness = self.ingest.freshness();
+        let mut asked = freshness.asked();
+        loop {
+            asked.mark_unchanged();
+            if member.held().is_some_and(|account| freshness.is_account_ahead(&account)) {
+                return;
+            }
+            if asked.changed().await.is_err() {
+                return std::future::pending().await;
             }
         }
     }

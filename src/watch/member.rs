@@ -7,28 +7,37 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::aws::{AccountPlan, Aws, Regions};
-use crate::freshness::{Signal, StatesWanted};
+use crate::freshness::{MemberTrouble, Signal, StatesWanted};
 use crate::ingest::{IngestError, IngestHandle};
 use crate::model::{
-    AccountId, Kind, KnownAccount, KnownAccounts, Region, Scope, SweepMessage, SweepStep, Trouble, WatchSelection,
+    AccountId, AccountRetirement, Kind, KnownAccount, KnownAccounts, Region, Scope, SweepMessage, SweepStep, Timestamp,
+    Trouble, WatchSelection,
 };
 
 /// What is known of all members. Clones share it.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct MemberBook {
     list: Arc<Mutex<MemberList>>,
     /// Counts the members that left.
     left: watch::Sender<u64>,
     /// Held while it is recorded which scopes are watched, so that an older choice never comes after a newer one.
     recording: Arc<tokio::sync::Mutex<()>>,
+    /// What is known of the accounts, for whoever keeps it.
+    known: watch::Sender<KnownAccounts>,
 }
 
 #[derive(Default)]
 struct MemberList {
     /// Each member by its number: its plan, its account once that is known, and its regions once these are.
     each: BTreeMap<u64, MemberFacts>,
+    /// Which member watches each account: one, also where several entries lead to it.
+    holders: BTreeMap<AccountId, u64>,
     /// The accounts that were watched and no longer are.
     given_up: BTreeSet<AccountId>,
+    /// What is known of accounts that are or were watched.
+    former: BTreeMap<AccountId, KnownAccount>,
+    /// Why accounts of an organization are not watched any more.
+    gone: BTreeMap<AccountId, &'static str>,
     /// Whether further accounts may turn out to be watched that are no members yet.
     is_part: bool,
     next: u64,
@@ -50,7 +59,60 @@ pub(super) struct Member {
     root: Aws,
 }
 
+impl MemberList {
+    /// What people call the accounts that are or were watched. Those to which no member leads any more are retired as of `now`.
+    fn known(&mut self, now: Timestamp) -> KnownAccounts {
+        let mut led = BTreeSet::new();
+        for facts in self.each.values() {
+            let Some(account) = &facts.account else { continue };
+            led.insert(account.clone());
+            let name = facts.plan.name.as_deref().map(Arc::from);
+            let ou = facts.plan.ou.as_deref().map(Arc::from);
+            self.former.insert(account.clone(), KnownAccount { name, ou, retired: None });
+        }
+        let is_whole = !self.is_part && self.each.values().all(|facts| facts.account.is_some());
+        for (account, known) in &mut self.former {
+            let is_gone = is_whole || self.given_up.contains(account);
+            if led.contains(account) || known.retired.is_some() || !is_gone {
+                continue;
+            }
+            let cause = match self.gone.get(account) {
+                Some(told) => format!("it {told}"),
+                None => "the configuration file does not name it any more".to_owned(),
+            };
+            known.retired = Some(AccountRetirement { at: now, cause: cause.into() });
+        }
+        KnownAccounts::new(self.former.clone())
+    }
+
+    /// Lets a member watch an account unless another does. Returns whether it does.
+    fn claim(&mut self, account: &AccountId, number: u64) -> bool {
+        self.given_up.remove(account);
+        *self.holders.entry(account.clone()).or_insert(number) == number
+    }
+
+    /// Takes an account from a member that no longer leads to it. The first other one that does watches it from now on.
+    fn pass_on(&mut self, account: &AccountId, number: u64) {
+        if self.holders.get(account) != Some(&number) {
+            return;
+        }
+        let leads =
+            |(other, facts): &(&u64, &MemberFacts)| **other != number && facts.account.as_ref() == Some(account);
+        match self.each.iter().find(leads).map(|(other, _)| *other) {
+            Some(next) => drop(self.holders.insert(account.clone(), next)),
+            None => drop(self.holders.remove(account)),
+        }
+    }
+}
+
 impl MemberBook {
+    /// A book without members. `known` holds what was known of accounts before, and is told what is known from now on.
+    pub(super) fn new(known: watch::Sender<KnownAccounts>) -> Self {
+        let former = known.borrow().each().map(|(account, facts)| (account.clone(), facts.clone())).collect();
+        let list = Arc::new(Mutex::new(MemberList { former, ..MemberList::default() }));
+        MemberBook { list, left: watch::Sender::default(), recording: Arc::default(), known }
+    }
+
     /// A new member. `before` is the account to which the same credentials led before, if they did: it stays watched until AWS says
     /// which one it is now.
     pub(super) fn enter(&self, plan: &AccountPlan, before: Option<AccountId>, root: &Aws) -> Member {
@@ -59,16 +121,17 @@ impl MemberBook {
         members.next += 1;
         let (number, account) = (members.next, plan.account.clone().or(before));
         if let Some(account) = &account {
-            members.given_up.remove(account);
+            members.claim(account, number);
         }
         let regions = known_regions(&plan);
         members.each.insert(number, MemberFacts { plan: Arc::clone(&plan), account, regions });
         Member { book: self.clone(), number, plan, root: root.clone() }
     }
 
-    /// Notes whether the members are all accounts that are watched.
-    pub(super) fn ends(&self, is_whole: bool) {
-        self.list.lock().is_part = !is_whole;
+    /// Notes whether the members are all accounts that are watched, and why others of an organization are not any more.
+    pub(super) fn ends(&self, is_whole: bool, gone: BTreeMap<AccountId, &'static str>) {
+        let mut members = self.list.lock();
+        (members.is_part, members.gone) = (!is_whole, gone);
     }
 
     /// Notes what a member is called now, and where it stands.
@@ -82,8 +145,11 @@ impl MemberBook {
     pub(super) fn selection(&self) -> WatchSelection {
         let members = self.list.lock();
         let mut watched: BTreeMap<AccountId, Option<BTreeSet<Region>>> = BTreeMap::new();
-        for facts in members.each.values() {
-            let Some(account) = &facts.account else { continue };
+        for (number, facts) in &members.each {
+            let Some(account) = facts.account.as_ref().filter(|account| members.holders.get(*account) == Some(number))
+            else {
+                continue;
+            };
             let regions = watched.entry(account.clone()).or_insert_with(|| Some(BTreeSet::new()));
             match (regions.as_mut(), &facts.regions) {
                 (Some(known), Some(more)) => known.extend(more.iter().cloned()),
@@ -104,44 +170,49 @@ impl MemberBook {
         ingest.watch_only(self.selection()).await
     }
 
-    /// What people call the accounts.
-    pub(super) fn known(&self) -> KnownAccounts {
-        let members = self.list.lock();
-        let named = members.each.values().filter_map(|facts| {
-            let name = facts.plan.name.as_deref().map(Arc::from);
-            let ou = facts.plan.ou.as_deref().map(Arc::from);
-            Some((facts.account.clone()?, KnownAccount { name, ou }))
+    /// Tells what is known of the accounts, and which of them are no longer watched.
+    pub(super) fn tell(&self, root: &Aws, ingest: &IngestHandle) {
+        let known = self.list.lock().known(root.clock().now());
+        let causes = known.each().filter_map(|(account, facts)| {
+            let retired = facts.retired.as_ref()?;
+            Some((account.clone(), Arc::clone(&retired.cause)))
         });
-        KnownAccounts::new(named.collect::<Vec<_>>())
+        ingest.signal(Signal::Gone(causes.collect()));
+        root.call_accounts(known.clone());
+        self.known.send_if_modified(|kept| {
+            let is_other = *kept != known;
+            *kept = known;
+            is_other
+        });
     }
 }
 
 impl Member {
     /// What it is called in messages.
     pub(super) fn label(&self) -> String {
-        self.plan.label()
+        // It may have another name since.
+        let members = self.book.list.lock();
+        members.each.get(&self.number).map_or_else(|| self.plan.label(), |facts| facts.plan.label())
     }
 
     /// Notes the account of the credentials. False if another member is this account too: then this one must not watch it.
-    pub(super) fn identified(&self, account: &AccountId, aws: &Aws) -> bool {
+    pub(super) fn identified(&self, account: &AccountId, aws: &Aws, ingest: &IngestHandle) -> bool {
         {
             let mut members = self.book.list.lock();
-            let is_taken = members
-                .each
-                .iter()
-                .any(|(number, facts)| *number != self.number && facts.account.as_ref() == Some(account));
-            if is_taken {
-                return false;
-            }
             let Some(facts) = members.each.get_mut(&self.number) else {
                 // It is not watched any more, and is about to end.
                 return false;
             };
-            facts.account = Some(account.clone());
-            members.given_up.remove(account);
+            let before = facts.account.replace(account.clone());
+            if let Some(other) = before.filter(|before| before != account) {
+                members.pass_on(&other, self.number);
+            }
+            if !members.claim(account, self.number) {
+                return false;
+            }
             self.root.adopt(account, aws);
         }
-        self.root.call_accounts(self.book.known());
+        self.book.tell(&self.root, ingest);
         true
     }
 
@@ -170,8 +241,10 @@ impl Member {
     /// Reports trouble of the account as a whole, or that there is none, unless it is no longer watched.
     pub(super) fn report(&self, trouble: Option<Trouble>, ingest: &IngestHandle) {
         let members = self.book.list.lock();
-        if members.each.contains_key(&self.number) {
-            ingest.signal(Signal::Member { label: self.label(), trouble });
+        if let Some(facts) = members.each.get(&self.number) {
+            let (label, account) = (facts.plan.label(), facts.account.clone());
+            let trouble = trouble.map(|trouble| MemberTrouble { label, account, trouble });
+            ingest.signal(Signal::Member { number: self.number, trouble });
         }
     }
 
@@ -179,12 +252,13 @@ impl Member {
     pub(super) fn leave(&self, ingest: &IngestHandle) {
         {
             let mut members = self.book.list.lock();
-            ingest.signal(Signal::Member { label: self.label(), trouble: None });
+            ingest.signal(Signal::Member { number: self.number, trouble: None });
             let facts = members.each.remove(&self.number);
-            if let Some(account) = facts.and_then(|facts| facts.account)
-                && !members.each.values().any(|facts| facts.account.as_ref() == Some(&account))
-            {
-                members.given_up.insert(account);
+            if let Some(account) = facts.and_then(|facts| facts.account) {
+                members.pass_on(&account, self.number);
+                if !members.holders.contains_key(&account) {
+                    members.given_up.insert(account);
+                }
             }
         }
         self.book.left.send_modify(|count| *count += 1);
@@ -197,7 +271,7 @@ impl Member {
 
     /// The scopes that are to be watched, as far as they are known before AWS is asked.
     pub(super) fn expected(&self, ingest: &IngestHandle) -> Vec<Scope> {
-        let Some(account) = self.account() else { return Vec::new() };
+        let Some(account) = self.held() else { return Vec::new() };
         let held = || {
             let wanted = StatesWanted { account: Some(&account), ..StatesWanted::default() };
             ingest.freshness().those(&wanted).into_iter().map(|state| state.scope.region).collect()
@@ -216,6 +290,7 @@ impl Member {
             self.report(Some(trouble), ingest);
             return;
         }
+        self.report(None, ingest);
         for scope in expected {
             for kind in kinds {
                 let step = SweepStep::Failed { trouble: trouble.clone() };
@@ -223,6 +298,13 @@ impl Member {
                 drop(ingest.sweep(SweepMessage { scope: scope.clone(), kind: kind.clone(), step }).await);
             }
         }
+    }
+
+    /// Its account, if it is known, and this member is the one that watches it.
+    pub(super) fn held(&self) -> Option<AccountId> {
+        let members = self.book.list.lock();
+        let account = members.each.get(&self.number)?.account.clone()?;
+        (members.holders.get(&account) == Some(&self.number)).then_some(account)
     }
 
     /// Its account, as far as that is known.

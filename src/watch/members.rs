@@ -16,7 +16,7 @@ use super::tasks::Tasks;
 use crate::aws::{AccountPlan, AccountPlans, Aws};
 use crate::freshness::Signal;
 use crate::ingest::{IngestHandle, WantedReceiver};
-use crate::model::{ErrorClass, Trouble};
+use crate::model::{ErrorClass, KnownAccounts, Scope, Trouble};
 use crate::source::referred::ReferredIds;
 
 /// Watches several accounts.
@@ -37,7 +37,8 @@ struct RunningMember {
 
 impl MembersWatcher {
     /// Starts what needs no account: receiving from the queues given by URL, and dispatching wanted ids. `referred` returns, by the
-    /// slug of a kind, the ids of that kind that other kinds refer to.
+    /// slug of a kind, the ids of that kind that other kinds refer to. `known` holds what was known of the accounts before, and is told
+    /// what is known from now on.
     #[must_use]
     pub fn start(
         settings: WatchSettings,
@@ -46,9 +47,10 @@ impl MembersWatcher {
         ingest: IngestHandle,
         wanted: WantedReceiver,
         tasks: &Tasks,
+        known: watch::Sender<KnownAccounts>,
     ) -> Self {
         tasks.spawn_until_stopped("the configuration files", files::follow(aws.clone(), ingest.clone()));
-        let book = MemberBook::default();
+        let book = MemberBook::new(known);
         let scopes = ScopeWatchers::start(settings, referred, &aws, &ingest, wanted, tasks, Some(&book));
         MembersWatcher { aws, ingest, scopes, tasks: tasks.clone(), book }
     }
@@ -57,8 +59,8 @@ impl MembersWatcher {
     pub async fn watch(self, mut plans: watch::Receiver<AccountPlans>) {
         let mut running: Vec<RunningMember> = Vec::new();
         loop {
-            let AccountPlans { plans: mut wanted, is_whole } = plans.borrow_and_update().clone();
-            self.book.ends(is_whole);
+            let AccountPlans { plans: mut wanted, is_whole, gone } = plans.borrow_and_update().clone();
+            self.book.ends(is_whole, gone);
             let mut taken = |is_it: &dyn Fn(&AccountPlan) -> bool| {
                 let place = wanted.iter().position(is_it);
                 place.map(|place| wanted.remove(place))
@@ -84,6 +86,9 @@ impl MembersWatcher {
                 // The new ones come first, so that an account whose plan changed is never without one.
                 members.push(self.book.enter(&plan, before, &self.aws));
             }
+            // What is about to be watched is told before anything is waited for: a question about it is not refused.
+            self.expect(&members);
+            self.book.tell(&self.aws, &self.ingest);
             for RunningMember { member, tasks, .. } in &ended {
                 tracing::info!(account = member.label(), "no longer watched, or in another way");
                 tasks.end();
@@ -94,17 +99,31 @@ impl MembersWatcher {
                 tracing::error!(%error, "cannot record which accounts are watched");
                 sleep(NOTE_AGAIN).await;
             }
-            for member in members {
-                running.push(self.begin(member).await);
+            while !members.is_empty() {
+                // What somebody waits for begins first: hundreds take a while.
+                let is_ahead = |member: &Member| {
+                    member.held().is_some_and(|account| self.ingest.freshness().is_account_ahead(&account))
+                };
+                let next = members.iter().position(is_ahead).unwrap_or(0);
+                running.push(self.begin(members.remove(next)).await);
             }
             // Calls of tools go through the old connection until the new one is there.
             for RunningMember { member, aws, .. } in &ended {
                 member.release(aws);
             }
-            self.aws.call_accounts(self.book.known());
+            self.book.tell(&self.aws, &self.ingest);
             if plans.changed().await.is_err() {
                 return std::future::pending().await;
             }
+        }
+    }
+
+    /// Tells which scopes are going to be watched, as far as they are known.
+    fn expect(&self, members: &[Member]) {
+        let scopes: Vec<Scope> = members.iter().flat_map(|member| member.expected(&self.ingest)).collect();
+        let kinds = self.scopes.intervals.iter().map(|(spec, interval)| (spec.kind(), *interval));
+        if !scopes.is_empty() {
+            self.ingest.signal(Signal::AllExpected { scopes, kinds: kinds.collect() });
         }
     }
 
@@ -112,14 +131,8 @@ impl MembersWatcher {
     async fn begin(&self, member: Member) -> RunningMember {
         let aws = Box::pin(self.aws.member(&member.plan)).await;
         let tasks = self.tasks.part();
-        if let Some(account) = &member.plan.account {
-            self.aws.adopt(account, &aws);
-        }
-        for scope in member.expected(&self.ingest) {
-            for (spec, interval) in &self.scopes.intervals {
-                let (scope, kind) = (scope.clone(), spec.kind());
-                self.ingest.signal(Signal::Expected { scope, kind, interval: *interval });
-            }
+        if let Some(account) = member.held() {
+            self.aws.adopt(&account, &aws);
         }
         let scopes = ScopeWatchers { aws: aws.clone(), tasks: tasks.clone(), ..self.scopes.clone() };
         let watcher =
@@ -134,11 +147,11 @@ impl MembersWatcher {
 async fn watch_member(watcher: AccountWatcher, member: Member) {
     let account = watcher.account().await;
     let mut left = member.left();
-    while !member.identified(&account, &watcher.aws) {
+    while !member.identified(&account, &watcher.aws, &watcher.ingest) {
         tracing::error!(%account, entry = member.label(), "two entries of the configuration file lead to the same account");
         let trouble = Trouble {
             class: ErrorClass::Fatal.into(),
-            what: format!("another entry of the configuration file leads to account {account} too"),
+            what: format!("another entry leads to account {account} too, and that one is watched"),
             fix: "Remove one of the two entries, and run `muster reload`".to_owned(),
             since: watcher.aws.clock().now(),
             retry_at: None,

@@ -1,17 +1,22 @@
 //! Scopes in which nothing happens: they hold nothing but the network that AWS makes in every region, and did not change for long.
 //!
 //! Most regions of most accounts are like that. They are swept rarely, and at once when an event or somebody asks for them. How
-//! often they are swept is what freshness shows, and what staleness goes by.
+//! often they are swept is what freshness shows, and what staleness goes by. While somebody subscribes to what is in a scope, it is
+//! swept as often as any other.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::freshness::Signal;
 use crate::ingest::IngestHandle;
 use crate::kinds::KindSpec;
 use crate::model::{Scope, Timestamp};
 
 /// Returns when something in a scope was last recorded as changed; `None` if nothing ever was, or it cannot be read.
 pub type LastChange = Arc<dyn Fn(&Scope) -> Option<Timestamp> + Send + Sync>;
+
+/// Returns whether anybody subscribes to what is in a scope.
+pub type Listened = Arc<dyn Fn(&Scope) -> bool + Send + Sync>;
 
 /// The kinds of the network that AWS makes in every region, each with how many of it there are at most.
 const DEFAULT_NETWORK: [(&str, u64); 6] = [
@@ -33,6 +38,8 @@ pub struct QuietRule {
     pub after: Duration,
     /// When something in a scope last changed.
     pub last_change: LastChange,
+    /// Whether anybody subscribes to what is in a scope.
+    pub is_listened: Listened,
 }
 
 /// Whether one scope is quiet.
@@ -67,20 +74,22 @@ impl QuietScope {
         if self.is_quiet { self.rule.interval.max(usual) } else { usual }
     }
 
-    /// Judges the scope after all its sweeps ended. Returns whether that changes how often it is swept.
+    /// Judges the scope after all its sweeps ended. Returns whether that changes how often it is swept; `None` while that cannot be
+    /// told yet, because the writer has not taken in the end of each sweep.
     pub(super) async fn judge(
         &mut self,
         scope: &Scope,
         kinds: &[&'static KindSpec],
         ingest: &IngestHandle,
         now: Timestamp,
-    ) -> bool {
-        let is_quiet = self.is_now(scope, kinds, ingest, now).await;
+    ) -> Option<bool> {
+        let is_quiet = self.is_now(scope, kinds, ingest, now).await?;
         let has_changed = std::mem::replace(&mut self.is_quiet, is_quiet) != is_quiet;
         if has_changed {
             tracing::info!(%scope, is_quiet, "the pace of sweeps changes");
+            ingest.signal(Signal::Quiet { scope: scope.clone(), is_quiet });
         }
-        has_changed
+        Some(has_changed)
     }
 
     async fn is_now(
@@ -89,28 +98,29 @@ impl QuietScope {
         kinds: &[&'static KindSpec],
         ingest: &IngestHandle,
         now: Timestamp,
-    ) -> bool {
+    ) -> Option<bool> {
         let freshness = ingest.freshness();
         let mut counts = Vec::with_capacity(kinds.len());
         for spec in kinds {
-            let Some(state) = freshness.of(scope, &spec.kind()) else { return false };
+            let Some(state) = freshness.of(scope, &spec.kind()) else { return Some(false) };
             if state.running_since.is_some() {
-                // The writer has not taken in its end yet: the next sweep tells.
-                return self.is_quiet;
+                return None;
             }
             let is_settled = state.swept_now && state.trouble.is_none() && state.missing == 0;
             if !is_settled || state.unreadable.count() > 0 {
-                return false;
+                return Some(false);
             }
             counts.push((spec.slug, state.seen));
         }
         if !is_default_network(counts) || (!self.is_quiet && now < self.not_before) {
-            return false;
+            return Some(false);
         }
-        let (last_change, of) = (Arc::clone(&self.rule.last_change), scope.clone());
-        let Ok(Some(changed)) = tokio::task::spawn_blocking(move || last_change(&of)).await else { return false };
+        let QuietRule { last_change, is_listened, .. } = self.rule.clone();
+        let of = scope.clone();
+        let looked = tokio::task::spawn_blocking(move || last_change(&of).map(|changed| (changed, is_listened(&of))));
+        let Ok(Some((changed, is_listened))) = looked.await else { return Some(false) };
         self.not_before = changed + self.rule.after;
-        now >= self.not_before
+        Some(now >= self.not_before && !is_listened)
     }
 }
 

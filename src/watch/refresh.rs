@@ -12,6 +12,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::timeout;
 
 use super::tasks::Tasks;
+use crate::freshness::Freshness;
 use crate::ingest::{IngestError, IngestHandle, Lane, WantedReceiver};
 use crate::model::{Cause, Kind, Scope, SharedClock, Wanted};
 use crate::source::poll::SweepPlan;
@@ -60,6 +61,19 @@ impl Dispatcher {
     pub(super) fn wake(&self, scope: &Scope) {
         if let Some(scope) = self.0.lock().get(scope) {
             scope.wake.notify_one();
+        }
+    }
+
+    /// Wakes the sweeps of the scopes that somebody asks about.
+    pub(super) async fn wake_asked(self, freshness: Freshness) {
+        let mut asked = freshness.asked();
+        loop {
+            for scope in freshness.take_asked() {
+                self.wake(&scope);
+            }
+            if asked.changed().await.is_err() {
+                return;
+            }
         }
     }
 

@@ -53,6 +53,7 @@ impl ScopeWatchers {
     ) -> Self {
         let dispatcher = Dispatcher::default();
         tasks.spawn_until_stopped("the dispatcher", dispatcher.clone().run(wanted));
+        tasks.spawn_until_stopped("the wakes", dispatcher.clone().wake_asked(ingest.freshness().clone()));
         let listener = EventListener::new(&settings);
         listener.receive(aws, ingest, tasks, &dispatcher, members);
         ScopeWatchers {
@@ -73,6 +74,7 @@ impl ScopeWatchers {
         tracing::info!(%scope, "watching");
         let ScopeWatchers { aws, ingest, tasks, .. } = self;
         let (mut intervals, aws_clock) = (Vec::new(), aws.clock());
+        ingest.signal(Signal::Quiet { scope: scope.clone(), is_quiet: false });
         let (gate, wake) = (Arc::new(Gate::new()), Arc::new(Notify::new()));
         let (mut plans, mut referring) = (Vec::new(), Vec::new());
         for (spec, usual) in &self.intervals {

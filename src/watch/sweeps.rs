@@ -8,6 +8,7 @@
 
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +32,9 @@ use crate::source::sweeper::Sweeper;
 
 /// How long to wait for the writer to process the end of a sweep before the ids are read anyway.
 const TAKEN_IN: Duration = Duration::from_secs(30);
+
+/// How long until it is judged again whether a scope is quiet, while the writer has not taken in the end of its sweeps.
+const JUDGED_AGAIN: Duration = Duration::from_millis(100);
 
 /// A kind that is listed by the ids that another refers to.
 #[derive(Clone)]
@@ -80,6 +84,8 @@ impl ScopeSweeps {
         let ScopeSweeps { scope, kinds, gate, ingest, clock, turns, wake, mut quiet } = self;
         let triggers: Vec<Arc<SweepTrigger>> =
             kinds.iter().map(|kind| Arc::clone(&kind.sweeping.plan().trigger)).collect();
+        // Tells the sweeps that wait for their turn that somebody waits for the scope.
+        let hurry = Arc::new(Notify::new());
         // Not collected in place: that would keep the room of the kinds themselves.
         let mut idle: Vec<Box<KindSweeps>> = Vec::with_capacity(kinds.len());
         idle.extend(kinds.into_iter().map(Box::new));
@@ -87,6 +93,8 @@ impl ScopeSweeps {
             kind.waits_for.retain(|other| !is_tried(ingest.freshness(), &scope, other));
         }
         let mut running: FuturesUnordered<RunningSweep> = FuturesUnordered::new();
+        // When it is judged whether the scope is quiet.
+        let mut judged = None::<Instant>;
         let (mut turn_order, mut calls) = (gate.changes(), ingest.freshness().tries());
         loop {
             turn_order.mark_unchanged();
@@ -102,7 +110,8 @@ impl ScopeSweeps {
                     Wakes::Now | Wakes::At(_) => {
                         let kind = idle.swap_remove(number);
                         let (ingest, clock, turns) = (ingest.clone(), Arc::clone(&clock), turns.clone());
-                        running.push(round(kind, ingest, clock, turns).boxed());
+                        let asked = asked(ingest.freshness().clone(), scope.clone(), Arc::clone(&hurry));
+                        running.push(round(kind, ingest, clock, turns, asked).boxed());
                     }
                 }
             }
@@ -120,24 +129,36 @@ impl ScopeSweeps {
                     for kind in &mut idle {
                         kind.waits_for.retain(|other| *other != ended);
                     }
-                    if running.is_empty()
-                        && let Some(quiet) = &mut quiet
-                    {
-                        let specs: Vec<&'static KindSpec> = idle.iter().map(|kind| kind.sweeping.plan().spec).collect();
-                        if quiet.judge(&scope, &specs, &ingest, clock.now()).await {
-                            for kind in &idle {
-                                kind.pace(quiet.interval(kind.usual), &ingest);
-                            }
+                    judged = quiet.as_ref().filter(|_| running.is_empty()).map(|_| Instant::now());
+                }
+                () = due => {}
+                () = sleep_until(judged.unwrap_or_else(Instant::now)), if judged.is_some() => {
+                    // What a sweep under way has shown so far says nothing: its end is judged.
+                    let Some(quiet) = quiet.as_mut().filter(|_| running.is_empty()) else {
+                        judged = None;
+                        continue;
+                    };
+                    let specs: Vec<&'static KindSpec> = idle.iter().map(|kind| kind.sweeping.plan().spec).collect();
+                    let has_changed = quiet.judge(&scope, &specs, &ingest, clock.now()).await;
+                    // What rests for long would be judged long after the writer knows.
+                    judged = has_changed.is_none().then(|| Instant::now() + JUDGED_AGAIN);
+                    if has_changed == Some(true) {
+                        for kind in &idle {
+                            kind.pace(quiet.interval(kind.usual), &ingest);
                         }
                     }
                 }
-                () = due => {}
                 // Something was asked for or happened here: what rests for long is swept at once.
-                () = wake.notified() => if quiet.as_ref().is_some_and(QuietScope::is_quiet) {
-                    for trigger in triggers.iter().filter(|trigger| !trigger.is_requested()) {
-                        trigger.request();
+                () = wake.notified() => {
+                    if ingest.freshness().is_ahead(&scope) {
+                        hurry.notify_waiters();
                     }
-                },
+                    if quiet.as_ref().is_some_and(QuietScope::is_quiet) {
+                        for trigger in triggers.iter().filter(|trigger| !trigger.is_requested()) {
+                            trigger.request_silently();
+                        }
+                    }
+                }
                 has_changed = turn_order.changed() => if has_changed.is_err() { return },
                 called = calls.changed() => {
                     if called.is_err() {
@@ -156,8 +177,9 @@ async fn round(
     ingest: IngestHandle,
     clock: SharedClock,
     turns: SweepTurns,
+    asked: impl Future<Output = ()>,
 ) -> Option<Box<KindSweeps>> {
-    let mut turn = turns.take(kind.manner).await;
+    let mut turn = turns.take(kind.manner, asked).await;
     let began = Instant::now();
     if let Ok(manner) = AssertUnwindSafe(kind.sweep(&ingest, &turns, &mut turn)).catch_unwind().await {
         kind.manner = manner?.after(began.elapsed());
@@ -247,6 +269,16 @@ impl KindSweeps {
         // Events may allow a longer one.
         let interval = ingest.freshness().interval(&scope, &kind);
         self.interval.set(interval);
+    }
+}
+
+/// Waits until somebody waits for the scope. `hurry` wakes it then.
+async fn asked(freshness: Freshness, scope: Scope, hurry: Arc<Notify>) {
+    let mut told = pin!(hurry.notified());
+    // From now on, so that nothing is missed in between.
+    told.as_mut().enable();
+    if !freshness.is_ahead(&scope) {
+        told.await;
     }
 }
 

@@ -9,6 +9,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const SWEEPS: usize = 128;
 /// How many of those whose last sweep failed or was slow, beside the others: what hangs holds up nothing else.
 const SLOW: usize = 64;
+/// How many sweeps of scopes that somebody waits for, beside all of these.
+const AHEAD: usize = 32;
+/// How many accounts are asked at once who they are. What does not answer is not counted.
+const IDENTITIES: usize = 32;
+/// How many of those that somebody waits for, beside them.
+const IDENTITIES_AHEAD: usize = 8;
 /// A page that takes longer is slow: AWS needs one to three seconds for a page of 1,000 instances.
 const SLOW_PAGE: Duration = Duration::from_secs(5);
 
@@ -17,6 +23,9 @@ const SLOW_PAGE: Duration = Duration::from_secs(5);
 pub(super) struct SweepTurns {
     well: Arc<Semaphore>,
     slow: Arc<Semaphore>,
+    ahead: Arc<Semaphore>,
+    identities: Arc<Semaphore>,
+    identities_ahead: Arc<Semaphore>,
 }
 
 /// The turn of one sweep.
@@ -57,29 +66,61 @@ impl Manner {
 impl SweepTurns {
     /// Turns for one server.
     pub(super) fn new() -> Self {
-        SweepTurns { well: Arc::new(Semaphore::new(SWEEPS)), slow: Arc::new(Semaphore::new(SLOW)) }
+        let turns = [SWEEPS, SLOW, AHEAD, IDENTITIES, IDENTITIES_AHEAD];
+        let [well, slow, ahead, identities, identities_ahead] = turns.map(|turns| Arc::new(Semaphore::new(turns)));
+        SweepTurns { well, slow, ahead, identities, identities_ahead }
     }
 
-    /// Waits for a turn of a kind whose last sweep went like this. It is over when what is returned is dropped.
-    pub(super) async fn take(&self, last: Manner) -> Option<SweepTurn> {
+    /// Waits for a turn of a kind whose last sweep went like this. It is over when what is returned is dropped. Once `asked` ends,
+    /// because somebody waits for the scope, it goes ahead of others, unless its last sweep failed or was slow.
+    pub(super) async fn take(&self, last: Manner, asked: impl Future<Output = ()>) -> Option<SweepTurn> {
         let is_well = matches!(last, Manner::Well | Manner::Ended { .. });
+        let ahead = async {
+            asked.await;
+            Arc::clone(&self.ahead).acquire_owned().await
+        };
         let turns = if is_well { &self.well } else { &self.slow };
         // Never closed.
-        let permit = Arc::clone(turns).acquire_owned().await.ok()?;
-        Some(SweepTurn { is_well, _permit: permit })
+        let permit = tokio::select! {
+            biased;
+            permit = Arc::clone(turns).acquire_owned() => permit,
+            permit = ahead, if is_well => permit,
+        };
+        Some(SweepTurn { is_well, _permit: permit.ok()? })
+    }
+
+    /// Waits for the turn of an account to say who it is. It is over when what is returned is dropped. Once `asked` ends, because
+    /// somebody waits for the account, it goes ahead of others.
+    pub(super) async fn identity(&self, asked: impl Future<Output = ()>) -> Option<OwnedSemaphorePermit> {
+        let ahead = async {
+            asked.await;
+            Arc::clone(&self.identities_ahead).acquire_owned().await
+        };
+        // Never closed.
+        let permit = tokio::select! {
+            biased;
+            permit = Arc::clone(&self.identities).acquire_owned() => permit,
+            permit = ahead => permit,
+        };
+        permit.ok()
     }
 
     /// Changes the turn of a sweep that does not get on for one beside those that are slow.
     pub(super) async fn yield_to_others(&self, turn: &mut Option<SweepTurn>) {
         if turn.as_ref().is_some_and(|turn| turn.is_well) {
             *turn = None;
-            *turn = self.take(Manner::Slow).await;
+            *turn = self.take(Manner::Slow, std::future::pending()).await;
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::future::{pending, ready};
+    use std::pin::pin;
+
+    use tokio::time::timeout;
+
     use super::*;
 
     #[test]
@@ -96,12 +137,30 @@ mod tests {
         let turns = SweepTurns::new();
         let mut held = Vec::new();
         for _ in 0..SLOW {
-            held.push(turns.take(Manner::Failed).await);
+            held.push(turns.take(Manner::Failed, pending()).await);
         }
-        let waits = tokio::time::timeout(Duration::from_mins(1), turns.take(Manner::Slow)).await;
+        let waits = timeout(Duration::from_mins(1), turns.take(Manner::Slow, ready(()))).await;
         assert!(waits.is_err());
-        assert!(turns.take(Manner::Well).await.is_some());
+        assert!(turns.take(Manner::Well, pending()).await.is_some());
         held.pop();
-        assert!(turns.take(Manner::Slow).await.is_some());
+        assert!(turns.take(Manner::Slow, pending()).await.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_asked_for_goes_ahead_also_while_it_waits() {
+        let (turns, mut held) = (SweepTurns::new(), Vec::new());
+        for _ in 0..SWEEPS {
+            held.push(turns.take(Manner::Well, pending()).await);
+        }
+        let (asked, hears) = tokio::sync::oneshot::channel::<()>();
+        let mut waiting = pin!(turns.take(Manner::Well, async { drop(hears.await) }));
+        assert!(timeout(Duration::from_mins(1), &mut waiting).await.is_err());
+        asked.send(()).unwrap();
+        assert!(waiting.await.is_some());
+        for _ in 0..AHEAD {
+            held.push(turns.take(Manner::Well, ready(())).await);
+        }
+        let waits = timeout(Duration::from_mins(1), turns.take(Manner::Well, ready(()))).await;
+        assert!(waits.is_err(), "those who are asked for are bounded as well");
     }
 }

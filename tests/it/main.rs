@@ -127,6 +127,8 @@ mod protocol;
 mod proxy;
 #[cfg(test)]
 mod questions;
+#[cfg(test)]
+mod quiet;
 #[cfg(target_os = "linux")]
 #[cfg(test)]
 mod read_only;
@@ -136,6 +138,8 @@ mod readme;
 mod regions;
 #[cfg(test)]
 mod restart;
+#[cfg(test)]
+mod retired;
 #[cfg(test)]
 mod scenarios;
 #[cfg(test)]

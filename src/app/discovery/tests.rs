@@ -63,5 +63,8 @@ fn what_the_file_excludes_is_not_watched_at_once_and_without_an_organization_onl
     let accounts = plans(&narrower, Some(&known())).plans.into_iter().map(|plan| plan.account.unwrap().to_string());
     assert_eq!(accounts.collect::<Vec<_>>(), [OURS, LISTED]);
     let alone = AccountSources { listed: vec![of_file()], organization: None };
-    assert_eq!(plans(&alone, Some(&known())), AccountPlans { plans: vec![of_file()], is_whole: true });
+    assert_eq!(
+        plans(&alone, Some(&known())),
+        AccountPlans { plans: vec![of_file()], is_whole: true, ..AccountPlans::default() }
+    );
 }

@@ -19,6 +19,7 @@ use crate::mcp::policy::Writes;
 use crate::mcp::stale::Stale;
 use crate::mcp::tools::rows::Columns;
 use crate::mcp::unreadable;
+use crate::mcp::unwatched::UnwatchedScope;
 use crate::model::{ScopeFilter, Trouble};
 use crate::query::counts;
 
@@ -231,9 +232,7 @@ fn put_damage(body: &mut Value, core: &Core) {
 fn unwatched(core: &Core) -> Vec<Value> {
     let places: BTreeMap<_, _> =
         core.unwatched(KINDS).into_iter().filter_map(|state| Some((state.scope, state.unwatched_since?))).collect();
-    let shown = places
-        .into_iter()
-        .map(|(scope, since)| json!({"account": scope.account, "region": scope.region, "since": since}));
+    let shown = places.into_iter().map(|(scope, since)| UnwatchedScope::of(core, scope, since).field());
     shown.take(UNWATCHED).collect()
 }
 

@@ -106,6 +106,9 @@ pub async fn read(
         Address::Resource { kind, id } => (*kind, id, ScopeFilter::Everywhere),
         Address::Qualified { scope, kind, id } => (*kind, id, scope.into()),
     };
+    if let Some(scope) = scope.only() {
+        core.rouse_named(kind, scope);
+    }
     let revision = Revision::now(core)?;
     let known = cache.ask(uri, revision, core.now());
     if let CacheLookup::Answer(content) = known {
@@ -127,6 +130,9 @@ pub fn at_once(core: &Core, cache: &AnswerCache<Content>, address: &Address, uri
         Address::Qualified { scope, kind, id } => (*kind, id, scope.into()),
         _ => return None,
     };
+    if let Some(scope) = scope.only() {
+        core.rouse_named(kind, scope);
+    }
     let revision = Revision::now(core).ok()?;
     let known = cache.ask(uri, revision, core.now());
     if let CacheLookup::Answer(content) = known {
@@ -233,6 +239,7 @@ async fn collection(
     uri: &str,
 ) -> Result<Content, RequestError> {
     core.watchable(kind, scope)?;
+    core.rouse_named(kind, scope);
     core.anything(&[kind], &scope.into()).await?;
     let (scope, uri) = (scope.clone(), uri.to_owned());
     core.walk(move |core| members(core, &scope, kind, &uri)).await

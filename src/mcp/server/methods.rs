@@ -311,6 +311,9 @@ impl ServerHandler for Handler {
             // The client's `initialized` may still be on its way.
             self.start(&core, context.peer, session.as_deref());
             self.session.add(&uri)?;
+            if let Ok(address) = Address::parse(&uri) {
+                core.rouse_subscribed(&address);
+            }
             if let Some((remembered, session)) = self.remembered.as_ref().zip(session) {
                 remembered.subscribed(&session, &uri).await;
             }

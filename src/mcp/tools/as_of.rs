@@ -9,7 +9,7 @@ use crate::mcp::damage::{self, DamagedRecords};
 use crate::mcp::error::RequestError;
 use crate::mcp::failed_scopes;
 use crate::mcp::unobserved::{self, GapQuery, Unobserved};
-use crate::model::{Scope, Timestamp};
+use crate::mcp::unwatched::UnwatchedScope;
 use crate::query::Point;
 
 /// A point in the past, with what was not watched then.
@@ -20,7 +20,7 @@ pub struct AsOf {
     /// What was not watched then.
     pub unobserved: Unobserved,
     /// The scopes that were watched then, and are no longer.
-    unwatched: Vec<(Scope, Timestamp)>,
+    unwatched: Vec<UnwatchedScope>,
     /// Filled in once everything was read.
     pub(super) damage: DamagedRecords,
 }
@@ -34,7 +34,7 @@ impl AsOf {
         let snapshot = core.snapshot()?;
         let unobserved = core.unobserved_at(&snapshot, watch, point.at)?;
         let unwatched = snapshot.retired().iter().filter(|(scope, since)| point.at <= **since && watch.is_in(scope));
-        let unwatched = unwatched.map(|(scope, since)| (scope.clone(), *since)).collect();
+        let unwatched = unwatched.map(|(scope, since)| UnwatchedScope::of(core, scope.clone(), *since)).collect();
         Ok(AsOf { point, unobserved, unwatched, damage: DamagedRecords::default() })
     }
 
@@ -45,11 +45,7 @@ impl AsOf {
         let mut fields = vec![("as_of", json!(at)), ("seq", json!(seq))];
         fields.extend(self.unobserved.fields());
         if !self.unwatched.is_empty() {
-            let each = self
-                .unwatched
-                .iter()
-                .map(|(scope, since)| json!({"account": scope.account, "region": scope.region, "since": since}));
-            fields.push(("unwatched", each.collect()));
+            fields.push(("unwatched", self.unwatched.iter().map(UnwatchedScope::field).collect()));
         }
         fields.extend(self.damage.fields());
         fields
@@ -60,8 +56,8 @@ impl AsOf {
         let Point { at, seq } = self.point;
         text.add(format_args!("; as Muster knew it at {at} (seq {seq})"));
         self.unobserved.say(text);
-        for (scope, since) in &self.unwatched {
-            text.add(format_args!("\nNo longer watched since {since}: {scope}"));
+        for unwatched in &self.unwatched {
+            text.add(format_args!("\n{unwatched}"));
         }
         self.damage.say(text);
     }
@@ -89,6 +85,7 @@ pub fn unwatched() -> Value {
             "account": schema::text("The AWS account."),
             "region": schema::text("The region."),
             "since": schema::text("When Muster stopped watching it."),
+            "why": schema::text("Why, where that is known."),
         }),
     );
     schema::list(

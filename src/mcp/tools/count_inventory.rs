@@ -21,6 +21,7 @@ use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
 use crate::mcp::unreadable;
+use crate::model::AccountId;
 use crate::model::text::shown;
 use crate::query::Point;
 use crate::query::column::KindColumn;
@@ -56,7 +57,7 @@ pub static SPEC: ToolSpec = ToolSpec {
 struct Arguments {
     #[serde(flatten)]
     selection: SelectionArguments,
-    /// Up to 3 columns: filter names, tag:KEY, region, account.
+    /// Up to 3: filter names, tag:KEY, region, account, ou.
     #[serde(default)]
     #[schemars(extend("uniqueItems" = true))]
     group_by: Vec<String>,
@@ -149,6 +150,23 @@ struct Counting {
     point: Option<Point>,
 }
 
+/// Whether a column is that of organizational units.
+fn is_ou(name: &str) -> bool {
+    name.trim().eq_ignore_ascii_case("ou")
+}
+
+/// Puts the unit of each account in its place where units make the groups. Returns a hint where none of them is known.
+fn by_unit(core: &Core, breakdown: &Breakdown, counted: &mut GroupedCounts) -> Option<String> {
+    let (place, _) = breakdown.by.iter().enumerate().find(|(_, column)| is_ou(&column.name))?;
+    let known = core.aws.known_accounts();
+    let unit = |account: &str| known.of(&AccountId::new(account))?.ou.as_deref().map(str::to_owned);
+    counted.rename(place, unit);
+    let is_known = counted.groups.keys().any(|key| key.get(place).is_some_and(Option::is_some));
+    let hint = "no organizational unit of these accounts is known: accounts that [organization] of the configuration file finds \
+                have one";
+    (!is_known && counted.total.count > 0).then(|| hint.to_owned())
+}
+
 fn breakdown(
     core: &Core,
     kind: &'static KindSpec,
@@ -166,8 +184,12 @@ fn breakdown(
         return Err(ArgumentError::form("group_by", &format!("at most {MAX_KEYS} names"), found));
     }
     let unknown = |name: &str| ArgumentError::no_filter(kind, name, tag_called(core, kind, name).as_deref());
-    let column = |name: &String| KindColumn::named(kind, name).ok_or_else(|| unknown(name));
-    let by = group_by.iter().map(column).collect::<Result<_, _>>()?;
+    let column = |name: &String| {
+        // The unit of a resource is that of its account.
+        let column = KindColumn::named(kind, if is_ou(name) { "account" } else { name });
+        Ok(KindColumn { name: name.clone(), ..column.ok_or_else(|| unknown(name))? })
+    };
+    let by = group_by.iter().map(column).collect::<Result<_, ArgumentError>>()?;
     let number = |name: String| {
         let numbers: Vec<&str> = KindColumn::numbers(kind).collect();
         let asked = filter_name::meant(kind, &name);
@@ -189,7 +211,8 @@ impl Counting {
         let mut hints = zero::settle(core, kind, filters)?;
         // Freshness is read before the data: see `fresh`.
         let label = FreshnessLabel::of(core, kind, scope, *point)?;
-        let (counted, seq) = tally(&core.store, &kind.kind(), scope, filters, breakdown, *point)?;
+        let (mut counted, seq) = tally(&core.store, &kind.kind(), scope, filters, breakdown, *point)?;
+        hints.extend(by_unit(core, breakdown, &mut counted));
         let label = label.damaged(core, kind, scope);
         let total = counted.total.count;
         let mut data = Map::new();

@@ -275,6 +275,15 @@ fn say_damage(body: &Value, out: &mut AnswerText) {
     }
 }
 
+/// Adds the accounts and regions that are no longer watched, if there are any.
+fn say_unwatched(body: &Value, out: &mut AnswerText) {
+    for place in body.get("unwatched").and_then(Value::as_array).into_iter().flatten() {
+        let [account, region, since, why] = ["account", "region", "since", "why"].map(|name| get(place, name));
+        let why = if why.is_empty() { why } else { format!(" ({why})") };
+        out.add(format_args!("No longer watched since {since}, and not counted: {account}/{region}{why}\n"));
+    }
+}
+
 /// Adds what stands in the place of scopes where they are many.
 fn say_outline(body: &Value, out: &mut AnswerText) {
     let entries = |name: &str| body.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
@@ -331,10 +340,7 @@ fn text(body: &Value) -> String {
     }
     say_organization(body, &mut out);
     say_damage(body, &mut out);
-    for place in body.get("unwatched").and_then(Value::as_array).into_iter().flatten() {
-        let [account, region, since] = ["account", "region", "since"].map(|name| get(place, name));
-        out.add(format_args!("No longer watched since {since}, and not counted: {account}/{region}\n"));
-    }
+    say_unwatched(body, &mut out);
     let scopes = body.get("scopes").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     if body.get("accounts").is_some() {
         say_outline(body, &mut out);

@@ -26,6 +26,7 @@ use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
 use crate::mcp::damage;
 use crate::mcp::error::RequestError;
+use crate::mcp::failed_scopes;
 use crate::mcp::unobserved;
 use crate::mcp::who::{self, CallerSearch, Who};
 use crate::model::Seq;
@@ -83,6 +84,7 @@ fn output() -> Value {
     properties.extend(own.as_object().cloned().unwrap_or_default());
     properties.extend(unobserved::described().map(|(name, schema)| (name.to_owned(), schema)));
     properties.insert("unwatched".to_owned(), super::as_of::unwatched());
+    properties.extend(failed_scopes::unreached().map(|(name, schema)| (name.to_owned(), schema)));
     let mut properties = Value::Object(properties);
     damage::describe(&mut properties);
     schema::object(&["more", "hidden", "unobserved", "seq", "log"], properties)

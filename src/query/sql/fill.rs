@@ -170,7 +170,7 @@ fn accounts(outside: &Outside, into: &mut Inserter<'_, '_>) -> Result<(), SqlErr
     let count = |count: usize| SqlCell::Int(i64::try_from(count).unwrap_or(i64::MAX));
     for row in &outside.accounts {
         into.row(&[
-            SqlCell::Text(row.account.as_str()),
+            row.account.as_ref().map_or(SqlCell::Null, |account| SqlCell::Text(account.as_str())),
             text(&row.name),
             text(&row.ou),
             count(row.regions),
@@ -179,6 +179,8 @@ fn accounts(outside: &Outside, into: &mut Inserter<'_, '_>) -> Result<(), SqlErr
             count(row.failed),
             row.as_of.map_or(SqlCell::Null, |at| SqlCell::Owned(times::of(at))),
             text(&row.cause),
+            SqlCell::Text(row.state),
+            text(&row.reason),
         ])?;
     }
     Ok(())

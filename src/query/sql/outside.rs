@@ -51,11 +51,11 @@ pub struct FreshnessRow {
     pub cause: Option<String>,
 }
 
-/// One watched account.
+/// One account that is watched, is meant to be, or was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountRow {
-    /// Its number.
-    pub account: AccountId,
+    /// Its number, where it is known.
+    pub account: Option<AccountId>,
     /// Its name, if anybody says.
     pub name: Option<String>,
     /// The organizational units above it, if anybody says.
@@ -72,4 +72,8 @@ pub struct AccountRow {
     pub as_of: Option<Timestamp>,
     /// The cause that most of those have that failed.
     pub cause: Option<String>,
+    /// `watched`, `pending`, `failed`, `unreached` or `retired`.
+    pub state: &'static str,
+    /// Why, unless it is watched.
+    pub reason: Option<String>,
 }

@@ -23,9 +23,14 @@ impl SweepTrigger {
 
     /// Requests a sweep.
     pub fn request(&self) {
+        self.request_silently();
+        self.scope.notify_one();
+    }
+
+    /// Requests a sweep without waking the scope: for whoever runs its sweeps.
+    pub fn request_silently(&self) {
         self.is_wanted.store(true, Ordering::Release);
         self.wanted.notify_one();
-        self.scope.notify_one();
     }
 
     /// Whether a sweep is requested.

@@ -6,10 +6,10 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::*;
 use crate::aws::{AwsSettings, CredentialPlan, Purpose, Regions, RolePlan};
-use crate::freshness::Freshness;
+use crate::freshness::{Freshness, MemberTrouble};
 use crate::ingest::{Ingest, KindEntry};
 use crate::kinds::{self, ADDRESS, INSTANCE, KINDS, SECURITY_GROUP};
-use crate::model::{AccountId, Cause, Region, Scope, ScopeFilter};
+use crate::model::{AccountId, Cause, KnownAccounts, Region, Scope, ScopeFilter, Timestamp};
 use crate::notify::ChangeHub;
 use crate::simulator::{self, Simulator};
 use crate::store::{self, Store};
@@ -25,6 +25,8 @@ struct Fleet {
     aws: Aws,
     freshness: Freshness,
     plans: watch::Sender<AccountPlans>,
+    /// What is known of the accounts, as it is kept.
+    kept: watch::Receiver<KnownAccounts>,
     tasks: Tasks,
     /// Ends the writer, also when a test fails.
     stop: DropGuard,
@@ -48,7 +50,7 @@ fn scope(account: &str) -> Scope {
 }
 
 fn whole(plans: Vec<AccountPlan>) -> AccountPlans {
-    AccountPlans { plans, is_whole: true }
+    AccountPlans { plans, is_whole: true, ..AccountPlans::default() }
 }
 
 impl Fleet {
@@ -85,9 +87,10 @@ impl Fleet {
             quiet: None,
         };
         let (plans, followed) = watch::channel(whole(plans));
-        let watcher = MembersWatcher::start(settings, HashMap::new(), aws.clone(), handle, wanted, &tasks);
+        let (known, kept) = watch::channel(KnownAccounts::default());
+        let watcher = MembersWatcher::start(settings, HashMap::new(), aws.clone(), handle, wanted, &tasks, known);
         tasks.spawn_until_stopped("the watch", watcher.watch(followed));
-        Fleet { simulator, store, aws, freshness, plans, tasks, stop: stop.drop_guard(), _dir: dir }
+        Fleet { simulator, store, aws, freshness, plans, kept, tasks, stop: stop.drop_guard(), _dir: dir }
     }
 
     /// Waits until `holds`.
@@ -139,6 +142,11 @@ async fn each_account_is_watched_with_its_own_role_and_one_that_is_removed_leave
     assert_eq!(fleet.count(SECURITY_GROUP, Some(&scope(FIRST))), of_first, "what was known stays");
     assert!(fleet.freshness.unwatched().iter().all(|state| state.scope == scope(FIRST)));
     assert_eq!(fleet.freshness.unwatched().len(), KINDS.len());
+    let known = fleet.kept.borrow().of(&scope(FIRST).account).cloned().unwrap();
+    assert_eq!(known.name.as_deref(), Some("account 111122223333"), "its name stays known");
+    assert!(known.retired.unwrap().cause.contains("does not name it"));
+    let stale = fleet.freshness.unwatched().remove(0).stale(Timestamp::EPOCH).unwrap();
+    assert!(stale.ends_with(": the configuration file does not name it any more"), "{stale}");
 
     // Back again: what is found then is no news.
     let before = fleet.store.snapshot().unwrap().seq();
@@ -147,6 +155,7 @@ async fn each_account_is_watched_with_its_own_role_and_one_that_is_removed_leave
     fleet.plans.send_replace(whole(vec![plan(HOME), plan(SECOND), plan(FIRST)]));
     fleet.until("it is swept again", |fleet| fleet.count(ADDRESS, Some(&scope(FIRST))) == 1).await;
     assert!(fleet.freshness.unwatched().is_empty());
+    assert_eq!(fleet.kept.borrow().of(&scope(FIRST).account).unwrap().retired, None);
     let records = fleet.store.snapshot().unwrap().records(before.next(), 1_000).unwrap();
     let causes: Vec<&Cause> = records.iter().map(|record| &record.cause).collect();
     assert_eq!(causes, [&Cause::Baseline], "{records:?}");
@@ -214,12 +223,41 @@ async fn two_entries_that_lead_to_one_account_are_told_and_one_of_them_watches_i
     let fleet = Fleet::of(vec![own("one"), own("the same")]).await;
     fleet.until("the account is swept", |fleet| fleet.is_swept(HOME)).await;
     fleet.until("the other entry is told", |fleet| fleet.freshness.members().len() == 1).await;
-    let told = fleet.freshness.members().into_values().next().unwrap();
+    let MemberTrouble { account, trouble: told, .. } = fleet.freshness.members().remove(0);
     assert!(told.what.contains(HOME) && told.fix.contains("muster reload"), "{told:?}");
+    assert_eq!(account, Some(AccountId::new(HOME)));
     assert_eq!(fleet.count(INSTANCE, None), 7, "once");
     // Without one of them, the other watches it.
     fleet.plans.send_replace(whole(vec![own("the same")]));
     fleet.until("nothing is wrong", |fleet| fleet.freshness.members().is_empty()).await;
     assert!(fleet.freshness.unwatched().is_empty());
+    fleet.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_and_a_profile_of_one_account_do_not_disturb_each_other() {
+    // The profile's own credentials are of the account of the role.
+    let own = AccountPlan { account: None, credentials: CredentialPlan::default(), ..plan(HOME) };
+    let mut broken = plan(HOME);
+    broken.credentials.roles[0].arn = format!("arn:aws:iam::{HOME}:user/nobody");
+    // The profile watches the account before the role is listed, which cannot be assumed.
+    let fleet = Fleet::of(vec![own.clone()]).await;
+    fleet.until("the account is swept", |fleet| fleet.is_swept(HOME)).await;
+    fleet.plans.send_replace(whole(vec![own.clone(), broken.clone()]));
+    fleet.until("the role is told", |fleet| fleet.freshness.members().len() == 1).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let states = fleet.freshness.scopes();
+    assert!(states.iter().all(|state| state.trouble.is_none()), "the trouble of the role is not that of the account");
+    assert!(fleet.aws.confirm_by_sts(&scope(HOME)).await.is_ok(), "calls go through the profile");
+    assert!(fleet.freshness.unwatched().is_empty());
+    // The profile goes, and the account is the role's.
+    fleet.plans.send_replace(whole(vec![broken]));
+    fleet
+        .until("the account fails with the role", |fleet| {
+            fleet.freshness.signal(Signal::TryNow);
+            fleet.freshness.scopes().iter().all(|state| state.trouble.is_some())
+        })
+        .await;
+    assert!(fleet.freshness.unwatched().is_empty(), "it is still meant to be watched");
     fleet.end().await;
 }

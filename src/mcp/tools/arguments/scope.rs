@@ -6,6 +6,7 @@ use rmcp::schemars::{self, JsonSchema};
 use serde::Deserialize;
 
 use super::ArgumentError;
+use crate::freshness::MemberTrouble;
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
@@ -57,7 +58,18 @@ impl ScopeArguments {
             });
         }
         let retired = core.unwatched(&[kind]).into_iter().map(|state| state.scope).collect();
-        self.among(&core.aws.known_accounts(), &watched, &retired)
+        let chosen = self.among(&core.aws.known_accounts(), &watched, &retired);
+        chosen.map_err(|refused| self.unreached(core).unwrap_or(refused))
+    }
+
+    /// The error that the account they name cannot be reached, so that it is not known what it holds.
+    #[must_use]
+    pub fn unreached(&self, core: &Core) -> Option<RequestError> {
+        let account = self.account.as_deref()?.trim();
+        let MemberTrouble { trouble, .. } =
+            core.ingest.freshness().unreached().into_iter().find(|member| member.is_called(account))?;
+        let what = format!("what account {} holds", shown(account, 80));
+        Some(RequestError::Unsure { what, why: format!("{}. {}", trouble.what, trouble.next_step()) })
     }
 
     /// The same, of these scopes. Those that are no longer watched count where nothing else is selected: then they are meant.
@@ -159,11 +171,15 @@ pub fn left_by(
     if places().next().is_none() {
         return Ok((scope.clone(), Vec::new()));
     }
-    let mut known = core.scopes(&[kind]);
-    if !scope.is_everywhere() || point.is_some() {
-        known.extend(core.unwatched(&[kind]));
+    let watched: BTreeSet<Scope> = core.scopes(&[kind]).into_iter().map(|state| state.scope).collect();
+    let retired = core.unwatched(&[kind]).into_iter().map(|state| state.scope);
+    let mut known: BTreeSet<Scope> = watched.iter().cloned().chain(retired).collect();
+    let is_left = |known: &Scope| filters.admit(known) && scope.takes(known);
+    // As for the arguments: what is no longer watched is meant where nothing else is. Of the past it may have been watched.
+    let with_retired = point.is_some() || !scope.is_everywhere() || !watched.iter().any(is_left);
+    if !with_retired {
+        known.clone_from(&watched);
     }
-    let known: BTreeSet<Scope> = known.into_iter().map(|state| state.scope).collect();
     if known.is_empty() {
         return Ok((scope.clone(), Vec::new()));
     }
@@ -179,16 +195,17 @@ pub fn left_by(
         }
         unwatched.extend(nowhere);
     }
-    let left: Vec<&Scope> = known.iter().filter(|known| filters.admit(known) && scope.takes(known)).collect();
+    let left: Vec<&Scope> = known.iter().filter(|known| is_left(known)).collect();
+    let left_only_retired = left.iter().all(|left| !watched.contains(*left));
     let left = match left.as_slice() {
         [] => return Err(RequestError::unwatched("that account in that region", places::said(&known))),
         [one] if scope.only().is_none() => (*one).into(),
-        _ if scope.only().is_some() || left.len() == known.len() => scope.clone(),
+        _ if scope.only().is_some() || (left.len() == known.len() && !left_only_retired) => scope.clone(),
         // Each filter is about accounts or about regions, so that those that are left are all regions of the accounts that are.
         several => ScopeFilter::of(ScopeSet {
             accounts: Some(several.iter().map(|scope| scope.account.clone()).collect()),
             regions: Some(several.iter().map(|scope| scope.region.clone()).collect()),
-            with_retired: scope.is_with_retired(),
+            with_retired: scope.is_with_retired() || left_only_retired,
         }),
     };
     if point.is_none() && left != *scope {
@@ -213,7 +230,7 @@ mod tests {
 
     fn chosen(account: Option<&str>, region: Option<&str>, ou: Option<&str>) -> Result<ScopeFilter, RequestError> {
         let facts = |number: &str, name: &str, ou: &str| {
-            (AccountId::new(number), KnownAccount { name: Some(name.into()), ou: Some(ou.into()) })
+            (AccountId::new(number), KnownAccount { name: Some(name.into()), ou: Some(ou.into()), retired: None })
         };
         let known = KnownAccounts::new([
             facts(PROD, "prod", "/Workloads/Production"),

@@ -6,8 +6,10 @@ use super::change_query::ChangeQuery;
 use crate::mcp::core::Core;
 use crate::mcp::damage::AnswerSubject;
 use crate::mcp::error::RequestError;
+use crate::mcp::failed_scopes::FailedScopes;
 use crate::mcp::tools::table::AnswerText;
 use crate::mcp::unobserved::GapQuery;
+use crate::mcp::unwatched::UnwatchedScope;
 use crate::model::{Seq, Timestamp};
 use crate::query::changes::{ChangePage, LogCursor, LogRange, ReadOrder, StopReason};
 use crate::store::Snapshot;
@@ -58,16 +60,18 @@ impl ChangeQuery {
         }
         unobserved.say(text);
         unobserved.fields().into_iter().for_each(|(name, value)| put(name, value));
-        let unwatched: Vec<_> = snapshot.retired().iter().filter(|(scope, _)| watch.is_in(scope)).collect();
-        for (scope, since) in &unwatched {
-            text.add(format_args!("\nNo longer watched since {since}: {scope}"));
+        let unwatched = snapshot.retired().iter().filter(|(scope, _)| watch.is_in(scope));
+        let unwatched: Vec<_> =
+            unwatched.map(|(scope, since)| UnwatchedScope::of(core, scope.clone(), *since)).collect();
+        for scope in &unwatched {
+            text.add(format_args!("\n{scope}"));
         }
         if !unwatched.is_empty() {
-            let each = unwatched
-                .iter()
-                .map(|(scope, since)| json!({"account": scope.account, "region": scope.region, "since": since}));
-            put("unwatched", each.collect());
+            put("unwatched", unwatched.iter().map(UnwatchedScope::field).collect());
         }
+        let unreached = FailedScopes::default().beside(core.unreached(&self.question.scope));
+        unreached.say(text);
+        unreached.fields().into_iter().for_each(|(name, value)| put(&name, value));
         let damage = core.damage(AnswerSubject::Log(self.subjects.as_deref()));
         damage.say(text);
         damage.fields().into_iter().for_each(|(name, value)| put(name, value));

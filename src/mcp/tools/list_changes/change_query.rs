@@ -260,7 +260,8 @@ fn scopes(core: &Core, arguments: &ScopeArguments) -> Result<ScopeFilter, Reques
         return Ok(ScopeFilter::Everywhere);
     }
     let known: BTreeSet<Scope> = core.known_scopes(&core.snapshot()?)?.into_iter().collect();
-    arguments.among(&core.aws.known_accounts(), &known, &BTreeSet::new())
+    let chosen = arguments.among(&core.aws.known_accounts(), &known, &BTreeSet::new());
+    chosen.map_err(|refused| arguments.unreached(core).unwrap_or(refused))
 }
 
 /// The one resource that was named, in every scope; `None` when none was named.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::freshness::{ScopeCoverage, ScopeFreshness};
+use crate::freshness::{MemberTrouble, ScopeCoverage, ScopeFreshness};
 use crate::kinds;
 use crate::mcp::cause::cause;
 use crate::mcp::core::Core;
@@ -42,8 +42,60 @@ fn freshness(core: &Core, states: &[ScopeFreshness]) -> Vec<FreshnessRow> {
     rows.collect()
 }
 
-/// The rows of the table `account`.
+/// The rows of the table `account`: those that are watched, those that cannot be reached, and those that are no longer watched.
 fn accounts(core: &Core, states: &[ScopeFreshness]) -> Vec<AccountRow> {
+    let mut rows = watched(core, states);
+    let known = core.aws.known_accounts();
+    let named = |account: &AccountId| {
+        let facts = known.of(account);
+        let name = facts.and_then(|facts| facts.name.as_deref()).map(|name| shown(name, NAME));
+        (name, facts.and_then(|facts| facts.ou.as_deref()).map(|ou| shown(ou, NAME)))
+    };
+    for MemberTrouble { label, account, trouble } in core.ingest.freshness().unreached() {
+        let (name, ou) = account.as_ref().map(named).unwrap_or_default();
+        let is_shown = rows.iter().any(|row| row.account.is_some() && row.account == account);
+        if !is_shown {
+            let name = name.or_else(|| Some(shown(&label, NAME)));
+            let reason = format!("{}. {}", trouble.what, trouble.next_step());
+            rows.push(AccountRow { account, name, ou, ..unseen("unreached", reason) });
+        }
+    }
+    let mut retired: BTreeMap<AccountId, (BTreeSet<Scope>, Option<String>)> = BTreeMap::new();
+    for state in core.ingest.freshness().unwatched() {
+        let why = state.stale(core.now());
+        let (scopes, reason) = retired.entry(state.scope.account.clone()).or_default();
+        scopes.insert(state.scope);
+        *reason = reason.take().max(why);
+    }
+    for (account, (scopes, reason)) in retired {
+        if rows.iter().all(|row| row.account.as_ref() != Some(&account)) {
+            let (name, ou) = named(&account);
+            let row = unseen("retired", reason.unwrap_or_default());
+            rows.push(AccountRow { account: Some(account), name, ou, regions: scopes.len(), ..row });
+        }
+    }
+    rows
+}
+
+/// The row of an account of which nothing is watched.
+fn unseen(state: &'static str, reason: String) -> AccountRow {
+    AccountRow {
+        account: None,
+        name: None,
+        ou: None,
+        regions: 0,
+        covered: 0,
+        pending: 0,
+        failed: 0,
+        as_of: None,
+        cause: None,
+        state,
+        reason: Some(reason),
+    }
+}
+
+/// The rows of the accounts that are watched.
+fn watched(core: &Core, states: &[ScopeFreshness]) -> Vec<AccountRow> {
     let mut scopes: BTreeMap<&AccountId, BTreeMap<&Scope, Vec<&ScopeFreshness>>> = BTreeMap::new();
     for state in states {
         scopes.entry(&state.scope.account).or_default().entry(&state.scope).or_default().push(state);
@@ -61,20 +113,29 @@ fn accounts(core: &Core, states: &[ScopeFreshness]) -> Vec<AccountRow> {
         }
         let covered =
             |states: &&Vec<&ScopeFreshness>| states.iter().all(|state| state.coverage() == ScopeCoverage::Covered);
+        let (pending, failed) = (count(ScopeCoverage::Pending), count(ScopeCoverage::Failed));
+        let cause = causes.into_iter().max_by_key(|(_, scopes)| scopes.len()).map(|(cause, _)| cause);
+        let state = match () {
+            () if pending > 0 => "pending",
+            () if failed == scopes.len() => "failed",
+            () => "watched",
+        };
         AccountRow {
-            account: account.clone(),
+            account: Some(account.clone()),
             name: facts.and_then(|facts| facts.name.as_deref()).map(|name| shown(name, NAME)),
             ou: facts.and_then(|facts| facts.ou.as_deref()).map(|ou| shown(ou, NAME)),
             regions: scopes.len(),
             covered: scopes.values().filter(covered).count(),
-            pending: count(ScopeCoverage::Pending),
-            failed: count(ScopeCoverage::Failed),
+            pending,
+            failed,
             as_of: all()
                 .filter(|state| state.coverage() == ScopeCoverage::Covered)
                 .map(|state| state.settled)
                 .min()
                 .flatten(),
-            cause: causes.into_iter().max_by_key(|(_, scopes)| scopes.len()).map(|(cause, _)| cause),
+            reason: if state == "failed" { cause.clone() } else { None },
+            cause,
+            state,
         }
     });
     rows.collect()

@@ -9,6 +9,8 @@ use crate::mcp::ListMode;
 use crate::mcp::client::McpClient;
 use crate::mcp::tests::{World, fast};
 use crate::mcp::tools::{count_inventory, search_inventory};
+use crate::model::fixtures::scope;
+use crate::model::{KnownAccount, KnownAccounts};
 use crate::simulator;
 
 async fn search(client: &McpClient, arguments: Value) -> (String, Value) {
@@ -121,6 +123,23 @@ async fn numbers_are_added_up_in_groups_and_the_smaller_groups_together() {
         let said = refused(&client, "count_inventory", arguments).await;
         assert!(said.contains(words), "{said}");
     }
+}
+
+#[tokio::test]
+async fn resources_are_counted_by_the_unit_of_their_account() {
+    let world = World::small().await;
+    let client = world.client(false).await;
+    let (said, counted) = count(&client, json!({"group_by": "ou"})).await;
+    assert_eq!(counted["without_value"], counted["total"], "{said}");
+    assert!(said.contains("no organizational unit of these accounts is known"), "{said}");
+    let facts = KnownAccount { name: Some("prod".into()), ou: Some("/Workloads/Production".into()), retired: None };
+    world.core.aws.call_accounts(KnownAccounts::new([(scope().account, facts)]));
+    let (said, counted) = count(&client, json!({"group_by": ["OU", "region"]})).await;
+    let groups = counted["groups"].as_array().unwrap();
+    assert_eq!(groups.len(), 1, "{said}");
+    assert_eq!(groups[0]["values"], json!({"OU": "/Workloads/Production", "region": scope().region}));
+    assert_eq!(groups[0]["count"], counted["total"]);
+    assert!(!said.contains("no organizational unit"), "{said}");
 }
 
 #[tokio::test]

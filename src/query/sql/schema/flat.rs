@@ -29,7 +29,7 @@ pub(in crate::query::sql) enum Flat {
     InstanceHealth,
     /// One row a kind in a scope.
     Freshness,
-    /// One row a watched account.
+    /// One row an account that is watched, is meant to be, or was.
     Account,
     /// One row a list price in a region.
     Price,
@@ -234,6 +234,8 @@ impl Flat {
                 ("failed", Number),
                 ("as_of", Time),
                 ("cause", Text),
+                ("state", Text),
+                ("reason", Text),
             ],
             Flat::Price => {
                 &[("region", Text), ("unit", Text), ("name", Text), ("micro_usd", Number), ("price_date", Text)]

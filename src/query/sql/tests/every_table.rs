@@ -197,7 +197,7 @@ fn each_moment(test: impl Fn(&Asked<'_>, &BTreeMap<&str, Vec<Row>>)) {
     };
     let freshness = vec![row("instance", "eu-west-1"), row("security-group", "us-east-1")];
     let account = |number: &str| AccountRow {
-        account: AccountId::new(number),
+        account: Some(AccountId::new(number)),
         name: Some(format!("account {number}")),
         ou: None,
         regions: 2,
@@ -206,6 +206,8 @@ fn each_moment(test: impl Fn(&Asked<'_>, &BTreeMap<&str, Vec<Row>>)) {
         failed: 1,
         as_of: None,
         cause: Some("UnauthorizedOperation".to_owned()),
+        state: "watched",
+        reason: None,
     };
     let accounts = vec![account("111111111111"), account("222222222222")];
     let outside = Outside { freshness, accounts, prices: Some(PriceTable::carried()), ..Outside::default() };

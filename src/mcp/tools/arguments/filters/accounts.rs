@@ -75,7 +75,7 @@ mod tests {
 
     fn read(name: &str, value: &str) -> Result<(Vec<String>, String), RequestError> {
         let account = |number: &str, name: &str, ou: &str| {
-            (AccountId::new(number), KnownAccount { name: Some(name.into()), ou: Some(ou.into()) })
+            (AccountId::new(number), KnownAccount { name: Some(name.into()), ou: Some(ou.into()), retired: None })
         };
         let known = KnownAccounts::new([
             account("111111111111", "prod", "/Workloads/Production"),
