@@ -41,6 +41,13 @@ pub(super) fn check(source_name: String, name: &str, has_endpoint: bool) -> Resu
     Err(ConfigError::UnknownRegion { source_name, given: name.to_owned(), nearest })
 }
 
+/// Checks that `name` can be a region, and returns its name as AWS writes it: in small letters, where only these make it one.
+pub(super) fn named_region(source_name: &str, name: &str, has_endpoint: bool) -> Result<String, ConfigError> {
+    let name = regions::written(name);
+    check(source_name.to_owned(), &name, has_endpoint)?;
+    Ok(name.into_owned())
+}
+
 /// Checks the regions in the rules for writes. A rule that denies a region that does not exist would deny nothing.
 pub(super) fn rules(writes: &WritePolicy, environment: &Environment, has_endpoint: bool) -> Result<(), ConfigError> {
     let regions = writes.rules().into_iter().flat_map(|rule| match rule {

@@ -4,6 +4,7 @@
 //! whole. The values of settings are kept as text: `cli` reads them with the parsers of the flags.
 
 mod account_entry;
+mod events_key;
 pub(super) mod fault;
 mod organization_section;
 mod reading;

@@ -45,6 +45,8 @@ mod agents;
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod central_bus;
+#[cfg(test)]
 mod clients;
 #[cfg(test)]
 mod config;
@@ -121,6 +123,8 @@ mod protocol;
 mod proxy;
 #[cfg(test)]
 mod questions;
+#[cfg(test)]
+mod queues;
 #[cfg(target_os = "linux")]
 #[cfg(test)]
 mod read_only;

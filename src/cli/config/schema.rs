@@ -67,6 +67,10 @@ fn table(keys: &[AccountKey], combinations: &Value) -> Value {
                 let name = json!({"type": "string"});
                 json!({"anyOf": [name, {"type": "array", "items": name, "minItems": 1}]})
             }
+            KeyForm::Events => {
+                let one = json!({"type": "string"});
+                json!({"anyOf": [one, {"type": "object", "additionalProperties": one, "minProperties": 1}]})
+            }
             KeyForm::Roles => {
                 json!({"type": "array", "items": table(&ROLE_KEYS, &json!([{"required": ["role_arn"]}]))})
             }
