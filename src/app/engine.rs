@@ -55,12 +55,6 @@ const WRITES: Duration = Duration::from_secs(10);
 /// How long the answer to such a call has to reach its client, from when it is known.
 const ANSWERED: Duration = Duration::from_millis(200);
 
-/// From one sweep to the next of a scope in which nothing happens, where several accounts are watched.
-const QUIET_INTERVAL: Duration = Duration::from_hours(1);
-
-/// How long nothing must have happened.
-const QUIET_AFTER: Duration = Duration::from_hours(24);
-
 /// How long to wait before reading the store's account again.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
@@ -405,7 +399,8 @@ fn event_rules(spec: &KindSpec, config: &Config) -> Option<EventRules> {
 
 /// How the account is watched.
 fn watching(config: &Config, store: &Store) -> WatchSettings {
-    let quiet = QuietRule { interval: QUIET_INTERVAL, after: QUIET_AFTER, last_change: last_change(store) };
+    let quiet =
+        QuietRule { interval: config.quiet_interval, after: config.quiet_after, last_change: last_change(store) };
     WatchSettings {
         intervals: KINDS.iter().map(|spec| (*spec, interval(spec, config))).collect(),
         queues: config.queues.clone(),

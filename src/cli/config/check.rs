@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::file_settings::ReadFile;
 use super::super::output::Output;
-use super::super::server_flags::ServerFlags;
+use super::super::server_flags::{FileFlags, ServerFlags};
 use super::super::table::{Medium, Table};
 use crate::aws::profiles::known::known_profiles;
 use crate::aws::{AccountPlan, EventPlan, EventWay, OrganizationPlan, Regions};
@@ -37,7 +37,7 @@ impl CheckedFile {
     /// What is wrong with it.
     pub(super) fn run(self, environment: &Environment) -> anyhow::Result<()> {
         let config = ServerFlags::of_file(self.file.clone()).config(environment)?;
-        let read = ReadFile::<ServerFlags>::whole(&self.file, environment)?;
+        let read = ReadFile::<FileFlags>::whole(&self.file, environment)?;
         let unknown = unknown_profiles(&config);
         if !unknown.is_empty() {
             telemetry::say(&shown(

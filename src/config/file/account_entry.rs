@@ -308,6 +308,9 @@ impl AccountList<'_, '_> {
                 Err(error) => self.reading.fault(Some(span), None, &error.to_string()),
             }
         }
+        if let Err(error) = checks::one_partition(&path, &regions, self.has_endpoint) {
+            self.reading.fault(Some(spot.span.clone()), None, &error.to_string());
+        }
         Some(Regions::Named(regions))
     }
 

@@ -164,7 +164,11 @@ impl AccountList<'_, '_> {
             }
             value => plain(value).map(|text| vec![(text, spot.span.clone())]),
         };
-        let Some(texts) = texts.filter(|texts| !texts.is_empty()) else {
+        if texts.as_ref().is_some_and(Vec::is_empty) {
+            self.fault_of(key, spot.span, "it is empty: name the accounts, or leave the key out");
+            return Vec::new();
+        }
+        let Some(texts) = texts else {
             self.fault_of(key, spot.span, "it must be a list of texts, such as [\"/Workloads\", \"tag:Team=web\"]");
             return Vec::new();
         };
