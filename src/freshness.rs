@@ -19,6 +19,7 @@ mod scope;
 mod seen_at;
 mod signal;
 mod state;
+mod states_wanted;
 mod unproved;
 mod unread;
 mod watched;
@@ -38,6 +39,7 @@ pub use event_totals::{EventCount, EventTotals};
 pub use scope::{EventProof, EventRules, ScopeFreshness, Swept};
 pub use seen_at::SeenAt;
 pub use signal::Signal;
+pub use states_wanted::{StatesWanted, Watched};
 pub use unproved::EventsUnproved;
 pub use unread::Unread;
 pub(crate) use watched::{Continuity, WatchedScope};
@@ -180,21 +182,21 @@ impl Freshness {
     /// Every (scope, kind) that is watched, or was until the server stopped, in order; without those that are no longer watched.
     #[must_use]
     pub fn scopes(&self) -> Vec<ScopeFreshness> {
-        self.those(|state| state.unwatched_since.is_none())
+        self.those(&StatesWanted::default())
     }
 
     /// Every (scope, kind) that is no longer watched, in order.
     #[must_use]
     pub fn unwatched(&self) -> Vec<ScopeFreshness> {
-        self.those(|state| state.unwatched_since.is_some())
+        self.those(&StatesWanted { watched: Watched::NoLonger, ..StatesWanted::default() })
     }
 
     /// Every (scope, kind) that is wanted, in order.
     #[must_use]
-    pub fn those(&self, are_wanted: impl Fn(&ScopeFreshness) -> bool) -> Vec<ScopeFreshness> {
+    pub fn those(&self, wanted: &StatesWanted<'_>) -> Vec<ScopeFreshness> {
         let (now, state) = (self.now(), self.0.state.read());
-        let wanted = state.scopes.values().filter(|watched| are_wanted(&watched.state));
-        wanted.map(|watched| state.shown(watched, now)).collect()
+        let those = state.scopes.values().filter(|watched| wanted.takes(&watched.state));
+        those.map(|watched| state.shown(watched, now)).collect()
     }
 
     /// The state of one (scope, kind); `None` if it was never watched.

@@ -224,7 +224,7 @@ impl LedgerView for Snapshot {
         after: Option<&ResourceId>,
         limit: usize,
     ) -> Result<Vec<ResourceId>, ReadError> {
-        Ok(self.heads(kind, &scope.into(), after, limit)?.into_iter().map(|head| head.id).collect())
+        self.ids_in(kind, scope, after, limit)
     }
 
     fn held(&self) -> Result<Vec<(Scope, Kind)>, ReadError> {

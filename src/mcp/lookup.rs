@@ -12,7 +12,7 @@ use super::fresh::Fresh;
 use super::places::{self, NAMED};
 use super::progress::{PendingSweeps, Progress};
 use super::stale::Stale;
-use crate::freshness::{ScopeCoverage, ScopeFreshness};
+use crate::freshness::{ScopeCoverage, ScopeFreshness, StatesWanted, Watched};
 use crate::kinds::KindSpec;
 use crate::model::{Current, ResourceId, Scope, ScopeFilter, Seq, Timestamp, Trouble, UnreadableItem};
 use crate::store::{Head, ReadError, Snapshot};
@@ -304,8 +304,8 @@ impl Core {
         let scopes: Vec<Scope> = if let Some(scope) = scope.only() {
             vec![scope.clone()]
         } else {
-            let is_meant = |state: &ScopeFreshness| kind.name == state.kind.as_str() && scope.takes(&state.scope);
-            self.ingest.freshness().those(is_meant).into_iter().map(|state| state.scope).collect()
+            let meant = self.states(&[kind], Some(scope), Watched::OrNot);
+            meant.into_iter().map(|state| state.scope).collect()
         };
         for scope in &scopes {
             let id = ResourceId::new(scope, &name, id);
@@ -325,23 +325,30 @@ impl Core {
     /// The watched (scope, kind)s of these kinds.
     #[must_use]
     pub fn scopes(&self, kinds: &[&'static KindSpec]) -> Vec<ScopeFreshness> {
-        self.ingest.freshness().those(|state| state.unwatched_since.is_none() && is_of(state, kinds))
+        self.states(kinds, None, Watched::Still)
     }
 
     /// The (scope, kind)s of these kinds that are no longer watched.
     #[must_use]
     pub fn unwatched(&self, kinds: &[&'static KindSpec]) -> Vec<ScopeFreshness> {
-        self.ingest.freshness().those(|state| state.unwatched_since.is_some() && is_of(state, kinds))
+        self.states(kinds, None, Watched::NoLonger)
     }
 
     /// The (scope, kind)s of these kinds that a question is about.
     #[must_use]
     pub fn scopes_asked_for(&self, kinds: &[&'static KindSpec], scope: &ScopeFilter) -> Vec<ScopeFreshness> {
-        self.ingest.freshness().those(|state| {
-            is_of(state, kinds)
-                && scope.takes(&state.scope)
-                && (scope.is_with_retired() || state.unwatched_since.is_none())
-        })
+        let watched = if scope.is_with_retired() { Watched::OrNot } else { Watched::Still };
+        self.states(kinds, Some(scope), watched)
+    }
+
+    fn states(
+        &self,
+        kinds: &[&'static KindSpec],
+        scope: Option<&ScopeFilter>,
+        watched: Watched,
+    ) -> Vec<ScopeFreshness> {
+        let names: Vec<&'static str> = kinds.iter().map(|kind| kind.name).collect();
+        self.ingest.freshness().those(&StatesWanted { account: None, scope, kinds: Some(&names), watched })
     }
 
     /// How far the first sweeps of these kinds are, everywhere or in some scopes.
@@ -393,10 +400,6 @@ impl Core {
         }
         places::said(scopes.iter().map(|state| &state.scope))
     }
-}
-
-fn is_of(state: &ScopeFreshness, kinds: &[&'static KindSpec]) -> bool {
-    kinds.iter().any(|kind| kind.name == state.kind.as_str())
 }
 
 /// The copy that is served of a resource, in `scope` or wherever it is.

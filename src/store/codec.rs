@@ -46,6 +46,11 @@ pub(super) fn key_fault(table: &'static str, key: &[u8]) -> DecodeError {
     DecodeError { table, key: keys::shown(key), fault: RecordFault::Key }
 }
 
+/// The fault of a record that is not there, although others name it.
+pub(super) fn missing(table: &'static str, key: &[u8]) -> DecodeError {
+    DecodeError { table, key: keys::shown(key), fault: RecordFault::Missing }
+}
+
 pub(super) fn encode_event(record: &Recorded) -> Result<Vec<u8>, EncodeError> {
     seal(EVENTS, &event_key(record.seq), &DiskRecord::from(record))
         .map_err(|error| EncodeError { key: record.seq.to_string(), ..error })

@@ -8,7 +8,8 @@
 //! | table | key |
 //! |---|---|
 //! | `events` | the seq, as redb's own `u64` |
-//! | `current`, `rows`, `tombstones`, `base` | kind, id, account, region |
+//! | `rows`, `tombstones`, `base` | kind, id, account, region |
+//! | `current` | kind, account, region, id: so what one scope holds stands together |
 //! | `by_resource` | kind, id, account, region, seq (8 bytes, big-endian) |
 //! | `intervals` | account, region, kind, start (8 bytes, big-endian, sign bit flipped) |
 //! | `times` | the time, as redb's own `u64`, sign bit flipped |
@@ -29,6 +30,16 @@ const ESCAPE: u8 = 1;
 /// The key of a resource.
 pub(super) fn resource(id: &ResourceId) -> Vec<u8> {
     components(&[id.kind.as_str(), &id.id, id.account.as_str(), id.region.as_str()])
+}
+
+/// The key of a resource in `current`.
+pub(super) fn in_scope(id: &ResourceId) -> Vec<u8> {
+    components(&[id.kind.as_str(), id.account.as_str(), id.region.as_str(), &id.id])
+}
+
+/// The prefix in `current` of every resource of `kind` in a scope.
+pub(super) fn of_scope(kind: &Kind, scope: &Scope) -> Vec<u8> {
+    components(&[kind.as_str(), scope.account.as_str(), scope.region.as_str()])
 }
 
 /// The prefix of every resource of `kind`.
@@ -222,6 +233,20 @@ impl KeyReader {
         rest.is_empty().then_some(id)
     }
 
+    /// The resource that a key of `current` names; `None` when it is malformed.
+    pub(super) fn in_scope(&mut self, key: &[u8]) -> Option<ResourceId> {
+        let (kind, rest) = component(key)?;
+        let (account, rest) = component(rest)?;
+        let (region, rest) = component(rest)?;
+        let (id, rest) = component(rest)?;
+        rest.is_empty().then(|| ResourceId {
+            kind: self.kind(&kind),
+            id: Arc::from(id.as_ref()),
+            account: self.account(&account),
+            region: self.region(&region),
+        })
+    }
+
     /// The resource and seq that a key of `by_resource` names.
     pub(super) fn place(&mut self, key: &[u8]) -> Option<(ResourceId, Seq)> {
         let (id, rest) = self.resource_and_rest(key)?;
@@ -354,6 +379,8 @@ mod tests {
             let key = resource(&a);
             prop_assert_eq!(reader.resource(&key), Some(a.clone()));
             prop_assert_eq!(reader.place(&place(&key, Seq(seq))), Some((a.clone(), Seq(seq))));
+            prop_assert_eq!(reader.in_scope(&in_scope(&a)), Some(a.clone()));
+            prop_assert!(in_scope(&a).starts_with(&of_scope(&a.kind, &a.scope())));
             prop_assert_eq!(reader.count(&count(&a.kind, &a.scope())), Some((a.kind.clone(), a.scope())));
             prop_assert_eq!(reader.retired(&retired(&a.scope())), Some(a.scope()));
         }

@@ -13,4 +13,4 @@ pub(super) const RETIRED: &str = "retired";
 
 /// The format of the file that this build writes, and the only one that it opens. Until version 0.1.0 there is one format at a
 /// time: a file of another format is refused and never touched.
-pub const FORMAT: u32 = 6;
+pub const FORMAT: u32 = 7;

@@ -227,7 +227,7 @@ impl Snapshot {
     /// When the store cannot be read.
     pub fn current(&self, id: &ResourceId) -> Result<Option<Current>, ReadError> {
         let key = keys::resource(id);
-        let Some(bytes) = self.0.current.get(key.as_slice())? else { return Ok(None) };
+        let Some(bytes) = self.0.current.get(keys::in_scope(id).as_slice())? else { return Ok(None) };
         let current = codec::decode_known(CURRENT, &key, bytes.value()).map_err(ReadError::from);
         let current = current.and_then(|known| self.with_body(known));
         Ok(Some(current.inspect_err(|error| self.note(id, &key, error))?))
@@ -240,7 +240,7 @@ impl Snapshot {
     /// When the store cannot be read.
     pub fn stored(&self, id: &ResourceId) -> Result<Option<Stored>, ReadError> {
         let key = keys::resource(id);
-        let Some(bytes) = self.0.current.get(key.as_slice())? else { return Ok(None) };
+        let Some(bytes) = self.0.current.get(keys::in_scope(id).as_slice())? else { return Ok(None) };
         let stored = codec::decode_known(CURRENT, &key, bytes.value()).map_err(ReadError::from).and_then(|known| {
             let place = BodyPlace::of_known(&known, self.0.ledger.horizon);
             Ok(known.with_stored(place.stored::<ReadError>(&self.0.events, &self.0.bodies)?))

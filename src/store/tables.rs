@@ -6,7 +6,7 @@ use redb::{TableDefinition, TableError, WriteTransaction};
 pub(super) const BODIES: &str = "bodies";
 /// Resource and seq -> nothing: the records that concern a resource.
 pub(super) const BY_RESOURCE: &str = "by_resource";
-/// Resource -> its current state without its body.
+/// Resource, by scope -> its current state without its body.
 pub(super) const CURRENT: &str = "current";
 /// Seq -> record: the log.
 pub(super) const EVENTS: &str = "events";

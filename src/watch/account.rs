@@ -12,7 +12,7 @@ use super::scope::ScopeWatchers;
 use super::settings::WatchSettings;
 use super::tasks::Tasks;
 use crate::aws::{Aws, AwsError, UnansweredCall};
-use crate::freshness::Signal;
+use crate::freshness::{Signal, StatesWanted};
 use crate::ingest::{IngestHandle, WantedReceiver};
 use crate::model::{AccountId, ErrorClass, Kind, Region, Scope, Timestamp, Trouble, TroubleClass, WatchSelection};
 use crate::source::backoff::Patience;
@@ -59,12 +59,13 @@ impl AccountWatcher {
     /// Asks AWS for the account until it answers; answers show the reason for the delay meanwhile.
     pub async fn account(&self) -> AccountId {
         // If one region is down, the others can answer.
-        let of_account = |scope: &Scope| match &self.member {
-            Some(member) => member.account().as_ref() == Some(&scope.account),
-            None => true,
-        };
-        let known = self.ingest.freshness().those(|state| state.unwatched_since.is_none() && of_account(&state.scope));
-        self.aws.watch_also(known.into_iter().map(|state| state.scope.region));
+        let account = self.member.as_ref().map(Member::account);
+        // A member whose account is not known yet holds nothing.
+        if account != Some(None) {
+            let wanted = StatesWanted { account: account.as_ref().and_then(Option::as_ref), ..StatesWanted::default() };
+            let known = self.ingest.freshness().those(&wanted);
+            self.aws.watch_also(known.into_iter().map(|state| state.scope.region));
+        }
         let (mut patience, mut tries) = (Patience::default(), self.ingest.freshness().tries());
         let since = self.aws.clock().now();
         loop {

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::voice::QueueVoice;
 use crate::aws::queue::Queue;
 use crate::aws::{AccountPlan, Aws, Regions};
-use crate::freshness::{ScopeFreshness, Signal};
+use crate::freshness::{Signal, StatesWanted};
 use crate::ingest::{IngestError, IngestHandle};
 use crate::model::{
     AccountId, Kind, KnownAccount, KnownAccounts, Region, Scope, SweepMessage, SweepStep, Trouble, WatchSelection,
@@ -218,8 +218,8 @@ impl Member {
     pub(super) fn expected(&self, ingest: &IngestHandle) -> Vec<Scope> {
         let Some(account) = self.account() else { return Vec::new() };
         let held = || {
-            let is_held = |state: &ScopeFreshness| state.unwatched_since.is_none() && state.scope.account == account;
-            ingest.freshness().those(is_held).into_iter().map(|state| state.scope.region).collect()
+            let wanted = StatesWanted { account: Some(&account), ..StatesWanted::default() };
+            ingest.freshness().those(&wanted).into_iter().map(|state| state.scope.region).collect()
         };
         let mut regions: BTreeSet<Region> = known_regions(&self.plan).unwrap_or_else(held);
         if regions.is_empty() {

@@ -275,7 +275,7 @@ impl<'txn> Deriving<'txn> {
         let id = keys::KeyReader::default().resource(key).ok_or_else(|| codec::key_fault(tables::BASE, key))?;
         let row = row_bytes(key, &current, &(self.project)(&id, &current.document))?;
         let known = codec::encode_known(CURRENT, key, &current)?;
-        drop(counted::insert(&mut self.current, key, &known, &mut bytes.current)?);
+        drop(counted::insert(&mut self.current, &keys::in_scope(&id), &known, &mut bytes.current)?);
         if let BodyPlace::Table(seq) = BodyPlace::of(current.discovered.0, current.changed.0, horizon) {
             counted::insert_body(&mut self.bodies, seq, &current.document, &mut bytes.bodies)?;
         }

@@ -236,9 +236,10 @@ impl Repair {
             return Ok(());
         }
         let mut restored = 0;
-        self.salvage.rows(CURRENT_TABLE, |salvage, mut rows| {
-            rows.retain(|(key, _)| !builder.has_base(key));
+        let mut reader = keys::KeyReader::default();
+        self.salvage.rows(CURRENT_TABLE, |salvage, rows| {
             let same = rows.into_iter().filter_map(|(key, known)| {
+                let key = reader.in_scope(&key).map(|id| keys::resource(&id)).filter(|key| !builder.has_base(key))?;
                 let version = codec::decode_known(CURRENT, &key, &known).ok()?.changed;
                 let body = if version <= horizon.0 { salvage.body(version).ok()? } else { return None };
                 Some(BaseRow { key, known, version, body })

@@ -1,10 +1,10 @@
 //! Walks over the rows of a kind, in key order.
 
 use super::{Head, ReadError, Snapshot};
-use crate::model::{Kind, ResourceId, Row, ScopeFilter};
+use crate::model::{Kind, ResourceId, Row, Scope, ScopeFilter};
 use crate::store::codec;
 use crate::store::keys;
-use crate::store::tables::ROWS;
+use crate::store::tables::{CURRENT, ROWS};
 
 impl Snapshot {
     /// Every scope's copy of one resource, in account and region order, including scopes that are no longer watched.
@@ -108,6 +108,42 @@ impl Snapshot {
         Ok(Some(id.ok_or_else(|| codec::key_fault(ROWS, &last))?))
     }
 
+    /// The ids of at most `limit` resources of a kind in one scope, in key order, after `after`, whether it is watched or not. Reads
+    /// nothing of other scopes.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn ids_in(
+        &self,
+        kind: &Kind,
+        scope: &Scope,
+        after: Option<&ResourceId>,
+        limit: usize,
+    ) -> Result<Vec<ResourceId>, ReadError> {
+        let prefix = keys::of_scope(kind, scope);
+        let end = keys::past(&prefix);
+        let start = match after {
+            Some(after) => keys::next(&keys::in_scope(after)).max(prefix),
+            None => prefix,
+        };
+        let mut found = Vec::new();
+        if start >= end {
+            return Ok(found);
+        }
+        let mut reader = keys::KeyReader::default();
+        for entry in self.0.current.range(start.as_slice()..end.as_slice())? {
+            if found.len() == limit {
+                break;
+            }
+            let (key, _) = entry?;
+            match reader.in_scope(key.value()) {
+                Some(id) => found.push(id),
+                None => self.0.damages.note(key.value(), None, &codec::key_fault(CURRENT, key.value())),
+            }
+        }
+        Ok(found)
+    }
+
     pub(super) fn page<T>(
         &self,
         kind: &Kind,
@@ -116,6 +152,9 @@ impl Snapshot {
         limit: usize,
         make: impl FnMut(ResourceId, &[u8], &[u8]) -> Result<T, ReadError>,
     ) -> Result<Vec<T>, ReadError> {
+        if let Some(scope) = scope.only() {
+            return self.page_in(kind, scope, after, limit, make);
+        }
         let prefix = keys::of_kind(kind);
         let end = keys::past(&prefix);
         let start = match after {
@@ -123,6 +162,39 @@ impl Snapshot {
             None => prefix,
         };
         self.walk(&start, &end, scope, limit, make)
+    }
+
+    /// The rows of one scope. A row that is not there, although its resource is, is noted as damaged.
+    fn page_in<T>(
+        &self,
+        kind: &Kind,
+        scope: &Scope,
+        after: Option<&ResourceId>,
+        limit: usize,
+        mut make: impl FnMut(ResourceId, &[u8], &[u8]) -> Result<T, ReadError>,
+    ) -> Result<Vec<T>, ReadError> {
+        let mut found = Vec::new();
+        let mut after = after.cloned();
+        while found.len() < limit {
+            let ids = self.ids_in(kind, scope, after.as_ref(), limit - found.len())?;
+            if ids.is_empty() {
+                break;
+            }
+            after = ids.last().cloned();
+            for id in ids {
+                let key = keys::resource(&id);
+                let Some(bytes) = self.0.rows.get(key.as_slice())? else {
+                    self.0.damages.note(&key, Some(&id), &codec::missing(ROWS, &key));
+                    continue;
+                };
+                match make(id, &key, bytes.value()) {
+                    Ok(row) => found.push(row),
+                    Err(ReadError::Damaged(_)) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(found)
     }
 
     /// Walks rows in key order. Unreadable ones are left out and noted.

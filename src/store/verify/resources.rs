@@ -175,7 +175,7 @@ impl ResourceFold {
         let body = current.as_ref().map(|current| codec::encode_known(CURRENT, &key, current));
         let row = current.as_ref().map(|current| row_of(&id, &key, current, snapshot, report)).transpose()?;
         let tombstone = tombstone.as_ref().map(|tombstone| codec::encode_tombstone(&key, tombstone));
-        report.live.current += same(CURRENT, &view.current, &key, body, report)?;
+        report.live.current += same(CURRENT, &view.current, &keys::in_scope(&id), body, report)?;
         report.live.rows += same(ROWS, &view.rows, &key, row, report)?;
         report.live.tombstones += same(TOMBSTONES, &view.tombstones, &key, tombstone, report)?;
         Ok(())

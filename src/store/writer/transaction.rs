@@ -82,7 +82,7 @@ impl<'txn> Transaction<'txn> {
         let Some(id) = record.event.resource() else { return Ok(()) };
         let key = keys::resource(id);
         let horizon = self.applied.ledger.horizon;
-        let before = match self.current.get(key.as_slice())? {
+        let before = match self.current.get(keys::in_scope(id).as_slice())? {
             Some(bytes) => {
                 let known = codec::decode_known(CURRENT, &key, bytes.value())?;
                 let place = BodyPlace::of_known(&known, horizon);
@@ -116,7 +116,8 @@ impl<'txn> Transaction<'txn> {
     fn put(&mut self, id: &ResourceId, key: &[u8], existed: bool, current: &Current) -> Result<bool, WriteError> {
         let horizon = self.applied.ledger.horizon;
         let live = &mut self.applied.ledger.live;
-        insert(&mut self.current, key, &codec::encode_known(CURRENT, key, current)?, &mut live.current)?;
+        let known = codec::encode_known(CURRENT, key, current)?;
+        insert(&mut self.current, &keys::in_scope(id), &known, &mut live.current)?;
         if let BodyPlace::Table(seq) = BodyPlace::of(current.discovered.0, current.changed.0, horizon) {
             counted::insert_body(&mut self.bodies, seq, &current.document, &mut live.bodies)?;
         }
@@ -146,7 +147,7 @@ impl<'txn> Transaction<'txn> {
         last: Option<Current>,
     ) -> Result<(), WriteError> {
         let live = &mut self.applied.ledger.live;
-        remove(&mut self.current, key, &mut live.current)?;
+        remove(&mut self.current, &keys::in_scope(id), &mut live.current)?;
         remove(&mut self.rows, key, &mut live.rows)?;
         if let (Event::Removed { at, .. }, Some(last)) = (&record.event, last) {
             let tombstone = tombstone(*at, record, last);
