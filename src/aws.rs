@@ -15,6 +15,7 @@ mod client;
 pub mod clock;
 mod denial;
 mod describe;
+mod doubt;
 pub mod error;
 mod event_plan;
 mod held_keys;

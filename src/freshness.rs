@@ -97,7 +97,7 @@ impl Freshness {
         let mut state = self.0.state.write();
         let events = state.events(scope, kind, now);
         let watched = state.watched(scope, kind, Duration::ZERO);
-        watched.state.events = events;
+        watched.state.events = events.map(Box::new);
         change(watched)
     }
 
@@ -108,12 +108,12 @@ impl Freshness {
 
     /// Reads the state of a kind in a scope; `None` if it was never watched.
     pub(crate) fn view<T>(&self, scope: &Scope, kind: &Kind, look: impl FnOnce(Option<&WatchedScope>) -> T) -> T {
-        look(self.0.state.read().scopes.get(&(scope.clone(), kind.clone())))
+        look(self.0.state.read().scopes.get(&(scope.clone(), kind.clone())).map(Box::as_ref))
     }
 
     /// The watermarks to save: of this process's complete sweeps whose last one left nothing open.
     pub(crate) fn watermarks(&self) -> Vec<Watermark> {
-        self.0.state.read().scopes.values().filter_map(WatchedScope::watermark).collect()
+        self.0.state.read().scopes.values().filter_map(|watched| watched.watermark()).collect()
     }
 
     /// How many (scope, kind)s are known.
@@ -216,7 +216,7 @@ impl Freshness {
     /// the last. The store has the ended ones.
     #[must_use]
     pub fn runs(&self) -> Vec<Watermark> {
-        self.0.state.read().scopes.values().filter_map(WatchedScope::run).collect()
+        self.0.state.read().scopes.values().filter_map(|watched| watched.run()).collect()
     }
 
     /// When a resource was last observed as it is known, seen from `now`. Call this before reading its body: see [`SeenAt`].

@@ -15,18 +15,19 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::freshness::{EventRules, Freshness, Signal};
+use crate::freshness::{EventRules, Freshness};
 use crate::model::{
     Cause, Event, Kind, KindRules, Observation, ResourceId, Scope, Seen, Seq, SharedClock, Source, Timestamp, Wanted,
     WatchSelection,
 };
-use crate::notify::{ChangeHub, ChangeTopic};
+use crate::notify::ChangeHub;
 use crate::reconcile::DecisionTime;
 use crate::reconcile::memory::{How, Note};
-use crate::store::{CommitBatch, CommitError, ReadError, Retention, Watermark, Writer};
+use crate::store::{CommitBatch, CommitError, ReadError, Retention, Writer};
 
 mod attempts;
 mod calls;
+mod choice;
 mod draft;
 mod due_marks;
 mod error;
@@ -64,7 +65,7 @@ use kept::{KeptRecords, Spare};
 use lanes::Lanes;
 use ledger::LedgerView;
 use under_way::SweepUnderWay;
-use work::{KeyKeeping, Parking, Record, WatchChoice, WorkItem};
+use work::{KeyKeeping, Parking, Record, WorkItem};
 
 /// How many changed rows a commit holds at most.
 pub const MAX_ROWS: usize = 200;
@@ -113,6 +114,8 @@ pub struct Ingest<L: Ledger = Writer> {
     lanes: Lanes,
     wanted: mpsc::UnboundedSender<Wanted>,
     sweeps: HashMap<(Scope, Kind), SweepUnderWay>,
+    /// Which scopes are watched, as last recorded by this process; `None` before.
+    selection: Option<WatchSelection>,
     keeper: Keeper,
     first_commits: FirstCommits,
     started: Timestamp,
@@ -171,6 +174,7 @@ impl<L: Ledger> Ingest<L> {
             lanes,
             wanted,
             sweeps: HashMap::new(),
+            selection: None,
             keeper: Keeper::new(Retention::default()),
             first_commits: FirstCommits::new(MAX_ROWS),
             started,
@@ -272,27 +276,6 @@ impl<L: Ledger> Ingest<L> {
             WorkItem::Sweep(message) => self.sweep(message),
             WorkItem::Retain => self.retain(),
         }
-    }
-
-    /// Records which scopes are watched from now on.
-    fn choose(&mut self, WatchChoice { selection, done }: WatchChoice) {
-        // They are retired as of their last sweep.
-        let is_retiring = |mark: &Watermark| selection.watches(&mark.scope) == Some(false);
-        let ending: Vec<Watermark> = self.freshness.watermarks().into_iter().filter(is_retiring).collect();
-        if !ending.is_empty()
-            && let Err(error) = self.save(CommitBatch { watermarks: ending, ..CommitBatch::default() })
-        {
-            tracing::warn!(%error, "the last sweeps of what is no longer watched are not saved");
-        }
-        let noted = self.ledger.watch_only(&selection, self.clock.now()).map_err(IngestError::from);
-        let noted = noted.and_then(|()| Ok(self.ledger.view()?));
-        if let Ok(view) = &noted {
-            let begins_anew = matches!(selection, WatchSelection::Accounts { .. });
-            self.freshness.signal(Signal::Retired { scopes: view.retired(), begins_anew, selection });
-            self.hub.mark([ChangeTopic::Freshness, ChangeTopic::Summary]);
-        }
-        // The caller may have gone: what is recorded stays.
-        drop(done.send(noted.map(drop)));
     }
 
     /// Keeps unreadable messages.
@@ -459,8 +442,7 @@ impl<L: Ledger> Ingest<L> {
         cause: &Cause,
     ) -> Result<bool, ReadError> {
         let (scope, kind) = (observation.id.scope(), observation.id.kind.clone());
-        // Only recorded choices count: the assumed ones that readers see until the account is known do not.
-        if self.freshness.is_unwatched(&scope, &kind) || view.is_noted_unwatched(&scope) {
+        if !self.hears(view, &scope, &kind) {
             return Ok(false);
         }
         let rules = self.rules(&kind);

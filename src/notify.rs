@@ -138,6 +138,17 @@ impl ChangeHub {
         self.hub.lock().mark(&topics.into_iter().collect(), false);
     }
 
+    /// Marks topics that change without a commit, and with them the list of resources.
+    pub fn mark_with_list(&self, topics: impl IntoIterator<Item = ChangeTopic>) {
+        self.hub.lock().mark(&topics.into_iter().collect(), true);
+    }
+
+    /// Every topic that has subscribers.
+    #[must_use]
+    pub fn topics(&self) -> Vec<Arc<ChangeTopic>> {
+        self.hub.lock().topics.keys().cloned().collect()
+    }
+
     /// Marks everything that has subscribers: all of it may have changed.
     pub fn mark_all(&self) {
         let hub = self.hub.lock();

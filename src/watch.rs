@@ -15,6 +15,7 @@
 pub mod account;
 mod canaries;
 mod events;
+mod files;
 mod intervals;
 mod listener;
 mod member;

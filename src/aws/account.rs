@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use super::doubt::{ConfigurationDoubt, Reason};
 use super::error::{AwsError, CallContext};
 use super::held_keys::HeldKeys;
 use super::options::Unknown;
@@ -19,13 +20,11 @@ use crate::model::{AccountId, Region, Scope};
 
 /// How long an answer shows that the credentials are good: two rounds of the most frequent sweeps.
 const ANSWERS: Duration = Duration::from_mins(2);
-/// How long a suspect configuration is kept before its files are read again.
-const REREAD_AFTER: Duration = Duration::from_secs(10);
 
 /// An account, its configuration, and what AWS said about it.
 ///
-/// The SDK reads its configuration files once. After a failure that they may have caused, they are read again, at most every ten
-/// seconds, so that Muster need not be restarted after a repair.
+/// The SDK reads its configuration files once. After a failure that they may have caused, and when they change, they are read again
+/// ([`ConfigurationDoubt`]), so that Muster need not be restarted after a repair.
 #[derive(Debug)]
 pub(super) struct Account {
     pub(super) settings: AwsSettings,
@@ -34,8 +33,8 @@ pub(super) struct Account {
     pub(super) found: Mutex<AccountFacts>,
     /// The remembered answers of the event history.
     pub(super) trail: Mutex<Remembered>,
-    /// When the configuration was read, and whether it has become suspect.
-    read: Mutex<(Instant, bool)>,
+    /// Whether the configuration has become suspect.
+    doubt: Mutex<ConfigurationDoubt>,
     /// The optional parameters that the endpoints do not know.
     pub(super) unknown: Mutex<Unknown>,
 }
@@ -55,13 +54,14 @@ pub(super) struct AccountFacts {
 
 impl Account {
     pub(super) fn new(settings: AwsSettings, sdk: Sdk, shared: SharedParts) -> Self {
+        let doubt = Mutex::new(ConfigurationDoubt::new(shared.files(), Instant::now()));
         Account {
             settings,
             shared,
             sdk: ArcSwap::from_pointee(sdk),
             found: Mutex::default(),
             trail: Mutex::default(),
-            read: Mutex::new((Instant::now(), false)),
+            doubt,
             unknown: Mutex::default(),
         }
     }
@@ -88,21 +88,16 @@ impl Account {
         self.sdk.load_full()
     }
 
-    /// The SDK; its files are read again if they are suspect.
+    /// The SDK; its configuration is read again if it is suspect or the files have changed.
     pub(super) async fn sdk(&self) -> Arc<Sdk> {
-        let suspect = {
-            let mut read = self.read.lock();
-            let suspect = read.1 && read.0.elapsed() >= REREAD_AFTER;
-            if suspect {
-                *read = (Instant::now(), false);
-            }
-            suspect
-        };
-        if suspect {
+        let known = self.loaded();
+        let files = known.depends_on_files().then(|| self.shared.files());
+        let age = self.doubt.lock().reread(files, Instant::now());
+        if let Some(age) = age {
             let read = if self.settings.roles.is_empty() {
                 Sdk::load(&self.settings, &self.shared).await
             } else {
-                Sdk::of_roles(&self.settings, Some(REREAD_AFTER), &self.shared).await
+                Sdk::of_roles(&self.settings, Some(age), &self.shared).await
             };
             self.sdk.store(Arc::new(read));
         }
@@ -125,7 +120,7 @@ impl Account {
     /// Refuses calls with a broken configuration file, and calls to accounts and regions that are not watched.
     pub(super) fn usable(&self, sdk: &Sdk, region: &Region, action: &'static str) -> Result<(), AwsError> {
         if let Some(what) = sdk.broken() {
-            self.suspect();
+            self.suspect(Reason::Failure);
             return Err(AwsError::files(what, &self.call(Some(region), action)));
         }
         if self.settings.purpose == Purpose::Source {
@@ -153,7 +148,7 @@ impl Account {
         // them expired, and a session that is over is over in all regions.
         let is_everywhere = error.is_local() || error.is_about_expiry();
         if error.is_about_configuration() && (is_everywhere || !self.answers_elsewhere(region)) {
-            self.suspect();
+            self.suspect(if error.is_about_expiry() { Reason::Expiry } else { Reason::Failure });
         }
         error
     }
@@ -164,7 +159,7 @@ impl Account {
     }
 
     pub(super) fn no_region(&self, action: &'static str) -> AwsError {
-        self.suspect();
+        self.suspect(Reason::Failure);
         let sdk = self.loaded();
         match sdk.broken() {
             Some(what) => AwsError::files(what, &self.call(None, action)),
@@ -173,8 +168,8 @@ impl Account {
     }
 
     /// Marks the configuration as suspect: it is read again soon.
-    fn suspect(&self) {
-        self.read.lock().1 = true;
+    fn suspect(&self, reason: Reason) {
+        self.doubt.lock().suspect(reason);
     }
 
     /// Whether another region answered within [`ANSWERS`].

@@ -108,6 +108,11 @@ impl Aws {
         self.home().loaded().needs_files
     }
 
+    /// Notes that AWS's configuration files have changed: whoever depends on them reads them again before the next call.
+    pub async fn files_changed(&self) {
+        self.0.shared.files_changed().await;
+    }
+
     /// Which tags hold secrets. Documents come without them; whatever else holds tags of AWS has to pass here too.
     #[must_use]
     pub fn secrets(&self) -> &SecretTags {

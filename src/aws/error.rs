@@ -4,7 +4,7 @@
 //! secrets. Kept are the code, a cleaned message, and the next step.
 
 mod advice;
-mod code;
+pub(super) mod code;
 mod failure;
 mod kind;
 mod message;
@@ -18,7 +18,7 @@ use aws_sdk_ec2::error::ErrorMetadata;
 
 pub use kind::AwsErrorKind;
 
-use self::code::{CAPACITY, CREDENTIALS, EXPIRED};
+use self::code::{CAPACITY, CREDENTIALS, is_expiry};
 use super::origin::Origin;
 use crate::model::{AccountId, ErrorClass, Region};
 
@@ -320,7 +320,7 @@ impl AwsError {
     /// Whether AWS says that the session of the keys is over.
     #[must_use]
     pub fn is_about_expiry(&self) -> bool {
-        self.code.as_deref().is_some_and(|code| EXPIRED.contains(&code))
+        self.code.as_deref().is_some_and(is_expiry)
     }
 
     /// Whether AWS has no room for what was asked.

@@ -14,6 +14,7 @@ mod tally;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -162,9 +163,12 @@ impl Limiter {
 
     /// The call that AWS has not answered for the longest time, if for `patience` at least; with `of`, of this account.
     pub(super) fn unanswered(&self, patience: Duration, of: Option<&AccountId>) -> Option<UnansweredCall> {
-        let queues: Vec<Arc<ActionQueue>> = self.queues.lock().values().cloned().collect();
         let now = self.start.elapsed();
-        let asked = queues.iter().filter(|queue| of.is_none_or(|of| queue.scope.account == *of));
+        let queues = self.queues.lock();
+        let first = |of: &AccountId| (Scope { account: of.clone(), region: Region::new("") }, "");
+        let from = of.map_or(Bound::Unbounded, |of| Bound::Included(first(of)));
+        let asked = queues.range((from, Bound::Unbounded)).map(|(_, queue)| queue);
+        let asked = asked.take_while(|queue| of.is_none_or(|of| queue.scope.account == *of));
         let oldest = asked.filter_map(|queue| Some((queue.unanswered.lock().iter().min().copied()?, queue)));
         let (sent, queue) = oldest.min_by_key(|(sent, _)| *sent)?;
         let waited = now.saturating_sub(sent);

@@ -6,6 +6,7 @@
 
 mod ini;
 pub mod known;
+pub mod stamps;
 
 use std::fmt;
 use std::io;
@@ -69,16 +70,9 @@ pub(super) struct Profiles {
 impl Profiles {
     /// Reads the files that the environment of this process names.
     pub(super) fn read(selected: &str) -> Self {
-        let files = [
-            (FileKind::Config, "AWS_CONFIG_FILE", "config"),
-            (FileKind::Credentials, "AWS_SHARED_CREDENTIALS_FILE", "credentials"),
-        ];
-        let read = files.into_iter().filter_map(|(kind, variable, name)| {
-            let named = std::env::var(variable).ok().filter(|path| !path.trim().is_empty());
-            let home = || Some(etcetera::home_dir().ok()?.join(".aws").join(name));
-            let path = named.as_ref().map(|path| at_home(path)).or_else(home)?;
+        let read = places().map(|(kind, path, variable)| {
             let bytes = std::fs::read(&path);
-            Some(Read::new(kind, path, named.map(|_| variable), bytes))
+            Read::new(kind, path, variable, bytes)
         });
         Profiles { read: read.collect(), selected: selected.to_owned() }
     }
@@ -146,6 +140,20 @@ impl Profiles {
         let what = format!("there is no profile {}", shown(&self.selected, 100));
         (!place.is_empty()).then_some(FileFault { place, what, weight: Weight::Missing })
     }
+}
+
+/// The files that the environment of this process names, or the usual ones, each with the variable that names it.
+fn places() -> impl Iterator<Item = (FileKind, PathBuf, Option<&'static str>)> {
+    let files = [
+        (FileKind::Config, "AWS_CONFIG_FILE", "config"),
+        (FileKind::Credentials, "AWS_SHARED_CREDENTIALS_FILE", "credentials"),
+    ];
+    files.into_iter().filter_map(|(kind, variable, name)| {
+        let named = std::env::var(variable).ok().filter(|path| !path.trim().is_empty());
+        let home = || Some(etcetera::home_dir().ok()?.join(".aws").join(name));
+        let path = named.as_ref().map(|path| at_home(path)).or_else(home)?;
+        Some((kind, path, named.map(|_| variable)))
+    })
 }
 
 impl Read {

@@ -12,6 +12,7 @@ mod write_sessions;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aws_config::profile::ProfileFileCredentialsProvider;
@@ -36,7 +37,7 @@ use super::settings::{AwsSettings, Purpose};
 use super::trust::Bundle;
 use super::watched_regions::Regions;
 use crate::model::{Principal, Region};
-use assumed_role::{AssumedRole, LastRole};
+use assumed_role::{AssumedRole, LastRole, RoleRefusal};
 use held_identity::HeldIdentity;
 use loaded_keys::{KeyRecorder, LoadedKeys};
 use role_sources::RoleSources;
@@ -59,13 +60,26 @@ const OPERATION: Duration = Duration::from_secs(40);
 pub(super) struct SharedParts {
     pub(super) clock: Arc<AwsClock>,
     sources: RoleSources<Sdk>,
+    /// How often AWS's configuration files were found changed.
+    files: Arc<AtomicU64>,
 }
 
 impl SharedParts {
     /// With this clock.
     #[cfg(test)]
     pub(super) fn of(clock: Arc<AwsClock>) -> Self {
-        SharedParts { clock, sources: RoleSources::default() }
+        SharedParts { clock, ..SharedParts::default() }
+    }
+
+    /// Which state of AWS's configuration files is the newest that is known.
+    pub(super) fn files(&self) -> u64 {
+        self.files.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the files have changed: every configuration that depends on them is read again before its next call.
+    pub(super) async fn files_changed(&self) {
+        self.sources.forget().await;
+        self.files.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -234,6 +248,7 @@ impl Sdk {
             session: role.session_name.clone().unwrap_or_else(|| SessionName::SWEEPS.to_owned()),
             has_source_identity: false,
             loaded: Some(loaded.clone()),
+            refusal: RoleRefusal::default(),
         };
         let config = self.config.to_builder().credentials_provider(SharedCredentialsProvider::new(assumed)).build();
         Sdk {
@@ -247,6 +262,11 @@ impl Sdk {
             own_session: role.session_name.clone(),
             ..Sdk::new(&config, regions, &self.clock)
         }
+    }
+
+    /// Whether another content of the files may lead to other credentials or regions.
+    pub(super) fn depends_on_files(&self) -> bool {
+        self.needs_files || !self.faults.is_empty()
     }
 
     /// The fault of a file without which no call can be made.

@@ -39,10 +39,10 @@ mod tests {
         assert_eq!(state.coverage(), ScopeCoverage::Pending);
         let (what, fix) = ("denied".to_owned(), String::new());
         let trouble = Trouble { class: ErrorClass::Denied.into(), what, fix, since: at_millis(0), retry_at: None };
-        state.stumble = Some(trouble.clone());
+        state.stumble = Some(Box::new(trouble.clone()));
         state.running_since = Some(at_millis(1));
         assert_eq!(state.coverage(), ScopeCoverage::Pending, "the sweep goes on and asks again");
-        state.trouble = Some(trouble);
+        state.trouble = Some(Box::new(trouble));
         assert_eq!(state.coverage(), ScopeCoverage::Failed);
         state.unwatched_since = Some(at_millis(2));
         assert_eq!(state.coverage(), ScopeCoverage::Covered, "nobody waits for it");

@@ -54,7 +54,7 @@ pub struct ScopeFreshness {
     /// The time from one sweep's start to the next, unless events allow it to be longer.
     pub interval: Duration,
     /// How events affect its sweeps; `None` if they are not received, or do not cover every change of the kind.
-    pub events: Option<EventProof>,
+    pub events: Option<Box<EventProof>>,
     /// The last complete sweep, of this process or an earlier one.
     pub complete: Option<Swept>,
     /// Whether a sweep was completed since this process started.
@@ -64,9 +64,9 @@ pub struct ScopeFreshness {
     /// How many resources the current or last sweep has shown.
     pub seen: u64,
     /// The failure of the last attempt, until one succeeds.
-    pub trouble: Option<Trouble>,
+    pub trouble: Option<Box<Trouble>>,
     /// The last failure within the current sweep, which continues and asks again.
-    pub stumble: Option<Trouble>,
+    pub stumble: Option<Box<Trouble>>,
     /// The optional parameters that the last complete sweep left out, because the endpoint does not know them.
     pub left_out: Vec<&'static str>,
     /// The listed resources that cannot be read.
@@ -74,7 +74,7 @@ pub struct ScopeFreshness {
     /// How many resources the last complete sweep lacked that are not proved gone.
     pub missing: u64,
     /// The resources that vanished all at once in the last complete sweep, and are not assumed to be gone.
-    pub held: Option<HeldBack>,
+    pub held: Option<Box<HeldBack>>,
     /// The start of the last complete sweep that lacked nothing and showed nothing doubtful: everything listed was confirmed at
     /// this time or later.
     pub settled: Option<Timestamp>,
@@ -104,7 +104,7 @@ impl ScopeFreshness {
 
     /// The events that are proved to report every change since a sweep, and the end of the proof, which may have passed.
     fn covering(&self, swept: Swept) -> Option<(&EventProof, Timestamp)> {
-        let events = self.events.as_ref()?;
+        let events = self.events.as_deref()?;
         let (since, until) = events.cover?;
         (since <= swept.started).then_some((events, until))
     }
@@ -118,7 +118,7 @@ impl ScopeFreshness {
     /// The failure of the last attempt, or of the current one.
     #[must_use]
     pub fn failing(&self) -> Option<&Trouble> {
-        self.stumble.as_ref().or(self.trouble.as_ref())
+        self.stumble.as_deref().or(self.trouble.as_deref())
     }
 
     /// Why answers from this scope may be out of date at `now`; `None` if they are fresh.

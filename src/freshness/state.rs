@@ -36,7 +36,8 @@ impl Now {
 /// The state of freshness.
 #[derive(Debug, Default)]
 pub(super) struct FreshnessState {
-    pub(super) scopes: BTreeMap<(Scope, Kind), WatchedScope>,
+    /// On the heap one by one: the nodes of a map are half empty.
+    pub(super) scopes: BTreeMap<(Scope, Kind), Box<WatchedScope>>,
     /// How events reach each scope.
     pub(super) paths: BTreeMap<Scope, EventPath>,
     /// The counts of received messages, and what prevents the events of each queue from being received.
@@ -66,7 +67,7 @@ impl FreshnessState {
             let interval = intervals(&mark.kind);
             let complete = Some(Swept { started: mark.started, ended: mark.ended });
             let key = (mark.scope.clone(), mark.kind.clone());
-            state.scopes.insert(key, WatchedScope::new(mark.scope, mark.kind, interval, complete));
+            state.scopes.insert(key, Box::new(WatchedScope::new(mark.scope, mark.kind, interval, complete)));
         }
         for (scope, kind) in held {
             state.watched(&scope, &kind, intervals(&kind));
@@ -83,9 +84,9 @@ impl FreshnessState {
                 true
             }
             Signal::Retired { scopes, begins_anew, selection } => {
-                // What was never swept is not stored, so nothing else forgets it.
+                // Where nothing is stored, nothing else forgets it.
                 let is_known = |scope: &Scope| scopes.contains_key(scope) || selection.watches(scope) != Some(false);
-                self.scopes.retain(|(scope, _), watched| is_known(scope) || watched.state.complete.is_some());
+                self.scopes.retain(|(scope, _), _| is_known(scope));
                 self.paths.retain(|scope, _| is_known(scope));
                 self.retire(&scopes, begins_anew);
                 true
@@ -161,14 +162,14 @@ impl FreshnessState {
 
     /// The state of a kind in a scope, which counts as watched from now on.
     pub(super) fn watched(&mut self, scope: &Scope, kind: &Kind, interval: Duration) -> &mut WatchedScope {
-        let new = || WatchedScope::new(scope.clone(), kind.clone(), interval, None);
+        let new = || Box::new(WatchedScope::new(scope.clone(), kind.clone(), interval, None));
         self.scopes.entry((scope.clone(), kind.clone())).or_insert_with(new)
     }
 
     /// The state of a kind in a scope as readers see it at `now`.
     pub(super) fn shown(&self, watched: &WatchedScope, now: Now) -> ScopeFreshness {
         let state = &watched.state;
-        ScopeFreshness { events: self.events(&state.scope, &state.kind, now), ..state.clone() }
+        ScopeFreshness { events: self.events(&state.scope, &state.kind, now).map(Box::new), ..state.clone() }
     }
 
     /// How events affect the sweeps of a kind in a scope at `now`.

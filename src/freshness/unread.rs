@@ -1,7 +1,7 @@
 //! The listed but unreadable resources of a kind in a scope.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::model::{Timestamp, UnreadableItem};
 
@@ -18,6 +18,12 @@ pub struct Unread {
 }
 
 impl Unread {
+    /// None. All scopes without unreadable resources share it.
+    pub(super) fn none() -> Arc<Self> {
+        static NONE: OnceLock<Arc<Unread>> = OnceLock::new();
+        Arc::clone(NONE.get_or_init(Arc::default))
+    }
+
     /// The number of unreadable resources.
     #[must_use]
     pub fn count(&self) -> u64 {

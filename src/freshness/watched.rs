@@ -7,7 +7,6 @@ use super::scope::{ScopeFreshness, Swept};
 use super::unread::Unread;
 use crate::model::{Kind, Scope, Timestamp, UnreadableItem};
 use crate::reconcile::ScopeMemory;
-use crate::reconcile::guard::Hold;
 use crate::store::Watermark;
 
 /// The state in memory of one (scope, kind).
@@ -28,7 +27,7 @@ pub(crate) struct WatchedScope {
 /// How the end of a sweep affects its run of watching.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Continuity {
-    /// The scope was never swept before.
+    /// The scope was never swept before, or the run before is saved.
     First,
     /// The scope was not watched for a while before it: the run before ended like this.
     Interrupted(Watermark),
@@ -42,6 +41,8 @@ impl WatchedScope {
     pub(crate) fn completed(&mut self, swept: Swept, spared: u64) -> Continuity {
         let run = match (self.state.complete, self.since, self.state.fresh_until()) {
             (None, ..) => Continuity::First,
+            // What was saved when it was given up is its last run.
+            _ if self.has_returned => self.watermark().map_or(Continuity::First, Continuity::Interrupted),
             (Some(_), Some(_), Some(until)) if swept.started > until => match self.watermark() {
                 Some(ended) => Continuity::Interrupted(ended),
                 None => Continuity::Continues,
@@ -84,6 +85,11 @@ impl WatchedScope {
         self.state.complete.is_none() || self.has_returned
     }
 
+    /// Whether it is watched again after a time in which it was not, and not swept since.
+    pub(crate) fn returns(&self) -> bool {
+        self.has_returned
+    }
+
     /// Records an unreadable resource that the current sweep listed at `at`.
     pub(crate) fn unread(&mut self, item: UnreadableItem, at: Timestamp) {
         Arc::make_mut(&mut self.state.unreadable).notice(&item, at);
@@ -119,7 +125,7 @@ impl WatchedScope {
     /// Updates the shown number of missing resources from memory.
     pub(crate) fn show_missing(&mut self) {
         self.state.missing = self.memory.missing() as u64 + self.spared;
-        self.state.held = self.memory.hold().map(Hold::shown);
+        self.state.held = self.memory.hold().map(|hold| Box::new(hold.shown()));
     }
 
     /// The watermark to save: of this process's complete sweeps, if the last one left nothing open.
@@ -149,7 +155,7 @@ impl WatchedScope {
                 trouble: None,
                 stumble: None,
                 left_out: Vec::new(),
-                unreadable: Arc::default(),
+                unreadable: Unread::none(),
                 missing: 0,
                 held: None,
                 settled: complete.map(|swept| swept.started),

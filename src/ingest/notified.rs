@@ -145,7 +145,8 @@ impl<L: Ledger> Ingest<L> {
         }
         let before = group.draft.entries.len();
         let cause = match called {
-            Some(Called { call, at, targets }) => {
+            Some(Called { call, at, mut targets }) => {
+                targets.retain(|target| self.hears(view, &target.scope(), &target.kind));
                 let cause = Cause::Call { event_id: event_id.clone(), call };
                 if !targets.is_empty() {
                     group.draft.entries.push((cause.clone(), Event::Called { at, targets: targets.clone() }));

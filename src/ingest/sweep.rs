@@ -2,7 +2,7 @@
 
 mod page;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::draft::Draft;
@@ -23,6 +23,10 @@ impl<L: Ledger> Ingest<L> {
     pub(super) fn sweep(&mut self, message: SweepMessage) {
         let SweepMessage { scope, kind, step } = message;
         let key = (scope.clone(), kind.clone());
+        if self.is_given_up(&scope) {
+            // It was on its way when that was recorded.
+            return;
+        }
         match step {
             SweepStep::Started { at } => {
                 let (baseline, since) = self.freshness.update(&scope, &kind, |watched| {
@@ -39,12 +43,18 @@ impl<L: Ledger> Ingest<L> {
                 });
                 self.sweeps.insert(key, SweepUnderWay { started: at, baseline, since, broken: None, narrower: false });
             }
+            // A listing that was cut off when its scope was given up is not heard any more when that is watched again.
+            SweepStep::Page(_) if !self.sweeps.contains_key(&key) => {}
             SweepStep::Page(page) => {
                 let count = (page.items.len() + page.unchanged.len() + page.unreadable.len()) as u64;
                 if let Err(error) = self.page(&scope, &kind, page)
                     && let Some(sweep) = self.sweeps.get_mut(&key)
                 {
                     sweep.broken.get_or_insert(error);
+                }
+                if self.is_given_up(&scope) {
+                    // That was recorded in the middle of the page.
+                    return;
                 }
                 let stumbled = self.freshness.update(&scope, &kind, |watched| {
                     watched.state.seen += count;
@@ -57,7 +67,7 @@ impl<L: Ledger> Ingest<L> {
             SweepStep::Stumbled { mut trouble } => {
                 self.freshness.update(&scope, &kind, |watched| {
                     trouble.since = watched.state.failing().map_or(trouble.since, |earlier| earlier.since);
-                    watched.state.stumble = Some(trouble);
+                    watched.state.stumble = Some(Box::new(trouble));
                 });
                 self.hub.mark([ChangeTopic::Freshness, ChangeTopic::Summary]);
             }
@@ -115,7 +125,7 @@ impl<L: Ledger> Ingest<L> {
             if let Some(earlier) = watched.state.trouble.take().filter(|earlier| earlier.class == trouble.class) {
                 trouble.since = earlier.since;
             }
-            watched.state.trouble = Some(trouble);
+            watched.state.trouble = Some(Box::new(trouble));
         });
         self.hub.mark([ChangeTopic::Freshness, ChangeTopic::Summary]);
     }
@@ -130,6 +140,10 @@ impl<L: Ledger> Ingest<L> {
     ) -> Result<(), IngestError> {
         let started = sweep.started;
         let mut unseen = self.unseen(scope, kind)?;
+        if self.is_given_up(scope) {
+            // That was recorded meanwhile, so that nothing is proved.
+            return Ok(());
+        }
         let mut unjudged = 0;
         // Any known resource may be among the listed ones without an id.
         let nameless = self.freshness.view(scope, kind, |watched| watched.is_some_and(WatchedScope::lists_nameless));
@@ -156,13 +170,21 @@ impl<L: Ledger> Ingest<L> {
             self.serve_urgent();
             self.share();
         }
+        if self.is_given_up(scope) {
+            return Ok(());
+        }
         if let Some(hold) = &held {
             let shown = hold.shown();
             tracing::warn!(%scope, %kind, vanished = shown.vanished, of = shown.of, "held: too many vanished at once");
             self.ask(scope, kind, hold.sample().cloned().collect());
         }
         self.ask(scope, kind, candidates.into_keys().collect());
+        let returns = self.freshness.view(scope, kind, |watched| watched.is_some_and(WatchedScope::returns));
         let continuity = self.note_complete(scope, kind, Swept { started, ended }, spared);
+        if returns {
+            // What was found then is not reported one by one.
+            self.tell_of(&BTreeSet::from([scope.clone()]), Some(kind));
+        }
         if continuity != Continuity::Continues {
             // Once the end of the baseline is durable, whatever appears is news, even after a crash. An interrupted run of watching
             // also ends here.

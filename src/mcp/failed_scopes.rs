@@ -54,7 +54,7 @@ impl FailedScopes {
         let mut groups: BTreeMap<(String, String), FailureGroup> = BTreeMap::new();
         let mut scopes = BTreeSet::new();
         for state in failed {
-            let (Some(trouble), Some(kind)) = (&state.trouble, kinds::of(&state.kind)) else { continue };
+            let (Some(trouble), Some(kind)) = (state.trouble.as_deref(), kinds::of(&state.kind)) else { continue };
             let cause = cause(trouble, &state.scope);
             let group = groups.entry((class(trouble.class), cause.clone())).or_insert_with(|| FailureGroup {
                 cause,
@@ -307,9 +307,9 @@ mod tests {
         match how {
             0 => state.complete = Some(Swept { started: at_millis(1), ended: at_millis(2) }),
             1 => {}
-            2 => state.trouble = Some(trouble(ErrorClass::Denied, "UnauthorizedOperation")),
-            3 => state.trouble = Some(trouble(ErrorClass::Throttled, "RequestLimitExceeded")),
-            other => state.trouble = Some(trouble(ErrorClass::Fatal, &format!("Code{}", "x".repeat(other)))),
+            2 => state.trouble = Some(Box::new(trouble(ErrorClass::Denied, "UnauthorizedOperation"))),
+            3 => state.trouble = Some(Box::new(trouble(ErrorClass::Throttled, "RequestLimitExceeded"))),
+            other => state.trouble = Some(Box::new(trouble(ErrorClass::Fatal, &format!("Code{}", "x".repeat(other))))),
         }
         state
     }

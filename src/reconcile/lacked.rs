@@ -3,7 +3,7 @@
 //! A resource is served until its absence is proved (see [`super::absence`]), which takes at least a minute after its last
 //! evidence, however often sweeps run. Meanwhile an answer about it can say what the sweeps saw.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::model::Timestamp;
@@ -19,7 +19,7 @@ pub struct Lacked {
 
 /// The resources of one kind in one scope that the last complete sweep lacked.
 #[derive(Clone, Debug, Default)]
-pub struct Lacking(HashMap<Arc<str>, Lacked>);
+pub struct Lacking(BTreeMap<Arc<str>, Lacked>);
 
 impl Lacking {
     /// Records that a complete sweep started at `started` lacked exactly these.

@@ -3,7 +3,7 @@
 //! None of it is stored: after a restart nothing is confirmed, doubted or missing, and every proof starts again. That only delays
 //! decisions.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,13 +63,13 @@ pub enum Note {
     Removed,
 }
 
-/// The memory of one kind in one scope.
+/// The memory of one kind in one scope. It is small while nothing is remembered: most kinds of most scopes hold nothing.
 #[derive(Clone, Debug, Default)]
 pub struct ScopeMemory {
     seen: Sightings,
-    tagless: HashMap<Arc<str>, Timestamp>,
+    tagless: BTreeMap<Arc<str>, Timestamp>,
     candidates: Candidates,
-    hold: Option<Hold>,
+    hold: Option<Box<Hold>>,
     lacking: Lacking,
     /// The number of the current or last sweep.
     sweep: u32,
@@ -127,7 +127,7 @@ impl ScopeMemory {
     /// How many resources are missing without proof.
     #[must_use]
     pub fn missing(&self) -> usize {
-        self.candidates.len() + self.hold.as_ref().map_or(0, Hold::len)
+        self.candidates.len() + self.hold.as_ref().map_or(0, |hold| hold.len())
     }
 
     /// What complete sweeps show about a resource that the last of them lacked.
@@ -174,7 +174,7 @@ impl ScopeMemory {
     /// The resources that vanished together and are not assumed to be gone.
     #[must_use]
     pub fn hold(&self) -> Option<&Hold> {
-        self.hold.as_ref()
+        self.hold.as_deref()
     }
 
     /// How many more resources with doubted tags may be described individually.
@@ -261,7 +261,7 @@ impl ScopeMemory {
         // Proved absences stay candidates until the removal is durable: the commit may fail.
         let proved = absence.removed.iter().filter_map(|id| self.candidates.remove_entry(id));
         self.candidates = proved.chain(absence.candidates.iter().map(|(id, first)| (Arc::clone(id), *first))).collect();
-        self.hold.clone_from(&absence.held);
+        self.hold = absence.held.clone().map(Box::new);
         absence
     }
 
@@ -281,7 +281,7 @@ impl ScopeMemory {
         if !self.hold.as_mut().is_some_and(|hold| hold.answered(id, found, at)) {
             return Vec::new();
         }
-        let released = self.hold.take().map(Hold::release).unwrap_or_default();
+        let released = self.hold.take().map(|hold| hold.release()).unwrap_or_default();
         let ids = released.keys().cloned().collect();
         self.candidates.extend(released);
         ids

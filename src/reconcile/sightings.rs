@@ -22,7 +22,11 @@ pub(super) struct LastSeen {
 /// By id when a resource was seen. A page of a sweep shows a thousand at the same time, so each moment is kept once, and of a resource
 /// only its number: about 40 bytes with the packed id, and 32 for the bytes in which it was shown.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Sightings {
+pub(super) struct Sightings(Option<Box<SightingTables>>);
+
+/// The sightings of a scope that holds something.
+#[derive(Clone, Debug, Default)]
+struct SightingTables {
     numbers: HashMap<PackedText, Sighting>,
     moments: Moments,
     bytes: ShownBytes,
@@ -39,54 +43,63 @@ struct Sighting {
 impl Sightings {
     /// When a resource was seen, if it ever was.
     pub(super) fn get(&self, id: &str) -> Option<LastSeen> {
-        self.moments.get(self.numbers.get(&PackedText::new(id))?.moment)
+        let tables = self.0.as_ref()?;
+        tables.moments.get(tables.numbers.get(&PackedText::new(id))?.moment)
     }
 
     /// Replaces when a resource was seen, and forgets in which bytes.
     pub(super) fn put(&mut self, id: &str, seen: LastSeen) {
-        let sighting = Sighting { moment: self.moments.take(seen), bytes: None };
-        if let Some(replaced) = self.numbers.insert(PackedText::new(id), sighting) {
-            self.release(replaced);
+        let tables = self.0.get_or_insert_default();
+        let sighting = Sighting { moment: tables.moments.take(seen), bytes: None };
+        if let Some(replaced) = tables.numbers.insert(PackedText::new(id), sighting) {
+            tables.release(replaced);
         }
     }
 
     /// Forgets a resource. Returns when it was seen.
     pub(super) fn remove(&mut self, id: &str) -> Option<LastSeen> {
-        let sighting = self.numbers.remove(&PackedText::new(id))?;
-        let seen = self.moments.get(sighting.moment);
-        self.release(sighting);
+        let tables = self.0.as_mut()?;
+        let sighting = tables.numbers.remove(&PackedText::new(id))?;
+        let seen = tables.moments.get(sighting.moment);
+        tables.release(sighting);
         seen
     }
 
     /// Remembers the bytes in which a resource was seen, if it was.
     pub(super) fn remember(&mut self, id: &str, bytes: KnownBytes) {
-        if let Some(sighting) = self.numbers.get_mut(&PackedText::new(id)) {
-            let before = std::mem::replace(&mut sighting.bytes, self.bytes.take(bytes));
-            self.bytes.release(before);
+        let Some(tables) = &mut self.0 else { return };
+        if let Some(sighting) = tables.numbers.get_mut(&PackedText::new(id)) {
+            let before = std::mem::replace(&mut sighting.bytes, tables.bytes.take(bytes));
+            tables.bytes.release(before);
         }
     }
 
     /// The bytes in which a resource was seen last, if they are known.
     pub(super) fn bytes(&self, id: &str) -> Option<KnownBytes> {
-        self.bytes.get(self.numbers.get(&PackedText::new(id))?.bytes?)
+        let tables = self.0.as_ref()?;
+        tables.bytes.get(tables.numbers.get(&PackedText::new(id))?.bytes?)
     }
 
     /// Forgets all bytes.
     pub(super) fn forget_bytes(&mut self) {
-        for sighting in self.numbers.values_mut() {
+        let Some(tables) = &mut self.0 else { return };
+        for sighting in tables.numbers.values_mut() {
             sighting.bytes = None;
         }
-        self.bytes = ShownBytes::default();
-    }
-
-    fn release(&mut self, sighting: Sighting) {
-        self.moments.release(sighting.moment);
-        self.bytes.release(sighting.bytes);
+        tables.bytes = ShownBytes::default();
     }
 
     /// How many resources were seen as `test` says.
     pub(super) fn count(&self, test: impl Fn(&LastSeen) -> bool) -> usize {
-        self.moments.slots.iter().filter(|slot| test(&slot.seen)).map(|slot| slot.users).sum()
+        let slots = self.0.iter().flat_map(|tables| &tables.moments.slots);
+        slots.filter(|slot| test(&slot.seen)).map(|slot| slot.users).sum()
+    }
+}
+
+impl SightingTables {
+    fn release(&mut self, sighting: Sighting) {
+        self.moments.release(sighting.moment);
+        self.bytes.release(sighting.bytes);
     }
 }
 
@@ -117,7 +130,7 @@ impl ShownBytes {
         }
         if self.slots.len() == self.slots.capacity() {
             // By an eighth: of a table that doubles, a third is empty on average.
-            self.slots.reserve_exact((self.slots.len() / 8).max(64));
+            self.slots.reserve_exact((self.slots.len() / 8).max(4));
         }
         let number = NonZeroU32::new(u32::try_from(self.slots.len() + 1).ok()?)?;
         self.slots.push(bytes);
@@ -230,7 +243,8 @@ mod tests {
                     prop_assert_eq!(sightings.bytes(&id), plain.get(&id).copied().flatten());
                 }
                 let known = plain.values().flatten().count();
-                prop_assert_eq!(sightings.bytes.slots.len(), known + sightings.bytes.free.len());
+                let (slots, free) = sightings.0.as_ref().map_or((0, 0), |it| (it.bytes.slots.len(), it.bytes.free.len()));
+                prop_assert_eq!(slots, known + free);
             }
         }
 
@@ -255,8 +269,10 @@ mod tests {
                 }
                 prop_assert_eq!(sightings.count(|seen| seen.sweep == 1), plain.values().filter(|seen| seen.sweep == 1).count());
                 let distinct: std::collections::HashSet<_> = plain.values().collect();
-                prop_assert_eq!(sightings.moments.known.len(), distinct.len());
-                prop_assert_eq!(sightings.moments.slots.len(), distinct.len() + sightings.moments.free.len());
+                if let Some(it) = &sightings.0 {
+                    prop_assert_eq!(it.moments.known.len(), distinct.len());
+                    prop_assert_eq!(it.moments.slots.len(), distinct.len() + it.moments.free.len());
+                }
             }
         }
     }

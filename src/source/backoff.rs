@@ -16,11 +16,16 @@ const LONGEST: Duration = Duration::from_secs(15);
 /// fix it, and nothing is sent to AWS meanwhile.
 const LOCAL: Duration = Duration::from_secs(30);
 
+/// The pause after the first answer that a session is over: a new one is asked for by then.
+const RENEWAL: Duration = Duration::from_secs(1);
+
 /// The pause after a failure that only a person can fix, by the number of failures in a row: one, one, two, and then five
-/// minutes.
+/// minutes. A session that is over may have been renewed a moment later; only if the new one is refused too, a person has to help.
 #[must_use]
 pub fn pause(error: &AwsError, failures: u32) -> Duration {
-    match failures {
+    let is_over = error.is_about_expiry();
+    match failures.saturating_sub(u32::from(is_over)) {
+        0 if is_over => RENEWAL,
         _ if error.is_local() => LOCAL,
         0..=2 => Duration::from_mins(1),
         3 => Duration::from_mins(2),
@@ -109,6 +114,7 @@ fn delays() -> ExponentialBackoff {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aws::scripted::failure;
 
     #[test]
     fn delays_double_to_a_limit_and_are_stretched_up_to_twofold() {
@@ -127,6 +133,17 @@ mod tests {
         }
         backoff.succeeded();
         assert!(backoff.failed() <= FIRST * 2);
+    }
+
+    #[test]
+    fn a_session_that_is_over_is_tried_again_at_once_and_then_like_any_refusal() {
+        let over = failure(ErrorClass::Fatal, "ExpiredToken");
+        let pauses = |error: &AwsError| (1..7).map(|failures| pause(error, failures).as_secs()).collect::<Vec<_>>();
+        assert_eq!(pauses(&over), [1, 60, 60, 120, 300, 300]);
+        assert_eq!(pauses(&failure(ErrorClass::Fatal, "AuthFailure")), [60, 60, 120, 300, 300, 300]);
+        let mut patience = Patience::default();
+        let waits: Vec<u64> = (0..3).map(|_| patience.failed(&over).as_secs()).collect();
+        assert_eq!(waits, [1, 60, 60], "whoever asks for the account waits likewise");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! reader of its messages decides which resources are new or gone.
 
 mod gate;
+mod interval;
 mod page_walk;
 mod progress;
 pub mod trigger;
@@ -24,6 +25,7 @@ use crate::model::{ErrorClass, LeftOut, Page, Scope, SharedClock, SweepMessage, 
 
 pub use gate::Gate;
 use gate::Turn;
+pub use interval::SweepInterval;
 use page_walk::{Bounds, Endless};
 use progress::{NextStep, SMALLEST, SweepProgress, shown};
 use trigger::SweepTrigger;
@@ -53,7 +55,7 @@ pub struct SweepPlan {
     /// From the start of one sweep to the start of the next, less up to a tenth. A sweep that takes longer is followed
     /// by the next at once; two never overlap. It may change at any time: a shorter one also counts from the last start, so that
     /// a sweep that it makes overdue begins at once; a longer one counts from the next sweep on.
-    pub interval: watch::Receiver<Duration>,
+    pub interval: Arc<SweepInterval>,
     /// Requests a sweep now, or during a sweep another one right after it.
     pub trigger: Arc<SweepTrigger>,
     /// Decides which kind of the scope may call AWS after a refusal; shared by all kinds of the scope.
@@ -64,7 +66,7 @@ impl SweepPlan {
     /// Sweeps of a kind in a scope at the kind's own interval.
     #[must_use]
     pub fn new(scope: Scope, spec: &'static KindSpec) -> Self {
-        let (_, interval) = watch::channel(spec.interval);
+        let interval = Arc::new(SweepInterval::new(spec.interval));
         SweepPlan { scope, spec, interval, trigger: Arc::default(), gate: Arc::default() }
     }
 }
@@ -81,9 +83,9 @@ enum SweepState {
     /// A sweep begins now.
     Starting { restarts: u32 },
     /// Requests a page, after a pause.
-    Paging { sweep: SweepProgress, pause: Duration },
+    Paging { sweep: Box<SweepProgress>, pause: Duration },
     /// The last page was delivered.
-    Ending { sweep: SweepProgress },
+    Ending { sweep: Box<SweepProgress> },
     /// All messages of the sweep but its completion were delivered.
     Ended,
 }
@@ -158,7 +160,7 @@ impl<L> Sweeping<L> {
     pub fn wakes(&self) -> Wakes {
         match &self.state {
             SweepState::Resting { .. } | SweepState::Waiting { .. } if self.plan.trigger.is_requested() => Wakes::Now,
-            SweepState::Resting { part, due } => Wakes::At(self.due(*part, *due, *self.plan.interval.borrow())),
+            SweepState::Resting { part, due } => Wakes::At(self.due(*part, *due, self.plan.interval.get())),
             SweepState::Waiting { .. } if self.calls.has_changed().unwrap_or(false) => Wakes::Now,
             SweepState::Waiting { due } => Wakes::At(*due),
             SweepState::Blocked { told } => match self.plan.gate.turn(self.plan.spec.slug) {
@@ -219,7 +221,8 @@ impl<L: ListPages> Sweeping<L> {
                     if restarts == 0 {
                         self.began = Instant::now();
                     }
-                    self.state = SweepState::Paging { sweep: SweepProgress::new(restarts), pause: Duration::ZERO };
+                    self.state =
+                        SweepState::Paging { sweep: Box::new(SweepProgress::new(restarts)), pause: Duration::ZERO };
                     return SweepStep::Started { at };
                 }
                 SweepState::Paging { sweep, pause } => {
@@ -227,7 +230,7 @@ impl<L: ListPages> Sweeping<L> {
                     sleep(pause).await;
                     let SweepPlan { scope, spec, .. } = &self.plan;
                     let answer = self.lister.page(scope, spec, sweep.token.clone(), self.size).await;
-                    if let Some(step) = self.answered(sweep, answer, asked.elapsed()) {
+                    if let Some(step) = self.answered(*sweep, answer, asked.elapsed()) {
                         return step;
                     }
                 }
@@ -235,15 +238,16 @@ impl<L: ListPages> Sweeping<L> {
                     self.state = SweepState::Ended;
                     self.bounds.completed(&sweep.walk);
                     self.patience.succeeded();
-                    let before = std::mem::replace(&mut self.left_out, sweep.left_out.clone());
-                    if !before.names().is_empty() || !sweep.left_out.names().is_empty() {
-                        let first = before != sweep.left_out;
-                        return SweepStep::LeftOut { names: sweep.left_out, first };
+                    let left_out = sweep.left_out;
+                    let before = std::mem::replace(&mut self.left_out, left_out.clone());
+                    if !before.names().is_empty() || !left_out.names().is_empty() {
+                        let first = before != left_out;
+                        return SweepStep::LeftOut { names: left_out, first };
                     }
                 }
                 SweepState::Ended => {
                     let part = jitter();
-                    let due = self.began + self.plan.interval.borrow_and_update().mul_f64(part);
+                    let due = self.began + self.plan.interval.get().mul_f64(part);
                     self.state = SweepState::Resting { part, due };
                     return SweepStep::Completed { ended: self.clock.now() };
                 }
@@ -253,16 +257,15 @@ impl<L: ListPages> Sweeping<L> {
 
     /// Waits until the next sweep is due. A change of the interval can only shorten the wait.
     async fn rest(&mut self, part: f64, due: Instant) {
-        let interval = *self.plan.interval.borrow_and_update();
-        let mut due = self.due(part, due, interval);
+        let SweepPlan { interval, trigger, .. } = &self.plan;
+        let mut due = due;
         loop {
-            let SweepPlan { interval, trigger, .. } = &mut self.plan;
-            let interval = tokio::select! {
+            due = self.due(part, due, interval.get());
+            tokio::select! {
                 () = sleep_until(due) => return,
                 () = trigger.requested() => return,
-                interval = changed(interval) => interval,
-            };
-            due = self.due(part, due, interval);
+                () = interval.changed() => {}
+            }
         }
     }
 
@@ -302,8 +305,8 @@ impl<L: ListPages> Sweeping<L> {
                 self.patience.answered();
                 self.plan.gate.answered(self.plan.spec.slug);
                 self.state = match next {
-                    NextStep::Ask(sweep) => SweepState::Paging { sweep, pause: Duration::ZERO },
-                    NextStep::Complete(sweep) => SweepState::Ending { sweep },
+                    NextStep::Ask(sweep) => SweepState::Paging { sweep: Box::new(sweep), pause: Duration::ZERO },
+                    NextStep::Complete(sweep) => SweepState::Ending { sweep: Box::new(sweep) },
                     NextStep::Stop(endless) => return Some(self.stopped(endless)),
                     // None of these follows an answer.
                     NextStep::Retry(_) | NextStep::Restart { .. } | NextStep::Shrink | NextStep::GiveUp => {
@@ -317,7 +320,7 @@ impl<L: ListPages> Sweeping<L> {
                 match next {
                     NextStep::Retry(sweep) => {
                         let pause = self.patience.failed(&error);
-                        self.state = SweepState::Paging { sweep, pause };
+                        self.state = SweepState::Paging { sweep: Box::new(sweep), pause };
                         let now = self.clock.now();
                         Some(SweepStep::Stumbled { trouble: error.to_trouble(now).retried_at(now + pause) })
                     }
@@ -385,14 +388,6 @@ async fn called(changes: &mut watch::Receiver<u64>) {
 /// spread out; never more, because a copy older than an interval counts as stale.
 fn jitter() -> f64 {
     0.9 + 0.1 * fastrand::f64()
-}
-
-/// Waits for a change of the interval; for ever when the sender is gone.
-async fn changed(interval: &mut watch::Receiver<Duration>) -> Duration {
-    match interval.changed().await {
-        Ok(()) => *interval.borrow_and_update(),
-        Err(_) => std::future::pending().await,
-    }
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! Watches an account: finds out the account of the credentials and the regions to watch, and starts one watcher per scope.
 
 use std::collections::{BTreeSet, HashMap};
-use std::pin::pin;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
+use super::files;
 use super::member::Member;
 use super::scope::ScopeWatchers;
 use super::settings::WatchSettings;
@@ -53,6 +53,7 @@ impl AccountWatcher {
     ) -> Self {
         let scopes = ScopeWatchers::start(settings, referred, &aws, &ingest, wanted, tasks, None);
         tasks.spawn_until_stopped("identity", ask_silent(aws.clone()));
+        tasks.spawn_until_stopped("the configuration files", files::follow(aws.clone(), ingest.clone()));
         AccountWatcher { aws, ingest, scopes, member: None }
     }
 
@@ -70,7 +71,7 @@ impl AccountWatcher {
         let since = self.aws.clock().now();
         loop {
             tries.mark_unchanged();
-            let mut asking = pin!(self.aws.account());
+            let mut asking = Box::pin(self.aws.account());
             let answer = tokio::select! {
                 answer = &mut asking => answer,
                 unanswered = self.unanswered() => {
@@ -115,7 +116,7 @@ impl AccountWatcher {
         let (mut watched, mut patience, since) = (BTreeSet::new(), Patience::default(), aws.clock().now());
         let mut tries = self.ingest.freshness().tries();
         loop {
-            let listed = if aws.watches_all() { aws.enabled_regions().await } else { Ok(aws.regions()) };
+            let listed = if aws.watches_all() { Box::pin(aws.enabled_regions()).await } else { Ok(aws.regions()) };
             let regions = aws.regions();
             if regions.iter().any(|region| !watched.contains(region)) {
                 self.note(&account, &regions).await;

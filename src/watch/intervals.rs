@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::freshness::Signal;
 use crate::ingest::IngestHandle;
 use crate::kinds::rules::RULES;
 use crate::model::{Kind, Scope};
+use crate::source::poll::SweepInterval;
 
 /// How long what changes is gathered: the writer changes freshness with every commit.
 const GATHERED: Duration = Duration::from_millis(100);
@@ -19,7 +20,7 @@ const GATHERED: Duration = Duration::from_millis(100);
 pub(super) async fn run(
     ingest: IngestHandle,
     scope: Scope,
-    intervals: Vec<(Kind, watch::Sender<Duration>)>,
+    intervals: Vec<(Kind, Arc<SweepInterval>)>,
     wake: Arc<Notify>,
 ) {
     let freshness = ingest.freshness();
@@ -44,7 +45,7 @@ pub(super) async fn run(
         }
         for (kind, interval) in &intervals {
             let new = freshness.interval(&scope, kind);
-            has_changed |= interval.send_if_modified(|interval| std::mem::replace(interval, new) != new);
+            has_changed |= interval.set(new);
         }
         if has_changed {
             wake.notify_one();

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::account::{AccountWatcher, NOTE_AGAIN, ask_silent};
+use super::files;
 use super::member::{Member, MemberBook};
 use super::queue_receivers::{QueueReceivers, QueueUser};
 use super::scope::ScopeWatchers;
@@ -47,6 +48,7 @@ impl MembersWatcher {
         wanted: WantedReceiver,
         tasks: &Tasks,
     ) -> Self {
+        tasks.spawn_until_stopped("the configuration files", files::follow(aws.clone(), ingest.clone()));
         let book = MemberBook::default();
         let scopes = ScopeWatchers::start(settings, referred, &aws, &ingest, wanted, tasks, Some(&book));
         MembersWatcher { aws, ingest, scopes, tasks: tasks.clone(), book }
@@ -113,7 +115,7 @@ impl MembersWatcher {
 
     /// Starts the watcher of an account.
     async fn begin(&self, member: Member) -> RunningMember {
-        let aws = self.aws.member(&member.plan).await;
+        let aws = Box::pin(self.aws.member(&member.plan)).await;
         let tasks = self.tasks.part();
         if let Some(account) = &member.plan.account {
             self.aws.adopt(account, &aws);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 use super::intervals;
 use super::listener::EventListener;
@@ -21,7 +21,7 @@ use crate::ingest::{IngestHandle, WantedReceiver};
 use crate::kinds::{self, KindSpec};
 use crate::model::Scope;
 use crate::source::poll::trigger::SweepTrigger;
-use crate::source::poll::{Gate, SweepPlan, Sweeping};
+use crate::source::poll::{Gate, SweepInterval, SweepPlan, Sweeping};
 use crate::source::referred::{Referred, ReferredIds};
 use crate::source::sweeper::Sweeper;
 
@@ -78,21 +78,22 @@ impl ScopeWatchers {
         for (spec, usual) in &self.intervals {
             let (kind, usual) = (spec.kind(), *usual);
             ingest.signal(Signal::Expected { scope: scope.clone(), kind: kind.clone(), interval: usual });
-            let (changing, interval) = watch::channel(usual);
-            intervals.push((kind, changing.clone()));
+            let interval = Arc::new(SweepInterval::new(usual));
+            intervals.push((kind, Arc::clone(&interval)));
             let (trigger, gate) = (Arc::new(SweepTrigger::of(&wake)), Arc::clone(&gate));
             let plan = SweepPlan { interval, trigger, gate, ..SweepPlan::new(scope.clone(), spec) };
             referring.extend(self.referring(spec, &plan.trigger));
-            plans.push((plan, changing, usual));
+            plans.push((plan, usual));
         }
-        let (mut kinds, mut refreshers) = (Vec::new(), Vec::new());
-        for (plan, interval, usual) in plans {
+        let (mut kinds, mut refreshers) = (Vec::with_capacity(plans.len()), Vec::with_capacity(plans.len()));
+        for (plan, usual) in plans {
             let spec = plan.spec;
             let known = ingest.freshness().known_items(&scope, &spec.kind());
             let sweeper = Sweeper::new(aws.clone(), Some(known));
             let referred = Referred::new(sweeper, self.referred.get(spec.slug).cloned());
             let waits_for = spec.also_by_id.iter().filter_map(|(slug, _)| Some(kinds::by_slug(slug)?.kind()));
             refreshers.push((referred.clone(), plan.clone()));
+            let interval = Arc::clone(&plan.interval);
             kinds.push(KindSweeps {
                 sweeping: Sweeping::new(referred, aws_clock.clone(), plan),
                 interval,

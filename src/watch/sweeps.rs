@@ -14,7 +14,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::quiet::QuietScope;
@@ -25,7 +25,7 @@ use crate::ingest::IngestHandle;
 use crate::kinds::KindSpec;
 use crate::model::{ErrorClass, Kind, Scope, SharedClock, SweepMessage, SweepStep, Trouble};
 use crate::source::poll::trigger::SweepTrigger;
-use crate::source::poll::{Gate, Sweeping, Wakes};
+use crate::source::poll::{Gate, SweepInterval, Sweeping, Wakes};
 use crate::source::referred::{Referred, ReferredIds};
 use crate::source::sweeper::Sweeper;
 
@@ -45,7 +45,7 @@ pub(super) struct Referring {
 pub(super) struct KindSweeps {
     pub(super) sweeping: Sweeping<Referred<Sweeper>>,
     /// Sets the time from one sweep to the next.
-    pub(super) interval: watch::Sender<Duration>,
+    pub(super) interval: Arc<SweepInterval>,
     /// The interval while the scope is not quiet.
     pub(super) usual: Duration,
     /// The kinds that its first sweep waits for.
@@ -80,7 +80,9 @@ impl ScopeSweeps {
         let ScopeSweeps { scope, kinds, gate, ingest, clock, turns, wake, mut quiet } = self;
         let triggers: Vec<Arc<SweepTrigger>> =
             kinds.iter().map(|kind| Arc::clone(&kind.sweeping.plan().trigger)).collect();
-        let mut idle: Vec<Box<KindSweeps>> = kinds.into_iter().map(Box::new).collect();
+        // Not collected in place: that would keep the room of the kinds themselves.
+        let mut idle: Vec<Box<KindSweeps>> = Vec::with_capacity(kinds.len());
+        idle.extend(kinds.into_iter().map(Box::new));
         for kind in &mut idle {
             kind.waits_for.retain(|other| !is_tried(ingest.freshness(), &scope, other));
         }
@@ -244,7 +246,7 @@ impl KindSweeps {
         ingest.signal(Signal::Expected { scope: scope.clone(), kind: kind.clone(), interval });
         // Events may allow a longer one.
         let interval = ingest.freshness().interval(&scope, &kind);
-        self.interval.send_if_modified(|known| std::mem::replace(known, interval) != interval);
+        self.interval.set(interval);
     }
 }
 

@@ -8,16 +8,14 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::harness::account::Account;
+use crate::harness::eventually;
 use crate::harness::moto::Moto;
 use crate::harness::muster::{Endpoint, OFTEN, RARELY, Sandbox};
 use crate::harness::roles::{AccountsFile, role};
 use crate::harness::rpc::Client;
 use crate::harness::simulator::Simulator;
-use crate::harness::{eventually, eventually_within};
 
 const ACCOUNTS: [(&str, &str); 3] = [("one", "200000000001"), ("two", "200000000002"), ("three", "200000000003")];
-/// A sweep that AWS refuses the credentials of is tried again after a minute.
-const RENEWAL: Duration = Duration::from_mins(3);
 const REGIONS: [&str; 2] = ["us-east-1", "eu-west-1"];
 
 /// A simulator with instances in three accounts and two regions.
@@ -204,9 +202,7 @@ fn sessions_that_end_in_the_middle_are_renewed() {
     let flip = json!({"account": account, "region": REGIONS[0], "from": 0, "count": 10_000});
     let flipped = simulator.control("POST", "/flip", &flip);
     assert!(!flipped["flipped"].as_array().unwrap().is_empty());
-    eventually_within(RENEWAL, "what happens after the sessions ended is seen", || {
-        (stopped(&mut client) != before).then_some(())
-    });
+    eventually("what happens after the sessions ended is seen", || (stopped(&mut client) != before).then_some(()));
     server.swept();
 }
 

@@ -7,11 +7,11 @@
 //! `cargo test` runs everything, a minute of storm among it: `muster serve` watches a simulator under
 //! `tests/it/scenarios/storm.toml` (throttles, failing pages, describes that lag, events lost, repeated and
 //! reordered) while a client reads all the time and holds every answer against what AWS held when. So does a model test, with
-//! 10,000 random programs of changes, faults, restarts and clock jumps. EventBridge's rules are disabled under churn, one and
-//! all, until the label shows, sweeps quicken and the copy equals AWS. A server that hears events from moto's queue is killed before it
-//! has stored them, and before it has deleted them: none is lost, none counts twice. The store is cut off at every sync of a recorded
-//! workload, its disk fails at every call, single bits of its file are flipped. The longer runs are the same tests with other numbers,
-//! and the simulator at a million instances; they print their figures:
+//! 10,000 random programs of changes, faults, restarts, clock jumps, and accounts that come and go. EventBridge's rules are disabled
+//! under churn, one and all, until the label shows, sweeps quicken and the copy equals AWS. A server that hears events from moto's queue
+//! is killed before it has stored them, and before it has deleted them: none is lost, none counts twice. The store is cut off at every
+//! sync of a recorded workload, its disk fails at every call, single bits of its file are flipped. The longer runs are the same tests
+//! with other numbers, and the simulator at a million instances; they print their figures:
 //!
 //! ```console
 //! MUSTER_PROGRAMS=1000000 MUSTER_PROGRAMS_ON_DISK=1000 cargo test --release --lib truth:: -- --nocapture
@@ -49,6 +49,8 @@ mod central_bus;
 #[cfg(test)]
 mod clients;
 #[cfg(test)]
+mod company;
+#[cfg(test)]
 mod config;
 #[cfg(test)]
 mod confirmation;
@@ -65,6 +67,8 @@ mod crowds;
 mod damage;
 #[cfg(test)]
 mod demo;
+#[cfg(test)]
+mod departures;
 #[cfg(test)]
 mod discovery;
 #[cfg(target_os = "linux")]
@@ -117,6 +121,8 @@ mod prices;
 #[cfg(target_os = "linux")]
 #[cfg(test)]
 mod processes;
+#[cfg(test)]
+mod profiles;
 #[cfg(test)]
 mod protocol;
 #[cfg(test)]

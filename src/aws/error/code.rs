@@ -36,7 +36,12 @@ pub(super) const CREDENTIALS: &[&str] = &[
 ];
 
 /// The session is over. EC2 says so of a request whose date is long past as well.
-pub(super) const EXPIRED: &[&str] = &["ExpiredToken", "ExpiredTokenException", "RequestExpired"];
+const EXPIRED: &[&str] = &["ExpiredToken", "ExpiredTokenException", "RequestExpired"];
+
+/// Whether a code says that the session is over.
+pub(in crate::aws) fn is_expiry(code: &str) -> bool {
+    EXPIRED.contains(&code)
+}
 
 /// The codes of EventBridge and SQS for a missing resource, and of EC2 for a NAT gateway and a deregistered image.
 const NOT_FOUND: &[&str] = &[

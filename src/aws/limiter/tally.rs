@@ -13,23 +13,20 @@ pub(in crate::aws) enum AttemptOutcome {
     Failed,
 }
 
-/// The number of seconds that are counted separately, for the calls of the last minute.
-const SECONDS: usize = 60;
+/// How many seconds are counted separately, for the calls of the last minute.
+const SECONDS: u64 = 60;
+
+/// How many of them there is room for while few calls are made: a server has thousands of actions that are called once in a while.
+const ROOM: usize = 4;
 
 /// The counts of one action in one account and region.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct CallTally {
     total: u64,
     throttled: u64,
     failed: u64,
-    /// For each of the last seconds, its number and the calls in it.
-    seconds: [(u64, u64); SECONDS],
-}
-
-impl Default for CallTally {
-    fn default() -> Self {
-        CallTally { total: 0, throttled: 0, failed: 0, seconds: [(0, 0); SECONDS] }
-    }
+    /// The last seconds with calls in them, each with their number.
+    seconds: Vec<(u64, u64)>,
 }
 
 impl CallTally {
@@ -37,10 +34,15 @@ impl CallTally {
     pub(super) fn sent(&mut self, now: Duration) {
         self.total += 1;
         let second = now.as_secs();
-        let place = usize::try_from(second).unwrap_or_default() % SECONDS;
-        if let Some(slot) = self.seconds.get_mut(place) {
-            *slot = (second, if slot.0 == second { slot.1 + 1 } else { 1 });
+        if let Some((_, calls)) = self.seconds.iter_mut().rev().find(|(known, _)| *known == second) {
+            *calls += 1;
+            return;
         }
+        self.seconds.retain(|(known, _)| *known + SECONDS > second);
+        if self.seconds.len() < ROOM {
+            self.seconds.shrink_to(ROOM);
+        }
+        self.seconds.push((second, 1));
     }
 
     /// Counts a call that ended.
@@ -66,7 +68,7 @@ impl CallTally {
 
     /// Calls in this second and the 59 before it.
     pub(super) fn last_minute(&self, now: Duration) -> u64 {
-        let (this, before) = (now.as_secs(), now.as_secs().saturating_sub(SECONDS as u64 - 1));
+        let (this, before) = (now.as_secs(), now.as_secs().saturating_sub(SECONDS - 1));
         self.seconds.iter().filter(|(second, _)| (before..=this).contains(second)).map(|(_, calls)| calls).sum()
     }
 }
@@ -84,6 +86,20 @@ mod tests {
         assert_eq!(tally.last_minute(Duration::from_secs(200)), 1);
         assert_eq!(tally.last_minute(Duration::from_secs(259)), 1);
         assert_eq!((tally.last_minute(Duration::from_secs(260)), tally.total()), (0, 6));
+    }
+
+    #[test]
+    fn seldom_calls_take_little_room() {
+        let mut tally = CallTally::default();
+        for second in 0..10_000 {
+            tally.sent(Duration::from_secs(second));
+        }
+        assert_eq!((tally.last_minute(Duration::from_secs(9_999)), tally.seconds.len()), (60, 60));
+        for hour in 10..20 {
+            tally.sent(Duration::from_hours(hour));
+        }
+        assert_eq!((tally.total(), tally.seconds.len()), (10_010, 1));
+        assert!(tally.seconds.capacity() <= ROOM, "{}", tally.seconds.capacity());
     }
 
     #[test]

@@ -88,6 +88,11 @@ impl<T> RoleSources<T> {
         }
     }
 
+    /// Forgets all configurations: they are loaded again for whoever needs them next.
+    pub(super) async fn forget(&self) {
+        self.sources.lock().await.clear();
+    }
+
     /// The pool of connections for a bundle, which `connect` makes where there is none.
     pub(super) fn connection(
         &self,

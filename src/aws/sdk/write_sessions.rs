@@ -17,7 +17,7 @@ use crate::aws::origin::Origin;
 use crate::aws::profiles::Profiles;
 use crate::aws::session_name::SessionName;
 
-use super::assumed_role::{AssumedRole, LastRole};
+use super::assumed_role::{AssumedRole, LastRole, RoleRefusal};
 use crate::aws::account_plan::RolePlan;
 
 /// How many clients' sessions are kept; the one that was not used for the longest time goes first.
@@ -79,6 +79,7 @@ impl AssumableRole {
                     session: session.to_string(),
                     has_source_identity: true,
                     loaded: None,
+                    refusal: RoleRefusal::default(),
                 })
             }
             AssumableRole::Planned { client, role, is_sourced } => SharedCredentialsProvider::new(AssumedRole {
@@ -88,6 +89,7 @@ impl AssumableRole {
                 session: session.to_string(),
                 has_source_identity: *is_sourced,
                 loaded: None,
+                refusal: RoleRefusal::default(),
             }),
             AssumableRole::Profile { files, profile, context, sourced: None } => {
                 let files = files.for_sdk_as(Some(session.as_str()));

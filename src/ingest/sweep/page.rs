@@ -46,6 +46,9 @@ impl<L: Ledger> Ingest<L> {
         self.shown(scope, kind, sent_at, shown);
         self.doubted(scope, kind, sent_at, doubted);
         self.news(scope, kind, news)?;
+        if self.is_given_up(scope) {
+            return Ok(());
+        }
         self.unread(scope, kind, sent_at, unreadable)
     }
 
@@ -172,6 +175,9 @@ impl<L: Ledger> Ingest<L> {
             });
             self.serve_urgent();
             self.share();
+            if self.is_given_up(scope) {
+                break;
+            }
             if self.lanes.is_stopped() {
                 return Err(IngestError::Stopped);
             }

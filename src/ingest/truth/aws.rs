@@ -1,4 +1,4 @@
-//! The history of what AWS held, as plainly as possible.
+//! The history of what AWS held in one scope, as plainly as possible.
 
 use std::collections::BTreeMap;
 
@@ -61,9 +61,10 @@ pub(super) struct PendingEvent {
     pub(super) news: News,
 }
 
-/// One account.
-#[derive(Default)]
+/// One account in one region. The ids are the same in all of them, and what stands under an id is not.
 pub(super) struct AwsHistory {
+    /// Which one it is.
+    home: u32,
     /// For each id, its versions with their start times. `None`: it does not exist.
     history: BTreeMap<String, Vec<(Millis, Option<Version>)>>,
     pub(super) notices: Vec<PendingEvent>,
@@ -72,6 +73,10 @@ pub(super) struct AwsHistory {
 }
 
 impl AwsHistory {
+    pub(super) fn of(home: u32) -> Self {
+        AwsHistory { home, history: BTreeMap::new(), notices: Vec::new(), launched: 0, reasons: 0 }
+    }
+
     /// The resource at a moment.
     pub(super) fn at(&self, id: &str, moment: Millis) -> Option<&Version> {
         let history = self.history.get(id)?;
@@ -98,18 +103,26 @@ impl AwsHistory {
         })
     }
 
+    fn named(&self, id: &str) -> BTreeMap<String, String> {
+        BTreeMap::from([("Name".to_owned(), format!("{id} of {}", self.home))])
+    }
+
+    /// What no other scope has.
+    fn rest(&self, number: u32) -> u32 {
+        self.home * 100_000 + number
+    }
+
     /// A resource that always existed and does not change by itself.
     pub(super) fn found(&mut self, id: String) {
-        let tags = BTreeMap::from([("Name".to_owned(), id.clone())]);
-        let version = Version { state: "running", reason: 0, tags, tagged: 1, rest: 1 };
+        let version = Version { state: "running", reason: 0, tags: self.named(&id), tagged: 1, rest: self.rest(1) };
         self.history.insert(id, vec![(0, Some(version))]);
     }
 
     pub(super) fn launch(&mut self, now: Millis) -> String {
         self.launched += 1;
         let id = format!("i-{}", self.launched);
-        let tags = BTreeMap::from([("Name".to_owned(), id.clone())]);
-        let version = Version { state: "pending", reason: 0, tags, tagged: 1, rest: self.launched };
+        let (tags, rest) = (self.named(&id), self.rest(self.launched));
+        let version = Version { state: "pending", reason: 0, tags, tagged: 1, rest };
         self.history.insert(id.clone(), Vec::new());
         self.put(&id, now, Some(version.clone()));
         self.put(&id, now + START, Some(Version { state: "running", ..version }));

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use crate::ingest::ledger::{Ledger, LedgerView};
 use crate::model::known::fold;
-use crate::model::{Current, Event, Kind, Recorded, ResourceId, Scope, Seq, Timestamp};
+use crate::model::{Current, Event, Kind, Recorded, ResourceId, Scope, Seq, Timestamp, WatchSelection};
 use crate::store::{
     ChangeKind, CommitBatch, CommitError, Committed, Fingerprint, ReadError, TouchedResource, Watermark, recoded,
 };
@@ -23,9 +23,22 @@ struct Pages {
     removed: BTreeMap<ResourceId, Timestamp>,
     watermarks: BTreeMap<(Scope, Kind), Watermark>,
     notified: BTreeSet<String>,
+    /// The scopes that are no longer watched, and since when.
+    retired: BTreeMap<Scope, Timestamp>,
+    /// Whether the next choice of scopes cannot be recorded.
+    is_stuck: bool,
 }
 
 impl Pages {
+    /// The scopes that hold a resource or were ever listed.
+    fn scopes(&self) -> BTreeSet<Scope> {
+        self.current
+            .keys()
+            .map(ResourceId::scope)
+            .chain(self.watermarks.keys().map(|(scope, _)| scope.clone()))
+            .collect()
+    }
+
     fn apply(&mut self, record: &Recorded) {
         let Some(id) = record.event.resource() else { return };
         let before = self.current.remove(id).map(|(current, _)| current);
@@ -51,16 +64,34 @@ impl Book {
         book.records[usize::try_from(from.0.saturating_sub(1)).unwrap()..].to_vec()
     }
 
-    /// The current state of everything.
-    pub(super) fn all(&self) -> Vec<(ResourceId, Current)> {
-        self.0.borrow().current.iter().map(|(id, (current, _))| (id.clone(), current.clone())).collect()
+    /// The current state of everything in a scope.
+    pub(super) fn all(&self, scope: &Scope) -> Vec<(ResourceId, Current)> {
+        let pages = self.0.borrow();
+        let own = pages.current.iter().filter(|(id, _)| is_in(id, scope));
+        own.map(|(id, (current, _))| (id.clone(), current.clone())).collect()
+    }
+
+    /// How many resources answers without a scope count.
+    pub(super) fn total(&self) -> u64 {
+        let pages = self.0.borrow();
+        let is_retired = |id: &ResourceId| pages.retired.keys().any(|scope| is_in(id, scope));
+        pages.current.keys().filter(|id| !is_retired(id)).count() as u64
+    }
+
+    /// The next choice of scopes cannot be recorded.
+    pub(super) fn stick(&self) {
+        self.0.borrow_mut().is_stuck = true;
     }
 
     /// The book as read after a restart: every record is encoded and decoded, and folded again.
     pub(super) fn reopened(&self) -> Result<Book, String> {
         let before = self.0.borrow();
-        let mut pages =
-            Pages { watermarks: before.watermarks.clone(), notified: before.notified.clone(), ..Pages::default() };
+        let mut pages = Pages {
+            watermarks: before.watermarks.clone(),
+            notified: before.notified.clone(),
+            retired: before.retired.clone(),
+            ..Pages::default()
+        };
         for record in &before.records {
             let record = recoded(record)?;
             pages.apply(&record);
@@ -71,6 +102,10 @@ impl Book {
         }
         Ok(Book(Rc::new(RefCell::new(pages))))
     }
+}
+
+fn is_in(id: &ResourceId, scope: &Scope) -> bool {
+    id.account == scope.account && id.region == scope.region
 }
 
 impl Ledger for Book {
@@ -96,9 +131,33 @@ impl Ledger for Book {
         }
         pages.notified.extend(batch.notified);
         for mark in batch.watermarks {
-            pages.watermarks.insert((mark.scope.clone(), mark.kind.clone()), mark);
+            // The newest run counts.
+            let key = (mark.scope.clone(), mark.kind.clone());
+            if pages.watermarks.get(&key).is_none_or(|known| known.since <= mark.since) {
+                pages.watermarks.insert(key, mark);
+            }
         }
         Ok(Committed { first, last: Seq(pages.records.len() as u64), touched })
+    }
+
+    fn watch_only(&mut self, selection: &WatchSelection, now: Timestamp) -> Result<(), CommitError> {
+        let mut pages = self.0.borrow_mut();
+        if std::mem::take(&mut pages.is_stuck) {
+            return Err(CommitError::Latched { path: PathBuf::new() });
+        }
+        let newest = pages.records.last().map(|record| record.recorded_at);
+        for scope in pages.scopes() {
+            match selection.watches(&scope) {
+                Some(true) => drop(pages.retired.remove(&scope)),
+                Some(false) if !pages.retired.contains_key(&scope) => {
+                    let marks = pages.watermarks.values().filter(|mark| mark.scope == scope);
+                    let since = marks.map(|mark| mark.ended).max().max(newest).unwrap_or(now).min(now);
+                    pages.retired.insert(scope, since);
+                }
+                Some(false) | None => {}
+            }
+        }
+        Ok(())
     }
 
     fn path(&self) -> PathBuf {
@@ -127,17 +186,33 @@ impl LedgerView for Book {
         }))
     }
 
-    fn count(&self, _: &Kind, _: &Scope) -> Result<u64, ReadError> {
-        Ok(self.0.borrow().current.len() as u64)
+    fn count(&self, _: &Kind, scope: &Scope) -> Result<u64, ReadError> {
+        Ok(self.0.borrow().current.keys().filter(|id| is_in(id, scope)).count() as u64)
     }
 
-    fn ids(&self, _: &Kind, _: &Scope, after: Option<&ResourceId>, limit: usize) -> Result<Vec<ResourceId>, ReadError> {
+    fn ids(
+        &self,
+        _: &Kind,
+        scope: &Scope,
+        after: Option<&ResourceId>,
+        limit: usize,
+    ) -> Result<Vec<ResourceId>, ReadError> {
         let book = self.0.borrow();
-        Ok(book.current.keys().filter(|id| after.is_none_or(|after| *id > after)).take(limit).cloned().collect())
+        let own = book.current.keys().filter(|id| is_in(id, scope));
+        Ok(own.filter(|id| after.is_none_or(|after| *id > after)).take(limit).cloned().collect())
+    }
+
+    fn retired(&self) -> BTreeMap<Scope, Timestamp> {
+        self.0.borrow().retired.clone()
+    }
+
+    fn is_noted_unwatched(&self, scope: &Scope) -> bool {
+        self.0.borrow().retired.contains_key(scope)
     }
 
     fn held(&self) -> Result<Vec<(Scope, Kind)>, ReadError> {
-        Ok(self.0.borrow().current.keys().map(|id| (id.scope(), id.kind.clone())).take(1).collect())
+        let held: BTreeSet<_> = self.0.borrow().current.keys().map(|id| (id.scope(), id.kind.clone())).collect();
+        Ok(held.into_iter().collect())
     }
 
     fn is_notified(&self, event_id: &str) -> Result<bool, ReadError> {

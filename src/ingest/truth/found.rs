@@ -1,13 +1,21 @@
 //! Programs that once led to an untrue answer, made as short as possible.
 
 use super::book::Book;
+use super::program::PlacedStep;
 use super::program::ProgramStep::{
     self, Answer, Delete, Deliver, Finish, Jump, Launch, Refresh, Remap, Restart, Retag, Sweep, Terminate, Wait,
 };
 use super::run;
 
+/// A program in one scope.
 #[track_caller]
 fn holds(steps: &[ProgramStep]) {
+    holds_in(&steps.iter().map(|step| (0, *step)).collect::<Vec<_>>());
+}
+
+/// A program in several scopes.
+#[track_caller]
+fn holds_in(steps: &[PlacedStep]) {
     if let Err(why) = run(&Book::default(), steps) {
         panic!("{why}");
     }

@@ -2,6 +2,19 @@
 
 use proptest::prelude::*;
 
+/// A step, and the number of the scope in which it happens; some happen everywhere.
+pub(super) type PlacedStep = (u8, ProgramStep);
+
+/// What goes wrong while it is recorded which scopes are watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ReloadFault {
+    Nothing,
+    /// The process is killed before it is recorded.
+    Unrecorded,
+    /// The process is killed right after it.
+    Killed,
+}
+
 /// One thing that happens. Numbers choose among what exists at that moment, so that every program, and every part of one, makes
 /// sense.
 #[derive(Clone, Copy, Debug)]
@@ -66,11 +79,37 @@ pub(super) enum ProgramStep {
     Jump(i16),
     /// A new version of the mapping.
     Remap,
+    /// The configuration file is read again: what it says of some scopes has turned around, one bit each. With `cut`, messages of a
+    /// listing under way there are lost, otherwise they are on their way; with `within`, the writer is in the middle of one.
+    Reload {
+        turned: u8,
+        whole: bool,
+        cut: bool,
+        within: bool,
+        fault: ReloadFault,
+    },
 }
 
-/// A program, with or without the step that starts with many resources.
-pub(super) fn any_program() -> impl Strategy<Value = Vec<ProgramStep>> {
-    prop::collection::vec(any_step(), 1..60)
+/// A program, with or without the step that starts with many resources, in one scope or several.
+pub(super) fn any_program() -> impl Strategy<Value = Vec<PlacedStep>> {
+    prop_oneof![3 => Just(1_u8), 3 => Just(2), 4 => Just(4)]
+        .prop_flat_map(|places| prop::collection::vec(placed(places), 1..50 + 10 * usize::from(places)))
+}
+
+fn placed(places: u8) -> impl Strategy<Value = PlacedStep> {
+    (0..places, prop_oneof![20 => any_step().boxed(), 1 => any_reload(places).boxed()])
+}
+
+fn any_reload(places: u8) -> impl Strategy<Value = ProgramStep> {
+    let fault = prop_oneof![
+        8 => Just(ReloadFault::Nothing),
+        1 => Just(ReloadFault::Unrecorded),
+        1 => Just(ReloadFault::Killed),
+    ];
+    // Mostly one of them comes or goes.
+    let turned = prop_oneof![6 => (0..places).prop_map(|place| 1 << place), 1 => 0..1_u8 << places];
+    (turned, any::<bool>(), any::<bool>(), any::<bool>(), fault)
+        .prop_map(|(turned, whole, cut, within, fault)| ProgramStep::Reload { turned, whole, cut, within, fault })
 }
 
 fn any_step() -> impl Strategy<Value = ProgramStep> {

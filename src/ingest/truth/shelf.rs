@@ -5,8 +5,8 @@ use tempfile::TempDir;
 use super::book::Book;
 use crate::ingest::Ledger;
 use crate::ingest::ledger::LedgerView;
-use crate::model::fixtures::{kind, scope};
-use crate::model::{Current, Recorded, ResourceId, Seq};
+use crate::model::fixtures::kind;
+use crate::model::{Current, Recorded, ResourceId, Scope, ScopeFilter, Seq};
 use crate::store::fixtures::named;
 use crate::store::{self, Store, StoreOptions, Writer};
 
@@ -20,8 +20,12 @@ pub(super) trait Backing {
     fn reopen(&self, before: Self::Ledger) -> Result<Self::Ledger, String>;
     /// The records from `seq` on.
     fn records(&self, ledger: &Self::Ledger, from: Seq) -> Vec<Recorded>;
-    /// The current state of everything.
-    fn all(&self, ledger: &Self::Ledger) -> Vec<(ResourceId, Current)>;
+    /// The current state of everything in a scope.
+    fn all(&self, ledger: &Self::Ledger, scope: &Scope) -> Vec<(ResourceId, Current)>;
+    /// How many resources answers without a scope count.
+    fn total(&self, ledger: &Self::Ledger) -> u64;
+    /// Makes the next choice of scopes fail, where that can be done.
+    fn stick(&self, _ledger: &Self::Ledger) {}
 }
 
 impl Backing for Book {
@@ -39,8 +43,16 @@ impl Backing for Book {
         ledger.records(from)
     }
 
-    fn all(&self, ledger: &Book) -> Vec<(ResourceId, Current)> {
-        ledger.all()
+    fn all(&self, ledger: &Book, scope: &Scope) -> Vec<(ResourceId, Current)> {
+        ledger.all(scope)
+    }
+
+    fn total(&self, ledger: &Book) -> u64 {
+        ledger.total()
+    }
+
+    fn stick(&self, ledger: &Book) {
+        ledger.stick();
     }
 }
 
@@ -77,9 +89,13 @@ impl Backing for DiskBacking {
         ledger.snapshot().expect("a snapshot").records(from, usize::MAX).expect("readable")
     }
 
-    fn all(&self, ledger: &Writer) -> Vec<(ResourceId, Current)> {
+    fn all(&self, ledger: &Writer, scope: &Scope) -> Vec<(ResourceId, Current)> {
         let view = ledger.snapshot().expect("a snapshot");
-        let ids = view.ids(&kind(), &scope(), None, usize::MAX).expect("readable");
+        let ids = view.ids(&kind(), scope, None, usize::MAX).expect("readable");
         ids.into_iter().map(|id| (id.clone(), view.current(&id).expect("readable").expect("current"))).collect()
+    }
+
+    fn total(&self, ledger: &Writer) -> u64 {
+        ledger.snapshot().expect("a snapshot").count(&kind(), &ScopeFilter::Everywhere).expect("readable")
     }
 }

@@ -33,7 +33,7 @@ fn damaged(damage: impl Fn(&redb::WriteTransaction)) -> (tempfile::TempDir, Writ
 
 /// Flips a bit in the middle of the value of a resource in a plain table.
 fn flip(txn: &redb::WriteTransaction, table: &'static str, id: &str) {
-    let key = keys::resource(&instance(id));
+    let key = if table == CURRENT { keys::in_scope(&instance(id)) } else { keys::resource(&instance(id)) };
     let mut table = txn.open_table(BytesTable::new(table)).unwrap();
     let mut value = table.get(key.as_slice()).unwrap().unwrap().value().to_vec();
     let middle = value.len() / 2;

@@ -13,11 +13,14 @@ use crate::model::{Notification, Observation, Seen, Source};
 
 impl<S: Backing> Runner<'_, S> {
     pub(super) fn notice(&mut self, which: u8, again: bool) -> Option<PendingEvent> {
-        let ready: Vec<usize> = (0..self.aws.notices.len()).filter(|n| self.aws.notices[*n].at <= self.now).collect();
+        let now = self.now;
+        let notices = &mut self.here().aws.notices;
+        let ready: Vec<usize> = (0..notices.len()).filter(|n| notices[*n].at <= now).collect();
         let chosen = *ready.get(usize::from(which) % ready.len().max(1))?;
-        Some(if again { self.aws.notices[chosen].clone() } else { self.aws.notices.remove(chosen) })
+        Some(if again { notices[chosen].clone() } else { notices.remove(chosen) })
     }
 
+    /// An event reaches the writer. That of a scope that is not watched may have passed its receiver before the scope was given up.
     pub(super) fn deliver(&mut self, notice: &PendingEvent) -> CheckResult {
         // Events know seconds.
         let at = at_millis(notice.at / 1000 * 1000);
@@ -25,9 +28,12 @@ impl<S: Backing> Runner<'_, S> {
             News::State(state) => Seen::StateAsserted(fixtures::state(state)),
             News::Tags { tags, version } => Seen::TagsAsserted { tags: tags_value(tags), version: *version },
         };
-        let observation = Observation { source: Source::Notification, at, id: fixtures::id(&notice.id), seen };
+        let here = self.here();
+        let observation = Observation { source: Source::Notification, at, id: here.id(&notice.id), seen };
         // Nothing happens at the same moment, and a notice is of one group.
-        let event_id = format!("{}-{}", notice.at, matches!(notice.news, News::State(_)));
+        let event_id = format!("{}-{}-{}", here.number, notice.at, matches!(notice.news, News::State(_)));
+        let (known, watched) = (here.recorded.contains(&event_id), here.watched);
+        self.tally.count(if watched { "event" } else { "event of a scope that is not watched" });
         let before = self.ingest.as_ref().map(|ingest| ingest.ledger().view().map(|view| view.seq()));
         let before = before.and_then(Result::ok).unwrap_or_default();
         let (done, mut outcome) = oneshot::channel();
@@ -38,17 +44,16 @@ impl<S: Backing> Runner<'_, S> {
             ingest.notify(Notifications { notifications, done });
         }
         let taken = outcome.try_recv().expect("an outcome").expect("recorded");
-        let known = self.recorded.contains(&event_id);
         match taken[..] {
             [NotifyResult::Repeated, NotifyResult::Repeated] if known => {}
-            [NotifyResult::Applied(seq), NotifyResult::Repeated] if !known && seq > before => {
-                self.recorded.insert(event_id);
+            [NotifyResult::Applied(seq), NotifyResult::Repeated] if watched && !known && seq > before => {
+                self.here().recorded.insert(event_id);
             }
             // Where deciding took too long for one commit, the second is decided again.
             [NotifyResult::Unchanged, NotifyResult::Repeated | NotifyResult::Unchanged] if !known => {}
             _ => return Err(format!("{event_id} was {taken:?}, and {} before", if known { "known" } else { "new" })),
         }
-        self.past.push(notice.clone());
+        self.here().past.push(notice.clone());
         Ok(())
     }
 }
