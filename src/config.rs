@@ -5,6 +5,7 @@
 //! is pure: [`Environment`] is captured once, at the start of the process, and the file is read before by [`ConfigFile`].
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -47,7 +48,7 @@ pub use interval::{Interval, IntervalError, duration, duration_text};
 pub use key_place::KeyPlace;
 pub use regions::is_region;
 pub use selection::{FileChoice, Selection};
-pub use server_options::ServerOptions;
+pub use server_options::{ServerOptions, loopback};
 pub use share::{RequestShare, RequestShareError};
 pub use size::Size;
 
@@ -72,7 +73,10 @@ pub const MIN_RETAIN_SIZE: u64 = 1 << 20;
 /// The default of `--keep-free`: how many bytes of the disk stay free.
 pub const KEEP_FREE: u64 = 256 << 20;
 
-/// How long nothing must have happened in a scope before it is swept rarely, where several accounts are watched.
+/// The default of `--quiet-interval`: from one sweep to the next of an account and region in which nothing happens.
+pub const QUIET_INTERVAL: Duration = Duration::from_hours(1);
+
+/// The default of `--quiet-after`: how long nothing must have happened.
 pub const QUIET_AFTER: Duration = Duration::from_hours(24);
 
 /// What `--redact-tag-keys` says to redact nothing.
@@ -127,14 +131,20 @@ pub struct Config {
     pub keep_free: u64,
     /// For how long evidence of a resource outweighs its absence from a listing. Only tests, which cannot wait for minutes, set it.
     pub absence_after: Duration,
-    /// How long nothing must have happened in a scope before it is swept rarely. Only tests set it.
-    pub quiet_after: Duration,
     /// The patterns of tag keys whose values are redacted; none: no tag is.
     pub redact_tag_keys: Vec<String>,
     /// A file of list prices in place of those that Muster carries, as an absolute path.
     pub prices: Option<PathBuf>,
     /// The audit file, if there is one.
     pub audit: Option<AuditOptions>,
+    /// From one sweep to the next of an account and region in which nothing happens, where several accounts are watched.
+    pub quiet_interval: Duration,
+    /// How long nothing must have happened there.
+    pub quiet_after: Duration,
+    /// Where the server listens for HTTP, as the configuration file says.
+    pub http: Option<SocketAddr>,
+    /// How long the server goes on after its last client, as the configuration file says.
+    pub idle_exit: Option<Duration>,
     /// The URL of an emulator to ask in place of AWS. Only the demo sets it; other emulators are reached with `AWS_ENDPOINT_URL`.
     pub emulator: Option<String>,
 }
@@ -185,19 +195,11 @@ impl Config {
                 environment,
             )?;
         }
-        let choice = match &file {
-            file if file.has_accounts => FileChoice::Accounts(file.canonical.clone()),
-            file if ["--region", "--regions"].iter().any(|flag| file.named.contains(*flag)) => FileChoice::Nothing,
-            file if !file.path.as_os_str().is_empty() && (given.region.is_some() || !regions.is_empty()) => {
-                FileChoice::Regions
-            }
-            _ => FileChoice::Nothing,
-        };
+        let choice = choice(&file, given.region.is_some() || !regions.is_empty());
         let selection = Selection::new(given.profile, given.region, &regions, environment).of_file(choice);
-        let regions = regions.iter().map(|name| (environment.source("--regions", name), name.as_str()));
-        let one = region.iter().map(|(source, name)| (source.clone(), name.as_str()));
-        regions.chain(one).try_for_each(|(source, name)| checks::check(source, name, selection.has_endpoint()))?;
+        checks::regions(&regions, region, environment, selection.has_endpoint())?;
         checks::rules(&given.writes, environment, selection.has_endpoint())?;
+        checks::written_accounts(&given.writes, &file, environment)?;
         let chosen = environment.state_home().map(|home| home.join("muster").join(selection.digest()));
         let data_dir = match given.data_dir {
             Some(dir) => checks::located(&dir, environment)?,
@@ -207,6 +209,9 @@ impl Config {
         let key_place =
             chosen.filter(|own| selection.has_keys() && !selection.has_accounts() && own.parent() == data_dir.parent());
         let key_place = key_place.map(|own| KeyPlace { own, selection: selection.digest_without_key() });
+        if let Some(given) = given.quiet_interval.filter(|every| *every < MIN_INTERVAL) {
+            return Err(ConfigError::QuietInterval { given });
+        }
         if let Some(given) = given.retain_age.filter(|age| *age < MIN_RETAIN_AGE) {
             return Err(ConfigError::TooYoung { given });
         }
@@ -240,10 +245,13 @@ impl Config {
             retain_size: given.retain_size.map(Size::bytes),
             keep_free: given.keep_free.map_or(KEEP_FREE, Size::bytes),
             absence_after: ABSENCE_AFTER,
-            quiet_after: QUIET_AFTER,
             redact_tag_keys: redacted_keys(given.redact_tag_keys),
             prices: given.prices.map(|path| environment.absolute(&path)),
             audit: audit(given.audit_file.map(|path| environment.absolute(&path)), given.audit_required)?,
+            quiet_interval: given.quiet_interval.unwrap_or(QUIET_INTERVAL),
+            quiet_after: given.quiet_after.unwrap_or(QUIET_AFTER),
+            http: file.http,
+            idle_exit: file.idle_exit,
             emulator: None,
         })
     }
@@ -255,6 +263,18 @@ impl Config {
     pub fn account_sources(&self) -> AccountSources {
         AccountSources { listed: self.accounts.clone(), organization: self.organization.clone() }
     }
+}
+
+/// What a configuration file chooses of what leads to a data directory. `names_regions` tells whether it, or a flag, names some.
+fn choice(file: &GivenFile, names_regions: bool) -> FileChoice {
+    if file.has_accounts {
+        return FileChoice::Accounts(file.canonical.clone());
+    }
+    let is_overruled = ["--region", "--regions"].iter().any(|flag| file.named.contains(*flag));
+    if !is_overruled && !file.path.as_os_str().is_empty() && names_regions {
+        return FileChoice::Regions;
+    }
+    FileChoice::Nothing
 }
 
 /// A plan whose first role is assumed by the profile of `--profile`, where it names none itself.
@@ -305,9 +325,10 @@ fn redacted_keys(given: Vec<String>) -> Vec<String> {
 fn region_names(given: &[String]) -> Result<Vec<String>, ConfigError> {
     let mut regions: Vec<String> = Vec::new();
     for name in given.iter().map(|name| name.trim()).filter(|name| !name.is_empty()) {
-        let name = if name.eq_ignore_ascii_case(selection::ALL) { selection::ALL } else { name };
-        if !regions.iter().any(|known| known == name) {
-            regions.push(name.to_owned());
+        let name =
+            if name.eq_ignore_ascii_case(selection::ALL) { selection::ALL.into() } else { regions::written(name) };
+        if !regions.iter().any(|known| *known == name) {
+            regions.push(name.into_owned());
         }
     }
     if regions.len() > 1 && regions.iter().any(|name| name == selection::ALL) {

@@ -57,9 +57,6 @@ const WRITES: Duration = Duration::from_secs(10);
 /// How long the answer to such a call has to reach its client, from when it is known.
 const ANSWERED: Duration = Duration::from_millis(200);
 
-/// From one sweep to the next of a scope in which nothing happens, where several accounts are watched.
-const QUIET_INTERVAL: Duration = Duration::from_hours(1);
-
 /// How long to wait before reading the store's account again.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
@@ -407,8 +404,12 @@ fn event_rules(spec: &KindSpec, config: &Config) -> Option<EventRules> {
 
 /// How the account is watched.
 fn watching(config: &Config, store: &Store, hub: &ChangeHub) -> WatchSettings {
-    let (after, last_change, is_listened) = (config.quiet_after, last_change(store), listened(store, hub));
-    let quiet = QuietRule { interval: QUIET_INTERVAL, after, last_change, is_listened };
+    let quiet = QuietRule {
+        interval: config.quiet_interval,
+        after: config.quiet_after,
+        last_change: last_change(store),
+        is_listened: listened(store, hub),
+    };
     WatchSettings {
         intervals: KINDS.iter().map(|spec| (*spec, interval(spec, config))).collect(),
         queues: config.queues.clone(),

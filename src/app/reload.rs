@@ -185,7 +185,7 @@ mod tests {
     use parking_lot::Mutex;
 
     use super::*;
-    use crate::aws::{CredentialPlan, Regions};
+    use crate::aws::{CredentialPlan, EventPlan, Regions};
     use crate::model::Region;
 
     fn plan(profile: &str, region: &str) -> AccountPlan {
@@ -196,6 +196,7 @@ mod tests {
             credentials: CredentialPlan { profile: Some(profile.to_owned()), roles: Vec::new() },
             regions: Regions::Named(vec![Region::new(region)]),
             share_percent: None,
+            events: EventPlan::default(),
         }
     }
 

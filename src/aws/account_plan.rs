@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::event_plan::EventPlan;
 use super::watched_regions::Regions;
 use crate::model::AccountId;
 
@@ -20,6 +21,8 @@ pub struct AccountPlan {
     pub regions: Regions,
     /// The share of AWS's request limits to use, in percent; `None` for that of the settings.
     pub share_percent: Option<u8>,
+    /// Where its events come from.
+    pub events: EventPlan,
 }
 
 /// The accounts to watch beside one another.
@@ -66,11 +69,12 @@ impl AccountPlan {
     /// Whether the account is watched in the same way as by another plan, apart from what it is called and where it stands.
     #[must_use]
     pub fn watches_as(&self, other: &AccountPlan) -> bool {
-        let AccountPlan { account, name: _, ou: _, credentials, regions, share_percent } = self;
+        let AccountPlan { account, name: _, ou: _, credentials, regions, share_percent, events } = self;
         *account == other.account
             && *credentials == other.credentials
             && *regions == other.regions
             && *share_percent == other.share_percent
+            && *events == other.events
     }
 
     /// What the account is called in messages: its name, else its number, else where its credentials come from.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::account_plan::{AccountPlan, AccountPlans, CredentialPlan, RolePlan};
+use super::event_plan::EventPlan;
 
 use super::watched_regions::Regions;
 use crate::model::text::shown;
@@ -52,6 +53,8 @@ pub struct OrganizationPlan {
     pub regions: Regions,
     /// The share of AWS's request limits to use in each account, in percent.
     pub share_percent: Option<u8>,
+    /// Where the events of each account come from.
+    pub events: EventPlan,
     /// Which accounts are watched.
     pub rules: AccountRules,
     /// How often they are listed.
@@ -72,6 +75,7 @@ impl OrganizationPlan {
             own_role: false,
             regions: Regions::Named(vec![Region::new("eu-west-1")]),
             share_percent: None,
+            events: EventPlan::default(),
             rules,
             refresh: Duration::from_hours(1),
             forget_after: Duration::from_hours(24),
@@ -134,6 +138,7 @@ impl OrganizationPlan {
             // Without a name, the region of AWS's own chain says which partition it is.
             regions: endpoint.map_or(Regions::All { home: None }, |region| Regions::Named(vec![region])),
             share_percent: None,
+            events: EventPlan::default(),
         }
     }
 
@@ -162,6 +167,7 @@ impl OrganizationPlan {
             },
             regions,
             share_percent: self.share_percent,
+            events: self.events.clone(),
         }
     }
 }
@@ -190,6 +196,7 @@ mod tests {
             own_role: false,
             regions,
             share_percent: Some(50),
+            events: EventPlan::default(),
             rules: AccountRules::default(),
             refresh: Duration::from_hours(1),
             forget_after: Duration::from_hours(24),

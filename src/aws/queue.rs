@@ -1,9 +1,5 @@
 //! The SQS queue through which EventBridge's events arrive.
 
-use std::fmt;
-use std::str::FromStr;
-use std::sync::Arc;
-
 use std::time::Duration;
 
 use aws_sdk_sqs::types::{
@@ -11,7 +7,9 @@ use aws_sdk_sqs::types::{
 };
 
 use super::{Aws, AwsError};
-use crate::model::{AccountId, Region, Scope};
+use crate::model::Scope;
+
+pub use super::queue_place::{Queue, QueueArnError, QueueError};
 
 /// How long SQS holds a request open while no message arrives, in seconds: its maximum.
 const WAIT_SECONDS: i32 = 20;
@@ -21,24 +19,6 @@ pub const BATCH: usize = 10;
 const RECEIVE: &str = "sqs:ReceiveMessage";
 const DELETE: &str = "sqs:DeleteMessage";
 const EXTEND: &str = "sqs:ChangeMessageVisibility";
-
-/// A queue of events.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Queue {
-    url: Arc<str>,
-    region: Option<Region>,
-    account: Option<AccountId>,
-}
-
-/// Text that is not a queue's URL.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error(
-    "`{given}` is not a queue URL: give one such as https://sqs.eu-west-1.amazonaws.com/123456789012/muster-events, or \
-     REGION=URL where the URL does not name the region"
-)]
-pub struct QueueError {
-    given: String,
-}
 
 /// A received message. It is delivered again unless it is deleted in time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,69 +31,6 @@ pub struct QueueMessage {
     pub body: String,
     /// How often it was received, including this time; 1 if SQS does not say.
     pub receives: u32,
-}
-
-impl Queue {
-    /// The URL.
-    #[must_use]
-    pub fn url(&self) -> &str {
-        &self.url
-    }
-
-    /// The queue's name: the end of the URL.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        self.url.rsplit('/').next().unwrap_or_default()
-    }
-
-    /// The account that the URL names.
-    #[must_use]
-    pub fn account(&self) -> Option<&AccountId> {
-        self.account.as_ref()
-    }
-
-    /// The queue's region; `None` stands for the default region.
-    #[must_use]
-    pub fn region(&self) -> Option<&Region> {
-        self.region.as_ref()
-    }
-}
-
-impl FromStr for Queue {
-    type Err = QueueError;
-
-    fn from_str(text: &str) -> Result<Self, QueueError> {
-        let wrong = || QueueError { given: text.to_owned() };
-        let text = text.trim();
-        let (named, url) = match text.split_once('=') {
-            Some((region, url)) if !region.contains('/') => (Some(region), url),
-            _ => (None, text),
-        };
-        let (_, rest) =
-            url.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https")).ok_or_else(wrong)?;
-        let (host, path) = rest.split_once('/').ok_or_else(wrong)?;
-        let (account, name) = path.split_once('/').ok_or_else(wrong)?;
-        if host.is_empty() || name.is_empty() || named.is_some_and(str::is_empty) {
-            return Err(wrong());
-        }
-        // Only a host of the form `sqs.REGION.amazonaws.com` names the region.
-        let hosted = host.strip_prefix("sqs.").and_then(|rest| rest.split_once('.')).map(|(region, _)| region);
-        Ok(Queue {
-            url: url.into(),
-            region: named.or(hosted).map(Region::new),
-            account: Some(account).filter(|text| AccountId::is_valid(text)).map(AccountId::new),
-        })
-    }
-}
-
-impl fmt::Display for Queue {
-    /// The form that [`FromStr`] reads.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.region {
-            Some(region) => write!(f, "{region}={}", self.url),
-            None => f.write_str(&self.url),
-        }
-    }
 }
 
 impl Aws {
@@ -184,27 +101,5 @@ impl Aws {
     /// The SQS client. A queue may be in a region that is not watched.
     pub(super) async fn events(&self, scope: &Scope) -> aws_sdk_sqs::Client {
         self.account_of(scope).sdk().await.clients(&scope.region).events()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parsed(text: &str) -> (Option<String>, Option<String>) {
-        let queue: Queue = text.parse().unwrap();
-        assert_eq!(queue.to_string().parse(), Ok(queue.clone()));
-        (queue.region.map(|region| region.to_string()), queue.account.map(|account| account.to_string()))
-    }
-
-    #[test]
-    fn a_queue_url_names_region_and_account_where_it_can() {
-        let both = |region: &str| (Some(region.to_owned()), Some("123456789012".to_owned()));
-        assert_eq!(parsed("https://sqs.eu-west-1.amazonaws.com/123456789012/q"), both("eu-west-1"));
-        assert_eq!(parsed("us-east-2=http://127.0.0.1:4566/123456789012/q"), both("us-east-2"));
-        assert_eq!(parsed("http://localhost:1/queues/q"), (None, None));
-        for wrong in ["", "q", "https://sqs.eu-west-1.amazonaws.com", "https://h/123456789012", "=http://h/1/q"] {
-            assert!(wrong.parse::<Queue>().is_err(), "{wrong}");
-        }
     }
 }

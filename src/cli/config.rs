@@ -7,8 +7,8 @@ mod schema;
 use clap::{Args, Subcommand};
 
 use super::client_config::{KnownClient, ServerEntry};
+use super::idle_exit::IdleExit;
 use super::output::Output;
-use super::serve::IdleExit;
 use super::server_flags::ServerFlags;
 use crate::config::Environment;
 use crate::telemetry;

@@ -81,13 +81,18 @@ impl<F: Args> ReadFile<F> {
         Ok(ReadFile { file: ConfigFile::read(path, environment, &known)?, flags: PhantomData })
     }
 
-    /// Reads of a file only what these flags are, and what leads to its data directory.
-    ///
-    /// # Errors
-    /// [`ConfigError::File`].
-    pub(super) fn selecting(path: &Path, environment: &Environment) -> Result<Self, ConfigError> {
+    /// Reads of a file only what these flags are, and what leads to its data directory. Where that cannot be read, what can be is
+    /// returned with the error.
+    pub(super) fn selecting(path: &Path, environment: &Environment) -> (Self, Option<ConfigError>) {
         let known: Vec<String> = keys::<F>().into_iter().map(|key| key.key).collect();
-        Ok(ReadFile { file: ConfigFile::read_selecting(path, environment, &known)?, flags: PhantomData })
+        let (file, fault) = ConfigFile::read_selecting(path, environment, &known);
+        (ReadFile { file, flags: PhantomData }, fault)
+    }
+
+    /// The same file with this one of its settings alone.
+    pub(super) fn with_only(mut self, key: &str) -> Self {
+        self.file.settings.retain(|setting| setting.key == key);
+        self
     }
 
     /// The flags that the settings are.
@@ -122,7 +127,8 @@ impl<F: Args> ReadFile<F> {
     /// What is known of the file, besides its settings. `named` are the flags that were given.
     pub(super) fn given(&self, named: impl IntoIterator<Item = String>) -> GivenFile {
         let ConfigFile { path, canonical, has_accounts, accounts, organization, .. } = self.file.clone();
-        GivenFile { path, canonical, has_accounts, accounts, organization, named: named.into_iter().collect() }
+        let named = named.into_iter().collect();
+        GivenFile { path, canonical, has_accounts, accounts, organization, named, ..GivenFile::default() }
     }
 
     /// The arguments that a setting stands for, which its flag takes.

@@ -6,10 +6,11 @@
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use super::idle_exit::IdleExit;
 use super::line;
 use super::logging::Logging;
 use super::runtime::{finish, single};
-use super::serve::{self, IdleExit};
+use super::serve;
 use super::server_flags::ServerFlags;
 use crate::app::front;
 use crate::config::Environment;

@@ -37,6 +37,11 @@ struct HelpTopic {
 
 /// Every topic, in the order shown.
 const TOPICS: &[HelpTopic] = &[
+    HelpTopic {
+        name: "accounts",
+        about: "How one server watches many accounts and regions",
+        text: include_str!("help/accounts.md"),
+    },
     HelpTopic { name: "clients", about: "How AI clients start Muster", text: include_str!("help/clients.md") },
     HelpTopic {
         name: "configuration",

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use anyhow::Context;
 use clap::ValueEnum;
 
-use super::serve::IdleExit;
+use super::idle_exit::IdleExit;
 use super::server_flags::ServerFlags;
 use crate::config::{Config, Environment};
 use crate::telemetry::{self, LogDestination};

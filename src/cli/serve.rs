@@ -8,6 +8,8 @@ use std::time::Duration;
 use clap::Args;
 
 use super::audit_flags::AuditFlags;
+use super::http_flag::HttpFlag;
+use super::idle_exit::IdleExit;
 use super::output::Output;
 use super::server_flags::ServerFlags;
 use super::succession::Inheritance;
@@ -23,43 +25,13 @@ use crate::model::text::chain;
 use crate::policy::WriteRule;
 use crate::telemetry::LogDestination;
 
-/// How long a server that a front end started outlives its last client.
-const IDLE_EXIT: Duration = Duration::from_mins(15);
-
-/// When a server ends by itself.
-#[derive(Clone, Debug, Default, Args)]
-pub(super) struct IdleExit {
-    /// How long the server goes on after its last client has left; 0 is for ever [default: 15m if a client starts it, else 0]
-    ///
-    /// Clients are those of the Unix socket. The server of `muster serve --http` has others, so it has no such limit.
-    #[arg(long, env = "MUSTER_IDLE_EXIT", value_name = "DURATION", value_parser = config::duration, hide_env_values = true)]
-    idle_exit: Option<Duration>,
-}
-
-impl IdleExit {
-    /// How long a server goes on without a client; `None` for ever.
-    fn of(&self, detached: bool) -> Option<Duration> {
-        let idle_exit = self.idle_exit.or_else(|| detached.then_some(IDLE_EXIT));
-        idle_exit.filter(|idle_exit| !idle_exit.is_zero())
-    }
-
-    /// The flag as arguments, if it is given.
-    pub(super) fn words(&self) -> Vec<OsString> {
-        let words = |every: Duration| [OsString::from("--idle-exit"), config::duration_text(every).into()];
-        self.idle_exit.into_iter().flat_map(words).collect()
-    }
-}
-
 /// The arguments of `muster serve`.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Serve {
     #[command(flatten)]
     connection: ServerFlags,
-    /// Also serve MCP over Streamable HTTP at /mcp of this loopback address, such as 127.0.0.1:8377
-    ///
-    /// Port 0 takes a free port. HTTP has no authentication, and every local user can connect to it.
-    #[arg(long, env = "MUSTER_HTTP", value_name = "ADDRESS", hide_env_values = true)]
-    http: Option<SocketAddr>,
+    #[command(flatten)]
+    http: HttpFlag,
     /// Also accept HTTP requests with this Host header, for a proxy in front (repeatable)
     ///
     /// It is a name such as muster.example.com. Hosts of loopback are always accepted.
@@ -85,9 +57,6 @@ pub(super) struct Serve {
     /// For how long evidence of a resource outweighs its absence from a listing, for tests against an emulator [default: 1m]
     #[arg(long, hide = true, value_name = "DURATION", value_parser = config::duration)]
     absence_after: Option<Duration>,
-    /// For how long nothing must have happened in a scope before it is swept rarely, for tests against an emulator [default: 24h]
-    #[arg(long, hide = true, value_name = "DURATION", value_parser = config::duration)]
-    quiet_after: Option<Duration>,
 }
 
 impl Serve {
@@ -105,11 +74,9 @@ impl Serve {
         if let Some(absence_after) = absence_after {
             config.absence_after = absence_after;
         }
-        if let Some(quiet_after) = self.quiet_after.filter(|_| config.selection.has_endpoint()) {
-            config.quiet_after = quiet_after;
-        }
+        let (http, idle_exit) = (self.http.http.or(config.http), self.idle_exit.over(config.idle_exit));
         let mut options = ServerOptions {
-            http: self.http,
+            http,
             allowed_hosts: self.allowed_host,
             allowed_origins: self.allowed_origin,
             detached: self.detached,
@@ -117,7 +84,7 @@ impl Serve {
             successor: Vec::new(),
             rules: rules(&config),
             // Nobody counts the clients of HTTP.
-            idle_exit: self.idle_exit.of(self.detached).filter(|_| self.http.is_none()),
+            idle_exit: idle_exit.of(self.detached).filter(|_| http.is_none()),
         };
         options.successor = successor(&config, &options, absence_after);
         Ok((config, options.check()?))
@@ -138,7 +105,9 @@ impl Serve {
 
 /// What of a configuration is compared when its file is read again.
 fn contents(config: &Config) -> FileContents {
-    let words = ServerFlags::of(config).words().into_iter().chain(write_flags::words(&config.writes));
+    let of_server =
+        HttpFlag { http: config.http }.words().into_iter().chain(IdleExit { idle_exit: config.idle_exit }.words());
+    let words = ServerFlags::of(config).words().into_iter().chain(write_flags::words(&config.writes)).chain(of_server);
     FileContents {
         accounts: config.account_sources(),
         settings: flags_of(&words.collect::<Vec<_>>()).without(&["--config"]),

@@ -9,6 +9,9 @@ use clap::{Args, ValueEnum};
 
 use super::audit_flags::AuditFlags;
 use super::file_settings::{self, ReadFile};
+use super::http_flag::HttpFlag;
+use super::idle_exit::IdleExit;
+use super::quiet_flags::QuietFlags;
 use super::store_flags::{StoreFlags, settled};
 use super::write_flags::{WriteFlags, given_or};
 use crate::config::{
@@ -110,6 +113,19 @@ pub(super) struct ServerFlags {
     prices: Option<PathBuf>,
     #[command(flatten)]
     audit: AuditFlags,
+    #[command(flatten)]
+    quiet: QuietFlags,
+}
+
+/// What a configuration file may say: these flags, and those of the server itself.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct FileFlags {
+    #[command(flatten)]
+    shared: ServerFlags,
+    #[command(flatten)]
+    http: HttpFlag,
+    #[command(flatten)]
+    idle_exit: IdleExit,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -154,6 +170,7 @@ impl ServerFlags {
             },
             prices: config.prices.clone(),
             audit: AuditFlags::of(config.audit.as_ref()),
+            quiet: QuietFlags::of(config),
         }
     }
 
@@ -261,6 +278,7 @@ impl ServerFlags {
         let audit_file = audit_file.clone().map(|path| vec!["--audit-file".into(), path.into()]);
         words.extend(audit_file.map(|file| ("--audit-file", file)));
         words.extend(audit_required.map(|is_on| ("--audit-required", switch("--audit-required", is_on))));
+        words.extend(self.quiet.pairs().map(|(flag, value)| (flag, vec![flag.into(), value])));
         words.push(("", self.writes.words()));
         words
     }
@@ -287,6 +305,7 @@ impl ServerFlags {
             redact_tag_keys: given_or(self.redact_tag_keys, file.redact_tag_keys),
             prices: self.prices.or(file.prices),
             audit: self.audit.over(file.audit),
+            quiet: self.quiet.over(&file.quiet),
         }
     }
 
@@ -296,12 +315,14 @@ impl ServerFlags {
     /// What is wrong with the file, or with a flag.
     pub(super) fn config(self, environment: &Environment) -> Result<Config, ConfigError> {
         let Some(path) = self.store.config.clone() else { return self.merged(None, environment) };
-        let read = ReadFile::<ServerFlags>::whole(&path, environment)?;
+        let read = ReadFile::<FileFlags>::whole(&path, environment)?;
         let of_file = read.flags()?;
         judged(&read, &of_file, environment)?;
         let named = self.named().filter(|flag| !["", "--config", "--data-dir"].contains(&flag.as_str()));
+        let FileFlags { shared, http, idle_exit } = of_file;
         let file = read.given(named.collect::<Vec<_>>());
-        self.over(of_file).merged(Some(file), environment)
+        let file = GivenFile { http: http.http, idle_exit: idle_exit.idle_exit, ..file };
+        self.over(shared).merged(Some(file), environment)
     }
 
     fn merged(self, file: Option<GivenFile>, environment: &Environment) -> Result<Config, ConfigError> {
@@ -333,6 +354,8 @@ impl ServerFlags {
             prices: self.prices,
             audit_file: self.audit.audit_file,
             audit_required,
+            quiet_interval: self.quiet.quiet_interval,
+            quiet_after: self.quiet.quiet_after,
         };
         let kinds: Vec<&str> = KINDS.iter().map(|spec| spec.slug).collect();
         let config = Config::merge(given, environment, &kinds).map(settled)?;
@@ -347,16 +370,17 @@ impl ServerFlags {
 }
 
 /// Checks the settings of a file by themselves, so that what is wrong with one is said with its place.
-fn judged(read: &ReadFile<ServerFlags>, whole: &ServerFlags, environment: &Environment) -> Result<(), ConfigError> {
+fn judged(read: &ReadFile<FileFlags>, whole: &FileFlags, environment: &Environment) -> Result<(), ConfigError> {
     let environment = environment.with_endpoint_only();
-    let check = |flags: ServerFlags| {
-        let mut flags = flags;
+    let check = |flags: FileFlags| {
+        let FileFlags { shared: mut flags, http, .. } = flags;
+        config::loopback(http.http)?;
         // Without a home directory there would be no place for a store, but flags may name one.
         flags.store.data_dir.get_or_insert_with(|| PathBuf::from("/"));
         flags.merged(None, &environment).map(drop)
     };
     let Err(error) = check(whole.clone()) else { return Ok(()) };
-    let said = |error: &ConfigError| file_settings::of_keys::<ServerFlags>(&chain(error));
+    let said = |error: &ConfigError| file_settings::of_keys::<FileFlags>(&chain(error));
     let faults = read.each().filter_map(|(setting, flags)| {
         // One that needs another is no fault of its own.
         let error = check(flags).err().filter(|error| *error != ConfigError::AuditFile)?;

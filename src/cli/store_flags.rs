@@ -14,6 +14,7 @@ use crate::app::client::InventoryClient;
 use crate::config::{Config, ConfigError, Environment, Given};
 use crate::connection::data_dir::{self, by_key};
 use crate::model::text::shown;
+use crate::telemetry;
 
 /// The flags, except for the region, that lead to a data directory.
 #[derive(Clone, Debug, Default, Args)]
@@ -86,6 +87,8 @@ pub(super) fn settled(config: Config) -> Config {
 
 impl StoreFlags {
     /// Merges these flags, and those of the file where they are not given. A region of a question does not lead to accounts of a file.
+    ///
+    /// A file that cannot be used is told, and keeps nobody from a data directory that is known nevertheless.
     fn config(
         mut self,
         region: Option<String>,
@@ -93,7 +96,18 @@ impl StoreFlags {
         environment: &Environment,
     ) -> Result<Config, ConfigError> {
         let read = self.config.take().map(|path| ReadFile::<RegionalStoreFlags>::selecting(&path, environment));
-        let read = read.transpose()?;
+        let read = match read {
+            None => None,
+            Some((read, fault)) => match fault.or_else(|| read.flags().err()) {
+                None => Some(read),
+                Some(fault) => {
+                    let Some(read) = self.despite(read, environment) else { return Err(fault) };
+                    let way = "it is not needed to ask what is known, so this goes on without it";
+                    telemetry::say(&format!("muster: the configuration file cannot be used; {way}:\n{fault}"));
+                    Some(read)
+                }
+            },
+        };
         let region = asked.filter(|_| read.as_ref().is_none_or(|read| !read.file.has_accounts)).or(region);
         let (store, region, file) = match read {
             None => (self, region, None),
@@ -109,6 +123,24 @@ impl StoreFlags {
         let StoreFlags { config: _, data_dir, profile, regions } = store;
         let given = Given { file, data_dir, profile, region, regions, ..Given::default() };
         Config::merge(given, environment, &[]).map(settled)
+    }
+
+    /// What of a file that cannot be used leads to a data directory: its `data_dir`, or that it lists accounts, or that a server has
+    /// watched its accounts; `None` where the data directory cannot be told.
+    fn despite(
+        &self,
+        read: ReadFile<RegionalStoreFlags>,
+        environment: &Environment,
+    ) -> Option<ReadFile<RegionalStoreFlags>> {
+        let mut read = read.with_only("data_dir");
+        let of_file = read.flags().ok()?.store.data_dir;
+        if self.data_dir.is_some() || of_file.is_some() || read.file.has_accounts {
+            return Some(read);
+        }
+        read.file.has_accounts = true;
+        let given = Given { file: Some(read.given([])), ..Given::default() };
+        let watched = Config::merge(given, environment, &[]).map(settled).ok()?;
+        data_dir::store(&watched.data_dir).exists().then_some(read)
     }
 
     /// These flags and `region`, and those of a file where they are not given. One region that is given replaces all of the file.

@@ -1,13 +1,14 @@
 //! Checks values that people and clients give. An error names the flag or variable that holds the value.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::environment::{self, Environment};
 use super::error::ConfigError;
-use super::given::Given;
+use super::given::{Given, GivenFile};
 use super::placeholder::placeholder;
-use super::{path_expansion, regions, selection};
-use crate::model::AccountId;
+use super::{path_expansion, regions as region_names, selection};
+use crate::model::{AccountId, Partition, Region};
 use crate::policy::{DeniedTarget, WritePolicy, WriteRule};
 
 /// Returns the single region, with the flag or variable that names it.
@@ -24,7 +25,7 @@ pub(super) fn check(source_name: String, name: &str, has_endpoint: bool) -> Resu
     if let Some(found) = placeholder(name) {
         return Err(ConfigError::Unfilled { source_name, found: found.to_owned() });
     }
-    let Err(slip) = regions::check(name) else { return Ok(()) };
+    let Err(slip) = region_names::check(name) else { return Ok(()) };
     let mut parts = name.split([',', ';', ' ']).filter(|part| !part.is_empty());
     if name.contains([',', ';', ' ']) && parts.all(|part| part.contains('-')) {
         return Err(ConfigError::SeveralRegions { source_name, given: name.to_owned() });
@@ -35,10 +36,71 @@ pub(super) fn check(source_name: String, name: &str, has_endpoint: bool) -> Resu
         return Ok(());
     }
     let nearest = match slip {
-        regions::Slip::Near(region) => Some(region),
-        regions::Slip::Form => None,
+        region_names::Slip::Near(region) => Some(region),
+        region_names::Slip::Form => None,
     };
     Err(ConfigError::UnknownRegion { source_name, given: name.to_owned(), nearest })
+}
+
+/// Checks that `name` can be a region, and returns its name as AWS writes it: in small letters, where only these make it one.
+pub(super) fn named_region(source_name: &str, name: &str, has_endpoint: bool) -> Result<String, ConfigError> {
+    let name = region_names::written(name);
+    check(source_name.to_owned(), &name, has_endpoint)?;
+    Ok(name.into_owned())
+}
+
+/// Checks the regions of `--regions`, and the single one, with the flag or variable that names it.
+pub(super) fn regions(
+    names: &[String],
+    one: Option<(String, String)>,
+    environment: &Environment,
+    has_endpoint: bool,
+) -> Result<(), ConfigError> {
+    let several = names.iter().map(|name| (environment.source("--regions", name), name.clone()));
+    several.chain(one).try_for_each(|(source, name)| check(source, &name, has_endpoint))?;
+    let Some(first) = names.first() else { return Ok(()) };
+    let regions: Vec<Region> = names.iter().map(|name| Region::new(name.as_str())).collect();
+    one_partition(&environment.source("--regions", first), &regions, has_endpoint)
+}
+
+/// Refuses regions of several partitions: no account is in more than one. Another endpoint than AWS's may have regions of any name.
+pub(super) fn one_partition(source_name: &str, regions: &[Region], has_endpoint: bool) -> Result<(), ConfigError> {
+    let Some(first) = regions.first().filter(|_| !has_endpoint) else { return Ok(()) };
+    let partition = Partition::of(first);
+    match regions.iter().find(|region| Partition::of(region) != partition) {
+        None => Ok(()),
+        Some(other) => Err(ConfigError::TwoPartitions {
+            source_name: source_name.to_owned(),
+            first: (first.clone(), partition),
+            other: (other.clone(), Partition::of(other)),
+        }),
+    }
+}
+
+/// Refuses rules for writes that name an account which the configuration file does not list: they would permit nothing there. Accounts
+/// that only AWS can tell may be any.
+pub(super) fn written_accounts(
+    writes: &WritePolicy,
+    file: &GivenFile,
+    environment: &Environment,
+) -> Result<(), ConfigError> {
+    let listed = file.accounts.iter().map(|plan| plan.account.as_ref().map(AccountId::as_str));
+    let listed: Option<BTreeSet<&str>> = listed.collect();
+    let Some(listed) = listed.filter(|listed| !listed.is_empty() && file.organization.is_none()) else {
+        return Ok(());
+    };
+    let named = writes.rules().into_iter().flat_map(|rule| match rule {
+        WriteRule::Accounts(names) => names,
+        _ => BTreeSet::new(),
+    });
+    for account in named {
+        if !listed.contains(account.as_str()) {
+            let listed = listed.into_iter().map(str::to_owned).collect();
+            let source_name = environment.source("--write-account", &account);
+            return Err(ConfigError::UnlistedAccount { source_name, account, listed });
+        }
+    }
+    Ok(())
 }
 
 /// Checks the regions in the rules for writes. A rule that denies a region that does not exist would deny nothing.

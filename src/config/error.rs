@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::events_name::EventsNameError;
 use super::file::fault::{ConfigFault, told};
 use super::size::Size;
+use crate::model::{Partition, Region};
 
 /// Why the settings cannot be used.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -69,6 +70,32 @@ pub enum ConfigError {
         /// The placeholder.
         found: String,
     },
+    /// Regions of several partitions.
+    #[error(
+        "{source_name} names {} of {} and {} of {}: an account is in one partition of AWS, so give the regions of one",
+        first.0, first.1, other.0, other.1
+    )]
+    TwoPartitions {
+        /// The flag, variable or key.
+        source_name: String,
+        /// The first region.
+        first: (Region, Partition),
+        /// The first one that is of another partition.
+        other: (Region, Partition),
+    },
+    /// A rule for writes about an account that the configuration file does not list.
+    #[error(
+        "{source_name} names account {account}, which the configuration file does not list: give one of {}",
+        listed.join(", ")
+    )]
+    UnlistedAccount {
+        /// The flag or variable.
+        source_name: String,
+        /// The account.
+        account: String,
+        /// Those that it lists.
+        listed: Vec<String>,
+    },
     /// Several regions where one belongs.
     #[error(
         "{source_name} holds several regions, `{given}`: it takes one; give several in MUSTER_REGIONS or --regions"
@@ -114,6 +141,12 @@ pub enum ConfigError {
         kind: String,
         /// What was given.
         every: Duration,
+    },
+    /// A `--quiet-interval` below [`MIN_INTERVAL`](super::MIN_INTERVAL).
+    #[error("--quiet-interval {given:?} is too short: give at least 1s, for example 1h")]
+    QuietInterval {
+        /// What was given.
+        given: Duration,
     },
     /// A `--canary-interval` out of [`CANARY_INTERVALS`](super::CANARY_INTERVALS).
     #[error("--canary-interval {given:?} is not between 1s and 1h: give for example 60s")]

@@ -4,6 +4,7 @@
 //! whole. The values of settings are kept as text: `cli` reads them with the parsers of the flags.
 
 mod account_entry;
+mod events_key;
 pub(super) mod fault;
 mod organization_section;
 mod reading;
@@ -98,16 +99,38 @@ impl ConfigFile {
     /// Reads of a file only what leads to a data directory: whether it lists accounts, and the settings in `known`. What else is wrong
     /// with it keeps nobody from asking the server that runs.
     ///
-    /// # Errors
-    /// [`ConfigError::File`] where that cannot be read.
-    pub fn read_selecting(path: &Path, environment: &Environment, known: &[String]) -> Result<Self, ConfigError> {
-        let (path, canonical, text) = load(path, environment)?;
+    /// Where that cannot be read, what can be is returned with the error.
+    #[must_use]
+    pub fn read_selecting(path: &Path, environment: &Environment, known: &[String]) -> (Self, Option<ConfigError>) {
+        let (path, canonical, text) = match load(path, environment) {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                let path = environment.absolute(path);
+                return (ConfigFile { canonical: resolved(&path), path, ..ConfigFile::empty() }, Some(error));
+            }
+        };
         let mut reading = Reading::new(&text);
-        let file = Self::parse(&text, &mut reading, |_, _| AccountSources::default());
+        let (table, errors) = DeTable::parse_recoverable(&text);
+        for error in errors.into_iter().take(1) {
+            reading.fault(error.span(), None, error.message());
+        }
+        let file = Self::of_table(&table.into_inner(), &mut reading, |_, _| AccountSources::default());
         let settings = file.settings.into_iter().filter(|setting| known.contains(&setting.key)).collect();
         reading.only(known);
-        reading.checked(&path)?;
-        Ok(ConfigFile { path, canonical, settings, ..file })
+        let fault = reading.checked(&path).err();
+        (ConfigFile { path, canonical, settings, ..file }, fault)
+    }
+
+    /// A file that says nothing.
+    fn empty() -> Self {
+        ConfigFile {
+            path: PathBuf::new(),
+            canonical: PathBuf::new(),
+            settings: Vec::new(),
+            has_accounts: false,
+            accounts: Vec::new(),
+            organization: None,
+        }
     }
 
     fn parse(
@@ -115,25 +138,25 @@ impl ConfigFile {
         reading: &mut Reading<'_>,
         accounts: impl FnOnce(&DeTable<'_>, &mut Reading<'_>) -> AccountSources,
     ) -> Self {
-        let mut file = ConfigFile {
-            path: PathBuf::new(),
-            canonical: PathBuf::new(),
-            settings: Vec::new(),
-            has_accounts: false,
-            accounts: Vec::new(),
-            organization: None,
-        };
-        let table = match DeTable::parse(text) {
-            Ok(table) => table.into_inner(),
+        match DeTable::parse(text) {
+            Ok(table) => Self::of_table(&table.into_inner(), reading, accounts),
             Err(error) => {
                 reading.fault(error.span(), None, error.message());
-                return file;
+                ConfigFile::empty()
             }
-        };
-        file.has_accounts = reading::entries(&table).any(|entry| [ACCOUNTS, ORGANIZATION].contains(&entry.key));
-        let sources = accounts(&table, reading);
+        }
+    }
+
+    fn of_table(
+        table: &DeTable<'_>,
+        reading: &mut Reading<'_>,
+        accounts: impl FnOnce(&DeTable<'_>, &mut Reading<'_>) -> AccountSources,
+    ) -> Self {
+        let mut file = ConfigFile::empty();
+        file.has_accounts = reading::entries(table).any(|entry| [ACCOUNTS, ORGANIZATION].contains(&entry.key));
+        let sources = accounts(table, reading);
         (file.accounts, file.organization) = (sources.listed, sources.organization);
-        for Spot { key, key_span, value, span } in reading::entries(&table) {
+        for Spot { key, key_span, value, span } in reading::entries(table) {
             if [ACCOUNTS, ORGANIZATION].contains(&key) || (file.has_accounts && key == REGIONS) {
                 continue;
             }
@@ -154,6 +177,12 @@ impl ConfigFile {
     pub fn directory(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new("/"))
     }
+}
+
+/// The path without symbolic links of a file that may be gone or unreadable, as far as it can be told.
+fn resolved(path: &Path) -> PathBuf {
+    let of_directory = || Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?));
+    path.canonicalize().ok().or_else(of_directory).unwrap_or_else(|| path.to_owned())
 }
 
 /// Reads the text of a file. Returns its absolute path, that without symbolic links, and the text.

@@ -1,10 +1,12 @@
 //! The values of the command line and its variables, before they are merged with defaults.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::interval::Interval;
+use super::regions;
 use super::share::RequestShare;
 use super::size::Size;
 use super::tidy;
@@ -61,6 +63,10 @@ pub struct Given {
     pub audit_file: Option<PathBuf>,
     /// `--audit-required`.
     pub audit_required: bool,
+    /// `--quiet-interval`.
+    pub quiet_interval: Option<Duration>,
+    /// `--quiet-after`.
+    pub quiet_after: Option<Duration>,
 }
 
 /// What is known of the configuration file once its settings have been laid under those of flags and variables.
@@ -76,6 +82,10 @@ pub struct GivenFile {
     pub accounts: Vec<AccountPlan>,
     /// The organization whose accounts are watched as well.
     pub organization: Option<OrganizationPlan>,
+    /// Its `http`.
+    pub http: Option<SocketAddr>,
+    /// Its `idle_exit`.
+    pub idle_exit: Option<Duration>,
     /// The flags that were given, also by their variables; all other values are the file's.
     pub named: BTreeSet<String>,
 }
@@ -89,7 +99,7 @@ impl Given {
             prices: self.prices.filter(|path| path.to_str().is_none_or(|path| !tidy::bare(path).is_empty())),
             audit_file: self.audit_file.filter(|path| path.to_str().is_none_or(|path| !tidy::bare(path).is_empty())),
             profile: said(self.profile),
-            region: said(self.region),
+            region: said(self.region).map(|name| regions::written(&name).into_owned()),
             events: said(self.events),
             ..self
         }

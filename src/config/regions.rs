@@ -1,5 +1,7 @@
 //! Checks the names of regions.
 
+use std::borrow::Cow;
+
 use strsim::osa_distance;
 
 /// The regions of all of AWS's partitions, as its SDKs of autumn 2026 know them. AWS opens new ones, so a name that is not
@@ -91,6 +93,13 @@ pub(super) fn check(name: &str) -> Result<(), Slip> {
     }
 }
 
+/// A region's name as AWS writes it. What is no such name in small letters either stays as it is: another endpoint than AWS's may
+/// have regions of any name.
+pub(super) fn written(name: &str) -> Cow<'_, str> {
+    let lower = name.trim().to_ascii_lowercase();
+    if lower != name && check(&lower).is_ok() { Cow::Owned(lower) } else { Cow::Borrowed(name) }
+}
+
 /// Returns a region's name without its number. It has at least two words of letters.
 fn stem(name: &str) -> Option<&str> {
     let (stem, number) = name.rsplit_once('-')?;
@@ -107,6 +116,20 @@ mod tests {
     fn known_regions_pass_and_new_ones_of_their_form() {
         for name in KNOWN.iter().chain(&["eu-west-9", "ap-southeast-8", "eu-east-1", "nz-north-1", "us-isog-mid-10"]) {
             assert_eq!(check(name), Ok(()), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_name_in_capital_letters_is_written_as_aws_writes_it() {
+        for (name, expected) in [
+            ("EU-West-1", "eu-west-1"),
+            (" us-east-1", "us-east-1"),
+            ("eu-west-1", "eu-west-1"),
+            ("RegionOne", "RegionOne"),
+            ("EU-CENTAL-1", "EU-CENTAL-1"),
+            ("ALL", "ALL"),
+        ] {
+            assert_eq!(written(name), expected);
         }
     }
 

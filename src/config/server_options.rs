@@ -28,16 +28,24 @@ pub struct ServerOptions {
     pub idle_exit: Option<Duration>,
 }
 
+/// Checks that an address to listen at is one of this machine alone.
+///
+/// # Errors
+/// [`ConfigError::NotLoopback`] when other machines could reach it.
+pub fn loopback(http: Option<SocketAddr>) -> Result<(), ConfigError> {
+    match http {
+        Some(address) if !address.ip().is_loopback() => Err(ConfigError::NotLoopback { address }),
+        _ => Ok(()),
+    }
+}
+
 impl ServerOptions {
     /// Checks the settings.
     ///
     /// # Errors
     /// [`ConfigError::NotLoopback`] when other machines could reach the address.
     pub fn check(self) -> Result<Self, ConfigError> {
-        match self.http {
-            Some(address) if !address.ip().is_loopback() => Err(ConfigError::NotLoopback { address }),
-            _ => Ok(self),
-        }
+        loopback(self.http).map(|()| self)
     }
 
     /// Adds arguments to those of the server that takes over from this one.

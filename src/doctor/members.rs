@@ -17,7 +17,7 @@ use super::local::RunningServer;
 use super::permission;
 use super::wiring::{self, Judge};
 use crate::aws::queue::Queue;
-use crate::aws::{AccountPlan, Aws};
+use crate::aws::{AccountPlan, Aws, EventWay};
 use crate::config::{Config, EventsName};
 use crate::kinds::rules::RULES;
 use crate::kinds::{INSTANCE, KINDS};
@@ -56,9 +56,30 @@ pub(crate) async fn look(
         let why = format!("not looked at in {left} more regions of accounts, to spare calls");
         findings.push(wiring::RULE.skipped("regions", why));
     }
-    let queues = config.queues.iter().map(|queue| check.queue(queue, server));
+    let named = plans.iter().flat_map(|plan| plan.events.queues());
+    let mut queues: Vec<&Queue> = Vec::new();
+    for queue in config.queues.iter().chain(named) {
+        if !queues.contains(&queue) {
+            queues.push(queue);
+        }
+    }
+    let queues = queues.into_iter().map(|queue| {
+        let mut naming = plans.iter().filter(|plan| plan.events.queues().any(|named| named == queue));
+        let own = naming.next().filter(|plan| plan.account.as_ref() == queue.account());
+        check.queue(queue, own.filter(|_| naming.next().is_none() && !config.queues.contains(queue)), server)
+    });
     findings.extend(join_all(queues).await.into_iter().flatten());
     findings
+}
+
+/// How the events of a region of an account come.
+struct EventWire {
+    /// What the names of its rules begin with.
+    name: String,
+    /// Whether the account has a queue of its own there.
+    has_queue: bool,
+    /// The queues that its rules may send to.
+    queues: Vec<Queue>,
 }
 
 impl MemberCheck<'_> {
@@ -80,40 +101,53 @@ impl MemberCheck<'_> {
         }
         let scope = |region: Region| Scope { account: account.clone(), region };
         let scopes: Vec<Scope> = member.regions().into_iter().map(scope).collect();
-        let wired = if self.is_wired() { self.most.min(scopes.len()) } else { 0 };
+        let wires = scopes.iter().filter_map(|scope| Some((scope, self.wire(plan, &scope.region)?)));
+        let wires: Vec<(&Scope, EventWire)> = wires.collect();
+        let looked_at = self.most.min(wires.len());
         // Each account begins with another region, so that all regions are among those that are looked at.
-        let begun = scopes.iter().cycle().skip(nth % scopes.len().max(1)).take(wired);
-        let (allowed, wirings) =
-            join(permissions(&member, &scopes), join_all(begun.map(|scope| self.wiring(&member, scope)))).await;
+        let begun = wires.iter().cycle().skip(nth % wires.len().max(1)).take(looked_at);
+        let wirings = join_all(begun.map(|(scope, wire)| self.wiring(&member, scope, wire)));
+        let (allowed, wirings) = join(permissions(&member, &scopes), wirings).await;
         found.extend(allowed.into_iter().chain(wirings.into_iter().flatten()).map(placed));
-        let left = if self.is_wired() { scopes.len() - wired } else { 0 };
-        (found, left)
+        (found, wires.len() - looked_at)
     }
 
-    /// Whether events are received at all.
-    fn is_wired(&self) -> bool {
-        self.config.events.is_some() || !self.config.queues.is_empty()
+    /// How the events of a region of an account come; `None` where none are received.
+    fn wire(&self, plan: &AccountPlan, region: &Region) -> Option<EventWire> {
+        let of_queues = |queues: Vec<Queue>| EventWire { name: self.name(&queues), has_queue: false, queues };
+        match plan.events.of(region) {
+            Some(EventWay::Off) => None,
+            Some(EventWay::Queue(queue)) => Some(of_queues(vec![queue.clone()])),
+            Some(EventWay::Named(name)) => Some(EventWire { name: name.clone(), has_queue: true, queues: Vec::new() }),
+            None => match &self.config.events {
+                Some(name) => {
+                    Some(EventWire { name: name.clone(), has_queue: true, queues: self.config.queues.clone() })
+                }
+                None if self.config.queues.is_empty() => None,
+                None => Some(of_queues(self.config.queues.clone())),
+            },
+        }
     }
 
     /// Checks where the events of a region go: to the queue that `muster setup` makes there, or else to a central bus or queue.
-    async fn wiring(&self, member: &Aws, scope: &Scope) -> Vec<Finding> {
+    async fn wiring(&self, member: &Aws, scope: &Scope, wire: &EventWire) -> Vec<Finding> {
         let examined = Examined { aws: member, scope: scope.clone(), config: self.config, server: None };
-        let Ok(name) = self.name().parse::<EventsName>() else { return Vec::new() };
+        let Ok(name) = wire.name.parse::<EventsName>() else { return Vec::new() };
         let desired = Desired::new(scope.clone(), name);
         let judge = Judge { desired: &desired, fix: forwarding::FIX };
         let rules = events::rules(&examined, desired.name.as_str()).await;
         let mut findings = rules.findings;
         for ((rule, state), targets) in RULES.iter().zip(&rules.states).zip(&rules.targets) {
             let [found, aimed] = judge.rule(rule, state, targets);
-            let aimed = match (self.config.events.is_some(), state) {
+            let aimed = match (wire.has_queue, state) {
                 (false, Ok(Some(_))) => {
-                    forwarding::target(&rule.name(desired.name.as_str()), targets, &self.config.queues, scope)
+                    forwarding::target(&rule.name(desired.name.as_str()), targets, &wire.queues, scope)
                 }
                 _ => aimed,
             };
             findings.extend([found, aimed]);
         }
-        if self.config.events.is_some() {
+        if wire.has_queue {
             let queues = QueueRole::ALL.map(|role| role.name(&desired.name));
             let found = join_all(queues.iter().map(|queue| events::find(&examined, queue))).await;
             for (role, (queue, seen)) in QueueRole::ALL.into_iter().zip(found) {
@@ -125,22 +159,30 @@ impl MemberCheck<'_> {
     }
 
     /// What the names of rules begin with: as `--events` says, else as the name of a central queue does.
-    fn name(&self) -> String {
-        let of_queue =
-            || self.config.queues.iter().find_map(|queue| queue.name().strip_suffix(CENTRAL).map(str::to_owned));
+    fn name(&self, queues: &[Queue]) -> String {
+        let of_queue = || queues.iter().find_map(|queue| queue.name().strip_suffix(CENTRAL).map(str::to_owned));
         self.config.events.clone().or_else(of_queue).unwrap_or_else(|| EventsName::default().to_string())
     }
 
-    /// Checks a queue that several accounts share.
-    async fn queue(&self, queue: &Queue, server: Option<&dyn RunningServer>) -> Vec<Finding> {
-        let region = queue.region().cloned().or_else(|| self.aws.regions().into_iter().next());
+    /// Checks a queue that several accounts share, or that is an account's `own`.
+    async fn queue(
+        &self,
+        queue: &Queue,
+        own: Option<&AccountPlan>,
+        server: Option<&dyn RunningServer>,
+    ) -> Vec<Finding> {
+        let aws = match own {
+            Some(plan) => self.aws.member(plan).await,
+            None => self.aws.clone(),
+        };
+        let region = queue.region().cloned().or_else(|| aws.regions().into_iter().next());
         let region = region.unwrap_or_else(|| Region::new(""));
         let account = queue.account().cloned().unwrap_or_else(|| AccountId::new(""));
         let scope = Scope { account, region };
-        let examined = Examined { aws: self.aws, scope: scope.clone(), config: self.config, server };
+        let examined = Examined { aws: &aws, scope: scope.clone(), config: self.config, server };
         let found = events::queue_alone(&examined, queue).await;
         // Whose rules send to it was looked at in each account.
-        let (attributes, _) = asked(self.aws.queue_attributes(queue)).await;
+        let (attributes, _) = asked(aws.queue_attributes(queue)).await;
         let policy = forwarding::policy(queue.name(), &attributes);
         let found = found.into_iter().filter(|finding| finding.verdict != Verdict::Skipped).chain(policy);
         found

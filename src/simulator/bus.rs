@@ -6,8 +6,9 @@
 //! so an event that AWS would deliver late is lost here.
 //!
 //! # Limits
-//! The simulator behaves as if a trail logs in every account and region. Changed rules apply at once. Targets can only
-//! be queues of the same account and region.
+//! The simulator behaves as if a trail logs in every account and region. Changed rules apply at once. Targets can only be
+//! queues of the same account and region, and default buses of others, to which a rule sends by a role. Such a bus takes in
+//! what any account sends, since the simulator has no policies of buses, and does not send it on to a third bus, like AWS.
 
 pub(crate) mod delivery;
 mod faults;
@@ -140,6 +141,12 @@ impl Stage {
         self.queued += 1;
         self.waiting.insert((at, self.queued), event);
     }
+}
+
+/// The account and region of a default bus with this ARN; `None` for the ARN of something else.
+pub(crate) fn default_bus_of(arn: &str) -> Option<ScopeKey> {
+    let (region, account) = arn.strip_prefix("arn:aws:events:")?.strip_suffix(":event-bus/default")?.split_once(':')?;
+    Some((account.to_owned(), region.to_owned()))
 }
 
 /// The ARN of a rule on the default bus, which ARNs do not name.

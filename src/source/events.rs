@@ -15,7 +15,7 @@ use self::envelope::{DecodedEvent, Undecodable};
 use super::backoff::Backoff;
 use crate::aws::queue::{BATCH, Queue, QueueMessage};
 use crate::aws::{Aws, AwsError};
-use crate::model::ErrorClass;
+use crate::model::{AccountId, ErrorClass};
 
 /// The pause after the first failed receive; later pauses back off.
 const FIRST: Duration = Duration::from_millis(100);
@@ -27,8 +27,6 @@ const AGAIN: [Duration; 3] = [Duration::from_millis(50), Duration::from_millis(2
 pub struct QueueListener {
     mailbox: Acknowledger,
     backoff: Backoff,
-    /// Whether events of several accounts come through it, so that one that names no account may be anybody's.
-    is_shared: bool,
     /// Whether the last receive failed.
     failing: bool,
 }
@@ -79,10 +77,10 @@ enum MessageAction {
 }
 
 impl QueueListener {
-    /// Makes a listener to `queue`. Where `is_shared`, events of several accounts come through it.
+    /// Makes a listener to `queue`.
     #[must_use]
-    pub fn new(aws: Aws, queue: Arc<Queue>, is_shared: bool) -> Self {
-        QueueListener { mailbox: Acknowledger { aws, queue }, backoff: Backoff::new(), is_shared, failing: false }
+    pub fn new(aws: Aws, queue: Arc<Queue>) -> Self {
+        QueueListener { mailbox: Acknowledger { aws, queue }, backoff: Backoff::new(), failing: false }
     }
 
     /// The acknowledger of the same queue.
@@ -91,18 +89,19 @@ impl QueueListener {
         self.mailbox.clone()
     }
 
-    /// Receives the next messages; none if none come for 20 s.
+    /// Receives the next messages; none if none come for 20 s. `owner` is then asked for the account of events that name none; without
+    /// one they cannot be read.
     ///
     /// # Errors
     /// [`AwsError`]; try again after [`QueueListener::pause`].
-    pub async fn next(&mut self) -> Result<Vec<Received>, AwsError> {
+    pub async fn next(&mut self, owner: impl Fn() -> Option<AccountId>) -> Result<Vec<Received>, AwsError> {
         let Acknowledger { aws, queue } = &self.mailbox;
         let messages = aws.receive(queue).await?;
         self.failing = false;
         self.backoff.succeeded();
+        let owner = owner();
         let read = |QueueMessage { id: message, receipt, body, receives }| {
-            let owner = queue.account().filter(|_| !self.is_shared);
-            let told = DecodedEvent::read(&body, owner)
+            let told = DecodedEvent::read(&body, owner.as_ref())
                 .map(|event| redaction::event(event, aws.secrets()))
                 .map_err(|why| Illegible { why, body: redaction::body(body, aws.secrets()) });
             Received { receipt, message, receives, told }

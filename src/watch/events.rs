@@ -31,7 +31,7 @@ use crate::model::Timestamp;
 use crate::source::events::QueueListener;
 
 pub(super) use self::carrier::Unreadable;
-pub(super) use self::reach::EventReach;
+pub(super) use self::reach::{EventReach, QueueSpeaker};
 
 /// How many batches a receiver may have between receive and delete while the writer is busy.
 const UNDER_WAY: usize = 8;
@@ -39,7 +39,7 @@ const UNDER_WAY: usize = 8;
 /// Receives from a queue until the writer stops. Several receivers may share a queue.
 pub(super) async fn run(aws: Aws, queue: Arc<Queue>, ingest: IngestHandle, unreadable: Unreadable, reach: EventReach) {
     let clock = aws.clock();
-    let mut listener = QueueListener::new(aws, Arc::clone(&queue), reach.members.is_some());
+    let mut listener = QueueListener::new(aws, Arc::clone(&queue));
     let carrier = Arc::new(Carrier { mailbox: listener.mailbox(), queue, ingest, clock, unreadable, reach });
     let mut under_way = FuturesUnordered::new();
     let mut failing: Option<Timestamp> = None;
@@ -51,7 +51,8 @@ pub(super) async fn run(aws: Aws, queue: Arc<Queue>, ingest: IngestHandle, unrea
         }
         let received = {
             // Never cancelled half-way: SQS would deliver the messages again only after their visibility timeout.
-            let mut receiving = pin!(listener.next());
+            let owner = || carrier.reach.owner(&carrier.queue);
+            let mut receiving = pin!(listener.next(owner));
             loop {
                 tokio::select! {
                     received = &mut receiving => break received,

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use super::voice::QueueVoice;
+use crate::aws::queue::Queue;
 use crate::aws::{AccountPlan, Aws, Regions};
 use crate::freshness::{MemberTrouble, Signal, StatesWanted};
 use crate::ingest::{IngestError, IngestHandle};
@@ -161,6 +163,18 @@ impl MemberBook {
         WatchSelection::Accounts { watched, given_up: members.given_up.clone(), is_whole }
     }
 
+    /// The accounts about which a queue is believed that entries name: those of the entries, as far as they are known.
+    pub(super) fn voice(&self, queue: &Queue) -> QueueVoice {
+        let members = self.list.lock();
+        let named = members.each.values().filter(|facts| facts.plan.events.queues().any(|named| named == queue));
+        let (mut accounts, mut is_whole) = (BTreeSet::new(), !members.is_part);
+        for facts in named {
+            is_whole &= facts.account.is_some();
+            accounts.extend(facts.account.clone());
+        }
+        QueueVoice::Of { accounts, is_whole }
+    }
+
     /// Records durably which scopes are watched, as far as it is known.
     ///
     /// # Errors
@@ -188,6 +202,11 @@ impl MemberBook {
 }
 
 impl Member {
+    /// What tells it from the others.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
     /// What it is called in messages.
     pub(super) fn label(&self) -> String {
         // It may have another name since.

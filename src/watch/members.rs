@@ -10,6 +10,7 @@ use tokio::time::sleep;
 use super::account::{AccountWatcher, NOTE_AGAIN, ask_silent};
 use super::files;
 use super::member::{Member, MemberBook};
+use super::queue_receivers::{QueueReceivers, QueueUser};
 use super::scope::ScopeWatchers;
 use super::settings::WatchSettings;
 use super::tasks::Tasks;
@@ -58,6 +59,8 @@ impl MembersWatcher {
     /// Watches the accounts that `plans` holds, now and whenever it changes.
     pub async fn watch(self, mut plans: watch::Receiver<AccountPlans>) {
         let mut running: Vec<RunningMember> = Vec::new();
+        let mut receivers =
+            QueueReceivers::new(&self.aws, &self.ingest, &self.tasks, &self.scopes.dispatcher, &self.book);
         loop {
             let AccountPlans { plans: mut wanted, is_whole, gone } = plans.borrow_and_update().clone();
             self.book.ends(is_whole, gone);
@@ -107,6 +110,8 @@ impl MembersWatcher {
                 let next = members.iter().position(is_ahead).unwrap_or(0);
                 running.push(self.begin(members.remove(next)).await);
             }
+            let users: Vec<QueueUser<'_>> = running.iter().map(RunningMember::user).collect();
+            receivers.keep(&users, &self.scopes.listener.queues);
             // Calls of tools go through the old connection until the new one is there.
             for RunningMember { member, aws, .. } in &ended {
                 member.release(aws);
@@ -134,12 +139,22 @@ impl MembersWatcher {
         if let Some(account) = member.held() {
             self.aws.adopt(&account, &aws);
         }
-        let scopes = ScopeWatchers { aws: aws.clone(), tasks: tasks.clone(), ..self.scopes.clone() };
+        let listener = self.scopes.listener.of(&member.plan.events);
+        let scopes = ScopeWatchers { aws: aws.clone(), tasks: tasks.clone(), listener, ..self.scopes.clone() };
         let watcher =
             AccountWatcher { aws: aws.clone(), ingest: self.ingest.clone(), scopes, member: Some(member.clone()) };
         tasks.spawn_until_stopped("identity", ask_silent(aws.clone()));
         tasks.spawn_until_stopped("the watch of an account", watch_member(watcher, member.clone()));
         RunningMember { member, aws, tasks }
+    }
+}
+
+impl RunningMember {
+    /// What queues ask of it.
+    fn user(&self) -> QueueUser<'_> {
+        let RunningMember { member, aws, .. } = self;
+        let queues = member.plan.events.queues().collect();
+        QueueUser { number: member.number(), account: member.plan.account.clone(), queues, aws }
     }
 }
 

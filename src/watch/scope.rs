@@ -54,8 +54,8 @@ impl ScopeWatchers {
         let dispatcher = Dispatcher::default();
         tasks.spawn_until_stopped("the dispatcher", dispatcher.clone().run(wanted));
         tasks.spawn_until_stopped("the wakes", dispatcher.clone().wake_asked(ingest.freshness().clone()));
-        let listener = EventListener::new(&settings);
-        listener.receive(aws, ingest, tasks, &dispatcher, members);
+        let listener = EventListener::new(&settings, members);
+        listener.receive(aws, ingest, tasks, &dispatcher);
         ScopeWatchers {
             aws: aws.clone(),
             ingest: ingest.clone(),
@@ -125,7 +125,7 @@ impl ScopeWatchers {
             quiet: self.quiet.clone().map(QuietScope::new),
         };
         tasks.spawn_until_stopped("the sweeps", sweeps.run());
-        if self.listener.listens() {
+        if self.listener.listens(&scope.region) {
             self.listener.watch(aws, &scope, ingest, tasks, &self.dispatcher);
             tasks.spawn_until_stopped("the intervals", intervals::run(ingest.clone(), scope, intervals, wake));
         }

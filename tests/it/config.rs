@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::harness::eventually;
 use crate::harness::muster::{MUSTER, RARELY, Sandbox};
+use crate::harness::process::Running;
+use crate::harness::python::Environment as PythonEnvironment;
 use crate::harness::rpc::Client;
 use crate::harness::simulator::Simulator;
+use crate::harness::{PATIENCE, eventually};
 
 #[test]
 fn each_client_gets_valid_json_that_starts_this_very_binary() {
@@ -163,6 +165,120 @@ fn a_mistake_in_a_file_is_named_with_its_place_and_the_schema_has_every_key_that
     let of_account = &schema["properties"]["accounts"]["items"]["properties"];
     assert_eq!(keys(of_account), known("accounts.a_key_that_is_like_no_other"));
     assert!(keys(&schema["properties"]).contains(&"redact_tag_keys".to_owned()));
+}
+
+/// The configuration files in a page of help, which are indented.
+fn examples(page: &str) -> Vec<String> {
+    let mut examples = vec![String::new()];
+    for line in page.lines() {
+        match line.strip_prefix("    ") {
+            Some(line) => examples.last_mut().unwrap().extend([line, "\n"]),
+            None if line.is_empty() => examples.last_mut().unwrap().push('\n'),
+            None => examples.push(String::new()),
+        }
+    }
+    let is_file = |text: &String| text.contains(" = ");
+    examples.into_iter().map(|text| text.trim().to_owned() + "\n").filter(is_file).collect()
+}
+
+#[test]
+fn every_example_can_be_used_and_fits_the_schema() {
+    let sandbox = Sandbox::bare();
+    let pages = ["accounts", "configuration"].map(|topic| run(&sandbox, &["help", topic]).1);
+    let mut texts: Vec<String> = pages.iter().flat_map(|page| examples(page)).collect();
+    assert!(texts.len() >= 7, "{texts:#?}");
+    texts.push(run(&sandbox, &["config", "init", "-"]).1);
+    let paths: Vec<PathBuf> =
+        texts.iter().enumerate().map(|(nth, text)| written(&sandbox, &format!("{nth}.toml"), text)).collect();
+    for (path, text) in paths.iter().zip(&texts) {
+        let (code, said, errors) = run(&sandbox, &["config", "check", path.to_str().unwrap()]);
+        assert!(code == 0 && said.contains("can be used"), "{text}{errors}");
+    }
+    let schema = written(&sandbox, "schema.json", &run(&sandbox, &["config", "schema"]).1);
+    let wrong =
+        ["lst = 1\n", "[[accounts]]\nprofile = 1\nrole_arn = 2\n", "[[accounts]]\nprofile = \"a\"\nevents = []\n"];
+    let wrong = wrong.iter().enumerate().map(|(nth, text)| written(&sandbox, &format!("wrong-{nth}.toml"), text));
+    let all: Vec<PathBuf> = paths.into_iter().chain(wrong).collect();
+    let output = PythonEnvironment::Mcp1.script("schema.py").arg(schema).args(all).output().unwrap();
+    let faults: Vec<Vec<String>> = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
+    let (right, wrong) = faults.split_at(texts.len());
+    assert!(right.iter().all(Vec::is_empty), "{right:#?}");
+    assert!(wrong.iter().all(|faults| !faults.is_empty()), "{wrong:#?}");
+}
+
+#[test]
+fn a_file_that_makes_no_sense_is_refused_with_what_to_do() {
+    let sandbox = Sandbox::bare();
+    let account = "[[accounts]]\nrole_arn = \"arn:aws:iam::111122223333:role/muster\"\n";
+    for (text, expected) in [
+        ("regions = [\"eu-west-1\", \"cn-north-1\"]\n".to_owned(), "eu-west-1 of aws and cn-north-1 of aws-cn"),
+        (format!("regions = [\"eu-west-1\", \"us-gov-west-1\"]\n{account}"), "us-gov-west-1 of aws-us-gov"),
+        (
+            format!("regions = \"all\"\nallow_writes = true\nwrite_account = \"444455556666\"\n{account}"),
+            "give one of 111122223333",
+        ),
+        ("regions = [\"eu-cental-1\"]\n".to_owned(), "did you mean `eu-central-1`?"),
+        ("region = \"eu-cental-1\"\n".to_owned(), "did you mean `eu-central-1`?"),
+        (
+            "regions = \"all\"\n[organization]\nrole_name = \"muster\"\nexclude = []\n".to_owned(),
+            "organization.exclude: it is empty",
+        ),
+        (format!("regions = \"all\"\n{account}events = \"https://h\"\n"), "is not a queue URL"),
+        (format!("regions = \"all\"\n{account}events = {{ eu-cental-1 = \"off\" }}\n"), "did you mean `eu-central-1`?"),
+        ("http = \"0.0.0.0:80\"\n".to_owned(), "muster.toml:1:1: http"),
+        ("quiet_interval = \"1ms\"\n".to_owned(), "too short"),
+    ] {
+        written(&sandbox, "muster.toml", &text);
+        let (code, _, errors) = run(&sandbox, &["config", "check", "muster.toml"]);
+        assert!(code == 2 && errors.contains(expected), "{text}{errors}");
+    }
+    written(
+        &sandbox,
+        "muster.toml",
+        &format!("regions = [\"EU-West-1\"]\n{account}events = {{ EU-WEST-1 = \"off\" }}\n"),
+    );
+    let (code, said, errors) = run(&sandbox, &["config", "check", "muster.toml", "--json"]);
+    assert!(code == 0 && said.contains("\"eu-west-1\"") && !said.contains("EU-"), "{said}{errors}");
+}
+
+#[test]
+fn a_broken_file_keeps_nobody_from_asking_the_server_that_runs() {
+    let simulator = Simulator::start(5, &["--accounts", "1"]);
+    let sandbox = Sandbox::new(&simulator.endpoint());
+    let right = format!(
+        "regions = {:?}\ninterval = {{ all = \"1h\" }}\naws_share = 1\nhttp = \"127.0.0.1:0\"\nidle_exit = \"1h\"\n\
+         [[accounts]]\nrole_arn = \"arn:aws:iam::200000000001:role/reader\"\n",
+        simulator.endpoint().region
+    );
+    let path = written(&sandbox, "muster.toml", &right);
+    let file = path.to_str().unwrap();
+    let mut server = Running::start("serve", sandbox.muster(&["serve", "--config", file]));
+    let facts: Value = serde_json::from_str(&server.line(PATIENCE)).unwrap();
+    let http = facts["http"].as_str().expect("the file says where to listen");
+    let mut client = Client::http(http);
+    eventually("everything is swept", || client.is_swept().then_some(()));
+    let asked = |flags: &[&str]| run(&sandbox, &[&["count"], flags].concat());
+    let (code, expected, errors) = asked(&["--config", file]);
+    assert_eq!(code, 0, "{errors}");
+    let data = facts["data_dir"].as_str().unwrap().to_owned();
+    for broken in
+        [right.replace("[[accounts]]", "[[accounts]"), right.replace("all =", "all"), "regions = [".to_owned()]
+    {
+        fs::write(&path, broken).unwrap();
+        let (code, said, errors) = asked(&["--config", file]);
+        assert!(code == 0 && said == expected, "{said}{errors}");
+        assert!(errors.contains("muster.toml:") && errors.contains("goes on without it"), "{errors}");
+        let (code, said, errors) = asked(&["--config", file, "--data-dir", &data]);
+        assert!(code == 0 && said == expected, "{said}{errors}");
+    }
+    fs::remove_file(&path).unwrap();
+    let (code, said, errors) = asked(&["--config", file]);
+    assert!(code == 0 && said == expected && errors.contains("there is no such file"), "{said}{errors}");
+    let (code, _, errors) = asked(&["--config", &format!("{file}.other")]);
+    assert!(code == 2 && errors.contains("there is no such file"), "{errors}");
+    assert!(server.signal(Signal::TERM));
+    server.wait(PATIENCE);
 }
 
 #[test]

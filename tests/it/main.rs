@@ -45,6 +45,8 @@ mod agents;
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod central_bus;
+#[cfg(test)]
 mod clients;
 #[cfg(test)]
 mod company;
@@ -127,6 +129,8 @@ mod protocol;
 mod proxy;
 #[cfg(test)]
 mod questions;
+#[cfg(test)]
+mod queues;
 #[cfg(test)]
 mod quiet;
 #[cfg(target_os = "linux")]

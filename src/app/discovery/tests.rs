@@ -1,5 +1,5 @@
 use super::*;
-use crate::aws::{AccountPlan, CredentialPlan, Regions, RolePlan};
+use crate::aws::{AccountPlan, CredentialPlan, EventPlan, Regions, RolePlan};
 use crate::model::{AccountRule, AccountState, OrganizationAccount, Region};
 
 const OURS: &str = "111122223333";
@@ -19,6 +19,7 @@ fn of_file() -> AccountPlan {
         credentials: CredentialPlan { profile: None, roles: vec![role] },
         regions: Regions::Named(vec![Region::new("us-east-1")]),
         share_percent: None,
+        events: EventPlan::default(),
     }
 }
 

@@ -8,10 +8,10 @@ use serde_json::{Map, Value, json};
 
 use super::super::file_settings::ReadFile;
 use super::super::output::Output;
-use super::super::server_flags::ServerFlags;
+use super::super::server_flags::{FileFlags, ServerFlags};
 use super::super::table::{Medium, Table};
 use crate::aws::profiles::known::known_profiles;
-use crate::aws::{AccountPlan, OrganizationPlan, Regions};
+use crate::aws::{AccountPlan, EventPlan, EventWay, OrganizationPlan, Regions};
 use crate::config::{Config, Environment, FileSetting, SettingValue, duration_text};
 use crate::model::text::shown;
 use crate::telemetry;
@@ -37,7 +37,7 @@ impl CheckedFile {
     /// What is wrong with it.
     pub(super) fn run(self, environment: &Environment) -> anyhow::Result<()> {
         let config = ServerFlags::of_file(self.file.clone()).config(environment)?;
-        let read = ReadFile::<ServerFlags>::whole(&self.file, environment)?;
+        let read = ReadFile::<FileFlags>::whole(&self.file, environment)?;
         let unknown = unknown_profiles(&config);
         if !unknown.is_empty() {
             telemetry::say(&shown(
@@ -60,7 +60,7 @@ impl CheckedFile {
         if config.account_sources().is_empty() {
             output.line("It lists no accounts: the account of the credentials is watched.")?;
         } else if !config.accounts.is_empty() {
-            let mut accounts = Table::new(&["name", "account", "credentials", "regions", "aws_share"]);
+            let mut accounts = Table::new(&["name", "account", "credentials", "regions", "aws_share", "events"]);
             for plan in &config.accounts {
                 accounts.row(cells(plan));
             }
@@ -94,6 +94,7 @@ fn cells(plan: &AccountPlan) -> Vec<String> {
         shown(&credentials(plan), SHOWN),
         regions(&plan.regions),
         text(plan.share_percent.map(|percent| format!("{:.2}", f64::from(percent) / 100.0))),
+        text(events(&plan.events)),
     ]
 }
 
@@ -102,6 +103,18 @@ fn regions(regions: &Regions) -> String {
         Regions::All { .. } => "all".to_owned(),
         Regions::Named(regions) => regions.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
     }
+}
+
+/// Where events come from, if the entry says so.
+fn events(plan: &EventPlan) -> Option<String> {
+    let said = |way: &EventWay| match way {
+        EventWay::Off => "off".to_owned(),
+        EventWay::Named(name) => name.clone(),
+        EventWay::Queue(queue) => queue.to_string(),
+    };
+    let by_region = plan.by_region.iter().map(|(region, way)| format!("{region}: {}", said(way)));
+    let all: Vec<String> = plan.usual.as_ref().map(said).into_iter().chain(by_region).collect();
+    (!all.is_empty()).then(|| all.join(", "))
 }
 
 /// How the accounts of an organization are found, as a sentence.
@@ -149,6 +162,7 @@ fn answer(config: &Config, settings: &[FileSetting]) -> Value {
                 Regions::Named(regions) => json!(regions),
             },
             "aws_share": plan.share_percent.map(|percent| f64::from(percent) / 100.0),
+            "events": events(&plan.events),
         })
     });
     let settings = settings.iter().map(|setting| (setting.key.clone(), value(&setting.value)));
@@ -162,6 +176,7 @@ fn answer(config: &Config, settings: &[FileSetting]) -> Value {
             "session_name": plan.session_name,
             "own_role": plan.own_role,
             "regions": regions(&plan.regions),
+            "events": events(&plan.events),
             "refresh": duration_text(plan.refresh),
         })),
         "settings": settings.collect::<Map<String, Value>>(),

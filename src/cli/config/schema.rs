@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::super::file_settings::{SettingForm, SettingKey, keys};
-use super::super::server_flags::ServerFlags;
+use super::super::server_flags::FileFlags;
 use crate::config::file::{ACCOUNT_KEYS, ACCOUNTS, AccountKey, KeyForm, ORGANIZATION, ORGANIZATION_KEYS, ROLE_KEYS};
 use crate::kinds::KINDS;
 
@@ -12,7 +12,7 @@ const ALL: &str = "all";
 
 /// Returns the schema.
 pub(super) fn schema() -> Value {
-    let mut properties: Map<String, Value> = keys::<ServerFlags>().iter().map(property).collect();
+    let mut properties: Map<String, Value> = keys::<FileFlags>().iter().map(property).collect();
     let accounts = json!({
         "description": "The accounts to watch. Without it the account of the credentials is watched.",
         "type": "array",
@@ -66,6 +66,10 @@ fn table(keys: &[AccountKey], combinations: &Value) -> Value {
             KeyForm::Regions | KeyForm::Texts => {
                 let name = json!({"type": "string"});
                 json!({"anyOf": [name, {"type": "array", "items": name, "minItems": 1}]})
+            }
+            KeyForm::Events => {
+                let one = json!({"type": "string"});
+                json!({"anyOf": [one, {"type": "object", "additionalProperties": one, "minProperties": 1}]})
             }
             KeyForm::Roles => {
                 json!({"type": "array", "items": table(&ROLE_KEYS, &json!([{"required": ["role_arn"]}]))})

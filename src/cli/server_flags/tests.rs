@@ -20,7 +20,7 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Config {
 fn flags_made_from_a_configuration_lead_back_to_it() {
     let given = "--profile dev --account 123456789012 --region eu-west-1 --list all --interval instance=30s --interval vpc=1h --aws-share 0.5 \
          --retain-age 7d --retain-size 32MiB --keep-free 1GiB --queue-url https://sqs.eu-west-1.amazonaws.com/123456789012/events \
-         --events --relaxed instance=10m --canary-interval 30s --redact-tag-keys *login*,pin --audit-file /var/log/muster-audit.jsonl --audit-required";
+         --events --relaxed instance=10m --canary-interval 30s --quiet-interval 2h --quiet-after 12h --redact-tag-keys *login*,pin --audit-file /var/log/muster-audit.jsonl --audit-required";
     let config = parse(given.split_whitespace().map(OsString::from));
     assert_eq!(parse(ServerFlags::of(&config).words()), config);
     assert_eq!(config.events.as_deref(), Some("muster"), "without a name it is the default one");
@@ -73,6 +73,8 @@ audit_file = "audit.jsonl"
 audit_required = true
 source_identity = true
 data_dir = "/srv/muster"
+quiet_interval = "2h"
+quiet_after = "12h"
 allow_writes = ["start_instance", "stop_instance"]
 write_tag = "mcp-managed=true"
 deny_write = ["tag:Env=prod", "tool:reboot_instance"]
@@ -90,7 +92,7 @@ instance = "10m"
     let flags = "--profile dev --account 123456789012 --regions eu-west-1,us-east-1 --list all --aws-share 0.5 --events \
          --queue-url https://sqs.eu-west-1.amazonaws.com/123456789012/events --canary-interval 30s --retain-age 7d \
          --retain-size 32MiB --keep-free 1GiB --redact-tag-keys *login*,pin --audit-file AUDIT --audit-required \
-         --source-identity --data-dir /srv/muster --allow-writes=start_instance,stop_instance --write-tag mcp-managed=true \
+         --source-identity --data-dir /srv/muster --quiet-interval 2h --quiet-after 12h --allow-writes=start_instance,stop_instance --write-tag mcp-managed=true \
          --deny-write tag:Env=prod,tool:reboot_instance --write-cap 20/1h --require-human --interval instance=30s \
          --interval all=1m --relaxed instance=10m";
     let audit = config.audit.as_ref().unwrap().path.to_str().unwrap();
@@ -192,7 +194,7 @@ fn an_organization_that_cannot_be_read_is_named_with_the_reason() {
         ("role_name = \"arn:aws:iam::111122223333:role/muster\"", "give the name of a role"),
         ("role_nam = \"muster\"", "organization.role_nam: there is no such key: did you mean role_name?"),
         (&format!("{role}\ninclude = [\"Workloads\"]"), "`Workloads` selects no account"),
-        (&format!("{role}\nexclude = []"), "it must be a list of texts"),
+        (&format!("{role}\nexclude = []"), "it is empty"),
         (&format!("{role}\nexclude = [\"tag:=x\"]"), "`tag:=x` selects no account"),
         (&format!("{role}\nrefresh = \"1ms\""), "organization.refresh: 1ms is too short"),
         (&format!("{role}\nown_role = \"yes\""), "organization.own_role: it must be true or false"),

@@ -37,6 +37,8 @@ pub enum KeyForm {
     Texts,
     /// `true` or `false`.
     Switch,
+    /// A text, or a table of texts by region.
+    Events,
 }
 
 pub(super) const fn key(name: &'static str, form: KeyForm, about: &'static str) -> AccountKey {
@@ -44,8 +46,17 @@ pub(super) const fn key(name: &'static str, form: KeyForm, about: &'static str) 
 }
 
 const ROLE_ARN: &str = "role_arn";
+pub(super) const EVENTS: &str = "events";
 pub(super) const EXTERNAL_ID: &str = "external_id";
 pub(super) const SESSION_NAME: &str = "session_name";
+
+/// The key of where events come from, which the organization has as well.
+pub(super) const EVENTS_KEY: AccountKey = key(
+    EVENTS,
+    KeyForm::Events,
+    "Where events come from, also by region: the name that queues begin with, the URL or ARN of a queue, or off; that of the file \
+     without it",
+);
 
 /// The keys of a role in `via`. An entry has them as well.
 pub const ROLE_KEYS: [AccountKey; 3] = [
@@ -55,7 +66,7 @@ pub const ROLE_KEYS: [AccountKey; 3] = [
 ];
 
 /// The keys of an entry of `accounts`.
-pub const ACCOUNT_KEYS: [AccountKey; 10] = [
+pub const ACCOUNT_KEYS: [AccountKey; 11] = [
     key("name", KeyForm::Text, "What people call the account"),
     key("account", KeyForm::Text, "The account that the credentials have to belong to: a number of 12 digits"),
     key("profile", KeyForm::Text, "The AWS profile whose credentials are those of the account"),
@@ -66,6 +77,7 @@ pub const ACCOUNT_KEYS: [AccountKey; 10] = [
     key("via", KeyForm::Roles, "Roles to assume one after the other before role_arn"),
     key("regions", KeyForm::Regions, "The regions to watch, or all that are enabled; those of the file without it"),
     key("aws_share", KeyForm::Share, "The share of AWS's request limits to use in this account, from 0.01 to 1"),
+    EVENTS_KEY,
 ];
 
 /// What is read of `accounts`.
@@ -142,6 +154,7 @@ impl AccountList<'_, '_> {
             }
         };
         let share = entry(table, "aws_share").and_then(|_| self.share(table, "accounts."));
+        let events = self.events(table, "accounts.");
         let (credentials, regions) = (credentials?, regions?);
         let of_role = credentials.roles.last().and_then(RolePlan::account);
         if let (Some((account, span)), Some(of_role)) = (&given, &of_role)
@@ -163,6 +176,7 @@ impl AccountList<'_, '_> {
             credentials,
             regions,
             share_percent: share.map(RequestShare::percent),
+            events,
         })
     }
 
@@ -286,11 +300,16 @@ impl AccountList<'_, '_> {
         for (name, span) in names {
             if is_all(&name) {
                 self.reading.fault(Some(span), Some(&path), "`all` stands alone: give either \"all\" or names");
-            } else if let Err(error) = checks::check(path.clone(), &name, self.has_endpoint) {
-                self.reading.fault(Some(span), None, &error.to_string());
-            } else if !regions.iter().any(|region| region.as_str() == name) {
-                regions.push(Region::new(name));
+                continue;
             }
+            match checks::named_region(&path, &name, self.has_endpoint) {
+                Ok(name) if !regions.iter().any(|region| region.as_str() == name) => regions.push(Region::new(name)),
+                Ok(_) => {}
+                Err(error) => self.reading.fault(Some(span), None, &error.to_string()),
+            }
+        }
+        if let Err(error) = checks::one_partition(&path, &regions, self.has_endpoint) {
+            self.reading.fault(Some(spot.span.clone()), None, &error.to_string());
         }
         Some(Regions::Named(regions))
     }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use toml::de::{DeTable, DeValue};
 
 use super::account_entry::{
-    AccountKey, AccountList, EXTERNAL_ID, KeyForm, SESSION_NAME, is_external_id, is_plain, is_session_name, key,
+    AccountKey, AccountList, EVENTS_KEY, EXTERNAL_ID, KeyForm, SESSION_NAME, is_external_id, is_plain, is_session_name,
+    key,
 };
 use super::reading::{Said, Spot, entry, plain};
 use crate::aws::{OrganizationPlan, Regions};
@@ -31,7 +32,7 @@ const EVERY: Duration = Duration::from_hours(1);
 const FORGOTTEN: Duration = Duration::from_hours(24);
 
 /// The keys of `organization`.
-pub const ORGANIZATION_KEYS: [AccountKey; 11] = [
+pub const ORGANIZATION_KEYS: [AccountKey; 12] = [
     key(
         ROLE_NAME,
         KeyForm::Text,
@@ -57,6 +58,7 @@ pub const ORGANIZATION_KEYS: [AccountKey; 11] = [
     ),
     key("regions", KeyForm::Regions, "The regions to watch, or all that are enabled; those of the file without it"),
     key("aws_share", KeyForm::Share, "The share of AWS's request limits to use in each account, from 0.01 to 1"),
+    EVENTS_KEY,
     key(REFRESH, KeyForm::Text, "How often the accounts are listed, such as 1h"),
     key(FORGET_AFTER, KeyForm::Text, "How long listings must lack an account before it is retired, such as 24h"),
 ];
@@ -110,6 +112,7 @@ impl AccountList<'_, '_> {
             given == Some(true)
         });
         let share = entry(table, "aws_share").and_then(|_| self.share(table, PATH));
+        let events = self.events(table, PATH);
         let profile = self.reading.text(table, PATH, "profile").map(|(profile, _)| profile);
         let rules = AccountRules { include: self.rules(table, INCLUDE), exclude: self.rules(table, EXCLUDE) };
         let (refresh, forget_after) = (self.time(table, REFRESH, EVERY), self.time(table, FORGET_AFTER, FORGOTTEN));
@@ -121,6 +124,7 @@ impl AccountList<'_, '_> {
             own_role,
             regions: regions?,
             share_percent: share.map(RequestShare::percent),
+            events,
             rules,
             refresh,
             forget_after,
@@ -160,7 +164,11 @@ impl AccountList<'_, '_> {
             }
             value => plain(value).map(|text| vec![(text, spot.span.clone())]),
         };
-        let Some(texts) = texts.filter(|texts| !texts.is_empty()) else {
+        if texts.as_ref().is_some_and(Vec::is_empty) {
+            self.fault_of(key, spot.span, "it is empty: name the accounts, or leave the key out");
+            return Vec::new();
+        }
+        let Some(texts) = texts else {
             self.fault_of(key, spot.span, "it must be a list of texts, such as [\"/Workloads\", \"tag:Team=web\"]");
             return Vec::new();
         };

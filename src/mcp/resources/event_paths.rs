@@ -30,6 +30,11 @@ pub(super) fn counts(core: &Core) -> Value {
     json!(counted)
 }
 
+/// How many events were about nothing that is watched.
+pub(super) fn elsewhere(core: &Core) -> u64 {
+    core.ingest.freshness().event_totals().elsewhere
+}
+
 /// A short form of each event path, for the summary.
 pub(super) fn outline(core: &Core) -> Vec<Value> {
     let now = Instant::now();

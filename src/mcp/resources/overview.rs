@@ -71,6 +71,7 @@ pub fn freshness(core: &Arc<Core>, uri: &str) -> Result<Content, RequestError> {
     put_audit(&mut body, &core.audit);
     put_identity(&mut body, core);
     put_unreached(&mut body, core);
+    put_unwatched_events(&mut body, event_paths::elsewhere(core));
     put_organization(&mut body, core);
     put_damage(&mut body, core);
     Ok(Content::fleeting(body.to_string()))
@@ -135,6 +136,7 @@ fn counted(core: &Core, uri: &str, writes: &Value) -> Result<Value, RequestError
     put_audit(&mut body, &core.audit);
     put_identity(&mut body, core);
     put_unreached(&mut body, core);
+    put_unwatched_events(&mut body, event_paths::elsewhere(core));
     put_organization(&mut body, core);
     put_damage(&mut body, core);
     if let (true, Value::Object(body)) = (is_outlined, &mut body) {
@@ -210,6 +212,19 @@ fn put_unreached(body: &mut Value, core: &Core) {
     if let Value::Object(body) = body {
         body.extend(unreached.fields());
     }
+}
+
+/// Adds that events came which are about nothing that is watched.
+fn put_unwatched_events(body: &mut Value, count: u64) {
+    let (Value::Object(fields), 1..) = (body, count) else { return };
+    let events = json!({
+        "count": count,
+        "what": format!("{count} events came that are about accounts or regions that are not watched, or about an account for which \
+                         their queue does not speak: they changed nothing"),
+        "fix": "Add the account or region to the configuration file, or let the entry of the account name the queue as its events; else \
+                have the rules of that account send no events here.",
+    });
+    fields.insert("unwatched_events".to_owned(), events);
 }
 
 /// Adds that the account is assumed, if STS does not prove it.

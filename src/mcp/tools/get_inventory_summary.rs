@@ -164,6 +164,7 @@ fn output() -> Value {
             }),
         ),
         "organization": of_organization(),
+        "unwatched_events": of_unwatched_events(),
         "identity": schema::object(
             &["proved", "what", "fix", "since"],
             json!({
@@ -193,6 +194,17 @@ fn output() -> Value {
     schema::object(
         &["totals", "complete", "scopes", "writes", "seq", "now", "credentials", "watched_regions", "aws_calls"],
         properties,
+    )
+}
+
+fn of_unwatched_events() -> Value {
+    schema::object(
+        &["count", "what", "fix"],
+        json!({
+            "count": schema::count("Events about nothing that is watched."),
+            "what": schema::text("What became of them."),
+            "fix": schema::text("What to do about it."),
+        }),
     )
 }
 
@@ -333,7 +345,7 @@ fn text(body: &Value) -> String {
         out.add(format_args!("Clock: {}. {}\n", get(clock, "what"), get(clock, "fix")));
     }
     out.add(format_args!("Credentials: {}\n", get(body, "credentials")));
-    for (title, name) in [("Log", "log"), ("Identity", "identity")] {
+    for (title, name) in [("Log", "log"), ("Identity", "identity"), ("Events", "unwatched_events")] {
         if let Some(of) = body.get(name) {
             out.add(format_args!("{title}: {}. {}\n", get(of, "what"), get(of, "fix")));
         }

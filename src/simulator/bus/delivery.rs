@@ -3,11 +3,12 @@
 use tokio::time::timeout;
 
 use crate::simulator::bus::rule::Aim;
-use crate::simulator::bus::{Event, SENDER, SERVICE, Stage};
+use crate::simulator::bus::{Event, SENDER, SERVICE, Stage, default_bus_of};
 use crate::simulator::clock::Moment;
 use crate::simulator::dice::mix;
 use crate::simulator::envelope;
 use crate::simulator::happening::{Happening, What};
+use crate::simulator::ident::ScopeKey;
 use crate::simulator::sqs::{Message, Sender};
 use crate::simulator::world::World;
 
@@ -23,11 +24,24 @@ pub(crate) async fn run(world: World) {
 
 impl Stage {
     fn deliver(&mut self, world: &World, event: &Event, now: Moment) {
-        let (account, region) = &event.scope;
+        for bus in self.deliver_at(world, event, &event.scope, now) {
+            // A bus sends nothing on that came from another one.
+            self.deliver_at(world, event, &bus, now);
+        }
+    }
+
+    /// Delivers an event to the queues that the rules of one bus name. Returns the buses that they name.
+    fn deliver_at(&mut self, world: &World, event: &Event, at: &ScopeKey, now: Moment) -> Vec<ScopeKey> {
+        let (account, region) = at;
+        let mut buses = Vec::new();
         let rules = world.bus().rules(account, region);
         let targets = rules.read().targets(&event.json, event.read_only);
         self.counts.unmatched += u64::from(targets.is_empty());
         for Aim { rule, target, dead_letters } in targets {
+            if let Some(bus) = default_bus_of(&target) {
+                buses.push(bus);
+                continue;
+            }
             let sender = Sender { service: SERVICE, source_arn: &rule, source_account: account };
             let admitted = |arn: &str| world.sqs().find_arn(arn).filter(|queue| queue.admits(sender));
             let message = || Message::new(event.json.as_ref().to_owned(), SENDER.to_owned(), now);
@@ -41,6 +55,7 @@ impl Stage {
                 queue.put(message(), None, now);
             }
         }
+        buses
     }
 }
 

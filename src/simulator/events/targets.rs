@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::simulator::bus::Target;
+use crate::simulator::bus::{Target, default_bus_of};
 use crate::simulator::events::call::{Answer, Call, default_bus, invalid, no_rule, page, required};
 use crate::simulator::refusal::Refusal;
 use crate::simulator::sqs;
@@ -123,8 +123,19 @@ pub(super) fn rule_names(call: &Call) -> Answer {
 /// Why the simulator cannot deliver to a target.
 fn unfit(call: &Call, target: &Map<String, Value>, arn: &str) -> Option<&'static str> {
     let home = |(account, region, _): (&str, &str, &str)| account == call.account && region == call.region;
-    if !sqs::parts(arn).is_some_and(home) {
-        return Some("The simulator delivers to SQS queues of the rule's own account and region only.");
+    match default_bus_of(arn) {
+        Some((account, region)) if home((&account, &region, "")) => {
+            return Some("Adding an event bus in the same account and region as a target is not supported.");
+        }
+        Some(_) if !target.contains_key("RoleArn") => {
+            return Some("RoleArn is required for target event buses in another account or region.");
+        }
+        None if !sqs::parts(arn).is_some_and(home) => {
+            return Some(
+                "The simulator delivers to SQS queues of the rule's own account and region, and to default buses of others.",
+            );
+        }
+        _ => {}
     }
     let shaped = ["Input", "InputPath", "InputTransformer"].iter().any(|name| target.contains_key(*name));
     if shaped {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::simulator::bus::{Pattern, Target};
 use crate::simulator::clock::Moment;
 use crate::simulator::happening::{Happening, What};
 use crate::simulator::tests::sqs::{Reply, call, post};
@@ -393,6 +394,52 @@ async fn events_are_dropped_repeated_held_back_and_stripped_as_told_and_counted(
     assert_eq!(drain(&simulator, &url).await.len(), 0);
     world.clock().advance(Duration::from_secs(1));
     assert_eq!(drain(&simulator, &url).await.len(), 1);
+    simulator.stop().await;
+}
+
+#[tokio::test]
+async fn a_rule_sends_to_the_default_bus_of_another_account_by_a_role_and_no_further() {
+    const MEMBER: &str = "111122223333";
+    const THIRD: &str = "444455556666";
+    const SENDER: &str = "arn:aws:iam::123456789012:role/forwarder";
+    let bus = |account: &str| format!("arn:aws:events:us-east-1:{account}:event-bus/default");
+    let simulator = start().await;
+    let world = simulator.world();
+    let url = world.listen(ACCOUNT, REGION, "central");
+    for (account, name) in [(ACCOUNT, "central"), (MEMBER, "member"), (THIRD, "third")] {
+        drop(world.listen(account, REGION, name));
+        let rules = world.bus().rules(account, REGION);
+        let mut rules = rules.write();
+        let rule = rules.0.get_mut(name).unwrap();
+        rule.pattern = Pattern::parse(r#"{"source":["custom.canary"]}"#).unwrap();
+        if account == MEMBER {
+            let target = Target { arn: bus(ACCOUNT), shown: json!({ "Id": "bus", "Arn": bus(ACCOUNT) }) };
+            rule.targets = [("bus".to_owned(), target)].into();
+        }
+    }
+    let rule = json!({ "Name": "onward", "EventPattern": r#"{"source":["custom.canary"]}"# });
+    events(&simulator, "PutRule", rule).await.ok();
+    let targets = json!([
+        { "Id": "bus", "Arn": bus(THIRD), "RoleArn": SENDER },
+        { "Id": "no-role", "Arn": bus(MEMBER) },
+        { "Id": "itself", "Arn": bus(ACCOUNT), "RoleArn": SENDER },
+    ]);
+    let put = events(&simulator, "PutTargets", json!({ "Rule": "onward", "Targets": targets })).await.ok();
+    let failed: Vec<&str> = (0..2).map(|n| put["FailedEntries"][n]["TargetId"].as_str().unwrap()).collect();
+    assert_eq!((&put["FailedEntryCount"], failed), (&json!(2), vec!["no-role", "itself"]));
+
+    let event = |account: &str| {
+        json!({
+            "id": "e-1", "source": "custom.canary", "detail-type": "Canary", "account": account, "region": REGION,
+            "time": "2026-11-22T00:00:00Z", "resources": [], "detail": {},
+        })
+    };
+    world.emit(MEMBER, REGION, event(MEMBER));
+    assert_eq!(drain(&simulator, &url).await, [event(MEMBER)], "a bus leaves the envelope as it is");
+    assert_eq!(world.queue_length(THIRD, REGION, "third"), Some(0), "and sends nothing on to a third one");
+    world.emit(ACCOUNT, REGION, event(ACCOUNT));
+    assert_eq!(drain(&simulator, &url).await, [event(ACCOUNT)]);
+    assert_eq!(world.queue_length(THIRD, REGION, "third"), Some(1));
     simulator.stop().await;
 }
 

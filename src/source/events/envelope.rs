@@ -21,7 +21,7 @@ mod tests;
 
 use crate::kinds::KindSpec;
 use crate::kinds::rules::{CANARY_SOURCE, of_canary};
-use crate::model::{AccountId, Canary, Kind, Notification, Observation, Scope, Timestamp};
+use crate::model::{AccountId, Canary, Kind, Notification, Observation, ResourceId, Scope, Timestamp};
 use raw::{Envelope, Lacks, MAX_RESOURCES, Occurrence, cut};
 
 pub use decoded_event::{DecodedEvent, EventContent, Undecodable};
@@ -63,6 +63,23 @@ impl DecodedEvent {
 }
 
 impl DecodedEvent {
+    /// The scopes that it says something about.
+    #[must_use]
+    pub fn scopes(&self) -> Vec<Scope> {
+        let mut scopes: Vec<Scope> = match &self.says {
+            EventContent::Resources(Notification { observations, called, .. }) => {
+                let targets = called.iter().flat_map(|called| called.targets.iter().map(ResourceId::scope));
+                observations.iter().map(|observation| observation.id.scope()).chain(targets).collect()
+            }
+            EventContent::Canary(canary) => vec![canary.scope.clone()],
+            EventContent::Call { scope, .. } => vec![scope.clone()],
+            EventContent::Nothing => Vec::new(),
+        };
+        scopes.sort_unstable();
+        scopes.dedup();
+        scopes
+    }
+
     /// The kinds of which the call may have changed a resource without naming it; empty for other events.
     #[must_use]
     pub fn untold(&self) -> Vec<Kind> {

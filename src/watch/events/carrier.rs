@@ -12,10 +12,9 @@ use super::reach::EventReach;
 use crate::aws::queue::Queue;
 use crate::freshness::{EventCount, Signal};
 use crate::ingest::{IngestError, IngestHandle, NotifyResult};
-use crate::model::{Notification, Parked, SharedClock, Timestamp, Trouble, TroubleClass, WatchSelection};
-use crate::source::events::envelope::{DecodedEvent, EventContent, Undecodable};
+use crate::model::{Notification, Parked, SharedClock, Timestamp, Trouble, TroubleClass};
+use crate::source::events::envelope::{EventContent, Undecodable};
 use crate::source::events::{Acknowledger, Illegible, Received};
-use crate::watch::member::MemberBook;
 
 /// How long messages are hidden at a time while the writer does not accept their content.
 const HOLD: Duration = Duration::from_mins(1);
@@ -93,7 +92,7 @@ impl Carrier {
         let mut batch = MessageBatch::default();
         let (mut hopeless, mut early) = (Vec::new(), Vec::new());
         self.count(EventCount::Received, messages.len());
-        let selection = self.reach.members.as_ref().map(MemberBook::selection);
+        let (selection, voice) = (self.reach.selection(), self.reach.voice(&self.queue));
         for Received { receipt, message, receives, told } in messages {
             let told = match told {
                 Ok(told) => told,
@@ -105,7 +104,8 @@ impl Carrier {
                     continue;
                 }
             };
-            match is_watched(&told, selection.as_ref()) {
+            let scopes = told.scopes();
+            match voice.is_heard(&scopes, selection.as_ref()) {
                 Some(true) => {}
                 // The account may be one that AWS has not named yet.
                 None if receives < RECEIVES => {
@@ -113,6 +113,7 @@ impl Carrier {
                     continue;
                 }
                 Some(false) | None => {
+                    tracing::debug!(queue = %self.queue, event = told.event_id, ?scopes, "an event is about nothing that is watched");
                     self.count(EventCount::Elsewhere, 1);
                     done.push(receipt);
                     continue;
@@ -296,20 +297,6 @@ impl Carrier {
     /// Reports whether the queue's events can be received.
     pub(super) fn receiving(&self, trouble: Option<Trouble>) {
         self.ingest.signal(Signal::Receiving { queue: self.queue.to_string(), trouble });
-    }
-}
-
-/// Whether an event is about scopes that are watched; `None` while that is not known. Without a selection the queue is one account's.
-fn is_watched(told: &DecodedEvent, selection: Option<&WatchSelection>) -> Option<bool> {
-    let Some(selection) = selection else { return Some(true) };
-    match &told.says {
-        EventContent::Resources(notification) => {
-            let mut scopes = notification.observations.iter().map(|observation| observation.id.scope());
-            scopes.try_fold(true, |all, scope| Some(all && selection.watches_soon(&scope)?))
-        }
-        EventContent::Canary(canary) => selection.watches_soon(&canary.scope),
-        EventContent::Call { scope, .. } => selection.watches_soon(scope),
-        EventContent::Nothing => Some(true),
     }
 }
 

@@ -5,7 +5,7 @@ use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::*;
-use crate::aws::{AwsSettings, CredentialPlan, Purpose, Regions, RolePlan};
+use crate::aws::{AwsSettings, CredentialPlan, EventPlan, Purpose, Regions, RolePlan};
 use crate::freshness::{Freshness, MemberTrouble};
 use crate::ingest::{Ingest, KindEntry};
 use crate::kinds::{self, ADDRESS, INSTANCE, KINDS, SECURITY_GROUP};
@@ -42,6 +42,7 @@ fn plan(account: &str) -> AccountPlan {
         credentials: CredentialPlan { profile: None, roles: vec![role] },
         regions: Regions::Named(vec![Region::new("us-east-1")]),
         share_percent: None,
+        events: EventPlan::default(),
     }
 }
 
