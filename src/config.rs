@@ -150,6 +150,23 @@ pub struct Config {
 }
 
 impl Config {
+    /// The accounts in the rules for writes that are none of those that are watched, with these: the rules permit nothing there.
+    /// Nobody can tell while AWS has to say which accounts these are.
+    #[must_use]
+    pub fn unlisted_writes(&self) -> Option<(Vec<String>, Vec<String>)> {
+        let listed = self.accounts.iter().map(|plan| Some(plan.account.as_ref()?.as_str().to_owned()));
+        let listed: Vec<String> = listed.collect::<Option<_>>()?;
+        if listed.is_empty() || self.organization.is_some() {
+            return None;
+        }
+        let named = self.writes.rules().into_iter().flat_map(|rule| match rule {
+            WriteRule::Accounts(names) => names,
+            _ => BTreeSet::new(),
+        });
+        let unlisted: Vec<String> = named.filter(|name| !listed.contains(name)).collect();
+        (!unlisted.is_empty()).then_some((unlisted, listed))
+    }
+
     /// Merges flags and variables, AWS's own variables and defaults. `kinds` are the slugs that may have an interval.
     ///
     /// # Errors
@@ -199,7 +216,6 @@ impl Config {
         let selection = Selection::new(given.profile, given.region, &regions, environment).of_file(choice);
         checks::regions(&regions, region, environment, selection.has_endpoint())?;
         checks::rules(&given.writes, environment, selection.has_endpoint())?;
-        checks::written_accounts(&given.writes, &file, environment)?;
         let chosen = environment.state_home().map(|home| home.join("muster").join(selection.digest()));
         let data_dir = match given.data_dir {
             Some(dir) => checks::located(&dir, environment)?,

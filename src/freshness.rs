@@ -17,6 +17,7 @@ mod event_source;
 mod event_totals;
 mod known_items;
 mod member_trouble;
+mod proof_notices;
 mod scope;
 mod seen_at;
 mod signal;
@@ -31,7 +32,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 pub use attention::RousedScopes;
@@ -52,6 +53,7 @@ use crate::model::{AccountId, Kind, ResourceId, Scope, SharedClock, Timestamp, T
 use crate::reconcile::Lacked;
 use crate::store::Watermark;
 use attention::Attention;
+use proof_notices::ProofNotices;
 use state::{FreshnessState, Now};
 
 /// The shared state of freshness. Clones share it.
@@ -62,6 +64,8 @@ struct SharedState {
     state: RwLock<FreshnessState>,
     clock: SharedClock,
     version: watch::Sender<u64>,
+    /// Who is told how often a scope is to be swept.
+    notices: ProofNotices,
     /// Counts the requests to retry at once whatever failed.
     tries: watch::Sender<u64>,
     /// Which scopes somebody asks about.
@@ -86,7 +90,8 @@ impl Freshness {
         // The count does not start at 0: a server may open its store again, and an answer cached before must not count as current.
         let version = watch::Sender::new(fastrand::u64(..u64::MAX / 2));
         let (tries, asked) = (watch::Sender::new(0), watch::Sender::new(0));
-        Freshness(Arc::new(SharedState { state, clock, version, tries, attention: Mutex::default(), asked }))
+        let (notices, attention) = (ProofNotices::default(), Mutex::default());
+        Freshness(Arc::new(SharedState { state, clock, version, notices, tries, attention, asked }))
     }
 
     /// Applies a signal, as of now.
@@ -97,11 +102,19 @@ impl Freshness {
             Signal::Retired { scopes, selection, .. } => {
                 let is_watched = |scope: &Scope| !scopes.contains_key(scope) && selection.watches(scope) != Some(false);
                 self.0.attention.lock().retain(is_watched);
+                self.0.notices.forget_ended();
             }
             _ => {}
         }
         let now = self.now();
-        if self.0.state.write().apply(signal, now) {
+        let (is_news, moved) = {
+            let mut state = self.0.state.write();
+            (state.apply(signal, now), state.take_moved())
+        };
+        for scope in &moved {
+            self.0.notices.tell(scope);
+        }
+        if is_news {
             self.bump();
         }
     }
@@ -113,7 +126,12 @@ impl Freshness {
         let events = state.events(scope, kind, now);
         let watched = state.watched(scope, kind, Duration::ZERO);
         watched.state.events = events.map(Box::new);
-        change(watched)
+        let before = watched.state.current_interval();
+        let result = change(watched);
+        if watched.state.current_interval() != before {
+            self.0.notices.tell(scope);
+        }
+        result
     }
 
     /// Wakes whoever waits for changes. Only for the writer, after [`Freshness::update`].
@@ -231,10 +249,17 @@ impl Freshness {
         self.0.state.read().paths.get(scope).cloned()
     }
 
-    /// When the proof of a scope's events next changes if nothing more arrives.
+    /// When the proof of a scope's events next changes after `now` if nothing more arrives.
     #[must_use]
-    pub fn proof_lapses(&self, scope: &Scope) -> Option<Instant> {
-        self.0.state.read().paths.get(scope)?.lapses(Instant::now())
+    pub fn proof_lapses(&self, scope: &Scope, now: Instant) -> Option<Instant> {
+        self.0.state.read().paths.get(scope)?.lapses(now)
+    }
+
+    /// What is notified when the proof of a scope's events, or how often its kinds are to be swept, may have changed other than
+    /// through time alone. Only whoever called this last for a scope is told.
+    #[must_use]
+    pub(crate) fn proof_moves(&self, scope: &Scope) -> Arc<Notify> {
+        self.0.notices.follow(scope)
     }
 
     /// What prevents everything from being observed: the store cannot be read or written, or AWS cannot be reached.

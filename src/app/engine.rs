@@ -33,7 +33,7 @@ use crate::mcp::Core;
 use crate::mcp::key_book::KeyBook;
 use crate::mcp::looks::Looks;
 use crate::mcp::touched::TouchBook;
-use crate::model::{AccountId, Kind, KindRules, Region, WatchSelection};
+use crate::model::{AccountId, Kind, KindRules, Region, SharedClock, WatchSelection};
 use crate::notify::ChangeHub;
 use crate::query::changes::BaselineRuns;
 use crate::query::prices::{PriceTable, PricesError};
@@ -181,7 +181,7 @@ impl Engine {
         let referred = KINDS.iter().filter_map(|spec| Some((spec.slug, referred_ids(&store, spec)?))).collect();
         let (refusing, foreign) = watch::channel(None);
         let (accounts, sources) = watch::channel(config.account_sources());
-        let (settings, connection, ingest) = (watching(config, &store, &hub), aws.clone(), handle.clone());
+        let (settings, connection, ingest) = (watching(config, &store, &hub, &clock), aws.clone(), handle.clone());
         if sources.borrow().is_empty() {
             let watcher = AccountWatcher::start(settings, referred, connection, ingest, wanted, &sweeping);
             let owner = StoreOwner { store: store.clone(), data_dir: config.data_dir.clone(), refusing };
@@ -403,11 +403,11 @@ fn event_rules(spec: &KindSpec, config: &Config) -> Option<EventRules> {
 }
 
 /// How the account is watched.
-fn watching(config: &Config, store: &Store, hub: &ChangeHub) -> WatchSettings {
+fn watching(config: &Config, store: &Store, hub: &ChangeHub, clock: &SharedClock) -> WatchSettings {
     let quiet = QuietRule {
         interval: config.quiet_interval,
         after: config.quiet_after,
-        last_change: last_change(store),
+        last_change: last_change(store, clock, config.quiet_after),
         is_listened: listened(store, hub),
     };
     WatchSettings {

@@ -1,15 +1,16 @@
 //! Reads from the store what watching needs: which resources of a kind others refer to, and when a scope last changed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
+use parking_lot::Mutex;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use crate::kinds::{self, KINDS, KindSpec};
-use crate::model::{Kind, ResourceId, Scope, Timestamp};
+use crate::model::{Event, Kind, ResourceId, Scope, SharedClock, Timestamp};
 use crate::notify::ChangeHub;
 use crate::source::referred::ReferredIds;
 use crate::store::{ReadError, Store};
@@ -67,10 +68,38 @@ fn read(store: &Store, referring: &[(Kind, u16)], scope: &Scope) -> Result<BTree
     Ok(ids)
 }
 
-/// Returns when something that a scope holds was last recorded as changed; `None` if it holds nothing, or it cannot be read.
-pub(super) fn last_change(store: &Store) -> LastChange {
-    let store = store.clone();
-    Arc::new(move |scope: &Scope| newest(&store, scope).ok().flatten())
+/// Returns when something of a scope was last recorded as changed or gone; `None` if it holds nothing, or it cannot be read. Of what
+/// went, it knows the last `within` before it was first asked; what goes later is noticed by the sweeps.
+pub(super) fn last_change(store: &Store, clock: &SharedClock, within: Duration) -> LastChange {
+    let (store, clock, gone) = (store.clone(), Arc::clone(clock), Mutex::new(None));
+    Arc::new(move |scope: &Scope| {
+        let went = {
+            let mut gone = gone.lock();
+            let known = match gone.take() {
+                Some(known) => known,
+                None => removals(&store, clock.now() - within).ok()?,
+            };
+            gone.insert(known).get(scope).copied()
+        };
+        let changed = newest(&store, scope).ok().flatten()?;
+        Some(went.map_or(changed, |went| changed.max(went)))
+    })
+}
+
+/// When the last resource of each scope was recorded as gone, as far as that is after `since`.
+fn removals(store: &Store, since: Timestamp) -> Result<HashMap<Scope, Timestamp>, ReadError> {
+    let mut last: HashMap<Scope, Timestamp> = HashMap::new();
+    let mut from = store.snapshot()?.seq_at(since)?.unwrap_or_default().next();
+    loop {
+        let records = store.snapshot()?.records(from, STEP)?;
+        let Some(newest) = records.last() else { return Ok(last) };
+        from = newest.seq.next();
+        for record in &records {
+            if let Event::Removed { id, .. } = &record.event {
+                last.insert(id.scope(), record.recorded_at);
+            }
+        }
+    }
 }
 
 /// Returns whether anybody subscribes to what is in a scope: to a list of it, or to a resource that it holds.

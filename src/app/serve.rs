@@ -170,6 +170,12 @@ pub async fn run(
     if let Some(caution) = data_dir::caution(&config.data_dir) {
         tracing::warn!("{caution}");
     }
+    if let Some((unlisted, _)) = config.unlisted_writes() {
+        tracing::warn!(
+            accounts = unlisted.join(", "),
+            "writes are limited to accounts that are not watched: they permit nothing there"
+        );
+    }
     let lock = match own(&config.data_dir, launch.started_by).await? {
         Owned::Lock(lock) => lock,
         Owned::Elsewhere => return Ok(ServerEnd::Stopped),

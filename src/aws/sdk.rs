@@ -250,7 +250,10 @@ impl Sdk {
             loaded: Some(loaded.clone()),
             refusal: RoleRefusal::default(),
         };
-        let config = self.config.to_builder().credentials_provider(SharedCredentialsProvider::new(assumed)).build();
+        // A cache of its own: a shared one forgets the keys of accounts beyond its 64th, and would assume the role for each call.
+        let keys = SharedCredentialsProvider::new(assumed);
+        let config =
+            self.config.to_builder().credentials_provider(keys).identity_cache(IdentityCache::lazy().build()).build();
         Sdk {
             seen: LastOrigin::new(Origin::Role { arn: role.arn.as_str().into(), source: Box::new(self.seen.get()) }),
             loaded,

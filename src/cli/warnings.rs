@@ -281,7 +281,11 @@ fn scope(of: &Value) -> String {
 /// A scope that is no longer watched, with the cause where it is known.
 fn unwatched(of: &Value) -> String {
     let why = of.get("why").map_or_else(String::new, |why| format!(" ({})", text(why)));
-    format!("no longer watched since {}: {}{why}", field(of, "since"), scope(of))
+    let what = match of.get("regions") {
+        Some(regions) => format!("{} in {} regions", field(of, "account"), text(regions)),
+        None => scope(of),
+    };
+    format!("no longer watched since {}: {what}{why}", field(of, "since"))
 }
 
 /// Returns a field as text; empty when it is absent.

@@ -1,11 +1,10 @@
 //! Checks values that people and clients give. An error names the flag or variable that holds the value.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::environment::{self, Environment};
 use super::error::ConfigError;
-use super::given::{Given, GivenFile};
+use super::given::Given;
 use super::placeholder::placeholder;
 use super::{path_expansion, regions as region_names, selection};
 use crate::model::{AccountId, Partition, Region};
@@ -75,32 +74,6 @@ pub(super) fn one_partition(source_name: &str, regions: &[Region], has_endpoint:
             other: (other.clone(), Partition::of(other)),
         }),
     }
-}
-
-/// Refuses rules for writes that name an account which the configuration file does not list: they would permit nothing there. Accounts
-/// that only AWS can tell may be any.
-pub(super) fn written_accounts(
-    writes: &WritePolicy,
-    file: &GivenFile,
-    environment: &Environment,
-) -> Result<(), ConfigError> {
-    let listed = file.accounts.iter().map(|plan| plan.account.as_ref().map(AccountId::as_str));
-    let listed: Option<BTreeSet<&str>> = listed.collect();
-    let Some(listed) = listed.filter(|listed| !listed.is_empty() && file.organization.is_none()) else {
-        return Ok(());
-    };
-    let named = writes.rules().into_iter().flat_map(|rule| match rule {
-        WriteRule::Accounts(names) => names,
-        _ => BTreeSet::new(),
-    });
-    for account in named {
-        if !listed.contains(account.as_str()) {
-            let listed = listed.into_iter().map(str::to_owned).collect();
-            let source_name = environment.source("--write-account", &account);
-            return Err(ConfigError::UnlistedAccount { source_name, account, listed });
-        }
-    }
-    Ok(())
 }
 
 /// Checks the regions in the rules for writes. A rule that denies a region that does not exist would deny nothing.

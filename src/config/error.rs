@@ -83,19 +83,6 @@ pub enum ConfigError {
         /// The first one that is of another partition.
         other: (Region, Partition),
     },
-    /// A rule for writes about an account that the configuration file does not list.
-    #[error(
-        "{source_name} names account {account}, which the configuration file does not list: give one of {}",
-        listed.join(", ")
-    )]
-    UnlistedAccount {
-        /// The flag or variable.
-        source_name: String,
-        /// The account.
-        account: String,
-        /// Those that it lists.
-        listed: Vec<String>,
-    },
     /// Several regions where one belongs.
     #[error(
         "{source_name} holds several regions, `{given}`: it takes one; give several in MUSTER_REGIONS or --regions"

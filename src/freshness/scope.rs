@@ -92,7 +92,7 @@ impl ScopeFreshness {
     pub fn fresh_until(&self) -> Option<Timestamp> {
         let complete = self.complete.filter(|_| self.swept_now && self.unwatched_since.is_none())?;
         let until = |interval: Duration| complete.started + interval + 2 * complete.ended.since(complete.started);
-        let by_events = self.covering(complete).map(|(events, proved)| until(events.interval).min(proved));
+        let by_events = self.covering(complete).map(|(events, proved)| until(self.paced(events)).min(proved));
         Some(until(self.interval).max(by_events.unwrap_or_default()))
     }
 
@@ -101,7 +101,12 @@ impl ScopeFreshness {
     pub fn current_interval(&self) -> Duration {
         let complete = self.complete.filter(|_| self.swept_now);
         let events = complete.and_then(|complete| self.covering(complete));
-        events.filter(|(events, _)| events.unproved.is_none()).map_or(self.interval, |(events, _)| events.interval)
+        events.filter(|(events, _)| events.unproved.is_none()).map_or(self.interval, |(events, _)| self.paced(events))
+    }
+
+    /// The interval that proved events allow: never a shorter one than without them.
+    fn paced(&self, events: &EventProof) -> Duration {
+        events.interval.max(self.interval)
     }
 
     /// The events that are proved to report every change since a sweep, and the end of the proof, which may have passed.

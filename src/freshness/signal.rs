@@ -56,6 +56,11 @@ pub enum Signal {
         /// The queue and rules.
         source: EventSource,
     },
+    /// The events of a scope are not received, nor meant to be.
+    Unlistened {
+        /// The scope.
+        scope: Scope,
+    },
     /// A scope has no queue to receive from.
     NoQueue {
         /// The scope.

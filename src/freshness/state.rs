@@ -54,6 +54,8 @@ pub(super) struct FreshnessState {
     store: Option<Trouble>,
     /// The kinds whose every change is covered by events.
     rules: HashMap<Kind, EventRules>,
+    /// The scopes that are perhaps to be swept more or less often since [`FreshnessState::take_moved`] was called last.
+    moved: Vec<Scope>,
 }
 
 impl FreshnessState {
@@ -85,7 +87,7 @@ impl FreshnessState {
         match signal {
             Signal::Expected { scope, kind, interval } => {
                 self.watched(&scope, &kind, interval).state.interval = interval;
-                true
+                self.moves(scope, true)
             }
             Signal::AllExpected { scopes, kinds } => {
                 for scope in &scopes {
@@ -122,15 +124,20 @@ impl FreshnessState {
             }
             Signal::Listening { scope, source } => {
                 let trouble = self.totals.troubles.get(&*source.queue).cloned();
-                let path = self.path(scope);
+                let path = self.path(scope.clone());
                 path.listen(source);
                 path.receiving(trouble);
-                true
+                self.moves(scope, true)
+            }
+            Signal::Unlistened { scope } => {
+                let was_there = self.paths.remove(&scope).is_some();
+                self.moves(scope, was_there)
             }
             Signal::NoQueue { scope, why } => {
-                self.path(scope).miss(why);
-                true
+                self.path(scope.clone()).miss(why);
+                self.moves(scope, true)
             }
+            // What is sent moves nothing before it comes back.
             Signal::CanariesSent { scope, at } => {
                 self.path(scope).canaries_sent(at, now.steady);
                 false
@@ -139,22 +146,22 @@ impl FreshnessState {
                 self.path(scope).canaries_answered(trouble);
                 false
             }
-            Signal::CanarySeen(canary) => self.path(canary.scope.clone()).canary_seen(&canary, now.dated, now.steady),
+            Signal::CanarySeen(canary) => {
+                let path = self.path(canary.scope.clone());
+                let has_moved = path.canary_seen(&canary, now.dated, now.steady);
+                self.moves(canary.scope, has_moved)
+            }
             Signal::Receiving { queue, trouble } => {
-                let of_queue = |path: &&mut EventPath| path.source().is_some_and(|source| *source.queue == *queue);
-                for path in self.paths.values_mut().filter(of_queue) {
-                    path.receiving(trouble.clone());
-                }
-                match trouble {
-                    Some(trouble) => drop(self.totals.troubles.insert(queue, trouble)),
-                    None => drop(self.totals.troubles.remove(&queue)),
-                }
+                self.receive(queue, trouble);
                 true
             }
-            Signal::CallSeen { scope, at } => self.path(scope).call_seen(at, now.dated.since(at), now.steady),
+            Signal::CallSeen { scope, at } => {
+                let has_moved = self.path(scope.clone()).call_seen(at, now.dated.since(at), now.steady);
+                self.moves(scope, has_moved)
+            }
             Signal::Missed { scope, kind, at } => {
-                self.path(scope).missed(kind, at.min(now.dated));
-                true
+                self.path(scope.clone()).missed(kind, at.min(now.dated));
+                self.moves(scope, true)
             }
             Signal::ProofChanged => true,
             Signal::Counted(count, number) => {
@@ -208,6 +215,39 @@ impl FreshnessState {
 
     fn path(&mut self, scope: Scope) -> &mut EventPath {
         self.paths.entry(scope).or_default()
+    }
+
+    /// Records whether the events of a queue can be received.
+    fn receive(&mut self, queue: String, trouble: Option<Trouble>) {
+        // What passes by itself ends no proof before its time.
+        let breaks = |trouble: Option<&Trouble>| trouble.is_some_and(|trouble| !trouble.is_passing());
+        let is_broken = breaks(trouble.as_ref());
+        for (scope, path) in &mut self.paths {
+            if path.source().is_none_or(|source| *source.queue != *queue) {
+                continue;
+            }
+            if breaks(path.unreceived()) != is_broken {
+                self.moved.push(scope.clone());
+            }
+            path.receiving(trouble.clone());
+        }
+        match trouble {
+            Some(trouble) => drop(self.totals.troubles.insert(queue, trouble)),
+            None => drop(self.totals.troubles.remove(&queue)),
+        }
+    }
+
+    /// Notes whether a scope is perhaps to be swept more or less often. Returns this.
+    fn moves(&mut self, scope: Scope, has_moved: bool) -> bool {
+        if has_moved {
+            self.moved.push(scope);
+        }
+        has_moved
+    }
+
+    /// Takes the scopes that are perhaps to be swept more or less often.
+    pub(super) fn take_moved(&mut self) -> Vec<Scope> {
+        std::mem::take(&mut self.moved)
     }
 }
 

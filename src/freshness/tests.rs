@@ -1,6 +1,8 @@
+use futures::FutureExt;
+
 use super::*;
 use crate::model::fixtures::{RuntimeClock, at_millis, kind, scope};
-use crate::model::{Canary, Clock, Region};
+use crate::model::{Canary, Clock, ErrorClass, Region};
 
 const NORMAL: Duration = Duration::from_mins(1);
 const RELAXED: Duration = Duration::from_mins(5);
@@ -192,4 +194,73 @@ async fn without_events_the_interval_is_the_kinds_own() {
     world.freshness.signal(Signal::Expected { scope: elsewhere.clone(), kind: kind(), interval: NORMAL });
     assert_eq!(world.freshness.of(&elsewhere, &kind()).unwrap().events, None);
     assert_eq!(world.freshness.interval(&elsewhere, &kind()), NORMAL);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_paces_a_scope_is_told_what_may_change_that_and_nothing_else() {
+    let world = World::new();
+    let moves = world.freshness.proof_moves(&scope());
+    let is_told = || moves.notified().now_or_never().is_some();
+    world.canaries(&RULES);
+    assert!(is_told(), "the rules are proved");
+    pass(60).await;
+    world.canaries(&RULES);
+    assert!(!is_told(), "the proof goes on");
+    let call = |world: &World| world.freshness.signal(Signal::CallSeen { scope: scope(), at: world.clock.now() });
+    call(&world);
+    assert!(is_told(), "a trail logs");
+    call(&world);
+    assert!(!is_told(), "it still does");
+    world.sweep();
+    assert!(is_told(), "the first sweep that the proof covers");
+    assert_eq!(world.interval(), RELAXED);
+    pass(1).await;
+    world.sweep();
+    world.freshness.signal(Signal::ProofChanged);
+    world.freshness.signal(Signal::Counted(EventCount::Received, 1));
+    assert!(!is_told(), "one sweep more, and what is said about everything");
+    let elsewhere = Scope { region: Region::new("elsewhere"), ..scope() };
+    world.freshness.signal(Signal::Missed { scope: elsewhere, kind: kind(), at: world.clock.now() });
+    assert!(!is_told(), "another scope");
+    world.freshness.signal(Signal::Missed { scope: scope(), kind: kind(), at: world.clock.now() });
+    assert!(is_told(), "only a sweep shows what a call did");
+    world.freshness.signal(Signal::Expected { scope: scope(), kind: kind(), interval: NORMAL / 2 });
+    assert!(is_told(), "another interval");
+}
+
+#[tokio::test(start_paused = true)]
+async fn trouble_with_a_queue_is_told_to_its_scopes_when_it_begins_and_ends_unless_it_may_pass() {
+    let world = World::new();
+    let moves = world.freshness.proof_moves(&scope());
+    let is_told = || moves.notified().now_or_never().is_some();
+    let report = |queue: &str, class: Option<ErrorClass>| {
+        let (what, fix, since) = ("made up".to_owned(), String::new(), world.clock.now());
+        let trouble = class.map(|class| Trouble { class: class.into(), what, fix, since, retry_at: None });
+        world.freshness.signal(Signal::Receiving { queue: queue.to_owned(), trouble });
+    };
+    report("queue", Some(ErrorClass::Transient));
+    assert!(!is_told(), "the proof lasts until its time is over");
+    report("another", Some(ErrorClass::Denied));
+    assert!(!is_told());
+    report("queue", Some(ErrorClass::Denied));
+    assert!(is_told());
+    report("queue", Some(ErrorClass::Denied));
+    assert!(!is_told(), "again and again");
+    report("queue", None);
+    assert!(is_told());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scope_whose_events_are_no_longer_meant_to_be_received_is_swept_as_without_events() {
+    let world = World::new();
+    world.proved();
+    world.sweep();
+    assert_eq!(world.interval(), RELAXED);
+    let moves = world.freshness.proof_moves(&scope());
+    world.freshness.signal(Signal::Unlistened { scope: scope() });
+    assert!(moves.notified().now_or_never().is_some());
+    assert_eq!((world.interval(), world.state().events), (NORMAL, None));
+    assert!(world.freshness.paths().is_empty());
+    world.freshness.signal(Signal::Unlistened { scope: scope() });
+    assert!(moves.notified().now_or_never().is_none(), "nothing changes");
 }

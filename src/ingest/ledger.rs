@@ -3,7 +3,7 @@
 //! A running Muster uses only the store. Tests that run millions of programs use a ledger in memory, so that they test this loop
 //! and not a copy of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -103,6 +103,11 @@ pub trait LedgerView {
     /// # Errors
     /// If it cannot be read.
     fn fingerprint(&self, id: &ResourceId) -> Result<Option<Fingerprint>, ReadError>;
+
+    /// Whether a resource is held in one of these scopes. One that cannot be read counts as held.
+    fn is_held_in(&self, kind: &Kind, id: &str, scopes: &BTreeSet<Scope>) -> bool {
+        scopes.iter().any(|scope| !matches!(self.fingerprint(&ResourceId::new(scope, kind, id)), Ok(None)))
+    }
 
     /// The number of resources of a kind in a scope.
     ///
@@ -211,6 +216,10 @@ impl LedgerView for Snapshot {
 
     fn fingerprint(&self, id: &ResourceId) -> Result<Option<Fingerprint>, ReadError> {
         self.digest_of(id)
+    }
+
+    fn is_held_in(&self, kind: &Kind, id: &str, scopes: &BTreeSet<Scope>) -> bool {
+        self.has_copy(kind, id, |scope| scopes.contains(scope)).unwrap_or(true)
     }
 
     fn count(&self, kind: &Kind, scope: &Scope) -> Result<u64, ReadError> {

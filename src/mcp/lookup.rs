@@ -239,7 +239,7 @@ impl Core {
     /// Refuses a scope that is not watched and is not about to be.
     ///
     /// # Errors
-    /// [`RequestError::NotWatched`], with the watched scopes.
+    /// [`RequestError::NotWatched`], with the watched scopes; [`RequestError::Unsure`] if its account cannot be reached.
     pub fn watchable(&self, kind: &'static KindSpec, scope: &Scope) -> Result<(), RequestError> {
         let watched = self.scopes(&[kind]);
         let asked = self.scopes_asked_for(&[kind], &scope.into());
@@ -250,7 +250,8 @@ impl Core {
             // Configured, and about to be watched.
             return Ok(());
         }
-        Err(RequestError::unwatched(&format!("scope {scope}"), self.watched(kind)))
+        let unwatched = || RequestError::unwatched(&format!("scope {scope}"), self.watched(kind));
+        Err(self.unsure_of_account(scope.account.as_str()).unwrap_or_else(unwatched))
     }
 
     /// Waits up to [`PATIENCE`] until lists and counts of these kinds have data: complete sweeps, or at least one resource. A scope

@@ -110,6 +110,8 @@ impl Core {
         let (freshness, now) = (self.ingest.freshness(), self.now());
         let mut watched = BTreeMap::new();
         let states = freshness.scopes();
+        let current: BTreeMap<(&Scope, &Kind), &ScopeFreshness> =
+            states.iter().map(|state| ((&state.scope, &state.kind), state)).collect();
         let known = states.iter().map(|state| (state.scope.clone(), state.kind.clone()));
         let saved = snapshot.watermarks()?.into_iter().map(|watermark| (watermark.scope, watermark.kind));
         for (scope, kind) in known.chain(saved).filter(|(scope, kind)| watch.takes(scope, kind)) {
@@ -118,13 +120,14 @@ impl Core {
             }
             let saved = snapshot.intervals(&scope, &kind)?.into_iter().filter(|run| run.complete);
             let runs = saved.map(|run| (run.since, run.started)).collect();
-            let interval = freshness.of(&scope, &kind).map(|state| state.interval);
+            let interval = current.get(&(&scope, &kind)).map(|state| state.interval);
+            let interval = interval.or_else(|| Some(freshness.of(&scope, &kind)?.interval));
             let interval = interval.or_else(|| Some(kinds::of(&kind)?.interval)).unwrap_or_default();
             watched.insert((scope, kind), WatchRecord { runs, interval });
         }
         for run in freshness.runs() {
             let Some(watched) = watched.get_mut(&(run.scope.clone(), run.kind.clone())) else { continue };
-            let state = states.iter().find(|state| state.scope == run.scope && state.kind == run.kind);
+            let state = current.get(&(&run.scope, &run.kind)).copied();
             let goes_on = state.and_then(ScopeFreshness::fresh_until).is_some_and(|until| now <= until);
             watched.runs.push((run.since, if goes_on { now.max(run.started) } else { run.started }));
         }

@@ -1,14 +1,19 @@
-//! Which kinds cannot be relied on where an answer follows from absence.
+//! Which kinds, and which accounts, cannot be relied on where an answer follows from absence.
 
 use std::collections::BTreeMap;
 
 use super::core::Core;
 use super::damage::AnswerSubject;
+use super::error::RequestError;
+use crate::freshness::MemberTrouble;
 use crate::kinds::KindSpec;
+use crate::model::text::shown;
 use crate::model::{Scope, ScopeFilter};
 
 /// How many scopes are named for one reason.
 const SCOPES: usize = 5;
+/// How much of an account's name is shown.
+const NAME: usize = 80;
 
 impl Core {
     /// Why what is held of `kind` in `scope` may not be all there is now; `None` where it can be relied on. See
@@ -36,6 +41,16 @@ impl Core {
             return Some("some stored records are damaged".to_owned());
         }
         None
+    }
+
+    /// The error that the account of this name or number cannot be reached, so that it is not known what it holds; `None` where no
+    /// account that cannot be reached is called so.
+    #[must_use]
+    pub fn unsure_of_account(&self, called: &str) -> Option<RequestError> {
+        let MemberTrouble { trouble, .. } =
+            self.ingest.freshness().unreached().into_iter().find(|member| member.is_called(called))?;
+        let what = format!("what account {} holds", shown(called, NAME));
+        Some(RequestError::Unsure { what, why: format!("{}. {}", trouble.what, trouble.next_step()) })
     }
 
     /// Which of these kinds cannot be relied on in the scopes that `of` is watched in, or in `scope`: a sentence for each reason.

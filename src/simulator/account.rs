@@ -168,7 +168,8 @@ impl Account {
     /// The ids of the region's security groups.
     #[must_use]
     pub fn security_group_ids(&self) -> Vec<String> {
-        let numbers = 0..self.reading().vpcs() * GROUPS;
+        let (reading, now) = (self.reading(), self.clock.moment());
+        let numbers = (0..reading.vpcs() * GROUPS).filter(|number| reading.group(*number, now).is_some());
         numbers.map(|number| self.plan.idents.text(Kind::SecurityGroup, number)).collect()
     }
 

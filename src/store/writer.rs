@@ -189,8 +189,11 @@ impl Writer {
         let ended = |scope: &Scope| watermarks.iter().filter(|mark| mark.scope == *scope).map(|mark| mark.ended).max();
         let known = snapshot.scopes()?.into_iter().filter_map(|scope| {
             let (is_watched, was_watched) = (selection.watches(&scope)?, !snapshot.is_noted_unwatched(&scope));
+            if is_watched == was_watched {
+                return None;
+            }
             let since = (!is_watched).then(|| ended(&scope).max(newest).unwrap_or(now).min(now));
-            (is_watched != was_watched).then_some((scope, since))
+            Some((scope, since))
         });
         Ok(known.collect())
     }

@@ -16,7 +16,7 @@ use crate::aws::{Aws, EventPlan, EventWay};
 use crate::freshness::{EventRule, EventSource, SERVER, Signal};
 use crate::ingest::IngestHandle;
 use crate::kinds::rules::{DEFAULT_NAME, RULES};
-use crate::model::{ErrorClass, Region, Scope, Trouble};
+use crate::model::{ErrorClass, Scope, Trouble};
 use crate::source::backoff::Backoff;
 
 /// How many receivers a queue has: while one waits for the writer or SQS, the others continue.
@@ -61,14 +61,6 @@ impl EventListener {
         EventListener { own: plan.clone(), ..self.clone() }
     }
 
-    /// Whether events of a region are received at all.
-    pub(super) fn listens(&self, region: &Region) -> bool {
-        match self.own.of(region) {
-            Some(way) => *way != EventWay::Off,
-            None => self.named.is_some() || !self.queues.is_empty(),
-        }
-    }
-
     /// Receives from the queues given by URL, which all watched accounts share. The account need not be known for that.
     pub(super) fn receive(&self, aws: &Aws, ingest: &IngestHandle, tasks: &Tasks, dispatcher: &Dispatcher) {
         for queue in &self.queues {
@@ -81,7 +73,7 @@ impl EventListener {
     }
 
     /// Sends canaries that prove the events of `scope`; also looks for its queue and receives from it, unless a queue was given. A
-    /// queue that is found so speaks for the account of the scope alone.
+    /// queue that is found so speaks for the account of the scope alone. Returns whether its events are to be received.
     pub(super) fn watch(
         &self,
         aws: &Aws,
@@ -89,29 +81,31 @@ impl EventListener {
         ingest: &IngestHandle,
         tasks: &Tasks,
         dispatcher: &Dispatcher,
-    ) {
+    ) -> bool {
         let default = aws.regions().into_iter().next();
         let of = |queue: &Queue| queue.region().cloned().or_else(|| default.clone());
         let given = || self.queues.iter().find(|queue| of(queue).as_ref() == Some(&scope.region));
         let (given, named) = match self.own.of(&scope.region) {
             None => (given(), self.named.as_ref()),
-            Some(EventWay::Off) => return,
+            Some(EventWay::Off) => return false,
             Some(EventWay::Queue(queue)) => (Some(queue), None),
             Some(EventWay::Named(name)) => (None, Some(name)),
         };
         if let Some(queue) = given {
             self.prove(queue, self.named.as_deref(), aws, scope, ingest, tasks);
-        } else if let Some(name) = named.cloned() {
-            let (listener, aws, scope, ingest, tasks) =
-                (self.clone(), aws.clone(), scope.clone(), ingest.clone(), tasks.clone());
-            let reach = self.reach(QueueSpeaker::Account(scope.account.clone()), dispatcher);
-            tasks.clone().spawn_until_stopped("the search for a queue", async move {
-                let queue = found(&aws, &ingest, &scope, &format!("{name}-events")).await;
-                tracing::info!(%scope, %queue, "listening to events");
-                listener.prove(&queue, Some(&name), &aws, &scope, &ingest, &tasks);
-                receive(&aws, &queue, &ingest, &tasks, &reach);
-            });
+            return true;
         }
+        let Some(name) = named.cloned() else { return false };
+        let (listener, aws, scope, ingest, tasks) =
+            (self.clone(), aws.clone(), scope.clone(), ingest.clone(), tasks.clone());
+        let reach = self.reach(QueueSpeaker::Account(scope.account.clone()), dispatcher);
+        tasks.clone().spawn_until_stopped("the search for a queue", async move {
+            let queue = found(&aws, &ingest, &scope, &format!("{name}-events")).await;
+            tracing::info!(%scope, %queue, "listening to events");
+            listener.prove(&queue, Some(&name), &aws, &scope, &ingest, &tasks);
+            receive(&aws, &queue, &ingest, &tasks, &reach);
+        });
+        true
     }
 
     /// Sends canaries that come back through a queue, by the rules whose names begin with `name`.

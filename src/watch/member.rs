@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
 use super::voice::QueueVoice;
@@ -22,8 +22,13 @@ pub(super) struct MemberBook {
     list: Arc<Mutex<MemberList>>,
     /// Counts the members that left.
     left: watch::Sender<u64>,
-    /// Held while it is recorded which scopes are watched, so that an older choice never comes after a newer one.
-    recording: Arc<tokio::sync::Mutex<()>>,
+    /// Counts the members that name queues and whose account became another, or known at all.
+    recognized: watch::Sender<u64>,
+    /// Held while it is told what is known, so that older facts never come after newer ones. Always taken before the list.
+    telling: Arc<Mutex<()>>,
+    /// The choice that was recorded last. Held while it is recorded which scopes are watched, so that an older choice never comes after
+    /// a newer one, and hundreds of accounts that become known at once are recorded together.
+    recording: Arc<tokio::sync::Mutex<Option<Arc<WatchSelection>>>>,
     /// What is known of the accounts, for whoever keeps it.
     known: watch::Sender<KnownAccounts>,
 }
@@ -43,6 +48,8 @@ struct MemberList {
     /// Whether further accounts may turn out to be watched that are no members yet.
     is_part: bool,
     next: u64,
+    /// Which scopes are watched, until something changes from which that follows: see [`MemberBook::change`].
+    selection: Option<Arc<WatchSelection>>,
 }
 
 struct MemberFacts {
@@ -105,6 +112,25 @@ impl MemberList {
             None => drop(self.holders.remove(account)),
         }
     }
+
+    /// Which scopes are watched, as far as it is known.
+    fn selected(&self) -> WatchSelection {
+        let mut watched: BTreeMap<AccountId, Option<BTreeSet<Region>>> = BTreeMap::new();
+        for (number, facts) in &self.each {
+            let Some(account) = facts.account.as_ref().filter(|account| self.holders.get(*account) == Some(number))
+            else {
+                continue;
+            };
+            let regions = watched.entry(account.clone()).or_insert_with(|| Some(BTreeSet::new()));
+            match (regions.as_mut(), &facts.regions) {
+                (Some(known), Some(more)) => known.extend(more.iter().cloned()),
+                (_, None) => *regions = None,
+                (None, Some(_)) => {}
+            }
+        }
+        let is_whole = !self.is_part && self.each.values().all(|facts| facts.account.is_some());
+        WatchSelection::Accounts { watched, given_up: self.given_up.clone(), is_whole }
+    }
 }
 
 impl MemberBook {
@@ -112,14 +138,22 @@ impl MemberBook {
     pub(super) fn new(known: watch::Sender<KnownAccounts>) -> Self {
         let former = known.borrow().each().map(|(account, facts)| (account.clone(), facts.clone())).collect();
         let list = Arc::new(Mutex::new(MemberList { former, ..MemberList::default() }));
-        MemberBook { list, left: watch::Sender::default(), recording: Arc::default(), known }
+        let (left, recognized) = (watch::Sender::default(), watch::Sender::default());
+        MemberBook { list, left, recognized, telling: Arc::default(), recording: Arc::default(), known }
+    }
+
+    /// Locks the list to change something from which it follows which scopes are watched.
+    fn change(&self) -> MutexGuard<'_, MemberList> {
+        let mut members = self.list.lock();
+        members.selection = None;
+        members
     }
 
     /// A new member. `before` is the account to which the same credentials led before, if they did: it stays watched until AWS says
     /// which one it is now.
     pub(super) fn enter(&self, plan: &AccountPlan, before: Option<AccountId>, root: &Aws) -> Member {
         let plan = Arc::new(plan.clone());
-        let mut members = self.list.lock();
+        let mut members = self.change();
         members.next += 1;
         let (number, account) = (members.next, plan.account.clone().or(before));
         if let Some(account) = &account {
@@ -132,7 +166,7 @@ impl MemberBook {
 
     /// Notes whether the members are all accounts that are watched, and why others of an organization are not any more.
     pub(super) fn ends(&self, is_whole: bool, gone: BTreeMap<AccountId, &'static str>) {
-        let mut members = self.list.lock();
+        let mut members = self.change();
         (members.is_part, members.gone) = (!is_whole, gone);
     }
 
@@ -143,24 +177,15 @@ impl MemberBook {
         }
     }
 
-    /// Which scopes are watched, as far as it is known.
-    pub(super) fn selection(&self) -> WatchSelection {
-        let members = self.list.lock();
-        let mut watched: BTreeMap<AccountId, Option<BTreeSet<Region>>> = BTreeMap::new();
-        for (number, facts) in &members.each {
-            let Some(account) = facts.account.as_ref().filter(|account| members.holders.get(*account) == Some(number))
-            else {
-                continue;
-            };
-            let regions = watched.entry(account.clone()).or_insert_with(|| Some(BTreeSet::new()));
-            match (regions.as_mut(), &facts.regions) {
-                (Some(known), Some(more)) => known.extend(more.iter().cloned()),
-                (_, None) => *regions = None,
-                (None, Some(_)) => {}
-            }
+    /// Which scopes are watched, as far as it is known. Every batch of events asks for it.
+    pub(super) fn selection(&self) -> Arc<WatchSelection> {
+        let mut members = self.list.lock();
+        if let Some(selection) = &members.selection {
+            return Arc::clone(selection);
         }
-        let is_whole = !members.is_part && members.each.values().all(|facts| facts.account.is_some());
-        WatchSelection::Accounts { watched, given_up: members.given_up.clone(), is_whole }
+        let selection = Arc::new(members.selected());
+        members.selection = Some(Arc::clone(&selection));
+        selection
     }
 
     /// The accounts about which a queue is believed that entries name: those of the entries, as far as they are known.
@@ -175,17 +200,28 @@ impl MemberBook {
         QueueVoice::Of { accounts, is_whole }
     }
 
+    /// Changes when another account may use queues with its own credentials.
+    pub(super) fn recognized(&self) -> watch::Receiver<u64> {
+        self.recognized.subscribe()
+    }
+
     /// Records durably which scopes are watched, as far as it is known.
     ///
     /// # Errors
     /// When the store fails; then it is not recorded.
     pub(super) async fn record(&self, ingest: &IngestHandle) -> Result<(), IngestError> {
-        let _recording = self.recording.lock().await;
-        ingest.watch_only(self.selection()).await
+        let mut recorded = self.recording.lock().await;
+        let selection = self.selection();
+        if recorded.as_ref().is_none_or(|recorded| **recorded != *selection) {
+            ingest.watch_only(WatchSelection::clone(&selection)).await?;
+            *recorded = Some(selection);
+        }
+        Ok(())
     }
 
     /// Tells what is known of the accounts, and which of them are no longer watched.
     pub(super) fn tell(&self, root: &Aws, ingest: &IngestHandle) {
+        let _telling = self.telling.lock();
         let known = self.list.lock().known(root.clock().now());
         let causes = known.each().filter_map(|(account, facts)| {
             let retired = facts.retired.as_ref()?;
@@ -217,12 +253,15 @@ impl Member {
     /// Notes the account of the credentials. False if another member is this account too: then this one must not watch it.
     pub(super) fn identified(&self, account: &AccountId, aws: &Aws, ingest: &IngestHandle) -> bool {
         {
-            let mut members = self.book.list.lock();
+            let mut members = self.book.change();
             let Some(facts) = members.each.get_mut(&self.number) else {
                 // It is not watched any more, and is about to end.
                 return false;
             };
             let before = facts.account.replace(account.clone());
+            if before.as_ref() != Some(account) && self.plan.events.queues().next().is_some() {
+                self.book.recognized.send_modify(|count| *count += 1);
+            }
             if let Some(other) = before.filter(|before| before != account) {
                 members.pass_on(&other, self.number);
             }
@@ -250,7 +289,7 @@ impl Member {
         regions: &[Region],
         ingest: &IngestHandle,
     ) -> Result<(), IngestError> {
-        if let Some(facts) = self.book.list.lock().each.get_mut(&self.number) {
+        if let Some(facts) = self.book.change().each.get_mut(&self.number) {
             facts.account = Some(account.clone());
             facts.regions = Some(regions.iter().cloned().collect());
         }
@@ -270,7 +309,7 @@ impl Member {
     /// Notes that it is no longer watched.
     pub(super) fn leave(&self, ingest: &IngestHandle) {
         {
-            let mut members = self.book.list.lock();
+            let mut members = self.book.change();
             ingest.signal(Signal::Member { number: self.number, trouble: None });
             let facts = members.each.remove(&self.number);
             if let Some(account) = facts.and_then(|facts| facts.account) {

@@ -61,6 +61,7 @@ impl MembersWatcher {
         let mut running: Vec<RunningMember> = Vec::new();
         let mut receivers =
             QueueReceivers::new(&self.aws, &self.ingest, &self.tasks, &self.scopes.dispatcher, &self.book);
+        let mut recognized = self.book.recognized();
         loop {
             let AccountPlans { plans: mut wanted, is_whole, gone } = plans.borrow_and_update().clone();
             self.book.ends(is_whole, gone);
@@ -110,17 +111,32 @@ impl MembersWatcher {
                 let next = members.iter().position(is_ahead).unwrap_or(0);
                 running.push(self.begin(members.remove(next)).await);
             }
-            let users: Vec<QueueUser<'_>> = running.iter().map(RunningMember::user).collect();
-            receivers.keep(&users, &self.scopes.listener.queues);
+            recognized.mark_unchanged();
+            self.receive(&mut receivers, &running);
             // Calls of tools go through the old connection until the new one is there.
             for RunningMember { member, aws, .. } in &ended {
                 member.release(aws);
             }
             self.book.tell(&self.aws, &self.ingest);
-            if plans.changed().await.is_err() {
-                return std::future::pending().await;
+            loop {
+                let changed = async {
+                    if plans.changed().await.is_err() {
+                        std::future::pending::<()>().await;
+                    }
+                };
+                tokio::select! {
+                    () = changed => break,
+                    // It never ends: the book is here.
+                    _ = recognized.changed() => self.receive(&mut receivers, &running),
+                }
             }
         }
+    }
+
+    /// Receives from the queues that the entries of these accounts name.
+    fn receive(&self, receivers: &mut QueueReceivers, running: &[RunningMember]) {
+        let users: Vec<QueueUser<'_>> = running.iter().map(RunningMember::user).collect();
+        receivers.keep(&users, &self.scopes.listener.queues);
     }
 
     /// Tells which scopes are going to be watched, as far as they are known.
@@ -154,7 +170,7 @@ impl RunningMember {
     fn user(&self) -> QueueUser<'_> {
         let RunningMember { member, aws, .. } = self;
         let queues = member.plan.events.queues().collect();
-        QueueUser { number: member.number(), account: member.plan.account.clone(), queues, aws }
+        QueueUser { number: member.number(), account: member.account(), queues, aws }
     }
 }
 

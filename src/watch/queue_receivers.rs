@@ -62,7 +62,8 @@ impl QueueReceivers {
         }
     }
 
-    /// Receives from exactly the queues that these accounts name from now on, but for those that are set for all (`common`).
+    /// Receives from exactly the queues that these accounts name from now on, but for those that are set for all (`common`), each
+    /// with the credentials that fit what is known of the accounts now.
     pub(super) fn keep(&mut self, users: &[QueueUser<'_>], common: &[Queue]) {
         let named = users.iter().flat_map(|user| &user.queues).filter(|queue| !common.contains(queue));
         let wanted: BTreeMap<String, &Queue> = named.map(|queue| (queue.to_string(), *queue)).collect();
@@ -96,14 +97,43 @@ impl QueueReceivers {
     }
 }
 
-/// The number of the account whose credentials receive from a queue: the only one that names it, as long as the queue may be its own.
-/// From a queue that accounts share Muster's own credentials receive, as from one that is set for all.
+/// The number of the account whose credentials receive from a queue: the only one that names it, unless the queue says that it is
+/// another's. Until it is known which account an entry leads to, a queue that says whose it is counts as another's. From that, and
+/// from a queue that accounts share, Muster's own credentials receive, as from one that is set for all.
 fn credentials(queue: &Queue, users: &[QueueUser<'_>]) -> Option<u64> {
     let mut naming = users.iter().filter(|user| user.queues.contains(&queue));
     let (first, other) = (naming.next()?, naming.next());
-    let is_own = match (&first.account, queue.account()) {
-        (Some(account), Some(owner)) => account == owner,
-        _ => true,
-    };
+    let is_own = queue.account().is_none_or(|owner| first.account.as_ref() == Some(owner));
     (is_own && other.is_none()).then_some(first.number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::AwsSettings;
+
+    const OURS: &str = "111122223333";
+    const THEIRS: &str = "444455556666";
+
+    #[tokio::test]
+    async fn a_queue_that_says_whose_it_is_is_received_from_with_its_owners_credentials_or_musters_own() {
+        // Nothing is called.
+        let settings = AwsSettings { emulator: Some("http://127.0.0.1:1".to_owned()), ..AwsSettings::default() };
+        let aws = Aws::load(settings).await;
+        let owned: Queue = format!("https://sqs.eu-west-1.amazonaws.com/{OURS}/events").parse().unwrap();
+        let unsaid: Queue = "http://localhost:1/queues/events".parse().unwrap();
+        let user = |number, account: Option<&str>, queue| QueueUser {
+            number,
+            account: account.map(AccountId::new),
+            queues: vec![queue],
+            aws: &aws,
+        };
+        let by = |queue, account| credentials(queue, &[user(7, account, queue)]);
+        assert_eq!(by(&owned, Some(OURS)), Some(7));
+        assert_eq!(by(&owned, Some(THEIRS)), None, "the central queue of another account");
+        assert_eq!(by(&owned, None), None, "an entry with a profile, whose account is not known yet");
+        assert_eq!((by(&unsaid, Some(OURS)), by(&unsaid, None)), (Some(7), Some(7)));
+        let both = [user(7, Some(OURS), &owned), user(8, Some(THEIRS), &owned)];
+        assert_eq!((credentials(&owned, &both), credentials(&unsaid, &both)), (None, None), "shared, and not named");
+    }
 }

@@ -48,6 +48,8 @@ pub(super) struct QuietScope {
     is_quiet: bool,
     /// Before this time it cannot have been unchanged for long enough.
     not_before: Timestamp,
+    /// A digest of how many resources of each kind its sweeps last showed.
+    shown: Option<u64>,
 }
 
 /// Whether these counts by kind are those of a default network at most.
@@ -61,7 +63,7 @@ fn is_default_network<'a>(counts: impl IntoIterator<Item = (&'a str, u64)>) -> b
 impl QuietScope {
     /// A scope that is not known to be quiet.
     pub(super) fn new(rule: QuietRule) -> Self {
-        QuietScope { rule, is_quiet: false, not_before: Timestamp::EPOCH }
+        QuietScope { rule, is_quiet: false, not_before: Timestamp::EPOCH, shown: None }
     }
 
     /// Whether it is quiet, as last judged.
@@ -107,26 +109,66 @@ impl QuietScope {
                 return None;
             }
             let is_settled = state.swept_now && state.trouble.is_none() && state.missing == 0;
+            if state.missing > 0 {
+                self.changed(now);
+            }
             if !is_settled || state.unreadable.count() > 0 {
                 return Some(false);
             }
             counts.push((spec.slug, state.seen));
         }
-        if !is_default_network(counts) || (!self.is_quiet && now < self.not_before) {
+        self.notice(&counts, now);
+        if now < self.not_before {
             return Some(false);
         }
         let QuietRule { last_change, is_listened, .. } = self.rule.clone();
         let of = scope.clone();
         let looked = tokio::task::spawn_blocking(move || last_change(&of).map(|changed| (changed, is_listened(&of))));
         let Ok(Some((changed, is_listened))) = looked.await else { return Some(false) };
-        self.not_before = changed + self.rule.after;
+        self.not_before = self.not_before.max(changed + self.rule.after);
         Some(now >= self.not_before && !is_listened)
+    }
+
+    /// Takes in how many resources of each kind the sweeps showed. What went is a change as well, although nothing that is left says
+    /// so.
+    fn notice(&mut self, counts: &[(&str, u64)], now: Timestamp) {
+        let shown = counts.iter().fold(0_u64, |digest, (_, count)| digest.wrapping_mul(31).wrapping_add(*count));
+        let differs = self.shown.replace(shown).is_some_and(|before| before != shown);
+        if differs || !is_default_network(counts.iter().copied()) {
+            self.changed(now);
+        }
+    }
+
+    /// Notes that something changed.
+    fn changed(&mut self, now: Timestamp) {
+        self.not_before = self.not_before.max(now + self.rule.after);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn scope() -> QuietScope {
+        let (last_change, is_listened): (LastChange, Listened) = (Arc::new(|_| None), Arc::new(|_| false));
+        let (interval, after) = (Duration::from_hours(1), Duration::from_hours(24));
+        QuietScope::new(QuietRule { interval, after, last_change, is_listened })
+    }
+
+    #[test]
+    fn what_went_is_a_change_although_nothing_that_is_left_says_so() {
+        let at = |hours: u64| Timestamp::EPOCH + Duration::from_hours(hours);
+        let mut quiet = scope();
+        quiet.notice(&[("vpc", 1), ("subnet", 3), ("instance", 0)], at(1_000));
+        assert_eq!(quiet.not_before, Timestamp::EPOCH, "the store says since when it is so");
+        quiet.notice(&[("vpc", 1), ("subnet", 3), ("instance", 2)], at(1_001));
+        quiet.notice(&[("vpc", 1), ("subnet", 3), ("instance", 0)], at(1_010));
+        assert_eq!(quiet.not_before, at(1_034), "a day after the last instance went");
+        quiet.notice(&[("vpc", 1), ("subnet", 3), ("instance", 0)], at(1_020));
+        assert_eq!(quiet.not_before, at(1_034));
+        quiet.notice(&[("vpc", 1), ("subnet", 2), ("instance", 0)], at(1_030));
+        assert_eq!(quiet.not_before, at(1_054), "a subnet of the default network went");
+    }
 
     #[test]
     fn a_default_network_is_what_aws_makes_in_every_region() {

@@ -35,7 +35,7 @@ pub(super) struct ScopeRefreshers {
     clock: SharedClock,
     ingest: IngestHandle,
     tasks: Tasks,
-    /// Wakes the scope's sweeps.
+    /// Wakes the scope's sweeps: somebody asks about it, or something happened there.
     wake: Arc<Notify>,
     /// The channels to the refreshers that run.
     running: Mutex<HashMap<Kind, mpsc::UnboundedSender<Wanted>>>,

@@ -75,14 +75,15 @@ impl ScopeWatchers {
         let ScopeWatchers { aws, ingest, tasks, .. } = self;
         let (mut intervals, aws_clock) = (Vec::new(), aws.clock());
         ingest.signal(Signal::Quiet { scope: scope.clone(), is_quiet: false });
-        let (gate, wake) = (Arc::new(Gate::new()), Arc::new(Notify::new()));
+        let gate = Arc::new(Gate::new());
+        let (replan, wake) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (mut plans, mut referring) = (Vec::new(), Vec::new());
         for (spec, usual) in &self.intervals {
             let (kind, usual) = (spec.kind(), *usual);
             ingest.signal(Signal::Expected { scope: scope.clone(), kind: kind.clone(), interval: usual });
             let interval = Arc::new(SweepInterval::new(usual));
             intervals.push((kind, Arc::clone(&interval)));
-            let (trigger, gate) = (Arc::new(SweepTrigger::of(&wake)), Arc::clone(&gate));
+            let (trigger, gate) = (Arc::new(SweepTrigger::of(&replan)), Arc::clone(&gate));
             let plan = SweepPlan { interval, trigger, gate, ..SweepPlan::new(scope.clone(), spec) };
             referring.extend(self.referring(spec, &plan.trigger));
             plans.push((plan, usual));
@@ -121,13 +122,16 @@ impl ScopeWatchers {
             ingest: ingest.clone(),
             clock: aws_clock,
             turns: self.turns.clone(),
-            wake: Arc::clone(&wake),
+            replan: Arc::clone(&replan),
+            wake,
             quiet: self.quiet.clone().map(QuietScope::new),
         };
         tasks.spawn_until_stopped("the sweeps", sweeps.run());
-        if self.listener.listens(&scope.region) {
-            self.listener.watch(aws, &scope, ingest, tasks, &self.dispatcher);
-            tasks.spawn_until_stopped("the intervals", intervals::run(ingest.clone(), scope, intervals, wake));
+        if self.listener.watch(aws, &scope, ingest, tasks, &self.dispatcher) {
+            tasks.spawn_until_stopped("the intervals", intervals::run(ingest.clone(), scope, intervals, replan));
+        } else {
+            // They may have been until the configuration changed.
+            ingest.signal(Signal::Unlistened { scope });
         }
     }
 

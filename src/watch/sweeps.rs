@@ -70,7 +70,9 @@ pub(super) struct ScopeSweeps {
     pub(super) ingest: IngestHandle,
     pub(super) clock: SharedClock,
     pub(super) turns: SweepTurns,
-    /// Wakes this scope.
+    /// Has this scope look again which sweeps are due. It stands for no question: thousands of quiet scopes may be told at once.
+    pub(super) replan: Arc<Notify>,
+    /// Wakes this scope: somebody asks about it, or something happened there. If it is quiet, all its kinds are swept.
     pub(super) wake: Arc<Notify>,
     pub(super) quiet: Option<QuietScope>,
 }
@@ -81,7 +83,7 @@ type RunningSweep = BoxFuture<'static, Option<Box<KindSweeps>>>;
 impl ScopeSweeps {
     /// Sweeps as planned until the writer stops. It can be cancelled at any await: an unfinished sweep proves nothing.
     pub(super) async fn run(self) {
-        let ScopeSweeps { scope, kinds, gate, ingest, clock, turns, wake, mut quiet } = self;
+        let ScopeSweeps { scope, kinds, gate, ingest, clock, turns, replan, wake, mut quiet } = self;
         let triggers: Vec<Arc<SweepTrigger>> =
             kinds.iter().map(|kind| Arc::clone(&kind.sweeping.plan().trigger)).collect();
         // Tells the sweeps that wait for their turn that somebody waits for the scope.
@@ -132,6 +134,7 @@ impl ScopeSweeps {
                     judged = quiet.as_ref().filter(|_| running.is_empty()).map(|_| Instant::now());
                 }
                 () = due => {}
+                () = replan.notified() => {}
                 () = sleep_until(judged.unwrap_or_else(Instant::now)), if judged.is_some() => {
                     // What a sweep under way has shown so far says nothing: its end is judged.
                     let Some(quiet) = quiet.as_mut().filter(|_| running.is_empty()) else {
@@ -297,3 +300,6 @@ async fn until(freshness: &Freshness, holds: impl Fn() -> bool) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -82,7 +82,21 @@ fn an_account_that_left_is_answered_for_by_its_last_name_with_the_cause_also_aft
         assert!(read["stale"]["why"].as_str().unwrap().contains(CAUSE), "{}", read["stale"]);
         let changes = client.call("list_changes", &json!({"account": "two", "include_baseline": true})).unwrap();
         assert!(!changes.structured["changes"].as_array().unwrap().is_empty(), "{}", changes.text);
-        assert_eq!(changes.structured["unwatched"][0]["why"], CAUSE);
+        let unwatched = &changes.structured["unwatched"];
+        assert_eq!(unwatched.as_array().map(Vec::len), Some(1), "one entry for both regions: {unwatched}");
+        assert_eq!(
+            (&unwatched[0]["account"], &unwatched[0]["regions"], &unwatched[0]["why"]),
+            (&json!(TWO), &json!(2), &json!(CAUSE))
+        );
+        assert!(changes.text.contains(&format!("{TWO} in 2 regions ({CAUSE})")), "{}", changes.text);
+        let since = unwatched[0]["since"].clone();
+        let then = client.call("list_changes", &json!({"since": since})).unwrap();
+        assert_eq!(then.structured["unwatched"], *unwatched, "it left in this time: {}", then.text);
+        let now = client.read("ec2://inventory/freshness")["now"].clone();
+        let later = client.call("list_changes", &json!({"since": now})).unwrap();
+        assert!(later.structured.get("unwatched").is_none(), "it left before this time: {}", later.text);
+        let of_it = client.call("list_changes", &json!({"since": now, "account": "two"})).unwrap();
+        assert_eq!(of_it.structured["unwatched"], *unwatched, "it is named: {}", of_it.text);
         let summary = client.call("get_inventory_summary", &json!({})).unwrap();
         assert!(summary.text.contains(CAUSE), "{}", summary.text);
         let row = row(&mut client, "two");
@@ -96,6 +110,18 @@ fn an_account_that_left_is_answered_for_by_its_last_name_with_the_cause_also_aft
     let lost = row(&mut client, "lost");
     assert_eq!(lost["state"], "unreached");
     assert!(lost["reason"].as_str().is_some_and(|reason| reason.contains("nowhere")), "{lost}");
-    let refused = client.call("count_inventory", &json!({"kind": "instance", "account": "lost"})).unwrap();
-    assert!(refused.is_error && refused.text.contains("nowhere"), "{}", refused.text);
+    for asked in [
+        json!({"kind": "instance", "account": "lost"}),
+        json!({"kind": "instance", "filters": {"account": ["lost"]}}),
+        json!({"kind": "instance", "filters": {"account": ["lost"], "region": ["us-east-1"]}}),
+    ] {
+        let refused = client.call("count_inventory", &asked).unwrap();
+        assert!(refused.is_error && refused.text.contains("nowhere"), "{asked}: {}", refused.text);
+        assert!(!refused.text.contains("is not watched"), "{asked}: {}", refused.text);
+    }
+    let (count, told) = total(&mut client, &json!({"kind": "instance", "filters": {"account": ["one", "lost"]}}));
+    let (of_one, _) = total(&mut client, &json!({"kind": "instance", "account": "one"}));
+    let readings = told["readings"].to_string();
+    assert_eq!(count, of_one);
+    assert!(readings.contains("what account lost holds") && readings.contains("nowhere"), "{readings}");
 }

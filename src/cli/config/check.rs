@@ -19,6 +19,9 @@ use crate::telemetry;
 /// The longest value that is shown.
 const SHOWN: usize = 300;
 
+/// The key of the accounts that writes are limited to.
+const WRITE_ACCOUNT: &str = "write_account";
+
 /// The arguments of `muster config check`.
 #[derive(Clone, Debug, Args)]
 pub(super) struct CheckedFile {
@@ -38,6 +41,17 @@ impl CheckedFile {
     pub(super) fn run(self, environment: &Environment) -> anyhow::Result<()> {
         let config = ServerFlags::of_file(self.file.clone()).config(environment)?;
         let read = ReadFile::<FileFlags>::whole(&self.file, environment)?;
+        if let Some((unlisted, listed)) = config.unlisted_writes() {
+            let place = read.file.settings.iter().find(|setting| setting.key == WRITE_ACCOUNT).map(|it| it.place);
+            let (line, column) = place.unwrap_or((1, 1));
+            let path = shown(&read.file.path.to_string_lossy(), SHOWN);
+            anyhow::bail!(
+                "{path}:{line}:{column}: {WRITE_ACCOUNT}: {} is none of the accounts of this file, so that it permits nothing there; give \
+                 one of {}",
+                unlisted.join(", "),
+                listed.join(", ")
+            );
+        }
         let unknown = unknown_profiles(&config);
         if !unknown.is_empty() {
             telemetry::say(&shown(

@@ -19,14 +19,14 @@ use crate::mcp::policy::Writes;
 use crate::mcp::stale::Stale;
 use crate::mcp::tools::rows::Columns;
 use crate::mcp::unreadable;
-use crate::mcp::unwatched::UnwatchedScope;
+use crate::mcp::unwatched::UnwatchedScopes;
 use crate::model::{ScopeFilter, Trouble};
 use crate::query::counts;
 
 /// The difference of clocks, in milliseconds, above which it is shown.
 const CLOCK_DIFFERS: u64 = 5000;
 
-/// How many scopes that are no longer watched are shown.
+/// How many scopes that are no longer watched are shown kind by kind.
 const UNWATCHED: usize = 40;
 
 /// Counts by kind, scope and state, with what is missing or failing.
@@ -48,7 +48,8 @@ pub fn freshness(core: &Arc<Core>, uri: &str) -> Result<Content, RequestError> {
     let watched = core.scopes(KINDS);
     let is_outlined = outline::is_due(&watched);
     let unwatched = core.unwatched(KINDS);
-    let states = watched.iter().filter(|_| !is_outlined).chain(unwatched.iter().take(UNWATCHED * KINDS.len()));
+    let is_brief = is_outlined || unwatched.len() > UNWATCHED * KINDS.len();
+    let states = watched.iter().filter(|_| !is_outlined).chain(unwatched.iter().filter(|_| !is_brief));
     let scopes: Vec<Value> = states.map(|state| scope_freshness(core, state)).collect();
     let mut body = json!({
         "uri": uri,
@@ -64,6 +65,9 @@ pub fn freshness(core: &Arc<Core>, uri: &str) -> Result<Content, RequestError> {
     });
     if let (true, Value::Object(body)) = (is_outlined, &mut body) {
         body.extend(outline::fields(core, &watched, &ScopeFilter::Everywhere, false)?);
+    }
+    if is_brief {
+        put_unwatched(&mut body, core, unwatched);
     }
     bound(&mut body, "events", is_outlined);
     put_clock(&mut body, core.aws.clock_offset_millis());
@@ -143,10 +147,7 @@ fn counted(core: &Core, uri: &str, writes: &Value) -> Result<Value, RequestError
         body.extend(outline::fields(core, &states, &ScopeFilter::Everywhere, true)?);
     }
     bound(&mut body, "events", is_outlined);
-    let unwatched = unwatched(core);
-    if let (false, Value::Object(body)) = (unwatched.is_empty(), &mut body) {
-        body.insert("unwatched".to_owned(), json!(unwatched));
-    }
+    put_unwatched(&mut body, core, core.unwatched(KINDS));
     if let (Some(trouble), Value::Object(body)) = (core.ingest.freshness().trouble(), &mut body) {
         let fields = json!({"what": trouble.what, "fix": trouble.fix});
         body.insert("trouble".to_owned(), with_retry(fields, &trouble));
@@ -243,12 +244,14 @@ fn put_damage(body: &mut Value, core: &Core) {
     }
 }
 
-/// The scopes that are no longer watched, and since when. Their resources are not counted.
-fn unwatched(core: &Core) -> Vec<Value> {
+/// Adds the scopes that are no longer watched, and since when. Their resources are not counted.
+fn put_unwatched(body: &mut Value, core: &Core, unwatched: Vec<ScopeFreshness>) {
+    let Value::Object(body) = body else { return };
+    // One scope has the same time in all kinds.
     let places: BTreeMap<_, _> =
-        core.unwatched(KINDS).into_iter().filter_map(|state| Some((state.scope, state.unwatched_since?))).collect();
-    let shown = places.into_iter().map(|(scope, since)| UnwatchedScope::of(core, scope, since).field());
-    shown.take(UNWATCHED).collect()
+        unwatched.into_iter().filter_map(|state| Some((state.scope, state.unwatched_since?))).collect();
+    let fields = UnwatchedScopes::of(core, places).fields();
+    body.extend(fields.into_iter().map(|(name, value)| (name.to_owned(), value)));
 }
 
 /// Adds that the clocks differ, if they differ so much that somebody should set this machine's.

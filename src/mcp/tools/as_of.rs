@@ -9,7 +9,7 @@ use crate::mcp::damage::{self, DamagedRecords};
 use crate::mcp::error::RequestError;
 use crate::mcp::failed_scopes;
 use crate::mcp::unobserved::{self, GapQuery, Unobserved};
-use crate::mcp::unwatched::UnwatchedScope;
+use crate::mcp::unwatched::{self, UnwatchedScopes};
 use crate::query::Point;
 
 /// A point in the past, with what was not watched then.
@@ -20,7 +20,7 @@ pub struct AsOf {
     /// What was not watched then.
     pub unobserved: Unobserved,
     /// The scopes that were watched then, and are no longer.
-    unwatched: Vec<UnwatchedScope>,
+    unwatched: UnwatchedScopes,
     /// Filled in once everything was read.
     pub(super) damage: DamagedRecords,
 }
@@ -34,7 +34,7 @@ impl AsOf {
         let snapshot = core.snapshot()?;
         let unobserved = core.unobserved_at(&snapshot, watch, point.at)?;
         let unwatched = snapshot.retired().iter().filter(|(scope, since)| point.at <= **since && watch.is_in(scope));
-        let unwatched = unwatched.map(|(scope, since)| UnwatchedScope::of(core, scope.clone(), *since)).collect();
+        let unwatched = UnwatchedScopes::of(core, unwatched.map(|(scope, since)| (scope.clone(), *since)));
         Ok(AsOf { point, unobserved, unwatched, damage: DamagedRecords::default() })
     }
 
@@ -44,9 +44,7 @@ impl AsOf {
         let Point { at, seq } = self.point;
         let mut fields = vec![("as_of", json!(at)), ("seq", json!(seq))];
         fields.extend(self.unobserved.fields());
-        if !self.unwatched.is_empty() {
-            fields.push(("unwatched", self.unwatched.iter().map(UnwatchedScope::field).collect()));
-        }
+        fields.extend(self.unwatched.fields());
         fields.extend(self.damage.fields());
         fields
     }
@@ -56,9 +54,7 @@ impl AsOf {
         let Point { at, seq } = self.point;
         text.add(format_args!("; as Muster knew it at {at} (seq {seq})"));
         self.unobserved.say(text);
-        for unwatched in &self.unwatched {
-            text.add(format_args!("\n{unwatched}"));
-        }
+        self.unwatched.say(text);
         self.damage.say(text);
     }
 }
@@ -68,28 +64,10 @@ impl AsOf {
 pub fn object(required: &[&str], mut own: Value) -> Value {
     if let Value::Object(own) = &mut own {
         own.extend(unobserved::described().map(|(name, schema)| (name.to_owned(), schema)));
-        own.insert("unwatched".to_owned(), unwatched());
+        own.extend(unwatched::described().map(|(name, schema)| (name.to_owned(), schema)));
         own.insert("coverage".to_owned(), schema::scope_counts());
         own.extend(failed_scopes::described().map(|(name, schema)| (name.to_owned(), schema)));
     }
     damage::describe(&mut own);
     schema::object(required, own)
-}
-
-/// The schema of the list of scopes that are no longer watched.
-#[must_use]
-pub fn unwatched() -> Value {
-    let each = schema::object(
-        &["account", "region", "since"],
-        json!({
-            "account": schema::text("The AWS account."),
-            "region": schema::text("The region."),
-            "since": schema::text("When Muster stopped watching it."),
-            "why": schema::text("Why, where that is known."),
-        }),
-    );
-    schema::list(
-        each,
-        "Accounts and regions in this answer that are no longer watched; their data is from before that.",
-    )
 }

@@ -170,26 +170,25 @@ fn by_unit(core: &Core, breakdown: &Breakdown, counted: &mut GroupedCounts) -> O
 fn breakdown(
     core: &Core,
     kind: &'static KindSpec,
-    mut group_by: Vec<String>,
+    group_by: Vec<String>,
     sum: Option<String>,
 ) -> Result<Breakdown, ArgumentError> {
-    let mut seen = Vec::new();
-    group_by.retain(|name| {
-        let is_new = !seen.contains(name);
-        seen.push(name.clone());
-        is_new
-    });
-    if group_by.len() > MAX_KEYS {
-        let found = format!("{} names", group_by.len());
+    let unknown = |name: &str| ArgumentError::no_filter(kind, name, tag_called(core, kind, name).as_deref());
+    let mut by: Vec<KindColumn> = Vec::new();
+    for name in group_by {
+        // The unit of a resource is that of its account.
+        let column = KindColumn::named(kind, if is_ou(&name) { "account" } else { &name });
+        let column = KindColumn { name: name.clone(), ..column.ok_or_else(|| unknown(&name))? };
+        // Two spellings of a column are one column.
+        let is_same = |other: &KindColumn| other.value == column.value && is_ou(&other.name) == is_ou(&name);
+        if !by.iter().any(is_same) {
+            by.push(column);
+        }
+    }
+    if by.len() > MAX_KEYS {
+        let found = format!("{} names", by.len());
         return Err(ArgumentError::form("group_by", &format!("at most {MAX_KEYS} names"), found));
     }
-    let unknown = |name: &str| ArgumentError::no_filter(kind, name, tag_called(core, kind, name).as_deref());
-    let column = |name: &String| {
-        // The unit of a resource is that of its account.
-        let column = KindColumn::named(kind, if is_ou(name) { "account" } else { name });
-        Ok(KindColumn { name: name.clone(), ..column.ok_or_else(|| unknown(name))? })
-    };
-    let by = group_by.iter().map(column).collect::<Result<_, ArgumentError>>()?;
     let number = |name: String| {
         let numbers: Vec<&str> = KindColumn::numbers(kind).collect();
         let asked = filter_name::meant(kind, &name);

@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 use super::answer::ToolResult;
-use super::as_of;
 use super::budget::BUDGET;
 use super::schema::{self, ToolSchema};
 use super::spec::{ToolCall, ToolEffect, ToolSpec};
@@ -17,6 +16,7 @@ use crate::mcp::error::RequestError;
 use crate::mcp::failed_scopes;
 use crate::mcp::resources::outline;
 use crate::mcp::resources::overview::overview;
+use crate::mcp::unwatched;
 use crate::mcp::uri::Address;
 
 /// The tool.
@@ -181,11 +181,10 @@ fn output() -> Value {
         "watched_regions": schema::list(json!({"type": "string"}), "The regions that are swept."),
         "seq": schema::count("The newest record of the log at this read."),
         "now": schema::text("The time of this answer."),
-        "unwatched": as_of::unwatched(),
     });
     if let Value::Object(properties) = &mut properties {
-        let outline = outline::described().into_iter().chain(failed_scopes::described());
-        properties.extend(outline.map(|(name, schema)| (name.to_owned(), schema)));
+        let lists = outline::described().into_iter().chain(failed_scopes::described()).chain(unwatched::described());
+        properties.extend(lists.map(|(name, schema)| (name.to_owned(), schema)));
         properties.insert("incomplete".to_owned(), schema::incomplete());
         properties.insert("stale".to_owned(), schema::stale());
         properties.insert("events_not_shown".to_owned(), schema::count("How many more regions there are."));
@@ -287,15 +286,6 @@ fn say_damage(body: &Value, out: &mut AnswerText) {
     }
 }
 
-/// Adds the accounts and regions that are no longer watched, if there are any.
-fn say_unwatched(body: &Value, out: &mut AnswerText) {
-    for place in body.get("unwatched").and_then(Value::as_array).into_iter().flatten() {
-        let [account, region, since, why] = ["account", "region", "since", "why"].map(|name| get(place, name));
-        let why = if why.is_empty() { why } else { format!(" ({why})") };
-        out.add(format_args!("No longer watched since {since}, and not counted: {account}/{region}{why}\n"));
-    }
-}
-
 /// Adds what stands in the place of scopes where they are many.
 fn say_outline(body: &Value, out: &mut AnswerText) {
     let entries = |name: &str| body.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
@@ -352,7 +342,7 @@ fn text(body: &Value) -> String {
     }
     say_organization(body, &mut out);
     say_damage(body, &mut out);
-    say_unwatched(body, &mut out);
+    unwatched::say_fields(body, &mut out);
     let scopes = body.get("scopes").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     if body.get("accounts").is_some() {
         say_outline(body, &mut out);

@@ -28,6 +28,7 @@ use crate::mcp::damage;
 use crate::mcp::error::RequestError;
 use crate::mcp::failed_scopes;
 use crate::mcp::unobserved;
+use crate::mcp::unwatched;
 use crate::mcp::who::{self, CallerSearch, Who};
 use crate::model::Seq;
 use crate::query::changes::{ChangePage, LogRange, ReadOrder, StopReason, find};
@@ -83,7 +84,7 @@ fn output() -> Value {
     });
     properties.extend(own.as_object().cloned().unwrap_or_default());
     properties.extend(unobserved::described().map(|(name, schema)| (name.to_owned(), schema)));
-    properties.insert("unwatched".to_owned(), super::as_of::unwatched());
+    properties.extend(unwatched::described().map(|(name, schema)| (name.to_owned(), schema)));
     properties.extend(failed_scopes::unreached().map(|(name, schema)| (name.to_owned(), schema)));
     let mut properties = Value::Object(properties);
     damage::describe(&mut properties);

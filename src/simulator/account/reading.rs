@@ -7,6 +7,7 @@ use parking_lot::RwLockReadGuard;
 use crate::simulator::account::differences::Differences;
 use crate::simulator::account::scene::Scene;
 use crate::simulator::account::share::SubnetPlace;
+use crate::simulator::catalog::GROUP_DEFAULT;
 use crate::simulator::clock::Moment;
 use crate::simulator::ident::{Kind, Malformed};
 use crate::simulator::instance::{Instance, Phase};
@@ -82,8 +83,13 @@ impl<'a> Reading<'a> {
         self.differences.place(self.plan, id)
     }
 
-    /// A security group of a VPC that the account saw at `at`.
+    /// A security group of a VPC that the account saw at `at`. A region that begins without instances has what AWS makes everywhere:
+    /// of its groups only the default ones.
     pub(crate) fn group(&self, number: u64, at: Moment) -> Option<SecurityGroup> {
+        let is_own = number / GROUPS < self.plan.vpcs;
+        if self.plan.count == 0 && is_own && number % GROUPS != GROUP_DEFAULT {
+            return None;
+        }
         if self.differences.share(self.plan, number / GROUPS).is_some_and(|share| share.from > at) {
             return None;
         }

@@ -10,12 +10,12 @@ use tokio::sync::Notify;
 pub struct SweepTrigger {
     is_wanted: AtomicBool,
     wanted: Notify,
-    /// Wakes whoever waits for the sweeps of the whole scope.
+    /// Has whoever runs the sweeps of the whole scope look again which are due.
     scope: Arc<Notify>,
 }
 
 impl SweepTrigger {
-    /// A trigger that also wakes `scope`.
+    /// A trigger that also notifies `scope`, so that whoever runs its sweeps looks again which are due.
     #[must_use]
     pub fn of(scope: &Arc<Notify>) -> Self {
         SweepTrigger { scope: Arc::clone(scope), ..SweepTrigger::default() }
@@ -27,7 +27,7 @@ impl SweepTrigger {
         self.scope.notify_one();
     }
 
-    /// Requests a sweep without waking the scope: for whoever runs its sweeps.
+    /// Requests a sweep without notifying the scope: for whoever runs its sweeps.
     pub fn request_silently(&self) {
         self.is_wanted.store(true, Ordering::Release);
         self.wanted.notify_one();

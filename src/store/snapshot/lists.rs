@@ -25,6 +25,23 @@ impl Snapshot {
         Ok(found)
     }
 
+    /// Whether any of these scopes has a copy of a resource. Reads no copy, only which there are.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn has_copy(&self, kind: &Kind, id: &str, is_meant: impl Fn(&Scope) -> bool) -> Result<bool, ReadError> {
+        let prefix = keys::of_id(kind, id);
+        let mut reader = keys::KeyReader::default();
+        for entry in self.0.rows.range(prefix.as_slice()..keys::past(&prefix).as_slice())? {
+            let (key, _) = entry?;
+            let id = reader.resource(key.value()).ok_or_else(|| codec::key_fault(ROWS, key.value()))?;
+            if is_meant(&id.scope()) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// At most `limit` rows of a kind in key order: in some scopes or all, after `after` or from the start.
     ///
     /// # Errors

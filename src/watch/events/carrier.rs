@@ -105,7 +105,7 @@ impl Carrier {
                 }
             };
             let scopes = told.scopes();
-            match voice.is_heard(&scopes, selection.as_ref()) {
+            match voice.is_heard(&scopes, selection.as_deref()) {
                 Some(true) => {}
                 // The account may be one that AWS has not named yet.
                 None if receives < RECEIVES => {

@@ -1,5 +1,7 @@
 //! Whom the events of a queue reach.
 
+use std::sync::Arc;
+
 use crate::aws::queue::Queue;
 use crate::model::{AccountId, WatchSelection};
 use crate::watch::member::MemberBook;
@@ -48,7 +50,7 @@ impl EventReach {
     }
 
     /// Which scopes are watched, where several accounts are.
-    pub(super) fn selection(&self) -> Option<WatchSelection> {
+    pub(super) fn selection(&self) -> Option<Arc<WatchSelection>> {
         self.members.as_ref().map(MemberBook::selection)
     }
 }

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -261,4 +263,26 @@ async fn a_role_and_a_profile_of_one_account_do_not_disturb_each_other() {
         .await;
     assert!(fleet.freshness.unwatched().is_empty(), "it is still meant to be watched");
     fleet.end().await;
+}
+
+#[tokio::test]
+async fn what_is_watched_is_worked_out_once_until_something_changes_that() {
+    // Nothing is called.
+    let settings = AwsSettings { emulator: Some("http://127.0.0.1:1".to_owned()), ..AwsSettings::default() };
+    let aws = Aws::load(settings).await;
+    let book = MemberBook::new(watch::Sender::default());
+    let watches = |account: &str| book.selection().watches(&scope(account));
+    assert_eq!(watches(HOME), Some(false));
+    let member = book.enter(&plan(HOME), None, &aws);
+    assert_eq!((watches(HOME), watches(FIRST)), (Some(true), Some(false)));
+    let before = book.selection();
+    book.rename(&member, &plan(HOME));
+    assert!(Arc::ptr_eq(&before, &book.selection()), "a name changes nothing");
+    book.ends(false, BTreeMap::new());
+    assert_eq!((watches(HOME), watches(FIRST)), (Some(true), None));
+    let profile = AccountPlan { account: None, ..plan(FIRST) };
+    let profile = book.enter(&profile, None, &aws);
+    book.ends(true, BTreeMap::new());
+    assert_eq!(watches(FIRST), None, "the profile may be that account's");
+    assert_eq!(profile.account(), None);
 }

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
+use self::accounts::AccountNumbers;
 use super::{ArgumentError, coerce, scope};
 use crate::kinds::{self, INSTANCE, KindSpec};
 use crate::mcp::core::Core;
@@ -97,6 +98,9 @@ enum GivenValue {
     TextOrList(String, Vec<String>),
     /// This text, though as JSON it is something that is not a list of texts.
     TextOrJson(String),
+    /// The number of an account that is no longer watched, beside others that a name or unit stands for: meant only of the past, and
+    /// where a place is named.
+    Former(String),
 }
 
 /// Filters, and how their ambiguous values were read.
@@ -141,7 +145,10 @@ impl GivenFilters {
                 readings.extend(meant.readings);
                 let values = std::mem::take(&mut filter.values).into_iter().zip(meant.numbers);
                 let values = values.flat_map(|(given, numbers)| match numbers {
-                    Some(numbers) => numbers.into_iter().map(GivenValue::Text).collect(),
+                    Some(AccountNumbers { meant, former }) => {
+                        let former = former.into_iter().map(GivenValue::Former);
+                        meant.into_iter().map(GivenValue::Text).chain(former).collect()
+                    }
                     None => vec![given],
                 });
                 filter.values = values.collect();
@@ -159,7 +166,8 @@ impl GivenFilters {
             named.into_iter().partition(|filter| filter.name == exposure::FILTER && kind.slug == INSTANCE.slug);
         let exposed = exposed.iter().map(GivenFilter::ports).collect::<Result<_, RequestError>>()?;
         // Errors in unambiguous filters are reported before anything is waited for.
-        let is_sure = |filter: &&GivenFilter| filter.values.iter().all(|value| matches!(value, GivenValue::Text(_)));
+        let is_one = |value: &GivenValue| matches!(value, GivenValue::Text(_) | GivenValue::Former(_));
+        let is_sure = |filter: &&GivenFilter| filter.values.iter().all(is_one);
         let (lent, own): (Vec<_>, Vec<_>) =
             named.iter().filter(is_sure).partition(|filter| holder(kind, &filter.name).slug != kind.slug);
         for (filters, of) in [(own, kind), (lent, holder(kind, "tag-key"))] {
@@ -293,8 +301,10 @@ impl GivenFilters {
         value: &GivenValue,
     ) -> Result<(Vec<String>, Option<String>), RequestError> {
         let text = value.text();
-        if matches!(value, GivenValue::Text(_)) {
-            return Ok((vec![text.to_owned()], None));
+        match value {
+            GivenValue::Former(_) if point.is_none() && scope.is_everywhere() => return Ok((Vec::new(), None)),
+            GivenValue::Text(_) | GivenValue::Former(_) => return Ok((vec![text.to_owned()], None)),
+            GivenValue::TextOrList(..) | GivenValue::TextOrJson(_) => {}
         }
         // A text that can never be a value is not counted.
         let kind = holder(self.kind, name);
@@ -401,7 +411,10 @@ impl GivenValue {
 
     fn text(&self) -> &str {
         match self {
-            GivenValue::Text(text) | GivenValue::TextOrList(text, _) | GivenValue::TextOrJson(text) => text,
+            GivenValue::Text(text)
+            | GivenValue::TextOrList(text, _)
+            | GivenValue::TextOrJson(text)
+            | GivenValue::Former(text) => text,
         }
     }
 }

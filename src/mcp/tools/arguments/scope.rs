@@ -6,7 +6,6 @@ use rmcp::schemars::{self, JsonSchema};
 use serde::Deserialize;
 
 use super::ArgumentError;
-use crate::freshness::MemberTrouble;
 use crate::kinds::KindSpec;
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
@@ -14,7 +13,7 @@ use crate::mcp::places::{self, PlaceName, UnwatchedPlace};
 use crate::model::text::shown;
 use crate::model::{AccountId, KnownAccounts, Region, Scope, ScopeFilter, ScopeSet};
 use crate::query::{Filters, Point};
-use crate::store::On;
+use crate::store::{Comparison, On};
 
 /// What an argument must be that names another resource than `uri` does.
 pub const AS_URI: &str = "the same as in `uri`, or left out";
@@ -65,11 +64,7 @@ impl ScopeArguments {
     /// The error that the account they name cannot be reached, so that it is not known what it holds.
     #[must_use]
     pub fn unreached(&self, core: &Core) -> Option<RequestError> {
-        let account = self.account.as_deref()?.trim();
-        let MemberTrouble { trouble, .. } =
-            core.ingest.freshness().unreached().into_iter().find(|member| member.is_called(account))?;
-        let what = format!("what account {} holds", shown(account, 80));
-        Some(RequestError::Unsure { what, why: format!("{}. {}", trouble.what, trouble.next_step()) })
+        core.unsure_of_account(self.account.as_deref()?.trim())
     }
 
     /// The same, of these scopes. Those that are no longer watched count where nothing else is selected: then they are meant.
@@ -158,7 +153,8 @@ impl ScopeArguments {
 /// no watched scope has.
 ///
 /// # Errors
-/// When they leave no watched scope, because an answer of zero matches would look like a fact.
+/// When they leave no watched scope, because an answer of zero matches would look like a fact; [`RequestError::Unsure`] if they name
+/// an account that cannot be reached.
 pub fn left_by(
     filters: &Filters,
     core: &Core,
@@ -183,17 +179,25 @@ pub fn left_by(
     if known.is_empty() {
         return Ok((scope.clone(), Vec::new()));
     }
-    let mut unwatched = Vec::new();
+    let mut remarks = Vec::new();
     for (name, values, tests) in places() {
-        let is_none = |(_, test): &(&String, &crate::store::Comparison)| {
+        let is_none = |(_, test): &(&String, &Comparison)| {
             !known.iter().any(|scope| test.on.part(scope).is_some_and(|part| test.pattern.matches(part)))
         };
-        let nowhere: Vec<String> =
-            values.iter().zip(tests).filter(is_none).map(|(value, _)| format!("{name} {}", shown(value, 80))).collect();
-        if nowhere.len() == values.len() {
-            return Err(RequestError::unwatched(&nowhere.join(" or "), places::said(&known)));
+        let (mut unwatched, mut unreached) = (Vec::new(), Vec::new());
+        for (value, test) in values.iter().zip(tests).filter(is_none) {
+            match core.unsure_of_account(value).filter(|_| test.on == On::Account) {
+                Some(unsure) => unreached.push(unsure),
+                None => unwatched.push(format!("{name} {}", shown(value, 80))),
+            }
         }
-        unwatched.extend(nowhere);
+        if unwatched.len() + unreached.len() == values.len() {
+            // Of what is not reached nothing is known, of what is not watched nothing is wanted.
+            let refused = || RequestError::unwatched(&unwatched.join(" or "), places::said(&known));
+            return Err(unreached.into_iter().next().unwrap_or_else(refused));
+        }
+        let said = |what: String| RequestError::unwatched(&what, places::said(&known)).to_string();
+        remarks.extend(unreached.iter().map(ToString::to_string).chain(unwatched.into_iter().map(said)));
     }
     let left: Vec<&Scope> = known.iter().filter(|known| is_left(known)).collect();
     let left_only_retired = left.iter().all(|left| !watched.contains(*left));
@@ -211,8 +215,7 @@ pub fn left_by(
     if point.is_none() && left != *scope {
         core.not_all_failed(kind, &left)?;
     }
-    let said = |what: String| RequestError::unwatched(&what, places::said(&known)).to_string();
-    Ok((left, unwatched.into_iter().map(said).collect()))
+    Ok((left, remarks))
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ use crate::mcp::error::RequestError;
 use crate::mcp::failed_scopes::FailedScopes;
 use crate::mcp::tools::table::AnswerText;
 use crate::mcp::unobserved::GapQuery;
-use crate::mcp::unwatched::UnwatchedScope;
-use crate::model::{Seq, Timestamp};
+use crate::mcp::unwatched::UnwatchedScopes;
+use crate::model::{Scope, Seq, Timestamp};
 use crate::query::changes::{ChangePage, LogCursor, LogRange, ReadOrder, StopReason};
 use crate::store::Snapshot;
 
@@ -60,15 +60,14 @@ impl ChangeQuery {
         }
         unobserved.say(text);
         unobserved.fields().into_iter().for_each(|(name, value)| put(name, value));
-        let unwatched = snapshot.retired().iter().filter(|(scope, _)| watch.is_in(scope));
-        let unwatched: Vec<_> =
-            unwatched.map(|(scope, since)| UnwatchedScope::of(core, scope.clone(), *since)).collect();
-        for scope in &unwatched {
-            text.add(format_args!("\n{scope}"));
-        }
-        if !unwatched.is_empty() {
-            put("unwatched", unwatched.iter().map(UnwatchedScope::field).collect());
-        }
+        // Who names an account is told also that it left before.
+        let asked_from = if watch.scope.names_accounts() { None } else { Some(self.asked_from(snapshot)?) };
+        let is_told =
+            |scope: &Scope, since: Timestamp| watch.is_in(scope) && asked_from.is_none_or(|from| from <= since);
+        let unwatched = snapshot.retired().iter().filter(|(scope, since)| is_told(scope, **since));
+        let unwatched = UnwatchedScopes::of(core, unwatched.map(|(scope, since)| (scope.clone(), *since)));
+        unwatched.say(text);
+        unwatched.fields().into_iter().for_each(|(name, value)| put(name, value));
         let unreached = FailedScopes::default().beside(core.unreached(&self.question.scope));
         unreached.say(text);
         unreached.fields().into_iter().for_each(|(name, value)| put(&name, value));
@@ -86,6 +85,15 @@ impl ChangeQuery {
         LogCursor { log: core.log(), question: self.question.hash(), span }.encode()
     }
 
+    /// The beginning of the time range that is asked about.
+    fn asked_from(&self, snapshot: &Snapshot) -> Result<Timestamp, RequestError> {
+        match (self.since, self.start.bound) {
+            (Some(since), _) => Ok(since),
+            (None, _) if self.start.order == ReadOrder::Oldest => time_of(snapshot, self.start.at),
+            (None, bound) => time_of(snapshot, bound.unwrap_or(Seq::ZERO)),
+        }
+    }
+
     /// The time range that a page covers completely.
     fn window(
         &self,
@@ -100,11 +108,7 @@ impl ChangeQuery {
             (None, Some(bound)) if start.order == ReadOrder::Oldest => time_of(snapshot, bound)?,
             (None, _) => now,
         };
-        let since = match (self.since, start.bound) {
-            (Some(since), _) => since,
-            (None, _) if start.order == ReadOrder::Oldest => time_of(snapshot, start.at)?,
-            (None, bound) => time_of(snapshot, bound.unwrap_or(Seq::ZERO))?,
-        };
+        let since = self.asked_from(snapshot)?;
         Ok(match start.order {
             ReadOrder::Oldest if reached => (since, until),
             ReadOrder::Oldest => (since, time_of(snapshot, end.at)?),

@@ -140,6 +140,13 @@ async fn resources_are_counted_by_the_unit_of_their_account() {
     assert_eq!(groups[0]["values"], json!({"OU": "/Workloads/Production", "region": scope().region}));
     assert_eq!(groups[0]["count"], counted["total"]);
     assert!(!said.contains("no organizational unit"), "{said}");
+    // Spellings of one column are one, and the unit is not the account that it is found by.
+    let (said, counted) = count(&client, json!({"group_by": ["ou", "OU", " ou", "account", "Account"]})).await;
+    assert_eq!(counted["group_by"], json!(["ou", "account"]), "{said}");
+    let values = json!({"ou": "/Workloads/Production", "account": scope().account});
+    assert_eq!(counted["groups"][0]["values"], values, "{said}");
+    let (said, counted) = count(&client, json!({"group_by": ["state", "State", "instance-state-name"]})).await;
+    assert_eq!(counted["group_by"], json!(["state"]), "{said}");
 }
 
 #[tokio::test]

@@ -1,10 +1,10 @@
 //! Questions over several accounts, of which some are not seen yet or cannot be looked at.
 
 use super::*;
-use crate::freshness::Signal;
+use crate::freshness::{MemberTrouble, Signal};
 use crate::kinds::KINDS;
 use crate::model::fixtures::scope;
-use crate::model::{AccountId, Region, Scope};
+use crate::model::{AccountId, ErrorClass, Region, Scope, Trouble};
 
 const DENIED: &str = "ec2:DescribeInstances in eu-west-1: UnauthorizedOperation: You are not authorized";
 
@@ -69,6 +69,37 @@ async fn a_question_whose_every_scope_failed_is_an_error_with_the_cause() {
         assert_eq!(refused.is_error, Some(true), "{tool} {arguments}: {}", text(&refused));
         assert!(text(&refused).contains("UnauthorizedOperation"), "{tool} {arguments}: {}", text(&refused));
     }
+}
+
+#[tokio::test]
+async fn an_account_that_cannot_be_reached_is_not_said_to_be_unwatched() {
+    const WHY: &str = "its role cannot be assumed";
+    let world = three().await;
+    let client = world.client(false).await;
+    let (class, what, fix) = (ErrorClass::Denied.into(), WHY.to_owned(), "Let the role trust Muster.".to_owned());
+    let trouble = Trouble { class, what, fix, since: world.core.now(), retry_at: None };
+    let account = Some(AccountId::new("444444444444"));
+    let member = MemberTrouble { label: "lost".to_owned(), account, trouble };
+    world.core.ingest.signal(Signal::Member { number: 1, trouble: Some(member) });
+    for called in ["lost", "444444444444"] {
+        for arguments in [
+            json!({"account": called}),
+            json!({"filters": {"account": [called]}}),
+            json!({"filters": {"account": [called, "555555555555"]}}),
+        ] {
+            let refused = client.call("count_inventory", arguments.clone()).await.unwrap();
+            assert_eq!(refused.is_error, Some(true), "{arguments}: {}", text(&refused));
+            assert!(text(&refused).contains(WHY), "{arguments}: {}", text(&refused));
+        }
+        let filters = json!({"account": ["222222222222", called]});
+        let counted = data(client.call("count_inventory", json!({"filters": filters})).await.unwrap());
+        assert_eq!(counted["total"], 12, "{counted}");
+        assert!(counted["readings"].to_string().contains(WHY), "{counted}");
+    }
+    let refused = client.read("ec2://inventory/444444444444/eu-west-1/instance").await.unwrap_err();
+    assert!(format!("{refused:?}").contains(WHY), "{refused:?}");
+    let stranger = client.read("ec2://inventory/555555555555/eu-west-1/instance").await.unwrap_err();
+    assert!(format!("{stranger:?}").contains("is not watched"), "{stranger:?}");
 }
 
 #[tokio::test]
