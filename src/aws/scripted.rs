@@ -187,7 +187,9 @@ fn connected(config: &SdkConfig, account: Option<AccountId>) -> Aws {
 
 fn watching(config: &SdkConfig, account: Option<AccountId>, regions: Vec<Region>) -> Aws {
     let clock = Arc::new(AwsClock::default());
-    let settings = AwsSettings { regions: Regions::Named(regions), account, ..AwsSettings::default() };
+    // Where it is read again, it is made up again.
+    let emulator = config.endpoint_url().map(str::to_owned);
+    let settings = AwsSettings { regions: Regions::Named(regions), account, emulator, ..AwsSettings::default() };
     Aws::new(settings.clone(), Sdk::new(config, &settings.regions, &clock), clock)
 }
 

@@ -175,7 +175,7 @@ fn a_shared_vpc_is_its_owners_and_takes_the_participants_instances() {
 
     let groups = get("DescribeSecurityGroups", &[("Filter.1.Name", "vpc-id"), ("Filter.1.Value.1", &vpc)]).unwrap();
     assert_eq!(texts(&groups, "ownerId"), [OTHER; 3]);
-    let group = other.security_group_ids().remove(4);
+    let group = other.security_group_ids().remove(2);
     assert!(groups.contains(&group));
     let subnet = home.plan().idents.text(crate::simulator::ident::Kind::Subnet, 4);
     let image = other.plan().idents.text(crate::simulator::ident::Kind::Image, 1);
