@@ -12,7 +12,7 @@ use super::super::server_flags::{FileFlags, ServerFlags};
 use super::super::table::{Medium, Table};
 use crate::aws::profiles::known::known_profiles;
 use crate::aws::{AccountPlan, EventPlan, EventWay, OrganizationPlan, Regions};
-use crate::config::{Config, Environment, FileSetting, SettingValue, duration_text};
+use crate::config::{Config, ConfigError, ConfigFault, Environment, FileSetting, SettingValue, duration_text};
 use crate::model::text::shown;
 use crate::telemetry;
 
@@ -43,14 +43,13 @@ impl CheckedFile {
         let read = ReadFile::<FileFlags>::whole(&self.file, environment)?;
         if let Some((unlisted, listed)) = config.unlisted_writes() {
             let place = read.file.settings.iter().find(|setting| setting.key == WRITE_ACCOUNT).map(|it| it.place);
-            let (line, column) = place.unwrap_or((1, 1));
-            let path = shown(&read.file.path.to_string_lossy(), SHOWN);
-            anyhow::bail!(
-                "{path}:{line}:{column}: {WRITE_ACCOUNT}: {} is none of the accounts of this file, so that it permits nothing there; give \
-                 one of {}",
+            let what = format!(
+                "{} is none of the accounts of this file, so that it permits nothing there; give one of {}",
                 unlisted.join(", "),
                 listed.join(", ")
             );
+            let fault = ConfigFault { place, key: Some(WRITE_ACCOUNT.to_owned()), what };
+            return Err(ConfigError::File { path: read.file.path, faults: vec![fault] }.into());
         }
         let unknown = unknown_profiles(&config);
         if !unknown.is_empty() {
