@@ -4,6 +4,7 @@
 //! often they are swept is what freshness shows, and what staleness goes by. While somebody subscribes to what is in a scope, it is
 //! swept as often as any other.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,8 +49,8 @@ pub(super) struct QuietScope {
     is_quiet: bool,
     /// Before this time it cannot have been unchanged for long enough.
     not_before: Timestamp,
-    /// A digest of how many resources of each kind its sweeps last showed.
-    shown: Option<u64>,
+    /// How many resources of each kind its sweeps last showed, of which there were any.
+    shown: Option<BTreeMap<&'static str, u64>>,
 }
 
 /// Whether these counts by kind are those of a default network at most.
@@ -131,9 +132,10 @@ impl QuietScope {
 
     /// Takes in how many resources of each kind the sweeps showed. What went is a change as well, although nothing that is left says
     /// so.
-    fn notice(&mut self, counts: &[(&str, u64)], now: Timestamp) {
-        let shown = counts.iter().fold(0_u64, |digest, (_, count)| digest.wrapping_mul(31).wrapping_add(*count));
-        let differs = self.shown.replace(shown).is_some_and(|before| before != shown);
+    fn notice(&mut self, counts: &[(&'static str, u64)], now: Timestamp) {
+        let shown: BTreeMap<&'static str, u64> = counts.iter().copied().filter(|(_, count)| *count > 0).collect();
+        let differs = self.shown.as_ref().is_some_and(|before| *before != shown);
+        self.shown = Some(shown);
         if differs || !is_default_network(counts.iter().copied()) {
             self.changed(now);
         }
@@ -164,8 +166,8 @@ mod tests {
         quiet.notice(&[("vpc", 1), ("subnet", 3), ("instance", 2)], at(1_001));
         quiet.notice(&[("vpc", 1), ("subnet", 3), ("instance", 0)], at(1_010));
         assert_eq!(quiet.not_before, at(1_034), "a day after the last instance went");
-        quiet.notice(&[("vpc", 1), ("subnet", 3), ("instance", 0)], at(1_020));
-        assert_eq!(quiet.not_before, at(1_034));
+        quiet.notice(&[("subnet", 3), ("instance", 0), ("vpc", 1)], at(1_020));
+        assert_eq!(quiet.not_before, at(1_034), "in whatever order the sweeps ended");
         quiet.notice(&[("vpc", 1), ("subnet", 2), ("instance", 0)], at(1_030));
         assert_eq!(quiet.not_before, at(1_054), "a subnet of the default network went");
     }
