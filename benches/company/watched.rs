@@ -106,7 +106,7 @@ async fn complete(authority: &str, accounts: usize) -> anyhow::Result<Value> {
         let accounts_of = Question::new(
             "tools/call",
             Some("query_inventory"),
-            json!({ "name": "query_inventory", "arguments": { "sql": "SELECT count(*) FROM account" } }),
+            json!({ "name": "query_inventory", "arguments": { "sql": "SELECT count(*) AS accounts FROM account" } }),
         );
         while Instant::now() < until {
             let answer = connection.result(&summary).await?;
@@ -115,7 +115,7 @@ async fn complete(authority: &str, accounts: usize) -> anyhow::Result<Value> {
             let has_some = said("totals").as_object().is_some_and(|totals| !totals.is_empty());
             if has_some && !is_pending {
                 let known = connection.result(&accounts_of).await?;
-                let known = known.pointer("/structuredContent/rows/0/0").and_then(Value::as_u64);
+                let known = known.pointer("/structuredContent/rows/0/accounts").and_then(Value::as_u64);
                 if known.is_some_and(|known| known >= accounts as u64) {
                     return Ok(said("failed"));
                 }
