@@ -28,6 +28,9 @@ mod question;
 mod record;
 #[path = "company/requests.rs"]
 mod requests;
+#[allow(dead_code, reason = "each bench uses what it needs of it")]
+#[path = "http/usage.rs"]
+mod usage;
 #[path = "company/watched.rs"]
 mod watched;
 

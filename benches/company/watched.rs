@@ -13,6 +13,7 @@ use crate::footprint::Footprint;
 use crate::program::program;
 use crate::question::Question;
 use crate::requests::Calls;
+use crate::usage;
 
 /// How long the picture may take to become complete.
 const COMPLETE: Duration = Duration::from_mins(20);
@@ -83,7 +84,7 @@ impl Company<'_> {
         let authority = server.authority("http")?;
         let failed = complete(&authority, self.accounts).await?;
         let complete_in = begun.elapsed();
-        let (cpu, then) = (cpu(server.pid)?, Footprint::of(server.pid)?);
+        let (cpu, then) = (usage::cpu(server.pid)?, Footprint::of(server.pid)?);
         sleep(settle).await;
         let later = Footprint::of(server.pid)?;
         let calls = Calls::of(&simulator.authority("endpoint")?)?;
@@ -125,12 +126,4 @@ async fn complete(authority: &str, accounts: usize) -> anyhow::Result<Value> {
         bail!("the picture was not complete within {COMPLETE:?}")
     })
     .await
-}
-
-/// The CPU time of a process.
-fn cpu(pid: u32) -> anyhow::Result<Duration> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    let (_, rest) = stat.rsplit_once(')').context("no process")?;
-    let ticks: u64 = rest.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
-    Ok(Duration::from_millis(ticks * 10))
 }

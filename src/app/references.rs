@@ -1,7 +1,7 @@
 //! Reads from the store what watching needs: which resources of a kind others refer to, and when a scope last changed.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -71,18 +71,18 @@ fn read(store: &Store, referring: &[(Kind, u16)], scope: &Scope) -> Result<BTree
 /// Returns when something of a scope was last recorded as changed or gone; `None` if it holds nothing, or it cannot be read. Of what
 /// went, it knows the last `within` before it was first asked; what goes later is noticed by the sweeps.
 pub(super) fn last_change(store: &Store, clock: &SharedClock, within: Duration) -> LastChange {
-    let (store, clock, gone) = (store.clone(), Arc::clone(clock), Mutex::new(None));
+    let (store, clock) = (store.clone(), Arc::clone(clock));
+    let (gone, reading) = (OnceLock::new(), Mutex::new(()));
     Arc::new(move |scope: &Scope| {
-        let went = {
-            let mut gone = gone.lock();
-            let known = match gone.take() {
-                Some(known) => known,
-                None => removals(&store, clock.now() - within).ok()?,
-            };
-            gone.insert(known).get(scope).copied()
-        };
+        if gone.get().is_none() {
+            // Hundreds of scopes ask at once; while one reads the log, the others are told nothing and ask after their next sweep.
+            let _reading = reading.try_lock()?;
+            if gone.get().is_none() {
+                drop(gone.set(removals(&store, clock.now() - within).ok()?));
+            }
+        }
         let changed = newest(&store, scope).ok().flatten()?;
-        Some(went.map_or(changed, |went| changed.max(went)))
+        Some(gone.get()?.get(scope).map_or(changed, |went| changed.max(*went)))
     })
 }
 

@@ -20,10 +20,6 @@ impl<L: Ledger> Ingest<L> {
     }
 
     fn record_choice(&mut self, selection: WatchSelection) -> Result<(), IngestError> {
-        if self.selection.as_ref() == Some(&selection) {
-            // Hundreds of accounts become known one after the other, and most of them change nothing.
-            return Ok(());
-        }
         let before = self.ledger.view()?.retired();
         // They are retired as of their last sweep.
         let is_retiring = |mark: &Watermark| selection.watches(&mark.scope) == Some(false);

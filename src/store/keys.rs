@@ -239,12 +239,7 @@ impl KeyReader {
         let (account, rest) = component(rest)?;
         let (region, rest) = component(rest)?;
         let (id, rest) = component(rest)?;
-        rest.is_empty().then(|| ResourceId {
-            kind: self.kind(&kind),
-            id: Arc::from(id.as_ref()),
-            account: self.account(&account),
-            region: self.region(&region),
-        })
+        rest.is_empty().then(|| self.named(&kind, &id, &account, &region))
     }
 
     /// The resource and seq that a key of `by_resource` names.
@@ -286,13 +281,16 @@ impl KeyReader {
         let (id, rest) = component(rest)?;
         let (account, rest) = component(rest)?;
         let (region, rest) = component(rest)?;
-        let id = ResourceId {
-            kind: self.kind(&kind),
-            id: Arc::from(id.as_ref()),
-            account: self.account(&account),
-            region: self.region(&region),
-        };
-        Some((id, rest))
+        Some((self.named(&kind, &id, &account, &region), rest))
+    }
+
+    fn named(&mut self, kind: &str, id: &str, account: &str, region: &str) -> ResourceId {
+        ResourceId {
+            kind: self.kind(kind),
+            id: Arc::from(id),
+            account: self.account(account),
+            region: self.region(region),
+        }
     }
 
     fn kind(&mut self, text: &str) -> Kind {

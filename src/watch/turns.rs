@@ -75,34 +75,19 @@ impl SweepTurns {
     /// because somebody waits for the scope, it goes ahead of others, unless its last sweep failed or was slow.
     pub(super) async fn take(&self, last: Manner, asked: impl Future<Output = ()>) -> Option<SweepTurn> {
         let is_well = matches!(last, Manner::Well | Manner::Ended { .. });
-        let ahead = async {
-            asked.await;
-            Arc::clone(&self.ahead).acquire_owned().await
+        let permit = if is_well {
+            permit(&self.well, &self.ahead, asked).await
+        } else {
+            // Never closed.
+            Arc::clone(&self.slow).acquire_owned().await.ok()
         };
-        let turns = if is_well { &self.well } else { &self.slow };
-        // Never closed.
-        let permit = tokio::select! {
-            biased;
-            permit = Arc::clone(turns).acquire_owned() => permit,
-            permit = ahead, if is_well => permit,
-        };
-        Some(SweepTurn { is_well, _permit: permit.ok()? })
+        Some(SweepTurn { is_well, _permit: permit? })
     }
 
     /// Waits for the turn of an account to say who it is. It is over when what is returned is dropped. Once `asked` ends, because
     /// somebody waits for the account, it goes ahead of others.
     pub(super) async fn identity(&self, asked: impl Future<Output = ()>) -> Option<OwnedSemaphorePermit> {
-        let ahead = async {
-            asked.await;
-            Arc::clone(&self.identities_ahead).acquire_owned().await
-        };
-        // Never closed.
-        let permit = tokio::select! {
-            biased;
-            permit = Arc::clone(&self.identities).acquire_owned() => permit,
-            permit = ahead => permit,
-        };
-        permit.ok()
+        permit(&self.identities, &self.identities_ahead, asked).await
     }
 
     /// Changes the turn of a sweep that does not get on for one beside those that are slow.
@@ -112,6 +97,25 @@ impl SweepTurns {
             *turn = self.take(Manner::Slow, std::future::pending()).await;
         }
     }
+}
+
+/// Waits for a turn of `usual`, and once `asked` ends also for one of `ahead`.
+async fn permit(
+    usual: &Arc<Semaphore>,
+    ahead: &Arc<Semaphore>,
+    asked: impl Future<Output = ()>,
+) -> Option<OwnedSemaphorePermit> {
+    let ahead = async {
+        asked.await;
+        Arc::clone(ahead).acquire_owned().await
+    };
+    let permit = tokio::select! {
+        biased;
+        permit = Arc::clone(usual).acquire_owned() => permit,
+        permit = ahead => permit,
+    };
+    // Never closed.
+    permit.ok()
 }
 
 #[cfg(test)]
