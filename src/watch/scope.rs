@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::intervals;
 use super::listener::EventListener;
@@ -19,7 +19,7 @@ use crate::aws::Aws;
 use crate::freshness::Signal;
 use crate::ingest::{IngestHandle, WantedReceiver};
 use crate::kinds::{self, KindSpec};
-use crate::model::Scope;
+use crate::model::{KindSelection, Scope};
 use crate::source::poll::trigger::SweepTrigger;
 use crate::source::poll::{Gate, SweepInterval, SweepPlan, Sweeping};
 use crate::source::referred::{Referred, ReferredIds};
@@ -35,6 +35,8 @@ pub(super) struct ScopeWatchers {
     pub(super) listener: EventListener,
     pub(super) turns: SweepTurns,
     pub(super) quiet: Option<QuietRule>,
+    /// Which of the kinds are watched.
+    pub(super) kinds: watch::Receiver<KindSelection>,
     pub(super) intervals: Vec<(&'static KindSpec, Duration)>,
     /// Returns, by the slug of a kind, the ids of that kind that other kinds refer to.
     pub(super) referred: HashMap<&'static str, ReferredIds>,
@@ -64,9 +66,16 @@ impl ScopeWatchers {
             listener,
             turns: SweepTurns::new(),
             quiet: settings.quiet,
+            kinds: settings.kinds,
             intervals: settings.intervals,
             referred,
         }
+    }
+
+    /// The kinds that are watched now, each with the time from the start of one sweep to the start of the next.
+    pub(super) fn intervals(&self) -> Vec<(&'static KindSpec, Duration)> {
+        let watched = self.kinds.borrow();
+        self.intervals.iter().filter(|(spec, _)| watched.watches(&spec.kind())).copied().collect()
     }
 
     /// Starts the watcher of a scope: sweeps and refreshes of each kind, and its events if they are received.
@@ -78,7 +87,8 @@ impl ScopeWatchers {
         let gate = Arc::new(Gate::new());
         let (replan, wake) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (mut plans, mut referring) = (Vec::new(), Vec::new());
-        for (spec, usual) in &self.intervals {
+        let chosen = self.intervals();
+        for (spec, usual) in &chosen {
             let (kind, usual) = (spec.kind(), *usual);
             ingest.signal(Signal::Expected { scope: scope.clone(), kind: kind.clone(), interval: usual });
             let interval = Arc::new(SweepInterval::new(usual));
@@ -93,8 +103,12 @@ impl ScopeWatchers {
             let spec = plan.spec;
             let known = ingest.freshness().known_items(&scope, &spec.kind());
             let sweeper = Sweeper::new(aws.clone(), Some(known));
-            let referred = Referred::new(sweeper, self.referred.get(spec.slug).cloned());
-            let waits_for = spec.also_by_id.iter().filter_map(|(slug, _)| Some(kinds::by_slug(slug)?.kind()));
+            // What kinds that are not watched refer to is not asked for.
+            let is_chosen = |slug: &str| chosen.iter().any(|(spec, _)| spec.slug == slug);
+            let naming = || spec.also_by_id.iter().filter(|(slug, _)| is_chosen(slug));
+            let ids = self.referred.get(spec.slug).filter(|_| naming().next().is_some()).cloned();
+            let referred = Referred::new(sweeper, ids);
+            let waits_for = naming().filter_map(|(slug, _)| Some(kinds::by_slug(slug)?.kind()));
             refreshers.push((referred.clone(), plan.clone()));
             let interval = Arc::clone(&plan.interval);
             kinds.push(KindSweeps {

@@ -87,6 +87,24 @@ impl SqlStatement {
         KINDS.iter().copied().filter(|kind| read.contains(kind.slug)).collect()
     }
 
+    /// The kinds that it reads tables of. A table of several kinds has rows of those that are watched.
+    #[must_use]
+    pub fn named_kinds(&self) -> Vec<&'static KindSpec> {
+        let tables = self.reads.keys().filter_map(|place| schema::tables().get(*place));
+        let of_several = [Flat::Tag, Flat::Relation, Flat::Change, Flat::Exposure];
+        let named = tables.filter(|table| match table.source {
+            TableSource::Kind(_) => true,
+            TableSource::Flat(flat) => !of_several.contains(&flat),
+        });
+        named.flat_map(schema::SqlTable::kinds).collect()
+    }
+
+    /// Whether it reads a table of several kinds that has no rows of those that are not watched.
+    #[must_use]
+    pub fn reads_several_kinds(&self) -> bool {
+        [Flat::Tag, Flat::Relation, Flat::Exposure].into_iter().any(|table| self.reads_table(table))
+    }
+
     /// Whether it reads records of the log.
     #[must_use]
     pub fn reads_log(&self) -> bool {

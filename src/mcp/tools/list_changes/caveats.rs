@@ -68,6 +68,11 @@ impl ChangeQuery {
         let unwatched = UnwatchedScopes::of(core, unwatched.map(|(scope, since)| (scope.clone(), *since)));
         unwatched.say(text);
         unwatched.fields().into_iter().for_each(|(name, value)| put(name, value));
+        let left_out = core.unwatched_kinds().among(&self.kinds);
+        if !left_out.is_empty() {
+            text.add(format_args!("\nNo newer changes are known of what is {}", left_out.advice()));
+            put("unwatched_kinds", left_out.field());
+        }
         let unreached = FailedScopes::default().beside(core.unreached(&self.question.scope));
         unreached.say(text);
         unreached.fields().into_iter().for_each(|(name, value)| put(&name, value));
