@@ -43,7 +43,8 @@ impl Core {
         self.watched_kind_at(kind, None)
     }
 
-    /// The same of a question about what there is now, or was at `point`: then the kind may have been watched.
+    /// The same of a question about what there is now, or was at `point`: if the kind was ever watched, the answer says since when it
+    /// is not.
     ///
     /// # Errors
     /// [`RequestError::KindNotWatched`].
@@ -53,7 +54,7 @@ impl Core {
         }
         let since = self.ingest.freshness().kind_left(&kind.kind());
         match (point, since) {
-            (Some(point), Some(since)) if point.at <= since => Ok(()),
+            (Some(_), Some(_)) => Ok(()),
             _ => Err(RequestError::KindNotWatched { plural: kind.plural, slug: kind.slug, since }),
         }
     }
@@ -64,6 +65,9 @@ impl Core {
 pub struct UnwatchedKinds(Vec<(&'static KindSpec, Option<Timestamp>)>);
 
 impl UnwatchedKinds {
+    /// The field of answers that names them.
+    pub const FIELD: &str = "unwatched_kinds";
+
     /// Those of them that a question about these kinds is about; about all kinds if there are none.
     #[must_use]
     pub fn among(mut self, kinds: &[&'static KindSpec]) -> Self {

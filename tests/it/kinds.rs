@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -12,6 +13,8 @@ use crate::harness::roles::role;
 use crate::harness::rpc::Client;
 use crate::harness::simulator::Simulator;
 
+/// Several sweeps: long enough for a notification that must not come.
+const SEVERAL_SWEEPS: Duration = Duration::from_secs(3);
 /// What lists instances, with their status checks, and VPCs.
 const CALLS: [&str; 3] = ["DescribeInstanceStatus", "DescribeInstances", "DescribeVpcs"];
 
@@ -111,7 +114,10 @@ fn a_file_names_the_kinds_and_is_read_again_while_clients_stay() {
     assert!(examined.contains("not watched here: ") && !examined.contains("DescribeVolumes"), "{examined}");
 
     // They come: known before, so that nobody is told of each.
-    let listening = client.listen(&["ec2://inventory/changes"], true);
+    let vpc =
+        client.call("search_inventory", &json!({"kind": "vpc", "limit": 1})).unwrap().structured["rows"][0].clone();
+    let place = [&vpc["account"], &vpc["region"]].map(|part| part.as_str().unwrap().to_owned()).join("/");
+    let listening = client.listen(&[&format!("ec2://inventory/{place}/volume")], false);
     write("[\"instance\", \"vpc\", \"AWS::EC2::Volume\"]");
     assert!(reload(&sandbox).contains("kinds watched from now on: volume"));
     let volumes = eventually("volumes are counted", || {
@@ -121,7 +127,11 @@ fn a_file_names_the_kinds_and_is_read_again_while_clients_stay() {
     let changes = client.call("list_changes", &json!({"kind": "volume"})).unwrap();
     assert_eq!(changes.structured["changes"].as_array().map(Vec::len), Some(0), "{}", changes.text);
     assert!(changes.structured["hidden"].as_u64() >= Some(volumes), "{}", changes.text);
-    drop(listening);
+    let mut told = 0;
+    while listening.updated(SEVERAL_SWEEPS).is_some() {
+        told += 1;
+    }
+    assert!((1..volumes).contains(&told), "the list is told, and not each of {volumes}: {told}");
     let volume = client.call("search_inventory", &json!({"kind": "volume", "limit": 1})).unwrap().structured["rows"][0]
         ["id"]
         .clone();
@@ -141,7 +151,8 @@ fn a_file_names_the_kinds_and_is_read_again_while_clients_stay() {
     let refused = refused(&mut client, "get_resource", &json!({"id": volume, "live": true}));
     assert!(refused.contains("volumes are not watched here"), "{refused}");
     let then = client.call("count_inventory", &json!({"kind": "volume", "as_of": seen})).unwrap();
-    assert!(then.is_error || then.structured["total"] == volumes, "{}", then.text);
+    assert_eq!(then.structured["total"], volumes, "{}", then.text);
+    assert!(then.text.contains("not watched here: volumes (since "), "{}", then.text);
 
     // What happened meanwhile is found as known before.
     write("\"all\"");
@@ -187,12 +198,31 @@ fn flags_and_variables_choose_kinds_and_a_wrong_name_is_refused_with_the_right_o
     }
     assert!(!actions.contains("DescribeVolumes"), "{actions}");
 
-    let server = sandbox.serve(&[&RARELY[..], &["--kinds", "vpc,subnet"]].concat());
+    let mut server = sandbox.serve(&[&RARELY[..], &["--kinds", "vpc,subnet"]].concat());
     server.swept();
     let only = ["DescribeSubnets", "DescribeVpcs"].map(str::to_owned);
     assert_eq!(described(&simulator), only.into());
     let said = refused(&mut Client::http(&server.http), "search_inventory", &json!({}));
     assert!(said.contains("instances are not watched here") && said.contains("--kinds"), "{said}");
+    let subnets = Client::http(&server.http).call("search_inventory", &json!({"kind": "subnet"})).unwrap();
+    let subnet = &subnets.structured["rows"][0]["id"];
+    let seen = Client::http(&server.http).call("get_inventory_summary", &json!({})).unwrap().structured["now"].clone();
+    server.terminate();
+
+    // The next server leaves out what this one watched, and knows since when.
+    sandbox.set("MUSTER_KINDS", "vpc");
+    let server = sandbox.serve(&RARELY);
+    server.swept();
+    let mut client = Client::http(&server.http);
+    let said = refused(&mut client, "search_inventory", &json!({"kind": "subnet"}));
+    assert!(said.contains("subnets are not watched here") && said.contains(" since "), "{said}");
+    let then = client.call("search_inventory", &json!({"kind": "subnet", "as_of": seen})).unwrap();
+    assert_eq!(then.structured["total"], subnets.structured["total"], "{}", then.text);
+    assert!(then.text.contains("not watched here: subnets (since "), "{}", then.text);
+    let held = client.call("get_resource", &json!({"id": subnet})).unwrap();
+    assert!(held.text.contains("no longer watched since"), "{}", held.text);
+    let list = client.pages("resources/list", "resources").concat();
+    assert!(list.iter().all(|entry| !entry["uri"].as_str().unwrap().contains("subnet")), "{list:?}");
 }
 
 /// Two accounts of a file have the kinds of the file.

@@ -20,6 +20,7 @@ use crate::mcp::stale::Stale;
 use crate::mcp::tools::rows::Columns;
 use crate::mcp::unreadable;
 use crate::mcp::unwatched::UnwatchedScopes;
+use crate::mcp::watched_kinds::UnwatchedKinds;
 use crate::model::{ScopeFilter, Trouble};
 use crate::query::counts;
 
@@ -260,7 +261,7 @@ fn put_unwatched(body: &mut Value, core: &Core, unwatched: Vec<ScopeFreshness>) 
 fn put_unwatched_kinds(body: &mut Value, core: &Core) {
     let unwatched = core.unwatched_kinds();
     if let (Value::Object(body), false) = (body, unwatched.is_empty()) {
-        body.insert("unwatched_kinds".to_owned(), unwatched.field());
+        body.insert(UnwatchedKinds::FIELD.to_owned(), unwatched.field());
     }
 }
 

@@ -10,6 +10,7 @@ use crate::mcp::failed_scopes::FailedScopes;
 use crate::mcp::tools::table::AnswerText;
 use crate::mcp::unobserved::GapQuery;
 use crate::mcp::unwatched::UnwatchedScopes;
+use crate::mcp::watched_kinds::UnwatchedKinds;
 use crate::model::{Scope, Seq, Timestamp};
 use crate::query::changes::{ChangePage, LogCursor, LogRange, ReadOrder, StopReason};
 use crate::store::Snapshot;
@@ -71,7 +72,7 @@ impl ChangeQuery {
         let left_out = core.unwatched_kinds().among(&self.kinds);
         if !left_out.is_empty() {
             text.add(format_args!("\nNo newer changes are known of what is {}", left_out.advice()));
-            put("unwatched_kinds", left_out.field());
+            put(UnwatchedKinds::FIELD, left_out.field());
         }
         let unreached = FailedScopes::default().beside(core.unreached(&self.question.scope));
         unreached.say(text);
