@@ -1,6 +1,7 @@
 //! Watches an account: finds out the account of the credentials and the regions to watch, and starts one watcher per scope.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -9,6 +10,7 @@ use tokio::time::{sleep, timeout};
 use super::files;
 use super::member::Member;
 use super::scope::ScopeWatchers;
+use super::scope_watcher::ScopeWatcher;
 use super::settings::WatchSettings;
 use super::tasks::Tasks;
 use crate::aws::{Aws, AwsError, UnansweredCall};
@@ -36,7 +38,7 @@ const STS_AGAIN: Duration = Duration::from_secs(15);
 pub struct AccountWatcher {
     pub(super) aws: Aws,
     pub(super) ingest: IngestHandle,
-    pub(super) scopes: ScopeWatchers,
+    pub(super) scopes: Arc<ScopeWatchers>,
     /// Its place among several accounts; `None` where it is the only one.
     pub(super) member: Option<Member>,
 }
@@ -56,7 +58,7 @@ impl AccountWatcher {
         let scopes = ScopeWatchers::start(settings, referred, &aws, &ingest, wanted, tasks, None);
         tasks.spawn_until_stopped("identity", ask_silent(aws.clone()));
         tasks.spawn_until_stopped("the configuration files", files::follow(aws.clone(), ingest.clone()));
-        AccountWatcher { aws, ingest, scopes, member: None }
+        AccountWatcher { aws, ingest, scopes: Arc::new(scopes), member: None }
     }
 
     /// Asks AWS for the account until it answers; answers show the reason for the delay meanwhile.
@@ -138,8 +140,8 @@ impl AccountWatcher {
         let (tasks, mut kinds) = (self.scopes.tasks.clone(), self.scopes.kinds.clone());
         loop {
             let watched = kinds.borrow_and_update().clone();
-            self.note_kinds(watched).await;
-            self.scopes.tasks = tasks.part();
+            self.note_kinds(&watched).await;
+            self.scopes = Arc::new(self.scopes.of_kinds(&watched, tasks.part()));
             let watching = async {
                 self.watch_regions(&account).await;
                 std::future::pending::<()>().await;
@@ -172,7 +174,7 @@ impl AccountWatcher {
                 self.note(account, &regions).await;
             }
             for region in regions.into_iter().filter(|region| watched.insert(region.clone())) {
-                self.scopes.watch(Scope { account: account.clone(), region });
+                ScopeWatcher::start(&self.scopes, Scope { account: account.clone(), region });
             }
             if !aws.watches_all() {
                 return;
@@ -206,7 +208,7 @@ impl AccountWatcher {
     }
 
     /// The same of kinds.
-    async fn note_kinds(&self, watched: KindSelection) {
+    async fn note_kinds(&self, watched: &KindSelection) {
         while let Err(error) = self.ingest.watch_kinds(watched.clone()).await {
             self.unrecorded("kinds", &error).await;
         }
@@ -231,7 +233,7 @@ impl AccountWatcher {
     async fn unreached(&self, trouble: Trouble) {
         match &self.member {
             Some(member) => {
-                let kinds: Vec<Kind> = self.scopes.intervals().into_iter().map(|(spec, _)| spec.kind()).collect();
+                let kinds: Vec<Kind> = self.scopes.chosen().into_iter().map(|(spec, _)| spec.kind()).collect();
                 member.unreached(trouble, &self.ingest, &kinds).await;
             }
             None => self.ingest.signal(Signal::Aws(Some(trouble))),

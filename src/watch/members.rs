@@ -3,6 +3,7 @@
 //! None holds another up: each has its own connection, tasks and patience. What fails for one is the trouble of its scopes.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -142,7 +143,7 @@ impl MembersWatcher {
     /// Tells which scopes are going to be watched, as far as they are known.
     fn expect(&self, members: &[Member]) {
         let scopes: Vec<Scope> = members.iter().flat_map(|member| member.expected(&self.ingest)).collect();
-        let kinds = self.scopes.intervals().into_iter().map(|(spec, interval)| (spec.kind(), interval));
+        let kinds = self.scopes.chosen().into_iter().map(|(spec, interval)| (spec.kind(), interval));
         if !scopes.is_empty() {
             self.ingest.signal(Signal::AllExpected { scopes, kinds: kinds.collect() });
         }
@@ -157,8 +158,8 @@ impl MembersWatcher {
         }
         let listener = self.scopes.listener.of(&member.plan.events);
         let scopes = ScopeWatchers { aws: aws.clone(), tasks: tasks.clone(), listener, ..self.scopes.clone() };
-        let watcher =
-            AccountWatcher { aws: aws.clone(), ingest: self.ingest.clone(), scopes, member: Some(member.clone()) };
+        let (ingest, scopes) = (self.ingest.clone(), Arc::new(scopes));
+        let watcher = AccountWatcher { aws: aws.clone(), ingest, scopes, member: Some(member.clone()) };
         tasks.spawn_until_stopped("identity", ask_silent(aws.clone()));
         tasks.spawn_until_stopped("the watch of an account", watch_member(watcher, member.clone()));
         RunningMember { member, aws, tasks }
