@@ -138,8 +138,12 @@ impl ScopeWatcher {
             let (spec, interval) = (plan.spec, Arc::clone(&plan.interval));
             let known = ingest.freshness().known_items(scope, &spec.kind());
             let sweeper = Sweeper::new(aws.clone(), Some(known));
-            let referred = Referred::new(sweeper, self.watchers.referred.get(spec.slug).cloned());
-            let waits_for = spec.also_by_id.iter().filter_map(|(slug, _)| Some(kinds::by_slug(slug)?.kind()));
+            // What kinds that are not watched refer to is not asked for.
+            let is_watched = |slug: &str| self.watchers.intervals.iter().any(|(spec, _)| spec.slug == slug);
+            let naming = || spec.also_by_id.iter().filter(|(slug, _)| is_watched(slug));
+            let ids = self.watchers.referred.get(spec.slug).filter(|_| naming().next().is_some()).cloned();
+            let referred = Referred::new(sweeper, ids);
+            let waits_for = naming().filter_map(|(slug, _)| Some(kinds::by_slug(slug)?.kind()));
             described.push((referred.clone(), plan.clone()));
             let soon = if is_quiet { now + interval.get().mul_f64(TOGETHER) } else { now };
             let is_swept = is_quiet && is_woken;
