@@ -1,7 +1,7 @@
 //! Reads the configuration file again while clients stay connected, for `muster reload` and SIGHUP.
 //!
-//! Only the accounts can change while a server runs. Other settings that differ are named, and count when the server starts again.
-//! A file that cannot be used changes nothing.
+//! Only the accounts, and who is let in over HTTP, can change while a server runs. Other settings that differ are named, and count when
+//! the server starts again. A file that cannot be used changes nothing.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -9,13 +9,16 @@ use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::spawn_blocking;
 
+use super::access::AccessDesk;
 use super::stop_order::{StopOrder, StopSender};
 use crate::aws::{AccountPlan, AccountSources};
+use crate::config::AccessOptions;
+use crate::config::file::ISSUERS;
 use crate::connection::flag_set::FlagSet;
 
 /// What of a configuration a server compares when it reads the file again.
@@ -25,6 +28,8 @@ pub struct FileContents {
     pub accounts: AccountSources,
     /// All other settings, as flags.
     pub settings: FlagSet,
+    /// Who is let in over HTTP.
+    pub access: AccessOptions,
 }
 
 /// Reads the configuration file again, and lays the flags of the server over it.
@@ -57,6 +62,7 @@ pub struct ReloadRequests {
     asked: mpsc::Receiver<oneshot::Sender<Result<Value, String>>>,
     hangup: Option<Signal>,
     source: Option<FileSource>,
+    access: Option<AccessDesk>,
     orders: StopSender,
     /// Whether the server writes to a terminal.
     has_terminal: bool,
@@ -82,16 +88,21 @@ impl ReloadSender {
 }
 
 impl ReloadRequests {
-    /// Takes SIGHUP over, where there is a file; without one it ends the process, as ever. The signal comes as well when the terminal
-    /// of a server closes, which then ends by an order.
+    /// Takes SIGHUP over, where there is a configuration file or one of tokens; without, it ends the process, as ever. The signal comes
+    /// as well when the terminal of a server closes, which then ends by an order.
     ///
     /// # Errors
     /// When the system refuses a handler.
-    pub fn take(source: Option<FileSource>, orders: StopSender) -> io::Result<(Self, ReloadSender)> {
-        let hangup = source.as_ref().map(|_| signal(SignalKind::hangup())).transpose()?;
+    pub fn take(
+        source: Option<FileSource>,
+        access: Option<AccessDesk>,
+        orders: StopSender,
+    ) -> io::Result<(Self, ReloadSender)> {
+        let has_files = source.is_some() || access.is_some();
+        let hangup = has_files.then(|| signal(SignalKind::hangup())).transpose()?;
         let (sender, asked) = mpsc::channel(1);
         let has_terminal = io::stderr().is_terminal();
-        Ok((ReloadRequests { asked, hangup, source, orders, has_terminal }, ReloadSender(sender)))
+        Ok((ReloadRequests { asked, hangup, source, access, orders, has_terminal }, ReloadSender(sender)))
     }
 
     /// Answers the requests, and passes on the accounts of a file that was read again.
@@ -113,8 +124,8 @@ impl ReloadRequests {
             }
             let outcome = self.reload(accounts).await;
             match &outcome {
-                Ok(report) => tracing::info!(%report, "the configuration file was read again"),
-                Err(error) => tracing::error!(error, "the configuration file was read again, and changes nothing"),
+                Ok(report) => tracing::info!(%report, "the files of this server were read again"),
+                Err(error) => tracing::error!(error, "a file of this server was read again, and changes nothing"),
             }
             if let Some(asker) = asker {
                 // Whoever asked may have gone.
@@ -124,65 +135,97 @@ impl ReloadRequests {
     }
 
     async fn reload(&self, accounts: &watch::Sender<AccountSources>) -> Result<Value, String> {
-        let Some(FileSource { path, contents, read }) = &self.source else {
-            return Err(
-                "this server has no configuration file: `muster restart -- --config FILE` gives it one".to_owned()
-            );
+        let Some(source) = &self.source else {
+            let no_file = "this server has no configuration file: `muster restart -- --config FILE` gives it one";
+            let access = self.access.as_ref().ok_or_else(|| no_file.to_owned())?;
+            return access.reload(None).await;
         };
-        let read = Arc::clone(read);
-        let now = spawn_blocking(move || read()).await.map_err(|error| error.to_string())??;
-        if now.accounts.is_empty() != contents.accounts.is_empty() {
-            let lists = if now.accounts.is_empty() { "lists no accounts any more" } else { "lists accounts now" };
-            return Err(format!(
-                "{} {lists}, so that another data directory belongs to it: end this server with `muster stop`, and start it again",
-                path.display()
-            ));
-        }
-        let has_other = accounts.borrow().organization != now.accounts.organization;
-        let mut report = changes(&accounts.borrow().listed, &now.accounts.listed);
-        let differing = now.settings.differing(&contents.settings);
-        let gone = contents.settings.differing(&now.settings);
-        let key = |flag: &str| flag.trim_start_matches("--").replace('-', "_");
-        let mut restart: Vec<String> = differing.iter().chain(&gone).map(|one| key(&one.flag)).collect();
-        restart.sort();
-        restart.dedup();
-        if let Value::Object(report) = &mut report {
-            report.insert("file".to_owned(), path.to_string_lossy().into());
-            report.insert("organization".to_owned(), has_other.into());
-            report.insert("restart".to_owned(), restart.into());
-        }
-        accounts.send_if_modified(|known| {
-            let is_other = *known != now.accounts;
-            *known = now.accounts;
-            is_other
-        });
-        Ok(report)
+        let read = Arc::clone(&source.read);
+        let now = spawn_blocking(move || read()).await.map_err(|error| error.to_string()).and_then(|read| read);
+        let now = now.and_then(|now| usable(source, now));
+        // A token that was revoked does not wait until somebody mends the configuration file.
+        let access = match &self.access {
+            Some(access) => Some(access.reload(now.as_ref().ok().map(|now| &now.access)).await),
+            None => None,
+        };
+        let now = now.map_err(|error| match &access {
+            Some(Ok(_)) => format!("{error}\nThe tokens for HTTP were read again, and count as they are now"),
+            Some(Err(_)) | None => error,
+        })?;
+        let access = access.transpose()?;
+        let mut report = apply(source, now, accounts, access.is_some());
+        report.extend(
+            access.as_ref().and_then(Value::as_object).into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())),
+        );
+        Ok(Value::Object(report))
     }
 }
 
+/// A configuration that the server can go by while it runs.
+fn usable(FileSource { path, contents, .. }: &FileSource, now: FileContents) -> Result<FileContents, String> {
+    if now.accounts.is_empty() == contents.accounts.is_empty() {
+        return Ok(now);
+    }
+    let lists = if now.accounts.is_empty() { "lists no accounts any more" } else { "lists accounts now" };
+    Err(format!(
+        "{} {lists}, so that another data directory belongs to it: end this server with `muster stop`, and start it again",
+        path.display()
+    ))
+}
+
+/// Has what a configuration file says now count, as far as it can while a server runs, and says what changed. `asks_who` says whether
+/// the server lets in only whom it knows.
+fn apply(
+    FileSource { path, contents, .. }: &FileSource,
+    now: FileContents,
+    accounts: &watch::Sender<AccountSources>,
+    asks_who: bool,
+) -> Map<String, Value> {
+    let has_other = accounts.borrow().organization != now.accounts.organization;
+    let mut report = changes(&accounts.borrow().listed, &now.accounts.listed);
+    let differing = now.settings.differing(&contents.settings);
+    let gone = contents.settings.differing(&now.settings);
+    let key = |flag: &str| flag.trim_start_matches("--").replace('-', "_");
+    let mut restart: Vec<String> = differing.iter().chain(&gone).map(|one| key(&one.flag)).collect();
+    if !asks_who && !now.access.issuers.is_empty() {
+        restart.push(ISSUERS.to_owned());
+    }
+    restart.sort();
+    restart.dedup();
+    report.insert("file".to_owned(), path.to_string_lossy().into());
+    report.insert("organization".to_owned(), has_other.into());
+    report.insert("restart".to_owned(), restart.into());
+    accounts.send_if_modified(|known| {
+        let is_other = *known != now.accounts;
+        *known = now.accounts;
+        is_other
+    });
+    report
+}
+
 /// Which accounts were added, removed and changed, by their names.
-fn changes(before: &[AccountPlan], now: &[AccountPlan]) -> Value {
+fn changes(before: &[AccountPlan], now: &[AccountPlan]) -> Map<String, Value> {
     let same = |one: &AccountPlan, other: &AccountPlan| match (&one.account, &other.account) {
         (Some(one), Some(other)) => one == other,
         _ => one.credentials == other.credentials,
     };
     let labels = |plans: Vec<&AccountPlan>| plans.into_iter().map(AccountPlan::label).collect::<Vec<_>>();
     let known = |plan: &AccountPlan, among: &[AccountPlan]| among.iter().find(|other| same(plan, other)).cloned();
-    let added = now.iter().filter(|plan| known(plan, before).is_none()).collect();
+    let added: Vec<&AccountPlan> = now.iter().filter(|plan| known(plan, before).is_none()).collect();
     let removed = before.iter().filter(|plan| known(plan, now).is_none()).collect();
     let changed = now.iter().filter(|plan| known(plan, before).is_some_and(|known| known != **plan)).collect();
     let unchanged = now.iter().filter(|plan| known(plan, before).is_some_and(|known| known == **plan)).count();
-    json!({
-        "added": labels(added),
-        "removed": labels(removed),
-        "changed": labels(changed),
-        "unchanged": unchanged,
-    })
+    let lists = [("added", added), ("removed", removed), ("changed", changed)];
+    let mut report: Map<String, Value> =
+        lists.into_iter().map(|(what, plans)| (what.to_owned(), labels(plans).into())).collect();
+    report.insert("unchanged".to_owned(), unchanged.into());
+    report
 }
 
 #[cfg(test)]
 mod tests {
     use parking_lot::Mutex;
+    use serde_json::json;
 
     use super::*;
     use crate::aws::{CredentialPlan, EventPlan, Regions};
@@ -202,7 +245,7 @@ mod tests {
 
     fn contents(accounts: &[AccountPlan], flags: &str) -> FileContents {
         let accounts = AccountSources { listed: accounts.to_vec(), organization: None };
-        FileContents { accounts, settings: FlagSet::of(flags.split_whitespace()) }
+        FileContents { accounts, settings: FlagSet::of(flags.split_whitespace()), access: AccessOptions::default() }
     }
 
     #[tokio::test]
@@ -212,7 +255,7 @@ mod tests {
         let held = Arc::clone(&file);
         let source =
             FileSource { path: "/m.toml".into(), contents: began.clone(), read: Arc::new(move || held.lock().clone()) };
-        let (requests, sender) = ReloadRequests::take(Some(source), StopSender::unheard()).unwrap();
+        let (requests, sender) = ReloadRequests::take(Some(source), None, StopSender::unheard()).unwrap();
         let (accounts, watched) = watch::channel(began.accounts.clone());
         let asked = async {
             let now = [plan("b", "us-east-1"), plan("c", "eu-west-1")];
@@ -238,7 +281,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_server_without_a_file_says_so() {
-        let (requests, sender) = ReloadRequests::take(None, StopSender::unheard()).unwrap();
+        let (requests, sender) = ReloadRequests::take(None, None, StopSender::unheard()).unwrap();
         let accounts = watch::Sender::new(AccountSources::default());
         let error = tokio::select! {
             never = requests.answer(&accounts) => match never {},

@@ -74,6 +74,11 @@ const TOPICS: &[HelpTopic] = &[
         text: include_str!("help/history.md"),
     },
     HelpTopic {
+        name: "http-auth",
+        about: "Who is let in over HTTP: tokens, OAuth, and what each may see",
+        text: include_str!("help/http-auth.md"),
+    },
+    HelpTopic {
         name: "organization",
         about: "What each of many accounts needs, and where their events go",
         text: include_str!("help/organization.md"),

@@ -31,7 +31,7 @@ use super::resources::page_text::PageText;
 use super::subscriptions::{ListenSlot, SessionSubscriptions};
 use super::told::{ClientNotifier, LogLevel, ProgressNote};
 use crate::model::Principal;
-use crate::policy::WritePolicy;
+use crate::policy::{self, WritePolicy};
 
 /// The size of the cache of frequent answers: for reads, for list pages, and for list pages as text each.
 const CACHE_BYTES: usize = 8 << 20;
@@ -91,6 +91,13 @@ impl Link {
     #[must_use]
     pub fn of_front_end(self, front_end: Option<String>) -> Self {
         Link { front_end: front_end.map(Arc::from), ..self }
+    }
+
+    /// The same for somebody whom the server knows: they change nothing unless they may change something.
+    #[must_use]
+    pub fn known_as(self, known: &policy::Principal) -> Self {
+        let writes = if known.writes { self.writes } else { WritePolicy::of(false) };
+        Link { writes, ..self }
     }
 
     /// Whom a confirmation is given to: a front end of a user, over all its connections, or this connection alone.

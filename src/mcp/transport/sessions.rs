@@ -18,6 +18,7 @@ use tokio::sync::MutexGuard;
 
 use super::leaving_answers::LeavingAnswers;
 use super::numbered::Numbered;
+use crate::mcp::auth::{Caller, Gate};
 use crate::mcp::idle::IdleQueue;
 use crate::mcp::normalise::Conversation;
 use crate::mcp::protocol::STREAM_OPENED;
@@ -27,6 +28,8 @@ use crate::mcp::remembered_sessions::RememberedSessions;
 const KEEP: Duration = Duration::from_hours(12);
 /// When a client whose stream broke should open another.
 const RETRY: Duration = Duration::from_secs(3);
+/// How long sessions may be served at most after their owners' tokens have ended. What they are told ends with the tokens.
+const LOOK: Duration = Duration::from_mins(1);
 /// How many sessions can be restored at once, at least.
 const RESTORES: usize = 64;
 
@@ -53,6 +56,8 @@ struct ServedSessions {
 struct ServedSession {
     conversation: Arc<Mutex<Conversation>>,
     leaving: LeavingAnswers,
+    /// Whose it is, by the token that ends last of those that were used; `None` where nobody has to say who they are.
+    owner: Option<Arc<Caller>>,
     /// Tells the streams of this session from those before it was restored: their events have the same numbers.
     epoch: u32,
     streams: usize,
@@ -76,9 +81,44 @@ impl HttpSessions {
         HttpSessions { local, table: Arc::default(), remembered, restores, most_idle }
     }
 
+    /// What is remembered of sessions.
+    pub(super) fn remembered(&self) -> &Arc<RememberedSessions> {
+        &self.remembered
+    }
+
     /// Whether a session is served or can be restored.
     pub(super) fn is_known(&self, session: &str) -> bool {
         self.table.lock().sessions.contains_key(session) || self.remembered.contains(session)
+    }
+
+    /// Whether a session is not somebody else's than whose request this is.
+    pub(super) fn admits(&self, session: &str, caller: &Arc<Caller>) -> bool {
+        if let Some(served) = self.table.lock().sessions.get_mut(session) {
+            return served.admits(caller);
+        }
+        self.remembered.contains(session)
+    }
+
+    /// Ends the sessions of those who are not let in any more. Where only their time is over, they can have their sessions again with
+    /// another token. Never ends.
+    pub(super) async fn keep_to_owners(&self, gate: &Gate) {
+        let mut changes = gate.changes();
+        loop {
+            changes.borrow_and_update();
+            let over = self.table.lock().over(gate);
+            for (session, is_revoked) in over {
+                if let Err(error) = self.close_session(&session).await {
+                    tracing::debug!(%error, "a session of somebody who is not let in any more had ended already");
+                }
+                if is_revoked {
+                    self.remembered.forget(&session).await;
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(LOOK) => {}
+                _ = changes.changed() => {}
+            }
+        }
     }
 
     /// The conversation of a session; `None` for one that is not served.
@@ -156,6 +196,7 @@ impl ServedSessions {
         let served = ServedSession {
             conversation: Arc::clone(&conversation),
             leaving: leaving.clone(),
+            owner: Caller::current(),
             epoch: fastrand::u32(..),
             streams: 0,
             idle,
@@ -190,6 +231,13 @@ impl ServedSessions {
         true
     }
 
+    /// The sessions whose owners are not let in any more, each with whether their rights were taken away.
+    fn over(&self, gate: &Gate) -> Vec<(SessionId, bool)> {
+        let now = gate.clock().now();
+        let owned = self.sessions.iter().filter_map(|(id, served)| Some((id, served.owner.as_ref()?)));
+        owned.filter(|(_, owner)| owner.is_over(now)).map(|(id, owner)| (id.clone(), owner.is_revoked())).collect()
+    }
+
     fn open(&mut self, id: &SessionId) -> Option<u32> {
         let served = self.sessions.get_mut(id)?;
         served.streams += 1;
@@ -205,6 +253,18 @@ impl ServedSessions {
         if served.streams == 0 {
             served.idle = Some(self.idle.add(id.clone()));
         }
+    }
+}
+
+impl ServedSession {
+    /// Whether it is theirs. It is served for as long as any of their tokens counts.
+    fn admits(&mut self, caller: &Arc<Caller>) -> bool {
+        let Some(owner) = self.owner.as_mut().filter(|owner| owner.is_same(caller)) else { return false };
+        let ends = |caller: &Caller| caller.principal().ends.map_or(i64::MAX, |ends| ends.as_millis());
+        if owner.is_revoked() || ends(caller) > ends(owner) {
+            *owner = Arc::clone(caller);
+        }
+        true
     }
 }
 
