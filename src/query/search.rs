@@ -90,7 +90,7 @@ impl Hits {
 /// # Errors
 /// [`SearchError`]; a cursor of another question is refused, not reinterpreted.
 pub fn search(store: &Store, query: &Query) -> Result<Hits, SearchError> {
-    let (log, question) = (store.log_id(), query.hash());
+    let (log, question) = (store.cursor_log(), query.hash());
     let cursor = query.cursor.as_deref().map(|text| Cursor::decode(text, log, question)).transpose()?;
     if cursor.as_ref().is_some_and(|cursor| cursor.after.kind != query.kind || cursor.point != query.point) {
         return Err(CursorError::OtherQuestion.into());

@@ -61,7 +61,7 @@ pub fn freshness(core: &Arc<Core>, uri: &str) -> Result<Content, RequestError> {
         "scopes": scopes,
         "events": event_paths::paths(core),
         "event_counts": event_paths::counts(core),
-        "aws_calls": if is_outlined { json!(by_action(&core.aws.calls())) } else { json!(core.aws.calls()) },
+        "aws_calls": if is_outlined { json!(by_action(&core.aws_calls())) } else { json!(core.aws_calls()) },
     });
     if let (true, Value::Object(body)) = (is_outlined, &mut body) {
         body.extend(outline::fields(core, &watched, &ScopeFilter::Everywhere, false)?);
@@ -133,7 +133,7 @@ fn counted(core: &Core, uri: &str, writes: &Value) -> Result<Value, RequestError
         "scopes": scopes,
         "events": event_paths::outline(core),
         "writes": writes,
-        "aws_calls": by_action(&core.aws.calls()),
+        "aws_calls": by_action(&core.aws_calls()),
     });
     put_clock(&mut body, core.aws.clock_offset_millis());
     put_log(&mut body, (core.dropped_log_lines)());
