@@ -49,7 +49,7 @@ pub use unproved::EventsUnproved;
 pub use unread::Unread;
 pub(crate) use watched::{Continuity, WatchedScope};
 
-use crate::model::{AccountId, Kind, ResourceId, Scope, SharedClock, Timestamp, Trouble, UnreadableItem};
+use crate::model::{AccountId, ErrorClass, Kind, ResourceId, Scope, SharedClock, Timestamp, Trouble, UnreadableItem};
 use crate::policy::{Reach, Visibility};
 use crate::reconcile::Lacked;
 use crate::store::Watermark;
@@ -290,7 +290,23 @@ impl Freshness {
     /// What prevents everything from being observed: the store cannot be read or written, or AWS cannot be reached.
     #[must_use]
     pub fn trouble(&self) -> Option<Trouble> {
-        self.0.state.read().trouble().cloned()
+        let state = self.0.state.read();
+        if let Some(trouble) = state.trouble() {
+            return Some(trouble.clone());
+        }
+        if self.1.is_everything() || state.scopes.is_empty() {
+            return None;
+        }
+        let mut scopes = state.scopes.keys();
+        let sees_none = !scopes.any(|(scope, kind)| self.reach(scope, kind) > Reach::Nothing);
+        // An inventory without scopes would look like one that is not known yet.
+        sees_none.then(|| Trouble {
+            class: ErrorClass::Denied.into(),
+            what: "you may see nothing of what this server watches".to_owned(),
+            fix: "Ask a person who runs the server for a grant of the accounts, regions and kinds that you need.".to_owned(),
+            since: self.0.clock.now(),
+            retry_at: None,
+        })
     }
 
     /// What prevents each of several accounts from being watched as a whole. Trouble of its scopes is theirs.

@@ -2,6 +2,7 @@
 
 mod look;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -190,7 +191,11 @@ impl Core {
     #[must_use]
     pub fn regions(&self) -> Vec<Region> {
         let (mut regions, visibility) = (self.aws.regions(), self.visibility());
-        regions.retain(|region| visibility.sees_region(region.as_str()));
+        if !visibility.is_everything() {
+            // Not those in which other accounts alone are watched.
+            let seen: BTreeSet<Region> = self.ingest.freshness().scopes().into_iter().map(|state| state.scope.region).collect();
+            regions.retain(|region| seen.contains(region));
+        }
         regions
     }
 

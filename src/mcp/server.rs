@@ -287,7 +287,7 @@ impl Handler {
     {
         let readiness = &self.server.0.readiness;
         let serving = Readiness::serve(readiness, &self.view, Result::is_err, read);
-        self.notifier(context).during(method, &ProgressNote::default(), readiness, serving).await?
+        self.notifier(context).during(method, &ProgressNote::default(), (readiness, &self.view), serving).await?
     }
 
     /// Tells the client of a request how far it is.

@@ -108,13 +108,6 @@ impl Visibility {
         grants.iter().any(|grant| grant.accounts.as_ref().is_none_or(|accounts| accounts.contains(account)))
     }
 
-    /// Whether anything in a region can be visible, in whatever account.
-    #[must_use]
-    pub fn sees_region(&self, region: &str) -> bool {
-        let Some(grants) = self.grants() else { return true };
-        grants.iter().any(|grant| grant.regions.as_ref().is_none_or(|regions| regions.contains(region)))
-    }
-
     /// Whether anything of a kind can be visible, in whatever scope.
     #[must_use]
     pub fn sees_kind(&self, kind: &Kind) -> bool {

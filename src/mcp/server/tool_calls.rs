@@ -73,7 +73,7 @@ impl Handler {
                 let notifier = self.notifier(&context);
                 let calling = Readiness::serve(readiness, &self.view, again, call);
                 let called = tokio::select! {
-                    called = notifier.during(spec.name, &note, readiness, calling) => called,
+                    called = notifier.during(spec.name, &note, (readiness, &self.view), calling) => called,
                     // Nobody waits for the answer any more. A call that changes AWS continues anyway.
                     () = context.ct.cancelled(), if !spec.is_write() => Err(RequestError::Stopping),
                 };
