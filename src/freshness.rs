@@ -112,7 +112,9 @@ impl Freshness {
         match self.reach(&state.scope, &state.kind) {
             Reach::Nothing => None,
             Reach::All => Some(state),
-            Reach::ByTags => Some(ScopeFreshness { seen: 0, unreadable: Unread::none(), missing: 0, held: None, ..state }),
+            Reach::ByTags => {
+                Some(ScopeFreshness { seen: 0, unreadable: Unread::none(), missing: 0, held: None, ..state })
+            }
         }
     }
 
@@ -303,7 +305,8 @@ impl Freshness {
         sees_none.then(|| Trouble {
             class: ErrorClass::Denied.into(),
             what: "you may see nothing of what this server watches".to_owned(),
-            fix: "Ask a person who runs the server for a grant of the accounts, regions and kinds that you need.".to_owned(),
+            fix: "Ask a person who runs the server for a grant of the accounts, regions and kinds that you need."
+                .to_owned(),
             since: self.0.clock.now(),
             retry_at: None,
         })

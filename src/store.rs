@@ -50,6 +50,7 @@ pub(crate) mod fixtures;
 mod guarded;
 mod handle;
 pub mod index;
+mod indexed;
 pub mod keyed;
 mod keys;
 pub mod matcher;

@@ -193,7 +193,8 @@ impl Core {
         let (mut regions, visibility) = (self.aws.regions(), self.visibility());
         if !visibility.is_everything() {
             // Not those in which other accounts alone are watched.
-            let seen: BTreeSet<Region> = self.ingest.freshness().scopes().into_iter().map(|state| state.scope.region).collect();
+            let seen: BTreeSet<Region> =
+                self.ingest.freshness().scopes().into_iter().map(|state| state.scope.region).collect();
             regions.retain(|region| seen.contains(region));
         }
         regions

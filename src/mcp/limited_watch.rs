@@ -71,7 +71,12 @@ impl LimitedWatch {
     }
 
     /// Of what may have changed, what is told.
-    pub async fn theirs(self: &Arc<Self>, topics: Vec<(Arc<ChangeTopic>, Arc<str>)>, dirty: Dirty, marked: Dirty) -> Dirty {
+    pub async fn theirs(
+        self: &Arc<Self>,
+        topics: Vec<(Arc<ChangeTopic>, Arc<str>)>,
+        dirty: Dirty,
+        marked: Dirty,
+    ) -> Dirty {
         let (watch, changed) = (Arc::clone(self), dirty.clone());
         match self.core.walk(move |core| watch.judge(core, &topics, &changed, &marked)).await {
             Ok((theirs, newest, freshness)) => {
@@ -106,7 +111,9 @@ impl LimitedWatch {
             Some(from) => told(core, from, newest)?,
             None => Told::default(),
         };
-        let fresh_now = freshness_of(core);
+        let is_of_freshness =
+            |(topic, _): &&(Arc<ChangeTopic>, Arc<str>)| matches!(**topic, ChangeTopic::Summary | ChangeTopic::Freshness);
+        let fresh_now = if dirty_topics.iter().any(|topic| is_of_freshness(topic)) { freshness_of(core) } else { freshness };
         let is_fresh_news = fresh_now != freshness;
         let mut theirs = Dirty::default();
         for (topic, uri) in dirty_topics {

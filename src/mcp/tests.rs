@@ -1,5 +1,6 @@
 //! A whole server in one test: a simulated AWS, a store in a temporary directory, the writer loop, and clients.
 
+mod limited;
 pub(in crate::mcp) mod raw_client;
 
 use std::sync::Arc;

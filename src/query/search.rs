@@ -159,7 +159,7 @@ fn indexed(
     let name = order.written();
     let page = OrderedPage { on, name: &name, after, limit: limit.saturating_add(1) };
     let place = |value: Option<&str>| order.place(value);
-    let Some(found) = store.index().ordered(kind, scope, filters.matcher(), &page, &place) else {
+    let Some(found) = store.ordered(kind, scope, filters.matcher(), &page, &place) else {
         return Ok(None);
     };
     let snapshot = store.snapshot()?;

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::{Arc, LazyLock};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use arc_swap::ArcSwap;
 use parking_lot::{Mutex, RwLock};
@@ -196,12 +196,7 @@ impl Store {
         after: Option<&ResourceId>,
         limit: usize,
     ) -> Result<Scan, ReadError> {
-        let limited = self.1.as_ref().map(|sight| matcher.limited_to(&sight.visibility, kind));
-        let indexed = match &limited {
-            None => Some(matcher),
-            Some(limited) => limited.as_ref(),
-        };
-        if let Some(found) = indexed.and_then(|matcher| self.0.index.scan(kind, scope, matcher, after, limit)) {
+        if let Some(found) = self.find(kind, scope, matcher, after, limit) {
             return Ok(found);
         }
         let mut found = Scan { ids: Vec::new(), total: 0, seq: self.snapshot()?.seq() };

@@ -327,7 +327,10 @@ impl Matcher {
             }
             let with = |before: &Vec<Comparison>| {
                 let before = before.clone();
-                conditions.iter().map(move |condition| before.iter().chain(condition).cloned().collect()).collect::<Vec<_>>()
+                conditions
+                    .iter()
+                    .map(move |condition| before.iter().chain(condition).cloned().collect())
+                    .collect::<Vec<_>>()
             };
             chosen = chosen.iter().flat_map(with).collect();
         }

@@ -159,7 +159,10 @@ pub(super) fn page(
     for kind in &kinds {
         total += snapshot.count(&kind.kind(), &ScopeFilter::Everywhere)?;
     }
-    let after = cursor.map(|text| Cursor::decode(text, core.store.cursor_log(), QUESTION)).transpose()?.map(|cursor| cursor.after);
+    let after = cursor
+        .map(|text| Cursor::decode(text, core.store.cursor_log(), QUESTION))
+        .transpose()?
+        .map(|cursor| cursor.after);
     if mode == ListMode::Collections && after.is_some() {
         // This list has one page, so the cursor comes from a server that listed everything.
         return Err(CursorError::OtherQuestion.into());

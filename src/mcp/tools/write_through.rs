@@ -135,11 +135,7 @@ fn judged(visibility: &Visibility, target: &LiveInstance) -> Option<UncalledInst
     }
     let message = "What you may do on this server lets you see this instance, but not change it. AWS was not called. A person who \
                    runs the server can give you a grant with writes = true that holds it.";
-    Some(UncalledInstance {
-        id: id.to_string(),
-        verdict: WriteVerdict::PolicyRefused,
-        message: message.to_owned(),
-    })
+    Some(UncalledInstance { id: id.to_string(), verdict: WriteVerdict::PolicyRefused, message: message.to_owned() })
 }
 
 /// Ids by the scope in which the inventory holds them, and those that it does not hold.

@@ -83,7 +83,8 @@ impl Snapshot {
             }
             let (seq, bytes) = entry?;
             let limited = self.sight().map(|_| self);
-            let record = SealedRecord { seq: Seq(seq.value()), bytes: bytes.value(), damages: &self.0.damages, limited };
+            let record =
+                SealedRecord { seq: Seq(seq.value()), bytes: bytes.value(), damages: &self.0.damages, limited };
             if visit(record).is_break() {
                 return Ok(false);
             }
