@@ -25,6 +25,7 @@ mod state;
 mod states_wanted;
 mod unproved;
 mod unread;
+mod visible;
 mod watched;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -49,7 +50,7 @@ pub use unproved::EventsUnproved;
 pub use unread::Unread;
 pub(crate) use watched::{Continuity, WatchedScope};
 
-use crate::model::{AccountId, ErrorClass, Kind, ResourceId, Scope, SharedClock, Timestamp, Trouble, UnreadableItem};
+use crate::model::{AccountId, Kind, ResourceId, Scope, SharedClock, Timestamp, Trouble, UnreadableItem};
 use crate::policy::{Reach, Visibility};
 use crate::reconcile::Lacked;
 use crate::store::Watermark;
@@ -94,28 +95,6 @@ impl Freshness {
         let (notices, attention) = (ProofNotices::default(), Mutex::default());
         let state = SharedState { state, clock, version, notices, tries, attention, asked };
         Freshness(Arc::new(state), Visibility::everything())
-    }
-
-    /// The same for somebody with this visibility: what they may see nothing of does not seem to be watched.
-    #[must_use]
-    pub fn seen_by(&self, visibility: &Visibility) -> Self {
-        Freshness(Arc::clone(&self.0), visibility.clone())
-    }
-
-    /// How much the reader may see of a kind in a scope.
-    fn reach(&self, scope: &Scope, kind: &Kind) -> Reach {
-        self.1.reach(scope.account.as_str(), scope.region.as_str(), kind)
-    }
-
-    /// The state of a kind in a scope as the reader may know it: not how many there are where some of them are hidden.
-    fn seen_of(&self, state: ScopeFreshness) -> Option<ScopeFreshness> {
-        match self.reach(&state.scope, &state.kind) {
-            Reach::Nothing => None,
-            Reach::All => Some(state),
-            Reach::ByTags => {
-                Some(ScopeFreshness { seen: 0, unreadable: Unread::none(), missing: 0, held: None, ..state })
-            }
-        }
     }
 
     /// Applies a signal, as of now.
@@ -296,20 +275,7 @@ impl Freshness {
         if let Some(trouble) = state.trouble() {
             return Some(trouble.clone());
         }
-        if self.1.is_everything() || state.scopes.is_empty() {
-            return None;
-        }
-        let mut scopes = state.scopes.keys();
-        let sees_none = !scopes.any(|(scope, kind)| self.reach(scope, kind) > Reach::Nothing);
-        // An inventory without scopes would look like one that is not known yet.
-        sees_none.then(|| Trouble {
-            class: ErrorClass::Denied.into(),
-            what: "you may see nothing of what this server watches".to_owned(),
-            fix: "Ask a person who runs the server for a grant of the accounts, regions and kinds that you need."
-                .to_owned(),
-            since: self.0.clock.now(),
-            retry_at: None,
-        })
+        self.blindness(state.scopes.keys())
     }
 
     /// What prevents each of several accounts from being watched as a whole. Trouble of its scopes is theirs.
@@ -331,14 +297,6 @@ impl Freshness {
         let state = self.0.state.read();
         let unreached = state.members.iter().filter(|(number, _)| **number > 0).map(|(_, member)| member);
         unreached.filter(|member| self.knows_member(member)).cloned().collect()
-    }
-
-    /// Whether the reader may know of an account. One whose number is not known may be anybody's.
-    fn knows_member(&self, member: &MemberTrouble) -> bool {
-        match &member.account {
-            Some(account) => self.1.sees_account(account.as_str()),
-            None => self.1.is_everything(),
-        }
     }
 
     /// Every (scope, kind) that is watched, or was until the server stopped, in order; without those that are no longer watched.

@@ -7,6 +7,7 @@
 use super::{ReadError, Snapshot};
 use crate::model::{ActionId, Event, Evidence, Recorded, ResourceId, Seq, Timestamp};
 use crate::policy::Reach;
+use crate::store::derived::subjects;
 use crate::store::sight::tags_in;
 
 /// How many records are read in one go.
@@ -21,6 +22,14 @@ pub(super) enum Along<'i> {
     From(Option<&'i ResourceId>, Seq),
     /// Before this record (exclusive), newest first.
     Before(Option<&'i ResourceId>, Seq),
+}
+
+impl Along<'_> {
+    /// Whether what can be seen of a record belongs there: of a call, the resource may be the target that is hidden.
+    fn is_about(self, record: &Recorded) -> bool {
+        let (Along::From(of, _) | Along::Before(of, _)) = self;
+        of.is_none_or(|id| subjects(&record.event).contains(id))
+    }
 }
 
 impl Snapshot {
@@ -39,7 +48,7 @@ impl Snapshot {
             let (is_last, last) = (page.len() < step, page.last().map(|record| record.seq));
             for record in page {
                 match self.seen_record(record) {
-                    Ok(Some(record)) if found.len() < limit => found.push(record),
+                    Ok(Some(record)) if found.len() < limit && along.is_about(&record) => found.push(record),
                     Ok(_) | Err(ReadError::Damaged(_)) => {}
                     Err(error) => return Err(error),
                 }

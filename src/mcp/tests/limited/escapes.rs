@@ -20,9 +20,9 @@ use crate::policy::{Grant, Principal, TagValues, Visibility, WritePolicy};
 
 /// Everything is there, and in turn of the team that is seen and of the one that is not. The first instance was of both.
 fn estate() -> Estate {
-    let mut ops = vec![Op::Put(4, true, Some("payments")), Op::Put(4, true, Some("search"))];
+    let mut ops = vec![Op::Put(4, true, Some("payments")), Op::Put(4, true, Some("quarry"))];
     ops.extend(
-        (0..PLACES).map(|place| Op::Put(place, place % 4 > 1, Some(if place % 8 < 4 { "search" } else { "payments" }))),
+        (0..PLACES).map(|place| Op::Put(place, place % 4 > 1, Some(if place % 8 < 4 { "quarry" } else { "payments" }))),
     );
     ops.extend([Op::Call(0, 12), Op::Act(0, 12), Op::Remove(3)]);
     Estate::new(&TwoLogs::of(&ops, &[]).whole, None)
@@ -37,7 +37,7 @@ fn payments() -> [PlainGrant; 1] {
 fn hides(answer: &Value) {
     let said = answer.to_string();
     let hidden = (0..PLACES).filter(|place| place % 8 < 4 || place % 4 > 1).map(|place| id(place).id.to_string());
-    for hidden in hidden.chain([ACCOUNTS[1].to_owned(), "search".to_owned()]) {
+    for hidden in hidden.chain([ACCOUNTS[1].to_owned(), "quarry".to_owned()]) {
         assert!(!said.contains(&hidden), "{hidden} is in {said}");
     }
 }
@@ -125,14 +125,14 @@ fn searches_and_counts_reach_no_further() {
 #[test]
 fn a_filter_for_what_is_hidden_finds_nothing_and_suggests_nothing() {
     let questions = vec![
-        tool("search_inventory", json!({"kind": "instance", "filters": {"tag:team": ["sear"]}})),
+        tool("search_inventory", json!({"kind": "instance", "filters": {"tag:team": ["quar"]}})),
         tool("search_inventory", json!({"kind": "instance", "filters": {"instance-id": [&*id(0).id]}})),
         tool("query_inventory", json!({"sql": "SELECT id FROM instance WHERE account = 'x'"})),
     ];
     let said = asked(questions);
     for answer in [&said[0], &said[2]] {
-        let said = answer.to_string().replace("sear\"", "").replace("sear`", "").replace("search_inventory", "");
-        assert!(!said.contains("search") && !said.contains(ACCOUNTS[1]), "{said}");
+        let said = answer.to_string().replace("quar\"", "").replace("quar`", "");
+        assert!(!said.contains("quarry") && !said.contains(ACCOUNTS[1]), "{said}");
     }
     assert_eq!(rows(&said[1])["total"], 0, "{}", said[1]);
 }
@@ -272,29 +272,29 @@ async fn a_subscription_to_what_is_hidden_is_acknowledged_and_stays_silent() {
     let world = World::small().await;
     let [hidden, seen, moving, unknown] =
         ["i-0aaaaaaaaaaaaaaa1", "i-0aaaaaaaaaaaaaaa2", "i-0aaaaaaaaaaaaaaa3", "i-0bad"];
-    tagged(&world, hidden, "search", "a").await;
+    tagged(&world, hidden, "quarry", "a").await;
     tagged(&world, seen, "payments", "a").await;
-    tagged(&world, moving, "search", "a").await;
+    tagged(&world, moving, "quarry", "a").await;
     let client = client(&world, &somebody([of_team(false)])).await;
     let uri = |id: &str| format!("ec2://instance/{id}");
     let uris = [hidden, seen, moving, unknown].map(uri);
     let mut heard = client.listen(&uris.each_ref().map(String::as_str), false).await.unwrap();
     assert_eq!(heard.honoured(), uris, "what is hidden and what nobody knows are acknowledged alike");
     // Each round changes what is hidden first: what is heard next is of what is seen.
-    tagged(&world, hidden, "search", "b").await;
+    tagged(&world, hidden, "quarry", "b").await;
     tagged(&world, seen, "payments", "b").await;
     assert_eq!(heard.next(WAIT).await.unwrap(), Some(uri(seen)));
-    tagged(&world, hidden, "search", "c").await;
+    tagged(&world, hidden, "quarry", "c").await;
     tagged(&world, moving, "payments", "a").await;
     assert_eq!(heard.next(WAIT).await.unwrap(), Some(uri(moving)), "it came into sight");
-    tagged(&world, moving, "search", "a").await;
+    tagged(&world, moving, "quarry", "a").await;
     assert_eq!(heard.next(WAIT).await.unwrap(), Some(uri(moving)), "it went out of sight");
-    tagged(&world, moving, "search", "b").await;
-    tagged(&world, hidden, "search", "d").await;
+    tagged(&world, moving, "quarry", "b").await;
+    tagged(&world, hidden, "quarry", "d").await;
     tagged(&world, seen, "payments", "c").await;
     assert_eq!(heard.next(WAIT).await.unwrap(), Some(uri(seen)), "and is silent from then on");
     let gone = client.read(&uri(moving)).await.unwrap_err().to_string();
-    assert!(gone.contains("removed"), "{gone}");
+    assert!(gone.contains("is gone"), "{gone}");
 }
 
 #[tokio::test]

@@ -32,7 +32,7 @@ pub(super) const ACCOUNTS: [&str; 2] = ["111111111111", "222222222222"];
 pub(super) const REGIONS: [&str; 2] = ["eu-central-1", "us-east-1"];
 /// The kinds of the resources that come and go.
 pub(super) const SLUGS: [&str; 3] = ["instance", "volume", "vpc"];
-pub(super) const TEAMS: [&str; 3] = ["payments", "payments-eu", "search"];
+pub(super) const TEAMS: [&str; 3] = ["payments", "payments-eu", "quarry"];
 /// How many of each kind there are in each scope.
 const EACH: usize = 2;
 
@@ -74,7 +74,7 @@ pub(super) fn ops() -> impl Strategy<Value = Vec<Op>> {
 
 pub(super) fn grants() -> impl Strategy<Value = Vec<PlainGrant>> {
     let some = |names: &'static [&'static str], often| prop::option::weighted(often, select(names));
-    let grant = (some(&ACCOUNTS, 0.5), some(&REGIONS, 0.3), some(&SLUGS, 0.3), some(&["payments", "search"], 0.6));
+    let grant = (some(&ACCOUNTS, 0.5), some(&REGIONS, 0.3), some(&SLUGS, 0.3), some(&["payments", "quarry"], 0.6));
     let grant = grant.prop_map(|(account, region, slug, team)| PlainGrant { account, region, slug, team });
     prop::collection::vec(grant, 1..3)
 }
