@@ -21,6 +21,7 @@ pub mod fresh;
 mod idle;
 pub mod instructions;
 pub mod key_book;
+pub mod limited_watch;
 mod lines;
 pub mod looks;
 pub mod lookup;

@@ -137,6 +137,11 @@ impl Aws {
         self.0.limiter.calls()
     }
 
+    /// Notes that a scope is not called for long, so that next to nothing is kept of its calls.
+    pub fn rest(&self, scope: &Scope) {
+        self.0.limiter.rest(scope);
+    }
+
     /// The call that AWS has not answered for the longest time, if for [`SILENT`] at least.
     #[must_use]
     pub fn unanswered(&self) -> Option<UnansweredCall> {

@@ -69,6 +69,11 @@ const TOPICS: &[HelpTopic] = &[
         text: include_str!("help/freshness.md"),
     },
     HelpTopic {
+        name: "grants",
+        about: "Who sees and changes what of a server that many share",
+        text: include_str!("help/grants.md"),
+    },
+    HelpTopic {
         name: "history",
         about: "What is remembered, for how long, and who made a change",
         text: include_str!("help/history.md"),

@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 use self::requests::{is_modern, session_id};
 use super::calls::{CallBook, CallMeta};
 use super::claim_desk::ClaimDesk;
-use super::core::{Core, Readiness};
+use super::core::{Core, Readiness, View};
 use super::error::RequestError;
 use super::policy::{ServerPolicy, Writes};
 use super::remembered_sessions::RememberedSessions;
@@ -31,7 +31,7 @@ use super::resources::page_text::PageText;
 use super::subscriptions::{ListenSlot, SessionSubscriptions};
 use super::told::{ClientNotifier, LogLevel, ProgressNote};
 use crate::model::Principal;
-use crate::policy::{self, WritePolicy};
+use crate::policy::{self, Visibility, WritePolicy};
 
 /// The size of the cache of frequent answers: for reads, for list pages, and for list pages as text each.
 const CACHE_BYTES: usize = 8 << 20;
@@ -71,6 +71,8 @@ pub struct Link {
     pub principal: Principal,
     /// The name that a front end keeps when it connects again.
     pub front_end: Option<Arc<str>>,
+    /// What whoever is at the other end may see.
+    pub visibility: Visibility,
 }
 
 impl Link {
@@ -78,7 +80,8 @@ impl Link {
     #[must_use]
     pub fn socket(writes: WritePolicy, remarks: Vec<String>) -> Self {
         let principal = Principal::of_user("local");
-        Link { writes, remarks: remarks.into(), http: false, principal, front_end: None }
+        let visibility = Visibility::everything();
+        Link { writes, remarks: remarks.into(), http: false, principal, front_end: None, visibility }
     }
 
     /// The same, with who is at the other end.
@@ -93,13 +96,6 @@ impl Link {
         Link { front_end: front_end.map(Arc::from), ..self }
     }
 
-    /// The same for somebody whom the server knows: they change nothing unless they may change something.
-    #[must_use]
-    pub fn known_as(self, known: &policy::Principal) -> Self {
-        let writes = if known.writes { self.writes } else { WritePolicy::of(false) };
-        Link { writes, ..self }
-    }
-
     /// Whom a confirmation is given to: a front end of a user, over all its connections, or this connection alone.
     fn holder(&self) -> Arc<str> {
         match &self.front_end {
@@ -112,7 +108,21 @@ impl Link {
     #[must_use]
     pub fn http() -> Self {
         let principal = Principal::of_user("http");
-        Link { writes: WritePolicy::of(true), remarks: Arc::default(), http: true, principal, front_end: None }
+        let (writes, remarks, visibility) = (WritePolicy::of(true), Arc::default(), Visibility::everything());
+        Link { writes, remarks, http: true, principal, front_end: None, visibility }
+    }
+
+    /// The same for somebody whom the server knows: they see what they may see, and change nothing unless they may change something
+    /// of it. Records of what they do name them.
+    #[must_use]
+    pub fn known_as(self, known: &policy::Principal) -> Self {
+        let user = match &known.issuer {
+            Some(issuer) => format!("{} of {issuer}", known.name),
+            None => known.name.to_string(),
+        };
+        let may_change = known.writes && known.visibility.may_change_anything();
+        let writes = if may_change { self.writes } else { WritePolicy::of(false) };
+        Link { writes, principal: Principal::of_user(&user), visibility: Visibility::clone(&known.visibility), ..self }
     }
 }
 
@@ -120,6 +130,8 @@ impl Link {
 pub struct Handler {
     server: McpServer,
     link: Link,
+    /// What it sees of the store.
+    view: Arc<View>,
     writes: Writes,
     /// Names the connection or its front end: what was confirmed there counts nowhere else.
     holder: Arc<str>,
@@ -175,6 +187,7 @@ impl McpServer {
             server: self.clone(),
             writes: self.0.policy.writes(&link.writes),
             holder: link.holder(),
+            view: Arc::new(View::of(&link.visibility)),
             link,
             session: Arc::default(),
             listening: ListenSlot::default(),
@@ -229,7 +242,7 @@ impl Handler {
     }
 
     /// Begins to notify a client of the older era, of what it subscribed to before its session was restored too.
-    fn start(&self, core: &Core, peer: Peer<RoleServer>, session: Option<&str>) {
+    fn start(&self, core: &Arc<Core>, peer: Peer<RoleServer>, session: Option<&str>) {
         let remembered = self.remembered.as_ref().zip(session);
         let earlier = || remembered.map(|(remembered, session)| remembered.uris(session)).unwrap_or_default();
         self.session.start(core, peer, &self.server.0.tasks, &self.stop, earlier);
@@ -259,7 +272,7 @@ impl Handler {
     }
 
     async fn core(&self) -> Result<Arc<Core>, RequestError> {
-        Readiness::ready(&self.server.0.readiness).await
+        Readiness::ready(&self.server.0.readiness, &self.view).await
     }
 
     /// Serves a read, and repeats it if the disk fails meanwhile. The client is told how far it is.
@@ -273,8 +286,8 @@ impl Handler {
         F: Future<Output = Result<T, RequestError>>,
     {
         let readiness = &self.server.0.readiness;
-        let serving = Readiness::serve(readiness, Result::is_err, read);
-        self.notifier(context).during(method, &ProgressNote::default(), readiness, serving).await?
+        let serving = Readiness::serve(readiness, &self.view, Result::is_err, read);
+        self.notifier(context).during(method, &ProgressNote::default(), (readiness, &self.view), serving).await?
     }
 
     /// Tells the client of a request how far it is.

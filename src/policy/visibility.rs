@@ -33,6 +33,12 @@ pub enum Reach {
     All,
 }
 
+impl Default for Visibility {
+    fn default() -> Self {
+        Visibility::everything()
+    }
+}
+
 impl Visibility {
     /// Everything.
     #[must_use]

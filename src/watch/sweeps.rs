@@ -1,7 +1,7 @@
 //! Passes the sweeps of all kinds of one scope to the writer.
 //!
-//! One task has the kinds of a scope. While none of them is due it holds no more than when the next one is, so that thousands of
-//! scopes that rest cost next to nothing. Each sweep takes one of the server's [`SweepTurns`].
+//! One task has the kinds of a scope. Each sweep takes one of the server's [`SweepTurns`]. Once the scope is quiet and nothing is under
+//! way, the sweeps end, and the scope rests.
 //!
 //! If another kind is listed by the ids that this one refers to, a sweep with new ids triggers a sweep of that kind. The first
 //! sweep of that other kind waits until the ids are known, so that it is complete.
@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::quiet::QuietScope;
+use super::refresh::ScopeRefreshers;
 use super::tasks::AFTER_PANIC;
 use super::turns::{Manner, SweepTurn, SweepTurns};
 use crate::freshness::{Freshness, Signal};
@@ -26,7 +27,7 @@ use crate::ingest::IngestHandle;
 use crate::kinds::KindSpec;
 use crate::model::{ErrorClass, Kind, Scope, SharedClock, SweepMessage, SweepStep, Trouble};
 use crate::source::poll::trigger::SweepTrigger;
-use crate::source::poll::{Gate, SweepInterval, Sweeping, Wakes};
+use crate::source::poll::{Gate, SweepInterval, SweepRest, Sweeping, Wakes};
 use crate::source::referred::{Referred, ReferredIds};
 use crate::source::sweeper::Sweeper;
 
@@ -62,6 +63,13 @@ pub(super) struct KindSweeps {
     pub(super) manner: Manner,
 }
 
+/// How long a kind of a scope rests.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct KindRest {
+    pub(super) spec: &'static KindSpec,
+    pub(super) rest: SweepRest,
+}
+
 /// The sweeps of all kinds of one scope.
 pub(super) struct ScopeSweeps {
     pub(super) scope: Scope,
@@ -74,16 +82,17 @@ pub(super) struct ScopeSweeps {
     pub(super) replan: Arc<Notify>,
     /// Wakes this scope: somebody asks about it, or something happened there. If it is quiet, all its kinds are swept.
     pub(super) wake: Arc<Notify>,
-    pub(super) quiet: Option<QuietScope>,
+    pub(super) refreshers: Arc<ScopeRefreshers>,
 }
 
 /// A sweep that runs, or one whose kind waits; the writer has stopped if nothing is returned.
 type RunningSweep = BoxFuture<'static, Option<Box<KindSweeps>>>;
 
 impl ScopeSweeps {
-    /// Sweeps as planned until the writer stops. It can be cancelled at any await: an unfinished sweep proves nothing.
-    pub(super) async fn run(self) {
-        let ScopeSweeps { scope, kinds, gate, ingest, clock, turns, replan, wake, mut quiet } = self;
+    /// Sweeps as planned until the scope may rest, and returns how long each kind does; `None` if the writer has stopped. It can be
+    /// cancelled at any await: an unfinished sweep proves nothing.
+    pub(super) async fn run(self, quiet: &mut Option<QuietScope>) -> Option<Vec<KindRest>> {
+        let ScopeSweeps { scope, kinds, gate, ingest, clock, turns, replan, wake, refreshers } = self;
         let triggers: Vec<Arc<SweepTrigger>> =
             kinds.iter().map(|kind| Arc::clone(&kind.sweeping.plan().trigger)).collect();
         // Tells the sweeps that wait for their turn that somebody waits for the scope.
@@ -99,6 +108,13 @@ impl ScopeSweeps {
         let mut judged = None::<Instant>;
         let (mut turn_order, mut calls) = (gate.changes(), ingest.freshness().tries());
         loop {
+            let may_rest = judged.is_none() && running.is_empty() && quiet.as_ref().is_some_and(QuietScope::is_quiet);
+            if may_rest
+                && let Some(rests) = idle.iter().map(|kind| kind.rest()).collect::<Option<Vec<KindRest>>>()
+                && refreshers.rest()
+            {
+                return Some(rests);
+            }
             turn_order.mark_unchanged();
             let mut next = None::<Instant>;
             for number in (0..idle.len()).rev() {
@@ -125,7 +141,7 @@ impl ScopeSweeps {
             };
             tokio::select! {
                 ended = running.next(), if !running.is_empty() => {
-                    let Some(Some(kind)) = ended else { return };
+                    let Some(Some(kind)) = ended else { return None };
                     let ended = kind.sweeping.plan().spec.kind();
                     idle.push(kind);
                     for kind in &mut idle {
@@ -162,10 +178,10 @@ impl ScopeSweeps {
                         }
                     }
                 }
-                has_changed = turn_order.changed() => if has_changed.is_err() { return },
+                has_changed = turn_order.changed() => if has_changed.is_err() { return None },
                 called = calls.changed() => {
                     if called.is_err() {
-                        return;
+                        return None;
                     }
                     gate.try_now();
                 }
@@ -204,6 +220,13 @@ async fn round(
 }
 
 impl KindSweeps {
+    /// How long the kind rests, if it can be swept anew after it as if for the first time.
+    fn rest(&self) -> Option<KindRest> {
+        let is_plain = self.waits_for.is_empty() && self.manner == Manner::Well;
+        let rest = self.sweeping.rest().filter(|_| is_plain)?;
+        Some(KindRest { spec: self.sweeping.plan().spec, rest })
+    }
+
     /// Passes the messages of one sweep to the writer; `None` if that has stopped.
     async fn sweep(
         &mut self,
@@ -300,6 +323,3 @@ async fn until(freshness: &Freshness, holds: impl Fn() -> bool) {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

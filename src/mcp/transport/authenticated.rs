@@ -96,10 +96,6 @@ pub(super) async fn authenticated(State(face): State<Arc<AuthFace>>, mut request
         Ok(caller) => caller,
         Err(refusal) => return face.refused(&refusal, request.headers()),
     };
-    if caller.principal().is_limited() {
-        let why = "it lets see a part of what there is, and this version cannot keep the rest from it".to_owned();
-        return face.refused(&AuthRefusal::Unavailable(why), request.headers());
-    }
     let asked_by = request.headers().get(header::HOST).cloned();
     request.headers_mut().remove(header::AUTHORIZATION);
     let serving = caller.during(async {

@@ -160,7 +160,7 @@ impl SqlStatement {
         let filling = Filling {
             connection: &guard.connection,
             snapshot,
-            index: store.index(),
+            store,
             point,
             visible,
             outside,
