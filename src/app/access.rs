@@ -11,12 +11,12 @@ use crate::aws::AwsClock;
 use crate::aws::web_documents::WebDocuments;
 use crate::config::AccessOptions;
 use crate::mcp::auth::token_file::TokenFileError;
-use crate::mcp::auth::{AccessRules, DocumentFetch, Gate, TokenBook, TokenFile};
+use crate::mcp::auth::{AccessGate, AccessRules, DocumentFetch, TokenBook, TokenFile};
 
 /// The gate of a server, and where its rules are from.
 #[derive(Clone, Debug)]
 pub struct AccessDesk {
-    gate: Gate,
+    gate: AccessGate,
     tokens: Option<TokenFile>,
 }
 
@@ -45,7 +45,7 @@ impl AccessDesk {
             grants: options.grants.clone(),
         };
         let fetch = Arc::new(IssuerDocuments(WebDocuments::of_profile(profile)));
-        let gate = Gate::new(rules, options.public_url.clone(), fetch, Arc::new(AwsClock::default()));
+        let gate = AccessGate::new(rules, options.public_url.clone(), fetch, Arc::new(AwsClock::default()));
         if gate.tokens() == 0 && options.issuers.is_empty() {
             tracing::warn!("nobody is let in over HTTP yet: `muster token add` makes a token");
         }
@@ -54,7 +54,7 @@ impl AccessDesk {
 
     /// The gate.
     #[must_use]
-    pub fn gate(&self) -> &Gate {
+    pub fn gate(&self) -> &AccessGate {
         &self.gate
     }
 

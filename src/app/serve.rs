@@ -162,14 +162,22 @@ impl Listens {
 /// [`ServerError`]. A detached server that finds another one at work leaves without an error.
 pub async fn run(
     config: &Config,
-    options: ServerOptions,
+    mut options: ServerOptions,
     launch: ServerLaunch,
     source: Option<FileSource>,
     announce: impl FnOnce(&Listens),
 ) -> Result<ServerEnd, ServerError> {
     open_files::raise();
     let (orders, sender) = StopOrders::take().map_err(ServerError::Signals)?;
-    let access = AccessDesk::open(&options.access, config.selection.profile.as_deref())?;
+    let access = match AccessDesk::open(&options.access, config.selection.profile.as_deref()) {
+        // Clients of the socket need no HTTP, and nobody would be told on a terminal.
+        Err(error) if options.detached => {
+            tracing::error!(error = chain(&error), "HTTP is not served");
+            options.http = None;
+            None
+        }
+        opened => opened?,
+    };
     let (requests, reloads) =
         ReloadRequests::take(source, access.clone(), sender.clone()).map_err(ServerError::Signals)?;
     // On the heap: loading the SDK is a large future.

@@ -30,8 +30,8 @@ pub mod token_book;
 pub mod token_file;
 pub mod token_hash;
 
-pub use caller::Caller;
-pub use gate::{AccessRules, Gate};
+pub use caller::KnownCaller;
+pub use gate::{AccessGate, AccessRules};
 pub use issuer_plan::IssuerPlan;
 pub use key_source::DocumentFetch;
 pub use public_url::PublicUrl;

@@ -18,7 +18,7 @@ use rmcp::transport::streamable_http_server::session::{SessionState, SessionStor
 use self::file::SessionFile;
 use self::record::{SessionNews, SessionRecord};
 use self::table::SessionTable;
-use super::auth::Caller;
+use super::auth::KnownCaller;
 use crate::model::{Clock, Timestamp};
 
 /// Remembers sessions, in memory and in a file.
@@ -113,7 +113,7 @@ impl RememberedSessions {
 
 /// Whose the sessions are that this request opens.
 fn asking() -> Option<Arc<str>> {
-    Caller::current().map(|caller| Arc::clone(caller.rights()))
+    KnownCaller::current().map(|caller| Arc::clone(caller.rights()))
 }
 
 #[async_trait::async_trait]

@@ -48,7 +48,7 @@ use self::numbered::Numbered;
 use self::precedents::Precedents;
 use self::sessions::HttpSessions;
 use self::socket_service::SocketService;
-use super::auth::{Caller, Gate};
+use super::auth::{AccessGate, KnownCaller};
 use super::normalise::Conversation;
 use super::remembered_sessions::RememberedSessions;
 use super::server::{Handler, Link, McpServer};
@@ -79,7 +79,7 @@ pub struct HttpOptions {
     /// Whether clients may change nothing, whatever the server permits.
     pub is_read_only: bool,
     /// Who is let in. `None`: whoever can connect.
-    pub gate: Option<Gate>,
+    pub gate: Option<AccessGate>,
 }
 
 /// Why a stream could not be served.
@@ -252,7 +252,7 @@ fn router<H: ServerHandler>(
     let link = Link { writes: WritePolicy::of(!options.is_read_only), ..Link::http() };
     let service = StreamableHttpService::new(
         move || {
-            let link = match Caller::current() {
+            let link = match KnownCaller::current() {
                 Some(caller) => link.clone().known_as(caller.principal()).of(Principal::of_user(caller.user())),
                 None => link.clone(),
             };

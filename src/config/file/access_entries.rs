@@ -281,3 +281,97 @@ fn known(names: &[&str]) -> String {
     }
     format!("there are {}", names.join(", "))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{ConfigError, ConfigFile, Environment};
+
+    const PAGE: &str = include_str!("../../cli/help/http-auth.md");
+
+    fn read(text: &str) -> Result<ConfigFile, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("muster.toml");
+        std::fs::write(&path, text).unwrap();
+        let read = ConfigFile::read(&path, &Environment::of(&[], Some("/home/me")), &[PUBLIC_URL.to_owned()]);
+        read.map_err(|error: ConfigError| error.to_string())
+    }
+
+    /// The examples of the page of help, which are indented.
+    fn examples(with: &str) -> Vec<String> {
+        let mut blocks = vec![String::new()];
+        for line in PAGE.lines() {
+            match line.strip_prefix("    ") {
+                Some(line) => blocks.last_mut().unwrap().extend([line, "\n"]),
+                None if line.is_empty() => blocks.last_mut().unwrap().push('\n'),
+                None => blocks.push(String::new()),
+            }
+        }
+        blocks.into_iter().filter(|block| block.contains(with)).collect()
+    }
+
+    #[test]
+    fn every_example_of_the_page_of_help_can_be_used() {
+        let [grants] = <[String; 1]>::try_from(examples("[[grants]]")).unwrap();
+        let examples = examples("[[issuers]]");
+        assert_eq!(examples.len(), 3);
+        let plans: Vec<IssuerPlan> = examples
+            .iter()
+            .flat_map(|example| read(&format!("{example}\n{grants}")).unwrap_or_else(|error| panic!("{error}")).issuers)
+            .collect();
+        assert_eq!(plans.len(), 3);
+        assert_eq!(plans[0].grants["OTHER-GROUP"].len(), 2);
+        assert!(plans.iter().all(|plan| plan.types.contains("jwt") && !plan.audiences.is_empty()));
+        let file = read(&grants).unwrap();
+        assert_eq!(file.grants.names(), ["payments", "platform"]);
+        let payments = file.grants.visibility(["payments"]);
+        let [payments] = payments.grants().unwrap() else { panic!("{payments:?}") };
+        assert!(payments.writes && payments.tags["team"].take("payments-eu") && !payments.tags["team"].take("search"));
+        let kinds: Vec<&str> = payments.kinds.iter().flatten().map(Kind::as_str).collect();
+        assert_eq!(kinds, ["AWS::EC2::Instance", "AWS::EC2::Volume"]);
+    }
+
+    #[test]
+    fn an_issuer_without_more_has_the_usual_settings_and_the_url_of_the_server_as_its_audience() {
+        let grant = "[[grants]]\nname = \"all\"\n";
+        let issuer = "[[issuers]]\nissuer = \"https://id.test\"\ngrants = { \"*\" = \"all\" }\n";
+        let file = read(&format!("public_url = \"https://m.test/mcp\"\n{issuer}{grant}")).unwrap();
+        let expected = IssuerPlan {
+            audiences: ["https://m.test/mcp".to_owned()].into(),
+            grants: [("*".to_owned(), ["all".to_owned()].into())].into(),
+            ..IssuerPlan::of("https://id.test")
+        };
+        assert_eq!(file.issuers, [expected]);
+        assert!(read(&format!("{issuer}{grant}")).unwrap_err().contains("there are no audiences"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_and_a_condition_that_cannot_be_read_makes_no_grant_wider() {
+        let good = "issuer = \"https://id.test\"\naudiences = \"a\"\ngrants = { x = \"all\" }\n";
+        let issuer = |more: &str| format!("[[grants]]\nname = \"all\"\n[[issuers]]\n{good}{more}");
+        assert!(read(&issuer("")).is_ok());
+        for (text, what) in [
+            (issuer("algorithms = \"HS256\""), "`HS256` cannot be used: give some of RS256"),
+            (issuer("algorithms = [\"none\"]"), "`none` cannot be used"),
+            (issuer("jwks_uri = \"http://id.test/keys\""), "must be at an https URL"),
+            (issuer("audience = \"b\""), "did you mean audiences?"),
+            (issuer("scopes = []"), "list of texts"),
+            (issuer("").replace("https://id", "http://id"), "must be at an https URL"),
+            (issuer("").replace("x = \"all\"", "x = \"gone\""), "there is no grant `gone`: there are all"),
+            (issuer("").replace("grants = { x = \"all\" }", ""), "nobody of this issuer would see anything"),
+            (issuer("").replace("issuer = \"https://id.test\"", ""), "there is no issuer"),
+            ("issuers = 5".to_owned(), "write [[issuers]] before each"),
+            ("[[grants]]\nname = \"a\"\naccounts = [\"1\"]".to_owned(), "is not an AWS account"),
+            ("[[grants]]\nname = \"a\"\nregions = \"mars\"".to_owned(), "is no region"),
+            ("[[grants]]\nname = \"a\"\nkinds = [\"bucket\"]".to_owned(), "is no kind"),
+            ("[[grants]]\nname = \"a\"\nkinds = []".to_owned(), "list of texts"),
+            ("[[grants]]\nname = \"a\"\ntags = \"x\"".to_owned(), "must be a table"),
+            ("[[grants]]\nname = \"a\"\ntags = { x = [] }".to_owned(), "list of texts"),
+            ("[[grants]]\nname = \"a\"\nwrites = \"yes\"".to_owned(), "true or false"),
+            ("[[grants]]\naccounts = \"111122223333\"".to_owned(), "there is no name"),
+        ] {
+            let error = read(&text).unwrap_err();
+            assert!(error.contains(what), "{text}\n{error}");
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! An access token as a client sent it: a JSON Web Token, whose header and issuer are only a claim until its signature is checked.
 
 use jsonwebtoken::dangerous::insecure_decode_claims;
+use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -28,6 +29,8 @@ pub(super) enum AccessTokenFault {
     Unreadable,
     #[error("its signature is wrong")]
     Signature,
+    #[error("its claims cannot be read")]
+    Claims,
 }
 
 #[derive(Deserialize)]
@@ -56,6 +59,9 @@ impl<'t> AccessToken<'t> {
         validation.required_spec_claims.clear();
         (validation.validate_exp, validation.validate_nbf, validation.validate_aud) = (false, false, false);
         let decoded = decode::<Map<String, Value>>(self.text, key, &validation);
-        decoded.map(|token| token.claims).map_err(|_| AccessTokenFault::Signature)
+        decoded.map(|token| token.claims).map_err(|error| match error.kind() {
+            ErrorKind::Json(_) => AccessTokenFault::Claims,
+            _ => AccessTokenFault::Signature,
+        })
     }
 }

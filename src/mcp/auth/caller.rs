@@ -14,25 +14,25 @@ use crate::policy::Principal;
 const LOOK: Duration = Duration::from_mins(1);
 
 tokio::task_local! {
-    static CALLER: Arc<Caller>;
+    static CALLER: Arc<KnownCaller>;
 }
 
 /// Somebody who was let in, for as long as their token counts.
 #[derive(Debug)]
-pub struct Caller {
+pub struct KnownCaller {
     principal: Principal,
     user: Arc<str>,
     rights: Arc<str>,
     revoked: CancellationToken,
 }
 
-impl Caller {
+impl KnownCaller {
     /// Somebody, until `revoked` is cancelled or their time is over.
     #[must_use]
     pub fn new(principal: Principal, revoked: CancellationToken) -> Arc<Self> {
         let user = user(&principal);
         let rights = rights(&principal);
-        Arc::new(Caller { principal, user, rights, revoked })
+        Arc::new(KnownCaller { principal, user, rights, revoked })
     }
 
     /// Who makes the request that this task serves; `None` where nobody has to say who they are.
@@ -47,7 +47,7 @@ impl Caller {
         CALLER.try_with(|caller| caller.principal.is_limited()).unwrap_or(false)
     }
 
-    /// Serves a request of theirs: meanwhile they are the one of [`Caller::current`].
+    /// Serves a request of theirs: meanwhile they are the one of [`KnownCaller::current`].
     pub async fn during<F: Future>(self: &Arc<Self>, serving: F) -> F::Output {
         CALLER.scope(Arc::clone(self), serving).await
     }
@@ -72,7 +72,7 @@ impl Caller {
 
     /// Whether both are the same somebody, who may do the same.
     #[must_use]
-    pub fn is_same(&self, other: &Caller) -> bool {
+    pub fn is_same(&self, other: &KnownCaller) -> bool {
         self.rights == other.rights
     }
 
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn callers_are_the_same_by_name_issuer_and_rights_and_not_by_when_they_end() {
-        let of = |principal: Principal| Caller::new(principal, CancellationToken::new());
+        let of = |principal: Principal| KnownCaller::new(principal, CancellationToken::new());
         let alice = principal("alice", Some("https://id.example.com/realms/a"));
         let one = of(alice.clone());
         let later = Principal { ends: Some(Timestamp::from_millis(1)), ..alice.clone() };
@@ -172,11 +172,11 @@ mod tests {
 
     #[tokio::test]
     async fn the_caller_is_known_during_a_request_and_in_it_only() {
-        let caller = Caller::new(principal("a", None), CancellationToken::new());
-        assert!(Caller::current().is_none());
-        let inside = caller.during(async { Caller::current().map(|caller| caller.user().to_string()) }).await;
+        let caller = KnownCaller::new(principal("a", None), CancellationToken::new());
+        assert!(KnownCaller::current().is_none());
+        let inside = caller.during(async { KnownCaller::current().map(|caller| caller.user().to_string()) }).await;
         assert_eq!(inside.as_deref(), Some("token:a"));
-        assert!(Caller::current().is_none() && !Caller::is_limited_now());
+        assert!(KnownCaller::current().is_none() && !KnownCaller::is_limited_now());
     }
 
     #[tokio::test(start_paused = true)]
@@ -189,12 +189,12 @@ mod tests {
         }
         let clock = Began(tokio::time::Instant::now());
         let ends = Some(Timestamp::EPOCH + Duration::from_mins(10));
-        let caller = Caller::new(Principal { ends, ..principal("a", None) }, CancellationToken::new());
+        let caller = KnownCaller::new(Principal { ends, ..principal("a", None) }, CancellationToken::new());
         assert!(!caller.is_over(clock.now()));
         caller.over(&clock).await;
         assert!(caller.is_over(clock.now()) && !caller.is_revoked());
         assert_eq!(clock.0.elapsed(), Duration::from_mins(10));
-        let endless = Caller::new(principal("b", None), CancellationToken::new());
+        let endless = KnownCaller::new(principal("b", None), CancellationToken::new());
         tokio::join!(endless.over(&clock), async { endless.revoke() });
         assert!(endless.is_over(clock.now()));
     }

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::access_token::AccessToken;
 use super::bearer::{BearerFault, BearerToken};
-use super::caller::Caller;
+use super::caller::KnownCaller;
 use super::held_tokens::HeldTokens;
 use super::issuer_desk::IssuerDesk;
 use super::issuer_plan::IssuerPlan;
@@ -25,7 +25,7 @@ use crate::policy::GrantBook;
 
 /// Decides who is let in. Clones share everything.
 #[derive(Clone)]
-pub struct Gate(Arc<GateState>);
+pub struct AccessGate(Arc<GateState>);
 
 struct GateState {
     public_url: Option<PublicUrl>,
@@ -55,7 +55,7 @@ struct GateRules {
     issuers: Vec<Arc<IssuerDesk>>,
 }
 
-impl Gate {
+impl AccessGate {
     /// A gate by these rules. Somebody has to [`attend`](Self::attend) to it.
     #[must_use]
     pub fn new(
@@ -72,7 +72,7 @@ impl Gate {
             turn: Mutex::new(()),
             changes: watch::Sender::new(()),
         };
-        let gate = Gate(Arc::new(state));
+        let gate = AccessGate(Arc::new(state));
         gate.set(rules);
         gate
     }
@@ -149,7 +149,7 @@ impl Gate {
     ///
     /// # Errors
     /// [`AuthRefusal`].
-    pub async fn admit(&self, headers: &HeaderMap) -> Result<Arc<Caller>, AuthRefusal> {
+    pub async fn admit(&self, headers: &HeaderMap) -> Result<Arc<KnownCaller>, AuthRefusal> {
         let token = BearerToken::of(headers).map_err(|fault| match fault {
             BearerFault::Missing => AuthRefusal::Missing,
             BearerFault::Malformed(why) => AuthRefusal::Invalid(why.to_owned()),
@@ -214,8 +214,8 @@ fn scopes(issuers: &[IssuerPlan]) -> Vec<String> {
     scopes
 }
 
-impl fmt::Debug for Gate {
+impl fmt::Debug for AccessGate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gate").field("tokens", &self.tokens()).finish_non_exhaustive()
+        f.debug_struct("AccessGate").field("tokens", &self.tokens()).finish_non_exhaustive()
     }
 }

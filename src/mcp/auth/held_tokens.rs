@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::caller::Caller;
+use super::caller::KnownCaller;
 use super::token_book::{TokenBook, TokenEntry};
 use super::token_hash::TokenHash;
 use crate::policy::{GrantBook, Principal, Visibility};
@@ -16,14 +16,14 @@ pub(super) struct HeldTokens(Vec<HeldToken>);
 #[derive(Debug)]
 struct HeldToken {
     hash: TokenHash,
-    caller: Arc<Caller>,
+    caller: Arc<KnownCaller>,
 }
 
 impl HeldTokens {
     /// The tokens of a book. Whoever has the same token with the same rights as in `before` goes on; the others of `before` are over.
     pub(super) fn renewed(before: &HeldTokens, book: &TokenBook, grants: &GrantBook) -> Self {
         let held = book.entries().iter().map(|entry| {
-            let caller = Caller::new(principal(entry, grants), CancellationToken::new());
+            let caller = KnownCaller::new(principal(entry, grants), CancellationToken::new());
             let same = |held: &&HeldToken| {
                 held.hash == entry.hash
                     && held.caller.is_same(&caller)
@@ -42,7 +42,7 @@ impl HeldTokens {
     }
 
     /// Whoever has the token of a hash. Every token is compared, whichever it is.
-    pub(super) fn find(&self, hash: &TokenHash) -> Option<&Arc<Caller>> {
+    pub(super) fn find(&self, hash: &TokenHash) -> Option<&Arc<KnownCaller>> {
         let mut found = None;
         for held in &self.0 {
             if held.hash.is(hash) {
@@ -97,7 +97,7 @@ mod tests {
         let grants = |account: &str| GrantBook::new(vec![Grant::of_accounts("payments", [account])]);
         let all = [entry("a", None), entry("b", Some(&["payments"])), entry("c", None), entry("d", None)];
         let first = HeldTokens::renewed(&HeldTokens::default(), &book(&all), &grants("111111111111"));
-        let callers: Vec<Arc<Caller>> =
+        let callers: Vec<Arc<KnownCaller>> =
             ["a", "b", "c", "d"].map(|name| Arc::clone(first.find(&TokenHash::of(name)).unwrap())).into();
         assert!(first.find(&TokenHash::of("e")).is_none());
         let ending = TokenEntry { expires: Some(Timestamp::from_millis(1)), ..all[3].clone() };

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::access_token::AccessToken;
-use super::caller::Caller;
+use super::caller::KnownCaller;
 use super::claims::{ClaimFault, JudgedClaims, judge};
 use super::issuer_plan::IssuerPlan;
 use super::key_source::{DocumentFetch, KeyFault, KeySource};
@@ -34,7 +34,7 @@ pub(super) struct IssuerDesk {
 #[derive(Default)]
 struct AcceptedTokens {
     revision: u64,
-    callers: HashMap<TokenHash, Arc<Caller>>,
+    callers: HashMap<TokenHash, Arc<KnownCaller>>,
 }
 
 impl IssuerDesk {
@@ -71,7 +71,7 @@ impl IssuerDesk {
         token: &AccessToken<'_>,
         hash: TokenHash,
         now: Timestamp,
-    ) -> Result<Arc<Caller>, AuthRefusal> {
+    ) -> Result<Arc<KnownCaller>, AuthRefusal> {
         let revision = self.keys.revision();
         if let Some(caller) = self.accepted.lock().of(revision).get(&hash).filter(|caller| !caller.is_over(now)) {
             return Ok(Arc::clone(caller));
@@ -102,7 +102,7 @@ impl IssuerDesk {
             visibility: Arc::new(visibility),
             ends: Some(ends),
         };
-        let caller = Caller::new(principal, self.revoked.child_token());
+        let caller = KnownCaller::new(principal, self.revoked.child_token());
         let mut accepted = self.accepted.lock();
         // Keys that came meanwhile may not have accepted it.
         if judged_by >= accepted.revision {
@@ -118,7 +118,7 @@ impl IssuerDesk {
 
 impl AcceptedTokens {
     /// Those that were judged by the keys of now.
-    fn of(&mut self, revision: u64) -> &mut HashMap<TokenHash, Arc<Caller>> {
+    fn of(&mut self, revision: u64) -> &mut HashMap<TokenHash, Arc<KnownCaller>> {
         if self.revision != revision {
             self.revision = revision;
             self.callers.clear();

@@ -28,12 +28,12 @@ pub(super) struct KeySource {
     issuer: String,
     jwks_uri: Option<String>,
     fetch: Arc<dyn DocumentFetch>,
-    state: watch::Sender<KeyState>,
+    state: watch::Sender<IssuerKeys>,
     wanted: Notify,
 }
 
 #[derive(Clone, Debug, Default)]
-struct KeyState {
+struct IssuerKeys {
     keys: Option<Arc<KeySet>>,
     age: KeyAge,
     is_fetching: bool,
@@ -61,7 +61,7 @@ struct IssuerMetadata {
 impl KeySource {
     /// The keys of an issuer. Somebody has to [`attend`](Self::attend) to them.
     pub(super) fn new(issuer: &str, jwks_uri: Option<String>, fetch: Arc<dyn DocumentFetch>) -> Self {
-        let state = watch::Sender::new(KeyState::default());
+        let state = watch::Sender::new(IssuerKeys::default());
         KeySource { issuer: issuer.to_owned(), jwks_uri, fetch, state, wanted: Notify::new() }
     }
 
@@ -78,7 +78,7 @@ impl KeySource {
         algorithm: Algorithm,
     ) -> Result<(Arc<DecodingKey>, u64), KeyFault> {
         let mut changes = self.state.subscribe();
-        let find = |state: &KeyState| {
+        let find = |state: &IssuerKeys| {
             let key = state.keys.as_ref().and_then(|keys| keys.find(kid, algorithm));
             key.map(|key| (key, state.revision))
         };
@@ -190,7 +190,7 @@ impl KeySource {
     }
 }
 
-fn fault(state: &KeyState) -> KeyFault {
+fn fault(state: &IssuerKeys) -> KeyFault {
     match (&state.keys, &state.fault) {
         (Some(_), _) => KeyFault::Unknown,
         (None, why) => KeyFault::Unavailable(why.clone().unwrap_or_else(|| "they are still being fetched".to_owned())),

@@ -19,8 +19,8 @@ use ring::rsa::PublicKeyComponents;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
 use serde_json::{Value, json};
 
-use super::caller::Caller;
-use super::gate::{AccessRules, Gate};
+use super::caller::KnownCaller;
+use super::gate::{AccessGate, AccessRules};
 use super::issuer_plan::IssuerPlan;
 use super::key_source::DocumentFetch;
 use super::refusal::AuthRefusal;
@@ -159,7 +159,7 @@ impl DocumentFetch for Documents {
 
 /// A gate, and what it is by.
 pub(in crate::mcp) struct Yard {
-    pub(in crate::mcp) gate: Gate,
+    pub(in crate::mcp) gate: AccessGate,
     pub(in crate::mcp) clock: Arc<SetClock>,
     pub(in crate::mcp) documents: Arc<Documents>,
 }
@@ -184,7 +184,7 @@ impl Yard {
         let grants = names.map(|name| Grant { name: name.into(), writes: name == "all", ..Grant::default() });
         let rules = AccessRules { tokens: None, issuers, grants: GrantBook::new(grants.into()) };
         let (clock, documents) = (Arc::new(SetClock(AtomicI64::new(NOW * 1000))), Arc::new(Documents::default()));
-        let gate = Gate::new(rules, None, Arc::clone(&documents) as _, Arc::clone(&clock) as _);
+        let gate = AccessGate::new(rules, None, Arc::clone(&documents) as _, Arc::clone(&clock) as _);
         Yard { gate, clock, documents }
     }
 
@@ -195,7 +195,7 @@ impl Yard {
         yard
     }
 
-    pub(in crate::mcp) async fn admit(&self, token: &str) -> Result<Arc<Caller>, AuthRefusal> {
+    pub(in crate::mcp) async fn admit(&self, token: &str) -> Result<Arc<KnownCaller>, AuthRefusal> {
         let mut headers = HeaderMap::new();
         headers.insert(header::AUTHORIZATION, HeaderValue::try_from(format!("Bearer {token}")).unwrap());
         self.gate.admit(&headers).await

@@ -41,7 +41,8 @@ impl FromStr for TokenHash {
     type Err = TokenHashError;
 
     fn from_str(text: &str) -> Result<Self, TokenHashError> {
-        let digits = text.strip_prefix(PREFIX).filter(|digits| digits.len() == 64 && digits.is_ascii());
+        let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        let digits = text.strip_prefix(PREFIX).filter(|digits| digits.len() == 64 && digits.bytes().all(is_digit));
         let digits = digits.ok_or(TokenHashError)?;
         let mut hash = [0; 32];
         for (byte, pair) in hash.iter_mut().zip(digits.as_bytes().chunks_exact(2)) {

@@ -14,6 +14,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use futures::StreamExt;
 use parking_lot::Mutex;
+use tower::ServiceExt;
 
 use super::accept::STREAM;
 use super::cors;
@@ -21,7 +22,7 @@ use super::http::refuse;
 use super::resource_metadata::host_url;
 use super::sessions::HttpSessions;
 use crate::mcp::auth::refusal::AuthRefusal;
-use crate::mcp::auth::{Caller, Gate};
+use crate::mcp::auth::{AccessGate, KnownCaller};
 use crate::mcp::normalise::ErrorResponse;
 use crate::mcp::protocol::SESSION;
 
@@ -34,7 +35,7 @@ const LATER: HeaderValue = HeaderValue::from_static("10");
 
 /// What the middleware needs.
 pub(super) struct AuthFace {
-    gate: Gate,
+    gate: AccessGate,
     sessions: Arc<HttpSessions>,
     /// The hosts and origins that rmcp accepts, as far as they were seen.
     places: Mutex<HashSet<Vec<u8>>>,
@@ -42,25 +43,22 @@ pub(super) struct AuthFace {
 
 impl AuthFace {
     /// For these sessions.
-    pub(super) fn new(gate: Gate, sessions: Arc<HttpSessions>) -> Self {
+    pub(super) fn new(gate: AccessGate, sessions: Arc<HttpSessions>) -> Self {
         AuthFace { gate, sessions, places: Mutex::default() }
     }
 
-    /// The answer to a request that comes from where none is accepted, which `asked` finds out.
-    async fn elsewhere(&self, place: Vec<u8>, asked: impl Future<Output = Response>) -> Option<Response> {
-        if self.places.lock().contains(&place) {
-            return None;
-        }
-        let answer = asked.await;
-        if answer.status() == StatusCode::FORBIDDEN {
-            return Some(answer);
-        }
+    /// Whether requests from a place are known to be accepted.
+    fn knows(&self, place: &[u8]) -> bool {
+        self.places.lock().contains(place)
+    }
+
+    /// Remembers that requests from a place are accepted.
+    fn accept(&self, place: Vec<u8>) {
         let mut places = self.places.lock();
         if places.len() >= MOST_PLACES {
             places.clear();
         }
         places.insert(place);
-        None
     }
 
     fn refused(&self, refusal: &AuthRefusal, headers: &HeaderMap) -> Response {
@@ -82,15 +80,22 @@ impl AuthFace {
 }
 
 /// Serves one HTTP request of somebody who is let in.
-pub(super) async fn authenticated(State(face): State<Arc<AuthFace>>, mut request: Request, next: Next) -> Response {
+pub(super) async fn authenticated(State(face): State<Arc<AuthFace>>, mut request: Request, mut next: Next) -> Response {
     let headers = request.headers();
     // It never has a token, and is answered without being served.
     if request.method() == Method::OPTIONS && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) {
         return next.run(request).await;
     }
-    let (place, question, asking) = (place(&request), cors::question(&request), next.clone());
-    if let Some(answer) = face.elsewhere(place, asking.run(question)).await {
-        return answer;
+    let place = place(&request);
+    if !face.knows(&place) {
+        // The question leaves its place among the requests at work before what is cloned takes one.
+        let later = next.clone();
+        let asking = std::mem::replace(&mut next, later);
+        let answer = asking.run(cors::question(&request)).await;
+        if answer.status() == StatusCode::FORBIDDEN {
+            return answer;
+        }
+        face.accept(place);
     }
     let caller = match face.gate.admit(request.headers()).await {
         Ok(caller) => caller,
@@ -105,7 +110,8 @@ pub(super) async fn authenticated(State(face): State<Arc<AuthFace>>, mut request
                 *session = NO_SESSION;
             }
         }
-        next.run(request).await
+        let Ok(response) = next.oneshot(request).await;
+        response
     });
     tokio::select! {
         response = serving => bounded(response, caller, &face.gate),
@@ -117,7 +123,7 @@ pub(super) async fn authenticated(State(face): State<Arc<AuthFace>>, mut request
 }
 
 /// Ends a stream when whoever reads it is not let in any more.
-fn bounded(response: Response, caller: Arc<Caller>, gate: &Gate) -> Response {
+fn bounded(response: Response, caller: Arc<KnownCaller>, gate: &AccessGate) -> Response {
     let form = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
     if form.is_none_or(|form| !form.starts_with(STREAM.as_bytes())) {
         return response;

@@ -8,10 +8,10 @@ use axum::routing::get;
 
 use super::accept::JSON;
 use crate::mcp::auth::public_url::{PATH, WELL_KNOWN};
-use crate::mcp::auth::{Gate, PublicUrl};
+use crate::mcp::auth::{AccessGate, PublicUrl};
 
 /// The metadata, at the path of the server and at the root.
-pub(super) fn routes(gate: &Gate) -> Router {
+pub(super) fn routes(gate: &AccessGate) -> Router {
     Router::new()
         .route(WELL_KNOWN, get(metadata))
         .route(&format!("{WELL_KNOWN}{PATH}"), get(metadata))
@@ -24,7 +24,7 @@ pub(super) fn host_url(headers: &HeaderMap) -> PublicUrl {
     PublicUrl::of_host("http", host)
 }
 
-async fn metadata(State(gate): State<Gate>, headers: HeaderMap) -> Response {
+async fn metadata(State(gate): State<AccessGate>, headers: HeaderMap) -> Response {
     let Some(metadata) = gate.metadata(&host_url(&headers)) else {
         let why =
             "there is no OAuth here: send the header Authorization: Bearer TOKEN with a token of `muster token add`\n";

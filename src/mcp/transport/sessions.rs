@@ -18,7 +18,7 @@ use tokio::sync::MutexGuard;
 
 use super::leaving_answers::LeavingAnswers;
 use super::numbered::Numbered;
-use crate::mcp::auth::{Caller, Gate};
+use crate::mcp::auth::{AccessGate, KnownCaller};
 use crate::mcp::idle::IdleQueue;
 use crate::mcp::normalise::Conversation;
 use crate::mcp::protocol::STREAM_OPENED;
@@ -57,7 +57,7 @@ struct ServedSession {
     conversation: Arc<Mutex<Conversation>>,
     leaving: LeavingAnswers,
     /// Whose it is, by the token that ends last of those that were used; `None` where nobody has to say who they are.
-    owner: Option<Arc<Caller>>,
+    owner: Option<Arc<KnownCaller>>,
     /// Tells the streams of this session from those before it was restored: their events have the same numbers.
     epoch: u32,
     streams: usize,
@@ -92,7 +92,7 @@ impl HttpSessions {
     }
 
     /// Whether a session is not somebody else's than whose request this is.
-    pub(super) fn admits(&self, session: &str, caller: &Arc<Caller>) -> bool {
+    pub(super) fn admits(&self, session: &str, caller: &Arc<KnownCaller>) -> bool {
         if let Some(served) = self.table.lock().sessions.get_mut(session) {
             return served.admits(caller);
         }
@@ -101,15 +101,13 @@ impl HttpSessions {
 
     /// Ends the sessions of those who are not let in any more. Where only their time is over, they can have their sessions again with
     /// another token. Never ends.
-    pub(super) async fn keep_to_owners(&self, gate: &Gate) {
+    pub(super) async fn keep_to_owners(&self, gate: &AccessGate) {
         let mut changes = gate.changes();
         loop {
             changes.borrow_and_update();
             let over = self.table.lock().over(gate);
             for (session, is_revoked) in over {
-                if let Err(error) = self.close_session(&session).await {
-                    tracing::debug!(%error, "a session of somebody who is not let in any more had ended already");
-                }
+                self.rest(&session).await;
                 if is_revoked {
                     self.remembered.forget(&session).await;
                 }
@@ -160,12 +158,30 @@ impl HttpSessions {
             };
             let idle = self.table.lock().remove_idle(self.most_idle, has_turn);
             let Some(idle) = idle else { break };
-            if let Err(error) = self.local.close_session(&idle).await {
-                tracing::debug!(%error, "an idle session had ended already");
-            }
-            self.remembered.left(&idle).await;
+            self.left(&idle).await;
         }
         Numbered::new(transport, conversation, leaving)
+    }
+
+    /// Ends a session that has been taken from those that are served, and remembers it.
+    async fn left(&self, session: &SessionId) {
+        if let Err(error) = self.local.close_session(session).await {
+            tracing::debug!(%error, "a session that is no longer served had ended already");
+        }
+        self.remembered.left(session).await;
+    }
+
+    /// No longer serves a session, and remembers it.
+    pub(super) async fn rest(&self, session: &SessionId) {
+        // Nobody has it restored before it has gone.
+        let _turn = match self.restores.get(digest(session)) {
+            Some(turn) => Some(turn.lock().await),
+            None => None,
+        };
+        let is_served = self.table.lock().take(session);
+        if is_served {
+            self.left(session).await;
+        }
     }
 
     /// Counts a stream of a session.
@@ -196,7 +212,7 @@ impl ServedSessions {
         let served = ServedSession {
             conversation: Arc::clone(&conversation),
             leaving: leaving.clone(),
-            owner: Caller::current(),
+            owner: KnownCaller::current(),
             epoch: fastrand::u32(..),
             streams: 0,
             idle,
@@ -216,6 +232,16 @@ impl ServedSessions {
         Some(id)
     }
 
+    /// Removes a session that is no longer to be served. False where it is not.
+    fn take(&mut self, id: &SessionId) -> bool {
+        let Some(served) = self.sessions.remove(id) else { return false };
+        if let Some(number) = served.idle {
+            self.idle.remove(number);
+        }
+        *self.ending.entry(id.clone()).or_default() += 1;
+        true
+    }
+
     /// Removes a session that ended. False for the end of one that is no longer served.
     fn remove(&mut self, id: &SessionId) -> bool {
         if let Some(ending) = self.ending.get_mut(id) {
@@ -232,7 +258,7 @@ impl ServedSessions {
     }
 
     /// The sessions whose owners are not let in any more, each with whether their rights were taken away.
-    fn over(&self, gate: &Gate) -> Vec<(SessionId, bool)> {
+    fn over(&self, gate: &AccessGate) -> Vec<(SessionId, bool)> {
         let now = gate.clock().now();
         let owned = self.sessions.iter().filter_map(|(id, served)| Some((id, served.owner.as_ref()?)));
         owned.filter(|(_, owner)| owner.is_over(now)).map(|(id, owner)| (id.clone(), owner.is_revoked())).collect()
@@ -258,9 +284,9 @@ impl ServedSessions {
 
 impl ServedSession {
     /// Whether it is theirs. It is served for as long as any of their tokens counts.
-    fn admits(&mut self, caller: &Arc<Caller>) -> bool {
+    fn admits(&mut self, caller: &Arc<KnownCaller>) -> bool {
         let Some(owner) = self.owner.as_mut().filter(|owner| owner.is_same(caller)) else { return false };
-        let ends = |caller: &Caller| caller.principal().ends.map_or(i64::MAX, |ends| ends.as_millis());
+        let ends = |caller: &KnownCaller| caller.principal().ends.map_or(i64::MAX, |ends| ends.as_millis());
         if owner.is_revoked() || ends(caller) > ends(owner) {
             *owner = Arc::clone(caller);
         }
