@@ -215,14 +215,14 @@ impl TwoLogs {
             return;
         }
         let evidence = Group::ALL.map(|group| (group, evidence)).to_vec();
-        let changed = Event::Changed { id: id.clone(), changes, evidence, overlay: Overlay::Keep };
+        let moved = Event::Changed { id: id.clone(), changes, evidence, overlay: Overlay::Keep };
         let seen = match (holds(grants, id, &before), holds(grants, id, &after)) {
-            (true, true) => Some(changed.clone()),
+            (true, true) => Some(moved.clone()),
             (false, true) => Some(discovered(&after)),
             (true, false) => Some(Event::Removed { id: id.clone(), at: at(self.next()) }),
             (false, false) => None,
         };
-        self.add((Cause::Sweep, changed), seen.map(|event| (Cause::Sweep, event)));
+        self.add((Cause::Sweep, moved), seen.map(|event| (Cause::Sweep, event)));
     }
 
     fn act(&mut self, grants: &[PlainGrant], held: &BTreeMap<ResourceId, Document>, targets: Vec<ResourceId>) {
