@@ -73,6 +73,8 @@ pub struct Link {
     pub front_end: Option<Arc<str>>,
     /// What whoever is at the other end may see.
     pub visibility: Visibility,
+    /// Whether they are known, and have no grant to change anything.
+    pub ungranted: bool,
 }
 
 impl Link {
@@ -81,7 +83,7 @@ impl Link {
     pub fn socket(writes: WritePolicy, remarks: Vec<String>) -> Self {
         let principal = Principal::of_user("local");
         let visibility = Visibility::everything();
-        Link { writes, remarks: remarks.into(), http: false, principal, front_end: None, visibility }
+        Link { writes, remarks: remarks.into(), http: false, principal, front_end: None, visibility, ungranted: false }
     }
 
     /// The same, with who is at the other end.
@@ -109,7 +111,7 @@ impl Link {
     pub fn http() -> Self {
         let principal = Principal::of_user("http");
         let (writes, remarks, visibility) = (WritePolicy::of(true), Arc::default(), Visibility::everything());
-        Link { writes, remarks, http: true, principal, front_end: None, visibility }
+        Link { writes, remarks, http: true, principal, front_end: None, visibility, ungranted: false }
     }
 
     /// The same for somebody whom the server knows: they see what they may see, and change nothing unless they may change something
@@ -122,7 +124,8 @@ impl Link {
         };
         let may_change = known.writes && known.visibility.may_change_anything();
         let writes = if may_change { self.writes } else { WritePolicy::of(false) };
-        Link { writes, principal: Principal::of_user(&user), visibility: Visibility::clone(&known.visibility), ..self }
+        let (principal, visibility) = (Principal::of_user(&user), Visibility::clone(&known.visibility));
+        Link { writes, principal, visibility, ungranted: !may_change, ..self }
     }
 }
 
@@ -185,7 +188,7 @@ impl McpServer {
     pub fn handler(&self, link: Link) -> Handler {
         Handler {
             server: self.clone(),
-            writes: self.0.policy.writes(&link.writes),
+            writes: self.0.policy.writes(&link.writes).of_somebody(link.ungranted),
             holder: link.holder(),
             view: Arc::new(View::of(&link.visibility)),
             link,

@@ -157,12 +157,13 @@ impl<L> Sweeping<L> {
         Sweeping { state: SweepState::Resting(rest), ..Sweeping::new(lister, clock, plan) }
     }
 
-    /// How long these sweeps rest, if they can be made anew after it as they are: the last one was complete and taught nothing that
-    /// the next has to know. How long it was is forgotten then.
+    /// How long these sweeps rest, if they can be made anew after it as they are: the last one was complete, had one page, and taught
+    /// nothing that the next has to know.
     #[must_use]
     pub fn rest(&self) -> Option<SweepRest> {
         let SweepState::Resting(rest) = &self.state else { return None };
-        let is_plain = self.size == self.plan.spec.max_results && self.left_out.names().is_empty();
+        let is_whole = self.size == self.plan.spec.max_results && self.left_out.names().is_empty();
+        let is_plain = is_whole && self.bounds.are_plain();
         (is_plain && !self.plan.trigger.is_requested()).then_some(*rest)
     }
 

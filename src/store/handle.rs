@@ -239,6 +239,16 @@ impl Store {
             return Ok(counts);
         }
         let mut counts = BTreeMap::new();
+        if let (Some(_), Some((alike, _))) =
+            (&self.1, self.alike(kind, scope, &Matcher::any(), std::slice::from_ref(on)))
+        {
+            for rows in &alike {
+                for value in BTreeSet::from_iter(rows.values(on)) {
+                    *counts.entry(value.to_owned()).or_default() += rows.count;
+                }
+            }
+            return Ok(counts);
+        }
         self.each_match(kind, scope, &Matcher::any(), |id, row| {
             let values: BTreeSet<&str> = on.values_of(id, row).collect();
             for value in values {

@@ -143,7 +143,7 @@ impl AccountWatcher {
             let listed = if aws.watches_all() { Box::pin(aws.enabled_regions()).await } else { Ok(aws.regions()) };
             let regions = aws.regions();
             if regions.iter().any(|region| !watched.contains(region)) {
-                self.note(&account, &regions).await;
+                Box::pin(self.note(&account, &regions)).await;
             }
             for region in regions.into_iter().filter(|region| watched.insert(region.clone())) {
                 ScopeWatcher::start(&self.scopes, Scope { account: account.clone(), region });

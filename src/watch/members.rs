@@ -177,7 +177,8 @@ impl RunningMember {
 
 /// Watches one of several accounts once AWS says which one it is.
 async fn watch_member(watcher: AccountWatcher, member: Member) {
-    let account = watcher.account().await;
+    // On the heap while it is asked: hundreds of tasks keep the room of what they once waited for.
+    let account = Box::pin(watcher.account()).await;
     let mut left = member.left();
     while !member.identified(&account, &watcher.aws, &watcher.ingest) {
         tracing::error!(%account, entry = member.label(), "two entries of the configuration file lead to the same account");

@@ -1,12 +1,13 @@
 //! Watches a scope: one account in one region.
 //!
-//! While something happens in it, a scope is awake: each of its kinds has sweeps, a limit, and what it takes to describe single ids.
-//! A quiet scope rests: no more is kept than when each kind is due, because there are thousands of them. It wakes when a kind is due,
-//! and at once when somebody asks or something happens there.
+//! While it is swept, or ids are described, a scope is awake: each of its kinds has sweeps, and what it takes to describe single ids.
+//! Otherwise it rests: no more is kept than when each kind is due, because there may be thousands of scopes. It wakes when a kind is due,
+//! and at once when somebody asks or something happens there. One that fails or holds much stays awake: what its sweeps
+//! learned is to be kept.
 
 use std::sync::Arc;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::{Instant, sleep_until};
 
 use super::intervals;
@@ -23,7 +24,7 @@ use crate::source::poll::{Gate, SweepInterval, SweepPlan, Sweeping};
 use crate::source::referred::Referred;
 use crate::source::sweeper::Sweeper;
 
-/// What is due within this part of an interval is swept when the scope wakes: it is not woken for each kind.
+/// What is due within this part of an interval is swept when a quiet scope wakes: it is not woken for each kind.
 const TOGETHER: f64 = 0.1;
 
 /// The watcher of one scope.
@@ -71,14 +72,31 @@ impl ScopeWatcher {
 
     /// Watches until the writer stops. It can be cancelled at any await.
     async fn run(mut self) {
-        let (mut rests, mut is_asked) = (Vec::new(), true);
+        let (mut rests, mut is_woken) = (Vec::new(), false);
         loop {
-            let sweeps = self.awaken(&rests, is_asked);
+            let turn = if is_woken { None } else { self.turn().await };
+            is_woken = turn.is_none();
+            let sweeps = self.awaken(&rests, self.is_quiet(), is_woken);
             // On the heap, so that nothing of it is left while the scope rests.
-            let Some(rested) = Box::pin(sweeps.run(&mut self.quiet)).await else { return };
-            self.watchers.aws.rest(&self.scope);
+            let Some(rested) = Box::pin(sweeps.run(&mut self.quiet, turn)).await else { return };
+            if self.is_quiet() {
+                self.watchers.aws.rest(&self.scope);
+            }
             rests = rested;
-            is_asked = self.rest(&rests).await;
+            is_woken = self.rest(&rests).await;
+        }
+    }
+
+    /// Whether the scope is quiet, as last judged.
+    fn is_quiet(&self) -> bool {
+        self.quiet.as_ref().is_some_and(QuietScope::is_quiet)
+    }
+
+    /// Waits until the scope may be awake; `None` if it is woken.
+    async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        tokio::select! {
+            () = self.wake.notified() => None,
+            turn = self.watchers.turns.awake() => turn,
         }
     }
 
@@ -87,8 +105,8 @@ impl ScopeWatcher {
         loop {
             let due = rests.iter().map(|kind| kind.rest.due(self.interval(kind.spec).get())).min();
             tokio::select! {
-                () = sleep_until(due.unwrap_or_else(Instant::now)) => return false,
                 () = self.wake.notified() => return true,
+                () = sleep_until(due.unwrap_or_else(Instant::now)) => return false,
                 () = self.replan.notified() => {}
             }
         }
@@ -102,8 +120,8 @@ impl ScopeWatcher {
         listened.map_or_else(now, |(_, interval)| Arc::clone(interval))
     }
 
-    /// What it takes to sweep and describe each kind. Those that rest until later go on to rest, unless the scope is asked for.
-    fn awaken(&self, rests: &[KindRest], is_asked: bool) -> ScopeSweeps {
+    /// What it takes to sweep and describe each kind. Those that rest until later go on to rest, unless a quiet scope is woken.
+    fn awaken(&self, rests: &[KindRest], is_quiet: bool, is_woken: bool) -> ScopeSweeps {
         let ScopeWatchers { aws, ingest, tasks, .. } = &*self.watchers;
         let (scope, clock, gate) = (&self.scope, aws.clock(), Arc::new(Gate::new()));
         let (mut plans, mut referring) = (Vec::new(), Vec::new());
@@ -123,8 +141,9 @@ impl ScopeWatcher {
             let referred = Referred::new(sweeper, self.watchers.referred.get(spec.slug).cloned());
             let waits_for = spec.also_by_id.iter().filter_map(|(slug, _)| Some(kinds::by_slug(slug)?.kind()));
             described.push((referred.clone(), plan.clone()));
-            let soon = now + interval.get().mul_f64(TOGETHER);
-            let rest = rests.iter().find(|kind| !is_asked && kind.spec.slug == spec.slug).map(|kind| kind.rest);
+            let soon = if is_quiet { now + interval.get().mul_f64(TOGETHER) } else { now };
+            let is_swept = is_quiet && is_woken;
+            let rest = rests.iter().find(|kind| !is_swept && kind.spec.slug == spec.slug).map(|kind| kind.rest);
             let sweeping = match rest.filter(|rest| rest.due(interval.get()) > soon) {
                 Some(rest) => Sweeping::resume(referred, aws.clock(), plan, rest),
                 None => Sweeping::new(referred, aws.clock(), plan),

@@ -1,7 +1,7 @@
 //! Passes the sweeps of all kinds of one scope to the writer.
 //!
-//! One task has the kinds of a scope. Each sweep takes one of the server's [`SweepTurns`]. Once the scope is quiet and nothing is under
-//! way, the sweeps end, and the scope rests.
+//! One task has the kinds of a scope. Each sweep takes one of the server's [`SweepTurns`]. Once nothing is under way, and no kind knows
+//! anything that is to be kept until its next sweep, the scope rests.
 //!
 //! If another kind is listed by the ids that this one refers to, a sweep with new ids triggers a sweep of that kind. The first
 //! sweep of that other kind waits until the ids are known, so that it is complete.
@@ -15,7 +15,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::quiet::QuietScope;
@@ -33,6 +33,9 @@ use crate::source::sweeper::Sweeper;
 
 /// How long to wait for the writer to process the end of a sweep before the ids are read anyway.
 const TAKEN_IN: Duration = Duration::from_secs(30);
+
+/// How long a scope may hold others back while what was due does not end.
+const AWAKE: Duration = Duration::from_secs(20);
 
 /// How long until it is judged again whether a scope is quiet, while the writer has not taken in the end of its sweeps.
 const JUDGED_AGAIN: Duration = Duration::from_millis(100);
@@ -90,8 +93,12 @@ type RunningSweep = BoxFuture<'static, Option<Box<KindSweeps>>>;
 
 impl ScopeSweeps {
     /// Sweeps as planned until the scope may rest, and returns how long each kind does; `None` if the writer has stopped. It can be
-    /// cancelled at any await: an unfinished sweep proves nothing.
-    pub(super) async fn run(self, quiet: &mut Option<QuietScope>) -> Option<Vec<KindRest>> {
+    /// cancelled at any await: an unfinished sweep proves nothing. `turn` is given back once what was due is swept, or does not get on.
+    pub(super) async fn run(
+        self,
+        quiet: &mut Option<QuietScope>,
+        mut turn: Option<OwnedSemaphorePermit>,
+    ) -> Option<Vec<KindRest>> {
         let ScopeSweeps { scope, kinds, gate, ingest, clock, turns, replan, wake, refreshers } = self;
         let triggers: Vec<Arc<SweepTrigger>> =
             kinds.iter().map(|kind| Arc::clone(&kind.sweeping.plan().trigger)).collect();
@@ -106,10 +113,11 @@ impl ScopeSweeps {
         let mut running: FuturesUnordered<RunningSweep> = FuturesUnordered::new();
         // When it is judged whether the scope is quiet.
         let mut judged = None::<Instant>;
+        let begun = Instant::now();
         let (mut turn_order, mut calls) = (gate.changes(), ingest.freshness().tries());
         loop {
-            let may_rest = judged.is_none() && running.is_empty() && quiet.as_ref().is_some_and(QuietScope::is_quiet);
-            if may_rest
+            if judged.is_none()
+                && running.is_empty()
                 && let Some(rests) = idle.iter().map(|kind| kind.rest()).collect::<Option<Vec<KindRest>>>()
                 && refreshers.rest()
             {
@@ -147,9 +155,13 @@ impl ScopeSweeps {
                     for kind in &mut idle {
                         kind.waits_for.retain(|other| *other != ended);
                     }
+                    if running.is_empty() {
+                        turn = None;
+                    }
                     judged = quiet.as_ref().filter(|_| running.is_empty()).map(|_| Instant::now());
                 }
                 () = due => {}
+                () = sleep_until(begun + AWAKE), if turn.is_some() => turn = None,
                 () = replan.notified() => {}
                 () = sleep_until(judged.unwrap_or_else(Instant::now)), if judged.is_some() => {
                     // What a sweep under way has shown so far says nothing: its end is judged.
@@ -222,7 +234,8 @@ async fn round(
 impl KindSweeps {
     /// How long the kind rests, if it can be swept anew after it as if for the first time.
     fn rest(&self) -> Option<KindRest> {
-        let is_plain = self.waits_for.is_empty() && self.manner == Manner::Well;
+        let is_known = self.referred.iter().all(BTreeSet::is_empty);
+        let is_plain = self.waits_for.is_empty() && is_known && self.manner == Manner::Well;
         let rest = self.sweeping.rest().filter(|_| is_plain)?;
         Some(KindRest { spec: self.sweeping.plan().spec, rest })
     }

@@ -321,6 +321,8 @@ async fn a_tool_changes_nothing_that_is_hidden_or_only_seen() {
     // Without any grant that writes there are no tools that do.
     let reader = client(&world, &somebody([own()])).await;
     assert!(reader.tools().await.unwrap().iter().all(|tool| tool.name != "start_instance"));
+    let refused = reader.call("start_instance", json!({"instance_ids": [&id]})).await.unwrap();
+    assert!(text(&refused).contains("a grant with writes = true"), "{}", text(&refused));
     assert_eq!(world.simulator.world().requests("StartInstances"), 0);
     let done = data(call(vec![writing(own())], &id).await);
     assert_eq!(done["results"][0]["verdict"], "done", "{done}");

@@ -215,14 +215,14 @@ impl TwoLogs {
             return;
         }
         let evidence = Group::ALL.map(|group| (group, evidence)).to_vec();
-        let changed = Event::Changed { id: id.clone(), changes, evidence, overlay: Overlay::Keep };
+        let moved = Event::Changed { id: id.clone(), changes, evidence, overlay: Overlay::Keep };
         let seen = match (holds(grants, id, &before), holds(grants, id, &after)) {
-            (true, true) => Some(changed.clone()),
+            (true, true) => Some(moved.clone()),
             (false, true) => Some(discovered(&after)),
             (true, false) => Some(Event::Removed { id: id.clone(), at: at(self.next()) }),
             (false, false) => None,
         };
-        self.add((Cause::Sweep, changed), seen.map(|event| (Cause::Sweep, event)));
+        self.add((Cause::Sweep, moved), seen.map(|event| (Cause::Sweep, event)));
     }
 
     fn act(&mut self, grants: &[PlainGrant], held: &BTreeMap<ResourceId, Document>, targets: Vec<ResourceId>) {
@@ -277,14 +277,20 @@ pub(super) struct Estate {
 impl Estate {
     /// The server of a log, of which the scopes that any of the `grants` may hold something of were watched; all of them without grants.
     pub(super) fn new(log: &[(Cause, Event)], grants: Option<&[PlainGrant]>) -> Self {
+        Estate::in_batches(log, grants, 1)
+    }
+
+    /// The same, of whose records so many are committed at once.
+    pub(super) fn in_batches(log: &[(Cause, Event)], grants: Option<&[PlainGrant]>, size: usize) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let options = StoreOptions { cache_bytes: 4 << 20, ..StoreOptions::new(dir.path(), kinds::project) };
         let (mut writer, store) = store::open(options).unwrap();
-        for (entry, seq) in log.iter().zip(1..) {
-            let batch = CommitBatch { recorded_at: at(seq), entries: vec![entry.clone()], ..CommitBatch::default() };
+        for (entries, nth) in log.chunks(size).zip(1..) {
+            let batch = CommitBatch { recorded_at: at(nth), entries: entries.to_vec(), ..CommitBatch::default() };
             writer.commit(batch).unwrap();
         }
-        let end = at(log.len() as u64);
+        let ended = log.len().div_ceil(size) as u64;
+        let end = at(ended);
         let is_watched = |scope: &Scope, slug: &str| {
             grants.is_none_or(|grants| grants.iter().any(|grant| may_hold(grant, scope, slug)))
         };
@@ -302,7 +308,7 @@ impl Estate {
             .commit(CommitBatch { recorded_at: end, watermarks: watermarks.collect(), ..CommitBatch::default() })
             .unwrap();
         store.build_index().unwrap();
-        let clock = Arc::new(SetClock::new(at(log.len() as u64 + 5)));
+        let clock = Arc::new(SetClock::new(at(ended + 5)));
         let hub = ChangeHub::new(Vec::new());
         let entries = KINDS.iter().map(|kind| KindEntry {
             kind: kind.kind(),
