@@ -131,7 +131,7 @@ impl<F: Args> ReadFile<F> {
             self.file.clone();
         let named = named.into_iter().collect();
         let access = AccessOptions { issuers, grants, ..AccessOptions::default() };
-        GivenFile { path, canonical, has_accounts, accounts, organization, named, access, ..GivenFile::default() }
+        GivenFile { path, canonical, has_accounts, accounts, organization, access, named, ..GivenFile::default() }
     }
 
     /// The arguments that a setting stands for, which its flag takes.

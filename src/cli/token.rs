@@ -156,7 +156,7 @@ impl TokenPlace {
     async fn tell(self, environment: &Environment) {
         let told = match self.store.config(environment) {
             Ok(config) => process::reload(&config.data_dir).await.map_err(anyhow::Error::from),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(error),
         };
         telemetry::say(&match told {
             Ok(_) => "muster: the server that runs goes by it now".to_owned(),

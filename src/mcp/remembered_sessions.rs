@@ -45,8 +45,7 @@ impl RememberedSessions {
 
     /// Whether whoever makes this request can have a session restored.
     pub(super) fn contains(&self, session: &str) -> bool {
-        let owner = self.table.lock().owner(session, self.clock.now());
-        owner.is_some_and(|owner| owner == asking())
+        self.table.lock().is_of(session, asking().as_ref(), self.clock.now())
     }
 
     /// Forgets a session, whose client may not use it any more.

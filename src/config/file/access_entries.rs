@@ -12,7 +12,7 @@ use crate::kinds::{self, KINDS};
 use crate::mcp::auth::IssuerPlan;
 use crate::mcp::auth::issuer_plan::EVERYBODY;
 use crate::mcp::auth::public_url::is_proved;
-use crate::model::{AccountId, Kind, Region};
+use crate::model::Region;
 use crate::policy::{Grant, GrantBook, TagValues};
 
 /// The key of the issuers.
@@ -133,12 +133,11 @@ impl AccessEntries<'_, '_> {
         }
         let mut algorithms = Vec::new();
         for (name, at) in self.texts(table, PATH, "algorithms").unwrap_or_default() {
-            match IssuerPlan::algorithm(&name) {
-                Some(algorithm) => algorithms.push(algorithm),
-                None => {
-                    let what = format!("`{name}` cannot be used: give some of {}", IssuerPlan::algorithms().join(", "));
-                    self.fault(&at, "issuers.algorithms", &what);
-                }
+            if let Some(algorithm) = IssuerPlan::algorithm(&name) {
+                algorithms.push(algorithm);
+            } else {
+                let what = format!("`{name}` cannot be used: give some of {}", IssuerPlan::algorithms().join(", "));
+                self.fault(&at, "issuers.algorithms", &what);
             }
         }
         let set = |texts: Option<Vec<Said>>| texts.map(|texts| texts.into_iter().map(|(text, _)| text).collect());
@@ -200,11 +199,6 @@ impl AccessEntries<'_, '_> {
             }
             given == Some(true)
         });
-        let (accounts, regions, kinds): (
-            Option<BTreeSet<AccountId>>,
-            Option<BTreeSet<Region>>,
-            Option<BTreeSet<Kind>>,
-        ) = (accounts, regions, kinds);
         Some(Grant { name: name?.as_str().into(), accounts, regions, kinds, tags: tags.collect(), writes })
     }
 
@@ -286,6 +280,7 @@ fn known(names: &[&str]) -> String {
 mod tests {
     use super::*;
     use crate::config::{ConfigError, ConfigFile, Environment};
+    use crate::model::Kind;
 
     const PAGE: &str = include_str!("../../cli/help/http-auth.md");
 

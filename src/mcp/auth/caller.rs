@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest::{SHA256, digest};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -138,7 +140,7 @@ fn rights(Principal { name, issuer, visibility, writes, ends: _ }: &Principal) -
     bytes.extend_from_slice(&visibility.digest().to_le_bytes());
     bytes.push(u8::from(*writes));
     let hash = digest(&SHA256, &bytes);
-    hash.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect::<String>().into()
+    URL_SAFE_NO_PAD.encode(hash).into()
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::model::text::shown;
 /// How much the clocks of an issuer and of this machine may differ.
 pub(super) const LEEWAY: Duration = Duration::from_secs(30);
 
-/// Claims that tokens have which say who logged in, and no access token has (OpenID Connect).
+/// Claims that tokens have which say who logged in, and no access token has.
 const OF_LOGIN: [&str; 3] = ["nonce", "at_hash", "c_hash"];
 /// The claim by which some issuers say what kind of token it is, and its values for access tokens.
 const KIND: (&str, [&str; 2]) = ("typ", ["Bearer", "at+jwt"]);

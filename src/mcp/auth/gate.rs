@@ -125,9 +125,9 @@ impl AccessGate {
 
     /// Fetches the keys of issuers when they are due. Never ends.
     pub async fn attend(&self) {
-        let mut changes = self.changes();
+        let mut news = self.changes();
         loop {
-            changes.borrow_and_update();
+            news.borrow_and_update();
             let issuers = self.0.rules.load().issuers.clone();
             let attending = async {
                 join_all(issuers.iter().map(|desk| desk.attend())).await;
@@ -136,8 +136,8 @@ impl AccessGate {
             };
             tokio::select! {
                 () = attending => {}
-                changed = changes.changed() => {
-                    if changed.is_err() {
+                told = news.changed() => {
+                    if told.is_err() {
                         return;
                     }
                 }

@@ -88,7 +88,9 @@ mod tests {
 
     fn book(entries: &[TokenEntry]) -> TokenBook {
         let mut book = TokenBook::default();
-        entries.iter().for_each(|entry| book.add(entry.clone()).unwrap());
+        for entry in entries {
+            book.add(entry.clone()).unwrap();
+        }
         book
     }
 

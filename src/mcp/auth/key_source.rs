@@ -197,7 +197,7 @@ fn fault(state: &IssuerKeys) -> KeyFault {
     }
 }
 
-/// Where an issuer may have its metadata: as OpenID Connect says, and as RFC 8414 says.
+/// Where an issuer may have its metadata: as `OpenID` Connect says, and as RFC 8414 says.
 fn metadata_urls(issuer: &str) -> Vec<String> {
     let issuer = issuer.trim_end_matches('/');
     let mut urls = vec![format!("{issuer}/.well-known/openid-configuration")];

@@ -54,7 +54,7 @@ impl Clock for SetClock {
 /// A key of an issuer.
 pub(in crate::mcp) enum TestKey {
     Rsa(Box<RsaKeyPair>),
-    Curve(EcdsaKeyPair),
+    Curve(Box<EcdsaKeyPair>),
 }
 
 impl TestKey {
@@ -65,7 +65,8 @@ impl TestKey {
     pub(in crate::mcp) fn curve() -> Self {
         let random = SystemRandom::new();
         let made = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();
-        TestKey::Curve(EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, made.as_ref(), &random).unwrap())
+        let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, made.as_ref(), &random).unwrap();
+        TestKey::Curve(Box::new(key))
     }
 
     pub(in crate::mcp) fn algorithm(&self) -> &'static str {

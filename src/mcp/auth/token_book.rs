@@ -133,7 +133,9 @@ impl TokenBook {
             put("\n[[tokens]]\nname", quoted(name));
             put("hash", quoted(&hash.to_string()));
             for (key, at) in [("created", created), ("expires", expires)] {
-                at.iter().for_each(|at| put(key, quoted(&at.to_string())));
+                if let Some(at) = at {
+                    put(key, quoted(&at.to_string()));
+                }
             }
             if let Some(grants) = grants {
                 let grants: Vec<String> = grants.iter().map(|grant| quoted(grant)).collect();

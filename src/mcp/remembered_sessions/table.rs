@@ -130,9 +130,9 @@ impl SessionTable {
         }
     }
 
-    /// Whose a session is, where somebody had to say who they are; `None` where it is not remembered.
-    pub(super) fn owner(&self, session: &str, now: Timestamp) -> Option<Option<Arc<str>>> {
-        self.valid(session, now).map(|remembered| remembered.owner.clone())
+    /// Whether a session is remembered, and is somebody's; or nobody's, where nobody had to say who they are.
+    pub(super) fn is_of(&self, session: &str, owner: Option<&Arc<str>>, now: Timestamp) -> bool {
+        self.valid(session, now).is_some_and(|remembered| remembered.owner.as_ref() == owner)
     }
 
     /// What the client of a session said when it opened it.

@@ -23,6 +23,7 @@ use crate::mcp::idle::IdleQueue;
 use crate::mcp::normalise::Conversation;
 use crate::mcp::protocol::STREAM_OPENED;
 use crate::mcp::remembered_sessions::RememberedSessions;
+use crate::model::Timestamp;
 
 /// A session ends after this long without a message. rmcp does not count an open stream as activity, so this has to be long.
 const KEEP: Duration = Duration::from_hours(12);
@@ -286,7 +287,7 @@ impl ServedSession {
     /// Whether it is theirs. It is served for as long as any of their tokens counts.
     fn admits(&mut self, caller: &Arc<KnownCaller>) -> bool {
         let Some(owner) = self.owner.as_mut().filter(|owner| owner.is_same(caller)) else { return false };
-        let ends = |caller: &KnownCaller| caller.principal().ends.map_or(i64::MAX, |ends| ends.as_millis());
+        let ends = |caller: &KnownCaller| caller.principal().ends.map_or(i64::MAX, Timestamp::as_millis);
         if owner.is_revoked() || ends(caller) > ends(owner) {
             *owner = Arc::clone(caller);
         }

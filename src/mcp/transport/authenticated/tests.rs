@@ -49,16 +49,18 @@ fn entry(name: &str) -> TokenEntry {
     TokenEntry { name: name.to_owned(), hash, created: None, expires: None, grants: None, read_only: false }
 }
 
-fn book(entries: &[TokenEntry]) -> Option<TokenBook> {
+fn book(entries: &[TokenEntry]) -> AccessRules {
     let mut book = TokenBook::default();
-    entries.iter().for_each(|entry| book.add(entry.clone()).unwrap());
-    Some(book)
+    for entry in entries {
+        book.add(entry.clone()).unwrap();
+    }
+    AccessRules { tokens: Some(book), ..AccessRules::default() }
 }
 
 impl House {
     /// A server with tokens of `alice` and `bob`, and no OAuth.
     async fn of_tokens() -> House {
-        let rules = AccessRules { tokens: book(&[entry("alice"), entry("bob")]), ..AccessRules::default() };
+        let rules = book(&[entry("alice"), entry("bob")]);
         House::of(AccessGate::new(rules, None, Arc::new(Documents::default()), Arc::new(AwsClock::default()))).await
     }
 
@@ -256,7 +258,7 @@ async fn on_revocation_sessions_and_streams_end_and_those_of_others_go_on() {
         let waiting = house.post(ALICE, &headers, &wait);
         let revoke = async {
             tokio::time::sleep(Duration::from_millis(200)).await;
-            house.gate.set(AccessRules { tokens: book(&[entry("bob")]), ..AccessRules::default() });
+            house.gate.set(book(&[entry("bob")]));
         };
         let (waited, ()) = tokio::join!(waiting, revoke);
         assert_eq!(waited.status, 401, "{waited:?}");
@@ -277,7 +279,7 @@ async fn on_revocation_sessions_and_streams_end_and_those_of_others_go_on() {
         () = revoking => {}
     }
     // The same token once more does not bring the session back.
-    house.gate.set(AccessRules { tokens: book(&[entry("alice")]), ..AccessRules::default() });
+    house.gate.set(book(&[entry("alice")]));
     assert_eq!(house.tools(ALICE, &of_alice).await.status, 404);
 }
 
@@ -285,7 +287,7 @@ async fn on_revocation_sessions_and_streams_end_and_those_of_others_go_on() {
 async fn what_a_token_opened_ends_with_it_and_the_same_somebody_goes_on_with_another() {
     let clock = Arc::new(AwsClock::default());
     let ending = TokenEntry { expires: Some(clock.now() + Duration::from_secs(1)), ..entry("alice") };
-    let rules = AccessRules { tokens: book(&[ending, entry("bob")]), ..AccessRules::default() };
+    let rules = book(&[ending, entry("bob")]);
     let house = House::of(AccessGate::new(rules.clone(), None, Arc::new(Documents::default()), clock)).await;
     let session = house.session(ALICE).await;
     let mut stream = house.stream(ALICE, &session).await.into_body().into_data_stream();
@@ -297,7 +299,7 @@ async fn what_a_token_opened_ends_with_it_and_the_same_somebody_goes_on_with_ano
         while house.sessions.conversation(&session).is_some() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        house.gate.set(AccessRules { tokens: book(&[entry("alice"), entry("bob")]), ..AccessRules::default() });
+        house.gate.set(book(&[entry("alice"), entry("bob")]));
         assert_eq!(house.tools(BOB, &session).await.status, 404);
         assert!(house.tools(ALICE, &session).await.text.contains("search_inventory"));
     };
