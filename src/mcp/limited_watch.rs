@@ -115,7 +115,7 @@ impl LimitedWatch {
             matches!(**topic, ChangeTopic::Summary | ChangeTopic::Freshness)
         };
         let fresh_now =
-            if dirty_topics.iter().any(|topic| is_of_freshness(topic)) { freshness_of(core) } else { freshness };
+            if dirty_topics.iter().any(is_of_freshness) { freshness_of(core) } else { freshness };
         let is_fresh_news = fresh_now != freshness;
         let mut theirs = Dirty::default();
         for (topic, uri) in dirty_topics {
