@@ -88,7 +88,7 @@ impl Visibility {
         account: &str,
         region: &str,
         kind: &Kind,
-        tags: &impl Iterator<Item = (&'t str, &'t str)> + Clone,
+        tags: &(impl Iterator<Item = (&'t str, &'t str)> + Clone),
     ) -> bool {
         let Some(grants) = self.grants() else { return true };
         grants.iter().any(|grant| grant.takes(account, region, kind) && grant.takes_tags(tags))
@@ -148,7 +148,7 @@ impl Visibility {
         account: &str,
         region: &str,
         kind: &Kind,
-        tags: &impl Iterator<Item = (&'t str, &'t str)> + Clone,
+        tags: &(impl Iterator<Item = (&'t str, &'t str)> + Clone),
     ) -> bool {
         let Some(grants) = self.grants() else { return true };
         let mut writing = grants.iter().filter(|grant| grant.writes);

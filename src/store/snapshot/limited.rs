@@ -52,7 +52,7 @@ impl Snapshot {
     pub(super) fn admits<'t>(
         &self,
         id: &ResourceId,
-        own: &impl Iterator<Item = (&'t str, &'t str)> + Clone,
+        own: &(impl Iterator<Item = (&'t str, &'t str)> + Clone),
     ) -> Result<bool, ReadError> {
         let Some(sight) = self.sight() else { return Ok(true) };
         match (sight.reach(id), tagged_as(&id.kind)) {
@@ -185,7 +185,8 @@ impl Snapshot {
         while found.len() < limit {
             let removed = raw.tombstones(kind, after.as_ref(), STEP)?;
             let removed: Vec<ResourceId> = removed.into_iter().map(|(id, _)| id).collect();
-            let held = if by_tags { raw.heads(kind, &ScopeFilter::Everywhere, after.as_ref(), STEP)? } else { Vec::new() };
+            let held =
+                if by_tags { raw.heads(kind, &ScopeFilter::Everywhere, after.as_ref(), STEP)? } else { Vec::new() };
             let held: Vec<ResourceId> = held.into_iter().map(|head| head.id).collect();
             // Of a full page nothing is known behind its end.
             let ends = [&removed, &held].into_iter().filter(|page| page.len() == STEP).filter_map(|page| page.last());
