@@ -114,8 +114,7 @@ impl LimitedWatch {
         let is_of_freshness = |(topic, _): &&(Arc<ChangeTopic>, Arc<str>)| {
             matches!(**topic, ChangeTopic::Summary | ChangeTopic::Freshness)
         };
-        let fresh_now =
-            if dirty_topics.iter().any(|topic| is_of_freshness(topic)) { freshness_of(core) } else { freshness };
+        let fresh_now = if dirty_topics.iter().any(is_of_freshness) { freshness_of(core) } else { freshness };
         let is_fresh_news = fresh_now != freshness;
         let mut theirs = Dirty::default();
         for (topic, uri) in dirty_topics {

@@ -92,7 +92,7 @@ impl Grant {
 
     /// Whether a resource with these tags meets its conditions for tags.
     #[must_use]
-    pub fn takes_tags<'t>(&self, tags: impl Iterator<Item = (&'t str, &'t str)> + Clone) -> bool {
+    pub fn takes_tags<'t>(&self, tags: &(impl Iterator<Item = (&'t str, &'t str)> + Clone)) -> bool {
         self.tags.iter().all(|(key, values)| tags.clone().any(|(held, value)| held == key && values.take(value)))
     }
 }

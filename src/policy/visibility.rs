@@ -88,10 +88,10 @@ impl Visibility {
         account: &str,
         region: &str,
         kind: &Kind,
-        tags: impl Iterator<Item = (&'t str, &'t str)> + Clone,
+        tags: &(impl Iterator<Item = (&'t str, &'t str)> + Clone),
     ) -> bool {
         let Some(grants) = self.grants() else { return true };
-        grants.iter().any(|grant| grant.takes(account, region, kind) && grant.takes_tags(tags.clone()))
+        grants.iter().any(|grant| grant.takes(account, region, kind) && grant.takes_tags(tags))
     }
 
     /// Whether anything can be visible in a scope.
@@ -136,6 +136,7 @@ impl Visibility {
     }
 
     /// The grants that hold something of a kind; `None` where everything is visible.
+    #[must_use]
     pub fn grants_for<'v>(&'v self, kind: &'v Kind) -> Option<impl Iterator<Item = &'v Grant> + use<'v>> {
         Some(self.grants()?.iter().filter(|grant| grant.takes_kind(kind)))
     }
@@ -147,11 +148,11 @@ impl Visibility {
         account: &str,
         region: &str,
         kind: &Kind,
-        tags: impl Iterator<Item = (&'t str, &'t str)> + Clone,
+        tags: &(impl Iterator<Item = (&'t str, &'t str)> + Clone),
     ) -> bool {
         let Some(grants) = self.grants() else { return true };
         let mut writing = grants.iter().filter(|grant| grant.writes);
-        writing.any(|grant| grant.takes(account, region, kind) && grant.takes_tags(tags.clone()))
+        writing.any(|grant| grant.takes(account, region, kind) && grant.takes_tags(tags))
     }
 
     /// Whether anything at all may be changed.

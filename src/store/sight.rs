@@ -41,7 +41,7 @@ impl ReaderSight {
     }
 
     /// Whether a resource with these tags is visible.
-    pub(super) fn sees<'t>(&self, id: &ResourceId, tags: impl Iterator<Item = (&'t str, &'t str)> + Clone) -> bool {
+    pub(super) fn sees<'t>(&self, id: &ResourceId, tags: &(impl Iterator<Item = (&'t str, &'t str)> + Clone)) -> bool {
         self.visibility.sees(id.account.as_str(), id.region.as_str(), &id.kind, tags)
     }
 

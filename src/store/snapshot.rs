@@ -244,7 +244,7 @@ impl Snapshot {
         let current = current.and_then(|known| self.with_body(known));
         let current = current.inspect_err(|error| self.note(id, &key, error));
         let is_seen = match &current {
-            Ok(current) if self.2.is_some() => self.admits(id, tags_in(&current.document))?,
+            Ok(current) if self.2.is_some() => self.admits(id, &tags_in(&current.document))?,
             _ => self.admits_now(id)?,
         };
         if is_seen { Ok(Some(current?)) } else { Ok(None) }

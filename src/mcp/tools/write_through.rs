@@ -127,10 +127,10 @@ fn judged(visibility: &Visibility, target: &LiveInstance) -> Option<UncalledInst
     let ResourceId { kind, id, account, region } = &target.id;
     let tags: Vec<(&str, &str)> = target.document.tags().collect();
     let tags = || tags.iter().copied();
-    if !visibility.sees(account.as_str(), region.as_str(), kind, tags()) {
+    if !visibility.sees(account.as_str(), region.as_str(), kind, &tags()) {
         return Some(unseen(id.to_string()));
     }
-    if visibility.may_change(account.as_str(), region.as_str(), kind, tags()) {
+    if visibility.may_change(account.as_str(), region.as_str(), kind, &tags()) {
         return None;
     }
     let message = "What you may do on this server lets you see this instance, but not change it. AWS was not called. A person who \

@@ -94,9 +94,9 @@ proptest! {
         let of_kind = Kind::new(kind);
         let list = || tags.iter().map(|(key, value)| (*key, *value));
         let expected = plain.iter().any(|plain| holds(plain, account, region, kind, &tags));
-        prop_assert_eq!(visibility.sees(account, region, &of_kind, list()), expected);
+        prop_assert_eq!(visibility.sees(account, region, &of_kind, &list()), expected);
         let changing = plain.iter().any(|plain| plain.writes && holds(plain, account, region, kind, &tags));
-        prop_assert_eq!(visibility.may_change(account, region, &of_kind, list()), changing);
+        prop_assert_eq!(visibility.may_change(account, region, &of_kind, &list()), changing);
 
         // What is said of a whole scope holds for each resource in it.
         let reach = visibility.reach(account, region, &of_kind);
@@ -130,11 +130,11 @@ proptest! {
 fn without_a_grant_nothing_is_visible_and_a_blank_one_holds_everything() {
     let kind = Kind::new(KINDS[0]);
     let none = std::iter::empty();
-    assert!(!Visibility::nothing().sees(ACCOUNTS[0], REGIONS[0], &kind, none.clone()));
+    assert!(!Visibility::nothing().sees(ACCOUNTS[0], REGIONS[0], &kind, &none));
     assert!(!Visibility::nothing().may_change_anything());
     let all = Visibility::of([Grant::default()]);
-    assert!(all.sees(ACCOUNTS[0], REGIONS[0], &kind, none.clone()) && !all.is_everything());
-    assert!(Visibility::everything().sees(ACCOUNTS[0], REGIONS[0], &kind, none));
+    assert!(all.sees(ACCOUNTS[0], REGIONS[0], &kind, &none) && !all.is_everything());
+    assert!(Visibility::everything().sees(ACCOUNTS[0], REGIONS[0], &kind, &none));
 }
 
 #[test]

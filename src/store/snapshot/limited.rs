@@ -22,14 +22,13 @@ impl Snapshot {
     /// The same state for somebody who sees only what `sight` admits.
     pub(in crate::store) fn seen_by(self, sight: Option<&Arc<ReaderSight>>) -> Self {
         let Some(sight) = sight else { return self };
-        let keeps = |retired: &Retired| match retired.keys().all(|scope| sight.visibility.sees_scope(scope)) {
-            true => Arc::clone(retired),
-            false => {
-                let seen = retired.iter().filter(|(scope, _)| sight.visibility.sees_scope(scope));
-                Arc::new(seen.map(|(scope, since)| (scope.clone(), *since)).collect())
-            }
+        let sees = |scope: &Scope| sight.visibility.sees_scope(scope);
+        let known = if self.0.retired.keys().all(sees) {
+            Arc::clone(&self.0.retired)
+        } else {
+            let seen = self.0.retired.iter().filter(|(scope, _)| sees(scope));
+            Retired::new(seen.map(|(scope, since)| (scope.clone(), *since)).collect())
         };
-        let known = keeps(&self.0.retired);
         Snapshot(self.0, self.1, Some((Arc::clone(sight), known)))
     }
 
@@ -53,7 +52,7 @@ impl Snapshot {
     pub(super) fn admits<'t>(
         &self,
         id: &ResourceId,
-        own: impl Iterator<Item = (&'t str, &'t str)> + Clone,
+        own: &(impl Iterator<Item = (&'t str, &'t str)> + Clone),
     ) -> Result<bool, ReadError> {
         let Some(sight) = self.sight() else { return Ok(true) };
         match (sight.reach(id), tagged_as(&id.kind)) {
@@ -73,7 +72,7 @@ impl Snapshot {
             Reach::ByTags => {
                 let row = self.unlimited().row(&tags_of(id))?;
                 let tags = row.as_ref().map(|row| row.fields.tags.iter().map(|(key, value)| (&**key, &**value)));
-                Ok(tags.is_some_and(|tags| sight.sees(id, tags)))
+                Ok(tags.is_some_and(|tags| sight.sees(id, &tags)))
             }
         }
     }
@@ -86,9 +85,9 @@ impl Snapshot {
             (Reach::All, _) => Ok(true),
             (Reach::ByTags, Some(_)) => self.admits_now(id),
             (Reach::ByTags, None) => match codec::decode_row(key, bytes) {
-                Ok(disk) => Ok(sight.sees(id, RowView::from(disk).tags.iter().copied())),
+                Ok(disk) => Ok(sight.sees(id, &RowView::from(disk).tags.iter().copied())),
                 Err(_) => match self.unlimited().row(id) {
-                    Ok(row) => Ok(row.is_some_and(|row| sight.sees(id, RowView::of(&row).tags.iter().copied()))),
+                    Ok(row) => Ok(row.is_some_and(|row| sight.sees(id, &RowView::of(&row).tags.iter().copied()))),
                     Err(ReadError::Damaged(_)) => Ok(false),
                     Err(error) => Err(error),
                 },
@@ -112,7 +111,7 @@ impl Snapshot {
             return Ok(known);
         }
         let (raw, tagged) = (self.unlimited(), tags_of(id));
-        let sees = |tags: &PassingTags| tags.document().is_some_and(|document| sight.sees(id, tags_in(document)));
+        let sees = |tags: &PassingTags| tags.document().is_some_and(|document| sight.sees(id, &tags_in(document)));
         let base = match raw.base(&tagged) {
             Ok(base) => base,
             Err(ReadError::Damaged(_)) => None,
@@ -160,7 +159,7 @@ impl Snapshot {
         let removed = raw.tombstone(id)?;
         let Some(end) = self.spells(sight, id, self.seq())?.end() else {
             // Its records may be folded away; then the tags that it had last tell.
-            return Ok(removed.filter(|last| last.seq <= self.horizon() && sight.sees(id, tags_in(&last.document))));
+            return Ok(removed.filter(|last| last.seq <= self.horizon() && sight.sees(id, &tags_in(&last.document))));
         };
         if let Some(removed) = removed.as_ref().filter(|removed| removed.seq == end) {
             return Ok(Some(removed.clone()));
@@ -186,10 +185,8 @@ impl Snapshot {
         while found.len() < limit {
             let removed = raw.tombstones(kind, after.as_ref(), STEP)?;
             let removed: Vec<ResourceId> = removed.into_iter().map(|(id, _)| id).collect();
-            let held = match by_tags {
-                true => raw.heads(kind, &ScopeFilter::Everywhere, after.as_ref(), STEP)?,
-                false => Vec::new(),
-            };
+            let held =
+                if by_tags { raw.heads(kind, &ScopeFilter::Everywhere, after.as_ref(), STEP)? } else { Vec::new() };
             let held: Vec<ResourceId> = held.into_iter().map(|head| head.id).collect();
             // Of a full page nothing is known behind its end.
             let ends = [&removed, &held].into_iter().filter(|page| page.len() == STEP).filter_map(|page| page.last());

@@ -124,7 +124,7 @@ impl Snapshot {
             // The record of what the call made may come after that of the call.
             Reach::ByTags => {
                 let known = self.unlimited().past(id, seq)?.is_some();
-                Ok(!known && self.unlimited().current(id)?.is_some_and(|now| sight.sees(id, tags_in(&now.document))))
+                Ok(!known && self.unlimited().current(id)?.is_some_and(|now| sight.sees(id, &tags_in(&now.document))))
             }
         }
     }

@@ -165,7 +165,8 @@ impl TwoLogs {
             match op {
                 Op::Put(place, is_on, team) => {
                     let after = document(*place, *is_on, *team);
-                    logs.put(grants, &id(*place), held.insert(id(*place), after.clone()), after);
+                    let before = held.insert(id(*place), after.clone());
+                    logs.put(grants, &id(*place), before, &after);
                 }
                 Op::Remove(place) => {
                     let Some(before) = held.remove(&id(*place)) else { continue };
@@ -184,7 +185,7 @@ impl TwoLogs {
                     let seen = seen_of(grants, &held, &targets).map(|targets| (cause.clone(), called(targets, at)));
                     logs.add((cause, called(targets, at)), seen);
                 }
-                Op::Act(one, other) => logs.act(grants, &held, targets(&held, *one, *other)),
+                Op::Act(one, other) => logs.act(grants, &held, &targets(&held, *one, *other)),
             }
         }
         logs
@@ -200,32 +201,32 @@ impl TwoLogs {
         self.part.push(part.unwrap_or(filler));
     }
 
-    fn put(&mut self, grants: &[PlainGrant], id: &ResourceId, before: Option<Document>, after: Document) {
+    fn put(&mut self, grants: &[PlainGrant], id: &ResourceId, before: Option<Document>, after: &Document) {
         let evidence = Evidence { source: Source::Sweep, at: at(self.next()) };
         let mapping = kinds::of(&id.kind).unwrap().mapping;
         let discovered =
             |document: &Document| Event::Discovered { id: id.clone(), document: document.clone(), evidence, mapping };
         let Some(before) = before else {
-            let event = (Cause::Sweep, discovered(&after));
-            let seen = holds(grants, id, &after).then(|| event.clone());
+            let event = (Cause::Sweep, discovered(after));
+            let seen = holds(grants, id, after).then(|| event.clone());
             return self.add(event, seen);
         };
-        let changes = before.changes_to(&after);
+        let changes = before.changes_to(after);
         if changes.is_empty() {
             return;
         }
         let evidence = Group::ALL.map(|group| (group, evidence)).to_vec();
         let moved = Event::Changed { id: id.clone(), changes, evidence, overlay: Overlay::Keep };
-        let seen = match (holds(grants, id, &before), holds(grants, id, &after)) {
+        let seen = match (holds(grants, id, &before), holds(grants, id, after)) {
             (true, true) => Some(moved.clone()),
-            (false, true) => Some(discovered(&after)),
+            (false, true) => Some(discovered(after)),
             (true, false) => Some(Event::Removed { id: id.clone(), at: at(self.next()) }),
             (false, false) => None,
         };
         self.add((Cause::Sweep, moved), seen.map(|event| (Cause::Sweep, event)));
     }
 
-    fn act(&mut self, grants: &[PlainGrant], held: &BTreeMap<ResourceId, Document>, targets: Vec<ResourceId>) {
+    fn act(&mut self, grants: &[PlainGrant], held: &BTreeMap<ResourceId, Document>, targets: &[ResourceId]) {
         if targets.is_empty() {
             return;
         }
@@ -235,14 +236,14 @@ impl TwoLogs {
             ActionRequest { tool: "stop_instance".to_owned(), targets, arguments, ..ActionRequest::default() }
                 .requested(action)
         };
-        let seen = seen_of(grants, held, &targets);
+        let seen = seen_of(grants, held, targets);
         let told = || Some("{\"instance_ids\": []}".to_owned());
         let is_seen = seen.is_some();
         let part = seen.map(|seen| {
             let arguments = if seen.len() == targets.len() { told() } else { None };
             (cause(), request(seen, arguments))
         });
-        self.add((cause(), request(targets.clone(), told())), part);
+        self.add((cause(), request(targets.to_vec(), told())), part);
         let end = Event::ActionFinished {
             action,
             outcome: ActionOutcome::Succeeded { created: Vec::new() },
