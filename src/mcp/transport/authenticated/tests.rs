@@ -145,9 +145,12 @@ async fn without_a_token_nothing_is_served_by_any_method_and_no_body_is_read() {
     for method in [Method::POST, Method::GET, Method::DELETE, Method::PUT, Method::HEAD, Method::OPTIONS] {
         for token in [None, Some("Bearer nobody"), Some("Basic YTpi"), Some("token-of-alice")] {
             let headers: Vec<(&str, &str)> = token.map(|token| ("authorization", token)).into_iter().collect();
-            // A body that never comes.
+            // A body that never comes: the answer is there before.
             let body = Body::from_stream(futures::stream::pending::<Result<Vec<u8>, std::io::Error>>());
-            let reply = house.ask(method.clone(), &headers, body).await;
+            let response = house.respond(method.clone(), PATH, &headers, body).await;
+            assert_eq!(response.status(), 401, "{method} {token:?}");
+            drop(response);
+            let reply = house.ask(method.clone(), &headers, Body::empty()).await;
             assert_eq!(reply.status, 401, "{method} {token:?}");
             let challenge = reply.header("www-authenticate").unwrap();
             assert!(!challenge.contains("resource_metadata"), "{challenge}");
@@ -162,6 +165,22 @@ async fn without_a_token_nothing_is_served_by_any_method_and_no_body_is_read() {
         let reply = read(house.respond(Method::GET, path, &[], Body::empty()).await).await;
         assert_eq!(reply.status, 404, "there is no OAuth");
     }
+}
+
+#[tokio::test]
+async fn what_comes_of_the_body_of_somebody_who_is_not_let_in_is_read_and_dropped() {
+    let house = House::of_tokens().await;
+    let read_so_far = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = Arc::clone(&read_so_far);
+    let chunks = futures::stream::repeat_with(move || {
+        counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        Ok::<_, std::io::Error>(vec![b' '; 64 * 1024])
+    });
+    let response = house.respond(Method::POST, PATH, &[], Body::from_stream(chunks.take(10_000))).await;
+    assert_eq!((response.status().as_u16(), read_so_far.load(std::sync::atomic::Ordering::SeqCst)), (401, 0));
+    assert!(read(response).await.text.contains("muster token add"));
+    let read_at_last = read_so_far.load(std::sync::atomic::Ordering::SeqCst);
+    assert!((2..=18).contains(&read_at_last), "{read_at_last} chunks");
 }
 
 #[tokio::test]
