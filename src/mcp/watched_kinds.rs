@@ -10,11 +10,11 @@ use crate::kinds::{KINDS, KindSpec};
 use crate::model::Timestamp;
 use crate::query::Point;
 
-/// The same for whoever does not see everything, and does not know which of the two it is.
-const ASK: &str = "Ask a person who runs the server for a grant that holds them, or to add them to its `kinds`";
 /// What to do about a kind that is not watched.
 const FIX: &str =
     "Add them to `kinds` of the server (its configuration file and `muster reload`, --kinds or MUSTER_KINDS)";
+/// The same for whoever does not see everything, and does not know which of the two it is.
+const ASK: &str = "Ask a person who runs the server for a grant that holds them, or to add them to its `kinds`";
 
 impl Core {
     /// Whether a kind is watched, in whatever accounts and regions.
