@@ -41,6 +41,7 @@ mod health;
 mod help;
 mod http_flag;
 mod idle_exit;
+mod kind_flags;
 mod line;
 mod log;
 mod logging;

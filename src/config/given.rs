@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::access_options::AccessOptions;
 use super::interval::Interval;
+use super::kind_name::KindName;
 use super::regions;
 use super::share::RequestShare;
 use super::size::Size;
@@ -36,6 +37,8 @@ pub struct Given {
     pub writes: WritePolicy,
     /// `--list`.
     pub list: Option<ListMode>,
+    /// `--kinds`: the kinds that are watched; all where none is named.
+    pub kinds: Vec<KindName>,
     /// `--interval`, in the order given; the last of a kind counts, and one of a kind takes precedence over one of `all`.
     pub intervals: Vec<Interval>,
     /// `--aws-share`.

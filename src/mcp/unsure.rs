@@ -27,6 +27,12 @@ impl Core {
     /// Why some of `kind` in `scope` may not be held at all; `None` where all of it is, however old.
     #[must_use]
     pub fn lacking(&self, scope: &Scope, kind: &'static KindSpec) -> Option<String> {
+        if !self.knows_kind(kind) {
+            return Some("you may see none of them".to_owned());
+        }
+        if !self.watches(kind) {
+            return Some(format!("not watched here: `kinds` of the server leaves {} out", kind.plural));
+        }
         let (freshness, visibility) = (self.ingest.freshness(), self.visibility());
         let Some(state) = freshness.of(scope, &kind.kind()) else {
             let hidden = if visibility.is_everything() { "" } else { ", or nothing that you may see" };

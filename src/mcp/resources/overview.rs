@@ -20,6 +20,7 @@ use crate::mcp::stale::Stale;
 use crate::mcp::tools::rows::Columns;
 use crate::mcp::unreadable;
 use crate::mcp::unwatched::UnwatchedScopes;
+use crate::mcp::watched_kinds::UnwatchedKinds;
 use crate::model::{ScopeFilter, Trouble};
 use crate::query::counts;
 
@@ -76,6 +77,7 @@ pub fn freshness(core: &Arc<Core>, uri: &str) -> Result<Content, RequestError> {
     }
     put_clock(&mut body, core.aws.clock_offset_millis());
     put_server(&mut body, core);
+    put_unwatched_kinds(&mut body, core);
     put_damage(&mut body, core);
     Ok(Content::fleeting(body.to_string()))
 }
@@ -155,6 +157,7 @@ fn counted(core: &Core, uri: &str, writes: &Value) -> Result<Value, RequestError
     }
     bound(&mut body, "events", is_outlined);
     put_unwatched(&mut body, core, core.unwatched(KINDS));
+    put_unwatched_kinds(&mut body, core);
     if let (Some(trouble), Value::Object(body)) = (core.ingest.freshness().trouble(), &mut body) {
         let fields = json!({"what": trouble.what, "fix": trouble.fix});
         body.insert("trouble".to_owned(), with_retry(fields, &trouble));
@@ -282,6 +285,14 @@ fn put_unwatched(body: &mut Value, core: &Core, unwatched: Vec<ScopeFreshness>) 
         unwatched.into_iter().filter_map(|state| Some((state.scope, state.unwatched_since?))).collect();
     let fields = UnwatchedScopes::of(core, places).fields();
     body.extend(fields.into_iter().map(|(name, value)| (name.to_owned(), value)));
+}
+
+/// Adds the kinds that are not watched, if there are such. Their resources are not counted.
+fn put_unwatched_kinds(body: &mut Value, core: &Core) {
+    let unwatched = core.unwatched_kinds();
+    if let (Value::Object(body), false) = (body, unwatched.is_empty()) {
+        body.insert(UnwatchedKinds::FIELD.to_owned(), unwatched.field());
+    }
 }
 
 /// Adds that the clocks differ, if they differ so much that somebody should set this machine's.

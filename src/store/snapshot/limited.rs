@@ -26,8 +26,8 @@ impl Snapshot {
         let known = if self.0.retired.keys().all(sees) {
             Arc::clone(&self.0.retired)
         } else {
-            let seen = self.0.retired.iter().filter(|(scope, _)| sees(scope));
-            Retired::new(seen.map(|(scope, since)| (scope.clone(), *since)).collect())
+            let known = self.0.retired.iter().filter(|(scope, _)| sees(scope));
+            Retired::new(known.map(|(scope, since)| (scope.clone(), *since)).collect())
         };
         Snapshot(self.0, self.1, Some((Arc::clone(sight), known)))
     }
