@@ -19,6 +19,7 @@ use crate::model::text::chain;
 use crate::simulator::ScenarioError;
 use crate::telemetry::{self, LogDestination, TelemetryError};
 
+mod access_flags;
 mod arguments;
 mod audit_flags;
 mod backup;
@@ -70,6 +71,7 @@ mod store_flags;
 mod succession;
 mod table;
 mod teardown;
+mod token;
 #[cfg(not(feature = "simulator"))]
 mod unsimulated;
 mod warnings;
@@ -112,6 +114,7 @@ use status::ServerStatus;
 use stop::Stop;
 use stopped::Stopped;
 use teardown::Teardown;
+use token::{TokenCommand, TokenCommandError};
 #[cfg(not(feature = "simulator"))]
 use unsimulated::{Unsimulated as Demo, Unsimulated as Simulate};
 use warnings::Refused;
@@ -144,7 +147,7 @@ enum Command {
         after_long_help = "Exit codes: 0 it was told to end; 1 it failed; 2 a flag cannot be used; 3 another server serves the data \
                            directory. Variables, the data directory and HTTP: muster help configuration"
     )]
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Show one resource as the running server knows it, or the store when none runs
     #[command(after_long_help = "Filters, columns and exit codes: muster help filters")]
     Get(Get),
@@ -194,6 +197,9 @@ enum Command {
     /// Show what the rules for writes allow, and the IAM policy that Muster needs
     #[command(subcommand, after_long_help = "The rules: muster help writes")]
     Policy(PolicyCommand),
+    /// Make, show and revoke the tokens of clients over HTTP
+    #[command(subcommand, after_long_help = "Tokens, OAuth and grants: muster help http-auth")]
+    Token(TokenCommand),
     /// Show which list prices are known, and of when
     Prices(Prices),
     /// Show what changed, when, and why
@@ -302,6 +308,7 @@ fn is_usage(error: &anyhow::Error) -> bool {
             || error.is::<FlagsError>()
             || error.is::<PolicyIamError>()
             || error.is::<OrganizationFlagsError>()
+            || error.is::<TokenCommandError>()
             || is_of_a_scenario(error)
             || matches!(error.downcast_ref(), Some(TelemetryError::Filter { .. }))
             || error.downcast_ref::<Refused>().is_some_and(Refused::is_usage)
@@ -370,6 +377,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Stopped(stopped) => quietly(logging, stopped.run(&environment)),
         Command::Related(related) => quietly(logging, related.run(&environment)),
         Command::Policy(policy) => quietly(logging, policy.run(&environment)),
+        Command::Token(token) => quietly(logging, token.run(&environment)),
         Command::Prices(prices) => {
             logging.start_quietly()?;
             prices.run(&environment)

@@ -33,6 +33,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
+use super::access::AccessDesk;
 use super::engine::{self, Engine, Foreign, StartError};
 use super::keys;
 use super::listener::ClientListener;
@@ -51,6 +52,7 @@ use crate::connection::serving_record::ServingRecord;
 use crate::connection::socket::{ServerSocket, SocketError};
 use crate::connection::version::current;
 use crate::mcp::Failure;
+use crate::mcp::auth::token_file::TokenFileError;
 use crate::mcp::transport::{HttpOptions, PATH};
 use crate::model::text::chain;
 use crate::notify::ChangeHub;
@@ -102,6 +104,9 @@ pub enum ServerError {
         #[source]
         source: io::Error,
     },
+    /// The file of tokens is not usable.
+    #[error(transparent)]
+    Tokens(#[from] TokenFileError),
     /// The store is not usable.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -123,6 +128,7 @@ impl ServerError {
             | ServerError::Taken(_)
             | ServerError::Socket(_)
             | ServerError::Http { .. }
+            | ServerError::Tokens(_)
             | ServerError::Signals(_) => true,
             ServerError::Start(_) | ServerError::Writer => false,
         }
@@ -156,14 +162,24 @@ impl Listens {
 /// [`ServerError`]. A detached server that finds another one at work leaves without an error.
 pub async fn run(
     config: &Config,
-    options: ServerOptions,
+    mut options: ServerOptions,
     launch: ServerLaunch,
     source: Option<FileSource>,
     announce: impl FnOnce(&Listens),
 ) -> Result<ServerEnd, ServerError> {
     open_files::raise();
     let (orders, sender) = StopOrders::take().map_err(ServerError::Signals)?;
-    let (requests, reloads) = ReloadRequests::take(source, sender.clone()).map_err(ServerError::Signals)?;
+    let access = match AccessDesk::open(&options.access, config.selection.profile.as_deref()) {
+        // Clients of the socket need no HTTP, and nobody would be told on a terminal.
+        Err(error) if options.detached => {
+            tracing::error!(error = chain(&error), "HTTP is not served");
+            options.http = None;
+            None
+        }
+        opened => opened?,
+    };
+    let (requests, reloads) =
+        ReloadRequests::take(source, access.clone(), sender.clone()).map_err(ServerError::Signals)?;
     // On the heap: loading the SDK is a large future.
     let config = &Box::pin(keys::placed(config)).await;
     data_dir::prepare(&config.data_dir)?;
@@ -220,8 +236,9 @@ pub async fn run(
     listener.listen(socket);
     if let Some(http) = http {
         let sessions = Some(data_dir::sessions(&config.data_dir));
+        let gate = access.as_ref().map(|access| access.gate().clone());
         let (hosts, origins) = (options.allowed_hosts, options.allowed_origins);
-        listener.listen_http(http, HttpOptions { hosts, origins, sessions, is_read_only });
+        listener.listen_http(http, HttpOptions { hosts, origins, sessions, is_read_only, gate });
     }
     let data_dir = config.data_dir.clone();
     let lifetime = Lifetime { detached: options.detached, idle_exit: options.idle_exit, orders, lock, data_dir };

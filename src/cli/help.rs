@@ -69,9 +69,19 @@ const TOPICS: &[HelpTopic] = &[
         text: include_str!("help/freshness.md"),
     },
     HelpTopic {
+        name: "grants",
+        about: "Who sees and changes what of a server that many share",
+        text: include_str!("help/grants.md"),
+    },
+    HelpTopic {
         name: "history",
         about: "What is remembered, for how long, and who made a change",
         text: include_str!("help/history.md"),
+    },
+    HelpTopic {
+        name: "http-auth",
+        about: "Who is let in over HTTP: tokens, OAuth, and what each may see",
+        text: include_str!("help/http-auth.md"),
     },
     HelpTopic {
         name: "organization",

@@ -10,7 +10,7 @@ use clap::Args;
 pub(super) struct HttpFlag {
     /// Also serve MCP over Streamable HTTP at /mcp of this loopback address, such as 127.0.0.1:8377
     ///
-    /// Port 0 takes a free port. HTTP has no authentication, and every local user can connect to it.
+    /// Port 0 takes a free port. Every local user can connect to it, and is let in unless --token-file or issuers are given.
     #[arg(long, env = "MUSTER_HTTP", value_name = "ADDRESS", hide_env_values = true)]
     pub(super) http: Option<SocketAddr>,
 }

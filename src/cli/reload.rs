@@ -35,7 +35,10 @@ impl Reload {
         if self.json {
             return Ok(output.line(&format!("{report:#}"))?);
         }
-        let file = report.get("file").and_then(Value::as_str).unwrap_or_default();
+        if let Some(tokens) = report.get("tokens").and_then(Value::as_u64) {
+            output.line(&format!("tokens for HTTP: {tokens}"))?;
+        }
+        let Some(file) = report.get("file").and_then(Value::as_str) else { return Ok(()) };
         output.line(&format!("read {} again", shown(file, LONGEST)))?;
         let mut is_changed = false;
         for what in ["added", "removed", "changed"] {

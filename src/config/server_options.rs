@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::access_options::AccessOptions;
 use super::error::ConfigError;
 
 /// Settings that only a server has.
@@ -26,6 +27,8 @@ pub struct ServerOptions {
     pub rules: Vec<String>,
     /// How long after its last client the server ends. `None`: it does not.
     pub idle_exit: Option<Duration>,
+    /// Who is let in over HTTP.
+    pub access: AccessOptions,
 }
 
 /// Checks that an address to listen at is one of this machine alone.
@@ -94,6 +97,7 @@ mod tests {
             successor: vec![],
             rules: vec![],
             idle_exit: None,
+            access: AccessOptions::default(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! How clients reach the server: byte streams (the Unix socket behind `muster mcp`) and Streamable HTTP.
 
 mod accept;
+mod authenticated;
 mod cors;
 mod frames;
 mod http;
@@ -11,17 +12,21 @@ mod numbered;
 mod open_connections;
 mod plain_request;
 mod precedents;
+mod resource_metadata;
 mod sessions;
 mod socket_service;
 
+use std::convert::Infallible;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::middleware;
+use axum::response::Response;
 use parking_lot::Mutex;
 use rmcp::ServerHandler;
 use rmcp::service::{ServerInitializeError, serve_server_with_ct};
@@ -32,9 +37,10 @@ use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tower::Layer;
 use tower::limit::GlobalConcurrencyLimitLayer;
+use tower::{Layer, Service};
 
+use self::authenticated::AuthFace;
 use self::http::HttpFace;
 use self::leaving_answers::LeavingAnswers;
 use self::line_transport::LineTransport;
@@ -42,14 +48,16 @@ use self::numbered::Numbered;
 use self::precedents::Precedents;
 use self::sessions::HttpSessions;
 use self::socket_service::SocketService;
+use super::auth::{AccessGate, KnownCaller};
 use super::normalise::Conversation;
 use super::remembered_sessions::RememberedSessions;
 use super::server::{Handler, Link, McpServer};
 use crate::aws::AwsClock;
+use crate::model::Principal;
 use crate::policy::WritePolicy;
 
-/// Where MCP is served.
-pub const PATH: &str = "/mcp";
+pub use super::auth::public_url::PATH;
+
 /// Requests served at once, from when they have arrived. Streams count only until they have begun.
 const CONCURRENT: usize = 1024;
 /// Sessions of the older era that are served while they have no open stream; each costs about 90 KiB.
@@ -70,6 +78,8 @@ pub struct HttpOptions {
     pub sessions: Option<PathBuf>,
     /// Whether clients may change nothing, whatever the server permits.
     pub is_read_only: bool,
+    /// Who is let in. `None`: whoever can connect.
+    pub gate: Option<AccessGate>,
 }
 
 /// Why a stream could not be served.
@@ -192,7 +202,14 @@ async fn serve_http_with<H: ServerHandler>(
     options.origins.push(format!("http://{address}:*"));
     let remembered = RememberedSessions::open(options.sessions.take(), Arc::new(AwsClock::default())).await;
     let remembered = Arc::new(remembered);
-    let router = router(server, wrap, precedents, &options, &streams, Arc::clone(&remembered), IDLE_SESSIONS);
+    let sessions = Arc::new(HttpSessions::new(Arc::clone(&remembered), IDLE_SESSIONS));
+    let router = router(server, wrap, precedents, &options, &streams, &sessions);
+    let attending = async {
+        if let Some(gate) = &options.gate {
+            tokio::join!(gate.attend(), sessions.keep_to_owners(gate));
+        }
+        std::future::pending::<()>().await;
+    };
     let stop = server.stop();
     let told = async {
         stop.cancelled().await;
@@ -204,20 +221,19 @@ async fn serve_http_with<H: ServerHandler>(
     tokio::select! {
         () = http_listener::serve(listener, router, streams.clone()) => {}
         () = told => {}
+        () = attending => {}
     }
     Ok(())
 }
 
-/// The router that [`serve_http`] serves. `streams` ends the streams that rmcp keeps open. At most `idle` sessions without an open
-/// stream are served.
+/// The router that [`serve_http`] serves. `streams` ends the streams that rmcp keeps open.
 fn router<H: ServerHandler>(
     server: &McpServer,
     wrap: impl Fn(Handler) -> H + Send + Sync + 'static,
     precedents: Option<Precedents>,
     options: &HttpOptions,
     streams: &CancellationToken,
-    remembered: Arc<RememberedSessions>,
-    idle: usize,
+    sessions: &Arc<HttpSessions>,
 ) -> Router {
     let loopback = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
     let local = ["http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*"].map(str::to_owned);
@@ -230,21 +246,41 @@ fn router<H: ServerHandler>(
         .with_allowed_hosts(loopback.into_iter().chain(options.hosts.iter().cloned()))
         .with_allowed_origins(local.into_iter().chain(options.origins.iter().cloned()))
         .enforce_origin_validation();
+    let remembered = Arc::clone(sessions.remembered());
     config.session_store = Some(Arc::clone(&remembered) as Arc<dyn SessionStore>);
-    let sessions = Arc::new(HttpSessions::new(Arc::clone(&remembered), idle));
     let server = server.clone();
     let link = Link { writes: WritePolicy::of(!options.is_read_only), ..Link::http() };
     let service = StreamableHttpService::new(
-        move || Ok(wrap(server.handler(link.clone()).remembering(Arc::clone(&remembered)))),
-        Arc::clone(&sessions),
+        move || {
+            let link = match KnownCaller::current() {
+                Some(caller) => link.clone().known_as(caller.principal()).of(Principal::of_user(caller.user())),
+                None => link.clone(),
+            };
+            Ok(wrap(server.handler(link).remembering(Arc::clone(&remembered))))
+        },
+        Arc::clone(sessions),
         config,
     );
     let service = GlobalConcurrencyLimitLayer::new(CONCURRENT).layer(service);
-    let face = Arc::new(HttpFace { sessions, precedents });
+    let face = Arc::new(HttpFace { sessions: Arc::clone(sessions), precedents });
     let service = middleware::from_fn_with_state(face, http::normalised).layer(service);
-    let service = middleware::from_fn(cors::cors).layer(service);
     let elsewhere = || async { (StatusCode::NOT_FOUND, format!("MCP is served at {PATH}\n")) };
-    Router::new().route_service(PATH, service.clone()).route_service(&format!("{PATH}/"), service).fallback(elsewhere)
+    let Some(gate) = &options.gate else {
+        return routes(middleware::from_fn(cors::cors).layer(service)).fallback(elsewhere);
+    };
+    let face = Arc::new(AuthFace::new(gate.clone(), Arc::clone(sessions)));
+    let service = middleware::from_fn_with_state(face, authenticated::authenticated).layer(service);
+    let routes = routes(middleware::from_fn(cors::cors).layer(service));
+    routes.merge(resource_metadata::routes(gate)).fallback(elsewhere)
+}
+
+/// The paths of MCP.
+fn routes<S>(service: S) -> Router
+where
+    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + Sync + 'static,
+    S::Future: Send + 'static,
+{
+    Router::new().route_service(PATH, service.clone()).route_service(&format!("{PATH}/"), service)
 }
 
 #[cfg(test)]

@@ -25,10 +25,10 @@ const TABLE: [(&str, Option<&[&str]>); 23] = [
     ("aws", Some(&["model", "kinds"])),
     ("source", Some(&["model", "kinds", "aws"])),
     ("reconcile", Some(&["model"])),
-    ("store", Some(&["model"])),
+    ("store", Some(&["model", "policy"])),
     ("notify", Some(&["model", "store"])),
-    ("freshness", Some(&["model", "store", "reconcile"])),
-    ("ingest", Some(&["model", "reconcile", "store", "freshness", "notify"])),
+    ("freshness", Some(&["model", "policy", "store", "reconcile"])),
+    ("ingest", Some(&["model", "policy", "reconcile", "store", "freshness", "notify"])),
     ("query", Some(&["model", "kinds", "store"])),
     ("audit", Some(&["model", "store", "notify"])),
     ("mcp", Some(&["model", "kinds", "store", "query", "freshness", "notify", "policy", "audit", "aws", "ingest"])),
@@ -46,7 +46,7 @@ const TABLE: [(&str, Option<&[&str]>); 23] = [
 ];
 
 /// Crates that only some modules, or files below `src/`, may name.
-const CONFINED: [(&str, &[&str]); 15] = [
+const CONFINED: [(&str, &[&str]); 16] = [
     ("aws_sdk_ec2", &["aws", "kinds"]),
     ("aws_sdk_cloudtrail", &["aws", "kinds"]),
     ("aws_sdk_sts", &["aws", "kinds"]),
@@ -57,6 +57,7 @@ const CONFINED: [(&str, &[&str]); 15] = [
     ("aws_config", &["aws", "kinds"]),
     ("aws_smithy", &["aws", "kinds"]),
     ("rmcp", &["mcp"]),
+    ("jsonwebtoken", &["mcp/auth"]),
     ("redb", &["store"]),
     ("bincode", &["store/codec"]),
     ("rusqlite", &["query/sql"]),

@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 
 use super::{ServerError, bind_http};
+use crate::app::access::AccessDesk;
 use crate::audit::AuditProgress;
 use crate::aws::Aws;
 use crate::aws::profiles::Weight;
@@ -41,6 +42,7 @@ pub async fn check(config: &Config, options: &ServerOptions, held: Option<Socket
     if let Some(address) = options.http.filter(|address| held != Some(*address)) {
         drop(bind_http(address).await?);
     }
+    AccessDesk::open(&options.access, None).map_err(ServerError::from)?;
     if let Some(audit) = &config.audit
         && let Some(why) = AuditProgress::of(audit).obstacle_soon().await
     {

@@ -22,6 +22,7 @@ use super::accept::{self, Accepted, JSON, STREAM};
 use super::open_connections::OpenConnection;
 use super::precedents::Precedents;
 use super::sessions::HttpSessions;
+use crate::mcp::auth::KnownCaller;
 use crate::mcp::normalise::{self, Conversation, ErrorResponse, MessageDecision, MessageKind};
 use crate::mcp::protocol::SESSION;
 
@@ -88,7 +89,9 @@ async fn without_message(sessions: &HttpSessions, mut parts: Parts, next: Next) 
 /// Serves a request with a message.
 async fn with_message(face: &HttpFace, mut parts: Parts, bytes: &[u8], next: Next) -> Response {
     let HttpFace { sessions, precedents } = face;
-    let case = precedents.as_ref().and_then(|precedents| Some((precedents, Precedents::case(&parts, bytes)?)));
+    // What answers without a handler does not know who asks.
+    let precedents = precedents.as_ref().filter(|_| !KnownCaller::is_limited_now());
+    let case = precedents.and_then(|precedents| Some((precedents, Precedents::case(&parts, bytes)?)));
     if let Some((precedents, case)) = &case
         && let Some(answer) = precedents.answer(case).await
     {
@@ -320,7 +323,7 @@ fn refuse_one(refusals: Vec<ErrorResponse>) -> Response {
     }
 }
 
-fn refuse(status: StatusCode, refusal: &ErrorResponse) -> Response {
+pub(super) fn refuse(status: StatusCode, refusal: &ErrorResponse) -> Response {
     (status, [(header::CONTENT_TYPE, JSON)], refusal.line()).into_response()
 }
 
