@@ -51,7 +51,7 @@ pub use unread::Unread;
 pub(crate) use watched::{Continuity, WatchedScope};
 
 use crate::model::{AccountId, Kind, ResourceId, Scope, SharedClock, Timestamp, Trouble, UnreadableItem};
-use crate::policy::{Reach, Visibility};
+use crate::policy::{Visibility, VisiblePart};
 use crate::reconcile::Lacked;
 use crate::store::Watermark;
 use attention::Attention;
@@ -351,7 +351,7 @@ impl Freshness {
     pub fn runs(&self) -> Vec<Watermark> {
         let state = self.0.state.read();
         let runs = state.scopes.values().filter_map(|watched| watched.run());
-        runs.filter(|run| self.reach(&run.scope, &run.kind) > Reach::Nothing).collect()
+        runs.filter(|run| self.reach(&run.scope, &run.kind) > VisiblePart::Nothing).collect()
     }
 
     /// When a resource was last observed as it is known, seen from `now`. Call this before reading its body: see [`SeenAt`].
@@ -370,7 +370,7 @@ impl Freshness {
     #[must_use]
     pub fn unreadable(&self, id: &ResourceId) -> Option<(UnreadableItem, Timestamp)> {
         // What cannot be read shows no tags.
-        if self.reach(&id.scope(), &id.kind) != Reach::All {
+        if self.reach(&id.scope(), &id.kind) != VisiblePart::All {
             return None;
         }
         self.view(&id.scope(), &id.kind, |watched| {
@@ -387,7 +387,7 @@ impl Freshness {
     /// Since when complete sweeps have lacked any resource of a (scope, kind).
     #[must_use]
     pub fn lacked_since(&self, scope: &Scope, kind: &Kind) -> Option<Timestamp> {
-        if self.reach(scope, kind) != Reach::All {
+        if self.reach(scope, kind) != VisiblePart::All {
             return None;
         }
         self.view(scope, kind, |watched| watched?.memory.lacked_since())

@@ -30,7 +30,7 @@ pub use grant_book::GrantBook;
 pub use in_force::PolicyInForce;
 pub use principal::Principal;
 pub use verdict::{PolicyVerdict, RuleCheck, RuleOrigin};
-pub use visibility::{Reach, Visibility};
+pub use visibility::{Visibility, VisiblePart};
 pub use widening::PolicyWidening;
 pub use write_policy::WritePolicy;
 pub use write_rule::{DeniedTarget, WriteCap, WriteRule};

@@ -7,7 +7,7 @@ use super::member_trouble::MemberTrouble;
 use super::scope::ScopeFreshness;
 use super::unread::Unread;
 use crate::model::{ErrorClass, Kind, Scope, Trouble};
-use crate::policy::{Reach, Visibility};
+use crate::policy::{Visibility, VisiblePart};
 
 impl Freshness {
     /// The same for somebody with this visibility: what they may see nothing of does not seem to be watched.
@@ -17,16 +17,16 @@ impl Freshness {
     }
 
     /// How much the reader may see of a kind in a scope.
-    pub(super) fn reach(&self, scope: &Scope, kind: &Kind) -> Reach {
+    pub(super) fn reach(&self, scope: &Scope, kind: &Kind) -> VisiblePart {
         self.1.reach(scope.account.as_str(), scope.region.as_str(), kind)
     }
 
     /// The state of a kind in a scope as the reader may know it: not how many there are where some of them are hidden.
     pub(super) fn seen_of(&self, state: ScopeFreshness) -> Option<ScopeFreshness> {
         match self.reach(&state.scope, &state.kind) {
-            Reach::Nothing => None,
-            Reach::All => Some(state),
-            Reach::ByTags => {
+            VisiblePart::Nothing => None,
+            VisiblePart::All => Some(state),
+            VisiblePart::ByTags => {
                 Some(ScopeFreshness { seen: 0, unreadable: Unread::none(), missing: 0, held: None, ..state })
             }
         }
@@ -47,7 +47,7 @@ impl Freshness {
         if self.1.is_everything() || watched.peek().is_none() {
             return None;
         }
-        let sees_none = !watched.any(|(scope, kind)| self.reach(scope, kind) > Reach::Nothing);
+        let sees_none = !watched.any(|(scope, kind)| self.reach(scope, kind) > VisiblePart::Nothing);
         sees_none.then(|| Trouble {
             class: ErrorClass::Denied.into(),
             what: "you may see nothing of what this server watches".to_owned(),

@@ -9,7 +9,7 @@ use crate::freshness::MemberTrouble;
 use crate::kinds::KindSpec;
 use crate::model::text::shown;
 use crate::model::{Scope, ScopeFilter};
-use crate::policy::Reach;
+use crate::policy::VisiblePart;
 
 /// How many scopes are named for one reason.
 const SCOPES: usize = 5;
@@ -38,7 +38,7 @@ impl Core {
             let hidden = if visibility.is_everything() { "" } else { ", or nothing that you may see" };
             return Some(format!("not watched by this server now{hidden}"));
         };
-        if visibility.reach(scope.account.as_str(), scope.region.as_str(), &kind.kind()) == Reach::ByTags {
+        if visibility.reach(scope.account.as_str(), scope.region.as_str(), &kind.kind()) == VisiblePart::ByTags {
             return Some("you may see only those with certain tags".to_owned());
         }
         if state.complete.is_none() {

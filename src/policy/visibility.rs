@@ -24,7 +24,7 @@ struct Limits {
 
 /// How much of a kind in a scope somebody may see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Reach {
+pub enum VisiblePart {
     /// None of it.
     Nothing,
     /// What has the right tags.
@@ -117,16 +117,18 @@ impl Visibility {
 
     /// How much of a kind can be visible in an account and a region.
     #[must_use]
-    pub fn reach(&self, account: &str, region: &str, kind: &Kind) -> Reach {
-        let Some(grants) = self.grants() else { return Reach::All };
+    pub fn reach(&self, account: &str, region: &str, kind: &Kind) -> VisiblePart {
+        let Some(grants) = self.grants() else { return VisiblePart::All };
         let met = grants.iter().filter(|grant| grant.takes(account, region, kind));
-        met.map(|grant| if grant.tags.is_empty() { Reach::All } else { Reach::ByTags }).max().unwrap_or(Reach::Nothing)
+        met.map(|grant| if grant.tags.is_empty() { VisiblePart::All } else { VisiblePart::ByTags })
+            .max()
+            .unwrap_or(VisiblePart::Nothing)
     }
 
     /// Whether anything of a kind can be visible in an account and a region, whatever tags decide.
     #[must_use]
     pub fn may_see_any_of(&self, account: &str, region: &str, kind: &Kind) -> bool {
-        self.reach(account, region, kind) > Reach::Nothing
+        self.reach(account, region, kind) > VisiblePart::Nothing
     }
 
     /// Whether tags decide about some resources of a kind.

@@ -21,7 +21,7 @@ use super::snapshot::{ReadError, Retired, Snapshot};
 use super::tables;
 use crate::model::row::Project;
 use crate::model::{Kind, LogId, ResourceId, ScopeFilter};
-use crate::policy::{Reach, Visibility};
+use crate::policy::{Visibility, VisiblePart};
 
 /// How many rows [`Store::scan`] reads from one snapshot while there is no index.
 const SCAN_STEP: usize = 5_000;
@@ -124,7 +124,7 @@ impl Store {
         let (mut found, more) = self.0.damages.all();
         if let Some(sight) = &self.1 {
             // What is damaged shows no tags. A record of the log that names no resource may be about any.
-            found.retain(|damaged| damaged.id.as_ref().is_none_or(|id| sight.reach(id) == Reach::All));
+            found.retain(|damaged| damaged.id.as_ref().is_none_or(|id| sight.reach(id) == VisiblePart::All));
         }
         (found, more)
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::model::{Document, Event, Map, ResourceId, Seq};
-use crate::policy::{Reach, Visibility};
+use crate::policy::{Visibility, VisiblePart};
 
 /// How many resources are remembered. When there are more, all are forgotten.
 const MOST: usize = 20_000;
@@ -36,7 +36,7 @@ impl ReaderSight {
     }
 
     /// How much is visible of what a resource is among.
-    pub(super) fn reach(&self, id: &ResourceId) -> Reach {
+    pub(super) fn reach(&self, id: &ResourceId) -> VisiblePart {
         self.visibility.reach(id.account.as_str(), id.region.as_str(), &id.kind)
     }
 

@@ -100,15 +100,15 @@ proptest! {
 
         // What is said of a whole scope holds for each resource in it.
         let reach = visibility.reach(account, region, &of_kind);
-        prop_assert!(!expected || reach > Reach::Nothing);
-        prop_assert!(reach != Reach::All || expected);
-        prop_assert_eq!(visibility.may_see_any_of(account, region, &of_kind), reach > Reach::Nothing);
+        prop_assert!(!expected || reach > VisiblePart::Nothing);
+        prop_assert!(reach != VisiblePart::All || expected);
+        prop_assert_eq!(visibility.may_see_any_of(account, region, &of_kind), reach > VisiblePart::Nothing);
         let scope = Scope { account: AccountId::new(account), region: Region::new(region) };
-        if reach > Reach::Nothing {
+        if reach > VisiblePart::Nothing {
             prop_assert!(visibility.sees_scope(&scope));
             prop_assert!(visibility.sees_account(account) && visibility.sees_kind(&of_kind));
         }
-        prop_assert!(reach != Reach::ByTags || visibility.goes_by_tags(&of_kind));
+        prop_assert!(reach != VisiblePart::ByTags || visibility.goes_by_tags(&of_kind));
     }
 
     #[test]

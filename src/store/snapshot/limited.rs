@@ -10,7 +10,7 @@ use super::{ReadError, Retired, Snapshot};
 use crate::model::known::Tombstone;
 use crate::model::{Kind, ResourceId, Scope, ScopeFilter, Seq};
 use crate::policy::grant::tagged_as;
-use crate::policy::{Reach, Visibility};
+use crate::policy::{Visibility, VisiblePart};
 use crate::store::codec;
 use crate::store::row_view::RowView;
 use crate::store::sight::{PassingTags, ReaderSight, Spells, tags_in};
@@ -56,10 +56,10 @@ impl Snapshot {
     ) -> Result<bool, ReadError> {
         let Some(sight) = self.sight() else { return Ok(true) };
         match (sight.reach(id), tagged_as(&id.kind)) {
-            (Reach::Nothing, _) => Ok(false),
-            (Reach::All, _) => Ok(true),
-            (Reach::ByTags, None) => Ok(sight.sees(id, own)),
-            (Reach::ByTags, Some(_)) => self.admits_now(id),
+            (VisiblePart::Nothing, _) => Ok(false),
+            (VisiblePart::All, _) => Ok(true),
+            (VisiblePart::ByTags, None) => Ok(sight.sees(id, own)),
+            (VisiblePart::ByTags, Some(_)) => self.admits_now(id),
         }
     }
 
@@ -67,9 +67,9 @@ impl Snapshot {
     pub(super) fn admits_now(&self, id: &ResourceId) -> Result<bool, ReadError> {
         let Some(sight) = self.sight() else { return Ok(true) };
         match sight.reach(id) {
-            Reach::Nothing => Ok(false),
-            Reach::All => Ok(true),
-            Reach::ByTags => {
+            VisiblePart::Nothing => Ok(false),
+            VisiblePart::All => Ok(true),
+            VisiblePart::ByTags => {
                 let row = self.unlimited().row(&tags_of(id))?;
                 let tags = row.as_ref().map(|row| row.fields.tags.iter().map(|(key, value)| (&**key, &**value)));
                 Ok(tags.is_some_and(|tags| sight.sees(id, &tags)))
@@ -81,10 +81,10 @@ impl Snapshot {
     pub(super) fn admits_row(&self, id: &ResourceId, key: &[u8], bytes: &[u8]) -> Result<bool, ReadError> {
         let Some(sight) = self.sight() else { return Ok(true) };
         match (sight.reach(id), tagged_as(&id.kind)) {
-            (Reach::Nothing, _) => Ok(false),
-            (Reach::All, _) => Ok(true),
-            (Reach::ByTags, Some(_)) => self.admits_now(id),
-            (Reach::ByTags, None) => match codec::decode_row(key, bytes) {
+            (VisiblePart::Nothing, _) => Ok(false),
+            (VisiblePart::All, _) => Ok(true),
+            (VisiblePart::ByTags, Some(_)) => self.admits_now(id),
+            (VisiblePart::ByTags, None) => match codec::decode_row(key, bytes) {
                 Ok(disk) => Ok(sight.sees(id, &RowView::from(disk).tags.iter().copied())),
                 Err(_) => match self.unlimited().row(id) {
                     Ok(row) => Ok(row.is_some_and(|row| sight.sees(id, &RowView::of(&row).tags.iter().copied()))),
@@ -99,9 +99,9 @@ impl Snapshot {
     pub(super) fn admits_at(&self, id: &ResourceId, seq: Seq) -> Result<bool, ReadError> {
         let Some(sight) = self.sight() else { return Ok(true) };
         match sight.reach(id) {
-            Reach::Nothing => Ok(false),
-            Reach::All => Ok(true),
-            Reach::ByTags => Ok(self.spells(sight, id, seq)?.at(seq)),
+            VisiblePart::Nothing => Ok(false),
+            VisiblePart::All => Ok(true),
+            VisiblePart::ByTags => Ok(self.spells(sight, id, seq)?.at(seq)),
         }
     }
 
@@ -137,7 +137,7 @@ impl Snapshot {
     /// When the store cannot be read.
     pub fn appeared(&self, id: &ResourceId, discovered: Seq, at: Seq) -> Result<Seq, ReadError> {
         match self.sight() {
-            Some(sight) if sight.reach(id) == Reach::ByTags => {
+            Some(sight) if sight.reach(id) == VisiblePart::ByTags => {
                 Ok(self.spells(sight, id, at)?.start(at).unwrap_or(discovered).max(discovered))
             }
             _ => Ok(discovered),
@@ -149,9 +149,9 @@ impl Snapshot {
     pub(super) fn limited_tombstone(&self, id: &ResourceId) -> Result<Option<Tombstone>, ReadError> {
         let (raw, Some(sight)) = (self.unlimited(), self.sight()) else { return Ok(None) };
         match sight.reach(id) {
-            Reach::Nothing => return Ok(None),
-            Reach::All => return raw.tombstone(id),
-            Reach::ByTags => {}
+            VisiblePart::Nothing => return Ok(None),
+            VisiblePart::All => return raw.tombstone(id),
+            VisiblePart::ByTags => {}
         }
         if raw.digest_of(id)?.is_some() && self.admits_now(id)? {
             return Ok(None);
@@ -212,9 +212,9 @@ impl Snapshot {
     pub(super) fn seen_of(&self, kind: &Kind, scope: &Scope, count: u64) -> Result<u64, ReadError> {
         let Some(sight) = self.sight() else { return Ok(count) };
         match sight.visibility.reach(scope.account.as_str(), scope.region.as_str(), kind) {
-            Reach::Nothing => Ok(0),
-            Reach::All => Ok(count),
-            Reach::ByTags => {
+            VisiblePart::Nothing => Ok(0),
+            VisiblePart::All => Ok(count),
+            VisiblePart::ByTags => {
                 let (mut seen, mut after) = (0, None);
                 loop {
                     let page = self.page(kind, &scope.into(), after.as_ref(), STEP, |id, _, _| Ok(id))?;

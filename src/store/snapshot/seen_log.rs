@@ -6,7 +6,7 @@
 
 use super::{ReadError, Snapshot};
 use crate::model::{ActionId, Event, Evidence, Recorded, ResourceId, Seq, Timestamp};
-use crate::policy::Reach;
+use crate::policy::VisiblePart;
 use crate::store::derived::subjects;
 use crate::store::sight::tags_in;
 
@@ -84,9 +84,9 @@ impl Snapshot {
     fn seen_change(&self, record: Recorded) -> Result<Option<Recorded>, ReadError> {
         let (Some(sight), Some(id)) = (self.sight(), record.event.resource()) else { return Ok(None) };
         match sight.reach(id) {
-            Reach::Nothing => return Ok(None),
-            Reach::All => return Ok(Some(record)),
-            Reach::ByTags => {}
+            VisiblePart::Nothing => return Ok(None),
+            VisiblePart::All => return Ok(Some(record)),
+            VisiblePart::ByTags => {}
         }
         let before = self.admits_at(id, Seq(record.seq.0.saturating_sub(1)))?;
         let after = self.admits_at(id, record.seq)?;
@@ -118,11 +118,11 @@ impl Snapshot {
     fn sees_target(&self, id: &ResourceId, seq: Seq) -> Result<bool, ReadError> {
         let Some(sight) = self.sight() else { return Ok(true) };
         match sight.reach(id) {
-            Reach::Nothing => Ok(false),
-            Reach::All => Ok(true),
-            Reach::ByTags if self.admits_at(id, seq)? => Ok(true),
+            VisiblePart::Nothing => Ok(false),
+            VisiblePart::All => Ok(true),
+            VisiblePart::ByTags if self.admits_at(id, seq)? => Ok(true),
             // The record of what the call made may come after that of the call.
-            Reach::ByTags => {
+            VisiblePart::ByTags => {
                 let known = self.unlimited().past(id, seq)?.is_some();
                 Ok(!known && self.unlimited().current(id)?.is_some_and(|now| sight.sees(id, &tags_in(&now.document))))
             }
