@@ -5,7 +5,6 @@
 //! is pure: [`Environment`] is captured once, at the start of the process, and the file is read before by [`ConfigFile`].
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,6 +19,7 @@ pub mod file;
 mod given;
 mod interval;
 mod key_place;
+mod listen_settings;
 pub mod path_expansion;
 pub mod placeholder;
 mod regions;
@@ -46,9 +46,10 @@ pub use file::{ConfigFault, ConfigFile, FileSetting, SettingValue};
 pub use given::{Given, GivenFile};
 pub use interval::{Interval, IntervalError, duration, duration_text};
 pub use key_place::KeyPlace;
+pub use listen_settings::ListenSettings;
 pub use regions::is_region;
 pub use selection::{FileChoice, Selection};
-pub use server_options::{ServerOptions, loopback};
+pub use server_options::ServerOptions;
 pub use share::{RequestShare, RequestShareError};
 pub use size::Size;
 
@@ -141,8 +142,8 @@ pub struct Config {
     pub quiet_interval: Duration,
     /// How long nothing must have happened there.
     pub quiet_after: Duration,
-    /// Where the server listens for HTTP, as the configuration file says.
-    pub http: Option<SocketAddr>,
+    /// Where the server listens beside its socket, as the configuration file says.
+    pub listen: ListenSettings,
     /// How long the server goes on after its last client, as the configuration file says.
     pub idle_exit: Option<Duration>,
     /// The URL of an emulator to ask in place of AWS. Only the demo sets it; other emulators are reached with `AWS_ENDPOINT_URL`.
@@ -266,7 +267,7 @@ impl Config {
             audit: audit(given.audit_file.map(|path| environment.absolute(&path)), given.audit_required)?,
             quiet_interval: given.quiet_interval.unwrap_or(QUIET_INTERVAL),
             quiet_after: given.quiet_after.unwrap_or(QUIET_AFTER),
-            http: file.http,
+            listen: file.listen,
             idle_exit: file.idle_exit,
             emulator: None,
         })

@@ -36,7 +36,9 @@ use tokio::time::{Instant, sleep};
 use super::engine::{self, Engine, Foreign, StartError};
 use super::keys;
 use super::listener::ClientListener;
+use super::metrics_route::{self, MetricsAccess, MetricsAddress};
 use super::open_files;
+use super::probes;
 use super::reload::{FileSource, ReloadRequests};
 use super::server_process::ServerProcess;
 use super::service_manager;
@@ -102,6 +104,15 @@ pub enum ServerError {
         #[source]
         source: io::Error,
     },
+    /// The address of the metrics cannot be used.
+    #[error("cannot listen on {address} for metrics: free the port, or give another with --metrics")]
+    Metrics {
+        /// The address.
+        address: SocketAddr,
+        /// What the system answered.
+        #[source]
+        source: io::Error,
+    },
     /// The store is not usable.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -123,6 +134,7 @@ impl ServerError {
             | ServerError::Taken(_)
             | ServerError::Socket(_)
             | ServerError::Http { .. }
+            | ServerError::Metrics { .. }
             | ServerError::Signals(_) => true,
             ServerError::Start(_) | ServerError::Writer => false,
         }
@@ -143,7 +155,15 @@ impl Listens {
         }
     }
 
-    /// One line of JSON: `socket`, `http` (a URL or null) and `data_dir`.
+    /// The same with the address of the metrics, if they have one of their own.
+    fn and_metrics(mut self, address: Option<SocketAddr>) -> Self {
+        if let (Value::Object(line), Some(address)) = (&mut self.line, address) {
+            line.insert("metrics".to_owned(), format!("http://{address}{}", metrics_route::PATH).into());
+        }
+        self
+    }
+
+    /// One line of JSON: `socket`, `http` (a URL or null), `data_dir`, and `metrics` (a URL) where they have an address of their own.
     #[must_use]
     pub fn line(&self) -> String {
         self.line.to_string()
@@ -162,6 +182,7 @@ pub async fn run(
     announce: impl FnOnce(&Listens),
 ) -> Result<ServerEnd, ServerError> {
     open_files::raise();
+    let begun = Instant::now();
     let (orders, sender) = StopOrders::take().map_err(ServerError::Signals)?;
     let (requests, reloads) = ReloadRequests::take(source, sender.clone()).map_err(ServerError::Signals)?;
     // On the heap: loading the SDK is a large future.
@@ -186,18 +207,22 @@ pub async fn run(
     let before = known.as_ref().and_then(|known| known.http);
     let was_chosen = launch.is_chosen || known.as_ref().is_some_and(|known| known.is_chosen);
     let is_chosen = launch.started_by == StartedBy::FrontEnd && was_chosen;
-    let expected = options.http.map(|address| kept_address(address, before).unwrap_or(address));
+    let expected = options.listen.http.map(|address| kept_address(address, before).unwrap_or(address));
     let record = ServingRecord { arguments: options.successor.clone(), http: expected, is_chosen };
     // At once: should this server die before it serves, the flags of the one before do not count any more.
     note_flags(&record, &config.data_dir);
-    let bound = bind(config, &options, &lock, before, has_former).await.inspect_err(|_| {
+    let binding = async {
+        let bound = bind(config, &options, &lock, before, has_former).await?;
+        Ok::<_, ServerError>((bound, bind_metrics(&options).await?))
+    };
+    let bound = binding.await.inspect_err(|_| {
         put_back(known.as_ref(), &config.data_dir);
         // The server before is started again next, in this process.
         if has_former {
             announce_successor(&lock);
         }
     });
-    let (socket, http) = bound?;
+    let ((socket, http), metrics) = bound?;
     note_program(config, &launch);
     if launch.started_by != StartedBy::FrontEnd || launch.is_chosen {
         keep_rules(config.writes.allow, &options.rules, &config.data_dir);
@@ -206,10 +231,11 @@ pub async fn run(
         .reloading(reloads);
     let listener = ClientListener::new(config, process);
     let (http, address) = http.unzip();
-    let record = ServingRecord { http: address.or(options.http), ..record };
+    let record = ServingRecord { http: address.or(options.listen.http), ..record };
     note_flags(&record, &config.data_dir);
     let is_read_only = options.is_http_read_only();
-    announce(&Listens::new(&config.data_dir, socket.path(), address));
+    let (metrics, metrics_address) = metrics.unzip();
+    announce(&Listens::new(&config.data_dir, socket.path(), address).and_metrics(metrics_address));
     if let Some(address) = address {
         listener.process().serves_http(address, url(address));
     }
@@ -220,8 +246,17 @@ pub async fn run(
     listener.listen(socket);
     if let Some(http) = http {
         let sessions = Some(data_dir::sessions(&config.data_dir));
-        let (hosts, origins) = (options.allowed_hosts, options.allowed_origins);
-        listener.listen_http(http, HttpOptions { hosts, origins, sessions, is_read_only });
+        let (hosts, origins) = (options.allowed_hosts.clone(), options.allowed_origins);
+        let access =
+            MetricsAccess { address: MetricsAddress::OfServer, is_local: true, has_tokens: false, is_known: false };
+        let beside = metrics_route::route(&listener, access, options.allowed_hosts.clone());
+        let probes = probes::routes(&listener.readiness(), begun);
+        listener.listen_http(http, HttpOptions { hosts, origins, sessions, is_read_only, probes, beside });
+    }
+    if let Some(metrics) = metrics {
+        let access = MetricsAccess { address: MetricsAddress::Own, is_local: true, has_tokens: false, is_known: false };
+        let routes = metrics_route::route(&listener, access, options.allowed_hosts);
+        listener.listen_beside(metrics, routes.merge(probes::routes(&listener.readiness(), begun)));
     }
     let data_dir = config.data_dir.clone();
     let lifetime = Lifetime { detached: options.detached, idle_exit: options.idle_exit, orders, lock, data_dir };
@@ -244,7 +279,7 @@ async fn bind(
     has_former: bool,
 ) -> Result<(ServerSocket, Option<(TcpListener, SocketAddr)>), ServerError> {
     let socket = ServerSocket::bind(lock, &config.data_dir, config.runtime_dir.as_deref())?;
-    let http = match options.http {
+    let http = match options.listen.http {
         Some(address) => match bind_again(address, before).await {
             // Clients of the socket need no HTTP, and nobody would be told on a terminal.
             Err(error) if options.detached && !has_former => {
@@ -256,6 +291,20 @@ async fn bind(
         None => None,
     };
     Ok((socket, http))
+}
+
+/// Binds the address of the metrics, if they have one of their own. A detached server, which has nobody to tell, goes without.
+async fn bind_metrics(options: &ServerOptions) -> Result<Option<(TcpListener, SocketAddr)>, ServerError> {
+    let Some(address) = options.listen.metrics else { return Ok(None) };
+    let bound = TcpListener::bind(address).await.and_then(|listener| Ok((listener.local_addr()?, listener)));
+    match bound {
+        Ok((bound, listener)) => Ok(Some((listener, bound))),
+        Err(error) if options.detached => {
+            tracing::error!(%address, %error, "metrics are not served");
+            Ok(None)
+        }
+        Err(source) => Err(ServerError::Metrics { address, source }),
+    }
 }
 
 /// Notes which program serves the data directory. Front ends of other versions go by it.

@@ -9,6 +9,7 @@
 //! [`allowance`] decides when a call may go, without a clock; this module waits.
 
 mod allowance;
+mod call_totals;
 mod documented;
 mod tally;
 
@@ -22,11 +23,13 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
 
-use crate::model::{AccountId, Region, Scope};
+use crate::model::{AccountId, CountedDurations, Region, Scope};
 use allowance::Allowance;
 #[cfg(test)]
 pub(super) use allowance::PAUSE;
 pub use allowance::Priority;
+pub use call_totals::CountedCalls;
+use call_totals::{ActionTotals, CallTotals};
 pub(super) use tally::AttemptOutcome;
 use tally::CallTally;
 
@@ -87,6 +90,7 @@ pub(super) struct Limiter {
     shares: Mutex<BTreeMap<AccountId, u8>>,
     start: Instant,
     queues: Mutex<BTreeMap<(Scope, &'static str), Arc<ActionQueue>>>,
+    totals: CallTotals,
 }
 
 /// The state of one action in one account and region.
@@ -97,6 +101,7 @@ struct ActionQueue {
     start: Instant,
     allowance: Mutex<Allowance>,
     tally: Mutex<CallTally>,
+    totals: Arc<ActionTotals>,
     /// When the calls that AWS has not answered yet were sent.
     unanswered: Mutex<Vec<Duration>>,
     /// The number of waiting calls, by priority. A call waits for all more urgent ones.
@@ -114,7 +119,13 @@ impl Limiter {
     /// A limiter that takes `percent` of AWS's limits (1 to 100).
     pub(super) fn new(percent: u8) -> Self {
         let percent = percent.clamp(1, 100);
-        Limiter { percent, shares: Mutex::default(), start: Instant::now(), queues: Mutex::default() }
+        Limiter {
+            percent,
+            shares: Mutex::default(),
+            start: Instant::now(),
+            queues: Mutex::default(),
+            totals: CallTotals::default(),
+        }
     }
 
     /// Takes `percent` of AWS's limits for calls to this account (1 to 100).
@@ -135,6 +146,7 @@ impl Limiter {
         instances: usize,
     ) -> Admitted {
         let queue = self.queue(scope, action);
+        let begun = queue.start.elapsed();
         let sent = {
             let _waiting = WaitingCall::new(&queue, priority);
             loop {
@@ -150,6 +162,7 @@ impl Limiter {
                 }
             }
         };
+        self.totals.waited(priority, sent.saturating_sub(begun));
         queue.tally.lock().sent(sent);
         queue.unanswered.lock().push(sent);
         Admitted { queue, sent }
@@ -159,6 +172,16 @@ impl Limiter {
     pub(super) fn calls(&self) -> Vec<CallCount> {
         let queues: Vec<Arc<ActionQueue>> = self.queues.lock().values().cloned().collect();
         queues.iter().map(|queue| queue.count()).collect()
+    }
+
+    /// The calls that have ended, by action, over all accounts and regions.
+    pub(super) fn totals(&self) -> Vec<CountedCalls> {
+        self.totals.calls()
+    }
+
+    /// How long calls waited until they could go, by the name of their priority.
+    pub(super) fn waits(&self) -> Vec<(&'static str, CountedDurations)> {
+        self.totals.waits()
     }
 
     /// The call that AWS has not answered for the longest time, if for `patience` at least; with `of`, of this account.
@@ -194,6 +217,7 @@ impl Limiter {
                     documented::share(action, percent),
                 )),
                 tally: Mutex::default(),
+                totals: self.totals.of(action),
                 unanswered: Mutex::default(),
                 waiting: [const { AtomicUsize::new(0) }; 3],
             })
@@ -207,6 +231,7 @@ impl Admitted {
     pub(super) fn finished(self, outcome: AttemptOutcome) {
         let Admitted { queue, sent } = &self;
         queue.tally.lock().ended(outcome);
+        queue.totals.ended(outcome);
         if outcome != AttemptOutcome::Throttled {
             return;
         }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use clap::Args;
 
 use super::audit_flags::AuditFlags;
-use super::http_flag::HttpFlag;
 use super::idle_exit::IdleExit;
+use super::listen_flags::ListenFlags;
 use super::output::Output;
 use super::server_flags::ServerFlags;
 use super::succession::Inheritance;
@@ -31,7 +31,7 @@ pub(super) struct Serve {
     #[command(flatten)]
     connection: ServerFlags,
     #[command(flatten)]
-    http: HttpFlag,
+    listen: ListenFlags,
     /// Also accept HTTP requests with this Host header, for a proxy in front (repeatable)
     ///
     /// It is a name such as muster.example.com. Hosts of loopback are always accepted.
@@ -74,9 +74,10 @@ impl Serve {
         if let Some(absence_after) = absence_after {
             config.absence_after = absence_after;
         }
-        let (http, idle_exit) = (self.http.http.or(config.http), self.idle_exit.over(config.idle_exit));
+        let listen = self.listen.settings().over(&config.listen);
+        let (idle_exit, has_http) = (self.idle_exit.over(config.idle_exit), listen.http.is_some());
         let mut options = ServerOptions {
-            http,
+            listen,
             allowed_hosts: self.allowed_host,
             allowed_origins: self.allowed_origin,
             detached: self.detached,
@@ -84,7 +85,7 @@ impl Serve {
             successor: Vec::new(),
             rules: rules(&config),
             // Nobody counts the clients of HTTP.
-            idle_exit: idle_exit.of(self.detached).filter(|_| http.is_none()),
+            idle_exit: idle_exit.of(self.detached).filter(|_| !has_http),
         };
         options.successor = successor(&config, &options, absence_after);
         Ok((config, options.check()?))
@@ -105,8 +106,8 @@ impl Serve {
 
 /// What of a configuration is compared when its file is read again.
 fn contents(config: &Config) -> FileContents {
-    let of_server =
-        HttpFlag { http: config.http }.words().into_iter().chain(IdleExit { idle_exit: config.idle_exit }.words());
+    let listen = ListenFlags::of(&config.listen).words();
+    let of_server = listen.into_iter().chain(IdleExit { idle_exit: config.idle_exit }.words());
     let words = ServerFlags::of(config).words().into_iter().chain(write_flags::words(&config.writes)).chain(of_server);
     FileContents {
         accounts: config.account_sources(),
@@ -154,6 +155,7 @@ fn successor(config: &Config, options: &ServerOptions, absence_after: Option<Dur
     let hosts = options.allowed_hosts.iter().flat_map(|host| ["--allowed-host", host.as_str()]);
     let origins = options.allowed_origins.iter().flat_map(|origin| ["--allowed-origin", origin.as_str()]);
     words.extend(hosts.chain(origins).map(Into::into));
+    words.extend(ListenFlags::of(&options.listen).other_words());
     words.extend(IdleExit { idle_exit: Some(options.idle_exit.unwrap_or_default()) }.words());
     let absence = |after: Duration| [OsString::from("--absence-after"), format!("{}ms", after.as_millis()).into()];
     words.extend(absence_after.into_iter().flat_map(absence));
@@ -259,7 +261,7 @@ mod tests {
         for (given, is_read_only) in [
             (format!("{rules} --http 127.0.0.1:1 --idle-exit 3m"), false),
             ("--detached --allow-writes --http 127.0.0.1:1".to_owned(), true),
-            ("--interval all=1m --allowed-host muster.test".to_owned(), true),
+            ("--interval all=1m --allowed-host muster.test --metrics 127.0.0.1:2".to_owned(), true),
         ] {
             let (config, options) = parsed(&given.split(' ').map(str::to_owned).collect::<Vec<_>>());
             let place = ["--data-dir".to_owned(), config.data_dir.to_str().unwrap().to_owned()];
@@ -267,6 +269,7 @@ mod tests {
             let (again, next) = parsed(&words);
             assert_eq!(again, config, "{words:?}");
             assert_eq!((next.allowed_hosts.clone(), next.idle_exit), (options.allowed_hosts, options.idle_exit));
+            assert_eq!(next.listen.metrics, options.listen.metrics);
             assert_eq!((next.detached, next.is_http_read_only()), (true, is_read_only), "{words:?}");
         }
     }

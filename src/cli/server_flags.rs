@@ -9,8 +9,8 @@ use clap::{Args, ValueEnum};
 
 use super::audit_flags::AuditFlags;
 use super::file_settings::{self, ReadFile};
-use super::http_flag::HttpFlag;
 use super::idle_exit::IdleExit;
+use super::listen_flags::ListenFlags;
 use super::quiet_flags::QuietFlags;
 use super::store_flags::{StoreFlags, settled};
 use super::write_flags::{WriteFlags, given_or};
@@ -123,7 +123,7 @@ pub(super) struct FileFlags {
     #[command(flatten)]
     shared: ServerFlags,
     #[command(flatten)]
-    http: HttpFlag,
+    listen: ListenFlags,
     #[command(flatten)]
     idle_exit: IdleExit,
 }
@@ -319,9 +319,9 @@ impl ServerFlags {
         let of_file = read.flags()?;
         judged(&read, &of_file, environment)?;
         let named = self.named().filter(|flag| !["", "--config", "--data-dir"].contains(&flag.as_str()));
-        let FileFlags { shared, http, idle_exit } = of_file;
+        let FileFlags { shared, listen, idle_exit } = of_file;
         let file = read.given(named.collect::<Vec<_>>());
-        let file = GivenFile { http: http.http, idle_exit: idle_exit.idle_exit, ..file };
+        let file = GivenFile { listen: listen.settings(), idle_exit: idle_exit.idle_exit, ..file };
         self.over(shared).merged(Some(file), environment)
     }
 
@@ -373,8 +373,8 @@ impl ServerFlags {
 fn judged(read: &ReadFile<FileFlags>, whole: &FileFlags, environment: &Environment) -> Result<(), ConfigError> {
     let environment = environment.with_endpoint_only();
     let check = |flags: FileFlags| {
-        let FileFlags { shared: mut flags, http, .. } = flags;
-        config::loopback(http.http)?;
+        let FileFlags { shared: mut flags, listen, .. } = flags;
+        listen.settings().check()?;
         // Without a home directory there would be no place for a store, but flags may name one.
         flags.store.data_dir.get_or_insert_with(|| PathBuf::from("/"));
         flags.merged(None, &environment).map(drop)

@@ -183,6 +183,15 @@ pub enum ConfigError {
         /// What was given.
         address: SocketAddr,
     },
+    /// Metrics at an address that is not loopback.
+    #[error(
+        "--metrics {address} is not a loopback address: nobody is asked for a token there, so metrics are served on 127.0.0.1 or \
+         [::1] only; to read them from another machine, put a proxy or an agent of your monitoring in front"
+    )]
+    MetricsNotLoopback {
+        /// What was given.
+        address: SocketAddr,
+    },
 }
 
 fn meant(nearest: Option<&str>) -> String {

@@ -7,6 +7,7 @@ mod http;
 mod http_listener;
 mod leaving_answers;
 mod line_transport;
+mod measured_handler;
 mod numbered;
 mod open_connections;
 mod plain_request;
@@ -31,6 +32,7 @@ use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, Stream
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tower::Layer;
 use tower::limit::GlobalConcurrencyLimitLayer;
@@ -38,11 +40,13 @@ use tower::limit::GlobalConcurrencyLimitLayer;
 use self::http::HttpFace;
 use self::leaving_answers::LeavingAnswers;
 use self::line_transport::LineTransport;
+use self::measured_handler::MeasuredHandler;
 use self::numbered::Numbered;
 use self::precedents::Precedents;
 use self::sessions::HttpSessions;
 use self::socket_service::SocketService;
 use super::normalise::Conversation;
+use super::operations::NetworkTransport;
 use super::remembered_sessions::RememberedSessions;
 use super::server::{Handler, Link, McpServer};
 use crate::aws::AwsClock;
@@ -70,6 +74,10 @@ pub struct HttpOptions {
     pub sessions: Option<PathBuf>,
     /// Whether clients may change nothing, whatever the server permits.
     pub is_read_only: bool,
+    /// What is served beside MCP to everybody, whatever its host and origin: answers to probes.
+    pub probes: Router,
+    /// What is served beside MCP, and checks by itself who asks.
+    pub beside: Router,
 }
 
 /// Why a stream could not be served.
@@ -120,6 +128,7 @@ where
     W: AsyncWrite + Send + Unpin + 'static,
 {
     let handler = server.handler(link);
+    let begun = Instant::now();
     let end = CancellationToken::new();
     let _end_with_this = end.clone().drop_guard();
     let conversation = Arc::new(Mutex::new(Conversation::default()));
@@ -147,10 +156,12 @@ where
         end.cancel();
         std::future::pending::<()>().await;
     };
-    tokio::select! {
+    let outcome = tokio::select! {
         outcome = serving => outcome,
         () = stopping => Ok(()),
-    }
+    };
+    server.operations().note_session(NetworkTransport::Unix, begun.elapsed());
+    outcome
 }
 
 /// Serves MCP over HTTP at [`PATH`] until the server stops. Then subscribers are notified, streams end, and connections close.
@@ -159,7 +170,7 @@ where
 /// When the address of the listener is not known.
 pub async fn serve_http(server: &McpServer, listener: TcpListener, options: &HttpOptions) -> io::Result<()> {
     let precedents = Some(Precedents::new(server.clone()));
-    serve_http_with(server, |handler| handler, precedents, listener, options).await
+    serve_http_with(server, MeasuredHandler, precedents, listener, options).await
 }
 
 /// Like [`serve_http`], with what `wrap` makes of each handler.
@@ -202,7 +213,7 @@ async fn serve_http_with<H: ServerHandler>(
         tokio::time::sleep(DRAIN).await;
     };
     tokio::select! {
-        () = http_listener::serve(listener, router, streams.clone()) => {}
+        () = http_listener::serve(listener, router, Arc::clone(server.operations()), streams.clone()) => {}
         () = told => {}
     }
     Ok(())
@@ -231,7 +242,8 @@ fn router<H: ServerHandler>(
         .with_allowed_origins(local.into_iter().chain(options.origins.iter().cloned()))
         .enforce_origin_validation();
     config.session_store = Some(Arc::clone(&remembered) as Arc<dyn SessionStore>);
-    let sessions = Arc::new(HttpSessions::new(Arc::clone(&remembered), idle));
+    let sessions = HttpSessions::new(Arc::clone(&remembered), idle).measured(Arc::clone(server.operations()));
+    let sessions = Arc::new(sessions);
     let server = server.clone();
     let link = Link { writes: WritePolicy::of(!options.is_read_only), ..Link::http() };
     let service = StreamableHttpService::new(
@@ -244,7 +256,13 @@ fn router<H: ServerHandler>(
     let service = middleware::from_fn_with_state(face, http::normalised).layer(service);
     let service = middleware::from_fn(cors::cors).layer(service);
     let elsewhere = || async { (StatusCode::NOT_FOUND, format!("MCP is served at {PATH}\n")) };
-    Router::new().route_service(PATH, service.clone()).route_service(&format!("{PATH}/"), service).fallback(elsewhere)
+    let router = Router::new().route_service(PATH, service.clone()).route_service(&format!("{PATH}/"), service);
+    router.merge(options.beside.clone()).merge(options.probes.clone()).fallback(elsewhere)
+}
+
+/// Serves routes that have nothing to do with MCP, until `stop` is cancelled.
+pub async fn serve_routes(listener: TcpListener, routes: Router, stop: CancellationToken) {
+    http_listener::serve(listener, routes, Arc::default(), stop).await;
 }
 
 #[cfg(test)]

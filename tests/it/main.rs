@@ -109,6 +109,8 @@ mod modules;
 #[cfg(test)]
 mod named;
 #[cfg(test)]
+mod operators;
+#[cfg(test)]
 mod organizations;
 #[cfg(test)]
 mod parity;

@@ -38,7 +38,7 @@ pub enum TrialError {
 /// # Errors
 /// Why it could not.
 pub async fn check(config: &Config, options: &ServerOptions, held: Option<SocketAddr>) -> Result<(), TrialError> {
-    if let Some(address) = options.http.filter(|address| held != Some(*address)) {
+    if let Some(address) = options.listen.http.filter(|address| held != Some(*address)) {
         drop(bind_http(address).await?);
     }
     if let Some(audit) = &config.audit

@@ -22,6 +22,7 @@ use tower::ServiceExt;
 use tracing::{debug, warn};
 
 use super::open_connections::{OpenConnection, OpenConnections};
+use crate::mcp::operations::{HttpRefusal, Operations};
 use crate::mcp::stall::Bounded;
 
 /// How many connections may be open, if the system's limit of open files allows twice as many.
@@ -40,8 +41,13 @@ const BUSY: &[u8] =
     Content-Length: 51\r\n\r\nToo many connections are in use: try again later.\r\n";
 
 /// Serves HTTP until `leave` is cancelled and the requests that had arrived are answered.
-pub(super) async fn serve(listener: TcpListener, router: Router, leave: CancellationToken) {
-    let connections = OpenConnections::new(most());
+pub(super) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    operations: Arc<Operations>,
+    leave: CancellationToken,
+) {
+    let connections = OpenConnections::new(most()).measured(Arc::clone(&operations));
     let mut tasks = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -50,11 +56,15 @@ pub(super) async fn serve(listener: TcpListener, router: Router, leave: Cancella
             () = leave.cancelled() => break,
         };
         match accepted {
-            Ok((stream, _)) => match connections.add() {
-                Some(connection) => drop(tasks.spawn(converse(stream, router.clone(), connection, leave.clone()))),
-                // Best effort: nothing is waited for.
-                None => drop(stream.try_write(BUSY)),
-            },
+            Ok((stream, _)) => {
+                if let Some(connection) = connections.add() {
+                    drop(tasks.spawn(converse(stream, router.clone(), connection, leave.clone())));
+                } else {
+                    operations.note_refusal(HttpRefusal::Connections);
+                    // Best effort: nothing is waited for.
+                    drop(stream.try_write(BUSY));
+                }
+            }
             Err(error) if is_of_one_connection(&error) => debug!(%error, "a connection ended before it was accepted"),
             Err(error) => {
                 warn!(%error, "an HTTP connection was refused");

@@ -16,13 +16,17 @@ use axum::response::Response;
 use parking_lot::{Mutex, RwLock};
 use rmcp::model::RequestId;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::accept::JSON;
 use super::frames::Frames;
 use super::plain_request::{self, PlainQuestion, PlainRequest};
+use crate::mcp::operations::{AskedOperation, NetworkTransport, OperationKey};
 use crate::mcp::server::McpServer;
 
+/// The header that names the protocol.
+const PROTOCOL: &str = "mcp-protocol-version";
 /// The header that repeats the method.
 const METHOD: &str = "mcp-method";
 /// The methods that are answered here.
@@ -57,6 +61,7 @@ pub(super) struct PrecedentCase<'a> {
     /// Everything but id, URI and cursor.
     alike: Vec<u8>,
     hash: u64,
+    asked: AskedOperation,
 }
 
 impl Precedents {
@@ -72,10 +77,12 @@ impl Precedents {
             return None;
         }
         let request = PlainRequest::read(message)?;
-        let uri = match request.question {
-            PlainQuestion::Read(uri) => Some(uri),
-            PlainQuestion::List(_) => None,
+        let (uri, method) = match request.question {
+            PlainQuestion::Read(uri) => (Some(uri), "resources/read"),
+            PlainQuestion::List(_) => (None, "resources/list"),
         };
+        let protocol = parts.headers.get(PROTOCOL).and_then(|version| version.to_str().ok());
+        let asked = AskedOperation::new(method, NetworkTransport::Tcp).in_protocol(protocol);
         let mut alike = Vec::with_capacity(1024);
         plain_request::put_text(&mut alike, parts.uri.authority().map_or("", |authority| authority.as_str()));
         plain_request::put_text(&mut alike, parts.uri.path_and_query().map_or("", |path| path.as_str()));
@@ -102,7 +109,7 @@ impl Precedents {
         }
         alike.extend_from_slice(&request.rest);
         let hash = xxh3_64(&alike);
-        Some(PrecedentCase { request, alike, hash })
+        Some(PrecedentCase { request, alike, hash, asked })
     }
 
     /// The answer to a case that has a precedent; `None` where it has none, or rmcp has to answer all the same.
@@ -110,6 +117,7 @@ impl Precedents {
         if self.known.read().get(&case.hash).is_none_or(|known| **known != *case.alike) {
             return None;
         }
+        let begun = Instant::now();
         let head = head(&case.request.id)?;
         let frames = match case.request.question {
             PlainQuestion::Read(uri) => {
@@ -124,6 +132,7 @@ impl Precedents {
                 vec![head.into(), page.head, page.entries, Bytes::from_static(b"]}}")]
             }
         };
+        self.server.operations().note(OperationKey { asked: case.asked, error: None }, begun.elapsed());
         let mut response = Response::new(Body::new(Frames::new(frames)));
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
         Some(response)
