@@ -145,7 +145,7 @@ enum Command {
         after_long_help = "Exit codes: 0 it was told to end; 1 it failed; 2 a flag cannot be used; 3 another server serves the data \
                            directory. Variables, the data directory and HTTP: muster help configuration"
     )]
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Show one resource as the running server knows it, or the store when none runs
     #[command(after_long_help = "Filters, columns and exit codes: muster help filters")]
     Get(Get),

@@ -4,6 +4,7 @@
 
 pub mod action;
 pub mod action_request;
+pub mod address_range;
 pub mod attempt;
 pub mod difference;
 pub mod document;
@@ -49,6 +50,7 @@ pub mod written;
 
 pub use action::{ActionEnd, ActionId, ActionOutcome};
 pub use action_request::ActionRequest;
+pub use address_range::{AddressRange, AddressRangeError};
 pub use attempt::{ConfirmationOutcome, ConfirmationWay, Repeats, WriteAttempt};
 pub use difference::Difference;
 pub use document::{Change, Document, Group, Map, Value};

@@ -27,7 +27,7 @@ use crate::connection::socket::ServerSocket;
 use crate::connection::unfinished_handshakes::UnfinishedHandshakes;
 use crate::mcp::server::Link;
 use crate::mcp::stall::{self, Bounded};
-use crate::mcp::transport::{self, HttpOptions};
+use crate::mcp::transport::{self, HttpDoor, HttpOptions};
 use crate::mcp::{self, Core, Failure, Operations, Readiness, ServerPolicy};
 use crate::model::{FailureCode, Principal};
 use crate::watch::tasks::Tasks;
@@ -155,10 +155,10 @@ impl ClientListener {
     }
 
     /// Accepts clients over HTTP.
-    pub fn listen_http(&self, listener: TcpListener, options: HttpOptions) {
-        let server = self.server.clone();
+    pub fn listen_http(&self, door: impl Into<HttpDoor>, options: HttpOptions) {
+        let (server, door) = (self.server.clone(), door.into());
         self.tasks.spawn("HTTP", async move {
-            if let Err(error) = transport::serve_http(&server, listener, &options).await {
+            if let Err(error) = transport::serve_http(&server, door, &options).await {
                 tracing::error!(%error, "HTTP is no longer served");
             }
         });

@@ -15,8 +15,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::spawn_blocking;
 
 use super::stop_order::{StopOrder, StopSender};
+use super::tls_files::TlsFiles;
 use crate::aws::{AccountPlan, AccountSources};
 use crate::connection::flag_set::FlagSet;
+use crate::model::text::chain;
 
 /// What of a configuration a server compares when it reads the file again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,6 +59,8 @@ pub struct ReloadRequests {
     asked: mpsc::Receiver<oneshot::Sender<Result<Value, String>>>,
     hangup: Option<Signal>,
     source: Option<FileSource>,
+    /// The certificate of HTTP, which is read again as well.
+    tls: Option<TlsFiles>,
     orders: StopSender,
     /// Whether the server writes to a terminal.
     has_terminal: bool,
@@ -91,7 +95,19 @@ impl ReloadRequests {
         let hangup = source.as_ref().map(|_| signal(SignalKind::hangup())).transpose()?;
         let (sender, asked) = mpsc::channel(1);
         let has_terminal = io::stderr().is_terminal();
-        Ok((ReloadRequests { asked, hangup, source, orders, has_terminal }, ReloadSender(sender)))
+        Ok((ReloadRequests { asked, hangup, source, tls: None, orders, has_terminal }, ReloadSender(sender)))
+    }
+
+    /// Reads this certificate again as well, and so takes SIGHUP over.
+    ///
+    /// # Errors
+    /// When the system refuses a handler.
+    pub fn with_tls(self, tls: Option<TlsFiles>) -> io::Result<Self> {
+        let hangup = match (self.hangup, &tls) {
+            (None, Some(_)) => Some(signal(SignalKind::hangup())?),
+            (hangup, _) => hangup,
+        };
+        Ok(ReloadRequests { hangup, tls, ..self })
     }
 
     /// Answers the requests, and passes on the accounts of a file that was read again.
@@ -111,7 +127,14 @@ impl ReloadRequests {
                 self.orders.order(StopOrder::Signal("SIGHUP"));
                 continue;
             }
-            let outcome = self.reload(accounts).await;
+            let outcome = match &self.tls {
+                Some(tls) => {
+                    let read = with_certificate(tls.clone()).await;
+                    let other = if self.source.is_some() { self.reload(accounts).await } else { Ok(json!({})) };
+                    other.and_then(|report| Ok(both(report, read?)))
+                }
+                None => self.reload(accounts).await,
+            };
             match &outcome {
                 Ok(report) => tracing::info!(%report, "the configuration file was read again"),
                 Err(error) => tracing::error!(error, "the configuration file was read again, and changes nothing"),
@@ -157,6 +180,23 @@ impl ReloadRequests {
             is_other
         });
         Ok(report)
+    }
+}
+
+/// Reads a certificate again. Returns its file.
+async fn with_certificate(tls: TlsFiles) -> Result<Value, String> {
+    let read = spawn_blocking(move || tls.reload().map(|()| json!({"certificate": tls.certificate()})));
+    read.await.map_err(|error| error.to_string())?.map_err(|error| chain(&error))
+}
+
+/// One report of two.
+fn both(one: Value, other: Value) -> Value {
+    match (one, other) {
+        (Value::Object(mut one), Value::Object(other)) => {
+            one.extend(other);
+            Value::Object(one)
+        }
+        (one, _) => one,
     }
 }
 

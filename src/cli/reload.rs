@@ -35,7 +35,10 @@ impl Reload {
         if self.json {
             return Ok(output.line(&format!("{report:#}"))?);
         }
-        let file = report.get("file").and_then(Value::as_str).unwrap_or_default();
+        if let Some(certificate) = report.get("certificate").and_then(Value::as_str) {
+            output.line(&format!("read the certificate {} and its key again", shown(certificate, LONGEST)))?;
+        }
+        let Some(file) = report.get("file").and_then(Value::as_str) else { return Ok(()) };
         output.line(&format!("read {} again", shown(file, LONGEST)))?;
         let mut is_changed = false;
         for what in ["added", "removed", "changed"] {

@@ -74,7 +74,7 @@ impl Serve {
         if let Some(absence_after) = absence_after {
             config.absence_after = absence_after;
         }
-        let listen = self.listen.settings().over(&config.listen);
+        let listen = self.listen.settings(environment).over(&config.listen);
         let (idle_exit, has_http) = (self.idle_exit.over(config.idle_exit), listen.http.is_some());
         let mut options = ServerOptions {
             listen,
@@ -155,7 +155,7 @@ fn successor(config: &Config, options: &ServerOptions, absence_after: Option<Dur
     let hosts = options.allowed_hosts.iter().flat_map(|host| ["--allowed-host", host.as_str()]);
     let origins = options.allowed_origins.iter().flat_map(|origin| ["--allowed-origin", origin.as_str()]);
     words.extend(hosts.chain(origins).map(Into::into));
-    words.extend(ListenFlags::of(&options.listen).other_words());
+    words.extend(ListenFlags::of(&options.listen).words_but_address());
     words.extend(IdleExit { idle_exit: Some(options.idle_exit.unwrap_or_default()) }.words());
     let absence = |after: Duration| [OsString::from("--absence-after"), format!("{}ms", after.as_millis()).into()];
     words.extend(absence_after.into_iter().flat_map(absence));

@@ -321,7 +321,7 @@ impl ServerFlags {
         let named = self.named().filter(|flag| !["", "--config", "--data-dir"].contains(&flag.as_str()));
         let FileFlags { shared, listen, idle_exit } = of_file;
         let file = read.given(named.collect::<Vec<_>>());
-        let file = GivenFile { listen: listen.settings(), idle_exit: idle_exit.idle_exit, ..file };
+        let file = GivenFile { listen: listen.settings(environment), idle_exit: idle_exit.idle_exit, ..file };
         self.over(shared).merged(Some(file), environment)
     }
 
@@ -374,7 +374,8 @@ fn judged(read: &ReadFile<FileFlags>, whole: &FileFlags, environment: &Environme
     let environment = environment.with_endpoint_only();
     let check = |flags: FileFlags| {
         let FileFlags { shared: mut flags, listen, .. } = flags;
-        listen.settings().check()?;
+        // Whether clients have to say who they are, another setting says.
+        listen.settings(&environment).check(true)?;
         // Without a home directory there would be no place for a store, but flags may name one.
         flags.store.data_dir.get_or_insert_with(|| PathBuf::from("/"));
         flags.merged(None, &environment).map(drop)
@@ -383,7 +384,9 @@ fn judged(read: &ReadFile<FileFlags>, whole: &FileFlags, environment: &Environme
     let said = |error: &ConfigError| file_settings::of_keys::<FileFlags>(&chain(error));
     let faults = read.each().filter_map(|(setting, flags)| {
         // One that needs another is no fault of its own.
-        let error = check(flags).err().filter(|error| *error != ConfigError::AuditFile)?;
+        let error = check(flags)
+            .err()
+            .filter(|error| !matches!(error, ConfigError::AuditFile | ConfigError::HalfOfTls { .. }))?;
         let what = said(&error);
         let what = what.strip_prefix(&format!("{} ", setting.key)).map(str::to_owned).unwrap_or(what);
         Some(file_settings::fault(setting, what))

@@ -34,7 +34,7 @@ impl ServerOptions {
     /// # Errors
     /// What [`ListenSettings::check`] finds.
     pub fn check(self) -> Result<Self, ConfigError> {
-        self.listen.check().map(|()| self)
+        self.listen.check(false).map(|()| self)
     }
 
     /// Adds arguments to those of the server that takes over from this one.

@@ -262,9 +262,15 @@ impl Operations {
         if let Some(times) = self.times.read().get(&key) {
             return times.note(took);
         }
+        self.tally(key).note(took);
+    }
+
+    /// Where such operations are counted, for whoever counts many of them.
+    #[must_use]
+    pub fn tally(&self, key: OperationKey) -> Arc<DurationTally> {
         let mut times = self.times.write();
         let key = if times.len() >= TOLD_APART && !times.contains_key(&key) { key.roughly() } else { key };
-        times.entry(key).or_insert_with(|| Arc::new(DurationTally::new(OPERATION))).note(took);
+        Arc::clone(times.entry(key).or_insert_with(|| Arc::new(DurationTally::new(OPERATION))))
     }
 
     /// Counts a session that ended after this long.

@@ -1,9 +1,12 @@
 //! How clients reach the server: byte streams (the Unix socket behind `muster mcp`) and Streamable HTTP.
 
 mod accept;
+mod client_address;
+mod client_guard;
 mod cors;
 mod frames;
 mod http;
+mod http_door;
 mod http_listener;
 mod leaving_answers;
 mod line_transport;
@@ -12,10 +15,12 @@ mod numbered;
 mod open_connections;
 mod plain_request;
 mod precedents;
+mod rate_limits;
 mod sessions;
 mod socket_service;
 
 use std::io;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,12 +37,14 @@ use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, Stream
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tower::Layer;
-use tower::limit::GlobalConcurrencyLimitLayer;
 
+use self::client_guard::ClientGuard;
 use self::http::HttpFace;
+use self::http_listener::ConnectionService;
 use self::leaving_answers::LeavingAnswers;
 use self::line_transport::LineTransport;
 use self::measured_handler::MeasuredHandler;
@@ -50,12 +57,17 @@ use super::operations::NetworkTransport;
 use super::remembered_sessions::RememberedSessions;
 use super::server::{Handler, Link, McpServer};
 use crate::aws::AwsClock;
+use crate::model::AddressRange;
 use crate::policy::WritePolicy;
+
+pub use http_door::{HttpDoor, TlsConfig};
 
 /// Where MCP is served.
 pub const PATH: &str = "/mcp";
 /// Requests served at once, from when they have arrived. Streams count only until they have begun.
 const CONCURRENT: usize = 1024;
+/// Calls that wait at once for something to happen.
+const WAITING: usize = 1024;
 /// Sessions of the older era that are served while they have no open stream; each costs about 90 KiB.
 const IDLE_SESSIONS: usize = 256;
 /// How long subscribers have to read that the server stops.
@@ -74,6 +86,12 @@ pub struct HttpOptions {
     pub sessions: Option<PathBuf>,
     /// Whether clients may change nothing, whatever the server permits.
     pub is_read_only: bool,
+    /// What connections are accepted with by TLS; `None`: they are plain.
+    pub tls: Option<TlsConfig>,
+    /// The proxies in front of the server, whose word about the addresses of clients is believed.
+    pub proxies: Vec<AddressRange>,
+    /// How many requests each client may send a second; `None`: as many as it likes.
+    pub per_second: Option<NonZeroU32>,
     /// What is served beside MCP to everybody, whatever its host and origin: answers to probes.
     pub probes: Router,
     /// What is served beside MCP, and checks by itself who asks.
@@ -168,9 +186,9 @@ where
 ///
 /// # Errors
 /// When the address of the listener is not known.
-pub async fn serve_http(server: &McpServer, listener: TcpListener, options: &HttpOptions) -> io::Result<()> {
+pub async fn serve_http(server: &McpServer, door: impl Into<HttpDoor>, options: &HttpOptions) -> io::Result<()> {
     let precedents = Some(Precedents::new(server.clone()));
-    serve_http_with(server, MeasuredHandler, precedents, listener, options).await
+    serve_http_with(server, MeasuredHandler, precedents, door.into(), options).await
 }
 
 /// Like [`serve_http`], with what `wrap` makes of each handler.
@@ -184,26 +202,30 @@ pub async fn serve_http_around<H: ServerHandler>(
     options: &HttpOptions,
 ) -> io::Result<()> {
     // What answers beside the handlers would leave out what is around them.
-    serve_http_with(server, wrap, None, listener, options).await
+    serve_http_with(server, wrap, None, listener.into(), options).await
 }
 
 async fn serve_http_with<H: ServerHandler>(
     server: &McpServer,
     wrap: impl Fn(Handler) -> H + Send + Sync + 'static,
     precedents: Option<Precedents>,
-    listener: TcpListener,
+    door: HttpDoor,
     options: &HttpOptions,
 ) -> io::Result<()> {
     let streams = CancellationToken::new();
     let _end_with_this = streams.clone().drop_guard();
     // Another loopback address than the usual one is named by its own URL.
     let mut options = options.clone();
-    let address = listener.local_addr()?.ip();
-    options.hosts.push(address.to_string());
-    options.origins.push(format!("http://{address}:*"));
+    if let Some(address) = door.address()? {
+        options.hosts.push(address.to_string());
+        let host = if address.is_ipv6() { format!("[{address}]") } else { address.to_string() };
+        options.origins.push(format!("http://{host}:*"));
+    }
     let remembered = RememberedSessions::open(options.sessions.take(), Arc::new(AwsClock::default())).await;
     let remembered = Arc::new(remembered);
     let router = router(server, wrap, precedents, &options, &streams, Arc::clone(&remembered), IDLE_SESSIONS);
+    let operations = Arc::clone(server.operations());
+    let connections = ConnectionService { router, tls: options.tls.clone(), operations };
     let stop = server.stop();
     let told = async {
         stop.cancelled().await;
@@ -213,7 +235,7 @@ async fn serve_http_with<H: ServerHandler>(
         tokio::time::sleep(DRAIN).await;
     };
     tokio::select! {
-        () = http_listener::serve(listener, router, Arc::clone(server.operations()), streams.clone()) => {}
+        () = http_listener::serve(door, connections, streams.clone()) => {}
         () = told => {}
     }
     Ok(())
@@ -244,6 +266,7 @@ fn router<H: ServerHandler>(
     config.session_store = Some(Arc::clone(&remembered) as Arc<dyn SessionStore>);
     let sessions = HttpSessions::new(Arc::clone(&remembered), idle).measured(Arc::clone(server.operations()));
     let sessions = Arc::new(sessions);
+    let guard = ClientGuard::new(options.proxies.clone(), options.per_second, Arc::clone(server.operations()));
     let server = server.clone();
     let link = Link { writes: WritePolicy::of(!options.is_read_only), ..Link::http() };
     let service = StreamableHttpService::new(
@@ -251,8 +274,8 @@ fn router<H: ServerHandler>(
         Arc::clone(&sessions),
         config,
     );
-    let service = GlobalConcurrencyLimitLayer::new(CONCURRENT).layer(service);
-    let face = Arc::new(HttpFace { sessions, precedents });
+    let [work, waiting] = [CONCURRENT, WAITING].map(Semaphore::new);
+    let face = Arc::new(HttpFace { sessions, precedents, guard, work, waiting });
     let service = middleware::from_fn_with_state(face, http::normalised).layer(service);
     let service = middleware::from_fn(cors::cors).layer(service);
     let elsewhere = || async { (StatusCode::NOT_FOUND, format!("MCP is served at {PATH}\n")) };
@@ -262,7 +285,8 @@ fn router<H: ServerHandler>(
 
 /// Serves routes that have nothing to do with MCP, until `stop` is cancelled.
 pub async fn serve_routes(listener: TcpListener, routes: Router, stop: CancellationToken) {
-    http_listener::serve(listener, routes, Arc::default(), stop).await;
+    let service = ConnectionService { router: routes, tls: None, operations: Arc::default() };
+    http_listener::serve(listener.into(), service, stop).await;
 }
 
 #[cfg(test)]

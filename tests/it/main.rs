@@ -103,6 +103,8 @@ mod kills;
 #[cfg(test)]
 mod list;
 #[cfg(test)]
+mod listener;
+#[cfg(test)]
 mod memory;
 #[cfg(test)]
 mod modules;

@@ -5,7 +5,8 @@
 
 use std::net::SocketAddr;
 
-use super::{ServerError, bind_http};
+use super::doors::{DoorError, bind_http};
+use crate::app::tls_files::{TlsError, TlsFiles};
 use crate::audit::AuditProgress;
 use crate::aws::Aws;
 use crate::aws::profiles::Weight;
@@ -16,7 +17,10 @@ use crate::config::{Config, ServerOptions};
 pub enum TrialError {
     /// It could not listen.
     #[error(transparent)]
-    Server(#[from] ServerError),
+    Door(#[from] DoorError),
+    /// It could not use its certificate.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// It could not write its audit file.
     #[error("{why}: make its directory, or name another file with --audit-file")]
     Audit {
@@ -38,7 +42,10 @@ pub enum TrialError {
 /// # Errors
 /// Why it could not.
 pub async fn check(config: &Config, options: &ServerOptions, held: Option<SocketAddr>) -> Result<(), TrialError> {
-    if let Some(address) = options.listen.http.filter(|address| held != Some(*address)) {
+    if let Some((certificate, key)) = options.listen.tls() {
+        drop(TlsFiles::open(certificate, key)?);
+    }
+    if let Some(address) = options.listen.http_address().filter(|address| held != Some(*address)) {
         drop(bind_http(address).await?);
     }
     if let Some(audit) = &config.audit
