@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! members: several accounts   --> account (one watcher each)
-//! account: whose credentials, which regions --> scope (one watcher each)
+//! account: whose credentials, which regions --> scope_watcher (one each)
 //!                                                 |-- sweeps      full listings of each kind    --> ingest
 //!                                                 |-- refresh     one a kind: ids that are wanted --> ingest
 //!                                                 |-- events      messages of the queue           --> ingest
@@ -24,6 +24,7 @@ mod queue_receivers;
 pub mod quiet;
 mod refresh;
 mod scope;
+mod scope_watcher;
 pub mod settings;
 mod sweeps;
 pub mod tasks;

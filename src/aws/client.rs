@@ -1,6 +1,6 @@
 //! The connection to AWS that the rest of Muster holds.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -147,6 +147,17 @@ impl Aws {
     #[must_use]
     pub fn limiter_waits(&self) -> Vec<(&'static str, CountedDurations)> {
         self.0.limiter.waits()
+    }
+
+    /// The lowest present rate of each action as a part of Muster's share, of all accounts and regions that are called.
+    #[must_use]
+    pub fn paces(&self) -> BTreeMap<&'static str, f64> {
+        self.0.limiter.paces()
+    }
+
+    /// Notes that a scope is not called for long, so that next to nothing is kept of its calls.
+    pub fn rest(&self, scope: &Scope) {
+        self.0.limiter.rest(scope);
     }
 
     /// The call that AWS has not answered for the longest time, if for [`SILENT`] at least.

@@ -9,8 +9,9 @@
 //! [`allowance`] decides when a call may go, without a clock; this module waits.
 
 mod allowance;
-mod call_totals;
+mod call_sums;
 mod documented;
+mod rested_counts;
 mod tally;
 
 use std::collections::BTreeMap;
@@ -28,10 +29,11 @@ use allowance::Allowance;
 #[cfg(test)]
 pub(super) use allowance::PAUSE;
 pub use allowance::Priority;
-pub use call_totals::CountedCalls;
-use call_totals::{ActionTotals, CallTotals};
+pub use call_sums::CountedCalls;
+use call_sums::{ActionSums, CallSums};
+use rested_counts::RestedCounts;
 pub(super) use tally::AttemptOutcome;
-use tally::CallTally;
+use tally::{CallTally, CallTotals};
 
 /// Muster's default share of AWS's limits, in percent.
 pub const DEFAULT_SHARE_PERCENT: u8 = 25;
@@ -89,8 +91,17 @@ pub(super) struct Limiter {
     /// The shares of accounts that have one of their own.
     shares: Mutex<BTreeMap<AccountId, u8>>,
     start: Instant,
-    queues: Mutex<BTreeMap<(Scope, &'static str), Arc<ActionQueue>>>,
-    totals: CallTotals,
+    queues: Mutex<ActionQueues>,
+    sums: CallSums,
+}
+
+/// The actions of all accounts and regions.
+#[derive(Debug, Default)]
+struct ActionQueues {
+    /// Those that are or may soon be called.
+    used: BTreeMap<(Scope, &'static str), Arc<ActionQueue>>,
+    /// What is left of those that rest.
+    rested: RestedCounts,
 }
 
 /// The state of one action in one account and region.
@@ -101,7 +112,6 @@ struct ActionQueue {
     start: Instant,
     allowance: Mutex<Allowance>,
     tally: Mutex<CallTally>,
-    totals: Arc<ActionTotals>,
     /// When the calls that AWS has not answered yet were sent.
     unanswered: Mutex<Vec<Duration>>,
     /// The number of waiting calls, by priority. A call waits for all more urgent ones.
@@ -112,6 +122,7 @@ struct ActionQueue {
 #[derive(Debug)]
 pub(super) struct Admitted {
     queue: Arc<ActionQueue>,
+    sums: Arc<ActionSums>,
     sent: Duration,
 }
 
@@ -124,7 +135,7 @@ impl Limiter {
             shares: Mutex::default(),
             start: Instant::now(),
             queues: Mutex::default(),
-            totals: CallTotals::default(),
+            sums: CallSums::default(),
         }
     }
 
@@ -133,7 +144,7 @@ impl Limiter {
         let percent = percent.clamp(1, 100);
         if self.shares.lock().insert(account.clone(), percent).unwrap_or(self.percent) != percent {
             // Made again with the new share by the next call.
-            self.queues.lock().retain(|(scope, _), _| scope.account != *account);
+            self.queues.lock().used.retain(|(scope, _), _| scope.account != *account);
         }
     }
 
@@ -162,26 +173,47 @@ impl Limiter {
                 }
             }
         };
-        self.totals.waited(priority, sent.saturating_sub(begun));
+        self.sums.waited(priority, sent.saturating_sub(begun));
         queue.tally.lock().sent(sent);
         queue.unanswered.lock().push(sent);
-        Admitted { queue, sent }
+        Admitted { queue, sums: self.sums.of(action), sent }
     }
 
     /// The calls so far, by account, region and action.
     pub(super) fn calls(&self) -> Vec<CallCount> {
-        let queues: Vec<Arc<ActionQueue>> = self.queues.lock().values().cloned().collect();
-        queues.iter().map(|queue| queue.count()).collect()
+        let queues = self.queues.lock();
+        let used: Vec<Arc<ActionQueue>> = queues.used.values().cloned().collect();
+        let rested: Vec<_> =
+            queues.rested.all().map(|(scope, action, totals)| (scope.clone(), action, totals)).collect();
+        drop(queues);
+        let rested = rested.into_iter().map(|(scope, action, totals)| self.new_queue(&scope, action, totals).count());
+        let mut calls: Vec<CallCount> = used.iter().map(|queue| queue.count()).chain(rested).collect();
+        calls.sort_by(|one, other| {
+            (&one.account, &one.region, one.action).cmp(&(&other.account, &other.region, other.action))
+        });
+        calls
     }
 
     /// The calls that have ended, by action, over all accounts and regions.
     pub(super) fn totals(&self) -> Vec<CountedCalls> {
-        self.totals.calls()
+        self.sums.calls()
     }
 
     /// How long calls waited until they could go, by the name of their priority.
     pub(super) fn waits(&self) -> Vec<(&'static str, CountedDurations)> {
-        self.totals.waits()
+        self.sums.waits()
+    }
+
+    /// The lowest present rate of each action as a part of the share, of all accounts and regions where it is used.
+    pub(super) fn paces(&self) -> BTreeMap<&'static str, f64> {
+        let queues: Vec<Arc<ActionQueue>> = self.queues.lock().used.values().cloned().collect();
+        let (now, mut paces) = (self.start.elapsed(), BTreeMap::new());
+        for queue in queues {
+            let allowance = queue.allowance.lock();
+            let pace = (allowance.per_second(now) / allowance.share_per_second()).min(1.0);
+            paces.entry(queue.action).and_modify(|lowest: &mut f64| *lowest = lowest.min(pace)).or_insert(pace);
+        }
+        paces
     }
 
     /// The call that AWS has not answered for the longest time, if for `patience` at least; with `of`, of this account.
@@ -190,7 +222,7 @@ impl Limiter {
         let queues = self.queues.lock();
         let first = |of: &AccountId| (Scope { account: of.clone(), region: Region::new("") }, "");
         let from = of.map_or(Bound::Unbounded, |of| Bound::Included(first(of)));
-        let asked = queues.range((from, Bound::Unbounded)).map(|(_, queue)| queue);
+        let asked = queues.used.range((from, Bound::Unbounded)).map(|(_, queue)| queue);
         let asked = asked.take_while(|queue| of.is_none_or(|of| queue.scope.account == *of));
         let oldest = asked.filter_map(|queue| Some((queue.unanswered.lock().iter().min().copied()?, queue)));
         let (sent, queue) = oldest.min_by_key(|(sent, _)| *sent)?;
@@ -202,36 +234,63 @@ impl Limiter {
         })
     }
 
+    /// Notes that a scope is not called for long. A minute later, no more is kept of its actions than their counts.
+    pub(super) fn rest(&self, scope: &Scope) {
+        self.queues.lock().rested.await_rest(scope.clone(), self.start.elapsed());
+    }
+
     fn queue(&self, scope: &Scope, action: &'static str) -> Arc<ActionQueue> {
-        let own = self.shares.lock().get(&scope.account).copied();
-        let percent = own.unwrap_or(self.percent);
+        let now = self.start.elapsed();
         let mut queues = self.queues.lock();
-        let queue = queues.entry((scope.clone(), action)).or_insert_with(|| {
-            Arc::new(ActionQueue {
-                scope: scope.clone(),
-                action,
-                start: self.start,
-                allowance: Mutex::new(Allowance::new(
-                    documented::requests(action),
-                    documented::instances(action),
-                    documented::share(action, percent),
-                )),
-                tally: Mutex::default(),
-                totals: self.totals.of(action),
-                unanswered: Mutex::default(),
-                waiting: [const { AtomicUsize::new(0) }; 3],
-            })
-        });
-        Arc::clone(queue)
+        let ActionQueues { used, rested } = &mut *queues;
+        while let Some(scope) = rested.due(now) {
+            put_to_rest(used, rested, &scope, now);
+        }
+        let make = || Arc::new(self.new_queue(scope, action, rested.take(scope, action)));
+        Arc::clone(used.entry((scope.clone(), action)).or_insert_with(make))
+    }
+
+    fn new_queue(&self, scope: &Scope, action: &'static str, before: CallTotals) -> ActionQueue {
+        let own = self.shares.lock().get(&scope.account).copied();
+        let percent = documented::share(action, own.unwrap_or(self.percent));
+        let (requests, instances) = (documented::requests(action), documented::instances(action));
+        ActionQueue {
+            scope: scope.clone(),
+            action,
+            start: self.start,
+            allowance: Mutex::new(Allowance::new(requests, instances, percent)),
+            tally: Mutex::new(CallTally::of(before)),
+            unanswered: Mutex::default(),
+            waiting: [const { AtomicUsize::new(0) }; 3],
+        }
+    }
+}
+
+/// Keeps no more than the counts of the actions of a scope that are not called and whose allowance is whole.
+fn put_to_rest(
+    used: &mut BTreeMap<(Scope, &'static str), Arc<ActionQueue>>,
+    rested: &mut RestedCounts,
+    scope: &Scope,
+    now: Duration,
+) {
+    let first = (scope.clone(), "");
+    let of_scope = used.range(first..).take_while(|((of, _), _)| of == scope);
+    // Nobody else has one: it is given away only while the queues are locked.
+    let rests = of_scope.filter(|(_, queue)| Arc::strong_count(queue) == 1 && queue.rests(now));
+    let those: Vec<(&'static str, CallTotals)> =
+        rests.map(|((_, action), queue)| (*action, queue.tally.lock().totals())).collect();
+    for (action, totals) in those {
+        used.remove(&(scope.clone(), action));
+        rested.put(scope, action, totals);
     }
 }
 
 impl Admitted {
     /// Records how the call ended: throttling slows its action down.
     pub(super) fn finished(self, outcome: AttemptOutcome) {
-        let Admitted { queue, sent } = &self;
+        let Admitted { queue, sums, sent } = &self;
         queue.tally.lock().ended(outcome);
-        queue.totals.ended(outcome);
+        sums.ended(outcome);
         if outcome != AttemptOutcome::Throttled {
             return;
         }
@@ -258,6 +317,11 @@ impl ActionQueue {
         self.waiting.iter().take(priority as usize).any(|waiting| waiting.load(Ordering::Relaxed) > 0)
     }
 
+    /// Whether it is as if it had not been called for a minute.
+    fn rests(&self, now: Duration) -> bool {
+        self.tally.lock().last_minute(now) == 0 && self.allowance.lock().is_untouched(now)
+    }
+
     fn count(&self) -> CallCount {
         let now = self.start.elapsed();
         let (pace, share) = {
@@ -269,9 +333,9 @@ impl ActionQueue {
             account: self.scope.account.clone(),
             region: self.scope.region.clone(),
             action: self.action,
-            total: tally.total(),
-            throttled: tally.throttled(),
-            failed: tally.failed(),
+            total: tally.totals().total,
+            throttled: tally.totals().throttled,
+            failed: tally.totals().failed,
             last_minute: tally.last_minute(now),
             pace_per_second: pace,
             share_per_second: share,

@@ -21,7 +21,7 @@ pub(crate) struct WatchedScope {
     /// When the first complete sweep of this run started: a run is interrupted if a sweep is later than expected.
     since: Option<Timestamp>,
     /// The unreadable resources of the current sweep.
-    unread: Unread,
+    unread: Option<Box<Unread>>,
 }
 
 /// How the end of a sweep affects its run of watching.
@@ -64,7 +64,7 @@ impl WatchedScope {
         self.state.running_since = None;
         self.state.trouble = None;
         self.state.stumble = None;
-        let unread = std::mem::take(&mut self.unread).since(&self.state.unreadable);
+        let unread = self.unread.take().map_or_else(Unread::default, |unread| *unread).since(&self.state.unreadable);
         if unread != *self.state.unreadable {
             self.state.unreadable = Arc::new(unread);
         }
@@ -93,22 +93,24 @@ impl WatchedScope {
     /// Records an unreadable resource that the current sweep listed at `at`.
     pub(crate) fn unread(&mut self, item: UnreadableItem, at: Timestamp) {
         Arc::make_mut(&mut self.state.unreadable).notice(&item, at);
-        self.unread.add(item, at);
+        self.unread.get_or_insert_default().add(item, at);
     }
 
     /// Whether the current sweep listed resources without an id.
     pub(crate) fn lists_nameless(&self) -> bool {
-        self.unread.nameless() > 0
+        self.unread.as_ref().is_some_and(|unread| unread.nameless() > 0)
     }
 
     /// Starts to record the unreadable resources of a sweep.
     pub(crate) fn begin_unread(&mut self) {
-        self.unread = Unread::default();
+        self.unread = None;
     }
 
     /// Records that a resource was read or is gone.
     pub(crate) fn read(&mut self, id: &str) {
-        self.unread.remove(id);
+        if let Some(unread) = &mut self.unread {
+            unread.remove(id);
+        }
         if self.state.unreadable.of(id).is_some() {
             Arc::make_mut(&mut self.state.unreadable).remove(id);
         }
@@ -165,7 +167,7 @@ impl WatchedScope {
             spared: 0,
             has_returned: false,
             since: None,
-            unread: Unread::default(),
+            unread: None,
         }
     }
 }

@@ -22,6 +22,16 @@ pub struct Lacked {
 pub struct Lacking(BTreeMap<Arc<str>, Lacked>);
 
 impl Lacking {
+    /// Nothing is lacking.
+    pub(super) const fn none() -> Self {
+        Lacking(BTreeMap::new())
+    }
+
+    /// Whether nothing is lacking.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Records that a complete sweep started at `started` lacked exactly these.
     pub fn complete<'a>(&mut self, ids: impl Iterator<Item = &'a Arc<str>>, started: Timestamp) {
         let before = std::mem::take(&mut self.0);

@@ -67,16 +67,34 @@ pub enum Note {
 #[derive(Clone, Debug, Default)]
 pub struct ScopeMemory {
     seen: Sightings,
-    tagless: BTreeMap<Arc<str>, Timestamp>,
-    candidates: Candidates,
+    doubts: Option<Box<Doubts>>,
     hold: Option<Box<Hold>>,
-    lacking: Lacking,
     /// The number of the current or last sweep.
     sweep: u32,
     /// How many resources that sweep has shown.
     shown: usize,
     /// For how many it showed something that was not applied.
     doubtful: usize,
+}
+
+/// What is open about resources of a scope. Mostly nothing is.
+#[derive(Clone, Debug, Default)]
+struct Doubts {
+    /// Those that lacked all their tags, each since when.
+    tagless: BTreeMap<Arc<str>, Timestamp>,
+    /// Those that a complete sweep lacked and that are not proved to be gone.
+    candidates: Candidates,
+    /// Those that the last complete sweep lacked.
+    lacking: Lacking,
+}
+
+/// Nothing is open.
+static NONE: Doubts = Doubts { tagless: BTreeMap::new(), candidates: Candidates::new(), lacking: Lacking::none() };
+
+impl Doubts {
+    fn are_there(&self) -> bool {
+        !(self.tagless.is_empty() && self.candidates.is_empty() && self.lacking.is_empty())
+    }
 }
 
 impl ScopeMemory {
@@ -94,8 +112,8 @@ impl ScopeMemory {
             removed_at,
             confirmed: seen.map(|seen| seen.confirmed),
             listed: seen.map(|seen| seen.listed),
-            tagless: self.tagless.get(id).copied(),
-            candidate: self.candidates.get(id).copied(),
+            tagless: self.doubts().tagless.get(id).copied(),
+            candidate: self.doubts().candidates.get(id).copied(),
         }
     }
 
@@ -127,19 +145,19 @@ impl ScopeMemory {
     /// How many resources are missing without proof.
     #[must_use]
     pub fn missing(&self) -> usize {
-        self.candidates.len() + self.hold.as_ref().map_or(0, |hold| hold.len())
+        self.doubts().candidates.len() + self.hold.as_ref().map_or(0, |hold| hold.len())
     }
 
     /// What complete sweeps show about a resource that the last of them lacked.
     #[must_use]
     pub fn lacked(&self, id: &str) -> Option<Lacked> {
-        self.lacking.of(id)
+        self.doubts().lacking.of(id)
     }
 
     /// Since when complete sweeps have lacked any resource.
     #[must_use]
     pub fn lacked_since(&self) -> Option<Timestamp> {
-        self.lacking.since()
+        self.doubts().lacking.since()
     }
 
     /// Remembers the bytes in which the current sweep showed a resource exactly as it is stored, until anything else is seen of it.
@@ -180,14 +198,16 @@ impl ScopeMemory {
     /// How many more resources with doubted tags may be described individually.
     #[must_use]
     pub fn tag_questions(&self) -> usize {
-        DOUBTED.saturating_sub(self.tagless.len())
+        DOUBTED.saturating_sub(self.doubts().tagless.len())
     }
 
     /// Drops absences dated before the clock's last jump or ahead of now: they cannot be compared with anything.
     pub fn forget_undated(&mut self, steady: Timestamp, now: Timestamp) {
         let dated = |lacked: Timestamp| lacked >= steady && credible(lacked, now) == lacked;
-        self.candidates.retain(|_, lacked| dated(*lacked));
-        self.lacking.retain(dated);
+        if let Some(doubts) = &mut self.doubts {
+            doubts.candidates.retain(|_, lacked| dated(*lacked));
+            doubts.lacking.retain(dated);
+        }
         self.hold = self.hold.take().filter(|hold| dated(hold.ended()));
     }
 
@@ -208,12 +228,11 @@ impl ScopeMemory {
                 }
                 self.seen.put(id, seen);
                 if how == How::Tagless {
-                    self.tagless.entry(Arc::clone(id)).or_insert(at);
-                } else if self.tagless.get(id).is_some_and(|first| at >= credible(*first, now)) {
-                    self.tagless.remove(id);
+                    self.doubts.get_or_insert_default().tagless.entry(Arc::clone(id)).or_insert(at);
+                } else if self.doubts().tagless.get(id).is_some_and(|first| at >= credible(*first, now)) {
+                    self.tagged(id);
                 }
-                self.candidates.remove(id);
-                self.lacking.settled(id);
+                self.present(id);
                 self.answered(id, true, at)
             }
             Note::Listed { at } => {
@@ -226,8 +245,7 @@ impl ScopeMemory {
                     self.doubtful += 1;
                 }
                 self.seen.put(id, seen);
-                self.candidates.remove(id);
-                self.lacking.settled(id);
+                self.present(id);
                 self.answered(id, true, at)
             }
             Note::Told { at } => {
@@ -240,9 +258,8 @@ impl ScopeMemory {
                 if self.seen.remove(id).is_some_and(|seen| seen.sweep == self.sweep) {
                     self.shown = self.shown.saturating_sub(1);
                 }
-                self.tagless.remove(id);
-                self.candidates.remove(id);
-                self.lacking.settled(id);
+                self.tagged(id);
+                self.present(id);
                 Vec::new()
             }
         }
@@ -256,13 +273,35 @@ impl ScopeMemory {
             let shown = self.seen.count(|seen| seen.sweep == self.sweep && !seen.gone);
             shown + unseen.iter().filter(|unseen| !unseen.gone).count()
         };
-        self.lacking.complete(unseen.iter().map(|unseen| &unseen.id), started);
-        let absence = absence::judge(unseen, &self.candidates, alive, fresh, started, ended);
+        let doubts = self.doubts.get_or_insert_default();
+        doubts.lacking.complete(unseen.iter().map(|unseen| &unseen.id), started);
+        let absence = absence::judge(unseen, &doubts.candidates, alive, fresh, started, ended);
         // Proved absences stay candidates until the removal is durable: the commit may fail.
-        let proved = absence.removed.iter().filter_map(|id| self.candidates.remove_entry(id));
-        self.candidates = proved.chain(absence.candidates.iter().map(|(id, first)| (Arc::clone(id), *first))).collect();
+        let proved = absence.removed.iter().filter_map(|id| doubts.candidates.remove_entry(id));
+        doubts.candidates =
+            proved.chain(absence.candidates.iter().map(|(id, first)| (Arc::clone(id), *first))).collect();
+        self.doubts = self.doubts.take().filter(|doubts| doubts.are_there());
         self.hold = absence.held.clone().map(Box::new);
         absence
+    }
+
+    fn doubts(&self) -> &Doubts {
+        self.doubts.as_deref().unwrap_or(&NONE)
+    }
+
+    /// Records that it is no longer open whether a resource has tags.
+    fn tagged(&mut self, id: &str) {
+        if let Some(doubts) = &mut self.doubts {
+            doubts.tagless.remove(id);
+        }
+    }
+
+    /// Records that a resource is not lacking, or known to be gone.
+    fn present(&mut self, id: &str) {
+        if let Some(doubts) = &mut self.doubts {
+            doubts.candidates.remove(id);
+            doubts.lacking.settled(id);
+        }
     }
 
     /// When a resource was seen, with an observation of `at` more.
@@ -283,7 +322,7 @@ impl ScopeMemory {
         }
         let released = self.hold.take().map(|hold| hold.release()).unwrap_or_default();
         let ids = released.keys().cloned().collect();
-        self.candidates.extend(released);
+        self.doubts.get_or_insert_default().candidates.extend(released);
         ids
     }
 }

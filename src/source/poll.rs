@@ -7,6 +7,7 @@ mod gate;
 mod interval;
 mod page_walk;
 mod progress;
+mod rest;
 pub mod trigger;
 
 use std::future::Future;
@@ -28,6 +29,7 @@ use gate::Turn;
 pub use interval::SweepInterval;
 use page_walk::{Bounds, Endless};
 use progress::{NextStep, SMALLEST, SweepProgress, shown};
+pub use rest::SweepRest;
 use trigger::SweepTrigger;
 
 /// By how much a page that is too large is made smaller.
@@ -74,8 +76,8 @@ impl SweepPlan {
 /// The state of the driver between two messages.
 #[derive(Debug)]
 enum SweepState {
-    /// Waits until the next sweep is due, after `part` of the interval; no later than it was due when the rest began.
-    Resting { part: f64, due: Instant },
+    /// Waits until the next sweep is due.
+    Resting(SweepRest),
     /// Waits until a sweep that was given up is tried again.
     Waiting { due: Instant },
     /// Waits until the scope's gate allows a call; `told` is the time that was reported for that.
@@ -104,7 +106,7 @@ pub struct Sweeping<L> {
     left_out: LeftOut,
     /// Changes when somebody wants failed sweeps tried at once.
     calls: watch::Receiver<u64>,
-    /// When the sweep under way, or the last one, began.
+    /// When the sweep under way began.
     began: Instant,
 }
 
@@ -149,6 +151,22 @@ impl<L> Sweeping<L> {
         }
     }
 
+    /// Goes on after a rest, as [`Sweeping::rest`] told it.
+    #[must_use]
+    pub fn resume(lister: L, clock: SharedClock, plan: SweepPlan, rest: SweepRest) -> Self {
+        Sweeping { state: SweepState::Resting(rest), ..Sweeping::new(lister, clock, plan) }
+    }
+
+    /// How long these sweeps rest, if they can be made anew after it as they are: the last one was complete, had one page, and taught
+    /// nothing that the next has to know.
+    #[must_use]
+    pub fn rest(&self) -> Option<SweepRest> {
+        let SweepState::Resting(rest) = &self.state else { return None };
+        let is_whole = self.size == self.plan.spec.max_results && self.left_out.names().is_empty();
+        let is_plain = is_whole && self.bounds.are_plain();
+        (is_plain && !self.plan.trigger.is_requested()).then_some(*rest)
+    }
+
     /// What is swept, and how often.
     #[must_use]
     pub fn plan(&self) -> &SweepPlan {
@@ -159,8 +177,8 @@ impl<L> Sweeping<L> {
     #[must_use]
     pub fn wakes(&self) -> Wakes {
         match &self.state {
-            SweepState::Resting { .. } | SweepState::Waiting { .. } if self.plan.trigger.is_requested() => Wakes::Now,
-            SweepState::Resting { part, due } => Wakes::At(self.due(*part, *due, self.plan.interval.get())),
+            SweepState::Resting(_) | SweepState::Waiting { .. } if self.plan.trigger.is_requested() => Wakes::Now,
+            SweepState::Resting(rest) => Wakes::At(rest.due(self.plan.interval.get())),
             SweepState::Waiting { .. } if self.calls.has_changed().unwrap_or(false) => Wakes::Now,
             SweepState::Waiting { due } => Wakes::At(*due),
             SweepState::Blocked { told } => match self.plan.gate.turn(self.plan.spec.slug) {
@@ -173,11 +191,6 @@ impl<L> Sweeping<L> {
                 Wakes::Now
             }
         }
-    }
-
-    /// When a rest ends: a change of the interval can only shorten it.
-    fn due(&self, part: f64, due: Instant, interval: Duration) -> Instant {
-        due.min(self.began + interval.mul_f64(part))
     }
 }
 
@@ -195,8 +208,8 @@ impl<L: ListPages> Sweeping<L> {
     async fn step(&mut self) -> SweepStep {
         loop {
             match std::mem::replace(&mut self.state, SweepState::Starting { restarts: 0 }) {
-                SweepState::Resting { part, due } => {
-                    self.rest(part, due).await;
+                SweepState::Resting(rest) => {
+                    self.until_due(rest).await;
                     self.state = SweepState::Starting { restarts: 0 };
                 }
                 SweepState::Waiting { due } => {
@@ -246,9 +259,7 @@ impl<L: ListPages> Sweeping<L> {
                     }
                 }
                 SweepState::Ended => {
-                    let part = jitter();
-                    let due = self.began + self.plan.interval.get().mul_f64(part);
-                    self.state = SweepState::Resting { part, due };
+                    self.state = SweepState::Resting(SweepRest::new(self.began, jitter(), self.plan.interval.get()));
                     return SweepStep::Completed { ended: self.clock.now() };
                 }
             }
@@ -256,13 +267,12 @@ impl<L: ListPages> Sweeping<L> {
     }
 
     /// Waits until the next sweep is due. A change of the interval can only shorten the wait.
-    async fn rest(&mut self, part: f64, due: Instant) {
+    async fn until_due(&mut self, mut rest: SweepRest) {
         let SweepPlan { interval, trigger, .. } = &self.plan;
-        let mut due = due;
         loop {
-            due = self.due(part, due, interval.get());
+            rest.shorten(interval.get());
             tokio::select! {
-                () = sleep_until(due) => return,
+                () = sleep_until(rest.due(interval.get())) => return,
                 () = trigger.requested() => return,
                 () = interval.changed() => {}
             }

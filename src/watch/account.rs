@@ -1,6 +1,7 @@
 //! Watches an account: finds out the account of the credentials and the regions to watch, and starts one watcher per scope.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -9,6 +10,7 @@ use tokio::time::{sleep, timeout};
 use super::files;
 use super::member::Member;
 use super::scope::ScopeWatchers;
+use super::scope_watcher::ScopeWatcher;
 use super::settings::WatchSettings;
 use super::tasks::Tasks;
 use crate::aws::{Aws, AwsError, UnansweredCall};
@@ -34,7 +36,7 @@ const STS_AGAIN: Duration = Duration::from_secs(15);
 pub struct AccountWatcher {
     pub(super) aws: Aws,
     pub(super) ingest: IngestHandle,
-    pub(super) scopes: ScopeWatchers,
+    pub(super) scopes: Arc<ScopeWatchers>,
     /// Its place among several accounts; `None` where it is the only one.
     pub(super) member: Option<Member>,
 }
@@ -54,7 +56,7 @@ impl AccountWatcher {
         let scopes = ScopeWatchers::start(settings, referred, &aws, &ingest, wanted, tasks, None);
         tasks.spawn_until_stopped("identity", ask_silent(aws.clone()));
         tasks.spawn_until_stopped("the configuration files", files::follow(aws.clone(), ingest.clone()));
-        AccountWatcher { aws, ingest, scopes, member: None }
+        AccountWatcher { aws, ingest, scopes: Arc::new(scopes), member: None }
     }
 
     /// Asks AWS for the account until it answers; answers show the reason for the delay meanwhile.
@@ -141,10 +143,10 @@ impl AccountWatcher {
             let listed = if aws.watches_all() { Box::pin(aws.enabled_regions()).await } else { Ok(aws.regions()) };
             let regions = aws.regions();
             if regions.iter().any(|region| !watched.contains(region)) {
-                self.note(&account, &regions).await;
+                Box::pin(self.note(&account, &regions)).await;
             }
             for region in regions.into_iter().filter(|region| watched.insert(region.clone())) {
-                self.scopes.watch(Scope { account: account.clone(), region });
+                ScopeWatcher::start(&self.scopes, Scope { account: account.clone(), region });
             }
             if !aws.watches_all() {
                 return;

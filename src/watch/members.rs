@@ -3,6 +3,7 @@
 //! None holds another up: each has its own connection, tasks and patience. What fails for one is the trouble of its scopes.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -157,8 +158,8 @@ impl MembersWatcher {
         }
         let listener = self.scopes.listener.of(&member.plan.events);
         let scopes = ScopeWatchers { aws: aws.clone(), tasks: tasks.clone(), listener, ..self.scopes.clone() };
-        let watcher =
-            AccountWatcher { aws: aws.clone(), ingest: self.ingest.clone(), scopes, member: Some(member.clone()) };
+        let (ingest, scopes) = (self.ingest.clone(), Arc::new(scopes));
+        let watcher = AccountWatcher { aws: aws.clone(), ingest, scopes, member: Some(member.clone()) };
         tasks.spawn_until_stopped("identity", ask_silent(aws.clone()));
         tasks.spawn_until_stopped("the watch of an account", watch_member(watcher, member.clone()));
         RunningMember { member, aws, tasks }
@@ -176,7 +177,8 @@ impl RunningMember {
 
 /// Watches one of several accounts once AWS says which one it is.
 async fn watch_member(watcher: AccountWatcher, member: Member) {
-    let account = watcher.account().await;
+    // On the heap while it is asked: hundreds of tasks keep the room of what they once waited for.
+    let account = Box::pin(watcher.account()).await;
     let mut left = member.left();
     while !member.identified(&account, &watcher.aws, &watcher.ingest) {
         tracing::error!(%account, entry = member.label(), "two entries of the configuration file lead to the same account");

@@ -27,16 +27,29 @@ const IDLE: Duration = Duration::from_mins(1);
 #[derive(Clone, Default)]
 pub(super) struct Dispatcher(Arc<Mutex<HashMap<Scope, Arc<ScopeRefreshers>>>>);
 
-/// The refreshers of one scope.
+/// Where the wanted ids of one scope go.
 pub(super) struct ScopeRefreshers {
-    scope: Scope,
+    tasks: Tasks,
+    /// Wakes the scope's sweeps: somebody asks about it, or something happened there.
+    wake: Arc<Notify>,
+    state: Mutex<RefresherState>,
+}
+
+enum RefresherState {
+    /// The scope rests. What is wanted waits until it wakes, which it does at once.
+    Resting(Vec<Wanted>),
+    Awake(Arc<AwakeRefreshers>),
+}
+
+/// The refreshers of one scope.
+pub(super) struct AwakeRefreshers {
     /// What each kind is described by.
     kinds: Vec<(Referred<Sweeper>, SweepPlan)>,
     clock: SharedClock,
     ingest: IngestHandle,
     tasks: Tasks,
-    /// Wakes the scope's sweeps: somebody asks about it, or something happened there.
-    wake: Arc<Notify>,
+    /// Has the scope look again what is due, and whether it may rest.
+    replan: Arc<Notify>,
     /// The channels to the refreshers that run.
     running: Mutex<HashMap<Kind, mpsc::UnboundedSender<Wanted>>>,
 }
@@ -45,16 +58,28 @@ impl Dispatcher {
     /// Passes on wanted ids until the writer stops. Ids that nobody watches are dropped.
     pub(super) async fn run(self, mut wanted: WantedReceiver) {
         while let Some(wanted) = wanted.recv().await {
-            let scope = self.0.lock().get(&wanted.id.scope()).cloned();
-            if let Some(scope) = scope {
-                scope.want(wanted);
-            }
+            self.want(wanted);
         }
     }
 
-    /// Describes the wanted ids of a scope, from now on.
-    pub(super) fn connect(&self, scope: ScopeRefreshers) {
-        self.0.lock().insert(scope.scope.clone(), Arc::new(scope));
+    /// Has an id described. One that nobody watches is dropped.
+    pub(super) fn want(&self, wanted: Wanted) {
+        let scope = self.0.lock().get(&wanted.id.scope()).cloned();
+        if let Some(scope) = scope {
+            scope.want(wanted);
+        }
+    }
+
+    /// Whether a scope rests.
+    #[cfg(test)]
+    pub(super) fn rests(&self, scope: &Scope) -> bool {
+        let known = self.0.lock().get(scope).cloned();
+        known.is_some_and(|known| matches!(*known.state.lock(), RefresherState::Resting(_)))
+    }
+
+    /// Describes the wanted ids of a scope, once it is awake.
+    pub(super) fn connect(&self, scope: Scope, refreshers: &Arc<ScopeRefreshers>) {
+        self.0.lock().insert(scope, Arc::clone(refreshers));
     }
 
     /// Wakes the sweeps of a scope: something happened there.
@@ -84,21 +109,61 @@ impl Dispatcher {
 }
 
 impl ScopeRefreshers {
-    /// The refreshers of `scope`; none runs yet.
+    /// The refreshers of a scope that is not awake yet.
+    pub(super) fn new(tasks: Tasks, wake: Arc<Notify>) -> Self {
+        ScopeRefreshers { tasks, wake, state: Mutex::new(RefresherState::Resting(Vec::new())) }
+    }
+
+    /// Describes what is wanted from now on, and what was while the scope rested.
+    pub(super) fn awaken(&self, refreshers: AwakeRefreshers) {
+        let refreshers = Arc::new(refreshers);
+        let mut state = self.state.lock();
+        if let RefresherState::Resting(waiting) = &mut *state {
+            for wanted in waiting.drain(..) {
+                refreshers.want(wanted);
+            }
+        }
+        *state = RefresherState::Awake(refreshers);
+    }
+
+    /// Lets the scope rest unless ids are described. Returns whether it does.
+    pub(super) fn rest(&self) -> bool {
+        let mut state = self.state.lock();
+        let rests = match &*state {
+            RefresherState::Resting(_) => true,
+            RefresherState::Awake(refreshers) => refreshers.running.lock().is_empty(),
+        };
+        if rests && matches!(*state, RefresherState::Awake(_)) {
+            *state = RefresherState::Resting(Vec::new());
+        }
+        rests
+    }
+
+    /// Passes an id to its refresher, or has it wait until the scope wakes.
+    fn want(&self, wanted: Wanted) {
+        match &mut *self.state.lock() {
+            RefresherState::Resting(waiting) => waiting.push(wanted),
+            RefresherState::Awake(refreshers) => refreshers.want(wanted),
+        }
+        self.wake.notify_one();
+    }
+}
+
+impl AwakeRefreshers {
+    /// The refreshers of a scope; none runs yet. `replan` is notified when one ends.
     pub(super) fn new(
-        scope: Scope,
         kinds: Vec<(Referred<Sweeper>, SweepPlan)>,
         clock: SharedClock,
-        ingest: IngestHandle,
-        tasks: Tasks,
-        wake: Arc<Notify>,
+        ingest: &IngestHandle,
+        tasks: &Tasks,
+        replan: &Arc<Notify>,
     ) -> Self {
-        ScopeRefreshers { scope, kinds, clock, ingest, tasks, wake, running: Mutex::default() }
+        let (ingest, tasks, replan) = (ingest.clone(), tasks.clone(), Arc::clone(replan));
+        AwakeRefreshers { kinds, clock, ingest, tasks, replan, running: Mutex::default() }
     }
 
     /// Passes an id to its refresher, which begins to run if it does not.
-    fn want(self: Arc<Self>, wanted: Wanted) {
-        self.wake.notify_one();
+    fn want(self: &Arc<Self>, wanted: Wanted) {
         let kind = wanted.id.kind.clone();
         let mut running = self.running.lock();
         let wanted = match running.get(&kind) {
@@ -117,7 +182,7 @@ impl ScopeRefreshers {
         running.insert(kind, sender);
         drop(running);
         let refresher = Refresher::new(describe, Arc::clone(&self.clock), plan, receiver);
-        let scope = Arc::clone(&self);
+        let scope = Arc::clone(self);
         self.tasks.spawn_until_stopped("a refresh", scope.run(refresher));
     }
 
@@ -129,6 +194,7 @@ impl ScopeRefreshers {
                 // Nothing can arrive while the channels are locked.
                 if refresher.rests() {
                     running.remove(&refresher.kind());
+                    self.replan.notify_one();
                     return;
                 }
             }

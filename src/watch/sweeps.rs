@@ -1,7 +1,7 @@
 //! Passes the sweeps of all kinds of one scope to the writer.
 //!
-//! One task has the kinds of a scope. While none of them is due it holds no more than when the next one is, so that thousands of
-//! scopes that rest cost next to nothing. Each sweep takes one of the server's [`SweepTurns`].
+//! One task has the kinds of a scope. Each sweep takes one of the server's [`SweepTurns`]. Once nothing is under way, and no kind knows
+//! anything that is to be kept until its next sweep, the scope rests.
 //!
 //! If another kind is listed by the ids that this one refers to, a sweep with new ids triggers a sweep of that kind. The first
 //! sweep of that other kind waits until the ids are known, so that it is complete.
@@ -15,10 +15,11 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::quiet::QuietScope;
+use super::refresh::ScopeRefreshers;
 use super::tasks::AFTER_PANIC;
 use super::turns::{Manner, SweepTurn, SweepTurns};
 use crate::freshness::{Freshness, Signal};
@@ -26,12 +27,15 @@ use crate::ingest::IngestHandle;
 use crate::kinds::KindSpec;
 use crate::model::{ErrorClass, Kind, Scope, SharedClock, SweepMessage, SweepStep, Trouble};
 use crate::source::poll::trigger::SweepTrigger;
-use crate::source::poll::{Gate, SweepInterval, Sweeping, Wakes};
+use crate::source::poll::{Gate, SweepInterval, SweepRest, Sweeping, Wakes};
 use crate::source::referred::{Referred, ReferredIds};
 use crate::source::sweeper::Sweeper;
 
 /// How long to wait for the writer to process the end of a sweep before the ids are read anyway.
 const TAKEN_IN: Duration = Duration::from_secs(30);
+
+/// How long a scope may hold others back while what was due does not end.
+const AWAKE: Duration = Duration::from_secs(20);
 
 /// How long until it is judged again whether a scope is quiet, while the writer has not taken in the end of its sweeps.
 const JUDGED_AGAIN: Duration = Duration::from_millis(100);
@@ -62,6 +66,13 @@ pub(super) struct KindSweeps {
     pub(super) manner: Manner,
 }
 
+/// How long a kind of a scope rests.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct KindRest {
+    pub(super) spec: &'static KindSpec,
+    pub(super) rest: SweepRest,
+}
+
 /// The sweeps of all kinds of one scope.
 pub(super) struct ScopeSweeps {
     pub(super) scope: Scope,
@@ -74,16 +85,21 @@ pub(super) struct ScopeSweeps {
     pub(super) replan: Arc<Notify>,
     /// Wakes this scope: somebody asks about it, or something happened there. If it is quiet, all its kinds are swept.
     pub(super) wake: Arc<Notify>,
-    pub(super) quiet: Option<QuietScope>,
+    pub(super) refreshers: Arc<ScopeRefreshers>,
 }
 
 /// A sweep that runs, or one whose kind waits; the writer has stopped if nothing is returned.
 type RunningSweep = BoxFuture<'static, Option<Box<KindSweeps>>>;
 
 impl ScopeSweeps {
-    /// Sweeps as planned until the writer stops. It can be cancelled at any await: an unfinished sweep proves nothing.
-    pub(super) async fn run(self) {
-        let ScopeSweeps { scope, kinds, gate, ingest, clock, turns, replan, wake, mut quiet } = self;
+    /// Sweeps as planned until the scope may rest, and returns how long each kind does; `None` if the writer has stopped. It can be
+    /// cancelled at any await: an unfinished sweep proves nothing. `turn` is given back once what was due is swept, or does not get on.
+    pub(super) async fn run(
+        self,
+        quiet: &mut Option<QuietScope>,
+        mut turn: Option<OwnedSemaphorePermit>,
+    ) -> Option<Vec<KindRest>> {
+        let ScopeSweeps { scope, kinds, gate, ingest, clock, turns, replan, wake, refreshers } = self;
         let triggers: Vec<Arc<SweepTrigger>> =
             kinds.iter().map(|kind| Arc::clone(&kind.sweeping.plan().trigger)).collect();
         // Tells the sweeps that wait for their turn that somebody waits for the scope.
@@ -97,8 +113,16 @@ impl ScopeSweeps {
         let mut running: FuturesUnordered<RunningSweep> = FuturesUnordered::new();
         // When it is judged whether the scope is quiet.
         let mut judged = None::<Instant>;
+        let begun = Instant::now();
         let (mut turn_order, mut calls) = (gate.changes(), ingest.freshness().tries());
         loop {
+            if judged.is_none()
+                && running.is_empty()
+                && let Some(rests) = idle.iter().map(|kind| kind.rest()).collect::<Option<Vec<KindRest>>>()
+                && refreshers.rest()
+            {
+                return Some(rests);
+            }
             turn_order.mark_unchanged();
             let mut next = None::<Instant>;
             for number in (0..idle.len()).rev() {
@@ -125,15 +149,19 @@ impl ScopeSweeps {
             };
             tokio::select! {
                 ended = running.next(), if !running.is_empty() => {
-                    let Some(Some(kind)) = ended else { return };
+                    let Some(Some(kind)) = ended else { return None };
                     let ended = kind.sweeping.plan().spec.kind();
                     idle.push(kind);
                     for kind in &mut idle {
                         kind.waits_for.retain(|other| *other != ended);
                     }
+                    if running.is_empty() {
+                        turn = None;
+                    }
                     judged = quiet.as_ref().filter(|_| running.is_empty()).map(|_| Instant::now());
                 }
                 () = due => {}
+                () = sleep_until(begun + AWAKE), if turn.is_some() => turn = None,
                 () = replan.notified() => {}
                 () = sleep_until(judged.unwrap_or_else(Instant::now)), if judged.is_some() => {
                     // What a sweep under way has shown so far says nothing: its end is judged.
@@ -162,10 +190,10 @@ impl ScopeSweeps {
                         }
                     }
                 }
-                has_changed = turn_order.changed() => if has_changed.is_err() { return },
+                has_changed = turn_order.changed() => if has_changed.is_err() { return None },
                 called = calls.changed() => {
                     if called.is_err() {
-                        return;
+                        return None;
                     }
                     gate.try_now();
                 }
@@ -204,6 +232,14 @@ async fn round(
 }
 
 impl KindSweeps {
+    /// How long the kind rests, if it can be swept anew after it as if for the first time.
+    fn rest(&self) -> Option<KindRest> {
+        let is_known = self.referred.iter().all(BTreeSet::is_empty);
+        let is_plain = self.waits_for.is_empty() && is_known && self.manner == Manner::Well;
+        let rest = self.sweeping.rest().filter(|_| is_plain)?;
+        Some(KindRest { spec: self.sweeping.plan().spec, rest })
+    }
+
     /// Passes the messages of one sweep to the writer; `None` if that has stopped.
     async fn sweep(
         &mut self,
@@ -300,6 +336,3 @@ async fn until(freshness: &Freshness, holds: impl Fn() -> bool) {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -11,6 +11,8 @@ const SWEEPS: usize = 128;
 const SLOW: usize = 64;
 /// How many sweeps of scopes that somebody waits for, beside all of these.
 const AHEAD: usize = 32;
+/// How many scopes that rested are awake at once because something is due in them: twice as many as can sweep.
+const AWAKE: usize = 256;
 /// How many accounts are asked at once who they are. What does not answer is not counted.
 const IDENTITIES: usize = 32;
 /// How many of those that somebody waits for, beside them.
@@ -24,6 +26,7 @@ pub(super) struct SweepTurns {
     well: Arc<Semaphore>,
     slow: Arc<Semaphore>,
     ahead: Arc<Semaphore>,
+    awake: Arc<Semaphore>,
     identities: Arc<Semaphore>,
     identities_ahead: Arc<Semaphore>,
 }
@@ -66,9 +69,16 @@ impl Manner {
 impl SweepTurns {
     /// Turns for one server.
     pub(super) fn new() -> Self {
-        let turns = [SWEEPS, SLOW, AHEAD, IDENTITIES, IDENTITIES_AHEAD];
-        let [well, slow, ahead, identities, identities_ahead] = turns.map(|turns| Arc::new(Semaphore::new(turns)));
-        SweepTurns { well, slow, ahead, identities, identities_ahead }
+        let turns = [SWEEPS, SLOW, AHEAD, AWAKE, IDENTITIES, IDENTITIES_AHEAD];
+        let [well, slow, ahead, awake, identities, identities_ahead] =
+            turns.map(|turns| Arc::new(Semaphore::new(turns)));
+        SweepTurns { well, slow, ahead, awake, identities, identities_ahead }
+    }
+
+    /// Waits until a scope in which something is due may be awake. It is over when what is returned is dropped.
+    pub(super) async fn awake(&self) -> Option<OwnedSemaphorePermit> {
+        // Never closed.
+        Arc::clone(&self.awake).acquire_owned().await.ok()
     }
 
     /// Waits for a turn of a kind whose last sweep went like this. It is over when what is returned is dropped. Once `asked` ends,

@@ -114,6 +114,13 @@ impl Allowance {
         }
     }
 
+    /// Whether it is as if it had never been used.
+    pub(super) fn is_untouched(&self, now: Duration) -> bool {
+        let buckets = [Some(&self.requests), Some(&self.refreshes), self.instances.as_ref()];
+        let is_open = self.slowdown.open(now).is_ok() && self.slowdown.part(now) >= 1.0;
+        is_open && buckets.into_iter().flatten().all(|bucket| bucket.is_full(now))
+    }
+
     /// The current number of requests per second.
     pub(super) fn per_second(&self, now: Duration) -> f64 {
         self.requests.per_second * self.slowdown.part(now)
@@ -122,6 +129,18 @@ impl Allowance {
     /// The number of requests per second without throttling.
     pub(super) fn share_per_second(&self) -> f64 {
         self.requests.per_second
+    }
+}
+
+#[cfg(test)]
+impl Allowance {
+    /// Whether as many calls may go at once as with another one.
+    fn holds_as(&self, other: &Self, now: Duration) -> bool {
+        let at_once = |allowance: &Allowance| {
+            let mut allowance = allowance.clone();
+            (0..200).take_while(|_| allowance.take(Priority::Tool, 0, now).is_ok()).count()
+        };
+        at_once(self) == at_once(other)
     }
 }
 
@@ -152,6 +171,11 @@ impl TokenBucket {
     /// How many tokens it holds at a part of the rate.
     fn holds(&self, part: f64) -> f64 {
         (self.burst * part).max(1.0)
+    }
+
+    /// Whether it holds all its tokens, at its whole rate.
+    fn is_full(&self, now: Duration) -> bool {
+        self.tokens + now.saturating_sub(self.at).as_secs_f64() * self.per_second >= self.burst
     }
 
     /// How long until it has `count` tokens or is full; `None` if it has them.
@@ -303,6 +327,9 @@ mod tests {
                 }
             }
             now += Duration::from_secs(100);
+            let untouched = Allowance::new(LIMIT, None, 25);
+            prop_assert!(!allowance.is_untouched(now) || allowance.holds_as(&untouched, now));
+            prop_assert!(allowance.is_untouched(now + Duration::from_hours(1)));
             prop_assert!((allowance.per_second(now) - allowance.share_per_second()).abs() < 1e-9);
         }
     }

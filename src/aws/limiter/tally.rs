@@ -19,20 +19,34 @@ const SECONDS: u64 = 60;
 /// How many of them there is room for while few calls are made: a server has thousands of actions that are called once in a while.
 const ROOM: usize = 4;
 
+/// All calls of one action in one account and region.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct CallTotals {
+    /// All of them.
+    pub(super) total: u64,
+    /// Those that AWS throttled.
+    pub(super) throttled: u64,
+    /// Those that failed otherwise.
+    pub(super) failed: u64,
+}
+
 /// The counts of one action in one account and region.
 #[derive(Clone, Debug, Default)]
 pub(super) struct CallTally {
-    total: u64,
-    throttled: u64,
-    failed: u64,
+    totals: CallTotals,
     /// The last seconds with calls in them, each with their number.
     seconds: Vec<(u64, u64)>,
 }
 
 impl CallTally {
+    /// Goes on from what was counted before.
+    pub(super) fn of(totals: CallTotals) -> Self {
+        CallTally { totals, seconds: Vec::new() }
+    }
+
     /// Counts a call that was sent.
     pub(super) fn sent(&mut self, now: Duration) {
-        self.total += 1;
+        self.totals.total += 1;
         let second = now.as_secs();
         if let Some((_, calls)) = self.seconds.iter_mut().rev().find(|(known, _)| *known == second) {
             *calls += 1;
@@ -49,21 +63,13 @@ impl CallTally {
     pub(super) fn ended(&mut self, outcome: AttemptOutcome) {
         match outcome {
             AttemptOutcome::Answered => {}
-            AttemptOutcome::Throttled => self.throttled += 1,
-            AttemptOutcome::Failed => self.failed += 1,
+            AttemptOutcome::Throttled => self.totals.throttled += 1,
+            AttemptOutcome::Failed => self.totals.failed += 1,
         }
     }
 
-    pub(super) fn total(&self) -> u64 {
-        self.total
-    }
-
-    pub(super) fn throttled(&self) -> u64 {
-        self.throttled
-    }
-
-    pub(super) fn failed(&self) -> u64 {
-        self.failed
+    pub(super) fn totals(&self) -> CallTotals {
+        self.totals
     }
 
     /// Calls in this second and the 59 before it.
@@ -85,7 +91,7 @@ mod tests {
         }
         assert_eq!(tally.last_minute(Duration::from_secs(200)), 1);
         assert_eq!(tally.last_minute(Duration::from_secs(259)), 1);
-        assert_eq!((tally.last_minute(Duration::from_secs(260)), tally.total()), (0, 6));
+        assert_eq!((tally.last_minute(Duration::from_secs(260)), tally.totals().total), (0, 6));
     }
 
     #[test]
@@ -98,7 +104,7 @@ mod tests {
         for hour in 10..20 {
             tally.sent(Duration::from_hours(hour));
         }
-        assert_eq!((tally.total(), tally.seconds.len()), (10_010, 1));
+        assert_eq!((tally.totals().total, tally.seconds.len()), (10_010, 1));
         assert!(tally.seconds.capacity() <= ROOM, "{}", tally.seconds.capacity());
     }
 
@@ -110,6 +116,6 @@ mod tests {
         {
             tally.ended(outcome);
         }
-        assert_eq!((tally.throttled(), tally.failed()), (1, 2));
+        assert_eq!(tally.totals(), CallTotals { total: 0, throttled: 1, failed: 2 });
     }
 }

@@ -68,6 +68,11 @@ pub(super) enum Endless {
 }
 
 impl Bounds {
+    /// Whether they say little: the last walk had one page at most.
+    pub(super) fn are_plain(&self) -> bool {
+        self.last.is_none_or(|pages| pages <= 1) && self.doublings == 0
+    }
+
     fn pages(&self) -> u32 {
         let base = self.last.map_or(FIRST, |last| GROWTH.saturating_mul(last.max(1)));
         self.doubled(base).min(FIRST.max(base))

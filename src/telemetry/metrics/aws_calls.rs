@@ -1,11 +1,10 @@
 //! What Muster costs AWS: calls, throttling, and how long calls wait for Muster's share of the limits.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::metric_spec::{MetricForm, MetricSpec, MetricUnit};
 use super::metrics_page::{MetricValue, MetricsPage};
-use crate::aws::{Aws, CallCount, CountedCalls};
+use crate::aws::{Aws, CountedCalls};
 
 static CALLS: MetricSpec = MetricSpec {
     name: "muster_aws_calls",
@@ -53,20 +52,10 @@ pub(super) fn add(page: &mut MetricsPage, aws: &Aws) {
     for (priority, waits) in aws.limiter_waits() {
         page.add(&WAIT, [priority], MetricValue::Durations(waits));
     }
-    for (action, pace) in paces(&aws.calls()) {
+    for (action, pace) in aws.paces() {
         page.add(&PACE, [action], MetricValue::Amount(pace));
     }
     let offset = aws.clock_offset_millis();
     let ahead = Duration::from_millis(offset.unsigned_abs()).as_secs_f64();
     page.amount(&CLOCK, if offset < 0 { -ahead } else { ahead });
-}
-
-/// The lowest pace of each action, as a part of the share.
-fn paces(calls: &[CallCount]) -> BTreeMap<&'static str, f64> {
-    let mut paces = BTreeMap::new();
-    for call in calls.iter().filter(|call| call.share_per_second > 0.0) {
-        let pace = (call.pace_per_second / call.share_per_second).min(1.0);
-        paces.entry(call.action).and_modify(|lowest: &mut f64| *lowest = lowest.min(pace)).or_insert(pace);
-    }
-    paces
 }

@@ -27,7 +27,7 @@ const WAIT: &[Duration] = &[
 
 /// The totals of one action. They only grow, also when an account is given up or gets another share.
 #[derive(Debug, Default)]
-pub(super) struct ActionTotals {
+pub(super) struct ActionSums {
     answered: AtomicU64,
     throttled: AtomicU64,
     failed: AtomicU64,
@@ -35,8 +35,8 @@ pub(super) struct ActionTotals {
 
 /// The totals of all actions.
 #[derive(Debug)]
-pub(super) struct CallTotals {
-    actions: Mutex<BTreeMap<&'static str, Arc<ActionTotals>>>,
+pub(super) struct CallSums {
+    actions: Mutex<BTreeMap<&'static str, Arc<ActionSums>>>,
     waits: [DurationTally; Priority::ALL.len()],
 }
 
@@ -53,13 +53,13 @@ pub struct CountedCalls {
     pub failed: u64,
 }
 
-impl Default for CallTotals {
+impl Default for CallSums {
     fn default() -> Self {
-        CallTotals { actions: Mutex::default(), waits: std::array::from_fn(|_| DurationTally::new(WAIT)) }
+        CallSums { actions: Mutex::default(), waits: std::array::from_fn(|_| DurationTally::new(WAIT)) }
     }
 }
 
-impl ActionTotals {
+impl ActionSums {
     /// Counts a call that ended.
     pub(super) fn ended(&self, outcome: AttemptOutcome) {
         let total = match outcome {
@@ -71,9 +71,9 @@ impl ActionTotals {
     }
 }
 
-impl CallTotals {
+impl CallSums {
     /// The totals of an action.
-    pub(super) fn of(&self, action: &'static str) -> Arc<ActionTotals> {
+    pub(super) fn of(&self, action: &'static str) -> Arc<ActionSums> {
         Arc::clone(self.actions.lock().entry(action).or_default())
     }
 
