@@ -39,6 +39,7 @@ mod get;
 mod health;
 mod help;
 mod idle_exit;
+mod kind_flags;
 mod line;
 mod listen_flags;
 mod log;

@@ -20,6 +20,7 @@ mod given;
 mod http_place;
 mod interval;
 mod key_place;
+mod kind_name;
 mod listen_settings;
 pub mod path_expansion;
 pub mod placeholder;
@@ -35,9 +36,9 @@ pub use crate::aws::queue::Queue;
 use crate::aws::{AccountPlan, AccountSources, OrganizationPlan};
 use crate::kinds::KINDS;
 pub use crate::mcp::ListMode;
-use crate::model::AccountId;
 use crate::model::kind_rules::ABSENCE_AFTER;
 use crate::model::secret_tags::SECRET_KEYS;
+use crate::model::{AccountId, KindSelection};
 use crate::policy::{WritePolicy, WriteRule};
 pub use account::{AccountError, account};
 pub use environment::Environment;
@@ -48,6 +49,7 @@ pub use given::{Given, GivenFile};
 pub use http_place::{HttpPlace, HttpPlaceError};
 pub use interval::{Interval, IntervalError, duration, duration_text};
 pub use key_place::KeyPlace;
+pub use kind_name::{KindName, KindNameError};
 pub use listen_settings::ListenSettings;
 pub use regions::is_region;
 pub use selection::{FileChoice, Selection};
@@ -112,6 +114,8 @@ pub struct Config {
     pub writes: WritePolicy,
     /// What `resources/list` shows.
     pub list: ListMode,
+    /// The kinds that are watched.
+    pub kinds: KindSelection,
     /// Sweep intervals that differ from their kind's own, by slug.
     pub intervals: BTreeMap<String, Duration>,
     /// The share of AWS's request limits that is used.
@@ -253,6 +257,7 @@ impl Config {
             runtime_dir: environment.runtime_dir().map(PathBuf::from),
             writes: if given.audit_required { given.writes.and(WriteRule::Audit) } else { given.writes },
             list: given.list.unwrap_or_default(),
+            kinds: KindName::selection(&given.kinds),
             intervals,
             aws_share: given.aws_share.unwrap_or_default(),
             source_identity: given.source_identity,

@@ -166,6 +166,18 @@ impl Freshness {
         self.view(scope, kind, |watched| watched.is_some_and(|watched| watched.state.unwatched_since.is_some()))
     }
 
+    /// Whether a kind is watched, in whatever scopes.
+    #[must_use]
+    pub fn watches_kind(&self, kind: &Kind) -> bool {
+        self.0.state.read().kinds.watches(kind)
+    }
+
+    /// When a kind that is not watched was watched last; `None` if it never was.
+    #[must_use]
+    pub fn kind_left(&self, kind: &Kind) -> Option<Timestamp> {
+        self.0.state.read().kinds_left.get(kind).copied()
+    }
+
     /// Changes with every change here; for waiting until a first sweep is complete.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {

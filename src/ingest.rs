@@ -17,8 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::freshness::{EventRules, Freshness};
 use crate::model::{
-    Cause, Event, Kind, KindRules, Observation, ResourceId, Scope, Seen, Seq, SharedClock, Source, Timestamp, Wanted,
-    WatchSelection,
+    Cause, Event, Kind, KindRules, KindSelection, Observation, ResourceId, Scope, Seen, Seq, SharedClock, Source,
+    Timestamp, Wanted, WatchSelection,
 };
 use crate::notify::ChangeHub;
 use crate::reconcile::DecisionTime;
@@ -119,6 +119,8 @@ pub struct Ingest<L: Ledger = Writer> {
     sweeps: HashMap<(Scope, Kind), SweepUnderWay>,
     /// Which scopes are watched, as last recorded by this process; `None` before.
     selection: Option<WatchSelection>,
+    /// Which kinds are watched, and whether that is recorded; `None` before anybody says.
+    kinds_chosen: Option<(KindSelection, bool)>,
     keeper: Keeper,
     first_commits: FirstCommits,
     started: Timestamp,
@@ -180,6 +182,7 @@ impl<L: Ledger> Ingest<L> {
             wanted,
             sweeps: HashMap::new(),
             selection: None,
+            kinds_chosen: None,
             keeper: Keeper::new(Retention::default()),
             first_commits: FirstCommits::new(MAX_ROWS),
             started,

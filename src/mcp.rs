@@ -53,6 +53,7 @@ pub mod unreadable;
 pub mod unsure;
 pub mod unwatched;
 pub mod uri;
+pub mod watched_kinds;
 pub mod who;
 
 pub use core::{Core, Readiness};

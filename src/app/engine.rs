@@ -21,19 +21,20 @@ use super::account_names;
 use super::discovery::Discovery;
 use super::redaction;
 use super::references::{last_change, listened, referred_ids};
+use super::reload::WatchSources;
 use crate::audit::{self, AuditProgress};
 use crate::aws::{AccountSources, Aws, AwsSettings};
 use crate::config::Config;
 use crate::connection::kept_accounts;
 use crate::freshness::EventRules;
-use crate::ingest::{Ingest, KindEntry};
+use crate::ingest::{Ingest, IngestHandle, KindEntry};
 use crate::kinds::rules::CALLS;
 use crate::kinds::{self, KINDS, KindSpec};
 use crate::mcp::Core;
 use crate::mcp::key_book::KeyBook;
 use crate::mcp::looks::Looks;
 use crate::mcp::touched::TouchBook;
-use crate::model::{AccountId, Kind, KindRules, Region, SharedClock, WatchSelection};
+use crate::model::{AccountId, Kind, KindRules, KindSelection, Region, SharedClock, WatchSelection};
 use crate::notify::ChangeHub;
 use crate::query::changes::BaselineRuns;
 use crate::query::prices::{PriceTable, PricesError};
@@ -71,6 +72,8 @@ pub struct Engine {
     ended: watch::Receiver<bool>,
     /// Where the accounts come from that are watched, where there are several.
     accounts: watch::Sender<AccountSources>,
+    /// The kinds that are watched.
+    kinds: watch::Sender<KindSelection>,
     /// Set when the credentials belong to another account than the store.
     foreign: watch::Receiver<Option<Arc<Foreign>>>,
 }
@@ -175,13 +178,16 @@ impl Engine {
         let entries = KINDS.iter().map(|spec| entry(spec, config)).collect();
         let (ingest, handle, wanted) = Ingest::new(writer, hub.clone(), Arc::clone(&clock), entries, stop)?;
         let retention = Retention { age: config.retain_age, bytes: config.retain_size };
-        let ended = write(&writing, ingest.retaining(retention));
+        let ended = write(&writing, ingest.retaining(retention).of_kinds(&config.kinds)?);
         let sweeping = Tasks::new();
         sweeping.spawn_until_stopped("the index", index(store.clone()));
         let referred = KINDS.iter().filter_map(|spec| Some((spec.slug, referred_ids(&store, spec)?))).collect();
         let (refusing, foreign) = watch::channel(None);
         let (accounts, sources) = watch::channel(config.account_sources());
-        let (settings, connection, ingest) = (watching(config, &store, &hub, &clock), aws.clone(), handle.clone());
+        let (kinds, chosen) = watch::channel(config.kinds.clone());
+        sweeping.spawn_until_stopped("the kinds", follow_kinds(handle.clone(), chosen.clone()));
+        let settings = WatchSettings { kinds: chosen, ..watching(config, &store, &hub, &clock) };
+        let (connection, ingest) = (aws.clone(), handle.clone());
         if sources.borrow().is_empty() {
             let watcher = AccountWatcher::start(settings, referred, connection, ingest, wanted, &sweeping);
             let owner = StoreOwner { store: store.clone(), data_dir: config.data_dir.clone(), refusing };
@@ -216,13 +222,14 @@ impl Engine {
             audit,
             prices,
         });
-        Ok(Engine { core, sweeps: sweeping, tools, writer: writing, auditing, ended, accounts, foreign })
+        Ok(Engine { core, sweeps: sweeping, tools, writer: writing, auditing, ended, accounts, kinds, foreign })
     }
 
-    /// Watches the accounts of these sources from now on, where there are several. What is known of others stays, and is no longer kept
-    /// up to date.
-    pub fn set_accounts(&self, accounts: AccountSources) {
-        self.accounts.send_replace(accounts);
+    /// Watches what these sources say from now on: their kinds, and their accounts, where there are several. What is known of others
+    /// stays, and is no longer kept up to date.
+    pub fn watch(&self, WatchSources { accounts, kinds }: WatchSources) {
+        self.accounts.send_if_modified(|known| replaced(known, accounts));
+        self.kinds.send_if_modified(|known| replaced(known, kinds));
     }
 
     /// Returns what requests need.
@@ -283,6 +290,25 @@ impl Engine {
         let mut hung = self.writer.stop(WRITER_ENDS).await;
         hung.extend(self.auditing.stop(AUDIT_ENDS).await);
         hung
+    }
+}
+
+/// Puts another value in the place of one. Returns whether it was another.
+fn replaced<T: PartialEq>(known: &mut T, now: T) -> bool {
+    let is_other = *known != now;
+    *known = now;
+    is_other
+}
+
+/// Has answers and observations go by the kinds that are chosen, also while AWS cannot be reached. The watchers of accounts record them.
+async fn follow_kinds(ingest: IngestHandle, mut chosen: watch::Receiver<KindSelection>) {
+    chosen.mark_unchanged();
+    while chosen.changed().await.is_ok() {
+        let kinds = chosen.borrow_and_update().clone();
+        while let Err(error) = ingest.assume_kinds(kinds.clone()).await {
+            tracing::error!(%error, "the kinds that are watched cannot be changed yet");
+            sleep(ASK_AGAIN).await;
+        }
     }
 }
 
@@ -411,6 +437,7 @@ fn watching(config: &Config, store: &Store, hub: &ChangeHub, clock: &SharedClock
         is_listened: listened(store, hub),
     };
     WatchSettings {
+        kinds: watch::channel(config.kinds.clone()).1,
         intervals: KINDS.iter().map(|spec| (*spec, interval(spec, config))).collect(),
         queues: config.queues.clone(),
         events: config.events.clone(),

@@ -1,6 +1,6 @@
 //! Reads the configuration file again while clients stay connected, for `muster reload` and SIGHUP.
 //!
-//! Only the accounts can change while a server runs. Other settings that differ are named, and count when the server starts again.
+//! Only the accounts and kinds can change while a server runs. Other settings that differ are named, and count when the server starts again.
 //! A file that cannot be used changes nothing.
 
 use std::convert::Infallible;
@@ -18,13 +18,24 @@ use super::stop_order::{StopOrder, StopSender};
 use super::tls_files::TlsFiles;
 use crate::aws::{AccountPlan, AccountSources};
 use crate::connection::flag_set::FlagSet;
+use crate::kinds::KINDS;
+use crate::model::KindSelection;
 use crate::model::text::chain;
+
+/// What is watched, as a configuration says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WatchSources {
+    /// Where the accounts come from that are watched beside one another.
+    pub accounts: AccountSources,
+    /// The kinds.
+    pub kinds: KindSelection,
+}
 
 /// What of a configuration a server compares when it reads the file again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FileContents {
-    /// Where the accounts come from that are watched.
-    pub accounts: AccountSources,
+    /// What is watched.
+    pub watched: WatchSources,
     /// All other settings, as flags.
     pub settings: FlagSet,
 }
@@ -110,8 +121,8 @@ impl ReloadRequests {
         Ok(ReloadRequests { hangup, tls, ..self })
     }
 
-    /// Answers the requests, and passes on the accounts of a file that was read again.
-    pub async fn answer(mut self, accounts: &watch::Sender<AccountSources>) -> Infallible {
+    /// Answers the requests, and passes on what is watched by a file that was read again.
+    pub async fn answer(mut self, watched: &watch::Sender<WatchSources>) -> Infallible {
         loop {
             let hangup = async {
                 match &mut self.hangup {
@@ -130,10 +141,10 @@ impl ReloadRequests {
             let outcome = match &self.tls {
                 Some(tls) => {
                     let read = with_certificate(tls.clone()).await;
-                    let other = if self.source.is_some() { self.reload(accounts).await } else { Ok(json!({})) };
+                    let other = if self.source.is_some() { self.reload(watched).await } else { Ok(json!({})) };
                     other.and_then(|report| Ok(both(report, read?)))
                 }
-                None => self.reload(accounts).await,
+                None => self.reload(watched).await,
             };
             match &outcome {
                 Ok(report) => tracing::info!(%report, "the configuration file was read again"),
@@ -146,7 +157,7 @@ impl ReloadRequests {
         }
     }
 
-    async fn reload(&self, accounts: &watch::Sender<AccountSources>) -> Result<Value, String> {
+    async fn reload(&self, watched: &watch::Sender<WatchSources>) -> Result<Value, String> {
         let Some(FileSource { path, contents, read }) = &self.source else {
             return Err(
                 "this server has no configuration file: `muster restart -- --config FILE` gives it one".to_owned()
@@ -154,15 +165,17 @@ impl ReloadRequests {
         };
         let read = Arc::clone(read);
         let now = spawn_blocking(move || read()).await.map_err(|error| error.to_string())??;
-        if now.accounts.is_empty() != contents.accounts.is_empty() {
-            let lists = if now.accounts.is_empty() { "lists no accounts any more" } else { "lists accounts now" };
+        let accounts = &now.watched.accounts;
+        if accounts.is_empty() != contents.watched.accounts.is_empty() {
+            let lists = if accounts.is_empty() { "lists no accounts any more" } else { "lists accounts now" };
             return Err(format!(
                 "{} {lists}, so that another data directory belongs to it: end this server with `muster stop`, and start it again",
                 path.display()
             ));
         }
-        let has_other = accounts.borrow().organization != now.accounts.organization;
-        let mut report = changes(&accounts.borrow().listed, &now.accounts.listed);
+        let before = watched.borrow().clone();
+        let has_other = before.accounts.organization != accounts.organization;
+        let mut report = changes(&before.accounts.listed, &accounts.listed);
         let differing = now.settings.differing(&contents.settings);
         let gone = contents.settings.differing(&now.settings);
         let key = |flag: &str| flag.trim_start_matches("--").replace('-', "_");
@@ -173,10 +186,11 @@ impl ReloadRequests {
             report.insert("file".to_owned(), path.to_string_lossy().into());
             report.insert("organization".to_owned(), has_other.into());
             report.insert("restart".to_owned(), restart.into());
+            report.extend(turned(&before.kinds, &now.watched.kinds));
         }
-        accounts.send_if_modified(|known| {
-            let is_other = *known != now.accounts;
-            *known = now.accounts;
+        watched.send_if_modified(|known| {
+            let is_other = *known != now.watched;
+            *known = now.watched;
             is_other
         });
         Ok(report)
@@ -198,6 +212,16 @@ fn both(one: Value, other: Value) -> Value {
         }
         (one, _) => one,
     }
+}
+
+/// Which kinds are watched from now on, and which are not any more, by their slugs, where there are such.
+fn turned(before: &KindSelection, now: &KindSelection) -> impl Iterator<Item = (String, Value)> {
+    let only = |of: &KindSelection, other: &KindSelection| -> Vec<&str> {
+        let specs = KINDS.iter().filter(|spec| of.watches(&spec.kind()) && !other.watches(&spec.kind()));
+        specs.map(|spec| spec.slug).collect()
+    };
+    let turned = [("kinds_added", only(now, before)), ("kinds_removed", only(before, now))];
+    turned.into_iter().filter(|(_, slugs)| !slugs.is_empty()).map(|(name, slugs)| (name.to_owned(), slugs.into()))
 }
 
 /// Which accounts were added, removed and changed, by their names.
@@ -242,7 +266,8 @@ mod tests {
 
     fn contents(accounts: &[AccountPlan], flags: &str) -> FileContents {
         let accounts = AccountSources { listed: accounts.to_vec(), organization: None };
-        FileContents { accounts, settings: FlagSet::of(flags.split_whitespace()) }
+        let watched = WatchSources { accounts, kinds: KindSelection::All };
+        FileContents { watched, settings: FlagSet::of(flags.split_whitespace()) }
     }
 
     #[tokio::test]
@@ -253,25 +278,30 @@ mod tests {
         let source =
             FileSource { path: "/m.toml".into(), contents: began.clone(), read: Arc::new(move || held.lock().clone()) };
         let (requests, sender) = ReloadRequests::take(Some(source), StopSender::unheard()).unwrap();
-        let (accounts, watched) = watch::channel(began.accounts.clone());
+        let (sources, watched) = watch::channel(began.watched.clone());
         let asked = async {
             let now = [plan("b", "us-east-1"), plan("c", "eu-west-1")];
-            *file.lock() = Ok(contents(&now, "--list all --events muster"));
-            let report = sender.ask().await.unwrap();
+            let others = KindSelection::Only([KINDS[0].kind(), KINDS[2].kind()].into());
+            let mut changed = contents(&now, "--list all --events muster");
+            changed.watched.kinds = others.clone();
+            *file.lock() = Ok(changed);
+            let mut report = sender.ask().await.unwrap();
+            let removed = report.as_object_mut().unwrap().remove("kinds_removed").unwrap();
+            assert!(removed.as_array().is_some_and(|kinds| kinds.len() == KINDS.len() - 2), "{removed}");
             let expected = json!({
                 "added": ["profile c"], "removed": ["profile a"], "changed": ["profile b"], "unchanged": 0, "file": "/m.toml", "organization": false,
                 "restart": ["aws_share", "events", "list"],
             });
             assert_eq!(report, expected);
-            assert_eq!(watched.borrow().listed, now);
+            assert_eq!((&watched.borrow().accounts.listed[..], &watched.borrow().kinds), (&now[..], &others));
             *file.lock() = Err("m.toml:1:1: wrong".to_owned());
             assert_eq!(sender.ask().await, Err("m.toml:1:1: wrong".to_owned()));
             *file.lock() = Ok(contents(&[], ""));
             assert!(sender.ask().await.unwrap_err().contains("lists no accounts any more"));
-            assert_eq!(watched.borrow().listed, now);
+            assert_eq!(watched.borrow().accounts.listed, now);
         };
         tokio::select! {
-            never = requests.answer(&accounts) => match never {},
+            never = requests.answer(&sources) => match never {},
             () = asked => {}
         }
     }
@@ -279,9 +309,9 @@ mod tests {
     #[tokio::test]
     async fn a_server_without_a_file_says_so() {
         let (requests, sender) = ReloadRequests::take(None, StopSender::unheard()).unwrap();
-        let accounts = watch::Sender::new(AccountSources::default());
+        let sources = watch::Sender::new(WatchSources::default());
         let error = tokio::select! {
-            never = requests.answer(&accounts) => match never {},
+            never = requests.answer(&sources) => match never {},
             outcome = sender.ask() => outcome.unwrap_err(),
         };
         assert!(error.contains("--config FILE"), "{error}");

@@ -40,7 +40,7 @@ use super::listener::ClientListener;
 use super::metrics_route::{self, MetricsAccess, MetricsAddress};
 use super::open_files;
 use super::probes;
-use super::reload::{FileSource, ReloadRequests};
+use super::reload::{FileSource, ReloadRequests, WatchSources};
 use super::server_process::ServerProcess;
 use super::service_manager;
 use super::stop_order::StopOrders;
@@ -260,12 +260,13 @@ pub async fn run(
     }
     let data_dir = config.data_dir.clone();
     let lifetime = Lifetime { detached: options.detached, idle_exit: options.idle_exit, orders, lock, data_dir };
-    let accounts = watch::Sender::new(config.account_sources());
+    let sources = WatchSources { accounts: config.account_sources(), kinds: config.kinds.clone() };
+    let sources = watch::Sender::new(sources);
     tokio::select! {
-        outcome = serve(config, &accounts, lifetime, &listener) => outcome.inspect_err(|_| forget(&config.data_dir)),
+        outcome = serve(config, &sources, lifetime, &listener) => outcome.inspect_err(|_| forget(&config.data_dir)),
         never = Box::pin(keys::prove_in_time(config)) => match never {},
         never = service_manager::reassure() => match never {},
-        never = requests.answer(&accounts) => match never {},
+        never = requests.answer(&sources) => match never {},
         never = renew(tls) => match never {},
     }
 }
@@ -301,9 +302,10 @@ fn note_program(config: &Config, launch: &ServerLaunch) {
 }
 
 /// Opens the store. The server before lets go of the lock first, and of the store when its process ends, which is waited for.
-async fn open(config: &Config, accounts: AccountSources, hub: &ChangeHub) -> Result<Engine, StartError> {
+async fn open(config: &Config, sources: WatchSources, hub: &ChangeHub) -> Result<Engine, StartError> {
     let deadline = Instant::now() + RELEASED;
-    let config = &Config { accounts: accounts.listed, organization: accounts.organization, ..config.clone() };
+    let WatchSources { accounts: AccountSources { listed, organization }, kinds } = sources;
+    let config = &Config { accounts: listed, organization, kinds, ..config.clone() };
     loop {
         match Engine::open(config, hub.clone()).await {
             Err(StartError::Open(OpenError::Held { .. })) if Instant::now() < deadline => sleep(RELEASES).await,
@@ -315,16 +317,16 @@ async fn open(config: &Config, accounts: AccountSources, hub: &ChangeHub) -> Res
 /// Serves from opening the store until stopping.
 async fn serve(
     config: &Config,
-    accounts: &watch::Sender<AccountSources>,
+    sources: &watch::Sender<WatchSources>,
     mut lifetime: Lifetime,
     listener: &ClientListener,
 ) -> Result<ServerEnd, ServerError> {
     let (mut has_served, hub) = (false, engine::hub());
     loop {
-        let mut watched = accounts.subscribe();
-        let plans = watched.borrow_and_update().clone();
+        let mut watched = sources.subscribe();
+        let now = watched.borrow_and_update().clone();
         let opened = tokio::select! {
-            opened = open(config, plans, &hub) => opened,
+            opened = open(config, now, &hub) => opened,
             end = lifetime.ordered() => {
                 stop(listener, None, &end).await;
                 return Ok(end);
@@ -371,10 +373,10 @@ async fn serve(
     }
 }
 
-/// Has the engine watch the accounts of a configuration file that was read again.
-async fn follow(engine: &Engine, mut watched: watch::Receiver<AccountSources>) -> Infallible {
+/// Has the engine watch what a configuration file says that was read again.
+async fn follow(engine: &Engine, mut watched: watch::Receiver<WatchSources>) -> Infallible {
     while watched.changed().await.is_ok() {
-        engine.set_accounts(watched.borrow_and_update().clone());
+        engine.watch(watched.borrow_and_update().clone());
     }
     std::future::pending().await
 }
@@ -383,7 +385,7 @@ async fn follow(engine: &Engine, mut watched: watch::Receiver<AccountSources>) -
 /// returned.
 async fn attend(
     engine: Engine,
-    watched: watch::Receiver<AccountSources>,
+    watched: watch::Receiver<WatchSources>,
     lifetime: &mut Lifetime,
     listener: &ClientListener,
 ) -> ControlFlow<Result<ServerEnd, ServerError>, StartError> {

@@ -155,7 +155,7 @@ impl Aws {
         self.0.limiter.paces()
     }
 
-    /// Notes that a scope is not called for long, so that next to nothing is kept of its calls.
+    /// Keeps next to nothing of the calls of a scope, because none was made in the last minute and none will be for long.
     pub fn rest(&self, scope: &Scope) {
         self.0.limiter.rest(scope);
     }

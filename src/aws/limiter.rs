@@ -234,18 +234,26 @@ impl Limiter {
         })
     }
 
-    /// Notes that a scope is not called for long. A minute later, no more is kept of its actions than their counts.
+    /// Keeps no more than the counts of the actions of a scope, because it is not called for long. One that was called within the last
+    /// minute, or whose allowance is not whole, stays as it is.
     pub(super) fn rest(&self, scope: &Scope) {
-        self.queues.lock().rested.await_rest(scope.clone(), self.start.elapsed());
-    }
-
-    fn queue(&self, scope: &Scope, action: &'static str) -> Arc<ActionQueue> {
         let now = self.start.elapsed();
         let mut queues = self.queues.lock();
         let ActionQueues { used, rested } = &mut *queues;
-        while let Some(scope) = rested.due(now) {
-            put_to_rest(used, rested, &scope, now);
+        let of_scope = used.range((scope.clone(), "")..).take_while(|((of, _), _)| of == scope);
+        // Nobody else has one: it is given away only while the queues are locked.
+        let rests = of_scope.filter(|(_, queue)| Arc::strong_count(queue) == 1 && queue.rests(now));
+        let those: Vec<(&'static str, CallTotals)> =
+            rests.map(|((_, action), queue)| (*action, queue.tally.lock().totals())).collect();
+        for (action, totals) in those {
+            used.remove(&(scope.clone(), action));
+            rested.put(scope, action, totals);
         }
+    }
+
+    fn queue(&self, scope: &Scope, action: &'static str) -> Arc<ActionQueue> {
+        let mut queues = self.queues.lock();
+        let ActionQueues { used, rested } = &mut *queues;
         let make = || Arc::new(self.new_queue(scope, action, rested.take(scope, action)));
         Arc::clone(used.entry((scope.clone(), action)).or_insert_with(make))
     }
@@ -263,25 +271,6 @@ impl Limiter {
             unanswered: Mutex::default(),
             waiting: [const { AtomicUsize::new(0) }; 3],
         }
-    }
-}
-
-/// Keeps no more than the counts of the actions of a scope that are not called and whose allowance is whole.
-fn put_to_rest(
-    used: &mut BTreeMap<(Scope, &'static str), Arc<ActionQueue>>,
-    rested: &mut RestedCounts,
-    scope: &Scope,
-    now: Duration,
-) {
-    let first = (scope.clone(), "");
-    let of_scope = used.range(first..).take_while(|((of, _), _)| of == scope);
-    // Nobody else has one: it is given away only while the queues are locked.
-    let rests = of_scope.filter(|(_, queue)| Arc::strong_count(queue) == 1 && queue.rests(now));
-    let those: Vec<(&'static str, CallTotals)> =
-        rests.map(|((_, action), queue)| (*action, queue.tally.lock().totals())).collect();
-    for (action, totals) in those {
-        used.remove(&(scope.clone(), action));
-        rested.put(scope, action, totals);
     }
 }
 

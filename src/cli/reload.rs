@@ -52,6 +52,13 @@ impl Reload {
             is_changed = true;
             output.line("the accounts of the organization are listed again, as [organization] says now")?;
         }
+        for (what, field) in [("watched from now on", "kinds_added"), ("no longer watched", "kinds_removed")] {
+            let names = names(&report, field);
+            if !names.is_empty() {
+                is_changed = true;
+                output.line(&format!("kinds {what}: {names}"))?;
+            }
+        }
         if !is_changed {
             output.line("no account was added, removed or changed")?;
         }

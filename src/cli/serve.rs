@@ -14,7 +14,7 @@ use super::output::Output;
 use super::server_flags::ServerFlags;
 use super::succession::Inheritance;
 use super::write_flags;
-use crate::app::reload::{FileContents, FileSource};
+use crate::app::reload::{FileContents, FileSource, WatchSources};
 use crate::app::serve::{self, ServerEnd};
 use crate::config::{self, Config, ConfigError, Environment, ServerOptions};
 use crate::connection::data_dir;
@@ -110,8 +110,8 @@ fn contents(config: &Config) -> FileContents {
     let of_server = listen.into_iter().chain(IdleExit { idle_exit: config.idle_exit }.words());
     let words = ServerFlags::of(config).words().into_iter().chain(write_flags::words(&config.writes)).chain(of_server);
     FileContents {
-        accounts: config.account_sources(),
-        settings: flags_of(&words.collect::<Vec<_>>()).without(&["--config"]),
+        watched: WatchSources { accounts: config.account_sources(), kinds: config.kinds.clone() },
+        settings: flags_of(&words.collect::<Vec<_>>()).without(&["--config", "--kinds"]),
     }
 }
 

@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 use super::audit_flags::AuditFlags;
 use super::file_settings::{self, ReadFile};
 use super::idle_exit::IdleExit;
+use super::kind_flags::KindFlags;
 use super::listen_flags::ListenFlags;
 use super::quiet_flags::QuietFlags;
 use super::store_flags::{StoreFlags, settled};
@@ -46,6 +47,8 @@ pub(super) struct ServerFlags {
     /// `all` and `collections` do one or the other, whatever the number.
     #[arg(long, env = "MUSTER_LIST", value_name = "MODE", hide_env_values = true)]
     list: Option<ListFlag>,
+    #[command(flatten)]
+    kinds: KindFlags,
     /// How often a kind is swept, such as instance=30s, or all=1m for every other kind (repeatable) [default: 60s for instances and their status, 600s for snapshots and images, else 300s]
     ///
     /// It is the time from the start of one sweep to the start of the next, at least 1s. Several are separated by commas.
@@ -154,6 +157,7 @@ impl ServerFlags {
                 ListMode::All => ListFlag::All,
                 ListMode::Collections => ListFlag::Collections,
             }),
+            kinds: KindFlags::of(config),
             interval: config.intervals.iter().map(given).collect(),
             aws_share: Some(config.aws_share),
             source_identity: config.source_identity.then_some(true),
@@ -278,6 +282,7 @@ impl ServerFlags {
         let audit_file = audit_file.clone().map(|path| vec!["--audit-file".into(), path.into()]);
         words.extend(audit_file.map(|file| ("--audit-file", file)));
         words.extend(audit_required.map(|is_on| ("--audit-required", switch("--audit-required", is_on))));
+        words.extend(self.kinds.pair());
         words.extend(self.quiet.pairs().map(|(flag, value)| (flag, vec![flag.into(), value])));
         words.push(("", self.writes.words()));
         words
@@ -292,6 +297,7 @@ impl ServerFlags {
             account: self.account.or(file.account),
             writes: self.writes.over(file.writes),
             list: self.list.or(file.list),
+            kinds: self.kinds.over(file.kinds),
             interval: given_or(self.interval, file.interval),
             aws_share: self.aws_share.or(file.aws_share),
             source_identity: self.source_identity.or(file.source_identity),
@@ -340,6 +346,7 @@ impl ServerFlags {
                 ListFlag::All => ListMode::All,
                 ListFlag::Collections => ListMode::Collections,
             }),
+            kinds: self.kinds.kinds,
             intervals: self.interval,
             aws_share: self.aws_share,
             source_identity: self.source_identity == Some(true),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::interval::Interval;
+use super::kind_name::KindName;
 use super::listen_settings::ListenSettings;
 use super::regions;
 use super::share::RequestShare;
@@ -35,6 +36,8 @@ pub struct Given {
     pub writes: WritePolicy,
     /// `--list`.
     pub list: Option<ListMode>,
+    /// `--kinds`: the kinds that are watched; all where none is named.
+    pub kinds: Vec<KindName>,
     /// `--interval`, in the order given; the last of a kind counts, and one of a kind takes precedence over one of `all`.
     pub intervals: Vec<Interval>,
     /// `--aws-share`.

@@ -36,6 +36,9 @@ pub(crate) fn judge(freshness: &Value) -> Vec<Finding> {
             "Wait for the first sweep, and run doctor again.",
         ));
     }
+    if let Some(kinds) = freshness.get("unwatched_kinds").filter(|kinds| kinds.is_object()) {
+        findings.push(CHECK.ok("kinds", text(kinds, "what")));
+    }
     if let Some(log) = freshness.get("log").filter(|log| log.is_object()) {
         findings.push(CHECK.warning("the server's log", text(log, "what"), text(log, "fix")));
     }

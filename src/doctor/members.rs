@@ -19,9 +19,9 @@ use super::wiring::{self, Judge};
 use crate::aws::queue::Queue;
 use crate::aws::{AccountPlan, Aws, EventWay};
 use crate::config::{Config, EventsName};
+use crate::kinds::KINDS;
 use crate::kinds::rules::RULES;
-use crate::kinds::{INSTANCE, KINDS};
-use crate::model::{AccountId, Region, Scope};
+use crate::model::{AccountId, KindSelection, Region, Scope};
 use crate::setup::{Desired, QueueRole};
 
 /// How many accounts are looked at at the same time.
@@ -107,7 +107,7 @@ impl MemberCheck<'_> {
         // Each account begins with another region, so that all regions are among those that are looked at.
         let begun = wires.iter().cycle().skip(nth % wires.len().max(1)).take(looked_at);
         let wirings = join_all(begun.map(|(scope, wire)| self.wiring(&member, scope, wire)));
-        let (allowed, wirings) = join(permissions(&member, &scopes), wirings).await;
+        let (allowed, wirings) = join(permissions(&member, &scopes, &self.config.kinds), wirings).await;
         found.extend(allowed.into_iter().chain(wirings.into_iter().flatten()).map(placed));
         (found, wires.len() - looked_at)
     }
@@ -191,10 +191,12 @@ impl MemberCheck<'_> {
     }
 }
 
-/// Tries every describe in the first region, and one in each other.
-async fn permissions(member: &Aws, scopes: &[Scope]) -> Vec<Finding> {
-    let first = scopes.iter().take(1).flat_map(|scope| KINDS.iter().map(move |spec| (scope, *spec)));
-    let rest = scopes.iter().skip(1).map(|scope| (scope, INSTANCE));
+/// Tries every describe of a watched kind in the first region, and one in each other.
+async fn permissions(member: &Aws, scopes: &[Scope], kinds: &KindSelection) -> Vec<Finding> {
+    let watched: Vec<_> = KINDS.iter().copied().filter(|spec| kinds.watches(&spec.kind())).collect();
+    let first = scopes.iter().take(1).flat_map(|scope| watched.iter().map(move |spec| (scope, *spec)));
+    let one = watched.first();
+    let rest = scopes.iter().skip(1).filter_map(|scope| Some((scope, *one?)));
     let asked = first.chain(rest).map(|(scope, spec)| async move {
         let (answer, _) = asked(member.may_describe(scope, spec)).await;
         permission::judge(spec.action(), &answer).within(&scope.region)

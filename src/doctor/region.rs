@@ -37,7 +37,8 @@ async fn identity(examined: &Examined<'_>) -> Finding {
 /// Checks what sweeps and tools need.
 async fn inventory(examined: &Examined<'_>) -> Vec<Finding> {
     let (aws, scope) = (examined.aws, &examined.scope);
-    let answers = KINDS.iter().map(|spec| async { (spec.action(), asked(aws.may_describe(scope, spec)).await) });
+    let watched = KINDS.iter().filter(|spec| examined.config.kinds.watches(&spec.kind()));
+    let answers = watched.map(|spec| async { (spec.action(), asked(aws.may_describe(scope, spec)).await) });
     let now = aws.clock().now();
     let minute_ago = Timestamp::from_millis(now.as_millis().saturating_sub(60_000));
     let history = asked(aws.calls_of(&examined.scope, NOBODY, minute_ago, now));

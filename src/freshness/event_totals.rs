@@ -33,6 +33,8 @@ pub enum EventCount {
     LetGo,
     /// It was about an account or a region that is not watched.
     Elsewhere,
+    /// It was only about kinds that are not watched.
+    OtherKinds,
     /// It was deleted from its queue.
     Deleted,
     /// It was not deleted, and is delivered again.
@@ -65,6 +67,8 @@ pub struct EventTotals {
     pub let_go: u64,
     /// Events of accounts and regions that are not watched.
     pub elsewhere: u64,
+    /// Events of kinds that are not watched.
+    pub other_kinds: u64,
     /// Deleted messages.
     pub deleted: u64,
     /// Messages that could not be deleted, and are delivered again.
@@ -83,6 +87,7 @@ impl EventTotals {
             EventCount::Applied => &mut self.applied,
             EventCount::Repeated => &mut self.repeated,
             EventCount::Elsewhere => &mut self.elsewhere,
+            EventCount::OtherKinds => &mut self.other_kinds,
             EventCount::Unchanged => &mut self.unchanged,
             EventCount::Undecodable => &mut self.undecodable,
             EventCount::Parked => &mut self.parked,

@@ -1,7 +1,7 @@
 //! How many (scope, kind)s are in which state, by region, and the states of some of them: what an operator's alarms need, in a size
 //! that does not grow with the number of accounts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::coverage::ScopeCoverage;
@@ -61,6 +61,8 @@ pub struct CensusLimits {
 pub struct ScopeCensus {
     /// How many scopes there are.
     pub scopes: usize,
+    /// The kinds that are watched anywhere.
+    pub kinds: BTreeSet<Kind>,
     /// By region and state.
     pub states: BTreeMap<(Region, ScopeState), StateFigures>,
     /// Those that are shown, in order.
@@ -85,6 +87,9 @@ impl ScopeCensus {
         let shows_all = census.scopes <= limits.all;
         for state in states {
             let of = state_of(state, events(state).as_ref(), now);
+            if !census.kinds.contains(&state.kind) {
+                census.kinds.insert(state.kind.clone());
+            }
             let swept = state.complete.map(|complete| complete.started);
             census.count(&state.scope.region, of, swept.map(|swept| now.since(swept)), limits.regions);
             if let Some(held) = &state.held {
@@ -200,8 +205,10 @@ mod tests {
             let census = census(&states);
             let total: u64 = census.states.values().map(|figures| figures.count).sum();
             prop_assert_eq!(total, states.len() as u64);
-            let accounts: std::collections::BTreeSet<u8> = made.keys().map(|(account, _)| *account).collect();
+            let accounts: BTreeSet<u8> = made.keys().map(|(account, _)| *account).collect();
             prop_assert_eq!(census.scopes, accounts.len());
+            let kinds: BTreeSet<u8> = made.keys().map(|(_, kind)| *kind).collect();
+            prop_assert_eq!(census.kinds.len(), kinds.len());
             let is_bad = |state: ScopeState| matches!(state, ScopeState::Stale | ScopeState::Failing);
             let bad: u64 = census.states.iter().filter(|((_, state), _)| is_bad(*state)).map(|(_, it)| it.count).sum();
             let shown = census.shown.iter().filter(|figure| is_bad(figure.state)).count() as u64;

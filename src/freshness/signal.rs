@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::event_source::EventSource;
 use super::event_totals::EventCount;
 use super::member_trouble::MemberTrouble;
-use crate::model::{AccountId, Canary, Kind, Scope, Timestamp, Trouble, WatchSelection};
+use crate::model::{AccountId, Canary, Kind, KindSelection, Scope, Timestamp, Trouble, WatchSelection};
 
 /// Something that affects freshness. The only way to change it, except for the writer's own observations of resources.
 #[derive(Clone, Debug)]
@@ -44,6 +44,13 @@ pub enum Signal {
         begins_anew: bool,
         /// What is watched: others of which nothing is stored are forgotten.
         selection: WatchSelection,
+    },
+    /// Exactly these kinds are watched, in every scope. One that is watched again begins anew.
+    Kinds {
+        /// The kinds.
+        watched: KindSelection,
+        /// When the others were swept last, where they were.
+        swept: BTreeMap<(Scope, Kind), Timestamp>,
     },
     /// What prevents AWS as a whole from being reached (no credentials, no network); `None` if nothing does.
     Aws(Option<Trouble>),

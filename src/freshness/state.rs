@@ -12,8 +12,11 @@ use super::member_trouble::MemberTrouble;
 use super::scope::{EventProof, EventRules, ScopeFreshness, Swept};
 use super::signal::Signal;
 use super::watched::WatchedScope;
-use crate::model::{AccountId, Kind, Scope, Timestamp, Trouble};
+use crate::model::{AccountId, Kind, KindSelection, Scope, Timestamp, Trouble};
 use crate::store::Watermark;
+
+/// Why a kind is no longer watched, to stand after a colon.
+const KIND_LEFT: &str = "`kinds` of the server's configuration leaves this kind out";
 
 /// A moment, in both times that freshness uses.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +51,12 @@ pub(super) struct FreshnessState {
     aws: Option<Trouble>,
     /// What prevents each of several accounts from being watched as a whole, by its place.
     pub(super) members: BTreeMap<u64, MemberTrouble>,
+    /// The scopes that are no longer watched, each since the given time.
+    retired: BTreeMap<Scope, Timestamp>,
+    /// The kinds that are watched.
+    pub(super) kinds: KindSelection,
+    /// When the others were watched last anywhere, where they were.
+    pub(super) kinds_left: BTreeMap<Kind, Timestamp>,
     /// Why accounts are no longer watched.
     pub(super) gone: BTreeMap<AccountId, Arc<str>>,
     /// What prevents the store from being read and written.
@@ -78,7 +87,8 @@ impl FreshnessState {
         for (scope, kind) in held {
             state.watched(&scope, &kind, intervals(&kind));
         }
-        state.retire(retired, false);
+        state.retired.clone_from(retired);
+        state.retire(false);
         state
     }
 
@@ -102,7 +112,12 @@ impl FreshnessState {
                 let is_known = |scope: &Scope| scopes.contains_key(scope) || selection.watches(scope) != Some(false);
                 self.scopes.retain(|(scope, _), _| is_known(scope));
                 self.paths.retain(|scope, _| is_known(scope));
-                self.retire(&scopes, begins_anew);
+                self.retired = scopes;
+                self.retire(begins_anew);
+                true
+            }
+            Signal::Kinds { watched, swept } => {
+                self.choose_kinds(watched, &swept, now.dated);
                 true
             }
             Signal::Aws(trouble) => {
@@ -192,7 +207,12 @@ impl FreshnessState {
     /// The state of a kind in a scope as readers see it at `now`.
     pub(super) fn shown(&self, watched: &WatchedScope, now: Now) -> ScopeFreshness {
         let state = &watched.state;
-        let unwatched_why = state.unwatched_since.and_then(|_| self.gone.get(&state.scope.account).cloned());
+        let unwatched_why = state.unwatched_since.and_then(|_| {
+            if self.kinds.watches(&state.kind) || self.retired.contains_key(&state.scope) {
+                return self.gone.get(&state.scope.account).cloned();
+            }
+            Some(Arc::from(KIND_LEFT))
+        });
         let events = self.events(&state.scope, &state.kind, now).map(Box::new);
         ScopeFreshness { unwatched_why, events, ..state.clone() }
     }
@@ -206,10 +226,34 @@ impl FreshnessState {
         Some(EventProof { interval, cover, unproved: path.unproved(rules, trail, now.steady) })
     }
 
-    /// Marks exactly these scopes as no longer watched.
-    fn retire(&mut self, retired: &BTreeMap<Scope, Timestamp>, begins_anew: bool) {
-        for ((scope, _), watched) in &mut self.scopes {
-            watched.retire(retired.get(scope).copied(), begins_anew);
+    /// Marks exactly the retired scopes as no longer watched. Kinds that are not watched stay as they are.
+    fn retire(&mut self, begins_anew: bool) {
+        for ((scope, kind), watched) in &mut self.scopes {
+            let since = self.retired.get(scope).copied();
+            let left = || watched.state.unwatched_since.filter(|_| !self.kinds.watches(kind));
+            watched.retire(since.or_else(left), begins_anew);
+        }
+    }
+
+    /// Marks the kinds as watched or not, at `now`.
+    fn choose_kinds(&mut self, watched: KindSelection, swept: &BTreeMap<(Scope, Kind), Timestamp>, now: Timestamp) {
+        self.kinds = watched;
+        self.kinds_left.clear();
+        for ((_, kind), at) in swept {
+            let last = self.kinds_left.entry(kind.clone()).or_insert(*at);
+            *last = (*last).max(*at);
+        }
+        for ((scope, kind), watched) in &mut self.scopes {
+            let retired = self.retired.get(scope).copied();
+            if self.kinds.watches(kind) {
+                watched.retire(retired, true);
+                continue;
+            }
+            let known = watched.state.unwatched_since.or_else(|| swept.get(&(scope.clone(), kind.clone())).copied());
+            watched.retire(Some(retired.or(known).unwrap_or(now)), true);
+            // What was under way or failed is over.
+            let state = &mut watched.state;
+            (state.running_since, state.trouble, state.stumble) = (None, None, None);
         }
     }
 
@@ -291,6 +335,29 @@ mod tests {
             now()
         ));
         assert_eq!(shown(&state).unwatched_since, None);
+    }
+
+    #[test]
+    fn a_kind_that_is_left_out_is_unwatched_since_its_last_sweep_and_begins_anew() {
+        let mut state = FreshnessState::default();
+        let interval = Duration::from_mins(1);
+        let expected = || Signal::Expected { scope: scope(), kind: kind(), interval };
+        state.apply(expected(), now());
+        let swept = now().dated - Duration::from_mins(3);
+        let others = KindSelection::Only([Kind::new("other")].into());
+        let left = Signal::Kinds { watched: others, swept: BTreeMap::from([((scope(), kind()), swept)]) };
+        state.apply(left, now());
+        let shown = |state: &FreshnessState| state.shown(&state.scopes[&(scope(), kind())], now());
+        assert_eq!(shown(&state).unwatched_since, Some(swept));
+        assert_eq!(shown(&state).unwatched_why.as_deref(), Some(KIND_LEFT));
+        assert_eq!(state.kinds_left.get(&kind()), Some(&swept));
+        // Choosing scopes says nothing about kinds.
+        let selection = WatchSelection::regions([scope().region]);
+        state.apply(Signal::Retired { scopes: BTreeMap::new(), begins_anew: true, selection }, now());
+        assert_eq!(shown(&state).unwatched_since, Some(swept));
+        state.apply(Signal::Kinds { watched: KindSelection::All, swept: BTreeMap::new() }, now());
+        assert_eq!(shown(&state).unwatched_since, None);
+        assert!(state.scopes[&(scope(), kind())].begins());
     }
 
     #[test]

@@ -1,22 +1,99 @@
-//! Which scopes are watched: a choice is recorded, whoever reads of what came or went is told, and what was under way in a scope that
+//! Which scopes and kinds are watched: a choice is recorded, whoever reads of what came or went is told, and what was under way in what
 //! is given up is not heard any more.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::error::IngestError;
 use super::ledger::LedgerView;
-use super::work::WatchChoice;
+use super::work::{Choice, WatchChoice};
 use super::{Ingest, Ledger};
 use crate::freshness::Signal;
-use crate::model::{Kind, Scope, WatchSelection};
+use crate::model::{Kind, KindSelection, Scope, Timestamp, WatchSelection};
 use crate::notify::ChangeTopic;
-use crate::store::{CommitBatch, CommitError, Watermark};
+use crate::store::{CommitBatch, CommitError, ReadError, Watermark};
+
+/// How much later than its last sweep a run of watching is saved that proves nothing.
+const AFTER_LAST: Duration = Duration::from_millis(1);
 
 impl<L: Ledger> Ingest<L> {
-    /// Records which scopes are watched from now on.
-    pub(super) fn choose(&mut self, WatchChoice { selection, done }: WatchChoice) {
+    /// Records which scopes or kinds are watched from now on.
+    pub(super) fn choose(&mut self, WatchChoice { choice, done }: WatchChoice) {
+        let outcome = match choice {
+            Choice::Scopes(selection) => self.record_choice(selection),
+            Choice::Kinds { watched, is_durable } => self.choose_kinds(&watched, is_durable),
+        };
         // The caller may have gone: what is recorded stays.
-        drop(done.send(self.record_choice(selection)));
+        drop(done.send(outcome));
+    }
+
+    /// Starts with these kinds, as far as readers and observations go by them: whether the store may be changed is not known yet.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn of_kinds(mut self, watched: &KindSelection) -> Result<Self, ReadError> {
+        if *watched != KindSelection::All {
+            self.turn_to_kinds(watched, false)?;
+        }
+        Ok(self)
+    }
+
+    fn choose_kinds(&mut self, watched: &KindSelection, is_durable: bool) -> Result<(), IngestError> {
+        if self.kinds_chosen == Some((watched.clone(), is_durable)) {
+            return Ok(());
+        }
+        if is_durable {
+            self.end_runs(watched)?;
+        }
+        self.turn_to_kinds(watched, is_durable)?;
+        Ok(())
+    }
+
+    /// Lets readers and observations go by these kinds.
+    fn turn_to_kinds(&mut self, watched: &KindSelection, is_durable: bool) -> Result<(), ReadError> {
+        let marks = self.ledger.view()?.watermarks()?.into_iter().filter(|mark| !watched.watches(&mark.kind));
+        let swept: BTreeMap<(Scope, Kind), Timestamp> =
+            marks.map(|mark| ((mark.scope, mark.kind), mark.ended)).collect();
+        let before: BTreeSet<(Scope, Kind)> = self.left().collect();
+        self.sweeps.retain(|(_, kind), _| watched.watches(kind));
+        self.freshness.signal(Signal::Kinds { watched: watched.clone(), swept });
+        self.kinds_chosen = Some((watched.clone(), is_durable));
+        self.hub.mark([ChangeTopic::Freshness, ChangeTopic::Summary]);
+        let after: BTreeSet<(Scope, Kind)> = self.left().collect();
+        let mut turned: BTreeMap<&Kind, BTreeSet<Scope>> = BTreeMap::new();
+        for (scope, kind) in before.symmetric_difference(&after) {
+            turned.entry(kind).or_default().insert(scope.clone());
+        }
+        for (kind, scopes) in turned {
+            self.tell_of(&scopes, Some(kind));
+        }
+        Ok(())
+    }
+
+    /// The (scope, kind)s that are not watched because of their kind.
+    fn left(&self) -> impl Iterator<Item = (Scope, Kind)> {
+        let unwatched = self.freshness.unwatched().into_iter();
+        unwatched.filter(|state| !self.freshness.watches_kind(&state.kind)).map(|state| (state.scope, state.kind))
+    }
+
+    /// Saves when the kinds were swept last that are no longer watched, each with a run of watching after that without a complete
+    /// sweep: what their next sweep finds counts as known before, even if another process sweeps them.
+    fn end_runs(&mut self, watched: &KindSelection) -> Result<(), IngestError> {
+        let is_left = |mark: &Watermark| !watched.watches(&mark.kind);
+        let ending: Vec<Watermark> = self.freshness.watermarks().into_iter().filter(is_left).collect();
+        if !ending.is_empty() {
+            self.save(CommitBatch { watermarks: ending, ..CommitBatch::default() })?;
+        }
+        let known = self.ledger.view()?.watermarks()?.into_iter();
+        let over = known.filter(|mark| mark.complete && is_left(mark)).map(|mark| {
+            let ended = mark.ended + AFTER_LAST;
+            Watermark { since: ended, started: ended, ended, complete: false, ..mark }
+        });
+        let over: Vec<Watermark> = over.collect();
+        if !over.is_empty() {
+            self.save(CommitBatch { watermarks: over, ..CommitBatch::default() })?;
+        }
+        Ok(())
     }
 
     fn record_choice(&mut self, selection: WatchSelection) -> Result<(), IngestError> {
@@ -93,12 +170,14 @@ impl<L: Ledger> Ingest<L> {
     /// Whether what is observed of a kind in a scope is recorded: it is watched, as far as that is recorded. The assumption that readers
     /// see until the account is known does not count.
     pub(super) fn hears(&self, view: &L::View, scope: &Scope, kind: &Kind) -> bool {
-        !(self.is_given_up(scope) || self.freshness.is_unwatched(scope, kind) || view.is_noted_unwatched(scope))
+        !(self.is_given_up(scope, kind) || self.freshness.is_unwatched(scope, kind) || view.is_noted_unwatched(scope))
     }
 
-    /// Whether this process has recorded that a scope is not watched.
-    pub(super) fn is_given_up(&self, scope: &Scope) -> bool {
-        self.selection.as_ref().is_some_and(|selection| selection.watches(scope) == Some(false))
+    /// Whether this process was told that a scope or a kind is not watched.
+    pub(super) fn is_given_up(&self, scope: &Scope, kind: &Kind) -> bool {
+        let is_left = |(watched, _): &(KindSelection, bool)| !watched.watches(kind);
+        self.kinds_chosen.as_ref().is_some_and(is_left)
+            || self.selection.as_ref().is_some_and(|selection| selection.watches(scope) == Some(false))
     }
 }
 

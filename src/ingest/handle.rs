@@ -6,12 +6,12 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::error::IngestError;
 use super::ingest_tally::IngestTally;
-use super::work::{KeyKeeping, Lane, Notifications, NotifyResult, ObserveResult, Parking, Record, WatchChoice};
+use super::work::{Choice, KeyKeeping, Lane, Notifications, NotifyResult, ObserveResult, Parking, Record, WatchChoice};
 use crate::freshness::{Freshness, Signal};
 use crate::model::keyed_call::KeyedCall;
 use crate::model::{
-    ActionEnd, ActionId, ActionRequest, Cause, ConfirmationOutcome, ConfirmationWay, Event, Notification, Observation,
-    Parked, Repeats, Seq, SweepMessage, Timestamp, WatchSelection, WriteAttempt,
+    ActionEnd, ActionId, ActionRequest, Cause, ConfirmationOutcome, ConfirmationWay, Event, KindSelection,
+    Notification, Observation, Parked, Repeats, Seq, SweepMessage, Timestamp, WatchSelection, WriteAttempt,
 };
 use crate::notify::{ChangeHub, ChangeTopic};
 
@@ -78,8 +78,30 @@ impl IngestHandle {
     ///
     /// If the server stops or the store fails: then they must not be swept yet.
     pub async fn watch_only(&self, selection: WatchSelection) -> Result<(), IngestError> {
+        self.choose(Choice::Scopes(selection)).await
+    }
+
+    /// Sets the watched kinds and waits until that is durable, as for scopes.
+    ///
+    /// # Errors
+    ///
+    /// The same as for [`IngestHandle::watch_only`].
+    pub async fn watch_kinds(&self, watched: KindSelection) -> Result<(), IngestError> {
+        self.choose(Choice::Kinds { watched, is_durable: true }).await
+    }
+
+    /// Sets the watched kinds for answers and observations. The store stays as it is until [`IngestHandle::watch_kinds`].
+    ///
+    /// # Errors
+    ///
+    /// If the server stops.
+    pub async fn assume_kinds(&self, watched: KindSelection) -> Result<(), IngestError> {
+        self.choose(Choice::Kinds { watched, is_durable: false }).await
+    }
+
+    async fn choose(&self, choice: Choice) -> Result<(), IngestError> {
         let (done, outcome) = oneshot::channel();
-        self.choices.send(WatchChoice { selection, done }).await.map_err(|_| IngestError::Stopped)?;
+        self.choices.send(WatchChoice { choice, done }).await.map_err(|_| IngestError::Stopped)?;
         outcome.await.map_err(|_| IngestError::Stopped)?
     }
 

@@ -23,7 +23,7 @@ impl<L: Ledger> Ingest<L> {
     pub(super) fn sweep(&mut self, message: SweepMessage) {
         let SweepMessage { scope, kind, step } = message;
         let key = (scope.clone(), kind.clone());
-        if self.is_given_up(&scope) {
+        if self.is_given_up(&scope, &kind) {
             // It was on its way when that was recorded.
             return;
         }
@@ -52,7 +52,7 @@ impl<L: Ledger> Ingest<L> {
                 {
                     sweep.broken.get_or_insert(error);
                 }
-                if self.is_given_up(&scope) {
+                if self.is_given_up(&scope, &kind) {
                     // That was recorded in the middle of the page.
                     return;
                 }
@@ -145,7 +145,7 @@ impl<L: Ledger> Ingest<L> {
     ) -> Result<(), IngestError> {
         let started = sweep.started;
         let mut unseen = self.unseen(scope, kind)?;
-        if self.is_given_up(scope) {
+        if self.is_given_up(scope, kind) {
             // That was recorded meanwhile, so that nothing is proved.
             return Ok(());
         }
@@ -175,7 +175,7 @@ impl<L: Ledger> Ingest<L> {
             self.serve_urgent();
             self.share();
         }
-        if self.is_given_up(scope) {
+        if self.is_given_up(scope, kind) {
             return Ok(());
         }
         if let Some(hold) = &held {

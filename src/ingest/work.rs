@@ -5,7 +5,8 @@ use tokio::sync::oneshot;
 use super::error::IngestError;
 use crate::model::keyed_call::KeyedCall;
 use crate::model::{
-    Cause, Event, Notification, Observation, Parked, ResourceId, Seq, SweepMessage, SweepStep, WatchSelection,
+    Cause, Event, KindSelection, Notification, Observation, Parked, ResourceId, Seq, SweepMessage, SweepStep,
+    WatchSelection,
 };
 
 /// The urgency of an observation. Notifications have their own lane between these two.
@@ -70,10 +71,23 @@ pub(super) struct KeyKeeping {
     pub(super) done: oneshot::Sender<Result<(), IngestError>>,
 }
 
-/// The scopes that are watched from now on, and where to answer.
+/// The scopes or kinds that are watched from now on, and where to answer.
 pub(super) struct WatchChoice {
-    pub(super) selection: WatchSelection,
+    pub(super) choice: Choice,
     pub(super) done: oneshot::Sender<Result<(), IngestError>>,
+}
+
+/// What is watched from now on.
+pub(super) enum Choice {
+    /// These scopes.
+    Scopes(WatchSelection),
+    /// These kinds. Where it is not durable, answers go by it, and the store stays as it is.
+    Kinds {
+        /// The kinds.
+        watched: KindSelection,
+        /// Whether it is recorded.
+        is_durable: bool,
+    },
 }
 
 /// One piece of work.

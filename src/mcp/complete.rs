@@ -86,8 +86,7 @@ impl CompletionSource {
         let typed = request.argument.value.as_str();
         let account = given(request, "account");
         let values: Vec<String> = match self {
-            CompletionSource::Ids(None) => Vec::new(),
-            CompletionSource::Ids(Some(kind)) => {
+            CompletionSource::Ids(Some(kind)) if core.watches(kind) => {
                 let accounts = account.map(|account| called(core, account));
                 let regions = given(request, "region").map(|region| [Region::new(region)].into());
                 // Who names a scope means it even if it is no longer watched.
@@ -95,7 +94,8 @@ impl CompletionSource {
                 let scope = ScopeFilter::of(ScopeSet { accounts, regions, with_retired });
                 return ids(core, kind, &scope, typed);
             }
-            CompletionSource::Kinds => KINDS.iter().map(|kind| kind.slug.to_owned()).collect(),
+            CompletionSource::Ids(_) => Vec::new(),
+            CompletionSource::Kinds => core.watched_of(KINDS).iter().map(|kind| kind.slug.to_owned()).collect(),
             CompletionSource::Accounts => return Ok(among(accounts(core, typed), "")),
             CompletionSource::Regions => regions(core, account),
             CompletionSource::Tags => tags(core, typed)?,

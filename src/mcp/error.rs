@@ -152,6 +152,22 @@ pub enum RequestError {
         /// The scopes that are watched.
         watched: String,
     },
+    /// A kind that this server does not watch.
+    #[error(
+        "{plural} are not watched here: `kinds` of the server leaves them out{}. To watch them, add `{slug}` to `kinds` in its \
+         configuration file and run `muster reload`, or to --kinds or MUSTER_KINDS",
+        since.map_or_else(String::new, |since| format!(
+            " since {since}; list_changes and get_resource tell what was known of them, and as_of asks for a time before that"
+        ))
+    )]
+    KindNotWatched {
+        /// Several of them, in words.
+        plural: &'static str,
+        /// The kind.
+        slug: &'static str,
+        /// When it was watched last; `None` if it never was.
+        since: Option<Timestamp>,
+    },
     /// The resource exists, but was never readable.
     #[error(
         "{title} `{id}` exists in {scope}, but AWS lists it in a form that cannot be read: {why}. Look at it in the AWS \
@@ -348,6 +364,7 @@ impl RequestError {
             | RequestError::Sql(_)
             | RequestError::Past(PastError::Future { .. })
             | RequestError::OnlyReads { .. }
+            | RequestError::KindNotWatched { .. }
             | RequestError::NotWatched { .. } => FailureCode::InvalidArgument,
             RequestError::UnknownTool { .. }
             | RequestError::UnknownPrompt { .. }

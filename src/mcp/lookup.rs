@@ -149,7 +149,7 @@ impl Core {
                         why: item.why(),
                     });
                 }
-                Look::Unknown => {}
+                Look::Unknown => self.watched_kind(kind)?,
             }
             if let Some(scope) = scope.only() {
                 self.watchable(kind, scope)?;
@@ -241,6 +241,7 @@ impl Core {
     /// # Errors
     /// [`RequestError::NotWatched`], with the watched scopes; [`RequestError::Unsure`] if its account cannot be reached.
     pub fn watchable(&self, kind: &'static KindSpec, scope: &Scope) -> Result<(), RequestError> {
+        self.watched_kind(kind)?;
         let watched = self.scopes(&[kind]);
         let asked = self.scopes_asked_for(&[kind], &scope.into());
         if watched.is_empty() || !asked.is_empty() {
@@ -258,8 +259,9 @@ impl Core {
     /// that failed keeps nobody waiting.
     ///
     /// # Errors
-    /// [`RequestError::NotSeenYet`] while nothing was ever seen completely, never an empty answer.
+    /// [`RequestError::KindNotWatched`] for a kind that is not watched; [`RequestError::NotSeenYet`] while nothing was ever seen completely, never an empty answer.
     pub async fn anything(&self, kinds: &[&'static KindSpec], scope: &ScopeFilter) -> Result<(), RequestError> {
+        kinds.iter().try_for_each(|kind| self.watched_kind(kind))?;
         let deadline = Instant::now() + PATIENCE;
         let mut changes = self.ingest.freshness().changes();
         let mut is_named = !scope.is_everywhere();
@@ -338,10 +340,10 @@ impl Core {
         self.states(kinds, None, Watched::Still)
     }
 
-    /// The (scope, kind)s of these kinds that are no longer watched.
+    /// The (scope, kind)s of these kinds whose scope is no longer watched. Kinds that are not watched are left out.
     #[must_use]
     pub fn unwatched(&self, kinds: &[&'static KindSpec]) -> Vec<ScopeFreshness> {
-        self.states(kinds, None, Watched::NoLonger)
+        self.states(&self.watched_of(kinds), None, Watched::NoLonger)
     }
 
     /// The (scope, kind)s of these kinds that a question is about.

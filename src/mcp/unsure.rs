@@ -26,6 +26,9 @@ impl Core {
     /// Why some of `kind` in `scope` may not be held at all; `None` where all of it is, however old.
     #[must_use]
     pub fn lacking(&self, scope: &Scope, kind: &'static KindSpec) -> Option<String> {
+        if !self.watches(kind) {
+            return Some(format!("not watched here: `kinds` of the server leaves {} out", kind.plural));
+        }
         let freshness = self.ingest.freshness();
         let Some(state) = freshness.of(scope, &kind.kind()) else {
             return Some("not watched by this server now".to_owned());

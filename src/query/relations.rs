@@ -104,7 +104,7 @@ impl Found {
     }
 }
 
-/// What has to do with the resource of `row`, everywhere that is watched. At most `limit` ids of each kind are listed.
+/// What has to do with the resource of `row`, everywhere that is watched, in kinds that are. At most `limit` ids of each kind are listed.
 ///
 /// # Errors
 /// When the store cannot be read.
@@ -114,6 +114,7 @@ pub fn relations(
     row: &Row,
     limit: usize,
     unsure: Unsure<'_>,
+    is_watched: &dyn Fn(&'static KindSpec) -> bool,
 ) -> Result<Relations, ReadError> {
     let mut found: BTreeMap<(Direction, String), Found> = BTreeMap::new();
     for (reference, edge) in edges(kind, row) {
@@ -141,7 +142,7 @@ pub fn relations(
         for reference in &naming {
             by_direction.entry(reference.direction().reversed()).or_default().push(reference);
         }
-        for (direction, naming) in by_direction {
+        for (direction, naming) in by_direction.into_iter().filter(|_| is_watched(from)) {
             holding(store, row, from, &naming, limit, found.entry((direction, from.slug.to_owned())).or_default())?;
         }
     }

@@ -66,12 +66,13 @@ pub fn gather(core: Option<&Core>, operations: &Operations, connected: usize) ->
     if let Some(core) = core {
         clients::add_notifications(&mut page, core.hub.tally().counted());
         let freshness = core.ingest.freshness();
-        scopes::add(&mut page, &freshness.census(scopes::LIMITS));
+        let census = freshness.census(scopes::LIMITS);
+        scopes::add(&mut page, &census);
         scopes::add_troubles(&mut page, freshness.trouble().as_ref(), &freshness.members());
         aws_calls::add(&mut page, &core.aws);
         event_delivery::add(&mut page, &freshness.event_totals(), &freshness.paths(), Instant::now());
         records::add(&mut page, core.ingest.tally());
-        if let Err(error) = records::add_store(&mut page, &core.store) {
+        if let Err(error) = records::add_store(&mut page, &core.store, &census.kinds) {
             tracing::debug!(%error, "the metrics lack what the store holds");
         }
     }

@@ -15,8 +15,10 @@ use super::settings::WatchSettings;
 use super::tasks::Tasks;
 use crate::aws::{Aws, AwsError, UnansweredCall};
 use crate::freshness::{Signal, StatesWanted};
-use crate::ingest::{IngestHandle, WantedReceiver};
-use crate::model::{AccountId, ErrorClass, Kind, Region, Scope, Timestamp, Trouble, TroubleClass, WatchSelection};
+use crate::ingest::{IngestError, IngestHandle, WantedReceiver};
+use crate::model::{
+    AccountId, ErrorClass, Kind, KindSelection, Region, Scope, Timestamp, Trouble, TroubleClass, WatchSelection,
+};
 use crate::source::backoff::Patience;
 use crate::source::referred::ReferredIds;
 
@@ -133,9 +135,35 @@ impl AccountWatcher {
         }
     }
 
-    /// Watches the account's scopes from now on; if all regions are watched, AWS's list is queried again now and then. Each scope
-    /// has its own tasks: a failing one does not hold up the others.
-    pub async fn watch(self, account: AccountId) {
+    /// Watches the account's scopes from now on. When other kinds are chosen, all of them begin anew.
+    pub async fn watch(mut self, account: AccountId) {
+        let (tasks, mut kinds) = (self.scopes.tasks.clone(), self.scopes.kinds.clone());
+        loop {
+            let watched = kinds.borrow_and_update().clone();
+            self.note_kinds(&watched).await;
+            self.scopes = Arc::new(self.scopes.of_kinds(&watched, tasks.part()));
+            let watching = async {
+                self.watch_regions(&account).await;
+                std::future::pending::<()>().await;
+            };
+            let chosen = async {
+                // Nobody can choose any more.
+                if kinds.changed().await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            };
+            tokio::select! {
+                () = watching => {}
+                () = chosen => {}
+            }
+            self.scopes.tasks.end();
+            self.scopes.dispatcher.forget_ended();
+        }
+    }
+
+    /// Watches the account's scopes; if all regions are watched, AWS's list is queried again now and then. Each scope has its own
+    /// tasks: a failing one does not hold up the others.
+    async fn watch_regions(&self, account: &AccountId) {
         let aws = &self.aws;
         let (mut watched, mut patience, since) = (BTreeSet::new(), Patience::default(), aws.clock().now());
         let mut tries = self.ingest.freshness().tries();
@@ -143,7 +171,7 @@ impl AccountWatcher {
             let listed = if aws.watches_all() { Box::pin(aws.enabled_regions()).await } else { Ok(aws.regions()) };
             let regions = aws.regions();
             if regions.iter().any(|region| !watched.contains(region)) {
-                Box::pin(self.note(&account, &regions)).await;
+                Box::pin(self.note(account, &regions)).await;
             }
             for region in regions.into_iter().filter(|region| watched.insert(region.clone())) {
                 ScopeWatcher::start(&self.scopes, Scope { account: account.clone(), region });
@@ -175,25 +203,37 @@ impl AccountWatcher {
             None => self.ingest.watch_only(WatchSelection::regions(regions.iter().cloned())).await,
         };
         while let Err(error) = record().await {
-            tracing::error!(%error, "cannot record which regions are watched: they are not swept yet");
-            let now = self.aws.clock().now();
-            self.report(Some(Trouble {
-                class: TroubleClass::Store,
-                what: format!("the watched regions cannot be recorded: {error}"),
-                fix: "Check the disk that holds the store; this is tried again every second.".to_owned(),
-                since: now,
-                retry_at: Some(now + NOTE_AGAIN),
-            }));
-            sleep(NOTE_AGAIN).await;
-            self.report(None);
+            self.unrecorded("regions", &error).await;
         }
+    }
+
+    /// The same of kinds.
+    async fn note_kinds(&self, watched: &KindSelection) {
+        while let Err(error) = self.ingest.watch_kinds(watched.clone()).await {
+            self.unrecorded("kinds", &error).await;
+        }
+    }
+
+    /// Reports for a moment that what is watched cannot be recorded.
+    async fn unrecorded(&self, what: &str, error: &IngestError) {
+        tracing::error!(%error, what, "cannot record what is watched: it is not swept yet");
+        let now = self.aws.clock().now();
+        self.report(Some(Trouble {
+            class: TroubleClass::Store,
+            what: format!("the watched {what} cannot be recorded: {error}"),
+            fix: "Check the disk that holds the store; this is tried again every second.".to_owned(),
+            since: now,
+            retry_at: Some(now + NOTE_AGAIN),
+        }));
+        sleep(NOTE_AGAIN).await;
+        self.report(None);
     }
 
     /// Reports that nothing of the account can be observed.
     async fn unreached(&self, trouble: Trouble) {
         match &self.member {
             Some(member) => {
-                let kinds: Vec<Kind> = self.scopes.intervals.iter().map(|(spec, _)| spec.kind()).collect();
+                let kinds: Vec<Kind> = self.scopes.chosen().into_iter().map(|(spec, _)| spec.kind()).collect();
                 member.unreached(trouble, &self.ingest, &kinds).await;
             }
             None => self.ingest.signal(Signal::Aws(Some(trouble))),

@@ -143,7 +143,7 @@ impl MembersWatcher {
     /// Tells which scopes are going to be watched, as far as they are known.
     fn expect(&self, members: &[Member]) {
         let scopes: Vec<Scope> = members.iter().flat_map(|member| member.expected(&self.ingest)).collect();
-        let kinds = self.scopes.intervals.iter().map(|(spec, interval)| (spec.kind(), *interval));
+        let kinds = self.scopes.chosen().into_iter().map(|(spec, interval)| (spec.kind(), interval));
         if !scopes.is_empty() {
             self.ingest.signal(Signal::AllExpected { scopes, kinds: kinds.collect() });
         }

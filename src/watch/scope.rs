@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use super::listener::EventListener;
 use super::member::MemberBook;
 use super::quiet::QuietRule;
@@ -14,6 +16,7 @@ use super::turns::SweepTurns;
 use crate::aws::Aws;
 use crate::ingest::{IngestHandle, WantedReceiver};
 use crate::kinds::KindSpec;
+use crate::model::KindSelection;
 use crate::source::referred::ReferredIds;
 
 /// What the watchers of the scopes of one account share.
@@ -26,6 +29,11 @@ pub(super) struct ScopeWatchers {
     pub(super) listener: EventListener,
     pub(super) turns: SweepTurns,
     pub(super) quiet: Option<QuietRule>,
+    /// Which of the kinds are to be watched.
+    pub(super) kinds: watch::Receiver<KindSelection>,
+    /// All kinds, each with the time from the start of one sweep to the start of the next.
+    pub(super) all: Arc<[(&'static KindSpec, Duration)]>,
+    /// Those of them that are watched.
     pub(super) intervals: Arc<[(&'static KindSpec, Duration)]>,
     /// Returns, by the slug of a kind, the ids of that kind that other kinds refer to.
     pub(super) referred: Arc<HashMap<&'static str, ReferredIds>>,
@@ -47,6 +55,7 @@ impl ScopeWatchers {
         tasks.spawn_until_stopped("the wakes", dispatcher.clone().wake_asked(ingest.freshness().clone()));
         let listener = EventListener::new(&settings, members);
         listener.receive(aws, ingest, tasks, &dispatcher);
+        let all: Arc<[_]> = settings.intervals.into();
         ScopeWatchers {
             aws: aws.clone(),
             ingest: ingest.clone(),
@@ -55,8 +64,27 @@ impl ScopeWatchers {
             listener,
             turns: SweepTurns::new(),
             quiet: settings.quiet,
-            intervals: settings.intervals.into(),
+            kinds: settings.kinds,
+            all: Arc::clone(&all),
+            intervals: all,
             referred: Arc::new(referred),
         }
+    }
+
+    /// The same, of these kinds and with tasks of their own.
+    pub(super) fn of_kinds(&self, watched: &KindSelection, tasks: Tasks) -> Self {
+        let intervals = match watched {
+            KindSelection::All => Arc::clone(&self.all),
+            KindSelection::Only(_) => {
+                self.all.iter().filter(|(spec, _)| watched.watches(&spec.kind())).copied().collect()
+            }
+        };
+        ScopeWatchers { tasks, intervals, ..self.clone() }
+    }
+
+    /// The kinds that are to be watched now, each with its interval.
+    pub(super) fn chosen(&self) -> Vec<(&'static KindSpec, Duration)> {
+        let watched = self.kinds.borrow();
+        self.all.iter().filter(|(spec, _)| watched.watches(&spec.kind())).copied().collect()
     }
 }

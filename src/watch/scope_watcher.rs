@@ -6,7 +6,10 @@
 //! learned is to be kept.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::{Instant, sleep_until};
 
@@ -26,6 +29,9 @@ use crate::source::sweeper::Sweeper;
 
 /// What is due within this part of an interval is swept when a quiet scope wakes: it is not woken for each kind.
 const TOGETHER: f64 = 0.1;
+
+/// How long a quiet scope rests before its calls are forgotten but for their number: by then none is among those of the last minute.
+const FORGETS: Duration = Duration::from_secs(61);
 
 /// The watcher of one scope.
 pub(super) struct ScopeWatcher {
@@ -76,15 +82,23 @@ impl ScopeWatcher {
         loop {
             let turn = if is_woken { None } else { self.turn().await };
             is_woken = turn.is_none();
-            let sweeps = self.awaken(&rests, self.is_quiet(), is_woken);
             // On the heap, so that nothing of it is left while the scope rests.
-            let Some(rested) = Box::pin(sweeps.run(&mut self.quiet, turn)).await else { return };
-            if self.is_quiet() {
-                self.watchers.aws.rest(&self.scope);
-            }
+            let awake = self.awake(&rests, is_woken, turn);
+            let Some(rested) = awake.await else { return };
             rests = rested;
             is_woken = self.rest(&rests).await;
         }
+    }
+
+    /// Sweeps and describes until the scope may rest; see [`ScopeSweeps::run`].
+    fn awake(
+        &mut self,
+        rests: &[KindRest],
+        is_woken: bool,
+        turn: Option<OwnedSemaphorePermit>,
+    ) -> BoxFuture<'_, Option<Vec<KindRest>>> {
+        let sweeps = self.awaken(rests, self.is_quiet(), is_woken);
+        sweeps.run(&mut self.quiet, turn).boxed()
     }
 
     /// Whether the scope is quiet, as last judged.
@@ -102,12 +116,18 @@ impl ScopeWatcher {
 
     /// Waits until a kind is due, or the scope is woken. Returns whether it is woken.
     async fn rest(&self, rests: &[KindRest]) -> bool {
+        let forgets = Instant::now() + FORGETS;
+        let mut is_remembered = self.is_quiet();
         loop {
             let due = rests.iter().map(|kind| kind.rest.due(self.interval(kind.spec).get())).min();
             tokio::select! {
                 () = self.wake.notified() => return true,
                 () = sleep_until(due.unwrap_or_else(Instant::now)) => return false,
                 () = self.replan.notified() => {}
+                () = sleep_until(forgets), if is_remembered => {
+                    is_remembered = false;
+                    self.watchers.aws.rest(&self.scope);
+                }
             }
         }
     }
@@ -138,8 +158,12 @@ impl ScopeWatcher {
             let (spec, interval) = (plan.spec, Arc::clone(&plan.interval));
             let known = ingest.freshness().known_items(scope, &spec.kind());
             let sweeper = Sweeper::new(aws.clone(), Some(known));
-            let referred = Referred::new(sweeper, self.watchers.referred.get(spec.slug).cloned());
-            let waits_for = spec.also_by_id.iter().filter_map(|(slug, _)| Some(kinds::by_slug(slug)?.kind()));
+            // What kinds that are not watched refer to is not asked for.
+            let is_watched = |slug: &str| self.watchers.intervals.iter().any(|(spec, _)| spec.slug == slug);
+            let naming = || spec.also_by_id.iter().filter(|(slug, _)| is_watched(slug));
+            let ids = self.watchers.referred.get(spec.slug).filter(|_| naming().next().is_some()).cloned();
+            let referred = Referred::new(sweeper, ids);
+            let waits_for = naming().filter_map(|(slug, _)| Some(kinds::by_slug(slug)?.kind()));
             described.push((referred.clone(), plan.clone()));
             let soon = if is_quiet { now + interval.get().mul_f64(TOGETHER) } else { now };
             let is_swept = is_quiet && is_woken;

@@ -2,14 +2,19 @@
 
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use super::quiet::QuietRule;
 use crate::aws::queue::Queue;
 use crate::kinds::KindSpec;
+use crate::model::KindSelection;
 
 /// What to watch, how often, and the queues of events.
 #[derive(Clone)]
 pub struct WatchSettings {
-    /// The kinds, each with the time from the start of one sweep to the start of the next.
+    /// Which of the kinds are watched.
+    pub kinds: watch::Receiver<KindSelection>,
+    /// All kinds, each with the time from the start of one sweep to the start of the next.
     pub intervals: Vec<(&'static KindSpec, Duration)>,
     /// The queues given by URL.
     pub queues: Vec<Queue>,

@@ -101,6 +101,8 @@ mod key_offers;
 #[cfg(test)]
 mod kills;
 #[cfg(test)]
+mod kinds;
+#[cfg(test)]
 mod list;
 #[cfg(test)]
 mod listener;

@@ -1,33 +1,17 @@
 //! The counts of actions that are not called for long, in accounts and regions in which nothing happens.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 use super::tally::CallTotals;
 use crate::model::Scope;
 
-/// How long after it was told that a scope rests: by then its calls are no longer among those of the last minute.
-const AFTER: Duration = Duration::from_secs(61);
-
-/// What is left of actions that are not called. Time is a [`Duration`] since any fixed moment.
+/// What is left of actions that are not called.
 #[derive(Debug, Default)]
 pub(super) struct RestedCounts {
     counts: BTreeMap<Scope, Vec<(&'static str, CallTotals)>>,
-    /// The scopes that rest soon, each with when, the first one first.
-    soon: VecDeque<(Duration, Scope)>,
 }
 
 impl RestedCounts {
-    /// Notes at `now` that a scope is not called for long.
-    pub(super) fn await_rest(&mut self, scope: Scope, now: Duration) {
-        self.soon.push_back((now + AFTER, scope));
-    }
-
-    /// The next scope whose actions may rest at `now`.
-    pub(super) fn due(&mut self, now: Duration) -> Option<Scope> {
-        self.soon.pop_front_if(|(at, _)| *at <= now).map(|(_, scope)| scope)
-    }
-
     /// Keeps the counts of an action that rests.
     pub(super) fn put(&mut self, scope: &Scope, action: &'static str, totals: CallTotals) {
         let counts = self.counts.entry(scope.clone()).or_default();

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::statement::{EQUALS, PolicyPart, PolicyStatement, STATEMENTS};
 use super::table::{Permission, all, of};
 use crate::kinds::rules::DEFAULT_NAME;
-use crate::model::Partition;
+use crate::model::{KindSelection, Partition};
 
 /// The tag that an instance needs to be changed where nobody says another.
 const MANAGED: (&str, &str) = ("mcp-managed", "true");
@@ -15,6 +15,8 @@ const MANAGED: (&str, &str) = ("mcp-managed", "true");
 /// What a policy is narrowed to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyLimits {
+    /// The kinds that are listed.
+    pub kinds: KindSelection,
     /// The parts that it has.
     pub parts: BTreeSet<PolicyPart>,
     /// The tags that an instance needs to be changed; without tags, any instance can be.
@@ -36,6 +38,7 @@ impl Default for PolicyLimits {
     fn default() -> Self {
         let (key, value) = MANAGED;
         PolicyLimits {
+            kinds: KindSelection::All,
             parts: PolicyPart::ALL.into(),
             tags: [(key.to_owned(), value.to_owned())].into(),
             partition: Partition::Aws,
@@ -50,7 +53,8 @@ impl Default for PolicyLimits {
 /// The policy with these limits.
 #[must_use]
 pub fn document(limits: &PolicyLimits) -> Value {
-    let permissions = all();
+    let mut permissions = all();
+    permissions.retain(|permission| !permission.is_of_other_kinds(&limits.kinds));
     let statements = STATEMENTS.iter().filter(|statement| limits.parts.contains(&statement.part));
     let statements = statements.filter_map(|statement| {
         let actions: BTreeSet<&str> = actions(&permissions, statement).collect();

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::kinds::{INSTANCE, KINDS, KindSpec};
+use crate::model::KindSelection;
 
 /// An action of AWS that Muster calls, or that AWS demands for a call of Muster.
 #[derive(Clone, Copy)]
@@ -30,6 +31,12 @@ pub enum Breakage {
 }
 
 impl Permission {
+    /// Whether it only lists a kind that is not watched.
+    #[must_use]
+    pub fn is_of_other_kinds(&self, watched: &KindSelection) -> bool {
+        matches!(self.breaks, Breakage::Kind(spec) if !watched.watches(&spec.kind()))
+    }
+
     /// Why the action is called, to stand after its name.
     #[must_use]
     pub fn why(&self) -> Cow<'static, str> {

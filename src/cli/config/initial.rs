@@ -78,6 +78,7 @@ fn text(profiles: &[KnownProfile]) -> String {
          # Settings have the names of the flags of `muster serve`, with _ for -. Some of them:\n\
          # aws_share = 0.25\n\
          # list = \"auto\"\n\
+         # kinds = [\"instance\", \"vpc\", \"subnet\", \"security-group\"]\n\
          # interval = { instance = \"60s\", all = \"5m\" }\n\
          # events = true\n\
          # retain_age = \"30d\"\n\n",

@@ -4,8 +4,12 @@ use serde_json::{Map, Value, json};
 
 use super::super::file_settings::{SettingForm, SettingKey, keys};
 use super::super::server_flags::FileFlags;
+use crate::config::KindName;
 use crate::config::file::{ACCOUNT_KEYS, ACCOUNTS, AccountKey, KeyForm, ORGANIZATION, ORGANIZATION_KEYS, ROLE_KEYS};
 use crate::kinds::KINDS;
+
+/// The key of the kinds that are watched.
+const KINDS_WATCHED: &str = "kinds";
 
 /// The name that stands for every kind.
 const ALL: &str = "all";
@@ -36,6 +40,9 @@ pub(super) fn schema() -> Value {
 
 fn property(key: &SettingKey) -> (String, Value) {
     let one = || {
+        if key.key == KINDS_WATCHED {
+            return json!({"enum": KindName::every().collect::<Vec<_>>()});
+        }
         if key.values.is_empty() { json!({"type": ["string", "number"]}) } else { json!({"enum": key.values}) }
     };
     let several = || json!({"type": "array", "items": one(), "minItems": 1});

@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::aws::permissions::{PolicyLimits, PolicyPart, document};
 use crate::cli::output::Output;
-use crate::config::EventsName;
+use crate::config::{EventsName, KindName};
 use crate::kinds::rules::DEFAULT_NAME;
 use crate::model::Partition;
 use crate::model::partition::PartitionError;
@@ -57,6 +57,9 @@ pub(in crate::cli) struct PolicyIam {
     /// Name this account in the ARNs, such as 123456789012
     #[arg(long, value_name = "ACCOUNT", value_parser = account)]
     account: Option<NarrowedAccount>,
+    /// List these kinds only, such as instance,vpc, as --kinds of a server watches them [default: all]
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    kinds: Vec<KindName>,
     /// Add what a server with --events needs, and what checks its events
     #[arg(long)]
     events: bool,
@@ -185,6 +188,7 @@ impl PolicyIam {
         let partition = self.partition.map(|NarrowedPartition(partition)| partition);
         let partition = one_partition(partition, &regions, &self.kms_key)?;
         Ok(PolicyLimits {
+            kinds: KindName::selection(&self.kinds),
             parts: asked.into_iter().filter_map(|(is_asked, part)| is_asked.then_some(part)).collect(),
             tags: if self.any_instance { BTreeMap::new() } else { tags(self.tag)? },
             keys: keys(self.kms_key, &regions)?,
@@ -283,11 +287,14 @@ mod tests {
             "--setup",
             "--name",
             "team",
+            "--kinds",
+            "vpc",
         ];
         let narrowed = ["--region", "eu-west-1,eu-west-2", "--region=us-east-1", "--account", "123456789012"];
         let narrowed = [&narrowed[..], &["--kms-key", KEY]].concat();
         let given = limits(&[&all[..], &narrowed[..]].concat()).unwrap();
         let expected = PolicyLimits {
+            kinds: KindName::selection(&[KindName::One("vpc")]),
             parts: PolicyPart::ALL.into(),
             tags: [("a".to_owned(), "b=c".to_owned()), ("d".to_owned(), String::new())].into(),
             partition: Partition::Aws,

@@ -18,7 +18,7 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Config {
 
 #[test]
 fn flags_made_from_a_configuration_lead_back_to_it() {
-    let given = "--profile dev --account 123456789012 --region eu-west-1 --list all --interval instance=30s --interval vpc=1h --aws-share 0.5 \
+    let given = "--profile dev --account 123456789012 --region eu-west-1 --list all --kinds instance,AWS::EC2::VPC --interval instance=30s --interval vpc=1h --aws-share 0.5 \
          --retain-age 7d --retain-size 32MiB --keep-free 1GiB --queue-url https://sqs.eu-west-1.amazonaws.com/123456789012/events \
          --events --relaxed instance=10m --canary-interval 30s --quiet-interval 2h --quiet-after 12h --redact-tag-keys *login*,pin --audit-file /var/log/muster-audit.jsonl --audit-required";
     let config = parse(given.split_whitespace().map(OsString::from));
@@ -61,6 +61,7 @@ profile = "dev"
 account = "123456789012"
 regions = ["eu-west-1", "us-east-1"]
 list = "all"
+kinds = ["vpc", "instance"]
 aws_share = 0.5
 events = true
 queue_url = "https://sqs.eu-west-1.amazonaws.com/123456789012/events"
@@ -89,7 +90,7 @@ all = "1m"
 instance = "10m"
 "#;
     let config = of_file(text, "").unwrap();
-    let flags = "--profile dev --account 123456789012 --regions eu-west-1,us-east-1 --list all --aws-share 0.5 --events \
+    let flags = "--profile dev --account 123456789012 --regions eu-west-1,us-east-1 --list all --kinds instance,vpc --aws-share 0.5 --events \
          --queue-url https://sqs.eu-west-1.amazonaws.com/123456789012/events --canary-interval 30s --retain-age 7d \
          --retain-size 32MiB --keep-free 1GiB --redact-tag-keys *login*,pin --audit-file AUDIT --audit-required \
          --source-identity --data-dir /srv/muster --quiet-interval 2h --quiet-after 12h --allow-writes=start_instance,stop_instance --write-tag mcp-managed=true \

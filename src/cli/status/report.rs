@@ -72,7 +72,7 @@ impl StatusReport {
         for damaged in summary.get("damaged_fix").into_iter().map(text) {
             report.add("records of the store cannot be read".to_owned(), damaged, true, None);
         }
-        for name in ["identity", "organization", "unwatched_events", "clock", "log", "audit"] {
+        for name in ["identity", "organization", "unwatched_events", "unwatched_kinds", "clock", "log", "audit"] {
             if let Some(of) = summary.get(name).filter(|of| of.get("what").is_some()) {
                 report.add(field(of, "what"), field(of, "fix"), false, None);
             }

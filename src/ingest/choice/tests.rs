@@ -44,8 +44,27 @@ impl Bench {
             is_whole: true,
         };
         let (done, outcome) = oneshot::channel();
-        self.ingest.choose(WatchChoice { selection, done });
+        self.ingest.choose(WatchChoice { choice: Choice::Scopes(selection), done });
         outcome.now_or_never().expect("an outcome").expect("an outcome").expect("recorded");
+    }
+
+    /// Which kinds are watched from now on: this one, or another only.
+    fn choose_kind(&mut self, is_watched: bool) {
+        let other = KindSelection::Only([Kind::new("AWS::EC2::VPC")].into());
+        let watched = if is_watched { KindSelection::All } else { other };
+        let (done, outcome) = oneshot::channel();
+        self.ingest.choose(WatchChoice { choice: Choice::Kinds { watched, is_durable: true }, done });
+        outcome.now_or_never().expect("an outcome").expect("an outcome").expect("recorded");
+    }
+
+    /// The same data directory with another process, which was killed before.
+    fn killed(self) -> Self {
+        let Bench { ingest, store, subscriber, _dir: dir, .. } = self;
+        drop((ingest.into_ledger(), store, subscriber));
+        let (ingest, handle, store) = still(&dir);
+        let topic = ChangeTopic::Resource { kind: kind(), id: "i-1".into(), scope: None };
+        let subscriber = ingest.hub.register(true, vec![(topic, "i-1".into())]);
+        Bench { ingest, handle, store, subscriber, _dir: dir }
     }
 
     fn step(&mut self, step: SweepStep) {
@@ -146,12 +165,57 @@ fn what_an_account_that_came_back_holds_was_there_before_even_if_the_process_end
     bench.sweep(100, &["i-1"]);
     bench.choose(false);
     bench.choose(true);
-    let Bench { ingest, store, subscriber, _dir: dir, .. } = bench;
-    drop((ingest.into_ledger(), store, subscriber));
-    let (ingest, handle, store) = still(&dir);
-    let topic = ChangeTopic::Resource { kind: kind(), id: "i-1".into(), scope: None };
-    let subscriber = ingest.hub.register(true, vec![(topic, "i-1".into())]);
-    let mut bench = Bench { ingest, handle, store, subscriber, _dir: dir };
+    let mut bench = bench.killed();
+    bench.choose(true);
+    bench.sweep(1_001, &["i-1", "i-2"]);
+    bench.sweep(1_003, &["i-1", "i-2", "i-3"]);
+    let causes: Vec<Cause> = bench.records().into_iter().map(|record| record.cause).collect();
+    assert_eq!(causes, [Cause::Baseline, Cause::Baseline, Cause::Sweep]);
+    let runs = bench.store.snapshot().expect("a snapshot").intervals(&scope(), &kind()).expect("readable");
+    assert!(runs.iter().any(|run| run.complete && run.since == at(100)), "it is known when it was watched: {runs:?}");
+}
+
+#[test]
+fn a_kind_that_is_left_out_is_not_heard_and_its_resources_were_there_before_when_it_comes_back() {
+    let mut bench = Bench::new();
+    bench.choose(true);
+    bench.sweep(100, &["i-1"]);
+    bench.told();
+    bench.step(SweepStep::Started { at: at(200) });
+    bench.choose_kind(false);
+    assert_eq!(bench.told(), (1, true), "it is no longer watched");
+    bench.page(200, &["i-1", "i-2"]);
+    bench.step(SweepStep::Completed { ended: at(201) });
+    bench.sweep(300, &["i-1", "i-2"]);
+    let created = Observation {
+        source: Source::Notification,
+        at: at(310),
+        id: id("i-3"),
+        seen: Seen::Described(instance("running", "t3")),
+    };
+    let notification = Notification { event_id: "e".to_owned(), observations: vec![created], called: None };
+    let (done, outcome) = oneshot::channel();
+    bench.ingest.notify(Notifications { notifications: vec![notification], done });
+    let taken = outcome.now_or_never().expect("an outcome").expect("an outcome").expect("taken");
+    assert_eq!(taken, [NotifyResult::Unchanged]);
+    assert_eq!(bench.records().len(), 1, "nothing was learned");
+    assert!(bench.handle.freshness().scopes().is_empty(), "nobody waits for it");
+    bench.choose_kind(true);
+    bench.sweep(400, &["i-1", "i-2"]);
+    let causes = |bench: &Bench| bench.records().into_iter().map(|record| record.cause).collect::<Vec<_>>();
+    assert_eq!(causes(&bench), [Cause::Baseline, Cause::Baseline]);
+    bench.sweep(402, &["i-1", "i-2", "i-3"]);
+    assert_eq!(causes(&bench), [Cause::Baseline, Cause::Baseline, Cause::Sweep]);
+}
+
+#[test]
+fn a_kind_comes_back_in_another_process_as_in_the_same_one() {
+    let mut bench = Bench::new();
+    bench.choose(true);
+    bench.sweep(100, &["i-1"]);
+    bench.choose_kind(false);
+    let mut bench = bench.killed();
+    bench.choose_kind(true);
     bench.choose(true);
     bench.sweep(1_001, &["i-1", "i-2"]);
     bench.sweep(1_003, &["i-1", "i-2", "i-3"]);

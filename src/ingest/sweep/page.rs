@@ -46,7 +46,7 @@ impl<L: Ledger> Ingest<L> {
         self.shown(scope, kind, sent_at, shown);
         self.doubted(scope, kind, sent_at, doubted);
         self.news(scope, kind, news)?;
-        if self.is_given_up(scope) {
+        if self.is_given_up(scope, kind) {
             return Ok(());
         }
         self.unread(scope, kind, sent_at, unreadable)
@@ -175,7 +175,7 @@ impl<L: Ledger> Ingest<L> {
             });
             self.serve_urgent();
             self.share();
-            if self.is_given_up(scope) {
+            if self.is_given_up(scope, kind) {
                 break;
             }
             if self.lanes.is_stopped() {

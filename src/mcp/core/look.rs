@@ -29,6 +29,7 @@ impl Core {
         id: &str,
         scope: &ScopeFilter,
     ) -> Result<(Vec<Scope>, bool), RequestError> {
+        self.watched_kind(kind)?;
         let mut watched: Vec<Scope> = self.scopes(&[kind]).into_iter().map(|state| state.scope).collect();
         watched.retain(|watched| scope.takes(watched));
         let snapshot = self.snapshot()?;

@@ -12,13 +12,16 @@ impl RequestError {
         let message = self.said();
         let about = || uri.map(|uri| json!({"uri": uri}));
         match self {
-            // In a resource's URI the scope is part of the name, so an unwatched scope means not found.
-            RequestError::NotWatched { .. } if uri.is_none() => ErrorData::invalid_params(message, None),
+            // In a resource's URI the scope is part of the name, and so is the kind, so an unwatched one means not found.
+            RequestError::NotWatched { .. } | RequestError::KindNotWatched { .. } if uri.is_none() => {
+                ErrorData::invalid_params(message, None)
+            }
             // The message says what more is known: clients take an error for this one only if its data is exactly the URI.
             RequestError::NotFound { .. }
             | RequestError::NotThen { .. }
             | RequestError::NotInAws { .. }
             | RequestError::NotWatched { .. }
+            | RequestError::KindNotWatched { .. }
             | RequestError::Removed { .. } => ErrorData::resource_not_found(message, about()),
             RequestError::Uri(_)
             | RequestError::Cursor(_)

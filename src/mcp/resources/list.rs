@@ -51,7 +51,7 @@ pub async fn list(
     mode: ListMode,
     cursor: Option<String>,
 ) -> Result<ListResourcesResult, RequestError> {
-    let listed = listed();
+    let listed = listed(core);
     core.anything(&listed, &ScopeFilter::Everywhere).await?;
     let question = cursor.clone().unwrap_or_default();
     let revision = Revision::now(core)?;
@@ -68,9 +68,11 @@ pub async fn list(
     Ok(page)
 }
 
-/// The kinds that are listed one by one. A status is part of its instance.
-pub(super) fn listed() -> Vec<&'static KindSpec> {
-    KINDS.iter().copied().filter(|kind| kind.status_of.is_none()).collect()
+/// The kinds that are listed one by one: those that are watched. A status is part of its instance.
+pub(super) fn listed(core: &Core) -> Vec<&'static KindSpec> {
+    let mut watched = core.watched_of(KINDS);
+    watched.retain(|kind| kind.status_of.is_none());
+    watched
 }
 
 /// Adds the collection of each kind in each scope; where they are too many, the largest. Returns how many it leaves out.
@@ -151,7 +153,7 @@ pub(super) fn page(
     cursor: Option<&str>,
     entries: &mut impl PageEntries,
 ) -> Result<PageRest, RequestError> {
-    let kinds = listed();
+    let kinds = listed(core);
     let states = core.scopes(&kinds);
     let (pending, failed) = (PendingSweeps::of(&states), FailedScopes::of(&states));
     let snapshot = core.snapshot()?;

@@ -20,6 +20,7 @@ use crate::mcp::stale::Stale;
 use crate::mcp::tools::rows::Columns;
 use crate::mcp::unreadable;
 use crate::mcp::unwatched::UnwatchedScopes;
+use crate::mcp::watched_kinds::UnwatchedKinds;
 use crate::model::{ScopeFilter, Trouble};
 use crate::query::counts;
 
@@ -75,6 +76,7 @@ pub fn freshness(core: &Arc<Core>, uri: &str) -> Result<Content, RequestError> {
     put_audit(&mut body, &core.audit);
     put_identity(&mut body, core);
     put_unreached(&mut body, core);
+    put_unwatched_kinds(&mut body, core);
     put_unwatched_events(&mut body, event_paths::elsewhere(core));
     put_organization(&mut body, core);
     put_damage(&mut body, core);
@@ -148,6 +150,7 @@ fn counted(core: &Core, uri: &str, writes: &Value) -> Result<Value, RequestError
     }
     bound(&mut body, "events", is_outlined);
     put_unwatched(&mut body, core, core.unwatched(KINDS));
+    put_unwatched_kinds(&mut body, core);
     if let (Some(trouble), Value::Object(body)) = (core.ingest.freshness().trouble(), &mut body) {
         let fields = json!({"what": trouble.what, "fix": trouble.fix});
         body.insert("trouble".to_owned(), with_retry(fields, &trouble));
@@ -252,6 +255,14 @@ fn put_unwatched(body: &mut Value, core: &Core, unwatched: Vec<ScopeFreshness>) 
         unwatched.into_iter().filter_map(|state| Some((state.scope, state.unwatched_since?))).collect();
     let fields = UnwatchedScopes::of(core, places).fields();
     body.extend(fields.into_iter().map(|(name, value)| (name.to_owned(), value)));
+}
+
+/// Adds the kinds that are not watched, if there are such. Their resources are not counted.
+fn put_unwatched_kinds(body: &mut Value, core: &Core) {
+    let unwatched = core.unwatched_kinds();
+    if let (Value::Object(body), false) = (body, unwatched.is_empty()) {
+        body.insert(UnwatchedKinds::FIELD.to_owned(), unwatched.field());
+    }
 }
 
 /// Adds that the clocks differ, if they differ so much that somebody should set this machine's.

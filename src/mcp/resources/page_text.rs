@@ -54,7 +54,7 @@ pub async fn at_once(
     cursor: Option<&str>,
     server: &MetaObject,
 ) -> Option<PageText> {
-    if !core.progress(&listed(), &ScopeFilter::Everywhere).is_complete() {
+    if !core.progress(&listed(core), &ScopeFilter::Everywhere).is_complete() {
         return None;
     }
     let question = cursor.unwrap_or_default();

@@ -10,6 +10,7 @@ use crate::mcp::error::RequestError;
 use crate::mcp::failed_scopes;
 use crate::mcp::unobserved::{self, GapQuery, Unobserved};
 use crate::mcp::unwatched::{self, UnwatchedScopes};
+use crate::mcp::watched_kinds::UnwatchedKinds;
 use crate::query::Point;
 
 /// A point in the past, with what was not watched then.
@@ -21,6 +22,8 @@ pub struct AsOf {
     pub unobserved: Unobserved,
     /// The scopes that were watched then, and are no longer.
     unwatched: UnwatchedScopes,
+    /// The kinds that it is about and that are not watched now.
+    left_out: UnwatchedKinds,
     /// Filled in once everything was read.
     pub(super) damage: DamagedRecords,
 }
@@ -35,7 +38,8 @@ impl AsOf {
         let unobserved = core.unobserved_at(&snapshot, watch, point.at)?;
         let unwatched = snapshot.retired().iter().filter(|(scope, since)| point.at <= **since && watch.is_in(scope));
         let unwatched = UnwatchedScopes::of(core, unwatched.map(|(scope, since)| (scope.clone(), *since)));
-        Ok(AsOf { point, unobserved, unwatched, damage: DamagedRecords::default() })
+        let left_out = core.unwatched_kinds().among(&watch.kinds);
+        Ok(AsOf { point, unobserved, unwatched, left_out, damage: DamagedRecords::default() })
     }
 
     /// The fields of the answer.
@@ -45,6 +49,9 @@ impl AsOf {
         let mut fields = vec![("as_of", json!(at)), ("seq", json!(seq))];
         fields.extend(self.unobserved.fields());
         fields.extend(self.unwatched.fields());
+        if !self.left_out.is_empty() {
+            fields.push((UnwatchedKinds::FIELD, self.left_out.field()));
+        }
         fields.extend(self.damage.fields());
         fields
     }
@@ -55,6 +62,9 @@ impl AsOf {
         text.add(format_args!("; as Muster knew it at {at} (seq {seq})"));
         self.unobserved.say(text);
         self.unwatched.say(text);
+        if !self.left_out.is_empty() {
+            text.add(format_args!("\nNo longer watched, so that later times are not known: {}", self.left_out.said()));
+        }
         self.damage.say(text);
     }
 }

@@ -130,6 +130,7 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
     let filters = GivenFilters::asked(&filters, kind, &core)?;
     let breakdown = breakdown(&core, kind, group_by, sum)?;
     let point = past::as_of(&core, as_of.as_ref())?;
+    core.watched_kind_at(kind, point)?;
     let scope = scope.scopes(&core, kind).await?;
     if point.is_none() {
         core.anything(&[kind], &scope).await?;

@@ -124,6 +124,8 @@ fn default_description() -> String {
 async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, RequestError> {
     let Arguments { instances, wish } = arguments;
     let ToolCall { core, writes, setting, .. } = call;
+    // What becomes of the new snapshots could not be told.
+    core.watched_kind(SNAPSHOT)?;
     let named = instances.named()?;
     let wish = wish.read()?;
     if !wish.left_out.data.is_empty() {

@@ -118,6 +118,7 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
     let (kind, id, scope) = resource.within(&scope, &core).await?;
     // A status is part of the resource that has its id.
     let kind = kind.status_of.and_then(kinds::by_slug).unwrap_or(kind);
+    core.watched_kind(kind)?;
     loop {
         let located = core.locate(kind, &id, &scope).await?;
         let answer = core.walk(move |core| related(core, kind, &located.id, limit)).await?;
@@ -136,7 +137,8 @@ fn related(
 ) -> Result<Option<ToolResult>, RequestError> {
     // What cannot be relied on is asked for before anything is searched, and again after it: what is damaged is found by reading.
     let before = relations_doubts(core, id);
-    let all: Vec<&'static KindSpec> = kinds::KINDS.iter().copied().filter(|kind| kind.status_of.is_none()).collect();
+    let mut all = core.watched_of(kinds::KINDS);
+    all.retain(|kind| kind.status_of.is_none());
     let as_of = FreshnessLabel::of_all(core, &all, &id.scope().into(), None)?.fields().remove("as_of");
     let snapshot = core.snapshot()?;
     let Some(row) = snapshot.row(id)? else {
@@ -149,7 +151,7 @@ fn related(
         let known = before.iter().find(|(slug, _)| *slug == of.slug).map(|(_, why)| why.clone());
         known.or_else(|| core.unsure(scope, of))
     };
-    let relations = relations(&core.store, kind, &row, limit, &unsure)?;
+    let relations = relations(&core.store, kind, &row, limit, &unsure, &|from| core.watches(from))?;
     Ok(Some(answer(kind, &row, &relations, as_of, seq)))
 }
 

@@ -335,7 +335,9 @@ fn text(body: &Value) -> String {
         out.add(format_args!("Clock: {}. {}\n", get(clock, "what"), get(clock, "fix")));
     }
     out.add(format_args!("Credentials: {}\n", get(body, "credentials")));
-    for (title, name) in [("Log", "log"), ("Identity", "identity"), ("Events", "unwatched_events")] {
+    for (title, name) in
+        [("Log", "log"), ("Identity", "identity"), ("Events", "unwatched_events"), ("Kinds", "unwatched_kinds")]
+    {
         if let Some(of) = body.get(name) {
             out.add(format_args!("{title}: {}. {}\n", get(of, "what"), get(of, "fix")));
         }

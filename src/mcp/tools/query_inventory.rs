@@ -30,6 +30,7 @@ use crate::mcp::core::Core;
 use crate::mcp::damage::AnswerSubject;
 use crate::mcp::error::RequestError;
 use crate::mcp::unreadable;
+use crate::mcp::watched_kinds::UnwatchedKinds;
 use crate::model::text::shown;
 use crate::model::{Scope, ScopeFilter};
 use crate::query::Point;
@@ -145,7 +146,11 @@ pub async fn ask(
     if let (Some(_), Some(table)) = (point, statement.reads_present()) {
         return Err(RequestError::Sql(SqlError::PresentOnly(table)));
     }
-    let kinds = statement.kinds();
+    let mut kinds = statement.kinds();
+    statement.named_kinds().into_iter().try_for_each(|kind| core.watched_kind_at(kind, point))?;
+    if point.is_none() {
+        kinds.retain(|kind| core.watches(kind));
+    }
     if point.is_none() && !kinds.is_empty() {
         core.anything(&kinds, &ScopeFilter::Everywhere).await?;
         // What was waited for is not the statement's own time.
@@ -180,11 +185,14 @@ fn run(
         kinds => Some(FreshnessLabel::of_all(core, kinds, &ScopeFilter::Everywhere, point)?),
     };
     let doubts = if statement.reads_exposure() { doubts(core, &kinds) } else { BTreeMap::new() };
-    let outside = outside::outside(core, doubts);
+    let left_out = if point.is_none() { core.unwatched_kinds() } else { UnwatchedKinds::default() };
+    let outside = outside::outside(core, doubts, left_out.slugs());
+    let lacks_kinds = statement.reads_several_kinds() && !left_out.is_empty();
     let is_of_log = statement.reads_only_actions();
     let (is_log, redacted) = (statement.reads_log(), redacted(core, &statement));
     let mut found = statement.ask(&core.store, point, &Visible::all(), &outside, most)?;
     found.hints.extend(redacted);
+    found.hints.extend(lacks_kinds.then(|| left_out.advice()));
     // Rows, documents and records may have been looked at.
     let damage =
         core.damage(if is_log { AnswerSubject::All } else { AnswerSubject::Then(&kinds, &ScopeFilter::Everywhere) });

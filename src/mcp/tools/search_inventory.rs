@@ -131,6 +131,7 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
     let order = sort.map(|sort| RowOrder::parse(kind, &sort).map_err(unknown)).transpose()?;
     let filters = GivenFilters::asked(&filters, kind, &core)?;
     let point = past::continued(&core, as_of.as_ref(), cursor.as_deref())?;
+    core.watched_kind_at(kind, point)?;
     let scope = scope.scopes(&core, kind).await?;
     if point.is_none() {
         core.anything(&[kind], &scope).await?;

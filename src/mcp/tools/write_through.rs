@@ -111,6 +111,7 @@ struct Placed {
 }
 
 fn placed(core: &Core, named: &Named) -> Result<Placed, RequestError> {
+    core.watched_kind(INSTANCE)?;
     let snapshot = core.snapshot()?;
     let unwatched: BTreeSet<Scope> = core.unwatched(&[INSTANCE]).into_iter().map(|state| state.scope).collect();
     let mut placed = Placed::default();

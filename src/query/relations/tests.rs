@@ -10,7 +10,7 @@ const SURE: Unsure<'static> = &|_, _| None;
 fn of(store: &Store, slug: &str, id: &str, limit: usize, unsure: Unsure<'_>) -> Relations {
     let kind = kinds::by_slug(slug).unwrap();
     let row = store.snapshot().unwrap().row(&resource(slug, id)).unwrap().unwrap();
-    relations(store, kind, &row, limit, unsure).unwrap()
+    relations(store, kind, &row, limit, unsure, &|_| true).unwrap()
 }
 
 /// Kind, count, ids.

@@ -132,7 +132,7 @@ fn fill_one(
         TableSource::Flat(Flat::Price) => prices(filling.outside, into),
         TableSource::Flat(Flat::Change) => changes::fill(filling, terms, into),
         TableSource::Flat(Flat::Action) => actions::fill(filling, terms, into),
-        TableSource::Flat(flat) => flat::fill(rows, flat, terms, into),
+        TableSource::Flat(flat) => flat::fill(rows, flat, terms, &filling.outside.left_out, into),
     }?;
     Ok(Vec::new())
 }

@@ -1,6 +1,6 @@
 //! What tables hold that the store does not know: how fresh and complete each kind is in each scope, and list prices.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::kinds::{INTERNET_GATEWAY, KindSpec, NETWORK_ACL, NETWORK_INTERFACE, ROUTE_TABLE, SECURITY_GROUP, SUBNET};
@@ -16,6 +16,8 @@ pub struct Outside {
     pub accounts: Vec<AccountRow>,
     /// The rows of the table `price`; none without a table.
     pub prices: Option<Arc<PriceTable>>,
+    /// The slugs of the kinds of which no table holds anything, because they are not watched.
+    pub left_out: BTreeSet<&'static str>,
     /// Why what is held cannot be relied on, by scope and the kind's slug, of the kinds that [`Outside::ASKED`] names. What is not
     /// named can be.
     pub doubts: BTreeMap<(Scope, &'static str), String>,

@@ -16,7 +16,7 @@ use super::parse_tree;
 use super::reads::{self, Reads};
 use super::schema::{self, Flat, TableSource};
 use super::{Outside, SqlError, Visible, absent, doubt, lookup, pitfalls, shell_words};
-use crate::kinds::{KINDS, KindSpec};
+use crate::kinds::{KINDS, KindSpec, NETWORK_INTERFACE};
 use crate::model::Timestamp;
 use crate::query::Point;
 use crate::store::Store;
@@ -85,6 +85,26 @@ impl SqlStatement {
         let tables = self.reads.keys().filter_map(|place| schema::tables().get(*place));
         let read: BTreeSet<&str> = tables.flat_map(schema::SqlTable::kinds).map(|kind| kind.slug).collect();
         KINDS.iter().copied().filter(|kind| read.contains(kind.slug)).collect()
+    }
+
+    /// The kinds without which what it reads has nothing to tell. A table of several kinds has rows of the others.
+    #[must_use]
+    pub fn named_kinds(&self) -> Vec<&'static KindSpec> {
+        let tables = self.reads.keys().filter_map(|place| schema::tables().get(*place));
+        let named = tables.flat_map(|table| match table.source {
+            TableSource::Flat(Flat::Tag | Flat::Relation | Flat::Change) => Vec::new(),
+            // Its rows are made of these, and the other kinds judge them.
+            TableSource::Flat(Flat::Exposure) => vec![NETWORK_INTERFACE],
+            _ => table.kinds(),
+        });
+        named.collect()
+    }
+
+    /// Whether it reads a table of several kinds, which lacks what is new or there of those that are not watched.
+    #[must_use]
+    pub fn reads_several_kinds(&self) -> bool {
+        let of_several = [Flat::Tag, Flat::Relation, Flat::Change, Flat::Freshness];
+        of_several.into_iter().any(|table| self.reads_table(table))
     }
 
     /// Whether it reads records of the log.

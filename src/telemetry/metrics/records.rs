@@ -1,11 +1,12 @@
 //! What was recorded, and how much room it takes.
 
+use std::collections::BTreeSet;
+
 use super::metric_spec::{MetricForm, MetricSpec, MetricUnit};
 use super::metrics_page::{MetricValue, MetricsPage};
 use super::scopes::{seconds, slug};
 use crate::ingest::{CountedSweeps, IngestTally};
-use crate::kinds::KINDS;
-use crate::model::ScopeFilter;
+use crate::model::{Kind, ScopeFilter};
 use crate::store::{ReadError, Store};
 
 static RECORDS: MetricSpec = MetricSpec {
@@ -45,7 +46,7 @@ static RESOURCES: MetricSpec = MetricSpec {
     unit: MetricUnit::None,
     form: MetricForm::Gauge,
     labels: &["kind"],
-    help: "Resources that are known, of watched accounts and regions",
+    help: "Resources that are known, of watched kinds in watched accounts and regions",
 };
 
 static BYTES: MetricSpec = MetricSpec {
@@ -100,11 +101,11 @@ pub(super) fn add(page: &mut MetricsPage, tally: &IngestTally) {
     page.amount(&BUSY, tally.busy_for().unwrap_or_default().as_secs_f64());
 }
 
-/// Adds what the store holds. Blocks on the disk.
+/// Adds what the store holds: of resources, those of these kinds. Blocks on the disk.
 ///
 /// # Errors
 /// When the store cannot be read; what does not need it is added all the same.
-pub(super) fn add_store(page: &mut MetricsPage, store: &Store) -> Result<(), ReadError> {
+pub(super) fn add_store(page: &mut MetricsPage, store: &Store, kinds: &BTreeSet<Kind>) -> Result<(), ReadError> {
     page.count(&FAILURES, store.failures());
     if let Ok(file) = std::fs::metadata(store.path()) {
         page.add(&BYTES, ["file"], MetricValue::Count(file.len()));
@@ -122,9 +123,9 @@ pub(super) fn add_store(page: &mut MetricsPage, store: &Store) -> Result<(), Rea
     if let Some(earliest) = snapshot.earliest()? {
         page.amount(&HORIZON, seconds(earliest));
     }
-    for spec in KINDS {
-        let count = snapshot.count(&spec.kind(), &ScopeFilter::Everywhere)?;
-        page.add(&RESOURCES, [spec.slug], MetricValue::Count(count));
+    for kind in kinds {
+        let count = snapshot.count(kind, &ScopeFilter::Everywhere)?;
+        page.add(&RESOURCES, [slug(kind)], MetricValue::Count(count));
     }
     Ok(())
 }

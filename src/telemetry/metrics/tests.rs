@@ -129,7 +129,11 @@ fn page(freshness: &Freshness) -> MetricsPage {
 #[tokio::test]
 async fn ten_thousand_scopes_have_fewer_series_than_a_page_may() {
     for fails in [false, true] {
-        let page = page(&freshness(10_000, fails));
+        let freshness = freshness(10_000, fails);
+        let begun = tokio::time::Instant::now();
+        let census = freshness.census(scopes::LIMITS);
+        eprintln!("{} scopes of {} kinds are counted in {:?}", census.scopes, KINDS.len(), begun.elapsed());
+        let page = page(&freshness);
         assert!(page.series() < MOST_SERIES * 3 / 4, "{} series, the rest needs some too", page.series());
         let text = page.text(PageFormat::Classic).unwrap();
         let lines = text.lines().filter(|line| !line.starts_with('#'));

@@ -120,12 +120,17 @@ impl Carrier {
                 }
             }
             if let Some((scope, at)) = told.trail() {
-                for kind in told.untold() {
+                let freshness = self.ingest.freshness();
+                for kind in told.untold().into_iter().filter(|kind| freshness.watches_kind(kind)) {
                     self.ingest.signal(Signal::Missed { scope: scope.clone(), kind, at });
                 }
                 self.ingest.signal(Signal::CallSeen { scope, at });
             }
             match told.says {
+                EventContent::Resources(notification) if !self.is_watched(&notification) => {
+                    self.count(EventCount::OtherKinds, 1);
+                    done.push(receipt);
+                }
                 EventContent::Resources(notification) => {
                     batch.receipts.push((receipt, receives));
                     batch.notifications.push(notification);
@@ -149,6 +154,14 @@ impl Carrier {
         let ((), (), (), carried) =
             futures::join!(self.delete(done), self.again(early), self.park(hopeless), self.tell(batch));
         carried
+    }
+
+    /// Whether an event is about a resource of a watched kind. What it says of others is not recorded.
+    fn is_watched(&self, notification: &Notification) -> bool {
+        let observed = notification.observations.iter().map(|observation| &observation.id);
+        let targets = notification.called.iter().flat_map(|called| &called.targets);
+        let mut named = observed.chain(targets).peekable();
+        named.peek().is_none() || named.any(|id| self.ingest.freshness().watches_kind(&id.kind))
     }
 
     /// Has messages delivered again later.

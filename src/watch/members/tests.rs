@@ -11,7 +11,7 @@ use crate::aws::{AwsSettings, CredentialPlan, EventPlan, Purpose, Regions, RoleP
 use crate::freshness::{Freshness, MemberTrouble};
 use crate::ingest::{Ingest, KindEntry};
 use crate::kinds::{self, ADDRESS, INSTANCE, KINDS, SECURITY_GROUP};
-use crate::model::{AccountId, Cause, KnownAccounts, Region, Scope, ScopeFilter, Timestamp};
+use crate::model::{AccountId, Cause, KindSelection, KnownAccounts, Region, Scope, ScopeFilter, Timestamp};
 use crate::notify::ChangeHub;
 use crate::simulator::{self, Simulator};
 use crate::store::{self, Store};
@@ -83,6 +83,7 @@ impl Fleet {
         tokio::task::spawn_blocking(move || drop(ingest.run(&runtime)));
         let freshness = handle.freshness().clone();
         let settings = WatchSettings {
+            kinds: watch::channel(KindSelection::All).1,
             intervals: KINDS.iter().map(|spec| (*spec, Duration::from_secs(1))).collect(),
             queues: Vec::new(),
             events: None,

@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -9,7 +10,7 @@ use crate::aws::{Aws, AwsSettings, Regions};
 use crate::ingest::{Ingest, KindEntry};
 use crate::kinds::{self, ADDRESS, INSTANCE};
 use crate::model::fixtures::scope_in;
-use crate::model::{ResourceId, Timestamp, Wanted};
+use crate::model::{KindSelection, ResourceId, Timestamp, Wanted};
 use crate::notify::ChangeHub;
 use crate::simulator::{self, Simulator};
 use crate::store;
@@ -70,6 +71,7 @@ async fn a_quiet_scope_rests_and_is_swept_as_a_whole_when_somebody_asks_and_not_
         is_listened: Arc::new(|_| false),
     };
     let settings = WatchSettings {
+        kinds: watch::channel(KindSelection::All).1,
         intervals: vec![(INSTANCE, USUAL), (ADDRESS, USUAL)],
         queues: Vec::new(),
         events: None,

@@ -9,7 +9,7 @@ use crate::ingest::Ledger;
 use crate::ingest::ledger::LedgerView;
 use crate::ingest::truth::program::ReloadFault;
 use crate::ingest::truth::shelf::Backing;
-use crate::ingest::work::WatchChoice;
+use crate::ingest::work::{Choice, WatchChoice};
 use crate::model::{AccountId, Clock, Region, SweepStep, WatchSelection};
 
 impl<S: Backing> Runner<'_, S> {
@@ -90,7 +90,7 @@ impl<S: Backing> Runner<'_, S> {
         let selection = self.selection();
         let (done, mut outcome) = oneshot::channel();
         let Some(ingest) = &mut self.ingest else { return Err("no writer".to_owned()) };
-        ingest.choose(WatchChoice { selection, done });
+        ingest.choose(WatchChoice { choice: Choice::Scopes(selection), done });
         // A choice that fails is made again, by this process or the next one.
         if outcome.try_recv().map_err(|_| "no outcome of a choice")?.is_ok() { self.took_effect() } else { Ok(()) }
     }
@@ -99,7 +99,7 @@ impl<S: Backing> Runner<'_, S> {
     fn choose_within(&mut self, number: usize) -> CheckResult {
         self.here = number;
         let (done, mut outcome) = oneshot::channel();
-        let choice = WatchChoice { selection: self.selection(), done };
+        let choice = WatchChoice { choice: Choice::Scopes(self.selection()), done };
         self.handle.choices.try_send(choice).map_err(|_| "a choice waits already")?;
         self.deliver_stray();
         let mut said = outcome.try_recv();

@@ -6,7 +6,7 @@ use rmcp::schemars::{self, JsonSchema};
 use serde::Deserialize;
 
 use super::ArgumentError;
-use crate::kinds::KindSpec;
+use crate::kinds::{KINDS, KindSpec};
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
 use crate::mcp::places::{self, PlaceName, UnwatchedPlace};
@@ -45,18 +45,20 @@ impl ScopeArguments {
         if self.is_everywhere() {
             return Ok(ScopeFilter::Everywhere);
         }
-        if core.scopes(&[kind]).is_empty() {
-            core.anything(&[kind], &ScopeFilter::Everywhere).await?;
+        // A kind that is not watched is in no scope now: whoever asks for the past of it means those of the others.
+        let kinds = if core.watches(kind) { vec![kind] } else { core.watched_of(KINDS) };
+        if core.scopes(&kinds).is_empty() {
+            core.anything(&kinds, &ScopeFilter::Everywhere).await?;
         }
-        let progress = core.progress(&[kind], &ScopeFilter::Everywhere);
-        let watched: BTreeSet<Scope> = core.scopes(&[kind]).into_iter().map(|state| state.scope).collect();
+        let progress = core.progress(&kinds, &ScopeFilter::Everywhere);
+        let watched: BTreeSet<Scope> = core.scopes(&kinds).into_iter().map(|state| state.scope).collect();
         if watched.is_empty() {
             return Err(RequestError::NotSeenYet {
                 subject: "the inventory was".to_owned(),
                 progress: progress.into(),
             });
         }
-        let retired = core.unwatched(&[kind]).into_iter().map(|state| state.scope).collect();
+        let retired = core.unwatched(&kinds).into_iter().map(|state| state.scope).collect();
         let chosen = self.among(&core.aws.known_accounts(), &watched, &retired);
         chosen.map_err(|refused| self.unreached(core).unwrap_or(refused))
     }

@@ -10,6 +10,7 @@ use crate::mcp::failed_scopes::FailedScopes;
 use crate::mcp::tools::table::AnswerText;
 use crate::mcp::unobserved::GapQuery;
 use crate::mcp::unwatched::UnwatchedScopes;
+use crate::mcp::watched_kinds::UnwatchedKinds;
 use crate::model::{Scope, Seq, Timestamp};
 use crate::query::changes::{ChangePage, LogCursor, LogRange, ReadOrder, StopReason};
 use crate::store::Snapshot;
@@ -68,6 +69,11 @@ impl ChangeQuery {
         let unwatched = UnwatchedScopes::of(core, unwatched.map(|(scope, since)| (scope.clone(), *since)));
         unwatched.say(text);
         unwatched.fields().into_iter().for_each(|(name, value)| put(name, value));
+        let left_out = core.unwatched_kinds().among(&self.kinds);
+        if !left_out.is_empty() {
+            text.add(format_args!("\nNo newer changes are known of what is {}", left_out.advice()));
+            put(UnwatchedKinds::FIELD, left_out.field());
+        }
         let unreached = FailedScopes::default().beside(core.unreached(&self.question.scope));
         unreached.say(text);
         unreached.fields().into_iter().for_each(|(name, value)| put(&name, value));

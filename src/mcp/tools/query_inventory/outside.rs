@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::freshness::{MemberTrouble, ScopeCoverage, ScopeFreshness};
-use crate::kinds;
+use crate::kinds::{self, KINDS};
 use crate::mcp::cause::cause;
 use crate::mcp::core::Core;
 use crate::mcp::stale::Stale;
@@ -15,10 +15,14 @@ use crate::query::sql::{AccountRow, FreshnessRow, Outside};
 const NAME: usize = 500;
 
 /// All of it. `doubts` says what the table `exposure` cannot rely on.
-pub(super) fn outside(core: &Core, doubts: BTreeMap<(Scope, &'static str), String>) -> Outside {
+pub(super) fn outside(
+    core: &Core,
+    doubts: BTreeMap<(Scope, &'static str), String>,
+    left_out: BTreeSet<&'static str>,
+) -> Outside {
     let states = core.ingest.freshness().scopes();
     let (freshness, accounts) = (freshness(core, &states), accounts(core, &states));
-    Outside { freshness, accounts, prices: Some(core.prices()), doubts }
+    Outside { freshness, accounts, prices: Some(core.prices()), left_out, doubts }
 }
 
 /// The rows of the table `freshness`.
@@ -61,7 +65,7 @@ fn accounts(core: &Core, states: &[ScopeFreshness]) -> Vec<AccountRow> {
         }
     }
     let mut retired: BTreeMap<AccountId, (BTreeSet<Scope>, Option<String>)> = BTreeMap::new();
-    for state in core.ingest.freshness().unwatched() {
+    for state in core.unwatched(KINDS) {
         let why = state.stale(core.now());
         let (scopes, reason) = retired.entry(state.scope.account.clone()).or_default();
         scopes.insert(state.scope);

@@ -22,11 +22,12 @@ pub(super) fn fill(
     rows: &mut Rows<'_>,
     flat: Flat,
     terms: &NarrowTerms,
+    left_out: &BTreeSet<&'static str>,
     into: &mut Inserter<'_, '_>,
 ) -> Result<(), SqlError> {
     let set = |column: &str| terms.sets.get(column);
     let ids = flat.id_column().and_then(set);
-    for spec in wanted(flat, terms) {
+    for spec in wanted(flat, terms).into_iter().filter(|spec| !left_out.contains(spec.slug)) {
         match flat {
             Flat::Tag => tags(rows, spec, ids, set("key"), into)?,
             Flat::Relation => relations(rows, spec, ids, into)?,
