@@ -2,6 +2,7 @@
 //!
 //! - [`serve`] runs the one server of a data directory: its [`listener`] accepts clients while its [`engine`] keeps the store up
 //!   to date.
+//! - [`access`] says who is let in over HTTP.
 //! - [`discovery`] finds the accounts of an organization, and [`reload`] reads the configuration file again.
 //! - [`front`] is what MCP clients start; it attaches to that server.
 //! - [`client`] asks for commands: the server, or the store where no server runs ([`offline`]).
@@ -10,6 +11,7 @@
 //! - [`inspection`] looks at a store that may be damaged.
 //! - [`demo`] runs a simulated account, a server and a client in one process.
 
+pub mod access;
 mod account_names;
 pub mod admin;
 pub mod client;

@@ -48,6 +48,7 @@ mod split;
 pub mod trail;
 mod trust;
 mod watched_regions;
+pub mod web_documents;
 mod whole;
 
 pub use account_plan::{AccountPlan, AccountPlans, CredentialPlan, RolePlan};

@@ -19,6 +19,7 @@ use crate::model::text::chain;
 use crate::simulator::ScenarioError;
 use crate::telemetry::{self, LogDestination, TelemetryError};
 
+mod access_flags;
 mod arguments;
 mod audit_flags;
 mod backup;
@@ -71,6 +72,7 @@ mod store_flags;
 mod succession;
 mod table;
 mod teardown;
+mod token;
 #[cfg(not(feature = "simulator"))]
 mod unsimulated;
 mod warnings;
@@ -114,6 +116,7 @@ use status::ServerStatus;
 use stop::Stop;
 use stopped::Stopped;
 use teardown::Teardown;
+use token::{TokenCommand, TokenCommandError};
 #[cfg(not(feature = "simulator"))]
 use unsimulated::{Unsimulated as Demo, Unsimulated as Simulate};
 use warnings::Refused;
@@ -196,6 +199,9 @@ enum Command {
     /// Show what the rules for writes allow, and the IAM policy that Muster needs
     #[command(subcommand, after_long_help = "The rules: muster help writes")]
     Policy(PolicyCommand),
+    /// Make, show and revoke the tokens of clients over HTTP
+    #[command(subcommand, after_long_help = "Tokens, OAuth and grants: muster help http-auth")]
+    Token(TokenCommand),
     /// Show which list prices are known, and of when
     Prices(Prices),
     /// Show which metrics a server has for Prometheus, and print alert rules and a dashboard
@@ -307,6 +313,7 @@ fn is_usage(error: &anyhow::Error) -> bool {
             || error.is::<FlagsError>()
             || error.is::<PolicyIamError>()
             || error.is::<OrganizationFlagsError>()
+            || error.is::<TokenCommandError>()
             || is_of_a_scenario(error)
             || matches!(error.downcast_ref(), Some(TelemetryError::Filter { .. }))
             || error.downcast_ref::<Refused>().is_some_and(Refused::is_usage)
@@ -375,6 +382,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Stopped(stopped) => quietly(logging, stopped.run(&environment)),
         Command::Related(related) => quietly(logging, related.run(&environment)),
         Command::Policy(policy) => quietly(logging, policy.run(&environment)),
+        Command::Token(token) => quietly(logging, token.run(&environment)),
         Command::Prices(prices) => {
             logging.start_quietly()?;
             prices.run(&environment)

@@ -9,6 +9,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+mod access_options;
 mod account;
 mod aws;
 mod checks;
@@ -40,6 +41,7 @@ use crate::model::kind_rules::ABSENCE_AFTER;
 use crate::model::secret_tags::SECRET_KEYS;
 use crate::model::{AccountId, KindSelection};
 use crate::policy::{WritePolicy, WriteRule};
+pub use access_options::AccessOptions;
 pub use account::{AccountError, account};
 pub use environment::Environment;
 pub use error::ConfigError;
@@ -152,6 +154,8 @@ pub struct Config {
     pub listen: ListenSettings,
     /// How long the server goes on after its last client, as the configuration file says.
     pub idle_exit: Option<Duration>,
+    /// Who is let in over HTTP, as the configuration file says.
+    pub access: AccessOptions,
     /// The URL of an emulator to ask in place of AWS. Only the demo sets it; other emulators are reached with `AWS_ENDPOINT_URL`.
     pub emulator: Option<String>,
 }
@@ -276,6 +280,7 @@ impl Config {
             quiet_after: given.quiet_after.unwrap_or(QUIET_AFTER),
             listen: file.listen,
             idle_exit: file.idle_exit,
+            access: file.access,
             emulator: None,
         })
     }

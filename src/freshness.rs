@@ -26,6 +26,7 @@ mod state;
 mod states_wanted;
 mod unproved;
 mod unread;
+mod visible;
 mod watched;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -52,6 +53,7 @@ pub use unread::Unread;
 pub(crate) use watched::{Continuity, WatchedScope};
 
 use crate::model::{AccountId, Kind, ResourceId, Scope, SharedClock, Timestamp, Trouble, UnreadableItem};
+use crate::policy::{Reach, Visibility};
 use crate::reconcile::Lacked;
 use crate::store::Watermark;
 use attention::Attention;
@@ -60,7 +62,7 @@ use state::{FreshnessState, Now};
 
 /// The shared state of freshness. Clones share it.
 #[derive(Clone)]
-pub struct Freshness(Arc<SharedState>);
+pub struct Freshness(Arc<SharedState>, Visibility);
 
 struct SharedState {
     state: RwLock<FreshnessState>,
@@ -93,7 +95,8 @@ impl Freshness {
         let version = watch::Sender::new(fastrand::u64(..u64::MAX / 2));
         let (tries, asked) = (watch::Sender::new(0), watch::Sender::new(0));
         let (notices, attention) = (ProofNotices::default(), Mutex::default());
-        Freshness(Arc::new(SharedState { state, clock, version, notices, tries, attention, asked }))
+        let state = SharedState { state, clock, version, notices, tries, attention, asked };
+        Freshness(Arc::new(state), Visibility::everything())
     }
 
     /// Applies a signal, as of now.
@@ -209,7 +212,7 @@ impl Freshness {
 
     /// Has a scope swept at once if it is quiet, because somebody subscribes to what is in it.
     pub fn attend(&self, scope: &Scope) {
-        if self.0.attention.lock().attend(scope, Instant::now()) {
+        if self.1.sees_scope(scope) && self.0.attention.lock().attend(scope, Instant::now()) {
             self.0.asked.send_modify(|count| *count += 1);
         }
     }
@@ -248,19 +251,22 @@ impl Freshness {
     /// The counts of received messages since this process started.
     #[must_use]
     pub fn event_totals(&self) -> EventTotals {
-        self.0.state.read().totals.clone()
+        // They are of all accounts together.
+        if self.1.is_everything() { self.0.state.read().totals.clone() } else { EventTotals::default() }
     }
 
     /// How events reach each scope whose events are received.
     #[must_use]
     pub fn paths(&self) -> BTreeMap<Scope, EventPath> {
-        self.0.state.read().paths.clone()
+        let mut paths = self.0.state.read().paths.clone();
+        paths.retain(|scope, _| self.1.sees_scope(scope));
+        paths
     }
 
     /// How events reach one scope; `None` if they are not received.
     #[must_use]
     pub fn path(&self, scope: &Scope) -> Option<EventPath> {
-        self.0.state.read().paths.get(scope).cloned()
+        self.0.state.read().paths.get(scope).filter(|_| self.1.sees_scope(scope)).cloned()
     }
 
     /// When the proof of a scope's events next changes after `now` if nothing more arrives.
@@ -279,26 +285,32 @@ impl Freshness {
     /// What prevents everything from being observed: the store cannot be read or written, or AWS cannot be reached.
     #[must_use]
     pub fn trouble(&self) -> Option<Trouble> {
-        self.0.state.read().trouble().cloned()
+        let state = self.0.state.read();
+        if let Some(trouble) = state.trouble() {
+            return Some(trouble.clone());
+        }
+        self.blindness(state.scopes.keys())
     }
 
     /// What prevents each of several accounts from being watched as a whole. Trouble of its scopes is theirs.
     #[must_use]
     pub fn members(&self) -> Vec<MemberTrouble> {
-        self.0.state.read().members.values().cloned().collect()
+        let state = self.0.state.read();
+        state.members.values().filter(|member| self.knows_member(member)).cloned().collect()
     }
 
     /// Why an account is no longer watched, to stand after a colon; `None` while it is, or nobody says.
     #[must_use]
     pub fn gone(&self, account: &AccountId) -> Option<Arc<str>> {
-        self.0.state.read().gone.get(account).cloned()
+        self.0.state.read().gone.get(account).filter(|_| self.1.sees_account(account.as_str())).cloned()
     }
 
     /// The accounts that cannot be reached at all. What lists them is none.
     #[must_use]
     pub fn unreached(&self) -> Vec<MemberTrouble> {
         let state = self.0.state.read();
-        state.members.iter().filter(|(number, _)| **number > 0).map(|(_, member)| member.clone()).collect()
+        let unreached = state.members.iter().filter(|(number, _)| **number > 0).map(|(_, member)| member);
+        unreached.filter(|member| self.knows_member(member)).cloned().collect()
     }
 
     /// Every (scope, kind) that is watched, or was until the server stopped, in order; without those that are no longer watched.
@@ -318,7 +330,7 @@ impl Freshness {
     pub fn those(&self, wanted: &StatesWanted<'_>) -> Vec<ScopeFreshness> {
         let (now, state) = (self.now(), self.0.state.read());
         let those = state.scopes.values().filter(|watched| wanted.takes(&watched.state));
-        those.map(|watched| state.shown(watched, now)).collect()
+        those.filter_map(|watched| self.seen_of(state.shown(watched, now))).collect()
     }
 
     /// How many (scope, kind)s are in which state, of those that are watched. Nothing is copied but what is shown.
@@ -348,7 +360,8 @@ impl Freshness {
     #[must_use]
     pub fn of(&self, scope: &Scope, kind: &Kind) -> Option<ScopeFreshness> {
         let (now, state) = (self.now(), self.0.state.read());
-        state.scopes.get(&(scope.clone(), kind.clone())).map(|watched| state.shown(watched, now))
+        let found = state.scopes.get(&(scope.clone(), kind.clone())).map(|watched| state.shown(watched, now));
+        found.and_then(|state| self.seen_of(state))
     }
 
     /// The current time from the start of one sweep of (scope, kind) to the next; zero if it was never watched.
@@ -361,7 +374,9 @@ impl Freshness {
     /// the last. The store has the ended ones.
     #[must_use]
     pub fn runs(&self) -> Vec<Watermark> {
-        self.0.state.read().scopes.values().filter_map(|watched| watched.run()).collect()
+        let state = self.0.state.read();
+        let runs = state.scopes.values().filter_map(|watched| watched.run());
+        runs.filter(|run| self.reach(&run.scope, &run.kind) > Reach::Nothing).collect()
     }
 
     /// When a resource was last observed as it is known, seen from `now`. Call this before reading its body: see [`SeenAt`].
@@ -379,6 +394,10 @@ impl Freshness {
     /// The fault of a listed but unreadable resource, and since when; `None` if it is readable or not listed.
     #[must_use]
     pub fn unreadable(&self, id: &ResourceId) -> Option<(UnreadableItem, Timestamp)> {
+        // What cannot be read shows no tags.
+        if self.reach(&id.scope(), &id.kind) != Reach::All {
+            return None;
+        }
         self.view(&id.scope(), &id.kind, |watched| {
             watched?.state.unreadable.of(&id.id).map(|(item, since)| (item.clone(), since))
         })
@@ -393,6 +412,9 @@ impl Freshness {
     /// Since when complete sweeps have lacked any resource of a (scope, kind).
     #[must_use]
     pub fn lacked_since(&self, scope: &Scope, kind: &Kind) -> Option<Timestamp> {
+        if self.reach(scope, kind) != Reach::All {
+            return None;
+        }
         self.view(scope, kind, |watched| watched?.memory.lacked_since())
     }
 

@@ -3,6 +3,7 @@
 //! been seen yet. rmcp speaks the protocol. Three things answer outside of it: [`normalise`], to invalid requests; the stdio relay,
 //! when the server process is gone; and HTTP, to reads and lists that are like one that rmcp has answered.
 
+pub mod auth;
 pub mod call_origin;
 pub mod calls;
 pub mod cause;
@@ -20,6 +21,7 @@ pub mod fresh;
 mod idle;
 pub mod instructions;
 pub mod key_book;
+pub mod limited_watch;
 mod lines;
 pub mod looks;
 pub mod lookup;

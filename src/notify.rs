@@ -92,16 +92,45 @@ struct PendingChanges {
     dirty: Mutex<Dirty>,
     wake: Notify,
     told: AtomicBool,
+    /// Of what is dirty, what changed without a commit; kept for a subscriber whose commits are judged.
+    marked: Option<Mutex<Dirty>>,
+}
+
+/// Why something is dirty.
+#[derive(Clone, Copy)]
+enum MarkedBy {
+    /// Records were committed.
+    Commit,
+    /// Something else says so.
+    Mark,
 }
 
 impl PendingChanges {
-    fn put(&self, change: impl FnOnce(&mut Dirty)) {
+    /// Adds what changed without a commit.
+    fn put(&self, change: impl Fn(&mut Dirty)) {
+        if let Some(marked) = &self.marked {
+            change(&mut marked.lock());
+        }
         change(&mut self.dirty.lock());
         self.wake.notify_one();
     }
 
+    /// Adds that the list changed.
+    fn put_list(&self, by: MarkedBy) {
+        match by {
+            MarkedBy::Commit => {
+                self.dirty.lock().list_changed = true;
+                self.wake.notify_one();
+            }
+            MarkedBy::Mark => self.put(|dirty| dirty.list_changed = true),
+        }
+    }
+
     /// Adds a URI. Who has not taken it since it was added last was woken then. Returns whether it was new.
-    fn put_uri(&self, uri: &Arc<str>) -> bool {
+    fn put_uri(&self, uri: &Arc<str>, by: MarkedBy) -> bool {
+        if let (MarkedBy::Mark, Some(marked)) = (by, &self.marked) {
+            marked.lock().uris.insert(Arc::clone(uri));
+        }
         let is_new = self.dirty.lock().uris.insert(Arc::clone(uri));
         if is_new {
             self.wake.notify_one();
@@ -144,7 +173,7 @@ impl ChangeHub {
             topics.insert(ChangeTopic::Changes);
         }
         let list_changed = committed.touched.iter().any(|touched| touched.listed);
-        hub.mark(&topics, list_changed);
+        hub.mark(&topics, list_changed, MarkedBy::Commit);
         drop(hub);
         self.newest.send_replace(committed.last);
     }
@@ -157,12 +186,12 @@ impl ChangeHub {
 
     /// Marks topics that change without a commit, such as [`ChangeTopic::Freshness`].
     pub fn mark(&self, topics: impl IntoIterator<Item = ChangeTopic>) {
-        self.hub.lock().mark(&topics.into_iter().collect(), false);
+        self.hub.lock().mark(&topics.into_iter().collect(), false, MarkedBy::Mark);
     }
 
     /// Marks topics that change without a commit, and with them the list of resources.
     pub fn mark_with_list(&self, topics: impl IntoIterator<Item = ChangeTopic>) {
-        self.hub.lock().mark(&topics.into_iter().collect(), true);
+        self.hub.lock().mark(&topics.into_iter().collect(), true, MarkedBy::Mark);
     }
 
     /// Every topic that has subscribers.
@@ -175,15 +204,31 @@ impl ChangeHub {
     pub fn mark_all(&self) {
         let hub = self.hub.lock();
         for topic in hub.topics.keys() {
-            hub.mark_topic(topic);
+            hub.mark_topic(topic, MarkedBy::Mark);
         }
-        hub.mark_list();
+        hub.mark_list(MarkedBy::Mark);
     }
 
     /// Registers a subscriber: for the list of resources if `list_changed`, and for each topic under the URI as spelled.
     #[must_use]
     pub fn register(&self, list_changed: bool, topics: Vec<(ChangeTopic, Arc<str>)>) -> Subscription {
-        let mailbox = Arc::new(PendingChanges::default());
+        self.subscribe(list_changed, topics, PendingChanges::default())
+    }
+
+    /// The same for a subscriber who does not see everything: what commits make dirty is to be judged by the records that they hold.
+    #[must_use]
+    pub fn register_judged(&self, list_changed: bool, topics: Vec<(ChangeTopic, Arc<str>)>) -> Subscription {
+        let mailbox = PendingChanges { marked: Some(Mutex::default()), ..PendingChanges::default() };
+        self.subscribe(list_changed, topics, mailbox)
+    }
+
+    fn subscribe(
+        &self,
+        list_changed: bool,
+        topics: Vec<(ChangeTopic, Arc<str>)>,
+        mailbox: PendingChanges,
+    ) -> Subscription {
+        let mailbox = Arc::new(mailbox);
         let mut hub = self.hub.lock();
         hub.next += 1;
         let subscriber = hub.next;
@@ -243,28 +288,28 @@ impl Hub {
         }
     }
 
-    fn mark(&self, topics: &BTreeSet<ChangeTopic>, list_changed: bool) {
+    fn mark(&self, topics: &BTreeSet<ChangeTopic>, list_changed: bool, by: MarkedBy) {
         for topic in topics {
-            self.mark_topic(topic);
+            self.mark_topic(topic, by);
         }
         if list_changed {
-            self.mark_list();
+            self.mark_list(by);
         }
     }
 
-    fn mark_topic(&self, topic: &ChangeTopic) {
+    fn mark_topic(&self, topic: &ChangeTopic, by: MarkedBy) {
         for (subscriber, uri) in self.topics.get(topic).into_iter().flatten() {
             if let Some(Subscriber { mailbox, .. }) = self.subscribers.get(subscriber)
-                && !mailbox.put_uri(uri)
+                && !mailbox.put_uri(uri, by)
             {
                 self.tally.note_coalesced();
             }
         }
     }
 
-    fn mark_list(&self) {
+    fn mark_list(&self, by: MarkedBy) {
         for Subscriber { mailbox, .. } in self.list.iter().filter_map(|subscriber| self.subscribers.get(subscriber)) {
-            mailbox.put(|dirty| dirty.list_changed = true);
+            mailbox.put_list(by);
         }
     }
 
@@ -332,9 +377,29 @@ impl Subscription {
         let (uris, list) = (own.collect::<BTreeSet<_>>(), hub.list.contains(&self.subscriber));
         drop(hub);
         self.mailbox.put(|dirty| {
-            dirty.uris.extend(uris);
+            dirty.uris.extend(uris.iter().cloned());
             dirty.list_changed |= list;
         });
+    }
+
+    /// What it subscribes to, each with its URI.
+    #[must_use]
+    pub fn topics(&self) -> Vec<(Arc<ChangeTopic>, Arc<str>)> {
+        let hub = self.hub.hub.lock();
+        let topics = hub.subscribers.get(&self.subscriber).into_iter().flat_map(|subscriber| &subscriber.topics);
+        let mut own = Vec::new();
+        for topic in topics {
+            let heard = hub.topics.get(topic).into_iter().flatten();
+            let uris = heard.filter(|(subscriber, _)| *subscriber == self.subscriber).map(|(_, uri)| Arc::clone(uri));
+            own.extend(uris.map(|uri| (Arc::clone(topic), uri)));
+        }
+        own
+    }
+
+    /// Takes what changed without a commit. Call it after [`Subscription::next`] has returned.
+    #[must_use]
+    pub fn take_marked(&self) -> Dirty {
+        self.mailbox.marked.as_ref().map(|marked| std::mem::take(&mut *marked.lock())).unwrap_or_default()
     }
 
     /// Ends the subscription to `uri`. A pending change may still be reported.
@@ -362,8 +427,9 @@ impl Subscription {
 
     /// Reports resources, and the list if `list_changed`, as changed to this subscriber alone.
     pub fn mark(&self, uris: impl IntoIterator<Item = Arc<str>>, list_changed: bool) {
+        let uris: Vec<Arc<str>> = uris.into_iter().collect();
         self.mailbox.put(|dirty| {
-            dirty.uris.extend(uris);
+            dirty.uris.extend(uris.iter().cloned());
             dirty.list_changed |= list_changed;
         });
     }

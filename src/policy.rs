@@ -1,5 +1,9 @@
-//! Who may change what. Every decision is pure.
+//! Who may see and change what. Every decision is pure.
 //!
+//! - [`grant`] is a part of what there is, as the configuration gives it to somebody.
+//! - [`grant_book`] holds the grants of a server by their names.
+//! - [`visibility`] is what several grants let somebody see.
+//! - [`principal`] is somebody whom a server knows, with what they may see.
 //! - [`confirmation`] says which calls somebody must agree to, and when an agreement counts.
 //! - [`write_rule`] is one condition that a change has to meet, as flags write it.
 //! - [`write_policy`] holds the rules of a server or of a connection, as they pass between processes.
@@ -10,15 +14,23 @@
 
 pub mod change_request;
 pub mod confirmation;
+pub mod grant;
+pub mod grant_book;
 pub mod in_force;
+pub mod principal;
 pub mod verdict;
+pub mod visibility;
 pub mod widening;
 pub mod write_policy;
 pub mod write_rule;
 
 pub use change_request::{ChangeRequest, KnownTags, TouchedInstances};
+pub use grant::{Grant, TagValues};
+pub use grant_book::GrantBook;
 pub use in_force::PolicyInForce;
+pub use principal::Principal;
 pub use verdict::{PolicyVerdict, RuleCheck, RuleOrigin};
+pub use visibility::{Reach, Visibility};
 pub use widening::PolicyWidening;
 pub use write_policy::WritePolicy;
 pub use write_rule::{DeniedTarget, WriteCap, WriteRule};

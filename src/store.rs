@@ -50,6 +50,7 @@ pub(crate) mod fixtures;
 mod guarded;
 mod handle;
 pub mod index;
+mod indexed;
 pub mod keyed;
 mod keys;
 pub mod matcher;
@@ -60,6 +61,7 @@ mod read_only;
 pub mod rebuild;
 pub mod retain;
 mod row_view;
+mod sight;
 mod snapshot;
 mod stored;
 mod tables;
@@ -156,7 +158,7 @@ pub fn open(options: StoreOptions) -> Result<(Writer, Store), OpenError> {
         index,
         damages,
     });
-    Ok((Writer::new(Arc::clone(&shared), ledger), Store(shared)))
+    Ok((Writer::new(Arc::clone(&shared), ledger), Store(shared, None)))
 }
 
 /// Encodes and decodes a record.

@@ -32,7 +32,6 @@ use crate::kinds::rules::CALLS;
 use crate::kinds::{self, KINDS, KindSpec};
 use crate::mcp::Core;
 use crate::mcp::key_book::KeyBook;
-use crate::mcp::looks::Looks;
 use crate::mcp::touched::TouchBook;
 use crate::model::{AccountId, Kind, KindRules, KindSelection, Region, SharedClock, WatchSelection};
 use crate::notify::ChangeHub;
@@ -213,12 +212,12 @@ impl Engine {
             aws,
             clock,
             tasks: tools.clone(),
-            looks: Looks::default(),
+            looks: Arc::default(),
             touched: TouchBook::default(),
             baselines: BaselineRuns::default(),
             dropped_log_lines: telemetry::dropped,
             keys: KeyBook::default(),
-            ends: tokio::sync::Mutex::default(),
+            ends: Arc::default(),
             audit,
             prices,
         });

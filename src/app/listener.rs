@@ -25,6 +25,7 @@ use crate::connection::handshake::{self, AdmittedClient, HandshakeError};
 use crate::connection::key_offer::KeyOffer;
 use crate::connection::socket::ServerSocket;
 use crate::connection::unfinished_handshakes::UnfinishedHandshakes;
+use crate::mcp::core::View;
 use crate::mcp::server::Link;
 use crate::mcp::stall::{self, Bounded};
 use crate::mcp::transport::{self, HttpDoor, HttpOptions};
@@ -217,7 +218,7 @@ impl ClientListener {
     fn judge(&self, offer: KeyOffer) {
         let (keys, readiness) = (Arc::clone(&self.keys), self.readiness.subscribe());
         self.tasks.spawn_until_stopped("offered keys", async move {
-            if let Ok(core) = Readiness::ready(&readiness).await {
+            if let Ok(core) = Readiness::ready(&readiness, &View::whole()).await {
                 keys.judge(offer, &core).await;
             }
         });
@@ -256,7 +257,7 @@ impl ClientListener {
                 let why = format!("{MAX_REQUESTS} commands read the log already: try again when one of them has ended");
                 return admin::refuse(FailureCode::Busy, why, &mut writer).await;
             };
-            match Readiness::ready(&self.readiness.subscribe()).await {
+            match Readiness::ready(&self.readiness.subscribe(), &View::whole()).await {
                 Ok(core) => admin::execute(request, &core, Some(self.server.policy()), &mut writer).await,
                 Err(fault) => admin::refuse(fault.code(), fault.to_string(), &mut writer).await,
             }

@@ -20,7 +20,6 @@ use crate::ingest::Ingest;
 use crate::kinds::{self, KINDS};
 use crate::mcp::Core;
 use crate::mcp::key_book::KeyBook;
-use crate::mcp::looks::Looks;
 use crate::mcp::touched::TouchBook;
 use crate::model::{Trouble, TroubleClass};
 use crate::query::changes::BaselineRuns;
@@ -100,12 +99,12 @@ impl Offline {
             aws,
             clock,
             tasks: TaskTracker::new(),
-            looks: Looks::default(),
+            looks: Arc::default(),
             touched: TouchBook::default(),
             baselines: BaselineRuns::default(),
             dropped_log_lines: telemetry::dropped,
             keys: KeyBook::default(),
-            ends: tokio::sync::Mutex::default(),
+            ends: Arc::default(),
             audit: AuditProgress::default(),
             prices,
         });

@@ -1,7 +1,7 @@
 //! Reads the configuration file again while clients stay connected, for `muster reload` and SIGHUP.
 //!
-//! Only the accounts and kinds can change while a server runs. Other settings that differ are named, and count when the server starts again.
-//! A file that cannot be used changes nothing.
+//! Only the accounts and kinds, and who is let in over HTTP, can change while a server runs. Other settings that differ are named, and
+//! count when the server starts again. A file that cannot be used changes nothing.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -9,14 +9,17 @@ use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::spawn_blocking;
 
+use super::access::AccessDesk;
 use super::stop_order::{StopOrder, StopSender};
 use super::tls_files::TlsFiles;
 use crate::aws::{AccountPlan, AccountSources};
+use crate::config::AccessOptions;
+use crate::config::file::ISSUERS;
 use crate::connection::flag_set::FlagSet;
 use crate::kinds::KINDS;
 use crate::model::KindSelection;
@@ -38,6 +41,8 @@ pub struct FileContents {
     pub watched: WatchSources,
     /// All other settings, as flags.
     pub settings: FlagSet,
+    /// Who is let in over HTTP.
+    pub access: AccessOptions,
 }
 
 /// Reads the configuration file again, and lays the flags of the server over it.
@@ -70,6 +75,7 @@ pub struct ReloadRequests {
     asked: mpsc::Receiver<oneshot::Sender<Result<Value, String>>>,
     hangup: Option<Signal>,
     source: Option<FileSource>,
+    access: Option<AccessDesk>,
     /// The certificate of HTTP, which is read again as well.
     tls: Option<TlsFiles>,
     orders: StopSender,
@@ -97,16 +103,21 @@ impl ReloadSender {
 }
 
 impl ReloadRequests {
-    /// Takes SIGHUP over, where there is a file; without one it ends the process, as ever. The signal comes as well when the terminal
-    /// of a server closes, which then ends by an order.
+    /// Takes SIGHUP over, where there is a configuration file or one of tokens; without, it ends the process, as ever. The signal comes
+    /// as well when the terminal of a server closes, which then ends by an order.
     ///
     /// # Errors
     /// When the system refuses a handler.
-    pub fn take(source: Option<FileSource>, orders: StopSender) -> io::Result<(Self, ReloadSender)> {
-        let hangup = source.as_ref().map(|_| signal(SignalKind::hangup())).transpose()?;
+    pub fn take(
+        source: Option<FileSource>,
+        access: Option<AccessDesk>,
+        orders: StopSender,
+    ) -> io::Result<(Self, ReloadSender)> {
+        let has_files = source.is_some() || access.is_some();
+        let hangup = has_files.then(|| signal(SignalKind::hangup())).transpose()?;
         let (sender, asked) = mpsc::channel(1);
         let has_terminal = io::stderr().is_terminal();
-        Ok((ReloadRequests { asked, hangup, source, tls: None, orders, has_terminal }, ReloadSender(sender)))
+        Ok((ReloadRequests { asked, hangup, source, access, tls: None, orders, has_terminal }, ReloadSender(sender)))
     }
 
     /// Reads this certificate again as well, and so takes SIGHUP over.
@@ -141,14 +152,15 @@ impl ReloadRequests {
             let outcome = match &self.tls {
                 Some(tls) => {
                     let read = with_certificate(tls.clone()).await;
-                    let other = if self.source.is_some() { self.reload(watched).await } else { Ok(json!({})) };
+                    let has_others = self.source.is_some() || self.access.is_some();
+                    let other = if has_others { self.reload(watched).await } else { Ok(Value::Object(Map::new())) };
                     other.and_then(|report| Ok(both(report, read?)))
                 }
                 None => self.reload(watched).await,
             };
             match &outcome {
-                Ok(report) => tracing::info!(%report, "the configuration file was read again"),
-                Err(error) => tracing::error!(error, "the configuration file was read again, and changes nothing"),
+                Ok(report) => tracing::info!(%report, "the files of this server were read again"),
+                Err(error) => tracing::error!(error, "a file of this server was read again, and changes nothing"),
             }
             if let Some(asker) = asker {
                 // Whoever asked may have gone.
@@ -158,48 +170,35 @@ impl ReloadRequests {
     }
 
     async fn reload(&self, watched: &watch::Sender<WatchSources>) -> Result<Value, String> {
-        let Some(FileSource { path, contents, read }) = &self.source else {
-            return Err(
-                "this server has no configuration file: `muster restart -- --config FILE` gives it one".to_owned()
-            );
+        let Some(source) = &self.source else {
+            let no_file = "this server has no configuration file: `muster restart -- --config FILE` gives it one";
+            let access = self.access.as_ref().ok_or_else(|| no_file.to_owned())?;
+            return access.reload(None).await;
         };
-        let read = Arc::clone(read);
-        let now = spawn_blocking(move || read()).await.map_err(|error| error.to_string())??;
-        let accounts = &now.watched.accounts;
-        if accounts.is_empty() != contents.watched.accounts.is_empty() {
-            let lists = if accounts.is_empty() { "lists no accounts any more" } else { "lists accounts now" };
-            return Err(format!(
-                "{} {lists}, so that another data directory belongs to it: end this server with `muster stop`, and start it again",
-                path.display()
-            ));
-        }
-        let before = watched.borrow().clone();
-        let has_other = before.accounts.organization != accounts.organization;
-        let mut report = changes(&before.accounts.listed, &accounts.listed);
-        let differing = now.settings.differing(&contents.settings);
-        let gone = contents.settings.differing(&now.settings);
-        let key = |flag: &str| flag.trim_start_matches("--").replace('-', "_");
-        let mut restart: Vec<String> = differing.iter().chain(&gone).map(|one| key(&one.flag)).collect();
-        restart.sort();
-        restart.dedup();
-        if let Value::Object(report) = &mut report {
-            report.insert("file".to_owned(), path.to_string_lossy().into());
-            report.insert("organization".to_owned(), has_other.into());
-            report.insert("restart".to_owned(), restart.into());
-            report.extend(turned(&before.kinds, &now.watched.kinds));
-        }
-        watched.send_if_modified(|known| {
-            let is_other = *known != now.watched;
-            *known = now.watched;
-            is_other
-        });
-        Ok(report)
+        let read = Arc::clone(&source.read);
+        let now = spawn_blocking(move || read()).await.map_err(|error| error.to_string()).and_then(|read| read);
+        let now = now.and_then(|now| usable(source, now));
+        // A token that was revoked does not wait until somebody mends the configuration file.
+        let access = match &self.access {
+            Some(access) => Some(access.reload(now.as_ref().ok().map(|now| &now.access)).await),
+            None => None,
+        };
+        let now = now.map_err(|error| match &access {
+            Some(Ok(_)) => format!("{error}\nThe tokens for HTTP were read again, and count as they are now"),
+            Some(Err(_)) | None => error,
+        })?;
+        let access = access.transpose()?;
+        let mut report = apply(source, now, watched, access.is_some());
+        report.extend(
+            access.as_ref().and_then(Value::as_object).into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())),
+        );
+        Ok(Value::Object(report))
     }
 }
 
 /// Reads a certificate again. Returns its file.
 async fn with_certificate(tls: TlsFiles) -> Result<Value, String> {
-    let read = spawn_blocking(move || tls.reload().map(|()| json!({"certificate": tls.certificate()})));
+    let read = spawn_blocking(move || tls.reload().map(|()| serde_json::json!({"certificate": tls.certificate()})));
     read.await.map_err(|error| error.to_string())?.map_err(|error| chain(&error))
 }
 
@@ -214,6 +213,51 @@ fn both(one: Value, other: Value) -> Value {
     }
 }
 
+/// A configuration that the server can go by while it runs.
+fn usable(FileSource { path, contents, .. }: &FileSource, now: FileContents) -> Result<FileContents, String> {
+    let accounts = &now.watched.accounts;
+    if accounts.is_empty() == contents.watched.accounts.is_empty() {
+        return Ok(now);
+    }
+    let lists = if accounts.is_empty() { "lists no accounts any more" } else { "lists accounts now" };
+    Err(format!(
+        "{} {lists}, so that another data directory belongs to it: end this server with `muster stop`, and start it again",
+        path.display()
+    ))
+}
+
+/// Has what a configuration file says now count, as far as it can while a server runs, and says what changed. `asks_who` says whether
+/// the server lets in only whom it knows.
+fn apply(
+    FileSource { path, contents, .. }: &FileSource,
+    now: FileContents,
+    watched: &watch::Sender<WatchSources>,
+    asks_who: bool,
+) -> Map<String, Value> {
+    let (before, accounts) = (watched.borrow().clone(), &now.watched.accounts);
+    let has_other = before.accounts.organization != accounts.organization;
+    let mut report = changes(&before.accounts.listed, &accounts.listed);
+    let differing = now.settings.differing(&contents.settings);
+    let gone = contents.settings.differing(&now.settings);
+    let key = |flag: &str| flag.trim_start_matches("--").replace('-', "_");
+    let mut restart: Vec<String> = differing.iter().chain(&gone).map(|one| key(&one.flag)).collect();
+    if !asks_who && !now.access.issuers.is_empty() {
+        restart.push(ISSUERS.to_owned());
+    }
+    restart.sort();
+    restart.dedup();
+    report.insert("file".to_owned(), path.to_string_lossy().into());
+    report.insert("organization".to_owned(), has_other.into());
+    report.insert("restart".to_owned(), restart.into());
+    report.extend(turned(&before.kinds, &now.watched.kinds));
+    watched.send_if_modified(|known| {
+        let is_other = *known != now.watched;
+        *known = now.watched;
+        is_other
+    });
+    report
+}
+
 /// Which kinds are watched from now on, and which are not any more, by their slugs, where there are such.
 fn turned(before: &KindSelection, now: &KindSelection) -> impl Iterator<Item = (String, Value)> {
     let only = |of: &KindSelection, other: &KindSelection| -> Vec<&str> {
@@ -225,28 +269,28 @@ fn turned(before: &KindSelection, now: &KindSelection) -> impl Iterator<Item = (
 }
 
 /// Which accounts were added, removed and changed, by their names.
-fn changes(before: &[AccountPlan], now: &[AccountPlan]) -> Value {
+fn changes(before: &[AccountPlan], now: &[AccountPlan]) -> Map<String, Value> {
     let same = |one: &AccountPlan, other: &AccountPlan| match (&one.account, &other.account) {
         (Some(one), Some(other)) => one == other,
         _ => one.credentials == other.credentials,
     };
     let labels = |plans: Vec<&AccountPlan>| plans.into_iter().map(AccountPlan::label).collect::<Vec<_>>();
     let known = |plan: &AccountPlan, among: &[AccountPlan]| among.iter().find(|other| same(plan, other)).cloned();
-    let added = now.iter().filter(|plan| known(plan, before).is_none()).collect();
+    let added: Vec<&AccountPlan> = now.iter().filter(|plan| known(plan, before).is_none()).collect();
     let removed = before.iter().filter(|plan| known(plan, now).is_none()).collect();
     let changed = now.iter().filter(|plan| known(plan, before).is_some_and(|known| known != **plan)).collect();
     let unchanged = now.iter().filter(|plan| known(plan, before).is_some_and(|known| known == **plan)).count();
-    json!({
-        "added": labels(added),
-        "removed": labels(removed),
-        "changed": labels(changed),
-        "unchanged": unchanged,
-    })
+    let lists = [("added", added), ("removed", removed), ("changed", changed)];
+    let mut report: Map<String, Value> =
+        lists.into_iter().map(|(what, plans)| (what.to_owned(), labels(plans).into())).collect();
+    report.insert("unchanged".to_owned(), unchanged.into());
+    report
 }
 
 #[cfg(test)]
 mod tests {
     use parking_lot::Mutex;
+    use serde_json::json;
 
     use super::*;
     use crate::aws::{CredentialPlan, EventPlan, Regions};
@@ -267,7 +311,7 @@ mod tests {
     fn contents(accounts: &[AccountPlan], flags: &str) -> FileContents {
         let accounts = AccountSources { listed: accounts.to_vec(), organization: None };
         let watched = WatchSources { accounts, kinds: KindSelection::All };
-        FileContents { watched, settings: FlagSet::of(flags.split_whitespace()) }
+        FileContents { watched, settings: FlagSet::of(flags.split_whitespace()), access: AccessOptions::default() }
     }
 
     #[tokio::test]
@@ -277,7 +321,7 @@ mod tests {
         let held = Arc::clone(&file);
         let source =
             FileSource { path: "/m.toml".into(), contents: began.clone(), read: Arc::new(move || held.lock().clone()) };
-        let (requests, sender) = ReloadRequests::take(Some(source), StopSender::unheard()).unwrap();
+        let (requests, sender) = ReloadRequests::take(Some(source), None, StopSender::unheard()).unwrap();
         let (sources, watched) = watch::channel(began.watched.clone());
         let asked = async {
             let now = [plan("b", "us-east-1"), plan("c", "eu-west-1")];
@@ -308,7 +352,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_server_without_a_file_says_so() {
-        let (requests, sender) = ReloadRequests::take(None, StopSender::unheard()).unwrap();
+        let (requests, sender) = ReloadRequests::take(None, None, StopSender::unheard()).unwrap();
         let sources = watch::Sender::new(WatchSources::default());
         let error = tokio::select! {
             never = requests.answer(&sources) => match never {},

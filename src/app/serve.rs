@@ -34,6 +34,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
+use super::access::AccessDesk;
 use super::engine::{self, Engine, Foreign, StartError};
 use super::keys;
 use super::listener::ClientListener;
@@ -55,6 +56,7 @@ use crate::connection::serving_record::ServingRecord;
 use crate::connection::socket::{ServerSocket, SocketError};
 use crate::connection::version::current;
 use crate::mcp::Failure;
+use crate::mcp::auth::token_file::TokenFileError;
 use crate::mcp::transport::{HttpDoor, HttpOptions};
 use crate::model::text::chain;
 use crate::notify::ChangeHub;
@@ -104,6 +106,9 @@ pub enum ServerError {
     /// The certificate of HTTP cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The file of tokens is not usable.
+    #[error(transparent)]
+    Tokens(#[from] TokenFileError),
     /// The store is not usable.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -126,6 +131,7 @@ impl ServerError {
             | ServerError::Socket(_)
             | ServerError::Door(_)
             | ServerError::Tls(_)
+            | ServerError::Tokens(_)
             | ServerError::Signals(_) => true,
             ServerError::Start(_) | ServerError::Writer => false,
         }
@@ -166,7 +172,7 @@ impl Listens {
 /// [`ServerError`]. A detached server that finds another one at work leaves without an error.
 pub async fn run(
     config: &Config,
-    options: ServerOptions,
+    mut options: ServerOptions,
     launch: ServerLaunch,
     source: Option<FileSource>,
     announce: impl FnOnce(&Listens),
@@ -174,8 +180,26 @@ pub async fn run(
     open_files::raise();
     let begun = Instant::now();
     let (orders, sender) = StopOrders::take().map_err(ServerError::Signals)?;
-    let (requests, reloads) = ReloadRequests::take(source, sender.clone()).map_err(ServerError::Signals)?;
-    let tls = options.listen.tls().map(|(certificate, key)| TlsFiles::open(certificate, key)).transpose()?;
+    let access = match AccessDesk::open(&options.access, config.selection.profile.as_deref()) {
+        // Clients of the socket need no HTTP, and nobody would be told on a terminal.
+        Err(error) if options.detached => {
+            tracing::error!(error = chain(&error), "HTTP is not served");
+            options.listen.http = None;
+            None
+        }
+        opened => opened?,
+    };
+    let (requests, reloads) =
+        ReloadRequests::take(source, access.clone(), sender.clone()).map_err(ServerError::Signals)?;
+    let tls = options.listen.tls().map(|(certificate, key)| TlsFiles::open(certificate, key)).transpose();
+    let tls = match tls {
+        Err(error) if options.detached => {
+            tracing::error!(error = chain(&error), "HTTP is not served");
+            options.listen.http = None;
+            None
+        }
+        opened => opened?,
+    };
     let requests = requests.with_tls(tls.clone()).map_err(ServerError::Signals)?;
     // On the heap: loading the SDK is a large future.
     let config = &Box::pin(keys::placed(config)).await;
@@ -244,13 +268,16 @@ pub async fn run(
     if let Some(door) = http.map(HttpDoor::from).or(http_socket.map(HttpDoor::from)) {
         let sessions = Some(data_dir::sessions(&config.data_dir));
         let (hosts, origins) = (options.allowed_hosts.clone(), options.allowed_origins);
+        let gate = access.as_ref().map(|access| access.gate().clone());
         let (address, is_local) = (MetricsAddress::OfServer, options.listen.is_local());
-        let access = MetricsAccess { address, is_local, has_tokens: false, is_known: false };
+        // Where there is a gate, only whom it lets in gets there.
+        let access = MetricsAccess { address, is_local, has_tokens: gate.is_some(), is_known: gate.is_some() };
         let beside = metrics_route::route(&listener, access, options.allowed_hosts.clone());
         let probes = probes::routes(&listener.readiness(), begun);
         let (proxies, per_second) = (options.listen.behind_proxy.clone(), options.listen.per_second());
         let tls = tls.as_ref().map(TlsFiles::config);
-        let served = HttpOptions { hosts, origins, sessions, is_read_only, tls, proxies, per_second, probes, beside };
+        let served =
+            HttpOptions { hosts, origins, sessions, is_read_only, gate, tls, proxies, per_second, probes, beside };
         listener.listen_http(door, served);
     }
     if let Some(metrics) = metrics {

@@ -10,7 +10,8 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, Args, Command};
 
 use crate::config::{
-    ConfigError, ConfigFault, ConfigFile, Environment, FileSetting, GivenFile, Interval, SettingValue, environment,
+    AccessOptions, ConfigError, ConfigFault, ConfigFile, Environment, FileSetting, GivenFile, Interval, SettingValue,
+    environment,
 };
 use crate::model::text::chain;
 
@@ -126,9 +127,11 @@ impl<F: Args> ReadFile<F> {
 
     /// What is known of the file, besides its settings. `named` are the flags that were given.
     pub(super) fn given(&self, named: impl IntoIterator<Item = String>) -> GivenFile {
-        let ConfigFile { path, canonical, has_accounts, accounts, organization, .. } = self.file.clone();
+        let ConfigFile { path, canonical, has_accounts, accounts, organization, issuers, grants, .. } =
+            self.file.clone();
         let named = named.into_iter().collect();
-        GivenFile { path, canonical, has_accounts, accounts, organization, named, ..GivenFile::default() }
+        let access = AccessOptions { issuers, grants, ..AccessOptions::default() };
+        GivenFile { path, canonical, has_accounts, accounts, organization, access, named, ..GivenFile::default() }
     }
 
     /// The arguments that a setting stands for, which its flag takes.

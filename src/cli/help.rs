@@ -71,6 +71,11 @@ const TOPICS: &[HelpTopic] = &[
         text: include_str!("help/freshness.md"),
     },
     HelpTopic {
+        name: "grants",
+        about: "Who sees and changes what of a server that many share",
+        text: include_str!("help/grants.md"),
+    },
+    HelpTopic {
         name: "history",
         about: "What is remembered, for how long, and who made a change",
         text: include_str!("help/history.md"),
@@ -79,6 +84,11 @@ const TOPICS: &[HelpTopic] = &[
         name: "http",
         about: "How to serve a team over HTTP, and how to watch such a server",
         text: include_str!("help/http.md"),
+    },
+    HelpTopic {
+        name: "http-auth",
+        about: "Who is let in over HTTP: tokens, OAuth, and what each may see",
+        text: include_str!("help/http-auth.md"),
     },
     HelpTopic {
         name: "organization",

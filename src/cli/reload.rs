@@ -38,6 +38,9 @@ impl Reload {
         if let Some(certificate) = report.get("certificate").and_then(Value::as_str) {
             output.line(&format!("read the certificate {} and its key again", shown(certificate, LONGEST)))?;
         }
+        if let Some(tokens) = report.get("tokens").and_then(Value::as_u64) {
+            output.line(&format!("tokens for HTTP: {tokens}"))?;
+        }
         let Some(file) = report.get("file").and_then(Value::as_str) else { return Ok(()) };
         output.line(&format!("read {} again", shown(file, LONGEST)))?;
         let mut is_changed = false;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::access_flags::AccessFlags;
 use super::audit_flags::AuditFlags;
 use super::idle_exit::IdleExit;
 use super::listen_flags::ListenFlags;
@@ -50,6 +51,8 @@ pub(super) struct Serve {
     http_writes: bool,
     #[command(flatten)]
     idle_exit: IdleExit,
+    #[command(flatten)]
+    access: AccessFlags,
     /// Only check whether this server could start once the one that listens at this address has ended
     #[arg(long, hide = true, value_name = "ADDRESS", num_args = 0..=1)]
     #[expect(clippy::option_option, reason = "clap's form of a flag whose value may be left out")]
@@ -76,6 +79,7 @@ impl Serve {
         }
         let listen = self.listen.settings(environment).over(&config.listen);
         let (idle_exit, has_http) = (self.idle_exit.over(config.idle_exit), listen.http.is_some());
+        let access = self.access.options(environment).over(config.access.clone());
         let mut options = ServerOptions {
             listen,
             allowed_hosts: self.allowed_host,
@@ -86,6 +90,7 @@ impl Serve {
             rules: rules(&config),
             // Nobody counts the clients of HTTP.
             idle_exit: idle_exit.of(self.detached).filter(|_| !has_http),
+            access,
         };
         options.successor = successor(&config, &options, absence_after);
         Ok((config, options.check()?))
@@ -108,10 +113,12 @@ impl Serve {
 fn contents(config: &Config) -> FileContents {
     let listen = ListenFlags::of(&config.listen).words();
     let of_server = listen.into_iter().chain(IdleExit { idle_exit: config.idle_exit }.words());
+    let of_server = of_server.chain(AccessFlags::of(&config.access).words());
     let words = ServerFlags::of(config).words().into_iter().chain(write_flags::words(&config.writes)).chain(of_server);
     FileContents {
         watched: WatchSources { accounts: config.account_sources(), kinds: config.kinds.clone() },
         settings: flags_of(&words.collect::<Vec<_>>()).without(&["--config", "--kinds"]),
+        access: config.access.clone(),
     }
 }
 
@@ -156,6 +163,13 @@ fn successor(config: &Config, options: &ServerOptions, absence_after: Option<Dur
     let origins = options.allowed_origins.iter().flat_map(|origin| ["--allowed-origin", origin.as_str()]);
     words.extend(hosts.chain(origins).map(Into::into));
     words.extend(ListenFlags::of(&options.listen).words_but_address());
+    let access = AccessFlags::of(&options.access);
+    // What the file says, that one reads itself.
+    let access = AccessFlags {
+        token_file: access.token_file.filter(|file| config.access.token_file.as_ref() != Some(file)),
+        public_url: access.public_url.filter(|url| config.access.public_url.as_ref() != Some(url)),
+    };
+    words.extend(access.words());
     words.extend(IdleExit { idle_exit: Some(options.idle_exit.unwrap_or_default()) }.words());
     let absence = |after: Duration| [OsString::from("--absence-after"), format!("{}ms", after.as_millis()).into()];
     words.extend(absence_after.into_iter().flat_map(absence));

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 
+use super::access_flags::AccessFlags;
 use super::audit_flags::AuditFlags;
 use super::file_settings::{self, ReadFile};
 use super::idle_exit::IdleExit;
@@ -129,6 +130,8 @@ pub(super) struct FileFlags {
     listen: ListenFlags,
     #[command(flatten)]
     idle_exit: IdleExit,
+    #[command(flatten)]
+    access: AccessFlags,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -325,9 +328,11 @@ impl ServerFlags {
         let of_file = read.flags()?;
         judged(&read, &of_file, environment)?;
         let named = self.named().filter(|flag| !["", "--config", "--data-dir"].contains(&flag.as_str()));
-        let FileFlags { shared, listen, idle_exit } = of_file;
+        let FileFlags { shared, listen, idle_exit, access } = of_file;
         let file = read.given(named.collect::<Vec<_>>());
-        let file = GivenFile { listen: listen.settings(environment), idle_exit: idle_exit.idle_exit, ..file };
+        let access = access.options(environment).with_lists_of(file.access);
+        let listen = listen.settings(environment);
+        let file = GivenFile { listen, idle_exit: idle_exit.idle_exit, access, ..file };
         self.over(shared).merged(Some(file), environment)
     }
 

@@ -85,6 +85,13 @@ pub(super) fn settled(config: Config) -> Config {
     Config { data_dir: data_dir::settle(&data_dir), ..config }
 }
 
+impl RegionalStoreFlags {
+    /// The configuration file, if one is named.
+    pub(super) fn file(&self) -> Option<&PathBuf> {
+        self.store.config.as_ref()
+    }
+}
+
 impl StoreFlags {
     /// Merges these flags, and those of the file where they are not given. A region of a question does not lead to accounts of a file.
     ///

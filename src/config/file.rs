@@ -3,6 +3,7 @@
 //! Everything that is wrong with a file is named at once, each with its line and column, and a file with a fault is refused as a
 //! whole. The values of settings are kept as text: `cli` reads them with the parsers of the flags.
 
+mod access_entries;
 mod account_entry;
 mod events_key;
 pub(super) mod fault;
@@ -17,9 +18,13 @@ use toml::de::{DeTable, DeValue};
 use super::environment::Environment;
 use super::error::ConfigError;
 use crate::aws::{AccountPlan, AccountSources, OrganizationPlan};
+use crate::mcp::auth::IssuerPlan;
+use crate::policy::GrantBook;
+use access_entries::AccessEntries;
 use account_entry::AccountList;
 use reading::{Reading, Spot};
 
+pub use access_entries::{GRANT_KEYS, GRANTS, ISSUER_KEYS, ISSUERS};
 pub use account_entry::{ACCOUNT_KEYS, AccountKey, KeyForm, ROLE_KEYS};
 pub use fault::ConfigFault;
 pub use organization_section::ORGANIZATION_KEYS;
@@ -51,6 +56,18 @@ pub struct ConfigFile {
     pub accounts: Vec<AccountPlan>,
     /// The organization whose accounts are watched as well, where it was read.
     pub organization: Option<OrganizationPlan>,
+    /// The issuers whose tokens are accepted, where they were read.
+    pub issuers: Vec<IssuerPlan>,
+    /// What tokens let see, where it was read.
+    pub grants: GrantBook,
+}
+
+/// What a file lists beside its settings.
+#[derive(Default)]
+struct FileLists {
+    accounts: AccountSources,
+    issuers: Vec<IssuerPlan>,
+    grants: GrantBook,
 }
 
 /// A setting of a configuration file.
@@ -87,9 +104,11 @@ impl ConfigFile {
         let mut reading = Reading::new(&text);
         let file = Self::parse(&text, &mut reading, |table, reading| {
             let mut keys: Vec<&str> = known.iter().map(String::as_str).collect();
-            keys.extend([ACCOUNTS, ORGANIZATION]);
+            keys.extend([ACCOUNTS, ORGANIZATION, ISSUERS, GRANTS]);
             reading.keys(table, "", &keys);
-            accounts(table, reading, environment.has_endpoint())
+            let accounts = accounts(table, reading, environment.has_endpoint());
+            let (issuers, grants) = AccessEntries(reading).read(table);
+            FileLists { accounts, issuers, grants }
         });
         let file = ConfigFile { canonical, ..file };
         reading.checked(&path)?;
@@ -114,7 +133,7 @@ impl ConfigFile {
         for error in errors.into_iter().take(1) {
             reading.fault(error.span(), None, error.message());
         }
-        let file = Self::of_table(&table.into_inner(), &mut reading, |_, _| AccountSources::default());
+        let file = Self::of_table(&table.into_inner(), &mut reading, |_, _| FileLists::default());
         let settings = file.settings.into_iter().filter(|setting| known.contains(&setting.key)).collect();
         reading.only(known);
         let fault = reading.checked(&path).err();
@@ -130,16 +149,18 @@ impl ConfigFile {
             has_accounts: false,
             accounts: Vec::new(),
             organization: None,
+            issuers: Vec::new(),
+            grants: GrantBook::default(),
         }
     }
 
     fn parse(
         text: &str,
         reading: &mut Reading<'_>,
-        accounts: impl FnOnce(&DeTable<'_>, &mut Reading<'_>) -> AccountSources,
+        lists: impl FnOnce(&DeTable<'_>, &mut Reading<'_>) -> FileLists,
     ) -> Self {
         match DeTable::parse(text) {
-            Ok(table) => Self::of_table(&table.into_inner(), reading, accounts),
+            Ok(table) => Self::of_table(&table.into_inner(), reading, lists),
             Err(error) => {
                 reading.fault(error.span(), None, error.message());
                 ConfigFile::empty()
@@ -150,14 +171,15 @@ impl ConfigFile {
     fn of_table(
         table: &DeTable<'_>,
         reading: &mut Reading<'_>,
-        accounts: impl FnOnce(&DeTable<'_>, &mut Reading<'_>) -> AccountSources,
+        lists: impl FnOnce(&DeTable<'_>, &mut Reading<'_>) -> FileLists,
     ) -> Self {
         let mut file = ConfigFile::empty();
         file.has_accounts = reading::entries(table).any(|entry| [ACCOUNTS, ORGANIZATION].contains(&entry.key));
-        let sources = accounts(table, reading);
-        (file.accounts, file.organization) = (sources.listed, sources.organization);
+        let FileLists { accounts, issuers, grants } = lists(table, reading);
+        (file.accounts, file.organization) = (accounts.listed, accounts.organization);
+        (file.issuers, file.grants) = (issuers, grants);
         for Spot { key, key_span, value, span } in reading::entries(table) {
-            if [ACCOUNTS, ORGANIZATION].contains(&key) || (file.has_accounts && key == REGIONS) {
+            if [ACCOUNTS, ORGANIZATION, ISSUERS, GRANTS].contains(&key) || (file.has_accounts && key == REGIONS) {
                 continue;
             }
             if file.has_accounts && OF_ONE_ACCOUNT.contains(&key) {

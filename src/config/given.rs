@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::access_options::AccessOptions;
 use super::interval::Interval;
 use super::kind_name::KindName;
 use super::listen_settings::ListenSettings;
@@ -89,6 +90,8 @@ pub struct GivenFile {
     pub listen: ListenSettings,
     /// Its `idle_exit`.
     pub idle_exit: Option<Duration>,
+    /// Whom it lets in over HTTP.
+    pub access: AccessOptions,
     /// The flags that were given, also by their variables; all other values are the file's.
     pub named: BTreeSet<String>,
 }

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
+use super::access_options::AccessOptions;
 use super::error::ConfigError;
 use super::listen_settings::ListenSettings;
 
@@ -26,6 +27,8 @@ pub struct ServerOptions {
     pub rules: Vec<String>,
     /// How long after its last client the server ends. `None`: it does not.
     pub idle_exit: Option<Duration>,
+    /// Who is let in over HTTP.
+    pub access: AccessOptions,
 }
 
 impl ServerOptions {
@@ -34,7 +37,7 @@ impl ServerOptions {
     /// # Errors
     /// What [`ListenSettings::check`] finds.
     pub fn check(self) -> Result<Self, ConfigError> {
-        self.listen.check(false).map(|()| self)
+        self.listen.check(self.access.lets_in_known_only()).map(|()| self)
     }
 
     /// Adds arguments to those of the server that takes over from this one.
@@ -73,6 +76,7 @@ mod tests {
             successor: vec![],
             rules: vec![],
             idle_exit: None,
+            access: AccessOptions::default(),
         }
     }
 }

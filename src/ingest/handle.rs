@@ -14,6 +14,7 @@ use crate::model::{
     Notification, Observation, Parked, Repeats, Seq, SweepMessage, Timestamp, WatchSelection, WriteAttempt,
 };
 use crate::notify::{ChangeHub, ChangeTopic};
+use crate::policy::Visibility;
 
 /// The loop dates an attempt when it takes it.
 const UNDATED: Repeats = Repeats { count: 1, first_at: Timestamp::EPOCH, last_at: Timestamp::EPOCH };
@@ -34,6 +35,12 @@ pub struct IngestHandle {
 }
 
 impl IngestHandle {
+    /// The same handle for somebody with this visibility: its freshness is of what they may see.
+    #[must_use]
+    pub fn seen_by(&self, visibility: &Visibility) -> Self {
+        IngestHandle { freshness: self.freshness.seen_by(visibility), ..self.clone() }
+    }
+
     /// Submits observations and waits until their changes are durable.
     ///
     /// # Errors

@@ -124,7 +124,7 @@ fn among(mut values: Vec<String>, typed: &str) -> CompletionInfo {
 
 /// The numbers of watched accounts whose number or name begins with the typed text. URIs take numbers only.
 fn accounts(core: &Core, typed: &str) -> Vec<String> {
-    let (known, typed) = (core.aws.known_accounts(), typed.to_lowercase());
+    let (known, typed) = (core.known_accounts(), typed.to_lowercase());
     let name = |account: &AccountId| known.of(account)?.name.as_deref().map(str::to_lowercase);
     let begins = |account: &AccountId| {
         account.as_str().starts_with(&typed) || name(account).is_some_and(|name| name.starts_with(&typed))
@@ -135,7 +135,7 @@ fn accounts(core: &Core, typed: &str) -> Vec<String> {
 
 /// The accounts of this number or name.
 fn called(core: &Core, account: &str) -> BTreeSet<AccountId> {
-    core.aws.known_accounts().called(account).cloned().chain([AccountId::new(account)]).collect()
+    core.known_accounts().called(account).cloned().chain([AccountId::new(account)]).collect()
 }
 
 /// The watched regions, of one account or of all.

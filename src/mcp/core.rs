@@ -2,7 +2,8 @@
 
 mod look;
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, watch};
@@ -15,12 +16,12 @@ use super::looks::Looks;
 use super::policy::Writes;
 use super::touched::TouchBook;
 use crate::audit::AuditProgress;
-use crate::aws::Aws;
+use crate::aws::{Aws, CallCount};
 use crate::ingest;
-use crate::model::{LogId, Region, SharedClock, Timestamp, WriteAttempt};
+use crate::model::{KnownAccounts, LogId, Region, Scope, SharedClock, Timestamp, WriteAttempt};
 use crate::notify::ChangeHub;
 use crate::policy::verdict::RuleRefusal;
-use crate::policy::{RuleCheck, WriteRule};
+use crate::policy::{RuleCheck, Visibility, WriteRule};
 use crate::query::changes::BaselineRuns;
 use crate::query::prices::PriceTable;
 use crate::store::{Health, Snapshot, Store};
@@ -40,7 +41,7 @@ pub struct Core {
     /// Calls AWS for tools.
     pub aws: Aws,
     /// Live looks at single resources, which clients that wait share.
-    pub looks: Looks,
+    pub looks: Arc<Looks>,
     /// Which instances tools have changed lately.
     pub touched: TouchBook,
     /// What is known of the log, so that lists of changes need not read it again.
@@ -54,11 +55,57 @@ pub struct Core {
     /// The calls with idempotency keys that run.
     pub keys: KeyBook,
     /// Held while the end of an action that a server lost is recorded.
-    pub ends: Mutex<()>,
+    pub ends: Arc<Mutex<()>>,
     /// How far the audit file is.
     pub audit: AuditProgress,
     /// The prices that replace those that Muster carries.
     pub prices: Option<Arc<PriceTable>>,
+}
+
+/// What a connection sees, and the only way from the server's readiness to what its requests are answered from: who serves a request
+/// has to say who asks.
+#[derive(Default)]
+pub struct View {
+    visibility: Visibility,
+    /// What the connection reads from, beside what the server itself does.
+    limited: parking_lot::Mutex<Option<(Weak<Core>, Arc<Core>)>>,
+}
+
+impl View {
+    /// The view of the server itself, and of a connection that sees everything.
+    #[must_use]
+    pub fn whole() -> Self {
+        View::default()
+    }
+
+    /// The view of somebody with this visibility.
+    #[must_use]
+    pub fn of(visibility: &Visibility) -> Self {
+        View { visibility: visibility.clone(), limited: parking_lot::Mutex::default() }
+    }
+
+    /// Whether everything is seen.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.visibility.is_everything()
+    }
+
+    /// What requests of this connection are served from. What was read for one is remembered for the next.
+    #[must_use]
+    pub fn core(&self, whole: &Arc<Core>) -> Arc<Core> {
+        if self.is_whole() {
+            return Arc::clone(whole);
+        }
+        let mut limited = self.limited.lock();
+        if let Some((of, core)) = &*limited
+            && of.as_ptr() == Arc::as_ptr(whole)
+        {
+            return Arc::clone(core);
+        }
+        let core = Arc::new(whole.seen_by(&self.visibility));
+        *limited = Some((Arc::downgrade(whole), Arc::clone(&core)));
+        core
+    }
 }
 
 /// Whether requests can be served. Discovery and lists of tools are answered in every state.
@@ -73,6 +120,34 @@ pub enum Readiness {
 }
 
 impl Core {
+    /// The same for somebody with this visibility: whatever is read through it is as on a server that holds only what they may see.
+    #[must_use]
+    pub fn seen_by(&self, visibility: &Visibility) -> Self {
+        Core {
+            store: self.store.seen_by(visibility),
+            ingest: self.ingest.seen_by(visibility),
+            hub: self.hub.clone(),
+            aws: self.aws.clone(),
+            looks: Arc::clone(&self.looks),
+            touched: self.touched.clone(),
+            // It counts records, so what others read must not count here.
+            baselines: BaselineRuns::default(),
+            clock: Arc::clone(&self.clock),
+            tasks: self.tasks.clone(),
+            dropped_log_lines: self.dropped_log_lines,
+            keys: self.keys.clone(),
+            ends: Arc::clone(&self.ends),
+            audit: self.audit.clone(),
+            prices: self.prices.clone(),
+        }
+    }
+
+    /// What can be seen through it.
+    #[must_use]
+    pub fn visibility(&self) -> Visibility {
+        self.store.visibility()
+    }
+
     /// Now, in AWS time.
     #[must_use]
     pub fn now(&self) -> Timestamp {
@@ -115,7 +190,34 @@ impl Core {
     /// The watched regions, whether or not anything has been seen there yet.
     #[must_use]
     pub fn regions(&self) -> Vec<Region> {
-        self.aws.regions()
+        let (mut regions, visibility) = (self.aws.regions(), self.visibility());
+        if !visibility.is_everything() {
+            // Not those in which other accounts alone are watched.
+            let seen: BTreeSet<Region> =
+                self.ingest.freshness().scopes().into_iter().map(|state| state.scope.region).collect();
+            regions.retain(|region| seen.contains(region));
+        }
+        regions
+    }
+
+    /// The accounts that are or were watched, as far as they can be seen.
+    #[must_use]
+    pub fn known_accounts(&self) -> Arc<KnownAccounts> {
+        let (known, visibility) = (self.aws.known_accounts(), self.visibility());
+        if visibility.is_everything() {
+            return known;
+        }
+        let seen = known.each().filter(|(account, _)| visibility.sees_account(account.as_str()));
+        Arc::new(KnownAccounts::new(seen.map(|(account, known)| (account.clone(), known.clone()))))
+    }
+
+    /// The calls to AWS in the accounts and regions that can be seen.
+    #[must_use]
+    pub fn aws_calls(&self) -> Vec<CallCount> {
+        let (mut calls, visibility) = (self.aws.calls(), self.visibility());
+        let scope = |call: &CallCount| Scope { account: call.account.clone(), region: call.region.clone() };
+        calls.retain(|call| visibility.is_everything() || visibility.sees_scope(&scope(call)));
+        calls
     }
 
     /// List prices: those of the file that was given, else those that Muster carries.
@@ -146,13 +248,13 @@ impl Readiness {
     /// # Errors
     /// [`RequestError::Opening`] when that takes longer, [`RequestError::Failed`] when the store cannot be used, [`RequestError::Read`] when its disk
     /// failed and it is not open again.
-    pub async fn ready(readiness: &watch::Receiver<Readiness>) -> Result<Arc<Core>, RequestError> {
+    pub async fn ready(readiness: &watch::Receiver<Readiness>, view: &View) -> Result<Arc<Core>, RequestError> {
         if let Readiness::Ready(core) = &*readiness.borrow()
             && !core.store.is_failing()
         {
-            return Ok(Arc::clone(core));
+            return Ok(view.core(core));
         }
-        Readiness::ready_by(readiness, Instant::now() + PATIENCE).await
+        Ok(view.core(&Readiness::ready_by(readiness, Instant::now() + PATIENCE).await?))
     }
 
     async fn ready_by(readiness: &watch::Receiver<Readiness>, deadline: Instant) -> Result<Arc<Core>, RequestError> {
@@ -192,14 +294,15 @@ impl Readiness {
     /// As [`Readiness::ready`].
     pub async fn serve<T, F: Future<Output = T>>(
         readiness: &watch::Receiver<Readiness>,
+        view: &View,
         is_worth_repeating: impl Fn(&T) -> bool,
         serve: impl Fn(Arc<Core>) -> F,
     ) -> Result<T, RequestError> {
         let mut deadline = None;
         loop {
             let core = match deadline {
-                None => Readiness::ready(readiness).await?,
-                Some(deadline) => Readiness::ready_by(readiness, deadline).await?,
+                None => Readiness::ready(readiness, view).await?,
+                Some(deadline) => view.core(&Readiness::ready_by(readiness, deadline).await?),
             };
             let failures = core.store.failures();
             // The store may have failed since it was ready.

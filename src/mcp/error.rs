@@ -152,6 +152,12 @@ pub enum RequestError {
         /// The scopes that are watched.
         watched: String,
     },
+    /// A kind of which nothing may be seen.
+    #[error("you may see no {plural} of this server: ask a person who runs it for a grant that holds them")]
+    KindHidden {
+        /// Several of them, in words.
+        plural: &'static str,
+    },
     /// A kind that this server does not watch.
     #[error(
         "{plural} are not watched here: `kinds` of the server leaves them out{}. To watch them, add `{slug}` to `kinds` in its \
@@ -364,6 +370,7 @@ impl RequestError {
             | RequestError::Sql(_)
             | RequestError::Past(PastError::Future { .. })
             | RequestError::OnlyReads { .. }
+            | RequestError::KindHidden { .. }
             | RequestError::KindNotWatched { .. }
             | RequestError::NotWatched { .. } => FailureCode::InvalidArgument,
             RequestError::UnknownTool { .. }

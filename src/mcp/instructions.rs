@@ -20,6 +20,8 @@ pub fn instructions(writes: &Writes, remarks: &[String]) -> String {
         format!(
             "This connection may change AWS{within}: {on}. What interrupts or reaches several instances shows a plan and asks first; dry_run only shows it."
         )
+    } else if writes.is_ungranted() {
+        format!("This connection is read-only: {}.", writes.enable("", false))
     } else {
         let tools = named(&|_| true);
         format!(

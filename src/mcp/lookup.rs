@@ -12,6 +12,7 @@ use super::fresh::Fresh;
 use super::places::{self, NAMED};
 use super::progress::{PendingSweeps, Progress};
 use super::stale::Stale;
+use crate::aws::UnansweredCall;
 use crate::freshness::{MemberTrouble, ScopeCoverage, ScopeFreshness, StatesWanted, Watched};
 use crate::kinds::KindSpec;
 use crate::model::{Current, ResourceId, Scope, ScopeFilter, Seq, Timestamp, UnreadableItem};
@@ -360,7 +361,18 @@ impl Core {
         watched: Watched,
     ) -> Vec<ScopeFreshness> {
         let names: Vec<&'static str> = kinds.iter().map(|kind| kind.name).collect();
-        self.ingest.freshness().those(&StatesWanted { account: None, scope, kinds: Some(&names), watched })
+        let wanted = StatesWanted { account: None, scope, kinds: Some(&names), watched };
+        let mut states = self.ingest.freshness().those(&wanted);
+        let visibility = self.visibility();
+        if !visibility.is_everything() {
+            // How many a sweep has shown tells of those that are hidden; how many are visible is told.
+            let pending = states.iter_mut().filter(|state| state.coverage() == ScopeCoverage::Pending);
+            for state in pending.filter(|state| visibility.goes_by_tags(&state.kind)) {
+                let held = self.snapshot().ok().and_then(|held| held.count(&state.kind, &(&state.scope).into()).ok());
+                state.seen = held.unwrap_or_default();
+            }
+        }
+        states
     }
 
     /// How far the first sweeps of these kinds are, everywhere or in some scopes.
@@ -372,7 +384,13 @@ impl Core {
         let (pending, failed) = (PendingSweeps::of(&asked), FailedScopes::of(&asked).beside(self.unreached(scope)));
         let trouble = self.ingest.freshness().trouble();
         let regions = if none_watched { self.regions().iter().map(ToString::to_string).collect() } else { Vec::new() };
-        Progress { pending, failed, covered, trouble, none_watched, regions, unanswered: self.aws.unanswered() }
+        Progress { pending, failed, covered, trouble, none_watched, regions, unanswered: self.unanswered() }
+    }
+
+    /// The call that AWS has not answered for long, if it is in a region that can be seen.
+    fn unanswered(&self) -> Option<UnansweredCall> {
+        let visibility = self.visibility();
+        self.aws.unanswered().filter(|call| visibility.is_everything() || self.regions().contains(&call.region))
     }
 
     /// The accounts that could not be reached at all, and that a question about these scopes may be about.
@@ -383,7 +401,7 @@ impl Core {
 
     /// The error of a request that waited for a first sweep in vain. What AWS does not answer shows only after the wait.
     fn not_seen_yet(&self, subject: String, progress: Progress) -> RequestError {
-        let progress = Progress { unanswered: self.aws.unanswered(), ..progress };
+        let progress = Progress { unanswered: self.unanswered(), ..progress };
         RequestError::NotSeenYet { subject, progress: progress.into() }
     }
 

@@ -14,6 +14,10 @@ use crate::policy::{PolicyInForce, RuleCheck, RuleOrigin, WritePolicy, WriteRule
 const ENABLE: &str = "a person adds --allow-writes to the arguments of the Muster server in the MCP client's \
     configuration (over HTTP, of the server there) and restarts it; `muster help writes` says more";
 
+/// How somebody whom the server knows comes to change anything.
+const UNGRANTED: &str = "a person who runs the Muster server gives whoever asks a grant with writes = true; `muster help grants` says \
+    more";
+
 /// What the server as a whole permits and lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerPolicy {
@@ -37,13 +41,17 @@ pub enum ListMode {
 
 /// What a connection may change in AWS, and who can change that. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Writes(Arc<PolicyInForce>);
+pub struct Writes {
+    in_force: Arc<PolicyInForce>,
+    /// Whether the connection is of somebody whom the server knows, and who has no grant to change anything.
+    ungranted: bool,
+}
 
 impl ServerPolicy {
     /// The rights of a connection with these rules of its own.
     #[must_use]
     pub fn writes(&self, connection: &WritePolicy) -> Writes {
-        Writes(Arc::new(PolicyInForce::of(&self.writes, connection)))
+        Writes { in_force: Arc::new(PolicyInForce::of(&self.writes, connection)), ungranted: false }
     }
 }
 
@@ -51,38 +59,54 @@ impl Writes {
     /// The rights of who did not ask for any.
     #[must_use]
     pub fn not_asked() -> Self {
-        Writes(Arc::new(PolicyInForce::of(&WritePolicy::of(true), &WritePolicy::default())))
+        let in_force = PolicyInForce::of(&WritePolicy::of(true), &WritePolicy::default());
+        Writes { in_force: Arc::new(in_force), ungranted: false }
+    }
+
+    /// The same, of somebody who may have no grant to change anything: then nothing else matters.
+    #[must_use]
+    pub fn of_somebody(self, ungranted: bool) -> Self {
+        Writes { ungranted, ..self }
+    }
+
+    /// Whether somebody would have to be given a grant first.
+    #[must_use]
+    pub fn is_ungranted(&self) -> bool {
+        self.ungranted
     }
 
     /// The rules.
     #[must_use]
     pub fn in_force(&self) -> &PolicyInForce {
-        &self.0
+        &self.in_force
     }
 
     /// Whether the connection may change anything.
     #[must_use]
     pub fn are_allowed(&self) -> bool {
-        self.0.bar_of_all().is_none()
+        self.in_force.bar_of_all().is_none()
     }
 
     /// Whether there may be something that a tool, which only `adds` or not, may change.
     #[must_use]
     pub fn allow(&self, tool: &str, adds: bool) -> bool {
-        self.0.bar(tool, adds).is_none()
+        self.in_force.bar(tool, adds).is_none()
     }
 
     /// The rule that keeps a tool off, and whose it is, as records hold it.
     #[must_use]
     pub fn bar(&self, tool: &str, adds: bool) -> Option<String> {
-        self.0.bar(tool, adds).map(|(origin, rule)| rule.told(*origin))
+        self.in_force.bar(tool, adds).map(|(origin, rule)| rule.told(*origin))
     }
 
     /// How a person enables a tool that is off.
     #[must_use]
     pub fn enable(&self, tool: &str, adds: bool) -> String {
-        let (of_all, pid) = (self.0.bar_of_all(), std::process::id());
-        match of_all.or_else(|| self.0.bar(tool, adds)) {
+        if self.ungranted {
+            return UNGRANTED.to_owned();
+        }
+        let (of_all, pid) = (self.in_force.bar_of_all(), std::process::id());
+        match of_all.or_else(|| self.in_force.bar(tool, adds)) {
             None | Some((RuleOrigin::Connection, WriteRule::Writes(_))) => ENABLE.to_owned(),
             Some((RuleOrigin::Server, WriteRule::Writes(_))) => format!(
                 "a person starts the server again with the flag --allow-writes, because the running Muster server (pid {pid}) \
@@ -118,7 +142,7 @@ impl Writes {
     /// The rights as answers show them.
     #[must_use]
     pub fn shown(&self) -> Value {
-        let rules = self.0.rules().iter().filter(|(_, rule)| !matches!(rule, WriteRule::Writes(_)));
+        let rules = self.in_force.rules().iter().filter(|(_, rule)| !matches!(rule, WriteRule::Writes(_)));
         let rules: Vec<Value> = rules.map(|(origin, rule)| json!({"rule": rule.to_string(), "of": origin})).collect();
         let mut shown = if self.are_allowed() {
             json!({"allowed": true})

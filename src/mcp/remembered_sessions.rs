@@ -18,6 +18,7 @@ use rmcp::transport::streamable_http_server::session::{SessionState, SessionStor
 use self::file::SessionFile;
 use self::record::{SessionNews, SessionRecord};
 use self::table::SessionTable;
+use super::auth::KnownCaller;
 use crate::model::{Clock, Timestamp};
 
 /// Remembers sessions, in memory and in a file.
@@ -42,9 +43,14 @@ impl RememberedSessions {
         RememberedSessions { table: Mutex::new(table), file: tokio::sync::Mutex::new(file), clock }
     }
 
-    /// Whether a session can be restored.
+    /// Whether whoever makes this request can have a session restored.
     pub(super) fn contains(&self, session: &str) -> bool {
-        self.table.lock().contains(session, self.clock.now())
+        self.table.lock().is_of(session, asking().as_ref(), self.clock.now())
+    }
+
+    /// Forgets a session, whose client may not use it any more.
+    pub(super) async fn forget(&self, session: &str) {
+        self.note(session, SessionNews::Ended).await;
     }
 
     /// The URIs to which the client of a session is subscribed.
@@ -104,10 +110,16 @@ impl RememberedSessions {
     }
 }
 
+/// Whose the sessions are that this request opens.
+fn asking() -> Option<Arc<str>> {
+    KnownCaller::current().map(|caller| Arc::clone(caller.rights()))
+}
+
 #[async_trait::async_trait]
 impl SessionStore for RememberedSessions {
     async fn load(&self, session: &str) -> Result<Option<SessionState>, SessionStoreError> {
-        Ok(self.table.lock().opening(session, self.clock.now()).map(SessionState::new))
+        let opening = self.table.lock().opening(session, self.clock.now());
+        Ok(opening.filter(|_| self.contains(session)).map(SessionState::new))
     }
 
     async fn store(&self, session: &str, state: &SessionState) -> Result<(), SessionStoreError> {
@@ -116,15 +128,15 @@ impl SessionStore for RememberedSessions {
     }
 
     async fn delete(&self, session: &str) -> Result<(), SessionStoreError> {
-        self.note(session, SessionNews::Ended).await;
+        self.forget(session).await;
         Ok(())
     }
 }
 
 impl RememberedSessions {
     async fn opened(&self, session: &str, initialize: InitializeRequestParams) {
-        self.note(session, SessionNews::Opened { initialize: Box::new(initialize), uris: Vec::new(), left: false })
-            .await;
+        let (initialize, owner) = (Box::new(initialize), asking());
+        self.note(session, SessionNews::Opened { initialize, uris: Vec::new(), left: false, owner }).await;
         self.served(session);
     }
 }

@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 use self::requests::{is_modern, session_id};
 use super::calls::{CallBook, CallMeta};
 use super::claim_desk::ClaimDesk;
-use super::core::{Core, Readiness};
+use super::core::{Core, Readiness, View};
 use super::error::RequestError;
 use super::operations::Operations;
 use super::policy::{ServerPolicy, Writes};
@@ -32,7 +32,7 @@ use super::resources::page_text::PageText;
 use super::subscriptions::{ListenSlot, SessionSubscriptions};
 use super::told::{ClientNotifier, LogLevel, ProgressNote};
 use crate::model::Principal;
-use crate::policy::WritePolicy;
+use crate::policy::{self, Visibility, WritePolicy};
 
 /// The size of the cache of frequent answers: for reads, for list pages, and for list pages as text each.
 const CACHE_BYTES: usize = 8 << 20;
@@ -73,6 +73,10 @@ pub struct Link {
     pub principal: Principal,
     /// The name that a front end keeps when it connects again.
     pub front_end: Option<Arc<str>>,
+    /// What whoever is at the other end may see.
+    pub visibility: Visibility,
+    /// Whether they are known, and have no grant to change anything.
+    pub ungranted: bool,
 }
 
 impl Link {
@@ -80,7 +84,8 @@ impl Link {
     #[must_use]
     pub fn socket(writes: WritePolicy, remarks: Vec<String>) -> Self {
         let principal = Principal::of_user("local");
-        Link { writes, remarks: remarks.into(), http: false, principal, front_end: None }
+        let visibility = Visibility::everything();
+        Link { writes, remarks: remarks.into(), http: false, principal, front_end: None, visibility, ungranted: false }
     }
 
     /// The same, with who is at the other end.
@@ -107,7 +112,22 @@ impl Link {
     #[must_use]
     pub fn http() -> Self {
         let principal = Principal::of_user("http");
-        Link { writes: WritePolicy::of(true), remarks: Arc::default(), http: true, principal, front_end: None }
+        let (writes, remarks, visibility) = (WritePolicy::of(true), Arc::default(), Visibility::everything());
+        Link { writes, remarks, http: true, principal, front_end: None, visibility, ungranted: false }
+    }
+
+    /// The same for somebody whom the server knows: they see what they may see, and change nothing unless they may change something
+    /// of it. Records of what they do name them.
+    #[must_use]
+    pub fn known_as(self, known: &policy::Principal) -> Self {
+        let user = match &known.issuer {
+            Some(issuer) => format!("{} of {issuer}", known.name),
+            None => known.name.to_string(),
+        };
+        let may_change = known.writes && known.visibility.may_change_anything();
+        let writes = if may_change { self.writes } else { WritePolicy::of(false) };
+        let (principal, visibility) = (Principal::of_user(&user), Visibility::clone(&known.visibility));
+        Link { writes, principal, visibility, ungranted: !may_change, ..self }
     }
 }
 
@@ -115,6 +135,8 @@ impl Link {
 pub struct Handler {
     server: McpServer,
     link: Link,
+    /// What it sees of the store.
+    view: Arc<View>,
     writes: Writes,
     /// Names the connection or its front end: what was confirmed there counts nowhere else.
     holder: Arc<str>,
@@ -169,8 +191,9 @@ impl McpServer {
     pub fn handler(&self, link: Link) -> Handler {
         Handler {
             server: self.clone(),
-            writes: self.0.policy.writes(&link.writes),
+            writes: self.0.policy.writes(&link.writes).of_somebody(link.ungranted),
             holder: link.holder(),
+            view: Arc::new(View::of(&link.visibility)),
             link,
             session: Arc::default(),
             listening: ListenSlot::default(),
@@ -237,7 +260,7 @@ impl Handler {
     }
 
     /// Begins to notify a client of the older era, of what it subscribed to before its session was restored too.
-    fn start(&self, core: &Core, peer: Peer<RoleServer>, session: Option<&str>) {
+    fn start(&self, core: &Arc<Core>, peer: Peer<RoleServer>, session: Option<&str>) {
         let remembered = self.remembered.as_ref().zip(session);
         let earlier = || remembered.map(|(remembered, session)| remembered.uris(session)).unwrap_or_default();
         self.session.start(core, peer, &self.server.0.tasks, &self.stop, earlier);
@@ -267,7 +290,7 @@ impl Handler {
     }
 
     async fn core(&self) -> Result<Arc<Core>, RequestError> {
-        Readiness::ready(&self.server.0.readiness).await
+        Readiness::ready(&self.server.0.readiness, &self.view).await
     }
 
     /// Serves a read, and repeats it if the disk fails meanwhile. The client is told how far it is.
@@ -281,8 +304,8 @@ impl Handler {
         F: Future<Output = Result<T, RequestError>>,
     {
         let readiness = &self.server.0.readiness;
-        let serving = Readiness::serve(readiness, Result::is_err, read);
-        self.notifier(context).during(method, &ProgressNote::default(), readiness, serving).await?
+        let serving = Readiness::serve(readiness, &self.view, Result::is_err, read);
+        self.notifier(context).during(method, &ProgressNote::default(), (readiness, &self.view), serving).await?
     }
 
     /// Tells the client of a request how far it is.

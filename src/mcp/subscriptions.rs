@@ -22,11 +22,12 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
-use super::core::{Core, Readiness};
+use super::core::{Core, Readiness, View};
 use super::error::RequestError;
+use super::limited_watch::LimitedWatch;
 use super::subscription_filter::MAX_URIS;
 use super::uri::Address;
-use crate::notify::{ChangeTopic, Subscription};
+use crate::notify::{ChangeTopic, Dirty, Subscription};
 
 /// `resources/subscribe` where nothing would ever be delivered.
 pub const NO_SESSION: RequestError =
@@ -45,16 +46,16 @@ const LIST: Duration = Duration::from_secs(1);
 /// The subscription of one `subscriptions/listen`, from before its acknowledgement until it ends. Dropping it unregisters.
 #[derive(Default)]
 pub struct ListenSlot {
-    registered: Mutex<Option<Subscription>>,
+    registered: Mutex<Option<Registered>>,
     begun: CancellationToken,
 }
 
 impl ListenSlot {
     /// Registers what a client is about to be told that it subscribed to. Before the store is open there is nothing to register
     /// with, and nothing changes.
-    pub fn register(&self, readiness: &watch::Receiver<Readiness>, accepted: &SubscriptionFilter) {
+    pub fn register(&self, readiness: &watch::Receiver<Readiness>, view: &View, accepted: &SubscriptionFilter) {
         if let Readiness::Ready(core) = &*readiness.borrow() {
-            *self.registered.lock() = Some(register(core, accepted));
+            *self.registered.lock() = Some(register(&view.core(core), accepted));
         }
     }
 
@@ -69,6 +70,7 @@ impl ListenSlot {
         &self,
         context: &SubscriptionContext,
         readiness: &watch::Receiver<Readiness>,
+        view: &View,
         stop: &CancellationToken,
     ) {
         self.begun.cancel();
@@ -77,14 +79,14 @@ impl ListenSlot {
             let subscription = if let Some(subscription) = registered {
                 subscription
             } else {
-                let Some(core) = opened(readiness, stop).await else { return };
+                let Some(core) = opened(readiness, view, stop).await else { return };
                 let subscription = register(&core, context.accepted());
                 // The client may have read before the store could tell of a change.
-                subscription.mark_all();
+                subscription.changes.mark_all();
                 subscription
             };
             if resumes(&context.request_context().meta) {
-                subscription.mark_all();
+                subscription.changes.mark_all();
             }
             push(&subscription, context.sink(), SEND).await;
         };
@@ -102,11 +104,57 @@ pub fn resumes(meta: &JsonObject) -> bool {
     meta.get("muster/resumed") == Some(&Value::Bool(true))
 }
 
-fn register(core: &Core, accepted: &SubscriptionFilter) -> Subscription {
+/// A registration, with what judges its changes where the subscriber does not see everything.
+struct Registered {
+    changes: Subscription,
+    limited: Option<Arc<LimitedWatch>>,
+    /// What was taken and is not judged yet, with what of it changed without a commit: a wait that is cancelled loses nothing.
+    unjudged: Mutex<(Dirty, Dirty)>,
+}
+
+impl Registered {
+    fn new(core: &Arc<Core>, list_changed: bool, topics: Vec<(ChangeTopic, Arc<str>)>) -> Self {
+        // What is read up to now comes first: what changes while it registers is told.
+        let limited = LimitedWatch::begin(core).map(Arc::new);
+        let changes = match &limited {
+            None => core.hub.register(list_changed, topics),
+            Some(_) => core.hub.register_judged(list_changed, topics),
+        };
+        Registered { changes, limited, unjudged: Mutex::default() }
+    }
+
+    fn add(&self, topic: ChangeTopic, uri: Arc<str>) {
+        if let Some(limited) = &self.limited {
+            limited.add(&uri);
+        }
+        self.changes.add(topic, uri);
+    }
+
+    async fn next(&self) -> Dirty {
+        let Some(limited) = &self.limited else { return self.changes.next().await };
+        loop {
+            let waiting = self.unjudged.lock().clone();
+            let (dirty, marked) = if waiting.0 == Dirty::default() {
+                let taken = (self.changes.next().await, self.changes.take_marked());
+                self.unjudged.lock().clone_from(&taken);
+                taken
+            } else {
+                waiting
+            };
+            let theirs = limited.theirs(self.changes.topics(), dirty, marked).await;
+            *self.unjudged.lock() = <(Dirty, Dirty)>::default();
+            if theirs != Dirty::default() {
+                return theirs;
+            }
+        }
+    }
+}
+
+fn register(core: &Arc<Core>, accepted: &SubscriptionFilter) -> Registered {
     let uris = accepted.resource_subscriptions.iter().flatten();
     let topics: Vec<(ChangeTopic, Arc<str>)> =
         uris.filter_map(|uri| Some((Address::parse(uri).ok()?.topic(), Arc::from(uri.as_str())))).collect();
-    let registered = core.hub.register(accepted.resources_list_changed == Some(true), topics);
+    let registered = Registered::new(core, accepted.resources_list_changed == Some(true), topics);
     // Only now: who sweeps a scope sees that somebody subscribed.
     for address in accepted.resource_subscriptions.iter().flatten().filter_map(|uri| Address::parse(uri).ok()) {
         core.rouse_subscribed(&address);
@@ -152,7 +200,7 @@ impl NotificationSink for Peer<RoleServer> {
 }
 
 /// Sends changes as they happen; ends when the client is gone or takes longer than `patience` for a message.
-async fn push<S: NotificationSink>(subscription: &Subscription, sink: &S, patience: Duration) {
+async fn push<S: NotificationSink>(subscription: &Registered, sink: &S, patience: Duration) {
     let tally = subscription.tally();
     let _present = tally.enter(S::IS_MODERN);
     let mut list_due: Option<Instant> = None;
@@ -178,7 +226,7 @@ async fn push<S: NotificationSink>(subscription: &Subscription, sink: &S, patien
                 let now = Instant::now();
                 list_due = Some(list_sent.map_or(now, |sent| (sent + LIST).max(now)));
             }
-            round = Instant::now() + pause(subscription.crowd());
+            round = Instant::now() + pause(subscription.changes.crowd());
         }
         if list_due.is_some_and(|due| due <= Instant::now()) {
             if !sent(sink.list_changed(), patience).await {
@@ -218,7 +266,7 @@ pub struct SessionSubscriptions {
 }
 
 struct Active {
-    subscription: Arc<Subscription>,
+    subscription: Arc<Registered>,
     uris: HashSet<Arc<str>>,
     _end: DropGuard,
 }
@@ -237,7 +285,7 @@ impl SessionSubscriptions {
     /// which the client subscribed before its session was restored; anything may have changed there. A second call does nothing.
     pub fn start(
         &self,
-        core: &Core,
+        core: &Arc<Core>,
         peer: Peer<RoleServer>,
         tasks: &TaskTracker,
         stop: &CancellationToken,
@@ -247,7 +295,7 @@ impl SessionSubscriptions {
         if active.is_some() {
             return;
         }
-        let subscription = Arc::new(core.hub.register(true, Vec::new()));
+        let subscription = Arc::new(Registered::new(core, true, Vec::new()));
         let end = stop.child_token();
         let mut begun =
             Active { subscription: Arc::clone(&subscription), uris: HashSet::new(), _end: end.clone().drop_guard() };
@@ -257,7 +305,7 @@ impl SessionSubscriptions {
             }
         }
         if !begun.uris.is_empty() {
-            begun.subscription.mark_all();
+            begun.subscription.changes.mark_all();
         }
         *active = Some(begun);
         drop(tasks.spawn(async move {
@@ -271,14 +319,14 @@ impl SessionSubscriptions {
     /// Marks everything as changed, for a client that was away.
     pub fn mark_all(&self) {
         if let Some(active) = &*self.active.lock() {
-            active.subscription.mark_all();
+            active.subscription.changes.mark_all();
         }
     }
 
     /// Marks everything as changed, for a client that may have missed notifications, if there were any.
     pub fn mark_missed(&self) {
-        if let Some(active) = self.active.lock().as_ref().filter(|active| active.subscription.has_told()) {
-            active.subscription.mark_all();
+        if let Some(active) = self.active.lock().as_ref().filter(|active| active.subscription.changes.has_told()) {
+            active.subscription.changes.mark_all();
         }
     }
 
@@ -320,7 +368,7 @@ impl SessionSubscriptions {
     /// Reports a resource that is subscribed to, or else the list, as changed.
     pub fn mark(&self, uri: Option<&str>) {
         if let Some(active) = self.active.lock().as_ref() {
-            active.subscription.mark(uri.map(Arc::from), uri.is_none());
+            active.subscription.changes.mark(uri.map(Arc::from), uri.is_none());
         }
     }
 
@@ -330,18 +378,22 @@ impl SessionSubscriptions {
         if let Some(active) = self.active.lock().as_mut()
             && active.uris.remove(uri)
         {
-            active.subscription.remove(uri);
+            active.subscription.changes.remove(uri);
         }
     }
 }
 
 /// Waits for the store as long as the server runs, because a client does not repeat a subscription.
-pub async fn opened(readiness: &watch::Receiver<Readiness>, stop: &CancellationToken) -> Option<Arc<Core>> {
+pub async fn opened(
+    readiness: &watch::Receiver<Readiness>,
+    view: &View,
+    stop: &CancellationToken,
+) -> Option<Arc<Core>> {
     let mut readiness = readiness.clone();
     let ready = readiness.wait_for(|readiness| matches!(readiness, Readiness::Ready(_)));
     tokio::select! {
         ready = ready => match &*ready.ok()? {
-            Readiness::Ready(core) => Some(Arc::clone(core)),
+            Readiness::Ready(core) => Some(view.core(core)),
             _ => None,
         },
         () = stop.cancelled() => None,
@@ -396,7 +448,8 @@ mod tests {
         for (crowd, rounds) in [(1, 100), (20, 100), (200, 20), (2_000, 4)] {
             let hub = ChangeHub::new(Vec::new());
             let others: Vec<Subscription> = (1..crowd).map(|_| hub.register(false, Vec::new())).collect();
-            let subscription = hub.register(false, vec![(ChangeTopic::Summary, "summary".into())]);
+            let changes = hub.register(false, vec![(ChangeTopic::Summary, "summary".into())]);
+            let subscription = Registered { changes, limited: None, unjudged: Mutex::default() };
             let (heard, mut messages) = mpsc::unbounded_channel();
             let reader = Reader { reads: Semaphore::new(1_000), heard };
             let changing = async {
@@ -419,7 +472,8 @@ mod tests {
     async fn who_does_not_read_for_a_while_ends_a_modern_subscription_and_keeps_an_older_one() {
         for (patience, is_kept) in [(SEND, false), (Duration::MAX, true)] {
             let hub = ChangeHub::new(Vec::new());
-            let subscription = hub.register(false, vec![(ChangeTopic::Summary, "summary".into())]);
+            let changes = hub.register(false, vec![(ChangeTopic::Summary, "summary".into())]);
+            let subscription = Registered { changes, limited: None, unjudged: Mutex::default() };
             let (heard, mut messages) = mpsc::unbounded_channel();
             let reader = Reader { reads: Semaphore::new(0), heard };
             let reading = async {

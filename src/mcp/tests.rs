@@ -1,5 +1,6 @@
 //! A whole server in one test: a simulated AWS, a store in a temporary directory, the writer loop, and clients.
 
+mod limited;
 pub(in crate::mcp) mod raw_client;
 
 use std::sync::Arc;
@@ -15,7 +16,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::client::McpClient;
-use super::looks::Looks;
 use super::server::Link;
 use super::touched::TouchBook;
 use super::transport::serve_stream;
@@ -122,12 +122,12 @@ impl World {
             clock: aws.clock(),
             aws,
             tasks: tasks.clone(),
-            looks: Looks::default(),
+            looks: Arc::default(),
             touched: TouchBook::default(),
             baselines: BaselineRuns::default(),
             dropped_log_lines: || 0,
             keys: KeyBook::default(),
-            ends: tokio::sync::Mutex::default(),
+            ends: Arc::default(),
             audit: AuditProgress::default(),
             prices: None,
         });

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::core::Readiness;
+use super::core::{Readiness, View};
 use crate::kinds::KINDS;
 use crate::model::text::shown;
 
@@ -70,7 +70,7 @@ impl ClientNotifier {
         &self,
         what: &str,
         note: &ProgressNote,
-        readiness: &watch::Receiver<Readiness>,
+        (readiness, view): (&watch::Receiver<Readiness>, &View),
         serving: impl Future<Output = T>,
     ) -> T {
         if self.token.is_none() && self.level.is_none() {
@@ -80,7 +80,7 @@ impl ClientNotifier {
         Box::pin(async {
             tokio::select! {
                 served = serving => served,
-                never = self.tell(what, note, readiness) => match never {},
+                never = self.tell(what, note, readiness, view) => match never {},
             }
         })
         .await
@@ -101,14 +101,20 @@ impl ClientNotifier {
         }
     }
 
-    async fn tell(&self, what: &str, note: &ProgressNote, readiness: &watch::Receiver<Readiness>) -> Infallible {
+    async fn tell(
+        &self,
+        what: &str,
+        note: &ProgressNote,
+        readiness: &watch::Receiver<Readiness>,
+        view: &View,
+    ) -> Infallible {
         let mut is_logged = false;
         loop {
             sleep(EVERY).await;
             let noted = note.0.lock().clone();
             let (said, whole) = match noted {
                 Some((said, whole)) => (Some(said), Some(whole)),
-                None => (unready(readiness), None),
+                None => (unready(readiness, view), None),
             };
             if let Some(token) = &self.token {
                 let elapsed = (self.waited + self.begun.elapsed()).as_secs_f64();
@@ -128,12 +134,12 @@ impl ClientNotifier {
 }
 
 /// What a request waits for while it waits for anything but its own work: the store, or a first sweep.
-fn unready(readiness: &watch::Receiver<Readiness>) -> Option<String> {
+fn unready(readiness: &watch::Receiver<Readiness>, view: &View) -> Option<String> {
     match &*readiness.borrow() {
         Readiness::Opening => Some("the store is being opened".to_owned()),
         Readiness::Failed(_) => None,
         Readiness::Ready(core) => {
-            let progress = core.progress(KINDS, &ScopeFilter::Everywhere);
+            let progress = view.core(core).progress(KINDS, &ScopeFilter::Everywhere);
             progress.is_pending().then(|| shown(&format!("first sweep: {progress}"), SAID))
         }
     }

@@ -90,6 +90,8 @@ impl TouchBook {
         by: Option<&Principal>,
         decide: impl FnOnce(&mut TouchedLately) -> (Vec<String>, T),
     ) -> Result<(Option<Admission>, T), ReadError> {
+        // Caps count what everybody changed.
+        let store = &store.of_the_server();
         let mut read = self.0.read.lock();
         read.update(store, span, now)?;
         let mut admitted = self.0.admitted.lock();

@@ -1,6 +1,7 @@
 //! How clients reach the server: byte streams (the Unix socket behind `muster mcp`) and Streamable HTTP.
 
 mod accept;
+mod authenticated;
 mod client_address;
 mod client_guard;
 mod cors;
@@ -16,9 +17,11 @@ mod open_connections;
 mod plain_request;
 mod precedents;
 mod rate_limits;
+mod resource_metadata;
 mod sessions;
 mod socket_service;
 
+use std::convert::Infallible;
 use std::io;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -26,8 +29,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::middleware;
+use axum::response::Response;
 use parking_lot::Mutex;
 use rmcp::ServerHandler;
 use rmcp::service::{ServerInitializeError, serve_server_with_ct};
@@ -40,8 +45,9 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tower::Layer;
+use tower::{Layer, Service};
 
+use self::authenticated::AuthFace;
 use self::client_guard::ClientGuard;
 use self::http::HttpFace;
 use self::http_listener::ConnectionService;
@@ -52,18 +58,18 @@ use self::numbered::Numbered;
 use self::precedents::Precedents;
 use self::sessions::HttpSessions;
 use self::socket_service::SocketService;
+use super::auth::{AccessGate, KnownCaller};
 use super::normalise::Conversation;
 use super::operations::NetworkTransport;
 use super::remembered_sessions::RememberedSessions;
 use super::server::{Handler, Link, McpServer};
 use crate::aws::AwsClock;
-use crate::model::AddressRange;
+use crate::model::{AddressRange, Principal};
 use crate::policy::WritePolicy;
 
+pub use super::auth::public_url::PATH;
 pub use http_door::{HttpDoor, TlsConfig};
 
-/// Where MCP is served.
-pub const PATH: &str = "/mcp";
 /// Requests served at once, from when they have arrived. Streams count only until they have begun.
 const CONCURRENT: usize = 1024;
 /// Calls that wait at once for something to happen.
@@ -86,6 +92,8 @@ pub struct HttpOptions {
     pub sessions: Option<PathBuf>,
     /// Whether clients may change nothing, whatever the server permits.
     pub is_read_only: bool,
+    /// Who is let in. `None`: whoever can connect.
+    pub gate: Option<AccessGate>,
     /// What connections are accepted with by TLS; `None`: they are plain.
     pub tls: Option<TlsConfig>,
     /// The proxies in front of the server, whose word about the addresses of clients is believed.
@@ -223,7 +231,15 @@ async fn serve_http_with<H: ServerHandler>(
     }
     let remembered = RememberedSessions::open(options.sessions.take(), Arc::new(AwsClock::default())).await;
     let remembered = Arc::new(remembered);
-    let router = router(server, wrap, precedents, &options, &streams, Arc::clone(&remembered), IDLE_SESSIONS);
+    let sessions =
+        Arc::new(HttpSessions::new(Arc::clone(&remembered), IDLE_SESSIONS).measured(Arc::clone(server.operations())));
+    let router = router(server, wrap, precedents, &options, &streams, &sessions);
+    let attending = async {
+        if let Some(gate) = &options.gate {
+            tokio::join!(gate.attend(), sessions.keep_to_owners(gate));
+        }
+        std::future::pending::<()>().await;
+    };
     let operations = Arc::clone(server.operations());
     let connections = ConnectionService { router, tls: options.tls.clone(), operations };
     let stop = server.stop();
@@ -237,20 +253,19 @@ async fn serve_http_with<H: ServerHandler>(
     tokio::select! {
         () = http_listener::serve(door, connections, streams.clone()) => {}
         () = told => {}
+        () = attending => {}
     }
     Ok(())
 }
 
-/// The router that [`serve_http`] serves. `streams` ends the streams that rmcp keeps open. At most `idle` sessions without an open
-/// stream are served.
+/// The router that [`serve_http`] serves. `streams` ends the streams that rmcp keeps open.
 fn router<H: ServerHandler>(
     server: &McpServer,
     wrap: impl Fn(Handler) -> H + Send + Sync + 'static,
     precedents: Option<Precedents>,
     options: &HttpOptions,
     streams: &CancellationToken,
-    remembered: Arc<RememberedSessions>,
-    idle: usize,
+    sessions: &Arc<HttpSessions>,
 ) -> Router {
     let loopback = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
     let local = ["http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*"].map(str::to_owned);
@@ -263,30 +278,54 @@ fn router<H: ServerHandler>(
         .with_allowed_hosts(loopback.into_iter().chain(options.hosts.iter().cloned()))
         .with_allowed_origins(local.into_iter().chain(options.origins.iter().cloned()))
         .enforce_origin_validation();
+    let remembered = Arc::clone(sessions.remembered());
     config.session_store = Some(Arc::clone(&remembered) as Arc<dyn SessionStore>);
-    let sessions = HttpSessions::new(Arc::clone(&remembered), idle).measured(Arc::clone(server.operations()));
-    let sessions = Arc::new(sessions);
     let guard = ClientGuard::new(options.proxies.clone(), options.per_second, Arc::clone(server.operations()));
     let server = server.clone();
     let link = Link { writes: WritePolicy::of(!options.is_read_only), ..Link::http() };
     let service = StreamableHttpService::new(
-        move || Ok(wrap(server.handler(link.clone()).remembering(Arc::clone(&remembered)))),
-        Arc::clone(&sessions),
+        move || {
+            let link = match KnownCaller::current() {
+                Some(caller) => link.clone().known_as(caller.principal()).of(Principal::of_user(caller.user())),
+                None => link.clone(),
+            };
+            Ok(wrap(server.handler(link).remembering(Arc::clone(&remembered))))
+        },
+        Arc::clone(sessions),
         config,
     );
     let [work, waiting] = [CONCURRENT, WAITING].map(Semaphore::new);
-    let face = Arc::new(HttpFace { sessions, precedents, guard, work, waiting });
+    let face = Arc::new(HttpFace { sessions: Arc::clone(sessions), precedents, guard, work, waiting });
     let service = middleware::from_fn_with_state(face, http::normalised).layer(service);
-    let service = middleware::from_fn(cors::cors).layer(service);
     let elsewhere = || async { (StatusCode::NOT_FOUND, format!("MCP is served at {PATH}\n")) };
-    let router = Router::new().route_service(PATH, service.clone()).route_service(&format!("{PATH}/"), service);
-    router.merge(options.beside.clone()).merge(options.probes.clone()).fallback(elsewhere)
+    let probes = options.probes.clone();
+    let Some(gate) = &options.gate else {
+        let routes = routes(middleware::from_fn(cors::cors).layer(service));
+        return routes.merge(options.beside.clone()).merge(probes).fallback(elsewhere);
+    };
+    let face = Arc::new(AuthFace::new(gate.clone(), Arc::clone(sessions)));
+    let let_in = middleware::from_fn_with_state(face, authenticated::authenticated);
+    // What is known of places that MCP accepts says nothing of these.
+    let face = Arc::new(AuthFace::new(gate.clone(), Arc::clone(sessions)));
+    let known = middleware::from_fn_with_state(face, authenticated::authenticated);
+    let beside = options.beside.clone().layer(middleware::from_fn(client_guard::unlimited)).layer(known);
+    let routes = routes(middleware::from_fn(cors::cors).layer(let_in.layer(service)));
+    routes.merge(resource_metadata::routes(gate)).merge(beside).merge(probes).fallback(elsewhere)
 }
 
 /// Serves routes that have nothing to do with MCP, until `stop` is cancelled.
 pub async fn serve_routes(listener: TcpListener, routes: Router, stop: CancellationToken) {
     let service = ConnectionService { router: routes, tls: None, operations: Arc::default() };
     http_listener::serve(listener.into(), service, stop).await;
+}
+
+/// The paths of MCP.
+fn routes<S>(service: S) -> Router
+where
+    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + Sync + 'static,
+    S::Future: Send + 'static,
+{
+    Router::new().route_service(PATH, service.clone()).route_service(&format!("{PATH}/"), service)
 }
 
 #[cfg(test)]

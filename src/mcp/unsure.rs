@@ -9,6 +9,7 @@ use crate::freshness::MemberTrouble;
 use crate::kinds::KindSpec;
 use crate::model::text::shown;
 use crate::model::{Scope, ScopeFilter};
+use crate::policy::Reach;
 
 /// How many scopes are named for one reason.
 const SCOPES: usize = 5;
@@ -26,13 +27,20 @@ impl Core {
     /// Why some of `kind` in `scope` may not be held at all; `None` where all of it is, however old.
     #[must_use]
     pub fn lacking(&self, scope: &Scope, kind: &'static KindSpec) -> Option<String> {
+        if !self.knows_kind(kind) {
+            return Some("you may see none of them".to_owned());
+        }
         if !self.watches(kind) {
             return Some(format!("not watched here: `kinds` of the server leaves {} out", kind.plural));
         }
-        let freshness = self.ingest.freshness();
+        let (freshness, visibility) = (self.ingest.freshness(), self.visibility());
         let Some(state) = freshness.of(scope, &kind.kind()) else {
-            return Some("not watched by this server now".to_owned());
+            let hidden = if visibility.is_everything() { "" } else { ", or nothing that you may see" };
+            return Some(format!("not watched by this server now{hidden}"));
         };
+        if visibility.reach(scope.account.as_str(), scope.region.as_str(), &kind.kind()) == Reach::ByTags {
+            return Some("you may see only those with certain tags".to_owned());
+        }
         if state.complete.is_none() {
             let trouble = state.failing().map(|trouble| format!(": {}", trouble.what)).unwrap_or_default();
             return Some(format!("the first sweep is not complete{trouble}"));

@@ -13,12 +13,20 @@ use crate::query::Point;
 /// What to do about a kind that is not watched.
 const FIX: &str =
     "Add them to `kinds` of the server (its configuration file and `muster reload`, --kinds or MUSTER_KINDS)";
+/// The same for whoever does not see everything, and does not know which of the two it is.
+const ASK: &str = "Ask a person who runs the server for a grant that holds them, or to add them to its `kinds`";
 
 impl Core {
     /// Whether a kind is watched, in whatever accounts and regions.
     #[must_use]
     pub fn watches(&self, kind: &KindSpec) -> bool {
-        self.ingest.freshness().watches_kind(&kind.kind())
+        self.knows_kind(kind) && self.ingest.freshness().watches_kind(&kind.kind())
+    }
+
+    /// Whether anything of a kind may be seen, as far as grants say.
+    #[must_use]
+    pub fn knows_kind(&self, kind: &KindSpec) -> bool {
+        self.visibility().sees_kind(&kind.kind())
     }
 
     /// Those of these kinds that are watched.
@@ -32,7 +40,9 @@ impl Core {
     pub fn unwatched_kinds(&self) -> UnwatchedKinds {
         let freshness = self.ingest.freshness();
         let unwatched = KINDS.iter().copied().filter(|kind| !self.watches(kind));
-        UnwatchedKinds(unwatched.map(|kind| (kind, freshness.kind_left(&kind.kind()))).collect())
+        let left = |kind: &KindSpec| freshness.kind_left(&kind.kind()).filter(|_| self.knows_kind(kind));
+        let kinds = unwatched.map(|kind| (kind, left(kind))).collect();
+        UnwatchedKinds { kinds, is_limited: !self.visibility().is_everything() }
     }
 
     /// Refuses a question about what there is now of a kind that is not watched.
@@ -52,6 +62,9 @@ impl Core {
         if self.watches(kind) {
             return Ok(());
         }
+        if !self.knows_kind(kind) {
+            return Err(RequestError::KindHidden { plural: kind.plural });
+        }
         let since = self.ingest.freshness().kind_left(&kind.kind());
         match (point, since) {
             (Some(_), Some(_)) => Ok(()),
@@ -62,7 +75,11 @@ impl Core {
 
 /// Kinds that are not watched, each since when, where it was watched.
 #[derive(Clone, Debug, Default)]
-pub struct UnwatchedKinds(Vec<(&'static KindSpec, Option<Timestamp>)>);
+pub struct UnwatchedKinds {
+    kinds: Vec<(&'static KindSpec, Option<Timestamp>)>,
+    /// Whether the asker does not see everything: some of them may be watched and hidden.
+    is_limited: bool,
+}
 
 impl UnwatchedKinds {
     /// The field of answers that names them.
@@ -71,45 +88,50 @@ impl UnwatchedKinds {
     /// Those of them that a question about these kinds is about; about all kinds if there are none.
     #[must_use]
     pub fn among(mut self, kinds: &[&'static KindSpec]) -> Self {
-        self.0.retain(|(kind, _)| kinds.is_empty() || kinds.iter().any(|asked| asked.slug == kind.slug));
+        self.kinds.retain(|(kind, _)| kinds.is_empty() || kinds.iter().any(|asked| asked.slug == kind.slug));
         self
     }
 
     /// Their slugs.
     #[must_use]
     pub fn slugs(&self) -> BTreeSet<&'static str> {
-        self.0.iter().map(|(kind, _)| kind.slug).collect()
+        self.kinds.iter().map(|(kind, _)| kind.slug).collect()
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.kinds.is_empty()
     }
 
     /// That they are not watched, as a sentence without its end.
     #[must_use]
     pub fn said(&self) -> String {
-        let named = self.0.iter().map(|(kind, since)| match since {
+        let named = self.kinds.iter().map(|(kind, since)| match since {
             Some(since) => format!("{} (since {since})", kind.plural),
             None => kind.plural.to_owned(),
         });
-        format!("not watched here: {}", named.collect::<Vec<_>>().join(", "))
+        let how = if self.is_limited { "not watched here, or nothing that you may see" } else { "not watched here" };
+        format!("{how}: {}", named.collect::<Vec<_>>().join(", "))
     }
 
     /// The same with what to do about it.
     #[must_use]
     pub fn advice(&self) -> String {
-        format!("{}. {FIX}", self.said())
+        format!("{}. {}", self.said(), self.fix())
+    }
+
+    fn fix(&self) -> &'static str {
+        if self.is_limited { ASK } else { FIX }
     }
 
     /// As a field of an answer.
     #[must_use]
     pub fn field(&self) -> Value {
-        let kinds = self.0.iter().map(|(kind, since)| match since {
+        let kinds = self.kinds.iter().map(|(kind, since)| match since {
             Some(since) => json!({"kind": kind.slug, "since": since}),
             None => json!({"kind": kind.slug}),
         });
-        json!({"kinds": kinds.collect::<Vec<_>>(), "what": self.said(), "fix": FIX})
+        json!({"kinds": kinds.collect::<Vec<_>>(), "what": self.said(), "fix": self.fix()})
     }
 }

@@ -152,6 +152,15 @@ impl fmt::Display for Seq {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LogId(pub u64);
 
+impl LogId {
+    /// The log as somebody knows it by whom cursors are told apart; 0 is everybody who sees all of it.
+    #[must_use]
+    pub fn sealed_for(self, digest: u128) -> Self {
+        let [low, high] = [digest, digest >> 64].map(|part| u64::try_from(part & u128::from(u64::MAX)).unwrap_or(0));
+        LogId(self.0 ^ low ^ high)
+    }
+}
+
 impl fmt::Display for LogId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}", self.0)

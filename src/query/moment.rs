@@ -151,7 +151,7 @@ impl AskedPoint {
                 match seq {
                     _ if seq < first => Err(PastError::Folded { seq, first, earliest }),
                     _ if seq == snapshot.horizon() => Ok(Point { at: earliest, seq }),
-                    _ => Ok(Point { at: snapshot.record(seq)?.recorded_at, seq }),
+                    _ => Ok(Point { at: snapshot.moment_of(seq)?, seq }),
                 }
             }
         }

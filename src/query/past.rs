@@ -202,7 +202,7 @@ fn indexed(
 ) -> Result<Option<(PastPage, Snapshot)>, PastError> {
     let PastQuery { kind, scope, matcher, after, limit, .. } = wanted;
     let most = limit.saturating_add(touched.rows.len());
-    let Some(found) = store.index().scan(kind, scope, matcher, after, most) else { return Ok(None) };
+    let Some(found) = store.find(kind, scope, matcher, after, most) else { return Ok(None) };
     let snapshot = store.snapshot()?;
     if found.seq > touched.upto || snapshot.seq() != touched.upto {
         return Ok(None);

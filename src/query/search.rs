@@ -90,7 +90,7 @@ impl Hits {
 /// # Errors
 /// [`SearchError`]; a cursor of another question is refused, not reinterpreted.
 pub fn search(store: &Store, query: &Query) -> Result<Hits, SearchError> {
-    let (log, question) = (store.log_id(), query.hash());
+    let (log, question) = (store.cursor_log(), query.hash());
     let cursor = query.cursor.as_deref().map(|text| Cursor::decode(text, log, question)).transpose()?;
     if cursor.as_ref().is_some_and(|cursor| cursor.after.kind != query.kind || cursor.point != query.point) {
         return Err(CursorError::OtherQuestion.into());
@@ -159,7 +159,7 @@ fn indexed(
     let name = order.written();
     let page = OrderedPage { on, name: &name, after, limit: limit.saturating_add(1) };
     let place = |value: Option<&str>| order.place(value);
-    let Some(found) = store.index().ordered(kind, scope, filters.matcher(), &page, &place) else {
+    let Some(found) = store.ordered(kind, scope, filters.matcher(), &page, &place) else {
         return Ok(None);
     };
     let snapshot = store.snapshot()?;

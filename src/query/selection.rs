@@ -49,7 +49,7 @@ impl MatchingRows<'_> {
         };
         if point.is_none()
             && !filters.is_empty()
-            && let Some(found) = store.index().scan(kind, scope, filters.matcher(), None, usize::MAX)
+            && let Some(found) = store.find(kind, scope, filters.matcher(), None, usize::MAX)
             // The index may be ahead of what can be read.
             && found.seq <= store.snapshot()?.seq()
         {

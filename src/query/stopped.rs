@@ -252,7 +252,7 @@ fn add_snapshots(
     let selection = RowSelection { facets, ..RowSelection::default() };
     let snapshot = store.snapshot()?;
     let is_seen = |of: &Scope| is_asked(of) && (scope.is_with_retired() || !snapshot.leaves_out(of));
-    if let Some(copy) = store.index().copied(&SNAPSHOT.kind(), snapshot.seq(), &selection, is_seen) {
+    if let Some(copy) = store.copied(&SNAPSHOT.kind(), snapshot.seq(), &selection, is_seen) {
         return copy.each(|id, of, row| {
             add(of, id, &row.facets);
             Ok(())

@@ -74,14 +74,14 @@ pub fn tally(
             tally.total.count = snapshot.count(kind, scope)?;
             return Ok((tally, snapshot.seq()));
         }
-        if let Some(found) = store.index().scan(kind, scope, filters.matcher(), None, 0) {
+        if let Some(found) = store.find(kind, scope, filters.matcher(), None, 0) {
             tally.total.count = found.total;
             return Ok((tally, found.seq));
         }
     }
     if point.is_none()
         && let Some(by) = indexed(kind, breakdown)
-        && let Some((alike, seq)) = store.index().alike(kind, scope, filters.matcher(), by.as_slice())
+        && let Some((alike, seq)) = store.alike(kind, scope, filters.matcher(), by.as_slice())
     {
         let on = |column: &KindColumn| indexed_value(kind, column);
         for rows in &alike {

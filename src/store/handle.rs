@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use arc_swap::ArcSwap;
 use parking_lot::{Mutex, RwLock};
@@ -16,13 +16,19 @@ use super::guarded::Health;
 use super::index::{Index, Scan};
 use super::matcher::{Matcher, On};
 use super::row_view::RowView;
+use super::sight::ReaderSight;
 use super::snapshot::{ReadError, Retired, Snapshot};
 use super::tables;
 use crate::model::row::Project;
 use crate::model::{Kind, LogId, ResourceId, ScopeFilter};
+use crate::policy::{Reach, Visibility};
 
 /// How many rows [`Store::scan`] reads from one snapshot while there is no index.
 const SCAN_STEP: usize = 5_000;
+
+/// The index of whoever does not see everything: it knows nothing, so that their questions are answered from rows, which are judged one
+/// by one.
+static NO_INDEX: LazyLock<Index> = LazyLock::new(Index::default);
 
 /// State shared by the writer and all readers.
 pub(super) struct Shared {
@@ -59,7 +65,7 @@ impl Shared {
 
 /// A reading handle. Clones share the same store; it stays open until the last handle and the [`super::Writer`] are gone.
 #[derive(Clone)]
-pub struct Store(pub(super) Arc<Shared>);
+pub struct Store(pub(super) Arc<Shared>, pub(super) Option<Arc<ReaderSight>>);
 
 impl Store {
     /// The newest committed state.
@@ -70,7 +76,26 @@ impl Store {
         if self.0.place.alarm.rings() {
             return Err(redb::StorageError::PreviousIo.into());
         }
-        Ok(Snapshot::clone(&self.0.newest.load()))
+        Ok(Snapshot::clone(&self.0.newest.load()).seen_by(self.1.as_ref()))
+    }
+
+    /// The same store for somebody with this visibility: its reads show what is visible, and nothing of the rest.
+    #[must_use]
+    pub fn seen_by(&self, visibility: &Visibility) -> Self {
+        let sight = (!visibility.is_everything()).then(|| Arc::new(ReaderSight::new(visibility.clone())));
+        Store(Arc::clone(&self.0), sight)
+    }
+
+    /// The same store with nothing hidden, for what the server counts for everybody. What is read there must not reach a client.
+    #[must_use]
+    pub fn of_the_server(&self) -> Self {
+        Store(Arc::clone(&self.0), None)
+    }
+
+    /// What the reader may see.
+    #[must_use]
+    pub fn visibility(&self) -> Visibility {
+        self.1.as_ref().map_or_else(Visibility::everything, |sight| sight.visibility.clone())
     }
 
     /// A watch on whether the store can be read and written.
@@ -96,13 +121,22 @@ impl Store {
     /// answers from such reads have to report that.
     #[must_use]
     pub fn damage(&self) -> (Vec<DamagedRecord>, bool) {
-        self.0.damages.all()
+        let (mut found, more) = self.0.damages.all();
+        if let Some(sight) = &self.1 {
+            // What is damaged shows no tags. A record of the log that names no resource may be about any.
+            found.retain(|damaged| damaged.id.as_ref().is_none_or(|id| sight.reach(id) == Reach::All));
+        }
+        (found, more)
     }
 
     /// The number of damaged rows of a kind found so far, in some scopes or in all.
     #[must_use]
     pub fn damaged_rows(&self, kind: &Kind, scope: &ScopeFilter) -> u64 {
-        self.0.damages.count(tables::ROWS, kind, scope)
+        if self.1.is_none() {
+            return self.0.damages.count(tables::ROWS, kind, scope);
+        }
+        let of_rows = |found: &&DamagedRecord| found.table == tables::ROWS && found.concerns(Some(kind), scope);
+        self.damage().0.iter().filter(of_rows).count() as u64
     }
 
     /// Whether rows of a kind may be damaged, which the index lacks.
@@ -115,6 +149,12 @@ impl Store {
     #[must_use]
     pub fn log_id(&self) -> LogId {
         self.0.log
+    }
+
+    /// The log as cursors name it, so that those of somebody with another visibility are of another log.
+    #[must_use]
+    pub fn cursor_log(&self) -> LogId {
+        self.0.log.sealed_for(self.1.as_ref().map_or(0, |sight| sight.visibility.digest()))
     }
 
     /// The store file.
@@ -132,7 +172,7 @@ impl Store {
     /// The index in memory.
     #[must_use]
     pub fn index(&self) -> &Index {
-        &self.0.index
+        if self.1.is_some() { &NO_INDEX } else { &self.0.index }
     }
 
     /// Builds the index. Blocks for about a second per million rows, so it needs a thread of its own. Commits continue meanwhile.
@@ -156,7 +196,7 @@ impl Store {
         after: Option<&ResourceId>,
         limit: usize,
     ) -> Result<Scan, ReadError> {
-        if let Some(found) = self.0.index.scan(kind, scope, matcher, after, limit) {
+        if let Some(found) = self.find(kind, scope, matcher, after, limit) {
             return Ok(found);
         }
         let mut found = Scan { ids: Vec::new(), total: 0, seq: self.snapshot()?.seq() };
@@ -183,7 +223,7 @@ impl Store {
         limit: usize,
         mut visit: impl FnMut(&str, Option<&str>),
     ) -> Result<Option<ResourceId>, ReadError> {
-        if let Some(last) = self.0.index.each_name(kind, named_by, after, limit, &mut visit) {
+        if let Some(last) = self.index().each_name(kind, named_by, after, limit, &mut visit) {
             return Ok(last);
         }
         self.snapshot()?.each_name(kind, after, limit, visit)
@@ -195,10 +235,20 @@ impl Store {
     /// # Errors
     /// If the store cannot be read.
     pub fn count_by(&self, kind: &Kind, scope: &ScopeFilter, on: &On) -> Result<BTreeMap<String, u64>, ReadError> {
-        if let Some(counts) = self.0.index.count_by(kind, scope, on) {
+        if let Some(counts) = self.index().count_by(kind, scope, on) {
             return Ok(counts);
         }
         let mut counts = BTreeMap::new();
+        if let (Some(_), Some((alike, _))) =
+            (&self.1, self.alike(kind, scope, &Matcher::any(), std::slice::from_ref(on)))
+        {
+            for rows in &alike {
+                for value in BTreeSet::from_iter(rows.values(on)) {
+                    *counts.entry(value.to_owned()).or_default() += rows.count;
+                }
+            }
+            return Ok(counts);
+        }
         self.each_match(kind, scope, &Matcher::any(), |id, row| {
             let values: BTreeSet<&str> = on.values_of(id, row).collect();
             for value in values {

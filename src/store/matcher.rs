@@ -7,7 +7,9 @@ use wildmatch::WildMatchPattern;
 use super::row_view::RowView;
 use super::value_bound::ValueBound;
 use crate::model::glob::{Piece, pieces};
-use crate::model::{ResourceId, Row, Scope, written};
+use crate::model::{Kind, ResourceId, Row, Scope, written};
+use crate::policy::Visibility;
+use crate::policy::grant::tagged_as;
 
 /// Stand for unescaped `*` and `?` in a compiled pattern, so that escaped ones stay literal. They are noncharacters, which no text
 /// from AWS contains.
@@ -269,6 +271,9 @@ impl Comparison {
     }
 }
 
+/// How many conditions the visibility of somebody may come to for the index to judge it.
+const MOST_CONDITIONS: usize = 64;
+
 /// Conditions that must all hold; each holds if any of its comparisons does. Without conditions every row matches.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Matcher {
@@ -287,6 +292,49 @@ impl Matcher {
     pub fn and(mut self, tests: Vec<Comparison>) -> Self {
         self.conditions.push(tests);
         self
+    }
+
+    /// The same for whoever sees only this: of a kind, only what is visible matches. `None` where that cannot be said by conditions of
+    /// reasonable size, or is said by the tags of another kind.
+    #[must_use]
+    pub fn limited_to(&self, visibility: &Visibility, kind: &Kind) -> Option<Self> {
+        let Some(grants) = visibility.grants_for(kind) else { return Some(self.clone()) };
+        let exact = |on: On, text: &str| Comparison { on, pattern: ValuePattern::exactly(text) };
+        // The conditions of each grant, all of which hold where it does: any one of each grant is a condition of the whole.
+        let mut chosen: Vec<Vec<Comparison>> = vec![Vec::new()];
+        for grant in grants {
+            if !grant.tags.is_empty() && tagged_as(kind).is_some() {
+                return None;
+            }
+            let mut conditions: Vec<Vec<Comparison>> = Vec::new();
+            if let Some(accounts) = &grant.accounts {
+                conditions.push(accounts.iter().map(|account| exact(On::Account, account.as_str())).collect());
+            }
+            if let Some(regions) = &grant.regions {
+                conditions.push(regions.iter().map(|region| exact(On::Region, region.as_str())).collect());
+            }
+            for (key, values) in &grant.tags {
+                let on = || On::Tag(key.clone());
+                let test = |pattern| Comparison { on: on(), pattern: ValuePattern::new(pattern) };
+                conditions.push(values.patterns().map(test).collect());
+            }
+            if conditions.is_empty() {
+                // It holds everything.
+                return Some(self.clone());
+            }
+            if chosen.len() * conditions.len() > MOST_CONDITIONS {
+                return None;
+            }
+            let with = |before: &Vec<Comparison>| {
+                let before = before.clone();
+                conditions
+                    .iter()
+                    .map(move |condition| before.iter().chain(condition).cloned().collect())
+                    .collect::<Vec<_>>()
+            };
+            chosen = chosen.iter().flat_map(with).collect();
+        }
+        Some(chosen.into_iter().fold(self.clone(), Matcher::and))
     }
 
     /// About how many bytes it takes.

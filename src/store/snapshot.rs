@@ -1,10 +1,12 @@
 //! Reads: one consistent state of the whole store.
 
 mod history;
+mod limited;
 mod lists;
 mod rows;
 mod scopes;
 pub(super) mod sealed;
+mod seen_log;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,6 +20,7 @@ use super::codec::{self, DecodeError, DiskHead, DiskKnown, DiskLedger, Live};
 use super::damage::Damages;
 use super::keys;
 use super::meta::LEDGER_KEY;
+use super::sight::{ReaderSight, tags_in};
 use super::stored::Stored;
 use super::tables::{
     BASE_TABLE, BODIES_TABLE, BY_RESOURCE_TABLE, CURRENT, CURRENT_TABLE, DEDUPE_TABLE, EVENTS, EVENTS_TABLE,
@@ -101,7 +104,10 @@ impl Fingerprint {
 /// It is a read transaction: while it lives, pages that later commits free stay on disk. **Keep one for at most a second** and take
 /// a new one for each page of a longer read, resuming by key. The writer does not wait for it.
 #[derive(Clone)]
-pub struct Snapshot(pub(super) Arc<ReadTables>, Retired);
+pub struct Snapshot(pub(super) Arc<ReadTables>, Retired, Limited);
+
+/// What a reader may see who does not see everything, and of the scopes that are no longer watched those that the reader may know.
+type Limited = Option<(Arc<ReaderSight>, Retired)>;
 
 /// The scopes that are no longer watched, and since when.
 pub type Retired = Arc<BTreeMap<Scope, Timestamp>>;
@@ -168,13 +174,13 @@ impl Snapshot {
             dedupe: txn.open_table(DEDUPE_TABLE)?,
             meta,
         };
-        Ok(Snapshot(Arc::new(view), retired))
+        Ok(Snapshot(Arc::new(view), retired, None))
     }
 
     /// The scopes that are no longer watched, and since when. Reads without a scope leave out their resources.
     #[must_use]
     pub fn retired(&self) -> &Retired {
-        &self.0.retired
+        self.2.as_ref().map_or(&self.0.retired, |(_, known)| known)
     }
 
     /// Whether the store has recorded that `scope` is no longer watched, whatever readers see meanwhile.
@@ -186,7 +192,7 @@ impl Snapshot {
     /// The same state including scopes that are no longer watched.
     #[must_use]
     pub fn whole(&self) -> Self {
-        Snapshot(Arc::clone(&self.0), Retired::default())
+        Snapshot(Arc::clone(&self.0), Retired::default(), self.2.clone())
     }
 
     /// The same state without the scopes that were not watched any more at `at`.
@@ -194,7 +200,7 @@ impl Snapshot {
     pub fn watched_at(&self, at: Timestamp) -> Self {
         let gone = self.0.retired.iter().filter(|(_, since)| **since < at);
         let gone: BTreeMap<Scope, Timestamp> = gone.map(|(scope, since)| (scope.clone(), *since)).collect();
-        Snapshot(Arc::clone(&self.0), Arc::new(gone))
+        Snapshot(Arc::clone(&self.0), Arc::new(gone), self.2.clone())
     }
 
     /// Whether a read without a scope leaves out resources in `scope`.
@@ -207,6 +213,12 @@ impl Snapshot {
     #[must_use]
     pub fn log_id(&self) -> LogId {
         self.0.log
+    }
+
+    /// The log as cursors name it, so that those of somebody with another visibility are of another log.
+    #[must_use]
+    pub fn cursor_log(&self) -> LogId {
+        self.0.log.sealed_for(self.sight().map_or(0, |sight| sight.visibility.digest()))
     }
 
     /// The newest record of this state; [`Seq::ZERO`] if there is none.
@@ -230,7 +242,12 @@ impl Snapshot {
         let Some(bytes) = self.0.current.get(keys::in_scope(id).as_slice())? else { return Ok(None) };
         let current = codec::decode_known(CURRENT, &key, bytes.value()).map_err(ReadError::from);
         let current = current.and_then(|known| self.with_body(known));
-        Ok(Some(current.inspect_err(|error| self.note(id, &key, error))?))
+        let current = current.inspect_err(|error| self.note(id, &key, error));
+        let is_seen = match &current {
+            Ok(current) if self.2.is_some() => self.admits(id, &tags_in(&current.document))?,
+            _ => self.admits_now(id)?,
+        };
+        if is_seen { Ok(Some(current?)) } else { Ok(None) }
     }
 
     /// Like [`Snapshot::current`], but the document stays encoded: about a tenth of the time, for readers that only write it as
@@ -241,6 +258,9 @@ impl Snapshot {
     pub fn stored(&self, id: &ResourceId) -> Result<Option<Stored>, ReadError> {
         let key = keys::resource(id);
         let Some(bytes) = self.0.current.get(keys::in_scope(id).as_slice())? else { return Ok(None) };
+        if !self.admits_now(id)? {
+            return Ok(None);
+        }
         let stored = codec::decode_known(CURRENT, &key, bytes.value()).map_err(ReadError::from).and_then(|known| {
             let place = BodyPlace::of_known(&known, self.0.ledger.horizon);
             Ok(known.with_stored(place.stored::<ReadError>(&self.0.events, &self.0.bodies)?))
@@ -290,6 +310,9 @@ impl Snapshot {
     pub fn row(&self, id: &ResourceId) -> Result<Option<Row>, ReadError> {
         let key = keys::resource(id);
         let Some(bytes) = self.0.rows.get(key.as_slice())? else { return Ok(None) };
+        if !self.admits_row(id, &key, bytes.value())? {
+            return Ok(None);
+        }
         Ok(Some(self.row_or_made(id, &key, bytes.value(), &mut None)?))
     }
 
@@ -300,6 +323,9 @@ impl Snapshot {
     pub fn digest_of(&self, id: &ResourceId) -> Result<Option<Fingerprint>, ReadError> {
         let key = keys::resource(id);
         let Some(bytes) = self.0.rows.get(key.as_slice())? else { return Ok(None) };
+        if !self.admits_row(id, &key, bytes.value())? {
+            return Ok(None);
+        }
         let head = codec::decode_head(&key, bytes.value());
         Ok(Some(Fingerprint::of(&head.inspect_err(|error| self.0.damages.note(&key, Some(id), error))?)))
     }
@@ -309,6 +335,9 @@ impl Snapshot {
     /// # Errors
     /// When the store cannot be read.
     pub fn tombstone(&self, id: &ResourceId) -> Result<Option<Tombstone>, ReadError> {
+        if self.2.is_some() {
+            return self.limited_tombstone(id);
+        }
         let key = keys::resource(id);
         let Some(bytes) = self.0.tombstones.get(key.as_slice())? else { return Ok(None) };
         let tombstone = codec::decode_tombstone(&key, bytes.value());

@@ -59,7 +59,7 @@ impl Writer {
     /// A reading handle on the same store.
     #[must_use]
     pub fn store(&self) -> Store {
-        Store(Arc::clone(&self.shared))
+        Store(Arc::clone(&self.shared), None)
     }
 
     /// The newest record's seq.

@@ -93,6 +93,8 @@ mod fuzz;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod http_auth;
+#[cfg(test)]
 mod iam;
 #[cfg(test)]
 mod identity;

@@ -33,7 +33,9 @@ if (settings.person) {
 client.setNotificationHandler("notifications/resources/updated", ({ params }) => event("updated", { uri: params.uri }));
 client.setNotificationHandler("notifications/resources/list_changed", () => event("list_changed", {}));
 const transport = settings.url
-  ? new StreamableHTTPClientTransport(new URL(settings.url))
+  ? new StreamableHTTPClientTransport(new URL(settings.url), {
+      requestInit: settings.token ? { headers: { Authorization: `Bearer ${settings.token}` } } : {},
+    })
   : new StdioClientTransport({ command: settings.command, args: settings.args, env: settings.env, stderr: "inherit" });
 
 async function main() {

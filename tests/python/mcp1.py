@@ -1,9 +1,10 @@
 """Drives the PyPI `mcp` 1.x client. Settings: `url` or `command`, `args`, `env`; `person` is what a person who is asked does: accept,
-decline or cancel. See driver.py."""
+decline or cancel; `token` is sent as a bearer token. See driver.py."""
 
 import warnings
 from contextlib import AsyncExitStack
 
+import httpx
 from mcp import ClientSession, StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import PaginatedRequestParams
@@ -16,7 +17,8 @@ warnings.filterwarnings("ignore", category=DeprecationWarning)
 
 def transport(settings):
     if "url" in settings:
-        return streamable_http_client(settings["url"])
+        known = {"Authorization": f"Bearer {settings['token']}"} if "token" in settings else {}
+        return streamable_http_client(settings["url"], http_client=httpx.AsyncClient(headers=known, timeout=60))
     server = StdioServerParameters(command=settings["command"], args=settings["args"], env=settings["env"])
     return stdio_client(server)
 

@@ -1,20 +1,66 @@
 """Drives the PyPI `mcp` 2.x client. Settings: `mode`, and `url` or `command`, `args`, `env`; `person` is what a person who is asked does:
-accept, decline or cancel. See driver.py."""
+accept, decline or cancel. `token` is sent as a bearer token, and with `oauth` the client logs in where the server leads it. See
+driver.py."""
 
 import warnings
 
+from urllib.parse import parse_qs, urlsplit
+
 import anyio
+import httpx2
 from mcp import StdioServerParameters
 from mcp.client import Client
+from mcp.client.auth import AuthorizationCodeResult, OAuthClientProvider
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.auth import OAuthClientMetadata
 
 import driver
 
 warnings.filterwarnings("ignore", category=DeprecationWarning)
 
 
+class Wallet:
+    """What the client has of the issuer."""
+
+    tokens = client = None
+
+    async def get_tokens(self):
+        return self.tokens
+
+    async def set_tokens(self, tokens):
+        self.tokens = tokens
+
+    async def get_client_info(self):
+        return self.client
+
+    async def set_client_info(self, client):
+        self.client = client
+
+
+def login(url):
+    """Logs in as a person with a browser does, whom the issuer lets in at once."""
+    answered = {}
+
+    async def browse(page):
+        async with httpx2.AsyncClient(follow_redirects=False) as browser:
+            answered["location"] = (await browser.get(page)).headers["location"]
+
+    async def come_back():
+        asked = parse_qs(urlsplit(answered["location"]).query)
+        return AuthorizationCodeResult(code=asked["code"][0], state=asked["state"][0])
+
+    metadata = OAuthClientMetadata(client_name="muster-tests", redirect_uris=["http://127.0.0.1:1/callback"])
+    return OAuthClientProvider(url, metadata, Wallet(), redirect_handler=browse, callback_handler=come_back)
+
+
 def target(settings):
     if "url" in settings:
-        return settings["url"]
+        url = settings["url"]
+        if token := settings.get("token"):
+            return streamable_http_client(url, http_client=httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}))
+        if settings.get("oauth"):
+            return streamable_http_client(url, http_client=httpx2.AsyncClient(auth=login(url)))
+        return url
     return StdioServerParameters(command=settings["command"], args=settings["args"], env=settings["env"])
 
 

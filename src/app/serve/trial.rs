@@ -5,7 +5,9 @@
 
 use std::net::SocketAddr;
 
+use super::ServerError;
 use super::doors::{DoorError, bind_http};
+use crate::app::access::AccessDesk;
 use crate::app::tls_files::{TlsError, TlsFiles};
 use crate::audit::AuditProgress;
 use crate::aws::Aws;
@@ -48,6 +50,7 @@ pub async fn check(config: &Config, options: &ServerOptions, held: Option<Socket
     if let Some(address) = options.listen.http_address().filter(|address| held != Some(*address)) {
         drop(bind_http(address).await?);
     }
+    AccessDesk::open(&options.access, None).map_err(ServerError::from)?;
     if let Some(audit) = &config.audit
         && let Some(why) = AuditProgress::of(audit).obstacle_soon().await
     {

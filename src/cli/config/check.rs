@@ -12,7 +12,9 @@ use super::super::server_flags::{FileFlags, ServerFlags};
 use super::super::table::{Medium, Table};
 use crate::aws::profiles::known::known_profiles;
 use crate::aws::{AccountPlan, EventPlan, EventWay, OrganizationPlan, Regions};
-use crate::config::{Config, ConfigError, ConfigFault, Environment, FileSetting, SettingValue, duration_text};
+use crate::config::{
+    AccessOptions, Config, ConfigError, ConfigFault, Environment, FileSetting, SettingValue, duration_text,
+};
 use crate::model::text::shown;
 use crate::telemetry;
 
@@ -79,6 +81,9 @@ impl CheckedFile {
             }
             output.text(accounts.print(Medium::stdout()).as_bytes())?;
         }
+        if config.access.lets_in_known_only() {
+            output.line(&let_in(&config.access))?;
+        }
         if !read.file.settings.is_empty() {
             let mut settings = Table::new(&["setting", "value"]);
             for FileSetting { key, value, .. } in &read.file.settings {
@@ -88,6 +93,17 @@ impl CheckedFile {
         }
         Ok(())
     }
+}
+
+/// Who is let in over HTTP, as sentences.
+fn let_in(access: &AccessOptions) -> String {
+    let file = access.token_file.as_ref().map(|path| format!("tokens of {}", path.display()));
+    let issuers = access.issuers.iter().map(|plan| format!("access tokens of {}", plan.issuer));
+    let tokens: Vec<String> = file.into_iter().chain(issuers).collect();
+    let grants = access.grants.names();
+    let grants =
+        if grants.is_empty() { "There are no grants.".to_owned() } else { format!("Grants: {}.", grants.join(", ")) };
+    shown(&format!("Over HTTP these let in: {}. {grants}", tokens.join(", ")), 2 * SHOWN)
 }
 
 /// The profiles that AWS's configuration files do not have.
@@ -192,6 +208,8 @@ fn answer(config: &Config, settings: &[FileSetting]) -> Value {
             "events": events(&plan.events),
             "refresh": duration_text(plan.refresh),
         })),
+        "issuers": config.access.issuers.iter().map(|plan| plan.issuer.as_str()).collect::<Vec<_>>(),
+        "grants": config.access.grants.names(),
         "settings": settings.collect::<Map<String, Value>>(),
         "data_dir": config.data_dir,
     })

@@ -5,7 +5,10 @@ use serde_json::{Map, Value, json};
 use super::super::file_settings::{SettingForm, SettingKey, keys};
 use super::super::server_flags::FileFlags;
 use crate::config::KindName;
-use crate::config::file::{ACCOUNT_KEYS, ACCOUNTS, AccountKey, KeyForm, ORGANIZATION, ORGANIZATION_KEYS, ROLE_KEYS};
+use crate::config::file::{
+    ACCOUNT_KEYS, ACCOUNTS, AccountKey, GRANT_KEYS, GRANTS, ISSUER_KEYS, ISSUERS, KeyForm, ORGANIZATION,
+    ORGANIZATION_KEYS, ROLE_KEYS,
+};
 use crate::kinds::KINDS;
 
 /// The key of the kinds that are watched.
@@ -29,6 +32,13 @@ pub(super) fn schema() -> Value {
         schema.insert("description".to_owned(), "How the accounts of an organization are found and reached.".into());
     }
     properties.insert(ORGANIZATION.to_owned(), organization);
+    for (list, keys, required, about) in [
+        (ISSUERS, &ISSUER_KEYS[..], "issuer", "The OAuth issuers whose access tokens are accepted over HTTP."),
+        (GRANTS, &GRANT_KEYS[..], "name", "What tokens of clients over HTTP let see and change, by name."),
+    ] {
+        let items = table(keys, &json!([{"required": [required]}]));
+        properties.insert(list.to_owned(), json!({"description": about, "type": "array", "items": items}));
+    }
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Configuration of Muster",
@@ -77,6 +87,11 @@ fn table(keys: &[AccountKey], combinations: &Value) -> Value {
             KeyForm::Events => {
                 let one = json!({"type": "string"});
                 json!({"anyOf": [one, {"type": "object", "additionalProperties": one, "minProperties": 1}]})
+            }
+            KeyForm::TextsByName => {
+                let name = json!({"type": "string"});
+                let names = json!({"anyOf": [name, {"type": "array", "items": name, "minItems": 1}]});
+                json!({"type": "object", "additionalProperties": names})
             }
             KeyForm::Roles => {
                 json!({"type": "array", "items": table(&ROLE_KEYS, &json!([{"required": ["role_arn"]}]))})

@@ -235,7 +235,7 @@ fn what_is_no_page_is_an_error_that_names_the_nearest() {
     assert_eq!(error(&["log", "verfy"]).nearest.as_deref(), Some("verify"));
     let far = error(&["astronomy"]);
     assert_eq!(far.nearest, None);
-    assert!(far.to_string().contains("freshness, history"), "{far}");
+    assert!(far.to_string().contains("freshness, grants, history"), "{far}");
 }
 
 #[test]

@@ -39,6 +39,8 @@ pub enum KeyForm {
     Switch,
     /// A text, or a table of texts by region.
     Events,
+    /// A table with a text, or several, for each name.
+    TextsByName,
 }
 
 pub(super) const fn key(name: &'static str, form: KeyForm, about: &'static str) -> AccountKey {

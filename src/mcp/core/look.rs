@@ -98,7 +98,18 @@ impl Core {
             recent.remember(asked_at, self.ask(scope, spec, &asked).await?);
         }
         let sight = |id: &Arc<str>| recent.get(id, since).map(|sight| (Arc::clone(id), sight.clone()));
-        Ok(ids.iter().filter_map(sight).collect())
+        let seen: Vec<(Arc<str>, Sight)> = ids.iter().filter_map(sight).collect();
+        drop(recent);
+        if self.visibility().is_everything() {
+            return Ok(seen);
+        }
+        // What AWS shows is in the inventory now, so that it is judged there: what is hidden is not found.
+        let snapshot = self.snapshot()?;
+        let judged = seen.into_iter().map(|(id, sight)| {
+            let is_seen = snapshot.digest_of(&ResourceId::new(scope, &spec.kind(), Arc::clone(&id)))?.is_some();
+            Ok((id, if is_seen { sight } else { Sight::NotFound }))
+        });
+        judged.collect()
     }
 
     /// Records what answers show of the resources `ids`, and of no others. Gives those that they show, and the seq at which a read

@@ -13,7 +13,9 @@ impl RequestError {
         let about = || uri.map(|uri| json!({"uri": uri}));
         match self {
             // In a resource's URI the scope is part of the name, and so is the kind, so an unwatched one means not found.
-            RequestError::NotWatched { .. } | RequestError::KindNotWatched { .. } if uri.is_none() => {
+            RequestError::NotWatched { .. } | RequestError::KindHidden { .. } | RequestError::KindNotWatched { .. }
+                if uri.is_none() =>
+            {
                 ErrorData::invalid_params(message, None)
             }
             // The message says what more is known: clients take an error for this one only if its data is exactly the URI.
@@ -21,6 +23,7 @@ impl RequestError {
             | RequestError::NotThen { .. }
             | RequestError::NotInAws { .. }
             | RequestError::NotWatched { .. }
+            | RequestError::KindHidden { .. }
             | RequestError::KindNotWatched { .. }
             | RequestError::Removed { .. } => ErrorData::resource_not_found(message, about()),
             RequestError::Uri(_)

@@ -1,5 +1,7 @@
 //! One line of the file of remembered sessions.
 
+use std::sync::Arc;
+
 use rmcp::model::InitializeRequestParams;
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +27,9 @@ pub(super) enum SessionNews {
         uris: Vec<String>,
         /// Whether it is no longer served.
         left: bool,
+        /// Whose it is; `None` where nobody had to say who they are.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        owner: Option<Arc<str>>,
     },
     /// Its client subscribed to a resource.
     Subscribed {

@@ -1,6 +1,7 @@
 //! The sessions that are remembered, and which of them are forgotten first.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rmcp::model::InitializeRequestParams;
@@ -32,6 +33,8 @@ pub(super) struct SessionTable {
 struct RememberedSession {
     initialize: Box<InitializeRequestParams>,
     uris: BTreeSet<String>,
+    /// Whose it is.
+    owner: Option<Arc<str>>,
     used: Timestamp,
     bytes: usize,
     /// Whether it is no longer served, as far as the records say.
@@ -46,7 +49,7 @@ impl SessionTable {
         let at = Timestamp::from_millis(record.at);
         let session = &record.session;
         match &record.news {
-            SessionNews::Opened { initialize, uris, left } => {
+            SessionNews::Opened { initialize, uris, left, owner } => {
                 let opening = serde_json::to_vec(initialize).map_or(usize::MAX, |bytes| bytes.len());
                 if opening > OPENING {
                     return false;
@@ -55,8 +58,8 @@ impl SessionTable {
                 let bytes = opening + session.len() + uris.iter().map(String::len).sum::<usize>();
                 let idle = Some(self.unserved.add(session.clone()));
                 let uris = uris.iter().cloned().collect();
-                let (initialize, left) = (initialize.clone(), *left);
-                let remembered = RememberedSession { initialize, uris, used: at, bytes, left, idle };
+                let (initialize, left, owner) = (initialize.clone(), *left, owner.clone());
+                let remembered = RememberedSession { initialize, uris, owner, used: at, bytes, left, idle };
                 self.sessions.insert(session.clone(), remembered);
                 self.bytes += bytes;
                 return true;
@@ -127,9 +130,9 @@ impl SessionTable {
         }
     }
 
-    /// Whether a session is remembered.
-    pub(super) fn contains(&self, session: &str, now: Timestamp) -> bool {
-        self.valid(session, now).is_some()
+    /// Whether a session is remembered, and is somebody's; or nobody's, where nobody had to say who they are.
+    pub(super) fn is_of(&self, session: &str, owner: Option<&Arc<str>>, now: Timestamp) -> bool {
+        self.valid(session, now).is_some_and(|remembered| remembered.owner.as_ref() == owner)
     }
 
     /// What the client of a session said when it opened it.
@@ -163,6 +166,7 @@ impl SessionTable {
                 initialize: remembered.initialize.clone(),
                 uris: remembered.uris.iter().cloned().collect(),
                 left: remembered.left,
+                owner: remembered.owner.clone(),
             },
         };
         sessions.into_iter().map(record).collect()

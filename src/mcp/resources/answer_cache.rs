@@ -25,6 +25,8 @@ pub struct Revision {
     log: LogId,
     seq: Seq,
     freshness: u64,
+    /// What whoever is answered may see: an answer for one is none for others.
+    visibility: u128,
 }
 
 /// Kept answers by question, in two generations. When the young one is full, the old one is dropped and the young one takes its
@@ -75,7 +77,8 @@ impl Revision {
     /// When the store cannot be read.
     pub fn now(core: &Core) -> Result<Self, RequestError> {
         let freshness = *core.ingest.freshness().changes().borrow();
-        Ok(Revision { log: core.log(), seq: core.snapshot()?.seq(), freshness })
+        let visibility = core.store.visibility().digest();
+        Ok(Revision { log: core.log(), seq: core.snapshot()?.seq(), freshness, visibility })
     }
 }
 
@@ -146,7 +149,7 @@ mod tests {
     use crate::model::fixtures::at;
 
     fn revision(seq: u64) -> Revision {
-        Revision { log: LogId(1), seq: Seq(seq), freshness: 1 }
+        Revision { log: LogId(1), seq: Seq(seq), freshness: 1, visibility: 0 }
     }
 
     fn answer(cache: &AnswerCache<u32>, question: &str, revision: Revision, now: Timestamp) -> Option<u32> {
@@ -164,6 +167,8 @@ mod tests {
         cache.keep("a", revision(1), at(10), 10, Arc::new(7));
         assert_eq!(answer(&cache, "a", revision(1), at(9)), Some(7));
         assert_eq!(answer(&cache, "a", revision(2), at(9)), None, "something was committed");
+        let other = Revision { visibility: 7, ..revision(1) };
+        assert_eq!(answer(&cache, "a", other, at(9)), None, "somebody else asks");
         assert_eq!(answer(&cache, "a", revision(1), at(10)), None, "it would be stale");
     }
 

@@ -161,7 +161,10 @@ pub(super) fn page(
     for kind in &kinds {
         total += snapshot.count(&kind.kind(), &ScopeFilter::Everywhere)?;
     }
-    let after = cursor.map(|text| Cursor::decode(text, core.log(), QUESTION)).transpose()?.map(|cursor| cursor.after);
+    let after = cursor
+        .map(|text| Cursor::decode(text, core.store.cursor_log(), QUESTION))
+        .transpose()?
+        .map(|cursor| cursor.after);
     if mode == ListMode::Collections && after.is_some() {
         // This list has one page, so the cursor comes from a server that listed everything.
         return Err(CursorError::OtherQuestion.into());
@@ -190,7 +193,8 @@ pub(super) fn page(
             }
         }
     }
-    let cursor = |after| Cursor { log: core.log(), question: QUESTION, point: None, after, sorted: None }.encode();
+    let log = core.store.cursor_log();
+    let cursor = |after| Cursor { log, question: QUESTION, point: None, after, sorted: None }.encode();
     let mut meta = MetaObject::new();
     for (name, value) in failed.fields() {
         meta.insert(format!("muster/{name}"), value);

@@ -151,7 +151,7 @@ fn of_kind(
 
 /// The accounts: those with failures first, then those with most resources.
 fn accounts(core: &Core, by_account: BTreeMap<&AccountId, Standings<'_>>, is_counted: bool) -> Value {
-    let known = core.aws.known_accounts();
+    let known = core.known_accounts();
     let mut accounts: Vec<(&AccountId, Standings<'_>)> = by_account.into_iter().collect();
     accounts.sort_by_key(|(_, of)| std::cmp::Reverse((of.failed, of.pending, of.resources)));
     let entries = accounts.iter().take(ACCOUNTS).map(|(account, standings)| {

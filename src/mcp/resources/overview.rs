@@ -57,12 +57,12 @@ pub fn freshness(core: &Arc<Core>, uri: &str) -> Result<Content, RequestError> {
         "now": now,
         "seq": core.snapshot()?.seq(),
         "trouble": trouble,
-        "credentials": core.aws.origin().to_string(),
+        "credentials": credentials(core),
         "watched_regions": core.regions(),
         "scopes": scopes,
         "events": event_paths::paths(core),
         "event_counts": event_paths::counts(core),
-        "aws_calls": if is_outlined { json!(by_action(&core.aws.calls())) } else { json!(core.aws.calls()) },
+        "aws_calls": if is_outlined { json!(by_action(&core.aws_calls())) } else { json!(core.aws_calls()) },
     });
     if let (true, Value::Object(body)) = (is_outlined, &mut body) {
         body.extend(outline::fields(core, &watched, &ScopeFilter::Everywhere, false)?);
@@ -71,14 +71,13 @@ pub fn freshness(core: &Arc<Core>, uri: &str) -> Result<Content, RequestError> {
         put_unwatched(&mut body, core, unwatched);
     }
     bound(&mut body, "events", is_outlined);
+    if let (false, Value::Object(body)) = (core.visibility().is_everything(), &mut body) {
+        // They are of all accounts together.
+        body.remove("event_counts");
+    }
     put_clock(&mut body, core.aws.clock_offset_millis());
-    put_log(&mut body, (core.dropped_log_lines)());
-    put_audit(&mut body, &core.audit);
-    put_identity(&mut body, core);
-    put_unreached(&mut body, core);
+    put_server(&mut body, core);
     put_unwatched_kinds(&mut body, core);
-    put_unwatched_events(&mut body, event_paths::elsewhere(core));
-    put_organization(&mut body, core);
     put_damage(&mut body, core);
     Ok(Content::fleeting(body.to_string()))
 }
@@ -90,8 +89,21 @@ pub fn freshness(core: &Arc<Core>, uri: &str) -> Result<Content, RequestError> {
 /// When the store cannot be read.
 pub async fn overview(core: &Arc<Core>, uri: &str, writes: &Writes) -> Result<Value, RequestError> {
     core.begun().await;
-    let (uri, writes) = (uri.to_owned(), writes.shown());
+    let (uri, mut writes) = (uri.to_owned(), writes.shown());
+    if !core.visibility().is_everything() {
+        mask(&mut writes);
+    }
     core.walk(move |core| counted(core, &uri, &writes)).await
+}
+
+/// Leaves out of rules the accounts and instances that they name, which may be hidden.
+fn mask(writes: &mut Value) {
+    for rule in writes.get_mut("rules").and_then(Value::as_array_mut).into_iter().flatten() {
+        let Some(Value::String(rule)) = rule.get_mut("rule") else { continue };
+        if ["--write-account", "account:", "instance:"].iter().any(|naming| rule.contains(naming)) {
+            *rule = format!("{} ...", rule.split(' ').next().unwrap_or_default());
+        }
+    }
 }
 
 fn counted(core: &Core, uri: &str, writes: &Value) -> Result<Value, RequestError> {
@@ -130,20 +142,15 @@ fn counted(core: &Core, uri: &str, writes: &Value) -> Result<Value, RequestError
         "seq": seq,
         "complete": complete,
         "totals": totals,
-        "credentials": core.aws.origin().to_string(),
+        "credentials": credentials(core),
         "watched_regions": core.regions(),
         "scopes": scopes,
         "events": event_paths::outline(core),
         "writes": writes,
-        "aws_calls": by_action(&core.aws.calls()),
+        "aws_calls": by_action(&core.aws_calls()),
     });
     put_clock(&mut body, core.aws.clock_offset_millis());
-    put_log(&mut body, (core.dropped_log_lines)());
-    put_audit(&mut body, &core.audit);
-    put_identity(&mut body, core);
-    put_unreached(&mut body, core);
-    put_unwatched_events(&mut body, event_paths::elsewhere(core));
-    put_organization(&mut body, core);
+    put_server(&mut body, core);
     put_damage(&mut body, core);
     if let (true, Value::Object(body)) = (is_outlined, &mut body) {
         body.extend(outline::fields(core, &states, &ScopeFilter::Everywhere, true)?);
@@ -156,6 +163,29 @@ fn counted(core: &Core, uri: &str, writes: &Value) -> Result<Value, RequestError
         body.insert("trouble".to_owned(), with_retry(fields, &trouble));
     }
     Ok(body)
+}
+
+/// Adds what concerns the server as a whole. To whoever does not see everything it says what they may see instead.
+fn put_server(body: &mut Value, core: &Core) {
+    let visibility = core.visibility();
+    if !visibility.is_everything() {
+        if let Value::Object(body) = body {
+            body.insert("visible_by_grants".to_owned(), json!(visibility.to_string()));
+        }
+        put_unreached(body, core);
+        return;
+    }
+    put_log(body, (core.dropped_log_lines)());
+    put_audit(body, &core.audit);
+    put_identity(body, core);
+    put_unreached(body, core);
+    put_unwatched_events(body, event_paths::elsewhere(core));
+    put_organization(body, core);
+}
+
+/// Whose credentials read AWS. To whoever does not see everything they are nobody's that they know.
+fn credentials(core: &Core) -> String {
+    if core.visibility().is_everything() { core.aws.origin().to_string() } else { "those of the server".to_owned() }
 }
 
 /// Leaves out all but the first entries of a list where there are many scopes, and says how many.
@@ -311,6 +341,9 @@ fn scope_freshness(core: &Core, state: &ScopeFreshness) -> Value {
         "seen": state.seen,
     });
     let Value::Object(fields) = &mut entry else { return entry };
+    if core.visibility().goes_by_tags(&state.kind) {
+        fields.remove("seen");
+    }
     let mut put = |name: &str, value: Value| drop(fields.insert(name.to_owned(), value));
     if let Some(settled) = state.settled_at(now) {
         put("as_of", json!(settled));

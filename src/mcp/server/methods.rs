@@ -37,11 +37,11 @@ const FIXED: Duration = Duration::from_hours(1);
 impl Handler {
     /// Goes on with a subscription that an earlier server had, as soon as the store is open, unless the client ends it before.
     fn resume(&self, uri: String, peer: Peer<RoleServer>) {
-        let (server, session) = (self.server.clone(), Arc::clone(&self.session));
+        let (server, session, view) = (self.server.clone(), Arc::clone(&self.session), Arc::clone(&self.view));
         session.want(&uri);
         drop(self.server.0.tasks.spawn(async move {
             let ServerState { readiness, stop, tasks, .. } = &*server.0;
-            if let Some(core) = subscriptions::opened(readiness, stop).await {
+            if let Some(core) = subscriptions::opened(readiness, &view, stop).await {
                 session.start(&core, peer, tasks, stop, Vec::new);
                 match session.add_wanted(&uri) {
                     Ok(true) => session.mark(Some(&uri)),
@@ -193,7 +193,7 @@ impl ServerHandler for Handler {
         let source = CompletionSource::of(&request).map_err(|fault| fault.protocol(None))?;
         // Completion does not wait: before the store is open it offers nothing.
         let core = match &*self.server.0.readiness.borrow() {
-            Readiness::Ready(core) => Some(Arc::clone(core)),
+            Readiness::Ready(core) => Some(self.view.core(core)),
             Readiness::Opening | Readiness::Failed(_) => None,
         };
         let completion = match core {
@@ -265,12 +265,12 @@ impl ServerHandler for Handler {
 
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
         let accepted = accepted(requested, self.tools_may_change());
-        self.listening.register(&self.server.0.readiness, &accepted);
+        self.listening.register(&self.server.0.readiness, &self.view, &accepted);
         Some(accepted)
     }
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
-        self.listening.listen(&context, &self.server.0.readiness, &self.stop).await;
+        self.listening.listen(&context, &self.server.0.readiness, &self.view, &self.stop).await;
         Ok(())
     }
 
@@ -278,7 +278,7 @@ impl ServerHandler for Handler {
         let session = session_id(&context.extensions);
         let resumes = subscriptions::resumes(&context.meta);
         let is_restored = context.extensions.get::<SessionRestoreMarker>().is_some();
-        if let Some(core) = subscriptions::opened(&self.server.0.readiness, &self.stop).await {
+        if let Some(core) = subscriptions::opened(&self.server.0.readiness, &self.view, &self.stop).await {
             self.start(&core, context.peer, session.as_deref());
             if is_restored || resumes {
                 self.session.mark_all();

@@ -14,7 +14,7 @@ use super::requests::is_modern;
 use crate::mcp::call_origin::CallOrigin;
 use crate::mcp::calls::CallMeta;
 use crate::mcp::confirmer::{AskWay, Confirmer, shows_forms};
-use crate::mcp::core::{Core, Readiness};
+use crate::mcp::core::{Core, Readiness, View};
 use crate::mcp::error::{CODE, RequestError};
 use crate::mcp::told::ProgressNote;
 use crate::mcp::tools;
@@ -71,9 +71,9 @@ impl Handler {
                     }
                 };
                 let notifier = self.notifier(&context);
-                let calling = Readiness::serve(readiness, again, call);
+                let calling = Readiness::serve(readiness, &self.view, again, call);
                 let called = tokio::select! {
-                    called = notifier.during(spec.name, &note, readiness, calling) => called,
+                    called = notifier.during(spec.name, &note, (readiness, &self.view), calling) => called,
                     // Nobody waits for the answer any more. A call that changes AWS continues anyway.
                     () = context.ct.cancelled(), if !spec.is_write() => Err(RequestError::Stopping),
                 };
@@ -113,7 +113,7 @@ impl Handler {
         self.server.0.calls.settle(&name).await;
         let told = async {
             // It is asked once.
-            let core = opened(&self.server.0.readiness).await?;
+            let core = opened(&self.server.0.readiness, &self.view).await?;
             fate::fate(spec, core, (name, user), request.arguments.unwrap_or_default()).await
         };
         let mut result = match told.await {
@@ -149,7 +149,8 @@ impl Handler {
             Readiness::Opening if self.server.0.tasks.len() < MAX_WAITING => {
                 let (readiness, stop) = (self.server.0.readiness.clone(), self.server.0.stop.clone());
                 let recording = async move {
-                    if let Ok(core) = opened(&readiness).await {
+                    // It is only written.
+                    if let Ok(core) = opened(&readiness, &View::whole()).await {
                         core.record_refusal(attempt, rule).await;
                     }
                 };
@@ -188,9 +189,9 @@ impl Handler {
 }
 
 /// What requests are served from, as soon as it is there: this waits as long as the store needs to open.
-async fn opened(readiness: &watch::Receiver<Readiness>) -> Result<Arc<Core>, RequestError> {
+async fn opened(readiness: &watch::Receiver<Readiness>, view: &View) -> Result<Arc<Core>, RequestError> {
     loop {
-        match Readiness::ready(readiness).await {
+        match Readiness::ready(readiness, view).await {
             Err(RequestError::Opening) => {}
             core => return core,
         }

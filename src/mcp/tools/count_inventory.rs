@@ -159,7 +159,7 @@ fn is_ou(name: &str) -> bool {
 /// Puts the unit of each account in its place where units make the groups. Returns a hint where none of them is known.
 fn by_unit(core: &Core, breakdown: &Breakdown, counted: &mut GroupedCounts) -> Option<String> {
     let (place, _) = breakdown.by.iter().enumerate().find(|(_, column)| is_ou(&column.name))?;
-    let known = core.aws.known_accounts();
+    let known = core.known_accounts();
     let unit = |account: &str| known.of(&AccountId::new(account))?.ou.as_deref().map(str::to_owned);
     counted.rename(place, unit);
     let is_known = counted.groups.keys().any(|key| key.get(place).is_some_and(Option::is_some));

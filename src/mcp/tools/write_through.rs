@@ -24,6 +24,7 @@ use crate::model::{
     ActionEnd, ActionId, ActionRequest, Cause, Chosen, Document, Named, Observation, Page, ResourceId, Scope, Seen,
     Seq, Source,
 };
+use crate::policy::Visibility;
 
 /// How long a describe of a call's results may take.
 const SHOWING: Duration = Duration::from_secs(5);
@@ -84,10 +85,21 @@ pub async fn check(core: &Core, aws: &Pinned, named: &Named) -> Result<LiveCheck
     for (scope, ids) in known {
         seen.add(look(aws, &named.choose(&scope, |id| ids.contains(id))).await);
     }
-    if !unknown.is_empty() {
+    let visibility = core.visibility();
+    if !visibility.is_everything() {
+        // AWS would show what is hidden, so it is not asked about what cannot be seen.
+        seen.problems.extend(unknown.into_iter().map(unseen));
+    } else if !unknown.is_empty() {
         seen.add(search(core, aws, named, unknown).await?);
     }
     let Looked { mut targets, mut problems, observations, distrust } = seen;
+    targets.retain(|target| match judged(&visibility, target) {
+        Some(problem) => {
+            problems.push(problem);
+            false
+        }
+        None => true,
+    });
     if let Some(why) = distrust {
         let left = targets.drain(..).map(|target| UncalledInstance {
             id: target.id.id.to_string(),
@@ -101,6 +113,29 @@ pub async fn check(core: &Core, aws: &Pinned, named: &Named) -> Result<LiveCheck
     }
     targets.sort_by_key(|target| named.place(&target.id.id));
     Ok(LiveCheck { targets, problems })
+}
+
+/// What is said of an instance that cannot be seen, whether it exists or not.
+fn unseen(id: String) -> UncalledInstance {
+    let message = "There is no such instance among those that you may see. Check the id; an instance launched seconds ago, or tagged \
+                   seconds ago, may not be visible yet. No call was made for it.";
+    UncalledInstance { id, verdict: WriteVerdict::NotFound, message: message.to_owned() }
+}
+
+/// Why an instance is not changed, as AWS has just shown it, by somebody with this visibility; `None` if it may be.
+fn judged(visibility: &Visibility, target: &LiveInstance) -> Option<UncalledInstance> {
+    let ResourceId { kind, id, account, region } = &target.id;
+    let tags: Vec<(&str, &str)> = target.document.tags().collect();
+    let tags = || tags.iter().copied();
+    if !visibility.sees(account.as_str(), region.as_str(), kind, &tags()) {
+        return Some(unseen(id.to_string()));
+    }
+    if visibility.may_change(account.as_str(), region.as_str(), kind, &tags()) {
+        return None;
+    }
+    let message = "What you may do on this server lets you see this instance, but not change it. AWS was not called. A person who \
+                   runs the server can give you a grant with writes = true that holds it.";
+    Some(UncalledInstance { id: id.to_string(), verdict: WriteVerdict::PolicyRefused, message: message.to_owned() })
 }
 
 /// Ids by the scope in which the inventory holds them, and those that it does not hold.

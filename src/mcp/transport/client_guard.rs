@@ -5,17 +5,29 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::Request;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::accept::JSON;
 use super::client_address::client_address;
 use super::http_door::PeerAddress;
 use super::rate_limits::{RateLimits, RatedClient};
+use crate::mcp::auth::KnownCaller;
 use crate::mcp::normalise::ErrorResponse;
 use crate::mcp::operations::{HttpRefusal, Operations};
 use crate::model::AddressRange;
+
+/// Serves only whoever may see everything: what is beside MCP shows all accounts.
+pub(super) async fn unlimited(request: Request, next: Next) -> Response {
+    if KnownCaller::is_limited_now() {
+        let why = "this shows all accounts, so it is for those who may see everything: `muster help http-auth`\n";
+        return (StatusCode::FORBIDDEN, why).into_response();
+    }
+    next.run(request).await
+}
 
 /// Decides about a request before its body is read.
 pub(super) struct ClientGuard {
@@ -40,7 +52,10 @@ impl ClientGuard {
             return Some(self.refused(HttpRefusal::Forbidden, StatusCode::FORBIDDEN, why.to_owned(), None));
         }
         let rates = self.rates.as_ref()?;
-        let client = RatedClient::at(client_address(peer, &parts.headers, &self.proxies));
+        let client = match KnownCaller::current() {
+            Some(caller) => RatedClient::Known(Arc::clone(caller.user())),
+            None => RatedClient::at(client_address(peer, &parts.headers, &self.proxies)),
+        };
         let wait = rates.check(&client).err()?;
         let why = "this client sends more requests than it may: wait as long as Retry-After says".to_owned();
         Some(self.refused(HttpRefusal::Rate, StatusCode::TOO_MANY_REQUESTS, why, Some(wait)))
@@ -77,12 +92,10 @@ impl ClientGuard {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::Request;
-
     use super::*;
 
     fn asked(peer: Option<&str>, forwarded: &str) -> Parts {
-        let request = Request::builder().header("x-forwarded-for", forwarded).body(()).unwrap();
+        let request = axum::http::Request::builder().header("x-forwarded-for", forwarded).body(()).unwrap();
         let mut parts = request.into_parts().0;
         parts.extensions.insert(PeerAddress(peer.map(|peer| peer.parse().unwrap())));
         parts

@@ -26,15 +26,14 @@ pub(super) async fn cors(request: Request, next: Next) -> Response {
     let is_preflight =
         request.method() == Method::OPTIONS && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     let may_send = is_preflight.then(|| sendable(headers));
-    let (mut response, is_forbidden) = match question(&request).filter(|_| !is_preflight) {
-        Some(question) => {
-            // What is cloned waits for its own place among the requests at work: the question has left its place by then.
-            let served = next.clone();
-            let is_forbidden = next.run(question).await.status() == StatusCode::FORBIDDEN;
-            let Ok(response) = served.oneshot(request).await;
-            (response, is_forbidden)
-        }
-        None => (next.run(request).await, false),
+    let (mut response, is_forbidden) = if origin.is_some() && !is_preflight {
+        // What is cloned waits for its own place among the requests at work: the question has left its place by then.
+        let served = next.clone();
+        let is_forbidden = next.run(question(&request)).await.status() == StatusCode::FORBIDDEN;
+        let Ok(response) = served.oneshot(request).await;
+        (response, is_forbidden)
+    } else {
+        (next.run(request).await, false)
     };
     let is_forbidden = is_forbidden || response.status() == StatusCode::FORBIDDEN;
     let Some(origin) = origin.filter(|_| !is_forbidden) else { return response };
@@ -53,9 +52,8 @@ pub(super) async fn cors(request: Request, next: Next) -> Response {
     response
 }
 
-/// A request that rmcp refuses as forbidden exactly where it does not accept the origin or the host of `request`; `None` where no
-/// page asks.
-fn question(request: &Request) -> Option<Request> {
+/// A request that rmcp refuses as forbidden exactly where it does not accept the origin or the host of `request`.
+pub(super) fn question(request: &Request) -> Request {
     let mut question = Request::new(Body::empty());
     *question.method_mut() = Method::OPTIONS;
     *question.uri_mut() = request.uri().clone();
@@ -64,7 +62,7 @@ fn question(request: &Request) -> Option<Request> {
             question.headers_mut().append(&name, value.clone());
         }
     }
-    question.headers().contains_key(header::ORIGIN).then_some(question)
+    question
 }
 
 /// Those of the requested headers that a page may send. A wildcard would not do: it covers no `Authorization`.

@@ -25,6 +25,7 @@ use super::client_guard::ClientGuard;
 use super::open_connections::OpenConnection;
 use super::precedents::Precedents;
 use super::sessions::HttpSessions;
+use crate::mcp::auth::KnownCaller;
 use crate::mcp::normalise::{self, Conversation, ErrorResponse, MessageDecision, MessageKind};
 use crate::mcp::operations::HttpRefusal;
 use crate::mcp::protocol::SESSION;
@@ -109,7 +110,9 @@ async fn without_message(face: &HttpFace, mut parts: Parts, next: Next) -> Respo
 /// Serves a request with a message.
 async fn with_message(face: &HttpFace, mut parts: Parts, bytes: &[u8], next: Next) -> Response {
     let HttpFace { sessions, precedents, guard, work, waiting } = face;
-    let case = precedents.as_ref().and_then(|precedents| Some((precedents, Precedents::case(&parts, bytes)?)));
+    // What answers without a handler does not know who asks.
+    let precedents = precedents.as_ref().filter(|_| !KnownCaller::is_limited_now());
+    let case = precedents.and_then(|precedents| Some((precedents, Precedents::case(&parts, bytes)?)));
     if let Some((precedents, case)) = &case
         && let Some(answer) = precedents.answer(case).await
     {
@@ -353,7 +356,7 @@ fn refuse_one(refusals: Vec<ErrorResponse>) -> Response {
     }
 }
 
-fn refuse(status: StatusCode, refusal: &ErrorResponse) -> Response {
+pub(super) fn refuse(status: StatusCode, refusal: &ErrorResponse) -> Response {
     (status, [(header::CONTENT_TYPE, JSON)], refusal.line()).into_response()
 }
 

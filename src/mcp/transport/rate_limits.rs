@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -18,6 +19,8 @@ const MACHINE: u32 = 64;
 /// Who sends requests.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum RatedClient {
+    /// Somebody whom the server knows, over all their connections.
+    Known(Arc<str>),
     /// Whoever has this address, or one of this network.
     At(IpAddr),
     /// Whoever is on this machine and has no address.
@@ -105,7 +108,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn each_client_has_its_own_share_and_gets_it_again_with_time() {
         let limits = RateLimits::new(NonZeroU32::new(5).unwrap());
-        for client in [at("192.0.2.1"), at("192.0.2.2"), RatedClient::Local] {
+        for client in [at("192.0.2.1"), at("192.0.2.2"), RatedClient::Known("ada".into()), RatedClient::Local] {
             let served = |count: usize| (0..count).filter(|_| limits.check(&client).is_ok()).count();
             assert_eq!(served(20), 5, "{client:?}");
             assert_eq!(limits.check(&client), Err(Duration::from_millis(200)));

@@ -19,16 +19,20 @@ use tokio::time::Instant;
 
 use super::leaving_answers::LeavingAnswers;
 use super::numbered::Numbered;
+use crate::mcp::auth::{AccessGate, KnownCaller};
 use crate::mcp::idle::IdleQueue;
 use crate::mcp::normalise::Conversation;
 use crate::mcp::operations::{NetworkTransport, Operations};
 use crate::mcp::protocol::STREAM_OPENED;
 use crate::mcp::remembered_sessions::RememberedSessions;
+use crate::model::Timestamp;
 
 /// A session ends after this long without a message. rmcp does not count an open stream as activity, so this has to be long.
 const KEEP: Duration = Duration::from_hours(12);
 /// When a client whose stream broke should open another.
 const RETRY: Duration = Duration::from_secs(3);
+/// How long sessions may be served at most after their owners' tokens have ended. What they are told ends with the tokens.
+const LOOK: Duration = Duration::from_mins(1);
 /// How many sessions can be restored at once, at least.
 const RESTORES: usize = 64;
 
@@ -57,6 +61,8 @@ struct ServedSessions {
 struct ServedSession {
     conversation: Arc<Mutex<Conversation>>,
     leaving: LeavingAnswers,
+    /// Whose it is, by the token that ends last of those that were used; `None` where nobody has to say who they are.
+    owner: Option<Arc<KnownCaller>>,
     /// Tells the streams of this session from those before it was restored: their events have the same numbers.
     epoch: u32,
     /// Since when it is served.
@@ -88,9 +94,42 @@ impl HttpSessions {
         self
     }
 
+    /// What is remembered of sessions.
+    pub(super) fn remembered(&self) -> &Arc<RememberedSessions> {
+        &self.remembered
+    }
+
     /// Whether a session is served or can be restored.
     pub(super) fn is_known(&self, session: &str) -> bool {
         self.table.lock().sessions.contains_key(session) || self.remembered.contains(session)
+    }
+
+    /// Whether a session is not somebody else's than whose request this is.
+    pub(super) fn admits(&self, session: &str, caller: &Arc<KnownCaller>) -> bool {
+        if let Some(served) = self.table.lock().sessions.get_mut(session) {
+            return served.admits(caller);
+        }
+        self.remembered.contains(session)
+    }
+
+    /// Ends the sessions of those who are not let in any more. Where only their time is over, they can have their sessions again with
+    /// another token. Never ends.
+    pub(super) async fn keep_to_owners(&self, gate: &AccessGate) {
+        let mut changes = gate.changes();
+        loop {
+            changes.borrow_and_update();
+            let over = self.table.lock().over(gate);
+            for (session, is_revoked) in over {
+                self.rest(&session).await;
+                if is_revoked {
+                    self.remembered.forget(&session).await;
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(LOOK) => {}
+                _ = changes.changed() => {}
+            }
+        }
     }
 
     /// The conversation of a session; `None` for one that is not served.
@@ -132,12 +171,30 @@ impl HttpSessions {
             };
             let idle = self.table.lock().remove_idle(self.most_idle, has_turn);
             let Some(idle) = idle else { break };
-            if let Err(error) = self.local.close_session(&idle).await {
-                tracing::debug!(%error, "an idle session had ended already");
-            }
-            self.remembered.left(&idle).await;
+            self.left(&idle).await;
         }
         Numbered::new(transport, conversation, leaving)
+    }
+
+    /// Ends a session that has been taken from those that are served, and remembers it.
+    async fn left(&self, session: &SessionId) {
+        if let Err(error) = self.local.close_session(session).await {
+            tracing::debug!(%error, "a session that is no longer served had ended already");
+        }
+        self.remembered.left(session).await;
+    }
+
+    /// No longer serves a session, and remembers it.
+    pub(super) async fn rest(&self, session: &SessionId) {
+        // Nobody has it restored before it has gone.
+        let _turn = match self.restores.get(digest(session)) {
+            Some(turn) => Some(turn.lock().await),
+            None => None,
+        };
+        let is_served = self.table.lock().take(session);
+        if is_served {
+            self.left(session).await;
+        }
     }
 
     /// Counts a stream of a session.
@@ -168,6 +225,7 @@ impl ServedSessions {
         let served = ServedSession {
             conversation: Arc::clone(&conversation),
             leaving: leaving.clone(),
+            owner: KnownCaller::current(),
             epoch: fastrand::u32(..),
             since: Instant::now(),
             streams: 0,
@@ -188,6 +246,16 @@ impl ServedSessions {
         }
         *self.ending.entry(id.clone()).or_default() += 1;
         Some(id)
+    }
+
+    /// Removes a session that is no longer to be served. False where it is not.
+    fn take(&mut self, id: &SessionId) -> bool {
+        let Some(served) = self.sessions.remove(id) else { return false };
+        if let Some(number) = served.idle {
+            self.idle.remove(number);
+        }
+        *self.ending.entry(id.clone()).or_default() += 1;
+        true
     }
 
     /// Removes a session that ended. False for the end of one that is no longer served.
@@ -215,6 +283,13 @@ impl ServedSessions {
         }
     }
 
+    /// The sessions whose owners are not let in any more, each with whether their rights were taken away.
+    fn over(&self, gate: &AccessGate) -> Vec<(SessionId, bool)> {
+        let now = gate.clock().now();
+        let owned = self.sessions.iter().filter_map(|(id, served)| Some((id, served.owner.as_ref()?)));
+        owned.filter(|(_, owner)| owner.is_over(now)).map(|(id, owner)| (id.clone(), owner.is_revoked())).collect()
+    }
+
     fn open(&mut self, id: &SessionId) -> Option<u32> {
         let served = self.sessions.get_mut(id)?;
         served.streams += 1;
@@ -230,6 +305,18 @@ impl ServedSessions {
         if served.streams == 0 {
             served.idle = Some(self.idle.add(id.clone()));
         }
+    }
+}
+
+impl ServedSession {
+    /// Whether it is theirs. It is served for as long as any of their tokens counts.
+    fn admits(&mut self, caller: &Arc<KnownCaller>) -> bool {
+        let Some(owner) = self.owner.as_mut().filter(|owner| owner.is_same(caller)) else { return false };
+        let ends = |caller: &KnownCaller| caller.principal().ends.map_or(i64::MAX, Timestamp::as_millis);
+        if owner.is_revoked() || ends(caller) > ends(owner) {
+            *owner = Arc::clone(caller);
+        }
+        true
     }
 }
 

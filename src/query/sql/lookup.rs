@@ -75,14 +75,14 @@ fn found(snapshot: &Snapshot, point: Point, what: Lazy, id: &ResourceId) -> Resu
     {
         return match what {
             Lazy::Document => Ok(serde_json::to_string(&stored.document).ok()),
-            Lazy::FirstSeen => first(stored.discovered),
+            Lazy::FirstSeen => first(snapshot.appeared(id, stored.discovered, point.seq)?),
             Lazy::ChangedAt => Ok(Some(times::of(stored.changed_at))),
         };
     }
     let Some(then) = snapshot.past(id, point.seq)? else { return Ok(None) };
     match what {
         Lazy::Document => Ok(serde_json::to_string(&then.document).ok()),
-        Lazy::FirstSeen => first(then.discovered),
+        Lazy::FirstSeen => first(snapshot.appeared(id, then.discovered, point.seq)?),
         Lazy::ChangedAt => Ok(Some(times::of(then.changed_at))),
     }
 }

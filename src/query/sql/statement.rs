@@ -180,7 +180,7 @@ impl SqlStatement {
         let filling = Filling {
             connection: &guard.connection,
             snapshot,
-            index: store.index(),
+            store,
             point,
             visible,
             outside,

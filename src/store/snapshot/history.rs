@@ -2,6 +2,7 @@
 
 use redb::{AccessGuard, ReadableTable, StorageError};
 
+use super::seen_log::Along;
 use super::{ReadError, Snapshot};
 use crate::model::known::{Tombstone, fold};
 use crate::model::{Current, Kind, Recorded, ResourceId, Seq, Timestamp};
@@ -94,6 +95,9 @@ impl Snapshot {
     /// # Errors
     /// When the store cannot be read.
     pub fn past(&self, id: &ResourceId, seq: Seq) -> Result<Option<Current>, ReadError> {
+        if self.sight().is_some() {
+            return if self.admits_at(id, seq)? { self.unlimited().past(id, seq) } else { Ok(None) };
+        }
         if let Some(now) = self.changed(id)?
             && now <= seq
         {
@@ -123,6 +127,9 @@ impl Snapshot {
     /// # Errors
     /// When the store cannot be read.
     pub fn base(&self, id: &ResourceId) -> Result<Option<Current>, ReadError> {
+        if self.sight().is_some() {
+            return if self.admits_at(id, self.horizon())? { self.unlimited().base(id) } else { Ok(None) };
+        }
         let key = keys::resource(id);
         let Some(bytes) = self.0.base.get(key.as_slice())? else { return Ok(None) };
         let base = codec::decode_known(BASE, &key, bytes.value()).map_err(ReadError::from);
@@ -137,6 +144,27 @@ impl Snapshot {
         let mut reader = keys::KeyReader::default();
         for entry in self.0.by_resource.range(start.as_slice()..=end.as_slice())? {
             visit(self.record_of(id, entry?.0.value(), &mut reader)?);
+        }
+        Ok(())
+    }
+
+    /// Shows `visit` all records of a resource that can still be read, in order; `None` for one that cannot.
+    pub(super) fn each_own(
+        &self,
+        id: &ResourceId,
+        mut visit: impl FnMut(Seq, Option<Recorded>),
+    ) -> Result<(), ReadError> {
+        let resource = keys::resource(id);
+        let (start, end) = (keys::place(&resource, Seq::ZERO), keys::place(&resource, Seq(u64::MAX)));
+        let (mut reader, mut place) = (keys::KeyReader::default(), keys::KeyReader::default());
+        for entry in self.0.by_resource.range(start.as_slice()..=end.as_slice())? {
+            let (key, ()) = entry.map(|(key, _)| (key, ()))?;
+            let Some((_, seq)) = place.place(key.value()) else { continue };
+            match self.record_of(id, key.value(), &mut reader) {
+                Ok(record) => visit(seq, Some(record)),
+                Err(ReadError::Damaged(_)) => visit(seq, None),
+                Err(error) => return Err(error),
+            }
         }
         Ok(())
     }
@@ -164,6 +192,9 @@ impl Snapshot {
     /// # Errors
     /// When the store cannot be read.
     pub fn records(&self, from: Seq, limit: usize) -> Result<Vec<Recorded>, ReadError> {
+        if self.sight().is_some() {
+            return self.limited_records(Along::From(None, from), limit);
+        }
         self.readable(self.0.events.range(from.0..)?, limit)
     }
 
@@ -172,6 +203,9 @@ impl Snapshot {
     /// # Errors
     /// When the store cannot be read.
     pub fn records_before(&self, before: Seq, limit: usize) -> Result<Vec<Recorded>, ReadError> {
+        if self.sight().is_some() {
+            return self.limited_records(Along::Before(None, before), limit);
+        }
         self.readable(self.0.events.range(..before.0)?.rev(), limit)
     }
 
@@ -222,6 +256,9 @@ impl Snapshot {
     /// # Errors
     /// When the store cannot be read.
     pub fn timeline(&self, id: &ResourceId, from: Seq, limit: usize) -> Result<Vec<Recorded>, ReadError> {
+        if self.sight().is_some() {
+            return self.limited_records(Along::From(Some(id), from), limit);
+        }
         let resource = keys::resource(id);
         let (start, end) = (keys::place(&resource, from), keys::place(&resource, Seq(u64::MAX)));
         self.named(id, self.0.by_resource.range(start.as_slice()..=end.as_slice())?, limit)
@@ -233,6 +270,9 @@ impl Snapshot {
     /// # Errors
     /// When the store cannot be read.
     pub fn timeline_before(&self, id: &ResourceId, before: Seq, limit: usize) -> Result<Vec<Recorded>, ReadError> {
+        if self.sight().is_some() {
+            return self.limited_records(Along::Before(Some(id), before), limit);
+        }
         let resource = keys::resource(id);
         let (start, end) = (keys::place(&resource, Seq::ZERO), keys::place(&resource, before));
         self.named(id, self.0.by_resource.range(start.as_slice()..end.as_slice())?.rev(), limit)
@@ -249,6 +289,9 @@ impl Snapshot {
         after: Option<&ResourceId>,
         limit: usize,
     ) -> Result<Vec<(ResourceId, Tombstone)>, ReadError> {
+        if self.sight().is_some() {
+            return self.limited_tombstones(kind, after, limit);
+        }
         let prefix = keys::of_kind(kind);
         let end = keys::past(&prefix);
         let start = match after {
@@ -294,6 +337,10 @@ impl Snapshot {
     /// # Errors
     /// If the store cannot be read, or the record does not exist.
     pub fn record(&self, seq: Seq) -> Result<Recorded, ReadError> {
+        if self.sight().is_some() {
+            let seen = self.seen_record(self.unlimited().record(seq)?)?;
+            return seen.ok_or_else(|| codec::event_fault(seq, RecordFault::Missing).into());
+        }
         match self.0.events.get(seq.0)? {
             Some(bytes) => Ok(codec::decode_event(seq, bytes.value())?),
             None => Err(codec::event_fault(seq, RecordFault::Missing).into()),

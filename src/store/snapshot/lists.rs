@@ -20,6 +20,9 @@ impl Snapshot {
         for entry in self.0.rows.range(prefix.as_slice()..keys::past(&prefix).as_slice())? {
             let (key, bytes) = entry?;
             let id = reader.resource(key.value()).ok_or_else(|| codec::key_fault(ROWS, key.value()))?;
+            if !self.admits_row(&id, key.value(), bytes.value())? {
+                continue;
+            }
             found.push(self.head_or_made(id, key.value(), bytes.value())?);
         }
         Ok(found)
@@ -33,9 +36,9 @@ impl Snapshot {
         let prefix = keys::of_id(kind, id);
         let mut reader = keys::KeyReader::default();
         for entry in self.0.rows.range(prefix.as_slice()..keys::past(&prefix).as_slice())? {
-            let (key, _) = entry?;
+            let (key, bytes) = entry?;
             let id = reader.resource(key.value()).ok_or_else(|| codec::key_fault(ROWS, key.value()))?;
-            if is_meant(&id.scope()) {
+            if is_meant(&id.scope()) && self.admits_row(&id, key.value(), bytes.value())? {
                 return Ok(true);
             }
         }
@@ -104,6 +107,12 @@ impl Snapshot {
             if !self.1.is_empty() && reader.resource(key).is_some_and(|id| self.leaves_out(&id.scope())) {
                 continue;
             }
+            if self.2.is_some() {
+                let Some(id) = reader.resource(key) else { continue };
+                if !self.admits_row(&id, key, bytes.value())? {
+                    continue;
+                }
+            }
             match codec::decode_head(key, bytes.value()) {
                 Ok(head) => visit(&id, head.name),
                 Err(error) => match reader.resource(key).map(|id| self.row_or_made(&id, key, bytes.value(), &mut None))
@@ -160,6 +169,7 @@ impl Snapshot {
             }
             let (key, _) = entry?;
             match reader.in_scope(key.value()) {
+                Some(id) if !self.admits_now(&id)? => {}
                 Some(id) => found.push(id),
                 None => self.0.damages.note(key.value(), None, &codec::key_fault(CURRENT, key.value())),
             }
@@ -242,6 +252,9 @@ impl Snapshot {
             };
             let is_left_out = || !scope.is_with_retired() && !self.1.is_empty() && self.leaves_out(&id.scope());
             if !scope.takes_parts(id.account.as_str(), id.region.as_str()) || is_left_out() {
+                continue;
+            }
+            if self.2.is_some() && !self.admits_row(&id, key.value(), bytes.value())? {
                 continue;
             }
             match make(id, key.value(), bytes.value()) {

@@ -18,13 +18,14 @@ impl Snapshot {
         if let Some(scope) = scope.only() {
             let key = keys::count(kind, scope);
             return match self.0.meta.get(key.as_slice())? {
-                Some(bytes) => Ok(codec::decode_number(&key, bytes.value())?),
+                Some(bytes) => self.seen_of(kind, scope, codec::decode_number(&key, bytes.value())?),
                 None => Ok(0),
             };
         }
         let is_asked = |of: &Scope| scope.takes(of) && (scope.is_with_retired() || !self.leaves_out(of));
         let counts = self.counts_under(&keys::counts_of(kind))?.into_iter();
-        Ok(counts.filter(|(_, of, _)| is_asked(of)).map(|(_, _, count)| count).sum())
+        let mut asked = counts.filter(|(_, of, _)| is_asked(of));
+        asked.try_fold(0, |total, (kind, scope, count)| Ok(total + self.seen_of(&kind, &scope, count)?))
     }
 
     /// The number of resources of each kind in each scope. Zero counts are left out.
@@ -34,6 +35,12 @@ impl Snapshot {
     pub fn counts(&self) -> Result<Vec<(Kind, Scope, u64)>, ReadError> {
         let mut counts = self.counts_under(&keys::counts())?;
         counts.retain(|(_, scope, _)| !self.leaves_out(scope));
+        if self.sight().is_some() {
+            for (kind, scope, count) in &mut counts {
+                *count = self.seen_of(kind, scope, *count)?;
+            }
+            counts.retain(|(_, _, count)| *count > 0);
+        }
         Ok(counts)
     }
 
@@ -64,7 +71,9 @@ impl Snapshot {
             let (key, bytes) = entry?;
             let watermark = watermark(key.value(), bytes.value())?;
             end = Some(keys::intervals_of(&watermark.scope, &watermark.kind));
-            found.push(watermark);
+            if self.may_know_of(&watermark.scope, &watermark.kind) {
+                found.push(watermark);
+            }
         }
         found.reverse();
         Ok(found)
@@ -77,11 +86,20 @@ impl Snapshot {
     pub fn intervals(&self, scope: &Scope, kind: &Kind) -> Result<Vec<Watermark>, ReadError> {
         let prefix = keys::intervals_of(scope, kind);
         let mut found = Vec::new();
+        if !self.may_know_of(scope, kind) {
+            return Ok(found);
+        }
         for entry in self.0.intervals.range(prefix.as_slice()..keys::past(&prefix).as_slice())? {
             let (key, bytes) = entry?;
             found.push(watermark(key.value(), bytes.value())?);
         }
         Ok(found)
+    }
+
+    /// Whether the reader may see anything of a kind in a scope.
+    fn may_know_of(&self, scope: &Scope, kind: &Kind) -> bool {
+        let (account, region) = (scope.account.as_str(), scope.region.as_str());
+        self.sight().is_none_or(|sight| sight.visibility.may_see_any_of(account, region, kind))
     }
 
     fn counts_under(&self, prefix: &[u8]) -> Result<Vec<(Kind, Scope, u64)>, ReadError> {

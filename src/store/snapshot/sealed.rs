@@ -4,7 +4,7 @@
 use std::ops::ControlFlow;
 
 use super::{ReadError, Snapshot};
-use crate::model::{Recorded, Seq};
+use crate::model::{AccountId, Kind, Recorded, Region, ResourceId, Scope, Seq};
 use crate::store::baseline_record::BaselineRecord;
 use crate::store::codec;
 use crate::store::damage::Damages;
@@ -15,21 +15,31 @@ pub struct SealedRecord<'s> {
     pub seq: Seq,
     bytes: &'s [u8],
     damages: &'s Damages,
+    /// Who reads it, if that is somebody who does not see everything.
+    limited: Option<&'s Snapshot>,
 }
 
 impl SealedRecord<'_> {
     /// What it says, if a first sweep discovered a resource; `None` for every other record, and where it cannot be read.
     #[must_use]
     pub fn baseline(&self) -> Option<BaselineRecord<'_>> {
-        codec::decode_baseline(self.seq, self.bytes)
+        let record = codec::decode_baseline(self.seq, self.bytes)?;
+        let Some(reader) = self.limited else { return Some(record) };
+        let scope = Scope { account: AccountId::new(record.account), region: Region::new(record.region) };
+        let id = ResourceId::new(&scope, &Kind::new(record.kind), record.id);
+        reader.admits_at(&id, self.seq).is_ok_and(|is_seen| is_seen).then_some(record)
     }
 
-    /// The record; `None` if it cannot be read, which the store notes.
+    /// The record; `None` if it cannot be read, which the store notes, or is hidden from the reader.
     #[must_use]
     pub fn open(&self) -> Option<Recorded> {
-        codec::decode_event(self.seq, self.bytes)
+        let record = codec::decode_event(self.seq, self.bytes)
             .inspect_err(|error| self.damages.note(&self.seq.0.to_be_bytes(), None, error))
-            .ok()
+            .ok()?;
+        match self.limited {
+            None => Some(record),
+            Some(reader) => reader.seen_record(record).ok().flatten(),
+        }
     }
 }
 
@@ -72,7 +82,9 @@ impl Snapshot {
                 return Ok(false);
             }
             let (seq, bytes) = entry?;
-            let record = SealedRecord { seq: Seq(seq.value()), bytes: bytes.value(), damages: &self.0.damages };
+            let limited = self.sight().map(|_| self);
+            let record =
+                SealedRecord { seq: Seq(seq.value()), bytes: bytes.value(), damages: &self.0.damages, limited };
             if visit(record).is_break() {
                 return Ok(false);
             }

@@ -97,6 +97,10 @@ pub(crate) enum Transport<'a> {
     Stdio(&'a Sandbox, &'a [&'a str]),
     /// It connects to a URL.
     Http(&'a str),
+    /// It connects to a URL with a bearer token.
+    Known(&'a str, &'a str),
+    /// It connects to a URL, and logs in where the server leads it: a client of `mcp` 2.
+    Login(&'a str),
     /// It launches `mcp-remote`, which connects to a URL, in the place of a server over stdio.
     Remote(&'a Sandbox, &'a str),
 }
@@ -139,6 +143,14 @@ impl Driver {
         }
         match transport {
             Transport::Http(url) => settings["url"] = json!(url),
+            Transport::Known(url, token) => {
+                settings["url"] = json!(url);
+                settings["token"] = json!(token);
+            }
+            Transport::Login(url) => {
+                settings["url"] = json!(url);
+                settings["oauth"] = json!(true);
+            }
             Transport::Stdio(sandbox, flags) => {
                 settings["command"] = json!(MUSTER);
                 settings["args"] = json!(sandbox.mcp_arguments(flags));
@@ -165,6 +177,7 @@ impl Driver {
                 RustTransport::Stdio(sandbox.muster(&arguments))
             }
             Transport::Remote(..) => panic!("{flavour:?} needs no mcp-remote"),
+            Transport::Known(..) | Transport::Login(_) => panic!("{flavour:?} sends no token"),
         };
         RustClient::start(flavour.mode() == "auto", transport)
     }

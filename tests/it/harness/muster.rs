@@ -161,6 +161,13 @@ impl Sandbox {
         self.serve_complaining_to(flags, None)
     }
 
+    /// The same, at this address.
+    pub(crate) fn serve_at(&self, address: &str, flags: &[&str]) -> Serve {
+        let mut command = self.muster(&["serve", "--http", address, "--data-dir"]);
+        command.arg(self.data()).args(flags);
+        Sandbox::served(command, None)
+    }
+
     /// The same, with `errors` as its standard error, if given.
     pub(crate) fn serve_complaining_to(&self, flags: &[&str], errors: Option<Stdio>) -> Serve {
         let mut command = self.muster(&SERVE);

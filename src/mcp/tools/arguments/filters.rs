@@ -185,7 +185,7 @@ impl GivenFilters {
     /// # Errors
     /// When it has neither of the two spellings, or names a filter that `kind` does not have.
     pub fn asked(given: &FilterArgument, kind: &'static KindSpec, core: &Core) -> Result<Self, RequestError> {
-        GivenFilters::read(given, kind, &core.aws.known_accounts(), core.now()).map_err(|error| match error {
+        GivenFilters::read(given, kind, &core.known_accounts(), core.now()).map_err(|error| match error {
             RequestError::Filter(FilterError::Unknown { kind: slug, name, nearest, known }) => {
                 let nearest = tag_called(core, kind, &name).or(nearest);
                 FilterError::Unknown { kind: slug, name, nearest, known }.into()

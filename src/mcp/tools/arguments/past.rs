@@ -82,7 +82,7 @@ pub fn continued(
     let Some(cursor) = cursor else { return as_of(core, asked) };
     let cursor = Cursor::read(cursor)?;
     let snapshot = core.snapshot()?;
-    if cursor.log != snapshot.log_id() {
+    if cursor.log != snapshot.cursor_log() {
         return Err(CursorError::ForeignLog.into());
     }
     let first = cursor.point;

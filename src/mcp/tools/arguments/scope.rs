@@ -59,7 +59,7 @@ impl ScopeArguments {
             });
         }
         let retired = core.unwatched(&kinds).into_iter().map(|state| state.scope).collect();
-        let chosen = self.among(&core.aws.known_accounts(), &watched, &retired);
+        let chosen = self.among(&core.known_accounts(), &watched, &retired);
         chosen.map_err(|refused| self.unreached(core).unwrap_or(refused))
     }
 

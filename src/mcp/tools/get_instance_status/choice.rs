@@ -104,7 +104,7 @@ struct RankedInstances {
 impl RankedInstances {
     /// Out of the index; `None` where it does not hold both kinds as of one moment.
     fn indexed(core: &Core, filters: &Filters, scope: &ScopeFilter) -> Result<Option<Self>, RequestError> {
-        let Some(found) = core.store.index().scan(&INSTANCE.kind(), scope, filters.matcher(), None, usize::MAX) else {
+        let Some(found) = core.store.find(&INSTANCE.kind(), scope, filters.matcher(), None, usize::MAX) else {
             return Ok(None);
         };
         // The index may be ahead of what can be read.
@@ -114,7 +114,7 @@ impl RankedInstances {
         let [health, event] = facets();
         let selection = RowSelection { facets: vec![health, event], ..RowSelection::default() };
         let is_asked = |of: &Scope| scope.takes(of);
-        let copied = core.store.index().copied(&INSTANCE_STATUS.kind(), found.seq, &selection, is_asked);
+        let copied = core.store.copied(&INSTANCE_STATUS.kind(), found.seq, &selection, is_asked);
         let Some(statuses) = copied else { return Ok(None) };
         let mut ranked =
             RankedInstances { placed: Vec::with_capacity(found.ids.len()), seq: found.seq, ..Self::default() };

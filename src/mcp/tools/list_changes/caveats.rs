@@ -88,7 +88,7 @@ impl ChangeQuery {
 
     /// The cursor of a range of this question.
     pub(super) fn cursor(&self, core: &Core, span: LogRange) -> String {
-        LogCursor { log: core.log(), question: self.question.hash(), span }.encode()
+        LogCursor { log: core.store.cursor_log(), question: self.question.hash(), span }.encode()
     }
 
     /// The beginning of the time range that is asked about.
@@ -130,7 +130,7 @@ impl ChangeQuery {
 fn time_of(snapshot: &Snapshot, seq: Seq) -> Result<Timestamp, RequestError> {
     let seq = seq.min(snapshot.seq());
     if seq > snapshot.horizon() {
-        return Ok(snapshot.record(seq)?.recorded_at);
+        return Ok(snapshot.moment_of(seq)?);
     }
     Ok(snapshot.earliest()?.unwrap_or_default())
 }

@@ -218,7 +218,7 @@ fn newest_before(snapshot: &Snapshot, at: Timestamp) -> Result<Seq, ReadError> {
 /// A cursor of this log.
 fn placed(snapshot: &Snapshot, text: &str) -> Result<LogCursor, RequestError> {
     let place = LogCursor::read(text)?;
-    if place.log != snapshot.log_id() {
+    if place.log != snapshot.cursor_log() {
         return Err(ChangesError::Foreign { earliest: snapshot.earliest()? }.into());
     }
     let (newest, LogRange { at, bound, .. }) = (snapshot.seq(), place.span);
@@ -260,7 +260,7 @@ fn scopes(core: &Core, arguments: &ScopeArguments) -> Result<ScopeFilter, Reques
         return Ok(ScopeFilter::Everywhere);
     }
     let known: BTreeSet<Scope> = core.known_scopes(&core.snapshot()?)?.into_iter().collect();
-    let chosen = arguments.among(&core.aws.known_accounts(), &known, &BTreeSet::new());
+    let chosen = arguments.among(&core.known_accounts(), &known, &BTreeSet::new());
     chosen.map_err(|refused| arguments.unreached(core).unwrap_or(refused))
 }
 

@@ -49,7 +49,7 @@ fn freshness(core: &Core, states: &[ScopeFreshness]) -> Vec<FreshnessRow> {
 /// The rows of the table `account`: those that are watched, those that cannot be reached, and those that are no longer watched.
 fn accounts(core: &Core, states: &[ScopeFreshness]) -> Vec<AccountRow> {
     let mut rows = watched(core, states);
-    let known = core.aws.known_accounts();
+    let known = core.known_accounts();
     let named = |account: &AccountId| {
         let facts = known.of(account);
         let name = facts.and_then(|facts| facts.name.as_deref()).map(|name| shown(name, NAME));
@@ -104,7 +104,7 @@ fn watched(core: &Core, states: &[ScopeFreshness]) -> Vec<AccountRow> {
     for state in states {
         scopes.entry(&state.scope.account).or_default().entry(&state.scope).or_default().push(state);
     }
-    let known = core.aws.known_accounts();
+    let known = core.known_accounts();
     let rows = scopes.into_iter().map(|(account, scopes)| {
         let facts = known.of(account);
         let is = |states: &Vec<&ScopeFreshness>, standing| states.iter().any(|state| state.coverage() == standing);

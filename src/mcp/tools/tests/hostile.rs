@@ -14,7 +14,6 @@ use crate::aws::scripted::{Reply, Scripted, across, at};
 use crate::ingest::Lane;
 use crate::mcp::Core;
 use crate::mcp::key_book::KeyBook;
-use crate::mcp::looks::Looks;
 use crate::mcp::tools::spec::CallSetting;
 use crate::mcp::touched::TouchBook;
 use crate::model::fixtures::scope;
@@ -345,12 +344,12 @@ impl Stage {
             clock: Arc::clone(clock),
             aws: across(self.server.endpoint(), &["us-east-1", ELSEWHERE]),
             tasks: tasks.clone(),
-            looks: Looks::default(),
+            looks: Arc::default(),
             touched: TouchBook::default(),
             baselines: BaselineRuns::default(),
             dropped_log_lines: || 0,
             keys: KeyBook::default(),
-            ends: tokio::sync::Mutex::default(),
+            ends: Arc::default(),
             audit: AuditProgress::default(),
             prices: None,
         };

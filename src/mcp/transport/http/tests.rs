@@ -55,8 +55,8 @@ impl Desk {
         let origins = vec!["https://app.example.com:443".to_owned()];
         let options = HttpOptions { origins, ..HttpOptions::default() };
         let (precedents, streams) = (Some(Precedents::new(world.server.clone())), CancellationToken::new());
-        let router =
-            router(&world.server, |handler| handler, precedents, &options, &streams, Arc::new(remembered), idle);
+        let sessions = Arc::new(HttpSessions::new(Arc::new(remembered), idle));
+        let router = router(&world.server, |handler| handler, precedents, &options, &streams, &sessions);
         Desk { world, router }
     }
 

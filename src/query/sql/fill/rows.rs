@@ -107,7 +107,7 @@ impl<'a> Rows<'a> {
             return Ok(None);
         }
         let sees = |scope: &Scope| !self.snapshot.leaves_out(scope) && self.is_within(scope);
-        Ok(self.filling.index.copied(&spec.kind(), at, selection, sees))
+        Ok(self.filling.store.copied(&spec.kind(), at, selection, sees))
     }
 
     fn indexed(

@@ -26,8 +26,9 @@ impl Pair {
             }
         };
         let precedents = Some(Precedents::new(server.clone()));
-        let both = router(server, counted, precedents, &options, &streams, remembered().await, 8);
-        let without = router(server, |handler| handler, None, &options, &streams, remembered().await, 8);
+        let sessions = async || Arc::new(HttpSessions::new(remembered().await, 8));
+        let both = router(server, counted, precedents, &options, &streams, &sessions().await);
+        let without = router(server, |handler| handler, None, &options, &streams, &sessions().await);
         alone.router = without;
         Pair { alone, both, handlers }
     }

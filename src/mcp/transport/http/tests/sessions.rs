@@ -55,8 +55,7 @@ impl Desk {
             None,
             &HttpOptions::default(),
             &CancellationToken::new(),
-            Arc::new(remembered),
-            256,
+            &Arc::new(HttpSessions::new(Arc::new(remembered), 256)),
         );
         Desk { world, router }
     }

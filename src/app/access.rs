@@ -1,0 +1,116 @@
+//! Who is let in over HTTP: makes the gate of a server, and has it go by its files as they are now.
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use serde_json::{Value, json};
+use tokio::task::spawn_blocking;
+
+use crate::aws::AwsClock;
+use crate::aws::web_documents::WebDocuments;
+use crate::config::AccessOptions;
+use crate::mcp::auth::token_file::TokenFileError;
+use crate::mcp::auth::{AccessGate, AccessRules, DocumentFetch, TokenBook, TokenFile};
+
+/// The gate of a server, and where its rules are from.
+#[derive(Clone, Debug)]
+pub struct AccessDesk {
+    gate: AccessGate,
+    tokens: Option<TokenFile>,
+}
+
+#[derive(Debug)]
+struct IssuerDocuments(WebDocuments);
+
+impl DocumentFetch for IssuerDocuments {
+    fn fetch<'a>(&'a self, url: &'a str) -> BoxFuture<'a, Result<Vec<u8>, String>> {
+        self.0.get(url).boxed()
+    }
+}
+
+impl AccessDesk {
+    /// The desk of a server with these settings; `None` where whoever can connect is let in.
+    ///
+    /// # Errors
+    /// When the file of tokens cannot be used. One that is not there yet has no tokens.
+    pub fn open(options: &AccessOptions, profile: Option<&str>) -> Result<Option<Self>, TokenFileError> {
+        if !options.lets_in_known_only() {
+            return Ok(None);
+        }
+        let tokens = options.token_file.clone().map(TokenFile::at);
+        let rules = AccessRules {
+            tokens: tokens.as_ref().map(read).transpose()?,
+            issuers: options.issuers.clone(),
+            grants: options.grants.clone(),
+        };
+        let fetch = Arc::new(IssuerDocuments(WebDocuments::of_profile(profile)));
+        let gate = AccessGate::new(rules, options.public_url.clone(), fetch, Arc::new(AwsClock::default()));
+        if gate.tokens() == 0 && options.issuers.is_empty() {
+            tracing::warn!("nobody is let in over HTTP yet: `muster token add` makes a token");
+        }
+        Ok(Some(AccessDesk { gate, tokens }))
+    }
+
+    /// The gate.
+    #[must_use]
+    pub fn gate(&self) -> &AccessGate {
+        &self.gate
+    }
+
+    /// Reads the file of tokens again, and goes by `options` where they were read again too. Without the file nothing changes.
+    ///
+    /// # Errors
+    /// Why the file cannot be used.
+    pub async fn reload(&self, options: Option<&AccessOptions>) -> Result<Value, String> {
+        let file = self.tokens.clone();
+        let read =
+            spawn_blocking(move || file.as_ref().map(read).transpose()).await.map_err(|error| error.to_string())?;
+        let tokens = read.map_err(|error| error.to_string())?;
+        let before = self.gate.rules();
+        let (issuers, grants) = match options {
+            Some(options) => (options.issuers.clone(), options.grants.clone()),
+            None => (before.issuers, before.grants),
+        };
+        self.gate.set(AccessRules { tokens, issuers, grants });
+        let rules = self.gate.rules();
+        let issuers: Vec<&str> = rules.issuers.iter().map(|plan| plan.issuer.as_str()).collect();
+        Ok(json!({"tokens": self.gate.tokens(), "issuers": issuers}))
+    }
+}
+
+fn read(file: &TokenFile) -> Result<TokenBook, TokenFileError> {
+    let book = file.read()?;
+    if book.is_none() {
+        tracing::warn!(path = %file.path().display(), "there is no file of tokens");
+    }
+    Ok(book.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mcp::auth::TokenEntry;
+    use crate::mcp::auth::token_hash::TokenHash;
+
+    #[tokio::test]
+    async fn a_server_without_settings_lets_everybody_in_and_one_with_a_file_reads_it_again() {
+        assert!(AccessDesk::open(&AccessOptions::default(), None).unwrap().is_none());
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("tokens.toml");
+        let options = AccessOptions { token_file: Some(path.clone()), ..AccessOptions::default() };
+        let desk = AccessDesk::open(&options, None).unwrap().unwrap();
+        assert_eq!(desk.gate().tokens(), 0);
+        let file = TokenFile::at(path.clone());
+        let entry = |name: &str| {
+            let hash = TokenHash::of(name);
+            TokenEntry { name: name.to_owned(), hash, created: None, expires: None, grants: None, read_only: false }
+        };
+        file.edit(|book| book.add(entry("a"))).unwrap();
+        assert_eq!(desk.reload(None).await.unwrap(), json!({"tokens": 1, "issuers": []}));
+        std::fs::write(&path, "tokens = 1").unwrap();
+        assert!(desk.reload(None).await.unwrap_err().contains("line 1"));
+        assert_eq!(desk.gate().tokens(), 1, "what cannot be read changes nothing");
+        assert!(AccessDesk::open(&options, None).is_err());
+    }
+}

@@ -1,0 +1,248 @@
+//! `muster token`: the tokens of clients over HTTP.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::access_flags::AccessFlags;
+use super::file_settings::ReadFile;
+use super::output::Output;
+use super::server_flags::ServerFlags;
+use super::store_flags::RegionalStoreFlags;
+use super::table::{Medium, Table};
+use crate::app::client::process;
+use crate::aws::AwsClock;
+use crate::config::Environment;
+use crate::mcp::auth::bearer::BearerToken;
+use crate::mcp::auth::{TokenEntry, TokenFile};
+use crate::model::text::shown;
+use crate::model::{Clock, Timestamp};
+use crate::telemetry;
+
+/// The longest list of grants that is shown.
+const SHOWN: usize = 200;
+/// The longest time that a token may be given.
+const MOST_DAYS: i64 = 3650;
+
+/// What to do about tokens.
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum TokenCommand {
+    /// Make a token, and print it this once
+    #[command(after_long_help = "How tokens and grants are used: muster help http-auth")]
+    Add(TokenAdd),
+    /// Show whose tokens there are; the tokens themselves are nowhere
+    List(TokenList),
+    /// Take a token's rights away, and end its sessions
+    Revoke(TokenRevoke),
+}
+
+/// Where the tokens are, and the server that has to know of changes.
+#[derive(Clone, Debug, Args)]
+pub(super) struct TokenPlace {
+    #[command(flatten)]
+    store: RegionalStoreFlags,
+    /// The file of tokens, as `muster serve` has it; without it, that of the configuration file
+    #[arg(long, env = "MUSTER_TOKEN_FILE", value_name = "FILE", hide_env_values = true)]
+    token_file: Option<PathBuf>,
+}
+
+/// The arguments of `muster token add`.
+#[derive(Clone, Debug, Args)]
+pub(super) struct TokenAdd {
+    /// Whose it is, such as ci or alice@example.com: records of what its client does show this name
+    name: String,
+    /// A grant of the configuration file, which says what it lets see and change (repeatable) [default: everything]
+    #[arg(long = "grant", value_name = "GRANT", value_delimiter = ',')]
+    grants: Vec<String>,
+    /// For how many days it counts [default: for ever]
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(i64).range(1..=MOST_DAYS))]
+    days: Option<i64>,
+    /// Let it change nothing, whatever its grants and the server allow
+    #[arg(long)]
+    read_only: bool,
+    /// Print the answer as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    place: TokenPlace,
+}
+
+/// The arguments of `muster token list`.
+#[derive(Clone, Debug, Args)]
+pub(super) struct TokenList {
+    /// Print the answer as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    place: TokenPlace,
+}
+
+/// The arguments of `muster token revoke`.
+#[derive(Clone, Debug, Args)]
+pub(super) struct TokenRevoke {
+    /// Whose it is
+    name: String,
+    #[command(flatten)]
+    place: TokenPlace,
+}
+
+/// Why tokens cannot be looked for or made.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TokenCommandError {
+    /// Nothing names a file.
+    #[error(
+        "no file of tokens is named: give --token-file FILE, as muster serve has it, or token_file in the configuration file"
+    )]
+    NoFile,
+    /// A grant that the configuration file does not have.
+    #[error("the configuration file has no grant {grant}: {known}")]
+    Grant {
+        /// The grant.
+        grant: String,
+        /// The grants that there are.
+        known: String,
+    },
+}
+
+impl TokenCommand {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// When the file cannot be used.
+    pub(super) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
+        match self {
+            TokenCommand::Add(add) => add.run(environment).await,
+            TokenCommand::List(list) => list.run(environment),
+            TokenCommand::Revoke(revoke) => revoke.run(environment).await,
+        }
+    }
+}
+
+impl TokenPlace {
+    fn file(&self, environment: &Environment) -> anyhow::Result<TokenFile> {
+        let given = match (&self.token_file, self.store.file()) {
+            (Some(path), _) => Some(environment.absolute(path)),
+            (None, Some(config)) => {
+                let (read, fault) = ReadFile::<AccessFlags>::selecting(config, environment);
+                if let Some(fault) = fault {
+                    return Err(fault.into());
+                }
+                read.flags()?.options(environment).token_file
+            }
+            (None, None) => None,
+        };
+        Ok(given.map(TokenFile::at).ok_or(TokenCommandError::NoFile)?)
+    }
+
+    /// Refuses grants that the configuration file does not have, where one is given.
+    fn check(&self, grants: &[String], environment: &Environment) -> anyhow::Result<()> {
+        let Some(config) = self.store.file().filter(|_| !grants.is_empty()) else { return Ok(()) };
+        let book = ServerFlags::of_file(config.clone()).config(environment)?.access.grants;
+        let unknown = grants.iter().find(|grant| !book.has(grant));
+        match unknown {
+            None => Ok(()),
+            Some(grant) => {
+                let names = book.names();
+                let known =
+                    if names.is_empty() { "it has none".to_owned() } else { format!("it has {}", names.join(", ")) };
+                Err(TokenCommandError::Grant { grant: shown(grant, SHOWN), known }.into())
+            }
+        }
+    }
+
+    /// Has the server that runs go by the file as it is now.
+    async fn tell(self, environment: &Environment) {
+        let told = match self.store.config(environment) {
+            Ok(config) => process::reload(&config.data_dir).await.map_err(anyhow::Error::from),
+            Err(error) => Err(error),
+        };
+        telemetry::say(&match told {
+            Ok(_) => "muster: the server that runs goes by it now".to_owned(),
+            Err(error) => {
+                format!(
+                    "muster: no server was told, so one that runs goes by it after `muster reload` or SIGHUP ({error:#})"
+                )
+            }
+        });
+    }
+}
+
+impl TokenAdd {
+    async fn run(self, environment: &Environment) -> anyhow::Result<()> {
+        let file = self.place.file(environment)?;
+        self.place.check(&self.grants, environment)?;
+        let token = BearerToken::random().ok_or_else(|| anyhow::anyhow!("the system gives no random bytes"))?;
+        let now = AwsClock::default().now();
+        let expires = self.days.map(|days| now + Duration::from_hours(24) * u32::try_from(days).unwrap_or(u32::MAX));
+        let entry = TokenEntry {
+            name: self.name,
+            hash: token.hash(),
+            created: Some(now),
+            expires,
+            grants: Some(self.grants).filter(|grants| !grants.is_empty()),
+            read_only: self.read_only,
+        };
+        let rights = rights(&entry);
+        let name = entry.name.clone();
+        file.edit(|book| book.add(entry))?;
+        let mut output = Output::stdout();
+        if self.json {
+            let answer = json!({"name": name, "token": token.reveal(), "expires": expires});
+            output.line(&format!("{answer:#}"))?;
+        } else {
+            let ends = expires.map_or_else(|| "does not end".to_owned(), |at| format!("ends at {at}"));
+            telemetry::say(&format!("muster: the token of {name}, which {ends}, may {rights}. It is shown this once:"));
+            output.line(token.reveal())?;
+        }
+        self.place.tell(environment).await;
+        Ok(())
+    }
+}
+
+impl TokenList {
+    fn run(self, environment: &Environment) -> anyhow::Result<()> {
+        let file = self.place.file(environment)?;
+        let book = file.read()?.unwrap_or_default();
+        let mut output = Output::stdout();
+        if self.json {
+            let tokens = book.entries().iter().map(|entry| {
+                json!({
+                    "name": entry.name, "created": entry.created, "expires": entry.expires, "grants": entry.grants,
+                    "read_only": entry.read_only,
+                })
+            });
+            let answer = json!({"file": file.path(), "tokens": tokens.collect::<Vec<_>>()});
+            return Ok(output.line(&format!("{answer:#}"))?);
+        }
+        let now = AwsClock::default().now();
+        let mut tokens = Table::new(&["name", "created", "ends", "may"]);
+        for entry in book.entries() {
+            let at = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), |at| at.to_string());
+            let ended = if entry.expires.is_some_and(|ends| ends <= now) { " (ended)" } else { "" };
+            let ends = format!("{}{ended}", at(entry.expires));
+            tokens.row(vec![entry.name.clone(), at(entry.created), ends, rights(entry)]);
+        }
+        Ok(output.text(tokens.print(Medium::stdout()).as_bytes())?)
+    }
+}
+
+impl TokenRevoke {
+    async fn run(self, environment: &Environment) -> anyhow::Result<()> {
+        let file = self.place.file(environment)?;
+        file.edit(|book| book.revoke(&self.name))?;
+        Output::stdout().line(&format!("the token of {} is revoked", self.name))?;
+        self.place.tell(environment).await;
+        Ok(())
+    }
+}
+
+/// What a token lets do, in words.
+fn rights(entry: &TokenEntry) -> String {
+    let sees = match &entry.grants {
+        None => "see everything".to_owned(),
+        Some(grants) => format!("see what these grants hold: {}", shown(&grants.join(", "), SHOWN)),
+    };
+    if entry.read_only { format!("{sees}, and change nothing") } else { sees }
+}

@@ -1,0 +1,203 @@
+//! Somebody who was let in.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::digest::{SHA256, digest};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use crate::model::{Clock, Timestamp};
+use crate::policy::Principal;
+
+/// How long to sleep at most before the clock is looked at again: it may have been set, and the machine may have been asleep.
+const LOOK: Duration = Duration::from_mins(1);
+
+tokio::task_local! {
+    static CALLER: Arc<KnownCaller>;
+}
+
+/// Somebody who was let in, for as long as their token counts.
+#[derive(Debug)]
+pub struct KnownCaller {
+    principal: Principal,
+    user: Arc<str>,
+    rights: Arc<str>,
+    revoked: CancellationToken,
+}
+
+impl KnownCaller {
+    /// Somebody, until `revoked` is cancelled or their time is over.
+    #[must_use]
+    pub fn new(principal: Principal, revoked: CancellationToken) -> Arc<Self> {
+        let user = user(&principal);
+        let rights = rights(&principal);
+        Arc::new(KnownCaller { principal, user, rights, revoked })
+    }
+
+    /// Who makes the request that this task serves; `None` where nobody has to say who they are.
+    #[must_use]
+    pub fn current() -> Option<Arc<Self>> {
+        CALLER.try_with(Arc::clone).ok()
+    }
+
+    /// Whether the request that this task serves must not be answered with what is there for everybody.
+    #[must_use]
+    pub fn is_limited_now() -> bool {
+        CALLER.try_with(|caller| caller.principal.is_limited()).unwrap_or(false)
+    }
+
+    /// Serves a request of theirs: meanwhile they are the one of [`KnownCaller::current`].
+    pub async fn during<F: Future>(self: &Arc<Self>, serving: F) -> F::Output {
+        CALLER.scope(Arc::clone(self), serving).await
+    }
+
+    /// With what they may see and change.
+    #[must_use]
+    pub fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// How records of their calls name them.
+    #[must_use]
+    pub fn user(&self) -> &Arc<str> {
+        &self.user
+    }
+
+    /// Stands for who they are and what they may do. Whoever has the same has the same sessions.
+    #[must_use]
+    pub fn rights(&self) -> &Arc<str> {
+        &self.rights
+    }
+
+    /// Whether both are the same somebody, who may do the same.
+    #[must_use]
+    pub fn is_same(&self, other: &KnownCaller) -> bool {
+        self.rights == other.rights
+    }
+
+    /// Takes their rights away.
+    pub(super) fn revoke(&self) {
+        self.revoked.cancel();
+    }
+
+    /// Whether their rights were taken away.
+    #[must_use]
+    pub fn is_revoked(&self) -> bool {
+        self.revoked.is_cancelled()
+    }
+
+    /// Whether they count no more at `now`.
+    #[must_use]
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.is_revoked() || !self.principal.is_current(now)
+    }
+
+    /// Waits until their rights are taken away.
+    pub async fn revoked(&self) {
+        self.revoked.cancelled().await;
+    }
+
+    /// Waits until they count no more.
+    pub async fn over(&self, clock: &dyn Clock) {
+        let expired = async {
+            let Some(ends) = self.principal.ends else { return std::future::pending().await };
+            loop {
+                let left = ends.since(clock.now());
+                if left.is_zero() {
+                    return;
+                }
+                sleep(left.min(LOOK)).await;
+            }
+        };
+        tokio::select! {
+            () = self.revoked() => {}
+            () = expired => {}
+        }
+    }
+}
+
+/// A name that tells tokens and the names of several issuers apart.
+fn user(Principal { name, issuer, .. }: &Principal) -> Arc<str> {
+    match issuer {
+        None => format!("token:{name}").into(),
+        Some(issuer) => {
+            let place = issuer.split_once("://").map_or(&**issuer, |(_, place)| place);
+            format!("{name}@{}", place.split('/').next().unwrap_or(place)).into()
+        }
+    }
+}
+
+/// A digest of all that makes them who they are here. Each part has its length before it.
+fn rights(Principal { name, issuer, visibility, writes, ends: _ }: &Principal) -> Arc<str> {
+    let mut bytes = Vec::new();
+    for part in [name, issuer.as_ref().unwrap_or(&Arc::from(""))] {
+        bytes.extend_from_slice(&part.len().to_le_bytes());
+        bytes.extend_from_slice(part.as_bytes());
+    }
+    bytes.extend_from_slice(&visibility.digest().to_le_bytes());
+    bytes.push(u8::from(*writes));
+    let hash = digest(&SHA256, &bytes);
+    URL_SAFE_NO_PAD.encode(hash).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::{Grant, Visibility};
+
+    fn principal(name: &str, issuer: Option<&str>) -> Principal {
+        Principal { issuer: issuer.map(Arc::from), ..Principal::unlimited(name) }
+    }
+
+    #[test]
+    fn callers_are_the_same_by_name_issuer_and_rights_and_not_by_when_they_end() {
+        let of = |principal: Principal| KnownCaller::new(principal, CancellationToken::new());
+        let alice = principal("alice", Some("https://id.example.com/realms/a"));
+        let one = of(alice.clone());
+        let later = Principal { ends: Some(Timestamp::from_millis(1)), ..alice.clone() };
+        assert!(one.is_same(&of(later)));
+        let limited = Arc::new(Visibility::of([Grant::default()]));
+        for other in [
+            principal("alic", Some("ehttps://id.example.com/realms/a")),
+            principal("alice", None),
+            Principal { writes: false, ..alice.clone() },
+            Principal { visibility: limited, ..alice },
+        ] {
+            assert!(!one.is_same(&of(other)));
+        }
+        assert_eq!(&**one.user(), "alice@id.example.com");
+        assert_eq!(&**of(principal("ci", None)).user(), "token:ci");
+    }
+
+    #[tokio::test]
+    async fn the_caller_is_known_during_a_request_and_in_it_only() {
+        let caller = KnownCaller::new(principal("a", None), CancellationToken::new());
+        assert!(KnownCaller::current().is_none());
+        let inside = caller.during(async { KnownCaller::current().map(|caller| caller.user().to_string()) }).await;
+        assert_eq!(inside.as_deref(), Some("token:a"));
+        assert!(KnownCaller::current().is_none() && !KnownCaller::is_limited_now());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_is_over_when_revoked_or_when_the_time_has_come() {
+        struct Began(tokio::time::Instant);
+        impl Clock for Began {
+            fn now(&self) -> Timestamp {
+                Timestamp::EPOCH + self.0.elapsed()
+            }
+        }
+        let clock = Began(tokio::time::Instant::now());
+        let ends = Some(Timestamp::EPOCH + Duration::from_mins(10));
+        let caller = KnownCaller::new(Principal { ends, ..principal("a", None) }, CancellationToken::new());
+        assert!(!caller.is_over(clock.now()));
+        caller.over(&clock).await;
+        assert!(caller.is_over(clock.now()) && !caller.is_revoked());
+        assert_eq!(clock.0.elapsed(), Duration::from_mins(10));
+        let endless = KnownCaller::new(principal("b", None), CancellationToken::new());
+        tokio::join!(endless.over(&clock), async { endless.revoke() });
+        assert!(endless.is_over(clock.now()));
+    }
+}

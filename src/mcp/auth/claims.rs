@@ -1,0 +1,165 @@
+//! Judges what a token says, once its signature is known to be the issuer's. Pure.
+//!
+//! jsonwebtoken checks claims too, but by a clock of its own, and it does not say when a token ends.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::issuer_plan::{ACCESS_TOKEN, EVERYBODY, IssuerPlan};
+use crate::model::Timestamp;
+use crate::model::text::shown;
+
+/// How much the clocks of an issuer and of this machine may differ.
+pub(super) const LEEWAY: Duration = Duration::from_secs(30);
+
+/// Claims that tokens have which say who logged in, and no access token has.
+const OF_LOGIN: [&str; 3] = ["nonce", "at_hash", "c_hash"];
+/// The claim by which some issuers say what kind of token it is, and its values for access tokens.
+const KIND: (&str, [&str; 2]) = ("typ", ["Bearer", "at+jwt"]);
+/// The claims with scopes.
+const SCOPES: [&str; 2] = ["scope", "scp"];
+/// The claim with the roles of a program that nobody logged in to.
+const ROLES: &str = "roles";
+/// The longest name.
+const LONGEST: usize = 200;
+
+/// What a token says that counts here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct JudgedClaims {
+    /// Whose it is.
+    pub(super) name: String,
+    /// The names of its grants.
+    pub(super) grants: Vec<String>,
+    /// When it ends.
+    pub(super) ends: Timestamp,
+}
+
+/// Why a token is not accepted, although its issuer signed it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum ClaimFault {
+    #[error("it is of another issuer")]
+    Issuer,
+    #[error("its type is {0}, which is not accepted of this issuer")]
+    Type(String),
+    #[error("it says who logged in (it has {0}), and is not for access: send the access token")]
+    Login(&'static str),
+    #[error("it has neither scopes nor roles, as a token has that says who logged in: send the access token")]
+    NoAccess,
+    #[error("its claim {0} is missing, or has another form than it must have")]
+    Form(String),
+    #[error("it ended at {0}: get a new one")]
+    Expired(Timestamp),
+    #[error("it does not count before {0}")]
+    Early(Timestamp),
+    #[error("it is for {0}, not for this server")]
+    Audience(String),
+    #[error("it lacks the scope {0}")]
+    Scope(String),
+}
+
+/// Judges the claims of a token of the type `is`, by what `plan` says of its issuer.
+pub(super) fn judge(
+    claims: &Map<String, Value>,
+    is: &str,
+    plan: &IssuerPlan,
+    now: Timestamp,
+) -> Result<JudgedClaims, ClaimFault> {
+    if claims.get("iss").and_then(Value::as_str) != Some(plan.issuer.as_str()) {
+        return Err(ClaimFault::Issuer);
+    }
+    if !plan.types.contains(is) {
+        return Err(ClaimFault::Type(shown(is, 40)));
+    }
+    let of_login = OF_LOGIN.into_iter().find(|claim| claims.contains_key(*claim));
+    let kind = claims.get(KIND.0).filter(|kind| kind.as_str().is_none_or(|kind| !KIND.1.contains(&kind)));
+    let scopes = scopes(claims, plan)?;
+    if is != ACCESS_TOKEN {
+        if let Some(claim) = of_login.or(kind.map(|_| KIND.0)) {
+            return Err(ClaimFault::Login(claim));
+        }
+        // A token that says who logged in may have the same audience, where client and server are one application to the issuer.
+        let named = plan.scope_claim.as_deref();
+        if !SCOPES.into_iter().chain([ROLES]).chain(named).any(|claim| claims.contains_key(claim)) {
+            return Err(ClaimFault::NoAccess);
+        }
+    }
+    let ends = time(claims, "exp")?.ok_or_else(|| ClaimFault::Form("exp".to_owned()))?;
+    if ends + LEEWAY <= now {
+        return Err(ClaimFault::Expired(ends));
+    }
+    if let Some(begins) = time(claims, "nbf")?
+        && begins > now + LEEWAY
+    {
+        return Err(ClaimFault::Early(begins));
+    }
+    let audiences = texts(claims, "aud")?.ok_or_else(|| ClaimFault::Form("aud".to_owned()))?;
+    if !audiences.iter().any(|audience| plan.audiences.contains(*audience)) {
+        return Err(ClaimFault::Audience(shown(&audiences.join(", "), LONGEST)));
+    }
+    let name = claims.get(&plan.principal_claim).and_then(Value::as_str).map(str::trim);
+    let name = name.filter(|name| !name.is_empty() && name.len() <= LONGEST);
+    let name = name.ok_or_else(|| ClaimFault::Form(plan.principal_claim.clone()))?;
+    if let Some(missing) = plan.scopes.iter().find(|scope| !scopes.contains(&scope.as_str())) {
+        return Err(ClaimFault::Scope(missing.clone()));
+    }
+    let values = match &plan.grant_claim {
+        None => scopes,
+        Some(claim) => values(at_path(claims, claim)),
+    };
+    let granted = plan.grants.iter().filter(|(value, _)| *value == EVERYBODY || values.contains(&value.as_str()));
+    let mut grants: Vec<String> = granted.flat_map(|(_, grants)| grants.iter().cloned()).collect();
+    grants.sort_unstable();
+    grants.dedup();
+    Ok(JudgedClaims { name: name.to_owned(), grants, ends: ends + LEEWAY })
+}
+
+/// A time in seconds. A text is none: some readers take one for no time at all, and so for no end.
+fn time(claims: &Map<String, Value>, claim: &str) -> Result<Option<Timestamp>, ClaimFault> {
+    let Some(value) = claims.get(claim) else { return Ok(None) };
+    let fault = || ClaimFault::Form(claim.to_owned());
+    let seconds = value.as_f64().filter(|seconds| (0.0..1e12).contains(seconds)).ok_or_else(fault)?;
+    #[expect(clippy::cast_possible_truncation, reason = "it was just found to be in range")]
+    Ok(Some(Timestamp::from_millis((seconds * 1000.0) as i64)))
+}
+
+/// A text, or a list of nothing but texts.
+fn texts<'c>(claims: &'c Map<String, Value>, claim: &str) -> Result<Option<Vec<&'c str>>, ClaimFault> {
+    let fault = || ClaimFault::Form(claim.to_owned());
+    match claims.get(claim) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(vec![text])),
+        Some(Value::Array(list)) => list.iter().map(Value::as_str).collect::<Option<_>>().map(Some).ok_or_else(fault),
+        Some(_) => Err(fault()),
+    }
+}
+
+/// The scopes: words of a text, or a list.
+fn scopes<'c>(claims: &'c Map<String, Value>, plan: &IssuerPlan) -> Result<Vec<&'c str>, ClaimFault> {
+    let named = plan.scope_claim.as_deref();
+    let claim = named.or_else(|| SCOPES.into_iter().find(|claim| claims.contains_key(*claim)));
+    let Some(claim) = claim else { return Ok(Vec::new()) };
+    let texts = texts(claims, claim)?.unwrap_or_default();
+    Ok(texts.into_iter().flat_map(str::split_whitespace).collect())
+}
+
+/// The claim of a name, or that of a path with dots, such as `realm_access.roles`.
+fn at_path<'c>(claims: &'c Map<String, Value>, path: &str) -> Option<&'c Value> {
+    if let Some(value) = claims.get(path) {
+        return Some(value);
+    }
+    let (first, rest) = path.split_once('.')?;
+    at_path(claims.get(first)?.as_object()?, rest)
+}
+
+/// The values of a claim that may have several. What is no text has no grant.
+fn values(claim: Option<&Value>) -> Vec<&str> {
+    match claim {
+        Some(Value::String(text)) => vec![text],
+        Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

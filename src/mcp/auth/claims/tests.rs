@@ -1,0 +1,81 @@
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde_json::json;
+
+use super::*;
+
+const ISSUER: &str = "https://id.example.com";
+const NOW: i64 = 1_796_000_000;
+
+fn plan() -> IssuerPlan {
+    IssuerPlan {
+        audiences: ["muster".to_owned()].into(),
+        types: ["at+jwt".to_owned(), "jwt".to_owned()].into(),
+        scopes: ["read".to_owned()].into(),
+        grants: [("read", "all"), ("team", "payments"), (EVERYBODY, "common")]
+            .into_iter()
+            .map(|(value, grant)| (value.to_owned(), [grant.to_owned()].into()))
+            .collect(),
+        ..IssuerPlan::of(ISSUER)
+    }
+}
+
+/// A claim: of several values, or none. The second part says whether it is one that has to be accepted.
+fn one_of(values: &'static [(&'static str, bool)]) -> impl Strategy<Value = (Option<Value>, bool)> {
+    select(values).prop_map(|(text, is_good)| {
+        let value = (!text.is_empty()).then(|| serde_json::from_str(text).unwrap());
+        (value, is_good)
+    })
+}
+
+proptest! {
+    // Each claim is good or bad by itself: whoever has one bad one is refused, and whoever has none is let in.
+    #[test]
+    fn one_bad_claim_is_enough_to_be_refused(
+        iss in one_of(&[("\"https://id.example.com\"", true), ("\"https://id.example.com/\"", false), ("[\"https://id.example.com\"]", false), ("", false)]),
+        aud in one_of(&[("\"muster\"", true), ("[\"x\", \"muster\"]", true), ("\"muster2\"", false), ("[]", false), ("[\"muster\", 1]", false), ("null", false), ("", false)]),
+        exp in one_of(&[("1796000001", true), ("1795999971", true), ("1796000000.5", true), ("1795999970", false), ("\"1796000600\"", false), ("null", false), ("true", false), ("", false)]),
+        nbf in one_of(&[("", true), ("0", true), ("1796000030", true), ("1796000031", false), ("\"0\"", false), ("null", false)]),
+        sub in one_of(&[("\"a\"", true), ("\"\"", false), ("1", false), ("", false)]),
+        scope in one_of(&[("\"read\"", true), ("\"x read y\"", true), ("[\"read\"]", true), ("\"reader\"", false), ("{}", false), ("", false)]),
+        login in one_of(&[("", true), ("\"n\"", false), ("null", false)]),
+    ) {
+        let parts = [("iss", iss), ("aud", aud), ("exp", exp), ("nbf", nbf), ("sub", sub), ("scope", scope), ("nonce", login)];
+        let is_good = parts.iter().all(|(_, (_, is_good))| *is_good);
+        let claims: Map<String, Value> =
+            parts.iter().filter_map(|(name, (value, _))| Some(((*name).to_owned(), value.clone()?))).collect();
+        let judged = judge(&claims, "jwt", &plan(), Timestamp::from_millis(NOW * 1000));
+        prop_assert_eq!(judged.is_ok(), is_good, "{:?}: {:?}", claims, judged);
+    }
+}
+
+fn granted(claim: Option<&str>, claims: &Value) -> Vec<String> {
+    let mut all = json!({"iss": ISSUER, "aud": "muster", "exp": NOW + 60, "sub": "a", "scope": "read other"});
+    all.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
+    let plan = IssuerPlan { grant_claim: claim.map(str::to_owned), ..plan() };
+    judge(all.as_object().unwrap(), "at+jwt", &plan, Timestamp::from_millis(NOW * 1000)).unwrap().grants
+}
+
+#[test]
+fn grants_are_those_of_the_values_of_one_claim_and_those_of_everybody() {
+    assert_eq!(granted(None, &json!({})), ["all", "common"]);
+    assert_eq!(granted(None, &json!({"groups": ["team"]})), ["all", "common"], "another claim does not count");
+    assert_eq!(granted(Some("groups"), &json!({"groups": ["x", "team", 5]})), ["common", "payments"]);
+    assert_eq!(granted(Some("groups"), &json!({"groups": "team"})), ["common", "payments"]);
+    assert_eq!(granted(Some("groups"), &json!({"groups": "x team"})), ["common"], "only scopes are words");
+    assert_eq!(granted(Some("groups"), &json!({"groups": "*"})), ["common"]);
+    assert_eq!(granted(Some("a.b"), &json!({"a": {"b": ["team"]}})), ["common", "payments"]);
+    assert_eq!(granted(Some("a.b"), &json!({"a.b": ["team"], "a": {"b": ["read"]}})), ["common", "payments"]);
+    assert_eq!(
+        granted(Some("https://x.test/groups"), &json!({"https://x.test/groups": ["team"]})),
+        ["common", "payments"]
+    );
+    assert_eq!(granted(Some("a.b"), &json!({"a": "team"})), ["common"]);
+}
+
+#[test]
+fn a_token_ends_when_it_says_and_no_more_than_the_leeway_later() {
+    let claims = json!({"iss": ISSUER, "aud": "muster", "exp": NOW + 60, "sub": "a", "scope": "read"});
+    let judged = judge(claims.as_object().unwrap(), "at+jwt", &plan(), Timestamp::from_millis(NOW * 1000)).unwrap();
+    assert_eq!(judged.ends, Timestamp::from_millis((NOW + 60) * 1000) + LEEWAY);
+}

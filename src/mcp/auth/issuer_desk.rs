@@ -1,0 +1,128 @@
+//! Judges the access tokens of one issuer.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
+
+use super::access_token::AccessToken;
+use super::caller::KnownCaller;
+use super::claims::{ClaimFault, JudgedClaims, judge};
+use super::issuer_plan::IssuerPlan;
+use super::key_source::{DocumentFetch, KeyFault, KeySource};
+use super::refusal::AuthRefusal;
+use super::ring_provider;
+use super::token_hash::TokenHash;
+use crate::model::Timestamp;
+use crate::policy::{GrantBook, Principal};
+
+/// How many tokens are remembered that were accepted. When there are more, all are judged again.
+const MOST: usize = 4096;
+
+/// Judges the access tokens of one issuer.
+pub(super) struct IssuerDesk {
+    plan: IssuerPlan,
+    grants: GrantBook,
+    keys: KeySource,
+    accepted: Mutex<AcceptedTokens>,
+    /// Cancelled when what is said of the issuer changes, and so ends all whom it let in.
+    revoked: CancellationToken,
+}
+
+/// The tokens that were accepted, by their hashes, and how often keys had come by then.
+#[derive(Default)]
+struct AcceptedTokens {
+    revision: u64,
+    callers: HashMap<TokenHash, Arc<KnownCaller>>,
+}
+
+impl IssuerDesk {
+    /// A desk for the tokens of an issuer.
+    pub(super) fn new(plan: IssuerPlan, grants: GrantBook, fetch: Arc<dyn DocumentFetch>) -> Self {
+        ring_provider::install();
+        let keys = KeySource::new(&plan.issuer, plan.jwks_uri.clone(), fetch);
+        IssuerDesk { plan, grants, keys, accepted: Mutex::default(), revoked: CancellationToken::new() }
+    }
+
+    /// What is said of the issuer.
+    pub(super) fn plan(&self) -> &IssuerPlan {
+        &self.plan
+    }
+
+    /// Whether it judges as one with this plan and these grants would.
+    pub(super) fn judges_by(&self, plan: &IssuerPlan, grants: &GrantBook) -> bool {
+        self.plan == *plan && self.grants == *grants
+    }
+
+    /// Fetches the keys of the issuer when they are due. Never ends.
+    pub(super) async fn attend(&self) {
+        self.keys.attend().await;
+    }
+
+    /// Ends all whom it let in.
+    pub(super) fn revoke(&self) {
+        self.revoked.cancel();
+    }
+
+    /// Whoever has a token of this issuer.
+    pub(super) async fn admit(
+        &self,
+        token: &AccessToken<'_>,
+        hash: TokenHash,
+        now: Timestamp,
+    ) -> Result<Arc<KnownCaller>, AuthRefusal> {
+        let revision = self.keys.revision();
+        if let Some(caller) = self.accepted.lock().of(revision).get(&hash).filter(|caller| !caller.is_over(now)) {
+            return Ok(Arc::clone(caller));
+        }
+        if !self.plan.algorithms.contains(&token.algorithm) {
+            return Err(AuthRefusal::Invalid(
+                "it is signed with an algorithm that is not accepted of its issuer".to_owned(),
+            ));
+        }
+        let (key, judged_by) =
+            self.keys.get(token.kid.as_deref(), token.algorithm).await.map_err(|fault| match fault {
+                KeyFault::Unknown => AuthRefusal::Invalid("its issuer has no such key".to_owned()),
+                KeyFault::Unavailable(why) => {
+                    AuthRefusal::Unavailable(format!("the keys of {} cannot be fetched: {why}", self.plan.issuer))
+                }
+            })?;
+        let claims = token.verified(&key).map_err(|fault| AuthRefusal::Invalid(fault.to_string()))?;
+        let JudgedClaims { name, grants, ends } =
+            judge(&claims, &token.is, &self.plan, now).map_err(|fault| match fault {
+                ClaimFault::Scope(scope) => AuthRefusal::Scope(scope),
+                fault => AuthRefusal::Invalid(fault.to_string()),
+            })?;
+        let visibility = self.grants.visibility(grants.iter().map(String::as_str));
+        let principal = Principal {
+            name: name.into(),
+            issuer: Some(self.plan.issuer.as_str().into()),
+            writes: visibility.may_change_anything(),
+            visibility: Arc::new(visibility),
+            ends: Some(ends),
+        };
+        let caller = KnownCaller::new(principal, self.revoked.child_token());
+        let mut accepted = self.accepted.lock();
+        // Keys that came meanwhile may not have accepted it.
+        if judged_by >= accepted.revision {
+            let callers = accepted.of(judged_by);
+            if callers.len() >= MOST {
+                callers.clear();
+            }
+            callers.insert(hash, Arc::clone(&caller));
+        }
+        Ok(caller)
+    }
+}
+
+impl AcceptedTokens {
+    /// Those that were judged by the keys of now.
+    fn of(&mut self, revision: u64) -> &mut HashMap<TokenHash, Arc<KnownCaller>> {
+        if self.revision != revision {
+            self.revision = revision;
+            self.callers.clear();
+        }
+        &mut self.callers
+    }
+}

@@ -1,0 +1,118 @@
+//! Access tokens in the forms of those who issue most of them. The claims are those that their documentation shows.
+
+use super::*;
+
+/// Whom a token of an issuer lets in, and with which grants.
+async fn admitted(plan: IssuerPlan, header: &Value, claims: &Value) -> Result<(String, String), String> {
+    let key = TestKey::rsa();
+    let yard = Yard::of(vec![IssuerPlan { jwks_uri: Some(KEYS.to_owned()), ..plan }]);
+    yard.documents.put(KEYS, &json!({"keys": [key.public("key-1")]}));
+    let token = key.sign(header, claims);
+    match yard.during(yard.admit(&token)).await {
+        Ok(caller) => {
+            let principal = caller.principal();
+            Ok((principal.name.to_string(), principal.visibility.to_string()))
+        }
+        Err(AuthRefusal::Invalid(why)) => Err(why),
+        Err(other) => panic!("{other:?}"),
+    }
+}
+
+fn grants(named: &[(&str, &str)]) -> BTreeMap<String, std::collections::BTreeSet<String>> {
+    named.iter().map(|(value, grant)| ((*value).to_owned(), [(*grant).to_owned()].into())).collect()
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "it is compared with what may fail")]
+fn of(name: &str, grants: &str) -> Result<(String, String), String> {
+    Ok((name.to_owned(), grants.to_owned()))
+}
+
+#[tokio::test]
+async fn a_token_of_microsoft_entra_is_accepted_and_its_id_token_is_not() {
+    let issuer = "https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555/v2.0";
+    let application = "aaaaaaaa-1111-2222-3333-bbbbbbbbbbbb";
+    let plan = IssuerPlan {
+        audiences: [application.to_owned()].into(),
+        types: ["jwt".to_owned()].into(),
+        principal_claim: "preferred_username".to_owned(),
+        grant_claim: Some("groups".to_owned()),
+        scopes: ["access".to_owned()].into(),
+        grants: grants(&[("cccccccc-0000-0000-0000-000000000001", "payments"), ("other", "search")]),
+        ..IssuerPlan::of(issuer)
+    };
+    let header = json!({"typ": "JWT", "alg": "RS256", "x5t": "key-1", "kid": "key-1"});
+    let access = json!({
+        "aud": application, "iss": issuer, "iat": NOW, "nbf": NOW, "exp": NOW + 4500, "aio": "AXQAi/8", "azp":
+        "dddddddd-1111-2222-3333-eeeeeeeeeeee", "azpacr": "0", "groups": ["cccccccc-0000-0000-0000-000000000001"], "name": "Alice",
+        "oid": "ffffffff-1111-2222-3333-000000000000", "preferred_username": "alice@example.com", "rh": "0.ARo", "scp": "access",
+        "sid": "1", "sub": "pairwise", "tid": "11111111-2222-3333-4444-555555555555", "uti": "u", "ver": "2.0",
+    });
+    assert_eq!(admitted(plan.clone(), &header, &access).await, of("alice@example.com", "payments"));
+    // Client and server may be one application: then only what the token has tells them apart.
+    let mut id = access.clone();
+    let claims = id.as_object_mut().unwrap();
+    claims.remove("scp");
+    assert!(admitted(plan.clone(), &header, &id).await.unwrap_err().contains("neither scopes nor roles"));
+    id["nonce"] = json!("n");
+    assert!(admitted(plan.clone(), &header, &id).await.unwrap_err().contains("it has nonce"));
+    // A token for Microsoft Graph.
+    let mut graph = access.clone();
+    graph["aud"] = json!("00000003-0000-0000-c000-000000000000");
+    assert!(admitted(plan, &header, &graph).await.unwrap_err().contains("not for this server"));
+}
+
+#[tokio::test]
+async fn a_token_of_okta_is_accepted_and_its_id_token_is_not() {
+    let issuer = "https://example.okta.com/oauth2/default";
+    let plan = IssuerPlan {
+        audiences: ["api://default".to_owned()].into(),
+        types: ["jwt".to_owned()].into(),
+        grants: grants(&[("muster.read", "search"), ("muster.write", "all")]),
+        ..IssuerPlan::of(issuer)
+    };
+    // Its header names no type.
+    let header = json!({"kid": "key-1", "alg": "RS256"});
+    let access = json!({
+        "ver": 1, "jti": "AT.0mP", "iss": issuer, "aud": "api://default", "iat": NOW, "exp": NOW + 3600, "cid": "0oaexample",
+        "uid": "00uexample", "scp": ["openid", "muster.read"], "auth_time": NOW, "sub": "alice@example.com",
+    });
+    assert_eq!(admitted(plan.clone(), &header, &access).await, of("alice@example.com", "search"));
+    let id = json!({
+        "sub": "00uexample", "email": "alice@example.com", "ver": 1, "iss": issuer, "aud": "api://default", "iat": NOW, "exp": NOW + 3600,
+        "jti": "ID.1", "amr": ["pwd"], "idp": "00o", "nonce": "n", "auth_time": NOW, "at_hash": "h", "scp": ["openid"],
+    });
+    assert!(admitted(plan, &header, &id).await.unwrap_err().contains("who logged in"));
+}
+
+#[tokio::test]
+async fn a_token_of_keycloak_is_accepted_and_its_other_tokens_are_not() {
+    let issuer = "https://id.example.com/realms/platform";
+    let plan = IssuerPlan {
+        audiences: ["muster".to_owned()].into(),
+        types: ["jwt".to_owned()].into(),
+        principal_claim: "preferred_username".to_owned(),
+        grant_claim: Some("realm_access.roles".to_owned()),
+        grants: grants(&[("muster-payments", "payments"), ("muster-search", "search")]),
+        ..IssuerPlan::of(issuer)
+    };
+    let header = json!({"alg": "RS256", "typ": "JWT", "kid": "key-1"});
+    let access = json!({
+        "exp": NOW + 300, "iat": NOW, "auth_time": NOW, "jti": "onrtac:1", "iss": issuer, "aud": ["muster", "account"], "sub": "uuid",
+        "typ": "Bearer", "azp": "editor", "sid": "s", "acr": "1", "allowed-origins": ["*"], "scope": "openid profile",
+        "realm_access": {"roles": ["default-roles-platform", "muster-payments", "muster-search"]},
+        "resource_access": {"account": {"roles": ["manage-account"]}}, "preferred_username": "alice", "email_verified": true,
+    });
+    assert_eq!(admitted(plan.clone(), &header, &access).await, of("alice", "payments, search"));
+    for (kind, more) in
+        [("ID", json!({"at_hash": "h"})), ("Refresh", json!({})), ("Logout", json!({})), ("ID", json!({}))]
+    {
+        let mut other = access.clone();
+        other["typ"] = json!(kind);
+        other.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        assert!(admitted(plan.clone(), &header, &other).await.unwrap_err().contains("who logged in"), "{kind}");
+    }
+    // Without the role nothing can be seen, and that is no reason to refuse the token.
+    let mut without = access;
+    without["realm_access"] = json!({"roles": "muster"});
+    assert_eq!(admitted(plan, &header, &without).await, of("alice", "nothing"));
+}
