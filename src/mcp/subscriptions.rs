@@ -201,7 +201,7 @@ impl NotificationSink for Peer<RoleServer> {
 
 /// Sends changes as they happen; ends when the client is gone or takes longer than `patience` for a message.
 async fn push<S: NotificationSink>(subscription: &Registered, sink: &S, patience: Duration) {
-    let tally = subscription.tally();
+    let tally = subscription.changes.tally();
     let _present = tally.enter(S::IS_MODERN);
     let mut list_due: Option<Instant> = None;
     let mut list_sent: Option<Instant> = None;

@@ -5,7 +5,6 @@
 
 use std::net::SocketAddr;
 
-use super::ServerError;
 use super::doors::{DoorError, bind_http};
 use crate::app::access::AccessDesk;
 use crate::app::tls_files::{TlsError, TlsFiles};
@@ -13,6 +12,7 @@ use crate::audit::AuditProgress;
 use crate::aws::Aws;
 use crate::aws::profiles::Weight;
 use crate::config::{Config, ServerOptions};
+use crate::mcp::auth::token_file::TokenFileError;
 
 /// Why a server with these settings could not serve.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +20,9 @@ pub enum TrialError {
     /// It could not listen.
     #[error(transparent)]
     Door(#[from] DoorError),
+    /// It could not use its file of tokens.
+    #[error(transparent)]
+    Tokens(#[from] TokenFileError),
     /// It could not use its certificate.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -50,7 +53,7 @@ pub async fn check(config: &Config, options: &ServerOptions, held: Option<Socket
     if let Some(address) = options.listen.http_address().filter(|address| held != Some(*address)) {
         drop(bind_http(address).await?);
     }
-    AccessDesk::open(&options.access, None).map_err(ServerError::from)?;
+    AccessDesk::open(&options.access, None)?;
     if let Some(audit) = &config.audit
         && let Some(why) = AuditProgress::of(audit).obstacle_soon().await
     {
