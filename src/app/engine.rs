@@ -303,8 +303,7 @@ fn replaced<T: PartialEq>(known: &mut T, now: T) -> bool {
 async fn follow_kinds(ingest: IngestHandle, mut chosen: watch::Receiver<KindSelection>) {
     chosen.mark_unchanged();
     while chosen.changed().await.is_ok() {
-        let kinds = chosen.borrow_and_update().clone();
-        while let Err(error) = ingest.assume_kinds(kinds.clone()).await {
+        while let Err(error) = ingest.assume_kinds(&chosen).await {
             tracing::error!(%error, "the kinds that are watched cannot be changed yet");
             sleep(ASK_AGAIN).await;
         }

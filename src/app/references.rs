@@ -68,8 +68,8 @@ fn read(store: &Store, referring: &[(Kind, u16)], scope: &Scope) -> Result<BTree
     Ok(ids)
 }
 
-/// Returns when something of a scope was last recorded as changed or gone; `None` if it holds nothing, or it cannot be read. Of what
-/// went, it knows the last `within` before it was first asked; what goes later is noticed by the sweeps.
+/// Returns when something of a scope was last recorded as changed or gone, at the earliest time if it never held anything; `None` if it
+/// cannot be read. Of what went, it knows the last `within` before it was first asked; what goes later is noticed by the sweeps.
 pub(super) fn last_change(store: &Store, clock: &SharedClock, within: Duration) -> LastChange {
     let (store, clock) = (store.clone(), Arc::clone(clock));
     let (gone, reading) = (OnceLock::new(), Mutex::new(()));
@@ -81,7 +81,7 @@ pub(super) fn last_change(store: &Store, clock: &SharedClock, within: Duration) 
                 drop(gone.set(removals(&store, clock.now() - within).ok()?));
             }
         }
-        let changed = newest(&store, scope).ok().flatten()?;
+        let changed = newest(&store, scope).ok()?.unwrap_or(Timestamp::EPOCH);
         Some(gone.get()?.get(scope).map_or(changed, |went| changed.max(*went)))
     })
 }
@@ -125,4 +125,21 @@ fn newest(store: &Store, scope: &Scope) -> Result<Option<Timestamp>, ReadError> 
     let record = snapshot.records(seq, 1)?.into_iter().find(|record| record.seq == seq);
     // A record that was folded away is older than the log reaches.
     Ok(Some(record.map_or(Timestamp::EPOCH, |record| record.recorded_at)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds;
+    use crate::model::fixtures::{SetClock, at, scope};
+    use crate::store;
+
+    #[test]
+    fn a_scope_that_never_held_anything_never_changed_and_is_not_one_that_cannot_be_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let (_writer, store) = store::open(store::StoreOptions::new(dir.path(), kinds::project)).unwrap();
+        let clock: SharedClock = Arc::new(SetClock::new(at(1_000_000)));
+        let last = last_change(&store, &clock, Duration::from_hours(24));
+        assert_eq!(last(&scope()), Some(Timestamp::EPOCH));
+    }
 }

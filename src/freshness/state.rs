@@ -95,11 +95,14 @@ impl FreshnessState {
     /// Applies a signal that arrives at `now`. Returns whether it may change answers.
     pub(super) fn apply(&mut self, signal: Signal, now: Now) -> bool {
         match signal {
+            // It was sent before other kinds were chosen.
+            Signal::Expected { kind, .. } if !self.kinds.watches(&kind) => false,
             Signal::Expected { scope, kind, interval } => {
                 self.watched(&scope, &kind, interval).state.interval = interval;
                 self.moves(scope, true)
             }
-            Signal::AllExpected { scopes, kinds } => {
+            Signal::AllExpected { scopes, mut kinds } => {
+                kinds.retain(|(kind, _)| self.kinds.watches(kind));
                 for scope in &scopes {
                     for (kind, interval) in &kinds {
                         self.watched(scope, kind, *interval).state.interval = *interval;
@@ -298,7 +301,7 @@ impl FreshnessState {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::fixtures::{kind, scope};
+    use crate::model::fixtures::{kind, scope, scope_in};
     use crate::model::{ErrorClass, TroubleClass, WatchSelection};
 
     fn now() -> Now {
@@ -351,6 +354,11 @@ mod tests {
         assert_eq!(shown(&state).unwatched_since, Some(swept));
         assert_eq!(shown(&state).unwatched_why.as_deref(), Some(KIND_LEFT));
         assert_eq!(state.kinds_left.get(&kind()), Some(&swept));
+        // What was sent before they were chosen makes nothing wait for a first sweep that never comes.
+        let late = scope_in("eu-west-1");
+        assert!(!state.apply(Signal::Expected { scope: late.clone(), kind: kind(), interval }, now()));
+        state.apply(Signal::AllExpected { scopes: vec![late.clone()], kinds: vec![(kind(), interval)] }, now());
+        assert!(!state.scopes.contains_key(&(late, kind())));
         // Choosing scopes says nothing about kinds.
         let selection = WatchSelection::regions([scope().region]);
         state.apply(Signal::Retired { scopes: BTreeMap::new(), begins_anew: true, selection }, now());

@@ -21,7 +21,11 @@ impl<L: Ledger> Ingest<L> {
     pub(super) fn choose(&mut self, WatchChoice { choice, done }: WatchChoice) {
         let outcome = match choice {
             Choice::Scopes(selection) => self.record_choice(selection),
-            Choice::Kinds { watched, is_durable } => self.choose_kinds(&watched, is_durable),
+            Choice::Kinds { chosen, is_durable } => {
+                // What is chosen now: an older choice never comes after a newer one.
+                let watched = chosen.borrow().clone();
+                self.choose_kinds(&watched, is_durable)
+            }
         };
         // The caller may have gone: what is recorded stays.
         drop(done.send(outcome));
@@ -51,9 +55,13 @@ impl<L: Ledger> Ingest<L> {
 
     /// Lets readers and observations go by these kinds.
     fn turn_to_kinds(&mut self, watched: &KindSelection, is_durable: bool) -> Result<(), ReadError> {
-        let marks = self.ledger.view()?.watermarks()?.into_iter().filter(|mark| !watched.watches(&mark.kind));
-        let swept: BTreeMap<(Scope, Kind), Timestamp> =
-            marks.map(|mark| ((mark.scope, mark.kind), mark.ended)).collect();
+        // Sweeps of this process are saved when it stops.
+        let marks = self.ledger.view()?.watermarks()?.into_iter().chain(self.freshness.watermarks());
+        let mut swept: BTreeMap<(Scope, Kind), Timestamp> = BTreeMap::new();
+        for mark in marks.filter(|mark| !watched.watches(&mark.kind)) {
+            let last = swept.entry((mark.scope, mark.kind)).or_insert(mark.ended);
+            *last = (*last).max(mark.ended);
+        }
         let before: BTreeSet<(Scope, Kind)> = self.left().collect();
         self.sweeps.retain(|(_, kind), _| watched.watches(kind));
         self.freshness.signal(Signal::Kinds { watched: watched.clone(), swept });

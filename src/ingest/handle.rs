@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::error::IngestError;
 use super::ingest_tally::IngestTally;
@@ -88,13 +88,13 @@ impl IngestHandle {
         self.choose(Choice::Scopes(selection)).await
     }
 
-    /// Sets the watched kinds and waits until that is durable, as for scopes.
+    /// Sets the watched kinds, as they are chosen when the writer comes to it, and waits until that is durable, as for scopes.
     ///
     /// # Errors
     ///
     /// The same as for [`IngestHandle::watch_only`].
-    pub async fn watch_kinds(&self, watched: KindSelection) -> Result<(), IngestError> {
-        self.choose(Choice::Kinds { watched, is_durable: true }).await
+    pub async fn watch_kinds(&self, chosen: &watch::Receiver<KindSelection>) -> Result<(), IngestError> {
+        self.choose(Choice::Kinds { chosen: chosen.clone(), is_durable: true }).await
     }
 
     /// Sets the watched kinds for answers and observations. The store stays as it is until [`IngestHandle::watch_kinds`].
@@ -102,8 +102,8 @@ impl IngestHandle {
     /// # Errors
     ///
     /// If the server stops.
-    pub async fn assume_kinds(&self, watched: KindSelection) -> Result<(), IngestError> {
-        self.choose(Choice::Kinds { watched, is_durable: false }).await
+    pub async fn assume_kinds(&self, chosen: &watch::Receiver<KindSelection>) -> Result<(), IngestError> {
+        self.choose(Choice::Kinds { chosen: chosen.clone(), is_durable: false }).await
     }
 
     async fn choose(&self, choice: Choice) -> Result<(), IngestError> {

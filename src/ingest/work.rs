@@ -1,6 +1,6 @@
 //! The work of the writer loop, and its answers.
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::error::IngestError;
 use crate::model::keyed_call::KeyedCall;
@@ -83,8 +83,8 @@ pub(super) enum Choice {
     Scopes(WatchSelection),
     /// These kinds. Where it is not durable, answers go by it, and the store stays as it is.
     Kinds {
-        /// The kinds.
-        watched: KindSelection,
+        /// The kinds, as they are chosen by then.
+        chosen: watch::Receiver<KindSelection>,
         /// Whether it is recorded.
         is_durable: bool,
     },

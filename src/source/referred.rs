@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::Arc;
 
+use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::poll::ListPages;
@@ -34,6 +35,12 @@ pub type ReferredIds = Arc<dyn Fn(&Scope) -> BoxFuture<'static, BTreeSet<Arc<str
 pub struct Referred<A> {
     aws: A,
     ids: Option<ReferredIds>,
+}
+
+/// The ids of resources to which nothing that is watched refers.
+#[must_use]
+pub fn by_nobody() -> ReferredIds {
+    Arc::new(|_| std::future::ready(BTreeSet::new()).boxed())
 }
 
 impl<A> Referred<A> {

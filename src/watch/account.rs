@@ -138,12 +138,18 @@ impl AccountWatcher {
     /// Watches the account's scopes from now on. When other kinds are chosen, all of them begin anew.
     pub async fn watch(mut self, account: AccountId) {
         let (tasks, mut kinds) = (self.scopes.tasks.clone(), self.scopes.kinds.clone());
+        let mut is_again = false;
         loop {
             let watched = kinds.borrow_and_update().clone();
-            self.note_kinds(&watched).await;
+            // What was watched before goes on until it is recorded.
+            self.note_kinds(&kinds).await;
+            if is_again {
+                self.scopes.tasks.end();
+                self.scopes.dispatcher.forget_ended();
+            }
             self.scopes = Arc::new(self.scopes.of_kinds(&watched, tasks.part()));
             let watching = async {
-                self.watch_regions(&account).await;
+                self.watch_regions(&account, is_again).await;
                 std::future::pending::<()>().await;
             };
             let chosen = async {
@@ -153,22 +159,23 @@ impl AccountWatcher {
                 }
             };
             tokio::select! {
-                () = watching => {}
+                biased;
                 () = chosen => {}
+                () = watching => {}
             }
-            self.scopes.tasks.end();
-            self.scopes.dispatcher.forget_ended();
+            is_again = true;
         }
     }
 
     /// Watches the account's scopes; if all regions are watched, AWS's list is queried again now and then. Each scope has its own
-    /// tasks: a failing one does not hold up the others.
-    async fn watch_regions(&self, account: &AccountId) {
+    /// tasks: a failing one does not hold up the others. With `is_again`, the regions that are known are watched at once.
+    async fn watch_regions(&self, account: &AccountId, mut is_again: bool) {
         let aws = &self.aws;
         let (mut watched, mut patience, since) = (BTreeSet::new(), Patience::default(), aws.clock().now());
         let mut tries = self.ingest.freshness().tries();
         loop {
-            let listed = if aws.watches_all() { Box::pin(aws.enabled_regions()).await } else { Ok(aws.regions()) };
+            let is_listed = std::mem::take(&mut is_again) || !aws.watches_all();
+            let listed = if is_listed { Ok(aws.regions()) } else { Box::pin(aws.enabled_regions()).await };
             let regions = aws.regions();
             if regions.iter().any(|region| !watched.contains(region)) {
                 Box::pin(self.note(account, &regions)).await;
@@ -208,8 +215,8 @@ impl AccountWatcher {
     }
 
     /// The same of kinds.
-    async fn note_kinds(&self, watched: &KindSelection) {
-        while let Err(error) = self.ingest.watch_kinds(watched.clone()).await {
+    async fn note_kinds(&self, chosen: &watch::Receiver<KindSelection>) {
+        while let Err(error) = self.ingest.watch_kinds(chosen).await {
             self.unrecorded("kinds", &error).await;
         }
     }

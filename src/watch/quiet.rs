@@ -13,7 +13,7 @@ use crate::ingest::IngestHandle;
 use crate::kinds::KindSpec;
 use crate::model::{Scope, Timestamp};
 
-/// Returns when something in a scope was last recorded as changed; `None` if nothing ever was, or it cannot be read.
+/// Returns when something in a scope was last recorded as changed, at the earliest time if nothing ever was; `None` if it cannot be read.
 pub type LastChange = Arc<dyn Fn(&Scope) -> Option<Timestamp> + Send + Sync>;
 
 /// Returns whether anybody subscribes to what is in a scope.

@@ -131,7 +131,12 @@ impl ScopeRefreshers {
         let mut state = self.state.lock();
         let rests = match &*state {
             RefresherState::Resting(_) => true,
-            RefresherState::Awake(refreshers) => refreshers.running.lock().is_empty(),
+            RefresherState::Awake(refreshers) => {
+                let mut running = refreshers.running.lock();
+                // One that failed because of a bug has left its channel.
+                running.retain(|_, sender| !sender.is_closed());
+                running.is_empty()
+            }
         };
         if rests && matches!(*state, RefresherState::Awake(_)) {
             *state = RefresherState::Resting(Vec::new());

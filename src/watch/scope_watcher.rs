@@ -24,7 +24,7 @@ use crate::kinds::{self, KindSpec};
 use crate::model::{Kind, Scope};
 use crate::source::poll::trigger::SweepTrigger;
 use crate::source::poll::{Gate, SweepInterval, SweepPlan, Sweeping};
-use crate::source::referred::Referred;
+use crate::source::referred::{self, Referred};
 use crate::source::sweeper::Sweeper;
 
 /// What is due within this part of an interval is swept when a quiet scope wakes: it is not woken for each kind.
@@ -45,6 +45,23 @@ pub(super) struct ScopeWatcher {
     quiet: Option<QuietScope>,
     /// How often each kind is swept, where events are received: they may change it while the scope rests.
     listened: Option<Vec<(Kind, Arc<SweepInterval>)>>,
+}
+
+/// Why a scope may be awake.
+enum AwakeTurn {
+    /// It is woken: somebody asks, or something happened there.
+    Asked,
+    /// It has its turn.
+    Due(OwnedSemaphorePermit),
+}
+
+impl AwakeTurn {
+    fn permit(self) -> Option<OwnedSemaphorePermit> {
+        match self {
+            AwakeTurn::Asked => None,
+            AwakeTurn::Due(permit) => Some(permit),
+        }
+    }
 }
 
 impl ScopeWatcher {
@@ -81,7 +98,8 @@ impl ScopeWatcher {
         let (mut rests, mut is_woken) = (Vec::new(), false);
         loop {
             let turn = if is_woken { None } else { self.turn().await };
-            is_woken = turn.is_none();
+            is_woken |= matches!(turn, Some(AwakeTurn::Asked));
+            let turn = turn.and_then(AwakeTurn::permit);
             // On the heap, so that nothing of it is left while the scope rests.
             let awake = self.awake(&rests, is_woken, turn);
             let Some(rested) = awake.await else { return };
@@ -106,11 +124,14 @@ impl ScopeWatcher {
         self.quiet.as_ref().is_some_and(QuietScope::is_quiet)
     }
 
-    /// Waits until the scope may be awake; `None` if it is woken.
-    async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+    /// Waits until the scope may be awake. What somebody waits for goes ahead of others.
+    async fn turn(&self) -> Option<AwakeTurn> {
+        if self.watchers.ingest.freshness().is_ahead(&self.scope) {
+            return None;
+        }
         tokio::select! {
-            () = self.wake.notified() => None,
-            turn = self.watchers.turns.awake() => turn,
+            () = self.wake.notified() => Some(AwakeTurn::Asked),
+            permit = self.watchers.turns.awake() => permit.map(AwakeTurn::Due),
         }
     }
 
@@ -136,7 +157,16 @@ impl ScopeWatcher {
     fn interval(&self, spec: &KindSpec) -> Arc<SweepInterval> {
         let kind = spec.kind();
         let listened = self.listened.iter().flatten().find(|(known, _)| *known == kind);
-        let now = || Arc::new(SweepInterval::new(self.watchers.ingest.freshness().interval(&self.scope, &kind)));
+        let now = || {
+            let usual = self.watchers.intervals.iter().find(|(known, _)| known.slug == spec.slug);
+            // Freshness knows none of what is given up at this moment.
+            let shown = self.watchers.ingest.freshness().interval(&self.scope, &kind);
+            Arc::new(SweepInterval::new(if shown.is_zero() {
+                usual.map_or(spec.interval, |(_, usual)| *usual)
+            } else {
+                shown
+            }))
+        };
         listened.map_or_else(now, |(_, interval)| Arc::clone(interval))
     }
 
@@ -158,10 +188,11 @@ impl ScopeWatcher {
             let (spec, interval) = (plan.spec, Arc::clone(&plan.interval));
             let known = ingest.freshness().known_items(scope, &spec.kind());
             let sweeper = Sweeper::new(aws.clone(), Some(known));
-            // What kinds that are not watched refer to is not asked for.
             let is_watched = |slug: &str| self.watchers.intervals.iter().any(|(spec, _)| spec.slug == slug);
             let naming = || spec.also_by_id.iter().filter(|(slug, _)| is_watched(slug));
-            let ids = self.watchers.referred.get(spec.slug).filter(|_| naming().next().is_some()).cloned();
+            // What kinds that are not watched refer to is not asked for: then it counts as named by nobody, and what is held of it goes.
+            let ids = self.watchers.referred.get(spec.slug);
+            let ids = ids.map(|ids| if naming().next().is_some() { Arc::clone(ids) } else { referred::by_nobody() });
             let referred = Referred::new(sweeper, ids);
             let waits_for = naming().filter_map(|(slug, _)| Some(kinds::by_slug(slug)?.kind()));
             described.push((referred.clone(), plan.clone()));

@@ -53,7 +53,10 @@ impl Bench {
         let other = KindSelection::Only([Kind::new("AWS::EC2::VPC")].into());
         let watched = if is_watched { KindSelection::All } else { other };
         let (done, outcome) = oneshot::channel();
-        self.ingest.choose(WatchChoice { choice: Choice::Kinds { watched, is_durable: true }, done });
+        self.ingest.choose(WatchChoice {
+            choice: Choice::Kinds { chosen: tokio::sync::watch::channel(watched).1, is_durable: true },
+            done,
+        });
         outcome.now_or_never().expect("an outcome").expect("an outcome").expect("recorded");
     }
 

@@ -43,7 +43,7 @@ async fn a_quiet_scope_rests_and_is_swept_as_a_whole_when_somebody_asks_and_not_
     let scope = scope_in("us-west-2");
     let settings = AwsSettings {
         emulator: Some(simulator.endpoint()),
-        regions: Regions::Named(vec![scope.region.clone()]),
+        regions: Regions::Named(["us-west-2", "eu-west-1", "eu-west-2"].map(|region| scope_in(region).region).into()),
         ..AwsSettings::default()
     };
     let aws = Aws::load(settings).await;
@@ -104,6 +104,19 @@ async fn a_quiet_scope_rests_and_is_swept_as_a_whole_when_somebody_asks_and_not_
         swept().0 > instances + 1 && swept().1 > addresses + 2
     })
     .await;
+
+    // What somebody waits for needs no turn: at a start, thousands wait for one.
+    let held = futures::future::join_all((0..256).map(|_| watchers.turns.awake())).await;
+    assert!(held.iter().all(Option::is_some));
+    let [ahead, other] = ["eu-west-1", "eu-west-2"].map(scope_in);
+    freshness.hurry(&[ahead.clone()].into());
+    ScopeWatcher::start(&watchers, other.clone());
+    ScopeWatcher::start(&watchers, ahead.clone());
+    let is_swept = |scope: &Scope| freshness.of(scope, &INSTANCE.kind()).is_some_and(|state| state.swept_now);
+    eventually("the scope that goes ahead is swept", || is_swept(&ahead)).await;
+    assert!(!is_swept(&other), "it waits for its turn");
+    drop(held);
+    eventually("it has its turn", || is_swept(&other)).await;
 
     tasks.stop(Duration::from_secs(5)).await;
     simulator.stop().await;
