@@ -56,8 +56,9 @@ use crate::connection::serving_record::ServingRecord;
 use crate::connection::socket::{ServerSocket, SocketError};
 use crate::connection::version::current;
 use crate::mcp::Failure;
+use crate::mcp::auth::AccessGate;
 use crate::mcp::auth::token_file::TokenFileError;
-use crate::mcp::transport::{HttpDoor, HttpOptions};
+use crate::mcp::transport::{HttpDoor, HttpOptions, TlsConfig};
 use crate::model::text::chain;
 use crate::notify::ChangeHub;
 use crate::store::OpenError;
@@ -191,15 +192,7 @@ pub async fn run(
     };
     let (requests, reloads) =
         ReloadRequests::take(source, access.clone(), sender.clone()).map_err(ServerError::Signals)?;
-    let tls = options.listen.tls().map(|(certificate, key)| TlsFiles::open(certificate, key)).transpose();
-    let tls = match tls {
-        Err(error) if options.detached => {
-            tracing::error!(error = chain(&error), "HTTP is not served");
-            options.listen.http = None;
-            None
-        }
-        opened => opened?,
-    };
+    let tls = open_tls(&mut options)?;
     let requests = requests.with_tls(tls.clone()).map_err(ServerError::Signals)?;
     // On the heap: loading the SDK is a large future.
     let config = &Box::pin(keys::placed(config)).await;
@@ -265,26 +258,10 @@ pub async fn run(
     }
     tracing::info!(version = current(), data_dir = %config.data_dir.display(), "serving");
     listener.listen(socket);
-    if let Some(door) = http.map(HttpDoor::from).or(http_socket.map(HttpDoor::from)) {
-        let sessions = Some(data_dir::sessions(&config.data_dir));
-        let (hosts, origins) = (options.allowed_hosts.clone(), options.allowed_origins);
-        let gate = access.as_ref().map(|access| access.gate().clone());
-        let (address, is_local) = (MetricsAddress::OfServer, options.listen.is_local());
-        // Where there is a gate, only whom it lets in gets there.
-        let access = MetricsAccess { address, is_local, has_tokens: gate.is_some(), is_known: gate.is_some() };
-        let beside = metrics_route::route(&listener, access, options.allowed_hosts.clone());
-        let probes = probes::routes(&listener.readiness(), begun);
-        let (proxies, per_second) = (options.listen.behind_proxy.clone(), options.listen.per_second());
-        let tls = tls.as_ref().map(TlsFiles::config);
-        let served =
-            HttpOptions { hosts, origins, sessions, is_read_only, gate, tls, proxies, per_second, probes, beside };
-        listener.listen_http(door, served);
-    }
-    if let Some(metrics) = metrics {
-        let access = MetricsAccess { address: MetricsAddress::Own, is_local: true, has_tokens: false, is_known: false };
-        let routes = metrics_route::route(&listener, access, options.allowed_hosts);
-        listener.listen_beside(metrics, routes.merge(probes::routes(&listener.readiness(), begun)));
-    }
+    let door = http.map(HttpDoor::from).or(http_socket.map(HttpDoor::from));
+    let gate = access.as_ref().map(|access| access.gate().clone());
+    let listen = Listening { door, metrics, gate, tls: tls.as_ref().map(TlsFiles::config), is_read_only, begun };
+    listen.begin(&listener, &options, &config.data_dir);
     let data_dir = config.data_dir.clone();
     let lifetime = Lifetime { detached: options.detached, idle_exit: options.idle_exit, orders, lock, data_dir };
     let sources = WatchSources { accounts: config.account_sources(), kinds: config.kinds.clone() };
@@ -295,6 +272,55 @@ pub async fn run(
         never = service_manager::reassure() => match never {},
         never = requests.answer(&sources) => match never {},
         never = renew(tls) => match never {},
+    }
+}
+
+/// Opens the certificate of HTTP, if there is one. A detached server, which has nobody to tell, goes without HTTP where that fails.
+fn open_tls(options: &mut ServerOptions) -> Result<Option<TlsFiles>, TlsError> {
+    let opened = options.listen.tls().map(|(certificate, key)| TlsFiles::open(certificate, key)).transpose();
+    match opened {
+        Err(error) if options.detached => {
+            tracing::error!(error = chain(&error), "HTTP is not served");
+            options.listen.http = None;
+            Ok(None)
+        }
+        opened => opened,
+    }
+}
+
+/// What is bound beside the socket, and how it is served.
+struct Listening {
+    door: Option<HttpDoor>,
+    metrics: Option<TcpListener>,
+    gate: Option<AccessGate>,
+    tls: Option<TlsConfig>,
+    is_read_only: bool,
+    begun: Instant,
+}
+
+impl Listening {
+    /// Begins to serve HTTP and metrics.
+    fn begin(self, listener: &ClientListener, options: &ServerOptions, data_dir: &Path) {
+        let Listening { door, metrics, gate, tls, is_read_only, begun } = self;
+        if let Some(door) = door {
+            let sessions = Some(data_dir::sessions(data_dir));
+            let (hosts, origins) = (options.allowed_hosts.clone(), options.allowed_origins.clone());
+            let (address, is_local) = (MetricsAddress::OfServer, options.listen.is_local());
+            // Where there is a gate, only whom it lets in gets there.
+            let access = MetricsAccess { address, is_local, has_tokens: gate.is_some(), is_known: gate.is_some() };
+            let beside = metrics_route::route(listener, access, options.allowed_hosts.clone());
+            let probes = probes::routes(&listener.readiness(), begun);
+            let (proxies, per_second) = (options.listen.behind_proxy.clone(), options.listen.per_second());
+            let served =
+                HttpOptions { hosts, origins, sessions, is_read_only, gate, tls, proxies, per_second, probes, beside };
+            listener.listen_http(door, served);
+        }
+        if let Some(metrics) = metrics {
+            let access =
+                MetricsAccess { address: MetricsAddress::Own, is_local: true, has_tokens: false, is_known: false };
+            let routes = metrics_route::route(listener, access, options.allowed_hosts.clone());
+            listener.listen_beside(metrics, routes.merge(probes::routes(&listener.readiness(), begun)));
+        }
     }
 }
 
