@@ -7,6 +7,7 @@
 //! - [`front`] is what MCP clients start; it attaches to that server.
 //! - [`client`] asks for commands: the server, or the store where no server runs ([`offline`]).
 //! - [`admin`] carries out admin requests: exports, figures, backups.
+//! - [`metrics_route`] shows operators what a server does, and `probes` whether it is well.
 //! - [`inspection`] looks at a store that may be damaged.
 //! - [`demo`] runs a simulated account, a server and a client in one process.
 
@@ -20,13 +21,16 @@ mod discovery;
 pub mod engine;
 pub mod examination;
 pub mod front;
+mod http_socket;
 pub mod inspection;
 mod keys;
 pub mod listener;
+pub mod metrics_route;
 pub mod next_server;
 mod offered_keys;
 pub mod offline;
 mod open_files;
+mod probes;
 mod redaction;
 mod references;
 pub mod reload;
@@ -35,3 +39,4 @@ pub mod server_process;
 mod service_manager;
 pub mod signals;
 pub mod stop_order;
+pub mod tls_files;

@@ -39,12 +39,13 @@ mod front_line;
 mod get;
 mod health;
 mod help;
-mod http_flag;
 mod idle_exit;
 mod kind_flags;
 mod line;
+mod listen_flags;
 mod log;
 mod logging;
+mod metrics;
 mod organization_flags;
 mod output;
 mod policy;
@@ -94,6 +95,7 @@ use idle_exit::IdleExit;
 use line::{Unfilled, Unusable};
 use log::Log;
 use logging::Logging;
+use metrics::Metrics;
 use organization_flags::OrganizationFlagsError;
 use output::Output;
 use policy::{PolicyCommand, PolicyIamError};
@@ -202,6 +204,9 @@ enum Command {
     Token(TokenCommand),
     /// Show which list prices are known, and of when
     Prices(Prices),
+    /// Show which metrics a server has for Prometheus, and print alert rules and a dashboard
+    #[command(after_long_help = help::metrics())]
+    Metrics(Metrics),
     /// Show what changed, when, and why
     #[command(after_long_help = "What is recorded, and who made a change: muster help history")]
     Changes(Changes),
@@ -381,6 +386,10 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Prices(prices) => {
             logging.start_quietly()?;
             prices.run(&environment)
+        }
+        Command::Metrics(metrics) => {
+            logging.start_quietly()?;
+            metrics.run()
         }
         Command::Changes(changes) => quietly(logging, changes.run(&environment)),
         Command::Log(log) => quietly(logging, log.run(&environment)),

@@ -5,7 +5,6 @@
 //! is pure: [`Environment`] is captured once, at the start of the process, and the file is read before by [`ConfigFile`].
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,9 +18,11 @@ mod error;
 mod events_name;
 pub mod file;
 mod given;
+mod http_place;
 mod interval;
 mod key_place;
 mod kind_name;
+mod listen_settings;
 pub mod path_expansion;
 pub mod placeholder;
 mod regions;
@@ -47,12 +48,14 @@ pub use error::ConfigError;
 pub use events_name::{EventsName, EventsNameError};
 pub use file::{ConfigFault, ConfigFile, FileSetting, SettingValue};
 pub use given::{Given, GivenFile};
+pub use http_place::{HttpPlace, HttpPlaceError};
 pub use interval::{Interval, IntervalError, duration, duration_text};
 pub use key_place::KeyPlace;
 pub use kind_name::{KindName, KindNameError};
+pub use listen_settings::ListenSettings;
 pub use regions::is_region;
 pub use selection::{FileChoice, Selection};
-pub use server_options::{ServerOptions, loopback};
+pub use server_options::ServerOptions;
 pub use share::{RequestShare, RequestShareError};
 pub use size::Size;
 
@@ -147,8 +150,8 @@ pub struct Config {
     pub quiet_interval: Duration,
     /// How long nothing must have happened there.
     pub quiet_after: Duration,
-    /// Where the server listens for HTTP, as the configuration file says.
-    pub http: Option<SocketAddr>,
+    /// Where the server listens beside its socket, as the configuration file says.
+    pub listen: ListenSettings,
     /// How long the server goes on after its last client, as the configuration file says.
     pub idle_exit: Option<Duration>,
     /// Who is let in over HTTP, as the configuration file says.
@@ -275,7 +278,7 @@ impl Config {
             audit: audit(given.audit_file.map(|path| environment.absolute(&path)), given.audit_required)?,
             quiet_interval: given.quiet_interval.unwrap_or(QUIET_INTERVAL),
             quiet_after: given.quiet_after.unwrap_or(QUIET_AFTER),
-            http: file.http,
+            listen: file.listen,
             idle_exit: file.idle_exit,
             access: file.access,
             emulator: None,

@@ -19,6 +19,7 @@ mod known_items;
 mod member_trouble;
 mod proof_notices;
 mod scope;
+mod scope_census;
 mod seen_at;
 mod signal;
 mod state;
@@ -43,6 +44,7 @@ pub use event_source::{EventRule, EventSource, SERVER};
 pub use event_totals::{EventCount, EventTotals};
 pub use member_trouble::MemberTrouble;
 pub use scope::{EventProof, EventRules, ScopeFreshness, Swept};
+pub use scope_census::{CensusLimits, ScopeCensus, ScopeFigure, ScopeState, StateFigures};
 pub use seen_at::SeenAt;
 pub use signal::Signal;
 pub use states_wanted::{StatesWanted, Watched};
@@ -329,6 +331,29 @@ impl Freshness {
         let (now, state) = (self.now(), self.0.state.read());
         let those = state.scopes.values().filter(|watched| wanted.takes(&watched.state));
         those.filter_map(|watched| self.seen_of(state.shown(watched, now))).collect()
+    }
+
+    /// How many (scope, kind)s are in which state, of those that are watched. Nothing is copied but what is shown.
+    #[must_use]
+    pub fn census(&self, limits: CensusLimits) -> ScopeCensus {
+        let (now, state) = (self.now(), self.0.state.read());
+        let watched = state.scopes.values().map(|watched| &watched.state);
+        let watched = watched.filter(|watched| watched.unwatched_since.is_none());
+        let events = |watched: &ScopeFreshness| state.events(&watched.scope, &watched.kind, now);
+        ScopeCensus::take(watched, events, now.dated, limits)
+    }
+
+    /// Whether nothing is watched yet, or no attempt to sweep something that is watched has ended.
+    #[must_use]
+    pub fn has_pending(&self) -> bool {
+        let state = self.0.state.read();
+        let mut watched = state.scopes.values().map(|watched| &watched.state).filter(|it| it.unwatched_since.is_none());
+        let mut is_empty = true;
+        let is_pending = watched.any(|watched| {
+            is_empty = false;
+            watched.coverage() == ScopeCoverage::Pending
+        });
+        is_empty || is_pending
     }
 
     /// The state of one (scope, kind); `None` if it was never watched.

@@ -33,6 +33,7 @@ mod due_marks;
 mod error;
 mod first_commits;
 mod handle;
+mod ingest_tally;
 mod keeper;
 mod kept;
 mod lanes;
@@ -50,6 +51,7 @@ mod work;
 
 pub use error::IngestError;
 pub use handle::IngestHandle;
+pub use ingest_tally::{CommitLane, CountedSweeps, IngestTally};
 pub use ledger::Ledger;
 pub use work::{Lane, NotifyResult, ObserveResult};
 
@@ -60,6 +62,7 @@ use calls::RecentCalls;
 use draft::{Draft, Grounds};
 use due_marks::DueMarks;
 use first_commits::FirstCommits;
+use ingest_tally::CommitCount;
 use keeper::Keeper;
 use kept::{KeptRecords, Spare};
 use lanes::Lanes;
@@ -133,6 +136,7 @@ pub struct Ingest<L: Ledger = Writer> {
     calls: RecentCalls,
     /// Refused calls of tools that are counted before they are recorded.
     attempts: AttemptBook,
+    tally: Arc<IngestTally>,
 }
 
 /// The result of a commit.
@@ -164,7 +168,8 @@ impl<L: Ledger> Ingest<L> {
         let rules = kinds.values().filter_map(|entry| Some((entry.kind.clone(), entry.event_rules?))).collect();
         let freshness =
             Freshness::new(view.watermarks()?, view.held()?, &interval, rules, &view.retired(), Arc::clone(&clock));
-        let (lanes, handle) = lanes::connect(freshness.clone(), hub.clone(), stop);
+        let tally = Arc::<IngestTally>::default();
+        let (lanes, handle) = lanes::connect(freshness.clone(), hub.clone(), Arc::clone(&tally), stop);
         let (wanted, receiver) = mpsc::unbounded_channel();
         let started = clock.now();
         let ingest = Ingest {
@@ -187,6 +192,7 @@ impl<L: Ledger> Ingest<L> {
             kept: KeptRecords::default(),
             calls: RecentCalls::default(),
             attempts: AttemptBook::default(),
+            tally,
         };
         Ok((ingest, handle, receiver))
     }
@@ -204,6 +210,7 @@ impl<L: Ledger> Ingest<L> {
                 return Err(CommitError::Latched { path: self.ledger.path() });
             }
             let wake = [self.keeper.wake(), self.attempts.wake()].into_iter().flatten().min();
+            self.tally.rest();
             let (lanes, ledger) = (&mut self.lanes, &self.ledger);
             let next = runtime.block_on(async {
                 tokio::select! {
@@ -212,6 +219,7 @@ impl<L: Ledger> Ingest<L> {
                     () = ledger.failed() => None,
                 }
             });
+            self.tally.beat();
             match next {
                 Some(Some(work)) => {
                     if !self.is_dated && work.may_commit() {
@@ -270,6 +278,7 @@ impl<L: Ledger> Ingest<L> {
     }
 
     fn serve(&mut self, work: WorkItem) {
+        self.tally.beat();
         match work {
             WorkItem::Choose(choice) => self.choose(choice),
             WorkItem::Record(record) => self.record_new(record),
@@ -361,6 +370,7 @@ impl<L: Ledger> Ingest<L> {
         queue: &mut VecDeque<Observation>,
         cause: &Cause,
     ) -> Result<Chunk, IngestError> {
+        self.tally.beat();
         let begun = Instant::now();
         let view = self.ledger.view()?;
         // Retention keeps up with commits of the usual size.
@@ -408,8 +418,13 @@ impl<L: Ledger> Ingest<L> {
         let exact = draft.exact();
         let Draft { entries, notes, wanted, unsettled, .. } = draft;
         if !entries.is_empty() {
+            let counted: CommitCount = entries.iter().map(|(cause, _)| cause).collect();
             let batch = CommitBatch { notified, ..self.batch(entries) };
+            self.tally.beat();
+            let begun = Instant::now();
             let committed = self.ledger.commit(batch)?;
+            self.tally.beat();
+            self.tally.note_commit(&counted, begun.elapsed());
             self.keeper.appended((committed.last.0 + 1).saturating_sub(committed.first.0));
             seq = committed.last;
             self.hub.publish(&committed);

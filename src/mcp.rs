@@ -26,7 +26,7 @@ mod lines;
 pub mod looks;
 pub mod lookup;
 pub mod normalise;
-
+pub mod operations;
 pub mod parameters;
 pub mod past;
 pub mod places;
@@ -60,6 +60,7 @@ pub mod who;
 
 pub use core::{Core, Readiness};
 pub use error::Failure;
+pub use operations::Operations;
 pub use policy::{ListMode, ServerPolicy};
 pub use server::{Handler, Link, McpServer};
 

@@ -4,9 +4,11 @@
 
 pub mod action;
 pub mod action_request;
+pub mod address_range;
 pub mod attempt;
 pub mod difference;
 pub mod document;
+pub mod duration_tally;
 pub mod effect;
 pub mod event;
 pub mod evidence;
@@ -49,9 +51,11 @@ pub mod written;
 
 pub use action::{ActionEnd, ActionId, ActionOutcome};
 pub use action_request::ActionRequest;
+pub use address_range::{AddressRange, AddressRangeError};
 pub use attempt::{ConfirmationOutcome, ConfirmationWay, Repeats, WriteAttempt};
 pub use difference::Difference;
 pub use document::{Change, Document, Group, Map, Value};
+pub use duration_tally::{CountedDurations, DurationTally};
 pub use event::{ApiCall, Cause, Event, Recorded};
 pub use evidence::{Evidence, GroupEvidence, Provisional, Tagging};
 pub use failure::FailureCode;

@@ -6,6 +6,8 @@
 //! A subscription is registered here before it is acknowledged, so it is told of every change from its acknowledgement on. What
 //! changed before that, a client reads.
 
+mod notification_tally;
+
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,6 +17,8 @@ use tokio::sync::{Notify, watch};
 
 use crate::model::{Kind, ResourceId, Scope, Seq};
 use crate::store::{ChangeKind, Committed, TouchedResource};
+
+pub use notification_tally::{CountedNotifications, CountedSubscriber, NotificationTally};
 
 /// Something that can be subscribed to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,6 +67,7 @@ impl Dirty {
 pub struct ChangeHub {
     hub: Arc<Mutex<Hub>>,
     newest: watch::Sender<Seq>,
+    tally: Arc<NotificationTally>,
 }
 
 struct Hub {
@@ -73,6 +78,7 @@ struct Hub {
     list: HashSet<u64>,
     /// (part, whole): a change of the part is also a change of the whole with the same id.
     parts: Vec<(Kind, Kind)>,
+    tally: Arc<NotificationTally>,
 }
 
 struct Subscriber {
@@ -120,14 +126,16 @@ impl PendingChanges {
         }
     }
 
-    /// Adds a URI. Who has not taken it since it was added last was woken then.
-    fn put_uri(&self, uri: &Arc<str>, by: MarkedBy) {
+    /// Adds a URI. Who has not taken it since it was added last was woken then. Returns whether it was new.
+    fn put_uri(&self, uri: &Arc<str>, by: MarkedBy) -> bool {
         if let (MarkedBy::Mark, Some(marked)) = (by, &self.marked) {
             marked.lock().uris.insert(Arc::clone(uri));
         }
-        if self.dirty.lock().uris.insert(Arc::clone(uri)) {
+        let is_new = self.dirty.lock().uris.insert(Arc::clone(uri));
+        if is_new {
             self.wake.notify_one();
         }
+        is_new
     }
 }
 
@@ -136,8 +144,22 @@ impl ChangeHub {
     /// checks belong to the instance.
     #[must_use]
     pub fn new(parts: Vec<(Kind, Kind)>) -> Self {
-        let hub = Hub { next: 0, subscribers: HashMap::new(), topics: HashMap::new(), list: HashSet::new(), parts };
-        ChangeHub { hub: Arc::new(Mutex::new(hub)), newest: watch::Sender::new(Seq::ZERO) }
+        let tally = Arc::<NotificationTally>::default();
+        let hub = Hub {
+            next: 0,
+            subscribers: HashMap::new(),
+            topics: HashMap::new(),
+            list: HashSet::new(),
+            parts,
+            tally: Arc::clone(&tally),
+        };
+        ChangeHub { hub: Arc::new(Mutex::new(hub)), newest: watch::Sender::new(Seq::ZERO), tally }
+    }
+
+    /// The counts of what subscribers were told.
+    #[must_use]
+    pub fn tally(&self) -> &Arc<NotificationTally> {
+        &self.tally
     }
 
     /// Marks everything that `committed` touched for its subscribers. Never waits for a subscriber.
@@ -277,8 +299,10 @@ impl Hub {
 
     fn mark_topic(&self, topic: &ChangeTopic, by: MarkedBy) {
         for (subscriber, uri) in self.topics.get(topic).into_iter().flatten() {
-            if let Some(Subscriber { mailbox, .. }) = self.subscribers.get(subscriber) {
-                mailbox.put_uri(uri, by);
+            if let Some(Subscriber { mailbox, .. }) = self.subscribers.get(subscriber)
+                && !mailbox.put_uri(uri, by)
+            {
+                self.tally.note_coalesced();
             }
         }
     }
@@ -381,6 +405,12 @@ impl Subscription {
     /// Ends the subscription to `uri`. A pending change may still be reported.
     pub fn remove(&self, uri: &str) {
         self.hub.hub.lock().remove(self.subscriber, Some(uri));
+    }
+
+    /// The counts of what subscribers were told.
+    #[must_use]
+    pub fn tally(&self) -> &Arc<NotificationTally> {
+        self.hub.tally()
     }
 
     /// How many subscribe to anything, this one among them.

@@ -13,6 +13,7 @@ use tracing_subscriber::EnvFilter;
 
 mod backlog;
 pub mod log_file;
+pub mod metrics;
 pub mod panics;
 mod sink;
 

@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::serve::{bind_http, url};
+use super::serve::doors::{bind_http, url};
 use super::signals::Signals;
 use crate::aws::Priority;
 use crate::kinds::{INSTANCE, KINDS};
@@ -288,7 +288,7 @@ async fn heard(listening: &mut ResourceSubscription, uri: &str) -> anyhow::Resul
 async fn keep(stage: &DemoStage, story: &mut Story<'_>, signals: &mut Signals) -> anyhow::Result<()> {
     let (listener, address) = bind_http(([127, 0, 0, 1], 0).into()).await?;
     stage.listener.listen_http(listener, HttpOptions::default());
-    let url = url(address);
+    let url = url(address, false);
     let block = json!({"servers": {"muster-demo": {"type": "http", "url": url}}});
     story.say(&format!("Serving the simulated account at {url} until Ctrl-C. For a client:"))?;
     story.say(&format!("Claude Code:\n  claude mcp add --transport http muster-demo {url}"))?;

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use serde_json::Value;
 use tokio::io::BufReader;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -27,8 +28,8 @@ use crate::connection::unfinished_handshakes::UnfinishedHandshakes;
 use crate::mcp::core::View;
 use crate::mcp::server::Link;
 use crate::mcp::stall::{self, Bounded};
-use crate::mcp::transport::{self, HttpOptions};
-use crate::mcp::{self, Core, Failure, Readiness, ServerPolicy};
+use crate::mcp::transport::{self, HttpDoor, HttpOptions};
+use crate::mcp::{self, Core, Failure, Operations, Readiness, ServerPolicy};
 use crate::model::{FailureCode, Principal};
 use crate::watch::tasks::Tasks;
 
@@ -96,6 +97,27 @@ impl ClientListener {
         &self.process
     }
 
+    /// What requests are served from, once the store is open.
+    #[must_use]
+    pub fn core(&self) -> Option<Arc<Core>> {
+        match &*self.readiness.borrow() {
+            Readiness::Ready(core) => Some(Arc::clone(core)),
+            Readiness::Opening | Readiness::Failed(_) => None,
+        }
+    }
+
+    /// The state of the store, for whoever follows it.
+    #[must_use]
+    pub fn readiness(&self) -> watch::Receiver<Readiness> {
+        self.readiness.subscribe()
+    }
+
+    /// The counts of what clients ask for.
+    #[must_use]
+    pub fn operations(&self) -> &Operations {
+        self.server.operations()
+    }
+
     /// How many clients are connected to the socket.
     #[must_use]
     pub fn clients(&self) -> &ClientCount {
@@ -134,13 +156,19 @@ impl ClientListener {
     }
 
     /// Accepts clients over HTTP.
-    pub fn listen_http(&self, listener: TcpListener, options: HttpOptions) {
-        let server = self.server.clone();
+    pub fn listen_http(&self, door: impl Into<HttpDoor>, options: HttpOptions) {
+        let (server, door) = (self.server.clone(), door.into());
         self.tasks.spawn("HTTP", async move {
-            if let Err(error) = transport::serve_http(&server, listener, &options).await {
+            if let Err(error) = transport::serve_http(&server, door, &options).await {
                 tracing::error!(%error, "HTTP is no longer served");
             }
         });
+    }
+
+    /// Serves these routes, and nothing else, at an address of their own.
+    pub fn listen_beside(&self, listener: TcpListener, routes: Router) {
+        let stopping = self.tasks.stopping();
+        self.tasks.spawn("metrics", transport::serve_routes(listener, routes, stopping));
     }
 
     /// Ends subscriptions, then connections; nobody new comes in. Returns what did not end in time.

@@ -16,12 +16,14 @@ use tokio::task::spawn_blocking;
 
 use super::access::AccessDesk;
 use super::stop_order::{StopOrder, StopSender};
+use super::tls_files::TlsFiles;
 use crate::aws::{AccountPlan, AccountSources};
 use crate::config::AccessOptions;
 use crate::config::file::ISSUERS;
 use crate::connection::flag_set::FlagSet;
 use crate::kinds::KINDS;
 use crate::model::KindSelection;
+use crate::model::text::chain;
 
 /// What is watched, as a configuration says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -74,6 +76,8 @@ pub struct ReloadRequests {
     hangup: Option<Signal>,
     source: Option<FileSource>,
     access: Option<AccessDesk>,
+    /// The certificate of HTTP, which is read again as well.
+    tls: Option<TlsFiles>,
     orders: StopSender,
     /// Whether the server writes to a terminal.
     has_terminal: bool,
@@ -113,7 +117,19 @@ impl ReloadRequests {
         let hangup = has_files.then(|| signal(SignalKind::hangup())).transpose()?;
         let (sender, asked) = mpsc::channel(1);
         let has_terminal = io::stderr().is_terminal();
-        Ok((ReloadRequests { asked, hangup, source, access, orders, has_terminal }, ReloadSender(sender)))
+        Ok((ReloadRequests { asked, hangup, source, access, tls: None, orders, has_terminal }, ReloadSender(sender)))
+    }
+
+    /// Reads this certificate again as well, and so takes SIGHUP over.
+    ///
+    /// # Errors
+    /// When the system refuses a handler.
+    pub fn with_tls(self, tls: Option<TlsFiles>) -> io::Result<Self> {
+        let hangup = match (self.hangup, &tls) {
+            (None, Some(_)) => Some(signal(SignalKind::hangup())?),
+            (hangup, _) => hangup,
+        };
+        Ok(ReloadRequests { hangup, tls, ..self })
     }
 
     /// Answers the requests, and passes on what is watched by a file that was read again.
@@ -133,7 +149,15 @@ impl ReloadRequests {
                 self.orders.order(StopOrder::Signal("SIGHUP"));
                 continue;
             }
-            let outcome = self.reload(watched).await;
+            let outcome = match &self.tls {
+                Some(tls) => {
+                    let read = with_certificate(tls.clone()).await;
+                    let has_others = self.source.is_some() || self.access.is_some();
+                    let other = if has_others { self.reload(watched).await } else { Ok(Value::Object(Map::new())) };
+                    other.and_then(|report| Ok(both(report, read?)))
+                }
+                None => self.reload(watched).await,
+            };
             match &outcome {
                 Ok(report) => tracing::info!(%report, "the files of this server were read again"),
                 Err(error) => tracing::error!(error, "a file of this server was read again, and changes nothing"),
@@ -169,6 +193,23 @@ impl ReloadRequests {
             access.as_ref().and_then(Value::as_object).into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())),
         );
         Ok(Value::Object(report))
+    }
+}
+
+/// Reads a certificate again. Returns its file.
+async fn with_certificate(tls: TlsFiles) -> Result<Value, String> {
+    let read = spawn_blocking(move || tls.reload().map(|()| serde_json::json!({"certificate": tls.certificate()})));
+    read.await.map_err(|error| error.to_string())?.map_err(|error| chain(&error))
+}
+
+/// One report of two.
+fn both(one: Value, other: Value) -> Value {
+    match (one, other) {
+        (Value::Object(mut one), Value::Object(other)) => {
+            one.extend(other);
+            Value::Object(one)
+        }
+        (one, _) => one,
     }
 }
 

@@ -16,6 +16,7 @@
 //!
 //! [`serving_record`]: crate::connection::serving_record
 
+pub(super) mod doors;
 mod lifetime;
 mod ownership;
 pub mod trial;
@@ -37,11 +38,14 @@ use super::access::AccessDesk;
 use super::engine::{self, Engine, Foreign, StartError};
 use super::keys;
 use super::listener::ClientListener;
+use super::metrics_route::{self, MetricsAccess, MetricsAddress};
 use super::open_files;
+use super::probes;
 use super::reload::{FileSource, ReloadRequests, WatchSources};
 use super::server_process::ServerProcess;
 use super::service_manager;
 use super::stop_order::StopOrders;
+use super::tls_files::{TlsError, TlsFiles};
 use crate::aws::{AccountSources, Aws};
 use crate::config::{Config, ServerOptions};
 use crate::connection::data_dir::{self, DataDirError};
@@ -52,11 +56,13 @@ use crate::connection::serving_record::ServingRecord;
 use crate::connection::socket::{ServerSocket, SocketError};
 use crate::connection::version::current;
 use crate::mcp::Failure;
+use crate::mcp::auth::AccessGate;
 use crate::mcp::auth::token_file::TokenFileError;
-use crate::mcp::transport::{HttpOptions, PATH};
+use crate::mcp::transport::{HttpDoor, HttpOptions, TlsConfig};
 use crate::model::text::chain;
 use crate::notify::ChangeHub;
 use crate::store::OpenError;
+use doors::{DoorError, url};
 use lifetime::{Lifetime, announce_successor, forget, keep_rules, note_flags, put_back};
 use ownership::{Owned, TakenDirectory, own};
 
@@ -95,15 +101,12 @@ pub enum ServerError {
     /// The socket cannot be made.
     #[error(transparent)]
     Socket(#[from] SocketError),
-    /// The HTTP address cannot be used.
-    #[error("cannot listen on {address}: free the port, or give another with --http (port 0 takes a free one)")]
-    Http {
-        /// The address.
-        address: SocketAddr,
-        /// What the system answered.
-        #[source]
-        source: io::Error,
-    },
+    /// It cannot listen where it should.
+    #[error(transparent)]
+    Door(#[from] DoorError),
+    /// The certificate of HTTP cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The file of tokens is not usable.
     #[error(transparent)]
     Tokens(#[from] TokenFileError),
@@ -127,7 +130,8 @@ impl ServerError {
             | ServerError::Lock(_)
             | ServerError::Taken(_)
             | ServerError::Socket(_)
-            | ServerError::Http { .. }
+            | ServerError::Door(_)
+            | ServerError::Tls(_)
             | ServerError::Tokens(_)
             | ServerError::Signals(_) => true,
             ServerError::Start(_) | ServerError::Writer => false,
@@ -142,14 +146,21 @@ pub struct Listens {
 }
 
 impl Listens {
-    fn new(data_dir: &Path, socket: &Path, http: Option<SocketAddr>) -> Self {
-        let http = http.map(url);
+    fn new(data_dir: &Path, socket: &Path, http: Option<&str>) -> Self {
         Listens {
             line: json!({"socket": socket.to_string_lossy(), "http": http, "data_dir": data_dir.to_string_lossy()}),
         }
     }
 
-    /// One line of JSON: `socket`, `http` (a URL or null) and `data_dir`.
+    /// The same with the address of the metrics, if they have one of their own.
+    fn and_metrics(mut self, address: Option<SocketAddr>) -> Self {
+        if let (Value::Object(line), Some(address)) = (&mut self.line, address) {
+            line.insert("metrics".to_owned(), format!("http://{address}{}", metrics_route::PATH).into());
+        }
+        self
+    }
+
+    /// One line of JSON: `socket`, `http` (a URL or null), `data_dir`, and `metrics` (a URL) where they have an address of their own.
     #[must_use]
     pub fn line(&self) -> String {
         self.line.to_string()
@@ -168,18 +179,21 @@ pub async fn run(
     announce: impl FnOnce(&Listens),
 ) -> Result<ServerEnd, ServerError> {
     open_files::raise();
+    let begun = Instant::now();
     let (orders, sender) = StopOrders::take().map_err(ServerError::Signals)?;
     let access = match AccessDesk::open(&options.access, config.selection.profile.as_deref()) {
         // Clients of the socket need no HTTP, and nobody would be told on a terminal.
         Err(error) if options.detached => {
             tracing::error!(error = chain(&error), "HTTP is not served");
-            options.http = None;
+            options.listen.http = None;
             None
         }
         opened => opened?,
     };
     let (requests, reloads) =
         ReloadRequests::take(source, access.clone(), sender.clone()).map_err(ServerError::Signals)?;
+    let tls = open_tls(&mut options)?;
+    let requests = requests.with_tls(tls.clone()).map_err(ServerError::Signals)?;
     // On the heap: loading the SDK is a large future.
     let config = &Box::pin(keys::placed(config)).await;
     data_dir::prepare(&config.data_dir)?;
@@ -202,18 +216,22 @@ pub async fn run(
     let before = known.as_ref().and_then(|known| known.http);
     let was_chosen = launch.is_chosen || known.as_ref().is_some_and(|known| known.is_chosen);
     let is_chosen = launch.started_by == StartedBy::FrontEnd && was_chosen;
-    let expected = options.http.map(|address| kept_address(address, before).unwrap_or(address));
+    let expected = options.listen.http_address().map(|address| doors::kept_address(address, before).unwrap_or(address));
     let record = ServingRecord { arguments: options.successor.clone(), http: expected, is_chosen };
     // At once: should this server die before it serves, the flags of the one before do not count any more.
     note_flags(&record, &config.data_dir);
-    let bound = bind(config, &options, &lock, before, has_former).await.inspect_err(|_| {
+    let binding = async {
+        let bound = bind(config, &options, &lock, before, has_former).await?;
+        Ok::<_, ServerError>((bound, doors::open_socket(&options).await?, doors::open_metrics(&options).await?))
+    };
+    let bound = binding.await.inspect_err(|_| {
         put_back(known.as_ref(), &config.data_dir);
         // The server before is started again next, in this process.
         if has_former {
             announce_successor(&lock);
         }
     });
-    let (socket, http) = bound?;
+    let ((socket, http), http_socket, metrics) = bound?;
     note_program(config, &launch);
     if launch.started_by != StartedBy::FrontEnd || launch.is_chosen {
         keep_rules(config.writes.allow, &options.rules, &config.data_dir);
@@ -222,24 +240,28 @@ pub async fn run(
         .reloading(reloads);
     let listener = ClientListener::new(config, process);
     let (http, address) = http.unzip();
-    let record = ServingRecord { http: address.or(options.http), ..record };
+    let record = ServingRecord { http: address.or(options.listen.http_address()), ..record };
     note_flags(&record, &config.data_dir);
     let is_read_only = options.is_http_read_only();
-    announce(&Listens::new(&config.data_dir, socket.path(), address));
-    if let Some(address) = address {
-        listener.process().serves_http(address, url(address));
+    let (metrics, metrics_address) = metrics.unzip();
+    let (http_socket, _socket_file) = http_socket.unzip();
+    let http_url = match address {
+        Some(address) => Some(url(address, tls.is_some())),
+        None => http_socket.as_ref().and(options.listen.http.as_ref()).map(ToString::to_string),
+    };
+    announce(&Listens::new(&config.data_dir, socket.path(), http_url.as_deref()).and_metrics(metrics_address));
+    if let Some(url) = http_url {
+        listener.process().serves_http(address, url);
     }
     if let Some(why) = kept_because {
         tracing::error!(why, "this server was to start again in another way, which failed; it runs as it did before");
     }
     tracing::info!(version = current(), data_dir = %config.data_dir.display(), "serving");
     listener.listen(socket);
-    if let Some(http) = http {
-        let sessions = Some(data_dir::sessions(&config.data_dir));
-        let gate = access.as_ref().map(|access| access.gate().clone());
-        let (hosts, origins) = (options.allowed_hosts, options.allowed_origins);
-        listener.listen_http(http, HttpOptions { hosts, origins, sessions, is_read_only, gate });
-    }
+    let door = http.map(HttpDoor::from).or(http_socket.map(HttpDoor::from));
+    let gate = access.as_ref().map(|access| access.gate().clone());
+    let listen = Listening { door, metrics, gate, tls: tls.as_ref().map(TlsFiles::config), is_read_only, begun };
+    listen.begin(&listener, &options, &config.data_dir);
     let data_dir = config.data_dir.clone();
     let lifetime = Lifetime { detached: options.detached, idle_exit: options.idle_exit, orders, lock, data_dir };
     let sources = WatchSources { accounts: config.account_sources(), kinds: config.kinds.clone() };
@@ -249,6 +271,64 @@ pub async fn run(
         never = Box::pin(keys::prove_in_time(config)) => match never {},
         never = service_manager::reassure() => match never {},
         never = requests.answer(&sources) => match never {},
+        never = renew(tls) => match never {},
+    }
+}
+
+/// Opens the certificate of HTTP, if there is one. A detached server, which has nobody to tell, goes without HTTP where that fails.
+fn open_tls(options: &mut ServerOptions) -> Result<Option<TlsFiles>, TlsError> {
+    let opened = options.listen.tls().map(|(certificate, key)| TlsFiles::open(certificate, key)).transpose();
+    match opened {
+        Err(error) if options.detached => {
+            tracing::error!(error = chain(&error), "HTTP is not served");
+            options.listen.http = None;
+            Ok(None)
+        }
+        opened => opened,
+    }
+}
+
+/// What is bound beside the socket, and how it is served.
+struct Listening {
+    door: Option<HttpDoor>,
+    metrics: Option<TcpListener>,
+    gate: Option<AccessGate>,
+    tls: Option<TlsConfig>,
+    is_read_only: bool,
+    begun: Instant,
+}
+
+impl Listening {
+    /// Begins to serve HTTP and metrics.
+    fn begin(self, listener: &ClientListener, options: &ServerOptions, data_dir: &Path) {
+        let Listening { door, metrics, gate, tls, is_read_only, begun } = self;
+        if let Some(door) = door {
+            let sessions = Some(data_dir::sessions(data_dir));
+            let (hosts, origins) = (options.allowed_hosts.clone(), options.allowed_origins.clone());
+            let (address, is_local) = (MetricsAddress::OfServer, options.listen.is_local());
+            // Where there is a gate, only whom it lets in gets there.
+            let access = MetricsAccess { address, is_local, has_tokens: gate.is_some(), is_known: gate.is_some() };
+            let beside = metrics_route::route(listener, access, options.allowed_hosts.clone());
+            let probes = probes::routes(&listener.readiness(), begun);
+            let (proxies, per_second) = (options.listen.behind_proxy.clone(), options.listen.per_second());
+            let served =
+                HttpOptions { hosts, origins, sessions, is_read_only, gate, tls, proxies, per_second, probes, beside };
+            listener.listen_http(door, served);
+        }
+        if let Some(metrics) = metrics {
+            let access =
+                MetricsAccess { address: MetricsAddress::Own, is_local: true, has_tokens: false, is_known: false };
+            let routes = metrics_route::route(listener, access, options.allowed_hosts.clone());
+            listener.listen_beside(metrics, routes.merge(probes::routes(&listener.readiness(), begun)));
+        }
+    }
+}
+
+/// Has HTTP served with the certificate as its files have it, for ever.
+async fn renew(tls: Option<TlsFiles>) -> Infallible {
+    match tls {
+        Some(tls) => tls.follow().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -262,17 +342,7 @@ async fn bind(
     has_former: bool,
 ) -> Result<(ServerSocket, Option<(TcpListener, SocketAddr)>), ServerError> {
     let socket = ServerSocket::bind(lock, &config.data_dir, config.runtime_dir.as_deref())?;
-    let http = match options.http {
-        Some(address) => match bind_again(address, before).await {
-            // Clients of the socket need no HTTP, and nobody would be told on a terminal.
-            Err(error) if options.detached && !has_former => {
-                tracing::error!(error = chain(&error), "HTTP is not served");
-                None
-            }
-            bound => Some(bound?),
-        },
-        None => None,
-    };
+    let http = doors::open_address(options, before, has_former).await?;
     Ok((socket, http))
 }
 
@@ -503,50 +573,14 @@ async fn stop(listener: &ClientListener, engine: Option<Engine>, end: &ServerEnd
     }
 }
 
-/// The address of the server before this one, where any port of `address` will do.
-fn kept_address(address: SocketAddr, before: Option<SocketAddr>) -> Option<SocketAddr> {
-    before.filter(|before| address.port() == 0 && before.ip() == address.ip())
-}
-
-/// Binds a port. Where any will do, it is the one that the server before this one had, if that is free.
-async fn bind_again(address: SocketAddr, before: Option<SocketAddr>) -> Result<(TcpListener, SocketAddr), ServerError> {
-    if let Some(before) = kept_address(address, before)
-        && let Ok(bound) = bind_http(before).await
-    {
-        return Ok(bound);
-    }
-    bind_http(address).await
-}
-
-/// Binds a port, and says which one it became.
-pub(super) async fn bind_http(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServerError> {
-    let failed = |source| ServerError::Http { address, source };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let bound = listener.local_addr().map_err(failed)?;
-    Ok((listener, bound))
-}
-
-/// The URL of MCP at `address`.
-pub(super) fn url(address: SocketAddr) -> String {
-    format!("http://{address}{PATH}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn where_any_port_will_do_it_is_the_one_of_before_unless_that_is_taken() {
-        let any = "127.0.0.1:0".parse().unwrap();
-        let (listener, before) = bind_again(any, None).await.unwrap();
-        assert_ne!(bind_again(any, Some(before)).await.unwrap().1, before, "it is taken");
-        drop(listener);
-        assert_eq!(bind_again(any, Some(before)).await.unwrap().1, before);
-    }
-
     #[test]
     fn the_announcement_is_one_line_of_json() {
-        let listens = Listens::new(Path::new("/d"), Path::new("/d/muster.sock"), Some("[::1]:80".parse().unwrap()));
+        let listens =
+            Listens::new(Path::new("/d"), Path::new("/d/muster.sock"), Some(&url("[::1]:80".parse().unwrap(), false)));
         let line: Value = serde_json::from_str(&listens.line()).unwrap();
         assert_eq!(line, json!({"socket": "/d/muster.sock", "http": "http://[::1]:80/mcp", "data_dir": "/d"}));
         assert_eq!(Listens::new(Path::new("/d"), Path::new("/s"), None).line["http"], Value::Null);

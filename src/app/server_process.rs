@@ -32,7 +32,7 @@ pub struct ServerProcess {
     launch: ServerLaunch,
     since_ms: i64,
     idle_exit: Option<Duration>,
-    http: OnceLock<(SocketAddr, String)>,
+    http: OnceLock<(Option<SocketAddr>, String)>,
     orders: StopSender,
     reloads: ReloadSender,
     terms: ServerTerms,
@@ -97,8 +97,8 @@ impl ServerProcess {
         }
     }
 
-    /// Says at which address, and so at which URL, the server is reached over HTTP.
-    pub fn serves_http(&self, address: SocketAddr, url: String) {
+    /// Says at which URL the server is reached over HTTP, and at which address, if it has one.
+    pub fn serves_http(&self, address: Option<SocketAddr>, url: String) {
         // It listens once.
         drop(self.http.set((address, url)));
     }
@@ -167,7 +167,7 @@ impl ServerProcess {
         let StopOrder::Restart(NextProgram { program, arguments: Some(arguments) }) = order else { return Ok(None) };
         let program = program.as_ref().unwrap_or(&self.launch.program);
         let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
-        let next = next_server::check(program, &arguments, self.http.get().map(|(address, _)| *address)).await?;
+        let next = next_server::check(program, &arguments, self.http.get().and_then(|(address, _)| *address)).await?;
         let Some(next) = next else { return self.check_unsaid(program, may_widen) };
         let widening = PolicyWidening::between(&self.terms.writes, &next);
         if !widening.dropped.is_empty() && !may_widen {

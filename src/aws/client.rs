@@ -1,6 +1,6 @@
 //! The connection to AWS that the rest of Muster holds.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use super::account::Account;
 use super::accounts::Accounts;
 use super::clock::AwsClock;
 use super::held_keys::HeldKeys;
-use super::limiter::{CallCount, Limiter, UnansweredCall};
+use super::limiter::{CallCount, CountedCalls, Limiter, UnansweredCall};
 use super::origin::Origin;
 use super::profiles::FileFault;
 use super::sdk::{Sdk, SharedParts};
 use super::settings::{AwsSettings, Purpose};
-use crate::model::{KnownAccounts, KnownOrganization, Region, Scope, SecretTags, SharedClock};
+use crate::model::{CountedDurations, KnownAccounts, KnownOrganization, Region, Scope, SecretTags, SharedClock};
 
 /// After this long a call counts as unanswered: less than what a request waits for a first sweep, so that its answer can say so.
 const SILENT: Duration = Duration::from_secs(4);
@@ -135,6 +135,24 @@ impl Aws {
     #[must_use]
     pub fn calls(&self) -> Vec<CallCount> {
         self.0.limiter.calls()
+    }
+
+    /// The calls that have ended since this process started, by action. No count ever falls.
+    #[must_use]
+    pub fn call_totals(&self) -> Vec<CountedCalls> {
+        self.0.limiter.totals()
+    }
+
+    /// How long calls waited until Muster's share of AWS's limits let them go, by the name of their priority.
+    #[must_use]
+    pub fn limiter_waits(&self) -> Vec<(&'static str, CountedDurations)> {
+        self.0.limiter.waits()
+    }
+
+    /// The lowest present rate of each action as a part of Muster's share, of all accounts and regions that are called.
+    #[must_use]
+    pub fn paces(&self) -> BTreeMap<&'static str, f64> {
+        self.0.limiter.paces()
     }
 
     /// Keeps next to nothing of the calls of a scope, because none was made in the last minute and none will be for long.

@@ -9,6 +9,7 @@
 //! [`allowance`] decides when a call may go, without a clock; this module waits.
 
 mod allowance;
+mod call_sums;
 mod documented;
 mod rested_counts;
 mod tally;
@@ -23,11 +24,13 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
 
-use crate::model::{AccountId, Region, Scope};
+use crate::model::{AccountId, CountedDurations, Region, Scope};
 use allowance::Allowance;
 #[cfg(test)]
 pub(super) use allowance::PAUSE;
 pub use allowance::Priority;
+pub use call_sums::CountedCalls;
+use call_sums::{ActionSums, CallSums};
 use rested_counts::RestedCounts;
 pub(super) use tally::AttemptOutcome;
 use tally::{CallTally, CallTotals};
@@ -89,6 +92,7 @@ pub(super) struct Limiter {
     shares: Mutex<BTreeMap<AccountId, u8>>,
     start: Instant,
     queues: Mutex<ActionQueues>,
+    sums: CallSums,
 }
 
 /// The actions of all accounts and regions.
@@ -118,6 +122,7 @@ struct ActionQueue {
 #[derive(Debug)]
 pub(super) struct Admitted {
     queue: Arc<ActionQueue>,
+    sums: Arc<ActionSums>,
     sent: Duration,
 }
 
@@ -125,7 +130,13 @@ impl Limiter {
     /// A limiter that takes `percent` of AWS's limits (1 to 100).
     pub(super) fn new(percent: u8) -> Self {
         let percent = percent.clamp(1, 100);
-        Limiter { percent, shares: Mutex::default(), start: Instant::now(), queues: Mutex::default() }
+        Limiter {
+            percent,
+            shares: Mutex::default(),
+            start: Instant::now(),
+            queues: Mutex::default(),
+            sums: CallSums::default(),
+        }
     }
 
     /// Takes `percent` of AWS's limits for calls to this account (1 to 100).
@@ -146,6 +157,7 @@ impl Limiter {
         instances: usize,
     ) -> Admitted {
         let queue = self.queue(scope, action);
+        let begun = queue.start.elapsed();
         let sent = {
             let _waiting = WaitingCall::new(&queue, priority);
             loop {
@@ -161,9 +173,10 @@ impl Limiter {
                 }
             }
         };
+        self.sums.waited(priority, sent.saturating_sub(begun));
         queue.tally.lock().sent(sent);
         queue.unanswered.lock().push(sent);
-        Admitted { queue, sent }
+        Admitted { queue, sums: self.sums.of(action), sent }
     }
 
     /// The calls so far, by account, region and action.
@@ -179,6 +192,28 @@ impl Limiter {
             (&one.account, &one.region, one.action).cmp(&(&other.account, &other.region, other.action))
         });
         calls
+    }
+
+    /// The calls that have ended, by action, over all accounts and regions.
+    pub(super) fn totals(&self) -> Vec<CountedCalls> {
+        self.sums.calls()
+    }
+
+    /// How long calls waited until they could go, by the name of their priority.
+    pub(super) fn waits(&self) -> Vec<(&'static str, CountedDurations)> {
+        self.sums.waits()
+    }
+
+    /// The lowest present rate of each action as a part of the share, of all accounts and regions where it is used.
+    pub(super) fn paces(&self) -> BTreeMap<&'static str, f64> {
+        let queues: Vec<Arc<ActionQueue>> = self.queues.lock().used.values().cloned().collect();
+        let (now, mut paces) = (self.start.elapsed(), BTreeMap::new());
+        for queue in queues {
+            let allowance = queue.allowance.lock();
+            let pace = (allowance.per_second(now) / allowance.share_per_second()).min(1.0);
+            paces.entry(queue.action).and_modify(|lowest: &mut f64| *lowest = lowest.min(pace)).or_insert(pace);
+        }
+        paces
     }
 
     /// The call that AWS has not answered for the longest time, if for `patience` at least; with `of`, of this account.
@@ -242,8 +277,9 @@ impl Limiter {
 impl Admitted {
     /// Records how the call ended: throttling slows its action down.
     pub(super) fn finished(self, outcome: AttemptOutcome) {
-        let Admitted { queue, sent } = &self;
+        let Admitted { queue, sums, sent } = &self;
         queue.tally.lock().ended(outcome);
+        sums.ended(outcome);
         if outcome != AttemptOutcome::Throttled {
             return;
         }

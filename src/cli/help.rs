@@ -14,6 +14,7 @@ use crate::doctor;
 use crate::kinds::KINDS;
 use crate::kinds::rules::{DEFAULT_NAME, RULES};
 use crate::query::sql;
+use crate::telemetry::metrics;
 
 /// Placeholders in a text for lists that the program knows.
 const KINDS_HERE: &str = "{kinds}";
@@ -21,6 +22,7 @@ const CHECKS_HERE: &str = "{checks}";
 const RULES_HERE: &str = "{rules}";
 const TABLES_HERE: &str = "{tables}";
 const PERMISSIONS_HERE: &str = "{permissions}";
+const METRICS_HERE: &str = "{metrics}";
 
 /// How wide a page is.
 const WIDTH: usize = 110;
@@ -77,6 +79,11 @@ const TOPICS: &[HelpTopic] = &[
         name: "history",
         about: "What is remembered, for how long, and who made a change",
         text: include_str!("help/history.md"),
+    },
+    HelpTopic {
+        name: "http",
+        about: "How to serve a team over HTTP, and how to watch such a server",
+        text: include_str!("help/http.md"),
     },
     HelpTopic {
         name: "http-auth",
@@ -187,6 +194,11 @@ pub(super) fn setup() -> String {
     filled(include_str!("help/setup.md"))
 }
 
+/// Returns the text after the subcommands of `muster metrics`.
+pub(super) fn metrics() -> String {
+    filled(include_str!("help/metrics.md"))
+}
+
 /// Returns the text after the subcommands of `muster log`.
 pub(super) fn log() -> &'static str {
     include_str!("help/log.md")
@@ -211,6 +223,7 @@ fn filled(text: &str) -> String {
         .replace(RULES_HERE, rules.collect::<String>().trim_end())
         .replace(TABLES_HERE, tables().trim_end())
         .replace(PERMISSIONS_HERE, permissions().trim_end())
+        .replace(METRICS_HERE, metrics::table().trim_end())
 }
 
 /// The tables of statements with their columns, in lines that fit a page.

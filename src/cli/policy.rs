@@ -30,7 +30,8 @@ impl PolicyCommand {
     /// Runs the command.
     pub(super) async fn run(self, environment: &Environment) -> anyhow::Result<()> {
         match self {
-            PolicyCommand::Check(check) => check.run(environment).await,
+            // On the heap: it is a large future.
+            PolicyCommand::Check(check) => Box::pin(check.run(environment)).await,
             PolicyCommand::Iam(iam) => iam.run(),
         }
     }

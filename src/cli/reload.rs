@@ -35,6 +35,9 @@ impl Reload {
         if self.json {
             return Ok(output.line(&format!("{report:#}"))?);
         }
+        if let Some(certificate) = report.get("certificate").and_then(Value::as_str) {
+            output.line(&format!("read the certificate {} and its key again", shown(certificate, LONGEST)))?;
+        }
         if let Some(tokens) = report.get("tokens").and_then(Value::as_u64) {
             output.line(&format!("tokens for HTTP: {tokens}"))?;
         }

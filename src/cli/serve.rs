@@ -9,8 +9,8 @@ use clap::Args;
 
 use super::access_flags::AccessFlags;
 use super::audit_flags::AuditFlags;
-use super::http_flag::HttpFlag;
 use super::idle_exit::IdleExit;
+use super::listen_flags::ListenFlags;
 use super::output::Output;
 use super::server_flags::ServerFlags;
 use super::succession::Inheritance;
@@ -32,7 +32,7 @@ pub(super) struct Serve {
     #[command(flatten)]
     connection: ServerFlags,
     #[command(flatten)]
-    http: HttpFlag,
+    listen: ListenFlags,
     /// Also accept HTTP requests with this Host header, for a proxy in front (repeatable)
     ///
     /// It is a name such as muster.example.com. Hosts of loopback are always accepted.
@@ -77,10 +77,11 @@ impl Serve {
         if let Some(absence_after) = absence_after {
             config.absence_after = absence_after;
         }
-        let (http, idle_exit) = (self.http.http.or(config.http), self.idle_exit.over(config.idle_exit));
+        let listen = self.listen.settings(environment).over(&config.listen);
+        let (idle_exit, has_http) = (self.idle_exit.over(config.idle_exit), listen.http.is_some());
         let access = self.access.options(environment).over(config.access.clone());
         let mut options = ServerOptions {
-            http,
+            listen,
             allowed_hosts: self.allowed_host,
             allowed_origins: self.allowed_origin,
             detached: self.detached,
@@ -88,7 +89,7 @@ impl Serve {
             successor: Vec::new(),
             rules: rules(&config),
             // Nobody counts the clients of HTTP.
-            idle_exit: idle_exit.of(self.detached).filter(|_| http.is_none()),
+            idle_exit: idle_exit.of(self.detached).filter(|_| !has_http),
             access,
         };
         options.successor = successor(&config, &options, absence_after);
@@ -110,8 +111,8 @@ impl Serve {
 
 /// What of a configuration is compared when its file is read again.
 fn contents(config: &Config) -> FileContents {
-    let of_server =
-        HttpFlag { http: config.http }.words().into_iter().chain(IdleExit { idle_exit: config.idle_exit }.words());
+    let listen = ListenFlags::of(&config.listen).words();
+    let of_server = listen.into_iter().chain(IdleExit { idle_exit: config.idle_exit }.words());
     let of_server = of_server.chain(AccessFlags::of(&config.access).words());
     let words = ServerFlags::of(config).words().into_iter().chain(write_flags::words(&config.writes)).chain(of_server);
     FileContents {
@@ -161,6 +162,7 @@ fn successor(config: &Config, options: &ServerOptions, absence_after: Option<Dur
     let hosts = options.allowed_hosts.iter().flat_map(|host| ["--allowed-host", host.as_str()]);
     let origins = options.allowed_origins.iter().flat_map(|origin| ["--allowed-origin", origin.as_str()]);
     words.extend(hosts.chain(origins).map(Into::into));
+    words.extend(ListenFlags::of(&options.listen).words_but_address());
     let access = AccessFlags::of(&options.access);
     // What the file says, that one reads itself.
     let access = AccessFlags {
@@ -273,7 +275,7 @@ mod tests {
         for (given, is_read_only) in [
             (format!("{rules} --http 127.0.0.1:1 --idle-exit 3m"), false),
             ("--detached --allow-writes --http 127.0.0.1:1".to_owned(), true),
-            ("--interval all=1m --allowed-host muster.test".to_owned(), true),
+            ("--interval all=1m --allowed-host muster.test --metrics 127.0.0.1:2".to_owned(), true),
         ] {
             let (config, options) = parsed(&given.split(' ').map(str::to_owned).collect::<Vec<_>>());
             let place = ["--data-dir".to_owned(), config.data_dir.to_str().unwrap().to_owned()];
@@ -281,6 +283,7 @@ mod tests {
             let (again, next) = parsed(&words);
             assert_eq!(again, config, "{words:?}");
             assert_eq!((next.allowed_hosts.clone(), next.idle_exit), (options.allowed_hosts, options.idle_exit));
+            assert_eq!(next.listen.metrics, options.listen.metrics);
             assert_eq!((next.detached, next.is_http_read_only()), (true, is_read_only), "{words:?}");
         }
     }

@@ -10,9 +10,9 @@ use clap::{Args, ValueEnum};
 use super::access_flags::AccessFlags;
 use super::audit_flags::AuditFlags;
 use super::file_settings::{self, ReadFile};
-use super::http_flag::HttpFlag;
 use super::idle_exit::IdleExit;
 use super::kind_flags::KindFlags;
+use super::listen_flags::ListenFlags;
 use super::quiet_flags::QuietFlags;
 use super::store_flags::{StoreFlags, settled};
 use super::write_flags::{WriteFlags, given_or};
@@ -127,7 +127,7 @@ pub(super) struct FileFlags {
     #[command(flatten)]
     shared: ServerFlags,
     #[command(flatten)]
-    http: HttpFlag,
+    listen: ListenFlags,
     #[command(flatten)]
     idle_exit: IdleExit,
     #[command(flatten)]
@@ -328,10 +328,11 @@ impl ServerFlags {
         let of_file = read.flags()?;
         judged(&read, &of_file, environment)?;
         let named = self.named().filter(|flag| !["", "--config", "--data-dir"].contains(&flag.as_str()));
-        let FileFlags { shared, http, idle_exit, access } = of_file;
+        let FileFlags { shared, listen, idle_exit, access } = of_file;
         let file = read.given(named.collect::<Vec<_>>());
         let access = access.options(environment).with_lists_of(file.access);
-        let file = GivenFile { http: http.http, idle_exit: idle_exit.idle_exit, access, ..file };
+        let listen = listen.settings(environment);
+        let file = GivenFile { listen, idle_exit: idle_exit.idle_exit, access, ..file };
         self.over(shared).merged(Some(file), environment)
     }
 
@@ -384,8 +385,9 @@ impl ServerFlags {
 fn judged(read: &ReadFile<FileFlags>, whole: &FileFlags, environment: &Environment) -> Result<(), ConfigError> {
     let environment = environment.with_endpoint_only();
     let check = |flags: FileFlags| {
-        let FileFlags { shared: mut flags, http, .. } = flags;
-        config::loopback(http.http)?;
+        let FileFlags { shared: mut flags, listen, .. } = flags;
+        // Whether clients have to say who they are, another setting says.
+        listen.settings(&environment).check(true)?;
         // Without a home directory there would be no place for a store, but flags may name one.
         flags.store.data_dir.get_or_insert_with(|| PathBuf::from("/"));
         flags.merged(None, &environment).map(drop)
@@ -394,7 +396,9 @@ fn judged(read: &ReadFile<FileFlags>, whole: &FileFlags, environment: &Environme
     let said = |error: &ConfigError| file_settings::of_keys::<FileFlags>(&chain(error));
     let faults = read.each().filter_map(|(setting, flags)| {
         // One that needs another is no fault of its own.
-        let error = check(flags).err().filter(|error| *error != ConfigError::AuditFile)?;
+        let error = check(flags)
+            .err()
+            .filter(|error| !matches!(error, ConfigError::AuditFile | ConfigError::HalfOfTls { .. }))?;
         let what = said(&error);
         let what = what.strip_prefix(&format!("{} ", setting.key)).map(str::to_owned).unwrap_or(what);
         Some(file_settings::fault(setting, what))

@@ -176,10 +176,28 @@ pub enum ConfigError {
     AllAndOthers,
     /// A listening address that other machines could reach.
     #[error(
-        "--http {address} is not a loopback address: Muster does not authenticate HTTP clients, so it listens on \
-         127.0.0.1 or [::1] only; to serve other machines, put a proxy that authenticates in front, and name it with --allowed-host"
+        "--http {address} is not a loopback address: strangers could connect, and what clients say could be read on the way. Have \
+         clients say who they are (--token-file, or issuers in the configuration file) and give --tls-cert and --tls-key; or put a \
+         proxy in front that does both, and name its address with --behind-proxy"
     )]
     NotLoopback {
+        /// What was given.
+        address: SocketAddr,
+    },
+    /// A certificate without its key, or the other way round.
+    #[error("{given} needs {missing}: a certificate and its key are two files")]
+    HalfOfTls {
+        /// The flag that is given.
+        given: &'static str,
+        /// The flag that is missing.
+        missing: &'static str,
+    },
+    /// Metrics at an address that is not loopback.
+    #[error(
+        "--metrics {address} is not a loopback address: nobody is asked for a token there, so metrics are served on 127.0.0.1 or \
+         [::1] only; to read them from another machine, put a proxy or an agent of your monitoring in front"
+    )]
+    MetricsNotLoopback {
         /// What was given.
         address: SocketAddr,
     },

@@ -1,13 +1,13 @@
 //! The values of the command line and its variables, before they are merged with defaults.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::access_options::AccessOptions;
 use super::interval::Interval;
 use super::kind_name::KindName;
+use super::listen_settings::ListenSettings;
 use super::regions;
 use super::share::RequestShare;
 use super::size::Size;
@@ -86,8 +86,8 @@ pub struct GivenFile {
     pub accounts: Vec<AccountPlan>,
     /// The organization whose accounts are watched as well.
     pub organization: Option<OrganizationPlan>,
-    /// Its `http`.
-    pub http: Option<SocketAddr>,
+    /// Where its server listens.
+    pub listen: ListenSettings,
     /// Its `idle_exit`.
     pub idle_exit: Option<Duration>,
     /// Whom it lets in over HTTP.

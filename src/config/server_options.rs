@@ -1,17 +1,17 @@
 //! The settings that only a server has: where to listen, and when to end.
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::access_options::AccessOptions;
 use super::error::ConfigError;
+use super::listen_settings::ListenSettings;
 
 /// Settings that only a server has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerOptions {
-    /// The loopback address to serve Streamable HTTP at. `None`: the Unix socket only.
-    pub http: Option<SocketAddr>,
+    /// Where it listens beside its socket.
+    pub listen: ListenSettings,
     /// Further `Host` names to accept, for a proxy in front. Those of loopback are always accepted.
     pub allowed_hosts: Vec<String>,
     /// Further `Origin`s to accept. Those of loopback are always accepted.
@@ -31,24 +31,13 @@ pub struct ServerOptions {
     pub access: AccessOptions,
 }
 
-/// Checks that an address to listen at is one of this machine alone.
-///
-/// # Errors
-/// [`ConfigError::NotLoopback`] when other machines could reach it.
-pub fn loopback(http: Option<SocketAddr>) -> Result<(), ConfigError> {
-    match http {
-        Some(address) if !address.ip().is_loopback() => Err(ConfigError::NotLoopback { address }),
-        _ => Ok(()),
-    }
-}
-
 impl ServerOptions {
     /// Checks the settings.
     ///
     /// # Errors
-    /// [`ConfigError::NotLoopback`] when other machines could reach the address.
+    /// What [`ListenSettings::check`] finds.
     pub fn check(self) -> Result<Self, ConfigError> {
-        loopback(self.http).map(|()| self)
+        self.listen.check(self.access.lets_in_known_only()).map(|()| self)
     }
 
     /// Adds arguments to those of the server that takes over from this one.
@@ -70,16 +59,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn http_listens_on_loopback_only() {
-        let listening = |http: &str, detached| ServerOptions { detached, ..of(http) }.check();
-        assert!(listening("127.0.0.1:0", false).is_ok());
-        assert!(listening("[::1]:8080", true).is_ok());
-        for detached in [false, true] {
-            assert!(matches!(listening("0.0.0.0:8080", detached), Err(ConfigError::NotLoopback { .. })));
-        }
-    }
-
-    #[test]
     fn what_a_front_end_permits_its_socket_is_not_permitted_over_http() {
         let read_only =
             |detached, http_writes| ServerOptions { detached, http_writes, ..of("[::1]:1") }.is_http_read_only();
@@ -89,7 +68,7 @@ mod tests {
 
     fn of(http: &str) -> ServerOptions {
         ServerOptions {
-            http: Some(http.parse().unwrap()),
+            listen: ListenSettings { http: Some(http.parse().unwrap()), ..ListenSettings::default() },
             allowed_hosts: vec![],
             allowed_origins: vec![],
             detached: false,

@@ -90,9 +90,15 @@ impl ScopeFreshness {
     /// once.
     #[must_use]
     pub fn fresh_until(&self) -> Option<Timestamp> {
+        self.fresh_until_by(self.events.as_deref())
+    }
+
+    /// The same where `events` affect its sweeps.
+    pub(super) fn fresh_until_by(&self, events: Option<&EventProof>) -> Option<Timestamp> {
         let complete = self.complete.filter(|_| self.swept_now && self.unwatched_since.is_none())?;
         let until = |interval: Duration| complete.started + interval + 2 * complete.ended.since(complete.started);
-        let by_events = self.covering(complete).map(|(events, proved)| until(self.paced(events)).min(proved));
+        let covering = events.and_then(|events| covering(events, complete));
+        let by_events = covering.map(|(events, proved)| until(self.paced(events)).min(proved));
         Some(until(self.interval).max(by_events.unwrap_or_default()))
     }
 
@@ -100,20 +106,13 @@ impl ScopeFreshness {
     #[must_use]
     pub fn current_interval(&self) -> Duration {
         let complete = self.complete.filter(|_| self.swept_now);
-        let events = complete.and_then(|complete| self.covering(complete));
+        let events = complete.and_then(|complete| covering(self.events.as_deref()?, complete));
         events.filter(|(events, _)| events.unproved.is_none()).map_or(self.interval, |(events, _)| self.paced(events))
     }
 
     /// The interval that proved events allow: never a shorter one than without them.
     fn paced(&self, events: &EventProof) -> Duration {
         events.interval.max(self.interval)
-    }
-
-    /// The events that are proved to report every change since a sweep, and the end of the proof, which may have passed.
-    fn covering(&self, swept: Swept) -> Option<(&EventProof, Timestamp)> {
-        let events = self.events.as_deref()?;
-        let (since, until) = events.cover?;
-        (since <= swept.started).then_some((events, until))
     }
 
     /// The start of the last complete sweep that left nothing open, as far as known at `now`.
@@ -163,4 +162,10 @@ impl ScopeFreshness {
             (None, true) => format!("last complete sweep {age} s ago, later than expected"),
         })
     }
+}
+
+/// The events, if they are proved to report every change since a sweep, and the end of the proof, which may have passed.
+fn covering(events: &EventProof, swept: Swept) -> Option<(&EventProof, Timestamp)> {
+    let (since, until) = events.cover?;
+    (since <= swept.started).then_some((events, until))
 }

@@ -1,8 +1,11 @@
 //! The handle by which everything else reaches the writer loop.
 
+use std::sync::Arc;
+
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::error::IngestError;
+use super::ingest_tally::IngestTally;
 use super::work::{Choice, KeyKeeping, Lane, Notifications, NotifyResult, ObserveResult, Parking, Record, WatchChoice};
 use crate::freshness::{Freshness, Signal};
 use crate::model::keyed_call::KeyedCall;
@@ -28,6 +31,7 @@ pub struct IngestHandle {
     pub(super) pages: mpsc::Sender<SweepMessage>,
     pub(super) freshness: Freshness,
     pub(super) hub: ChangeHub,
+    pub(super) tally: Arc<IngestTally>,
 }
 
 impl IngestHandle {
@@ -213,6 +217,12 @@ impl IngestHandle {
         if is_news {
             self.hub.mark([ChangeTopic::Freshness, ChangeTopic::Summary]);
         }
+    }
+
+    /// The counts of what the writer loop did.
+    #[must_use]
+    pub fn tally(&self) -> &IngestTally {
+        &self.tally
     }
 
     /// How fresh everything is.

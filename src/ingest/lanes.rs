@@ -1,5 +1,6 @@
 //! The lanes into the writer loop, by urgency.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -7,6 +8,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::handle::IngestHandle;
+use super::ingest_tally::IngestTally;
 use super::work::{KeyKeeping, Notifications, Parking, Record, WatchChoice, WorkItem};
 use crate::freshness::Freshness;
 use crate::model::SweepMessage;
@@ -36,7 +38,12 @@ const RECORDS: usize = 64;
 pub(super) const STREAK: usize = 50;
 
 /// The two ends of the lanes.
-pub(super) fn connect(freshness: Freshness, hub: ChangeHub, stop: CancellationToken) -> (Lanes, IngestHandle) {
+pub(super) fn connect(
+    freshness: Freshness,
+    hub: ChangeHub,
+    tally: Arc<IngestTally>,
+    stop: CancellationToken,
+) -> (Lanes, IngestHandle) {
     let (choices_in, choices) = mpsc::channel(1);
     let (tools_in, tools) = mpsc::channel(RECORDS);
     let (keyed_in, keyed) = mpsc::channel(RECORDS);
@@ -55,6 +62,7 @@ pub(super) fn connect(freshness: Freshness, hub: ChangeHub, stop: CancellationTo
         pages: pages_in,
         freshness,
         hub,
+        tally,
     };
     (lanes, handle)
 }

@@ -34,6 +34,7 @@ impl<L: Ledger> Ingest<L> {
         let (begun, mut pause, mut told) = (Instant::now(), Duration::ZERO, false);
         loop {
             let last = self.lanes.is_stopped();
+            self.tally.beat();
             match self.ledger.reopen() {
                 Ok(committed) => {
                     if std::mem::take(&mut told) {

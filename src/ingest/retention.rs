@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::keeper::{Keeper, LIMIT_FOR, MAX_FOLDED, YET};
-use super::{Ingest, IngestError, Ledger};
+use super::{CommitLane, Ingest, IngestError, Ledger};
 use crate::model::Timestamp;
 use crate::store::retain::{Folded, Retention, due};
 
@@ -102,7 +102,9 @@ impl<L: Ledger> Ingest<L> {
     fn fold(&mut self) -> Result<(), IngestError> {
         let Some(target) = self.keeper.target else { return Ok(()) };
         let begun = Instant::now();
+        self.tally.beat();
         let folded = self.ledger.fold(target, MAX_FOLDED, &mut || begun.elapsed() < MAX_FOLDING)?;
+        self.tally.note_lane(CommitLane::Retention, begun.elapsed());
         self.keeper.appended = 0;
         match folded {
             Folded { records: 0, more: false, .. } => {

@@ -95,6 +95,10 @@ impl<L: Ledger> Ingest<L> {
                     Some(broken) => Err(broken),
                     None => self.complete(&scope, &kind, &sweep, ended),
                 };
+                match &outcome {
+                    Ok(()) => self.tally.note_sweep(&kind, Some(ended.since(sweep.started))),
+                    Err(_) => self.tally.note_sweep(&kind, None),
+                }
                 if let Err(error) = outcome {
                     let fix = if error.advises() {
                         "The next sweep repeats it."
@@ -112,6 +116,7 @@ impl<L: Ledger> Ingest<L> {
             }
             SweepStep::Failed { trouble } => {
                 self.sweeps.remove(&key);
+                self.tally.note_sweep(&kind, None);
                 self.fail(&scope, &kind, trouble);
             }
         }
@@ -246,6 +251,7 @@ impl<L: Ledger> Ingest<L> {
         }
         let mut after: Option<ResourceId> = None;
         loop {
+            self.tally.beat();
             // Each step takes a new view: a long read would pin dead pages in the store.
             let mut ids = self.ledger.view()?.ids(kind, scope, after.as_ref(), 1000)?;
             let Some(last) = ids.last() else { return Ok(unseen) };

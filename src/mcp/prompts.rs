@@ -32,6 +32,12 @@ pub fn all() -> Vec<Prompt> {
     PROMPTS.iter().map(|spec| spec.prompt()).collect()
 }
 
+/// The name of a prompt, if there is one of this name.
+#[must_use]
+pub fn known(name: &str) -> Option<&'static str> {
+    PROMPTS.iter().map(|spec| spec.name).find(|known| *known == name)
+}
+
 /// The messages of a prompt, on a connection with these rights.
 ///
 /// # Errors

@@ -23,6 +23,7 @@ use super::calls::{CallBook, CallMeta};
 use super::claim_desk::ClaimDesk;
 use super::core::{Core, Readiness, View};
 use super::error::RequestError;
+use super::operations::Operations;
 use super::policy::{ServerPolicy, Writes};
 use super::remembered_sessions::RememberedSessions;
 use super::resources::Content;
@@ -54,6 +55,7 @@ struct ServerState {
     page_texts: AnswerCache<PageText>,
     calls: CallBook,
     claims: Arc<ClaimDesk>,
+    operations: Arc<Operations>,
     /// Cancelled when the server is about to stop: nobody is waited for then.
     stopping: CancellationToken,
 }
@@ -179,6 +181,7 @@ impl McpServer {
             page_texts,
             calls: CallBook::default(),
             claims: Arc::default(),
+            operations: Arc::default(),
             stopping: CancellationToken::new(),
         }))
     }
@@ -212,6 +215,12 @@ impl McpServer {
         self.0.stopping.cancel();
     }
 
+    /// The counts of what clients ask for.
+    #[must_use]
+    pub fn operations(&self) -> &Arc<Operations> {
+        &self.0.operations
+    }
+
     /// What the server permits and lists.
     #[must_use]
     pub fn policy(&self) -> &ServerPolicy {
@@ -230,6 +239,12 @@ impl Handler {
     #[must_use]
     pub fn begun(&self) -> &CancellationToken {
         self.listening.begun()
+    }
+
+    /// The counts of what clients ask for.
+    #[must_use]
+    pub fn operations(&self) -> &Arc<Operations> {
+        self.server.operations()
     }
 
     /// Ends what waits on this connection, and its subscriptions, when cancelled.

@@ -165,6 +165,8 @@ fn register(core: &Arc<Core>, accepted: &SubscriptionFilter) -> Registered {
 /// Where notifications go.
 trait NotificationSink {
     type Error: std::fmt::Display;
+    /// Whether its client is of the protocol of 2026-07-28 or later.
+    const IS_MODERN: bool;
 
     fn updated(&self, uri: &str) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
@@ -173,6 +175,7 @@ trait NotificationSink {
 
 impl NotificationSink for SubscriptionSink {
     type Error = SubscriptionSendError;
+    const IS_MODERN: bool = true;
 
     async fn updated(&self, uri: &str) -> Result<(), Self::Error> {
         self.notify_resource_updated(uri).await
@@ -185,6 +188,7 @@ impl NotificationSink for SubscriptionSink {
 
 impl NotificationSink for Peer<RoleServer> {
     type Error = ServiceError;
+    const IS_MODERN: bool = false;
 
     async fn updated(&self, uri: &str) -> Result<(), Self::Error> {
         self.notify_resource_updated(ResourceUpdatedNotificationParam::new(uri)).await
@@ -196,7 +200,9 @@ impl NotificationSink for Peer<RoleServer> {
 }
 
 /// Sends changes as they happen; ends when the client is gone or takes longer than `patience` for a message.
-async fn push(subscription: &Registered, sink: &impl NotificationSink, patience: Duration) {
+async fn push<S: NotificationSink>(subscription: &Registered, sink: &S, patience: Duration) {
+    let tally = subscription.changes.tally();
+    let _present = tally.enter(S::IS_MODERN);
     let mut list_due: Option<Instant> = None;
     let mut list_sent: Option<Instant> = None;
     let mut round = Instant::now();
@@ -210,10 +216,11 @@ async fn push(subscription: &Registered, sink: &impl NotificationSink, patience:
             () = sleep_until(list_due.unwrap_or_else(Instant::now)), if list_due.is_some() => None,
         };
         if let Some(dirty) = dirty {
-            for uri in &dirty.uris {
+            for (before, uri) in dirty.uris.iter().enumerate() {
                 if !sent(sink.updated(uri), patience).await {
-                    return;
+                    return tally.note_dropped(dirty.uris.len() - before);
                 }
+                tally.note_sent(1);
             }
             if dirty.list_changed && list_due.is_none() {
                 let now = Instant::now();
@@ -223,8 +230,9 @@ async fn push(subscription: &Registered, sink: &impl NotificationSink, patience:
         }
         if list_due.is_some_and(|due| due <= Instant::now()) {
             if !sent(sink.list_changed(), patience).await {
-                return;
+                return tally.note_dropped(1);
             }
+            tally.note_sent(1);
             (list_due, list_sent) = (None, Some(Instant::now()));
         }
     }
@@ -410,6 +418,7 @@ mod tests {
 
     impl NotificationSink for Reader {
         type Error = Infallible;
+        const IS_MODERN: bool = true;
 
         async fn updated(&self, uri: &str) -> Result<(), Infallible> {
             self.reads.acquire().await.unwrap().forget();

@@ -2,22 +2,28 @@
 
 mod accept;
 mod authenticated;
+mod client_address;
+mod client_guard;
 mod cors;
 mod frames;
 mod http;
+mod http_door;
 mod http_listener;
 mod leaving_answers;
 mod line_transport;
+mod measured_handler;
 mod numbered;
 mod open_connections;
 mod plain_request;
 mod precedents;
+mod rate_limits;
 mod resource_metadata;
 mod sessions;
 mod socket_service;
 
 use std::convert::Infallible;
 use std::io;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,30 +42,38 @@ use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, Stream
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tower::limit::GlobalConcurrencyLimitLayer;
 use tower::{Layer, Service};
 
 use self::authenticated::AuthFace;
+use self::client_guard::ClientGuard;
 use self::http::HttpFace;
+use self::http_listener::ConnectionService;
 use self::leaving_answers::LeavingAnswers;
 use self::line_transport::LineTransport;
+use self::measured_handler::MeasuredHandler;
 use self::numbered::Numbered;
 use self::precedents::Precedents;
 use self::sessions::HttpSessions;
 use self::socket_service::SocketService;
 use super::auth::{AccessGate, KnownCaller};
 use super::normalise::Conversation;
+use super::operations::NetworkTransport;
 use super::remembered_sessions::RememberedSessions;
 use super::server::{Handler, Link, McpServer};
 use crate::aws::AwsClock;
-use crate::model::Principal;
+use crate::model::{AddressRange, Principal};
 use crate::policy::WritePolicy;
 
 pub use super::auth::public_url::PATH;
+pub use http_door::{HttpDoor, TlsConfig};
 
 /// Requests served at once, from when they have arrived. Streams count only until they have begun.
 const CONCURRENT: usize = 1024;
+/// Calls that wait at once for something to happen.
+const WAITING: usize = 1024;
 /// Sessions of the older era that are served while they have no open stream; each costs about 90 KiB.
 const IDLE_SESSIONS: usize = 256;
 /// How long subscribers have to read that the server stops.
@@ -80,6 +94,16 @@ pub struct HttpOptions {
     pub is_read_only: bool,
     /// Who is let in. `None`: whoever can connect.
     pub gate: Option<AccessGate>,
+    /// What connections are accepted with by TLS; `None`: they are plain.
+    pub tls: Option<TlsConfig>,
+    /// The proxies in front of the server, whose word about the addresses of clients is believed.
+    pub proxies: Vec<AddressRange>,
+    /// How many requests each client may send a second; `None`: as many as it likes.
+    pub per_second: Option<NonZeroU32>,
+    /// What is served beside MCP to everybody, whatever its host and origin: answers to probes.
+    pub probes: Router,
+    /// What is served beside MCP, and checks by itself who asks.
+    pub beside: Router,
 }
 
 /// Why a stream could not be served.
@@ -130,6 +154,7 @@ where
     W: AsyncWrite + Send + Unpin + 'static,
 {
     let handler = server.handler(link);
+    let begun = Instant::now();
     let end = CancellationToken::new();
     let _end_with_this = end.clone().drop_guard();
     let conversation = Arc::new(Mutex::new(Conversation::default()));
@@ -157,19 +182,21 @@ where
         end.cancel();
         std::future::pending::<()>().await;
     };
-    tokio::select! {
+    let outcome = tokio::select! {
         outcome = serving => outcome,
         () = stopping => Ok(()),
-    }
+    };
+    server.operations().note_session(NetworkTransport::Unix, begun.elapsed());
+    outcome
 }
 
 /// Serves MCP over HTTP at [`PATH`] until the server stops. Then subscribers are notified, streams end, and connections close.
 ///
 /// # Errors
 /// When the address of the listener is not known.
-pub async fn serve_http(server: &McpServer, listener: TcpListener, options: &HttpOptions) -> io::Result<()> {
+pub async fn serve_http(server: &McpServer, door: impl Into<HttpDoor>, options: &HttpOptions) -> io::Result<()> {
     let precedents = Some(Precedents::new(server.clone()));
-    serve_http_with(server, |handler| handler, precedents, listener, options).await
+    serve_http_with(server, MeasuredHandler, precedents, door.into(), options).await
 }
 
 /// Like [`serve_http`], with what `wrap` makes of each handler.
@@ -183,26 +210,29 @@ pub async fn serve_http_around<H: ServerHandler>(
     options: &HttpOptions,
 ) -> io::Result<()> {
     // What answers beside the handlers would leave out what is around them.
-    serve_http_with(server, wrap, None, listener, options).await
+    serve_http_with(server, wrap, None, listener.into(), options).await
 }
 
 async fn serve_http_with<H: ServerHandler>(
     server: &McpServer,
     wrap: impl Fn(Handler) -> H + Send + Sync + 'static,
     precedents: Option<Precedents>,
-    listener: TcpListener,
+    door: HttpDoor,
     options: &HttpOptions,
 ) -> io::Result<()> {
     let streams = CancellationToken::new();
     let _end_with_this = streams.clone().drop_guard();
     // Another loopback address than the usual one is named by its own URL.
     let mut options = options.clone();
-    let address = listener.local_addr()?.ip();
-    options.hosts.push(address.to_string());
-    options.origins.push(format!("http://{address}:*"));
+    if let Some(address) = door.address()? {
+        options.hosts.push(address.to_string());
+        let host = if address.is_ipv6() { format!("[{address}]") } else { address.to_string() };
+        options.origins.push(format!("http://{host}:*"));
+    }
     let remembered = RememberedSessions::open(options.sessions.take(), Arc::new(AwsClock::default())).await;
     let remembered = Arc::new(remembered);
-    let sessions = Arc::new(HttpSessions::new(Arc::clone(&remembered), IDLE_SESSIONS));
+    let sessions =
+        Arc::new(HttpSessions::new(Arc::clone(&remembered), IDLE_SESSIONS).measured(Arc::clone(server.operations())));
     let router = router(server, wrap, precedents, &options, &streams, &sessions);
     let attending = async {
         if let Some(gate) = &options.gate {
@@ -210,6 +240,8 @@ async fn serve_http_with<H: ServerHandler>(
         }
         std::future::pending::<()>().await;
     };
+    let operations = Arc::clone(server.operations());
+    let connections = ConnectionService { router, tls: options.tls.clone(), operations };
     let stop = server.stop();
     let told = async {
         stop.cancelled().await;
@@ -219,7 +251,7 @@ async fn serve_http_with<H: ServerHandler>(
         tokio::time::sleep(DRAIN).await;
     };
     tokio::select! {
-        () = http_listener::serve(listener, router, streams.clone()) => {}
+        () = http_listener::serve(door, connections, streams.clone()) => {}
         () = told => {}
         () = attending => {}
     }
@@ -248,6 +280,7 @@ fn router<H: ServerHandler>(
         .enforce_origin_validation();
     let remembered = Arc::clone(sessions.remembered());
     config.session_store = Some(Arc::clone(&remembered) as Arc<dyn SessionStore>);
+    let guard = ClientGuard::new(options.proxies.clone(), options.per_second, Arc::clone(server.operations()));
     let server = server.clone();
     let link = Link { writes: WritePolicy::of(!options.is_read_only), ..Link::http() };
     let service = StreamableHttpService::new(
@@ -261,17 +294,29 @@ fn router<H: ServerHandler>(
         Arc::clone(sessions),
         config,
     );
-    let service = GlobalConcurrencyLimitLayer::new(CONCURRENT).layer(service);
-    let face = Arc::new(HttpFace { sessions: Arc::clone(sessions), precedents });
+    let [work, waiting] = [CONCURRENT, WAITING].map(Semaphore::new);
+    let face = Arc::new(HttpFace { sessions: Arc::clone(sessions), precedents, guard, work, waiting });
     let service = middleware::from_fn_with_state(face, http::normalised).layer(service);
     let elsewhere = || async { (StatusCode::NOT_FOUND, format!("MCP is served at {PATH}\n")) };
+    let probes = options.probes.clone();
     let Some(gate) = &options.gate else {
-        return routes(middleware::from_fn(cors::cors).layer(service)).fallback(elsewhere);
+        let routes = routes(middleware::from_fn(cors::cors).layer(service));
+        return routes.merge(options.beside.clone()).merge(probes).fallback(elsewhere);
     };
     let face = Arc::new(AuthFace::new(gate.clone(), Arc::clone(sessions)));
-    let service = middleware::from_fn_with_state(face, authenticated::authenticated).layer(service);
-    let routes = routes(middleware::from_fn(cors::cors).layer(service));
-    routes.merge(resource_metadata::routes(gate)).fallback(elsewhere)
+    let let_in = middleware::from_fn_with_state(face, authenticated::authenticated);
+    // What is known of places that MCP accepts says nothing of these.
+    let face = Arc::new(AuthFace::new(gate.clone(), Arc::clone(sessions)));
+    let known = middleware::from_fn_with_state(face, authenticated::authenticated);
+    let beside = options.beside.clone().layer(middleware::from_fn(client_guard::unlimited)).layer(known);
+    let routes = routes(middleware::from_fn(cors::cors).layer(let_in.layer(service)));
+    routes.merge(resource_metadata::routes(gate)).merge(beside).merge(probes).fallback(elsewhere)
+}
+
+/// Serves routes that have nothing to do with MCP, until `stop` is cancelled.
+pub async fn serve_routes(listener: TcpListener, routes: Router, stop: CancellationToken) {
+    let service = ConnectionService { router: routes, tls: None, operations: Arc::default() };
+    http_listener::serve(listener.into(), service, stop).await;
 }
 
 /// The paths of MCP.

@@ -13,6 +13,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use http_body_util::BodyExt;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -195,4 +196,48 @@ fn five_hundred_halves_of_requests_keep_nobody_waiting() {
 #[test]
 fn under_a_low_limit_of_open_files_they_do_not_starve_the_socket_either() {
     halves_starve_nobody(Some(128));
+}
+
+/// How many connections are opened and left idle.
+const IDLE: usize = 10_000;
+
+#[test]
+fn ten_thousand_idle_connections_keep_nobody_waiting() {
+    let wanted = IDLE as u64 + 1_000;
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current.is_some_and(|current| current < wanted) {
+        let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum });
+        assert!(raised.is_ok(), "the test opens {IDLE} connections: ulimit -n {wanted}");
+    }
+    let simulator = Simulator::start(20, &[]);
+    let sandbox = Sandbox::new(&simulator.endpoint());
+    let server = sandbox.serve(&RARELY);
+    server.swept();
+    let runtime = web::runtime();
+    let (url, pid) = (server.http.clone(), server.running.pid());
+    let mut alone = runtime.block_on(async { Latencies::of_reads(&url, sleep(crowded_for())).await });
+    let before = process_figure(pid, "VmRSS");
+    // Somebody who was there before them goes on with the connection that he uses.
+    let mut kept = runtime.block_on(async { WebClient::connect(&url).await });
+    let uri: hyper::Uri = url.parse().unwrap();
+    let authority = uri.authority().unwrap().as_str();
+    let mut idle = Vec::new();
+    for number in 0..IDLE {
+        idle.push(Halves::connect(authority, ""));
+        if number % 100 == 0 {
+            runtime.block_on(async { kept.must("tools/list", &json!({})).await });
+        }
+    }
+    let mut crowded = runtime.block_on(async { Latencies::of_reads(&url, sleep(crowded_for())).await });
+    runtime.block_on(async { kept.must("tools/list", &json!({})).await });
+    let (rss, open) = (process_figure(pid, "VmRSS"), std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count());
+    eprintln!(
+        "{IDLE} idle connections: p99 of reads {:?} without, {:?} with them, {:.2} of that without; {open} files open; RSS \
+         {before} KiB before, {rss} KiB after",
+        alone.p99(),
+        crowded.p99(),
+        ratio(crowded.p99(), alone.p99()),
+    );
+    assert!(rss < before + COST, "RSS grew from {before} to {rss} KiB");
+    drop(idle);
 }

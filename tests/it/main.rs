@@ -107,11 +107,15 @@ mod kinds;
 #[cfg(test)]
 mod list;
 #[cfg(test)]
+mod listener;
+#[cfg(test)]
 mod memory;
 #[cfg(test)]
 mod modules;
 #[cfg(test)]
 mod named;
+#[cfg(test)]
+mod operators;
 #[cfg(test)]
 mod organizations;
 #[cfg(test)]

@@ -46,7 +46,7 @@ const TABLE: [(&str, Option<&[&str]>); 23] = [
 ];
 
 /// Crates that only some modules, or files below `src/`, may name.
-const CONFINED: [(&str, &[&str]); 16] = [
+const CONFINED: [(&str, &[&str]); 17] = [
     ("aws_sdk_ec2", &["aws", "kinds"]),
     ("aws_sdk_cloudtrail", &["aws", "kinds"]),
     ("aws_sdk_sts", &["aws", "kinds"]),
@@ -62,6 +62,7 @@ const CONFINED: [(&str, &[&str]); 16] = [
     ("bincode", &["store/codec"]),
     ("rusqlite", &["query/sql"]),
     ("sqlparser", &["query/sql"]),
+    ("prometheus_client", &["telemetry"]),
     ("clap", &["cli"]),
 ];
 

@@ -5,19 +5,27 @@
 
 use std::net::SocketAddr;
 
-use super::{ServerError, bind_http};
+use super::doors::{DoorError, bind_http};
 use crate::app::access::AccessDesk;
+use crate::app::tls_files::{TlsError, TlsFiles};
 use crate::audit::AuditProgress;
 use crate::aws::Aws;
 use crate::aws::profiles::Weight;
 use crate::config::{Config, ServerOptions};
+use crate::mcp::auth::token_file::TokenFileError;
 
 /// Why a server with these settings could not serve.
 #[derive(Debug, thiserror::Error)]
 pub enum TrialError {
     /// It could not listen.
     #[error(transparent)]
-    Server(#[from] ServerError),
+    Door(#[from] DoorError),
+    /// It could not use its file of tokens.
+    #[error(transparent)]
+    Tokens(#[from] TokenFileError),
+    /// It could not use its certificate.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// It could not write its audit file.
     #[error("{why}: make its directory, or name another file with --audit-file")]
     Audit {
@@ -39,10 +47,13 @@ pub enum TrialError {
 /// # Errors
 /// Why it could not.
 pub async fn check(config: &Config, options: &ServerOptions, held: Option<SocketAddr>) -> Result<(), TrialError> {
-    if let Some(address) = options.http.filter(|address| held != Some(*address)) {
+    if let Some((certificate, key)) = options.listen.tls() {
+        drop(TlsFiles::open(certificate, key)?);
+    }
+    if let Some(address) = options.listen.http_address().filter(|address| held != Some(*address)) {
         drop(bind_http(address).await?);
     }
-    AccessDesk::open(&options.access, None).map_err(ServerError::from)?;
+    AccessDesk::open(&options.access, None)?;
     if let Some(audit) = &config.audit
         && let Some(why) = AuditProgress::of(audit).obstacle_soon().await
     {

@@ -22,6 +22,12 @@ pub enum Priority {
     Refresh,
 }
 
+impl Priority {
+    /// All of them in order, with their names.
+    pub(super) const ALL: [(Priority, &'static str); 3] =
+        [(Priority::Tool, "tool"), (Priority::Sweep, "sweep"), (Priority::Refresh, "refresh")];
+}
+
 /// The lowest rate, as a part of the share.
 const FLOOR: f64 = 1.0 / 16.0;
 /// How much of the share is added to the rate ...

@@ -12,7 +12,13 @@ const README: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/README.m
 /// Every text that people read, by its name.
 fn texts() -> Vec<(&'static str, String)> {
     let topics = TOPICS.iter().map(|topic| (topic.name, filled(topic.text)));
-    let helps = [("README", README.to_owned()), ("doctor", doctor()), ("setup", setup()), ("log", log().to_owned())];
+    let helps = [
+        ("README", README.to_owned()),
+        ("doctor", doctor()),
+        ("setup", setup()),
+        ("log", log().to_owned()),
+        ("metrics", super::metrics()),
+    ];
     topics.chain(helps).collect()
 }
 
@@ -235,7 +241,7 @@ fn what_is_no_page_is_an_error_that_names_the_nearest() {
 #[test]
 fn the_lists_are_the_programs_own() {
     for (name, text) in texts() {
-        for place in [KINDS_HERE, CHECKS_HERE, RULES_HERE, TABLES_HERE, PERMISSIONS_HERE] {
+        for place in [KINDS_HERE, CHECKS_HERE, RULES_HERE, TABLES_HERE, PERMISSIONS_HERE, METRICS_HERE] {
             assert!(name == "README" || !text.contains(place), "{name}");
         }
     }

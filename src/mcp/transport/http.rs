@@ -13,18 +13,23 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::StreamExt;
+use memchr::memmem;
 use parking_lot::Mutex;
 use rmcp::model::{ProtocolVersion, RequestId};
 use serde_json::Value;
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 use super::accept::{self, Accepted, JSON, STREAM};
+use super::client_guard::ClientGuard;
 use super::open_connections::OpenConnection;
 use super::precedents::Precedents;
 use super::sessions::HttpSessions;
 use crate::mcp::auth::KnownCaller;
 use crate::mcp::normalise::{self, Conversation, ErrorResponse, MessageDecision, MessageKind};
+use crate::mcp::operations::HttpRefusal;
 use crate::mcp::protocol::SESSION;
+use crate::mcp::tools::arguments::wait_seconds;
 
 /// The largest request. Requests are small; answers are large.
 pub(super) const BODY: usize = 1024 * 1024;
@@ -47,19 +52,33 @@ pub(super) struct HttpFace {
     pub(super) sessions: Arc<HttpSessions>,
     /// Answers without rmcp, where the server's own handler serves.
     pub(super) precedents: Option<Precedents>,
+    /// Decides who may ask.
+    pub(super) guard: ClientGuard,
+    /// Bounds how many requests are served at once, from when they have arrived. Streams count only until they have begun.
+    pub(super) work: Semaphore,
+    /// Bounds how many calls wait for something to happen, which may take long.
+    pub(super) waiting: Semaphore,
 }
 
 /// Serves one HTTP request. `next` is rmcp.
 pub(super) async fn normalised(State(face): State<Arc<HttpFace>>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
+    if let Some(refusal) = face.guard.refusal(&mut parts) {
+        return refusal;
+    }
     // It must not reach rmcp, which keeps the parts of some requests as long as their session.
     let connection = parts.extensions.remove::<Arc<OpenConnection>>();
     let received = if parts.method == Method::POST { Some(collect(body).await) } else { None };
     let answering = connection.map(OpenConnection::answer);
     let response = match received {
-        None => without_message(&face.sessions, parts, next).await,
+        None => without_message(&face, parts, next).await,
         Some(Ok(bytes)) => with_message(&face, parts, &bytes, next).await,
-        Some(Err((status, start, why))) => refuse(status, &ErrorResponse::invalid(normalise::seen_id(&start), why)),
+        Some(Err((status, start, why))) => {
+            if status == StatusCode::PAYLOAD_TOO_LARGE {
+                face.guard.note(HttpRefusal::Size);
+            }
+            refuse(status, &ErrorResponse::invalid(normalise::seen_id(&start), why))
+        }
     };
     match answering {
         Some(answering) => answering.until_sent(response),
@@ -68,7 +87,8 @@ pub(super) async fn normalised(State(face): State<Arc<HttpFace>>, request: Reque
 }
 
 /// Serves a request that opens a stream or ends a session.
-async fn without_message(sessions: &HttpSessions, mut parts: Parts, next: Next) -> Response {
+async fn without_message(face: &HttpFace, mut parts: Parts, next: Next) -> Response {
+    let sessions = &*face.sessions;
     if parts.method == Method::GET && Accepted::of(&parts.headers).stream {
         parts.headers.insert(header::ACCEPT, HeaderValue::from_static(STREAM));
     }
@@ -83,12 +103,13 @@ async fn without_message(sessions: &HttpSessions, mut parts: Parts, next: Next) 
         Some(session) if parts.method == Method::GET => sessions.restoring(session).await,
         _ => None,
     };
+    let Ok(_place) = face.work.acquire().await else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
     with_reason(next.run(Request::from_parts(parts, Body::empty())).await, None).await
 }
 
 /// Serves a request with a message.
 async fn with_message(face: &HttpFace, mut parts: Parts, bytes: &[u8], next: Next) -> Response {
-    let HttpFace { sessions, precedents } = face;
+    let HttpFace { sessions, precedents, guard, work, waiting } = face;
     // What answers without a handler does not know who asks.
     let precedents = precedents.as_ref().filter(|_| !KnownCaller::is_limited_now());
     let case = precedents.and_then(|precedents| Some((precedents, Precedents::case(&parts, bytes)?)));
@@ -141,6 +162,13 @@ async fn with_message(face: &HttpFace, mut parts: Parts, bytes: &[u8], next: Nex
     parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
     parts.headers.insert(header::CONTENT_LENGTH, body.len().into());
     parts.headers.remove(header::TRANSFER_ENCODING);
+    let place = if is_waiting(&body) { waiting.try_acquire().ok() } else { work.acquire().await.ok() };
+    let Some(_place) = place else {
+        let why = "too many calls wait for something already: ask again without wait_seconds, or later".to_owned();
+        guard.note(HttpRefusal::Waiting);
+        let refusal = refuse(StatusCode::SERVICE_UNAVAILABLE, &ErrorResponse::failed(echo, why));
+        return ([(header::RETRY_AFTER, "5")], refusal).into_response();
+    };
     let response = next.run(Request::from_parts(parts, Body::from(body))).await;
     if !response.status().is_success() {
         return with_reason(response, echo).await;
@@ -155,6 +183,11 @@ async fn with_message(face: &HttpFace, mut parts: Parts, bytes: &[u8], next: Nex
         Some(id) if !is_listen => shaped(response, accepted, &id).await,
         _ => response,
     }
+}
+
+/// Whether a message may be a call that waits: each names how long. To take another for one does no harm.
+fn is_waiting(message: &[u8]) -> bool {
+    memmem::find(message, wait_seconds::NAME.as_bytes()).is_some()
 }
 
 /// The conversation of a message: that of its session, or one of its own. rmcp refuses an unknown session, and begins the

@@ -14,14 +14,16 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustix::process::{Resource, getrlimit};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use tracing::{debug, warn};
 
+use super::http_door::{AcceptedStream, ByteStream, HttpDoor, PeerAddress, TlsConfig};
 use super::open_connections::{OpenConnection, OpenConnections};
+use crate::mcp::operations::{HttpRefusal, Operations};
 use crate::mcp::stall::Bounded;
 
 /// How many connections may be open, if the system's limit of open files allows twice as many.
@@ -39,22 +41,37 @@ const BUSY: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nContent-Type: text/plain\r\n\
     Content-Length: 51\r\n\r\nToo many connections are in use: try again later.\r\n";
 
+/// How connections are served.
+#[derive(Clone)]
+pub(super) struct ConnectionService {
+    /// What answers requests.
+    pub(super) router: Router,
+    /// What connections are accepted with by TLS, as it is at the moment; `None`: they are plain.
+    pub(super) tls: Option<TlsConfig>,
+    /// Where connections are counted.
+    pub(super) operations: Arc<Operations>,
+}
+
 /// Serves HTTP until `leave` is cancelled and the requests that had arrived are answered.
-pub(super) async fn serve(listener: TcpListener, router: Router, leave: CancellationToken) {
-    let connections = OpenConnections::new(most());
+pub(super) async fn serve(door: HttpDoor, service: ConnectionService, leave: CancellationToken) {
+    let connections = OpenConnections::new(most()).measured(Arc::clone(&service.operations));
     let mut tasks = JoinSet::new();
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = door.accept() => accepted,
             Some(_) = tasks.join_next() => continue,
             () = leave.cancelled() => break,
         };
         match accepted {
-            Ok((stream, _)) => match connections.add() {
-                Some(connection) => drop(tasks.spawn(converse(stream, router.clone(), connection, leave.clone()))),
-                // Best effort: nothing is waited for.
-                None => drop(stream.try_write(BUSY)),
-            },
+            Ok(stream) => {
+                if let Some(connection) = connections.add() {
+                    drop(tasks.spawn(receive(stream, service.clone(), connection, leave.clone())));
+                } else {
+                    service.operations.note_refusal(HttpRefusal::Connections);
+                    // Best effort: nothing is waited for. A client of TLS sees the connection end.
+                    drop(stream.try_write(if service.tls.is_some() { b"" } else { BUSY }));
+                }
+            }
             Err(error) if is_of_one_connection(&error) => debug!(%error, "a connection ended before it was accepted"),
             Err(error) => {
                 warn!(%error, "an HTTP connection was refused");
@@ -62,16 +79,56 @@ pub(super) async fn serve(listener: TcpListener, router: Router, leave: Cancella
             }
         }
     }
-    drop(listener);
+    drop(door);
     while tasks.join_next().await.is_some() {}
 }
 
-async fn converse(stream: TcpStream, router: Router, connection: Arc<OpenConnection>, leave: CancellationToken) {
-    // Without TCP_NODELAY the older era's answers wait 40 ms for an acknowledgment.
-    if let Err(error) = stream.set_nodelay(true) {
-        debug!(%error, "TCP_NODELAY was refused");
+/// Serves a connection, by TLS where there is a certificate.
+async fn receive(
+    stream: AcceptedStream,
+    service: ConnectionService,
+    connection: Arc<OpenConnection>,
+    leave: CancellationToken,
+) {
+    let ConnectionService { router, tls, .. } = service;
+    let peer = stream.peer();
+    match stream {
+        AcceptedStream::Tcp(stream, _) => {
+            // Without TCP_NODELAY the older era's answers wait 40 ms for an acknowledgment.
+            if let Err(error) = stream.set_nodelay(true) {
+                debug!(%error, "TCP_NODELAY was refused");
+            }
+            let Some(tls) = tls else { return converse(stream, peer, router, connection, leave).await };
+            let accepting = timeout(HEAD, TlsAcceptor::from(tls.load_full()).accept(stream));
+            let accepted = tokio::select! {
+                accepted = accepting => accepted,
+                () = connection.closed() => return,
+                () = leave.cancelled() => return,
+            };
+            match accepted {
+                Ok(Ok(stream)) => {
+                    let stream: Box<dyn ByteStream> = Box::new(stream);
+                    converse(stream, peer, router, connection, leave).await;
+                }
+                Ok(Err(error)) => debug!(%error, "a TLS connection did not begin"),
+                Err(_) => debug!("a TLS connection did not begin in time"),
+            }
+        }
+        AcceptedStream::Unix(stream) => {
+            let stream: Box<dyn ByteStream> = Box::new(stream);
+            converse(stream, peer, router, connection, leave).await;
+        }
     }
-    let service = service_fn(|request| answer(request, router.clone(), Arc::clone(&connection)));
+}
+
+async fn converse<S: ByteStream + 'static>(
+    stream: S,
+    peer: PeerAddress,
+    router: Router,
+    connection: Arc<OpenConnection>,
+    leave: CancellationToken,
+) {
+    let service = service_fn(|request| answer(request, router.clone(), peer, Arc::clone(&connection)));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::default()).header_read_timeout(HEAD).max_buf_size(READ_AHEAD);
     let mut serving = std::pin::pin!(http.serve_connection(TokioIo::new(Bounded::new(stream)), service));
@@ -96,9 +153,11 @@ async fn converse(stream: TcpStream, router: Router, connection: Arc<OpenConnect
 async fn answer(
     request: Request<Incoming>,
     router: Router,
+    peer: PeerAddress,
     connection: Arc<OpenConnection>,
 ) -> Result<Response, Infallible> {
     let mut request = request.map(Body::new);
+    request.extensions_mut().insert(peer);
     request.extensions_mut().insert(connection);
     router.oneshot(request).await
 }

@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::mcp::idle::IdleQueue;
+use crate::mcp::operations::Operations;
 
 /// The open connections. Clones share them.
 #[derive(Clone)]
@@ -23,6 +24,16 @@ struct ConnectionTable {
     most: usize,
     open: usize,
     idle: IdleQueue<CancellationToken>,
+    /// Where the number of open ones is noted.
+    operations: Option<Arc<Operations>>,
+}
+
+impl ConnectionTable {
+    fn note(&self) {
+        if let Some(operations) = &self.operations {
+            operations.note_connections(self.open);
+        }
+    }
 }
 
 /// One open connection. It counts until it is dropped, or closed in favour of another.
@@ -39,7 +50,14 @@ pub(super) struct Answering(Arc<OpenConnection>);
 impl OpenConnections {
     /// At most `most` connections.
     pub(super) fn new(most: usize) -> Self {
-        OpenConnections(Arc::new(Mutex::new(ConnectionTable { most, open: 0, idle: IdleQueue::default() })))
+        let table = ConnectionTable { most, open: 0, idle: IdleQueue::default(), operations: None };
+        OpenConnections(Arc::new(Mutex::new(table)))
+    }
+
+    /// Notes how many are open from now on.
+    pub(super) fn measured(self, operations: Arc<Operations>) -> Self {
+        self.0.lock().operations = Some(operations);
+        self
     }
 
     /// Adds a connection. `None` when there are too many, and none of them is idle.
@@ -50,6 +68,7 @@ impl OpenConnections {
             table.open -= 1;
         }
         table.open += 1;
+        table.note();
         let closed = CancellationToken::new();
         let idle = Mutex::new(Some(table.idle.add(closed.clone())));
         drop(table);
@@ -79,6 +98,7 @@ impl Drop for OpenConnection {
         let mut table = self.all.0.lock();
         if !self.closed.is_cancelled() {
             table.open -= 1;
+            table.note();
             if let Some(number) = self.idle.get_mut().take() {
                 table.idle.remove(number);
             }

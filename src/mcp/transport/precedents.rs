@@ -7,6 +7,7 @@
 //! error, and everything else, goes to rmcp.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::header::{self, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
@@ -16,13 +17,18 @@ use axum::response::Response;
 use parking_lot::{Mutex, RwLock};
 use rmcp::model::RequestId;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::accept::JSON;
 use super::frames::Frames;
 use super::plain_request::{self, PlainQuestion, PlainRequest};
+use crate::mcp::operations::{AskedOperation, NetworkTransport, OperationKey};
 use crate::mcp::server::McpServer;
+use crate::model::DurationTally;
 
+/// The header that names the protocol.
+const PROTOCOL: &str = "mcp-protocol-version";
 /// The header that repeats the method.
 const METHOD: &str = "mcp-method";
 /// The methods that are answered here.
@@ -45,10 +51,18 @@ const LENGTH: usize = 8 * 1024;
 pub(super) struct Precedents {
     server: McpServer,
     /// Everything but id, URI and cursor of requests that rmcp answered with a result, by their hashes.
-    known: RwLock<HashMap<u64, Box<[u8]>>>,
+    known: RwLock<HashMap<u64, Precedent>>,
     /// The hashes of those that came once.
     once: Mutex<HashSet<u64>>,
     pages: Semaphore,
+}
+
+/// Requests that rmcp has answered.
+struct Precedent {
+    /// Everything but id, URI and cursor.
+    alike: Box<[u8]>,
+    /// Where they are counted.
+    times: Arc<DurationTally>,
 }
 
 /// A request that may have a precedent.
@@ -57,6 +71,7 @@ pub(super) struct PrecedentCase<'a> {
     /// Everything but id, URI and cursor.
     alike: Vec<u8>,
     hash: u64,
+    asked: AskedOperation,
 }
 
 impl Precedents {
@@ -72,10 +87,12 @@ impl Precedents {
             return None;
         }
         let request = PlainRequest::read(message)?;
-        let uri = match request.question {
-            PlainQuestion::Read(uri) => Some(uri),
-            PlainQuestion::List(_) => None,
+        let (uri, method) = match request.question {
+            PlainQuestion::Read(uri) => (Some(uri), "resources/read"),
+            PlainQuestion::List(_) => (None, "resources/list"),
         };
+        let protocol = parts.headers.get(PROTOCOL).and_then(|version| version.to_str().ok());
+        let asked = AskedOperation::new(method, NetworkTransport::Tcp).in_protocol(protocol);
         let mut alike = Vec::with_capacity(1024);
         plain_request::put_text(&mut alike, parts.uri.authority().map_or("", |authority| authority.as_str()));
         plain_request::put_text(&mut alike, parts.uri.path_and_query().map_or("", |path| path.as_str()));
@@ -102,14 +119,17 @@ impl Precedents {
         }
         alike.extend_from_slice(&request.rest);
         let hash = xxh3_64(&alike);
-        Some(PrecedentCase { request, alike, hash })
+        Some(PrecedentCase { request, alike, hash, asked })
     }
 
     /// The answer to a case that has a precedent; `None` where it has none, or rmcp has to answer all the same.
     pub(super) async fn answer(&self, case: &PrecedentCase<'_>) -> Option<Response> {
-        if self.known.read().get(&case.hash).is_none_or(|known| **known != *case.alike) {
-            return None;
-        }
+        let times = {
+            let known = self.known.read();
+            let precedent = known.get(&case.hash).filter(|known| *known.alike == *case.alike)?;
+            Arc::clone(&precedent.times)
+        };
+        let begun = Instant::now();
         let head = head(&case.request.id)?;
         let frames = match case.request.question {
             PlainQuestion::Read(uri) => {
@@ -124,6 +144,7 @@ impl Precedents {
                 vec![head.into(), page.head, page.entries, Bytes::from_static(b"]}}")]
             }
         };
+        times.note(begun.elapsed());
         let mut response = Response::new(Body::new(Frames::new(frames)));
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
         Some(response)
@@ -147,7 +168,8 @@ impl Precedents {
             if all.len() >= MOST {
                 all.clear();
             }
-            all.insert(case.hash, case.alike.into_boxed_slice());
+            let times = self.server.operations().tally(OperationKey { asked: case.asked, error: None });
+            all.insert(case.hash, Precedent { alike: case.alike.into_boxed_slice(), times });
         }
         Response::from_parts(parts, Body::from(answer))
     }

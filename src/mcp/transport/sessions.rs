@@ -15,12 +15,14 @@ use rmcp::transport::streamable_http_server::session::local::{
 };
 use rmcp::transport::streamable_http_server::session::{RestoreOutcome, ServerSseMessage, SessionId, SessionManager};
 use tokio::sync::MutexGuard;
+use tokio::time::Instant;
 
 use super::leaving_answers::LeavingAnswers;
 use super::numbered::Numbered;
 use crate::mcp::auth::{AccessGate, KnownCaller};
 use crate::mcp::idle::IdleQueue;
 use crate::mcp::normalise::Conversation;
+use crate::mcp::operations::{NetworkTransport, Operations};
 use crate::mcp::protocol::STREAM_OPENED;
 use crate::mcp::remembered_sessions::RememberedSessions;
 use crate::model::Timestamp;
@@ -52,6 +54,8 @@ struct ServedSessions {
     idle: IdleQueue<SessionId>,
     /// How often rmcp will still report the end of sessions that are no longer served.
     ending: HashMap<SessionId, usize>,
+    /// Where ended sessions are counted.
+    operations: Option<Arc<Operations>>,
 }
 
 struct ServedSession {
@@ -61,6 +65,8 @@ struct ServedSession {
     owner: Option<Arc<KnownCaller>>,
     /// Tells the streams of this session from those before it was restored: their events have the same numbers.
     epoch: u32,
+    /// Since when it is served.
+    since: Instant,
     streams: usize,
     /// Its number in the queue of idle sessions.
     idle: Option<u64>,
@@ -80,6 +86,12 @@ impl HttpSessions {
         local.session_config.keep_alive = Some(KEEP);
         let restores = std::array::from_fn(|_| tokio::sync::Mutex::default());
         HttpSessions { local, table: Arc::default(), remembered, restores, most_idle }
+    }
+
+    /// Counts the sessions that end from now on.
+    pub(super) fn measured(self, operations: Arc<Operations>) -> Self {
+        self.table.lock().operations = Some(operations);
+        self
     }
 
     /// What is remembered of sessions.
@@ -215,6 +227,7 @@ impl ServedSessions {
             leaving: leaving.clone(),
             owner: KnownCaller::current(),
             epoch: fastrand::u32(..),
+            since: Instant::now(),
             streams: 0,
             idle,
         };
@@ -228,7 +241,9 @@ impl ServedSessions {
             return None;
         }
         let id = self.idle.remove_longest()?;
-        self.sessions.remove(&id);
+        if let Some(served) = self.sessions.remove(&id) {
+            self.count(&served);
+        }
         *self.ending.entry(id.clone()).or_default() += 1;
         Some(id)
     }
@@ -252,10 +267,20 @@ impl ServedSessions {
             }
             return false;
         }
-        if let Some(number) = self.sessions.remove(id).and_then(|served| served.idle) {
-            self.idle.remove(number);
+        if let Some(served) = self.sessions.remove(id) {
+            self.count(&served);
+            if let Some(number) = served.idle {
+                self.idle.remove(number);
+            }
         }
         true
+    }
+
+    /// Counts a session that is no longer served.
+    fn count(&self, served: &ServedSession) {
+        if let Some(operations) = &self.operations {
+            operations.note_session(NetworkTransport::Tcp, served.since.elapsed());
+        }
     }
 
     /// The sessions whose owners are not let in any more, each with whether their rights were taken away.

@@ -8,8 +8,9 @@ use rmcp::ErrorData;
 use rmcp::model::{ClientNotification, ClientRequest, ProtocolVersion, ServerConfig, ServerResult};
 use rmcp::service::{NotificationContext, RequestContext, RoleServer, Service};
 use serde_json::json;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
+use crate::mcp::operations::{AskedOperation, NetworkTransport, OperationKey, failure};
 use crate::mcp::protocol::worded;
 use crate::mcp::server::Handler;
 use crate::mcp::subscriptions::SEND;
@@ -23,10 +24,20 @@ impl Service<RoleServer> for SocketService {
         request: ClientRequest,
         context: RequestContext<RoleServer>,
     ) -> Result<ServerResult, ErrorData> {
+        let protocol = match &request {
+            // The context does not know it yet.
+            ClientRequest::InitializeRequest(request) => Some(request.params.protocol_version.clone()),
+            _ => context.protocol_version(),
+        };
+        let asked = AskedOperation::of(&request, protocol.as_ref(), NetworkTransport::Unix);
+        let begun = Instant::now();
         let answer = match request {
             ClientRequest::SubscriptionsListenRequest(_) => subscribe(self.0.for_listening(), request, context).await,
             request => self.0.handle_request(request, context).await,
         };
+        if let Some(asked) = asked {
+            self.0.operations().note(OperationKey { asked, error: failure(&answer) }, begun.elapsed());
+        }
         answer.map_err(worded)
     }
 

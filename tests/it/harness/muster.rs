@@ -188,7 +188,8 @@ impl Sandbox {
         let running = Running::start_complaining_to("serve", command, errors);
         let said: Value = serde_json::from_str(&running.line(PATIENCE)).unwrap();
         let http = said["http"].as_str().expect("the line names the HTTP endpoint").to_owned();
-        Serve { running, http }
+        let metrics = said["metrics"].as_str().map(str::to_owned);
+        Serve { running, http, metrics }
     }
 }
 
@@ -218,6 +219,8 @@ pub(crate) struct Serve {
     pub(crate) running: Running,
     /// The URL of the MCP endpoint.
     pub(crate) http: String,
+    /// The URL of the metrics, where they have an address of their own.
+    pub(crate) metrics: Option<String>,
 }
 
 impl Serve {

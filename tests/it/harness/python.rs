@@ -23,6 +23,8 @@ pub(crate) enum Environment {
     FastMcp,
     /// The MCP server that others use for AWS.
     Awslabs,
+    /// The parsers of metrics and alert rules.
+    Metrics,
 }
 
 impl Environment {
@@ -35,6 +37,7 @@ impl Environment {
             Environment::Mcp1 => "mcp1",
             Environment::FastMcp => "fastmcp",
             Environment::Awslabs => "awslabs",
+            Environment::Metrics => "metrics",
         }
     }
 
