@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::model::{Document, Event, Map, ResourceId, Seq};
+use crate::model::{ActionId, Document, Event, Map, ResourceId, Seq};
 use crate::policy::{Reach, Visibility};
 
-/// How many resources are remembered. When there are more, all are forgotten.
+/// How many resources, and how many actions, are remembered. When there are more, all are forgotten.
 const MOST: usize = 20_000;
 
 /// What a reader may see who does not see everything.
@@ -17,6 +17,8 @@ pub(super) struct ReaderSight {
     pub(super) visibility: Visibility,
     /// What was read of the log already: records never change.
     spells: Mutex<HashMap<ResourceId, Arc<Spells>>>,
+    /// The records that requested actions; [`Seq::ZERO`] for an action whose request was searched for and not found.
+    requests: Mutex<HashMap<ActionId, Seq>>,
 }
 
 /// When a resource was visible by its tags: the spells between the records that brought it into sight and out of it.
@@ -32,7 +34,7 @@ pub(super) struct Spells {
 
 impl ReaderSight {
     pub(super) fn new(visibility: Visibility) -> Self {
-        ReaderSight { visibility, spells: Mutex::default() }
+        ReaderSight { visibility, spells: Mutex::default(), requests: Mutex::default() }
     }
 
     /// How much is visible of what a resource is among.
@@ -56,6 +58,20 @@ impl ReaderSight {
             known.clear();
         }
         known.insert(id.clone(), Arc::clone(spells));
+    }
+
+    /// The record that requested an action, if that is remembered; [`Seq::ZERO`] if it was searched for and not found.
+    pub(super) fn request(&self, action: ActionId) -> Option<Seq> {
+        self.requests.lock().get(&action).copied()
+    }
+
+    /// Remembers which record requested an action; [`Seq::ZERO`] where none was found.
+    pub(super) fn note_request(&self, action: ActionId, request: Seq) {
+        let mut known = self.requests.lock();
+        if known.len() >= MOST {
+            known.clear();
+        }
+        known.insert(action, request);
     }
 }
 

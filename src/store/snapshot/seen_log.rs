@@ -4,16 +4,21 @@
 //! appearance, one that takes it out of sight as its removal. Of a call only the visible targets are told, and where others are
 //! hidden, nothing that may name them.
 
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
 use super::{ReadError, Snapshot};
-use crate::model::{ActionId, Event, Evidence, Recorded, ResourceId, Seq, Timestamp};
+use crate::model::{ActionId, ActionOutcome, Event, Evidence, Recorded, ResourceId, Scope, Seq, Timestamp};
 use crate::policy::Reach;
 use crate::store::derived::subjects;
 use crate::store::sight::tags_in;
 
 /// How many records are read in one go.
 const STEP: usize = 500;
-/// How many records before the end of an action its beginning is looked for.
+/// How many records before the end of an action its request is looked for, besides those of first sweeps.
 const NEAR: usize = 2_000;
+/// How many of all records, those of first sweeps included.
+const FAR: usize = 50_000;
 
 /// Where a walk over the log goes.
 #[derive(Clone, Copy)]
@@ -71,9 +76,7 @@ impl Snapshot {
             Event::Discovered { .. } | Event::Changed { .. } | Event::Removed { .. } | Event::Remapped { .. } => {
                 self.seen_change(record)
             }
-            Event::ActionFinished { action, .. } => {
-                Ok(if self.sees_action(action, record.seq)? { Some(record) } else { None })
-            }
+            Event::ActionFinished { action, .. } => self.seen_end(action, record),
             Event::ActionRequested { .. }
             | Event::Called { .. }
             | Event::ActionRefused { .. }
@@ -131,6 +134,9 @@ impl Snapshot {
 
     fn seen_call(&self, mut record: Recorded) -> Result<Option<Recorded>, ReadError> {
         let (seq, count) = (record.seq, record.event.targets().len());
+        if let (Some(sight), Event::ActionRequested { action, .. }) = (self.sight(), &record.event) {
+            sight.note_request(*action, seq);
+        }
         let mut seen = Vec::new();
         for target in record.event.targets() {
             if self.sees_target(target, seq)? {
@@ -163,14 +169,86 @@ impl Snapshot {
         Ok(Some(record))
     }
 
-    /// Whether the reader sees the beginning of an action that ended with the record `end`.
-    fn sees_action(&self, action: ActionId, end: Seq) -> Result<bool, ReadError> {
-        for record in self.unlimited().records_before(end, NEAR)? {
-            if matches!(&record.event, Event::ActionRequested { action: begun, .. } if *begun == action) {
-                return Ok(self.seen_call(record)?.is_some());
+    /// What the reader sees of the end of an action: nothing where no target of its request is visible, and where only some are,
+    /// neither what AWS said of it nor what is hidden of what it created.
+    fn seen_end(&self, action: ActionId, mut record: Recorded) -> Result<Option<Recorded>, ReadError> {
+        let Some(request) = self.request_of(action, record.seq)? else { return Ok(None) };
+        let targets = request.event.targets();
+        let (count, scopes): (usize, BTreeSet<Scope>) =
+            (targets.len(), targets.iter().map(ResourceId::scope).collect());
+        let Some(seen) = self.seen_call(request)? else { return Ok(None) };
+        if seen.event.targets().len() < count
+            && let Event::ActionFinished { outcome, request_id, .. } = &mut record.event
+        {
+            *request_id = None;
+            match outcome {
+                ActionOutcome::Succeeded { created } => {
+                    *created = self.seen_of_created(std::mem::take(created), &scopes, record.seq)?;
+                }
+                // It may name any of the targets.
+                ActionOutcome::Refused { message, .. } | ActionOutcome::Unknown { message } => message.clear(),
             }
         }
-        Ok(false)
+        Ok(Some(record))
+    }
+
+    /// Those of these ids that are of a resource in one of the scopes that the reader sees.
+    fn seen_of_created(
+        &self,
+        created: Vec<String>,
+        scopes: &BTreeSet<Scope>,
+        seq: Seq,
+    ) -> Result<Vec<String>, ReadError> {
+        let mut seen = Vec::new();
+        if created.is_empty() {
+            return Ok(seen);
+        }
+        let raw = self.unlimited();
+        let mut held = raw.whole().counts()?;
+        held.retain(|(_, scope, _)| scopes.contains(scope));
+        for created in created {
+            for (kind, scope, _) in &held {
+                let id = ResourceId::new(scope, kind, created.as_str());
+                let is_known = raw.digest_of(&id)?.is_some() || raw.tombstone(&id)?.is_some();
+                if is_known && self.sees_target(&id, seq)? {
+                    seen.push(created);
+                    break;
+                }
+            }
+        }
+        Ok(seen)
+    }
+
+    /// The whole request of an action that ended with the record `end`; `None` where it is not found.
+    fn request_of(&self, action: ActionId, end: Seq) -> Result<Option<Recorded>, ReadError> {
+        let (raw, Some(sight)) = (self.unlimited(), self.sight()) else { return Ok(None) };
+        let is_it = |record: &Recorded| matches!(&record.event, Event::ActionRequested { action: begun, .. } if *begun == action);
+        match sight.request(action) {
+            Some(Seq::ZERO) => return Ok(None),
+            Some(seq) => match raw.record(seq) {
+                Ok(record) if is_it(&record) => return Ok(Some(record)),
+                Ok(_) | Err(ReadError::Damaged(_)) => {}
+                Err(error) => return Err(error),
+            },
+            None => {}
+        }
+        let (mut found, mut opened) = (None, 0);
+        raw.each_sealed_before(end, FAR, |sealed| {
+            if sealed.baseline().is_some() {
+                return ControlFlow::Continue(());
+            }
+            opened += 1;
+            let record = sealed.open();
+            if let Some(Recorded { seq, event: Event::ActionRequested { action: begun, .. }, .. }) = &record {
+                sight.note_request(*begun, *seq);
+            }
+            found = record.filter(is_it);
+            if found.is_some() || opened == NEAR { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        if found.is_none() {
+            sight.note_request(action, Seq::ZERO);
+        }
+        Ok(found)
     }
 
     /// When a record was made that a reader may not see: the numbers and times of records are no secret.
