@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{ReadError, Retired, Snapshot};
+use super::{ReadError, Retired, Snapshot, TombstonePage};
 use crate::model::known::Tombstone;
 use crate::model::{Kind, ResourceId, Scope, ScopeFilter, Seq};
 use crate::policy::grant::tagged_as;
@@ -178,34 +178,47 @@ impl Snapshot {
         after: Option<&ResourceId>,
         limit: usize,
     ) -> Result<Vec<(ResourceId, Tombstone)>, ReadError> {
-        let raw = self.unlimited();
-        let by_tags = self.sight().is_some_and(|sight| sight.visibility.goes_by_tags(kind));
         let mut after = after.cloned();
         let mut found = Vec::new();
         while found.len() < limit {
-            let removed = raw.tombstones(kind, after.as_ref(), STEP)?;
-            let removed: Vec<ResourceId> = removed.into_iter().map(|(id, _)| id).collect();
-            let held =
-                if by_tags { raw.heads(kind, &ScopeFilter::Everywhere, after.as_ref(), STEP)? } else { Vec::new() };
-            let held: Vec<ResourceId> = held.into_iter().map(|head| head.id).collect();
-            // Of a full page nothing is known behind its end.
-            let ends = [&removed, &held].into_iter().filter(|page| page.len() == STEP).filter_map(|page| page.last());
-            let end = ends.min().cloned();
-            let is_in = |id: &&ResourceId| end.as_ref().is_none_or(|end| **id <= *end);
-            let ids: BTreeSet<&ResourceId> = removed.iter().chain(&held).filter(is_in).collect();
-            for id in ids {
-                match self.limited_tombstone(id) {
-                    Ok(Some(tombstone)) if found.len() < limit => found.push((id.clone(), tombstone)),
-                    Ok(_) | Err(ReadError::Damaged(_)) => {}
-                    Err(error) => return Err(error),
-                }
-            }
-            match end {
-                Some(end) => after = Some(end),
+            let page = self.limited_tombstone_page(kind, after.as_ref(), STEP)?;
+            found.extend(page.gone);
+            match page.next {
+                Some(next) => after = Some(next),
                 None => break,
             }
         }
+        found.truncate(limit);
         Ok(found)
+    }
+
+    /// The same of the next `size` removed resources and as many that are there, and after which to go on.
+    pub(super) fn limited_tombstone_page(
+        &self,
+        kind: &Kind,
+        after: Option<&ResourceId>,
+        size: usize,
+    ) -> Result<TombstonePage, ReadError> {
+        let raw = self.unlimited();
+        let by_tags = self.sight().is_some_and(|sight| sight.visibility.goes_by_tags(kind));
+        let removed = raw.tombstones(kind, after, size)?;
+        let removed: Vec<ResourceId> = removed.into_iter().map(|(id, _)| id).collect();
+        let held = if by_tags { raw.heads(kind, &ScopeFilter::Everywhere, after, size)? } else { Vec::new() };
+        let held: Vec<ResourceId> = held.into_iter().map(|head| head.id).collect();
+        // Of a full page nothing is known behind its end.
+        let ends = [&removed, &held].into_iter().filter(|page| page.len() >= size).filter_map(|page| page.last());
+        let next = ends.min().cloned();
+        let is_in = |id: &&ResourceId| next.as_ref().is_none_or(|end| **id <= *end);
+        let ids: BTreeSet<&ResourceId> = removed.iter().chain(&held).filter(is_in).collect();
+        let mut gone = Vec::new();
+        for id in ids {
+            match self.limited_tombstone(id) {
+                Ok(Some(tombstone)) => gone.push((id.clone(), tombstone)),
+                Ok(None) | Err(ReadError::Damaged(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(TombstonePage { gone, next })
     }
 
     /// How many resources of a kind the reader sees in a scope that holds `count` of them.

@@ -35,36 +35,62 @@ impl Along<'_> {
         let (Along::From(of, _) | Along::Before(of, _)) = self;
         of.is_none_or(|id| subjects(&record.event).contains(id))
     }
+
+    /// The same way from another record on.
+    fn at(self, seq: Seq) -> Self {
+        match self {
+            Along::From(of, _) => Along::From(of, seq),
+            Along::Before(of, _) => Along::Before(of, seq),
+        }
+    }
+
+    /// Where to go on after a record.
+    fn after(self, seq: Seq) -> Seq {
+        match self {
+            Along::From(..) => seq.next(),
+            Along::Before(..) => seq,
+        }
+    }
 }
 
 impl Snapshot {
     /// At most `limit` records that the reader sees.
     pub(super) fn limited_records(&self, mut along: Along<'_>, limit: usize) -> Result<Vec<Recorded>, ReadError> {
-        let raw = self.unlimited();
         let step = limit.clamp(1, STEP);
         let mut found = Vec::new();
         while found.len() < limit {
-            let page = match along {
-                Along::From(None, from) => raw.records(from, step)?,
-                Along::From(Some(id), from) => raw.timeline(id, from, step)?,
-                Along::Before(None, before) => raw.records_before(before, step)?,
-                Along::Before(Some(id), before) => raw.timeline_before(id, before, step)?,
-            };
-            let (is_last, last) = (page.len() < step, page.last().map(|record| record.seq));
-            for record in page {
-                match self.seen_record(record) {
-                    Ok(Some(record)) if found.len() < limit && along.is_about(&record) => found.push(record),
-                    Ok(_) | Err(ReadError::Damaged(_)) => {}
-                    Err(error) => return Err(error),
-                }
-            }
-            let Some(last) = last.filter(|_| !is_last) else { break };
-            along = match along {
-                Along::From(id, _) => Along::From(id, last.next()),
-                Along::Before(id, _) => Along::Before(id, last),
-            };
+            let (records, next) = self.limited_step(along, step)?;
+            found.extend(records);
+            let Some(next) = next else { break };
+            along = along.at(next);
         }
+        found.truncate(limit);
         Ok(found)
+    }
+
+    /// Those of the next `size` records that the reader sees, and where to go on; `None` where there are no more.
+    pub(super) fn limited_step(
+        &self,
+        along: Along<'_>,
+        size: usize,
+    ) -> Result<(Vec<Recorded>, Option<Seq>), ReadError> {
+        let raw = self.unlimited();
+        let page = match along {
+            Along::From(None, from) => raw.records(from, size)?,
+            Along::From(Some(id), from) => raw.timeline(id, from, size)?,
+            Along::Before(None, before) => raw.records_before(before, size)?,
+            Along::Before(Some(id), before) => raw.timeline_before(id, before, size)?,
+        };
+        let next = page.last().filter(|_| page.len() >= size).map(|last| along.after(last.seq));
+        let mut found = Vec::new();
+        for record in page {
+            match self.seen_record(record) {
+                Ok(Some(record)) if along.is_about(&record) => found.push(record),
+                Ok(_) | Err(ReadError::Damaged(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((found, next))
     }
 
     /// What the reader sees of a record; `None` where that is nothing.
