@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::{ReadError, Retired, Snapshot, TombstonePage};
 use crate::model::known::Tombstone;
-use crate::model::{Kind, ResourceId, Scope, ScopeFilter, Seq};
+use crate::model::{Document, Kind, ResourceId, Scope, ScopeFilter, Seq};
 use crate::policy::grant::tagged_as;
 use crate::policy::{Reach, Visibility};
 use crate::store::codec;
@@ -95,36 +95,49 @@ impl Snapshot {
         }
     }
 
-    /// Whether a resource was visible after a record, if it was there.
+    /// Whether a resource was visible after a record, if it was there. A part of another one goes by that one also before that one is
+    /// found and after it is gone.
     pub(super) fn admits_at(&self, id: &ResourceId, seq: Seq) -> Result<bool, ReadError> {
         let Some(sight) = self.sight() else { return Ok(true) };
         match sight.reach(id) {
             Reach::Nothing => Ok(false),
             Reach::All => Ok(true),
+            Reach::ByTags if tagged_as(&id.kind).is_some() => Ok(self.spells(sight, id, seq)?.around(seq)),
             Reach::ByTags => Ok(self.spells(sight, id, seq)?.at(seq)),
+        }
+    }
+
+    /// Whether what a record says of a resource is visible that need not be there then: it may be gone, or not found yet.
+    pub(super) fn admits_around(&self, id: &ResourceId, seq: Seq) -> Result<bool, ReadError> {
+        let Some(sight) = self.sight() else { return Ok(true) };
+        match sight.reach(id) {
+            Reach::Nothing => Ok(false),
+            Reach::All => Ok(true),
+            Reach::ByTags => Ok(self.spells(sight, id, seq)?.around(seq)),
         }
     }
 
     /// When a resource was visible by its tags, as far as the log tells.
     fn spells(&self, sight: &ReaderSight, id: &ResourceId, seq: Seq) -> Result<Arc<Spells>, ReadError> {
-        if let Some(known) = sight.known(id, seq.min(self.seq())) {
+        // Where nothing was known of it, there may be something now.
+        let is_final = |known: &Arc<Spells>| !known.is_blank() || known.upto >= self.seq();
+        if let Some(known) = sight.known(id, seq.min(self.seq())).filter(is_final) {
             return Ok(known);
         }
         let (raw, tagged) = (self.unlimited(), tags_of(id));
-        let sees = |tags: &PassingTags| tags.document().is_some_and(|document| sight.sees(id, &tags_in(document)));
-        let base = match raw.base(&tagged) {
-            Ok(base) => base,
-            Err(ReadError::Damaged(_)) => None,
+        let sees = |tags: &Document| sight.sees(id, &tags_in(tags));
+        let mut tags = match raw.base(&tagged) {
+            Ok(base) => PassingTags::of(base.as_ref().map(|base| &base.document)),
+            Err(ReadError::Damaged(_)) => PassingTags::Lost,
             Err(error) => return Err(error),
         };
-        let mut tags = PassingTags::of(base.as_ref().map(|base| &base.document));
-        let mut spells = Spells { upto: self.seq(), first: sees(&tags), turns: Vec::new() };
+        let mut spells = Spells { upto: self.seq(), first: tags.state(sees), turns: Vec::new() };
         raw.each_own(&tagged, |seq, record| {
             match record {
                 Some(record) => tags.pass(&record.event),
                 None => tags.lose(),
             }
-            spells.turn(seq, sees(&tags));
+            spells.turn(seq, tags.state(sees));
         })?;
         let spells = Arc::new(spells);
         sight.remember(id, &spells);
@@ -157,7 +170,13 @@ impl Snapshot {
             return Ok(None);
         }
         let removed = raw.tombstone(id)?;
-        let Some(end) = self.spells(sight, id, self.seq())?.end() else {
+        let spells = self.spells(sight, id, self.seq())?;
+        if tagged_as(&id.kind).is_some()
+            && let Some(removed) = removed.as_ref().filter(|removed| spells.around(removed.seq))
+        {
+            return Ok(Some(removed.clone()));
+        }
+        let Some(end) = spells.end() else {
             // Its records may be folded away; then the tags that it had last tell.
             return Ok(removed.filter(|last| last.seq <= self.horizon() && sight.sees(id, &tags_in(&last.document))));
         };

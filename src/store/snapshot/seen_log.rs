@@ -11,7 +11,6 @@ use super::{ReadError, Snapshot};
 use crate::model::{ActionId, ActionOutcome, Event, Evidence, Recorded, ResourceId, Scope, Seq, Timestamp};
 use crate::policy::Reach;
 use crate::store::derived::subjects;
-use crate::store::sight::tags_in;
 
 /// How many records are read in one go.
 const STEP: usize = 500;
@@ -143,21 +142,6 @@ impl Snapshot {
         Ok(Some(Event::Discovered { id: id.clone(), document: then.document, evidence, mapping: then.mapping }))
     }
 
-    /// Whether the reader sees a target of a call that was recorded as `seq`.
-    fn sees_target(&self, id: &ResourceId, seq: Seq) -> Result<bool, ReadError> {
-        let Some(sight) = self.sight() else { return Ok(true) };
-        match sight.reach(id) {
-            Reach::Nothing => Ok(false),
-            Reach::All => Ok(true),
-            Reach::ByTags if self.admits_at(id, seq)? => Ok(true),
-            // The record of what the call made may come after that of the call.
-            Reach::ByTags => {
-                let known = self.unlimited().past(id, seq)?.is_some();
-                Ok(!known && self.unlimited().current(id)?.is_some_and(|now| sight.sees(id, &tags_in(&now.document))))
-            }
-        }
-    }
-
     fn seen_call(&self, mut record: Recorded) -> Result<Option<Recorded>, ReadError> {
         let (seq, count) = (record.seq, record.event.targets().len());
         if let (Some(sight), Event::ActionRequested { action, .. }) = (self.sight(), &record.event) {
@@ -165,7 +149,7 @@ impl Snapshot {
         }
         let mut seen = Vec::new();
         for target in record.event.targets() {
-            if self.sees_target(target, seq)? {
+            if self.admits_around(target, seq)? {
                 seen.push(target.clone());
             }
         }
@@ -236,7 +220,7 @@ impl Snapshot {
             for (kind, scope, _) in &held {
                 let id = ResourceId::new(scope, kind, created.as_str());
                 let is_known = raw.digest_of(&id)?.is_some() || raw.tombstone(&id)?.is_some();
-                if is_known && self.sees_target(&id, seq)? {
+                if is_known && self.admits_around(&id, seq)? {
                     seen.push(created);
                     break;
                 }
