@@ -10,6 +10,7 @@ use std::ops::ControlFlow;
 use super::{ReadError, Snapshot};
 use crate::model::{ActionId, ActionOutcome, Event, Evidence, Recorded, ResourceId, Scope, Seq, Timestamp};
 use crate::policy::Reach;
+use crate::policy::grant::tagged_as;
 use crate::store::derived::subjects;
 
 /// How many records are read in one go.
@@ -116,8 +117,15 @@ impl Snapshot {
             Reach::All => return Ok(Some(record)),
             Reach::ByTags => {}
         }
-        let before = self.admits_at(id, Seq(record.seq.0.saturating_sub(1)))?;
         let after = self.admits_at(id, record.seq)?;
+        let before = match &record.event {
+            // It came into sight by a record of what it is a part of, so that its own next record shows it first.
+            Event::Changed { .. } | Event::Remapped { .. } if tagged_as(&id.kind).is_some() => {
+                let last = self.unlimited().timeline_before(id, record.seq, 1)?;
+                after && self.admits_at(id, last.first().map_or(self.horizon(), |last| last.seq))?
+            }
+            _ => self.admits_at(id, Seq(record.seq.0.saturating_sub(1)))?,
+        };
         Ok(match (&record.event, before, after) {
             (Event::Removed { .. }, true, _)
             | (Event::Discovered { .. }, _, true)

@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 
 use super::estate::{Estate, Op, PlainGrant, TwoLogs, at, id, visibility};
 use crate::kinds;
+use crate::model::event::Overlay;
 use crate::model::fixtures::json_document;
-use crate::model::{Cause, Event, Evidence, ResourceId, Seq, Source};
+use crate::model::{Cause, Event, Evidence, Group, ResourceId, Seq, Source};
 use crate::policy::Visibility;
-use crate::store::Snapshot;
+use crate::store::{SealedRecord, Snapshot};
 
 fn payments() -> Visibility {
     visibility(&[PlainGrant { account: None, region: None, slug: None, team: Some("payments") }])
@@ -23,6 +24,13 @@ fn found(cause: Cause, id: &ResourceId, document: &Value) -> (Cause, Event) {
 
 fn of_team(team: &str) -> Value {
     json!({"State": "available", "Tags": [{"Key": "team", "Value": team}]})
+}
+
+fn changed(id: &ResourceId, before: &Value, after: &Value) -> (Cause, Event) {
+    let evidence = Evidence { source: Source::Sweep, at: at(1) };
+    let changes = json_document(before).changes_to(&json_document(after));
+    let evidence = Group::ALL.map(|group| (group, evidence)).to_vec();
+    (Cause::Sweep, Event::Changed { id: id.clone(), changes, evidence, overlay: Overlay::Keep })
 }
 
 fn removed(id: &ResourceId) -> (Cause, Event) {
@@ -93,7 +101,7 @@ fn the_end_of_a_call_is_seen_whatever_a_first_sweep_found_since_its_request() {
     let last = snapshot.record(Seq(log.len() as u64)).unwrap();
     assert!(matches!(last.event, Event::ActionFinished { .. }), "{last:?}");
     let mut opened = Vec::new();
-    let visit = |sealed: crate::store::SealedRecord<'_>| {
+    let visit = |sealed: SealedRecord<'_>| {
         assert!(sealed.baseline().is_none(), "all that the first sweep found is hidden");
         opened.extend(sealed.open().map(|record| record.seq));
         ControlFlow::Continue(())
@@ -119,38 +127,55 @@ fn a_call_goes_by_the_tags_that_its_target_had_or_was_found_with() {
 #[test]
 fn a_call_before_its_target_was_found_does_not_go_by_later_tags() {
     let id = id(4);
-    let (before, after) = (json_document(&of_team("quarry")), json_document(&of_team("payments")));
-    let evidence = Evidence { source: Source::Sweep, at: at(1) };
-    let moved = Event::Changed {
-        id: id.clone(),
-        changes: before.changes_to(&after),
-        evidence: crate::model::Group::ALL.map(|group| (group, evidence)).to_vec(),
-        overlay: crate::model::event::Overlay::Keep,
-    };
-    let log = [called(&id), found(Cause::Sweep, &id, &of_team("quarry")), (Cause::Sweep, moved)];
+    let moved = changed(&id, &of_team("quarry"), &of_team("payments"));
+    let log = [called(&id), found(Cause::Sweep, &id, &of_team("quarry")), moved];
     let estate = Estate::new(&log, None);
     assert_eq!(seen(&estate.seen_by(&payments()).snapshot().unwrap()), [3]);
 }
 
+/// An instance and its status.
+fn with_status() -> (ResourceId, ResourceId) {
+    let kind = kinds::by_slug("instance-status").unwrap().kind();
+    (id(0), ResourceId { kind, ..id(0) })
+}
+
+fn checks(result: &str) -> Value {
+    json!({"InstanceId": &*id(0).id, "InstanceStatus": {"Status": result}})
+}
+
 #[test]
 fn the_status_of_an_instance_goes_with_it_also_before_it_is_found_and_after_it_is_gone() {
-    let instance = id(0);
-    let kind = kinds::by_slug("instance-status").unwrap().kind();
-    let status = ResourceId { kind, ..instance.clone() };
-    let log = |team: &str| {
-        let checks = json!({"InstanceId": &*instance.id, "InstanceStatus": {"Status": "ok"}});
-        [
-            found(Cause::Sweep, &status, &checks),
+    let (instance, status) = with_status();
+    let of = |team: &str| {
+        let log = [
+            found(Cause::Sweep, &status, &checks("ok")),
             found(Cause::Sweep, &instance, &of_team(team)),
             removed(&instance),
             removed(&status),
-        ]
-    };
-    let of = |team: &str| {
-        let estate = Estate::new(&log(team), None);
+        ];
+        let estate = Estate::new(&log, None);
         let snapshot = estate.seen_by(&payments()).snapshot().unwrap();
         (seen(&snapshot), snapshot.tombstone(&status).unwrap().map(|gone| gone.seq))
     };
     assert_eq!(of("payments"), (vec![1, 2, 3, 4], Some(Seq(4))));
     assert_eq!(of("quarry"), (Vec::new(), None));
+}
+
+#[test]
+fn a_status_that_came_into_sight_with_its_instance_appears_by_its_next_record() {
+    let (instance, status) = with_status();
+    let log = [
+        found(Cause::Sweep, &status, &checks("ok")),
+        found(Cause::Sweep, &instance, &of_team("quarry")),
+        changed(&instance, &of_team("quarry"), &of_team("payments")),
+        changed(&status, &checks("ok"), &checks("impaired")),
+        changed(&status, &checks("impaired"), &checks("ok")),
+        changed(&instance, &of_team("payments"), &of_team("quarry")),
+        changed(&status, &checks("ok"), &checks("impaired")),
+    ];
+    let estate = Estate::new(&log, None);
+    let snapshot = estate.seen_by(&payments()).snapshot().unwrap();
+    let records = snapshot.records(Seq(1), 100).unwrap();
+    let told: Vec<(u64, &str)> = records.iter().map(|record| (record.seq.0, record.event.word())).collect();
+    assert_eq!(told, [(3, "appeared"), (4, "appeared"), (5, "changed"), (6, "removed")]);
 }
