@@ -174,6 +174,7 @@ impl ChangeHub {
         }
         let list_changed = committed.touched.iter().any(|touched| touched.listed);
         hub.mark(&topics, list_changed, MarkedBy::Commit);
+        hub.mark_parts(&committed.touched);
         drop(hub);
         self.newest.send_replace(committed.last);
     }
@@ -285,6 +286,30 @@ impl Hub {
         topics.insert(ChangeTopic::Summary);
         if touched.what != ChangeKind::Changed {
             topics.insert(ChangeTopic::Freshness);
+        }
+    }
+
+    /// Marks the parts of touched resources for subscribers whose changes are judged: who sees a resource by its tags sees its parts
+    /// with it.
+    fn mark_parts(&self, touched: &[TouchedResource]) {
+        let is_judged = |subscriber: &Subscriber| subscriber.mailbox.marked.is_some();
+        if !self.subscribers.values().any(is_judged) {
+            return;
+        }
+        let mut topics = BTreeSet::new();
+        for touched in touched {
+            let scope = touched.id.scope();
+            for (part, _) in self.parts.iter().filter(|(_, whole)| *whole == touched.id.kind) {
+                if !touched.quiet {
+                    topics.extend(resource_topics(&touched.id, part, &scope));
+                }
+                topics.insert(ChangeTopic::Collection { scope: scope.clone(), kind: part.clone() });
+            }
+        }
+        for (subscriber, uri) in topics.iter().filter_map(|topic| self.topics.get(topic)).flatten() {
+            if let Some(subscriber) = self.subscribers.get(subscriber).filter(|subscriber| is_judged(subscriber)) {
+                subscriber.mailbox.put_uri(uri, MarkedBy::Commit);
+            }
         }
     }
 

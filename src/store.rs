@@ -97,7 +97,7 @@ pub use self::open_error::{FileDamage, OpenError};
 pub use self::retain::{Due, Folded, LogHold, Retention, Stock};
 pub use self::row_view::RowView;
 pub use self::snapshot::sealed::SealedRecord;
-pub use self::snapshot::{Fingerprint, Head, ReadError, Retired, Snapshot};
+pub use self::snapshot::{Fingerprint, Head, ReadError, Retired, Snapshot, TombstonePage};
 pub use self::stored::{Stored, StoredDocument};
 pub use self::value_bound::{BoundLimit, BoundSide, ValueBound};
 pub use self::watermark::Watermark;

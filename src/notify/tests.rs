@@ -56,6 +56,20 @@ fn a_status_change_is_a_change_of_the_instance_too() {
 }
 
 #[test]
+fn a_change_of_an_instance_may_show_its_status_to_who_does_not_see_everything() {
+    let hub = hub();
+    let status = ChangeTopic::Resource { kind: kind("InstanceStatus"), id: "i-1".into(), scope: None };
+    let collection = ChangeTopic::Collection { scope: scope(), kind: kind("InstanceStatus") };
+    let topics = || vec![(status.clone(), "status".into()), (collection.clone(), "all".into())];
+    let (unlimited, judged) = (hub.register(false, topics()), hub.register_judged(false, topics()));
+    hub.publish(&committed("Instance", "i-2", ChangeKind::Changed, false));
+    assert_eq!(told(&judged), ["all"]);
+    hub.publish(&committed("Instance", "i-1", ChangeKind::Changed, false));
+    assert_eq!(told(&judged), ["all", "status"]);
+    assert!(told(&unlimited).is_empty());
+}
+
+#[test]
 fn many_changes_are_reported_once_to_a_busy_subscriber() {
     let hub = hub();
     let subscription = hub.register(true, vec![instance("i-1")]);

@@ -143,7 +143,7 @@ impl TouchedRows {
         loop {
             let snapshot = store.snapshot()?;
             holds(&snapshot, wanted.point)?;
-            let records = snapshot.records(self.upto.next(), RECORDS)?;
+            let (records, next) = snapshot.records_from(self.upto.next(), RECORDS)?;
             for record in &records {
                 let Some(id) = record.event.resource() else { continue };
                 let is_left_out = |of: &Scope| !wanted.scope.is_with_retired() && snapshot.leaves_out(of);
@@ -154,13 +154,11 @@ impl TouchedRows {
                     self.rows.insert(id.clone(), row_then(&snapshot, id, wanted.point)?);
                 }
             }
-            match records.last() {
-                Some(last) if records.len() >= RECORDS => self.upto = last.seq,
-                _ => {
-                    self.upto = snapshot.seq();
-                    return Ok(());
-                }
-            }
+            let Some(next) = next else {
+                self.upto = snapshot.seq();
+                return Ok(());
+            };
+            self.upto = Seq(next.0.saturating_sub(1));
         }
     }
 }
@@ -241,12 +239,10 @@ pub fn each(
         let snapshot = store.snapshot()?.watched_at(point.at);
         holds(&snapshot, point)?;
         let mut rows = snapshot.rows(kind, scope, after.as_ref(), STEP)?;
-        let mut removed = snapshot.tombstones(kind, after.as_ref(), STEP)?;
+        let page = snapshot.tombstones_after(kind, after.as_ref(), STEP)?;
+        let mut removed = page.gone;
         // If one list is full, more of it may follow before the end of the other.
-        let ends = [
-            (rows.len() >= STEP).then(|| rows.last().map(|row| row.id.clone())).flatten(),
-            (removed.len() >= STEP).then(|| removed.last().map(|(id, _)| id.clone())).flatten(),
-        ];
+        let ends = [(rows.len() >= STEP).then(|| rows.last().map(|row| row.id.clone())).flatten(), page.next];
         let end = ends.into_iter().flatten().min();
         if let Some(end) = &end {
             rows.retain(|row| row.id <= *end);

@@ -78,6 +78,15 @@ pub struct Head {
     pub changed: Seq,
 }
 
+/// A part of the resources that are gone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TombstonePage {
+    /// Each with its tombstone, in key order.
+    pub gone: Vec<(ResourceId, Tombstone)>,
+    /// The resource after which there may be more.
+    pub next: Option<ResourceId>,
+}
+
 /// What a sweep compares a describe with, to detect changes without the document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fingerprint {

@@ -4,6 +4,7 @@ mod escapes;
 mod estate;
 mod figures;
 mod seam;
+mod walks;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -7,6 +7,7 @@ mod rendered;
 mod schemas;
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 
 use serde_json::{Map, Value, json};
 
@@ -22,7 +23,7 @@ use crate::model::difference::{Difference, differences};
 use crate::model::text::shown;
 use crate::model::{ActionId, Cause, Change, Event, Recorded, ResourceId, Seq, Timestamp};
 use crate::query::changes::meets;
-use crate::store::Snapshot;
+use crate::store::{SealedRecord, Snapshot};
 
 /// The longest name, id or message.
 const VALUE: usize = 200;
@@ -181,19 +182,15 @@ impl<'a> RecordRenderer<'a> {
 
     /// How the action that record `seq` requested ended, if the log says so soon after.
     fn outcome(&self, action: ActionId, seq: Seq) -> Result<Option<String>, RequestError> {
-        let mut from = seq.next();
-        for size in [NEAR / 15, NEAR] {
-            let records = self.snapshot.records(from, size)?;
-            let outcome = records.iter().find_map(|record| match &record.event {
-                Event::ActionFinished { action: of, outcome, .. } if *of == action => Some(ended(outcome)),
+        let mut found = None;
+        self.snapshot.each_sealed(seq.next(), NEAR, |sealed| {
+            found = match opened(&sealed).map(|record| record.event) {
+                Some(Event::ActionFinished { action: of, outcome, .. }) if of == action => Some(ended(&outcome)),
                 _ => None,
-            });
-            if outcome.is_some() {
-                return Ok(outcome);
-            }
-            from = records.last().map_or(from, |last| last.seq.next());
-        }
-        Ok(None)
+            };
+            if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        Ok(found)
     }
 
     /// What differs, as much as there is room for; and the same as text.
@@ -225,6 +222,11 @@ struct ShownDifferences {
     data: Vec<Value>,
     said: String,
     left: usize,
+}
+
+/// A record, unless it is what a first sweep found.
+fn opened(sealed: &SealedRecord<'_>) -> Option<Recorded> {
+    if sealed.baseline().is_some() { None } else { sealed.open() }
 }
 
 /// When AWS showed what the event says.

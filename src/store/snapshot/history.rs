@@ -3,7 +3,7 @@
 use redb::{AccessGuard, ReadableTable, StorageError};
 
 use super::seen_log::Along;
-use super::{ReadError, Snapshot};
+use super::{ReadError, Snapshot, TombstonePage};
 use crate::model::known::{Tombstone, fold};
 use crate::model::{Current, Kind, Recorded, ResourceId, Seq, Timestamp};
 use crate::store::codec::{self, DiskLedger, RecordFault};
@@ -16,6 +16,12 @@ pub(super) type LogEntry<'t> = Result<(AccessGuard<'t, u64>, AccessGuard<'t, &'s
 
 /// An entry of `by_resource`, as redb returns it.
 type PlaceEntry<'t> = Result<(AccessGuard<'t, &'static [u8]>, AccessGuard<'t, ()>), StorageError>;
+
+/// Records, and where to go on if there may be more than these.
+fn with_next(found: Vec<Recorded>, size: usize) -> (Vec<Recorded>, Option<Seq>) {
+    let next = found.last().filter(|_| found.len() >= size).map(|last| last.seq.next());
+    (found, next)
+}
 
 impl Snapshot {
     /// The newest record that is folded and can no longer be read; [`Seq::ZERO`] while all can.
@@ -198,6 +204,19 @@ impl Snapshot {
         self.readable(self.0.events.range(from.0..)?, limit)
     }
 
+    /// Those of the next `size` records of the log from seq `from` on (inclusive) that the reader sees, in order, and where to go on;
+    /// `None` where there are no more. However much is hidden, it reads no more than `size` records.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn records_from(&self, from: Seq, size: usize) -> Result<(Vec<Recorded>, Option<Seq>), ReadError> {
+        if self.sight().is_some() {
+            return self.limited_step(Along::From(None, from), size);
+        }
+        let found = self.records(from, size)?;
+        Ok(with_next(found, size))
+    }
+
     /// At most `limit` records of the log before seq `before` (exclusive), newest first. Unreadable ones are left out and noted.
     ///
     /// # Errors
@@ -264,6 +283,23 @@ impl Snapshot {
         self.named(id, self.0.by_resource.range(start.as_slice()..=end.as_slice())?, limit)
     }
 
+    /// The same of a resource's timeline as [`Snapshot::records_from`] of the log.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn timeline_from(
+        &self,
+        id: &ResourceId,
+        from: Seq,
+        size: usize,
+    ) -> Result<(Vec<Recorded>, Option<Seq>), ReadError> {
+        if self.sight().is_some() {
+            return self.limited_step(Along::From(Some(id), from), size);
+        }
+        let found = self.timeline(id, from, size)?;
+        Ok(with_next(found, size))
+    }
+
     /// At most `limit` records that concern a resource before seq `before` (exclusive), newest first. Unreadable ones are left out
     /// and noted.
     ///
@@ -276,6 +312,25 @@ impl Snapshot {
         let resource = keys::resource(id);
         let (start, end) = (keys::place(&resource, Seq::ZERO), keys::place(&resource, before));
         self.named(id, self.0.by_resource.range(start.as_slice()..end.as_slice())?.rev(), limit)
+    }
+
+    /// What is left of those resources of a kind that are gone, in key order, after `after`, and after which to go on; `None` where
+    /// there are no more. However much is hidden, it looks at no more than `size` removed resources and as many others.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn tombstones_after(
+        &self,
+        kind: &Kind,
+        after: Option<&ResourceId>,
+        size: usize,
+    ) -> Result<TombstonePage, ReadError> {
+        if self.sight().is_some() {
+            return self.limited_tombstone_page(kind, after, size);
+        }
+        let gone = self.tombstones(kind, after, size)?;
+        let next = gone.last().filter(|_| gone.len() >= size).map(|(id, _)| id.clone());
+        Ok(TombstonePage { gone, next })
     }
 
     /// At most `limit` removed resources of a kind, in key order, after `after`: each with its tombstone. Unreadable ones are left

@@ -6,11 +6,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{ReadError, Retired, Snapshot};
+use super::{ReadError, Retired, Snapshot, TombstonePage};
 use crate::model::known::Tombstone;
-use crate::model::{Kind, ResourceId, Scope, ScopeFilter, Seq};
+use crate::model::{Document, Kind, ResourceId, Scope, ScopeFilter, Seq};
 use crate::policy::grant::tagged_as;
-use crate::policy::{Visibility, VisiblePart};
+use crate::policy::{VisiblePart, Visibility};
 use crate::store::codec;
 use crate::store::row_view::RowView;
 use crate::store::sight::{PassingTags, ReaderSight, Spells, tags_in};
@@ -95,36 +95,49 @@ impl Snapshot {
         }
     }
 
-    /// Whether a resource was visible after a record, if it was there.
+    /// Whether a resource was visible after a record, if it was there. A part of another one goes by that one also before that one is
+    /// found and after it is gone.
     pub(super) fn admits_at(&self, id: &ResourceId, seq: Seq) -> Result<bool, ReadError> {
         let Some(sight) = self.sight() else { return Ok(true) };
         match sight.reach(id) {
             VisiblePart::Nothing => Ok(false),
             VisiblePart::All => Ok(true),
+            VisiblePart::ByTags if tagged_as(&id.kind).is_some() => Ok(self.spells(sight, id, seq)?.around(seq)),
             VisiblePart::ByTags => Ok(self.spells(sight, id, seq)?.at(seq)),
+        }
+    }
+
+    /// Whether what a record says of a resource is visible that need not be there then: it may be gone, or not found yet.
+    pub(super) fn admits_around(&self, id: &ResourceId, seq: Seq) -> Result<bool, ReadError> {
+        let Some(sight) = self.sight() else { return Ok(true) };
+        match sight.reach(id) {
+            VisiblePart::Nothing => Ok(false),
+            VisiblePart::All => Ok(true),
+            VisiblePart::ByTags => Ok(self.spells(sight, id, seq)?.around(seq)),
         }
     }
 
     /// When a resource was visible by its tags, as far as the log tells.
     fn spells(&self, sight: &ReaderSight, id: &ResourceId, seq: Seq) -> Result<Arc<Spells>, ReadError> {
-        if let Some(known) = sight.known(id, seq.min(self.seq())) {
+        // Where nothing was known of it, there may be something now.
+        let is_final = |known: &Arc<Spells>| !known.is_blank() || known.upto >= self.seq();
+        if let Some(known) = sight.known(id, seq.min(self.seq())).filter(is_final) {
             return Ok(known);
         }
         let (raw, tagged) = (self.unlimited(), tags_of(id));
-        let sees = |tags: &PassingTags| tags.document().is_some_and(|document| sight.sees(id, &tags_in(document)));
-        let base = match raw.base(&tagged) {
-            Ok(base) => base,
-            Err(ReadError::Damaged(_)) => None,
+        let sees = |tags: &Document| sight.sees(id, &tags_in(tags));
+        let mut tags = match raw.base(&tagged) {
+            Ok(base) => PassingTags::of(base.as_ref().map(|base| &base.document)),
+            Err(ReadError::Damaged(_)) => PassingTags::Lost,
             Err(error) => return Err(error),
         };
-        let mut tags = PassingTags::of(base.as_ref().map(|base| &base.document));
-        let mut spells = Spells { upto: self.seq(), first: sees(&tags), turns: Vec::new() };
+        let mut spells = Spells { upto: self.seq(), first: tags.state(sees), turns: Vec::new() };
         raw.each_own(&tagged, |seq, record| {
             match record {
                 Some(record) => tags.pass(&record.event),
                 None => tags.lose(),
             }
-            spells.turn(seq, sees(&tags));
+            spells.turn(seq, tags.state(sees));
         })?;
         let spells = Arc::new(spells);
         sight.remember(id, &spells);
@@ -157,7 +170,13 @@ impl Snapshot {
             return Ok(None);
         }
         let removed = raw.tombstone(id)?;
-        let Some(end) = self.spells(sight, id, self.seq())?.end() else {
+        let spells = self.spells(sight, id, self.seq())?;
+        if tagged_as(&id.kind).is_some()
+            && let Some(removed) = removed.as_ref().filter(|removed| spells.around(removed.seq))
+        {
+            return Ok(Some(removed.clone()));
+        }
+        let Some(end) = spells.end() else {
             // Its records may be folded away; then the tags that it had last tell.
             return Ok(removed.filter(|last| last.seq <= self.horizon() && sight.sees(id, &tags_in(&last.document))));
         };
@@ -178,34 +197,47 @@ impl Snapshot {
         after: Option<&ResourceId>,
         limit: usize,
     ) -> Result<Vec<(ResourceId, Tombstone)>, ReadError> {
-        let raw = self.unlimited();
-        let by_tags = self.sight().is_some_and(|sight| sight.visibility.goes_by_tags(kind));
         let mut after = after.cloned();
         let mut found = Vec::new();
         while found.len() < limit {
-            let removed = raw.tombstones(kind, after.as_ref(), STEP)?;
-            let removed: Vec<ResourceId> = removed.into_iter().map(|(id, _)| id).collect();
-            let held =
-                if by_tags { raw.heads(kind, &ScopeFilter::Everywhere, after.as_ref(), STEP)? } else { Vec::new() };
-            let held: Vec<ResourceId> = held.into_iter().map(|head| head.id).collect();
-            // Of a full page nothing is known behind its end.
-            let ends = [&removed, &held].into_iter().filter(|page| page.len() == STEP).filter_map(|page| page.last());
-            let end = ends.min().cloned();
-            let is_in = |id: &&ResourceId| end.as_ref().is_none_or(|end| **id <= *end);
-            let ids: BTreeSet<&ResourceId> = removed.iter().chain(&held).filter(is_in).collect();
-            for id in ids {
-                match self.limited_tombstone(id) {
-                    Ok(Some(tombstone)) if found.len() < limit => found.push((id.clone(), tombstone)),
-                    Ok(_) | Err(ReadError::Damaged(_)) => {}
-                    Err(error) => return Err(error),
-                }
-            }
-            match end {
-                Some(end) => after = Some(end),
+            let page = self.limited_tombstone_page(kind, after.as_ref(), STEP)?;
+            found.extend(page.gone);
+            match page.next {
+                Some(next) => after = Some(next),
                 None => break,
             }
         }
+        found.truncate(limit);
         Ok(found)
+    }
+
+    /// The same of the next `size` removed resources and as many that are there, and after which to go on.
+    pub(super) fn limited_tombstone_page(
+        &self,
+        kind: &Kind,
+        after: Option<&ResourceId>,
+        size: usize,
+    ) -> Result<TombstonePage, ReadError> {
+        let raw = self.unlimited();
+        let by_tags = self.sight().is_some_and(|sight| sight.visibility.goes_by_tags(kind));
+        let removed = raw.tombstones(kind, after, size)?;
+        let removed: Vec<ResourceId> = removed.into_iter().map(|(id, _)| id).collect();
+        let held = if by_tags { raw.heads(kind, &ScopeFilter::Everywhere, after, size)? } else { Vec::new() };
+        let held: Vec<ResourceId> = held.into_iter().map(|head| head.id).collect();
+        // Of a full page nothing is known behind its end.
+        let ends = [&removed, &held].into_iter().filter(|page| page.len() >= size).filter_map(|page| page.last());
+        let next = ends.min().cloned();
+        let is_in = |id: &&ResourceId| next.as_ref().is_none_or(|end| **id <= *end);
+        let ids: BTreeSet<&ResourceId> = removed.iter().chain(&held).filter(is_in).collect();
+        let mut gone = Vec::new();
+        for id in ids {
+            match self.limited_tombstone(id) {
+                Ok(Some(tombstone)) => gone.push((id.clone(), tombstone)),
+                Ok(None) | Err(ReadError::Damaged(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(TombstonePage { gone, next })
     }
 
     /// How many resources of a kind the reader sees in a scope that holds `count` of them.

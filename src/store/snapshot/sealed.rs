@@ -20,19 +20,30 @@ pub struct SealedRecord<'s> {
 }
 
 impl SealedRecord<'_> {
-    /// What it says, if a first sweep discovered a resource; `None` for every other record, and where it cannot be read.
+    /// What it says, if a first sweep discovered a resource that the reader sees; `None` for every other record, and where it cannot
+    /// be read.
     #[must_use]
     pub fn baseline(&self) -> Option<BaselineRecord<'_>> {
+        self.beginning().filter(|(_, is_seen)| *is_seen).map(|(record, _)| record)
+    }
+
+    /// What it says, if a first sweep discovered a resource, and whether the reader sees that.
+    fn beginning(&self) -> Option<(BaselineRecord<'_>, bool)> {
         let record = codec::decode_baseline(self.seq, self.bytes)?;
-        let Some(reader) = self.limited else { return Some(record) };
+        let Some(reader) = self.limited else { return Some((record, true)) };
         let scope = Scope { account: AccountId::new(record.account), region: Region::new(record.region) };
         let id = ResourceId::new(&scope, &Kind::new(record.kind), record.id);
-        reader.admits_at(&id, self.seq).is_ok_and(|is_seen| is_seen).then_some(record)
+        let is_seen = reader.admits_at(&id, self.seq).is_ok_and(|is_seen| is_seen);
+        Some((record, is_seen))
     }
 
     /// The record; `None` if it cannot be read, which the store notes, or is hidden from the reader.
     #[must_use]
     pub fn open(&self) -> Option<Recorded> {
+        // What is hidden of a first sweep is hidden by its beginning.
+        if self.limited.is_some() && self.beginning().is_some_and(|(_, is_seen)| !is_seen) {
+            return None;
+        }
         let record = codec::decode_event(self.seq, self.bytes)
             .inspect_err(|error| self.damages.note(&self.seq.0.to_be_bytes(), None, error))
             .ok()?;

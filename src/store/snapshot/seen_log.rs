@@ -4,16 +4,21 @@
 //! appearance, one that takes it out of sight as its removal. Of a call only the visible targets are told, and where others are
 //! hidden, nothing that may name them.
 
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
 use super::{ReadError, Snapshot};
-use crate::model::{ActionId, Event, Evidence, Recorded, ResourceId, Seq, Timestamp};
+use crate::model::{ActionId, ActionOutcome, Event, Evidence, Recorded, ResourceId, Scope, Seq, Timestamp};
 use crate::policy::VisiblePart;
+use crate::policy::grant::tagged_as;
 use crate::store::derived::subjects;
-use crate::store::sight::tags_in;
 
 /// How many records are read in one go.
 const STEP: usize = 500;
-/// How many records before the end of an action its beginning is looked for.
+/// How many records before the end of an action its request is looked for, besides those of first sweeps.
 const NEAR: usize = 2_000;
+/// How many of all records, those of first sweeps included.
+const FAR: usize = 50_000;
 
 /// Where a walk over the log goes.
 #[derive(Clone, Copy)]
@@ -30,36 +35,62 @@ impl Along<'_> {
         let (Along::From(of, _) | Along::Before(of, _)) = self;
         of.is_none_or(|id| subjects(&record.event).contains(id))
     }
+
+    /// The same way from another record on.
+    fn at(self, seq: Seq) -> Self {
+        match self {
+            Along::From(of, _) => Along::From(of, seq),
+            Along::Before(of, _) => Along::Before(of, seq),
+        }
+    }
+
+    /// Where to go on after a record.
+    fn after(self, seq: Seq) -> Seq {
+        match self {
+            Along::From(..) => seq.next(),
+            Along::Before(..) => seq,
+        }
+    }
 }
 
 impl Snapshot {
     /// At most `limit` records that the reader sees.
     pub(super) fn limited_records(&self, mut along: Along<'_>, limit: usize) -> Result<Vec<Recorded>, ReadError> {
-        let raw = self.unlimited();
         let step = limit.clamp(1, STEP);
         let mut found = Vec::new();
         while found.len() < limit {
-            let page = match along {
-                Along::From(None, from) => raw.records(from, step)?,
-                Along::From(Some(id), from) => raw.timeline(id, from, step)?,
-                Along::Before(None, before) => raw.records_before(before, step)?,
-                Along::Before(Some(id), before) => raw.timeline_before(id, before, step)?,
-            };
-            let (is_last, last) = (page.len() < step, page.last().map(|record| record.seq));
-            for record in page {
-                match self.seen_record(record) {
-                    Ok(Some(record)) if found.len() < limit && along.is_about(&record) => found.push(record),
-                    Ok(_) | Err(ReadError::Damaged(_)) => {}
-                    Err(error) => return Err(error),
-                }
-            }
-            let Some(last) = last.filter(|_| !is_last) else { break };
-            along = match along {
-                Along::From(id, _) => Along::From(id, last.next()),
-                Along::Before(id, _) => Along::Before(id, last),
-            };
+            let (records, next) = self.limited_step(along, step)?;
+            found.extend(records);
+            let Some(next) = next else { break };
+            along = along.at(next);
         }
+        found.truncate(limit);
         Ok(found)
+    }
+
+    /// Those of the next `size` records that the reader sees, and where to go on; `None` where there are no more.
+    pub(super) fn limited_step(
+        &self,
+        along: Along<'_>,
+        size: usize,
+    ) -> Result<(Vec<Recorded>, Option<Seq>), ReadError> {
+        let raw = self.unlimited();
+        let page = match along {
+            Along::From(None, from) => raw.records(from, size)?,
+            Along::From(Some(id), from) => raw.timeline(id, from, size)?,
+            Along::Before(None, before) => raw.records_before(before, size)?,
+            Along::Before(Some(id), before) => raw.timeline_before(id, before, size)?,
+        };
+        let next = page.last().filter(|_| page.len() >= size).map(|last| along.after(last.seq));
+        let mut found = Vec::new();
+        for record in page {
+            match self.seen_record(record) {
+                Ok(Some(record)) if along.is_about(&record) => found.push(record),
+                Ok(_) | Err(ReadError::Damaged(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((found, next))
     }
 
     /// What the reader sees of a record; `None` where that is nothing.
@@ -71,9 +102,7 @@ impl Snapshot {
             Event::Discovered { .. } | Event::Changed { .. } | Event::Removed { .. } | Event::Remapped { .. } => {
                 self.seen_change(record)
             }
-            Event::ActionFinished { action, .. } => {
-                Ok(if self.sees_action(action, record.seq)? { Some(record) } else { None })
-            }
+            Event::ActionFinished { action, .. } => self.seen_end(action, record),
             Event::ActionRequested { .. }
             | Event::Called { .. }
             | Event::ActionRefused { .. }
@@ -88,8 +117,15 @@ impl Snapshot {
             VisiblePart::All => return Ok(Some(record)),
             VisiblePart::ByTags => {}
         }
-        let before = self.admits_at(id, Seq(record.seq.0.saturating_sub(1)))?;
         let after = self.admits_at(id, record.seq)?;
+        let before = match &record.event {
+            // It came into sight by a record of what it is a part of, so that its own next record shows it first.
+            Event::Changed { .. } | Event::Remapped { .. } if tagged_as(&id.kind).is_some() => {
+                let last = self.unlimited().timeline_before(id, record.seq, 1)?;
+                after && self.admits_at(id, last.first().map_or(self.horizon(), |last| last.seq))?
+            }
+            _ => self.admits_at(id, Seq(record.seq.0.saturating_sub(1)))?,
+        };
         Ok(match (&record.event, before, after) {
             (Event::Removed { .. }, true, _)
             | (Event::Discovered { .. }, _, true)
@@ -114,26 +150,14 @@ impl Snapshot {
         Ok(Some(Event::Discovered { id: id.clone(), document: then.document, evidence, mapping: then.mapping }))
     }
 
-    /// Whether the reader sees a target of a call that was recorded as `seq`.
-    fn sees_target(&self, id: &ResourceId, seq: Seq) -> Result<bool, ReadError> {
-        let Some(sight) = self.sight() else { return Ok(true) };
-        match sight.reach(id) {
-            VisiblePart::Nothing => Ok(false),
-            VisiblePart::All => Ok(true),
-            VisiblePart::ByTags if self.admits_at(id, seq)? => Ok(true),
-            // The record of what the call made may come after that of the call.
-            VisiblePart::ByTags => {
-                let known = self.unlimited().past(id, seq)?.is_some();
-                Ok(!known && self.unlimited().current(id)?.is_some_and(|now| sight.sees(id, &tags_in(&now.document))))
-            }
-        }
-    }
-
     fn seen_call(&self, mut record: Recorded) -> Result<Option<Recorded>, ReadError> {
         let (seq, count) = (record.seq, record.event.targets().len());
+        if let (Some(sight), Event::ActionRequested { action, .. }) = (self.sight(), &record.event) {
+            sight.note_request(*action, seq);
+        }
         let mut seen = Vec::new();
         for target in record.event.targets() {
-            if self.sees_target(target, seq)? {
+            if self.admits_around(target, seq)? {
                 seen.push(target.clone());
             }
         }
@@ -163,14 +187,86 @@ impl Snapshot {
         Ok(Some(record))
     }
 
-    /// Whether the reader sees the beginning of an action that ended with the record `end`.
-    fn sees_action(&self, action: ActionId, end: Seq) -> Result<bool, ReadError> {
-        for record in self.unlimited().records_before(end, NEAR)? {
-            if matches!(&record.event, Event::ActionRequested { action: begun, .. } if *begun == action) {
-                return Ok(self.seen_call(record)?.is_some());
+    /// What the reader sees of the end of an action: nothing where no target of its request is visible, and where only some are,
+    /// neither what AWS said of it nor what is hidden of what it created.
+    fn seen_end(&self, action: ActionId, mut record: Recorded) -> Result<Option<Recorded>, ReadError> {
+        let Some(request) = self.request_of(action, record.seq)? else { return Ok(None) };
+        let targets = request.event.targets();
+        let (count, scopes): (usize, BTreeSet<Scope>) =
+            (targets.len(), targets.iter().map(ResourceId::scope).collect());
+        let Some(seen) = self.seen_call(request)? else { return Ok(None) };
+        if seen.event.targets().len() < count
+            && let Event::ActionFinished { outcome, request_id, .. } = &mut record.event
+        {
+            *request_id = None;
+            match outcome {
+                ActionOutcome::Succeeded { created } => {
+                    *created = self.seen_of_created(std::mem::take(created), &scopes, record.seq)?;
+                }
+                // It may name any of the targets.
+                ActionOutcome::Refused { message, .. } | ActionOutcome::Unknown { message } => message.clear(),
             }
         }
-        Ok(false)
+        Ok(Some(record))
+    }
+
+    /// Those of these ids that are of a resource in one of the scopes that the reader sees.
+    fn seen_of_created(
+        &self,
+        created: Vec<String>,
+        scopes: &BTreeSet<Scope>,
+        seq: Seq,
+    ) -> Result<Vec<String>, ReadError> {
+        let mut seen = Vec::new();
+        if created.is_empty() {
+            return Ok(seen);
+        }
+        let raw = self.unlimited();
+        let mut held = raw.whole().counts()?;
+        held.retain(|(_, scope, _)| scopes.contains(scope));
+        for created in created {
+            for (kind, scope, _) in &held {
+                let id = ResourceId::new(scope, kind, created.as_str());
+                let is_known = raw.digest_of(&id)?.is_some() || raw.tombstone(&id)?.is_some();
+                if is_known && self.admits_around(&id, seq)? {
+                    seen.push(created);
+                    break;
+                }
+            }
+        }
+        Ok(seen)
+    }
+
+    /// The whole request of an action that ended with the record `end`; `None` where it is not found.
+    fn request_of(&self, action: ActionId, end: Seq) -> Result<Option<Recorded>, ReadError> {
+        let (raw, Some(sight)) = (self.unlimited(), self.sight()) else { return Ok(None) };
+        let is_it = |record: &Recorded| matches!(&record.event, Event::ActionRequested { action: begun, .. } if *begun == action);
+        match sight.request(action) {
+            Some(Seq::ZERO) => return Ok(None),
+            Some(seq) => match raw.record(seq) {
+                Ok(record) if is_it(&record) => return Ok(Some(record)),
+                Ok(_) | Err(ReadError::Damaged(_)) => {}
+                Err(error) => return Err(error),
+            },
+            None => {}
+        }
+        let (mut found, mut opened) = (None, 0);
+        raw.each_sealed_before(end, FAR, |sealed| {
+            if sealed.baseline().is_some() {
+                return ControlFlow::Continue(());
+            }
+            opened += 1;
+            let record = sealed.open();
+            if let Some(Recorded { seq, event: Event::ActionRequested { action: begun, .. }, .. }) = &record {
+                sight.note_request(*begun, *seq);
+            }
+            found = record.filter(is_it);
+            if found.is_some() || opened == NEAR { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        if found.is_none() {
+            sight.note_request(action, Seq::ZERO);
+        }
+        Ok(found)
     }
 
     /// When a record was made that a reader may not see: the numbers and times of records are no secret.

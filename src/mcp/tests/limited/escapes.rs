@@ -190,6 +190,22 @@ fn history_begins_and_ends_with_what_was_seen() {
 }
 
 #[test]
+fn the_end_of_a_call_tells_nothing_of_its_hidden_targets() {
+    let said = asked(vec![
+        tool("list_changes", json!({"since": at(0).to_string(), "cause": "action"})),
+        tool("query_inventory", json!({"sql": "SELECT tool, outcome, message, request_id FROM action WHERE seq > 0"})),
+    ]);
+    for answer in &said {
+        hides(answer);
+        assert_ne!(answer["isError"], true, "{answer}");
+        // That it was refused is told, and of what is hidden neither AWS's words nor the request by which to ask for them.
+        let said = answer.to_string();
+        assert!(said.contains("refused") && !said.contains("not in the right state"), "{said}");
+        assert!(!said.contains("a-request"), "{said}");
+    }
+}
+
+#[test]
 fn completions_offer_what_is_seen() {
     let of = |name: &str, value: &str| {
         let uri = if name == "id" { "ec2://instance/{id}" } else { "ec2://inventory/{account}/{region}/{kind}" };

@@ -238,18 +238,24 @@ impl TwoLogs {
         };
         let seen = seen_of(grants, held, targets);
         let told = || Some("{\"instance_ids\": []}".to_owned());
-        let is_seen = seen.is_some();
+        let whole = seen.as_ref().map(|seen| seen.len() == targets.len());
         let part = seen.map(|seen| {
             let arguments = if seen.len() == targets.len() { told() } else { None };
             (cause(), request(seen, arguments))
         });
         self.add((cause(), request(targets.to_vec(), told())), part);
-        let end = Event::ActionFinished {
+        // AWS names what it refuses.
+        let named: Vec<&str> = targets.iter().map(|target| &*target.id).collect();
+        let (code, message) =
+            ("IncorrectInstanceState".to_owned(), format!("not in the right state: {}", named.join(", ")));
+        let end = |message, request_id| Event::ActionFinished {
             action,
-            outcome: ActionOutcome::Succeeded { created: Vec::new() },
-            request_id: None,
+            outcome: ActionOutcome::Refused { code: code.clone(), message },
+            request_id,
         };
-        self.add((cause(), end.clone()), is_seen.then(|| (cause(), end)));
+        let told = end(message, Some("a-request".to_owned()));
+        let seen = whole.map(|is_whole| if is_whole { told.clone() } else { end(String::new(), None) });
+        self.add((cause(), told), seen.map(|seen| (cause(), seen)));
     }
 }
 

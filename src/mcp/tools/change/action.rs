@@ -129,6 +129,9 @@ pub(super) fn ended(outcome: &ActionOutcome) -> String {
     match outcome {
         ActionOutcome::Succeeded { created } if created.is_empty() => "succeeded".to_owned(),
         ActionOutcome::Succeeded { created } => format!("made {}", shown(&created.join(", "), VALUE)),
+        // Somebody who does not see all that it was about is not told what AWS said.
+        ActionOutcome::Refused { code, message } if message.is_empty() => format!("refused: {}", shown(code, 80)),
+        ActionOutcome::Unknown { message } if message.is_empty() => "not certain, but it may have happened".to_owned(),
         ActionOutcome::Refused { code, message } => format!("refused: {} ({})", shown(message, VALUE), shown(code, 80)),
         ActionOutcome::Unknown { message } => {
             format!("not certain, but it may have happened: {}", shown(message, VALUE))

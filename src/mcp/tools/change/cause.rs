@@ -1,8 +1,10 @@
 //! The cause of a record in words and as data.
 
+use std::ops::ControlFlow;
+
 use serde_json::{Map, Value, json};
 
-use super::{BegunAction, NEAR, RecordRenderer, VALUE};
+use super::{BegunAction, NEAR, RecordRenderer, VALUE, opened};
 use crate::mcp::error::RequestError;
 use crate::model::text::shown;
 use crate::model::{ActionId, ApiCall, Cause, Event, Recorded, Seq};
@@ -87,7 +89,10 @@ impl RecordRenderer<'_> {
             request = self.snapshot.timeline_before(id, seq, 20)?.iter().find_map(began);
         }
         if request.is_none() {
-            request = self.snapshot.records_before(seq, NEAR)?.iter().find_map(began);
+            self.snapshot.each_sealed_before(seq, NEAR, |sealed| {
+                request = opened(&sealed).as_ref().and_then(began);
+                if request.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })?;
         }
         self.requests.insert(action, request.clone());
         Ok(request)

@@ -32,9 +32,7 @@ pub(super) fn fill(filling: &Filling<'_>, terms: &NarrowTerms, into: &mut Insert
     let (mut rows, mut ends, mut count): (Vec<Recorded>, BTreeMap<ActionId, RecordedEnd>, usize) = Default::default();
     let mut next = first;
     loop {
-        let records = filling.snapshot.records(next, STEP)?;
-        let is_last = records.len() < STEP;
-        next = records.last().map_or(next, |record| record.seq.next());
+        let (records, then) = filling.snapshot.records_from(next, STEP)?;
         // What came later than the moment that is asked about is not known then.
         for record in records.into_iter().filter(|record| record.seq <= filling.point.seq) {
             let is_within = record.seq <= last;
@@ -53,7 +51,9 @@ pub(super) fn fill(filling: &Filling<'_>, terms: &NarrowTerms, into: &mut Insert
         if count > RECORDS {
             return Err(SqlError::TooManyRecords { most: RECORDS, table: TABLE, by: "" });
         }
-        if is_last || !(next <= last || is_open(&rows, &ends) && next.0 - last.0 <= BEYOND as u64) {
+        let Some(then) = then else { break };
+        next = then;
+        if !(next <= last || is_open(&rows, &ends) && next.0 - last.0 <= BEYOND as u64) {
             break;
         }
     }

@@ -39,30 +39,22 @@ pub(super) fn fill(filling: &Filling<'_>, terms: &NarrowTerms, into: &mut Insert
     if let Some(ids) = terms.sets.get("id") {
         let mut seen = BTreeSet::new();
         for subject in subjects(filling, ids)? {
-            let mut next = first;
-            while next <= last {
-                let mut records = filling.snapshot.timeline(&subject, next, STEP)?;
-                let is_last = records.len() < STEP;
-                next = records.last().map_or(next, |record| record.seq.next());
+            let mut from = Some(first);
+            while let Some(next) = from.filter(|next| *next <= last) {
+                let (mut records, then) = filling.snapshot.timeline_from(&subject, next, STEP)?;
+                from = then;
                 // What an action was about stands in the timelines of all that it was about.
                 records.retain(|record| record.seq <= last && seen.insert(record.seq));
                 show(&records)?;
-                if is_last {
-                    break;
-                }
             }
         }
     } else {
-        let mut next = first;
-        while next <= last {
-            let mut records = filling.snapshot.records(next, STEP)?;
-            let is_last = records.len() < STEP;
-            next = records.last().map_or(next, |record| record.seq.next());
+        let mut from = Some(first);
+        while let Some(next) = from.filter(|next| *next <= last) {
+            let (mut records, then) = filling.snapshot.records_from(next, STEP)?;
+            from = then;
             records.retain(|record| record.seq <= last);
             show(&records)?;
-            if is_last {
-                break;
-            }
         }
     }
     Ok(())

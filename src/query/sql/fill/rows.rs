@@ -176,13 +176,12 @@ impl<'a> Rows<'a> {
         let mut after = None;
         loop {
             self.on_time()?;
-            let gone = self.snapshot.tombstones(kind, after.as_ref(), STEP)?;
-            let is_last = gone.len() < STEP;
-            after = gone.last().map(|(id, _)| id.clone());
-            let later = gone.into_iter().filter(|(_, tombstone)| tombstone.seq > self.filling.point.seq);
+            let page = self.snapshot.tombstones_after(kind, after.as_ref(), STEP)?;
+            after = page.next;
+            let later = page.gone.into_iter().filter(|(_, tombstone)| tombstone.seq > self.filling.point.seq);
             found.extend(later.map(|(id, _)| id).filter(|id| self.filling.visible.sees(id)));
             self.count(found.len())?;
-            if is_last {
+            if after.is_none() {
                 return Ok(());
             }
         }
