@@ -327,3 +327,34 @@ async fn a_tool_changes_nothing_that_is_hidden_or_only_seen() {
     let done = data(call(vec![writing(own())], &id).await);
     assert_eq!(done["results"][0]["verdict"], "done", "{done}");
 }
+
+#[tokio::test]
+async fn no_snapshot_is_made_of_volumes_that_the_caller_may_not_change() {
+    let world = World::small().await;
+    let id = world.instance(&world.client(false).await, "running").await;
+    let of = |kinds: &[&str], writes: bool| Grant {
+        name: kinds.join(" ").into(),
+        accounts: Some([AccountId::new(ACCOUNT)].into()),
+        kinds: Some(kinds.iter().map(|slug| kinds::by_slug(slug).unwrap().kind()).collect()),
+        writes,
+        ..Grant::default()
+    };
+    let own = || of(&["instance", "snapshot"], true);
+    let team = Grant { kinds: Some([kinds::VOLUME.kind()].into()), ..of_team(true) };
+    for grants in [vec![own()], vec![own(), of(&["volume"], false)], vec![own(), team]] {
+        let client = client(&world, &somebody(grants)).await;
+        for dry_run in [true, false] {
+            let given = json!({"instance_id": id, "dry_run": dry_run});
+            let refused = client.agree("create_snapshot", given).await.unwrap();
+            let said = text(&refused).to_owned();
+            let row = refused.structured_content.unwrap()["results"][0].take();
+            assert_eq!(row["verdict"], "policy_refused", "{row}");
+            assert!(row.to_string().contains("exclude them"), "{row}");
+            assert!(!row.to_string().contains("vol-") && !said.contains("vol-"), "{row}: {said}");
+        }
+    }
+    assert_eq!(world.simulator.world().requests("CreateSnapshots"), 0);
+    let client = client(&world, &somebody([own(), of(&["volume"], true)])).await;
+    let done = data(client.agree("create_snapshot", json!({"instance_id": id})).await.unwrap());
+    assert_eq!(done["results"][0]["verdict"], "done", "{done}");
+}
