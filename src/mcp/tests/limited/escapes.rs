@@ -15,7 +15,8 @@ use crate::mcp::policy::ListMode;
 use crate::mcp::server::Link;
 use crate::mcp::tests::{World, data, text};
 use crate::model::fixtures::{ACCOUNT, json_document, scope};
-use crate::model::{AccountId, Cause, Observation, ResourceId, Seen, Source};
+use crate::model::{AccountId, Cause, Observation, ResourceId, Scope, Seen, Source};
+use crate::notify::ChangeTopic;
 use crate::policy::{Grant, Principal, TagValues, Visibility, WritePolicy};
 
 /// Everything is there, and in turn of the team that is seen and of the one that is not. The first instance was of both.
@@ -239,11 +240,16 @@ async fn client(world: &World, known: &Principal) -> McpClient {
     McpClient::connect(read, write).await.unwrap()
 }
 
-/// An instance is seen with a team's tag.
+/// A running instance is seen with a team's tag.
 async fn tagged(world: &World, id: &str, team: &str, name: &str) {
+    seen_in(world, id, team, name, "running").await;
+}
+
+/// An instance is seen in a state and with a team's tag.
+async fn seen_in(world: &World, id: &str, team: &str, name: &str, state: &str) {
     let spec = kinds::INSTANCE;
     let document = json_document(&json!({
-        "InstanceId": id, "State": {"Name": "running"},
+        "InstanceId": id, "State": {"Name": state},
         "Tags": [{"Key": "Name", "Value": name}, {"Key": "team", "Value": team}],
     }));
     let seen = Observation {
@@ -357,4 +363,28 @@ async fn no_snapshot_is_made_of_volumes_that_the_caller_may_not_change() {
     let client = client(&world, &somebody([own(), of(&["volume"], true)])).await;
     let done = data(client.agree("create_snapshot", json!({"instance_id": id})).await.unwrap());
     assert_eq!(done["results"][0]["verdict"], "done", "{done}");
+}
+
+#[tokio::test]
+async fn what_turns_where_nothing_is_seen_is_told_to_nobody() {
+    const WAIT: Duration = Duration::from_secs(20);
+    let world = World::small().await;
+    let seen = "i-0aaaaaaaaaaaaaaa2";
+    tagged(&world, seen, "payments", "a").await;
+    let own = Grant { accounts: Some([AccountId::new(ACCOUNT)].into()), ..of_team(false) };
+    let client = client(&world, &somebody([own])).await;
+    let elsewhere = Scope { account: AccountId::new("999999999999"), region: scope().region };
+    let collection = format!("ec2://inventory/{}/{}/instance", elsewhere.account, elsewhere.region);
+    let uri = format!("ec2://instance/{seen}");
+    let mut heard = client.listen(&[&uri, &collection], true).await.unwrap();
+    // What is hidden turns or comes before each change of what is seen, which the list does not show.
+    for (nth, state) in ["stopped", "running", "stopped"].into_iter().enumerate() {
+        let topic = ChangeTopic::Collection { scope: elsewhere.clone(), kind: kinds::INSTANCE.kind() };
+        world.core.hub.mark_with_list([topic]);
+        tagged(&world, &format!("i-0aaaaaaaaaaaaaab{nth}"), "quarry", "a").await;
+        seen_in(&world, seen, "payments", "a", state).await;
+        assert_eq!(heard.next(WAIT).await.unwrap(), Some(uri.clone()));
+    }
+    tagged(&world, "i-0aaaaaaaaaaaaaaa3", "payments", "a").await;
+    assert_eq!(heard.next(WAIT).await.unwrap(), None, "the list changed");
 }
