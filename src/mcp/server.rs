@@ -188,7 +188,7 @@ impl McpServer {
     pub fn handler(&self, link: Link) -> Handler {
         Handler {
             server: self.clone(),
-            writes: self.0.policy.writes(&link.writes).of_somebody(link.ungranted),
+            writes: self.0.policy.writes(&link.writes).of_somebody(link.ungranted).seen_by(&link.visibility),
             holder: link.holder(),
             view: Arc::new(View::of(&link.visibility)),
             link,

@@ -89,21 +89,8 @@ pub fn freshness(core: &Arc<Core>, uri: &str) -> Result<Content, RequestError> {
 /// When the store cannot be read.
 pub async fn overview(core: &Arc<Core>, uri: &str, writes: &Writes) -> Result<Value, RequestError> {
     core.begun().await;
-    let (uri, mut writes) = (uri.to_owned(), writes.shown());
-    if !core.visibility().is_everything() {
-        mask(&mut writes);
-    }
+    let (uri, writes) = (uri.to_owned(), writes.clone().seen_by(&core.visibility()).shown());
     core.walk(move |core| counted(core, &uri, &writes)).await
-}
-
-/// Leaves out of rules the accounts and instances that they name, which may be hidden.
-fn mask(writes: &mut Value) {
-    for rule in writes.get_mut("rules").and_then(Value::as_array_mut).into_iter().flatten() {
-        let Some(Value::String(rule)) = rule.get_mut("rule") else { continue };
-        if ["--write-account", "account:", "instance:"].iter().any(|naming| rule.contains(naming)) {
-            *rule = format!("{} ...", rule.split(' ').next().unwrap_or_default());
-        }
-    }
 }
 
 fn counted(core: &Core, uri: &str, writes: &Value) -> Result<Value, RequestError> {

@@ -7,6 +7,7 @@
 use super::{ReadError, Snapshot};
 use crate::model::{ActionId, Event, Evidence, Recorded, ResourceId, Seq, Timestamp};
 use crate::policy::Reach;
+use crate::policy::write_rule::masked;
 use crate::store::derived::subjects;
 use crate::store::sight::tags_in;
 
@@ -149,7 +150,8 @@ impl Snapshot {
                 }
             }
             Event::Called { targets, .. } => *targets = seen,
-            Event::ActionRefused { attempt, .. } => {
+            Event::ActionRefused { attempt, rule, .. } => {
+                *rule = masked(rule);
                 attempt.targets = seen;
                 attempt.arguments = attempt.arguments.take().filter(|_| is_whole);
             }

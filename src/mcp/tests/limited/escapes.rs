@@ -17,7 +17,7 @@ use crate::mcp::tests::{World, data, text};
 use crate::model::fixtures::{ACCOUNT, json_document, scope};
 use crate::model::{AccountId, Cause, Observation, ResourceId, Scope, Seen, Source};
 use crate::notify::ChangeTopic;
-use crate::policy::{Grant, Principal, TagValues, Visibility, WritePolicy};
+use crate::policy::{DeniedTarget, Grant, Principal, TagValues, Visibility, WritePolicy, WriteRule};
 
 /// Everything is there, and in turn of the team that is seen and of the one that is not. The first instance was of both.
 fn estate() -> Estate {
@@ -387,4 +387,26 @@ async fn what_turns_where_nothing_is_seen_is_told_to_nobody() {
     }
     tagged(&world, "i-0aaaaaaaaaaaaaaa3", "payments", "a").await;
     assert_eq!(heard.next(WAIT).await.unwrap(), None, "the list changed");
+}
+
+#[tokio::test]
+async fn the_rule_that_refuses_a_change_is_told_without_what_it_names() {
+    let world = World::small().await;
+    let id = world.instance(&world.client(false).await, "stopped").await;
+    let denied = WritePolicy::with([WriteRule::Deny(DeniedTarget::Account(ACCOUNT.to_owned()))]);
+    let own = Grant { writes: true, ..Grant::of_accounts("own", [ACCOUNT]) };
+    let link = Link::socket(denied, Vec::new());
+    let link = Link { visibility: Visibility::of([own]), ..link };
+    let (read, write) = tokio::io::split(world.connect_over(link));
+    let client = McpClient::connect(read, write).await.unwrap();
+    let refused = client.agree("start_instance", json!({"instance_ids": [&id]})).await.unwrap();
+    let row = refused.structured_content.unwrap()["results"][0].take();
+    assert_eq!(row["verdict"], "policy_refused", "{row}");
+    let since = json!({"since": "1h", "limit": 100});
+    let told = client.call("list_changes", since).await.unwrap();
+    let sql = json!({"sql": "SELECT * FROM action WHERE seq > 0"});
+    let actions = client.call("query_inventory", sql).await.unwrap();
+    for said in [row.to_string(), json!(told).to_string(), json!(actions).to_string()] {
+        assert!(said.contains("--deny-write ...") && !said.contains("account:1"), "{said}");
+    }
 }
