@@ -62,8 +62,10 @@ pub fn freshness(core: &Arc<Core>, uri: &str) -> Result<Content, RequestError> {
         "scopes": scopes,
         "events": event_paths::paths(core),
         "event_counts": event_paths::counts(core),
-        "aws_calls": if is_outlined { json!(by_action(&core.aws_calls())) } else { json!(core.aws_calls()) },
     });
+    if let (Some(calls), Value::Object(body)) = (core.aws_calls(), &mut body) {
+        body.insert("aws_calls".to_owned(), if is_outlined { json!(by_action(&calls)) } else { json!(calls) });
+    }
     if let (true, Value::Object(body)) = (is_outlined, &mut body) {
         body.extend(outline::fields(core, &watched, &ScopeFilter::Everywhere, false)?);
     }
@@ -134,8 +136,10 @@ fn counted(core: &Core, uri: &str, writes: &Value) -> Result<Value, RequestError
         "scopes": scopes,
         "events": event_paths::outline(core),
         "writes": writes,
-        "aws_calls": by_action(&core.aws_calls()),
     });
+    if let (Some(calls), Value::Object(body)) = (core.aws_calls(), &mut body) {
+        body.insert("aws_calls".to_owned(), json!(by_action(&calls)));
+    }
     put_clock(&mut body, core.aws.clock_offset_millis());
     put_server(&mut body, core);
     put_damage(&mut body, core);
@@ -328,7 +332,8 @@ fn scope_freshness(core: &Core, state: &ScopeFreshness) -> Value {
         "seen": state.seen,
     });
     let Value::Object(fields) = &mut entry else { return entry };
-    if core.visibility().goes_by_tags(&state.kind) {
+    let goes_by_tags = core.visibility().goes_by_tags(&state.kind);
+    if goes_by_tags {
         fields.remove("seen");
     }
     let mut put = |name: &str, value: Value| drop(fields.insert(name.to_owned(), value));
@@ -341,7 +346,10 @@ fn scope_freshness(core: &Core, state: &ScopeFreshness) -> Value {
     }
     if let Some(swept) = state.complete {
         put("age_seconds", json!(now.since(swept.started).as_secs()));
-        put("sweep_seconds", json!(swept.ended.since(swept.started).as_secs_f64()));
+        // The more there is, the longer it takes.
+        if !goes_by_tags {
+            put("sweep_seconds", json!(swept.ended.since(swept.started).as_secs_f64()));
+        }
     }
     if let Some(since) = state.unwatched_since {
         put("no_longer_watched_since", json!(since));

@@ -410,3 +410,18 @@ async fn the_rule_that_refuses_a_change_is_told_without_what_it_names() {
         assert!(said.contains("--deny-write ...") && !said.contains("account:1"), "{said}");
     }
 }
+
+#[tokio::test]
+async fn figures_that_grow_with_what_is_hidden_are_left_out() {
+    let world = World::small().await;
+    let by_tags = client(&world, &somebody([of_team(false)])).await;
+    let all = world.client(false).await;
+    for name in ["summary", "freshness"] {
+        let uri = format!("ec2://inventory/{name}");
+        let (own, whole) = (by_tags.read(&uri).await.unwrap().to_string(), all.read(&uri).await.unwrap().to_string());
+        for figure in ["\"aws_calls\"", "\"sweep_seconds\"", "\"seen\""] {
+            assert!(whole.contains(figure) && !own.contains(figure), "{figure} of {uri}: {own}");
+        }
+    }
+    assert!(data(by_tags.call("get_inventory_summary", json!({})).await.unwrap()).get("aws_calls").is_none());
+}
