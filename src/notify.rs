@@ -60,6 +60,25 @@ impl Dirty {
     fn is_empty(&self) -> bool {
         self.uris.is_empty() && !self.list_changed
     }
+
+    /// Takes what both hold out of this one.
+    fn take_of(&mut self, other: &Dirty) -> Dirty {
+        let uris = other.uris.iter().filter_map(|uri| self.uris.take(uri)).collect();
+        Dirty { uris, list_changed: other.list_changed && std::mem::take(&mut self.list_changed) }
+    }
+}
+
+/// What a subscriber takes whose changes are judged.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UnjudgedChanges {
+    /// Everything that may have changed.
+    pub dirty: Dirty,
+    /// What of it changed without a commit.
+    pub marked: Dirty,
+    /// What of it is reported to this subscriber alone, because it may have changed unheard.
+    pub own: Dirty,
+    /// The last record of which everything that it changed is here, or was taken before.
+    pub published: Seq,
 }
 
 /// Connects committed changes with subscribers. Clones share one hub.
@@ -94,6 +113,8 @@ struct PendingChanges {
     told: AtomicBool,
     /// Of what is dirty, what changed without a commit; kept for a subscriber whose commits are judged.
     marked: Option<Mutex<Dirty>>,
+    /// Of what is dirty, what is reported to this subscriber alone; kept as `marked` is.
+    own: Mutex<Dirty>,
 }
 
 /// Why something is dirty.
@@ -113,6 +134,14 @@ impl PendingChanges {
         }
         change(&mut self.dirty.lock());
         self.wake.notify_one();
+    }
+
+    /// Adds what is reported to this subscriber alone.
+    fn put_own(&self, change: impl Fn(&mut Dirty)) {
+        if self.marked.is_some() {
+            change(&mut self.own.lock());
+        }
+        self.put(change);
     }
 
     /// Adds that the list changed.
@@ -401,7 +430,7 @@ impl Subscription {
         let own = heard.filter(|(subscriber, _)| *subscriber == self.subscriber).map(|(_, uri)| Arc::clone(uri));
         let (uris, list) = (own.collect::<BTreeSet<_>>(), hub.list.contains(&self.subscriber));
         drop(hub);
-        self.mailbox.put(|dirty| {
+        self.mailbox.put_own(|dirty| {
             dirty.uris.extend(uris.iter().cloned());
             dirty.list_changed |= list;
         });
@@ -419,12 +448,6 @@ impl Subscription {
             own.extend(uris.map(|uri| (Arc::clone(topic), uri)));
         }
         own
-    }
-
-    /// Takes what changed without a commit. Call it after [`Subscription::next`] has returned.
-    #[must_use]
-    pub fn take_marked(&self) -> Dirty {
-        self.mailbox.marked.as_ref().map(|marked| std::mem::take(&mut *marked.lock())).unwrap_or_default()
     }
 
     /// Ends the subscription to `uri`. A pending change may still be reported.
@@ -453,7 +476,7 @@ impl Subscription {
     /// Reports resources, and the list if `list_changed`, as changed to this subscriber alone.
     pub fn mark(&self, uris: impl IntoIterator<Item = Arc<str>>, list_changed: bool) {
         let uris: Vec<Arc<str>> = uris.into_iter().collect();
-        self.mailbox.put(|dirty| {
+        self.mailbox.put_own(|dirty| {
             dirty.uris.extend(uris.iter().cloned());
             dirty.list_changed |= list_changed;
         });
@@ -469,6 +492,26 @@ impl Subscription {
             }
             self.mailbox.wake.notified().await;
         }
+    }
+
+    /// The same for a subscriber whose changes are judged. They count as told only with [`Subscription::note_told`].
+    pub async fn next_unjudged(&self) -> UnjudgedChanges {
+        loop {
+            // Read first: whatever it names is marked already.
+            let published = *self.hub.newest.borrow();
+            let dirty = std::mem::take(&mut *self.mailbox.dirty.lock());
+            if !dirty.is_empty() {
+                let marked = self.mailbox.marked.as_ref().map(|marked| marked.lock().take_of(&dirty));
+                let own = self.mailbox.own.lock().take_of(&dirty);
+                return UnjudgedChanges { dirty, marked: marked.unwrap_or_default(), own, published };
+            }
+            self.mailbox.wake.notified().await;
+        }
+    }
+
+    /// Notes that changes were taken of which something is told.
+    pub fn note_told(&self) {
+        self.mailbox.told.store(true, Ordering::Relaxed);
     }
 }
 

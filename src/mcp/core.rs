@@ -18,7 +18,7 @@ use super::touched::TouchBook;
 use crate::audit::AuditProgress;
 use crate::aws::{Aws, CallCount};
 use crate::ingest;
-use crate::model::{KnownAccounts, LogId, Region, Scope, SharedClock, Timestamp, WriteAttempt};
+use crate::model::{KnownAccounts, LogId, Region, SharedClock, Timestamp, WriteAttempt};
 use crate::notify::ChangeHub;
 use crate::policy::verdict::RuleRefusal;
 use crate::policy::{RuleCheck, Visibility, WriteRule};
@@ -88,6 +88,12 @@ impl View {
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.visibility.is_everything()
+    }
+
+    /// Whether it is that of somebody with this visibility.
+    #[must_use]
+    pub fn is_of(&self, visibility: &Visibility) -> bool {
+        self.visibility.digest() == visibility.digest()
     }
 
     /// What requests of this connection are served from. What was read for one is remembered for the next.
@@ -211,13 +217,10 @@ impl Core {
         Arc::new(KnownAccounts::new(seen.map(|(account, known)| (account.clone(), known.clone()))))
     }
 
-    /// The calls to AWS in the accounts and regions that can be seen.
+    /// The calls to AWS; `None` for whoever does not see everything, because there are more of them the more there is.
     #[must_use]
-    pub fn aws_calls(&self) -> Vec<CallCount> {
-        let (mut calls, visibility) = (self.aws.calls(), self.visibility());
-        let scope = |call: &CallCount| Scope { account: call.account.clone(), region: call.region.clone() };
-        calls.retain(|call| visibility.is_everything() || visibility.sees_scope(&scope(call)));
-        calls
+    pub fn aws_calls(&self) -> Option<Vec<CallCount>> {
+        self.visibility().is_everything().then(|| self.aws.calls())
     }
 
     /// List prices: those of the file that was given, else those that Muster carries.

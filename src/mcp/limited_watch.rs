@@ -8,20 +8,25 @@ use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::time::sleep;
 
 use super::core::Core;
 use super::error::RequestError;
+use crate::freshness::ScopeFreshness;
 use crate::kinds;
-use crate::model::{Event, Kind, ResourceId, Seq};
-use crate::notify::{ChangeTopic, Dirty};
-use crate::store::Snapshot;
+use crate::model::{Event, Kind, ResourceId, Scope, Seq};
+use crate::notify::{ChangeTopic, Dirty, UnjudgedChanges};
+use crate::store::{Health, ReadError, Snapshot};
 
 /// How many records are read in one go.
 const STEP: usize = 2_000;
 /// How many records are read at most; when there are more, what can be seen is told.
 const MOST: usize = 50_000;
+/// How much later is read again what could not be read.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// What was read of the log for one subscriber.
 pub struct LimitedWatch {
@@ -31,14 +36,24 @@ pub struct LimitedWatch {
 
 #[derive(Clone)]
 struct AlreadyRead {
-    /// Up to which record, by URI.
+    /// Up to which record, by URI, where that is further than `begun`.
     uris: HashMap<Arc<str>, Seq>,
-    /// The same for URIs of which nothing was read yet.
+    /// The same for all URIs, and for the list.
     begun: Seq,
-    /// The same for the list.
+    /// The same for the list alone, where that is further.
     list: Seq,
     /// What was visible of freshness.
     freshness: u64,
+    /// What was visible of what is watched.
+    watched: u64,
+}
+
+/// What is told of changes, and what was read for it.
+struct ToldChanges {
+    theirs: Dirty,
+    newest: Seq,
+    freshness: u64,
+    watched: u64,
 }
 
 /// What visible records are about.
@@ -59,8 +74,8 @@ impl LimitedWatch {
             return None;
         }
         let now = core.snapshot().map_or(Seq::ZERO, |snapshot| snapshot.seq());
-        let freshness = freshness_of(core);
-        let read = AlreadyRead { uris: HashMap::new(), begun: now, list: now, freshness };
+        let (freshness, watched) = (freshness_of(core), watched_of(core));
+        let read = AlreadyRead { uris: HashMap::new(), begun: now, list: now, freshness, watched };
         Some(LimitedWatch { core: Arc::clone(core), read: Mutex::new(read) })
     }
 
@@ -71,42 +86,39 @@ impl LimitedWatch {
     }
 
     /// Of what may have changed, what is told.
+    ///
+    /// # Errors
+    /// When it cannot be read what is visible of it. It is to be judged again then.
     pub async fn theirs(
         self: &Arc<Self>,
         topics: Vec<(Arc<ChangeTopic>, Arc<str>)>,
-        dirty: Dirty,
-        marked: Dirty,
-    ) -> Dirty {
-        let (watch, changed) = (Arc::clone(self), dirty.clone());
-        match self.core.walk(move |core| watch.judge(core, &topics, &changed, &marked)).await {
-            Ok((theirs, newest, freshness)) => {
-                // Noted only now, so that nothing is lost where nobody waits for this any more.
-                let mut read = self.read.lock();
-                read.uris.extend(dirty.uris.into_iter().map(|uri| (uri, newest)));
-                read.list = if dirty.list_changed { newest } else { read.list };
-                read.freshness = freshness;
-                theirs
-            }
-            Err(error) => {
-                tracing::warn!(%error, "what a subscriber may see cannot be read: the next change tells it");
-                Dirty::default()
-            }
-        }
+        unjudged: UnjudgedChanges,
+    ) -> Result<Dirty, RequestError> {
+        let (watch, changes) = (Arc::clone(self), unjudged.clone());
+        let judged = self.core.walk(move |core| watch.judge(core, &topics, &changes)).await?;
+        // Noted only now, so that nothing is lost where nobody waits for this any more.
+        self.read.lock().note(unjudged, &judged);
+        Ok(judged.theirs)
+    }
+
+    /// Waits before what could not be read is read again.
+    pub async fn rest(&self) {
+        sleep(AGAIN).await;
+        drop(self.core.store.health().wait_for(Health::is_well).await);
     }
 
     fn judge(
         &self,
         core: &Core,
         topics: &[(Arc<ChangeTopic>, Arc<str>)],
-        dirty: &Dirty,
-        marked: &Dirty,
-    ) -> Result<(Dirty, Seq, u64), RequestError> {
+        UnjudgedChanges { dirty, marked, own, .. }: &UnjudgedChanges,
+    ) -> Result<ToldChanges, RequestError> {
         let snapshot = core.snapshot()?;
         let newest = snapshot.seq();
-        let AlreadyRead { uris, begun, list, freshness } = self.read.lock().clone();
+        let read = self.read.lock().clone();
         let dirty_topics: Vec<_> = topics.iter().filter(|(_, uri)| dirty.uris.contains(uri)).collect();
-        let since = |uri: &Arc<str>| uris.get(uri).copied().unwrap_or(begun);
-        let from = dirty_topics.iter().map(|(_, uri)| since(uri)).chain(dirty.list_changed.then_some(list)).min();
+        let list = read.list.max(read.begun);
+        let from = dirty_topics.iter().map(|(_, uri)| read.since(uri)).chain(dirty.list_changed.then_some(list)).min();
         let told = match from {
             Some(from) => told(core, from, newest)?,
             None => Told::default(),
@@ -114,34 +126,66 @@ impl LimitedWatch {
         let is_of_freshness = |(topic, _): &&(Arc<ChangeTopic>, Arc<str>)| {
             matches!(**topic, ChangeTopic::Summary | ChangeTopic::Freshness)
         };
-        let fresh_now = if dirty_topics.iter().any(is_of_freshness) { freshness_of(core) } else { freshness };
-        let is_fresh_news = fresh_now != freshness;
+        let is_fresh_asked = dirty_topics.iter().any(is_of_freshness);
+        let freshness = if is_fresh_asked { freshness_of(core) } else { read.freshness };
+        let is_fresh_news = freshness != read.freshness;
+        let watched = if dirty.list_changed { watched_of(core) } else { read.watched };
+        // Of what was not read something may be visible, unless nothing is.
+        let is_more = told.more && sees_any(core);
         let mut theirs = Dirty::default();
         for (topic, uri) in dirty_topics {
-            let is_recorded = told.topics.get(&**topic).is_some_and(|seq| *seq > since(uri));
-            let by_record = is_recorded || told.more;
-            let by_mark = marked.uris.contains(uri) || told.more;
-            let is_told = match &**topic {
-                ChangeTopic::Resource { .. } if is_recorded => true,
-                ChangeTopic::Resource { kind, id, scope } => {
-                    let copies = if by_mark { snapshot.copies(kind, id)? } else { Vec::new() };
-                    copies.iter().any(|copy| scope.as_ref().is_none_or(|scope| copy.id.scope() == *scope))
-                }
-                ChangeTopic::Collection { scope, kind } => {
-                    let (account, region) = (scope.account.as_str(), scope.region.as_str());
-                    by_record || (by_mark && core.visibility().may_see_any_of(account, region, kind))
-                }
-                ChangeTopic::Summary | ChangeTopic::Freshness => by_record || (by_mark && is_fresh_news),
-                ChangeTopic::Changes => by_record,
-            };
+            let is_recorded = told.topics.get(&**topic).is_some_and(|seq| *seq > read.since(uri));
+            let by_mark = marked.uris.contains(uri) || is_more;
+            let is_told = is_recorded
+                || own.uris.contains(uri)
+                || match &**topic {
+                    ChangeTopic::Resource { kind, id, scope } => {
+                        by_mark && is_held(&snapshot, kind, id, scope.as_ref())?
+                    }
+                    ChangeTopic::Collection { scope, kind } => {
+                        let (account, region) = (scope.account.as_str(), scope.region.as_str());
+                        by_mark && core.visibility().may_see_any_of(account, region, kind)
+                    }
+                    ChangeTopic::Summary | ChangeTopic::Freshness => is_more || (by_mark && is_fresh_news),
+                    ChangeTopic::Changes => is_more,
+                };
             if is_told {
                 theirs.uris.insert(Arc::clone(uri));
             }
         }
-        theirs.list_changed =
-            dirty.list_changed && (marked.list_changed || told.more || told.list.is_some_and(|seq| seq > list));
-        Ok((theirs, newest, fresh_now))
+        let is_list_news =
+            own.list_changed || watched != read.watched || is_more || told.list.is_some_and(|seq| seq > list);
+        theirs.list_changed = dirty.list_changed && is_list_news;
+        Ok(ToldChanges { theirs, newest, freshness, watched })
     }
+}
+
+impl AlreadyRead {
+    /// Up to which record something was read for a URI.
+    fn since(&self, uri: &Arc<str>) -> Seq {
+        self.uris.get(uri).copied().unwrap_or(self.begun).max(self.begun)
+    }
+
+    /// Notes that changes were judged. What is not among them was not changed up to the last record that is.
+    fn note(&mut self, changes: UnjudgedChanges, judged: &ToldChanges) {
+        let UnjudgedChanges { dirty, published, .. } = changes;
+        let newest = judged.newest;
+        self.begun = self.begun.max(published);
+        self.uris.extend(dirty.uris.into_iter().map(|uri| (uri, newest)));
+        let begun = self.begun;
+        self.uris.retain(|_, seq| *seq > begun);
+        self.list = if dirty.list_changed { newest } else { self.list };
+        (self.freshness, self.watched) = (judged.freshness, judged.watched);
+    }
+}
+
+/// Whether a resource is visible, in a scope or in any. One that cannot be read is not.
+fn is_held(snapshot: &Snapshot, kind: &Kind, id: &str, scope: Option<&Scope>) -> Result<bool, RequestError> {
+    let copies = match snapshot.copies(kind, id) {
+        Err(ReadError::Damaged(_)) => Vec::new(),
+        copies => copies?,
+    };
+    Ok(copies.iter().any(|copy| scope.is_none_or(|scope| copy.id.scope() == *scope)))
 }
 
 /// What the visible records after `from` are about.
@@ -156,7 +200,7 @@ fn told(core: &Core, from: Seq, newest: Seq) -> Result<Told, RequestError> {
             }
             (next, looked) = (sealed.seq.next(), looked + 1);
             if let Some(baseline) = sealed.baseline() {
-                let scope = crate::model::Scope {
+                let scope = Scope {
                     account: crate::model::AccountId::new(baseline.account),
                     region: crate::model::Region::new(baseline.region),
                 };
@@ -223,4 +267,40 @@ fn freshness_of(core: &Core) -> u64 {
     let mut hasher = DefaultHasher::new();
     (seen, format!("{:?}", freshness.trouble())).hash(&mut hasher);
     hasher.finish()
+}
+
+/// Whether anything of what is or was watched can be visible.
+fn sees_any(core: &Core) -> bool {
+    let freshness = core.ingest.freshness();
+    !(freshness.scopes().is_empty() && freshness.unwatched().is_empty())
+}
+
+/// A number that differs when what can be seen of what is watched does.
+fn watched_of(core: &Core) -> u64 {
+    let freshness = core.ingest.freshness();
+    let seen = |states: Vec<ScopeFreshness>| -> BTreeSet<(Scope, Kind)> {
+        states.into_iter().map(|state| (state.scope, state.kind)).collect()
+    };
+    let mut hasher = DefaultHasher::new();
+    (seen(freshness.scopes()), seen(freshness.unwatched())).hash(&mut hasher);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_quiet_is_read_from_the_last_record_that_was_judged() {
+        let uri = |name: &str| Arc::<str>::from(name);
+        let uris = [(uri("added"), Seq(7))].into();
+        let mut read = AlreadyRead { uris, begun: Seq(5), list: Seq(5), freshness: 0, watched: 0 };
+        let dirty = Dirty { uris: [uri("heard")].into(), list_changed: false };
+        let changes = UnjudgedChanges { dirty, published: Seq(60_000), ..UnjudgedChanges::default() };
+        let judged = ToldChanges { theirs: Dirty::default(), newest: Seq(60_004), freshness: 1, watched: 2 };
+        read.note(changes, &judged);
+        let since = ["heard", "quiet", "added"].map(|name| read.since(&uri(name)));
+        assert_eq!(since, [Seq(60_004), Seq(60_000), Seq(60_000)]);
+        assert_eq!((read.uris.len(), read.list.max(read.begun)), (1, Seq(60_000)));
+    }
 }

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::policy::verdict::RuleRefusal;
-use crate::policy::{PolicyInForce, RuleCheck, RuleOrigin, WritePolicy, WriteRule};
+use crate::policy::write_rule::masked;
+use crate::policy::{PolicyInForce, RuleCheck, RuleOrigin, Visibility, WritePolicy, WriteRule};
 
 /// How a person enables write tools.
 const ENABLE: &str = "a person adds --allow-writes to the arguments of the Muster server in the MCP client's \
@@ -45,13 +46,15 @@ pub struct Writes {
     in_force: Arc<PolicyInForce>,
     /// Whether the connection is of somebody whom the server knows, and who has no grant to change anything.
     ungranted: bool,
+    /// Whether they do not see everything: then rules are shown without the accounts and instances that they name.
+    limited: bool,
 }
 
 impl ServerPolicy {
     /// The rights of a connection with these rules of its own.
     #[must_use]
     pub fn writes(&self, connection: &WritePolicy) -> Writes {
-        Writes { in_force: Arc::new(PolicyInForce::of(&self.writes, connection)), ungranted: false }
+        Writes { in_force: Arc::new(PolicyInForce::of(&self.writes, connection)), ungranted: false, limited: false }
     }
 }
 
@@ -60,13 +63,19 @@ impl Writes {
     #[must_use]
     pub fn not_asked() -> Self {
         let in_force = PolicyInForce::of(&WritePolicy::of(true), &WritePolicy::default());
-        Writes { in_force: Arc::new(in_force), ungranted: false }
+        Writes { in_force: Arc::new(in_force), ungranted: false, limited: false }
     }
 
     /// The same, of somebody who may have no grant to change anything: then nothing else matters.
     #[must_use]
     pub fn of_somebody(self, ungranted: bool) -> Self {
         Writes { ungranted, ..self }
+    }
+
+    /// The same, of somebody with this visibility.
+    #[must_use]
+    pub fn seen_by(self, visibility: &Visibility) -> Self {
+        Writes { limited: !visibility.is_everything(), ..self }
     }
 
     /// Whether somebody would have to be given a grant first.
@@ -117,7 +126,7 @@ impl Writes {
                  know the rule `{}` of this connection's write policy",
                 crate::model::text::shown(name, 60)
             ),
-            Some((origin, rule)) => format!("a person changes {rule}, a rule of {}", place(*origin)),
+            Some((origin, rule)) => format!("a person changes {}, a rule of {}", self.rule_shown(rule), place(*origin)),
         }
     }
 
@@ -125,7 +134,8 @@ impl Writes {
     #[must_use]
     pub fn refused(&self, check: &RuleCheck) -> String {
         let RuleCheck { origin, rule, refusal } = check;
-        let why = refusal.as_ref().map_or_else(String::new, |refusal| format!(": {refusal}"));
+        let why = refusal.as_ref().map_or_else(String::new, |refusal| format!(": {}", self.why(refusal)));
+        let rule = self.rule_shown(rule);
         let mend = if matches!(refusal, Some(RuleRefusal::NotAudited { .. })) { "mend that or " } else { "" };
         format!(
             "Muster's own rule {rule} refuses it{why}. AWS was not called. Only a person can {mend}change the rule, {}.",
@@ -139,11 +149,27 @@ impl Writes {
         )
     }
 
+    /// A rule as answers show it.
+    fn rule_shown(&self, rule: &WriteRule) -> String {
+        let rule = rule.to_string();
+        if self.limited { masked(&rule) } else { rule }
+    }
+
+    /// Why a rule refuses, as answers show it.
+    fn why(&self, refusal: &RuleRefusal) -> String {
+        match refusal {
+            // How many others were changed is for those who see them all.
+            RuleRefusal::CapReached { .. } if self.limited => "the cap is reached".to_owned(),
+            refusal => refusal.to_string(),
+        }
+    }
+
     /// The rights as answers show them.
     #[must_use]
     pub fn shown(&self) -> Value {
         let rules = self.in_force.rules().iter().filter(|(_, rule)| !matches!(rule, WriteRule::Writes(_)));
-        let rules: Vec<Value> = rules.map(|(origin, rule)| json!({"rule": rule.to_string(), "of": origin})).collect();
+        let rules: Vec<Value> =
+            rules.map(|(origin, rule)| json!({"rule": self.rule_shown(rule), "of": origin})).collect();
         let mut shown = if self.are_allowed() {
             json!({"allowed": true})
         } else {
@@ -230,6 +256,29 @@ mod tests {
                 assert!(!said.contains(command), "{said}");
             }
         }
+    }
+
+    #[test]
+    fn who_does_not_see_everything_reads_no_account_instance_or_number_of_changes_in_rules() {
+        let cap = crate::policy::WriteCap { instances: 7, window: std::time::Duration::from_hours(1) };
+        let accounts = WriteRule::Accounts(["111111111111".to_owned()].into());
+        let instance = WriteRule::Deny(crate::policy::DeniedTarget::Instance("i-1".to_owned()));
+        let all = writes(&[accounts.clone(), instance.clone(), WriteRule::Cap(cap)], &[]);
+        let limited = all.clone().seen_by(&Visibility::nothing());
+        let refused = |writes: &Writes, rule: &WriteRule, refusal: RuleRefusal| {
+            let check = RuleCheck { origin: RuleOrigin::Server, rule: rule.clone(), refusal: Some(refusal) };
+            writes.refused(&check)
+        };
+        for (rule, name) in [(&accounts, "111111111111"), (&instance, "i-1")] {
+            assert!(refused(&all, rule, RuleRefusal::Denied).contains(name));
+            let said = refused(&limited, rule, RuleRefusal::Denied);
+            assert!(!said.contains(name) && said.contains("Muster's own rule --"), "{said}");
+            assert!(all.shown().to_string().contains(name) && !limited.shown().to_string().contains(name));
+        }
+        let reached = || RuleRefusal::CapReached { others: 41 };
+        assert!(refused(&all, &WriteRule::Cap(cap), reached()).contains("41 other instances"));
+        let said = refused(&limited, &WriteRule::Cap(cap), reached());
+        assert!(said.contains("--write-cap 7/1h refuses it: the cap is reached."), "{said}");
     }
 
     #[test]

@@ -31,6 +31,7 @@ use super::resources::answer_cache::AnswerCache;
 use super::resources::page_text::PageText;
 use super::subscriptions::{ListenSlot, SessionSubscriptions};
 use super::told::{ClientNotifier, LogLevel, ProgressNote};
+use super::view_book::ViewBook;
 use crate::model::Principal;
 use crate::policy::{self, Visibility, WritePolicy};
 
@@ -54,6 +55,7 @@ struct ServerState {
     pages: AnswerCache<ListResourcesResult>,
     page_texts: AnswerCache<PageText>,
     calls: CallBook,
+    views: ViewBook,
     claims: Arc<ClaimDesk>,
     operations: Arc<Operations>,
     /// Cancelled when the server is about to stop: nobody is waited for then.
@@ -180,6 +182,7 @@ impl McpServer {
             pages,
             page_texts,
             calls: CallBook::default(),
+            views: ViewBook::default(),
             claims: Arc::default(),
             operations: Arc::default(),
             stopping: CancellationToken::new(),
@@ -191,9 +194,9 @@ impl McpServer {
     pub fn handler(&self, link: Link) -> Handler {
         Handler {
             server: self.clone(),
-            writes: self.0.policy.writes(&link.writes).of_somebody(link.ungranted),
+            writes: self.0.policy.writes(&link.writes).of_somebody(link.ungranted).seen_by(&link.visibility),
             holder: link.holder(),
-            view: Arc::new(View::of(&link.visibility)),
+            view: self.0.views.view(&link.visibility),
             link,
             session: Arc::default(),
             listening: ListenSlot::default(),

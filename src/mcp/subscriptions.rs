@@ -27,7 +27,7 @@ use super::error::RequestError;
 use super::limited_watch::LimitedWatch;
 use super::subscription_filter::MAX_URIS;
 use super::uri::Address;
-use crate::notify::{ChangeTopic, Dirty, Subscription};
+use crate::notify::{ChangeTopic, Dirty, Subscription, UnjudgedChanges};
 
 /// `resources/subscribe` where nothing would ever be delivered.
 pub const NO_SESSION: RequestError =
@@ -108,8 +108,8 @@ pub fn resumes(meta: &JsonObject) -> bool {
 struct Registered {
     changes: Subscription,
     limited: Option<Arc<LimitedWatch>>,
-    /// What was taken and is not judged yet, with what of it changed without a commit: a wait that is cancelled loses nothing.
-    unjudged: Mutex<(Dirty, Dirty)>,
+    /// What was taken and is not judged yet: a wait that is cancelled loses nothing.
+    unjudged: Mutex<UnjudgedChanges>,
 }
 
 impl Registered {
@@ -132,19 +132,30 @@ impl Registered {
 
     async fn next(&self) -> Dirty {
         let Some(limited) = &self.limited else { return self.changes.next().await };
+        let mut has_warned = false;
         loop {
             let waiting = self.unjudged.lock().clone();
-            let (dirty, marked) = if waiting.0 == Dirty::default() {
-                let taken = (self.changes.next().await, self.changes.take_marked());
+            let unjudged = if waiting.dirty == Dirty::default() {
+                let taken = self.changes.next_unjudged().await;
                 self.unjudged.lock().clone_from(&taken);
                 taken
             } else {
                 waiting
             };
-            let theirs = limited.theirs(self.changes.topics(), dirty, marked).await;
-            *self.unjudged.lock() = <(Dirty, Dirty)>::default();
-            if theirs != Dirty::default() {
-                return theirs;
+            match limited.theirs(self.changes.topics(), unjudged).await {
+                Ok(theirs) => {
+                    *self.unjudged.lock() = UnjudgedChanges::default();
+                    if theirs != Dirty::default() {
+                        self.changes.note_told();
+                        return theirs;
+                    }
+                }
+                Err(error) => {
+                    if !std::mem::replace(&mut has_warned, true) {
+                        warn!(%error, "what a subscriber may see cannot be read: it is told as soon as it can");
+                    }
+                    limited.rest().await;
+                }
             }
         }
     }
@@ -403,12 +414,21 @@ pub async fn opened(
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
+    use std::io;
 
+    use serde_json::json;
     use tokio::sync::{Semaphore, mpsc};
     use tokio::time::sleep;
 
     use super::*;
+    use crate::ingest::Lane;
+    use crate::kinds::INSTANCE;
+    use crate::mcp::tests::World;
+    use crate::model::fixtures::{ACCOUNT, json_document, scope};
+    use crate::model::{Cause, Observation, ResourceId, Seen, Source};
     use crate::notify::ChangeHub;
+    use crate::policy::{Grant, Visibility};
+    use crate::store::disk::memory::{FileCall, InjectedFaults, Memory};
 
     /// A client that reads only while it has permits.
     struct Reader {
@@ -491,5 +511,33 @@ mod tests {
             let told: Vec<String> = std::iter::from_fn(|| messages.try_recv().ok()).collect();
             assert_eq!(told, if is_kept { vec!["summary"; 2] } else { Vec::new() });
         }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_could_not_be_judged_is_judged_again() {
+        let (disk, id) = (Memory::default(), "i-0aaaaaaaaaaaaaaa1");
+        let world = World::on(&disk).await;
+        let limited = Arc::new(world.core.seen_by(&Visibility::of([Grant::of_accounts("own", [ACCOUNT])])));
+        let uri: Arc<str> = format!("ec2://instance/{id}").into();
+        let topic = ChangeTopic::Resource { kind: INSTANCE.kind(), id: id.into(), scope: None };
+        let subscription = Registered::new(&limited, false, vec![(topic, Arc::clone(&uri))]);
+        let document = json_document(&json!({"InstanceId": id, "State": {"Name": "running"}}));
+        let seen = Observation {
+            source: Source::Refresh,
+            at: world.core.now(),
+            id: ResourceId::new(&scope(), &INSTANCE.kind(), id),
+            seen: Seen::Described(Arc::new(document)),
+        };
+        world.core.ingest.observe(Lane::Tools, vec![seen], Cause::Refresh).await.unwrap();
+        let failed = disk.failed();
+        disk.fail(Some(InjectedFaults {
+            from: 0,
+            to: u64::MAX,
+            calls: &[FileCall::Read],
+            most: failed + 1,
+            kind: io::ErrorKind::Other,
+        }));
+        let told = timeout(Duration::from_secs(60), subscription.next()).await.unwrap();
+        assert!(told.uris.contains(&uri) && disk.failed() > failed);
     }
 }

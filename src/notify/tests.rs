@@ -129,3 +129,20 @@ async fn a_waiting_subscriber_wakes() {
     };
     assert_eq!(tokio::join!(waiting, publishing).0, 1);
 }
+
+#[test]
+fn what_is_judged_comes_with_why_it_is_dirty() {
+    let hub = hub();
+    let subscription = hub.register_judged(true, vec![instance("i-1"), instance("i-2"), instance("i-3")]);
+    let uri = |id: &str| instance(id).1;
+    hub.publish(&committed("Instance", "i-1", ChangeKind::Changed, false));
+    hub.mark([instance("i-2").0]);
+    subscription.mark([uri("i-3")], true);
+    let UnjudgedChanges { dirty, marked, own, published } = subscription.next_unjudged().now_or_never().unwrap();
+    assert_eq!(dirty, Dirty { uris: ["i-1", "i-2", "i-3"].map(uri).into(), list_changed: true });
+    assert_eq!(marked, Dirty { uris: ["i-2", "i-3"].map(uri).into(), list_changed: true });
+    assert_eq!(own, Dirty { uris: [uri("i-3")].into(), list_changed: true });
+    assert_eq!((published, subscription.has_told()), (Seq(1), false));
+    subscription.note_told();
+    assert!(subscription.has_told() && subscription.next_unjudged().now_or_never().is_none());
+}

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
-use crate::freshness::{EventPath, ScopeFreshness, SeenCanary};
+use crate::freshness::{EventPath, EventsUnproved, ScopeFreshness, SeenCanary};
 use crate::kinds;
 use crate::kinds::rules::{CALLS, RULES, RuleSpec};
 use crate::mcp::core::Core;
@@ -13,11 +13,18 @@ use crate::model::{Group, Scope};
 /// The rule through which tag changes of every kind come.
 const TAGS: &str = "tags";
 
+/// What to do where more is not told.
+const ASK: &str = "A person who runs the server is told what to do about it";
+
 /// The longest text that strangers may have written.
 const LONGEST: usize = 64;
 
-/// Everything known about the event path of each scope.
+/// Everything known about the event path of each scope. Whoever does not see everything is told whether it works: its queue and its
+/// rules may belong to accounts that are hidden.
 pub(super) fn paths(core: &Core) -> Vec<Value> {
+    if !core.visibility().is_everything() {
+        return outline(core);
+    }
     let now = Instant::now();
     meant(core).map(|(scope, path)| entry(&scope, &path, now)).collect()
 }
@@ -46,7 +53,7 @@ pub(super) fn outline(core: &Core) -> Vec<Value> {
         let longest = || RULES.iter().filter_map(|rule| path.silence(rule.slug, now)).max().unwrap_or_default();
         let (name, value) = unproved.map_or_else(
             || ("seconds_since_canary", json!(longest().as_secs())),
-            |why| ("why", json!(why.to_string())),
+            |why| ("why", json!(said(core, &why))),
         );
         fields.insert(name.to_owned(), value);
         entry
@@ -64,7 +71,7 @@ pub(super) fn event_rules(core: &Core, state: &ScopeFreshness) -> Option<Value> 
         let rule = telling(spec.event_rules, group)?;
         let trail = (rule == CALLS).then_some(rule);
         let proof = if let Some(why) = path.unproved(&[rule], trail, now) {
-            json!({"rule": rule, "proved": false, "why": why.to_string()})
+            json!({"rule": rule, "proved": false, "why": said(core, &why)})
         } else {
             let until = path.cover(&[rule], trail, now)?.until.saturating_duration_since(now);
             json!({"rule": rule, "proved": true, "until": today + until})
@@ -73,6 +80,25 @@ pub(super) fn event_rules(core: &Core, state: &ScopeFreshness) -> Option<Value> 
     });
     let groups: Map<String, Value> = groups.collect();
     (!groups.is_empty()).then_some(Value::Object(groups))
+}
+
+/// Why events are not proved to arrive. Whoever does not see everything reads nothing of what AWS said: it may name what is hidden.
+fn said(core: &Core, why: &EventsUnproved) -> String {
+    if core.visibility().is_everything() { why.to_string() } else { format!("{}. {ASK}", plainly(why)) }
+}
+
+/// Why events are not proved to arrive, without any name.
+fn plainly(why: &EventsUnproved) -> &'static str {
+    match why {
+        EventsUnproved::Absent(_) => "there is no queue to receive events from",
+        EventsUnproved::Shared { .. } => {
+            "another server receives from the same queue, and each takes events from the other"
+        }
+        EventsUnproved::Unput(_) => "no canary can be put on the bus",
+        EventsUnproved::Unreceived(_) => "nothing can be received from the queue",
+        EventsUnproved::Silent { .. } => "no canary arrives",
+        EventsUnproved::NoTrail { .. } => "no recorded call came within 24 hours",
+    }
 }
 
 /// The rule that reports every change of a group.
@@ -146,6 +172,27 @@ fn canary(seen: &SeenCanary) -> Value {
 mod tests {
     use super::*;
     use crate::kinds::INSTANCE;
+
+    #[test]
+    fn a_plain_reason_names_nobody() {
+        let trouble = std::sync::Arc::new(crate::model::Trouble {
+            class: crate::model::ErrorClass::Denied.into(),
+            what: "denied: arn:aws:sqs:eu-central-1:222222222222:theirs".to_owned(),
+            fix: "ask 222222222222".to_owned(),
+            since: crate::model::fixtures::at(1),
+            retry_at: None,
+        });
+        for why in [
+            EventsUnproved::Absent(trouble.clone()),
+            EventsUnproved::Unput(trouble.clone()),
+            EventsUnproved::Unreceived(trouble),
+            EventsUnproved::Shared { by: "222222222222".into() },
+            EventsUnproved::Silent { rule: "222222222222".into(), since: None },
+            EventsUnproved::NoTrail { rule: "222222222222".into() },
+        ] {
+            assert!(why.to_string().contains("222222222222") && !plainly(&why).contains("222222222222"), "{why}");
+        }
+    }
 
     #[test]
     fn the_rules_that_tell_of_all_changes_of_a_kind_tell_of_one_group_each() {

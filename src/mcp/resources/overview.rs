@@ -62,8 +62,10 @@ pub fn freshness(core: &Arc<Core>, uri: &str) -> Result<Content, RequestError> {
         "scopes": scopes,
         "events": event_paths::paths(core),
         "event_counts": event_paths::counts(core),
-        "aws_calls": if is_outlined { json!(by_action(&core.aws_calls())) } else { json!(core.aws_calls()) },
     });
+    if let (Some(calls), Value::Object(body)) = (core.aws_calls(), &mut body) {
+        body.insert("aws_calls".to_owned(), if is_outlined { json!(by_action(&calls)) } else { json!(calls) });
+    }
     if let (true, Value::Object(body)) = (is_outlined, &mut body) {
         body.extend(outline::fields(core, &watched, &ScopeFilter::Everywhere, false)?);
     }
@@ -89,21 +91,8 @@ pub fn freshness(core: &Arc<Core>, uri: &str) -> Result<Content, RequestError> {
 /// When the store cannot be read.
 pub async fn overview(core: &Arc<Core>, uri: &str, writes: &Writes) -> Result<Value, RequestError> {
     core.begun().await;
-    let (uri, mut writes) = (uri.to_owned(), writes.shown());
-    if !core.visibility().is_everything() {
-        mask(&mut writes);
-    }
+    let (uri, writes) = (uri.to_owned(), writes.clone().seen_by(&core.visibility()).shown());
     core.walk(move |core| counted(core, &uri, &writes)).await
-}
-
-/// Leaves out of rules the accounts and instances that they name, which may be hidden.
-fn mask(writes: &mut Value) {
-    for rule in writes.get_mut("rules").and_then(Value::as_array_mut).into_iter().flatten() {
-        let Some(Value::String(rule)) = rule.get_mut("rule") else { continue };
-        if ["--write-account", "account:", "instance:"].iter().any(|naming| rule.contains(naming)) {
-            *rule = format!("{} ...", rule.split(' ').next().unwrap_or_default());
-        }
-    }
 }
 
 fn counted(core: &Core, uri: &str, writes: &Value) -> Result<Value, RequestError> {
@@ -147,8 +136,10 @@ fn counted(core: &Core, uri: &str, writes: &Value) -> Result<Value, RequestError
         "scopes": scopes,
         "events": event_paths::outline(core),
         "writes": writes,
-        "aws_calls": by_action(&core.aws_calls()),
     });
+    if let (Some(calls), Value::Object(body)) = (core.aws_calls(), &mut body) {
+        body.insert("aws_calls".to_owned(), json!(by_action(&calls)));
+    }
     put_clock(&mut body, core.aws.clock_offset_millis());
     put_server(&mut body, core);
     put_damage(&mut body, core);
@@ -341,7 +332,8 @@ fn scope_freshness(core: &Core, state: &ScopeFreshness) -> Value {
         "seen": state.seen,
     });
     let Value::Object(fields) = &mut entry else { return entry };
-    if core.visibility().goes_by_tags(&state.kind) {
+    let goes_by_tags = core.visibility().goes_by_tags(&state.kind);
+    if goes_by_tags {
         fields.remove("seen");
     }
     let mut put = |name: &str, value: Value| drop(fields.insert(name.to_owned(), value));
@@ -354,7 +346,10 @@ fn scope_freshness(core: &Core, state: &ScopeFreshness) -> Value {
     }
     if let Some(swept) = state.complete {
         put("age_seconds", json!(now.since(swept.started).as_secs()));
-        put("sweep_seconds", json!(swept.ended.since(swept.started).as_secs_f64()));
+        // The more there is, the longer it takes.
+        if !goes_by_tags {
+            put("sweep_seconds", json!(swept.ended.since(swept.started).as_secs_f64()));
+        }
     }
     if let Some(since) = state.unwatched_since {
         put("no_longer_watched_since", json!(since));

@@ -69,8 +69,9 @@ fn normal(answer: Value, core: &Core) -> Value {
         }),
         Value::Array(items) => items.into_iter().map(|item| normal(item, core)).collect(),
         Value::Object(fields) => {
-            // How many a sweep showed is told only to who may see all of them.
-            let kept = fields.into_iter().filter(|(name, _)| !["visible_by_grants", "seen"].contains(&name.as_str()));
+            // How many a sweep showed, and how long it took, is told only to who may see all of them.
+            let left = ["visible_by_grants", "seen", "sweep_seconds"];
+            let kept = fields.into_iter().filter(|(name, _)| !left.contains(&name.as_str()));
             Value::Object(kept.map(|(name, value)| (name, normal(value, core))).collect())
         }
         other => other,

@@ -41,6 +41,9 @@ use report::{SnapshotAnswer, SnapshotOutcome, SnapshotRow, answer};
 
 /// The most instances in one call, because the answer names every snapshot of each.
 pub const MAX_INSTANCES: usize = 20;
+/// What is said of an instance with volumes that are not for the caller to change. They are not named: they may be hidden.
+const OTHERS_VOLUMES: &str = "It has volumes that you may not change, and AWS would snapshot them too: exclude them. AWS was not called. \
+     A person who runs the server can give you a grant with writes = true that holds them.";
 /// AWS's limit on a snapshot's description.
 const MAX_DESCRIPTION: usize = 255;
 
@@ -115,6 +118,30 @@ impl SnapshotCall {
     fn will_call(&self, target: &LiveInstance) -> bool {
         !self.left_out.taken(target).is_empty()
     }
+
+    /// Whether the caller may change every volume that a call would snapshot, by what the copy knows of it. AWS takes them all, also those
+    /// that are hidden.
+    fn may_take(&self, core: &Core, target: &LiveInstance) -> Result<bool, RequestError> {
+        let visibility = core.visibility();
+        if visibility.is_everything() {
+            return Ok(true);
+        }
+        let (snapshot, kind, scope) = (core.snapshot()?, VOLUME.kind(), target.id.scope());
+        for volume in self.left_out.taken(target).into_keys() {
+            // One that is hidden, or not known yet, has no tags here: only a grant without tags holds it.
+            let current = snapshot.current(&ResourceId::new(&scope, &kind, volume.as_str()))?;
+            let tags: Vec<(&str, &str)> = current.iter().flat_map(|current| current.document.tags()).collect();
+            if !visibility.may_change(scope.account.as_str(), scope.region.as_str(), &kind, &tags.iter().copied()) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether a call is made for an instance that the rules allow. Where the copy cannot be read none is.
+    fn is_called(&self, core: &Core, target: &LiveInstance) -> bool {
+        self.will_call(target) && self.may_take(core, target).unwrap_or(false)
+    }
 }
 
 fn default_description() -> String {
@@ -142,7 +169,9 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
     if !dry_run {
         let change = AskedChange { spec: &SPEC, verb: "Snapshot the volumes of", named: &named, writes: &gate.writes };
         let effect = wish.effect();
-        match change.consent(&core, &setting, || gate.preview(&named, &effect, |target| wish.will_call(target))).await?
+        match change
+            .consent(&core, &setting, || gate.preview(&named, &effect, |target| wish.is_called(&core, target)))
+            .await?
         {
             Consent::Go(agreed) => agreement = agreed,
             Consent::Answer(answer) => return Ok(answer),
@@ -167,10 +196,20 @@ async fn run(
     let mut seq = None;
     let told = |problem: UncalledInstance| SnapshotRow::new(problem.id, problem.verdict).with_message(problem.message);
     let mut rows: Vec<SnapshotRow> = problems.into_iter().map(told).collect();
-    let GatedInstances { allowed, refused, admission } = gate.pass(targets, |target| wish.will_call(target)).await?;
+    let GatedInstances { allowed: admitted, refused, admission } =
+        gate.pass(targets, |target| wish.is_called(core, target)).await?;
     rows.extend(refused.into_iter().map(|RefusedInstance { target, message, .. }| {
         SnapshotRow::new(target.id.id.to_string(), WriteVerdict::PolicyRefused).with_message(message)
     }));
+    let mut allowed = Vec::with_capacity(admitted.len());
+    for target in admitted {
+        if wish.may_take(core, &target)? {
+            allowed.push(target);
+        } else {
+            let row = SnapshotRow::new(target.id.id.to_string(), WriteVerdict::PolicyRefused);
+            rows.push(row.with_message(OTHERS_VOLUMES.to_owned()));
+        }
+    }
     let planned: Vec<LiveInstance> = allowed.iter().filter(|target| wish.will_call(target)).cloned().collect();
     let plan = match planned.as_slice() {
         [_, ..] if !wish.dry_run && (agreed.1.is_some() || is_needed(SPEC.risk(), planned.len())) => {

@@ -191,7 +191,7 @@ fn output() -> Value {
     }
     damage::describe(&mut properties);
     schema::object(
-        &["totals", "complete", "scopes", "writes", "seq", "now", "credentials", "watched_regions", "aws_calls"],
+        &["totals", "complete", "scopes", "writes", "seq", "now", "credentials", "watched_regions"],
         properties,
     )
 }

@@ -11,6 +11,7 @@ use super::{ReadError, Snapshot};
 use crate::model::{ActionId, ActionOutcome, Event, Evidence, Recorded, ResourceId, Scope, Seq, Timestamp};
 use crate::policy::VisiblePart;
 use crate::policy::grant::tagged_as;
+use crate::policy::write_rule::masked;
 use crate::store::derived::subjects;
 
 /// How many records are read in one go.
@@ -173,7 +174,8 @@ impl Snapshot {
                 }
             }
             Event::Called { targets, .. } => *targets = seen,
-            Event::ActionRefused { attempt, .. } => {
+            Event::ActionRefused { attempt, rule, .. } => {
+                *rule = masked(rule);
                 attempt.targets = seen;
                 attempt.arguments = attempt.arguments.take().filter(|_| is_whole);
             }

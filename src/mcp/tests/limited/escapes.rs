@@ -15,8 +15,9 @@ use crate::mcp::policy::ListMode;
 use crate::mcp::server::Link;
 use crate::mcp::tests::{World, data, text};
 use crate::model::fixtures::{ACCOUNT, json_document, scope};
-use crate::model::{AccountId, Cause, Observation, ResourceId, Seen, Source};
-use crate::policy::{Grant, Principal, TagValues, Visibility, WritePolicy};
+use crate::model::{AccountId, Cause, Observation, ResourceId, Scope, Seen, Source};
+use crate::notify::ChangeTopic;
+use crate::policy::{DeniedTarget, Grant, Principal, TagValues, Visibility, WritePolicy, WriteRule};
 
 /// Everything is there, and in turn of the team that is seen and of the one that is not. The first instance was of both.
 fn estate() -> Estate {
@@ -255,11 +256,16 @@ async fn client(world: &World, known: &Principal) -> McpClient {
     McpClient::connect(read, write).await.unwrap()
 }
 
-/// An instance is seen with a team's tag.
+/// A running instance is seen with a team's tag.
 async fn tagged(world: &World, id: &str, team: &str, name: &str) {
+    seen_in(world, id, team, name, "running").await;
+}
+
+/// An instance is seen in a state and with a team's tag.
+async fn seen_in(world: &World, id: &str, team: &str, name: &str, state: &str) {
     let spec = kinds::INSTANCE;
     let document = json_document(&json!({
-        "InstanceId": id, "State": {"Name": "running"},
+        "InstanceId": id, "State": {"Name": state},
         "Tags": [{"Key": "Name", "Value": name}, {"Key": "team", "Value": team}],
     }));
     let seen = Observation {
@@ -342,4 +348,96 @@ async fn a_tool_changes_nothing_that_is_hidden_or_only_seen() {
     assert_eq!(world.simulator.world().requests("StartInstances"), 0);
     let done = data(call(vec![writing(own())], &id).await);
     assert_eq!(done["results"][0]["verdict"], "done", "{done}");
+}
+
+#[tokio::test]
+async fn no_snapshot_is_made_of_volumes_that_the_caller_may_not_change() {
+    let world = World::small().await;
+    let id = world.instance(&world.client(false).await, "running").await;
+    let of = |kinds: &[&str], writes: bool| Grant {
+        name: kinds.join(" ").into(),
+        accounts: Some([AccountId::new(ACCOUNT)].into()),
+        kinds: Some(kinds.iter().map(|slug| kinds::by_slug(slug).unwrap().kind()).collect()),
+        writes,
+        ..Grant::default()
+    };
+    let own = || of(&["instance", "snapshot"], true);
+    let team = Grant { kinds: Some([kinds::VOLUME.kind()].into()), ..of_team(true) };
+    for grants in [vec![own()], vec![own(), of(&["volume"], false)], vec![own(), team]] {
+        let client = client(&world, &somebody(grants)).await;
+        for dry_run in [true, false] {
+            let given = json!({"instance_id": id, "dry_run": dry_run});
+            let refused = client.agree("create_snapshot", given).await.unwrap();
+            let said = text(&refused).to_owned();
+            let row = refused.structured_content.unwrap()["results"][0].take();
+            assert_eq!(row["verdict"], "policy_refused", "{row}");
+            assert!(row.to_string().contains("exclude them"), "{row}");
+            assert!(!row.to_string().contains("vol-") && !said.contains("vol-"), "{row}: {said}");
+        }
+    }
+    assert_eq!(world.simulator.world().requests("CreateSnapshots"), 0);
+    let client = client(&world, &somebody([own(), of(&["volume"], true)])).await;
+    let done = data(client.agree("create_snapshot", json!({"instance_id": id})).await.unwrap());
+    assert_eq!(done["results"][0]["verdict"], "done", "{done}");
+}
+
+#[tokio::test]
+async fn what_turns_where_nothing_is_seen_is_told_to_nobody() {
+    const WAIT: Duration = Duration::from_secs(20);
+    let world = World::small().await;
+    let seen = "i-0aaaaaaaaaaaaaaa2";
+    tagged(&world, seen, "payments", "a").await;
+    let own = Grant { accounts: Some([AccountId::new(ACCOUNT)].into()), ..of_team(false) };
+    let client = client(&world, &somebody([own])).await;
+    let elsewhere = Scope { account: AccountId::new("999999999999"), region: scope().region };
+    let collection = format!("ec2://inventory/{}/{}/instance", elsewhere.account, elsewhere.region);
+    let uri = format!("ec2://instance/{seen}");
+    let mut heard = client.listen(&[&uri, &collection], true).await.unwrap();
+    // What is hidden turns or comes before each change of what is seen, which the list does not show.
+    for (nth, state) in ["stopped", "running", "stopped"].into_iter().enumerate() {
+        let topic = ChangeTopic::Collection { scope: elsewhere.clone(), kind: kinds::INSTANCE.kind() };
+        world.core.hub.mark_with_list([topic]);
+        tagged(&world, &format!("i-0aaaaaaaaaaaaaab{nth}"), "quarry", "a").await;
+        seen_in(&world, seen, "payments", "a", state).await;
+        assert_eq!(heard.next(WAIT).await.unwrap(), Some(uri.clone()));
+    }
+    tagged(&world, "i-0aaaaaaaaaaaaaaa3", "payments", "a").await;
+    assert_eq!(heard.next(WAIT).await.unwrap(), None, "the list changed");
+}
+
+#[tokio::test]
+async fn the_rule_that_refuses_a_change_is_told_without_what_it_names() {
+    let world = World::small().await;
+    let id = world.instance(&world.client(false).await, "stopped").await;
+    let denied = WritePolicy::with([WriteRule::Deny(DeniedTarget::Account(ACCOUNT.to_owned()))]);
+    let own = Grant { writes: true, ..Grant::of_accounts("own", [ACCOUNT]) };
+    let link = Link::socket(denied, Vec::new());
+    let link = Link { visibility: Visibility::of([own]), ..link };
+    let (read, write) = tokio::io::split(world.connect_over(link));
+    let client = McpClient::connect(read, write).await.unwrap();
+    let refused = client.agree("start_instance", json!({"instance_ids": [&id]})).await.unwrap();
+    let row = refused.structured_content.unwrap()["results"][0].take();
+    assert_eq!(row["verdict"], "policy_refused", "{row}");
+    let since = json!({"since": "-1h", "limit": 100});
+    let told = client.call("list_changes", since).await.unwrap();
+    let sql = json!({"sql": "SELECT * FROM action WHERE seq > 0"});
+    let actions = client.call("query_inventory", sql).await.unwrap();
+    for said in [row.to_string(), json!(told).to_string(), json!(actions).to_string()] {
+        assert!(said.contains("--deny-write ...") && !said.contains("account:1"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn figures_that_grow_with_what_is_hidden_are_left_out() {
+    let world = World::small().await;
+    let by_tags = client(&world, &somebody([of_team(false)])).await;
+    let all = world.client(false).await;
+    for name in ["summary", "freshness"] {
+        let uri = format!("ec2://inventory/{name}");
+        let (own, whole) = (by_tags.read(&uri).await.unwrap().to_string(), all.read(&uri).await.unwrap().to_string());
+        for figure in ["\"aws_calls\"", "\"sweep_seconds\"", "\"seen\""] {
+            assert!(whole.contains(figure) && !own.contains(figure), "{figure} of {uri}: {own}");
+        }
+    }
+    assert!(data(by_tags.call("get_inventory_summary", json!({})).await.unwrap()).get("aws_calls").is_none());
 }
