@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::access_flags::AccessFlags;
+use super::access_flags::{AccessFlags, given_path};
 use super::file_settings::ReadFile;
 use super::output::Output;
 use super::server_flags::ServerFlags;
@@ -44,7 +44,7 @@ pub(super) struct TokenPlace {
     #[command(flatten)]
     store: RegionalStoreFlags,
     /// The file of tokens, as `muster serve` has it; without it, that of the configuration file
-    #[arg(long, env = "MUSTER_TOKEN_FILE", value_name = "FILE", hide_env_values = true)]
+    #[arg(long, env = "MUSTER_TOKEN_FILE", value_name = "FILE", value_parser = given_path(), hide_env_values = true)]
     token_file: Option<PathBuf>,
 }
 
