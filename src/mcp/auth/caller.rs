@@ -9,6 +9,7 @@ use ring::digest::{SHA256, digest};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use super::token_hash::TokenHash;
 use crate::model::text::shown;
 use crate::model::{Clock, Timestamp};
 use crate::policy::Principal;
@@ -37,8 +38,19 @@ impl KnownCaller {
     /// Somebody, until `revoked` is cancelled or their time is over.
     #[must_use]
     pub fn new(principal: Principal, revoked: CancellationToken) -> Arc<Self> {
+        let rights = rights(&principal, None);
+        Self::with(principal, rights, revoked)
+    }
+
+    /// Whoever has this token of the server, until `revoked` is cancelled or their time is over. Whoever has another one is not the same:
+    /// what was opened with a token that is revoked is over, however much the next one of the same name may do.
+    pub(super) fn of_token(principal: Principal, token: &TokenHash, revoked: CancellationToken) -> Arc<Self> {
+        let rights = rights(&principal, Some(token));
+        Self::with(principal, rights, revoked)
+    }
+
+    fn with(principal: Principal, rights: Arc<str>, revoked: CancellationToken) -> Arc<Self> {
         let user = user(&principal);
-        let rights = rights(&principal);
         Arc::new(KnownCaller { principal, user, rights, revoked })
     }
 
@@ -143,9 +155,10 @@ fn user(Principal { name, issuer, .. }: &Principal) -> Arc<str> {
 }
 
 /// A digest of all that makes them who they are here. Each part has its length before it.
-fn rights(Principal { name, issuer, visibility, writes, ends: _ }: &Principal) -> Arc<str> {
+fn rights(Principal { name, issuer, visibility, writes, ends: _ }: &Principal, token: Option<&TokenHash>) -> Arc<str> {
     let mut bytes = Vec::new();
-    for part in [name, issuer.as_ref().unwrap_or(&Arc::from(""))] {
+    let token = token.map(ToString::to_string).unwrap_or_default();
+    for part in [&**name, issuer.as_deref().unwrap_or_default(), token.as_str()] {
         bytes.extend_from_slice(&part.len().to_le_bytes());
         bytes.extend_from_slice(part.as_bytes());
     }

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::key_age::KeyAge;
 use super::key_set::KeySet;
-use super::public_url::is_proved;
+use super::public_url::may_lead;
 
 /// How long whoever brings an unknown key waits for the keys to be fetched.
 const WAITED: Duration = Duration::from_secs(8);
@@ -179,8 +179,8 @@ impl KeySource {
                 Ok(metadata) if metadata.issuer != self.issuer => {
                     failures.push(format!("{url} is of another issuer"));
                 }
-                Ok(metadata) if !is_proved(&metadata.jwks_uri) => {
-                    failures.push(format!("{url} names keys that are not at an https URL"));
+                Ok(metadata) if !may_lead(&self.issuer, &metadata.jwks_uri) => {
+                    failures.push(format!("{url} names keys that are not at an https URL of another machine"));
                 }
                 Ok(metadata) => return Ok(metadata.jwks_uri),
                 Err(why) => failures.push(why),

@@ -100,6 +100,11 @@ async fn keys_are_where_the_metadata_of_the_issuer_says_and_nobody_elses_count()
                 json!({"issuer": ISSUER, "jwks_uri": "http://id.example.com/keys"}),
                 "not at an https URL",
             ),
+            (
+                openid.as_str(),
+                json!({"issuer": ISSUER, "jwks_uri": "http://127.0.0.1:9000/keys"}),
+                "not at an https URL",
+            ),
             (openid.as_str(), json!([]), "is no metadata"),
         ] {
             documents.put(url, &metadata);
