@@ -58,7 +58,8 @@ impl AccessDesk {
         &self.gate
     }
 
-    /// Reads the file of tokens again, and goes by `options` where they were read again too. Without the file nothing changes.
+    /// Reads the file of tokens again, and goes by `options` where they were read again too. Without the file nothing changes. The report
+    /// names the file, so that whoever changed one knows whether it is that of this server.
     ///
     /// # Errors
     /// Why the file cannot be used.
@@ -75,7 +76,8 @@ impl AccessDesk {
         self.gate.set(AccessRules { tokens, issuers, grants });
         let rules = self.gate.rules();
         let issuers: Vec<&str> = rules.issuers.iter().map(|plan| plan.issuer.as_str()).collect();
-        Ok(json!({"tokens": self.gate.tokens(), "issuers": issuers}))
+        let file = self.tokens.as_ref().map(|file| file.path().to_string_lossy());
+        Ok(json!({"tokens": self.gate.tokens(), "issuers": issuers, "token_file": file}))
     }
 }
 
@@ -107,7 +109,8 @@ mod tests {
             TokenEntry { name: name.to_owned(), hash, created: None, expires: None, grants: None, read_only: false }
         };
         file.edit(|book| book.add(entry("a"))).unwrap();
-        assert_eq!(desk.reload(None).await.unwrap(), json!({"tokens": 1, "issuers": []}));
+        let report = json!({"tokens": 1, "issuers": [], "token_file": path.to_str()});
+        assert_eq!(desk.reload(None).await.unwrap(), report);
         std::fs::write(&path, "tokens = 1").unwrap();
         assert!(desk.reload(None).await.unwrap_err().contains("line 1"));
         assert_eq!(desk.gate().tokens(), 1, "what cannot be read changes nothing");

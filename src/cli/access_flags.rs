@@ -4,7 +4,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::{PathBufValueParser, TypedValueParser};
 
+use crate::config::tidy::bare;
 use crate::config::{AccessOptions, Environment};
 use crate::mcp::auth::PublicUrl;
 
@@ -15,13 +17,21 @@ pub(super) struct AccessFlags {
     ///
     /// The file holds no tokens, only their hashes. It is read again on SIGHUP, `muster reload` and by `muster token`. Issuers of
     /// OAuth stand in the configuration file: see `muster help http-auth`.
-    #[arg(long, env = "MUSTER_TOKEN_FILE", value_name = "FILE", hide_env_values = true)]
+    #[arg(long, env = "MUSTER_TOKEN_FILE", value_name = "FILE", value_parser = given_path(), hide_env_values = true)]
     pub(super) token_file: Option<PathBuf>,
     /// The URL at which clients reach the server, by which OAuth names it, such as `https://muster.example.com/mcp`
     ///
     /// Without it, it is made of the Host header of a request.
     #[arg(long, env = "MUSTER_PUBLIC_URL", value_name = "URL", hide_env_values = true)]
     pub(super) public_url: Option<PublicUrl>,
+}
+
+/// Reads the path of a file of tokens. A blank one is refused: as no path at all it would let everybody in.
+pub(super) fn given_path() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| {
+        let is_blank = path.to_str().is_some_and(|text| bare(text).is_empty());
+        if is_blank { Err("it is blank: give the path of a file, or leave it out") } else { Ok(path) }
+    })
 }
 
 impl AccessFlags {

@@ -259,7 +259,7 @@ fn argument<'a>(root: &'a Command, command: &'a Command, name: &str) -> Option<&
     known.find(|argument| argument.get_long() == Some(name))
 }
 
-/// Whether an option narrows what tools may change, or a printed policy, so that it must not vanish.
+/// Whether an option narrows what tools may change, who is let in, or a printed policy, so that it must not vanish.
 fn narrows(argument: &Arg) -> bool {
     let variable = argument.get_env().and_then(OsStr::to_str);
     variable.is_some_and(|variable| tidy::NARROWING.contains(&variable))
@@ -360,6 +360,27 @@ mod tests {
         let options = root.get_subcommands().flat_map(Command::get_arguments);
         let variables: BTreeSet<&str> = options.filter_map(|option| option.get_env()?.to_str()).collect();
         assert!(tidy::NARROWING.iter().all(|name| variables.contains(name)), "{variables:?}");
+    }
+
+    #[test]
+    fn a_blank_file_of_tokens_is_refused_and_never_lets_everybody_in() {
+        for given in [
+            &["serve", "--token-file", ""][..],
+            &["serve", "--token-file", " \t"],
+            &["serve", "--token-file="],
+            &["serve", "--token-file= "],
+            &["service", "install", "--token-file", ""],
+            &["token", "list", "--token-file="],
+        ] {
+            assert_eq!(left(given), words(given), "{given:?}");
+            assert!(super::super::Cli::command().try_get_matches_from(left(given)).is_err(), "{given:?}");
+        }
+        // What stays of a blank variable comes to clap as it is.
+        let root = super::super::Cli::command();
+        let serve = root.find_subcommand("serve").unwrap();
+        let option = argument(&root, serve, "token-file").unwrap();
+        assert_eq!(option.get_env(), Some(OsStr::new("MUSTER_TOKEN_FILE")));
+        assert!(narrows(option) && is_path(&root, "serve", "--token-file"));
     }
 
     #[test]

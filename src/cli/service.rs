@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::access_flags::AccessFlags;
 use super::client_config::{DEFAULT_PROFILE, ServerEntry};
 use super::output::Output;
 use super::server_flags::ServerFlags;
@@ -26,6 +27,10 @@ const MARK: &str = "Written by `muster service install`";
 
 /// The longest line of a file, or of what is said about it, that is shown.
 const SHOWN: usize = 2_000;
+
+/// What is said of a service that asks nobody who they are.
+const OPEN: &str = "muster: over HTTP this service lets in whoever can connect to its address, as every local user can. To let in only \
+                    those who have a token, give --token-file FILE: see `muster help http-auth`";
 
 /// The arguments of `muster service`.
 #[derive(Clone, Debug, Subcommand)]
@@ -44,6 +49,8 @@ pub(super) struct InstallService {
     /// Also serve MCP over Streamable HTTP at /mcp of this loopback address, such as 127.0.0.1:8377
     #[arg(long, value_name = "ADDRESS", value_parser = lasting_address)]
     http: Option<SocketAddr>,
+    #[command(flatten)]
+    access: AccessFlags,
     #[command(flatten)]
     place: ServicePlace,
     /// Print the file instead of writing it
@@ -172,8 +179,15 @@ impl InstallService {
         if let Some(http) = self.http {
             words.extend(["--http".into(), http.to_string().into()]);
         }
+        // The service has another working directory.
+        let access = self.access.clone().options(environment);
+        words.extend(AccessFlags::of(&access).words());
         words.extend(logging);
         let config = self.connection.clone().config(environment)?;
+        let has_http = self.http.is_some() || config.listen.http.is_some();
+        if has_http && !access.over(config.access.clone()).lets_in_known_only() {
+            telemetry::say(OPEN);
+        }
         // Keys of the environment are not written, so the service serves the directory of a profile.
         let data_dir = match config.selection.profile() {
             Some(_) => config.data_dir.clone(),

@@ -1,18 +1,18 @@
 //! `muster token`: the tokens of clients over HTTP.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::access_flags::AccessFlags;
+use super::access_flags::{AccessFlags, given_path};
 use super::file_settings::ReadFile;
 use super::output::Output;
 use super::server_flags::ServerFlags;
 use super::store_flags::RegionalStoreFlags;
 use super::table::{Medium, Table};
-use crate::app::client::process;
+use crate::app::client::process::{self, RestartError};
 use crate::aws::AwsClock;
 use crate::config::Environment;
 use crate::mcp::auth::bearer::BearerToken;
@@ -44,7 +44,7 @@ pub(super) struct TokenPlace {
     #[command(flatten)]
     store: RegionalStoreFlags,
     /// The file of tokens, as `muster serve` has it; without it, that of the configuration file
-    #[arg(long, env = "MUSTER_TOKEN_FILE", value_name = "FILE", hide_env_values = true)]
+    #[arg(long, env = "MUSTER_TOKEN_FILE", value_name = "FILE", value_parser = given_path(), hide_env_values = true)]
     token_file: Option<PathBuf>,
 }
 
@@ -104,6 +104,9 @@ pub(super) enum TokenCommandError {
         /// The grants that there are.
         known: String,
     },
+    /// A server runs, and may go on by what the file said before.
+    #[error("the file is changed, but the server that runs may still go by what it said before: {0}")]
+    Refused(Box<RestartError>),
 }
 
 impl TokenCommand {
@@ -152,21 +155,39 @@ impl TokenPlace {
         }
     }
 
-    /// Has the server that runs go by the file as it is now.
-    async fn tell(self, environment: &Environment) {
+    /// Has the server that runs go by the file as it is now, and says whether it does.
+    ///
+    /// # Errors
+    /// When a server runs and does not take the change.
+    async fn tell(self, file: &TokenFile, environment: &Environment) -> Result<(), TokenCommandError> {
         let told = match self.store.config(environment) {
-            Ok(config) => process::reload(&config.data_dir).await.map_err(anyhow::Error::from),
-            Err(error) => Err(error),
+            Ok(config) => match process::reload(&config.data_dir).await {
+                Ok(report) if goes_by(&report, file.path()) => "muster: the server that runs goes by it now".to_owned(),
+                Ok(_) => format!(
+                    "muster: the server that runs on {} goes by another file of tokens, or by none, so that nothing changes for it. One \
+                     that goes by {} has to be told by `muster reload` or SIGHUP",
+                    config.data_dir.display(),
+                    file.path().display()
+                ),
+                Err(error @ RestartError::NotRunning { .. }) => untold(&error.into()),
+                Err(error) => return Err(TokenCommandError::Refused(Box::new(error))),
+            },
+            Err(error) => untold(&error),
         };
-        telemetry::say(&match told {
-            Ok(_) => "muster: the server that runs goes by it now".to_owned(),
-            Err(error) => {
-                format!(
-                    "muster: no server was told, so one that runs goes by it after `muster reload` or SIGHUP ({error:#})"
-                )
-            }
-        });
+        telemetry::say(&told);
+        Ok(())
     }
+}
+
+/// Whether a server that gave this report goes by a file of tokens.
+fn goes_by(report: &Value, file: &Path) -> bool {
+    let Some(named) = report.get("token_file").and_then(Value::as_str) else { return false };
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    named == file.to_string_lossy() || real(Path::new(named)) == real(file)
+}
+
+fn untold(error: &anyhow::Error) -> String {
+    format!("muster: no server was told, so one that runs goes by it after `muster reload` or SIGHUP ({error:#})")
 }
 
 impl TokenAdd {
@@ -196,7 +217,10 @@ impl TokenAdd {
             telemetry::say(&format!("muster: the token of {name}, which {ends}, may {rights}. It is shown this once:"));
             output.line(token.reveal())?;
         }
-        self.place.tell(environment).await;
+        // The token is made and shown all the same.
+        if let Err(error) = self.place.tell(&file, environment).await {
+            telemetry::say(&format!("muster: {error}"));
+        }
         Ok(())
     }
 }
@@ -233,8 +257,7 @@ impl TokenRevoke {
         let file = self.place.file(environment)?;
         file.edit(|book| book.revoke(&self.name))?;
         Output::stdout().line(&format!("the token of {} is revoked", self.name))?;
-        self.place.tell(environment).await;
-        Ok(())
+        Ok(self.place.tell(&file, environment).await?)
     }
 }
 
@@ -245,4 +268,26 @@ fn rights(entry: &TokenEntry) -> String {
         Some(grants) => format!("see what these grants hold: {}", shown(&grants.join(", "), SHOWN)),
     };
     if entry.read_only { format!("{sees}, and change nothing") } else { sees }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_said_to_go_by_a_file_only_if_it_names_that_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, link) = (dir.path().join("tokens.toml"), dir.path().join("link.toml"));
+        std::fs::write(&file, "").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        for (report, is_by_it) in [
+            (json!({"tokens": 1, "token_file": file.to_str()}), true),
+            (json!({"tokens": 1, "token_file": link.to_str()}), true),
+            (json!({"tokens": 1, "token_file": "/etc/muster/tokens.toml"}), false),
+            (json!({"tokens": 0, "token_file": null}), false),
+            (json!({"file": "/etc/muster.toml"}), false),
+        ] {
+            assert_eq!(goes_by(&report, &file), is_by_it, "{report}");
+        }
+    }
 }

@@ -12,6 +12,7 @@ use super::placeholder::placeholder;
 /// Variables that hold a path.
 const PATHS: &[&str] = &[
     "MUSTER_DATA_DIR",
+    "MUSTER_TOKEN_FILE",
     "AWS_CONFIG_FILE",
     "AWS_SHARED_CREDENTIALS_FILE",
     "AWS_CA_BUNDLE",
@@ -31,9 +32,9 @@ const OF_AWS: &[&str] = &[
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
 ];
 
-/// Variables of the rules that narrow what tools may change. Neither a blank one nor a blank entry of one is removed, so that it is
-/// refused: without the rule more would be allowed than whoever set it means.
-pub const NARROWING: [&str; 7] = [
+/// Variables of the rules that narrow what tools may change, or who is let in. Neither a blank one nor a blank entry of one is removed,
+/// so that it is refused: without the rule more would be allowed than whoever set it means.
+pub const NARROWING: [&str; 8] = [
     "MUSTER_WRITE_TAG",
     "MUSTER_WRITE_ACCOUNT",
     "MUSTER_WRITE_REGION",
@@ -41,6 +42,7 @@ pub const NARROWING: [&str; 7] = [
     "MUSTER_WRITE_CAP",
     "MUSTER_REQUIRE_HUMAN",
     "MUSTER_AUDIT_REQUIRED",
+    "MUSTER_TOKEN_FILE",
 ];
 
 /// The changes of an environment: `None` removes a variable.
@@ -158,6 +160,15 @@ mod tests {
     }
 
     #[test]
+    fn a_blank_file_of_tokens_stays_so_that_it_is_refused_and_a_path_of_one_leads_home() {
+        for kept in ["", " ", "\t\n"] {
+            assert_eq!(tidied(&[("MUSTER_TOKEN_FILE", kept)]), TidiedVariables::new(), "{kept:?}");
+        }
+        let changes = tidied(&[("MUSTER_TOKEN_FILE", " ~/tokens.toml ")]);
+        assert_eq!(changes.get("MUSTER_TOKEN_FILE"), Some(&Some("/home/me/tokens.toml".to_owned())));
+    }
+
+    #[test]
     fn paths_in_variables_lead_to_the_home_directory() {
         let changes = tidied(&[("MUSTER_DATA_DIR", "~/m "), ("AWS_CONFIG_FILE", "$HOME/c"), ("AWS_PROFILE", "~/p")]);
         assert_eq!(changes.get("MUSTER_DATA_DIR"), Some(&Some("/home/me/m".to_owned())));
@@ -185,7 +196,7 @@ mod tests {
         /// Else the process would start itself again and again.
         #[test]
         fn what_is_tidy_stays_as_it_is(value in "[ ~$,{}/a-zHOME\u{feff}\n]{0,24}") {
-            for name in ["MUSTER_DATA_DIR", "MUSTER_INTERVAL", "MUSTER_DENY_WRITE", "AWS_PROFILE"] {
+            for name in ["MUSTER_DATA_DIR", "MUSTER_TOKEN_FILE", "MUSTER_INTERVAL", "MUSTER_DENY_WRITE", "AWS_PROFILE"] {
                 if let Some(Some(said)) = tidied(&[(name, &value)]).get(name) {
                     prop_assert!(tidied(&[(name, said)]).is_empty(), "{name} {value:?} {said:?}");
                 }

@@ -77,6 +77,40 @@ fn a_unit_is_what_systemd_takes_whatever_the_path_is() {
     assert_eq!(run(&program, &sandbox, &["service", "install", "--name", "a/b"]).0, 2);
 }
 
+#[test]
+fn a_service_asks_for_tokens_as_whoever_installs_it_says_and_one_that_asks_nobody_is_said_to_be_open() {
+    let mut sandbox = Sandbox::bare();
+    sandbox.set("AWS_PROFILE", "dev");
+    sandbox.set("AWS_REGION", "eu-central-1");
+    let program = Path::new(MUSTER);
+    let install = ["service", "install", "--print", "--manager", "systemd", "--http", "127.0.0.1:8377"];
+    let (code, said) = run(program, &sandbox, &install);
+    assert!(code == 0 && said.contains("lets in whoever can connect"), "{said}");
+    let (code, without_http) = run(program, &sandbox, &install[..5]);
+    assert!(code == 0 && !without_http.contains("lets in whoever can connect"), "{without_http}");
+    let printed = |sandbox: &Sandbox, more: &[&str]| {
+        let (code, said) = run(program, sandbox, &[&install[..], more].concat());
+        assert!(code == 0 && !said.contains("lets in whoever can connect"), "{said}");
+        unquoted(said.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap())
+    };
+    let file_of = |words: &[String]| {
+        let at = words.iter().position(|word| word == "--token-file").unwrap();
+        words[at + 1].clone()
+    };
+    let words = printed(&sandbox, &["--token-file", "tokens.toml", "--public-url", "https://m.example.com/mcp"]);
+    let file = file_of(&words);
+    assert!(Path::new(&file).is_absolute() && file.ends_with("/tokens.toml"), "{words:?}");
+    assert!(words.contains(&"https://m.example.com/mcp".to_owned()), "{words:?}");
+    let config = sandbox.path().join("muster.toml");
+    fs::write(&config, "token_file = \"/etc/muster/tokens.toml\"\n").unwrap();
+    printed(&sandbox, &["--config", config.to_str().unwrap()]);
+    sandbox.set("MUSTER_TOKEN_FILE", "/etc/muster/tokens.toml");
+    assert_eq!(file_of(&printed(&sandbox, &[])), "/etc/muster/tokens.toml");
+    sandbox.set("MUSTER_TOKEN_FILE", "");
+    let (code, said) = run(program, &sandbox, &install);
+    assert!(code == 2 && said.contains("--token-file"), "{said}");
+}
+
 /// The words of a line of a unit, as systemd reads them: quotes, escapes, specifiers and variables undone.
 fn unquoted(line: &str) -> Vec<String> {
     let mut words = Vec::new();

@@ -67,8 +67,15 @@ impl AccessEntries<'_, '_> {
         let audience = entry(table, PUBLIC_URL).and_then(|spot| plain(spot.value));
         let grants = self.each(table, GRANTS, Self::grant);
         let book = GrantBook::new(grants);
-        let issuers =
-            self.each(table, ISSUERS, |reader, table, span| reader.issuer(table, span, audience.as_deref(), &book));
+        let mut named = BTreeSet::new();
+        let issuers = self.each(table, ISSUERS, |reader, table, span| {
+            let plan = reader.issuer(table, span, audience.as_deref(), &book)?;
+            if !named.insert(plan.issuer.clone()) {
+                let what = "it stands twice: give each issuer one entry, with all its audiences and grants";
+                reader.fault(span, "issuers.issuer", what);
+            }
+            Some(plan)
+        });
         (issuers, book)
     }
 
@@ -352,6 +359,7 @@ mod tests {
             (issuer("audience = \"b\""), "did you mean audiences?"),
             (issuer("scopes = []"), "list of texts"),
             (issuer("").replace("https://id", "http://id"), "must be at an https URL"),
+            (issuer(&format!("[[issuers]]\n{good}")), "it stands twice"),
             (issuer("").replace("x = \"all\"", "x = \"gone\""), "there is no grant `gone`: there are all"),
             (issuer("").replace("grants = { x = \"all\" }", ""), "nobody of this issuer would see anything"),
             (issuer("").replace("issuer = \"https://id.test\"", ""), "there is no issuer"),

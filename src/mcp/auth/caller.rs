@@ -9,11 +9,17 @@ use ring::digest::{SHA256, digest};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use super::token_hash::TokenHash;
+use crate::model::text::shown;
 use crate::model::{Clock, Timestamp};
 use crate::policy::Principal;
 
 /// How long to sleep at most before the clock is looked at again: it may have been set, and the machine may have been asleep.
 const LOOK: Duration = Duration::from_mins(1);
+
+/// How much of a name and of its issuer's host is shown. With the digest behind them they fit into what records keep of a user.
+const SHOWN_NAME: usize = 44;
+const SHOWN_HOST: usize = 36;
 
 tokio::task_local! {
     static CALLER: Arc<KnownCaller>;
@@ -32,8 +38,19 @@ impl KnownCaller {
     /// Somebody, until `revoked` is cancelled or their time is over.
     #[must_use]
     pub fn new(principal: Principal, revoked: CancellationToken) -> Arc<Self> {
+        let rights = rights(&principal, None);
+        Self::with(principal, rights, revoked)
+    }
+
+    /// Whoever has this token of the server, until `revoked` is cancelled or their time is over. Whoever has another one is not the same:
+    /// what was opened with a token that is revoked is over, however much the next one of the same name may do.
+    pub(super) fn of_token(principal: Principal, token: &TokenHash, revoked: CancellationToken) -> Arc<Self> {
+        let rights = rights(&principal, Some(token));
+        Self::with(principal, rights, revoked)
+    }
+
+    fn with(principal: Principal, rights: Arc<str>, revoked: CancellationToken) -> Arc<Self> {
         let user = user(&principal);
-        let rights = rights(&principal);
         Arc::new(KnownCaller { principal, user, rights, revoked })
     }
 
@@ -60,7 +77,7 @@ impl KnownCaller {
         &self.principal
     }
 
-    /// How records of their calls name them.
+    /// How records of their calls name them. Nobody else has the same.
     #[must_use]
     pub fn user(&self) -> &Arc<str> {
         &self.user
@@ -119,21 +136,29 @@ impl KnownCaller {
     }
 }
 
-/// A name that tells tokens and the names of several issuers apart.
+/// A name that no two of them share, for records: by it their calls, keys and limits are told apart.
+///
+/// Names of tokens are short and without spaces, so they stand as they are. What an issuer says is shown as far as there is room, and a
+/// digest of the whole of it and of the issuer is behind it: several issuers have one host, and long names begin alike.
 fn user(Principal { name, issuer, .. }: &Principal) -> Arc<str> {
-    match issuer {
-        None => format!("token:{name}").into(),
-        Some(issuer) => {
-            let place = issuer.split_once("://").map_or(&**issuer, |(_, place)| place);
-            format!("{name}@{}", place.split('/').next().unwrap_or(place)).into()
-        }
+    let Some(issuer) = issuer else { return format!("token:{name}").into() };
+    let place = issuer.split_once("://").map_or(&**issuer, |(_, place)| place);
+    let host = place.split('/').next().unwrap_or(place);
+    let mut bytes = Vec::new();
+    for part in ["issuer", &**issuer, &**name] {
+        bytes.extend_from_slice(&part.len().to_le_bytes());
+        bytes.extend_from_slice(part.as_bytes());
     }
+    let hash = digest(&SHA256, &bytes);
+    let mark = hash.as_ref().first_chunk::<8>().map_or(0, |first| u64::from_be_bytes(*first));
+    format!("{}@{} #{mark:016x}", shown(name, SHOWN_NAME), shown(host, SHOWN_HOST)).into()
 }
 
 /// A digest of all that makes them who they are here. Each part has its length before it.
-fn rights(Principal { name, issuer, visibility, writes, ends: _ }: &Principal) -> Arc<str> {
+fn rights(Principal { name, issuer, visibility, writes, ends: _ }: &Principal, token: Option<&TokenHash>) -> Arc<str> {
     let mut bytes = Vec::new();
-    for part in [name, issuer.as_ref().unwrap_or(&Arc::from(""))] {
+    let token = token.map(ToString::to_string).unwrap_or_default();
+    for part in [&**name, issuer.as_deref().unwrap_or_default(), token.as_str()] {
         bytes.extend_from_slice(&part.len().to_le_bytes());
         bytes.extend_from_slice(part.as_bytes());
     }
@@ -168,8 +193,43 @@ mod tests {
         ] {
             assert!(!one.is_same(&of(other)));
         }
-        assert_eq!(&**one.user(), "alice@id.example.com");
+        assert!(one.user().starts_with("alice@id.example.com #"), "{}", one.user());
         assert_eq!(&**of(principal("ci", None)).user(), "token:ci");
+    }
+
+    #[test]
+    fn no_two_callers_are_one_user_in_records_whatever_they_are_called() {
+        let long = "a".repeat(150);
+        let (tenant, other) = (
+            "https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555/v2.0",
+            "https://login.microsoftonline.com/99/v2.0",
+        );
+        let token = principal(&"t".repeat(64), None);
+        let callers = [
+            principal("alice", Some(tenant)),
+            principal("alice", Some(other)),
+            principal("alic", Some(tenant)),
+            principal("alice", None),
+            principal("alice@id.example.com", None),
+            principal("alice", Some("https://id.example.com")),
+            principal("token:alice", Some("https://id.example.com")),
+            principal("alice@id.example.com", Some("https://id.example.com")),
+            principal(&format!("{long}x"), Some(tenant)),
+            principal(&format!("{long}y"), Some(tenant)),
+            principal("al\u{200b}ice", Some(tenant)),
+            token,
+        ];
+        let recorded: Vec<Arc<str>> = callers
+            .iter()
+            .map(|caller| {
+                let known = KnownCaller::new(caller.clone(), CancellationToken::new());
+                let record = crate::model::Principal::of_user(known.user()).user;
+                assert_eq!(&record, known.user(), "the whole of it is recorded");
+                record
+            })
+            .collect();
+        let different: std::collections::BTreeSet<&Arc<str>> = recorded.iter().collect();
+        assert_eq!(different.len(), callers.len(), "{recorded:?}");
     }
 
     #[tokio::test]

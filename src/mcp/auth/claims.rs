@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::issuer_plan::{ACCESS_TOKEN, EVERYBODY, IssuerPlan};
 use crate::model::Timestamp;
-use crate::model::text::shown;
+use crate::model::text::{hostile, shown};
 
 /// How much the clocks of an issuer and of this machine may differ.
 pub(super) const LEEWAY: Duration = Duration::from_secs(30);
@@ -19,8 +19,10 @@ const OF_LOGIN: [&str; 3] = ["nonce", "at_hash", "c_hash"];
 const KIND: (&str, [&str; 2]) = ("typ", ["Bearer", "at+jwt"]);
 /// The claims with scopes.
 const SCOPES: [&str; 2] = ["scope", "scp"];
-/// The claim with the roles of a program that nobody logged in to.
+/// The claim with the roles of a program that nobody logged in to. Tokens that say who logged in may have it too.
 const ROLES: &str = "roles";
+/// The claims that say which client got an access token.
+const CLIENTS: [&str; 4] = ["azp", "appid", "client_id", "cid"];
 /// The longest name.
 const LONGEST: usize = 200;
 
@@ -44,7 +46,10 @@ pub(super) enum ClaimFault {
     Type(String),
     #[error("it says who logged in (it has {0}), and is not for access: send the access token")]
     Login(&'static str),
-    #[error("it has neither scopes nor roles, as a token has that says who logged in: send the access token")]
+    #[error(
+        "it has neither scopes nor roles together with the client that got it (azp, appid, client_id or cid), as a token has that says \
+         who logged in: send the access token"
+    )]
     NoAccess,
     #[error("its claim {0} is missing, or has another form than it must have")]
     Form(String),
@@ -79,8 +84,10 @@ pub(super) fn judge(
             return Err(ClaimFault::Login(claim));
         }
         // A token that says who logged in may have the same audience, where client and server are one application to the issuer.
-        let named = plan.scope_claim.as_deref();
-        if !SCOPES.into_iter().chain([ROLES]).chain(named).any(|claim| claims.contains_key(claim)) {
+        let has = |claim: &str| claims.contains_key(claim);
+        let is_of_client =
+            CLIENTS.into_iter().any(has) && [ROLES].into_iter().chain(plan.scope_claim.as_deref()).any(has);
+        if !SCOPES.into_iter().any(has) && !is_of_client {
             return Err(ClaimFault::NoAccess);
         }
     }
@@ -97,8 +104,10 @@ pub(super) fn judge(
     if !audiences.iter().any(|audience| plan.audiences.contains(*audience)) {
         return Err(ClaimFault::Audience(shown(&audiences.join(", "), LONGEST)));
     }
-    let name = claims.get(&plan.principal_claim).and_then(Value::as_str).map(str::trim);
+    // One that looks like another is nobody's: what cannot be seen of a name is not left out.
+    let name = claims.get(&plan.principal_claim).and_then(Value::as_str);
     let name = name.filter(|name| !name.is_empty() && name.len() <= LONGEST);
+    let name = name.filter(|name| name.trim() == *name && !name.chars().any(hostile));
     let name = name.ok_or_else(|| ClaimFault::Form(plan.principal_claim.clone()))?;
     if let Some(missing) = plan.scopes.iter().find(|scope| !scopes.contains(&scope.as_str())) {
         return Err(ClaimFault::Scope(missing.clone()));

@@ -16,7 +16,7 @@ use super::caller::KnownCaller;
 use super::held_tokens::HeldTokens;
 use super::issuer_desk::IssuerDesk;
 use super::issuer_plan::IssuerPlan;
-use super::key_source::DocumentFetch;
+use super::key_source::{DocumentFetch, KeySource};
 use super::public_url::PublicUrl;
 use super::refusal::{AuthRefusal, AuthWays};
 use super::token_book::TokenBook;
@@ -92,8 +92,10 @@ impl AccessGate {
         let tokens = HeldTokens::renewed(&before.tokens, &book, &rules.grants);
         let issuers = rules.issuers.iter().map(|plan| {
             let same = before.issuers.iter().find(|desk| desk.judges_by(plan, &rules.grants)).map(Arc::clone);
-            let new = || Arc::new(IssuerDesk::new(plan.clone(), rules.grants.clone(), Arc::clone(&self.0.fetch)));
-            same.unwrap_or_else(new)
+            same.unwrap_or_else(|| {
+                let keys = self.keys(plan, &before.issuers);
+                Arc::new(IssuerDesk::new(plan.clone(), rules.grants.clone(), keys))
+            })
         });
         let issuers: Vec<Arc<IssuerDesk>> = issuers.collect();
         self.0.rules.store(Arc::new(GateRules { given: rules, tokens, issuers: issuers.clone() }));
@@ -103,6 +105,14 @@ impl AccessGate {
             }
         }
         self.0.changes.send_replace(());
+    }
+
+    /// The keys of an issuer: those that one of these desks has already, since without any nobody could be let in until they are fetched.
+    fn keys(&self, plan: &IssuerPlan, desks: &[Arc<IssuerDesk>]) -> Arc<KeySource> {
+        let mut held = desks.iter().map(|desk| desk.keys());
+        let same = held.find(|keys| keys.is_of(&plan.issuer, plan.jwks_uri.as_deref()));
+        let new = || KeySource::new(&plan.issuer, plan.jwks_uri.clone(), Arc::clone(&self.0.fetch));
+        same.map_or_else(|| Arc::new(new()), Arc::clone)
     }
 
     /// How many tokens of the server itself there are.

@@ -23,7 +23,7 @@ impl HeldTokens {
     /// The tokens of a book. Whoever has the same token with the same rights as in `before` goes on; the others of `before` are over.
     pub(super) fn renewed(before: &HeldTokens, book: &TokenBook, grants: &GrantBook) -> Self {
         let held = book.entries().iter().map(|entry| {
-            let caller = KnownCaller::new(principal(entry, grants), CancellationToken::new());
+            let caller = KnownCaller::of_token(principal(entry, grants), &entry.hash, CancellationToken::new());
             let same = |held: &&HeldToken| {
                 held.hash == entry.hash
                     && held.caller.is_same(&caller)

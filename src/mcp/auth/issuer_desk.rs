@@ -10,7 +10,8 @@ use super::access_token::AccessToken;
 use super::caller::KnownCaller;
 use super::claims::{ClaimFault, JudgedClaims, judge};
 use super::issuer_plan::IssuerPlan;
-use super::key_source::{DocumentFetch, KeyFault, KeySource};
+use super::key_set::KeyMark;
+use super::key_source::{KeyFault, KeySource};
 use super::refusal::AuthRefusal;
 use super::ring_provider;
 use super::token_hash::TokenHash;
@@ -24,8 +25,11 @@ const MOST: usize = 4096;
 pub(super) struct IssuerDesk {
     plan: IssuerPlan,
     grants: GrantBook,
-    keys: KeySource,
+    /// Those of its desk before, where only what is said of the issuer has changed: they need not be fetched again.
+    keys: Arc<KeySource>,
     accepted: Mutex<AcceptedTokens>,
+    /// For each key that anybody was let in by, what ends all of them once the issuer has it no more.
+    signed: Mutex<HashMap<KeyMark, CancellationToken>>,
     /// Cancelled when what is said of the issuer changes, and so ends all whom it let in.
     revoked: CancellationToken,
 }
@@ -38,11 +42,16 @@ struct AcceptedTokens {
 }
 
 impl IssuerDesk {
-    /// A desk for the tokens of an issuer.
-    pub(super) fn new(plan: IssuerPlan, grants: GrantBook, fetch: Arc<dyn DocumentFetch>) -> Self {
+    /// A desk for the tokens of an issuer, which has these keys.
+    pub(super) fn new(plan: IssuerPlan, grants: GrantBook, keys: Arc<KeySource>) -> Self {
         ring_provider::install();
-        let keys = KeySource::new(&plan.issuer, plan.jwks_uri.clone(), fetch);
-        IssuerDesk { plan, grants, keys, accepted: Mutex::default(), revoked: CancellationToken::new() }
+        let (accepted, signed) = (Mutex::default(), Mutex::default());
+        IssuerDesk { plan, grants, keys, accepted, signed, revoked: CancellationToken::new() }
+    }
+
+    /// The keys of the issuer.
+    pub(super) fn keys(&self) -> &Arc<KeySource> {
+        &self.keys
     }
 
     /// What is said of the issuer.
@@ -55,9 +64,27 @@ impl IssuerDesk {
         self.plan == *plan && self.grants == *grants
     }
 
-    /// Fetches the keys of the issuer when they are due. Never ends.
+    /// Fetches the keys of the issuer when they are due, and ends those who were let in by one that it has no more. Never ends.
     pub(super) async fn attend(&self) {
-        self.keys.attend().await;
+        tokio::join!(self.keys.attend(), self.keys.each_time(|| self.withdraw()));
+    }
+
+    /// Ends those who were let in by a key that the issuer has no more.
+    fn withdraw(&self) {
+        self.signed.lock().retain(|mark, signed| {
+            let is_kept = self.keys.has(*mark);
+            if !is_kept {
+                signed.cancel();
+            }
+            is_kept
+        });
+    }
+
+    /// What ends whoever is let in by a key; `None` where the issuer has it no more.
+    fn signed(&self, mark: KeyMark) -> Option<CancellationToken> {
+        let mut signed = self.signed.lock();
+        // A key that goes from now on finds them here.
+        self.keys.has(mark).then(|| signed.entry(mark).or_insert_with(|| self.revoked.child_token()).child_token())
     }
 
     /// Ends all whom it let in.
@@ -81,9 +108,10 @@ impl IssuerDesk {
                 "it is signed with an algorithm that is not accepted of its issuer".to_owned(),
             ));
         }
-        let (key, judged_by) =
+        let no_key = || AuthRefusal::Invalid("its issuer has no such key".to_owned());
+        let (key, mark, judged_by) =
             self.keys.get(token.kid.as_deref(), token.algorithm).await.map_err(|fault| match fault {
-                KeyFault::Unknown => AuthRefusal::Invalid("its issuer has no such key".to_owned()),
+                KeyFault::Unknown => no_key(),
                 KeyFault::Unavailable(why) => {
                     AuthRefusal::Unavailable(format!("the keys of {} cannot be fetched: {why}", self.plan.issuer))
                 }
@@ -102,7 +130,7 @@ impl IssuerDesk {
             visibility: Arc::new(visibility),
             ends: Some(ends),
         };
-        let caller = KnownCaller::new(principal, self.revoked.child_token());
+        let caller = KnownCaller::new(principal, self.signed(mark).ok_or_else(no_key)?);
         let mut accepted = self.accepted.lock();
         // Keys that came meanwhile may not have accepted it.
         if judged_by >= accepted.revision {

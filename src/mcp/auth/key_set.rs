@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, DecodingKey};
+use ring::digest::{SHA256, digest};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -11,6 +12,13 @@ use super::issuer_plan::IssuerPlan;
 
 /// How many keys are kept. Issuers have two to ten.
 const MOST: usize = 256;
+
+/// The parts of a key that make it another one. Its name is not among them: an issuer may give that to the next key.
+const PARTS: [&str; 6] = ["kty", "n", "e", "crv", "x", "y"];
+
+/// What tells a key from all others: a digest of its parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct KeyMark([u8; 32]);
 
 /// The keys with which an issuer signs, as its key set lists them.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +32,7 @@ struct IssuerKey {
     /// The only algorithm that it is for, if it says so.
     algorithm: Option<Algorithm>,
     key: Arc<DecodingKey>,
+    mark: KeyMark,
 }
 
 #[derive(Deserialize)]
@@ -40,8 +49,13 @@ impl KeySet {
         (!keys.is_empty()).then_some(KeySet { keys })
     }
 
+    /// Whether it lists a key, under whatever name.
+    pub(super) fn has(&self, mark: KeyMark) -> bool {
+        self.keys.iter().any(|key| key.mark == mark)
+    }
+
     /// The key of a name for an algorithm. A token that names no key is checked with the only one for its algorithm, if there is one.
-    pub(super) fn find(&self, kid: Option<&str>, algorithm: Algorithm) -> Option<Arc<DecodingKey>> {
+    pub(super) fn find(&self, kid: Option<&str>, algorithm: Algorithm) -> Option<(Arc<DecodingKey>, KeyMark)> {
         let fits = |key: &&IssuerKey| {
             key.key.family() == algorithm.family() && key.algorithm.is_none_or(|only| only == algorithm)
         };
@@ -49,7 +63,7 @@ impl KeySet {
         let mut found = self.keys.iter().filter(fits).filter(of_name);
         let first = found.next()?;
         let is_clear = kid.is_some() || found.next().is_none();
-        is_clear.then(|| Arc::clone(&first.key))
+        is_clear.then(|| (Arc::clone(&first.key), first.mark))
     }
 }
 
@@ -69,8 +83,21 @@ fn key(value: Value) -> Option<IssuerKey> {
     if !is_for_signatures || !verifies || value.get("kty").and_then(Value::as_str) == Some("oct") {
         return None;
     }
+    let mark = mark(&value);
     let jwk: Jwk = serde_json::from_value(value).ok()?;
-    Some(IssuerKey { kid, algorithm, key: Arc::new(DecodingKey::from_jwk(&jwk).ok()?) })
+    Some(IssuerKey { kid, algorithm, key: Arc::new(DecodingKey::from_jwk(&jwk).ok()?), mark })
+}
+
+fn mark(key: &Value) -> KeyMark {
+    let mut bytes = Vec::new();
+    for part in PARTS {
+        let part = key.get(part).and_then(Value::as_str).unwrap_or_default();
+        bytes.extend_from_slice(&part.len().to_le_bytes());
+        bytes.extend_from_slice(part.as_bytes());
+    }
+    let mut mark = [0; 32];
+    mark.iter_mut().zip(digest(&SHA256, &bytes).as_ref()).for_each(|(to, from)| *to = *from);
+    KeyMark(mark)
 }
 
 #[cfg(test)]
@@ -111,6 +138,14 @@ mod tests {
         }
         assert!(keys.find(None, Algorithm::RS256).is_none(), "two could be meant");
         assert!(keys.find(None, Algorithm::RS512).is_some(), "one can be meant");
+    }
+
+    #[test]
+    fn a_key_is_the_same_under_another_name_and_another_one_is_not() {
+        let [one, renamed] = ["a", "b"].map(|kid| set(&[rsa(&json!({"kid": kid}))]).unwrap());
+        let other = set(&[rsa(&json!({"kid": "a", "e": "AQAC"}))]).unwrap();
+        let (_, mark) = one.find(Some("a"), Algorithm::RS256).unwrap();
+        assert!(one.has(mark) && renamed.has(mark) && !other.has(mark));
     }
 
     #[test]

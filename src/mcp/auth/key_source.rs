@@ -11,8 +11,8 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::key_age::KeyAge;
-use super::key_set::KeySet;
-use super::public_url::is_proved;
+use super::key_set::{KeyMark, KeySet};
+use super::public_url::may_lead;
 
 /// How long whoever brings an unknown key waits for the keys to be fetched.
 const WAITED: Duration = Duration::from_secs(8);
@@ -70,17 +70,39 @@ impl KeySource {
         self.state.borrow().revision
     }
 
-    /// The key of a name for an algorithm, and its [`revision`](Self::revision). A key that is not known makes the keys be fetched, if
-    /// that is allowed again.
+    /// Whether these are the keys of an issuer that has them at `jwks_uri`, or where its metadata says.
+    pub(super) fn is_of(&self, issuer: &str, jwks_uri: Option<&str>) -> bool {
+        self.issuer == issuer && self.jwks_uri.as_deref() == jwks_uri
+    }
+
+    /// Whether the issuer still has a key.
+    pub(super) fn has(&self, mark: KeyMark) -> bool {
+        self.state.borrow().keys.as_ref().is_some_and(|keys| keys.has(mark))
+    }
+
+    /// Calls `told` now, and whenever keys have come. Never ends.
+    pub(super) async fn each_time(&self, told: impl Fn()) {
+        let mut changes = self.state.subscribe();
+        loop {
+            changes.borrow_and_update();
+            told();
+            if changes.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// The key of a name for an algorithm, with its mark and its [`revision`](Self::revision). A key that is not known makes the keys be
+    /// fetched, if that is allowed again.
     pub(super) async fn get(
         &self,
         kid: Option<&str>,
         algorithm: Algorithm,
-    ) -> Result<(Arc<DecodingKey>, u64), KeyFault> {
+    ) -> Result<(Arc<DecodingKey>, KeyMark, u64), KeyFault> {
         let mut changes = self.state.subscribe();
         let find = |state: &IssuerKeys| {
             let key = state.keys.as_ref().and_then(|keys| keys.find(kid, algorithm));
-            key.map(|key| (key, state.revision))
+            key.map(|(key, mark)| (key, mark, state.revision))
         };
         {
             let state = changes.borrow_and_update();
@@ -179,8 +201,8 @@ impl KeySource {
                 Ok(metadata) if metadata.issuer != self.issuer => {
                     failures.push(format!("{url} is of another issuer"));
                 }
-                Ok(metadata) if !is_proved(&metadata.jwks_uri) => {
-                    failures.push(format!("{url} names keys that are not at an https URL"));
+                Ok(metadata) if !may_lead(&self.issuer, &metadata.jwks_uri) => {
+                    failures.push(format!("{url} names keys that are not at an https URL of another machine"));
                 }
                 Ok(metadata) => return Ok(metadata.jwks_uri),
                 Err(why) => failures.push(why),

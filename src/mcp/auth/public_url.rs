@@ -44,14 +44,25 @@ impl PublicUrl {
 /// Whether a URL leads to somebody who proves who they are: by TLS, or by being this machine.
 #[must_use]
 pub fn is_proved(url: &str) -> bool {
-    let Ok(url) = url.parse::<Uri>() else { return false };
-    let host = url.host().unwrap_or_default();
-    let is_loopback = ["localhost", "127.0.0.1", "[::1]"].contains(&host);
-    match url.scheme_str() {
-        Some("https") => !host.is_empty(),
-        Some("http") => is_loopback,
+    let Ok(parsed) = url.parse::<Uri>() else { return false };
+    match parsed.scheme_str() {
+        Some("https") => !parsed.host().unwrap_or_default().is_empty(),
+        Some("http") => is_local(url),
         _ => false,
     }
+}
+
+/// Whether a URL leads to this machine.
+#[must_use]
+pub fn is_local(url: &str) -> bool {
+    let url = url.parse::<Uri>();
+    url.is_ok_and(|url| url.host().is_some_and(|host| ["localhost", "127.0.0.1", "[::1]"].contains(&host)))
+}
+
+/// Whether `from` may send whoever believes it on to `to`: somebody elsewhere may not lead to what listens on this machine.
+#[must_use]
+pub fn may_lead(from: &str, to: &str) -> bool {
+    is_proved(to) && (is_local(from) || !is_local(to))
 }
 
 impl FromStr for PublicUrl {
@@ -116,6 +127,23 @@ mod tests {
             "/mcp",
         ] {
             assert_eq!(wrong.parse::<PublicUrl>(), Err(PublicUrlError), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn somebody_elsewhere_does_not_lead_to_this_machine() {
+        let (remote, local) = ("https://id.example.com", "http://127.0.0.1:8080/realms/a");
+        for (from, to, may) in [
+            (remote, "https://keys.example.com/jwks", true),
+            (remote, "http://keys.example.com/jwks", false),
+            (remote, "http://127.0.0.1:9000/jwks", false),
+            (remote, "http://localhost/jwks", false),
+            (remote, "https://[::1]/jwks", false),
+            (local, "http://127.0.0.1:8080/keys", true),
+            (local, "https://keys.example.com/jwks", true),
+            (local, "http://keys.example.com/jwks", false),
+        ] {
+            assert_eq!(may_lead(from, to), may, "{from} {to}");
         }
     }
 }

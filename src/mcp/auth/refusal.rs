@@ -11,7 +11,8 @@ pub enum AuthRefusal {
     Invalid(String),
     /// Its token counts, but lacks this scope.
     Scope(String),
-    /// Nobody can tell: the keys of the issuer cannot be fetched, for this reason.
+    /// Nobody can tell: the keys of the issuer cannot be fetched, for this reason. It may tell of the network of the server, so it is for
+    /// the log only: whoever brings such a token need not be anybody.
     Unavailable(String),
 }
 
@@ -80,8 +81,10 @@ impl AuthRefusal {
             AuthRefusal::Scope(scope) => {
                 format!("the token of this request lacks the scope {scope}: ask the issuer for it, or an administrator")
             }
-            AuthRefusal::Unavailable(why) => {
-                format!("the token of this request cannot be judged now: {why}. Try again in a few seconds")
+            AuthRefusal::Unavailable(_) => {
+                "the token of this request cannot be judged now: the keys of its issuer cannot be fetched, and \
+                                            the log of the server says why. Try again in a few seconds"
+                    .to_owned()
             }
         }
     }
@@ -116,5 +119,10 @@ mod tests {
         assert!(scope.challenge(&oauth).unwrap().contains("insufficient_scope"));
         let unavailable = AuthRefusal::Unavailable("id.test: timed out".to_owned());
         assert_eq!((unavailable.status().as_u16(), unavailable.challenge(&oauth)), (503, None));
+        let said = unavailable.message(&oauth);
+        assert!(
+            said.contains("cannot be fetched") && !said.contains("id.test") && !said.contains("timed out"),
+            "{said}"
+        );
     }
 }

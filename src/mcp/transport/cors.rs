@@ -35,7 +35,8 @@ pub(super) async fn cors(request: Request, next: Next) -> Response {
     } else {
         (next.run(request).await, false)
     };
-    let is_forbidden = is_forbidden || response.status() == StatusCode::FORBIDDEN;
+    // Of another request the status says nothing about the origin: it may be that of a token that lacks a scope.
+    let is_forbidden = is_forbidden || (is_preflight && response.status() == StatusCode::FORBIDDEN);
     let Some(origin) = origin.filter(|_| !is_forbidden) else { return response };
     if let Some(may_send) = may_send {
         let granted = [

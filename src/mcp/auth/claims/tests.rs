@@ -36,7 +36,7 @@ proptest! {
         aud in one_of(&[("\"muster\"", true), ("[\"x\", \"muster\"]", true), ("\"muster2\"", false), ("[]", false), ("[\"muster\", 1]", false), ("null", false), ("", false)]),
         exp in one_of(&[("1796000001", true), ("1795999971", true), ("1796000000.5", true), ("1795999970", false), ("\"1796000600\"", false), ("null", false), ("true", false), ("", false)]),
         nbf in one_of(&[("", true), ("0", true), ("1796000030", true), ("1796000031", false), ("\"0\"", false), ("null", false)]),
-        sub in one_of(&[("\"a\"", true), ("\"\"", false), ("1", false), ("", false)]),
+        sub in one_of(&[("\"a\"", true), ("\"a b\"", true), ("\"\"", false), ("\" a\"", false), ("\"a\\u200b\"", false), ("\"a\\n\"", false), ("1", false), ("", false)]),
         scope in one_of(&[("\"read\"", true), ("\"x read y\"", true), ("[\"read\"]", true), ("\"reader\"", false), ("{}", false), ("", false)]),
         login in one_of(&[("", true), ("\"n\"", false), ("null", false)]),
     ) {
@@ -78,4 +78,31 @@ fn a_token_ends_when_it_says_and_no_more_than_the_leeway_later() {
     let claims = json!({"iss": ISSUER, "aud": "muster", "exp": NOW + 60, "sub": "a", "scope": "read"});
     let judged = judge(claims.as_object().unwrap(), "at+jwt", &plan(), Timestamp::from_millis(NOW * 1000)).unwrap();
     assert_eq!(judged.ends, Timestamp::from_millis((NOW + 60) * 1000) + LEEWAY);
+}
+
+#[test]
+fn roles_and_scopes_of_another_claim_count_only_with_the_client_that_got_the_token() {
+    let plan = |scope_claim: Option<&str>| IssuerPlan {
+        scope_claim: scope_claim.map(str::to_owned),
+        scopes: std::collections::BTreeSet::new(),
+        ..plan()
+    };
+    let judged = |scope_claim, more: &Value| {
+        let mut all = json!({"iss": ISSUER, "aud": "muster", "exp": NOW + 60, "sub": "a"});
+        all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        judge(all.as_object().unwrap(), "jwt", &plan(scope_claim), Timestamp::from_millis(NOW * 1000))
+    };
+    let roles = json!({"roles": ["team"]});
+    assert_eq!(judged(None, &roles), Err(ClaimFault::NoAccess));
+    assert_eq!(judged(None, &json!({"azp": "editor"})), Err(ClaimFault::NoAccess));
+    for client in CLIENTS {
+        assert!(judged(None, &json!({"roles": ["team"], client: "editor"})).is_ok(), "{client}");
+    }
+    assert_eq!(judged(Some("permissions"), &json!({"permissions": ["read"]})), Err(ClaimFault::NoAccess));
+    assert!(judged(Some("permissions"), &json!({"permissions": ["read"], "azp": "editor"})).is_ok());
+    assert!(judged(Some("scp"), &json!({"scp": ["read"]})).is_ok());
+    // What says that it is for access needs neither.
+    let mut all = json!({"iss": ISSUER, "aud": "muster", "exp": NOW + 60, "sub": "a"});
+    all.as_object_mut().unwrap().extend(roles.as_object().unwrap().clone());
+    assert!(judge(all.as_object().unwrap(), "at+jwt", &plan(None), Timestamp::from_millis(NOW * 1000)).is_ok());
 }

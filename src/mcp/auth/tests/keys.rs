@@ -19,12 +19,39 @@ async fn a_new_key_is_fetched_once_it_is_used_and_one_that_is_withdrawn_counts_n
         sleep(PAUSE).await;
         yard.admit(&of_new).await.unwrap();
         assert_eq!(yard.documents.fetched(), 2);
-        yard.admit(&of_old).await.unwrap();
+        let let_in_by_old = yard.admit(&of_old).await.unwrap();
+        let let_in_by_new = yard.admit(&of_new).await.unwrap();
         yard.documents.put(KEYS, &json!({"keys": [new.public("new")]}));
         // Nobody asks for a key that is not known, so it takes until the keys are fetched anyway.
         sleep(FRESH + Duration::from_secs(1)).await;
         assert!(yard.refused(&of_old).await.contains("no such key"));
         yard.admit(&of_new).await.unwrap();
+        // Their streams and sessions end too, and those of the others go on.
+        assert!(let_in_by_old.is_revoked() && !let_in_by_new.is_revoked());
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_rules_for_an_issuer_keep_its_keys_even_while_it_is_down() {
+    let key = TestKey::curve();
+    let yard = Yard::with_keys(&[key.public("a")]);
+    let good = key.token("a", &json!({"exp": NOW + 1_000_000}));
+    yard.during(async {
+        let before = yard.admit(&good).await.unwrap();
+        yard.documents.clear();
+        let rules = yard.gate.rules();
+        let narrower =
+            IssuerPlan { grants: BTreeMap::from([("*".to_owned(), ["search".to_owned()].into())]), ..plan() };
+        yard.gate.set(AccessRules { issuers: vec![narrower.clone()], ..rules.clone() });
+        let after = yard.admit(&good).await.unwrap();
+        assert!(before.is_revoked() && !after.is_revoked());
+        assert_eq!(yard.documents.fetched(), 1, "nothing is fetched again");
+        // Keys that are elsewhere are other keys.
+        let elsewhere = IssuerPlan { jwks_uri: Some("https://id.example.com/others".to_owned()), ..narrower };
+        yard.gate.set(AccessRules { issuers: vec![elsewhere], ..rules });
+        assert_eq!(yard.admit(&good).await.unwrap_err().status(), 503);
+        assert!(after.is_revoked());
     })
     .await;
 }
@@ -98,6 +125,11 @@ async fn keys_are_where_the_metadata_of_the_issuer_says_and_nobody_elses_count()
             (
                 openid.as_str(),
                 json!({"issuer": ISSUER, "jwks_uri": "http://id.example.com/keys"}),
+                "not at an https URL",
+            ),
+            (
+                openid.as_str(),
+                json!({"issuer": ISSUER, "jwks_uri": "http://127.0.0.1:9000/keys"}),
                 "not at an https URL",
             ),
             (openid.as_str(), json!([]), "is no metadata"),

@@ -49,10 +49,18 @@ async fn a_token_of_microsoft_entra_is_accepted_and_its_id_token_is_not() {
     });
     assert_eq!(admitted(plan.clone(), &header, &access).await, of("alice@example.com", "payments"));
     // Client and server may be one application: then only what the token has tells them apart.
-    let mut id = access.clone();
-    let claims = id.as_object_mut().unwrap();
-    claims.remove("scp");
-    assert!(admitted(plan.clone(), &header, &id).await.unwrap_err().contains("neither scopes nor roles"));
+    let mut id = json!({
+        "aud": application, "iss": issuer, "iat": NOW, "nbf": NOW, "exp": NOW + 3900, "aio": "AXQAi/8", "groups":
+        ["cccccccc-0000-0000-0000-000000000001"], "idp": "https://sts.windows.net/other/", "name": "Alice", "oid":
+        "ffffffff-1111-2222-3333-000000000000", "preferred_username": "alice@example.com", "rh": "0.ARo", "roles": ["Muster.Reader"],
+        "sid": "1", "sub": "pairwise", "tid": "11111111-2222-3333-4444-555555555555", "uti": "u", "ver": "2.0",
+    });
+    let open = IssuerPlan { scopes: std::collections::BTreeSet::new(), ..plan.clone() };
+    assert!(admitted(open.clone(), &header, &id).await.unwrap_err().contains("neither scopes nor roles"));
+    // A program that nobody logged in to has roles, and the token says which program it is.
+    let mut program = id.clone();
+    program["azp"] = json!("dddddddd-1111-2222-3333-eeeeeeeeeeee");
+    assert_eq!(admitted(open, &header, &program).await, of("alice@example.com", "payments"));
     id["nonce"] = json!("n");
     assert!(admitted(plan.clone(), &header, &id).await.unwrap_err().contains("it has nonce"));
     // A token for Microsoft Graph.

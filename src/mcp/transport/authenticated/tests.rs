@@ -9,9 +9,9 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::aws::AwsClock;
-use crate::mcp::auth::tests::{Documents, Yard};
+use crate::mcp::auth::tests::{Documents, KEYS, TestKey, Yard, plan};
 use crate::mcp::auth::token_hash::TokenHash;
-use crate::mcp::auth::{AccessRules, PublicUrl, TokenBook, TokenEntry};
+use crate::mcp::auth::{AccessRules, IssuerPlan, PublicUrl, TokenBook, TokenEntry};
 use crate::mcp::remembered_sessions::RememberedSessions;
 use crate::mcp::tests::World;
 use crate::mcp::transport::precedents::Precedents;
@@ -210,6 +210,27 @@ async fn host_and_origin_come_before_the_token() {
 }
 
 #[tokio::test]
+async fn a_page_can_read_that_its_token_lacks_a_scope() {
+    let key = TestKey::curve();
+    let yard = Yard::of(vec![IssuerPlan { scopes: ["muster.write".to_owned()].into(), ..plan() }]);
+    yard.documents.put(KEYS, &json!({"keys": [key.public("a")]}));
+    let house = House::of(yard.gate.clone()).await;
+    let token = format!("Bearer {}", key.token("a", &json!({})));
+    let page = ("origin", "http://localhost:5173");
+    yard.during(async {
+        let reply = house.post(&token, &[page], &modern("tools/list")).await;
+        assert_eq!((reply.status, reply.header("access-control-allow-origin")), (403, Some(page.1)), "{reply:?}");
+        assert!(reply.header("www-authenticate").unwrap().contains("insufficient_scope"), "{reply:?}");
+        assert!(reply.header("access-control-expose-headers").unwrap().contains("www-authenticate"), "{reply:?}");
+        // Pages of other origins can read nothing, and learn nothing.
+        let reply = house.post(&token, &[("origin", "http://evil.test")], &modern("tools/list")).await;
+        assert_eq!((reply.status, reply.header("access-control-allow-origin")), (403, None), "{reply:?}");
+        assert!(reply.header("www-authenticate").is_none(), "{reply:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn the_session_of_somebody_else_is_as_unknown_as_one_that_never_was() {
     let house = House::of_tokens().await;
     let session = house.session(ALICE).await;
@@ -247,6 +268,18 @@ async fn a_session_that_is_restored_belongs_to_whoever_opened_it() {
     assert_eq!(house.tools(BOB, &session).await.status, 404);
     assert!(house.tools(ALICE, &session).await.text.contains("search_inventory"));
     assert_eq!(house.tools(BOB, &session).await.status, 404);
+}
+
+#[tokio::test]
+async fn what_is_only_remembered_of_a_session_is_not_for_the_next_token_of_the_same_name() {
+    let house = House::of_tokens().await;
+    let session = house.session(ALICE).await;
+    house.sessions.rest(&session.as_str().into()).await;
+    house.gate.set(book(&[entry("bob")]));
+    let next = TokenEntry { hash: TokenHash::of("next-token-of-alice"), ..entry("alice") };
+    house.gate.set(book(&[next, entry("bob")]));
+    assert_eq!(house.tools(ALICE, &session).await.status, 401);
+    assert_eq!(house.tools("Bearer next-token-of-alice", &session).await.status, 404);
 }
 
 #[tokio::test]
@@ -330,7 +363,7 @@ async fn what_a_token_opened_ends_with_it_and_the_same_somebody_goes_on_with_ano
 
 #[tokio::test]
 async fn where_there_is_oauth_a_refusal_leads_to_the_issuer() {
-    let Yard { gate, .. } = Yard::of(vec![crate::mcp::auth::tests::plan()]);
+    let Yard { gate, .. } = Yard::of(vec![plan()]);
     let url: PublicUrl = "https://muster.example.com/mcp".parse().unwrap();
     for (gate, resource) in [
         (gate.clone(), "http://127.0.0.1/mcp"),
