@@ -6,7 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::model::{ActionId, Document, Event, Map, ResourceId, Seq};
-use crate::policy::{VisiblePart, Visibility};
+use crate::policy::{Visibility, VisiblePart};
 
 /// How many resources, and how many actions, are remembered. When there are more, all are forgotten.
 const MOST: usize = 20_000;

@@ -10,7 +10,7 @@ use super::{ReadError, Retired, Snapshot, TombstonePage};
 use crate::model::known::Tombstone;
 use crate::model::{Document, Kind, ResourceId, Scope, ScopeFilter, Seq};
 use crate::policy::grant::tagged_as;
-use crate::policy::{VisiblePart, Visibility};
+use crate::policy::{Visibility, VisiblePart};
 use crate::store::codec;
 use crate::store::row_view::RowView;
 use crate::store::sight::{PassingTags, ReaderSight, Spells, tags_in};
