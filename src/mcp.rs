@@ -55,6 +55,7 @@ pub mod unreadable;
 pub mod unsure;
 pub mod unwatched;
 pub mod uri;
+pub mod view_book;
 pub mod watched_kinds;
 pub mod who;
 

@@ -90,6 +90,12 @@ impl View {
         self.visibility.is_everything()
     }
 
+    /// Whether it is that of somebody with this visibility.
+    #[must_use]
+    pub fn is_of(&self, visibility: &Visibility) -> bool {
+        self.visibility.digest() == visibility.digest()
+    }
+
     /// What requests of this connection are served from. What was read for one is remembered for the next.
     #[must_use]
     pub fn core(&self, whole: &Arc<Core>) -> Arc<Core> {

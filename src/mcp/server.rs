@@ -30,6 +30,7 @@ use super::resources::answer_cache::AnswerCache;
 use super::resources::page_text::PageText;
 use super::subscriptions::{ListenSlot, SessionSubscriptions};
 use super::told::{ClientNotifier, LogLevel, ProgressNote};
+use super::view_book::ViewBook;
 use crate::model::Principal;
 use crate::policy::{self, Visibility, WritePolicy};
 
@@ -53,6 +54,7 @@ struct ServerState {
     pages: AnswerCache<ListResourcesResult>,
     page_texts: AnswerCache<PageText>,
     calls: CallBook,
+    views: ViewBook,
     claims: Arc<ClaimDesk>,
     /// Cancelled when the server is about to stop: nobody is waited for then.
     stopping: CancellationToken,
@@ -178,6 +180,7 @@ impl McpServer {
             pages,
             page_texts,
             calls: CallBook::default(),
+            views: ViewBook::default(),
             claims: Arc::default(),
             stopping: CancellationToken::new(),
         }))
@@ -190,7 +193,7 @@ impl McpServer {
             server: self.clone(),
             writes: self.0.policy.writes(&link.writes).of_somebody(link.ungranted).seen_by(&link.visibility),
             holder: link.holder(),
-            view: Arc::new(View::of(&link.visibility)),
+            view: self.0.views.view(&link.visibility),
             link,
             session: Arc::default(),
             listening: ListenSlot::default(),

@@ -5,6 +5,7 @@
 //! never differs from a new one. An answer that was requested only once is not kept, so a client that reads everything does not
 //! fill the cache.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -80,6 +81,14 @@ impl Revision {
         let visibility = core.store.visibility().digest();
         Ok(Revision { log: core.log(), seq: core.snapshot()?.seq(), freshness, visibility })
     }
+
+    /// A question as it is kept: whoever sees something else asks something else, so that nobody's answer displaces another's.
+    fn keyed(self, question: &str) -> Cow<'_, str> {
+        match self.visibility {
+            0 => Cow::Borrowed(question),
+            digest => Cow::Owned(format!("{digest:032x} {question}")),
+        }
+    }
 }
 
 impl<T> AnswerCache<T> {
@@ -94,6 +103,8 @@ impl<T> AnswerCache<T> {
     /// Looks up the answer to `question`. Without a valid one, it returns whether the question is asked so often that its answer
     /// is worth keeping.
     pub fn ask(&self, question: &str, revision: Revision, now: Timestamp) -> CacheLookup<T> {
+        let keyed = revision.keyed(question);
+        let question = &*keyed;
         let mut inner = self.inner.lock();
         let inner = &mut *inner;
         inner.count = inner.count.wrapping_add(1);
@@ -125,11 +136,12 @@ impl<T> AnswerCache<T> {
         if weight > self.most / 2 {
             return;
         }
+        let question = revision.keyed(question);
         let kept = Kept { revision, until, weight, answer };
         let mut inner = self.inner.lock();
-        inner.old.remove(question);
+        inner.old.remove(&*question);
         inner.weight += weight;
-        if let Some(replaced) = inner.young.insert(question.to_owned(), kept) {
+        if let Some(replaced) = inner.young.insert(question.into_owned(), kept) {
             inner.weight -= replaced.weight;
         }
         if inner.weight > self.most / 2 {
@@ -170,6 +182,19 @@ mod tests {
         let other = Revision { visibility: 7, ..revision(1) };
         assert_eq!(answer(&cache, "a", other, at(9)), None, "somebody else asks");
         assert_eq!(answer(&cache, "a", revision(1), at(10)), None, "it would be stale");
+    }
+
+    #[test]
+    fn answers_of_those_who_see_different_things_do_not_displace_each_other() {
+        let cache = AnswerCache::new(1_000);
+        let of = |visibility| Revision { visibility, ..revision(1) };
+        for (visibility, own) in [(0, 1), (7, 2), (8, 3)] {
+            assert!(matches!(cache.ask("a", of(visibility), at(0)), CacheLookup::New), "nobody like them asked");
+            assert!(matches!(cache.ask("a", of(visibility), at(0)), CacheLookup::Again));
+            cache.keep("a", of(visibility), at(10), 10, Arc::new(own));
+        }
+        let held = [0, 7, 8].map(|visibility| answer(&cache, "a", of(visibility), at(1)));
+        assert_eq!(held, [Some(1), Some(2), Some(3)]);
     }
 
     #[test]

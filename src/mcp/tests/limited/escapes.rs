@@ -402,7 +402,7 @@ async fn the_rule_that_refuses_a_change_is_told_without_what_it_names() {
     let refused = client.agree("start_instance", json!({"instance_ids": [&id]})).await.unwrap();
     let row = refused.structured_content.unwrap()["results"][0].take();
     assert_eq!(row["verdict"], "policy_refused", "{row}");
-    let since = json!({"since": "1h", "limit": 100});
+    let since = json!({"since": "-1h", "limit": 100});
     let told = client.call("list_changes", since).await.unwrap();
     let sql = json!({"sql": "SELECT * FROM action WHERE seq > 0"});
     let actions = client.call("query_inventory", sql).await.unwrap();
