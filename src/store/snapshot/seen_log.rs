@@ -7,7 +7,6 @@
 use super::{ReadError, Snapshot};
 use crate::model::{ActionId, Event, Evidence, Recorded, ResourceId, Seq, Timestamp};
 use crate::policy::Reach;
-use crate::policy::write_rule::masked;
 use crate::store::derived::subjects;
 use crate::store::sight::tags_in;
 
@@ -151,7 +150,7 @@ impl Snapshot {
             }
             Event::Called { targets, .. } => *targets = seen,
             Event::ActionRefused { attempt, rule, .. } => {
-                *rule = masked(rule);
+                *rule = crate::policy::write_rule::masked(rule);
                 attempt.targets = seen;
                 attempt.arguments = attempt.arguments.take().filter(|_| is_whole);
             }
