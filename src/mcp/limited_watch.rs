@@ -191,6 +191,7 @@ fn is_held(snapshot: &Snapshot, kind: &Kind, id: &str, scope: Option<&Scope>) ->
 /// What the visible records after `from` are about.
 fn told(core: &Core, from: Seq, newest: Seq) -> Result<Told, RequestError> {
     let (mut told, mut next, mut looked) = (Told::default(), from.next(), 0);
+    let visibility = core.visibility();
     loop {
         // Each time a new one: none may live long.
         let snapshot: Snapshot = core.snapshot()?;
@@ -211,6 +212,10 @@ fn told(core: &Core, from: Seq, newest: Seq) -> Result<Told, RequestError> {
                 if let Some(id) = record.event.resource() {
                     let is_quiet = matches!(record.event, Event::Remapped { .. });
                     told.note(id, sealed.seq, is_quiet, shows_in_lists(&record.event));
+                    let has_turned = matches!(record.event, Event::Discovered { .. } | Event::Removed { .. });
+                    if has_turned && visibility.goes_by_tags(&id.kind) {
+                        told.note_parts(id, sealed.seq);
+                    }
                 }
             }
             ControlFlow::Continue(())
@@ -243,6 +248,19 @@ impl Told {
         if is_listed {
             self.topics.insert(ChangeTopic::Freshness, seq);
             self.list = Some(seq);
+        }
+    }
+
+    /// Notes that a resource came into sight or went out of it, and with it the parts that are seen by its tags.
+    fn note_parts(&mut self, id: &ResourceId, seq: Seq) {
+        let Some(whole) = kinds::of(&id.kind) else { return };
+        for part in kinds::KINDS.iter().filter(|part| part.status_of == Some(whole.slug)) {
+            let scope = id.scope();
+            for of in [None, Some(scope.clone())] {
+                let topic = ChangeTopic::Resource { kind: part.kind(), id: Arc::clone(&id.id), scope: of };
+                self.topics.insert(topic, seq);
+            }
+            self.topics.insert(ChangeTopic::Collection { scope, kind: part.kind() }, seq);
         }
     }
 }
@@ -289,6 +307,20 @@ fn watched_of(core: &Core) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_instance_comes_into_sight_with_its_status() {
+        let scope = crate::model::fixtures::scope();
+        let (instance, status) = (kinds::INSTANCE.kind(), kinds::by_slug("instance-status").unwrap().kind());
+        let mut told = Told::default();
+        told.note_parts(&ResourceId::new(&scope, &instance, "i-1"), Seq(4));
+        let topic = |of| ChangeTopic::Resource { kind: status.clone(), id: "i-1".into(), scope: of };
+        let collection = ChangeTopic::Collection { scope: scope.clone(), kind: status.clone() };
+        for topic in [topic(None), topic(Some(scope.clone())), collection] {
+            assert_eq!(told.topics.get(&topic), Some(&Seq(4)), "{topic:?}");
+        }
+        assert_eq!((told.topics.len(), told.list), (3, None), "the list does not show it");
+    }
 
     #[test]
     fn what_was_quiet_is_read_from_the_last_record_that_was_judged() {

@@ -175,7 +175,7 @@ impl Snapshot {
             }
             Event::Called { targets, .. } => *targets = seen,
             Event::ActionRefused { attempt, rule, .. } => {
-                *rule = masked(rule);
+                *rule = crate::policy::write_rule::masked(rule);
                 attempt.targets = seen;
                 attempt.arguments = attempt.arguments.take().filter(|_| is_whole);
             }
