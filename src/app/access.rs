@@ -12,6 +12,10 @@ use crate::aws::web_documents::WebDocuments;
 use crate::config::AccessOptions;
 use crate::mcp::auth::token_file::TokenFileError;
 use crate::mcp::auth::{AccessGate, AccessRules, DocumentFetch, TokenBook, TokenFile};
+use crate::model::text::shown;
+
+/// The longest issuer that is shown.
+const SHOWN: usize = 200;
 
 /// The gate of a server, and where its rules are from.
 #[derive(Clone, Debug)]
@@ -41,7 +45,8 @@ impl AccessDesk {
         let tokens = options.token_file.clone().map(TokenFile::at);
         let rules = AccessRules {
             tokens: tokens.as_ref().map(read).transpose()?,
-            issuers: options.issuers.clone(),
+            // One without audiences, which is refused before, lets nobody in.
+            issuers: options.plans(options.public_url.as_ref()).unwrap_or_else(|_| options.issuers.clone()),
             grants: options.grants.clone(),
         };
         let fetch = Arc::new(IssuerDocuments(WebDocuments::of_profile(profile)));
@@ -69,11 +74,21 @@ impl AccessDesk {
             spawn_blocking(move || file.as_ref().map(read).transpose()).await.map_err(|error| error.to_string())?;
         let tokens = read.map_err(|error| error.to_string())?;
         let before = self.gate.rules();
-        let (issuers, grants) = match options {
-            Some(options) => (options.issuers.clone(), options.grants.clone()),
-            None => (before.issuers, before.grants),
+        // The URL of the server is the one that it began with, and that its metadata names.
+        let now = options.map(|options| (options.plans(self.gate.public_url()), options.grants.clone()));
+        let (issuers, grants, without) = match now {
+            None => (before.issuers, before.grants, None),
+            Some((Ok(issuers), grants)) => (issuers, grants, None),
+            Some((Err(issuer), _)) => (before.issuers, before.grants, Some(issuer)),
         };
         self.gate.set(AccessRules { tokens, issuers, grants });
+        if let Some(issuer) = without {
+            return Err(format!(
+                "the issuer {} has no audiences, and this server began without a public URL: give the issuer audiences, or start the \
+                 server again with `muster restart`\nThe tokens for HTTP were read again, and count as they are now",
+                shown(&issuer, SHOWN)
+            ));
+        }
         let rules = self.gate.rules();
         let issuers: Vec<&str> = rules.issuers.iter().map(|plan| plan.issuer.as_str()).collect();
         let file = self.tokens.as_ref().map(|file| file.path().to_string_lossy());
@@ -91,9 +106,11 @@ fn read(file: &TokenFile) -> Result<TokenBook, TokenFileError> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
-    use crate::mcp::auth::TokenEntry;
     use crate::mcp::auth::token_hash::TokenHash;
+    use crate::mcp::auth::{IssuerPlan, TokenEntry};
 
     #[tokio::test]
     async fn a_server_without_settings_lets_everybody_in_and_one_with_a_file_reads_it_again() {
@@ -115,5 +132,35 @@ mod tests {
         assert!(desk.reload(None).await.unwrap_err().contains("line 1"));
         assert_eq!(desk.gate().tokens(), 1, "what cannot be read changes nothing");
         assert!(AccessDesk::open(&options, None).is_err());
+    }
+
+    #[tokio::test]
+    async fn the_audience_is_the_url_that_the_metadata_names_also_when_the_file_is_read_again() {
+        let plan = IssuerPlan::of("https://id.test");
+        let file = AccessOptions { issuers: vec![plan.clone()], ..AccessOptions::default() };
+        let url = "https://flag.test/mcp/".parse().unwrap();
+        let options = AccessOptions { public_url: Some(url), ..file.clone() };
+        let desk = AccessDesk::open(&options, None).unwrap().unwrap();
+        let audiences = |desk: &AccessDesk| desk.gate().rules().issuers[0].audiences.clone();
+        let named: BTreeSet<String> = ["https://flag.test/mcp".to_owned()].into();
+        assert_eq!(audiences(&desk), named);
+        // The flag is not among what the file says.
+        desk.reload(Some(&file)).await.unwrap();
+        assert_eq!(audiences(&desk), named);
+
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("tokens.toml");
+        let with_tokens = AccessOptions { token_file: Some(path.clone()), ..AccessOptions::default() };
+        let desk = AccessDesk::open(&with_tokens, None).unwrap().unwrap();
+        TokenFile::at(path)
+            .edit(|book| {
+                let hash = TokenHash::of("a");
+                let name = "a".to_owned();
+                book.add(TokenEntry { name, hash, created: None, expires: None, grants: None, read_only: false })
+            })
+            .unwrap();
+        assert!(desk.reload(Some(&options)).await.unwrap_err().contains("has no audiences"));
+        assert!(desk.gate().rules().issuers.is_empty());
+        assert_eq!(desk.gate().tokens(), 1, "tokens do not wait for the issuers");
     }
 }

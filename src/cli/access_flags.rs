@@ -28,7 +28,7 @@ pub(super) struct AccessFlags {
 
 /// Reads the path of a file of tokens. A blank one is refused: as no path at all it would let everybody in.
 pub(super) fn given_path() -> impl TypedValueParser<Value = PathBuf> {
-    PathBufValueParser::new().try_map(|path| {
+    PathBufValueParser::new().try_map(|path: PathBuf| {
         let is_blank = path.to_str().is_some_and(|text| bare(text).is_empty());
         if is_blank { Err("it is blank: give the path of a file, or leave it out") } else { Ok(path) }
     })

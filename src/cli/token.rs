@@ -104,10 +104,12 @@ pub(super) enum TokenCommandError {
         /// The grants that there are.
         known: String,
     },
-    /// A server runs, and may go on by what the file said before.
-    #[error("the file is changed, but the server that runs may still go by what it said before: {0}")]
-    Refused(Box<RestartError>),
 }
+
+/// A server runs, and may go on by what the file said before.
+#[derive(Debug, thiserror::Error)]
+#[error("the file is changed, but the server that runs may still go by what it said before: {0}")]
+struct Untold(Box<RestartError>);
 
 impl TokenCommand {
     /// Runs the command.
@@ -159,7 +161,7 @@ impl TokenPlace {
     ///
     /// # Errors
     /// When a server runs and does not take the change.
-    async fn tell(self, file: &TokenFile, environment: &Environment) -> Result<(), TokenCommandError> {
+    async fn tell(self, file: &TokenFile, environment: &Environment) -> Result<(), Untold> {
         let told = match self.store.config(environment) {
             Ok(config) => match process::reload(&config.data_dir).await {
                 Ok(report) if goes_by(&report, file.path()) => "muster: the server that runs goes by it now".to_owned(),
@@ -170,7 +172,7 @@ impl TokenPlace {
                     file.path().display()
                 ),
                 Err(error @ RestartError::NotRunning { .. }) => untold(&error.into()),
-                Err(error) => return Err(TokenCommandError::Refused(Box::new(error))),
+                Err(error) => return Err(Untold(Box::new(error))),
             },
             Err(error) => untold(&error),
         };

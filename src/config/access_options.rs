@@ -35,6 +35,19 @@ impl AccessOptions {
         }
     }
 
+    /// The issuers, each with what its tokens must be for: what it names, else `server` as its metadata says it.
+    ///
+    /// # Errors
+    /// An issuer for which there is neither: tokens of it for other servers would count here.
+    pub fn plans(&self, server: Option<&PublicUrl>) -> Result<Vec<IssuerPlan>, String> {
+        let plan = |plan: &IssuerPlan| match server {
+            _ if !plan.audiences.is_empty() => Ok(plan.clone()),
+            Some(server) => Ok(IssuerPlan { audiences: [server.to_string()].into(), ..plan.clone() }),
+            None => Err(plan.issuer.clone()),
+        };
+        self.issuers.iter().map(plan).collect()
+    }
+
     /// These settings with the issuers and grants of `file`.
     #[must_use]
     pub fn with_lists_of(self, file: AccessOptions) -> Self {

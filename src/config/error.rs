@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::events_name::EventsNameError;
 use super::file::fault::{ConfigFault, told};
 use super::size::Size;
+use crate::model::text::shown;
 use crate::model::{Partition, Region};
 
 /// Why the settings cannot be used.
@@ -191,6 +192,16 @@ pub enum ConfigError {
         given: &'static str,
         /// The flag that is missing.
         missing: &'static str,
+    },
+    /// An issuer whose tokens may be for any server.
+    #[error(
+        "the issuer {} has no audiences: give audiences of its [[issuers]], which is what tokens for this server say as aud, or \
+         --public-url; without them, tokens for other servers would count here",
+        shown(issuer, 200)
+    )]
+    NoAudience {
+        /// The issuer.
+        issuer: String,
     },
     /// Metrics at an address that is not loopback.
     #[error(

@@ -35,9 +35,13 @@ impl ServerOptions {
     /// Checks the settings.
     ///
     /// # Errors
-    /// What [`ListenSettings::check`] finds.
+    /// What [`ListenSettings::check`] finds, or an issuer whose tokens may be for any server.
     pub fn check(self) -> Result<Self, ConfigError> {
-        self.listen.check(self.access.lets_in_known_only()).map(|()| self)
+        self.listen.check(self.access.lets_in_known_only())?;
+        match self.access.plans(self.access.public_url.as_ref()) {
+            Ok(_) => Ok(self),
+            Err(issuer) => Err(ConfigError::NoAudience { issuer }),
+        }
     }
 
     /// Adds arguments to those of the server that takes over from this one.
@@ -57,6 +61,7 @@ impl ServerOptions {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mcp::auth::IssuerPlan;
 
     #[test]
     fn what_a_front_end_permits_its_socket_is_not_permitted_over_http() {
@@ -64,6 +69,31 @@ mod tests {
             |detached, http_writes| ServerOptions { detached, http_writes, ..of("[::1]:1") }.is_http_read_only();
         assert!(read_only(true, false));
         assert!(!read_only(true, true) && !read_only(false, false));
+    }
+
+    #[test]
+    fn an_issuer_needs_audiences_or_the_url_of_the_server_whoever_gives_it() {
+        let (plan, url) = (IssuerPlan::of("https://id.test"), "https://m.test/mcp/");
+        let with = |audiences: &[&str], flag: Option<&str>, file: Option<&str>| {
+            let audiences = audiences.iter().map(|text| (*text).to_owned()).collect();
+            let given = |url: Option<&str>| AccessOptions {
+                public_url: url.map(|url| url.parse().unwrap()),
+                ..AccessOptions::default()
+            };
+            let file = AccessOptions { issuers: vec![IssuerPlan { audiences, ..plan.clone() }], ..given(file) };
+            let checked = ServerOptions { access: given(flag).over(file), ..of("127.0.0.1:1") }.check()?;
+            let plans = checked.access.plans(checked.access.public_url.as_ref()).unwrap();
+            Ok::<_, ConfigError>(plans.iter().flat_map(|plan| plan.audiences.clone()).collect::<Vec<String>>())
+        };
+        // As the metadata of the server names it: without a slash at its end.
+        assert_eq!(with(&[], None, Some(url)).unwrap(), ["https://m.test/mcp"]);
+        assert_eq!(with(&[], Some("https://flag.test/mcp"), Some(url)).unwrap(), ["https://flag.test/mcp"]);
+        assert_eq!(with(&[], Some(url), None).unwrap(), ["https://m.test/mcp"]);
+        assert_eq!(with(&["muster"], Some(url), None).unwrap(), ["muster"]);
+        assert_eq!(with(&["muster"], None, None).unwrap(), ["muster"]);
+        let error = with(&[], None, None).unwrap_err();
+        assert_eq!(error, ConfigError::NoAudience { issuer: "https://id.test".to_owned() });
+        assert!(error.to_string().contains("--public-url"), "{error}");
     }
 
     fn of(http: &str) -> ServerOptions {

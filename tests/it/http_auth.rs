@@ -151,6 +151,47 @@ fn a_file_of_tokens_that_others_can_write_lets_nobody_start() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("chmod go-w"), "{output:?}");
 }
 
+#[test]
+fn a_blank_file_of_tokens_lets_no_server_start() {
+    let simulator = Simulator::start(1, &[]);
+    let mut sandbox = Sandbox::new(&simulator.endpoint());
+    let data = sandbox.data();
+    let serve = ["serve", "--http", "127.0.0.1:0", "--data-dir", data.to_str().unwrap()];
+    for blank in [&["--token-file", ""][..], &["--token-file", " "], &["--token-file="]] {
+        let output = sandbox.muster(&[&serve[..], blank].concat()).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{blank:?} {output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("--token-file"), "{blank:?} {output:?}");
+    }
+    sandbox.set("MUSTER_TOKEN_FILE", "");
+    let output = sandbox.muster(&serve).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("MUSTER_TOKEN_FILE cannot be used"), "{output:?}");
+}
+
+#[test]
+fn a_revocation_is_said_to_count_only_where_the_server_goes_by_the_file() {
+    let simulator = Simulator::start(1, &[]);
+    let tokens = Tokens::new(&simulator);
+    for name in ["alice", "bob", "carol"] {
+        tokens.add(&[name]);
+    }
+    let said = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
+    let alone = tokens.run(&["revoke", "alice"]);
+    assert!(alone.status.success() && said(&alone).contains("no server was told"), "{alone:?}");
+    let other = tokens.sandbox.path().join("other.toml");
+    let mut flags = RARELY.to_vec();
+    flags.extend(["--token-file", other.to_str().unwrap()]);
+    let _server = tokens.sandbox.serve(&flags);
+    let elsewhere = tokens.run(&["revoke", "bob"]);
+    assert!(elsewhere.status.success() && said(&elsewhere).contains("goes by another file of tokens"), "{elsewhere:?}");
+    assert!(!said(&elsewhere).contains("goes by it now"), "{elsewhere:?}");
+    // The server cannot read its files again, so it may go on as it was.
+    fs::write(&other, "tokens = 1").unwrap();
+    let refused = tokens.run(&["revoke", "carol"]);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    assert!(said(&refused).contains("may still go by what it said before"), "{refused:?}");
+}
+
 /// An OAuth issuer.
 struct Issuer {
     running: Running,

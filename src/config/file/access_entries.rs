@@ -19,8 +19,6 @@ use crate::policy::{Grant, GrantBook, TagValues};
 pub const ISSUERS: &str = "issuers";
 /// The key of the grants.
 pub const GRANTS: &str = "grants";
-/// The setting whose value is the audience of issuers that name none.
-const PUBLIC_URL: &str = "public_url";
 
 /// The keys of an entry of `issuers`.
 pub const ISSUER_KEYS: [AccountKey; 10] = [
@@ -64,12 +62,11 @@ pub(super) struct AccessEntries<'r, 'a>(pub(super) &'r mut Reading<'a>);
 impl AccessEntries<'_, '_> {
     /// Reads both lists.
     pub(super) fn read(&mut self, table: &DeTable<'_>) -> (Vec<IssuerPlan>, GrantBook) {
-        let audience = entry(table, PUBLIC_URL).and_then(|spot| plain(spot.value));
         let grants = self.each(table, GRANTS, Self::grant);
         let book = GrantBook::new(grants);
         let mut named = BTreeSet::new();
         let issuers = self.each(table, ISSUERS, |reader, table, span| {
-            let plan = reader.issuer(table, span, audience.as_deref(), &book)?;
+            let plan = reader.issuer(table, span, &book)?;
             if !named.insert(plan.issuer.clone()) {
                 let what = "it stands twice: give each issuer one entry, with all its audiences and grants";
                 reader.fault(span, "issuers.issuer", what);
@@ -101,13 +98,7 @@ impl AccessEntries<'_, '_> {
         read
     }
 
-    fn issuer(
-        &mut self,
-        table: &DeTable<'_>,
-        span: &Range<usize>,
-        audience: Option<&str>,
-        book: &GrantBook,
-    ) -> Option<IssuerPlan> {
+    fn issuer(&mut self, table: &DeTable<'_>, span: &Range<usize>, book: &GrantBook) -> Option<IssuerPlan> {
         const PATH: &str = "issuers.";
         self.0.keys(table, PATH, &ISSUER_KEYS.map(|key| key.name));
         let Some((issuer, at)) = self.0.text(table, PATH, "issuer") else {
@@ -129,15 +120,8 @@ impl AccessEntries<'_, '_> {
         if let Some((_, at)) = jwks_uri.as_ref().filter(|(url, _)| !is_proved(url)) {
             self.fault(at, "issuers.jwks_uri", proved);
         }
-        let audiences = match self.texts(table, PATH, "audiences") {
-            Some(given) => given.into_iter().map(|(text, _)| text).collect(),
-            None => audience.map(str::to_owned).into_iter().collect::<BTreeSet<_>>(),
-        };
-        if audiences.is_empty() && entry(table, "audiences").is_none() {
-            let what = "there are no audiences: give what tokens for this server say as aud, or public_url at the top of the file; \
-                        without it, tokens for other servers would count here";
-            self.fault(span, "issuers.audiences", what);
-        }
+        // Without any it is the URL of the server, which a flag may give: see `AccessOptions::plans`.
+        let audiences = self.texts(table, PATH, "audiences").unwrap_or_default();
         let mut algorithms = Vec::new();
         for (name, at) in self.texts(table, PATH, "algorithms").unwrap_or_default() {
             if let Some(algorithm) = IssuerPlan::algorithm(&name) {
@@ -165,7 +149,7 @@ impl AccessEntries<'_, '_> {
         }
         Some(IssuerPlan {
             jwks_uri: jwks_uri.map(|(url, _)| url),
-            audiences,
+            audiences: audiences.into_iter().map(|(text, _)| text).collect(),
             algorithms: if algorithms.is_empty() { usual.algorithms } else { algorithms },
             types: types.unwrap_or(usual.types),
             scope_claim: self.text(table, PATH, "scope_claim"),
@@ -295,7 +279,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("muster.toml");
         std::fs::write(&path, text).unwrap();
-        let read = ConfigFile::read(&path, &Environment::of(&[], Some("/home/me")), &[PUBLIC_URL.to_owned()]);
+        let read = ConfigFile::read(&path, &Environment::of(&[], Some("/home/me")), &["public_url".to_owned()]);
         read.map_err(|error: ConfigError| error.to_string())
     }
 
@@ -334,17 +318,17 @@ mod tests {
     }
 
     #[test]
-    fn an_issuer_without_more_has_the_usual_settings_and_the_url_of_the_server_as_its_audience() {
+    fn an_issuer_without_more_has_the_usual_settings_and_names_no_audiences() {
         let grant = "[[grants]]\nname = \"all\"\n";
         let issuer = "[[issuers]]\nissuer = \"https://id.test\"\ngrants = { \"*\" = \"all\" }\n";
         let file = read(&format!("public_url = \"https://m.test/mcp\"\n{issuer}{grant}")).unwrap();
         let expected = IssuerPlan {
-            audiences: ["https://m.test/mcp".to_owned()].into(),
             grants: [("*".to_owned(), ["all".to_owned()].into())].into(),
             ..IssuerPlan::of("https://id.test")
         };
         assert_eq!(file.issuers, [expected]);
-        assert!(read(&format!("{issuer}{grant}")).unwrap_err().contains("there are no audiences"));
+        // A flag may give the URL of the server.
+        assert_eq!(read(&format!("{issuer}{grant}")).unwrap().issuers, file.issuers);
     }
 
     #[test]

@@ -127,6 +127,12 @@ impl AccessGate {
         self.0.changes.subscribe()
     }
 
+    /// The URL at which clients reach the server, if it was given. It does not change.
+    #[must_use]
+    pub fn public_url(&self) -> Option<&PublicUrl> {
+        self.0.public_url.as_ref()
+    }
+
     /// Its clock.
     #[must_use]
     pub fn clock(&self) -> &SharedClock {

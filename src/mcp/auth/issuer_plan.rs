@@ -33,7 +33,7 @@ pub struct IssuerPlan {
     pub issuer: String,
     /// Where its keys are; `None`: where its metadata says.
     pub jwks_uri: Option<String>,
-    /// What a token must be for: one of these.
+    /// What a token must be for: one of these. Empty where none are named; then no token is accepted.
     pub audiences: BTreeSet<String>,
     /// What tokens may be signed with.
     pub algorithms: Vec<Algorithm>,

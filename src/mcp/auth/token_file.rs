@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::fs::OFlags;
 use rustix::process::geteuid;
@@ -21,9 +21,9 @@ const OTHERS_WRITE: u32 = 0o022;
 const KEPT: u32 = 0o644;
 /// The bits of a mode that every file has.
 const OWNER: u32 = 0o600;
-/// How long to wait for somebody else who changes the file, and how often to look.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long to wait for somebody else who changes the file before looking again, and how often to look.
 const LOOK: Duration = Duration::from_millis(20);
+const LOOKS: u32 = 500;
 
 /// The file of a server's tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +66,7 @@ pub enum TokenFileError {
     },
     /// Somebody else is changing it.
     #[error(
-        "{} is held by another process for more than {} s, so nothing was changed: if no `muster token` runs, see who has it open, and try again", lock.display(), PATIENCE.as_secs()
+        "{} is held by another process for more than {} s, so nothing was changed: if no `muster token` runs, see who has it open, and try again", lock.display(), (LOOK * LOOKS).as_secs()
     )]
     Busy {
         /// The file by which those who change it take turns.
@@ -165,15 +165,14 @@ fn turn(path: &Path) -> Result<File, TokenFileError> {
     if ![0, geteuid().as_raw()].contains(&about.uid()) {
         return Err(TokenFileError::Foreign { path: lock.clone(), owner: about.uid() });
     }
-    let begun = Instant::now();
-    loop {
+    for _ in 0..LOOKS {
         match file.try_lock() {
             Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) if begun.elapsed() < PATIENCE => sleep(LOOK),
-            Err(TryLockError::WouldBlock) => return Err(TokenFileError::Busy { lock: lock.clone() }),
+            Err(TryLockError::WouldBlock) => sleep(LOOK),
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
     }
+    Err(TokenFileError::Busy { lock: lock.clone() })
 }
 
 fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
