@@ -537,7 +537,7 @@ mod tests {
             most: failed + 1,
             kind: io::ErrorKind::Other,
         }));
-        let told = timeout(Duration::from_secs(60), subscription.next()).await.unwrap();
+        let told = timeout(Duration::from_mins(1), subscription.next()).await.unwrap();
         assert!(told.uris.contains(&uri) && disk.failed() > failed);
     }
 }

@@ -11,7 +11,6 @@ use super::{ReadError, Snapshot};
 use crate::model::{ActionId, ActionOutcome, Event, Evidence, Recorded, ResourceId, Scope, Seq, Timestamp};
 use crate::policy::VisiblePart;
 use crate::policy::grant::tagged_as;
-use crate::policy::write_rule::masked;
 use crate::store::derived::subjects;
 
 /// How many records are read in one go.
