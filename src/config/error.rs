@@ -179,7 +179,7 @@ pub enum ConfigError {
     #[error(
         "--http {address} is not a loopback address: strangers could connect, and what clients say could be read on the way. Have \
          clients say who they are (--token-file, or issuers in the configuration file) and give --tls-cert and --tls-key; or put a \
-         proxy in front that does both, and name its address with --behind-proxy"
+         proxy in front that does both, and name its address with --behind-proxy; or listen on 127.0.0.1"
     )]
     NotLoopback {
         /// What was given.
