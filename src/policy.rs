@@ -3,7 +3,7 @@
 //! - [`grant`] is a part of what there is, as the configuration gives it to somebody.
 //! - [`grant_book`] holds the grants of a server by their names.
 //! - [`visibility`] is what several grants let somebody see.
-//! - [`principal`] is somebody whom a server knows, with what they may see.
+//! - [`grantee`] is somebody whom a server knows, with what they may see.
 //! - [`confirmation`] says which calls somebody must agree to, and when an agreement counts.
 //! - [`write_rule`] is one condition that a change has to meet, as flags write it.
 //! - [`write_policy`] holds the rules of a server or of a connection, as they pass between processes.
@@ -16,8 +16,8 @@ pub mod change_request;
 pub mod confirmation;
 pub mod grant;
 pub mod grant_book;
+pub mod grantee;
 pub mod in_force;
-pub mod principal;
 pub mod verdict;
 pub mod visibility;
 pub mod widening;
@@ -27,8 +27,8 @@ pub mod write_rule;
 pub use change_request::{ChangeRequest, KnownTags, TouchedInstances};
 pub use grant::{Grant, TagValues};
 pub use grant_book::GrantBook;
+pub use grantee::Grantee;
 pub use in_force::PolicyInForce;
-pub use principal::Principal;
 pub use verdict::{PolicyVerdict, RuleCheck, RuleOrigin};
 pub use visibility::{Visibility, VisiblePart};
 pub use widening::PolicyWidening;

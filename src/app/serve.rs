@@ -17,56 +17,55 @@
 //! [`serving_record`]: crate::connection::serving_record
 
 pub(super) mod doors;
+mod error;
 mod lifetime;
+mod listening;
+mod listens;
 mod ownership;
 pub mod trial;
+mod unusable;
 
 use std::convert::Infallible;
-use std::io;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 use std::time::Duration;
 
-use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::access::AccessDesk;
-use super::engine::{self, Engine, Foreign, StartError};
+use super::engine::{self, Engine, StartError};
 use super::keys;
 use super::listener::ClientListener;
-use super::metrics_route::{self, MetricsAccess, MetricsAddress};
 use super::open_files;
-use super::probes;
 use super::reload::{FileSource, ReloadRequests, WatchSources};
 use super::server_process::ServerProcess;
 use super::service_manager;
 use super::stop_order::StopOrders;
-use super::tls_files::{TlsError, TlsFiles};
-use crate::aws::{AccountSources, Aws};
+use super::tls_files::TlsFiles;
+use crate::aws::AccountSources;
 use crate::config::{Config, ServerOptions};
-use crate::connection::data_dir::{self, DataDirError};
-use crate::connection::lock::{Lock, LockError};
+use crate::connection::data_dir::{self};
+use crate::connection::lock::Lock;
 use crate::connection::newest_program::NewestProgram;
 use crate::connection::server_facts::{ServerLaunch, StartedBy};
 use crate::connection::serving_record::ServingRecord;
-use crate::connection::socket::{ServerSocket, SocketError};
+use crate::connection::socket::ServerSocket;
 use crate::connection::version::current;
-use crate::mcp::Failure;
-use crate::mcp::auth::AccessGate;
-use crate::mcp::auth::token_file::TokenFileError;
-use crate::mcp::transport::{HttpDoor, HttpOptions, TlsConfig};
+use crate::mcp::transport::HttpDoor;
 use crate::model::text::chain;
 use crate::notify::ChangeHub;
 use crate::store::OpenError;
-use doors::{DoorError, url};
+use doors::url;
 use lifetime::{Lifetime, announce_successor, forget, keep_rules, note_flags, put_back};
-use ownership::{Owned, TakenDirectory, own};
+use listening::{Listening, open_tls, renew};
+use ownership::{Owned, own};
+use unusable::{deserted, failure, foreign_failure, mended, regained};
 
+pub use error::ServerError;
 pub use lifetime::ServerEnd;
+pub use listens::Listens;
 
 /// How long connections may take to end.
 const CLOSING: Duration = Duration::from_secs(1);
@@ -79,93 +78,6 @@ const RELEASES: Duration = Duration::from_millis(50);
 
 /// How long a detached server that could not open its store waits for somebody to tell.
 const FAILED_LINGER: Duration = Duration::from_secs(10);
-
-/// How often it looks meanwhile whether somebody touched the file.
-const LOOK: Duration = Duration::from_secs(1);
-
-/// When it tries again anyway.
-const RETRY: Duration = Duration::from_secs(15);
-
-/// Why there is no server, or no longer one.
-#[derive(Debug, thiserror::Error)]
-pub enum ServerError {
-    /// The data directory is not usable.
-    #[error(transparent)]
-    Directory(#[from] DataDirError),
-    /// It cannot be locked.
-    #[error(transparent)]
-    Lock(#[from] LockError),
-    /// Another server serves it, and goes on.
-    #[error(transparent)]
-    Taken(TakenDirectory),
-    /// The socket cannot be made.
-    #[error(transparent)]
-    Socket(#[from] SocketError),
-    /// It cannot listen where it should.
-    #[error(transparent)]
-    Door(#[from] DoorError),
-    /// The certificate of HTTP cannot be used.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    /// The file of tokens is not usable.
-    #[error(transparent)]
-    Tokens(#[from] TokenFileError),
-    /// The store is not usable.
-    #[error(transparent)]
-    Start(#[from] StartError),
-    /// The writer ended by itself.
-    #[error("the writer failed by a fault of Muster: report it with the log; everything acknowledged is stored")]
-    Writer,
-    /// The system refused a signal handler.
-    #[error("cannot listen for signals: the system refuses a handler")]
-    Signals(#[source] io::Error),
-}
-
-impl ServerError {
-    /// Whether it keeps a server from starting to serve.
-    #[must_use]
-    pub fn is_before_serving(&self) -> bool {
-        match self {
-            ServerError::Directory(_)
-            | ServerError::Lock(_)
-            | ServerError::Taken(_)
-            | ServerError::Socket(_)
-            | ServerError::Door(_)
-            | ServerError::Tls(_)
-            | ServerError::Tokens(_)
-            | ServerError::Signals(_) => true,
-            ServerError::Start(_) | ServerError::Writer => false,
-        }
-    }
-}
-
-/// Where a server listens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listens {
-    line: Value,
-}
-
-impl Listens {
-    fn new(data_dir: &Path, socket: &Path, http: Option<&str>) -> Self {
-        Listens {
-            line: json!({"socket": socket.to_string_lossy(), "http": http, "data_dir": data_dir.to_string_lossy()}),
-        }
-    }
-
-    /// The same with the address of the metrics, if they have one of their own.
-    fn and_metrics(mut self, address: Option<SocketAddr>) -> Self {
-        if let (Value::Object(line), Some(address)) = (&mut self.line, address) {
-            line.insert("metrics".to_owned(), format!("http://{address}{}", metrics_route::PATH).into());
-        }
-        self
-    }
-
-    /// One line of JSON: `socket`, `http` (a URL or null), `data_dir`, and `metrics` (a URL) where they have an address of their own.
-    #[must_use]
-    pub fn line(&self) -> String {
-        self.line.to_string()
-    }
-}
 
 /// Serves until it is told to end or nobody has needed it for a while. `announce` is told where it listens.
 ///
@@ -272,63 +184,6 @@ pub async fn run(
         never = service_manager::reassure() => match never {},
         never = requests.answer(&sources) => match never {},
         never = renew(tls) => match never {},
-    }
-}
-
-/// Opens the certificate of HTTP, if there is one. A detached server, which has nobody to tell, goes without HTTP where that fails.
-fn open_tls(options: &mut ServerOptions) -> Result<Option<TlsFiles>, TlsError> {
-    let opened = options.listen.tls().map(|(certificate, key)| TlsFiles::open(certificate, key)).transpose();
-    match opened {
-        Err(error) if options.detached => {
-            tracing::error!(error = chain(&error), "HTTP is not served");
-            options.listen.http = None;
-            Ok(None)
-        }
-        opened => opened,
-    }
-}
-
-/// What is bound beside the socket, and how it is served.
-struct Listening {
-    door: Option<HttpDoor>,
-    metrics: Option<TcpListener>,
-    gate: Option<AccessGate>,
-    tls: Option<TlsConfig>,
-    is_read_only: bool,
-    begun: Instant,
-}
-
-impl Listening {
-    /// Begins to serve HTTP and metrics.
-    fn begin(self, listener: &ClientListener, options: &ServerOptions, data_dir: &Path) {
-        let Listening { door, metrics, gate, tls, is_read_only, begun } = self;
-        if let Some(door) = door {
-            let sessions = Some(data_dir::sessions(data_dir));
-            let (hosts, origins) = (options.allowed_hosts.clone(), options.allowed_origins.clone());
-            let (address, is_local) = (MetricsAddress::OfServer, options.listen.is_local());
-            // Where there is a gate, only whom it lets in gets there.
-            let access = MetricsAccess { address, is_local, has_tokens: gate.is_some(), is_known: gate.is_some() };
-            let beside = metrics_route::route(listener, access, options.allowed_hosts.clone());
-            let probes = probes::routes(&listener.readiness(), begun);
-            let (proxies, per_second) = (options.listen.behind_proxy.clone(), options.listen.per_second());
-            let served =
-                HttpOptions { hosts, origins, sessions, is_read_only, gate, tls, proxies, per_second, probes, beside };
-            listener.listen_http(door, served);
-        }
-        if let Some(metrics) = metrics {
-            let access =
-                MetricsAccess { address: MetricsAddress::Own, is_local: true, has_tokens: false, is_known: false };
-            let routes = metrics_route::route(listener, access, options.allowed_hosts.clone());
-            listener.listen_beside(metrics, routes.merge(probes::routes(&listener.readiness(), begun)));
-        }
-    }
-}
-
-/// Has HTTP served with the certificate as its files have it, for ever.
-async fn renew(tls: Option<TlsFiles>) -> Infallible {
-    match tls {
-        Some(tls) => tls.follow().await,
-        None => std::future::pending().await,
     }
 }
 
@@ -479,79 +334,6 @@ async fn attend(
     ControlFlow::Break(outcome)
 }
 
-/// Tells clients why the store is not usable until somebody did something about it: then it is worth opening again. False
-/// once they have left without, for `patience`.
-async fn mended(data_dir: &Path, listener: &ClientListener, error: &StartError, patience: Option<Duration>) -> bool {
-    tracing::error!(error = %chain(error), "the store is not usable; clients are told so");
-    let (begun, before) = (Instant::now(), stamp(data_dir));
-    listener.fail(failure(error));
-    let touched = async {
-        // Another process's hold on the file does not show on it.
-        while stamp(data_dir) == before && begun.elapsed() < RETRY {
-            sleep(LOOK).await;
-        }
-    };
-    tokio::select! {
-        () = touched => true,
-        () = deserted(listener, patience) => false,
-    }
-}
-
-/// Tells clients that the store is another account's, until the credentials are that account's or somebody put another store
-/// there. False once they have left without, for `patience`.
-async fn regained(config: &Config, listener: &ClientListener, foreign: &Foreign, patience: Option<Duration>) -> bool {
-    let before = stamp(&config.data_dir);
-    listener.fail(foreign_failure(foreign));
-    let regained = async {
-        loop {
-            sleep(LOOK).await;
-            if stamp(&config.data_dir) != before {
-                return;
-            }
-            // Loaded anew each time: a profile may be another one's by now.
-            let aws = Aws::load(config.aws_settings()).await;
-            if aws.identify().await.is_ok_and(|account| account == foreign.stored) {
-                return;
-            }
-            sleep(RETRY).await;
-        }
-    };
-    tokio::select! {
-        () = regained => true,
-        () = deserted(listener, patience) => false,
-    }
-}
-
-/// Why the store of another account is not served, for clients.
-fn foreign_failure(foreign: &Foreign) -> Failure {
-    Failure { what: foreign.to_string(), fix: foreign.fix() }
-}
-
-/// Tells one state of the store's file from another, as far as can be seen from outside.
-fn stamp(data_dir: &Path) -> Option<(u64, u64, i64, i64)> {
-    let file = std::fs::metadata(data_dir::store(data_dir)).ok()?;
-    Some((file.ino(), file.len(), file.mtime(), file.mtime_nsec()))
-}
-
-/// Why the store is not usable, for clients.
-fn failure(error: &dyn std::error::Error) -> Failure {
-    let fix = "The server opens it again by itself within seconds";
-    Failure { what: chain(error), fix: fix.to_owned() }
-}
-
-/// Waits until no MCP client has been there for `linger`; for ever without one. A command that asks does not prolong the time, and
-/// is let finish.
-async fn deserted(listener: &ClientListener, linger: Option<Duration>) {
-    let Some(linger) = linger else { return std::future::pending().await };
-    loop {
-        listener.conversations().gone_for(linger).await;
-        listener.clients().gone_for(Duration::ZERO).await;
-        if listener.conversations().now() == 0 {
-            return;
-        }
-    }
-}
-
 /// Sends clients away while sweeps end, then closes the store.
 async fn stop(listener: &ClientListener, engine: Option<Engine>, end: &ServerEnd) {
     match end {
@@ -570,19 +352,5 @@ async fn stop(listener: &ClientListener, engine: Option<Engine>, end: &ServerEnd
         tracing::info!("stopped");
     } else {
         tracing::warn!(?hung, "stopped without waiting any longer");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_announcement_is_one_line_of_json() {
-        let listens =
-            Listens::new(Path::new("/d"), Path::new("/d/muster.sock"), Some(&url("[::1]:80".parse().unwrap(), false)));
-        let line: Value = serde_json::from_str(&listens.line()).unwrap();
-        assert_eq!(line, json!({"socket": "/d/muster.sock", "http": "http://[::1]:80/mcp", "data_dir": "/d"}));
-        assert_eq!(Listens::new(Path::new("/d"), Path::new("/s"), None).line["http"], Value::Null);
     }
 }

@@ -119,16 +119,12 @@ impl Link {
     }
 
     /// The same for somebody whom the server knows: they see what they may see, and change nothing unless they may change something
-    /// of it. Records of what they do name them.
+    /// of it. Records of what they do name them as `user`.
     #[must_use]
-    pub fn known_as(self, known: &policy::Principal) -> Self {
-        let user = match &known.issuer {
-            Some(issuer) => format!("{} of {issuer}", known.name),
-            None => known.name.to_string(),
-        };
+    pub fn known_as(self, known: &policy::Grantee, user: &str) -> Self {
         let may_change = known.writes && known.visibility.may_change_anything();
         let writes = if may_change { self.writes } else { WritePolicy::of(false) };
-        let (principal, visibility) = (Principal::of_user(&user), Visibility::clone(&known.visibility));
+        let (principal, visibility) = (Principal::of_user(user), Visibility::clone(&known.visibility));
         Link { writes, principal, visibility, ungranted: !may_change, ..self }
     }
 }

@@ -64,7 +64,7 @@ use super::operations::NetworkTransport;
 use super::remembered_sessions::RememberedSessions;
 use super::server::{Handler, Link, McpServer};
 use crate::aws::AwsClock;
-use crate::model::{AddressRange, Principal};
+use crate::model::AddressRange;
 use crate::policy::WritePolicy;
 
 pub use super::auth::public_url::PATH;
@@ -286,7 +286,7 @@ fn router<H: ServerHandler>(
     let service = StreamableHttpService::new(
         move || {
             let link = match KnownCaller::current() {
-                Some(caller) => link.clone().known_as(caller.principal()).of(Principal::of_user(caller.user())),
+                Some(caller) => link.clone().known_as(caller.grantee(), caller.user()),
                 None => link.clone(),
             };
             Ok(wrap(server.handler(link).remembering(Arc::clone(&remembered))))

@@ -90,29 +90,30 @@ impl Visibility {
         kind: &Kind,
         tags: &(impl Iterator<Item = (&'t str, &'t str)> + Clone),
     ) -> bool {
-        let Some(grants) = self.grants() else { return true };
-        grants.iter().any(|grant| grant.takes(account, region, kind) && grant.takes_tags(tags))
+        self.any_grant(|grant| grant.takes(account, region, kind) && grant.takes_tags(tags))
+    }
+
+    /// Whether everything is visible, or a grant is as `test` says.
+    fn any_grant(&self, test: impl Fn(&Grant) -> bool) -> bool {
+        self.grants().is_none_or(|grants| grants.iter().any(test))
     }
 
     /// Whether anything can be visible in a scope.
     #[must_use]
     pub fn sees_scope(&self, scope: &Scope) -> bool {
-        let Some(grants) = self.grants() else { return true };
-        grants.iter().any(|grant| grant.takes_scope(scope.account.as_str(), scope.region.as_str()))
+        self.any_grant(|grant| grant.takes_scope(scope.account.as_str(), scope.region.as_str()))
     }
 
     /// Whether anything can be visible in an account, in whatever region.
     #[must_use]
     pub fn sees_account(&self, account: &str) -> bool {
-        let Some(grants) = self.grants() else { return true };
-        grants.iter().any(|grant| grant.accounts.as_ref().is_none_or(|accounts| accounts.contains(account)))
+        self.any_grant(|grant| grant.accounts.as_ref().is_none_or(|accounts| accounts.contains(account)))
     }
 
     /// Whether anything of a kind can be visible, in whatever scope.
     #[must_use]
     pub fn sees_kind(&self, kind: &Kind) -> bool {
-        let Some(grants) = self.grants() else { return true };
-        grants.iter().any(|grant| grant.takes_kind(kind))
+        self.any_grant(|grant| grant.takes_kind(kind))
     }
 
     /// How much of a kind can be visible in an account and a region.
@@ -152,9 +153,7 @@ impl Visibility {
         kind: &Kind,
         tags: &(impl Iterator<Item = (&'t str, &'t str)> + Clone),
     ) -> bool {
-        let Some(grants) = self.grants() else { return true };
-        let mut writing = grants.iter().filter(|grant| grant.writes);
-        writing.any(|grant| grant.takes(account, region, kind) && grant.takes_tags(tags))
+        self.any_grant(|grant| grant.writes && grant.takes(account, region, kind) && grant.takes_tags(tags))
     }
 
     /// Whether anything at all may be changed.

@@ -47,23 +47,6 @@ pub(super) struct ScopeWatcher {
     listened: Option<Vec<(Kind, Arc<SweepInterval>)>>,
 }
 
-/// Why a scope may be awake.
-enum AwakeTurn {
-    /// It is woken: somebody asks, or something happened there.
-    Asked,
-    /// It has its turn.
-    Due(OwnedSemaphorePermit),
-}
-
-impl AwakeTurn {
-    fn permit(self) -> Option<OwnedSemaphorePermit> {
-        match self {
-            AwakeTurn::Asked => None,
-            AwakeTurn::Due(permit) => Some(permit),
-        }
-    }
-}
-
 impl ScopeWatcher {
     /// Starts to watch a scope: sweeps and refreshes of each kind, and its events if they are received.
     pub(super) fn start(watchers: &Arc<ScopeWatchers>, scope: Scope) {
@@ -97,9 +80,10 @@ impl ScopeWatcher {
     async fn run(mut self) {
         let (mut rests, mut is_woken) = (Vec::new(), false);
         loop {
-            let turn = if is_woken { None } else { self.turn().await };
-            is_woken |= matches!(turn, Some(AwakeTurn::Asked));
-            let turn = turn.and_then(AwakeTurn::permit);
+            let mut turn = None;
+            if !is_woken {
+                (turn, is_woken) = self.turn().await;
+            }
             // On the heap, so that nothing of it is left while the scope rests.
             let awake = self.awake(&rests, is_woken, turn);
             let Some(rested) = awake.await else { return };
@@ -124,14 +108,14 @@ impl ScopeWatcher {
         self.quiet.as_ref().is_some_and(QuietScope::is_quiet)
     }
 
-    /// Waits until the scope may be awake. What somebody waits for goes ahead of others.
-    async fn turn(&self) -> Option<AwakeTurn> {
+    /// Waits until the scope may be awake. Returns its turn, and whether it is woken; what somebody waits for needs no turn.
+    async fn turn(&self) -> (Option<OwnedSemaphorePermit>, bool) {
         if self.watchers.ingest.freshness().is_ahead(&self.scope) {
-            return None;
+            return (None, false);
         }
         tokio::select! {
-            () = self.wake.notified() => Some(AwakeTurn::Asked),
-            permit = self.watchers.turns.awake() => permit.map(AwakeTurn::Due),
+            () = self.wake.notified() => (None, true),
+            turn = self.watchers.turns.awake() => (turn, false),
         }
     }
 
@@ -140,7 +124,7 @@ impl ScopeWatcher {
         let forgets = Instant::now() + FORGETS;
         let mut is_remembered = self.is_quiet();
         loop {
-            let due = rests.iter().map(|kind| kind.rest.due(self.interval(kind.spec).get())).min();
+            let due = rests.iter().map(|kind| kind.rest.due(self.pace(kind.spec))).min();
             tokio::select! {
                 () = self.wake.notified() => return true,
                 () = sleep_until(due.unwrap_or_else(Instant::now)) => return false,
@@ -153,21 +137,21 @@ impl ScopeWatcher {
         }
     }
 
-    /// What sets the time from one sweep of a kind to the next.
-    fn interval(&self, spec: &KindSpec) -> Arc<SweepInterval> {
+    /// What sets the time from one sweep of a kind to the next, where events are received.
+    fn listened(&self, spec: &KindSpec) -> Option<&Arc<SweepInterval>> {
         let kind = spec.kind();
-        let listened = self.listened.iter().flatten().find(|(known, _)| *known == kind);
-        let now = || {
-            let usual = self.watchers.intervals.iter().find(|(known, _)| known.slug == spec.slug);
-            // Freshness knows none of what is given up at this moment.
-            let shown = self.watchers.ingest.freshness().interval(&self.scope, &kind);
-            Arc::new(SweepInterval::new(if shown.is_zero() {
-                usual.map_or(spec.interval, |(_, usual)| *usual)
-            } else {
-                shown
-            }))
-        };
-        listened.map_or_else(now, |(_, interval)| Arc::clone(interval))
+        self.listened.iter().flatten().find(|(known, _)| *known == kind).map(|(_, interval)| interval)
+    }
+
+    /// The time from one sweep of a kind to the next.
+    fn pace(&self, spec: &KindSpec) -> Duration {
+        if let Some(interval) = self.listened(spec) {
+            return interval.get();
+        }
+        let shown = self.watchers.ingest.freshness().interval(&self.scope, &spec.kind());
+        let usual = self.watchers.intervals.iter().find(|(known, _)| known.slug == spec.slug);
+        // Freshness knows none of what is given up at this moment.
+        if shown.is_zero() { usual.map_or(spec.interval, |(_, usual)| *usual) } else { shown }
     }
 
     /// What it takes to sweep and describe each kind. Those that rest until later go on to rest, unless a quiet scope is woken.
@@ -177,7 +161,8 @@ impl ScopeWatcher {
         let (mut plans, mut referring) = (Vec::new(), Vec::new());
         for (spec, usual) in &*self.watchers.intervals {
             let (trigger, gate) = (Arc::new(SweepTrigger::of(&self.replan)), Arc::clone(&gate));
-            let interval = self.interval(spec);
+            let interval = self.listened(spec).cloned();
+            let interval = interval.unwrap_or_else(|| Arc::new(SweepInterval::new(self.pace(spec))));
             let plan = SweepPlan { interval, trigger, gate, ..SweepPlan::new(scope.clone(), spec) };
             referring.extend(self.referring(spec, &plan.trigger));
             plans.push((plan, *usual));

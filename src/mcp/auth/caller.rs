@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::token_hash::TokenHash;
 use crate::model::text::shown;
 use crate::model::{Clock, Timestamp};
-use crate::policy::Principal;
+use crate::policy::Grantee;
 
 /// How long to sleep at most before the clock is looked at again: it may have been set, and the machine may have been asleep.
 const LOOK: Duration = Duration::from_mins(1);
@@ -28,7 +28,7 @@ tokio::task_local! {
 /// Somebody who was let in, for as long as their token counts.
 #[derive(Debug)]
 pub struct KnownCaller {
-    principal: Principal,
+    grantee: Grantee,
     user: Arc<str>,
     rights: Arc<str>,
     revoked: CancellationToken,
@@ -37,21 +37,21 @@ pub struct KnownCaller {
 impl KnownCaller {
     /// Somebody, until `revoked` is cancelled or their time is over.
     #[must_use]
-    pub fn new(principal: Principal, revoked: CancellationToken) -> Arc<Self> {
-        let rights = rights(&principal, None);
-        Self::with(principal, rights, revoked)
+    pub fn new(grantee: Grantee, revoked: CancellationToken) -> Arc<Self> {
+        let rights = rights(&grantee, None);
+        Self::with(grantee, rights, revoked)
     }
 
     /// Whoever has this token of the server, until `revoked` is cancelled or their time is over. Whoever has another one is not the same:
     /// what was opened with a token that is revoked is over, however much the next one of the same name may do.
-    pub(super) fn of_token(principal: Principal, token: &TokenHash, revoked: CancellationToken) -> Arc<Self> {
-        let rights = rights(&principal, Some(token));
-        Self::with(principal, rights, revoked)
+    pub(super) fn of_token(grantee: Grantee, token: &TokenHash, revoked: CancellationToken) -> Arc<Self> {
+        let rights = rights(&grantee, Some(token));
+        Self::with(grantee, rights, revoked)
     }
 
-    fn with(principal: Principal, rights: Arc<str>, revoked: CancellationToken) -> Arc<Self> {
-        let user = user(&principal);
-        Arc::new(KnownCaller { principal, user, rights, revoked })
+    fn with(grantee: Grantee, rights: Arc<str>, revoked: CancellationToken) -> Arc<Self> {
+        let user = user(&grantee);
+        Arc::new(KnownCaller { grantee, user, rights, revoked })
     }
 
     /// Who makes the request that this task serves; `None` where nobody has to say who they are.
@@ -63,7 +63,7 @@ impl KnownCaller {
     /// Whether the request that this task serves must not be answered with what is there for everybody.
     #[must_use]
     pub fn is_limited_now() -> bool {
-        CALLER.try_with(|caller| caller.principal.is_limited()).unwrap_or(false)
+        CALLER.try_with(|caller| caller.grantee.is_limited()).unwrap_or(false)
     }
 
     /// Serves a request of theirs: meanwhile they are the one of [`KnownCaller::current`].
@@ -73,8 +73,8 @@ impl KnownCaller {
 
     /// With what they may see and change.
     #[must_use]
-    pub fn principal(&self) -> &Principal {
-        &self.principal
+    pub fn grantee(&self) -> &Grantee {
+        &self.grantee
     }
 
     /// How records of their calls name them. Nobody else has the same.
@@ -109,7 +109,7 @@ impl KnownCaller {
     /// Whether they count no more at `now`.
     #[must_use]
     pub fn is_over(&self, now: Timestamp) -> bool {
-        self.is_revoked() || !self.principal.is_current(now)
+        self.is_revoked() || !self.grantee.is_current(now)
     }
 
     /// Waits until their rights are taken away.
@@ -120,7 +120,7 @@ impl KnownCaller {
     /// Waits until they count no more.
     pub async fn over(&self, clock: &dyn Clock) {
         let expired = async {
-            let Some(ends) = self.principal.ends else { return std::future::pending().await };
+            let Some(ends) = self.grantee.ends else { return std::future::pending().await };
             loop {
                 let left = ends.since(clock.now());
                 if left.is_zero() {
@@ -140,7 +140,7 @@ impl KnownCaller {
 ///
 /// Names of tokens are short and without spaces, so they stand as they are. What an issuer says is shown as far as there is room, and a
 /// digest of the whole of it and of the issuer is behind it: several issuers have one host, and long names begin alike.
-fn user(Principal { name, issuer, .. }: &Principal) -> Arc<str> {
+fn user(Grantee { name, issuer, .. }: &Grantee) -> Arc<str> {
     let Some(issuer) = issuer else { return format!("token:{name}").into() };
     let place = issuer.split_once("://").map_or(&**issuer, |(_, place)| place);
     let host = place.split('/').next().unwrap_or(place);
@@ -155,7 +155,7 @@ fn user(Principal { name, issuer, .. }: &Principal) -> Arc<str> {
 }
 
 /// A digest of all that makes them who they are here. Each part has its length before it.
-fn rights(Principal { name, issuer, visibility, writes, ends: _ }: &Principal, token: Option<&TokenHash>) -> Arc<str> {
+fn rights(Grantee { name, issuer, visibility, writes, ends: _ }: &Grantee, token: Option<&TokenHash>) -> Arc<str> {
     let mut bytes = Vec::new();
     let token = token.map(ToString::to_string).unwrap_or_default();
     for part in [&**name, issuer.as_deref().unwrap_or_default(), token.as_str()] {
@@ -173,28 +173,28 @@ mod tests {
     use super::*;
     use crate::policy::{Grant, Visibility};
 
-    fn principal(name: &str, issuer: Option<&str>) -> Principal {
-        Principal { issuer: issuer.map(Arc::from), ..Principal::unlimited(name) }
+    fn grantee(name: &str, issuer: Option<&str>) -> Grantee {
+        Grantee { issuer: issuer.map(Arc::from), ..Grantee::unlimited(name) }
     }
 
     #[test]
     fn callers_are_the_same_by_name_issuer_and_rights_and_not_by_when_they_end() {
-        let of = |principal: Principal| KnownCaller::new(principal, CancellationToken::new());
-        let alice = principal("alice", Some("https://id.example.com/realms/a"));
+        let of = |grantee: Grantee| KnownCaller::new(grantee, CancellationToken::new());
+        let alice = grantee("alice", Some("https://id.example.com/realms/a"));
         let one = of(alice.clone());
-        let later = Principal { ends: Some(Timestamp::from_millis(1)), ..alice.clone() };
+        let later = Grantee { ends: Some(Timestamp::from_millis(1)), ..alice.clone() };
         assert!(one.is_same(&of(later)));
         let limited = Arc::new(Visibility::of([Grant::default()]));
         for other in [
-            principal("alic", Some("ehttps://id.example.com/realms/a")),
-            principal("alice", None),
-            Principal { writes: false, ..alice.clone() },
-            Principal { visibility: limited, ..alice },
+            grantee("alic", Some("ehttps://id.example.com/realms/a")),
+            grantee("alice", None),
+            Grantee { writes: false, ..alice.clone() },
+            Grantee { visibility: limited, ..alice },
         ] {
             assert!(!one.is_same(&of(other)));
         }
         assert!(one.user().starts_with("alice@id.example.com #"), "{}", one.user());
-        assert_eq!(&**of(principal("ci", None)).user(), "token:ci");
+        assert_eq!(&**of(grantee("ci", None)).user(), "token:ci");
     }
 
     #[test]
@@ -204,19 +204,19 @@ mod tests {
             "https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555/v2.0",
             "https://login.microsoftonline.com/99/v2.0",
         );
-        let token = principal(&"t".repeat(64), None);
+        let token = grantee(&"t".repeat(64), None);
         let callers = [
-            principal("alice", Some(tenant)),
-            principal("alice", Some(other)),
-            principal("alic", Some(tenant)),
-            principal("alice", None),
-            principal("alice@id.example.com", None),
-            principal("alice", Some("https://id.example.com")),
-            principal("token:alice", Some("https://id.example.com")),
-            principal("alice@id.example.com", Some("https://id.example.com")),
-            principal(&format!("{long}x"), Some(tenant)),
-            principal(&format!("{long}y"), Some(tenant)),
-            principal("al\u{200b}ice", Some(tenant)),
+            grantee("alice", Some(tenant)),
+            grantee("alice", Some(other)),
+            grantee("alic", Some(tenant)),
+            grantee("alice", None),
+            grantee("alice@id.example.com", None),
+            grantee("alice", Some("https://id.example.com")),
+            grantee("token:alice", Some("https://id.example.com")),
+            grantee("alice@id.example.com", Some("https://id.example.com")),
+            grantee(&format!("{long}x"), Some(tenant)),
+            grantee(&format!("{long}y"), Some(tenant)),
+            grantee("al\u{200b}ice", Some(tenant)),
             token,
         ];
         let recorded: Vec<Arc<str>> = callers
@@ -234,7 +234,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_caller_is_known_during_a_request_and_in_it_only() {
-        let caller = KnownCaller::new(principal("a", None), CancellationToken::new());
+        let caller = KnownCaller::new(grantee("a", None), CancellationToken::new());
         assert!(KnownCaller::current().is_none());
         let inside = caller.during(async { KnownCaller::current().map(|caller| caller.user().to_string()) }).await;
         assert_eq!(inside.as_deref(), Some("token:a"));
@@ -251,12 +251,12 @@ mod tests {
         }
         let clock = Began(tokio::time::Instant::now());
         let ends = Some(Timestamp::EPOCH + Duration::from_mins(10));
-        let caller = KnownCaller::new(Principal { ends, ..principal("a", None) }, CancellationToken::new());
+        let caller = KnownCaller::new(Grantee { ends, ..grantee("a", None) }, CancellationToken::new());
         assert!(!caller.is_over(clock.now()));
         caller.over(&clock).await;
         assert!(caller.is_over(clock.now()) && !caller.is_revoked());
         assert_eq!(clock.0.elapsed(), Duration::from_mins(10));
-        let endless = KnownCaller::new(principal("b", None), CancellationToken::new());
+        let endless = KnownCaller::new(grantee("b", None), CancellationToken::new());
         tokio::join!(endless.over(&clock), async { endless.revoke() });
         assert!(endless.is_over(clock.now()));
     }

@@ -172,7 +172,7 @@ impl AccessGate {
         })?;
         let (rules, now, hash) = (self.0.rules.load_full(), self.0.clock.now(), token.hash());
         if let Some(caller) = rules.tokens.find(&hash) {
-            return match caller.principal().ends {
+            return match caller.grantee().ends {
                 Some(ends) if caller.is_over(now) => Err(AuthRefusal::Invalid(format!("it ended at {ends}"))),
                 _ => Ok(Arc::clone(caller)),
             };

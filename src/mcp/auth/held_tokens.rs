@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::caller::KnownCaller;
 use super::token_book::{TokenBook, TokenEntry};
 use super::token_hash::TokenHash;
-use crate::policy::{GrantBook, Principal, Visibility};
+use crate::policy::{GrantBook, Grantee, Visibility};
 
 /// The tokens of a server.
 #[derive(Debug, Default)]
@@ -23,11 +23,11 @@ impl HeldTokens {
     /// The tokens of a book. Whoever has the same token with the same rights as in `before` goes on; the others of `before` are over.
     pub(super) fn renewed(before: &HeldTokens, book: &TokenBook, grants: &GrantBook) -> Self {
         let held = book.entries().iter().map(|entry| {
-            let caller = KnownCaller::of_token(principal(entry, grants), &entry.hash, CancellationToken::new());
+            let caller = KnownCaller::of_token(grantee(entry, grants), &entry.hash, CancellationToken::new());
             let same = |held: &&HeldToken| {
                 held.hash == entry.hash
                     && held.caller.is_same(&caller)
-                    && held.caller.principal().ends == caller.principal().ends
+                    && held.caller.grantee().ends == caller.grantee().ends
             };
             let known = before.0.iter().find(same).map(|held| Arc::clone(&held.caller));
             HeldToken { hash: entry.hash, caller: known.unwrap_or(caller) }
@@ -59,13 +59,13 @@ impl HeldTokens {
 }
 
 /// Whoever has a token. Without grants they may see all that the server knows.
-fn principal(entry: &TokenEntry, grants: &GrantBook) -> Principal {
+fn grantee(entry: &TokenEntry, grants: &GrantBook) -> Grantee {
     let visibility = match &entry.grants {
         None => Visibility::everything(),
         Some(names) => grants.visibility(names.iter().map(String::as_str)),
     };
     let writes = !entry.read_only && visibility.may_change_anything();
-    Principal {
+    Grantee {
         name: entry.name.as_str().into(),
         issuer: None,
         visibility: Arc::new(visibility),
@@ -118,7 +118,7 @@ mod tests {
             &book(&[entry("a", Some(&["gone"])), entry("b", None)]),
             &GrantBook::default(),
         );
-        let of = |name| tokens.find(&TokenHash::of(name)).unwrap().principal().clone();
+        let of = |name| tokens.find(&TokenHash::of(name)).unwrap().grantee().clone();
         assert_eq!((&*of("a").visibility, of("a").writes), (&Visibility::nothing(), false));
         assert_eq!((of("b").visibility.is_everything(), of("b").writes), (true, true));
     }

@@ -16,7 +16,7 @@ use super::refusal::AuthRefusal;
 use super::ring_provider;
 use super::token_hash::TokenHash;
 use crate::model::Timestamp;
-use crate::policy::{GrantBook, Principal};
+use crate::policy::{GrantBook, Grantee};
 
 /// How many tokens are remembered that were accepted. When there are more, all are judged again.
 const MOST: usize = 4096;
@@ -123,14 +123,14 @@ impl IssuerDesk {
                 fault => AuthRefusal::Invalid(fault.to_string()),
             })?;
         let visibility = self.grants.visibility(grants.iter().map(String::as_str));
-        let principal = Principal {
+        let grantee = Grantee {
             name: name.into(),
             issuer: Some(self.plan.issuer.as_str().into()),
             writes: visibility.may_change_anything(),
             visibility: Arc::new(visibility),
             ends: Some(ends),
         };
-        let caller = KnownCaller::new(principal, self.signed(mark).ok_or_else(no_key)?);
+        let caller = KnownCaller::new(grantee, self.signed(mark).ok_or_else(no_key)?);
         let mut accepted = self.accepted.lock();
         // Keys that came meanwhile may not have accepted it.
         if judged_by >= accepted.revision {

@@ -312,7 +312,7 @@ impl ServedSession {
     /// Whether it is theirs. It is served for as long as any of their tokens counts.
     fn admits(&mut self, caller: &Arc<KnownCaller>) -> bool {
         let Some(owner) = self.owner.as_mut().filter(|owner| owner.is_same(caller)) else { return false };
-        let ends = |caller: &KnownCaller| caller.principal().ends.map_or(i64::MAX, Timestamp::as_millis);
+        let ends = |caller: &KnownCaller| caller.grantee().ends.map_or(i64::MAX, Timestamp::as_millis);
         if owner.is_revoked() || ends(caller) > ends(owner) {
             *owner = Arc::clone(caller);
         }

@@ -11,8 +11,8 @@ async fn a_good_token_lets_in_until_it_ends() {
     yard.during(async {
         let token = key.token("a", &json!({}));
         let caller = yard.admit(&token).await.unwrap();
-        assert_eq!((&*caller.principal().name, caller.principal().issuer.as_deref()), ("alice", Some(ISSUER)));
-        assert!(caller.principal().writes && caller.principal().is_limited());
+        assert_eq!((&*caller.grantee().name, caller.grantee().issuer.as_deref()), ("alice", Some(ISSUER)));
+        assert!(caller.grantee().writes && caller.grantee().is_limited());
         assert!(Arc::ptr_eq(&caller, &yard.admit(&token).await.unwrap()), "it is judged once");
         yard.clock.set(NOW + 629);
         assert!(yard.admit(&token).await.is_ok());

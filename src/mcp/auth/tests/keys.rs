@@ -161,8 +161,8 @@ async fn whoever_was_let_in_by_an_issuer_that_is_said_otherwise_now_is_over() {
         yard.gate.set(AccessRules { issuers: vec![narrower], ..rules.clone() });
         assert!(before.is_revoked());
         let after = yard.admit(&good).await.unwrap();
-        assert_eq!(after.principal().visibility.to_string(), "search");
-        assert!(!after.principal().writes && !after.is_same(&before));
+        assert_eq!(after.grantee().visibility.to_string(), "search");
+        assert!(!after.grantee().writes && !after.is_same(&before));
         yard.gate.set(AccessRules { issuers: vec![], ..rules });
         assert!(after.is_revoked());
         assert!(yard.refused(&good).await.contains("not known here"));

@@ -10,8 +10,8 @@ async fn admitted(plan: IssuerPlan, header: &Value, claims: &Value) -> Result<(S
     let token = key.sign(header, claims);
     match yard.during(yard.admit(&token)).await {
         Ok(caller) => {
-            let principal = caller.principal();
-            Ok((principal.name.to_string(), principal.visibility.to_string()))
+            let grantee = caller.grantee();
+            Ok((grantee.name.to_string(), grantee.visibility.to_string()))
         }
         Err(AuthRefusal::Invalid(why)) => Err(why),
         Err(other) => panic!("{other:?}"),

@@ -17,7 +17,7 @@ use crate::mcp::tests::{World, data, text};
 use crate::model::fixtures::{ACCOUNT, json_document, scope};
 use crate::model::{AccountId, Cause, Observation, ResourceId, Scope, Seen, Source};
 use crate::notify::ChangeTopic;
-use crate::policy::{DeniedTarget, Grant, Principal, TagValues, Visibility, WritePolicy, WriteRule};
+use crate::policy::{DeniedTarget, Grant, Grantee, TagValues, Visibility, WritePolicy, WriteRule};
 
 /// Everything is there, and in turn of the team that is seen and of the one that is not. The first instance was of both.
 fn estate() -> Estate {
@@ -246,12 +246,12 @@ fn the_cursor_of_somebody_else_is_refused_like_that_of_another_log() {
 }
 
 /// Somebody who sees and may change what the grants hold.
-fn somebody(grants: impl IntoIterator<Item = Grant>) -> Principal {
-    Principal { visibility: Arc::new(Visibility::of(grants)), ..Principal::unlimited("somebody") }
+fn somebody(grants: impl IntoIterator<Item = Grant>) -> Grantee {
+    Grantee { visibility: Arc::new(Visibility::of(grants)), ..Grantee::unlimited("somebody") }
 }
 
-async fn client(world: &World, known: &Principal) -> McpClient {
-    let link = Link::socket(WritePolicy::of(true), Vec::new()).known_as(known);
+async fn client(world: &World, known: &Grantee) -> McpClient {
+    let link = Link::socket(WritePolicy::of(true), Vec::new()).known_as(known, &known.name);
     let (read, write) = tokio::io::split(world.connect_over(link));
     McpClient::connect(read, write).await.unwrap()
 }

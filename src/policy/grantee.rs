@@ -7,7 +7,7 @@ use crate::model::Timestamp;
 
 /// Somebody whom a server knows, with what they may see and change. Clones are cheap.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Principal {
+pub struct Grantee {
     /// The name: of a token, or what the principal claim of an issuer says.
     pub name: Arc<str>,
     /// Who vouches for the name; `None` for tokens of the server's own file, and where nobody has to say who they are.
@@ -20,11 +20,11 @@ pub struct Principal {
     pub ends: Option<Timestamp>,
 }
 
-impl Principal {
+impl Grantee {
     /// Somebody who may see and change whatever the server does: the user of a server that is theirs alone.
     #[must_use]
     pub fn unlimited(name: &str) -> Self {
-        Principal {
+        Grantee {
             name: name.into(),
             issuer: None,
             visibility: Arc::new(Visibility::everything()),
@@ -41,7 +41,7 @@ impl Principal {
 
     /// Whether both are the same somebody, whatever they may see.
     #[must_use]
-    pub fn is_same(&self, other: &Principal) -> bool {
+    pub fn is_same(&self, other: &Grantee) -> bool {
         self.name == other.name && self.issuer == other.issuer
     }
 

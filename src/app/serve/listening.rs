@@ -1,0 +1,74 @@
+//! Serves HTTP and metrics beside the socket of a server.
+
+use std::convert::Infallible;
+use std::path::Path;
+
+use tokio::net::TcpListener;
+use tokio::time::Instant;
+
+use crate::app::listener::ClientListener;
+use crate::app::metrics_route::{self, MetricsAccess, MetricsAddress};
+use crate::app::probes;
+use crate::app::tls_files::{TlsError, TlsFiles};
+use crate::config::ServerOptions;
+use crate::connection::data_dir;
+use crate::mcp::auth::AccessGate;
+use crate::mcp::transport::{HttpDoor, HttpOptions, TlsConfig};
+use crate::model::text::chain;
+
+/// Opens the certificate of HTTP, if there is one. A detached server, which has nobody to tell, goes without HTTP where that fails.
+pub(super) fn open_tls(options: &mut ServerOptions) -> Result<Option<TlsFiles>, TlsError> {
+    let opened = options.listen.tls().map(|(certificate, key)| TlsFiles::open(certificate, key)).transpose();
+    match opened {
+        Err(error) if options.detached => {
+            tracing::error!(error = chain(&error), "HTTP is not served");
+            options.listen.http = None;
+            Ok(None)
+        }
+        opened => opened,
+    }
+}
+
+/// What is bound beside the socket, and how it is served.
+pub(super) struct Listening {
+    pub(super) door: Option<HttpDoor>,
+    pub(super) metrics: Option<TcpListener>,
+    pub(super) gate: Option<AccessGate>,
+    pub(super) tls: Option<TlsConfig>,
+    pub(super) is_read_only: bool,
+    pub(super) begun: Instant,
+}
+
+impl Listening {
+    /// Begins to serve HTTP and metrics.
+    pub(super) fn begin(self, listener: &ClientListener, options: &ServerOptions, data_dir: &Path) {
+        let Listening { door, metrics, gate, tls, is_read_only, begun } = self;
+        if let Some(door) = door {
+            let sessions = Some(data_dir::sessions(data_dir));
+            let (hosts, origins) = (options.allowed_hosts.clone(), options.allowed_origins.clone());
+            let (address, is_local) = (MetricsAddress::OfServer, options.listen.is_local());
+            // Where there is a gate, only whom it lets in gets there.
+            let access = MetricsAccess { address, is_local, has_tokens: gate.is_some(), is_known: gate.is_some() };
+            let beside = metrics_route::route(listener, access, options.allowed_hosts.clone());
+            let probes = probes::routes(&listener.readiness(), begun);
+            let (proxies, per_second) = (options.listen.behind_proxy.clone(), options.listen.per_second());
+            let served =
+                HttpOptions { hosts, origins, sessions, is_read_only, gate, tls, proxies, per_second, probes, beside };
+            listener.listen_http(door, served);
+        }
+        if let Some(metrics) = metrics {
+            let access =
+                MetricsAccess { address: MetricsAddress::Own, is_local: true, has_tokens: false, is_known: false };
+            let routes = metrics_route::route(listener, access, options.allowed_hosts.clone());
+            listener.listen_beside(metrics, routes.merge(probes::routes(&listener.readiness(), begun)));
+        }
+    }
+}
+
+/// Has HTTP served with the certificate as its files have it, for ever.
+pub(super) async fn renew(tls: Option<TlsFiles>) -> Infallible {
+    match tls {
+        Some(tls) => tls.follow().await,
+        None => std::future::pending().await,
+    }
+}
