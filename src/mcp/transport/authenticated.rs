@@ -118,9 +118,14 @@ pub(super) async fn authenticated(State(face): State<Arc<AuthFace>>, mut request
         let Ok(response) = next.oneshot(request).await;
         response
     });
-    tokio::select! {
-        response = serving => bounded(response, caller, &face.gate),
-        () = caller.revoked() => {
+    let response = tokio::select! {
+        response = serving => Some(response),
+        () = caller.revoked() => None,
+    };
+    match response {
+        // A session that ended by a revocation may have answered first, and would hide why it ended.
+        Some(response) if !caller.is_revoked() => bounded(response, caller, &face.gate),
+        Some(_) | None => {
             let headers = asked_by.into_iter().map(|host| (header::HOST, host)).collect();
             face.refused(&AuthRefusal::Invalid("it was revoked".to_owned()), &headers)
         }
