@@ -87,8 +87,15 @@ pub async fn fate_of(
     } else if !open.is_empty() {
         looked.live = check(&core, &core.aws.pinned().await, &named).await?;
     }
-    let rows: Vec<(&str, Map<String, Value>)> =
-        named.ids().map(|id| (id, row(&asked, id, found.get(id), &looked))).collect();
+    let visibility = core.visibility();
+    let told = |id| {
+        let mut row = row(&asked, id, found.get(id), &looked);
+        if let Some(Value::String(message)) = row.get_mut("message") {
+            *message = visibility.masked(message);
+        }
+        (id, row)
+    };
+    let rows: Vec<(&str, Map<String, Value>)> = named.ids().map(told).collect();
     let mut seq = actions.iter().map(|found| found.seq).max();
     for action in open.into_iter().filter(|action| action.outcome.is_none()) {
         let of_action =

@@ -174,7 +174,7 @@ impl Snapshot {
             }
             Event::Called { targets, .. } => *targets = seen,
             Event::ActionRefused { attempt, rule, .. } => {
-                *rule = crate::policy::write_rule::masked(rule);
+                *rule = self.visibility().masked_rule(rule);
                 attempt.targets = seen;
                 attempt.arguments = attempt.arguments.take().filter(|_| is_whole);
             }
@@ -196,9 +196,8 @@ impl Snapshot {
         let (count, scopes): (usize, BTreeSet<Scope>) =
             (targets.len(), targets.iter().map(ResourceId::scope).collect());
         let Some(seen) = self.seen_call(request)? else { return Ok(None) };
-        if seen.event.targets().len() < count
-            && let Event::ActionFinished { outcome, request_id, .. } = &mut record.event
-        {
+        let Event::ActionFinished { outcome, request_id, .. } = &mut record.event else { return Ok(Some(record)) };
+        if seen.event.targets().len() < count {
             *request_id = None;
             match outcome {
                 ActionOutcome::Succeeded { created } => {
@@ -207,6 +206,8 @@ impl Snapshot {
                 // It may name any of the targets.
                 ActionOutcome::Refused { message, .. } | ActionOutcome::Unknown { message } => message.clear(),
             }
+        } else if let ActionOutcome::Refused { message, .. } | ActionOutcome::Unknown { message } = outcome {
+            *message = self.visibility().masked(message);
         }
         Ok(Some(record))
     }
