@@ -478,6 +478,35 @@ async fn a_failure_names_no_account_that_is_hidden() {
 }
 
 #[tokio::test]
+async fn a_change_of_tags_tells_the_list_once_to_who_sees_it_come_and_go() {
+    const WAIT: Duration = Duration::from_secs(20);
+    let world = World::small().await;
+    let [hidden, seen, moving] = ["i-0aaaaaaaaaaaaaaa1", "i-0aaaaaaaaaaaaaaa2", "i-0aaaaaaaaaaaaaaa3"];
+    tagged(&world, hidden, "quarry", "a").await;
+    tagged(&world, seen, "payments", "a").await;
+    tagged(&world, moving, "quarry", "a").await;
+    let client = client(&world, &somebody([of_team(false)])).await;
+    let [of_seen, of_moving] = [seen, moving].map(|id| format!("ec2://instance/{id}"));
+    let mut heard = client.listen(&[of_seen.as_str(), of_moving.as_str()], true).await.unwrap();
+    for (team, what) in
+        [("payments", "it came into sight"), ("quarry", "it went out of sight"), ("payments", "it came back")]
+    {
+        // What is hidden gets another name, and other tags.
+        tagged(&world, hidden, "quarry", what).await;
+        tagged(&world, moving, team, "a").await;
+        assert_eq!(heard.next(WAIT).await.unwrap(), Some(of_moving.clone()), "{what}");
+        assert_eq!(heard.next(WAIT).await.unwrap(), None, "{what}, and the list changed");
+        // Neither other tags of what is hidden nor those of what is seen change the list.
+        tagged(&world, hidden, "quarries", what).await;
+        tagged(&world, seen, if team == "quarry" { "payments" } else { "payments-eu" }, "a").await;
+        assert_eq!(heard.next(WAIT).await.unwrap(), Some(of_seen.clone()), "{what}");
+    }
+    tagged(&world, seen, "payments-eu", "b").await;
+    assert_eq!(heard.next(WAIT).await.unwrap(), Some(of_seen), "it has another name");
+    assert_eq!(heard.next(WAIT).await.unwrap(), None, "the list shows it");
+}
+
+#[tokio::test]
 async fn figures_that_grow_with_what_is_hidden_are_left_out() {
     let world = World::small().await;
     let by_tags = client(&world, &somebody([of_team(false)])).await;
