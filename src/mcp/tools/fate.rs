@@ -19,7 +19,7 @@ use tokio::time::sleep;
 
 use self::asked_call::AskedCall;
 pub use self::asked_call::NamedCall;
-use self::call_search::{FoundAction, Searched, outcome, search};
+use self::call_search::{ActionEndSearch, FoundAction, Searched, end_of, search};
 use self::told_row::{LookedUp, is_done, row};
 use super::answer::ToolResult;
 use super::arguments;
@@ -133,14 +133,14 @@ async fn record(core: &Arc<Core>, found: &FoundAction, created: Vec<String>) -> 
     let (action, requested) = (*action, *requested);
     let seq = {
         let _turn = core.ends.lock().await;
-        let ended = core.walk(move |core| outcome(&core.snapshot()?, action, requested)).await;
+        let ended = core.walk(move |core| end_of(core, action, requested)).await;
         match ended {
-            Ok(None) => {
+            Ok(ActionEndSearch::Open) => {
                 let outcome = ActionOutcome::Succeeded { created: created.clone() };
                 let recorded = core.ingest.finish(action, outcome, Vec::new()).await;
                 recorded.inspect_err(|error| tracing::warn!(%error, "how an action ended is not recorded")).ok()
             }
-            Ok(Some(_)) => None,
+            Ok(ActionEndSearch::Ended(_) | ActionEndSearch::Untold) => None,
             Err(error) => {
                 tracing::warn!(%error, "how an action ended cannot be looked up");
                 None
