@@ -215,6 +215,8 @@ impl Told {
             let snapshot: Snapshot = core.snapshot()?;
             let has_no_more = snapshot.each_sealed(self.next, STEP, |sealed| {
                 if sealed.seq > self.newest {
+                    // Records may be missing right before it.
+                    self.next = self.newest.next();
                     return ControlFlow::Break(());
                 }
                 (self.next, looked) = (sealed.seq.next(), looked + 1);
