@@ -87,6 +87,14 @@ impl IndexState {
             IndexState::Ready { kinds, seq } => Some((kinds.get(kind), *seq)),
         }
     }
+
+    /// The rows beside which a matcher judges those of another kind; `None` while they are not ready.
+    fn beside(&self, matcher: &Matcher) -> Option<Option<&KindIndex>> {
+        match matcher.whole() {
+            None => Some(None),
+            Some((kind, _)) => self.kind(kind).map(|(index, _)| index),
+        }
+    }
 }
 
 impl Index {
@@ -113,9 +121,10 @@ impl Index {
         limit: usize,
     ) -> Option<Scan> {
         let state = self.state.read();
-        let (index, seq) = state.kind(kind)?;
+        let ((index, seq), beside) = (state.kind(kind)?, state.beside(matcher)?);
         let wanted = WantedScopes { filter: scope, retired: &self.retired.read() };
-        let (ids, total) = index.map_or((Vec::new(), 0), |index| index.scan(kind, &wanted, matcher, after, limit));
+        let scan = |index: &KindIndex| index.scan(kind, &wanted, matcher, beside, (after, limit));
+        let (ids, total) = index.map_or((Vec::new(), 0), scan);
         Some(Scan { ids, total, seq })
     }
 
@@ -140,9 +149,9 @@ impl Index {
         by: &[On],
     ) -> Option<(Vec<AlikeRows>, Seq)> {
         let state = self.state.read();
-        let (index, seq) = state.kind(kind)?;
+        let ((index, seq), beside) = (state.kind(kind)?, state.beside(matcher)?);
         let wanted = WantedScopes { filter: scope, retired: &self.retired.read() };
-        Some((index.map_or_else(Vec::new, |index| index.alike(&wanted, matcher, by)), seq))
+        Some((index.map_or_else(Vec::new, |index| index.alike(&wanted, matcher, beside, by)), seq))
     }
 
     /// A page of the matching resources of a kind, in some scopes or all, in the order of the `place` of their values, then of their ids;
@@ -158,9 +167,10 @@ impl Index {
         place: &dyn Fn(Option<&str>) -> K,
     ) -> Option<Scan> {
         let state = self.state.read();
-        let (index, seq) = state.kind(kind)?;
+        let ((index, seq), beside) = (state.kind(kind)?, state.beside(matcher)?);
         let wanted = WantedScopes { filter: scope, retired: &self.retired.read() };
-        let (ids, total) = index.map_or((Vec::new(), 0), |index| index.ordered(kind, &wanted, matcher, page, place));
+        let ordered = |index: &KindIndex| index.ordered(kind, &wanted, matcher, beside, (page, place));
+        let (ids, total) = index.map_or((Vec::new(), 0), ordered);
         Some(Scan { ids, total, seq })
     }
 
@@ -201,11 +211,11 @@ impl Index {
         sees: impl FnMut(&Scope) -> bool,
     ) -> Option<IndexRows> {
         let state = self.state.read();
-        let (index, seq) = state.kind(kind)?;
+        let ((index, seq), beside) = (state.kind(kind)?, state.beside(matcher)?);
         if seq != at {
             return None;
         }
-        index.map_or_else(|| Some(IndexRows::default()), |index| index.copied(selection, matcher, sees))
+        index.map_or_else(|| Some(IndexRows::default()), |index| index.copied(selection, matcher, beside, sees))
     }
 
     /// The number of rows and their estimated heap bytes; `None` while the index is not ready.

@@ -7,6 +7,7 @@ use super::index::{AlikeRows, IndexRows, OrderedPage, RowSelection, Scan};
 use super::matcher::{Matcher, On};
 use super::snapshot::{ReadError, Snapshot};
 use crate::model::{Kind, ResourceId, Scope, ScopeFilter, Seq};
+use crate::policy::grant::tagged_as;
 
 impl Store {
     /// The matcher that finds of a kind what the asker may see; `None` where the index cannot tell that.
@@ -69,7 +70,7 @@ impl Store {
     pub fn count(&self, snapshot: &Snapshot, kind: &Kind, scope: &ScopeFilter) -> Result<u64, ReadError> {
         let goes_by_tags = self.1.as_ref().is_some_and(|sight| sight.visibility.goes_by_tags(kind));
         if goes_by_tags
-            && !self.may_lack_rows(kind)
+            && !tagged_as(kind).iter().chain([kind]).any(|kind| self.may_lack_rows(kind))
             && let Some(found) = self.find(kind, scope, &Matcher::any(), None, 0)
             && found.seq == snapshot.seq()
         {

@@ -8,8 +8,8 @@ use super::row_view::RowView;
 use super::value_bound::ValueBound;
 use crate::model::glob::{Piece, pieces};
 use crate::model::{Kind, ResourceId, Row, Scope, written};
-use crate::policy::Visibility;
 use crate::policy::grant::tagged_as;
+use crate::policy::{Grant, Visibility};
 
 /// Stand for unescaped `*` and `?` in a compiled pattern, so that escaped ones stay literal. They are noncharacters, which no text
 /// from AWS contains.
@@ -278,6 +278,7 @@ const MOST_CONDITIONS: usize = 64;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Matcher {
     conditions: Vec<Vec<Comparison>>,
+    whole: Option<Box<(Kind, Matcher)>>,
 }
 
 impl Matcher {
@@ -294,18 +295,28 @@ impl Matcher {
         self
     }
 
-    /// The same for whoever sees only this: of a kind, only what is visible matches. `None` where that cannot be said by conditions of
-    /// reasonable size, or is said by the tags of another kind.
+    /// The same for whoever sees only this: of a kind, only what is visible matches, for the index to judge. `None` where that cannot be
+    /// said by conditions of reasonable size.
     #[must_use]
     pub fn limited_to(&self, visibility: &Visibility, kind: &Kind) -> Option<Self> {
         let Some(grants) = visibility.grants_for(kind) else { return Some(self.clone()) };
+        match tagged_as(kind).filter(|_| visibility.goes_by_tags(kind)) {
+            None => self.and_any_of(grants),
+            // Without tags it is seen whether there is a whole or not.
+            Some(_) if visibility.grants_for(kind)?.any(|grant| grant.tags.is_empty()) => None,
+            Some(whole) => {
+                let seen = Matcher::any().and_any_of(grants)?;
+                Some(Matcher { whole: Some(Box::new((whole, seen))), ..self.clone() })
+            }
+        }
+    }
+
+    /// Adds the condition that any of these grants holds a resource of a kind of which it holds something.
+    fn and_any_of<'g>(&self, grants: impl Iterator<Item = &'g Grant>) -> Option<Self> {
         let exact = |on: On, text: &str| Comparison { on, pattern: ValuePattern::exactly(text) };
         // The conditions of each grant, all of which hold where it does: any one of each grant is a condition of the whole.
         let mut chosen: Vec<Vec<Comparison>> = vec![Vec::new()];
         for grant in grants {
-            if !grant.tags.is_empty() && tagged_as(kind).is_some() {
-                return None;
-            }
             let mut conditions: Vec<Vec<Comparison>> = Vec::new();
             if let Some(accounts) = &grant.accounts {
                 conditions.push(accounts.iter().map(|account| exact(On::Account, account.as_str())).collect());
@@ -342,6 +353,13 @@ impl Matcher {
         let tests = self.conditions.iter().flatten();
         size_of_val(self.conditions.as_slice())
             + tests.map(|test| test.on.bytes() + test.pattern.bytes()).sum::<usize>()
+    }
+
+    /// What the row of another kind has to match, with the same id in the same scope: that of which a matching row is a part. Only the
+    /// index looks at it.
+    #[must_use]
+    pub fn whole(&self) -> Option<(&Kind, &Matcher)> {
+        self.whole.as_deref().map(|(kind, matcher)| (kind, matcher))
     }
 
     /// The conditions.

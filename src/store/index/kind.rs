@@ -5,9 +5,10 @@ pub(super) mod copied;
 pub(super) mod named;
 pub(super) mod ordered;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
 use super::notes::{AskedQuestion, AskedQuestions, BlockNote, NotePlace};
@@ -129,10 +130,10 @@ impl KindIndex {
         kind: &Kind,
         scopes: &WantedScopes<'_>,
         matcher: &Matcher,
-        after: Option<&ResourceId>,
-        limit: usize,
+        beside: Option<&KindIndex>,
+        (after, limit): (Option<&ResourceId>, usize),
     ) -> (Vec<ResourceId>, u64) {
-        let Some(wants) = self.wants(scopes, matcher) else { return (Vec::new(), 0) };
+        let Some(wants) = self.wants(scopes, matcher, beside) else { return (Vec::new(), 0) };
         let after = after.map(|after| (packed(&after.id), after.scope()));
         let is_after = |row: &IndexedRow<'_>| self.is_after(row, after.as_ref());
         let blocks = self.rows.blocks();
@@ -180,6 +181,10 @@ impl KindIndex {
         matcher: &Matcher,
         order: Option<(&On, &str)>,
     ) -> Option<NotePlace> {
+        if matcher.whole().is_some() {
+            // Its rows change without those of this kind.
+            return None;
+        }
         let question = AskedQuestion::new(matcher, self.scopes.known(scopes)?, order)?;
         self.asked.lock().place(question)
     }
@@ -225,15 +230,42 @@ impl KindIndex {
         by_value
     }
 
-    /// Whether a row is in the wanted scopes and matches; `None` if none can.
+    /// Whether a row is in the wanted scopes and matches; `None` if none can. `beside` are the rows of what this kind is a part of.
     fn wants<'i>(
         &'i self,
         scopes: &WantedScopes<'_>,
         matcher: &'i Matcher,
+        beside: Option<&'i KindIndex>,
+    ) -> Option<impl Fn(&IndexedRow<'_>) -> bool + use<'i>> {
+        let matches = self.matches(matcher, beside)?;
+        let scopes = self.scopes.known(scopes)?;
+        Some(move |row: &IndexedRow<'_>| scopes.hold(row.scope) && matches(row))
+    }
+
+    /// Whether a row matches; `None` if none can.
+    fn matches<'i>(
+        &'i self,
+        matcher: &'i Matcher,
+        beside: Option<&'i KindIndex>,
     ) -> Option<impl Fn(&IndexedRow<'_>) -> bool + use<'i>> {
         let wanted = self.resolve(matcher)?;
-        let scopes = self.scopes.known(scopes)?;
-        Some(move |row: &IndexedRow<'_>| scopes.hold(row.scope) && wanted.iter().all(|condition| condition.holds(row)))
+        let wholes = match matcher.whole() {
+            None => None,
+            Some((_, whole)) => Some(self.parts_of(beside?, whole)?),
+        };
+        Some(move |row: &IndexedRow<'_>| {
+            wanted.iter().all(|condition| condition.holds(row))
+                && wholes.as_ref().is_none_or(|wholes| wholes.contains(&(row.scope, row.id)))
+        })
+    }
+
+    /// Which rows of this kind are parts of the matching rows of another one, by the numbers of their scopes and their packed ids.
+    fn parts_of<'i>(&self, wholes: &'i KindIndex, matcher: &Matcher) -> Option<HashSet<(u16, &'i [u8]), RandomState>> {
+        let wanted = wholes.resolve(matcher)?;
+        let scopes: HashMap<u16, u16, RandomState> =
+            wholes.scopes.iter().filter_map(|(number, scope)| Some((number, self.scopes.number(scope)?))).collect();
+        let matching = wholes.rows.iter().filter(|row| wanted.iter().all(|condition| condition.holds(row)));
+        Some(matching.filter_map(|row| Some((*scopes.get(&row.scope)?, row.id))).collect())
     }
 
     /// One condition on term numbers per condition; `None` if one of them can match nothing.

@@ -66,10 +66,10 @@ async fn questions_of_somebody_who_sees_a_part() {
         ("search_inventory", json!({"kind": "instance", "limit": 50, "filters": {"tag:Name": ["n1*"]}})),
         ("count_inventory", json!({"kind": "instance", "group_by": ["tag:team"]})),
         ("query_inventory", json!({"sql": "SELECT state, count(*) AS n FROM instance GROUP BY state"})),
-        ("list_changes", json!({"since": at(0).to_string(), "limit": 50})),
         ("get_inventory_summary", json!({})),
         ("get_instance_status", json!({})),
         ("count_inventory", json!({"kind": "instance-status"})),
+        ("list_changes", json!({"since": at(0).to_string(), "limit": 50})),
     ];
     for (name, given) in &questions {
         for (who, core) in &askers {

@@ -8,9 +8,9 @@ use super::estate::{Estate, Op, PlainGrant, TwoLogs, at, id, visibility};
 use crate::kinds;
 use crate::model::event::Overlay;
 use crate::model::fixtures::json_document;
-use crate::model::{Cause, Event, Evidence, Group, ResourceId, Seq, Source};
-use crate::policy::Visibility;
-use crate::store::{SealedRecord, Snapshot};
+use crate::model::{Cause, Event, Evidence, Group, ResourceId, ScopeFilter, Seq, Source};
+use crate::policy::{Grant, Visibility};
+use crate::store::{Matcher, SealedRecord, Snapshot};
 
 fn payments() -> Visibility {
     visibility(&[PlainGrant { account: None, region: None, slug: None, team: Some("payments") }])
@@ -220,4 +220,33 @@ fn the_history_of_a_status_shows_that_its_instance_took_it_out_of_sight_and_back
     assert_eq!(document.text("InstanceStatus.Status"), Some("ok"), "as it is then");
     // Whoever sees everything reads its own records.
     assert_eq!(told(estate.core.snapshot().unwrap().timeline(&status, Seq::ZERO, 100).unwrap()).len(), 4);
+}
+
+#[test]
+fn the_index_finds_the_statuses_of_instances_with_the_right_tags() {
+    let (instance, status) = with_status();
+    let hidden = id(12);
+    let part_of = |id: &str| ResourceId { id: id.into(), ..status.clone() };
+    let log = [
+        found(Cause::Sweep, &part_of("i-alone"), &checks("ok")),
+        found(Cause::Sweep, &instance, &of_team("payments")),
+        found(Cause::Sweep, &status, &checks("ok")),
+        found(Cause::Sweep, &hidden, &of_team("quarry")),
+        found(Cause::Sweep, &part_of(&hidden.id), &checks("ok")),
+    ];
+    let estate = Estate::new(&log, None);
+    let of = |visibility: &Visibility| {
+        let (core, everywhere) = (estate.seen_by(visibility), ScopeFilter::Everywhere);
+        let found = core.store.find(&status.kind, &everywhere, &Matcher::any(), None, 10)?;
+        let counted = core.store.count(&core.snapshot().unwrap(), &status.kind, &everywhere).unwrap();
+        assert_eq!(counted, found.total);
+        Some(found.ids)
+    };
+    assert_eq!(of(&payments()), Some(vec![status.clone()]));
+    assert_eq!(of(&Visibility::nothing()), Some(Vec::new()));
+    // Where the account alone is enough, it is seen whether there is an instance or not: the rows tell.
+    let own = Grant::of_accounts("own", [status.account.as_str()]);
+    assert_eq!(of(&Visibility::of([own.clone()])).unwrap().len(), 3);
+    let tagged = payments().grants().unwrap().to_vec();
+    assert_eq!(of(&Visibility::of(tagged.into_iter().chain([own]))), None);
 }

@@ -49,9 +49,10 @@ impl KindIndex {
         &self,
         scopes: &WantedScopes<'_>,
         matcher: &Matcher,
+        beside: Option<&KindIndex>,
         by: &[On],
     ) -> Vec<AlikeRows> {
-        let Some(wants) = self.wants(scopes, matcher) else { return Vec::new() };
+        let Some(wants) = self.wants(scopes, matcher, beside) else { return Vec::new() };
         let all: Vec<u32> = by.iter().flat_map(|on| self.terms.all(on)).collect();
         let shown = TermSet::spread(all.into_iter(), self.terms.len());
         let own: Vec<u32> = by.iter().filter_map(|on| self.own_term(on)).collect();

@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::{KindIndex, TermCondition};
+use super::KindIndex;
 use crate::model::packed::unpacked;
 use crate::model::{Scope, Seq};
 use crate::store::index::rows::IndexedRow;
@@ -129,9 +129,10 @@ impl KindIndex {
         &self,
         selection: &RowSelection<'_>,
         matcher: &Matcher,
+        beside: Option<&KindIndex>,
         sees: impl FnMut(&Scope) -> bool,
     ) -> Option<IndexRows> {
-        let Some(taken) = self.resolve(matcher) else { return Some(IndexRows::default()) };
+        let Some(matches) = self.matches(matcher, beside) else { return Some(IndexRows::default()) };
         let mut conditions = Vec::new();
         for (facet, values) in &selection.only {
             let numbers = values.iter().filter_map(|value| self.terms.number(Term::Facet(*facet, value)));
@@ -156,7 +157,7 @@ impl KindIndex {
         let mut copy = RowCopy {
             index: self,
             selection,
-            taken,
+            matches,
             conditions,
             sees,
             scopes: HashMap::new(),
@@ -191,10 +192,11 @@ impl CopyCondition<'_> {
 }
 
 /// A copy that is being made.
-struct RowCopy<'a, 's, F> {
+struct RowCopy<'a, 's, F, M> {
     index: &'a KindIndex,
     selection: &'a RowSelection<'s>,
-    taken: Vec<TermCondition<'a>>,
+    /// Whether a row matches.
+    matches: M,
     conditions: Vec<CopyCondition<'a>>,
     sees: F,
     /// The places of scopes among those found; `None` for one that is left out.
@@ -205,12 +207,10 @@ struct RowCopy<'a, 's, F> {
     found: IndexRows,
 }
 
-impl<F: FnMut(&Scope) -> bool> RowCopy<'_, '_, F> {
+impl<F: FnMut(&Scope) -> bool, M: Fn(&IndexedRow<'_>) -> bool> RowCopy<'_, '_, F, M> {
     /// Adds a row, if it is wanted; `None` where the copy has become too large.
     fn take(&mut self, row: &IndexedRow<'_>) -> Option<()> {
-        if !self.taken.iter().all(|condition| condition.holds(row))
-            || !self.conditions.iter().all(|condition| condition.holds(row))
-        {
+        if !(self.matches)(row) || !self.conditions.iter().all(|condition| condition.holds(row)) {
             return Some(());
         }
         let Some(scope) = self.scope(row.scope) else { return Some(()) };

@@ -142,10 +142,10 @@ impl KindIndex {
         kind: &Kind,
         scopes: &WantedScopes<'_>,
         matcher: &Matcher,
-        page: &OrderedPage<'_, K>,
-        place: &dyn Fn(Option<&str>) -> K,
+        beside: Option<&KindIndex>,
+        (page, place): (&OrderedPage<'_, K>, &dyn Fn(Option<&str>) -> K),
     ) -> (Vec<ResourceId>, u64) {
-        let Some(wants) = self.wants(scopes, matcher) else { return (Vec::new(), 0) };
+        let Some(wants) = self.wants(scopes, matcher, beside) else { return (Vec::new(), 0) };
         let shown = self.terms.shown(page.on);
         let own = self.own_term(page.on);
         let mut places = ValuePlaces {

@@ -125,7 +125,7 @@ fn questions_asked_again_find_what_the_rows_say_however_they_changed() {
                 for (after, limit) in [(None, 7), (Some(&after), 50), (None, 0)] {
                     let following = wanted.iter().filter(|(id, _)| after.is_none_or(|after| *id > after));
                     let ids: Vec<ResourceId> = following.take(limit).map(|(id, _)| (*id).clone()).collect();
-                    assert_eq!(index.scan(&kind(), &scopes, matcher, after, limit), (ids, wanted.len() as u64));
+                    assert_eq!(index.scan(&kind(), &scopes, matcher, None, (after, limit)), (ids, wanted.len() as u64));
                 }
                 let place = by_size as fn(Option<&str>) -> _;
                 for (on, name, place) in [
@@ -152,7 +152,7 @@ fn questions_asked_again_find_what_the_rows_say_however_they_changed() {
                         let on = &on;
                         let page = OrderedPage { on, name, after: last.map(|(place, id)| (place, id)), limit: 9 };
                         let ids = expected[from..].iter().take(9).map(|(_, id)| id.clone()).collect();
-                        let found = index.ordered(&kind(), &scopes, matcher, &page, &place);
+                        let found = index.ordered(&kind(), &scopes, matcher, None, (&page, &place));
                         assert_eq!(found, (ids, wanted.len() as u64), "by {name}, after {last:?}");
                     }
                 }
