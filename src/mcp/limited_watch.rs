@@ -62,8 +62,8 @@ struct Told {
     next: Seq,
     /// The last one.
     newest: Seq,
-    /// The last visible record of each topic.
-    topics: HashMap<ChangeTopic, Seq>,
+    /// The topics that may have changed, each with the last visible record about it.
+    topics: HashMap<Arc<ChangeTopic>, Option<Seq>>,
     /// The last one that the list shows.
     list: Option<Seq>,
 }
@@ -117,9 +117,11 @@ impl LimitedWatch {
     fn unread(&self, topics: &[(Arc<ChangeTopic>, Arc<str>)], dirty: &Dirty) -> Result<Told, RequestError> {
         let newest = self.core.snapshot()?.seq();
         let read = self.read.lock();
-        let of_topics = topics.iter().filter(|(_, uri)| dirty.uris.contains(uri)).map(|(_, uri)| read.since(uri));
-        let since = of_topics.chain(dirty.list_changed.then(|| read.since_list())).min();
-        Ok(Told { next: since.unwrap_or(newest).next(), newest, topics: HashMap::new(), list: None })
+        let dirty_topics = || topics.iter().filter(|(_, uri)| dirty.uris.contains(uri));
+        let since = dirty_topics().map(|(_, uri)| read.since(uri)).chain(dirty.list_changed.then(|| read.since_list()));
+        let since = since.min().unwrap_or(newest);
+        let topics = dirty_topics().map(|(topic, _)| (Arc::clone(topic), None)).collect();
+        Ok(Told { next: since.next(), newest, topics, list: None })
     }
 
     fn judge(
@@ -141,7 +143,7 @@ impl LimitedWatch {
         let watched = if dirty.list_changed { watched_of(core) } else { read.watched };
         let mut theirs = Dirty::default();
         for (topic, uri) in dirty_topics {
-            let is_recorded = told.topics.get(&**topic).is_some_and(|seq| *seq > read.since(uri));
+            let is_recorded = told.topics.get(topic).copied().flatten().is_some_and(|seq| seq > read.since(uri));
             let by_mark = marked.uris.contains(uri);
             let is_told = is_recorded
                 || own.uris.contains(uri)
@@ -228,7 +230,7 @@ impl Told {
                     let id = ResourceId::new(&scope, &Kind::new(baseline.kind), baseline.id);
                     self.note(&id, sealed.seq, true, true);
                 } else if let Some(record) = sealed.open() {
-                    self.topics.insert(ChangeTopic::Changes, sealed.seq);
+                    self.put(&ChangeTopic::Changes, sealed.seq);
                     if let Some(id) = record.event.resource() {
                         let is_quiet = matches!(record.event, Event::Remapped { .. });
                         self.note(id, sealed.seq, is_quiet, shows_in_lists(&record.event));
@@ -247,22 +249,22 @@ impl Told {
         Ok(self)
     }
 
+    /// Notes that a visible record is about a topic.
+    fn put(&mut self, topic: &ChangeTopic, seq: Seq) {
+        if let Some(last) = self.topics.get_mut(topic) {
+            *last = Some(seq);
+        }
+    }
+
     fn note(&mut self, id: &ResourceId, seq: Seq, is_quiet: bool, is_listed: bool) {
         let whole = kinds::of(&id.kind).and_then(|spec| kinds::by_slug(spec.status_of?)).map(kinds::KindSpec::kind);
         for kind in whole.into_iter().chain([id.kind.clone()]) {
-            let scope = id.scope();
-            if !is_quiet {
-                for scope in [None, Some(scope.clone())] {
-                    let topic = ChangeTopic::Resource { kind: kind.clone(), id: Arc::clone(&id.id), scope };
-                    self.topics.insert(topic, seq);
-                }
-            }
-            self.topics.insert(ChangeTopic::Collection { scope, kind }, seq);
+            self.note_as(id, &kind, seq, is_quiet);
         }
-        self.topics.insert(ChangeTopic::Summary, seq);
-        self.topics.insert(ChangeTopic::Changes, seq);
+        self.put(&ChangeTopic::Summary, seq);
+        self.put(&ChangeTopic::Changes, seq);
         if is_listed {
-            self.topics.insert(ChangeTopic::Freshness, seq);
+            self.put(&ChangeTopic::Freshness, seq);
             self.list = Some(seq);
         }
     }
@@ -271,13 +273,17 @@ impl Told {
     fn note_parts(&mut self, id: &ResourceId, seq: Seq) {
         let Some(whole) = kinds::of(&id.kind) else { return };
         for part in kinds::KINDS.iter().filter(|part| part.status_of == Some(whole.slug)) {
-            let scope = id.scope();
-            for of in [None, Some(scope.clone())] {
-                let topic = ChangeTopic::Resource { kind: part.kind(), id: Arc::clone(&id.id), scope: of };
-                self.topics.insert(topic, seq);
-            }
-            self.topics.insert(ChangeTopic::Collection { scope, kind: part.kind() }, seq);
+            self.note_as(id, &part.kind(), seq, false);
         }
+    }
+
+    /// Notes a record about the resource of a kind with this id and scope.
+    fn note_as(&mut self, id: &ResourceId, kind: &Kind, seq: Seq, is_quiet: bool) {
+        let scope = id.scope();
+        for of in [None, Some(scope.clone())].into_iter().filter(|_| !is_quiet) {
+            self.put(&ChangeTopic::Resource { kind: kind.clone(), id: Arc::clone(&id.id), scope: of }, seq);
+        }
+        self.put(&ChangeTopic::Collection { scope, kind: kind.clone() }, seq);
     }
 }
 
@@ -333,14 +339,19 @@ mod tests {
     fn an_instance_comes_into_sight_with_its_status() {
         let scope = crate::model::fixtures::scope();
         let (instance, status) = (kinds::INSTANCE.kind(), kinds::by_slug("instance-status").unwrap().kind());
-        let mut told = Told { next: Seq(1), newest: Seq(4), topics: HashMap::new(), list: None };
-        told.note_parts(&ResourceId::new(&scope, &instance, "i-1"), Seq(4));
         let topic = |of| ChangeTopic::Resource { kind: status.clone(), id: "i-1".into(), scope: of };
         let collection = ChangeTopic::Collection { scope: scope.clone(), kind: status.clone() };
-        for topic in [topic(None), topic(Some(scope.clone())), collection] {
-            assert_eq!(told.topics.get(&topic), Some(&Seq(4)), "{topic:?}");
+        let own = [topic(None), topic(Some(scope.clone())), collection].map(Arc::new);
+        let topics = own.iter().cloned().chain([Arc::new(ChangeTopic::Summary)]).map(|topic| (topic, None)).collect();
+        let mut told = Told { next: Seq(1), newest: Seq(4), topics, list: None };
+        told.note_parts(&ResourceId::new(&scope, &instance, "i-1"), Seq(4));
+        for topic in &own {
+            assert_eq!(told.topics.get(topic), Some(&Some(Seq(4))), "{topic:?}");
         }
-        assert_eq!((told.topics.len(), told.list), (3, None), "the list does not show it");
+        assert_eq!(told.topics.get(&ChangeTopic::Summary), Some(&None));
+        assert_eq!((told.topics.len(), told.list), (4, None), "the list does not show it");
+        told.note(&ResourceId::new(&scope, &instance, "i-2"), Seq(5), false, true);
+        assert_eq!((told.topics.len(), told.list), (4, Some(Seq(5))), "nobody asked about it");
     }
 
     #[tokio::test]
