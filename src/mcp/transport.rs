@@ -106,6 +106,13 @@ pub struct HttpOptions {
     pub beside: Router,
 }
 
+impl HttpOptions {
+    /// How the URL of the server begins for those who connect to it.
+    fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+}
+
 /// Why a stream could not be served.
 #[derive(Debug, Error)]
 pub enum StreamError {
@@ -303,14 +310,14 @@ fn router<H: ServerHandler>(
         let routes = routes(middleware::from_fn(cors::cors).layer(service));
         return routes.merge(options.beside.clone()).merge(probes).fallback(elsewhere);
     };
-    let face = Arc::new(AuthFace::new(gate.clone(), Arc::clone(sessions)));
+    let face = Arc::new(AuthFace::new(gate.clone(), Arc::clone(sessions), options.scheme()));
     let let_in = middleware::from_fn_with_state(face, authenticated::authenticated);
     // What is known of places that MCP accepts says nothing of these.
-    let face = Arc::new(AuthFace::new(gate.clone(), Arc::clone(sessions)));
+    let face = Arc::new(AuthFace::new(gate.clone(), Arc::clone(sessions), options.scheme()));
     let known = middleware::from_fn_with_state(face, authenticated::authenticated);
     let beside = options.beside.clone().layer(middleware::from_fn(client_guard::unlimited)).layer(known);
     let routes = routes(middleware::from_fn(cors::cors).layer(let_in.layer(service)));
-    routes.merge(resource_metadata::routes(gate)).merge(beside).merge(probes).fallback(elsewhere)
+    routes.merge(resource_metadata::routes(gate, options.scheme())).merge(beside).merge(probes).fallback(elsewhere)
 }
 
 /// Serves routes that have nothing to do with MCP, until `stop` is cancelled.

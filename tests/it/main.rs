@@ -95,6 +95,8 @@ mod harness;
 #[cfg(test)]
 mod http_auth;
 #[cfg(test)]
+mod https;
+#[cfg(test)]
 mod iam;
 #[cfg(test)]
 mod identity;

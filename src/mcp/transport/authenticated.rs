@@ -44,12 +44,14 @@ pub(super) struct AuthFace {
     sessions: Arc<HttpSessions>,
     /// The hosts and origins that rmcp accepts, as far as they were seen.
     places: Mutex<HashSet<Vec<u8>>>,
+    /// How the URL of the server begins.
+    scheme: &'static str,
 }
 
 impl AuthFace {
-    /// For these sessions.
-    pub(super) fn new(gate: AccessGate, sessions: Arc<HttpSessions>) -> Self {
-        AuthFace { gate, sessions, places: Mutex::default() }
+    /// For these sessions, of a server whose URL begins with this scheme.
+    pub(super) fn new(gate: AccessGate, sessions: Arc<HttpSessions>, scheme: &'static str) -> Self {
+        AuthFace { gate, sessions, places: Mutex::default(), scheme }
     }
 
     /// Whether requests from a place are known to be accepted.
@@ -67,7 +69,7 @@ impl AuthFace {
     }
 
     fn refused(&self, refusal: &AuthRefusal, headers: &HeaderMap) -> Response {
-        let ways = self.gate.ways(&host_url(headers));
+        let ways = self.gate.ways(&host_url(self.scheme, headers));
         let status = refusal.status();
         if *refusal != AuthRefusal::Missing {
             tracing::info!(status = status.as_u16(), ?refusal, "a request over HTTP was not let in");
