@@ -20,6 +20,7 @@ mod rate_limits;
 mod resource_metadata;
 mod sessions;
 mod socket_service;
+mod unread_body;
 
 use std::convert::Infallible;
 use std::io;

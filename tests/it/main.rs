@@ -44,6 +44,9 @@ mod accounts;
 mod agents;
 #[cfg(test)]
 mod audit;
+#[cfg(target_os = "linux")]
+#[cfg(test)]
+mod bodies;
 #[cfg(test)]
 mod central_bus;
 #[cfg(test)]
