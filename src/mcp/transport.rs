@@ -302,7 +302,7 @@ fn router<H: ServerHandler>(
         Arc::clone(sessions),
         config,
     );
-    let [work, waiting] = [CONCURRENT, WAITING].map(Semaphore::new);
+    let (work, waiting) = (Semaphore::new(CONCURRENT), Arc::new(Semaphore::new(WAITING)));
     let face = Arc::new(HttpFace { sessions: Arc::clone(sessions), precedents, guard, work, waiting });
     let service = middleware::from_fn_with_state(face, http::normalised).layer(service);
     let elsewhere = || async { (StatusCode::NOT_FOUND, format!("MCP is served at {PATH}\n")) };

@@ -58,8 +58,8 @@ pub(super) struct HttpFace {
     pub(super) guard: ClientGuard,
     /// Bounds how many requests are served at once, from when they have arrived. Streams count only until they have begun.
     pub(super) work: Semaphore,
-    /// Bounds how many calls wait for something to happen, which may take long.
-    pub(super) waiting: Semaphore,
+    /// Bounds how many calls wait for something to happen, which may take long, also after their clients have left.
+    pub(super) waiting: Arc<Semaphore>,
 }
 
 /// Serves one HTTP request. `next` is rmcp.
@@ -164,13 +164,20 @@ async fn with_message(face: &HttpFace, mut parts: Parts, bytes: &[u8], next: Nex
     parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
     parts.headers.insert(header::CONTENT_LENGTH, body.len().into());
     parts.headers.remove(header::TRANSFER_ENCODING);
-    let place = if is_waiting(&body) { waiting.try_acquire().ok() } else { work.acquire().await.ok() };
-    let Some(_place) = place else {
+    let (working, place) = if is_waiting(&body) {
+        (None, Arc::clone(waiting).try_acquire_owned().ok())
+    } else {
+        (work.acquire().await.ok(), None)
+    };
+    if working.is_none() && place.is_none() {
         let why = "too many calls wait for something already: ask again without wait_seconds, or later".to_owned();
         guard.note(HttpRefusal::Waiting);
         let refusal = refuse(StatusCode::SERVICE_UNAVAILABLE, &ErrorResponse::failed(echo, why));
         return ([(header::RETRY_AFTER, "5")], refusal).into_response();
-    };
+    }
+    if let (Some(id), Some(place)) = (&id, place) {
+        in_flight.conversation.lock().hold(id, place);
+    }
     let response = next.run(Request::from_parts(parts, Body::from(body))).await;
     if !response.status().is_success() {
         return with_reason(response, echo).await;
