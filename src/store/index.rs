@@ -88,13 +88,24 @@ impl IndexState {
         }
     }
 
-    /// The rows beside which a matcher judges those of another kind; `None` while they are not ready.
-    fn beside(&self, matcher: &Matcher) -> Option<Option<&KindIndex>> {
-        match matcher.whole() {
-            None => Some(None),
-            Some((kind, _)) => self.kind(kind).map(|(index, _)| index),
-        }
+    /// The same, with the rows beside which the matcher judges them; `None` while either is not ready.
+    fn judged(&self, kind: &Kind, matcher: &Matcher) -> Option<JudgedKind<'_>> {
+        let (index, seq) = self.kind(kind)?;
+        let beside = match matcher.whole() {
+            Some((whole, _)) => self.kind(whole)?.0,
+            None => None,
+        };
+        Some(JudgedKind { index, beside, seq })
     }
+}
+
+/// The rows of a kind that a matcher judges.
+struct JudgedKind<'i> {
+    index: Option<&'i KindIndex>,
+    /// The rows of what they are parts of, where the matcher looks at these as well.
+    beside: Option<&'i KindIndex>,
+    /// The newest record that is taken into account.
+    seq: Seq,
 }
 
 impl Index {
@@ -121,7 +132,7 @@ impl Index {
         limit: usize,
     ) -> Option<Scan> {
         let state = self.state.read();
-        let ((index, seq), beside) = (state.kind(kind)?, state.beside(matcher)?);
+        let JudgedKind { index, beside, seq } = state.judged(kind, matcher)?;
         let wanted = WantedScopes { filter: scope, retired: &self.retired.read() };
         let scan = |index: &KindIndex| index.scan(kind, &wanted, matcher, beside, (after, limit));
         let (ids, total) = index.map_or((Vec::new(), 0), scan);
@@ -149,7 +160,7 @@ impl Index {
         by: &[On],
     ) -> Option<(Vec<AlikeRows>, Seq)> {
         let state = self.state.read();
-        let ((index, seq), beside) = (state.kind(kind)?, state.beside(matcher)?);
+        let JudgedKind { index, beside, seq } = state.judged(kind, matcher)?;
         let wanted = WantedScopes { filter: scope, retired: &self.retired.read() };
         Some((index.map_or_else(Vec::new, |index| index.alike(&wanted, matcher, beside, by)), seq))
     }
@@ -167,9 +178,9 @@ impl Index {
         place: &dyn Fn(Option<&str>) -> K,
     ) -> Option<Scan> {
         let state = self.state.read();
-        let ((index, seq), beside) = (state.kind(kind)?, state.beside(matcher)?);
+        let JudgedKind { index, beside, seq } = state.judged(kind, matcher)?;
         let wanted = WantedScopes { filter: scope, retired: &self.retired.read() };
-        let ordered = |index: &KindIndex| index.ordered(kind, &wanted, matcher, beside, (page, place));
+        let ordered = |index: &KindIndex| index.ordered(kind, &wanted, matcher, beside, page, place);
         let (ids, total) = index.map_or((Vec::new(), 0), ordered);
         Some(Scan { ids, total, seq })
     }
@@ -211,7 +222,7 @@ impl Index {
         sees: impl FnMut(&Scope) -> bool,
     ) -> Option<IndexRows> {
         let state = self.state.read();
-        let ((index, seq), beside) = (state.kind(kind)?, state.beside(matcher)?);
+        let JudgedKind { index, beside, seq } = state.judged(kind, matcher)?;
         if seq != at {
             return None;
         }

@@ -237,13 +237,13 @@ impl KindIndex {
         matcher: &'i Matcher,
         beside: Option<&'i KindIndex>,
     ) -> Option<impl Fn(&IndexedRow<'_>) -> bool + use<'i>> {
-        let matches = self.matches(matcher, beside)?;
+        let takes = self.takes(matcher, beside)?;
         let scopes = self.scopes.known(scopes)?;
-        Some(move |row: &IndexedRow<'_>| scopes.hold(row.scope) && matches(row))
+        Some(move |row: &IndexedRow<'_>| scopes.hold(row.scope) && takes(row))
     }
 
     /// Whether a row matches; `None` if none can.
-    fn matches<'i>(
+    fn takes<'i>(
         &'i self,
         matcher: &'i Matcher,
         beside: Option<&'i KindIndex>,

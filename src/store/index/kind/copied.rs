@@ -132,7 +132,7 @@ impl KindIndex {
         beside: Option<&KindIndex>,
         sees: impl FnMut(&Scope) -> bool,
     ) -> Option<IndexRows> {
-        let Some(matches) = self.matches(matcher, beside) else { return Some(IndexRows::default()) };
+        let Some(takes) = self.takes(matcher, beside) else { return Some(IndexRows::default()) };
         let mut conditions = Vec::new();
         for (facet, values) in &selection.only {
             let numbers = values.iter().filter_map(|value| self.terms.number(Term::Facet(*facet, value)));
@@ -157,7 +157,7 @@ impl KindIndex {
         let mut copy = RowCopy {
             index: self,
             selection,
-            matches,
+            takes,
             conditions,
             sees,
             scopes: HashMap::new(),
@@ -192,11 +192,11 @@ impl CopyCondition<'_> {
 }
 
 /// A copy that is being made.
-struct RowCopy<'a, 's, F, M> {
+struct RowCopy<'a, 's, F, T> {
     index: &'a KindIndex,
     selection: &'a RowSelection<'s>,
     /// Whether a row matches.
-    matches: M,
+    takes: T,
     conditions: Vec<CopyCondition<'a>>,
     sees: F,
     /// The places of scopes among those found; `None` for one that is left out.
@@ -207,10 +207,10 @@ struct RowCopy<'a, 's, F, M> {
     found: IndexRows,
 }
 
-impl<F: FnMut(&Scope) -> bool, M: Fn(&IndexedRow<'_>) -> bool> RowCopy<'_, '_, F, M> {
+impl<F: FnMut(&Scope) -> bool, T: Fn(&IndexedRow<'_>) -> bool> RowCopy<'_, '_, F, T> {
     /// Adds a row, if it is wanted; `None` where the copy has become too large.
     fn take(&mut self, row: &IndexedRow<'_>) -> Option<()> {
-        if !(self.matches)(row) || !self.conditions.iter().all(|condition| condition.holds(row)) {
+        if !(self.takes)(row) || !self.conditions.iter().all(|condition| condition.holds(row)) {
             return Some(());
         }
         let Some(scope) = self.scope(row.scope) else { return Some(()) };

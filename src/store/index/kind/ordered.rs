@@ -143,7 +143,8 @@ impl KindIndex {
         scopes: &WantedScopes<'_>,
         matcher: &Matcher,
         beside: Option<&KindIndex>,
-        (page, place): (&OrderedPage<'_, K>, &dyn Fn(Option<&str>) -> K),
+        page: &OrderedPage<'_, K>,
+        place: &dyn Fn(Option<&str>) -> K,
     ) -> (Vec<ResourceId>, u64) {
         let Some(wants) = self.wants(scopes, matcher, beside) else { return (Vec::new(), 0) };
         let shown = self.terms.shown(page.on);

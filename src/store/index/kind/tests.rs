@@ -152,7 +152,7 @@ fn questions_asked_again_find_what_the_rows_say_however_they_changed() {
                         let on = &on;
                         let page = OrderedPage { on, name, after: last.map(|(place, id)| (place, id)), limit: 9 };
                         let ids = expected[from..].iter().take(9).map(|(_, id)| id.clone()).collect();
-                        let found = index.ordered(&kind(), &scopes, matcher, None, (&page, &place));
+                        let found = index.ordered(&kind(), &scopes, matcher, None, &page, &place);
                         assert_eq!(found, (ids, wanted.len() as u64), "by {name}, after {last:?}");
                     }
                 }
