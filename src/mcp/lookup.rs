@@ -196,7 +196,12 @@ impl Core {
         {
             return Ok(Some(Located { id: only, also_seen_in: Vec::new() }));
         }
-        Ok(copy(&self.snapshot()?, kind, id, scope)?)
+        let snapshot = self.snapshot()?;
+        let found = copy(&snapshot, kind, id, scope)?;
+        if found.is_none() {
+            beside(&snapshot, kind, id, None, |other| copy(&snapshot, kind, other, scope).map(drop))?;
+        }
+        Ok(found)
     }
 
     /// Waits up to [`PATIENCE`] until the watched scopes are known, or the reason why they are not.
@@ -320,6 +325,14 @@ impl Core {
             let meant = self.states(&[kind], Some(scope), Watched::OrNot);
             meant.into_iter().map(|state| state.scope).collect()
         };
+        beside(&snapshot, kind, id, None, |other| copy(&snapshot, kind, other, scope).map(drop))?;
+        beside(&snapshot, kind, id, scope.only(), |other| {
+            scopes.iter().try_for_each(|scope| {
+                let id = ResourceId::new(scope, &name, other);
+                drop(self.ingest.freshness().unreadable(&id));
+                snapshot.weigh(&id)
+            })
+        })?;
         for scope in &scopes {
             let id = ResourceId::new(scope, &name, id);
             if let Some((item, _)) = self.ingest.freshness().unreadable(&id) {
@@ -430,6 +443,24 @@ impl Core {
         }
         places::said(scopes.iter().map(|state| &state.scope))
     }
+}
+
+/// Does `look` with whatever has to be looked up beside a resource of `kind` that was not found, in a scope or anywhere, so that the time that it takes does not
+/// tell whether it is hidden. What is found is told to nobody, and neither is a fault: it is not one of what was asked for.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn beside(
+    snapshot: &Snapshot,
+    kind: &'static KindSpec,
+    id: &str,
+    scope: Option<&Scope>,
+    mut look: impl FnMut(&str) -> Result<(), ReadError>,
+) -> Result<(), ReadError> {
+    for other in snapshot.stand_ins(&kind.kind(), id, scope)? {
+        look(&other).or_else(|error| if error.is_retryable() { Err(error) } else { Ok(()) })?;
+    }
+    Ok(())
 }
 
 /// The copy that is served of a resource, in `scope` or wherever it is.

@@ -3,6 +3,7 @@
 use super::core::Core;
 use super::error::RequestError;
 use super::fresh::part_of;
+use super::lookup::beside;
 use crate::kinds::KindSpec;
 use crate::model::{Current, Event, ResourceId, Scope, ScopeFilter, Seq, Timestamp};
 use crate::query::Point;
@@ -93,7 +94,15 @@ impl Core {
     ) -> Result<Then, RequestError> {
         let snapshot = self.snapshot()?;
         let found = self.copies_then(&snapshot, kind, id, scope, point)?.into_iter().next();
-        let Some((id, current)) = found else { return Err(self.not_then(&snapshot, kind, id, scope, point)?) };
+        let Some((id, current)) = found else {
+            let error = self.not_then(&snapshot, kind, id, scope, point)?;
+            beside(&snapshot, kind, id, scope.only(), |other| {
+                drop(self.copies_then(&snapshot, kind, other, scope, point));
+                drop(self.not_then(&snapshot, kind, other, scope, point));
+                Ok(())
+            })?;
+            return Err(error);
+        };
         let part = part_of(kind).map(|part| ResourceId { kind: part.kind(), ..id.clone() });
         let part = match part {
             Some(part) => snapshot.past(&part, point.seq)?,

@@ -15,6 +15,8 @@ const MOST: usize = 20_000;
 #[derive(Debug)]
 pub(super) struct ReaderSight {
     pub(super) visibility: Visibility,
+    /// Decides on what is looked up beside what is not found.
+    pub(super) secret: u64,
     /// What was read of the log already: records never change.
     spells: Mutex<HashMap<ResourceId, Arc<Spells>>>,
     /// The records that requested actions; [`Seq::ZERO`] for an action whose request was searched for and not found.
@@ -45,7 +47,8 @@ pub(super) enum SightState {
 
 impl ReaderSight {
     pub(super) fn new(visibility: Visibility) -> Self {
-        ReaderSight { visibility, spells: Mutex::default(), requests: Mutex::default() }
+        let secret = fastrand::u64(..);
+        ReaderSight { visibility, secret, spells: Mutex::default(), requests: Mutex::default() }
     }
 
     /// How much is visible of what a resource is among.

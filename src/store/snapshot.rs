@@ -7,6 +7,7 @@ mod rows;
 mod scopes;
 pub(super) mod sealed;
 mod seen_log;
+mod stand_ins;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -144,6 +145,9 @@ pub(super) struct ReadTables {
     pub(super) times: ReadOnlyTable<u64, u64>,
     pub(super) dedupe: ReadOnlyTable<&'static [u8], &'static [u8]>,
     pub(super) meta: ReadOnlyTable<&'static [u8], &'static [u8]>,
+    /// How often something was looked up, by what.
+    #[cfg(test)]
+    looked_up: Mutex<BTreeMap<&'static str, u64>>,
 }
 
 impl Snapshot {
@@ -182,8 +186,22 @@ impl Snapshot {
             times: txn.open_table(TIMES_TABLE)?,
             dedupe: txn.open_table(DEDUPE_TABLE)?,
             meta,
+            #[cfg(test)]
+            looked_up: Mutex::default(),
         };
         Ok(Snapshot(Arc::new(view), retired, None))
+    }
+
+    /// Counts that something is looked up.
+    #[cfg(test)]
+    fn looking_up(&self, what: &'static str) {
+        *self.0.looked_up.lock().entry(what).or_default() += 1;
+    }
+
+    /// How often something was looked up in this state since this was asked last, by what.
+    #[cfg(test)]
+    pub(crate) fn looked_up(&self) -> BTreeMap<&'static str, u64> {
+        std::mem::take(&mut self.0.looked_up.lock())
     }
 
     /// The scopes that are no longer watched, and since when. Reads without a scope leave out their resources.
@@ -248,6 +266,8 @@ impl Snapshot {
     /// When the store cannot be read.
     pub fn current(&self, id: &ResourceId) -> Result<Option<Current>, ReadError> {
         let key = keys::resource(id);
+        #[cfg(test)]
+        self.looking_up("current");
         let Some(bytes) = self.0.current.get(keys::in_scope(id).as_slice())? else { return Ok(None) };
         let current = codec::decode_known(CURRENT, &key, bytes.value()).map_err(ReadError::from);
         let current = current.and_then(|known| self.with_body(known));
@@ -266,6 +286,8 @@ impl Snapshot {
     /// When the store cannot be read.
     pub fn stored(&self, id: &ResourceId) -> Result<Option<Stored>, ReadError> {
         let key = keys::resource(id);
+        #[cfg(test)]
+        self.looking_up("current");
         let Some(bytes) = self.0.current.get(keys::in_scope(id).as_slice())? else { return Ok(None) };
         if !self.admits_now(id)? {
             return Ok(None);
@@ -318,6 +340,8 @@ impl Snapshot {
     /// When the store cannot be read.
     pub fn row(&self, id: &ResourceId) -> Result<Option<Row>, ReadError> {
         let key = keys::resource(id);
+        #[cfg(test)]
+        self.looking_up("row");
         let Some(bytes) = self.0.rows.get(key.as_slice())? else { return Ok(None) };
         if !self.admits_row(id, &key, bytes.value())? {
             return Ok(None);
@@ -331,6 +355,8 @@ impl Snapshot {
     /// When the store cannot be read.
     pub fn digest_of(&self, id: &ResourceId) -> Result<Option<Fingerprint>, ReadError> {
         let key = keys::resource(id);
+        #[cfg(test)]
+        self.looking_up("head");
         let Some(bytes) = self.0.rows.get(key.as_slice())? else { return Ok(None) };
         if !self.admits_row(id, &key, bytes.value())? {
             return Ok(None);
@@ -348,6 +374,8 @@ impl Snapshot {
             return self.limited_tombstone(id);
         }
         let key = keys::resource(id);
+        #[cfg(test)]
+        self.looking_up("tombstone");
         let Some(bytes) = self.0.tombstones.get(key.as_slice())? else { return Ok(None) };
         let tombstone = codec::decode_tombstone(&key, bytes.value());
         Ok(Some(tombstone.inspect_err(|error| self.0.damages.note(&key, Some(id), error))?))

@@ -1,5 +1,6 @@
 //! What somebody gets who does not see everything: the answers of a server that holds only what they may see.
 
+mod alike;
 mod escapes;
 mod estate;
 mod figures;

@@ -137,6 +137,8 @@ impl Snapshot {
             return if self.admits_at(id, self.horizon())? { self.unlimited().base(id) } else { Ok(None) };
         }
         let key = keys::resource(id);
+        #[cfg(test)]
+        self.looking_up("base");
         let Some(bytes) = self.0.base.get(key.as_slice())? else { return Ok(None) };
         let base = codec::decode_known(BASE, &key, bytes.value()).map_err(ReadError::from);
         let base = base.and_then(|known| self.with_body(known));
@@ -160,6 +162,8 @@ impl Snapshot {
         id: &ResourceId,
         mut visit: impl FnMut(Seq, Option<Recorded>),
     ) -> Result<(), ReadError> {
+        #[cfg(test)]
+        self.looking_up("timeline");
         let resource = keys::resource(id);
         let (start, end) = (keys::place(&resource, Seq::ZERO), keys::place(&resource, Seq(u64::MAX)));
         let (mut reader, mut place) = (keys::KeyReader::default(), keys::KeyReader::default());
@@ -178,6 +182,8 @@ impl Snapshot {
     /// The record that a link under a resource names. If it cannot be read, or is about another resource, the resource's damage is
     /// noted.
     fn record_of(&self, id: &ResourceId, place: &[u8], reader: &mut keys::KeyReader) -> Result<Recorded, ReadError> {
+        #[cfg(test)]
+        self.looking_up("record");
         let wrong = || {
             let error = codec::key_fault(BY_RESOURCE, place);
             self.0.damages.note(place, Some(id), &error);

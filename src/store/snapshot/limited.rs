@@ -190,6 +190,24 @@ impl Snapshot {
         Ok(Some(Tombstone { at, removed_at: at, seq: end, document: last.document }))
     }
 
+    /// Looks at a resource as at one that was never visible, whatever it is, and tells nothing.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn weigh(&self, id: &ResourceId) -> Result<(), ReadError> {
+        let (raw, Some(sight)) = (self.unlimited(), self.sight()) else { return Ok(()) };
+        match sight.reach(id) {
+            VisiblePart::Nothing => return Ok(()),
+            VisiblePart::All => return raw.tombstone(id).map(drop),
+            VisiblePart::ByTags => {}
+        }
+        if raw.digest_of(id)?.is_some() {
+            self.admits_now(id)?;
+        }
+        raw.tombstone(id)?;
+        self.spells(sight, id, self.seq()).map(drop)
+    }
+
     /// What is left of the resources of a kind that the reader does not see any more, in key order, after `after`.
     pub(super) fn limited_tombstones(
         &self,

@@ -14,12 +14,16 @@ impl Snapshot {
     /// # Errors
     /// If the store or one of the copies cannot be read: a copy must not seem absent.
     pub fn copies(&self, kind: &Kind, id: &str) -> Result<Vec<Head>, ReadError> {
+        #[cfg(test)]
+        self.looking_up("copies");
         let prefix = keys::of_id(kind, id);
         let mut found = Vec::new();
         let mut reader = keys::KeyReader::default();
         for entry in self.0.rows.range(prefix.as_slice()..keys::past(&prefix).as_slice())? {
             let (key, bytes) = entry?;
             let id = reader.resource(key.value()).ok_or_else(|| codec::key_fault(ROWS, key.value()))?;
+            #[cfg(test)]
+            self.looking_up("copy");
             if !self.admits_row(&id, key.value(), bytes.value())? {
                 continue;
             }

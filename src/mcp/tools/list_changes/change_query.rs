@@ -9,6 +9,7 @@ use crate::kinds::{KINDS, KindSpec};
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
 use crate::mcp::fresh::part_of;
+use crate::mcp::lookup::beside;
 use crate::mcp::places;
 use crate::mcp::tools::arguments::ArgumentError;
 use crate::mcp::tools::arguments::kind::KindArgument;
@@ -280,11 +281,18 @@ async fn subjects(
         all.iter().flat_map(|kind| scopes.iter().map(|scope| ResourceId::new(scope, &kind.kind(), Arc::clone(id))));
     let ids: Vec<ResourceId> = ids.collect();
     let snapshot = core.snapshot()?;
+    let is_known = |id: &ResourceId| -> Result<bool, ReadError> {
+        Ok(!snapshot.timeline(id, Seq::ZERO, 1)?.is_empty() || snapshot.base(id)?.is_some())
+    };
     for id in &ids {
-        let is_known = !snapshot.timeline(id, Seq::ZERO, 1)?.is_empty() || snapshot.base(id)?.is_some();
-        if is_known {
+        if is_known(id)? {
             return Ok(Some(ids));
         }
+    }
+    for kind in all {
+        beside(&snapshot, kind, id, None, |other| {
+            scopes.iter().try_for_each(|scope| is_known(&ResourceId::new(scope, &kind.kind(), other)).map(drop))
+        })?;
     }
     drop(snapshot);
     if let Some(kind) = kinds.first() {
