@@ -165,10 +165,10 @@ impl ClientListener {
         });
     }
 
-    /// Serves these routes, and nothing else, at an address of their own.
-    pub fn listen_beside(&self, listener: TcpListener, routes: Router) {
+    /// Serves these routes, and nothing else, at an address of their own. `name` is what the log calls them.
+    pub fn listen_beside(&self, name: &'static str, listener: TcpListener, routes: Router) {
         let stopping = self.tasks.stopping();
-        self.tasks.spawn("metrics", transport::serve_routes(listener, routes, stopping));
+        self.tasks.spawn(name, transport::serve_routes(listener, routes, stopping));
     }
 
     /// Ends subscriptions, then connections; nobody new comes in. Returns what did not end in time.
