@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::config::{self, Ec2ApiSettings};
+use crate::config::{self, Ec2ApiMiss, Ec2ApiSettings};
 
 /// Whether and how EC2's own read API is answered.
 #[derive(Clone, Debug, Default, Args)]
@@ -22,23 +22,28 @@ pub(super) struct Ec2ApiFlags {
     /// It is counted from the start of the last complete sweep, such as 10m.
     #[arg(long, env = "MUSTER_MAX_STALE", value_name = "DURATION", value_parser = config::duration, hide_env_values = true)]
     max_stale: Option<Duration>,
+    /// What to do about an id that is not in a copy that may be out of date: `live` asks AWS, `error` refuses the request [default: error]
+    #[arg(long, env = "MUSTER_EC2_API_MISS", value_name = "RULE", hide_env_values = true)]
+    ec2_api_miss: Option<Ec2ApiMiss>,
 }
 
 impl Ec2ApiFlags {
     /// The flags that give these settings.
     pub(super) fn of(settings: Ec2ApiSettings) -> Self {
-        Ec2ApiFlags { ec2_api: settings.address, max_stale: settings.max_stale }
+        Ec2ApiFlags { ec2_api: settings.address, max_stale: settings.max_stale, ec2_api_miss: settings.miss }
     }
 
     /// What they say.
     pub(super) fn settings(&self) -> Ec2ApiSettings {
-        Ec2ApiSettings { address: self.ec2_api, max_stale: self.max_stale }
+        Ec2ApiSettings { address: self.ec2_api, max_stale: self.max_stale, miss: self.ec2_api_miss }
     }
 
     /// The flags as arguments.
     pub(super) fn words(&self) -> impl Iterator<Item = OsString> {
         let address = self.ec2_api.map(|address| address.to_string());
-        let all = [("--ec2-api", address), ("--max-stale", self.max_stale.map(config::duration_text))];
+        let max_stale = self.max_stale.map(config::duration_text);
+        let miss = self.ec2_api_miss.map(|miss| miss.to_string());
+        let all = [("--ec2-api", address), ("--max-stale", max_stale), ("--ec2-api-miss", miss)];
         all.into_iter().flat_map(|(flag, value)| value.into_iter().flat_map(move |value| [flag.into(), value.into()]))
     }
 }

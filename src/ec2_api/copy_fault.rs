@@ -7,6 +7,8 @@ use thiserror::Error;
 use super::fault::{self, Ec2Fault};
 use super::place::PlaceError;
 use super::standing::StandingError;
+use crate::kinds::KindSpec;
+use crate::model::Scope;
 use crate::query::PastError;
 use crate::store::ReadError;
 
@@ -29,7 +31,9 @@ pub enum CopyFault {
     #[error("The path {0} is neither / nor that of an account, such as /123456789012/")]
     Path(String),
     /// Its host is none of this machine.
-    #[error("The Host {0} is not one of this machine: use 127.0.0.1, [::1], localhost or a name that ends with .localhost")]
+    #[error(
+        "The Host {0} is not one of this machine: use 127.0.0.1, [::1], localhost, a name that ends with .localhost, or name it with --allowed-host"
+    )]
     Host(String),
     /// It did not arrive in time.
     #[error("The request did not arrive in time")]
@@ -44,7 +48,9 @@ pub enum CopyFault {
     #[error("{0}")]
     Store(String),
     /// It asks for more than is held.
-    #[error("Muster's copy cannot answer {action} about {what}: {why}. Send this call to AWS, by a client without AWS_ENDPOINT_URL_EC2")]
+    #[error(
+        "Muster's copy cannot answer {action} about {what}: {why}. Send this call to AWS, by a client without AWS_ENDPOINT_URL_EC2"
+    )]
     Beyond {
         /// The action.
         action: &'static str,
@@ -62,6 +68,12 @@ pub enum CopyFault {
          to AWS, or leave out the filter"
     )]
     LackedFilter(String),
+    /// A filter by the value of a tag that is redacted.
+    #[error(
+        "The values of the tag {0} are redacted in Muster's copy (--redact-tag-keys), so that it cannot answer by them. Send this call \
+         to AWS"
+    )]
+    Redacted(String),
     /// A filter that cannot be used.
     #[error("{0}")]
     Filter(String),
@@ -72,15 +84,25 @@ pub enum CopyFault {
     #[error("The token is invalid.")]
     Token,
     /// Some ids are not in the copy, which is not known to be complete.
-    #[error("{ids} cannot be said to exist or not, since Muster's copy may be out of date: {why}. Ask again later, or send this call to AWS")]
+    #[error(
+        "Muster's copy does not have {}, and may be out of date: {why}. Ask again later, have Muster ask AWS (--ec2-api-miss live), or \
+         send this call to AWS",
+        ids.join(", ")
+    )]
     Unsure {
+        /// Their kind.
+        kind: &'static KindSpec,
+        /// The scope in which they are asked for.
+        scope: Box<Scope>,
         /// The ids.
-        ids: String,
+        ids: Vec<String>,
         /// Why the copy may be out of date.
         why: String,
     },
     /// More match than one answer can have.
-    #[error("More than {most} {plural} match, which is more than one answer can have: ask for pages of them (MaxResults)")]
+    #[error(
+        "More than {most} {plural} match, which is more than one answer can have: ask for pages of them (MaxResults)"
+    )]
     TooMany {
         /// What matches.
         plural: &'static str,
@@ -115,12 +137,16 @@ impl CopyFault {
     pub fn code(&self) -> &'static str {
         match self {
             CopyFault::Request(fault) => fault.code(),
-            CopyFault::Place(PlaceError::Nothing) | CopyFault::Opening | CopyFault::Stopping => "Unavailable",
-            CopyFault::Standing(StandingError::Pending { .. }) => "Unavailable",
+            CopyFault::Place(PlaceError::Nothing)
+            | CopyFault::Standing(StandingError::Pending { .. })
+            | CopyFault::Opening
+            | CopyFault::Stopping => "Unavailable",
             CopyFault::Past(PastError::Read(error)) if error.is_retryable() => "Unavailable",
             CopyFault::Standing(StandingError::TooOld { .. }) | CopyFault::Unsure { .. } => "MusterStale",
             CopyFault::Beyond { .. } | CopyFault::TooMany { .. } => "UnsupportedOperation",
-            CopyFault::NoFilter(_) | CopyFault::LackedFilter(_) | CopyFault::Filter(_) => "InvalidParameterValue",
+            CopyFault::NoFilter(_) | CopyFault::LackedFilter(_) | CopyFault::Redacted(_) | CopyFault::Filter(_) => {
+                "InvalidParameterValue"
+            }
             CopyFault::Owner(_) => "InvalidUserID.Malformed",
             CopyFault::Token => "InvalidNextToken",
             CopyFault::Path(_) | CopyFault::Host(_) => "InvalidRequest",

@@ -46,7 +46,9 @@ pub enum PlaceError {
         key: AccountId,
     },
     /// Muster does not watch the account.
-    #[error("Muster does not watch the account {account}. Watched: {watched}. Send this call to AWS, or have Muster watch it")]
+    #[error(
+        "Muster does not watch the account {account}. Watched: {watched}. Send this call to AWS, or have Muster watch it"
+    )]
     UnwatchedAccount {
         /// The account.
         account: String,

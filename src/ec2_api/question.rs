@@ -13,7 +13,7 @@ use super::fault::{Ec2Fault, shown};
 use super::id_codes;
 use super::request::{AskedFilter, Ec2Request};
 use crate::kinds::KindSpec;
-use crate::model::{AccountId, Scope, Timestamp};
+use crate::model::{AccountId, Scope, SecretTags, Timestamp};
 use crate::query::filter::DocumentCondition;
 use crate::query::filter::special_value::{ABSENT, PRESENT};
 use crate::query::{Cursor, Filters};
@@ -56,6 +56,8 @@ const ALIASES: [&str; 3] = ["amazon", "aws-backup-vault", "aws-marketplace"];
 /// What a request asks of the copy of a kind in a scope.
 #[derive(Clone, Debug)]
 pub struct DescribeQuestion {
+    /// The action.
+    pub action: &'static str,
     /// The kind.
     pub kind: &'static KindSpec,
     /// The resources that are named by id.
@@ -68,8 +70,6 @@ pub struct DescribeQuestion {
     pub conditions: Vec<DocumentCondition>,
     /// What else a document must be for the answer to have it.
     pub rules: Vec<DocumentRule>,
-    /// Whether resources that are not held may exist on AWS and answer the question: those of other owners.
-    pub is_open: bool,
     /// The most resources of a page.
     pub limit: Option<usize>,
     /// Where the page before ended.
@@ -79,7 +79,7 @@ pub struct DescribeQuestion {
 }
 
 impl DescribeQuestion {
-    /// What a request asks, about `scope`.
+    /// What a request asks, about `scope`. The values of `secrets` are not held.
     ///
     /// # Errors
     /// When the copy cannot have all of the answer, or AWS refuses such a request.
@@ -87,8 +87,10 @@ impl DescribeQuestion {
         request: &Ec2Request,
         kind: &'static KindSpec,
         scope: &Scope,
+        secrets: &SecretTags,
         now: Timestamp,
     ) -> Result<Self, CopyFault> {
+        tells(&request.filters, secrets)?;
         let (filters, conditions) = filters(&request.filters, kind, now)?;
         let ids = ids(request, kind)?;
         let public_ips = request.texts("PublicIps").to_vec();
@@ -96,17 +98,18 @@ impl DescribeQuestion {
         let action = request.action.name();
         for beyond in ["RestorableByUserIds", "ExecutableUsers", "GroupNames"] {
             if !request.texts(beyond).is_empty() {
-                return Err(CopyFault::Beyond { action, what: format!("the parameter {beyond}"), why: why_beyond(beyond) });
+                return Err(CopyFault::Beyond {
+                    action,
+                    what: format!("the parameter {beyond}"),
+                    why: why_beyond(beyond),
+                });
             }
         }
-        let (mut rules, mut is_open) = (Vec::new(), false);
+        let mut rules = Vec::new();
         if kind.own_only {
-            let is_own = owners(request, kind, &scope.account)?;
-            if is_own {
+            if owners(request, kind, &scope.account)? {
                 rules.push(DocumentRule::OwnedBy(scope.account.clone()));
-            } else if is_named {
-                is_open = true;
-            } else {
+            } else if !is_named {
                 let what = "what everybody owns".to_owned();
                 return Err(CopyFault::Beyond { action, what, why: "name the owner self, or ids" });
             }
@@ -132,7 +135,7 @@ impl DescribeQuestion {
         let hash = xxh3_64(asked.to_string().as_bytes());
         let cursor = request.token().map(|token| cursor(token, kind, scope, hash)).transpose()?;
         let limit = request.page_size();
-        Ok(DescribeQuestion { kind, ids, public_ips, filters, conditions, rules, is_open, limit, cursor, hash })
+        Ok(DescribeQuestion { action, kind, ids, public_ips, filters, conditions, rules, limit, cursor, hash })
     }
 
     /// Whether it names resources.
@@ -196,14 +199,26 @@ fn owners(request: &Ec2Request, kind: &KindSpec, account: &AccountId) -> Result<
             why: "Muster holds what the account itself owns",
         });
     }
-    let by_filter = |filter: &AskedFilter| {
-        filter.name == "owner-id" && filter.values.iter().all(|value| value == account.as_str())
-    };
+    let by_filter =
+        |filter: &AskedFilter| filter.name == "owner-id" && filter.values.iter().all(|value| value == account.as_str());
     Ok(!named.is_empty() || request.filters.iter().any(by_filter))
 }
 
 fn is_owner(owner: &str) -> bool {
     AccountId::is_valid(owner) || ALIASES.contains(&owner)
+}
+
+/// Checks that no filter goes by the values of tags that are redacted.
+///
+/// # Errors
+/// [`CopyFault::Redacted`].
+pub fn tells(filters: &[AskedFilter], secrets: &SecretTags) -> Result<(), CopyFault> {
+    let by_value = |filter: &&AskedFilter| !filter.values.iter().any(|value| value == "*");
+    let keys = filters.iter().filter(by_value).filter_map(|filter| filter.name.strip_prefix("tag:"));
+    match keys.into_iter().find(|key| secrets.is_secret(key)) {
+        Some(key) => Err(CopyFault::Redacted(shown(key))),
+        None => Ok(()),
+    }
 }
 
 /// The filters of a request: what rows decide, and what documents decide.
@@ -229,7 +244,8 @@ fn filters(
         let values: Vec<String> = values.iter().map(|value| literal(value)).collect();
         json!({"Name": name, "Values": values})
     });
-    let mut filters = Filters::parse(&pairs.collect(), kind, now).map_err(|error| CopyFault::Filter(error.to_string()))?;
+    let mut filters =
+        Filters::parse(&pairs.collect(), kind, now).map_err(|error| CopyFault::Filter(error.to_string()))?;
     let conditions = filters.take_conditions();
     Ok((filters, conditions))
 }
@@ -239,3 +255,6 @@ fn literal(value: &str) -> String {
     let is_more = [ABSENT, PRESENT].contains(&value) || value.starts_with(['<', '>']);
     if is_more { format!("\\{value}") } else { value.to_owned() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -62,16 +62,15 @@ impl ReservationBook {
         let snapshot = store.snapshot()?;
         let log = store.cursor_log();
         let known = self.upto.filter(|(of, upto)| *of == log && (snapshot.horizon()..=snapshot.seq()).contains(upto));
-        let mut upto = match known {
-            Some((_, upto)) => upto,
-            None => {
-                self.members.clear();
-                self.upto = None;
-                let begun = snapshot.seq();
-                drop(snapshot);
-                self.read(store, scope)?;
-                begun
-            }
+        let mut upto = if let Some((_, upto)) = known {
+            upto
+        } else {
+            self.members.clear();
+            self.upto = None;
+            let begun = snapshot.seq();
+            drop(snapshot);
+            self.read(store, scope)?;
+            begun
         };
         loop {
             let snapshot = store.snapshot()?;
@@ -81,13 +80,11 @@ impl ReservationBook {
                     self.note(scope, id, document);
                 }
             }
-            match next {
-                Some(next) => upto = Seq(next.0.saturating_sub(1)),
-                None => {
-                    self.upto = Some((log, snapshot.seq()));
-                    return Ok(());
-                }
-            }
+            let Some(next) = next else {
+                self.upto = Some((log, snapshot.seq()));
+                return Ok(());
+            };
+            upto = Seq(next.0.saturating_sub(1));
         }
     }
 

@@ -44,7 +44,8 @@ pub fn region_of_host(host: &str) -> Option<&str> {
     let region = labels.next()?;
     // us-east-1, us-gov-west-1: words with hyphens that end with a number.
     let number = region.rsplit('-').next()?;
-    let is_region = region.matches('-').count() >= 2 && number.len() == 1 && number.bytes().all(|it| it.is_ascii_digit());
+    let is_region =
+        region.matches('-').count() >= 2 && number.len() == 1 && number.bytes().all(|it| it.is_ascii_digit());
     (service.eq_ignore_ascii_case("ec2") && is_region).then_some(region)
 }
 
@@ -56,14 +57,13 @@ mod tests {
 
     #[test]
     fn a_scope_is_read_from_the_header_and_from_a_url() {
-        let scope = |key: &str| SigningScope {
-            key: key.to_owned(),
-            region: "eu-west-1".to_owned(),
-            service: "ec2".to_owned(),
-        };
-        let header = "AWS4-HMAC-SHA256 Credential=AKID/20261122/eu-west-1/ec2/aws4_request, SignedHeaders=host, Signature=0";
+        let scope =
+            |key: &str| SigningScope { key: key.to_owned(), region: "eu-west-1".to_owned(), service: "ec2".to_owned() };
+        let header =
+            "AWS4-HMAC-SHA256 Credential=AKID/20261122/eu-west-1/ec2/aws4_request, SignedHeaders=host, Signature=0";
         assert_eq!(SigningScope::of_header(header), Some(scope("AKID")));
-        let other = "AWS4-HMAC-SHA256 SignedHeaders=host,Credential=a/b/20261122/eu-west-1/ec2/aws4_request,Signature=0";
+        let other =
+            "AWS4-HMAC-SHA256 SignedHeaders=host,Credential=a/b/20261122/eu-west-1/ec2/aws4_request,Signature=0";
         assert_eq!(SigningScope::of_header(other), Some(scope("a/b")));
         assert_eq!(SigningScope::of_credential("AKID/20261122/eu-west-1/ec2/aws4_request"), Some(scope("AKID")));
         for none in [

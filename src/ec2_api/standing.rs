@@ -23,7 +23,9 @@ pub struct CopyStanding {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum StandingError {
     /// Nobody watches it.
-    #[error("Muster does not watch {plural} in {scope}{why}. Send this call to AWS, or have Muster watch them (--kinds, --regions)")]
+    #[error(
+        "Muster does not watch {plural} in {scope}{why}. Send this call to AWS, or have Muster watch them (--kinds, --regions)"
+    )]
     Unwatched {
         /// What is not watched.
         plural: &'static str,
@@ -122,7 +124,7 @@ pub fn standing(
         let (count, why) = (state.unreadable.count(), first.why());
         return Err(StandingError::Unreadable { plural, scope, count, why });
     }
-    let stale = state.stale(now).map(|why| match trouble {
+    let overdue = state.stale(now).map(|why| match trouble {
         Some(trouble) if why.contains(&trouble.what) => format!("{why}. {}", trouble.next_step()),
         Some(trouble) => format!("{why}: {}. {}", trouble.what, trouble.next_step()),
         None => why,
@@ -132,18 +134,32 @@ pub fn standing(
     let is_proved = state.events.as_ref().is_some_and(|events| events.unproved.is_none());
     if let Some(most) = most
         && age > most
-        && (stale.is_some() || !is_proved)
+        && (overdue.is_some() || !is_proved)
     {
-        let why = stale.unwrap_or_else(|| format!("it is swept every {} s", state.current_interval().as_secs()));
+        let why = overdue.unwrap_or_else(|| format!("it is swept every {} s", state.current_interval().as_secs()));
         return Err(StandingError::TooOld { plural, scope, age: age.as_secs(), most: most.as_secs(), why });
     }
     let doubt = (state.missing > 0).then(|| {
         format!("{} of the {plural} were missing from the last complete sweep and may be gone", state.missing)
     });
-    Ok(CopyStanding { as_of: complete.started, stale, doubt })
+    Ok(CopyStanding { as_of: complete.started, stale: overdue, doubt })
 }
 
 impl CopyStanding {
+    /// How fresh two copies are together.
+    #[must_use]
+    pub fn and(self, other: CopyStanding) -> Self {
+        let both = |one: Option<String>, other: Option<String>| match (one, other) {
+            (Some(one), Some(other)) if one != other => Some(format!("{one}; {other}")),
+            (one, other) => one.or(other),
+        };
+        CopyStanding {
+            as_of: self.as_of.min(other.as_of),
+            stale: both(self.stale, other.stale),
+            doubt: both(self.doubt, other.doubt),
+        }
+    }
+
     /// Everything that the copy may be wrong in.
     #[must_use]
     pub fn caveat(&self) -> Option<String> {
@@ -171,9 +187,9 @@ mod tests {
         ScopeFreshness { complete, swept_now: true, ..state() }
     }
 
-    fn denied() -> Box<Trouble> {
+    fn denied() -> Trouble {
         let (what, fix) = ("UnauthorizedOperation".to_owned(), "Allow it.".to_owned());
-        Box::new(Trouble { class: ErrorClass::Denied.into(), what, fix, since: at_millis(0), retry_at: None })
+        Trouble { class: ErrorClass::Denied.into(), what, fix, since: at_millis(0), retry_at: None }
     }
 
     fn at(state: Option<&ScopeFreshness>, now: i64, most: Option<u64>) -> Result<CopyStanding, StandingError> {
@@ -184,9 +200,10 @@ mod tests {
     fn what_was_never_seen_whole_is_not_answered_from() {
         assert!(matches!(at(None, 0, None), Err(StandingError::Unwatched { .. })));
         assert!(matches!(at(Some(&state()), 0, None), Err(StandingError::Pending { .. })));
-        let stumbling = ScopeFreshness { stumble: Some(denied()), running_since: Some(at_millis(0)), ..state() };
+        let stumbling =
+            ScopeFreshness { stumble: Some(Box::new(denied())), running_since: Some(at_millis(0)), ..state() };
         assert!(matches!(at(Some(&stumbling), 0, None), Err(StandingError::Pending { .. })), "it goes on");
-        let failed = ScopeFreshness { trouble: Some(denied()), ..state() };
+        let failed = ScopeFreshness { trouble: Some(Box::new(denied())), ..state() };
         let error = at(Some(&failed), 0, None).unwrap_err().to_string();
         assert!(error.contains("UnauthorizedOperation. Allow it."), "{error}");
         let left = ScopeFreshness { unwatched_since: Some(at_millis(5)), ..swept() };
@@ -202,7 +219,7 @@ mod tests {
         let error = at(Some(&swept()), 100_000, Some(60)).unwrap_err().to_string();
         assert!(error.contains("99 s old, and --max-stale allows 60 s"), "{error}");
         assert!(at(Some(&swept()), 30_000, Some(10)).is_err(), "fresh by its interval, and still older than that");
-        let failing = ScopeFreshness { trouble: Some(denied()), missing: 2, ..swept() };
+        let failing = ScopeFreshness { trouble: Some(Box::new(denied())), missing: 2, ..swept() };
         let caveat = at(Some(&failing), 100_000, None).unwrap().caveat().unwrap();
         assert!(caveat.contains("Allow it.") && caveat.contains("2 of the volumes"), "{caveat}");
     }

@@ -33,7 +33,9 @@ pub enum DoorError {
         source: io::Error,
     },
     /// The address of EC2's read API cannot be used.
-    #[error("cannot listen on {address} for EC2's read API: free the port, or give another with --ec2-api (port 0 takes a free one)")]
+    #[error(
+        "cannot listen on {address} for EC2's read API: free the port, or give another with --ec2-api (port 0 takes a free one)"
+    )]
     Ec2Api {
         /// The address.
         address: SocketAddr,

@@ -65,7 +65,7 @@ impl Listening {
             listener.listen_beside("metrics", metrics, routes.merge(probes::routes(&listener.readiness(), begun)));
         }
         if let Some(ec2_api) = ec2_api {
-            let routes = ec2_route::routes(listener, options.listen.ec2_api);
+            let routes = ec2_route::routes(listener, options.listen.ec2_api, options.allowed_hosts.clone());
             listener.listen_beside("EC2's read API", ec2_api, routes);
         }
     }

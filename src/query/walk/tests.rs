@@ -94,7 +94,8 @@ proptest! {
                 sample.writer.fold(Due { until: at(u64::from(u32::MAX)), down_to: 0 }, folded, || true).unwrap();
                 if sample.store.snapshot().unwrap().horizon() > step.point.seq {
                     let outrun = query.page(&sample.store, &step, |_, _, _| ControlFlow::Continue(1));
-                    prop_assert!(matches!(outrun, Err(PastError::Outrun { .. })));
+                    let is_outrun = matches!(outrun, Err(PastError::Outrun { .. }));
+                    prop_assert!(is_outrun);
                     let ground = WalkGround::of(&sample.store, at(2)).unwrap();
                     prop_assert!(WalkStep::next(&cursor, &ground).is_moved);
                     return Ok(());
