@@ -195,6 +195,8 @@ mod volumes;
 mod watched;
 #[cfg(test)]
 mod who;
+#[cfg(test)]
+mod wire_names;
 #[cfg(target_os = "linux")]
 #[cfg(test)]
 mod write_kills;
