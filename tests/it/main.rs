@@ -167,6 +167,8 @@ mod setup;
 mod shell;
 #[cfg(target_os = "linux")]
 #[cfg(test)]
+mod signatures;
+#[cfg(test)]
 mod soak;
 #[cfg(test)]
 mod sql;
