@@ -44,6 +44,7 @@ mod rescue;
 mod sdk;
 mod session_name;
 mod settings;
+pub mod signature;
 mod silence;
 mod split;
 pub mod trail;

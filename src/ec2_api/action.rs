@@ -6,8 +6,10 @@ use super::wire::{WireTable, table};
 use crate::kinds::{KINDS, KindSpec};
 
 /// The names of all actions, sorted.
-static NAMES: LazyLock<Vec<&'static str>> =
-    LazyLock::new(|| include_str!("wire/actions.txt").lines().filter(|line| !line.starts_with('#')).collect());
+static NAMES: LazyLock<Vec<&'static str>> = LazyLock::new(|| names(include_str!("wire/actions.txt")));
+
+/// The names of those that only read and show no secrets, sorted.
+static HARMLESS: LazyLock<Vec<&'static str>> = LazyLock::new(|| names(include_str!("wire/reads.txt")));
 
 /// How the names of actions begin that change nothing.
 const READS: [&str; 4] = ["Describe", "Get", "List", "Search"];
@@ -45,12 +47,24 @@ impl Ec2Action {
         }
     }
 
+    /// Whether it only reads, and its answers show no secrets such as user data or passwords: AWS's table of permissions says the
+    /// one, and its model of EC2 the other.
+    #[must_use]
+    pub fn is_harmless(&self) -> bool {
+        HARMLESS.binary_search(&self.name()).is_ok()
+    }
+
     /// The kind that it lists; `None` for what is no kind of its own, such as tags.
     #[must_use]
     pub fn kind(&self) -> Option<&'static KindSpec> {
         let action = format!("ec2:{}", self.name());
         KINDS.iter().find(|spec| spec.actions.contains(&action.as_str())).copied()
     }
+}
+
+/// The names in a list.
+fn names(text: &'static str) -> Vec<&'static str> {
+    text.lines().filter(|line| !line.starts_with('#')).collect()
 }
 
 #[cfg(test)]
@@ -71,6 +85,19 @@ mod tests {
         for change in ["TerminateInstances", "RunInstances", "ModifyVpcAttribute", "DeleteVpc", "ImportKeyPair"] {
             assert_eq!(of(change), Ec2Action::Change(change));
         }
+        for (name, harmless) in [
+            ("DescribeVolumes", true),
+            ("DescribeVpcPeeringConnections", true),
+            ("GetConsoleOutput", false),
+            ("GetPasswordData", false),
+            ("DescribeInstanceAttribute", false),
+            ("DescribeLaunchTemplateVersions", false),
+            ("DescribeVpnConnections", false),
+            ("TerminateInstances", false),
+        ] {
+            assert_eq!(of(name).is_harmless(), harmless, "{name}");
+        }
+        assert!(HARMLESS.is_sorted() && HARMLESS.iter().all(|name| !matches!(of(name), Ec2Action::Change(_))));
         for none in ["", "describeVolumes", "DescribeVolume", "# Made of botocore"] {
             assert_eq!(Ec2Action::named(none), None, "{none}");
         }

@@ -7,6 +7,7 @@ use thiserror::Error;
 use super::fault::{self, Ec2Fault};
 use super::place::PlaceError;
 use super::standing::StandingError;
+use super::tag_question::TagQuestionError;
 use crate::kinds::KindSpec;
 use crate::model::Scope;
 use crate::query::PastError;
@@ -80,6 +81,9 @@ pub enum CopyFault {
     /// What is named is no owner.
     #[error("Invalid user id: \"{0}\"")]
     Owner(String),
+    /// What it asks of tags cannot be answered.
+    #[error(transparent)]
+    Tags(#[from] TagQuestionError),
     /// The token is not of this question.
     #[error("The token is invalid.")]
     Token,
@@ -143,10 +147,14 @@ impl CopyFault {
             | CopyFault::Stopping => "Unavailable",
             CopyFault::Past(PastError::Read(error)) if error.is_retryable() => "Unavailable",
             CopyFault::Standing(StandingError::TooOld { .. }) | CopyFault::Unsure { .. } => "MusterStale",
-            CopyFault::Beyond { .. } | CopyFault::TooMany { .. } => "UnsupportedOperation",
-            CopyFault::NoFilter(_) | CopyFault::LackedFilter(_) | CopyFault::Redacted(_) | CopyFault::Filter(_) => {
-                "InvalidParameterValue"
-            }
+            CopyFault::Beyond { .. }
+            | CopyFault::TooMany { .. }
+            | CopyFault::Tags(TagQuestionError::Unconfined { .. }) => "UnsupportedOperation",
+            CopyFault::Tags(TagQuestionError::NoFilter(_))
+            | CopyFault::NoFilter(_)
+            | CopyFault::LackedFilter(_)
+            | CopyFault::Redacted(_)
+            | CopyFault::Filter(_) => "InvalidParameterValue",
             CopyFault::Owner(_) => "InvalidUserID.Malformed",
             CopyFault::Token => "InvalidNextToken",
             CopyFault::Path(_) | CopyFault::Host(_) => "InvalidRequest",

@@ -14,7 +14,7 @@ use super::request::Ec2Request;
 use super::reservation_book::ReservationBooks;
 use super::response;
 use super::standing::{CopyStanding, standing};
-use super::tags_question::{DESCRIBE_TAGS, TagsQuestion};
+use super::tags_page::{DESCRIBE_TAGS, TagsPage};
 use super::tags_search::found_tags;
 use super::wire::WireTable;
 use crate::aws::Aws;
@@ -109,9 +109,9 @@ impl Ec2Desk {
     ) -> Result<CopyAnswer, CopyFault> {
         let watched: BTreeSet<Scope> = self.freshness.scopes().into_iter().map(|state| state.scope).collect();
         let scope = place(asked, &watched)?;
-        let question = TagsQuestion::of(request, &scope, self.aws.secrets())?;
+        let page = TagsPage::of(request, &scope, self.aws.secrets())?;
         let mut standing: Option<CopyStanding> = None;
-        for kind in &question.kinds {
+        for kind in &page.question.kinds {
             let one = self.standing(kind, &scope, &self.states(kind), now)?;
             standing = Some(match standing {
                 Some(all) => all.and(one),
@@ -121,13 +121,13 @@ impl Ec2Desk {
         if request.is_dry_run() {
             return Err(Ec2Fault::DryRun.into());
         }
-        let found = match found_tags(&self.store, &question, &scope, now) {
+        let found = match found_tags(&self.store, &page, &scope, now) {
             // Retention went past the moment while it was read: a page goes on from now.
-            Err(CopyFault::Past(PastError::Outrun { .. })) => found_tags(&self.store, &question, &scope, now)?,
+            Err(CopyFault::Past(PastError::Outrun { .. })) => found_tags(&self.store, &page, &scope, now)?,
             found => found?,
         };
         let filter = ScopeFilter::from(&scope);
-        for kind in &question.kinds {
+        for kind in &page.question.kinds {
             let count = self.store.damaged_rows(&kind.kind(), &filter);
             if count > 0 {
                 return Err(CopyFault::Damaged { plural: kind.plural, count });

@@ -3,7 +3,7 @@
 //! What AWS would answer otherwise than the copy can is refused by name, never ignored: owners other than the account, whose snapshots
 //! and images are not held, and filters that documents do not tell.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::action::Ec2Action;
@@ -17,38 +17,6 @@ use crate::model::{AccountId, Scope, SecretTags, Timestamp};
 use crate::query::filter::DocumentCondition;
 use crate::query::filter::special_value::{ABSENT, PRESENT};
 use crate::query::{Cursor, Filters};
-
-/// Filters of Muster that AWS does not have, by kind.
-const OWN: [(&str, &[&str]); 2] = [
-    ("instance", &["state-transition-time"]),
-    ("instance-status", &["instance-id", "health", "impaired-since", "next-event", "next-event-at"]),
-];
-
-/// Filters of AWS that no document tells anything of, by kind.
-const LACKED: [(&str, &[&str]); 2] = [
-    (
-        "instance",
-        &[
-            "metadata-options.http-protocol-ipv4",
-            "network-interface.tag-key",
-            "network-interface.tag-value",
-            "network-interface.addresses.association.allocation-id",
-            "network-interface.addresses.association.association-id",
-            "network-interface.association.allocation-id",
-            "network-interface.association.association-id",
-            "network-interface.attachment.instance-id",
-            "network-interface.attachment.instance-owner-id",
-            "network-interface.availability-zone",
-            "network-interface.deny-all-igw-traffic",
-            "network-interface.ipv6-native",
-            "network-interface.outpost-arn",
-            "network-interface.public-dns-name",
-            "network-interface.requester-id",
-            "network-interface.requester-managed",
-        ],
-    ),
-    ("image", &["informational", "low", "medium", "high", "critical"]),
-];
 
 /// The names of owners that are no account.
 const ALIASES: [&str; 3] = ["amazon", "aws-backup-vault", "aws-marketplace"];
@@ -91,7 +59,7 @@ impl DescribeQuestion {
         now: Timestamp,
     ) -> Result<Self, CopyFault> {
         tells(&request.filters, secrets)?;
-        let (filters, conditions) = filters(&request.filters, kind, now)?;
+        let (filters, conditions) = filters(request, kind, now)?;
         let ids = ids(request, kind)?;
         let public_ips = request.texts("PublicIps").to_vec();
         let is_named = !ids.is_empty() || !public_ips.is_empty();
@@ -223,29 +191,22 @@ pub fn tells(filters: &[AskedFilter], secrets: &SecretTags) -> Result<(), CopyFa
 
 /// The filters of a request: what rows decide, and what documents decide.
 fn filters(
-    asked: &[AskedFilter],
+    request: &Ec2Request,
     kind: &'static KindSpec,
     now: Timestamp,
 ) -> Result<(Filters, Vec<DocumentCondition>), CopyFault> {
-    let lists = |table: &[(&str, &'static [&'static str])], name: &str| {
-        table.iter().any(|(slug, names)| *slug == kind.slug && names.contains(&name))
-    };
-    for AskedFilter { name, .. } in asked {
-        if lists(&LACKED, name) {
-            return Err(CopyFault::LackedFilter(name.clone()));
+    let Ec2Action::Describe(table) = request.action else { return Ok((Filters::default(), Vec::new())) };
+    let pairs = request.filters.iter().map(|AskedFilter { name, values }| {
+        let known = table.filter(name).ok_or_else(|| CopyFault::NoFilter(shown(name)))?;
+        let is_tag = known == "tag:" || known == "tag-key";
+        if !is_tag && kind.filter(known).is_none() && kind.document_filter(known).is_none() {
+            return Err(CopyFault::LackedFilter(shown(name)));
         }
-        let is_tag = (name.starts_with("tag:") || name == "tag-key") && kind.tagged_kind().is_none();
-        let is_of_kind = kind.filter(name).is_some() || kind.document_filter(name).is_some();
-        if !is_tag && (!is_of_kind || lists(&OWN, name)) {
-            return Err(CopyFault::NoFilter(shown(name)));
-        }
-    }
-    let pairs = asked.iter().map(|AskedFilter { name, values }| {
         let values: Vec<String> = values.iter().map(|value| literal(value)).collect();
-        json!({"Name": name, "Values": values})
+        Ok(json!({"Name": if known == "tag:" { name } else { known }, "Values": values}))
     });
-    let mut filters =
-        Filters::parse(&pairs.collect(), kind, now).map_err(|error| CopyFault::Filter(error.to_string()))?;
+    let pairs = pairs.collect::<Result<Value, CopyFault>>()?;
+    let mut filters = Filters::parse(&pairs, kind, now).map_err(|error| CopyFault::Filter(error.to_string()))?;
     let conditions = filters.take_conditions();
     Ok((filters, conditions))
 }

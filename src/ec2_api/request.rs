@@ -42,7 +42,7 @@ pub struct Ec2Request {
     /// Its filters, in order.
     pub filters: Vec<AskedFilter>,
     /// What is given of the other parameters, by their names in boto3. Empty if the action is not one that is answered.
-    given: BTreeMap<&'static str, GivenValue>,
+    given: BTreeMap<&'static str, AskedValue>,
 }
 
 /// A filter of a request.
@@ -56,7 +56,7 @@ pub struct AskedFilter {
 
 /// What is given for a parameter.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum GivenValue {
+enum AskedValue {
     Flag(bool),
     Number(i64),
     Text(String),
@@ -69,7 +69,7 @@ impl Ec2Request {
     #[must_use]
     pub fn texts(&self, name: &str) -> &[String] {
         match self.given.get(name) {
-            Some(GivenValue::Texts(texts)) => texts,
+            Some(AskedValue::Texts(texts)) => texts,
             _ => &[],
         }
     }
@@ -78,7 +78,7 @@ impl Ec2Request {
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {
         match self.given.get(name) {
-            Some(GivenValue::Text(text)) => Some(text),
+            Some(AskedValue::Text(text)) => Some(text),
             _ => None,
         }
     }
@@ -86,7 +86,7 @@ impl Ec2Request {
     /// Whether a flag is given as `true`.
     #[must_use]
     pub fn flag(&self, name: &str) -> bool {
-        self.given.get(name) == Some(&GivenValue::Flag(true))
+        self.given.get(name) == Some(&AskedValue::Flag(true))
     }
 
     /// Whether it is only a test.
@@ -106,7 +106,7 @@ impl Ec2Request {
     #[must_use]
     pub fn page_size(&self) -> Option<usize> {
         match self.given.get("MaxResults") {
-            Some(GivenValue::Number(number)) => usize::try_from(*number).ok(),
+            Some(AskedValue::Number(number)) => usize::try_from(*number).ok(),
             _ => None,
         }
     }
@@ -160,7 +160,7 @@ pub fn parse(method: &str, query: &str, body: &[u8]) -> Result<Ec2Request, Ec2Fa
 
 /// Reads the parameters that an action takes.
 fn read(action: Ec2Action, table: &'static WireTable, pairs: BTreeMap<String, String>) -> Result<Ec2Request, Ec2Fault> {
-    let mut given: BTreeMap<&'static str, GivenValue> = BTreeMap::new();
+    let mut given: BTreeMap<&'static str, AskedValue> = BTreeMap::new();
     let mut lists: BTreeMap<&'static str, BTreeMap<u32, String>> = BTreeMap::new();
     let mut filters: BTreeMap<u32, NumberedFilter> = BTreeMap::new();
     for (name, value) in pairs {
@@ -194,7 +194,7 @@ fn read(action: Ec2Action, table: &'static WireTable, pairs: BTreeMap<String, St
         }
         let mut seen = BTreeSet::new();
         let texts = list.into_values().filter(|text| seen.insert(text.clone())).collect();
-        given.insert(name, GivenValue::Texts(texts));
+        given.insert(name, AskedValue::Texts(texts));
     }
     let filters = filters.into_iter().map(|(at, filter)| filter.named(at)).collect::<Result<Vec<_>, _>>()?;
     if filters.iter().map(|filter| filter.values.len()).sum::<usize>() > FILTER_VALUES {
@@ -217,13 +217,13 @@ fn set(ids: &str) -> String {
 }
 
 /// Reads a parameter that has one value.
-fn single(action: Ec2Action, parameter: &'static WireField, value: String) -> Result<GivenValue, Ec2Fault> {
+fn single(action: Ec2Action, parameter: &'static WireField, value: String) -> Result<AskedValue, Ec2Fault> {
     let refused = |expected: Cow<'static, str>| {
         Err(Ec2Fault::Value { name: parameter.wire.to_owned(), value: shown(&value), expected })
     };
     match parameter.form {
-        WireForm::Flag if value.eq_ignore_ascii_case("true") => Ok(GivenValue::Flag(true)),
-        WireForm::Flag if value.eq_ignore_ascii_case("false") => Ok(GivenValue::Flag(false)),
+        WireForm::Flag if value.eq_ignore_ascii_case("true") => Ok(AskedValue::Flag(true)),
+        WireForm::Flag if value.eq_ignore_ascii_case("false") => Ok(AskedValue::Flag(false)),
         WireForm::Flag => refused("true or false".into()),
         WireForm::Number => {
             // AWS documents these for every action, and its model has them for some.
@@ -232,11 +232,11 @@ fn single(action: Ec2Action, parameter: &'static WireField, value: String) -> Re
             match value.parse::<i64>() {
                 Ok(number) if number < least => refused(format!("a value greater than or equal to {least}").into()),
                 Ok(number) if number > most => refused(format!("a value less than or equal to {most}").into()),
-                Ok(number) => Ok(GivenValue::Number(number)),
+                Ok(number) => Ok(AskedValue::Number(number)),
                 Err(_) => refused("an integer".into()),
             }
         }
-        WireForm::Text | WireForm::Time | WireForm::Filter | WireForm::Structure(_) => Ok(GivenValue::Text(value)),
+        WireForm::Text | WireForm::Time | WireForm::Filter | WireForm::Structure(_) => Ok(AskedValue::Text(value)),
     }
 }
 

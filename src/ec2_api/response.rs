@@ -25,7 +25,8 @@ pub fn write<'a>(
     request_id: &str,
 ) -> Vec<u8> {
     let documents = documents.into_iter();
-    let mut answer = Writing { table, out: String::with_capacity(512 + RESOURCE_BYTES * documents.size_hint().0) };
+    let mut answer =
+        WrittenAnswer { table, out: String::with_capacity(512 + RESOURCE_BYTES * documents.size_hint().0) };
     let action = table.action;
     write!(
         answer.out,
@@ -47,12 +48,12 @@ pub fn write<'a>(
 }
 
 /// An answer that is being written.
-struct Writing<'t> {
+struct WrittenAnswer<'t> {
     table: &'t WireTable,
     out: String,
 }
 
-impl<'t> Writing<'t> {
+impl<'t> WrittenAnswer<'t> {
     fn items<'a>(&mut self, listing: &WireField, documents: impl Iterator<Item = &'a Document>) {
         let WireForm::Structure(structure) = listing.form else { return };
         let fields = self.table.fields(structure);
@@ -101,14 +102,16 @@ impl<'t> Writing<'t> {
 
     fn field(&mut self, field: &WireField, value: &Value) {
         match value {
-            Value::Null => {}
-            Value::List(list) if list.is_empty() => self.empty(field.wire),
-            Value::List(list) => self.within(field.wire, |answer| {
-                for element in list {
+            Value::List(list) if field.is_list && list.is_empty() => self.empty(field.wire),
+            Value::List(list) if field.is_list => self.within(field.wire, |answer| {
+                for element in list.iter().filter(|element| fits(field.form, element)) {
                     answer.within("item", |answer| answer.value(field.form, element));
                 }
             }),
-            value => self.within(field.wire, |answer| answer.value(field.form, value)),
+            value if !field.is_list && fits(field.form, value) => {
+                self.within(field.wire, |answer| answer.value(field.form, value));
+            }
+            _ => {}
         }
     }
 
@@ -118,7 +121,7 @@ impl<'t> Writing<'t> {
             (Value::Text(text), WireForm::Time) => time(text, &mut self.out),
             (Value::Text(text), _) => escape(text, &mut self.out),
             (Value::Bool(flag), _) => self.out.push_str(if *flag { "true" } else { "false" }),
-            // Writing into a text cannot fail.
+            // WrittenAnswer into a text cannot fail.
             (Value::Int(number), _) => drop(write!(self.out, "{number}")),
             (Value::Map(_) | Value::List(_) | Value::Null, _) => {}
         }
@@ -142,6 +145,18 @@ impl<'t> Writing<'t> {
         self.out.push('<');
         self.out.push_str(element);
         self.out.push_str("/>");
+    }
+}
+
+/// Whether a value can stand in a field: a client could read nothing of an answer in which one does not. No mapping makes such a
+/// value.
+fn fits(form: WireForm, value: &Value) -> bool {
+    match form {
+        WireForm::Text | WireForm::Time => matches!(value, Value::Text(_)),
+        WireForm::Number => matches!(value, Value::Int(_)),
+        WireForm::Flag => matches!(value, Value::Bool(_)),
+        WireForm::Structure(_) => matches!(value, Value::Map(_)),
+        WireForm::Filter => false,
     }
 }
 

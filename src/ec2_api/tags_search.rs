@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use super::copy_fault::CopyFault;
 use super::document_rule::DocumentRule;
 use super::found_page::{FoundPage, MOST};
-use super::tags_question::TagsQuestion;
+use super::tags_page::TagsPage;
 use crate::kinds::KindSpec;
 use crate::model::{Scope, ScopeFilter, Timestamp};
 use crate::query::walk::{WalkGround, WalkQuery, WalkStep};
@@ -16,28 +16,23 @@ use crate::store::Store;
 ///
 /// # Errors
 /// When a redacted value decides, or the store cannot be read.
-pub fn found_tags(
-    store: &Store,
-    question: &TagsQuestion,
-    scope: &Scope,
-    now: Timestamp,
-) -> Result<FoundPage, CopyFault> {
+pub fn found_tags(store: &Store, page: &TagsPage, scope: &Scope, now: Timestamp) -> Result<FoundPage, CopyFault> {
     let ground = WalkGround::of(store, now)?;
-    let cursor = question.cursor.as_ref();
+    let cursor = page.cursor.as_ref();
     let step = cursor.map_or_else(|| WalkStep::first(&ground), |cursor| WalkStep::next(cursor, &ground));
     let (filter, none) = (ScopeFilter::from(scope), Filters::default());
-    let limit = question.limit.unwrap_or(MOST);
+    let limit = page.limit.unwrap_or(MOST);
     let own = DocumentRule::OwnedBy(scope.account.clone());
     let (mut documents, mut last, mut is_full, mut failed) = (Vec::new(), step.after.clone(), false, None);
     let begins = step.after.as_ref().map(|after| after.kind.clone());
     let is_before = |kind: &&&'static KindSpec| begins.as_ref().is_some_and(|begins| begins.as_str() != kind.name);
-    for kind in question.kinds.iter().skip_while(is_before) {
+    for kind in page.question.kinds.iter().skip_while(is_before) {
         let of = kind.kind();
         let after = step.after.clone().filter(|after| after.kind == of);
         let query = WalkQuery { kind: &of, scope: &filter, filters: &none, conditions: &[], limit: None };
         query.page(store, &WalkStep { after, ..step.clone() }, |_, id, document| {
             let is_others = kind.own_only && !own.admits(&document);
-            let tags = if is_others { Ok(Vec::new()) } else { question.tags(kind, &id.id, &document) };
+            let tags = if is_others { Ok(Vec::new()) } else { page.tags(kind, &id.id, &document) };
             let tags = match tags {
                 Ok(tags) => tags,
                 Err(error) => {
@@ -60,11 +55,11 @@ pub fn found_tags(
     if let Some(error) = failed {
         return Err(error);
     }
-    if is_full && question.limit.is_none() {
+    if is_full && page.limit.is_none() {
         return Err(CopyFault::TooMany { plural: "tags", most: MOST });
     }
     let point = Some(step.point);
     let next = last.filter(|_| is_full);
-    let next = next.map(|after| Cursor { log: ground.log, question: question.hash, point, after, sorted: None });
+    let next = next.map(|after| Cursor { log: ground.log, question: page.hash, point, after, sorted: None });
     Ok(FoundPage { documents, next, seq: step.point.seq, is_moved: step.is_moved })
 }

@@ -52,6 +52,8 @@ pub struct WireTable {
     pub answer: Vec<WireField>,
     /// The structures in its answers.
     pub structures: Vec<WireStructure>,
+    /// The filters that AWS documents, each with its other names, and `tag:` for those by the value of a tag.
+    pub filters: Vec<Vec<&'static str>>,
 }
 
 /// A structure in answers.
@@ -108,6 +110,13 @@ impl WireTable {
         self.structures.get(structure).map_or(&[], |structure| &structure.fields)
     }
 
+    /// The filter that AWS documents for the action under `name` or has by this other name; `tag:` for one by the value of a tag.
+    #[must_use]
+    pub fn filter(&self, name: &str) -> Option<&'static str> {
+        let known = if name.starts_with("tag:") { "tag:" } else { name };
+        self.filters.iter().find(|names| names.contains(&known)).and_then(|names| names.first()).copied()
+    }
+
     /// The parameter that is called `wire` in requests.
     #[must_use]
     pub fn parameter(&self, wire: &str) -> Option<&WireField> {
@@ -119,16 +128,26 @@ impl WireTable {
 fn read(text: &'static str) -> Option<WireTable> {
     let mut sections: Vec<(&str, &'static str, Vec<&'static str>)> = Vec::new();
     for line in text.lines().filter(|line| !line.starts_with('#')) {
-        let (mark, rest) = line.split_once(' ')?;
+        let (mark, rest) = line.split_once(' ').unwrap_or((line, ""));
         match mark {
-            "?" | "!" | "=" => sections.push((mark, rest, Vec::new())),
+            "?" | "!" | "=" | "~" => sections.push((mark, rest, Vec::new())),
             _ => sections.last_mut()?.2.push(line),
         }
     }
     let numbers: BTreeMap<&str, usize> =
         sections.iter().filter(|(mark, ..)| *mark == "=").enumerate().map(|(at, (_, name, _))| (*name, at)).collect();
-    let mut table = WireTable { action: "", parameters: Vec::new(), answer: Vec::new(), structures: Vec::new() };
+    let mut table = WireTable {
+        action: "",
+        parameters: Vec::new(),
+        answer: Vec::new(),
+        structures: Vec::new(),
+        filters: Vec::new(),
+    };
     for (mark, name, lines) in sections {
+        if mark == "~" {
+            table.filters = lines.into_iter().map(|line| line.split(' ').collect()).collect();
+            continue;
+        }
         let fields = lines.into_iter().map(|line| field(line, &numbers)).collect::<Option<Vec<_>>>()?;
         match mark {
             "?" => (table.action, table.parameters) = (name, fields),
@@ -174,8 +193,10 @@ mod tests {
             let table = read(text).unwrap();
             let fields = table.parameters.iter().chain(&table.answer);
             let fields = fields.count() + table.structures.iter().map(|it| it.fields.len()).sum::<usize>();
-            let heads = 2 + table.structures.len();
-            assert_eq!(text.lines().filter(|line| !line.starts_with('#')).count(), fields + heads, "{}", table.action);
+            let (heads, lines) =
+                (3 + table.structures.len(), text.lines().filter(|line| !line.starts_with('#')).count());
+            assert_eq!(lines, fields + heads + table.filters.len(), "{}", table.action);
+            assert!(table.filters.len() >= 3, "{}", table.action);
             assert!(table.listing().is_some_and(|field| matches!(field.form, WireForm::Structure(_))));
             for fields in table.structures.iter().map(|it| &it.fields).chain([&table.parameters, &table.answer]) {
                 assert!(fields.is_sorted_by(|a, b| a.name < b.name), "{}", table.action);
@@ -194,8 +215,43 @@ mod tests {
     }
 
     #[test]
+    fn filters_are_those_that_aws_documents() {
+        let has = |action, name| table(action).unwrap().filter(name).is_some();
+        assert!(has("DescribeVolumes", "attachment.instance-id") && has("DescribeVolumes", "tag:a:b"));
+        assert!(
+            has("DescribeImages", "tag:") && has("DescribeImages", "tag-key") && !has("DescribeImages", "critical")
+        );
+        let subnets = table("DescribeSubnets").unwrap();
+        assert_eq!((subnets.filter("cidrBlock"), subnets.filter("cidr")), (Some("cidr-block"), Some("cidr-block")));
+        assert_eq!(subnets.filter("tag:Name"), Some("tag:"));
+        for (action, name) in [
+            ("DescribeInstanceStatus", "tag:Name"),
+            ("DescribeInstanceStatus", "health"),
+            ("DescribeInstances", "state-transition-time"),
+            ("DescribeVolumes", "tag"),
+            ("DescribeVolumes", "x:y"),
+            ("DescribeVolumes", ""),
+        ] {
+            assert!(!has(action, name), "{action} {name}");
+        }
+        // What is held of a kind is among them, but for what Muster has and AWS has not.
+        let own = [("instance", "state-transition-time")];
+        for spec in KINDS.iter().filter(|spec| spec.slug != "instance-status") {
+            let table = table(spec.actions[0].strip_prefix("ec2:").unwrap()).unwrap();
+            for filter in spec.filters.iter().map(|it| it.name).chain(spec.in_documents.iter().map(|it| it.name)) {
+                assert!(
+                    table.filter(filter) == Some(filter) || own.contains(&(spec.slug, filter)),
+                    "{} {filter}",
+                    spec.slug
+                );
+            }
+        }
+    }
+
+    #[test]
     fn text_that_is_no_table_is_none() {
-        for text in ["x", "? A\nB b", "? A\nB b nowhere", "B b string", "? A\nB b integer 5", "= A\nB b [C]"] {
+        for text in ["x", "? A\nB b", "? A\nB", "? A\nB b nowhere", "B b string", "? A\nB b integer 5", "= A\nB b [C]"]
+        {
             assert_eq!(read(text), None, "{text}");
         }
     }

@@ -169,6 +169,8 @@ mod setup;
 mod shell;
 #[cfg(target_os = "linux")]
 #[cfg(test)]
+mod signatures;
+#[cfg(test)]
 mod soak;
 #[cfg(test)]
 mod sql;
@@ -197,6 +199,8 @@ mod volumes;
 mod watched;
 #[cfg(test)]
 mod who;
+#[cfg(test)]
+mod wire_names;
 #[cfg(target_os = "linux")]
 #[cfg(test)]
 mod write_kills;

@@ -117,7 +117,7 @@ fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")
 }
 
-pub(super) fn run(command: &mut Command, advice: &str) {
+pub(crate) fn run(command: &mut Command, advice: &str) {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}\n{advice}"));
     assert!(
         output.status.success(),
