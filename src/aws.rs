@@ -20,6 +20,7 @@ pub mod error;
 mod event_plan;
 mod held_keys;
 pub mod identity;
+mod key_owner;
 pub mod limiter;
 mod listing_call;
 mod made_snapshots;

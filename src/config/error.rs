@@ -185,6 +185,15 @@ pub enum ConfigError {
         /// What was given.
         address: SocketAddr,
     },
+    /// An address of EC2's read API that other machines could reach.
+    #[error(
+        "--ec2-api {address} is not a loopback address: whoever signs a request in any way is answered there, so EC2's read API is \
+         answered on 127.0.0.1 or [::1] only"
+    )]
+    Ec2ApiNotLoopback {
+        /// What was given.
+        address: SocketAddr,
+    },
     /// A certificate without its key, or the other way round.
     #[error("{given} needs {missing}: a certificate and its key are two files")]
     HalfOfTls {

@@ -144,15 +144,21 @@ impl Ec2Fault {
     /// The document of the error.
     #[must_use]
     pub fn xml(&self, request_id: &str) -> Vec<u8> {
-        let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Response><Errors><Error><Code>");
-        out.push_str(self.code());
-        out.push_str("</Code><Message>");
-        escape(&self.to_string(), &mut out);
-        out.push_str("</Message></Error></Errors><RequestID>");
-        escape(request_id, &mut out);
-        out.push_str("</RequestID></Response>");
-        out.into_bytes()
+        document(self.code(), &self.to_string(), request_id)
     }
+}
+
+/// The document of an error.
+#[must_use]
+pub fn document(code: &str, message: &str, request_id: &str) -> Vec<u8> {
+    let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Response><Errors><Error><Code>");
+    out.push_str(code);
+    out.push_str("</Code><Message>");
+    escape(message, &mut out);
+    out.push_str("</Message></Error></Errors><RequestID>");
+    escape(request_id, &mut out);
+    out.push_str("</RequestID></Response>");
+    out.into_bytes()
 }
 
 /// What a client sent, as errors repeat it: its beginning.

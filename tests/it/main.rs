@@ -77,6 +77,8 @@ mod disk;
 #[cfg(test)]
 mod doctor;
 #[cfg(test)]
+mod ec2_api;
+#[cfg(test)]
 mod environment;
 #[cfg(test)]
 mod events;

@@ -1,4 +1,4 @@
-//! Serves HTTP and metrics beside the socket of a server.
+//! Serves HTTP, metrics and EC2's read API beside the socket of a server.
 
 use std::convert::Infallible;
 use std::path::Path;
@@ -6,6 +6,7 @@ use std::path::Path;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
+use crate::app::ec2_route;
 use crate::app::listener::ClientListener;
 use crate::app::metrics_route::{self, MetricsAccess, MetricsAddress};
 use crate::app::probes;
@@ -33,6 +34,7 @@ pub(super) fn open_tls(options: &mut ServerOptions) -> Result<Option<TlsFiles>, 
 pub(super) struct Listening {
     pub(super) door: Option<HttpDoor>,
     pub(super) metrics: Option<TcpListener>,
+    pub(super) ec2_api: Option<TcpListener>,
     pub(super) gate: Option<AccessGate>,
     pub(super) tls: Option<TlsConfig>,
     pub(super) is_read_only: bool,
@@ -40,9 +42,9 @@ pub(super) struct Listening {
 }
 
 impl Listening {
-    /// Begins to serve HTTP and metrics.
+    /// Begins to serve them.
     pub(super) fn begin(self, listener: &ClientListener, options: &ServerOptions, data_dir: &Path) {
-        let Listening { door, metrics, gate, tls, is_read_only, begun } = self;
+        let Listening { door, metrics, ec2_api, gate, tls, is_read_only, begun } = self;
         if let Some(door) = door {
             let sessions = Some(data_dir::sessions(data_dir));
             let (hosts, origins) = (options.allowed_hosts.clone(), options.allowed_origins.clone());
@@ -60,7 +62,11 @@ impl Listening {
             let access =
                 MetricsAccess { address: MetricsAddress::Own, is_local: true, has_tokens: false, is_known: false };
             let routes = metrics_route::route(listener, access, options.allowed_hosts.clone());
-            listener.listen_beside(metrics, routes.merge(probes::routes(&listener.readiness(), begun)));
+            listener.listen_beside("metrics", metrics, routes.merge(probes::routes(&listener.readiness(), begun)));
+        }
+        if let Some(ec2_api) = ec2_api {
+            let routes = ec2_route::routes(listener, options.listen.ec2_api, options.allowed_hosts.clone());
+            listener.listen_beside("EC2's read API", ec2_api, routes);
         }
     }
 }

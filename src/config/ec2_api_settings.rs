@@ -1,0 +1,96 @@
+//! Whether and how EC2's own read API is answered from the copy.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::error::ConfigError;
+
+/// What is done about an id that is not in a copy that may be out of date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ec2ApiMiss {
+    /// AWS is asked.
+    Live,
+    /// The request is refused.
+    Error,
+}
+
+/// A text is no such choice.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{given}` is neither live (ask AWS) nor error (refuse the request)")]
+pub struct Ec2ApiMissError {
+    given: String,
+}
+
+impl FromStr for Ec2ApiMiss {
+    type Err = Ec2ApiMissError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let all = [Ec2ApiMiss::Live, Ec2ApiMiss::Error].into_iter();
+        let mut meant = all.filter(|miss| miss.to_string() == text);
+        meant.next().ok_or_else(|| Ec2ApiMissError { given: text.chars().take(200).collect() })
+    }
+}
+
+impl fmt::Display for Ec2ApiMiss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Ec2ApiMiss::Live => "live",
+            Ec2ApiMiss::Error => "error",
+        })
+    }
+}
+
+/// Whether and how EC2's own read API is answered from the copy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ec2ApiSettings {
+    /// The address to answer it at. `None`: it is not answered.
+    pub address: Option<SocketAddr>,
+    /// How old the copy may be; `None`: as old as it is, with its age in a header.
+    pub max_stale: Option<Duration>,
+    /// What is done about an id that is not in a copy that may be out of date; refused unless it is said.
+    pub miss: Option<Ec2ApiMiss>,
+}
+
+impl Ec2ApiSettings {
+    /// These settings, and those of `file` where they say nothing.
+    #[must_use]
+    pub fn over(self, file: Ec2ApiSettings) -> Self {
+        Ec2ApiSettings {
+            address: self.address.or(file.address),
+            max_stale: self.max_stale.or(file.max_stale),
+            miss: self.miss.or(file.miss),
+        }
+    }
+
+    /// Checks who can reach the address.
+    ///
+    /// # Errors
+    /// [`ConfigError::Ec2ApiNotLoopback`] when other machines could.
+    pub fn check(self) -> Result<(), ConfigError> {
+        match self.address.filter(|address| !address.ip().is_loopback()) {
+            Some(address) => Err(ConfigError::Ec2ApiNotLoopback { address }),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_is_answered_and_what_is_given_goes_before_a_file() {
+        let at = |text: &str| Ec2ApiSettings { address: text.parse().ok(), ..Ec2ApiSettings::default() };
+        assert_eq!((at("127.0.0.1:8377").check(), at("[::1]:0").check(), at("").check()), (Ok(()), Ok(()), Ok(())));
+        let error = at("0.0.0.0:8377").check().unwrap_err().to_string();
+        assert!(error.contains("--ec2-api 0.0.0.0:8377") && error.contains("127.0.0.1"), "{error}");
+        let (max_stale, miss) = (Some(Duration::from_secs(1)), Some(Ec2ApiMiss::Live));
+        let file = Ec2ApiSettings { max_stale, miss, ..at("127.0.0.1:2") };
+        assert_eq!(at("127.0.0.1:1").over(file), Ec2ApiSettings { max_stale, miss, ..at("127.0.0.1:1") });
+        assert_eq!("live".parse(), Ok(Ec2ApiMiss::Live));
+        let error = "x".parse::<Ec2ApiMiss>().unwrap_err().to_string();
+        assert!(error.contains("live") && error.contains("error"), "{error}");
+    }
+}
