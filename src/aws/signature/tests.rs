@@ -16,6 +16,9 @@ fn secret_of(key: &str) -> Option<&'static str> {
     (key == KEY).then_some(SECRET)
 }
 
+/// A change of a request on its way.
+type SentChange = fn(&mut Sent);
+
 /// A request as a client sends it.
 #[derive(Clone, Debug)]
 struct Sent {
@@ -147,8 +150,7 @@ fn a_request_that_was_signed_lately_is_taken_as_it_was_sent() {
 fn whatever_is_changed_after_signing_is_noticed() {
     let now = at("2026-11-22T13:15:10Z");
     let sent = Sent::in_header("a=b", b"Action=DescribeVpcs", now);
-    type Change = fn(&mut Sent);
-    let changes: [Change; 8] = [
+    let changes: [SentChange; 8] = [
         |sent| sent.method = "GET".to_owned(),
         |sent| sent.path = "/123456789012/".to_owned(),
         |sent| sent.query.push_str("&c=d"),
@@ -175,8 +177,7 @@ fn whatever_is_changed_after_signing_is_noticed() {
 fn what_is_no_signature_is_refused_and_says_why() {
     let now = at("2026-11-22T13:15:10Z");
     let sent = Sent::in_header("", b"", now);
-    type Change = fn(&mut Sent);
-    let changes: [(Change, &str); 11] = [
+    let changes: [(SentChange, &str); 11] = [
         (|sent| sent.headers.retain(|(name, _)| name != "authorization"), "is not signed"),
         (|sent| sent.set("authorization", |_| "Bearer x".to_owned()), "does not begin with AWS4-HMAC-SHA256"),
         (|sent| sent.set("authorization", |it| it.replace("SignedHeaders=", "Headers=")), "a part that is none"),
