@@ -25,6 +25,8 @@ pub(crate) enum Environment {
     Awslabs,
     /// The parsers of metrics and alert rules.
     Metrics,
+    /// The messages of OpenTelemetry's protocol.
+    Traces,
 }
 
 impl Environment {
@@ -38,6 +40,7 @@ impl Environment {
             Environment::FastMcp => "fastmcp",
             Environment::Awslabs => "awslabs",
             Environment::Metrics => "metrics",
+            Environment::Traces => "traces",
         }
     }
 
