@@ -139,7 +139,7 @@ impl Ec2Face {
         let core = Readiness::ready(&self.readiness, &view).await.map_err(unready)?;
         let key = match (known, &signed) {
             (Some(key), _) => key.account.clone(),
-            (None, Some(SigningScope { key, .. })) => self.owners.of(&core.aws, key).await,
+            (None, Some(SigningScope { key, .. })) => self.owners.of(&core.aws, core.ingest.freshness(), key).await,
             (None, None) => None,
         };
         let named = NamedPlace { account, key, region };

@@ -8,6 +8,7 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
 use crate::aws::Aws;
+use crate::freshness::Freshness;
 use crate::model::AccountId;
 
 /// How many keys are remembered.
@@ -31,8 +32,9 @@ enum KeptOwner {
 }
 
 impl KeyOwners {
-    /// The account that a key belongs to; `None` where nobody says. Those who ask for the same key ask once.
-    pub async fn of(&self, aws: &Aws, key: &str) -> Option<AccountId> {
+    /// The account that a key belongs to, as STS tells that of one of the watched scopes; `None` where nobody says. Those who ask for the
+    /// same key ask once.
+    pub async fn of(&self, aws: &Aws, freshness: &Freshness, key: &str) -> Option<AccountId> {
         if !is_key(key) {
             return None;
         }
@@ -45,7 +47,8 @@ impl KeyOwners {
         if kept.len() >= MOST {
             kept.clear();
         }
-        let owner = match timeout(PATIENCE, aws.key_owner(key)).await {
+        let scope = freshness.scopes().into_iter().next()?.scope;
+        let owner = match timeout(PATIENCE, aws.key_owner(&scope, key)).await {
             Ok(Ok(account)) if AccountId::is_valid(account.as_str()) => KeptOwner::Told(account),
             Ok(Ok(_)) | Err(_) => KeptOwner::Untold { until: Instant::now() + UNTOLD },
             Ok(Err(error)) => {
