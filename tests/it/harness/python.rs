@@ -25,6 +25,8 @@ pub(crate) enum Environment {
     Awslabs,
     /// The parsers of metrics and alert rules.
     Metrics,
+    /// The AWS CLI.
+    AwsCli,
 }
 
 impl Environment {
@@ -38,6 +40,7 @@ impl Environment {
             Environment::FastMcp => "fastmcp",
             Environment::Awslabs => "awslabs",
             Environment::Metrics => "metrics",
+            Environment::AwsCli => "awscli",
         }
     }
 
