@@ -19,6 +19,7 @@ pub mod client;
 #[cfg(feature = "simulator")]
 pub mod demo;
 mod discovery;
+pub mod ec2_keys;
 mod ec2_route;
 pub mod engine;
 pub mod examination;

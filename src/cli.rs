@@ -349,9 +349,9 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             let launch = serve::launch(&config, &options)?;
             let source = serve.source(&config, &environment);
             if options.detached {
-                logging.start(&serve::detach(&config)?)?;
+                logging.start_traced(&serve::detach(&config)?)?;
             } else {
-                logging.start(&LogDestination::Stderr)?;
+                logging.start_traced(&LogDestination::Stderr)?;
             }
             let detached = options.detached;
             let served = finish(parallel()?, serve::run(&config, options, launch.clone(), source));

@@ -40,6 +40,7 @@ pub mod row;
 pub mod scope_filter;
 pub mod secret_tags;
 pub mod shell_word;
+pub mod spans;
 pub mod sweep;
 pub mod tag_book;
 pub mod text;

@@ -29,6 +29,10 @@ pub(crate) struct Estate {
     pub(crate) endpoint: String,
     /// The region that holds the instances.
     pub(crate) region: String,
+    /// The program under test.
+    pub(crate) program: PathBuf,
+    /// What the program under test is told beside how to reach the simulator.
+    pub(crate) variables: Vec<(&'static str, String)>,
     directory: TempDir,
 }
 
@@ -60,7 +64,7 @@ impl Estate {
             Ok(value.with_context(|| format!("the simulator's banner has no `{key}`"))?.to_owned())
         };
         let (endpoint, region) = (text("endpoint")?, text("region")?);
-        Ok(Estate { simulator, endpoint, region, directory })
+        Ok(Estate { simulator, endpoint, region, program: program(), variables: Vec::new(), directory })
     }
 
     /// A path for scratch files, gone with the estate.
@@ -85,13 +89,13 @@ impl Estate {
             "--aws-share",
             "1",
         ];
-        Child::start(&program(), &arguments, &self.environment()?, &self.file("serve.log")).await
+        Child::start(&self.program, &arguments, &self.environment()?, &self.file("serve.log")).await
     }
 
     /// The environment of the program under test.
-    pub(crate) fn environment(&self) -> anyhow::Result<[(&'static str, &str); 7]> {
+    pub(crate) fn environment(&self) -> anyhow::Result<Vec<(&'static str, &str)>> {
         let home = self.directory.path().to_str().context("the temporary directory's path is not UTF-8")?;
-        Ok([
+        let usual = [
             ("HOME", home),
             ("XDG_RUNTIME_DIR", home),
             ("AWS_ENDPOINT_URL", &self.endpoint),
@@ -99,7 +103,8 @@ impl Estate {
             ("AWS_ACCESS_KEY_ID", "bench"),
             ("AWS_SECRET_ACCESS_KEY", "bench"),
             ("AWS_EC2_METADATA_DISABLED", "true"),
-        ])
+        ];
+        Ok(usual.into_iter().chain(self.variables.iter().map(|(name, value)| (*name, value.as_str()))).collect())
     }
 
     /// Starts a server as [`Estate::server`] does, and waits until it has swept every kind anew, where `before` is what an earlier

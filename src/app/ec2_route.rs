@@ -12,8 +12,11 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout};
 
+use super::ec2_keys::{Ec2Keys, StaticKey};
 use super::listener::ClientListener;
 use super::metrics_route::is_own_host;
+use crate::aws::AwsClock;
+use crate::aws::signature::{SentRequest, SignatureFault, verify};
 use crate::config::{Ec2ApiMiss, Ec2ApiSettings};
 use crate::ec2_api::action::Ec2Action;
 use crate::ec2_api::call_tally::Ec2CallTally;
@@ -32,7 +35,7 @@ use crate::mcp::core::View;
 use crate::mcp::error::RequestError;
 use crate::mcp::looks::Sight;
 use crate::mcp::{Core, Readiness};
-use crate::model::{AccountId, Scope};
+use crate::model::{AccountId, Clock, Scope};
 
 /// How long the body of a request may take to arrive.
 const ARRIVAL: Duration = Duration::from_secs(30);
@@ -44,6 +47,9 @@ const WHOLE_AT_ONCE: usize = 2;
 
 /// How many ids AWS is asked for where the copy lacks them.
 const MOST_LOOKED_AT: usize = 100;
+
+/// The service that requests are signed for.
+const SERVICE: &str = "ec2";
 
 /// How much of a caveat a header holds.
 const CAVEAT: usize = 500;
@@ -59,6 +65,7 @@ static REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 struct Ec2Face {
     readiness: watch::Receiver<Readiness>,
     settings: Ec2ApiSettings,
+    keys: Option<Arc<Ec2Keys>>,
     books: ReservationBooks,
     owners: KeyOwners,
     hosts: Vec<String>,
@@ -66,11 +73,18 @@ struct Ec2Face {
     calls: Arc<Ec2CallTally>,
 }
 
-/// The routes of EC2's API, answered from what `listener` serves. `hosts` are names of the server.
-pub(super) fn routes(listener: &ClientListener, settings: Ec2ApiSettings, hosts: Vec<String>) -> Router {
+/// The routes of EC2's API, answered from what `listener` serves. `hosts` are names of the server; with `keys`, only requests that are
+/// signed with one of them are answered.
+pub(super) fn routes(
+    listener: &ClientListener,
+    settings: Ec2ApiSettings,
+    hosts: Vec<String>,
+    keys: Option<Ec2Keys>,
+) -> Router {
     let face = Ec2Face {
         readiness: listener.readiness(),
         settings,
+        keys: keys.map(Arc::new),
         books: ReservationBooks::default(),
         owners: KeyOwners::default(),
         hosts,
@@ -101,8 +115,8 @@ impl Ec2Face {
     ) -> Result<CopyAnswer, CopyFault> {
         let (parts, body) = request.into_parts();
         let host = text(&parts.headers, &header::HOST).unwrap_or_default().to_owned();
-        // A page of the web that another address was given for its name sends that name.
-        if !is_own_host(&parts.headers, &self.hosts) && !is_below_localhost(&host) {
+        // A page of the web that another address was given for its name sends that name, and has no key.
+        if self.keys.is_none() && !is_own_host(&parts.headers, &self.hosts) && !is_below_localhost(&host) {
             return Err(CopyFault::Host(shown(&host)));
         }
         let path = parts.uri.path();
@@ -112,15 +126,21 @@ impl Ec2Face {
             Ok(Err(_)) => return Err(Ec2Fault::Form(FormFault::TooLong).into()),
             Err(_) => return Err(CopyFault::Slow),
         };
+        let known = match &self.keys {
+            Some(keys) => Some(verified(keys, &parts, &body)?),
+            None => None,
+        };
         let signed = signed(&parts);
         let region = signed.as_ref().map(|scope| scope.region.clone());
         let region = region.or_else(|| region_of_host(&host).map(str::to_owned));
         let asked = request::parse(parts.method.as_str(), parts.uri.query().unwrap_or_default(), &body)?;
         *action = Some(asked.action);
-        let core = Readiness::ready(&self.readiness, &View::whole()).await.map_err(unready)?;
-        let key = match &signed {
-            Some(SigningScope { key, .. }) => self.owners.of(&core.aws, key).await,
-            None => None,
+        let view = known.map_or_else(View::whole, |key| View::of(&key.visibility));
+        let core = Readiness::ready(&self.readiness, &view).await.map_err(unready)?;
+        let key = match (known, &signed) {
+            (Some(key), _) => key.account.clone(),
+            (None, Some(SigningScope { key, .. })) => self.owners.of(&core.aws, key).await,
+            (None, None) => None,
         };
         let named = NamedPlace { account, key, region };
         match self.read(&core, &asked, &named, request_id).await {
@@ -217,6 +237,16 @@ fn unready(error: RequestError) -> CopyFault {
         RequestError::Read(error) => error.into(),
         error => CopyFault::Store(error.to_string()),
     }
+}
+
+/// The key that a request is signed with.
+fn verified<'k>(keys: &'k Ec2Keys, parts: &Parts, body: &[u8]) -> Result<&'k StaticKey, SignatureFault> {
+    let headers = parts.headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+    let headers: Vec<(&str, &str)> = headers.collect();
+    let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or_default());
+    let sent = SentRequest { method: parts.method.as_str(), path, query, headers: &headers, body };
+    let signer = verify(&sent, SERVICE, |id| keys.of(id).map(StaticKey::secret), AwsClock::default().now())?;
+    keys.of(&signer.key).ok_or(SignatureFault::NotValid)
 }
 
 /// Who signed a request, by its header or its URL.

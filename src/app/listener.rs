@@ -29,7 +29,7 @@ use crate::ec2_api::call_tally::Ec2CallTally;
 use crate::mcp::core::View;
 use crate::mcp::server::Link;
 use crate::mcp::stall::{self, Bounded};
-use crate::mcp::transport::{self, HttpDoor, HttpOptions};
+use crate::mcp::transport::{self, HttpDoor, HttpOptions, TlsConfig};
 use crate::mcp::{self, Core, Failure, Operations, Readiness, ServerPolicy};
 use crate::model::{FailureCode, Principal};
 use crate::watch::tasks::Tasks;
@@ -174,10 +174,10 @@ impl ClientListener {
         });
     }
 
-    /// Serves these routes, and nothing else, at an address of their own. `name` is what the log calls them.
-    pub fn listen_beside(&self, name: &'static str, listener: TcpListener, routes: Router) {
+    /// Serves these routes, and nothing else, at an address of their own, by TLS where there is a certificate. `name` is what the log calls them.
+    pub fn listen_beside(&self, name: &'static str, listener: TcpListener, routes: Router, tls: Option<TlsConfig>) {
         let stopping = self.tasks.stopping();
-        self.tasks.spawn(name, transport::serve_routes(listener, routes, stopping));
+        self.tasks.spawn(name, transport::serve_routes(listener, routes, tls, stopping));
     }
 
     /// Ends subscriptions, then connections; nobody new comes in. Returns what did not end in time.

@@ -59,7 +59,7 @@ use crate::notify::ChangeHub;
 use crate::store::OpenError;
 use doors::url;
 use lifetime::{Lifetime, announce_successor, forget, keep_rules, note_flags, put_back};
-use listening::{Listening, open_tls, renew};
+use listening::{Listening, open_ec2_keys, open_tls, renew};
 use ownership::{Owned, own};
 use unusable::{deserted, failure, foreign_failure, mended, regained};
 
@@ -105,6 +105,7 @@ pub async fn run(
     let (requests, reloads) =
         ReloadRequests::take(source, access.clone(), sender.clone()).map_err(ServerError::Signals)?;
     let tls = open_tls(&mut options)?;
+    let ec2_keys = open_ec2_keys(&mut options)?;
     let requests = requests.with_tls(tls.clone()).map_err(ServerError::Signals)?;
     // On the heap: loading the SDK is a large future.
     let config = &Box::pin(keys::placed(config)).await;
@@ -164,7 +165,7 @@ pub async fn run(
         None => http_socket.as_ref().and(options.listen.http.as_ref()).map(ToString::to_string),
     };
     let listens = Listens::new(&config.data_dir, socket.path(), http_url.as_deref()).and_metrics(metrics_address);
-    announce(&listens.and_ec2_api(ec2_api_address));
+    announce(&listens.and_ec2_api(ec2_api_address, options.listen.ec2_api.is_open()));
     if let Some(url) = http_url {
         listener.process().serves_http(address, url);
     }
@@ -176,7 +177,7 @@ pub async fn run(
     let door = http.map(HttpDoor::from).or(http_socket.map(HttpDoor::from));
     let gate = access.as_ref().map(|access| access.gate().clone());
     let tls_config = tls.as_ref().map(TlsFiles::config);
-    let listen = Listening { door, metrics, ec2_api, gate, tls: tls_config, is_read_only, begun };
+    let listen = Listening { door, metrics, ec2_api, ec2_keys, gate, tls: tls_config, is_read_only, begun };
     listen.begin(&listener, &options, &config.data_dir);
     let data_dir = config.data_dir.clone();
     let lifetime = Lifetime { detached: options.detached, idle_exit: options.idle_exit, orders, lock, data_dir };

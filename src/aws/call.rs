@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 use tokio::time::sleep;
+use tracing::Span;
 
 use super::Aws;
 use super::error::{AwsError, AwsErrorKind, CallContext};
@@ -69,8 +70,9 @@ impl Aws {
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
         let answer = self.classified(scope, action, answer);
-        if answer.is_ok() {
-            self.account_of(scope).answered(&scope.region);
+        match &answer {
+            Ok(_) => self.account_of(scope).answered(&scope.region),
+            Err(error) => mark_failed(admitted.span(), error),
         }
         admitted.finished(match answer.as_ref().map_err(|error| error.class) {
             Ok(_) | Err(ErrorClass::NotFound | ErrorClass::DryRun) => AttemptOutcome::Answered,
@@ -93,5 +95,16 @@ impl Aws {
             let error = AwsError::new(&failure, &self.call(scope, action));
             self.account_of(scope).failed(error, &scope.region)
         })
+    }
+}
+
+/// Notes in the span of a call how it failed. A dry run fails as it should.
+fn mark_failed(span: &Span, error: &AwsError) {
+    if let Some(id) = &error.request_id {
+        span.record("aws.request_id", id.as_str());
+    }
+    if error.class != ErrorClass::DryRun {
+        let code = error.code.as_deref().unwrap_or("_OTHER");
+        span.record("otel.status_code", "ERROR").record("error.type", code);
     }
 }

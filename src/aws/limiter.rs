@@ -23,7 +23,10 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
+use tracing::field::Empty;
+use tracing::{Level, Span};
 
+use crate::model::spans::SPANS;
 use crate::model::{AccountId, CountedDurations, Region, Scope};
 use allowance::Allowance;
 #[cfg(test)]
@@ -124,6 +127,7 @@ pub(super) struct Admitted {
     queue: Arc<ActionQueue>,
     sums: Arc<ActionSums>,
     sent: Duration,
+    span: Span,
 }
 
 impl Limiter {
@@ -156,6 +160,7 @@ impl Limiter {
         priority: Priority,
         instances: usize,
     ) -> Admitted {
+        let waiting = tracing::info_span!(target: SPANS, "limiter", muster.action = action);
         let queue = self.queue(scope, action);
         let begun = queue.start.elapsed();
         let sent = {
@@ -176,7 +181,8 @@ impl Limiter {
         self.sums.waited(priority, sent.saturating_sub(begun));
         queue.tally.lock().sent(sent);
         queue.unanswered.lock().push(sent);
-        Admitted { queue, sums: self.sums.of(action), sent }
+        drop(waiting);
+        Admitted { queue, sums: self.sums.of(action), sent, span: call_span(scope, action) }
     }
 
     /// The calls so far, by account, region and action.
@@ -274,10 +280,39 @@ impl Limiter {
     }
 }
 
+/// The span of a call, as OpenTelemetry's conventions for the AWS SDK have it.
+fn call_span(scope: &Scope, action: &'static str) -> Span {
+    if !tracing::span_enabled!(target: SPANS, Level::INFO) {
+        return Span::none();
+    }
+    // The service is EC2 in `ec2:DescribeInstances`.
+    let (service, operation) = action.split_once(':').unwrap_or(("aws", action));
+    let method = format!("{}/{operation}", service.to_uppercase());
+    tracing::info_span!(
+        target: SPANS,
+        "call",
+        otel.name = method,
+        otel.kind = "client",
+        otel.status_code = Empty,
+        rpc.system.name = "aws-api",
+        rpc.method = method,
+        cloud.provider = "aws",
+        cloud.region = scope.region.as_str(),
+        cloud.account.id = scope.account.as_str(),
+        aws.request_id = Empty,
+        error.r#type = Empty,
+    )
+}
+
 impl Admitted {
+    /// The span of the call.
+    pub(super) fn span(&self) -> &Span {
+        &self.span
+    }
+
     /// Records how the call ended: throttling slows its action down.
     pub(super) fn finished(self, outcome: AttemptOutcome) {
-        let Admitted { queue, sums, sent } = &self;
+        let Admitted { queue, sums, sent, .. } = &self;
         queue.tally.lock().ended(outcome);
         sums.ended(outcome);
         if outcome != AttemptOutcome::Throttled {

@@ -117,6 +117,11 @@ const TOPICS: &[HelpTopic] = &[
     },
     HelpTopic { name: "sql", about: "How to ask in SQL, and of which tables", text: include_str!("help/sql.md") },
     HelpTopic {
+        name: "traces",
+        about: "What an operation took, told to an OpenTelemetry collector",
+        text: include_str!("help/traces.md"),
+    },
+    HelpTopic {
         name: "writes",
         about: "How tools change AWS, and what they never do",
         text: include_str!("help/writes.md"),

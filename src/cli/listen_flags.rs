@@ -65,7 +65,7 @@ impl ListenFlags {
             tls_key: self.tls_key.map(absolute),
             behind_proxy: self.behind_proxy,
             rate_limit: self.rate_limit,
-            ec2_api: self.ec2_api.settings(),
+            ec2_api: self.ec2_api.settings(environment),
         }
     }
 

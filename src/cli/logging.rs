@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use super::idle_exit::IdleExit;
 use super::server_flags::ServerFlags;
 use crate::config::{Config, Environment};
-use crate::telemetry::{self, LogDestination};
+use crate::telemetry::{self, LogDestination, TelemetryError};
 
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Logging (to standard error)")]
@@ -34,16 +34,28 @@ pub(super) enum LogFormat {
 
 impl Logging {
     pub(super) fn start(&self, destination: &LogDestination) -> anyhow::Result<()> {
-        let format = match self.log_format {
-            Some(LogFormat::Json) => telemetry::Format::Json,
-            Some(LogFormat::Text) | None => telemetry::Format::Text,
-        };
-        telemetry::start(self.log.as_deref(), format, destination).with_context(|| {
+        self.begun(telemetry::start(self.log.as_deref(), self.format(), destination))
+    }
+
+    /// Starts logging and traces for a process that serves clients.
+    pub(super) fn start_traced(&self, destination: &LogDestination) -> anyhow::Result<()> {
+        self.begun(telemetry::start_traced(self.log.as_deref(), self.format(), destination))
+    }
+
+    fn begun(&self, started: Result<(), TelemetryError>) -> anyhow::Result<()> {
+        started.with_context(|| {
             let given = self.log.as_deref().unwrap_or_default();
             format!("{} cannot be used", Environment::capture().source("--log", given))
         })?;
         telemetry::log_panics();
         Ok(())
+    }
+
+    fn format(&self) -> telemetry::Format {
+        match self.log_format {
+            Some(LogFormat::Json) => telemetry::Format::Json,
+            Some(LogFormat::Text) | None => telemetry::Format::Text,
+        }
     }
 
     /// Starts logging for a command that prints an answer: only warnings and errors are logged unless `--log` asks for more.

@@ -276,7 +276,7 @@ mod tests {
         for (given, is_read_only) in [
             (format!("{rules} --http 127.0.0.1:1 --idle-exit 3m"), false),
             ("--detached --allow-writes --http 127.0.0.1:1".to_owned(), true),
-            ("--interval all=1m --allowed-host muster.test --metrics 127.0.0.1:2 --ec2-api 127.0.0.1:3 --max-stale 5m --ec2-api-miss live".to_owned(), true),
+            ("--interval all=1m --allowed-host muster.test --metrics 127.0.0.1:2 --ec2-api 127.0.0.1:3 --max-stale 5m --ec2-api-miss live --ec2-api-keys /k.toml".to_owned(), true),
         ] {
             let (config, options) = parsed(&given.split(' ').map(str::to_owned).collect::<Vec<_>>());
             let place = ["--data-dir".to_owned(), config.data_dir.to_str().unwrap().to_owned()];
@@ -284,7 +284,7 @@ mod tests {
             let (again, next) = parsed(&words);
             assert_eq!(again, config, "{words:?}");
             assert_eq!((next.allowed_hosts.clone(), next.idle_exit), (options.allowed_hosts, options.idle_exit));
-            assert_eq!((next.listen.metrics, next.listen.ec2_api), (options.listen.metrics, options.listen.ec2_api));
+            assert_eq!((next.listen.metrics, &next.listen.ec2_api), (options.listen.metrics, &options.listen.ec2_api));
             assert_eq!((next.detached, next.is_http_read_only()), (true, is_read_only), "{words:?}");
         }
     }

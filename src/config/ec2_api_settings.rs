@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -43,7 +44,7 @@ impl fmt::Display for Ec2ApiMiss {
 }
 
 /// Whether and how EC2's own read API is answered from the copy.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ec2ApiSettings {
     /// The address to answer it at. `None`: it is not answered.
     pub address: Option<SocketAddr>,
@@ -51,6 +52,8 @@ pub struct Ec2ApiSettings {
     pub max_stale: Option<Duration>,
     /// What is done about an id that is not in a copy that may be out of date; refused unless it is said.
     pub miss: Option<Ec2ApiMiss>,
+    /// The file of the keys that requests have to be signed with. `None`: any signature is taken, and none.
+    pub keys: Option<PathBuf>,
 }
 
 impl Ec2ApiSettings {
@@ -61,15 +64,24 @@ impl Ec2ApiSettings {
             address: self.address.or(file.address),
             max_stale: self.max_stale.or(file.max_stale),
             miss: self.miss.or(file.miss),
+            keys: self.keys.or(file.keys),
         }
     }
 
-    /// Checks who can reach the address.
+    /// Whether other machines reach the address.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.address.is_some_and(|address| !address.ip().is_loopback())
+    }
+
+    /// Checks who can reach the address. `by_tls` says that there is a certificate.
     ///
     /// # Errors
-    /// [`ConfigError::Ec2ApiNotLoopback`] when other machines could.
-    pub fn check(self) -> Result<(), ConfigError> {
-        match self.address.filter(|address| !address.ip().is_loopback()) {
+    /// [`ConfigError::Ec2ApiNotLoopback`] when other machines could, and nobody verifies who they are or answers could be read on the
+    /// way.
+    pub fn check(&self, by_tls: bool) -> Result<(), ConfigError> {
+        let is_guarded = self.keys.is_some() && by_tls;
+        match self.address.filter(|_| self.is_open() && !is_guarded) {
             Some(address) => Err(ConfigError::Ec2ApiNotLoopback { address }),
             None => Ok(()),
         }
@@ -83,9 +95,14 @@ mod tests {
     #[test]
     fn only_this_machine_is_answered_and_what_is_given_goes_before_a_file() {
         let at = |text: &str| Ec2ApiSettings { address: text.parse().ok(), ..Ec2ApiSettings::default() };
-        assert_eq!((at("127.0.0.1:8377").check(), at("[::1]:0").check(), at("").check()), (Ok(()), Ok(()), Ok(())));
-        let error = at("0.0.0.0:8377").check().unwrap_err().to_string();
-        assert!(error.contains("--ec2-api 0.0.0.0:8377") && error.contains("127.0.0.1"), "{error}");
+        for local in ["127.0.0.1:8377", "[::1]:0", ""] {
+            assert_eq!(at(local).check(false), Ok(()), "{local}");
+        }
+        let error = at("0.0.0.0:8377").check(true).unwrap_err().to_string();
+        assert!(error.contains("--ec2-api 0.0.0.0:8377") && error.contains("--ec2-api-keys"), "{error}");
+        let signed = Ec2ApiSettings { keys: Some("k".into()), ..at("0.0.0.0:8377") };
+        assert!(signed.check(false).is_err(), "answers could be read on the way");
+        assert_eq!(signed.check(true), Ok(()));
         let (max_stale, miss) = (Some(Duration::from_secs(1)), Some(Ec2ApiMiss::Live));
         let file = Ec2ApiSettings { max_stale, miss, ..at("127.0.0.1:2") };
         assert_eq!(at("127.0.0.1:1").over(file), Ec2ApiSettings { max_stale, miss, ..at("127.0.0.1:1") });

@@ -187,8 +187,8 @@ pub enum ConfigError {
     },
     /// An address of EC2's read API that other machines could reach.
     #[error(
-        "--ec2-api {address} is not a loopback address: whoever signs a request in any way is answered there, so EC2's read API is \
-         answered on 127.0.0.1 or [::1] only"
+        "--ec2-api {address} is not a loopback address: strangers could read the inventory. Have requests verified (--ec2-api-keys) and \
+         give --tls-cert and --tls-key, or answer on 127.0.0.1"
     )]
     Ec2ApiNotLoopback {
         /// What was given.

@@ -95,7 +95,7 @@ impl ListenSettings {
     /// [`ConfigError::NotLoopback`] and [`ConfigError::MetricsNotLoopback`] when other machines could and nothing keeps strangers out,
     /// [`ConfigError::HalfOfTls`] when a certificate has no key; and what [`Ec2ApiSettings::check`] finds.
     pub fn check(&self, knows_clients: bool) -> Result<(), ConfigError> {
-        self.ec2_api.check()?;
+        self.ec2_api.check(self.tls().is_some())?;
         match (&self.tls_cert, &self.tls_key) {
             (Some(_), None) => return Err(ConfigError::HalfOfTls { given: "--tls-cert", missing: "--tls-key" }),
             (None, Some(_)) => return Err(ConfigError::HalfOfTls { given: "--tls-key", missing: "--tls-cert" }),

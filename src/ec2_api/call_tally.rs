@@ -25,11 +25,11 @@ const ANSWERS: &[Duration] = &[
 const OTHER: &str = "_OTHER";
 
 /// Requests that are counted together: by action, and by the code of the error, which is empty for an answer.
-type CallKey = (&'static str, &'static str);
+type CountedCall = (&'static str, &'static str);
 
 /// The counts of requests since the server began.
 #[derive(Debug, Default)]
-pub struct Ec2CallTally(RwLock<BTreeMap<CallKey, Arc<DurationTally>>>);
+pub struct Ec2CallTally(RwLock<BTreeMap<CountedCall, Arc<DurationTally>>>);
 
 impl Ec2CallTally {
     /// Counts a request that took this long. `fault` is why it was not answered, if it was not.

@@ -8,6 +8,7 @@ use super::fault::{self, Ec2Fault};
 use super::place::PlaceError;
 use super::standing::StandingError;
 use super::tag_question::TagQuestionError;
+use crate::aws::signature::SignatureFault;
 use crate::kinds::KindSpec;
 use crate::model::Scope;
 use crate::query::PastError;
@@ -22,6 +23,9 @@ pub enum CopyFault {
     /// It is not a request that EC2 takes, or is none that is answered here.
     #[error(transparent)]
     Request(#[from] Ec2Fault),
+    /// It is not signed as it must be.
+    #[error(transparent)]
+    Signature(#[from] SignatureFault),
     /// Its account and region are not known.
     #[error(transparent)]
     Place(#[from] PlaceError),
@@ -141,6 +145,7 @@ impl CopyFault {
     pub fn code(&self) -> &'static str {
         match self {
             CopyFault::Request(fault) => fault.code(),
+            CopyFault::Signature(fault) => fault.code(),
             CopyFault::Place(PlaceError::Nothing)
             | CopyFault::Standing(StandingError::Pending { .. })
             | CopyFault::Opening
@@ -172,6 +177,7 @@ impl CopyFault {
     pub fn status(&self) -> u16 {
         match self {
             CopyFault::Request(fault) => fault.status(),
+            CopyFault::Signature(fault) => fault.status(),
             CopyFault::Host(_) => 403,
             _ if self.is_passing() => 503,
             _ => 400,

@@ -13,10 +13,13 @@ use super::fault::{Ec2Fault, shown};
 use super::id_codes;
 use super::request::{AskedFilter, Ec2Request};
 use crate::kinds::KindSpec;
-use crate::model::{AccountId, Scope, SecretTags, Timestamp};
+use crate::model::{AccountId, Form, Scope, SecretTags, Timestamp, written};
 use crate::query::filter::DocumentCondition;
 use crate::query::filter::special_value::{ABSENT, PRESENT};
 use crate::query::{Cursor, Filters};
+
+/// What no time is written as.
+const NEVER: &str = "never";
 
 /// The names of owners that are no account.
 const ALIASES: [&str; 3] = ["amazon", "aws-backup-vault", "aws-marketplace"];
@@ -202,7 +205,9 @@ fn filters(
         if !is_tag && kind.filter(known).is_none() && kind.document_filter(known).is_none() {
             return Err(CopyFault::LackedFilter(shown(name)));
         }
-        let values: Vec<String> = values.iter().map(|value| literal(value)).collect();
+        let of_document = || kind.document_filter(known).map(|filter| filter.form);
+        let form = kind.filter(known).map(|filter| filter.form).or_else(of_document).unwrap_or(Form::Text);
+        let values: Vec<String> = values.iter().map(|value| literal(value, form)).collect();
         Ok(json!({"Name": if known == "tag:" { name } else { known }, "Values": values}))
     });
     let pairs = pairs.collect::<Result<Value, CopyFault>>()?;
@@ -212,7 +217,12 @@ fn filters(
 }
 
 /// A value as AWS takes it, where Muster would take it for more.
-fn literal(value: &str) -> String {
+fn literal(value: &str, form: Form) -> String {
+    // Muster takes a time however it is written, and AWS in one form only.
+    let is_other_time = |(_, written): (String, Option<String>)| written.as_deref() != Some(value);
+    if form == Form::Time && written::both(value).is_some_and(is_other_time) {
+        return NEVER.to_owned();
+    }
     let is_more = [ABSENT, PRESENT].contains(&value) || value.starts_with(['<', '>']);
     if is_more { format!("\\{value}") } else { value.to_owned() }
 }

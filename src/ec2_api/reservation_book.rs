@@ -3,7 +3,7 @@
 //! An instance keeps its reservation for ever, so a book only grows: it is read from the store once, and then from the log. It knows
 //! every instance that was there at any moment that the log reaches back to.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -23,13 +23,16 @@ pub type ReservationMembers = Arc<BTreeSet<Arc<str>>>;
 
 /// The books of all scopes. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub struct ReservationBooks(Arc<Mutex<BTreeMap<Scope, Arc<Mutex<ReservationBook>>>>>);
+pub struct ReservationBooks(Arc<Mutex<HashMap<BookKey, Arc<Mutex<ReservationBook>>>>>);
+
+/// The scope of a book, and the log as its reader sees it.
+type BookKey = (Scope, LogId);
 
 /// The reservations of one scope.
 #[derive(Debug, Default)]
 struct ReservationBook {
-    /// The log and the last record that was read; `None` before the first.
-    upto: Option<(LogId, Seq)>,
+    /// The last record that was read; `None` before the first.
+    upto: Option<Seq>,
     members: HashMap<Box<str>, ReservationMembers>,
 }
 
@@ -42,7 +45,7 @@ impl ReservationBooks {
     /// # Errors
     /// When the store cannot be read.
     pub fn followed(&self, store: &Store, scope: &Scope) -> Result<FollowedBook, ReadError> {
-        let book = Arc::clone(self.0.lock().entry(scope.clone()).or_default());
+        let book = Arc::clone(self.0.lock().entry((scope.clone(), store.cursor_log())).or_default());
         book.lock().follow(store, scope)?;
         Ok(FollowedBook(book))
     }
@@ -60,9 +63,8 @@ impl ReservationBook {
     /// Reads what was recorded since it was read last.
     fn follow(&mut self, store: &Store, scope: &Scope) -> Result<(), ReadError> {
         let snapshot = store.snapshot()?;
-        let log = store.cursor_log();
-        let known = self.upto.filter(|(of, upto)| *of == log && (snapshot.horizon()..=snapshot.seq()).contains(upto));
-        let mut upto = if let Some((_, upto)) = known {
+        let known = self.upto.filter(|upto| (snapshot.horizon()..=snapshot.seq()).contains(upto));
+        let mut upto = if let Some(upto) = known {
             upto
         } else {
             self.members.clear();
@@ -81,7 +83,7 @@ impl ReservationBook {
                 }
             }
             let Some(next) = next else {
-                self.upto = Some((log, snapshot.seq()));
+                self.upto = Some(snapshot.seq());
                 return Ok(());
             };
             upto = Seq(next.0.saturating_sub(1));

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
+use tracing::Instrument;
+use tracing::field::Empty;
 
 use super::error::IngestError;
 use super::ingest_tally::IngestTally;
 use super::work::{Choice, KeyKeeping, Lane, Notifications, NotifyResult, ObserveResult, Parking, Record, WatchChoice};
 use crate::freshness::{Freshness, Signal};
 use crate::model::keyed_call::KeyedCall;
+use crate::model::spans::SPANS;
 use crate::model::{
     ActionEnd, ActionId, ActionRequest, Cause, ConfirmationOutcome, ConfirmationWay, Event, KindSelection,
     Notification, Observation, Parked, Repeats, Seq, SweepMessage, Timestamp, WatchSelection, WriteAttempt,
@@ -244,8 +247,17 @@ impl IngestHandle {
             Lane::Refresh => &self.refresh,
         };
         let record = Record { entries, observations, cause, done };
-        lane.send(record).await.map_err(|_| IngestError::Stopped)?;
-        outcome.await.map_err(|_| IngestError::Stopped)?
+        let committing = async {
+            lane.send(record).await.map_err(|_| IngestError::Stopped)?;
+            outcome.await.map_err(|_| IngestError::Stopped)?
+        };
+        let span = tracing::info_span!(target: SPANS, "commit", otel.status_code = Empty, muster.seq = Empty);
+        let result = committing.instrument(span.clone()).await;
+        match &result {
+            Ok(committed) => span.record("muster.seq", committed.seq.0.cast_signed()),
+            Err(_) => span.record("otel.status_code", "ERROR"),
+        };
+        result
     }
 }
 

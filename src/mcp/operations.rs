@@ -10,6 +10,7 @@ use parking_lot::RwLock;
 use rmcp::ErrorData;
 use rmcp::model::{ClientRequest, ErrorCode, ProtocolVersion, ServerResult};
 use tokio::time::Instant;
+use tracing::{Instrument, Span};
 
 use super::prompts;
 use super::tools::TOOLS;
@@ -226,6 +227,11 @@ fn code(code: ErrorCode) -> &'static str {
     CODES.iter().find(|(number, _)| *number == code.0).map_or(OTHER, |(_, text)| text)
 }
 
+/// Notes in the span of an operation how it failed.
+pub(super) fn mark_failed(span: &Span, error: &'static str) {
+    span.record("otel.status_code", "ERROR").record("error.type", error);
+}
+
 /// How an answer counts as an error, if it is one.
 #[must_use]
 pub fn failure(answer: &Result<ServerResult, ErrorData>) -> Option<&'static str> {
@@ -237,22 +243,26 @@ pub fn failure(answer: &Result<ServerResult, ErrorData>) -> Option<&'static str>
 }
 
 impl Operations {
-    /// Serves an operation, and counts it once it is answered.
+    /// Serves an operation within its span, and counts it once it is answered.
     ///
     /// # Errors
     /// That of the operation.
     pub async fn during<T>(
         &self,
         asked: AskedOperation,
+        span: Span,
         serving: impl Future<Output = Result<T, ErrorData>>,
         has_failed: impl Fn(&T) -> bool,
     ) -> Result<T, ErrorData> {
         let begun = Instant::now();
-        let answer = serving.await;
+        let answer = serving.instrument(span.clone()).await;
         let error = match &answer {
             Ok(answer) => has_failed(answer).then_some(TOOL_ERROR),
             Err(error) => Some(code(error.code)),
         };
+        if let Some(error) = error {
+            mark_failed(&span, error);
+        }
         self.note(OperationKey { asked, error }, begun.elapsed());
         answer
     }
@@ -386,7 +396,7 @@ mod tests {
                 tokio::time::sleep(Duration::from_millis(3)).await;
                 answer
             };
-            drop(operations.during(asked, serving, |failed| *failed).await);
+            drop(operations.during(asked, Span::none(), serving, |failed| *failed).await);
             let times = operations.times();
             let (_, counted) = times.iter().find(|(key, _)| key.error == error).unwrap();
             assert_eq!((counted.count, counted.seconds), (1, 0.003));

@@ -192,6 +192,8 @@ mod successors;
 #[cfg(test)]
 mod takeover;
 #[cfg(test)]
+mod traces;
+#[cfg(test)]
 mod transcripts;
 #[cfg(test)]
 mod two_clients;

@@ -6,7 +6,8 @@
 "member", "arguments"}}` has so many clients ask at once, and answers how many items each got. `{"walk": {"operation", "member",
 "arguments", "page"}}` answers one page after the other, as long as the next line is `{"more": true}`: its items, and its headers.
 `{"head": {"operation", "arguments"}}` answers Muster's headers. `{"tags":
-{"filters", "page"}}` compares the tags of volumes and instances, filtered by their keys. Settings (first argument): `aws`, `muster`, `region`.
+{"filters", "page"}}` compares the tags of volumes and instances, filtered by their keys. Settings (first argument): `aws`, `muster`, `region`, and `key`,
+`secret` and `token` to sign with.
 """
 
 import concurrent.futures
@@ -26,8 +27,9 @@ def connect(endpoint, mode="standard"):
         "ec2",
         endpoint_url=endpoint,
         region_name=SETTINGS["region"],
-        aws_access_key_id="testing",
-        aws_secret_access_key="testing",
+        aws_access_key_id=SETTINGS.get("key", "testing"),
+        aws_secret_access_key=SETTINGS.get("secret", "testing"),
+        aws_session_token=SETTINGS.get("token"),
         config=Config(retries={"mode": mode, "max_attempts": 5}, max_pool_connections=60),
     )
 

@@ -29,10 +29,11 @@ impl Listens {
         self
     }
 
-    /// The same with the address of EC2's read API, if it is answered.
-    pub(super) fn and_ec2_api(mut self, address: Option<SocketAddr>) -> Self {
+    /// The same with the address of EC2's read API, if it is answered, and whether by TLS.
+    pub(super) fn and_ec2_api(mut self, address: Option<SocketAddr>, by_tls: bool) -> Self {
         if let (Value::Object(line), Some(address)) = (&mut self.line, address) {
-            line.insert("ec2_api".to_owned(), format!("http://{address}").into());
+            let scheme = if by_tls { "https" } else { "http" };
+            line.insert("ec2_api".to_owned(), format!("{scheme}://{address}").into());
         }
         self
     }

@@ -47,7 +47,7 @@ impl Account {
                 (Some(runs), before) => {
                     let document = Document::new(Map::from([
                         ("InstanceId", Value::Text(text.as_str().into())),
-                        ("ReservationId", Value::Text(reservation(*n).into())),
+                        ("ReservationId", Value::Text(reservation(*n))),
                         ("State", state(if *runs { "running" } else { "stopped" })),
                     ]));
                     match before {
@@ -62,13 +62,12 @@ impl Account {
             };
             let entries = vec![(Cause::Sweep, event.clone())];
             self.writer.commit(CommitBatch { recorded_at: at_millis(1), entries, ..CommitBatch::default() }).unwrap();
-            match event {
-                Event::Removed { .. } => drop(self.plain.remove(&text)),
-                _ => {
-                    let id = ResourceId::new(&scope(), &INSTANCE.kind(), text.as_str());
-                    let now = self.store.snapshot().unwrap().current(&id).unwrap().unwrap();
-                    self.plain.insert(text, now.document);
-                }
+            if let Event::Removed { .. } = event {
+                self.plain.remove(&text);
+            } else {
+                let id = ResourceId::new(&scope(), &INSTANCE.kind(), text.as_str());
+                let now = self.store.snapshot().unwrap().current(&id).unwrap().unwrap();
+                self.plain.insert(text, now.document);
             }
         }
     }

@@ -93,7 +93,13 @@ fn only_filters_of_aws_are_taken_by_the_names_that_it_has_for_them() {
 #[test]
 fn what_muster_takes_for_more_is_taken_as_it_stands() {
     for (value, taken) in [("@absent", "\\@absent"), (">5", "\\>5"), ("<5", "\\<5"), ("web-*", "web-*"), ("@x", "@x")] {
-        assert_eq!(literal(value), taken);
+        assert_eq!(literal(value, Form::Number), taken);
+    }
+    let at = "2024-08-05T21:47:27.000Z";
+    for (value, taken) in
+        [(at, at), ("2024-08-05T21:47:27+00:00", NEVER), ("2024-08-05T21:47:27Z", NEVER), ("2024-08-*", "2024-08-*")]
+    {
+        assert_eq!(literal(value, Form::Time), taken);
     }
     let question = asked("volume", "&Filter.1.Name=size&Filter.1.Value.1=%3E5").unwrap();
     assert!(!question.filters.is_empty(), "as AWS, it finds nothing");

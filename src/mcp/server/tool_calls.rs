@@ -16,6 +16,7 @@ use crate::mcp::calls::CallMeta;
 use crate::mcp::confirmer::{AskWay, Confirmer, shows_forms};
 use crate::mcp::core::{Core, Readiness, View};
 use crate::mcp::error::{CODE, RequestError};
+use crate::mcp::own_task::within_operation;
 use crate::mcp::told::ProgressNote;
 use crate::mcp::tools;
 use crate::mcp::tools::arguments::confirmation;
@@ -154,7 +155,8 @@ impl Handler {
                         core.record_refusal(attempt, rule).await;
                     }
                 };
-                self.server.0.tasks.spawn(async move { stop.run_until_cancelled(recording).await });
+                let recording = async move { stop.run_until_cancelled(recording).await };
+                self.server.0.tasks.spawn(within_operation(recording));
             }
             Readiness::Opening => {
                 tracing::warn!(tool, "a refusal is not in the log: too many wait for the store to open");

@@ -18,6 +18,7 @@ use crate::kinds::{INSTANCE, KindSpec};
 use crate::mcp::calls::RunningCall;
 use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
+use crate::mcp::own_task::within_operation;
 use crate::model::known::state_name;
 use crate::model::text::shown;
 use crate::model::{
@@ -303,7 +304,7 @@ pub async fn to_the_end<T: Send + 'static>(
     core: &Core,
     work: impl Future<Output = Result<T, RequestError>> + Send + 'static,
 ) -> Result<T, RequestError> {
-    match core.tasks.spawn(work).await {
+    match core.tasks.spawn(within_operation(work)).await {
         Ok(outcome) => outcome,
         Err(_) => Err(RequestError::Stopping),
     }

@@ -15,6 +15,7 @@ use rmcp::service::{NotificationContext, RequestContext, RoleServer, Subscriptio
 use rmcp::{ErrorData, ServerHandler};
 
 use crate::mcp::operations::{AskedOperation, NetworkTransport};
+use crate::mcp::request_trace::RequestTrace;
 use crate::mcp::server::Handler;
 
 /// A handler whose operations are counted.
@@ -24,9 +25,10 @@ impl MeasuredHandler {
     async fn during<T>(
         &self,
         asked: AskedOperation,
+        trace: RequestTrace,
         serving: impl Future<Output = Result<T, ErrorData>>,
     ) -> Result<T, ErrorData> {
-        self.0.operations().during(asked, serving, |_| false).await
+        self.0.operations().during(asked, trace.span(&asked), serving, |_| false).await
     }
 }
 
@@ -51,7 +53,7 @@ impl ServerHandler for MeasuredHandler {
     }
 
     async fn ping(&self, context: RequestContext<RoleServer>) -> Result<(), ErrorData> {
-        self.during(asked("ping", &context), self.0.ping(context)).await
+        self.during(asked("ping", &context), RequestTrace::of(&context), self.0.ping(context)).await
     }
 
     async fn initialize(
@@ -61,11 +63,11 @@ impl ServerHandler for MeasuredHandler {
     ) -> Result<InitializeResult, ErrorData> {
         // The context does not know the protocol yet.
         let asked = asked("initialize", &context).in_protocol(Some(request.protocol_version.as_str()));
-        self.during(asked, self.0.initialize(request, context)).await
+        self.during(asked, RequestTrace::of(&context), self.0.initialize(request, context)).await
     }
 
     async fn discover(&self, context: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
-        self.during(asked("server/discover", &context), self.0.discover(context)).await
+        self.during(asked("server/discover", &context), RequestTrace::of(&context), self.0.discover(context)).await
     }
 
     async fn list_tools(
@@ -73,7 +75,8 @@ impl ServerHandler for MeasuredHandler {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        self.during(asked("tools/list", &context), self.0.list_tools(request, context)).await
+        self.during(asked("tools/list", &context), RequestTrace::of(&context), self.0.list_tools(request, context))
+            .await
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
@@ -86,7 +89,8 @@ impl ServerHandler for MeasuredHandler {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let asked = asked("tools/call", &context).of_tool(&request.name);
-        self.0.operations().during(asked, self.0.call_tool(request, context), has_failed).await
+        let span = RequestTrace::of(&context).span(&asked);
+        self.0.operations().during(asked, span, self.0.call_tool(request, context), has_failed).await
     }
 
     async fn list_resources(
@@ -94,7 +98,12 @@ impl ServerHandler for MeasuredHandler {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        self.during(asked("resources/list", &context), self.0.list_resources(request, context)).await
+        self.during(
+            asked("resources/list", &context),
+            RequestTrace::of(&context),
+            self.0.list_resources(request, context),
+        )
+        .await
     }
 
     async fn list_resource_templates(
@@ -103,7 +112,7 @@ impl ServerHandler for MeasuredHandler {
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
         let asked = asked("resources/templates/list", &context);
-        self.during(asked, self.0.list_resource_templates(request, context)).await
+        self.during(asked, RequestTrace::of(&context), self.0.list_resource_templates(request, context)).await
     }
 
     async fn read_resource(
@@ -112,7 +121,12 @@ impl ServerHandler for MeasuredHandler {
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
         // On the heap, as the others are not: it is the largest.
-        self.during(asked("resources/read", &context), Box::pin(self.0.read_resource(request, context))).await
+        self.during(
+            asked("resources/read", &context),
+            RequestTrace::of(&context),
+            Box::pin(self.0.read_resource(request, context)),
+        )
+        .await
     }
 
     async fn list_prompts(
@@ -120,7 +134,8 @@ impl ServerHandler for MeasuredHandler {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
-        self.during(asked("prompts/list", &context), self.0.list_prompts(request, context)).await
+        self.during(asked("prompts/list", &context), RequestTrace::of(&context), self.0.list_prompts(request, context))
+            .await
     }
 
     async fn get_prompt(
@@ -129,7 +144,7 @@ impl ServerHandler for MeasuredHandler {
         context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
         let asked = asked("prompts/get", &context).of_prompt(&request.name);
-        self.during(asked, self.0.get_prompt(request, context)).await
+        self.during(asked, RequestTrace::of(&context), self.0.get_prompt(request, context)).await
     }
 
     async fn complete(
@@ -137,7 +152,12 @@ impl ServerHandler for MeasuredHandler {
         request: CompleteRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
-        self.during(asked("completion/complete", &context), self.0.complete(request, context)).await
+        self.during(
+            asked("completion/complete", &context),
+            RequestTrace::of(&context),
+            self.0.complete(request, context),
+        )
+        .await
     }
 
     #[expect(deprecated, reason = "the older protocols have it")]
@@ -146,7 +166,8 @@ impl ServerHandler for MeasuredHandler {
         request: SetLevelRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        self.during(asked("logging/setLevel", &context), self.0.set_level(request, context)).await
+        self.during(asked("logging/setLevel", &context), RequestTrace::of(&context), self.0.set_level(request, context))
+            .await
     }
 
     async fn on_custom_request(
@@ -154,7 +175,12 @@ impl ServerHandler for MeasuredHandler {
         request: CustomRequest,
         context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
-        self.during(asked(&request.method, &context), self.0.on_custom_request(request, context)).await
+        self.during(
+            asked(&request.method, &context),
+            RequestTrace::of(&context),
+            self.0.on_custom_request(request, context),
+        )
+        .await
     }
 
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
@@ -179,7 +205,12 @@ impl ServerHandler for MeasuredHandler {
         request: SubscribeRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        self.during(asked("resources/subscribe", &context), self.0.subscribe(request, context)).await
+        self.during(
+            asked("resources/subscribe", &context),
+            RequestTrace::of(&context),
+            self.0.subscribe(request, context),
+        )
+        .await
     }
 
     #[expect(deprecated, reason = "the older protocols have it")]
@@ -188,6 +219,11 @@ impl ServerHandler for MeasuredHandler {
         request: UnsubscribeRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        self.during(asked("resources/unsubscribe", &context), self.0.unsubscribe(request, context)).await
+        self.during(
+            asked("resources/unsubscribe", &context),
+            RequestTrace::of(&context),
+            self.0.unsubscribe(request, context),
+        )
+        .await
     }
 }

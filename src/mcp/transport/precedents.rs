@@ -24,6 +24,7 @@ use super::accept::JSON;
 use super::frames::Frames;
 use super::plain_request::{self, PlainQuestion, PlainRequest};
 use crate::mcp::operations::{AskedOperation, NetworkTransport, OperationKey};
+use crate::mcp::request_trace;
 use crate::mcp::server::McpServer;
 use crate::model::DurationTally;
 
@@ -37,6 +38,8 @@ const METHODS: [&[u8]; 2] = [b"resources/read", b"resources/list"];
 const NAME: &str = "mcp-name";
 /// How a header says that its text is encoded. Such a text means another one.
 const ENCODED: &str = "=?base64?";
+/// How a request names the span that it belongs to, in a header or in its metadata.
+const TRACED: &[u8] = b"traceparent";
 /// How many precedents are kept. When there are more, all are forgotten.
 const MOST: usize = 256;
 /// How many requests that came once are remembered, by their hashes: only what comes again becomes a precedent, so that a client
@@ -118,6 +121,10 @@ impl Precedents {
             return None;
         }
         alike.extend_from_slice(&request.rest);
+        if request_trace::is_collected() && memchr::memmem::find(&alike, TRACED).is_some() {
+            // It belongs to a trace, which only its own span can tell.
+            return None;
+        }
         let hash = xxh3_64(&alike);
         Some(PrecedentCase { request, alike, hash, asked })
     }
@@ -130,8 +137,21 @@ impl Precedents {
             Arc::clone(&precedent.times)
         };
         let begun = Instant::now();
+        let span = request_trace::plain(&case.asked, &case.request.id);
+        let Some(frames) = self.frames(case).await else {
+            request_trace::leave_out(&span);
+            return None;
+        };
+        times.note(begun.elapsed());
+        let mut response = Response::new(Body::new(Frames::new(frames)));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
+        Some(response)
+    }
+
+    /// The parts of the answer to a case that has a precedent; `None` where rmcp has to answer it.
+    async fn frames(&self, case: &PrecedentCase<'_>) -> Option<Vec<Bytes>> {
         let head = head(&case.request.id)?;
-        let frames = match case.request.question {
+        Some(match case.request.question {
             PlainQuestion::Read(uri) => {
                 let mut answer = head;
                 self.server.read_at_once(uri, &mut answer)?;
@@ -143,11 +163,7 @@ impl Precedents {
                 let page = self.server.page_at_once(cursor).await?;
                 vec![head.into(), page.head, page.entries, Bytes::from_static(b"]}}")]
             }
-        };
-        times.note(begun.elapsed());
-        let mut response = Response::new(Body::new(Frames::new(frames)));
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
-        Some(response)
+        })
     }
 
     /// Makes a case a precedent, if rmcp's `response` to it is a result, which the client takes as JSON.

@@ -9,9 +9,11 @@ use rmcp::model::{ClientNotification, ClientRequest, ProtocolVersion, ServerConf
 use rmcp::service::{NotificationContext, RequestContext, RoleServer, Service};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
+use tracing::{Instrument, Span};
 
-use crate::mcp::operations::{AskedOperation, NetworkTransport, OperationKey, failure};
+use crate::mcp::operations::{AskedOperation, NetworkTransport, OperationKey, failure, mark_failed};
 use crate::mcp::protocol::worded;
+use crate::mcp::request_trace::RequestTrace;
 use crate::mcp::server::Handler;
 use crate::mcp::subscriptions::SEND;
 
@@ -31,12 +33,17 @@ impl Service<RoleServer> for SocketService {
         };
         let asked = AskedOperation::of(&request, protocol.as_ref(), NetworkTransport::Unix);
         let begun = Instant::now();
+        let span = asked.map_or_else(Span::none, |asked| RequestTrace::of(&context).span(&asked));
         let answer = match request {
             ClientRequest::SubscriptionsListenRequest(_) => subscribe(self.0.for_listening(), request, context).await,
-            request => self.0.handle_request(request, context).await,
+            request => self.0.handle_request(request, context).instrument(span.clone()).await,
         };
         if let Some(asked) = asked {
-            self.0.operations().note(OperationKey { asked, error: failure(&answer) }, begun.elapsed());
+            let error = failure(&answer);
+            if let Some(error) = error {
+                mark_failed(&span, error);
+            }
+            self.0.operations().note(OperationKey { asked, error }, begun.elapsed());
         }
         answer.map_err(worded)
     }

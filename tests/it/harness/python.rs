@@ -27,6 +27,8 @@ pub(crate) enum Environment {
     Metrics,
     /// The AWS CLI.
     AwsCli,
+    /// The messages of OpenTelemetry's protocol.
+    Traces,
 }
 
 impl Environment {
@@ -41,6 +43,7 @@ impl Environment {
             Environment::Awslabs => "awslabs",
             Environment::Metrics => "metrics",
             Environment::AwsCli => "awscli",
+            Environment::Traces => "traces",
         }
     }
 
