@@ -79,6 +79,8 @@ mod doctor;
 #[cfg(test)]
 mod ec2_api;
 #[cfg(test)]
+mod ec2_clients;
+#[cfg(test)]
 mod environment;
 #[cfg(test)]
 mod events;

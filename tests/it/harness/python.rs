@@ -25,6 +25,8 @@ pub(crate) enum Environment {
     Awslabs,
     /// The parsers of metrics and alert rules.
     Metrics,
+    /// The AWS CLI.
+    AwsCli,
     /// The messages of OpenTelemetry's protocol.
     Traces,
 }
@@ -40,6 +42,7 @@ impl Environment {
             Environment::FastMcp => "fastmcp",
             Environment::Awslabs => "awslabs",
             Environment::Metrics => "metrics",
+            Environment::AwsCli => "awscli",
             Environment::Traces => "traces",
         }
     }
