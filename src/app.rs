@@ -37,6 +37,7 @@ mod probes;
 mod redaction;
 mod references;
 pub mod reload;
+pub mod reload_report;
 pub mod serve;
 pub mod server_process;
 mod service_manager;

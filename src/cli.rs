@@ -40,6 +40,7 @@ mod front_line;
 mod get;
 mod health;
 mod help;
+mod host_flags;
 mod idle_exit;
 mod kind_flags;
 mod line;
@@ -109,7 +110,7 @@ use runtime::{FlushOnExit, finish, parallel, single};
 use search::Search;
 use serve::Serve;
 use server_flags::ServerFlags;
-use service::Service;
+use service::{Service, ServiceError};
 use setup::Setup;
 #[cfg(feature = "simulator")]
 use simulate::Simulate;
@@ -317,6 +318,7 @@ fn is_usage(error: &anyhow::Error) -> bool {
             || error.is::<TokenCommandError>()
             || is_of_a_scenario(error)
             || matches!(error.downcast_ref(), Some(TelemetryError::Filter { .. }))
+            || matches!(error.downcast_ref(), Some(ServiceError::PassingPort { .. }))
             || error.downcast_ref::<Refused>().is_some_and(Refused::is_usage)
     })
 }

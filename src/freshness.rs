@@ -287,7 +287,7 @@ impl Freshness {
     pub fn trouble(&self) -> Option<Trouble> {
         let state = self.0.state.read();
         if let Some(trouble) = state.trouble() {
-            return Some(trouble.clone());
+            return Some(self.told_of(trouble.clone()));
         }
         self.blindness(state.scopes.keys())
     }
@@ -296,13 +296,19 @@ impl Freshness {
     #[must_use]
     pub fn members(&self) -> Vec<MemberTrouble> {
         let state = self.0.state.read();
-        state.members.values().filter(|member| self.knows_member(member)).cloned().collect()
+        state
+            .members
+            .values()
+            .filter(|member| self.knows_member(member))
+            .map(|member| self.told_of_member(member))
+            .collect()
     }
 
     /// Why an account is no longer watched, to stand after a colon; `None` while it is, or nobody says.
     #[must_use]
     pub fn gone(&self, account: &AccountId) -> Option<Arc<str>> {
-        self.0.state.read().gone.get(account).filter(|_| self.1.sees_account(account.as_str())).cloned()
+        let why = self.0.state.read().gone.get(account).filter(|_| self.1.sees_account(account.as_str())).cloned();
+        why.map(|why| if self.1.is_everything() { why } else { self.1.masked(&why).into() })
     }
 
     /// The accounts that cannot be reached at all. What lists them is none.
@@ -310,7 +316,7 @@ impl Freshness {
     pub fn unreached(&self) -> Vec<MemberTrouble> {
         let state = self.0.state.read();
         let unreached = state.members.iter().filter(|(number, _)| **number > 0).map(|(_, member)| member);
-        unreached.filter(|member| self.knows_member(member)).cloned().collect()
+        unreached.filter(|member| self.knows_member(member)).map(|member| self.told_of_member(member)).collect()
     }
 
     /// Every (scope, kind) that is watched, or was until the server stopped, in order; without those that are no longer watched.

@@ -203,7 +203,7 @@ impl ChangeHub {
         }
         let list_changed = committed.touched.iter().any(|touched| touched.listed);
         hub.mark(&topics, list_changed, MarkedBy::Commit);
-        hub.mark_parts(&committed.touched);
+        hub.mark_judged(&committed.touched);
         drop(hub);
         self.newest.send_replace(committed.last);
     }
@@ -318,12 +318,16 @@ impl Hub {
         }
     }
 
-    /// Marks the parts of touched resources for subscribers whose changes are judged: who sees a resource by its tags sees its parts
-    /// with it.
-    fn mark_parts(&self, touched: &[TouchedResource]) {
+    /// Marks for subscribers whose changes are judged what follows from tags: who sees a resource by its tags sees its parts with it,
+    /// and where tags change, the list may show it to them from now on, or no more.
+    fn mark_judged(&self, touched: &[TouchedResource]) {
         let is_judged = |subscriber: &Subscriber| subscriber.mailbox.marked.is_some();
         if !self.subscribers.values().any(is_judged) {
             return;
+        }
+        if touched.iter().any(|touched| touched.tagged && !touched.listed) {
+            let listening = self.list.iter().filter_map(|subscriber| self.subscribers.get(subscriber));
+            listening.filter(|subscriber| is_judged(subscriber)).for_each(|it| it.mailbox.put_list(MarkedBy::Commit));
         }
         let mut topics = BTreeSet::new();
         for touched in touched {

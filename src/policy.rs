@@ -3,6 +3,7 @@
 //! - [`grant`] is a part of what there is, as the configuration gives it to somebody.
 //! - [`grant_book`] holds the grants of a server by their names.
 //! - [`visibility`] is what several grants let somebody see.
+//! - [`masked_text`] is what they read of texts that name more than that.
 //! - [`grantee`] is somebody whom a server knows, with what they may see.
 //! - [`confirmation`] says which calls somebody must agree to, and when an agreement counts.
 //! - [`write_rule`] is one condition that a change has to meet, as flags write it.
@@ -18,6 +19,7 @@ pub mod grant;
 pub mod grant_book;
 pub mod grantee;
 pub mod in_force;
+pub mod masked_text;
 pub mod verdict;
 pub mod visibility;
 pub mod widening;

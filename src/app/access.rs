@@ -63,31 +63,48 @@ impl AccessDesk {
         &self.gate
     }
 
-    /// Reads the file of tokens again, and goes by `options` where they were read again too. Without the file nothing changes. The report
-    /// names the file, so that whoever changed one knows whether it is that of this server.
+    /// Whether there is a file of tokens.
+    #[must_use]
+    pub fn has_token_file(&self) -> bool {
+        self.tokens.is_some()
+    }
+
+    /// Checks that the server can go by these settings while it runs.
     ///
     /// # Errors
-    /// Why the file cannot be used.
+    /// Which issuer has no audiences.
+    pub fn check(&self, options: &AccessOptions) -> Result<(), String> {
+        // The URL of the server is the one that it began with, and that its metadata names.
+        options.plans(self.gate.public_url()).map(drop).map_err(|issuer| {
+            format!(
+                "the issuer {} has no audiences, and this server began without a public URL: give the issuer audiences, or start the \
+                 server again with `muster restart`",
+                shown(&issuer, SHOWN)
+            )
+        })
+    }
+
+    /// Reads the file of tokens again, and goes by `options`, which were [checked](Self::check), where they were read again too. The
+    /// report names the file, so that whoever changed one knows whether it is that of this server.
+    ///
+    /// # Errors
+    /// Why the file cannot be used. The tokens that were known before count then, with the grants of `options`.
     pub async fn reload(&self, options: Option<&AccessOptions>) -> Result<Value, String> {
         let file = self.tokens.clone();
-        let read =
-            spawn_blocking(move || file.as_ref().map(read).transpose()).await.map_err(|error| error.to_string())?;
-        let tokens = read.map_err(|error| error.to_string())?;
-        let before = self.gate.rules();
-        // The URL of the server is the one that it began with, and that its metadata names.
-        let now = options.map(|options| (options.plans(self.gate.public_url()), options.grants.clone()));
-        let (issuers, grants, without) = match now {
-            None => (before.issuers, before.grants, None),
-            Some((Ok(issuers), grants)) => (issuers, grants, None),
-            Some((Err(issuer), _)) => (before.issuers, before.grants, Some(issuer)),
+        let read = spawn_blocking(move || file.as_ref().map(read).transpose()).await;
+        let read = read.map_err(|error| error.to_string()).and_then(|read| read.map_err(|error| error.to_string()));
+        let AccessRules { tokens, issuers, grants } = self.gate.rules();
+        let (issuers, grants) = match options {
+            Some(options) => (options.plans(self.gate.public_url()).unwrap_or(issuers), options.grants.clone()),
+            None => (issuers, grants),
+        };
+        let (tokens, unread) = match read {
+            Ok(tokens) => (tokens, None),
+            Err(why) => (tokens, Some(why)),
         };
         self.gate.set(AccessRules { tokens, issuers, grants });
-        if let Some(issuer) = without {
-            return Err(format!(
-                "the issuer {} has no audiences, and this server began without a public URL: give the issuer audiences, or start the \
-                 server again with `muster restart`\nThe tokens for HTTP were read again, and count as they are now",
-                shown(&issuer, SHOWN)
-            ));
+        if let Some(why) = unread {
+            return Err(why);
         }
         let rules = self.gate.rules();
         let issuers: Vec<&str> = rules.issuers.iter().map(|plan| plan.issuer.as_str()).collect();
@@ -159,7 +176,9 @@ mod tests {
                 book.add(TokenEntry { name, hash, created: None, expires: None, grants: None, read_only: false })
             })
             .unwrap();
-        assert!(desk.reload(Some(&options)).await.unwrap_err().contains("has no audiences"));
+        assert!(desk.check(&options).unwrap_err().contains("has no audiences"));
+        assert!(desk.check(&with_tokens).is_ok());
+        desk.reload(Some(&options)).await.unwrap();
         assert!(desk.gate().rules().issuers.is_empty());
         assert_eq!(desk.gate().tokens(), 1, "tokens do not wait for the issuers");
     }

@@ -1,7 +1,8 @@
 //! Reads the configuration file again while clients stay connected, for `muster reload` and SIGHUP.
 //!
 //! Only the accounts and kinds, and who is let in over HTTP, can change while a server runs. Other settings that differ are named, and
-//! count when the server starts again. A file that cannot be used changes nothing.
+//! count when the server starts again. The files of tokens and of the certificate are read again too. A file that cannot be used changes
+//! nothing, and keeps none of the others back: a token that was revoked does not wait until somebody mends another file.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -15,6 +16,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::spawn_blocking;
 
 use super::access::AccessDesk;
+use super::reload_report::{ReloadReport, RereadFile};
 use super::stop_order::{StopOrder, StopSender};
 use super::tls_files::TlsFiles;
 use crate::aws::{AccountPlan, AccountSources};
@@ -149,18 +151,13 @@ impl ReloadRequests {
                 self.orders.order(StopOrder::Signal("SIGHUP"));
                 continue;
             }
-            let outcome = match &self.tls {
-                Some(tls) => {
-                    let read = with_certificate(tls.clone()).await;
-                    let has_others = self.source.is_some() || self.access.is_some();
-                    let other = if has_others { self.reload(watched).await } else { Ok(Value::Object(Map::new())) };
-                    other.and_then(|report| Ok(both(report, read?)))
-                }
-                None => self.reload(watched).await,
-            };
-            match &outcome {
-                Ok(report) => tracing::info!(%report, "the files of this server were read again"),
-                Err(error) => tracing::error!(error, "a file of this server was read again, and changes nothing"),
+            let report = self.reload(watched).await;
+            for why in report.refused() {
+                tracing::error!(why, "a file of this server could not be read again: what it said before still counts");
+            }
+            let outcome = report.answer();
+            if let Ok(report) = &outcome {
+                tracing::info!(%report, "the files of this server were read again");
             }
             if let Some(asker) = asker {
                 // Whoever asked may have gone.
@@ -169,30 +166,50 @@ impl ReloadRequests {
         }
     }
 
-    async fn reload(&self, watched: &watch::Sender<WatchSources>) -> Result<Value, String> {
-        let Some(source) = &self.source else {
-            let no_file = "this server has no configuration file: `muster restart -- --config FILE` gives it one";
-            let access = self.access.as_ref().ok_or_else(|| no_file.to_owned())?;
-            return access.reload(None).await;
-        };
-        let read = Arc::clone(&source.read);
-        let now = spawn_blocking(move || read()).await.map_err(|error| error.to_string()).and_then(|read| read);
-        let now = now.and_then(|now| usable(source, now));
-        // A token that was revoked does not wait until somebody mends the configuration file.
-        let access = match &self.access {
-            Some(access) => Some(access.reload(now.as_ref().ok().map(|now| &now.access)).await),
+    async fn reload(&self, watched: &watch::Sender<WatchSources>) -> ReloadReport {
+        let mut report = ReloadReport::default();
+        if let Some(tls) = &self.tls {
+            match with_certificate(tls.clone()).await {
+                Ok(facts) => report.take(facts),
+                Err(why) => report.refuse(RereadFile::Certificate, why),
+            }
+        }
+        let now = match &self.source {
+            Some(source) => match self.contents(source).await {
+                Ok(now) => Some(now),
+                Err(why) => {
+                    report.refuse(RereadFile::Config, why);
+                    None
+                }
+            },
             None => None,
         };
-        let now = now.map_err(|error| match &access {
-            Some(Ok(_)) => format!("{error}\nThe tokens for HTTP were read again, and count as they are now"),
-            Some(Err(_)) | None => error,
-        })?;
-        let access = access.transpose()?;
-        let mut report = apply(source, now, watched, access.is_some());
-        report.extend(
-            access.as_ref().and_then(Value::as_object).into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())),
-        );
-        Ok(Value::Object(report))
+        if let Some(access) = &self.access {
+            match access.reload(now.as_ref().map(|now| &now.access)).await {
+                Ok(facts) if now.is_some() || access.has_token_file() => report.take(facts),
+                Ok(_) => {}
+                Err(why) => report.refuse(RereadFile::Tokens, why),
+            }
+        }
+        if let (Some(source), Some(now)) = (&self.source, now) {
+            report.take(Value::Object(apply(source, now, watched, self.access.is_some())));
+        }
+        if self.source.is_none() && self.access.is_none() && self.tls.is_none() {
+            let why = "this server has no configuration file: `muster restart -- --config FILE` gives it one";
+            report.refuse(RereadFile::Config, why.to_owned());
+        }
+        report
+    }
+
+    /// What the configuration file says now, if the server can go by it while it runs.
+    async fn contents(&self, source: &FileSource) -> Result<FileContents, String> {
+        let read = Arc::clone(&source.read);
+        let now = spawn_blocking(move || read()).await.map_err(|error| error.to_string())??;
+        let now = usable(source, now)?;
+        if let Some(access) = &self.access {
+            access.check(&now.access)?;
+        }
+        Ok(now)
     }
 }
 
@@ -200,17 +217,6 @@ impl ReloadRequests {
 async fn with_certificate(tls: TlsFiles) -> Result<Value, String> {
     let read = spawn_blocking(move || tls.reload().map(|()| serde_json::json!({"certificate": tls.certificate()})));
     read.await.map_err(|error| error.to_string())?.map_err(|error| chain(&error))
-}
-
-/// One report of two.
-fn both(one: Value, other: Value) -> Value {
-    match (one, other) {
-        (Value::Object(mut one), Value::Object(other)) => {
-            one.extend(other);
-            Value::Object(one)
-        }
-        (one, _) => one,
-    }
 }
 
 /// A configuration that the server can go by while it runs.

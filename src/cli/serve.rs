@@ -9,6 +9,7 @@ use clap::Args;
 
 use super::access_flags::AccessFlags;
 use super::audit_flags::AuditFlags;
+use super::host_flags::HostFlags;
 use super::idle_exit::IdleExit;
 use super::listen_flags::ListenFlags;
 use super::output::Output;
@@ -33,16 +34,8 @@ pub(super) struct Serve {
     connection: ServerFlags,
     #[command(flatten)]
     listen: ListenFlags,
-    /// Also accept HTTP requests with this Host header, for a proxy in front (repeatable)
-    ///
-    /// It is a name such as muster.example.com. Hosts of loopback are always accepted.
-    #[arg(long, env = "MUSTER_ALLOWED_HOST", value_name = "HOST", value_delimiter = ',', hide_env_values = true)]
-    allowed_host: Vec<String>,
-    /// Also accept HTTP requests with this Origin header, such as `https://app.example.com:443` (repeatable)
-    ///
-    /// Browsers send this header. Origins of loopback are always accepted.
-    #[arg(long, env = "MUSTER_ALLOWED_ORIGIN", value_name = "ORIGIN", value_delimiter = ',', hide_env_values = true)]
-    allowed_origin: Vec<String>,
+    #[command(flatten)]
+    hosts: HostFlags,
     /// Leave the terminal, log to a file, and end when no client is left; how `muster mcp` starts it
     #[arg(long, hide = true)]
     detached: bool,
@@ -83,8 +76,8 @@ impl Serve {
         let access = self.access.options(environment).over(config.access.clone());
         let mut options = ServerOptions {
             listen,
-            allowed_hosts: self.allowed_host,
-            allowed_origins: self.allowed_origin,
+            allowed_hosts: self.hosts.allowed_host,
+            allowed_origins: self.hosts.allowed_origin,
             detached: self.detached,
             http_writes: self.http_writes,
             successor: Vec::new(),
@@ -160,9 +153,8 @@ fn successor(config: &Config, options: &ServerOptions, absence_after: Option<Dur
         words.extend((!options.is_http_read_only()).then(|| "--http-writes".into()));
     }
     words.extend(ServerFlags::handed_on_without_directory(config));
-    let hosts = options.allowed_hosts.iter().flat_map(|host| ["--allowed-host", host.as_str()]);
-    let origins = options.allowed_origins.iter().flat_map(|origin| ["--allowed-origin", origin.as_str()]);
-    words.extend(hosts.chain(origins).map(Into::into));
+    let (allowed_host, allowed_origin) = (options.allowed_hosts.clone(), options.allowed_origins.clone());
+    words.extend(HostFlags { allowed_host, allowed_origin }.words());
     words.extend(ListenFlags::of(&options.listen).words_but_address());
     let access = AccessFlags::of(&options.access);
     // What the file says, that one reads itself.

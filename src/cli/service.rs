@@ -8,16 +8,17 @@ mod systemd;
 use std::ffi::OsString;
 use std::fs;
 use std::io::ErrorKind;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::access_flags::AccessFlags;
 use super::client_config::{DEFAULT_PROFILE, ServerEntry};
+use super::host_flags::HostFlags;
+use super::listen_flags::ListenFlags;
 use super::output::Output;
 use super::server_flags::ServerFlags;
-use crate::config::Environment;
+use crate::config::{Environment, ListenSettings};
 use crate::model::shell_word::command_line;
 use crate::model::text::shown;
 use crate::telemetry;
@@ -46,9 +47,10 @@ pub(super) enum Service {
 pub(super) struct InstallService {
     #[command(flatten)]
     connection: ServerFlags,
-    /// Also serve MCP over Streamable HTTP at /mcp of this loopback address, such as 127.0.0.1:8377
-    #[arg(long, value_name = "ADDRESS", value_parser = lasting_address)]
-    http: Option<SocketAddr>,
+    #[command(flatten)]
+    listen: ListenFlags,
+    #[command(flatten)]
+    hosts: HostFlags,
     #[command(flatten)]
     access: AccessFlags,
     #[command(flatten)]
@@ -109,6 +111,14 @@ pub(super) enum ServiceError {
         /// The program.
         program: String,
     },
+    /// Clients would not find it again.
+    #[error(
+        "{flag} needs a port of its own, since what connects to a service looks for it there: port 0 changes at each start"
+    )]
+    PassingPort {
+        /// The flag.
+        flag: &'static str,
+    },
     /// A person wrote the file.
     #[error("{} was not written by `muster service install`: move it away, or give another --name", path.display())]
     Foreign {
@@ -149,15 +159,13 @@ fn service_name(text: &str) -> Result<String, String> {
     }
 }
 
-/// Reads an address at which clients find the server again.
-fn lasting_address(text: &str) -> Result<SocketAddr, String> {
-    let address: SocketAddr =
-        text.parse().map_err(|_| "an address has an IP and a port, such as 127.0.0.1:8377".to_owned())?;
-    if address.port() == 0 {
-        return Err("a service needs a port of its own, since clients look for it there: port 0 changes at each start"
-            .to_owned());
+/// Checks that clients find the server again at the addresses where it listens.
+fn lasting(listen: &ListenSettings) -> Result<(), ServiceError> {
+    let addresses = [("--http", listen.http_address()), ("--metrics", listen.metrics)];
+    match addresses.into_iter().find(|(_, address)| address.is_some_and(|address| address.port() == 0)) {
+        Some((flag, _)) => Err(ServiceError::PassingPort { flag }),
+        None => Ok(()),
     }
-    Ok(address)
 }
 
 impl Service {
@@ -176,16 +184,18 @@ impl Service {
 impl InstallService {
     fn run(self, environment: &Environment, logging: Vec<OsString>) -> anyhow::Result<()> {
         let mut words = self.connection.clone().for_client(environment).words();
-        if let Some(http) = self.http {
-            words.extend(["--http".into(), http.to_string().into()]);
-        }
         // The service has another working directory.
-        let access = self.access.clone().options(environment);
+        let (listen, access) = (self.listen.clone().settings(environment), self.access.clone().options(environment));
+        words.extend(ListenFlags::of(&listen).words());
+        words.extend(self.hosts.words());
         words.extend(AccessFlags::of(&access).words());
         words.extend(logging);
         let config = self.connection.clone().config(environment)?;
-        let has_http = self.http.is_some() || config.listen.http.is_some();
-        if has_http && !access.over(config.access.clone()).lets_in_known_only() {
+        let (listen, access) = (listen.over(&config.listen), access.over(config.access.clone()));
+        lasting(&listen)?;
+        let knows_clients = access.lets_in_known_only();
+        listen.check(knows_clients)?;
+        if listen.http.is_some() && !knows_clients {
             telemetry::say(OPEN);
         }
         // Keys of the environment are not written, so the service serves the directory of a profile.

@@ -13,6 +13,7 @@ use super::server_flags::ServerFlags;
 use super::store_flags::RegionalStoreFlags;
 use super::table::{Medium, Table};
 use crate::app::client::process::{self, RestartError};
+use crate::app::reload_report::{REFUSED, TOKENS};
 use crate::aws::AwsClock;
 use crate::config::Environment;
 use crate::mcp::auth::bearer::BearerToken;
@@ -164,6 +165,10 @@ impl TokenPlace {
     async fn tell(self, file: &TokenFile, environment: &Environment) -> Result<(), Untold> {
         let told = match self.store.config(environment) {
             Ok(config) => match process::reload(&config.data_dir).await {
+                Ok(report) if unread(&report).is_some() => {
+                    let why = shown(unread(&report).unwrap_or_default(), SHOWN);
+                    return Err(Untold(Box::new(RestartError::Refused(why))));
+                }
                 Ok(report) if goes_by(&report, file.path()) => "muster: the server that runs goes by it now".to_owned(),
                 Ok(_) => format!(
                     "muster: the server that runs on {} goes by another file of tokens, or by none, so that nothing changes for it. One \
@@ -179,6 +184,11 @@ impl TokenPlace {
         telemetry::say(&told);
         Ok(())
     }
+}
+
+/// Why a server that gave this report could not read its file of tokens again; `None` where it could, or has none.
+fn unread(report: &Value) -> Option<&str> {
+    report.get(REFUSED)?.get(TOKENS)?.as_str()
 }
 
 /// Whether a server that gave this report goes by a file of tokens.
@@ -290,6 +300,10 @@ mod tests {
             (json!({"file": "/etc/muster.toml"}), false),
         ] {
             assert_eq!(goes_by(&report, &file), is_by_it, "{report}");
+            assert_eq!(unread(&report), None);
         }
+        let unread_file = json!({"file": "/etc/muster.toml", "refused": {"tokens": "line 1", "certificate": "none"}});
+        assert_eq!(unread(&unread_file), Some("line 1"));
+        assert_eq!(unread(&json!({"tokens": 1, "refused": {"config": "line 1"}})), None);
     }
 }

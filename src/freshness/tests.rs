@@ -127,6 +127,15 @@ async fn while_events_are_proved_a_scope_is_fresh_for_the_longer_interval_and_wh
         "events are not proved to arrive: no canary came through muster-tags for 136 s; run `muster doctor`; last complete sweep \
          256 s ago"
     );
+    // Whose queue and rules they are, is not for everybody.
+    let account = scope().account;
+    let grant = crate::policy::Grant::of_accounts("own", [account.as_str()]);
+    let limited = world.freshness.seen_by(&Visibility::of([grant]));
+    let state = limited.of(&scope(), &kind()).unwrap();
+    assert_eq!(
+        state.stale(world.clock.now()).unwrap(),
+        "events are not proved to arrive: no canary arrives; last complete sweep 256 s ago"
+    );
 }
 
 #[tokio::test(start_paused = true)]

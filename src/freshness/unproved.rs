@@ -33,6 +33,26 @@ pub enum EventsUnproved {
         /// The rule.
         rule: Arc<str>,
     },
+    /// One of these, in these words, for who is told no more.
+    Untold(&'static str),
+}
+
+impl EventsUnproved {
+    /// The same without any name: queues, rules and other servers may be of accounts that are hidden.
+    #[must_use]
+    pub fn plainly(&self) -> Self {
+        EventsUnproved::Untold(match self {
+            EventsUnproved::Absent(_) => "there is no queue to receive events from",
+            EventsUnproved::Shared { .. } => {
+                "another server receives from the same queue, and each takes events from the other"
+            }
+            EventsUnproved::Unput(_) => "no canary can be put on the bus",
+            EventsUnproved::Unreceived(_) => "nothing can be received from the queue",
+            EventsUnproved::Silent { .. } => "no canary arrives",
+            EventsUnproved::NoTrail { .. } => "no recorded call came within 24 hours",
+            EventsUnproved::Untold(why) => why,
+        })
+    }
 }
 
 impl fmt::Display for EventsUnproved {
@@ -63,6 +83,36 @@ impl fmt::Display for EventsUnproved {
                 "no recorded call came through {rule} within 24 hours, so it is not proved that a CloudTrail trail logs; if \
                  there is none, create one that logs management events"
             ),
+            EventsUnproved::Untold(why) => f.write_str(why),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_reason_names_nobody() {
+        let trouble = Arc::new(Trouble {
+            class: crate::model::ErrorClass::Denied.into(),
+            what: "denied: arn:aws:sqs:eu-central-1:222222222222:theirs".to_owned(),
+            fix: "ask 222222222222".to_owned(),
+            since: crate::model::fixtures::at(1),
+            retry_at: None,
+        });
+        for why in [
+            EventsUnproved::Absent(trouble.clone()),
+            EventsUnproved::Unput(trouble.clone()),
+            EventsUnproved::Unreceived(trouble),
+            EventsUnproved::Shared { by: "222222222222".into() },
+            EventsUnproved::Silent { rule: "222222222222".into(), since: None },
+            EventsUnproved::NoTrail { rule: "222222222222".into() },
+        ] {
+            assert!(
+                why.to_string().contains("222222222222") && !why.plainly().to_string().contains("222222222222"),
+                "{why}"
+            );
         }
     }
 }

@@ -21,8 +21,19 @@ impl Freshness {
         self.1.reach(scope.account.as_str(), scope.region.as_str(), kind)
     }
 
-    /// The state of a kind in a scope as the reader may know it: not how many there are where some of them are hidden.
-    pub(super) fn seen_of(&self, state: ScopeFreshness) -> Option<ScopeFreshness> {
+    /// The state of a kind in a scope as the reader may know it: not how many there are where some of them are hidden, and not whom
+    /// or what else a failure names.
+    pub(super) fn seen_of(&self, mut state: ScopeFreshness) -> Option<ScopeFreshness> {
+        if self.1.is_everything() {
+            return Some(state);
+        }
+        for trouble in [&mut state.trouble, &mut state.stumble].into_iter().flatten() {
+            **trouble = self.told_of((**trouble).clone());
+        }
+        if let Some(unproved) = state.events.as_mut().and_then(|events| events.unproved.as_mut()) {
+            *unproved = unproved.plainly();
+        }
+        state.unwatched_why = state.unwatched_why.map(|why| self.1.masked(&why).into());
         match self.reach(&state.scope, &state.kind) {
             VisiblePart::Nothing => None,
             VisiblePart::All => Some(state),
@@ -30,6 +41,19 @@ impl Freshness {
                 Some(ScopeFreshness { seen: 0, unreadable: Unread::none(), missing: 0, held: None, ..state })
             }
         }
+    }
+
+    /// A trouble without what it names of the rest.
+    pub(super) fn told_of(&self, trouble: Trouble) -> Trouble {
+        if self.1.is_everything() {
+            return trouble;
+        }
+        Trouble { what: self.1.masked(&trouble.what), fix: self.1.masked(&trouble.fix), ..trouble }
+    }
+
+    /// The trouble of an account, without what it names of the rest.
+    pub(super) fn told_of_member(&self, member: &MemberTrouble) -> MemberTrouble {
+        MemberTrouble { trouble: self.told_of(member.trouble.clone()), ..member.clone() }
     }
 
     /// Whether the reader may know of an account. One whose number is not known may be anybody's.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, watch};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::task::TaskTracker;
 
 use super::error::{Failure, RequestError};
@@ -18,7 +18,9 @@ use super::touched::TouchBook;
 use crate::audit::AuditProgress;
 use crate::aws::{Aws, CallCount};
 use crate::ingest;
-use crate::model::{KnownAccounts, LogId, Region, SharedClock, Timestamp, WriteAttempt};
+use crate::model::{
+    AccountRetirement, KnownAccount, KnownAccounts, LogId, Region, SharedClock, Timestamp, WriteAttempt,
+};
 use crate::notify::ChangeHub;
 use crate::policy::verdict::RuleRefusal;
 use crate::policy::{RuleCheck, Visibility, WriteRule};
@@ -29,6 +31,10 @@ use crate::store::{Health, Snapshot, Store};
 /// How long a request waits for the store to open, also after its disk failed, or for a first sweep to show the requested
 /// resource.
 pub const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Who does not see everything is refused no sooner than this: an id that is hidden takes longer to be looked through than one that
+/// nobody knows.
+const UNHURRIED: Duration = Duration::from_millis(100);
 
 /// Everything that serves requests once the store is open.
 pub struct Core {
@@ -94,6 +100,14 @@ impl View {
     #[must_use]
     pub fn is_of(&self, visibility: &Visibility) -> bool {
         self.visibility.digest() == visibility.digest()
+    }
+
+    /// Waits before a question that `begun` then is refused, so that the time does not tell what is hidden from what nobody knows. Who
+    /// sees everything waits for nothing.
+    pub async fn unhurried(&self, begun: Instant) {
+        if !self.is_whole() {
+            sleep_until(begun + UNHURRIED).await;
+        }
     }
 
     /// What requests of this connection are served from. What was read for one is remembered for the next.
@@ -214,7 +228,13 @@ impl Core {
             return known;
         }
         let seen = known.each().filter(|(account, _)| visibility.sees_account(account.as_str()));
-        Arc::new(KnownAccounts::new(seen.map(|(account, known)| (account.clone(), known.clone()))))
+        let told = |known: &KnownAccount| {
+            let mut known = known.clone();
+            known.retired =
+                known.retired.map(|gone| AccountRetirement { cause: visibility.masked(&gone.cause).into(), ..gone });
+            known
+        };
+        Arc::new(KnownAccounts::new(seen.map(|(account, known)| (account.clone(), told(known)))))
     }
 
     /// The calls to AWS; `None` for whoever does not see everything, because there are more of them the more there is.

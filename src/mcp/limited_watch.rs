@@ -17,14 +17,14 @@ use super::core::Core;
 use super::error::RequestError;
 use crate::freshness::ScopeFreshness;
 use crate::kinds;
-use crate::model::{Event, Kind, ResourceId, Scope, Seq};
+use crate::model::{Document, Event, Kind, Map, ResourceId, Scope, Seq, Value};
 use crate::notify::{ChangeTopic, Dirty, UnjudgedChanges};
 use crate::store::{Health, ReadError, Snapshot};
 
-/// How many records are read in one go.
-const STEP: usize = 2_000;
-/// How many records are read at most; when there are more, what can be seen is told.
-const MOST: usize = 50_000;
+/// How many records are read from one snapshot.
+const STEP: usize = if cfg!(test) { 3 } else { 2_000 };
+/// How many records are read in one go: others want the thread as well.
+const TURN: usize = if cfg!(test) { 5 } else { 20_000 };
 /// How much later is read again what could not be read.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -57,13 +57,15 @@ struct ToldChanges {
 }
 
 /// What visible records are about.
-#[derive(Default)]
 struct Told {
+    /// The next record to be read.
+    next: Seq,
+    /// The last one.
+    newest: Seq,
     /// The last visible record of each topic.
     topics: HashMap<ChangeTopic, Seq>,
+    /// The last one that the list shows.
     list: Option<Seq>,
-    /// Whether there were more records than are read.
-    more: bool,
 }
 
 impl LimitedWatch {
@@ -94,8 +96,12 @@ impl LimitedWatch {
         topics: Vec<(Arc<ChangeTopic>, Arc<str>)>,
         unjudged: UnjudgedChanges,
     ) -> Result<Dirty, RequestError> {
+        let mut told = self.unread(&topics, &unjudged.dirty)?;
+        while told.is_behind() {
+            told = self.core.walk(move |core| told.read(core)).await?;
+        }
         let (watch, changes) = (Arc::clone(self), unjudged.clone());
-        let judged = self.core.walk(move |core| watch.judge(core, &topics, &changes)).await?;
+        let judged = self.core.walk(move |core| watch.judge(core, &topics, &changes, &told)).await?;
         // Noted only now, so that nothing is lost where nobody waits for this any more.
         self.read.lock().note(unjudged, &judged);
         Ok(judged.theirs)
@@ -107,22 +113,25 @@ impl LimitedWatch {
         drop(self.core.store.health().wait_for(Health::is_well).await);
     }
 
+    /// What is to be read of the log to judge what may have changed.
+    fn unread(&self, topics: &[(Arc<ChangeTopic>, Arc<str>)], dirty: &Dirty) -> Result<Told, RequestError> {
+        let newest = self.core.snapshot()?.seq();
+        let read = self.read.lock();
+        let of_topics = topics.iter().filter(|(_, uri)| dirty.uris.contains(uri)).map(|(_, uri)| read.since(uri));
+        let since = of_topics.chain(dirty.list_changed.then(|| read.since_list())).min();
+        Ok(Told { next: since.unwrap_or(newest).next(), newest, topics: HashMap::new(), list: None })
+    }
+
     fn judge(
         &self,
         core: &Core,
         topics: &[(Arc<ChangeTopic>, Arc<str>)],
         UnjudgedChanges { dirty, marked, own, .. }: &UnjudgedChanges,
+        told: &Told,
     ) -> Result<ToldChanges, RequestError> {
         let snapshot = core.snapshot()?;
-        let newest = snapshot.seq();
         let read = self.read.lock().clone();
         let dirty_topics: Vec<_> = topics.iter().filter(|(_, uri)| dirty.uris.contains(uri)).collect();
-        let list = read.list.max(read.begun);
-        let from = dirty_topics.iter().map(|(_, uri)| read.since(uri)).chain(dirty.list_changed.then_some(list)).min();
-        let told = match from {
-            Some(from) => told(core, from, newest)?,
-            None => Told::default(),
-        };
         let is_of_freshness = |(topic, _): &&(Arc<ChangeTopic>, Arc<str>)| {
             matches!(**topic, ChangeTopic::Summary | ChangeTopic::Freshness)
         };
@@ -130,12 +139,10 @@ impl LimitedWatch {
         let freshness = if is_fresh_asked { freshness_of(core) } else { read.freshness };
         let is_fresh_news = freshness != read.freshness;
         let watched = if dirty.list_changed { watched_of(core) } else { read.watched };
-        // Of what was not read something may be visible, unless nothing is.
-        let is_more = told.more && sees_any(core);
         let mut theirs = Dirty::default();
         for (topic, uri) in dirty_topics {
             let is_recorded = told.topics.get(&**topic).is_some_and(|seq| *seq > read.since(uri));
-            let by_mark = marked.uris.contains(uri) || is_more;
+            let by_mark = marked.uris.contains(uri);
             let is_told = is_recorded
                 || own.uris.contains(uri)
                 || match &**topic {
@@ -146,17 +153,17 @@ impl LimitedWatch {
                         let (account, region) = (scope.account.as_str(), scope.region.as_str());
                         by_mark && core.visibility().may_see_any_of(account, region, kind)
                     }
-                    ChangeTopic::Summary | ChangeTopic::Freshness => is_more || (by_mark && is_fresh_news),
-                    ChangeTopic::Changes => is_more,
+                    ChangeTopic::Summary | ChangeTopic::Freshness => by_mark && is_fresh_news,
+                    ChangeTopic::Changes => false,
                 };
             if is_told {
                 theirs.uris.insert(Arc::clone(uri));
             }
         }
         let is_list_news =
-            own.list_changed || watched != read.watched || is_more || told.list.is_some_and(|seq| seq > list);
+            own.list_changed || watched != read.watched || told.list.is_some_and(|seq| seq > read.since_list());
         theirs.list_changed = dirty.list_changed && is_list_news;
-        Ok(ToldChanges { theirs, newest, freshness, watched })
+        Ok(ToldChanges { theirs, newest: told.newest, freshness, watched })
     }
 }
 
@@ -164,6 +171,11 @@ impl AlreadyRead {
     /// Up to which record something was read for a URI.
     fn since(&self, uri: &Arc<str>) -> Seq {
         self.uris.get(uri).copied().unwrap_or(self.begun).max(self.begun)
+    }
+
+    /// The same for the list.
+    fn since_list(&self) -> Seq {
+        self.list.max(self.begun)
     }
 
     /// Notes that changes were judged. What is not among them was not changed up to the last record that is.
@@ -188,49 +200,53 @@ fn is_held(snapshot: &Snapshot, kind: &Kind, id: &str, scope: Option<&Scope>) ->
     Ok(copies.iter().any(|copy| scope.is_none_or(|scope| copy.id.scope() == *scope)))
 }
 
-/// What the visible records after `from` are about.
-fn told(core: &Core, from: Seq, newest: Seq) -> Result<Told, RequestError> {
-    let (mut told, mut next, mut looked) = (Told::default(), from.next(), 0);
-    let visibility = core.visibility();
-    loop {
-        // Each time a new one: none may live long.
-        let snapshot: Snapshot = core.snapshot()?;
-        let has_no_more = snapshot.each_sealed(next, STEP, |sealed| {
-            if sealed.seq > newest {
-                return ControlFlow::Break(());
-            }
-            (next, looked) = (sealed.seq.next(), looked + 1);
-            if let Some(baseline) = sealed.baseline() {
-                let scope = Scope {
-                    account: crate::model::AccountId::new(baseline.account),
-                    region: crate::model::Region::new(baseline.region),
-                };
-                let id = ResourceId::new(&scope, &Kind::new(baseline.kind), baseline.id);
-                told.note(&id, sealed.seq, true, true);
-            } else if let Some(record) = sealed.open() {
-                told.topics.insert(ChangeTopic::Changes, sealed.seq);
-                if let Some(id) = record.event.resource() {
-                    let is_quiet = matches!(record.event, Event::Remapped { .. });
-                    told.note(id, sealed.seq, is_quiet, shows_in_lists(&record.event));
-                    let has_turned = matches!(record.event, Event::Discovered { .. } | Event::Removed { .. });
-                    if has_turned && visibility.goes_by_tags(&id.kind) {
-                        told.note_parts(id, sealed.seq);
+impl Told {
+    /// Whether there is more to be read.
+    fn is_behind(&self) -> bool {
+        self.next <= self.newest
+    }
+
+    /// Reads on.
+    fn read(mut self, core: &Core) -> Result<Self, RequestError> {
+        let visibility = core.visibility();
+        let mut looked = 0;
+        while self.is_behind() && looked < TURN {
+            // Each time a new one: none may live long.
+            let snapshot: Snapshot = core.snapshot()?;
+            let has_no_more = snapshot.each_sealed(self.next, STEP, |sealed| {
+                if sealed.seq > self.newest {
+                    // Records may be missing right before it.
+                    self.next = self.newest.next();
+                    return ControlFlow::Break(());
+                }
+                (self.next, looked) = (sealed.seq.next(), looked + 1);
+                if let Some(baseline) = sealed.baseline() {
+                    let scope = Scope {
+                        account: crate::model::AccountId::new(baseline.account),
+                        region: crate::model::Region::new(baseline.region),
+                    };
+                    let id = ResourceId::new(&scope, &Kind::new(baseline.kind), baseline.id);
+                    self.note(&id, sealed.seq, true, true);
+                } else if let Some(record) = sealed.open() {
+                    self.topics.insert(ChangeTopic::Changes, sealed.seq);
+                    if let Some(id) = record.event.resource() {
+                        let is_quiet = matches!(record.event, Event::Remapped { .. });
+                        self.note(id, sealed.seq, is_quiet, shows_in_lists(&record.event));
+                        let has_turned = matches!(record.event, Event::Discovered { .. } | Event::Removed { .. });
+                        if has_turned && visibility.goes_by_tags(&id.kind) {
+                            self.note_parts(id, sealed.seq);
+                        }
                     }
                 }
+                ControlFlow::Continue(())
+            })?;
+            if has_no_more {
+                self.next = self.newest.next();
             }
-            ControlFlow::Continue(())
-        })?;
-        if has_no_more || next > newest {
-            return Ok(told);
         }
-        if looked >= MOST {
-            told.more = true;
-            return Ok(told);
-        }
+        Ok(self)
     }
-}
 
-impl Told {
     fn note(&mut self, id: &ResourceId, seq: Seq, is_quiet: bool, is_listed: bool) {
         let whole = kinds::of(&id.kind).and_then(|spec| kinds::by_slug(spec.status_of?)).map(kinds::KindSpec::kind);
         for kind in whole.into_iter().chain([id.kind.clone()]) {
@@ -265,16 +281,25 @@ impl Told {
     }
 }
 
-/// Whether a list of resources may show an event: it came, went, or may have been renamed.
+/// Whether a list of resources shows an event: it came, went, or was renamed.
 fn shows_in_lists(event: &Event) -> bool {
     match event {
         Event::Discovered { .. } | Event::Removed { .. } => true,
-        Event::Changed { id, changes, .. } => {
+        Event::Changed { id, changes, .. } | Event::Remapped { id, changes, .. } => {
             let named_by = kinds::of(&id.kind).and_then(|spec| spec.name_field);
-            changes.iter().any(|change| change.path.starts_with("Tags") || named_by == Some(change.path.as_str()))
+            changes.iter().any(|change| {
+                named_by == Some(change.path.as_str())
+                    || (change.path == "Tags" && name_in(change.before.as_ref()) != name_in(change.after.as_ref()))
+            })
         }
         _ => false,
     }
+}
+
+/// The name in a list of tags.
+fn name_in(tags: Option<&Value>) -> Option<String> {
+    let tags = Document::new(tags.map(|tags| Map::from([("Tags", tags.clone())])).unwrap_or_default());
+    tags.tag("Name").filter(|name| !name.is_empty()).map(str::to_owned)
 }
 
 /// A number that differs when what can be seen of freshness does.
@@ -282,15 +307,11 @@ fn freshness_of(core: &Core) -> u64 {
     let freshness = core.ingest.freshness();
     let seen: BTreeSet<String> =
         freshness.scopes().iter().chain(&freshness.unwatched()).map(|state| format!("{state:?}")).collect();
+    // Since when it lasts is no news: that nothing may be seen lasts as long as anybody asks.
+    let trouble = freshness.trouble().map(|trouble| (trouble.class, trouble.what, trouble.fix, trouble.retry_at));
     let mut hasher = DefaultHasher::new();
-    (seen, format!("{:?}", freshness.trouble())).hash(&mut hasher);
+    (seen, trouble).hash(&mut hasher);
     hasher.finish()
-}
-
-/// Whether anything of what is or was watched can be visible.
-fn sees_any(core: &Core) -> bool {
-    let freshness = core.ingest.freshness();
-    !(freshness.scopes().is_empty() && freshness.unwatched().is_empty())
 }
 
 /// A number that differs when what can be seen of what is watched does.
@@ -312,7 +333,7 @@ mod tests {
     fn an_instance_comes_into_sight_with_its_status() {
         let scope = crate::model::fixtures::scope();
         let (instance, status) = (kinds::INSTANCE.kind(), kinds::by_slug("instance-status").unwrap().kind());
-        let mut told = Told::default();
+        let mut told = Told { next: Seq(1), newest: Seq(4), topics: HashMap::new(), list: None };
         told.note_parts(&ResourceId::new(&scope, &instance, "i-1"), Seq(4));
         let topic = |of| ChangeTopic::Resource { kind: status.clone(), id: "i-1".into(), scope: of };
         let collection = ChangeTopic::Collection { scope: scope.clone(), kind: status.clone() };
@@ -320,6 +341,17 @@ mod tests {
             assert_eq!(told.topics.get(&topic), Some(&Seq(4)), "{topic:?}");
         }
         assert_eq!((told.topics.len(), told.list), (3, None), "the list does not show it");
+    }
+
+    #[tokio::test]
+    async fn that_nothing_may_be_seen_is_no_news_after_a_while() {
+        let world = crate::mcp::tests::World::small().await;
+        let grant = crate::policy::Grant::of_accounts("elsewhere", ["999999999999"]);
+        let core = world.core.seen_by(&crate::policy::Visibility::of([grant]));
+        assert!(core.ingest.freshness().trouble().is_some());
+        let before = freshness_of(&core);
+        sleep(Duration::from_millis(5)).await;
+        assert_eq!(freshness_of(&core), before);
     }
 
     #[test]
@@ -333,6 +365,6 @@ mod tests {
         read.note(changes, &judged);
         let since = ["heard", "quiet", "added"].map(|name| read.since(&uri(name)));
         assert_eq!(since, [Seq(60_004), Seq(60_000), Seq(60_000)]);
-        assert_eq!((read.uris.len(), read.list.max(read.begun)), (1, Seq(60_000)));
+        assert_eq!((read.uris.len(), read.since_list()), (1, Seq(60_000)));
     }
 }

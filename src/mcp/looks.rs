@@ -21,8 +21,10 @@ pub enum Sight {
     Shown,
     /// AWS does not know it.
     NotFound,
-    /// AWS did not say, with the reason and what to do about it.
+    /// AWS answered and did not say, with the reason and what to do about it.
     Unsaid(String),
+    /// The call failed, whatever it was about, with the reason and what to do about it.
+    Failed(String),
 }
 
 /// What a look showed of one resource in one scope.
@@ -39,6 +41,15 @@ pub struct LiveSight {
 }
 
 impl Sight {
+    /// Why AWS did not say whether there is such a resource; `None` where it did.
+    #[must_use]
+    pub fn unsaid(&self) -> Option<&str> {
+        match self {
+            Sight::Unsaid(why) | Sight::Failed(why) => Some(why),
+            Sight::Shown | Sight::NotFound => None,
+        }
+    }
+
     /// What looks at one resource in several scopes show together.
     #[must_use]
     pub fn together<'a>(sights: impl IntoIterator<Item = &'a Sight>) -> Sight {
@@ -46,7 +57,9 @@ impl Sight {
         for sight in sights {
             match (sight, &all) {
                 (Sight::Shown, _) => return Sight::Shown,
-                (Sight::Unsaid(_), Some(Sight::NotFound) | None) | (Sight::NotFound, None) => all = Some(sight.clone()),
+                (Sight::Unsaid(_) | Sight::Failed(_), Some(Sight::NotFound) | None) | (Sight::NotFound, None) => {
+                    all = Some(sight.clone());
+                }
                 _ => {}
             }
         }

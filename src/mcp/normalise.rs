@@ -9,12 +9,13 @@ mod handshake;
 mod message;
 mod torn;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use rmcp::model::RequestId;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::model::text::shown;
 
@@ -47,6 +48,8 @@ pub struct Conversation {
     /// Whether each message comes with the name of its protocol in a header.
     named: bool,
     in_flight: HashSet<RequestId>,
+    /// The places that requests in flight take among those that wait for something.
+    places: HashMap<RequestId, OwnedSemaphorePermit>,
 }
 
 impl Conversation {
@@ -99,9 +102,17 @@ impl Conversation {
         MessageDecision::Forward(message)
     }
 
-    /// Frees the id of a request that was answered or will not be.
+    /// Keeps a place for a request for as long as it is in flight, whether or not its client stays to read the answer.
+    pub fn hold(&mut self, id: &RequestId, place: OwnedSemaphorePermit) {
+        if self.in_flight.contains(id) {
+            self.places.insert(id.clone(), place);
+        }
+    }
+
+    /// Frees the id of a request that was answered or will not be, and its place.
     pub fn answered(&mut self, id: &RequestId) {
         self.in_flight.remove(id);
+        self.places.remove(id);
     }
 
     /// How many requests are in flight.

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::policy::verdict::RuleRefusal;
-use crate::policy::write_rule::masked;
 use crate::policy::{PolicyInForce, RuleCheck, RuleOrigin, Visibility, WritePolicy, WriteRule};
 
 /// How a person enables write tools.
@@ -46,15 +45,16 @@ pub struct Writes {
     in_force: Arc<PolicyInForce>,
     /// Whether the connection is of somebody whom the server knows, and who has no grant to change anything.
     ungranted: bool,
-    /// Whether they do not see everything: then rules are shown without the accounts and instances that they name.
-    limited: bool,
+    /// What they see: rules are shown without what they name of the rest.
+    visibility: Visibility,
 }
 
 impl ServerPolicy {
     /// The rights of a connection with these rules of its own.
     #[must_use]
     pub fn writes(&self, connection: &WritePolicy) -> Writes {
-        Writes { in_force: Arc::new(PolicyInForce::of(&self.writes, connection)), ungranted: false, limited: false }
+        let in_force = Arc::new(PolicyInForce::of(&self.writes, connection));
+        Writes { in_force, ungranted: false, visibility: Visibility::everything() }
     }
 }
 
@@ -63,7 +63,7 @@ impl Writes {
     #[must_use]
     pub fn not_asked() -> Self {
         let in_force = PolicyInForce::of(&WritePolicy::of(true), &WritePolicy::default());
-        Writes { in_force: Arc::new(in_force), ungranted: false, limited: false }
+        Writes { in_force: Arc::new(in_force), ungranted: false, visibility: Visibility::everything() }
     }
 
     /// The same, of somebody who may have no grant to change anything: then nothing else matters.
@@ -75,7 +75,7 @@ impl Writes {
     /// The same, of somebody with this visibility.
     #[must_use]
     pub fn seen_by(self, visibility: &Visibility) -> Self {
-        Writes { limited: !visibility.is_everything(), ..self }
+        Writes { visibility: visibility.clone(), ..self }
     }
 
     /// Whether somebody would have to be given a grant first.
@@ -151,15 +151,18 @@ impl Writes {
 
     /// A rule as answers show it.
     fn rule_shown(&self, rule: &WriteRule) -> String {
-        let rule = rule.to_string();
-        if self.limited { masked(&rule) } else { rule }
+        self.visibility.masked_rule(&rule.to_string())
     }
 
     /// Why a rule refuses, as answers show it.
     fn why(&self, refusal: &RuleRefusal) -> String {
         match refusal {
             // How many others were changed is for those who see them all.
-            RuleRefusal::CapReached { .. } if self.limited => "the cap is reached".to_owned(),
+            RuleRefusal::CapReached { .. } if !self.visibility.is_everything() => "the cap is reached".to_owned(),
+            // Nor is the file on the server's disk.
+            RuleRefusal::NotAudited { .. } if !self.visibility.is_everything() => {
+                "the audit file is not current".to_owned()
+            }
             refusal => refusal.to_string(),
         }
     }
@@ -279,6 +282,11 @@ mod tests {
         assert!(refused(&all, &WriteRule::Cap(cap), reached()).contains("41 other instances"));
         let said = refused(&limited, &WriteRule::Cap(cap), reached());
         assert!(said.contains("--write-cap 7/1h refuses it: the cap is reached."), "{said}");
+        let behind =
+            || RuleRefusal::NotAudited { why: "the audit file /var/log/audit.jsonl is behind the log".to_owned() };
+        assert!(refused(&all, &WriteRule::Audit, behind()).contains("/var/log/audit.jsonl"));
+        let said = refused(&limited, &WriteRule::Audit, behind());
+        assert!(said.contains("--audit-required refuses it: the audit file is not current."), "{said}");
     }
 
     #[test]

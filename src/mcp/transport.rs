@@ -20,6 +20,7 @@ mod rate_limits;
 mod resource_metadata;
 mod sessions;
 mod socket_service;
+mod unread_body;
 
 use std::convert::Infallible;
 use std::io;
@@ -104,6 +105,13 @@ pub struct HttpOptions {
     pub probes: Router,
     /// What is served beside MCP, and checks by itself who asks.
     pub beside: Router,
+}
+
+impl HttpOptions {
+    /// How the URL of the server begins for those who connect to it.
+    fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
 }
 
 /// Why a stream could not be served.
@@ -294,7 +302,7 @@ fn router<H: ServerHandler>(
         Arc::clone(sessions),
         config,
     );
-    let [work, waiting] = [CONCURRENT, WAITING].map(Semaphore::new);
+    let (work, waiting) = (Semaphore::new(CONCURRENT), Arc::new(Semaphore::new(WAITING)));
     let face = Arc::new(HttpFace { sessions: Arc::clone(sessions), precedents, guard, work, waiting });
     let service = middleware::from_fn_with_state(face, http::normalised).layer(service);
     let elsewhere = || async { (StatusCode::NOT_FOUND, format!("MCP is served at {PATH}\n")) };
@@ -303,14 +311,14 @@ fn router<H: ServerHandler>(
         let routes = routes(middleware::from_fn(cors::cors).layer(service));
         return routes.merge(options.beside.clone()).merge(probes).fallback(elsewhere);
     };
-    let face = Arc::new(AuthFace::new(gate.clone(), Arc::clone(sessions)));
+    let face = Arc::new(AuthFace::new(gate.clone(), Arc::clone(sessions), options.scheme()));
     let let_in = middleware::from_fn_with_state(face, authenticated::authenticated);
     // What is known of places that MCP accepts says nothing of these.
-    let face = Arc::new(AuthFace::new(gate.clone(), Arc::clone(sessions)));
+    let face = Arc::new(AuthFace::new(gate.clone(), Arc::clone(sessions), options.scheme()));
     let known = middleware::from_fn_with_state(face, authenticated::authenticated);
     let beside = options.beside.clone().layer(middleware::from_fn(client_guard::unlimited)).layer(known);
     let routes = routes(middleware::from_fn(cors::cors).layer(let_in.layer(service)));
-    routes.merge(resource_metadata::routes(gate)).merge(beside).merge(probes).fallback(elsewhere)
+    routes.merge(resource_metadata::routes(gate, options.scheme())).merge(beside).merge(probes).fallback(elsewhere)
 }
 
 /// Serves routes that have nothing to do with MCP, by TLS where there is a certificate, until `stop` is cancelled.

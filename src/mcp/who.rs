@@ -154,7 +154,9 @@ pub async fn look_up(core: &Arc<Core>, records: Vec<Recorded>) -> Result<BTreeMa
             let calls = core.aws.calls_of(&scope, &case.id.id, case.from, case.to);
             let who = match timeout(PATIENCE, calls).await {
                 Ok(Ok(calls)) => case.judge(&calls, core.now()),
-                Ok(Err(error)) => Who::Unknown(format!("not looked up: {error}; {}", error.fix())),
+                Ok(Err(error)) => {
+                    Who::Unknown(core.visibility().masked(&format!("not looked up: {error}; {}", error.fix())))
+                }
                 Err(_) => Who::Unknown(format!(
                     "not looked up: CloudTrail, which allows two calls a second, did not answer within {} s; ask again",
                     PATIENCE.as_secs()

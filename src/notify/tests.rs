@@ -14,7 +14,7 @@ fn hub() -> ChangeHub {
 
 fn committed(kind_name: &str, id: &str, what: ChangeKind, quiet: bool) -> Committed {
     let id = ResourceId::new(&scope(), &kind(kind_name), id);
-    let touched = TouchedResource { id, seq: Seq(1), what, quiet, listed: what != ChangeKind::Changed };
+    let touched = TouchedResource { id, seq: Seq(1), what, quiet, listed: what != ChangeKind::Changed, tagged: false };
     Committed { first: Seq(1), last: Seq(1), touched: vec![touched] }
 }
 
@@ -145,4 +145,17 @@ fn what_is_judged_comes_with_why_it_is_dirty() {
     assert_eq!((published, subscription.has_told()), (Seq(1), false));
     subscription.note_told();
     assert!(subscription.has_told() && subscription.next_unjudged().now_or_never().is_none());
+}
+
+#[test]
+fn other_tags_may_change_the_list_of_who_does_not_see_everything_and_of_nobody_else() {
+    let hub = hub();
+    let (all, judged) = (hub.register(true, Vec::new()), hub.register_judged(true, Vec::new()));
+    let mut commit = committed("Instance", "i-1", ChangeKind::Changed, false);
+    hub.publish(&commit);
+    assert!(told(&all).is_empty() && told(&judged).is_empty());
+    commit.touched[0].tagged = true;
+    hub.publish(&commit);
+    assert!(told(&all).is_empty());
+    assert_eq!(told(&judged), ["list"]);
 }

@@ -110,6 +110,12 @@ impl Visibility {
         self.any_grant(|grant| grant.accounts.as_ref().is_none_or(|accounts| accounts.contains(account)))
     }
 
+    /// Whether anything can be visible in a region, in whatever account.
+    #[must_use]
+    pub fn sees_region(&self, region: &str) -> bool {
+        self.any_grant(|grant| grant.regions.as_ref().is_none_or(|regions| regions.contains(region)))
+    }
+
     /// Whether anything of a kind can be visible, in whatever scope.
     #[must_use]
     pub fn sees_kind(&self, kind: &Kind) -> bool {

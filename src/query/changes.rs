@@ -330,7 +330,9 @@ fn step(snapshot: &Snapshot, subjects: &[ResourceId], span: LogRange, size: usiz
             ReadOrder::Newest => snapshot.timeline_before(subject, span.at, size)?,
         });
     }
-    records.sort_unstable_by_key(|record| record.seq);
+    // Where one record is told of a resource and of its part, the resource comes first.
+    let place = |record: &Recorded| (record.seq, record.event.resource().map(|id| id.kind.as_str().len()));
+    records.sort_by_key(place);
     // An action may be about several of them.
     records.dedup_by_key(|record| record.seq);
     if span.order == ReadOrder::Newest {

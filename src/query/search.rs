@@ -134,7 +134,7 @@ type Counted = (Vec<Row>, u64, Seq);
 fn all(store: &Store, query: &Query, after: Option<&ResourceId>) -> Result<Counted, ReadError> {
     let snapshot = store.snapshot()?;
     let rows = snapshot.rows(&query.kind, &query.scope, after, query.limit.saturating_add(1))?;
-    Ok((rows, snapshot.count(&query.kind, &query.scope)?, snapshot.seq()))
+    Ok((rows, store.count(&snapshot, &query.kind, &query.scope)?, snapshot.seq()))
 }
 
 /// A page of the current matching rows in the order of a filter's or a tag's values, out of the index; `None` where the index has

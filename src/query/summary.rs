@@ -24,7 +24,7 @@ const TRIES: usize = 3;
 /// # Errors
 /// When the store cannot be read.
 pub fn counts(store: &Store, kind: &Kind, scope: &ScopeFilter, state: Option<u16>) -> Result<StateCounts, ReadError> {
-    let mut total = store.snapshot()?.count(kind, scope)?;
+    let mut total = store.count(&store.snapshot()?, kind, scope)?;
     let Some(number) = state else { return Ok(StateCounts { total, by_state: BTreeMap::new() }) };
     for _ in 0..TRIES {
         let by_state = store.count_by(kind, scope, &On::Facet(number))?;
@@ -32,7 +32,7 @@ pub fn counts(store: &Store, kind: &Kind, scope: &ScopeFilter, state: Option<u16
         if stated <= total && total - stated <= store.damaged_rows(kind, scope) {
             return Ok(StateCounts { total, by_state });
         }
-        total = store.snapshot()?.count(kind, scope)?;
+        total = store.count(&store.snapshot()?, kind, scope)?;
     }
     Ok(StateCounts { total, by_state: BTreeMap::new() })
 }

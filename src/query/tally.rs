@@ -71,7 +71,7 @@ pub fn tally(
     if *breakdown == Breakdown::default() && point.is_none() {
         let snapshot = store.snapshot()?;
         if filters.is_empty() {
-            tally.total.count = snapshot.count(kind, scope)?;
+            tally.total.count = store.count(&snapshot, kind, scope)?;
             return Ok((tally, snapshot.seq()));
         }
         if let Some(found) = store.find(kind, scope, filters.matcher(), None, 0) {

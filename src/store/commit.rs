@@ -50,6 +50,8 @@ pub struct TouchedResource {
     pub quiet: bool,
     /// Whether a list of resources shows the change: it came, went, or was renamed.
     pub listed: bool,
+    /// Whether its tags changed, by which it may have come into somebody's sight, or gone out of it.
+    pub tagged: bool,
 }
 
 /// How a resource changed.

@@ -189,14 +189,15 @@ impl Index {
         Some(index.and_then(|index| index.each_name(kind, &wanted, named_by, after, limit, visit)))
     }
 
-    /// A copy of rows of a kind, of the scopes that `sees` says, with what `selection` wants of them. `None` unless the kind stands
-    /// at `at`, since a reader of a snapshot takes the rows of the same moment or none, and where it would take too much memory.
+    /// A copy of the matching rows of a kind, of the scopes that `sees` says, with what `selection` wants of them. `None` unless the kind
+    /// stands at `at`, since a reader of a snapshot takes the rows of the same moment or none, and where it would take too much memory.
     #[must_use]
     pub fn copied(
         &self,
         kind: &Kind,
         at: Seq,
         selection: &RowSelection<'_>,
+        matcher: &Matcher,
         sees: impl FnMut(&Scope) -> bool,
     ) -> Option<IndexRows> {
         let state = self.state.read();
@@ -204,7 +205,7 @@ impl Index {
         if seq != at {
             return None;
         }
-        index.map_or_else(|| Some(IndexRows::default()), |index| index.copied(selection, sees))
+        index.map_or_else(|| Some(IndexRows::default()), |index| index.copied(selection, matcher, sees))
     }
 
     /// The number of rows and their estimated heap bytes; `None` while the index is not ready.

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::handle::Store;
 use super::index::{AlikeRows, IndexRows, OrderedPage, RowSelection, Scan};
 use super::matcher::{Matcher, On};
+use super::snapshot::{ReadError, Snapshot};
 use crate::model::{Kind, ResourceId, Scope, ScopeFilter, Seq};
 
 impl Store {
@@ -50,14 +51,31 @@ impl Store {
         selection: &RowSelection<'_>,
         mut sees: impl FnMut(&Scope) -> bool,
     ) -> Option<IndexRows> {
-        let Some(sight) = &self.1 else { return self.0.index.copied(kind, at, selection, sees) };
-        if sight.visibility.goes_by_tags(kind) {
-            return None;
-        }
+        let any = Matcher::any();
+        let Some(sight) = &self.1 else { return self.0.index.copied(kind, at, selection, &any, sees) };
+        // Where only scopes decide, they are looked at once for all of their rows.
+        let limits = if sight.visibility.goes_by_tags(kind) { any.limited_to(&sight.visibility, kind)? } else { any };
         let may_see = |scope: &Scope| {
             sight.visibility.may_see_any_of(scope.account.as_str(), scope.region.as_str(), kind) && sees(scope)
         };
-        self.0.index.copied(kind, at, selection, may_see)
+        self.0.index.copied(kind, at, selection, &limits, may_see)
+    }
+
+    /// How many resources of a kind the asker sees in some scopes or all, as `snapshot` has them. Where tags decide the index tells, if
+    /// it stands at the same record and holds every row.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn count(&self, snapshot: &Snapshot, kind: &Kind, scope: &ScopeFilter) -> Result<u64, ReadError> {
+        let goes_by_tags = self.1.as_ref().is_some_and(|sight| sight.visibility.goes_by_tags(kind));
+        if goes_by_tags
+            && !self.may_lack_rows(kind)
+            && let Some(found) = self.find(kind, scope, &Matcher::any(), None, 0)
+            && found.seq == snapshot.seq()
+        {
+            return Ok(found.total);
+        }
+        snapshot.count(kind, scope)
     }
 
     /// As [`Index::ordered`](super::Index::ordered) of what the asker may see. `None` where only rows can tell that.

@@ -5,6 +5,7 @@
 //! the line that installs it.
 
 pub(crate) mod account;
+pub(crate) mod authority;
 pub(crate) mod caller;
 pub(crate) mod differences;
 pub(crate) mod driver;

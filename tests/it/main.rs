@@ -44,6 +44,9 @@ mod accounts;
 mod agents;
 #[cfg(test)]
 mod audit;
+#[cfg(target_os = "linux")]
+#[cfg(test)]
+mod bodies;
 #[cfg(test)]
 mod central_bus;
 #[cfg(test)]
@@ -98,6 +101,8 @@ mod fuzz;
 mod harness;
 #[cfg(test)]
 mod http_auth;
+#[cfg(test)]
+mod https;
 #[cfg(test)]
 mod iam;
 #[cfg(test)]

@@ -10,6 +10,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::harness::PATIENCE;
+use crate::harness::authority::Authority;
 use crate::harness::muster::{MUSTER, RARELY, Sandbox};
 use crate::harness::simulator::Simulator;
 
@@ -109,6 +110,108 @@ fn a_service_asks_for_tokens_as_whoever_installs_it_says_and_one_that_asks_nobod
     sandbox.set("MUSTER_TOKEN_FILE", "");
     let (code, said) = run(program, &sandbox, &install);
     assert!(code == 2 && said.contains("--token-file"), "{said}");
+}
+
+#[test]
+fn a_service_listens_as_whoever_installs_it_says_by_flags_and_variables_and_its_file_has_no_secrets() {
+    let mut sandbox = Sandbox::bare();
+    sandbox.set("AWS_PROFILE", "dev");
+    sandbox.set("AWS_REGION", "eu-central-1");
+    sandbox.set("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE");
+    sandbox.set("AWS_SECRET_ACCESS_KEY", "secret-of-the-shell");
+    let authority = Authority::new(sandbox.path());
+    let signed = authority.sign("server");
+    let tokens = sandbox.path().join("tokens.toml");
+    let made = sandbox.muster(&["token", "add", "ci", "--token-file", tokens.to_str().unwrap()]).output().unwrap();
+    let token = String::from_utf8(made.stdout).unwrap().trim().to_owned();
+    let install = |sandbox: &Sandbox, words: &[&str]| {
+        let output =
+            sandbox.muster(&[&["service", "install", "--manager", "systemd"], words].concat()).output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code().unwrap(), String::from_utf8(said).unwrap())
+    };
+    let words_of = |text: &str| unquoted(text.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap());
+    let value_of = |words: &[String], flag: &str| {
+        let at = words.iter().position(|word| word == flag).unwrap_or_else(|| panic!("no {flag} in {words:?}"));
+        words[at + 1].clone()
+    };
+    let given = [
+        "--http",
+        "0.0.0.0:8377",
+        "--tls-cert",
+        "server.pem",
+        "--tls-key",
+        "server.key",
+        "--token-file",
+        "tokens.toml",
+        "--rate-limit",
+        "7",
+        "--allowed-host",
+        "muster.example.com",
+    ];
+    let (code, said) = install(&sandbox, &given);
+    assert_eq!(code, 0, "{said}");
+    let unit = sandbox.path().join("home/.config/systemd/user/muster.service");
+    let text = fs::read_to_string(&unit).unwrap();
+    let words = words_of(&text);
+    for (flag, value) in [
+        ("--http", "0.0.0.0:8377"),
+        ("--tls-cert", signed.certificate.to_str().unwrap()),
+        ("--tls-key", signed.key.to_str().unwrap()),
+        ("--token-file", tokens.to_str().unwrap()),
+        ("--rate-limit", "7"),
+        ("--allowed-host", "muster.example.com"),
+    ] {
+        assert_eq!(value_of(&words, flag), value, "{words:?}");
+    }
+    assert!(text.contains("ExecReload=/bin/kill -HUP $MAINPID"), "{text}");
+    let key = fs::read_to_string(&signed.key).unwrap();
+    let key = key.lines().nth(1).unwrap();
+    for secret in ["AKIAEXAMPLE", "secret-of-the-shell", &token[7..], key] {
+        assert!(!text.contains(secret) && !said.contains(secret), "{secret}");
+    }
+    verified(&sandbox, &unit);
+    // The server of the unit starts.
+    let data = sandbox.data();
+    let checked = Command::new(&words[0])
+        .env_clear()
+        .envs(sandbox.environment().iter().cloned())
+        .args(&words[1..])
+        .args(["--data-dir", data.to_str().unwrap(), "--check"])
+        .output()
+        .unwrap();
+    assert!(checked.status.success(), "{checked:?}");
+
+    for (name, value) in [
+        ("MUSTER_HTTP", "10.0.0.5:8377"),
+        ("MUSTER_BEHIND_PROXY", "10.0.0.0/28,10.1.0.1"),
+        ("MUSTER_RATE_LIMIT", "0"),
+        ("MUSTER_METRICS", "127.0.0.1:9377"),
+        ("MUSTER_ALLOWED_ORIGIN", "https://app.example.com:443"),
+    ] {
+        sandbox.set(name, value);
+    }
+    let (code, said) = install(&sandbox, &["--print"]);
+    assert_eq!(code, 0, "{said}");
+    let words = words_of(&said);
+    let proxies = words.iter().filter(|word| *word == "--behind-proxy").count();
+    assert_eq!((value_of(&words, "--http").as_str(), proxies), ("10.0.0.5:8377", 2), "{words:?}");
+    assert_eq!(
+        (value_of(&words, "--rate-limit"), value_of(&words, "--metrics")),
+        ("0".into(), "127.0.0.1:9377".into())
+    );
+    assert_eq!(value_of(&words, "--allowed-origin"), "https://app.example.com:443");
+
+    // What the server would refuse is not written.
+    sandbox.unset("MUSTER_BEHIND_PROXY");
+    for (more, why) in [
+        (&[][..], "is not a loopback address"),
+        (&["--tls-cert", "server.pem"], "--tls-key"),
+        (&["--http", "127.0.0.1:1", "--metrics", "127.0.0.1:0"], "port 0"),
+    ] {
+        let (code, said) = install(&sandbox, &[more, &["--print"]].concat());
+        assert!(code == 2 && said.contains(why), "{why}: {said}");
+    }
 }
 
 /// The words of a line of a unit, as systemd reads them: quotes, escapes, specifiers and variables undone.

@@ -1,21 +1,41 @@
 """Drives the PyPI `mcp` 1.x client. Settings: `url` or `command`, `args`, `env`; `person` is what a person who is asked does: accept,
-decline or cancel; `token` is sent as a bearer token. See driver.py."""
+decline or cancel; `token` is sent as a bearer token, and with `oauth` the client logs in where the server leads it. See driver.py."""
 
 import warnings
 from contextlib import AsyncExitStack
 
 import httpx
 from mcp import ClientSession, StdioServerParameters, stdio_client
+from mcp.client.auth import OAuthClientProvider
 from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.auth import OAuthClientMetadata
 from mcp.types import PaginatedRequestParams
 from pydantic import AnyUrl
 
 import driver
+from browser import HOME, Wallet, browse
 
 warnings.filterwarnings("ignore", category=DeprecationWarning)
 
 
+def login(url):
+    """Logs in where the server leads."""
+    told = {}
+
+    async def open_page(page):
+        async with httpx.AsyncClient() as browser:
+            told.update(await browse(browser, page))
+
+    async def come_back():
+        return told["code"], told["state"]
+
+    metadata = OAuthClientMetadata(client_name="muster-tests", redirect_uris=[HOME])
+    return OAuthClientProvider(url, metadata, Wallet(), redirect_handler=open_page, callback_handler=come_back)
+
+
 def transport(settings):
+    if settings.get("oauth"):
+        return streamable_http_client(settings["url"], http_client=httpx.AsyncClient(auth=login(settings["url"]), timeout=60))
     if "url" in settings:
         known = {"Authorization": f"Bearer {settings['token']}"} if "token" in settings else {}
         return streamable_http_client(settings["url"], http_client=httpx.AsyncClient(headers=known, timeout=60))

@@ -4,8 +4,6 @@ driver.py."""
 
 import warnings
 
-from urllib.parse import parse_qs, urlsplit
-
 import anyio
 import httpx2
 from mcp import StdioServerParameters
@@ -15,42 +13,24 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import OAuthClientMetadata
 
 import driver
+from browser import HOME, Wallet, browse
 
 warnings.filterwarnings("ignore", category=DeprecationWarning)
 
 
-class Wallet:
-    """What the client has of the issuer."""
-
-    tokens = client = None
-
-    async def get_tokens(self):
-        return self.tokens
-
-    async def set_tokens(self, tokens):
-        self.tokens = tokens
-
-    async def get_client_info(self):
-        return self.client
-
-    async def set_client_info(self, client):
-        self.client = client
-
-
 def login(url):
-    """Logs in as a person with a browser does, whom the issuer lets in at once."""
-    answered = {}
+    """Logs in where the server leads."""
+    told = {}
 
-    async def browse(page):
-        async with httpx2.AsyncClient(follow_redirects=False) as browser:
-            answered["location"] = (await browser.get(page)).headers["location"]
+    async def open_page(page):
+        async with httpx2.AsyncClient() as browser:
+            told.update(await browse(browser, page))
 
     async def come_back():
-        asked = parse_qs(urlsplit(answered["location"]).query)
-        return AuthorizationCodeResult(code=asked["code"][0], state=asked["state"][0])
+        return AuthorizationCodeResult(code=told["code"], state=told["state"], iss=told.get("iss"))
 
-    metadata = OAuthClientMetadata(client_name="muster-tests", redirect_uris=["http://127.0.0.1:1/callback"])
-    return OAuthClientProvider(url, metadata, Wallet(), redirect_handler=browse, callback_handler=come_back)
+    metadata = OAuthClientMetadata(client_name="muster-tests", redirect_uris=[HOME])
+    return OAuthClientProvider(url, metadata, Wallet(), redirect_handler=open_page, callback_handler=come_back)
 
 
 def target(settings):

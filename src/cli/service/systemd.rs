@@ -8,6 +8,9 @@ use crate::cli::exit_codes::TAKEN;
 /// How long the server may say nothing before systemd starts it again.
 const WATCHDOG_SECONDS: u32 = 60;
 
+/// The flags with a file that the server reads again on SIGHUP.
+const READ_AGAIN: [&str; 3] = ["--config", "--token-file", "--tls-cert"];
+
 /// The unit that runs `server`.
 pub(super) fn unit(server: &ServerEntry, mark: &str) -> String {
     let mut words = vec![quoted(server.command(), false)];
@@ -18,7 +21,7 @@ pub(super) fn unit(server: &ServerEntry, mark: &str) -> String {
         .map(|(name, value)| format!("Environment={}", quoted(&format!("{name}={value}"), false)))
         .collect();
     // Without a file there is nothing to read again, and SIGHUP ends the server.
-    let has_file = server.arguments().iter().any(|word| word == "--config");
+    let has_file = server.arguments().iter().any(|word| READ_AGAIN.contains(&word.as_str()));
     let reload = if has_file { "ExecReload=/bin/kill -HUP $MAINPID\n" } else { "" };
     format!(
         "# {mark}; `muster service uninstall` removes it.\n\

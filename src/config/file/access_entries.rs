@@ -21,12 +21,17 @@ pub const ISSUERS: &str = "issuers";
 pub const GRANTS: &str = "grants";
 
 /// The keys of an entry of `issuers`.
-pub const ISSUER_KEYS: [AccountKey; 10] = [
+pub const ISSUER_KEYS: [AccountKey; 11] = [
     key("issuer", KeyForm::Text, "The URL of the issuer, as its tokens say it in iss"),
     key("jwks_uri", KeyForm::Text, "Where its keys are; where its metadata says without it"),
     key("audiences", KeyForm::Texts, "What a token must be for, in aud: one of these; public_url without it"),
     key("algorithms", KeyForm::Texts, "What tokens may be signed with; RS256 and ES256 without it"),
     key("types", KeyForm::Texts, "The types of token that are accepted: at+jwt, JWT; at+jwt without it"),
+    key(
+        "same_client",
+        KeyForm::Switch,
+        "Whether tokens may be for the client that got them, where clients and this server are one application; false without it",
+    ),
     key("scope_claim", KeyForm::Text, "The claim with the scopes; scope, else scp without it"),
     key("scopes", KeyForm::Texts, "The scopes without which nobody is let in"),
     key("principal_claim", KeyForm::Text, "The claim with the name of whoever asks; sub without it"),
@@ -152,6 +157,7 @@ impl AccessEntries<'_, '_> {
             audiences: audiences.into_iter().map(|(text, _)| text).collect(),
             algorithms: if algorithms.is_empty() { usual.algorithms } else { algorithms },
             types: types.unwrap_or(usual.types),
+            same_client: self.switch(table, PATH, "same_client"),
             scope_claim: self.text(table, PATH, "scope_claim"),
             scopes: set(self.texts(table, PATH, "scopes")).unwrap_or_default(),
             principal_claim: self.text(table, PATH, "principal_claim").unwrap_or(usual.principal_claim),
@@ -183,18 +189,22 @@ impl AccessEntries<'_, '_> {
         });
         let tags = self.by_name(table, PATH, "tags").into_iter();
         let tags = tags.map(|(key, values)| (key, TagValues::new(values.into_iter().map(|(value, _)| value))));
-        let writes = entry(table, "writes").is_some_and(|spot| {
-            let given = spot.value.as_bool();
-            if given.is_none() {
-                self.0.fault(Some(spot.span), Some("grants.writes"), "it must be true or false");
-            }
-            given == Some(true)
-        });
+        let writes = self.switch(table, PATH, "writes");
         Some(Grant { name: name?.as_str().into(), accounts, regions, kinds, tags: tags.collect(), writes })
     }
 
     fn fault(&mut self, span: &Range<usize>, key: &str, what: &str) {
         self.0.fault(Some(span.clone()), Some(key), what);
+    }
+
+    /// Whether a key is there and says `true`.
+    fn switch(&mut self, table: &DeTable<'_>, path: &str, key: &str) -> bool {
+        let Some(spot) = entry(table, key) else { return false };
+        let given = spot.value.as_bool();
+        if given.is_none() {
+            self.fault(&spot.span, &format!("{path}{key}"), "it must be true or false");
+        }
+        given == Some(true)
     }
 
     fn text(&mut self, table: &DeTable<'_>, path: &str, key: &str) -> Option<String> {

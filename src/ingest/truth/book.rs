@@ -123,7 +123,7 @@ impl Ledger for Book {
             let seq = Seq(pages.records.len() as u64 + 1);
             if let Some(id) = event.resource() {
                 let (id, what, quiet) = (id.clone(), ChangeKind::Changed, false);
-                touched.push(TouchedResource { id, seq, what, quiet, listed: false });
+                touched.push(TouchedResource { id, seq, what, quiet, listed: false, tagged: false });
             }
             let record = Recorded { seq, recorded_at: batch.recorded_at, cause, event };
             pages.apply(&record);

@@ -14,9 +14,9 @@ use crate::model::text::{hostile, shown};
 pub(super) const LEEWAY: Duration = Duration::from_secs(30);
 
 /// Claims that tokens have which say who logged in, and no access token has.
-const OF_LOGIN: [&str; 3] = ["nonce", "at_hash", "c_hash"];
-/// The claim by which some issuers say what kind of token it is, and its values for access tokens.
-const KIND: (&str, [&str; 2]) = ("typ", ["Bearer", "at+jwt"]);
+const OF_LOGIN: [&str; 4] = ["nonce", "at_hash", "c_hash", "s_hash"];
+/// The claims by which some issuers say what kind of token it is, and their values for access tokens.
+const KINDS: [(&str, &[&str]); 2] = [("typ", &["Bearer", "at+jwt"]), ("token_use", &["access"])];
 /// The claims with scopes.
 const SCOPES: [&str; 2] = ["scope", "scp"];
 /// The claim with the roles of a program that nobody logged in to. Tokens that say who logged in may have it too.
@@ -51,6 +51,11 @@ pub(super) enum ClaimFault {
          who logged in: send the access token"
     )]
     NoAccess,
+    #[error(
+        "it is for the client that got it ({0} says so, and aud too), as a token is that says who logged in: send the access token. Where \
+         clients and this server are one application to the issuer, same_client of the issuer has such tokens accepted"
+    )]
+    OwnClient(&'static str),
     #[error("its claim {0} is missing, or has another form than it must have")]
     Form(String),
     #[error("it ended at {0}: get a new one")]
@@ -76,20 +81,10 @@ pub(super) fn judge(
     if !plan.types.contains(is) {
         return Err(ClaimFault::Type(shown(is, 40)));
     }
-    let of_login = OF_LOGIN.into_iter().find(|claim| claims.contains_key(*claim));
-    let kind = claims.get(KIND.0).filter(|kind| kind.as_str().is_none_or(|kind| !KIND.1.contains(&kind)));
     let scopes = scopes(claims, plan)?;
+    let audiences = texts(claims, "aud")?.ok_or_else(|| ClaimFault::Form("aud".to_owned()))?;
     if is != ACCESS_TOKEN {
-        if let Some(claim) = of_login.or(kind.map(|_| KIND.0)) {
-            return Err(ClaimFault::Login(claim));
-        }
-        // A token that says who logged in may have the same audience, where client and server are one application to the issuer.
-        let has = |claim: &str| claims.contains_key(claim);
-        let is_of_client =
-            CLIENTS.into_iter().any(has) && [ROLES].into_iter().chain(plan.scope_claim.as_deref()).any(has);
-        if !SCOPES.into_iter().any(has) && !is_of_client {
-            return Err(ClaimFault::NoAccess);
-        }
+        for_access(claims, plan, &audiences)?;
     }
     let ends = time(claims, "exp")?.ok_or_else(|| ClaimFault::Form("exp".to_owned()))?;
     if ends + LEEWAY <= now {
@@ -100,7 +95,6 @@ pub(super) fn judge(
     {
         return Err(ClaimFault::Early(begins));
     }
-    let audiences = texts(claims, "aud")?.ok_or_else(|| ClaimFault::Form("aud".to_owned()))?;
     if !audiences.iter().any(|audience| plan.audiences.contains(*audience)) {
         return Err(ClaimFault::Audience(shown(&audiences.join(", "), LONGEST)));
     }
@@ -121,6 +115,31 @@ pub(super) fn judge(
     grants.sort_unstable();
     grants.dedup();
     Ok(JudgedClaims { name: name.to_owned(), grants, ends: ends + LEEWAY })
+}
+
+/// Checks that a token is for access which does not say so by its type. One that says who logged in has the client that got it among its
+/// audiences, whatever else it has; so a token that names its client is for another audience, or says by a claim that it is for access.
+fn for_access(claims: &Map<String, Value>, plan: &IssuerPlan, audiences: &[&str]) -> Result<(), ClaimFault> {
+    let has = |claim: &str| claims.contains_key(claim);
+    if let Some(claim) = OF_LOGIN.into_iter().find(|claim| has(claim)) {
+        return Err(ClaimFault::Login(claim));
+    }
+    let kinds = || KINDS.into_iter().filter_map(|(claim, access)| Some((claim, access, claims.get(claim)?)));
+    let is_access = |access: &[&str], kind: &Value| kind.as_str().is_some_and(|kind| access.contains(&kind));
+    if let Some((claim, ..)) = kinds().find(|(_, access, kind)| !is_access(access, kind)) {
+        return Err(ClaimFault::Login(claim));
+    }
+    let has_scopes = SCOPES.into_iter().any(has);
+    let mut clients = CLIENTS.into_iter().filter_map(|claim| Some((claim, claims.get(claim)?.as_str()?))).peekable();
+    let may_have_roles = clients.peek().is_some();
+    if let Some((claim, _)) = clients.find(|(_, client)| audiences.contains(client))
+        && kinds().next().is_none()
+        && !(plan.same_client && has_scopes)
+    {
+        return Err(ClaimFault::OwnClient(claim));
+    }
+    let has_roles = may_have_roles && [ROLES].into_iter().chain(plan.scope_claim.as_deref()).any(has);
+    if has_scopes || has_roles { Ok(()) } else { Err(ClaimFault::NoAccess) }
 }
 
 /// A time in seconds. A text is none: some readers take one for no time at all, and so for no end.

@@ -39,6 +39,9 @@ pub struct IssuerPlan {
     pub algorithms: Vec<Algorithm>,
     /// The types that a token may say it has, in small letters.
     pub types: BTreeSet<String>,
+    /// Whether a token may be for the client that got it, where clients and this server are one application to the issuer. Of a token
+    /// that does not say that it is for access, only its scopes then tell that it is.
+    pub same_client: bool,
     /// The claim with the scopes; `None`: `scope`, else `scp`.
     pub scope_claim: Option<String>,
     /// The scopes without which nobody is let in.
@@ -61,6 +64,7 @@ impl IssuerPlan {
             audiences: BTreeSet::new(),
             algorithms: vec![Algorithm::RS256, Algorithm::ES256],
             types: [ACCESS_TOKEN.to_owned()].into(),
+            same_client: false,
             scope_claim: None,
             scopes: BTreeSet::new(),
             principal_claim: "sub".to_owned(),

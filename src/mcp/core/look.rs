@@ -103,11 +103,17 @@ impl Core {
         if self.visibility().is_everything() {
             return Ok(seen);
         }
-        // What AWS shows is in the inventory now, so that it is judged there: what is hidden is not found.
-        let snapshot = self.snapshot()?;
+        // What AWS shows is in the inventory now, so that it is judged there: what is hidden is not found. A call that failed says
+        // nothing of what there is.
+        let (snapshot, visibility) = (self.snapshot()?, self.visibility());
         let judged = seen.into_iter().map(|(id, sight)| {
             let is_seen = snapshot.digest_of(&ResourceId::new(scope, &spec.kind(), Arc::clone(&id)))?.is_some();
-            Ok((id, if is_seen { sight } else { Sight::NotFound }))
+            let told = match sight {
+                Sight::Failed(why) => Sight::Failed(visibility.masked(&why)),
+                sight if is_seen => sight,
+                _ => Sight::NotFound,
+            };
+            Ok((id, told))
         });
         judged.collect()
     }
@@ -159,7 +165,7 @@ impl Core {
             unsaid(id, why)
         }));
         if let Some((left, error)) = described.failed {
-            sights.extend(left.into_iter().map(|id| unsaid(id, error.explained())));
+            sights.extend(left.into_iter().map(|id| (id, Sight::Failed(error.explained()))));
         }
         Ok(sights)
     }

@@ -1,12 +1,17 @@
-//! Requests while the disk fails under the store.
+//! Requests while the disk fails under the store, and what a view lets wait.
 
 use std::io;
+use std::time::Duration;
 
 use serde_json::json;
+use tokio::time::Instant;
+
+use super::View;
 
 use crate::mcp::client::ClientError;
 use crate::mcp::tests::{World, data, text};
 use crate::model::TroubleClass;
+use crate::policy::Visibility;
 use crate::store::disk::memory::{ALL, FileCall, InjectedFaults, Memory};
 
 /// The next calls of these sorts fail, `most` of them.
@@ -81,4 +86,20 @@ async fn while_the_disk_fails_every_request_says_that_it_may_pass_and_none_that_
     disk.fail(None);
     assert_eq!(client.read(&uri).await.unwrap()["uri"], uri);
     assert!(!data(client.call("search_inventory", json!({"kind": "instance"})).await.unwrap()).is_null());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_see_everything_is_refused_at_the_same_time_whatever_was_looked_through() {
+    let waited = async |view: View, looked: u64| {
+        let begun = Instant::now();
+        tokio::time::advance(Duration::from_millis(looked)).await;
+        view.unhurried(begun).await;
+        begun.elapsed().as_millis()
+    };
+    let limited = || View::of(&Visibility::nothing());
+    for looked in [0, 30] {
+        // Timers round up.
+        assert!((100..=101).contains(&waited(limited(), looked).await));
+        assert_eq!(waited(View::whole(), looked).await, u128::from(looked));
+    }
 }

@@ -84,21 +84,7 @@ pub(super) fn event_rules(core: &Core, state: &ScopeFreshness) -> Option<Value> 
 
 /// Why events are not proved to arrive. Whoever does not see everything reads nothing of what AWS said: it may name what is hidden.
 fn said(core: &Core, why: &EventsUnproved) -> String {
-    if core.visibility().is_everything() { why.to_string() } else { format!("{}. {ASK}", plainly(why)) }
-}
-
-/// Why events are not proved to arrive, without any name.
-fn plainly(why: &EventsUnproved) -> &'static str {
-    match why {
-        EventsUnproved::Absent(_) => "there is no queue to receive events from",
-        EventsUnproved::Shared { .. } => {
-            "another server receives from the same queue, and each takes events from the other"
-        }
-        EventsUnproved::Unput(_) => "no canary can be put on the bus",
-        EventsUnproved::Unreceived(_) => "nothing can be received from the queue",
-        EventsUnproved::Silent { .. } => "no canary arrives",
-        EventsUnproved::NoTrail { .. } => "no recorded call came within 24 hours",
-    }
+    if core.visibility().is_everything() { why.to_string() } else { format!("{}. {ASK}", why.plainly()) }
 }
 
 /// The rule that reports every change of a group.
@@ -172,27 +158,6 @@ fn canary(seen: &SeenCanary) -> Value {
 mod tests {
     use super::*;
     use crate::kinds::INSTANCE;
-
-    #[test]
-    fn a_plain_reason_names_nobody() {
-        let trouble = std::sync::Arc::new(crate::model::Trouble {
-            class: crate::model::ErrorClass::Denied.into(),
-            what: "denied: arn:aws:sqs:eu-central-1:222222222222:theirs".to_owned(),
-            fix: "ask 222222222222".to_owned(),
-            since: crate::model::fixtures::at(1),
-            retry_at: None,
-        });
-        for why in [
-            EventsUnproved::Absent(trouble.clone()),
-            EventsUnproved::Unput(trouble.clone()),
-            EventsUnproved::Unreceived(trouble),
-            EventsUnproved::Shared { by: "222222222222".into() },
-            EventsUnproved::Silent { rule: "222222222222".into(), since: None },
-            EventsUnproved::NoTrail { rule: "222222222222".into() },
-        ] {
-            assert!(why.to_string().contains("222222222222") && !plainly(&why).contains("222222222222"), "{why}");
-        }
-    }
 
     #[test]
     fn the_rules_that_tell_of_all_changes_of_a_kind_tell_of_one_group_each() {

@@ -86,7 +86,7 @@ fn collections(
     if states.len() <= COLLECTIONS {
         for kind in kinds {
             for state in states.iter().filter(|state| state.kind.as_str() == kind.name) {
-                let count = snapshot.count(&kind.kind(), &(&state.scope).into())?;
+                let count = core.store.count(snapshot, &kind.kind(), &(&state.scope).into())?;
                 entries.add(collection(kind, &state.scope, count, state.complete.is_some()));
             }
         }
@@ -159,7 +159,7 @@ pub(super) fn page(
     let snapshot = core.snapshot()?;
     let mut total = 0;
     for kind in &kinds {
-        total += snapshot.count(&kind.kind(), &ScopeFilter::Everywhere)?;
+        total += core.store.count(&snapshot, &kind.kind(), &ScopeFilter::Everywhere)?;
     }
     let after = cursor
         .map(|text| Cursor::decode(text, core.store.cursor_log(), QUESTION))

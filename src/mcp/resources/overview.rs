@@ -106,7 +106,7 @@ fn counted(core: &Core, uri: &str, writes: &Value) -> Result<Value, RequestError
         let mut total = None;
         let mut own = states.iter().filter(|state| state.kind.as_str() == kind.name).peekable();
         if is_outlined && own.peek().is_some() {
-            total = Some(core.snapshot()?.count(&kind.kind(), &ScopeFilter::Everywhere)?);
+            total = Some(core.store.count(&core.snapshot()?, &kind.kind(), &ScopeFilter::Everywhere)?);
         }
         for state in own.filter(|_| !is_outlined) {
             let counted = counts(&core.store, &kind.kind(), &(&state.scope).into(), Columns::of(kind).state())?;

@@ -16,6 +16,7 @@ use rmcp::model::{
 use rmcp::service::{NotificationContext, Peer, RequestContext, RoleServer, SubscriptionContext};
 use rmcp::transport::streamable_http_server::session::SessionRestoreMarker;
 use rmcp::{ErrorData, ServerHandler};
+use tokio::time::Instant;
 use tracing::instrument;
 
 use super::requests::{is_blank, is_modern, millis, session_id, whole};
@@ -146,7 +147,7 @@ impl ServerHandler for Handler {
         request: ReadResourceRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        let uri = request.uri;
+        let (uri, begun) = (request.uri, Instant::now());
         let result = async {
             let address = Address::parse(&uri)?;
             let (address, uri) = (&address, &uri);
@@ -156,7 +157,13 @@ impl ServerHandler for Handler {
             };
             self.serve(&context, "resources/read", read).await
         };
-        let mut result = result.await.map_err(|fault| fault.protocol(Some(&uri)))?;
+        let mut result = match result.await {
+            Ok(result) => result,
+            Err(fault) => {
+                self.view.unhurried(begun).await;
+                return Err(fault.protocol(Some(&uri)));
+            }
+        };
         result.meta = Some(self.meta());
         Ok(result.into())
     }

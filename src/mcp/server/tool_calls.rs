@@ -80,6 +80,7 @@ impl Handler {
                 };
                 let response = called.unwrap_or_else(|fault| fault.result().into());
                 if let Some(result) = failed(&response) {
+                    self.view.unhurried(begun).await;
                     let code = result.meta.as_ref().and_then(|meta| meta.get(CODE));
                     notifier.failed(spec.name, code).await;
                 }

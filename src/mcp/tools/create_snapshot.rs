@@ -317,6 +317,7 @@ async fn snapshot(
             let volumes = encrypted(core, &scope, &taken).unwrap_or_default();
             row.remark(encryption::explained(error.code.as_deref(), &error.message, &volumes));
             row.remark(aws.denial(&scope, &error).await);
+            row.message = row.message.map(|message| core.visibility().masked(&message));
             if wish.dry_run {
                 return Ok((row, None));
             }

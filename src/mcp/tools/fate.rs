@@ -19,7 +19,7 @@ use tokio::time::sleep;
 
 use self::asked_call::AskedCall;
 pub use self::asked_call::NamedCall;
-use self::call_search::{FoundAction, Searched, outcome, search};
+use self::call_search::{ActionEndSearch, FoundAction, Searched, end_of, search};
 use self::told_row::{LookedUp, is_done, row};
 use super::answer::ToolResult;
 use super::arguments;
@@ -87,8 +87,15 @@ pub async fn fate_of(
     } else if !open.is_empty() {
         looked.live = check(&core, &core.aws.pinned().await, &named).await?;
     }
-    let rows: Vec<(&str, Map<String, Value>)> =
-        named.ids().map(|id| (id, row(&asked, id, found.get(id), &looked))).collect();
+    let visibility = core.visibility();
+    let told = |id| {
+        let mut row = row(&asked, id, found.get(id), &looked);
+        if let Some(Value::String(message)) = row.get_mut("message") {
+            *message = visibility.masked(message);
+        }
+        (id, row)
+    };
+    let rows: Vec<(&str, Map<String, Value>)> = named.ids().map(told).collect();
     let mut seq = actions.iter().map(|found| found.seq).max();
     for action in open.into_iter().filter(|action| action.outcome.is_none()) {
         let of_action =
@@ -126,14 +133,14 @@ async fn record(core: &Arc<Core>, found: &FoundAction, created: Vec<String>) -> 
     let (action, requested) = (*action, *requested);
     let seq = {
         let _turn = core.ends.lock().await;
-        let ended = core.walk(move |core| outcome(&core.snapshot()?, action, requested)).await;
+        let ended = core.walk(move |core| end_of(core, action, requested)).await;
         match ended {
-            Ok(None) => {
+            Ok(ActionEndSearch::Open) => {
                 let outcome = ActionOutcome::Succeeded { created: created.clone() };
                 let recorded = core.ingest.finish(action, outcome, Vec::new()).await;
                 recorded.inspect_err(|error| tracing::warn!(%error, "how an action ended is not recorded")).ok()
             }
-            Ok(Some(_)) => None,
+            Ok(ActionEndSearch::Ended(_) | ActionEndSearch::Untold) => None,
             Err(error) => {
                 tracing::warn!(%error, "how an action ended cannot be looked up");
                 None

@@ -175,7 +175,8 @@ fn output() -> Value {
             }),
         ),
         "credentials": schema::text("Where this server's AWS credentials come from."),
-        "aws_calls": schema::list(calls, "Calls to AWS by action, all regions together."),
+        "aws_calls": schema::list(calls, "Calls to AWS by action, all regions together; only for callers who see everything, \
+        because there are more of them the more there is."),
         "events": schema::list(events, "One entry for each region from which events are received."),
         "writes": writes(),
         "watched_regions": schema::list(json!({"type": "string"}), "The regions that are swept."),

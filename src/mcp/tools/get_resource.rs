@@ -185,7 +185,7 @@ async fn serve(call: ToolCall, arguments: Arguments) -> Result<ToolResult, Reque
             text = format!("{text}\n{REST}");
             data.insert("hint".to_owned(), json!(REST));
         }
-        let failure = matches!(looked, Some(Sight::Unsaid(_))).then_some(FailureCode::Aws);
+        let failure = looked.as_ref().and_then(Sight::unsaid).map(|_| FailureCode::Aws);
         return Ok(ToolResult { text, structured: Value::Object(data), failure, input: None });
     }
     if ids.len() > MAX_IDS {
@@ -267,7 +267,7 @@ async fn view(
                 return Err(RequestError::NotInAws { title, id, scopes });
             }
             Err(fault) => {
-                let Some(Sight::Unsaid(why)) = looked else { return Err(fault) };
+                let Some(why) = looked.as_ref().and_then(Sight::unsaid) else { return Err(fault) };
                 let what = format!("whether {} `{}` exists", kind.title, shown(&id, 80));
                 return Err(RequestError::Unsure { what, why: format!("AWS could not be asked. {why}") });
             }

@@ -344,6 +344,7 @@ impl PowerCalls<'_> {
                         _ => format!("{}{}", error.explained(), self.power.hint(target.state())),
                     };
                     let message = denial.take().map_or(message.clone(), |denial| format!("{message} {denial}"));
+                    let message = self.core.visibility().masked(&message);
                     report.rows.push(PowerRow::of(target, verdict, Some(message)));
                 }
             }

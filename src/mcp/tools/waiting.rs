@@ -271,10 +271,7 @@ impl Subject {
         shown: Option<&Fresh>,
         until: Goal,
     ) -> Result<WaitRow, RequestError> {
-        let unsaid = self.sights.values().find_map(|sight| match sight {
-            Sight::Unsaid(why) => Some(why.clone()),
-            Sight::Shown | Sight::NotFound => None,
-        });
+        let unsaid = self.sights.values().find_map(|sight| sight.unsaid().map(str::to_owned));
         let is_absent =
             !self.scopes.is_empty() && self.scopes.iter().all(|scope| self.sights.get(scope) == Some(&Sight::NotFound));
         let mut row = WaitRow {

@@ -109,6 +109,9 @@ pub async fn check(core: &Core, aws: &Pinned, named: &Named) -> Result<LiveCheck
         });
         problems.extend(left);
     }
+    for problem in &mut problems {
+        problem.message = visibility.masked(&problem.message);
+    }
     if !observations.is_empty() {
         core.ingest.observe(Lane::Tools, observations, Cause::Refresh).await?;
     }

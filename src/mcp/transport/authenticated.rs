@@ -6,17 +6,14 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
-use futures::{StreamExt, stream};
-use http_body::Body as _;
+use futures::StreamExt;
 use parking_lot::Mutex;
-use tokio::time::timeout;
 use tower::ServiceExt;
 
 use super::accept::STREAM;
@@ -24,6 +21,7 @@ use super::cors;
 use super::http::refuse;
 use super::resource_metadata::host_url;
 use super::sessions::HttpSessions;
+use super::unread_body::unread;
 use crate::mcp::auth::refusal::AuthRefusal;
 use crate::mcp::auth::{AccessGate, KnownCaller};
 use crate::mcp::normalise::ErrorResponse;
@@ -33,8 +31,6 @@ use crate::mcp::protocol::SESSION;
 const MOST_PLACES: usize = 256;
 /// The id of no session.
 const NO_SESSION: HeaderValue = HeaderValue::from_static("not-yours");
-/// How much of the body of a request that is not let in is read and dropped, and for how long.
-const READ_AWAY: (usize, Duration) = (1024 * 1024, Duration::from_secs(1));
 /// When to try again what could not be judged.
 const LATER: HeaderValue = HeaderValue::from_static("10");
 
@@ -44,12 +40,14 @@ pub(super) struct AuthFace {
     sessions: Arc<HttpSessions>,
     /// The hosts and origins that rmcp accepts, as far as they were seen.
     places: Mutex<HashSet<Vec<u8>>>,
+    /// How the URL of the server begins.
+    scheme: &'static str,
 }
 
 impl AuthFace {
-    /// For these sessions.
-    pub(super) fn new(gate: AccessGate, sessions: Arc<HttpSessions>) -> Self {
-        AuthFace { gate, sessions, places: Mutex::default() }
+    /// For these sessions, of a server whose URL begins with this scheme.
+    pub(super) fn new(gate: AccessGate, sessions: Arc<HttpSessions>, scheme: &'static str) -> Self {
+        AuthFace { gate, sessions, places: Mutex::default(), scheme }
     }
 
     /// Whether requests from a place are known to be accepted.
@@ -67,7 +65,7 @@ impl AuthFace {
     }
 
     fn refused(&self, refusal: &AuthRefusal, headers: &HeaderMap) -> Response {
-        let ways = self.gate.ways(&host_url(headers));
+        let ways = self.gate.ways(&host_url(self.scheme, headers));
         let status = refusal.status();
         if *refusal != AuthRefusal::Missing {
             tracing::info!(status = status.as_u16(), ?refusal, "a request over HTTP was not let in");
@@ -130,31 +128,6 @@ pub(super) async fn authenticated(State(face): State<Arc<AuthFace>>, mut request
             face.refused(&AuthRefusal::Invalid("it was revoked".to_owned()), &headers)
         }
     }
-}
-
-/// An answer to a request whose body nobody reads. Once it is sent, what of the body has come is read and dropped: a client that is
-/// still sending could not read why it is not let in, and its next request on the connection would be lost.
-fn unread(answer: Response, body: Body) -> Response {
-    if body.is_end_stream() {
-        return answer;
-    }
-    let (most, patience) = READ_AWAY;
-    let dropping = async move {
-        let (mut chunks, mut length) = (body.into_data_stream(), 0);
-        while let Some(Ok(chunk)) = chunks.next().await {
-            length += chunk.len();
-            if length > most {
-                break;
-            }
-        }
-    };
-    let dropped = stream::once(async move {
-        drop(timeout(patience, dropping).await);
-        Ok::<Bytes, axum::Error>(Bytes::new())
-    });
-    let (mut parts, answer) = answer.into_parts();
-    parts.headers.remove(header::CONTENT_LENGTH);
-    Response::from_parts(parts, Body::from_stream(answer.into_data_stream().chain(dropped)))
 }
 
 /// Ends a stream when whoever reads it is not let in any more.

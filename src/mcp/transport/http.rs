@@ -25,6 +25,7 @@ use super::client_guard::ClientGuard;
 use super::open_connections::OpenConnection;
 use super::precedents::Precedents;
 use super::sessions::HttpSessions;
+use super::unread_body::unread;
 use crate::mcp::auth::KnownCaller;
 use crate::mcp::normalise::{self, Conversation, ErrorResponse, MessageDecision, MessageKind};
 use crate::mcp::operations::HttpRefusal;
@@ -41,7 +42,8 @@ const LISTEN: &str = "subscriptions/listen";
 const BOTH: &str = "application/json, text/event-stream";
 /// How long the body of a request may take.
 const ARRIVAL: Duration = Duration::from_secs(30);
-/// How much of a too large body is read and dropped, so that the client can read why it was refused.
+/// How much of a too large body is read before it is refused, so that its connection goes on. One that says that it is larger is refused
+/// before it is read.
 const READ_AWAY: usize = 16 * BODY;
 /// The longest refusal of rmcp that is read.
 const REASON: usize = 64 * 1024;
@@ -56,8 +58,8 @@ pub(super) struct HttpFace {
     pub(super) guard: ClientGuard,
     /// Bounds how many requests are served at once, from when they have arrived. Streams count only until they have begun.
     pub(super) work: Semaphore,
-    /// Bounds how many calls wait for something to happen, which may take long.
-    pub(super) waiting: Semaphore,
+    /// Bounds how many calls wait for something to happen, which may take long, also after their clients have left.
+    pub(super) waiting: Arc<Semaphore>,
 }
 
 /// Serves one HTTP request. `next` is rmcp.
@@ -68,16 +70,16 @@ pub(super) async fn normalised(State(face): State<Arc<HttpFace>>, request: Reque
     }
     // It must not reach rmcp, which keeps the parts of some requests as long as their session.
     let connection = parts.extensions.remove::<Arc<OpenConnection>>();
-    let received = if parts.method == Method::POST { Some(collect(body).await) } else { None };
+    let received = if parts.method == Method::POST { Some(collect(&parts.headers, body).await) } else { None };
     let answering = connection.map(OpenConnection::answer);
     let response = match received {
         None => without_message(&face, parts, next).await,
         Some(Ok(bytes)) => with_message(&face, parts, &bytes, next).await,
-        Some(Err((status, start, why))) => {
+        Some(Err(RefusedBody { status, start, why, rest })) => {
             if status == StatusCode::PAYLOAD_TOO_LARGE {
                 face.guard.note(HttpRefusal::Size);
             }
-            refuse(status, &ErrorResponse::invalid(normalise::seen_id(&start), why))
+            unread(refuse(status, &ErrorResponse::invalid(normalise::seen_id(&start), why)), rest)
         }
     };
     match answering {
@@ -162,13 +164,20 @@ async fn with_message(face: &HttpFace, mut parts: Parts, bytes: &[u8], next: Nex
     parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
     parts.headers.insert(header::CONTENT_LENGTH, body.len().into());
     parts.headers.remove(header::TRANSFER_ENCODING);
-    let place = if is_waiting(&body) { waiting.try_acquire().ok() } else { work.acquire().await.ok() };
-    let Some(_place) = place else {
+    let (working, place) = if is_waiting(&body) {
+        (None, Arc::clone(waiting).try_acquire_owned().ok())
+    } else {
+        (work.acquire().await.ok(), None)
+    };
+    if working.is_none() && place.is_none() {
         let why = "too many calls wait for something already: ask again without wait_seconds, or later".to_owned();
         guard.note(HttpRefusal::Waiting);
         let refusal = refuse(StatusCode::SERVICE_UNAVAILABLE, &ErrorResponse::failed(echo, why));
         return ([(header::RETRY_AFTER, "5")], refusal).into_response();
-    };
+    }
+    if let (Some(id), Some(place)) = (&id, place) {
+        in_flight.conversation.lock().hold(id, place);
+    }
     let response = next.run(Request::from_parts(parts, Body::from(body))).await;
     if !response.status().is_success() {
         return with_reason(response, echo).await;
@@ -224,8 +233,26 @@ impl Drop for InFlight {
     }
 }
 
-/// Reads a body of at most [`BODY`] bytes within [`ARRIVAL`]. The error holds the bytes that were read, and why the body is refused.
-async fn collect(body: Body) -> Result<Vec<u8>, (StatusCode, Vec<u8>, String)> {
+/// A body that is refused.
+struct RefusedBody {
+    status: StatusCode,
+    /// The bytes that were read.
+    start: Vec<u8>,
+    why: String,
+    /// What was not read.
+    rest: Body,
+}
+
+/// Reads a body of at most [`BODY`] bytes within [`ARRIVAL`].
+async fn collect(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, RefusedBody> {
+    let too_large = |start, rest| {
+        let why = format!("the body is longer than {} MiB and was not read: ask for less at once", BODY >> 20);
+        RefusedBody { status: StatusCode::PAYLOAD_TOO_LARGE, start, why, rest }
+    };
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > READ_AWAY as u64) {
+        return Err(too_large(Vec::new(), body));
+    }
     let mut chunks = body.into_data_stream();
     let mut bytes = Vec::new();
     let mut length = 0;
@@ -233,23 +260,20 @@ async fn collect(body: Body) -> Result<Vec<u8>, (StatusCode, Vec<u8>, String)> {
     loop {
         let Ok(chunk) = timeout_at(deadline, chunks.next()).await else {
             let why = format!("the body did not arrive within {} s", ARRIVAL.as_secs());
-            return Err((StatusCode::REQUEST_TIMEOUT, bytes, why));
+            return Err(RefusedBody { status: StatusCode::REQUEST_TIMEOUT, start: bytes, why, rest: Body::empty() });
         };
         let Some(chunk) = chunk else { break };
         let Ok(chunk) = chunk else {
-            return Err((StatusCode::BAD_REQUEST, bytes, "the body ended before it was complete".to_owned()));
+            let why = "the body ended before it was complete".to_owned();
+            return Err(RefusedBody { status: StatusCode::BAD_REQUEST, start: bytes, why, rest: Body::empty() });
         };
         length += chunk.len();
         bytes.extend(chunk.iter().take(BODY - bytes.len()));
         if length > READ_AWAY {
-            break;
+            return Err(too_large(bytes, Body::from_stream(chunks)));
         }
     }
-    if length <= BODY {
-        return Ok(bytes);
-    }
-    let why = format!("the body is longer than {} MiB and was not read: ask for less at once", BODY >> 20);
-    Err((StatusCode::PAYLOAD_TOO_LARGE, bytes, why))
+    if length <= BODY { Ok(bytes) } else { Err(too_large(bytes, Body::empty())) }
 }
 
 /// Why the headers of a request make it impossible to read or answer.

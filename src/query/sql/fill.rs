@@ -144,7 +144,7 @@ fn estimated(filling: &Filling<'_>, table: &SqlTable, terms: &NarrowTerms) -> Re
         Some(ids) => Ok(ids.len() as u64),
         // How many of all have these values shows only when they are read.
         None if terms.sets.keys().any(|column| !matches!(column.as_str(), "account" | "region")) => Ok(0),
-        None => Ok(filling.snapshot.count(&spec.kind(), &ScopeFilter::Everywhere)?),
+        None => Ok(filling.store.count(&filling.snapshot, &spec.kind(), &ScopeFilter::Everywhere)?),
     }
 }
 

@@ -118,7 +118,7 @@ impl Snapshot {
     }
 
     /// When a resource was visible by its tags, as far as the log tells.
-    fn spells(&self, sight: &ReaderSight, id: &ResourceId, seq: Seq) -> Result<Arc<Spells>, ReadError> {
+    pub(super) fn spells(&self, sight: &ReaderSight, id: &ResourceId, seq: Seq) -> Result<Arc<Spells>, ReadError> {
         // Where nothing was known of it, there may be something now.
         let is_final = |known: &Arc<Spells>| !known.is_blank() || known.upto >= self.seq();
         if let Some(known) = sight.known(id, seq.min(self.seq())).filter(is_final) {

@@ -29,11 +29,16 @@ pub(super) enum Along<'i> {
     Before(Option<&'i ResourceId>, Seq),
 }
 
-impl Along<'_> {
+impl<'i> Along<'i> {
     /// Whether what can be seen of a record belongs there: of a call, the resource may be the target that is hidden.
     fn is_about(self, record: &Recorded) -> bool {
+        self.of().is_none_or(|id| subjects(&record.event).contains(id))
+    }
+
+    /// The resource whose history it is; `None` for the log.
+    fn of(self) -> Option<&'i ResourceId> {
         let (Along::From(of, _) | Along::Before(of, _)) = self;
-        of.is_none_or(|id| subjects(&record.event).contains(id))
+        of
     }
 
     /// The same way from another record on.
@@ -59,7 +64,16 @@ impl Snapshot {
         let step = limit.clamp(1, STEP);
         let mut found = Vec::new();
         while found.len() < limit {
-            let (records, next) = self.limited_step(along, step)?;
+            let (page, next) = self.raw_step(along, step)?;
+            let mut records = self.seen_records(page, along, along.of().is_some())?;
+            let turns = self.turns_of_part(along, next)?;
+            if !turns.is_empty() {
+                records.extend(turns);
+                records.sort_unstable_by_key(|record| record.seq);
+                if matches!(along, Along::Before(..)) {
+                    records.reverse();
+                }
+            }
             found.extend(records);
             let Some(next) = next else { break };
             along = along.at(next);
@@ -68,12 +82,19 @@ impl Snapshot {
         Ok(found)
     }
 
-    /// Those of the next `size` records that the reader sees, and where to go on; `None` where there are no more.
+    /// Those of the next `size` records that the reader sees, as the log tells them to who reads it as a whole, and where to go on;
+    /// `None` where there are no more.
     pub(super) fn limited_step(
         &self,
         along: Along<'_>,
         size: usize,
     ) -> Result<(Vec<Recorded>, Option<Seq>), ReadError> {
+        let (page, next) = self.raw_step(along, size)?;
+        Ok((self.seen_records(page, along, false)?, next))
+    }
+
+    /// The next `size` records, whoever sees them, and where to go on; `None` where there are no more.
+    fn raw_step(&self, along: Along<'_>, size: usize) -> Result<(Vec<Recorded>, Option<Seq>), ReadError> {
         let raw = self.unlimited();
         let page = match along {
             Along::From(None, from) => raw.records(from, size)?,
@@ -82,25 +103,67 @@ impl Snapshot {
             Along::Before(Some(id), before) => raw.timeline_before(id, before, size)?,
         };
         let next = page.last().filter(|_| page.len() >= size).map(|last| along.after(last.seq));
+        Ok((page, next))
+    }
+
+    /// What the reader sees of these records, in a resource's own history or in the log.
+    fn seen_records(&self, page: Vec<Recorded>, along: Along<'_>, is_own: bool) -> Result<Vec<Recorded>, ReadError> {
         let mut found = Vec::new();
         for record in page {
-            match self.seen_record(record) {
+            match self.seen_in(record, is_own) {
                 Ok(Some(record)) if along.is_about(&record) => found.push(record),
                 Ok(_) | Err(ReadError::Damaged(_)) => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok((found, next))
+        Ok(found)
     }
 
-    /// What the reader sees of a record; `None` where that is nothing.
+    /// The events by which a part of a resource comes into sight and goes out of it with that resource, up to where the next step
+    /// begins. They belong to its own history: in the log that record tells of the resource.
+    fn turns_of_part(&self, along: Along<'_>, next: Option<Seq>) -> Result<Vec<Recorded>, ReadError> {
+        let (Along::From(_, start) | Along::Before(_, start)) = along;
+        let (Some(sight), Some(id)) = (self.sight(), along.of().filter(|id| tagged_as(&id.kind).is_some())) else {
+            return Ok(Vec::new());
+        };
+        if sight.reach(id) != VisiblePart::ByTags {
+            return Ok(Vec::new());
+        }
+        let is_within = |seq: Seq| match along {
+            Along::From(..) => seq >= start && next.is_none_or(|next| seq < next),
+            Along::Before(..) => seq < start && next.is_none_or(|next| seq >= next),
+        };
+        let (raw, spells, mut found) = (self.unlimited(), self.spells(sight, id, self.seq())?, Vec::new());
+        for (seq, _) in spells.turns.iter().filter(|(seq, _)| is_within(*seq) && *seq > self.horizon()) {
+            let (before, after) = (spells.around(Seq(seq.0.saturating_sub(1))), spells.around(*seq));
+            if before == after {
+                continue;
+            }
+            let (record, appearance) = match (raw.record(*seq), self.appearance(id, *seq)) {
+                (Ok(record), Ok(Some(appearance))) => (record, appearance),
+                (Ok(_), Ok(None)) | (Err(ReadError::Damaged(_)), _) | (_, Err(ReadError::Damaged(_))) => continue,
+                (Err(error), _) | (_, Err(error)) => return Err(error),
+            };
+            let removal = || Event::Removed { id: id.clone(), at: record.recorded_at };
+            let event = if after { appearance } else { removal() };
+            found.push(Recorded { event, ..record });
+        }
+        Ok(found)
+    }
+
+    /// What the reader sees of a record of the log; `None` where that is nothing.
     pub(super) fn seen_record(&self, record: Recorded) -> Result<Option<Recorded>, ReadError> {
+        self.seen_in(record, false)
+    }
+
+    /// What the reader sees of a record of a resource's own history, or of the log.
+    fn seen_in(&self, record: Recorded, is_own: bool) -> Result<Option<Recorded>, ReadError> {
         if self.sight().is_none() {
             return Ok(Some(record));
         }
         match record.event {
             Event::Discovered { .. } | Event::Changed { .. } | Event::Removed { .. } | Event::Remapped { .. } => {
-                self.seen_change(record)
+                self.seen_change(record, is_own)
             }
             Event::ActionFinished { action, .. } => self.seen_end(action, record),
             Event::ActionRequested { .. }
@@ -110,7 +173,7 @@ impl Snapshot {
         }
     }
 
-    fn seen_change(&self, record: Recorded) -> Result<Option<Recorded>, ReadError> {
+    fn seen_change(&self, record: Recorded, is_own: bool) -> Result<Option<Recorded>, ReadError> {
         let (Some(sight), Some(id)) = (self.sight(), record.event.resource()) else { return Ok(None) };
         match sight.reach(id) {
             VisiblePart::Nothing => return Ok(None),
@@ -119,8 +182,8 @@ impl Snapshot {
         }
         let after = self.admits_at(id, record.seq)?;
         let before = match &record.event {
-            // It came into sight by a record of what it is a part of, so that its own next record shows it first.
-            Event::Changed { .. } | Event::Remapped { .. } if tagged_as(&id.kind).is_some() => {
+            // It came into sight by a record of what it is a part of, so that in the log its own next record shows it first.
+            Event::Changed { .. } | Event::Remapped { .. } if !is_own && tagged_as(&id.kind).is_some() => {
                 let last = self.unlimited().timeline_before(id, record.seq, 1)?;
                 after && self.admits_at(id, last.first().map_or(self.horizon(), |last| last.seq))?
             }
@@ -174,7 +237,7 @@ impl Snapshot {
             }
             Event::Called { targets, .. } => *targets = seen,
             Event::ActionRefused { attempt, rule, .. } => {
-                *rule = crate::policy::write_rule::masked(rule);
+                *rule = self.visibility().masked_rule(rule);
                 attempt.targets = seen;
                 attempt.arguments = attempt.arguments.take().filter(|_| is_whole);
             }
@@ -196,9 +259,8 @@ impl Snapshot {
         let (count, scopes): (usize, BTreeSet<Scope>) =
             (targets.len(), targets.iter().map(ResourceId::scope).collect());
         let Some(seen) = self.seen_call(request)? else { return Ok(None) };
-        if seen.event.targets().len() < count
-            && let Event::ActionFinished { outcome, request_id, .. } = &mut record.event
-        {
+        let Event::ActionFinished { outcome, request_id, .. } = &mut record.event else { return Ok(Some(record)) };
+        if seen.event.targets().len() < count {
             *request_id = None;
             match outcome {
                 ActionOutcome::Succeeded { created } => {
@@ -207,6 +269,8 @@ impl Snapshot {
                 // It may name any of the targets.
                 ActionOutcome::Refused { message, .. } | ActionOutcome::Unknown { message } => message.clear(),
             }
+        } else if let ActionOutcome::Refused { message, .. } | ActionOutcome::Unknown { message } = outcome {
+            *message = self.visibility().masked(message);
         }
         Ok(Some(record))
     }

@@ -7,7 +7,7 @@ use redb::{ReadableTable, Table, WriteTransaction};
 use crate::model::keyed_call::KeyedCall;
 use crate::model::known::fold;
 use crate::model::row::Project;
-use crate::model::{Cause, Current, Event, Parked, Recorded, ResourceId, RowFields, Seq, Timestamp};
+use crate::model::{Cause, Current, Event, Group, Parked, Recorded, ResourceId, RowFields, Seq, Timestamp};
 use crate::store::body_place::BodyPlace;
 use crate::store::codec::{self, DiskLedger, DiskWatermark};
 use crate::store::commit::{ChangeKind, TouchedResource};
@@ -108,7 +108,13 @@ impl<'txn> Transaction<'txn> {
             counted::remove_body(&mut self.bodies, seq, &mut self.applied.ledger.live.bodies)?;
         }
         let quiet = record.cause == Cause::Baseline || matches!(record.event, Event::Remapped { .. });
-        self.applied.touched.push(TouchedResource { id: id.clone(), seq: record.seq, what, quiet, listed });
+        let tagged = match &record.event {
+            Event::Changed { changes, .. } | Event::Remapped { changes, .. } => {
+                changes.iter().any(|change| Group::of(&change.path) == Group::Tags)
+            }
+            _ => false,
+        };
+        self.applied.touched.push(TouchedResource { id: id.clone(), seq: record.seq, what, quiet, listed, tagged });
         Ok(())
     }
 

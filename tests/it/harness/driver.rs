@@ -1,6 +1,7 @@
 //! MCP clients that people use, each a process or a thread that obeys a test.
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -99,7 +100,7 @@ pub(crate) enum Transport<'a> {
     Http(&'a str),
     /// It connects to a URL with a bearer token.
     Known(&'a str, &'a str),
-    /// It connects to a URL, and logs in where the server leads it: a client of `mcp` 2.
+    /// It connects to a URL, and logs in where the server leads it: a client of `mcp` or of npm.
     Login(&'a str),
     /// It launches `mcp-remote`, which connects to a URL, in the place of a server over stdio.
     Remote(&'a Sandbox, &'a str),
@@ -127,12 +128,30 @@ impl Driver {
 
     /// Starts a client whose person, if there is one, accepts, declines or cancels what it is asked, and waits until it is connected.
     pub(crate) fn with_person(flavour: Flavour, transport: &Transport<'_>, person: Option<&str>) -> Driver {
-        let engine = match flavour.command() {
-            Some(command) => Engine::Process(Driver::process(flavour, command, transport, person)),
-            None => Engine::Thread(Driver::thread(flavour, transport)),
-        };
+        Driver::opened(flavour, Driver::engine(flavour, transport, person, None))
+    }
+
+    /// Starts a client that trusts the authority of this file, as its users have it do, and waits until it is connected.
+    pub(crate) fn trusting(flavour: Flavour, transport: &Transport<'_>, authority: &Path) -> Driver {
+        Driver::opened(flavour, Driver::engine(flavour, transport, None, Some(authority)))
+    }
+
+    /// What a client says that does not come in.
+    pub(crate) fn refused(flavour: Flavour, transport: &Transport<'_>, authority: Option<&Path>) -> Value {
+        serde_json::from_str(&Driver::engine(flavour, transport, None, authority).line(PATIENCE)).unwrap()
+    }
+
+    fn engine(flavour: Flavour, transport: &Transport<'_>, person: Option<&str>, authority: Option<&Path>) -> Engine {
+        let Some(mut command) = flavour.command() else { return Engine::Thread(Driver::thread(flavour, transport)) };
+        if let Some(authority) = authority {
+            command.env("SSL_CERT_FILE", authority).env("NODE_EXTRA_CA_CERTS", authority);
+        }
+        Engine::Process(Driver::process(flavour, command, transport, person))
+    }
+
+    fn opened(flavour: Flavour, engine: Engine) -> Driver {
         let ready: Value = serde_json::from_str(&engine.line(PATIENCE)).unwrap();
-        assert_eq!(ready["event"], "ready", "the client does not connect: {ready}{}", engine.tail());
+        assert_eq!(ready["event"], "ready", "{flavour:?} does not connect: {ready}{}", engine.tail());
         Driver { engine, ready, events: VecDeque::new() }
     }
 

@@ -39,8 +39,14 @@ proptest! {
         sub in one_of(&[("\"a\"", true), ("\"a b\"", true), ("\"\"", false), ("\" a\"", false), ("\"a\\u200b\"", false), ("\"a\\n\"", false), ("1", false), ("", false)]),
         scope in one_of(&[("\"read\"", true), ("\"x read y\"", true), ("[\"read\"]", true), ("\"reader\"", false), ("{}", false), ("", false)]),
         login in one_of(&[("", true), ("\"n\"", false), ("null", false)]),
+        client in one_of(&[("", true), ("\"editor\"", true), ("[\"muster\"]", true), ("\"muster\"", false)]),
+        hash in one_of(&[("", true), ("\"h\"", false)]),
+        used in one_of(&[("", true), ("\"id\"", false), ("null", false)]),
     ) {
-        let parts = [("iss", iss), ("aud", aud), ("exp", exp), ("nbf", nbf), ("sub", sub), ("scope", scope), ("nonce", login)];
+        let parts = [
+            ("iss", iss), ("aud", aud), ("exp", exp), ("nbf", nbf), ("sub", sub), ("scope", scope), ("nonce", login), ("azp", client),
+            ("at_hash", hash), ("token_use", used),
+        ];
         let is_good = parts.iter().all(|(_, (_, is_good))| *is_good);
         let claims: Map<String, Value> =
             parts.iter().filter_map(|(name, (value, _))| Some(((*name).to_owned(), value.clone()?))).collect();
@@ -105,4 +111,38 @@ fn roles_and_scopes_of_another_claim_count_only_with_the_client_that_got_the_tok
     let mut all = json!({"iss": ISSUER, "aud": "muster", "exp": NOW + 60, "sub": "a"});
     all.as_object_mut().unwrap().extend(roles.as_object().unwrap().clone());
     assert!(judge(all.as_object().unwrap(), "at+jwt", &plan(None), Timestamp::from_millis(NOW * 1000)).is_ok());
+}
+
+#[test]
+fn a_token_for_the_client_that_got_it_counts_only_where_that_is_configured_or_it_says_that_it_is_for_access() {
+    let judged = |same_client, is, more: &Value| {
+        let mut all = json!({"iss": ISSUER, "aud": ["x", "muster"], "exp": NOW + 60, "sub": "a"});
+        all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let plan = IssuerPlan { same_client, scopes: std::collections::BTreeSet::new(), ..plan() };
+        judge(all.as_object().unwrap(), is, &plan, Timestamp::from_millis(NOW * 1000)).map(drop)
+    };
+    for client in CLIENTS {
+        // An ID token may have other audiences beside its client.
+        for audience in ["muster", "x"] {
+            let (roles, scopes) =
+                (json!({client: audience, "roles": ["team"]}), json!({client: audience, "scp": "read"}));
+            for more in [&roles, &scopes] {
+                assert_eq!(judged(false, "jwt", more), Err(ClaimFault::OwnClient(client)), "{more}");
+                assert_eq!(judged(false, "at+jwt", more), Ok(()), "{more}");
+            }
+            assert_eq!(judged(true, "jwt", &scopes), Ok(()));
+            assert_eq!(judged(true, "jwt", &roles), Err(ClaimFault::OwnClient(client)), "roles may be in an ID token");
+        }
+        for (kind, access) in KINDS {
+            for value in access {
+                let said = json!({client: "muster", "scp": "read", kind: value});
+                assert_eq!(judged(false, "jwt", &said), Ok(()), "{said}");
+            }
+            let said = json!({client: "editor", "scp": "read", kind: "id"});
+            assert_eq!(judged(true, "jwt", &said), Err(ClaimFault::Login(kind)), "{said}");
+        }
+    }
+    // A second claim of a client hides the first from nobody.
+    let hidden = json!({"azp": "editor", "cid": "muster", "scp": "read"});
+    assert_eq!(judged(false, "jwt", &hidden), Err(ClaimFault::OwnClient("cid")));
 }

@@ -409,23 +409,101 @@ async fn what_turns_where_nothing_is_seen_is_told_to_nobody() {
 async fn the_rule_that_refuses_a_change_is_told_without_what_it_names() {
     let world = World::small().await;
     let id = world.instance(&world.client(false).await, "stopped").await;
-    let denied = WritePolicy::with([WriteRule::Deny(DeniedTarget::Account(ACCOUNT.to_owned()))]);
-    let own = Grant { writes: true, ..Grant::of_accounts("own", [ACCOUNT]) };
-    let link = Link::socket(denied, Vec::new());
-    let link = Link { visibility: Visibility::of([own]), ..link };
-    let (read, write) = tokio::io::split(world.connect_over(link));
-    let client = McpClient::connect(read, write).await.unwrap();
-    let refused = client.agree("start_instance", json!({"instance_ids": [&id]})).await.unwrap();
-    let row = refused.structured_content.unwrap()["results"][0].take();
-    assert_eq!(row["verdict"], "policy_refused", "{row}");
-    let since = json!({"since": "-1h", "limit": 100});
-    let told = client.call("list_changes", since).await.unwrap();
-    let from = world.core.store.snapshot().unwrap().seq().0.saturating_sub(5);
-    let sql = json!({"sql": format!("SELECT * FROM action WHERE seq > {from}")});
-    let actions = client.call("query_inventory", sql).await.unwrap();
-    for said in [row.to_string(), json!(told).to_string(), json!(actions).to_string()] {
-        assert!(said.contains("--deny-write ...") && !said.contains("account:1"), "{said}");
+    let other = "999999999999";
+    let accounts = WriteRule::Accounts([other.to_owned()].into());
+    let tag = WriteRule::Tag { key: "customer".to_owned(), value: "acme".to_owned() };
+    let denied = WriteRule::Deny(DeniedTarget::Region(scope().region.to_string()));
+    for (rule, told, hidden) in [
+        (accounts, "--write-account ...", other),
+        (tag, "--write-tag ...", "acme"),
+        (denied, "--deny-write region:", other),
+    ] {
+        let own = Grant { writes: true, ..Grant::of_accounts("own", [ACCOUNT]) };
+        let link = Link::socket(WritePolicy::with([rule]), Vec::new());
+        let link = Link { visibility: Visibility::of([own]), ..link };
+        let (read, write) = tokio::io::split(world.connect_over(link));
+        let client = McpClient::connect(read, write).await.unwrap();
+        let refused = client.agree("start_instance", json!({"instance_ids": [&id]})).await.unwrap();
+        let row = refused.structured_content.unwrap()["results"][0].take();
+        assert_eq!(row["verdict"], "policy_refused", "{row}");
+        let shown = client.read("ec2://inventory/summary").await.unwrap().to_string();
+        let changes = client.call("list_changes", json!({"since": "-1h", "limit": 100})).await.unwrap();
+        let from = world.core.store.snapshot().unwrap().seq().0.saturating_sub(5);
+        let sql = json!({"sql": format!("SELECT * FROM action WHERE seq > {from}")});
+        let actions = client.call("query_inventory", sql).await.unwrap();
+        for said in [row.to_string(), shown, json!(changes).to_string(), json!(actions).to_string()] {
+            assert!(said.contains(told) && !said.contains(hidden), "{said}");
+        }
     }
+}
+
+#[tokio::test]
+async fn what_aws_does_not_answer_is_told_alike_of_what_is_hidden_and_of_what_nobody_knows() {
+    let world = World::small().await;
+    let (hidden, unknown) = (world.instance(&world.client(false).await, "running").await, "i-00000000000000bad");
+    let client = client(&world, &somebody([of_team(false)])).await;
+    let asked = async |id: &str| {
+        let live = client.call("get_resource", json!({"kind": "instance", "id": id, "live": true})).await.unwrap();
+        let given = json!({"ids": [id], "until": "running", "wait_seconds": 1});
+        let waited = client.call("wait_for", given).await.unwrap();
+        [live, waited].map(|told| text(&told).replace(id, "ID"))
+    };
+    let ([live, waited], of_unknown) = (asked(&hidden).await, asked(unknown).await);
+    assert_eq!([&live, &waited], of_unknown.each_ref());
+    assert!(live.contains("AWS was asked just now") && waited.contains("check the id"), "{live}: {waited}");
+    world.simulator.world().faults().patch(&json!({"denied": ["DescribeInstances"]})).unwrap();
+    let ([live, waited], of_unknown) = (asked(&hidden).await, asked(unknown).await);
+    assert_eq!([&live, &waited], of_unknown.each_ref());
+    // That AWS knows no such instance would be a lie.
+    for said in [live, waited] {
+        assert!(said.contains("ec2:DescribeInstances") && !said.contains("check the id"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_failure_names_no_account_that_is_hidden() {
+    let world = World::small().await;
+    let own = Grant::of_accounts("own", [ACCOUNT]);
+    let failed = Scope { region: crate::model::Region::new("eu-south-1"), ..scope() };
+    let said = "ec2:DescribeInstances in eu-south-1: UnauthorizedOperation: arn:aws:sts::999999999999:assumed-role/muster may not";
+    world.fail_in(&failed, kinds::INSTANCE, said).await;
+    let (client, all) = (client(&world, &somebody([own])).await, world.client(false).await);
+    for uri in ["ec2://inventory/summary", "ec2://inventory/freshness"] {
+        let (own, whole) = (client.read(uri).await.unwrap().to_string(), all.read(uri).await.unwrap().to_string());
+        assert!(whole.contains("999999999999"), "{whole}");
+        assert!(own.contains("[hidden] may not") && !own.contains("999999999999"), "{own}");
+    }
+    let found = json!(client.call("search_inventory", json!({"kind": "instance"})).await.unwrap()).to_string();
+    assert!(found.contains("UnauthorizedOperation") && !found.contains("999999999999"), "{found}");
+}
+
+#[tokio::test]
+async fn a_change_of_tags_tells_the_list_once_to_who_sees_it_come_and_go() {
+    const WAIT: Duration = Duration::from_secs(20);
+    let world = World::small().await;
+    let [hidden, seen, moving] = ["i-0aaaaaaaaaaaaaaa1", "i-0aaaaaaaaaaaaaaa2", "i-0aaaaaaaaaaaaaaa3"];
+    tagged(&world, hidden, "quarry", "a").await;
+    tagged(&world, seen, "payments", "a").await;
+    tagged(&world, moving, "quarry", "a").await;
+    let client = client(&world, &somebody([of_team(false)])).await;
+    let [of_seen, of_moving] = [seen, moving].map(|id| format!("ec2://instance/{id}"));
+    let mut heard = client.listen(&[of_seen.as_str(), of_moving.as_str()], true).await.unwrap();
+    for (team, what) in
+        [("payments", "it came into sight"), ("quarry", "it went out of sight"), ("payments", "it came back")]
+    {
+        // What is hidden gets another name, and other tags.
+        tagged(&world, hidden, "quarry", what).await;
+        tagged(&world, moving, team, "a").await;
+        assert_eq!(heard.next(WAIT).await.unwrap(), Some(of_moving.clone()), "{what}");
+        assert_eq!(heard.next(WAIT).await.unwrap(), None, "{what}, and the list changed");
+        // Neither other tags of what is hidden nor those of what is seen change the list.
+        tagged(&world, hidden, "quarries", what).await;
+        tagged(&world, seen, if team == "quarry" { "payments" } else { "payments-eu" }, "a").await;
+        assert_eq!(heard.next(WAIT).await.unwrap(), Some(of_seen.clone()), "{what}");
+    }
+    tagged(&world, seen, "payments-eu", "b").await;
+    assert_eq!(heard.next(WAIT).await.unwrap(), Some(of_seen), "it has another name");
+    assert_eq!(heard.next(WAIT).await.unwrap(), None, "the list shows it");
 }
 
 #[tokio::test]

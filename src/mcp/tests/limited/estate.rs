@@ -41,7 +41,9 @@ const EACH: usize = 2;
 pub(super) enum Op {
     /// It is there, in this state, of this team or of none.
     Put(usize, bool, Option<&'static str>),
-    /// It is gone.
+    /// The status checks of an instance that is there show this.
+    Check(usize, bool),
+    /// It is gone, with its status checks.
     Remove(usize),
     /// Somebody calls AWS's API on both.
     Call(usize, usize),
@@ -66,10 +68,11 @@ pub(super) fn ops() -> impl Strategy<Value = Vec<Op>> {
     let op = prop_oneof![
         8 => (0..PLACES, any::<bool>(), team()).prop_map(|(place, on, team)| Op::Put(place, on, team)),
         2 => (0..PLACES).prop_map(Op::Remove),
+        4 => (0..PLACES, any::<bool>()).prop_map(|(place, is_ok)| Op::Check(place, is_ok)),
         1 => (0..PLACES, 0..PLACES).prop_map(|(one, other)| Op::Call(one, other)),
         1 => (0..PLACES, 0..PLACES).prop_map(|(one, other)| Op::Act(one, other)),
     ];
-    prop::collection::vec(op, 10..60)
+    prop::collection::vec(op, 10..70)
 }
 
 pub(super) fn grants() -> impl Strategy<Value = Vec<PlainGrant>> {
@@ -141,6 +144,19 @@ fn document(place: usize, is_on: bool, team: Option<&str>) -> Document {
     json_document(&body)
 }
 
+/// The status checks of an instance.
+fn checks_of(instance: &ResourceId) -> ResourceId {
+    ResourceId { kind: kinds::by_slug("instance-status").unwrap().kind(), ..instance.clone() }
+}
+
+fn checks(instance: &ResourceId, is_ok: bool) -> Document {
+    let status = if is_ok { "ok" } else { "impaired" };
+    json_document(&json!({
+        "InstanceId": &*instance.id, "InstanceState": {"Name": "running"},
+        "InstanceStatus": {"Status": status, "Details": [{"Name": "reachability", "Status": if is_ok { "passed" } else { "failed" }}]},
+    }))
+}
+
 /// When record `seq` is committed.
 pub(super) fn at(seq: u64) -> Timestamp {
     Timestamp::parse("2026-11-20T00:00:00Z").unwrap() + std::time::Duration::from_secs(60 * seq)
@@ -151,6 +167,9 @@ pub(super) fn at(seq: u64) -> Timestamp {
 pub(super) struct TwoLogs {
     pub(super) whole: Vec<(Cause, Event)>,
     pub(super) part: Vec<(Cause, Event)>,
+    /// Whether status checks came into sight, or went out of it, with their instance alone. In the log of the part they do so by a
+    /// record of their own, so that what is told of the log differs by that; what there is now does not.
+    pub(super) has_turned: bool,
 }
 
 /// A record that nobody sees whom a server knows by a grant.
@@ -161,19 +180,45 @@ fn hidden(seq: u64) -> (Cause, Event) {
 impl TwoLogs {
     pub(super) fn of(ops: &[Op], grants: &[PlainGrant]) -> Self {
         let (mut logs, mut held) = (TwoLogs::default(), BTreeMap::<ResourceId, Document>::new());
+        let mut checked = BTreeMap::<ResourceId, (Document, Evidence)>::new();
         for op in ops {
             match op {
                 Op::Put(place, is_on, team) => {
-                    let after = document(*place, *is_on, *team);
-                    let before = held.insert(id(*place), after.clone());
-                    logs.put(grants, &id(*place), before, &after);
+                    let (id, after) = (id(*place), document(*place, *is_on, *team));
+                    let before = held.insert(id.clone(), after.clone());
+                    let sees = |document: &Document| holds(grants, &id, document);
+                    let (was_seen, is_seen) = (before.as_ref().is_some_and(sees), sees(&after));
+                    let is_first = before.is_none();
+                    logs.put(&id, (before, was_seen), (&after, is_seen), place % 3 == 0);
+                    if let Some(checks) = checked.get(&checks_of(&id)).filter(|_| !is_first && was_seen != is_seen) {
+                        logs.turn(&checks_of(&id), checks, is_seen);
+                    }
+                }
+                Op::Check(place, is_ok) => {
+                    let id = id(*place);
+                    let Some(instance) = held.get(&id).filter(|_| id.kind == kinds::INSTANCE.kind()) else { continue };
+                    let (checks, after) = (checks_of(&id), checks(&id, *is_ok));
+                    let evidence = Evidence { source: Source::Sweep, at: at(logs.next()) };
+                    let before = checked.get(&checks).map(|(before, _)| before.clone());
+                    if before.as_ref() != Some(&after) {
+                        checked.insert(checks.clone(), (after.clone(), evidence));
+                        let is_seen = holds(grants, &id, instance);
+                        logs.put(&checks, (before, is_seen), (&after, is_seen), place % 2 == 0);
+                    }
                 }
                 Op::Remove(place) => {
-                    let Some(before) = held.remove(&id(*place)) else { continue };
-                    let event = Event::Removed { id: id(*place), at: at(logs.next()) };
-                    let is_seen = holds(grants, &id(*place), &before);
-                    let seen = is_seen.then(|| (Cause::Sweep, event.clone()));
-                    logs.add((Cause::Sweep, event), seen);
+                    let id = id(*place);
+                    let Some(before) = held.remove(&id) else { continue };
+                    let checks = checked.remove(&checks_of(&id)).map(|_| checks_of(&id));
+                    let mut gone: Vec<ResourceId> = checks.into_iter().chain([id.clone()]).collect();
+                    if place % 2 == 0 {
+                        gone.reverse();
+                    }
+                    for gone in gone {
+                        let event = Event::Removed { id: gone, at: at(logs.next()) };
+                        let seen = holds(grants, &id, &before).then(|| (Cause::Sweep, event.clone()));
+                        logs.add((Cause::Sweep, event), seen);
+                    }
                 }
                 Op::Call(one, other) => {
                     let call =
@@ -201,14 +246,23 @@ impl TwoLogs {
         self.part.push(part.unwrap_or(filler));
     }
 
-    fn put(&mut self, grants: &[PlainGrant], id: &ResourceId, before: Option<Document>, after: &Document) {
+    /// Something is there that was so before, and whether it was and is visible. A first sweep may be what found it.
+    fn put(
+        &mut self,
+        id: &ResourceId,
+        (before, was_seen): (Option<Document>, bool),
+        (after, is_seen): (&Document, bool),
+        is_baseline: bool,
+    ) {
         let evidence = Evidence { source: Source::Sweep, at: at(self.next()) };
         let mapping = kinds::of(&id.kind).unwrap().mapping;
         let discovered =
             |document: &Document| Event::Discovered { id: id.clone(), document: document.clone(), evidence, mapping };
         let Some(before) = before else {
-            let event = (Cause::Sweep, discovered(after));
-            let seen = holds(grants, id, after).then(|| event.clone());
+            let is_found = self.whole.iter().any(|(_, event)| event.resource() == Some(id));
+            let cause = if is_baseline && !is_found { Cause::Baseline } else { Cause::Sweep };
+            let event = (cause, discovered(after));
+            let seen = is_seen.then(|| event.clone());
             return self.add(event, seen);
         };
         let changes = before.changes_to(after);
@@ -217,13 +271,26 @@ impl TwoLogs {
         }
         let evidence = Group::ALL.map(|group| (group, evidence)).to_vec();
         let moved = Event::Changed { id: id.clone(), changes, evidence, overlay: Overlay::Keep };
-        let seen = match (holds(grants, id, &before), holds(grants, id, after)) {
+        let seen = match (was_seen, is_seen) {
             (true, true) => Some(moved.clone()),
             (false, true) => Some(discovered(after)),
             (true, false) => Some(Event::Removed { id: id.clone(), at: at(self.next()) }),
             (false, false) => None,
         };
         self.add((Cause::Sweep, moved), seen.map(|event| (Cause::Sweep, event)));
+    }
+
+    /// Status checks come into sight with their instance, or go out of it.
+    fn turn(&mut self, id: &ResourceId, (document, evidence): &(Document, Evidence), is_seen: bool) {
+        let (id, mapping) = (id.clone(), kinds::of(&id.kind).unwrap().mapping);
+        let event = if is_seen {
+            Event::Discovered { id, document: document.clone(), evidence: *evidence, mapping }
+        } else {
+            Event::Removed { id, at: at(self.next()) }
+        };
+        let filler = hidden(self.next());
+        self.add(filler, Some((Cause::Sweep, event)));
+        self.has_turned = true;
     }
 
     fn act(&mut self, grants: &[PlainGrant], held: &BTreeMap<ResourceId, Document>, targets: &[ResourceId]) {

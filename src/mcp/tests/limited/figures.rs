@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::called;
 use super::estate::{ACCOUNTS, Estate, REGIONS, at};
-use crate::kinds::INSTANCE;
+use crate::kinds::{self, INSTANCE};
 use crate::mcp::Core;
 use crate::model::fixtures::json_document;
 use crate::model::{AccountId, Cause, Event, Evidence, Region, ResourceId, Scope, ScopeFilter, Source};
@@ -17,7 +17,7 @@ use crate::policy::{Grant, TagValues, Visibility};
 const INSTANCES: usize = 20_000;
 
 fn estate() -> Estate {
-    let events = (0..INSTANCES).map(|n| {
+    let events = (0..INSTANCES).flat_map(|n| {
         let scope = Scope { account: AccountId::new(ACCOUNTS[n % 2]), region: Region::new(REGIONS[n / 2 % 2]) };
         let id = format!("i-{n:017x}");
         let team = ["payments", "quarry"][n / 4 % 2];
@@ -26,8 +26,12 @@ fn estate() -> Estate {
             "Tags": [{"Key": "Name", "Value": format!("n{n}")}, {"Key": "team", "Value": team}],
         }));
         let evidence = Evidence { source: Source::Sweep, at: at(1) };
-        let id = ResourceId::new(&scope, &INSTANCE.kind(), id);
-        (Cause::Baseline, Event::Discovered { id, document, evidence, mapping: INSTANCE.mapping })
+        let checks = json_document(&json!({"InstanceId": id, "InstanceStatus": {"Status": "ok"}}));
+        let status = kinds::by_slug("instance-status").unwrap();
+        [(INSTANCE, document), (status, checks)].map(|(spec, document)| {
+            let id = ResourceId::new(&scope, &spec.kind(), id.as_str());
+            (Cause::Baseline, Event::Discovered { id, document, evidence, mapping: spec.mapping })
+        })
     });
     Estate::in_batches(&events.collect::<Vec<_>>(), None, 500)
 }
@@ -57,13 +61,15 @@ async fn questions_of_somebody_who_sees_a_part() {
         ("an account", estate.seen_by(&by_account)),
         ("a tag", estate.seen_by(&by_tags)),
     ];
-    let questions: [(&str, Value); 6] = [
+    let questions: [(&str, Value); 8] = [
         ("search_inventory", json!({"kind": "instance", "limit": 50})),
         ("search_inventory", json!({"kind": "instance", "limit": 50, "filters": {"tag:Name": ["n1*"]}})),
         ("count_inventory", json!({"kind": "instance", "group_by": ["tag:team"]})),
         ("query_inventory", json!({"sql": "SELECT state, count(*) AS n FROM instance GROUP BY state"})),
         ("list_changes", json!({"since": at(0).to_string(), "limit": 50})),
         ("get_inventory_summary", json!({})),
+        ("get_instance_status", json!({})),
+        ("count_inventory", json!({"kind": "instance-status"})),
     ];
     for (name, given) in &questions {
         for (who, core) in &askers {

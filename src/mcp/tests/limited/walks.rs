@@ -179,3 +179,45 @@ fn a_status_that_came_into_sight_with_its_instance_appears_by_its_next_record() 
     let told: Vec<(u64, &str)> = records.iter().map(|record| (record.seq.0, record.event.word())).collect();
     assert_eq!(told, [(3, "appeared"), (4, "appeared"), (5, "changed"), (6, "removed")]);
 }
+
+#[test]
+fn the_history_of_a_status_shows_that_its_instance_took_it_out_of_sight_and_back() {
+    let (instance, status) = with_status();
+    let other = checks("impaired");
+    let log = [
+        found(Cause::Sweep, &instance, &of_team("quarry")),
+        found(Cause::Sweep, &status, &checks("ok")),
+        changed(&instance, &of_team("quarry"), &of_team("payments")),
+        changed(&status, &checks("ok"), &other),
+        changed(&instance, &of_team("payments"), &of_team("quarry")),
+        changed(&status, &other, &checks("ok")),
+        changed(&instance, &of_team("quarry"), &of_team("payments")),
+        removed(&instance),
+        removed(&status),
+    ];
+    let estate = Estate::new(&log, None);
+    let snapshot = estate.seen_by(&payments()).snapshot().unwrap();
+    let told = |records: Vec<crate::model::Recorded>| -> Vec<(u64, &'static str)> {
+        assert!(records.iter().all(|record| record.event.resource() == Some(&status)));
+        records.iter().map(|record| (record.seq.0, record.event.word())).collect()
+    };
+    let whole = [(3, "appeared"), (4, "changed"), (5, "removed"), (7, "appeared"), (9, "removed")];
+    assert_eq!(told(snapshot.timeline(&status, Seq::ZERO, 100).unwrap()), whole);
+    let mut newest = told(snapshot.timeline_before(&status, Seq(u64::MAX), 100).unwrap());
+    newest.reverse();
+    assert_eq!(newest, whole);
+    // Page by page it is the same.
+    let (mut paged, mut from) = (Vec::new(), Seq::ZERO);
+    loop {
+        let page = told(snapshot.timeline(&status, from, 1).unwrap());
+        let Some(last) = page.last() else { break };
+        from = Seq(last.0 + 1);
+        paged.extend(page);
+    }
+    assert_eq!(paged, whole);
+    let came = snapshot.timeline(&status, Seq(7), 1).unwrap();
+    let crate::model::Event::Discovered { document, .. } = &came[0].event else { panic!("{came:?}") };
+    assert_eq!(document.text("InstanceStatus.Status"), Some("ok"), "as it is then");
+    // Whoever sees everything reads its own records.
+    assert_eq!(told(estate.core.snapshot().unwrap().timeline(&status, Seq::ZERO, 100).unwrap()).len(), 4);
+}

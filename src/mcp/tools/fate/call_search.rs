@@ -1,6 +1,7 @@
 //! What the log says of a call, for each of its instances.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use super::asked_call::AskedCall;
 use crate::kinds::INSTANCE;
@@ -8,12 +9,13 @@ use crate::mcp::core::Core;
 use crate::mcp::error::RequestError;
 use crate::model::text::shown;
 use crate::model::{ActionId, ActionOutcome, Event, Named, ResourceId, Scope, Seq};
-use crate::store::Snapshot;
 
 /// How many records are read at once.
 const CHUNK: usize = 500;
 /// How many records of one instance are searched: the action of a call that a server lost is among its newest.
 const MAX_SEARCHED: usize = 5_000;
+/// How many records behind its request the end of an action is looked for, about.
+const MAX_BEHIND: usize = if cfg!(test) { 1_000 } else { 100_000 };
 
 /// An action of a call, for one instance.
 pub(super) struct FoundAction {
@@ -40,6 +42,16 @@ impl FoundAction {
             _ => "The server ended while it called AWS.".to_owned(),
         }
     }
+}
+
+/// How an action ended, as far as the log says.
+pub(super) enum ActionEndSearch {
+    /// In this way.
+    Ended(ActionOutcome),
+    /// The log holds no end of it.
+    Open,
+    /// More was recorded since than is read for one answer, so it is not known.
+    Untold,
 }
 
 /// What the log says of a call, for one instance.
@@ -72,7 +84,7 @@ pub(super) fn search(
     for id in named.ids() {
         let mut outcomes = Vec::new();
         for copy in snapshot.copies(&INSTANCE.kind(), id)? {
-            outcomes.push(match requested(&snapshot, &copy.id, asked)? {
+            outcomes.push(match requested(core, &copy.id, asked)? {
                 Searched::Absent if !is_kept || is_damaged(core, &copy.id) => Searched::Untold,
                 said => said,
             });
@@ -93,10 +105,10 @@ fn is_damaged(core: &Core, id: &ResourceId) -> bool {
 
 /// What the timeline of a resource says of the call. A call with that name of another tool or another user is not the one that was
 /// asked about, and so tells nothing.
-fn requested(snapshot: &Snapshot, id: &ResourceId, asked: &AskedCall) -> Result<Searched, RequestError> {
+fn requested(core: &Core, id: &ResourceId, asked: &AskedCall) -> Result<Searched, RequestError> {
     let mut before = Seq(u64::MAX);
     for _ in 0..MAX_SEARCHED / CHUNK {
-        let records = snapshot.timeline_before(id, before, CHUNK)?;
+        let records = core.snapshot()?.timeline_before(id, before, CHUNK)?;
         let Some(last) = records.last() else { return Ok(Searched::Absent) };
         before = last.seq;
         for record in records {
@@ -110,7 +122,11 @@ fn requested(snapshot: &Snapshot, id: &ResourceId, asked: &AskedCall) -> Result<
             if tool != asked.spec.name || by.is_some_and(|by| by.user != asked.of.user) {
                 return Ok(Searched::Untold);
             }
-            let outcome = outcome(snapshot, action, record.seq)?;
+            let outcome = match end_of(core, action, record.seq)? {
+                ActionEndSearch::Ended(outcome) => Some(outcome),
+                ActionEndSearch::Open => None,
+                ActionEndSearch::Untold => return Ok(Searched::Untold),
+            };
             let (scope, force) = (id.scope(), asked.was_forced(arguments.as_deref()));
             return Ok(Searched::Found(FoundAction { action, scope, seq: record.seq, targets, force, outcome }));
         }
@@ -118,22 +134,28 @@ fn requested(snapshot: &Snapshot, id: &ResourceId, asked: &AskedCall) -> Result<
     Ok(Searched::Untold)
 }
 
-/// How an action ended that was requested at `requested`, if the log says so.
-pub(super) fn outcome(
-    snapshot: &Snapshot,
-    action: ActionId,
-    requested: Seq,
-) -> Result<Option<ActionOutcome>, RequestError> {
-    let mut from = requested.next();
+/// How an action ended that was requested at `requested`, as far as the log says. Each snapshot serves some of the records only.
+pub(super) fn end_of(core: &Core, action: ActionId, requested: Seq) -> Result<ActionEndSearch, RequestError> {
+    let (mut next, mut looked, mut found) = (requested.next(), 0, None);
     loop {
-        let records = snapshot.records(from, CHUNK)?;
-        let Some(last) = records.last() else { return Ok(None) };
-        from = last.seq.next();
-        for record in records {
-            match record.event {
-                Event::ActionFinished { action: of, outcome, .. } if of == action => return Ok(Some(outcome)),
-                _ => {}
+        let has_no_more = core.snapshot()?.each_sealed(next, CHUNK, |sealed| {
+            (next, looked) = (sealed.seq.next(), looked + 1);
+            if sealed.baseline().is_some() {
+                return ControlFlow::Continue(());
             }
+            match sealed.open().map(|record| record.event) {
+                Some(Event::ActionFinished { action: of, outcome, .. }) if of == action => {
+                    found = Some(outcome);
+                    ControlFlow::Break(())
+                }
+                _ => ControlFlow::Continue(()),
+            }
+        })?;
+        match found {
+            Some(outcome) => return Ok(ActionEndSearch::Ended(outcome)),
+            None if has_no_more => return Ok(ActionEndSearch::Open),
+            None if looked >= MAX_BEHIND => return Ok(ActionEndSearch::Untold),
+            None => {}
         }
     }
 }

@@ -1,15 +1,17 @@
 //! What became of a call of which a front end asks.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
 use crate::aws::CreateSnapshots;
+use crate::ingest::Lane;
 use crate::kinds::INSTANCE;
 use crate::mcp::ListMode;
 use crate::mcp::tests::fast;
 use crate::mcp::tests::raw_client::{RawClient, modern};
-use crate::model::fixtures::scope;
-use crate::model::{ActionId, ActionRequest, Principal, ResourceId};
+use crate::model::fixtures::{json_document, scope};
+use crate::model::{ActionId, ActionRequest, Cause, Observation, Principal, ResourceId, Seen, Source};
 
 /// The row that tells what became of the call `name` for one instance.
 async fn fate(client: &mut RawClient, name: &str, tool: &str, arguments: Value) -> Value {
@@ -105,6 +107,33 @@ async fn an_action_is_ended_only_by_who_asks_about_the_call_that_was_made_and_on
     drop(data(world.client(true).await.agree("stop_instance", json!({"instance_id": id})).await.unwrap()));
     let row = fate(&mut RawClient::silent(&world), "a-3", "stop_instance", json!({"instance_id": id})).await;
     assert_eq!((&row["verdict"], &row["current_state"]), (&json!("unknown"), &json!("stopping")), "{row}");
+}
+
+#[tokio::test]
+async fn an_end_that_lies_far_behind_its_request_is_not_known_and_not_recorded_again() {
+    let world = World::small().await;
+    let id = world.instance(&world.client(true).await, "running").await;
+    let target = ResourceId::new(&scope(), &INSTANCE.kind(), id.as_str());
+    let begin = |call: &str| {
+        let request = ActionRequest::of("start_instance", vec![target.clone()]);
+        world.core.ingest.begin(ActionRequest { call: Some(call.to_owned()), ..request })
+    };
+    let (far, near) = (begin("a-1").await.unwrap(), begin("a-2").await.unwrap());
+    world.core.ingest.finish(near, ActionOutcome::Succeeded { created: Vec::new() }, Vec::new()).await.unwrap();
+    let found = (0..1_600).map(|nth| Observation {
+        source: Source::Refresh,
+        at: world.core.now(),
+        id: ResourceId::new(&scope(), &INSTANCE.kind(), format!("i-0bbbbbbbbbbbb{nth:04}")),
+        seen: Seen::Described(Arc::new(json_document(&json!({"State": {"Name": "running"}})))),
+    });
+    world.core.ingest.observe(Lane::Tools, found.collect(), Cause::Refresh).await.unwrap();
+    world.core.ingest.finish(far, ActionOutcome::Succeeded { created: Vec::new() }, Vec::new()).await.unwrap();
+    let mut client = RawClient::silent(&world);
+    for (call, verdict) in [("a-2", "done"), ("a-1", "unknown")] {
+        let row = fate(&mut client, call, "start_instance", json!({"instance_id": id})).await;
+        assert_eq!(row["verdict"], verdict, "{row}");
+    }
+    assert_eq!([ends(&world, far), ends(&world, near)], [1, 1]);
 }
 
 #[tokio::test]

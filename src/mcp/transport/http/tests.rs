@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::Request as HttpRequest;
+use rmcp::ServerHandler;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -10,11 +11,13 @@ use super::*;
 use crate::aws::AwsClock;
 use crate::mcp::Readiness;
 use crate::mcp::remembered_sessions::RememberedSessions;
+use crate::mcp::server::Handler;
 use crate::mcp::tests::World;
 use crate::mcp::transport::{HttpOptions, PATH, router};
 
 mod precedents;
 mod sessions;
+mod waiting;
 
 /// A server without a socket, and who asks it.
 struct Desk {
@@ -51,12 +54,22 @@ impl Desk {
 
     async fn with_idle_sessions(idle: usize) -> Desk {
         let world = World::small().await;
+        let precedents = Some(Precedents::new(world.server.clone()));
+        Desk::around(world, idle, precedents, |handler| handler).await
+    }
+
+    async fn around<H: ServerHandler>(
+        world: World,
+        idle: usize,
+        precedents: Option<Precedents>,
+        wrap: impl Fn(Handler) -> H + Send + Sync + 'static,
+    ) -> Desk {
         let remembered = RememberedSessions::open(None, Arc::new(AwsClock::default())).await;
         let origins = vec!["https://app.example.com:443".to_owned()];
         let options = HttpOptions { origins, ..HttpOptions::default() };
-        let (precedents, streams) = (Some(Precedents::new(world.server.clone())), CancellationToken::new());
+        let streams = CancellationToken::new();
         let sessions = Arc::new(HttpSessions::new(Arc::new(remembered), idle));
-        let router = router(&world.server, |handler| handler, precedents, &options, &streams, &sessions);
+        let router = router(&world.server, wrap, precedents, &options, &streams, &sessions);
         Desk { world, router }
     }
 

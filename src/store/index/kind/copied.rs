@@ -4,11 +4,12 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::KindIndex;
+use super::{KindIndex, TermCondition};
 use crate::model::packed::unpacked;
 use crate::model::{Scope, Seq};
 use crate::store::index::rows::IndexedRow;
 use crate::store::index::terms::{KnownTerm, Term, TermSet};
+use crate::store::matcher::Matcher;
 use crate::store::row_view::RowView;
 
 /// How many bytes a copy may take.
@@ -123,12 +124,14 @@ impl IndexRows {
 }
 
 impl KindIndex {
-    /// Copies rows of the scopes that `sees` says; `None` where that takes more than a copy may.
+    /// Copies rows that `matcher` takes, of the scopes that `sees` says; `None` where that takes more than a copy may.
     pub(in crate::store::index) fn copied(
         &self,
         selection: &RowSelection<'_>,
+        matcher: &Matcher,
         sees: impl FnMut(&Scope) -> bool,
     ) -> Option<IndexRows> {
+        let Some(taken) = self.resolve(matcher) else { return Some(IndexRows::default()) };
         let mut conditions = Vec::new();
         for (facet, values) in &selection.only {
             let numbers = values.iter().filter_map(|value| self.terms.number(Term::Facet(*facet, value)));
@@ -153,6 +156,7 @@ impl KindIndex {
         let mut copy = RowCopy {
             index: self,
             selection,
+            taken,
             conditions,
             sees,
             scopes: HashMap::new(),
@@ -190,6 +194,7 @@ impl CopyCondition<'_> {
 struct RowCopy<'a, 's, F> {
     index: &'a KindIndex,
     selection: &'a RowSelection<'s>,
+    taken: Vec<TermCondition<'a>>,
     conditions: Vec<CopyCondition<'a>>,
     sees: F,
     /// The places of scopes among those found; `None` for one that is left out.
@@ -203,7 +208,9 @@ struct RowCopy<'a, 's, F> {
 impl<F: FnMut(&Scope) -> bool> RowCopy<'_, '_, F> {
     /// Adds a row, if it is wanted; `None` where the copy has become too large.
     fn take(&mut self, row: &IndexedRow<'_>) -> Option<()> {
-        if !self.conditions.iter().all(|condition| condition.holds(row)) {
+        if !self.taken.iter().all(|condition| condition.holds(row))
+            || !self.conditions.iter().all(|condition| condition.holds(row))
+        {
             return Some(());
         }
         let Some(scope) = self.scope(row.scope) else { return Some(()) };
