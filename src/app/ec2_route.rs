@@ -216,7 +216,7 @@ impl MissedIds {
         let unknown: Vec<String> =
             seen.iter().filter(|(_, sight)| *sight == Sight::NotFound).map(|(id, _)| id.to_string()).collect();
         let unsaid = seen.iter().find_map(|(_, sight)| match sight {
-            Sight::Unsaid(reason) => Some(reason.clone()),
+            Sight::Unsaid(reason) | Sight::Failed(reason) => Some(reason.clone()),
             Sight::Shown | Sight::NotFound => None,
         });
         match (unsaid, id_codes::of(kind)) {
