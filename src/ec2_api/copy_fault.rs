@@ -32,6 +32,14 @@ pub enum CopyFault {
     /// The copy cannot be answered from.
     #[error(transparent)]
     Standing(#[from] StandingError),
+    /// No account can be reached.
+    #[error("Muster can reach no account: {what}. {fix}")]
+    Unreached {
+        /// What happened.
+        what: String,
+        /// What to do about it.
+        fix: String,
+    },
     /// Its path is none that is served.
     #[error("The path {0} is neither / nor that of an account, such as /123456789012/")]
     Path(String),
@@ -165,6 +173,7 @@ impl CopyFault {
             CopyFault::Path(_) | CopyFault::Host(_) => "InvalidRequest",
             CopyFault::Slow => "RequestExpired",
             CopyFault::Place(_)
+            | CopyFault::Unreached { .. }
             | CopyFault::Standing(_)
             | CopyFault::Store(_)
             | CopyFault::Damaged { .. }

@@ -8,7 +8,7 @@ use super::copy_fault::CopyFault;
 use super::fault::Ec2Fault;
 use super::found_page::FoundPage;
 use super::kind_search::KindSearch;
-use super::place::{AskedPlace, place};
+use super::place::{AskedPlace, PlaceError, place};
 use super::question::DescribeQuestion;
 use super::request::Ec2Request;
 use super::reservation_book::ReservationBooks;
@@ -108,7 +108,7 @@ impl Ec2Desk {
         now: Timestamp,
     ) -> Result<CopyAnswer, CopyFault> {
         let watched: BTreeSet<Scope> = self.freshness.scopes().into_iter().map(|state| state.scope).collect();
-        let scope = place(asked, &watched)?;
+        let scope = self.placed(asked, &watched)?;
         let page = TagsPage::of(request, &scope, self.aws.secrets())?;
         let mut standing: Option<CopyStanding> = None;
         for kind in &page.question.kinds {
@@ -158,7 +158,22 @@ impl Ec2Desk {
             // It is said of the kind, not of the place.
             self.freshness.scopes().into_iter().map(|state| state.scope).collect()
         };
-        Ok(place(asked, &watched)?)
+        self.placed(asked, &watched)
+    }
+
+    /// The scope that a request is about, of those that are watched. Where there are none because no account can be reached, that is no
+    /// matter of moments.
+    fn placed(&self, asked: AskedPlace<'_>, watched: &BTreeSet<Scope>) -> Result<Scope, CopyFault> {
+        place(asked, watched).map_err(|error| {
+            let of_account = || self.freshness.members().into_iter().next().map(|member| member.trouble);
+            match self.freshness.trouble().or_else(of_account) {
+                Some(trouble) if error == PlaceError::Nothing => {
+                    let what = trouble.what.trim_end_matches('.').to_owned();
+                    CopyFault::Unreached { what, fix: trouble.next_step() }
+                }
+                _ => error.into(),
+            }
+        })
     }
 
     fn standing(

@@ -129,6 +129,8 @@ pub fn standing(
         Some(trouble) => format!("{why}: {}. {}", trouble.what, trouble.next_step()),
         None => why,
     });
+    // It stands within sentences.
+    let overdue = overdue.map(|why| why.trim_end_matches('.').to_owned());
     let age = now.since(complete.started);
     // While events are proved to report every change, the copy is as fresh as the last of them.
     let is_proved = state.events.as_ref().is_some_and(|events| events.unproved.is_none());
