@@ -7,6 +7,7 @@
 //! - [`front`] is what MCP clients start; it attaches to that server.
 //! - [`client`] asks for commands: the server, or the store where no server runs ([`offline`]).
 //! - [`admin`] carries out admin requests: exports, figures, backups.
+//! - `ec2_route` answers EC2's own read API.
 //! - [`metrics_route`] shows operators what a server does, and `probes` whether it is well.
 //! - [`inspection`] looks at a store that may be damaged.
 //! - [`demo`] runs a simulated account, a server and a client in one process.
@@ -18,6 +19,8 @@ pub mod client;
 #[cfg(feature = "simulator")]
 pub mod demo;
 mod discovery;
+pub mod ec2_keys;
+mod ec2_route;
 pub mod engine;
 pub mod examination;
 pub mod front;

@@ -32,6 +32,7 @@ mod count;
 #[cfg(feature = "simulator")]
 mod demo;
 mod doctor;
+mod ec2_api_flags;
 mod exit_codes;
 mod file_settings;
 mod following;

@@ -14,6 +14,7 @@
 //! - [`query`] answers questions about many resources, from the store.
 //! - [`policy`] says what a connection may change. Pure.
 //! - [`mcp`] serves it all to clients, and carries out what tools are asked to do.
+//! - [`ec2_api`] speaks EC2's own read API, for clients of AWS.
 //! - `simulator` (a cargo feature, on by default) is an AWS account on loopback, for the demo, tests and benchmarks.
 //! - [`config`], [`telemetry`], [`app`] and [`cli`] make processes of it.
 
@@ -24,6 +25,7 @@ pub mod cli;
 pub mod config;
 pub mod connection;
 pub mod doctor;
+pub mod ec2_api;
 pub mod freshness;
 pub mod ingest;
 pub mod kinds;

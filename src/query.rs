@@ -27,6 +27,7 @@ pub mod summary;
 pub mod tally;
 pub mod unobserved;
 pub mod unsure;
+pub mod walk;
 
 pub use cursor::{Cursor, CursorError, SortedAfter};
 pub use filter::{FilterError, Filters};

@@ -25,10 +25,11 @@ use crate::connection::handshake::{self, AdmittedClient, HandshakeError};
 use crate::connection::key_offer::KeyOffer;
 use crate::connection::socket::ServerSocket;
 use crate::connection::unfinished_handshakes::UnfinishedHandshakes;
+use crate::ec2_api::call_tally::Ec2CallTally;
 use crate::mcp::core::View;
 use crate::mcp::server::Link;
 use crate::mcp::stall::{self, Bounded};
-use crate::mcp::transport::{self, HttpDoor, HttpOptions};
+use crate::mcp::transport::{self, HttpDoor, HttpOptions, TlsConfig};
 use crate::mcp::{self, Core, Failure, Operations, Readiness, ServerPolicy};
 use crate::model::{FailureCode, Principal};
 use crate::watch::tasks::Tasks;
@@ -51,6 +52,7 @@ pub struct ClientListener {
     admin_requests: Arc<Semaphore>,
     process: Arc<ServerProcess>,
     keys: Arc<KeyJudge>,
+    ec2_calls: Arc<Ec2CallTally>,
 }
 
 impl ClientListener {
@@ -73,6 +75,7 @@ impl ClientListener {
             admin_requests,
             process: Arc::new(process),
             keys: Arc::new(KeyJudge::new(config)),
+            ec2_calls: Arc::default(),
         }
     }
 
@@ -116,6 +119,12 @@ impl ClientListener {
     #[must_use]
     pub fn operations(&self) -> &Operations {
         self.server.operations()
+    }
+
+    /// The counts of what clients of EC2's read API ask for.
+    #[must_use]
+    pub fn ec2_calls(&self) -> &Arc<Ec2CallTally> {
+        &self.ec2_calls
     }
 
     /// How many clients are connected to the socket.
@@ -165,10 +174,10 @@ impl ClientListener {
         });
     }
 
-    /// Serves these routes, and nothing else, at an address of their own.
-    pub fn listen_beside(&self, listener: TcpListener, routes: Router) {
+    /// Serves these routes, and nothing else, at an address of their own, by TLS where there is a certificate. `name` is what the log calls them.
+    pub fn listen_beside(&self, name: &'static str, listener: TcpListener, routes: Router, tls: Option<TlsConfig>) {
         let stopping = self.tasks.stopping();
-        self.tasks.spawn("metrics", transport::serve_routes(listener, routes, stopping));
+        self.tasks.spawn(name, transport::serve_routes(listener, routes, tls, stopping));
     }
 
     /// Ends subscriptions, then connections; nobody new comes in. Returns what did not end in time.

@@ -51,7 +51,7 @@ impl MetricsAccess {
 
 /// Whether a `Host` is an address or a name that no page of the web can have, or one of `names`. A page that another address was
 /// given for its name, so that it reaches this machine, sends the name.
-fn is_own_host(headers: &HeaderMap, names: &[String]) -> bool {
+pub(super) fn is_own_host(headers: &HeaderMap, names: &[String]) -> bool {
     let Some(host) = headers.get(header::HOST).and_then(|host| host.to_str().ok()) else { return false };
     let name = match host.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
@@ -90,7 +90,7 @@ async fn page(listener: ClientListener, format: PageFormat) -> Response {
     let gathered = spawn_blocking(move || {
         let core = listener.core();
         let (operations, connected) = (listener.operations(), listener.conversations().now());
-        metrics::gather(core.as_deref(), operations, connected).text(format)
+        metrics::gather(core.as_deref(), operations, listener.ec2_calls(), connected).text(format)
     });
     match gathered.await {
         Ok(Ok(text)) => ([(header::CONTENT_TYPE, format.media_type())], text).into_response(),

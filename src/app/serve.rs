@@ -59,7 +59,7 @@ use crate::notify::ChangeHub;
 use crate::store::OpenError;
 use doors::url;
 use lifetime::{Lifetime, announce_successor, forget, keep_rules, note_flags, put_back};
-use listening::{Listening, open_tls, renew};
+use listening::{Listening, open_ec2_keys, open_tls, renew};
 use ownership::{Owned, own};
 use unusable::{deserted, failure, foreign_failure, mended, regained};
 
@@ -105,6 +105,7 @@ pub async fn run(
     let (requests, reloads) =
         ReloadRequests::take(source, access.clone(), sender.clone()).map_err(ServerError::Signals)?;
     let tls = open_tls(&mut options)?;
+    let ec2_keys = open_ec2_keys(&mut options)?;
     let requests = requests.with_tls(tls.clone()).map_err(ServerError::Signals)?;
     // On the heap: loading the SDK is a large future.
     let config = &Box::pin(keys::placed(config)).await;
@@ -134,7 +135,8 @@ pub async fn run(
     note_flags(&record, &config.data_dir);
     let binding = async {
         let bound = bind(config, &options, &lock, before, has_former).await?;
-        Ok::<_, ServerError>((bound, doors::open_socket(&options).await?, doors::open_metrics(&options).await?))
+        let beside = (doors::open_metrics(&options).await?, doors::open_ec2_api(&options).await?);
+        Ok::<_, ServerError>((bound, doors::open_socket(&options).await?, beside))
     };
     let bound = binding.await.inspect_err(|_| {
         put_back(known.as_ref(), &config.data_dir);
@@ -143,7 +145,7 @@ pub async fn run(
             announce_successor(&lock);
         }
     });
-    let ((socket, http), http_socket, metrics) = bound?;
+    let ((socket, http), http_socket, (metrics, ec2_api)) = bound?;
     note_program(config, &launch);
     if launch.started_by != StartedBy::FrontEnd || launch.is_chosen {
         keep_rules(config.writes.allow, &options.rules, &config.data_dir);
@@ -156,12 +158,14 @@ pub async fn run(
     note_flags(&record, &config.data_dir);
     let is_read_only = options.is_http_read_only();
     let (metrics, metrics_address) = metrics.unzip();
+    let (ec2_api, ec2_api_address) = ec2_api.unzip();
     let (http_socket, _socket_file) = http_socket.unzip();
     let http_url = match address {
         Some(address) => Some(url(address, tls.is_some())),
         None => http_socket.as_ref().and(options.listen.http.as_ref()).map(ToString::to_string),
     };
-    announce(&Listens::new(&config.data_dir, socket.path(), http_url.as_deref()).and_metrics(metrics_address));
+    let listens = Listens::new(&config.data_dir, socket.path(), http_url.as_deref()).and_metrics(metrics_address);
+    announce(&listens.and_ec2_api(ec2_api_address, options.listen.ec2_api.is_open()));
     if let Some(url) = http_url {
         listener.process().serves_http(address, url);
     }
@@ -172,7 +176,8 @@ pub async fn run(
     listener.listen(socket);
     let door = http.map(HttpDoor::from).or(http_socket.map(HttpDoor::from));
     let gate = access.as_ref().map(|access| access.gate().clone());
-    let listen = Listening { door, metrics, gate, tls: tls.as_ref().map(TlsFiles::config), is_read_only, begun };
+    let tls_config = tls.as_ref().map(TlsFiles::config);
+    let listen = Listening { door, metrics, ec2_api, ec2_keys, gate, tls: tls_config, is_read_only, begun };
     listen.begin(&listener, &options, &config.data_dir);
     let data_dir = config.data_dir.clone();
     let lifetime = Lifetime { detached: options.detached, idle_exit: options.idle_exit, orders, lock, data_dir };

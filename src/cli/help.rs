@@ -56,6 +56,11 @@ const TOPICS: &[HelpTopic] = &[
         text: include_str!("help/credentials.md"),
     },
     HelpTopic {
+        name: "ec2-api",
+        about: "How scripts and tools that use EC2's own API read from the copy",
+        text: include_str!("help/ec2-api.md"),
+    },
+    HelpTopic {
         name: "events",
         about: "How changes show within a second, and how that is proved",
         text: include_str!("help/events.md"),

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::ec2_api_flags::Ec2ApiFlags;
 use crate::config::{Environment, HttpPlace, ListenSettings};
 use crate::model::AddressRange;
 
@@ -42,13 +43,16 @@ pub(super) struct ListenFlags {
     /// More are answered with 429 and Retry-After. 0 turns this off.
     #[arg(long, env = "MUSTER_RATE_LIMIT", value_name = "NUMBER", hide_env_values = true)]
     rate_limit: Option<u32>,
+    #[command(flatten)]
+    ec2_api: Ec2ApiFlags,
 }
 
 impl ListenFlags {
     /// The flags that give these settings.
     pub(super) fn of(settings: &ListenSettings) -> Self {
-        let ListenSettings { http, metrics, tls_cert, tls_key, behind_proxy, rate_limit } = settings.clone();
-        ListenFlags { http, metrics, tls_cert, tls_key, behind_proxy, rate_limit }
+        let ListenSettings { http, metrics, tls_cert, tls_key, behind_proxy, rate_limit, ec2_api } = settings.clone();
+        let ec2_api = Ec2ApiFlags::of(ec2_api);
+        ListenFlags { http, metrics, tls_cert, tls_key, behind_proxy, rate_limit, ec2_api }
     }
 
     /// What they say.
@@ -61,6 +65,7 @@ impl ListenFlags {
             tls_key: self.tls_key.map(absolute),
             behind_proxy: self.behind_proxy,
             rate_limit: self.rate_limit,
+            ec2_api: self.ec2_api.settings(environment),
         }
     }
 
@@ -75,7 +80,7 @@ impl ListenFlags {
 
     /// The same without the address of HTTP, which a server that takes over is told as it is bound.
     pub(super) fn words_but_address(&self) -> Vec<OsString> {
-        let ListenFlags { http, metrics, tls_cert, tls_key, behind_proxy, rate_limit } = self;
+        let ListenFlags { http, metrics, tls_cert, tls_key, behind_proxy, rate_limit, ec2_api } = self;
         let mut words: Vec<OsString> = Vec::new();
         let mut flag =
             |name: &str, value: Option<OsString>| words.extend(value.into_iter().flat_map(|it| [name.into(), it]));
@@ -87,6 +92,7 @@ impl ListenFlags {
             flag("--behind-proxy", Some(range.to_string().into()));
         }
         flag("--rate-limit", rate_limit.map(|limit| limit.to_string().into()));
+        words.extend(ec2_api.words());
         words
     }
 }

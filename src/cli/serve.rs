@@ -71,7 +71,8 @@ impl Serve {
             config.absence_after = absence_after;
         }
         let listen = self.listen.settings(environment).over(&config.listen);
-        let (idle_exit, has_http) = (self.idle_exit.over(config.idle_exit), listen.http.is_some());
+        let has_http = listen.http.is_some() || listen.ec2_api.address.is_some();
+        let idle_exit = self.idle_exit.over(config.idle_exit);
         let access = self.access.options(environment).over(config.access.clone());
         let mut options = ServerOptions {
             listen,
@@ -267,7 +268,7 @@ mod tests {
         for (given, is_read_only) in [
             (format!("{rules} --http 127.0.0.1:1 --idle-exit 3m"), false),
             ("--detached --allow-writes --http 127.0.0.1:1".to_owned(), true),
-            ("--interval all=1m --allowed-host muster.test --metrics 127.0.0.1:2".to_owned(), true),
+            ("--interval all=1m --allowed-host muster.test --metrics 127.0.0.1:2 --ec2-api 127.0.0.1:3 --max-stale 5m --ec2-api-miss live --ec2-api-keys /k.toml".to_owned(), true),
         ] {
             let (config, options) = parsed(&given.split(' ').map(str::to_owned).collect::<Vec<_>>());
             let place = ["--data-dir".to_owned(), config.data_dir.to_str().unwrap().to_owned()];
@@ -275,7 +276,7 @@ mod tests {
             let (again, next) = parsed(&words);
             assert_eq!(again, config, "{words:?}");
             assert_eq!((next.allowed_hosts.clone(), next.idle_exit), (options.allowed_hosts, options.idle_exit));
-            assert_eq!(next.listen.metrics, options.listen.metrics);
+            assert_eq!((next.listen.metrics, &next.listen.ec2_api), (options.listen.metrics, &options.listen.ec2_api));
             assert_eq!((next.detached, next.is_http_read_only()), (true, is_read_only), "{words:?}");
         }
     }

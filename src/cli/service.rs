@@ -161,7 +161,8 @@ fn service_name(text: &str) -> Result<String, String> {
 
 /// Checks that clients find the server again at the addresses where it listens.
 fn lasting(listen: &ListenSettings) -> Result<(), ServiceError> {
-    let addresses = [("--http", listen.http_address()), ("--metrics", listen.metrics)];
+    let ec2_api = listen.ec2_api.address;
+    let addresses = [("--http", listen.http_address()), ("--metrics", listen.metrics), ("--ec2-api", ec2_api)];
     match addresses.into_iter().find(|(_, address)| address.is_some_and(|address| address.port() == 0)) {
         Some((flag, _)) => Err(ServiceError::PassingPort { flag }),
         None => Ok(()),

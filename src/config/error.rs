@@ -185,6 +185,15 @@ pub enum ConfigError {
         /// What was given.
         address: SocketAddr,
     },
+    /// An address of EC2's read API that other machines could reach.
+    #[error(
+        "--ec2-api {address} is not a loopback address: strangers could read the inventory. Have requests verified (--ec2-api-keys) and \
+         give --tls-cert and --tls-key, or answer on 127.0.0.1"
+    )]
+    Ec2ApiNotLoopback {
+        /// What was given.
+        address: SocketAddr,
+    },
     /// A certificate without its key, or the other way round.
     #[error("{given} needs {missing}: a certificate and its key are two files")]
     HalfOfTls {

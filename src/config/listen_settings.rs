@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
+use super::ec2_api_settings::Ec2ApiSettings;
 use super::error::ConfigError;
 use super::http_place::HttpPlace;
 use crate::model::AddressRange;
@@ -29,6 +30,8 @@ pub struct ListenSettings {
     pub behind_proxy: Vec<AddressRange>,
     /// How many requests a second each client of HTTP may send; 0: as many as it likes.
     pub rate_limit: Option<u32>,
+    /// Whether and how EC2's own read API is answered.
+    pub ec2_api: Ec2ApiSettings,
 }
 
 impl ListenSettings {
@@ -43,6 +46,7 @@ impl ListenSettings {
             tls_key: self.tls_key.or(file.tls_key),
             behind_proxy: if self.behind_proxy.is_empty() { file.behind_proxy } else { self.behind_proxy },
             rate_limit: self.rate_limit.or(file.rate_limit),
+            ec2_api: self.ec2_api.over(file.ec2_api),
         }
     }
 
@@ -89,8 +93,9 @@ impl ListenSettings {
     ///
     /// # Errors
     /// [`ConfigError::NotLoopback`] and [`ConfigError::MetricsNotLoopback`] when other machines could and nothing keeps strangers out,
-    /// [`ConfigError::HalfOfTls`] when a certificate has no key.
+    /// [`ConfigError::HalfOfTls`] when a certificate has no key; and what [`Ec2ApiSettings::check`] finds.
     pub fn check(&self, knows_clients: bool) -> Result<(), ConfigError> {
+        self.ec2_api.check(self.tls().is_some())?;
         match (&self.tls_cert, &self.tls_key) {
             (Some(_), None) => return Err(ConfigError::HalfOfTls { given: "--tls-cert", missing: "--tls-key" }),
             (None, Some(_)) => return Err(ConfigError::HalfOfTls { given: "--tls-key", missing: "--tls-cert" }),

@@ -321,9 +321,9 @@ fn router<H: ServerHandler>(
     routes.merge(resource_metadata::routes(gate, options.scheme())).merge(beside).merge(probes).fallback(elsewhere)
 }
 
-/// Serves routes that have nothing to do with MCP, until `stop` is cancelled.
-pub async fn serve_routes(listener: TcpListener, routes: Router, stop: CancellationToken) {
-    let service = ConnectionService { router: routes, tls: None, operations: Arc::default() };
+/// Serves routes that have nothing to do with MCP, by TLS where there is a certificate, until `stop` is cancelled.
+pub async fn serve_routes(listener: TcpListener, routes: Router, tls: Option<TlsConfig>, stop: CancellationToken) {
+    let service = ConnectionService { router: routes, tls, operations: Arc::default() };
     http_listener::serve(listener.into(), service, stop).await;
 }
 

@@ -61,7 +61,7 @@ static EC2: [&str; 56] = [
 ];
 
 /// Actions of STS.
-static STS: [&str; 3] = ["AssumeRole", "DecodeAuthorizationMessage", "GetCallerIdentity"];
+static STS: [&str; 4] = ["AssumeRole", "DecodeAuthorizationMessage", "GetAccessKeyInfo", "GetCallerIdentity"];
 
 /// Actions of SQS.
 static SQS: [&str; 17] = [

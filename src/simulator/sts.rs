@@ -137,7 +137,7 @@ pub(crate) fn mutates(action: &str) -> bool {
 
 /// The names of all actions.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-    ["AssumeRole", "DecodeAuthorizationMessage", "GetCallerIdentity"].into_iter()
+    ["AssumeRole", "DecodeAuthorizationMessage", "GetAccessKeyInfo", "GetCallerIdentity"].into_iter()
 }
 
 /// Answers one STS call.
@@ -149,6 +149,7 @@ pub(crate) fn answer(call: &Call, action: &str) -> Result<String, Refusal> {
     match action {
         "AssumeRole" => assume_role(call),
         "DecodeAuthorizationMessage" => decode(call),
+        "GetAccessKeyInfo" => key_info(call),
         "GetCallerIdentity" => Ok(caller_identity(call)),
         _ => Err(Refusal::invalid_action(action)),
     }
@@ -161,6 +162,18 @@ fn decode(call: &Call) -> Result<String, Refusal> {
         Refusal::new(400, "InvalidAuthorizationMessageException", "Message is not valid for decoding")
     })?;
     Ok(envelope(call, "DecodeAuthorizationMessage", |xml| xml.text("DecodedMessage", &decoded)))
+}
+
+fn key_info(call: &Call) -> Result<String, Refusal> {
+    let required = "Member must not be null";
+    let key = call.params.get("AccessKeyId").ok_or_else(|| invalid("Value null", "accessKeyId", required))?;
+    if key.len() < 16 {
+        let rule = "Member must have length greater than or equal to 16";
+        return Err(invalid(&format!("Value '{key}'"), "accessKeyId", rule));
+    }
+    let of = Caller { access_key: key.to_owned(), ..call.caller.clone() };
+    let account = of.account(call.account);
+    Ok(envelope(call, "GetAccessKeyInfo", |xml| xml.text("Account", account)))
 }
 
 fn caller_identity(call: &Call) -> String {

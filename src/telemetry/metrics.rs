@@ -18,6 +18,7 @@ mod tests;
 
 use tokio::time::Instant;
 
+use crate::ec2_api::call_tally::Ec2CallTally;
 use crate::mcp::{Core, Operations};
 use crate::telemetry::dropped;
 
@@ -59,10 +60,11 @@ pub fn table() -> String {
 /// The values of all metrics now. Without an open store there are those of clients and of the process. `connected` are the MCP clients
 /// of the socket. Blocks on the disk.
 #[must_use]
-pub fn gather(core: Option<&Core>, operations: &Operations, connected: usize) -> MetricsPage {
+pub fn gather(core: Option<&Core>, operations: &Operations, calls: &Ec2CallTally, connected: usize) -> MetricsPage {
     let mut page = MetricsPage::default();
     page.count(&READY, u64::from(core.is_some_and(|core| !core.store.is_failing())));
     clients::add_operations(&mut page, operations, connected);
+    clients::add_read_api(&mut page, calls);
     if let Some(core) = core {
         clients::add_notifications(&mut page, core.hub.tally().counted());
         let freshness = core.ingest.freshness();

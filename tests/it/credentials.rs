@@ -318,7 +318,7 @@ fn served_with(sandbox: &mut Sandbox, key: &str) -> (PathBuf, u64) {
     sandbox.set("AWS_SESSION_TOKEN", "token");
     let running = Running::start("serve", sandbox.muster(&[&["serve", "--http", "127.0.0.1:0"], &RARELY[..]].concat()));
     let said: Value = serde_json::from_str(&running.line(PATIENCE)).unwrap();
-    let mut server = Serve { running, http: said["http"].as_str().unwrap().to_owned(), metrics: None };
+    let mut server = Serve { running, http: said["http"].as_str().unwrap().to_owned(), metrics: None, ec2_api: None };
     server.swept();
     let summary = Client::http(&server.http).call("get_inventory_summary", &json!({})).unwrap();
     server.terminate();

@@ -174,7 +174,7 @@ impl Small {
         let http = said["http"].as_str().unwrap().to_owned();
         let root = PathBuf::from(format!("/proc/{}/root", running.pid()));
         let data = root.join(sandbox.data().strip_prefix("/").unwrap());
-        Some(Small { server: Serve { running, http, metrics: None }, data })
+        Some(Small { server: Serve { running, http, metrics: None, ec2_api: None }, data })
     }
 
     /// Fills the file system, but for `left` bytes.

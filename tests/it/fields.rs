@@ -458,13 +458,13 @@ pub(crate) fn boto3(account: &Account) -> BTreeMap<&'static str, Resources> {
     found
 }
 
-fn id(spec: &KindSpec, resource: &Value) -> String {
+pub(crate) fn id(spec: &KindSpec, resource: &Value) -> String {
     resource[spec.id_field].as_str().unwrap_or_else(|| panic!("no {} in {resource}", spec.id_field)).to_owned()
 }
 
 /// The instances of a reservation. The AWS CLI prints them under it; a document carries the reservation's own fields, the groups
 /// (EC2-Classic's) only when there are any.
-fn launched(mut reservation: Value) -> Vec<Value> {
+pub(crate) fn launched(mut reservation: Value) -> Vec<Value> {
     let mut instances: Vec<Value> = serde_json::from_value(reservation["Instances"].take()).unwrap();
     let reservation = reservation.as_object_mut().unwrap();
     reservation.remove("Instances");
@@ -477,7 +477,14 @@ fn launched(mut reservation: Value) -> Vec<Value> {
     instances
 }
 
-fn compare(kind: &str, id: &str, path: &str, expected: &Value, actual: &Value, differences: &mut Vec<String>) {
+pub(crate) fn compare(
+    kind: &str,
+    id: &str,
+    path: &str,
+    expected: &Value,
+    actual: &Value,
+    differences: &mut Vec<String>,
+) {
     if LEFT_OUT.iter().any(|(of, left_out, _)| *of == kind && *left_out == path) {
         return;
     }

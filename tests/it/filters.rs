@@ -118,7 +118,7 @@ fn searched(client: &mut Client, question: &Question) -> Answer {
 }
 
 /// The values that a document has at a path, as filters write them.
-fn scalars(document: &Value, path: &str, found: &mut Vec<String>) {
+pub(crate) fn scalars(document: &Value, path: &str, found: &mut Vec<String>) {
     match document {
         Value::Array(list) => list.iter().for_each(|element| scalars(element, path, found)),
         Value::Object(map) => {
@@ -134,7 +134,7 @@ fn scalars(document: &Value, path: &str, found: &mut Vec<String>) {
 }
 
 /// Values of many forms, made of those that resources have.
-fn forms(form: Form, held: &[String]) -> Vec<(&'static str, Vec<String>)> {
+pub(crate) fn forms(form: Form, held: &[String]) -> Vec<(&'static str, Vec<String>)> {
     let one = |name, value: String| (name, vec![value]);
     let mut all = vec![
         one("any", "*".to_owned()),
@@ -364,6 +364,6 @@ const UNDOCUMENTED: &[(&str, &[&str])] = &[
     ("instance-status", &["instance-id", "health", "impaired-since", "next-event", "next-event-at"]),
 ];
 
-fn undocumented(kind: &KindSpec) -> &'static [&'static str] {
+pub(crate) fn undocumented(kind: &KindSpec) -> &'static [&'static str] {
     UNDOCUMENTED.iter().find(|(slug, _)| *slug == kind.slug).map_or(&[], |(_, names)| names)
 }

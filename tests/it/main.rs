@@ -80,6 +80,10 @@ mod disk;
 #[cfg(test)]
 mod doctor;
 #[cfg(test)]
+mod ec2_api;
+#[cfg(test)]
+mod ec2_clients;
+#[cfg(test)]
 mod environment;
 #[cfg(test)]
 mod events;
@@ -172,6 +176,8 @@ mod setup;
 mod shell;
 #[cfg(target_os = "linux")]
 #[cfg(test)]
+mod signatures;
+#[cfg(test)]
 mod soak;
 #[cfg(test)]
 mod sql;
@@ -202,6 +208,8 @@ mod volumes;
 mod watched;
 #[cfg(test)]
 mod who;
+#[cfg(test)]
+mod wire_names;
 #[cfg(target_os = "linux")]
 #[cfg(test)]
 mod write_kills;

@@ -19,7 +19,7 @@ use self::paths::{Paths, paths};
 use self::tree::Tree;
 
 /// What each top-level module may use of the others. `None`: everything.
-const TABLE: [(&str, Option<&[&str]>); 23] = [
+const TABLE: [(&str, Option<&[&str]>); 24] = [
     ("model", Some(&[])),
     ("kinds", Some(&["model"])),
     ("aws", Some(&["model", "kinds"])),
@@ -32,6 +32,7 @@ const TABLE: [(&str, Option<&[&str]>); 23] = [
     ("query", Some(&["model", "kinds", "store"])),
     ("audit", Some(&["model", "store", "notify"])),
     ("mcp", Some(&["model", "kinds", "store", "query", "freshness", "notify", "policy", "audit", "aws", "ingest"])),
+    ("ec2_api", Some(&["model", "kinds", "store", "query", "freshness", "policy", "aws"])),
     ("simulator", Some(&[])),
     ("watch", Some(&["model", "kinds", "aws", "source", "freshness", "ingest"])),
     ("policy", Some(&["model"])),

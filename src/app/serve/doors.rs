@@ -32,6 +32,17 @@ pub enum DoorError {
         #[source]
         source: io::Error,
     },
+    /// The address of EC2's read API cannot be used.
+    #[error(
+        "cannot listen on {address} for EC2's read API: free the port, or give another with --ec2-api (port 0 takes a free one)"
+    )]
+    Ec2Api {
+        /// The address.
+        address: SocketAddr,
+        /// What the system answered.
+        #[source]
+        source: io::Error,
+    },
     /// The address of the metrics cannot be used.
     #[error("cannot listen on {address} for metrics: free the port, or give another with --metrics")]
     Metrics {
@@ -84,6 +95,20 @@ pub(super) async fn open_metrics(options: &ServerOptions) -> Result<Option<(TcpL
             Ok(None)
         }
         Err(source) => Err(DoorError::Metrics { address, source }),
+    }
+}
+
+/// Binds the address of EC2's read API, if it is answered. A detached server goes without where that fails.
+pub(super) async fn open_ec2_api(options: &ServerOptions) -> Result<Option<(TcpListener, SocketAddr)>, DoorError> {
+    let Some(address) = options.listen.ec2_api.address else { return Ok(None) };
+    let bound = TcpListener::bind(address).await.and_then(|listener| Ok((listener.local_addr()?, listener)));
+    match bound {
+        Ok((bound, listener)) => Ok(Some((listener, bound))),
+        Err(error) if options.detached => {
+            tracing::error!(%address, %error, "EC2's read API is not answered");
+            Ok(None)
+        }
+        Err(source) => Err(DoorError::Ec2Api { address, source }),
     }
 }
 

@@ -4,6 +4,7 @@ use std::io;
 
 use super::doors::DoorError;
 use super::ownership::TakenDirectory;
+use crate::app::ec2_keys::Ec2KeysError;
 use crate::app::engine::StartError;
 use crate::app::tls_files::TlsError;
 use crate::connection::data_dir::DataDirError;
@@ -32,6 +33,9 @@ pub enum ServerError {
     /// The certificate of HTTP cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The file of the keys of EC2's read API is not usable.
+    #[error(transparent)]
+    Ec2Keys(#[from] Ec2KeysError),
     /// The file of tokens is not usable.
     #[error(transparent)]
     Tokens(#[from] TokenFileError),
@@ -57,6 +61,7 @@ impl ServerError {
             | ServerError::Socket(_)
             | ServerError::Door(_)
             | ServerError::Tls(_)
+            | ServerError::Ec2Keys(_)
             | ServerError::Tokens(_)
             | ServerError::Signals(_) => true,
             ServerError::Start(_) | ServerError::Writer => false,

@@ -1,4 +1,4 @@
-//! Serves HTTP and metrics beside the socket of a server.
+//! Serves HTTP, metrics and EC2's read API beside the socket of a server.
 
 use std::convert::Infallible;
 use std::path::Path;
@@ -6,6 +6,8 @@ use std::path::Path;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
+use crate::app::ec2_keys::{Ec2Keys, Ec2KeysError};
+use crate::app::ec2_route;
 use crate::app::listener::ClientListener;
 use crate::app::metrics_route::{self, MetricsAccess, MetricsAddress};
 use crate::app::probes;
@@ -29,10 +31,28 @@ pub(super) fn open_tls(options: &mut ServerOptions) -> Result<Option<TlsFiles>, 
     }
 }
 
+/// Opens the file of the keys of EC2's read API, if there is one. A detached server, which has nobody to tell, goes without that API where
+/// that fails.
+pub(super) fn open_ec2_keys(options: &mut ServerOptions) -> Result<Option<Ec2Keys>, Ec2KeysError> {
+    let Some(path) = options.listen.ec2_api.keys.as_deref().filter(|_| options.listen.ec2_api.address.is_some()) else {
+        return Ok(None);
+    };
+    match Ec2Keys::read(path, &options.access.grants) {
+        Err(error) if options.detached => {
+            tracing::error!(error = chain(&error), "EC2's read API is not answered");
+            options.listen.ec2_api.address = None;
+            Ok(None)
+        }
+        opened => opened.map(Some),
+    }
+}
+
 /// What is bound beside the socket, and how it is served.
 pub(super) struct Listening {
     pub(super) door: Option<HttpDoor>,
     pub(super) metrics: Option<TcpListener>,
+    pub(super) ec2_api: Option<TcpListener>,
+    pub(super) ec2_keys: Option<Ec2Keys>,
     pub(super) gate: Option<AccessGate>,
     pub(super) tls: Option<TlsConfig>,
     pub(super) is_read_only: bool,
@@ -40,9 +60,10 @@ pub(super) struct Listening {
 }
 
 impl Listening {
-    /// Begins to serve HTTP and metrics.
+    /// Begins to serve them.
     pub(super) fn begin(self, listener: &ClientListener, options: &ServerOptions, data_dir: &Path) {
-        let Listening { door, metrics, gate, tls, is_read_only, begun } = self;
+        let Listening { door, metrics, ec2_api, ec2_keys, gate, tls, is_read_only, begun } = self;
+        let ec2_tls = tls.clone();
         if let Some(door) = door {
             let sessions = Some(data_dir::sessions(data_dir));
             let (hosts, origins) = (options.allowed_hosts.clone(), options.allowed_origins.clone());
@@ -60,7 +81,14 @@ impl Listening {
             let access =
                 MetricsAccess { address: MetricsAddress::Own, is_local: true, has_tokens: false, is_known: false };
             let routes = metrics_route::route(listener, access, options.allowed_hosts.clone());
-            listener.listen_beside(metrics, routes.merge(probes::routes(&listener.readiness(), begun)));
+            let routes = routes.merge(probes::routes(&listener.readiness(), begun));
+            listener.listen_beside("metrics", metrics, routes, None);
+        }
+        if let Some(ec2_api) = ec2_api {
+            let settings = options.listen.ec2_api.clone();
+            let tls = ec2_tls.filter(|_| settings.is_open());
+            let routes = ec2_route::routes(listener, settings, options.allowed_hosts.clone(), ec2_keys);
+            listener.listen_beside("EC2's read API", ec2_api, routes, tls);
         }
     }
 }

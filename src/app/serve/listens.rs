@@ -29,7 +29,17 @@ impl Listens {
         self
     }
 
-    /// One line of JSON: `socket`, `http` (a URL or null), `data_dir`, and `metrics` (a URL) where they have an address of their own.
+    /// The same with the address of EC2's read API, if it is answered, and whether by TLS.
+    pub(super) fn and_ec2_api(mut self, address: Option<SocketAddr>, by_tls: bool) -> Self {
+        if let (Value::Object(line), Some(address)) = (&mut self.line, address) {
+            let scheme = if by_tls { "https" } else { "http" };
+            line.insert("ec2_api".to_owned(), format!("{scheme}://{address}").into());
+        }
+        self
+    }
+
+    /// One line of JSON: `socket`, `http` (a URL or null), `data_dir`; `metrics` (a URL) where they have an address of their own, and
+    /// `ec2_api` (a URL) where EC2's read API is answered.
     #[must_use]
     pub fn line(&self) -> String {
         self.line.to_string()

@@ -38,8 +38,11 @@ pub(super) fn listed(action: &str) -> Option<DocumentedLimit> {
         "ec2:CreateSnapshots" => DocumentedLimit { burst: 100, per_second: 5 },
         "ec2:DescribeRegions" => DESCRIBE,
         _ if KINDS.iter().any(|spec| spec.actions.contains(&action)) => DESCRIBE,
-        // All calls of STS in an account and region share it; Muster makes the second one once for a denied call.
-        "sts:GetCallerIdentity" | "sts:DecodeAuthorizationMessage" => DocumentedLimit { burst: 600, per_second: 600 },
+        // All calls of STS in an account and region share it; Muster makes the second one once for a denied call, and the third once
+        // for a key.
+        "sts:GetCallerIdentity" | "sts:DecodeAuthorizationMessage" | "sts:GetAccessKeyInfo" => {
+            DocumentedLimit { burst: 600, per_second: 600 }
+        }
         // A standard queue allows nearly unlimited calls (SQS developer guide, "Amazon SQS standard queue quotas").
         "sqs:ReceiveMessage" | "sqs:DeleteMessage" | "sqs:ChangeMessageVisibility" => {
             DocumentedLimit { burst: 3_000, per_second: 3_000 }

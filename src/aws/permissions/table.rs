@@ -107,6 +107,12 @@ const OTHERS: &[Permission] = &[
         "nothing changes: AWS allows it to everybody, whatever a policy says",
     ),
     other(
+        "sts:GetAccessKeyInfo",
+        &["MusterReadIdentity"],
+        "tells which account a key belongs to that signed a request of EC2's read API, with `--ec2-api`",
+        "where several accounts are watched, such requests have to name the account in the path of the endpoint",
+    ),
+    other(
         "sts:DecodeAuthorizationMessage",
         &["MusterWriteDenials"],
         "says why AWS denies a call that changes something",

@@ -2,6 +2,7 @@
 
 use super::metric_spec::{MetricForm, MetricSpec, MetricUnit};
 use super::metrics_page::{LabelText, MetricValue, MetricsPage};
+use crate::ec2_api::call_tally::Ec2CallTally;
 use crate::mcp::operations::{AskedOperation, NetworkTransport, OperationKey, Operations};
 use crate::notify::CountedNotifications;
 
@@ -47,6 +48,15 @@ static REFUSED: MetricSpec = MetricSpec {
            that wait, too large (size), or a host, origin or address that is not accepted (forbidden)",
 };
 
+static READ_API: MetricSpec = MetricSpec {
+    name: "muster_read_api_duration",
+    unit: MetricUnit::Seconds,
+    form: MetricForm::Histogram,
+    labels: &["action", "error_type"],
+    help: "How long answers of EC2's read API took, by action; error_type is the code of an error, and empty for an answer, which is a \
+           call that AWS was saved",
+};
+
 static SUBSCRIBERS: MetricSpec = MetricSpec {
     name: "muster_subscribers",
     unit: MetricUnit::None,
@@ -65,7 +75,8 @@ static NOTIFICATIONS: MetricSpec = MetricSpec {
 };
 
 /// The metrics that are described here.
-pub(super) static SPECS: &[&MetricSpec] = &[&OPERATIONS, &SESSIONS, &CLIENTS, &REFUSED, &SUBSCRIBERS, &NOTIFICATIONS];
+pub(super) static SPECS: &[&MetricSpec] =
+    &[&OPERATIONS, &SESSIONS, &CLIENTS, &REFUSED, &READ_API, &SUBSCRIBERS, &NOTIFICATIONS];
 
 /// Adds what clients asked for. `connected` are the MCP clients of the socket.
 pub(super) fn add_operations(page: &mut MetricsPage, operations: &Operations, connected: usize) {
@@ -85,6 +96,13 @@ pub(super) fn add_operations(page: &mut MetricsPage, operations: &Operations, co
     page.add(&CLIENTS, [named(NetworkTransport::Tcp)], MetricValue::Count(operations.connections() as u64));
     for (reason, count) in operations.refused() {
         page.add(&REFUSED, [reason], MetricValue::Count(count));
+    }
+}
+
+/// Adds what clients of EC2's read API asked for.
+pub(super) fn add_read_api(page: &mut MetricsPage, calls: &Ec2CallTally) {
+    for (action, code, counted) in calls.counted() {
+        page.add(&READ_API, [action, code], MetricValue::Durations(counted));
     }
 }
 

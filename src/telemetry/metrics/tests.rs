@@ -4,6 +4,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::*;
+use crate::ec2_api::call_tally::Ec2CallTally;
 use crate::freshness::Freshness;
 use crate::kinds::KINDS;
 use crate::mcp::operations::{AskedOperation, NetworkTransport, OperationKey};
@@ -158,7 +159,7 @@ async fn two_hundred_accounts_and_regions_are_shown_scope_by_scope() {
 
 #[test]
 fn a_page_without_a_store_says_what_the_process_is() {
-    let text = gather(None, &Operations::default(), 0).text(PageFormat::Classic).unwrap();
+    let text = gather(None, &Operations::default(), &Ec2CallTally::default(), 0).text(PageFormat::Classic).unwrap();
     for line in ["muster_ready 0", "# TYPE muster_ready gauge", "# HELP muster_ready 1 while the store is open"] {
         assert!(text.contains(line), "{line} is not in {text}");
     }

@@ -188,8 +188,8 @@ impl Sandbox {
         let running = Running::start_complaining_to("serve", command, errors);
         let said: Value = serde_json::from_str(&running.line(PATIENCE)).unwrap();
         let http = said["http"].as_str().expect("the line names the HTTP endpoint").to_owned();
-        let metrics = said["metrics"].as_str().map(str::to_owned);
-        Serve { running, http, metrics }
+        let [metrics, ec2_api] = ["metrics", "ec2_api"].map(|name| said[name].as_str().map(str::to_owned));
+        Serve { running, http, metrics, ec2_api }
     }
 }
 
@@ -221,6 +221,8 @@ pub(crate) struct Serve {
     pub(crate) http: String,
     /// The URL of the metrics, where they have an address of their own.
     pub(crate) metrics: Option<String>,
+    /// The URL of EC2's read API, where it is answered.
+    pub(crate) ec2_api: Option<String>,
 }
 
 impl Serve {

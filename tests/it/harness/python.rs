@@ -25,6 +25,8 @@ pub(crate) enum Environment {
     Awslabs,
     /// The parsers of metrics and alert rules.
     Metrics,
+    /// The AWS CLI.
+    AwsCli,
     /// The messages of OpenTelemetry's protocol.
     Traces,
 }
@@ -40,6 +42,7 @@ impl Environment {
             Environment::FastMcp => "fastmcp",
             Environment::Awslabs => "awslabs",
             Environment::Metrics => "metrics",
+            Environment::AwsCli => "awscli",
             Environment::Traces => "traces",
         }
     }
@@ -120,7 +123,7 @@ fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")
 }
 
-pub(super) fn run(command: &mut Command, advice: &str) {
+pub(crate) fn run(command: &mut Command, advice: &str) {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}\n{advice}"));
     assert!(
         output.status.success(),

@@ -36,8 +36,9 @@ fn shown(permission: &Permission) -> Shown {
     let doctor = |flags, check, verdict| Shown::Doctor { flags, check, verdict };
     match (permission.breaks, permission.action) {
         (Breakage::Kind(spec), _) => Shown::Sweeps(spec.slug),
-        // AWS, like moto, allows the first to everybody; moto encodes no reason, and does not ask for what is implied.
-        (_, "sts:GetCallerIdentity" | "sts:DecodeAuthorizationMessage") => Shown::Nothing,
+        // AWS, like moto, allows the first to everybody; moto encodes no reason, and knows no keys of others; it does not ask for what
+        // is implied.
+        (_, "sts:GetCallerIdentity" | "sts:DecodeAuthorizationMessage" | "sts:GetAccessKeyInfo") => Shown::Nothing,
         (_, action) if IMPLIED.contains(&action) => Shown::Nothing,
         (_, "ec2:DescribeRegions") => doctor(&["--regions", "all"], "permission", "failed"),
         (_, "cloudtrail:LookupEvents") => doctor(&[], "permission", "warning"),

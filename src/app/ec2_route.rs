@@ -1,0 +1,353 @@
+//! EC2's own read API over HTTP: what arrives, what it is answered from, and the headers that say how fresh an answer is.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, timeout};
+
+use super::ec2_keys::{Ec2Keys, StaticKey};
+use super::listener::ClientListener;
+use super::metrics_route::is_own_host;
+use crate::aws::AwsClock;
+use crate::aws::signature::{SentRequest, SignatureFault, verify};
+use crate::config::{Ec2ApiMiss, Ec2ApiSettings};
+use crate::ec2_api::action::Ec2Action;
+use crate::ec2_api::call_tally::Ec2CallTally;
+use crate::ec2_api::copy_fault::{CopyFault, RETRY_AFTER};
+use crate::ec2_api::desk::{CopyAnswer, Ec2Desk};
+use crate::ec2_api::fault::{Ec2Fault, shown};
+use crate::ec2_api::form::{FormFault, LONGEST};
+use crate::ec2_api::id_codes;
+use crate::ec2_api::key_owners::KeyOwners;
+use crate::ec2_api::place::{AskedPlace, account_of_path};
+use crate::ec2_api::request::{self, Ec2Request};
+use crate::ec2_api::reservation_book::ReservationBooks;
+use crate::ec2_api::signing_scope::{SigningScope, region_of_host};
+use crate::kinds::KindSpec;
+use crate::mcp::core::View;
+use crate::mcp::error::RequestError;
+use crate::mcp::looks::Sight;
+use crate::mcp::{Core, Readiness};
+use crate::model::{AccountId, Clock, Scope};
+
+/// How long the body of a request may take to arrive.
+const ARRIVAL: Duration = Duration::from_secs(30);
+
+/// How many requests are answered at once, of those for pages or named resources; the others wait for their turn.
+const AT_ONCE: usize = 16;
+/// The same of those for everything, which may take some hundred megabytes each.
+const WHOLE_AT_ONCE: usize = 2;
+
+/// How many ids AWS is asked for where the copy lacks them.
+const MOST_LOOKED_AT: usize = 100;
+
+/// The service that requests are signed for.
+const SERVICE: &str = "ec2";
+
+/// How much of a caveat a header holds.
+const CAVEAT: usize = 500;
+
+static AS_OF: HeaderName = HeaderName::from_static("x-muster-as-of");
+static SEQ: HeaderName = HeaderName::from_static("x-muster-seq");
+static STALE: HeaderName = HeaderName::from_static("x-muster-stale");
+static WALK: HeaderName = HeaderName::from_static("x-muster-walk");
+static REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+
+/// What serves EC2's API.
+#[derive(Clone)]
+struct Ec2Face {
+    readiness: watch::Receiver<Readiness>,
+    settings: Ec2ApiSettings,
+    keys: Option<Arc<Ec2Keys>>,
+    books: ReservationBooks,
+    owners: KeyOwners,
+    hosts: Vec<String>,
+    turns: Arc<[Semaphore; 2]>,
+    calls: Arc<Ec2CallTally>,
+}
+
+/// The routes of EC2's API, answered from what `listener` serves. `hosts` are names of the server; with `keys`, only requests that are
+/// signed with one of them are answered.
+pub(super) fn routes(
+    listener: &ClientListener,
+    settings: Ec2ApiSettings,
+    hosts: Vec<String>,
+    keys: Option<Ec2Keys>,
+) -> Router {
+    let face = Ec2Face {
+        readiness: listener.readiness(),
+        settings,
+        keys: keys.map(Arc::new),
+        books: ReservationBooks::default(),
+        owners: KeyOwners::default(),
+        hosts,
+        turns: Arc::new([AT_ONCE, WHOLE_AT_ONCE].map(Semaphore::new)),
+        calls: Arc::clone(listener.ec2_calls()),
+    };
+    Router::new().fallback(move |request: Request<Body>| {
+        let face = face.clone();
+        async move {
+            let (request_id, begun, mut action) = (request_id(), Instant::now(), None);
+            let answer = face.answer(request, &mut action, &request_id).await;
+            face.calls.note(action, answer.as_ref().err(), begun.elapsed());
+            match answer {
+                Ok(answer) => answered(answer, &request_id),
+                Err(fault) => refused(&fault, &request_id),
+            }
+        }
+    })
+}
+
+impl Ec2Face {
+    /// Answers a request, and says by `action` which it is for as soon as that is known.
+    async fn answer(
+        &self,
+        request: Request<Body>,
+        action: &mut Option<Ec2Action>,
+        request_id: &str,
+    ) -> Result<CopyAnswer, CopyFault> {
+        let (parts, body) = request.into_parts();
+        let host = text(&parts.headers, &header::HOST).unwrap_or_default().to_owned();
+        // A page of the web that another address was given for its name sends that name, and has no key.
+        if self.keys.is_none() && !is_own_host(&parts.headers, &self.hosts) && !is_below_localhost(&host) {
+            return Err(CopyFault::Host(shown(&host)));
+        }
+        let path = parts.uri.path();
+        let account = account_of_path(path).ok_or_else(|| CopyFault::Path(shown(path)))?.map(str::to_owned);
+        let body = match timeout(ARRIVAL, to_bytes(body, LONGEST)).await {
+            Ok(Ok(body)) => body,
+            Ok(Err(_)) => return Err(Ec2Fault::Form(FormFault::TooLong).into()),
+            Err(_) => return Err(CopyFault::Slow),
+        };
+        let known = match &self.keys {
+            Some(keys) => Some(verified(keys, &parts, &body)?),
+            None => None,
+        };
+        let signed = signed(&parts);
+        let region = signed.as_ref().map(|scope| scope.region.clone());
+        let region = region.or_else(|| region_of_host(&host).map(str::to_owned));
+        let asked = request::parse(parts.method.as_str(), parts.uri.query().unwrap_or_default(), &body)?;
+        *action = Some(asked.action);
+        let view = known.map_or_else(View::whole, |key| View::of(&key.visibility));
+        let core = Readiness::ready(&self.readiness, &view).await.map_err(unready)?;
+        let key = match (known, &signed) {
+            (Some(key), _) => key.account.clone(),
+            (None, Some(SigningScope { key, .. })) => self.owners.of(&core.aws, core.ingest.freshness(), key).await,
+            (None, None) => None,
+        };
+        let named = NamedPlace { account, key, region };
+        match self.read(&core, &asked, &named, request_id).await {
+            Err(CopyFault::Unsure { kind, scope, ids, why }) if self.settings.miss == Some(Ec2ApiMiss::Live) => {
+                let missed = MissedIds { kind, scope, ids, why };
+                missed.look(&core).await?;
+                self.read(&core, &asked, &named, request_id).await
+            }
+            answer => answer,
+        }
+    }
+
+    /// Answers from the copy as it is.
+    async fn read(
+        &self,
+        core: &Core,
+        asked: &Ec2Request,
+        named: &NamedPlace,
+        request_id: &str,
+    ) -> Result<CopyAnswer, CopyFault> {
+        let [few, whole] = &*self.turns;
+        let turns = if asked.page_size().is_some() || !asked.ids().is_empty() { few } else { whole };
+        let Ok(_turn) = turns.acquire().await else { return Err(CopyFault::Stopping) };
+        let (desk, asked, named) = (self.desk(core), asked.clone(), named.clone());
+        let request_id = request_id.to_owned();
+        let answer = spawn_blocking(move || desk.answer(&asked, named.asked(), &request_id));
+        answer.await.unwrap_or(Err(CopyFault::Stopping))
+    }
+
+    fn desk(&self, core: &Core) -> Ec2Desk {
+        Ec2Desk {
+            store: core.store.clone(),
+            freshness: core.ingest.freshness().clone(),
+            clock: Arc::clone(&core.clock),
+            aws: core.aws.clone(),
+            max_stale: self.settings.max_stale,
+            books: self.books.clone(),
+        }
+    }
+}
+
+/// What a request says of its place.
+#[derive(Clone, Debug)]
+struct NamedPlace {
+    account: Option<String>,
+    key: Option<AccountId>,
+    region: Option<String>,
+}
+
+impl NamedPlace {
+    fn asked(&self) -> AskedPlace<'_> {
+        AskedPlace { path: self.account.as_deref(), key: self.key.as_ref(), region: self.region.as_deref() }
+    }
+}
+
+/// Ids that are not in a copy that may be out of date.
+struct MissedIds {
+    kind: &'static KindSpec,
+    scope: Box<Scope>,
+    ids: Vec<String>,
+    why: String,
+}
+
+impl MissedIds {
+    /// Asks AWS for them, together with whoever else asks. What AWS shows is in the copy afterwards.
+    async fn look(self, core: &Core) -> Result<(), CopyFault> {
+        let MissedIds { kind, scope, ids, why } = self;
+        if ids.len() > MOST_LOOKED_AT {
+            return Err(CopyFault::Unsure { kind, scope, ids, why });
+        }
+        let named: Vec<Arc<str>> = ids.iter().map(|id| Arc::from(id.as_str())).collect();
+        let seen = core.look_live(&scope, kind, &named, core.now()).await.map_err(unready)?;
+        let unknown: Vec<String> =
+            seen.iter().filter(|(_, sight)| *sight == Sight::NotFound).map(|(id, _)| id.to_string()).collect();
+        let unsaid = seen.iter().find_map(|(_, sight)| match sight {
+            Sight::Unsaid(reason) | Sight::Failed(reason) => Some(reason.clone()),
+            Sight::Shown | Sight::NotFound => None,
+        });
+        match (unsaid, id_codes::of(kind)) {
+            (Some(reason), _) => {
+                Err(CopyFault::Unsure { kind, scope, ids, why: format!("{why}; AWS was asked: {reason}") })
+            }
+            (None, Some(codes)) if !unknown.is_empty() => Err(Ec2Fault::UnknownIds { codes, ids: unknown }.into()),
+            (None, _) => Ok(()),
+        }
+    }
+}
+
+/// Why nothing can be answered, as this API says it.
+fn unready(error: RequestError) -> CopyFault {
+    match error {
+        RequestError::Opening => CopyFault::Opening,
+        RequestError::Stopping => CopyFault::Stopping,
+        RequestError::Read(error) => error.into(),
+        error => CopyFault::Store(error.to_string()),
+    }
+}
+
+/// The key that a request is signed with.
+fn verified<'k>(keys: &'k Ec2Keys, parts: &Parts, body: &[u8]) -> Result<&'k StaticKey, SignatureFault> {
+    let headers = parts.headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+    let headers: Vec<(&str, &str)> = headers.collect();
+    let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or_default());
+    let sent = SentRequest { method: parts.method.as_str(), path, query, headers: &headers, body };
+    let signer = verify(&sent, SERVICE, |id| keys.of(id).map(StaticKey::secret), AwsClock::default().now())?;
+    keys.of(&signer.key).ok_or(SignatureFault::NotValid)
+}
+
+/// Who signed a request, by its header or its URL.
+fn signed(parts: &Parts) -> Option<SigningScope> {
+    let by_header = text(&parts.headers, &header::AUTHORIZATION).and_then(SigningScope::of_header);
+    let by_url = || {
+        let mut pairs = form_urlencoded::parse(parts.uri.query()?.as_bytes());
+        let (_, credential) = pairs.find(|(name, _)| name == "X-Amz-Credential")?;
+        SigningScope::of_credential(&credential)
+    };
+    by_header.or_else(by_url)
+}
+
+/// Whether a host is a name below `localhost`, which means this machine.
+fn is_below_localhost(host: &str) -> bool {
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    name.to_ascii_lowercase().ends_with(".localhost")
+}
+
+fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn answered(answer: CopyAnswer, request_id: &str) -> Response {
+    let CopyAnswer { body, standing, seq, is_moved } = answer;
+    let caveat = standing.caveat();
+    let mut response = document(StatusCode::OK, body, request_id);
+    let headers = response.headers_mut();
+    let mut put = |name: &HeaderName, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(name, value);
+        }
+    };
+    put(&AS_OF, &standing.as_of.to_string());
+    put(&SEQ, &seq.to_string());
+    if let Some(caveat) = caveat {
+        put(&STALE, &plain(&caveat));
+    }
+    if is_moved {
+        put(&WALK, "moved");
+    }
+    response
+}
+
+fn refused(fault: &CopyFault, request_id: &str) -> Response {
+    let status = StatusCode::from_u16(fault.status()).unwrap_or(StatusCode::BAD_REQUEST);
+    let mut response = document(status, fault.xml(request_id), request_id);
+    if fault.is_passing() {
+        response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER.into());
+    }
+    response
+}
+
+fn document(status: StatusCode, body: Vec<u8>, request_id: &str) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/xml;charset=UTF-8")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    let mut response = (status, headers, body).into_response();
+    if let Ok(id) = HeaderValue::from_str(request_id) {
+        response.headers_mut().insert(&REQUEST_ID, id);
+    }
+    response
+}
+
+/// Text as a header can have it: what is not visible ASCII becomes `?`.
+fn plain(text: &str) -> String {
+    let letter = |letter: char| if letter == ' ' || letter.is_ascii_graphic() { letter } else { '?' };
+    text.chars().take(CAVEAT).map(letter).collect()
+}
+
+/// An id like those of AWS's requests.
+fn request_id() -> String {
+    let (a, b, c) = (fastrand::u32(..), fastrand::u64(..), fastrand::u32(..));
+    format!("{a:08x}-{:04x}-{:04x}-{:04x}-{:04x}{c:08x}", b >> 48, b >> 32 & 0xffff, b >> 16 & 0xffff, b & 0xffff)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_id_looks_like_one_of_aws() {
+        let id = request_id();
+        let lengths: Vec<usize> = id.split('-').map(str::len).collect();
+        assert_eq!((lengths, id.len()), (vec![8, 4, 4, 4, 12], 36));
+        assert_ne!(id, request_id());
+    }
+
+    #[test]
+    fn a_caveat_fits_into_a_header_whatever_it_says() {
+        let said = plain("line\nbreak é \u{0}");
+        assert_eq!(said, "line?break ? ?");
+        assert!(HeaderValue::from_str(&plain(&"x\u{7f}".repeat(1_000))).is_ok());
+    }
+
+    #[test]
+    fn names_below_localhost_are_of_this_machine() {
+        assert!(is_below_localhost("ec2.eu-west-1.localhost:80") && is_below_localhost("EC2.Localhost"));
+        for other in ["localhost.evil.test", "evil.test", "", "xlocalhost", "evil.test:80"] {
+            assert!(!is_below_localhost(other), "{other}");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Whether and how EC2's own read API is answered from the copy.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::error::ConfigError;
+
+/// What is done about an id that is not in a copy that may be out of date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ec2ApiMiss {
+    /// AWS is asked.
+    Live,
+    /// The request is refused.
+    Error,
+}
+
+/// A text is no such choice.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{given}` is neither live (ask AWS) nor error (refuse the request)")]
+pub struct Ec2ApiMissError {
+    given: String,
+}
+
+impl FromStr for Ec2ApiMiss {
+    type Err = Ec2ApiMissError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let all = [Ec2ApiMiss::Live, Ec2ApiMiss::Error].into_iter();
+        let mut meant = all.filter(|miss| miss.to_string() == text);
+        meant.next().ok_or_else(|| Ec2ApiMissError { given: text.chars().take(200).collect() })
+    }
+}
+
+impl fmt::Display for Ec2ApiMiss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Ec2ApiMiss::Live => "live",
+            Ec2ApiMiss::Error => "error",
+        })
+    }
+}
+
+/// Whether and how EC2's own read API is answered from the copy.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ec2ApiSettings {
+    /// The address to answer it at. `None`: it is not answered.
+    pub address: Option<SocketAddr>,
+    /// How old the copy may be; `None`: as old as it is, with its age in a header.
+    pub max_stale: Option<Duration>,
+    /// What is done about an id that is not in a copy that may be out of date; refused unless it is said.
+    pub miss: Option<Ec2ApiMiss>,
+    /// The file of the keys that requests have to be signed with. `None`: any signature is taken, and none.
+    pub keys: Option<PathBuf>,
+}
+
+impl Ec2ApiSettings {
+    /// These settings, and those of `file` where they say nothing.
+    #[must_use]
+    pub fn over(self, file: Ec2ApiSettings) -> Self {
+        Ec2ApiSettings {
+            address: self.address.or(file.address),
+            max_stale: self.max_stale.or(file.max_stale),
+            miss: self.miss.or(file.miss),
+            keys: self.keys.or(file.keys),
+        }
+    }
+
+    /// Whether other machines reach the address.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.address.is_some_and(|address| !address.ip().is_loopback())
+    }
+
+    /// Checks who can reach the address. `by_tls` says that there is a certificate.
+    ///
+    /// # Errors
+    /// [`ConfigError::Ec2ApiNotLoopback`] when other machines could, and nobody verifies who they are or answers could be read on the
+    /// way.
+    pub fn check(&self, by_tls: bool) -> Result<(), ConfigError> {
+        let is_guarded = self.keys.is_some() && by_tls;
+        match self.address.filter(|_| self.is_open() && !is_guarded) {
+            Some(address) => Err(ConfigError::Ec2ApiNotLoopback { address }),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_is_answered_and_what_is_given_goes_before_a_file() {
+        let at = |text: &str| Ec2ApiSettings { address: text.parse().ok(), ..Ec2ApiSettings::default() };
+        for local in ["127.0.0.1:8377", "[::1]:0", ""] {
+            assert_eq!(at(local).check(false), Ok(()), "{local}");
+        }
+        let error = at("0.0.0.0:8377").check(true).unwrap_err().to_string();
+        assert!(error.contains("--ec2-api 0.0.0.0:8377") && error.contains("--ec2-api-keys"), "{error}");
+        let signed = Ec2ApiSettings { keys: Some("k".into()), ..at("0.0.0.0:8377") };
+        assert!(signed.check(false).is_err(), "answers could be read on the way");
+        assert_eq!(signed.check(true), Ok(()));
+        let (max_stale, miss) = (Some(Duration::from_secs(1)), Some(Ec2ApiMiss::Live));
+        let file = Ec2ApiSettings { max_stale, miss, ..at("127.0.0.1:2") };
+        assert_eq!(at("127.0.0.1:1").over(file), Ec2ApiSettings { max_stale, miss, ..at("127.0.0.1:1") });
+        assert_eq!("live".parse(), Ok(Ec2ApiMiss::Live));
+        let error = "x".parse::<Ec2ApiMiss>().unwrap_err().to_string();
+        assert!(error.contains("live") && error.contains("error"), "{error}");
+    }
+}

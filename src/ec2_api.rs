@@ -1,0 +1,46 @@
+//! EC2's own read API, answered from the copy.
+//!
+//! What it speaks on the wire is pure, requests in, answers and errors out:
+//!
+//! - [`wire`] has the names that fields and parameters have on the wire, by tables that are made of botocore's model.
+//! - [`request`] reads what a client sends; [`form`] is what it is written in, [`action`] what it may be about, and
+//!   [`parameter_use`] what the copy makes of each parameter.
+//! - [`tag_question`] is what a request for tags asks of the copy.
+//! - [`response`] writes what is answered, [`fault`] what is refused, with [`id_codes`] of each kind.
+//!
+//! What is answered is decided from the copy:
+//!
+//! - [`signing_scope`] says who signed a request and for which region, [`key_owners`] which account the key belongs to, and
+//!   [`place`] which account and region it is about.
+//! - [`standing`] judges how old the copy is, and [`question`] whether it can have all of the answer, by filters and by
+//!   [`document_rule`]s; [`tags_page`] is which page of tags is asked for.
+//! - [`desk`] answers with what [`kind_search`] and [`tags_search`] find ([`found_page`]), page by page as of one moment ([`walk`]) and
+//!   with instances of one reservation together ([`reservation_book`]); [`copy_fault`] says why it does not.
+//! - [`call_tally`] counts requests.
+//!
+//! [`walk`]: crate::query::walk
+
+pub mod action;
+pub mod call_tally;
+pub mod copy_fault;
+pub mod desk;
+pub mod document_rule;
+pub mod fault;
+pub mod form;
+pub mod found_page;
+pub mod id_codes;
+pub mod key_owners;
+pub mod kind_search;
+pub mod parameter_use;
+pub mod place;
+pub mod question;
+pub mod request;
+pub mod reservation_book;
+pub mod response;
+pub mod signing_scope;
+pub mod standing;
+pub mod tag_question;
+pub mod tags_page;
+pub mod tags_search;
+pub mod wire;
+mod xml_text;

@@ -1,0 +1,207 @@
+//! Why a request is not answered from the copy, as EC2's API says such things.
+//!
+//! SDKs repeat a request that got a status of 500 or more for minutes, so only what is over in moments has one.
+
+use thiserror::Error;
+
+use super::fault::{self, Ec2Fault};
+use super::place::PlaceError;
+use super::standing::StandingError;
+use super::tag_question::TagQuestionError;
+use crate::aws::signature::SignatureFault;
+use crate::kinds::KindSpec;
+use crate::model::Scope;
+use crate::query::PastError;
+use crate::store::ReadError;
+
+/// How many seconds a client waits before it asks again.
+pub const RETRY_AFTER: u32 = 2;
+
+/// Why a request is not answered from the copy.
+#[derive(Debug, Error)]
+pub enum CopyFault {
+    /// It is not a request that EC2 takes, or is none that is answered here.
+    #[error(transparent)]
+    Request(#[from] Ec2Fault),
+    /// It is not signed as it must be.
+    #[error(transparent)]
+    Signature(#[from] SignatureFault),
+    /// Its account and region are not known.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
+    /// The copy cannot be answered from.
+    #[error(transparent)]
+    Standing(#[from] StandingError),
+    /// No account can be reached.
+    #[error("Muster can reach no account: {what}. {fix}")]
+    Unreached {
+        /// What happened.
+        what: String,
+        /// What to do about it.
+        fix: String,
+    },
+    /// Its path is none that is served.
+    #[error("The path {0} is neither / nor that of an account, such as /123456789012/")]
+    Path(String),
+    /// Its host is none of this machine.
+    #[error(
+        "The Host {0} is not one of this machine: use 127.0.0.1, [::1], localhost, a name that ends with .localhost, or name it with --allowed-host"
+    )]
+    Host(String),
+    /// It did not arrive in time.
+    #[error("The request did not arrive in time")]
+    Slow,
+    /// The store is not open.
+    #[error("Muster is still opening its store: ask again in a few seconds")]
+    Opening,
+    /// The server ends.
+    #[error("Muster is stopping")]
+    Stopping,
+    /// The store cannot be used.
+    #[error("{0}")]
+    Store(String),
+    /// It asks for more than is held.
+    #[error(
+        "Muster's copy cannot answer {action} about {what}: {why}. Send this call to AWS, by a client without AWS_ENDPOINT_URL_EC2"
+    )]
+    Beyond {
+        /// The action.
+        action: &'static str,
+        /// What it asks about.
+        what: String,
+        /// What is not held, or how to ask so that it can be answered.
+        why: &'static str,
+    },
+    /// No such filter.
+    #[error("The filter '{0}' is invalid")]
+    NoFilter(String),
+    /// A filter of AWS that no description tells anything of.
+    #[error(
+        "The filter '{0}' is one of AWS's that Muster cannot answer by, because no description shows what it compares. Send this call \
+         to AWS, or leave out the filter"
+    )]
+    LackedFilter(String),
+    /// A filter by the value of a tag that is redacted.
+    #[error(
+        "The values of the tag {0} are redacted in Muster's copy (--redact-tag-keys), so that it cannot answer by them. Send this call \
+         to AWS"
+    )]
+    Redacted(String),
+    /// A filter that cannot be used.
+    #[error("{0}")]
+    Filter(String),
+    /// What is named is no owner.
+    #[error("Invalid user id: \"{0}\"")]
+    Owner(String),
+    /// What it asks of tags cannot be answered.
+    #[error(transparent)]
+    Tags(#[from] TagQuestionError),
+    /// The token is not of this question.
+    #[error("The token is invalid.")]
+    Token,
+    /// Some ids are not in the copy, which is not known to be complete.
+    #[error(
+        "Muster's copy does not have {}, and may be out of date: {why}. Ask again later, have Muster ask AWS (--ec2-api-miss live), or \
+         send this call to AWS",
+        ids.join(", ")
+    )]
+    Unsure {
+        /// Their kind.
+        kind: &'static KindSpec,
+        /// The scope in which they are asked for.
+        scope: Box<Scope>,
+        /// The ids.
+        ids: Vec<String>,
+        /// Why the copy may be out of date.
+        why: String,
+    },
+    /// More match than one answer can have.
+    #[error(
+        "More than {most} {plural} match, which is more than one answer can have: ask for pages of them (MaxResults)"
+    )]
+    TooMany {
+        /// What matches.
+        plural: &'static str,
+        /// How many an answer can have.
+        most: usize,
+    },
+    /// Records of the copy are damaged.
+    #[error(
+        "Records of {count} {plural} are damaged in Muster's store, so its copy lacks them: stop the Muster server and run `muster log \
+         verify --repair`"
+    )]
+    Damaged {
+        /// What they are of.
+        plural: &'static str,
+        /// How many.
+        count: u64,
+    },
+    /// The store could not be read.
+    #[error("Muster's copy could not be read: {0}")]
+    Past(#[from] PastError),
+}
+
+impl From<ReadError> for CopyFault {
+    fn from(error: ReadError) -> Self {
+        CopyFault::Past(PastError::Read(error))
+    }
+}
+
+impl CopyFault {
+    /// AWS's code, or one of Muster's own where AWS has none.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            CopyFault::Request(fault) => fault.code(),
+            CopyFault::Signature(fault) => fault.code(),
+            CopyFault::Place(PlaceError::Nothing)
+            | CopyFault::Standing(StandingError::Pending { .. })
+            | CopyFault::Opening
+            | CopyFault::Stopping => "Unavailable",
+            CopyFault::Past(PastError::Read(error)) if error.is_retryable() => "Unavailable",
+            CopyFault::Standing(StandingError::TooOld { .. }) | CopyFault::Unsure { .. } => "MusterStale",
+            CopyFault::Beyond { .. }
+            | CopyFault::TooMany { .. }
+            | CopyFault::Tags(TagQuestionError::Unconfined { .. }) => "UnsupportedOperation",
+            CopyFault::Tags(TagQuestionError::NoFilter(_))
+            | CopyFault::NoFilter(_)
+            | CopyFault::LackedFilter(_)
+            | CopyFault::Redacted(_)
+            | CopyFault::Filter(_) => "InvalidParameterValue",
+            CopyFault::Owner(_) => "InvalidUserID.Malformed",
+            CopyFault::Token => "InvalidNextToken",
+            CopyFault::Path(_) | CopyFault::Host(_) => "InvalidRequest",
+            CopyFault::Slow => "RequestExpired",
+            CopyFault::Place(_)
+            | CopyFault::Unreached { .. }
+            | CopyFault::Standing(_)
+            | CopyFault::Store(_)
+            | CopyFault::Damaged { .. }
+            | CopyFault::Past(_) => "MusterScopeUnavailable",
+        }
+    }
+
+    /// The status of HTTP.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        match self {
+            CopyFault::Request(fault) => fault.status(),
+            CopyFault::Signature(fault) => fault.status(),
+            CopyFault::Host(_) => 403,
+            _ if self.is_passing() => 503,
+            _ => 400,
+        }
+    }
+
+    /// Whether it is over in moments.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        self.code() == "Unavailable"
+    }
+
+    /// The document of the error.
+    #[must_use]
+    pub fn xml(&self, request_id: &str) -> Vec<u8> {
+        fault::document(self.code(), &self.to_string(), request_id)
+    }
+}

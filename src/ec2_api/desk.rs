@@ -1,0 +1,195 @@
+//! Answers requests of EC2's API from the copy.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::action::Ec2Action;
+use super::copy_fault::CopyFault;
+use super::fault::Ec2Fault;
+use super::found_page::FoundPage;
+use super::kind_search::KindSearch;
+use super::place::{AskedPlace, PlaceError, place};
+use super::question::DescribeQuestion;
+use super::request::Ec2Request;
+use super::reservation_book::ReservationBooks;
+use super::response;
+use super::standing::{CopyStanding, standing};
+use super::tags_page::{DESCRIBE_TAGS, TagsPage};
+use super::tags_search::found_tags;
+use super::wire::WireTable;
+use crate::aws::Aws;
+use crate::freshness::{Freshness, ScopeFreshness, StatesWanted};
+use crate::kinds::KindSpec;
+use crate::model::{Scope, ScopeFilter, Seq, SharedClock, Timestamp};
+use crate::query::PastError;
+use crate::store::Store;
+
+/// Where an answer of EC2's API comes from.
+pub struct Ec2Desk {
+    /// Reads.
+    pub store: Store,
+    /// How fresh they are.
+    pub freshness: Freshness,
+    /// AWS time.
+    pub clock: SharedClock,
+    /// Knows the tags whose values are redacted.
+    pub aws: Aws,
+    /// How old the copy may be.
+    pub max_stale: Option<Duration>,
+    /// Which instances belong together.
+    pub books: ReservationBooks,
+}
+
+/// An answer from the copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CopyAnswer {
+    /// The document.
+    pub body: Vec<u8>,
+    /// How fresh the copy is.
+    pub standing: CopyStanding,
+    /// The newest record that it takes into account.
+    pub seq: Seq,
+    /// Whether its walk goes on from another moment than that of the page before.
+    pub is_moved: bool,
+}
+
+impl Ec2Desk {
+    /// Answers a request from the copy. Blocks while it reads.
+    ///
+    /// # Errors
+    /// [`CopyFault`], where the copy does not have all of the answer, or AWS would refuse it as well.
+    pub fn answer(
+        &self,
+        request: &Ec2Request,
+        asked: AskedPlace<'_>,
+        request_id: &str,
+    ) -> Result<CopyAnswer, CopyFault> {
+        let table = match request.action {
+            Ec2Action::Describe(table) => table,
+            Ec2Action::Other(name) => return Err(Ec2Fault::NotHeld(name).into()),
+            Ec2Action::Change(name) => return Err(Ec2Fault::Changes(name).into()),
+        };
+        let now = self.clock.now();
+        if table.action == DESCRIBE_TAGS {
+            return self.tags(request, table, asked, request_id, now);
+        }
+        let kind = request.action.kind().ok_or(Ec2Fault::NotHeld(table.action))?;
+        let states = self.states(kind);
+        let scope = self.scope(kind, &states, asked)?;
+        let question = DescribeQuestion::of(request, kind, &scope, self.aws.secrets(), now)?;
+        // Read before the data, which then is newer than this says, never older.
+        let standing = self.standing(kind, &scope, &states, now)?;
+        if request.is_dry_run() {
+            return Err(Ec2Fault::DryRun.into());
+        }
+        let search = KindSearch::new(&self.store, &self.books, &question, scope);
+        let found = match search.found(&standing, now) {
+            // Retention went past the moment while it was read: a page goes on from now.
+            Err(CopyFault::Past(PastError::Outrun { .. })) => search.found(&standing, now)?,
+            found => found?,
+        };
+        let damaged = self.store.damaged_rows(&search.kind, &search.filter);
+        if damaged > 0 && !question.is_named() {
+            return Err(CopyFault::Damaged { plural: kind.plural, count: damaged });
+        }
+        let FoundPage { documents, next, seq, is_moved } = found;
+        let token = next.map(|next| next.encode());
+        let body = response::write(table, &documents, token.as_deref(), request_id);
+        Ok(CopyAnswer { body, standing, seq, is_moved })
+    }
+
+    /// Answers a request about tags, of resources of several kinds.
+    fn tags(
+        &self,
+        request: &Ec2Request,
+        table: &WireTable,
+        asked: AskedPlace<'_>,
+        request_id: &str,
+        now: Timestamp,
+    ) -> Result<CopyAnswer, CopyFault> {
+        let watched: BTreeSet<Scope> = self.freshness.scopes().into_iter().map(|state| state.scope).collect();
+        let scope = self.placed(asked, &watched)?;
+        let page = TagsPage::of(request, &scope, self.aws.secrets())?;
+        let mut standing: Option<CopyStanding> = None;
+        for kind in &page.question.kinds {
+            let one = self.standing(kind, &scope, &self.states(kind), now)?;
+            standing = Some(match standing {
+                Some(all) => all.and(one),
+                None => one,
+            });
+        }
+        if request.is_dry_run() {
+            return Err(Ec2Fault::DryRun.into());
+        }
+        let found = match found_tags(&self.store, &page, &scope, now) {
+            // Retention went past the moment while it was read: a page goes on from now.
+            Err(CopyFault::Past(PastError::Outrun { .. })) => found_tags(&self.store, &page, &scope, now)?,
+            found => found?,
+        };
+        let filter = ScopeFilter::from(&scope);
+        for kind in &page.question.kinds {
+            let count = self.store.damaged_rows(&kind.kind(), &filter);
+            if count > 0 {
+                return Err(CopyFault::Damaged { plural: kind.plural, count });
+            }
+        }
+        let token = found.next.map(|next| next.encode());
+        let body = response::write(table, &found.documents, token.as_deref(), request_id);
+        // Of no kind at all there is nothing that could be out of date.
+        let standing = standing.unwrap_or(CopyStanding { as_of: now, stale: None, doubt: None });
+        Ok(CopyAnswer { body, standing, seq: found.seq, is_moved: found.is_moved })
+    }
+
+    /// How fresh a kind is in every scope.
+    fn states(&self, kind: &KindSpec) -> Vec<ScopeFreshness> {
+        self.freshness.those(&StatesWanted { kinds: Some(&[kind.name]), ..StatesWanted::default() })
+    }
+
+    /// The scope that a request is about.
+    fn scope(
+        &self,
+        kind: &'static KindSpec,
+        states: &[ScopeFreshness],
+        asked: AskedPlace<'_>,
+    ) -> Result<Scope, CopyFault> {
+        let watched: BTreeSet<Scope> = if self.freshness.watches_kind(&kind.kind()) || !states.is_empty() {
+            states.iter().map(|state| state.scope.clone()).collect()
+        } else {
+            // It is said of the kind, not of the place.
+            self.freshness.scopes().into_iter().map(|state| state.scope).collect()
+        };
+        self.placed(asked, &watched)
+    }
+
+    /// The scope that a request is about, of those that are watched. Where there are none because no account can be reached, that is no
+    /// matter of moments.
+    fn placed(&self, asked: AskedPlace<'_>, watched: &BTreeSet<Scope>) -> Result<Scope, CopyFault> {
+        place(asked, watched).map_err(|error| {
+            let of_account = || self.freshness.members().into_iter().next().map(|member| member.trouble);
+            match self.freshness.trouble().or_else(of_account) {
+                Some(trouble) if error == PlaceError::Nothing => {
+                    let what = trouble.what.trim_end_matches('.').to_owned();
+                    CopyFault::Unreached { what, fix: trouble.next_step() }
+                }
+                _ => error.into(),
+            }
+        })
+    }
+
+    fn standing(
+        &self,
+        kind: &'static KindSpec,
+        scope: &Scope,
+        states: &[ScopeFreshness],
+        now: Timestamp,
+    ) -> Result<CopyStanding, CopyFault> {
+        let one = BTreeSet::from([scope.clone()]);
+        // A question is what has a quiet scope swept, or one that is new before others.
+        drop(self.freshness.rouse(&one, true));
+        let state = states.iter().find(|state| state.scope == *scope);
+        if state.is_some_and(|state| state.complete.is_none()) {
+            self.freshness.hurry(&one);
+        }
+        Ok(standing(kind, scope, state, self.freshness.trouble().as_ref(), now, self.max_stale)?)
+    }
+}

@@ -1,0 +1,195 @@
+//! What EC2's API answers in place of what was asked: AWS's codes and statuses, with sentences that say what to do.
+
+use std::borrow::Cow;
+
+use super::form::FormFault;
+use super::id_codes::IdCodes;
+use super::xml_text::escape;
+
+/// How much of what a client sent is repeated to it.
+const SHOWN: usize = 200;
+
+/// Why a request is refused.
+///
+/// SDKs repeat a request that got a status of 500 or more, or a code of throttling, for minutes: nothing here has either but what
+/// may be over in moments.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Ec2Fault {
+    /// It is not written as a form is.
+    #[error("{0}")]
+    Form(#[from] FormFault),
+    /// It came by another method than GET or POST.
+    #[error("The method {0} is not one that this web service has. Use POST or GET.")]
+    Method(String),
+    /// It lacks what it must have.
+    #[error("The request must contain the parameter {0}")]
+    Lacks(String),
+    /// EC2 has no such action.
+    #[error("The action {0} is not valid for this web service.")]
+    NoAction(String),
+    /// The action reads what is not held.
+    #[error(
+        "{0} is not answered here: Muster answers Describe calls of the kinds that it holds, from its copy. Send this call to AWS, \
+         by a client without AWS_ENDPOINT_URL_EC2."
+    )]
+    NotHeld(&'static str),
+    /// The action changes something.
+    #[error(
+        "{0} changes something, and nothing that is sent here changes anything: Muster answers reads, from its copy. Nothing was \
+         done. Send this call to AWS, by a client without AWS_ENDPOINT_URL_EC2."
+    )]
+    Changes(&'static str),
+    /// It is of another version of the API.
+    #[error("The requested version ({0}) of service AmazonEC2 does not exist. Use 2016-11-15.")]
+    Version(String),
+    /// The action has no such parameter.
+    #[error("The parameter {name} is not recognized: {action} has no parameter of this name.")]
+    UnknownParameter {
+        /// The action.
+        action: &'static str,
+        /// The parameter.
+        name: String,
+    },
+    /// A parameter is given twice.
+    #[error("The parameter {0} is given more than once.")]
+    Twice(String),
+    /// A value is not what the parameter takes.
+    #[error("Value ( {value} ) for parameter {name} is invalid. Expecting {expected}.")]
+    Value {
+        /// The parameter.
+        name: String,
+        /// The value.
+        value: String,
+        /// What the parameter takes.
+        expected: Cow<'static, str>,
+    },
+    /// More ids or names are listed than one request can have.
+    #[error("{count} values of {name} are more than the {most} that one request can have.")]
+    TooMany {
+        /// The parameter.
+        name: &'static str,
+        /// How many there are.
+        count: usize,
+        /// How many there may be.
+        most: usize,
+    },
+    /// A filter has no values.
+    #[error("The filter '{0}' has no values")]
+    NoValues(String),
+    /// Filters have too many values.
+    #[error("The maximum number of filter values specified on a single call is 200")]
+    FilterValues,
+    /// Two parameters exclude each other.
+    #[error("The parameter {one} cannot be used with the parameter {other}")]
+    Combination {
+        /// The one.
+        one: String,
+        /// The other.
+        other: &'static str,
+    },
+    /// An id is not one of its kind.
+    #[error("{}", codes.malformed_message(id))]
+    MalformedId {
+        /// What AWS calls such errors of the kind.
+        codes: &'static IdCodes,
+        /// The id.
+        id: String,
+    },
+    /// Nothing has these ids.
+    #[error("{}", codes.unknown_message(ids))]
+    UnknownIds {
+        /// What AWS calls such errors of the kind.
+        codes: &'static IdCodes,
+        /// The ids.
+        ids: Vec<String>,
+    },
+    /// All was right, and only a test.
+    #[error("Request would have succeeded, but DryRun flag is set.")]
+    DryRun,
+}
+
+impl Ec2Fault {
+    /// AWS's code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Ec2Fault::Form(_) | Ec2Fault::Twice(_) => "MalformedQueryString",
+            Ec2Fault::Method(_) => "UnsupportedMethod",
+            Ec2Fault::Lacks(_) => "MissingParameter",
+            Ec2Fault::NoAction(_) | Ec2Fault::NotHeld(_) => "InvalidAction",
+            Ec2Fault::Changes(_) => "UnauthorizedOperation",
+            Ec2Fault::Version(_) => "NoSuchVersion",
+            Ec2Fault::UnknownParameter { .. } => "UnknownParameter",
+            Ec2Fault::Value { .. } | Ec2Fault::TooMany { .. } | Ec2Fault::NoValues(_) => "InvalidParameterValue",
+            Ec2Fault::FilterValues => "FilterLimitExceeded",
+            Ec2Fault::Combination { .. } => "InvalidParameterCombination",
+            Ec2Fault::MalformedId { codes, .. } => codes.malformed,
+            Ec2Fault::UnknownIds { codes, .. } => codes.unknown,
+            Ec2Fault::DryRun => "DryRunOperation",
+        }
+    }
+
+    /// The status of HTTP.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        match self {
+            Ec2Fault::Changes(_) => 403,
+            Ec2Fault::Method(_) => 405,
+            Ec2Fault::DryRun => 412,
+            Ec2Fault::Form(FormFault::TooLong) => 413,
+            _ => 400,
+        }
+    }
+
+    /// The document of the error.
+    #[must_use]
+    pub fn xml(&self, request_id: &str) -> Vec<u8> {
+        document(self.code(), &self.to_string(), request_id)
+    }
+}
+
+/// The document of an error.
+#[must_use]
+pub fn document(code: &str, message: &str, request_id: &str) -> Vec<u8> {
+    let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Response><Errors><Error><Code>");
+    out.push_str(code);
+    out.push_str("</Code><Message>");
+    escape(message, &mut out);
+    out.push_str("</Message></Error></Errors><RequestID>");
+    escape(request_id, &mut out);
+    out.push_str("</RequestID></Response>");
+    out.into_bytes()
+}
+
+/// What a client sent, as errors repeat it: its beginning.
+#[must_use]
+pub fn shown(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}...", text.split_at(end).0),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_a_document_as_ec2_has_it() {
+        let fault = Ec2Fault::NoAction("<b>&".to_owned());
+        assert_eq!(
+            String::from_utf8(fault.xml("r-1")).unwrap(),
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Response><Errors><Error><Code>InvalidAction</Code>\
+             <Message>The action &lt;b&gt;&amp; is not valid for this web service.</Message></Error></Errors>\
+             <RequestID>r-1</RequestID></Response>"
+        );
+        assert_eq!((fault.status(), Ec2Fault::DryRun.status()), (400, 412));
+        assert_eq!(Ec2Fault::Changes("RunInstances").status(), 403);
+    }
+
+    #[test]
+    fn what_was_sent_is_repeated_up_to_a_bound() {
+        assert_eq!(shown("ok"), "ok");
+        assert_eq!(shown(&"é".repeat(1_000)).chars().count(), SHOWN + 3);
+    }
+}

@@ -1,0 +1,206 @@
+//! Searches the copy of one kind for what a question asks: named resources, or a page of a walk.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+use super::copy_fault::CopyFault;
+use super::fault::Ec2Fault;
+use super::found_page::{FoundPage, MOST};
+use super::id_codes;
+use super::question::DescribeQuestion;
+use super::reservation_book::{FollowedBook, ReservationBooks};
+use super::standing::CopyStanding;
+use crate::kinds::INSTANCE;
+use crate::model::{Document, Kind, ResourceId, Scope, ScopeFilter, Timestamp};
+use crate::query::walk::{WalkGround, WalkQuery, WalkStep, document_at};
+use crate::query::{Cursor, Filters, PastError, Point};
+use crate::store::Store;
+
+/// A search of one kind in one scope.
+pub struct KindSearch<'q> {
+    /// What is searched.
+    pub store: &'q Store,
+    /// Which instances belong together.
+    pub books: &'q ReservationBooks,
+    /// What is searched for.
+    pub question: &'q DescribeQuestion,
+    /// The kind.
+    pub kind: Kind,
+    /// The scope.
+    pub scope: Scope,
+    /// The same as a filter.
+    pub filter: ScopeFilter,
+}
+
+impl<'q> KindSearch<'q> {
+    /// A search for what `question` asks of `scope`.
+    #[must_use]
+    pub fn new(store: &'q Store, books: &'q ReservationBooks, question: &'q DescribeQuestion, scope: Scope) -> Self {
+        KindSearch { store, books, question, kind: question.kind.kind(), filter: ScopeFilter::from(&scope), scope }
+    }
+
+    /// What answers the question at `now`. Blocks while it reads.
+    ///
+    /// # Errors
+    /// When a named resource is not held, or the store cannot be read.
+    pub fn found(&self, standing: &CopyStanding, now: Timestamp) -> Result<FoundPage, CopyFault> {
+        let ground = WalkGround::of(self.store, now)?;
+        if self.question.is_named() {
+            let step = WalkStep::first(&ground);
+            let documents = self.named(standing, step.point)?;
+            return Ok(FoundPage { documents, next: None, seq: step.point.seq, is_moved: false });
+        }
+        let cursor = self.question.cursor.as_ref();
+        let step = cursor.map_or_else(|| WalkStep::first(&ground), |cursor| WalkStep::next(cursor, &ground));
+        self.page(&step, &ground)
+    }
+
+    fn walk(&self) -> WalkQuery<'_> {
+        let DescribeQuestion { filters, conditions, limit, .. } = self.question;
+        WalkQuery { kind: &self.kind, scope: &self.filter, filters, conditions, limit: *limit }
+    }
+
+    fn admits(&self, document: &Document) -> bool {
+        self.question.rules.iter().all(|rule| rule.admits(document))
+    }
+
+    fn id(&self, id: &str) -> ResourceId {
+        ResourceId::new(&self.scope, &self.kind, id)
+    }
+
+    /// The resources that are named.
+    fn named(&self, standing: &CopyStanding, point: Point) -> Result<Vec<Document>, CopyFault> {
+        let mut wanted: Vec<ResourceId> = Vec::new();
+        let mut unknown: Vec<String> = Vec::new();
+        for id in &self.question.ids {
+            let id = self.id(id);
+            match document_at(self.store, &id, point)? {
+                Some(_) => wanted.push(id),
+                None => unknown.push(id.id.to_string()),
+            }
+        }
+        if !unknown.is_empty() {
+            let codes = id_codes::of(self.question.kind);
+            return Err(self.unknown(unknown, codes, standing));
+        }
+        if !self.question.public_ips.is_empty() {
+            let mut missing: BTreeSet<&str> = self.question.public_ips.iter().map(String::as_str).collect();
+            let all = WalkQuery { filters: &Filters::default(), conditions: &[], limit: None, ..self.walk() };
+            let step = WalkStep { point, after: None, is_moved: false };
+            all.page(self.store, &step, |_, id, document| {
+                if document.text("PublicIp").is_some_and(|ip| missing.remove(ip)) && !wanted.contains(&id) {
+                    wanted.push(id);
+                }
+                ControlFlow::Continue(1)
+            })?;
+            if !missing.is_empty() {
+                let missing = missing.into_iter().map(str::to_owned).collect();
+                return Err(self.unknown(missing, Some(&id_codes::PUBLIC_IPS), standing));
+            }
+        }
+        let mut documents = Vec::with_capacity(wanted.len());
+        for id in wanted {
+            documents.extend(self.walk().one(self.store, &id, point)?.filter(|document| self.admits(document)));
+        }
+        Ok(documents)
+    }
+
+    /// What is said of ids that are not in the copy.
+    fn unknown(
+        &self,
+        ids: Vec<String>,
+        codes: Option<&'static id_codes::IdCodes>,
+        standing: &CopyStanding,
+    ) -> CopyFault {
+        if self.question.kind.own_only {
+            // It may be another owner's.
+            let (action, what) = (self.question.action, ids.join(", "));
+            let why = "it holds what the account itself owns, and images that its instances use, and not that";
+            return CopyFault::Beyond { action, what, why };
+        }
+        match (&standing.stale, codes) {
+            (None, Some(codes)) => Ec2Fault::UnknownIds { codes, ids }.into(),
+            (stale, _) => {
+                let why = stale.clone().unwrap_or_else(|| "it cannot be told".to_owned());
+                CopyFault::Unsure { kind: self.question.kind, scope: Box::new(self.scope.clone()), ids, why }
+            }
+        }
+    }
+
+    /// A page of what meets the question.
+    fn page(&self, step: &WalkStep, ground: &WalkGround) -> Result<FoundPage, CopyFault> {
+        let limit = self.question.limit;
+        let book = match limit {
+            Some(_) if self.question.kind.slug == INSTANCE.slug => Some(self.books.followed(self.store, &self.scope)?),
+            _ => None,
+        };
+        let (mut documents, mut failed, mut is_over) = (Vec::new(), None, false);
+        let walked = self.walk().page(self.store, step, |point, id, document| {
+            if !self.admits(&document) {
+                return ControlFlow::Continue(0);
+            }
+            if limit.is_none() && documents.len() >= MOST {
+                is_over = true;
+                return ControlFlow::Break(());
+            }
+            let members = match self.together(book.as_ref(), &id, document, point) {
+                Ok(members) => members,
+                Err(error) => {
+                    failed = Some(error);
+                    return ControlFlow::Break(());
+                }
+            };
+            let (room, count) = (limit.map(|limit| limit.saturating_sub(documents.len())), members.len());
+            if !documents.is_empty() && room.is_some_and(|room| count > room) {
+                return ControlFlow::Break(());
+            }
+            documents.extend(members);
+            ControlFlow::Continue(count)
+        })?;
+        if let Some(error) = failed {
+            return Err(error.into());
+        }
+        if is_over {
+            return Err(CopyFault::TooMany { plural: self.question.kind.plural, most: MOST });
+        }
+        let point = Some(walked.point);
+        let next = walked.next.map(|after| Cursor {
+            log: ground.log,
+            question: self.question.hash,
+            point,
+            after,
+            sorted: None,
+        });
+        Ok(FoundPage { documents, next, seq: walked.point.seq, is_moved: step.is_moved })
+    }
+
+    /// The instances that belong into an answer where `id` is reached: all of its reservation, where it is the first of them, and none
+    /// where it is another. Anything else belongs there alone.
+    fn together(
+        &self,
+        book: Option<&FollowedBook>,
+        id: &ResourceId,
+        document: Document,
+        point: Point,
+    ) -> Result<Vec<Document>, PastError> {
+        let members = book.and_then(|book| book.several(document.text("ReservationId")?));
+        let Some(members) = members else { return Ok(vec![document]) };
+        let mut together = Vec::new();
+        for member in members.iter() {
+            if *member == id.id {
+                continue;
+            }
+            let other = self.walk().one(self.store, &self.id(member), point)?;
+            let Some(other) = other.filter(|other| self.admits(other)) else { continue };
+            if *member < id.id {
+                return Ok(Vec::new());
+            }
+            together.push(other);
+        }
+        together.insert(0, document);
+        Ok(together)
+    }
+}
+
+#[cfg(test)]
+mod tests;

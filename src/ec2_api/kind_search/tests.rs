@@ -1,0 +1,160 @@
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::*;
+use crate::ec2_api::request::parse;
+use crate::model::event::Overlay;
+use crate::model::fixtures::{at_millis, scope, state};
+use crate::model::secret_tags::MarkKey;
+use crate::model::{Cause, Event, Evidence, Group, Map, SecretTags, Source, Value};
+use crate::store::{CommitBatch, StoreOptions, Writer};
+
+/// Instances, each of a reservation that its number says.
+const INSTANCES: usize = 30;
+const RESERVATIONS: usize = 9;
+
+fn reservation(n: usize) -> String {
+    // Some are alone, one is larger than a page.
+    format!("r-{}", if n < 8 { 0 } else { n * 5 % RESERVATIONS })
+}
+
+/// An account that changes, and what it should hold.
+struct Account {
+    _dir: TempDir,
+    writer: Writer,
+    store: Store,
+    plain: BTreeMap<String, Document>,
+}
+
+impl Account {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (writer, store) = crate::store::open(StoreOptions::new(dir.path(), crate::kinds::project)).unwrap();
+        Account { _dir: dir, writer, store, plain: BTreeMap::new() }
+    }
+
+    /// Each instance is put into a state, or removed.
+    fn play(&mut self, ops: &[(usize, Option<bool>)]) {
+        for (n, op) in ops {
+            let text = format!("i-{n:02}");
+            let id = ResourceId::new(&scope(), &INSTANCE.kind(), text.as_str());
+            let evidence = Evidence { source: Source::Sweep, at: at_millis(1) };
+            let event = match (op, self.plain.get(&text)) {
+                (None, None) => continue,
+                (None, Some(_)) => Event::Removed { id, at: evidence.at },
+                (Some(runs), before) => {
+                    let document = Document::new(Map::from([
+                        ("InstanceId", Value::Text(text.as_str().into())),
+                        ("ReservationId", Value::Text(reservation(*n))),
+                        ("State", state(if *runs { "running" } else { "stopped" })),
+                    ]));
+                    match before {
+                        None => Event::Discovered { id, document, evidence, mapping: INSTANCE.mapping },
+                        Some(before) => {
+                            let changes = before.changes_to(&document);
+                            let evidence = vec![(Group::State, evidence)];
+                            Event::Changed { id, changes, evidence, overlay: Overlay::Keep }
+                        }
+                    }
+                }
+            };
+            let entries = vec![(Cause::Sweep, event.clone())];
+            self.writer.commit(CommitBatch { recorded_at: at_millis(1), entries, ..CommitBatch::default() }).unwrap();
+            if let Event::Removed { .. } = event {
+                self.plain.remove(&text);
+            } else {
+                let id = ResourceId::new(&scope(), &INSTANCE.kind(), text.as_str());
+                let now = self.store.snapshot().unwrap().current(&id).unwrap().unwrap();
+                self.plain.insert(text, now.document);
+            }
+        }
+    }
+}
+
+fn question(parameters: &str) -> DescribeQuestion {
+    let body = format!("Action=DescribeInstances&Version=2016-11-15{parameters}");
+    let request = parse("POST", "", body.as_bytes()).unwrap();
+    let secrets = SecretTags::new::<&str>(&[], &MarkKey::default());
+    DescribeQuestion::of(&request, INSTANCE, &scope(), &secrets, at_millis(1)).unwrap()
+}
+
+fn ops() -> impl Strategy<Value = Vec<(usize, Option<bool>)>> {
+    proptest::collection::vec((0..INSTANCES, proptest::option::weighted(0.8, any::<bool>())), 0..25)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_reservation_is_whole_on_one_page_of_a_walk_of_one_moment(
+        before in proptest::collection::vec((0..INSTANCES, any::<bool>().prop_map(Some)), 20..60),
+        between in proptest::collection::vec(ops(), 12),
+        limit in 5..9_usize,
+        running: bool,
+        indexed: bool,
+        restarted in proptest::option::of(0..4_usize),
+    ) {
+        let mut account = Account::new();
+        account.play(&before);
+        if indexed {
+            account.store.build_index().unwrap();
+        }
+        let filter = if running { "&Filter.1.Name=instance-state-name&Filter.1.Value.1=running" } else { "" };
+        let is_met = |document: &Document| !running || document.text("State.Name") == Some("running");
+        let then: Vec<Document> = account.plain.values().filter(|document| is_met(document)).cloned().collect();
+        let standing = CopyStanding { as_of: at_millis(1), stale: None, doubt: None };
+        let mut books = ReservationBooks::default();
+        let (mut seen, mut reservations, mut token) = (Vec::new(), BTreeSet::new(), None::<String>);
+        let mut between = between.into_iter();
+        for round in 0.. {
+            // A server that starts again knows no reservations.
+            if restarted == Some(round) {
+                books = ReservationBooks::default();
+            }
+            let continued = token.take().map(|token| format!("&NextToken={token}")).unwrap_or_default();
+            let asked = question(&format!("&MaxResults={limit}{filter}{continued}"));
+            let page = KindSearch::new(&account.store, &books, &asked, scope()).found(&standing, at_millis(2)).unwrap();
+            prop_assert!(!page.is_moved);
+            let of_page: BTreeSet<String> =
+                page.documents.iter().map(|document| document.text("ReservationId").unwrap().to_owned()).collect();
+            prop_assert!(page.documents.len() <= limit || of_page.len() == 1);
+            for reservation in of_page {
+                prop_assert!(reservations.insert(reservation.clone()), "{} comes twice", reservation);
+            }
+            seen.extend(page.documents);
+            account.play(&between.next().unwrap_or_default());
+            match page.next {
+                Some(next) => token = Some(next.encode()),
+                None => break,
+            }
+        }
+        seen.sort_by(|a, b| a.text("InstanceId").cmp(&b.text("InstanceId")));
+        prop_assert_eq!(seen, then);
+    }
+}
+
+#[test]
+fn a_named_resource_is_there_or_unknown_or_cannot_be_told() {
+    let mut account = Account::new();
+    account.play(&[(1, Some(true)), (2, Some(false)), (3, Some(true)), (3, None)]);
+    let books = ReservationBooks::default();
+    let fresh = CopyStanding { as_of: at_millis(1), stale: None, doubt: None };
+    let stale = CopyStanding { stale: Some("last complete sweep 99 s ago".to_owned()), ..fresh.clone() };
+    let found = |parameters: &str, standing: &CopyStanding| {
+        let asked = question(parameters);
+        let page = KindSearch::new(&account.store, &books, &asked, scope()).found(standing, at_millis(2))?;
+        Ok::<_, CopyFault>(page.documents.len())
+    };
+    assert_eq!(found("&InstanceId.1=i-01&InstanceId.2=i-02", &fresh).unwrap(), 2);
+    let running = "&Filter.1.Name=instance-state-name&Filter.1.Value.1=running";
+    assert_eq!(found(&format!("&InstanceId.1=i-01&InstanceId.2=i-02{running}"), &fresh).unwrap(), 1);
+    for gone in ["i-03", "i-04"] {
+        let gone = format!("&InstanceId.1=i-01&InstanceId.2={gone}");
+        assert_eq!(found(&gone, &fresh).unwrap_err().code(), "InvalidInstanceID.NotFound");
+        let unsure = found(&gone, &stale).unwrap_err();
+        assert_eq!((unsure.code(), unsure.status()), ("MusterStale", 400));
+        assert!(unsure.to_string().contains("99 s ago"), "{unsure}");
+    }
+}

@@ -1,0 +1,65 @@
+//! Searches the copy for tags, of several kinds one after the other.
+
+use std::ops::ControlFlow;
+
+use super::copy_fault::CopyFault;
+use super::document_rule::DocumentRule;
+use super::found_page::{FoundPage, MOST};
+use super::tags_page::TagsPage;
+use crate::kinds::KindSpec;
+use crate::model::{Scope, ScopeFilter, Timestamp};
+use crate::query::walk::{WalkGround, WalkQuery, WalkStep};
+use crate::query::{Cursor, Filters};
+use crate::store::Store;
+
+/// A page of tags: those of one kind after the other, and those of one resource together. Blocks while it reads.
+///
+/// # Errors
+/// When a redacted value decides, or the store cannot be read.
+pub fn found_tags(store: &Store, page: &TagsPage, scope: &Scope, now: Timestamp) -> Result<FoundPage, CopyFault> {
+    let ground = WalkGround::of(store, now)?;
+    let cursor = page.cursor.as_ref();
+    let step = cursor.map_or_else(|| WalkStep::first(&ground), |cursor| WalkStep::next(cursor, &ground));
+    let (filter, none) = (ScopeFilter::from(scope), Filters::default());
+    let limit = page.limit.unwrap_or(MOST);
+    let own = DocumentRule::OwnedBy(scope.account.clone());
+    let (mut documents, mut last, mut is_full, mut failed) = (Vec::new(), step.after.clone(), false, None);
+    let begins = step.after.as_ref().map(|after| after.kind.clone());
+    let is_before = |kind: &&&'static KindSpec| begins.as_ref().is_some_and(|begins| begins.as_str() != kind.name);
+    for kind in page.question.kinds.iter().skip_while(is_before) {
+        let of = kind.kind();
+        let after = step.after.clone().filter(|after| after.kind == of);
+        let query = WalkQuery { kind: &of, scope: &filter, filters: &none, conditions: &[], limit: None };
+        query.page(store, &WalkStep { after, ..step.clone() }, |_, id, document| {
+            let is_others = kind.own_only && !own.admits(&document);
+            let tags = if is_others { Ok(Vec::new()) } else { page.tags(kind, &id.id, &document) };
+            let tags = match tags {
+                Ok(tags) => tags,
+                Err(error) => {
+                    failed = Some(error);
+                    return ControlFlow::Break(());
+                }
+            };
+            is_full = documents.len() >= limit || (!documents.is_empty() && documents.len() + tags.len() > limit);
+            if is_full {
+                return ControlFlow::Break(());
+            }
+            documents.extend(tags);
+            last = Some(id);
+            ControlFlow::Continue(0)
+        })?;
+        if is_full || failed.is_some() {
+            break;
+        }
+    }
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    if is_full && page.limit.is_none() {
+        return Err(CopyFault::TooMany { plural: "tags", most: MOST });
+    }
+    let point = Some(step.point);
+    let next = last.filter(|_| is_full);
+    let next = next.map(|after| Cursor { log: ground.log, question: page.hash, point, after, sorted: None });
+    Ok(FoundPage { documents, next, seq: step.point.seq, is_moved: step.is_moved })
+}
