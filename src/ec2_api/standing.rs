@@ -223,6 +223,6 @@ mod tests {
         assert!(at(Some(&swept()), 30_000, Some(10)).is_err(), "fresh by its interval, and still older than that");
         let failing = ScopeFreshness { trouble: Some(Box::new(denied())), missing: 2, ..swept() };
         let caveat = at(Some(&failing), 100_000, None).unwrap().caveat().unwrap();
-        assert!(caveat.contains("Allow it.") && caveat.contains("2 of the volumes"), "{caveat}");
+        assert!(caveat.contains("Allow it;") && caveat.contains("2 of the volumes"), "{caveat}");
     }
 }
