@@ -18,7 +18,7 @@ const TOLD: usize = 200;
 /// Sends to one collector, on the thread of whoever sends.
 pub(super) struct Collector {
     web: WebDocuments,
-    /// OpenTelemetry's thread has none.
+    /// OpenTelemetry's thread has none. It has a thread, which notices a connection that the collector closes meanwhile.
     runtime: Runtime,
     patience: Duration,
     /// Whether the last attempt failed. It is told of once.
@@ -45,7 +45,7 @@ impl Collector {
         if host.is_empty() || host.contains('@') {
             return Err("names no host alone: credentials belong into OTEL_EXPORTER_OTLP_HEADERS".to_owned());
         }
-        let runtime = runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime::Builder::new_multi_thread().worker_threads(1).thread_name("traces").enable_all().build();
         let runtime = runtime.map_err(|error: io::Error| format!("is not reached: {error}"))?;
         Ok(Collector { web: WebDocuments::of_host(host), runtime, patience, fails: AtomicBool::new(false) })
     }
