@@ -96,7 +96,7 @@ impl LimitedWatch {
         topics: Vec<(Arc<ChangeTopic>, Arc<str>)>,
         unjudged: UnjudgedChanges,
     ) -> Result<Dirty, RequestError> {
-        let mut told = self.unread(&topics, &unjudged.dirty)?;
+        let mut told = self.unread(&topics, &unjudged)?;
         while told.is_behind() {
             told = self.core.walk(move |core| told.read(core)).await?;
         }
@@ -114,12 +114,17 @@ impl LimitedWatch {
     }
 
     /// What is to be read of the log to judge what may have changed.
-    fn unread(&self, topics: &[(Arc<ChangeTopic>, Arc<str>)], dirty: &Dirty) -> Result<Told, RequestError> {
+    fn unread(
+        &self,
+        topics: &[(Arc<ChangeTopic>, Arc<str>)],
+        UnjudgedChanges { dirty, silent, .. }: &UnjudgedChanges,
+    ) -> Result<Told, RequestError> {
         let newest = self.core.snapshot()?.seq();
         let read = self.read.lock();
         let dirty_topics = || topics.iter().filter(|(_, uri)| dirty.uris.contains(uri));
         let since = dirty_topics().map(|(_, uri)| read.since(uri)).chain(dirty.list_changed.then(|| read.since_list()));
-        let since = since.min().unwrap_or(newest);
+        // Long may have passed since something was read for them: what is about others alone is not read.
+        let since = since.min().unwrap_or(newest).max(*silent);
         let topics = dirty_topics().map(|(topic, _)| (Arc::clone(topic), None)).collect();
         Ok(Told { next: since.next(), newest, topics, list: None })
     }
