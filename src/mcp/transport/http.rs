@@ -21,6 +21,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 use super::accept::{self, Accepted, JSON, STREAM};
+use super::answered_body::AnsweredBody;
 use super::client_guard::ClientGuard;
 use super::open_connections::OpenConnection;
 use super::precedents::Precedents;
@@ -175,9 +176,14 @@ async fn with_message(face: &HttpFace, mut parts: Parts, bytes: &[u8], next: Nex
         let refusal = refuse(StatusCode::SERVICE_UNAVAILABLE, &ErrorResponse::failed(echo, why));
         return ([(header::RETRY_AFTER, "5")], refusal).into_response();
     }
-    if let (Some(id), Some(place)) = (&id, place) {
-        in_flight.conversation.lock().hold(id, place);
-    }
+    // A conversation of one message ends before an answer that is a stream does.
+    let kept = match (&session, &id, place) {
+        (Some(_), Some(id), Some(place)) => {
+            in_flight.conversation.lock().hold(id, place);
+            None
+        }
+        (_, _, place) => place,
+    };
     let response = next.run(Request::from_parts(parts, Body::from(body))).await;
     if !response.status().is_success() {
         return with_reason(response, echo).await;
@@ -188,9 +194,13 @@ async fn with_message(face: &HttpFace, mut parts: Parts, bytes: &[u8], next: Nex
         Some((precedents, case)) if session.is_none() && accepted.json => precedents.note(case, response).await,
         _ => response,
     };
-    match id {
+    let response = match id {
         Some(id) if !is_listen => shaped(response, accepted, &id).await,
         _ => response,
+    };
+    match kept {
+        Some(place) => AnsweredBody::keeping(response, place),
+        None => response,
     }
 }
 
