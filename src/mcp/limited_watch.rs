@@ -370,6 +370,25 @@ mod tests {
         assert_eq!(freshness_of(&core), before);
     }
 
+    #[tokio::test]
+    async fn what_came_before_the_first_record_that_may_be_about_it_is_not_read() {
+        let world = crate::mcp::tests::World::small().await;
+        let grant = crate::policy::Grant::of_accounts("elsewhere", ["999999999999"]);
+        let core = Arc::new(world.core.seen_by(&crate::policy::Visibility::of([grant])));
+        let watch = LimitedWatch::begin(&core).unwrap();
+        let begun = watch.read.lock().begun;
+        let uri = Arc::<str>::from("ec2://instance/i-1");
+        let topic = ChangeTopic::Resource { kind: kinds::INSTANCE.kind(), id: "i-1".into(), scope: None };
+        let topics = [(Arc::new(topic), Arc::clone(&uri))];
+        let dirty = Dirty { uris: [uri].into(), list_changed: false };
+        let next = |silent| {
+            let changes = UnjudgedChanges { dirty: dirty.clone(), silent, ..UnjudgedChanges::default() };
+            watch.unread(&topics, &changes).unwrap().next
+        };
+        assert_eq!(next(Seq::ZERO), begun.next());
+        assert_eq!(next(Seq(begun.0 + 1_000_000)), Seq(begun.0 + 1_000_001));
+    }
+
     #[test]
     fn what_was_quiet_is_read_from_the_last_record_that_was_judged() {
         let uri = |name: &str| Arc::<str>::from(name);
