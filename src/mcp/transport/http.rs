@@ -152,6 +152,7 @@ async fn with_message(face: &HttpFace, mut parts: Parts, bytes: &[u8], next: Nex
     if let (Some(session), Some(id)) = (&session, &id) {
         sessions.gone(session, id).await;
     }
+    let is_lasting = session.as_deref().is_some_and(|session| sessions.conversation(session).is_some());
     let conversation = conversation(sessions, session.as_deref(), protocol);
     let outcome = conversation.lock().admit(message);
     let message = match outcome {
@@ -176,13 +177,13 @@ async fn with_message(face: &HttpFace, mut parts: Parts, bytes: &[u8], next: Nex
         let refusal = refuse(StatusCode::SERVICE_UNAVAILABLE, &ErrorResponse::failed(echo, why));
         return ([(header::RETRY_AFTER, "5")], refusal).into_response();
     }
-    // A conversation of one message ends before an answer that is a stream does.
-    let kept = match (&session, &id, place) {
-        (Some(_), Some(id), Some(place)) => {
+    // A conversation of this message alone ends before an answer that is a stream does.
+    let kept = match (&id, place) {
+        (Some(id), Some(place)) if is_lasting => {
             in_flight.conversation.lock().hold(id, place);
             None
         }
-        (_, _, place) => place,
+        (_, place) => place,
     };
     let response = next.run(Request::from_parts(parts, Body::from(body))).await;
     if !response.status().is_success() {
