@@ -7,18 +7,20 @@
 //! changed before that, a client reads.
 
 mod notification_tally;
+mod pending_changes;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
+use self::pending_changes::{MarkedBy, PendingChanges};
 use crate::model::{Kind, ResourceId, Scope, Seq};
 use crate::store::{ChangeKind, Committed, TouchedResource};
 
 pub use notification_tally::{CountedNotifications, CountedSubscriber, NotificationTally};
+pub use pending_changes::{Dirty, UnjudgedChanges};
 
 /// Something that can be subscribed to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,40 +49,6 @@ pub enum ChangeTopic {
     Changes,
 }
 
-/// Changes that a subscriber has not fetched yet.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Dirty {
-    /// URIs as the subscriber spelled them.
-    pub uris: BTreeSet<Arc<str>>,
-    /// Whether the list of resources changed.
-    pub list_changed: bool,
-}
-
-impl Dirty {
-    fn is_empty(&self) -> bool {
-        self.uris.is_empty() && !self.list_changed
-    }
-
-    /// Takes what both hold out of this one.
-    fn take_of(&mut self, other: &Dirty) -> Dirty {
-        let uris = other.uris.iter().filter_map(|uri| self.uris.take(uri)).collect();
-        Dirty { uris, list_changed: other.list_changed && std::mem::take(&mut self.list_changed) }
-    }
-}
-
-/// What a subscriber takes whose changes are judged.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct UnjudgedChanges {
-    /// Everything that may have changed.
-    pub dirty: Dirty,
-    /// What of it changed without a commit.
-    pub marked: Dirty,
-    /// What of it is reported to this subscriber alone, because it may have changed unheard.
-    pub own: Dirty,
-    /// The last record of which everything that it changed is here, or was taken before.
-    pub published: Seq,
-}
-
 /// Connects committed changes with subscribers. Clones share one hub.
 #[derive(Clone)]
 pub struct ChangeHub {
@@ -104,68 +72,6 @@ struct Subscriber {
     mailbox: Arc<PendingChanges>,
     /// What it subscribed to, once for each URI: nobody's end looks through the topics of all.
     topics: Vec<Arc<ChangeTopic>>,
-}
-
-#[derive(Default)]
-struct PendingChanges {
-    dirty: Mutex<Dirty>,
-    wake: Notify,
-    told: AtomicBool,
-    /// Of what is dirty, what changed without a commit; kept for a subscriber whose commits are judged.
-    marked: Option<Mutex<Dirty>>,
-    /// Of what is dirty, what is reported to this subscriber alone; kept as `marked` is.
-    own: Mutex<Dirty>,
-}
-
-/// Why something is dirty.
-#[derive(Clone, Copy)]
-enum MarkedBy {
-    /// Records were committed.
-    Commit,
-    /// Something else says so.
-    Mark,
-}
-
-impl PendingChanges {
-    /// Adds what changed without a commit.
-    fn put(&self, change: impl Fn(&mut Dirty)) {
-        if let Some(marked) = &self.marked {
-            change(&mut marked.lock());
-        }
-        change(&mut self.dirty.lock());
-        self.wake.notify_one();
-    }
-
-    /// Adds what is reported to this subscriber alone.
-    fn put_own(&self, change: impl Fn(&mut Dirty)) {
-        if self.marked.is_some() {
-            change(&mut self.own.lock());
-        }
-        self.put(change);
-    }
-
-    /// Adds that the list changed.
-    fn put_list(&self, by: MarkedBy) {
-        match by {
-            MarkedBy::Commit => {
-                self.dirty.lock().list_changed = true;
-                self.wake.notify_one();
-            }
-            MarkedBy::Mark => self.put(|dirty| dirty.list_changed = true),
-        }
-    }
-
-    /// Adds a URI. Who has not taken it since it was added last was woken then. Returns whether it was new.
-    fn put_uri(&self, uri: &Arc<str>, by: MarkedBy) -> bool {
-        if let (MarkedBy::Mark, Some(marked)) = (by, &self.marked) {
-            marked.lock().uris.insert(Arc::clone(uri));
-        }
-        let is_new = self.dirty.lock().uris.insert(Arc::clone(uri));
-        if is_new {
-            self.wake.notify_one();
-        }
-        is_new
-    }
 }
 
 impl ChangeHub {
@@ -202,8 +108,9 @@ impl ChangeHub {
             topics.insert(ChangeTopic::Changes);
         }
         let list_changed = committed.touched.iter().any(|touched| touched.listed);
-        hub.mark(&topics, list_changed, MarkedBy::Commit);
-        hub.mark_judged(&committed.touched);
+        let by = MarkedBy::Commit(committed.first);
+        hub.mark(&topics, list_changed, by);
+        hub.mark_judged(&committed.touched, by);
         drop(hub);
         self.newest.send_replace(committed.last);
     }
@@ -234,9 +141,9 @@ impl ChangeHub {
     pub fn mark_all(&self) {
         let hub = self.hub.lock();
         for topic in hub.topics.keys() {
-            hub.mark_topic(topic, MarkedBy::Mark);
+            hub.mark_topic(topic, MarkedBy::Doubt);
         }
-        hub.mark_list(MarkedBy::Mark);
+        hub.mark_list(MarkedBy::Doubt);
     }
 
     /// Registers a subscriber: for the list of resources if `list_changed`, and for each topic under the URI as spelled.
@@ -248,8 +155,7 @@ impl ChangeHub {
     /// The same for a subscriber who does not see everything: what commits make dirty is to be judged by the records that they hold.
     #[must_use]
     pub fn register_judged(&self, list_changed: bool, topics: Vec<(ChangeTopic, Arc<str>)>) -> Subscription {
-        let mailbox = PendingChanges { marked: Some(Mutex::default()), ..PendingChanges::default() };
-        self.subscribe(list_changed, topics, mailbox)
+        self.subscribe(list_changed, topics, PendingChanges::judged())
     }
 
     fn subscribe(
@@ -319,17 +225,20 @@ impl Hub {
     }
 
     /// Marks for subscribers whose changes are judged what follows from tags: who sees a resource by its tags sees its parts with it,
-    /// and where tags change, the list may show it to them from now on, or no more.
-    fn mark_judged(&self, touched: &[TouchedResource]) {
-        let is_judged = |subscriber: &Subscriber| subscriber.mailbox.marked.is_some();
+    /// and where tags change, the list and the counts of freshness may show it to them from now on, or no more.
+    fn mark_judged(&self, touched: &[TouchedResource], by: MarkedBy) {
+        let is_judged = |subscriber: &Subscriber| subscriber.mailbox.is_judged();
         if !self.subscribers.values().any(is_judged) {
             return;
         }
         if touched.iter().any(|touched| touched.tagged && !touched.listed) {
             let listening = self.list.iter().filter_map(|subscriber| self.subscribers.get(subscriber));
-            listening.filter(|subscriber| is_judged(subscriber)).for_each(|it| it.mailbox.put_list(MarkedBy::Commit));
+            listening.filter(|subscriber| is_judged(subscriber)).for_each(|it| it.mailbox.put_list(by));
         }
         let mut topics = BTreeSet::new();
+        if touched.iter().any(|touched| touched.tagged) {
+            topics.insert(ChangeTopic::Freshness);
+        }
         for touched in touched {
             let scope = touched.id.scope();
             for (part, _) in self.parts.iter().filter(|(_, whole)| *whole == touched.id.kind) {
@@ -341,7 +250,7 @@ impl Hub {
         }
         for (subscriber, uri) in topics.iter().filter_map(|topic| self.topics.get(topic)).flatten() {
             if let Some(subscriber) = self.subscribers.get(subscriber).filter(|subscriber| is_judged(subscriber)) {
-                subscriber.mailbox.put_uri(uri, MarkedBy::Commit);
+                subscriber.mailbox.put_uri(uri, by);
             }
         }
     }
@@ -474,7 +383,7 @@ impl Subscription {
     /// Whether changes were ever taken.
     #[must_use]
     pub fn has_told(&self) -> bool {
-        self.mailbox.told.load(Ordering::Relaxed)
+        self.mailbox.has_told()
     }
 
     /// Reports resources, and the list if `list_changed`, as changed to this subscriber alone.
@@ -489,12 +398,11 @@ impl Subscription {
     /// Waits for changes, and takes all of them. Cancelling the wait loses nothing.
     pub async fn next(&self) -> Dirty {
         loop {
-            let dirty = std::mem::take(&mut *self.mailbox.dirty.lock());
-            if !dirty.is_empty() {
-                self.mailbox.told.store(true, Ordering::Relaxed);
+            if let Some(dirty) = self.mailbox.take() {
+                self.mailbox.note_told();
                 return dirty;
             }
-            self.mailbox.wake.notified().await;
+            self.mailbox.added().await;
         }
     }
 
@@ -503,19 +411,16 @@ impl Subscription {
         loop {
             // Read first: whatever it names is marked already.
             let published = *self.hub.newest.borrow();
-            let dirty = std::mem::take(&mut *self.mailbox.dirty.lock());
-            if !dirty.is_empty() {
-                let marked = self.mailbox.marked.as_ref().map(|marked| marked.lock().take_of(&dirty));
-                let own = self.mailbox.own.lock().take_of(&dirty);
-                return UnjudgedChanges { dirty, marked: marked.unwrap_or_default(), own, published };
+            if let Some(unjudged) = self.mailbox.take_unjudged(published) {
+                return unjudged;
             }
-            self.mailbox.wake.notified().await;
+            self.mailbox.added().await;
         }
     }
 
     /// Notes that changes were taken of which something is told.
     pub fn note_told(&self) {
-        self.mailbox.told.store(true, Ordering::Relaxed);
+        self.mailbox.note_told();
     }
 }
 

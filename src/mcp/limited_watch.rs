@@ -96,7 +96,7 @@ impl LimitedWatch {
         topics: Vec<(Arc<ChangeTopic>, Arc<str>)>,
         unjudged: UnjudgedChanges,
     ) -> Result<Dirty, RequestError> {
-        let mut told = self.unread(&topics, &unjudged.dirty)?;
+        let mut told = self.unread(&topics, &unjudged)?;
         while told.is_behind() {
             told = self.core.walk(move |core| told.read(core)).await?;
         }
@@ -114,12 +114,17 @@ impl LimitedWatch {
     }
 
     /// What is to be read of the log to judge what may have changed.
-    fn unread(&self, topics: &[(Arc<ChangeTopic>, Arc<str>)], dirty: &Dirty) -> Result<Told, RequestError> {
+    fn unread(
+        &self,
+        topics: &[(Arc<ChangeTopic>, Arc<str>)],
+        UnjudgedChanges { dirty, silent, .. }: &UnjudgedChanges,
+    ) -> Result<Told, RequestError> {
         let newest = self.core.snapshot()?.seq();
         let read = self.read.lock();
         let dirty_topics = || topics.iter().filter(|(_, uri)| dirty.uris.contains(uri));
         let since = dirty_topics().map(|(_, uri)| read.since(uri)).chain(dirty.list_changed.then(|| read.since_list()));
-        let since = since.min().unwrap_or(newest);
+        // Long may have passed since something was read for them: what is about others alone is not read.
+        let since = since.min().unwrap_or(newest).max(*silent);
         let topics = dirty_topics().map(|(topic, _)| (Arc::clone(topic), None)).collect();
         Ok(Told { next: since.next(), newest, topics, list: None })
     }
@@ -363,6 +368,25 @@ mod tests {
         let before = freshness_of(&core);
         sleep(Duration::from_millis(5)).await;
         assert_eq!(freshness_of(&core), before);
+    }
+
+    #[tokio::test]
+    async fn what_came_before_the_first_record_that_may_be_about_it_is_not_read() {
+        let world = crate::mcp::tests::World::small().await;
+        let grant = crate::policy::Grant::of_accounts("elsewhere", ["999999999999"]);
+        let core = Arc::new(world.core.seen_by(&crate::policy::Visibility::of([grant])));
+        let watch = LimitedWatch::begin(&core).unwrap();
+        let begun = watch.read.lock().begun;
+        let uri = Arc::<str>::from("ec2://instance/i-1");
+        let topic = ChangeTopic::Resource { kind: kinds::INSTANCE.kind(), id: "i-1".into(), scope: None };
+        let topics = [(Arc::new(topic), Arc::clone(&uri))];
+        let dirty = Dirty { uris: [uri].into(), list_changed: false };
+        let next = |silent| {
+            let changes = UnjudgedChanges { dirty: dirty.clone(), silent, ..UnjudgedChanges::default() };
+            watch.unread(&topics, &changes).unwrap().next
+        };
+        assert_eq!(next(Seq::ZERO), begun.next());
+        assert_eq!(next(Seq(begun.0 + 1_000_000)), Seq(begun.0 + 1_000_001));
     }
 
     #[test]

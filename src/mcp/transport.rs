@@ -1,6 +1,7 @@
 //! How clients reach the server: byte streams (the Unix socket behind `muster mcp`) and Streamable HTTP.
 
 mod accept;
+mod answered_body;
 mod authenticated;
 mod client_address;
 mod client_guard;

@@ -138,24 +138,48 @@ fn what_is_judged_comes_with_why_it_is_dirty() {
     hub.publish(&committed("Instance", "i-1", ChangeKind::Changed, false));
     hub.mark([instance("i-2").0]);
     subscription.mark([uri("i-3")], true);
-    let UnjudgedChanges { dirty, marked, own, published } = subscription.next_unjudged().now_or_never().unwrap();
+    let UnjudgedChanges { dirty, marked, own, published, silent } =
+        subscription.next_unjudged().now_or_never().unwrap();
     assert_eq!(dirty, Dirty { uris: ["i-1", "i-2", "i-3"].map(uri).into(), list_changed: true });
     assert_eq!(marked, Dirty { uris: ["i-2", "i-3"].map(uri).into(), list_changed: true });
     assert_eq!(own, Dirty { uris: [uri("i-3")].into(), list_changed: true });
-    assert_eq!((published, subscription.has_told()), (Seq(1), false));
+    assert_eq!((published, silent, subscription.has_told()), (Seq(1), Seq(0), false));
     subscription.note_told();
     assert!(subscription.has_told() && subscription.next_unjudged().now_or_never().is_none());
 }
 
 #[test]
+fn what_is_judged_comes_with_the_record_before_the_first_that_may_be_about_it() {
+    let hub = hub();
+    let subscription = hub.register_judged(false, vec![instance("i-1")]);
+    let commit = |id: &str, first: u64| {
+        let committed = committed("Instance", id, ChangeKind::Changed, false);
+        hub.publish(&Committed { first: Seq(first), last: Seq(first + 9), ..committed });
+    };
+    let silent = || subscription.next_unjudged().now_or_never().map(|unjudged| unjudged.silent);
+    commit("i-2", 1);
+    assert_eq!(silent(), None);
+    commit("i-1", 1_001);
+    commit("i-2", 1_011);
+    commit("i-1", 1_021);
+    assert_eq!(silent(), Some(Seq(1_000)));
+    commit("i-2", 2_001);
+    hub.mark([instance("i-1").0]);
+    assert_eq!(silent(), Some(Seq(2_010)), "all that was published before was taken");
+    hub.mark_all();
+    assert_eq!(silent(), Some(Seq::ZERO), "a record about it may have been published to nobody");
+}
+
+#[test]
 fn other_tags_may_change_the_list_of_who_does_not_see_everything_and_of_nobody_else() {
     let hub = hub();
-    let (all, judged) = (hub.register(true, Vec::new()), hub.register_judged(true, Vec::new()));
+    let fresh = || vec![(ChangeTopic::Freshness, Arc::<str>::from("fresh"))];
+    let (all, judged) = (hub.register(true, fresh()), hub.register_judged(true, fresh()));
     let mut commit = committed("Instance", "i-1", ChangeKind::Changed, false);
     hub.publish(&commit);
     assert!(told(&all).is_empty() && told(&judged).is_empty());
     commit.touched[0].tagged = true;
     hub.publish(&commit);
     assert!(told(&all).is_empty());
-    assert_eq!(told(&judged), ["list"]);
+    assert_eq!(told(&judged), ["fresh", "list"], "what is counted where somebody sees it may be counted otherwise");
 }

@@ -1,10 +1,12 @@
-//! Texts as somebody reads them who does not see everything: without the accounts, the files and the rules that are not theirs.
+//! Texts as somebody reads them who does not see everything: without the accounts, the regions, the files and the rules that are not
+//! theirs, and without the profiles of the server's machine.
 //!
-//! What AWS says of a failure names whose credentials were refused, and what a rule refuses names what it is about. Both may be hidden
-//! from who reads it.
+//! What AWS says of a failure names whose credentials were refused and where, and what a rule refuses names what it is about. Both may be
+//! hidden from who reads it.
 
 use super::grant::Grant;
 use super::visibility::Visibility;
+use crate::model::Partition;
 
 /// What stands in place of a word.
 const HIDDEN: &str = "[hidden]";
@@ -12,25 +14,40 @@ const HIDDEN: &str = "[hidden]";
 const REST: &str = "...";
 /// How many digits the number of an account has.
 const DIGITS: usize = 12;
+/// Behind which words the name of a profile stands.
+const PROFILE: [&str; 3] = ["profile", "Profile", "--profile"];
+/// A flag with the name of a profile in one word.
+const PROFILE_IS: &str = "--profile=";
+/// What else stands behind them, where a text speaks of profiles.
+const PROSE: [&str; 8] = ["and", "has", "in", "is", "of", "or", "that", "with"];
+/// What the only regions begin with whose place has more than two letters.
+const LONG_PLACE: &str = "eusc-";
 /// Whose rules there are, as records write it behind a rule.
 const ORIGINS: [&str; 2] = [" (server)", " (connection)"];
 
 impl Visibility {
-    /// A text without the words that name an account which cannot be seen, or a file of the server's machine.
+    /// A text without the words that name an account or a region which cannot be seen, or a file or a profile of the server's machine.
     #[must_use]
     pub fn masked(&self, text: &str) -> String {
         if self.is_everything() {
             return text.to_owned();
         }
         let mut masked = String::with_capacity(text.len());
+        let mut names_profile = false;
         for word in text.split_inclusive(char::is_whitespace) {
             let end =
                 word.trim_end_matches(|letter: char| letter.is_whitespace() || ".,;:)]'\"`".contains(letter)).len();
             let start = word.len() - word.trim_start_matches(['(', '[', '\'', '"', '`']).len();
             let (before, named) = word.split_at(start.min(end));
             let (named, after) = named.split_at(end.saturating_sub(start));
-            let is_hidden = is_path(named) || accounts_in(named).any(|account| !self.sees_account(account));
+            let is_profile = named.starts_with(PROFILE_IS) || (names_profile && !PROSE.contains(&named));
+            let is_elsewhere = accounts_in(named).any(|account| !self.sees_account(account))
+                || regions_in(named).any(|region| !self.sees_region(region));
+            let is_hidden = !named.is_empty() && (is_path(named) || is_profile || is_elsewhere);
             masked.extend([before, if is_hidden { HIDDEN } else { named }, after]);
+            if !named.is_empty() {
+                names_profile = PROFILE.contains(&named) && after.trim().is_empty();
+            }
         }
         masked
     }
@@ -65,6 +82,15 @@ fn is_path(word: &str) -> bool {
 /// The numbers of accounts in a word: runs of as many digits.
 fn accounts_in(word: &str) -> impl Iterator<Item = &str> {
     word.split(|letter: char| !letter.is_ascii_digit()).filter(|digits| digits.len() == DIGITS)
+}
+
+/// The regions in a word, also where it names a zone of one.
+fn regions_in(word: &str) -> impl Iterator<Item = &str> {
+    let names = word.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-');
+    let regions = names.map(|name| name.strip_suffix(|letter: char| letter.is_ascii_lowercase()).unwrap_or(name));
+    regions.filter(|name| {
+        (name.find('-') == Some(2) || name.starts_with(LONG_PLACE)) && Partition::of_name(name).is_some()
+    })
 }
 
 /// Those names of a list that are known, and that there are more.
@@ -109,6 +135,27 @@ mod tests {
                     The file ([hidden]) of [hidden], 10.0.0.0/8 and 1234567890123.";
         assert_eq!(payments().masked(said), told);
         assert_eq!(Visibility::everything().masked(said), said);
+    }
+
+    #[test]
+    fn a_text_names_no_region_that_is_hidden_and_no_profile() {
+        for (said, told) in [
+            ("ec2:DescribeInstances in us-east-1: no", "ec2:DescribeInstances in [hidden]: no"),
+            ("ec2:DescribeInstances in eu-west-1: no", "ec2:DescribeInstances in eu-west-1: no"),
+            ("is region us-east-1 enabled, or us-gov-west-1", "is region [hidden] enabled, or [hidden]"),
+            ("(https://ec2.us-east-1.amazonaws.com) eu-west-1c, us-east-1a", "([hidden]) eu-west-1c, [hidden]"),
+            ("of web-server-1 and i-1, eusc-de-east-1", "of web-server-1 and i-1, [hidden]"),
+            ("Run: aws sso login --profile corp", "Run: aws sso login --profile [hidden]"),
+            (
+                "profile `corp` (`aws login --profile corp` for SSO)",
+                "profile `[hidden]` (`aws login --profile [hidden]` for SSO)",
+            ),
+            ("(profile corp), --profile=corp.", "(profile [hidden]), [hidden]."),
+            ("a profile of ~/.aws/config with --profile, which", "a profile of ~/.aws/config with --profile, which"),
+        ] {
+            assert_eq!(payments().masked(said), told);
+            assert_eq!(Visibility::everything().masked(said), said);
+        }
     }
 
     #[test]

@@ -21,6 +21,44 @@ const KINDS: [(&str, &[&str]); 2] = [("typ", &["Bearer", "at+jwt"]), ("token_use
 const SCOPES: [&str; 2] = ["scope", "scp"];
 /// The claim with the roles of a program that nobody logged in to. Tokens that say who logged in may have it too.
 const ROLES: &str = "roles";
+/// Claims that say who somebody is, or whom a token is of and for. Whatever a token is, it may have them: none tells that it is for
+/// access.
+const OF_PERSON: [&str; 34] = [
+    "acr",
+    "address",
+    "amr",
+    "aud",
+    "auth_time",
+    "azp",
+    "birthdate",
+    "email",
+    "email_verified",
+    "family_name",
+    "gender",
+    "given_name",
+    "groups",
+    "hd",
+    "iss",
+    "locale",
+    "middle_name",
+    "name",
+    "nickname",
+    "oid",
+    "phone_number",
+    "phone_number_verified",
+    "picture",
+    "preferred_username",
+    "profile",
+    "sid",
+    "sub",
+    "tid",
+    "unique_name",
+    "updated_at",
+    "upn",
+    "ver",
+    "website",
+    "zoneinfo",
+];
 /// The claims that say which client got an access token.
 const CLIENTS: [&str; 4] = ["azp", "appid", "client_id", "cid"];
 /// The longest name.
@@ -117,8 +155,10 @@ pub(super) fn judge(
     Ok(JudgedClaims { name: name.to_owned(), grants, ends: ends + LEEWAY })
 }
 
-/// Checks that a token is for access which does not say so by its type. One that says who logged in has the client that got it among its
-/// audiences, whatever else it has; so a token that names its client is for another audience, or says by a claim that it is for access.
+/// Checks that a token is for access which does not say so by its type. One that says who logged in mostly has the client that got it
+/// among its audiences; so a token that names its client is for another audience, or says by a claim that it is for access. Some issuers
+/// name the application on a telephone as the client of such a token, and its server as the audience: therefore a token needs scopes, or
+/// roles, as well.
 fn for_access(claims: &Map<String, Value>, plan: &IssuerPlan, audiences: &[&str]) -> Result<(), ClaimFault> {
     let has = |claim: &str| claims.contains_key(claim);
     if let Some(claim) = OF_LOGIN.into_iter().find(|claim| has(claim)) {
@@ -138,7 +178,8 @@ fn for_access(claims: &Map<String, Value>, plan: &IssuerPlan, audiences: &[&str]
     {
         return Err(ClaimFault::OwnClient(claim));
     }
-    let has_roles = may_have_roles && [ROLES].into_iter().chain(plan.scope_claim.as_deref()).any(has);
+    let other_scopes = plan.scope_claim.as_deref().filter(|claim| !OF_PERSON.contains(claim));
+    let has_roles = may_have_roles && [ROLES].into_iter().chain(other_scopes).any(has);
     if has_scopes || has_roles { Ok(()) } else { Err(ClaimFault::NoAccess) }
 }
 

@@ -25,6 +25,8 @@ use crate::mcp::tools::spec::CallSetting;
 
 /// How many refusals, and what else runs for clients, may wait for the store to open.
 const MAX_WAITING: usize = 1_000;
+/// Where an answer about several resources names those that it does not tell of.
+const NOT_KNOWN: &str = "not_known";
 
 impl Handler {
     /// Serves a call of a tool.
@@ -79,8 +81,10 @@ impl Handler {
                     () = context.ct.cancelled(), if !spec.is_write() => Err(RequestError::Stopping),
                 };
                 let response = called.unwrap_or_else(|fault| fault.result().into());
-                if let Some(result) = failed(&response) {
+                if refuses(&response) {
                     self.view.unhurried(begun).await;
+                }
+                if let Some(result) = failed(&response) {
                     let code = result.meta.as_ref().and_then(|meta| meta.get(CODE));
                     notifier.failed(spec.name, code).await;
                 }
@@ -199,6 +203,13 @@ async fn opened(readiness: &watch::Receiver<Readiness>, view: &View) -> Result<A
             core => return core,
         }
     }
+}
+
+/// Whether a call is refused, or some of what it asks about.
+fn refuses(response: &CallToolResponse) -> bool {
+    let CallToolResponse::Complete(result) = response else { return false };
+    let unknown = result.structured_content.as_ref().and_then(|content| content.get(NOT_KNOWN)?.as_array());
+    failed(response).is_some() || unknown.is_some_and(|unknown| !unknown.is_empty())
 }
 
 /// The result of a call that failed.

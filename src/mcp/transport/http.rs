@@ -21,6 +21,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 use super::accept::{self, Accepted, JSON, STREAM};
+use super::answered_body::AnsweredBody;
 use super::client_guard::ClientGuard;
 use super::open_connections::OpenConnection;
 use super::precedents::Precedents;
@@ -151,6 +152,7 @@ async fn with_message(face: &HttpFace, mut parts: Parts, bytes: &[u8], next: Nex
     if let (Some(session), Some(id)) = (&session, &id) {
         sessions.gone(session, id).await;
     }
+    let is_lasting = session.as_deref().is_some_and(|session| sessions.conversation(session).is_some());
     let conversation = conversation(sessions, session.as_deref(), protocol);
     let outcome = conversation.lock().admit(message);
     let message = match outcome {
@@ -175,9 +177,14 @@ async fn with_message(face: &HttpFace, mut parts: Parts, bytes: &[u8], next: Nex
         let refusal = refuse(StatusCode::SERVICE_UNAVAILABLE, &ErrorResponse::failed(echo, why));
         return ([(header::RETRY_AFTER, "5")], refusal).into_response();
     }
-    if let (Some(id), Some(place)) = (&id, place) {
-        in_flight.conversation.lock().hold(id, place);
-    }
+    // A conversation of this message alone ends before an answer that is a stream does.
+    let kept = match (&id, place) {
+        (Some(id), Some(place)) if is_lasting => {
+            in_flight.conversation.lock().hold(id, place);
+            None
+        }
+        (_, place) => place,
+    };
     let response = next.run(Request::from_parts(parts, Body::from(body))).await;
     if !response.status().is_success() {
         return with_reason(response, echo).await;
@@ -188,9 +195,13 @@ async fn with_message(face: &HttpFace, mut parts: Parts, bytes: &[u8], next: Nex
         Some((precedents, case)) if session.is_none() && accepted.json => precedents.note(case, response).await,
         _ => response,
     };
-    match id {
+    let response = match id {
         Some(id) if !is_listen => shaped(response, accepted, &id).await,
         _ => response,
+    };
+    match kept {
+        Some(place) => AnsweredBody::keeping(response, place),
+        None => response,
     }
 }
 

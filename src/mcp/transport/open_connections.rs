@@ -4,15 +4,13 @@
 //! be open, the connection that has been idle for the longest time is closed. So whoever opens connections and sends nothing, or
 //! halves of requests, closes connections of their own.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use axum::body::{Body, Bytes, HttpBody};
 use axum::response::Response;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
+use super::answered_body::AnsweredBody;
 use crate::mcp::idle::IdleQueue;
 use crate::mcp::operations::Operations;
 
@@ -109,7 +107,7 @@ impl Drop for OpenConnection {
 impl Answering {
     /// Lasts until the body of `response` has gone out.
     pub(super) fn until_sent(self, response: Response) -> Response {
-        response.map(|body| Body::new(AnsweredBody { body, _answering: self }))
+        AnsweredBody::keeping(response, self)
     }
 }
 
@@ -123,34 +121,9 @@ impl Drop for Answering {
     }
 }
 
-/// A body whose connection is idle again when it has gone out.
-struct AnsweredBody {
-    body: Body,
-    _answering: Answering,
-}
-
-impl HttpBody for AnsweredBody {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<http_body::Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> http_body::SizeHint {
-        self.body.size_hint()
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use axum::body::{Body, HttpBody};
     use futures::FutureExt;
 
     use super::*;

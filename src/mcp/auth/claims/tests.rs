@@ -106,6 +106,10 @@ fn roles_and_scopes_of_another_claim_count_only_with_the_client_that_got_the_tok
     }
     assert_eq!(judged(Some("permissions"), &json!({"permissions": ["read"]})), Err(ClaimFault::NoAccess));
     assert!(judged(Some("permissions"), &json!({"permissions": ["read"], "azp": "editor"})).is_ok());
+    for claim in ["email", "groups", "hd", "name", "preferred_username", "upn"] {
+        let said = json!({"azp": "editor", claim: "alice"});
+        assert_eq!(judged(Some(claim), &said), Err(ClaimFault::NoAccess), "{claim}");
+    }
     assert!(judged(Some("scp"), &json!({"scp": ["read"]})).is_ok());
     // What says that it is for access needs neither.
     let mut all = json!({"iss": ISSUER, "aud": "muster", "exp": NOW + 60, "sub": "a"});

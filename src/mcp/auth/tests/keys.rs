@@ -169,3 +169,26 @@ async fn whoever_was_let_in_by_an_issuer_that_is_said_otherwise_now_is_over() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_grant_that_an_issuer_does_not_name_changes_and_whoever_it_let_in_goes_on() {
+    let key = TestKey::curve();
+    let yard = Yard::with_keys(&[key.public("a")]);
+    let good = key.token("a", &json!({}));
+    yard.during(async {
+        let before = yard.admit(&good).await.unwrap();
+        let rules = yard.gate.rules();
+        let set = |all: Grant, search: Grant| {
+            let grants = GrantBook::new(vec![all, search]);
+            yard.gate.set(AccessRules { grants, ..rules.clone() });
+        };
+        let all = |writes| Grant { name: "all".into(), writes, ..Grant::default() };
+        set(all(true), Grant::of_accounts("search", ["222222222222"]));
+        assert!(!before.is_revoked(), "the grant is another one's");
+        assert!(yard.admit(&good).await.unwrap().is_same(&before));
+        set(all(false), Grant::of_accounts("search", ["222222222222"]));
+        assert!(before.is_revoked());
+        assert!(!yard.admit(&good).await.unwrap().grantee().writes);
+    })
+    .await;
+}

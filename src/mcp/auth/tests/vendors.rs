@@ -141,6 +141,16 @@ async fn id_tokens_that_name_their_client_and_have_no_nonce_are_refused_of_every
         let refused = admitted(plan, &header, id).await.unwrap_err();
         assert!(refused.contains("who logged in") && refused.contains(why), "{refused}");
     }
+    // Google names the application on a telephone as the client, and its server as the audience.
+    let mut android = google;
+    android["azp"] = json!("1-android.apps.googleusercontent.com");
+    android.as_object_mut().unwrap().remove("roles");
+    let of_server = plan("https://accounts.google.com", "1-x.apps.googleusercontent.com");
+    for scope_claim in [None, Some("email"), Some("hd")] {
+        let plan = IssuerPlan { scope_claim: scope_claim.map(str::to_owned), ..of_server.clone() };
+        let refused = admitted(plan, &header, &android).await.unwrap_err();
+        assert!(refused.contains("neither scopes nor roles"), "{refused}");
+    }
     // The access token of Auth0 for an API.
     let mut access = auth0;
     access["aud"] = json!(["https://muster.example.com/mcp", "https://example.eu.auth0.com/userinfo"]);

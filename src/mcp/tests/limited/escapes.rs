@@ -320,6 +320,22 @@ async fn a_subscription_to_what_is_hidden_is_acknowledged_and_stays_silent() {
 }
 
 #[tokio::test]
+async fn an_answer_that_leaves_out_what_is_hidden_comes_no_sooner_than_a_refusal() {
+    let world = World::small().await;
+    let [hidden, seen, unknown] = ["i-0aaaaaaaaaaaaaaa1", "i-0aaaaaaaaaaaaaaa2", "i-0aaaaaaaaaaaaaaa9"];
+    tagged(&world, hidden, "quarry", "a").await;
+    tagged(&world, seen, "payments", "a").await;
+    let client = client(&world, &somebody([of_team(false)])).await;
+    for other in [hidden, unknown] {
+        let begun = tokio::time::Instant::now();
+        let found = data(client.call("get_resource", json!({"ids": [seen, other]})).await.unwrap());
+        let counted = ["resources", "not_known"].map(|part| found[part].as_array().unwrap().len());
+        assert_eq!(counted, [1, 1], "{found}");
+        assert!(begun.elapsed() >= Duration::from_millis(100));
+    }
+}
+
+#[tokio::test]
 async fn a_tool_changes_nothing_that_is_hidden_or_only_seen() {
     let world = World::small().await;
     let id = world.instance(&world.client(false).await, "stopped").await;

@@ -1,13 +1,16 @@
 //! Places for calls that wait.
 
 use rmcp::ErrorData;
-use rmcp::model::{CallToolRequestParams, CallToolResponse, InitializeRequestParams, InitializeResult, ServerConfig};
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, InitializeRequestParams, InitializeResult, ProgressNotificationParam,
+    ServerConfig,
+};
 use rmcp::service::{RequestContext, RoleServer};
 
 use super::*;
 use crate::mcp::transport::WAITING;
 
-/// A handler whose calls of tools last until they are cancelled.
+/// A handler whose calls of tools last until they are cancelled. Who asks for it is told at once that they have begun.
 struct Patient(Handler);
 
 impl ServerHandler for Patient {
@@ -28,6 +31,9 @@ impl ServerHandler for Patient {
         _: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
+        if let Some(token) = context.meta.get_progress_token() {
+            context.peer.notify_progress(ProgressNotificationParam::new(token, 1.0)).await.unwrap();
+        }
         context.ct.cancelled().await;
         Err(ErrorData::internal_error("it was cancelled", None))
     }
@@ -89,4 +95,37 @@ async fn a_bounded_number_of_calls_wait_and_one_more_is_told_to_come_later() {
     tokio::time::timeout(Duration::from_secs(20), room).await.expect("there is room for one");
     assert_eq!(late(WAITING + 1).await.0, 503, "and for no more");
     plain.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test]
+async fn a_call_without_a_session_has_its_place_until_its_stream_ends() {
+    let desk = Desk::around(World::small().await, 256, None, Patient).await;
+    let headers = [
+        ("content-type", "application/json"),
+        ("accept", "application/json, text/event-stream"),
+        ("mcp-protocol-version", "2026-07-28"),
+        ("mcp-method", "tools/call"),
+        ("mcp-name", "wait_for"),
+    ];
+    let ask = async |id: usize| {
+        let meta = json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": {},
+            "progressToken": id,
+        });
+        let call = json!({"name": "wait_for", "arguments": {"wait_seconds": 40}, "_meta": meta});
+        desk.respond(Method::POST, &headers, request(id, "tools/call", &call)).await
+    };
+    let mut streams = Vec::new();
+    for id in 0..WAITING {
+        let response = ask(id).await;
+        assert_eq!((response.status(), form(response.headers())), (StatusCode::OK, STREAM));
+        streams.push(response);
+    }
+    assert_eq!(ask(WAITING).await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    // Who leaves ends his call, and makes room for one.
+    streams.pop();
+    let next = ask(WAITING).await;
+    assert_eq!(next.status(), StatusCode::OK);
+    assert_eq!(ask(WAITING + 1).await.status(), StatusCode::SERVICE_UNAVAILABLE);
 }
