@@ -13,7 +13,7 @@ use super::standing::CopyStanding;
 use crate::kinds::INSTANCE;
 use crate::model::{Document, Kind, ResourceId, Scope, ScopeFilter, Timestamp};
 use crate::query::walk::{WalkGround, WalkQuery, WalkStep, document_at};
-use crate::query::{Cursor, Filters, PastError, Point};
+use crate::query::{Cursor, Filters, PastError, Point, SortedAfter};
 use crate::store::Store;
 
 /// A search of one kind in one scope.
@@ -130,10 +130,9 @@ impl<'q> KindSearch<'q> {
     /// A page of what meets the question.
     fn page(&self, step: &WalkStep, ground: &WalkGround) -> Result<FoundPage, CopyFault> {
         let limit = self.question.limit;
-        let book = match limit {
-            Some(_) if self.question.kind.slug == INSTANCE.slug => Some(self.books.followed(self.store, &self.scope)?),
-            _ => None,
-        };
+        let is_in_books = limit.is_some() && self.question.kind.slug == INSTANCE.slug;
+        let begun = self.begun(step);
+        let mut book: Option<FollowedBook> = None;
         let (mut documents, mut failed, mut is_over) = (Vec::new(), None, false);
         let walked = self.walk().page(self.store, step, |point, id, document| {
             if !self.admits(&document) {
@@ -143,7 +142,17 @@ impl<'q> KindSearch<'q> {
                 is_over = true;
                 return ControlFlow::Break(());
             }
-            let members = match self.together(book.as_ref(), &id, document, point) {
+            // Read after the moment is known, so that it knows every instance of that moment.
+            if is_in_books && book.is_none() {
+                match self.books.followed(self.store, &self.scope) {
+                    Ok(followed) => book = Some(followed),
+                    Err(error) => {
+                        failed = Some(PastError::from(error));
+                        return ControlFlow::Break(());
+                    }
+                }
+            }
+            let members = match self.together(book.as_ref(), begun.as_deref(), &id, document, point) {
                 Ok(members) => members,
                 Err(error) => {
                     failed = Some(error);
@@ -169,25 +178,35 @@ impl<'q> KindSearch<'q> {
             question: self.question.hash,
             point,
             after,
-            sorted: None,
+            sorted: begun.map(|begun| SortedAfter { value: Some(begun) }),
         });
         Ok(FoundPage { documents, next, seq: walked.point.seq, is_moved: step.is_moved })
     }
 
+    /// The id after which the moment of a page began, where the walk moved.
+    fn begun(&self, step: &WalkStep) -> Option<String> {
+        if step.is_moved {
+            return step.after.as_ref().map(|after| after.id.to_string());
+        }
+        self.question.cursor.as_ref()?.sorted.as_ref()?.value.clone()
+    }
+
     /// The instances that belong into an answer where `id` is reached: all of its reservation, where it is the first of them, and none
-    /// where it is another. Anything else belongs there alone.
+    /// where it is another. Anything else belongs there alone. What is not after `begun` was passed as of another moment: whether its
+    /// page had it, or the others of its reservation, is not known any more, so it neither comes again nor leaves anything out.
     fn together(
         &self,
         book: Option<&FollowedBook>,
+        begun: Option<&str>,
         id: &ResourceId,
         document: Document,
         point: Point,
     ) -> Result<Vec<Document>, PastError> {
         let members = book.and_then(|book| book.several(document.text("ReservationId")?));
-        let Some(members) = members else { return Ok(vec![document]) };
+        let Some(members) = members.filter(|members| members.contains(&id.id)) else { return Ok(vec![document]) };
         let mut together = Vec::new();
         for member in members.iter() {
-            if *member == id.id {
+            if *member == id.id || begun.is_some_and(|begun| **member <= *begun) {
                 continue;
             }
             let other = self.walk().one(self.store, &self.id(member), point)?;

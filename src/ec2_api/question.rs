@@ -138,7 +138,7 @@ fn cursor(token: &str, kind: &KindSpec, scope: &Scope, hash: u64) -> Result<Curs
     let is_of_question = cursor.question == hash
         && cursor.after.kind.as_str() == kind.name
         && cursor.after.scope() == *scope
-        && cursor.sorted.is_none();
+        && cursor.sorted.as_ref().is_none_or(|begun| begun.value.is_some());
     if is_of_question { Ok(cursor) } else { Err(CopyFault::Token) }
 }
 
