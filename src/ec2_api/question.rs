@@ -223,7 +223,7 @@ fn literal(value: &str, form: Form) -> String {
     if form == Form::Time && written::both(value).is_some_and(is_other_time) {
         return NEVER.to_owned();
     }
-    let is_more = [ABSENT, PRESENT].contains(&value) || value.starts_with(['<', '>']);
+    let is_more = [ABSENT, PRESENT].contains(&value) || value.trim_start().starts_with(['<', '>']);
     if is_more { format!("\\{value}") } else { value.to_owned() }
 }
 
