@@ -82,7 +82,8 @@ impl Ec2Desk {
         if request.is_dry_run() {
             return Err(Ec2Fault::DryRun.into());
         }
-        let search = KindSearch::new(&self.store, &self.books, &question, scope);
+        let longest = self.max_stale;
+        let search = KindSearch { longest, ..KindSearch::new(&self.store, &self.books, &question, scope) };
         let found = match search.found(&standing, now) {
             // Retention went past the moment while it was read: a page goes on from now.
             Err(CopyFault::Past(PastError::Outrun { .. })) => search.found(&standing, now)?,
@@ -92,10 +93,10 @@ impl Ec2Desk {
         if damaged > 0 && !question.is_named() {
             return Err(CopyFault::Damaged { plural: kind.plural, count: damaged });
         }
-        let FoundPage { documents, next, seq, is_moved } = found;
+        let FoundPage { documents, next, at, seq, is_moved } = found;
         let token = next.map(|next| next.encode());
         let body = response::write(table, &documents, token.as_deref(), request_id);
-        Ok(CopyAnswer { body, standing, seq, is_moved })
+        Ok(CopyAnswer { body, standing: standing.then(at), seq, is_moved })
     }
 
     /// Answers a request about tags, of resources of several kinds.
@@ -121,9 +122,10 @@ impl Ec2Desk {
         if request.is_dry_run() {
             return Err(Ec2Fault::DryRun.into());
         }
-        let found = match found_tags(&self.store, &page, &scope, now) {
+        let search = || found_tags(&self.store, &page, &scope, now, self.max_stale);
+        let found = match search() {
             // Retention went past the moment while it was read: a page goes on from now.
-            Err(CopyFault::Past(PastError::Outrun { .. })) => found_tags(&self.store, &page, &scope, now)?,
+            Err(CopyFault::Past(PastError::Outrun { .. })) => search()?,
             found => found?,
         };
         let filter = ScopeFilter::from(&scope);
@@ -137,6 +139,7 @@ impl Ec2Desk {
         let body = response::write(table, &found.documents, token.as_deref(), request_id);
         // Of no kind at all there is nothing that could be out of date.
         let standing = standing.unwrap_or(CopyStanding { as_of: now, stale: None, doubt: None });
+        let standing = standing.then(found.at);
         Ok(CopyAnswer { body, standing, seq: found.seq, is_moved: found.is_moved })
     }
 

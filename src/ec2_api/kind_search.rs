@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use super::copy_fault::CopyFault;
 use super::fault::Ec2Fault;
@@ -30,13 +31,16 @@ pub struct KindSearch<'q> {
     pub scope: Scope,
     /// The same as a filter.
     pub filter: ScopeFilter,
+    /// How long ago a walk may have begun, if that is less than for any walk.
+    pub longest: Option<Duration>,
 }
 
 impl<'q> KindSearch<'q> {
     /// A search for what `question` asks of `scope`.
     #[must_use]
     pub fn new(store: &'q Store, books: &'q ReservationBooks, question: &'q DescribeQuestion, scope: Scope) -> Self {
-        KindSearch { store, books, question, kind: question.kind.kind(), filter: ScopeFilter::from(&scope), scope }
+        let (kind, filter) = (question.kind.kind(), ScopeFilter::from(&scope));
+        KindSearch { store, books, question, kind, scope, filter, longest: None }
     }
 
     /// What answers the question at `now`. Blocks while it reads.
@@ -48,11 +52,10 @@ impl<'q> KindSearch<'q> {
         if self.question.is_named() {
             let step = WalkStep::first(&ground);
             let documents = self.named(standing, step.point)?;
-            return Ok(FoundPage { documents, next: None, seq: step.point.seq, is_moved: false });
+            let Point { at, seq } = step.point;
+            return Ok(FoundPage { documents, next: None, at, seq, is_moved: false });
         }
-        let cursor = self.question.cursor.as_ref();
-        let step = cursor.map_or_else(|| WalkStep::first(&ground), |cursor| WalkStep::next(cursor, &ground));
-        self.page(&step, &ground)
+        self.page(&ground.step(self.question.cursor.as_ref(), self.longest), &ground)
     }
 
     fn walk(&self) -> WalkQuery<'_> {
@@ -180,7 +183,8 @@ impl<'q> KindSearch<'q> {
             after,
             sorted: begun.map(|begun| SortedAfter { value: Some(begun) }),
         });
-        Ok(FoundPage { documents, next, seq: walked.point.seq, is_moved: step.is_moved })
+        let Point { at, seq } = walked.point;
+        Ok(FoundPage { documents, next, at, seq, is_moved: step.is_moved })
     }
 
     /// The id after which the moment of a page began, where the walk moved.

@@ -148,6 +148,12 @@ pub fn standing(
 }
 
 impl CopyStanding {
+    /// How fresh what the copy had at `at` is: the copy may have been seen whole again since then.
+    #[must_use]
+    pub fn then(self, at: Timestamp) -> Self {
+        CopyStanding { as_of: self.as_of.min(at), ..self }
+    }
+
     /// How fresh two copies are together.
     #[must_use]
     pub fn and(self, other: CopyStanding) -> Self {
@@ -216,6 +222,8 @@ mod tests {
     fn an_old_copy_is_answered_from_with_its_age_unless_that_is_forbidden() {
         let fresh = at(Some(&swept()), 30_000, Some(60)).unwrap();
         assert_eq!(fresh, CopyStanding { as_of: at_millis(1_000), stale: None, doubt: None });
+        assert_eq!(fresh.clone().then(at_millis(30_000)), fresh);
+        assert_eq!(fresh.then(at_millis(400)).as_of, at_millis(400), "a page of a walk that began before");
         let stale = at(Some(&swept()), 100_000, None).unwrap();
         assert!(stale.caveat().unwrap().contains("last complete sweep 99 s ago"));
         let error = at(Some(&swept()), 100_000, Some(60)).unwrap_err().to_string();

@@ -1,6 +1,7 @@
 //! Searches the copy for tags, of several kinds one after the other.
 
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use super::copy_fault::CopyFault;
 use super::document_rule::DocumentRule;
@@ -12,14 +13,20 @@ use crate::query::walk::{WalkGround, WalkQuery, WalkStep};
 use crate::query::{Cursor, Filters};
 use crate::store::Store;
 
-/// A page of tags: those of one kind after the other, and those of one resource together. Blocks while it reads.
+/// A page of tags: those of one kind after the other, and those of one resource together. A walk that began longer than `longest` ago
+/// goes on from now. Blocks while it reads.
 ///
 /// # Errors
 /// When a redacted value decides, or the store cannot be read.
-pub fn found_tags(store: &Store, page: &TagsPage, scope: &Scope, now: Timestamp) -> Result<FoundPage, CopyFault> {
+pub fn found_tags(
+    store: &Store,
+    page: &TagsPage,
+    scope: &Scope,
+    now: Timestamp,
+    longest: Option<Duration>,
+) -> Result<FoundPage, CopyFault> {
     let ground = WalkGround::of(store, now)?;
-    let cursor = page.cursor.as_ref();
-    let step = cursor.map_or_else(|| WalkStep::first(&ground), |cursor| WalkStep::next(cursor, &ground));
+    let step = ground.step(page.cursor.as_ref(), longest);
     let (filter, none) = (ScopeFilter::from(scope), Filters::default());
     let limit = page.limit.unwrap_or(MOST);
     let own = DocumentRule::OwnedBy(scope.account.clone());
@@ -61,5 +68,5 @@ pub fn found_tags(store: &Store, page: &TagsPage, scope: &Scope, now: Timestamp)
     let point = Some(step.point);
     let next = last.filter(|_| is_full);
     let next = next.map(|after| Cursor { log: ground.log, question: page.hash, point, after, sorted: None });
-    Ok(FoundPage { documents, next, seq: step.point.seq, is_moved: step.is_moved })
+    Ok(FoundPage { documents, next, at: step.point.at, seq: step.point.seq, is_moved: step.is_moved })
 }
