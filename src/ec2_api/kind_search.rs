@@ -11,7 +11,7 @@ use super::id_codes;
 use super::question::DescribeQuestion;
 use super::reservation_book::{FollowedBook, ReservationBooks};
 use super::standing::CopyStanding;
-use crate::kinds::INSTANCE;
+use crate::kinds::{INSTANCE, KindSpec, by_slug};
 use crate::model::{Document, Kind, ResourceId, Scope, ScopeFilter, Timestamp};
 use crate::query::walk::{WalkGround, WalkQuery, WalkStep, document_at};
 use crate::query::{Cursor, Filters, PastError, Point, SortedAfter};
@@ -82,6 +82,12 @@ impl<'q> KindSearch<'q> {
                 None => unknown.push(id.id.to_string()),
             }
         }
+        if let Some(whole) = self.whole_held(&unknown, point)? {
+            let (kind, scope) = (self.question.kind, Box::new(self.scope.clone()));
+            let why =
+                format!("it has {} of such ids, and their {} are seen apart from them", whole.plural, kind.plural);
+            return Err(CopyFault::Unsure { kind, scope, ids: unknown, why });
+        }
         if !unknown.is_empty() {
             let codes = id_codes::of(self.question.kind);
             return Err(self.unknown(unknown, codes, standing));
@@ -106,6 +112,18 @@ impl<'q> KindSearch<'q> {
             documents.extend(self.walk().one(self.store, &id, point)?.filter(|document| self.admits(document)));
         }
         Ok(documents)
+    }
+
+    /// The kind whose status this is, if the copy has a resource of it with one of `ids`: AWS then knows the id, whatever is held of
+    /// its status.
+    fn whole_held(&self, ids: &[String], point: Point) -> Result<Option<&'static KindSpec>, PastError> {
+        let Some(whole) = self.question.kind.status_of.and_then(by_slug) else { return Ok(None) };
+        for id in ids {
+            if document_at(self.store, &ResourceId::new(&self.scope, &whole.kind(), id.as_str()), point)?.is_some() {
+                return Ok(Some(whole));
+            }
+        }
+        Ok(None)
     }
 
     /// What is said of ids that are not in the copy.

@@ -180,6 +180,15 @@ fn a_named_resource_is_there_or_unknown_or_cannot_be_told() {
     assert_eq!(found("&InstanceId.1=i-01&InstanceId.2=i-02", &fresh).unwrap(), 2);
     let running = "&Filter.1.Name=instance-state-name&Filter.1.Value.1=running";
     assert_eq!(found(&format!("&InstanceId.1=i-01&InstanceId.2=i-02{running}"), &fresh).unwrap(), 1);
+    let status = |id: &str| {
+        let body = format!("Action=DescribeInstanceStatus&Version=2016-11-15&InstanceId.1={id}");
+        let (request, kind) = (parse("POST", "", body.as_bytes()).unwrap(), crate::kinds::INSTANCE_STATUS);
+        let secrets = SecretTags::new::<&str>(&[], &MarkKey::default());
+        let asked = DescribeQuestion::of(&request, kind, &scope(), &secrets, at_millis(1)).unwrap();
+        KindSearch::new(&account.store, &books, &asked, scope()).found(&fresh, at_millis(2)).unwrap_err().code()
+    };
+    assert_eq!(status("i-01"), "MusterStale", "its instance is held, and its status is not seen yet");
+    assert_eq!(status("i-04"), "InvalidInstanceID.NotFound");
     for gone in ["i-03", "i-04"] {
         let gone = format!("&InstanceId.1=i-01&InstanceId.2={gone}");
         assert_eq!(found(&gone, &fresh).unwrap_err().code(), "InvalidInstanceID.NotFound");
