@@ -58,7 +58,8 @@ impl TagsPage {
     /// When the value of a redacted tag may decide.
     pub fn tags(&self, kind: &KindSpec, id: &str, document: &Document) -> Result<Vec<Document>, CopyFault> {
         if self.by_value
-            && let Some((key, _)) = document.tags().find(|(_, value)| is_mark(value))
+            && let Some((key, _)) =
+                document.tags().find(|(key, value)| is_mark(value) && self.question.may_ask(kind, id, key))
         {
             return Err(CopyFault::Redacted(key.to_owned()));
         }
@@ -103,6 +104,13 @@ mod tests {
         assert_eq!(count("&Filter.2.Name=key&Filter.2.Value.1=password").unwrap(), 1);
         for by_value in ["&Filter.2.Name=value&Filter.2.Value.1=x", "&Filter.2.Name=tag:password&Filter.2.Value.1=x"] {
             assert!(matches!(count(by_value), Err(CopyFault::Redacted(_))), "{by_value}");
+        }
+        // What another filter leaves out anyway is not compared.
+        let by_value = "&Filter.2.Name=value&Filter.2.Value.1=x";
+        for left_out in
+            ["&Filter.3.Name=key&Filter.3.Value.1=Name", "&Filter.3.Name=resource-id&Filter.3.Value.1=vol-2"]
+        {
+            assert_eq!(count(&format!("{by_value}{left_out}")).unwrap(), 0, "{left_out}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Searches the copy for tags, of several kinds one after the other.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -7,10 +8,10 @@ use super::copy_fault::CopyFault;
 use super::document_rule::DocumentRule;
 use super::found_page::{FoundPage, MOST};
 use super::tags_page::TagsPage;
-use crate::kinds::KindSpec;
-use crate::model::{Scope, ScopeFilter, Timestamp};
+use crate::kinds::{self, KindSpec};
+use crate::model::{Document, ResourceId, Scope, ScopeFilter, Timestamp};
 use crate::query::walk::{WalkGround, WalkQuery, WalkStep};
-use crate::query::{Cursor, Filters};
+use crate::query::{Cursor, Filters, Point};
 use crate::store::Store;
 
 /// A page of tags: those of one kind after the other, and those of one resource together. A walk that began longer than `longest` ago
@@ -37,7 +38,7 @@ pub fn found_tags(
         let of = kind.kind();
         let after = step.after.clone().filter(|after| after.kind == of);
         let query = WalkQuery { kind: &of, scope: &filter, filters: &none, conditions: &[], limit: None };
-        query.page(store, &WalkStep { after, ..step.clone() }, |_, id, document| {
+        let mut visit = |_: Point, id: ResourceId, document: Document| {
             let is_others = kind.own_only && !own.admits(&document);
             let tags = if is_others { Ok(Vec::new()) } else { page.tags(kind, &id.id, &document) };
             let tags = match tags {
@@ -54,7 +55,22 @@ pub fn found_tags(
             documents.extend(tags);
             last = Some(id);
             ControlFlow::Continue(0)
-        })?;
+        };
+        if let Some(ids) = &page.question.ids {
+            let named: BTreeSet<ResourceId> = ids
+                .iter()
+                .filter(|id| kinds::of_id(id).is_some_and(|named| named.slug == kind.slug))
+                .map(|id| ResourceId::new(scope, &of, id.as_str()))
+                .collect();
+            for id in named.into_iter().filter(|id| after.as_ref().is_none_or(|after| id > after)) {
+                let document = query.one(store, &id, step.point)?;
+                if document.is_some_and(|document| visit(step.point, id, document).is_break()) {
+                    break;
+                }
+            }
+        } else {
+            query.page(store, &WalkStep { after, ..step.clone() }, visit)?;
+        }
         if is_full || failed.is_some() {
             break;
         }
