@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::freshness::{ScopeCoverage, ScopeFreshness};
 use crate::kinds::KindSpec;
-use crate::model::{Scope, Timestamp, Trouble};
+use crate::model::{ErrorClass, Scope, Timestamp, Trouble, TroubleClass};
 
 /// How fresh the copy of a kind in a scope is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,8 +44,8 @@ pub enum StandingError {
         /// How many it has seen.
         seen: u64,
     },
-    /// It never could be looked at.
-    #[error("Muster could never look at {plural} in {scope}, since {since}: {what}. {fix}")]
+    /// It never could be looked at, or may not be looked at any more.
+    #[error("Muster cannot look at {plural} in {scope}, since {since}: {what}. {fix}")]
     Failed {
         /// What could not be looked at.
         plural: &'static str,
@@ -113,10 +113,7 @@ pub fn standing(
     let trouble = state.failing().or(everywhere);
     let Some(complete) = state.complete else {
         return Err(match (state.coverage(), trouble) {
-            (ScopeCoverage::Failed, Some(trouble)) => {
-                let (what, fix) = (trouble.what.trim_end_matches('.').to_owned(), trouble.next_step());
-                StandingError::Failed { plural, scope, since: trouble.since, what, fix }
-            }
+            (ScopeCoverage::Failed, Some(trouble)) => StandingError::failed(plural, scope, trouble),
             _ => StandingError::Pending { plural, scope, seen: state.seen },
         });
     };
@@ -124,7 +121,14 @@ pub fn standing(
         let (count, why) = (state.unreadable.count(), first.why());
         return Err(StandingError::Unreadable { plural, scope, count, why });
     }
-    let overdue = state.stale(now).map(|why| match trouble {
+    let overdue = state.stale(now);
+    // Time mends what failed in passing, and the copy stays as good as its age; somebody has to mend what is denied.
+    if overdue.is_some()
+        && let Some(denied) = state.failing().filter(|trouble| trouble.class == TroubleClass::Call(ErrorClass::Denied))
+    {
+        return Err(StandingError::failed(plural, scope, denied));
+    }
+    let overdue = overdue.map(|why| match trouble {
         Some(trouble) if why.contains(&trouble.what) => format!("{why}. {}", trouble.next_step()),
         Some(trouble) => format!("{why}: {}. {}", trouble.what, trouble.next_step()),
         None => why,
@@ -145,6 +149,13 @@ pub fn standing(
         format!("{} of the {plural} were missing from the last complete sweep and may be gone", state.missing)
     });
     Ok(CopyStanding { as_of: complete.started, stale: overdue, doubt })
+}
+
+impl StandingError {
+    fn failed(plural: &'static str, scope: String, trouble: &Trouble) -> Self {
+        let (what, fix) = (trouble.what.trim_end_matches('.').to_owned(), trouble.next_step());
+        StandingError::Failed { plural, scope, since: trouble.since, what, fix }
+    }
 }
 
 impl CopyStanding {
@@ -183,7 +194,6 @@ mod tests {
     use super::*;
     use crate::freshness::{Swept, WatchedScope};
     use crate::kinds::VOLUME;
-    use crate::model::ErrorClass;
     use crate::model::fixtures::{at_millis, scope};
 
     fn state() -> ScopeFreshness {
@@ -198,6 +208,10 @@ mod tests {
     fn denied() -> Trouble {
         let (what, fix) = ("UnauthorizedOperation".to_owned(), "Allow it.".to_owned());
         Trouble { class: ErrorClass::Denied.into(), what, fix, since: at_millis(0), retry_at: None }
+    }
+
+    fn passing() -> Trouble {
+        Trouble { class: ErrorClass::Transient.into(), ..denied() }
     }
 
     fn at(state: Option<&ScopeFreshness>, now: i64, most: Option<u64>) -> Result<CopyStanding, StandingError> {
@@ -229,8 +243,12 @@ mod tests {
         let error = at(Some(&swept()), 100_000, Some(60)).unwrap_err().to_string();
         assert!(error.contains("99 s old, and --max-stale allows 60 s"), "{error}");
         assert!(at(Some(&swept()), 30_000, Some(10)).is_err(), "fresh by its interval, and still older than that");
-        let failing = ScopeFreshness { trouble: Some(Box::new(denied())), missing: 2, ..swept() };
+        let failing = ScopeFreshness { trouble: Some(Box::new(passing())), missing: 2, ..swept() };
         let caveat = at(Some(&failing), 100_000, None).unwrap().caveat().unwrap();
         assert!(caveat.contains("Allow it;") && caveat.contains("2 of the volumes"), "{caveat}");
+        let failing = ScopeFreshness { trouble: Some(Box::new(denied())), ..swept() };
+        let error = at(Some(&failing), 100_000, None).unwrap_err();
+        assert!(matches!(error, StandingError::Failed { .. }), "{error}");
+        assert!(error.to_string().contains("UnauthorizedOperation. Allow it."), "{error}");
     }
 }
