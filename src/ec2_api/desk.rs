@@ -95,10 +95,10 @@ impl Ec2Desk {
         if is_listed && (found.is_ok() || is_unknown) {
             self.intact(kind, &search.filter, question.cursor.is_some())?;
         }
-        let FoundPage { documents, next, at, seq, is_moved } = found?;
+        let FoundPage { documents, next, as_of, seq, is_moved } = found?;
         let token = next.map(|next| next.encode());
         let body = response::write(table, &documents, token.as_deref(), request_id);
-        Ok(CopyAnswer { body, standing: standing.then(at), seq, is_moved })
+        Ok(CopyAnswer { body, standing: standing.then(as_of), seq, is_moved })
     }
 
     /// Answers a request about tags, of resources of several kinds.
@@ -124,7 +124,9 @@ impl Ec2Desk {
         if request.is_dry_run() {
             return Err(Ec2Fault::DryRun.into());
         }
-        let search = || found_tags(&self.store, &page, &scope, now, self.max_stale);
+        // Of no kind at all there is nothing that could be out of date.
+        let standing = standing.unwrap_or(CopyStanding { as_of: now, stale: None, doubt: None });
+        let search = || found_tags(&self.store, &page, &scope, now, self.max_stale, standing.as_of);
         let found = match search() {
             // Retention went past the moment while it was read: a page goes on from now.
             Err(CopyFault::Past(PastError::Outrun { .. })) => search()?,
@@ -136,9 +138,7 @@ impl Ec2Desk {
         }
         let token = found.next.map(|next| next.encode());
         let body = response::write(table, &found.documents, token.as_deref(), request_id);
-        // Of no kind at all there is nothing that could be out of date.
-        let standing = standing.unwrap_or(CopyStanding { as_of: now, stale: None, doubt: None });
-        let standing = standing.then(found.at);
+        let standing = standing.then(found.as_of);
         Ok(CopyAnswer { body, standing, seq: found.seq, is_moved: found.is_moved })
     }
 

@@ -13,8 +13,8 @@ pub struct FoundPage {
     pub documents: Vec<Document>,
     /// Where the next page begins, if there is one.
     pub next: Option<Cursor>,
-    /// The moment as of which they are.
-    pub at: Timestamp,
+    /// How fresh the copy was at their moment.
+    pub as_of: Timestamp,
     /// The newest record that is taken into account.
     pub seq: Seq,
     /// Whether the walk goes on from another moment than that of the page before.

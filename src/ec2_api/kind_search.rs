@@ -11,10 +11,11 @@ use super::id_codes;
 use super::question::DescribeQuestion;
 use super::reservation_book::{FollowedBook, ReservationBooks};
 use super::standing::CopyStanding;
+use super::walk_mark::WalkMark;
 use crate::kinds::{INSTANCE, KindSpec, by_slug};
 use crate::model::{Document, Kind, ResourceId, Scope, ScopeFilter, Timestamp};
 use crate::query::walk::{WalkGround, WalkQuery, WalkStep, document_at};
-use crate::query::{Cursor, Filters, PastError, Point, SortedAfter};
+use crate::query::{Cursor, Filters, PastError, Point};
 use crate::store::Store;
 
 /// A search of one kind in one scope.
@@ -52,10 +53,12 @@ impl<'q> KindSearch<'q> {
         if self.question.is_named() {
             let step = WalkStep::first(&ground);
             let documents = self.named(standing, step.point)?;
-            let Point { at, seq } = step.point;
-            return Ok(FoundPage { documents, next: None, at, seq, is_moved: false });
+            let (as_of, seq) = (standing.as_of, step.point.seq);
+            return Ok(FoundPage { documents, next: None, as_of, seq, is_moved: false });
         }
-        self.page(&ground.step(self.question.cursor.as_ref(), self.longest), &ground)
+        let cursor = self.question.cursor.as_ref();
+        let step = ground.step(cursor, self.longest);
+        self.page(&step, &ground, &WalkMark::of(&step, cursor, standing.as_of))
     }
 
     fn walk(&self) -> WalkQuery<'_> {
@@ -149,10 +152,9 @@ impl<'q> KindSearch<'q> {
     }
 
     /// A page of what meets the question.
-    fn page(&self, step: &WalkStep, ground: &WalkGround) -> Result<FoundPage, CopyFault> {
+    fn page(&self, step: &WalkStep, ground: &WalkGround, mark: &WalkMark) -> Result<FoundPage, CopyFault> {
         let limit = self.question.limit;
         let is_in_books = limit.is_some() && self.question.kind.slug == INSTANCE.slug;
-        let begun = self.begun(step);
         let mut book: Option<FollowedBook> = None;
         let (mut documents, mut failed, mut is_over) = (Vec::new(), None, false);
         let walked = self.walk().page(self.store, step, |point, id, document| {
@@ -173,7 +175,7 @@ impl<'q> KindSearch<'q> {
                     }
                 }
             }
-            let members = match self.together(book.as_ref(), begun.as_deref(), &id, document, point) {
+            let members = match self.together(book.as_ref(), mark.begun.as_deref(), &id, document, point) {
                 Ok(members) => members,
                 Err(error) => {
                     failed = Some(error);
@@ -199,18 +201,9 @@ impl<'q> KindSearch<'q> {
             question: self.question.hash,
             point,
             after,
-            sorted: begun.map(|begun| SortedAfter { value: Some(begun) }),
+            sorted: Some(mark.sorted()),
         });
-        let Point { at, seq } = walked.point;
-        Ok(FoundPage { documents, next, at, seq, is_moved: step.is_moved })
-    }
-
-    /// The id after which the moment of a page began, where the walk moved.
-    fn begun(&self, step: &WalkStep) -> Option<String> {
-        if step.is_moved {
-            return step.after.as_ref().map(|after| after.id.to_string());
-        }
-        self.question.cursor.as_ref()?.sorted.as_ref()?.value.clone()
+        Ok(FoundPage { documents, next, as_of: mark.as_of, seq: walked.point.seq, is_moved: step.is_moved })
     }
 
     /// The instances that belong into an answer where `id` is reached: all of its reservation, where it is the first of them, and none

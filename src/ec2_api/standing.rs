@@ -159,10 +159,10 @@ impl StandingError {
 }
 
 impl CopyStanding {
-    /// How fresh what the copy had at `at` is: the copy may have been seen whole again since then.
+    /// How fresh what the copy had is when it was as fresh as `as_of`: it may have been seen whole again since then.
     #[must_use]
-    pub fn then(self, at: Timestamp) -> Self {
-        CopyStanding { as_of: self.as_of.min(at), ..self }
+    pub fn then(self, as_of: Timestamp) -> Self {
+        CopyStanding { as_of: self.as_of.min(as_of), ..self }
     }
 
     /// How fresh two copies are together.

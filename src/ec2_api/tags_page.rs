@@ -7,6 +7,7 @@ use super::copy_fault::CopyFault;
 use super::question::tells;
 use super::request::Ec2Request;
 use super::tag_question::TagQuestion;
+use super::walk_mark::WalkMark;
 use crate::kinds::KindSpec;
 use crate::model::secret_tags::is_mark;
 use crate::model::{Document, Scope, SecretTags};
@@ -43,7 +44,8 @@ impl TagsPage {
         let cursor = request.token().map(|token| Cursor::read(token).map_err(|_| CopyFault::Token)).transpose()?;
         let is_other = |cursor: &Cursor| {
             let is_kind = question.kinds.iter().any(|kind| cursor.after.kind.as_str() == kind.name);
-            cursor.question != hash || !is_kind || cursor.after.scope() != *scope || cursor.sorted.is_some()
+            let is_other_mark = cursor.sorted.as_ref().is_some_and(|sorted| WalkMark::read(sorted).is_none());
+            cursor.question != hash || !is_kind || cursor.after.scope() != *scope || is_other_mark
         };
         if cursor.as_ref().is_some_and(is_other) {
             return Err(CopyFault::Token);

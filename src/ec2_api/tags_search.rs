@@ -8,6 +8,7 @@ use super::copy_fault::CopyFault;
 use super::document_rule::DocumentRule;
 use super::found_page::{FoundPage, MOST};
 use super::tags_page::TagsPage;
+use super::walk_mark::WalkMark;
 use crate::kinds::{self, KindSpec};
 use crate::model::{Document, ResourceId, Scope, ScopeFilter, Timestamp};
 use crate::query::walk::{WalkGround, WalkQuery, WalkStep};
@@ -15,7 +16,7 @@ use crate::query::{Cursor, Filters, Point};
 use crate::store::Store;
 
 /// A page of tags: those of one kind after the other, and those of one resource together. A walk that began longer than `longest` ago
-/// goes on from now. Blocks while it reads.
+/// goes on from now. `as_of` is how fresh the copy is now. Blocks while it reads.
 ///
 /// # Errors
 /// When a redacted value decides, or the store cannot be read.
@@ -25,9 +26,11 @@ pub fn found_tags(
     scope: &Scope,
     now: Timestamp,
     longest: Option<Duration>,
+    as_of: Timestamp,
 ) -> Result<FoundPage, CopyFault> {
     let ground = WalkGround::of(store, now)?;
     let step = ground.step(page.cursor.as_ref(), longest);
+    let mark = WalkMark::of(&step, page.cursor.as_ref(), as_of);
     let (filter, none) = (ScopeFilter::from(scope), Filters::default());
     let limit = page.limit.unwrap_or(MOST);
     let own = DocumentRule::OwnedBy(scope.account.clone());
@@ -83,6 +86,7 @@ pub fn found_tags(
     }
     let point = Some(step.point);
     let next = last.filter(|_| is_full);
-    let next = next.map(|after| Cursor { log: ground.log, question: page.hash, point, after, sorted: None });
-    Ok(FoundPage { documents, next, at: step.point.at, seq: step.point.seq, is_moved: step.is_moved })
+    let sorted = Some(mark.sorted());
+    let next = next.map(|after| Cursor { log: ground.log, question: page.hash, point, after, sorted });
+    Ok(FoundPage { documents, next, as_of: mark.as_of, seq: step.point.seq, is_moved: step.is_moved })
 }

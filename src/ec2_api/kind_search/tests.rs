@@ -157,7 +157,8 @@ fn a_walk_that_moved_shows_what_a_later_start_of_an_earlier_instance_would_hide(
         seen.extend(page.documents.iter().map(|document| document.text("InstanceId").unwrap().to_owned()));
         moved.push(page.is_moved);
         let Some(next) = page.next else { break };
-        assert_eq!(next.sorted, Some(SortedAfter { value: Some("i-03".to_owned()) }));
+        let mark = WalkMark { as_of: at_millis(1), begun: Some("i-03".to_owned()) };
+        assert_eq!(next.sorted, Some(mark.sorted()));
         token = next.encode();
     }
     assert!(moved.len() > 1 && moved[0] && !moved[1], "{moved:?}");
