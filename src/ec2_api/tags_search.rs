@@ -90,3 +90,43 @@ pub fn found_tags(
     let next = next.map(|after| Cursor { log: ground.log, question: page.hash, point, after, sorted });
     Ok(FoundPage { documents, next, as_of: mark.as_of, seq: step.point.seq, is_moved: step.is_moved })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ec2_api::request::parse;
+    use crate::kinds::VOLUME;
+    use crate::model::fixtures::{at_millis, scope, tags};
+    use crate::model::secret_tags::MarkKey;
+    use crate::model::{Cause, Event, Evidence, Map, SecretTags, Source};
+    use crate::store::{CommitBatch, StoreOptions};
+
+    #[test]
+    fn tags_by_ids_are_those_of_these_resources_page_by_page() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut writer, store) = crate::store::open(StoreOptions::new(dir.path(), crate::kinds::project)).unwrap();
+        let discovered = |n: usize| {
+            let document = Document::new(Map::from([("Tags", tags([("a", "1"), ("b", "2"), ("c", "3")]))]));
+            let evidence = Evidence { source: Source::Sweep, at: at_millis(1) };
+            let id = ResourceId::new(&scope(), &VOLUME.kind(), format!("vol-{n}"));
+            (Cause::Sweep, Event::Discovered { id, document, evidence, mapping: VOLUME.mapping })
+        };
+        let entries = (0..9).map(discovered).collect();
+        writer.commit(CommitBatch { recorded_at: at_millis(1), entries, ..CommitBatch::default() }).unwrap();
+        let ids = "&Filter.1.Name=resource-id&Filter.1.Value.1=vol-7&Filter.1.Value.2=vol-2&Filter.1.Value.3=vol-9";
+        let (mut token, mut pages) = (String::new(), Vec::new());
+        loop {
+            let body = format!("Action=DescribeTags&Version=2016-11-15&MaxResults=5{ids}{token}");
+            let secrets = SecretTags::new::<&str>(&[], &MarkKey::default());
+            let page = TagsPage::of(&parse("POST", "", body.as_bytes()).unwrap(), &scope(), &secrets).unwrap();
+            let found = found_tags(&store, &page, &scope(), at_millis(2), None, at_millis(1)).unwrap();
+            assert_eq!((found.as_of, found.is_moved), (at_millis(1), false));
+            let of_page: BTreeSet<String> =
+                found.documents.iter().map(|tag| tag.text("ResourceId").unwrap().to_owned()).collect();
+            pages.push((of_page.into_iter().collect::<Vec<_>>(), found.documents.len()));
+            let Some(next) = found.next else { break };
+            token = format!("&NextToken={}", next.encode());
+        }
+        assert_eq!(pages, [(vec!["vol-2".to_owned()], 3), (vec!["vol-7".to_owned()], 3)]);
+    }
+}
